@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use tallycam::base::clock;
 use tallycam::store::{
-    BucketSize, Counts, CountsOptions, CountsQuery, CrossingsQuery, LineDraft, NewCrossing, Reader, Scene,
+    BucketSize, Counts, CountsOptions, CountsQuery, CountsReader, CrossingsQuery, LineDraft, NewCrossing,
+    Scene,
 };
 use tallycam::vision::{Anchor, Direction, Recrossing};
 
@@ -170,7 +171,11 @@ fn written() -> u64 {
     line.and_then(|bytes| bytes.parse().ok()).unwrap_or(0)
 }
 
-fn page(reader: &Reader, name: &str, ask: impl FnOnce(&mut CrossingsQuery)) -> Result<(), Box<dyn Error>> {
+fn page(
+    reader: &CountsReader,
+    name: &str,
+    ask: impl FnOnce(&mut CrossingsQuery),
+) -> Result<(), Box<dyn Error>> {
     let mut query = CrossingsQuery::newest(Scene::Camera, 100);
     ask(&mut query);
     let (time, rows) = median(|| reader.crossings(&query))?;

@@ -12,7 +12,7 @@ use tallycam::encode::{Encoder, Reducer, Transformer};
 use tallycam::media::{Fourcc, Frame, Picture, PicturePool, SmallImage, View};
 use tallycam::models::Models;
 use tallycam::vision::motion::MotionDetector;
-use tallycam::vision::onnx::input::light::Light;
+use tallycam::vision::onnx::input::light::GainOffset;
 use tallycam::vision::onnx::{Letterbox, Network, OnnxDetector};
 use tallycam::vision::{
     Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detection, Detector, Labels, LineId, Point,
@@ -85,7 +85,7 @@ fn prepare(what: &str) -> Result<Step, Box<dyn Error>> {
             let network = Network::load(&onnx, card.input.size, 1)?;
             let (mut letterbox, small) = (Letterbox::new(network.input(), &card.input), small()?);
             Box::new(move |_| {
-                letterbox.fill(&small, Light::contrast_stretch(&small));
+                letterbox.fill(&small, GainOffset::contrast_stretch(&small));
                 Ok(())
             })
         }
@@ -188,7 +188,7 @@ fn counting(busy: usize) -> Result<Step, Box<dyn Error>> {
         let mut picture = walker.map_or(&empty, |at| &walks[at]).clone();
         picture.stamp.monotonic_us = at as u64 * 100_000;
         let mut jpeg = Jpeg { picture: &picture, reducer: &mut reducer, image: &mut image };
-        schedule.look(&mut jpeg, &mut detector, &mut counter, |detector, image, part, found| {
+        schedule.detect(&mut jpeg, &mut detector, &mut counter, |detector, image, part, found| {
             if !is_warm {
                 detector.detect(image, found)?;
             }

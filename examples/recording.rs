@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use tallycam::base::ClockTime;
 use tallycam::store::media::{
-    Chunk, ChunkFrame, Ended, Media, MediaError, MediaQuery, MediaReader, MediaSettings, NewRecording,
-    NewSnapshot, Origin, RetentionRules,
+    Chunk, ChunkFrame, Ended, Media, MediaError, MediaOrigin, MediaQuery, MediaReader, MediaSettings,
+    NewRecording, NewSnapshot, RetentionRules,
 };
 
 type Failure = Box<dyn std::error::Error>;
@@ -208,7 +208,7 @@ fn reading(directory: &Path) -> Result<(), Failure> {
                 width: 1280,
                 height: 720,
                 source: String::from("trial"),
-                origin: Origin::Asked,
+                origin: MediaOrigin::Asked,
                 note: String::new(),
             };
             media.add_snapshot(snapshot).await?;
@@ -383,7 +383,7 @@ fn new(name: &str) -> NewRecording {
         date: None,
         stamp: ClockTime::now(),
         source: String::from("trial"),
-        origin: Origin::Asked,
+        origin: MediaOrigin::Asked,
         note: String::new(),
     }
 }

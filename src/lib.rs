@@ -130,5 +130,5 @@ pub mod vision;
 pub use base::{ClockTime, Stop};
 pub use http::stream::{StreamBody, head as stream_response};
 pub use media::{Fourcc, Frame, Hub, Picture, SourceError};
-pub use pipeline::{CaptureOptions, Demand, Pipeline, State};
+pub use pipeline::{CameraState, CaptureOptions, Demand, Pipeline};
 pub use source::{Opener, Source, StreamFormat};

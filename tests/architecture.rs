@@ -214,6 +214,40 @@ fn is_word(token: &str) -> bool {
     token.starts_with(|c: char| c.is_alphanumeric() || c == '_')
 }
 
+/// Pages show these hints beside a button that mends it: what needs a shell is said by `.shell(…)`.
+#[test]
+fn no_hint_of_a_source_names_a_command() {
+    let mut seen = 0;
+    for source in sources().iter().filter(|source| source.path.starts_with("source/")) {
+        let text = source.text.as_str();
+        for (at, _) in text.match_indices(".hint(") {
+            let hint = argument(&text[at + 6..]);
+            assert!(!hint.contains('`') && !hint.contains(" --"), "{}: {hint}", source.path);
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "{seen}");
+}
+
+/// What stands before the bracket that closes the call.
+fn argument(text: &str) -> &str {
+    let (mut at, mut depth) = (0, 0);
+    while let Some(c) = text[at..].chars().next() {
+        match c {
+            '"' => {
+                at += quoted(&text[at..], '"');
+                continue;
+            }
+            '(' => depth += 1,
+            ')' if depth == 0 => return &text[..at],
+            ')' => depth -= 1,
+            _ => {}
+        }
+        at += c.len_utf8();
+    }
+    text
+}
+
 /// Splits Rust text into words, `::` and other signs; comments, strings and characters are left out.
 fn tokens(text: &str) -> Vec<&str> {
     let mut tokens = Vec::new();

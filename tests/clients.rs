@@ -178,8 +178,8 @@ fn curl_ffmpeg_and_opencv_read_at_once_at_full_rate() {
     // and those that a reader did not get for being behind, as where the machine lets them wait; of all together that is
     // told, and it is never the most.
     let metrics = common::client::get(daemon.address, "/metrics");
-    let told = metrics.text().lines().find(|line| line.starts_with("tallycam_viewer_skips_total")).unwrap();
-    let skips: u64 = told.rsplit_once(' ').unwrap().1.parse().unwrap();
+    let metric = metrics.text().lines().find(|line| line.starts_with("tallycam_viewer_skips_total")).unwrap();
+    let skips: u64 = metric.rsplit_once(' ').unwrap().1.parse().unwrap();
     let lost = state["lost"].as_u64().unwrap();
     for numbers in seen {
         let made = u64::from(numbers.last().unwrap() - numbers[0] + 1).saturating_sub(lost);

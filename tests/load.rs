@@ -22,7 +22,7 @@ use common::{DEADLINE, say, wait_until};
 use tallycam::access::Access;
 use tallycam::base::ClockTime;
 use tallycam::store::media::{
-    Chunk, ChunkFrame, Ended, Media, MediaSettings, NewRecording, Origin, RetentionRules,
+    Chunk, ChunkFrame, Ended, Media, MediaOrigin, MediaSettings, NewRecording, RetentionRules,
 };
 use tempfile::TempDir;
 
@@ -62,7 +62,7 @@ fn place() -> TempDir {
         date: None,
         stamp: ClockTime::now(),
         source: String::from("test"),
-        origin: Origin::Asked,
+        origin: MediaOrigin::Asked,
         note: String::new(),
     };
     let mut handle = media.begin_recording(recording).unwrap();
@@ -168,19 +168,19 @@ fn a_hundred_downloads_that_nobody_reads_are_few_and_small() {
 #[test]
 fn a_child_is_told_nothing_of_ours() {
     let folder = TempDir::new().unwrap();
-    let told = folder.path().join("environment");
+    let dump = folder.path().join("environment");
     let mut program = Command::new(PROGRAM);
     program.env("TALLYCAM_SOURCE_PASSWORD", "SECRET").env("TALLYCAM_POWER_KEY", "SECRETKEY-0123456");
     program.env("NOTIFY_SOCKET", folder.path().join("notify")).env("WATCHDOG_USEC", "600000000");
-    let script = format!("env > {0}.new; mv {0}.new {0}; exec sleep 1000", told.display());
+    let script = format!("env > {0}.new; mv {0}.new {0}; exec sleep 1000", dump.display());
     let command = format!("source.command=[\"sh\", \"-c\", {script:?}]");
     let daemon = Daemon::start(
         program,
         &["--set", "source.kind=\"exec\"", "--set", &command, "--set", "detect.backend=\"none\""],
     );
     let _viewer = ask(daemon.address, "10.3.0.1", "GET", "/stream", "").unwrap();
-    wait_until("the child runs", || told.exists());
-    let environment = fs::read_to_string(&told).unwrap();
+    wait_until("the child runs", || dump.exists());
+    let environment = fs::read_to_string(&dump).unwrap();
     assert!(environment.lines().any(|line| line.starts_with("PATH=")), "{environment}");
     assert!(!environment.contains("SECRET"), "{environment}");
     for ours in ["TALLYCAM_", "NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_", "CREDENTIALS_DIRECTORY"] {

@@ -245,7 +245,7 @@ fn a_camera_that_may_not_be_used() {
     with_camera("a_camera_that_may_not_be_used", FakeCam::new().faults("deny"), |bench| {
         let trouble = bench.trouble();
         assert_eq!(trouble.kind, SourceErrorKind::Denied);
-        assert!(trouble.hint.unwrap().contains("usermod -aG video"));
+        assert!(trouble.shell.unwrap().contains("usermod -aG video"));
         let listed = v4l2::list_under(&bench.root);
         assert_eq!(listed[0].facts.as_ref().unwrap_err().kind, SourceErrorKind::Denied);
     });

@@ -26,7 +26,7 @@ use ring::hmac;
 pub use backup::{read_for_backup, verify};
 pub use error::AccessError;
 pub use password::{LONGEST, SHORTEST, constant_time_eq, hashed, is_hash, random_password, verify_hash};
-pub use rate_limit::{Client, Guessing};
+pub use rate_limit::{Guessing, LimitedClient};
 pub use role::{Role, Scope};
 
 use crate::base::private;
@@ -56,10 +56,10 @@ pub struct Access(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     file: PathBuf,
-    state: Mutex<State>,
+    state: Mutex<CameraState>,
     /// Held while the file is written, so that no change is lost to another.
     writing: Mutex<()>,
-    /// Of this run, for [`State::shown`].
+    /// Of this run, for [`CameraState::shown`].
     key: hmac::Key,
     /// Held as long as this lives, so that two programs do not write over each other.
     claim: Option<private::Lock>,
@@ -68,7 +68,7 @@ struct Inner {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct CameraState {
     kept: Kept,
     /// Why the file could not be read.
     trouble: Option<String>,
@@ -130,7 +130,7 @@ impl Access {
         let key = random::<32>().unwrap_or_default();
         Access(Arc::new(Inner {
             file,
-            state: Mutex::new(State { kept, trouble, shown: Vec::new() }),
+            state: Mutex::new(CameraState { kept, trouble, shown: Vec::new() }),
             writing: Mutex::new(()),
             key: hmac::Key::new(hmac::HMAC_SHA256, &key),
             claim,
@@ -531,7 +531,7 @@ impl Access {
         kept.ensure_secrets()?;
         file::write(&self.0.file, &kept)
             .map_err(|error| AccessError::NotKept { file: name(), reason: error.to_string() })?;
-        *self.state() = State { kept, trouble: None, shown: Vec::new() };
+        *self.state() = CameraState { kept, trouble: None, shown: Vec::new() };
         Ok(())
     }
 
@@ -550,7 +550,7 @@ impl Access {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, CameraState> {
         // What is in it is whole at all times.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -28,21 +28,21 @@ const BACK_EVERY_US: u64 = 1_000_000;
 
 /// Somebody who guesses, as far as one can be told from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Client {
+pub enum LimitedClient {
     /// An IPv4 address, or the network of an IPv6 address: a household has 2⁶⁴ of those.
     Address(IpAddr),
     /// Somebody of this machine, or behind a proxy that does not say who.
     Unnamed,
 }
 
-impl Client {
+impl LimitedClient {
     /// Who has this address.
-    pub fn from_address(address: IpAddr) -> Client {
+    pub fn from_address(address: IpAddr) -> LimitedClient {
         match address.to_canonical() {
-            IpAddr::V4(v4) => Client::Address(v4.into()),
+            IpAddr::V4(v4) => LimitedClient::Address(v4.into()),
             IpAddr::V6(v6) => {
                 let [a, b, c, d, ..] = v6.segments();
-                Client::Address(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into())
+                LimitedClient::Address(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into())
             }
         }
     }
@@ -51,7 +51,7 @@ impl Client {
 /// Who has tried how often.
 #[derive(Debug, Default)]
 pub struct Guessing {
-    tries: HashMap<Client, Tries>,
+    tries: HashMap<LimitedClient, Tries>,
     /// All tries have been given back by then.
     spent_until_us: u64,
 }
@@ -66,12 +66,12 @@ struct Tries {
 
 impl Guessing {
     /// How often `client` has tried of late.
-    pub fn count(&self, client: Client) -> u32 {
+    pub fn count(&self, client: LimitedClient) -> u32 {
         self.tries.get(&client).map_or(0, |tries| tries.count)
     }
 
     /// How long `client` has to wait before its next try.
-    pub fn wait(&self, client: Client, now_us: u64) -> Option<Duration> {
+    pub fn wait(&self, client: LimitedClient, now_us: u64) -> Option<Duration> {
         let tries = self.tries.get(&client).filter(|tries| !tries.is_expired(now_us))?;
         let left = tries.next_us.checked_sub(now_us).filter(|left| *left > 0)?;
         Some(Duration::from_micros(left))
@@ -81,7 +81,7 @@ impl Guessing {
     ///
     /// # Errors
     /// It comes too soon, and is not looked at: how long to wait.
-    pub fn check_attempt(&mut self, client: Client, now_us: u64) -> Result<(), Duration> {
+    pub fn check_attempt(&mut self, client: LimitedClient, now_us: u64) -> Result<(), Duration> {
         if let Some(wait) = self.wait(client, now_us) {
             return Err(wait);
         }
@@ -104,8 +104,8 @@ impl Guessing {
 
     /// Takes one of the tries that all addresses have together, or says when the next one is there. Whoever is on this
     /// machine, or behind a proxy that names nobody, takes none.
-    pub fn take_attempt(&mut self, client: Client, now_us: u64) -> Option<Duration> {
-        if client == Client::Unnamed {
+    pub fn take_attempt(&mut self, client: LimitedClient, now_us: u64) -> Option<Duration> {
+        if client == LimitedClient::Unnamed {
             return None;
         }
         let spent_us = self.spent_until_us.saturating_sub(now_us) + BACK_EVERY_US;
@@ -117,7 +117,7 @@ impl Guessing {
     }
 
     /// The try was right: the others are forgotten.
-    pub fn record_success(&mut self, client: Client) {
+    pub fn record_success(&mut self, client: LimitedClient) {
         self.tries.remove(&client);
         self.spent_until_us = self.spent_until_us.saturating_sub(BACK_EVERY_US);
     }
@@ -146,8 +146,8 @@ mod tests {
 
     const SECOND: u64 = 1_000_000;
 
-    fn client(text: &str) -> Client {
-        Client::from_address(text.parse().unwrap())
+    fn client(text: &str) -> LimitedClient {
+        LimitedClient::from_address(text.parse().unwrap())
     }
 
     #[test]
@@ -177,12 +177,16 @@ mod tests {
     #[test]
     fn many_addresses_guess_no_faster_than_one_a_second() {
         let mut guessing = Guessing::default();
-        let nth = |n: u32| Client::from_address(std::net::Ipv4Addr::from(n).into());
+        let nth = |n: u32| LimitedClient::from_address(std::net::Ipv4Addr::from(n).into());
         for n in 0..ALL_FREE as u32 {
             assert_eq!(guessing.take_attempt(nth(n), SECOND), None);
         }
         assert_eq!(guessing.take_attempt(nth(1000), SECOND), Some(Duration::from_secs(1)));
-        assert_eq!(guessing.take_attempt(Client::Unnamed, SECOND), None, "who sits there does not wait");
+        assert_eq!(
+            guessing.take_attempt(LimitedClient::Unnamed, SECOND),
+            None,
+            "who sits there does not wait"
+        );
         assert_eq!(guessing.take_attempt(nth(1000), 2 * SECOND), None);
         assert_eq!(
             guessing.take_attempt(nth(1001), 2 * SECOND + SECOND / 2),
@@ -215,7 +219,7 @@ mod tests {
         for n in 0..10_000_u32 {
             guessing
                 .check_attempt(
-                    Client::from_address(std::net::Ipv4Addr::from(n).into()),
+                    LimitedClient::from_address(std::net::Ipv4Addr::from(n).into()),
                     SECOND + u64::from(n),
                 )
                 .unwrap();

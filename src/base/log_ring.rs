@@ -20,7 +20,7 @@ const LONGEST: usize = 4096;
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct LoggedLine {
     /// When, in microseconds since 1970.
     pub wall_us: u64,
     /// How urgent.
@@ -37,11 +37,11 @@ pub struct Recent(Arc<Mutex<Lines>>);
 
 #[derive(Debug, Default)]
 struct Lines {
-    lines: VecDeque<Line>,
+    lines: VecDeque<LoggedLine>,
     bytes: usize,
 }
 
-impl Line {
+impl LoggedLine {
     fn bytes(&self) -> usize {
         self.place.len() + self.text.len()
     }
@@ -49,7 +49,7 @@ impl Line {
 
 impl Recent {
     /// Adds a line.
-    pub fn add(&self, mut line: Line) {
+    pub fn add(&self, mut line: LoggedLine) {
         if line.text.len() > LONGEST {
             let cut = (0..=LONGEST).rev().find(|&at| line.text.is_char_boundary(at)).unwrap_or(0);
             line.text.truncate(cut);
@@ -65,10 +65,10 @@ impl Recent {
     }
 
     /// The newest `most` lines that are at least as urgent as `least`, the oldest of them first.
-    pub fn lines(&self, least: Level, most: usize) -> Vec<Line> {
+    pub fn lines(&self, least: Level, most: usize) -> Vec<LoggedLine> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let urgent = kept.lines.iter().rev().filter(|line| line.level <= least);
-        let mut lines: Vec<Line> = urgent.take(most).cloned().collect();
+        let mut lines: Vec<LoggedLine> = urgent.take(most).cloned().collect();
         lines.reverse();
         lines
     }
@@ -78,8 +78,8 @@ impl Recent {
 mod tests {
     use super::*;
 
-    fn line(n: u64, level: Level, text: String) -> Line {
-        Line { wall_us: n, level, place: String::from("http"), text }
+    fn line(n: u64, level: Level, text: String) -> LoggedLine {
+        LoggedLine { wall_us: n, level, place: String::from("http"), text }
     }
 
     #[test]

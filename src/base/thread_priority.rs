@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn who_starves_is_merely_nice_for_a_while() {
+    fn who_starves_is_only_nice_for_a_while() {
         let second = Duration::from_secs(1);
         assert_eq!(next(Class::Idle, 0.4, second), Class::Idle);
         assert_eq!(next(Class::Idle, 0.9, second), Class::Nice);

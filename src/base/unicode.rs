@@ -35,6 +35,26 @@ pub fn percent_encoded(text: &str) -> String {
     encoded
 }
 
+/// Undoes percent-encoding; what is no valid encoding stays as it is.
+pub fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [byte, after @ ..] = rest {
+        let digit = |at: usize| after.get(at).and_then(|&b| char::from(b).to_digit(16));
+        match (byte, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.push((high * 16 + low) as u8);
+                rest = &after[2..];
+            }
+            _ => {
+                bytes.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// Bytes as two lower-case digits each.
 pub fn hex(bytes: impl AsRef<[u8]>) -> String {
     bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
@@ -47,6 +67,7 @@ mod tests {
     #[test]
     fn what_stands_in_an_address_is_escaped() {
         assert_eq!(percent_encoded("a b&c=ü/..~"), "a%20b%26c%3D%C3%BC%2F..~");
+        assert_eq!(percent_decoded("a%20b%26c%3d%C3%BC%2F..~+%4%zz"), "a b&c=ü/..~+%4%zz");
     }
 
     #[test]

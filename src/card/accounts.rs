@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_systems_users_and_groups_are_told() {
+    fn the_systems_users_and_groups_are_reported() {
         let Accounts { passwd, group, .. } = debian();
         for (name, is) in [
             ("root", true),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Address, Secret};
+use super::{Secret, StaticAddress};
 
 /// A value, or what is wrong with it and a hint.
 pub type Checked<T> = Result<T, (String, Option<String>)>;
@@ -214,7 +214,7 @@ fn is_host_address(address: IpAddr) -> bool {
 }
 
 /// A static address as a whole: its parts are good.
-pub fn address(addresses: Vec<String>, gateways: Vec<String>, dns: Vec<String>) -> Checked<Address> {
+pub fn address(addresses: Vec<String>, gateways: Vec<String>, dns: Vec<String>) -> Checked<StaticAddress> {
     let is_six = |address: &String| address.contains(':');
     let network = |text: &str| -> Option<(IpAddr, u8)> {
         let (address, length) = text.split_once('/')?;
@@ -237,7 +237,7 @@ pub fn address(addresses: Vec<String>, gateways: Vec<String>, dns: Vec<String>) 
             return invalid(format!("must have a gateway in the address's network: {gateway} is not"), hint);
         }
     }
-    Ok(Address::Static { addresses, gateways, dns })
+    Ok(StaticAddress::Static { addresses, gateways, dns })
 }
 
 fn is_within(one: IpAddr, other: IpAddr, length: u8) -> bool {

@@ -2,18 +2,22 @@
 //! `meta-data`. Nothing else is done; what asks for more is told as not used.
 
 use super::check::{self, Checked};
-use super::reader::{Reader, child_path};
+use super::reader::{CardReader, child_path};
 use super::tree::{Node, Table, Value, get};
 use super::yaml;
-use super::{Address, CLOUD, CardSettings, Entry, Secret, Sourced, SystemInfo, Wifi};
+use super::{CLOUD, CardSettings, Entry, Secret, Sourced, StaticAddress, SystemInfo, Wifi};
 
 /// What Imager writes for every system, and means nothing here: names are resolved, mDNS is there, nobody types.
 const NEEDLESS: [&str; 5] =
     ["manage_resolv_conf", "manage_etc_hosts", "apt", "keyboard", "preserve_hostname"];
 
-fn parsed<'e>(file: &'static str, text: &str, entries: &'e mut Vec<Entry>) -> Option<(Table, Reader<'e>)> {
+fn parsed<'e>(
+    file: &'static str,
+    text: &str,
+    entries: &'e mut Vec<Entry>,
+) -> Option<(Table, CardReader<'e>)> {
     match yaml::parse(text) {
-        Ok(table) => Some((table, Reader { file, entries })),
+        Ok(table) => Some((table, CardReader { file, entries })),
         Err((line, why)) => {
             let message = format!("nothing of this file is used: {why}");
             entries.push(Entry::mistake(file, line, "", message, None));
@@ -74,7 +78,7 @@ pub fn user_data(text: &str, facts: &SystemInfo<'_>, entries: &mut Vec<Entry>) -
 }
 
 /// The first of `users` that has a name; cloud-init's `default` is none.
-fn users(all: &[Node], facts: &SystemInfo<'_>, reader: &mut Reader<'_>, wanted: &mut CardSettings) {
+fn users(all: &[Node], facts: &SystemInfo<'_>, reader: &mut CardReader<'_>, wanted: &mut CardSettings) {
     let tables = all.iter().filter_map(|node| match &node.value {
         Value::Table(table) => Some((node.line, table)),
         _ => None,
@@ -91,7 +95,7 @@ fn user(
     table: &Table,
     path: &str,
     facts: &SystemInfo<'_>,
-    reader: &mut Reader<'_>,
+    reader: &mut CardReader<'_>,
     wanted: &mut CardSettings,
 ) {
     let known = [
@@ -107,13 +111,13 @@ fn user(
     ];
     reader.note_unknown_keys(table, path, &known);
     wanted.user = reader.checked(table, path, "name", |text| check::user(text, facts.is_system_user));
-    let hash = |reader: &mut Reader<'_>, name| reader.checked(table, path, name, check::crypt);
+    let hash = |reader: &mut CardReader<'_>, name| reader.checked(table, path, name, check::crypt);
     wanted.user_password = hash(reader, "passwd").or_else(|| hash(reader, "hashed_passwd"));
     wanted.keys = reader.checked_list(table, path, "ssh_authorized_keys", check::key);
 }
 
 /// Commands are not run. Of Imager's own, what they are for is done where it can be.
-fn run_commands(table: &Table, reader: &mut Reader<'_>) {
+fn run_commands(table: &Table, reader: &mut CardReader<'_>) {
     let Some(Node { value: Value::List(commands), .. }) = get(table, "runcmd") else {
         if let Some(node) = get(table, "runcmd") {
             reader.report_not_used(node.line, "runcmd", "not used: no command is run");
@@ -185,7 +189,7 @@ fn interface<'t>(
     table: &'t Table,
     path: &str,
     kind: &str,
-    reader: &mut Reader<'_>,
+    reader: &mut CardReader<'_>,
 ) -> Option<(String, &'t Table)> {
     let all = reader.table(table, path, kind)?;
     let path = child_path(path, kind);
@@ -206,7 +210,7 @@ fn access_points(
     table: &Table,
     path: &str,
     is_ascii: bool,
-    reader: &mut Reader<'_>,
+    reader: &mut CardReader<'_>,
 ) -> Option<Sourced<Vec<Wifi>>> {
     let points = reader.table(table, path, "access-points")?;
     let path = child_path(path, "access-points");
@@ -233,7 +237,7 @@ fn access_points(
     (!networks.is_empty()).then(|| reader.with_location(networks, first, &path))
 }
 
-fn secret(table: &Table, path: &str, reader: &mut Reader<'_>) -> Option<Secret> {
+fn secret(table: &Table, path: &str, reader: &mut CardReader<'_>) -> Option<Secret> {
     if get(table, "password").is_some() {
         return reader.checked(table, path, "password", check::wifi_password).map(|given| given.value);
     }
@@ -257,7 +261,7 @@ fn secret(table: &Table, path: &str, reader: &mut Reader<'_>) -> Option<Secret> 
 }
 
 /// The static address of an interface, or that it has none.
-fn address(table: &Table, path: &str, reader: &mut Reader<'_>) -> Option<Sourced<Address>> {
+fn address(table: &Table, path: &str, reader: &mut CardReader<'_>) -> Option<Sourced<StaticAddress>> {
     let addresses = reader.checked_list(table, path, "addresses", check::cidr)?;
     let mut gateways = Vec::new();
     for name in ["gateway4", "gateway6"] {

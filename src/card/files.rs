@@ -1,7 +1,7 @@
 //! The files of the root that follow from what is wanted. Nothing reaches a file that `check` has not let pass.
 
 use super::accounts::{Accounts, Ids};
-use super::{Address, Applied, CardSettings, Origin, Secret, Sourced, Wifi};
+use super::{Applied, CardSettings, Secret, SettingOrigin, Sourced, StaticAddress, Wifi};
 use crate::base::unicode::hex;
 
 /// What each begins with.
@@ -67,13 +67,13 @@ impl FilePlan {
         });
     }
 
-    fn record_applied(&mut self, what: &str, value: impl AsRef<str>, origin: &Origin) {
+    fn record_applied(&mut self, what: &str, value: impl AsRef<str>, origin: &SettingOrigin) {
         self.applied.push(Applied::new(what, value, format_origin(origin)));
     }
 }
 
 /// `tallycam.toml:3`.
-pub fn format_origin(origin: &Origin) -> String {
+pub fn format_origin(origin: &SettingOrigin) -> String {
     match origin.line {
         0 => origin.file.to_owned(),
         line => format!("{}:{line}", origin.file),
@@ -139,17 +139,17 @@ fn network(wanted: &CardSettings, before: &Before, plan: &mut FilePlan) {
     }
 }
 
-fn format_address(address: &Address) -> String {
+fn format_address(address: &StaticAddress) -> String {
     match address {
-        Address::Dhcp => String::from("DHCP"),
-        Address::Static { addresses, .. } => addresses.join(", "),
+        StaticAddress::Dhcp => String::from("DHCP"),
+        StaticAddress::Static { addresses, .. } => addresses.join(", "),
     }
 }
 
 /// A file of systemd.network(5) for a static address; its name servers go into `servers`, too. Without one the gateways
 /// are asked, as routers mostly are.
-fn interface(matched: &str, address: &Address, servers: &mut Vec<String>) -> Option<String> {
-    let Address::Static { addresses, gateways, dns } = address else { return None };
+fn interface(matched: &str, address: &StaticAddress, servers: &mut Vec<String>) -> Option<String> {
+    let StaticAddress::Static { addresses, gateways, dns } = address else { return None };
     let dns = if dns.is_empty() { gateways } else { dns };
     let mut text = format!("{HEAD}\n[Match]\n{matched}\n\n[Network]\nIgnoreCarrierLoss=5s\n");
     for (key, values) in [("Address", addresses), ("Gateway", gateways), ("DNS", dns)] {

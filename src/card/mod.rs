@@ -2,7 +2,7 @@
 //!
 //! Pure: whoever calls reads the files and writes what comes out (`tallycam card apply`). Three readers (`own`,
 //! `preseed`, `cloud`) give one [`CardSettings`] each, in which every value knows where it stands; per key the first that
-//! has one wins. What is wrong or not used becomes an [`Entry`] of the [`Report`]. No text of a report holds a secret.
+//! has one wins. What is wrong or not used becomes an [`Entry`] of the [`CardReport`]. No text of a report holds a secret.
 
 pub mod accounts;
 mod check;
@@ -18,10 +18,11 @@ mod yaml;
 
 use crate::config::Saved;
 
-pub use report::{Applied, Entry, Report, Severity};
+pub use report::{Applied, CardReport, Entry, Severity};
 pub use tallycam_toml::replace_password;
 pub use wanted::{
-    Address, CLOUD, CardSettings, OWN, Origin, PRESEED, Password, Secret, Sourced, SystemInfo, Wifi,
+    CLOUD, CardSettings, OWN, PRESEED, Password, Secret, SettingOrigin, Sourced, StaticAddress, SystemInfo,
+    Wifi,
 };
 
 /// What became of them, beside them.
@@ -85,7 +86,7 @@ pub fn read(load: &dyn Fn(&str) -> Loaded, facts: &SystemInfo<'_>) -> ReadFiles 
     if let (Some(wifi), None) = (&wanted.wifi, &wanted.country) {
         let what = "no country is given: only the channels that are allowed everywhere are used";
         let hint = Some(String::from("country = \"DE\", above all sections of tallycam.toml"));
-        let Origin { file, line, .. } = wifi.origin;
+        let SettingOrigin { file, line, .. } = wifi.origin;
         entries.push(Entry { severity: Severity::Note, ..Entry::mistake(file, line, "country", what, hint) });
     }
     ReadFiles { wanted, settings: own.settings, faulty: own.faulty, is_broken, own_text, entries }
@@ -98,7 +99,7 @@ fn ignore_user_without_key(wanted: &mut CardSettings, entries: &mut Vec<Entry>) 
     }
     let (user, password) = (wanted.user.take(), wanted.user_password.take());
     let origins = user.map(|user| user.origin).into_iter().chain(password.map(|password| password.origin));
-    for Origin { file, line, key } in origins {
+    for SettingOrigin { file, line, key } in origins {
         let hint = Some(String::from("give an SSH key, too"));
         let what = "not used: no SSH key is given, and nobody signs in to Linux without one";
         entries.push(Entry::not_used(file, line, &key, what, hint));

@@ -1,9 +1,9 @@
 //! `rpi-preseed.toml`, as Raspberry Pi Imager (from 2.0.11) writes it; its other keys are told as not used.
 
 use super::check::{self, Checked};
-use super::reader::Reader;
+use super::reader::CardReader;
 use super::tree::{self, Table, get};
-use super::{Address, CardSettings, Entry, PRESEED, Secret, Sourced, SystemInfo, Wifi};
+use super::{CardSettings, Entry, PRESEED, Secret, Sourced, StaticAddress, SystemInfo, Wifi};
 
 /// Reads the file's text.
 pub fn read(text: &str, facts: &SystemInfo<'_>, entries: &mut Vec<Entry>) -> CardSettings {
@@ -15,7 +15,7 @@ pub fn read(text: &str, facts: &SystemInfo<'_>, entries: &mut Vec<Entry>) -> Car
             return CardSettings::default();
         }
     };
-    let reader = &mut Reader { file: PRESEED, entries };
+    let reader = &mut CardReader { file: PRESEED, entries };
     // Nobody types at a card: what Imager sets of the keyboard means nothing.
     let known = ["config_version", "system", "user", "ssh", "wlan", "ethernet", "locale"];
     reader.note_unknown_keys(&table, "", &known);
@@ -58,7 +58,7 @@ pub fn read(text: &str, facts: &SystemInfo<'_>, entries: &mut Vec<Entry>) -> Car
     wanted
 }
 
-fn keys(ssh: &Table, reader: &mut Reader<'_>, wanted: &mut CardSettings) {
+fn keys(ssh: &Table, reader: &mut CardReader<'_>, wanted: &mut CardSettings) {
     reader.note_unknown_keys(ssh, "ssh", &["enabled", "password_authentication", "authorized_keys"]);
     let is_enabled = reader.boolean(ssh, "ssh", "enabled").is_none_or(|given| given.value);
     if let Some(by_password) = reader.boolean(ssh, "ssh", "password_authentication")
@@ -77,7 +77,7 @@ fn keys(ssh: &Table, reader: &mut Reader<'_>, wanted: &mut CardSettings) {
     }
 }
 
-fn wifi(wlan: &Table, reader: &mut Reader<'_>) -> Option<Sourced<Vec<Wifi>>> {
+fn wifi(wlan: &Table, reader: &mut CardReader<'_>) -> Option<Sourced<Vec<Wifi>>> {
     let ssid = match get(wlan, "ssid_hex") {
         Some(_) => reader.checked(wlan, "wlan", "ssid_hex", check::ssid_hex),
         None => reader.checked(wlan, "wlan", "ssid", |text| check::ssid(text.into())),
@@ -106,12 +106,12 @@ fn wifi(wlan: &Table, reader: &mut Reader<'_>) -> Option<Sourced<Vec<Wifi>>> {
     Some(Sourced { value: vec![Wifi { ssid, secret: secret?, is_hidden }], origin })
 }
 
-fn read_ethernet(ethernet: &Table, reader: &mut Reader<'_>) -> Option<Sourced<Address>> {
+fn read_ethernet(ethernet: &Table, reader: &mut CardReader<'_>) -> Option<Sourced<StaticAddress>> {
     let method = reader.read_text(ethernet, "ethernet", "method")?;
     match method.value.as_str() {
-        "dhcp" => Some(Sourced { value: Address::Dhcp, origin: method.origin }),
+        "dhcp" => Some(Sourced { value: StaticAddress::Dhcp, origin: method.origin }),
         "static" => {
-            let list = |reader: &mut Reader<'_>, name, check: fn(&str) -> Checked<String>| {
+            let list = |reader: &mut CardReader<'_>, name, check: fn(&str) -> Checked<String>| {
                 reader.checked_list(ethernet, "ethernet", name, check).map_or_else(Vec::new, |it| it.value)
             };
             let addresses = list(reader, "address", check::cidr);

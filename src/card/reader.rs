@@ -3,11 +3,11 @@
 use super::check::Checked;
 use super::report::Entry;
 use super::tree::{Node, Table, Value, get};
-use super::{Origin, Sourced};
+use super::{SettingOrigin, Sourced};
 use crate::config::closest_match;
 
 /// Reads one file.
-pub struct Reader<'e> {
+pub struct CardReader<'e> {
     /// Its name.
     pub file: &'static str,
     /// Where what is wrong goes.
@@ -19,7 +19,7 @@ pub fn child_path(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-impl Reader<'_> {
+impl CardReader<'_> {
     /// Says that something is wrong.
     pub fn report_mistake(
         &mut self,
@@ -38,7 +38,7 @@ impl Reader<'_> {
 
     /// A value of `key`.
     pub fn with_location<T>(&self, value: T, line: usize, key: &str) -> Sourced<T> {
-        Sourced { value, origin: Origin { file: self.file, line, key: key.to_owned() } }
+        Sourced { value, origin: SettingOrigin { file: self.file, line, key: key.to_owned() } }
     }
 
     /// The keys below `name`.

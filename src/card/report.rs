@@ -119,17 +119,17 @@ impl Applied {
 
 /// What became of the files.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
+pub struct CardReport {
     /// What is wrong or not used, mistakes first.
     pub entries: Vec<Entry>,
     /// What is in force.
     pub applied: Vec<Applied>,
 }
 
-impl Report {
+impl CardReport {
     /// The entries in the order of what they matter, of each file not more than anybody reads.
     #[must_use]
-    pub fn new(mut entries: Vec<Entry>, applied: Vec<Applied>) -> Report {
+    pub fn new(mut entries: Vec<Entry>, applied: Vec<Applied>) -> CardReport {
         entries.sort_by_key(|entry| entry.severity);
         let mut counted: Vec<(String, usize)> = Vec::new();
         entries.retain(|entry| {
@@ -146,7 +146,7 @@ impl Report {
                 entries.push(Entry { file, ..Entry::note(more) });
             }
         }
-        Report { entries, applied }
+        CardReport { entries, applied }
     }
 
     /// How many entries there are of a severity.

@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::check::{self, Checked};
-use super::reader::{Reader, child_path};
+use super::reader::{CardReader, child_path};
 use super::tree::{self, Node, Table, Value, get};
-use super::{Address, CardSettings, Entry, OWN, Password, Secret, Severity, Sourced, SystemInfo, Wifi};
+use super::{CardSettings, Entry, OWN, Password, Secret, Severity, Sourced, StaticAddress, SystemInfo, Wifi};
 use crate::access;
 use crate::config::{Diagnostic, Diagnostics, Saved, closest_match};
 
@@ -63,7 +63,7 @@ pub fn read(text: &str, facts: &SystemInfo<'_>, entries: &mut Vec<Entry>) -> Own
             faulty.paths
         }
     };
-    let wanted = read_wanted(&table, &settings, facts, &mut Reader { file: OWN, entries });
+    let wanted = read_wanted(&table, &settings, facts, &mut CardReader { file: OWN, entries });
     Own { wanted, settings, faulty, is_broken: false }
 }
 
@@ -90,7 +90,7 @@ fn read_wanted(
     table: &Table,
     settings: &Saved,
     facts: &SystemInfo<'_>,
-    reader: &mut Reader<'_>,
+    reader: &mut CardReader<'_>,
 ) -> CardSettings {
     let mut wanted = CardSettings {
         host: reader.checked(table, "", "host", check::host),
@@ -123,7 +123,7 @@ fn read_wanted(
 }
 
 /// The host name that `name` makes.
-fn host_of_name(table: &Table, reader: &mut Reader<'_>) -> Option<Sourced<String>> {
+fn host_of_name(table: &Table, reader: &mut CardReader<'_>) -> Option<Sourced<String>> {
     let Sourced { value, origin } = reader.read_text(table, "", "name")?;
     let host = check::host_of_name(&value);
     if host.is_none() {
@@ -136,7 +136,7 @@ fn host_of_name(table: &Table, reader: &mut Reader<'_>) -> Option<Sourced<String
 }
 
 /// `[[wifi]]`, or `[wifi]` for a single one.
-fn wifi(table: &Table, reader: &mut Reader<'_>) -> Option<Sourced<Vec<Wifi>>> {
+fn wifi(table: &Table, reader: &mut CardReader<'_>) -> Option<Sourced<Vec<Wifi>>> {
     let node = get(table, "wifi")?;
     let tables: &[Node] = match &node.value {
         Value::List(all) => all,
@@ -168,7 +168,7 @@ fn wifi(table: &Table, reader: &mut Reader<'_>) -> Option<Sourced<Vec<Wifi>>> {
     (!networks.is_empty()).then(|| reader.with_location(networks, node.line, "wifi"))
 }
 
-fn network(table: &Table, line: usize, reader: &mut Reader<'_>) -> Option<Wifi> {
+fn network(table: &Table, line: usize, reader: &mut CardReader<'_>) -> Option<Wifi> {
     if get(table, "ssid").is_none() {
         reader.report_mistake(line, "wifi.ssid", "is missing: the network's name", None);
     }
@@ -188,7 +188,7 @@ fn network(table: &Table, line: usize, reader: &mut Reader<'_>) -> Option<Wifi> 
 }
 
 /// `address`, `gateway` and `dns` of one interface.
-fn address(table: &Table, path: &str, reader: &mut Reader<'_>) -> Option<Sourced<Address>> {
+fn address(table: &Table, path: &str, reader: &mut CardReader<'_>) -> Option<Sourced<StaticAddress>> {
     let Some(given) = reader.read_texts(table, path, "address") else {
         for (name, line, _) in table.iter().filter(|(name, ..)| name == "gateway" || name == "dns") {
             let hint = Some(String::from("address = \"192.168.1.20/24\""));
@@ -205,7 +205,7 @@ fn address(table: &Table, path: &str, reader: &mut Reader<'_>) -> Option<Sourced
     if let [(word, _)] = given.value.as_slice()
         && word.eq_ignore_ascii_case("dhcp")
     {
-        return Some(Sourced { value: Address::Dhcp, origin });
+        return Some(Sourced { value: StaticAddress::Dhcp, origin });
     }
     let addresses = reader.checked_list(table, path, "address", check::cidr)?.value;
     let gateways =

@@ -185,7 +185,7 @@ fn each_mistake_is_named_with_its_line_and_key_and_costs_nothing_else() {
         ("tallycam.toml:18: network.address: ", "must say how long"),
     ] {
         assert!(
-            lines.iter().any(|told| told.starts_with(at) && told.contains(line)),
+            lines.iter().any(|message| message.starts_with(at) && message.contains(line)),
             "{at}{line}: {lines:#?}"
         );
     }
@@ -199,7 +199,7 @@ fn each_mistake_is_named_with_its_line_and_key_and_costs_nothing_else() {
 }
 
 #[test]
-fn what_is_malformed_is_told_and_the_others_are_read() {
+fn what_is_malformed_is_reported_and_the_others_are_read() {
     let preseed = imagers_preseed();
     let other = (PRESEED, preseed.as_str());
     let found = read_all(&[(OWN, "host = \"own\"\n[stream\nquality = 70\n"), other]);
@@ -218,16 +218,19 @@ fn what_is_malformed_is_told_and_the_others_are_read() {
 }
 
 #[test]
-fn bytes_that_are_no_text_of_ours_are_told() {
-    let told = |bytes: &[u8]| {
+fn bytes_that_are_no_text_of_ours_are_reported() {
+    let message = |bytes: &[u8]| {
         let load = |name: &str| Ok((name == OWN).then(|| bytes.to_vec()));
         let found = read(&load, &facts());
         assert!(found.is_broken && found.entries.len() == 1, "{:?}", lines(&found));
         lines(&found).remove(0)
     };
-    assert_eq!(told(b"host = \"a\"\nx = \"\xe9\"\n"), "tallycam.toml:2: is not read: here is no UTF-8 text");
-    assert_eq!(told(b"\xff\xfeh\0"), "tallycam.toml: is not read: it is UTF-16");
-    assert_eq!(told(&vec![b'#'; LONGEST + 1]), "tallycam.toml: is not read: it is longer than 64 kB");
+    assert_eq!(
+        message(b"host = \"a\"\nx = \"\xe9\"\n"),
+        "tallycam.toml:2: is not read: here is no UTF-8 text"
+    );
+    assert_eq!(message(b"\xff\xfeh\0"), "tallycam.toml: is not read: it is UTF-16");
+    assert_eq!(message(&vec![b'#'; LONGEST + 1]), "tallycam.toml: is not read: it is longer than 64 kB");
     let unread =
         |name: &str| if name == OWN { Err(String::from("cannot be read: I/O error")) } else { Ok(None) };
     let found = read(&unread, &facts());
@@ -271,7 +274,7 @@ fn without_a_key_there_is_no_user() {
 }
 
 #[test]
-fn what_asks_for_more_is_told_and_never_done() {
+fn what_asks_for_more_is_reported_and_never_done() {
     let user_data = format!(
         "#cloud-config\nruncmd:\n  - [ systemctl, enable, --now, ssh ]\n  - touch /tmp/x\nbootcmd: [reboot]\nwrite_files:\n  - \
          path: /etc/shadow\n    content: x\nssh_pwauth: true\npackages: [avahi-daemon, nginx]\nusers:\n  - default\n  - name: \
@@ -279,7 +282,7 @@ fn what_asks_for_more_is_told_and_never_done() {
     );
     let found = read_all(&[("user-data", &user_data)]);
     assert_eq!(value(&found.wanted.user), "alice");
-    let told: Vec<(usize, &str)> =
+    let messages: Vec<(usize, &str)> =
         found.entries.iter().map(|entry| (entry.line, entry.key.as_str())).collect();
     for wanted in [
         (4, "runcmd"),
@@ -291,9 +294,9 @@ fn what_asks_for_more_is_told_and_never_done() {
         (16, "users"),
         (18, "rpi"),
     ] {
-        assert!(told.contains(&wanted), "{wanted:?} of {told:?}");
+        assert!(messages.contains(&wanted), "{wanted:?} of {messages:?}");
     }
-    assert_eq!(told.len(), 8, "{told:?}");
+    assert_eq!(messages.len(), 8, "{messages:?}");
     let script = read_all(&[("user-data", "#!/bin/sh\nreboot\n")]);
     assert_eq!(script.entries.len(), 1);
     assert_eq!(script.wanted, CardSettings::default());
@@ -308,16 +311,16 @@ fn what_asks_for_more_is_told_and_never_done() {
 fn a_report_has_no_line_of_others_making_and_an_end() {
     let text = "host = \"a\\nmistakes: none\\u001b[2J\"\n\"x\\ny\" = 1\n";
     let found = read_all(&[(OWN, text)]);
-    let report = Report::new(found.entries, Vec::new());
+    let report = CardReport::new(found.entries, Vec::new());
     assert_eq!(report.count(Severity::Mistake), 2);
     assert!(
         !report.text().contains('\u{1b}') && !report.text().lines().any(|line| line.starts_with("mistakes"))
     );
     let many: String = (0..3000).map(|n| format!("k{n} = 1\n")).collect();
-    let report = Report::new(read_all(&[(OWN, &many)]).entries, Vec::new());
+    let report = CardReport::new(read_all(&[(OWN, &many)]).entries, Vec::new());
     assert_eq!(report.entries.len(), 51);
     assert!(report.text().contains("tallycam.toml: and 2950 more"), "{}", report.text());
-    let again: Report = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
+    let again: CardReport = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
     assert_eq!(again, report);
 }
 
@@ -332,7 +335,7 @@ fn a_static_address_of_the_other_formats_is_the_same() {
     let want = address(OWN, own);
     assert_eq!(
         want,
-        Address::Static {
+        StaticAddress::Static {
             addresses: vec!["10.0.0.5/8".into()],
             gateways: vec!["10.0.0.1".into()],
             dns: vec!["9.9.9.9".into()]
@@ -350,7 +353,7 @@ proptest! {
         for text in [&text, &word] {
             for file in [OWN, PRESEED, "user-data", "network-config", "meta-data"] {
                 let found = read_all(&[(file, text)]);
-                Report::new(found.entries, Vec::new()).text();
+                CardReport::new(found.entries, Vec::new()).text();
             }
             let below = format!("#cloud-config\n{text}");
             read_all(&[("user-data", &below)]);

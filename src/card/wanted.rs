@@ -13,7 +13,7 @@ pub const CLOUD: [&str; 3] = ["user-data", "network-config", "meta-data"];
 
 /// Where a value stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
+pub struct SettingOrigin {
     /// The file's name.
     pub file: &'static str,
     /// The line, from 1; 0 for the file as a whole.
@@ -27,7 +27,7 @@ pub struct Origin {
 pub struct Sourced<T> {
     pub value: T,
     /// Where it stands.
-    pub origin: Origin,
+    pub origin: SettingOrigin,
 }
 
 /// What opens a Wi-Fi network.
@@ -62,7 +62,7 @@ pub struct Wifi {
 
 /// How an interface gets its address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
+pub enum StaticAddress {
     /// From the network, as without any word about it.
     Dhcp,
     /// As given.
@@ -88,9 +88,9 @@ pub struct CardSettings {
     /// Wi-Fi networks, the preferred one first; never empty.
     pub wifi: Option<Sourced<Vec<Wifi>>>,
     /// The address of the cable's interface.
-    pub wired: Option<Sourced<Address>>,
+    pub wired: Option<Sourced<StaticAddress>>,
     /// The address of the Wi-Fi interface.
-    pub wireless: Option<Sourced<Address>>,
+    pub wireless: Option<Sourced<StaticAddress>>,
     /// Who signs in by SSH.
     pub user: Option<Sourced<String>>,
     /// That user's Linux password, hashed.

@@ -52,20 +52,20 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 64 wrong usage, 69 no pi
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Serve(serve::Serve),
-    Check(check::Check),
+    Serve(serve::ServeArgs),
+    Check(check::CheckArgs),
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    Devices(devices::Devices),
-    Controls(controls::Controls),
+    Devices(devices::DevicesArgs),
+    Controls(controls::ControlsArgs),
     Settings(settings::SettingsDocument),
     #[command(subcommand)]
     Model(model::ModelCommand),
-    Focus(focus::Focus),
-    Snapshot(snapshot::Snapshot),
-    Record(record::Record),
-    Light(light::Light),
-    Count(count::Count),
+    Focus(focus::FocusArgs),
+    Snapshot(snapshot::SnapshotArgs),
+    Record(record::RecordArgs),
+    Light(light::LightArgs),
+    Count(count::CountArgs),
     #[command(subcommand)]
     Counts(counts::CountsCommand),
     #[command(subcommand)]
@@ -76,15 +76,15 @@ enum Command {
     User(users::UserCommand),
     #[command(subcommand)]
     Token(users::TokenCommand),
-    Link(users::Link),
-    Audit(audit::Audit),
-    Backup(backup::Backup),
-    Restore(backup::Restore),
-    Reset(backup::Reset),
-    Update(update::Update),
+    Link(users::LinkArgs),
+    Audit(audit::AuditArgs),
+    Backup(backup::BackupArgs),
+    Restore(backup::RestoreArgs),
+    Reset(backup::FactoryResetArgs),
+    Update(update::UpdateArgs),
     #[command(subcommand)]
     Card(card::CardCommand),
-    Completions(completions::Completions),
+    Completions(completions::CompletionsArgs),
 }
 
 /// The whole command line as clap knows it: what manual pages and completions are made of.

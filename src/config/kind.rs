@@ -91,8 +91,8 @@ pub enum ValueKind {
 }
 
 impl ValueKind {
-    /// Reads `value` into its place in `config` and gives it back as TOML (a secret as `"***"`, a
-    /// URL without its password, also where it is a word of a command). On error `config` is as it was.
+    /// Reads `value` into its place in `config` and gives it back as TOML (a secret as `"***"`, of a
+    /// URL scheme and host, of a command its program). On error `config` is as it was.
     ///
     /// # Errors
     /// [`Wrong`], when this is no such value or not in its range.
@@ -369,7 +369,7 @@ impl ValueKind {
                 if command.first().is_some_and(String::is_empty) {
                     return Err(wrong((String::from("must begin with a program's name"), None)));
                 }
-                let shown: Vec<String> = redact_command(&command).0.iter().map(|word| quoted(word)).collect();
+                let shown: Vec<String> = redact_command(&command).iter().map(|word| quoted(word)).collect();
                 put(config, command);
                 format!("[{}]", shown.join(", "))
             }

@@ -12,8 +12,9 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::diagnostic::Diagnostics;
 use super::keys::{self, BY_CAMERA, CONTROLS, Key, SECTIONS};
 use super::kind::{self, ValueKind, quoted};
-use super::redact::{masked, masked_url, may_be_secret};
+use super::redact::{may_be_secret, may_hold_secret};
 use super::{Config, resolve};
+use crate::base::redact::{STARS, redact_url};
 use crate::media::control::number_json;
 
 const HEAD: &str = "\
@@ -233,9 +234,12 @@ impl Saved {
         let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
         let key = keys::find(section, name);
         let shown = |is_secret: bool| {
-            // What is meant to be a URL is told from its secrets by its last `@`, however wrong it is.
             let is_url = key.is_some_and(|key| matches!(key.kind, ValueKind::Url(_)));
-            let short = |text: &str| kind::abbreviate(&if is_url { masked_url(text) } else { masked(text) });
+            let short = |text: &str| match () {
+                () if is_url => kind::abbreviate(&redact_url(text)),
+                () if may_hold_secret(text) => STARS.to_owned(),
+                () => kind::abbreviate(text),
+            };
             match kind::parse_given(given).ok().map(|value| value.into_inner()) {
                 _ if is_secret => quoted("***"),
                 // A text that is cut has its quotes still.
@@ -606,10 +610,10 @@ mod tests {
         assert!(!long.contains("admin") && !long.contains("avery"), "{long}");
         assert!(!wrong("source.url", "nothing://me:pw@cam").given.contains("pw"));
         for (url, given) in [
-            ("me:12 s3cret@cam", "************@cam"),
-            ("http:/me:s3 cret@cam", "****************@cam"),
-            ("//me:s3 cret@cam", "************@cam"),
-            ("\"me:12 x = s3cret@cam\"", "\"****************@cam\""),
+            ("me:12 s3cret@cam", "***"),
+            ("http:/me:s3 cret@cam", "***"),
+            ("//me:s3 cret@cam", "***"),
+            ("\"me:12 x = s3cret@cam\"", "\"***\""),
         ] {
             let fault = wrong("source.url", url);
             assert_eq!(fault.given, given);
@@ -626,7 +630,7 @@ mod tests {
         assert_eq!(wrong("controls.KeyTec.gain", "much").given, "much");
         let unschemed = wrong("source.url", "admin:s3cret@10.0.0.5/video");
         assert!(!format!("{unschemed:?}").contains("s3cret"), "{unschemed:?}");
-        assert!(unschemed.hint.unwrap().contains("10.0.0.5/video"));
+        assert!(unschemed.hint.unwrap().contains("10.0.0.5/***"));
         assert!(nothing().set("stream.qualty", None).is_err());
         let long = wrong("picture.text", &quoted(&format!("\"{}", "x".repeat(200)))).given;
         assert_eq!(long, format!("\"\\\"{}\u{2026}\"", "x".repeat(38)));

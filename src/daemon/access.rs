@@ -1,6 +1,6 @@
 //! The camera's password at the start: a service that never had one makes one and shows it, once.
 //!
-//! "A service" is a daemon that systemd started with a state directory and listens to. Whoever runs tallycam by hand, by
+//! "A service" is a daemon that systemd started with a state directory and listens to. A user who runs tallycam by hand, by
 //! `make run` say, is asked for nothing until a password is set.
 
 use std::ffi::OsStr;
@@ -14,7 +14,7 @@ use crate::access::{Access, AccessError, AccessGuard, random_password};
 /// The password that is kept in `directory`. Where there never was one, the first start as a service makes one, or, with
 /// `is_claimed_by_network`, nobody gets in before a browser on the network has chosen one.
 ///
-/// It is written to standard output and not to the log: the last lines of that can be read by whoever looks at the page.
+/// It is written to standard output and not to the log: the last lines of that can be read on the page.
 /// Under systemd standard output is the journal and, as the units have it, the machine's console.
 pub fn open(directory: &Path, is_claimed_by_network: bool) -> Access {
     let is_service = is_service(

@@ -1,4 +1,4 @@
-//! The addresses to type into a browser, for the log and for whoever started the daemon by hand.
+//! The addresses to type into a browser, for the log and for a daemon that is started by hand.
 //!
 //! Pure, but for one small look at what the kernel tells under `/proc`.
 
@@ -17,7 +17,7 @@ pub struct Listening {
 
 /// What this machine is called and where it can be reached.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Machine {
+pub struct MachineAddresses {
     /// What it calls itself: `door`, `door.example.org`.
     pub host: String,
     /// Its name on the local network (mDNS), when a responder for it runs: `door.local`.
@@ -26,9 +26,9 @@ pub struct Machine {
     pub addresses: Vec<IpAddr>,
 }
 
-impl Machine {
+impl MachineAddresses {
     /// This machine, as it is now.
-    pub fn detect() -> Machine {
+    pub fn detect() -> MachineAddresses {
         let read = |path| std::fs::read_to_string(path).unwrap_or_default();
         let host = read("/proc/sys/kernel/hostname").trim().to_owned();
         let hostname = host.split('.').next().unwrap_or_default();
@@ -37,7 +37,7 @@ impl Machine {
         let mut addresses: Vec<IpAddr> =
             parse_ipv4_addresses(&read("/proc/net/fib_trie")).into_iter().map(IpAddr::V4).collect();
         addresses.extend(parse_ipv6_addresses(&read("/proc/net/if_inet6")).into_iter().map(IpAddr::V6));
-        Machine {
+        MachineAddresses {
             mdns_name: (is_announced && !hostname.is_empty()).then(|| format!("{hostname}.local")),
             addresses,
             host,
@@ -156,10 +156,14 @@ fd0000000000000000000000000000aa 04 40 00 01     eth0
 fe8000000000000000fc00fffe000001 04 40 20 80     eth0
 ";
 
-    fn machine() -> Machine {
+    fn machine() -> MachineAddresses {
         let mut addresses: Vec<IpAddr> = parse_ipv4_addresses(FIB_TRIE).into_iter().map(IpAddr::V4).collect();
         addresses.extend(parse_ipv6_addresses(IF_INET6).into_iter().map(IpAddr::V6));
-        Machine { host: String::from("door"), mdns_name: Some(String::from("door.local")), addresses }
+        MachineAddresses {
+            host: String::from("door"),
+            mdns_name: Some(String::from("door.local")),
+            addresses,
+        }
     }
 
     fn urls(listening: &str, with_ipv4: bool) -> Vec<String> {
@@ -194,7 +198,8 @@ fe8000000000000000fc00fffe000001 04 40 20 80     eth0
 
     #[test]
     fn the_names_of_a_machine_are_its_own_and_those_on_its_network() {
-        let names = |host: &str| Machine { host: host.to_owned(), ..Machine::default() }.names();
+        let names =
+            |host: &str| MachineAddresses { host: host.to_owned(), ..MachineAddresses::default() }.names();
         assert_eq!(names("door"), ["localhost", "door", "door.local"]);
         assert_eq!(names("door.example.org"), ["localhost", "door.example.org", "door", "door.local"]);
         assert_eq!(names("tür"), ["localhost"]);

@@ -77,7 +77,7 @@ async fn wait(
     let mut looking = new_interval(systemd::Watchdog::interval().unwrap_or(AGAIN).min(AGAIN));
     print_complaints(&wrong);
     status.set(status_text(&wrong));
-    // Whoever starts it need not wait: the status says the rest.
+    // The caller that starts it need not wait: the status says the rest.
     systemd::notify_ready();
     loop {
         let is_asked = tokio::select! {
@@ -150,7 +150,7 @@ impl HeldListener {
     }
 }
 
-/// Answers whoever comes, [`AT_ONCE`] at the same time, with what is `shown` then.
+/// Answers every client, [`AT_ONCE`] at the same time, with what is `shown` then.
 async fn serve_error_page(ear: HeldListener, shown: watch::Receiver<String>, places: Arc<Semaphore>) {
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         let Ok(socket) = ear.accept().await else {

@@ -62,7 +62,7 @@ impl DaemonError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            DaemonError::Source(trouble) => trouble.hint.clone(),
+            DaemonError::Source(trouble) => trouble.advice(),
             DaemonError::Listen(error) => error.hint(),
             DaemonError::NoSocket { .. } => {
                 Some(String::from("the .socket unit needs ListenStream= and Accept=no"))

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use systemd_journal_logger::JournalLog;
 
-use crate::base::log_ring::Line;
+use crate::base::log_ring::LoggedLine;
 use crate::base::{Recent, clock};
 
 /// Starts logging for the whole program, once; a second call only sets the level.
@@ -64,7 +64,7 @@ impl Log for Logger {
             return;
         }
         let wall_us = clock::wall_us();
-        self.recent.add(Line {
+        self.recent.add(LoggedLine {
             wall_us,
             level: record.level(),
             place: module_path(record.target()).to_owned(),

@@ -47,11 +47,11 @@ use crate::config::{Config, Operator};
 use crate::http::{self, Preferences as _};
 use crate::maintenance::start::{Finished, finish, has_pending_work};
 use crate::maintenance::update::describe_version;
-use crate::maintenance::{Fault, Maintenance};
+use crate::maintenance::{Maintenance, MaintenanceError};
 use crate::pipeline::{Lights, Pipeline};
 pub use error::DaemonError;
 pub use parts::server::{http_settings, pipeline_settings};
-pub use parts::{counting, lights, model_sandbox, models, picture, recording, source};
+pub use parts::{counting, lights, model_sandbox, models, picture, recording, source, still};
 pub use settings::apply::saved_controls;
 use settings::apply::{Parts, server_settings};
 pub use settings::file as settings_file;
@@ -241,7 +241,7 @@ fn run_daemon(
 }
 
 /// Logs what was done with the state as a whole before the log was there.
-fn log_finished_maintenance(finished: Option<Result<Finished, Fault>>, config: &Config) {
+fn log_finished_maintenance(finished: Option<Result<Finished, MaintenanceError>>, config: &Config) {
     match finished {
         None | Some(Ok(Finished::Nothing)) => {}
         Some(Ok(Finished::Reset)) => warn!("factory reset: the state is as new"),
@@ -354,7 +354,7 @@ fn start(
         .with_machine(Arc::new(diagnosis::MachineDiagnosis::new(sockets::addresses(&listeners))))
         .with_access(server_parts.access)
         .with_recent(server_parts.recent)
-        .with_power(Arc::new(power::Machine::default()))
+        .with_power(Arc::new(power::MachinePower::default()))
         .with_maintenance(maintenance.clone());
     let renewal = Rc::new(Notify::new());
     let server = match server_parts.certificate {

@@ -18,18 +18,18 @@ const ALLOW: &str = "the service has to be allowed to, once: `sudo install -m 64
 
 /// The machine that this runs on.
 #[derive(Debug)]
-pub struct Machine {
+pub struct MachinePower {
     program: PathBuf,
 }
 
-impl Default for Machine {
+impl Default for MachinePower {
     /// By the `systemctl` in the `PATH`.
-    fn default() -> Machine {
-        Machine { program: PathBuf::from("systemctl") }
+    fn default() -> MachinePower {
+        MachinePower { program: PathBuf::from("systemctl") }
     }
 }
 
-impl Power for Machine {
+impl Power for MachinePower {
     fn switch(&self, action: PowerAction) -> Result<(), NotSwitched> {
         let verb = match action {
             PowerAction::Off => "poweroff",
@@ -58,22 +58,22 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt as _;
 
-    fn machine(folder: &std::path::Path, script: &str) -> Machine {
+    fn machine(folder: &std::path::Path, script: &str) -> MachinePower {
         let program = folder.join("systemctl");
         std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-        Machine { program }
+        MachinePower { program }
     }
 
     #[test]
-    fn systemctl_is_told_and_nobody_is_asked() {
+    fn systemctl_is_called_and_nobody_is_asked() {
         let folder = tempfile::tempdir().unwrap();
-        let told = folder.path().join("told");
-        let machine = machine(folder.path(), &format!("echo \"$@\" >> {}", told.display()));
+        let calls = folder.path().join("told");
+        let machine = machine(folder.path(), &format!("echo \"$@\" >> {}", calls.display()));
         assert_eq!(machine.switch(PowerAction::Off), Ok(()));
         assert_eq!(machine.switch(PowerAction::Reboot), Ok(()));
         assert_eq!(
-            std::fs::read_to_string(told).unwrap(),
+            std::fs::read_to_string(calls).unwrap(),
             "poweroff --no-ask-password --no-wall\nreboot --no-ask-password --no-wall\n"
         );
     }
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn without_systemctl_it_says_so() {
-        let machine = Machine { program: PathBuf::from("/nowhere/systemctl") };
+        let machine = MachinePower { program: PathBuf::from("/nowhere/systemctl") };
         let error = machine.switch(PowerAction::Reboot).unwrap_err();
         assert_eq!(error.to_string(), "the machine could not be restarted: there is no systemctl here");
     }

@@ -12,7 +12,7 @@ use listenfd::ListenFd;
 use log::info;
 use socket2::SockRef;
 
-use super::addresses::{Listening, Machine};
+use super::addresses::{Listening, MachineAddresses};
 use super::error::DaemonError;
 use crate::config::Listen;
 use crate::http;
@@ -67,7 +67,7 @@ pub fn addresses(listeners: &[http::Listener]) -> Vec<Listening> {
 
 /// The addresses at which people find the page served on `listeners`.
 pub fn urls(listeners: &[http::Listener]) -> Vec<String> {
-    let machine = Machine::detect();
+    let machine = MachineAddresses::detect();
     for listener in listeners {
         info!("listening on {}", listener.address());
     }

@@ -12,7 +12,7 @@ use sd_notify::NotifyState;
 use crate::base::{ClockTime, Heartbeat, IDLE, clock};
 use crate::http::clock_is_wrong;
 use crate::pipeline::recording::RecordingStatus;
-use crate::pipeline::{CountingStatus, State, Status};
+use crate::pipeline::{CameraState, CameraStatus, CountingStatus};
 
 /// A thread that has not beaten for this long is stuck, the capture thread in a driver's call, say: it
 /// beats at least once a second while it lives, even when the camera is asleep, and once in [`IDLE`] where it only waits to
@@ -78,23 +78,23 @@ impl StatusLine {
 
 /// How things are, in one line of words.
 pub fn status_text(
-    status: &Status,
+    status: &CameraStatus,
     viewers: usize,
     counting: &CountingStatus,
     recording: &RecordingStatus,
 ) -> String {
     let state = match &status.state {
-        State::Asleep => String::from("Idle: the camera opens when somebody watches"),
-        State::Waking => format!("Starting {}", status.source),
-        State::Live => {
+        CameraState::Asleep => String::from("Idle: the camera opens when somebody watches"),
+        CameraState::Waking => format!("Starting {}", status.source),
+        CameraState::Live => {
             let name = status.delivers.as_ref().map_or(&status.source, |delivers| &delivers.name);
             match status.size {
                 Some((width, height)) => format!("Live: {name}, {width} × {height}"),
                 None => format!("Live: {name}"),
             }
         }
-        State::Trouble(trouble) => format!("{}: {}", trouble.kind.headline(), trouble.what),
-        State::Paused => String::from("Paused: the camera is closed until Resume"),
+        CameraState::Trouble(trouble) => format!("{}: {}", trouble.kind.headline(), trouble.what),
+        CameraState::Paused => String::from("Paused: the camera is closed until Resume"),
     };
     // One line: a line end inside would end the field.
     let state = state.replace(['\n', '\r'], " ");
@@ -198,10 +198,10 @@ mod tests {
     use super::*;
     use crate::media::{SourceError, SourceErrorKind};
     use crate::store::Scene;
-    use crate::store::media::{Origin, Recorded};
+    use crate::store::media::{MediaOrigin, Recorded};
 
-    fn status(state: State) -> Status {
-        Status {
+    fn status(state: CameraState) -> CameraStatus {
+        CameraStatus {
             state,
             since: ClockTime::now(),
             source: String::from("/dev/video0"),
@@ -251,7 +251,7 @@ mod tests {
         let now = Recorded {
             id: 7,
             name: String::from("a.mp4"),
-            origin: Origin::Asked,
+            origin: MediaOrigin::Asked,
             began_us: 0,
             duration_us: 0,
             frames: 0,
@@ -260,7 +260,8 @@ mod tests {
             every: None,
         };
         let mut recording = RecordingStatus { now: Some(now), ..RecordingStatus::default() };
-        let line = |recording: &_| status_text(&status(State::Live), 0, &counting("counting"), recording);
+        let line =
+            |recording: &_| status_text(&status(CameraState::Live), 0, &counting("counting"), recording);
         assert_eq!(line(&recording), "Live: /dev/video0, 1280 × 720; recording a.mp4; counting");
         recording.trouble = Some(String::from("no\nroom"));
         assert_eq!(
@@ -271,7 +272,8 @@ mod tests {
 
     #[test]
     fn the_line_says_whether_it_counts() {
-        let line = |word| status_text(&status(State::Live), 0, &counting(word), &RecordingStatus::default());
+        let line =
+            |word| status_text(&status(CameraState::Live), 0, &counting(word), &RecordingStatus::default());
         assert_eq!(line("counting"), "Live: /dev/video0, 1280 × 720; counting");
         assert_eq!(line("trouble"), "Live: /dev/video0, 1280 × 720; not counting: No such model.");
     }
@@ -279,15 +281,15 @@ mod tests {
     #[test]
     fn the_line_says_state_and_viewers() {
         assert_eq!(
-            status_text(&status(State::Live), 2, &counting("idle"), &RecordingStatus::default()),
+            status_text(&status(CameraState::Live), 2, &counting("idle"), &RecordingStatus::default()),
             "Live: /dev/video0, 1280 × 720; 2 viewers"
         );
         assert_eq!(
-            status_text(&status(State::Waking), 1, &counting("waiting"), &RecordingStatus::default()),
+            status_text(&status(CameraState::Waking), 1, &counting("waiting"), &RecordingStatus::default()),
             "Starting /dev/video0; 1 viewer"
         );
         assert_eq!(
-            status_text(&status(State::Asleep), 0, &counting("off"), &RecordingStatus::default()),
+            status_text(&status(CameraState::Asleep), 0, &counting("off"), &RecordingStatus::default()),
             "Idle: the camera opens when somebody watches"
         );
     }
@@ -312,7 +314,7 @@ mod tests {
         let trouble = SourceError::new(SourceErrorKind::Busy, "/dev/video0 is in use\nby another program");
         assert_eq!(
             status_text(
-                &status(State::Trouble(trouble)),
+                &status(CameraState::Trouble(trouble)),
                 0,
                 &counting("waiting"),
                 &RecordingStatus::default()

@@ -14,10 +14,10 @@ use hyper::header::{
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 
-use crate::access::Client;
+use crate::access::LimitedClient;
 use crate::base::instance_id;
-use crate::http::auth::audit::{Asked, Change};
-use crate::http::auth::caller::{AuthError, Caller, Who, basic};
+use crate::http::auth::audit::{AuditChange, AuditedRequest};
+use crate::http::auth::caller::{AuthError, Caller, Who};
 use crate::http::auth::refusals::Refusal;
 use crate::http::auth::{cors, csrf, host_names, sign_in};
 use crate::http::pages::assets;
@@ -26,7 +26,6 @@ use crate::http::request::handler::{Changes, Found, InPath, Request, Tag, Wanted
 use crate::http::request::problem::{BodyError, Miss, Problem};
 use crate::http::request::query::Query;
 use crate::http::request::reply::RESOURCE_POLICY;
-use crate::http::request::right::Right;
 use crate::http::routes::ROUTES;
 use crate::http::server::body::Body;
 use crate::http::server::incoming::Upload;
@@ -206,25 +205,8 @@ async fn answer(
         }
         whole = take(body, limit, site.settings().head_timeout).await.inspect_err(|_| link.cut())?;
     }
-    // A page depends on its reader, also where looking needs no password.
-    let who = if is_page && who == Who::Anybody && basic(&headers).is_some() {
-        site.auth.admit(caller, Right::Operator).await.unwrap_or(who)
-    } else {
-        who
-    };
-    let reader = who.clone();
-    let asked = Asked {
-        method: &route.method,
-        path: route.path,
-        right: route.right,
-        takes_json: matches!(route.doc.body, Wanted::Json(_)),
-    };
-    let object = if id > 0 { id.to_string() } else { name.clone() };
-    let change = is_carried_out
-        .then(|| Change::of(&site.audit, caller, &who, &asked, object, &query, &whole))
-        .flatten();
     let is_for_browser = is_page && pages::html::is_asked_by_a_reader(path, &headers);
-    let answered = (route.handler)(Request {
+    let mut request = Request {
         site: site.clone(),
         link: link.clone(),
         method: method.clone(),
@@ -238,8 +220,25 @@ async fn answer(
         table: ROUTES,
         body: whole,
         upload,
-    })
-    .await;
+    };
+    if is_page {
+        request.who = request.reader().await;
+    }
+    let reader = request.who.clone();
+    let asked = AuditedRequest {
+        method: &route.method,
+        path: route.path,
+        right: route.right,
+        takes_json: matches!(route.doc.body, Wanted::Json(_)),
+    };
+    let object = if id > 0 { id.to_string() } else { request.name.clone() };
+    let change = is_carried_out
+        .then(|| {
+            let Request { query, body, .. } = &request;
+            AuditChange::of(&site.audit, request.caller(), &reader, &asked, object, query, body)
+        })
+        .flatten();
+    let answered = (route.handler)(request).await;
     if let Some(change) = change {
         change.answered(&answered);
     }
@@ -267,7 +266,7 @@ fn held_back(site: &Site, link: &Link, response: Response<Body>) -> Result<Respo
     let (all, own) = site.links.unsent(link.client());
     // One that is longer than all may be goes out where nothing waits.
     let is_full = |waiting: usize, most: usize| waiting > 0 && waiting + bytes > most;
-    let is_own_full = link.client() != Client::Unnamed && is_full(own, MOST_UNSENT / 4);
+    let is_own_full = link.client() != LimitedClient::Unnamed && is_full(own, MOST_UNSENT / 4);
     if !is_full(all, MOST_UNSENT) && !is_own_full {
         return Ok(response);
     }

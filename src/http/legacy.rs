@@ -16,7 +16,7 @@ use crate::http::api::machine::power::ByKey;
 use crate::http::api::media::snapshots::asked_of_old;
 use crate::http::auth::refusals::Refusal;
 use crate::http::power_switch::PowerAction;
-use crate::http::preferences::{Changes, Terms};
+use crate::http::preferences::{PreferenceChanges, Terms};
 use crate::http::readers::MediaReadError;
 use crate::http::report::wire;
 use crate::http::request::handler::{Request, Route};
@@ -167,7 +167,7 @@ pub async fn resolution(request: Request) -> Result<Response<Body>, Problem> {
 async fn switch(request: Request, key: &str, on: &str, off: &str) -> Result<Response<Body>, Problem> {
     if let Some(is_on) = switched_on(&request) {
         let value = if is_on { on } else { off };
-        let changes = Changes::from([(key.to_owned(), Some(value.to_owned()))]);
+        let changes = PreferenceChanges::from([(key.to_owned(), Some(value.to_owned()))]);
         request.site.preferences()?.change(changes, Terms::default()).await?;
     }
     Ok(no_store(say(StatusCode::OK, TEXT, "200")))

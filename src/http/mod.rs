@@ -43,7 +43,7 @@ pub use api::machine::activity::{in_words as activity_in_words, table as activit
 pub use model_store::{CatalogueModel, FoundModel, Models, NotFetched};
 pub use power_switch::{NotSwitched, Power, PowerAction};
 pub use preferences::{
-    Changes, Changing, InForce, NotSet, Preferences, Terms, WrongSetting, is_of_the_moment,
+    Changing, InForce, NotSet, PreferenceChanges, Preferences, Terms, WrongSetting, is_of_the_moment,
 };
 pub use report::findings::{
     Diagnose, Finding, FoundCamera, SET_CLOCK, Verdict, clock_is_wrong, room_finding,
@@ -51,7 +51,7 @@ pub use report::findings::{
 pub use request::{csv, time_param};
 pub use server::https::SPEAKS_HTTPS;
 pub use server::listen::Listener;
-pub use server::tls::{Identity, IdentityError};
+pub use server::tls::{IdentityError, TlsIdentity};
 pub use server::{listen, stream};
 pub use site::{Server, Settings};
 

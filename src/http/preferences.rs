@@ -55,7 +55,7 @@ impl InForce {
 
 /// What is to be changed: for each key (`stream.quality`; of a camera's control `controls.IDENTITY.NAME`) its value as
 /// TOML, or `None` for what the operator's file or the default says. All of it or nothing.
-pub type Changes = BTreeMap<String, Option<String>>;
+pub type PreferenceChanges = BTreeMap<String, Option<String>>;
 
 /// On what terms settings are changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -154,7 +154,7 @@ pub trait Preferences: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`NotSet`]: nothing has changed then.
-    fn change(&self, changes: Changes, terms: Terms) -> Changing<'_>;
+    fn change(&self, changes: PreferenceChanges, terms: Terms) -> Changing<'_>;
 
     /// Everything that was set here, as a configuration file: what waits below the operator's value, too, and of secrets
     /// a stand-in. Where it is imported again at once, nothing changes.

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::http::request::problem::{Problem, RETRY_LEDGER};
 use crate::store::media::{Media, MediaError, MediaReader};
-use crate::store::{Counts, Reader, StoreError};
+use crate::store::{Counts, CountsReader, StoreError};
 
 /// Requests that read a store at the same time.
 const PLACES: usize = 4;
@@ -47,10 +47,10 @@ pub trait Readable: Clone + Send + 'static {
 }
 
 impl Readable for Counts {
-    type Reader = Reader;
+    type Reader = CountsReader;
     type Error = StoreError;
 
-    fn open_reader(&self) -> Result<Reader, StoreError> {
+    fn open_reader(&self) -> Result<CountsReader, StoreError> {
         self.reader()
     }
 

@@ -2,7 +2,7 @@
 
 use hyper::Method;
 
-use crate::http::api::camera::{controls, lens, light, live, picture, state};
+use crate::http::api::camera::{controls, found, lens, light, live, picture, state};
 use crate::http::api::counting::{counts, crossings, events, lines, model, recount, tallies, zones};
 use crate::http::api::machine::{activity, backup, diagnosis, logs, people, power, settings, update};
 use crate::http::api::media::{
@@ -94,7 +94,8 @@ const BUCKET: Key = key(
 );
 const TO_BUCKET: Key = key("to", MayBe::Moment, "End, in the same forms; extended to the whole bucket.");
 const OPEN: Key = key("open", MayBe::Whole(0, 23), "Only from this hour of the clock on the wall.");
-const CLOSE: Key = key("close", MayBe::Whole(1, 24), "Only up to this hour, later than `open`.");
+const CLOSE: Key =
+    key("close", MayBe::Whole(1, 24), "Only up to this hour; one earlier than `open` is after midnight.");
 const TO: Key = key("to", MayBe::Moment, "End, in the same forms.");
 const OF_LINE: Key = key(
     "line",
@@ -284,6 +285,11 @@ pub static ROUTES: &[Route] = &[
         [JPEG, WRONG_QUERY, API_WITHHELD, UNCHANGED, (503, "No live picture.", Content::Problem)]),
     route!(Snapshot GET "/api/v1/snapshot.jpg" live::api_snapshot, Api, "The same.", [PICTURE, WIDTH, GRAY, SCALE, ROTATE, MIRROR, FLIP, CROP, WORDS, TIMESTAMP],
         [JPEG, WRONG_QUERY, API_WITHHELD, UNCHANGED, (503, "No live picture.", Content::Problem)]),
+    route!(Operator GET "/api/v1/cameras/still.jpg" found::still, Api,
+        "What a camera of this machine sees that is not in use: it is opened for one picture, one camera at a time. The picture is the same for ten seconds.",
+        [key("camera", TEXT, "`v4l2` or `libcamera`, a space, and the device.")],
+        [(200, "The picture; X-Timestamp is its time.", Content::Jpeg), API_WITHHELD, (404, "No such camera is found.", Content::Problem),
+            (409, "Paused, or other cameras are being looked at.", Content::Problem), (503, "No picture: a card that says why.", Content::Jpeg)]),
     route!(Look GET "/api/v1/controls" controls::list, Api, "The camera's own controls, with ranges and values.", [],
         [CONTROLS, NO_CAMERA]),
     route!(Operator PATCH "/api/v1/controls" controls::change, Api, "Sets controls, all or none, automatic modes first. They apply at once and are saved for this camera. `null` is the default; `true` presses a button.", [],
@@ -513,11 +519,11 @@ pub static ROUTES: &[Route] = &[
         [key("range", TEXT, "`today`, `yesterday`, `7d`, `30d`, `month` or `own`."), key("from", MayBe::Moment, "A date, for `range=own`."),
             key("to", MayBe::Moment, "A date, for `range=own`."), key("line", TEXT, "The number of a line."), key("class", TEXT, "The name of a class."),
             key("heat", TEXT, "`in`, `out` or `both`."),
-            key("open", TEXT, "The hour, 0 to 23, from which on hours are shown."), key("close", TEXT, "The hour, 1 to 24, before which they are."),
+            key("open", TEXT, "The hour, 0 to 23, from which on hours are shown."), key("close", TEXT, "The hour, 1 to 24, before which they are; an earlier one than `open` is after midnight."),
             key("with", TEXT, "What it is compared with: `week` (the same weekdays), `before`, `4w`, `year`, or the first day of another time.")],
         [(200, "The page.", Content::Html), NO_PAGE]),
-    route!(Look GET "/crossings" pages::counting::crossings, Pages, "A line's last hour, crossing by crossing, and what may have been missed.",
-        [needed("line", TEXT, "The number of a line.")],
+    route!(Look GET "/crossings" pages::counting::crossings, Pages, "A line's crossings one by one, of the last hour or of the time asked for, and what may have been missed.",
+        [needed("line", TEXT, "The number of a line."), key("class", TEXT, "The name of a class."), FROM, TO, key("cursor", ID, "Of the link to earlier ones.")],
         [(200, "The page.", Content::Html), (400, "The line is no number.", Content::Text),
             (404, "There is no such line.", Content::Text), NO_PAGE]),
     route!(Operator POST "/counts" pages::counting::post_counts, Pages, "Sets today's figures to zero, or takes that back, from the page's forms.",

@@ -20,22 +20,22 @@ use crate::http::model_store::Models;
 use crate::http::power_switch::Power;
 use crate::http::preferences::Preferences;
 use crate::http::readers::{CountsReaders, MediaReaders};
-use crate::http::report::findings::{Diagnose, FindingsCache};
+use crate::http::report::findings::{Diagnose, FindingsCache, Stills};
 use crate::http::report::storage_usage::StorageUsage;
 use crate::http::request::problem::{NoCounting, NoPreferences, NoRecorder, Problem, Withheld};
 use crate::http::server::https::Https;
 use crate::http::server::link::{Link, Links, Use, kept};
-use crate::http::server::tls::Identity;
+use crate::http::server::tls::TlsIdentity;
 use crate::http::server::viewers;
-use crate::http::server::viewers::{Places, Viewers};
+use crate::http::server::viewers::{ViewerPlaces, Viewers};
 use crate::http::videos::Videos;
 use crate::maintenance::Maintenance;
 use crate::media::View;
 use crate::pipeline::counting::Counting;
 use crate::pipeline::focus::{Focus, FocusSettings};
-use crate::pipeline::{Lights, Pipeline, RecorderHandle, Status, TooManyViews, Views};
+use crate::pipeline::{CameraStatus, Lights, Pipeline, RecorderHandle, TooManyViews, Views};
 use crate::store::Counts;
-use crate::store::media::Media;
+use crate::store::media::{ClockWait, Media};
 use crate::ui::Clock;
 
 /// Files that are taken in at the same time.
@@ -140,13 +140,15 @@ pub(crate) struct Site {
     pub(super) machine: Option<Arc<dyn Diagnose>>,
     /// What it found.
     pub(super) looked: FindingsCache,
+    /// What its cameras show that are not in use.
+    pub(super) stills: Stills,
     /// What was last seen of the room for pictures.
     pub(super) storage_usage: StorageUsage,
     /// Files that are taken in at the same time.
     pub(super) uploading: Arc<Semaphore>,
     /// Where there is counting, and its ledger could be opened.
     pub(super) counts_readers: Option<CountsReaders>,
-    pub(super) places: Rc<Places>,
+    pub(super) places: Rc<ViewerPlaces>,
     pub(super) viewers: Rc<Viewers>,
     /// Those who watch what is counted drawn over the picture.
     pub(super) annotated: Option<Rc<Viewers>>,
@@ -205,7 +207,7 @@ impl Site {
             lights,
             machine,
         } = server;
-        let places: Rc<Places> = Rc::default();
+        let places: Rc<ViewerPlaces> = Rc::default();
         let counts_db = counting.as_ref().and_then(|counting| counting.counts().ok());
         let audit = Rc::new(Audit::new(counts_db.cloned()));
         let annotated = counting.as_ref().map(|counting| counting.annotated().clone());
@@ -217,6 +219,7 @@ impl Site {
             focus: Focus::new(pipeline.clone(), FocusSettings::default()),
             machine,
             looked: FindingsCache::default(),
+            stills: Stills::default(),
             pipeline,
             counts_readers: counts_db.cloned().map(CountsReaders::new),
             counting,
@@ -330,8 +333,27 @@ impl Site {
         now.to_zoned(self.settings().zone.clone())
     }
 
+    /// Whether the wall clock is known to be right, as the stores say, which tell the times; without one, as the kernel does.
+    pub(super) fn is_time_sure(&self) -> bool {
+        let counts = self.counting.as_ref().and_then(|counting| counting.counts().ok());
+        let media = self.recorder.as_ref().and_then(|recorder| recorder.media().ok());
+        let told =
+            [counts.map(Counts::is_clock_sure), media.map(|media| media.status().borrow().is_clock_sure)];
+        match told.iter().flatten().copied().reduce(|one, other| one && other) {
+            Some(is_sure) => is_sure,
+            None => clock::ClockTime::now().wall_trusted && clock::is_synchronised(),
+        }
+    }
+
+    /// What keeps all that is too old from going, where a rule wants it to go.
+    pub(super) fn clock_wait(&self) -> Option<ClockWait> {
+        let media = self.media().ok()?;
+        let rules = media.retention();
+        media.clock_wait().filter(|_| rules.snapshots_age.is_some() || rules.recordings_age.is_some())
+    }
+
     /// What `/health` says: the camera delivers, and what crosses is recorded.
-    pub(super) fn is_healthy(&self, status: &Status) -> bool {
+    pub(super) fn is_healthy(&self, status: &CameraStatus) -> bool {
         let ledger_trouble = self.counting.as_ref().and_then(Counting::counts_error);
         status.is_healthy && ledger_trouble.is_none()
     }
@@ -432,7 +454,7 @@ pub struct Server {
     pub(super) preferences: Option<Arc<dyn Preferences>>,
     pub(super) recorder: Option<RecorderHandle>,
     pub(super) access: Option<Access>,
-    pub(super) https: Option<watch::Receiver<Arc<Identity>>>,
+    pub(super) https: Option<watch::Receiver<Arc<TlsIdentity>>>,
     pub(super) recent: Recent,
     pub(super) power: Option<Arc<dyn Power>>,
     pub(super) maintenance: Option<Arc<Maintenance>>,
@@ -491,7 +513,7 @@ impl Server {
 
     /// The same, with the certificate of its listeners for HTTPS: the one that is there when somebody connects.
     #[must_use]
-    pub fn with_https(self, identity: watch::Receiver<Arc<Identity>>) -> Server {
+    pub fn with_https(self, identity: watch::Receiver<Arc<TlsIdentity>>) -> Server {
         Server { https: Some(identity), ..self }
     }
 

@@ -93,7 +93,7 @@ pub enum Unmoved {
 
 /// Control changes that move a lens.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Change {
+pub struct LensChange {
     /// What is to be set, auto mode first.
     pub values: Vec<ControlValue>,
     /// What of it holds after the next opening, too, by the controls' names; `None`: nothing, as if it had never been
@@ -216,7 +216,7 @@ impl Drive {
     ///
     /// # Errors
     /// [`Unmoved`]: this lens cannot be moved so.
-    pub fn change(&self, request: Move) -> Result<Change, Unmoved> {
+    pub fn change(&self, request: Move) -> Result<LensChange, Unmoved> {
         let none = if self.is_movable() { Unmoved::OnlySteps } else { Unmoved::OnlyAuto };
         let values = match request {
             Move::To(share) => self.to_value(self.absolute.as_ref().ok_or(none)?.at_share(share)),
@@ -244,10 +244,10 @@ impl Drive {
             }
         };
         let kept = self.values_to_save(&values, request == Move::Reset);
-        Ok(Change { values, kept })
+        Ok(LensChange { values, kept })
     }
 
-    /// What is kept of `values`: see [`Change::values_to_save`].
+    /// What is kept of `values`: see [`LensChange::values_to_save`].
     fn values_to_save(&self, values: &[ControlValue], is_reset: bool) -> Vec<(String, Option<f64>)> {
         let names = self.auto.iter().map(|auto| &auto.name).chain(self.absolute.iter().map(|at| &at.name));
         let value = |name: &str| values.iter().find(|value| value.name == name).map(|value| value.value);
@@ -257,10 +257,10 @@ impl Drive {
     }
 
     /// The change that brings it to the place `at` as [`Drive::last_place`] counts them, autofocus off.
-    pub fn move_to(&self, at: i64) -> Change {
+    pub fn move_to(&self, at: i64) -> LensChange {
         let values = self.to_value(self.absolute.as_ref().map_or(0.0, |places| places.nth_place(at)));
         let kept = self.values_to_save(&values, false);
-        Change { values, kept }
+        LensChange { values, kept }
     }
 
     /// Where autofocus looks, in 0…1 of the camera's own picture, or `None` for all of it; the outer `None`: it cannot be
@@ -390,11 +390,11 @@ mod tests {
         assert_eq!(places.at_share(f64::NAN), -10.0);
     }
 
-    fn values(change: &Change) -> Vec<(&str, i64)> {
+    fn values(change: &LensChange) -> Vec<(&str, i64)> {
         change.values.iter().map(|value| (value.name.as_str(), value.value as i64)).collect()
     }
 
-    fn kept(change: &Change) -> Vec<(&str, Option<i64>)> {
+    fn kept(change: &LensChange) -> Vec<(&str, Option<i64>)> {
         change.kept.iter().map(|(name, value)| (name.as_str(), value.map(|value| value as i64))).collect()
     }
 
@@ -493,7 +493,8 @@ mod tests {
     fn a_lens_in_dioptres_is_moved_as_any_other() {
         let drive = Drive::from_controls(&module_3(2, 2.5)).unwrap();
         assert_eq!((drive.auto(), drive.last_place()), (Some(true), Some(1500)));
-        let set = |to: &Change| to.values.iter().map(|own| (own.name.clone(), own.value)).collect::<Vec<_>>();
+        let set =
+            |to: &LensChange| to.values.iter().map(|own| (own.name.clone(), own.value)).collect::<Vec<_>>();
         let both = |mode, at| vec![(String::from("af_mode"), mode), (String::from("lens_position"), at)];
         assert_eq!(set(&drive.change(Move::To(0.5)).unwrap()), both(0.0, 7.5));
         assert_eq!(set(&drive.move_to(123)), both(0.0, 1.23));
@@ -515,7 +516,7 @@ mod tests {
     }
 
     #[test]
-    fn autofocus_looks_where_it_is_told() {
+    fn autofocus_focuses_where_it_is_set() {
         let named = |values: Vec<ControlValue>| {
             values.into_iter().map(|own| format!("{}={}", own.name, own.value)).collect::<Vec<_>>().join(" ")
         };

@@ -9,7 +9,7 @@
 //! hill allows, it is the top of the parabola through those near the best (least squares), which the noise of a single
 //! look moves little. A figure that hardly changes from one end to the other is no answer at all.
 //!
-//! Pure: whoever has the lens asks [`Sweep::next_place`] where to go, and says what was seen there.
+//! Pure: the owner of the lens asks [`Sweep::next_place`] where to go, and says what was seen there.
 
 /// At most so many places are looked at.
 pub const MOST_STEPS: u32 = 25;

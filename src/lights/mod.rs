@@ -26,8 +26,8 @@ mod ws281x;
 use crate::media::SourceError;
 
 pub use code::{Code, SK6812, Sheet, WS2812B, Window};
-pub use order::Order;
-pub use scene::{Light, PRESETS, Paint, STATUS_BRIGHTNESS, Scene, corrected_level, pixels};
+pub use order::PixelOrder;
+pub use scene::{LightScene, LitLight, PRESETS, Paint, STATUS_BRIGHTNESS, corrected_level, pixels};
 pub use spi::{DEFAULT_BUFFER, message};
 pub use strip::{Color, Strip, StripKind, StripSettings};
 

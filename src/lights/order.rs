@@ -7,7 +7,7 @@ use super::Color;
 
 /// In which order a pixel takes its colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+pub enum PixelOrder {
     /// Green, red, blue: WS2812B.
     Grb,
     /// Red, green, blue.
@@ -22,10 +22,10 @@ pub enum Order {
     Bgrw,
 }
 
-impl Order {
+impl PixelOrder {
     /// Whether its pixels have a white light of their own.
     pub fn has_white(self) -> bool {
-        matches!(self, Order::Grbw | Order::Rgbw | Order::Bgrw)
+        matches!(self, PixelOrder::Grbw | PixelOrder::Rgbw | PixelOrder::Bgrw)
     }
 
     /// Bytes of a pixel.
@@ -37,9 +37,9 @@ impl Order {
     pub fn push(self, color: Color, out: &mut Vec<u8>) {
         let [red, green, blue, white] = if self.has_white() { split(color) } else { without_white(color) };
         match self {
-            Order::Grb | Order::Grbw => out.extend([green, red, blue]),
-            Order::Rgb | Order::Rgbw => out.extend([red, green, blue]),
-            Order::Bgr | Order::Bgrw => out.extend([blue, green, red]),
+            PixelOrder::Grb | PixelOrder::Grbw => out.extend([green, red, blue]),
+            PixelOrder::Rgb | PixelOrder::Rgbw => out.extend([red, green, blue]),
+            PixelOrder::Bgr | PixelOrder::Bgrw => out.extend([blue, green, red]),
         }
         if self.has_white() {
             out.push(white);
@@ -65,12 +65,12 @@ mod tests {
     #[test]
     fn bytes_go_in_their_order() {
         for (order, want) in [
-            (Order::Grb, &[200, 255, 100][..]),
-            (Order::Rgb, &[255, 200, 100]),
-            (Order::Bgr, &[100, 200, 255]),
-            (Order::Grbw, &[100, 155, 0, 100]),
-            (Order::Rgbw, &[155, 100, 0, 100]),
-            (Order::Bgrw, &[0, 100, 155, 100]),
+            (PixelOrder::Grb, &[200, 255, 100][..]),
+            (PixelOrder::Rgb, &[255, 200, 100]),
+            (PixelOrder::Bgr, &[100, 200, 255]),
+            (PixelOrder::Grbw, &[100, 155, 0, 100]),
+            (PixelOrder::Rgbw, &[155, 100, 0, 100]),
+            (PixelOrder::Bgrw, &[0, 100, 155, 100]),
         ] {
             let mut out = Vec::new();
             order.push([255, 200, 100], &mut out);

@@ -8,7 +8,7 @@
 // Without the feature it is made, tested and used by nobody.
 #![cfg_attr(not(feature = "pwm"), allow(dead_code))]
 
-use super::order::{Order, split, without_white};
+use super::order::{PixelOrder, split, without_white};
 use super::{Color, Strip, StripSettings};
 use crate::media::{SourceError, SourceErrorKind};
 
@@ -30,7 +30,7 @@ pub struct Wiring {
     /// How many pixels there are.
     pub count: i32,
     /// In which order they take their colours.
-    pub order: Order,
+    pub order: PixelOrder,
 }
 
 /// What the library is handed for these settings. Pins as its documentation lists them: PWM 0 and PCM are its first
@@ -51,7 +51,7 @@ pub fn wiring(settings: &StripSettings) -> Result<Wiring, SourceError> {
 }
 
 /// A pixel as the library is handed it.
-pub fn raw(color: Color, order: Order) -> [u8; 4] {
+pub fn raw(color: Color, order: PixelOrder) -> [u8; 4] {
     let [red, green, blue, white] = if order.has_white() { split(color) } else { without_white(color) };
     [blue, green, red, white]
 }
@@ -79,18 +79,18 @@ mod tests {
     #[test]
     fn pixels_as_the_library_takes_them() {
         for (order, want) in [
-            (Order::Grb, [100, 200, 255, 0]),
-            (Order::Rgb, [100, 200, 255, 0]),
-            (Order::Bgr, [100, 200, 255, 0]),
-            (Order::Grbw, [0, 100, 155, 100]),
-            (Order::Rgbw, [0, 100, 155, 100]),
-            (Order::Bgrw, [0, 100, 155, 100]),
+            (PixelOrder::Grb, [100, 200, 255, 0]),
+            (PixelOrder::Rgb, [100, 200, 255, 0]),
+            (PixelOrder::Bgr, [100, 200, 255, 0]),
+            (PixelOrder::Grbw, [0, 100, 155, 100]),
+            (PixelOrder::Rgbw, [0, 100, 155, 100]),
+            (PixelOrder::Bgrw, [0, 100, 155, 100]),
         ] {
             assert_eq!(raw([255, 200, 100], order), want, "{order:?}");
         }
         // As the number that the library's own examples write: 0xWWRRGGBB.
-        assert_eq!(u32::from_le_bytes(raw([0x12, 0x34, 0x56], Order::Grb)), 0x0012_3456);
-        assert_eq!(u32::from_le_bytes(raw([0x12, 0x34, 0x56], Order::Grbw)), 0x1200_2244);
+        assert_eq!(u32::from_le_bytes(raw([0x12, 0x34, 0x56], PixelOrder::Grb)), 0x0012_3456);
+        assert_eq!(u32::from_le_bytes(raw([0x12, 0x34, 0x56], PixelOrder::Grbw)), 0x1200_2244);
     }
 
     #[test]
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn pins_and_their_channels() {
         let of = |pin| wiring(&StripSettings { kind: StripKind::Pwm, pin, ..StripSettings::default() });
-        assert_eq!(of(None).unwrap(), Wiring { pin: 18, channel: 0, count: 16, order: Order::Grb });
+        assert_eq!(of(None).unwrap(), Wiring { pin: 18, channel: 0, count: 16, order: PixelOrder::Grb });
         assert_eq!(of(Some(13)).unwrap().channel, 1);
         assert_eq!(of(Some(21)).unwrap().channel, 0);
         for none in [0, 10, 17, 54] {

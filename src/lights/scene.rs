@@ -33,7 +33,7 @@ pub struct Paint {
 
 /// A light that is on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Light {
+pub struct LitLight {
     /// The colour of every pixel that has none of its own.
     pub color: Color,
     /// 0–255.
@@ -42,18 +42,18 @@ pub struct Light {
     pub ranges: Vec<Paint>,
 }
 
-impl Light {
+impl LitLight {
     /// As bright as it goes.
-    pub fn full_brightness() -> Light {
-        Light { color: [255; 3], brightness: 255, ranges: Vec::new() }
+    pub fn full_brightness() -> LitLight {
+        LitLight { color: [255; 3], brightness: 255, ranges: Vec::new() }
     }
 }
 
 /// What is to shine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Scene {
+pub struct LightScene {
     /// The light; `None`: it is off.
-    pub light: Option<Light>,
+    pub light: Option<LitLight>,
     /// The colour of the first pixel, which tells how things are, over the light.
     pub status: Option<Color>,
 }
@@ -70,7 +70,7 @@ pub fn corrected_level(value: u8, brightness: u8, settings: &StripSettings) -> u
 }
 
 /// The strip's pixels for a scene. A lamp has one, without colour: it is on or off.
-pub fn pixels(scene: &Scene, settings: &StripSettings) -> Vec<Color> {
+pub fn pixels(scene: &LightScene, settings: &StripSettings) -> Vec<Color> {
     let mut pixels = vec![[0; 3]; settings.count()];
     if settings.kind == StripKind::Lamp {
         if scene.light.as_ref().is_some_and(|light| light.brightness > 0) {
@@ -104,8 +104,8 @@ mod tests {
         StripSettings { kind: StripKind::Sim, pixels, limit, gamma, ..StripSettings::default() }
     }
 
-    fn light(color: Color, brightness: u8) -> Scene {
-        Scene { light: Some(Light { color, brightness, ranges: Vec::new() }), status: None }
+    fn light(color: Color, brightness: u8) -> LightScene {
+        LightScene { light: Some(LitLight { color, brightness, ranges: Vec::new() }), status: None }
     }
 
     #[test]
@@ -152,7 +152,8 @@ mod tests {
         let paint = |from, to, color| Paint { from, to, color };
         let (red, green, blue) = ([255, 0, 0], [0, 255, 0], [0, 0, 255]);
         let ranges = vec![paint(0, 2, green), paint(2, 2, blue), paint(4, 900, blue), paint(7, 8, red)];
-        let mut scene = Scene { light: Some(Light { color: red, brightness: 255, ranges }), status: None };
+        let mut scene =
+            LightScene { light: Some(LitLight { color: red, brightness: 255, ranges }), status: None };
         let strip = strip(6, 255, 1.0);
         assert_eq!(pixels(&scene, &strip), [green, green, blue, red, blue, blue]);
         scene.status = Some(red);
@@ -166,7 +167,7 @@ mod tests {
         let lamp = StripSettings { kind: StripKind::Lamp, limit: 10, ..StripSettings::default() };
         assert_eq!(pixels(&light([0; 3], 1), &lamp), [[255; 3]]);
         assert_eq!(pixels(&light([255; 3], 0), &lamp), [[0; 3]]);
-        assert_eq!(pixels(&Scene { light: None, status: Some([255; 3]) }, &lamp), [[0; 3]]);
+        assert_eq!(pixels(&LightScene { light: None, status: Some([255; 3]) }, &lamp), [[0; 3]]);
     }
 
     #[test]

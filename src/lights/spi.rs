@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use super::code::Code;
-use super::order::Order;
+use super::order::PixelOrder;
 use super::pi::SpiBus;
 use super::{Color, Strip, StripSettings};
 use crate::media::{SourceError, SourceErrorKind};
@@ -22,24 +22,24 @@ const BUFFER: &str = "/sys/module/spidev/parameters/bufsiz";
 
 struct SpiStrip {
     bus: SpiBus,
-    order: Order,
+    order: PixelOrder,
     colors: Vec<u8>,
     sent: Vec<u8>,
 }
 
 /// How pixels of this order are sent.
-fn code(order: Order) -> Code {
+fn code(order: PixelOrder) -> Code {
     if order.has_white() { Code::WITH_WHITE } else { Code::THREE_COLORS }
 }
 
 /// Every byte that leaves for the bus.
-pub fn message(pixels: &[Color], order: Order) -> Vec<u8> {
+pub fn message(pixels: &[Color], order: PixelOrder) -> Vec<u8> {
     let (mut colors, mut sent) = (Vec::new(), Vec::new());
     encode_pixels(pixels, order, &mut colors, &mut sent);
     sent
 }
 
-fn encode_pixels(pixels: &[Color], order: Order, colors: &mut Vec<u8>, sent: &mut Vec<u8>) {
+fn encode_pixels(pixels: &[Color], order: PixelOrder, colors: &mut Vec<u8>, sent: &mut Vec<u8>) {
     colors.clear();
     for pixel in pixels {
         order.push(*pixel, colors);
@@ -58,7 +58,7 @@ pub fn open(settings: &StripSettings) -> Result<Box<dyn Strip>, SourceError> {
 }
 
 /// Whether so many pixels go through the driver's buffer in one piece.
-fn check_fits_buffer(pixels: usize, order: Order, buffer: usize) -> Result<(), SourceError> {
+fn check_fits_buffer(pixels: usize, order: PixelOrder, buffer: usize) -> Result<(), SourceError> {
     let len = code(order).len(pixels * order.bytes());
     if len <= buffer {
         return Ok(());
@@ -90,7 +90,7 @@ mod tests {
     }
 
     /// What is between the low before and the low after.
-    fn between(pixels: &[Color], order: Order) -> String {
+    fn between(pixels: &[Color], order: PixelOrder) -> String {
         let message = message(pixels, order);
         let rest = code(order).idle_bytes();
         let (begin, end) = (&message[..rest], message.len() - rest);
@@ -106,31 +106,31 @@ mod tests {
         let [ff, x80, x01, x00] = ["db6db6", "d24924", "924926", "924924"];
         let [w_fe, w_7f, w_00, w_01] = ["ccccccc8", "8ccccccc", "88888888", "8888888c"];
         for (order, want) in [
-            (Order::Grb, [x80, ff, x01].concat()),
-            (Order::Rgb, [ff, x80, x01].concat()),
-            (Order::Bgr, [x01, x80, ff].concat()),
-            (Order::Grbw, [w_7f, w_fe, w_00, w_01].concat()),
-            (Order::Rgbw, [w_fe, w_7f, w_00, w_01].concat()),
-            (Order::Bgrw, [w_00, w_7f, w_fe, w_01].concat()),
+            (PixelOrder::Grb, [x80, ff, x01].concat()),
+            (PixelOrder::Rgb, [ff, x80, x01].concat()),
+            (PixelOrder::Bgr, [x01, x80, ff].concat()),
+            (PixelOrder::Grbw, [w_7f, w_fe, w_00, w_01].concat()),
+            (PixelOrder::Rgbw, [w_fe, w_7f, w_00, w_01].concat()),
+            (PixelOrder::Bgrw, [w_00, w_7f, w_fe, w_01].concat()),
         ] {
             assert_eq!(between(&[pixel], order), want, "{order:?}");
         }
         let red_then_dark = [x00, ff, x00, x00, x00, x00].concat();
-        assert_eq!(between(&[[255, 0, 0], [0; 3]], Order::Grb), red_then_dark);
-        assert_eq!(between(&[[255; 3]], Order::Grbw), "888888888888888888888888cccccccc");
+        assert_eq!(between(&[[255, 0, 0], [0; 3]], PixelOrder::Grb), red_then_dark);
+        assert_eq!(between(&[[255; 3]], PixelOrder::Grbw), "888888888888888888888888cccccccc");
     }
 
     #[test]
     fn what_is_longer_than_the_buffer_is_refused_with_what_to_do() {
-        assert!(check_fits_buffer(435, Order::Grb, 4096).is_ok());
-        assert!(check_fits_buffer(241, Order::Grbw, 4096).is_ok());
-        assert!(check_fits_buffer(1000, Order::Grbw, 16384).is_ok());
-        let refused = check_fits_buffer(436, Order::Grb, 4096).unwrap_err();
+        assert!(check_fits_buffer(435, PixelOrder::Grb, 4096).is_ok());
+        assert!(check_fits_buffer(241, PixelOrder::Grbw, 4096).is_ok());
+        assert!(check_fits_buffer(1000, PixelOrder::Grbw, 16384).is_ok());
+        let refused = check_fits_buffer(436, PixelOrder::Grb, 4096).unwrap_err();
         assert_eq!(refused.kind, SourceErrorKind::Unsupported);
         assert!(refused.what.starts_with("436 pixels need 4104 bytes"), "{refused}");
         assert!(refused.what.ends_with("takes 4096, which is 435 pixels"), "{refused}");
         assert!(refused.hint.unwrap().contains("spidev.bufsiz=8192 "));
-        assert_eq!(message(&vec![[0; 3]; 435], Order::Grb).len(), 4095);
+        assert_eq!(message(&vec![[0; 3]; 435], PixelOrder::Grb).len(), 4095);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::order::Order;
+use super::order::PixelOrder;
 use crate::media::SourceError;
 
 /// Red, green and blue, 0–255 each.
@@ -49,7 +49,7 @@ pub struct StripSettings {
     /// Pixels, 1–1000; of a lamp one whatever this says.
     pub pixels: u16,
     /// In which order a pixel takes its colours.
-    pub order: Order,
+    pub order: PixelOrder,
     /// The SPI bus's device; `None`: `/dev/spidev0.0`.
     pub device: Option<PathBuf>,
     /// The GPIO number; `None`: 18 for `Pwm`, 17 for `Lamp`.
@@ -69,7 +69,7 @@ impl Default for StripSettings {
         StripSettings {
             kind: StripKind::None,
             pixels: 16,
-            order: Order::Grb,
+            order: PixelOrder::Grb,
             device: None,
             pin: None,
             chip: None,

@@ -3,7 +3,7 @@
 
 use rs_ws281x::{ChannelBuilder, Controller, ControllerBuilder, StripType, WS2811Error};
 
-use super::order::Order;
+use super::order::PixelOrder;
 use super::pwm::{DMA, HERTZ, Wiring, raw};
 use super::{Color, Strip};
 use crate::media::{SourceError, SourceErrorKind};
@@ -26,14 +26,14 @@ pub fn open(wiring: Wiring) -> Result<Box<dyn Strip>, SourceError> {
     Ok(Box::new(PwmStrip { controller, wiring }))
 }
 
-fn strip_type(order: Order) -> StripType {
+fn strip_type(order: PixelOrder) -> StripType {
     match order {
-        Order::Grb => StripType::Ws2811Grb,
-        Order::Rgb => StripType::Ws2811Rgb,
-        Order::Bgr => StripType::Ws2811Bgr,
-        Order::Grbw => StripType::Sk6812Grbw,
-        Order::Rgbw => StripType::Sk6812Rgbw,
-        Order::Bgrw => StripType::Sk6812Bgrw,
+        PixelOrder::Grb => StripType::Ws2811Grb,
+        PixelOrder::Rgb => StripType::Ws2811Rgb,
+        PixelOrder::Bgr => StripType::Ws2811Bgr,
+        PixelOrder::Grbw => StripType::Sk6812Grbw,
+        PixelOrder::Rgbw => StripType::Sk6812Rgbw,
+        PixelOrder::Bgrw => StripType::Sk6812Bgrw,
     }
 }
 

@@ -61,7 +61,7 @@ mod names {
 
 /// Why it was not done.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum Fault {
+pub enum MaintenanceError {
     /// The archive is not taken.
     #[error("this backup is not taken: {0}")]
     Unfit(String),
@@ -92,30 +92,32 @@ pub enum Fault {
     },
 }
 
-impl Fault {
+impl MaintenanceError {
     /// What can be done about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Fault::Unfit(why) if why.contains("newer") => Some("update tallycam here first, then restore"),
-            Fault::Unfit(_) => {
+            MaintenanceError::Unfit(why) if why.contains("newer") => {
+                Some("update tallycam here first, then restore")
+            }
+            MaintenanceError::Unfit(_) => {
                 Some("`tallycam backup` and the page Backup make what can be restored; nothing was changed")
             }
-            Fault::Cut(_) => Some("send it again; nothing was changed"),
-            Fault::NoRoom { .. } => {
+            MaintenanceError::Cut(_) => Some("send it again; nothing was changed"),
+            MaintenanceError::NoRoom { .. } => {
                 Some("delete recordings, or restore onto a larger disk; a backup without recordings is small")
             }
-            Fault::Update(_) => None,
-            Fault::Busy => Some("wait until that is done"),
-            Fault::System { .. } => None,
+            MaintenanceError::Update(_) => None,
+            MaintenanceError::Busy => Some("wait until that is done"),
+            MaintenanceError::System { .. } => None,
         }
     }
 
-    fn system_error(what: impl std::fmt::Display, error: &dyn std::fmt::Display) -> Fault {
-        Fault::System { what: what.to_string(), error: error.to_string() }
+    fn system_error(what: impl std::fmt::Display, error: &dyn std::fmt::Display) -> MaintenanceError {
+        MaintenanceError::System { what: what.to_string(), error: error.to_string() }
     }
 
-    fn file(file: &Path) -> impl Fn(io::Error) -> Fault + '_ {
-        |error| Fault::system_error(file.display(), &error)
+    fn file(file: &Path) -> impl Fn(io::Error) -> MaintenanceError + '_ {
+        |error| MaintenanceError::system_error(file.display(), &error)
     }
 }
 
@@ -163,11 +165,11 @@ impl Maintenance {
 ///
 /// # Errors
 /// Another one is at it, or nothing can be written there.
-pub fn request_reset(state: &Path) -> Result<(), Fault> {
+pub fn request_reset(state: &Path) -> Result<(), MaintenanceError> {
     let _lock = lock(state)?;
     let marker = state.join(names::RESET);
     private::replace(&marker, b"Everything here is removed by the next start of tallycam.\n")
-        .map_err(Fault::file(&marker))
+        .map_err(MaintenanceError::file(&marker))
 }
 
 /// Bytes that stay free in any case.
@@ -176,43 +178,44 @@ const SPARE: u64 = 16 << 20;
 /// Whether `needed` bytes fit into the file system of `folder`, of which `floor` bytes are to stay free.
 ///
 /// # Errors
-/// [`Fault::NoRoom`]; or it cannot be asked.
-pub fn has_room(folder: &Path, needed: u64, floor: u64) -> Result<(), Fault> {
-    let room = rustix::fs::statvfs(folder).map_err(|error| Fault::system_error(folder.display(), &error))?;
+/// [`MaintenanceError::NoRoom`]; or it cannot be asked.
+pub fn has_room(folder: &Path, needed: u64, floor: u64) -> Result<(), MaintenanceError> {
+    let room = rustix::fs::statvfs(folder)
+        .map_err(|error| MaintenanceError::system_error(folder.display(), &error))?;
     let free = room.f_bavail.saturating_mul(room.f_frsize).saturating_sub(floor.saturating_add(SPARE));
     if needed <= free {
         return Ok(());
     }
-    Err(Fault::NoRoom { needed: needed.div_ceil(1_000_000), free: free / 1_000_000 })
+    Err(MaintenanceError::NoRoom { needed: needed.div_ceil(1_000_000), free: free / 1_000_000 })
 }
 
-fn lock(state: &Path) -> Result<Lock, Fault> {
-    private::make_directory(state).map_err(Fault::file(state))?;
-    let lock = private::lock_file(state, names::LOCK).map_err(Fault::file(state))?;
-    Lock::acquire(lock).map_err(|_| Fault::Busy)
+fn lock(state: &Path) -> Result<Lock, MaintenanceError> {
+    private::make_directory(state).map_err(MaintenanceError::file(state))?;
+    let lock = private::lock_file(state, names::LOCK).map_err(MaintenanceError::file(state))?;
+    Lock::acquire(lock).map_err(|_| MaintenanceError::Busy)
 }
 
 /// Brings the names in `folder` to the disk.
-fn sync_folder(folder: &Path) -> Result<(), Fault> {
+fn sync_folder(folder: &Path) -> Result<(), MaintenanceError> {
     power_cut_point()?;
-    private::sync_folder(folder).map_err(Fault::file(folder))
+    private::sync_folder(folder).map_err(MaintenanceError::file(folder))
 }
 
 /// Between two changes to the disk. Tests cut the power here.
-fn power_cut_point() -> Result<(), Fault> {
+fn power_cut_point() -> Result<(), MaintenanceError> {
     #[cfg(test)]
     tests::step()?;
     Ok(())
 }
 
 /// Gives a file or folder another name.
-fn rename(from: &Path, to: &Path) -> Result<(), Fault> {
+fn rename(from: &Path, to: &Path) -> Result<(), MaintenanceError> {
     power_cut_point()?;
-    fs::rename(from, to).map_err(Fault::file(to))
+    fs::rename(from, to).map_err(MaintenanceError::file(to))
 }
 
 /// Removes a file, a link or a folder, if it is there.
-fn remove(path: &Path) -> Result<(), Fault> {
+fn remove(path: &Path) -> Result<(), MaintenanceError> {
     power_cut_point()?;
     let removed = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -222,7 +225,7 @@ fn remove(path: &Path) -> Result<(), Fault> {
     };
     match removed {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        removed => removed.map_err(Fault::file(path)),
+        removed => removed.map_err(MaintenanceError::file(path)),
     }
 }
 

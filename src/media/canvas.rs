@@ -96,7 +96,7 @@ impl Area {
 }
 
 /// A point or corner in pixels.
-pub type Point = (f32, f32);
+pub type PixelPoint = (f32, f32);
 
 /// A picture to draw on.
 ///
@@ -216,12 +216,18 @@ impl Canvas {
     }
 
     /// Fills a rectangle.
-    pub fn rectangle(&mut self, (left, top): Point, (right, bottom): Point, ink: Ink) {
+    pub fn rectangle(&mut self, (left, top): PixelPoint, (right, bottom): PixelPoint, ink: Ink) {
         self.convex([left, top, right, bottom], ink, |_| Some((left, right)));
     }
 
     /// Fills a rectangle whose corners are quarters of circles of `radius`.
-    pub fn fill_rounded_rect(&mut self, (left, top): Point, (right, bottom): Point, radius: f32, ink: Ink) {
+    pub fn fill_rounded_rect(
+        &mut self,
+        (left, top): PixelPoint,
+        (right, bottom): PixelPoint,
+        radius: f32,
+        ink: Ink,
+    ) {
         let r = radius.min((right - left) / 2.0).min((bottom - top) / 2.0).max(0.0);
         self.convex([left, top, right, bottom], ink, |y| {
             let into = (top + r - y).max(y - (bottom - r)).clamp(0.0, r);
@@ -231,14 +237,14 @@ impl Canvas {
     }
 
     /// Fills an ellipse about `centre` with the half axes `rx` and `ry`.
-    pub fn ellipse(&mut self, centre: Point, rx: f32, ry: f32, ink: Ink) {
+    pub fn ellipse(&mut self, centre: PixelPoint, rx: f32, ry: f32, ink: Ink) {
         let (x, y) = centre;
         self.convex([x - rx, y - ry, x + rx, y + ry], ink, |at| circle(x, rx, (at - y) / ry));
     }
 
     /// Draws a line with round ends: `from` and `to` are the middles of circles with the radii
     /// `r_from` and `r_to`, and what lies between is filled. A limb, if the radii differ.
-    pub fn draw_limb(&mut self, from: Point, r_from: f32, to: Point, r_to: f32, ink: Ink) {
+    pub fn draw_limb(&mut self, from: PixelPoint, r_from: f32, to: PixelPoint, r_to: f32, ink: Ink) {
         let ((ax, ay), (bx, by)) = (from, to);
         let bounds = [
             (ax - r_from).min(bx - r_to),
@@ -272,7 +278,7 @@ impl Canvas {
     }
 
     /// Fills a convex polygon, its corners given in order, either way round.
-    pub fn polygon(&mut self, corners: &[Point], ink: Ink) {
+    pub fn polygon(&mut self, corners: &[PixelPoint], ink: Ink) {
         let bounds = corners.iter().fold([f32::MAX, f32::MAX, f32::MIN, f32::MIN], |b, &(x, y)| {
             [b[0].min(x), b[1].min(y), b[2].max(x), b[3].max(y)]
         });
@@ -463,7 +469,7 @@ fn hull(a: (f32, f32), b: (f32, f32)) -> (f32, f32) {
 }
 
 /// Span of a convex polygon: where its edges meet the level line `y`.
-fn polygon_row_span(corners: &[Point], y: f32) -> Option<(f32, f32)> {
+fn polygon_row_span(corners: &[PixelPoint], y: f32) -> Option<(f32, f32)> {
     let mut span = None;
     let mut from = *corners.last()?;
     for &to in corners {

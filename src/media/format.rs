@@ -4,7 +4,7 @@ use super::Fourcc;
 
 /// One pixel format a camera offers.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Format {
+pub struct CameraFormat {
     /// The format.
     pub fourcc: Fourcc,
     /// The driver's words for it.

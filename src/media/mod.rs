@@ -19,7 +19,7 @@ pub mod view;
 pub mod zip;
 
 pub use control::{Control, ControlKind, ControlValue};
-pub use format::{Format, Mode};
+pub use format::{CameraFormat, Mode};
 pub use fourcc::Fourcc;
 pub use frame::{Frame, SecondFrame};
 pub(crate) use hub::Direct;

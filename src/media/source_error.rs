@@ -102,14 +102,16 @@ pub struct SourceError {
     pub what: String,
     /// What led to it, outermost first; often the operating system's words.
     pub causes: Vec<String>,
-    /// What the reader can do: "`fuser /dev/video0` names it".
+    /// What the reader can do, at any door: "end that program, or choose another camera". It names no command.
     pub hint: Option<String>,
+    /// What a shell tells or mends beyond that: "`sudo fuser -v /dev/video0` names it". No page says it.
+    pub shell: Option<Box<str>>,
 }
 
 impl SourceError {
     /// A trouble with nothing but its kind and sentence.
     pub fn new(kind: SourceErrorKind, what: impl Into<String>) -> SourceError {
-        SourceError { kind, what: what.into(), causes: Vec::new(), hint: None }
+        SourceError { kind, what: what.into(), causes: Vec::new(), hint: None, shell: None }
     }
 
     /// Adds a cause.
@@ -126,18 +128,27 @@ impl SourceError {
         self
     }
 
-    /// All of it in one line: "what: cause: cause; hint".
+    /// Adds what a shell tells or mends beyond the hint.
+    #[must_use]
+    pub fn shell(mut self, shell: impl Into<String>) -> SourceError {
+        self.shell = Some(shell.into().into_boxed_str());
+        self
+    }
+
+    /// What is wrong and what led to it: "what: cause: cause".
+    pub fn reason(&self) -> String {
+        self.causes.iter().fold(self.what.clone(), |line, cause| format!("{line}: {cause}"))
+    }
+
+    /// What can be done, for those who have a shell: "hint; shell".
+    pub fn advice(&self) -> Option<String> {
+        let parts: Vec<&str> = [self.hint.as_deref(), self.shell.as_deref()].into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+
+    /// All of it in one line: "what: cause: cause; hint; shell".
     pub fn line(&self) -> String {
-        let mut line = self.what.clone();
-        for cause in &self.causes {
-            line.push_str(": ");
-            line.push_str(cause);
-        }
-        if let Some(hint) = &self.hint {
-            line.push_str("; ");
-            line.push_str(hint);
-        }
-        line
+        self.advice().map_or_else(|| self.reason(), |advice| format!("{}; {advice}", self.reason()))
     }
 }
 
@@ -157,11 +168,14 @@ mod tests {
     fn one_line_says_it_all() {
         let t = SourceError::new(SourceErrorKind::Busy, "/dev/video0 is in use by another program")
             .because("Device or resource busy (os error 16)")
-            .hint("`fuser /dev/video0` names it");
+            .hint("end that program")
+            .shell("`fuser /dev/video0` names it");
         assert_eq!(
             t.to_string(),
-            "/dev/video0 is in use by another program: Device or resource busy (os error 16); `fuser /dev/video0` names it"
+            "/dev/video0 is in use by another program: Device or resource busy (os error 16); end that program; `fuser \
+             /dev/video0` names it"
         );
+        assert_eq!(SourceError::new(SourceErrorKind::Busy, "it is").line(), "it is");
     }
 
     #[test]

@@ -345,14 +345,14 @@ mod tests {
             // The directory says where it begins.
             let is_large = lens.len() >= 0xffff || entries >= ELSEWHERE;
             let end = directory.len() - 22;
-            let told = match is_large {
+            let stated = match is_large {
                 false => u64::from(u32::from_le_bytes([16, 17, 18, 19].map(|n| directory[end + n]))),
                 true => {
                     let at = end - 20 - 56 + 48;
                     u64::from_le_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(|n| directory[at + n]))
                 }
             };
-            assert_eq!(told, entries);
+            assert_eq!(stated, entries);
         }
     }
 }

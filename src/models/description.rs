@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use toml::de::{DeTable, DeValue};
 
 use crate::vision::RegionMode;
-use crate::vision::onnx::Layout;
+use crate::vision::onnx::TensorLayout;
 use crate::vision::onnx::card::{
-    Activation, Background, Card, CardError, Colours, Corners, CountingCard, DecodedCard, DistributionCard,
-    EndToEndCard, Family, InputCard, InputPlacement, Resize, RowsCard, SsdCard, Unit,
+    Activation, BackgroundColumn, Card, CardError, Colours, Corners, CountingCard, DecodedCard,
+    DistributionCard, EndToEndCard, Family, InputCard, InputPlacement, ResizeMode, RowsCard, SsdCard, Unit,
 };
 
 /// What is wrong with a description.
@@ -41,7 +41,7 @@ pub enum DescriptionError {
 
 type Read<T> = Result<T, DescriptionError>;
 
-const LAYOUTS: [(&str, Layout); 2] = [("nchw", Layout::Nchw), ("nhwc", Layout::Nhwc)];
+const LAYOUTS: [(&str, TensorLayout); 2] = [("nchw", TensorLayout::Nchw), ("nhwc", TensorLayout::Nhwc)];
 const COLOURS: [(&str, Colours); 2] = [("rgb", Colours::Rgb), ("bgr", Colours::Bgr)];
 const PLACES: [(&str, InputPlacement); 2] =
     [("top-left", InputPlacement::TopLeft), ("centre", InputPlacement::Centre)];
@@ -233,7 +233,7 @@ fn input(section: &Section<'_>) -> Read<InputCard> {
         colours: section.read_word("colours", &COLOURS)?.ok_or_else(|| section.missing("colours"))?,
         mean: section.read_three("mean")?.unwrap_or([0.0; 3]),
         deviation: section.read_three("deviation")?.unwrap_or([1.0; 3]),
-        resize: if is_letterbox { Resize::Letterbox { place, pad } } else { Resize::Stretch },
+        resize: if is_letterbox { ResizeMode::Letterbox { place, pad } } else { ResizeMode::Stretch },
     })
 }
 
@@ -275,10 +275,10 @@ fn parse_family(word: &str, heads: &Section<'_>) -> Read<Family> {
         "decoded" => {
             heads.reject_unknown_keys(&["corners", "unit", "activation", "background", "boxes"])?;
             let background = match heads.get("background").map(|value| (value.as_bool(), value.as_str())) {
-                None => Background::None,
+                None => BackgroundColumn::None,
                 Some((Some(first), _)) => first.into(),
-                Some((_, Some("first"))) => Background::First,
-                Some((_, Some("last"))) => Background::Last,
+                Some((_, Some("first"))) => BackgroundColumn::First,
+                Some((_, Some("last"))) => BackgroundColumn::Last,
                 Some(_) => {
                     return Err(heads.invalid_value("background", "true, false, \"first\" or \"last\""));
                 }
@@ -371,8 +371,8 @@ pub(super) fn write(card: &Card) -> String {
     line(&mut out, "mean", &list(&input.mean, f32::to_string));
     line(&mut out, "deviation", &list(&input.deviation, f32::to_string));
     match input.resize {
-        Resize::Stretch => line(&mut out, "resize", &quoted("stretch")),
-        Resize::Letterbox { place, pad } => {
+        ResizeMode::Stretch => line(&mut out, "resize", &quoted("stretch")),
+        ResizeMode::Letterbox { place, pad } => {
             line(&mut out, "resize", &quoted("letterbox"));
             line(&mut out, "place", &word_for(&PLACES, place));
             line(&mut out, "pad", &pad);
@@ -420,8 +420,8 @@ fn write_heads(out: &mut String, family: &Family) {
             line(out, "unit", &word_for(&UNITS, card.unit));
             line(out, "activation", &word_for(&ACTIVATIONS, card.activation));
             match card.background {
-                Background::Last => line(out, "background", &quoted("last")),
-                other => line(out, "background", &(other == Background::First)),
+                BackgroundColumn::Last => line(out, "background", &quoted("last")),
+                other => line(out, "background", &(other == BackgroundColumn::First)),
             }
             if card.boxes != 0 {
                 line(out, "boxes", &card.boxes);
@@ -496,7 +496,7 @@ mod tests {
     fn the_least_that_a_description_needs() {
         let card = read(LEAST).unwrap();
         assert_eq!(card.family, Family::Yolov8(RowsCard::default()));
-        assert_eq!((card.input.size, card.input.resize), (None, Resize::Stretch));
+        assert_eq!((card.input.size, card.input.resize), (None, ResizeMode::Stretch));
     }
 
     #[test]
@@ -514,14 +514,14 @@ mod tests {
                 corners: Corners::Yxyx,
                 unit: Unit::Fractions,
                 activation: Activation::Sigmoid,
-                background: Background::None,
+                background: BackgroundColumn::None,
                 boxes: 0,
             }),
             Family::Decoded(DecodedCard {
                 corners: Corners::Cxcywh,
                 unit: Unit::Fractions,
                 activation: Activation::Softmax,
-                background: Background::Last,
+                background: BackgroundColumn::Last,
                 boxes: 1,
             }),
             Family::Yolox { strides: vec![8, 16] },
@@ -539,7 +539,7 @@ mod tests {
                 activation: Activation::None,
             }),
         ];
-        let resizes = [Resize::Stretch, Resize::Letterbox { place: InputPlacement::TopLeft, pad: 7 }];
+        let resizes = [ResizeMode::Stretch, ResizeMode::Letterbox { place: InputPlacement::TopLeft, pad: 7 }];
         for (at, family) in families.into_iter().enumerate() {
             let card = Card {
                 about: String::from("a \"model\"\nof two lines \\"),
@@ -549,7 +549,7 @@ mod tests {
                 guessed: vec![String::from("the names of its 2 classes are guessed")],
                 input: InputCard {
                     size: Some((300, 200)),
-                    layout: Some(Layout::Nhwc),
+                    layout: Some(TensorLayout::Nhwc),
                     colours: Colours::Bgr,
                     mean: [103.53, 116.28, 123.675],
                     deviation: [1.0, 58.395, 255.0],

@@ -2,7 +2,7 @@
 //! and the tests that replay what it found.
 
 use super::{description, metadata};
-use crate::vision::onnx::Origin;
+use crate::vision::onnx::OnnxHeader;
 
 /// Reads `data` as a description, and as names of classes.
 pub fn fuzz_description(data: &[u8]) {
@@ -12,7 +12,7 @@ pub fn fuzz_description(data: &[u8]) {
         assert!(description::read(&written).is_ok_and(|again| again == card), "{written}");
     }
     let properties = vec![(String::from("names"), text)];
-    let facts = metadata::read_facts(&Origin { producer: String::new(), properties });
+    let facts = metadata::read_facts(&OnnxHeader { producer: String::new(), properties });
     assert!(facts.names.is_none_or(|names| !names.is_empty() && names.iter().all(|name| !name.is_empty())));
 }
 

@@ -1,7 +1,7 @@
 //! What a model's file says of itself in its `metadata_props`: Ultralytics, NanoDet, Transformers and
 //! others write names of classes there, as a literal of Python or as JSON.
 
-use crate::vision::onnx::Origin;
+use crate::vision::onnx::OnnxHeader;
 
 /// More are no names of classes.
 const MOST_LABELS: usize = 10_000;
@@ -37,7 +37,7 @@ pub(super) struct ModelMetadata {
 }
 
 /// Reads what `origin` says.
-pub(super) fn read_facts(origin: &Origin) -> ModelMetadata {
+pub(super) fn read_facts(origin: &OnnxHeader) -> ModelMetadata {
     let get = |name: &str| {
         let found = origin.properties.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
@@ -266,7 +266,7 @@ mod tests {
             ("names", "{0: 'person'}"),
         ];
         let properties = properties.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
-        let facts = read_facts(&Origin { producer: String::from("pytorch"), properties });
+        let facts = read_facts(&OnnxHeader { producer: String::from("pytorch"), properties });
         assert_eq!((facts.names.unwrap()[0].as_str(), facts.task.as_deref()), ("person", Some("detect")));
         assert_eq!(facts.about, "Ultralytics YOLO11n model");
     }

@@ -38,7 +38,7 @@ fn the_shipped_model_is_found_and_is_what_it_says() {
 }
 
 #[test]
-fn the_shipped_model_can_look_at_larger_pictures() {
+fn the_shipped_model_takes_larger_pictures() {
     let (_folder, models) = models();
     let (card, bytes) = models.load("ssdlite_mobilenet_v2").unwrap();
     for size in [(512, 384), (320, 256)] {
@@ -165,7 +165,7 @@ fn a_name_that_is_mistyped_is_told_those_of_the_catalogue() {
 }
 
 #[test]
-fn names_that_are_taken_are_told() {
+fn names_that_are_taken_are_reported() {
     let (_folder, models) = models();
     let path = shipped().join("ssdlite_mobilenet_v2.onnx");
     let error = models.add(&path, &Addition { replace: true, ..Addition::default() }).unwrap_err();

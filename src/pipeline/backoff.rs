@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn begins_anew_only_when_it_went_well_for_as_long_as_the_pause() {
+    fn begins_again_only_when_it_went_well_for_as_long_as_the_pause() {
         let mut backoff = Backoff::default();
         let lives = |seconds| Duration::from_secs_f64(seconds);
         assert_eq!(backoff.clone().after_running(Duration::ZERO), Backoff::default());

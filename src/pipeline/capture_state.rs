@@ -12,16 +12,16 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 use crate::base::{ClockTime, Stop, WakeFd};
-use crate::media::{Format, Frame, Hub, Picture, SmallImage, SourceError, View};
+use crate::media::{CameraFormat, Frame, Hub, Picture, SmallImage, SourceError, View};
 use crate::source::StreamFormat;
 
-use super::commands::{CameraControls, Command, ControlsError, SavedControls};
+use super::commands::{CameraControls, CaptureCommand, ControlsError, SavedControls};
 use super::focus::UnderWay;
 use super::lights::Switch;
 use super::rate::RateMeter;
 use super::single_flight::SingleFlight;
 use super::warm_up::WarmUp;
-use super::{CaptureOptions, State};
+use super::{CameraState, CaptureOptions};
 
 /// Pictures of the largest size that are waited for at once; one opening serves them all.
 const LARGEST_AT_ONCE: usize = 8;
@@ -61,8 +61,8 @@ pub struct CaptureState {
     /// Rings when something was asked, for a source that is waiting for a frame.
     pub wake_fd: WakeFd,
     changed: Condvar,
-    pub figures: Mutex<Figures>,
-    pub state: watch::Sender<State>,
+    pub figures: Mutex<CaptureFigures>,
+    pub state: watch::Sender<CameraState>,
     /// Which source the capture thread has open (or is opening), counted from 1. It changes from
     /// `None` with the requests locked: who has changed a request knows what was opened before.
     pub opening: watch::Sender<Option<u64>>,
@@ -75,7 +75,7 @@ pub struct CaptureState {
     /// What those who only look at the camera's controls are told.
     pub controls: SingleFlight<Result<CameraControls, ControlsError>>,
     /// And at its formats.
-    pub formats: SingleFlight<Result<Vec<Format>, ControlsError>>,
+    pub formats: SingleFlight<Result<Vec<CameraFormat>, ControlsError>>,
 }
 
 /// A camera's second, small stream, which a detector takes in place of the picture: nothing has to be decoded for it.
@@ -109,7 +109,7 @@ pub struct CaptureRequests {
     /// Who waits for a picture of the camera's largest size. Dropped unanswered while there is none to be had.
     pub largest: Vec<oneshot::Sender<Largest>>,
     /// What else is asked, in its order; at most [`AT_ONCE`](super::commands::AT_ONCE). None is taken any more when the thread has ended.
-    pub commands: Option<VecDeque<Command>>,
+    pub commands: Option<VecDeque<CaptureCommand>>,
     /// How the pipeline behaves.
     pub settings: CaptureOptions,
     /// Which values controls are to have.
@@ -134,7 +134,7 @@ impl CaptureRequests {
 
 /// What the capture thread counts.
 #[derive(Debug)]
-pub struct Figures {
+pub struct CaptureFigures {
     pub since: ClockTime,
     /// What is (to be) opened, in words.
     pub source: String,
@@ -189,7 +189,7 @@ impl CaptureState {
                 taken: 0,
             }),
             changed: Condvar::new(),
-            figures: Mutex::new(Figures {
+            figures: Mutex::new(CaptureFigures {
                 since: ClockTime::now(),
                 source,
                 delivers: None,
@@ -209,7 +209,7 @@ impl CaptureState {
                 failures: 0,
                 failed_reads: 0,
             }),
-            state: watch::Sender::new(State::Asleep),
+            state: watch::Sender::new(CameraState::Asleep),
             opening: watch::Sender::new(None),
             sweep: watch::Sender::new(None),
             light: OnceLock::new(),
@@ -276,17 +276,17 @@ impl CaptureState {
         self.changed.wait_timeout(requests, time).unwrap_or_else(PoisonError::into_inner).0
     }
 
-    pub fn lock_figures(&self) -> MutexGuard<'_, Figures> {
+    pub fn lock_figures(&self) -> MutexGuard<'_, CaptureFigures> {
         self.figures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Enters a state. Entering the state that is allows nothing to change, not even its time.
-    pub fn set_state(&self, state: State) {
+    pub fn set_state(&self, state: CameraState) {
         self.set_state_if(|_| true, state);
     }
 
     /// Enters a state if `is_to` says so of the one that is, with nobody between the two.
-    pub fn set_state_if(&self, is_to: impl FnOnce(&State) -> bool, state: State) {
+    pub fn set_state_if(&self, is_to: impl FnOnce(&CameraState) -> bool, state: CameraState) {
         self.state.send_if_modified(|now| {
             let changes = *now != state && is_to(now);
             if changes {
@@ -349,7 +349,7 @@ impl CaptureState {
     }
 
     /// Counts and publishes live pictures. What is shown only if no other view was set since it was made as `view` has it:
-    /// whoever comes after that is not to see it as it was to be shown before. Tells whether.
+    /// later subscribers do not see it as it was shown before. Tells whether.
     pub fn publish(&self, Shots { shown, original }: Shots, view: &Arc<View>) -> bool {
         // Held until they are published: who sets another view takes what is shown away again.
         let now = self.view.borrow();
@@ -397,7 +397,7 @@ impl CaptureState {
     }
 }
 
-impl Figures {
+impl CaptureFigures {
     /// Another source is open, and delivers this.
     pub fn record_open(&mut self, delivers: StreamFormat) {
         self.opens += 1;

@@ -9,10 +9,10 @@ use std::fmt;
 
 use tokio::sync::oneshot;
 
-use crate::media::{Control, ControlValue, Format, SourceError};
+use crate::media::{CameraFormat, Control, ControlValue, SourceError};
 use crate::source::Opener;
 
-/// Commands that wait at once; who comes then is told that too many do.
+/// Commands that wait at once; further ones are refused.
 pub const AT_ONCE: usize = 16;
 
 /// Which values controls are to have after every open.
@@ -85,12 +85,12 @@ pub enum ControlsError {
 }
 
 /// What is asked of the capture thread.
-pub enum Command {
-    Controls(Answer<CameraControls>),
-    RecentControls(Answer<CameraControls>),
-    SetControls(WantedControls, Answer<CameraControls>),
-    ResetControls(WantedControls, Answer<CameraControls>),
-    Formats(Answer<Vec<Format>>),
+pub enum CaptureCommand {
+    Controls(CommandAnswer<CameraControls>),
+    RecentControls(CommandAnswer<CameraControls>),
+    SetControls(WantedControls, CommandAnswer<CameraControls>),
+    ResetControls(WantedControls, CommandAnswer<CameraControls>),
+    Formats(CommandAnswer<Vec<CameraFormat>>),
     Replace(Box<dyn Opener>, oneshot::Sender<Result<(), SourceError>>),
 }
 
@@ -104,31 +104,31 @@ pub struct WantedControls {
 }
 
 /// Where the answer to a command goes. Who has gone does not mind.
-pub type Answer<T> = oneshot::Sender<Result<T, ControlsError>>;
+pub type CommandAnswer<T> = oneshot::Sender<Result<T, ControlsError>>;
 
-impl fmt::Debug for Command {
+impl fmt::Debug for CaptureCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Command::Controls(_) => "Controls",
-            Command::RecentControls(_) => "RecentControls",
-            Command::SetControls(..) => "SetControls",
-            Command::ResetControls(..) => "ResetControls",
-            Command::Formats(_) => "Formats",
-            Command::Replace(..) => "Replace",
+            CaptureCommand::Controls(_) => "Controls",
+            CaptureCommand::RecentControls(_) => "RecentControls",
+            CaptureCommand::SetControls(..) => "SetControls",
+            CaptureCommand::ResetControls(..) => "ResetControls",
+            CaptureCommand::Formats(_) => "Formats",
+            CaptureCommand::Replace(..) => "Replace",
         })
     }
 }
 
-impl Command {
+impl CaptureCommand {
     /// Whether nobody waits for its answer any more: then it is not done.
     pub fn is_abandoned(&self) -> bool {
         match self {
-            Command::Controls(answer)
-            | Command::RecentControls(answer)
-            | Command::SetControls(_, answer)
-            | Command::ResetControls(_, answer) => answer.is_closed(),
-            Command::Formats(answer) => answer.is_closed(),
-            Command::Replace(_, answer) => answer.is_closed(),
+            CaptureCommand::Controls(answer)
+            | CaptureCommand::RecentControls(answer)
+            | CaptureCommand::SetControls(_, answer)
+            | CaptureCommand::ResetControls(_, answer) => answer.is_closed(),
+            CaptureCommand::Formats(answer) => answer.is_closed(),
+            CaptureCommand::Replace(_, answer) => answer.is_closed(),
         }
     }
 }

@@ -40,6 +40,7 @@ use crate::source::{Opener, StreamFormat};
 
 pub use crate::source::controls::unknown_control_message as unknown_control;
 use capture::Capture;
+pub use capture::card_of;
 pub use capture_state::Demand;
 use capture_state::{CaptureState, Largest};
 pub use change::{NoRoom, PictureChange, TransformError, Transformed, change_picture};
@@ -52,7 +53,7 @@ pub use lights::{Lights, LightsError, LightsSettings};
 pub use options::CaptureOptions;
 pub use rate::RateMeter;
 pub use recording::{RecorderHandle, RecorderSettings, RecorderStartError};
-pub use state::{NoPicture, State};
+pub use state::{CameraState, NoPicture};
 pub use views::{TooManyViews, Viewed, Views};
 
 /// The longest that [`Pipeline::pause`] waits for a driver to let the camera go.
@@ -62,9 +63,9 @@ const HOLD_WITHIN: Duration = Duration::from_secs(20);
 
 /// Everything a reader may want to know of the camera, at one moment.
 #[derive(Debug, Clone)]
-pub struct Status {
+pub struct CameraStatus {
     /// What the camera is doing.
-    pub state: State,
+    pub state: CameraState,
     /// Since when.
     pub since: ClockTime,
     /// What is (to be) opened.
@@ -238,20 +239,20 @@ impl Pipeline {
     }
 
     /// How things are.
-    pub fn status(&self) -> Status {
+    pub fn status(&self) -> CameraStatus {
         let state = self.shared.state.borrow().clone();
         let (demands, is_held, failed_reads) = {
             let requests = self.shared.lock_requests();
             (requests.demands, requests.is_held, requests.settings.failed_reads)
         };
         let figures = self.shared.lock_figures();
-        Status {
+        CameraStatus {
             since: figures.since,
             source: figures.source.clone(),
             delivers: figures.delivers.clone(),
             size: figures.size,
             fps: match state {
-                State::Live => figures.rate.per_second(ClockTime::now().monotonic_us),
+                CameraState::Live => figures.rate.per_second(ClockTime::now().monotonic_us),
                 _ => 0.0,
             },
             frames: figures.frames,
@@ -263,7 +264,7 @@ impl Pipeline {
             opens: figures.opens,
             failed_reads: figures.failed_reads,
             // A few broken pictures that the page does not mention are no reason for /health to say that it is broken.
-            is_healthy: figures.failed_reads < failed_reads || !matches!(state, State::Trouble(_)),
+            is_healthy: figures.failed_reads < failed_reads || !matches!(state, CameraState::Trouble(_)),
             is_held,
             demands,
             state,
@@ -271,11 +272,11 @@ impl Pipeline {
     }
 
     /// The state, to wait for changes.
-    pub fn states(&self) -> watch::Receiver<State> {
+    pub fn states(&self) -> watch::Receiver<CameraState> {
         self.shared.state.subscribe()
     }
 
-    /// Lets the camera go whoever needs it, until [`Pipeline::resume`] or [`Pipeline::hold_open`].
+    /// Closes the camera for everyone, until [`Pipeline::resume`] or [`Pipeline::hold_open`].
     /// Returns once the device is released, or after 2 s if the driver does not return. A pause
     /// that another ends at once releases the device all the same.
     pub async fn pause(&self) {
@@ -293,7 +294,7 @@ impl Pipeline {
             let _ = opening.wait_for(|now| to_close.is_none() || *now != to_close).await;
             loop {
                 // Each lock is let go before the next is taken: the capture thread takes both.
-                let is_obeyed = *states.borrow_and_update() == State::Paused;
+                let is_obeyed = *states.borrow_and_update() == CameraState::Paused;
                 if is_obeyed || !self.shared.lock_requests().is_paused {
                     break;
                 }
@@ -315,12 +316,12 @@ impl Pipeline {
             }
             requests.try_again = true;
         });
-        // At once, so that whoever asks next is not told of a pause that is over. The capture
+        // At once, so that the next caller does not see a pause that is over. The capture
         // thread may have been faster: then it stands as that says.
-        if *self.shared.state.borrow() == State::Paused {
+        if *self.shared.state.borrow() == CameraState::Paused {
             self.shared.clear();
         }
-        self.shared.set_state_if(|now| *now == State::Paused, State::Asleep);
+        self.shared.set_state_if(|now| *now == CameraState::Paused, CameraState::Asleep);
     }
 
     /// Ends a pause and keeps the camera open, watched or not, until [`Pipeline::pause`] or
@@ -348,8 +349,8 @@ impl Pipeline {
                     return Err(SourceError::new(SourceErrorKind::Failed, what));
                 }
                 match state {
-                    State::Live => return Ok(()),
-                    State::Trouble(trouble) if self.shared.lock_figures().failures > failures => {
+                    CameraState::Live => return Ok(()),
+                    CameraState::Trouble(trouble) if self.shared.lock_figures().failures > failures => {
                         return Err(trouble);
                     }
                     _ => {}
@@ -383,9 +384,10 @@ impl Pipeline {
     }
 
     /// Full light for a snapshot, where it is to have one and there is a picture to be had.
-    async fn snapshot_light(&self) -> Option<lights::Shot> {
+    async fn snapshot_light(&self) -> Option<lights::LitShot> {
         let light = self.shared.light.get()?;
-        let is_hopeless = matches!(*self.shared.state.borrow(), State::Trouble(_) | State::Paused);
+        let is_hopeless =
+            matches!(*self.shared.state.borrow(), CameraState::Trouble(_) | CameraState::Paused);
         if is_hopeless { None } else { light.full_light().await }
     }
 
@@ -424,16 +426,17 @@ impl Pipeline {
         &self,
         hub: &Hub,
         wait: Duration,
-        shot: Option<&lights::Shot>,
+        shot: Option<&lights::LitShot>,
     ) -> Result<Picture, NoPicture> {
         let _demand = self.demand();
-        let until = Instant::now() + wait + shot.map_or(Duration::ZERO, lights::Shot::remaining);
+        let until = Instant::now() + wait + shot.map_or(Duration::ZERO, lights::LitShot::remaining);
         let is_lit = |picture: &Picture| shot.is_none_or(|shot| shot.is_lit_in(picture));
         let mut pictures = hub.subscribe();
         let mut states = self.states();
         loop {
             // Each lock is let go before the next is taken: the capture thread takes both.
-            let is_hopeless = matches!(*states.borrow_and_update(), State::Trouble(_) | State::Paused);
+            let is_hopeless =
+                matches!(*states.borrow_and_update(), CameraState::Trouble(_) | CameraState::Paused);
             if is_hopeless || self.is_ending() {
                 break;
             }
@@ -460,7 +463,7 @@ impl Pipeline {
     /// [`NoPicture`], as for a snapshot; its state may be trouble that only this picture had.
     pub async fn largest_picture(&self, wait: Duration) -> Result<Picture, NoPicture> {
         let state = self.shared.state.borrow().clone();
-        if matches!(state, State::Trouble(_) | State::Paused) || self.is_ending() {
+        if matches!(state, CameraState::Trouble(_) | CameraState::Paused) || self.is_ending() {
             return Err(NoPicture { card: self.card(&state).await, state });
         }
         let shot = self.snapshot_light().await;
@@ -481,7 +484,7 @@ impl Pipeline {
             Ok(Ok(Largest::NothingLarger)) => {
                 return self.snapshot(until.saturating_duration_since(Instant::now())).await;
             }
-            Ok(Ok(Largest::Failed(trouble))) => State::Trouble(trouble),
+            Ok(Ok(Largest::Failed(trouble))) => CameraState::Trouble(trouble),
             Ok(Err(_)) | Err(_) => self.shared.state.borrow().clone(),
         };
         Err(NoPicture { card: self.card(&state).await, state })
@@ -489,7 +492,7 @@ impl Pipeline {
 
     /// The still card that tells of `state`: the one in the hub, or one drawn now. The capture
     /// thread may be busy opening, so it is drawn on a thread of the runtime's pool.
-    async fn card(&self, state: &State) -> Option<Picture> {
+    async fn card(&self, state: &CameraState) -> Option<Picture> {
         if let Some(card) = self.shared.hub.newest().filter(|picture| picture.is_card) {
             return Some(card);
         }

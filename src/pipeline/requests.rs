@@ -8,17 +8,17 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::commands::{
-    AT_ONCE, Answer, CameraControls, Command, ControlsError, SavedControls, WantedControls,
+    AT_ONCE, CameraControls, CaptureCommand, CommandAnswer, ControlsError, SavedControls, WantedControls,
 };
 use super::{CaptureOptions, Pipeline};
 use crate::lens::Drive;
-use crate::media::{Format, SourceError, SourceErrorKind};
+use crate::media::{CameraFormat, SourceError, SourceErrorKind};
 use crate::source::Opener;
 
 /// The longest that controls and formats are waited for: an open that is under way comes first, and may take long.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
-/// The formats that a camera offers are told again for so long.
+/// How long the formats of a camera are cached.
 const FORMATS_STAY: Duration = Duration::from_secs(1);
 
 /// The longest that another source is waited for.
@@ -31,7 +31,7 @@ impl Pipeline {
     /// # Errors
     /// [`ControlsError`]; an empty list where there are none.
     pub async fn controls(&self) -> Result<CameraControls, ControlsError> {
-        self.request(Command::Controls).await
+        self.request(CaptureCommand::Controls).await
     }
 
     /// The same as they were read within the last second, if nothing was set since: for whoever only looks, and may look
@@ -40,7 +40,7 @@ impl Pipeline {
     /// # Errors
     /// As [`Pipeline::controls`].
     pub async fn recent_controls(&self) -> Result<CameraControls, ControlsError> {
-        self.shared.controls.get(Duration::ZERO, self.request(Command::RecentControls)).await
+        self.shared.controls.get(Duration::ZERO, self.request(CaptureCommand::RecentControls)).await
     }
 
     /// Sets controls, all of them or (where one means nothing) none: auto modes before the values that they rule. An
@@ -51,7 +51,7 @@ impl Pipeline {
     /// # Errors
     /// [`ControlsError`].
     pub async fn set_controls(&self, wanted: WantedControls) -> Result<CameraControls, ControlsError> {
-        self.set_outside_sweep(wanted, Command::SetControls).await
+        self.set_outside_sweep(wanted, CaptureCommand::SetControls).await
     }
 
     /// As [`Pipeline::set_controls`], where `wanted` are the controls' defaults: values go before the auto modes that rule
@@ -60,13 +60,13 @@ impl Pipeline {
     /// # Errors
     /// [`ControlsError`].
     pub async fn reset_controls(&self, wanted: WantedControls) -> Result<CameraControls, ControlsError> {
-        self.set_outside_sweep(wanted, Command::ResetControls).await
+        self.set_outside_sweep(wanted, CaptureCommand::ResetControls).await
     }
 
     async fn set_outside_sweep(
         &self,
         wanted: WantedControls,
-        command: fn(WantedControls, Answer<CameraControls>) -> Command,
+        command: fn(WantedControls, CommandAnswer<CameraControls>) -> CaptureCommand,
     ) -> Result<CameraControls, ControlsError> {
         let ended = self.stop_sweep_for(&wanted.values).await;
         let names: Vec<String> = wanted.values.iter().map(|wanted| wanted.name.clone()).collect();
@@ -87,7 +87,7 @@ impl Pipeline {
 
     /// The same for the sweep itself.
     pub(super) async fn set_in_sweep(&self, wanted: WantedControls) -> Result<CameraControls, ControlsError> {
-        self.request(|answer| Command::SetControls(wanted, answer)).await
+        self.request(|answer| CaptureCommand::SetControls(wanted, answer)).await
     }
 
     /// The formats, sizes and rates that the camera offers, as they were within the last second; empty where there is
@@ -95,8 +95,8 @@ impl Pipeline {
     ///
     /// # Errors
     /// [`ControlsError`].
-    pub async fn formats(&self) -> Result<Vec<Format>, ControlsError> {
-        self.shared.formats.get(FORMATS_STAY, self.request(Command::Formats)).await
+    pub async fn formats(&self) -> Result<Vec<CameraFormat>, ControlsError> {
+        self.shared.formats.get(FORMATS_STAY, self.request(CaptureCommand::Formats)).await
     }
 
     /// Which values controls have after every open from now on; those of an open camera that are others now are set
@@ -130,7 +130,7 @@ impl Pipeline {
         let failed = |why: &str| {
             Err(SourceError::new(SourceErrorKind::Failed, format!("the source was not changed: {why}")))
         };
-        match self.command(Command::Replace(opener, answer)) {
+        match self.command(CaptureCommand::Replace(opener, answer)) {
             Err(ControlsError::Busy) => failed("too many want something of the camera at once"),
             Err(_) => failed("tallycam is stopping"),
             // A source has its own time to begin, and so had the one that is being opened now.
@@ -147,7 +147,10 @@ impl Pipeline {
     }
 
     /// Asks and waits for the answer.
-    async fn request<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, ControlsError> {
+    async fn request<T>(
+        &self,
+        command: impl FnOnce(CommandAnswer<T>) -> CaptureCommand,
+    ) -> Result<T, ControlsError> {
         let (answer, answered) = oneshot::channel();
         self.command(command(answer))?;
         match timeout(ANSWER_WITHIN, answered).await {
@@ -158,7 +161,7 @@ impl Pipeline {
     }
 
     /// Puts a command into the queue.
-    fn command(&self, command: Command) -> Result<(), ControlsError> {
+    fn command(&self, command: CaptureCommand) -> Result<(), ControlsError> {
         self.shared.request(|requests| {
             let commands = requests.commands.as_mut().ok_or(ControlsError::Ending)?;
             commands.retain(|waiting| !waiting.is_abandoned());

@@ -4,7 +4,7 @@ use crate::media::{Picture, SourceError, SourceErrorKind};
 
 /// What the camera is doing.
 #[derive(Debug, Clone, PartialEq)]
-pub enum State {
+pub enum CameraState {
     /// Closed, since nobody needs it.
     Asleep,
     /// Being opened, or open and not yet at its first picture.
@@ -17,19 +17,19 @@ pub enum State {
     Paused,
 }
 
-impl State {
+impl CameraState {
     /// One lower-case word for programs.
     pub fn as_str(&self) -> &'static str {
         match self {
-            State::Asleep => "asleep",
-            State::Waking => "waking",
-            State::Live => "live",
-            State::Trouble(trouble) => trouble.kind.as_str(),
-            State::Paused => "paused",
+            CameraState::Asleep => "asleep",
+            CameraState::Waking => "waking",
+            CameraState::Live => "live",
+            CameraState::Trouble(trouble) => trouble.kind.as_str(),
+            CameraState::Paused => "paused",
         }
     }
 
-    /// Every word [`State::as_str`] can give.
+    /// Every word [`CameraState::as_str`] can give.
     pub fn all_names() -> impl Iterator<Item = &'static str> {
         ["asleep", "waking", "live", "paused"]
             .into_iter()
@@ -39,36 +39,29 @@ impl State {
     /// A few words for people: page, still card, the service's status line.
     pub fn headline(&self) -> &'static str {
         match self {
-            State::Asleep => "Camera idle",
-            State::Waking => "Starting the camera",
-            State::Live => "Live",
-            State::Trouble(trouble) => trouble.kind.headline(),
-            State::Paused => "Paused",
+            CameraState::Asleep => "Camera idle",
+            CameraState::Waking => "Starting the camera",
+            CameraState::Live => "Live",
+            CameraState::Trouble(trouble) => trouble.kind.headline(),
+            CameraState::Paused => "Paused",
         }
     }
 
     /// Why it is so, in a sentence; empty when the headline says it all.
     pub fn reason(&self) -> String {
         match self {
-            State::Asleep => String::from("The camera is off until somebody needs it."),
-            State::Waking => String::from("The first frame arrives in a moment."),
-            State::Live => String::new(),
-            State::Trouble(trouble) => {
-                let mut text = trouble.what.clone();
-                for cause in &trouble.causes {
-                    text.push_str(": ");
-                    text.push_str(cause);
-                }
-                sentence(&text)
-            }
-            State::Paused => String::from("The camera was let go. Resume brings the picture back."),
+            CameraState::Asleep => String::from("The camera is off until somebody needs it."),
+            CameraState::Waking => String::from("The first frame arrives in a moment."),
+            CameraState::Live => String::new(),
+            CameraState::Trouble(trouble) => sentence(&trouble.reason()),
+            CameraState::Paused => String::from("The camera was let go. Resume brings the picture back."),
         }
     }
 
-    /// What is told instead of reason and hint to whoever is not told how the machine is inside; `None`: the same.
+    /// In place of reason and hint for clients below operator; `None`: the same.
     pub fn public_reason(&self) -> Option<&'static str> {
         match self {
-            State::Trouble(trouble) => Some(trouble.kind.public_message()),
+            CameraState::Trouble(trouble) => Some(trouble.kind.public_message()),
             _ => None,
         }
     }
@@ -76,7 +69,7 @@ impl State {
     /// What can be done where a picture was wanted: also of a pause, which nobody has to be told of who sees the state.
     pub fn remedy_hint(&self) -> Option<String> {
         match self {
-            State::Paused => {
+            CameraState::Paused => {
                 Some(String::from("Resume the camera: on the live page, or by POST /api/v1/resume."))
             }
             state => state.hint(),
@@ -86,7 +79,7 @@ impl State {
     /// What the reader can do, in a sentence.
     pub fn hint(&self) -> Option<String> {
         match self {
-            State::Trouble(trouble) => trouble.hint.as_deref().map(sentence),
+            CameraState::Trouble(trouble) => trouble.hint.as_deref().map(sentence),
             _ => None,
         }
     }
@@ -104,5 +97,5 @@ pub struct NoPicture {
     /// Words and reason as a picture; `None` if not even that could be made.
     pub card: Option<Picture>,
     /// The state that explains it.
-    pub state: State,
+    pub state: CameraState,
 }

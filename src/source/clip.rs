@@ -561,7 +561,7 @@ mod tests {
     }
 
     #[test]
-    fn another_size_begins_anew() {
+    fn another_size_begins_again() {
         let mut log = Log::default();
         log.push(FIRST.as_bytes());
         log.push(FIRST.replace("768x576", "64x48").as_bytes());

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_set_is_told_and_the_rest_is_set() {
+    fn what_cannot_be_set_is_reported_and_the_rest_is_set() {
         let plan = plan(
             &camera(),
             &[

@@ -21,7 +21,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use super::multipart::{MAX_PICTURE, MultipartReader, Newest};
 use super::{FormatRequest, Opener, Source, StreamFormat};
 use crate::base::child;
-use crate::base::redact::{redact_command, redact_known};
+use crate::base::redact::{redact_command, redact_known, secrets_in_command};
 use crate::base::{ClockTime, Stop};
 use crate::media::{Fourcc, Frame, SourceError, SourceErrorKind};
 
@@ -92,10 +92,11 @@ impl ExecOpener {
                     .replace("{fps}", &fps.to_string())
             })
             .collect();
-        let (shown, mut secrets) = redact_command(&command);
+        let shown = redact_command(&command);
+        let mut secrets = secrets_in_command(&command);
         // A letter is in every line that a program says.
         secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
-        let described = shlex::try_join(shown.iter().map(String::as_str)).unwrap_or_else(|_| shown.join(" "));
+        let described = shown.into_iter().next().unwrap_or_default();
         ExecOpener { command, described, secrets, input: String::new(), delivers }
     }
 
@@ -141,10 +142,10 @@ impl ExecOpener {
             ErrorKind::PermissionDenied => {
                 SourceError::new(SourceErrorKind::Denied, format!("{program} may not be run"))
                     .because(error)
-                    .hint(format!(
-                        "`ls -l {program}` shows who may run it; the service runs programs in /usr and /opt, and others \
-                         where ExecPaths= in a drop-in says so"
-                    ))
+                    .hint(
+                        "the service runs programs in /usr and /opt, and others where ExecPaths= in a drop-in says so",
+                    )
+                    .shell(format!("`ls -l {program}` shows who may run it"))
             }
             _ => SourceError::new(SourceErrorKind::Failed, format!("{program} could not be started")).because(error),
         })?;
@@ -176,7 +177,7 @@ impl ExecOpener {
             reader: MultipartReader::new(MAX_PICTURE),
             words: Words::default(),
             sequence: 0,
-            told: false,
+            is_reported: false,
         })
     }
 }
@@ -212,7 +213,7 @@ struct ExecSource {
     words: Words,
     sequence: u64,
     /// A faulty picture has been logged.
-    told: bool,
+    is_reported: bool,
 }
 
 impl ExecSource {
@@ -309,7 +310,7 @@ impl Source for ExecSource {
             }
             self.wait(left);
         };
-        if let Some(error) = newest.error.filter(|_| !std::mem::replace(&mut self.told, true)) {
+        if let Some(error) = newest.error.filter(|_| !std::mem::replace(&mut self.is_reported, true)) {
             log::warn!("{}: {error}; continuing with the next", self.described);
         }
         self.sequence += newest.found;
@@ -370,7 +371,7 @@ impl Drop for Program {
         let Some(pid) = self.pid() else { return };
         let _ = kill_process_group(pid, Signal::TERM);
         wait_exit_without_reaping(pid, GRACE);
-        // Whoever is left of the group: the program itself, or children it left behind.
+        // What is left of the group: the program itself, or children it left behind.
         let _ = kill_process_group(pid, Signal::KILL);
         self.reap();
     }
@@ -445,7 +446,8 @@ mod tests {
     fn wishes_take_their_places() {
         let command = ["cam", "--size={width}x{height}", "{fps}"].map(String::from).to_vec();
         let opener = ExecOpener::new(command.clone(), FormatRequest::ANYTHING);
-        assert_eq!(opener.describe(), "cam '--size=1280x720' 30");
+        assert_eq!(opener.command, ["cam", "--size=1280x720", "30"]);
+        assert_eq!(opener.describe(), "cam");
         let wanted =
             FormatRequest { width: Some(640), height: Some(480), fps: Some(12.5), ..FormatRequest::ANYTHING };
         let opener = ExecOpener::new(command, wanted.clone());

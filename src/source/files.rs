@@ -40,9 +40,9 @@ const LONGEST_LINE: u64 = 64 << 10;
 const MAX_LOGGED: usize = 1000;
 /// Bytes asked for in one read of a clip.
 const RUN: usize = 64 << 10;
-/// An open may take so long where nobody says otherwise.
+/// Default limit of an open.
 const OPEN_WITHIN: Duration = Duration::from_secs(10);
-/// A look whether the path is there may take so long.
+/// Limit of the check whether the path exists.
 const LOOK_WITHIN: Duration = Duration::from_millis(100);
 
 /// Opens a folder, list or file. See the module's words.
@@ -160,7 +160,7 @@ impl Source for FilesSource {
 
 /// What is played.
 enum MediaFile {
-    Pictures(Pictures),
+    Pictures(FilePictures),
     Clip(Clip),
     Avi { reader: AviReader<File>, picture: Vec<u8> },
 }
@@ -188,7 +188,7 @@ impl MediaFile {
         let is_folder = std::fs::metadata(path).map_err(|e| unreadable_fault(path, &e))?.is_dir();
         if is_folder {
             reject_kernel_files(path).map_err(|e| unreadable_fault(path, &e))?;
-            return Ok(MediaFile::Pictures(Pictures::open(path, folder)?));
+            return Ok(MediaFile::Pictures(FilePictures::open(path, folder)?));
         }
         let mut file = open_file(path).map_err(|e| unreadable_fault(path, &e))?;
         let mut head = [0; 4096];
@@ -209,7 +209,7 @@ impl MediaFile {
                 Err(error) => Err(unplayable_fault(path, error)),
             },
             FileKind::Jpegs => Ok(MediaFile::Clip(Clip::new(file))),
-            FileKind::List => Ok(MediaFile::Pictures(Pictures::open(path, list)?)),
+            FileKind::List => Ok(MediaFile::Pictures(FilePictures::open(path, list)?)),
             FileKind::Other(what) => Err(unplayable_fault(path, what)),
         }
     }
@@ -306,7 +306,7 @@ impl FileKind {
 }
 
 /// Snapshots, by the names of their files.
-struct Pictures {
+struct FilePictures {
     names: Vec<PathBuf>,
     next: usize,
     read_names: fn(&Path) -> Result<Vec<PathBuf>, SourceError>,
@@ -314,13 +314,13 @@ struct Pictures {
     logged: HashSet<PathBuf>,
 }
 
-impl Pictures {
+impl FilePictures {
     fn open(
         path: &Path,
         read_names: fn(&Path) -> Result<Vec<PathBuf>, SourceError>,
-    ) -> Result<Pictures, SourceError> {
+    ) -> Result<FilePictures, SourceError> {
         let names = read_names(path)?;
-        Ok(Pictures { names, next: 0, read_names, picture: Vec::new(), logged: HashSet::new() })
+        Ok(FilePictures { names, next: 0, read_names, picture: Vec::new(), logged: HashSet::new() })
     }
 
     fn read_names(&mut self, path: &Path) -> Result<(), SourceError> {
@@ -491,12 +491,12 @@ struct Clip {
     reader: MultipartReader,
     range: std::ops::Range<usize>,
     /// A faulty picture has been logged.
-    told: bool,
+    is_reported: bool,
 }
 
 impl Clip {
     fn new(file: File) -> Clip {
-        Clip { file, reader: MultipartReader::new(MAX_PICTURE), range: 0..0, told: false }
+        Clip { file, reader: MultipartReader::new(MAX_PICTURE), range: 0..0, is_reported: false }
     }
 
     fn advance(&mut self) -> io::Result<Advance> {
@@ -507,7 +507,7 @@ impl Clip {
                     return Ok(Advance::Picture);
                 }
                 Step::Broken(_, error) => {
-                    if !std::mem::replace(&mut self.told, true) {
+                    if !std::mem::replace(&mut self.is_reported, true) {
                         log::warn!("the clip is damaged: {error}; continuing with the next");
                     }
                     return Ok(Advance::LeftOut);
@@ -556,7 +556,8 @@ fn unreadable_fault(path: &Path, error: &io::Error) -> SourceError {
         ErrorKind::PermissionDenied => {
             SourceError::new(SourceErrorKind::Denied, format!("{path} may not be read"))
                 .because(error)
-                .hint(format!("`ls -ld {path}` shows who may"))
+                .hint("its user must be allowed to read it")
+                .shell(format!("`ls -ld {path}` shows who may"))
         }
         _ => SourceError::new(SourceErrorKind::Failed, format!("{path} cannot be read")).because(error),
     }

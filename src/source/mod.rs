@@ -21,7 +21,7 @@ pub mod v4l2;
 use std::time::Duration;
 
 use crate::base::{Stop, WakeFd};
-use crate::media::{Control, ControlValue, Format, Fourcc, Frame, SourceError, SourceErrorKind};
+use crate::media::{CameraFormat, Control, ControlValue, Fourcc, Frame, SourceError, SourceErrorKind};
 
 /// What is asked for when the configuration asks for no size: pixels in a row and rows.
 pub(crate) const DEFAULT_SIZE: (u32, u32) = (1280, 720);
@@ -166,7 +166,7 @@ pub trait Opener: Send {
     ///
     /// # Errors
     /// What keeps it from being looked at.
-    fn formats(&mut self) -> Result<Vec<Format>, SourceError> {
+    fn formats(&mut self) -> Result<Vec<CameraFormat>, SourceError> {
         Ok(Vec::new())
     }
 }

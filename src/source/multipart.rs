@@ -68,7 +68,7 @@ pub enum PartError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Newest {
     /// Its bytes, for [`MultipartReader::bytes`]. Faulty ones are lent too, as far as they go, so
-    /// that whoever counts broken frames sees them.
+    /// that they are counted as broken frames.
     pub range: Range<usize>,
     /// How many pictures were found, this one included.
     pub found: u64,
@@ -446,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn noise_is_told_and_not_kept() {
+    fn noise_is_reported_and_not_kept() {
         let good = picture(2, 100);
         for before in [MAX_BETWEEN - 1, MAX_BETWEEN, MAX_BETWEEN + 1, 3 * MAX_BETWEEN - 1] {
             let stream = [vec![b'x'; before], good.clone()].concat();

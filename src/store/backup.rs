@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::StoreError;
 use super::counts::schema as counts;
 use super::media::schema as media;
-use super::sqlite::{Foreign, Shape};
+use super::sqlite::{SchemaShape, UnusableFile};
 
 /// Why a file is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,7 +82,7 @@ pub fn are_media_older(directory: &Path) -> bool {
     is_older(&directory.join(media::SHAPE.name), &media::SHAPE)
 }
 
-fn is_older(file: &Path, shape: &Shape) -> bool {
+fn is_older(file: &Path, shape: &SchemaShape) -> bool {
     let version = open_immutable(file).and_then(|connection| shape.identify(&connection));
     matches!(version, Ok(Ok(version)) if (1..shape.migrations.len()).contains(&version))
 }
@@ -102,13 +102,13 @@ fn schema_objects(connection: &Connection) -> rusqlite::Result<Vec<[Option<Strin
     rows.collect()
 }
 
-fn check(file: &Path, shape: &Shape) -> Result<(), Unfit> {
+fn check(file: &Path, shape: &SchemaShape) -> Result<(), Unfit> {
     let damaged = |reason: String| Unfit::Damaged(reason);
     let found = open_immutable(file).and_then(|connection| {
         let identity = shape.identify(&connection)?;
         if let Ok(version @ 1..) = identity {
             let mut ours = Connection::open_in_memory()?;
-            Shape { migrations: &shape.migrations[..version], ..*shape }.migrate(&mut ours, 0)?;
+            SchemaShape { migrations: &shape.migrations[..version], ..*shape }.migrate(&mut ours, 0)?;
             if schema_objects(&ours)? != schema_objects(&connection)? {
                 return Ok((identity, 0, String::from("its tables are not those of its version")));
             }
@@ -121,9 +121,9 @@ fn check(file: &Path, shape: &Shape) -> Result<(), Unfit> {
     });
     let (identity, bytes, said) = found.map_err(|error| damaged(error.to_string()))?;
     match identity {
-        Err(Foreign::Newer) => return Err(Unfit::Newer),
+        Err(UnusableFile::Newer) => return Err(Unfit::Newer),
         // An empty file has no version.
-        Err(Foreign::NotOurs) | Ok(0) => return Err(Unfit::NotOurs),
+        Err(UnusableFile::NotOurs) | Ok(0) => return Err(Unfit::NotOurs),
         Ok(_) => {}
     }
     let len = fs::metadata(file).map_err(|error| damaged(error.to_string()))?.len();

@@ -59,7 +59,7 @@ pub(super) struct WallClock {
 
 /// What is to be done after a look at the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum ClockChange {
     /// Nothing.
     None,
     /// The rows of this boot that are not sure get their wall time again, and are sure if the clock is.
@@ -70,19 +70,24 @@ pub(super) enum Change {
 
 impl WallClock {
     /// Looks at the clock. `newest_sure_us` is the newest sure wall time on record before this boot.
-    pub(super) fn observe(&mut self, now: ClockTime, is_synchronised: bool, newest_sure_us: i64) -> Change {
+    pub(super) fn observe(
+        &mut self,
+        now: ClockTime,
+        is_synchronised: bool,
+        newest_sure_us: i64,
+    ) -> ClockChange {
         let offset_us = now.wall_us as i64 - now.monotonic_us as i64;
         let has_stepped = (offset_us - self.offset_us).abs() > STEP_US;
         if has_stepped {
             self.offset_us = offset_us;
         }
         if self.is_sure {
-            return if has_stepped { Change::Step } else { Change::None };
+            return if has_stepped { ClockChange::Step } else { ClockChange::None };
         }
         self.is_sure = is_synchronised
             && now.wall_trusted
             && now.wall_us as i64 >= newest_sure_us.saturating_sub(STEP_US);
-        if has_stepped || self.is_sure { Change::Mend } else { Change::None }
+        if has_stepped || self.is_sure { ClockChange::Mend } else { ClockChange::None }
     }
 
     /// The wall time of a moment of `CLOCK_MONOTONIC`; not before 1970.
@@ -105,15 +110,15 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_moves_what_is_not_sure() {
         let mut clock = WallClock { offset_us: 0, is_sure: false };
-        assert_eq!(clock.observe(stamp(5 * S, 5 * S), false, 0), Change::None);
-        assert_eq!(clock.observe(stamp(6 * S, RIGHT), false, 0), Change::Mend);
+        assert_eq!(clock.observe(stamp(5 * S, 5 * S), false, 0), ClockChange::None);
+        assert_eq!(clock.observe(stamp(6 * S, RIGHT), false, 0), ClockChange::Mend);
         assert!(!clock.is_sure, "a step is no proof");
         assert_eq!(clock.wall_us(5 * S), RIGHT - S);
-        assert_eq!(clock.observe(stamp(7 * S, RIGHT + S), true, 0), Change::Mend);
+        assert_eq!(clock.observe(stamp(7 * S, RIGHT + S), true, 0), ClockChange::Mend);
         assert!(clock.is_sure);
         assert_eq!(
             clock.observe(stamp(8 * S, RIGHT + 2 * S), false, 0),
-            Change::None,
+            ClockChange::None,
             "sure until the next boot"
         );
     }
@@ -121,28 +126,28 @@ mod tests {
     #[test]
     fn a_sure_clock_moves_nothing() {
         let mut clock = WallClock { offset_us: RIGHT, is_sure: true };
-        assert_eq!(clock.observe(stamp(S, RIGHT - 3600 * S), true, 0), Change::Step);
+        assert_eq!(clock.observe(stamp(S, RIGHT - 3600 * S), true, 0), ClockChange::Step);
         assert_eq!(clock.wall_us(S), RIGHT - 3600 * S);
     }
 
     #[test]
     fn what_cannot_be_right_is_not_believed() {
         let mut clock = WallClock { offset_us: 0, is_sure: false };
-        assert_eq!(clock.observe(stamp(S, S), true, 0), Change::None, "1970");
+        assert_eq!(clock.observe(stamp(S, S), true, 0), ClockChange::None, "1970");
         assert_eq!(
             clock.observe(stamp(S, RIGHT), true, RIGHT + 5 * S),
-            Change::Mend,
+            ClockChange::Mend,
             "before the newest row"
         );
         assert!(!clock.is_sure);
-        assert_eq!(clock.observe(stamp(7 * S, RIGHT + 6 * S), true, RIGHT + 5 * S), Change::Mend);
+        assert_eq!(clock.observe(stamp(7 * S, RIGHT + 6 * S), true, RIGHT + 5 * S), ClockChange::Mend);
         assert!(clock.is_sure);
     }
 
     #[test]
     fn less_than_a_second_is_no_step() {
         let mut clock = WallClock { offset_us: RIGHT, is_sure: true };
-        assert_eq!(clock.observe(stamp(S, RIGHT + S + S / 2), true, 0), Change::None);
+        assert_eq!(clock.observe(stamp(S, RIGHT + S + S / 2), true, 0), ClockChange::None);
         assert_eq!(clock.offset_us, RIGHT);
     }
 

@@ -12,7 +12,7 @@ use crate::base::private::{self, Lock};
 
 /// What a file is known by.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Shape {
+pub(super) struct SchemaShape {
     /// Its name, for the log.
     pub name: &'static str,
     /// `PRAGMA application_id`.
@@ -24,25 +24,25 @@ pub(super) struct Shape {
 
 /// Why a file that SQLite can read is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Foreign {
+pub(super) enum UnusableFile {
     /// Its version is one that this program does not know.
     Newer,
     /// It is a database of something else.
     NotOurs,
 }
 
-impl Shape {
+impl SchemaShape {
     /// The version of the file; 0 for an empty one.
-    pub(super) fn identify(&self, connection: &Connection) -> rusqlite::Result<Result<usize, Foreign>> {
+    pub(super) fn identify(&self, connection: &Connection) -> rusqlite::Result<Result<usize, UnusableFile>> {
         let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
         let (application, version) = (pragma("application_id")?, pragma("user_version")?);
         let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         if application != self.application && (tables > 0 || version != 0 || application != 0) {
-            return Ok(Err(Foreign::NotOurs));
+            return Ok(Err(UnusableFile::NotOurs));
         }
         match usize::try_from(version) {
             Ok(version) if version <= self.migrations.len() => Ok(Ok(version)),
-            _ => Ok(Err(Foreign::Newer)),
+            _ => Ok(Err(UnusableFile::Newer)),
         }
     }
 

@@ -60,6 +60,7 @@ fn remedy(alert: &Alert) -> Option<(&'static str, &'static str)> {
         (AlertKind::Storage, "full") => ("media", "Free space"),
         (AlertKind::Storage, _) => ("database", "Look at the database"),
         (AlertKind::Password, _) => ("access", "Set a password"),
+        (AlertKind::Clock, "unconfirmed") => ("diagnosis", "Look at the diagnosis"),
         (AlertKind::Clock, _) => return None,
     })
 }

@@ -25,14 +25,19 @@ const FOOT: u32 = 24;
 pub(super) const NOTHING: f64 = 0.000_1;
 
 /// How many went in and how many out.
-pub(super) type Sums = (u64, u64);
+pub(super) type ChartSums = (u64, u64);
 
 /// The sums of a bucket.
-pub(super) fn sums(bucket: &BucketRow) -> Sums {
+pub(super) fn sums(bucket: &BucketRow) -> ChartSums {
     bucket.counts.iter().fold((0, 0), |(count_in, out), kind| match kind.direction {
         Direction::In => (count_in + kind.count, out),
         Direction::Out => (count_in, out + kind.count),
     })
+}
+
+/// In and out of all of them.
+pub(super) fn total(buckets: &[BucketRow]) -> ChartSums {
+    buckets.iter().map(sums).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
 }
 
 /// Whether nothing is known of a bucket: it was not counted, or is still to come.
@@ -65,7 +70,7 @@ pub(super) struct Bars<'a> {
     /// `hour`, `day`, `week` or `month`.
     pub bucket: &'static str,
     /// For each bucket what it is compared with, where that is known.
-    pub before: &'a [Option<Sums>],
+    pub before: &'a [Option<ChartSums>],
     /// Times without counting.
     pub gaps: &'a [Gap],
     /// Before this time nothing is hatched: counting began then.
@@ -182,7 +187,7 @@ impl Bars<'_> {
     }
 
     /// The bars of one side, `rise` pixels from the axis, as a path.
-    fn path(&self, rise: impl Fn(&Sums) -> f64, axis: f64) -> String {
+    fn path(&self, rise: impl Fn(&ChartSums) -> f64, axis: f64) -> String {
         let margin = if self.buckets.len() > 100 { 0.5 } else { 1.5 };
         let mut path = String::new();
         for (n, bucket) in self.buckets.iter().enumerate() {
@@ -307,7 +312,7 @@ pub(super) struct WeekMap {
 
 impl WeekMap {
     /// The map of hourly buckets; `count` picks what is shown of a bucket's sums.
-    pub fn new(buckets: &[BucketRow], clock: &Clock, count: impl Fn(Sums) -> u64) -> WeekMap {
+    pub fn new(buckets: &[BucketRow], clock: &Clock, count: impl Fn(ChartSums) -> u64) -> WeekMap {
         let mut cells = [[(0.0, 0.0); 24]; 7];
         for bucket in buckets.iter().filter(|bucket| bucket.end_us <= clock.now_us) {
             let at = to_zoned(bucket.start_us, &clock.zone);

@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
 use crate::media::SourceErrorKind;
+use crate::store::Gap;
 
 /// The moment on the wall clock of `zone`; 1970 for what no calendar holds.
 pub(super) fn to_zoned(us: u64, zone: &TimeZone) -> Zoned {
@@ -97,6 +98,19 @@ pub(super) fn format_duration(us: u64) -> String {
         7_200..172_800 => format!("{} h {:02}", seconds / 3_600, seconds % 3_600 / 60),
         _ => format!("{} days", (seconds + 43_200) / 86_400),
     }
+}
+
+/// When counting first began, if that is between `gaps`, oldest first: the end of what goes on, in one gap after another,
+/// from before the start of counting.
+pub(super) fn began_us(gaps: &[Gap]) -> Option<u64> {
+    let first = gaps.iter().position(|gap| gap.why == "not_begun")?;
+    let joined = |end: u64, gap: &Gap| if gap.from_us <= end { end.max(gap.to_us) } else { end };
+    Some(gaps[first..].iter().fold(gaps[first].to_us, joined))
+}
+
+/// Whether it is of the time before counting first began, when nothing was closed.
+pub(super) fn is_before_begin(gap: &Gap, began_us: Option<u64>) -> bool {
+    began_us.is_some_and(|us| gap.to_us <= us)
 }
 
 /// Why nothing was counted, of counts.db's word.

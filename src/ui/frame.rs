@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::banner::banner;
 use super::escape::{Text, Words};
 use super::facts::{Alert, Head, Refusal};
-use super::format::as_sentence;
+use super::format::{as_sentence, sentence};
 
 /// The pages, in the order in which one gets to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Tab {
 }
 
 /// What is around every page: head, tabs and footer.
-pub(super) struct Frame<'a> {
+pub(super) struct PageFrame<'a> {
     /// Begins the window's title.
     pub(super) title: &'a str,
     /// The camera's name.
@@ -69,10 +69,10 @@ pub(super) struct Frame<'a> {
     pub(super) is_admin: bool,
 }
 
-impl<'a> Frame<'a> {
+impl<'a> PageFrame<'a> {
     /// The frame of a page that knows no more of the camera than `head`.
-    pub(super) fn new(head: &'a Head, tab: Tab, title: &'a str, scripts: &'a [&'a str]) -> Frame<'a> {
-        Frame {
+    pub(super) fn new(head: &'a Head, tab: Tab, title: &'a str, scripts: &'a [&'a str]) -> PageFrame<'a> {
+        PageFrame {
             title,
             name: &head.name,
             version: &head.version,
@@ -142,7 +142,7 @@ pub(super) fn hidden_attribute(is_hidden: bool) -> &'static str {
 
 /// What is wrong with the field `id`: what marks it, and the words beneath it. Both are empty where nothing is.
 pub(super) fn field_error(id: &str, refusal: Option<&Refusal>) -> (String, String) {
-    let Some(Refusal { detail, hint }) = refusal else { return Default::default() };
+    let Some(Refusal { detail, hint, .. }) = refusal else { return Default::default() };
     let words = Words(format!("{} {}", as_sentence(detail), as_sentence(hint)).trim()).to_string();
     (
         format!(" aria-invalid=\"true\" aria-describedby=\"{id}-said\""),
@@ -150,11 +150,31 @@ pub(super) fn field_error(id: &str, refusal: Option<&Refusal>) -> (String, Strin
     )
 }
 
+/// What marks the field with this name, if it is the one that is wrong, and the words that stand behind it.
+pub(super) fn marked(refusal: Option<&Refusal>, field: &str) -> (&'static str, String) {
+    match refusal.filter(|refusal| refusal.field == field) {
+        Some(refusal) => (
+            " aria-invalid=\"true\" aria-describedby=\"wrong\" autofocus",
+            format!("<span class=\"err\" id=\"wrong\">{}</span>", Words(&as_sentence(&refusal.detail))),
+        ),
+        None => ("", String::new()),
+    }
+}
+
 /// What could not be done, where the reader looks first.
 pub(super) fn refusal_html(refusal: &Refusal) -> String {
-    let hint = if refusal.hint.is_empty() { String::new() } else { format!(" {}", Words(&refusal.hint)) };
+    let hint = if refusal.hint.is_empty() { String::new() } else { format!(" {}", remedy(&refusal.hint)) };
     format!(
         "<div class=\"banner trouble\" role=\"alert\"><p><b>{}</b>{hint}</p></div>",
-        Words(&refusal.detail)
+        Words(&sentence(&refusal.detail))
     )
+}
+
+/// What can be done, as HTML. What a shell mends is mended here by a page.
+pub(super) fn remedy(hint: &str) -> String {
+    let pages = [("`tallycam model", "models", "Models"), ("`tallycam devices`", "cameras", "Cameras")];
+    match pages.iter().find(|(command, ..)| hint.starts_with(command)) {
+        Some((_, address, name)) => format!("Choose or add one: <a href=\"{address}\">{name}</a>."),
+        None => Words(&sentence(hint)).to_string(),
+    }
 }

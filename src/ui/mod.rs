@@ -26,9 +26,10 @@ mod settings;
 
 pub use assets::{Asset, asset};
 pub use counts::crossing_report::{
-    CrossingClip, CrossingFigure, CrossingsPage, LineCrossings, crossings_page, report_page,
+    CrossingClip, CrossingFigure, CrossingsPage, LineCrossings, closed_in_words, crossings_address,
+    crossings_page, report_page,
 };
-pub use counts::range::{CountsAsk, Heatmap, Span, export_name};
+pub use counts::range::{CountsAsk, DateSpan, Heatmap, export_name};
 pub use counts::{CountsPage, counts_page};
 pub use escape::Text;
 pub use facts::diagnosis::{Finding, Verdict};

@@ -328,7 +328,7 @@ impl Counter {
         self.update_region(detections, time_us, &Bounds::PICTURE)
     }
 
-    /// The same of a look at a part of the picture, in fractions of it. Who is elsewhere is not missed, and whose box is
+    /// The same for a detection on a region, in fractions of the picture. A track outside it is not missed, and whose box is
     /// cut off by the part's edge passes nothing.
     pub fn update_region(&mut self, detections: &[Detection], time_us: u64, part: &Bounds) -> Outcome {
         self.select(detections);
@@ -447,7 +447,7 @@ impl Watched {
         }
     }
 
-    /// Hands on what is known of those who were found again, and forgets whoever is not followed any more.
+    /// Hands on what is known of those who were found again, and forgets tracks that have ended.
     fn retain_tracked(&mut self, tracker: &Tracker) {
         for track in tracker.tracks() {
             let old = track.continues().and_then(|old| self.progress.remove(&old));
@@ -621,7 +621,7 @@ mod tests {
         assert_eq!(before, counter.tracks().last().unwrap().id().0);
         counter.restart();
         assert!(counter.tracks().is_empty());
-        // Whoever stands beyond the line now has not crossed it.
+        // A track that is beyond the line now has not crossed it.
         assert!(walk(&mut counter, 41..60, 0.7, 0.71).is_empty());
         assert_eq!(walk(&mut counter, 60..101, 0.71, 0.3)[0].track, TrackId(before + 1));
     }

@@ -38,18 +38,18 @@ pub trait Detector: Send {
     /// See [`DetectError`]; the next picture may be tried.
     fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError>;
 
-    /// How long the network itself took of the last look, if there is one; the rest of it made the picture into numbers and
+    /// How long the network itself took of the last detection, if there is one; the rest of it made the picture into numbers and
     /// the numbers into detections.
     fn inference(&self) -> Option<Duration> {
         None
     }
 
-    /// Where it looks unless the settings say otherwise.
+    /// The region that it gets unless the settings say otherwise.
     fn default_region(&self) -> RegionMode {
         RegionMode::Picture
     }
 
-    /// Whether a look costs so much that it is worth asking first whether anything moves.
+    /// Whether a detection costs so much that it is worth asking first whether anything moves.
     fn waits_for_motion(&self) -> bool {
         false
     }
@@ -64,7 +64,7 @@ pub trait Detector: Send {
     fn restart(&mut self) {}
 }
 
-/// A picture could not be looked at.
+/// The detector failed on a picture.
 #[derive(Debug, thiserror::Error)]
 pub enum DetectError {
     /// The network could not be run.

@@ -1,4 +1,4 @@
-//! Which detections matter at all: classes, scores, sizes, and where not to look.
+//! Which detections matter at all: classes, scores, sizes, excluded areas.
 
 use super::detection::{Class, Detection};
 use super::geometry::{Bounds, Point, Polygon};

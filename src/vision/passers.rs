@@ -78,7 +78,7 @@ impl Passers {
         }
         let counted: Vec<Crossing> = out.drain(from..).collect();
         for crossing in counted {
-            // Whoever cannot be compared with others counts for itself.
+            // A box that cannot be compared with others counts for itself.
             let Some(at) = track(crossing.track).map(Place::from_track) else {
                 out.push(crossing);
                 continue;

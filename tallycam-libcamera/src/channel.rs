@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_descriptor_comes_with_its_message_and_the_end_is_told() {
+    fn a_descriptor_comes_with_its_message_and_the_end_is_reported() {
         let (mut daemon, helper) = pair();
         assert!(daemon.receive::<FromHelper>().unwrap().is_none());
         let memory = rustix::fs::memfd_create("frame", rustix::fs::MemfdFlags::CLOEXEC).unwrap();

@@ -72,6 +72,10 @@ fn a_camera_that_is_missing_is_no_dead_end() {
     let (daemon, _folder) = with_settings(settings, &["detect.backend=\"none\""]);
     browser.goto(&url(&daemon, ""));
     browser.wait_for("document.getElementById('alerts').textContent.includes('No camera since ')");
+    // The words over the picture name no command either: what a shell tells is the log's and the command line's.
+    browser.wait_for("document.getElementById('over-do').textContent.includes('choose another camera')");
+    assert!(!browser.text("#over").contains("tallycam devices"), "{}", browser.text("#over"));
+    assert!(!daemon.state()["hint"].as_str().unwrap().contains('`'));
     browser.click("#alerts a.btn");
     browser.wait_for("document.querySelector('h1').textContent === 'Cameras'");
     browser.click("button[value=sim]");
@@ -117,6 +121,52 @@ fn the_buttons_are_one_row_and_say_what_they_did() {
             return said.top - bar.bottom < 8 && said.top >= 0 && said.bottom <= innerHeight";
         assert_eq!(browser.script(is_near), true, "at the button and in sight");
         assert_eq!(browser.console_errors(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn on_a_telephone_no_button_wraps_and_an_upright_picture_leaves_room_for_them() {
+    let Some(browser) = Browser::start(Wanted::PHONE) else { return };
+    let daemon = Daemon::start(Command::new(PROGRAM), &crate::scene(&[]));
+    browser.goto(&url(&daemon, ""));
+    browser.wait_for("document.body.dataset.look === 'live'");
+    let wrapped = "return [...document.querySelectorAll('.bar .btn')].filter(one => one.checkVisibility()).filter(one => {
+            const words = document.createRange();
+            words.selectNodeContents(one);
+            const lines = [...words.getClientRects()].filter(rect => rect.width);
+            return Math.max(...lines.map(rect => rect.top)) >= Math.min(...lines.map(rect => rect.bottom));
+        }).map(one => one.textContent)";
+    assert_eq!(browser.script(wrapped), json!([]));
+    browser.click("#record-button");
+    browser.wait_for("/^0:0\\d, \\d/.test(document.getElementById('record-figures').textContent)");
+    assert_eq!(browser.script(wrapped), json!([]), "while it records");
+    assert_eq!(browser.script("return document.documentElement.scrollWidth <= innerWidth"), true);
+    browser.click("#record-button");
+    browser.wait_for("document.getElementById('record-word').textContent === 'Record'");
+
+    browser.click("#turn > summary");
+    browser.click("#mine [data-mine=right]");
+    browser.wait_for(
+        "document.getElementById('picture').naturalHeight > document.getElementById('picture').naturalWidth",
+    );
+    let beyond = "const [head, tabs, bar, shot] = ['.head', '.tabs', '.bar', '#picture'].map(one => document.querySelector(one).offsetHeight);
+        return shot - (innerHeight - head - tabs - bar)";
+    assert!(browser.script(beyond).as_f64().unwrap() < 1.0, "{}", browser.script(beyond));
+}
+
+#[test]
+fn the_state_stands_at_the_right_edge() {
+    for width in [768, 1024, 1440] {
+        let Some(browser) = Browser::start(Wanted { width, ..Wanted::DESKTOP }) else { return };
+        let daemon = Daemon::start(Command::new(PROGRAM), &crate::scene(&[]));
+        for page in ["", "counts", "media"] {
+            browser.goto(&url(&daemon, page));
+            browser.wait_for("document.readyState === 'complete'");
+            let room = "const end = document.createRange();
+                end.selectNodeContents(document.querySelector('.state'));
+                return document.documentElement.clientWidth - end.getBoundingClientRect().right";
+            assert_eq!(browser.script(room), 24, "{page} at {width}");
+        }
     }
 }
 

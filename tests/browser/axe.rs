@@ -1,5 +1,5 @@
 //! Every page before axe-core, an engine that looks for what keeps people from using a page: light and dark, on a
-//! telephone and on a desk, nothing serious and nothing critical is found. axe-core comes from npm, once, into the
+//! telephone and on a desktop, nothing serious and nothing critical is found. axe-core comes from npm, once, into the
 //! folder of build products; where there is no npm or no network the test says so and is left out, except in CI.
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -131,8 +131,8 @@ fn the_live_page_has_one_clock() {
     let state = get(&daemon, "/api/v1/state");
     let since: jiff::Timestamp = state["since"].as_str().unwrap().parse().unwrap();
     let there = (since + jiff::SignedDuration::from_mins(5 * 60 + 45)).strftime("%H:%M").to_string();
-    let told = browser.script("return document.getElementById('state').textContent");
-    assert!(told.as_str().unwrap().ends_with(&there), "{told}, not {there}");
+    let state_text = browser.script("return document.getElementById('state').textContent");
+    assert!(state_text.as_str().unwrap().ends_with(&there), "{state_text}, not {there}");
 }
 
 #[test]
@@ -246,7 +246,15 @@ fn a_line_is_renamed_without_javascript() {
 #[test]
 fn no_page_scrolls_sideways_on_a_telephone() {
     let Some((browser, daemon)) = start(Wanted::PHONE) else { return };
-    wait_for_a_line(&daemon);
+    let line = wait_for_a_line(&daemon);
+    let wide =
+        json!({ "name": "W".repeat(60), "in_name": "W".repeat(30), "out_name": "M".repeat(30) }).to_string();
+    let path = format!("/api/v1/lines/{}", line["id"]);
+    let request = format!(
+        "PATCH {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{wide}",
+        wide.len()
+    );
+    assert_eq!(client::ask(daemon.address, &request).status, 200);
     for page in ["", "counts", "counts?range=30d", "lines", "lines?line=new", "lines?zone=new", "models"] {
         browser.goto(&url(&daemon, page));
         browser.wait_for("document.readyState !== 'loading'");

@@ -56,6 +56,55 @@ fn what_is_chosen_acts_at_once_and_goes_along_to_other_days() {
 }
 
 #[test]
+fn opening_hours_are_changed_in_either_order_and_go_over_midnight() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
+    open(&browser, &daemon, "counts?range=yesterday&open=9&close=18");
+    let choose = |id: &str, value: &str| {
+        browser.script(&format!(
+            "const one = document.getElementById({id:?}); one.value = {value:?};
+             one.dispatchEvent(new Event('change', {{ bubbles: true }}))"
+        ));
+    };
+    let address =
+        |query: &str| format!("location.search.endsWith({query:?}) && document.readyState === 'complete'");
+    // Where they end as they begin they are half chosen: nothing is sent, and what was chosen stays.
+    choose("open", "18");
+    choose("close", "2");
+    browser.wait_for(&address("&open=18&close=2&with="));
+    assert_eq!(browser.script("return document.querySelectorAll('#table tbody tr').length"), json!(8));
+    let chosen = "return ['open', 'close'].map(id => document.getElementById(id).value)";
+    assert_eq!(browser.script(chosen), json!(["18", "2"]));
+    // The first alone makes sense, too.
+    choose("close", "");
+    browser.wait_for(&address("&open=18&close=&with="));
+    choose("open", "20");
+    browser.wait_for(&address("&open=20&close=&with="));
+    assert_eq!(browser.script("return document.querySelectorAll('#table tbody tr').length"), json!(4));
+}
+
+#[test]
+fn on_a_telephone_figures_come_first_and_filters_are_folded_until_one_is_set() {
+    let figures = "return document.querySelector('#shown dd').getBoundingClientRect().bottom";
+    let seen = "return document.getElementById('line').checkVisibility({ contentVisibilityAuto: true, checkVisibilityCSS: true })";
+    let Some((browser, daemon)) = start(Wanted::PHONE) else { return };
+    open(&browser, &daemon, "counts");
+    assert!(browser.script(figures).as_f64() < Some(740.0 - 56.0), "{}", browser.script(figures));
+    assert_eq!(browser.script(seen), json!(false));
+    browser.click("#filters > summary");
+    assert_eq!(browser.script(seen), json!(true));
+    open(&browser, &daemon, "counts?class=person");
+    assert_eq!(browser.script(seen), json!(true));
+    drop(browser);
+    let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
+    open(&browser, &daemon, "counts");
+    assert_eq!(browser.script(seen), json!(true));
+    assert_eq!(
+        browser.script("return document.querySelector('#filters > summary').checkVisibility()"),
+        json!(false)
+    );
+}
+
+#[test]
 fn the_scale_stands_beside_the_bars_and_all_of_them_is_told_first() {
     let Some((browser, daemon)) = start(Wanted::PHONE) else { return };
     open(&browser, &daemon, "counts");
@@ -80,7 +129,7 @@ fn figures_that_were_set_to_zero_are_taken_back() {
     browser.wait_for("document.querySelector('#zero [name=reset]') !== null");
     assert!(sum(&daemon) < before, "they begin again");
     open(&browser, &daemon, "");
-    browser.wait_for("document.getElementById('today-whole').textContent.startsWith('Set to zero then.')");
+    browser.wait_for("document.getElementById('today-whole').textContent.startsWith('Today in all: ')");
     browser.click("#today-whole a");
     browser.wait_for("location.hash === '#zero'");
     browser.click("#zero form[action$=undo] .btn");

@@ -45,10 +45,10 @@ fn a_click_on_the_picture_tells_the_lens_where_to_look() {
     browser.drag(Pointer::Mouse, "#aim", at, at);
     browser.wait_until("the lens looks there", || is_near(0.25, 0.75));
     assert_eq!(browser.script("return document.getElementById('aim')"), serde_json::Value::Null);
-    let told = |name: &str, wanted: f64| {
+    let was_set = |name: &str, wanted: f64| {
         helpers.set().iter().any(|(own, value)| own == name && (value - wanted).abs() < 0.01)
     };
-    assert!(told("af_window_x", 0.25) && told("af_window_y", 0.75), "{:?}", helpers.set());
+    assert!(was_set("af_window_x", 0.25) && was_set("af_window_y", 0.75), "{:?}", helpers.set());
 
     // By the keyboard, from where it was; Escape leaves it there.
     browser.click("#spot");

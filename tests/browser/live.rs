@@ -136,7 +136,7 @@ fn pause_by_keyboard_names_what_stops_and_resume_undoes_it() {
 }
 
 #[test]
-fn a_pause_from_elsewhere_is_told() {
+fn a_pause_from_elsewhere_is_reported() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
     browser.goto(&url(&daemon));
     wait_until_it_moves(&browser);

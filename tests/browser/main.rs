@@ -4,6 +4,7 @@
 mod access;
 mod alerts;
 mod axe;
+mod cameras;
 #[path = "../common/mod.rs"]
 mod common;
 mod counting;

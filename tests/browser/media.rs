@@ -155,6 +155,40 @@ fn a_recording_made_on_the_page_is_listed_and_played() {
 }
 
 #[test]
+fn a_time_lapse_is_chosen_beside_record_on_the_live_page() {
+    let Some((browser, daemon)) = start(Wanted::PHONE) else { return };
+    browser.goto(&url(&daemon, ""));
+    browser.wait_for("document.body.dataset.look === 'live'");
+    let choose = "const lapse = document.getElementById('lapse'); lapse.value = '1s';
+        lapse.dispatchEvent(new Event('change', { bubbles: true }))";
+    browser.click("#lapses > summary");
+    browser.script(choose);
+    browser.wait_for("document.getElementById('record-word').textContent === 'Time-lapse'");
+    browser.click("#record-button");
+    let now = || get(&daemon, "/api/v1/recording")["now"].clone();
+    browser.wait_until("it has three pictures", || now()["frames"].as_u64() >= Some(3));
+    assert_eq!((&now()["every"], &now()["origin"]), (&json!(1.0), &json!("time-lapse")));
+    browser.wait_for("document.getElementById('record-word').textContent === 'Stop recording'");
+    assert_eq!(browser.script("return document.getElementById('lapses').checkVisibility()"), false);
+    browser.click("#record-button");
+    browser.wait_for("document.getElementById('kept-said').textContent.startsWith('Saved as ')");
+    browser.click("#kept-said a");
+    browser.wait_for("location.pathname.endsWith('/player')");
+    assert!(browser.text("main").contains("plays at 25 frames per second"));
+    assert_eq!(browser.console_errors(), Vec::<String>::new());
+    // Without scripts the form sends the same.
+    let form = "every=10s";
+    let request = format!(
+        "POST /recordings?do=start HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {}\r\n\r\n{form}",
+        form.len()
+    );
+    let answer = client::ask(daemon.address, &request);
+    assert_eq!((answer.status, answer.header("location")), (303, Some("./")));
+    browser.wait_until("it records every 10 s", || now()["every"] == json!(10.0));
+}
+
+#[test]
 fn a_seek_lands_on_the_right_picture_and_the_address_says_where() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
     let item = record(&daemon, "Walk", 30);

@@ -87,6 +87,10 @@ fn a_stranger_gets_from_the_first_start_to_the_video_of_a_crossing() {
     let newest = "Math.max(...[...document.querySelectorAll('#log li[data-id]')].map(one => one.dataset.id))";
     let before = way.browser.script(&format!("return {newest}"));
     way.browser.wait_for(&format!("{newest} > {before}"));
+    // A row that has come by itself has its clip, too.
+    way.browser.wait_for(&format!(
+        "[...document.querySelectorAll('#log li:has(a)')].some(one => +one.dataset.id > {before})"
+    ));
     way.click("#record-button");
 
     way.click(".tabs a[href=counts]");

@@ -1,4 +1,4 @@
-//! Every page at the widths of two telephones, a tablet and a desk, light and dark: nothing sticks out, no text lies on
+//! Every page at the widths of two telephones, a tablet and a desktop, light and dark: nothing sticks out, no text lies on
 //! another. With a folder in `SCREENSHOTS` it leaves a picture of each there.
 use std::path::Path;
 use std::process::Command;

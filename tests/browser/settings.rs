@@ -239,6 +239,32 @@ fn a_setting_is_found_by_its_name_and_by_its_key() {
 }
 
 #[test]
+fn what_is_not_found_is_told_and_what_people_call_it_is_found() {
+    for has_script in [true, false] {
+        let Some((browser, daemon)) = start(Wanted { has_script, ..Wanted::DESKTOP }, &[]) else { return };
+        let told = || {
+            browser.devtools("Runtime.evaluate", json!({ "returnByValue": true, "expression":
+                "[...document.querySelectorAll('#none, main .set')].filter(row => row.checkVisibility()).map(row => row.textContent).join('|')" }))
+                ["result"]["value"].as_str().unwrap_or_default().to_owned()
+        };
+        browser.goto(&url(&daemon, "settings"));
+        assert!(!told().contains("Passwords, users and tokens"), "it is seen only where it is looked for");
+        for (word, said) in [
+            ("zzz", "No setting has “zzz” in its name."),
+            ("timezone", "Time zone"),
+            ("wifi", "operating system"),
+            ("password", "Passwords, users and tokens: Access"),
+            ("backup", "Backup, restore and factory reset: Backup"),
+        ] {
+            browser.fill("#find", word);
+            browser.press(ENTER);
+            browser.wait_until("it is told", || told().contains(said));
+            assert_eq!(told().contains("No setting has"), word == "zzz", "{word}: {}", told());
+        }
+    }
+}
+
+#[test]
 fn saved_is_said_at_the_field_and_goes_away_and_nothing_moves() {
     for wanted in [Wanted::DESKTOP, Wanted::PHONE] {
         let Some((browser, daemon)) = start(wanted, &[]) else { return };
@@ -518,7 +544,7 @@ fn forms_are_carried_out_or_come_back() {
 // ---- controls of the camera
 
 #[test]
-fn every_control_is_changed_from_the_page_and_the_camera_is_told() {
+fn every_control_is_changed_from_the_page_and_reaches_the_camera() {
     let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
     let camera = FakeCam::new().formats("MJPG,YUYV").sizes("640x480,320x240").name("Bench Camera");
     let device = format!("source.device={}", camera.path().display());
@@ -696,7 +722,7 @@ fn control(daemon: &Daemon, name: &str) -> Value {
 }
 
 #[test]
-fn what_the_camera_does_otherwise_is_told_at_its_control() {
+fn what_the_camera_does_otherwise_is_reported_at_its_control() {
     let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
     let (_camera, _kept, daemon, _viewer) = contrary();
     browser.goto(&url(&daemon, "settings#controls"));
@@ -732,7 +758,7 @@ fn what_the_camera_does_otherwise_is_told_at_its_control() {
 }
 
 #[test]
-fn what_the_camera_does_otherwise_is_told_without_scripts_too() {
+fn what_the_camera_does_otherwise_is_reported_without_scripts_too() {
     let (camera, _kept, daemon, _viewer) = contrary();
     let form = |body: &str| post(&daemon, "/settings?do=controls", body);
     // Done, if otherwise: no refusal.
@@ -929,7 +955,7 @@ fn a_change_from_elsewhere_asks_for_the_password_once() {
 }
 
 #[test]
-fn whoever_may_only_look_sees_no_field_that_looks_as_if_it_could_be_changed() {
+fn a_viewer_sees_no_field_that_looks_as_if_it_could_be_changed() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP, &[]) else { return };
     let set = send(&daemon, "PUT", "/api/v1/password", &json!({"password": "correct horse"}));
     assert_eq!(set.status, 200, "{}", set.text());

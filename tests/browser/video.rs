@@ -63,8 +63,8 @@ fn a_minute_of_the_street_is_downloaded_played_and_sought_in() {
     let fields: Vec<&str> = said.split([',', '\n']).collect();
     assert_eq!(&fields[..3], ["h264", "yuv420p", &frames.to_string()], "{said}");
     let one_frame = duration / frames;
-    let told: f64 = fields[3].parse().unwrap();
-    assert!((told - duration).abs() < one_frame, "{told} is not {duration}");
+    let shown: f64 = fields[3].parse().unwrap();
+    assert!((shown - duration).abs() < one_frame, "{shown} is not {duration}");
 
     browser.goto(&format!("file://{}", file.display()));
     let is_ready = |player: &Value| player["long"].as_f64().is_some() && player["wide"] == 640;

@@ -218,15 +218,32 @@ fn handles_at_the_edge_are_within_the_picture() {
 }
 
 #[test]
-fn a_name_that_is_taken_marks_its_field() {
-    let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
-    let name = get(&daemon, "/api/v1/lines")["items"][0]["name"].as_str().unwrap().to_owned();
-    open(&browser, &daemon, "lines?line=new");
+fn what_is_refused_is_told_at_its_field_and_nothing_else_is() {
+    let Some((browser, daemon)) = start(Wanted::PHONE) else { return };
+    let line = &get(&daemon, "/api/v1/lines")["items"][0];
+    let name = line["name"].as_str().unwrap().to_owned();
+    open(&browser, &daemon, "lines?line=new#saved");
     wait_for_the_still(&browser);
+    let saved = "document.getElementById('saved').checkVisibility()";
+    browser.wait_for(saved);
     browser.fill("#line-name", &name);
+    browser.wait_for(&format!("!{saved}"));
     browser.click("#save");
-    browser.wait_for("document.getElementById('said').textContent.startsWith('Not saved: ')");
-    let marked = "const field = document.getElementById('line-name');
-        return [field.getAttribute('aria-invalid'), document.activeElement === field, field.value]";
-    assert_eq!(browser.script(marked), json!(["true", true, name]));
+    browser.wait_for("document.getElementById('wrong').textContent.startsWith('Not saved: ')");
+    let marked = "const field = document.getElementById('line-name'), told = document.getElementById('wrong');
+        const box = told.getBoundingClientRect(), tabs = document.querySelector('.tabs').getBoundingClientRect();
+        return [field.getAttribute('aria-invalid'), field.getAttribute('aria-describedby'), document.activeElement === field,
+            field.value, box.height > 0 && box.top > 0 && box.bottom <= tabs.top, document.getElementById('said').textContent]";
+    assert_eq!(browser.script(marked), json!(["true", "wrong", true, name, true, ""]));
+    assert_eq!(browser.script(&format!("return {saved}")), json!(false));
+    // Another name is no longer wrong.
+    browser.fill("#line-name", "Another");
+    browser.wait_for(
+        "!document.getElementById('wrong').textContent && !document.querySelector('[aria-invalid]')",
+    );
+    // One is asked before it is deleted.
+    open(&browser, &daemon, &format!("lines?line={}", line["id"]));
+    assert_eq!(browser.script("return document.getElementById('delete').checkVisibility()"), json!(false));
+    browser.script("document.getElementById('delete').closest('details').open = true");
+    assert!(browser.text("#form .ask").contains(&format!("Delete {name}? It cannot be undone.")));
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::common::client;
 use crate::common::daemon::Daemon;
-use crate::common::items::{Items, recording, snapshot, told};
+use crate::common::items::{Items, output_of, recording, snapshot};
 use crate::common::wait_until;
 use serde_json::{Value, json};
 
@@ -86,7 +86,7 @@ fn what_one_camera_knows_another_knows_after_a_restore() {
     // Every tar reads it, and its sums hold.
     let check = format!("mkdir x && tar -xf {file} -C x && cd x && sha256sum --quiet -c SHA256SUMS && ls");
     let unpacked = Command::new("sh").args(["-c", &check]).current_dir(one.folder.path()).output().unwrap();
-    let (code, names, err) = told(&unpacked);
+    let (code, names, err) = output_of(&unpacked);
     assert_eq!(code, 0, "{err}");
     assert_eq!(names, "SHA256SUMS\nconfig.toml\ncounts.db\nmedia.db\nsettings.toml\ntallycam-backup.json\n");
 
@@ -139,7 +139,7 @@ fn without_a_daemon_it_is_done_at_once() {
         let mut child =
             child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(name.as_bytes()).unwrap();
-        told(&child.wait_with_output().unwrap())
+        output_of(&child.wait_with_output().unwrap())
     };
     let (code, _, err) = typed("window\n");
     assert!(code == 1 && err.contains("\"window\" is not the name of this camera"), "{code} {err}");

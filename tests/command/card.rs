@@ -356,13 +356,13 @@ fn files_of_ten_megabytes_and_of_nonsense_do_not_stop_it() {
     card.put("boot/network-config", "a: &a [b]\nc: [*a, *a]\n");
     card.put("boot/meta-data", "hostname: last\n");
     let said = card.apply();
-    for told in [
+    for message in [
         "tallycam.toml: is not read: it is longer than 64 kB",
         "rpi-preseed.toml: is not read: it is UTF-16",
         "user-data: cannot be read: it is no file",
         "network-config:2: nothing of this file is used: aliases",
     ] {
-        assert!(said.contains(told), "{told}: {said}");
+        assert!(said.contains(message), "{message}: {said}");
     }
     assert_eq!(card.text("root/etc/hostname"), "last\n");
     let severities: Vec<&str> = card.report()["entries"]
@@ -378,7 +378,7 @@ fn files_of_ten_megabytes_and_of_nonsense_do_not_stop_it() {
 }
 
 #[test]
-fn a_file_with_a_hidden_ending_and_the_initrds_notes_are_told() {
+fn a_file_with_a_hidden_ending_and_the_initrds_notes_are_reported() {
     let card = Card::new();
     card.put("boot/tallycam.toml.txt", "name = \"Gate\"\n");
     let _ = card.apply();
@@ -424,9 +424,10 @@ fn on_a_system_of_others_the_settings_alone_are_applied() {
     );
     let (code, said, errors) = card.run_with(&["--settings"]);
     assert_eq!((code, errors.as_str()), (0, ""), "{said}");
-    for told in ["tallycam.toml:2: country: not used", "tallycam.toml:6: power.key: not used", "No mistakes."]
+    for message in
+        ["tallycam.toml:2: country: not used", "tallycam.toml:6: power.key: not used", "No mistakes."]
     {
-        assert!(said.contains(told), "{told}: {said}");
+        assert!(said.contains(message), "{message}: {said}");
     }
     assert!(!said.contains("porch") && !said.contains("host name"), "{said}");
     assert!(card.text("state/settings.toml").contains("name = \"Gate\"\n"));
@@ -457,10 +458,10 @@ fn the_example_applies_as_it_stands_and_when_it_is_uncommented() {
     card.own(&all);
     let said = card.apply();
     assert!(said.contains("No mistakes.") && !said.contains("not used"), "{said}");
-    for told in
+    for message in
         ["host name: ", "time zone: ", "Wi-Fi: ", "address by cable: ", "SSH: ", "password of the page: "]
     {
-        assert!(said.contains(told), "{told}: {said}");
+        assert!(said.contains(message), "{message}: {said}");
     }
     // docs/card.md shows the same file.
     let docs = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/card.md")).unwrap();

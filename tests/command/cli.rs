@@ -43,7 +43,7 @@ impl Run {
 
     /// Exit code, standard output, standard error.
     fn run(&self, arguments: &[&str]) -> (i32, String, String) {
-        told(&self.output(arguments))
+        output_of(&self.output(arguments))
     }
 
     fn json(&self, arguments: &[&str]) -> Value {
@@ -52,7 +52,7 @@ impl Run {
     }
 }
 
-fn told(output: &Output) -> (i32, String, String) {
+fn output_of(output: &Output) -> (i32, String, String) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
 }
@@ -242,7 +242,7 @@ fn config_show_tells_where_each_value_comes_from() {
         .env("TALLYCAM_STREAM_STALL", "9s")
         .output()
         .unwrap();
-    let (code, out, err) = told(&output);
+    let (code, out, err) = output_of(&output);
     assert_eq!((code, err.as_str()), (0, ""));
     assert!(!out.contains("hunter2"));
     golden("config-show.txt", &out);
@@ -288,10 +288,10 @@ fn a_reader_that_has_gone_is_no_fault_and_a_full_disk_is_one() {
     let run = Run::new();
     for arguments in [&["config", "default"][..], &["--help"], &["config", "show"]] {
         let output = run.command(arguments).stdout(writer.try_clone().unwrap()).output().unwrap();
-        assert_eq!(told(&output), (0, String::new(), String::new()), "{arguments:?}");
+        assert_eq!(output_of(&output), (0, String::new(), String::new()), "{arguments:?}");
     }
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let (code, _, err) = told(&run.command(&["config", "default"]).stdout(full).output().unwrap());
+    let (code, _, err) = output_of(&run.command(&["config", "default"]).stdout(full).output().unwrap());
     assert_eq!(code, 74);
     assert!(err.starts_with("tallycam: standard output could not be written: "), "{err}");
 }

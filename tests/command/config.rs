@@ -291,7 +291,7 @@ fn a_list_of_one_may_be_written_as_text() {
 }
 
 #[test]
-fn a_size_to_look_at_has_its_pixels_or_a_name() {
+fn an_input_size_has_its_pixels_or_a_name() {
     for (word, size) in [("auto", None), ("far", Some((512, 384))), ("640 × 480", Some((640, 480)))] {
         let resolved = text(&format!("detect.size = \"{word}\"")).unwrap();
         assert_eq!(resolved.config.detect.size, size, "{word}");
@@ -383,7 +383,7 @@ fn values_are_shown_as_toml_that_is_read_again_and_as_json() {
     assert_eq!(resolved.count(), 1, "a bell is no label");
     let resolved = text(
         "name = \"a \\\"b\\\" é\"\n[source]\nkind = \"files\"\npath = \"C:\\\\x\\ty\"\nfps = 7.25\n\
-         command = [\"a b\", \"\"]\n[stream]\nidle_stop = \"90m\"\n",
+         command = [\"a\"]\n[stream]\nidle_stop = \"90m\"\n",
     )
     .unwrap();
     let mut again = String::new();

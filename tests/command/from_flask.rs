@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use crate::common::daemon::Daemon;
-use crate::common::items::{Items, jpeg, read, snapshot, told};
+use crate::common::items::{Items, jpeg, output_of, read, snapshot};
 use tallycam::config::{Config, LightKind};
 
 fn script(folder: &Path, arguments: &[&str]) -> Option<(i32, String, String)> {
@@ -23,7 +23,7 @@ fn script(folder: &Path, arguments: &[&str]) -> Option<(i32, String, String)> {
         .env("TZ", "UTC")
         .env_remove("STATE_DIRECTORY");
     match command.output() {
-        Ok(output) => Some(told(&output)),
+        Ok(output) => Some(output_of(&output)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             eprintln!("left out: there is no python3");
             None

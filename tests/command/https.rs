@@ -9,7 +9,7 @@ use crate::common::client;
 use crate::common::daemon::Daemon;
 use crate::common::wait_until;
 use rustix::process::{Pid, Signal, kill_process};
-use tallycam::http::Identity;
+use tallycam::http::TlsIdentity;
 
 fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
@@ -36,11 +36,11 @@ fn the_command_line_reaches_a_daemon_that_speaks_https_alone() {
     let folder = tempfile::tempdir().unwrap();
     let (daemon, sets) = daemon(folder.path(), &[]);
     let port = daemon.address.port();
-    let told = client::get(daemon.address, "/");
-    assert_eq!((told.status, told.text().contains("https://")), (400, true), "{told:?}");
+    let page = client::get(daemon.address, "/");
+    assert_eq!((page.status, page.text().contains("https://")), (400, true), "{page:?}");
     let own = fs::read(folder.path().join("state/https.pem")).unwrap();
     let key = fs::read(folder.path().join("state/https.key")).unwrap();
-    let fingerprint = Identity::from_pem(&own, &key).unwrap().fingerprint().to_owned();
+    let fingerprint = TlsIdentity::from_pem(&own, &key).unwrap().fingerprint().to_owned();
     let said = daemon.said();
     // For who reads the console, and in the journal.
     assert_eq!(said.matches(&fingerprint).count(), 2, "{said}");
@@ -69,7 +69,7 @@ fn a_renewed_certificate_is_read_at_sighup_and_a_broken_one_is_named() {
         let (chain, secret) = (made.cert.pem(), made.signing_key.serialize_pem());
         fs::write(&certificate, &chain).unwrap();
         fs::write(&key, &secret).unwrap();
-        Identity::from_pem(chain.as_bytes(), secret.as_bytes()).unwrap().fingerprint().to_owned()
+        TlsIdentity::from_pem(chain.as_bytes(), secret.as_bytes()).unwrap().fingerprint().to_owned()
     };
     let first = renew();
     let sets = [format!("http.certificate={certificate:?}"), format!("http.key={key:?}")];

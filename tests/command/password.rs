@@ -183,18 +183,18 @@ fn the_command_line_changes_the_password_where_no_daemon_runs() {
 #[test]
 fn the_machine_is_switched_off_by_systemctl() {
     let folder = TempDir::new().unwrap();
-    let told = folder.path().join("told");
+    let calls = folder.path().join("told");
     let systemctl = folder.path().join("systemctl");
-    fs::write(&systemctl, format!("#!/bin/sh\necho \"$@\" >> {}\n", told.display())).unwrap();
+    fs::write(&systemctl, format!("#!/bin/sh\necho \"$@\" >> {}\n", calls.display())).unwrap();
     fs::set_permissions(&systemctl, fs::Permissions::from_mode(0o755)).unwrap();
     let mut program = program();
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap_or_default());
     program.env("PATH", path).env("TALLYCAM_POWER_KEY", "k7mqx-hyetf-9rthn");
     let daemon = Daemon::start(program, &SIM);
     assert_eq!(client::get(daemon.address, "/reboot?key=userkey").text(), "Invalid key");
-    assert!(!told.exists());
+    assert!(!calls.exists());
     assert_eq!(client::get(daemon.address, "/reboot?key=k7mqx-hyetf-9rthn").text(), "200");
-    assert_eq!(fs::read_to_string(&told).unwrap(), "reboot --no-ask-password --no-wall\n");
+    assert_eq!(fs::read_to_string(&calls).unwrap(), "reboot --no-ask-password --no-wall\n");
     let log = client::get(daemon.address, "/logs");
     assert!(log.text().contains("wrong key from"), "{}", log.text());
     assert!(

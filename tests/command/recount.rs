@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use crate::common::client;
 use crate::common::daemon::Daemon;
-use crate::common::items::{Items, MONDAY, recording, recording_of, snapshot, told, wait};
+use crate::common::items::{Items, MONDAY, output_of, recording, recording_of, snapshot, wait};
 use serde_json::{Value, json};
 use tallycam::base::ClockTime;
-use tallycam::store::media::Origin;
+use tallycam::store::media::MediaOrigin;
 use tallycam::store::{
-    Anchor, Counts, CountsOptions, CrossingsQuery, Direction, FoundAgain, LineDraft, LineRow, Reader,
+    Anchor, Counts, CountsOptions, CountsReader, CrossingsQuery, Direction, FoundAgain, LineDraft, LineRow,
     Recount, Recrossing, Scene,
 };
 
@@ -115,7 +115,7 @@ impl Walk {
 
     /// Second and direction of all that count, oldest first, and that counts.db is sound.
     fn crossings(&self) -> Vec<(f64, Direction)> {
-        let reader = Reader::open(&counts_db(&self.items)).unwrap();
+        let reader = CountsReader::open(&counts_db(&self.items)).unwrap();
         assert_eq!(reader.check().unwrap(), Vec::<String>::new());
         let mut found: Vec<(f64, Direction)> = reader
             .crossings(&CrossingsQuery {
@@ -238,8 +238,9 @@ fn what_cannot_be_counted_again_is_said() {
         "what was brought in is not the camera's: {err}"
     );
     // Where nothing was counted when it was recorded, the configured source says what it shows.
-    walk.items
-        .fill(|media| recording_of(media, "own.mp4", Origin::Asked, ClockTime::now(), &steps(5, S / 10)));
+    walk.items.fill(|media| {
+        recording_of(media, "own.mp4", MediaOrigin::Asked, ClockTime::now(), &steps(5, S / 10))
+    });
     let own = ["counts", "recount", "own.mp4", "--model", "motion"];
     for (kind, scene) in [("sim", "sim"), ("files", "files")] {
         let kind = format!("source.kind={kind}");
@@ -306,7 +307,7 @@ fn the_daemon_puts_it_on_record_where_it_runs() {
     let listen = format!("http.listen=[\"{}\"]", daemon.address);
     let recount = |more: &[&str]| {
         let arguments = walk.arguments(&[&["walk.mp4", "--set", &listen, "--json"], more].concat());
-        told(&walk.items.command(&arguments).output().unwrap())
+        output_of(&walk.items.command(&arguments).output().unwrap())
     };
     let (code, out, err) = recount(&[]);
     assert_eq!(code, 0, "{out}{err}");

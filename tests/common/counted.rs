@@ -247,7 +247,7 @@ impl Counted {
     /// The same of another class.
     pub fn record_of(&self, class: &str, line: u64, many: u64) {
         let mut recorded = self.recorded.lock().unwrap();
-        let mut told = self.counts.subscribe_crossings();
+        let mut committed = self.counts.subscribe_crossings();
         let crossings = (*recorded..*recorded + many).map(|n| NewCrossing {
             line,
             scene: Scene::Camera,
@@ -263,7 +263,7 @@ impl Counted {
         self.counts.record(crossings.collect()).unwrap();
         *recorded += many;
         for _ in 0..many {
-            told.blocking_recv().unwrap();
+            committed.blocking_recv().unwrap();
         }
     }
 

@@ -1,7 +1,9 @@
 //! The program as it is run: a child that serves on an address of its own and ends with the test.
 
 use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use rustix::process::{Pid, Signal};
@@ -44,6 +46,9 @@ impl Daemon {
         arguments: &[&str],
     ) -> Daemon {
         let (log, state) = (NamedTempFile::new().unwrap(), TempDir::new().unwrap());
+        if program.get_envs().all(|(name, _)| name != "LD_PRELOAD") {
+            program.env("LD_PRELOAD", synchronised());
+        }
         let child = program
             .arg("serve")
             .args(arguments)
@@ -104,6 +109,21 @@ impl Drop for Daemon {
             eprintln!("the program said:\n{}", std::fs::read_to_string(self.log.path()).unwrap_or_default());
         }
     }
+}
+
+/// What has the kernel say that the clock is right: what pages tell of it is the same on every machine.
+fn synchronised() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/synchronised.c");
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let (new, library) =
+            (folder.join(format!("{}.so", std::process::id())), folder.join("synchronised.so"));
+        let built = Command::new("cc").args(["-O1", "-fPIC", "-shared", "-o"]).arg(&new).arg(source).status();
+        assert!(built.unwrap().success(), "a C compiler is needed: apt install gcc libc6-dev");
+        std::fs::rename(new, &library).unwrap();
+        library
+    })
 }
 
 /// An address that nobody has, and that no outgoing connection will be given before the program

@@ -64,23 +64,27 @@ impl Helpers {
     }
 
     /// What the helper for 0.7 was told, in its order.
-    pub fn told(&self) -> Vec<Value> {
+    pub fn requests(&self) -> Vec<Value> {
         let log = fs::read_to_string(self.folder().join("libcamera-0.7.log")).unwrap_or_default();
         log.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// The controls that were set, in their order.
     pub fn set(&self) -> Vec<(String, f64)> {
-        let set = |told: &Value| {
-            let set = told.get("set")?;
+        let set = |requests: &Value| {
+            let set = requests.get("set")?;
             Some((set[0].as_str()?.to_owned(), set[1].as_f64()?))
         };
-        self.told().iter().filter_map(set).collect()
+        self.requests().iter().filter_map(set).collect()
     }
 
     /// The processes of the helper, as it has told of them.
     pub fn processes(&self) -> Vec<i32> {
-        self.told().iter().filter_map(|told| told.get("start")?.as_i64()).map(|pid| pid as i32).collect()
+        self.requests()
+            .iter()
+            .filter_map(|requests| requests.get("start")?.as_i64())
+            .map(|pid| pid as i32)
+            .collect()
     }
 }
 

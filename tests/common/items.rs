@@ -8,8 +8,8 @@ use tallycam::base::{ClockTime, Worker};
 use tallycam::encode::Encoder;
 use tallycam::media::{Fourcc, Frame};
 use tallycam::store::media::{
-    Chunk, ChunkFrame, Ended, Item, Media, MediaReader, MediaSettings, NewRecording, NewSnapshot, Origin,
-    RetentionRules,
+    Chunk, ChunkFrame, Ended, Item, Media, MediaOrigin, MediaReader, MediaSettings, NewRecording,
+    NewSnapshot, RetentionRules,
 };
 use tempfile::TempDir;
 
@@ -98,7 +98,7 @@ impl Items {
 
     /// Exit code, standard output, standard error.
     pub fn run(&self, arguments: &[&str]) -> (i32, String, String) {
-        told(&self.command(arguments).output().unwrap())
+        output_of(&self.command(arguments).output().unwrap())
     }
 
     /// What a command that succeeds prints as JSON.
@@ -109,7 +109,7 @@ impl Items {
     }
 }
 
-pub fn told(output: &Output) -> (i32, String, String) {
+pub fn output_of(output: &Output) -> (i32, String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
 }
@@ -130,7 +130,7 @@ pub fn snapshot(media: &Media, name: &str, number: u8, at_us: u64) -> Item {
         width: 160,
         height: 120,
         source: String::from("test"),
-        origin: Origin::Import,
+        origin: MediaOrigin::Import,
         note: String::new(),
     }))
     .unwrap()
@@ -139,11 +139,11 @@ pub fn snapshot(media: &Media, name: &str, number: u8, at_us: u64) -> Item {
 /// Keeps a recording that began `at_us` after Monday ten o'clock, with pictures at these times (microseconds from its
 /// beginning), numbered from 1, ten in a chunk. It was brought in, so that no clock of this machine moves it.
 pub fn recording(media: &Media, name: &str, at_us: u64, times: &[u64]) -> Item {
-    recording_of(media, name, Origin::Import, stamp(at_us), times)
+    recording_of(media, name, MediaOrigin::Import, stamp(at_us), times)
 }
 
 /// The same of any origin and moment.
-pub fn recording_of(media: &Media, name: &str, origin: Origin, stamp: ClockTime, times: &[u64]) -> Item {
+pub fn recording_of(media: &Media, name: &str, origin: MediaOrigin, stamp: ClockTime, times: &[u64]) -> Item {
     let mut handle = media
         .begin_recording(NewRecording {
             name: Some(name.to_owned()),

@@ -176,8 +176,8 @@ fn ffprobe_agrees_on_every_picture_of_an_mp4() {
     let (packets, frames, duration) = probe(&file);
     let times = reels.times();
     assert_eq!((packets.len(), frames), (times.len(), times.len() as u64));
-    for ((told, _), is) in packets.iter().zip(&times) {
-        assert!((told - is).abs() < 2e-6, "{is} s is told as {told}");
+    for ((stated, _), is) in packets.iter().zip(&times) {
+        assert!((stated - is).abs() < 2e-6, "{is} s is told as {stated}");
     }
     let step = times[times.len() - 1] / (times.len() - 1) as f64;
     assert!((duration - times[times.len() - 1] - step).abs() < 1e-5, "{duration}");
@@ -205,8 +205,8 @@ fn ffprobe_agrees_on_an_avi_within_a_step() {
     let pictures: Vec<f64> = packets.iter().filter(|(_, size)| *size > 0).map(|(time, _)| *time).collect();
     assert_eq!((pictures.len(), frames), (times.len(), times.len() as u64));
     let step = 0.042;
-    for (told, is) in pictures.iter().zip(&times) {
-        assert!((told - is).abs() <= step, "{is} s is told as {told}");
+    for (stated, is) in pictures.iter().zip(&times) {
+        assert!((stated - is).abs() <= step, "{is} s is told as {stated}");
     }
     assert!((duration - times[times.len() - 1]).abs() < 4.0 * step, "{duration}");
 }
@@ -311,10 +311,10 @@ fn odd_films_open() {
         let mut reels = Reels::new(&chunks);
         let count = reels.times().len();
         for format in [FilmFormat::Mp4, FilmFormat::Avi] {
-            let (packets, frames, told) = probe(&reels.write(format, folder.path()));
+            let (packets, frames, stated) = probe(&reels.write(format, folder.path()));
             let pictures = packets.iter().filter(|(_, size)| *size > 0).count();
             assert_eq!((pictures, frames), (count, count as u64), "{format:?}");
-            assert!((told - duration).abs() <= 0.01, "{format:?}: {told} s, not {duration}");
+            assert!((stated - duration).abs() <= 0.01, "{format:?}: {stated} s, not {duration}");
         }
     }
 }

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use tallycam::access::Access;
 use tallycam::base::Recent;
-use tallycam::base::log_ring::Line;
+use tallycam::base::log_ring::LoggedLine;
 use tallycam::http::{self, Server};
 use tallycam::pipeline;
 
@@ -237,10 +237,15 @@ fn a_form_leads_to_the_page_that_signs_in_and_back() {
     let page = camera.beyond("GET", "/sign-in?next=lines", "", "");
     assert!(page.text().contains("name=\"next\" value=\"lines\""), "{}", page.text());
 
-    let answer = camera.beyond("POST", "/sign-in", FORM, "password=wrong&next=lines");
+    let answer = camera.beyond("POST", "/sign-in", FORM, "name=ann&password=wrong&next=lines");
     assert_eq!((answer.status, answer.header("set-cookie")), (422, None));
     assert!(
         answer.text().contains("The password is wrong") || answer.text().contains("the password is wrong")
+    );
+    assert!(
+        answer.text().contains("value=\"ann\"") && answer.text().contains("aria-invalid"),
+        "{}",
+        answer.text()
     );
     let answer = camera.beyond("POST", "/sign-in", FORM, "password=correct+horse&next=lines%3Fline%3D2");
     assert_eq!((answer.status, answer.header("location")), (303, Some("lines?line=2")));
@@ -380,7 +385,13 @@ fn the_password_is_changed_on_the_page() {
         assert_eq!(answer.status, status, "{body}");
         assert!(answer.text().to_lowercase().contains(&said.to_lowercase()), "{}", answer.text());
         assert!(!answer.text().contains("horse"), "no password is shown again");
+        assert!(!answer.text().contains("show-how"), "{}", answer.text());
     }
+    // On the page of access its field is marked, and no other part of the page is unfolded.
+    let unlike = "current=correct+horse&password=another+horse&again=another+hors";
+    let answer = camera.beyond("POST", "/access", &format!("{FORM}{mine}"), unlike);
+    assert_eq!((answer.status, answer.text().matches("aria-invalid").count()), (422, 1), "{}", answer.text());
+    assert!(answer.text().contains("id=\"own\" open>") && answer.text().contains("id=\"watching\">"));
     let answer = change("current=correct+horse&password=another+horse&again=another+horse");
     assert_eq!((answer.status, answer.header("location")), (303, Some("sign-in?done=password")));
     let anew = cookie(&answer);
@@ -523,7 +534,7 @@ fn guessers_of_many_addresses_keep_nobody_out() {
 fn the_log_is_shown_and_says_no_secret() {
     let (camera, _folder) = camera();
     for (n, level) in [log::Level::Error, log::Level::Info, log::Level::Debug].into_iter().enumerate() {
-        camera.recent.add(Line {
+        camera.recent.add(LoggedLine {
             wall_us: 1_795_164_062_123_456 + n as u64 * 1_000_000,
             level,
             place: String::from("source::v4l2"),

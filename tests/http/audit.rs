@@ -100,8 +100,8 @@ fn who_signs_in_is_refused_or_changes_something_is_on_the_list() {
         row.unwrap_or_else(|| panic!("{what} is not among {:?}", said(&rows)))
     };
     let change = of("changed settings: source.password, stream.quality");
-    let told = ["kind", "who", "role", "method", "route"].map(|key| change[key].as_str().unwrap());
-    assert_eq!(told, ["changed", "admin", "admin", "PATCH", "/api/v1/settings"]);
+    let fields = ["kind", "who", "role", "method", "route"].map(|key| change[key].as_str().unwrap());
+    assert_eq!(fields, ["changed", "admin", "admin", "PATCH", "/api/v1/settings"]);
     assert_eq!((&change["browser"], &change["time_sure"].is_boolean()), (&json!("=cmd|x"), &true));
     assert!(change["from"].as_str().unwrap().starts_with("10.0.0.7"), "{change}");
     assert_eq!(of("added line Door")["kind"], "changed");

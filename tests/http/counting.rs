@@ -405,7 +405,7 @@ fn a_class_with_a_comma_in_its_name_is_asked_for_like_any_other() {
 }
 
 #[test]
-fn a_value_that_means_nothing_is_told() {
+fn a_value_that_means_nothing_is_reported() {
     let (_cam, served) = counted();
     for (path, word) in [
         ("/api/v1/counts?from=soon", "from is \"soon\""),
@@ -844,6 +844,24 @@ fn pages_and_their_forms() {
     assert_eq!((hour.status, hour.header("content-type")), (200, Some("text/html; charset=utf-8")));
     assert_eq!(hour.text().matches("<figcaption>").count(), 3, "{}", hour.text());
     assert!(hour.text().contains("Front door: the last hour") && !hour.text().contains("<img src=\"api"));
+    let line_number = &line["id"];
+    let earlier = served.get(&format!("/crossings?line={line_number}&from=-2d&to=-1d")).text().to_owned();
+    assert_eq!(earlier.matches("<figcaption>").count(), 0, "{earlier}");
+    assert!(
+        earlier.contains("(counting had not started)") && !earlier.contains("the last hour"),
+        "{earlier}"
+    );
+    let all = served.get(&format!("/crossings?line={line_number}&from=-2d"));
+    assert_eq!(all.text().matches("<figcaption>").count(), 3, "{}", all.text());
+    assert_eq!(served.get(&format!("/crossings?line={line_number}&from=x")).status, 400);
+    let address = format!("crossings?line={line_number}&amp;from=");
+    assert!(served.get(&format!("/counts?line={line_number}")).text().contains(&address));
+    // Of one class only, and the way there keeps to it.
+    let none = served.get(&format!("/crossings?line={line_number}&class=zeppelin&from=-2d"));
+    assert_eq!(none.text().matches("<figcaption>").count(), 0, "{}", none.text());
+    let address = format!("crossings?line={line_number}&amp;class=zeppelin&amp;from=");
+    let filtered = served.get(&format!("/counts?line={line_number}&class=zeppelin"));
+    assert!(filtered.text().contains(&address), "{}", filtered.text());
     assert_eq!(served.get("/crossings?line=99").status, 404);
     assert_eq!(served.get("/crossings?line=x").status, 400);
     let reset = served.send("POST", "/counts?do=reset", FORM, &format!("line={}", line["id"]));

@@ -35,7 +35,13 @@ fn what_was_set_to_zero_is_taken_back() {
     wait_until("they are at zero", || sums() == (0, 0));
     let page = served.get("/counts").text().to_owned();
     assert!(page.contains("All lines were set to zero at "), "{page}");
-    assert!(served.get("/").text().contains("Today in all: 4 in, 2 out. <a href=\"counts#zero\">Undo</a>"));
+    let live = served.get("/").text().to_owned();
+    assert!(live.contains("Today in all: 4 in, 2 out. <a href=\"counts#zero\">Undo</a>"), "{live}");
+    // What both pages call so is the same on both.
+    let name = live.split("id=\"today-head\">").nth(1).unwrap().split('<').next().unwrap();
+    assert!(name.starts_with("Since "), "{name}");
+    assert!(page.contains(&format!("id=\"since\">{name}: 0 in, 0 out, as on Live.")), "{page}");
+    assert!(page.contains("id=\"sum-in\" class=\"in\">4 "), "{page}");
     let id = &values(&page, "name=\"reset\" value=\"")[0];
     assert_eq!(served.send("POST", "/counts?do=undo", FORM, &format!("reset={id}")).status, 303);
     wait_until("they are as before", || sums() == (4, 2));
@@ -73,7 +79,11 @@ fn days_hours_and_comparisons_are_in_the_address_and_stay_there() {
     assert!(yesterday.contains("&amp;open=9&amp;close=18&amp;format=csv"), "the export has the same hours");
     let week = served.get("/counts?range=7d&open=9&with=2020-02-03").text().to_owned();
     assert!(week.contains("Against Mon 3 Feb 2020 to Sun 9 Feb 2020"), "{week}");
-    assert!(served.get("/counts?open=18&close=9").text().contains("The hours are no part of a day"));
+    assert!(served.get("/counts?open=9&close=9").text().contains("end where they begin: shown is all day"));
+    // Hours over midnight, those of a bar.
+    let night = served.get(&format!("/{before}&open=18&close=2")).text().to_owned();
+    assert_eq!(night.matches("<tr data-n=").count(), 8, "{night}");
+    assert!(night.contains("<option value=\"2\" selected>02:00") && night.contains("“Day begins at”"));
 }
 
 #[test]
@@ -102,6 +112,7 @@ fn a_table_is_named_by_camera_and_days_and_has_rows_of_one_shape() {
         (open("bucket=hour&open=9&close=18"), open("bucket=day&open=9"), open("bucket=total&close=12")),
         (18, 2, 1)
     );
+    assert_eq!((open("bucket=hour&open=18&close=2"), open("bucket=day&open=18&close=2")), (16, 2));
     for wrong in ["open=9&close=9", "open=24", "close=0", "close=x"] {
         for path in ["/api/v1/counts", "/api/v1/zones/occupancy"] {
             assert_eq!(served.get(&format!("{path}?{wrong}")).status, 400, "{path} {wrong}");

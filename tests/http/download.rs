@@ -15,7 +15,7 @@ use tallycam::http::{Server, Settings};
 use tallycam::media::jpeg;
 use tallycam::pipeline::recording::{RecorderHandle, RecorderSettings};
 use tallycam::store::media::{
-    Chunk, ChunkFrame, Ended, Media, MediaSettings, NewRecording, NewSnapshot, Origin, RetentionRules,
+    Chunk, ChunkFrame, Ended, Media, MediaOrigin, MediaSettings, NewRecording, NewSnapshot, RetentionRules,
 };
 use tempfile::TempDir;
 
@@ -74,7 +74,7 @@ impl StoredMedia {
             width: 64,
             height: 48,
             source: String::from("test"),
-            origin: Origin::Asked,
+            origin: MediaOrigin::Asked,
             note: String::new(),
         };
         wait(self.media.add_snapshot(snapshot)).unwrap().id
@@ -89,14 +89,14 @@ impl StoredMedia {
             let frames = (0..25).map(|n| (begin_us + n * 40_000, numbered_jpeg(second * 25 + n, len)));
             (after_gap.contains(&second), (64, 48), frames.collect())
         };
-        self.record(name, Origin::Asked, (0..seconds).map(chunk))
+        self.record(name, MediaOrigin::Asked, (0..seconds).map(chunk))
     }
 
     /// A recording of these chunks: whether pictures are missing before it, their size, and when and what they are.
     fn record(
         &self,
         name: &str,
-        origin: Origin,
+        origin: MediaOrigin,
         chunks: impl Iterator<Item = (bool, (u32, u32), Vec<(u64, Vec<u8>)>)>,
     ) -> u64 {
         let recording = NewRecording {
@@ -173,8 +173,8 @@ fn any_range_of_a_film_is_that_of_the_whole() {
             let lines = format!("Range: bytes={range}\r\nIf-Range: {tag}\r\n");
             let part = stored.get_with(&path, &lines);
             assert_eq!(part.status, 206, "{range}");
-            let told = format!("bytes {}-{}/{len}", want.start, want.end - 1);
-            assert_eq!(part.header("content-range"), Some(told.as_str()));
+            let content_range = format!("bytes {}-{}/{len}", want.start, want.end - 1);
+            assert_eq!(part.header("content-range"), Some(content_range.as_str()));
             assert!(part.body == whole.body[want], "{format}: {range}");
         }
         // Of another file: the whole.
@@ -197,7 +197,7 @@ fn any_range_of_a_film_is_that_of_the_whole() {
 }
 
 #[test]
-fn names_and_kinds_are_told() {
+fn names_and_kinds_are_reported() {
     let stored = StoredMedia::new();
     let snapshot = stored.snapshot("Tür \"1\".jpg", numbered_jpeg(1, 0));
     let recording = stored.recording("b.avi", 1, 0, &[]);

@@ -563,7 +563,7 @@ fn every_route_and_every_command_that_looks_answers_as_before() {
         let listen = format!("http.listen=[\"{}\"]", daemon.address);
         let mut command = fixed.program();
         command.args(["--set", &listen]).args(*arguments);
-        let (code, out, err) = crate::common::items::told(&command.output().unwrap());
+        let (code, out, err) = crate::common::items::output_of(&command.output().unwrap());
         writeln!(said, "=== {}: {code}\n{}", arguments.join(" "), mask(&(out + &err))).unwrap();
     }
     wrong.extend(held("commands.txt", &said));

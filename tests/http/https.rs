@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tallycam::access::Access;
 use tallycam::config::Listen;
-use tallycam::http::{Identity, Server, Settings};
+use tallycam::http::{Server, Settings, TlsIdentity};
 use tallycam::pipeline;
 use tokio::sync::watch;
 use tokio_rustls::rustls::crypto::ring::default_provider;
@@ -23,14 +23,15 @@ use crate::common::wait_until;
 
 /// A certificate for `localhost`, for the server and for who trusts it.
 struct Certificate {
-    identity: Identity,
+    identity: TlsIdentity,
     der: CertificateDer<'static>,
 }
 
 fn certificate() -> Certificate {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let identity =
-        Identity::from_pem(made.cert.pem().as_bytes(), made.signing_key.serialize_pem().as_bytes()).unwrap();
+        TlsIdentity::from_pem(made.cert.pem().as_bytes(), made.signing_key.serialize_pem().as_bytes())
+            .unwrap();
     Certificate { identity, der: made.cert.der().clone() }
 }
 
@@ -39,7 +40,7 @@ struct Secure {
     served: Served,
     https: SocketAddr,
     certificate: Certificate,
-    shown: watch::Sender<Arc<Identity>>,
+    shown: watch::Sender<Arc<TlsIdentity>>,
     access: Access,
     _folder: tempfile::TempDir,
 }
@@ -198,7 +199,7 @@ fn another_certificate_is_for_who_comes_and_cuts_nobody_off() {
 }
 
 #[test]
-fn plain_http_at_the_port_for_https_is_told_where_it_is() {
+fn plain_http_at_the_port_for_https_gets_the_address() {
     let secure = secure();
     let answer = client::get(secure.https, "/");
     assert_eq!(answer.status, 400, "{answer:?}");

@@ -85,7 +85,7 @@ impl Marked {
                 paths.push(path.replace("{id}", "1").replace("{name}", "nobody.jpg"));
             }
         }
-        let mut told = Vec::new();
+        let mut leaks = Vec::new();
         for path in &paths {
             for head in &self.below {
                 let answer = self.get(path, head);
@@ -93,11 +93,11 @@ impl Marked {
                 if let Some(at) = [HOST, PLACE].iter().find_map(|mark| text.find(mark)) {
                     let before = text[..at].chars().count();
                     let around: String = text.chars().skip(before.saturating_sub(120)).take(160).collect();
-                    told.push(format!("{path} by {head:?}, {}: …{around}…", answer.status));
+                    leaks.push(format!("{path} by {head:?}, {}: …{around}…", answer.status));
                 }
             }
         }
-        assert!(told.is_empty(), "{}", told.join("\n"));
+        assert!(leaks.is_empty(), "{}", leaks.join("\n"));
         paths.len() * self.below.len()
     }
 
@@ -116,7 +116,7 @@ impl Marked {
 }
 
 #[test]
-fn of_a_lost_camera_nobody_below_an_operator_is_told_where_it_is() {
+fn of_a_lost_camera_nobody_below_an_operator_learns_where_it_is() {
     let folder = folder();
     let marked = start(folder.path(), |_| ());
     wait_until("the camera is missed", || {
@@ -143,7 +143,7 @@ fn of_a_lost_camera_nobody_below_an_operator_is_told_where_it_is() {
 }
 
 #[test]
-fn of_stores_that_cannot_be_used_nobody_below_an_operator_is_told_where_they_lie() {
+fn of_stores_that_cannot_be_used_nobody_below_an_operator_learns_where_they_are() {
     let folder = folder();
     let marked = start(folder.path(), |folder| {
         for file in ["counts.db", "media.db"] {

@@ -145,9 +145,9 @@ fn a_strip_that_cannot_be_opened_says_why_and_how_to_enable_it_and_all_else_goes
     let daemon = start("auto", "spi");
     let light = || client::get(daemon.address, "/api/v1/light").json();
     wait_until("it says why", || !light()["reason"].is_null());
-    let told = light();
-    assert!(told["reason"].as_str().unwrap().contains("/dev/spidev6.3"), "{told}");
-    assert!(told["hint"].as_str().unwrap().contains("dtparam=spi=on"), "{told}");
+    let refused = light();
+    assert!(refused["reason"].as_str().unwrap().contains("/dev/spidev6.3"), "{refused}");
+    assert!(refused["hint"].as_str().unwrap().contains("dtparam=spi=on"), "{refused}");
     // What is set is kept for when it is there.
     sweep(&daemon, "a strip that is not there", LAMP, true);
     sweep(&daemon, "a strip that is not there", LENS, true);
@@ -155,10 +155,10 @@ fn a_strip_that_cannot_be_opened_says_why_and_how_to_enable_it_and_all_else_goes
     // On the command line it is said, and is no success.
     let listen = format!("http.listen=[\"{}\"]", daemon.address);
     let on = Command::new(env!("CARGO_BIN_EXE_tallycam")).args(["light", "on", "--set", &listen]).output();
-    let (code, out, err) = crate::common::items::told(&on.unwrap());
+    let (code, out, err) = crate::common::items::output_of(&on.unwrap());
     assert!(code == 1 && out.contains("trouble: ") && out.contains("/dev/spidev6.3"), "{code}: {out}{err}");
     let now = light();
-    assert_eq!((&now["reason"], &now["hint"]), (&told["reason"], &told["hint"]));
+    assert_eq!((&now["reason"], &now["hint"]), (&refused["reason"], &refused["hint"]));
     let found = client::get(daemon.address, "/api/v1/diagnosis").json();
     let found =
         found["items"].as_array().unwrap().iter().find(|item| item["name"] == "light").unwrap().clone();

@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 use tallycam::base::Worker;
 use tallycam::config::{Config, Resolved};
 use tallycam::daemon;
-use tallycam::http::{self, Changes, Changing, InForce, NotSet, Preferences, Server, Terms, WrongSetting};
+use tallycam::http::{
+    self, Changing, InForce, NotSet, PreferenceChanges, Preferences, Server, Terms, WrongSetting,
+};
 use tallycam::pipeline::Lights;
 use tempfile::TempDir;
 
@@ -49,7 +51,7 @@ fn read(file: &Path) -> BTreeMap<String, String> {
 }
 
 impl Set {
-    fn apply(&self, changes: Changes, expected: Option<u64>) -> Result<Arc<InForce>, NotSet> {
+    fn apply(&self, changes: PreferenceChanges, expected: Option<u64>) -> Result<Arc<InForce>, NotSet> {
         let mut in_force = self.in_force.lock().unwrap();
         if expected.is_some_and(|version| version != in_force.version) {
             return Err(NotSet::Changed);
@@ -85,7 +87,7 @@ impl Preferences for Set {
         Arc::clone(&self.in_force.lock().unwrap())
     }
 
-    fn change(&self, changes: Changes, terms: Terms) -> Changing<'_> {
+    fn change(&self, changes: PreferenceChanges, terms: Terms) -> Changing<'_> {
         Box::pin(std::future::ready(self.apply(changes, terms.expected)))
     }
 
@@ -190,7 +192,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const DONE: (u16, &str, &str) = (200, TEXT, "200");
 
 #[test]
-fn the_light_is_told_and_changed() {
+fn the_light_is_reported_and_changed() {
     let lit = lit(&[SIM, ("lights.pixels", "4"), ("lights.limit", "200")]);
     lit.shows(&["000000"; 4]);
     let answer = lit.get("/api/v1/light");
@@ -329,7 +331,7 @@ fn the_program_keeps_it_and_the_command_line_changes_it() {
     let run = |listen: &str, arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tallycam"));
         command.args(["--config", config, "--set", listen, "light"]).args(arguments);
-        crate::common::items::told(&command.output().unwrap())
+        crate::common::items::output_of(&command.output().unwrap())
     };
     let (code, out, err) = run(&listen, &["set", "--color", "0080FF", "--brightness", "255"]);
     assert_eq!((code, out.as_str()), (0, "off, brightness 255, color 0080FF, 2 pixels (sim)\n"), "{err}");

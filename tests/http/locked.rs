@@ -176,7 +176,7 @@ fn a_locked_page_says_who_may_change_it_and_shows_what_there_is() {
 }
 
 #[test]
-fn a_database_that_cannot_be_read_is_told_on_a_page() {
+fn a_database_that_cannot_be_read_is_reported_on_a_page() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("counts.db"), "no database ".repeat(1000)).unwrap();
     let daemon = start(folder.path());

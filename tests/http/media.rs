@@ -742,7 +742,7 @@ fn no_more_is_to_stay_free_than_the_disk_has_in_all() {
     let before = kept.get("/api/v1/media/retention").json();
     let refused = kept.json("PUT", "/api/v1/media/retention", &json!({"min_free": 1u64 << 60}));
     assert_eq!(refused.status, 422, "{}", refused.text());
-    assert!(refused.text().contains("cannot stay free"), "{}", refused.text());
+    assert!(refused.text().contains(" GB cannot stay free"), "{}", refused.text());
     assert_eq!(kept.get("/api/v1/media/retention").json()["rules"], before["rules"]);
     assert_eq!(kept.names(), ["a.jpg"]);
 }

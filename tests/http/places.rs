@@ -10,7 +10,7 @@ use crate::common::{DEADLINE, wait_until};
 use tallycam::base::ClockTime;
 use tallycam::http::{Server, Settings};
 use tallycam::pipeline::Views;
-use tallycam::store::media::{Chunk, ChunkFrame, Ended, Media, NewRecording, Origin};
+use tallycam::store::media::{Chunk, ChunkFrame, Ended, Media, MediaOrigin, NewRecording};
 
 /// Asks for `path`: for somebody whom a proxy names, or as a program of this machine. The head of the answer has come.
 fn ask(served: &Served, who: Option<&str>, path: &str) -> (Client, Answer) {
@@ -103,7 +103,7 @@ fn recording(media: &Media) -> u64 {
         date: None,
         stamp: ClockTime::now(),
         source: String::from("test"),
-        origin: Origin::Asked,
+        origin: MediaOrigin::Asked,
         note: String::new(),
     };
     let mut handle = media.begin_recording(recording).unwrap();

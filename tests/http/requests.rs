@@ -11,9 +11,9 @@ use crate::common::testcam::{Manner, TestCam, number_of, trouble};
 use crate::common::wait_until;
 use tallycam::base::Stop;
 use tallycam::config::{Config, Listen};
-use tallycam::http::{Changes, Changing, InForce, Preferences, Server, Settings, Terms, listen};
+use tallycam::http::{Changing, InForce, PreferenceChanges, Preferences, Server, Settings, Terms, listen};
 use tallycam::media::SourceErrorKind;
-use tallycam::pipeline::State;
+use tallycam::pipeline::CameraState;
 
 fn served() -> (TestCam, Served) {
     let cam = TestCam::new();
@@ -450,7 +450,7 @@ impl Preferences for Faulty {
         })
     }
 
-    fn change(&self, _: Changes, _: Terms) -> Changing<'_> {
+    fn change(&self, _: PreferenceChanges, _: Terms) -> Changing<'_> {
         panic!("the test's settings panic")
     }
 
@@ -537,7 +537,7 @@ fn figures_are_well_formed() {
         }
     }
     let states: Vec<_> = text.lines().filter(|l| l.starts_with("tallycam_camera_state{")).collect();
-    assert_eq!(states.len(), State::all_names().count());
+    assert_eq!(states.len(), CameraState::all_names().count());
     assert_eq!(states.iter().filter(|l| l.ends_with(" 1")).count(), 1);
     // OpenMetrics names a counter's family without `_total`: no gauge may have that name.
     for counter in kinds.keys().filter_map(|name| name.strip_suffix("_total")) {

@@ -183,7 +183,7 @@ fn a_recording_that_is_stopped_on_a_full_disk_tells_its_lost_end() {
         wait_until("it records", || recording()["now"]["frames"].as_u64() > Some(30));
         disk.fill_but(left);
         wait_until("pictures are dropped", || recording()["dropped"].as_u64() > Some(10));
-        let told = recording()["now"].clone();
+        let status_now = recording()["now"].clone();
         let stop = ask(
             daemon.address,
             "POST /api/v1/recording/stop HTTP/1.1\r\nHost: cam\r\nContent-Length: 0\r\n\r\n",
@@ -199,8 +199,12 @@ fn a_recording_that_is_stopped_on_a_full_disk_tells_its_lost_end() {
         let item = || get(daemon.address, &format!("/api/v1/media/{id}")).json();
         wait_until("it is closed", || item()["open"] == false);
         let item = item();
-        assert_eq!(item["frames"], told["frames"], "{item} {told}");
-        assert_eq!(item["gaps"].as_u64(), told["gaps"].as_u64().map(|gaps| gaps + 1), "{item} {told}");
+        assert_eq!(item["frames"], status_now["frames"], "{item} {status_now}");
+        assert_eq!(
+            item["gaps"].as_u64(),
+            status_now["gaps"].as_u64().map(|gaps| gaps + 1),
+            "{item} {status_now}"
+        );
         assert!(recording()["dropped"].as_u64() > Some(30), "{}", recording());
         assert_eq!(daemon.log().matches("the end of recording").count(), 1, "{}", daemon.log());
         if left > 0 {

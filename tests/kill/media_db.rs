@@ -22,8 +22,8 @@ use tallycam::pipeline::{CaptureOptions, Pipeline, RecorderHandle, RecorderSetti
 use tallycam::source::FormatRequest;
 use tallycam::source::sim::SimOpener;
 use tallycam::store::media::{
-    Item, Media, MediaEdit, MediaError, MediaKind, MediaQuery, MediaReader, MediaSettings, NewSnapshot,
-    Origin, RetentionRules,
+    Item, Media, MediaEdit, MediaError, MediaKind, MediaOrigin, MediaQuery, MediaReader, MediaSettings,
+    NewSnapshot, RetentionRules,
 };
 
 const DIRECTORY: &str = "TALLYCAM_KILL_DIRECTORY";
@@ -150,7 +150,7 @@ async fn snapshots(pipeline: &Pipeline, media: &Media, life: u64) {
             width: picture.width,
             height: picture.height,
             source: String::from("street"),
-            origin: Origin::Asked,
+            origin: MediaOrigin::Asked,
             note: String::new(),
         };
         let began = Instant::now();

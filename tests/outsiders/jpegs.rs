@@ -70,7 +70,7 @@ fn a_missing_end_is_put_in() {
 }
 
 #[test]
-fn lost_rows_are_told() {
+fn lost_rows_are_reported() {
     let whole = [NO_END, &[0xff, 0xd9]].concat();
     row("JPEGs", "a third of its rows missing, an end behind what is left", &shown(&cut(&whole)));
     row("JPEGs", "a third of its rows missing, no end", &shown(&whole[..whole.len() * 2 / 3]));

@@ -1,12 +1,12 @@
 //! Lights.
 
-use tallycam::lights::{Order, message};
+use tallycam::lights::{PixelOrder, message};
 
 use crate::row;
 
 #[test]
 fn the_bits_of_one_red_pixel_come_after_a_reset() {
-    let sent = message(&[[255, 0, 0]], Order::Grb);
+    let sent = message(&[[255, 0, 0]], PixelOrder::Grb);
     let low = sent.iter().take_while(|byte| **byte == 0).count();
     // 280 µs at 2.4 MHz.
     assert!(low * 8 >= 672, "{low} bytes of low");

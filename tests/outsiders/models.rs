@@ -435,7 +435,7 @@ fn final_boxes_need_names() {
 }
 
 #[test]
-fn other_tasks_are_told() {
+fn other_tasks_are_reported() {
     let pose = with(CENTRE, &[&[0.9][..], &[45.0, 50.0, 0.8].repeat(17)].concat());
     let points = |onnx: Onnx| onnx.turned("output0", [56, 336], 0.0, &pose);
     check(
@@ -497,7 +497,7 @@ fn what_cannot_be_boxes_is_refused() {
 }
 
 #[test]
-fn a_description_that_is_wrong_is_told() {
+fn a_description_that_is_wrong_is_reported() {
     let labels = format!("{:?}", (0..80).map(|n| format!("class {n}")).collect::<Vec<_>>());
     let described = |heads: &str| {
         let head = "corners = \"xyxy\"\nunit = \"fractions\"\n";

@@ -404,7 +404,7 @@ fn what_was_set_for_every_camera_on_the_page_gives_way_to_the_next_word() {
 }
 
 #[test]
-fn what_the_camera_refuses_when_it_wakes_is_told_for_as_long_as_it_is_kept() {
+fn what_the_camera_refuses_when_it_wakes_is_reported_for_as_long_as_it_is_kept() {
     let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240").faults("liar"), &[]);
     assert_eq!(bench.patch(r#"{"contrast": 80, "brightness": 9}"#).status, 200);
     let viewer = bench.watch();
@@ -495,7 +495,7 @@ fn what_was_moved_is_reset_also_where_an_automatic_mode_rules_it_by_then() {
 }
 
 #[test]
-fn a_control_that_vanishes_with_an_unplugging_is_told_and_the_rest_is_set() {
+fn a_control_that_vanishes_with_an_unplugging_is_reported_and_the_rest_is_set() {
     let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240").faults("vanish"), &[]);
     let _viewer = bench.watch();
     assert_eq!(bench.patch(r#"{"saturation": 5, "contrast": 6, "brightness": 7}"#).status, 200);

@@ -11,7 +11,7 @@ use crate::common::{DEADLINE, wait_until};
 use tallycam::base::Worker;
 use tallycam::media::{SmallImage, SourceErrorKind};
 use tallycam::pipeline::{
-    CaptureOptions, Counting, CountingSettings, CountingStatus, LoadedDetector, NoDetector, State,
+    CameraState, CaptureOptions, Counting, CountingSettings, CountingStatus, LoadedDetector, NoDetector,
 };
 use tallycam::store::{
     self, BucketSize, Counts, CountsQuery, Crossing, CrossingsQuery, LineDraft, LineRow, Scene, StoreError,
@@ -634,7 +634,7 @@ fn a_detector_that_panics_is_made_again_and_no_number_twice() {
     assert_eq!(bench.detector.made(), 2);
     wait_until("somebody crosses again", || bench.crossings().last().unwrap().track != before);
     assert!(bench.crossings().last().unwrap().track > before);
-    assert_eq!(bench.run.pipeline.status().state, State::Live);
+    assert_eq!(bench.run.pipeline.status().state, CameraState::Live);
 }
 
 #[test]

@@ -8,10 +8,10 @@ use crate::common::{DEADLINE, wait_until};
 use tallycam::base::{Worker, clock};
 use tallycam::media::{Picture, SourceError, SourceErrorKind};
 use tallycam::pipeline::lights::{
-    Color, Light, Lights, LightsSettings, OpenStrip, Shows, Strip, StripKind, StripSettings,
+    Color, Lights, LightsSettings, LitLight, OpenStrip, Shows, Strip, StripKind, StripSettings,
 };
 use tallycam::pipeline::recording::RecordingRequest;
-use tallycam::pipeline::{CaptureOptions, NoPicture, RecorderHandle, RecorderSettings, State};
+use tallycam::pipeline::{CameraState, CaptureOptions, NoPicture, RecorderHandle, RecorderSettings};
 use tallycam::store::media::{Media, MediaSettings, RetentionRules};
 use tokio::runtime::Runtime;
 
@@ -137,7 +137,7 @@ fn for_shots(is_on: bool) -> LightsSettings {
     LightsSettings {
         strip: strip(),
         is_on,
-        light: Light { color: RED, brightness: 255, ranges: Vec::new() },
+        light: LitLight { color: RED, brightness: 255, ranges: Vec::new() },
         for_shots: true,
         settle: Duration::from_millis(150),
         ..LightsSettings::default()
@@ -182,7 +182,7 @@ impl Bench {
     /// Keeps the camera awake and waits until its pictures flow.
     fn live(&self) -> tallycam::pipeline::Demand {
         let demand = self.run.pipeline.demand();
-        wait_until("pictures flow", || self.run.pipeline.status().state == State::Live);
+        wait_until("pictures flow", || self.run.pipeline.status().state == CameraState::Live);
         demand
     }
 
@@ -281,7 +281,7 @@ fn where_no_picture_is_to_be_had_nothing_flashes() {
     let bench = Bench::new(&cam, for_shots(true));
     bench.wait_colors(&[RED]);
     let _demand = bench.run.pipeline.demand();
-    wait_until("there is trouble", || matches!(bench.run.pipeline.status().state, State::Trouble(_)));
+    wait_until("there is trouble", || matches!(bench.run.pipeline.status().state, CameraState::Trouble(_)));
     assert!(bench.snapshot(DEADLINE).is_err());
     bench.runtime.block_on(bench.run.pipeline.pause());
     assert!(bench.snapshot(DEADLINE).is_err());
@@ -343,7 +343,7 @@ fn a_strip_that_cannot_be_opened_stops_nothing_and_is_tried_again_at_a_change() 
 }
 
 #[test]
-fn a_strip_that_fails_is_let_go_and_opened_anew() {
+fn a_strip_that_fails_is_let_go_and_opened_again() {
     let cam = TestCam::new();
     let bench = Bench::new(&cam, for_shots(true));
     bench.wait_colors(&[RED]);

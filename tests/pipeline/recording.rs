@@ -12,9 +12,9 @@ use tallycam::media::{SourceErrorKind, View};
 use tallycam::pipeline::recording::{
     PictureChange, RecordError, RecordingRequest, RecordingStatus, SnapshotRequest, Which,
 };
-use tallycam::pipeline::{CaptureOptions, RecorderHandle, RecorderSettings, State};
+use tallycam::pipeline::{CameraState, CaptureOptions, RecorderHandle, RecorderSettings};
 use tallycam::store::media::{
-    ChunkFrame, Item, Media, MediaError, MediaKind, MediaSettings, Origin, RetentionRules,
+    ChunkFrame, Item, Media, MediaError, MediaKind, MediaOrigin, MediaSettings, RetentionRules,
 };
 use tallycam::store::{self, Counts, LineDraft, NewCrossing, Scene};
 use tallycam::vision::{Anchor, Direction, Recrossing};
@@ -131,7 +131,7 @@ fn named(name: &str) -> RecordingRequest {
 
 /// Why there is no store is what the newest try to open it met.
 #[test]
-fn the_newest_reason_why_there_is_no_store_is_told() {
+fn the_newest_reason_why_there_is_no_store_is_reported() {
     let cam = TestCam::new();
     let run = cam.pipeline(pipeline_settings());
     let locked = MediaError::Locked { file: "media.lock".into() };
@@ -178,7 +178,7 @@ fn a_recording_is_the_cameras_own_bytes_with_their_true_times() {
     assert_eq!(pictures.len() as u64, item.frames);
     assert!(item.frames >= 120);
     assert_eq!((item.width, item.height), USUAL);
-    assert_eq!((item.source.as_str(), item.origin), ("Test camera", Origin::Asked));
+    assert_eq!((item.source.as_str(), item.origin), ("Test camera", MediaOrigin::Asked));
     let first = stamps[&pictures[0].0.sequence];
     assert_eq!(item.at_us, first.wall_us);
     let mut bytes = 0;
@@ -340,7 +340,7 @@ fn a_time_lapse_lets_the_camera_sleep_between_its_pictures() {
     let bench = Bench::new(&cam, settings);
     let lapse = RecordingRequest { every: Some(Duration::from_secs(6)), ..named("lapse.mp4") };
     let begun = bench.record(lapse).unwrap();
-    assert_eq!(begun.origin, Origin::TimeLapse);
+    assert_eq!(begun.origin, MediaOrigin::TimeLapse);
     wait_until("the camera sleeps", || !cam.is_open());
     assert_eq!(bench.recorder.status().now.unwrap().every, Some(Duration::from_secs(6)));
     let reader = bench.media.reader().unwrap();
@@ -491,7 +491,10 @@ fn snapshots_pass_over_the_first_frames_and_are_the_very_picture() {
     // Behind what Exif says of it, which comes first.
     assert!(jpeg.starts_with(b"\xff\xd8\xff\xe1") && jpeg.ends_with(&numbered_jpeg(number, 0)[2..]));
     assert_eq!((item.kind, item.frames, (item.width, item.height)), (MediaKind::Snapshot, 1, USUAL));
-    assert_eq!((item.name.as_str(), item.bytes, item.origin), ("a.jpg", jpeg.len() as u64, Origin::Asked));
+    assert_eq!(
+        (item.name.as_str(), item.bytes, item.origin),
+        ("a.jpg", jpeg.len() as u64, MediaOrigin::Asked)
+    );
     // A camera that is awake gives what it has at once.
     cam.manner(Manner::Flows(Duration::from_millis(20)));
     let _demand = bench.run.pipeline.demand();
@@ -527,7 +530,7 @@ fn the_largest_size_is_seen_by_nobody_else() {
     // Asleep: it is opened for this one.
     let picture = bench.picture(Which::Largest, PictureChange::default()).unwrap();
     assert_eq!((picture.width, picture.height), LARGER);
-    wait_until("it sleeps", || bench.run.pipeline.status().state == State::Asleep);
+    wait_until("it sleeps", || bench.run.pipeline.status().state == CameraState::Asleep);
     assert_eq!((cam.opens(), cam.is_open()), (1, false));
 
     let begun = bench.record(named("a.mp4")).unwrap();
@@ -638,13 +641,13 @@ fn a_crossing_starts_a_recording_and_each_more_prolongs_it() {
     };
     let bench = Bench::with(&cam, settings, Some(counts.clone()));
     bench.wait("there is a pre-roll", |status| status.pre_roll_s > 0.5);
-    let mut told = counts.subscribe_crossings();
+    let mut committed = counts.subscribe_crossings();
     cross(&counts, "Gate", 1);
-    told.blocking_recv().unwrap();
+    committed.blocking_recv().unwrap();
     cross(&counts, "Door", 2);
     bench.wait("it begins", |status| status.now.is_some());
     let now = bench.recorder.status().now.unwrap();
-    assert_eq!(now.origin, Origin::Crossing);
+    assert_eq!(now.origin, MediaOrigin::Crossing);
     let began = clock::monotonic_us();
     for track in 3..6 {
         let until = clock::monotonic_us() + 500_000;
@@ -663,9 +666,9 @@ fn a_crossing_starts_a_recording_and_each_more_prolongs_it() {
     cross(&counts, "Door", 7);
     bench.wait("it begins", |status| status.now.is_some());
     let mine = bench.record(named("mine.mp4")).unwrap();
-    assert_eq!(bench.recorder.status().now.map(|now| now.origin), Some(Origin::Asked));
+    assert_eq!(bench.recorder.status().now.map(|now| now.origin), Some(MediaOrigin::Asked));
     cross(&counts, "Door", 8);
-    told.blocking_recv().unwrap();
+    committed.blocking_recv().unwrap();
     assert_eq!(bench.end().map(|item| item.id), Some(mine.id));
     let items = bench.items();
     assert_eq!(items.len(), 3);

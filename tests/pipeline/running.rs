@@ -8,7 +8,7 @@ use crate::common::testcam::{Manner, TestCam, number_of, trouble};
 use crate::common::{DEADLINE, wait_until};
 use tallycam::base::Stop;
 use tallycam::media::{SourceError, SourceErrorKind, Subscriber};
-use tallycam::pipeline::{CaptureOptions, HoldOutcome, Pipeline, State};
+use tallycam::pipeline::{CameraState, CaptureOptions, HoldOutcome, Pipeline};
 use tallycam::source::{Opener, Source};
 
 fn settings() -> CaptureOptions {
@@ -39,7 +39,7 @@ fn next_live(subscriber: &mut Subscriber) -> u64 {
 fn asleep_until_needed_and_asleep_again() {
     let cam = TestCam::new();
     let run = cam.pipeline(settings());
-    assert_eq!(run.pipeline.status().state, State::Asleep);
+    assert_eq!(run.pipeline.status().state, CameraState::Asleep);
     assert!(run.pipeline.status().is_healthy);
     for opens in 1..=3 {
         let demand = run.pipeline.demand();
@@ -49,7 +49,7 @@ fn asleep_until_needed_and_asleep_again() {
         assert_eq!((cam.opens(), cam.is_open()), (opens, true));
         drop(demand);
         wait_until("the camera is closed", || !cam.is_open());
-        wait_until("the state is asleep", || run.pipeline.status().state == State::Asleep);
+        wait_until("the state is asleep", || run.pipeline.status().state == CameraState::Asleep);
         assert!(run.pipeline.hub().newest().is_none());
     }
     assert_eq!(cam.open_at_most(), 1);
@@ -99,7 +99,7 @@ fn each_trouble_at_opening_shows_and_mends_itself() {
         let mut viewer = run.pipeline.hub().subscribe();
         assert_eq!(next(&mut viewer), None, "a card comes first");
         let status = run.pipeline.status();
-        assert_eq!(status.state, State::Trouble(trouble(kind)));
+        assert_eq!(status.state, CameraState::Trouble(trouble(kind)));
         assert!(!status.is_healthy);
         // Even unwatched it is tried again, so that health can return.
         drop(demand);
@@ -125,25 +125,25 @@ fn unplugged_silent_and_broken_cameras_come_back() {
         next_live(&mut viewer);
         cam.manner(manner);
         while next(&mut viewer).is_some() {}
-        let State::Trouble(now) = run.pipeline.status().state else { panic!("not in trouble") };
+        let CameraState::Trouble(now) = run.pipeline.status().state else { panic!("not in trouble") };
         assert_eq!(now.kind, kind);
         cam.manner(Manner::Flows(Duration::from_millis(20)));
         next_live(&mut viewer);
-        wait_until("it is live", || run.pipeline.status().state == State::Live);
+        wait_until("it is live", || run.pipeline.status().state == CameraState::Live);
         assert_eq!(run.pipeline.status().failed_reads, 0);
         assert_eq!(cam.open_at_most(), 1);
     }
 }
 
 #[test]
-fn whoever_waits_for_a_camera_with_broken_pictures_gets_a_card() {
+fn a_client_that_waits_for_a_camera_with_broken_pictures_gets_a_card() {
     let cam = TestCam::new();
     cam.manner(Manner::Broken(Duration::from_millis(5)));
     let run = cam.pipeline(CaptureOptions { silent_after: 2 * DEADLINE, ..settings() });
     let _demand = run.pipeline.demand();
     let mut viewer = run.pipeline.hub().subscribe();
     assert_eq!(next(&mut viewer), None);
-    assert_eq!(run.pipeline.status().state, State::Waking);
+    assert_eq!(run.pipeline.status().state, CameraState::Waking);
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn health_calls_no_live_camera_broken() {
     cam.manner(Manner::Broken(Duration::from_millis(5)));
     wait_until("it is unhealthy", || {
         let status = run.pipeline.status();
-        assert!(status.is_healthy || matches!(status.state, State::Trouble(_)), "{status:?}");
+        assert!(status.is_healthy || matches!(status.state, CameraState::Trouble(_)), "{status:?}");
         !status.is_healthy
     });
 }
@@ -168,10 +168,10 @@ fn a_camera_that_returns_is_taken_at_once() {
     let run = cam.pipeline(settings());
     let mut states = run.pipeline.states();
     let _demand = run.pipeline.demand();
-    wait_until("it is in trouble", || matches!(*states.borrow_and_update(), State::Trouble(_)));
+    wait_until("it is in trouble", || matches!(*states.borrow_and_update(), CameraState::Trouble(_)));
     cam.open_fault(None);
     cam.is_there(Some(true));
-    wait_until("it is live", || *states.borrow_and_update() == State::Live);
+    wait_until("it is live", || *states.borrow_and_update() == CameraState::Live);
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn a_stand_in_gives_way_to_a_camera_without_a_card() {
     let from = camera.sequence();
     wait_until("the camera's frames flow", || camera.sequence() > from + 2);
     assert!(next(&mut viewer).is_some());
-    assert_eq!(run.pipeline.status().state, State::Live);
+    assert_eq!(run.pipeline.status().state, CameraState::Live);
     assert_eq!((scene.opens(), camera.opens(), run.pipeline.status().opens), (1, 1, 2));
 }
 
@@ -280,11 +280,11 @@ async fn pause_releases_the_camera_before_it_returns() {
     assert!(viewer.next().await.is_some());
     run.pipeline.pause().await;
     assert!(!cam.is_open());
-    assert_eq!(run.pipeline.status().state, State::Paused);
+    assert_eq!(run.pipeline.status().state, CameraState::Paused);
     assert!(run.pipeline.status().is_healthy);
     let no = run.pipeline.snapshot(DEADLINE).await.expect_err("a snapshot does not reopen it");
     assert!(no.card.expect("no card").is_card);
-    assert_eq!((no.state, cam.is_open()), (State::Paused, false));
+    assert_eq!((no.state, cam.is_open()), (CameraState::Paused, false));
     run.pipeline.resume();
     assert!(!run.pipeline.snapshot(DEADLINE).await.expect("no picture").is_card);
     assert!(!run.pipeline.status().is_held);
@@ -296,7 +296,7 @@ async fn pausing_twice_and_pausing_a_sleeping_camera_return() {
     let run = cam.pipeline(settings());
     run.pipeline.pause().await;
     run.pipeline.pause().await;
-    assert_eq!((run.pipeline.status().state, cam.opens()), (State::Paused, 0));
+    assert_eq!((run.pipeline.status().state, cam.opens()), (CameraState::Paused, 0));
 }
 
 #[tokio::test]
@@ -362,7 +362,7 @@ async fn a_pause_ends_a_hold_that_still_waits() {
         HoldOutcome::CouldNotOpen(trouble) => assert_eq!(trouble.kind, SourceErrorKind::Failed),
         held => panic!("{held:?}"),
     }
-    assert_eq!((run.pipeline.status().state, run.pipeline.status().is_held), (State::Paused, false));
+    assert_eq!((run.pipeline.status().state, run.pipeline.status().is_held), (CameraState::Paused, false));
 }
 
 #[tokio::test]
@@ -378,11 +378,11 @@ async fn a_snapshot_wakes_the_camera_and_lets_it_sleep() {
     }
     cam.open_fault(Some(trouble(SourceErrorKind::Denied)));
     let no = run.pipeline.snapshot(DEADLINE).await.expect_err("there is no picture");
-    assert_eq!(no.state, State::Trouble(trouble(SourceErrorKind::Denied)));
+    assert_eq!(no.state, CameraState::Trouble(trouble(SourceErrorKind::Denied)));
 }
 
 async fn wait_asleep(pipeline: &tallycam::pipeline::Pipeline) {
-    pipeline.states().wait_for(|state| *state == State::Asleep).await.unwrap();
+    pipeline.states().wait_for(|state| *state == CameraState::Asleep).await.unwrap();
 }
 
 #[test]
@@ -405,7 +405,7 @@ fn one_broken_picture_of_few_is_no_trouble() {
     let run = cam.pipeline(CaptureOptions { fps: Some(1.0), ..settings() });
     let _demand = run.pipeline.demand();
     let mut states = run.pipeline.states();
-    wait_until("it is live", || *states.borrow_and_update() == State::Live);
+    wait_until("it is live", || *states.borrow_and_update() == CameraState::Live);
     cam.manner(Manner::Broken(Duration::from_millis(20)));
     wait_until("one was broken", || run.pipeline.status().broken == 1);
     cam.manner(Manner::Flows(Duration::from_millis(20)));

@@ -8,9 +8,11 @@ use crate::common::testcam::{LARGER, Manner, TestCam, number_of, trouble};
 use crate::common::{DEADLINE, wait_until};
 use tallycam::base::Stop;
 use tallycam::media::{
-    Control, ControlKind, ControlValue, Format, Fourcc, Frame, SourceError, SourceErrorKind, Subscriber,
+    CameraFormat, Control, ControlKind, ControlValue, Fourcc, Frame, SourceError, SourceErrorKind, Subscriber,
 };
-use tallycam::pipeline::{CameraControls, CaptureOptions, ControlsError, Pipeline, State, WantedControls};
+use tallycam::pipeline::{
+    CameraControls, CameraState, CaptureOptions, ControlsError, Pipeline, WantedControls,
+};
 use tallycam::source::sim::SimOpener;
 use tallycam::source::{FormatRequest, Opener, Source, StreamFormat};
 
@@ -43,7 +45,7 @@ async fn another_source_takes_over_and_viewers_stay() {
     run.pipeline.replace_source(Box::new(new.clone())).await.unwrap();
     assert!(new.is_open() && !old.is_open());
     next_live(&mut viewer);
-    assert_eq!(run.pipeline.status().state, State::Live);
+    assert_eq!(run.pipeline.status().state, CameraState::Live);
     assert_eq!((old.opens(), new.opens(), run.pipeline.status().opens), (1, 1, 2));
 }
 
@@ -76,7 +78,10 @@ async fn what_gives_no_picture_is_taken_back_with_the_reason() {
         wait_until("the old one is open", || old.opens() == n as u64 + 2);
         next_live(&mut viewer);
         assert!(!cam.is_open());
-        assert_eq!((run.pipeline.status().state, run.pipeline.status().is_healthy), (State::Live, true));
+        assert_eq!(
+            (run.pipeline.status().state, run.pipeline.status().is_healthy),
+            (CameraState::Live, true)
+        );
     }
 }
 
@@ -88,9 +93,9 @@ async fn a_sleeping_camera_is_woken_for_one_picture() {
     let mut states = run.pipeline.states();
     let error = run.pipeline.replace_source(Box::new(dead.clone())).await.unwrap_err();
     assert_eq!(error.kind, SourceErrorKind::Silent);
-    wait_until("it sleeps", || *states.borrow_and_update() == State::Asleep);
+    wait_until("it sleeps", || *states.borrow_and_update() == CameraState::Asleep);
     run.pipeline.replace_source(Box::new(new.clone())).await.unwrap();
-    wait_until("it sleeps again", || !new.is_open() && *states.borrow_and_update() == State::Asleep);
+    wait_until("it sleeps again", || !new.is_open() && *states.borrow_and_update() == CameraState::Asleep);
     assert_eq!((old.opens(), dead.opens(), new.opens()), (0, 1, 1));
     assert!(run.pipeline.hub().newest().is_none());
 }
@@ -101,19 +106,19 @@ async fn a_camera_that_is_never_to_sleep_is_open_again_after_a_trial_and_a_pictu
     dead.manner(Manner::Silent);
     let run = old.pipeline(CaptureOptions { idle_stop: None, ..settings() });
     let demand = run.pipeline.demand();
-    wait_until("it is live", || run.pipeline.status().state == State::Live);
+    wait_until("it is live", || run.pipeline.status().state == CameraState::Live);
     // Nobody watches, and it stays open all the same.
     drop(demand);
     let error = run.pipeline.replace_source(Box::new(dead.clone())).await.unwrap_err();
     assert_eq!(error.kind, SourceErrorKind::Silent);
-    wait_until("it is open again", || old.opens() == 2 && run.pipeline.status().state == State::Live);
+    wait_until("it is open again", || old.opens() == 2 && run.pipeline.status().state == CameraState::Live);
     assert_eq!(run.pipeline.largest_picture(DEADLINE).await.unwrap().width, LARGER.0);
     wait_until("it is open as it was", || old.opens() == 4 && old.is_open());
     // One that sleeps goes on sleeping.
     run.pipeline.pause().await;
     run.pipeline.resume();
     run.pipeline.replace_source(Box::new(dead.clone())).await.unwrap_err();
-    wait_until("it sleeps", || run.pipeline.status().state == State::Asleep);
+    wait_until("it sleeps", || run.pipeline.status().state == CameraState::Asleep);
     assert_eq!((old.opens(), dead.opens()), (4, 2));
 }
 
@@ -123,7 +128,7 @@ async fn a_paused_camera_stays_closed() {
     let run = old.pipeline(settings());
     run.pipeline.pause().await;
     run.pipeline.replace_source(Box::new(new.clone())).await.unwrap();
-    assert_eq!((run.pipeline.status().state, new.opens()), (State::Paused, 0));
+    assert_eq!((run.pipeline.status().state, new.opens()), (CameraState::Paused, 0));
     run.pipeline.resume();
     let _demand = run.pipeline.demand();
     wait_until("the new one is open", || new.is_open());
@@ -186,10 +191,10 @@ impl Opener for Watched {
         Ok(self.all())
     }
 
-    fn formats(&mut self) -> Result<Vec<Format>, SourceError> {
+    fn formats(&mut self) -> Result<Vec<CameraFormat>, SourceError> {
         self.look();
         let description = String::from("Motion-JPEG");
-        Ok(vec![Format { fourcc: Fourcc::MJPG, description, modes: Vec::new(), steps: None }])
+        Ok(vec![CameraFormat { fourcc: Fourcc::MJPG, description, modes: Vec::new(), steps: None }])
     }
 }
 
@@ -227,7 +232,7 @@ fn gain(value: i64) -> WantedControls {
 }
 
 /// The value of the gain, as it is told.
-fn told(controls: Result<CameraControls, ControlsError>) -> i64 {
+fn gain_of(controls: Result<CameraControls, ControlsError>) -> i64 {
     controls.unwrap().controls[0].value as i64
 }
 
@@ -244,10 +249,10 @@ async fn what_is_wanted_of_another_camera_is_not_set() {
     assert!(is_refused(pipeline.set_controls(of_another()).await));
     assert!(is_refused(pipeline.reset_controls(of_another()).await));
     let _demand = pipeline.demand();
-    wait_until("it is live", || pipeline.status().state == State::Live);
+    wait_until("it is live", || pipeline.status().state == CameraState::Live);
     assert!(is_refused(pipeline.set_controls(of_another()).await));
     assert!(is_refused(pipeline.reset_controls(of_another()).await));
-    assert_eq!(told(pipeline.set_controls(gain(3)).await), 3);
+    assert_eq!(gain_of(pipeline.set_controls(gain(3)).await), 3);
     pipeline.stop();
     worker.join_within(DEADLINE).unwrap();
 }
@@ -272,36 +277,36 @@ async fn nothing_looks_at_a_paused_camera() {
     // Nobody has asked for its controls yet: they are looked at before the pause begins.
     pipeline.pause().await;
     let looks = cam.looks();
-    assert_eq!(told(pipeline.controls().await), 1);
-    assert_eq!(told(pipeline.recent_controls().await), 1);
-    assert_eq!(told(pipeline.set_controls(gain(3)).await), 3);
+    assert_eq!(gain_of(pipeline.controls().await), 1);
+    assert_eq!(gain_of(pipeline.recent_controls().await), 1);
+    assert_eq!(gain_of(pipeline.set_controls(gain(3)).await), 3);
     assert_eq!((cam.looks(), cam.gain.load(Ordering::Relaxed)), (looks, 1));
 
     // What was seen while it was open is told, and what is set then holds from the next open on.
     pipeline.resume();
     let demand = pipeline.demand();
-    wait_until("it is live", || pipeline.status().state == State::Live);
-    assert_eq!(told(pipeline.set_controls(gain(5)).await), 5);
+    wait_until("it is live", || pipeline.status().state == CameraState::Live);
+    assert_eq!(gain_of(pipeline.set_controls(gain(5)).await), 5);
     let formats = pipeline.formats().await.unwrap();
     pipeline.pause().await;
     let looks = cam.looks();
-    assert_eq!(told(pipeline.controls().await), 5);
-    assert_eq!(told(pipeline.recent_controls().await), 5);
+    assert_eq!(gain_of(pipeline.controls().await), 5);
+    assert_eq!(gain_of(pipeline.recent_controls().await), 5);
     assert_eq!(pipeline.formats().await.unwrap(), formats);
-    assert_eq!(told(pipeline.set_controls(gain(7)).await), 7);
+    assert_eq!(gain_of(pipeline.set_controls(gain(7)).await), 7);
     assert!(matches!(pipeline.set_controls(gain(101)).await, Err(ControlsError::Wrong(_))));
-    assert_eq!(told(pipeline.controls().await), 7);
+    assert_eq!(gain_of(pipeline.controls().await), 7);
     assert_eq!((cam.looks(), cam.gain.load(Ordering::Relaxed)), (looks, 5));
     pipeline.resume();
     wait_until("it is set", || cam.gain.load(Ordering::Relaxed) == 7);
 
     // So is what a look at a closed one has seen.
     drop(demand);
-    wait_until("it sleeps", || pipeline.status().state == State::Asleep);
-    assert_eq!(told(pipeline.controls().await), 7);
+    wait_until("it sleeps", || pipeline.status().state == CameraState::Asleep);
+    assert_eq!(gain_of(pipeline.controls().await), 7);
     pipeline.pause().await;
     let looks = cam.looks();
-    assert_eq!(told(pipeline.controls().await), 7);
+    assert_eq!(gain_of(pipeline.controls().await), 7);
     assert_eq!(pipeline.formats().await.unwrap(), formats);
 
     // Of another one nothing is known.
@@ -320,12 +325,12 @@ async fn a_camera_in_trouble_is_replaced_and_one_that_is_not_better_changes_noth
     worse.open_fault(Some(trouble(SourceErrorKind::Denied)));
     let run = old.pipeline(settings());
     let _demand = run.pipeline.demand();
-    let busy = State::Trouble(trouble(SourceErrorKind::Busy));
+    let busy = CameraState::Trouble(trouble(SourceErrorKind::Busy));
     wait_until("it is in trouble", || run.pipeline.status().state == busy);
     let error = run.pipeline.replace_source(Box::new(worse)).await.unwrap_err();
     assert_eq!((error.kind, run.pipeline.status().state), (SourceErrorKind::Denied, busy));
     run.pipeline.replace_source(Box::new(new)).await.unwrap();
-    wait_until("it is live", || run.pipeline.status().state == State::Live);
+    wait_until("it is live", || run.pipeline.status().state == CameraState::Live);
 }
 
 #[tokio::test]
@@ -403,7 +408,7 @@ async fn another_quality_holds_for_a_camera_that_was_asleep_too() {
     let usual = CaptureOptions { quality: 95, idle_stop: Some(Duration::ZERO), ..CaptureOptions::default() };
     let (pipeline, worker) = Pipeline::start(scene, usual.clone()).unwrap();
     let fine = pipeline.snapshot(DEADLINE).await.unwrap().jpeg_len();
-    wait_until("it sleeps", || pipeline.status().state == State::Asleep);
+    wait_until("it sleeps", || pipeline.status().state == CameraState::Asleep);
     pipeline.set_settings(CaptureOptions { quality: 10, ..usual.clone() });
     let coarse = pipeline.snapshot(DEADLINE).await.unwrap().jpeg_len();
     assert!(2 * coarse < fine, "{coarse} of {fine} bytes");
@@ -443,7 +448,7 @@ impl Opener for Talkative {
         self.0.open(stop)
     }
 
-    fn formats(&mut self) -> Result<Vec<Format>, SourceError> {
+    fn formats(&mut self) -> Result<Vec<CameraFormat>, SourceError> {
         std::thread::sleep(Duration::from_millis(5));
         Ok(Vec::new())
     }
@@ -487,7 +492,7 @@ impl Opener for Asked {
         Err(trouble(SourceErrorKind::Failed))
     }
 
-    fn formats(&mut self) -> Result<Vec<Format>, SourceError> {
+    fn formats(&mut self) -> Result<Vec<CameraFormat>, SourceError> {
         self.1.store(true, Ordering::Relaxed);
         Ok(Vec::new())
     }
@@ -499,7 +504,7 @@ async fn what_nobody_waits_for_any_more_is_not_done() {
     let opener = Asked(Arc::clone(&may_go_on), Arc::clone(&was_asked));
     let (pipeline, worker) = Pipeline::start(Box::new(opener), settings()).unwrap();
     let _demand = pipeline.demand();
-    wait_until("it is being opened", || pipeline.status().state == State::Waking);
+    wait_until("it is being opened", || pipeline.status().state == CameraState::Waking);
     assert!(tokio::time::timeout(Duration::from_millis(1), pipeline.formats()).await.is_err());
     may_go_on.store(true, Ordering::Relaxed);
     // What is asked later is done later.
@@ -515,7 +520,7 @@ async fn what_nobody_waits_for_any_more_is_not_done() {
 async fn no_more_wait_than_are_allowed_and_all_hear_of_the_end() {
     let (pipeline, worker) = Pipeline::start(Box::new(Slow), settings()).unwrap();
     let _demand = pipeline.demand();
-    wait_until("it is being opened", || pipeline.status().state == State::Waking);
+    wait_until("it is being opened", || pipeline.status().state == CameraState::Waking);
     let mut waiting = tokio::task::JoinSet::new();
     for _ in 0..17 {
         let pipeline = pipeline.clone();

@@ -523,10 +523,10 @@ fn the_diagnosis_says_what_is_well_and_what_is_not() {
         .args(["check", "--json", "--set", "source.kind=sim", "--set", &listen])
         .output()
         .unwrap();
-    let told: Value = serde_json::from_slice(&check.stdout).unwrap();
-    let told = told["items"].as_array().unwrap();
+    let report: Value = serde_json::from_slice(&check.stdout).unwrap();
+    let report = report["items"].as_array().unwrap();
     for name in ["lens", "light"] {
-        assert_eq!(told.iter().find(|item| item["name"] == name), Some(of(name)));
+        assert_eq!(report.iter().find(|item| item["name"] == name), Some(of(name)));
     }
 }
 

@@ -14,7 +14,7 @@ use tallycam::pipeline::recording::RecorderSettings;
 /// Notes what it is told, and whether something is being recorded then.
 #[derive(Debug, Default)]
 struct StandIn {
-    told: Mutex<Vec<(PowerAction, bool)>>,
+    calls: Mutex<Vec<(PowerAction, bool)>>,
     refuses: bool,
     recorder: Mutex<Option<RecorderHandle>>,
 }
@@ -23,7 +23,7 @@ impl Power for StandIn {
     fn switch(&self, action: PowerAction) -> Result<(), NotSwitched> {
         let is_recording =
             self.recorder.lock().unwrap().as_ref().is_some_and(|recorder| recorder.status().now.is_some());
-        self.told.lock().unwrap().push((action, is_recording));
+        self.calls.lock().unwrap().push((action, is_recording));
         if self.refuses {
             let (reason, hint) = (String::from("Access denied"), Some(String::from("ask polkit")));
             return Err(NotSwitched { action, reason, hint });
@@ -63,7 +63,7 @@ fn the_key_switches_off_and_on_again() {
     let (kept, machine) = machine(Some("k7&mq ü"), false);
     assert_eq!(said(&kept.get("/shutdown?key=k7%26mq%20%C3%BC")), DONE);
     assert_eq!(said(&kept.get("/reboot?key=k7%26mq+%C3%BC")), DONE);
-    assert_eq!(*machine.told.lock().unwrap(), [(PowerAction::Off, false), (PowerAction::Reboot, false)]);
+    assert_eq!(*machine.calls.lock().unwrap(), [(PowerAction::Off, false), (PowerAction::Reboot, false)]);
     // The other program's address says what it always did.
     assert_eq!(said(&kept.post("/shutdown")), (200, "text/plain; charset=utf-8", "Capture released"));
 }
@@ -75,7 +75,7 @@ fn any_other_key_is_invalid_and_without_one_every_key_is() {
     for path in ["/shutdown?key=a&key=b", "/reboot?key=b&key=a", "/shutdown?key=a&key=a"] {
         assert_eq!(said(&kept.get(path)), INVALID, "{path}");
     }
-    assert!(unasked.told.lock().unwrap().is_empty());
+    assert!(unasked.calls.lock().unwrap().is_empty());
     let (kept, machine) = machine(Some("k7mqx-hyetf-9rthn"), false);
     for wrong in [
         "",
@@ -91,21 +91,21 @@ fn any_other_key_is_invalid_and_without_one_every_key_is() {
         // Who finds it in the end is believed again.
         assert_eq!(said(&kept.get("/reboot?key=k7mqx-hyetf-9rthn")), DONE);
     }
-    assert_eq!(machine.told.lock().unwrap().len(), 6);
+    assert_eq!(machine.calls.lock().unwrap().len(), 6);
     let head = kept.ask("HEAD /shutdown?key=k7mqx-hyetf-9rthn HTTP/1.1\r\nHost: cam\r\n\r\n");
     assert_eq!(head.status, 405);
     let foreign = kept.ask(
         "GET /shutdown?key=k7mqx-hyetf-9rthn HTTP/1.1\r\nHost: cam\r\nSec-Fetch-Site: cross-site\r\n\r\n",
     );
     assert_eq!(foreign.status, 403);
-    assert_eq!(machine.told.lock().unwrap().len(), 6);
+    assert_eq!(machine.calls.lock().unwrap().len(), 6);
 
     for key in [None, Some("")] {
         let (kept, machine) = self::machine(key, false);
         for given in ["", "?key=", "?key=userkey", "?key=None"] {
             assert_eq!(said(&kept.get(&format!("/shutdown{given}"))), INVALID, "{key:?} {given}");
         }
-        assert!(machine.told.lock().unwrap().is_empty());
+        assert!(machine.calls.lock().unwrap().is_empty());
     }
 }
 
@@ -118,7 +118,7 @@ fn keys_are_not_guessed_for_ever() {
     assert_eq!((late.text(), late.header("retry-after").is_some()), ("Invalid key", true));
     while kept.get("/shutdown?key=x").status != 429 {}
     assert_eq!(kept.get("/shutdown?key=k7mqx-hyetf-9rthn").status, 429, "nor is the right one looked at");
-    assert!(machine.told.lock().unwrap().is_empty());
+    assert!(machine.calls.lock().unwrap().is_empty());
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn what_is_being_recorded_is_closed_before() {
     let begun = kept.json("POST", "/api/v1/recordings", &json!({"name": "last"}));
     assert_eq!(begun.status, 201, "{}", begun.text());
     assert_eq!(said(&kept.get("/shutdown?key=k7mqx-hyetf-9rthn")), DONE);
-    assert_eq!(*machine.told.lock().unwrap(), [(PowerAction::Off, false)], "(what, is still recording)");
+    assert_eq!(*machine.calls.lock().unwrap(), [(PowerAction::Off, false)], "(what, is still recording)");
     let items = kept.items();
     assert_eq!(items.len(), 1);
     assert!(items[0]["frames"].as_u64().unwrap() > 0, "{items:?}");
@@ -165,10 +165,10 @@ fn the_api_says_what_it_does() {
         (json!(1), "body", "an object of keys and values", Value::Null),
     ] {
         let problem = post_power(&kept, &wrong).json();
-        let told = (&problem["field"], &problem["range"], &problem["given"]);
-        assert_eq!(told, (&json!(field), &json!(range), &given), "{wrong}: {problem}");
+        let explained = (&problem["field"], &problem["range"], &problem["given"]);
+        assert_eq!(explained, (&json!(field), &json!(range), &given), "{wrong}: {problem}");
     }
-    assert_eq!(machine.told.lock().unwrap().len(), 2);
+    assert_eq!(machine.calls.lock().unwrap().len(), 2);
 }
 
 #[test]
@@ -177,6 +177,6 @@ fn without_a_password_only_the_machine_itself_switches_it() {
     // Not by a name that leads here from elsewhere, as a proxy's visitors come.
     let answer = kept.json("POST", "/api/v1/power", &json!({"action": "off"}));
     assert_eq!(answer.status, 403, "{}", answer.text());
-    assert!(machine.told.lock().unwrap().is_empty());
+    assert!(machine.calls.lock().unwrap().is_empty());
     assert_eq!(post_power(&kept, &json!({"action": "off"})).status, 202);
 }

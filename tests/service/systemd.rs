@@ -244,7 +244,7 @@ fn what_is_no_listening_socket_is_refused_by_name() {
 }
 
 #[test]
-fn a_wrong_configuration_is_told_until_it_is_good() {
+fn a_wrong_configuration_is_reported_until_it_is_good() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
     let address = listener.local_addr().expect("an address");
     let service = Service::start_as("[stream]\nqualtiy = 1\n", listener.into(), |_, _| {});

@@ -98,7 +98,7 @@ fn what_cannot_be_run_is_named() {
 
 #[test]
 fn noise_is_no_picture() {
-    let mut source = open(&mut shell("echo 'no picture here' >&2; exec yes", &[]));
+    let mut source = open(&mut shell("echo no picture here >&2; exec yes", &[]));
     let (frames, trouble) = to_the_end(&mut *source);
     assert!(frames.is_empty());
     assert_eq!(trouble.kind, SourceErrorKind::Broken);
@@ -144,11 +144,11 @@ fn nothing_is_left_behind() {
 fn wishes_reach_the_program() {
     let wanted =
         FormatRequest { width: Some(640), height: Some(480), fps: Some(5.0), ..FormatRequest::ANYTHING };
-    let command = ["sh", "-c", "echo {width}x{height}@{fps} >&2; exit 1"].map(String::from).to_vec();
+    let command = ["sh", "-c", "echo {width}x{height}+{fps} >&2; exit 1"].map(String::from).to_vec();
     let mut opener = ExecOpener::new(command, wanted);
     let mut source = opener.open(&tallycam::base::Stop::new()).ok().unwrap();
     assert_eq!(source.source_info().fps, Some(5.0));
-    assert_eq!(to_the_end(&mut *source).1.causes, ["640x480@5"]);
+    assert_eq!(to_the_end(&mut *source).1.causes, ["640x480+5"]);
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn once(path: &Path) -> Vec<Bytes> {
 }
 
 #[test]
-fn a_folder_plays_by_name_and_is_read_anew() {
+fn a_folder_plays_by_name_and_is_read_again() {
     let folder = tempfile::tempdir().unwrap();
     let put = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
     let (a, b, c) = (picture(1), picture(2), picture(3));

@@ -127,9 +127,9 @@ fn controls_are_set_answered_and_kept_while_the_picture_is_turned() {
         "{refused}"
     );
     assert_eq!(set(&mut *source, "no_such", 1.0).unwrap_err().kind, SourceErrorKind::Unsupported);
-    let before = helpers.told().len();
+    let before = helpers.requests().len();
     assert_eq!(set(&mut *source, "orientation", 1.0), Ok(1.0));
-    assert_eq!(helpers.told()[before]["open"]["orientation"], "rotated180");
+    assert_eq!(helpers.requests()[before]["open"]["orientation"], "rotated180");
     assert_eq!(control(&mut *source, "orientation").value, 1.0);
     assert_eq!(control(&mut *source, "analogue_gain").value, 2.5);
     assert!(set(&mut *source, "orientation", 7.0).is_err());
@@ -161,7 +161,7 @@ fn a_camera_that_is_turned_is_opened_so_again() {
     assert_eq!(asleep.value, 3.0);
     let mut source = open(&mut opener);
     assert_eq!(control(&mut *source, "orientation").value, 3.0);
-    assert_eq!(helpers.told().iter().filter(|told| told.get("open").is_some()).count(), 3);
+    assert_eq!(helpers.requests().iter().filter(|requests| requests.get("open").is_some()).count(), 3);
 }
 
 #[test]

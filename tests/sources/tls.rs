@@ -55,7 +55,7 @@ fn a_trusted_camera_is_shown_and_another_is_not() {
         &mut UrlOpener::new(&format!("https://localhost:{port}/"), None, FormatRequest::ANYTHING).unwrap(),
     );
     assert!(matches!(trouble.kind, SourceErrorKind::Denied | SourceErrorKind::Unsupported), "{trouble}");
-    assert!(trouble.hint.unwrap().contains("certificates"));
+    assert!(trouble.shell.unwrap().contains("certificates"));
 }
 
 fn as_child(port: &str) {

@@ -123,7 +123,7 @@ impl Counting {
         }
         self.pictures += 1;
         let Counting { schedule, detector, counter, looks, .. } = self;
-        let Ok(outcome) = schedule.look(&mut Shown(image), detector, counter, |_, _, part, found| {
+        let Ok(outcome) = schedule.detect(&mut Shown(image), detector, counter, |_, _, part, found| {
             *looks += 1;
             found.clear();
             found.extend(boxes.iter().filter_map(|found| seen_in(part, found)));
@@ -175,7 +175,7 @@ impl Compared {
     }
 
     /// Prints what came of it: looks saved (0–1), crossings without the gate, and how many of them it lost.
-    fn told(&self, what: &str) -> (f64, usize, usize) {
+    fn print_summary(&self, what: &str) -> (f64, usize, usize) {
         let saved = 1.0 - self.gated.looks as f64 / self.gated.pictures as f64;
         let mut left = self.gated.crossings.clone();
         let lost = self.always.crossings.iter().filter(|&&one| {
@@ -296,9 +296,9 @@ fn night(at: u64, luma: &mut [u8], chroma: &mut [u8], _: usize) {
 fn as_it_is(_: u64, _: &mut [u8], _: &mut [u8], _: usize) {}
 
 #[test]
-fn a_street_with_long_empty_stretches_loses_nobody_and_saves_the_looks_between() {
+fn a_street_with_long_empty_stretches_loses_nobody_and_saves_the_detections_between() {
     for (what, effect) in [("street", as_it_is as Effect), ("grain", grain)] {
-        let (saved, all, lost) = street(1, 90, &[MIDDLE], effect).told(what);
+        let (saved, all, lost) = street(1, 90, &[MIDDLE], effect).print_summary(what);
         assert!(all > 5 && lost == 0, "{what}");
         assert!(saved > 0.5, "{what}: it is empty for a minute and a half of two and a half");
     }
@@ -307,7 +307,7 @@ fn a_street_with_long_empty_stretches_loses_nobody_and_saves_the_looks_between()
 #[test]
 fn weather_and_night_lose_nobody() {
     for (what, effect) in [("flicker", flicker as Effect), ("rain", rain), ("tree", tree), ("night", night)] {
-        let (_, all, lost) = street(2, 20, &[MIDDLE], effect).told(what);
+        let (_, all, lost) = street(2, 20, &[MIDDLE], effect).print_summary(what);
         assert!(all > 5 && lost == 0, "{what}");
     }
 }
@@ -315,13 +315,13 @@ fn weather_and_night_lose_nobody() {
 #[test]
 fn a_tree_at_one_line_starves_no_other() {
     let lines = [[30.0, 70.0, 30.0, 10.0], [280.0, 175.0, 280.0, 100.0]];
-    let (_, all, lost) = street(3, 20, &lines, tree).told("tree beside");
+    let (_, all, lost) = street(3, 20, &lines, tree).print_summary("tree beside");
     // A car is in the region for three looks, of which each may be the one that counts it.
     assert!(all > 10 && lost <= 1);
 }
 
 #[test]
-fn a_camera_that_is_turned_is_looked_at_anew() {
+fn a_camera_that_is_turned_is_looked_at_again() {
     let turned = (SIZE.1, SIZE.0);
     let mut compared = Compared::new(&[MIDDLE], SIZE);
     // Somebody walks over the middle, from left to right, before and after.
@@ -345,7 +345,7 @@ fn a_camera_that_is_turned_is_looked_at_anew() {
         };
         compared.look(&image, &[Detection { class: Class(0), score: 0.9, bounds }]);
     }
-    let (_, all, lost) = compared.told("turned");
+    let (_, all, lost) = compared.print_summary("turned");
     assert_eq!((all, lost), (2, 0));
 }
 
@@ -430,7 +430,7 @@ fn recorded_boxes_of_clips_lose_nobody() {
             planes = frame.planes;
         }
         for (what, _, compared) in &all {
-            let (_, all, lost) = compared.told(what);
+            let (_, all, lost) = compared.print_summary(what);
             assert!(all > 0 && lost == 0, "{what}");
         }
     }
@@ -553,7 +553,7 @@ fn hour(pictures: &[Picture], mode: RegionMode, detector: &mut dyn Detector) -> 
                 detector.detect(image, found).unwrap();
                 Ok(())
             };
-        schedule.look(&mut jpeg, &mut *detector, &mut counter, detect).unwrap();
+        schedule.detect(&mut jpeg, &mut *detector, &mut counter, detect).unwrap();
         // It settles first.
         if time_us >= 3_000_000 {
             begun.get_or_insert_with(cpu);

@@ -57,8 +57,8 @@ fn street(seed: u64, fps: f64, seconds: f64) -> (Crossings, Crossings) {
         .iter()
         .map(|c| {
             let direction = match c.direction {
-                sim::Direction::LeftToRight => Direction::Out,
-                sim::Direction::RightToLeft => Direction::In,
+                sim::Heading::LeftToRight => Direction::Out,
+                sim::Heading::RightToLeft => Direction::In,
             };
             (c.frame as f64 / fps, direction)
         })

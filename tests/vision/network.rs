@@ -1,7 +1,7 @@
 //! Networks out of ONNX files: small ones, written here number by number, against plain sums in 64 bits;
 //! and files that are none, damaged or hostile.
 
-use tallycam::vision::onnx::{Layout, Network, NetworkError};
+use tallycam::vision::onnx::{Network, NetworkError, TensorLayout};
 
 /// What a small network is made of, one after the other.
 #[derive(Clone, Copy)]
@@ -389,7 +389,7 @@ fn another_size_than_the_files_can_be_asked_for() {
     let onnx = file(YOLO, 64, 64, false).build();
     let network = Network::load(&onnx, Some((96, 32)), 1).expect("a network");
     let input = network.input();
-    assert_eq!((input.width, input.height, input.layout), (96, 32, Layout::Nchw));
+    assert_eq!((input.width, input.height, input.layout), (96, 32, TensorLayout::Nchw));
     assert_eq!(input.name, "picture");
     assert_eq!(network.outputs()[0].shape, [1, 4, 8, 24]);
     // Open in the file: only with a size.
@@ -402,7 +402,7 @@ fn another_size_than_the_files_can_be_asked_for() {
 }
 
 #[test]
-fn the_wrong_count_of_numbers_is_told() {
+fn the_wrong_count_of_numbers_is_reported() {
     let onnx = file(YOLO, 32, 32, false).build();
     let mut network = Network::load(&onnx, None, 1).expect("a network");
     let error = network.run(&[0.0; 10]).expect_err("too few");

@@ -15,7 +15,7 @@ const CONTROLS: &str = "/api/v1/controls";
 /// Needs the running service. Values apply at once, are saved for this camera, and are set again after every open.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub struct Controls {
+pub struct ControlsArgs {
     #[command(subcommand)]
     what: Option<ControlsCommand>,
     #[command(flatten)]
@@ -27,14 +27,14 @@ pub struct Controls {
 
 #[derive(Debug, Subcommand)]
 enum ControlsCommand {
-    List(List),
-    Set(Set),
-    Reset(Reset),
+    List(ControlsListArgs),
+    Set(ControlsSetArgs),
+    Reset(ControlsResetArgs),
 }
 
 /// List controls with values and ranges (default command)
 #[derive(Debug, Args)]
-struct List {
+struct ControlsListArgs {
     #[command(flatten)]
     given: Given,
     /// Print JSON
@@ -44,7 +44,7 @@ struct List {
 
 /// Set controls: all of them, or none if one is invalid
 #[derive(Debug, Args)]
-struct Set {
+struct ControlsSetArgs {
     #[command(flatten)]
     given: Given,
     /// A number, `on` or `off`, the number of a menu entry, or `default`; `on` presses a button
@@ -57,7 +57,7 @@ struct Set {
 
 /// Set every control to the camera's default and forget saved values
 #[derive(Debug, Args)]
-struct Reset {
+struct ControlsResetArgs {
     #[command(flatten)]
     given: Given,
     /// Print all controls as they are then, as JSON
@@ -65,7 +65,7 @@ struct Reset {
     json: bool,
 }
 
-impl Controls {
+impl ControlsArgs {
     /// Does it.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let given = &given.merge(&self.given);
@@ -97,7 +97,7 @@ fn print_controls(given: &Given, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-impl Set {
+impl ControlsSetArgs {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let wanted = parse_assignments(&self.values)?;
         let daemon = daemon(&given.merge(&self.given))?;
@@ -113,7 +113,7 @@ impl Set {
     }
 }
 
-impl Reset {
+impl ControlsResetArgs {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let daemon = daemon(&given.merge(&self.given))?;
         let path = format!("{CONTROLS}/reset");

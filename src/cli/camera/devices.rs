@@ -7,13 +7,13 @@ use crate::cli::{Failure, Given, print_json, print_stdout};
 use crate::media::control::number_json;
 use crate::media::{Control, ControlKind};
 use crate::source::libcamera::{self, Listed};
-use crate::source::v4l2::{self, Format, Mode, Node, is_usable, no_usable_camera};
+use crate::source::v4l2::{self, CameraFormat, Mode, VideoNode, is_usable, no_usable_camera};
 
 /// List cameras: names, formats, sizes, frame rates, controls.
 ///
 /// A camera that is streaming is not disturbed.
 #[derive(Debug, Args)]
-pub struct Devices {
+pub struct DevicesArgs {
     // Taken as by every command, so that scripts can give it always; the list does not depend on it.
     #[command(flatten)]
     _given: Given,
@@ -22,7 +22,7 @@ pub struct Devices {
     json: bool,
 }
 
-impl Devices {
+impl DevicesArgs {
     /// Lists the cameras.
     pub fn run(&self) -> Result<(), Failure> {
         let nodes = v4l2::list();
@@ -49,9 +49,9 @@ pub fn report() -> String {
     text.lines().filter(|line| !line.starts_with("  device ")).map(|line| format!("{line}\n")).collect()
 }
 
-fn as_text(nodes: &[Node], others: &[Listed]) -> String {
+fn as_text(nodes: &[VideoNode], others: &[Listed]) -> String {
     let mut out = String::new();
-    let (shown, rest): (Vec<&Node>, Vec<&Node>) = nodes.iter().partition(|node| is_usable(node));
+    let (shown, rest): (Vec<&VideoNode>, Vec<&VideoNode>) = nodes.iter().partition(|node| is_usable(node));
     for (n, node) in shown.iter().enumerate() {
         if n > 0 {
             out.push('\n');
@@ -80,7 +80,7 @@ fn as_text(nodes: &[Node], others: &[Listed]) -> String {
     out
 }
 
-fn describe(out: &mut String, node: &Node) {
+fn describe(out: &mut String, node: &VideoNode) {
     let Ok(facts) = &node.facts else { return };
     out.push_str(&format!("{}  {}\n", node.path.display(), facts.card));
     if let Some(by_id) = &node.by_id {
@@ -90,7 +90,7 @@ fn describe(out: &mut String, node: &Node) {
     write_formats_and_controls(out, &facts.formats, &facts.controls);
 }
 
-fn write_formats_and_controls(out: &mut String, formats: &[Format], controls: &[Control]) {
+fn write_formats_and_controls(out: &mut String, formats: &[CameraFormat], controls: &[Control]) {
     let mut label = "formats";
     for format in formats {
         let fourcc = format.fourcc.to_string();
@@ -145,7 +145,7 @@ fn control_line(control: &Control) -> String {
     line
 }
 
-fn as_json(node: &Node) -> Value {
+fn as_json(node: &VideoNode) -> Value {
     let mut item = json!({
         "path": node.path.display().to_string(),
         "by_id": node.by_id.as_ref().map(|path| path.display().to_string()),
@@ -179,7 +179,7 @@ fn camera_to_json(camera: &Listed) -> Value {
     })
 }
 
-fn format_json(format: &Format) -> Value {
+fn format_json(format: &CameraFormat) -> Value {
     let size = |mode: &Mode| json!({"width": mode.width, "height": mode.height, "fps": mode.fps});
     json!({
         "format": format.fourcc.to_string(),
@@ -243,9 +243,9 @@ mod tests {
         Mode { width, height, fps: fps.to_vec() }
     }
 
-    fn webcam() -> Node {
+    fn webcam() -> VideoNode {
         let menu = ControlKind::Menu(vec![(1, "Manual".into()), (3, "Aperture Priority".into())]);
-        Node {
+        VideoNode {
             path: "/dev/video0".into(),
             by_id: Some("/dev/v4l/by-id/usb-Webcam-video-index0".into()),
             facts: Ok(NodeInfo {
@@ -254,13 +254,13 @@ mod tests {
                 bus: "usb-1.2".into(),
                 unusable: None,
                 formats: vec![
-                    Format {
+                    CameraFormat {
                         fourcc: Fourcc::MJPG,
                         description: "Motion-JPEG".into(),
                         modes: vec![mode(1920, 1080, &[30.0, 7.5]), mode(640, 480, &[])],
                         steps: None,
                     },
-                    Format {
+                    CameraFormat {
                         fourcc: Fourcc::YUYV,
                         description: "YUYV 4:2:2".into(),
                         modes: vec![mode(16, 16, &[29.97]), mode(640, 480, &[29.97])],
@@ -276,8 +276,8 @@ mod tests {
         }
     }
 
-    fn codec() -> Node {
-        Node {
+    fn codec() -> VideoNode {
+        VideoNode {
             path: "/dev/video10".into(),
             by_id: None,
             facts: Ok(NodeInfo {
@@ -327,7 +327,7 @@ mod tests {
     #[test]
     fn why_there_is_none() {
         let denied = SourceError::new(SourceErrorKind::Denied, "/dev/video0 may not be opened");
-        let closed = Node { path: "/dev/video0".into(), by_id: None, facts: Err(denied.clone()) };
+        let closed = VideoNode { path: "/dev/video0".into(), by_id: None, facts: Err(denied.clone()) };
         assert_eq!(no_usable_camera(&[codec(), closed]), denied);
         assert!(no_usable_camera(&[codec()]).line().contains("rpicam-hello"));
         assert!(no_usable_camera(&[]).line().contains("plug one in"));

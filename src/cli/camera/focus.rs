@@ -11,7 +11,7 @@ use crate::cli::{Failure, Given, print_json, print_stdout};
 
 /// Control focus (needs the running service).
 #[derive(Debug, Args)]
-pub struct Focus {
+pub struct FocusArgs {
     #[command(flatten)]
     how: How,
     #[command(subcommand)]
@@ -120,7 +120,7 @@ fn parse_step(text: &str) -> Result<f64, String> {
         .and_then(|by| if by == 0.0 { Err(format!("should be {expected}")) } else { Ok(by) })
 }
 
-impl Focus {
+impl FocusArgs {
     /// Asks the daemon and prints how the lens is then.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let how = self.what.as_ref().map_or(&self.how, FocusCommand::action);

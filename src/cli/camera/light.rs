@@ -14,7 +14,7 @@ const LIGHT: &str = "/api/v1/light";
 /// Needs the running service. Settings survive a restart.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub struct Light {
+pub struct LightArgs {
     #[command(subcommand)]
     what: Option<LightCommandArgs>,
     #[command(flatten)]
@@ -26,15 +26,15 @@ pub struct Light {
 
 #[derive(Debug, Subcommand)]
 enum LightCommandArgs {
-    Show(Plain),
-    On(On),
-    Off(Off),
-    Set(Set),
+    Show(LightShowArgs),
+    On(LightOnArgs),
+    Off(LightOffArgs),
+    Set(LightSetArgs),
 }
 
 /// Show the light (default command)
 #[derive(Debug, Args)]
-struct Plain {
+struct LightShowArgs {
     #[command(flatten)]
     given: Given,
     /// Print JSON
@@ -44,24 +44,24 @@ struct Plain {
 
 /// Switch it on, in its last colour
 #[derive(Debug, Args)]
-struct On {
+struct LightOnArgs {
     #[command(flatten)]
-    plain: Plain,
+    plain: LightShowArgs,
 }
 
 /// Switch it off
 #[derive(Debug, Args)]
-struct Off {
+struct LightOffArgs {
     #[command(flatten)]
-    plain: Plain,
+    plain: LightShowArgs,
 }
 
 /// Set colour and brightness; does not switch it on
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("change").required(true).multiple(true))]
-struct Set {
+struct LightSetArgs {
     #[command(flatten)]
-    plain: Plain,
+    plain: LightShowArgs,
     /// How bright, 0 to 255
     #[arg(long, value_name = "0-255", group = "change")]
     brightness: Option<u8>,
@@ -73,7 +73,7 @@ struct Set {
     preset: Option<String>,
 }
 
-impl Light {
+impl LightArgs {
     /// Does it.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let given = given.merge(&self.given);
@@ -101,7 +101,7 @@ impl Light {
     }
 }
 
-impl Set {
+impl LightSetArgs {
     fn to_request(&self) -> Map<String, Value> {
         let values = [
             ("brightness", self.brightness.map(Value::from)),

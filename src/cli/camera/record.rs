@@ -18,23 +18,23 @@ const RECORDING: &str = "/api/v1/recording";
 /// Needs the running service. Returns when the recording has started.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub struct Record {
+pub struct RecordArgs {
     #[command(subcommand)]
     what: Option<Other>,
     #[command(flatten)]
     given: Given,
     #[command(flatten)]
-    begin: Begin,
+    begin: RecordBeginArgs,
 }
 
 #[derive(Debug, Subcommand)]
 enum Other {
-    Stop(Stop),
-    Status(Status),
+    Stop(RecordStopArgs),
+    Status(RecordStatusArgs),
 }
 
 #[derive(Debug, Args)]
-struct Begin {
+struct RecordBeginArgs {
     /// Name; default: date and time
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -66,7 +66,7 @@ struct Begin {
 
 /// Stop the recording. Returns when all of it is on the disk
 #[derive(Debug, Args)]
-struct Stop {
+struct RecordStopArgs {
     #[command(flatten)]
     given: Given,
     /// Print JSON; null if none was under way
@@ -76,7 +76,7 @@ struct Stop {
 
 /// Show the recording in progress
 #[derive(Debug, Args)]
-struct Status {
+struct RecordStatusArgs {
     #[command(flatten)]
     given: Given,
     /// Print JSON
@@ -84,7 +84,7 @@ struct Status {
     json: bool,
 }
 
-impl Record {
+impl RecordArgs {
     /// Does it.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let given = given.merge(&self.given);
@@ -101,7 +101,7 @@ fn daemon(given: &Given) -> Result<Daemon, Failure> {
     Ok(Daemon::require(&config, "recording")?.with_timeout(PATIENCE))
 }
 
-impl Begin {
+impl RecordBeginArgs {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let daemon = daemon(given)?;
         let texts = [
@@ -130,7 +130,7 @@ impl Begin {
     }
 }
 
-impl Stop {
+impl RecordStopArgs {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let daemon = daemon(&given.merge(&self.given))?;
         let path = "/api/v1/recording/stop";
@@ -157,7 +157,7 @@ impl Stop {
     }
 }
 
-impl Status {
+impl RecordStatusArgs {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let daemon = daemon(&given.merge(&self.given))?;
         let status: Value =

@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 
 use crate::cli::common::atomic_file::{already_exists, write_bytes_atomically};
 use crate::cli::common::daemon::{Daemon, Sent};
-use crate::cli::common::session;
 use crate::cli::{Failure, Given, media, print_json, print_stdout, write_stdout};
 use crate::config::{Config, Listen};
+use crate::daemon::still::capture_picture;
 use crate::media::SourceErrorKind;
 
 /// Take a snapshot.
@@ -19,7 +19,7 @@ use crate::media::SourceErrorKind;
 /// Opens the configured camera, waits for the first frame and closes it. While the service has the camera open, use
 /// --url http://localhost:8080/snapshot, or --keep to store the snapshot there.
 #[derive(Debug, Args)]
-pub struct Snapshot {
+pub struct SnapshotArgs {
     #[command(flatten)]
     given: Given,
     /// Where the JPEG goes; - is standard output
@@ -66,7 +66,7 @@ pub struct Snapshot {
 /// How long the camera may take to wake, or to change its size.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-impl Snapshot {
+impl SnapshotArgs {
     /// Takes the picture.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let mut given = given.merge(&self.given);
@@ -99,8 +99,8 @@ impl Snapshot {
         if !to_standard_output && !self.force && self.to.exists() {
             return Err(already_exists(&self.to));
         }
-        let taken = session::capture_picture(&config, Duration::from_secs(self.wait))
-            .map_err(|failure| hint_daemon_running(failure, &config.http.listen))?;
+        let taken = capture_picture(&config, Duration::from_secs(self.wait))
+            .map_err(|trouble| hint_daemon_running(trouble.into(), &config.http.listen))?;
         let jpeg = taken.picture.jpeg();
         if to_standard_output {
             write_stdout(&jpeg)
@@ -110,7 +110,7 @@ impl Snapshot {
     }
 }
 
-impl Snapshot {
+impl SnapshotArgs {
     /// Has the daemon, which has the camera and the store, take and keep one.
     fn take_and_keep(&self, config: &Config) -> Result<(), Failure> {
         let daemon = Daemon::require(config, "keeping a picture")?.with_timeout(PATIENCE);

@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_that_is_not_there_is_told() {
+    fn a_partition_that_is_not_there_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         assert!(Boot::open(&folder.path().join("none"), false).unwrap_err().contains("no boot partition"));
         assert!(Boot::open(folder.path(), true).unwrap_err().contains("not mounted"));
@@ -146,7 +146,7 @@ mod tests {
 
     /// sysfs is mounted read-only or not at all writable here: what cannot be remounted is told, and nothing is tried.
     #[test]
-    fn a_partition_that_cannot_be_made_writable_is_told() {
+    fn a_partition_that_cannot_be_made_writable_is_reported() {
         let read_only = ["/sys", "/proc/sys", "/sys/fs/cgroup"].into_iter().find(|path| {
             rustix::fs::statvfs(*path).is_ok_and(|said| said.f_flag.contains(StatVfsMountFlags::RDONLY))
         });

@@ -15,8 +15,8 @@ use crate::base::child;
 use crate::card::accounts::{Accounts, Ids, ids, is_system};
 use crate::card::files::{Before, FileChange, Write, format_origin, plan};
 use crate::card::{
-    Applied, CardSettings, Entry, OWN, Origin, Password, REPORT, ReadFiles, Report, Severity, Sourced,
-    SystemInfo, replace_password,
+    Applied, CardReport, CardSettings, Entry, OWN, Password, REPORT, ReadFiles, SettingOrigin, Severity,
+    Sourced, SystemInfo, replace_password,
 };
 use crate::cli::{Failure, print_stdout};
 use crate::config::{Config, Saved, is_settable_on_page};
@@ -39,7 +39,7 @@ const CONFIG_HEAD: &str = "\
 /// Set up a card from the files on its boot partition
 #[derive(Debug, Subcommand)]
 pub enum CardCommand {
-    Apply(Apply),
+    Apply(ApplyArgs),
 }
 
 /// Apply tallycam.toml and the files of Raspberry Pi Imager to the system of a card.
@@ -48,7 +48,7 @@ pub enum CardCommand {
 /// tallycam-report.txt beside the files and the page Diagnosis list them. It refuses to run on a system that is no
 /// card.
 #[derive(Debug, Args)]
-pub struct Apply {
+pub struct ApplyArgs {
     /// Mount point of the boot partition
     #[arg(long, value_name = "FOLDER", default_value = "/boot/firmware")]
     boot: PathBuf,
@@ -83,7 +83,7 @@ struct Applying {
     applied: Vec<Applied>,
 }
 
-impl Apply {
+impl ApplyArgs {
     fn run(&self) -> Result<(), Failure> {
         let root = Root::open(&self.root).map_err(|error| Failure::Io {
             message: format!("{}: {error}", self.root.display()),
@@ -117,7 +117,7 @@ impl Apply {
         if !self.settings {
             work.configuration(&given, !is_kept, owner);
         }
-        let report = Report::new(work.entries, work.applied);
+        let report = CardReport::new(work.entries, work.applied);
         let report = write_report(&work.root, &mut boot, report, !self.settings);
         drop(boot);
         if is_live && !self.settings {
@@ -210,7 +210,7 @@ impl Applying {
     fn report_not_used(&mut self, wanted: &CardSettings, settings: &Saved) {
         self.entries.retain(|entry| entry.severity != Severity::Note);
         let CardSettings { host, time_zone, country, wifi, wired, wireless, user, keys, .. } = wanted;
-        fn origin<T>(given: &Option<Sourced<T>>) -> Option<&Origin> {
+        fn origin<T>(given: &Option<Sourced<T>>) -> Option<&SettingOrigin> {
             given.as_ref().map(|given| &given.origin)
         }
         // A host name that is made of the camera's was asked for by nobody.
@@ -218,7 +218,7 @@ impl Applying {
         let texts = [host, origin(time_zone), origin(country), origin(user)];
         let all =
             texts.into_iter().chain([origin(wifi), origin(wired), origin(wireless), origin(keys)]).flatten();
-        for Origin { file, line, key } in all {
+        for SettingOrigin { file, line, key } in all {
             let what = "not used: this system is no card of tallycam's";
             let hint = Some(String::from("set it in Raspberry Pi Imager, or on the system"));
             self.entries.push(Entry::not_used(file, *line, key, what, hint));
@@ -277,7 +277,7 @@ impl Applying {
         };
         self.report_in_force(&found.settings, of_page.as_deref().unwrap_or_default());
         if let Some(Sourced { value: password, origin }) = &found.wanted.password {
-            let told = |message: String| Entry::mistake(OWN, origin.line, &origin.key, message, None);
+            let to_entry = |message: String| Entry::mistake(OWN, origin.line, &origin.key, message, None);
             let hash = state::hash(password, &last);
             let set = match (state, &hash) {
                 (Ok(state), Ok(hash)) => state.password(hash, &mut memory),
@@ -288,7 +288,7 @@ impl Applying {
                 Ok(()) => {
                     self.applied.push(Applied::new("password of the page", "set", format_origin(origin)))
                 }
-                Err(why) => self.entries.push(told(format!("could not be set: {why}"))),
+                Err(why) => self.entries.push(to_entry(format!("could not be set: {why}"))),
             }
             if let (Password::Plain(_, span), Ok(hash), Some(text)) = (password, &hash, &found.own_text) {
                 let replaced =
@@ -301,7 +301,7 @@ impl Applying {
                     let what = format!(
                         "is readable there for everybody, and could not be replaced by its hash: {why}"
                     );
-                    self.entries.push(told(what));
+                    self.entries.push(to_entry(what));
                 }
             }
         }
@@ -391,9 +391,9 @@ impl Applying {
 fn write_report(
     root: &Root,
     boot: &mut Result<Boot, String>,
-    mut report: Report,
+    mut report: CardReport,
     for_daemon: bool,
-) -> Report {
+) -> CardReport {
     if let Ok(boot) = boot {
         let text = report.text();
         let is_there = boot.read(REPORT).is_ok_and(|there| there.as_deref() == Some(text.as_bytes()));

@@ -8,12 +8,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::cli::camera::devices;
-use crate::cli::checking::port_check::{self, Address};
+use crate::cli::checking::port_check::{self, PortAddress};
 use crate::cli::checking::report;
 use crate::cli::common::atomic_file::{already_exists, write_bytes_atomically};
 use crate::cli::common::daemon::{Daemon, Sent};
 use crate::cli::common::failure::{CONFIGURATION, DEVICE, FAILED, IO};
-use crate::cli::common::session;
 use crate::cli::common::terminal::{coloured, takes_colour};
 use crate::cli::service::config::summary;
 use crate::cli::{Failure, Given, print_json, print_stdout};
@@ -22,17 +21,18 @@ use crate::daemon::counting::{state_directory, store_settings};
 use crate::daemon::diagnosis;
 use crate::daemon::recording::retention;
 use crate::daemon::settings::Started;
+use crate::daemon::still::capture_picture;
 use crate::http::{Finding, Verdict, room_finding};
 use crate::media::SourceErrorKind;
 use crate::store::media::{MediaError, MediaReader};
-use crate::store::{Reader, StoreError};
+use crate::store::{CountsReader, StoreError};
 
 /// Check everything: configuration, devices, camera, lens, permissions, model, stores, the machine, addresses.
 ///
 /// Opens the configured camera, takes a frame, and tries every address. The worst finding comes first. A running
 /// service is no fault.
 #[derive(Debug, Args)]
-pub struct Check {
+pub struct CheckArgs {
     #[command(flatten)]
     given: Given,
     /// Do not open the camera
@@ -56,7 +56,7 @@ type Found = (Finding, u8);
 /// A camera that is asleep in its own fashion is given so long for its first picture.
 const PICTURE_WITHIN: Duration = Duration::from_secs(10);
 
-impl Check {
+impl CheckArgs {
     /// Looks at everything and tells what was found.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         if let Some(file) = self.report.as_ref().filter(|file| !self.force && file.exists()) {
@@ -105,9 +105,9 @@ impl Check {
 
     fn all(&self, read: &Started) -> Vec<Found> {
         let config = &read.resolved.config;
-        let addresses: Vec<(&Listen, Address)> =
+        let addresses: Vec<(&Listen, PortAddress)> =
             config.http.listen.iter().map(|listen| (listen, port_check::check_address(listen))).collect();
-        let is_running = addresses.iter().any(|(_, address)| *address == Address::Ours);
+        let is_running = addresses.iter().any(|(_, address)| *address == PortAddress::Ours);
         let mut found = vec![
             (Finding::good("configuration", summary(&read.resolved)), 0),
             (settings(read), CONFIGURATION),
@@ -181,7 +181,7 @@ fn daemon_findings(config: &Config) -> Vec<Finding> {
 
 fn camera(config: &Config, is_running: bool) -> Found {
     let name = "camera";
-    match session::capture_picture(config, PICTURE_WITHIN) {
+    match capture_picture(config, PICTURE_WITHIN) {
         Ok(taken) => {
             let picture = &taken.picture;
             let size = format!("{}×{}, {} bytes", picture.width, picture.height, picture.jpeg_len());
@@ -191,22 +191,18 @@ fn camera(config: &Config, is_running: bool) -> Found {
             };
             (Finding::good(name, said), 0)
         }
-        Err(Failure::Device(trouble)) if trouble.kind == SourceErrorKind::Busy && is_running => {
+        Err(trouble) if trouble.kind == SourceErrorKind::Busy && is_running => {
             let said = "in use, most likely by the running service: see its page";
             (Finding::none(name, said), 0)
         }
-        Err(Failure::Device(mut trouble)) => {
-            let hint = trouble.hint.take();
-            (Finding::bad(name, trouble.line()).maybe_hint(hint), DEVICE)
-        }
-        Err(other) => (Finding::bad(name, other.to_text().replacen("tallycam: ", "", 1)), other.code()),
+        Err(trouble) => (Finding::bad(name, trouble.reason()).maybe_hint(trouble.advice()), DEVICE),
     }
 }
 
 /// Lines of the configuration that will not be counted on, for one that was drawn has their name.
 fn ignored_lines_finding(config: &Config) -> Option<Finding> {
     // What is wrong with counts.db itself is told of that.
-    let rows = Reader::open(&store_settings(config)).and_then(|reader| reader.lines()).ok()?;
+    let rows = CountsReader::open(&store_settings(config)).and_then(|reader| reader.lines()).ok()?;
     let is_drawn = |name: &str| {
         rows.iter().any(|row| row.scene.is_some() && row.deleted_us.is_none() && row.draft.name == name)
     };
@@ -236,7 +232,7 @@ fn check_counts(config: &Config) -> Found {
             0,
         );
     }
-    let finding = match Reader::open(&settings).and_then(|reader| reader.check()) {
+    let finding = match CountsReader::open(&settings).and_then(|reader| reader.check()) {
         Ok(faults) if faults.is_empty() => Finding::good(name, format!("{} is sound", file.display())),
         Ok(faults) => Finding::bad(name, format!("{}: {}", file.display(), faults.join("; ")))
             .hint("make a copy of the file first"),
@@ -273,17 +269,17 @@ fn pictures(config: &Config) -> Found {
     }
 }
 
-fn listen_finding(listen: &Listen, address: &Address) -> Finding {
+fn listen_finding(listen: &Listen, address: &PortAddress) -> Finding {
     let name = "address";
     match address {
-        Address::Free => Finding::good(name, format!("{listen} can be listened on")),
-        Address::Ours => Finding::good(name, format!("the running service listens on {listen}")),
-        Address::Taken(owner) => {
+        PortAddress::Free => Finding::good(name, format!("{listen} can be listened on")),
+        PortAddress::Ours => Finding::good(name, format!("the running service listens on {listen}")),
+        PortAddress::Taken(owner) => {
             let by = owner.as_deref().unwrap_or("another program");
             Finding::bad(name, format!("{listen} is in use by {by}"))
                 .hint("stop that program, or set another address in [http] listen")
         }
-        Address::Refused(why, hint) => {
+        PortAddress::Refused(why, hint) => {
             Finding::bad(name, format!("{listen} cannot be listened on: {why}")).maybe_hint(hint.clone())
         }
     }

@@ -18,7 +18,7 @@ const ANSWER: u64 = 64 * 1024;
 
 /// What an address is good for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
+pub enum PortAddress {
     /// It can be listened on.
     Free,
     /// A tallycam listens there already.
@@ -30,59 +30,61 @@ pub enum Address {
 }
 
 /// Tries `listen`, and lets it go again.
-pub fn check_address(listen: &Listen) -> Address {
+pub fn check_address(listen: &Listen) -> PortAddress {
     match listen {
         Listen::Tcp(address) | Listen::Https(address) => try_tcp(*address),
         Listen::Unix(path) => unix(path),
     }
 }
 
-fn try_tcp(address: SocketAddr) -> Address {
+fn try_tcp(address: SocketAddr) -> PortAddress {
     match TcpListener::bind(address) {
-        Ok(_) => Address::Free,
+        Ok(_) => PortAddress::Free,
         Err(error) => match error.kind() {
-            io::ErrorKind::AddrInUse if is_tallycam_at(address) => Address::Ours,
-            io::ErrorKind::AddrInUse => Address::Taken(listening_program(address.port())),
-            io::ErrorKind::PermissionDenied => Address::Refused(
+            io::ErrorKind::AddrInUse if is_tallycam_at(address) => PortAddress::Ours,
+            io::ErrorKind::AddrInUse => PortAddress::Taken(listening_program(address.port())),
+            io::ErrorKind::PermissionDenied => PortAddress::Refused(
                 error.to_string(),
                 Some(String::from("ports below 1024 need root or systemd's sockets: use a higher one")),
             ),
-            io::ErrorKind::AddrNotAvailable => Address::Refused(
+            io::ErrorKind::AddrNotAvailable => PortAddress::Refused(
                 format!("no network interface of this machine has the address {}", address.ip()),
                 Some(format!("\"0.0.0.0:{}\" listens on all of them", address.port())),
             ),
-            _ => Address::Refused(error.to_string(), None),
+            _ => PortAddress::Refused(error.to_string(), None),
         },
     }
 }
 
-fn unix(path: &Path) -> Address {
+fn unix(path: &Path) -> PortAddress {
     match UnixStream::connect(path) {
         Ok(stream) => {
             let limited = stream
                 .set_read_timeout(Some(ANSWER_WITHIN))
                 .and_then(|()| stream.set_write_timeout(Some(ANSWER_WITHIN)));
             match limited.and_then(|()| is_tallycam(stream)) {
-                Ok(true) => Address::Ours,
-                _ => Address::Taken(None),
+                Ok(true) => PortAddress::Ours,
+                _ => PortAddress::Taken(None),
             }
         }
         // Nobody listens on it any more: it is replaced at start.
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && is_socket(path) => Address::Free,
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && is_socket(path) => {
+            PortAddress::Free
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => match path.parent() {
             Some(folder) if folder.is_dir() => match rustix::fs::access(folder, rustix::fs::Access::WRITE_OK)
             {
-                Ok(()) => Address::Free,
+                Ok(()) => PortAddress::Free,
                 Err(error) => {
-                    Address::Refused(format!("{} may not be written: {error}", folder.display()), None)
+                    PortAddress::Refused(format!("{} may not be written: {error}", folder.display()), None)
                 }
             },
-            _ => Address::Refused(
+            _ => PortAddress::Refused(
                 String::from("its folder is not there"),
                 path.parent().map(|folder| format!("mkdir {}", folder.display())),
             ),
         },
-        Err(error) => Address::Refused(error.to_string(), None),
+        Err(error) => PortAddress::Refused(error.to_string(), None),
     }
 }
 
@@ -175,8 +177,8 @@ mod tests {
 
     #[test]
     fn a_free_address_is_free_and_one_of_nobody_refused() {
-        assert_eq!(check_address(&Listen::Tcp("127.0.0.1:0".parse().unwrap())), Address::Free);
-        let Address::Refused(why, hint) = check_address(&Listen::Tcp("192.0.2.1:8080".parse().unwrap()))
+        assert_eq!(check_address(&Listen::Tcp("127.0.0.1:0".parse().unwrap())), PortAddress::Free);
+        let PortAddress::Refused(why, hint) = check_address(&Listen::Tcp("192.0.2.1:8080".parse().unwrap()))
         else {
             panic!("a documentation address is nobody's");
         };
@@ -186,7 +188,8 @@ mod tests {
     #[test]
     fn another_program_is_named() {
         let (server, thread) = answering(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
-        let Address::Taken(Some(owner)) = check_address(&Listen::Tcp(server.local_addr().unwrap())) else {
+        let PortAddress::Taken(Some(owner)) = check_address(&Listen::Tcp(server.local_addr().unwrap()))
+        else {
             panic!("not taken, or by nobody")
         };
         assert!(owner.contains(&format!("(process {})", std::process::id())), "{owner}");
@@ -197,7 +200,7 @@ mod tests {
     fn a_running_tallycam_is_known_by_its_figures() {
         let (server, thread) =
             answering(b"HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\ntallycam_build_info 1");
-        assert_eq!(check_address(&Listen::Tcp(server.local_addr().unwrap())), Address::Ours);
+        assert_eq!(check_address(&Listen::Tcp(server.local_addr().unwrap())), PortAddress::Ours);
         thread.join().unwrap();
     }
 
@@ -205,13 +208,13 @@ mod tests {
     fn unix_sockets() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("http.sock");
-        assert_eq!(check_address(&Listen::Unix(path.clone())), Address::Free);
+        assert_eq!(check_address(&Listen::Unix(path.clone())), PortAddress::Free);
         let server = UnixListener::bind(&path).unwrap();
         let thread = std::thread::spawn(move || drop(server.accept().unwrap()));
-        assert_eq!(check_address(&Listen::Unix(path.clone())), Address::Taken(None));
+        assert_eq!(check_address(&Listen::Unix(path.clone())), PortAddress::Taken(None));
         thread.join().unwrap();
         // A child that another test is starting has it, too, until it is another program.
-        let unused = || check_address(&Listen::Unix(path.clone())) == Address::Free;
+        let unused = || check_address(&Listen::Unix(path.clone())) == PortAddress::Free;
         let soon = (0..1000).any(|_| {
             unused() || {
                 std::thread::sleep(Duration::from_millis(10));
@@ -221,9 +224,9 @@ mod tests {
         assert!(soon, "a socket that nobody listens on is replaced");
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
-        assert!(matches!(check_address(&Listen::Unix(file)), Address::Refused(..)));
+        assert!(matches!(check_address(&Listen::Unix(file)), PortAddress::Refused(..)));
         let absent = folder.path().join("no/http.sock");
-        assert!(matches!(check_address(&Listen::Unix(absent)), Address::Refused(_, Some(_))));
+        assert!(matches!(check_address(&Listen::Unix(absent)), PortAddress::Refused(_, Some(_))));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::base::child;
 use crate::base::clock;
-use crate::base::redact::{STARS, redact_command, redact_known, secrets_in_path};
+use crate::base::redact::{STARS, redact_known, secrets_in_command, secrets_in_path};
 use crate::cli::common::daemon::{Daemon, Sent};
 use crate::config::keys;
 use crate::config::{Config, Origin, Resolved};
@@ -352,7 +352,9 @@ impl Redaction {
             secrets.extend(texts.into_iter().flatten().cloned());
             let paths = [&source.path, &config.store.directory, &config.detect.replay];
             secrets.extend(paths.into_iter().flatten().map(|path| path.display().to_string()));
-            secrets.extend(redact_command(&source.command).1);
+            // What is shorter is a word or number of everything.
+            let is_long = |part: &String| part.chars().count() >= LEAST;
+            secrets.extend(secrets_in_command(&source.command).into_iter().filter(is_long));
             secrets.extend(source.url.as_deref().map(identifying_parts).unwrap_or_default());
             let drawn = config.lines.iter().map(|line| &line.name);
             secrets.extend(drawn.chain(config.zones.iter().map(|zone| &zone.name)).cloned());
@@ -413,7 +415,7 @@ fn identifying_parts(url: &str) -> Vec<String> {
     let host =
         host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(host, _)| host);
     let mut parts: Vec<String> = user.split(':').chain([host, path]).map(str::to_owned).collect();
-    parts.extend(secrets_in_path(path));
+    parts.extend(secrets_in_path(path).into_iter().filter(|part| part.chars().count() >= LEAST));
     parts
 }
 
@@ -430,7 +432,7 @@ mod tests {
 
     /// Whatever text a key takes, the report has it not: neither as the setting nor where something else says it.
     #[test]
-    fn no_text_of_the_configuration_is_told() {
+    fn no_text_of_the_configuration_is_reported() {
         let free = |key: &&Key| !is_harmless_shape(key.kind.shape().word);
         for key in KEYS.iter().filter(free) {
             let value = match key.kind.shape().word {
@@ -447,8 +449,8 @@ mod tests {
             };
             // What takes no such text cannot tell it.
             let Ok(resolved) = Config::from_text(Path::new("config.toml"), &text, &[], []) else { continue };
-            let told = configuration(&resolved);
-            assert!(told.contains(key.name) && !told.contains("s3cretvalue"), "{told}");
+            let written = configuration(&resolved);
+            assert!(written.contains(key.name) && !written.contains("s3cretvalue"), "{written}");
         }
     }
 
@@ -490,15 +492,15 @@ mod tests {
     }
 
     #[test]
-    fn plain_settings_are_told_with_who_set_them() {
-        let told = configuration(&resolved(
+    fn plain_settings_are_reported_with_who_set_them() {
+        let written = configuration(&resolved(
             "[source]\nkind = \"libcamera\"\nwidth = 1280\ndevice = \"/dev/video2\"\n",
         ));
         assert!(
-            told.contains("source.kind = \"libcamera\"  # file\nsource.device = \"/dev/video2\""),
-            "{told}"
+            written.contains("source.kind = \"libcamera\"  # file\nsource.device = \"/dev/video2\""),
+            "{written}"
         );
-        assert!(told.contains("source.width = 1280"), "{told}");
+        assert!(written.contains("source.width = 1280"), "{written}");
     }
 
     #[test]

@@ -88,9 +88,7 @@ impl Failure {
             Failure::Usage { message, hint }
             | Failure::Io { message, hint }
             | Failure::Failed { message, hint } => with_hint(message, hint.as_deref()),
-            Failure::Device(trouble) => {
-                with_hint(&SourceError { hint: None, ..trouble.clone() }.line(), trouble.hint.as_deref())
-            }
+            Failure::Device(trouble) => with_hint(&trouble.reason(), trouble.advice().as_deref()),
             Failure::Configuration(complaints) => {
                 format!("{complaints}\n\ntallycam: {} in the configuration", complaints.count_text())
             }

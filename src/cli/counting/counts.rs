@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::daemon::counting::{settings, state_directory, store_settings};
 use crate::http::report::counts::{BUCKETS, By, Counted, grouped, is_known, sum};
 use crate::http::time_param;
-use crate::store::{BucketSize, Counts, CountsQuery, EditError, Reader, Scene, StoreError};
+use crate::store::{BucketSize, Counts, CountsQuery, CountsReader, EditError, Scene, StoreError};
 use crate::ui::Clock;
 use crate::vision::Direction;
 
@@ -30,12 +30,12 @@ pub enum CountsCommand {
     /// Show the counts as a table.
     ///
     /// Time without counting shows as a dash, never as zero.
-    Show(Show),
+    Show(CountsShowArgs),
     /// Print the counts as CSV or JSON, for programs.
-    Export(Export),
+    Export(CountsExportArgs),
     /// Reset today's counters to zero. Nothing is deleted.
-    Reset(Reset),
-    Recount(recount::Recount),
+    Reset(CountsResetArgs),
+    Recount(recount::RecountArgs),
 }
 
 impl CountsCommand {
@@ -52,7 +52,7 @@ impl CountsCommand {
 
 /// Which counts.
 #[derive(Debug, Args)]
-struct Span {
+struct SpanArgs {
     /// Start: a date, a time, today, yesterday, -24h, -7d
     #[arg(long, value_name = "TIME", default_value = "today", allow_hyphen_values = true)]
     from: String,
@@ -87,7 +87,7 @@ struct Read {
     elsewhere: Vec<Scene>,
 }
 
-impl Span {
+impl SpanArgs {
     fn read(&self, config: &Config, is_for_json: bool) -> Result<Read, Failure> {
         let counts_db = store_settings(config);
         let clock =
@@ -122,7 +122,7 @@ impl Span {
             let counted = Counted { scene, from_us, to_us, bucket, by, rows, gaps, line_gaps };
             return Ok(Read { counted, camera: counts_db.camera, clock, elsewhere: Vec::new() });
         }
-        let reader = Reader::open(&counts_db).map_err(store_failure)?;
+        let reader = CountsReader::open(&counts_db).map_err(store_failure)?;
         let rows = reader.counts(&query).map_err(store_failure)?;
         let (gaps, line_gaps) = if !is_for_json {
             (Vec::new(), None)
@@ -141,7 +141,8 @@ impl Span {
                 elsewhere.extend(rows.iter().any(is_known).then_some(other));
             }
         }
-        let counted = Counted { scene, from_us, to_us, bucket, by, rows, gaps, line_gaps };
+        let counted = Counted { scene, from_us, to_us, bucket, by, rows, gaps, line_gaps }
+            .with_whole_buckets(clock.now_us);
         Ok(Read { counted, camera: counts_db.camera, clock, elsewhere })
     }
 
@@ -184,17 +185,17 @@ impl Read {
 }
 
 #[derive(Debug, Args)]
-pub struct Show {
+pub struct CountsShowArgs {
     #[command(flatten)]
     given: Given,
     #[command(flatten)]
-    span: Span,
+    span: SpanArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-impl Show {
+impl CountsShowArgs {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         let read = self.span.read_with_hint(&config, self.json)?;
@@ -229,11 +230,11 @@ fn format_table(counted: &Counted, zone: &TimeZone) -> String {
 }
 
 #[derive(Debug, Args)]
-pub struct Export {
+pub struct CountsExportArgs {
     #[command(flatten)]
     given: Given,
     #[command(flatten)]
-    span: Span,
+    span: SpanArgs,
     /// Print CSV, the default
     #[arg(long, conflicts_with = "json")]
     csv: bool,
@@ -242,7 +243,7 @@ pub struct Export {
     json: bool,
 }
 
-impl Export {
+impl CountsExportArgs {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         let read = self.span.read_with_hint(&config, self.json)?;
@@ -251,7 +252,7 @@ impl Export {
 }
 
 #[derive(Debug, Args)]
-pub struct Reset {
+pub struct CountsResetArgs {
     #[command(flatten)]
     given: Given,
     /// The number of one line; without it all lines
@@ -259,7 +260,7 @@ pub struct Reset {
     line: Option<u64>,
 }
 
-impl Reset {
+impl CountsResetArgs {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         let Some(daemon) = Daemon::find(&config) else { return self.write(&config) };
@@ -272,7 +273,7 @@ impl Reset {
     fn write(&self, config: &Config) -> Result<(), Failure> {
         let counts_db = store_settings(config);
         // A counts.db that is not there is not made for a reset.
-        Reader::open(&counts_db).map_err(store_failure)?;
+        CountsReader::open(&counts_db).map_err(store_failure)?;
         let (counts, worker) = Counts::open(counts_db).map_err(store_failure)?;
         counts.show_scene(settings(config).scene);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

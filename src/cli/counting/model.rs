@@ -11,25 +11,25 @@ use crate::base::set_nice_only;
 use crate::cli::common::terminal::{Of, Progress};
 use crate::cli::{Failure, Given, print_json, print_stdout};
 use crate::daemon::counting::state_directory;
-use crate::daemon::model_sandbox::{Verdict, WITHIN};
+use crate::daemon::model_sandbox::{SandboxVerdict, WITHIN};
 use crate::models::{self, Addition, CATALOGUE, FoundModel, ModelError, Models, Proof, ProofRun};
 use crate::vision::onnx::Card;
 
 /// List, check or add detection models.
 #[derive(Debug, Subcommand)]
 pub enum ModelCommand {
-    List(List),
-    Check(Check),
-    Add(Add),
+    List(ModelListArgs),
+    Check(ModelCheckArgs),
+    Add(ModelAddArgs),
     #[command(hide = true)]
-    Prove(Prove),
+    Prove(ModelProveArgs),
 }
 
 /// Show installed models, and those that can be downloaded.
 ///
 /// Searched: ./models, beside the program, /usr/share/tallycam/models and the state directory.
 #[derive(Debug, Args)]
-pub struct List {
+pub struct ModelListArgs {
     #[command(flatten)]
     given: Given,
     /// Print JSON
@@ -39,7 +39,7 @@ pub struct List {
 
 /// Run a model on a picture and show its detections.
 #[derive(Debug, Args)]
-pub struct Check {
+pub struct ModelCheckArgs {
     #[command(flatten)]
     given: Given,
     /// Name of an installed model, or an ONNX file
@@ -54,7 +54,7 @@ pub struct Check {
 /// Its outputs show the kind of model (YOLOX, YOLOv5, v8, v11, SSD, NanoDet, PicoDet, or final boxes). It is tested on
 /// a picture, and copied into the state directory with a description that can be edited.
 #[derive(Debug, Args)]
-pub struct Add {
+pub struct ModelAddArgs {
     #[command(flatten)]
     given: Given,
     /// The ONNX file, its URL (http:// or https://), or a name of the catalogue (see `tallycam model list`)
@@ -75,7 +75,7 @@ pub struct Add {
 
 /// Try a model for the daemon, which ends nothing but this process.
 #[derive(Debug, Args)]
-pub struct Prove {
+pub struct ModelProveArgs {
     /// Bytes of memory that it may have
     #[arg(long)]
     memory: u64,
@@ -114,7 +114,7 @@ impl ModelCommand {
     }
 }
 
-impl List {
+impl ModelListArgs {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let models = models(&given.merge(&self.given))?.list();
         if self.json {
@@ -148,7 +148,7 @@ impl List {
     }
 }
 
-impl Check {
+impl ModelCheckArgs {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let models = models(&given.merge(&self.given))?;
         let path = Path::new(&self.model);
@@ -177,10 +177,10 @@ impl Check {
     }
 }
 
-impl Prove {
+impl ModelProveArgs {
     fn run(&self) -> Result<(), Failure> {
         self.limit_resources();
-        print_json(&Verdict::from_result(models::try_model_file(
+        print_json(&SandboxVerdict::from_result(models::try_model_file(
             &self.file,
             self.size,
             self.threads as usize,
@@ -218,7 +218,7 @@ fn parse_size(text: &str) -> Result<(u32, u32), String> {
     Ok((side(width)?, side(height)?))
 }
 
-impl Add {
+impl ModelAddArgs {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let models = models(&given.merge(&self.given))?;
         let addition = Addition { name: self.name.clone(), replace: self.force, ..self.trial.addition()? };

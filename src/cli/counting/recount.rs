@@ -25,8 +25,10 @@ use crate::http::{RecountBody, RecountReport};
 use crate::pipeline::LoadedDetector;
 use crate::pipeline::counting::MODEL_SETTING;
 use crate::pipeline::recount::{RecordingCount, RecountError, count_recording};
-use crate::store::media::{Item, MediaKind, MediaReader, Origin};
-use crate::store::{self, Counts, CrossingsQuery, Direction, EditError, LineRow, Reader, Recounted, Scene};
+use crate::store::media::{Item, MediaKind, MediaOrigin, MediaReader};
+use crate::store::{
+    self, Counts, CountsReader, CrossingsQuery, Direction, EditError, LineRow, Recounted, Scene,
+};
 
 /// Crossings that are read from counts.db at once.
 const PAGE: usize = 5000;
@@ -38,7 +40,7 @@ const PAGE: usize = 5000;
 /// object on a line at the start of the recording may be missed. The same recording, lines and model always give the
 /// same result.
 #[derive(Debug, Args)]
-pub struct Recount {
+pub struct RecountArgs {
     #[command(flatten)]
     given: Given,
     /// Numbers or names of recordings
@@ -72,14 +74,14 @@ fn parse_fps(text: &str) -> Result<f64, String> {
     }
 }
 
-impl Recount {
+impl RecountArgs {
     /// Counts, puts it on record, and says what changed.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let resolved = given.merge(&self.given).load()?;
         let pinned = configured_model(self.model.as_deref(), &resolved);
         let config = resolved.config;
         let media = media::reader(&config)?;
-        let counts_db = Reader::open(&store_settings(&config)).map_err(store_failure)?;
+        let counts_db = CountsReader::open(&store_settings(&config)).map_err(store_failure)?;
         // Each is known before the first is counted, which may take an hour.
         let items = self.recordings.iter().map(|wanted| recording(&media, wanted));
         let items: Vec<Item> = items.collect::<Result<_, _>>()?;
@@ -99,7 +101,7 @@ impl Recount {
         config: &Config,
         pinned: Option<&str>,
         media: &MediaReader,
-        counts_db: &Reader,
+        counts_db: &CountsReader,
         item: &Item,
     ) -> Result<Report, Failure> {
         let scene = match self.scene.as_deref().and_then(Scene::parse) {
@@ -146,7 +148,7 @@ impl Recount {
         &self,
         config: &Config,
         pinned: Option<&str>,
-        counts_db: &Reader,
+        counts_db: &CountsReader,
         scene: Scene,
     ) -> Result<LoadedDetector, Failure> {
         let mut detect: DetectConfig = config.detect.clone();
@@ -188,8 +190,12 @@ fn label(item: &Item) -> String {
 
 /// Which scene a recording shows: that which was counted most while it was made, else the configured one. What was
 /// brought in is never taken for the camera's.
-fn recorded_scene(counts_db: &Reader, item: &Item, configured: Scene) -> Result<Scene, store::StoreError> {
-    if item.origin == Origin::Import {
+fn recorded_scene(
+    counts_db: &CountsReader,
+    item: &Item,
+    configured: Scene,
+) -> Result<Scene, store::StoreError> {
+    if item.origin == MediaOrigin::Import {
         return Ok(Scene::Files);
     }
     // Of what is still to come, as a clock that is wrong has it, nothing was counted, and no gap tells of it.
@@ -212,7 +218,7 @@ type Sums = BTreeMap<u64, (u64, u64)>;
 
 /// What counts.db has in the place that the recount takes.
 fn previous_sums(
-    counts_db: &Reader,
+    counts_db: &CountsReader,
     scene: Scene,
     counted: &RecordingCount,
 ) -> Result<Sums, store::StoreError> {

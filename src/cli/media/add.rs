@@ -25,7 +25,7 @@ use crate::store::media::{Item, MediaError, MediaReader};
 ///
 /// Nothing is decoded: every frame keeps its bytes. An MP4 or MOV keeps its times and its date.
 #[derive(Debug, Args)]
-pub struct Add {
+pub struct MediaAddArgs {
     #[command(flatten)]
     given: Given,
     /// The files
@@ -55,7 +55,7 @@ fn parse_fps(text: &str) -> Result<f64, String> {
     }
 }
 
-impl Add {
+impl MediaAddArgs {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         check_storing_allowed(&config)?;
@@ -255,7 +255,7 @@ fn add(config: &Config, store: &Store, path: &Path, options: AddOptions) -> Resu
                 }
                 failure => NotAdded::Failed(failure),
             })?;
-            let taken: Taken = done.read().map_err(NotAdded::Failed)?;
+            let taken: UploadedReport = done.read().map_err(NotAdded::Failed)?;
             let item = reader.item(taken.id).map_err(|error| NotAdded::Failed(store_failure(error)))?;
             Ok(Added { item, left_out: taken.left_out })
         }
@@ -264,7 +264,7 @@ fn add(config: &Config, store: &Store, path: &Path, options: AddOptions) -> Resu
 
 /// What the daemon says of a file that it has taken.
 #[derive(Debug, Deserialize)]
-struct Taken {
+struct UploadedReport {
     id: u64,
     #[serde(default)]
     left_out: u64,

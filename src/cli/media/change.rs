@@ -20,7 +20,7 @@ use crate::store::media::{AsideFile, Item, Media, MediaEdit, MediaError};
 
 /// Rename an item
 #[derive(Debug, Args)]
-pub struct Rename {
+pub struct RenameArgs {
     #[command(flatten)]
     given: Given,
     /// Its number or its name; id:7 and name:7 say which
@@ -34,7 +34,7 @@ pub struct Rename {
     json: bool,
 }
 
-impl Rename {
+impl RenameArgs {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let edit = MediaEdit { name: Some(self.name.clone()), ..MediaEdit::default() };
         edit_one(&given.merge(&self.given).load()?.config, &self.item, edit, self.json)
@@ -43,7 +43,7 @@ impl Rename {
 
 /// Change the date of an item
 #[derive(Debug, Args)]
-pub struct Date {
+pub struct DateArgs {
     #[command(flatten)]
     given: Given,
     /// Its number or its name; id:7 and name:7 say which
@@ -57,7 +57,7 @@ pub struct Date {
     json: bool,
 }
 
-impl Date {
+impl DateArgs {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let edit = MediaEdit { date: Some(self.date.clone()), ..MediaEdit::default() };
         edit_one(&given.merge(&self.given).load()?.config, &self.item, edit, self.json)
@@ -66,7 +66,7 @@ impl Date {
 
 /// Set the note of an item
 #[derive(Debug, Args)]
-pub struct Note {
+pub struct NoteArgs {
     #[command(flatten)]
     given: Given,
     /// Its number or its name; id:7 and name:7 say which
@@ -80,7 +80,7 @@ pub struct Note {
     json: bool,
 }
 
-impl Note {
+impl NoteArgs {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let edit = MediaEdit { note: Some(self.note.clone()), ..MediaEdit::default() };
         edit_one(&given.merge(&self.given).load()?.config, &self.item, edit, self.json)
@@ -111,25 +111,25 @@ fn edit_one(config: &Config, wanted: &str, edit: MediaEdit, json: bool) -> Resul
     if json {
         return print_json(&after);
     }
-    let mut told = Vec::new();
+    let mut messages = Vec::new();
     if after.name != before.name {
-        told.push(format!("{:?} is called {:?} now", before.name, after.name));
+        messages.push(format!("{:?} is called {:?} now", before.name, after.name));
     }
     if (&after.date, after.at_us) != (&before.date, before.at_us) {
-        told.push(format!("{:?} has the date {} now", after.name, after.date));
+        messages.push(format!("{:?} has the date {} now", after.name, after.date));
     }
     if after.note != before.note {
-        told.push(format!("the note on {:?} is changed", after.name));
+        messages.push(format!("the note on {:?} is changed", after.name));
     }
-    if told.is_empty() {
-        told.push(format!("{:?} is so already", after.name));
+    if messages.is_empty() {
+        messages.push(format!("{:?} is so already", after.name));
     }
-    print_stdout(&format!("{}\n", told.join("\n")))
+    print_stdout(&format!("{}\n", messages.join("\n")))
 }
 
 /// Protect items from retention
 #[derive(Debug, Args)]
-pub struct Keep {
+pub struct KeepArgs {
     #[command(flatten)]
     given: Given,
     /// Their numbers or names; id:7 and name:7 say which
@@ -140,7 +140,7 @@ pub struct Keep {
     off: bool,
 }
 
-impl Keep {
+impl KeepArgs {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         let items = find_items(&config, &self.items)?;
@@ -159,7 +159,7 @@ impl Keep {
 
 /// Delete items
 #[derive(Debug, Args)]
-pub struct Remove {
+pub struct RemoveArgs {
     #[command(flatten)]
     given: Given,
     /// Their numbers or names (id:7 and name:7 say which); all are deleted, or none
@@ -170,7 +170,7 @@ pub struct Remove {
     yes: bool,
 }
 
-impl Remove {
+impl RemoveArgs {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         let items = find_items(&config, &self.items)?;

@@ -22,7 +22,7 @@ const PIECE: usize = 1 << 20;
 /// A snapshot is a JPEG. A recording becomes what its ending or --as says: an MP4 or AVI with every frame as recorded,
 /// at its own time; its frames one after the other (mjpeg); or the first one (jpg).
 #[derive(Debug, Args)]
-pub struct Export {
+pub struct MediaExportArgs {
     #[command(flatten)]
     given: Given,
     /// Its number or its name; id:7 and name:7 say which
@@ -41,35 +41,35 @@ pub struct Export {
 
 /// What is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
+enum ExportFormat {
     Film(FilmFormat),
     Jpeg,
 }
 
-impl Format {
-    fn parse(word: &str) -> Option<Format> {
+impl ExportFormat {
+    fn parse(word: &str) -> Option<ExportFormat> {
         match word.to_ascii_lowercase().as_str() {
-            "mp4" => Some(Format::Film(FilmFormat::Mp4)),
-            "avi" => Some(Format::Film(FilmFormat::Avi)),
-            "mjpeg" | "mjpg" => Some(Format::Film(FilmFormat::Mjpeg)),
-            "jpg" | "jpeg" => Some(Format::Jpeg),
+            "mp4" => Some(ExportFormat::Film(FilmFormat::Mp4)),
+            "avi" => Some(ExportFormat::Film(FilmFormat::Avi)),
+            "mjpeg" | "mjpg" => Some(ExportFormat::Film(FilmFormat::Mjpeg)),
+            "jpg" | "jpeg" => Some(ExportFormat::Jpeg),
             _ => None,
         }
     }
 
-    fn from_path(path: &Path) -> Option<Format> {
-        Format::parse(path.extension()?.to_str()?)
+    fn from_path(path: &Path) -> Option<ExportFormat> {
+        ExportFormat::parse(path.extension()?.to_str()?)
     }
 
     fn extension(self) -> &'static str {
         match self {
-            Format::Film(film) => film.as_str(),
-            Format::Jpeg => "jpg",
+            ExportFormat::Film(film) => film.as_str(),
+            ExportFormat::Jpeg => "jpg",
         }
     }
 }
 
-impl Export {
+impl MediaExportArgs {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         let reader = reader(&config)?;
@@ -103,15 +103,16 @@ impl Export {
     }
 
     /// As asked for; else as the file's ending says; else a JPEG of a snapshot, an MP4 of a recording.
-    fn format(&self, item: &Item, is_stdout: bool) -> Result<Format, Failure> {
-        let asked = self.format.as_deref().and_then(Format::parse);
-        let named = || self.to.as_deref().filter(|to| !is_stdout && !to.is_dir()).and_then(Format::from_path);
+    fn format(&self, item: &Item, is_stdout: bool) -> Result<ExportFormat, Failure> {
+        let asked = self.format.as_deref().and_then(ExportFormat::parse);
+        let named =
+            || self.to.as_deref().filter(|to| !is_stdout && !to.is_dir()).and_then(ExportFormat::from_path);
         let usual = match item.kind {
-            MediaKind::Snapshot => Format::Jpeg,
-            MediaKind::Recording => Format::Film(FilmFormat::Mp4),
+            MediaKind::Snapshot => ExportFormat::Jpeg,
+            MediaKind::Recording => ExportFormat::Film(FilmFormat::Mp4),
         };
         let format = asked.or_else(named).unwrap_or(usual);
-        if item.kind == MediaKind::Snapshot && format != Format::Jpeg {
+        if item.kind == MediaKind::Snapshot && format != ExportFormat::Jpeg {
             return Err(Failure::Usage {
                 message: format!(
                     "{:?} is a snapshot, and cannot be written as {}",
@@ -127,10 +128,10 @@ impl Export {
 
 /// The item's name with the ending that fits what is written, cut where no file could be called so. Never a path: a name
 /// has no `/` and is no `..`.
-fn export_name(name: &str, format: Format) -> String {
+fn export_name(name: &str, format: ExportFormat) -> String {
     let ending = format!(".{}", format.extension());
     let (stem, own) = name.split_at(name.rfind('.').unwrap_or(name.len()));
-    match Format::from_path(Path::new(name)) {
+    match ExportFormat::from_path(Path::new(name)) {
         Some(is) if is == format => joined(stem, own),
         Some(_) => joined(stem, &ending),
         None => joined(name, &ending),
@@ -141,18 +142,18 @@ fn export_name(name: &str, format: Format) -> String {
 fn write(
     reader: &MediaReader,
     item: &Item,
-    format: Format,
+    format: ExportFormat,
     out: &mut impl Write,
     not_taken: impl Fn(io::Error) -> Failure,
 ) -> Result<u64, Failure> {
     let format = match (item.kind, format) {
-        (MediaKind::Recording, Format::Film(format)) => format,
+        (MediaKind::Recording, ExportFormat::Film(format)) => format,
         (MediaKind::Snapshot, _) => {
             let jpeg = reader.snapshot(item.id).map_err(store_failure)?;
             out.write_all(&jpeg).map_err(not_taken)?;
             return Ok(jpeg.len() as u64);
         }
-        (MediaKind::Recording, Format::Jpeg) => {
+        (MediaKind::Recording, ExportFormat::Jpeg) => {
             let jpeg = first_picture(reader, item)?;
             out.write_all(&jpeg).map_err(not_taken)?;
             return Ok(jpeg.len() as u64);
@@ -198,15 +199,15 @@ mod tests {
 
     #[test]
     fn a_file_is_called_as_its_item_where_one_can_be() {
-        let film = Format::Film(FilmFormat::Mp4);
+        let film = ExportFormat::Film(FilmFormat::Mp4);
         let long = "\u{1F600}".repeat(196);
         for (name, format, want) in [
-            ("door.jpg", Format::Jpeg, String::from("door.jpg")),
-            ("door.JPEG", Format::Jpeg, String::from("door.JPEG")),
+            ("door.jpg", ExportFormat::Jpeg, String::from("door.jpg")),
+            ("door.JPEG", ExportFormat::Jpeg, String::from("door.JPEG")),
             ("door.jpg", film, String::from("door.mp4")),
             ("v1.2", film, String::from("v1.2.mp4")),
-            (".jpg", Format::Jpeg, String::from(".jpg.jpg")),
-            (&format!("{long}.JPG"), Format::Jpeg, "\u{1F600}".repeat(62) + ".JPG"),
+            (".jpg", ExportFormat::Jpeg, String::from(".jpg.jpg")),
+            (&format!("{long}.JPG"), ExportFormat::Jpeg, "\u{1F600}".repeat(62) + ".JPG"),
             (&format!("{long}.jpg"), film, "\u{1F600}".repeat(62) + ".mp4"),
             (&long, film, "\u{1F600}".repeat(62) + ".mp4"),
         ] {

@@ -19,7 +19,7 @@ const PAGE: usize = 1000;
 
 /// List snapshots and recordings, newest first
 #[derive(Debug, Args)]
-pub struct List {
+pub struct MediaListArgs {
     #[command(flatten)]
     given: Given,
     /// Only these
@@ -51,7 +51,7 @@ pub struct List {
     json: bool,
 }
 
-impl List {
+impl MediaListArgs {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         let mut query = self.query(&config)?;
@@ -128,7 +128,7 @@ fn format_table(items: &[Item], zone: &jiff::tz::TimeZone) -> String {
 
 /// Show the details of an item
 #[derive(Debug, Args)]
-pub struct Show {
+pub struct MediaShowArgs {
     #[command(flatten)]
     given: Given,
     /// Its number or its name; id:7 and name:7 say which
@@ -139,7 +139,7 @@ pub struct Show {
     json: bool,
 }
 
-impl Show {
+impl MediaShowArgs {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         let item = find_item(&reader(&config)?, &self.item)?;

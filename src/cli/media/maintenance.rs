@@ -27,7 +27,7 @@ use crate::store::media::{
 ///
 /// The exit code is 1 if a fault was found and not repaired.
 #[derive(Debug, Args)]
-pub struct Check {
+pub struct MediaCheckArgs {
     #[command(flatten)]
     given: Given,
     /// Repair what can be repaired
@@ -38,7 +38,7 @@ pub struct Check {
     json: bool,
 }
 
-impl Check {
+impl MediaCheckArgs {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         // A store that is not there is not made to be checked. What cannot be read is for the check to tell.
@@ -97,7 +97,7 @@ fn format_report(report: &CheckReport, repair: bool) -> String {
 
 /// Compact the database
 #[derive(Debug, Args)]
-pub struct Vacuum {
+pub struct VacuumArgs {
     #[command(flatten)]
     given: Given,
     /// Overwrite what was deleted first: until then its bytes stay on the card
@@ -105,7 +105,7 @@ pub struct Vacuum {
     wipe: bool,
 }
 
-impl Vacuum {
+impl VacuumArgs {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         drop(reader(&config)?);
@@ -131,7 +131,7 @@ impl Vacuum {
 /// A running service makes the copy, and recording continues. The copy is checked before it gets its name. It is a
 /// `media.db` that can replace the current one.
 #[derive(Debug, Args)]
-pub struct Backup {
+pub struct MediaBackupArgs {
     #[command(flatten)]
     given: Given,
     /// Output file
@@ -142,7 +142,7 @@ pub struct Backup {
     force: bool,
 }
 
-impl Backup {
+impl MediaBackupArgs {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         drop(reader(&config)?);
@@ -221,7 +221,7 @@ fn copy_own(own: &Own, part: &mut File, to: &Path) -> Result<u64, Failure> {
 
 /// Show retention rules and disk space
 #[derive(Debug, Args)]
-pub struct Retention {
+pub struct RetentionArgs {
     #[command(flatten)]
     given: Given,
     /// Also what would go now, and why; nothing is removed
@@ -232,7 +232,7 @@ pub struct Retention {
     json: bool,
 }
 
-impl Retention {
+impl RetentionArgs {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let resolved = given.merge(&self.given).load()?;
         let reader = reader(&resolved.config)?;

@@ -20,20 +20,20 @@ use crate::cli::{Failure, Given};
 /// Show, add, change and delete snapshots and recordings
 #[derive(Debug, Subcommand)]
 pub enum MediaCommand {
-    List(list::List),
-    Show(list::Show),
-    Add(add::Add),
-    Export(export::Export),
-    Rename(change::Rename),
-    Date(change::Date),
-    Note(change::Note),
-    Keep(change::Keep),
-    Remove(change::Remove),
+    List(list::MediaListArgs),
+    Show(list::MediaShowArgs),
+    Add(add::MediaAddArgs),
+    Export(export::MediaExportArgs),
+    Rename(change::RenameArgs),
+    Date(change::DateArgs),
+    Note(change::NoteArgs),
+    Keep(change::KeepArgs),
+    Remove(change::RemoveArgs),
     New(change::New),
-    Check(maintenance::Check),
-    Vacuum(maintenance::Vacuum),
-    Backup(maintenance::Backup),
-    Retention(maintenance::Retention),
+    Check(maintenance::MediaCheckArgs),
+    Vacuum(maintenance::VacuumArgs),
+    Backup(maintenance::MediaBackupArgs),
+    Retention(maintenance::RetentionArgs),
 }
 
 impl MediaCommand {

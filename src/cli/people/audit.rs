@@ -8,13 +8,13 @@ use crate::cli::{Failure, Given, print_stdout};
 use crate::daemon::counting::store_settings;
 use crate::http::time_param;
 use crate::http::{activity_in_words, activity_table};
-use crate::store::{AuditRow, Reader};
+use crate::store::{AuditRow, CountsReader};
 
 /// Show sign-ins, refusals and changes, newest first.
 ///
 /// While the service runs, refusals and repeated sign-ins of the last ten seconds may be missing.
 #[derive(Debug, Args)]
-pub struct Audit {
+pub struct AuditArgs {
     /// Maximum number
     #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     limit: u64,
@@ -25,11 +25,11 @@ pub struct Audit {
     given: Given,
 }
 
-impl Audit {
+impl AuditArgs {
     /// Does it.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let counts_db = store_settings(&given.merge(&self.given).load()?.config);
-        let rows = Reader::open(&counts_db).and_then(|reader| reader.audit(None, self.limit as usize));
+        let rows = CountsReader::open(&counts_db).and_then(|reader| reader.audit(None, self.limit as usize));
         let rows = rows.map_err(store_failure)?;
         if self.csv {
             return print_stdout(&activity_table(&rows, &counts_db.zone));

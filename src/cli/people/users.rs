@@ -76,7 +76,7 @@ pub enum TokenCommand {
 /// For one stream, image, clip or page: stream?fps=5, api/v1/media/7/content, or ./ for the live page. The output is
 /// relative to the camera's address. A change of the admin's password ends it early.
 #[derive(Debug, Args)]
-pub struct Link {
+pub struct LinkArgs {
     /// The address
     address: String,
     /// Hours until it ends
@@ -181,7 +181,7 @@ fn describe_token(token: &Value) -> String {
     )
 }
 
-impl Link {
+impl LinkArgs {
     /// Does what was asked.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let daemon = Daemon::require(&given.merge(&self.given).load()?.config, "this")?;

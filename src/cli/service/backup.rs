@@ -17,13 +17,13 @@ use crate::daemon::counting::state_directory;
 use crate::maintenance::backup::{Contents, Head, write};
 use crate::maintenance::restore::{RestoreOptions, stage_restore, verify_archive};
 use crate::maintenance::start::finish;
-use crate::maintenance::{Fault, request_reset};
+use crate::maintenance::{MaintenanceError, request_reset};
 
-impl From<Fault> for Failure {
-    fn from(fault: Fault) -> Failure {
+impl From<MaintenanceError> for Failure {
+    fn from(fault: MaintenanceError) -> Failure {
         let (message, hint) = (fault.to_string(), fault.hint().map(String::from));
         match fault {
-            Fault::System { .. } => Failure::Io { message, hint },
+            MaintenanceError::System { .. } => Failure::Io { message, hint },
             _ => Failure::Failed { message, hint },
         }
     }
@@ -34,7 +34,7 @@ impl From<Fault> for Failure {
 /// Keep the file private: it contains the camera's password in plain text and hashes of users' passwords. A running
 /// service makes the backup and goes on. The backup is checked before it gets its name.
 #[derive(Debug, Args)]
-pub struct Backup {
+pub struct BackupArgs {
     #[command(flatten)]
     given: Given,
     /// Output file, a tar archive
@@ -48,7 +48,7 @@ pub struct Backup {
     force: bool,
 }
 
-impl Backup {
+impl BackupArgs {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let given = given.merge(&self.given);
         let resolved = given.load()?;
@@ -106,7 +106,7 @@ fn restrict_to_owner(file: &File) -> io::Result<()> {
 /// Snapshots and recordings are replaced if the backup has them. The whole file is checked before anything changes. A
 /// running service checks it and restarts with it.
 #[derive(Debug, Args)]
-pub struct Restore {
+pub struct RestoreArgs {
     #[command(flatten)]
     given: Given,
     /// A file from `tallycam backup` or the page
@@ -127,7 +127,7 @@ impl From<Head> for Restored {
     }
 }
 
-impl Restore {
+impl RestoreArgs {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         let mut file = File::open(&self.from).map_err(|error| Failure::Io {
@@ -166,7 +166,7 @@ fn apply_if_idle(state: &Path, done: &'static str) -> &'static str {
 ///
 /// The configuration file stays. On a card, tallycam.toml is applied again.
 #[derive(Debug, Args)]
-pub struct Reset {
+pub struct FactoryResetArgs {
     #[command(flatten)]
     given: Given,
     /// Do not ask
@@ -174,7 +174,7 @@ pub struct Reset {
     yes: bool,
 }
 
-impl Reset {
+impl FactoryResetArgs {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         if !self.yes {

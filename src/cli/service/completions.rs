@@ -10,7 +10,7 @@ use crate::cli::{Failure, Given, write_stdout};
 /// The package brings those of bash, zsh and fish along. Elsewhere write them where the shell looks for them, for example
 /// ~/.local/share/bash-completion/completions/tallycam.
 #[derive(Debug, Args)]
-pub struct Completions {
+pub struct CompletionsArgs {
     // Taken as by every command; what is in force does not matter here.
     #[command(flatten)]
     _given: Given,
@@ -19,7 +19,7 @@ pub struct Completions {
     shell: String,
 }
 
-impl Completions {
+impl CompletionsArgs {
     /// Prints them.
     pub fn run(&self) -> Result<(), Failure> {
         let shell =

@@ -11,23 +11,24 @@ use crate::daemon::settings::Started;
 /// Check, show or write the configuration.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    Check(Check),
-    Show(Show),
-    Default(Defaults),
+    Check(ConfigCheckArgs),
+    Show(ConfigShowArgs),
+    Default(ConfigDefaultArgs),
 }
 
 /// Check the configuration and show all errors.
 #[derive(Debug, Args)]
-pub struct Check {
+pub struct ConfigCheckArgs {
     #[command(flatten)]
     given: Given,
 }
 
 /// Show every value in force and its origin.
 ///
-/// The output is a configuration itself. Passwords are shown as "***".
+/// The output is a configuration itself. "***" stands for passwords, and for all of a URL but its host and of a command but
+/// its program.
 #[derive(Debug, Args)]
-pub struct Show {
+pub struct ConfigShowArgs {
     #[command(flatten)]
     given: Given,
     /// Print JSON
@@ -37,7 +38,7 @@ pub struct Show {
 
 /// Print the default configuration: every key explained, commented out.
 #[derive(Debug, Args)]
-pub struct Defaults {
+pub struct ConfigDefaultArgs {
     // Taken as by every command, so that scripts can give it always; the defaults do not depend on it.
     #[command(flatten)]
     _given: Given,

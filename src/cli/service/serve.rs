@@ -10,7 +10,7 @@ use crate::cli::{Failure, Given};
 /// The camera opens for the first viewer or for a line, and closes after the idle timeout. SIGHUP reloads the
 /// configuration; SIGTERM and Ctrl-C stop cleanly.
 #[derive(Debug, Args)]
-pub struct Serve {
+pub struct ServeArgs {
     #[command(flatten)]
     given: Given,
     /// Source when no camera is found: `sim` is a simulation, marked on the page (never used by the installed service)
@@ -25,7 +25,7 @@ enum Fallback {
     Sim,
 }
 
-impl Serve {
+impl ServeArgs {
     /// Serves until stopped.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         let given = given.merge(&self.given);

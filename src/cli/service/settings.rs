@@ -42,17 +42,17 @@ pub struct SettingsDocument {
 
 #[derive(Debug, Subcommand)]
 enum SettingsCommand {
-    List(List),
-    Get(Get),
-    Set(Set),
-    Unset(Unset),
-    Export(Export),
-    Import(Import),
+    List(SettingsListArgs),
+    Get(SettingsGetArgs),
+    Set(SettingsSetArgs),
+    Unset(SettingsUnsetArgs),
+    Export(SettingsExportArgs),
+    Import(SettingsImportArgs),
 }
 
 /// Show every setting, its value and its origin (default command)
 #[derive(Debug, Args)]
-struct List {
+struct SettingsListArgs {
     #[command(flatten)]
     given: Given,
     /// Only those of this section
@@ -68,7 +68,7 @@ struct List {
 
 /// Show one setting's value
 #[derive(Debug, Args)]
-struct Get {
+struct SettingsGetArgs {
     #[command(flatten)]
     given: Given,
     /// The setting, such as stream.quality
@@ -81,7 +81,7 @@ struct Get {
 
 /// Change settings: all of them, or none if one is wrong
 #[derive(Debug, Args)]
-struct Set {
+struct SettingsSetArgs {
     #[command(flatten)]
     given: Given,
     /// The settings and their values, for example stream.quality=70 name=door
@@ -94,7 +94,7 @@ struct Set {
 
 /// Return to the value of the configuration file or the default
 #[derive(Debug, Args)]
-struct Unset {
+struct SettingsUnsetArgs {
     #[command(flatten)]
     given: Given,
     /// The settings
@@ -105,9 +105,9 @@ struct Unset {
     yes: bool,
 }
 
-/// Export all settings made here as a configuration file. Passwords are left out: they are "***"
+/// Export all settings made here as a configuration file. Passwords are left out, and of URLs all but the host: they are "***"
 #[derive(Debug, Args)]
-struct Export {
+struct SettingsExportArgs {
     #[command(flatten)]
     given: Given,
     /// Into this file, which must not be there yet; without it to standard output
@@ -117,7 +117,7 @@ struct Export {
 
 /// Replace all settings made here by those of a file
 #[derive(Debug, Args)]
-struct Import {
+struct SettingsImportArgs {
     #[command(flatten)]
     given: Given,
     /// A file that `tallycam settings export` wrote; - is standard input
@@ -206,7 +206,7 @@ fn print_settings(
     print_stdout(&notes(&all))
 }
 
-impl Get {
+impl SettingsGetArgs {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let all = fetch_settings(&daemon(&given.merge(&self.given))?)?;
         let Some(item) = all.items.iter().find(|item| item.path == self.path) else {
@@ -225,7 +225,7 @@ impl Get {
     }
 }
 
-impl Set {
+impl SettingsSetArgs {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let mut changes = Map::new();
         for change in &self.changes {
@@ -260,7 +260,7 @@ fn normalise_typed(path: &str, typed: &str) -> String {
     }
 }
 
-impl Unset {
+impl SettingsUnsetArgs {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let changes = self.paths.iter().map(|path| (path.clone(), Value::Null)).collect();
         change_settings(&given.merge(&self.given), changes, self.yes)
@@ -279,7 +279,7 @@ fn change_settings(given: &Given, changes: Map<String, Value>, is_sure: bool) ->
     print_stdout(&notes(&all))
 }
 
-impl Export {
+impl SettingsExportArgs {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let daemon = daemon(&given.merge(&self.given))?;
         let answer =
@@ -296,7 +296,7 @@ impl Export {
     }
 }
 
-impl Import {
+impl SettingsImportArgs {
     fn run(&self, given: &Given) -> Result<(), Failure> {
         let name = self.from.display();
         let unread = |error: std::io::Error| Failure::Io {

@@ -11,7 +11,7 @@ use crate::cli::common::daemon::{Daemon, Sent};
 use crate::cli::{Failure, Given, print_stdout};
 use crate::config::Config;
 use crate::daemon::counting::state_directory;
-use crate::maintenance::Fault;
+use crate::maintenance::MaintenanceError;
 use crate::maintenance::update::{
     Debian, PROGRAM, UpdateRequest, finish_interrupted, install, is_card_image, take_once,
 };
@@ -22,7 +22,7 @@ use crate::maintenance::update::{
 /// version, and started. If it is not ready within a minute, the former version starts again. Elsewhere apt installs
 /// it.
 #[derive(Debug, Args)]
-pub struct Update {
+pub struct UpdateArgs {
     #[command(flatten)]
     given: Given,
     /// The package, tallycam_VERSION_ARCHITECTURE.deb
@@ -39,7 +39,7 @@ pub struct Update {
     pending: bool,
 }
 
-impl Update {
+impl UpdateArgs {
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         if !rustix::process::geteuid().is_root() {
             return Err(Failure::Failed {
@@ -91,7 +91,7 @@ impl Update {
     }
 }
 
-fn install_failure(fault: Fault) -> Failure {
+fn install_failure(fault: MaintenanceError) -> Failure {
     let hint = fault.hint().map(String::from);
     Failure::Failed { message: format!("nothing was installed: {fault}"), hint }
 }

@@ -4,9 +4,10 @@ use toml::Spanned;
 use toml::de::{DeArray, DeValue};
 
 use super::super::diagnostic::closest_match;
-use super::super::redact::{masked, masked_url, may_be_secret};
+use super::super::redact::{may_be_secret, may_hold_secret};
 use super::super::{Listen, MOST_PIXELS, MOST_RANGES, PixelRange, listen, size};
 use super::wrong::{Fault, Parse, Wrong};
+use crate::base::redact::{STARS, redact_url};
 use crate::base::unicode::is_unseen_control;
 use crate::media::Fourcc;
 
@@ -118,7 +119,8 @@ pub(in crate::config) fn parse_word_list(given: &DeValue<'_>) -> Result<Vec<Stri
 pub(in crate::config) fn describe_value(given: &DeValue<'_>) -> String {
     match given {
         DeValue::String(text) if text.is_empty() => String::from("empty text"),
-        DeValue::String(text) => quoted(&abbreviate(&masked(text))),
+        DeValue::String(text) if may_hold_secret(text) => quoted(STARS),
+        DeValue::String(text) => quoted(&abbreviate(text)),
         DeValue::Integer(number) => {
             integer(given).map_or_else(|| abbreviate(number.as_str()), |number| number.to_string())
         }
@@ -288,7 +290,7 @@ pub(super) fn url_fault(text: &str) -> Option<Fault> {
     let must_be = || {
         format!(
             "must be a URL that begins with http://, https:// or rtsp://, not {}",
-            quoted(&abbreviate(&masked_url(text)))
+            quoted(&abbreviate(&redact_url(text)))
         )
     };
     let Some((scheme, rest)) = text.split_once("://") else {
@@ -298,7 +300,7 @@ pub(super) fn url_fault(text: &str) -> Option<Fault> {
                 "for files: kind = \"files\" and path; for a camera on this machine: kind = \"v4l2\" and device",
             )
         } else {
-            format!("did you mean {}?", quoted(&format!("http://{}", abbreviate(&masked_url(text)))))
+            format!("did you mean {}?", quoted(&abbreviate(&redact_url(&format!("http://{text}")))))
         };
         return Some((must_be(), Some(hint)));
     };

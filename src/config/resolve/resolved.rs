@@ -71,7 +71,7 @@ pub struct Setting {
     /// `section.key`; a camera control is `source.controls.NAME`, that of a certain camera
     /// `controls."IDENTITY".NAME`.
     pub path: String,
-    /// The value as TOML (which is JSON, too): a secret as `"***"`, a URL without its password.
+    /// The value as TOML (which is JSON, too): a secret as `"***"`, of a URL scheme and host, of a command its program.
     pub value: String,
     /// Where it came from.
     pub origin: Origin,

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use crate::card::{Report, Severity};
+use crate::card::{CardReport, Severity};
 use crate::http::{Finding, Verdict};
 
 /// The file that says that this system runs from a card.
@@ -27,13 +27,13 @@ pub fn card_finding(root: &Path) -> Option<Finding> {
     })
 }
 
-fn read(file: &Path) -> io::Result<Report> {
+fn read(file: &Path) -> io::Result<CardReport> {
     let mut text = String::new();
     File::open(file)?.take(LONGEST).read_to_string(&mut text)?;
     Ok(serde_json::from_str(&text)?)
 }
 
-fn report_finding(report: &Report) -> Finding {
+fn report_finding(report: &CardReport) -> Finding {
     let (mistakes, unused) = (report.count(Severity::Mistake), report.count(Severity::NotUsed));
     let things = |count, one: &str, many: &str| match count {
         1 => format!("1 {one}"),
@@ -94,10 +94,10 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_with_their_place() {
+    fn mistakes_are_reported_with_their_place() {
         let entry = Entry::mistake("tallycam.toml", 3, "country", "must be …", Some("as \"DE\"".into()));
         let told = |entries| {
-            let report = serde_json::to_string(&Report::new(entries, Vec::new())).unwrap();
+            let report = serde_json::to_string(&CardReport::new(entries, Vec::new())).unwrap();
             card_finding(root(Some(&report)).path()).unwrap()
         };
         let bad = told(vec![Entry::note("state was checked"), entry]);

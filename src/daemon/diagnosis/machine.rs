@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hottest_that_can_be_is_told() {
+    fn the_hottest_that_can_be_is_reported() {
         let finding = |degrees: &[f64]| {
             let zones: Vec<(String, f64)> =
                 degrees.iter().enumerate().map(|(n, d)| (format!("zone{n}"), *d)).collect();
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_firmwares_flags_are_told_worst_first() {
+    fn the_firmwares_flags_are_reported_worst_first() {
         for (flags, verdict, word) in [
             ("0", Verdict::Good, "enough"),
             ("50005\n", Verdict::Bad, "too low"),

@@ -12,12 +12,14 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::addresses::{Listening, Machine};
+use super::addresses::{Listening, MachineAddresses};
 use super::parts::counting::{state_directory, store_settings};
 use super::parts::models::{SHIPPED, as_path};
+use super::parts::still::capture_picture;
 use crate::config::{Config, DetectorKind, LensKind, SourceConfig, SourceKind};
 use crate::http::{Diagnose, Finding, FoundCamera};
 use crate::lens::Drive;
+use crate::media::{Picture, SourceError};
 use crate::models::Models;
 use crate::source::libcamera::Survey;
 use crate::source::{libcamera, v4l2};
@@ -40,6 +42,10 @@ impl MachineDiagnosis {
         MachineDiagnosis { listening, surveyed: Mutex::default() }
     }
 }
+
+/// A camera that is only looked at is asked for so many pixels, and waited for so long: it counts as silent before.
+const STILL: (u32, u32) = (640, 360);
+const STILL_WITHIN: Duration = Duration::from_secs(8);
 
 impl Diagnose for MachineDiagnosis {
     fn look(&self, config: &Config) -> Vec<Finding> {
@@ -75,6 +81,20 @@ impl Diagnose for MachineDiagnosis {
             about: format!("{} (libcamera)", camera.id),
         }));
         found
+    }
+
+    fn still(&self, config: &Config, kind: &str, device: &str) -> Option<Result<Picture, SourceError>> {
+        let is_it = |camera: &FoundCamera| camera.kind == kind && camera.device == device;
+        let camera = self.cameras(config).into_iter().find(is_it)?;
+        let source = SourceConfig {
+            kind: if camera.kind == "v4l2" { SourceKind::V4l2 } else { SourceKind::Libcamera },
+            device: Some(camera.device),
+            width: Some(STILL.0),
+            height: Some(STILL.1),
+            ..Config::default().source
+        };
+        let config = Config { source, ..Config::default() };
+        Some(capture_picture(&config, STILL_WITHIN).map(|taken| taken.picture))
     }
 }
 
@@ -115,7 +135,7 @@ fn devices(config: &Config, survey: &Survey) -> Finding {
             || (config.source.kind == SourceKind::V4l2 && config.source.device.is_none()) =>
         {
             let trouble = v4l2::no_usable_camera(&nodes);
-            Finding::bad(name, trouble.what).maybe_hint(trouble.hint)
+            Finding::bad(name, &trouble.what).maybe_hint(trouble.advice())
         }
         [] => Finding::none(name, format!("no camera on this machine; {}", configured(&config.source))),
         [one] => Finding::good(name, one.clone()),
@@ -135,7 +155,7 @@ fn libcamera_finding(config: &Config, survey: &Survey) -> Finding {
             Finding::good(name, format!("{said}: {}", models.join(", ")))
         }
         Err(trouble) if config.source.kind == SourceKind::Libcamera => {
-            Finding::bad(name, said).maybe_hint(trouble.hint.clone())
+            Finding::bad(name, said).maybe_hint(trouble.advice())
         }
         Err(_) => Finding::none(name, said),
     }
@@ -160,7 +180,7 @@ fn configured(source: &SourceConfig) -> String {
 }
 
 /// "HD Webcam (/dev/video0): MJPG up to 1920×1080, YUYV up to 1280×720".
-fn describe_node(node: &v4l2::Node) -> String {
+fn describe_node(node: &v4l2::VideoNode) -> String {
     let title = v4l2::node_title(node);
     let formats = node.facts.iter().flat_map(|facts| &facts.formats);
     let words: Vec<String> = formats
@@ -221,7 +241,7 @@ pub fn lens(config: &Config) -> Finding {
     }
     let nodes = v4l2::list();
     let device = config.source.device.as_deref();
-    let is_it = |node: &&v4l2::Node| {
+    let is_it = |node: &&v4l2::VideoNode| {
         device.is_none_or(|device| {
             let paths = [Some(&node.path), node.by_id.as_ref()].into_iter().flatten();
             paths.into_iter().any(|path| path.ends_with(device))
@@ -248,7 +268,7 @@ fn addresses(listening: &[Listening]) -> Finding {
     if listening.is_empty() {
         return Finding::none(name, "The page is served on a socket of this machine only.");
     }
-    let machine = Machine::detect();
+    let machine = MachineAddresses::detect();
     let mut urls: Vec<String> = listening.iter().flat_map(|at| machine.urls(at)).collect();
     urls.dedup();
     let is_for_all = listening.iter().any(|at| !at.address.ip().is_loopback());

@@ -1,5 +1,5 @@
 //! Whether this user may use the devices that it is to use: cameras, SPI, GPIO. On Raspberry Pi OS and Debian each kind
-//! belongs to a group (`video`, `spi`, `gpio`), and whoever is in it may.
+//! belongs to a group (`video`, `spi`, `gpio`), and its members may.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;

@@ -143,7 +143,7 @@ fn pem(what: &str, der: &[u8]) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::http::Identity;
+    use crate::http::TlsIdentity;
 
     #[test]
     fn it_is_one_that_can_be_served() {
@@ -151,7 +151,7 @@ mod tests {
         let addresses = ["192.168.1.20".parse().unwrap(), "fd00::2".parse().unwrap()];
         for now_s in [0, 1_800_000_000, 1 << 40] {
             let made = generate("door", &names, &addresses, now_s).unwrap();
-            let identity = Identity::from_pem(made.certificate.as_bytes(), made.key.as_bytes()).unwrap();
+            let identity = TlsIdentity::from_pem(made.certificate.as_bytes(), made.key.as_bytes()).unwrap();
             assert_eq!(identity.fingerprint().len(), 95, "{}", identity.fingerprint());
         }
     }
@@ -162,6 +162,6 @@ mod tests {
         let (one, other) = (made(), made());
         assert!(one.certificate != other.certificate && one.key != other.key);
         // The key of one does not go with the certificate of the other.
-        assert!(Identity::from_pem(one.certificate.as_bytes(), other.key.as_bytes()).is_err());
+        assert!(TlsIdentity::from_pem(one.certificate.as_bytes(), other.key.as_bytes()).is_err());
     }
 }

@@ -19,12 +19,12 @@ use rustix::fs::OFlags;
 use tokio::sync::{Notify, watch};
 use tokio::task::spawn_blocking;
 
-use super::addresses::Machine;
+use super::addresses::MachineAddresses;
 use super::error::DaemonError;
 use super::settings::Settings;
 use crate::base::{clock, private};
 use crate::config::Config;
-use crate::http::{Identity, IdentityError, Preferences as _};
+use crate::http::{IdentityError, Preferences as _, TlsIdentity};
 
 /// The operator's files are looked at so often.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -71,7 +71,7 @@ impl Pair {
 
     /// # Errors
     /// What is wrong, and with which file.
-    fn read(&self) -> Result<Identity, String> {
+    fn read(&self) -> Result<TlsIdentity, String> {
         let text = |file: &Path| {
             let mut bytes = Vec::new();
             // A pipe would be waited for.
@@ -81,7 +81,7 @@ impl Pair {
             read.map(|_| bytes).map_err(|error| format!("{}: {error}", file.display()))
         };
         let (certificate, key) = (text(&self.certificate)?, text(&self.key)?);
-        Identity::from_pem(&certificate, &key).map_err(|error| {
+        TlsIdentity::from_pem(&certificate, &key).map_err(|error| {
             let files = match error {
                 IdentityError::NoCertificate => self.certificate.display().to_string(),
                 IdentityError::NoKey => self.key.display().to_string(),
@@ -96,7 +96,7 @@ impl Pair {
 
 /// Our own certificate; it is made where there is none that can be used, also for the names that the operator gives the
 /// machine.
-fn own_identity(directory: &Path, more: &[String]) -> io::Result<Identity> {
+fn own_identity(directory: &Path, more: &[String]) -> io::Result<TlsIdentity> {
     let pair = Pair::own_in(directory);
     match pair.read() {
         Ok(identity) => return Ok(identity),
@@ -105,7 +105,7 @@ fn own_identity(directory: &Path, more: &[String]) -> io::Result<Identity> {
         }
         Err(_) => {}
     }
-    let machine = Machine::detect();
+    let machine = MachineAddresses::detect();
     let mut addresses = machine.addresses.clone();
     addresses.extend([IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]);
     let mut names = machine.names();
@@ -114,7 +114,7 @@ fn own_identity(directory: &Path, more: &[String]) -> io::Result<Identity> {
     let made = certificate::generate(&machine.host, &names, &addresses, clock::wall_s())
         .map_err(|_| io::Error::other("there are no random numbers"))?;
     let identity =
-        Identity::from_pem(made.certificate.as_bytes(), made.key.as_bytes()).map_err(io::Error::other)?;
+        TlsIdentity::from_pem(made.certificate.as_bytes(), made.key.as_bytes()).map_err(io::Error::other)?;
     let kept = private::make_directory(directory)
         .and_then(|()| private::replace(&pair.key, made.key.as_bytes()))
         .and_then(|()| private::replace(&pair.certificate, made.certificate.as_bytes()));
@@ -135,7 +135,7 @@ fn own_identity(directory: &Path, more: &[String]) -> io::Result<Identity> {
 #[derive(Debug)]
 pub struct CertificateWatcher {
     directory: PathBuf,
-    served: watch::Sender<Arc<Identity>>,
+    served: watch::Sender<Arc<TlsIdentity>>,
     /// The operator's files as they were when they were last read, whether they could be used or not.
     seen: Option<(Pair, [Option<Stamp>; 2])>,
 }
@@ -168,7 +168,7 @@ impl CertificateWatcher {
     }
 
     /// What is served at each moment.
-    pub fn subscribe(&self) -> watch::Receiver<Arc<Identity>> {
+    pub fn subscribe(&self) -> watch::Receiver<Arc<TlsIdentity>> {
         self.served.subscribe()
     }
 
@@ -237,7 +237,7 @@ mod tests {
         let made = certificate::generate("door", &[String::from("door.example")], &[], 0).unwrap();
         fs::write(folder.join("fullchain.pem"), &made.certificate).unwrap();
         fs::write(folder.join("privkey.pem"), &made.key).unwrap();
-        let identity = Identity::from_pem(made.certificate.as_bytes(), made.key.as_bytes()).unwrap();
+        let identity = TlsIdentity::from_pem(made.certificate.as_bytes(), made.key.as_bytes()).unwrap();
         identity.fingerprint().to_owned()
     }
 

@@ -2,7 +2,7 @@
 
 use crate::config::{ColorOrder, Config, LightKind};
 use crate::pipeline::LightsSettings;
-use crate::pipeline::lights::{Light, Order, Paint, StripKind, StripSettings};
+use crate::pipeline::lights::{LitLight, Paint, PixelOrder, StripKind, StripSettings};
 
 /// The light's part of the configuration.
 pub fn settings(config: &Config) -> LightsSettings {
@@ -20,12 +20,12 @@ pub fn settings(config: &Config) -> LightsSettings {
             },
             pixels: lights.pixels,
             order: match lights.order {
-                ColorOrder::Grb => Order::Grb,
-                ColorOrder::Rgb => Order::Rgb,
-                ColorOrder::Bgr => Order::Bgr,
-                ColorOrder::Grbw => Order::Grbw,
-                ColorOrder::Rgbw => Order::Rgbw,
-                ColorOrder::Bgrw => Order::Bgrw,
+                ColorOrder::Grb => PixelOrder::Grb,
+                ColorOrder::Rgb => PixelOrder::Rgb,
+                ColorOrder::Bgr => PixelOrder::Bgr,
+                ColorOrder::Grbw => PixelOrder::Grbw,
+                ColorOrder::Rgbw => PixelOrder::Rgbw,
+                ColorOrder::Bgrw => PixelOrder::Bgrw,
             },
             device: lights.device.clone(),
             pin: lights.pin,
@@ -35,7 +35,7 @@ pub fn settings(config: &Config) -> LightsSettings {
             gamma: lights.gamma,
         },
         is_on: lights.on,
-        light: Light {
+        light: LitLight {
             color: lights.color,
             brightness: lights.brightness,
             ranges: lights.ranges.iter().map(paint).collect(),
@@ -73,7 +73,7 @@ mod tests {
             strip: StripSettings {
                 kind: StripKind::Lamp,
                 pixels: 7,
-                order: Order::Rgbw,
+                order: PixelOrder::Rgbw,
                 device: None,
                 pin: Some(5),
                 chip: Some("/dev/gpiochip1".into()),
@@ -82,7 +82,7 @@ mod tests {
                 gamma: 2.2,
             },
             is_on: true,
-            light: Light {
+            light: LitLight {
                 color: [16, 32, 48],
                 brightness: 12,
                 ranges: vec![Paint { from: 1, to: 2, color: [255, 0, 0] }],

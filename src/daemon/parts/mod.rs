@@ -8,3 +8,4 @@ pub mod picture;
 pub mod recording;
 pub mod server;
 pub mod source;
+pub mod still;

@@ -27,7 +27,7 @@ const STEP: Duration = Duration::from_millis(20);
 /// No model that is of use needs more.
 const MOST_MEMORY: u64 = 4 << 30;
 
-/// Whoever stops the daemon may stop what it has begun, too: that says nothing of the model.
+/// A stop of the daemon may also stop its child: that says nothing of the model.
 const FROM_OUTSIDE: [i32; 3] = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM];
 
 /// How a program that panics exits.
@@ -47,7 +47,7 @@ const LONGEST_REASON: usize = 500;
 
 /// What the child says of a model, on its standard output.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Verdict {
+pub struct SandboxVerdict {
     /// Why it cannot be used; empty: it can.
     pub reason: String,
     /// What can be done about that.
@@ -56,18 +56,18 @@ pub struct Verdict {
     pub may_pass: bool,
 }
 
-impl Verdict {
+impl SandboxVerdict {
     /// Of what came of trying it, with names that are not too long.
-    pub fn from_result(tried: Result<Proof, ModelError>) -> Verdict {
+    pub fn from_result(tried: Result<Proof, ModelError>) -> SandboxVerdict {
         let short = |text: String| text.chars().take(LONGEST_REASON).collect();
         let longest_ms = LOOK_TAKES.as_secs_f64() * 1000.0 / 2.0;
         let error = match tried {
-            Ok(proof) if proof.look_ms <= longest_ms => return Verdict::default(),
+            Ok(proof) if proof.look_ms <= longest_ms => return SandboxVerdict::default(),
             Ok(proof) => ModelError::TooSlow { seconds: proof.look_ms / 1000.0 },
             Err(error) => error,
         };
         let may_pass = matches!(error, ModelError::Read { .. });
-        Verdict { reason: short(error.to_string()), hint: error.hint().map(short), may_pass }
+        SandboxVerdict { reason: short(error.to_string()), hint: error.hint().map(short), may_pass }
     }
 }
 
@@ -140,9 +140,9 @@ impl Prover {
         if let (Some(_), Some(output)) = (ended, child.stdout.take()) {
             let _ = output.take(LONGEST_VERDICT).read_to_string(&mut said);
         }
-        match (serde_json::from_str::<Verdict>(&said), ended) {
+        match (serde_json::from_str::<SandboxVerdict>(&said), ended) {
             (Ok(verdict), _) if verdict.reason.is_empty() => Ok(Proved::Good),
-            (Ok(Verdict { reason, hint, may_pass }), _) => {
+            (Ok(SandboxVerdict { reason, hint, may_pass }), _) => {
                 Err(ModelError::Refused { reason, hint, may_pass })
             }
             (Err(_), Some(status))
@@ -258,7 +258,7 @@ mod tests {
     fn who_looks_for_longer_than_anybody_waits_is_refused() {
         let looking = |look_ms| {
             let (of, input) = ((64, 64), (64, 64));
-            Verdict::from_result(Ok(Proof {
+            SandboxVerdict::from_result(Ok(Proof {
                 picture: String::new(),
                 of,
                 input,
@@ -267,16 +267,18 @@ mod tests {
                 sure_score: 0.5,
             }))
         };
-        assert_eq!(looking(900.0), Verdict::default());
+        assert_eq!(looking(900.0), SandboxVerdict::default());
         assert!(looking(11_000.0).reason.contains("11 s"), "{:?}", looking(11_000.0));
     }
 
     #[test]
     fn names_of_a_file_are_not_told_at_any_length() {
-        let verdict = Verdict::from_result(Err(ModelError::Name("x".repeat(1 << 20))));
+        let verdict = SandboxVerdict::from_result(Err(ModelError::Name("x".repeat(1 << 20))));
         assert_eq!((verdict.reason.chars().count(), verdict.may_pass), (LONGEST_REASON, false));
         let error = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
-        assert!(Verdict::from_result(Err(ModelError::Read { path: PathBuf::from("a"), error })).may_pass);
+        assert!(
+            SandboxVerdict::from_result(Err(ModelError::Read { path: PathBuf::from("a"), error })).may_pass
+        );
         assert_eq!(available("MemTotal: 3 kB\nMemAvailable:    2 kB\n"), Some(2048));
         assert_eq!(available("MemAvailable: x"), None);
     }

@@ -225,7 +225,7 @@ pub fn retention(config: &Config) -> RetentionRules {
     }
 }
 
-/// So long is left of `budget` after `gone`, and at most `limit`.
+/// What is left of `budget` after `gone`, at most `limit`.
 pub(in crate::daemon) fn remaining(budget: Duration, gone: Duration, limit: Duration) -> Duration {
     limit.min(budget.saturating_sub(gone))
 }

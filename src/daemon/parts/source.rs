@@ -44,7 +44,8 @@ pub fn make_opener(source: &SourceConfig, fallback_to_sim: bool) -> Result<Box<d
 
 fn missing(kind: &str, key: &str) -> SourceError {
     SourceError::new(SourceErrorKind::Unsupported, format!("[source] kind = \"{kind}\" needs the key {key}"))
-        .hint(format!("set {key} in the section [source], or --set source.{key}=…"))
+        .hint(format!("set {key} in the section [source]"))
+        .shell(format!("`--set source.{key}=…` does so for one run"))
 }
 
 fn wanted_format(source: &SourceConfig) -> Result<FormatRequest, SourceError> {

@@ -306,8 +306,7 @@ fn effective_detector(resolved: &Resolved) -> DetectConfig {
 
 impl From<SourceError> for ApplyError {
     fn from(trouble: SourceError) -> ApplyError {
-        let hint = trouble.hint.clone();
-        ApplyError { reason: SourceError { hint: None, ..trouble }.line(), hint }
+        ApplyError { reason: trouble.reason(), hint: trouble.hint }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::config::{
     Config, Diagnostic, Diagnostics, Faulty, Origin, Resolved, Saved, control_of, keys, kind,
 };
 use crate::daemon::parts::lights;
-use crate::http::{Changes, NotSet, WrongSetting, is_of_the_moment};
+use crate::http::{NotSet, PreferenceChanges, WrongSetting, is_of_the_moment};
 
 /// What is to be in the place of what was set.
 pub(super) struct Draft {
@@ -28,7 +28,7 @@ pub(super) fn is_switch_only_change(before: &Saved, after: &Saved) -> bool {
 }
 
 /// `saved` with `changes`. What is as it should be already stays as it is: a form may send all it shows.
-pub(super) fn draft(saved: &Saved, now: &Resolved, changes: &Changes) -> Result<Draft, NotSet> {
+pub(super) fn draft(saved: &Saved, now: &Resolved, changes: &PreferenceChanges) -> Result<Draft, NotSet> {
     let mut draft =
         Draft { saved: saved.clone(), elsewhere: BTreeMap::new(), pinned: Vec::new(), is_export: false };
     let (mut wrong, mut pinned) = (Vec::new(), None);
@@ -101,7 +101,7 @@ pub(super) const PINNED: &str = "not in force: the operator sets it elsewhere";
 
 /// What an imported file puts in the place of everything that was set.
 pub(super) fn imported(saved: &Saved, now: &Resolved, toml: &str) -> Result<Draft, NotSet> {
-    // It is another file than the daemon's own, and what it is called is known to whoever sent it.
+    // It is another file than the daemon's own, and its name is known to its sender.
     let of = |complaint: &Diagnostic| {
         let at = match complaint.line_and_column() {
             Some((line, column)) => format!("line {line}, column {column}"),
@@ -217,12 +217,11 @@ pub(super) fn is_current_value(now: &Resolved, path: &str, text: Option<&str>) -
     let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
     let Some(key) = keys::find(section, name).filter(|key| !key.is_settable_on_page()) else { return false };
     let Some(text) = text else { return false };
-    if key.kind.is_secret() && !["", "\"\"", "***", "\"***\""].contains(&text) {
-        // All secrets look the same: this one is not what is shown.
-        return false;
-    }
-    let shown = key.kind.apply_text(text, &mut Config::default()).ok();
-    shown.is_some() && now.setting(path).map(|setting| &setting.value) == shown.as_ref()
+    let Ok(shown) = key.kind.apply_text(text, &mut Config::default()) else { return false };
+    // What is hidden looks the same, whatever it is: only a stand-in is what is shown.
+    let bare = |text: &str| text.replace([' ', '"'], "");
+    let is_itself = !shown.contains(STARS) || bare(&shown) == bare(text);
+    is_itself && now.setting(path).is_some_and(|setting| setting.value == shown)
 }
 
 /// A stand-in for a password that is known nowhere.

@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_told_and_leaves_what_was_there() {
+    fn what_cannot_be_written_is_reported_and_leaves_what_was_there() {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path();
         write(directory, &with(directory, "name", "door"), false).unwrap();

@@ -9,8 +9,8 @@
 //! A switch (the light, the picture, the camera's controls) is turned, too, where the disk takes nothing: what is shown
 //! says so then, and the next change that can be written takes it along.
 //!
-//! One change at a time: others wait for their turn, sixteen with the one under way, and whoever comes then is refused.
-//! A change runs to its end, also when whoever asked for it has gone, and has its place until then. Lives on the main
+//! One change at a time: others wait for their turn, sixteen with the one under way, and further ones are refused.
+//! A change runs to its end, also when its client has gone, and has its place until then. Lives on the main
 //! thread; files are written on the runtime's pool.
 
 pub(super) mod apply;
@@ -27,7 +27,7 @@ use tokio::task::spawn_blocking;
 
 use crate::base::clock;
 use crate::config::{Diagnostics, Operator, Origin, Resolved, Saved};
-use crate::http::{Changes, Changing, InForce, NotSet, Preferences, Terms};
+use crate::http::{Changing, InForce, NotSet, PreferenceChanges, Preferences, Terms};
 use apply::Parts;
 use draft::{
     Draft, check_strip_range, conflict_error, draft, export_settings, imported, is_switch_only_change,
@@ -185,7 +185,7 @@ impl Settings {
             return Box::pin(std::future::ready(Err(NotSet::Busy)));
         };
         let change = change(Arc::clone(&self.0));
-        // A task of its own: whoever asked may go in the middle of it, which makes no room.
+        // A task of its own: its client may go in the middle of it, which frees no place.
         let changed = tokio::spawn(async move {
             let _place = place;
             change.await
@@ -203,7 +203,7 @@ impl Preferences for Settings {
         self.0.current()
     }
 
-    fn change(&self, changes: Changes, terms: Terms) -> Changing<'_> {
+    fn change(&self, changes: PreferenceChanges, terms: Terms) -> Changing<'_> {
         self.spawn(async move |inner| {
             let mut turn = inner.turn.lock().await;
             let now = inner.current();
@@ -240,9 +240,9 @@ impl Preferences for Settings {
             if of_no_effect.is_empty() {
                 return Ok(in_force);
             }
-            // Whoever imports is told; it is no fault of what is in force.
-            let told = [in_force.complaint.as_str(), of_no_effect.as_str()];
-            let complaint = told.into_iter().filter(|c| !c.is_empty()).collect::<Vec<_>>().join("\n");
+            // For the client that imports; what is in force has no fault.
+            let both = [in_force.complaint.as_str(), of_no_effect.as_str()];
+            let complaint = both.into_iter().filter(|c| !c.is_empty()).collect::<Vec<_>>().join("\n");
             Ok(Arc::new(InForce { complaint, ..InForce::clone(&in_force) }))
         })
     }
@@ -350,7 +350,7 @@ impl Inner {
         Ok(self.publish(turn, base, unkept))
     }
 
-    /// Puts in force what the operator gives now; where that cannot be, everybody is told until it can.
+    /// Puts in force what the operator gives now; if that fails, every client sees the fault until it works.
     async fn reload(&self, operator: Operator) -> Result<Arc<InForce>, String> {
         let mut turn = self.turn.lock().await;
         let reloaded = self.apply_operator(&mut turn, operator).await;
@@ -373,7 +373,7 @@ impl Inner {
     async fn apply_operator(&self, turn: &mut Turn, operator: Operator) -> Result<Resolved, String> {
         let now = self.current();
         let (base, left_out) = operator.resolve_with(&turn.saved).map_err(|complaints| {
-            // Places only: this is told to whoever may look, and a line that is quoted may hold a secret.
+            // Places only: every viewer sees this, and a line that is quoted may hold a secret.
             let places: Vec<&str> = complaints.iter().take(5).map(|complaint| complaint.place()).collect();
             let more = if complaints.iter().nth(5).is_some() { " and more places" } else { "" };
             let places = places.join(", ") + more;
@@ -456,7 +456,7 @@ mod tests {
         // Without syntax there is no key.
         let broken = refused("[lights]\nbrightness = \n");
         assert!(broken.path.starts_with("line 2, column "), "{broken:?}");
-        // Whoever sends a secret is not shown it again.
+        // A secret is not sent back to its sender.
         for secret in [
             "[power]\nkey = \"s3cret\"",
             "[source]\npasswordd = \"s3cret\"",

@@ -1,7 +1,7 @@
 //! What goes on the audit list: sign-ins (summed) and their ends, refusals (summed), and every change that was carried out.
 //!
 //! Changes are seen in one place, [`crate::http::dispatch`], after the handler has answered; a handler adds to that what only it
-//! knows ([`Note`]). A change whose client leaves before the answer is on the list, too, for it goes on without one. Values
+//! knows ([`AuditNote`]). A change whose client leaves before the answer is on the list, too, for it goes on without one. Values
 //! are never told, only which keys were sent.
 
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ const LONGEST: usize = 500;
 
 /// What a handler knows of a change, in the extensions of its answer.
 #[derive(Debug, Clone)]
-pub enum Note {
+pub enum AuditNote {
     /// What was done, in words.
     Did(String),
     /// What it was done to: a name, keys.
@@ -37,7 +37,7 @@ pub enum Note {
 }
 
 /// The same response with a note.
-pub fn noted(mut response: Response<Body>, note: Note) -> Response<Body> {
+pub fn noted(mut response: Response<Body>, note: AuditNote) -> Response<Body> {
     response.extensions_mut().insert(note);
     response
 }
@@ -100,7 +100,7 @@ impl Audit {
 
 /// What the table of routes says of what is asked for.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub struct AuditedRequest<'a> {
     /// By which method.
     pub method: &'a Method,
     /// The route's path.
@@ -113,7 +113,7 @@ pub struct Asked<'a> {
 
 /// A change under way.
 #[derive(Debug)]
-pub struct Change {
+pub struct AuditChange {
     audit: Rc<Audit>,
     /// Until it is known what came of it.
     entry: Option<AuditEntry>,
@@ -121,17 +121,17 @@ pub struct Change {
     keys: String,
 }
 
-impl Change {
+impl AuditChange {
     /// The change that `caller` asks for by `route`: of the object that the path names, with this query and body.
     pub fn of(
         audit: &Rc<Audit>,
         caller: Caller<'_>,
         who: &Who,
-        route: &Asked<'_>,
+        route: &AuditedRequest<'_>,
         object: String,
         query: &Query,
         body: &[u8],
-    ) -> Option<Change> {
+    ) -> Option<AuditChange> {
         let what = words(route.method, route.path)?;
         let who = match who {
             Who::Anybody if route.right == Right::Key => (String::from("the key of [power]"), String::new()),
@@ -148,7 +148,7 @@ impl Change {
             Some(what) if *route.method == Method::POST => what.to_owned(),
             _ => keys,
         };
-        Some(Change { audit: audit.clone(), entry: Some(entry), object, keys })
+        Some(AuditChange { audit: audit.clone(), entry: Some(entry), object, keys })
     }
 
     /// It was answered: kept if it was carried out.
@@ -158,10 +158,10 @@ impl Change {
         if response.status().is_client_error() || response.status().is_server_error() {
             return;
         }
-        match response.extensions().get::<Note>() {
-            Some(Note::Nothing) => return,
-            Some(Note::Did(what)) => entry.what = clean(what),
-            Some(Note::Of(object)) => entry.what = self.in_words(&entry.what, object),
+        match response.extensions().get::<AuditNote>() {
+            Some(AuditNote::Nothing) => return,
+            Some(AuditNote::Did(what)) => entry.what = clean(what),
+            Some(AuditNote::Of(object)) => entry.what = self.in_words(&entry.what, object),
             None => entry.what = self.in_words(&entry.what, &self.object),
         }
         self.audit.keep(entry);
@@ -174,7 +174,7 @@ impl Change {
     }
 }
 
-impl Drop for Change {
+impl Drop for AuditChange {
     fn drop(&mut self) {
         if let Some(mut entry) = self.entry.take() {
             let what = self.in_words(&entry.what, &self.object);

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use hyper::header::{AUTHORIZATION, COOKIE};
 use hyper::{HeaderMap, Method, StatusCode, Uri, Version};
 
-use crate::access::{Access, Client, Person, Role, TokenFacts};
+use crate::access::{Access, LimitedClient, Person, Role, TokenFacts};
 use crate::base::instance_id;
 use crate::http::auth::host_names;
 use crate::http::request::problem::Problem;
@@ -230,10 +230,10 @@ impl Caller<'_> {
     }
 
     /// Who is held to account for guesses: the peer, or, where that is a proxy of this machine, whom it names last.
-    pub fn client(&self) -> Client {
+    pub fn client(&self) -> LimitedClient {
         match self.address {
-            Some(address) if !address.to_canonical().is_loopback() => Client::from_address(address),
-            _ => self.forwarded().map_or(Client::Unnamed, Client::from_address),
+            Some(address) if !address.to_canonical().is_loopback() => LimitedClient::from_address(address),
+            _ => self.forwarded().map_or(LimitedClient::Unnamed, LimitedClient::from_address),
         }
     }
 
@@ -397,12 +397,12 @@ pub(in crate::http::auth) mod tests {
             let address = address.map(|address| address.parse().unwrap());
             caller(address, Version::HTTP_11, &headers(lines)).client()
         };
-        let of = |address: &str| Client::from_address(address.parse().unwrap());
+        let of = |address: &str| LimitedClient::from_address(address.parse().unwrap());
         let forged = &[("x-forwarded-for", "9.9.9.9, 10.0.0.7")];
         assert_eq!(client(Some("127.0.0.1"), forged), of("10.0.0.7"));
         assert_eq!(client(None, forged), of("10.0.0.7"));
         assert_eq!(client(Some("10.0.0.1"), forged), of("10.0.0.1"), "anybody can say so");
-        assert_eq!(client(Some("127.0.0.1"), &[("x-forwarded-for", "unknown")]), Client::Unnamed);
+        assert_eq!(client(Some("127.0.0.1"), &[("x-forwarded-for", "unknown")]), LimitedClient::Unnamed);
     }
 
     #[test]
@@ -426,7 +426,7 @@ pub(in crate::http::auth) mod tests {
     }
 
     #[test]
-    fn whoever_is_on_the_same_network_is_near() {
+    fn a_client_that_is_on_the_same_network_is_near() {
         let own = Some("2001:db8:1:2::5".parse().unwrap());
         for (peer, near) in [
             ("192.168.1.7", true),

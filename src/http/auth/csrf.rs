@@ -21,11 +21,11 @@ use crate::http::request::problem::Problem;
 /// A request to change something that comes from another site.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("this request comes from another site ({site}) and was not carried out")]
-pub struct Foreign {
+pub struct CrossSite {
     site: String,
 }
 
-impl Foreign {
+impl CrossSite {
     /// What the user can do.
     pub fn hint(&self) -> &'static str {
         "use the camera's own page; a reverse proxy has to pass the header Host, or set X-Forwarded-Host"
@@ -40,22 +40,22 @@ impl Foreign {
 /// (sandboxed or hidden) is foreign. A browser that says nothing of all this may only visit.
 ///
 /// # Errors
-/// [`Foreign`].
-pub fn check(headers: &HeaderMap) -> Result<(), Foreign> {
+/// [`CrossSite`].
+pub fn check(headers: &HeaderMap) -> Result<(), CrossSite> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let foreign = |site: &str| Err(Foreign { site: site.chars().take(100).collect() });
+    let foreign = |site: &str| Err(CrossSite { site: site.chars().take(100).collect() });
     let origin = text(ORIGIN.as_str());
     match text("sec-fetch-site") {
         Some("same-origin" | "same-site" | "none") => return Ok(()),
         Some(_) => return foreign(origin.unwrap_or("unnamed")),
         None => {}
     }
-    let told = if headers.contains_key(ORIGIN) { ORIGIN } else { REFERER };
-    if headers.get_all(&told).iter().count() > 1 {
+    let named_by = if headers.contains_key(ORIGIN) { ORIGIN } else { REFERER };
+    if headers.get_all(&named_by).iter().count() > 1 {
         return foreign("two at once");
     }
-    let Some(url) = text(told.as_str()).filter(|url| told == ORIGIN || !url.is_empty()) else {
-        return match headers.get(&told) {
+    let Some(url) = text(named_by.as_str()).filter(|url| named_by == ORIGIN || !url.is_empty()) else {
+        return match headers.get(&named_by) {
             Some(unreadable) if !unreadable.is_empty() => foreign("unreadable"),
             _ if is_of_a_page(&text) => foreign("unnamed"),
             _ => Ok(()),
@@ -89,8 +89,8 @@ pub(in crate::http) fn host(authority: &str) -> &str {
     authority.split_once(':').map_or(authority, |(host, _)| host)
 }
 
-impl From<Foreign> for Problem {
-    fn from(foreign: Foreign) -> Problem {
+impl From<CrossSite> for Problem {
+    fn from(foreign: CrossSite) -> Problem {
         Problem::new(StatusCode::FORBIDDEN, foreign.to_string()).hint(foreign.hint())
     }
 }

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use crate::access::Client;
+use crate::access::LimitedClient;
 use crate::store::AuditEntry;
 
 /// A kind from one address is told this often at most, in microseconds.
@@ -67,7 +67,7 @@ impl Refusal {
 #[derive(Debug, Default)]
 pub struct Sums(RefCell<HashMap<Key, Reported>>);
 
-type Key = (&'static str, Option<(Client, String)>);
+type Key = (&'static str, Option<(LimitedClient, String)>);
 
 #[derive(Debug)]
 struct Reported {
@@ -88,27 +88,27 @@ pub struct News {
 
 impl Sums {
     /// Counts another one of the kind `word`; `row` is what the audit list is to say of it.
-    pub fn note(&self, word: &'static str, client: Client, row: AuditEntry) -> News {
+    pub fn note(&self, word: &'static str, client: LimitedClient, row: AuditEntry) -> News {
         let now_us = row.monotonic_us;
         let mut all = self.0.borrow_mut();
         let mut key = (word, Some((client, row.who.clone())));
         let mut row = row;
         if all.len() >= MOST && !all.contains_key(&key) {
-            all.retain(|_, told| told.since > 0 || now_us.saturating_sub(told.at_us) < EVERY_US);
+            all.retain(|_, reported| reported.since > 0 || now_us.saturating_sub(reported.at_us) < EVERY_US);
             if all.len() >= MOST {
                 key.1 = None;
                 row = AuditEntry { who: String::new(), address: String::from("several addresses"), ..row };
             }
         }
-        if let Some(told) = all.get_mut(&key)
-            && now_us.saturating_sub(told.at_us) < EVERY_US
+        if let Some(reported) = all.get_mut(&key)
+            && now_us.saturating_sub(reported.at_us) < EVERY_US
         {
-            told.since += 1;
-            told.row.count += 1;
+            reported.since += 1;
+            reported.row.count += 1;
             return News::default();
         }
-        let told = Reported { at_us: now_us, since: 0, row: AuditEntry { count: 0, ..row.clone() } };
-        let before = all.insert(key, told);
+        let reported = Reported { at_us: now_us, since: 0, row: AuditEntry { count: 0, ..row.clone() } };
+        let before = all.insert(key, reported);
         let unsaid = before.as_ref().map_or(0, |before| before.since);
         let line =
             if unsaid == 0 { String::new() } else { format!(" ({unsaid} more since the last such line)") };
@@ -119,7 +119,7 @@ impl Sums {
     /// What is to be added to rows of the audit list since they were told.
     pub fn unsaid(&self) -> Vec<AuditEntry> {
         let mut all = self.0.borrow_mut();
-        let rows = all.values_mut().map(|told| &mut told.row).filter(|row| row.count > 0);
+        let rows = all.values_mut().map(|reported| &mut reported.row).filter(|row| row.count > 0);
         rows.map(|row| AuditEntry { count: std::mem::take(&mut row.count), ..row.clone() }).collect()
     }
 }
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_flood_is_one_line_a_minute_with_its_number() {
         let refusals = Sums::default();
-        let from = |n: u8| Client::from_address([10, 0, 0, n].into());
+        let from = |n: u8| LimitedClient::from_address([10, 0, 0, n].into());
         let said = |seconds: u64, n: u8| {
             refusals
                 .note(Refusal::OtherSite.word(), from(n), row(&n.to_string(), 7 + seconds * 1_000_000))
@@ -169,7 +169,7 @@ mod tests {
     fn many_addresses_are_no_many_lines_and_no_memory() {
         let refusals = Sums::default();
         let lines = (0..60_000_u32).filter(|n| {
-            let client = Client::from_address(std::net::Ipv4Addr::from_bits(*n).into());
+            let client = LimitedClient::from_address(std::net::Ipv4Addr::from_bits(*n).into());
             refusals.note(Refusal::NotSignedIn.word(), client, row(&n.to_string(), 7)).line.is_some()
         });
         assert_eq!(lines.count(), MOST + 1);
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_flood_is_one_row_a_minute_with_its_sum() {
-        let (refusals, client) = (Sums::default(), Client::from_address([10, 0, 0, 1].into()));
+        let (refusals, client) = (Sums::default(), LimitedClient::from_address([10, 0, 0, 1].into()));
         let said = |second: u64| {
             refusals.note(Refusal::WrongPassword.word(), client, row("1", second * 1_000_000)).rows
         };

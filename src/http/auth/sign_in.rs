@@ -13,7 +13,7 @@ use crate::base::unicode::percent_encoded;
 use crate::http::auth::authenticate::{fit_password, with_cookie};
 use crate::http::auth::caller::{AuthError, Caller, Who};
 use crate::http::pages::{data_counting, html};
-use crate::http::preferences::{Changes, Terms};
+use crate::http::preferences::{PreferenceChanges, Terms};
 use crate::http::report::state::StateReport;
 use crate::http::report::wire;
 use crate::http::request::body_fields::{FieldError, Fields};
@@ -49,22 +49,24 @@ pub async fn sign_in(request: Request) -> Result<Response<Body>, Problem> {
         return Ok(html::see(&next));
     }
     let field = |name: &str| form.get(name).unwrap_or_default().to_owned();
-    let denied =
-        match site.auth.prove(request.caller(), field("name").trim().to_owned(), field("password")).await {
-            Ok(person) => {
-                let cookie = site.auth.begin(request.caller(), person, site.settings().session).await?;
-                return Ok(with_cookie(html::see(&next), Some(cookie)));
-            }
-            Err(denied) => denied,
-        };
+    let name = field("name").trim().to_owned();
+    let denied = match site.auth.prove(request.caller(), name.clone(), field("password")).await {
+        Ok(person) => {
+            let cookie = site.auth.begin(request.caller(), person, site.settings().session).await?;
+            return Ok(with_cookie(html::see(&next), Some(cookie)));
+        }
+        Err(denied) => denied,
+    };
     let is_wrong = denied == AuthError::Wrong;
     let mut problem = Problem::from(denied);
     if is_wrong {
         // 401 would have to ask for Basic.
         problem.status = StatusCode::UNPROCESSABLE_ENTITY;
+        problem = problem.wrong_secret("password", "the one that belongs to the name");
     }
     let refusal = data_counting::refusal(&problem);
-    Ok(html::again(&problem, ui::sign_in_page(&sign_in_page(&request, next, Some(refusal)))))
+    let page = SignInPage { name, ..sign_in_page(&request, next, Some(refusal)) };
+    Ok(html::again(&problem, ui::sign_in_page(&page)))
 }
 
 /// Where a signed link leads to a page: to that page without it, with a session that ends when the link does.
@@ -143,7 +145,8 @@ fn repeated(form: &Query) -> Result<String, Problem> {
     let field = |name: &str| form.get(name).unwrap_or_default().to_owned();
     if field("password") != field("again") {
         let detail = "the new password and its repetition are not the same";
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+            .wrong_secret("again", "the new password once more"));
     }
     Ok(field("password"))
 }
@@ -185,7 +188,7 @@ async fn set_view(site: &Site, word: &str) -> Result<(), Problem> {
     let (_, is_open) = wanted.ok_or_else(html::nothing_to_do)?;
     if is_open != site.settings().is_view_open {
         let change = (String::from(VIEW), Some(format!("\"{word}\"")));
-        site.preferences()?.change(Changes::from([change]), Terms::default()).await?;
+        site.preferences()?.change(PreferenceChanges::from([change]), Terms::default()).await?;
     }
     Ok(())
 }
@@ -202,7 +205,7 @@ fn access_page(request: &Request, refused: Option<Refusal>) -> Result<AccessPage
         has_password: !access.is_open() && !access.is_unclaimed(),
         is_first: access.is_first(),
         is_here: is_owner(request) || (access.is_open() && may_begin(request, access)),
-        is_done: request.query.get("done") == Some("password"),
+        is_done: is_done(request),
         is_view_open: site.settings().is_view_open,
         pinned: origin.filter(|origin| origin.is_operators()).map(ToString::to_string),
         refused,
@@ -247,7 +250,8 @@ pub(in crate::http) async fn set_user(
                 AuthError::Wrong => Problem {
                     status: StatusCode::FORBIDDEN,
                     detail: String::from("the current password is another one"),
-                    ..problem
+                    hint: Some(String::from("type the one that you signed in with")),
+                    ..problem.wrong_secret("current", "the password that holds now")
                 },
                 _ => problem,
             }
@@ -270,11 +274,20 @@ fn sign_in_page(request: &Request, next: String, refused: Option<Refusal>) -> Si
             .map(|session| session.person)
             .filter(|person| person.role > Role::Guest)
             .map(|person| (person.name, person.role.as_str())),
-        is_done: request.query.get("done") == Some("password"),
+        is_done: is_done(request),
         needed: request.query.get("needed").and_then(Role::parse).map(Role::as_str),
+        name: String::new(),
         fingerprint: HttpsReport::of(request.site.https.as_ref()).map(|https| https.fingerprint),
         refused,
     }
+}
+
+/// Whether the reader comes from setting their password: the address says so, and they are signed in with one.
+fn is_done(request: &Request) -> bool {
+    let (auth, is_said) = (&request.site.auth, request.query.get("done") == Some("password"));
+    is_said
+        && !auth.is_open()
+        && auth.session(&request.headers).is_some_and(|session| session.person.role > Role::Guest)
 }
 
 /// `/api/v1/password`: to whoever may not change it, only whether there is one.

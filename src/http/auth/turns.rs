@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::access::Client;
+use crate::access::LimitedClient;
 
 /// So many wait at once.
 const MOST: usize = 64;
@@ -33,12 +33,12 @@ struct State {
 struct Waiter {
     tries: u32,
     number: u64,
-    client: Client,
+    client: LimitedClient,
 }
 
 /// A place in the queue, and the turn once it has come, until it is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct TurnPlace {
     turns: Turns,
     number: u64,
 }
@@ -46,10 +46,10 @@ pub struct Place {
 impl Turns {
     /// A place for `client`, who has tried so often before. `None`: it has one, or all are taken by others who have tried no
     /// more.
-    pub fn enter(&self, client: Client, tries: u32) -> Option<Place> {
+    pub fn enter(&self, client: LimitedClient, tries: u32) -> Option<TurnPlace> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let own = state.waiting.iter().chain(&state.turn).filter(|other| other.client == client).count();
-        if own >= if client == Client::Unnamed { UNNAMED } else { 1 } {
+        if own >= if client == LimitedClient::Unnamed { UNNAMED } else { 1 } {
             return None;
         }
         if state.waiting.len() >= MOST {
@@ -60,11 +60,11 @@ impl Turns {
         let number = state.next;
         state.next += 1;
         state.waiting.push(Waiter { tries, number, client });
-        Some(Place { turns: self.clone(), number })
+        Some(TurnPlace { turns: self.clone(), number })
     }
 }
 
-impl Place {
+impl TurnPlace {
     /// Waits for the turn; false where the place was given to somebody who has tried less.
     pub async fn turn(&self) -> bool {
         loop {
@@ -90,7 +90,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for TurnPlace {
     fn drop(&mut self) {
         let mut state = self.turns.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.waiting.retain(|other| other.number != self.number);
@@ -107,8 +107,8 @@ mod tests {
 
     use super::*;
 
-    fn nth(n: u32) -> Client {
-        Client::from_address(Ipv4Addr::from(n).into())
+    fn nth(n: u32) -> LimitedClient {
+        LimitedClient::from_address(Ipv4Addr::from(n).into())
     }
 
     #[tokio::test]
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn a_crowd_of_guessers_makes_room_for_who_has_not_tried() {
         let turns = Turns::default();
-        let mut crowd: Vec<Place> = (0..MOST as u32).map(|n| turns.enter(nth(n), 5).unwrap()).collect();
+        let mut crowd: Vec<TurnPlace> = (0..MOST as u32).map(|n| turns.enter(nth(n), 5).unwrap()).collect();
         assert!(turns.enter(nth(1000), 5).is_none());
         let owner = turns.enter(nth(1001), 0).unwrap();
         assert_eq!(owner.look(), Some(true));
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn who_cannot_be_told_apart_has_few_places() {
         let turns = Turns::default();
-        let places: Vec<_> = (0..10).filter_map(|_| turns.enter(Client::Unnamed, 0)).collect();
+        let places: Vec<_> = (0..10).filter_map(|_| turns.enter(LimitedClient::Unnamed, 0)).collect();
         assert_eq!(places.len(), UNNAMED);
     }
 }

@@ -2,10 +2,11 @@
 
 use hyper::Response;
 
+use crate::base::unicode::percent_encoded;
 use crate::config::kind;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
 use crate::http::pages::{data_counting, data_settings};
-use crate::http::preferences::{Changes, Terms};
+use crate::http::preferences::{PreferenceChanges, Terms};
 use crate::http::report::state::StateReport;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
@@ -41,10 +42,13 @@ pub async fn post_cameras(request: Request) -> Result<Response<Body>, Problem> {
 }
 
 /// The settings that a button means.
-fn choice(fields: &Query) -> Option<Changes> {
+fn choice(fields: &Query) -> Option<PreferenceChanges> {
     let text = |text: &str| Some(kind::quoted(text));
     let of = |kind: &str, device: Option<&str>| {
-        Changes::from([(String::from(KIND), text(kind)), (String::from(DEVICE), device.and_then(text))])
+        PreferenceChanges::from([
+            (String::from(KIND), text(kind)),
+            (String::from(DEVICE), device.and_then(text)),
+        ])
     };
     if let Some(url) = fields.get("url") {
         let mut changes = of("url", None);
@@ -75,17 +79,24 @@ async fn cameras_page(request: &Request, refused: Option<Refusal>) -> CamerasPag
         _ => Vec::new(),
     };
     let report = StateReport::of(site, &request.who);
-    let choices = found.into_iter().map(|camera| CameraChoice {
-        is_used: camera.kind == kind && Some(camera.device.as_str()) == device,
-        value: format!("{} {}", camera.kind, camera.device),
-        name: camera.name,
-        about: camera.about,
+    let has_picture = report.state == "live" && !site.is_counts_only();
+    let can_look = !site.is_counts_only() && report.state != "paused";
+    let choices = found.into_iter().map(|camera| {
+        let value = format!("{} {}", camera.kind, camera.device);
+        let is_used = camera.kind == kind && Some(camera.device.as_str()) == device;
+        // Of all cameras the first that works may be the one that is shown.
+        let is_shown = is_used || report.camera.as_ref().is_some_and(|shown| camera.about.starts_with(shown));
+        let still = match is_shown {
+            true => has_picture.then(|| String::from("snapshot.jpg?w=320")),
+            false => can_look.then(|| format!("api/v1/cameras/still.jpg?camera={}", percent_encoded(&value))),
+        };
+        CameraChoice { value, name: camera.name, about: camera.about, is_used, is_shown, still }
     });
     CamerasPage {
         choices: choices.collect(),
         is_auto: kind == "auto",
         is_simulated: kind == "sim",
-        has_picture: report.state == "live" && !site.is_counts_only(),
+        has_picture,
         what: report.camera.clone().unwrap_or_default(),
         typed: form(request).get("url").unwrap_or_default().to_owned(),
         head: data_counting::head(&report),

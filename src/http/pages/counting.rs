@@ -6,7 +6,7 @@ use hyper::{Response, StatusCode};
 use crate::http::api::counting::lines::{anchor, new_scene, recrossing};
 use crate::http::api::counting::model;
 use crate::http::api::counting::model::ModelList;
-use crate::http::auth::audit::{Note, UNDID_RESET, noted};
+use crate::http::auth::audit::{AuditNote, UNDID_RESET, noted};
 use crate::http::auth::caller::Who;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
 use crate::http::pages::{data_counting, data_media, live_controls, welcome};
@@ -112,12 +112,11 @@ fn answer(
     let problem = match saved {
         Ok(saved) => {
             let place = saved.map_or_else(|| String::from("lines"), |id| format!("lines?{kind}={id}"));
-            return Ok(noted(see(&place), Note::Did(change)));
+            return Ok(noted(see(&place), AuditNote::Did(change)));
         }
         Err(problem) => problem,
     };
     let mut page = lines_page(&request.site, &request.who, chosen)?;
-    page.invalid = problem.wrong.as_ref().map(|wrong| wrong.field.clone()).unwrap_or_default();
     page.refused = Some((form, data_counting::refusal(&problem)));
     Ok(again(&problem, ui::lines_page(&page)))
 }
@@ -224,7 +223,6 @@ fn lines_page(site: &Site, who: &Who, chosen: ChosenShape) -> Result<LinesPage, 
         counting: data_counting::counting(&counting.status(), who),
         is_counts_only: site.is_counts_only(),
         refused: None,
-        invalid: String::new(),
     })
 }
 
@@ -233,7 +231,7 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     Ok(html(ui::counts_page(&data_counting::counts_page(&request, None).await?)))
 }
 
-/// `GET /crossings?line=N`: the last hour of a line, crossing by crossing.
+/// `GET /crossings?line=N`: a line crossing by crossing, of the last hour or between `from` and `to`.
 pub async fn crossings(request: Request) -> Result<Response<Body>, Problem> {
     let line = request.query.whole("line", 1..=u64::MAX)?.unwrap_or(0);
     match data_counting::crossings_page(&request, line).await? {
@@ -253,7 +251,7 @@ pub async fn post_counts(request: Request) -> Result<Response<Body>, Problem> {
     };
     match done {
         Ok(()) if request.query.get("do") == Some("undo") => {
-            Ok(noted(see("counts#zero"), Note::Did(String::from(UNDID_RESET))))
+            Ok(noted(see("counts#zero"), AuditNote::Did(String::from(UNDID_RESET))))
         }
         Ok(()) => Ok(see("counts#zero")),
         Err(error) => {

@@ -12,6 +12,7 @@ use crate::http::report::wire;
 use crate::http::report::wire::Redact;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
+use crate::http::request::query::WrongValue;
 use crate::http::request::right::Right;
 use crate::http::request::time_param;
 use crate::http::site::Site;
@@ -19,17 +20,17 @@ use crate::maintenance::update::describe_version;
 use crate::pipeline::counting::{Counting, CountingStatus};
 use crate::store::media::Item;
 use crate::store::{
-    BucketRow, BucketSize, Counts, CountsQuery, Crossing, CrossingsQuery, Direction, Gap, GapsByLine,
-    LineRow, Occupancy, OpeningHours, Reader, Reset, Scene, StoreError, TallyRow,
+    BucketRow, BucketSize, Counts, CountsQuery, CountsReader, Crossing, CrossingsQuery, Direction, Gap,
+    GapsByLine, LineRow, Occupancy, OpeningHours, Reset, Scene, StoreError, TallyRow,
 };
 use crate::ui::{
     self, Clock, CountingReport, CountsAsk, CountsPage, CrossingClip, CrossingFigure, CrossingsPage,
-    DrawnZone, Head, LineCrossings, LiveCounting, Refusal, Span, StorageFault, ZoneFigures,
+    DateSpan, DrawnZone, Head, LineCrossings, LiveCounting, Refusal, StorageFault, ZoneFigures,
 };
 
 /// Crossings that the live page shows.
 const NEWEST: usize = 5;
-/// Most crossings that the page of a line's last hour shows.
+/// Most crossings that the page of a line's crossings shows at once.
 const MOST_SHOWN: usize = 500;
 const HOUR_US: u64 = 3_600_000_000;
 
@@ -84,7 +85,11 @@ pub fn tallies(counts: &Counts) -> Vec<TallyRow> {
 
 /// What went wrong, for the page.
 pub fn refusal(problem: &Problem) -> Refusal {
-    Refusal { detail: problem.detail.clone(), hint: problem.hint.clone().unwrap_or_default() }
+    Refusal {
+        detail: problem.detail.clone(),
+        hint: problem.hint.clone().unwrap_or_default(),
+        field: problem.wrong.as_ref().map(|wrong| wrong.field.clone()).unwrap_or_default(),
+    }
 }
 
 /// What the live page shows of counting. A counts.db that cannot be read is no reason for no page: what
@@ -134,7 +139,7 @@ async fn today(site: &Site, scene: Scene, clock: &Clock) -> Result<Today, Counts
     let Some(counts_db) = &site.counts_readers else { return Ok(Today::default()) };
     let (from_us, to_us) = (time_param::day(clock, 0), time_param::day(clock, 1));
     let read = counts_db.read(move |reader| {
-        let span = Span { from_us, to_us, bucket: "hour" };
+        let span = DateSpan { from_us, to_us, bucket: "hour" };
         let asked = CrossingsQuery::newest(scene, NEWEST);
         let hours = buckets(reader, scene, span, None, &[], &[])?;
         Ok((hours, reader.gaps(scene, from_us, to_us)?, reader.crossings(&asked)?))
@@ -154,12 +159,12 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
         move |reader| {
             let lines: Vec<u64> = ask.line.into_iter().collect();
             let classes: Vec<String> = ask.class.iter().cloned().collect();
-            let of = |span: Span| buckets(reader, scene, span, ask.hours, &lines, &classes);
+            let of = |span: DateSpan| buckets(reader, scene, span, ask.hours, &lines, &classes);
             let compared = match ask.compared {
                 Some([now, before]) => Some([of(now)?, of(before)?]),
                 None => None,
             };
-            let Span { from_us, to_us, .. } = ask.shown;
+            let DateSpan { from_us, to_us, .. } = ask.shown;
             Ok(Read {
                 lines: reader.lines()?,
                 shown: of(ask.shown)?,
@@ -220,22 +225,33 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
     })
 }
 
-/// The last hour of the line of this number. `None`: there is none.
+/// The crossings of the line of this number, of the last hour or of the time that is asked for. `None`: there is none.
 pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<CrossingsPage>, Problem> {
     let site = &request.site;
     let (handle, counts) = (site.counting()?, site.counts()?);
     let (clock, scene) = (site.clock(), counts.scene());
-    let from_us = clock.now_us.saturating_sub(HOUR_US);
+    let instant = |key: &'static str| -> Result<Option<u64>, WrongValue> {
+        request.query.given(key)?.map(|text| time_param::instant(key, text, &clock)).transpose()
+    };
+    let (from, to) = (instant("from")?, instant("to")?);
+    let is_last_hour = from.is_none() && to.is_none();
+    let to_us = to.unwrap_or(clock.now_us).min(clock.now_us);
+    let from_us = from.unwrap_or_else(|| to_us.saturating_sub(HOUR_US)).min(to_us);
+    let class = request.query.get("class").filter(|class| !class.is_empty()).map(str::to_owned);
+    let after = request.query.whole("cursor", 1..=u64::MAX)?;
+    // One more than is shown tells whether there are more.
     let asked = CrossingsQuery {
         from_us: Some(from_us),
+        to_us: to.map(|_| to_us),
         lines: vec![line],
-        ..CrossingsQuery::newest(scene, MOST_SHOWN)
+        classes: class.iter().cloned().collect(),
+        after,
+        ..CrossingsQuery::newest(scene, MOST_SHOWN + 1)
     };
     let counts_db = site.counts_readers()?;
-    let now_us = clock.now_us;
     let read = counts_db.read(move |reader| {
-        let gaps = reader.gaps_of_lines(scene, &[line], from_us, now_us)?;
-        Ok((reader.lines()?, reader.crossings(&asked)?, gaps, reader.line_moves(from_us, now_us)?))
+        let gaps = reader.gaps_of_lines(scene, &[line], from_us, to_us)?;
+        Ok((reader.lines()?, reader.crossings(&asked)?, gaps, reader.line_moves(from_us, to_us)?))
     });
     let (lines, mut crossings, gaps, moves) = read.await?;
     let Some(row) = lines.iter().find(|row| row.id == line && row.is_in_scene(scene)) else {
@@ -250,13 +266,25 @@ pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<Cross
     };
     let is_shown = no_pictures.is_empty();
     let time = |us: u64| ui::second_in_words(us, &clock);
+    let has_more = crossings.len() > MOST_SHOWN;
+    crossings.truncate(MOST_SHOWN);
     crossings.reverse();
-    let recorded = if sees_pictures { recorded(site, from_us, clock.now_us).await } else { None };
+    let next = crossings.first().filter(|_| has_more).map(|oldest| {
+        format!("{}&cursor={}", ui::crossings_address(line, class.as_deref(), from_us, to_us), oldest.id)
+    });
+    let ends = crossings.first().zip(crossings.last()).map(|(first, last)| (first.time_us, last.time_us));
+    let recorded = match ends.filter(|_| sees_pictures) {
+        Some((first_us, last_us)) => recorded(site, first_us, last_us).await,
+        None => None,
+    };
     let has_video = recorded.is_some() && site.videos.encoders().await.is_some();
     let clip = |crossing: &Crossing| {
         let Some(recordings) = &recorded else { return CrossingClip::Unknown };
         let Some(item) = recordings.iter().find(|item| video::covers(item, crossing.time_us)) else {
-            return CrossingClip::None;
+            // The newest recordings are looked at: one before them may show it.
+            let is_looked_at = recordings.len() < video::LOOKED_AT
+                || recordings.iter().any(|item| item.at_us <= crossing.time_us);
+            return if is_looked_at { CrossingClip::None } else { CrossingClip::Unknown };
         };
         CrossingClip::At(
             clip_address(item, crossing.time_us),
@@ -273,7 +301,9 @@ pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<Cross
             clip: clip(crossing),
         }
     });
-    let missed = handle.missed(line, from_us).into_iter().map(|track| CrossingFigure {
+    let missed =
+        handle.missed(line, from_us).into_iter().filter(|track| after.is_none() && track.time_us < to_us);
+    let missed = missed.map(|track| CrossingFigure {
         picture: None,
         words: format!("{} {} #{}", time(track.time_us), track.class, track.track),
         is_wrong: false,
@@ -281,18 +311,18 @@ pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<Cross
     });
     let count = |way| crossings.iter().filter(|crossing| crossing.direction == way).count();
     let mut notes = Vec::new();
-    if crossings.len() == MOST_SHOWN {
-        notes.push(format!("These are the newest {MOST_SHOWN}."));
+    if has_more || after.is_some() {
+        notes.push(format!("At most {MOST_SHOWN} are shown and summed at once, the newest first."));
     }
-    let closed: Vec<String> =
-        gaps.iter().map(|gap| format!("{}–{}", time(gap.from_us), time(gap.to_us))).collect();
-    if !closed.is_empty() {
-        notes.push(format!("Closed {}.", closed.join(", ")));
-    }
+    notes.extend(Some(ui::closed_in_words(&gaps, &clock)).filter(|closed| !closed.is_empty()));
     let moved = moves.iter().filter(|moved| moved.0 == line);
     notes.extend(moved.map(|moved| format!("The line was moved at {}.", time(moved.1))));
     Ok(Some(CrossingsPage {
         line_id: line,
+        from_us,
+        to_us,
+        is_last_hour,
+        next,
         line: LineCrossings {
             name: row.draft.name.clone(),
             count_in: count(Direction::In),
@@ -336,9 +366,9 @@ fn bucket_size(bucket: &str) -> BucketSize {
 }
 
 fn buckets(
-    reader: &Reader,
+    reader: &CountsReader,
     scene: Scene,
-    span: Span,
+    span: DateSpan,
     hours: Option<OpeningHours>,
     lines: &[u64],
     classes: &[String],

@@ -140,6 +140,7 @@ pub fn plan(plan: &RetentionPlan, clock: Clock) -> RetentionPreview {
         span_us: taken_us(plan.goes.first()).zip(taken_us(plan.goes.last())),
         goes: plan.goes.iter().take(LISTED).map(|(item, why)| (item.clone(), why.as_str())).collect(),
         unmet: plan.unmet.clone(),
+        waits: plan.waits,
         clock,
     }
 }

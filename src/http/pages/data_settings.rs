@@ -14,7 +14,7 @@ use crate::http::api::counting::model::ModelList;
 use crate::http::api::machine::settings::{item, items, typed};
 use crate::http::auth::caller::Who;
 use crate::http::pages::data_counting;
-use crate::http::preferences::{Changes, InForce, NotSet, WrongSetting};
+use crate::http::preferences::{InForce, NotSet, PreferenceChanges, WrongSetting};
 use crate::http::report::state::StateReport;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
@@ -55,6 +55,7 @@ pub async fn page(site: &Site, who: &Who) -> SettingsPage {
             no_controls,
             complaint: in_force.complaint.clone(),
             unkept: in_force.unkept.clone(),
+            waits: site.clock_wait().map(|wait| (wait, site.clock())),
             ..SettingsPage::default()
         },
         Err(none) => {
@@ -224,8 +225,8 @@ fn text(value: &str) -> String {
     serde_json::from_str(value).map_or_else(|_| value.to_owned(), |value| plain(&value))
 }
 
-fn modes(formats: &[media::Format]) -> Vec<CameraMode> {
-    let of = |format: &media::Format| {
+fn modes(formats: &[media::CameraFormat]) -> Vec<CameraMode> {
+    let of = |format: &media::CameraFormat| {
         let name = format.fourcc.to_string();
         let is_usable = media::Fourcc::USABLE.contains(&format.fourcc);
         let modes = format.modes.iter().filter(move |_| is_usable);
@@ -269,8 +270,8 @@ fn of_camera(found: &crate::pipeline::CameraControls, in_force: Option<&InForce>
 ///
 /// # Errors
 /// Somebody else has set one of them meanwhile, or nobody knows where a list's items end.
-pub fn changes(form: &Query, in_force: &InForce) -> Result<Changes, NotSet> {
-    let mut changes = Changes::new();
+pub fn changes(form: &Query, in_force: &InForce) -> Result<PreferenceChanges, NotSet> {
+    let mut changes = PreferenceChanges::new();
     let toml = |path: &str, wanted: &str| typed(path, wanted).map_err(|wrong| NotSet::Wrong(vec![wrong]));
     for (name, was) in form.pairs() {
         let Some((path, key)) = name.strip_prefix("was.").and_then(|path| Some((path, key(path)?))) else {
@@ -328,7 +329,7 @@ fn wanted(form: &Query, path: &str, key: &Key) -> Option<String> {
 const MODE: &str = "mode";
 
 /// The rows that say “Saved” after `changes`: the mode is one.
-pub fn saved(form: &Query, changes: &Changes) -> String {
+pub fn saved(form: &Query, changes: &PreferenceChanges) -> String {
     let is_mode = |path: &&str| form.get(MODE).is_some() && MODE_KEYS.contains(path);
     let keys = changes.keys().map(String::as_str);
     let mode = keys.clone().find(is_mode).map(|_| MODE);
@@ -341,7 +342,7 @@ const MODE_KEYS: [&str; 3] = ["source.format", "source.width", "source.height"];
 ///
 /// # Errors
 /// It is none.
-fn mode_changes(mode: &str, in_force: &InForce) -> Result<Changes, WrongSetting> {
+fn mode_changes(mode: &str, in_force: &InForce) -> Result<PreferenceChanges, WrongSetting> {
     let sized = || {
         let (format, size) = mode.split_once('-')?;
         let (width, height) = size.split_once('x')?;
@@ -485,12 +486,15 @@ pub async fn refused(site: &Site, who: &Who, form: &Query, not: NotSet) -> (Prob
 
 /// Why a setting was not changed, with the labels of the page of settings in the place of keys.
 pub fn refusal(problem: &Problem) -> Refusal {
-    let Refusal { mut detail, hint } = data_counting::refusal(problem);
-    let field = problem.wrong.as_ref().map_or("", |wrong| &wrong.field);
-    if let Some(rest) = detail.strip_prefix(field).filter(|rest| rest.starts_with(' ')) {
+    let Refusal { mut detail, hint, field } = data_counting::refusal(problem);
+    if let Some(rest) = detail.strip_prefix(&field).filter(|rest| rest.starts_with(' ')) {
         detail = format!("`{field}`{rest}");
     }
-    Refusal { detail: ui::name_settings(&detail), hint: ui::name_settings(&hint) }
+    Refusal {
+        detail: ui::name_settings(&detail),
+        hint: ui::name_settings(&hint),
+        ..data_counting::refusal(problem)
+    }
 }
 
 /// Puts what was typed into the fields of the page.
@@ -527,7 +531,7 @@ mod tests {
     fn only_what_is_other_than_it_was_is_changed() {
         let in_force = InForce::of("[stream]\nquality = 70");
         let changes = |form: &str| changes(&Query::parse(form), &in_force);
-        assert_eq!(changes("stream.quality=70&was.stream.quality=70"), Ok(Changes::new()));
+        assert_eq!(changes("stream.quality=70&was.stream.quality=70"), Ok(PreferenceChanges::new()));
         assert_eq!(
             changes(
                 "stream.quality=60&was.stream.quality=70&name=&was.name=camera&picture.gray=true&was.picture.gray=false&\
@@ -537,7 +541,7 @@ mod tests {
                  unit.retention.recordings_size=unlimited&retention.recordings_size=5&was.retention.recordings_size=unlimited&\
                  unit.retention.min_free=GB&retention.min_free=0,5&was.retention.min_free=500MB"
             ),
-            Ok(Changes::from([
+            Ok(PreferenceChanges::from([
                 ("picture.gray".into(), Some("true".into())),
                 ("record.max_duration".into(), Some("\"1 week\"".into())),
                 ("retention.min_free".into(), Some("\"0.5GB\"".into())),
@@ -549,14 +553,14 @@ mod tests {
         // An empty field is the default; where it is that already, nothing is changed.
         assert_eq!(
             changes("stream.quality=&was.stream.quality=70"),
-            Ok(Changes::from([("stream.quality".into(), None)]))
+            Ok(PreferenceChanges::from([("stream.quality".into(), None)]))
         );
         // Somebody else wants the same.
-        assert_eq!(changes("stream.quality=70&was.stream.quality=80"), Ok(Changes::new()));
-        assert_eq!(changes("source.password=&name=x"), Ok(Changes::new()));
+        assert_eq!(changes("stream.quality=70&was.stream.quality=80"), Ok(PreferenceChanges::new()));
+        assert_eq!(changes("source.password=&name=x"), Ok(PreferenceChanges::new()));
         assert_eq!(
             changes("source.password=s%22x"),
-            Ok(Changes::from([("source.password".into(), Some("\"s\\\"x\"".into()))]))
+            Ok(PreferenceChanges::from([("source.password".into(), Some("\"s\\\"x\"".into()))]))
         );
     }
 
@@ -624,7 +628,7 @@ mod tests {
             changes(
                 "detect.classes=person,+car&was.detect.classes=&picture.crop=0,0,.5,1&was.picture.crop=none"
             ),
-            Changes::from([
+            PreferenceChanges::from([
                 ("detect.classes".into(), Some("[\"person\", \"car\"]".into())),
                 ("picture.crop".into(), Some("[0, 0, 0.5, 1]".into())),
             ])
@@ -633,19 +637,19 @@ mod tests {
         assert_eq!(text(&names.resolved.setting("record.on_crossing").unwrap().value), "T\u{fc}r, \"a, b\"");
         assert_eq!(
             changes("record.on_crossing=T%C3%BCr,+%22a,+b%22&was.record.on_crossing="),
-            Changes::from([("record.on_crossing".into(), Some("[\"T\u{fc}r\", \"a, b\"]".into()))])
+            PreferenceChanges::from([("record.on_crossing".into(), Some("[\"T\u{fc}r\", \"a, b\"]".into()))])
         );
         let unclosed = Query::parse("record.on_crossing=%22a,+b&was.record.on_crossing=");
         assert!(matches!(super::changes(&unclosed, &in_force), Err(NotSet::Wrong(_))));
         assert_eq!(
             changes("mode=MJPG-960x720"),
-            Changes::from([
+            PreferenceChanges::from([
                 ("source.format".into(), Some("\"MJPG\"".into())),
                 ("source.height".into(), Some("720".into())),
                 ("source.width".into(), Some("960".into())),
             ])
         );
-        assert_eq!(changes("mode=auto"), Changes::new(), "it is so already");
+        assert_eq!(changes("mode=auto"), PreferenceChanges::new(), "it is so already");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::http::pages::counting::live_with_controls;
 use crate::http::pages::data_counting;
 use crate::http::pages::data_settings::meanwhile;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
-use crate::http::preferences::{Changes, NotSet};
+use crate::http::preferences::{NotSet, PreferenceChanges};
 use crate::http::report::state::StateReport;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
@@ -64,7 +64,7 @@ pub async fn post_picture(request: Request) -> Result<Response<Body>, Problem> {
         let change = picture_change(&fields, rotate).ok_or_else(nothing_to_do)?;
         // A turn goes on from how the picture is: who has turned it meanwhile is not to be undone.
         let expected = (change.0 == ROTATE).then_some(in_force.version);
-        match preferences.change(Changes::from([change]), expected.into()).await {
+        match preferences.change(PreferenceChanges::from([change]), expected.into()).await {
             Ok(_) => return Ok(see("./")),
             Err(NotSet::Changed) if tries < TRIES => tries += 1,
             Err(not) => return live_with_controls(site, &request.who, not.into()).await,

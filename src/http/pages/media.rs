@@ -6,7 +6,7 @@ use std::fmt::Write;
 use hyper::{Response, StatusCode};
 
 use crate::http::api::media::{items, recordings, storage};
-use crate::http::auth::audit::{Note, noted};
+use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::auth::caller::Who;
 use crate::http::pages::counting::live_with;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
@@ -20,7 +20,7 @@ use crate::http::request::query::Query;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::pipeline::recording::{RecordingRequest, SnapshotRequest};
-use crate::store::media::{Item, MediaEdit, MediaError, MediaKind, Vacuumed};
+use crate::store::media::{Item, MediaEdit, MediaError, MediaKind, Vacuumed, wrong_field};
 use crate::ui::{
     self, DatabasePage, MEDIA_PAGE, MediaAsk, MediaForm, MediaPage, PlayerPage, Refusal, SPEEDS,
 };
@@ -103,15 +103,15 @@ pub async fn post_media(request: Request) -> Result<Response<Body>, Problem> {
             Ok(items) => {
                 let head = data_counting::head(&StateReport::of(site, &request.who));
                 let page = html(ui::media_ask_page(&head, &site.clock(), &ask, &items));
-                return Ok(noted(page, Note::Nothing));
+                return Ok(noted(page, AuditNote::Nothing));
             }
             Err(problem) => Err(problem),
         },
         (Some(_), _) => return Err(nothing_to_do()),
     };
     match done {
-        Ok(place) if fields.get("do") == Some("zip") => Ok(noted(see(&place), Note::Nothing)),
-        Ok(place) => Ok(noted(see(&place), Note::Of(fields.get("do").unwrap_or_default().to_owned()))),
+        Ok(place) if fields.get("do") == Some("zip") => Ok(noted(see(&place), AuditNote::Nothing)),
+        Ok(place) => Ok(noted(see(&place), AuditNote::Of(fields.get("do").unwrap_or_default().to_owned()))),
         Err(problem) => {
             let page = media_page(site, &request.who, ask, Some(data_counting::refusal(&problem))).await;
             Ok(again(&problem, ui::media_page(&page)))
@@ -162,10 +162,11 @@ async fn edit(site: &Site, who: &Who, form: MediaForm) -> Result<Response<Body>,
         is_kept: (form.is_kept != item.is_kept).then_some(form.is_kept),
     };
     if edit != MediaEdit::default()
-        && let Err(error) = site.media()?.edit(form.id, form.version, edit).await
+        && let Err(error) = site.media()?.edit(form.id, form.version, edit.clone()).await
     {
         let problem = Problem::from(error);
-        let refused = Some((form, data_counting::refusal(&problem)));
+        let field = wrong_field(&edit).unwrap_or_default().to_owned();
+        let refused = Some((form, Refusal { field, ..data_counting::refusal(&problem) }));
         let page = player_page(site, who, item, 0, 1.0, refused).await?;
         return Ok(again(&problem, ui::player_page(&page)));
     }

@@ -2,11 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::base::clock::ClockTime;
 use crate::config::keys;
 use crate::http::api::media::storage;
 use crate::http::pages::data_media;
-use crate::http::preferences::{Changes, NotSet, WrongSetting};
+use crate::http::preferences::{NotSet, PreferenceChanges, WrongSetting};
 use crate::http::request::body_fields::{FieldError, Fields};
 use crate::http::site::Site;
 use crate::store::media::RetentionRules;
@@ -15,17 +14,16 @@ use crate::ui::RetentionPreview;
 /// The section whose rules delete media.
 const SECTION: &str = "retention";
 
-/// What the rules with `changes` would delete; `None` where there is no store. A clock that is not known to be right is
-/// believed here: it may be right in a minute.
+/// What the rules with `changes` would delete, and when ([`crate::store::media::Media::deleted_by`]); `None` where there is
+/// no store.
 ///
 /// # Errors
 /// A rule is wrong, or the store cannot be read.
-pub async fn preview(site: &Site, changes: &Changes) -> Result<Option<RetentionPreview>, NotSet> {
+pub async fn preview(site: &Site, changes: &PreferenceChanges) -> Result<Option<RetentionPreview>, NotSet> {
     let (Ok(media), Ok(readers)) = (site.media(), site.media_readers()) else { return Ok(None) };
     let rules = changed(media.retention(), changes)?;
-    let now = ClockTime { wall_trusted: true, ..media.retention_now() };
-    let clock = site.clock();
-    let read = readers.read(move |reader| Ok(data_media::plan(&reader.plan(&rules, now)?, clock)));
+    let (clock, media) = (site.clock(), media.clone());
+    let read = readers.read(move |reader| Ok(data_media::plan(&media.deleted_by(reader, &rules)?, clock)));
     let unknown = |error| NotSet::RolledBack {
         reason: format!("what this would delete cannot be looked up: {error}"),
         hint: Some(String::from("try again in a moment")),
@@ -39,7 +37,7 @@ pub fn is_rule(path: &str) -> bool {
 }
 
 /// The rules with those that are changed.
-fn changed(mut rules: RetentionRules, changes: &Changes) -> Result<RetentionRules, NotSet> {
+fn changed(mut rules: RetentionRules, changes: &PreferenceChanges) -> Result<RetentionRules, NotSet> {
     let mut fields = Map::new();
     for (path, value) in changes.iter().filter(|(path, _)| is_rule(path)) {
         let Some(key) = path.rsplit_once('.').and_then(|(_, name)| keys::find(SECTION, name)) else {
@@ -73,7 +71,7 @@ mod tests {
     fn what_is_typed_is_a_rule_and_the_rest_stays() {
         let is = RetentionRules { min_free: Some(7), ..RetentionRules::default() };
         let of = |path: &str, value: Option<&str>| {
-            changed(is.clone(), &Changes::from([(path.to_owned(), value.map(str::to_owned))]))
+            changed(is.clone(), &PreferenceChanges::from([(path.to_owned(), value.map(str::to_owned))]))
         };
         let week = of("retention.snapshots_age", Some("\"7d\"")).unwrap();
         assert_eq!(week.snapshots_age, Some(Duration::from_secs(7 * 86_400)));

@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use crate::http::api::camera::controls;
 use crate::http::api::machine::{power, settings};
-use crate::http::auth::audit::{Note, noted};
+use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::auth::caller::Who;
 use crate::http::pages::data_settings::AtFields;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
 use crate::http::pages::{data_counting, data_media, data_settings, retention};
 use crate::http::power_switch::PowerAction;
-use crate::http::preferences::{Changes, NotSet, Terms};
+use crate::http::preferences::{NotSet, PreferenceChanges, Terms};
 use crate::http::request::handler::Request;
 use crate::http::request::json_body::MOST_KEYS;
 use crate::http::request::problem::Problem;
@@ -66,7 +66,7 @@ pub async fn post_settings(request: Request) -> Result<Response<Body>, Problem> 
                 Some("reboot") => (PowerAction::Reboot, "reboot"),
                 _ => return Err(nothing_to_do()),
             };
-            let note = Note::Did(format!("{action} the machine"));
+            let note = AuditNote::Did(format!("{action} the machine"));
             power::ask(&request, action).await.map(|()| (format!("settings?done={word}"), note))
         }
         _ => return Err(nothing_to_do()),
@@ -92,7 +92,7 @@ async fn import(site: &Site, who: &Who, fields: &Query) -> Result<Response<Body>
     };
     let problem = match imported.await {
         Ok((preferences, Ok(done), keys)) => {
-            let note = Note::Did(format!("imported settings: {keys}"));
+            let note = AuditNote::Did(format!("imported settings: {keys}"));
             if done.complaint == preferences.in_force().complaint {
                 return Ok(noted(see("settings?done=import"), note));
             }
@@ -105,7 +105,7 @@ async fn import(site: &Site, who: &Who, fields: &Query) -> Result<Response<Body>
             let deletes = data_media::plan(&plan, site.clock()).in_words();
             let page = data_settings::page(site, who).await;
             let page = SettingsPage { import: typed.to_owned(), import_deletes: deletes, ..page };
-            return Ok(noted(html(show(site, None, page)), Note::Nothing));
+            return Ok(noted(html(show(site, None, page)), AuditNote::Nothing));
         }
         Ok((_, Err(not), _)) => Problem::from(not),
         Err(problem) => problem,
@@ -138,7 +138,7 @@ async fn set(site: &Site, who: &Who, fields: &Query, is_reset: bool) -> Result<R
     loop {
         let in_force = preferences.in_force();
         let changes = match key {
-            Some(key) => Changes::from([(key.to_owned(), None)]),
+            Some(key) => PreferenceChanges::from([(key.to_owned(), None)]),
             None => match data_settings::changes(fields, &in_force) {
                 Ok(changes) => changes,
                 Err(not) => return refused(not).await,
@@ -150,17 +150,17 @@ async fn set(site: &Site, who: &Who, fields: &Query, is_reset: bool) -> Result<R
                 Err(not) => return refused(not).await,
             };
             let page = SettingsPage { plan, ..typed(site, who, fields).await };
-            return Ok(noted(html(show(site, None, page)), Note::Nothing));
+            return Ok(noted(html(show(site, None, page)), AuditNote::Nothing));
         }
         if changes.is_empty() {
-            return Ok(noted(see(&format!("settings#{group}")), Note::Nothing));
+            return Ok(noted(see(&format!("settings#{group}")), AuditNote::Nothing));
         }
         let saved = data_settings::saved(fields, &changes);
         let keys = changes.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         let terms = Terms { expected: Some(in_force.version), may_delete: fields.get("sure").is_some() };
         match preferences.change(changes.clone(), terms).await {
             Ok(_) => {
-                let note = Note::Did(format!("changed settings: {keys}"));
+                let note = AuditNote::Did(format!("changed settings: {keys}"));
                 return Ok(noted(see(&format!("settings?saved={saved}#{group}")), note));
             }
             // Of something else, perhaps: looked at again.
@@ -168,7 +168,7 @@ async fn set(site: &Site, who: &Who, fields: &Query, is_reset: bool) -> Result<R
             Err(NotSet::Deletes(plan)) => {
                 let plan = data_media::plan(&plan, site.clock());
                 let page = ask(typed(site, who, fields).await, &changes, plan);
-                return Ok(noted(html(show(site, None, page)), Note::Nothing));
+                return Ok(noted(html(show(site, None, page)), AuditNote::Nothing));
             }
             Err(not) => return refused(not).await,
         }
@@ -183,7 +183,7 @@ async fn typed(site: &Site, who: &Who, fields: &Query) -> SettingsPage {
 }
 
 /// The page that asks, at the first rule that is changed, whether what goes by it may go.
-fn ask(mut page: SettingsPage, changes: &Changes, plan: RetentionPreview) -> SettingsPage {
+fn ask(mut page: SettingsPage, changes: &PreferenceChanges, plan: RetentionPreview) -> SettingsPage {
     let is_rule = |own: &&mut Setting| changes.contains_key(&own.path) && retention::is_rule(&own.path);
     if let Some(own) = page.settings.iter_mut().find(is_rule) {
         own.deletes = Some(plan.in_words());

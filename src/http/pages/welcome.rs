@@ -5,7 +5,7 @@ use hyper::Response;
 use crate::config::kind;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
 use crate::http::pages::{data_counting, data_settings};
-use crate::http::preferences::{Changes, Terms};
+use crate::http::preferences::{PreferenceChanges, Terms};
 use crate::http::report::state::StateReport;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
@@ -38,7 +38,7 @@ pub async fn post_welcome(request: Request) -> Result<Response<Body>, Problem> {
     let change = (String::from("name"), Some(kind::quoted(name.trim())));
     let done = match request.site.preferences() {
         Ok(preferences) => preferences
-            .change(Changes::from([change]), Terms::default())
+            .change(PreferenceChanges::from([change]), Terms::default())
             .await
             .map(|_| ())
             .map_err(Problem::from),

@@ -4,6 +4,7 @@
 use jiff::{Timestamp, Zoned};
 use serde_json::{Value, json};
 
+use crate::base::clock;
 use crate::http::report::findings::SET_CLOCK;
 use crate::http::report::schema_parts::object;
 use crate::http::report::state::StateReport;
@@ -23,7 +24,7 @@ pub fn schema() -> Value {
 pub fn of(state: &StateReport, now: &Zoned) -> Vec<Alert> {
     let mut alerts = Vec::new();
     // A date of a clock that is not set is none.
-    let since = |text: &String| Some(text.clone()).filter(|_| state.time_sure);
+    let since = |text: &String| Some(text.clone()).filter(|_| state.is_clock_set);
     if !matches!(state.state, "live" | "asleep" | "waking" | "paused") {
         alerts.push(Alert {
             why: Some(state.state.to_owned()),
@@ -53,7 +54,7 @@ pub fn of(state: &StateReport, now: &Zoned) -> Vec<Alert> {
             ..Alert::new(AlertKind::Storage, headline)
         });
     }
-    if !state.time_sure {
+    if !state.is_clock_set {
         alerts.push(Alert {
             reason: Some(String::from(
                 "Crossings are kept in order, and dated as soon as the time is known.",
@@ -66,6 +67,21 @@ pub fn of(state: &StateReport, now: &Zoned) -> Vec<Alert> {
         alerts.push(Alert {
             reason: Some(String::from("Anyone on this network can watch and change this camera.")),
             ..Alert::new(AlertKind::Password, "No password")
+        });
+    }
+    // It works: what is to be done first stands above.
+    if state.is_clock_set && !state.time_sure {
+        let ages = state.ages_wait_us.map(|us| {
+            format!(" What is too old is not deleted before {}.", in_words(&clock::rfc3339(us), now))
+        });
+        alerts.push(Alert {
+            why: Some(String::from("unconfirmed")),
+            reason: Some(format!(
+                "No time server has confirmed the clock: times of recordings and crossings may be wrong (~).{}",
+                ages.unwrap_or_default()
+            )),
+            hint: Some(SET_CLOCK.to_owned()),
+            ..Alert::new(AlertKind::Clock, "Time not confirmed")
         });
     }
     for alert in &mut alerts {
@@ -96,7 +112,8 @@ mod tests {
 
     fn with(change: impl FnOnce(&mut StateReport)) -> StateReport {
         let mut state = StateReport::default();
-        (state.state, state.headline, state.time_sure) = ("live", "Live", true);
+        (state.state, state.headline) = ("live", "Live");
+        (state.time_sure, state.is_clock_set) = (true, true);
         change(&mut state);
         state
     }
@@ -127,7 +144,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_the_worst_first() {
         type Row = (fn(&mut StateReport), AlertKind, &'static str, Option<&'static str>);
-        const ROWS: [Row; 6] = [
+        const ROWS: [Row; 7] = [
             (
                 |r| (r.state, r.headline) = ("missing", "No camera"),
                 AlertKind::Camera,
@@ -136,7 +153,7 @@ mod tests {
             ),
             (|r| r.counting = counting("trouble"), AlertKind::Counting, "Not counting", Some("no_model")),
             (|r| r.storage = storage(true, None), AlertKind::Storage, "Disk full", Some("full")),
-            (|r| r.time_sure = false, AlertKind::Clock, "Clock not set", None),
+            (|r| (r.time_sure, r.is_clock_set) = (false, false), AlertKind::Clock, "Clock not set", None),
             (|r| r.open = true, AlertKind::Password, "No password", None),
             (
                 |r| r.storage = storage(false, Some("damaged")),
@@ -144,6 +161,7 @@ mod tests {
                 "Nothing is stored",
                 Some("trouble"),
             ),
+            (|r| r.time_sure = false, AlertKind::Clock, "Time not confirmed", Some("unconfirmed")),
         ];
         for (change, kind, headline, why) in ROWS {
             assert_eq!(told(&with(change)), [(kind, headline, why.map(str::to_owned))]);
@@ -158,8 +176,12 @@ mod tests {
             of(&all, &now).iter().all(|alert| alert.since.is_none()),
             "a clock that is not set has no dates"
         );
-        all.time_sure = true;
-        assert_eq!(of(&all, &now)[0].since_words, "14:02");
+        all.is_clock_set = true;
+        all.ages_wait_us = Some(1_794_492_120_000_000);
+        let alerts = of(&all, &now);
+        assert_eq!(alerts[0].since_words, "14:02", "one that nothing has confirmed has");
+        let clock = alerts.last().filter(|alert| alert.kind == AlertKind::Clock).unwrap();
+        assert!(clock.reason.as_deref().unwrap().ends_with("is not deleted before 15:02."), "{clock:?}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::http::report::schema_parts::{count, list, maybe, number, object, text
 use crate::http::report::wire;
 use crate::http::report::wire::Redact;
 use crate::media::control::number_json;
-use crate::media::{Control, ControlKind, Format};
+use crate::media::{CameraFormat, Control, ControlKind};
 use crate::pipeline::CameraControls;
 
 /// The camera's controls.
@@ -179,8 +179,8 @@ struct FormatReport {
 
 impl FormatsReport {
     /// Each size of each format, in the camera's order.
-    pub fn of(formats: &[Format]) -> FormatsReport {
-        let sizes = |format: &Format| {
+    pub fn of(formats: &[CameraFormat]) -> FormatsReport {
+        let sizes = |format: &CameraFormat| {
             let (fourcc, description, steps) = (format.fourcc, format.description.clone(), format.steps);
             let size = move |mode: &crate::media::Mode| FormatReport {
                 format: fourcc.to_string(),

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::base::clock::rfc3339;
 use crate::http::report::wire::LineGapsReport;
-use crate::http::request::csv::Table;
+use crate::http::request::csv::CsvTable;
 use crate::http::request::time_param;
 use crate::store::{BucketRow, BucketSize, Count, Direction, Gap, LineRow, Scene};
 use crate::ui::Clock;
@@ -91,6 +91,14 @@ pub struct Counted {
 }
 
 impl Counted {
+    /// The rows for who reads them beside others: of the bucket under way, the share of the whole in which counting ran.
+    pub fn with_whole_buckets(mut self, now_us: u64) -> Counted {
+        for row in self.rows.iter_mut().filter(|row| (row.start_us..row.end_us).contains(&now_us)) {
+            row.covered *= (now_us - row.start_us) as f64 / (row.end_us - row.start_us) as f64;
+        }
+        self
+    }
+
     /// As JSON has it, for programs.
     pub fn report<'a>(&'a self, camera: &'a str, clock: &Clock) -> CountsReport<'a> {
         CountsReport {
@@ -222,7 +230,7 @@ fn rows_as_csv(rows: &[BucketRow], by: By, zone: &TimeZone) -> String {
     // Last, for those who go by the places of columns: two lines may have been called the same, one after the other.
     header.extend(by.line.then_some("line_id"));
     header.push("local_start");
-    let mut table = Table::new(&header);
+    let mut table = CsvTable::new(&header);
     for row in rows {
         let mut groups = grouped(&row.counts, by);
         let is_empty = groups.is_empty();
@@ -306,6 +314,26 @@ mod tests {
             sums,
             [(0.9999, Some(5), Some(1)), (1.0, Some(0), Some(0)), (0.0, None, None), (0.0, Some(1), Some(0))]
         );
+    }
+
+    #[test]
+    fn of_a_bucket_under_way_the_share_of_the_whole_is_told() {
+        let (by, bucket) = (By::ALL, BucketSize::Hour);
+        let counted = Counted {
+            scene: Scene::Files,
+            from_us: 0,
+            to_us: 1,
+            bucket,
+            by,
+            rows: rows(),
+            gaps: Vec::new(),
+            line_gaps: None,
+        };
+        let at = 3_600_000_000 + 180_000_000;
+        let counted = counted.with_whole_buckets(at);
+        let shares: Vec<f64> = counted.rows.iter().map(|row| share(row.covered)).collect();
+        assert_eq!(shares, [0.9999, 0.05, 0.0, 0.0]);
+        assert!(is_known(&counted.rows[1]));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
@@ -9,6 +10,7 @@ use jiff::tz::TimeZone;
 use crate::base::ClockTime;
 use crate::config::Config;
 use crate::http::request::time_param;
+use crate::media::{Picture, SourceError};
 use crate::store::media::Storage;
 use crate::ui::format_bytes;
 pub use crate::ui::{Finding, Verdict};
@@ -54,6 +56,12 @@ pub trait Diagnose: fmt::Debug + Send + Sync {
         Vec::new()
     }
 
+    /// What the camera with this [`FoundCamera::kind`] and [`FoundCamera::device`] sees, by a short opening; `None`: no such
+    /// camera is found.
+    fn still(&self, _config: &Config, _kind: &str, _device: &str) -> Option<Result<Picture, SourceError>> {
+        None
+    }
+
     /// Whether cameras of libcamera can be used.
     fn has_libcamera(&self) -> bool {
         false
@@ -74,6 +82,9 @@ impl FindingsCache {
         found.as_ref().filter(|(at, _)| at.elapsed() < FRESH).map(|(_, found)| found.clone())
     }
 }
+
+/// What cameras showed that are not in use, each under its kind and device. Held while one is opened.
+pub(in crate::http) type Stills = Arc<tokio::sync::Mutex<Vec<(Instant, String, Picture)>>>;
 
 /// What is kept, and for how long there is room.
 pub fn room_finding(name: &'static str, room: &Storage, is_full: bool) -> Finding {

@@ -17,7 +17,8 @@ use crate::http::request::right::Right;
 use crate::http::server::https::HttpsReport;
 use crate::http::site::Site;
 use crate::maintenance::update::describe_version;
-use crate::pipeline::Status;
+use crate::pipeline::CameraStatus;
+use crate::store::media::ClockWait;
 use crate::ui::{Alert, CountingReport, LiveControls, LivePage};
 
 /// `/state` and `/api/v1/state`.
@@ -33,6 +34,12 @@ pub struct StateReport {
     pub headline: &'static str,
     #[serde(skip)]
     outside: Option<&'static str>,
+    /// The wall clock shows a time that can be.
+    #[serde(skip)]
+    pub is_clock_set: bool,
+    /// Until when nothing goes by its age at the latest, in microseconds since 1970, where a rule wants it to.
+    #[serde(skip)]
+    pub ages_wait_us: Option<u64>,
     /// It is for somebody who may do everything.
     #[serde(skip)]
     pub is_admin: bool,
@@ -95,7 +102,7 @@ pub struct StateReport {
     pub https: Option<HttpsReport>,
     /// Seconds since the server started.
     pub uptime_s: f64,
-    /// Whether the wall clock can be believed.
+    /// Whether the wall clock is known to be right.
     pub time_sure: bool,
     /// What is counted; `null` where nothing ever is.
     pub counting: Option<CountingReport>,
@@ -152,7 +159,7 @@ impl StateReport {
 
     fn whole(site: &Site) -> StateReport {
         let status = site.pipeline.status();
-        let Status { state, delivers, .. } = &status;
+        let CameraStatus { state, delivers, .. } = &status;
         let mut viewer_list = Vec::with_capacity(site.places.taken());
         site.each_viewers(|viewers| {
             viewers.each(|viewer| {
@@ -172,6 +179,11 @@ impl StateReport {
             state: state.as_str(),
             headline: state.headline(),
             outside: state.public_reason(),
+            is_clock_set: now.wall_trusted,
+            ages_wait_us: site.clock_wait().and_then(|wait| match wait {
+                ClockWait::Until(us) => Some(us),
+                ClockWait::Unset => None,
+            }),
             is_admin: false,
             can_change: false,
             reason: Some(state.reason()).filter(|reason| !reason.is_empty()),
@@ -201,7 +213,7 @@ impl StateReport {
             open: site.is_open(),
             https: HttpsReport::of(site.https.as_ref()),
             uptime_s: site.started.elapsed().as_millis() as f64 / 1000.0,
-            time_sure: now.wall_trusted,
+            time_sure: site.is_time_sure(),
             counting: counting.map(|counting| CountingReport::of(&counting.status(), counting.counts().ok())),
             recording: site.recorder().ok().map(|recorder| RecordingReport::from(&recorder.status())),
             storage: StorageSummary::of(site),
@@ -222,7 +234,7 @@ impl StateReport {
         let number = json!({"type": "number", "minimum": 0});
         let flag = json!({"type": "boolean"});
         let time = json!({"type": "string", "format": "date-time"});
-        let words: Vec<&str> = crate::pipeline::State::all_names().collect();
+        let words: Vec<&str> = crate::pipeline::CameraState::all_names().collect();
         let properties = json!({
             "name": text, "version": text, "state": {"type": "string", "enum": words}, "headline": text,
             "reason": maybe("string"), "hint": maybe("string"), "since": time, "source": text,

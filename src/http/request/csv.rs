@@ -15,16 +15,16 @@ pub const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// Rows under one header.
 #[derive(Debug, Default)]
-pub struct Table {
+pub struct CsvTable {
     text: String,
     is_begun: bool,
 }
 
 // Writing to a string cannot fail.
-impl Table {
+impl CsvTable {
     /// A table with this header.
-    pub fn new(header: &[&str]) -> Table {
-        let mut table = Table::default();
+    pub fn new(header: &[&str]) -> CsvTable {
+        let mut table = CsvTable::default();
         header.iter().for_each(|name| table.text(name));
         table.end_row();
         table
@@ -77,14 +77,14 @@ mod tests {
     use super::*;
 
     fn cell(text: &str) -> String {
-        let mut table = Table::default();
+        let mut table = CsvTable::default();
         table.text(text);
         table.take()
     }
 
     #[test]
     fn rows_are_those_of_rfc_4180() {
-        let mut table = Table::new(&["id", "line", "count"]);
+        let mut table = CsvTable::new(&["id", "line", "count"]);
         table.plain(7);
         table.text("Door, \"north\"");
         table.empty();

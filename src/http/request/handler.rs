@@ -89,7 +89,8 @@ impl Request {
         self.upload.take().ok_or_else(none)
     }
 
-    /// Who asks, where looking takes no password, too: one that was shown is looked at. A wrong one is none.
+    /// Who asks, where looking takes no password, too: one that was shown is looked at. A wrong one is none. Of a page it is
+    /// [`Request::who`].
     pub async fn reader(&self) -> Who {
         self.site.auth.admit(self.caller(), Right::Operator).await.unwrap_or_else(|_| self.who.clone())
     }

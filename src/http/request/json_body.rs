@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_is_none_is_told_with_its_key() {
+    fn a_number_that_is_none_is_reported_with_its_key() {
         let huge = format!("1{}", "0".repeat(400));
         for word in ["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "nan", huge.as_str()] {
             let given = word.chars().take(100).collect();

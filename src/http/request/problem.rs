@@ -516,7 +516,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whatever_is_wrong_is_told_with_what_was_given() {
+    async fn whatever_is_wrong_is_reported_with_what_was_given() {
         let read =
             |body: &str| Problem::from(Fields::read(&HeaderMap::new(), body.as_bytes(), &["w"]).unwrap_err());
         let setting = |path: &str, given: &str| {

@@ -47,12 +47,12 @@ mod tests {
     #[tokio::test]
     async fn what_is_begun_is_done_though_nobody_waits_for_it() {
         let tasks = tokio::task::LocalSet::new();
-        let (go_on, told) = tokio::sync::oneshot::channel();
+        let (go_on, started) = tokio::sync::oneshot::channel();
         let (done, is_done) = tokio::sync::oneshot::channel();
         tasks
             .run_until(async move {
                 let mut asked = Box::pin(to_its_end(async move {
-                    let _ = told.await;
+                    let _ = started.await;
                     done.send(()).map_err(|()| unreachable!())
                 }));
                 assert!(asked.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
@@ -67,13 +67,13 @@ mod tests {
     async fn no_more_are_begun_than_there_are_places_for_and_who_goes_makes_no_room() {
         let tasks = tokio::task::LocalSet::new();
         let free = || PLACES.with(|places| places.available_permits());
-        let (go_on, told) = tokio::sync::watch::channel(false);
+        let (go_on, started) = tokio::sync::watch::channel(false);
         let (count, begun) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
         let change = || {
-            let (mut told, count, begun) = (told.clone(), Rc::clone(&count), Rc::clone(&begun));
+            let (mut started, count, begun) = (started.clone(), Rc::clone(&count), Rc::clone(&begun));
             to_its_end(async move {
                 begun.set(begun.get() + 1);
-                let _ = told.wait_for(|go_on| *go_on).await;
+                let _ = started.wait_for(|go_on| *go_on).await;
                 count.set(count.get() + 1);
                 Ok(())
             })

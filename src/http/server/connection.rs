@@ -14,7 +14,7 @@ use hyper::service::service_fn;
 
 use crate::http::dispatch;
 use crate::http::server::https::speaks_https;
-use crate::http::server::link::{Limits, Link, LinkIo, Verdict, response, say};
+use crate::http::server::link::{Link, LinkIo, LinkLimits, LinkVerdict, response, say};
 use crate::http::server::socket::Socket;
 use crate::http::site::Site;
 
@@ -68,14 +68,14 @@ pub(in crate::http) async fn serve(site: Rc<Site>, link: Rc<Link>) {
                     break;
                 }
                 () = link.called.notified() => match link.verdict.get() {
-                    Some(Verdict::Finish) => connection.as_mut().graceful_shutdown(),
-                    Some(Verdict::TooLate) => {
+                    Some(LinkVerdict::Finish) => connection.as_mut().graceful_shutdown(),
+                    Some(LinkVerdict::TooLate) => {
                         link.say("408 Request Timeout", "the request's head did not come in time\n");
                         link.cut();
                         break;
                     }
-                    Some(Verdict::Close) => return,
-                    Some(Verdict::Shed) => {
+                    Some(LinkVerdict::Close) => return,
+                    Some(LinkVerdict::Shed) => {
                         link.socket.reset_on_close();
                         return;
                     }
@@ -158,7 +158,7 @@ pub(in crate::http) async fn sweep(site: &Site) {
         let pause = (shortest / 4).clamp(Duration::from_millis(10), Duration::from_secs(1));
         tokio::time::sleep(pause).await;
         let (settings, now) = (site.settings(), Instant::now());
-        let limits = Limits {
+        let limits = LinkLimits {
             stall: settings.stall,
             head_timeout: settings.head_timeout,
             keep_alive: settings.keep_alive,
@@ -166,7 +166,7 @@ pub(in crate::http) async fn sweep(site: &Site) {
         for link in links.open.borrow().iter() {
             let Some(verdict) = link.judge(now, &limits) else { continue };
             match verdict {
-                Verdict::Shed if link.is_viewer.get() => {
+                LinkVerdict::Shed if link.is_viewer.get() => {
                     log::info!(
                         "viewer {} received nothing for {:?} and was disconnected",
                         link.peer,

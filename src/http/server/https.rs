@@ -14,13 +14,13 @@ use crate::http::auth::csrf;
 use crate::http::report::schema_parts::object;
 use crate::http::server::body::Body;
 use crate::http::server::listen::Listener;
-use crate::http::server::tls::Identity;
+use crate::http::server::tls::TlsIdentity;
 
 /// HTTPS, where it is listened for.
 #[derive(Debug)]
 pub struct Https {
     /// The certificate of connections that come now.
-    identity: watch::Receiver<Arc<Identity>>,
+    identity: watch::Receiver<Arc<TlsIdentity>>,
     /// Where plain HTTP is sent to.
     port: u16,
 }
@@ -34,7 +34,7 @@ pub struct HttpsReport {
 
 impl Https {
     /// HTTPS at the first of `listeners` that is for it; `None` where there is none, or no certificate.
-    pub fn of(identity: Option<watch::Receiver<Arc<Identity>>>, listeners: &[Listener]) -> Option<Https> {
+    pub fn of(identity: Option<watch::Receiver<Arc<TlsIdentity>>>, listeners: &[Listener]) -> Option<Https> {
         let first = listeners.iter().find_map(|listener| match listener {
             Listener::Https(tcp) => tcp.local_addr().ok(),
             _ => None,
@@ -43,7 +43,7 @@ impl Https {
     }
 
     /// The certificate of connections that come now.
-    pub fn identity(&self) -> Arc<Identity> {
+    pub fn identity(&self) -> Arc<TlsIdentity> {
         self.identity.borrow().clone()
     }
 }
@@ -126,8 +126,8 @@ mod tests {
 
     #[test]
     fn who_speaks_http_is_told_where_https_is() {
-        let told = |at: &str| speaks_https(Some(at.parse().unwrap()));
-        assert_eq!(told("[::ffff:10.0.0.2]:8443"), "this port speaks HTTPS: https://10.0.0.2:8443/\n");
-        assert!(told("[fd00::2]:8443").contains("https://[fd00::2]:8443/"));
+        let answer = |at: &str| speaks_https(Some(at.parse().unwrap()));
+        assert_eq!(answer("[::ffff:10.0.0.2]:8443"), "this port speaks HTTPS: https://10.0.0.2:8443/\n");
+        assert!(answer("[fd00::2]:8443").contains("https://[fd00::2]:8443/"));
     }
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::sync::Notify;
 
-use crate::access::Client;
+use crate::access::LimitedClient;
 use crate::http::server::lane::{Lane, Sent};
 use crate::http::server::socket::Socket;
 use crate::http::server::tls::{Tls, Wire};
@@ -31,7 +31,7 @@ const KERNEL_WAITS: u32 = 3;
 
 /// How long a peer may take for what.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct LinkLimits {
     /// For taking anything of what is due to it.
     pub stall: Duration,
     /// For a request's head.
@@ -116,7 +116,7 @@ pub(in crate::http) fn kept(most: usize) -> usize {
 
 /// What is to become of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum LinkVerdict {
     /// Finish the response under way, then close: the server stops.
     Finish,
     /// Answer 408, then close: a head did not come in time.
@@ -137,7 +137,7 @@ pub struct Link {
     address: Option<IpAddr>,
     phase: Cell<(Phase, Instant)>,
     /// Who is at the other end, as the last request told.
-    client: Cell<Client>,
+    client: Cell<LimitedClient>,
     /// It is a program of this machine, or signed in.
     is_known: Cell<bool>,
     uses: Cell<Use>,
@@ -162,15 +162,15 @@ pub struct Link {
     unwritten: Cell<usize>,
     /// Bytes acknowledged, and when that number last moved or nothing was due.
     progress: Cell<(u64, Instant)>,
-    pub(in crate::http) verdict: Cell<Option<Verdict>>,
+    pub(in crate::http) verdict: Cell<Option<LinkVerdict>>,
     pub(in crate::http) called: Notify,
 }
 
 /// Who connects from `address`, or over a Unix socket. Whoever does from this machine is not told apart.
-fn client_of(address: Option<IpAddr>) -> Client {
+fn client_of(address: Option<IpAddr>) -> LimitedClient {
     address
         .filter(|address| !address.to_canonical().is_loopback())
-        .map_or(Client::Unnamed, Client::from_address)
+        .map_or(LimitedClient::Unnamed, LimitedClient::from_address)
 }
 
 impl Link {
@@ -304,7 +304,7 @@ impl Link {
     }
 
     /// Who asks: the peer, or whom a proxy of this machine names; a known one is of this machine, or signed in.
-    pub fn is_of(&self, client: Client, is_known: bool) {
+    pub fn is_of(&self, client: LimitedClient, is_known: bool) {
         self.client.set(client);
         self.is_known.set(is_known);
     }
@@ -315,7 +315,7 @@ impl Link {
     }
 
     /// Who asks.
-    pub fn client(&self) -> Client {
+    pub fn client(&self) -> LimitedClient {
         self.client.get()
     }
 
@@ -367,7 +367,7 @@ impl Link {
     }
 
     /// Tells the connection's task what is to become of it.
-    pub fn call(&self, verdict: Verdict) {
+    pub fn call(&self, verdict: LinkVerdict) {
         self.verdict.set(Some(verdict));
         self.called.notify_one();
     }
@@ -378,7 +378,7 @@ impl Link {
     }
 
     /// What the time limits say at `now`.
-    pub fn judge(&self, now: Instant, settings: &Limits) -> Option<Verdict> {
+    pub fn judge(&self, now: Instant, settings: &LinkLimits) -> Option<LinkVerdict> {
         let written = self.written.load(Ordering::Relaxed);
         let unacknowledged = if written == 0 { 0 } else { self.socket.unacknowledged() };
         // Less than nothing if a lane has written meanwhile: that is progress, too.
@@ -388,18 +388,18 @@ impl Link {
         if is_clear || acknowledged != before {
             self.progress.set((acknowledged, now));
         } else if now - moved >= settings.stall.saturating_mul(self.patience()) {
-            return Some(Verdict::Shed);
+            return Some(LinkVerdict::Shed);
         }
         let (phase, since) = self.phase.get();
         match phase {
             Phase::Busy => None,
-            Phase::Fresh => (now - since >= settings.head_timeout).then_some(Verdict::Close),
-            Phase::Head => (now - since >= settings.head_timeout).then_some(Verdict::TooLate),
+            Phase::Fresh => (now - since >= settings.head_timeout).then_some(LinkVerdict::Close),
+            Phase::Head => (now - since >= settings.head_timeout).then_some(LinkVerdict::TooLate),
             Phase::Idle if !is_clear => {
                 self.phase.set((Phase::Idle, now));
                 None
             }
-            Phase::Idle => (now - since >= settings.keep_alive).then_some(Verdict::Close),
+            Phase::Idle => (now - since >= settings.keep_alive).then_some(LinkVerdict::Close),
         }
     }
 }
@@ -552,7 +552,7 @@ impl Links {
         if !link.is_known() && strangers >= most - kept(most) {
             return Err(NoPlace::Kept);
         }
-        if !link.is_known() && link.client() != Client::Unnamed && own >= most.div_ceil(SHARE) {
+        if !link.is_known() && link.client() != LimitedClient::Unnamed && own >= most.div_ceil(SHARE) {
             return Err(NoPlace::Share);
         }
         link.uses.set(uses);
@@ -568,15 +568,15 @@ impl Links {
         let staying = || open.iter().filter(|link| !link.is_leaving.get());
         // Before a request nothing but its address tells of a connection.
         let known: HashSet<_> = staying().filter(|link| link.is_known()).map(|link| link.address).collect();
-        let is_stranger = |address| client_of(address) != Client::Unnamed && !known.contains(&address);
-        let mut of_each: HashMap<Client, usize> = HashMap::new();
+        let is_stranger = |address| client_of(address) != LimitedClient::Unnamed && !known.contains(&address);
+        let mut of_each: HashMap<LimitedClient, usize> = HashMap::new();
         let (mut all, mut strangers) = (0, 0);
         for link in staying() {
             all += 1;
             strangers += usize::from(is_stranger(link.address));
             *of_each.entry(link.client()).or_default() += 1;
         }
-        let count = |client: Client| of_each.get(&client).copied().unwrap_or_default();
+        let count = |client: LimitedClient| of_each.get(&client).copied().unwrap_or_default();
         let is_share_full = is_stranger(address) && count(client) >= most.div_ceil(SHARE);
         let is_rest_full = is_stranger(address) && strangers >= most - kept(most);
         if all < most && !is_share_full && !is_rest_full {
@@ -589,12 +589,12 @@ impl Links {
         let longest = may_go.min_by_key(|link| (Reverse(count(link.client())), link.phase.get().1));
         let Some(longest) = longest else { return false };
         longest.is_leaving.set(true);
-        longest.call(Verdict::Close);
+        longest.call(LinkVerdict::Close);
         true
     }
 
     /// Bytes of whole answers that wait to be taken by their clients: all, and those of `client`.
-    pub fn unsent(&self, client: Client) -> (usize, usize) {
+    pub fn unsent(&self, client: LimitedClient) -> (usize, usize) {
         let open = self.open.borrow();
         let waiting = open.iter().filter(|link| !link.is_viewer.get());
         waiting.fold((0, 0), |(all, own), link| {
@@ -622,7 +622,7 @@ impl Links {
 
     /// Tells every connection to finish, and waits until all have, at most `time`.
     pub async fn finish_within(&self, time: Duration) {
-        self.open.borrow().iter().for_each(|link| link.call(Verdict::Finish));
+        self.open.borrow().iter().for_each(|link| link.call(LinkVerdict::Finish));
         let all_gone = async {
             while self.count() > 0 {
                 self.departure.notified().await;
@@ -727,7 +727,7 @@ mod tests {
         }
         assert!(!crowd.links.has_room(address(40), 32), "30 of 32: the others are kept");
         assert!(crowd.links.has_room(address(0), 32) && crowd.links.has_room(None, 32));
-        crowd.all[6].is_of(Client::from_address(address(7).unwrap()), true);
+        crowd.all[6].is_of(LimitedClient::from_address(address(7).unwrap()), true);
         assert!(crowd.links.has_room(address(7), 32), "somebody is signed in there");
         crowd.enter(7, Phase::Idle, 1);
         assert!(crowd.links.has_room(address(40), 32), "the 29 others may have another one");
@@ -743,7 +743,7 @@ mod tests {
         let mut open = Vec::new();
         let mut take = |n: u8, is_known: bool, uses: Use| {
             let link = Crowd::link(address(n));
-            link.is_of(Client::from_address(address(n).unwrap()), is_known);
+            link.is_of(LimitedClient::from_address(address(n).unwrap()), is_known);
             crowd.links.enter(link.clone());
             let taken = crowd.links.take_place(&link, uses, 16);
             open.push(link);

@@ -23,7 +23,7 @@ const BATCH: usize = 64 * 1024;
 
 /// A certificate and its key, ready to be shown to whoever connects.
 #[derive(Debug, Clone)]
-pub struct Identity {
+pub struct TlsIdentity {
     config: Arc<ServerConfig>,
     fingerprint: String,
 }
@@ -42,12 +42,12 @@ pub enum IdentityError {
     Unfit(#[from] rustls::Error),
 }
 
-impl Identity {
+impl TlsIdentity {
     /// Reads a certificate, with those between it and the authority behind it, and its key.
     ///
     /// # Errors
     /// [`IdentityError`].
-    pub fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Identity, IdentityError> {
+    pub fn from_pem(certificate: &[u8], key: &[u8]) -> Result<TlsIdentity, IdentityError> {
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate).collect();
         let chain = chain.map_err(|_| IdentityError::NoCertificate)?;
         let first = chain.first().ok_or(IdentityError::NoCertificate)?;
@@ -68,7 +68,7 @@ impl Identity {
         config.ignore_client_order = !has_aes();
         // HTTP/2 would need another connection layer: streams, limits and counts are per connection here.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Identity { config: Arc::new(config), fingerprint: pairs.join(":") })
+        Ok(TlsIdentity { config: Arc::new(config), fingerprint: pairs.join(":") })
     }
 
     /// The SHA-256 of the certificate, as browsers show it: `AB:CD:…`.
@@ -106,7 +106,7 @@ impl Tls {
     ///
     /// # Errors
     /// rustls's.
-    pub fn new(identity: &Identity) -> Result<Tls, rustls::Error> {
+    pub fn new(identity: &TlsIdentity) -> Result<Tls, rustls::Error> {
         let mut session = ServerConnection::new(identity.config.clone())?;
         session.set_buffer_limit(Some(BATCH));
         Ok(Tls { session: RefCell::new(session), sealed: Cell::new(0), first: Cell::new(None) })

@@ -33,13 +33,13 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// How many watch, whatever they watch.
 #[derive(Debug, Default)]
-pub struct Places {
+pub struct ViewerPlaces {
     taken: Cell<usize>,
     /// Skips of viewers whose view is no longer made.
     skipped_before: Cell<u64>,
 }
 
-impl Places {
+impl ViewerPlaces {
     /// Pictures that viewers of views that are no longer made did not get.
     pub fn skipped_before(&self) -> u64 {
         self.skipped_before.get()
@@ -55,7 +55,7 @@ impl Places {
 #[derive(Debug)]
 pub struct Viewers {
     hub: Hub,
-    places: Rc<Places>,
+    places: Rc<ViewerPlaces>,
     present: RefCell<Vec<Rc<Viewer>>>,
     /// Skips of those who have left; the total never falls.
     skipped_before: Cell<u64>,
@@ -122,7 +122,7 @@ impl Viewer {
 
 impl Viewers {
     /// Nobody yet; those who come take one of `places`.
-    pub fn new(hub: Hub, places: Rc<Places>) -> Rc<Viewers> {
+    pub fn new(hub: Hub, places: Rc<ViewerPlaces>) -> Rc<Viewers> {
         Rc::new(Viewers {
             hub,
             places,
@@ -139,7 +139,7 @@ impl Viewers {
     }
 
     /// Those of a view of its own.
-    pub fn of_view(viewed: Viewed, places: Rc<Places>) -> Rc<Viewers> {
+    pub fn of_view(viewed: Viewed, places: Rc<ViewerPlaces>) -> Rc<Viewers> {
         let mut viewers = Viewers::new(viewed.hub().clone(), places);
         // Nobody else has it yet.
         if let Some(viewers) = Rc::get_mut(&mut viewers) {

@@ -5,7 +5,7 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use super::super::VERSION;
-use super::{CARD, Control, Machine};
+use super::{CARD, Machine, PackageControl};
 use crate::base::{child, clock};
 
 /// dpkg, systemd, and how the service is asked for its version.
@@ -23,7 +23,7 @@ impl<F: Fn() -> Option<String>> Debian<F> {
 const UNIT: &str = "tallycam.service";
 
 impl<F: Fn() -> Option<String>> Machine for Debian<F> {
-    fn control(&self, deb: &Path) -> Result<Control, String> {
+    fn control(&self, deb: &Path) -> Result<PackageControl, String> {
         control(deb)
     }
 
@@ -73,7 +73,7 @@ impl<F: Fn() -> Option<String>> Machine for Debian<F> {
 }
 
 /// What the package `deb` says of itself.
-pub(super) fn control(deb: &Path) -> Result<Control, String> {
+pub(super) fn control(deb: &Path) -> Result<PackageControl, String> {
     let fields = ["Package", "Version", "Architecture", "Installed-Size"];
     let words = [&[Path::new("--field"), deb][..], &fields.map(Path::new)].concat();
     let text = run_command("dpkg-deb", words)?;
@@ -82,7 +82,7 @@ pub(super) fn control(deb: &Path) -> Result<Control, String> {
         line.map(|value| value.trim().to_owned())
     };
     let needed = |name: &str| field(name).ok_or_else(|| format!("it says no {name}"));
-    Ok(Control {
+    Ok(PackageControl {
         package: needed("Package")?,
         version: needed("Version")?,
         architecture: needed("Architecture")?,

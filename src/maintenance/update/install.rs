@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{Fault, has_room, remove, sync_folder};
-use super::{CURRENT, LONGEST, Machine, Phase, Status, TRIAL, current_folder, program_in, verify};
+use super::super::{MaintenanceError, has_room, remove, sync_folder};
+use super::{CURRENT, LONGEST, Machine, Phase, TRIAL, UpdateStatus, current_folder, program_in, verify};
 use crate::base::private::{self, Lock};
 
 /// Seconds that a new program has to become ready.
@@ -46,16 +46,19 @@ struct Trial {
 ///
 /// # Errors
 /// In words; the program that was in force is so still, or again.
-pub fn install(machine: &impl Machine, program: &Path, request: UpdateRequest<'_>) -> Result<String, Fault> {
+pub fn install(
+    machine: &impl Machine,
+    program: &Path,
+    request: UpdateRequest<'_>,
+) -> Result<String, MaintenanceError> {
     let _lock = lock(program)?;
     finish_trial(machine, program)?;
     let done = try_install(machine, program, request);
     let _ = remove(&program.join(INCOMING));
     match &done {
-        Ok(version) => {
-            Status::new(Phase::Done, version, format!("version {version} is in force")).write_to(program)
-        }
-        Err(fault) => Status::new(Phase::Failed, "", fault.to_string()).write_to(program),
+        Ok(version) => UpdateStatus::new(Phase::Done, version, format!("version {version} is in force"))
+            .write_to(program),
+        Err(fault) => UpdateStatus::new(Phase::Failed, "", fault.to_string()).write_to(program),
     }
     done
 }
@@ -64,7 +67,10 @@ pub fn install(machine: &impl Machine, program: &Path, request: UpdateRequest<'_
 ///
 /// # Errors
 /// In words: it was taken back.
-pub fn finish_interrupted(machine: &impl Machine, program: &Path) -> Result<Option<String>, Fault> {
+pub fn finish_interrupted(
+    machine: &impl Machine,
+    program: &Path,
+) -> Result<Option<String>, MaintenanceError> {
     if !program.join(TRIAL).exists() {
         return Ok(None);
     }
@@ -72,30 +78,41 @@ pub fn finish_interrupted(machine: &impl Machine, program: &Path) -> Result<Opti
     let done = finish_trial(machine, program);
     match &done {
         Ok(Some(version)) => {
-            Status::new(Phase::Done, version, format!("version {version} is in force")).write_to(program);
+            UpdateStatus::new(Phase::Done, version, format!("version {version} is in force"))
+                .write_to(program);
         }
-        Ok(None) => Status::new(Phase::Failed, "", "the update was interrupted; try again").write_to(program),
-        Err(fault) => Status::new(Phase::Failed, "", fault.to_string()).write_to(program),
+        Ok(None) => {
+            UpdateStatus::new(Phase::Failed, "", "the update was interrupted; try again").write_to(program)
+        }
+        Err(fault) => UpdateStatus::new(Phase::Failed, "", fault.to_string()).write_to(program),
     }
     done
 }
 
-fn lock(program: &Path) -> Result<Lock, Fault> {
-    fs::DirBuilder::new().recursive(true).mode(0o755).create(program).map_err(Fault::file(program))?;
-    let lock = private::lock_file(program, LOCK).map_err(Fault::file(program))?;
+fn lock(program: &Path) -> Result<Lock, MaintenanceError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(program)
+        .map_err(MaintenanceError::file(program))?;
+    let lock = private::lock_file(program, LOCK).map_err(MaintenanceError::file(program))?;
     Lock::acquire(lock).map_err(|_| refusal("another update is under way"))
 }
 
-fn refusal(why: impl Into<String>) -> Fault {
-    Fault::Update(why.into())
+fn refusal(why: impl Into<String>) -> MaintenanceError {
+    MaintenanceError::Update(why.into())
 }
 
-fn try_install(machine: &impl Machine, program: &Path, request: UpdateRequest<'_>) -> Result<String, Fault> {
-    Status::new(Phase::Checking, "", "signature, package and version are looked at").write_to(program);
+fn try_install(
+    machine: &impl Machine,
+    program: &Path,
+    request: UpdateRequest<'_>,
+) -> Result<String, MaintenanceError> {
+    UpdateStatus::new(Phase::Checking, "", "signature, package and version are looked at").write_to(program);
     // Copied first: what is looked at is what is unpacked, whoever can write to the place it comes from.
     let incoming = program.join(INCOMING);
     remove(&incoming)?;
-    fs::DirBuilder::new().mode(0o700).create(&incoming).map_err(Fault::file(&incoming))?;
+    fs::DirBuilder::new().mode(0o700).create(&incoming).map_err(MaintenanceError::file(&incoming))?;
     let deb = copy(request.deb, &incoming.join("update.deb"))?;
     if !request.unsigned {
         let signature = copy(request.signature, &incoming.join("update.deb.minisig"));
@@ -121,13 +138,13 @@ fn try_install(machine: &impl Machine, program: &Path, request: UpdateRequest<'_
     }
     has_room(program, control.size_kib.saturating_mul(1024), 0)?;
 
-    Status::new(Phase::Unpacking, &version, "its files are written").write_to(program);
+    UpdateStatus::new(Phase::Unpacking, &version, "its files are written").write_to(program);
     let (folder, said) = unpack(machine, program, &deb, &version, before.as_deref())?;
-    Status::new(Phase::Starting, &version, "the service starts with it").write_to(program);
+    UpdateStatus::new(Phase::Starting, &version, "the service starts with it").write_to(program);
     let trial = Trial { folder: folder.clone(), version: said, before };
     machine.power_cut_point()?;
-    let text = serde_json::to_vec(&trial).map_err(|error| Fault::system_error(TRIAL, &error))?;
-    private::replace(&program.join(TRIAL), &text).map_err(Fault::file(program))?;
+    let text = serde_json::to_vec(&trial).map_err(|error| MaintenanceError::system_error(TRIAL, &error))?;
+    private::replace(&program.join(TRIAL), &text).map_err(MaintenanceError::file(program))?;
     switch_current(machine, program, Some(&folder))?;
     if let Err(why) = machine.restart() {
         // It does not become ready then, and is taken back.
@@ -137,14 +154,15 @@ fn try_install(machine: &impl Machine, program: &Path, request: UpdateRequest<'_
 }
 
 /// Copies a plain file, through no link.
-fn copy(from: &Path, to: &Path) -> Result<PathBuf, Fault> {
-    let mut source = private::options().read(true).open(from).map_err(Fault::file(from))?;
-    let about = source.metadata().map_err(Fault::file(from))?;
+fn copy(from: &Path, to: &Path) -> Result<PathBuf, MaintenanceError> {
+    let mut source = private::options().read(true).open(from).map_err(MaintenanceError::file(from))?;
+    let about = source.metadata().map_err(MaintenanceError::file(from))?;
     if !about.is_file() || about.len() > LONGEST {
         return Err(refusal(format!("{} is no plain file of at most {} MB", from.display(), LONGEST >> 20)));
     }
-    let mut out = private::options().write(true).create_new(true).open(to).map_err(Fault::file(to))?;
-    io::copy(&mut (&mut source).take(LONGEST), &mut out).map_err(Fault::file(to))?;
+    let mut out =
+        private::options().write(true).create_new(true).open(to).map_err(MaintenanceError::file(to))?;
+    io::copy(&mut (&mut source).take(LONGEST), &mut out).map_err(MaintenanceError::file(to))?;
     Ok(to.to_owned())
 }
 
@@ -161,7 +179,7 @@ fn unpack(
     deb: &Path,
     version: &str,
     before: Option<&str>,
-) -> Result<(String, String), Fault> {
+) -> Result<(String, String), MaintenanceError> {
     // The one in force stays as it is, also where it is the same version.
     let folder = if before == Some(version) { format!("{version}.again") } else { version.to_owned() };
     let (new, place) = (program.join(format!("{folder}.new")), program.join(&folder));
@@ -176,20 +194,20 @@ fn unpack(
             return Err(fault);
         }
     };
-    fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).map_err(Fault::file(&new))?;
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).map_err(MaintenanceError::file(&new))?;
     machine.power_cut_point()?;
-    let all = File::open(&new).map_err(Fault::file(&new))?;
-    rustix::fs::syncfs(&all).map_err(|error| Fault::system_error(new.display(), &error))?;
+    let all = File::open(&new).map_err(MaintenanceError::file(&new))?;
+    rustix::fs::syncfs(&all).map_err(|error| MaintenanceError::system_error(new.display(), &error))?;
     machine.power_cut_point()?;
     remove(&place)?;
     machine.power_cut_point()?;
-    fs::rename(&new, &place).map_err(Fault::file(&place))?;
+    fs::rename(&new, &place).map_err(MaintenanceError::file(&place))?;
     sync_folder(program)?;
     Ok((folder, said))
 }
 
 /// Whether the program in `new` runs here and is what it should be.
-fn check(machine: &impl Machine, new: &Path, version: &str) -> Result<String, Fault> {
+fn check(machine: &impl Machine, new: &Path, version: &str) -> Result<String, MaintenanceError> {
     let file = program_in(new);
     let is_there = fs::symlink_metadata(&file).is_ok_and(|about| about.is_file());
     if !is_there {
@@ -207,7 +225,11 @@ fn check(machine: &impl Machine, new: &Path, version: &str) -> Result<String, Fa
 }
 
 /// Has `current` lead to `folder`, or to nothing.
-fn switch_current(machine: &impl Machine, program: &Path, folder: Option<&str>) -> Result<(), Fault> {
+fn switch_current(
+    machine: &impl Machine,
+    program: &Path,
+    folder: Option<&str>,
+) -> Result<(), MaintenanceError> {
     let link = program.join(CURRENT);
     machine.power_cut_point()?;
     match folder {
@@ -215,16 +237,16 @@ fn switch_current(machine: &impl Machine, program: &Path, folder: Option<&str>) 
         Some(folder) => {
             let new = program.join("current.new");
             remove(&new)?;
-            symlink(folder, &new).map_err(Fault::file(&new))?;
+            symlink(folder, &new).map_err(MaintenanceError::file(&new))?;
             machine.power_cut_point()?;
-            fs::rename(&new, &link).map_err(Fault::file(&link))?;
+            fs::rename(&new, &link).map_err(MaintenanceError::file(&link))?;
         }
     }
     sync_folder(program)
 }
 
 /// Waits for the service of a trial, and keeps the program or takes it back.
-fn watch_trial(machine: &impl Machine, program: &Path, trial: &Trial) -> Result<String, Fault> {
+fn watch_trial(machine: &impl Machine, program: &Path, trial: &Trial) -> Result<String, MaintenanceError> {
     let began = machine.monotonic_seconds();
     loop {
         if machine.running_version().as_deref() == Some(trial.version.as_str()) {
@@ -256,14 +278,14 @@ fn watch_trial(machine: &impl Machine, program: &Path, trial: &Trial) -> Result<
     }))
 }
 
-fn end_trial(machine: &impl Machine, program: &Path) -> Result<(), Fault> {
+fn end_trial(machine: &impl Machine, program: &Path) -> Result<(), MaintenanceError> {
     remove(&program.join(TRIAL))?;
     machine.power_cut_point()?;
     sync_folder(program)
 }
 
 /// Looks after a trial that a power cut has left; gives the version that was found to be good.
-fn finish_trial(machine: &impl Machine, program: &Path) -> Result<Option<String>, Fault> {
+fn finish_trial(machine: &impl Machine, program: &Path) -> Result<Option<String>, MaintenanceError> {
     let file = program.join(TRIAL);
     let Ok(text) = fs::read(&file) else { return Ok(None) };
     let trial: Option<Trial> = serde_json::from_slice(&text).ok();

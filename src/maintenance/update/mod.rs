@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Fault;
+use super::MaintenanceError;
 use crate::base::{clock, private};
 
 pub use debian::Debian;
@@ -42,7 +42,7 @@ pub const LONGEST: u64 = 256 << 20;
 
 /// What a package says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Control {
+pub struct PackageControl {
     /// `Package`.
     pub package: String,
     /// `Version`.
@@ -59,7 +59,7 @@ pub trait Machine {
     ///
     /// # Errors
     /// It is none, or cut off.
-    fn control(&self, deb: &Path) -> Result<Control, String>;
+    fn control(&self, deb: &Path) -> Result<PackageControl, String>;
     /// The architecture that packages are taken of.
     ///
     /// # Errors
@@ -97,7 +97,7 @@ pub trait Machine {
     ///
     /// # Errors
     /// The power is gone.
-    fn power_cut_point(&self) -> Result<(), Fault> {
+    fn power_cut_point(&self) -> Result<(), MaintenanceError> {
         Ok(())
     }
 }
@@ -120,7 +120,7 @@ pub enum Phase {
 
 /// What the page shows of an update.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Status {
+pub struct UpdateStatus {
     /// How far it is.
     pub phase: Phase,
     /// The version that is to be in force; empty while it is not known.
@@ -131,15 +131,15 @@ pub struct Status {
     pub time: String,
 }
 
-impl Status {
+impl UpdateStatus {
     /// Of now.
-    pub fn new(phase: Phase, version: &str, words: impl Into<String>) -> Status {
+    pub fn new(phase: Phase, version: &str, words: impl Into<String>) -> UpdateStatus {
         let time = clock::rfc3339(clock::wall_us());
-        Status { phase, version: version.to_owned(), words: words.into(), time }
+        UpdateStatus { phase, version: version.to_owned(), words: words.into(), time }
     }
 
     /// What stands in `program`; `None`: nothing was ever updated there.
-    pub fn read(program: &Path) -> Option<Status> {
+    pub fn read(program: &Path) -> Option<UpdateStatus> {
         serde_json::from_slice(&fs::read(program.join(STATUS)).ok()?).ok()
     }
 

@@ -62,7 +62,7 @@ fn said(program: &Path) -> Result<String, String> {
 }
 
 impl Machine for Fake<'_> {
-    fn control(&self, deb: &Path) -> Result<Control, String> {
+    fn control(&self, deb: &Path) -> Result<PackageControl, String> {
         Debian::new(|| None).control(deb)
     }
     fn architecture(&self) -> Result<String, String> {
@@ -94,10 +94,10 @@ impl Machine for Fake<'_> {
     fn sleep_second(&self) {
         self.seconds.set(self.seconds.get() + 1);
     }
-    fn power_cut_point(&self) -> Result<(), Fault> {
+    fn power_cut_point(&self) -> Result<(), MaintenanceError> {
         match self.left.get() {
             None => Ok(()),
-            Some(0) => Err(Fault::Update(String::from(POWER))),
+            Some(0) => Err(MaintenanceError::Update(String::from(POWER))),
             Some(left) => {
                 self.left.set(Some(left - 1));
                 Ok(())
@@ -175,7 +175,7 @@ impl Bench {
         fs::write(signature_of(file), text).unwrap();
     }
 
-    fn install(&self, fake: &Fake<'_>, deb: &Path) -> Result<String, Fault> {
+    fn install(&self, fake: &Fake<'_>, deb: &Path) -> Result<String, MaintenanceError> {
         self.install_with(fake, deb, |request| request)
     }
 
@@ -184,7 +184,7 @@ impl Bench {
         fake: &Fake<'_>,
         deb: &Path,
         with: impl FnOnce(UpdateRequest<'_>) -> UpdateRequest<'_>,
-    ) -> Result<String, Fault> {
+    ) -> Result<String, MaintenanceError> {
         let (signature, key) = (signature_of(deb), self.key());
         let request =
             UpdateRequest { deb, signature: &signature, key: Some(&key), unsigned: false, older: false };
@@ -224,7 +224,7 @@ fn a_good_version_is_in_force_and_the_one_before_is_kept() {
     assert_eq!(bench.install(&fake, &bench.good("0.4.0-1")).unwrap(), "0.4.0");
     assert_eq!(bench.folders(), ["0.3.0-1", "0.4.0-1"], "older ones go");
     assert_eq!(fake.restarts.get(), 3);
-    let status = Status::read(&program).unwrap();
+    let status = UpdateStatus::read(&program).unwrap();
     assert_eq!((status.phase, status.version.as_str()), (Phase::Done, "0.4.0"));
     let mode = fs::metadata(program.join(STATUS)).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o644, "the daemon reads it");
@@ -271,7 +271,7 @@ fn a_version_that_never_becomes_ready_is_taken_back() {
         assert_eq!(fake.running_version().as_deref(), Some(version));
         assert_eq!(current_folder(&program).as_deref(), before);
         assert_eq!(bench.folders(), before.into_iter().collect::<Vec<_>>());
-        assert_eq!(Status::read(&program).unwrap().phase, Phase::Failed);
+        assert_eq!(UpdateStatus::read(&program).unwrap().phase, Phase::Failed);
         assert!(!program.join("trial").exists());
     }
 }
@@ -337,7 +337,7 @@ fn what_is_not_right_is_refused_in_words_and_changes_nothing() {
             "{}",
             file.display()
         );
-        assert_eq!(Status::read(&program).unwrap().words, fault);
+        assert_eq!(UpdateStatus::read(&program).unwrap().words, fault);
     }
     for (key, words) in
         [(None, "names no key"), (Some(""), "names no key"), (Some("abc"), "no public key of minisign")]

@@ -164,8 +164,11 @@ impl Remux {
         let Some((description, size)) = self.description.take() else {
             return Err(NotFragmented("it has no description"));
         };
-        let told: u64 = self.runs.iter().map(|run| u64::from(run.pictures)).sum();
-        if self.reading != Reading::Head || !self.gathered.is_empty() || told != self.pictures() || told == 0
+        let in_runs: u64 = self.runs.iter().map(|run| u64::from(run.pictures)).sum();
+        if self.reading != Reading::Head
+            || !self.gathered.is_empty()
+            || in_runs != self.pictures()
+            || in_runs == 0
         {
             return Err(NotFragmented("it ends in the middle"));
         }

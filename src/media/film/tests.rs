@@ -480,7 +480,7 @@ fn a_range_costs_no_more_at_the_end_than_at_the_beginning() {
 }
 
 #[test]
-fn a_chunk_that_is_not_what_its_row_says_is_told() {
+fn a_chunk_that_is_not_what_its_row_says_is_reported() {
     let mut reels = uneven();
     let rows = reels.rows();
     let film = Film::new(FilmFormat::Mp4, rows.clone(), 0, 0).unwrap();

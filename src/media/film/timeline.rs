@@ -101,9 +101,9 @@ impl Timeline {
 pub fn end_us(rows: &[FilmChunk], duration_us: u64) -> u64 {
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return 0 };
     let to_us = last.to_us.max(last.from_us);
-    let told = first.from_us.saturating_add(duration_us);
-    if told > to_us {
-        return told;
+    let stated_end_us = first.from_us.saturating_add(duration_us);
+    if stated_end_us > to_us {
+        return stated_end_us;
     }
     let frames: u64 = rows.iter().map(|row| u64::from(row.frames)).sum();
     let steps = frames - 1;

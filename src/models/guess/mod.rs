@@ -15,11 +15,13 @@ use super::ModelError;
 use super::known_labels;
 use super::metadata::ModelMetadata;
 use crate::media::SmallImage;
-use crate::vision::onnx::card::{Background, Card, Colours, CountingCard, EndToEndCard, Family, InputCard};
+use crate::vision::onnx::card::{
+    BackgroundColumn, Card, Colours, CountingCard, EndToEndCard, Family, InputCard,
+};
 use crate::vision::onnx::families::format_shapes;
 use crate::vision::onnx::input::letterbox::Fit;
-use crate::vision::onnx::input::light::Light;
-use crate::vision::onnx::{Layout, Letterbox, Network, OnnxError, OutputShape};
+use crate::vision::onnx::input::light::GainOffset;
+use crate::vision::onnx::{Letterbox, Network, OnnxError, OutputShape, TensorLayout};
 use readings::{GuessInput, Interpretation, LETTERBOX_CENTRE, OutputStats, scaled_input_card};
 use weigh::choose;
 
@@ -27,7 +29,7 @@ use weigh::choose;
 #[derive(Debug, Clone, Copy)]
 struct Names<'a> {
     all: &'a [String],
-    background: Background,
+    background: BackgroundColumn,
 }
 
 impl<'a> Names<'a> {
@@ -38,9 +40,9 @@ impl<'a> Names<'a> {
                 && name.is_some_and(|name| ["background", "no-object", "no_object"].contains(&&*name))
         };
         let background = match (is_background(all.first()), is_background(all.last())) {
-            (true, _) => Background::First,
-            (_, true) => Background::Last,
-            _ => Background::None,
+            (true, _) => BackgroundColumn::First,
+            (_, true) => BackgroundColumn::Last,
+            _ => BackgroundColumn::None,
         };
         Names { all, background }
     }
@@ -48,9 +50,9 @@ impl<'a> Names<'a> {
     /// Those of so many classes, with or without the background's.
     fn for_classes(&self, classes: usize) -> Option<&'a [String]> {
         let without = match self.background {
-            Background::None => self.all,
-            Background::First => &self.all[1..],
-            Background::Last => &self.all[..self.all.len() - 1],
+            BackgroundColumn::None => self.all,
+            BackgroundColumn::First => &self.all[1..],
+            BackgroundColumn::Last => &self.all[..self.all.len() - 1],
         };
         [self.all, without].into_iter().find(|names| names.len() == classes)
     }
@@ -95,14 +97,14 @@ pub(super) fn guess_description(
     let unknown =
         || GuessError::Family { outputs: format_shapes(&all), width: input.width, height: input.height };
     let is_tensorflow = network.origin().producer.contains("tf2onnx")
-        || input.layout == Layout::Nhwc
+        || input.layout == TensorLayout::Nhwc
         || all.iter().any(|output| output.name.contains("detection_"));
     let written = labels.or(facts.names.as_deref()).map(Names::new);
     let mut asked = GuessInput {
         input: &input,
         all: &all,
         known: written.map(|names| names.all.len()),
-        named: written.map_or(Background::None, |names| names.background),
+        named: written.map_or(BackgroundColumn::None, |names| names.background),
         is_pose: facts.task.as_deref() == Some("pose"),
         is_tensorflow,
         readings: Vec::new(),
@@ -192,7 +194,7 @@ fn run_inference(
     picture: &SmallImage,
 ) -> Result<TrialOutput, ModelError> {
     let mut letterbox = Letterbox::new(network.input(), fed);
-    let fit = letterbox.fill(picture, Light::default());
+    let fit = letterbox.fill(picture, GainOffset::default());
     let shapes = network.outputs().to_vec();
     let outputs = network.run(letterbox.tensor()).map_err(OnnxError::Network)?;
     let values = outputs.iter().map(|output| output.values.to_vec());

@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::GuessError;
 use crate::models::known_labels;
 use crate::vision::onnx::card::{
-    Activation, Background, Colours, Corners, DecodedCard, DistributionCard, EndToEndCard, Family, InputCard,
-    InputPlacement, Resize, RowsCard, Unit,
+    Activation, BackgroundColumn, Colours, Corners, DecodedCard, DistributionCard, EndToEndCard, Family,
+    InputCard, InputPlacement, ResizeMode, RowsCard, Unit,
 };
 use crate::vision::onnx::families::{all_cells, as_rows, decoder, find_columns};
 use crate::vision::onnx::{InputShape, OutputShape};
@@ -71,7 +71,7 @@ pub(super) struct GuessInput<'a> {
     /// How many classes are named.
     pub known: Option<usize>,
     /// Whether the first or the last of these names is the background's.
-    pub named: Background,
+    pub named: BackgroundColumn,
     pub is_pose: bool,
     pub is_tensorflow: bool,
     pub readings: Vec<Interpretation>,
@@ -128,7 +128,7 @@ impl GuessInput<'_> {
         (1..=MOST_BLOCK).any(|block| [rows * block, columns * block] == size)
     }
 
-    fn input_card(&self, colours: Colours, range: f32, resize: Resize) -> InputCard {
+    fn input_card(&self, colours: Colours, range: f32, resize: ResizeMode) -> InputCard {
         scaled_input_card(self.input, colours, range, resize)
     }
 
@@ -242,7 +242,7 @@ impl GuessInput<'_> {
                 for unit in units {
                     let card = RowsCard { corners, unit, activation, extra };
                     let is_stretched = is_query && unit == Unit::Fractions;
-                    let resize = if is_stretched { Resize::Stretch } else { fed.resize };
+                    let resize = if is_stretched { ResizeMode::Stretch } else { fed.resize };
                     self.push_reading(family(card), Some(classes), InputCard { resize, ..fed.clone() });
                 }
             }
@@ -331,15 +331,15 @@ impl GuessInput<'_> {
         let background = match held {
             Some(background) => background,
             None if self.known == Some(columns) => self.named,
-            None if columns < 2 => Background::None,
-            None if are_scores && one_more => Background::First,
-            None if are_scores && !self.is_tensorflow => Background::None,
-            None if is_of_detr => Background::Last,
-            None if self.known.is_none() && is_of_paper => Background::First,
+            None if columns < 2 => BackgroundColumn::None,
+            None if are_scores && one_more => BackgroundColumn::First,
+            None if are_scores && !self.is_tensorflow => BackgroundColumn::None,
+            None if is_of_detr => BackgroundColumn::Last,
+            None if self.known.is_none() && is_of_paper => BackgroundColumn::First,
             None if one_more || self.known.is_none() && usual => unused_column(scores, columns),
-            None => Background::None,
+            None => BackgroundColumn::None,
         };
-        let is_softmax = held.is_some() || is_of_detr && background == Background::Last;
+        let is_softmax = held.is_some() || is_of_detr && background == BackgroundColumn::Last;
         let activation = match (are_scores, is_softmax) {
             (false, true) => Activation::Softmax,
             (false, false) if are_logits(&scores.values) => Activation::Sigmoid,
@@ -350,23 +350,23 @@ impl GuessInput<'_> {
         use Unit::{Fractions, Pixels};
         let ways: &[(Corners, Unit)] = if self.is_tensorflow {
             &[(Yxyx, Fractions), (Xyxy, Fractions), (Xyxy, Pixels), (Cxcywh, Fractions)]
-        } else if are_scores || background == Background::First {
+        } else if are_scores || background == BackgroundColumn::First {
             &[(Xyxy, Pixels), (Xyxy, Fractions), (Cxcywh, Fractions), (Cxcywh, Pixels), (Yxyx, Fractions)]
         } else {
             &[(Cxcywh, Fractions), (Xyxy, Fractions), (Xyxy, Pixels), (Cxcywh, Pixels)]
         };
         for &(corners, unit) in ways {
             let card = DecodedCard { corners, unit, activation, background, boxes };
-            let stretched = |range| self.input_card(Colours::Rgb, range, Resize::Stretch);
+            let stretched = |range| self.input_card(Colours::Rgb, range, ResizeMode::Stretch);
             let feeds = match (corners, unit) {
                 (Yxyx, _) => vec![stretched(1.0)],
                 (_, Pixels) => vec![self.input_card(Colours::Rgb, 255.0, LETTERBOX_CENTRE)],
                 // SSD in PyTorch.
-                (Xyxy, Fractions) if background == Background::First => {
+                (Xyxy, Fractions) if background == BackgroundColumn::First => {
                     vec![InputCard { mean: [127.0; 3], deviation: [128.0; 3], ..stretched(1.0) }]
                 }
                 // DETR and its kin with ImageNet's means and deviations, RT-DETR without.
-                _ if background != Background::None => vec![imagenet(stretched(1.0)), stretched(255.0)],
+                _ if background != BackgroundColumn::None => vec![imagenet(stretched(1.0)), stretched(255.0)],
                 _ => vec![stretched(255.0), imagenet(stretched(1.0))],
             };
             for fed in feeds {
@@ -389,7 +389,7 @@ impl GuessInput<'_> {
     fn distribution(&mut self, strides: &[u32], point: f32, classes: usize) {
         let card = DistributionCard { strides: strides.to_vec(), point, activation: Activation::None };
         let is_picodet = point > 0.0 && strides.len() == 4;
-        let mut fed = imagenet(self.input_card(Colours::Rgb, 1.0, Resize::Stretch));
+        let mut fed = imagenet(self.input_card(Colours::Rgb, 1.0, ResizeMode::Stretch));
         if !is_picodet {
             fed.colours = Colours::Bgr;
             fed.mean.reverse();
@@ -416,32 +416,37 @@ impl GuessInput<'_> {
             self.push_reading(
                 Family::EndToEnd(card),
                 None,
-                self.input_card(Colours::Rgb, range, Resize::Stretch),
+                self.input_card(Colours::Rgb, range, ResizeMode::Stretch),
             );
         }
     }
 }
 
 /// The column that is surest of nearly every row, if that is the first or the last: most places hold nothing.
-fn find_background(scores: &OutputStats, columns: usize, are_scores: bool) -> Option<Background> {
+fn find_background(scores: &OutputStats, columns: usize, are_scores: bool) -> Option<BackgroundColumn> {
     let found = |background| {
         (columns > 1 && fits_background(scores, columns, background, are_scores)).then_some(background)
     };
-    found(Background::First).or_else(|| found(Background::Last))
+    found(BackgroundColumn::First).or_else(|| found(BackgroundColumn::Last))
 }
 
 /// Of the first and the last column, the one that is never sure of anything: RF-DETR has one more than it has classes,
 /// and counts from 0 or from 1 as its data do.
-fn unused_column(scores: &OutputStats, columns: usize) -> Background {
+fn unused_column(scores: &OutputStats, columns: usize) -> BackgroundColumn {
     let most = |at: usize| scores.values.chunks_exact(columns).map(|row| row[at]).fold(f32::MIN, f32::max);
-    if most(0) < most(columns - 1) { Background::First } else { Background::Last }
+    if most(0) < most(columns - 1) { BackgroundColumn::First } else { BackgroundColumn::Last }
 }
 
-fn fits_background(scores: &OutputStats, columns: usize, background: Background, are_scores: bool) -> bool {
+fn fits_background(
+    scores: &OutputStats,
+    columns: usize,
+    background: BackgroundColumn,
+    are_scores: bool,
+) -> bool {
     let at = match background {
-        Background::None => return false,
-        Background::First => 0,
-        Background::Last => columns - 1,
+        BackgroundColumn::None => return false,
+        BackgroundColumn::First => 0,
+        BackgroundColumn::Last => columns - 1,
     };
     let least = if are_scores { 0.5 } else { 0.0 };
     let rows = scores.values.chunks_exact(columns);
@@ -454,16 +459,17 @@ fn fits_background(scores: &OutputStats, columns: usize, background: Background,
 }
 
 /// As YOLOX's own exporter does.
-const LETTERBOX_TOP_LEFT: Resize = Resize::Letterbox { place: InputPlacement::TopLeft, pad: 114 };
+const LETTERBOX_TOP_LEFT: ResizeMode = ResizeMode::Letterbox { place: InputPlacement::TopLeft, pad: 114 };
 /// As Ultralytics do.
-pub(super) const LETTERBOX_CENTRE: Resize = Resize::Letterbox { place: InputPlacement::Centre, pad: 114 };
+pub(super) const LETTERBOX_CENTRE: ResizeMode =
+    ResizeMode::Letterbox { place: InputPlacement::Centre, pad: 114 };
 
 /// Fed with 0–255 divided by `range`.
 pub(super) fn scaled_input_card(
     input: &InputShape,
     colours: Colours,
     range: f32,
-    resize: Resize,
+    resize: ResizeMode,
 ) -> InputCard {
     InputCard {
         size: Some((input.width, input.height)),

@@ -2,7 +2,7 @@
 //! Where nobody has asked for its controls before, one look is taken as the pause begins.
 
 use crate::base::Stop;
-use crate::media::{Control, Format, SourceError, SourceErrorKind};
+use crate::media::{CameraFormat, Control, SourceError, SourceErrorKind};
 use crate::pipeline::commands::{CameraControls, ControlsError, WantedControls};
 use crate::source::{Opener, Source};
 
@@ -12,7 +12,7 @@ pub struct CameraInfo {
     identity: Option<String>,
     /// `None`: nobody has asked for them yet.
     controls: Option<Vec<Control>>,
-    formats: Option<Vec<Format>>,
+    formats: Option<Vec<CameraFormat>>,
 }
 
 impl CameraInfo {
@@ -96,7 +96,7 @@ impl Opener for ClosedCamera<'_> {
         self.known.controls.clone().ok_or_else(paused_fault)
     }
 
-    fn formats(&mut self) -> Result<Vec<Format>, SourceError> {
+    fn formats(&mut self) -> Result<Vec<CameraFormat>, SourceError> {
         if !self.is_paused {
             self.known.formats = Some(self.opener.formats()?);
         }

@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use crate::base::{ClockTime, Stop, Worker};
 use crate::encode::{Encoder, NoRoom};
-use crate::media::Picture;
 use crate::media::source_error::SEE_DIAGNOSIS;
 use crate::media::still_card::{self, CardText};
-use crate::pipeline::State;
+use crate::media::{Picture, SourceError};
+use crate::pipeline::CameraState;
 use crate::pipeline::capture_state::CaptureState;
 
 /// The size of cards before the first picture, in pixels.
 pub const CARD_SIZE: (u32, u32) = (1280, 720);
+/// The size of cards in lists, in pixels, and their quality.
+const SMALL_CARD: (u32, u32) = (640, 360);
+const CARD_QUALITY: u8 = 80;
 /// Viewers who wait for a camera to wake get a card that says so after this time, counted from the start of its opening.
 /// Not at once: most cameras are faster, and a program that takes the first picture wants a real one.
 pub const WAKING_CARD: Duration = Duration::from_millis(700);
@@ -22,13 +25,18 @@ const LARGEST_CARD: u32 = 1920;
 
 /// The card that tells of `state`, in a picture of `size` pixels, or of its shape where that is
 /// too large.
-pub fn draw_card(encoder: &mut Encoder, state: &State, size: (u32, u32)) -> Option<Picture> {
+pub fn draw_card(encoder: &mut Encoder, state: &CameraState, size: (u32, u32)) -> Option<Picture> {
     let (width, height) = card_size(size);
     let canvas = still_card::draw(&card_text(state), width, height);
     encoder
         .encode_card(&canvas.frame(ClockTime::now(), 0))
         .inspect_err(|error| log::error!("no still card: {error}"))
         .ok()
+}
+
+/// The same of a camera of which nothing else is known.
+pub fn card_of(trouble: SourceError) -> Option<Picture> {
+    draw_card(&mut Encoder::new(CARD_QUALITY).ok()?, &CameraState::Trouble(trouble), SMALL_CARD)
 }
 
 /// The card for who wants a picture of `size` pixels in a form for which there is no memory.
@@ -76,7 +84,7 @@ fn show_waking_card(shared: &CaptureState) {
     let (size, quality) = (shared.lock_figures().size.unwrap_or(CARD_SIZE), shared.settings().quality);
     match Encoder::new(quality) {
         Ok(mut encoder) => {
-            if let Some(card) = draw_card(&mut encoder, &State::Waking, size) {
+            if let Some(card) = draw_card(&mut encoder, &CameraState::Waking, size) {
                 shared.publish_card(card);
             }
         }
@@ -91,8 +99,8 @@ fn card_size((width, height): (u32, u32)) -> (u32, u32) {
     (fit(width), fit(height))
 }
 
-/// What the card says of `state`, to whoever may look.
-fn card_text(state: &State) -> CardText {
+/// The card's words for `state`, for any viewer.
+fn card_text(state: &CameraState) -> CardText {
     let (body, hint) = match state.public_reason() {
         Some(told) => (told.to_owned(), Some(SEE_DIAGNOSIS.to_owned())),
         None => (state.reason(), state.hint()),
@@ -103,21 +111,21 @@ fn card_text(state: &State) -> CardText {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{SourceError, SourceErrorKind};
+    use crate::media::SourceErrorKind;
 
     #[test]
     fn a_card_names_no_address_path_or_program() {
         for kind in SourceErrorKind::ALL {
             let trouble =
                 SourceError::new(kind, "rtsp://SECRET/live").because("SECRET").hint("`ping SECRET` tells");
-            let text = card_text(&State::Trouble(trouble));
+            let text = card_text(&CameraState::Trouble(trouble));
             assert!(!format!("{text:?}").contains("SECRET"), "{text:?}");
             assert!(text.body.ends_with('.') && text.headline == kind.headline());
         }
     }
 
     #[test]
-    fn what_is_too_large_is_told_on_a_card() {
+    fn what_is_too_large_is_reported_on_a_card() {
         let none = NoRoom { needed: 403_000_000, most: 96_000_000 };
         let card = out_of_memory_card(&none, (8192, 8192), 80).unwrap();
         assert!(card.is_card && card.width == 1920);
@@ -136,7 +144,7 @@ mod tests {
         }
         let mut encoder = Encoder::new(80).unwrap();
         let drawn =
-            draw_card(&mut encoder, &State::Paused, (10_000, 2)).map(|card| (card.width, card.height));
+            draw_card(&mut encoder, &CameraState::Paused, (10_000, 2)).map(|card| (card.width, card.height));
         assert_eq!(drawn, Some((1920, 2)), "cards have even sides");
     }
 }

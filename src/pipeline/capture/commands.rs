@@ -8,8 +8,8 @@ use super::camera_info::{CameraInfo, ClosedCamera};
 use super::trial::{Swap, Trial};
 use super::{Capture, OPEN_TAKES};
 use crate::media::SourceError;
-use crate::pipeline::State;
-use crate::pipeline::commands::{Command, ControlsError};
+use crate::pipeline::CameraState;
+use crate::pipeline::commands::{CaptureCommand, ControlsError};
 use crate::source::{Opener as _, Source};
 
 impl Capture<'_> {
@@ -25,7 +25,7 @@ impl Capture<'_> {
                 // Who has gone was told that nothing came of it.
                 commands.retain(|waiting| !waiting.is_abandoned());
                 // One at a time is on trial.
-                let is_source = |command: &Command| matches!(command, Command::Replace(..));
+                let is_source = |command: &CaptureCommand| matches!(command, CaptureCommand::Replace(..));
                 let may_be = self.trial.is_none() || !commands.front().is_some_and(is_source);
                 let command = if may_be { commands.pop_front() } else { None };
                 if !commands.is_empty() {
@@ -44,46 +44,48 @@ impl Capture<'_> {
             }
         }
         let mut swap = None;
-        let mut look = ClosedCamera { known: &mut self.known, opener: &mut *self.opener, is_paused };
+        let mut closed = ClosedCamera { known: &mut self.known, opener: &mut *self.opener, is_paused };
         // Who goes now does not mind.
         match command {
             None => {}
-            Some(Command::Controls(answer)) => {
+            Some(CaptureCommand::Controls(answer)) => {
                 let _ = answer.send(match open {
-                    Some(source) => look.known.record_controls(self.tuning.read(source)),
-                    None => self.tuning.read_closed(&mut look, &saved),
+                    Some(source) => closed.known.record_controls(self.tuning.read(source)),
+                    None => self.tuning.read_closed(&mut closed, &saved),
                 });
             }
-            Some(Command::RecentControls(answer)) => {
+            Some(CaptureCommand::RecentControls(answer)) => {
                 let _ =
                     answer.send(match (self.tuning.recently_read(open.is_some(), Instant::now()), open) {
                         (Some(recent), _) => Ok(recent),
-                        (None, Some(source)) => look.known.record_controls(self.tuning.read(source)),
-                        (None, None) => self.tuning.read_closed(&mut look, &saved),
+                        (None, Some(source)) => closed.known.record_controls(self.tuning.read(source)),
+                        (None, None) => self.tuning.read_closed(&mut closed, &saved),
                     });
             }
-            Some(Command::SetControls(wanted, answer)) => {
+            Some(CaptureCommand::SetControls(wanted, answer)) => {
                 let _ = answer.send(match open {
-                    _ if look.is_other_camera(open.as_deref(), &wanted) => Err(ControlsError::OtherCamera),
+                    _ if closed.is_other_camera(open.as_deref(), &wanted) => Err(ControlsError::OtherCamera),
                     Some(source) => {
-                        look.known.record_controls(self.tuning.set(source, &wanted.values, &saved))
+                        closed.known.record_controls(self.tuning.set(source, &wanted.values, &saved))
                     }
-                    None => self.tuning.set_closed(&mut look, &wanted.values, &saved),
+                    None => self.tuning.set_closed(&mut closed, &wanted.values, &saved),
                 });
             }
-            Some(Command::ResetControls(defaults, answer)) => {
+            Some(CaptureCommand::ResetControls(defaults, answer)) => {
                 let _ = answer.send(match open {
-                    _ if look.is_other_camera(open.as_deref(), &defaults) => Err(ControlsError::OtherCamera),
-                    Some(source) => {
-                        look.known.record_controls(self.tuning.reset(source, &defaults.values, &saved))
+                    _ if closed.is_other_camera(open.as_deref(), &defaults) => {
+                        Err(ControlsError::OtherCamera)
                     }
-                    None => self.tuning.reset_closed(&mut look, &defaults.values, &saved),
+                    Some(source) => {
+                        closed.known.record_controls(self.tuning.reset(source, &defaults.values, &saved))
+                    }
+                    None => self.tuning.reset_closed(&mut closed, &defaults.values, &saved),
                 });
             }
-            Some(Command::Formats(answer)) => {
-                let _ = answer.send(look.formats().map_err(Into::into));
+            Some(CaptureCommand::Formats(answer)) => {
+                let _ = answer.send(closed.formats().map_err(Into::into));
             }
-            Some(Command::Replace(opener, answer)) if is_paused => {
+            Some(CaptureCommand::Replace(opener, answer)) if is_paused => {
                 log::info!("the source will be {} after the pause", opener.describe());
                 self.shared.lock_figures().source = opener.describe();
                 self.opener = opener;
@@ -92,7 +94,7 @@ impl Capture<'_> {
                 let _ = answer.send(Ok(()));
             }
             // What comes behind it is done with the new source.
-            Some(Command::Replace(opener, answer)) => swap = Some(Swap { opener, answer }),
+            Some(CaptureCommand::Replace(opener, answer)) => swap = Some(Swap { opener, answer }),
         }
         self.beat.beat();
         swap
@@ -102,7 +104,7 @@ impl Capture<'_> {
     pub(super) fn start_trial(&mut self, swap: Swap) {
         let Swap { opener, answer } = swap;
         log::info!("trying another source: {}", opener.describe());
-        self.was_tried_asleep = *self.shared.state.borrow() == State::Asleep;
+        self.was_tried_asleep = *self.shared.state.borrow() == CameraState::Asleep;
         self.shared.lock_figures().source = opener.describe();
         self.tuning.invalidate();
         let before = std::mem::replace(&mut self.opener, opener);

@@ -915,7 +915,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_and_not_taken_is_told_until_it_is_saved_no_longer() {
+    fn what_is_saved_and_not_taken_is_reported_until_it_is_saved_no_longer() {
         let (mut tuning, mut cam) = (CameraTuning::default(), camera());
         let kept = saved(&[("gain", 80), ("focus", 300)]);
         let told =
@@ -943,7 +943,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_anew_on_a_camera_that_sleeps_is_tried_anew() {
+    fn what_is_set_again_on_a_camera_that_sleeps_is_tried_again() {
         let (mut tuning, mut cam) = (CameraTuning::default(), camera());
         let kept = saved(&[("gain", 80)]);
         tuning.apply_on_open(&mut cam, &kept);

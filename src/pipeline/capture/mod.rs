@@ -4,7 +4,7 @@
 //! Invariants: at most one source is open (two only while a stand-in gives way to what it stood in
 //! for), and it is dropped on this thread before the state says that it is closed; every wait ends
 //! when a request changes; the heart beats at least once a second unless a driver does not return; a
-//! picture is encoded once, whoever watches; the hub is closed when this ends, by a panic too.
+//! picture is encoded once, for all viewers; the hub is closed when this ends, by a panic too.
 
 mod camera_info;
 mod card;
@@ -23,12 +23,12 @@ use crate::encode::Encoder;
 use crate::media::{Fourcc, SourceError, SourceErrorKind};
 use crate::source::{Opener, Source};
 
-use super::State;
+use super::CameraState;
 use super::backoff::{Backoff, SHORTEST};
 use super::capture_state::{CaptureRequests, CaptureState, Shots};
 use super::rate::RateLimit;
 use camera_info::CameraInfo;
-pub use card::{CARD_SIZE, draw_card, out_of_memory_card};
+pub use card::{CARD_SIZE, card_of, draw_card, out_of_memory_card};
 use card::{WAKING_CARD, WakingCard};
 use controls::CameraTuning;
 use render::Renderer;
@@ -214,12 +214,12 @@ impl<'a> Capture<'a> {
                 requests.largest.clear();
             }
             let wait = if self.trial.is_some() {
-                if *shared.state.borrow() == State::Asleep {
-                    shared.set_state(State::Waking);
+                if *shared.state.borrow() == CameraState::Asleep {
+                    shared.set_state(CameraState::Waking);
                 }
                 return Some(self.start_open(&mut requests));
             } else if requests.is_paused {
-                if *shared.state.borrow() != State::Paused {
+                if *shared.state.borrow() != CameraState::Paused {
                     drop(requests);
                     self.handle_paused();
                     continue;
@@ -239,15 +239,15 @@ impl<'a> Capture<'a> {
                 }
                 (retry.at - now).min(LOOK)
             } else if requests.demands > 0 || requests.is_held || !requests.largest.is_empty() {
-                if *shared.state.borrow() == State::Paused {
+                if *shared.state.borrow() == CameraState::Paused {
                     shared.clear();
                 }
-                shared.set_state(State::Waking);
+                shared.set_state(CameraState::Waking);
                 return Some(self.start_open(&mut requests));
             } else {
                 // Nobody is to take an old picture for a new one.
                 shared.clear();
-                shared.set_state(State::Asleep);
+                shared.set_state(CameraState::Asleep);
                 HEARTBEAT
             };
             // What was asked since the look above, and what is left of it, is not to wait for the end of a sleep.
@@ -342,8 +342,8 @@ impl<'a> Capture<'a> {
             if is_first && !card_shown && self.trouble.is_none() && began.elapsed() >= patience() {
                 card_shown = true;
                 // What took a stand-in's place is live until now.
-                shared.set_state(State::Waking);
-                self.show_card(&State::Waking);
+                shared.set_state(CameraState::Waking);
+                self.show_card(&CameraState::Waking);
             }
             self.publish_to_newcomers(terms.settings.quality);
             let frame = match source.next(FRAME_WAIT) {
@@ -380,10 +380,10 @@ impl<'a> Capture<'a> {
                     shared.keep_second_frame(&frame);
                     // First the picture, then the word: who reads "live" finds one.
                     if !shared.publish(shots, self.showing.view())
-                        && let Ok(Shots { shown: Some(anew), .. }) =
+                        && let Ok(Shots { shown: Some(again), .. }) =
                             self.encode_shots(&frame, terms.settings.quality)
                     {
-                        shared.republish(anew, self.showing.view());
+                        shared.republish(again, self.showing.view());
                     }
                     if is_first || self.trouble.is_some() {
                         is_first = false;
@@ -391,7 +391,7 @@ impl<'a> Capture<'a> {
                             log::info!("the camera is back");
                             self.recovery = Some((last_frame, retry.backoff));
                         }
-                        shared.set_state(State::Live);
+                        shared.set_state(CameraState::Live);
                         if std::mem::take(&mut self.was_tried_asleep) && !self.is_needed() {
                             log::info!("camera closed: nobody needs it");
                             return End::Released;
@@ -481,7 +481,7 @@ impl<'a> Capture<'a> {
             was_there: self.opener.is_present(),
         });
         self.shared.update_requests(|requests| requests.try_now = false);
-        let state = State::Trouble(trouble);
+        let state = CameraState::Trouble(trouble);
         if is_news {
             self.shared.set_state(state.clone());
         }
@@ -499,11 +499,11 @@ impl<'a> Capture<'a> {
         self.trouble = None;
         self.recovery = None;
         self.shared.lock_figures().failed_reads = 0;
-        self.shared.set_state(State::Paused);
-        self.show_card(&State::Paused);
+        self.shared.set_state(CameraState::Paused);
+        self.show_card(&CameraState::Paused);
     }
 
-    fn show_card(&mut self, state: &State) {
+    fn show_card(&mut self, state: &CameraState) {
         let size = self.shared.lock_figures().size.unwrap_or(CARD_SIZE);
         match draw_card(&mut self.encoder, state, size) {
             Some(card) => self.shared.publish_card(card),

@@ -70,7 +70,7 @@ impl Capture<'_> {
             return match self.change_picture(&original, quality) {
                 Ok(shown) => Ok(Shots { shown: Some(shown), original: Some(original) }),
                 Err(error) => {
-                    // Whoever wants the camera's own has it all the same.
+                    // Subscribers of the originals get them all the same.
                     shared.originals.publish(original);
                     Err(error)
                 }

@@ -8,11 +8,11 @@ use crate::pipeline::CaptureOptions;
 pub struct OpenOptions {
     /// What this is made from.
     pub settings: CaptureOptions,
-    /// So long without a frame is silence.
+    /// Silent after this time without a frame.
     pub silent_after: Duration,
-    /// So long without a good one makes a broken camera.
+    /// Broken after this time without a good frame.
     pub broken_after: Duration,
-    /// The first frame may take so long.
+    /// Limit for the first frame.
     pub first_within: Duration,
 }
 

@@ -11,7 +11,7 @@ use crate::pipeline::counting::draw::{DrawnLine, Trails, draw};
 use crate::pipeline::counting::{Overlay, ShownTrack};
 use crate::vision::{CountingLine, Direction, Labels, LineId};
 
-/// Draws looks, one after another.
+/// Draws counted frames, one after another.
 pub struct ClipAnnotator {
     labels: Labels,
     lines: Vec<(LineId, DrawnLine)>,
@@ -46,9 +46,9 @@ impl ClipAnnotator {
     ///
     /// # Errors
     /// libjpeg-turbo refused.
-    pub fn draw(&mut self, look: &CountedFrame<'_>) -> std::io::Result<Picture> {
-        let frame = look.frame;
-        for found in look.crossings {
+    pub fn draw(&mut self, counted: &CountedFrame<'_>) -> std::io::Result<Picture> {
+        let frame = counted.frame;
+        for found in counted.crossings {
             let line = self.lines.iter_mut().find(|(id, _)| *id == found.crossing.line);
             if let Some((_, line)) = line {
                 line.counts[usize::from(found.crossing.direction == Direction::Out)] += 1;
@@ -58,7 +58,7 @@ impl ClipAnnotator {
         // At least as large as it is: the frame itself.
         self.image.reduce(&frame, (frame.width, frame.height)).map_err(std::io::Error::other)?;
         self.canvas.load(&self.image);
-        let overlay = self.to_overlay(look);
+        let overlay = self.to_overlay(counted);
         self.trails.update(&overlay);
         let lines: Vec<DrawnLine> = self.lines.iter().map(|(_, line)| line.clone()).collect();
         draw(&mut self.canvas, &overlay, 0.0, &self.trails, &lines, &[]);
@@ -66,10 +66,10 @@ impl ClipAnnotator {
         self.encoder.encode(&drawn).map_err(std::io::Error::other)
     }
 
-    fn to_overlay(&self, look: &CountedFrame<'_>) -> Overlay {
-        let frame = to_frame(look.frame);
+    fn to_overlay(&self, counted: &CountedFrame<'_>) -> Overlay {
+        let frame = to_frame(counted.frame);
         let mut names: BTreeMap<u16, std::sync::Arc<str>> = BTreeMap::new();
-        let tracks = look.overlay.tracks.iter().map(|track| {
+        let tracks = counted.overlay.tracks.iter().map(|track| {
             let name = self.labels.name(track.class).unwrap_or("unknown");
             let b = track.bounds;
             ShownTrack {

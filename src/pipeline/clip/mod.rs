@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! [clip]  ffmpeg ► ClipReader ─ 4 frames ─► caller: reduce ► detector ► Counter ─► crossings
-//!                      ▲─────── empty buffers ──────┘                └─► whoever looks on
+//!                      ▲─────── empty buffers ──────┘                └─► the caller's `see`
 //! ```
 //!
 //! The thread `clip` decodes while the caller's thread looks. When four frames wait, decoding waits:
@@ -39,7 +39,7 @@ pub enum ClipCountError {
     /// The detector could look at none of the frames.
     #[error("{0}")]
     Detector(String),
-    /// Whoever looked on could not go on: what is drawn cannot be written.
+    /// The caller's `see` failed: what is drawn cannot be written.
     #[error("{0}")]
     Onlooker(std::io::Error),
 }
@@ -215,12 +215,13 @@ impl ClipRun {
                 count.looks += 1;
                 let mut picture = ClipPicture { frame: &frame, image: &mut image, part: &mut part };
                 let mut is_skipped = true;
-                let looked = regions.look(&mut picture, detector, counter, |detector, image, _, found| {
-                    is_skipped = false;
-                    detector.detect(image, found).map_err(|error| error.to_string())
-                });
-                count.saved += u64::from(is_skipped && looked.is_ok());
-                match looked {
+                let detected =
+                    regions.detect(&mut picture, detector, counter, |detector, image, _, found| {
+                        is_skipped = false;
+                        detector.detect(image, found).map_err(|error| error.to_string())
+                    });
+                count.saved += u64::from(is_skipped && detected.is_ok());
+                match detected {
                     Ok(outcome) => {
                         let crossings = outcome.crossings.iter().copied().map(|crossing| {
                             let frame = times.partition_point(|&time| time < crossing.time_us) as u64 + 1;
@@ -230,8 +231,8 @@ impl ClipRun {
                         count.crossings.extend(crossings);
                         let crossings = &count.crossings[new..];
                         let Outcome { overlay, missed, .. } = &outcome;
-                        let look = CountedFrame { frame: &frame, overlay, crossings, missed };
-                        see(&look).map_err(ClipCountError::Onlooker)?;
+                        let counted = CountedFrame { frame: &frame, overlay, crossings, missed };
+                        see(&counted).map_err(ClipCountError::Onlooker)?;
                     }
                     Err(reason) => count.failed = (count.failed.0 + 1, Some(reason)),
                 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::media::canvas::{Canvas, Face, Ink, Point};
+use crate::media::canvas::{Canvas, Face, Ink, PixelPoint};
 
 use super::{Overlay, ShownTrack};
 
@@ -17,7 +17,7 @@ const DARK: Ink = Ink::srgb(0x101418);
 
 /// Places that a trail remembers of a track.
 const TRAIL: usize = 48;
-/// A track is moved along by its velocity for at most so long, in seconds.
+/// How long a track is extrapolated by its velocity at most, seconds.
 const MOST_AHEAD: f32 = 1.0;
 /// An overlay that is older than this, in seconds, says nothing of the picture.
 const STALE: f32 = 3.0;
@@ -120,12 +120,12 @@ impl<'a> Pen<'a> {
         Pen { canvas, width, height, stroke: (letters / 16.0).max(1.0), letters }
     }
 
-    fn to_point(&self, [x, y]: [f64; 2]) -> Point {
+    fn to_point(&self, [x, y]: [f64; 2]) -> PixelPoint {
         (x as f32 * self.width, y as f32 * self.height)
     }
 
     /// A stroke with a dark edge.
-    fn draw_outlined(&mut self, from: Point, to: Point, ink: Ink) {
+    fn draw_outlined(&mut self, from: PixelPoint, to: PixelPoint, ink: Ink) {
         let (thin, thick) = (self.stroke, 2.0 * self.stroke);
         self.canvas.draw_limb(from, thick, to, thick, DARK.opacity(0.5));
         self.canvas.draw_limb(from, thin, to, thin, ink);
@@ -133,7 +133,7 @@ impl<'a> Pen<'a> {
 
     /// Words on a plate whose upper left corner is at `corner`, moved to be seen whole; gives the
     /// plate's width.
-    fn draw_label(&mut self, corner: Point, words: &str, ink: Ink, ground: Ink) -> f32 {
+    fn draw_label(&mut self, corner: PixelPoint, words: &str, ink: Ink, ground: Ink) -> f32 {
         let pad = self.letters * 0.35;
         let (width, height) = (Face::Bold.width(self.letters, words) + 2.0 * pad, self.letters * 1.4);
         let x = corner.0.min(self.width - width).max(0.0);
@@ -158,7 +158,7 @@ impl<'a> Pen<'a> {
     }
 
     /// The four edges of a rectangle, each `half` pixels to both sides; corners are drawn once.
-    fn frame(&mut self, (left, top): Point, (right, bottom): Point, half: f32, ink: Ink) {
+    fn frame(&mut self, (left, top): PixelPoint, (right, bottom): PixelPoint, half: f32, ink: Ink) {
         self.canvas.rectangle((left - half, top - half), (right + half, top + half), ink);
         self.canvas.rectangle((left - half, bottom - half), (right + half, bottom + half), ink);
         self.canvas.rectangle((left - half, top + half), (left + half, bottom - half), ink);
@@ -174,7 +174,7 @@ impl<'a> Pen<'a> {
     }
 
     fn zone(&mut self, zone: &DrawnZone, inside: Option<u32>) {
-        let corners: Vec<Point> = zone.points.iter().map(|&point| self.to_point(point)).collect();
+        let corners: Vec<PixelPoint> = zone.points.iter().map(|&point| self.to_point(point)).collect();
         let Some(&last) = corners.last() else { return };
         let mut from = last;
         for &to in &corners {
@@ -213,7 +213,7 @@ impl<'a> Pen<'a> {
         self.draw_label((x, y), &format!("{out_name} {}", line.counts[1]), DARK, OUT);
     }
 
-    fn arrow(&mut self, from: Point, tip: Point, ink: Ink) {
+    fn arrow(&mut self, from: PixelPoint, tip: PixelPoint, ink: Ink) {
         let (dx, dy) = (tip.0 - from.0, tip.1 - from.1);
         let length = dx.hypot(dy).max(1.0);
         let (ux, uy) = (dx / length, dy / length);

@@ -344,7 +344,7 @@ impl Watch {
         }
         let Watch { detector, counter, regions, name, .. } = self;
         let mut inference = None;
-        let outcome = regions.look(&mut shown, &mut **detector, counter, |detector, image, _, found| {
+        let outcome = regions.detect(&mut shown, &mut **detector, counter, |detector, image, _, found| {
             let began = Instant::now();
             catch_unwind(AssertUnwindSafe(|| detector.detect(image, found)))
                 .map_err(|_| DetectionError::Panicked(name.clone()))??;

@@ -42,7 +42,7 @@ pub use inference::{MissedTrack, apply_filter, counter_options};
 pub use lines::too_near_note;
 pub use overlay::{Overlay, ShownTrack};
 pub use settings::{CountingSettings, LoadedDetector, MODEL_SETTING, MakeDetector, NoDetector};
-use shared::{DetectorRequest, DetectorState, Request};
+use shared::{CountingRequest, DetectorRequest, DetectorState};
 pub use status::CountingStatus;
 
 /// Requests for other models that wait to be tried. Who comes when there are so many waits.
@@ -63,7 +63,7 @@ pub enum CountingError {
 #[derive(Debug, Clone)]
 pub struct Counting {
     shared: Arc<DetectorState>,
-    requests: mpsc::Sender<Request>,
+    requests: mpsc::Sender<CountingRequest>,
 }
 
 impl Counting {
@@ -218,7 +218,7 @@ impl Counting {
     async fn request(&self, wanted: DetectorRequest) -> Result<(), NoDetector> {
         let ends = || NoDetector { reason: String::from("tallycam stops"), hint: None };
         let (answer, answered) = oneshot::channel();
-        self.requests.send(Request { wanted, answer }).await.map_err(|_| ends())?;
+        self.requests.send(CountingRequest { wanted, answer }).await.map_err(|_| ends())?;
         answered.await.map_err(|_| ends())?
     }
 

@@ -97,7 +97,7 @@ mod tests {
         }
     }
 
-    fn told(rows: &[OccupancySpan]) -> Vec<(u64, u64, u64, u32, u64)> {
+    fn figures(rows: &[OccupancySpan]) -> Vec<(u64, u64, u64, u32, u64)> {
         let row = |row: &OccupancySpan| {
             (row.zone, row.watched_us / SECOND, row.inside_us / SECOND, row.peak, row.peak_after_us / SECOND)
         };
@@ -116,21 +116,21 @@ mod tests {
         }
         // The last step belongs to the row that it ends.
         let last = log.observe(at(300), Scene::Camera, &[(7, 0)]);
-        assert_eq!(told(&last), [(7, 300, 320, 3, 100)]);
-        assert_eq!(told(&rows)[0].3, 3, "it was told before it was full");
-        assert_eq!(told(&log.take()), [(7, 0, 0, 0, 0)]);
+        assert_eq!(figures(&last), [(7, 300, 320, 3, 100)]);
+        assert_eq!(figures(&rows)[0].3, 3, "it was told before it was full");
+        assert_eq!(figures(&log.take()), [(7, 0, 0, 0, 0)]);
     }
 
     #[test]
-    fn a_peak_is_told_soon_and_a_time_without_looks_counts_for_nobody() {
+    fn a_peak_is_reported_soon_and_a_time_without_detections_counts_for_nobody() {
         let mut log = OccupancyLog::default();
         assert_eq!(log.observe(at(0), Scene::Camera, &[(7, 0)]), []);
         assert_eq!(log.observe(at(4), Scene::Camera, &[(7, 2)]), []);
-        assert_eq!(told(&log.observe(at(5), Scene::Camera, &[(7, 2)])), [(7, 5, 2, 2, 4)]);
+        assert_eq!(figures(&log.observe(at(5), Scene::Camera, &[(7, 2)])), [(7, 5, 2, 2, 4)]);
         assert_eq!(log.observe(at(6), Scene::Camera, &[(7, 1)]), [], "no more than before");
         log.pause();
         assert_eq!(log.observe(at(9), Scene::Camera, &[(7, 1)]), []);
-        assert_eq!(told(&log.observe(at(100), Scene::Camera, &[(7, 1)])), [(7, 6, 4, 2, 4)]);
+        assert_eq!(figures(&log.observe(at(100), Scene::Camera, &[(7, 1)])), [(7, 6, 4, 2, 4)]);
         assert_eq!(log.observe(at(101), Scene::Sim, &[(9, 1)])[0].zone, 7, "another scene, another row");
     }
 }

@@ -31,7 +31,7 @@ pub struct DetectorRequests {
 }
 
 /// Somebody wants to have it counted otherwise.
-pub struct Request {
+pub struct CountingRequest {
     /// How.
     pub wanted: DetectorRequest,
     /// Told when it is so, or why it is not: then all is as before.
@@ -57,7 +57,7 @@ pub struct DetectorState {
     pub annotated: Hub,
     pub stop: Stop,
     /// What the detect thread says; behind a lock that is held for a copy.
-    figures: Mutex<Figures>,
+    figures: Mutex<CountingFigures>,
     since_start: Mutex<(u64, u64)>,
     /// What is drawn where there is no counts.db: nothing.
     no_lines: watch::Sender<Arc<Vec<LineRow>>>,
@@ -67,7 +67,7 @@ pub struct DetectorState {
 
 /// What the detect thread counts and says.
 #[derive(Debug)]
-pub struct Figures {
+pub struct CountingFigures {
     /// How it stands; the figures below are filled in when somebody asks.
     pub status: CountingStatus,
     /// Looks.
@@ -105,7 +105,7 @@ impl MissedTracks {
     }
 }
 
-/// A network that takes so long is slow, if so many looks show it. Seconds.
+/// A detector that takes longer in this many detections is slow. Seconds.
 const SLOW_S: f64 = 0.06;
 const ENOUGH_TIMES: usize = 20;
 
@@ -117,7 +117,7 @@ pub struct Times {
 }
 
 impl Times {
-    /// A look took `all`, of which `inference` is the network's part ([`super::inference::InferenceResult::inference`]).
+    /// A detection took `all`, of which `inference` is the network's part ([`super::inference::InferenceResult::inference`]).
     pub fn add(&mut self, all: Duration, inference: Duration) {
         if self.looks.len() < TIMES {
             self.looks.push((all, inference));
@@ -180,7 +180,7 @@ impl DetectorState {
             overlay: watch::Sender::new(Arc::new(empty_overlay())),
             annotated: Hub::new(),
             stop: Stop::new(),
-            figures: Mutex::new(Figures {
+            figures: Mutex::new(CountingFigures {
                 status,
                 rate: RateMeter::default(),
                 times: Times::default(),
@@ -215,7 +215,7 @@ impl DetectorState {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 
-    pub fn lock_figures(&self) -> MutexGuard<'_, Figures> {
+    pub fn lock_figures(&self) -> MutexGuard<'_, CountingFigures> {
         self.figures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

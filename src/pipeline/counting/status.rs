@@ -7,7 +7,7 @@
 use super::NoDetector;
 use crate::base::ClockTime;
 use crate::media::source_error::SEE_DIAGNOSIS;
-use crate::pipeline::State;
+use crate::pipeline::CameraState;
 use crate::pipeline::state::sentence;
 use crate::store::{Coverage, Scene};
 
@@ -86,7 +86,7 @@ pub struct StatusInputs<'a> {
     /// Whether the old programs' hold is on.
     pub is_held: bool,
     /// What the camera does.
-    pub camera: &'a State,
+    pub camera: &'a CameraState,
     /// Why there is no detector, if it was tried.
     pub refused: Option<&'a NoDetector>,
     /// How the looks go.
@@ -155,11 +155,13 @@ pub fn decide(facts: &StatusInputs<'_>) -> CountingState {
         return not("idle", "no_line", "No line is drawn.", Some("draw one on the page \"Lines\""));
     }
     match facts.camera {
-        State::Paused => return not("waiting", "paused", "The camera is paused.", Some("Resume counts on")),
-        State::Trouble(trouble) => {
+        CameraState::Paused => {
+            return not("waiting", "paused", "The camera is paused.", Some("Resume counts on"));
+        }
+        CameraState::Trouble(trouble) => {
             return not("waiting", trouble.kind.as_str(), trouble.kind.public_message(), Some(SEE_DIAGNOSIS));
         }
-        State::Asleep | State::Waking | State::Live => {}
+        CameraState::Asleep | CameraState::Waking | CameraState::Live => {}
     }
     if let Some(refused) = facts.refused {
         return not("trouble", "no_model", &sentence(&refused.reason), refused.hint.as_deref());
@@ -176,7 +178,7 @@ pub fn decide(facts: &StatusInputs<'_>) -> CountingState {
         DetectionState::NotYet => {
             return not("waiting", "no_picture", "The first picture comes in a moment.", None);
         }
-        DetectionState::Fine if *facts.camera != State::Live => {
+        DetectionState::Fine if *facts.camera != CameraState::Live => {
             return not("waiting", "no_picture", "The first picture comes in a moment.", None);
         }
         DetectionState::Fine => {}
@@ -204,7 +206,7 @@ mod tests {
         drawn: 1,
         countable: 1,
         is_held: false,
-        camera: &State::Live,
+        camera: &CameraState::Live,
         refused: None,
         looking: DetectionState::Fine,
     };
@@ -231,11 +233,12 @@ mod tests {
 
     #[test]
     fn everything_else_is_a_gap_with_its_reason() {
-        let trouble = State::Trouble(SourceError::new(SourceErrorKind::Unplugged, "SECRET").hint("SECRET"));
+        let trouble =
+            CameraState::Trouble(SourceError::new(SourceErrorKind::Unplugged, "SECRET").hint("SECRET"));
         let refused = NoDetector { reason: String::from("no such model"), hint: None };
         stands(&StatusInputs { is_on: false, ..COUNTS }, "off", "off");
         stands(&StatusInputs { drawn: 0, countable: 0, ..COUNTS }, "idle", "no_line");
-        stands(&StatusInputs { camera: &State::Paused, ..COUNTS }, "waiting", "paused");
+        stands(&StatusInputs { camera: &CameraState::Paused, ..COUNTS }, "waiting", "paused");
         stands(&StatusInputs { camera: &trouble, ..COUNTS }, "waiting", "unplugged");
         let waits = decide(&StatusInputs { camera: &trouble, ..COUNTS });
         assert!(!format!("{waits:?}").contains("SECRET"), "it is told to everybody");
@@ -249,7 +252,7 @@ mod tests {
         for looking in [DetectionState::NotYet, DetectionState::Overdue] {
             stands(&StatusInputs { looking, ..COUNTS }, "waiting", "no_picture");
         }
-        stands(&StatusInputs { camera: &State::Waking, ..COUNTS }, "waiting", "no_picture");
+        stands(&StatusInputs { camera: &CameraState::Waking, ..COUNTS }, "waiting", "no_picture");
         stands(&StatusInputs { counts_db: Some("the disk is full"), ..COUNTS }, "trouble", "ledger");
         stands(
             &StatusInputs { counts_db: Some("no counts.db"), drawn: 0, countable: 0, ..COUNTS },

@@ -8,7 +8,7 @@ use super::UnderWay;
 use crate::media::ControlValue;
 use crate::pipeline::Pipeline;
 
-/// Who moves the lens waits at most so long for a sweep to end.
+/// Limit of a move's wait for a sweep to end.
 const ENDS_WITHIN: Duration = Duration::from_secs(5);
 
 impl Pipeline {

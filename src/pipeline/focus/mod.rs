@@ -21,11 +21,11 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::commands::{CameraControls, ControlsError, WantedControls};
-use super::{Pipeline, State};
+use super::{CameraState, Pipeline};
 use crate::base::{ClockTime, Stop};
 use crate::config::LensKind;
 pub use crate::lens::Move;
-use crate::lens::{Change, Drive, Sweep, SweepResult, Unmoved};
+use crate::lens::{Drive, LensChange, Sweep, SweepResult, Unmoved};
 use crate::media::view::Geometry;
 use crate::media::{ControlValue, Picture};
 use figure::Figure;
@@ -34,19 +34,19 @@ pub(super) use under_way::UnderWay;
 /// The camera's controls are read at most so often for those who only look: reading one is a transfer on its bus.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// The camera's own picture is waited for so long, where another one is shown.
+/// Limit of the wait for the camera's own picture, where another one is shown.
 const ORIGINAL_WITHIN: Duration = Duration::from_secs(1);
 
-/// A camera that is asleep is given so long for its first picture.
+/// Limit for the first picture of an idle camera.
 const WAKES_WITHIN: Duration = Duration::from_secs(20);
 
-/// A place is looked at in so many pictures, of which the mean counts.
+/// Pictures measured at one place; their mean counts.
 const PICTURES: u32 = 2;
 
 /// How a sweep waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FocusSettings {
-    /// After a move the lens swings, and frames from before it are on their way: so long nothing is looked at.
+    /// After a move the lens swings, and frames from before it are on their way: nothing is measured for this time.
     pub settle: Duration,
     /// A picture that does not come in this time ends the sweep.
     pub picture_within: Duration,
@@ -129,7 +129,7 @@ pub enum NotFound {
 
 impl From<ControlsError> for NotFound {
     fn from(error: ControlsError) -> NotFound {
-        // Whoever looks may read how a sweep ended.
+        // Readers of the state see how a sweep ended.
         NotFound::Failed(match &error {
             ControlsError::Camera(trouble) => trouble.kind.public_message().trim_end_matches('.').to_owned(),
             error => error.to_string(),
@@ -191,7 +191,7 @@ pub struct Planned {
     /// The camera's lasting name.
     pub identity: Option<String>,
     /// What is to be set, and kept.
-    pub change: Change,
+    pub change: LensChange,
     /// What brings it back to where it is now.
     pub before: Vec<ControlValue>,
 }
@@ -245,7 +245,7 @@ impl Focus {
     /// Worked out on tokio's pool, once for each picture. It is the camera's own picture that is looked at: what is
     /// written into the one that is shown is sharp wherever the lens stands.
     pub async fn sharpness(&self) -> Option<f64> {
-        if *self.0.pipeline.shared.state.borrow() != State::Live {
+        if *self.0.pipeline.shared.state.borrow() != CameraState::Live {
             return None;
         }
         let newest = self.0.pipeline.newest().filter(|picture| !picture.is_card)?;
@@ -370,7 +370,7 @@ impl Focus {
         self.0.pipeline.end_sweep(false, |_| true).await.is_some()
     }
 
-    /// The turn of whoever sets controls and keeps them, or begins a sweep: else what is kept of an earlier change could
+    /// Held while controls are set and saved, or a sweep begins: else what is kept of an earlier change could
     /// come in the midst of a later sweep. Held until it is kept, or has begun. The sweep itself takes none.
     pub async fn lock_controls(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.0.turn.lock().await
@@ -441,7 +441,7 @@ impl Focus {
 /// The lasting name of the simulated scene.
 const SIMULATED: &str = "sim";
 
-/// A sweep that was begun, and is under way until this is dropped: whoever ends it waits for that. Dropped without being
+/// A sweep that was begun, and is under way until this is dropped: ending it waits for that. Dropped without being
 /// run to its end, it leaves the lens where it is.
 #[derive(Debug)]
 pub struct Sweeping {
@@ -455,7 +455,7 @@ pub struct Sweeping {
 }
 
 impl Sweeping {
-    /// What it sets at both ends of the lens: for whoever has to know whether it may go from one to the other.
+    /// What it sets at both ends of the lens: for callers that check whether it may go from one to the other.
     pub fn end_plans(&self) -> [Planned; 2] {
         [i64::MIN, i64::MAX].map(|at| Planned {
             identity: self.identity.clone(),
@@ -500,7 +500,7 @@ impl Sweeping {
         if self.cancel.is_set() {
             return Err(NotFound::Cancelled);
         }
-        // Whoever moves it while this is being kept moves it from here.
+        // A move while this is being saved starts from here.
         let place = self.drive.move_to(at).values;
         self.focus.0.pipeline.shared.sweep.send_modify(|now| {
             if let Some(now) = now {
@@ -512,7 +512,7 @@ impl Sweeping {
         Ok(at)
     }
 
-    /// Brings the lens back to where it was, or where what is saved has it since, unless whoever has ended the sweep
+    /// Brings the lens back to where it was, or where what is saved has it since, unless the caller that ended the sweep
     /// moves it.
     async fn restore_lens(&self) -> LensAfterSweep {
         // One that has not moved stands where it was.

@@ -1,7 +1,7 @@
 //! The sweep that is under way, as others meet it: how far it is, how it is ended, and where the lens goes then.
 //!
 //! Invariant: of all that is said meanwhile of where the lens is to be, the last word holds. Lives in the pipeline's
-//! shared state, since whoever sets a control knows nothing of sweeps; used in the tasks of those who ask.
+//! shared state, since code that sets a control knows nothing of sweeps; used in the tasks of those who ask.
 
 use crate::base::Stop;
 use crate::lens::Drive;
@@ -22,7 +22,7 @@ pub struct UnderWay {
     pub back: Drive,
     /// It was saved since.
     pub is_sent: bool,
-    /// Whoever ended the sweep moves the lens: it is not brought back.
+    /// The caller that ended the sweep moves the lens: it is not brought back.
     pub is_taken_over: bool,
 }
 

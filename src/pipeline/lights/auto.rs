@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_begins_anew() {
+    fn what_is_forgotten_begins_again() {
         let mut room = Room::new(60.0, 100.0, false);
         room.seconds(3, 20.0);
         room.auto.reset();

@@ -32,12 +32,12 @@ use crate::lights;
 
 use super::Pipeline;
 use super::recording::RecorderHandle;
-pub use crate::lights::{Color, Light, Order, PRESETS, Paint, Strip, StripKind, StripSettings};
+pub use crate::lights::{Color, LitLight, PRESETS, Paint, PixelOrder, Strip, StripKind, StripSettings};
 pub use settings::{LightsSettings, OpenStrip};
 use shared::LightState;
 pub use shared::{LightStatus, Shows};
 use shot::LIT_WITHIN;
-pub(super) use shot::{Shot, Switch};
+pub(super) use shot::{LitShot, Switch};
 
 /// The light could not be started.
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::lights::{Light, Strip, StripSettings};
+use crate::lights::{LitLight, Strip, StripSettings};
 use crate::media::SourceError;
 
 /// How the light behaves. The defaults are those of the shipped configuration.
@@ -13,12 +13,12 @@ pub struct LightsSettings {
     /// Whether it was switched on.
     pub is_on: bool,
     /// How it shines when it is on.
-    pub light: Light,
+    pub light: LitLight,
     /// The first pixel tells how things are.
     pub has_status: bool,
     /// Full light for a snapshot.
     pub for_shots: bool,
-    /// So long the camera gets to adjust to that.
+    /// Time for the camera to adjust to that.
     pub settle: Duration,
     /// It goes on by itself where the picture without it is darker than this, mean luma of 255; `None`: never.
     pub auto_below: Option<f64>,
@@ -29,7 +29,7 @@ impl Default for LightsSettings {
         LightsSettings {
             strip: StripSettings::default(),
             is_on: false,
-            light: Light::full_brightness(),
+            light: LitLight::full_brightness(),
             has_status: false,
             for_shots: false,
             settle: Duration::from_millis(300),

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::{Color, LightsSettings};
 use crate::media::{SourceError, SourceErrorKind};
 
-/// A strip that has not taken what it is sent for so long hangs.
+/// A strip that accepts nothing for this time hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(3);
 
 /// What shines.
@@ -85,7 +85,7 @@ pub struct LightApplied {
     pub lit_us: Option<u64>,
 }
 
-/// Shared by the thread, every [`super::Lights`] handle and every [`super::shot::Shot`].
+/// Shared by the thread, every [`super::Lights`] handle and every [`super::shot::LitShot`].
 #[derive(Debug)]
 pub struct LightState {
     requests: Mutex<LightCommands>,
@@ -157,7 +157,7 @@ impl LightState {
         }
     }
 
-    /// The request `number` is in force, or has failed: whoever waits for it goes on. `lit_us`: see [`LightApplied`].
+    /// The request `number` is in force, or has failed: its waiters go on. `lit_us`: see [`LightApplied`].
     pub fn complete_request(&self, number: u64, lit_us: Option<u64>) {
         {
             let mut requests = self.lock_requests();

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::shared::LightState;
 use crate::media::Picture;
 
-/// A strip that has not taken the light after so long is not waited for.
+/// Limit of the wait for a strip.
 pub(super) const LIT_WITHIN: Duration = Duration::from_millis(500);
 
 /// What a pipeline knows of the light. Holds nothing of the pipeline.
@@ -22,7 +22,7 @@ pub struct Switch {
 
 /// Full light, until it is dropped.
 #[derive(Debug)]
-pub struct Shot {
+pub struct LitShot {
     shared: Arc<LightState>,
     /// The camera has adjusted to it then, `CLOCK_MONOTONIC` in microseconds; 0: nothing shines, so there is nothing to
     /// adjust to.
@@ -35,7 +35,7 @@ impl Switch {
     }
 
     /// Full light, if there is to be one for snapshots and there is a light that works. Returns when it shines.
-    pub async fn full_light(&self) -> Option<Shot> {
+    pub async fn full_light(&self) -> Option<LitShot> {
         let settle = {
             let settings = Arc::clone(&self.shared.lock_requests().settings);
             let is_wanted = settings.for_shots && settings.strip.count() > 0;
@@ -43,8 +43,8 @@ impl Switch {
         };
         let mut obeyed = self.shared.obeyed.subscribe();
         let number = self.shared.request(|requests| requests.shots += 1);
-        // From here on whoever gives up restores what was.
-        let mut shot = Shot { shared: Arc::clone(&self.shared), from_us: 0 };
+        // From here on a cancelled shot restores the light.
+        let mut shot = LitShot { shared: Arc::clone(&self.shared), from_us: 0 };
         let lit = timeout(LIT_WITHIN, obeyed.wait_for(|obeyed| obeyed.number >= number)).await;
         let lit_us = lit.ok().and_then(Result::ok).and_then(|obeyed| obeyed.lit_us);
         match lit_us {
@@ -58,7 +58,7 @@ impl Switch {
     }
 }
 
-impl Shot {
+impl LitShot {
     /// Whether `picture` was captured in this light, after the camera had adjusted to it.
     pub fn is_lit_in(&self, picture: &Picture) -> bool {
         picture.stamp.monotonic_us >= self.from_us
@@ -70,13 +70,13 @@ impl Shot {
         tokio::time::sleep(Duration::from_micros(left)).await;
     }
 
-    /// So long that takes at most.
+    /// The longest that takes.
     pub fn remaining(&self) -> Duration {
         Duration::from_micros(self.from_us.saturating_sub(crate::base::clock::monotonic_us()))
     }
 }
 
-impl Drop for Shot {
+impl Drop for LitShot {
     fn drop(&mut self) {
         self.shared.request(|requests| requests.shots = requests.shots.saturating_sub(1));
     }

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use super::auto::Auto;
 use super::shared::{LightCommand, LightState, LightStatus, Shows};
-use super::{Color, Light, LightsSettings, OpenStrip, Strip, StripKind, StripSettings};
+use super::{Color, LightsSettings, LitLight, OpenStrip, Strip, StripKind, StripSettings};
 use crate::base::{Heartbeat, clock};
 use crate::encode::Reducer;
-use crate::lights::{Scene, pixels};
+use crate::lights::{LightScene, pixels};
 use crate::media::{SmallImage, SourceError, SourceErrorKind};
 use crate::pipeline::recording::RecorderHandle;
-use crate::pipeline::{Pipeline, State};
+use crate::pipeline::{CameraState, Pipeline};
 
 /// A strip in trouble is tried again by itself after this time.
 const AGAIN: Duration = Duration::from_secs(30);
@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How bright the picture is is measured this often, while the light goes on by itself.
 const MEASURE: Duration = Duration::from_secs(1);
 
-/// A camera that has shown nothing for so long leaves the light off.
+/// A camera without a picture for this time leaves the light off.
 const UNSEEN: Duration = Duration::from_secs(10);
 
 /// A lost camera, a full disk, a recording.
@@ -35,7 +35,7 @@ const LOST: Color = [255, 0, 0];
 const FULL: Color = [255, 126, 0];
 const RECORDING: Color = [0, 0, 255];
 
-/// Runs until it is told to stop.
+/// Runs until the stop flag is set.
 pub fn run(
     shared: &LightState,
     pipeline: &Pipeline,
@@ -70,16 +70,16 @@ pub fn run(
             lamp.failed = None;
         }
         let is_shown = lamp.show_scene(&settings.strip, &scene);
-        let told = LightStatus {
+        let next_status = LightStatus {
             shows: if is_shown { shows } else { Shows::Off },
             pixels: lamp.shown.clone().unwrap_or_else(|| vec![[0; 3]; settings.strip.count()]),
             trouble: lamp.trouble.clone(),
             luma: dusk.measured.map(|(_, luma)| luma),
         };
         shared.status.send_if_modified(|status| {
-            let is_other = **status != told;
+            let is_other = **status != next_status;
             if is_other {
-                *status = Arc::new(told);
+                *status = Arc::new(next_status);
             }
             is_other
         });
@@ -98,21 +98,23 @@ pub fn run(
 }
 
 /// What is to shine, by what goes before what.
-fn scene(request: &LightCommand, is_dark: bool, status: Option<Color>) -> (Shows, Scene) {
+fn scene(request: &LightCommand, is_dark: bool, status: Option<Color>) -> (Shows, LightScene) {
     let settings = &request.settings;
     let steady = || Some(settings.light.clone());
     match () {
-        () if request.is_stopping => (Shows::Off, Scene::default()),
-        () if request.is_shot => (Shows::Shot, Scene { light: Some(Light::full_brightness()), status: None }),
-        () if settings.is_on => (Shows::On, Scene { light: steady(), status }),
-        () if is_dark => (Shows::Auto, Scene { light: steady(), status }),
-        () => (Shows::Off, Scene { light: None, status }),
+        () if request.is_stopping => (Shows::Off, LightScene::default()),
+        () if request.is_shot => {
+            (Shows::Shot, LightScene { light: Some(LitLight::full_brightness()), status: None })
+        }
+        () if settings.is_on => (Shows::On, LightScene { light: steady(), status }),
+        () if is_dark => (Shows::Auto, LightScene { light: steady(), status }),
+        () => (Shows::Off, LightScene { light: None, status }),
     }
 }
 
 /// The colour that tells how things are; `None`: all is well.
 fn status_color(pipeline: &Pipeline, recorder: Option<&RecorderHandle>) -> Option<Color> {
-    let is_lost = matches!(*pipeline.states().borrow(), State::Trouble(_));
+    let is_lost = matches!(*pipeline.states().borrow(), CameraState::Trouble(_));
     let is_full =
         recorder.is_some_and(|recorder| recorder.media().is_ok_and(|media| media.status().borrow().is_full));
     color_of(is_lost, is_full, recorder.is_some_and(|recorder| recorder.status().now.is_some()))
@@ -144,7 +146,7 @@ struct Lamp {
 
 impl Lamp {
     /// Has it show `scene`; tells whether it does.
-    fn show_scene(&mut self, made_of: &StripSettings, scene: &Scene) -> bool {
+    fn show_scene(&mut self, made_of: &StripSettings, scene: &LightScene) -> bool {
         if self.made_of.as_ref() != Some(made_of) {
             let was_same_device = self.made_of.as_ref().is_some_and(|before| {
                 StripSettings { limit: made_of.limit, gamma: made_of.gamma, ..before.clone() } == *made_of
@@ -274,7 +276,7 @@ impl LightMeter {
         if request.is_shot || !is_due {
             return auto.is_on();
         }
-        let is_live = *pipeline.states().borrow() == State::Live;
+        let is_live = *pipeline.states().borrow() == CameraState::Live;
         let picture = pipeline.newest().filter(|picture| is_live && !picture.is_card);
         let Some(picture) = picture else {
             if self.seen.is_none_or(|at| at.elapsed() >= UNSEEN) {
@@ -319,7 +321,7 @@ mod tests {
 
     #[test]
     fn what_goes_before_what() {
-        let red = Light { color: [255, 0, 0], brightness: 10, ranges: Vec::new() };
+        let red = LitLight { color: [255, 0, 0], brightness: 10, ranges: Vec::new() };
         let off = LightsSettings { light: red.clone(), ..LightsSettings::default() };
         let on = LightsSettings { is_on: true, ..off.clone() };
         for (settings, is_shot, is_dark, shows, light, has_status) in [
@@ -327,15 +329,15 @@ mod tests {
             (&off, false, true, Shows::Auto, Some(&red), true),
             (&on, false, false, Shows::On, Some(&red), true),
             (&on, false, true, Shows::On, Some(&red), true),
-            (&on, true, true, Shows::Shot, Some(&Light::full_brightness()), false),
-            (&off, true, false, Shows::Shot, Some(&Light::full_brightness()), false),
+            (&on, true, true, Shows::Shot, Some(&LitLight::full_brightness()), false),
+            (&off, true, false, Shows::Shot, Some(&LitLight::full_brightness()), false),
         ] {
             let (showing, scene) = scene(&request(settings.clone(), is_shot), is_dark, Some(LOST));
             assert_eq!((showing, scene.light.as_ref()), (shows, light));
             assert_eq!(scene.status.is_some(), has_status);
         }
         let ending = LightCommand { is_stopping: true, ..request(on, true) };
-        assert_eq!(scene(&ending, true, Some(LOST)), (Shows::Off, Scene::default()));
+        assert_eq!(scene(&ending, true, Some(LOST)), (Shows::Off, LightScene::default()));
     }
 
     #[test]

@@ -19,7 +19,7 @@ const AWAITED: usize = 512 << 10;
 const AWAITED_US: u64 = 450_000;
 
 /// Where chunks go: the store's writer.
-pub trait Sink: Send + 'static {
+pub trait RecordingSink: Send + 'static {
     /// See [`RecordingHandle::append`].
     fn append(&mut self, chunk: Chunk) -> Result<Chunk, RefusedChunk>;
     /// See [`RecordingHandle::append_waiting`].
@@ -38,7 +38,7 @@ pub trait Sink: Send + 'static {
     fn end(self, ended: Ended) -> Result<Option<Item>, MediaError>;
 }
 
-impl Sink for RecordingHandle {
+impl RecordingSink for RecordingHandle {
     fn append(&mut self, chunk: Chunk) -> Result<Chunk, RefusedChunk> {
         RecordingHandle::append(self, chunk)
     }
@@ -87,7 +87,7 @@ pub struct RecordingLimits {
 
 /// How much there is of it, what waits for the disk included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct FrameTally {
     /// Pictures.
     pub frames: u64,
     /// Their bytes.
@@ -123,10 +123,10 @@ pub struct Recording<S> {
     is_end_lost: bool,
     newest_us: Option<u64>,
     is_over: bool,
-    tally: Tally,
+    tally: FrameTally,
 }
 
-impl<S: Sink> Recording<S> {
+impl<S: RecordingSink> Recording<S> {
     /// A recording whose times count from `began_us`. Nothing is handed over before [`Recording::begin`].
     pub fn new(began_us: u64, terms: RecordingLimits) -> Recording<S> {
         Recording {
@@ -142,7 +142,7 @@ impl<S: Sink> Recording<S> {
             is_end_lost: false,
             newest_us: None,
             is_over: false,
-            tally: Tally::default(),
+            tally: FrameTally::default(),
         }
     }
 
@@ -152,13 +152,13 @@ impl<S: Sink> Recording<S> {
     }
 
     /// How much there is of it.
-    pub fn tally(&self) -> Tally {
+    pub fn tally(&self) -> FrameTally {
         self.tally
     }
 
     /// How much of it is on the disk.
     pub fn written(&self) -> Written {
-        self.sink.as_ref().map(Sink::written).unwrap_or_default()
+        self.sink.as_ref().map(RecordingSink::written).unwrap_or_default()
     }
 
     /// Whether a limit is reached: nothing more is taken.
@@ -168,12 +168,12 @@ impl<S: Sink> Recording<S> {
 
     /// Whether the store has closed it by itself: it was set aside, or has ended.
     pub fn is_closed(&self) -> bool {
-        self.closed.is_some() && self.sink.as_ref().is_some_and(Sink::is_closed)
+        self.closed.is_some() && self.sink.as_ref().is_some_and(RecordingSink::is_closed)
     }
 
     /// Why the store takes nothing, if so.
     pub fn error(&self) -> Option<MediaError> {
-        self.sink.as_ref().and_then(Sink::error)
+        self.sink.as_ref().and_then(RecordingSink::error)
     }
 
     /// Whether a chunk waits to be offered again.
@@ -309,7 +309,11 @@ impl<S: Sink> Recording<S> {
 
     /// Writes what is left, and answers when it is on the disk: blocks as long as that takes. `None`: there is not one
     /// picture of it. Tells how much there was of it, too. Where its last pictures are lost it ends as [`Ended::Cut`].
-    pub fn finish(mut self, mut backlog: Backlog, ended: Ended) -> (Result<Option<Item>, MediaError>, Tally) {
+    pub fn finish(
+        mut self,
+        mut backlog: Backlog,
+        ended: Ended,
+    ) -> (Result<Option<Item>, MediaError>, FrameTally) {
         let Some(mut sink) = self.sink.take() else { return (Ok(None), self.tally) };
         let dropped = self.tally.dropped;
         // What was set aside is whole without the chunk under way.
@@ -398,7 +402,7 @@ mod tests {
         }
     }
 
-    impl Sink for Disk {
+    impl RecordingSink for Disk {
         fn append(&mut self, chunk: Chunk) -> Result<Chunk, RefusedChunk> {
             let mut state = self.0.lock().unwrap();
             if state.is_slow || state.is_aside {

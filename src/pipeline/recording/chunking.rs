@@ -1,7 +1,7 @@
 //! Which pictures make a chunk. Pure: pictures come in with their times, chunks go out.
 //!
 //! A chunk ends before the picture that would make it longer than 0.9 s (0.75 s where it has 384 KiB by then) or larger
-//! than 2 MiB, before a picture of another size, and before a gap. Whoever owns it also ends it when its first picture
+//! than 2 MiB, before a picture of another size, and before a gap. Its owner also ends it when its first picture
 //! has waited that long. What is in the chunk under way and what is being written are then within the one second that a
 //! power cut may cost, as long as a card takes no more than 70 ms or a quarter of a second for it.
 //!

@@ -1,7 +1,7 @@
 //! Why a picture could not be taken or kept.
 
 use crate::encode::NoRoom;
-use crate::pipeline::{NoPicture, State};
+use crate::pipeline::{CameraState, NoPicture};
 use crate::store::media::MediaError;
 
 /// A picture could not be taken or kept, or a recording not begun.
@@ -42,7 +42,7 @@ pub enum RecordError {
 impl From<&NoPicture> for RecordError {
     fn from(none: &NoPicture) -> RecordError {
         match &none.state {
-            State::Asleep | State::Waking | State::Live => {
+            CameraState::Asleep | CameraState::Waking | CameraState::Live => {
                 RecordError::NoPicture(String::from("The camera gave no picture in time."), None, None)
             }
             state => no_picture_error(state),
@@ -51,12 +51,12 @@ impl From<&NoPicture> for RecordError {
 }
 
 /// Why a camera in this state gives no picture, with what can be done.
-pub fn no_picture_error(state: &State) -> RecordError {
+pub fn no_picture_error(state: &CameraState) -> RecordError {
     RecordError::NoPicture(describe_state(state), state.remedy_hint(), state.public_reason())
 }
 
 /// Headline and reason of a state, in sentences.
-pub fn describe_state(state: &State) -> String {
+pub fn describe_state(state: &CameraState) -> String {
     let (headline, reason) = (state.headline(), state.reason());
     if reason.is_empty() { format!("{headline}.") } else { format!("{headline}. {reason}") }
 }

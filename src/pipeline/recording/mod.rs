@@ -51,11 +51,11 @@ use record::Recorder;
 use request::check;
 pub use request::{AS_SHOWN, RecordingRequest, SnapshotRequest, Which};
 pub use settings::RecorderSettings;
-use shared::{COMMANDS, Command, RecorderState};
+use shared::{COMMANDS, RecorderState, RecordingCommand};
 pub use status::RecordingStatus;
 use trigger::Trigger;
 
-/// An empty store in the place of one that was set aside is waited for so long.
+/// Limit of the wait for an empty store in place of one that was set aside.
 const OPENS_WITHIN: Duration = Duration::from_secs(5);
 
 /// The longest that [`RecorderHandle::wait_closed`] waits.
@@ -165,7 +165,7 @@ impl RecorderHandle {
         Ok(aside)
     }
 
-    /// Sets a store aside that could not be opened. Whoever opens the store tries it again every other second, and begins
+    /// Sets a store aside that could not be opened. The opener retries every other second, and begins
     /// an empty one: that is waited for, so that things can be kept from the answer on.
     async fn set_aside(&self, directory: PathBuf, zone: TimeZone) -> Result<AsideFile, MediaError> {
         let until = Instant::now() + OPENS_WITHIN;
@@ -174,7 +174,7 @@ impl RecorderHandle {
             let (directory, zone) = (directory.clone(), zone.clone());
             let done = spawn_blocking(move || Media::set_aside(&directory, &zone)).await;
             match done.map_err(|_| MediaError::Busy)? {
-                // Whoever tries to open it has it for that long.
+                // A retry of the opener holds it for that long.
                 Err(MediaError::Locked { .. }) if Instant::now() < until => sleep(pause).await,
                 done => break done?,
             }
@@ -195,7 +195,7 @@ impl RecorderHandle {
         self.shared.store()?;
         check(&wanted)?;
         let (begun, answer) = oneshot::channel();
-        self.send_command(Command::Begin(Box::new(wanted), begun)).await?;
+        self.send_command(RecordingCommand::Begin(Box::new(wanted), begun)).await?;
         answer.await.map_err(|_| RecordError::Media(MediaError::Busy))?
     }
 
@@ -206,12 +206,12 @@ impl RecorderHandle {
     /// The disk does not take it.
     pub async fn end_recording(&self) -> Result<Option<Item>, RecordError> {
         self.shared.store()?;
-        let (told, answer) = oneshot::channel();
-        self.send_command(Command::End(told)).await?;
+        let (reply, answer) = oneshot::channel();
+        self.send_command(RecordingCommand::End(reply)).await?;
         answer.await.map_err(|_| RecordError::Media(MediaError::Busy))?
     }
 
-    async fn send_command(&self, command: Command) -> Result<(), RecordError> {
+    async fn send_command(&self, command: RecordingCommand) -> Result<(), RecordError> {
         // The receiver is gone only when the thread is.
         self.shared.commands.send(command).await.map_err(|_| RecordError::Media(MediaError::Busy))
     }

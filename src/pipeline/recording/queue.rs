@@ -1,5 +1,5 @@
 //! Pictures on their way into a recording, oldest first: the pre-roll while nothing is recorded, and then what waits
-//! for the store. Bounded by whoever owns it. Pure. A picture in it shares its bytes with everybody who shows it.
+//! for the store. Bounded by its owner. Pure. A picture in it shares its bytes with everybody who shows it.
 
 use std::collections::VecDeque;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-/// The pre-roll holds at most so many bytes, unless told otherwise.
+/// Default limit of the pre-roll, bytes.
 const PRE_ROLL_BYTES: usize = 16 << 20;
 
 /// How pictures are kept. The defaults are those of the shipped configuration.
@@ -28,7 +28,7 @@ pub struct RecorderSettings {
     pub pre_roll_bytes: usize,
     /// Crossings of these lines (by name; `*`: of every line) start a recording.
     pub on_crossing: Vec<String>,
-    /// Such a recording ends so long after the last crossing.
+    /// Such a recording ends this long after the last crossing.
     pub after_crossing: Duration,
     /// A time-lapse of at least so much from picture to picture lets the camera sleep between.
     pub sleeps_from: Duration,

@@ -21,7 +21,7 @@ pub type EndReply = oneshot::Sender<Result<Option<Item>, RecordError>>;
 
 /// What somebody wants of the thread.
 #[derive(Debug)]
-pub enum Command {
+pub enum RecordingCommand {
     /// Begin a recording.
     Begin(Box<RecordingRequest>, Begun),
     End(EndReply),
@@ -36,7 +36,7 @@ pub struct RecorderState {
     /// Why there is none, as the newest try to open it met it.
     why_none: Mutex<MediaError>,
     pub settings: watch::Sender<Arc<RecorderSettings>>,
-    pub commands: mpsc::Sender<Command>,
+    pub commands: mpsc::Sender<RecordingCommand>,
     pub status: watch::Sender<Arc<RecordingStatus>>,
     pub stop: Stop,
     /// One picture is changed at a time: it takes the processor of a small machine for a while.
@@ -49,7 +49,7 @@ impl RecorderState {
         pipeline: Pipeline,
         media: Result<Media, MediaError>,
         settings: RecorderSettings,
-        commands: mpsc::Sender<Command>,
+        commands: mpsc::Sender<RecordingCommand>,
     ) -> RecorderState {
         let (media, why_none) = match media {
             Ok(media) => (OnceLock::from(media), MediaError::Busy),

@@ -9,9 +9,9 @@ use super::{PictureChange, RecordError, RecorderHandle, SnapshotRequest, Which};
 use crate::media::exif::{Label, labelled};
 use crate::media::{Picture, PictureBuilder};
 use crate::pipeline::change_picture;
-use crate::store::media::{Item, NewSnapshot, Origin};
+use crate::store::media::{Item, MediaOrigin, NewSnapshot};
 
-/// A picture to be kept is waited for so long.
+/// Limit of the wait for a snapshot's picture.
 const PICTURE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Widths that a picture can be made, pixels.
@@ -83,7 +83,7 @@ impl RecorderHandle {
             width: picture.width,
             height: picture.height,
             source,
-            origin: Origin::Asked,
+            origin: MediaOrigin::Asked,
             note: request.note,
         };
         Ok(media.add_snapshot(snapshot).await?)

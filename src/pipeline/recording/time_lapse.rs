@@ -5,10 +5,10 @@
 
 use crate::pipeline::rate::Spacing;
 
-/// So long a camera is taken to need for waking before it has done so once.
+/// Assumed time for waking a camera that has not woken yet.
 const WAKES_IN_US: u64 = 3_000_000;
 
-/// Whatever it took the last time, it is given at least and at most so long.
+/// Shortest and longest time allowed for waking, whatever it took the last time.
 const LEAD_US: std::ops::RangeInclusive<u64> = 1_000_000..=20_000_000;
 
 /// A camera's pictures come a little early or late: one so much too early is taken for the one that is due, but at most a
@@ -24,7 +24,7 @@ pub struct TimeLapse {
     next: u64,
     /// A camera sleeps between pictures that are at least so far apart: for less, waking is not worth it.
     worth_us: u64,
-    /// A waking camera is woken so long before.
+    /// How long before its frame the camera is woken.
     lead_us: u64,
     spacing: Spacing,
 }
@@ -68,7 +68,7 @@ impl TimeLapse {
         Some(missed)
     }
 
-    /// The camera took so long from being woken to a good picture.
+    /// Records how long the camera took from waking to a good picture.
     pub fn record_wake_time(&mut self, took_us: u64) {
         self.lead_us = (took_us + took_us / 2 + 500_000).clamp(*LEAD_US.start(), *LEAD_US.end());
     }
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn missed_ones_are_told_and_the_grid_stays() {
+    fn missed_ones_are_reported_and_the_grid_stays() {
         let mut lapse = TimeLapse::new(60 * S, 0, WORTH);
         assert_eq!(lapse.take_if_due(0), Some(0));
         assert_eq!(lapse.take_if_due(30 * S), None);

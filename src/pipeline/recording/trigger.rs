@@ -21,7 +21,7 @@ impl Trigger {
         (!lines.is_empty()).then(|| Trigger { lines: lines.to_vec(), after })
     }
 
-    /// So long after the last crossing the recording ends.
+    /// The recording ends this long after the last crossing.
     pub fn quiet_time(&self) -> Duration {
         self.after
     }
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_no_line_has_is_told() {
+    fn a_name_that_no_line_has_is_reported() {
         let of = |lines: &[&str]| {
             let lines: Vec<String> = lines.iter().map(|line| line.to_string()).collect();
             Trigger::new(&lines, Duration::from_secs(5)).unwrap()

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::base::{Stop, WakeFd};
-use crate::media::{Control, ControlValue, Format, Frame, SourceError, SourceErrorKind};
+use crate::media::{CameraFormat, Control, ControlValue, Frame, SourceError, SourceErrorKind};
 
 use super::v4l2::{self, Nodes, V4l2Opener};
 use super::{FormatRequest, Opener, Source, StreamFormat, libcamera};
@@ -137,14 +137,11 @@ impl AutoOpener {
                     opened.notes.extend(passed_over.into_iter().chain(refused));
                     return Ok(opened);
                 }
-                Err((name, fault)) => {
-                    log::debug!("{name}: {fault}");
-                    troubles.push(fault);
-                }
+                Err(fault) => troubles.push(fault),
             }
         }
         match last {
-            Some(found) => open(found, stop).map_err(|(_, fault)| {
+            Some(found) => open(found, stop).map_err(|fault| {
                 troubles.push(fault);
                 troubles
             }),
@@ -179,13 +176,16 @@ struct Opened {
     notes: Vec<String>,
 }
 
-/// Opens a camera; one that does not open is named with what is wrong.
-fn open(found: FoundCamera, stop: &Stop) -> Result<Opened, (String, SourceError)> {
+/// Opens a camera; one that does not open is named in the log.
+fn open(found: FoundCamera, stop: &Stop) -> Result<Opened, SourceError> {
     let FoundCamera { mut opener, note } = found;
     let name = opener.describe();
     match opener.open(stop) {
         Ok(source) => Ok(Opened { name, opener, source, notes: note.into_iter().collect() }),
-        Err(fault) => Err((name, fault)),
+        Err(fault) => {
+            log::debug!("{name}: {fault}");
+            Err(fault)
+        }
     }
 }
 
@@ -253,7 +253,7 @@ impl Opener for AutoOpener {
         self.with_current(|camera| camera.controls()).unwrap_or_else(|| Err(v4l2::no_camera_fault()))
     }
 
-    fn formats(&mut self) -> Result<Vec<Format>, SourceError> {
+    fn formats(&mut self) -> Result<Vec<CameraFormat>, SourceError> {
         self.with_current(|camera| camera.formats()).unwrap_or_else(|| Err(v4l2::no_camera_fault()))
     }
 }
@@ -460,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_that_works_is_taken_and_the_others_are_told() {
+    fn the_first_that_works_is_taken_and_the_others_are_reported() {
         let fakes =
             Fakes::of(&[("a", Does::Fail(SourceErrorKind::Busy)), ("b", Does::Work), ("c", Does::Work)]);
         let (name, notes) = opened(&mut auto(&fakes, scene()));

@@ -97,9 +97,9 @@ impl Reader {
         // Also where the reader of the source before is stuck.
         let (path, thread) = (path.display(), NAME);
         let what = format!("{path} does not answer: the thread {thread} waits for its file system");
-        Err(SourceError::new(SourceErrorKind::Silent, what).hint(format!(
-            "`timeout 5 ls -l {path}` shows whether it answers; mount it again if it does not"
-        )))
+        Err(SourceError::new(SourceErrorKind::Silent, what)
+            .hint("mount it again")
+            .shell(format!("`timeout 5 ls -l {path}` shows whether it answers")))
     }
 
     /// Goes on to the next picture, into `picture`. `None`: not within `wait`; it goes on all the same.

@@ -4,7 +4,7 @@ use tallycam_libcamera::{Camera, Configured, Location, Open, Orientation, Stream
 
 use super::super::FormatRequest;
 use super::clean::sanitise_text;
-use crate::media::{Format, Fourcc, Mode, SourceError, SourceErrorKind};
+use crate::media::{CameraFormat, Fourcc, Mode, SourceError, SourceErrorKind};
 
 /// Pixels in a row of the second stream: as wide as the detectors' networks want at least, with some left.
 const SECOND_WIDTH: u32 = 640;
@@ -27,9 +27,9 @@ pub fn camera<'a>(cameras: &'a [Camera], device: Option<&str>) -> Result<&'a Cam
     let Some(device) = device else {
         let first = cameras.iter().find(|camera| is_on_board(camera)).or(cameras.first());
         return first.ok_or_else(|| {
-            SourceError::new(SourceErrorKind::Absent, "libcamera has found no camera").hint(
-                "check the ribbon cable at both ends with the Pi switched off; `tallycam devices` lists the cameras",
-            )
+            SourceError::new(SourceErrorKind::Absent, "libcamera has found no camera")
+                .hint("check the ribbon cable at both ends with the Pi switched off")
+                .shell("`tallycam devices` lists the cameras")
         });
     };
     let named = cameras.iter().find(|camera| camera.id == device);
@@ -75,11 +75,11 @@ fn wanted_format(format: &tallycam_libcamera::Format, wanted: &FormatRequest) ->
 }
 
 /// The formats and sizes that can be chosen.
-pub fn formats(camera: &Camera) -> Vec<Format> {
+pub fn formats(camera: &Camera) -> Vec<CameraFormat> {
     let usable = |format: &tallycam_libcamera::Format| {
         let fourcc = format.fourcc.parse::<Fourcc>().ok().filter(|fourcc| Fourcc::USABLE.contains(fourcc))?;
         let mode = |&(width, height): &(u32, u32)| Mode { width, height, fps: Vec::new() };
-        Some(Format {
+        Some(CameraFormat {
             fourcc,
             description: String::new(),
             modes: format.sizes.iter().map(mode).collect(),
@@ -91,7 +91,7 @@ pub fn formats(camera: &Camera) -> Vec<Format> {
 
 /// The layout of a stream's frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Layout {
+pub struct BufferLayout {
     /// Its format.
     pub fourcc: Fourcc,
     /// Pixels in a row.
@@ -102,13 +102,13 @@ pub struct Layout {
     pub stride: u32,
 }
 
-impl Layout {
+impl BufferLayout {
     /// Bytes that a buffer for its frames has at least.
     pub fn min_buffer_bytes(&self) -> u64 {
         self.fourcc.frame_len(self.stride, self.height).map_or(1, |len| len as u64)
     }
 
-    fn from_stream(stream: &Stream) -> Result<Layout, String> {
+    fn from_stream(stream: &Stream) -> Result<BufferLayout, String> {
         let Stream { ref fourcc, width, height, stride } = *stream;
         let known = fourcc.parse::<Fourcc>().ok().filter(|fourcc| Fourcc::USABLE.contains(fourcc));
         let known = known.ok_or_else(|| format!("a stream in the format {}", sanitise_text(fourcc)))?;
@@ -118,7 +118,7 @@ impl Layout {
         if !sides.contains(&width) || !sides.contains(&height) || stride < tight || stride > 4 * MOST_SIDE {
             return Err(format!("frames of {width}×{height} pixels with {stride} bytes a row"));
         }
-        Ok(Layout { fourcc: known, width, height, stride })
+        Ok(BufferLayout { fourcc: known, width, height, stride })
     }
 }
 
@@ -126,14 +126,14 @@ impl Layout {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Streams {
     /// What is shown.
-    pub main: Layout,
+    pub main: BufferLayout,
     /// What detectors look at.
-    pub second: Option<Layout>,
+    pub second: Option<BufferLayout>,
 }
 
 impl Default for Streams {
     fn default() -> Streams {
-        Streams { main: Layout { fourcc: Fourcc::NV12, width: 0, height: 0, stride: 0 }, second: None }
+        Streams { main: BufferLayout { fourcc: Fourcc::NV12, width: 0, height: 0, stride: 0 }, second: None }
     }
 }
 
@@ -151,13 +151,13 @@ impl Streams {
         if !(1..=MOST_BUFFERS).contains(&configured.buffers) {
             return Err(format!("{} buffers", configured.buffers));
         }
-        let second = second.map(Layout::from_stream).transpose()?;
+        let second = second.map(BufferLayout::from_stream).transpose()?;
         // What has to be decoded first saves nobody anything.
-        let is_planar = |layout: &Layout| matches!(layout.fourcc, Fourcc::NV12 | Fourcc::YU12);
+        let is_planar = |layout: &BufferLayout| matches!(layout.fourcc, Fourcc::NV12 | Fourcc::YU12);
         if second.is_some_and(|second| !is_planar(&second)) {
             return Err(String::from("a second stream that is neither NV12 nor YU12"));
         }
-        Ok(Streams { main: Layout::from_stream(main)?, second })
+        Ok(Streams { main: BufferLayout::from_stream(main)?, second })
     }
 }
 

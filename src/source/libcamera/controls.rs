@@ -39,7 +39,7 @@ const AF_STATES: [&str; 4] = ["Idle", "Scanning", "Focused", "Failed"];
 
 /// The controls of a camera, and what they have.
 #[derive(Debug, Default)]
-pub struct Controls {
+pub struct LibcameraControls {
     offered: Vec<Control>,
     set: BTreeMap<String, f64>,
     measured: BTreeMap<String, f64>,
@@ -47,9 +47,13 @@ pub struct Controls {
     orientation: Orientation,
 }
 
-impl Controls {
+impl LibcameraControls {
     /// Those that are offered, as far as they make sense, of a camera that can turn its picture in these ways.
-    pub fn new(offered: Vec<Offered>, orientations: &[Orientation], orientation: Orientation) -> Controls {
+    pub fn new(
+        offered: Vec<Offered>,
+        orientations: &[Orientation],
+        orientation: Orientation,
+    ) -> LibcameraControls {
         let mut known: Vec<Control> = Vec::new();
         for control in offered.into_iter().filter_map(control) {
             if known.len() < MOST && known.iter().all(|before| before.name != control.name) {
@@ -59,11 +63,11 @@ impl Controls {
         let mut orientations = orientations.to_vec();
         orientations.sort_by_key(|orientation| number(*orientation));
         orientations.dedup();
-        Controls { offered: known, orientations, orientation, ..Controls::default() }
+        LibcameraControls { offered: known, orientations, orientation, ..LibcameraControls::default() }
     }
 
     /// Takes over what was set and measured before the camera was configured again.
-    pub fn carry_over(&mut self, before: Controls) {
+    pub fn carry_over(&mut self, before: LibcameraControls) {
         self.set = before.set;
         self.set.retain(|name, _| self.offered.iter().any(|control| control.name == *name));
         self.measured = before.measured;
@@ -261,7 +265,7 @@ mod tests {
         Offered { name, kind, unit, min, max, step: 0.0, default, choices: Vec::new() }
     }
 
-    fn module_3() -> Controls {
+    fn module_3() -> LibcameraControls {
         let menu = |name: &str, titles: &[&str], default| Offered {
             choices: (0..).zip(titles).map(|(number, title)| (number, (*title).to_owned())).collect(),
             ..offered(name, Kind::Menu, (0.0, 2.0), default)
@@ -275,10 +279,10 @@ mod tests {
             offered("af_trigger", Kind::Button, (0.0, 1.0), 0.0),
             offered("brightness", Kind::Decimal, (-1.0, 1.0), 0.0),
         ];
-        Controls::new(all, &[Orientation::Rotated180, Orientation::Upright], Orientation::Upright)
+        LibcameraControls::new(all, &[Orientation::Rotated180, Orientation::Upright], Orientation::Upright)
     }
 
-    fn find(controls: &Controls, name: &str) -> Control {
+    fn find(controls: &LibcameraControls, name: &str) -> Control {
         controls.list().into_iter().find(|control| control.name == name).unwrap()
     }
 
@@ -310,7 +314,7 @@ mod tests {
         let mut anew = module_3();
         anew.carry_over(controls);
         assert_eq!(find(&anew, "exposure_time").value, 500.0);
-        let mut less = Controls::new(Vec::new(), &[], Orientation::Upright);
+        let mut less = LibcameraControls::new(Vec::new(), &[], Orientation::Upright);
         less.carry_over(anew);
         assert!(!less.has("exposure_time") && less.set.is_empty());
     }
@@ -323,7 +327,7 @@ mod tests {
         assert_eq!(orientation.kind, ControlKind::Menu(choices));
         assert_eq!(controls.orientation_of(1.0), Some(Orientation::Rotated180));
         assert_eq!((controls.orientation_of(2.0), controls.orientation_of(0.5)), (None, None));
-        let fixed = Controls::new(Vec::new(), &[Orientation::Upright], Orientation::Upright);
+        let fixed = LibcameraControls::new(Vec::new(), &[Orientation::Upright], Orientation::Upright);
         assert!(fixed.list().is_empty());
     }
 
@@ -340,13 +344,13 @@ mod tests {
             offered("mode", Kind::Menu, (0.0, 1.0), 0.0),
             offered(ORIENTATION, Kind::Boolean, (0.0, 1.0), 0.0),
         ];
-        assert!(Controls::new(bad, &[], Orientation::Upright).list().is_empty());
+        assert!(LibcameraControls::new(bad, &[], Orientation::Upright).list().is_empty());
         let odd = vec![
             offered("gain", Kind::Decimal, (1.0, 16.0), nan),
             offered("time", Kind::Integer, (1.0, 9.0), 99.0),
             offered("time", Kind::Integer, (1.0, 9.0), 3.0),
         ];
-        let list = Controls::new(odd, &[], Orientation::Upright).list();
+        let list = LibcameraControls::new(odd, &[], Orientation::Upright).list();
         assert_eq!(list.iter().map(|c| c.default).collect::<Vec<_>>(), [1.0, 9.0]);
         assert_eq!(list[0].kind, ControlKind::Number { min: 1.0, max: 16.0, step: 0.01 });
         assert_eq!(fraction(2.0), 0.001);

@@ -43,7 +43,7 @@ pub struct Helper {
 
 /// Why a helper could not be used.
 #[derive(Debug)]
-pub enum StartError {
+pub enum HelperStartError {
     /// Its version of libcamera is not installed; the loader's words.
     NotInstalled(String),
     /// Something else.
@@ -54,15 +54,15 @@ impl Helper {
     /// Starts the helper at `path` and waits for its first words: who it is, and the cameras there are.
     ///
     /// # Errors
-    /// [`StartError`].
-    pub fn start(path: &Path, stop: &Stop) -> Result<(Helper, Vec<Camera>), StartError> {
-        let mut helper = Helper::spawn(path).map_err(StartError::Trouble)?;
+    /// [`HelperStartError`].
+    pub fn start(path: &Path, stop: &Stop) -> Result<(Helper, Vec<Camera>), HelperStartError> {
+        let mut helper = Helper::spawn(path).map_err(HelperStartError::Trouble)?;
         let until = Instant::now() + HELLO_WITHIN;
         let hello = helper.first(until, stop, |message| match message {
             FromHelper::Hello(hello) => Some(hello),
             _ => None,
         })?;
-        helper.check(&hello).map_err(StartError::Trouble)?;
+        helper.check(&hello).map_err(HelperStartError::Trouble)?;
         helper.libcamera = sanitise_text(&hello.libcamera);
         let cameras = helper.first(until, stop, |message| match message {
             FromHelper::Cameras(cameras) => Some(cameras),
@@ -129,21 +129,22 @@ impl Helper {
         until: Instant,
         stop: &Stop,
         wanted: impl Fn(FromHelper) -> Option<T>,
-    ) -> Result<T, StartError> {
+    ) -> Result<T, HelperStartError> {
         loop {
             match self.channel.as_mut().map_or(Err(ReceiveError::Closed), Channel::receive) {
                 Ok(Some((FromHelper::Fault(fault), _))) => {
-                    return Err(StartError::Trouble(self.helper_fault(fault)));
+                    return Err(HelperStartError::Trouble(self.helper_fault(fault)));
                 }
                 Ok(Some((message, _))) => {
-                    return wanted(message).ok_or_else(|| StartError::Trouble(self.unexpected_message()));
+                    return wanted(message)
+                        .ok_or_else(|| HelperStartError::Trouble(self.unexpected_message()));
                 }
                 Ok(None) => {}
                 Err(error) => return Err(self.start_failure(error)),
             }
             if stop.is_set() || Instant::now() >= until {
                 let what = format!("{} has not answered for {HELLO_WITHIN:?}", self.path.display());
-                return Err(StartError::Trouble(
+                return Err(HelperStartError::Trouble(
                     self.with_stderr(SourceError::new(SourceErrorKind::Silent, what)),
                 ));
             }
@@ -151,16 +152,16 @@ impl Helper {
         }
     }
 
-    fn start_failure(&mut self, error: ReceiveError) -> StartError {
+    fn start_failure(&mut self, error: ReceiveError) -> HelperStartError {
         if !matches!(error, ReceiveError::Closed) {
-            return StartError::Trouble(self.broken_fault(&error));
+            return HelperStartError::Trouble(self.broken_fault(&error));
         }
         let ended = self.program.wait_exit_within(ENDS_WITHIN);
         self.listen();
         if ended.and_then(|status| status.code()) == Some(NOT_INSTALLED) {
-            return StartError::NotInstalled(self.words.lines().last().unwrap_or_default());
+            return HelperStartError::NotInstalled(self.words.lines().last().unwrap_or_default());
         }
-        StartError::Trouble(self.exit_fault(ended))
+        HelperStartError::Trouble(self.exit_fault(ended))
     }
 
     /// Its next message with the descriptor that came with it; `None`: there is none now. Does not wait.
@@ -255,7 +256,7 @@ impl Helper {
             }
             SourceErrorKind::Denied => trouble.hint("its user must be in the group video"),
             SourceErrorKind::Absent => {
-                trouble.hint("check the ribbon cable; `tallycam devices` lists the cameras")
+                trouble.hint("check the ribbon cable").shell("`tallycam devices` lists the cameras")
             }
             _ => trouble,
         }

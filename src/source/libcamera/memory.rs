@@ -9,7 +9,7 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 /// A buffer that cannot become smaller while it is mapped: one that could would end this process by SIGBUS.
 #[derive(Debug)]
-pub struct Memory {
+pub struct FrameMemory {
     at: NonNull<c_void>,
     len: usize,
     descriptor: OwnedFd,
@@ -17,7 +17,7 @@ pub struct Memory {
 }
 
 // SAFETY: the mapping is read only, belongs to this value alone, and can be read and unmapped by any thread.
-unsafe impl Send for Memory {}
+unsafe impl Send for FrameMemory {}
 
 /// Why a descriptor is no buffer.
 #[derive(Debug, thiserror::Error)]
@@ -38,12 +38,12 @@ pub enum NoMemory {
     Map(rustix::io::Errno),
 }
 
-impl Memory {
+impl FrameMemory {
     /// Maps `bytes` of `descriptor`, which is a dma-buf or a memfd that is sealed against shrinking.
     ///
     /// # Errors
     /// [`NoMemory`].
-    pub fn map(descriptor: OwnedFd, bytes: u64) -> Result<Memory, NoMemory> {
+    pub fn map(descriptor: OwnedFd, bytes: u64) -> Result<FrameMemory, NoMemory> {
         let is_sealed =
             rustix::fs::fcntl_get_seals(&descriptor).is_ok_and(|seals| seals.contains(SealFlags::SHRINK));
         let is_dma_buf = !is_sealed && is_dma_buf(&descriptor);
@@ -62,12 +62,12 @@ impl Memory {
         };
         let at = at.map_err(NoMemory::Map)?;
         let at = NonNull::new(at).ok_or(NoMemory::Map(rustix::io::Errno::NOMEM))?;
-        Ok(Memory { at, len, descriptor, is_dma_buf })
+        Ok(FrameMemory { at, len, descriptor, is_dma_buf })
     }
 
     /// Its bytes. What the camera writes meanwhile, against the protocol, is seen as other pixels.
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: `len` bytes are mapped for as long as this value lives, and the memory keeps its size ([`Memory::map`]).
+        // SAFETY: `len` bytes are mapped for as long as this value lives, and the memory keeps its size ([`FrameMemory::map`]).
         unsafe { std::slice::from_raw_parts(self.at.as_ptr().cast(), self.len) }
     }
 
@@ -86,7 +86,7 @@ impl Memory {
     }
 }
 
-impl Drop for Memory {
+impl Drop for FrameMemory {
     fn drop(&mut self) {
         // SAFETY: this value's own mapping, whose bytes nobody can borrow any more.
         let _ = unsafe { munmap(self.at.as_ptr(), self.len) };
@@ -115,7 +115,7 @@ mod tests {
     fn sealed_memory_is_read_where_it_lies() {
         let fd = memory(b"pixels");
         fcntl_add_seals(&fd, SealFlags::SHRINK).unwrap();
-        let mapped = Memory::map(fd.try_clone().unwrap(), 6).unwrap();
+        let mapped = FrameMemory::map(fd.try_clone().unwrap(), 6).unwrap();
         mapped.read_begins(true);
         assert_eq!(mapped.bytes(), b"pixels");
         rustix::io::pwrite(&fd, b"P", 0).unwrap();
@@ -124,15 +124,15 @@ mod tests {
 
     #[test]
     fn what_could_be_cut_or_is_short_or_no_memory_is_refused() {
-        assert!(matches!(Memory::map(memory(b"pixels"), 6), Err(NoMemory::Kind)));
+        assert!(matches!(FrameMemory::map(memory(b"pixels"), 6), Err(NoMemory::Kind)));
         let sealed = memory(b"pixels");
         fcntl_add_seals(&sealed, SealFlags::SHRINK).unwrap();
-        let short = Memory::map(sealed.try_clone().unwrap(), 7);
+        let short = FrameMemory::map(sealed.try_clone().unwrap(), 7);
         assert!(matches!(short, Err(NoMemory::Short { has: 6, said: 7 })));
-        assert!(Memory::map(sealed, 0).is_err());
+        assert!(FrameMemory::map(sealed, 0).is_err());
         let (read, _write) = rustix::pipe::pipe().unwrap();
-        assert!(matches!(Memory::map(read, 1), Err(NoMemory::Kind)));
+        assert!(matches!(FrameMemory::map(read, 1), Err(NoMemory::Kind)));
         let file: OwnedFd = std::fs::File::open("/proc/self/exe").unwrap().into();
-        assert!(matches!(Memory::map(file, 1), Err(NoMemory::Kind)));
+        assert!(matches!(FrameMemory::map(file, 1), Err(NoMemory::Kind)));
     }
 }

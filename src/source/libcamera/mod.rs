@@ -27,12 +27,12 @@ use tallycam_libcamera::{
 
 use super::{FormatRequest, Opener, Source, StreamFormat};
 use crate::base::{ClockTime, Stop, WakeFd};
-use crate::media::{Control, ControlValue, Format, Frame, SecondFrame, SourceError, SourceErrorKind};
+use crate::media::{CameraFormat, Control, ControlValue, Frame, SecondFrame, SourceError, SourceErrorKind};
 use choose::Streams;
 use clean::sanitise_text;
-use controls::{Controls, ORIENTATION};
+use controls::{LibcameraControls, ORIENTATION};
 use helper::Helper;
-use memory::Memory;
+use memory::FrameMemory;
 pub use survey::{FittingHelper, Listed, Survey, folder, has_helpers, survey_libcamera};
 
 /// How long a camera may take to be configured: its algorithms are loaded, its sensor is set up.
@@ -142,10 +142,10 @@ impl Opener for LibcameraOpener {
     fn controls(&mut self) -> Result<Vec<Control>, SourceError> {
         let camera = self.camera()?;
         let orientation = self.lock_remembered().orientation;
-        Ok(Controls::new(camera.controls, &camera.orientations, orientation).list())
+        Ok(LibcameraControls::new(camera.controls, &camera.orientations, orientation).list())
     }
 
-    fn formats(&mut self) -> Result<Vec<Format>, SourceError> {
+    fn formats(&mut self) -> Result<Vec<CameraFormat>, SourceError> {
         Ok(choose::formats(&self.camera()?))
     }
 }
@@ -159,12 +159,12 @@ struct LibcameraSource {
     delivers: StreamFormat,
     streams: Streams,
     /// By number: the main stream's, and the second one's if there is one.
-    buffers: Vec<(Option<Memory>, Option<Memory>)>,
+    buffers: Vec<(Option<FrameMemory>, Option<FrameMemory>)>,
     /// The buffer that is lent.
     lent: Option<u32>,
     /// The newest frame that has not been lent.
     newest: Option<Filled>,
-    controls: Controls,
+    controls: LibcameraControls,
     /// Answers to [`ToHelper::Set`].
     answers: VecDeque<Result<Value, String>>,
     /// It has not answered once: a late answer would be taken for that of another question.
@@ -191,7 +191,7 @@ impl LibcameraSource {
             notes: Vec::new(),
             is_simulated: false,
         };
-        let controls = Controls::new(Vec::new(), &[], open.orientation);
+        let controls = LibcameraControls::new(Vec::new(), &[], open.orientation);
         let mut source = LibcameraSource {
             helper,
             camera,
@@ -264,7 +264,7 @@ impl LibcameraSource {
         self.streams = streams;
         let before = std::mem::replace(
             &mut self.controls,
-            Controls::new(controls, &self.camera.orientations, orientation),
+            LibcameraControls::new(controls, &self.camera.orientations, orientation),
         );
         self.controls.carry_over(before);
         Ok(())
@@ -272,29 +272,29 @@ impl LibcameraSource {
 
     fn add_buffer(
         &mut self,
-        told: tallycam_libcamera::Buffer,
+        announced: tallycam_libcamera::Buffer,
         descriptor: Option<OwnedFd>,
     ) -> Result<(), SourceError> {
-        let needed = match told.stream {
+        let needed = match announced.stream {
             0 => Some(self.streams.main.min_buffer_bytes()),
             1 => self.streams.second.map(|second| second.min_buffer_bytes()),
             _ => None,
         };
-        let place = self.buffers.get_mut(told.buffer as usize);
+        let place = self.buffers.get_mut(announced.buffer as usize);
         let (Some(needed), Some(place), Some(descriptor)) = (needed, place, descriptor) else {
             return Err(self
                 .helper
                 .invalid_message("a buffer that no stream has, or without its descriptor"));
         };
-        if told.bytes < needed {
-            let why = format!("a buffer of {} bytes, and a frame has {needed}", told.bytes);
+        if announced.bytes < needed {
+            let why = format!("a buffer of {} bytes, and a frame has {needed}", announced.bytes);
             return Err(self.helper.invalid_message(&why));
         }
-        let memory = match Memory::map(descriptor, told.bytes) {
+        let memory = match FrameMemory::map(descriptor, announced.bytes) {
             Ok(memory) => memory,
             Err(error) => return Err(self.helper.invalid_message(&error.to_string())),
         };
-        *(if told.stream == 0 { &mut place.0 } else { &mut place.1 }) = Some(memory);
+        *(if announced.stream == 0 { &mut place.0 } else { &mut place.1 }) = Some(memory);
         Ok(())
     }
 
@@ -438,7 +438,7 @@ impl Source for LibcameraSource {
             stride: stream.stride,
             data,
             second,
-            // A stamp of the future would hold up whoever waits for a newer picture.
+            // A stamp of the future would delay callers that wait for a newer picture.
             stamp: ClockTime::at_monotonic(filled.stamp_us.min(crate::base::clock::monotonic_us())),
             sequence: filled.sequence,
         }))

@@ -11,10 +11,10 @@ use tallycam_libcamera::{Camera, Orientation};
 
 use super::choose;
 use super::clean::sanitise_text;
-use super::controls::Controls;
-use super::helper::{Helper, StartError};
+use super::controls::LibcameraControls;
+use super::helper::{Helper, HelperStartError};
 use crate::base::Stop;
-use crate::media::{Control, Format, SourceError, SourceErrorKind};
+use crate::media::{CameraFormat, Control, SourceError, SourceErrorKind};
 
 /// What the names of helpers begin with; libcamera's version follows.
 const PREFIX: &str = "libcamera-";
@@ -55,7 +55,7 @@ pub struct Listed {
     pub id: String,
     pub model: String,
     /// What it offers.
-    pub formats: Vec<Format>,
+    pub formats: Vec<CameraFormat>,
     /// Its controls, at their defaults.
     pub controls: Vec<Control>,
 }
@@ -64,7 +64,8 @@ impl Listed {
     fn from_camera(camera: Camera) -> Listed {
         let formats = choose::formats(&camera);
         let (id, model) = (sanitise_text(&camera.id), sanitise_text(&camera.model));
-        let controls = Controls::new(camera.controls, &camera.orientations, Orientation::default()).list();
+        let controls =
+            LibcameraControls::new(camera.controls, &camera.orientations, Orientation::default()).list();
         Listed { id, model, formats, controls }
     }
 }
@@ -103,8 +104,8 @@ fn start_helper(folder: &Path, stop: &Stop) -> Result<(Helper, PathBuf, Vec<Came
     for (_, path) in &helpers {
         match Helper::start(path, stop) {
             Ok((helper, cameras)) => return Ok((helper, path.clone(), cameras)),
-            Err(StartError::NotInstalled(why)) => whys.push(why),
-            Err(StartError::Trouble(fault)) => return Err(fault),
+            Err(HelperStartError::NotInstalled(why)) => whys.push(why),
+            Err(HelperStartError::Trouble(fault)) => return Err(fault),
         }
     }
     let helpers: Vec<String> = helpers.into_iter().map(|(version, _)| version).collect();

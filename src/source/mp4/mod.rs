@@ -14,8 +14,8 @@ use std::io::{self, Read};
 
 use crate::media::Fourcc;
 pub use error::Mp4Error;
-use scan::{Region, Scan, Spool};
-use track::{Sample, Timed, Track};
+use scan::{ByteRegion, Scan, Spool};
+use track::{Mp4Track, Sample, Timed};
 
 /// A sample of more bytes than this is no picture.
 const MAX_PICTURE: u64 = 32 << 20;
@@ -31,7 +31,7 @@ pub struct Mp4Reader<R> {
     spool: Spool,
     /// The pictures come from the input as it goes on, not from the spool file.
     is_forward: bool,
-    track: Track,
+    track: Mp4Track,
     created_us: Option<u64>,
     /// Bytes of pictures that can still come: a sample that lies where another one does is not a film's.
     budget: u64,
@@ -62,7 +62,7 @@ impl<R: Read> Mp4Reader<R> {
                     if len == u64::MAX || scan.skip(len)? < len {
                         return Err(Mp4Error::NoIndex);
                     }
-                    movie = Some(Movie::read(&scan.spool, Region { at: from, end: from + len })?);
+                    movie = Some(Movie::read(&scan.spool, ByteRegion { at: from, end: from + len })?);
                 }
                 b"mdat" => {
                     if let Some(movie) = &movie
@@ -137,12 +137,12 @@ impl<R: Read> Mp4Reader<R> {
 }
 
 struct Movie {
-    track: Track,
+    track: Mp4Track,
     created_us: Option<u64>,
 }
 
 impl Movie {
-    fn read(spool: &Spool, moov: Region) -> Result<Movie, Mp4Error> {
+    fn read(spool: &Spool, moov: ByteRegion) -> Result<Movie, Mp4Error> {
         if spool.find_child(moov, b"cmov")?.is_some() {
             return Err(Mp4Error::Compressed);
         }
@@ -175,7 +175,7 @@ impl Movie {
                 other.get_or_insert(codec);
                 continue;
             }
-            let track = Track::read(spool, found.body, media, table, head.scale)?;
+            let track = Mp4Track::read(spool, found.body, media, table, head.scale)?;
             if track.sizes.left == 0 && is_fragmented {
                 return Err(Mp4Error::Fragmented);
             }
@@ -190,9 +190,9 @@ impl Movie {
 }
 
 /// What a track's video is called where it is not Motion JPEG.
-fn unsupported_codec(spool: &Spool, table: Region) -> Result<Option<String>, Mp4Error> {
+fn unsupported_codec(spool: &Spool, table: ByteRegion) -> Result<Option<String>, Mp4Error> {
     let entry =
-        spool.find_child(table, b"stsd")?.map(|body| Region { at: body.at.saturating_add(8), ..body });
+        spool.find_child(table, b"stsd")?.map(|body| ByteRegion { at: body.at.saturating_add(8), ..body });
     let entry =
         entry.filter(|entry| entry.at < entry.end).map(|entry| spool.read_box(entry)).transpose()?.flatten();
     let Some((entry, _)) = entry else { return Ok(Some(String::from("not described"))) };
@@ -231,8 +231,9 @@ fn unsupported_codec(spool: &Spool, table: Region) -> Result<Option<String>, Mp4
 }
 
 /// The object type that the `esds` of a sample entry names.
-fn object_type(spool: &Spool, entry: Region) -> Result<Option<u8>, Mp4Error> {
-    let Some(esds) = spool.find_child(Region { at: entry.at.saturating_add(78), ..entry }, b"esds")? else {
+fn object_type(spool: &Spool, entry: ByteRegion) -> Result<Option<u8>, Mp4Error> {
+    let Some(esds) = spool.find_child(ByteRegion { at: entry.at.saturating_add(78), ..entry }, b"esds")?
+    else {
         return Ok(None);
     };
     let mut bytes = [0; 64];

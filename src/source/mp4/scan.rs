@@ -41,7 +41,7 @@ impl Spool {
     /// `N` bytes at the beginning of `region` plus `offset`; `None` where it is shorter.
     pub(super) fn bytes<const N: usize>(
         &self,
-        region: Region,
+        region: ByteRegion,
         offset: u64,
     ) -> Result<Option<[u8; N]>, Mp4Error> {
         let mut bytes = [0; N];
@@ -52,12 +52,12 @@ impl Spool {
         Ok((self.read(at, &mut bytes)? == N).then_some(bytes))
     }
 
-    pub(super) fn read_u32(&self, region: Region, offset: u64) -> Result<Option<u32>, Mp4Error> {
+    pub(super) fn read_u32(&self, region: ByteRegion, offset: u64) -> Result<Option<u32>, Mp4Error> {
         Ok(self.bytes(region, offset)?.map(u32::from_be_bytes))
     }
 
     /// The box at the beginning of `region`, and what follows it.
-    pub(super) fn read_box(&self, region: Region) -> Result<Option<(Box4, Region)>, Mp4Error> {
+    pub(super) fn read_box(&self, region: ByteRegion) -> Result<Option<(Box4, ByteRegion)>, Mp4Error> {
         let Some(head) = self.bytes::<8>(region, 0)? else { return Ok(None) };
         let [a, b, c, d, name @ ..] = head;
         let (len, head) = match u32::from_be_bytes([a, b, c, d]) {
@@ -70,12 +70,16 @@ impl Spool {
         if len < head || end > region.end {
             return Ok(None);
         }
-        let body = Region { at: region.at + head, end };
-        Ok(Some((Box4 { name, body }, Region { at: end, end: region.end })))
+        let body = ByteRegion { at: region.at + head, end };
+        Ok(Some((Box4 { name, body }, ByteRegion { at: end, end: region.end })))
     }
 
     /// The first box of this name in `region`.
-    pub(super) fn find_child(&self, mut region: Region, name: &[u8; 4]) -> Result<Option<Region>, Mp4Error> {
+    pub(super) fn find_child(
+        &self,
+        mut region: ByteRegion,
+        name: &[u8; 4],
+    ) -> Result<Option<ByteRegion>, Mp4Error> {
         while let Some((found, rest)) = self.read_box(region)? {
             if found.name == *name {
                 return Ok(Some(found.body));
@@ -87,14 +91,14 @@ impl Spool {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Region {
+pub(super) struct ByteRegion {
     pub(super) at: u64,
     pub(super) end: u64,
 }
 
 pub(super) struct Box4 {
     pub(super) name: [u8; 4],
-    pub(super) body: Region,
+    pub(super) body: ByteRegion,
 }
 
 /// The input while the index is looked for.

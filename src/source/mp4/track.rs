@@ -1,7 +1,7 @@
 //! The tables of a track: where each picture lies, how long it is, and when it is shown.
 
 use super::error::Mp4Error;
-use super::scan::{RUN, Region, Spool};
+use super::scan::{ByteRegion, RUN, Spool};
 
 /// Seconds from 1904, where the format's times begin, to 1970.
 const SINCE_1904: u64 = 2_082_844_800;
@@ -23,7 +23,7 @@ pub(super) struct Timed {
 }
 
 impl Timed {
-    pub(super) fn read(spool: &Spool, body: Region) -> Result<Timed, Mp4Error> {
+    pub(super) fn read(spool: &Spool, body: ByteRegion) -> Result<Timed, Mp4Error> {
         let is_long = spool.bytes(body, 0)? == Some([1]);
         let created = if is_long {
             spool.bytes(body, 4)?.map(u64::from_be_bytes)
@@ -52,7 +52,7 @@ pub(super) struct Entries {
 }
 
 impl Entries {
-    pub(super) fn new(body: Region, head: u64) -> Entries {
+    pub(super) fn new(body: ByteRegion, head: u64) -> Entries {
         Entries { at: body.at.saturating_add(head), end: body.end, buffer: Vec::new(), used: 0 }
     }
 
@@ -86,23 +86,23 @@ pub(super) struct Sample {
 }
 
 #[derive(Debug)]
-pub(super) struct Track {
+pub(super) struct Mp4Track {
     /// Units a second.
     pub(super) scale: u32,
-    pub(super) sizes: Sizes,
-    pub(super) times: Times,
-    pub(super) places: Places,
-    pub(super) edit: Edit,
+    pub(super) sizes: SampleSizes,
+    pub(super) times: SampleTimes,
+    pub(super) places: ChunkOffsets,
+    pub(super) edit: EditListEntry,
 }
 
-impl Track {
+impl Mp4Track {
     pub(super) fn read(
         spool: &Spool,
-        track: Region,
-        media: Region,
-        table: Region,
+        track: ByteRegion,
+        media: ByteRegion,
+        table: ByteRegion,
         movie_scale: u32,
-    ) -> Result<Track, Mp4Error> {
+    ) -> Result<Mp4Track, Mp4Error> {
         let damaged = |what| move || Mp4Error::Damaged(what);
         let head = spool.find_child(media, b"mdhd")?.ok_or_else(damaged("its video has no head"))?;
         let scale = Timed::read(spool, head)?.scale;
@@ -119,14 +119,14 @@ impl Track {
             .transpose()?
             .flatten();
         let edit = match edits {
-            Some(list) => Edit::read(spool, list, movie_scale, scale)?,
-            None => Edit::default(),
+            Some(list) => EditListEntry::read(spool, list, movie_scale, scale)?,
+            None => EditListEntry::default(),
         };
-        Ok(Track {
+        Ok(Mp4Track {
             scale,
-            sizes: Sizes::read(spool, table)?,
-            times: Times { entries: Entries::new(times, 8), left: 0, step: 0, at: 0 },
-            places: Places {
+            sizes: SampleSizes::read(spool, table)?,
+            times: SampleTimes { entries: Entries::new(times, 8), left: 0, step: 0, at: 0 },
+            places: ChunkOffsets {
                 runs: Entries::new(runs, 8),
                 offsets: Entries::new(offsets, 8),
                 is_wide,
@@ -156,7 +156,7 @@ impl Track {
 
 /// Bytes of each picture.
 #[derive(Debug)]
-pub(super) struct Sizes {
+pub(super) struct SampleSizes {
     pub(super) left: u32,
     /// Of all of them; 0: each has an entry.
     pub(super) common: u32,
@@ -167,8 +167,8 @@ pub(super) struct Sizes {
     pub(super) second: Option<u8>,
 }
 
-impl Sizes {
-    pub(super) fn read(spool: &Spool, table: Region) -> Result<Sizes, Mp4Error> {
+impl SampleSizes {
+    pub(super) fn read(spool: &Spool, table: ByteRegion) -> Result<SampleSizes, Mp4Error> {
         let none = || Mp4Error::Damaged("it does not say how large the pictures are");
         let (body, is_compact) = match spool.find_child(table, b"stsz")? {
             Some(body) => (body, false),
@@ -181,7 +181,7 @@ impl Sizes {
             (true, bits @ (4 | 8 | 16)) => (0, bits as u8),
             _ => return Err(none()),
         };
-        Ok(Sizes { left, common, bits, entries: Entries::new(body, 12), second: None })
+        Ok(SampleSizes { left, common, bits, entries: Entries::new(body, 12), second: None })
     }
 
     pub(super) fn next(&mut self, spool: &Spool) -> Result<Option<u32>, Mp4Error> {
@@ -207,7 +207,7 @@ impl Sizes {
 
 /// How long each picture is shown.
 #[derive(Debug)]
-pub(super) struct Times {
+pub(super) struct SampleTimes {
     pub(super) entries: Entries,
     /// Pictures of the present entry that are still to come.
     pub(super) left: u32,
@@ -215,7 +215,7 @@ pub(super) struct Times {
     pub(super) at: u64,
 }
 
-impl Times {
+impl SampleTimes {
     /// When the next one begins and ends, in units. Beyond the table the last step goes on.
     pub(super) fn next(&mut self, spool: &Spool) -> Result<(u64, u64), Mp4Error> {
         while self.left == 0 {
@@ -233,7 +233,7 @@ impl Times {
 
 /// Where the pictures are.
 #[derive(Debug, Clone)]
-pub(super) struct Places {
+pub(super) struct ChunkOffsets {
     pub(super) runs: Entries,
     pub(super) offsets: Entries,
     pub(super) is_wide: bool,
@@ -248,7 +248,7 @@ pub(super) struct Places {
     pub(super) at: u64,
 }
 
-impl Places {
+impl ChunkOffsets {
     pub(super) fn offset(&mut self, spool: &Spool) -> Result<Option<u64>, Mp4Error> {
         Ok(if self.is_wide {
             self.offsets.next(spool)?.map(u64::from_be_bytes)
@@ -299,16 +299,21 @@ impl Places {
 
 /// What of the media is shown, and when it begins.
 #[derive(Debug, Default)]
-pub(super) struct Edit {
+pub(super) struct EditListEntry {
     /// In units of the media: nothing is shown before.
     pub(super) delay: u64,
     pub(super) from: u64,
     pub(super) to: Option<u64>,
 }
 
-impl Edit {
+impl EditListEntry {
     /// Of a film that is put together of several pieces all pictures are taken, in the order in which they lie there.
-    pub(super) fn read(spool: &Spool, list: Region, movie_scale: u32, scale: u32) -> Result<Edit, Mp4Error> {
+    pub(super) fn read(
+        spool: &Spool,
+        list: ByteRegion,
+        movie_scale: u32,
+        scale: u32,
+    ) -> Result<EditListEntry, Mp4Error> {
         let is_long = spool.bytes(list, 0)? == Some([1]);
         let count = spool.read_u32(list, 4)?.unwrap_or(0);
         let mut entries = Entries::new(list, 8);
@@ -316,7 +321,7 @@ impl Edit {
             let units = (u128::from(duration) * u128::from(scale)).div_ceil(u128::from(movie_scale));
             u64::try_from(units).unwrap_or(u64::MAX)
         };
-        let mut edit = Edit::default();
+        let mut edit = EditListEntry::default();
         let mut pieces = 0;
         for _ in 0..count {
             let entry = if is_long {
@@ -341,7 +346,7 @@ impl Edit {
                 }
             }
         }
-        Ok(if pieces == 1 { edit } else { Edit { delay: edit.delay, ..Edit::default() } })
+        Ok(if pieces == 1 { edit } else { EditListEntry { delay: edit.delay, ..EditListEntry::default() } })
     }
 
     /// From when until when a picture of this time is shown.

@@ -4,8 +4,8 @@
 
 use std::f32::consts::TAU;
 
-use super::scene::{Class, Dice, Direction, Mover, RoadPosition};
-use crate::media::canvas::{Canvas, Ink, Point};
+use super::scene::{Dice, Heading, Mover, RoadPosition, SimClass};
+use crate::media::canvas::{Canvas, Ink, PixelPoint};
 
 const DARK: Ink = Ink::srgb(0x15171a);
 const TYRE: Ink = Ink::srgb(0x1d1f22);
@@ -60,8 +60,8 @@ pub(super) fn draw(canvas: &mut Canvas, span: f32, mover: &Mover, place: RoadPos
     let x = place.x * canvas.width() as f32;
     let metre = mover.height / mover.class.size().1 * span;
     let ahead = match mover.direction {
-        Direction::LeftToRight => 1.0,
-        Direction::RightToLeft => -1.0,
+        Heading::LeftToRight => 1.0,
+        Heading::RightToLeft => -1.0,
     };
     let ground = canvas.height() as f32 - (1.0 - mover.ground) * span;
     let mut pen = Pen { canvas, x, ground, metre, ahead };
@@ -69,10 +69,10 @@ pub(super) fn draw(canvas: &mut Canvas, span: f32, mover: &Mover, place: RoadPos
     // The way gone, in metres: legs and wheels turn with it.
     let gone = x * ahead / metre;
     match mover.class {
-        Class::Person => draw_person(&mut pen, dice, gone, place.pace),
-        Class::Bicycle => draw_bicycle(&mut pen, dice, gone),
-        Class::Car => draw_car(&mut pen, dice, gone),
-        Class::Bus => draw_bus(&mut pen, dice, gone),
+        SimClass::Person => draw_person(&mut pen, dice, gone, place.pace),
+        SimClass::Bicycle => draw_bicycle(&mut pen, dice, gone),
+        SimClass::Car => draw_car(&mut pen, dice, gone),
+        SimClass::Bus => draw_bus(&mut pen, dice, gone),
     }
 }
 
@@ -86,31 +86,31 @@ struct Pen<'a> {
 }
 
 impl Pen<'_> {
-    fn to_canvas(&self, (x, y): Point) -> Point {
+    fn to_canvas(&self, (x, y): PixelPoint) -> PixelPoint {
         (self.x + x * self.ahead * self.metre, self.ground - y * self.metre)
     }
 
-    fn draw_limb(&mut self, from: Point, r_from: f32, to: Point, r_to: f32, ink: Ink) {
+    fn draw_limb(&mut self, from: PixelPoint, r_from: f32, to: PixelPoint, r_to: f32, ink: Ink) {
         let (a, b) = (self.to_canvas(from), self.to_canvas(to));
         self.canvas.draw_limb(a, r_from * self.metre, b, r_to * self.metre, ink);
     }
 
-    fn line(&mut self, from: Point, to: Point, thick: f32, ink: Ink) {
+    fn line(&mut self, from: PixelPoint, to: PixelPoint, thick: f32, ink: Ink) {
         self.draw_limb(from, thick / 2.0, to, thick / 2.0, ink);
     }
 
-    fn oval(&mut self, centre: Point, rx: f32, ry: f32, ink: Ink) {
+    fn oval(&mut self, centre: PixelPoint, rx: f32, ry: f32, ink: Ink) {
         let at = self.to_canvas(centre);
         self.canvas.ellipse(at, rx * self.metre, ry * self.metre, ink);
     }
 
-    fn fill_shape<const N: usize>(&mut self, corners: [Point; N], ink: Ink) {
+    fn fill_shape<const N: usize>(&mut self, corners: [PixelPoint; N], ink: Ink) {
         let corners = corners.map(|p| self.to_canvas(p));
         self.canvas.polygon(&corners, ink);
     }
 
     /// A rectangle with round corners between the heights `low` and `high`.
-    fn draw_panel(&mut self, (back, low): Point, (front, high): Point, radius: f32, ink: Ink) {
+    fn draw_panel(&mut self, (back, low): PixelPoint, (front, high): PixelPoint, radius: f32, ink: Ink) {
         let (a, b) = (self.to_canvas((back, high)), self.to_canvas((front, low)));
         let (left, right) = (a.0.min(b.0), a.0.max(b.0));
         self.canvas.fill_rounded_rect((left, a.1), (right, b.1), radius * self.metre, ink);
@@ -125,7 +125,7 @@ impl Pen<'_> {
 
 /// The joint between two rigid links of the lengths `a` and `b` from `from` to `to`, on the side
 /// that lies ahead (`side` 1) or behind (−1) on the way down.
-fn joint_between(from: Point, to: Point, a: f32, b: f32, side: f32) -> Point {
+fn joint_between(from: PixelPoint, to: PixelPoint, a: f32, b: f32, side: f32) -> PixelPoint {
     let (dx, dy) = (to.0 - from.0, to.1 - from.1);
     let far = dx.hypot(dy).clamp(0.01, a + b - 0.001);
     let along = (a * a - b * b + far * far) / (2.0 * far);
@@ -269,7 +269,7 @@ fn draw_bicycle(pen: &mut Pen<'_>, mut dice: Dice, gone: f32) {
 }
 
 /// The ring of a bicycle's tyre.
-fn draw_wheel_rim(pen: &mut Pen<'_>, hub: Point) {
+fn draw_wheel_rim(pen: &mut Pen<'_>, hub: PixelPoint) {
     const PARTS: u8 = 20;
     let rim = |part: u8| {
         let angle = f32::from(part) * TAU / f32::from(PARTS);
@@ -281,7 +281,7 @@ fn draw_wheel_rim(pen: &mut Pen<'_>, hub: Point) {
 }
 
 /// A wheel of a car or bus with turning spokes.
-fn draw_wheel(pen: &mut Pen<'_>, hub: Point, radius: f32, gone: f32) {
+fn draw_wheel(pen: &mut Pen<'_>, hub: PixelPoint, radius: f32, gone: f32) {
     pen.oval(hub, radius, radius, TYRE);
     pen.oval(hub, radius * 0.66, radius * 0.66, METAL.blend_with(DARK, 0.45));
     for spoke in 0..5 {

@@ -16,7 +16,7 @@ mod street;
 
 use std::time::{Duration, Instant};
 
-pub use scene::{Class, Direction, KnownBox, KnownCrossing, boxes, crossings};
+pub use scene::{Heading, KnownBox, KnownCrossing, SimClass, boxes, crossings};
 
 use super::pace::Pace;
 use super::{FormatRequest, Opener, Source, StreamFormat};
@@ -24,7 +24,7 @@ use crate::base::{ClockTime, Stop};
 use crate::media::canvas::{Area, Canvas, Face, Ink, Mask};
 use crate::media::{Control, ControlValue, Fourcc, Frame, SourceError, SourceErrorKind};
 use optics::{Optics, SimControls};
-use scene::{CROWD, Mover, RoadPosition, Scene};
+use scene::{CROWD, Mover, RoadPosition, SimScene};
 
 /// The scene's name, in the log, on the page and in the picture.
 const NAME: &str = "Simulated scene";
@@ -203,7 +203,7 @@ fn frame_after(last: Option<u64>, due: u64) -> u64 {
 
 /// Paints any frame of a street upon the frame painted before.
 struct Painter {
-    scene: Scene,
+    scene: SimScene,
     /// The empty street, with the caption's words.
     ground: Canvas,
     canvas: Canvas,
@@ -220,7 +220,7 @@ impl Painter {
         let mut canvas = ground.clone();
         canvas.take_dirty_area();
         Painter {
-            scene: Scene::new(seed),
+            scene: SimScene::new(seed),
             ground,
             canvas,
             changed: Vec::with_capacity(CROWD + 1),
@@ -449,7 +449,7 @@ mod tests {
     fn figures_are_drawn_in_their_boxes() {
         let (width, height) = (640, 360);
         let (grey, span) = (Ink::srgb(0x808080), 360.0);
-        let (mut scene, mut movers) = (Scene::new(2), Vec::new());
+        let (mut scene, mut movers) = (SimScene::new(2), Vec::new());
         let mut seen = std::collections::HashSet::new();
         for number in (0..20_000).step_by(23) {
             scene.movers_at(number as f64 / 30.0, &mut movers);
@@ -473,7 +473,7 @@ mod tests {
                     (drawn.bottom as f32, known.bottom * h),
                 ] {
                     // People who stand take less room than those who stride.
-                    let room = if mover.class == Class::Person { 1.6 * slack } else { slack };
+                    let room = if mover.class == SimClass::Person { 1.6 * slack } else { slack };
                     assert!((edge - want).abs() < room, "{edge} is not {want}: {text}");
                 }
             }

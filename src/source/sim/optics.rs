@@ -30,7 +30,7 @@ const FOCUS_AUTO: (u32, &str) = (0x009a_090c, "Focus, Automatic Continuous");
 
 /// What the controls are set to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Setting {
+pub struct OpticsSetting {
     /// Added to luma.
     pub brightness: i64,
     /// Where the lens stands.
@@ -41,16 +41,16 @@ pub struct Setting {
 
 /// The controls, which stay as they are while the scene is closed, as those of a camera do. Clones share them.
 #[derive(Debug, Clone)]
-pub struct SimControls(Arc<Mutex<Setting>>);
+pub struct SimControls(Arc<Mutex<OpticsSetting>>);
 
 impl SimControls {
     /// All at its default, the lens where autofocus has it.
     pub fn new() -> SimControls {
-        SimControls(Arc::new(Mutex::new(Setting { brightness: 0, focus: SHARP, is_auto: true })))
+        SimControls(Arc::new(Mutex::new(OpticsSetting { brightness: 0, focus: SHARP, is_auto: true })))
     }
 
     /// What they are set to for the next frame: autofocus moves the lens by it.
-    pub fn for_frame(&self) -> Setting {
+    pub fn for_frame(&self) -> OpticsSetting {
         let mut setting = self.lock();
         if setting.is_auto {
             setting.focus += (SHARP - setting.focus).clamp(-PACE, PACE);
@@ -60,7 +60,7 @@ impl SimControls {
 
     /// As a camera lists them.
     pub fn list(&self) -> Vec<Control> {
-        let Setting { brightness, focus, is_auto } = *self.lock();
+        let OpticsSetting { brightness, focus, is_auto } = *self.lock();
         let control = |(id, title): (u32, &str), kind, default: i64, value: i64| Control {
             id,
             name: control_name(title),
@@ -105,7 +105,7 @@ impl SimControls {
         Some(taken as f64)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Setting> {
+    fn lock(&self) -> MutexGuard<'_, OpticsSetting> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -120,7 +120,13 @@ pub struct Optics {
 
 impl Optics {
     /// How `yu12`, a frame of `width` × `height` pixels (both even), is seen with `setting`; `None`: as it is.
-    pub fn apply(&mut self, yu12: &[u8], width: usize, height: usize, setting: Setting) -> Option<&[u8]> {
+    pub fn apply(
+        &mut self,
+        yu12: &[u8],
+        width: usize,
+        height: usize,
+        setting: OpticsSetting,
+    ) -> Option<&[u8]> {
         let off = (setting.focus - SHARP).unsigned_abs() as f32;
         let radius = off * BLUR * width as f32 / 1280.0;
         if radius <= 0.0 && setting.brightness == 0 {
@@ -244,7 +250,7 @@ mod tests {
         let mut last = contrast(&ground);
         for off in (7..=77).step_by(10) {
             let one = |optics: &mut Optics, focus: i64| {
-                let setting = Setting { brightness: 0, focus, is_auto: false };
+                let setting = OpticsSetting { brightness: 0, focus, is_auto: false };
                 optics.apply(&ground, WIDTH, HEIGHT, setting).unwrap().to_vec()
             };
             let (far, near) = (one(&mut optics, SHARP - off), one(&mut optics, SHARP + off));
@@ -280,7 +286,7 @@ mod tests {
     #[test]
     fn brightness_is_added_and_ends_at_white() {
         let (ground, mut optics) = (stripes(), Optics::default());
-        let setting = Setting { brightness: 60, focus: SHARP, is_auto: true };
+        let setting = OpticsSetting { brightness: 60, focus: SHARP, is_auto: true };
         let seen = optics.apply(&ground, WIDTH, HEIGHT, setting).unwrap();
         assert_eq!((seen[0], seen[8], seen[WIDTH * HEIGHT]), (100, 255, 128));
     }
@@ -293,7 +299,7 @@ mod tests {
         assert_eq!(set(&knobs, "focus_absolute", 400), Some(199));
         assert_eq!(set(&knobs, "brightness", -400), Some(-64));
         assert_eq!(set(&knobs, "zoom", 1), None);
-        assert_eq!(knobs.for_frame(), Setting { brightness: -64, focus: 199, is_auto: false });
+        assert_eq!(knobs.for_frame(), OpticsSetting { brightness: -64, focus: 199, is_auto: false });
         set(&knobs, "focus_automatic_continuous", 1);
         let way: Vec<i64> = (0..8).map(|_| knobs.for_frame().focus).collect();
         assert_eq!(way, [187, 175, 163, 151, 139, 127, 122, 122]);

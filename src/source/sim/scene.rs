@@ -42,7 +42,7 @@ pub(super) const CROWD: usize = 128;
 
 /// What kind of thing moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Class {
+pub enum SimClass {
     /// A person on foot.
     Person,
     /// A bicycle and the one who rides it.
@@ -51,31 +51,31 @@ pub enum Class {
     Bus,
 }
 
-impl Class {
+impl SimClass {
     /// Its name in the COCO data set, which detection models use.
     pub fn as_str(self) -> &'static str {
         match self {
-            Class::Person => "person",
-            Class::Bicycle => "bicycle",
-            Class::Car => "car",
-            Class::Bus => "bus",
+            SimClass::Person => "person",
+            SimClass::Bicycle => "bicycle",
+            SimClass::Car => "car",
+            SimClass::Bus => "bus",
         }
     }
 
     /// Width and height in metres; of a person, those of a grown one in mid-stride.
     pub(super) fn size(self) -> (f32, f32) {
         match self {
-            Class::Person => (0.9, 1.78),
-            Class::Bicycle => (1.78, 1.78),
-            Class::Car => (4.2, 1.48),
-            Class::Bus => (8.6, 2.95),
+            SimClass::Person => (0.9, 1.78),
+            SimClass::Bicycle => (1.78, 1.78),
+            SimClass::Car => (4.2, 1.48),
+            SimClass::Bus => (8.6, 2.95),
         }
     }
 }
 
 /// Which way across the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Direction {
+pub enum Heading {
     /// From the left edge to the right one.
     LeftToRight,
     /// From the right edge to the left one.
@@ -88,9 +88,9 @@ pub struct KnownCrossing {
     /// The first frame that shows the figure beyond the line.
     pub frame: u64,
     /// What it is.
-    pub class: Class,
+    pub class: SimClass,
     /// Which way it went.
-    pub direction: Direction,
+    pub direction: Heading,
     /// Whose crossing: the same figure as [`KnownBox::id`].
     pub id: u64,
 }
@@ -103,7 +103,7 @@ pub struct KnownBox {
     /// Whose box; a figure keeps its number, and no other figure of the seed has it.
     pub id: u64,
     /// What it is.
-    pub class: Class,
+    pub class: SimClass,
     /// Left edge.
     pub left: f32,
     /// Upper edge.
@@ -130,7 +130,7 @@ pub fn crossings(seed: u64, from: u64, to: u64, fps: f64) -> Vec<KnownCrossing> 
     if !fps.is_normal() || fps < 0.0 {
         return found;
     }
-    Scene::new(seed).for_each_between(from as f64 / fps, to as f64 / fps, |mover| {
+    SimScene::new(seed).for_each_between(from as f64 / fps, to as f64 / fps, |mover| {
         // The frame after the crossing, then put right by what the frames really show.
         let mut frame = (mover.crosses_at() * fps).ceil().max(0.0) as u64;
         while frame > 0 && mover.is_beyond((frame - 1) as f64 / fps) {
@@ -154,7 +154,7 @@ pub fn boxes(seed: u64, frame: u64, fps: f64, width: u32, height: u32) -> Vec<Kn
     let (width, height) = (width as f32, height as f32);
     let span = span(width, height);
     let mut movers = Vec::new();
-    Scene::new(seed).movers_at(frame as f64 / fps, &mut movers);
+    SimScene::new(seed).movers_at(frame as f64 / fps, &mut movers);
     movers
         .iter()
         .map(|(mover, place)| {
@@ -177,8 +177,8 @@ pub fn boxes(seed: u64, frame: u64, fps: f64, width: u32, height: u32) -> Vec<Kn
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Mover {
     pub id: u64,
-    pub class: Class,
-    pub direction: Direction,
+    pub class: SimClass,
+    pub direction: Heading,
     /// Place of the feet or wheels, 0–1 down the lowest span.
     pub ground: f32,
     /// Width and height in spans.
@@ -212,8 +212,8 @@ impl Mover {
         let moving = since.min(stop) + (since - stop - rest).max(0.0);
         let done = moving * self.speed - (self.way - 1.0) / 2.0;
         let x = match self.direction {
-            Direction::LeftToRight => done,
-            Direction::RightToLeft => 1.0 - done,
+            Heading::LeftToRight => done,
+            Heading::RightToLeft => 1.0 - done,
         };
         let from_rest = (stop - since).max(since - stop - rest);
         let pace = if rest > 0.0 { (from_rest / 0.35).clamp(0.0, 1.0) } else { 1.0 };
@@ -255,8 +255,8 @@ impl Mover {
     fn is_beyond(&self, time: f64) -> bool {
         let x = self.position_at(time).x;
         match self.direction {
-            Direction::LeftToRight => x > 0.5,
-            Direction::RightToLeft => x < 0.5,
+            Heading::LeftToRight => x > 0.5,
+            Heading::RightToLeft => x < 0.5,
         }
     }
 }
@@ -273,7 +273,7 @@ enum Traffic {
 struct Lane {
     /// Middle of the lane, 0–1 down the lowest span.
     ground: f32,
-    direction: Direction,
+    direction: Heading,
     traffic: Traffic,
     /// Seconds in a slot, and how likely it is that somebody enters in it.
     slot: f64,
@@ -282,9 +282,9 @@ struct Lane {
 
 /// The lanes, the farthest first: traffic keeps to the right.
 static LANES: [Lane; 7] = {
-    use Direction::{LeftToRight, RightToLeft};
+    use Heading::{LeftToRight, RightToLeft};
     use Traffic::{Cycling, Driving, OnFoot};
-    const fn plan_lane(ground: f32, direction: Direction, traffic: Traffic, slot: f64, chance: f64) -> Lane {
+    const fn plan_lane(ground: f32, direction: Heading, traffic: Traffic, slot: f64, chance: f64) -> Lane {
         Lane { ground, direction, traffic, slot, chance }
     }
     [
@@ -300,7 +300,7 @@ static LANES: [Lane; 7] = {
 
 /// The simulated street of one seed. It keeps the act it was last asked for.
 #[derive(Debug, Clone)]
-pub(super) struct Scene {
+pub(super) struct SimScene {
     seed: u64,
     act: Option<u64>,
     /// Who enters in that act.
@@ -318,9 +318,9 @@ struct Entrant {
     patience: f64,
 }
 
-impl Scene {
-    pub fn new(seed: u64) -> Scene {
-        Scene { seed, act: None, entering: Vec::with_capacity(CROWD), hopefuls: Vec::with_capacity(CROWD) }
+impl SimScene {
+    pub fn new(seed: u64) -> SimScene {
+        SimScene { seed, act: None, entering: Vec::with_capacity(CROWD), hopefuls: Vec::with_capacity(CROWD) }
     }
 
     /// Puts everybody who is on the way at `time` (seconds from frame 0) into `movers`, the
@@ -389,16 +389,16 @@ impl Lane {
                 let grown =
                     if dice.unit_interval() < 0.1 { 0.68 } else { 0.93 + 0.12 * dice.unit_interval() };
                 (
-                    Class::Person,
+                    SimClass::Person,
                     1.15 + 0.45 * dice.unit_interval(),
                     0.008 * (2.0 * dice.unit_interval() - 1.0),
                     grown,
                 )
             }
-            Traffic::Cycling => (Class::Bicycle, 3.9, 0.0, 1.0),
+            Traffic::Cycling => (SimClass::Bicycle, 3.9, 0.0, 1.0),
             // One pace for all in a lane: nobody can run into the one ahead.
             Traffic::Driving => {
-                (if dice.unit_interval() < 0.14 { Class::Bus } else { Class::Car }, 5.6, 0.0, 1.0)
+                (if dice.unit_interval() < 0.14 { SimClass::Bus } else { SimClass::Car }, 5.6, 0.0, 1.0)
             }
         };
         let ground = self.ground + aside as f32;
@@ -410,7 +410,7 @@ impl Lane {
         let way = 1.0 + 1.2 * width;
         let enters = begins + dice.unit_interval() * self.slot;
         let mut stop = (0.0, 0.0);
-        if class == Class::Person && dice.unit_interval() < 0.15 {
+        if class == SimClass::Person && dice.unit_interval() < 0.15 {
             let at = (0.1 + 0.8 * dice.unit_interval()) * way / speed;
             stop = (at, 1.5 + 3.0 * dice.unit_interval());
         }
@@ -479,8 +479,8 @@ mod tests {
                 for b in &boxes {
                     let x = b.bottom_center().0;
                     let direction = match before.get(&b.id) {
-                        Some(&was) if was <= 0.5 && x > 0.5 => Some(Direction::LeftToRight),
-                        Some(&was) if was >= 0.5 && x < 0.5 => Some(Direction::RightToLeft),
+                        Some(&was) if was <= 0.5 && x > 0.5 => Some(Heading::LeftToRight),
+                        Some(&was) if was >= 0.5 && x < 0.5 => Some(Heading::RightToLeft),
                         _ => None,
                     };
                     shown.extend(direction.map(|direction| KnownCrossing {
@@ -497,8 +497,8 @@ mod tests {
             // The boxes of one frame alone show no crossing.
             assert_eq!(shown, crossings(seed, frames.start + 1, frames.end, fps), "seed {seed}");
             assert!(shown.len() > 20, "seed {seed} shows only {}", shown.len());
-            for direction in [Direction::LeftToRight, Direction::RightToLeft] {
-                assert!(shown.iter().any(|c| c.direction == direction && c.class == Class::Person));
+            for direction in [Heading::LeftToRight, Heading::RightToLeft] {
+                assert!(shown.iter().any(|c| c.direction == direction && c.class == SimClass::Person));
             }
         }
     }
@@ -524,7 +524,7 @@ mod tests {
 
     #[test]
     fn everybody_comes_from_outside_and_is_gone_in_time() {
-        Scene::new(11).for_each_between(0.0, 4_000.0, |mover| {
+        SimScene::new(11).for_each_between(0.0, 4_000.0, |mover| {
             let (comes, goes) = (mover.position_at(mover.enters).x, mover.position_at(mover.leaves_at()).x);
             let half = mover.width * SPAN_PER_WIDTH / 2.0;
             for x in [comes, goes] {
@@ -538,7 +538,7 @@ mod tests {
     #[test]
     fn nobody_hides_anybody_and_the_street_is_busy() {
         for seed in 1..=5 {
-            let (mut scene, mut movers) = (Scene::new(seed), Vec::new());
+            let (mut scene, mut movers) = (SimScene::new(seed), Vec::new());
             let mut most = 0;
             for moment in 0..6_000 {
                 scene.movers_at(f64::from(moment) * 0.1, &mut movers);
@@ -560,7 +560,7 @@ mod tests {
 
     #[test]
     fn a_moment_does_not_depend_on_what_was_asked_before() {
-        let (mut forwards, mut backwards) = (Scene::new(8), Scene::new(8));
+        let (mut forwards, mut backwards) = (SimScene::new(8), SimScene::new(8));
         let (mut here, mut there) = (Vec::new(), Vec::new());
         let moments = || (0..400).map(|n| f64::from(n) * 2.9);
         let mut seen: Vec<_> = moments()

@@ -4,9 +4,9 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, StatusCode};
 
-use super::address::{Address, Login};
+use super::address::{CameraUrl, Login};
 use super::login::Challenge;
-use super::wire::{Limits, Reach, Wire};
+use super::wire::{Reach, Wire, WireLimits};
 use crate::media::{SourceError, SourceErrorKind};
 
 /// Nonces in a row that a server may call stale.
@@ -16,7 +16,7 @@ const MAX_REDIRECTS: usize = 5;
 
 /// What an answer holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Content {
+pub(super) enum ServerContent {
     /// Pictures without an end.
     Stream,
     /// One picture, to be asked for again.
@@ -24,34 +24,34 @@ pub(super) enum Content {
 }
 
 /// A good answer, its body yet to be read.
-pub(super) struct Answer {
+pub(super) struct ServerAnswer {
     pub wire: Wire,
     pub body: Incoming,
-    pub content: Content,
+    pub content: ServerContent,
 }
 
 /// One who asks the same thing again and again.
-pub(super) struct Client {
+pub(super) struct UrlClient {
     /// As configured.
-    first: Address,
+    first: CameraUrl,
     /// Where redirects have led.
-    address: Address,
+    address: CameraUrl,
     login: Option<Login>,
-    limits: Limits,
+    limits: WireLimits,
     challenge: Option<Challenge>,
     idle: Option<Wire>,
     /// Whom the servers that were asked so far may lead to.
     reach: Reach,
 }
 
-impl Client {
-    pub(super) fn new(address: Address, login: Option<Login>, limits: Limits) -> Client {
+impl UrlClient {
+    pub(super) fn new(address: CameraUrl, login: Option<Login>, limits: WireLimits) -> UrlClient {
         let reach = Reach::Anybody;
-        Client { first: address.clone(), address, login, limits, challenge: None, idle: None, reach }
+        UrlClient { first: address.clone(), address, login, limits, challenge: None, idle: None, reach }
     }
 
     /// What is asked for, wherever redirects have led.
-    pub(super) fn address(&self) -> &Address {
+    pub(super) fn address(&self) -> &CameraUrl {
         &self.address
     }
 
@@ -61,7 +61,7 @@ impl Client {
     }
 
     /// Asks, until there is an answer with pictures or a trouble.
-    pub(super) async fn open_stream(&mut self) -> Result<Answer, SourceError> {
+    pub(super) async fn open_stream(&mut self) -> Result<ServerAnswer, SourceError> {
         let mut redirects = 0;
         // How often this very question was answered with a challenge.
         let mut challenged = 0;
@@ -72,7 +72,7 @@ impl Client {
                 StatusCode::OK => {
                     self.check_readable(&head.headers)?;
                     let content = self.content(field(&head.headers, CONTENT_TYPE))?;
-                    return Ok(Answer { wire, body, content });
+                    return Ok(ServerAnswer { wire, body, content });
                 }
                 StatusCode::UNAUTHORIZED => {
                     self.challenge = Some(self.challenge(&head.headers, challenged)?);
@@ -201,7 +201,7 @@ impl Client {
     }
 
     /// Judges an answer by its `Content-Type`. Where that says nothing, the bytes will.
-    fn content(&self, kind: Option<&str>) -> Result<Content, SourceError> {
+    fn content(&self, kind: Option<&str>) -> Result<ServerContent, SourceError> {
         let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
         let kind = kind.to_ascii_lowercase();
         let fault = || {
@@ -209,8 +209,10 @@ impl Client {
             SourceError::new(SourceErrorKind::Unsupported, what)
         };
         match kind.as_str() {
-            "image/jpeg" | "image/jpg" | "image/pjpeg" => Ok(Content::Picture),
-            "video/mjpeg" | "video/x-mjpeg" | "video/x-motion-jpeg" | "video/x-jpeg" => Ok(Content::Stream),
+            "image/jpeg" | "image/jpg" | "image/pjpeg" => Ok(ServerContent::Picture),
+            "video/mjpeg" | "video/x-mjpeg" | "video/x-motion-jpeg" | "video/x-jpeg" => {
+                Ok(ServerContent::Stream)
+            }
             kind if kind.starts_with("video/") || kind.contains("mpegurl") || kind.contains("dash") => {
                 Err(not_jpeg_fault(&format!("{} is {kind}", self.address)))
             }
@@ -219,7 +221,7 @@ impl Client {
             {
                 Err(fault().hint("use the address of the image itself, not of the page around it"))
             }
-            _ => Ok(Content::Stream),
+            _ => Ok(ServerContent::Stream),
         }
     }
 }

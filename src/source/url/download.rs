@@ -7,8 +7,8 @@ use hyper::StatusCode;
 use hyper::header::LOCATION;
 use tokio::time::timeout;
 
-use super::address::Address;
-use super::wire::{self, Limits, Reach, Wire};
+use super::address::CameraUrl;
+use super::wire::{self, Reach, Wire, WireLimits};
 use crate::base::block_on;
 use crate::base::redact::redact_url;
 use crate::media::{SourceError, SourceErrorKind};
@@ -22,7 +22,7 @@ const MAX_REDIRECTS: usize = 5;
 /// A [`SourceError`] that says why; it has no hint, since what to do depends on what the file is for.
 pub fn download(url: &str, most: u64, limit: Duration) -> Result<Vec<u8>, SourceError> {
     let failed = |what: String| SourceError::new(SourceErrorKind::Failed, what);
-    let (address, _) = Address::parse(url).map_err(|error| {
+    let (address, _) = CameraUrl::parse(url).map_err(|error| {
         let what = format!("{} is no address", redact_url(url));
         SourceError::new(SourceErrorKind::Unsupported, what).because(error)
     })?;
@@ -38,14 +38,14 @@ pub fn download(url: &str, most: u64, limit: Duration) -> Result<Vec<u8>, Source
     runtime.shutdown_background();
     fetched
         .unwrap_or_else(|_| Err(failed(format!("it was not there within {} s", limit.as_secs()))))
-        .map_err(|fault| SourceError { hint: None, ..fault })
+        .map_err(|fault| SourceError { hint: None, shell: None, ..fault })
 }
 
-async fn fetch(mut address: Address, most: u64) -> Result<Vec<u8>, SourceError> {
+async fn fetch(mut address: CameraUrl, most: u64) -> Result<Vec<u8>, SourceError> {
     let failed = |what: String| SourceError::new(SourceErrorKind::Failed, what);
     let mut reach = Reach::Anybody;
     for _ in 0..=MAX_REDIRECTS {
-        let mut wire = Wire::connect(&address, Limits::default(), reach).await?;
+        let mut wire = Wire::connect(&address, WireLimits::default(), reach).await?;
         reach = reach.intersect(wire.redirect_reach());
         let (head, mut body) = wire.get(&address, None).await?.into_parts();
         if head.status == StatusCode::OK {

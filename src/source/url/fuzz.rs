@@ -1,7 +1,7 @@
 //! What must hold for any address and any demand of a login, whoever typed or sent them. For fuzzing (`fuzz/`) and the
 //! tests that replay what it found.
 
-use super::address::{Address, Login};
+use super::address::{CameraUrl, Login};
 use super::login::Challenge;
 use super::{FormatRequest, UrlOpener};
 use crate::source::Opener as _;
@@ -15,7 +15,7 @@ pub fn url(data: &[u8]) {
     if let Ok(opener) = UrlOpener::new(typed, None, FormatRequest::ANYTHING) {
         let _ = opener.describe();
     }
-    if let Ok((address, _)) = Address::parse(typed) {
+    if let Ok((address, _)) = CameraUrl::parse(typed) {
         holds(&address);
         if let Ok(next) = address.resolve_redirect(location) {
             holds(&next);
@@ -28,13 +28,13 @@ pub fn url(data: &[u8]) {
 }
 
 /// It can be asked for as it is, and means the same when it is read again.
-fn holds(address: &Address) {
+fn holds(address: &CameraUrl) {
     let path = &address.path;
     assert!(path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic()), "{path:?}");
     assert!(!address.host.is_empty());
     let scheme = if address.secure { "https" } else { "http" };
     let text = format!("{scheme}://{}{path}", address.host_field());
-    assert!(Address::parse(&text).is_ok_and(|(again, _)| again == *address), "{text}");
+    assert!(CameraUrl::parse(&text).is_ok_and(|(again, _)| again == *address), "{text}");
 }
 
 #[cfg(test)]

@@ -25,14 +25,14 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 pub use self::download::download;
 
-use self::address::{Address, BadAddress, Login, split_authority, split_scheme};
-use self::client::{Answer, Client, Content};
-use self::wire::{Limits, SLOW_CAMERA, Wire};
+use self::address::{BadAddress, CameraUrl, Login, split_authority, split_scheme};
+use self::client::{ServerAnswer, ServerContent, UrlClient};
+use self::wire::{SLOW_CAMERA, Wire, WireLimits};
 use super::exec::ExecOpener;
 use super::multipart::{MAX_PICTURE, MultipartReader, Newest, value};
 use super::pace::frame_interval;
 use super::{FormatRequest, Opener, Source, StreamFormat};
-use crate::base::redact::{self, redact_path};
+use crate::base::redact::{redact_path, secrets_in_path};
 use crate::base::unicode::percent_encoded;
 use crate::base::{ClockTime, Stop, block_on};
 use crate::media::{Fourcc, Frame, SourceError, SourceErrorKind};
@@ -57,7 +57,7 @@ pub struct UrlOpener(Transport);
 
 #[derive(Debug, Clone)]
 enum Transport {
-    Http { address: Address, login: Option<Login>, wanted: FormatRequest, limits: Limits },
+    Http { address: CameraUrl, login: Option<Login>, wanted: FormatRequest, limits: WireLimits },
     Ffmpeg(ExecOpener),
 }
 
@@ -83,8 +83,13 @@ impl UrlOpener {
         if FOR_FFMPEG.contains(&scheme.as_str()) {
             return Ok(UrlOpener(Transport::Ffmpeg(ffmpeg(&scheme, rest, login, wanted))));
         }
-        let (address, own) = Address::parse(url).map_err(bad)?;
-        Ok(UrlOpener(Transport::Http { address, login: login.or(own), wanted, limits: Limits::default() }))
+        let (address, own) = CameraUrl::parse(url).map_err(bad)?;
+        Ok(UrlOpener(Transport::Http {
+            address,
+            login: login.or(own),
+            wanted,
+            limits: WireLimits::default(),
+        }))
     }
 }
 
@@ -98,7 +103,7 @@ impl Opener for UrlOpener {
 
     fn set_silent_after(&mut self, time: Duration) {
         if let Transport::Http { limits, .. } = &mut self.0 {
-            *limits = Limits::with_silence(time);
+            *limits = WireLimits::with_silence(time);
         }
     }
 
@@ -128,7 +133,7 @@ fn ffmpeg(scheme: &str, rest: &str, login: Option<Login>, wanted: FormatRequest)
     let (_, host, path) = split_authority(rest);
     let described = format!("{scheme}://{host}{}", redact_path(path));
     let (script, mut secrets) = ffmpeg_script(scheme, rest, login);
-    secrets.extend(redact::secrets_in_path(path));
+    secrets.extend(secrets_in_path(path));
     ExecOpener::new(ffmpeg_command(&wanted), wanted).described(described, secrets).with_stdin(script)
 }
 
@@ -223,7 +228,7 @@ struct UrlSource {
     polling: Polling,
     sequence: u64,
     /// A faulty picture has been logged.
-    told: bool,
+    is_reported: bool,
     /// Last, so that connections are dropped before it.
     runtime: Loop,
 }
@@ -253,14 +258,14 @@ impl Polling {
 }
 
 /// Who asked, and what came of it.
-type Asked = (Box<Client>, Result<Answer, SourceError>);
+type Asked = (Box<UrlClient>, Result<ServerAnswer, SourceError>);
 
 /// Where the talk with the server stands.
 enum Exchange {
     /// Its answer is coming in.
     Reading(Box<Reading>),
     /// The next question is to be asked when it is due.
-    Resting(Box<Client>),
+    Resting(Box<UrlClient>),
     /// A question has been asked.
     Asking(Pin<Box<dyn Future<Output = Asked>>>),
     /// Of no more use.
@@ -268,10 +273,10 @@ enum Exchange {
 }
 
 struct Reading {
-    client: Box<Client>,
+    client: Box<UrlClient>,
     wire: Wire,
     body: Incoming,
-    content: Content,
+    content: ServerContent,
     /// Pictures found in this answer, whole or not.
     found: u64,
     /// What its first part is, if that is video which is no JPEG.
@@ -282,15 +287,15 @@ struct Reading {
 
 impl UrlSource {
     fn open(
-        address: Address,
+        address: CameraUrl,
         login: Option<Login>,
         wanted: &FormatRequest,
-        limits: Limits,
+        limits: WireLimits,
         stop: &Stop,
     ) -> Result<UrlSource, SourceError> {
         let runtime = Loop::new()?;
         let shown = address.to_string();
-        let mut client = Box::new(Client::new(address, login, limits));
+        let mut client = Box::new(UrlClient::new(address, login, limits));
         let answer = runtime.block_on(async {
             tokio::select! {
                 // All of an opening: look-up, redirects, sign-in.
@@ -309,7 +314,7 @@ impl UrlSource {
         if wanted.width.is_some() || wanted.height.is_some() {
             notes.push("the camera decides the size of its pictures; its URL may take one".into());
         }
-        if wanted.fps.is_some() && answer.content == Content::Stream {
+        if wanted.fps.is_some() && answer.content == ServerContent::Stream {
             notes.push("the camera decides how many pictures it sends; its URL may take a number".into());
         }
         let delivers = StreamFormat {
@@ -317,7 +322,7 @@ impl UrlSource {
             fourcc: Fourcc::MJPG,
             width: 0,
             height: 0,
-            fps: (answer.content == Content::Picture).then(|| 1.0 / step.as_secs_f64()),
+            fps: (answer.content == ServerContent::Picture).then(|| 1.0 / step.as_secs_f64()),
             notes,
             is_simulated: false,
         };
@@ -333,7 +338,7 @@ impl UrlSource {
                 last_picture: Instant::now(),
             },
             sequence: 0,
-            told: false,
+            is_reported: false,
             runtime,
         })
     }
@@ -358,7 +363,7 @@ impl Source for UrlSource {
             }
         })?;
         let Some(newest) = newest else { return Ok(None) };
-        if let Some(error) = newest.error.filter(|_| !std::mem::replace(&mut self.told, true)) {
+        if let Some(error) = newest.error.filter(|_| !std::mem::replace(&mut self.is_reported, true)) {
             log::warn!("{}: {error}; continuing with the next", self.shown);
         }
         self.sequence += newest.found;
@@ -396,7 +401,7 @@ async fn newest(
                         let cut = reader.finish_stream();
                         let found = reading.found + u64::from(cut.is_some());
                         polling.is_still |=
-                            reading.content == Content::Picture || (found == 1 && ended.is_ok());
+                            reading.content == ServerContent::Picture || (found == 1 && ended.is_ok());
                         let Exchange::Reading(reading) = std::mem::replace(exchange, Exchange::Over) else {
                             continue;
                         };
@@ -452,8 +457,8 @@ async fn newest(
 }
 
 impl Reading {
-    fn new(client: Box<Client>, answer: Answer) -> Reading {
-        let Answer { wire, body, content } = answer;
+    fn new(client: Box<UrlClient>, answer: ServerAnswer) -> Reading {
+        let ServerAnswer { wire, body, content } = answer;
         Reading { client, wire, body, content, found: 0, codec: None, ended: None }
     }
 
@@ -470,7 +475,7 @@ impl Reading {
                 None => return,
                 Some(Some(Ok(bytes))) => {
                     taken += bytes.len();
-                    if self.found == 0 && self.content == Content::Stream {
+                    if self.found == 0 && self.content == ServerContent::Stream {
                         self.codec = self.codec.take().or_else(|| other_video_type(&bytes));
                     }
                     reader.push(&bytes);
@@ -486,7 +491,7 @@ impl Reading {
     }
 
     /// The client, which keeps the connection for its next question.
-    fn client_with_wire(self) -> Box<Client> {
+    fn client_with_wire(self) -> Box<UrlClient> {
         let mut client = self.client;
         client.reuse_connection(self.wire);
         client
@@ -506,7 +511,7 @@ fn no_pictures_fault(shown: &str) -> SourceError {
         .hint("open it in a browser; use the address of the image itself")
 }
 
-fn connection_broken(client: &Client, error: &hyper::Error) -> SourceError {
+fn connection_broken(client: &UrlClient, error: &hyper::Error) -> SourceError {
     let fault = wire::http_fault(client.address(), error);
     SourceError { what: format!("{} broke off", client.address()), ..fault }
 }

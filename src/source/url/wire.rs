@@ -1,6 +1,6 @@
 //! One connection to a server, plain or secure, and the requests on it.
 //!
-//! Nothing runs in the background: whoever waits for something here drives the connection.
+//! Nothing runs in the background: a caller that waits here drives the connection.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -24,7 +24,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::address::Address;
+use super::address::CameraUrl;
 use crate::base::instance_id;
 use crate::media::{SourceError, SourceErrorKind};
 
@@ -39,17 +39,17 @@ const READ_AHEAD: usize = 128 << 10;
 
 /// How long a server may take.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
+pub(super) struct WireLimits {
     /// To be reached, and to agree on how to talk, each.
     connect: Duration,
     /// For the head of an answer.
     answer: Duration,
 }
 
-impl Limits {
+impl WireLimits {
     /// For a camera that may be silent for this long.
-    pub(super) fn with_silence(silent_after: Duration) -> Limits {
-        Limits { connect: CONNECT_WITHIN.max(silent_after), answer: ANSWER_WITHIN.max(silent_after) }
+    pub(super) fn with_silence(silent_after: Duration) -> WireLimits {
+        WireLimits { connect: CONNECT_WITHIN.max(silent_after), answer: ANSWER_WITHIN.max(silent_after) }
     }
 
     /// For all of an opening: a single slow answer runs into its own limit first, which says more.
@@ -58,9 +58,9 @@ impl Limits {
     }
 }
 
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits::with_silence(Duration::ZERO)
+impl Default for WireLimits {
+    fn default() -> WireLimits {
+        WireLimits::with_silence(Duration::ZERO)
     }
 }
 
@@ -75,14 +75,14 @@ pub(super) struct Wire {
     sender: SendRequest<Empty<Bytes>>,
     /// `None` once it has ended.
     connection: Option<Pin<Box<Talk>>>,
-    limits: Limits,
+    limits: WireLimits,
     reach: Reach,
 }
 
 /// Whom a connection may reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// Anybody: the address was written by whoever sets up this camera, or a server of this machine leads there.
+    /// Anybody: the address was written by the operator, or a server of this machine leads there.
     Anybody,
     /// Not this machine: a server elsewhere leads there. What listens on this machine trusts it more than others (server-side
     /// request forgery, CWE-918).
@@ -100,8 +100,8 @@ impl Wire {
     /// Reaches the camera within a limit, and agrees with it on how to talk within another; whoever opens a camera may
     /// have less patience than both.
     pub(super) async fn connect(
-        address: &Address,
-        limits: Limits,
+        address: &CameraUrl,
+        limits: WireLimits,
         reach: Reach,
     ) -> Result<Wire, SourceError> {
         let limit = limits.connect;
@@ -139,7 +139,7 @@ impl Wire {
     /// Asks for the address, which is this connection's server's; the answer's head must come within a limit.
     pub(super) async fn get(
         &mut self,
-        address: &Address,
+        address: &CameraUrl,
         authorization: Option<String>,
     ) -> Result<Response<Incoming>, SourceError> {
         let mut request = Request::get(address.path.as_str())
@@ -238,7 +238,7 @@ fn is_own_address(address: IpAddr) -> bool {
     }
 }
 
-async fn connect(address: &Address, limit: Duration, reach: Reach) -> Result<TcpStream, SourceError> {
+async fn connect(address: &CameraUrl, limit: Duration, reach: Reach) -> Result<TcpStream, SourceError> {
     let host = (address.host.as_str(), address.port);
     let all: Vec<_> = match tokio::net::lookup_host(host).await {
         Ok(all) => all.collect(),
@@ -283,7 +283,7 @@ async fn connect(address: &Address, limit: Duration, reach: Reach) -> Result<Tcp
 }
 
 /// Whom this system trusts, read again each time: a certificate may have been added since.
-fn tls_connector(address: &Address) -> Result<TlsConnector, SourceError> {
+fn tls_connector(address: &CameraUrl) -> Result<TlsConnector, SourceError> {
     let mut roots = rustls::RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);
@@ -302,12 +302,12 @@ fn tls_connector(address: &Address) -> Result<TlsConnector, SourceError> {
     Ok(TlsConnector::from(Arc::new(settings)))
 }
 
-fn tls_error_message(address: &Address) -> String {
+fn tls_error_message(address: &CameraUrl) -> String {
     format!("{}:{} cannot be reached securely", address.host, address.port)
 }
 
 async fn connect_tls(
-    address: &Address,
+    address: &CameraUrl,
     tcp: TcpStream,
     trust: TlsConnector,
 ) -> Result<tokio_rustls::client::TlsStream<TcpStream>, SourceError> {
@@ -321,10 +321,8 @@ async fn connect_tls(
                 format!("the certificate of {} is not trusted", address.host),
             )
             .because(error)
-            .hint(
-                "put it into /usr/local/share/ca-certificates and run \
-                         `sudo update-ca-certificates`, or use http://",
-            ),
+            .hint("let the machine trust it, or use http://")
+            .shell("put it into /usr/local/share/ca-certificates and run `sudo update-ca-certificates`"),
             _ => SourceError::new(SourceErrorKind::Failed, tls_error_message(address))
                 .because(error)
                 .hint("is it http:// rather than https://?"),
@@ -332,7 +330,7 @@ async fn connect_tls(
     })
 }
 
-fn silent_fault(address: &Address, limit: Duration) -> SourceError {
+fn silent_fault(address: &CameraUrl, limit: Duration) -> SourceError {
     let what = format!("{}:{} does not answer", address.host, address.port);
     SourceError::new(SourceErrorKind::Absent, what)
         .because(format!("nothing came within {} s", limit.as_secs()))
@@ -340,7 +338,7 @@ fn silent_fault(address: &Address, limit: Duration) -> SourceError {
 }
 
 /// What hyper says, with its cause: its own words alone say little.
-pub(super) fn http_fault(address: &Address, error: &hyper::Error) -> SourceError {
+pub(super) fn http_fault(address: &CameraUrl, error: &hyper::Error) -> SourceError {
     let fault = SourceError::new(SourceErrorKind::Failed, format!("{address} gives no proper answer"));
     if error.to_string().contains("content-length") {
         return fault

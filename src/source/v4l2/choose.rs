@@ -56,7 +56,7 @@ impl Interval {
 
 /// The sizes offered in one format: pixels in a row, rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sizes {
+pub enum SizeRange {
     /// These.
     List(Vec<(u32, u32)>),
     /// Every `step` from `min` to `max`; a step of 0 is one of 1.
@@ -97,7 +97,7 @@ pub struct Offer {
     pub fourcc: Fourcc,
     /// The driver's words for it.
     pub description: String,
-    pub sizes: Sizes,
+    pub sizes: SizeRange,
 }
 
 /// The mode to ask the driver for.
@@ -215,9 +215,9 @@ pub fn choose(
 pub fn largest_size(offers: &[Offer], wanted: &FormatRequest) -> Option<(u32, u32)> {
     let offers = filter_formats(offers, wanted.format).ok()?;
     let sizes = offers.into_iter().filter_map(|offer| match &offer.sizes {
-        Sizes::List(list) => list.iter().copied().max_by_key(|&size| area(size)),
-        Sizes::Range { max, .. } => Some(*max),
-        Sizes::Unknown => None,
+        SizeRange::List(list) => list.iter().copied().max_by_key(|&size| area(size)),
+        SizeRange::Range { max, .. } => Some(*max),
+        SizeRange::Unknown => None,
     });
     sizes.max_by_key(|&size| area(size))
 }
@@ -250,16 +250,16 @@ fn decoding_cost(fourcc: Fourcc) -> usize {
 }
 
 /// The offered size that misses the request least.
-fn nearest_size(sizes: &Sizes, width: Option<u32>, height: Option<u32>) -> (u32, u32) {
+fn nearest_size(sizes: &SizeRange, width: Option<u32>, height: Option<u32>) -> (u32, u32) {
     let (w, h) = FormatRequest { width, height, ..FormatRequest::ANYTHING }.size();
     match *sizes {
-        Sizes::List(ref list) => {
+        SizeRange::List(ref list) => {
             list.iter().copied().min_by_key(|&size| size_distance(size, width, height)).unwrap_or((w, h))
         }
-        Sizes::Range { min, max, step } => {
+        SizeRange::Range { min, max, step } => {
             (nearest_step(min.0, max.0, step.0, w), nearest_step(min.1, max.1, step.1, h))
         }
-        Sizes::Unknown => (w, h),
+        SizeRange::Unknown => (w, h),
     }
 }
 
@@ -343,7 +343,7 @@ mod tests {
         Interval::new(numerator, denominator).expect("a fraction of 0")
     }
 
-    fn offer(fourcc: Fourcc, sizes: Sizes) -> Offer {
+    fn offer(fourcc: Fourcc, sizes: SizeRange) -> Offer {
         Offer { fourcc, description: String::new(), sizes }
     }
 
@@ -363,7 +363,7 @@ mod tests {
 
     /// A webcam as most are: raw frames are slow when large.
     fn webcam() -> (Vec<Offer>, impl Fn(Fourcc, (u32, u32)) -> Intervals) {
-        let sizes = Sizes::List(vec![(640, 480), (640, 360), (1280, 720), (1920, 1080)]);
+        let sizes = SizeRange::List(vec![(640, 480), (640, 360), (1280, 720), (1920, 1080)]);
         let rates = |fourcc: Fourcc, (width, _): (u32, u32)| {
             let rates: &[u32] = match (fourcc.is_jpeg(), width) {
                 (true, _) => &[30, 24, 15],
@@ -381,10 +381,10 @@ mod tests {
         let offer = |fourcc, sizes| Offer { fourcc, description: String::new(), sizes };
         let unusable = Fourcc(*b"H264");
         let offers = [
-            offer(Fourcc::MJPG, Sizes::List(vec![(640, 480), (1920, 1080), (1280, 1024)])),
-            offer(Fourcc::YUYV, Sizes::Range { min: (16, 16), max: (2592, 1944), step: (2, 2) }),
-            offer(unusable, Sizes::List(vec![(3840, 2160)])),
-            offer(Fourcc::YU12, Sizes::Unknown),
+            offer(Fourcc::MJPG, SizeRange::List(vec![(640, 480), (1920, 1080), (1280, 1024)])),
+            offer(Fourcc::YUYV, SizeRange::Range { min: (16, 16), max: (2592, 1944), step: (2, 2) }),
+            offer(unusable, SizeRange::List(vec![(3840, 2160)])),
+            offer(Fourcc::YU12, SizeRange::Unknown),
         ];
         let largest = |format| largest_size(&offers, &FormatRequest { format, ..FormatRequest::ANYTHING });
         assert_eq!(largest(None), Some((2592, 1944)));
@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_that_cannot_be_met_is_told() {
+    fn a_wish_that_cannot_be_met_is_reported() {
         let (offers, rates) = webcam();
         let request = wanted(1300, 700, 50.0, "");
         let got = choose(&offers, &request, rates).unwrap();
@@ -438,7 +438,7 @@ mod tests {
         assert_eq!(no.to_string(), "offers no NV12, only YUYV, MJPG");
         let no = choose(&offers, &wanted(0, 0, 0.0, "H264"), &rates).unwrap_err();
         assert!(no.to_string().starts_with("tallycam cannot take H264 frames, only MJPG, JPEG"), "{no}");
-        let bayer = [offer(Fourcc(*b"BA81"), Sizes::Unknown)];
+        let bayer = [offer(Fourcc(*b"BA81"), SizeRange::Unknown)];
         let no = choose(&bayer, &FormatRequest::ANYTHING, &rates).unwrap_err();
         assert_eq!(no.to_string(), "offers no format that tallycam can take, only BA81");
         let hint = no.hint(Path::new("/dev/video2"));
@@ -453,7 +453,7 @@ mod tests {
     #[test]
     fn a_size_beyond_the_default_is_a_last_resort() {
         let rates = |_, _| Intervals::Unknown;
-        let list = |sizes: &[(u32, u32)]| vec![offer(Fourcc::MJPG, Sizes::List(sizes.to_vec()))];
+        let list = |sizes: &[(u32, u32)]| vec![offer(Fourcc::MJPG, SizeRange::List(sizes.to_vec()))];
         let size = |sizes: &[(u32, u32)]| {
             let got = choose(&list(sizes), &FormatRequest::ANYTHING, rates).unwrap();
             (got.width, got.height)
@@ -464,13 +464,13 @@ mod tests {
 
     #[test]
     fn stepwise_sizes_and_intervals() {
-        let sizes = Sizes::Range { min: (32, 32), max: (2592, 1944), step: (16, 2) };
+        let sizes = SizeRange::Range { min: (32, 32), max: (2592, 1944), step: (16, 2) };
         let rates = |_, _| Intervals::Range { min: every(1, 60), max: every(1, 1), step: Some(every(1, 60)) };
         let got = choose(&[offer(Fourcc::YU12, sizes)], &wanted(1001, 9999, 20.0, ""), rates).unwrap();
         assert_eq!((got.width, got.height), (1008, 1944));
         assert_eq!(got.interval, Some(every(1, 20)));
 
-        let any = Sizes::Range { min: (16, 16), max: (4096, 4096), step: (0, 0) };
+        let any = SizeRange::Range { min: (16, 16), max: (4096, 4096), step: (0, 0) };
         let rates = |_, _| Intervals::Range { min: every(1, 120), max: every(1, 1), step: None };
         let request = wanted(333, 222, 29.97, "");
         let got = choose(&[offer(Fourcc::GREY, any)], &request, rates).unwrap();
@@ -490,11 +490,11 @@ mod tests {
         (16u32..5000, 16u32..5000)
     }
 
-    fn some_sizes() -> impl Strategy<Value = Sizes> {
+    fn some_sizes() -> impl Strategy<Value = SizeRange> {
         prop_oneof![
-            prop::collection::vec(a_size(), 1..6).prop_map(Sizes::List),
+            prop::collection::vec(a_size(), 1..6).prop_map(SizeRange::List),
             (a_size(), (0u32..3000, 0u32..3000), (0u32..64, 0u32..64)).prop_map(|(min, more, step)| {
-                Sizes::Range { min, max: (min.0 + more.0, min.1 + more.1), step }
+                SizeRange::Range { min, max: (min.0 + more.0, min.1 + more.1), step }
             }),
         ]
     }
@@ -514,14 +514,14 @@ mod tests {
         ]
     }
 
-    fn has_size(sizes: &Sizes, (w, h): (u32, u32)) -> bool {
+    fn has_size(sizes: &SizeRange, (w, h): (u32, u32)) -> bool {
         let on = |min: u32, max: u32, step: u32, n: u32| {
             (min..=max).contains(&n) && (n - min).is_multiple_of(step.max(1))
         };
         match sizes {
-            Sizes::List(list) => list.contains(&(w, h)),
-            Sizes::Range { min, max, step } => on(min.0, max.0, step.0, w) && on(min.1, max.1, step.1, h),
-            Sizes::Unknown => true,
+            SizeRange::List(list) => list.contains(&(w, h)),
+            SizeRange::Range { min, max, step } => on(min.0, max.0, step.0, w) && on(min.1, max.1, step.1, h),
+            SizeRange::Unknown => true,
         }
     }
 
@@ -572,7 +572,7 @@ mod tests {
         fn a_size_that_is_there_is_taken(list in prop::collection::vec(a_size(), 1..8), nth in 0usize..8) {
             let (width, height) = list[nth % list.len()];
             let request = FormatRequest { width: Some(width), height: Some(height), ..FormatRequest::ANYTHING };
-            let got = choose(&[offer(Fourcc::MJPG, Sizes::List(list))], &request, |_, _| Intervals::Unknown);
+            let got = choose(&[offer(Fourcc::MJPG, SizeRange::List(list))], &request, |_, _| Intervals::Unknown);
             let got = got.unwrap();
             prop_assert_eq!((got.width, got.height), (width, height));
             prop_assert_eq!(notes_of(&request, &got).len(), 0);

@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_are_told() {
+    fn flags_are_reported() {
         let with = |flags| control(answer(INTEGER, flags), &Answers(Ok(2))).unwrap();
         assert_eq!((with(0).read_only, with(0).inactive), (false, false));
         assert!(with(READ_ONLY).read_only && with(GRABBED).read_only && with(INACTIVE).inactive);

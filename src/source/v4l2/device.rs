@@ -5,7 +5,7 @@
 //! frame waits for it with [`Device::wait`] first.
 //!
 //! Invariant: a [`Buffer`] goes back to the driver by raw descriptor number when it is dropped, so
-//! it never outlives its [`Device`]: whoever holds both declares the buffer first.
+//! it never outlives its [`Device`]: code that holds both declares the buffer first.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -23,7 +23,7 @@ use rustix::io::FdFlags;
 use crate::base::WakeFd;
 use crate::media::{Control, Fourcc, SourceError, SourceErrorKind};
 
-use super::choose::{Choice, Interval, Intervals, Offer, Sizes};
+use super::choose::{Choice, Interval, Intervals, Offer, SizeRange};
 use super::controls::{Ask, LeftOut};
 use super::{controls, failure, sys};
 
@@ -45,9 +45,9 @@ pub struct Device {
 
 /// The mode a started device is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Started {
+pub struct StartedStream {
     /// The driver's own account of its frames.
-    pub format: sys::Format,
+    pub format: sys::DeviceFormat,
     /// Time from frame to frame, where the driver tells.
     pub interval: Option<Interval>,
 }
@@ -158,18 +158,18 @@ impl Device {
         offers
     }
 
-    fn list_sizes(&self, fourcc: Fourcc) -> Sizes {
+    fn list_sizes(&self, fourcc: Fourcc) -> SizeRange {
         let is_size = |&(w, h): &(u32, u32)| w > 0 && h > 0;
         match self.camera.resolutions(&fourcc.0) {
             Ok(rscam::ResolutionInfo::Discretes(list)) => {
                 let list: Vec<_> = list.into_iter().filter(is_size).collect();
-                if list.is_empty() { Sizes::Unknown } else { Sizes::List(list) }
+                if list.is_empty() { SizeRange::Unknown } else { SizeRange::List(list) }
             }
             Ok(rscam::ResolutionInfo::Stepwise { min, max, step }) if is_size(&min) && is_size(&max) => {
-                Sizes::Range { min, max, step }
+                SizeRange::Range { min, max, step }
             }
             // rscam answers with zeros for a driver that does not tell.
-            _ => Sizes::Unknown,
+            _ => SizeRange::Unknown,
         }
     }
 
@@ -236,7 +236,7 @@ impl Device {
     ///
     /// # Errors
     /// Busy, out of bandwidth, unplugged, or a mode that cannot be set.
-    pub fn start(&mut self, choice: &Choice, buffers: u32) -> Result<Started, StartError> {
+    pub fn start(&mut self, choice: &Choice, buffers: u32) -> Result<StartedStream, DeviceStartError> {
         let interval = choice.interval.or_else(|| self.present_interval());
         let mut config = rscam::Config {
             interval: interval.map_or((1, 30), |i| (i.numerator, i.denominator)),
@@ -251,8 +251,8 @@ impl Device {
             corrections += 1;
             match self.camera.start(&config) {
                 Ok(()) => break,
-                Err(rscam::Error::Io(error)) => return Err(StartError::System(error)),
-                Err(error) if corrections > 3 => return Err(StartError::Mode(error.to_string())),
+                Err(rscam::Error::Io(error)) => return Err(DeviceStartError::System(error)),
+                Err(error) if corrections > 3 => return Err(DeviceStartError::Mode(error.to_string())),
                 Err(rscam::Error::BadField) => config.field = sys::format(self.fd())?.field,
                 Err(rscam::Error::BadResolution) => {
                     let format = sys::format(self.fd())?;
@@ -260,15 +260,17 @@ impl Device {
                 }
                 Err(error @ rscam::Error::BadInterval) => match self.present_interval() {
                     Some(interval) => config.interval = (interval.numerator, interval.denominator),
-                    None => return Err(StartError::Mode(error.to_string())),
+                    None => return Err(DeviceStartError::Mode(error.to_string())),
                 },
-                Err(error @ rscam::Error::BadFormat) => return Err(StartError::Mode(error.to_string())),
+                Err(error @ rscam::Error::BadFormat) => {
+                    return Err(DeviceStartError::Mode(error.to_string()));
+                }
             }
         }
         self.is_streaming = true;
         self.buffers = buffers;
         let interval = Interval::new(config.interval.0, config.interval.1);
-        Ok(Started { format: sys::format(self.fd())?, interval })
+        Ok(StartedStream { format: sys::format(self.fd())?, interval })
     }
 
     fn present_interval(&self) -> Option<Interval> {
@@ -362,7 +364,7 @@ impl Drop for Device {
 
 /// Why a device could not be started.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub enum DeviceStartError {
     /// The system's answer.
     #[error(transparent)]
     System(#[from] io::Error),

@@ -14,13 +14,15 @@ pub fn io_fault(path: &Path, doing: &str, error: &io::Error) -> SourceError {
         Some(libc::ENXIO) => {
             SourceError::new(SourceErrorKind::Absent, format!("nothing is behind {name}"))
                 .because(error)
-                .hint("in a container, pass the camera that is there now (`--device`), and start it again after replugging; else plug the camera in again")
+                .hint("plug the camera in again")
+                .shell("in a container, pass the camera that is there now (`--device`), and start it again after replugging")
         }
         Some(libc::EBUSY) => busy(path, other_user_of(Path::new("/proc"), path)).because(error),
         Some(libc::EACCES | libc::EPERM) => {
             SourceError::new(SourceErrorKind::Denied, format!("{name} may not be used by this user"))
                 .because(error)
-                .hint("add the user to the group video: `sudo usermod -aG video $USER`, and sign in again")
+                .hint("its user must be in the group video")
+                .shell("`sudo usermod -aG video $USER`, and sign in again")
         }
         Some(libc::ENODEV) => unplugged_fault(path),
         Some(libc::ENOSPC) => {
@@ -35,7 +37,8 @@ pub fn io_fault(path: &Path, doing: &str, error: &io::Error) -> SourceError {
 /// There is nothing at `path`.
 pub fn absent_fault(path: &Path) -> SourceError {
     SourceError::new(SourceErrorKind::Absent, format!("{} does not exist", path.display()))
-        .hint("`tallycam devices` lists the cameras")
+        .hint("plug it in, or choose another camera")
+        .shell("`tallycam devices` lists the cameras")
 }
 
 /// It was there and has gone.
@@ -50,7 +53,8 @@ fn busy(path: &Path, holder: Option<String>) -> SourceError {
         Some(holder) => SourceError::new(SourceErrorKind::Busy, format!("{name} is in use by {holder}"))
             .hint("end that program, or choose another camera"),
         None => SourceError::new(SourceErrorKind::Busy, format!("{name} is in use by another program"))
-            .hint(format!("`sudo fuser -v {name}` names it")),
+            .hint("end that program, or choose another camera")
+            .shell(format!("`sudo fuser -v {name}` names it")),
     }
 }
 
@@ -98,7 +102,7 @@ mod tests {
         ] {
             let fault = io_fault(path, "open", &io::Error::from_raw_os_error(number));
             assert_eq!((fault.kind, fault.what.as_str()), (kind, what));
-            assert!(fault.hint.is_some(), "{what}");
+            assert!(fault.hint.is_some_and(|hint| !hint.contains('`')), "{what}: no page names a command");
         }
         let other = io_fault(path, "start", &io::Error::from_raw_os_error(libc::EIO));
         assert_eq!(other.line(), "could not start /dev/video9: Input/output error (os error 5)");

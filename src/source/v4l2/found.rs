@@ -1,10 +1,10 @@
 //! What was found among the video devices, in words. Pure.
 
-use super::Node;
+use super::VideoNode;
 use crate::media::{SourceError, SourceErrorKind};
 
 /// Its name and path in a few words.
-pub fn node_title(node: &Node) -> String {
+pub fn node_title(node: &VideoNode) -> String {
     match &node.facts {
         Ok(facts) => format!("{} ({})", facts.card, node.path.display()),
         Err(_) => node.path.display().to_string(),
@@ -12,27 +12,25 @@ pub fn node_title(node: &Node) -> String {
 }
 
 /// Whether its pictures can be shown.
-pub fn is_usable(node: &Node) -> bool {
+pub fn is_usable(node: &VideoNode) -> bool {
     node.facts.as_ref().is_ok_and(|facts| facts.unusable.is_none())
 }
 
 /// Those of `nodes` whose pictures can be shown.
-pub fn usable_nodes(nodes: &[Node]) -> impl Iterator<Item = &Node> {
+pub fn usable_nodes(nodes: &[VideoNode]) -> impl Iterator<Item = &VideoNode> {
     nodes.iter().filter(|node| is_usable(node))
 }
 
 /// That there is no camera to show, and what to do about it.
-pub fn no_usable_camera(nodes: &[Node]) -> SourceError {
+pub fn no_usable_camera(nodes: &[VideoNode]) -> SourceError {
     let denied = nodes.iter().find_map(|node| node.facts.as_ref().err());
     match denied {
         Some(fault) => fault.clone(),
         None if nodes.is_empty() => SourceError::new(SourceErrorKind::Absent, "no camera was found").hint(
-            "plug one in and look again; in a container, pass it in (--device /dev/video0); \
-             a network camera is set by [source] kind = \"url\" and url",
-        ),
+            "plug one in and look again, or use a network camera",
+        ).shell("in a container, pass it in (`--device /dev/video0`); a network camera is set by [source] kind = \"url\" and url"),
         None => SourceError::new(SourceErrorKind::Absent, "no camera was found among the video devices").hint(
-            "a Raspberry Pi's own devices are no cameras: check the ribbon cable with `rpicam-hello --list-cameras`, \
-             or plug in a USB camera",
-        ),
+            "a Raspberry Pi's own devices are no cameras: check the ribbon cable, or plug in a USB camera",
+        ).shell("`rpicam-hello --list-cameras` lists those on a ribbon cable"),
     }
 }

@@ -27,11 +27,11 @@ use crate::media::{Control, ControlKind, ControlValue, Frame, SourceError, Sourc
 
 use super::{FormatRequest, Opener, Source, StreamFormat};
 use choose::Choice;
-use device::{Buffer, Device, Ready, StartError};
+use device::{Buffer, Device, DeviceStartError, Ready};
 
-pub use crate::media::{Format, Mode};
+pub use crate::media::{CameraFormat, Mode};
 pub use found::{is_usable, no_usable_camera, node_title, usable_nodes};
-pub use node::{Node, NodeInfo, list, list_under};
+pub use node::{NodeInfo, VideoNode, list, list_under};
 pub(super) use node::{Nodes, cameras_under};
 
 /// Buffers asked of the driver: one is lent, one is being filled, two absorb what the capture
@@ -138,7 +138,7 @@ impl Opener for V4l2Opener {
         Ok(device.controls())
     }
 
-    fn formats(&mut self) -> Result<Vec<Format>, SourceError> {
+    fn formats(&mut self) -> Result<Vec<CameraFormat>, SourceError> {
         let (device, _) = node::open_node(&self.known_path().ok_or_else(no_camera_fault)?)?;
         Ok(node::formats(&device))
     }
@@ -147,7 +147,8 @@ impl Opener for V4l2Opener {
 /// There is nothing to open.
 pub(super) fn no_camera_fault() -> SourceError {
     SourceError::new(SourceErrorKind::Absent, "no camera was found")
-        .hint("plug one in; `tallycam devices` lists what is there")
+        .hint("plug one in, or choose another camera")
+        .shell("`tallycam devices` lists what is there")
 }
 
 /// The present controls of the camera that `device` names (as for [`V4l2Opener::new`]). Does not
@@ -183,7 +184,8 @@ impl V4l2Source {
         if let Some(reason) = node::unusable_reason(&capability) {
             let what = format!("{} ({}) {reason}", path.display(), capability.card);
             return Err(SourceError::new(SourceErrorKind::Unsupported, what)
-                .hint("`tallycam devices` lists the cameras"));
+                .hint("choose another camera")
+                .shell("`tallycam devices` lists the cameras"));
         }
         let choice = choose::choose(&device.list_formats(), wanted, |f, size| device.intervals(f, size));
         let choice = choice.map_err(|no| {
@@ -195,7 +197,9 @@ impl V4l2Source {
         })?;
         let started = match device.start(&choice, BUFFERS) {
             // rscam does not notice that it was given fewer buffers than it asked for.
-            Err(StartError::System(e)) if matches!(e.raw_os_error(), Some(libc::EINVAL | libc::ENOMEM)) => {
+            Err(DeviceStartError::System(e))
+                if matches!(e.raw_os_error(), Some(libc::EINVAL | libc::ENOMEM)) =>
+            {
                 log::debug!(
                     "{} could not be started with {BUFFERS} buffers: {e}; it is tried with {FEW_BUFFERS}",
                     path.display()
@@ -291,9 +295,10 @@ impl V4l2Source {
         let StreamFormat { fourcc, width, height, .. } = self.delivers;
         let what = format!("{} sends broken frames", self.device.path().display());
         let cause = format!("{len} bytes are no {fourcc} frame of {width}×{height}");
-        Err(SourceError::new(SourceErrorKind::Broken, what).because(cause).hint(
-            "try another USB port or cable, or a smaller size; `tallycam devices` lists the camera's formats",
-        ))
+        Err(SourceError::new(SourceErrorKind::Broken, what)
+            .because(cause)
+            .hint("try another USB port or cable, or a smaller size")
+            .shell("`tallycam devices` lists the camera's formats"))
     }
 
     fn io_fault(&self, error: &io::Error) -> SourceError {
@@ -374,16 +379,17 @@ impl Source for V4l2Source {
     }
 }
 
-fn start_fault(path: &Path, choice: &Choice, error: StartError) -> SourceError {
+fn start_fault(path: &Path, choice: &Choice, error: DeviceStartError) -> SourceError {
     let Choice { fourcc, width, height, .. } = *choice;
     match error {
-        StartError::System(error) => failure::io_fault(path, "start", &error),
-        StartError::Mode(cause) => SourceError::new(
+        DeviceStartError::System(error) => failure::io_fault(path, "start", &error),
+        DeviceStartError::Mode(cause) => SourceError::new(
             SourceErrorKind::Unsupported,
             format!("{} cannot be set to {fourcc} {width}×{height}", path.display()),
         )
         .because(cause)
-        .hint("choose another size, fps or format that `tallycam devices` lists"),
+        .hint("choose another size, fps or format")
+        .shell("`tallycam devices` lists those it has"),
     }
 }
 
@@ -540,7 +546,7 @@ mod tests {
         let mut named = V4l2Opener::with_root(root.path(), Some("9".to_owned()), FormatRequest::ANYTHING);
         let fault = named.open(&stop).err().unwrap();
         assert_eq!(fault.kind, SourceErrorKind::Absent);
-        assert!(fault.line().contains("video9 does not exist; `tallycam devices`"), "{fault}");
+        assert!(fault.line().contains("video9 does not exist; plug it in"), "{fault}");
         assert_eq!(named.is_present(), Some(false));
 
         let mut any = V4l2Opener::with_root(root.path(), None, FormatRequest::ANYTHING);

@@ -2,16 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::media::{Control, Format, Mode, SourceError, SourceErrorKind};
+use crate::media::{CameraFormat, Control, Mode, SourceError, SourceErrorKind};
 
-use super::choose::{Interval, Intervals, Sizes};
+use super::choose::{Interval, Intervals, SizeRange};
 use super::device::Device;
 use super::failure;
 use super::sys::Capability;
 
 /// One `/dev/video…` node, for lists and for diagnosis.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Node {
+pub struct VideoNode {
     /// `/dev/video0`.
     pub path: PathBuf,
     /// Its lasting name: the link in `/dev/v4l/by-id` that leads to it.
@@ -32,23 +32,23 @@ pub struct NodeInfo {
     /// Why it is of no use as a camera: "carries data about pictures, no pictures"; `None`: it is one.
     pub unusable: Option<String>,
     /// What it offers; empty where it is of no use.
-    pub formats: Vec<Format>,
+    pub formats: Vec<CameraFormat>,
     /// Its controls; empty where it is of no use.
     pub controls: Vec<Control>,
 }
 
 /// Every video node of this machine, by number. Looks only: a camera that is streaming to somebody
 /// is not disturbed.
-pub fn list() -> Vec<Node> {
+pub fn list() -> Vec<VideoNode> {
     list_under(Path::new("/"))
 }
 
 /// As [`list`], in the `dev` folder of another root than `/` (a container that has the machine's
 /// devices mounted elsewhere).
-pub fn list_under(root: &Path) -> Vec<Node> {
+pub fn list_under(root: &Path) -> Vec<VideoNode> {
     node_paths(root)
         .into_iter()
-        .map(|path| Node { by_id: by_id(root, &path), facts: read_facts(&path), path })
+        .map(|path| VideoNode { by_id: by_id(root, &path), facts: read_facts(&path), path })
         .collect()
 }
 
@@ -196,7 +196,7 @@ fn read_facts(path: &Path) -> Result<NodeInfo, SourceError> {
 }
 
 /// The formats, sizes and rates that an open device offers.
-pub(super) fn formats(device: &Device) -> Vec<Format> {
+pub(super) fn formats(device: &Device) -> Vec<CameraFormat> {
     let mode = |fourcc, (width, height)| {
         let fps = match device.intervals(fourcc, (width, height)) {
             Intervals::List(list) => list.into_iter().map(Interval::fps).collect(),
@@ -207,12 +207,12 @@ pub(super) fn formats(device: &Device) -> Vec<Format> {
     };
     let format = |offer: super::choose::Offer| {
         let (sizes, steps) = match offer.sizes {
-            Sizes::List(list) => (list, None),
-            Sizes::Range { min, max, step } => (vec![min, max], Some((step.0.max(1), step.1.max(1)))),
-            Sizes::Unknown => (Vec::new(), None),
+            SizeRange::List(list) => (list, None),
+            SizeRange::Range { min, max, step } => (vec![min, max], Some((step.0.max(1), step.1.max(1)))),
+            SizeRange::Unknown => (Vec::new(), None),
         };
         let modes = sizes.into_iter().map(|size| mode(offer.fourcc, size)).collect();
-        Format { fourcc: offer.fourcc, description: offer.description, modes, steps }
+        CameraFormat { fourcc: offer.fourcc, description: offer.description, modes, steps }
     };
     device.list_formats().into_iter().map(format).collect()
 }

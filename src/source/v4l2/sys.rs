@@ -109,7 +109,7 @@ unsafe impl Request for RawFormat {
 
 /// The format a device is set to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Format {
+pub struct DeviceFormat {
     /// Pixels in a row.
     pub width: u32,
     /// Rows.
@@ -126,7 +126,7 @@ pub struct Format {
 ///
 /// # Errors
 /// The system's.
-pub fn format(fd: BorrowedFd<'_>) -> io::Result<Format> {
+pub fn format(fd: BorrowedFd<'_>) -> io::Result<DeviceFormat> {
     let mut raw = RawFormat {
         kind: VIDEO_CAPTURE,
         align: [],
@@ -139,7 +139,7 @@ pub fn format(fd: BorrowedFd<'_>) -> io::Result<Format> {
         rest: [0; 44],
     };
     ioctl_retry(fd, &mut raw)?;
-    Ok(Format {
+    Ok(DeviceFormat {
         width: raw.width,
         height: raw.height,
         field: raw.field,

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::clock_correction::WallClock;
-use super::rows::{ReadError, unsigned};
+use super::rows::{CountsRowError, unsigned};
 
 /// Rows of each kind that are kept.
 pub(super) const MOST_OF_A_KIND: i64 = 5000;
@@ -89,7 +89,7 @@ pub(super) fn insert(
     entry: &AuditEntry,
     run: i64,
     wall: WallClock,
-) -> Result<(), ReadError> {
+) -> Result<(), CountsRowError> {
     let (kind, mono_us, count) = (entry.kind.as_str(), entry.monotonic_us as i64, entry.count as i64);
     let added = connection.execute(
         "UPDATE audit SET count = count + ?6
@@ -135,7 +135,7 @@ pub(super) fn rows(
     connection: &Connection,
     before: Option<u64>,
     limit: usize,
-) -> Result<Vec<AuditRow>, ReadError> {
+) -> Result<Vec<AuditRow>, CountsRowError> {
     let before = before.map_or(i64::MAX, |id| i64::try_from(id).unwrap_or(i64::MAX));
     let mut query = connection.prepare(
         "SELECT id, wall_us, sure, kind, who, role, address, browser, method, route, what, count, mono_us
@@ -144,7 +144,7 @@ pub(super) fn rows(
     query.query_map(params![before, i64::try_from(limit).unwrap_or(i64::MAX)], row)?.collect()
 }
 
-fn row(row: &Row<'_>) -> Result<AuditRow, ReadError> {
+fn row(row: &Row<'_>) -> Result<AuditRow, CountsRowError> {
     let word = row.get_ref(3)?.as_str()?;
     let kind = AuditKind::ALL.into_iter().find(|kind| kind.as_str() == word);
     Ok(AuditRow {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use super::BucketSize;
-use super::rows::{ReadError, direction_of, parse_scene, unsigned};
+use super::rows::{CountsRowError, direction_of, parse_scene, unsigned};
 use super::sums::calendar::Calendar;
 use super::sums::rollups::{RollupTable, for_each_crossing};
 
@@ -13,7 +13,10 @@ use super::sums::rollups::{RollupTable, for_each_crossing};
 const MOST_TOLD: usize = 10;
 
 /// Every fault in a sentence; none if it is sound.
-pub(super) fn find_faults(connection: &Connection, calendar: &Calendar) -> Result<Vec<String>, ReadError> {
+pub(super) fn find_faults(
+    connection: &Connection,
+    calendar: &Calendar,
+) -> Result<Vec<String>, CountsRowError> {
     // One state of the file for all that is read.
     let _state = connection.unchecked_transaction()?;
     let mut faults = Vec::new();
@@ -63,7 +66,7 @@ fn sentences(
     faults: &mut Vec<String>,
     query: &str,
     word: impl Fn(&str) -> Option<String>,
-) -> Result<(), ReadError> {
+) -> Result<(), CountsRowError> {
     let mut statement = connection.prepare(query)?;
     let mut rows = statement.query([])?;
     let mut told = 0;
@@ -82,7 +85,11 @@ fn sentences(
 }
 
 /// Compares the sums with the crossings, naively.
-fn sums(connection: &Connection, calendar: &Calendar, faults: &mut Vec<String>) -> Result<(), ReadError> {
+fn sums(
+    connection: &Connection,
+    calendar: &Calendar,
+    faults: &mut Vec<String>,
+) -> Result<(), CountsRowError> {
     type Sums = BTreeMap<(i64, RollupTable), i64>;
     let mut right: [Sums; 2] = [Sums::new(), Sums::new()];
     let mut bounds: BTreeMap<(i64, RollupTable), (i64, i64)> = BTreeMap::new();

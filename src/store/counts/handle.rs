@@ -13,11 +13,11 @@ use super::schema::{self, store_error};
 use super::shared::{CountsShared, Pinned, Unpinned};
 use super::sums::calendar::Calendar;
 use super::sums::resets::{reset_tallies, undo_reset};
-use super::writer::transaction::{CountsTransaction, Edit, Fault};
-use super::writer::{Command, Writer};
+use super::writer::transaction::{CountsFault, CountsJob, CountsTransaction};
+use super::writer::{CountsWrite, CountsWriter};
 use super::{
-    AuditEntry, Count, CountsOptions, Coverage, Crossing, EditError, LineDraft, LineRow, LineStatus,
-    NewCrossing, OccupancySpan, Reader, Recount, Recounted, Reset, Scene, StoreError, Tallies, ZoneDraft,
+    AuditEntry, Count, CountsOptions, CountsReader, Coverage, Crossing, EditError, LineDraft, LineRow,
+    LineStatus, NewCrossing, OccupancySpan, Recount, Recounted, Reset, Scene, StoreError, Tallies, ZoneDraft,
     ZoneRow, recounts,
 };
 use crate::base::Worker;
@@ -63,13 +63,13 @@ impl Counts {
     pub(super) fn open_parts(
         settings: CountsOptions,
         clock: Arc<dyn Clock + Sync>,
-    ) -> Result<(Counts, Writer), StoreError> {
+    ) -> Result<(Counts, CountsWriter), StoreError> {
         let lock = schema::lock(&settings.directory)?;
         let file = settings.directory.join(schema::FILE_NAME);
         let connection = schema::open_to_write(&file)?;
         let calendar = Calendar::new(settings.zone, settings.day_starts);
         let shared = Arc::new(CountsShared::new(calendar.clone()));
-        let writer = Writer::new(
+        let writer = CountsWriter::new(
             connection,
             lock,
             file.clone(),
@@ -97,17 +97,17 @@ impl Counts {
         if crossings.is_empty() {
             return Ok(());
         }
-        self.push(Command::Record(crossings))
+        self.push(CountsWrite::Record(crossings))
     }
 
     /// Takes how many were in the zones. Never waits: what finds no place is dropped.
     pub fn record_occupancy(&self, spans: Vec<OccupancySpan>) {
-        drop(self.shared.inbox.push(Command::Occupancy(spans), Duration::ZERO));
+        drop(self.shared.inbox.push(CountsWrite::Occupancy(spans), Duration::ZERO));
     }
 
     /// Puts a row on the audit list. Never waits: where there is no place for it, it is dropped and counted.
     pub fn audit(&self, entry: AuditEntry) {
-        if self.shared.inbox.push(Command::Audit(entry), Duration::ZERO).is_err() {
+        if self.shared.inbox.push(CountsWrite::Audit(entry), Duration::ZERO).is_err() {
             self.shared.drop_audit_row();
         }
     }
@@ -124,7 +124,7 @@ impl Counts {
             return;
         }
         let now_us = self.clock.now().monotonic_us as i64;
-        if self.push(Command::Cover(cover.clone(), now_us)).is_ok() {
+        if self.push(CountsWrite::Cover(cover.clone(), now_us)).is_ok() {
             self.shared.lock_board().cover = Some(cover);
         }
     }
@@ -137,7 +137,7 @@ impl Counts {
             return;
         }
         let now_us = self.clock.now().monotonic_us as i64;
-        if self.push(Command::Judge(judged.to_vec(), now_us)).is_ok() {
+        if self.push(CountsWrite::Judge(judged.to_vec(), now_us)).is_ok() {
             self.shared.lock_board().judged = judged.to_vec();
         }
     }
@@ -148,7 +148,7 @@ impl Counts {
         if self.scene() == scene {
             return;
         }
-        if self.push(Command::Show(scene)).is_ok() {
+        if self.push(CountsWrite::Show(scene)).is_ok() {
             self.shared.lock_board().scene = scene;
         }
     }
@@ -200,9 +200,9 @@ impl Counts {
         let (tell, told) = std::sync::mpsc::sync_channel(1);
         let wanted = Pinned { lines, zones };
         self.shared.lock_board().of_the_file = wanted.clone();
-        let make = move |desk: &CountsTransaction<'_>| wanted.pin(desk);
+        let make = move |tx: &CountsTransaction<'_>| wanted.pin(tx);
         let shared = Arc::clone(&self.shared);
-        let asked = self.push(Command::Edit(edit(make, move |answer| {
+        let asked = self.push(CountsWrite::Edit(edit(make, move |answer| {
             // Also when it comes so late that nobody waits any more.
             shared.set_unpinned(&answer);
             drop(tell.send(answer));
@@ -230,7 +230,7 @@ impl Counts {
     /// # Errors
     /// The draft is none, or its name is taken.
     pub async fn add_line(&self, scene: Scene, draft: LineDraft) -> Result<LineRow, EditError> {
-        self.edit(move |desk| shapes::add(desk, scene, draft)).await
+        self.edit(move |tx| shapes::add(tx, scene, draft)).await
     }
 
     /// Changes a line; `version`: only if it still has this one.
@@ -243,7 +243,7 @@ impl Counts {
         version: Option<u64>,
         draft: LineDraft,
     ) -> Result<LineRow, EditError> {
-        self.run_edit(move |desk| shapes::change(desk, id, version, draft)).await
+        self.run_edit(move |tx| shapes::change(tx, id, version, draft)).await
     }
 
     /// Deletes a line. What it counted stays.
@@ -251,7 +251,7 @@ impl Counts {
     /// # Errors
     /// It is gone, pinned, or has been changed meanwhile.
     pub async fn delete_line(&self, id: u64, version: Option<u64>) -> Result<(), EditError> {
-        self.run_edit(move |desk| shapes::delete::<LineRow>(desk, id, version)).await
+        self.run_edit(move |tx| shapes::delete::<LineRow>(tx, id, version)).await
     }
 
     /// Moves all lines and zones of the page along where the picture is turned, mirrored or cropped otherwise than when that
@@ -260,7 +260,7 @@ impl Counts {
     /// # Errors
     /// It could not be written, or one would be too far from the picture: none has moved.
     pub async fn follow_picture(&self, shown: Geometry) -> Result<usize, EditError> {
-        self.run_edit(move |desk| orientation::follow(desk, shown)).await
+        self.run_edit(move |tx| orientation::follow(tx, shown)).await
     }
 
     /// The same at a start. Blocks until it is on record.
@@ -269,8 +269,8 @@ impl Counts {
     /// As [`Counts::follow_picture`].
     pub fn follow_picture_now(&self, shown: Geometry) -> Result<usize, EditError> {
         let (tell, told) = std::sync::mpsc::sync_channel(1);
-        let make = move |desk: &CountsTransaction<'_>| orientation::follow(desk, shown);
-        self.push(Command::Edit(edit(make, move |answer| drop(tell.send(answer)))))?;
+        let make = move |tx: &CountsTransaction<'_>| orientation::follow(tx, shown);
+        self.push(CountsWrite::Edit(edit(make, move |answer| drop(tell.send(answer)))))?;
         told.recv_timeout(PIN_PATIENCE).unwrap_or(Err(EditError::Store(StoreError::Busy)))
     }
 
@@ -279,7 +279,7 @@ impl Counts {
     /// # Errors
     /// As for lines.
     pub async fn add_zone(&self, scene: Scene, draft: ZoneDraft) -> Result<ZoneRow, EditError> {
-        self.edit(move |desk| shapes::add(desk, scene, draft)).await
+        self.edit(move |tx| shapes::add(tx, scene, draft)).await
     }
 
     /// Changes a zone; `version`: only if it still has this one.
@@ -292,7 +292,7 @@ impl Counts {
         version: Option<u64>,
         draft: ZoneDraft,
     ) -> Result<ZoneRow, EditError> {
-        self.run_edit(move |desk| shapes::change(desk, id, version, draft)).await
+        self.run_edit(move |tx| shapes::change(tx, id, version, draft)).await
     }
 
     /// Deletes a zone.
@@ -300,7 +300,7 @@ impl Counts {
     /// # Errors
     /// As for lines.
     pub async fn delete_zone(&self, id: u64, version: Option<u64>) -> Result<(), EditError> {
-        self.run_edit(move |desk| shapes::delete::<ZoneRow>(desk, id, version)).await
+        self.run_edit(move |tx| shapes::delete::<ZoneRow>(tx, id, version)).await
     }
 
     /// Sets today's sums of a line (or of all of the scene that is shown) to zero from now on. Nothing is deleted.
@@ -308,7 +308,7 @@ impl Counts {
     /// # Errors
     /// There is no such line.
     pub async fn reset(&self, line: Option<u64>) -> Result<Reset, EditError> {
-        self.edit(move |desk| reset_tallies(desk, line)).await
+        self.edit(move |tx| reset_tallies(tx, line)).await
     }
 
     /// Takes a reset of the scene that is shown back.
@@ -316,7 +316,7 @@ impl Counts {
     /// # Errors
     /// There is none of this number.
     pub async fn undo_reset(&self, id: u64) -> Result<(), EditError> {
-        self.edit(move |desk| undo_reset(desk, id)).await
+        self.edit(move |tx| undo_reset(tx, id)).await
     }
 
     /// Puts what counting a recording again has found in the place of what was counted then; what gives way is kept
@@ -325,7 +325,7 @@ impl Counts {
     /// # Errors
     /// It is none, or a line that was counted on is gone or has been changed meanwhile.
     pub async fn recount(&self, recount: Recount) -> Result<Recounted, EditError> {
-        self.edit(move |desk| recounts::replace(desk, desk.calendar, &recount)).await
+        self.edit(move |tx| recounts::replace(tx, tx.calendar, &recount)).await
     }
 
     /// Tells days and hours in another time zone, or has days begin at another hour, from now on: all sums are made again,
@@ -335,7 +335,7 @@ impl Counts {
     /// It could not be written: all is as it was.
     pub async fn set_calendar(&self, zone: jiff::tz::TimeZone, day_starts: u8) -> Result<(), StoreError> {
         let (tell, told) = oneshot::channel();
-        self.push(Command::Calendar(Calendar::new(zone, day_starts), tell))?;
+        self.push(CountsWrite::Calendar(Calendar::new(zone, day_starts), tell))?;
         told.await.unwrap_or(Err(StoreError::Busy))
     }
 
@@ -349,9 +349,9 @@ impl Counts {
     /// # Errors
     /// It could not be written.
     pub async fn set_camera(&self, name: String) -> Result<(), StoreError> {
-        let rename = move |desk: &CountsTransaction<'_>| {
-            let run = desk.moment.run;
-            desk.connection
+        let rename = move |tx: &CountsTransaction<'_>| {
+            let run = tx.moment.run;
+            tx.connection
                 .execute("UPDATE runs SET camera = ?2 WHERE id = ?1", rusqlite::params![run, name])?;
             Ok(())
         };
@@ -371,12 +371,12 @@ impl Counts {
     /// # Errors
     /// It could not be written.
     pub async fn set_setting(&self, key: &'static str, value: Option<String>) -> Result<(), StoreError> {
-        let set = move |desk: &CountsTransaction<'_>| {
+        let set = move |tx: &CountsTransaction<'_>| {
             match value {
-                Some(value) => desk
+                Some(value) => tx
                     .connection
                     .execute("INSERT OR REPLACE INTO settings (key, value) VALUES (?1, ?2)", [key, &value])?,
-                None => desk.connection.execute("DELETE FROM settings WHERE key = ?1", [key])?,
+                None => tx.connection.execute("DELETE FROM settings WHERE key = ?1", [key])?,
             };
             Ok(())
         };
@@ -391,6 +391,11 @@ impl Counts {
         self.shared.lock_board().trouble.clone()
     }
 
+    /// Whether the wall clock is known to be right: what crosses now has a time that is sure.
+    pub fn is_clock_sure(&self) -> bool {
+        self.shared.live().is_some_and(|live| live.wall.is_sure)
+    }
+
     /// Crossings of this run that were lost, for more waited for the disk than can be kept in memory.
     pub fn lost_count(&self) -> u64 {
         self.shared.lock_board().lost
@@ -400,8 +405,8 @@ impl Counts {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn reader(&self) -> Result<Reader, StoreError> {
-        Reader::open_beside_writer(
+    pub fn reader(&self) -> Result<CountsReader, StoreError> {
+        CountsReader::open_beside_writer(
             &self.file,
             self.shared.calendar().0,
             Arc::clone(&self.clock),
@@ -416,11 +421,11 @@ impl Counts {
 
     /// What waits for the writer, for tests that take its turns.
     #[cfg(test)]
-    pub(super) fn taken(&self) -> std::collections::VecDeque<Command> {
+    pub(super) fn taken(&self) -> std::collections::VecDeque<CountsWrite> {
         self.shared.inbox.take_all()
     }
 
-    fn push(&self, command: Command) -> Result<(), StoreError> {
+    fn push(&self, command: CountsWrite) -> Result<(), StoreError> {
         self.shared.inbox.push(command, PATIENCE).map_err(|_| self.busy_error())
     }
 
@@ -437,13 +442,13 @@ impl Counts {
     /// Changes or deletes what was drawn: its name may be free for the operator's file then.
     async fn run_edit<T: Send + 'static>(
         &self,
-        make: impl FnOnce(&CountsTransaction<'_>) -> Result<T, Fault> + Send + 'static,
+        make: impl FnOnce(&CountsTransaction<'_>) -> Result<T, CountsFault> + Send + 'static,
     ) -> Result<T, EditError> {
         let shared = Arc::clone(&self.shared);
-        let make = move |desk: &CountsTransaction<'_>| {
-            let done = make(desk)?;
+        let make = move |tx: &CountsTransaction<'_>| {
+            let done = make(tx)?;
             let pinned =
-                if shared.has_skipped_pins() { Some(shared.pinned_by_file().pin(desk)?) } else { None };
+                if shared.has_skipped_pins() { Some(shared.pinned_by_file().pin(tx)?) } else { None };
             Ok((done, pinned))
         };
         let (done, pinned) = self.edit(make).await?;
@@ -455,11 +460,11 @@ impl Counts {
 
     async fn edit<T: Send + 'static>(
         &self,
-        make: impl FnOnce(&CountsTransaction<'_>) -> Result<T, Fault> + Send + 'static,
+        make: impl FnOnce(&CountsTransaction<'_>) -> Result<T, CountsFault> + Send + 'static,
     ) -> Result<T, EditError> {
         let (tell, told) = oneshot::channel();
         // Nobody waits any more: that is all right.
-        let mut command = Command::Edit(edit(make, move |answer| drop(tell.send(answer))));
+        let mut command = CountsWrite::Edit(edit(make, move |answer| drop(tell.send(answer))));
         let pause = Duration::from_millis(50);
         let mut waited = Duration::ZERO;
         loop {
@@ -477,18 +482,18 @@ impl Counts {
 
 /// An edit that tells how it ended: at once what is wrong with it, else after the commit.
 fn edit<T: Send + 'static>(
-    make: impl FnOnce(&CountsTransaction<'_>) -> Result<T, Fault> + Send + 'static,
+    make: impl FnOnce(&CountsTransaction<'_>) -> Result<T, CountsFault> + Send + 'static,
     tell: impl FnOnce(Result<T, EditError>) + Send + 'static,
-) -> Edit {
-    Box::new(move |desk| match make(desk) {
+) -> CountsJob {
+    Box::new(move |tx| match make(tx) {
         Ok(made) => Ok(Box::new(move |committed| tell(committed.map(|()| made).map_err(EditError::Store)))),
-        Err(Fault::Edit(error)) => {
+        Err(CountsFault::Edit(error)) => {
             tell(Err(error.clone()));
-            Err(Fault::Edit(error))
+            Err(CountsFault::Edit(error))
         }
-        Err(Fault::File(error)) => {
-            tell(Err(EditError::Store(store_error(desk.file, &error))));
-            Err(Fault::File(error))
+        Err(CountsFault::File(error)) => {
+            tell(Err(EditError::Store(store_error(tx.file, &error))));
+            Err(CountsFault::File(error))
         }
     })
 }

@@ -54,10 +54,10 @@ use super::{clock_correction, inbox, sqlite};
 
 pub use audit::{AuditEntry, AuditKind, AuditRow};
 pub use handle::Counts;
-pub use reader::{MOST_BUCKETS, Reader};
+pub use reader::{CountsReader, MOST_BUCKETS};
 pub use recounts::{FoundAgain, MOST_RECOUNTED, Recount, Recounted};
 pub use shared::Unpinned;
-pub use sums::opening::OpeningHours;
+pub use sums::opening::{OpeningHours, is_open};
 pub use types::*;
 
 /// How counts.db is kept.

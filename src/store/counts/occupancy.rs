@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::clock_correction::WallClock;
-use super::rows::{ReadError, unsigned};
+use super::rows::{CountsRowError, unsigned};
 use super::sums::calendar::Calendar;
 use super::{BucketSize, Occupancy, OccupancySpan, Scene};
 
@@ -23,7 +23,7 @@ pub fn insert(
     spans: &[OccupancySpan],
     run: i64,
     wall: WallClock,
-) -> Result<(), ReadError> {
+) -> Result<(), CountsRowError> {
     let mut row = connection.prepare(
         "INSERT INTO occupancy (run, scene, zone, watched_us, inside_us, most, most_after_us, mono_us, wall_us, sure)
          SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 WHERE EXISTS (SELECT 1 FROM zones WHERE id = ?3 AND NOT deleted)
@@ -49,7 +49,7 @@ pub fn insert(
 }
 
 /// Makes rows that are older than [`FINE_US`] rows of an hour, a day of them at a time. Times that may be mended yet are left.
-pub fn roll_up(connection: &Connection, calendar: &Calendar, now_us: i64) -> Result<(), ReadError> {
+pub fn roll_up(connection: &Connection, calendar: &Calendar, now_us: i64) -> Result<(), CountsRowError> {
     let limit_us = calendar.bucket(BucketSize::Hour, now_us.saturating_sub(FINE_US)).0;
     let rolled = "SELECT CAST(value AS INTEGER) FROM settings WHERE key = ?1";
     let rolled_us: Option<i64> = connection.query_row(rolled, [ROLLED], |row| row.get(0)).optional()?;
@@ -95,7 +95,7 @@ pub fn roll_up(connection: &Connection, calendar: &Calendar, now_us: i64) -> Res
     keep_rolled(connection, to_us)
 }
 
-fn keep_rolled(connection: &Connection, up_to_us: i64) -> Result<(), ReadError> {
+fn keep_rolled(connection: &Connection, up_to_us: i64) -> Result<(), CountsRowError> {
     let text = "INSERT OR REPLACE INTO settings (key, value) VALUES (?1, ?2)";
     connection.execute(text, params![ROLLED, up_to_us.to_string()])?;
     Ok(())
@@ -129,7 +129,7 @@ pub fn read(
     connection: &Connection,
     scene: Scene,
     bounds: &[(i64, i64)],
-) -> Result<BTreeMap<u64, Vec<Occupancy>>, ReadError> {
+) -> Result<BTreeMap<u64, Vec<Occupancy>>, CountsRowError> {
     let (Some(first), Some(last)) = (bounds.first(), bounds.last()) else { return Ok(BTreeMap::new()) };
     let empty = || {
         let bucket = |&(start_us, end_us): &(i64, i64)| Occupancy {

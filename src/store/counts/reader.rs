@@ -14,11 +14,12 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use super::audit;
 use super::clock_correction::{Clock, SystemClock};
 use super::coverage::counting_time::EXTEND_AFTER_US;
-use super::coverage::{self, Recounted, Shares, Span};
+use super::coverage::{self, CoverageSpan, LineNow, LineTimes, Recounted, Shares};
 use super::geometry::lines;
 use super::occupancy;
 use super::rows::{
-    ReadError, SELECT_CROSSINGS, SqlFilter, crossing, direction_of, parse_line_ids, parse_scene, unsigned,
+    CountsRowError, SELECT_CROSSINGS, SqlFilter, crossing, direction_of, number, parse_line_ids, parse_scene,
+    unsigned,
 };
 use super::schema::{FILE_NAME, open_to_read, store_error};
 use super::shared::CountsShared;
@@ -44,7 +45,7 @@ const NOT_BEGUN: &str = "not_begun";
 type Sums = BTreeMap<(u64, Arc<str>, Direction), u64>;
 
 /// A read-only connection. Its methods block.
-pub struct Reader {
+pub struct CountsReader {
     connection: Connection,
     file: std::path::PathBuf,
     calendar: Calendar,
@@ -53,19 +54,19 @@ pub struct Reader {
     shared: Option<Arc<CountsShared>>,
 }
 
-impl std::fmt::Debug for Reader {
+impl std::fmt::Debug for CountsReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Reader").field("file", &self.file).finish_non_exhaustive()
     }
 }
 
-impl Reader {
+impl CountsReader {
     /// Opens counts.db of a directory for reading, beside a daemon of another process or without one. Of
     /// `settings` the camera does not matter.
     ///
     /// # Errors
     /// There is none, it cannot be read, or its sums are made for another time zone or start of day.
-    pub fn open(settings: &CountsOptions) -> Result<Reader, StoreError> {
+    pub fn open(settings: &CountsOptions) -> Result<CountsReader, StoreError> {
         let file = settings.directory.join(FILE_NAME);
         if !file.exists() {
             return Err(StoreError::File {
@@ -88,7 +89,7 @@ impl Reader {
                 hint: Some(String::from("restart `tallycam serve` with the new time zone and start of day")),
             });
         }
-        Ok(Reader { connection, file, calendar, clock: Arc::new(SystemClock), shared: None })
+        Ok(CountsReader { connection, file, calendar, clock: Arc::new(SystemClock), shared: None })
     }
 
     /// Opens it beside the writer of this process.
@@ -97,9 +98,9 @@ impl Reader {
         calendar: Calendar,
         clock: Arc<dyn Clock + Sync>,
         shared: Arc<CountsShared>,
-    ) -> Result<Reader, StoreError> {
+    ) -> Result<CountsReader, StoreError> {
         let connection = open_to_read(file)?;
-        Ok(Reader { connection, file: file.to_owned(), calendar, clock, shared: Some(shared) })
+        Ok(CountsReader { connection, file: file.to_owned(), calendar, clock, shared: Some(shared) })
     }
 
     /// A page of crossings.
@@ -143,7 +144,7 @@ impl Reader {
         Ok(open_buckets(read, query.bucket, query.hours, &self.calendar, self.now_us()))
     }
 
-    /// How many were in each zone that is not deleted, by the number of the zone; buckets as for [`Reader::counts`]. A zone
+    /// How many were in each zone that is not deleted, by the number of the zone; buckets as for [`CountsReader::counts`]. A zone
     /// of which nothing is known is left out.
     pub fn occupancy(
         &self,
@@ -234,7 +235,7 @@ impl Reader {
                 let spans = self.spans_of_lines(timeline.clone(), &recounts, scene, &[row.id])?;
                 Ok((row, coverage::line_gaps(&spans, &all, scene, from_us, to_us)))
             };
-            let by_line = meant.into_iter().map(with_its_own).collect::<Result<_, ReadError>>()?;
+            let by_line = meant.into_iter().map(with_its_own).collect::<Result<_, CountsRowError>>()?;
             Ok(GapsByLine { all, by_line })
         })())
     }
@@ -246,13 +247,13 @@ impl Reader {
     }
 
     /// The time from `from_us` to when it was first said whether counting runs; all up to `to_us` if it never was.
-    fn span_before_counting(&self, from_us: i64, to_us: i64) -> Result<Span, ReadError> {
+    fn span_before_counting(&self, from_us: i64, to_us: i64) -> Result<CoverageSpan, CountsRowError> {
         let began_us = self.read_began()?.unwrap_or(to_us);
-        Ok(Span { from_us, to_us: began_us, scene: None, why: NOT_BEGUN.into() })
+        Ok(CoverageSpan { from_us, to_us: began_us, scene: None, why: NOT_BEGUN.into() })
     }
 
     /// When it was first said whether counting runs, wall time in microseconds; `None` if it never was.
-    fn read_began(&self) -> Result<Option<i64>, ReadError> {
+    fn read_began(&self) -> Result<Option<i64>, CountsRowError> {
         self.connection.query_row("SELECT min(from_us) FROM spans", [], |row| row.get(0))
     }
 
@@ -262,7 +263,7 @@ impl Reader {
     }
 
     /// When lines were moved between two wall times, deleted ones too: their numbers and the times, oldest first. A row
-    /// of [`Reader::lines`] has the last time only.
+    /// of [`CountsReader::lines`] has the last time only.
     pub fn line_moves(&self, from_us: u64, to_us: u64) -> Result<Vec<(u64, u64)>, StoreError> {
         self.map_error(lines::list_moves(&self.connection, number(from_us), number(to_us)))
     }
@@ -292,7 +293,7 @@ impl Reader {
         self.map_error(check::find_faults(&self.connection, &self.calendar))
     }
 
-    fn map_error<T>(&self, read: Result<T, ReadError>) -> Result<T, StoreError> {
+    fn map_error<T>(&self, read: Result<T, CountsRowError>) -> Result<T, StoreError> {
         read.map_err(|error| store_error(&self.file, &error))
     }
 
@@ -305,7 +306,7 @@ impl Reader {
         }
     }
 
-    fn read_crossings(&self, query: &CrossingsQuery) -> Result<Vec<Crossing>, ReadError> {
+    fn read_crossings(&self, query: &CrossingsQuery) -> Result<Vec<Crossing>, CountsRowError> {
         let mut conditions = SqlFilter::new("c.scene = ?", query.scene.as_str());
         conditions.add_any_of("c.line", query.lines.iter().map(|&id| Value::Integer(number(id))));
         conditions.add_any_of("c.class", query.classes.iter().map(|class| Value::Text(class.clone())));
@@ -338,7 +339,7 @@ impl Reader {
     }
 
     /// Numbers between which all crossings lie that are asked for; `None` if there are none.
-    fn bounds(&self, query: &CrossingsQuery) -> Result<Option<(i64, i64)>, ReadError> {
+    fn bounds(&self, query: &CrossingsQuery) -> Result<Option<(i64, i64)>, CountsRowError> {
         let mut conditions = SqlFilter::new("scene = ?", query.scene.as_str());
         if let Some(from_us) = query.from_us {
             conditions.add("start_us >= ?", self.calendar.bucket(BucketSize::Day, number(from_us)).0);
@@ -359,7 +360,7 @@ impl Reader {
         query: &CountsQuery,
         size: BucketSize,
         bounds: Vec<(i64, i64)>,
-    ) -> Result<Vec<BucketRow>, ReadError> {
+    ) -> Result<Vec<BucketRow>, CountsRowError> {
         let (Some(&(start, _)), Some(&(_, end))) = (bounds.first(), bounds.last()) else {
             return Ok(Vec::new());
         };
@@ -456,7 +457,13 @@ impl Reader {
     /// Spans that meet a time, that under way as long as it is now. Of certain lines (all if none is named), `scene` was
     /// counted only while one of them was drawn and could count something: else there is no count of them, which is no
     /// count of 0.
-    fn spans(&self, scene: Scene, lines: &[u64], from_us: i64, to_us: i64) -> Result<Vec<Span>, ReadError> {
+    fn spans(
+        &self,
+        scene: Scene,
+        lines: &[u64],
+        from_us: i64,
+        to_us: i64,
+    ) -> Result<Vec<CoverageSpan>, CountsRowError> {
         let spans = self.recorded_spans(from_us, to_us)?;
         self.spans_of_lines(spans, &self.recounts(from_us, to_us)?, scene, lines)
     }
@@ -464,11 +471,11 @@ impl Reader {
     /// The same of `spans` that nothing is cut off of yet.
     fn spans_of_lines(
         &self,
-        mut spans: Vec<Span>,
+        mut spans: Vec<CoverageSpan>,
         recounts: &[Recounted],
         scene: Scene,
         lines: &[u64],
-    ) -> Result<Vec<Span>, ReadError> {
+    ) -> Result<Vec<CoverageSpan>, CountsRowError> {
         if !lines.is_empty() {
             let LineTimes { drawn, able } = self.line_times(scene, lines)?;
             spans = coverage::clip_to_times(spans, scene, &drawn, "no_line");
@@ -481,20 +488,20 @@ impl Reader {
     }
 
     /// Spans as they are on record, and the one under way.
-    fn recorded_spans(&self, from_us: i64, to_us: i64) -> Result<Vec<Span>, ReadError> {
+    fn recorded_spans(&self, from_us: i64, to_us: i64) -> Result<Vec<CoverageSpan>, CountsRowError> {
         let mut query = self.connection.prepare(
             "SELECT from_us, to_us, scene, state FROM spans WHERE to_us > ?1 AND from_us < ?2 ORDER BY from_us, id",
         )?;
         let rows = query.query_map([from_us, to_us], |row| {
             let scene: Option<String> = row.get(2)?;
-            Ok(Span {
+            Ok(CoverageSpan {
                 from_us: row.get(0)?,
                 to_us: row.get(1)?,
                 scene: scene.map(|word| parse_scene(&word)).transpose()?,
                 why: row.get(3)?,
             })
         })?;
-        let mut spans = rows.collect::<Result<Vec<Span>, _>>()?;
+        let mut spans = rows.collect::<Result<Vec<CoverageSpan>, _>>()?;
         let now_us = self.now_us();
         match &self.shared {
             Some(shared) => {
@@ -504,7 +511,12 @@ impl Reader {
                         Coverage::Not(why) => (None, why),
                     };
                     if now_us > span.from_us && now_us > from_us && span.from_us < to_us {
-                        spans.push(Span { from_us: span.from_us, to_us: now_us, scene, why: why.into() });
+                        spans.push(CoverageSpan {
+                            from_us: span.from_us,
+                            to_us: now_us,
+                            scene,
+                            why: why.into(),
+                        });
                     }
                 }
             }
@@ -515,7 +527,7 @@ impl Reader {
 
     /// When each of these lines was drawn in `scene`, and when it could count something then: from, and to; for ever, if it
     /// still is so.
-    fn line_times(&self, scene: Scene, lines: &[u64]) -> Result<LineTimes, ReadError> {
+    fn line_times(&self, scene: Scene, lines: &[u64]) -> Result<LineTimes, CountsRowError> {
         let places = vec!["?"; lines.len()].join(", ");
         let mut query = self.connection.prepare(&format!(
             "SELECT c.line, c.what, c.wall_us FROM line_changes c JOIN lines l ON l.id = c.line
@@ -551,7 +563,7 @@ impl Reader {
 
     /// Times that were counted again from recordings: on the lines that were counted on then they are covered, whatever was
     /// so at the time.
-    fn recounts(&self, from_us: i64, to_us: i64) -> Result<Vec<Recounted>, ReadError> {
+    fn recounts(&self, from_us: i64, to_us: i64) -> Result<Vec<Recounted>, CountsRowError> {
         let mut query = self.connection.prepare(
             "SELECT s.from_us, s.to_us, s.scene, r.lines, r.id FROM recount_spans s JOIN recounts r ON r.id = s.recount
              WHERE s.to_us > ?1 AND s.from_us < ?2 ORDER BY s.recount",
@@ -565,7 +577,7 @@ impl Reader {
                 lines_of = (Some(recount), parse_line_ids(row.get_ref(3)?.as_str()?)?.collect());
             }
             let scene = Some(parse_scene(row.get_ref(2)?.as_str()?)?);
-            let span = Span { from_us: row.get(0)?, to_us: row.get(1)?, scene, why: "".into() };
+            let span = CoverageSpan { from_us: row.get(0)?, to_us: row.get(1)?, scene, why: "".into() };
             recounts.push(Recounted { span, lines: Arc::clone(&lines_of.1) });
         }
         Ok(recounts)
@@ -573,7 +585,7 @@ impl Reader {
 
     /// A daemon of another process is behind in telling: what it told last is so until now, if it has not
     /// ended and can be believed to run.
-    fn extend_to_now(&self, spans: &mut [Span], now_us: i64) -> Result<(), ReadError> {
+    fn extend_to_now(&self, spans: &mut [CoverageSpan], now_us: i64) -> Result<(), CountsRowError> {
         let newest = self
             .connection
             .query_row(
@@ -591,25 +603,4 @@ impl Reader {
         }
         Ok(())
     }
-}
-
-/// Times of lines, from and to.
-#[derive(Default)]
-struct LineTimes {
-    drawn: Vec<(i64, i64)>,
-    /// When they were drawn and the detector knew a class that they count.
-    able: Vec<(i64, i64)>,
-}
-
-/// How a line is after some of its changes.
-#[derive(Default)]
-struct LineNow {
-    drawn_since: Option<i64>,
-    is_unable: bool,
-    able_since: Option<i64>,
-}
-
-/// A number for SQLite, whose numbers have a sign.
-fn number(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
 }

@@ -14,10 +14,10 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::rows::{ReadError, direction_of, parse_line_ids, to_json, unsigned};
+use super::rows::{CountsRowError, direction_of, parse_line_ids, to_json, unsigned};
 use super::sums::calendar::Calendar;
-use super::sums::rollups::{Changes, RollupTable};
-use super::writer::transaction::{CountsTransaction, Fault};
+use super::sums::rollups::{RollupChanges, RollupTable};
+use super::writer::transaction::{CountsFault, CountsTransaction};
 use super::{BucketSize, EditError, Scene};
 use crate::base::unicode::is_unseen_control;
 use crate::vision::Direction;
@@ -109,13 +109,13 @@ fn stored_score(score: f32) -> f64 {
 
 /// Puts a recount in the place of what was counted.
 pub(super) fn replace(
-    desk: &CountsTransaction<'_>,
+    tx: &CountsTransaction<'_>,
     calendar: &Calendar,
     recount: &Recount,
-) -> Result<Recounted, Fault> {
+) -> Result<Recounted, CountsFault> {
     check(recount)?;
-    check_lines_unchanged(desk.connection, recount)?;
-    let there = load_crossings(desk.connection, calendar, recount)?;
+    check_lines_unchanged(tx.connection, recount)?;
+    let there = load_crossings(tx.connection, calendar, recount)?;
     let mut before: Vec<&Mark> = there.iter().map(|there| &there.mark).collect();
     before.sort_unstable();
     let marks = recount.crossings.iter().map(|found| {
@@ -124,21 +124,21 @@ pub(super) fn replace(
     let mut after: Vec<Mark> = marks.collect();
     after.sort_unstable();
     let is_same = before.iter().copied().eq(&after);
-    if is_same && is_already_covered(desk, recount)? {
+    if is_same && is_already_covered(tx, recount)? {
         return Ok(Recounted { id: None, superseded: 0, counted: 0 });
     }
-    let (id, run) = insert_recount(desk, recount)?;
+    let (id, run) = insert_recount(tx, recount)?;
     if is_same {
         // That it was looked at is new: where nothing had been counted, nothing crossed.
         return Ok(Recounted { id: Some(id as u64), superseded: 0, counted: 0 });
     }
-    let mut sums = Changes::new(calendar);
+    let mut sums = RollupChanges::new(calendar);
     for there in &there {
-        mark_superseded(desk.connection, id, there.id)?;
+        mark_superseded(tx.connection, id, there.id)?;
         sums.add(there.kind.clone(), there.wall_us, there.id, -1);
     }
-    insert(desk, run, recount, &mut sums)?;
-    sums.write(desk.connection)?;
+    insert(tx, run, recount, &mut sums)?;
+    sums.write(tx.connection)?;
     let (superseded, counted) = (there.len() as u64, recount.crossings.len() as u64);
     Ok(Recounted { id: Some(id as u64), superseded, counted })
 }
@@ -205,7 +205,7 @@ fn check(recount: &Recount) -> Result<(), EditError> {
 }
 
 /// Whether the lines are still those that were counted on.
-fn check_lines_unchanged(connection: &Connection, recount: &Recount) -> Result<(), Fault> {
+fn check_lines_unchanged(connection: &Connection, recount: &Recount) -> Result<(), CountsFault> {
     for &(id, version) in &recount.lines {
         let now: Option<(u64, bool)> = connection
             .query_row(
@@ -230,7 +230,7 @@ fn load_crossings(
     connection: &Connection,
     calendar: &Calendar,
     recount: &Recount,
-) -> Result<Vec<ExistingCrossings>, ReadError> {
+) -> Result<Vec<ExistingCrossings>, CountsRowError> {
     let (Some(&(from, _)), Some(&(_, to))) = (recount.spans.first(), recount.spans.last()) else {
         return Ok(Vec::new());
     };
@@ -266,8 +266,8 @@ fn load_crossings(
 }
 
 /// Notes the recount; gives its number and that of its run.
-fn insert_recount(desk: &CountsTransaction<'_>, recount: &Recount) -> Result<(i64, i64), ReadError> {
-    let (connection, at) = (desk.connection, desk.moment);
+fn insert_recount(tx: &CountsTransaction<'_>, recount: &Recount) -> Result<(i64, i64), CountsRowError> {
+    let (connection, at) = (tx.connection, tx.moment);
     connection.execute(
         "INSERT INTO runs (boot, camera, ended) SELECT boot, ?2, 1 FROM runs WHERE id = ?1",
         params![at.run, recount.camera],
@@ -289,7 +289,7 @@ fn insert_recount(desk: &CountsTransaction<'_>, recount: &Recount) -> Result<(i6
     )?;
     let id = connection.last_insert_rowid();
     // A time that may still be mended covers nothing: it would stay where it is when all else moves.
-    if has_final_times(desk, recount) {
+    if has_final_times(tx, recount) {
         let mut row = connection
             .prepare("INSERT INTO recount_spans (recount, scene, from_us, to_us) VALUES (?1, ?2, ?3, ?4)")?;
         for &(from, to) in &recount.spans {
@@ -300,14 +300,14 @@ fn insert_recount(desk: &CountsTransaction<'_>, recount: &Recount) -> Result<(i6
 }
 
 /// Whether earlier recounts cover the same times of the same lines already.
-fn is_already_covered(desk: &CountsTransaction<'_>, recount: &Recount) -> Result<bool, ReadError> {
-    if !has_final_times(desk, recount) {
+fn is_already_covered(tx: &CountsTransaction<'_>, recount: &Recount) -> Result<bool, CountsRowError> {
+    if !has_final_times(tx, recount) {
         return Ok(true);
     }
-    let mut of_span = desk.connection.prepare(
+    let mut of_span = tx.connection.prepare(
         "SELECT DISTINCT recount FROM recount_spans WHERE to_us = ?3 AND from_us = ?2 AND scene = ?1 ORDER BY recount",
     )?;
-    let mut lines_of = desk.connection.prepare("SELECT lines FROM recounts WHERE id = ?1")?;
+    let mut lines_of = tx.connection.prepare("SELECT lines FROM recounts WHERE id = ?1")?;
     // Thousands of spans have the same few recounts.
     let mut known: HashSet<Vec<i64>> = HashSet::new();
     for &(from, to) in &recount.spans {
@@ -331,15 +331,15 @@ fn is_already_covered(desk: &CountsTransaction<'_>, recount: &Recount) -> Result
 
 /// Whether its times stay as they are when this boot's clock is set: those that are known to be right, and those of
 /// another boot, which nothing mends any more.
-fn has_final_times(desk: &CountsTransaction<'_>, recount: &Recount) -> bool {
-    let began_us = desk.moment.wall_us.saturating_sub(desk.moment.mono_us);
+fn has_final_times(tx: &CountsTransaction<'_>, recount: &Recount) -> bool {
+    let began_us = tx.moment.wall_us.saturating_sub(tx.moment.mono_us);
     recount.is_time_sure
-        || desk.moment.is_sure
+        || tx.moment.is_sure
         || recount.spans.first().is_some_and(|&(from, _)| (from as i64) < began_us)
 }
 
 /// Takes a crossing out of what counts.
-fn mark_superseded(connection: &Connection, recount: i64, id: i64) -> Result<(), ReadError> {
+fn mark_superseded(connection: &Connection, recount: i64, id: i64) -> Result<(), CountsRowError> {
     connection
         .prepare(
             "INSERT INTO superseded (id, recount, run, scene, line, track, ordinal, class, direction, score,
@@ -356,16 +356,16 @@ fn mark_superseded(connection: &Connection, recount: i64, id: i64) -> Result<(),
 
 /// Puts what was found on record.
 fn insert(
-    desk: &CountsTransaction<'_>,
+    tx: &CountsTransaction<'_>,
     run: i64,
     recount: &Recount,
-    sums: &mut Changes<'_>,
-) -> Result<(), ReadError> {
-    let offset_us = desk.moment.wall_us.saturating_sub(desk.moment.mono_us);
-    let is_sure = has_final_times(desk, recount);
+    sums: &mut RollupChanges<'_>,
+) -> Result<(), CountsRowError> {
+    let offset_us = tx.moment.wall_us.saturating_sub(tx.moment.mono_us);
+    let is_sure = has_final_times(tx, recount);
     let mut found: Vec<&FoundAgain> = recount.crossings.iter().collect();
     found.sort_by_key(|found| (found.time_us, found.line, found.track, found.ordinal));
-    let mut row = desk.connection.prepare(
+    let mut row = tx.connection.prepare(
         "INSERT INTO crossings (run, scene, line, track, ordinal, class, direction, score, mono_us, wall_us, sure)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?;
@@ -384,7 +384,7 @@ fn insert(
             wall_us,
             is_sure
         ])?;
-        let id = desk.connection.last_insert_rowid();
+        let id = tx.connection.last_insert_rowid();
         let (class, direction) = (Arc::clone(&found.class), found.direction);
         sums.add(RollupTable { scene: recount.scene, line: found.line, class, direction }, wall_us, id, 1);
     }

@@ -8,50 +8,50 @@ use super::{Crossing, Scene};
 use crate::vision::{Anchor, Direction, Recrossing};
 
 /// A row that cannot be read: SQLite's fault, or a word that nobody wrote.
-pub(super) type ReadError = rusqlite::Error;
+pub(super) type CountsRowError = rusqlite::Error;
 
-fn unknown_word(what: &str, word: &str) -> ReadError {
-    ReadError::FromSqlConversionFailure(0, Type::Text, format!("no {what}: {word:?}").into())
+fn unknown_word(what: &str, word: &str) -> CountsRowError {
+    CountsRowError::FromSqlConversionFailure(0, Type::Text, format!("no {what}: {word:?}").into())
 }
 
 /// The scene of a word in the file.
-pub(super) fn parse_scene(word: &str) -> Result<Scene, ReadError> {
+pub(super) fn parse_scene(word: &str) -> Result<Scene, CountsRowError> {
     Scene::parse(word).ok_or_else(|| unknown_word("scene", word))
 }
 
 /// The direction of a word in the file.
-pub(super) fn direction_of(word: &str) -> Result<Direction, ReadError> {
+pub(super) fn direction_of(word: &str) -> Result<Direction, CountsRowError> {
     Direction::parse(word).ok_or_else(|| unknown_word("direction", word))
 }
 
 /// The anchor of a word in the file.
-pub(super) fn parse_anchor(word: &str) -> Result<Anchor, ReadError> {
+pub(super) fn parse_anchor(word: &str) -> Result<Anchor, CountsRowError> {
     Anchor::parse(word).ok_or_else(|| unknown_word("anchor", word))
 }
 
 /// The policy of a word in the file.
-pub(super) fn parse_recrossing(word: &str) -> Result<Recrossing, ReadError> {
+pub(super) fn parse_recrossing(word: &str) -> Result<Recrossing, CountsRowError> {
     Recrossing::parse(word).ok_or_else(|| unknown_word("policy", word))
 }
 
 /// A JSON value in a column.
-pub(super) fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, ReadError> {
+pub(super) fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, CountsRowError> {
     serde_json::from_str(text).map_err(|error| FromSqlError::other(error).into())
 }
 
 /// The numbers of the lines that a recount was on, of its column.
-pub(super) fn parse_line_ids(lines: &str) -> Result<impl Iterator<Item = u64>, ReadError> {
+pub(super) fn parse_line_ids(lines: &str) -> Result<impl Iterator<Item = u64>, CountsRowError> {
     let with_versions: Vec<(u64, u64)> = from_json(lines)?;
     Ok(with_versions.into_iter().map(|(line, _)| line))
 }
 
 /// A JSON value for a column.
-pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, ReadError> {
-    serde_json::to_string(value).map_err(|error| ReadError::ToSqlConversionFailure(Box::new(error)))
+pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, CountsRowError> {
+    serde_json::to_string(value).map_err(|error| CountsRowError::ToSqlConversionFailure(Box::new(error)))
 }
 
 /// A number that is never negative in a sound file.
-pub(super) fn unsigned(row: &Row<'_>, column: usize) -> Result<u64, ReadError> {
+pub(super) fn unsigned(row: &Row<'_>, column: usize) -> Result<u64, CountsRowError> {
     Ok(row.get::<_, i64>(column)?.max(0) as u64)
 }
 
@@ -62,7 +62,7 @@ pub(super) const SELECT_CROSSINGS: &str = "SELECT c.id, c.run, r.camera, c.scene
      FROM crossings c JOIN runs r ON r.id = c.run JOIN lines l ON l.id = c.line";
 
 /// A row of [`SELECT_CROSSINGS`].
-pub(super) fn crossing(row: &Row<'_>) -> Result<Crossing, ReadError> {
+pub(super) fn crossing(row: &Row<'_>) -> Result<Crossing, CountsRowError> {
     Ok(Crossing {
         id: unsigned(row, 0)?,
         run: unsigned(row, 1)?,
@@ -108,4 +108,9 @@ impl SqlFilter {
             self.values.extend(values);
         }
     }
+}
+
+/// A number for SQLite, whose numbers have a sign.
+pub(super) fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
 use super::StoreError;
-use super::sqlite::{self, ELSEWHERE, Foreign, LockFault, Shape, Unlockable};
+use super::sqlite::{self, ELSEWHERE, LockFault, SchemaShape, Unlockable, UnusableFile};
 use crate::base::private::{Lock, match_folder_owner};
 
 /// counts.db's name in its directory.
@@ -23,8 +23,8 @@ pub(in crate::store) const FILE_NAME: &str = "counts.db";
 const APPLICATION: i32 = 0x7461_6c79;
 
 /// What the file is known by.
-pub(in crate::store) const SHAPE: Shape =
-    Shape { name: FILE_NAME, application: APPLICATION, migrations: MIGRATIONS };
+pub(in crate::store) const SHAPE: SchemaShape =
+    SchemaShape { name: FILE_NAME, application: APPLICATION, migrations: MIGRATIONS };
 
 /// What brings a file from version n to n + 1. Entries are never changed once released.
 ///
@@ -159,15 +159,15 @@ pub(in crate::store) fn open_to_read(file: &Path) -> Result<Connection, StoreErr
 
 fn map_open_error(
     file: &Path,
-    opened: rusqlite::Result<Result<usize, Foreign>>,
+    opened: rusqlite::Result<Result<usize, UnusableFile>>,
 ) -> Result<usize, StoreError> {
     let (reason, hint) = match opened {
         Ok(Ok(version)) => return Ok(version),
-        Ok(Err(Foreign::Newer)) => (
+        Ok(Err(UnusableFile::Newer)) => (
             "it was written by a newer tallycam",
             "install that version again, or give this one another state directory; the file is left as it is",
         ),
-        Ok(Err(Foreign::NotOurs)) => (
+        Ok(Err(UnusableFile::NotOurs)) => (
             "it is a database, but not a counts database of tallycam",
             "move it away, or give tallycam another state directory; the file is left as it is",
         ),
@@ -310,7 +310,7 @@ mod tests {
         let mut connection = Connection::open_in_memory().expect("a database");
         const STEPS: [&str; 2] = ["CREATE TABLE one (a)", "ALTER TABLE one ADD COLUMN b"];
         let migrate = |connection: &mut Connection, version, migrations| {
-            Shape { migrations, ..SHAPE }.migrate(connection, version)
+            SchemaShape { migrations, ..SHAPE }.migrate(connection, version)
         };
         migrate(&mut connection, 0, &STEPS[..1]).expect("the first");
         assert_eq!(SHAPE.identify(&connection).expect("read").expect("a counts database"), 1);

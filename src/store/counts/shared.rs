@@ -10,8 +10,8 @@ use super::coverage::counting_time::OpenSpan;
 use super::geometry::shapes;
 use super::inbox::Inbox;
 use super::sums::calendar::Calendar;
-use super::writer::Command;
-use super::writer::transaction::{CountsTransaction, Fault};
+use super::writer::CountsWrite;
+use super::writer::transaction::{CountsFault, CountsTransaction};
 use super::{
     Count, Coverage, Crossing, EditError, LineDraft, LineRow, LineStatus, Scene, Tallies, ZoneDraft, ZoneRow,
 };
@@ -25,7 +25,7 @@ const BROADCAST: usize = 1024;
 
 /// What the writer shares with the handles.
 pub struct CountsShared {
-    pub inbox: Inbox<Command>,
+    pub inbox: Inbox<CountsWrite>,
     pub lines: watch::Sender<Arc<Vec<LineRow>>>,
     pub zones: watch::Sender<Arc<Vec<ZoneRow>>>,
     pub tallies: watch::Sender<Arc<Tallies>>,
@@ -71,9 +71,9 @@ pub struct Pinned {
 
 impl Pinned {
     /// Draws it; gives why, for each that is left out.
-    pub fn pin(self, desk: &CountsTransaction<'_>) -> Result<Vec<EditError>, Fault> {
-        let mut left_out = shapes::pin::<LineRow>(desk, self.lines)?;
-        left_out.extend(shapes::pin::<ZoneRow>(desk, self.zones)?);
+    pub fn pin(self, tx: &CountsTransaction<'_>) -> Result<Vec<EditError>, CountsFault> {
+        let mut left_out = shapes::pin::<LineRow>(tx, self.lines)?;
+        left_out.extend(shapes::pin::<ZoneRow>(tx, self.zones)?);
         Ok(left_out)
     }
 }

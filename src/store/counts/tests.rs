@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
 use super::clock_correction::Clock;
-use super::writer::Writer;
+use super::writer::CountsWriter;
 use super::*;
 use crate::base::ClockTime;
 use crate::vision::{Anchor, Direction, Recrossing};
@@ -70,7 +70,7 @@ impl Clock for Script {
 struct Bench {
     clock: Script,
     counts: Counts,
-    writer: Writer,
+    writer: CountsWriter,
     tracks: u64,
 }
 
@@ -157,7 +157,7 @@ impl Bench {
         self.turn();
     }
 
-    fn reader(&self) -> Reader {
+    fn reader(&self) -> CountsReader {
         self.counts.reader().expect("it can be read")
     }
 
@@ -304,6 +304,7 @@ fn a_clock_that_is_set_moves_what_is_not_sure_and_no_more() {
     clock.pass(60 * S);
     bench.record(line, Direction::Out, 1);
     assert_eq!(bench.all().iter().filter(|crossing| crossing.is_time_sure).count(), 0);
+    assert!(!bench.counts.is_clock_sure());
     // Somebody sets it by hand, wrongly by an hour; then the network does.
     clock.with(|clock| clock.wall = MONDAY + 60 * S + HOUR);
     bench.turn();
@@ -316,6 +317,7 @@ fn a_clock_that_is_set_moves_what_is_not_sure_and_no_more() {
     bench.turn();
     let times: Vec<(u64, bool)> = bench.all().iter().map(|c| (c.time_us, c.is_time_sure)).collect();
     assert_eq!(times, [(MONDAY, true), (MONDAY, true), (MONDAY + 60 * S, true)]);
+    assert!(bench.counts.is_clock_sure());
     assert_eq!(bench.reader().resets(Scene::Camera, 0, u64::MAX).expect("read")[0].time_us, MONDAY);
     assert_eq!(bench.reader().lines().expect("read")[0].created_us, MONDAY);
     let rows = bench.reader().counts(&chart(BucketSize::Hour, MONDAY, MONDAY + 60 * S)).expect("read");
@@ -981,8 +983,8 @@ fn another_calendar_makes_the_sums_anew() {
         assert_ne!(last.as_ref(), Some(&rows));
         last = Some(rows);
         let other = settings(folder.path(), "UTC0", day_starts);
-        assert!(Reader::open(&other).is_err(), "sums of one calendar are not shown as another's");
-        assert!(Reader::open(&settings(folder.path(), zone, day_starts)).is_ok());
+        assert!(CountsReader::open(&other).is_err(), "sums of one calendar are not shown as another's");
+        assert!(CountsReader::open(&settings(folder.path(), zone, day_starts)).is_ok());
     }
 }
 
@@ -1007,7 +1009,7 @@ fn the_calendar_and_the_name_change_while_it_counts() {
         let rows = bench.reader().counts(&chart(BucketSize::Day, MONDAY, MONDAY + 72 * HOUR)).expect("read");
         let sum = rows.iter().flat_map(|row| &row.counts).map(|count| count.count).sum::<u64>();
         assert_eq!(sum, 61 + n as u64);
-        assert!(Reader::open(&settings(folder.path(), zone, day_starts)).is_ok());
+        assert!(CountsReader::open(&settings(folder.path(), zone, day_starts)).is_ok());
         // What is told of today is what a start would tell.
         let told = bench.counts.subscribe_tallies().borrow().clone();
         let today =

@@ -2,12 +2,12 @@
 
 use rusqlite::{Connection, MAIN_DB, params};
 
-use super::rows::{ReadError, StoredSums, unsigned};
+use super::rows::{MediaRowError, StoredSums, unsigned};
 use super::schema::{GOING, THERE, chunk_id};
-use super::{Chunk, ChunkFrame, Ended, Origin, frames};
+use super::{Chunk, ChunkFrame, Ended, MediaOrigin, frames};
 
 /// The pictures of a row of `chunks`.
-pub(super) struct Pictures<'a> {
+pub(super) struct ChunkPictures<'a> {
     pub frames: &'a [ChunkFrame],
     pub jpegs: &'a [u8],
     pub size: (u32, u32),
@@ -16,9 +16,9 @@ pub(super) struct Pictures<'a> {
     pub last_us: Option<u64>,
 }
 
-impl<'a> From<&'a Chunk> for Pictures<'a> {
-    fn from(chunk: &'a Chunk) -> Pictures<'a> {
-        Pictures {
+impl<'a> From<&'a Chunk> for ChunkPictures<'a> {
+    fn from(chunk: &'a Chunk) -> ChunkPictures<'a> {
+        ChunkPictures {
             frames: &chunk.frames,
             jpegs: &chunk.jpegs,
             size: (chunk.width, chunk.height),
@@ -55,8 +55,8 @@ pub(super) fn insert(
     connection: &Connection,
     item: u64,
     sums: &mut StoredSums,
-    pictures: &Pictures<'_>,
-) -> Result<(), ReadError> {
+    pictures: &ChunkPictures<'_>,
+) -> Result<(), MediaRowError> {
     let (Some(first), Some(last)) = (pictures.frames.first(), pictures.frames.last()) else { return Ok(()) };
     let id = chunk_id(item, sums.next);
     let count = pictures.frames.len() as u64;
@@ -154,7 +154,7 @@ pub(super) fn close(
     item: u64,
     sums: &StoredSums,
     ended: Ended,
-) -> Result<(), ReadError> {
+) -> Result<(), MediaRowError> {
     if sums.frames == 0 {
         connection.execute("DELETE FROM items WHERE id = ?1", [item as i64])?;
         return Ok(());
@@ -185,11 +185,11 @@ pub(super) fn end_recording(
     item: u64,
     sums: &StoredSums,
     ended: Ended,
-) -> Result<(), ReadError> {
+) -> Result<(), MediaRowError> {
     close(connection, item, sums, ended)?;
     connection.execute(
         "UPDATE items SET state = ?2 WHERE id = ?1 AND origin = ?3",
-        params![item as i64, GOING, Origin::Import.as_str()],
+        params![item as i64, GOING, MediaOrigin::Import.as_str()],
     )?;
     Ok(())
 }
@@ -198,7 +198,7 @@ pub(super) fn end_recording(
 pub(super) fn end_leftover_recordings(
     connection: &Connection,
     under_way: impl Fn(u64) -> bool,
-) -> Result<usize, ReadError> {
+) -> Result<usize, MediaRowError> {
     let mut query = connection.prepare("SELECT id FROM items WHERE state = 1")?;
     let open: Vec<u64> = query.query_map([], |row| unsigned(row, 0))?.collect::<Result<_, _>>()?;
     let mut count = 0;
@@ -231,7 +231,7 @@ mod tests {
             let jpegs = vec![n as u8; 20_000 + 137 * n];
             let frames =
                 [ChunkFrame { at_us: n as u64, offset: 0, len: jpegs.len() as u32, sequence: n as u64 }];
-            let pictures = Pictures {
+            let pictures = ChunkPictures {
                 frames: &frames,
                 jpegs: &jpegs,
                 size: (640, 480),

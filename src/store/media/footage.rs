@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{ChunkRow, Item, MediaError, MediaReader, Origin};
+use super::{ChunkRow, Item, MediaError, MediaOrigin, MediaReader};
 use crate::media::film::{Film, FilmChunk, FilmError, FilmFormat, FilmFrame, Footage};
 
 /// The pictures of one recording. Reading blocks.
@@ -33,7 +33,7 @@ pub const TIME_LAPSE_STEP_US: u64 = 40_000;
 impl Item {
     /// From each picture to the next where it is shown, if that is not as it was taken: a time-lapse is faster.
     pub fn even_step_us(&self) -> Option<u64> {
-        (self.origin == Origin::TimeLapse).then_some(TIME_LAPSE_STEP_US)
+        (self.origin == MediaOrigin::TimeLapse).then_some(TIME_LAPSE_STEP_US)
     }
 }
 
@@ -152,7 +152,7 @@ pub fn film(item: &Item, rows: &[ChunkRow], format: FilmFormat) -> Result<Film, 
 mod tests {
     use std::convert::Infallible;
 
-    use super::super::{MediaKind, Origin};
+    use super::super::{MediaKind, MediaOrigin};
     use super::*;
 
     /// The head of a film needs no picture.
@@ -188,7 +188,7 @@ mod tests {
             bytes: 100,
             camera: String::new(),
             source: String::new(),
-            origin: Origin::Asked,
+            origin: MediaOrigin::Asked,
             note: String::new(),
             is_kept: false,
             is_open: false,

@@ -11,11 +11,11 @@ use tokio::sync::{oneshot, watch};
 use super::maintenance::jobs::Job;
 use super::retention::rules;
 use super::schema::{self, media_error, open_to_write};
-use super::writer::transaction::{Edit, Fault, MediaTransaction};
-use super::writer::{Command, Writer};
+use super::writer::transaction::{MediaFault, MediaJob, MediaTransaction};
+use super::writer::{MediaWrite, MediaWriter};
 use super::writer::{edits, rotate};
 use super::{
-    AsideFile, Chunk, Ended, Item, MediaEdit, MediaError, MediaReader, MediaSettings, MediaStatus,
+    AsideFile, Chunk, ClockWait, Ended, Item, MediaEdit, MediaError, MediaReader, MediaSettings, MediaStatus,
     NewRecording, NewSnapshot, RetentionPlan, RetentionRules, chunks, names, retention, storage,
 };
 use crate::base::{ClockTime, Worker};
@@ -40,7 +40,7 @@ const END_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the writer shares with the handles.
 pub(super) struct MediaShared {
-    pub inbox: Inbox<Command>,
+    pub inbox: Inbox<MediaWrite>,
     clock: Arc<dyn Clock + Sync>,
     /// Since when the wall clock has gone on without being set.
     steady_us: AtomicU64,
@@ -79,12 +79,21 @@ impl MediaShared {
         self.steady_us.store(now.monotonic_us, Ordering::Relaxed);
     }
 
-    /// `now`, its wall time believed only while something keeps the clock right or it has stood the test of time:
-    /// what is removed does not come back when the clock does.
-    pub(super) fn retention_now(&self, now: ClockTime) -> ClockTime {
+    /// What keeps all that is too old from going at `now`: the wall time is believed only while something keeps the clock
+    /// right or it has stood the test of time.
+    fn clock_wait(&self, now: ClockTime) -> Option<ClockWait> {
+        if !now.wall_trusted {
+            return Some(ClockWait::Unset);
+        }
         let steady_us = now.monotonic_us.saturating_sub(self.steady_us.load(Ordering::Relaxed));
-        let is_believed = steady_us >= STEADY_US || self.clock.is_synchronised();
-        ClockTime { wall_trusted: now.wall_trusted && is_believed, ..now }
+        let left_us = STEADY_US.saturating_sub(steady_us);
+        (left_us > 0 && !self.clock.is_synchronised())
+            .then(|| ClockWait::Until(now.wall_us.saturating_add(left_us)))
+    }
+
+    /// `now`, its wall time believed only if nothing waits for the clock.
+    pub(super) fn retention_now(&self, now: ClockTime) -> ClockTime {
+        ClockTime { wall_trusted: self.clock_wait(now).is_none(), ..now }
     }
 
     /// The rules in force.
@@ -238,13 +247,13 @@ impl Media {
     pub(super) fn open_parts(
         settings: MediaSettings,
         clock: Arc<dyn Clock + Sync>,
-    ) -> Result<(Media, Writer), MediaError> {
+    ) -> Result<(Media, MediaWriter), MediaError> {
         let lock = schema::lock(&settings.directory)?;
         rotate::complete(&settings.directory)?;
         let file = settings.directory.join(schema::FILE_NAME);
         let connection = open_to_write(&file)?;
         let shared = Arc::new(MediaShared::new(settings.retention.clone(), Arc::clone(&clock)));
-        let writer = Writer::new(connection, lock, settings, file.clone(), clock, Arc::clone(&shared))
+        let writer = MediaWriter::new(connection, lock, settings, file.clone(), clock, Arc::clone(&shared))
             .map_err(|error| media_error(&file, &error))?;
         Ok((Media { shared, file }, writer))
     }
@@ -283,7 +292,7 @@ impl Media {
     /// # Errors
     /// The name is none or taken, or the disk does not take it: then there is neither row nor picture.
     pub async fn add_snapshot(&self, snapshot: NewSnapshot) -> Result<Item, MediaError> {
-        self.run_edit(move |desk| edits::add_snapshot(desk, snapshot)).await
+        self.run_edit(move |tx| edits::add_snapshot(tx, snapshot)).await
     }
 
     /// Begins a recording. Its row is there at once, open, without pictures. Blocks until then.
@@ -293,8 +302,8 @@ impl Media {
     pub fn begin_recording(&self, recording: NewRecording) -> Result<RecordingHandle, MediaError> {
         let (tell, told) = mpsc::sync_channel(1);
         let shared = Arc::clone(&self.shared);
-        let begin = move |desk: &mut MediaTransaction<'_>| {
-            let id = edits::insert_recording(desk, recording)?;
+        let begin = move |tx: &mut MediaTransaction<'_>| {
+            let id = edits::insert_recording(tx, recording)?;
             let track = Arc::new(Track::new(id));
             Ok(RecordingHandle { track, shared, is_ended: false })
         };
@@ -309,7 +318,7 @@ impl Media {
         };
         self.shared
             .inbox
-            .push(Command::Edit(Some(edit(begin, tell))), PATIENCE)
+            .push(MediaWrite::Edit(Some(edit(begin, tell))), PATIENCE)
             .map_err(|_| MediaError::Busy)?;
         told.recv_timeout(END_PATIENCE).unwrap_or(Err(MediaError::Busy))
     }
@@ -319,7 +328,7 @@ impl Media {
     /// # Errors
     /// [`MediaError`].
     pub async fn edit(&self, id: u64, version: Option<u64>, edit: MediaEdit) -> Result<Item, MediaError> {
-        self.run_edit(move |desk| edits::edit(desk, id, version, edit)).await
+        self.run_edit(move |tx| edits::edit(tx, id, version, edit)).await
     }
 
     /// Has retention leave items alone, or no longer: all or none, in one transaction. Those that are so already do
@@ -328,7 +337,7 @@ impl Media {
     /// # Errors
     /// One is not there.
     pub async fn set_kept(&self, ids: Vec<u64>, is_kept: bool) -> Result<(), MediaError> {
-        self.run_edit(move |desk| edits::set_kept(desk, &ids, is_kept)).await
+        self.run_edit(move |tx| edits::set_kept(tx, &ids, is_kept)).await
     }
 
     /// Removes items, all or none; answers when they are gone from every list. Their room is freed in time.
@@ -336,7 +345,7 @@ impl Media {
     /// # Errors
     /// One is not there, or is being recorded.
     pub async fn remove(&self, ids: Vec<u64>) -> Result<(), MediaError> {
-        self.run_edit(move |desk| edits::remove(desk, &ids)).await
+        self.run_edit(move |tx| edits::remove(tx, &ids)).await
     }
 
     /// Removes an item; `version`: only if it still has this one.
@@ -344,7 +353,7 @@ impl Media {
     /// # Errors
     /// As for several, or it has been changed.
     pub async fn remove_one(&self, id: u64, version: Option<u64>) -> Result<(), MediaError> {
-        self.run_edit(move |desk| edits::remove_one(desk, id, version)).await
+        self.run_edit(move |tx| edits::remove_one(tx, id, version)).await
     }
 
     /// Sets the file aside under a name with the date and begins an empty one. A recording under way is closed in the
@@ -355,7 +364,7 @@ impl Media {
     /// [`MediaError`]; then the old one stays in use.
     pub async fn recreate(&self) -> Result<AsideFile, MediaError> {
         let (tell, told) = oneshot::channel();
-        self.push(Command::Anew(tell)).await?;
+        self.push(MediaWrite::Anew(tell)).await?;
         told.await.unwrap_or(Err(MediaError::Busy))
     }
 
@@ -365,7 +374,7 @@ impl Media {
     /// There is none of this name.
     pub async fn delete_aside_file(&self, name: String) -> Result<(), MediaError> {
         let directory = self.file.parent().unwrap_or(Path::new(".")).to_owned();
-        self.run_edit(move |_| rotate::remove(&directory, &name).map_err(Fault::from)).await
+        self.run_edit(move |_| rotate::remove(&directory, &name).map_err(MediaFault::from)).await
     }
 
     /// Something small that outlives restarts, such as rules made on the page; [`MediaReader::setting`] gives it.
@@ -373,7 +382,7 @@ impl Media {
     /// # Errors
     /// It could not be written.
     pub async fn set_setting(&self, key: &'static str, value: Option<String>) -> Result<(), MediaError> {
-        self.run_edit(move |desk| edits::set_setting(desk, key, value.as_deref())).await
+        self.run_edit(move |tx| edits::set_setting(tx, key, value.as_deref())).await
     }
 
     /// The rules that were made on the page, if any, from now on; those of `pinned` (keys of the configuration's
@@ -399,8 +408,7 @@ impl Media {
         Ok(())
     }
 
-    /// What `rules` would delete that those in force leave. A clock that is not known to be right is believed here: it may be
-    /// right in a minute. Blocks.
+    /// What `rules` would delete that those in force leave, as [`Media::deleted_by`]. Blocks.
     ///
     /// # Errors
     /// As [`Media::save_retention`], or the file cannot be read.
@@ -410,13 +418,39 @@ impl Media {
         if !retention::is_lower(&in_force, rules) {
             return Ok(RetentionPlan::default());
         }
-        let now = ClockTime { wall_trusted: true, ..self.retention_now() };
         let reader = self.reader()?;
-        let mut plan = reader.plan(rules, now)?;
+        let mut plan = self.deleted_by(&reader, rules)?;
         let anyway: HashSet<u64> =
-            reader.plan(&in_force, now)?.goes.iter().map(|(item, _)| item.id).collect();
+            self.deleted_by(&reader, &in_force)?.goes.iter().map(|(item, _)| item.id).collect();
         plan.goes.retain(|(item, _)| !anyway.contains(&item.id));
+        plan.waits = plan.waits.filter(|_| plan.has_too_old());
         Ok(plan)
+    }
+
+    /// What `rules` delete: at once, and what is too old as soon as the clock is believed, which may be in a minute
+    /// ([`RetentionPlan::waits`]).
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn deleted_by(
+        &self,
+        reader: &MediaReader,
+        rules: &RetentionRules,
+    ) -> Result<RetentionPlan, MediaError> {
+        let mut now = self.shared.clock.now();
+        let waits = self.shared.clock_wait(now);
+        if waits == Some(ClockWait::Unset) {
+            // What it will be set to is not before what is there.
+            now.wall_us = now.wall_us.max(reader.newest_us()?);
+        }
+        let mut plan = reader.plan(rules, ClockTime { wall_trusted: true, ..now })?;
+        plan.waits = waits.filter(|_| plan.has_too_old());
+        Ok(plan)
+    }
+
+    /// What keeps all that is too old from going at present.
+    pub fn clock_wait(&self) -> Option<ClockWait> {
+        self.shared.clock_wait(self.shared.clock.now())
     }
 
     fn check_rules(&self, rules: &RetentionRules) -> Result<(), MediaError> {
@@ -426,7 +460,9 @@ impl Media {
             && least > total
         {
             return Err(MediaError::Wrong(format!(
-                "{least} bytes cannot stay free: the file system has {total} in all"
+                "{:.1} GB cannot stay free: the file system has {:.1} GB in all",
+                least as f64 / 1e9,
+                total as f64 / 1e9
             )));
         }
         Ok(())
@@ -440,13 +476,13 @@ impl Media {
         *kept = rules;
         drop(kept);
         // A writer that has ended keeps no rule.
-        let _ = self.shared.inbox.push_unbounded(Command::Rules(is_lower));
+        let _ = self.shared.inbox.push_unbounded(MediaWrite::Rules(is_lower));
     }
 
     /// What is added from now on is from the camera of this name, and has its date in this time zone.
     pub fn set_camera_and_zone(&self, camera: String, zone: jiff::tz::TimeZone) {
         // A writer that has ended adds nothing.
-        let _ = self.shared.inbox.push_unbounded(Command::Words(camera, zone));
+        let _ = self.shared.inbox.push_unbounded(MediaWrite::Words(camera, zone));
     }
 
     /// The rules in force.
@@ -467,12 +503,12 @@ impl Media {
 
     /// Has the writer begin long work.
     pub(super) async fn run(&self, job: impl Job + 'static) -> Result<(), MediaError> {
-        self.push(Command::Job(Box::new(job))).await
+        self.push(MediaWrite::Job(Box::new(job))).await
     }
 
     /// What waits for the writer, for tests that take its turns.
     #[cfg(test)]
-    pub(super) fn taken(&self) -> std::collections::VecDeque<Command> {
+    pub(super) fn taken(&self) -> std::collections::VecDeque<MediaWrite> {
         self.shared.inbox.take_all()
     }
 
@@ -485,15 +521,15 @@ impl Media {
     /// Has a change made and waits for its commit, without holding a thread.
     pub(super) async fn run_edit<T: Send + 'static>(
         &self,
-        make: impl FnOnce(&mut MediaTransaction<'_>) -> Result<T, Fault> + Send + 'static,
+        make: impl FnOnce(&mut MediaTransaction<'_>) -> Result<T, MediaFault> + Send + 'static,
     ) -> Result<T, MediaError> {
         let (tell, told) = oneshot::channel();
         // Nobody waits any more: that is all right.
-        self.push(Command::Edit(Some(edit(make, move |answer| drop(tell.send(answer)))))).await?;
+        self.push(MediaWrite::Edit(Some(edit(make, move |answer| drop(tell.send(answer)))))).await?;
         told.await.unwrap_or(Err(MediaError::Busy))
     }
 
-    async fn push(&self, mut command: Command) -> Result<(), MediaError> {
+    async fn push(&self, mut command: MediaWrite) -> Result<(), MediaError> {
         let pause = Duration::from_millis(50);
         let mut waited = Duration::ZERO;
         loop {
@@ -510,26 +546,26 @@ impl Media {
 
 /// A change that tells how it ended: at once what is wrong with it, else after the commit.
 fn edit<T: Send + 'static>(
-    make: impl FnOnce(&mut MediaTransaction<'_>) -> Result<T, Fault> + Send + 'static,
+    make: impl FnOnce(&mut MediaTransaction<'_>) -> Result<T, MediaFault> + Send + 'static,
     tell: impl FnOnce(Result<T, MediaError>) + Send + 'static,
-) -> Edit {
-    Box::new(move |desk| {
-        let desk = match desk {
-            Ok(desk) => desk,
+) -> MediaJob {
+    Box::new(move |tx| {
+        let tx = match tx {
+            Ok(tx) => tx,
             Err(error) => {
                 tell(Err(error.clone()));
-                return Err(Fault::Edit(error));
+                return Err(MediaFault::Edit(error));
             }
         };
-        match make(desk) {
+        match make(tx) {
             Ok(made) => Ok(Box::new(move |committed| tell(committed.map(|()| made)))),
-            Err(Fault::Edit(error)) => {
+            Err(MediaFault::Edit(error)) => {
                 tell(Err(error.clone()));
-                Err(Fault::Edit(error))
+                Err(MediaFault::Edit(error))
             }
-            Err(Fault::File(error)) => {
-                tell(Err(media_error(desk.file, &error)));
-                Err(Fault::File(error))
+            Err(MediaFault::File(error)) => {
+                tell(Err(media_error(tx.file, &error)));
+                Err(MediaFault::File(error))
             }
         }
     })
@@ -635,8 +671,8 @@ impl RecordingHandle {
         let shared = Arc::clone(&self.shared);
         let Some(item) = self.end(Ended::Interrupted)? else { return Ok(()) };
         let (tell, told) = mpsc::sync_channel(1);
-        let remove = edit(move |desk| edits::remove(desk, &[item.id]), move |answer| drop(tell.send(answer)));
-        shared.inbox.push(Command::Edit(Some(remove)), PATIENCE).map_err(|_| MediaError::Busy)?;
+        let remove = edit(move |tx| edits::remove(tx, &[item.id]), move |answer| drop(tell.send(answer)));
+        shared.inbox.push(MediaWrite::Edit(Some(remove)), PATIENCE).map_err(|_| MediaError::Busy)?;
         told.recv_timeout(END_PATIENCE).unwrap_or(Err(MediaError::Busy))
     }
 
@@ -648,7 +684,7 @@ impl RecordingHandle {
     pub fn end(mut self, ended: Ended) -> Result<Option<Item>, MediaError> {
         let (tell, told) = mpsc::sync_channel(1);
         self.is_ended = true;
-        let command = Command::End(Arc::clone(&self.track), ended, Some(tell));
+        let command = MediaWrite::End(Arc::clone(&self.track), ended, Some(tell));
         let answer = match self.shared.inbox.push_unbounded(command) {
             Ok(()) => told.recv_timeout(END_PATIENCE).unwrap_or(Err(MediaError::Busy)),
             Err(_) => Err(MediaError::Busy),
@@ -669,14 +705,14 @@ impl RecordingHandle {
         if state.closed.is_some() || state.waiting >= MOST_WAITING {
             return Err(RefusedChunk(chunk));
         }
-        match self.shared.inbox.push_unbounded(Command::Chunk(Arc::clone(&self.track), chunk, false)) {
+        match self.shared.inbox.push_unbounded(MediaWrite::Chunk(Arc::clone(&self.track), chunk, false)) {
             Ok(()) => {
                 state.waiting += 1;
                 Ok(state.spare.pop().unwrap_or_default())
             }
-            Err(Full::Full(Command::Chunk(_, chunk, _)) | Full::Closed(Command::Chunk(_, chunk, _))) => {
-                Err(RefusedChunk(chunk))
-            }
+            Err(
+                Full::Full(MediaWrite::Chunk(_, chunk, _)) | Full::Closed(MediaWrite::Chunk(_, chunk, _)),
+            ) => Err(RefusedChunk(chunk)),
             Err(_) => Err(RefusedChunk(Chunk::default())),
         }
     }
@@ -685,7 +721,7 @@ impl RecordingHandle {
 impl Drop for RecordingHandle {
     fn drop(&mut self) {
         if !self.is_ended {
-            let end = Command::End(Arc::clone(&self.track), Ended::Interrupted, None);
+            let end = MediaWrite::End(Arc::clone(&self.track), Ended::Interrupted, None);
             // When the writer has ended it has closed the recording.
             let _ = self.shared.inbox.push_unbounded(end);
         }

@@ -42,6 +42,6 @@ pub use footage::{Cut, CutFootage, StoredFootage, clip, film};
 pub use handle::{Media, RecordingHandle, RefusedChunk, Spare, Written, offline_retention_now};
 pub use maintenance::backup_verify::verify_copy;
 pub use maintenance::check::check_offline;
-pub use names::{Said, check_day, parse_date};
+pub use names::{Said, check_day, parse_date, wrong_field};
 pub use reader::MediaReader;
 pub use types::*;

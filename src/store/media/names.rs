@@ -4,7 +4,7 @@
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
 
-use super::{MediaError, MediaKind};
+use super::{MediaEdit, MediaError, MediaKind};
 use crate::base::unicode::{is_blank, is_unseen_control};
 
 /// Characters of a name at most.
@@ -40,6 +40,19 @@ pub(super) fn check_date(date: &str) -> Result<(), MediaError> {
         )));
     }
     if is_invalid_day(date) { Err(invalid_day(date)) } else { Ok(()) }
+}
+
+/// Which field of an edit is refused.
+pub fn wrong_field(edit: &MediaEdit) -> Option<&'static str> {
+    let is_wrong = |text: &Option<String>, check: fn(&str) -> Result<(), MediaError>| {
+        text.as_deref().is_some_and(|text| check(text).is_err())
+    };
+    let all = [
+        ("name", is_wrong(&edit.name, check_name)),
+        ("date", is_wrong(&edit.date, check_date)),
+        ("note", is_wrong(&edit.note, check_note)),
+    ];
+    all.into_iter().find(|(_, is_wrong)| *is_wrong).map(|(field, _)| field)
 }
 
 /// Refuses what is neither a day nor a time on one that an item can have in `zone`: whoever sets a date now means one.

@@ -12,7 +12,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, MAIN_DB, OptionalExtension, params, params_from_iter};
 
 use super::retention::apply as apply_retention;
-use super::rows::{self, ReadError, SELECT_CHUNKS, SELECT_ITEMS};
+use super::rows::{self, MediaRowError, SELECT_CHUNKS, SELECT_ITEMS};
 use super::schema::{chunk_id, media_error, open_to_read};
 use super::{
     ChunkFrame, ChunkRow, Item, MediaError, MediaKind, MediaPage, MediaQuery, RetentionPlan, RetentionRules,
@@ -208,6 +208,12 @@ impl MediaReader {
         }))
     }
 
+    /// When the newest item came in, in microseconds since 1970; 0 where there is none.
+    pub(super) fn newest_us(&self) -> Result<u64, MediaError> {
+        let newest = "SELECT ifnull(max(added_us), 0) FROM items WHERE state < 2";
+        self.map_error(self.connection.query_row(newest, [], |row| rows::unsigned(row, 0)))
+    }
+
     /// Something small that outlives restarts, as [`super::Media::set_setting`] left it.
     ///
     /// # Errors
@@ -229,7 +235,7 @@ impl MediaReader {
         Ok(saved.map_or(rules.clone(), |saved| super::retention::rules::overlay_rules(rules, &saved, pinned)))
     }
 
-    fn read_list(&self, query: &MediaQuery, cursor: Option<(i64, i64)>) -> Result<MediaPage, ReadError> {
+    fn read_list(&self, query: &MediaQuery, cursor: Option<(i64, i64)>) -> Result<MediaPage, MediaRowError> {
         let mut text = format!("{SELECT_ITEMS} WHERE state < 2");
         let mut values: Vec<Value> = Vec::new();
         let mut also = |condition: &str, value: Value| {
@@ -275,7 +281,7 @@ impl MediaReader {
     }
 
     /// The newest chunk that begins at or before `at_us`, found by halving the range of numbers.
-    fn search(&self, id: u64, at_us: u64) -> Result<Option<ChunkRow>, ReadError> {
+    fn search(&self, id: u64, at_us: u64) -> Result<Option<ChunkRow>, MediaRowError> {
         let upward = format!("{SELECT_CHUNKS} WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1");
         let downward = format!("{SELECT_CHUNKS} WHERE id >= ?1 AND id < ?2 ORDER BY id DESC LIMIT 1");
         let (mut first_from, mut last_to) =
@@ -320,7 +326,7 @@ impl MediaReader {
         chunk: u64,
         offset: usize,
         len: Option<usize>,
-    ) -> Result<Option<Bytes>, ReadError> {
+    ) -> Result<Option<Bytes>, MediaRowError> {
         self.in_transaction(|| {
             let row = chunk_id(id, chunk);
             let is_there: bool = self.connection.query_row(
@@ -344,13 +350,13 @@ impl MediaReader {
         })
     }
 
-    fn has_item(&self, id: u64) -> Result<bool, ReadError> {
+    fn has_item(&self, id: u64) -> Result<bool, MediaRowError> {
         let text = "SELECT EXISTS (SELECT 1 FROM items WHERE id = ?1 AND state < 2)";
         self.connection.query_row(text, [id as i64], |row| row.get(0))
     }
 
     /// One read transaction around what takes several looks; within another one it is part of that.
-    fn in_transaction<T>(&self, read: impl FnOnce() -> Result<T, ReadError>) -> Result<T, ReadError> {
+    fn in_transaction<T>(&self, read: impl FnOnce() -> Result<T, MediaRowError>) -> Result<T, MediaRowError> {
         if !self.connection.is_autocommit() {
             return read();
         }
@@ -360,7 +366,7 @@ impl MediaReader {
         Ok(read)
     }
 
-    fn map_error<T>(&self, read: Result<T, ReadError>) -> Result<T, MediaError> {
+    fn map_error<T>(&self, read: Result<T, MediaRowError>) -> Result<T, MediaError> {
         read.map_err(|error| media_error(&self.file, &error))
     }
 }

@@ -4,18 +4,18 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::schema::{OPEN, chunk_id, chunk_number};
-use super::{ChunkRow, Ended, Item, MediaKind, Origin};
+use super::{ChunkRow, Ended, Item, MediaKind, MediaOrigin};
 
 /// SQLite's fault, or something in a row that nobody wrote.
-pub(super) type ReadError = rusqlite::Error;
+pub(super) type MediaRowError = rusqlite::Error;
 
 /// A row that says what nobody wrote.
-pub(super) fn unreadable_row(what: &str, word: &str) -> ReadError {
-    ReadError::FromSqlConversionFailure(0, Type::Text, format!("no {what}: {word:?}").into())
+pub(super) fn unreadable_row(what: &str, word: &str) -> MediaRowError {
+    MediaRowError::FromSqlConversionFailure(0, Type::Text, format!("no {what}: {word:?}").into())
 }
 
 /// A number that is never negative in a sound file.
-pub(super) fn unsigned(row: &Row<'_>, column: usize) -> Result<u64, ReadError> {
+pub(super) fn unsigned(row: &Row<'_>, column: usize) -> Result<u64, MediaRowError> {
     Ok(row.get::<_, i64>(column)?.max(0) as u64)
 }
 
@@ -24,7 +24,7 @@ pub(super) const SELECT_ITEMS: &str = "SELECT id, name, kind, date, at_us, boot 
      duration_us, frames, gaps, width, height, bytes, camera, source, origin, note, kept, state, version FROM items";
 
 /// A row of [`SELECT_ITEMS`]; of one that is open the sums are those of its row, which are zero: see [`complete`].
-pub(super) fn read_item(row: &Row<'_>) -> Result<Item, ReadError> {
+pub(super) fn read_item(row: &Row<'_>) -> Result<Item, MediaRowError> {
     let kind = row.get_ref(2)?.as_str()?;
     let origin = row.get_ref(15)?.as_str()?;
     Ok(Item {
@@ -43,7 +43,7 @@ pub(super) fn read_item(row: &Row<'_>) -> Result<Item, ReadError> {
         bytes: unsigned(row, 12)?,
         camera: row.get(13)?,
         source: row.get(14)?,
-        origin: Origin::parse(origin).ok_or_else(|| unreadable_row("origin", origin))?,
+        origin: MediaOrigin::parse(origin).ok_or_else(|| unreadable_row("origin", origin))?,
         note: row.get(16)?,
         is_kept: row.get(17)?,
         is_open: row.get::<_, i64>(18)? == OPEN,
@@ -52,14 +52,14 @@ pub(super) fn read_item(row: &Row<'_>) -> Result<Item, ReadError> {
 }
 
 /// An item that is there, with the sums of its chunks if it is being recorded.
-pub(super) fn item_of(connection: &Connection, id: u64) -> Result<Option<Item>, ReadError> {
+pub(super) fn item_of(connection: &Connection, id: u64) -> Result<Option<Item>, MediaRowError> {
     let text = format!("{SELECT_ITEMS} WHERE id = ?1 AND state < 2");
     let found = connection.query_row(&text, [id as i64], read_item).optional()?;
     found.map(|item| complete(connection, item)).transpose()
 }
 
 /// Adds to an item that is being recorded what its chunks say.
-pub(super) fn complete(connection: &Connection, mut item: Item) -> Result<Item, ReadError> {
+pub(super) fn complete(connection: &Connection, mut item: Item) -> Result<Item, MediaRowError> {
     if item.is_open
         && let Some(sums) = StoredSums::read(connection, item.id)?
     {
@@ -93,7 +93,7 @@ pub(super) struct StoredSums {
 
 impl StoredSums {
     /// As the chunks have them; `None`: there are none.
-    pub(super) fn read(connection: &Connection, item: u64) -> Result<Option<StoredSums>, ReadError> {
+    pub(super) fn read(connection: &Connection, item: u64) -> Result<Option<StoredSums>, MediaRowError> {
         let range = [chunk_id(item, 0), chunk_id(item + 1, 0)];
         let newest = connection
             .query_row(
@@ -129,7 +129,7 @@ impl StoredSums {
 }
 
 /// Gaps of an item that none of its chunks tells: the lost end of a recording that was cut short.
-pub(super) fn gaps_at_end(connection: &Connection, item: u64) -> Result<u64, ReadError> {
+pub(super) fn gaps_at_end(connection: &Connection, item: u64) -> Result<u64, MediaRowError> {
     let query = "SELECT ended IS ?2 FROM items WHERE id = ?1";
     connection.query_row(query, params![item as i64, Ended::Cut.as_str()], |row| unsigned(row, 0))
 }
@@ -139,7 +139,7 @@ pub(super) const SELECT_CHUNKS: &str =
     "SELECT id, frames_before, from_us, to_us, frames, bytes, width, height, gap FROM chunks";
 
 /// A row of [`SELECT_CHUNKS`].
-pub(super) fn chunk(row: &Row<'_>) -> Result<ChunkRow, ReadError> {
+pub(super) fn chunk(row: &Row<'_>) -> Result<ChunkRow, MediaRowError> {
     Ok(ChunkRow {
         number: chunk_number(row.get(0)?),
         first_frame: unsigned(row, 1)?,
@@ -154,7 +154,7 @@ pub(super) fn chunk(row: &Row<'_>) -> Result<ChunkRow, ReadError> {
 }
 
 /// Whether an item that is there has this name.
-pub(super) fn has_name(connection: &Connection, name: &str) -> Result<bool, ReadError> {
+pub(super) fn has_name(connection: &Connection, name: &str) -> Result<bool, MediaRowError> {
     connection.query_row(
         "SELECT EXISTS (SELECT 1 FROM items WHERE name = ?1 AND state < 2)",
         params![name],
@@ -163,6 +163,6 @@ pub(super) fn has_name(connection: &Connection, name: &str) -> Result<bool, Read
 }
 
 /// Something small that is kept by name.
-pub(super) fn read_setting(connection: &Connection, key: &str) -> Result<Option<String>, ReadError> {
+pub(super) fn read_setting(connection: &Connection, key: &str) -> Result<Option<String>, MediaRowError> {
     connection.query_row("SELECT value FROM settings WHERE key = ?1", [key], |row| row.get(0)).optional()
 }

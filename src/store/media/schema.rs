@@ -20,7 +20,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use super::MediaError;
 use super::file::vfs;
 use crate::base::private::{Lock, match_folder_owner};
-use crate::store::sqlite::{self, ELSEWHERE, Foreign, LockFault, Shape, Unlockable};
+use crate::store::sqlite::{self, ELSEWHERE, LockFault, SchemaShape, Unlockable, UnusableFile};
 
 /// The store's name in its directory.
 pub(super) const FILE_NAME: &str = "media.db";
@@ -32,8 +32,8 @@ pub(super) const NEXT_NAME: &str = "media.next.db";
 const APPLICATION: i32 = 0x746d_6564;
 
 /// What the file is known by.
-pub(in crate::store) const SHAPE: Shape =
-    Shape { name: FILE_NAME, application: APPLICATION, migrations: MIGRATIONS };
+pub(in crate::store) const SHAPE: SchemaShape =
+    SchemaShape { name: FILE_NAME, application: APPLICATION, migrations: MIGRATIONS };
 
 /// `state` in the file: the item is there and whole.
 pub(super) const THERE: i64 = 0;
@@ -164,15 +164,15 @@ fn needs_journal_replay(error: &rusqlite::Error) -> bool {
 
 fn map_open_error(
     file: &Path,
-    opened: rusqlite::Result<Result<usize, Foreign>>,
+    opened: rusqlite::Result<Result<usize, UnusableFile>>,
 ) -> Result<usize, MediaError> {
     let (reason, hint) = match opened {
         Ok(Ok(version)) => return Ok(version),
-        Ok(Err(Foreign::Newer)) => (
+        Ok(Err(UnusableFile::Newer)) => (
             "it was written by a newer tallycam",
             "install that version again, or give this one another state directory; the file is left as it is",
         ),
-        Ok(Err(Foreign::NotOurs)) => (
+        Ok(Err(UnusableFile::NotOurs)) => (
             "it is a database, but not a store of tallycam's pictures",
             "`tallycam media new` sets the file aside and begins another; from-flask.py (docs/configuration.md) takes the pictures \
              of the earlier Flask program. The file is left as it is",

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::rows::{ReadError, StoredSums, unsigned};
+use super::rows::{MediaRowError, StoredSums, unsigned};
 use super::schema::{GOING, OPEN, chunk_id};
 use super::{AsideFile, MediaKind, RetentionRules, Storage};
 use crate::base::ClockTime;
@@ -27,7 +27,7 @@ pub(super) struct Totals {
 
 impl Totals {
     /// Of the rows as they are.
-    pub(super) fn read(connection: &Connection) -> Result<Totals, ReadError> {
+    pub(super) fn read(connection: &Connection) -> Result<Totals, MediaRowError> {
         let mut totals = Totals::default();
         let mut query =
             connection.prepare("SELECT kind, state, count(*), sum(bytes) FROM items GROUP BY 1, 2")?;
@@ -65,7 +65,7 @@ impl Totals {
 }
 
 /// Bytes of a going recording that have been freed already: those before the first chunk that is left.
-fn freed_bytes(connection: &Connection, id: u64) -> Result<u64, ReadError> {
+fn freed_bytes(connection: &Connection, id: u64) -> Result<u64, MediaRowError> {
     let left = connection
         .query_row(
             "SELECT bytes_before FROM chunks WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1",
@@ -87,7 +87,7 @@ pub(super) fn read(
     file: &Path,
     rules: &RetentionRules,
     now: ClockTime,
-) -> Result<Storage, ReadError> {
+) -> Result<Storage, MediaRowError> {
     let totals = Totals::read(connection)?;
     let (file_bytes, unused_bytes) = pages(connection)?;
     let directory = file.parent().unwrap_or(Path::new("."));
@@ -113,7 +113,7 @@ pub(super) fn read(
 }
 
 /// Bytes of items that retention leaves alone.
-fn kept_bytes(connection: &Connection) -> Result<u64, ReadError> {
+fn kept_bytes(connection: &Connection) -> Result<u64, MediaRowError> {
     let mut bytes = 0;
     let mut query = connection.prepare("SELECT id, bytes, state FROM items WHERE kept AND state < 2")?;
     let mut rows = query.query([])?;
@@ -127,7 +127,7 @@ fn kept_bytes(connection: &Connection) -> Result<u64, ReadError> {
 }
 
 /// Bytes of the file, and of its pages that nothing uses.
-pub(super) fn pages(connection: &Connection) -> Result<(u64, u64), ReadError> {
+pub(super) fn pages(connection: &Connection) -> Result<(u64, u64), MediaRowError> {
     let pragma = |name| connection.pragma_query_value(None, name, |row| unsigned(row, 0));
     let size = pragma("page_size")?;
     Ok((pragma("page_count")?.saturating_mul(size), pragma("freelist_count")?.saturating_mul(size)))
@@ -163,7 +163,7 @@ pub(super) fn is_aside_name(name: &str) -> bool {
 }
 
 /// Bytes a day of snapshots and of recordings, over the last week or since the oldest item that is there.
-fn rates(connection: &Connection, now: ClockTime) -> Result<Option<[f64; 2]>, ReadError> {
+fn rates(connection: &Connection, now: ClockTime) -> Result<Option<[f64; 2]>, MediaRowError> {
     let week_ago = now.wall_us.saturating_sub(WEEK_US);
     let oldest: Option<i64> = connection.query_row(
         "SELECT min(added_us) FROM items WHERE state < 2 AND (boot IS NULL OR ?1)",

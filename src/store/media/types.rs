@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::MediaError;
 use crate::base::{ClockTime, json};
 
-json::serialize_by_word!(MediaKind, Origin, RetentionReason);
+json::serialize_by_word!(MediaKind, MediaOrigin, RetentionReason);
 
 /// What an item is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,7 +38,7 @@ impl MediaKind {
 
 /// What had an item made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum MediaOrigin {
     /// Somebody asked for it: page, API, command line, an old route.
     Asked,
     /// A crossing.
@@ -49,20 +49,20 @@ pub enum Origin {
     Import,
 }
 
-impl Origin {
+impl MediaOrigin {
     /// `asked`, `crossing`, `time-lapse` or `import`.
     pub fn as_str(self) -> &'static str {
         match self {
-            Origin::Asked => "asked",
-            Origin::Crossing => "crossing",
-            Origin::TimeLapse => "time-lapse",
-            Origin::Import => "import",
+            MediaOrigin::Asked => "asked",
+            MediaOrigin::Crossing => "crossing",
+            MediaOrigin::TimeLapse => "time-lapse",
+            MediaOrigin::Import => "import",
         }
     }
 
     /// The origin of this word.
-    pub fn parse(word: &str) -> Option<Origin> {
-        [Origin::Asked, Origin::Crossing, Origin::TimeLapse, Origin::Import]
+    pub fn parse(word: &str) -> Option<MediaOrigin> {
+        [MediaOrigin::Asked, MediaOrigin::Crossing, MediaOrigin::TimeLapse, MediaOrigin::Import]
             .into_iter()
             .find(|origin| origin.as_str() == word)
     }
@@ -108,7 +108,7 @@ pub struct Item {
     /// What the pictures came from, in words: "HD Pro Webcam C920 (/dev/video0)", "simulated scene".
     pub source: String,
     /// What had it made.
-    pub origin: Origin,
+    pub origin: MediaOrigin,
     /// What somebody wrote about it, at most 2000 characters.
     pub note: String,
     /// Retention leaves it alone.
@@ -128,7 +128,7 @@ pub struct Recorded {
     pub id: u64,
     pub name: String,
     /// What had it made.
-    pub origin: Origin,
+    pub origin: MediaOrigin,
     /// When it began, microseconds since 1970.
     #[serde(rename = "began", serialize_with = "json::time")]
     pub began_us: u64,
@@ -167,7 +167,7 @@ pub struct NewSnapshot {
     /// See [`Item::source`].
     pub source: String,
     /// See [`Item::origin`].
-    pub origin: Origin,
+    pub origin: MediaOrigin,
     /// See [`Item::note`].
     pub note: String,
 }
@@ -186,7 +186,7 @@ pub struct NewRecording {
     /// See [`Item::source`].
     pub source: String,
     /// See [`Item::origin`].
-    pub origin: Origin,
+    pub origin: MediaOrigin,
     /// See [`Item::note`].
     pub note: String,
 }
@@ -368,14 +368,40 @@ pub struct RetentionPlan {
     pub goes: Vec<(Item, RetentionReason)>,
     /// Why the rules cannot be met even so: all that is left is kept, or open.
     pub unmet: Option<String>,
+    /// What of it is too old does not go yet.
+    pub waits: Option<ClockWait>,
 }
 
-/// `2 items, 39.0 MB`
+/// What keeps all that is too old from going: what is removed does not come back when the clock does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockWait {
+    /// Nothing has confirmed the clock: it is believed when something does, at the latest at this time, in microseconds
+    /// since 1970.
+    Until(u64),
+    /// The clock is not set.
+    Unset,
+}
+
+impl RetentionPlan {
+    /// Whether something goes by its age.
+    pub(super) fn has_too_old(&self) -> bool {
+        self.goes.iter().any(|(_, reason)| *reason == RetentionReason::Age)
+    }
+}
+
+/// `2 items, 39.0 MB`, and that some of it waits for the clock
 impl std::fmt::Display for RetentionPlan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let bytes = self.goes.iter().map(|(item, _)| item.bytes).sum();
         let items = if self.goes.len() == 1 { "item" } else { "items" };
-        write!(f, "{} {items}, {}", self.goes.len(), super::retention::bytes(bytes))
+        write!(f, "{} {items}, {}", self.goes.len(), super::retention::bytes(bytes))?;
+        match self.waits {
+            Some(ClockWait::Until(_)) => f.write_str(
+                " (what is too old as soon as the clock is confirmed, at the latest an hour after it was last set)",
+            ),
+            Some(ClockWait::Unset) => f.write_str(" (what is too old as soon as the clock is set)"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -429,6 +455,8 @@ pub struct MediaStatus {
     pub trouble: Option<(String, Option<String>)>,
     /// The disk is full, or has less than `min_free` and nothing may go.
     pub is_full: bool,
+    /// The wall clock is known to be right: what is kept now has a time that is sure.
+    pub is_clock_sure: bool,
     /// Chunks that the disk did not take in time, since the start.
     pub chunks_dropped: u64,
 }

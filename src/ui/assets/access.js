@@ -3,11 +3,20 @@
 if (el('users')) {
   const day = time => time ? local(Date.parse(time)).slice(0, 16).replace('T', ' ') : '';
   const part = (id, what) => el(id).querySelector(what);
+  // Says what is wrong by the field's label, and marks it.
+  const wrong = (id, { message, problem }) => {
+    const one = problem?.field && part(id, `form [name="${problem.field}"]`);
+    if (!one) return message;
+    one.setAttribute('aria-invalid', true);
+    one.focus();
+    return `${one.closest('.field').firstElementChild.textContent}: ${problem.range}.`;
+  };
   const text = (id, words, isBad) => { const said = part(id, '.said'); said.textContent = words; said.classList.toggle('bad', !!isBad); };
   // Does `work`, says how it went, and shows how things are then.
   const act = async (id, work, done) => {
     text(id, '');
-    try { await work(); text(id, done); } catch (e) { text(id, e.message, true); }
+    part(id, '[aria-invalid]')?.removeAttribute('aria-invalid');
+    try { await work(); text(id, done); } catch (e) { text(id, wrong(id, e), true); }
     await show();
   };
   const button = (words, label, press, className = 'btn') => {
@@ -115,9 +124,8 @@ if (el('users')) {
       { name: fields.get('name'), scopes: fields.getAll('scopes'), ...days ? { days } : {} });
     const what = scopes.includes('stream') || scopes.includes('control') ? 'stream' : scopes.includes('snapshot') ? 'snapshot.jpg'
       : scopes.includes('counts') ? 'api/v1/counts' : 'api/v1/state';
-    const isPicture = !what.startsWith('api');
     made('tokens', `The token for ${name} is shown this once.`, copied('The token', token),
-      ...isPicture ? [copied('In a page', `<img src="${here(`${what}?token=${token}`)}">`)] : [],
+      ...what.startsWith('api') ? [] : [copied('In a page', `<img src="${here(`${what}?token=${token}`)}">`)],
       copied('As a header', `Authorization: Bearer ${token}`), copied('By HTTP Basic, any name', `curl -u any:${token} ${here(what)}`));
     form.reset();
   }, 'It is made.'));

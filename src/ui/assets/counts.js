@@ -12,7 +12,10 @@
   for (const day of days) day.textContent = new Date(day.dateTime + 'T12:00').toLocaleDateString([], { dateStyle: days[1] ? 'medium' : 'full' });
   // What is chosen acts at once.
   el('show').hidden = true;
-  on(el('choose'), 'change', e => e.currentTarget.requestSubmit());
+  // Hours that end where they begin are half chosen.
+  on(el('choose'), 'change', ({ currentTarget: form }) => {
+    if (!form.open.value || form.open.value !== form.close.value) form.requestSubmit();
+  });
 
   // The range input lies over the chart: mouse, touch and arrow keys choose a bar.
   const read = () => {

@@ -58,14 +58,24 @@
     });
     rehearse();
   };
-  const say = (words, link) => {
-    put('said', words);
+  // What is wrong is said at its field, and what is of no field under the picture: in sight, both of them.
+  const say = (words, link, at) => {
+    form.querySelector('[aria-invalid]')?.removeAttribute('aria-invalid');
+    el('saved').hidden = true;
+    put('said', at ? '' : words);
+    put('wrong', at ? words : '');
+    if (at) {
+      at.after(el('wrong'));
+      at.setAttribute('aria-invalid', true);
+      at.setAttribute('aria-describedby', 'wrong');
+      at.closest('details')?.setAttribute('open', '');
+      at.focus();
+    }
+    if (words) (at?.parentElement ?? el('said')).scrollIntoView({ block: 'nearest' });
     if (link) el('said').append(' ', Object.assign(document.createElement('a'), { href: link, textContent: 'Load it as it is now' }));
   };
   const changed = () => {
     isDirty = true;
-    el('saved').classList.remove('on');
-    if (location.hash) history.replaceState(null, '', location.pathname + location.search);
     say('');
     paint();
   };
@@ -110,7 +120,7 @@
 
   if (form) {
     svg.classList.add('live');
-    el('start').hidden = false;
+    el('start').hidden = el('how-js').hidden = false;
     on(el('start'), 'click', () => setDrawing(!isDrawing));
     walked.append(trails);
     let pointer = null, timer = 0;
@@ -186,7 +196,6 @@
     });
     on(svg, 'focusin', e => { chosen = Math.max(0, grabs.indexOf(e.target)); });
     on(form, 'input', e => {
-      e.target.removeAttribute('aria-invalid');
       if (fields.flat().includes(e.target) || e.target.name === 'points') points = read();
       changed();
     });
@@ -341,15 +350,16 @@
       } else if (answer.status === 412) {
         say(`Somebody else has changed this ${kind} meanwhile. Yours is not saved.`, here);
       } else if (!answer.ok) {
-        say(`Not saved: ${(fresh('said') ?? page.body).textContent.trim() || `the server answered ${answer.status}.`}`);
-        const wrong = field(fresh('said')?.dataset.field);
-        wrong?.setAttribute('aria-invalid', true);
-        wrong?.focus();
+        const wrong = fresh('said')?.dataset.field;
+        say(`Not saved: ${(fresh('said') ?? page.body).textContent.trim() || `the server answered ${answer.status}.`}`, '',
+          wrong && form.querySelector(`[name="${wrong}"], [name="${wrong}x"]`));
       } else {
         isDirty = false;
         if (!id || isDeleted) { location.assign(answer.url + (isDeleted ? '' : '#saved')); return; }
         field('version').value = version = +fresh('main').dataset.version;
         for (const part of ['title', 'list']) el(part).replaceChildren(...fresh(part).childNodes);
+        say('');
+        el('saved').hidden = false;
         el('saved').classList.add('on');
         put('news', 'Saved. It counts from now on.');
         paint();

@@ -4,7 +4,7 @@
 'use strict';
 {
   const [svg, last, today] = [el('overlay'), el('last'), el('today')];
-  const TRAIL_MS = 3000, FLASH_MS = 1500, FORGET_MS = 2000, CHART_MS = 30_000, CROSSED = 5;
+  const TRAIL_MS = 3000, FLASH_MS = 1500, FORGET_MS = 2000, CHART_MS = 30_000, ROWS_MS = 2000;
   const calm = matchMedia('(prefers-reduced-motion: reduce)');
 
   let lines = [], zones = [], scene, size = null, lead = 0;
@@ -159,28 +159,19 @@
 
   const log = el('log');
   const newestOf = list => +(list?.firstElementChild.dataset.id ?? 0);
-  let isChartOld = false;
+  let isChartOld = false, crossed = 0, timer = 0;
   const takeCrossing = crossing => {
     // After a reconnect come those of every scene that were missed.
     if (scene && crossing.scene !== scene) return;
-    isChartOld = true;
-    const isIn = crossing.direction === 'in', line = lines.find(own => own.id === crossing.line_id);
-    const li = document.createElement('li');
-    li.dataset.id = crossing.id;
-    const name = line?.[crossing.direction + '_name'] ?? crossing.direction;
-    const what = make('span', 'muted', crossing.class === 'moving' ? 'Moving object' : crossing.class);
-    what.title = `Object ${crossing.track}`;
-    li.append(make('time', '', (crossing.time_sure ? '' : '~') + exact(Date.parse(crossing.time))), make('b', isIn ? 'in' : 'out', name),
-      make('span', '', crossing.line), what);
-    if (log.querySelector(`[data-id="${crossing.id}"]`)) return;
-    log.querySelector('.none')?.remove();
-    log.prepend(li);
-    while (log.childElementCount > CROSSED) log.lastElementChild.remove();
-    flashes.set(crossing.line_id, { isIn, until: performance.now() + FLASH_MS });
+    if (crossing.id <= Math.max(crossed, newestOf(log))) return;
+    crossed = crossing.id;
+    flashes.set(crossing.line_id, { isIn: crossing.direction === 'in', until: performance.now() + FLASH_MS });
     if (!frame) draw();
+    // Its row, with the clip, is the server's.
+    timer ||= setTimeout(() => { timer = 0; refresh(false); }, Math.max(0, ROWS_MS - (Date.now() - chartAt)));
   };
 
-  // The chart and the list are the server's: fetched again with the page now and then.
+  // The chart and the list are the server's: fetched again with the page when something has crossed, and now and then.
   let chartAt = Date.now();
   const refresh = async isAll => {
     isChartOld = false;
@@ -189,8 +180,11 @@
       const page = await freshPage('./');
       for (const id of ['today-head', 'today-whole', 'today-chart', 'zones', 'facts', 'tallies', 'log']) {
         const fresh = page.getElementById(id);
-        // What has just crossed may be newer than the page.
-        if (id === 'log' && !isAll && (newestOf(fresh) < newestOf(log) || log.contains(document.activeElement))) continue;
+        // What has just crossed may be newer than the page, and nothing is taken from under the keyboard.
+        if (id === 'log' && !isAll) {
+          isChartOld = newestOf(fresh) < crossed || log.contains(document.activeElement);
+          if (isChartOld) continue;
+        }
         if (fresh) { if (id === 'zones') el(id).hidden = fresh.hidden; el(id).replaceChildren(...fresh.childNodes); }
       }
       drawLines();

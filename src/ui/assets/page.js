@@ -96,7 +96,7 @@ const newestOnly = ask => {
 };
 
 // What pops up closes by Escape and by a click elsewhere.
-const popups = '#menu[open], #turn[open], #pause[open]';
+const popups = '#menu[open], #turn[open], #pause[open], #lapses[open]';
 on(document, 'click', e => { for (const one of document.querySelectorAll(popups)) if (!one.contains(e.target)) one.open = false; });
 on(document, 'keydown', e => {
   const one = e.key === 'Escape' && document.querySelector(popups);
@@ -217,6 +217,15 @@ const lineShapes = (line, f) => {
     shape('path', { class: 'arrow', d: arrow }), text(word[0], word[1] + 5, half + 16, 'hi mid', line.in_name),
     text(low[0], low[1] + 22, 48, 'mid', line.name)];
 };
+
+// A video is made while it is downloaded, one at a time; what comes of it is told beside the link.
+const making = async () => (await (await fetch('api/v1/video')).json()).now;
+for (const link of document.querySelectorAll('[data-video]')) on(link, 'click', async e => {
+  e.preventDefault();
+  const now = await making().catch(() => null);
+  link.nextElementSibling.textContent = now ? 'Another is being made. Try again later.' : '';
+  if (!now) link.cloneNode().click();
+});
 
 // A zone: its outline, and its name in the middle; like draw.rs.
 const zoneShapes = (zone, f) => {

@@ -195,7 +195,6 @@
   const video = el('video');
   if (video) {
     const words = el('making').textContent;
-    const making = async () => (await (await fetch('api/v1/video')).json()).now;
     const follow = async () => {
       for (let misses = 0; misses < 3;) {
         await new Promise(done => setTimeout(done, 1000));

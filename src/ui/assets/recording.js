@@ -2,7 +2,7 @@
 // grows, and the newest that is kept. The forms work without this file.
 'use strict';
 {
-  const keep = el('keep'), record = el('record'), button = el('record-button');
+  const keep = el('keep'), record = el('record'), button = el('record-button'), lapse = el('lapse'), lapses = el('lapses');
   let now, timer, isBusy = false, isFirst = true;
   const said = el('kept-said');
   const say = text => { said.textContent = text; };
@@ -26,6 +26,9 @@
     } catch { /* the next time */ }
   };
 
+  const word = () => put('record-word', now ? 'Stop recording' : lapse.value ? 'Time-lapse' : 'Record');
+  on(lapse, 'change', word);
+
   // The page asks for the state once a second. What the camera is decides what can be begun; what runs can always
   // be ended.
   on(document, 'state', ({ detail: s }) => {
@@ -36,7 +39,8 @@
     keep.hidden = !canTake;
     record.hidden = !canTake && !now;
     record.setAttribute('action', `recordings?do=${now ? 'stop' : 'start'}`);
-    put('record-word', now ? 'Stop recording' : 'Record');
+    lapses.hidden = !!now;
+    word();
     put('record-figures', now ? `${running(now.duration)}, ${size(now.bytes)}` : '');
     if (!isFirst && was?.id !== now?.id) renew();
     isFirst = false;
@@ -60,7 +64,7 @@
     button.disabled = true;
     try {
       if (!now) {
-        await send('POST', 'recordings', {});
+        await send('POST', 'recordings', lapse.value ? { every: lapse.value } : {});
         return;
       }
       const item = await send('POST', 'recording/stop');

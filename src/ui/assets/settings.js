@@ -176,8 +176,10 @@
     const word = find.value.trim().toLowerCase();
     main.classList.toggle('finding', !!word);
     folds.forEach((one, i) => { one.open = word ? true : areOpen[i]; });
-    for (const e of main.querySelectorAll('.leaf .set')) e.hidden = !`${e.textContent} ${e.dataset.key ?? e.dataset.control}`.toLowerCase().includes(word);
+    for (const e of main.querySelectorAll('.leaf .set')) e.hidden = !`${e.textContent} ${Object.values(e.dataset)}`.toLowerCase().includes(word);
     for (const e of main.querySelectorAll('.leaf .panel')) e.hidden = !!word && !e.querySelector('.set:not([hidden])');
+    el('none').hidden = !word || !!main.querySelector('.leaf .set:not([hidden])');
+    put('none-word', find.value.trim());
   });
 
   // The group in sight is marked.

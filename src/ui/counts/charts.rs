@@ -6,8 +6,9 @@ use super::compare::Compared;
 use super::tables::week_table;
 use super::{UNKNOWN, View, figure, link_list};
 use crate::store::{BucketRow, Gap, LineRow, TallyRow};
-use crate::ui::chart::{Bars, NOTHING, Sums, WeekMap, sums};
-use crate::ui::counts::range::{Heatmap, Span};
+use crate::ui::chart::{Bars, ChartSums, NOTHING, WeekMap, sums};
+use crate::ui::counts::range::{DateSpan, Heatmap, day_start_us};
+use crate::ui::counts::since::{format_sums, reset_name, tally_sums};
 use crate::ui::escape::Text;
 use crate::ui::format::{format_change, format_duration, format_when, percent, to_zoned, weekday};
 
@@ -75,9 +76,19 @@ impl View<'_> {
                 format!("Counting since {begun}{}", if is_whole { "" } else { &gone })
             }
         };
+        let is_day = self.is_today() && self.is_one_day() && ask.class.is_none() && ask.hours.is_none();
+        let reset = reset_name(&tallies, day_start_us(self.today(), self.clock()), self.clock());
         let name = if self.is_today() { "Coverage so far" } else { "Coverage" };
         put("", name, " id=\"covered\"", &percent(share), &lost);
         html.push_str("</dl>");
+        if let Some(name) = reset.filter(|_| is_day) {
+            let _ = write!(
+                html,
+                "<p class=\"small muted like\" id=\"since\">{}: {}, as on Live. <a href=\"#zero\">Undo</a></p>",
+                Text(&name),
+                format_sums(tally_sums(&tallies)),
+            );
+        }
         if let Some(compared) = compared.filter(|compared| compared.hours > 0) {
             let _ = write!(
                 html,
@@ -97,7 +108,7 @@ impl View<'_> {
     /// The chart of everything.
     pub(super) fn bars(&self, compared: Option<&Compared>) -> String {
         let ask = &self.page.ask;
-        let marks: &[Option<Sums>] = compared.map_or(&[], |compared| compared.marks.as_slice());
+        let marks: &[Option<ChartSums>] = compared.map_or(&[], |compared| compared.marks.as_slice());
         let has_marks = marks.iter().flatten().any(|mark| *mark != (0, 0));
         let heading = match ask.shown.bucket {
             "hour" => "By the hour",
@@ -228,7 +239,7 @@ impl View<'_> {
     /// them where the service was started again, and than two clocks differ by. Of a line that was drawn in the last minutes of
     /// a year nothing is known of that year.
     fn is_mostly_known(&self, gaps: &[Gap]) -> bool {
-        let Span { from_us, to_us, .. } = self.page.ask.shown;
+        let DateSpan { from_us, to_us, .. } = self.page.ask.shown;
         let to_us = to_us.min(self.clock().now_us);
         let (mut at, mut known_us) = (from_us, 0);
         for gap in gaps {

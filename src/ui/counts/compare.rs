@@ -7,7 +7,7 @@ use jiff::civil::{Date, DateTime};
 use super::View;
 use super::range::days_before;
 use crate::store::BucketRow;
-use crate::ui::chart::{Sums, sums};
+use crate::ui::chart::{ChartSums, sums};
 use crate::ui::format::{micros, month, to_zoned, weekday};
 
 /// A share of an hour from which on it counts as counted in full: a look may begin a little late.
@@ -15,11 +15,11 @@ const IN_FULL: f64 = 0.99;
 
 /// What is compared: sums of the hours that were counted in full now and then.
 pub(super) struct Compared {
-    pub now: Sums,
-    pub before: Sums,
+    pub now: ChartSums,
+    pub before: ChartSums,
     pub hours: u32,
     /// For each bucket of the chart, what it was then; `None` where part of it is not known.
-    pub marks: Vec<Option<Sums>>,
+    pub marks: Vec<Option<ChartSums>>,
 }
 
 /// "Fri 13 Nov", with the year where it is another one than today's.

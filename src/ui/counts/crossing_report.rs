@@ -3,10 +3,12 @@
 
 use std::fmt::Write;
 
+use crate::base::unicode::percent_encoded;
+use crate::store::Gap;
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::{Clock, Head};
-use crate::ui::format::{format_count, second, to_zoned};
-use crate::ui::frame::{Frame, Tab};
+use crate::ui::format::{format_count, format_when, not_counted_reason, rfc3339, second, to_zoned};
+use crate::ui::frame::{PageFrame, Tab};
 
 /// A line, what was counted on it, and what may have been missed.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -70,7 +72,48 @@ const STYLE: &str = "body{font-family:sans-serif;margin:1em auto;max-width:72em;
     img{width:100%;aspect-ratio:1;object-fit:contain;background:#ddd}figcaption{font-size:.85em}\
     .wrong img{outline:3px solid #c00}.missed img{outline:3px solid #e90}";
 
-/// What the page of a line's last hour shows.
+/// Closed times that are listed at most.
+const MOST_CLOSED: usize = 12;
+
+/// When nothing was counted, and why, in a sentence: what adjoins for one reason is one time. Empty where there was none of a
+/// second.
+pub fn closed_in_words(gaps: &[Gap], clock: &Clock) -> String {
+    let mut joined: Vec<Gap> = Vec::new();
+    for gap in gaps {
+        match joined.last_mut() {
+            Some(last) if last.why == gap.why && gap.from_us <= last.to_us.saturating_add(SECOND_US) => {
+                last.to_us = last.to_us.max(gap.to_us);
+            }
+            _ => joined.push(gap.clone()),
+        }
+    }
+    joined.retain(|gap| gap.to_us.saturating_sub(gap.from_us) >= SECOND_US);
+    let (now, more) = (to_zoned(clock.now_us, &clock.zone), joined.len().saturating_sub(MOST_CLOSED));
+    let of = |us| {
+        let at = to_zoned(us, &clock.zone);
+        if at.date() == now.date() { second(&at) } else { format_when(&at, &now) }
+    };
+    let listed: Vec<String> = joined[more..]
+        .iter()
+        .map(|gap| format!("{}–{} ({})", of(gap.from_us), of(gap.to_us), not_counted_reason(&gap.why)))
+        .collect();
+    match (listed.is_empty(), more) {
+        (true, _) => String::new(),
+        (_, 0) => format!("Closed {}.", listed.join(", ")),
+        _ => format!("Closed {}, and {more} times before.", listed.join(", ")),
+    }
+}
+
+const SECOND_US: u64 = 1_000_000;
+
+/// The address of a line's crossings in a time, of all classes or of one.
+pub fn crossings_address(line: u64, class: Option<&str>, from_us: u64, to_us: u64) -> String {
+    let of = |us| percent_encoded(&rfc3339(us));
+    let class = class.map_or_else(String::new, |class| format!("&class={}", percent_encoded(class)));
+    format!("crossings?line={line}{class}&from={}&to={}", of(from_us), of(to_us))
+}
+
+/// What the page of a line's crossings shows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CrossingsPage {
     /// What stands above.
@@ -79,27 +122,47 @@ pub struct CrossingsPage {
     pub clock: Clock,
     /// The number of the line.
     pub line_id: u64,
+    /// From when to when.
+    pub from_us: u64,
+    pub to_us: u64,
+    /// That is the last hour, which nobody asked for.
+    pub is_last_hour: bool,
+    /// The address of the ones before those that are shown, if there are more.
+    pub next: Option<String>,
     pub line: LineCrossings,
     /// Why there are no pictures, in a sentence; empty if there may be some.
     pub no_pictures: String,
 }
 
-/// The page of a line's last hour as HTML, at `crossings?line=N`.
+/// The page of a line's crossings as HTML, at `crossings?line=N`: of the last hour, or from `from` to `to`.
 pub fn crossings_page(page: &CrossingsPage) -> String {
     let lead = match page.no_pictures.as_str() {
         "" => String::new(),
         why => format!("<p class=\"muted\">{}</p>", Words(why)),
     };
+    let zone = &page.clock.zone;
+    let now = to_zoned(page.clock.now_us, zone);
+    let (from, to) = (to_zoned(page.from_us, zone), to_zoned(page.to_us, zone));
+    let (title, time) = match page.is_last_hour {
+        true => ("the last hour".to_owned(), format!("since {}", second(&from))),
+        false => {
+            let title = format!("{} to {}", format_when(&from, &now), format_when(&to, &now));
+            (title, "in this time".to_owned())
+        }
+    };
+    let next = match &page.next {
+        Some(address) => format!("<a class=\"btn\" rel=\"next\" href=\"{}\">Earlier ones</a>", Text(address)),
+        None => String::new(),
+    };
     let main = format!(
-        "<main id=\"main\" class=\"page\">\n<div class=\"top\"><h1>{name}: the last hour</h1><p class=\"lead muted\">Every crossing \
-         since {since}, and what may have been missed since the service started.</p></div>\n<section class=\"panel\" aria-label=\"Crossings\">{lead}{line}\
-         </section>\n<p class=\"row\"><a class=\"btn\" href=\"counts?line={id}\">Counts of this line</a></p></main>\n",
+        "<main id=\"main\" class=\"page\">\n<div class=\"top\"><h1>{name}: {title}</h1><p class=\"lead muted\">Every crossing \
+         {time}, and what may have been missed since the service started.</p></div>\n<section class=\"panel\" aria-label=\"Crossings\">{lead}{line}\
+         </section>\n<p class=\"row\">{next}<a class=\"btn\" href=\"counts?line={id}\">Counts of this line</a></p></main>\n",
         name = Text(&page.line.name),
-        since = second(&to_zoned(page.clock.now_us.saturating_sub(3_600_000_000), &page.clock.zone)),
         line = page.line.html("h2"),
         id = page.line_id,
     );
-    Frame::new(&page.head, Tab::Counts, "Crossings", &["page.js", "head.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Counts, "Crossings", &["page.js", "head.js"]).render(&main)
 }
 
 impl LineCrossings {
@@ -131,12 +194,39 @@ fn figures(html: &mut String, figures: &[CrossingFigure], class: &str) {
             CrossingClip::Unknown => String::new(),
             CrossingClip::None => String::from("<br><span class=\"muted\">Not recorded</span>"),
             CrossingClip::At(player, video) => {
-                let video =
-                    video.as_ref().map(|video| format!(" · <a href=\"{}\" download>Video</a>", Text(video)));
+                let video = video.as_ref().map(|video| {
+                    format!(
+                        " · <a href=\"{}\" data-video download>Video</a> <span role=\"status\"></span>",
+                        Text(video)
+                    )
+                });
                 format!("<br><a href=\"{}\">Watch</a>{}", Text(player), video.unwrap_or_default())
             }
         };
         let _ = writeln!(html, "<figcaption>{}{clip}</figcaption></figure>", Text(&figure.words));
     }
     html.push_str("</div>\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::tz::TimeZone;
+
+    #[test]
+    fn a_closed_time_is_told_once_with_its_reason() {
+        const S: u64 = SECOND_US;
+        let clock = Clock { now_us: 7200 * S, zone: TimeZone::UTC, day_starts: 0 };
+        let gap = |from: u64, to: u64, why: &str| Gap { from_us: from * S, to_us: to * S, why: why.into() };
+        let pieces: Vec<Gap> = (0..14).map(|n| gap(60 * n, 60 * (n + 1), "no_model")).collect();
+        assert_eq!(closed_in_words(&pieces, &clock), "Closed 00:00:00–00:14:00 (no usable model).");
+        let gaps = [gap(60, 60, "paused"), gap(60, 90, "paused"), gap(90, 100, "off"), gap(200, 200, "off")];
+        assert_eq!(
+            closed_in_words(&gaps, &clock),
+            "Closed 00:01:00–00:01:30 (paused), 00:01:30–00:01:40 (tallycam was off)."
+        );
+        assert_eq!(closed_in_words(&gaps[3..], &clock), "");
+        let many: Vec<Gap> = (0..15).map(|n| gap(60 * n, 60 * n + 5, "paused")).collect();
+        assert!(closed_in_words(&many, &clock).ends_with(", and 3 times before."));
+    }
 }

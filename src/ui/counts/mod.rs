@@ -11,21 +11,23 @@ mod compare;
 pub mod crossing_report;
 mod occupancy;
 pub mod range;
+pub(in crate::ui) mod since;
 mod tables;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::base::unicode::percent_encoded;
-use crate::store::{BucketRow, Gap, LineRow, Reset, TallyRow};
-use crate::ui::chart::{self, Sums, sums};
+use crate::store::{BucketRow, Gap, LineRow, Reset, TallyRow, is_open};
+use crate::ui::chart::{self, ChartSums};
+use crate::ui::counts::crossing_report::crossings_address;
 use crate::ui::counts::range::{CountsAsk, Heatmap, counting_day};
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::{Clock, CountingReport, Head, Refusal, ZoneFigures};
 use crate::ui::format::{
-    capital, day, format_long_day, format_thousands, maybe_sentence, minute, rfc3339, to_zoned,
+    began_us, capital, day, format_long_day, format_thousands, maybe_sentence, minute, rfc3339, to_zoned,
 };
-use crate::ui::frame::{Frame, Tab, refusal_html};
+use crate::ui::frame::{PageFrame, Tab, refusal_html, remedy};
 
 /// Stands in place of a sum of which nothing is known.
 const UNKNOWN: &str = "–";
@@ -73,9 +75,9 @@ pub struct CountsPage {
 fn shown_buckets(page: &CountsPage, known: Vec<BucketRow>) -> Vec<BucketRow> {
     let ask = &page.ask;
     let mut buckets = chart::with_future_buckets(known, ask.shown.to_us);
-    if let Some((open, close)) = ask.hours.filter(|_| ask.shown.bucket == "hour") {
+    if let Some(hours) = ask.hours.filter(|_| ask.shown.bucket == "hour") {
         let hour = |us| u8::try_from(to_zoned(us, &page.clock.zone).hour()).unwrap_or(0);
-        buckets.retain(|bucket| (open..close).contains(&hour(bucket.start_us)));
+        buckets.retain(|bucket| is_open(hours, hour(bucket.start_us)));
     }
     buckets
 }
@@ -108,6 +110,7 @@ pub fn counts_page(page: &CountsPage) -> String {
         own_dates = own_dates,
         line_options = view.line_options(ask.line, true),
         class_options = view.class_options(),
+        filters_open = if view.choices().is_empty() { "" } else { " open" },
         own_open = if ask.range == "own" { " open" } else { "" },
         filters = view.filters(),
         first = ask.first,
@@ -118,7 +121,7 @@ pub fn counts_page(page: &CountsPage) -> String {
         shown = view.live_part(),
         zero_options = view.line_options(None, false),
     );
-    Frame::new(&page.head, Tab::Counts, "Counts", &["page.js", "head.js", "counts.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Counts, "Counts", &["page.js", "head.js", "counts.js"]).render(&main)
 }
 
 /// The page and the buckets of its chart, those that are still to come too.
@@ -303,9 +306,8 @@ impl View<'_> {
     /// When counting first began, if that was in the time that is shown.
     fn begun_us(&self) -> Option<u64> {
         let shown = &self.page.ask.shown;
-        let before = self.page.gaps.iter().find(|gap| gap.why == "not_begun")?;
         let end_us = shown.to_us.min(self.clock().now_us);
-        Some(before.to_us).filter(|us| (shown.from_us + 1..end_us).contains(us))
+        began_us(&self.page.gaps).filter(|us| (shown.from_us + 1..end_us).contains(us))
     }
 
     /// The API's address of exactly what is shown.
@@ -402,7 +404,7 @@ impl View<'_> {
                 html,
                 "<div class=\"banner\"><p><b>Not counting now.</b> {} {}</p></div>",
                 Words(&maybe_sentence(&page.counting.reason)),
-                Words(&maybe_sentence(&page.counting.hint)),
+                remedy(page.counting.hint.as_deref().unwrap_or_default()),
             );
         }
         if page.scene == "sim" {
@@ -430,19 +432,34 @@ impl View<'_> {
 
     /// The ways to the last hour of the lines that are shown, crossing by crossing.
     fn last_hour(&self) -> String {
-        let mut ways = String::new();
+        let (mut ways, mut all) = (String::new(), String::new());
         for line in self.page.lines.iter().filter(|line| self.page.ask.line.is_none_or(|id| line.id == id)) {
             // Writing to a string does not fail.
             let _ = write!(ways, " <a href=\"crossings?line={}\">{}</a>", line.id, Text(&line.draft.name));
+            let shown = &self.page.ask.shown;
+            let address =
+                crossings_address(line.id, self.page.ask.class.as_deref(), shown.from_us, shown.to_us);
+            let _ = write!(all, " <a href=\"{}\">{}</a>", Text(&address), Text(&line.draft.name));
         }
         if ways.is_empty() {
             return ways;
         }
-        format!("<p id=\"last-hour\">The last hour, crossing by crossing:{ways}</p>")
+        format!(
+            "<p id=\"last-hour\">The last hour, crossing by crossing:{ways}<br>All of the time that is shown:{all}</p>"
+        )
     }
 
-    fn total(&self) -> Sums {
-        self.buckets.iter().map(sums).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
+    /// The line whose crossings alone are shown, if it is one.
+    fn only_line(&self) -> Option<u64> {
+        match (self.page.ask.line, self.page.lines.as_slice()) {
+            (Some(line), _) => Some(line),
+            (None, [only]) => Some(only.id),
+            _ => None,
+        }
+    }
+
+    fn total(&self) -> ChartSums {
+        chart::total(self.buckets)
     }
 
     /// The share of what has passed that was counted, and the microseconds that were not.
@@ -450,7 +467,8 @@ impl View<'_> {
         let (mut counted, mut passed) = (0.0, 0.0);
         // Of a longer bucket only the hours that are shown.
         let hours = self.page.ask.hours.filter(|_| self.page.ask.shown.bucket != "hour");
-        let part = hours.map_or(1.0, |(open, close)| f64::from(close - open) / 24.0);
+        let part =
+            hours.map_or(1.0, |hours| (0..24).filter(|hour| is_open(hours, *hour)).count() as f64 / 24.0);
         let begun_us = self.begun_us().unwrap_or(0);
         for bucket in self.buckets {
             let end_us = bucket.end_us.min(self.clock().now_us);

@@ -20,7 +20,7 @@ const MOST: i32 = 7305;
 
 /// A span of time with the buckets it is cut into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
+pub struct DateSpan {
     /// From this wall time in microseconds on.
     pub from_us: u64,
     /// Before this one.
@@ -66,10 +66,10 @@ pub struct CountsAsk {
     /// What the heat map shows.
     pub heat: Heatmap,
     /// What is shown.
-    pub shown: Span,
+    pub shown: DateSpan,
     /// The same by the hour, and the time before it that it is compared with, by the hour (begins
     /// [`CountsAsk::days_back`] days earlier); `None` where it is too long to compare.
-    pub compared: Option<[Span; 2]>,
+    pub compared: Option<[DateSpan; 2]>,
     /// How many days lie between what is shown and what it is compared with: whole weeks, so that weekdays meet, unless
     /// something else was asked for.
     pub days_back: i32,
@@ -78,7 +78,7 @@ pub struct CountsAsk {
     /// Only what is between these hours of the clock on the wall is shown; `None`: all day.
     pub hours: Option<(u8, u8)>,
     /// The four weeks up to the last day shown, by the hour, for the heat map.
-    pub weeks: Span,
+    pub weeks: DateSpan,
     /// What was asked for and is not shown so, in sentences.
     pub misread: Vec<String>,
 }
@@ -157,7 +157,7 @@ impl CountsAsk {
             _ => (first, last),
         };
         let days = days_between(first, last) + 1;
-        let span = |from: Date, to: Date, bucket| Span {
+        let span = |from: Date, to: Date, bucket| DateSpan {
             from_us: day_start_us(from, clock),
             to_us: day_start_us(days_before(to, -1), clock),
             bucket,
@@ -182,13 +182,23 @@ impl CountsAsk {
         };
         let hours = match (hour("open", 0, 23), hour("close", 24, 24)) {
             (Some(0), Some(24)) => None,
-            (Some(open), Some(close)) if open < close && days <= MOST_DAILY => Some((open, close)),
-            (Some(open), Some(close)) if open < close => {
+            (Some(open), Some(close)) if open != close && days <= MOST_DAILY => {
+                // Midnight is the end of a day, and of a night that would go on after it.
+                let hours = (open, if close == 0 { 24 } else { close });
+                if hours.0 > hours.1 && !(hours.1..=hours.0).contains(&clock.day_starts) {
+                    misread.push(format!(
+                        "Each day shows the hours before {:02}:00 and from {:02}:00 on. To keep a night together, change “Day begins at” in Settings.",
+                        hours.1, hours.0
+                    ));
+                }
+                Some(hours)
+            }
+            (Some(open), Some(close)) if open != close => {
                 misread.push(format!("Hours can be chosen for up to {MOST_DAILY} days: shown is all day."));
                 None
             }
             _ => {
-                misread.push(String::from("The hours are no part of a day: shown is all day."));
+                misread.push(String::from("The hours are none, or end where they begin: shown is all day."));
                 None
             }
         };
@@ -311,7 +321,7 @@ mod tests {
     }
 
     /// A span in local time: "2026-11-20T00:00 2026-11-21T00:00 hour".
-    fn told(span: &Span, clock: &Clock) -> String {
+    fn told(span: &DateSpan, clock: &Clock) -> String {
         let local = |us| to_zoned(us, &clock.zone).strftime("%Y-%m-%dT%H:%M").to_string();
         format!("{} {} {}", local(span.from_us), local(span.to_us), span.bucket)
     }
@@ -367,7 +377,9 @@ mod tests {
             ("from=1970-01-01&to=2026-11-20", "too long"),
             ("line=abc", "no line's number"),
             ("with=2026-11-21", "no day before"),
-            ("open=18&close=9", "no part of a day"),
+            ("open=9&close=9", "end where they begin"),
+            ("open=9&close=25", "The hours are none"),
+            ("open=18&close=2", "Day begins at"),
             ("from=2022-01-01&to=2026-11-20&open=9", "up to 800 days"),
         ] {
             let told = ask(query, &clock).misread;
@@ -424,7 +436,7 @@ mod tests {
     #[test]
     fn a_table_is_called_by_camera_and_days() {
         let clock = clock(0);
-        let Span { from_us, to_us, .. } = ask("range=7d", &clock).shown;
+        let DateSpan { from_us, to_us, .. } = ask("range=7d", &clock).shown;
         assert_eq!(
             export_name("Back yard", from_us, to_us, &clock),
             "tallycam-Back-yard-2026-11-14..2026-11-20"
@@ -443,6 +455,10 @@ mod tests {
             (Some(3), Some("cell phone"), Heatmap::Out)
         );
         assert_eq!(ask("open=9&close=18", &clock).hours, Some((9, 18)));
+        assert_eq!(ask("open=18&close=2", &clock).hours, Some((18, 2)));
+        let bar = self::clock(4);
+        let night = ask("open=18&close=2", &bar);
+        assert_eq!((night.hours, night.misread), (Some((18, 2)), Vec::<String>::new()));
         assert_eq!((ask("open=9", &clock).hours, ask("close=24", &clock).hours), (Some((9, 24)), None));
         let without = ask("line=x&class=&heat=", &clock);
         assert_eq!((without.line, without.class, without.heat), (None, None, Heatmap::Both));

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::compare::Compared;
+use super::crossing_report::crossings_address;
 use super::range::export_name;
 use super::{View, figure};
 use crate::store::{BucketRow, Direction, Gap};
-use crate::ui::chart::{Sums, WeekMap, bucket_name, is_unknown, sums};
+use crate::ui::chart::{ChartSums, WeekMap, bucket_name, is_unknown, sums};
 use crate::ui::escape::Text;
 use crate::ui::format::{
-    capital, format_duration, format_thousands, format_when, minute, not_counted_reason, percent, to_zoned,
-    weekday,
+    capital, format_duration, format_thousands, format_when, is_before_begin, minute, not_counted_reason,
+    percent, to_zoned, weekday,
 };
 
 /// Gaps and marks that are listed at most; the rest is in the API.
@@ -38,7 +39,10 @@ impl View<'_> {
                     bucket,
                     compared.and_then(|compared| compared.marks.get(n).copied().flatten())
                 )),
-                bucket_name(bucket, ask.shown.bucket, self.is_one_day(), self.clock()),
+                self.way_to_crossings(
+                    bucket,
+                    bucket_name(bucket, ask.shown.bucket, self.is_one_day(), self.clock())
+                ),
                 of(count_in),
                 of(out),
             );
@@ -92,8 +96,23 @@ impl View<'_> {
         )
     }
 
+    /// The name of an hour or a day, which leads to what crossed in it.
+    fn way_to_crossings(&self, bucket: &BucketRow, name: String) -> String {
+        let ask = &self.page.ask;
+        // Of a day only some hours may be shown.
+        let is_whole = ask.shown.bucket == "hour" || ask.shown.bucket == "day" && ask.hours.is_none();
+        let is_short = is_whole && sums(bucket) != (0, 0);
+        match self.only_line().filter(|_| is_short) {
+            Some(line) => {
+                let address = crossings_address(line, ask.class.as_deref(), bucket.start_us, bucket.end_us);
+                format!("<a href=\"{}\">{name}</a>", Text(&address))
+            }
+            None => name,
+        }
+    }
+
     /// What is read of a bar: "09:00–10:00: 33 in, 51 out (the Tuesday before: 31, 46)".
-    fn bucket_in_words(&self, bucket: &BucketRow, before: Option<Sums>) -> String {
+    fn bucket_in_words(&self, bucket: &BucketRow, before: Option<ChartSums>) -> String {
         let kind = self.page.ask.shown.bucket;
         let mut words = bucket_name(bucket, kind, self.is_one_day(), self.clock());
         if kind == "hour" {
@@ -119,7 +138,7 @@ impl View<'_> {
 
     /// What crossed.
     pub(super) fn classes(&self) -> String {
-        let mut by_class: BTreeMap<&str, Sums> = BTreeMap::new();
+        let mut by_class: BTreeMap<&str, ChartSums> = BTreeMap::new();
         for kind in self.buckets.iter().flat_map(|bucket| &bucket.counts) {
             let sums = by_class.entry(&kind.class).or_default();
             match kind.direction {
@@ -127,7 +146,7 @@ impl View<'_> {
                 Direction::Out => sums.1 += kind.count,
             }
         }
-        let mut sorted: Vec<(&str, Sums)> = by_class.into_iter().collect();
+        let mut sorted: Vec<(&str, ChartSums)> = by_class.into_iter().collect();
         sorted.sort_by_key(|(_, sums)| std::cmp::Reverse(sums.0 + sums.1));
         let facts = &self.page.counting;
         let is_of_today = self.is_today()
@@ -170,10 +189,10 @@ impl View<'_> {
         let zone = &self.clock().zone;
         let now = to_zoned(self.clock().now_us, zone);
         let mut rows = String::new();
-        // Before counting began nothing was closed.
         let begun_us = self.begun_us();
-        let is_listed =
-            |gap: &&Gap| gap.to_us.saturating_sub(gap.from_us) >= 1_000_000 && Some(gap.to_us) != begun_us;
+        let is_listed = |gap: &&Gap| {
+            gap.to_us.saturating_sub(gap.from_us) >= 1_000_000 && !is_before_begin(gap, begun_us)
+        };
         let gaps: Vec<&Gap> = self.page.gaps.iter().filter(is_listed).collect();
         for gap in gaps.iter().rev().take(MOST_LISTED) {
             let _ = write!(

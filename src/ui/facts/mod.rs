@@ -201,10 +201,12 @@ pub struct LogLine {
 }
 
 /// What went wrong with something that was sent from a page.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Refusal {
     /// What could not be done and why, in a sentence.
     pub detail: String,
     /// What can be done about it; empty when nothing.
     pub hint: String,
+    /// The name of the field that is wrong; empty: none by itself.
+    pub field: String,
 }

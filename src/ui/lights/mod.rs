@@ -9,7 +9,7 @@ use crate::ui::escape::{Text, Words};
 use crate::ui::facts::lights::{LightReport, PresetReport};
 use crate::ui::facts::{Head, Refusal};
 use crate::ui::format::maybe_sentence;
-use crate::ui::frame::{Frame, Tab, hidden_attribute, refusal_html};
+use crate::ui::frame::{PageFrame, Tab, hidden_attribute, refusal_html};
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LightsPage {
@@ -39,7 +39,7 @@ pub fn lights_page(page: &LightsPage) -> String {
             None => String::from(NONE),
         },
     );
-    Frame::new(&page.head, Tab::Lights, "Light", &["page.js", "head.js", "controls.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Lights, "Light", &["page.js", "head.js", "controls.js"]).render(&main)
 }
 
 const NONE: &str = "<section class=\"panel empty\"><h2>No light configured</h2><p class=\"muted\">A NeoPixel strip or a lamp \

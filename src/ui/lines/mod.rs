@@ -4,6 +4,7 @@
 //! leaving the page, and what the line would have counted.
 
 pub mod draw;
+mod form;
 pub mod zones;
 
 use std::fmt::Write;
@@ -12,7 +13,8 @@ use crate::store::{LineDraft, LineRow, TallyRow};
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::{Clock, CountingReport, DrawnZone, Head, Refusal};
 use crate::ui::format::{capital, sentence};
-use crate::ui::frame::{Frame, Tab};
+use crate::ui::frame::{PageFrame, Tab};
+use form::{ask_to_delete, how_to_draw, options};
 use zones::ZoneForm;
 
 /// What the line editor shows.
@@ -38,8 +40,13 @@ pub struct LinesPage {
     pub is_counts_only: bool,
     /// What was typed and could not be taken: shown again, to be mended.
     pub refused: Option<(ShapeForm, Refusal)>,
-    /// The name of the field that is wrong in it; empty: none by itself.
-    pub invalid: String,
+}
+
+impl LinesPage {
+    /// The name of the field that is wrong; empty: none by itself.
+    fn invalid(&self) -> &str {
+        self.refused.as_ref().map_or("", |(_, refused)| &refused.field)
+    }
 }
 
 /// What was typed into either form.
@@ -199,9 +206,13 @@ pub fn lines_page(page: &LinesPage) -> String {
         _ if edited.is_locked => String::from("Drawing needs an operator."),
         (Some(_), _) => format!("This {kind} is set in the configuration: it is shown, not changed."),
         (None, None) => {
-            format!("Press Draw and draw the {kind} on the picture, or drag its {}. {KEYS}", edited.ends())
+            let words =
+                format!("Press Draw and draw the {kind} on the picture, or drag its {}.", edited.ends());
+            how_to_draw(&words, edited.ends())
         }
-        (None, Some(_)) => format!("Drag its {}, or the {kind} itself. {KEYS}", edited.ends()),
+        (None, Some(_)) => {
+            how_to_draw(&format!("Drag its {}, or the {kind} itself.", edited.ends()), edited.ends())
+        }
     };
     let why = if page.is_counts_only {
         "The camera gives none at present, or you are not <a href=\"sign-in?next=lines\">signed in</a>: in privacy mode only users who may change something get one."
@@ -242,7 +253,7 @@ pub fn lines_page(page: &LinesPage) -> String {
         acts = acts,
         here = edited.address(),
         how = how,
-        invalid = Text(&page.invalid),
+        invalid = Text(page.invalid()),
         refused = refused.unwrap_or_default(),
         list = list(page, &edited),
         add = if edited.is_locked { "" } else { ADD },
@@ -251,17 +262,14 @@ pub fn lines_page(page: &LinesPage) -> String {
             ShapeForm::Line(form) if edited.is_shown_only() => line_facts(form, &edited.origin()),
             ShapeForm::Zone(form) if edited.is_shown_only() => zones::facts(form, &edited.origin()),
             ShapeForm::Line(form) => editor(page, form, &edited.title),
-            ShapeForm::Zone(form) => zones::editor(page, form, &edited.title, &page.invalid),
+            ShapeForm::Zone(form) => zones::editor(page, form, &edited.title, page.invalid()),
         },
     );
-    Frame::new(&page.head, Tab::Lines, "Lines & zones", &["page.js", "head.js", "lines.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Lines, "Lines & zones", &["page.js", "head.js", "lines.js"]).render(&main)
 }
 
 const ADD: &str = "<p class=\"row\"><a class=\"btn\" id=\"add\" href=\"lines?line=new\">Add a line</a> <a class=\"btn\" \
     id=\"add-zone\" href=\"lines?zone=new\">Add a zone</a></p>\n    ";
-
-/// How a line or zone is moved by keys.
-const KEYS: &str = "Arrow keys move one; with Shift, further. Escape takes it back.";
 
 /// What is in the form.
 struct Edited {
@@ -517,9 +525,8 @@ fn editor(page: &LinesPage, form: &LineForm, title: &str) -> String {
     let [ax, ay, bx, by] = [form.a[0], form.a[1], form.b[0], form.b[1]].map(percent);
     let delete = match form.id {
         Some(_) => format!(
-            "<details><summary>Delete this line</summary><p class=\"small\">Its counts stay in Counts and in exports. Only the line is deleted.</p><p class=\"flip\"><button class=\"btn danger\" id=\"delete\" \
-             name=\"do\" value=\"delete\" formnovalidate>Delete {}</button></p></details>",
-            Text(title)
+            "<details><summary>Delete this line</summary>{}</details>",
+            ask_to_delete(title, "Its counts stay in Counts and in exports.")
         ),
         None => String::new(),
     };
@@ -530,7 +537,7 @@ fn editor(page: &LinesPage, form: &LineForm, title: &str) -> String {
         version = number(form.version),
         title = Text(title),
         name = Text(&form.name),
-        name_invalid = if page.invalid == "name" { INVALID } else { "" },
+        name_invalid = if page.invalid() == "name" { INVALID } else { "" },
         in_name = Text(&form.in_name),
         out_name = Text(&form.out_name),
         classes = classes(&page.counting, &form.classes),
@@ -546,15 +553,6 @@ fn editor(page: &LinesPage, form: &LineForm, title: &str) -> String {
         ),
         delete = delete,
     )
-}
-
-fn options(options: &[(&str, &str)], chosen: &str) -> String {
-    let mut html = String::new();
-    for (value, words) in options {
-        let selected = if *value == chosen { " selected" } else { "" };
-        let _ = write!(html, "<option value=\"{value}\"{selected}>{words}</option>");
-    }
-    html
 }
 
 /// What the line counts. Classes that were chosen stay, also where the model in use has no such.

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use super::form::{ask_to_delete, options};
 use super::{
-    ANCHORS, LineAction, LinesPage, class_names, classes, draw, named, number, options, percent, unused_name,
+    ANCHORS, LineAction, LinesPage, class_names, classes, draw, named, number, percent, unused_name,
     whole_number,
 };
 use crate::ui::escape::Text;
@@ -142,10 +143,8 @@ pub(super) fn facts(form: &ZoneForm, origin: &str) -> String {
 pub(super) fn editor(page: &LinesPage, form: &ZoneForm, title: &str, invalid: &str) -> String {
     let delete = match form.id {
         Some(_) => format!(
-            "<details><summary>Delete this zone</summary><p class=\"small\">Its occupancy is no longer shown in Counts.</p><p \
-             class=\"flip\"><button class=\"btn danger\" id=\"delete\" name=\"do\" value=\"delete\" formnovalidate>Delete \
-             {}</button></p></details>",
-            Text(title)
+            "<details><summary>Delete this zone</summary>{}</details>",
+            ask_to_delete(title, "Its occupancy is no longer shown in Counts.")
         ),
         None => String::new(),
     };

@@ -3,13 +3,15 @@
 use std::fmt::Write;
 
 use crate::store::{BucketRow, Crossing, Direction, Gap, LineRow, TallyRow};
-use crate::ui::chart::{self, Bars, sums};
+use crate::ui::chart::{self, Bars};
+use crate::ui::counts::since::{format_sums, reset_name, tally_sums};
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::{Clock, CountingReport, DrawnZone};
 use crate::ui::format::{
-    format_thousands, maybe_sentence, minute, not_counted_reason, second, sentence, to_zoned,
+    began_us, format_thousands, is_before_begin, maybe_sentence, minute, not_counted_reason, second,
+    sentence, to_zoned,
 };
-use crate::ui::frame::hidden_attribute;
+use crate::ui::frame::{hidden_attribute, remedy};
 
 /// What the live page shows of counting.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,7 +68,17 @@ fn names(counting: &LiveCounting, line: u64) -> (&str, &str) {
 /// The sections beside the picture.
 pub(in crate::ui) fn sections_html(counting: &LiveCounting) -> String {
     let LiveCounting { clock, facts, .. } = counting;
-    let sum = |of: fn(&TallyRow) -> u64| counting.tallies.iter().map(of).sum::<u64>();
+    let tallies: Vec<&TallyRow> = counting.tallies.iter().collect();
+    let (count_in, out) = tally_sums(&tallies);
+    let day_us = counting.hours.first().map_or(u64::MAX, |hour| hour.start_us);
+    let reset = reset_name(&tallies, day_us, clock);
+    // Where some were set to zero, the figures of all the day, as on Counts.
+    let whole = reset.as_ref().map_or_else(String::new, |_| {
+        format!(
+            "Today in all: {}. <a href=\"counts#zero\">Undo</a>",
+            format_sums(chart::total(&counting.hours))
+        )
+    });
     let chart = Bars {
         buckets: &counting.hours,
         bucket: "hour",
@@ -93,13 +105,13 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting) -> String {
         facts_hidden = hidden_attribute(has_none && !is_trouble),
         offset = to_zoned(clock.now_us, &clock.zone).offset().seconds(),
         definitions = chart::DEFINITIONS,
-        count_in = format_thousands(sum(|tally| tally.count_in)),
-        out = format_thousands(sum(|tally| tally.count_out)),
-        inside = format_thousands(sum(|tally| tally.inside)),
+        count_in = format_thousands(count_in),
+        out = format_thousands(out),
+        inside = format_thousands(tallies.iter().map(|tally| tally.inside).sum()),
         chart = chart,
-        since = since(counting),
-        whole = whole_day(counting),
-        gaps = gaps(counting),
+        since = Text(reset.as_deref().unwrap_or("Today")),
+        whole = whole,
+        gaps = gaps_in_words(counting),
         log = log(counting),
         state = state(facts),
         looks = describe_rate(facts),
@@ -123,33 +135,7 @@ fn zones(zones: &[DrawnZone]) -> String {
 
 /// When counting first began, if that was today.
 fn begun_us(counting: &LiveCounting) -> Option<u64> {
-    let before = counting.gaps.iter().find(|gap| gap.why == "not_begun")?;
-    Some(before.to_us).filter(|us| *us < counting.clock.now_us)
-}
-
-/// When the sums were set to zero, if that was today.
-fn reset_us(counting: &LiveCounting) -> Option<u64> {
-    let day_us = counting.hours.first()?.start_us;
-    counting.tallies.iter().map(|tally| tally.since_us).max().filter(|&us| us > day_us)
-}
-
-/// What the figures are of: there is one "Today", that of the page Counts.
-fn since(counting: &LiveCounting) -> String {
-    let zone = &counting.clock.zone;
-    reset_us(counting).map_or_else(|| "Today".into(), |us| format!("Since {}", minute(&to_zoned(us, zone))))
-}
-
-/// Where they were set to zero, the figures of all the day.
-fn whole_day(counting: &LiveCounting) -> String {
-    if reset_us(counting).is_none() {
-        return String::new();
-    }
-    let (count_in, out) = counting.hours.iter().map(sums).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
-    format!(
-        "Set to zero then. Today in all: {} in, {} out. <a href=\"counts#zero\">Undo</a>",
-        format_thousands(count_in),
-        format_thousands(out)
-    )
+    began_us(&counting.gaps).filter(|us| *us < counting.clock.now_us)
 }
 
 /// Where nothing is ever counted.
@@ -161,12 +147,12 @@ pub(in crate::ui) fn counting_off_html() -> String {
 }
 
 /// What of today was not counted, in a sentence.
-fn gaps(counting: &LiveCounting) -> String {
+fn gaps_in_words(counting: &LiveCounting) -> String {
     let clock = &counting.clock;
     // A gap of less than a minute is not seen in the chart; the page Counts lists it.
     let of = |us| minute(&to_zoned(us, &clock.zone));
     let is_seen = |gap: &&Gap| {
-        gap.to_us.saturating_sub(gap.from_us) >= 60_000_000 && Some(gap.to_us) != begun_us(counting)
+        gap.to_us.saturating_sub(gap.from_us) >= 60_000_000 && !is_before_begin(gap, begun_us(counting))
     };
     let gaps: Vec<&Gap> = counting.gaps.iter().filter(is_seen).collect();
     let Some(last) = gaps.last() else {
@@ -243,9 +229,8 @@ fn state(facts: &CountingReport) -> &'static str {
 fn reason_html(facts: &CountingReport) -> String {
     let mut html = String::new();
     if facts.word != "counting" {
-        for text in [&facts.reason, &facts.hint] {
-            let _ = write!(html, "{} ", Words(&maybe_sentence(text)));
-        }
+        let hint = remedy(facts.hint.as_deref().unwrap_or_default());
+        let _ = write!(html, "{} {hint} ", Words(&maybe_sentence(&facts.reason)));
     }
     for note in &facts.notes {
         let _ = write!(html, "{} ", Words(&sentence(note)));
@@ -293,10 +278,31 @@ mod tests {
             html.contains("<h2 id=\"today-head\">Today</h2>") && !html.contains("Today in all"),
             "{html}"
         );
-        counting.tallies[0].since_us = day_us + 3_600_000_000;
+        counting.tallies.iter_mut().for_each(|tally| tally.since_us = day_us + 3_600_000_000);
         let html = sections_html(&counting);
         assert!(html.contains("<h2 id=\"today-head\">Since 01:00</h2>"), "{html}");
         assert!(html.contains("Today in all: "), "{html}");
+    }
+
+    #[test]
+    fn counting_since_is_said_of_the_first_moment_that_counted() {
+        let mut counting = fixtures::live().counting.unwrap();
+        let (day_us, now_us) = (counting.hours[0].start_us, counting.clock.now_us);
+        let gap = |from_us, to_us, why: &str| Gap { from_us, to_us, why: why.into() };
+        let mut said = |gaps: &[Gap]| {
+            counting.gaps = gaps.to_vec();
+            gaps_in_words(&counting)
+        };
+        let hour = 3_600_000_000;
+        let before = gap(day_us, day_us + hour, "not_begun");
+        assert!(said(std::slice::from_ref(&before)).starts_with("Counting since 01:00. "));
+        let no_model = gap(day_us + hour, day_us + 2 * hour, "no_model");
+        let html = said(&[before.clone(), no_model]);
+        assert!(html.starts_with("Counting since 02:00. ") && !html.contains("Closed"), "{html}");
+        assert!(
+            !said(&[before, gap(day_us + hour, now_us, "no_model")]).contains("since"),
+            "nothing counted"
+        );
     }
 
     #[test]
@@ -320,6 +326,14 @@ mod tests {
         assert!(html.contains("id=\"nothing\" hidden>"), "{html}");
         assert!(html.contains("id=\"facts\" aria-labelledby=\"facts-head\">"), "{html}");
         assert!(html.contains("id=\"count-why\">counts.db: database or disk is full."), "{html}");
+        let mut counting = fixtures::live().counting.unwrap();
+        counting.facts.word = "trouble";
+        counting.facts.hint = Some("`tallycam model add FILE` adds one".into());
+        let html = sections_html(&counting);
+        assert!(
+            html.contains("Choose or add one: <a href=\"models\">Models</a>.") && !html.contains("model add"),
+            "{html}"
+        );
         let html = side("idle", "No line is drawn.");
         assert!(html.contains("id=\"nothing\">") && html.contains("aria-labelledby=\"facts-head\" hidden>"));
     }

@@ -10,7 +10,7 @@ use crate::store::LineRow;
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::{Alert, DrawnZone};
 use crate::ui::format::sentence;
-use crate::ui::frame::{Frame, Tab, hidden_attribute, state_class};
+use crate::ui::frame::{PageFrame, Tab, hidden_attribute, state_class};
 use crate::ui::lines::draw;
 use crate::ui::live::controls::LiveControls;
 use crate::ui::live::counting::LiveCounting;
@@ -156,7 +156,7 @@ pub fn live_page(page: &LivePage) -> String {
         "live" => format!("{}, {} watching", rate(page.fps), page.viewers),
         _ => String::new(),
     };
-    Frame {
+    PageFrame {
         title: &page.headline,
         name: &page.name,
         version: &page.version,

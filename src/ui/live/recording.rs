@@ -5,6 +5,7 @@ use crate::store::media::{Item, Recorded};
 use crate::ui::escape::Text;
 use crate::ui::facts::Clock;
 use crate::ui::frame::hidden_attribute;
+use crate::ui::media::LAPSES;
 use crate::ui::media::storage_view::grid_item;
 
 /// What the live page shows of what is kept.
@@ -35,7 +36,10 @@ pub(in crate::ui) fn action_buttons(recording: &LiveRecording, can_take: bool, i
         "<form method=\"post\" action=\"snapshots\" id=\"keep\"{hidden}><button class=\"btn{main}\">Snapshot</button></form>\
          <form method=\"post\" action=\"recordings?do={action}\" id=\"record\"{record_hidden}><button class=\"btn rec\" \
          id=\"record-button\"><span class=\"dot rec\" aria-hidden=\"true\"></span><span id=\"record-word\">{word}</span> \
-         <span class=\"num\" id=\"record-figures\">{figures}</span></button></form>",
+         <span class=\"num\" id=\"record-figures\">{figures}</span></button><details id=\"lapses\"{lapses_hidden}><summary \
+         class=\"btn\" aria-label=\"What to record\">▾</summary><div class=\"popped\"><label class=\"field\"><span>What to \
+         record</span>{LAPSES}</label></div></details></form>",
+        lapses_hidden = hidden_attribute(recording.now.is_some()),
         hidden = hidden_attribute(!can_take),
         main = if is_second { "" } else { " main" },
         record_hidden = hidden_attribute(!can_take && recording.now.is_none()),

@@ -3,7 +3,7 @@
 
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, Refusal};
-use crate::ui::frame::{Frame, Tab, refusal_html};
+use crate::ui::frame::{PageFrame, Tab, marked, refusal_html};
 
 /// What the page of access shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,8 +44,8 @@ pub fn access_page(page: &AccessPage) -> String {
                 "own",
                 "Your password",
                 "",
-                page.refused.is_some(),
-                &own_password_form("access"),
+                is_own_wrong(page),
+                &own_password_form("access", page.refused.as_ref()),
             );
             format!("{}{own}{}", stream_access_section(page), include_str!("access_people.html"))
         }
@@ -56,7 +56,13 @@ pub fn access_page(page: &AccessPage) -> String {
         notice = notice,
         panels = panels,
     );
-    Frame::new(&page.head, Tab::Access, "Access", &["page.js", "head.js", "access.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Access, "Access", &["page.js", "head.js", "access.js"]).render(&main)
+}
+
+/// Whether it is the form of the reader's own password that did not work.
+fn is_own_wrong(page: &AccessPage) -> bool {
+    let own = ["current", "password", "again"];
+    page.refused.as_ref().is_some_and(|refused| own.contains(&refused.field.as_str()))
 }
 
 /// The page on which the first password is chosen, at `claim`. It posts there `password`, `again` and `view`.
@@ -67,7 +73,7 @@ pub fn claim_page(page: &AccessPage) -> String {
         page.refused.as_ref().map(refusal_html).unwrap_or_default(),
         claim_form(page, "claim"),
     );
-    Frame::new(&page.head, Tab::Access, "Welcome", &["page.js", "head.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Access, "Welcome", &["page.js", "head.js"]).render(&main)
 }
 
 /// After a password was set.
@@ -119,22 +125,22 @@ fn stream_access_section(page: &AccessPage) -> String {
         choices(page)
     );
     let said = if page.is_view_open { "Anyone on this network" } else { "Only with a password" };
-    collapsible_section("watching", "Watching", said, page.refused.is_some(), &inner)
+    collapsible_section("watching", "Watching", said, page.refused.is_some() && !is_own_wrong(page), &inner)
 }
 
 /// Sets the own password, by the form at `action`.
-pub(in crate::ui) fn change_password_form(action: &str) -> String {
+pub(in crate::ui) fn change_password_form(action: &str, refused: Option<&Refusal>) -> String {
     format!(
         "<section class=\"panel\" id=\"own\" aria-labelledby=\"own-head\"><h2 id=\"own-head\">Your password</h2>{}</section>\n",
-        own_password_form(action)
+        own_password_form(action, refused)
     )
 }
 
-fn own_password_form(action: &str) -> String {
+fn own_password_form(action: &str, refused: Option<&Refusal>) -> String {
     format!(
         "<form method=\"post\" action=\"{action}\">{}<p class=\"row field\"><button class=\"btn\">Change password</button></p></form>\
          <p class=\"small muted\">Other devices have to sign in again.</p>",
-        fields(true)
+        fields(true, refused)
     )
 }
 
@@ -143,22 +149,26 @@ fn claim_form(page: &AccessPage, action: &str) -> String {
         "<section class=\"panel\" id=\"claim\" aria-labelledby=\"claim-head\"><h2 id=\"claim-head\">Choose a password for this camera</h2>\
          <p class=\"muted\">Changes need it.</p>\
          <form method=\"post\" action=\"{action}\">{}{}<p class=\"row field\"><button class=\"btn main\">Set it</button></p></form></section>\n",
-        fields(page.has_password),
+        fields(page.has_password, page.refused.as_ref()),
         choices(page)
     )
 }
 
 /// What a new password takes.
-fn fields(has_password: bool) -> String {
-    let current = "<label class=\"field\"><span>Current password</span>\
-        <input type=\"password\" name=\"current\" autocomplete=\"current-password\" required></label>";
-    format!(
-        "{}<label class=\"field\"><span>New password, at least 8 characters</span>\
-         <input type=\"password\" name=\"password\" autocomplete=\"new-password\" minlength=\"8\" required></label>\
-         <label class=\"field\"><span>New password again</span>\
-         <input type=\"password\" name=\"again\" autocomplete=\"new-password\" minlength=\"8\" required></label>",
-        if has_password { current } else { "" }
-    )
+fn fields(has_password: bool, refused: Option<&Refusal>) -> String {
+    let all = [
+        ("current", "Current password", "current-password\""),
+        ("password", "New password, at least 8 characters", "new-password\" minlength=\"8\""),
+        ("again", "New password again", "new-password\" minlength=\"8\""),
+    ];
+    let field = |&(name, label, rules): &(&str, &str, &str)| {
+        let (wrong, said) = marked(refused, name);
+        format!(
+            "<label class=\"field\"><span>{label}</span><input type=\"password\" name=\"{name}\" autocomplete=\"{rules} \
+             required{wrong}>{said}</label>"
+        )
+    };
+    all.iter().skip(usize::from(!has_password)).map(field).collect()
 }
 
 #[cfg(test)]
@@ -186,6 +196,15 @@ mod tests {
         });
         assert!(html.contains("action=\"claim\"") && html.contains("Only with a password"), "{html}");
         assert!(!html.contains("name=\"current\""));
+    }
+
+    #[test]
+    fn a_wrong_password_is_told_at_its_field_and_opens_nothing_else() {
+        let refused =
+            Refusal { detail: "it is another".into(), field: "current".into(), ..Refusal::default() };
+        let html = access_page(&AccessPage { refused: Some(refused), ..fixtures::access() });
+        assert!(html.contains("autofocus><span class=\"err\" id=\"wrong\">It is another.</span>"), "{html}");
+        assert!(html.contains("id=\"own\" open>") && html.contains("id=\"watching\">"), "{html}");
     }
 
     #[test]

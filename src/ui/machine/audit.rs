@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::ui::escape::Text;
 use crate::ui::facts::{Clock, Head};
 use crate::ui::format::{day, format_count, second, to_zoned};
-use crate::ui::frame::{Frame, Tab};
+use crate::ui::frame::{PageFrame, Tab};
 
 /// What the page shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,5 +90,5 @@ pub fn activity_page(page: &ActivityPage) -> String {
          aria-label=\"Activity\">{list}</section>\n<p class=\"row\">{newer}{older}<a class=\"btn\" \
          href=\"api/v1/audit?format=csv\" download>Export as CSV</a></p></main>\n",
     );
-    Frame::new(&page.head, Tab::Access, "Activity", &["page.js", "head.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Access, "Activity", &["page.js", "head.js"]).render(&main)
 }

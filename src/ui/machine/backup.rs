@@ -2,7 +2,7 @@
 
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, Refusal};
-use crate::ui::frame::{Frame, Tab, refusal_html};
+use crate::ui::frame::{PageFrame, Tab, refusal_html};
 
 /// What the page shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,7 +69,7 @@ pub fn backup_page(page: &BackupPage) -> String {
     let main = format!(
         "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Backup</h1><p class=\"lead muted\">Save the state of this camera, and move it to another card or machine.</p></div>\n{refused}{panels}</main>\n"
     );
-    Frame::new(&page.head, Tab::Settings, "Backup", &["page.js", "head.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Settings, "Backup", &["page.js", "head.js"]).render(&main)
 }
 
 fn restarting_page(words: &str) -> String {

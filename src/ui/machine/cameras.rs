@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, Refusal};
-use crate::ui::frame::{Frame, Tab, field_error, refusal_html};
+use crate::ui::frame::{PageFrame, Tab, field_error, refusal_html};
 
 /// What the page of cameras shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,13 +38,17 @@ pub struct CameraChoice {
     pub about: String,
     /// It is the one that is set.
     pub is_used: bool,
+    /// The live picture is its.
+    pub is_shown: bool,
+    /// Where a picture of it is; nowhere while none may be taken.
+    pub still: Option<String>,
 }
 
 /// The page as HTML, at `cameras`. It posts there `camera` (a [`CameraChoice::value`], `auto` or `sim`), or `url`.
 pub fn cameras_page(page: &CamerasPage) -> String {
     let mut rows = String::new();
     for choice in &page.choices {
-        rows.push_str(&row(&choice.value, &choice.name, &choice.about, choice.is_used));
+        rows.push_str(&row(&choice.value, &choice.name, &choice.about, choice.is_used, &still(choice)));
     }
     if page.choices.is_empty() {
         rows.push_str(
@@ -58,11 +62,13 @@ pub fn cameras_page(page: &CamerasPage) -> String {
         "Automatic",
         "The first camera that works, and a camera that is plugged in later.",
         page.is_auto,
+        "",
     ) + &row(
         "sim",
         "Simulated scene",
         "To try it out without a camera. Its crossings are kept apart.",
         page.is_simulated,
+        "",
     );
     let picture = if page.has_picture {
         format!(
@@ -78,8 +84,8 @@ pub fn cameras_page(page: &CamerasPage) -> String {
     };
     let (mark, why) = field_error("url", at_field);
     let main = format!(
-        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Cameras</h1><p class=\"lead muted\">A camera that \
-         does not work when it is tried is not kept: the one before comes back.</p></div>\n{refused}{picture}<section \
+        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Cameras</h1><p class=\"lead muted\">If the new \
+         camera does not work, the previous one is used again.</p></div>\n{refused}{picture}<section \
          class=\"panel\" aria-labelledby=\"found-head\"><h2 id=\"found-head\">On this machine</h2><ul \
          class=\"rows\">{rows}</ul></section>\n<section class=\"panel\" aria-labelledby=\"net-head\"><h2 \
          id=\"net-head\">On the network</h2><form method=\"post\" action=\"cameras\"><label class=\"field\"><span>Address, \
@@ -91,12 +97,26 @@ pub fn cameras_page(page: &CamerasPage) -> String {
         refused = at_button.map(refusal_html).unwrap_or_default(),
         typed = Text(&page.typed),
     );
-    Frame::new(&page.head, Tab::Settings, "Cameras", &["page.js", "head.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Settings, "Cameras", &["page.js", "head.js"]).render(&main)
 }
 
-fn row(value: &str, name: &str, about: &str, is_used: bool) -> String {
+/// What it sees: now, or when that is asked for, since it is opened for it.
+fn still(choice: &CameraChoice) -> String {
+    let Some(address) = &choice.still else { return String::new() };
+    let image = format!(
+        "<img class=\"now-seen\" src=\"{}\" alt=\"What {} sees\" width=\"320\" height=\"180\" loading=\"lazy\">",
+        Text(address),
+        Text(&choice.name)
+    );
+    match choice.is_shown {
+        true => image,
+        false => format!("<details><summary>Show picture</summary>{image}</details>"),
+    }
+}
+
+fn row(value: &str, name: &str, about: &str, is_used: bool, still: &str) -> String {
     let mut html = format!(
-        "<li><div><b>{}</b><p class=\"small muted\">{}</p></div><div class=\"act\">",
+        "<li><div><b>{}</b><p class=\"small muted\">{}</p>{still}</div><div class=\"act\">",
         Text(name),
         Text(about)
     );
@@ -125,6 +145,13 @@ mod tests {
         let html = cameras_page(&fixtures::cameras());
         assert!(html.contains("name=\"camera\" value=\"v4l2 /dev/video2\">"), "{html}");
         assert_eq!(html.matches("<b>In use</b>").count(), 1, "{html}");
+        // The one in use is shown; another one is opened only when somebody asks to see it.
+        let (used, other) = html.split_once("/dev/video2").unwrap_or_default();
+        assert!(used.contains("src=\"snapshot.jpg?w=320\"") && !used.contains("still.jpg"), "{html}");
+        assert!(
+            other.contains("<details><summary>Show picture</summary><img")
+                && other.contains("loading=\"lazy\"")
+        );
         let html = cameras_page(&CamerasPage { choices: Vec::new(), ..fixtures::cameras() });
         assert!(
             html.contains("Look again") && html.contains("name=\"url\"") && html.contains("value=\"sim\"")

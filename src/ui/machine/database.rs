@@ -6,7 +6,7 @@ use crate::store::media::{CheckReport, Storage};
 use crate::ui::escape::Text;
 use crate::ui::facts::{Clock, Head, Refusal};
 use crate::ui::format::{format_count, format_when, sentence, size, to_zoned};
-use crate::ui::frame::{Frame, Tab, hidden_attribute, refusal_html};
+use crate::ui::frame::{PageFrame, Tab, hidden_attribute, refusal_html};
 use crate::ui::media::storage_view::StorageFault;
 
 /// What the page of the database shows.
@@ -54,7 +54,8 @@ pub fn database_page(page: &DatabasePage) -> String {
         checked = page.checked.as_ref().map(checked).unwrap_or_default(),
         aside = aside_section(page),
     );
-    Frame::new(&page.head, Tab::Database, "Database", &["page.js", "head.js", "database.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Database, "Database", &["page.js", "head.js", "database.js"])
+        .render(&main)
 }
 
 fn done_banner(done: &str) -> String {

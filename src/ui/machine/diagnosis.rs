@@ -6,7 +6,7 @@ use crate::ui::escape::{Text, Words};
 use crate::ui::facts::diagnosis::{Finding, Verdict};
 use crate::ui::facts::{Clock, Head};
 use crate::ui::format::{capital, second, sentence, to_zoned};
-use crate::ui::frame::{Frame, Tab};
+use crate::ui::frame::{PageFrame, Tab};
 
 /// What the page of the diagnosis shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,7 +75,7 @@ pub fn diagnosis_page(page: &DiagnosisPage) -> String {
          href=\"log\">Log</a></p></div>\n{parts}</main>\n",
         at = second(&to_zoned(page.clock.now_us, &page.clock.zone)),
     );
-    Frame::new(&page.head, Tab::Diagnosis, "Diagnosis", &["page.js", "head.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Diagnosis, "Diagnosis", &["page.js", "head.js"]).render(&main)
 }
 
 /// What was found: a sentence, or lines.

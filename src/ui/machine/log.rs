@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::ui::escape::Text;
 use crate::ui::facts::{Clock, Head, LogLine};
 use crate::ui::format::{day, second, to_zoned};
-use crate::ui::frame::{Frame, Tab};
+use crate::ui::frame::{PageFrame, Tab};
 
 /// What the page of the log shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,5 +60,5 @@ pub fn log_page(page: &LogPage) -> String {
          href=\"log?level={level}\">Reload</a></p></main>\n",
         level = page.level,
     );
-    Frame::new(&page.head, Tab::Log, "Log", &["page.js", "head.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Log, "Log", &["page.js", "head.js"]).render(&main)
 }

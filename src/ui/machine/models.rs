@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::{CountingReport, Head, Refusal};
 use crate::ui::format::{bytes, maybe_sentence, sentence};
-use crate::ui::frame::{Frame, Tab, refusal_html};
+use crate::ui::frame::{PageFrame, Tab, refusal_html};
 use crate::ui::live::counting::describe_rate;
 
 /// What the page of models shows.
@@ -83,7 +83,7 @@ pub fn models_page(page: &ModelsPage) -> String {
         found = found_html(page),
         catalogue = catalogue(page),
     );
-    Frame::new(&page.head, Tab::Models, "Models", &["page.js", "head.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Models, "Models", &["page.js", "head.js"]).render(&main)
 }
 
 /// The detector that needs no model.

@@ -3,7 +3,7 @@
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, Refusal};
 use crate::ui::format::as_sentence;
-use crate::ui::frame::{Frame, Tab, refusal_html};
+use crate::ui::frame::{PageFrame, Tab, refusal_html};
 
 /// The page that nothing is at `path`. It tells nothing of the camera: anybody may see it.
 pub fn not_found_page(path: &str) -> String {
@@ -14,7 +14,7 @@ pub fn not_found_page(path: &str) -> String {
          Live</a> <a class=\"btn\" href=\"counts\">Counts</a> <a class=\"btn\" href=\"media\">Media</a></p></main>\n",
         Text(path)
     );
-    Frame::new(&head, Tab::None, "Not found", &["page.js"]).render(&main)
+    PageFrame::new(&head, Tab::None, "Not found", &["page.js"]).render(&main)
 }
 
 /// The page that says why there is no other.
@@ -23,7 +23,11 @@ pub fn problem_page(head: &Head, why: &Refusal) -> String {
         "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>This page is not available</h1></div>\n{}<p \
          class=\"row\"><a class=\"btn main\" href=\"./\">Go to Live</a> <a class=\"btn\" href=\"diagnosis\">Look at the \
          diagnosis</a></p></main>\n",
-        refusal_html(&Refusal { detail: as_sentence(&why.detail), hint: as_sentence(&why.hint) }),
+        refusal_html(&Refusal {
+            detail: as_sentence(&why.detail),
+            hint: as_sentence(&why.hint),
+            ..Refusal::default()
+        }),
     );
-    Frame::new(head, Tab::None, "Not available", &["page.js", "head.js"]).render(&main)
+    PageFrame::new(head, Tab::None, "Not available", &["page.js", "head.js"]).render(&main)
 }

@@ -2,7 +2,7 @@
 
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, Refusal};
-use crate::ui::frame::{Frame, Tab, refusal_html};
+use crate::ui::frame::{PageFrame, Tab, marked, refusal_html};
 use crate::ui::machine::access::{DONE, change_password_form};
 
 /// What the page of signing in shows.
@@ -26,6 +26,8 @@ pub struct SignInPage {
     pub needed: Option<&'static str>,
     /// The SHA-256 of the certificate, where HTTPS is spoken.
     pub fingerprint: Option<String>,
+    /// The name that was typed.
+    pub name: String,
     /// Why it did not work.
     pub refused: Option<Refusal>,
 }
@@ -38,7 +40,11 @@ pub fn sign_in_page(page: &SignInPage) -> String {
         Some((name, role)) => {
             let other = page.needed.map(|_| sign_in_form(page)).unwrap_or_default();
             let lead = format!("You are {name}: {}", role_help(role));
-            let own = if *role == "admin" { String::from(ACCESS) } else { change_password_form("password") };
+            let own = if *role == "admin" {
+                String::from(ACCESS)
+            } else {
+                change_password_form("password", page.refused.as_ref())
+            };
             ("Signed in", lead, format!("{other}{SIGNED_IN}{own}"))
         }
         None if !page.has_password => {
@@ -63,7 +69,7 @@ pub fn sign_in_page(page: &SignInPage) -> String {
         panel = panel,
         certificate = page.fingerprint.as_deref().map(certificate).unwrap_or_default(),
     );
-    Frame::new(&page.head, Tab::SignIn, title, &["page.js", "head.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::SignIn, title, &["page.js", "head.js"]).render(&main)
 }
 
 /// What a role may do, in words.
@@ -99,17 +105,20 @@ fn sign_in_form(page: &SignInPage) -> String {
         "The first one was written to the journal and the console when tallycam first started: \
          <code>journalctl -u tallycam -g password</code>."
     };
+    let (wrong, said) = marked(page.refused.as_ref(), "password");
+    let wrong = if wrong.is_empty() { " autofocus" } else { wrong };
     format!(
         "<section class=\"panel\"><form method=\"post\" action=\"sign-in\">\
          <input type=\"hidden\" name=\"next\" value=\"{next}\">\
          <label class=\"field\"><span>Name, if you were given one</span>\
-         <input name=\"name\" autocomplete=\"username\" autocapitalize=\"none\" maxlength=\"40\"></label>\
+         <input name=\"name\" autocomplete=\"username\" autocapitalize=\"none\" maxlength=\"40\" value=\"{name}\"></label>\
          <label class=\"field\"><span>Password</span>\
-         <input type=\"password\" name=\"password\" autocomplete=\"current-password\" required autofocus></label>\
+         <input type=\"password\" name=\"password\" autocomplete=\"current-password\" required{wrong}>{said}</label>\
          <p class=\"row field\"><button class=\"btn main\">Sign in</button></p></form>\
          <p class=\"small muted\">{first} Lost? <code>tallycam password random</code> on the camera's \
          machine makes another one.</p></section>\n",
         next = Text(&page.next),
+        name = Text(&page.name),
     )
 }
 
@@ -123,6 +132,14 @@ mod tests {
         let page = fixtures::sign_in();
         let html = sign_in_page(&page);
         assert!(html.contains("written to the journal"));
+        let wrong =
+            Refusal { detail: "it is another".into(), field: "password".into(), ..Refusal::default() };
+        let again = SignInPage { name: "ann".into(), refused: Some(wrong), ..page.clone() };
+        let again = sign_in_page(&again);
+        assert!(
+            again.contains("value=\"ann\"")
+                && again.contains("<span class=\"err\" id=\"wrong\">It is another.")
+        );
         let card = sign_in_page(&SignInPage { is_claimed_by_network: true, ..page.clone() });
         assert!(card.contains("was chosen on this page") && !card.contains("journalctl"));
         assert!(html.contains("name=\"next\" value=\"lines?line=2\""), "{html}");

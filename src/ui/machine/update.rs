@@ -2,7 +2,7 @@
 
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, Refusal};
-use crate::ui::frame::{Frame, Tab, refusal_html};
+use crate::ui::frame::{PageFrame, Tab, refusal_html};
 
 /// What the page shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,7 +67,7 @@ pub fn update_page(page: &UpdatePage) -> String {
         page.refused.as_ref().map(refusal_html).unwrap_or_default(),
         last.unwrap_or_default(),
     );
-    Frame::new(&page.head, Tab::Settings, "Update", &["page.js", "head.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Settings, "Update", &["page.js", "head.js"]).render(&main)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, Refusal};
-use crate::ui::frame::{Frame, Tab, field_error};
+use crate::ui::frame::{PageFrame, Tab, field_error};
 
 /// What the page of the first start shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,6 +82,7 @@ pub fn welcome_page(page: &WelcomePage) -> String {
     step("First line", !page.line.is_empty(), &line, &link("lines?line=new", "Draw a line"));
     let walked = match page.crossings {
         0 => String::from("Walk across the line and watch the figure on Live."),
+        1 => String::from("1 crossing is counted today."),
         n => format!("{n} crossings are counted today."),
     };
     step("Test walk", page.crossings > 0, &walked, &link("./", "Go to Live"));
@@ -91,7 +92,7 @@ pub fn welcome_page(page: &WelcomePage) -> String {
          class=\"rows\">{steps}</ol></section>\n<form method=\"post\" action=\"welcome\"><button class=\"btn main\" \
          name=\"do\" value=\"done\">Done, do not show again</button></form>\n</main>\n",
     );
-    Frame::new(&page.head, Tab::None, "Set up", &["page.js", "head.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::None, "Set up", &["page.js", "head.js"]).render(&main)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::store::media::{Item, Recorded, Storage};
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::{Clock, Head, Refusal};
 use crate::ui::format::{format_count, format_long_day, size, to_zoned};
-use crate::ui::frame::{Frame, Tab, hidden_attribute, refusal_html};
+use crate::ui::frame::{PageFrame, Tab, hidden_attribute, refusal_html};
 use crate::ui::media::storage_view::{StorageFault, delete_prompt, grid_item};
 
 /// Items on one page.
@@ -148,7 +148,7 @@ pub fn media_page(page: &MediaPage) -> String {
         trouble = page.trouble.as_ref().map(StorageFault::banner).unwrap_or_default(),
         now = match &page.now {
             Some(now) => recording(now, &page.clock),
-            None if page.trouble.is_none() => String::from(START),
+            None if page.trouble.is_none() => start(),
             None => String::new(),
         },
         query = Text(&ask.query(None)),
@@ -158,7 +158,7 @@ pub fn media_page(page: &MediaPage) -> String {
         older = Text(&format!("media{}", ask.query(page.next.as_deref()))),
         more = total_html(page),
     );
-    Frame::new(&page.head, Tab::Media, "Media", &["page.js", "head.js", "media.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Media, "Media", &["page.js", "head.js", "media.js"]).render(&main)
 }
 
 /// What is asked before items are deleted, where no script does it, as HTML.
@@ -187,7 +187,7 @@ pub fn media_ask_page(head: &Head, clock: &Clock, ask: &MediaAsk, rows: &[Item])
         },
         no = "Cancel",
     );
-    Frame::new(head, Tab::Media, "Delete?", &["page.js", "head.js"]).render(&main)
+    PageFrame::new(head, Tab::Media, "Delete?", &["page.js", "head.js"]).render(&main)
 }
 
 fn options(choices: &[(&str, &str)], chosen: &str) -> String {
@@ -198,13 +198,20 @@ fn options(choices: &[(&str, &str)], chosen: &str) -> String {
     })
 }
 
-/// A recording, or a time-lapse, which plays at 25 frames a second.
-const START: &str = "<form class=\"row\" method=\"post\" action=\"recordings?do=start\"><input type=\"hidden\" name=\"back\" \
-                     value=\"media\"><label class=\"sr\" for=\"lapse\">What to record</label><select id=\"lapse\" \
-                     name=\"every\"><option value=\"\">Video</option><option value=\"1s\">Time-lapse: every second, 25 × \
-                     faster</option><option value=\"10s\">Time-lapse: every 10 s, 250 × faster</option><option \
-                     value=\"1m\">Time-lapse: every minute, 1500 × faster</option><option value=\"5m\">Time-lapse: every 5 \
-                     minutes, 7500 × faster</option></select><button class=\"btn\" id=\"start\">Record</button></form>";
+/// What to record: a video, or a time-lapse, which plays at 25 frames a second.
+pub(in crate::ui) const LAPSES: &str = "<select id=\"lapse\" name=\"every\"><option value=\"\">Video</option><option \
+    value=\"1s\">Time-lapse: every second, 25 × faster</option><option value=\"10s\">Time-lapse: every 10 s, 250 × \
+    faster</option><option value=\"1m\">Time-lapse: every minute, 1500 × faster</option><option value=\"5m\">Time-lapse: \
+    every 5 minutes, 7500 × faster</option></select>";
+
+/// Begins a recording.
+fn start() -> String {
+    format!(
+        "<form class=\"row\" method=\"post\" action=\"recordings?do=start\"><input type=\"hidden\" name=\"back\" \
+         value=\"media\"><label class=\"sr\" for=\"lapse\">What to record</label>{LAPSES}<button class=\"btn\" \
+         id=\"start\">Record</button></form>"
+    )
+}
 
 /// What is being recorded, with the one thing to do about it.
 fn recording(now: &Recorded, clock: &Clock) -> String {
@@ -296,7 +303,7 @@ fn empty(page: &MediaPage) -> String {
         (
             "No recordings yet",
             format!(
-                "Snapshots and recordings are stored on this machine: {room} are free. Take them on the page Live, or record automatically on a crossing (`[record] on_crossing`)."
+                "Snapshots and recordings are stored on this machine: {room} are free. Take them on the page Live, or let a crossing start one: Settings, “Record when a line is crossed”."
             ),
             "<a class=\"btn main\" href=\"./\">Go to Live</a> <a class=\"btn\" href=\"database#import\">Import files</a>",
         )

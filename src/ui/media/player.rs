@@ -9,7 +9,7 @@ use crate::ui::facts::{Clock, Head, Refusal};
 use crate::ui::format::{
     capital, format_count, format_duration, format_long_day, format_time_in_recording, second, size, to_zoned,
 };
-use crate::ui::frame::{Frame, Tab, refusal_html};
+use crate::ui::frame::{PageFrame, Tab, marked, refusal_html};
 use crate::ui::media::storage_view::{delete_prompt, format_frame_rate, gaps, pictures};
 
 /// Marks of one direction on the ruler, at most: more could not be told apart.
@@ -84,7 +84,8 @@ impl MediaForm {
 pub fn player_page(page: &PlayerPage) -> String {
     let item = &page.item;
     let at = to_zoned(item.at_us, &page.clock.zone);
-    let typed = page.refused.as_ref().map(|(form, _)| form);
+    let (typed, refused) = page.refused.as_ref().map(|(form, refused)| (form, refused)).unzip();
+    let [name_wrong, date_wrong, note_wrong] = ["name", "date", "note"].map(|field| marked(refused, field));
     let main = format!(
         include_str!("player.html"),
         id = item.id,
@@ -94,12 +95,18 @@ pub fn player_page(page: &PlayerPage) -> String {
         offset = at.offset().seconds(),
         name = Text(&item.name),
         when = format_args!("{} {}, {}", format_long_day(&at), at.year(), second(&at)),
-        refused = page.refused.as_ref().map(|(_, refused)| refusal_html(refused)).unwrap_or_default(),
+        refused = refused.map(refusal_html).unwrap_or_default(),
         screen = if item.is_recording() { screen(page) } else { picture(item) },
         take = download_links(item, page.has_video),
         kind = capital(item.kind.as_str()),
         facts = facts_html(item),
         version = item.version,
+        name_wrong = name_wrong.0,
+        name_said = name_wrong.1,
+        date_wrong = date_wrong.0,
+        date_said = date_wrong.1,
+        note_wrong = note_wrong.0,
+        note_said = note_wrong.1,
         typed_name = Text(typed.map_or(&item.name, |form| &form.name)),
         typed_date = Text(typed.map_or(&item.date, |form| &form.date)),
         typed_note = Text(typed.map_or(&item.note, |form| &form.note)),
@@ -108,7 +115,7 @@ pub fn player_page(page: &PlayerPage) -> String {
     );
     let scripts: &[&str] =
         if item.is_recording() { &["page.js", "head.js", "player.js"] } else { &["page.js", "head.js"] };
-    Frame::new(&page.head, Tab::Media, &item.name, scripts).render(&main)
+    PageFrame::new(&page.head, Tab::Media, &item.name, scripts).render(&main)
 }
 
 /// The picture of a snapshot.
@@ -457,7 +464,7 @@ mod tests {
         ]);
         assert_eq!((form.name.as_str(), form.note.as_str(), form.version), ("Gate", "one\ntwo", Some(4)));
         let refusal =
-            Refusal { detail: "there is an item called \"Gate\" already".into(), hint: String::new() };
+            Refusal { detail: "there is an item called \"Gate\" already".into(), ..Refusal::default() };
         let html = player_page(&PlayerPage { refused: Some((form, refusal)), ..fixtures::player() });
         assert!(
             html.contains("value=\"Gate\"")

@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use crate::store::media::{Item, MediaKind, Origin, Recorded, Storage};
+use crate::store::media::{Item, MediaKind, MediaOrigin, Recorded, Storage};
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::Clock;
 use crate::ui::format::{
@@ -31,10 +31,10 @@ impl Item {
         let at = to_zoned(self.at_us, &clock.zone);
         let mut words = format!("{:02}:{:02}, {}", at.hour(), at.minute(), size(self.bytes));
         match self.origin {
-            Origin::Crossing => words.push_str(", at a crossing"),
-            Origin::TimeLapse => words.push_str(", time-lapse"),
-            Origin::Import => words.push_str(", imported"),
-            Origin::Asked => {}
+            MediaOrigin::Crossing => words.push_str(", at a crossing"),
+            MediaOrigin::TimeLapse => words.push_str(", time-lapse"),
+            MediaOrigin::Import => words.push_str(", imported"),
+            MediaOrigin::Asked => {}
         }
         if self.is_open {
             words.push_str(", being recorded");
@@ -126,7 +126,7 @@ impl Recorded {
                 // Writing to a string does not fail.
                 let _ = write!(words, ", one picture every {}", format_duration(every_us));
             }
-            (None, Origin::Crossing) => words.push_str(", started by a crossing"),
+            (None, MediaOrigin::Crossing) => words.push_str(", started by a crossing"),
             _ => {}
         }
         let _ = write!(words, ", {}", format_count(self.frames, "picture"));

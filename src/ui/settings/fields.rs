@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::setting::{Field, Setting, SettingsPage, ValueOrigin};
-use super::table::{Group, ONLY_FOR, WORDS};
+use super::table::{Group, ONLY_FOR, WORDS, synonyms};
 use super::units::{self, Unit};
 use crate::ui::escape::{Text, Words};
 use crate::ui::format::{capital, sentence};
@@ -45,8 +45,12 @@ pub(super) fn row(page: &SettingsPage, setting: &Setting, labels: &Labels<'_>) -
         format!("<label for=\"s-{path}\">{}</label>", Text(labels.label))
     };
     format!(
-        "<div class=\"set{out}\" data-key=\"{path}\"><div>{label}<span class=\"hint\" \
+        "<div class=\"set{out}\" data-key=\"{path}\"{find}><div>{label}<span class=\"hint\" \
          id=\"s-{path}-hint\">{hint}</span></div>{field}<span class=\"org\" id=\"s-{path}-org\">{origin}</span>{said}{was}</div>\n",
+        find = Some(synonyms(&setting.path))
+            .filter(|words| !words.is_empty())
+            .map(|words| format!(" data-find=\"{words}\""))
+            .unwrap_or_default(),
         hint = hint_html(setting, labels),
         field = field(setting, labels, &rules),
         origin = origin(setting, labels.label, is_fixed),

@@ -13,12 +13,12 @@ use std::fmt::Write;
 
 use crate::ui::escape::{Text, Words};
 use crate::ui::format::sentence;
-use crate::ui::frame::{Frame, Tab, hidden_attribute, refusal_html};
+use crate::ui::frame::{PageFrame, Tab, hidden_attribute, refusal_html};
 pub use controls::format_value as control_in_words;
 use fields::{APPLY, Labels, format_rounded, group_help};
 pub use retention::{LISTED, RetentionPreview};
 pub use setting::{CameraMode, ControlsFacts, Field, Setting, SettingsPage, ValueOrigin};
-use table::{CONTROLS, GROUPS, Group, LEFT_OUT, MODE, RETENTION};
+use table::{CONTROLS, ELSEWHERE, GROUPS, Group, LEFT_OUT, MODE, RETENTION, synonyms};
 
 /// Whether the page shows and changes the setting with this key.
 fn is_shown_on_page(path: &str) -> bool {
@@ -99,27 +99,42 @@ pub fn settings_page(page: &SettingsPage) -> String {
     if page.has_power && has_more {
         nav.push_str("<a href=\"#power\">Power</a>");
     }
-    if groups.is_empty() {
-        let _ = write!(groups, "<p class=\"panel\">No setting has “{}” in its name.</p>", Text(&page.search));
-    }
+    groups.push_str(&elsewhere(&page.search));
     let main = format!(
         include_str!("settings.html"),
         refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
         banners = banners(page),
         search = Text(&page.search),
+        none_hidden = hidden_attribute(!groups.is_empty()),
         all_hidden = hidden_attribute(page.search.is_empty()),
         nav = nav,
         groups = groups,
         file = if has_more && page.fixed.is_empty() { settings_file(page) } else { String::new() },
         power = if has_more && page.has_power { include_str!("power.html") } else { "" },
     );
-    Frame::new(&page.head, Tab::Settings, "Settings", &["page.js", "head.js", "settings.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Settings, "Settings", &["page.js", "head.js", "settings.js"])
+        .render(&main)
+}
+
+/// What is looked for here and set on another page: seen while something is looked for.
+fn elsewhere(search: &str) -> String {
+    let word = search.to_lowercase();
+    let mut rows = String::new();
+    for (names, row) in ELSEWHERE.iter().filter(|(names, _)| names.contains(&word)) {
+        // Writing to a string does not fail.
+        let _ = write!(rows, "<div class=\"set\" data-find=\"{names}\"><span>{row}</span></div>");
+    }
+    if rows.is_empty() {
+        return rows;
+    }
+    let out = if search.is_empty() { " out" } else { "" };
+    format!("<section class=\"panel{out}\" aria-label=\"On other pages\">{rows}</section>\n")
 }
 
 /// Whether it is among those that are looked for.
 fn is_found(page: &SettingsPage, setting: &Setting, labels: &Labels<'_>) -> bool {
     let word = page.search.to_lowercase();
-    [labels.label, labels.hint, &setting.path, &setting.about]
+    [labels.label, labels.hint, &setting.path, &setting.about, synonyms(&setting.path)]
         .iter()
         .any(|text| text.to_lowercase().contains(&word))
 }
@@ -196,10 +211,16 @@ fn group_form(page: &SettingsPage, group: &Group, rows: &str, advanced: &str) ->
         Some(plan) if group.id == RETENTION => retention::preview(plan),
         _ => String::new(),
     };
+    let waits = match &page.waits {
+        Some((wait, clock)) if group.id == RETENTION && page.plan.is_none() => {
+            format!("<p class=\"small muted\">{}</p>", Text(&retention::wait_in_words(*wait, clock)))
+        }
+        _ => String::new(),
+    };
     let is_off = page.is_fixed() || !(rows.contains("name=\"was.") || advanced.contains("name=\"was."));
     format!(
         "<form class=\"panel\" method=\"post\" action=\"settings?do=set#{id}\" id=\"{id}\" \
-         aria-labelledby=\"{id}-head\">{enter}<h2 id=\"{id}-head\">{title}</h2>{about}{rows}{folded}{plan}{apply}{preview}</form>\n",
+         aria-labelledby=\"{id}-head\">{enter}<h2 id=\"{id}-head\">{title}</h2>{about}{rows}{folded}{waits}{plan}{apply}{preview}</form>\n",
         id = group.id,
         title = group.title,
         about = group_help(group),
@@ -221,7 +242,8 @@ const PLAN: &str = "<p class=\"row\"><button class=\"btn\" id=\"plan\" name=\"pl
 
 /// The choice of a mode among those the camera offers: format, width and height in one; `None` where none are known.
 fn modes(page: &SettingsPage, labels: &Labels<'_>) -> Option<String> {
-    let is_wanted = labels.label.to_lowercase().contains(&page.search.to_lowercase());
+    let word = page.search.to_lowercase();
+    let is_wanted = labels.label.to_lowercase().contains(&word) || synonyms(MODE).contains(&word);
     if page.modes.is_empty() || !is_wanted {
         return None;
     }
@@ -265,12 +287,13 @@ fn modes(page: &SettingsPage, labels: &Labels<'_>) -> Option<String> {
         let _ = write!(options, "<option value=\"\" selected>{} × {}</option>", Text(width), Text(height));
     }
     Some(format!(
-        "<div class=\"set\" data-key=\"mode\"><div><label for=\"mode\">{label}</label><span class=\"hint\" \
+        "<div class=\"set\" data-key=\"mode\" data-find=\"{find}\"><div><label for=\"mode\">{label}</label><span class=\"hint\" \
          id=\"mode-hint\">{hint}</span></div><select id=\"mode\" name=\"mode\" \
          aria-describedby=\"mode-hint\"{disabled}>{options}</select><input type=\"hidden\" name=\"was.mode\" \
          value=\"{was}\"><span class=\"org\">{origin}</span><div \
          class=\"err\"></div>{saved}</div>\n",
         was = Text(&was),
+        find = synonyms(MODE),
         label = labels.label,
         hint = labels.hint,
         disabled = if page.is_fixed() || pinned.is_some() { " disabled" } else { "" },
@@ -309,6 +332,32 @@ mod tests {
         assert!(html.contains("id=\"restart-keys\">Maximum connections</span>"));
         // A key that this page has never heard of is there all the same.
         assert!(html.contains("Further") && row(&html, "new.key").contains("1 second to 5 minutes"));
+    }
+
+    #[test]
+    fn what_people_call_a_setting_finds_it_or_leads_to_its_page() {
+        let found = |search: &str| {
+            settings_page(&SettingsPage { search: search.into(), modes: Vec::new(), ..controls::settings() })
+        };
+        for (word, mark) in [
+            ("resolution", "data-key=\"source.width\""),
+            ("timezone", "data-key=\"counts.time_zone\""),
+            ("Password", "href=\"access\""),
+            ("wifi", "operating system"),
+            ("backup", "href=\"database\""),
+        ] {
+            let html = found(word);
+            assert!(
+                html.contains(mark) && html.contains("id=\"none\" role=\"status\" hidden"),
+                "{word}: {html}"
+            );
+        }
+        let html = found("zzz");
+        assert!(
+            html.contains("id=\"none\" role=\"status\">No setting has “<b id=\"none-word\">zzz</b>” in"),
+            "{html}"
+        );
+        assert!(found("").contains("class=\"panel out\""));
     }
 
     #[test]

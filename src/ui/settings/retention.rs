@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::store::media::Item;
+use crate::store::media::{ClockWait, Item};
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::Clock;
 use crate::ui::format::{format_count, format_long_day, format_when, sentence, size, to_zoned};
@@ -23,12 +23,25 @@ pub struct RetentionPreview {
     pub goes: Vec<(Item, &'static str)>,
     /// Why the rules cannot be met even so.
     pub unmet: Option<String>,
+    /// What of it is too old does not go yet.
+    pub waits: Option<ClockWait>,
     /// The clock on the wall.
     pub clock: Clock,
 }
 
+/// When all that is too old goes: "What is too old goes as soon as …".
+pub(super) fn wait_in_words(wait: ClockWait, clock: &Clock) -> String {
+    match wait {
+        ClockWait::Until(us) => {
+            let latest = format_when(&to_zoned(us, &clock.zone), &to_zoned(clock.now_us, &clock.zone));
+            format!("What is too old goes as soon as the clock is confirmed, at the latest {latest}.")
+        }
+        ClockWait::Unset => "What is too old goes as soon as the clock is set.".into(),
+    }
+}
+
 impl RetentionPreview {
-    /// "This deletes 2 items, 39 MB, from 1 October to 2 October."
+    /// "This deletes 2 items, 39 MB, from 1 October to 2 October.", and when, if not at once.
     pub fn in_words(&self) -> String {
         let day = |us| format_long_day(&to_zoned(us, &self.clock.zone));
         let when = match self.span_us.map(|(first, last)| (day(first), day(last))) {
@@ -36,7 +49,13 @@ impl RetentionPreview {
             Some((first, last)) => format!(" from {first} to {last}"),
             None => String::new(),
         };
-        format!("This deletes {}, {},{when}.", format_count(self.items as u64, "item"), size(self.bytes))
+        let waits =
+            self.waits.map(|wait| format!(" {}", wait_in_words(wait, &self.clock))).unwrap_or_default();
+        format!(
+            "This deletes {}, {},{when}.{waits}",
+            format_count(self.items as u64, "item"),
+            size(self.bytes)
+        )
     }
 }
 
@@ -95,6 +114,21 @@ mod tests {
             plan.in_words(),
             "This deletes 2 items, 39 MB, from Thursday 1 October to Friday 2 October."
         );
+        let until = plan.clock.now_us + 1_800_000_000;
+        let waiting = |waits| RetentionPreview { waits: Some(waits), ..plan.clone() }.in_words();
+        let said = waiting(ClockWait::Until(until));
+        assert!(
+            said.contains(" What is too old goes as soon as the clock is confirmed, at the latest ")
+                && said.ends_with(&format!(
+                    "{}.",
+                    format_when(
+                        &to_zoned(until, &plan.clock.zone),
+                        &to_zoned(plan.clock.now_us, &plan.clock.zone)
+                    )
+                )),
+            "{said}"
+        );
+        assert!(waiting(ClockWait::Unset).ends_with("as soon as the clock is set."));
         let html = preview(&plan);
         assert!(html.contains("too much of its kind") && html.contains("player?id=17"), "{html}");
         let html =

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::media::Control;
-use crate::ui::facts::{Head, Refusal};
+use crate::store::media::ClockWait;
+use crate::ui::facts::{Clock, Head, Refusal};
 
 use super::retention::RetentionPreview;
 
@@ -38,6 +39,8 @@ pub struct SettingsPage {
     pub search: String,
     /// What the rules of retention that were typed would delete, where that was asked for.
     pub plan: Option<RetentionPreview>,
+    /// What keeps all that is too old from going, where a rule wants it to, and the clock on the wall.
+    pub waits: Option<(ClockWait, Clock)>,
     /// The file that was to be imported and is not.
     pub import: String,
     /// What it would delete, in a sentence; empty: nothing.

@@ -29,6 +29,44 @@ pub(super) type Row = (&'static str, &'static str, &'static str, &'static str);
 /// The group whose rows are the camera's own controls.
 pub(super) const CONTROLS: &str = "controls";
 
+/// What else people call a setting; empty for most.
+pub(super) fn synonyms(path: &str) -> &'static str {
+    SYNONYMS.iter().find(|(own, _)| *own == path).map_or("", |(_, words)| words)
+}
+
+const SYNONYMS: &[(&str, &str)] = &[
+    ("name", "camera name title hostname"),
+    (MODE, "size width height format pixels"),
+    ("source.width", "resolution size"),
+    ("source.height", "resolution size"),
+    ("source.fps", "fps frames per second"),
+    ("counts.time_zone", "timezone clock utc"),
+    ("counts.day_starts", "midnight opening hours"),
+    ("detect.backend", "ai detection motion"),
+    ("picture.rotate", "turn upside down"),
+    ("picture.flip", "upside down"),
+    ("retention.min_free", "disk space storage"),
+    ("http.listen", "port address"),
+];
+
+/// What is looked for in the settings and is on another page: what people call it, and where it is, as HTML.
+pub(super) const ELSEWHERE: &[(&str, &str)] = &[
+    (
+        "password passwords sign-in login user users account token tokens viewers",
+        "Passwords, users and tokens: <a href=\"access\">Access</a>",
+    ),
+    (
+        "wifi wi-fi wlan wireless network ip address hotspot",
+        "Wi-Fi and network are set in the machine's operating system, or on the card. Addresses: <a href=\"diagnosis\">Diagnosis</a>",
+    ),
+    ("backup restore factory reset", "Backup, restore and factory reset: <a href=\"backup\">Backup</a>"),
+    ("copy import database", "Copies and import of recordings and counts: <a href=\"database\">Database</a>"),
+    ("model models download", "Models for detection: <a href=\"models\">Models</a>"),
+    ("line lines zone zones", "Lines and zones: <a href=\"lines\">Lines &amp; zones</a>"),
+    ("update version upgrade", "Version and updates: <a href=\"update\">Update</a>"),
+    ("log journal error", "What the program has said: <a href=\"log\">Log</a>"),
+];
+
 /// The row that chooses format, width and height in one.
 pub(super) const MODE: &str = "mode";
 

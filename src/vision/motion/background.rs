@@ -3,9 +3,9 @@
 //!
 //! A mixture of few colours for each pixel, the one seen longest being the ground (Stauffer and
 //! Grimson, "Adaptive background mixture models for real-time tracking", CVPR 1999), each colour
-//! following the light one level a look (the Σ-Δ filter of Manzanera and Richefeu, "A new motion
+//! following the light one level a detection (the Σ-Δ filter of Manzanera and Richefeu, "A new motion
 //! detection algorithm based on Σ-Δ background estimation", Pattern Recognition Letters 28, 2007). Weights
-//! are seconds, not looks, so that the pace of looking makes no difference to what is ground.
+//! are seconds, not detections, so that the detection rate makes no difference to what is ground.
 //!
 //! It heals itself: what stood in the first picture is outvoted by the ground as soon as the
 //! ground has been seen for longer; what stops becomes ground after [`LONGEST_S`], and the ground
@@ -163,11 +163,11 @@ mod tests {
             assert_eq!(moving(&mut background, GREY), 0);
         }
         let stays = (0..200).take_while(|_| moving(&mut background, DARK) == 10).count();
-        assert!((95..=101).contains(&stays), "{stays} looks");
+        assert!((95..=101).contains(&stays), "{stays} detections");
         // It goes on a second later: the ground below is still known.
         (0..10).for_each(|_| assert_eq!(moving(&mut background, DARK), 0));
         let ghost = (0..200).take_while(|_| moving(&mut background, GREY) == 10).count();
-        assert!(ghost <= 12, "{ghost} looks");
+        assert!(ghost <= 12, "{ghost} detections");
     }
 
     #[test]
@@ -175,11 +175,11 @@ mod tests {
         let mut background = Background::default();
         (0..5).for_each(|_| assert_eq!(moving(&mut background, DARK), 0));
         let ghost = (0..50).take_while(|_| moving(&mut background, GREY) == 10).count();
-        assert!(ghost <= 5, "{ghost} looks");
+        assert!(ghost <= 5, "{ghost} detections");
     }
 
     #[test]
-    fn slow_light_is_followed_and_sudden_light_is_learned_anew() {
+    fn slow_light_is_followed_and_sudden_light_is_learned_again() {
         let mut background = Background::default();
         let mut foreground = Vec::new();
         for level in 60..200u8 {

@@ -27,7 +27,7 @@ impl Change {
     }
 
     /// Takes in the next picture, and gives the seconds since the one before. `gain`: see [`Background::look`].
-    pub fn look(&mut self, image: &SmallImage, gain: f32) -> f32 {
+    pub fn measure(&mut self, image: &SmallImage, gain: f32) -> f32 {
         let now_us = image.stamp.monotonic_us;
         let before_us = self.newest_us.replace(now_us).unwrap_or(now_us);
         let seconds = now_us.saturating_sub(before_us) as f32 / 1e6;

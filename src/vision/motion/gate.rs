@@ -3,7 +3,7 @@
 use super::change::Change;
 use crate::media::SmallImage;
 use crate::vision::geometry::Bounds;
-use crate::vision::onnx::input::light::Light;
+use crate::vision::onnx::input::light::GainOffset;
 
 /// Pixels a row that are enough.
 const ENOUGH: u32 = 160;
@@ -31,7 +31,7 @@ impl MotionGate {
     pub fn observe(&mut self, image: &SmallImage) {
         self.moving.clear();
         // Around lines the network gets a dull picture stretched: it finds things that hardly differ from the ground.
-        self.change.look(image, Light::contrast_stretch(image).gain);
+        self.change.measure(image, GainOffset::contrast_stretch(image).gain);
         if self.change.settled_s() < SETTLING_S {
             self.moving.push(Bounds::PICTURE);
             return;

@@ -9,7 +9,7 @@
 //! are carried on as they went until they part, which is right if neither stops or turns meanwhile. Who
 //! comes in hidden by another from the first is not seen.
 //!
-//! A look at a picture of a size seen before takes no memory, save for more movers than ever before.
+//! A detection on a picture of a known size allocates nothing, save for more movers than ever before.
 
 mod background;
 mod change;
@@ -31,7 +31,7 @@ use movers::MotionTracks;
 
 /// Pixels a row that are enough: somebody across a street is some ten pixels wide then.
 const ENOUGH: u32 = 320;
-/// For so long after a beginning nothing is said: what moves is in the background still. Seconds.
+/// After a start nothing is reported for this time: moving objects are still in the background. Seconds.
 const SETTLING_S: f32 = 0.5;
 
 /// Sees what moves. See the module.
@@ -91,7 +91,7 @@ impl Detector for MotionDetector {
 
     fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
         found.clear();
-        let seconds = self.change.look(image, 1.0);
+        let seconds = self.change.measure(image, 1.0);
         if self.change.settled_s() == 0.0 {
             self.movers.clear();
         }

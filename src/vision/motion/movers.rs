@@ -1,4 +1,4 @@
-//! Who moves: regions of this look given to the movers of the looks before.
+//! Moving objects: regions of this detection assigned to those of earlier ones.
 //!
 //! A region belongs to the mover where it lies, so that what breaks in pieces stays one. A region where
 //! the greater parts of several movers should be is all of them: they are carried on as they went, within
@@ -57,7 +57,7 @@ impl MotionTracks {
         self.movers.iter().filter(|mover| mover.unseen == 0.0).map(|mover| mover.bounds)
     }
 
-    /// Takes in the regions of a look at a picture of `size`, `seconds` after the one before.
+    /// Takes in the regions of a picture of `size`, `seconds` after the one before.
     pub fn update(&mut self, regions: &[Region], size: (f32, f32), seconds: f32) {
         let reach = REACH * size.0;
         for mover in &mut self.movers {

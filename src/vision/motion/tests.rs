@@ -54,11 +54,11 @@ fn found(pictures: impl Iterator<Item = SmallImage>) -> Vec<Vec<Detection>> {
 
 #[test]
 fn one_that_walks_is_one_box_and_noise_is_none() {
-    let looks = found((0..60).map(|n| picture(n, 100, &[(n as i32 * 6 - 60, 60, 20, 60, 30)])));
-    for (number, look) in looks.iter().enumerate().skip(18).take(30) {
-        let [one] = look[..] else { panic!("look {number}: {look:?}") };
+    let per_picture = found((0..60).map(|n| picture(n, 100, &[(n as i32 * 6 - 60, 60, 20, 60, 30)])));
+    for (number, detections) in per_picture.iter().enumerate().skip(18).take(30) {
+        let [one] = detections[..] else { panic!("picture {number}: {detections:?}") };
         let left = (number as f32 * 6.0 - 60.0) / WIDTH as f32;
-        assert!((one.bounds.left - left).abs() < 0.02, "look {number}: {one:?}");
+        assert!((one.bounds.left - left).abs() < 0.02, "picture {number}: {one:?}");
         assert!((one.bounds.bottom - 120.0 / HEIGHT as f32).abs() < 0.03);
         assert!(one.bounds.width() < 0.1 && one.score > 0.8);
     }
@@ -67,16 +67,16 @@ fn one_that_walks_is_one_box_and_noise_is_none() {
 
 #[test]
 fn a_sudden_light_is_no_mover_and_the_next_mover_is_seen() {
-    let looks = found((0..60).map(|n| {
+    let per_picture = found((0..60).map(|n| {
         let walker = [(n as i32 * 8 - 260, 60, 20, 60, 30)];
         picture(n, if n < 20 { 80 } else { 160 }, if n < 34 { &[] } else { &walker })
     }));
-    assert!(looks[..34].iter().all(Vec::is_empty));
-    assert!(looks[40..55].iter().all(|look| look.len() == 1));
+    assert!(per_picture[..34].iter().all(Vec::is_empty));
+    assert!(per_picture[40..55].iter().all(|detections| detections.len() == 1));
 }
 
 #[test]
-fn a_picture_of_another_size_begins_anew() {
+fn a_picture_of_another_size_begins_again() {
     let mut detector = MotionDetector::new();
     let mut found = Vec::new();
     for number in 0..20 {
@@ -132,25 +132,28 @@ fn one_in_pieces_is_counted_once() {
 #[test]
 fn who_stands_in_the_first_picture_leaves_nobody_behind() {
     // It stands for three seconds, goes on over the line, and what it hid is no mover for long.
-    let looks = |n: i32| (20.max(20 + (n - 30) * 6), 60, 20, 60, 30);
-    let pictures = || (0..90).map(|number| picture(number, 100, &[looks(number as i32)]));
+    let walker = |n: i32| (20.max(20 + (n - 30) * 6), 60, 20, 60, 30);
+    let pictures = || (0..90).map(|number| picture(number, 100, &[walker(number as i32)]));
     assert_eq!(crossings(pictures()), [Direction::Out]);
     let left = found(pictures());
-    assert!(left[70..80].iter().all(|look| look.len() == 1 && look[0].bounds.left > 0.5), "{left:?}");
+    assert!(
+        left[70..80].iter().all(|detections| detections.len() == 1 && detections[0].bounds.left > 0.5),
+        "{left:?}"
+    );
 }
 
 #[test]
 fn who_stops_for_long_becomes_ground_and_is_no_crossing() {
-    let looks = found((0..300).map(|number| {
+    let per_picture = found((0..300).map(|number| {
         let left = (number as i32 * 6 - 820).min(150);
         picture(number, 100, &[(left, 60, 20, 60, 30)])
     }));
-    assert_eq!(looks[240].len(), 1, "it stands there");
-    assert!(looks[275..].iter().all(Vec::is_empty), "it is ground");
+    assert_eq!(per_picture[240].len(), 1, "it stands there");
+    assert!(per_picture[275..].iter().all(Vec::is_empty), "it is ground");
 }
 
 #[test]
-fn a_look_takes_no_memory_after_the_first_ones() {
+fn a_detection_takes_no_memory_after_the_first_ones() {
     let mut detector = MotionDetector::new();
     let mut found = Vec::new();
     let mut rooms = Vec::new();

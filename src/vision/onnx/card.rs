@@ -1,7 +1,7 @@
 //! What a network is, as plain data: how a picture is fed to it and what its numbers mean. It is
 //! written in the `NAME.toml` beside `NAME.onnx`, which is read and written elsewhere (`models`).
 
-use super::network::Layout;
+use super::network::TensorLayout;
 use crate::vision::RegionMode;
 
 /// Everything that an ONNX file does not say of itself.
@@ -36,7 +36,7 @@ pub struct InputCard {
     /// Pixels in a row and rows; `None` to take what the file says.
     pub size: Option<(u32, u32)>,
     /// The order of the numbers; `None` to take what the file says.
-    pub layout: Option<Layout>,
+    pub layout: Option<TensorLayout>,
     /// The order of the colours.
     pub colours: Colours,
     /// What is subtracted from each colour's 0–255, in the order of `colours`.
@@ -44,7 +44,7 @@ pub struct InputCard {
     /// What each colour is divided by then, above 0.
     pub deviation: [f32; 3],
     /// How the picture is brought to size.
-    pub resize: Resize,
+    pub resize: ResizeMode,
 }
 
 /// The order of the colours.
@@ -58,7 +58,7 @@ pub enum Colours {
 
 /// How a picture is brought to a network's size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resize {
+pub enum ResizeMode {
     /// Width and height each for itself: things become thinner or thicker.
     Stretch,
     /// As it is, with bars where the shapes differ.
@@ -167,7 +167,7 @@ impl Default for RowsCard {
 
 /// Which column of scores stands for nothing at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Background {
+pub enum BackgroundColumn {
     /// None of them.
     None,
     /// The one before the first class.
@@ -176,16 +176,16 @@ pub enum Background {
     Last,
 }
 
-impl Background {
+impl BackgroundColumn {
     /// Columns beside those of the classes.
     pub fn columns(self) -> usize {
-        usize::from(self != Background::None)
+        usize::from(self != BackgroundColumn::None)
     }
 }
 
-impl From<bool> for Background {
-    fn from(first: bool) -> Background {
-        if first { Background::First } else { Background::None }
+impl From<bool> for BackgroundColumn {
+    fn from(first: bool) -> BackgroundColumn {
+        if first { BackgroundColumn::First } else { BackgroundColumn::None }
     }
 }
 
@@ -230,7 +230,7 @@ pub struct DecodedCard {
     /// What makes scores of the numbers.
     pub activation: Activation,
     /// Which column of scores is none of a class.
-    pub background: Background,
+    pub background: BackgroundColumn,
     /// Which of the two outputs holds the boxes, 0 or 1, where both have four columns.
     pub boxes: usize,
 }
@@ -271,7 +271,7 @@ pub struct CountingCard {
     pub most_iou: Option<f32>,
     /// Greatest area of a box, as a share of the picture's (0–1).
     pub most_area: Option<f32>,
-    /// Where it looks. Around lines it is shown regions of several shapes, so that is for networks of any size.
+    /// The region it gets. Around lines it gets regions of several shapes, so that is for networks of any size.
     pub region: Option<RegionMode>,
 }
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::card::{Card, CardError, Resize};
+use super::card::{Card, CardError, ResizeMode};
 use super::families::{self, Decode};
 use super::input::letterbox::{self, Letterbox};
-use super::input::light::Light;
+use super::input::light::GainOffset;
 use super::network::error::NetworkError;
-use super::network::{InputShape, Layout, Network, Output};
+use super::network::{InputShape, Network, Output, TensorLayout};
 use crate::media::SmallImage;
 use crate::vision::detection::{Class, Detection};
 use crate::vision::detector::{DetectError, Detector};
@@ -35,15 +35,15 @@ pub struct OnnxDetector {
     name: String,
     labels: Labels,
     network: Network,
-    resize: Resize,
+    resize: ResizeMode,
     letterbox: Letterbox,
     decoder: Box<dyn Decode>,
     options: CounterOptions,
     card: Card,
-    /// Width and height of the picture that it looks at unless it is shown regions of another shape.
+    /// Width and height of the network's input, unless it gets regions of another shape.
     own: (u32, u32),
     threads: usize,
-    /// Whether it looks around lines.
+    /// Whether it gets regions around lines.
     is_line: bool,
     /// Reads the network's file again; gives `None` if that is another one now, or none.
     read_file: Option<Box<dyn Fn() -> Option<Vec<u8>> + Send>>,
@@ -51,7 +51,7 @@ pub struct OnnxDetector {
 
 impl OnnxDetector {
     /// The network in `onnx` (the bytes of the file), called `name`, as `card` describes it. `size`
-    /// (width and height in pixels) goes before the card's; `threads` (at least 1) share a look.
+    /// (width and height in pixels) goes before the card's; `threads` (at least 1) share a detection.
     /// Takes from tenths of a second to seconds.
     ///
     /// # Errors
@@ -69,13 +69,13 @@ impl OnnxDetector {
         Ok(OnnxDetector { threads, ..detector })
     }
 
-    /// The same, that may look at regions of other shapes than its own: `read` reads the file again for them.
+    /// The same, for regions of other shapes than its own: `read` reads the file again for them.
     #[must_use]
     pub fn with_file(self, read: impl Fn() -> Option<Vec<u8>> + Send + 'static) -> OnnxDetector {
         OnnxDetector { read_file: Some(Box::new(read)), ..self }
     }
 
-    /// Has the network look at pictures of `size` from now on.
+    /// Sets the size of the network's input.
     fn load_at(&mut self, size: (u32, u32)) -> Result<(), String> {
         let read = self.read_file.as_ref().ok_or("its file is not at hand")?;
         let onnx = read().ok_or("its file is another one now")?;
@@ -137,7 +137,7 @@ impl OnnxDetector {
         self.network.outputs().iter().map(|output| output.shape.iter().product::<usize>()).sum()
     }
 
-    /// The picture the network looks at.
+    /// The network's input.
     pub fn input(&self) -> &InputShape {
         self.network.input()
     }
@@ -176,10 +176,10 @@ fn input_size_for(shape: RegionShape, own: (u32, u32)) -> (u32, u32) {
 }
 
 /// A layout's name in a description.
-fn layout_name(layout: Layout) -> &'static str {
+fn layout_name(layout: TensorLayout) -> &'static str {
     match layout {
-        Layout::Nchw => "nchw",
-        Layout::Nhwc => "nhwc",
+        TensorLayout::Nchw => "nchw",
+        TensorLayout::Nhwc => "nhwc",
     }
 }
 
@@ -232,7 +232,7 @@ impl Detector for OnnxDetector {
 
     fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
         found.clear();
-        let light = if self.is_line { Light::contrast_stretch(image) } else { Light::default() };
+        let light = if self.is_line { GainOffset::contrast_stretch(image) } else { GainOffset::default() };
         let fit = self.letterbox.fill(image, light);
         let outputs = self.network.run(self.letterbox.tensor()).map_err(|error| DetectError::Inference {
             model: self.name.clone(),

@@ -1,10 +1,10 @@
-//! The ONNX back end: a network read from a file, described by a [`Card`], looks at pictures.
+//! The ONNX back end: a network read from a file, described by a [`Card`], as a detector.
 //!
 //! ```text
 //! SmallImage ─► Letterbox ─► Network ─► a family's decoder ─► detections, raw
 //! ```
 //!
-//! Everything is made and checked when the detector is made; a look allocates nothing of its own. It
+//! Everything is made and checked when the detector is made; a detection allocates nothing of its own. It
 //! lives on the detect thread.
 
 pub mod card;
@@ -20,4 +20,4 @@ pub use card::{Card, CardError};
 pub use detector::{OnnxDetector, OnnxError};
 pub use input::letterbox::Letterbox;
 pub use network::error::NetworkError;
-pub use network::{InputShape, Layout, Network, Origin, Output, OutputShape, Outputs};
+pub use network::{InputShape, Network, OnnxHeader, Output, OutputShape, Outputs, TensorLayout};

@@ -4,7 +4,7 @@
 //! lines, zones ─► plan ─► regions ─► a region where something moves, in turns ─► boxes, mapped back to the picture
 //! ```
 //!
-//! [`RegionSchedule::look`] does all of it for one picture; its caller reads the picture and runs the detector.
+//! [`RegionSchedule::detect`] does all of it for one picture; its caller reads the picture and runs the detector.
 
 pub mod plan;
 
@@ -141,7 +141,7 @@ impl RegionSchedule {
     ///
     /// # Errors
     /// Those of the picture and of `detect`.
-    pub fn look<P: ReadPicture>(
+    pub fn detect<P: ReadPicture>(
         &mut self,
         picture: &mut P,
         detector: &mut dyn Detector,

@@ -75,7 +75,7 @@ impl RegionNeed {
         RegionNeed { bounds, length, things: least_things, planned: least_things, least_things }
     }
 
-    /// Takes in the box, in pixels, of something that was seen in this many looks; of what is elsewhere, nothing.
+    /// Takes in the box, in pixels, of something that was seen in this many detections; boxes elsewhere are ignored.
     pub fn observe(&mut self, seen: &Bounds, looks: i32) {
         let (center, b) = (seen.center(), &self.bounds);
         let (width, height) = (seen.width(), seen.height());
@@ -144,18 +144,18 @@ impl RegionPlan {
 
     /// The regions for these needs in a picture of `size`. `oblong`: whether the network takes other shapes than its own.
     pub fn new(needs: &[RegionNeed], size: (u32, u32), oblong: bool) -> RegionPlan {
-        let frame = Frame { width: size.0 as f32, height: size.1 as f32, oblong };
+        let frame = PlannedFrame { width: size.0 as f32, height: size.1 as f32, oblong };
         frame.plan(needs.to_vec()).unwrap_or_else(RegionPlan::picture)
     }
 }
 
-struct Frame {
+struct PlannedFrame {
     width: f32,
     height: f32,
     oblong: bool,
 }
 
-impl Frame {
+impl PlannedFrame {
     /// `None`: the picture.
     fn plan(&self, mut needs: Vec<RegionNeed>) -> Option<RegionPlan> {
         while let Some((one, other)) = self.best_merge(&needs) {

@@ -117,8 +117,8 @@ const REGIONS: [[i32; 4]; 2] = [[0, 0, 360, 360], [920, 360, 1280, 720]];
 #[test]
 fn regions_take_turns_and_one_picture_of_twenty_is_looked_at_whole() {
     let mut asked = Asked::new(network(true, false), &CORNERS);
-    let looks: Vec<[i32; 4]> = (0..240).map(|_| asked.next(None).unwrap()).collect();
-    let of = |part: [i32; 4]| looks.iter().filter(|look| **look == part).count();
+    let detections: Vec<[i32; 4]> = (0..240).map(|_| asked.next(None).unwrap()).collect();
+    let of = |part: [i32; 4]| detections.iter().filter(|one| **one == part).count();
     assert_eq!((of(PICTURE), of(REGIONS[0]), of(REGIONS[1])), (12, 114, 114));
 }
 
@@ -145,7 +145,7 @@ fn somebody_outside_the_region_is_shown_at_every_rate() {
         }
         let times = shown.windows(2).filter(|pair| pair[1] && !pair[0]).count();
         assert!(times >= 2, "shown {times} times in a minute, a picture every {step_us} µs");
-        assert!(whole <= pictures.div_ceil(20) + 9, "{whole} of {pictures} looks");
+        assert!(whole <= pictures.div_ceil(20) + 9, "{whole} of {pictures} detections");
     }
 }
 
@@ -177,7 +177,7 @@ fn people_larger_than_the_region_make_it_larger() {
         let b = Bounds::new((x - 70.0) / 1280.0, 140.0 / 720.0, (x + 70.0) / 1280.0, 560.0 / 720.0);
         let Asked { schedule, network, counter, .. } = &mut asked;
         let mut picture = Known(scene(tenth, None));
-        let Ok(_) = schedule.look(&mut picture, network, counter, |_, _, part, found| {
+        let Ok(_) = schedule.detect(&mut picture, network, counter, |_, _, part, found| {
             found.clear();
             let (left, top) = (b.left.max(part.left), b.top.max(part.top));
             let (right, bottom) = (b.right.min(part.right), b.bottom.min(part.bottom));
@@ -228,9 +228,9 @@ fn while_nothing_moves_each_region_is_looked_at_once_in_ten_seconds() {
     (0..40).for_each(|_| {
         asked.next(None);
     });
-    let looks: Vec<[i32; 4]> = (0..200).filter_map(|_| asked.next(None)).collect();
-    assert!((4..=6).contains(&looks.len()), "{looks:?}");
-    assert!(REGIONS.iter().all(|region| looks.contains(region)), "{looks:?}");
+    let detections: Vec<[i32; 4]> = (0..200).filter_map(|_| asked.next(None)).collect();
+    assert!((4..=6).contains(&detections.len()), "{detections:?}");
+    assert!(REGIONS.iter().all(|region| detections.contains(region)), "{detections:?}");
 }
 
 #[test]
@@ -251,16 +251,16 @@ fn what_always_moves_at_one_line_does_not_starve_the_other() {
     let mut asked = Asked::new(network(true, true), &CORNERS);
     let flicker = |n: u64| (n as usize * 13) % 36;
     let flicker = |n: u64| Some([flicker(n), 5, flicker(n) + 6, 20]);
-    let looks: Vec<Option<[i32; 4]>> = (0..300).map(|n| asked.next(flicker(n))).collect();
-    let other = looks[100..].iter().flatten().filter(|look| **look == REGIONS[1]).count();
-    assert!((1..=3).contains(&other), "{other} looks at where nothing moves");
+    let detections: Vec<Option<[i32; 4]>> = (0..300).map(|n| asked.next(flicker(n))).collect();
+    let other = detections[100..].iter().flatten().filter(|one| **one == REGIONS[1]).count();
+    assert!((1..=3).contains(&other), "{other} detections where nothing moves");
     // Somebody comes there: both have their turns.
     let mut both = asked;
     let person = Detection { class: Class(0), score: 0.9, bounds: Bounds::new(0.9, 0.8, 0.93, 0.95) };
     let region = Bounds::new(920.0 / 1280.0, 0.5, 1.0, 1.0);
     both.counter.update_region(&[person], both.tenth * 100_000, &region);
-    let looks: Vec<[i32; 4]> = (0..3).filter_map(|n| both.next(flicker(n))).collect();
-    assert!(looks.contains(&REGIONS[1]) && looks.contains(&REGIONS[0]), "{looks:?}");
+    let detections: Vec<[i32; 4]> = (0..3).filter_map(|n| both.next(flicker(n))).collect();
+    assert!(detections.contains(&REGIONS[1]) && detections.contains(&REGIONS[0]), "{detections:?}");
 }
 
 #[test]
@@ -270,7 +270,7 @@ fn who_is_followed_is_looked_for_until_the_track_ends() {
         asked.next(None);
     });
     let person = Detection { class: Class(0), score: 0.9, bounds: Bounds::new(0.1, 0.2, 0.13, 0.35) };
-    let mut looks = 0;
+    let mut detections = 0;
     for n in 0..100 {
         match asked.next(None) {
             Some(region) => {
@@ -278,18 +278,21 @@ fn who_is_followed_is_looked_for_until_the_track_ends() {
                 // He stands for five seconds, which is no motion.
                 let found: &[Detection] = if (1..50).contains(&n) { &[person] } else { &[] };
                 asked.counter.update_region(found, asked.tenth * 100_000, &part);
-                looks += 1;
+                detections += 1;
             }
             None => {
                 asked.counter.update_region(&[], asked.tenth * 100_000, &NOWHERE);
                 if n == 0 {
-                    // As if a look had found him.
+                    // As if a detection had found him.
                     asked.counter.update(&[person], asked.tenth * 100_000);
                 }
             }
         }
     }
-    assert!((75..=88).contains(&looks), "{looks} looks for five seconds and three of patience");
+    assert!(
+        (75..=88).contains(&detections),
+        "{detections} detections for five seconds and three of patience"
+    );
 }
 
 #[test]
@@ -368,7 +371,7 @@ fn a_box_that_the_region_cuts_off_below_is_no_passage() {
     let part = Bounds::new(0.36, 0.25, 0.64, 0.57);
     assert_eq!(walk(part, 0.55), [Direction::Out], "all of him is seen");
     assert_eq!(walk(part, 0.45), [Direction::Out], "his feet are seen, his head is not");
-    assert_eq!(walk(part, 0.68), [], "his feet are below the line's end, where nobody looks");
+    assert_eq!(walk(part, 0.68), [], "his feet are below the line's end, which no detection sees");
     assert_eq!(walk(Bounds::PICTURE, 0.68), []);
 }
 

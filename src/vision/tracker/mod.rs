@@ -227,7 +227,7 @@ impl Tracker {
         self.update_region(detections, labels, time_us, &Bounds::PICTURE)
     }
 
-    /// The same of a look at a part of the picture, in fractions of it: who is elsewhere is not missed.
+    /// The same for a detection on a region, in fractions of the picture: a track outside it is not missed.
     pub fn update_region(
         &mut self,
         detections: &[Detection],

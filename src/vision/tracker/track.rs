@@ -38,7 +38,7 @@ pub struct Track {
     whole: Whole,
     /// Its box as it was last seen, completed to all of it, in heights.
     measured: Bounds,
-    /// Where the newest look's edge cut it off.
+    /// Which edges of the newest detection's region cut it off.
     cut: Cut,
     /// The classes it was seen as, and their summed scores; the heaviest first.
     votes: Vec<(Class, f32)>,
@@ -98,13 +98,13 @@ impl Track {
         heir
     }
 
-    /// The same, seen as `bounds` in a look at `field`.
+    /// The same, seen as `bounds` in a detection on `field`.
     pub(super) fn with_cut_edges(mut self, field: &Field, bounds: &Bounds) -> Track {
         self.cut = field.cut_edges(bounds);
         self
     }
 
-    /// Which edges of its box are not its own: the part of the picture that was looked at ended there.
+    /// Which edges of its box are not its own: the region of the detection ended there.
     pub fn cut_edges(&self) -> Cut {
         self.cut
     }

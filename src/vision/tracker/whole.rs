@@ -54,7 +54,7 @@ impl Whole {
     }
 
     /// Where all of a thing is that is seen as `seen` and should be at `expected`, `seconds` after it was last seen; `speed` in
-    /// sizes a second. `field` was looked at.
+    /// sizes a second. `field` is the detection's region.
     pub(super) fn complete(
         &mut self,
         seen: &Bounds,
@@ -95,7 +95,7 @@ impl Change {
         self.seconds / (self.seconds + within)
     }
 
-    /// Brings `size` up to date and gives where all of it is along an axis of which `field` was looked at.
+    /// Brings `size` up to date and gives where all of it is along an axis on which the detection covers `field`.
     fn solve_axis(&self, size: &mut f32, seen: Span, expected: Span, field: Span) -> Span {
         let shows = seen.1 - seen.0;
         let is_cut = seen.0 < field.0 + AT_EDGE || seen.1 > field.1 - AT_EDGE;

@@ -109,7 +109,7 @@ fn gaps_odd_sides_and_a_size_that_changes_are_a_video_with_the_times_of_its_pict
             (second == 2, size, frames.collect())
         })
         .collect();
-    let id = stored.record("odd.avi", Origin::Asked, chunks.into_iter());
+    let id = stored.record("odd.avi", MediaOrigin::Asked, chunks.into_iter());
     let duration = stored.get(&format!("/api/v1/media/{id}")).json()["duration"].as_f64().unwrap();
     let whole = probed(&stored, &format!("{id}/video"));
     assert_eq!(whole.about, "h264 160 120 yuv420p");
@@ -137,7 +137,7 @@ fn a_time_lapse_has_25_pictures_a_second() {
     let stored = StoredMedia::new();
     let frame = |n: u64| (n * 10_000_000, picture((64, 48), n));
     let chunks = (0..6).map(|chunk| (false, (64, 48), (chunk * 5..chunk * 5 + 5).map(frame).collect()));
-    let id = stored.record("lapse.avi", Origin::TimeLapse, chunks);
+    let id = stored.record("lapse.avi", MediaOrigin::TimeLapse, chunks);
     let video = probed(&stored, &format!("{id}/video"));
     let wanted: Vec<f64> = (0..30).map(|n| f64::from(n) * 0.04).collect();
     assert_times(&video.times, &wanted);
@@ -169,7 +169,7 @@ fn one_is_made_at_a_time_and_none_for_nobody() {
     };
     let frame = |n: u64| (n * 40_000, noise(n));
     let chunks = (0..12).map(|chunk| (false, (640, 480), (chunk * 25..chunk * 25 + 25).map(frame).collect()));
-    let id = stored.record("noise.avi", Origin::Asked, chunks);
+    let id = stored.record("noise.avi", MediaOrigin::Asked, chunks);
     assert_eq!(stored.get("/api/v1/video").json(), serde_json::json!({"possible": true, "now": null}));
     let mut client = narrow(&stored);
     client.send(&format!("GET /api/v1/media/{id}/video HTTP/1.1\r\nHost: cam\r\n\r\n"));

@@ -36,7 +36,7 @@ const SHORT_LINE: f64 = 10.0;
 /// clip's own times. The same clip, lines and model always give the same result. A truncated clip is counted to its
 /// end; the exit code is then 1.
 #[derive(Debug, Args)]
-pub struct Count {
+pub struct CountArgs {
     #[command(flatten)]
     given: Given,
     /// The clip
@@ -148,7 +148,7 @@ impl GivenLine {
     }
 }
 
-impl Count {
+impl CountArgs {
     /// Counts and prints.
     pub fn run(&self, given: &Given) -> Result<(), Failure> {
         self.check_names()?;

@@ -10,7 +10,7 @@ use hyper::{HeaderMap, Response, StatusCode};
 use serde_json::Value;
 
 use crate::config::{Origin, control_path, keys, quote_key_part};
-use crate::http::preferences::{Changes, InForce, NotSet};
+use crate::http::preferences::{InForce, NotSet, PreferenceChanges};
 use crate::http::report::controls::{ControlsReport, FormatsReport};
 use crate::http::report::wire;
 use crate::http::request::body_fields::Fields;
@@ -26,7 +26,7 @@ use crate::media::{Control, ControlKind, ControlValue};
 use crate::pipeline::{CameraControls, ControlsError, WantedControls, WrongControl, unknown_control};
 
 /// Values to set, by the controls' names; `None`: the camera's default, and no longer kept.
-pub type Wanted = Vec<(String, Option<f64>)>;
+pub type ControlsRequest = Vec<(String, Option<f64>)>;
 
 /// `GET /api/v1/controls`.
 pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
@@ -80,7 +80,7 @@ pub async fn formats(request: Request) -> Result<Response<Body>, Problem> {
 pub async fn set(
     site: &Rc<Site>,
     now: CameraControls,
-    wanted: Wanted,
+    wanted: ControlsRequest,
     version: Option<u64>,
 ) -> Result<CameraControls, Problem> {
     let site = Rc::clone(site);
@@ -193,7 +193,8 @@ pub async fn set_defaults(site: &Rc<Site>, version: Option<u64>) -> Result<Camer
         .filter(|it| saved.contains(&it.name) || (has_default(it) && it.value != it.default));
     let is_gone = |name: &&String| !now.controls.iter().any(|control| control.name == **name);
     let names = altered.map(|control| &control.name).chain(saved.iter().filter(is_gone));
-    let wanted: Wanted = names.filter(|name| !is_pinned(name)).map(|name| (name.clone(), None)).collect();
+    let wanted: ControlsRequest =
+        names.filter(|name| !is_pinned(name)).map(|name| (name.clone(), None)).collect();
     set(site, now, wanted, version).await
 }
 
@@ -223,7 +224,7 @@ async fn keep(
         let took = set.controls.iter().find(|control| control.name == *name);
         kept_as(&in_force, identity, name, value.and(took).map(toml))
     });
-    let in_force = preferences.change(changes.collect::<Changes>(), version.into()).await?;
+    let in_force = preferences.change(changes.collect::<PreferenceChanges>(), version.into()).await?;
     set.notes.extend((!in_force.unkept.is_empty()).then(|| in_force.unkept.clone()));
     Ok(())
 }
@@ -269,8 +270,8 @@ fn is_set_for_every_camera(in_force: &InForce, name: &str) -> bool {
 
 /// The settings that keep `value` (as it is written in a file) for a control of this camera; `None`: nothing is kept of it.
 /// What was set here for every camera goes before what is kept for one, and has had its day.
-pub fn kept_as(in_force: &InForce, identity: &str, name: &str, value: Option<String>) -> Changes {
-    let mut changes = Changes::from([(control_path(identity, name), value)]);
+pub fn kept_as(in_force: &InForce, identity: &str, name: &str, value: Option<String>) -> PreferenceChanges {
+    let mut changes = PreferenceChanges::from([(control_path(identity, name), value)]);
     if is_set_for_every_camera(in_force, name) {
         changes.insert(of_every_camera(name), None);
     }
@@ -325,17 +326,17 @@ pub fn wanted(
     controls: &[Control],
     pairs: &[(String, Value)],
     is_kept: impl Fn(&str) -> bool,
-) -> Result<Wanted, Problem> {
+) -> Result<ControlsRequest, Problem> {
     if pairs.is_empty() {
         let detail = "no control is named: this needs at least one, as in {\"brightness\": 128}";
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
     }
-    let mut wanted = Wanted::new();
-    let mut wrong: Vec<Wrong> = Vec::new();
+    let mut wanted = ControlsRequest::new();
+    let mut wrong: Vec<RefusedValue> = Vec::new();
     for (name, given) in pairs {
         match controls.iter().find(|control| control.name == *name) {
             None if given.is_null() && is_kept(name) => wanted.push((name.clone(), None)),
-            None => wrong.push(Wrong {
+            None => wrong.push(RefusedValue {
                 field: name.clone(),
                 range: String::from("one of the camera's controls"),
                 given: json_body::given_of(name, given),
@@ -351,11 +352,11 @@ pub fn wanted(
     let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail.join(" "));
     match wrong.into_iter().next() {
         None => Ok(wanted),
-        Some(Wrong { field, range, given, .. }) => Err(problem.wrong(field, range, given)),
+        Some(RefusedValue { field, range, given, .. }) => Err(problem.wrong(field, range, given)),
     }
 }
 
-struct Wrong {
+struct RefusedValue {
     field: String,
     range: String,
     given: String,
@@ -363,8 +364,8 @@ struct Wrong {
 }
 
 /// The value that is meant, within the control's range; between two of its steps the camera's nearest is taken.
-fn value(control: &Control, given: &Value) -> Result<Option<f64>, Wrong> {
-    let wrong = |range: String, message: String| Wrong {
+fn value(control: &Control, given: &Value) -> Result<Option<f64>, RefusedValue> {
+    let wrong = |range: String, message: String| RefusedValue {
         field: control.name.clone(),
         range,
         given: json_body::given(given),
@@ -550,7 +551,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_range() {
+    fn what_is_wrong_is_reported_with_its_range() {
         for (name, given, range) in [
             ("focus", json!(256), "a whole number from 0 to 255 in steps of 5"),
             ("gain", json!(-4), "a whole number from -3 to 9"),

@@ -14,7 +14,7 @@ use crate::config::LensKind;
 use crate::http::api::camera::controls;
 use crate::http::api::machine::settings;
 use crate::http::auth::caller::Who;
-use crate::http::preferences::{Changes, InForce, NotSet};
+use crate::http::preferences::{InForce, NotSet, PreferenceChanges};
 use crate::http::report::schema_parts::object;
 use crate::http::report::wire;
 use crate::http::report::wire::Redact;
@@ -25,7 +25,7 @@ use crate::http::request::task::to_its_end;
 use crate::http::request::{etag, reply};
 use crate::http::server::body::Body;
 use crate::http::site::Site;
-use crate::pipeline::State;
+use crate::pipeline::CameraState;
 use crate::pipeline::focus::{FocusError, Move, Planned, SweepEnd};
 use crate::ui::{LastSweep, LensReport, LensWindow, SweepProgress};
 
@@ -209,7 +209,7 @@ async fn bring_back(site: &Site, planned: &Planned, was: Option<&InForce>) {
 
 /// Begins a focus sweep, which goes on by itself.
 pub async fn sweep(site: &Rc<Site>) -> Result<(), Problem> {
-    if site.pipeline.status().state == State::Paused {
+    if site.pipeline.status().state == CameraState::Paused {
         return Err(Problem::new(StatusCode::CONFLICT, "the camera is paused: there is nothing to look at")
             .hint("resume it on the live page, or by POST /api/v1/resume"));
     }
@@ -278,7 +278,7 @@ async fn keep(site: &Site, planned: &Planned, expected: Option<u64>) -> Result<(
     let of = |(name, value): &(String, Option<f64>)| {
         controls::kept_as(&in_force, identity, name, value.map(|value| value.to_string()))
     };
-    let changes: Changes = kept.flat_map(of).collect();
+    let changes: PreferenceChanges = kept.flat_map(of).collect();
     if changes.is_empty() {
         return Ok(());
     }

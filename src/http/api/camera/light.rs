@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::config::kind::{color as read_color, pixel_range};
 use crate::config::{MOST_RANGES, PixelRange};
 use crate::http::auth::caller::Who;
-use crate::http::preferences::{Changes, NotSet};
+use crate::http::preferences::{NotSet, PreferenceChanges};
 use crate::http::report::schema_parts::{count, list, maybe, number, object, text};
 use crate::http::report::wire;
 use crate::http::report::wire::Redact;
@@ -215,7 +215,7 @@ pub async fn change(site: &Site, options: LightRequest, expected: Option<u64>) -
     Ok(())
 }
 
-fn changes(options: &LightRequest) -> Changes {
+fn changes(options: &LightRequest) -> PreferenceChanges {
     let ranges = options.ranges.as_ref().map(|ranges| {
         let texts: Vec<String> = ranges.iter().map(|range| format!("\"{range}\"")).collect();
         format!("[{}]", texts.join(", "))
@@ -365,7 +365,7 @@ mod tests {
         let options = read(
             r#"{"on":true,"brightness":7,"color":"ff8800","ranges":[{"from":0,"to":3,"color":"FF0000"},{"from":9,"color":"00ff00"}]}"#,
         );
-        let want: Changes = [
+        let want: PreferenceChanges = [
             ("lights.on", "true"),
             ("lights.brightness", "7"),
             ("lights.color", "\"FF8800\""),

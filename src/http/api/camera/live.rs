@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Response, StatusCode};
 
@@ -85,12 +86,18 @@ pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
         Ok(picture) => Ok(jpeg(&request.site, &picture)),
         Err(none) => {
             let Some(card) = &none.card else { return Err(Problem::from(&none)) };
-            let mut response = jpeg(&request.site, card);
-            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_PICTURE));
-            Ok(response)
+            Ok(or_card(card, jpeg(&request.site, card)))
         }
     }
+}
+
+/// The answer, which is none of what was asked for where it is a card.
+pub fn or_card(picture: &Picture, mut response: Response<Body>) -> Response<Body> {
+    if picture.is_card {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_PICTURE));
+    }
+    response
 }
 
 /// The newest picture for programs; without one a problem.
@@ -131,6 +138,11 @@ fn jpeg(site: &Site, picture: &Picture) -> Response<Body> {
         let label = Label { name: &settings.name, model: &model, stamp: picture.stamp, zone: &settings.zone };
         bytes = labelled(bytes, &label);
     }
+    plain_jpeg(picture, bytes)
+}
+
+/// These bytes as the picture, with its time.
+pub fn plain_jpeg(picture: &Picture, bytes: Bytes) -> Response<Body> {
     let mut response = no_store(Response::new(Body::full(bytes)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("image/jpeg"));

@@ -11,7 +11,7 @@ use crate::http::api::camera::light::LightSummary;
 use crate::http::server::link::Use;
 use crate::http::site::Site;
 use crate::pipeline::counting::{CountingStatus, Overlay};
-use crate::pipeline::{RecorderHandle, State};
+use crate::pipeline::{CameraState, RecorderHandle};
 use crate::store::Counts;
 use crate::store::media::{MediaKind, Storage};
 
@@ -22,12 +22,12 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub fn text(site: &Site) -> String {
     let status = site.pipeline.status();
     let mut page =
-        Page { text: String::with_capacity(8192), camera: escape(&site.settings().name).into_owned() };
+        MetricsPage { text: String::with_capacity(8192), camera: escape(&site.settings().name).into_owned() };
     page.family("tallycam_build_info", "gauge", "The program's version.");
     page.sample("tallycam_build_info", &[("version", crate::http::VERSION)], 1);
     let word = status.state.as_str();
     page.family("tallycam_camera_state", "gauge", "1 for the state the camera is in, 0 for the others.");
-    for state in State::all_names() {
+    for state in CameraState::all_names() {
         page.sample("tallycam_camera_state", &[("state", state)], u8::from(state == word));
     }
     page.one("tallycam_healthy", "gauge", "1 while /health says True.", u8::from(site.is_healthy(&status)));
@@ -107,7 +107,7 @@ pub fn text(site: &Site) -> String {
 }
 
 /// What is kept. Of a store that cannot be read there are no figures but that.
-fn kept(page: &mut Page, recorder: &RecorderHandle, storage: Option<&Storage>) {
+fn kept(page: &mut MetricsPage, recorder: &RecorderHandle, storage: Option<&Storage>) {
     let recording = recorder.status();
     page.one("tallycam_recording", "gauge", "1 while recording.", u8::from(recording.now.is_some()));
     page.one(
@@ -144,7 +144,7 @@ fn kept(page: &mut Page, recorder: &RecorderHandle, storage: Option<&Storage>) {
 }
 
 /// How counting is going.
-fn looks(page: &mut Page, status: &CountingStatus) {
+fn looks(page: &mut MetricsPage, status: &CountingStatus) {
     page.one("tallycam_counting", "gauge", "1 while counting.", u8::from(status.word == "counting"));
     page.one("tallycam_looks_total", "counter", "Detections.", status.looks);
     page.one(
@@ -168,7 +168,7 @@ fn looks(page: &mut Page, status: &CountingStatus) {
 /// What is counted; `classes` are those that are looked for. A series is there from 0 on, for what Prometheus has not seen
 /// at 0 increases by nothing. Lines of the same name (one of them deleted) are one series: the name is all that
 /// tells series apart.
-fn counted(page: &mut Page, counts: &Counts, overlay: &Overlay, classes: &[String]) {
+fn counted(page: &mut MetricsPage, counts: &Counts, overlay: &Overlay, classes: &[String]) {
     let (lines, totals) = (counts.lines(), counts.totals());
     let lines = lines.borrow();
     let mut crossings: BTreeMap<(&str, &str, &str), u64> = BTreeMap::new();
@@ -219,7 +219,7 @@ fn counted(page: &mut Page, counts: &Counts, overlay: &Overlay, classes: &[Strin
 
 /// The process's own figures, named as Prometheus' client libraries name them. What the kernel
 /// does not tell is left out.
-fn process(page: &mut Page) {
+fn process(page: &mut MetricsPage) {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     let seconds = time.tv_sec as f64 + time.tv_nsec as f64 / 1e9;
     page.plain("process_cpu_seconds_total", "counter", "CPU time of the process.", seconds);
@@ -246,13 +246,13 @@ fn process(page: &mut Page) {
     }
 }
 
-struct Page {
+struct MetricsPage {
     text: String,
     camera: String,
 }
 
 // Writing to a string cannot fail.
-impl Page {
+impl MetricsPage {
     fn family(&mut self, name: &str, kind: &str, help: &str) {
         let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }

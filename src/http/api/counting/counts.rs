@@ -23,7 +23,7 @@ use crate::ui;
 
 /// What an answer is written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum CountsFormat {
     /// For programs.
     Json,
     /// For spreadsheets.
@@ -31,8 +31,10 @@ pub enum Format {
 }
 
 /// The format that is asked for.
-pub fn format(query: &Query) -> Result<Format, WrongValue> {
-    Ok(query.one_of("format", &[("json", Format::Json), ("csv", Format::Csv)])?.unwrap_or(Format::Json))
+pub fn format(query: &Query) -> Result<CountsFormat, WrongValue> {
+    Ok(query
+        .one_of("format", &[("json", CountsFormat::Json), ("csv", CountsFormat::Csv)])?
+        .unwrap_or(CountsFormat::Json))
 }
 
 /// `GET /api/v1/counts`.
@@ -59,7 +61,7 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
             Err(StoreError::TooManyBuckets) => return Ok(Err(too_many)),
             rows => rows?,
         };
-        let (gaps, line_gaps) = if format == Format::Csv {
+        let (gaps, line_gaps) = if format == CountsFormat::Csv {
             (Vec::new(), None)
         } else if by.line {
             let gaps = reader.gaps_by_line(scene, &asked.lines, from_us, to_us)?;
@@ -69,13 +71,13 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
         };
         Ok(Ok(Counted { scene, from_us, to_us, bucket, by, rows, gaps, line_gaps }))
     });
-    let counted = read.await??;
+    let counted = read.await??.with_whole_buckets(clock.now_us);
     Ok(match format {
-        Format::Csv => {
+        CountsFormat::Csv => {
             let name = ui::export_name(&site.settings().name, from_us, to_us, &clock);
             table(&format!("{name}.csv"), &counted.csv(&clock.zone))
         }
-        Format::Json => reply::json(wire::json(&counted.report(&site.settings().name, &clock))),
+        CountsFormat::Json => reply::json(wire::json(&counted.report(&site.settings().name, &clock))),
     })
 }
 
@@ -96,8 +98,8 @@ pub fn hours(query: &Query) -> Result<Option<OpeningHours>, WrongValue> {
     let hour = |key, range| Ok::<_, WrongValue>(query.whole(key, range)?.map(|hour| hour as u8));
     let (open, close) = (hour("open", 0..=23)?, hour("close", 1..=24)?);
     let hours = (open.unwrap_or(0), close.unwrap_or(24));
-    if hours.0 >= hours.1 {
-        return Err(WrongValue::new("close", query.get("close").unwrap_or("24"), "a later hour than open"));
+    if hours.0 == hours.1 {
+        return Err(WrongValue::new("close", query.get("close").unwrap_or("24"), "another hour than open"));
     }
     Ok(Some(hours).filter(|hours| *hours != (0, 24)))
 }

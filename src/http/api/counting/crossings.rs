@@ -10,13 +10,13 @@ use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
 use crate::base::Stop;
-use crate::http::api::counting::counts::{Format, as_table, classes_of, format, resolve};
+use crate::http::api::counting::counts::{CountsFormat, as_table, classes_of, format, resolve};
 use crate::http::api::counting::lines;
 use crate::http::api::media::download;
 use crate::http::readers::CountsReaders;
 use crate::http::report::wire;
 use crate::http::report::wire::{CrossingReport, List};
-use crate::http::request::csv::{BYTE_ORDER_MARK, Table};
+use crate::http::request::csv::{BYTE_ORDER_MARK, CsvTable};
 use crate::http::request::handler::Request;
 use crate::http::request::problem::{Problem, Withheld};
 use crate::http::request::query::WrongValue;
@@ -92,7 +92,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
         });
         (asked.lines, asked.classes) = read.await??;
     }
-    if format == Format::Csv {
+    if format == CountsFormat::Csv {
         if request.method != Method::HEAD {
             download::take_place(&request)?;
         }
@@ -123,7 +123,7 @@ impl Export {
     /// The first piece is read before the answer begins: a counts.db that cannot be read is told of by
     /// the status. Later failures cut the connection.
     async fn begin(mut self) -> Result<Response<Body>, Problem> {
-        let (first, is_last) = self.piece(Table::new(&HEADER)).await?;
+        let (first, is_last) = self.piece(CsvTable::new(&HEADER)).await?;
         let first = format!("{BYTE_ORDER_MARK}{first}");
         let (sender, pieces) = mpsc::channel(WAITING);
         tokio::task::spawn_local(async move {
@@ -133,7 +133,7 @@ impl Export {
                 if sender.send(Ok(piece.into())).await.is_err() || is_last {
                     return;
                 }
-                next = match self.piece(Table::default()).await {
+                next = match self.piece(CsvTable::default()).await {
                     Ok(piece) if !self.stop.is_set() => piece,
                     Ok(_) => return drop(sender.send(Err(Cut)).await),
                     Err(problem) => {
@@ -147,7 +147,7 @@ impl Export {
     }
 
     /// The next rows into `table`, and whether they are the last.
-    async fn piece(&mut self, mut table: Table) -> Result<(String, bool), Problem> {
+    async fn piece(&mut self, mut table: CsvTable) -> Result<(String, bool), Problem> {
         let limit = self.left.unwrap_or(PIECE).min(PIECE);
         self.asked.limit = limit;
         let (asked, zone) = (self.asked.clone(), self.zone.clone());
@@ -163,7 +163,7 @@ impl Export {
     }
 }
 
-fn write(table: &mut Table, crossing: &Crossing, zone: &TimeZone) {
+fn write(table: &mut CsvTable, crossing: &Crossing, zone: &TimeZone) {
     table.plain(crossing.id);
     table.plain(time_param::local_exactly(crossing.time_us, zone));
     table.plain(crossing.is_time_sure);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use hyper::header::{ETAG, HeaderValue, LOCATION};
 use hyper::{Method, Response, StatusCode};
 
-use crate::http::auth::audit::{Note, noted};
+use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::auth::caller::Who;
 use crate::http::report::wire;
 use crate::http::report::wire::List;
@@ -229,7 +229,7 @@ pub async fn delete(request: Request) -> Result<Response<Body>, Problem> {
     let row = known(counts, request.id)?;
     let version = version(&request, &row)?;
     counts.delete_line(request.id, version).await?;
-    Ok(noted(reply::no_content(), Note::Of(row.draft.name)))
+    Ok(noted(reply::no_content(), AuditNote::Of(row.draft.name)))
 }
 
 fn known(counts: &Counts, id: u64) -> Result<LineRow, EditError> {
@@ -254,5 +254,5 @@ async fn one(request: &Request, row: &LineRow) -> Response<Body> {
     if let Some(tag) = etag::of(row.version) {
         response.headers_mut().insert(ETAG, tag);
     }
-    noted(response, Note::Of(row.draft.name.clone()))
+    noted(response, AuditNote::Of(row.draft.name.clone()))
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{DetectorKind, kind};
 use crate::http::model_store::{NotChosen, NotFetched};
-use crate::http::preferences::{Changes, Terms};
+use crate::http::preferences::{PreferenceChanges, Terms};
 use crate::http::report::wire;
 use crate::http::report::wire::{Redact, milliseconds};
 use crate::http::request::handler::Request;
@@ -77,14 +77,16 @@ pub async fn choose(site: &Site, name: Option<String>) -> Result<(), Problem> {
     };
     // Both, or neither: without a model whatever moves goes on to be counted.
     let model = (String::from(MODEL), name.map(|name| kind::quoted(&name)));
-    preferences.change(Changes::from([(String::from(BACKEND), None), model]), Terms::default()).await?;
+    preferences
+        .change(PreferenceChanges::from([(String::from(BACKEND), None), model]), Terms::default())
+        .await?;
     Ok(())
 }
 
 /// Counts whatever moves, without a model.
 pub async fn count_by_motion(site: &Site) -> Result<(), Problem> {
     let change = (String::from(BACKEND), Some(String::from("\"motion\"")));
-    site.preferences()?.change(Changes::from([change]), Terms::default()).await?;
+    site.preferences()?.change(PreferenceChanges::from([change]), Terms::default()).await?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use hyper::{Response, StatusCode};
 
 use crate::http::api::counting::counts::{hours, span, too_many};
 use crate::http::api::counting::lines::{anchor_of, classes, missing, new_scene, read, scene};
-use crate::http::auth::audit::{Note, noted};
+use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::report::wire;
 use crate::http::report::wire::{List, OccupancyReport};
 use crate::http::request::body_fields::{Fields, PLACES};
@@ -131,7 +131,7 @@ pub async fn delete(request: Request) -> Result<Response<Body>, Problem> {
     let row = known(counts, request.id)?;
     let version = version(&request, &row)?;
     counts.delete_zone(request.id, version).await?;
-    Ok(noted(reply::no_content(), Note::Of(row.draft.name)))
+    Ok(noted(reply::no_content(), AuditNote::Of(row.draft.name)))
 }
 
 fn known(counts: &Counts, id: u64) -> Result<ZoneRow, EditError> {
@@ -165,5 +165,5 @@ async fn one(request: &Request, row: &ZoneRow) -> Result<Response<Body>, Problem
     if let Some(tag) = etag::of(row.version) {
         response.headers_mut().insert(ETAG, tag);
     }
-    Ok(noted(response, Note::Of(row.draft.name.clone())))
+    Ok(noted(response, AuditNote::Of(row.draft.name.clone())))
 }

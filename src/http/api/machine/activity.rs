@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::base::clock::rfc3339;
-use crate::http::api::counting::counts::{Format, as_table, format};
+use crate::http::api::counting::counts::{CountsFormat, as_table, format};
 use crate::http::api::media::download;
 use crate::http::auth::refusals::Refusal;
 use crate::http::pages::{data_counting, html};
@@ -13,7 +13,7 @@ use crate::http::report::schema_parts::{count, object, page_of, text, time};
 use crate::http::report::state::StateReport;
 use crate::http::report::wire;
 use crate::http::report::wire::List;
-use crate::http::request::csv::{BYTE_ORDER_MARK, Table};
+use crate::http::request::csv::{BYTE_ORDER_MARK, CsvTable};
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::reply::no_store;
@@ -79,7 +79,7 @@ pub fn schemas() -> Value {
 
 /// `rows` as a table.
 pub fn table(rows: &[AuditRow], zone: &TimeZone) -> String {
-    let mut table = Table::new(&COLUMNS);
+    let mut table = CsvTable::new(&COLUMNS);
     for row in rows {
         for value in values(row, time_param::local_exactly(row.time_us, zone).to_string()) {
             match value.as_str() {
@@ -110,7 +110,7 @@ async fn rows(
 pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     let query = &request.query;
     let (before, limit) = (query.whole("cursor", 1..=u64::MAX)?, query.whole("limit", 1..=MOST)?);
-    if format(query)? == Format::Csv {
+    if format(query)? == CountsFormat::Csv {
         download::take_place(&request)?;
         // The list is bounded: all of it is a few megabytes, which are written on the thread that reads them.
         let (limit, zone) = (limit.map_or(usize::MAX, |limit| limit as usize), request.site.clock().zone);

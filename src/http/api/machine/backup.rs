@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 use crate::base::Stop;
 use crate::http::api::media::download;
 use crate::http::api::media::download::{PIECE, WAITING, put};
-use crate::http::auth::audit::{Note, change, noted};
+use crate::http::auth::audit::{AuditNote, change, noted};
 use crate::http::auth::caller::Who;
 use crate::http::pages::data_counting;
 use crate::http::pages::html::{again, form, html};
@@ -31,20 +31,22 @@ use crate::http::server::body::{Body, Cut};
 use crate::http::site::Site;
 use crate::maintenance::backup::{Head, MediaCopy, write};
 use crate::maintenance::restore::{RestoreOptions, stage_restore};
-use crate::maintenance::{Fault, Maintenance, request_reset};
+use crate::maintenance::{Maintenance, MaintenanceError, request_reset};
 use crate::media::zip::stem;
 use crate::ui::{self, BackupPage, BackupStep};
 
 /// Parts of a form, at most.
 const MOST_PARTS: usize = 10;
 
-impl From<Fault> for Problem {
-    fn from(fault: Fault) -> Problem {
+impl From<MaintenanceError> for Problem {
+    fn from(fault: MaintenanceError) -> Problem {
         let status = match &fault {
-            Fault::Unfit(_) | Fault::Cut(_) | Fault::Update(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Fault::NoRoom { .. } => StatusCode::INSUFFICIENT_STORAGE,
-            Fault::Busy => StatusCode::CONFLICT,
-            Fault::System { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            MaintenanceError::Unfit(_) | MaintenanceError::Cut(_) | MaintenanceError::Update(_) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            MaintenanceError::NoRoom { .. } => StatusCode::INSUFFICIENT_STORAGE,
+            MaintenanceError::Busy => StatusCode::CONFLICT,
+            MaintenanceError::System { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Problem { hint: fault.hint().map(String::from), ..Problem::new(status, fault.to_string()) }
     }
@@ -141,7 +143,7 @@ impl Write for Out {
 /// `POST /api/v1/restore`: the archive is the body, or the file of a form.
 pub async fn restore(mut request: Request) -> Result<Response<Body>, Problem> {
     let head = take(&mut request).await?;
-    let note = Note::Did(head.restored());
+    let note = AuditNote::Did(head.restored());
     let mut response = no_store(reply::json(wire::json(&RestoredReport::from(head))));
     *response.status_mut() = StatusCode::ACCEPTED;
     Ok(noted(response, note))
@@ -175,15 +177,15 @@ async fn take(request: &mut Request) -> Result<Head, Problem> {
 }
 
 /// Goes to the first file of a form.
-fn file_of<R: Read>(form: &mut FormData<R>) -> Result<(), Fault> {
+fn file_of<R: Read>(form: &mut FormData<R>) -> Result<(), MaintenanceError> {
     for _ in 0..MOST_PARTS {
-        match form.part().map_err(|error| Fault::Cut(error.to_string()))? {
+        match form.part().map_err(|error| MaintenanceError::Cut(error.to_string()))? {
             Some(part) if part.file.as_ref().is_some_and(|file| !file.is_empty()) => return Ok(()),
             Some(_) => {}
             None => break,
         }
     }
-    Err(Fault::Unfit(String::from("the form has no file")))
+    Err(MaintenanceError::Unfit(String::from("the form has no file")))
 }
 
 /// `POST /api/v1/factory-reset`: `name` is the camera's, so that nobody does it by mistake.
@@ -194,7 +196,7 @@ pub async fn factory_reset(request: Request) -> Result<Response<Body>, Problem> 
     wipe(&request.site, &typed, request.link.peer()).await?;
     let mut response = no_store(reply::no_content());
     *response.status_mut() = StatusCode::ACCEPTED;
-    Ok(noted(response, Note::Did(String::from("removed everything"))))
+    Ok(noted(response, AuditNote::Did(String::from("removed everything"))))
 }
 
 async fn wipe(site: &Site, typed: &str, peer: &str) -> Result<(), Problem> {
@@ -233,7 +235,7 @@ fn shown(site: &Site, who: &Who, step: BackupStep, refused: Option<&Problem>) ->
 pub async fn post_page(mut request: Request) -> Response<Body> {
     match take(&mut request).await {
         Ok(head) => {
-            let note = Note::Did(head.restored());
+            let note = AuditNote::Did(head.restored());
             let (name, made) = (head.name, head.made);
             let mut page =
                 html(shown(&request.site, &request.who, BackupStep::Restored { name, made }, None));
@@ -258,7 +260,7 @@ pub async fn post_reset(request: Request) -> Response<Body> {
         Ok(()) => {
             let mut page = html(shown(&request.site, &request.who, BackupStep::Reset, None));
             *page.status_mut() = StatusCode::ACCEPTED;
-            noted(page, Note::Did(String::from("removed everything")))
+            noted(page, AuditNote::Did(String::from("removed everything")))
         }
         Err(problem) => again(&problem, shown(&request.site, &request.who, BackupStep::Ask, Some(&problem))),
     }

@@ -22,7 +22,7 @@ use crate::http::request::reply;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::pipeline::counting::CountingStatus;
-use crate::pipeline::{State, Status};
+use crate::pipeline::{CameraState, CameraStatus};
 
 /// Everything that there is to be found, the worst first.
 pub async fn diagnose(site: &Site) -> Vec<Finding> {
@@ -75,13 +75,13 @@ fn settings(site: &Site) -> Finding {
 }
 
 /// The camera, as its pictures come.
-fn camera(status: &Status) -> Finding {
+fn camera(status: &CameraStatus) -> Finding {
     let name = "camera";
     let what = status.delivers.as_ref().map_or(&status.source, |delivers| &delivers.name);
     let format = status.delivers.as_ref().map(|delivers| delivers.fourcc.to_string()).unwrap_or_default();
     let size = status.size.map_or_else(String::new, |(width, height)| format!(" {width}×{height}"));
     match &status.state {
-        State::Live => {
+        CameraState::Live => {
             let said = format!("{what} gives pictures: {format}{size}, {:.1} a second", status.fps);
             match status.lost * 20 > status.frames && status.frames > 100 {
                 true => Finding::warning(
@@ -94,16 +94,12 @@ fn camera(status: &Status) -> Finding {
                 false => Finding::good(name, said),
             }
         }
-        State::Asleep => Finding::good(name, format!("{what} is idle until somebody watches")),
-        State::Waking => Finding::none(name, format!("{what} is waking")),
-        State::Paused => {
+        CameraState::Asleep => Finding::good(name, format!("{what} is idle until somebody watches")),
+        CameraState::Waking => Finding::none(name, format!("{what} is waking")),
+        CameraState::Paused => {
             Finding::none(name, format!("{what} is paused")).hint("press Resume on the live page")
         }
-        State::Trouble(trouble) => {
-            let mut trouble = trouble.clone();
-            let hint = trouble.hint.take();
-            Finding::bad(name, trouble.line()).maybe_hint(hint)
-        }
+        CameraState::Trouble(trouble) => Finding::bad(name, trouble.reason()).maybe_hint(trouble.advice()),
     }
 }
 
@@ -199,11 +195,11 @@ fn unknown_lines(site: &Site) -> Option<String> {
 /// `GET /api/v1/diagnosis`.
 pub async fn get(request: Request) -> Response<Body> {
     #[derive(Serialize)]
-    struct Report {
+    struct DiagnosisReport {
         items: Vec<Finding>,
     }
     let items = diagnose(&request.site).await;
-    reply::json(wire::json(&Report { items }))
+    reply::json(wire::json(&DiagnosisReport { items }))
 }
 
 pub fn schemas() -> Value {

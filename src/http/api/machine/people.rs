@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::access::{ADMIN, Access, AccessError, Role, Scope, SessionFacts, TokenFacts};
 use crate::base::clock::{self, rfc3339};
-use crate::http::auth::audit::{Note, noted};
+use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::auth::authenticate::fit_password;
 use crate::http::auth::caller::{AuthError, Who};
 use crate::http::auth::sign_in::{access, change, hidden, set_user};
@@ -162,13 +162,15 @@ pub async fn add_token(request: Request) -> Result<Response<Body>, Problem> {
         .map_err(Problem::unprocessable)?;
     let name = fields.text("name").map_err(Problem::unprocessable)?;
     let words = fields.texts("scopes").map_err(Problem::unprocessable)?.unwrap_or_default();
-    let (Some(name), false) = (name, words.is_empty()) else {
-        return Err(Problem::missing(&[("name", "what it is for"), ("scopes", "a list of what it opens")]));
+    let some = format!("a list of some of {}", Scope::ALL.map(Scope::as_str).join(", "));
+    let (Some(name), false) = (&name, words.is_empty()) else {
+        let keys = [("name", "what it is for", name.is_none()), ("scopes", &some, words.is_empty())];
+        let missing: Vec<_> = keys.iter().filter(|key| key.2).map(|key| (key.0, key.1)).collect();
+        return Err(Problem::missing(&missing));
     };
+    let name = name.clone();
     let scopes: Option<Vec<Scope>> = words.iter().map(|word| Scope::parse(word)).collect();
-    let all = Scope::ALL.map(Scope::as_str).join(", ");
-    let scopes = scopes
-        .ok_or_else(|| Problem::unprocessable(fields.wrong("scopes", format!("a list of some of {all}"))))?;
+    let scopes = scopes.ok_or_else(|| Problem::unprocessable(fields.wrong("scopes", some)))?;
     let days = fields.whole("days", 1..=MOST_DAYS).map_err(Problem::unprocessable)?;
     let until_s = days.map(|days| clock::wall_s() + days * DAY_S);
     let (token, facts) =
@@ -176,7 +178,7 @@ pub async fn add_token(request: Request) -> Result<Response<Body>, Problem> {
     let name = facts.name.clone();
     let mut response = reply::no_store(reply::json(wire::json(&TokenReport::of(facts, Some(token)))));
     *response.status_mut() = StatusCode::CREATED;
-    Ok(noted(response, Note::Of(name)))
+    Ok(noted(response, AuditNote::Of(name)))
 }
 
 /// `DELETE /api/v1/tokens/{id}`.
@@ -215,7 +217,7 @@ pub async fn end_session(request: Request) -> Result<Response<Body>, Problem> {
 
 fn gone(is_there: bool, what: &str, id: u64, name: Option<String>) -> Result<Response<Body>, Problem> {
     if is_there {
-        return Ok(noted(reply::no_content(), Note::Of(name.unwrap_or_else(|| id.to_string()))));
+        return Ok(noted(reply::no_content(), AuditNote::Of(name.unwrap_or_else(|| id.to_string()))));
     }
     Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no {what} {id}")))
 }
@@ -240,7 +242,7 @@ pub async fn add_link(request: Request) -> Result<Response<Body>, Problem> {
         .map_err(|expected| Problem::unprocessable(fields.wrong("address", expected)))?;
     let mut response = reply::no_store(reply::json(wire::json(&LinkReport { link, until: time(until_s) })));
     *response.status_mut() = StatusCode::CREATED;
-    Ok(noted(response, Note::Of(format!("{address} for {hours} h"))))
+    Ok(noted(response, AuditNote::Of(format!("{address} for {hours} h"))))
 }
 
 /// What can be linked to, in words.

@@ -5,7 +5,7 @@ use hyper::{Response, StatusCode};
 
 use crate::access::constant_time_eq;
 use crate::base::clock;
-use crate::http::auth::audit::{Note, noted};
+use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::auth::caller::Caller;
 use crate::http::power_switch::PowerAction;
 use crate::http::request::body_fields::Fields;
@@ -32,7 +32,7 @@ pub async fn power(request: Request) -> Result<Response<Body>, Problem> {
     };
     let mut response = no_store(reply::fixed("application/json", said));
     *response.status_mut() = StatusCode::ACCEPTED;
-    Ok(noted(response, Note::Did(format!("{action} the machine"))))
+    Ok(noted(response, AuditNote::Did(format!("{action} the machine"))))
 }
 
 /// Closes what is being recorded and switches the machine, for whoever has shown the password or sits at it. Where there is

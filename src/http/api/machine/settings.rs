@@ -14,8 +14,8 @@ use toml::de::DeValue;
 
 use crate::config::keys::{self, Key};
 use crate::config::{Saved, Setting, kind};
-use crate::http::auth::audit::{Note, noted};
-use crate::http::preferences::{Changes, InForce, NotSet, Terms, WrongSetting};
+use crate::http::auth::audit::{AuditNote, noted};
+use crate::http::preferences::{InForce, NotSet, PreferenceChanges, Terms, WrongSetting};
 use crate::http::report::schema_parts::{count, list as list_of, maybe, object, text};
 use crate::http::report::wire;
 use crate::http::request::etag::IfMatch;
@@ -128,7 +128,7 @@ pub async fn import(request: Request) -> Result<Response<Body>, Problem> {
     let expected = expected(&request.headers, preferences.in_force().version)?;
     let terms = Terms { expected, may_delete: request.query.is_set("confirm")? };
     let response = report(&*preferences.import(toml, terms).await?);
-    Ok(noted(response, Note::Did(format!("imported settings: {keys}"))))
+    Ok(noted(response, AuditNote::Did(format!("imported settings: {keys}"))))
 }
 
 /// A file of settings as text.
@@ -176,8 +176,8 @@ pub fn expected(headers: &HeaderMap, version: u64) -> Result<Option<u64>, NotSet
 ///
 /// # Errors
 /// A value that no setting can have: `null` in a list.
-pub fn changes(sent: Map<String, Value>) -> Result<Changes, NotSet> {
-    let mut changes = Changes::new();
+pub fn changes(sent: Map<String, Value>) -> Result<PreferenceChanges, NotSet> {
+    let mut changes = PreferenceChanges::new();
     let mut wrong = Vec::new();
     for (path, value) in sent {
         match toml(&path, &value) {
@@ -203,7 +203,7 @@ fn toml(path: &str, value: &Value) -> Result<Option<String>, WrongSetting> {
     }
 }
 
-/// What was typed into a field of a form for the setting `path`, as [`Changes`] want it: of a list what is between its
+/// What was typed into a field of a form for the setting `path`, as [`PreferenceChanges`] want it: of a list what is between its
 /// commas.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 
 use crate::base::private;
 use crate::http::VERSION;
-use crate::http::auth::audit::{Note, noted};
+use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::auth::caller::Who;
 use crate::http::pages::data_counting;
 use crate::http::pages::html::{again, html};
@@ -25,9 +25,9 @@ use crate::http::request::reply::no_store;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::maintenance::update::{
-    LONGEST, PROGRAM, Pending, Phase, Status, built, is_card_image, is_pending, publish, verify,
+    LONGEST, PROGRAM, Pending, Phase, UpdateStatus, built, is_card_image, is_pending, publish, verify,
 };
-use crate::maintenance::{Fault, has_room};
+use crate::maintenance::{MaintenanceError, has_room};
 use crate::ui::{self, UpdatePage, UpdateState};
 
 /// Parts of a form, at most.
@@ -53,7 +53,7 @@ struct Last {
     is_card: bool,
     has_key: bool,
     is_waiting: bool,
-    status: Option<Status>,
+    status: Option<UpdateStatus>,
 }
 
 impl Last {
@@ -63,7 +63,7 @@ impl Last {
         let has_key = site.settings().update_key.is_some();
         let read = move || {
             let is_card = is_card_image();
-            let status = if is_card { Status::read(Path::new(PROGRAM)) } else { None };
+            let status = if is_card { UpdateStatus::read(Path::new(PROGRAM)) } else { None };
             Last { is_card, has_key, is_waiting: state.is_some_and(|state| is_pending(&state)), status }
         };
         let unread = Last { is_card: false, has_key, is_waiting: false, status: None };
@@ -148,7 +148,7 @@ pub async fn post_page(mut request: Request) -> Response<Body> {
             *page.status_mut() = StatusCode::ACCEPTED;
             page.headers_mut()
                 .insert(HeaderName::from_static("refresh"), HeaderValue::from_static("3; url=update"));
-            noted(page, Note::Did(String::from("handed over a package to be installed")))
+            noted(page, AuditNote::Did(String::from("handed over a package to be installed")))
         }
         Err(problem) => again(&problem, shown(&request.site, &request.who, &last, Some(&problem))),
     }
@@ -159,7 +159,7 @@ pub async fn post(mut request: Request) -> Result<Response<Body>, Problem> {
     take(&mut request).await?;
     let mut response = no_store(reply::no_content());
     *response.status_mut() = StatusCode::ACCEPTED;
-    Ok(noted(response, Note::Did(String::from("handed over a package to be installed"))))
+    Ok(noted(response, AuditNote::Did(String::from("handed over a package to be installed"))))
 }
 
 async fn take(request: &mut Request) -> Result<(), Problem> {
@@ -206,7 +206,7 @@ async fn take(request: &mut Request) -> Result<(), Problem> {
 }
 
 /// Has both files lie where root takes them, if the signature is right. Root looks at it again.
-fn keep<R: Read>(state: &Path, form: FormData<R>, key: Option<&str>) -> Result<(), Fault> {
+fn keep<R: Read>(state: &Path, form: FormData<R>, key: Option<&str>) -> Result<(), MaintenanceError> {
     let pending = Pending::create(state)?;
     let kept = fill(&pending, form, key).and_then(|()| publish(state));
     if kept.is_err() {
@@ -216,8 +216,12 @@ fn keep<R: Read>(state: &Path, form: FormData<R>, key: Option<&str>) -> Result<(
     kept
 }
 
-fn fill<R: Read>(pending: &Pending, mut form: FormData<R>, key: Option<&str>) -> Result<(), Fault> {
-    let cut = |error: io::Error| Fault::Cut(error.to_string());
+fn fill<R: Read>(
+    pending: &Pending,
+    mut form: FormData<R>,
+    key: Option<&str>,
+) -> Result<(), MaintenanceError> {
+    let cut = |error: io::Error| MaintenanceError::Cut(error.to_string());
     let (mut has_package, mut has_signature) = (false, false);
     for _ in 0..MOST_PARTS {
         let Some(part) = form.part().map_err(cut)? else { break };
@@ -231,18 +235,22 @@ fn fill<R: Read>(pending: &Pending, mut form: FormData<R>, key: Option<&str>) ->
         }
     }
     if !has_package || !has_signature {
-        return Err(Fault::Update(String::from("the package, or its signature FILE.minisig, is missing")));
+        return Err(MaintenanceError::Update(String::from(
+            "the package, or its signature FILE.minisig, is missing",
+        )));
     }
-    verify(&pending.deb, &pending.signature, key).map_err(|error| Fault::Update(error.to_string()))
+    verify(&pending.deb, &pending.signature, key).map_err(|error| MaintenanceError::Update(error.to_string()))
 }
 
-fn write(file: &Path, from: &mut dyn Read) -> Result<(), Fault> {
-    let failed =
-        |error: io::Error| Fault::System { what: file.display().to_string(), error: error.to_string() };
+fn write(file: &Path, from: &mut dyn Read) -> Result<(), MaintenanceError> {
+    let failed = |error: io::Error| MaintenanceError::System {
+        what: file.display().to_string(),
+        error: error.to_string(),
+    };
     let mut out: File = private::options().write(true).create_new(true).open(file).map_err(failed)?;
     let mut piece = vec![0; 64 << 10];
     loop {
-        let got = from.read(&mut piece).map_err(|error| Fault::Cut(error.to_string()))?;
+        let got = from.read(&mut piece).map_err(|error| MaintenanceError::Cut(error.to_string()))?;
         if got == 0 {
             return out.sync_all().map_err(failed);
         }
@@ -279,6 +287,6 @@ mod tests {
             assert_eq!(std::fs::read_dir(state.path().join("update")).unwrap().count(), 0, "{words}");
         }
         let cut = FormData::new(package.as_bytes(), "b");
-        assert!(matches!(keep(state.path(), cut, Some(key)), Err(Fault::Cut(_))));
+        assert!(matches!(keep(state.path(), cut, Some(key)), Err(MaintenanceError::Cut(_))));
     }
 }

@@ -143,22 +143,22 @@ fn spots(rows: &[ChunkRow], even_us: Option<u64>) -> Vec<Spot> {
 }
 
 /// A picture's place: its chunk among the spots, its place in the chunk.
-type Place = (usize, usize);
+type ReplayPlace = (usize, usize);
 
 /// An even grid of fewer pictures than there are, on the replay's time.
 ///
 /// As [`RateLimit`](crate::pipeline::rate::RateLimit) does it for what is live: the next picture is due a step after the
 /// one before was, and not after it was shown, so that each picture that comes a little late takes nothing from the rate.
 #[derive(Debug)]
-struct Pace {
+struct ReplayPace {
     step_us: f64,
     /// When the next picture is due.
     due_us: f64,
 }
 
-impl Pace {
-    fn new(step_us: f64) -> Pace {
-        Pace { step_us, due_us: f64::NEG_INFINITY }
+impl ReplayPace {
+    fn new(step_us: f64) -> ReplayPace {
+        ReplayPace { step_us, due_us: f64::NEG_INFINITY }
     }
 
     /// A picture of this time is shown. The grid begins again at one that comes more than a step late: the first one, one
@@ -214,7 +214,7 @@ impl Replay {
         let mut next = Some(self.at_time(base_us.saturating_add(self.from_us)).await?);
         // The clock begins to run with the first picture, which is never skipped.
         let mut began: Option<(Instant, u64)> = None;
-        let mut pace = self.step_us.map(Pace::new);
+        let mut pace = self.step_us.map(ReplayPace::new);
         while let Some(mut place) = next {
             if !self.has_room().await {
                 return Ok(false);
@@ -320,14 +320,14 @@ impl Replay {
     }
 
     /// The last picture whose time is not after `time_us`; the first one if none is.
-    async fn at_time(&mut self, time_us: u64) -> Result<Place, MediaReadError> {
+    async fn at_time(&mut self, time_us: u64) -> Result<ReplayPlace, MediaReadError> {
         let spot = self.spots.partition_point(|spot| spot.from_us <= time_us).saturating_sub(1);
         let frames = self.open(spot).await?;
         Ok((spot, frames.partition_point(|frame| frame.at_us <= time_us).saturating_sub(1)))
     }
 
     /// The same on the replay's time.
-    async fn at_shown(&mut self, shown_us: u64) -> Result<Place, MediaReadError> {
+    async fn at_shown(&mut self, shown_us: u64) -> Result<ReplayPlace, MediaReadError> {
         let spot = self.spots.partition_point(|spot| spot.shown_us <= shown_us).saturating_sub(1);
         let Spot { from_us, shown_us: begin_us, .. } = self.spots[spot];
         let even_us = self.step_even_us;
@@ -341,12 +341,12 @@ impl Replay {
         Ok((spot, frames.partition_point(is_due).saturating_sub(1)))
     }
 
-    async fn time_us(&mut self, (spot, frame): Place) -> Result<u64, MediaReadError> {
+    async fn time_us(&mut self, (spot, frame): ReplayPlace) -> Result<u64, MediaReadError> {
         let from_us = self.spots[spot].from_us;
         Ok(self.open(spot).await?.get(frame).map_or(from_us, |frame| frame.at_us))
     }
 
-    async fn shown_us(&mut self, place: Place) -> Result<u64, MediaReadError> {
+    async fn shown_us(&mut self, place: ReplayPlace) -> Result<u64, MediaReadError> {
         let Spot { from_us, shown_us, .. } = self.spots[place.0];
         if let Some(even_us) = self.step_even_us {
             return Ok(shown_us + place.1 as u64 * even_us);
@@ -354,7 +354,7 @@ impl Replay {
         Ok(shown_us + self.time_us(place).await?.saturating_sub(from_us))
     }
 
-    async fn after(&mut self, (spot, frame): Place) -> Result<Option<Place>, MediaReadError> {
+    async fn after(&mut self, (spot, frame): ReplayPlace) -> Result<Option<ReplayPlace>, MediaReadError> {
         if frame + 1 < self.open(spot).await?.len() {
             return Ok(Some((spot, frame + 1)));
         }
@@ -362,7 +362,11 @@ impl Replay {
     }
 
     /// The picture after `place` that is due next: of the two around that time the nearer one.
-    async fn due(&mut self, place: Place, pace: &Pace) -> Result<Option<Place>, MediaReadError> {
+    async fn due(
+        &mut self,
+        place: ReplayPlace,
+        pace: &ReplayPace,
+    ) -> Result<Option<ReplayPlace>, MediaReadError> {
         let before = self.at_shown(pace.due_us as u64).await?.max(place);
         let after = self.after(before).await?;
         if before == place {
@@ -376,7 +380,7 @@ impl Replay {
         Ok(if pace.takes_early(before_us, after_us) { Some(before) } else { after })
     }
 
-    async fn part(&mut self, place: Place, is_last: bool) -> Result<Bytes, MediaReadError> {
+    async fn part(&mut self, place: ReplayPlace, is_last: bool) -> Result<Bytes, MediaReadError> {
         let Spot { number, first, .. } = self.spots[place.0];
         let begin_us = self.spots[0].from_us;
         let id = self.item.id;
@@ -404,7 +408,7 @@ fn part(jpeg: &[u8], wall_us: u64, at_us: u64, number: u64, is_last: bool) -> By
 }
 
 /// A page of the index.
-struct Page {
+struct ReplayPage {
     item: Item,
     gaps: Vec<(u64, u64)>,
     /// Time, number and bytes of each picture.
@@ -445,9 +449,9 @@ fn page(
     (from_us, to_us): (u64, u64),
     cursor: u64,
     limit: usize,
-) -> Result<Page, crate::store::media::MediaError> {
+) -> Result<ReplayPage, crate::store::media::MediaError> {
     let item = reader.item(id)?;
-    let mut page = Page { item, gaps: Vec::new(), items: Vec::new(), next: None };
+    let mut page = ReplayPage { item, gaps: Vec::new(), items: Vec::new(), next: None };
     if page.item.kind == MediaKind::Snapshot {
         if from_us == 0 && cursor == 0 {
             page.items.push((0, 0, page.item.bytes as u32));
@@ -516,7 +520,7 @@ mod tests {
 
     /// The stamps that are shown of a recording, as `Replay` chooses them for a client that keeps up.
     fn shown(stamps: &[u64], fps: f64) -> Vec<u64> {
-        let mut pace = Pace::new(1e6 / fps);
+        let mut pace = ReplayPace::new(1e6 / fps);
         let mut place = 0;
         let mut shown = Vec::new();
         loop {

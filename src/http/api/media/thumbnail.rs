@@ -29,7 +29,7 @@ const QUALITY: u8 = 75;
 const FINE: u8 = 88;
 
 /// A picture of an item.
-pub struct Found {
+pub struct ThumbnailSource {
     pub jpeg: Bytes,
     /// Its number in the recording, from 0.
     pub number: u64,
@@ -41,7 +41,7 @@ pub struct Found {
 
 /// Which picture of a recording.
 #[derive(Debug, Clone, Copy)]
-pub enum Wanted {
+pub enum ThumbnailRequest {
     /// The one that is shown at this time, microseconds since the first picture.
     Time(u64),
     /// The one of this number, from 0.
@@ -49,29 +49,35 @@ pub enum Wanted {
 }
 
 /// The picture that is wanted of `item`; `None`: there is none of this number, or none at all.
-pub fn find(reader: &MediaReader, item: &Item, wanted: Wanted) -> Result<Option<Found>, MediaError> {
+pub fn find(
+    reader: &MediaReader,
+    item: &Item,
+    wanted: ThumbnailRequest,
+) -> Result<Option<ThumbnailSource>, MediaError> {
     if item.kind == MediaKind::Snapshot {
-        let is_there = matches!(wanted, Wanted::Time(_) | Wanted::Number(0));
+        let is_there = matches!(wanted, ThumbnailRequest::Time(_) | ThumbnailRequest::Number(0));
         let jpeg = reader.snapshot(item.id)?;
-        return Ok(is_there.then_some(Found { jpeg, number: 0, at_us: 0, since_us: 0 }));
+        return Ok(is_there.then_some(ThumbnailSource { jpeg, number: 0, at_us: 0, since_us: 0 }));
     }
     let Some(first) = reader.chunk_at(item.id, 0)? else { return Ok(None) };
-    let in_chunk = |row: &ChunkRow, choose: &dyn Fn(&[u64]) -> usize| -> Result<Option<Found>, MediaError> {
+    let in_chunk = |row: &ChunkRow,
+                    choose: &dyn Fn(&[u64]) -> usize|
+     -> Result<Option<ThumbnailSource>, MediaError> {
         let frames = reader.frames(item.id, row.number)?;
         let times: Vec<u64> = frames.iter().map(|frame| frame.at_us).collect();
         let n = choose(&times);
         let Some(frame) = frames.get(n) else { return Ok(None) };
         let jpeg = reader.bytes(item.id, row.number, frame.offset, frame.len)?;
         let at_us = frame.at_us.saturating_sub(first.from_us);
-        Ok(Some(Found { jpeg, number: row.first_frame + n as u64, at_us, since_us: frame.at_us }))
+        Ok(Some(ThumbnailSource { jpeg, number: row.first_frame + n as u64, at_us, since_us: frame.at_us }))
     };
     match wanted {
-        Wanted::Time(at_us) => {
+        ThumbnailRequest::Time(at_us) => {
             let at_us = first.from_us.saturating_add(at_us);
             let Some(row) = reader.chunk_at(item.id, at_us)? else { return Ok(None) };
             in_chunk(&row, &|times| times.partition_point(|time| *time <= at_us).saturating_sub(1))
         }
-        Wanted::Number(number) => {
+        ThumbnailRequest::Number(number) => {
             let rows = reader.chunks(item.id)?;
             let next = rows.partition_point(|row| row.first_frame <= number);
             let Some(row) = next.checked_sub(1).and_then(|n| rows.get(n)) else { return Ok(None) };
@@ -83,7 +89,7 @@ pub fn find(reader: &MediaReader, item: &Item, wanted: Wanted) -> Result<Option<
 /// `GET /api/v1/media/{id}/thumbnail.jpg`: the first picture, 320 pixels wide at most.
 pub async fn thumbnail(request: Request) -> Result<Response<Body>, Problem> {
     let change = PictureChange { width: Some(WIDTH), ..PictureChange::default() };
-    let (item, found) = picture(&request, Wanted::Number(0), change, QUALITY).await?;
+    let (item, found) = picture(&request, ThumbnailRequest::Number(0), change, QUALITY).await?;
     let tag = format!("\"{:x}-{:x}-{:x}-t\"", item.id, item.at_us, found.jpeg.len());
     let mut response = jpeg(&item, &found);
     put(&mut response, ETAG, &tag);
@@ -100,8 +106,8 @@ pub async fn thumbnail(request: Request) -> Result<Response<Body>, Problem> {
 pub async fn frame(request: Request) -> Result<Response<Body>, Problem> {
     let query = &request.query;
     let wanted = match (query.whole("n", 0..=u64::MAX)?, seconds(query, "t")?) {
-        (Some(number), _) => Wanted::Number(number),
-        (None, at_us) => Wanted::Time(at_us.unwrap_or(0)),
+        (Some(number), _) => ThumbnailRequest::Number(number),
+        (None, at_us) => ThumbnailRequest::Time(at_us.unwrap_or(0)),
     };
     let change = wanted_change(query, &request.site.settings().zone)?;
     let (item, found) = picture(&request, wanted, change, FINE).await?;
@@ -147,10 +153,10 @@ pub fn seconds(query: &Query, key: &'static str) -> Result<Option<u64>, WrongVal
 /// Reads a picture and changes it, when its turn comes.
 async fn picture(
     request: &Request,
-    wanted: Wanted,
+    wanted: ThumbnailRequest,
     wanted_change: PictureChange,
     quality: u8,
-) -> Result<(Item, Found), Problem> {
+) -> Result<(Item, ThumbnailSource), Problem> {
     let readers = request.site.media_readers()?;
     let id = request.id;
     let place = request.site.thumbnails.clone().acquire_owned().await;
@@ -189,7 +195,7 @@ async fn picture(
     Ok((item, made.map_err(broken)?))
 }
 
-fn jpeg(item: &Item, found: &Found) -> Response<Body> {
+fn jpeg(item: &Item, found: &ThumbnailSource) -> Response<Body> {
     let mut response = Response::new(Body::full(found.jpeg.clone()));
     put(&mut response, CONTENT_TYPE, "image/jpeg");
     let wall_us = item.at_us.saturating_add(found.since_us);

@@ -35,13 +35,13 @@ use crate::media::film::h264::{NotFragmented, Remux};
 use crate::media::film::{Film, FilmFormat};
 use crate::media::zip::stem;
 use crate::pipeline::video::{Transcoder, TranscoderPipes, VideoRequest};
-use crate::store::media::{self, Item, MediaError, MediaKind, MediaQuery, MediaReader, Origin, clip};
+use crate::store::media::{self, Item, MediaError, MediaKind, MediaOrigin, MediaQuery, MediaReader, clip};
 
 /// A clip of a crossing begins so long before it, and ends so long after it, microseconds.
 pub const AROUND_US: u64 = 5_000_000;
 
 /// Recordings that are looked at for one that was under way at a time.
-const LOOKED_AT: usize = 50;
+pub const LOOKED_AT: usize = 50;
 
 /// Bytes that are kept of what `ffmpeg` says.
 const WORDS: usize = 500;
@@ -200,7 +200,7 @@ pub fn recordings_before(reader: &MediaReader, at_us: u64) -> Result<Vec<Item>, 
 
 /// Whether this recording was under way then, and shows what moved: no time-lapse does, and no file from elsewhere.
 pub fn covers(item: &Item, at_us: u64) -> bool {
-    let is_live = !matches!(item.origin, Origin::TimeLapse | Origin::Import);
+    let is_live = !matches!(item.origin, MediaOrigin::TimeLapse | MediaOrigin::Import);
     is_live && item.at_us <= at_us && (item.is_open || at_us <= item.at_us.saturating_add(item.duration_us))
 }
 

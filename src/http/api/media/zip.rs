@@ -38,7 +38,7 @@ const AT_ONCE: usize = 50;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Chosen {
+struct ZipItems {
     #[serde(deserialize_with = "json_body::wholes")]
     ids: Vec<u64>,
 }
@@ -98,7 +98,7 @@ fn chosen(request: &Request) -> Result<Vec<u64>, Problem> {
     let wrong = |words: String| Problem::new(StatusCode::BAD_REQUEST, words);
     let begin = request.body.iter().find(|byte| !byte.is_ascii_whitespace());
     let ids = match begin {
-        Some(b'{') => json_body::read::<Chosen>(&request.headers, &request.body)?.ids,
+        Some(b'{') => json_body::read::<ZipItems>(&request.headers, &request.body)?.ids,
         begin => {
             let form = begin.map(|_| Query::parse(&String::from_utf8_lossy(&request.body)));
             let query = form.as_ref().unwrap_or(&request.query);

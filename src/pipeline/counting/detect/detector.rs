@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::{Detect, MAKING_TAKES, MODEL_FPS, MOTION_FPS, MadeFor, SLOW_MODEL_FPS};
 use crate::pipeline::counting::inference::Watch;
-use crate::pipeline::counting::shared::{DetectorRequest, Request, Times};
+use crate::pipeline::counting::shared::{CountingRequest, DetectorRequest, Times};
 use crate::pipeline::counting::{CountingSettings, MakeDetector, NoDetector};
 use crate::pipeline::rate::RateLimit;
 use crate::store::Scene;
@@ -84,13 +84,13 @@ impl Detect<'_> {
         }
     }
 
-    /// Something is wanted to be otherwise: it is made so at once, so that whoever asked is told.
-    pub(super) fn handle(&mut self, request: Request) {
+    /// Applies a change at once, so that its caller gets the result.
+    pub(super) fn handle(&mut self, request: CountingRequest) {
         let answer = match request.wanted {
             DetectorRequest::Model(name) => self.change_model(name),
             DetectorRequest::Settings(settings, make) => self.change_settings(settings, make),
         };
-        // Whoever asked may have gone.
+        // The caller may have gone.
         let _ = request.answer.send(answer);
     }
 

@@ -25,24 +25,24 @@ use super::occupancy::OccupancyLog;
 use super::overlay::empty_overlay;
 use super::pending::Unrecorded;
 use super::recent::RecentDetections;
-use super::shared::{DetectorRequests, DetectorState, Request};
+use super::shared::{CountingRequest, DetectorRequests, DetectorState};
 use super::thumbnail::Cutter;
 use super::{MODEL_SETTING, MakeDetector, NoDetector, Overlay};
 use crate::base::{ClockTime, Heartbeat, ThreadPriority, block_on};
 use crate::media::{Geometry, Picture, Subscriber, View};
 use crate::pipeline::backoff::Backoff;
 use crate::pipeline::rate::RateLimit;
-use crate::pipeline::{Demand, NewestSource, State};
+use crate::pipeline::{CameraState, Demand, NewestSource};
 use crate::store::{Coverage, LineRow, NewCrossing, OccupancySpan, Scene, ZoneRow};
 use crate::vision::Direction;
 
 /// Longest sleep between heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// A detector may take so long to be made, on top of the usual time between heartbeats: to be tried, and to be loaded.
+/// Limit for making a detector, on top of the usual time between heartbeats: to be tried, and to be loaded.
 const MAKING_TAKES: Duration = Duration::from_secs(120);
-/// A look may take so long on a slow machine.
+/// Limit of one detection, for slow machines.
 pub const LOOK_TAKES: Duration = Duration::from_secs(20);
-/// Without a picture for so long nothing is counted any more; for a slow camera, or a slow pace, for
+/// Counting ends after this time without a picture; for a slow camera, or a slow pace, for
 /// so many of its steps.
 const OVERDUE: Duration = Duration::from_millis(1500);
 const OVERDUE_STEPS: f64 = 2.5;
@@ -60,7 +60,7 @@ type MadeFor = (Scene, Option<String>);
 /// Where a thread's life goes on.
 enum Event {
     Picture(Picture),
-    Asked(Request),
+    Asked(CountingRequest),
     Changed,
     Stopped,
 }
@@ -108,13 +108,13 @@ impl RefusedPicture {
 pub struct Detect<'a> {
     shared: Arc<DetectorState>,
     make: MakeDetector,
-    asked: mpsc::Receiver<Request>,
+    asked: mpsc::Receiver<CountingRequest>,
     reading: PictureReader,
     cutter: Cutter,
     beat: &'a Heartbeat,
     lines: watch::Receiver<Arc<Vec<LineRow>>>,
     zones: watch::Receiver<Arc<Vec<ZoneRow>>>,
-    states: watch::Receiver<State>,
+    states: watch::Receiver<CameraState>,
     views: watch::Receiver<Arc<View>>,
     /// Which way up the pictures are looked at, and what part of them: lines are fractions of that.
     geometry: Geometry,
@@ -154,7 +154,7 @@ impl<'a> Detect<'a> {
     pub fn new(
         shared: Arc<DetectorState>,
         make: MakeDetector,
-        asked: mpsc::Receiver<Request>,
+        asked: mpsc::Receiver<CountingRequest>,
         reading: PictureReader,
         cutter: Cutter,
         beat: &'a Heartbeat,
@@ -282,7 +282,7 @@ impl<'a> Detect<'a> {
         self.refresh_view();
         let requests = *self.requests.borrow_and_update();
         let camera = self.states.borrow_and_update().clone();
-        if camera != State::Live {
+        if camera != CameraState::Live {
             self.clear_results();
         }
         let lines = Arc::clone(&self.lines.borrow_and_update());
@@ -299,7 +299,7 @@ impl<'a> Detect<'a> {
         let zones_in =
             |scene| zones.iter().filter(|row| row.is_in_scene(scene) && !row.draft.exclude).count();
         let drawn = lines_in(self.scene);
-        let may = self.shared.settings().is_on && camera != State::Paused;
+        let may = self.shared.settings().is_on && camera != CameraState::Paused;
         let here = drawn + zones_in(self.scene) > 0 || requests.is_held;
         // A stand-in may be shown that nothing is counted in: the camera it stands in for is to come back.
         let there = lines_in(configured) + zones_in(configured) > 0;

@@ -1,7 +1,7 @@
 //! What the thread says of itself: how counting stands, and what counts.db is told of it.
 
 use super::Detect;
-use crate::pipeline::State;
+use crate::pipeline::CameraState;
 use crate::pipeline::counting::inference::LineStatuses;
 use crate::pipeline::counting::status;
 use crate::pipeline::counting::status::{DetectionState, StatusInputs};
@@ -21,7 +21,13 @@ impl Detect<'_> {
     }
 
     /// Says how it stands, to counts.db and to everybody else.
-    pub(super) fn publish_status(&mut self, drawn: usize, with_middle: bool, is_held: bool, camera: &State) {
+    pub(super) fn publish_status(
+        &mut self,
+        drawn: usize,
+        with_middle: bool,
+        is_held: bool,
+        camera: &CameraState,
+    ) {
         self.unrecorded.flush(&self.shared.counts_db);
         let (counts_db, counts_hint) = match &self.shared.counts_db {
             Ok(counts) => (self.unrecorded.error().map(str::to_owned).or_else(|| counts.error()), None),

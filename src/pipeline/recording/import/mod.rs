@@ -21,8 +21,8 @@ use crate::source::avi::{AviError, AviReader};
 use crate::source::mp4::{Mp4Error, Mp4Reader};
 use crate::source::multipart::MAX_PICTURE;
 use crate::store::media::{
-    Chunk, ChunkFrame, Ended, Item, Media, MediaError, NewRecording, NewSnapshot, Origin, RecordingHandle,
-    Said, parse_date,
+    Chunk, ChunkFrame, Ended, Item, Media, MediaError, MediaOrigin, NewRecording, NewSnapshot,
+    RecordingHandle, Said, parse_date,
 };
 use frames::{AviFrames, Forward, Frames, Mp4Frames, Pictures, create_spool};
 
@@ -35,7 +35,7 @@ const USUAL_STEP_US: u64 = 33_333;
 /// that begins in 1970 is.
 const LONGEST_STEP_US: u64 = 86_400_000_000;
 
-/// A chunk ends after so long, in microseconds.
+/// Length of a chunk, microseconds.
 const CHUNK_US: u64 = 1_000_000;
 
 /// A chunk ends at so many bytes.
@@ -196,7 +196,7 @@ fn picture(
         width: found.width,
         height: found.height,
         source: request.source,
-        origin: Origin::Import,
+        origin: MediaOrigin::Import,
         note: request.note,
     };
     let item = wait_for(media.add_snapshot(snapshot))?;
@@ -286,7 +286,7 @@ impl ImportedFile {
             date,
             stamp,
             source: request.source.clone(),
-            origin: Origin::Import,
+            origin: MediaOrigin::Import,
             note: request.note.clone(),
         })?;
         Ok(ImportedFile { handle, chunk: Chunk::default(), sequence: 0, is_after_gap: false, first_us: None })

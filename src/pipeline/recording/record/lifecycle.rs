@@ -2,35 +2,35 @@
 
 use tokio::task::{JoinError, spawn_blocking};
 
-use super::order::{ActiveRecording, Order};
+use super::order::{ActiveRecording, RecordingPlan};
 use super::waits::{create_row, ended_before_start};
 use super::{FIRST_WITHIN, Recorder};
 use crate::base::clock::{monotonic_us, wall_us};
-use crate::pipeline::State;
-use crate::pipeline::recording::assembly::Tally;
+use crate::pipeline::CameraState;
+use crate::pipeline::recording::assembly::FrameTally;
 use crate::pipeline::recording::error::no_picture_error;
-use crate::pipeline::recording::shared::{Begun, CameraHold, Command};
+use crate::pipeline::recording::shared::{Begun, CameraHold, RecordingCommand};
 use crate::pipeline::recording::{RecordError, RecordingRequest};
 use crate::store::Crossing;
-use crate::store::media::{Ended, Item, MediaError, Origin, RecordingHandle};
+use crate::store::media::{Ended, Item, MediaError, MediaOrigin, RecordingHandle};
 
 impl Recorder<'_> {
-    pub(super) fn handle(&mut self, command: Command) {
+    pub(super) fn handle(&mut self, command: RecordingCommand) {
         match command {
-            Command::Begin(request, begun) => self.request_recording(*request, begun),
-            Command::End(told) => {
+            RecordingCommand::Begin(request, begun) => self.request_recording(*request, begun),
+            RecordingCommand::End(reply) => {
                 if let Some(next) = self.next.take() {
                     next.reject(ended_before_start());
                 }
                 self.reject_waiting(&ended_before_start());
                 if self.running.is_some() {
-                    self.end_told.push(told);
+                    self.end_told.push(reply);
                     self.finish(Ended::Asked);
                 } else if self.ending.is_some() {
-                    self.end_told.push(told);
+                    self.end_told.push(reply);
                 } else {
                     // Who has gone does not mind.
-                    let _ = told.send(Ok(None));
+                    let _ = reply.send(Ok(None));
                 }
             }
         }
@@ -39,8 +39,8 @@ impl Recorder<'_> {
     /// A person wants a recording: one that a crossing began gives way.
     pub(super) fn request_recording(&mut self, request: RecordingRequest, begun: Begun) {
         let under_way = match (&self.running, &self.wanted, &self.next) {
-            (Some(running), ..) if running.origin != Origin::Crossing => Some(running.name.clone()),
-            (_, Some(order), _) | (_, _, Some(order)) if order.origin != Origin::Crossing => {
+            (Some(running), ..) if running.origin != MediaOrigin::Crossing => Some(running.name.clone()),
+            (_, Some(order), _) | (_, _, Some(order)) if order.origin != MediaOrigin::Crossing => {
                 Some(order.request.name.clone().unwrap_or_default())
             }
             _ => None,
@@ -51,9 +51,9 @@ impl Recorder<'_> {
         }
         self.wanted = None;
         self.next = None;
-        let origin = if request.every.is_some() { Origin::TimeLapse } else { Origin::Asked };
+        let origin = if request.every.is_some() { MediaOrigin::TimeLapse } else { MediaOrigin::Asked };
         let until_us = monotonic_us() + FIRST_WITHIN.as_micros() as u64;
-        let order = Order { request, origin, begun: Some(begun), until_us };
+        let order = RecordingPlan { request, origin, begun: Some(begun), until_us };
         self.finish(Ended::Asked);
         if self.ending.is_some() || self.running.is_some() {
             self.next = Some(order);
@@ -69,7 +69,7 @@ impl Recorder<'_> {
         }
         let now_us = monotonic_us();
         if let Some(running) = &mut self.running {
-            if running.origin == Origin::Crossing {
+            if running.origin == MediaOrigin::Crossing {
                 running.quiet_us = Some(now_us + trigger.quiet_time().as_micros() as u64);
             }
             return;
@@ -77,12 +77,12 @@ impl Recorder<'_> {
         if self.wanted.is_some() || self.next.is_some() {
             return;
         }
-        let order = Order {
+        let order = RecordingPlan {
             request: RecordingRequest {
                 note: format!("{} {}", crossing.line, crossing.class),
                 ..RecordingRequest::default()
             },
-            origin: Origin::Crossing,
+            origin: MediaOrigin::Crossing,
             begun: None,
             until_us: now_us + FIRST_WITHIN.as_micros() as u64,
         };
@@ -94,9 +94,9 @@ impl Recorder<'_> {
     }
 
     /// Wakes the camera for a recording, which begins with its first picture, or with the oldest of the pre-roll.
-    pub(super) fn wake_camera_for(&mut self, order: Order) {
+    pub(super) fn wake_camera_for(&mut self, order: RecordingPlan) {
         let state = self.states.borrow_and_update().clone();
-        if matches!(state, State::Paused | State::Trouble(_)) {
+        if matches!(state, CameraState::Paused | CameraState::Trouble(_)) {
             order.reject(no_picture_error(&state));
             return;
         }
@@ -161,8 +161,8 @@ impl Recorder<'_> {
                     Some(begun) => drop(begun.send(Err(error.into()))),
                     None => self.log_failure(format!("nothing is recorded at a crossing: {error}")),
                 }
-                for told in self.end_told.drain(..) {
-                    let _ = told.send(Ok(None));
+                for reply in self.end_told.drain(..) {
+                    let _ = reply.send(Ok(None));
                 }
                 self.start_next_order();
             }
@@ -193,11 +193,11 @@ impl Recorder<'_> {
 
     pub(super) fn handle_recording_ended(
         &mut self,
-        ended: Result<(Result<Option<Item>, MediaError>, Tally), JoinError>,
+        ended: Result<(Result<Option<Item>, MediaError>, FrameTally), JoinError>,
     ) {
         let (result, tally) = match ended {
             Ok(ended) => ended,
-            Err(panicked) => (Err(MediaError::Wrong(panicked.to_string())), Tally::default()),
+            Err(panicked) => (Err(MediaError::Wrong(panicked.to_string())), FrameTally::default()),
         };
         let closing = self.closing.take();
         // Those that the store had taken and could not write, too.
@@ -226,8 +226,8 @@ impl Recorder<'_> {
             }
         }
         self.publish_status(monotonic_us());
-        for told in self.end_told.drain(..) {
-            let _ = told.send(result.clone().map_err(|why| RecordError::NotClosed { lost, why }));
+        for reply in self.end_told.drain(..) {
+            let _ = reply.send(result.clone().map_err(|why| RecordError::NotClosed { lost, why }));
         }
         self.start_next_order();
     }

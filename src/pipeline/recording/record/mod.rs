@@ -24,30 +24,30 @@ use tokio::runtime::Runtime;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::assembly::Tally;
+use super::assembly::FrameTally;
 use super::error::{describe_state, no_picture_error};
 use super::queue::{Backlog, Shot};
-use super::shared::{CameraHold, Command, EndReply, RecorderState};
+use super::shared::{CameraHold, EndReply, RecorderState, RecordingCommand};
 use super::time_lapse::TimeLapse;
 use super::trigger::Trigger;
 use super::{RecordError, RecorderSettings, RecordingStatus};
 use crate::base::clock::monotonic_us;
 use crate::base::{Heartbeat, block_on};
-use crate::pipeline::State;
+use crate::pipeline::CameraState;
 use crate::pipeline::rate::RateLimit;
 use crate::store::media::{Ended, Item, Media, MediaError, Recorded, RecordingHandle};
 use crate::store::{Counts, Crossing, LineRow};
-use order::{ActiveRecording, Order};
-use view::{NextPicture, View};
+use order::{ActiveRecording, RecordingPlan};
+use view::{NextPicture, RecordedView};
 use waits::{next, next_crossing, wait_job};
 
 /// How the store began a recording.
 type HasBegun = Result<(RecordingHandle, Item), MediaError>;
 
 /// How the store ended one, with what was in it.
-type HasEnded = (Result<Option<Item>, MediaError>, Tally);
+type HasEnded = (Result<Option<Item>, MediaError>, FrameTally);
 
-/// The first picture of a recording is waited for so long.
+/// Limit of the wait for a recording's first picture.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
 
 /// Pictures that wait behind a chunk that the store has refused, in bytes, where there is no pre-roll.
@@ -62,7 +62,7 @@ const HEARTBEAT_US: u64 = 1_000_000;
 /// Pictures that are let wait are looked for this often, microseconds.
 const LOOK_US: u64 = 250_000;
 
-/// The status is told this often at most, microseconds.
+/// Shortest time between two reports of the status, microseconds.
 const TELL_US: u64 = 250_000;
 
 /// The thread's own things.
@@ -70,15 +70,15 @@ pub struct Recorder<'a> {
     shared: Arc<RecorderState>,
     media: Media,
     beat: &'a Heartbeat,
-    commands: mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<RecordingCommand>,
     counts: Option<Counts>,
     crossings: Option<broadcast::Receiver<Arc<Crossing>>>,
     trigger: Option<Trigger>,
     /// Those that a crossing may be of, where one records.
     lines: Option<watch::Receiver<Arc<Vec<LineRow>>>>,
-    states: watch::Receiver<State>,
+    states: watch::Receiver<CameraState>,
     settings: watch::Receiver<Arc<RecorderSettings>>,
-    view: Option<View>,
+    view: Option<RecordedView>,
     /// For the pre-roll.
     armed: Option<CameraHold>,
     /// For a recording.
@@ -86,7 +86,7 @@ pub struct Recorder<'a> {
     backlog: Backlog,
     ring_limit: Option<RateLimit>,
     ring_gap: bool,
-    wanted: Option<Order>,
+    wanted: Option<RecordingPlan>,
     running: Option<ActiveRecording>,
     beginning: Option<JoinHandle<HasBegun>>,
     ending: Option<JoinHandle<HasEnded>>,
@@ -94,7 +94,7 @@ pub struct Recorder<'a> {
     /// What is ending.
     closing: Option<Recorded>,
     /// Begins when what is ending has ended.
-    next: Option<Order>,
+    next: Option<RecordingPlan>,
     /// Pictures that the store did not take, of recordings that have ended.
     dropped: u64,
     /// Why a crossing could not be recorded, or a recording not ended well.
@@ -109,7 +109,7 @@ impl<'a> Recorder<'a> {
         shared: Arc<RecorderState>,
         media: Media,
         counts: Option<Counts>,
-        commands: mpsc::Receiver<Command>,
+        commands: mpsc::Receiver<RecordingCommand>,
         beat: &'a Heartbeat,
     ) -> Recorder<'a> {
         Recorder {
@@ -223,7 +223,7 @@ impl<'a> Recorder<'a> {
         self.update_subscription();
     }
 
-    /// Ends everything properly, however long the disk takes: whoever joins the thread has a limit.
+    /// Ends everything properly, however long the disk takes: the caller that joins the thread has a limit.
     async fn close(&mut self) {
         let stops = || RecordError::NoPicture(String::from("tallycam stops"), None, None);
         self.reject_waiting(&stops());
@@ -248,7 +248,7 @@ impl<'a> Recorder<'a> {
         // One that is to end waits for its row only.
         let running = self.running.as_ref().filter(|running| running.is_to_end.is_none());
         let again = running.filter(|r| r.recording.is_refused()).map(|_| now_us + AGAIN_US);
-        let is_patient = self.view.as_ref().is_some_and(View::is_batching);
+        let is_patient = self.view.as_ref().is_some_and(RecordedView::is_batching);
         [
             is_patient.then_some(now_us + LOOK_US),
             self.wanted.as_ref().map(|order| order.until_us),
@@ -268,14 +268,14 @@ impl<'a> Recorder<'a> {
 
     fn handle_state_change(&mut self) {
         let state = self.states.borrow_and_update().clone();
-        if !matches!(state, State::Paused | State::Trouble(_)) {
+        if !matches!(state, CameraState::Paused | CameraState::Trouble(_)) {
             return;
         }
         if let Some(view) = &mut self.view {
             view.mark_gap();
         }
         self.reject_waiting(&no_picture_error(&state));
-        if state == State::Paused {
+        if state == CameraState::Paused {
             self.finish(Ended::Stopped);
         }
     }
@@ -293,14 +293,14 @@ impl<'a> Recorder<'a> {
                     // The pre-roll is of other pictures.
                     self.backlog = Backlog::default();
                 }
-                self.view = Some(View::new(&self.shared.pipeline, as_shown));
+                self.view = Some(RecordedView::new(&self.shared.pipeline, as_shown));
             }
         }
     }
 
     /// Takes every picture that waits.
     fn drain_pictures(&mut self) {
-        while let Some(seen) = self.view.as_mut().and_then(View::try_next) {
+        while let Some(seen) = self.view.as_mut().and_then(RecordedView::try_next) {
             self.handle_picture(seen);
         }
     }
@@ -432,9 +432,9 @@ impl<'a> Recorder<'a> {
 
     /// Whether a recording has begun or ended since the status was told.
     fn has_news(&self) -> bool {
-        let told = self.shared.status.borrow().now.as_ref().map(|now| now.id);
+        let published = self.shared.status.borrow().now.as_ref().map(|now| now.id);
         let running = self.running.as_ref().map(|running| running.id).filter(|id| *id > 0);
-        told != running.or(self.closing.as_ref().map(|closing| closing.id))
+        published != running.or(self.closing.as_ref().map(|closing| closing.id))
     }
 
     fn publish_status(&mut self, now_us: u64) {
@@ -443,7 +443,7 @@ impl<'a> Recorder<'a> {
         let tally = self.running.as_ref().map(|running| running.recording.tally()).unwrap_or_default();
         let store = running.and_then(|running| running.recording.error()).map(|error| error.to_string());
         let camera = match &*self.states.borrow() {
-            state @ State::Trouble(_) if running.is_some() => Some(describe_state(state)),
+            state @ CameraState::Trouble(_) if running.is_some() => Some(describe_state(state)),
             _ => None,
         };
         let status = RecordingStatus {
@@ -455,10 +455,10 @@ impl<'a> Recorder<'a> {
                 _ => 0.0,
             },
         };
-        self.shared.status.send_if_modified(|told| {
-            let is_new = **told != status;
+        self.shared.status.send_if_modified(|published| {
+            let is_new = **published != status;
             if is_new {
-                *told = Arc::new(status);
+                *published = Arc::new(status);
             }
             is_new
         });

@@ -9,12 +9,12 @@ use crate::pipeline::recording::shared::Begun;
 use crate::pipeline::recording::time_lapse::TimeLapse;
 use crate::pipeline::recording::trigger::Trigger;
 use crate::pipeline::recording::{AS_SHOWN, RecordError, RecorderSettings, RecordingRequest};
-use crate::store::media::{Ended, NewRecording, Origin, Recorded, RecordingHandle};
+use crate::store::media::{Ended, MediaOrigin, NewRecording, Recorded, RecordingHandle};
 
 /// A recording that is wanted.
-pub struct Order {
+pub struct RecordingPlan {
     pub request: RecordingRequest,
-    pub origin: Origin,
+    pub origin: MediaOrigin,
     pub begun: Option<Begun>,
     pub until_us: u64,
 }
@@ -25,7 +25,7 @@ pub struct ActiveRecording {
     pub id: u64,
     pub name: String,
     pub as_shown: bool,
-    pub origin: Origin,
+    pub origin: MediaOrigin,
     pub every: Option<Duration>,
     pub began_us: u64,
     /// It ends at this time, whether pictures come or not.
@@ -36,13 +36,13 @@ pub struct ActiveRecording {
     pub lapse: Option<TimeLapse>,
     /// Since when the camera of a time-lapse wakes.
     pub woken_us: Option<u64>,
-    /// So long the waking took, until the picture that it was for.
+    /// How long waking took, until its picture.
     pub took_us: Option<u64>,
     /// It is to end as soon as its row is made.
     pub is_to_end: Option<Ended>,
 }
 
-impl Order {
+impl RecordingPlan {
     /// The plan of its time-lapse, if it is one, with the first picture due at `began_us`.
     pub fn plan_time_lapse(&self, settings: &RecorderSettings, began_us: u64) -> Option<TimeLapse> {
         let worth_us = settings.sleeps_from.as_micros() as u64;
@@ -82,7 +82,7 @@ impl Order {
             began_us: first.wall_us,
             until_us: terms.until_us,
             begun: self.begun,
-            quiet_us: quiet_us.filter(|_| self.origin == Origin::Crossing),
+            quiet_us: quiet_us.filter(|_| self.origin == MediaOrigin::Crossing),
             lapse,
             woken_us: None,
             took_us: None,

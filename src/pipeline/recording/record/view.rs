@@ -27,7 +27,7 @@ pub enum NextPicture {
 
 /// A subscriber that knows where pictures are missing.
 #[derive(Debug)]
-pub struct View {
+pub struct RecordedView {
     pipeline: Pipeline,
     /// What viewers see, not the camera's own pictures.
     pub as_shown: bool,
@@ -41,11 +41,11 @@ pub struct View {
     is_patient: bool,
 }
 
-impl View {
+impl RecordedView {
     /// From the newest picture on.
-    pub fn new(pipeline: &Pipeline, as_shown: bool) -> View {
+    pub fn new(pipeline: &Pipeline, as_shown: bool) -> RecordedView {
         let hub = if as_shown { pipeline.hub() } else { pipeline.originals() };
-        View {
+        RecordedView {
             as_shown,
             pipeline: pipeline.clone(),
             source: None,
@@ -57,7 +57,7 @@ impl View {
         }
     }
 
-    /// Whether pictures are let wait: then whoever owns this looks by itself ([`View::try_next`]) before long.
+    /// Whether pictures are let wait: then the owner polls ([`RecordedView::try_next`]) before long.
     pub fn set_batching(&mut self, is_patient: bool) {
         if std::mem::replace(&mut self.is_patient, is_patient) != is_patient {
             self.subscriber.wake_at_bytes(if is_patient { MANY_BYTES } else { 0 });
@@ -135,7 +135,7 @@ mod tests {
     fn a_frame_that_is_shown_once_more_is_taken_once() {
         let opener = Box::new(SimOpener::new(1, FormatRequest::ANYTHING, true));
         let (pipeline, capture) = Pipeline::start(opener, CaptureOptions::default()).unwrap();
-        let mut view = View::new(&pipeline, true);
+        let mut view = RecordedView::new(&pipeline, true);
         let stamp = |at_us| ClockTime { monotonic_us: at_us, ..ClockTime::now() };
         let picture = |number: u64, is_card| {
             PictureBuilder::with_capacity(0).finish(1, 1, stamp(number * 33_333), number, is_card)

@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::broadcast;
 use tokio::task::{JoinError, JoinHandle};
 
-use super::view::{NextPicture, View};
+use super::view::{NextPicture, RecordedView};
 use crate::pipeline::recording::RecordError;
 use crate::store::Crossing;
 use crate::store::media::{Ended, Item, Media, MediaError, NewRecording, RecordingHandle};
@@ -44,7 +44,7 @@ pub async fn wait_job<T>(job: &mut Option<JoinHandle<T>>) -> Result<T, JoinError
 }
 
 /// What the view sees next; waits for ever where there is none.
-pub async fn next(view: &mut Option<View>) -> NextPicture {
+pub async fn next(view: &mut Option<RecordedView>) -> NextPicture {
     match view {
         Some(view) => view.next().await,
         None => pending().await,
@@ -53,8 +53,8 @@ pub async fn next(view: &mut Option<View>) -> NextPicture {
 
 /// The next crossing that is told. Those that came too fast began what they were to begin.
 pub async fn next_crossing(crossings: &mut Option<broadcast::Receiver<Arc<Crossing>>>) -> Arc<Crossing> {
-    while let Some(told) = crossings {
-        match told.recv().await {
+    while let Some(receiver) = crossings {
+        match receiver.recv().await {
             Ok(crossing) => return crossing,
             Err(broadcast::error::RecvError::Lagged(_)) => {}
             Err(broadcast::error::RecvError::Closed) => *crossings = None,

@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 
 use crate::store::counts::Coverage;
 use crate::store::counts::clock_correction::WallClock;
-use crate::store::counts::rows::ReadError;
+use crate::store::counts::rows::CountsRowError;
 
 /// A span is made longer by itself when it is behind by this much.
 pub const EXTEND_AFTER_US: i64 = 30_000_000;
@@ -34,7 +34,7 @@ impl OpenSpan {
         mono_us: i64,
         clock: WallClock,
         floor_us: i64,
-    ) -> Result<OpenSpan, ReadError> {
+    ) -> Result<OpenSpan, CountsRowError> {
         let from_us = clock.wall_us(mono_us).max(floor_us);
         let (scene, why) = match &cover {
             Coverage::Counting(scene) => (Some(scene.as_str()), "counting"),
@@ -55,7 +55,7 @@ impl OpenSpan {
         connection: &Connection,
         mono_us: i64,
         clock: WallClock,
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), CountsRowError> {
         let to_us = clock.wall_us(mono_us);
         if to_us <= self.to_us || mono_us <= self.to_mono_us {
             return Ok(());

@@ -12,7 +12,7 @@ use super::{Gap, Scene};
 
 /// A time in which one thing was so. Wall time in microseconds, `from_us <= to_us`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Span {
+pub(super) struct CoverageSpan {
     pub from_us: i64,
     pub to_us: i64,
     /// The scene that was counted in; `None` if none was.
@@ -24,12 +24,17 @@ pub(super) struct Span {
 /// A time that was counted again from recordings, and the lines that were counted on.
 #[derive(Debug, Clone)]
 pub(super) struct Recounted {
-    pub span: Span,
+    pub span: CoverageSpan,
     pub lines: Arc<[u64]>,
 }
 
 /// Times of `from_us..to_us` in which `scene` was counted: in order, apart from each other.
-pub(super) fn covered_times(spans: &[Span], scene: Scene, from_us: i64, to_us: i64) -> Vec<(i64, i64)> {
+pub(super) fn covered_times(
+    spans: &[CoverageSpan],
+    scene: Scene,
+    from_us: i64,
+    to_us: i64,
+) -> Vec<(i64, i64)> {
     let mut counting: Vec<(i64, i64)> = spans
         .iter()
         .filter(|span| span.scene == Some(scene))
@@ -48,7 +53,12 @@ pub(super) fn covered_times(spans: &[Span], scene: Scene, from_us: i64, to_us: i
 }
 
 /// `spans`, of which those in which `scene` was counted are cut to `times`: `why` nothing was counted in what is cut off.
-pub(super) fn clip_to_times(spans: Vec<Span>, scene: Scene, times: &[(i64, i64)], why: &str) -> Vec<Span> {
+pub(super) fn clip_to_times(
+    spans: Vec<CoverageSpan>,
+    scene: Scene,
+    times: &[(i64, i64)],
+    why: &str,
+) -> Vec<CoverageSpan> {
     let (mut times, why) = (times.to_vec(), Arc::<str>::from(why));
     times.sort_unstable();
     let mut cut = Vec::with_capacity(spans.len());
@@ -59,7 +69,7 @@ pub(super) fn clip_to_times(spans: Vec<Span>, scene: Scene, times: &[(i64, i64)]
         }
         let mut put = |from_us: i64, to_us: i64, scene: Option<Scene>, reason: &Arc<str>| {
             if from_us < to_us {
-                cut.push(Span { from_us, to_us, scene, why: Arc::clone(reason) });
+                cut.push(CoverageSpan { from_us, to_us, scene, why: Arc::clone(reason) });
             }
         };
         let mut at = span.from_us;
@@ -77,20 +87,25 @@ pub(super) fn clip_to_times(spans: Vec<Span>, scene: Scene, times: &[(i64, i64)]
 /// All of `from_us..to_us` as if `scene` had been counted throughout, but for what of the gaps of `spans` is in none of
 /// `all`, which was told already: that has its reason.
 pub(super) fn uncovered_spans(
-    spans: &[Span],
+    spans: &[CoverageSpan],
     all: &[Gap],
     scene: Scene,
     from_us: i64,
     to_us: i64,
-) -> Vec<Span> {
+) -> Vec<CoverageSpan> {
     let (mut timeline, mut first, mut at) = (Vec::new(), 0, from_us);
     for gap in gaps(spans, scene, from_us, to_us) {
         let why: Arc<str> = gap.why.into();
         let mut put = |begin: u64, end: u64| {
             if begin < end {
                 let (begin, end) = (begin as i64, end as i64);
-                timeline.push(Span { from_us: at, to_us: begin, scene: Some(scene), why: "".into() });
-                timeline.push(Span { from_us: begin, to_us: end, scene: None, why: Arc::clone(&why) });
+                timeline.push(CoverageSpan { from_us: at, to_us: begin, scene: Some(scene), why: "".into() });
+                timeline.push(CoverageSpan {
+                    from_us: begin,
+                    to_us: end,
+                    scene: None,
+                    why: Arc::clone(&why),
+                });
                 at = end;
             }
         };
@@ -104,7 +119,7 @@ pub(super) fn uncovered_spans(
         }
         put(from, gap.to_us);
     }
-    timeline.push(Span { from_us: at, to_us, scene: Some(scene), why: "".into() });
+    timeline.push(CoverageSpan { from_us: at, to_us, scene: Some(scene), why: "".into() });
     timeline
 }
 
@@ -142,7 +157,7 @@ impl Shares {
 const LEAST_GAP_US: u64 = 1_000_000;
 
 /// What is not covered of `from_us..to_us` (cut to it), with reasons, oldest first.
-pub(super) fn gaps(spans: &[Span], scene: Scene, from_us: i64, to_us: i64) -> Vec<Gap> {
+pub(super) fn gaps(spans: &[CoverageSpan], scene: Scene, from_us: i64, to_us: i64) -> Vec<Gap> {
     let mut gaps = all_gaps(spans, scene, from_us, to_us);
     gaps.retain(is_reportable);
     gaps
@@ -150,7 +165,13 @@ pub(super) fn gaps(spans: &[Span], scene: Scene, from_us: i64, to_us: i64) -> Ve
 
 /// What is not covered of a line by itself beyond `all`, the gaps that are told already: `spans` are those of [`uncovered_spans`], and
 /// what is known of that line. A piece that goes on in one of `all` is worth telling, however short it is.
-pub(super) fn line_gaps(spans: &[Span], all: &[Gap], scene: Scene, from_us: i64, to_us: i64) -> Vec<Gap> {
+pub(super) fn line_gaps(
+    spans: &[CoverageSpan],
+    all: &[Gap],
+    scene: Scene,
+    from_us: i64,
+    to_us: i64,
+) -> Vec<Gap> {
     let goes_on = |gap: &Gap| {
         let next_to_it = all[all.partition_point(|told| told.to_us < gap.from_us)..].iter();
         next_to_it.take_while(|told| told.from_us <= gap.to_us).any(|told| told.why == "off")
@@ -165,8 +186,8 @@ fn is_reportable(gap: &Gap) -> bool {
     gap.why != "off" || gap.to_us - gap.from_us >= LEAST_GAP_US
 }
 
-fn all_gaps(spans: &[Span], scene: Scene, from_us: i64, to_us: i64) -> Vec<Gap> {
-    let mut reasons: Vec<&Span> = spans.iter().filter(|span| span.scene != Some(scene)).collect();
+fn all_gaps(spans: &[CoverageSpan], scene: Scene, from_us: i64, to_us: i64) -> Vec<Gap> {
+    let mut reasons: Vec<&CoverageSpan> = spans.iter().filter(|span| span.scene != Some(scene)).collect();
     reasons.sort_by_key(|span| (span.from_us, span.to_us));
     let mut gaps: Vec<Gap> = Vec::new();
     let mut add = |from: i64, to: i64, why: &str| {
@@ -200,6 +221,22 @@ fn all_gaps(spans: &[Span], scene: Scene, from_us: i64, to_us: i64) -> Vec<Gap> 
     gaps
 }
 
+/// Times of lines, from and to.
+#[derive(Default)]
+pub struct LineTimes {
+    pub drawn: Vec<(i64, i64)>,
+    /// When they were drawn and the detector knew a class that they count.
+    pub able: Vec<(i64, i64)>,
+}
+
+/// How a line is after some of its changes.
+#[derive(Default)]
+pub struct LineNow {
+    pub drawn_since: Option<i64>,
+    pub is_unable: bool,
+    pub able_since: Option<i64>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,8 +244,8 @@ mod tests {
 
     const S: i64 = 1_000_000;
 
-    fn span(from: i64, to: i64, scene: Option<Scene>, why: &str) -> Span {
-        Span { from_us: from * S, to_us: to * S, scene, why: why.into() }
+    fn span(from: i64, to: i64, scene: Option<Scene>, why: &str) -> CoverageSpan {
+        CoverageSpan { from_us: from * S, to_us: to * S, scene, why: why.into() }
     }
 
     fn gap(from: u64, to: u64, why: &str) -> Gap {
@@ -272,9 +309,9 @@ mod tests {
             // In pieces of which some are too short to be told by themselves.
             const PIECE: i64 = 400_000;
             let piece = |from: i64, length: i64, scene, why: &str| {
-                Span { from_us: from * PIECE, to_us: (from + length) * PIECE, scene, why: why.into() }
+                CoverageSpan { from_us: from * PIECE, to_us: (from + length) * PIECE, scene, why: why.into() }
             };
-            let spans: Vec<Span> = raw.iter().map(|&(from, length, kind)| match kind {
+            let spans: Vec<CoverageSpan> = raw.iter().map(|&(from, length, kind)| match kind {
                 0 => piece(from, length, Some(Scene::Camera), ""),
                 1 => piece(from, length, None, "paused"),
                 2 => piece(from, length, None, "off"),
@@ -282,10 +319,10 @@ mod tests {
             }).collect();
             // Counted again on the first line, on the second, on both.
             let on: [&[usize]; 3] = [&[0], &[1], &[0, 1]];
-            let with = |timeline: &[Span], is_meant: &dyn Fn(&[usize]) -> bool| {
+            let with = |timeline: &[CoverageSpan], is_meant: &dyn Fn(&[usize]) -> bool| {
                 let recounts = again.iter().filter(|&&(.., lines)| is_meant(on[lines]));
                 let recounts = recounts.map(|&(from, length, _)| piece(from, length, Some(Scene::Camera), ""));
-                timeline.iter().cloned().chain(recounts).collect::<Vec<Span>>()
+                timeline.iter().cloned().chain(recounts).collect::<Vec<CoverageSpan>>()
             };
             let end = 100 * PIECE;
             let all = gaps(&with(&spans, &|_| true), Scene::Camera, 0, end);
@@ -309,7 +346,7 @@ mod tests {
         fn every_moment_is_covered_or_a_gap(
             raw in prop::collection::vec((0i64..60, 0i64..20, 0u8..3), 0..12),
         ) {
-            let spans: Vec<Span> = raw.iter().map(|&(from, length, kind)| match kind {
+            let spans: Vec<CoverageSpan> = raw.iter().map(|&(from, length, kind)| match kind {
                 0 => span(from, from + length, Some(Scene::Camera), ""),
                 1 => span(from, from + length, None, "paused"),
                 _ => span(from, from + length, Some(Scene::Sim), ""),
@@ -318,7 +355,7 @@ mod tests {
             let gaps = gaps(&spans, Scene::Camera, 0, 100 * S);
             for second in 0..100 {
                 let at = second * S;
-                let holds = |span: &&Span| span.from_us <= at && at < span.to_us;
+                let holds = |span: &&CoverageSpan| span.from_us <= at && at < span.to_us;
                 let is_counted = spans.iter().filter(holds).any(|span| span.scene == Some(Scene::Camera));
                 prop_assert_eq!(counted.iter().filter(|(from, to)| *from <= at && at < *to).count(), usize::from(is_counted));
                 let why: Vec<&str> = gaps.iter().filter(|gap| gap.from_us as i64 <= at && at < gap.to_us as i64)

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
-use crate::store::counts::rows::{ReadError, unsigned};
+use crate::store::counts::rows::{CountsRowError, unsigned};
 
 /// Changes of one line that are kept apart while nothing is said of it.
 const MOST_CHANGES: usize = 64;
@@ -29,7 +29,7 @@ struct Line {
 
 impl LineHistory {
     /// The lines as a run finds them.
-    pub fn load(connection: &Connection) -> Result<LineHistory, ReadError> {
+    pub fn load(connection: &Connection) -> Result<LineHistory, CountsRowError> {
         let mut judging = LineHistory::default();
         judging.changed(connection, 0)?;
         judging.0.values_mut().for_each(|line| line.changes.clear());
@@ -37,7 +37,7 @@ impl LineHistory {
     }
 
     /// Lines may have been drawn or changed at this moment.
-    pub fn changed(&mut self, connection: &Connection, mono_us: i64) -> Result<(), ReadError> {
+    pub fn changed(&mut self, connection: &Connection, mono_us: i64) -> Result<(), CountsRowError> {
         let mut query = connection.prepare("SELECT id, version FROM lines")?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {

@@ -10,9 +10,9 @@ use super::line_status::LineHistory;
 use super::shapes::{self, Columns, Shape, Turn};
 use super::validation::{self, MOST_LINES};
 use crate::store::counts::rows::{
-    ReadError, from_json, parse_anchor, parse_recrossing, parse_scene, to_json, unsigned,
+    CountsRowError, from_json, parse_anchor, parse_recrossing, parse_scene, to_json, unsigned,
 };
-use crate::store::counts::writer::transaction::{CountsTransaction, Fault, Moment};
+use crate::store::counts::writer::transaction::{CountsFault, CountsTransaction, Moment};
 use crate::store::counts::{EditError, LineDraft, LineRow, LineStatus, Scene};
 
 impl Shape for LineRow {
@@ -20,7 +20,7 @@ impl Shape for LineRow {
     const WHAT: &'static str = "line";
     const MOST: usize = MOST_LINES;
 
-    fn load_all(connection: &Connection) -> Result<Vec<LineRow>, ReadError> {
+    fn load_all(connection: &Connection) -> Result<Vec<LineRow>, CountsRowError> {
         load_all(connection)
     }
 
@@ -51,12 +51,12 @@ impl Shape for LineRow {
     }
 
     fn insert(
-        desk: &CountsTransaction<'_>,
+        tx: &CountsTransaction<'_>,
         scene: Option<Scene>,
         draft: &LineDraft,
         pinned: Option<&str>,
-    ) -> Result<u64, Fault> {
-        desk.connection.execute(
+    ) -> Result<u64, CountsFault> {
+        tx.connection.execute(
             "INSERT INTO lines (version, scene, name, ax, ay, bx, by, in_name, out_name, classes, anchor, recrossing, pinned)
              VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             params![
@@ -74,18 +74,18 @@ impl Shape for LineRow {
                 pinned,
             ],
         )?;
-        let id = desk.connection.last_insert_rowid() as u64;
-        record_change(desk, id, "made", draft)?;
+        let id = tx.connection.last_insert_rowid() as u64;
+        record_change(tx, id, "made", draft)?;
         Ok(id)
     }
 
     fn update(
         &self,
-        desk: &CountsTransaction<'_>,
+        tx: &CountsTransaction<'_>,
         draft: &LineDraft,
         pinned: Option<&str>,
-    ) -> Result<(), Fault> {
-        desk.connection.execute(
+    ) -> Result<(), CountsFault> {
+        tx.connection.execute(
             "UPDATE lines SET version = version + 1, name = ?2, ax = ?3, ay = ?4, bx = ?5, by = ?6, in_name = ?7,
                out_name = ?8, classes = ?9, anchor = ?10, recrossing = ?11, pinned = ?12 WHERE id = ?1",
             params![
@@ -106,25 +106,25 @@ impl Shape for LineRow {
         let place = |draft: &LineDraft| (draft.a, draft.b, draft.anchor);
         if *draft != self.draft {
             let what = if place(draft) == place(&self.draft) { "changed" } else { "moved" };
-            record_change(desk, self.id, what, draft)?;
+            record_change(tx, self.id, what, draft)?;
         }
         Ok(())
     }
 
-    fn mark_deleted(&self, desk: &CountsTransaction<'_>) -> Result<(), Fault> {
+    fn mark_deleted(&self, tx: &CountsTransaction<'_>) -> Result<(), CountsFault> {
         let text = "UPDATE lines SET deleted = 1, version = version + 1 WHERE id = ?1";
-        desk.connection.execute(text, [self.id as i64])?;
-        record_change(desk, self.id, "deleted", &self.draft)
+        tx.connection.execute(text, [self.id as i64])?;
+        record_change(tx, self.id, "deleted", &self.draft)
     }
 
-    fn revive(&self, desk: &CountsTransaction<'_>, draft: &LineDraft) -> Result<(), Fault> {
-        desk.connection.execute("UPDATE lines SET deleted = 0 WHERE id = ?1", [self.id as i64])?;
-        record_change(desk, self.id, "revived", draft)
+    fn revive(&self, tx: &CountsTransaction<'_>, draft: &LineDraft) -> Result<(), CountsFault> {
+        tx.connection.execute("UPDATE lines SET deleted = 0 WHERE id = ?1", [self.id as i64])?;
+        record_change(tx, self.id, "revived", draft)
     }
 }
 
 /// All lines, pinned ones first, then in order of numbers.
-pub fn load_all(connection: &Connection) -> Result<Vec<LineRow>, ReadError> {
+pub fn load_all(connection: &Connection) -> Result<Vec<LineRow>, CountsRowError> {
     let mut query = connection.prepare(
         "SELECT id, version, scene, name, ax, ay, bx, by, in_name, out_name, classes, anchor, recrossing, pinned,
            (SELECT min(wall_us) FROM line_changes WHERE line = lines.id AND what = 'made'),
@@ -137,7 +137,7 @@ pub fn load_all(connection: &Connection) -> Result<Vec<LineRow>, ReadError> {
     while let Some(row) = rows.next()? {
         let scene: Option<String> = row.get(2)?;
         let moment =
-            |column| Ok::<_, ReadError>(row.get::<_, Option<i64>>(column)?.map(|us| us.max(0) as u64));
+            |column| Ok::<_, CountsRowError>(row.get::<_, Option<i64>>(column)?.map(|us| us.max(0) as u64));
         lines.push(LineRow {
             id: unsigned(row, 0)?,
             version: unsigned(row, 1)?,
@@ -162,7 +162,11 @@ pub fn load_all(connection: &Connection) -> Result<Vec<LineRow>, ReadError> {
 }
 
 /// When lines were moved between two wall times: their numbers and the times, oldest first.
-pub fn list_moves(connection: &Connection, from_us: i64, to_us: i64) -> Result<Vec<(u64, u64)>, ReadError> {
+pub fn list_moves(
+    connection: &Connection,
+    from_us: i64,
+    to_us: i64,
+) -> Result<Vec<(u64, u64)>, CountsRowError> {
     let mut query = connection.prepare(
         "SELECT line, wall_us FROM line_changes WHERE what = 'moved' AND wall_us >= ?1 AND wall_us < ?2
          ORDER BY wall_us, id",
@@ -172,21 +176,21 @@ pub fn list_moves(connection: &Connection, from_us: i64, to_us: i64) -> Result<V
 
 /// The simulated scene's first line, once in the life of counts.db, and only if none was ever drawn
 /// there and the operator's file has none.
-pub fn create_sim_line(desk: &CountsTransaction<'_>) -> Result<bool, Fault> {
+pub fn create_sim_line(tx: &CountsTransaction<'_>) -> Result<bool, CountsFault> {
     const KEY: &str = "sim_line_made";
-    let made: Option<i64> = desk
+    let made: Option<i64> = tx
         .connection
         .query_row("SELECT 1 FROM settings WHERE key = ?1", [KEY], |row| row.get(0))
         .optional()?;
     if made.is_some() {
         return Ok(false);
     }
-    desk.connection.execute("INSERT INTO settings (key, value) VALUES (?1, '1')", [KEY])?;
+    tx.connection.execute("INSERT INTO settings (key, value) VALUES (?1, '1')", [KEY])?;
     let counts_there = |line: &LineRow| match line.scene {
         Some(scene) => scene == Scene::Sim,
         None => line.deleted_us.is_none(),
     };
-    let is_drawn = load_all(desk.connection)?.iter().any(counts_there);
+    let is_drawn = load_all(tx.connection)?.iter().any(counts_there);
     let draft = LineDraft {
         name: String::from("Middle of the street"),
         a: [0.5, 1.0],
@@ -200,10 +204,10 @@ pub fn create_sim_line(desk: &CountsTransaction<'_>) -> Result<bool, Fault> {
     if is_drawn {
         return Ok(false);
     }
-    match shapes::add::<LineRow>(desk, Scene::Sim, draft) {
+    match shapes::add::<LineRow>(tx, Scene::Sim, draft) {
         Ok(_) => Ok(true),
         // The operator's file has one of this name.
-        Err(Fault::Edit(_)) => Ok(false),
+        Err(CountsFault::Edit(_)) => Ok(false),
         Err(fault) => Err(fault),
     }
 }
@@ -212,12 +216,12 @@ pub fn create_sim_line(desk: &CountsTransaction<'_>) -> Result<bool, Fault> {
 /// on record already is not repeated. One that cannot since it was drawn or changed could not since then: the detector's
 /// thread had to hear of it first.
 pub fn record_verdicts(
-    desk: &CountsTransaction<'_>,
+    tx: &CountsTransaction<'_>,
     judging: &mut LineHistory,
     judged: &[LineStatus],
     since: Moment,
-) -> Result<(), ReadError> {
-    let connection = desk.connection;
+) -> Result<(), CountsRowError> {
+    let connection = tx.connection;
     let mut newest = connection.prepare(
         "SELECT what FROM line_changes WHERE line = ?1 AND what IN ('able', 'unable') ORDER BY id DESC LIMIT 1",
     )?;
@@ -251,13 +255,13 @@ pub fn record_verdicts(
 
 /// Writes down that a line was changed, and where it is from now on.
 fn record_change(
-    desk: &CountsTransaction<'_>,
+    tx: &CountsTransaction<'_>,
     line: u64,
     what: &str,
     draft: &LineDraft,
-) -> Result<(), Fault> {
-    let at = desk.moment;
-    desk.connection.execute(
+) -> Result<(), CountsFault> {
+    let at = tx.moment;
+    tx.connection.execute(
         "INSERT INTO line_changes (line, what, ax, ay, bx, by, anchor, run, mono_us, wall_us, sure)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         params![

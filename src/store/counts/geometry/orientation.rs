@@ -5,7 +5,7 @@ use rusqlite::OptionalExtension;
 
 use super::shapes;
 use crate::media::{Geometry, Orientation};
-use crate::store::counts::writer::transaction::{CountsTransaction, Fault};
+use crate::store::counts::writer::transaction::{CountsFault, CountsTransaction};
 use crate::store::counts::{LineRow, ZoneRow};
 
 /// The setting's key.
@@ -13,22 +13,20 @@ const KEY: &str = "placed_for";
 
 /// Moves the lines and zones of the page from the way the picture was shown to `shown`, and keeps that. A ledger that does not
 /// say yet is taken to be right. Gives how many have moved.
-pub fn follow(desk: &CountsTransaction<'_>, shown: Geometry) -> Result<usize, Fault> {
+pub fn follow(tx: &CountsTransaction<'_>, shown: Geometry) -> Result<usize, CountsFault> {
     let wanted = to_text(shown);
-    let was: Option<String> = desk
+    let was: Option<String> = tx
         .connection
         .query_row("SELECT value FROM settings WHERE key = ?1", [KEY], |row| row.get(0))
         .optional()?;
     if was.as_ref() == Some(&wanted) {
         return Ok(0);
     }
-    desk.connection
-        .execute("INSERT OR REPLACE INTO settings (key, value) VALUES (?1, ?2)", [KEY, &wanted])?;
+    tx.connection.execute("INSERT OR REPLACE INTO settings (key, value) VALUES (?1, ?2)", [KEY, &wanted])?;
     let Some(before) = was.as_deref().and_then(from_text) else { return Ok(0) };
     let turn = |point| shown.from_source(before.to_source(point));
     let is_mirrored = shown.orientation.mirrored != before.orientation.mirrored;
-    Ok(shapes::turn::<LineRow>(desk, &turn, is_mirrored)?
-        + shapes::turn::<ZoneRow>(desk, &turn, is_mirrored)?)
+    Ok(shapes::turn::<LineRow>(tx, &turn, is_mirrored)? + shapes::turn::<ZoneRow>(tx, &turn, is_mirrored)?)
 }
 
 /// `[quarters, mirrored, crop]` as JSON.

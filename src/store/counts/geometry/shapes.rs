@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
-use crate::store::counts::rows::ReadError;
-use crate::store::counts::writer::transaction::{CountsTransaction, Fault};
+use crate::store::counts::rows::CountsRowError;
+use crate::store::counts::writer::transaction::{CountsFault, CountsTransaction};
 use crate::store::counts::{EditError, Scene};
 
 /// Where a point of the picture comes to be.
@@ -24,7 +24,7 @@ pub trait Shape: Sized {
     const MOST: usize;
 
     /// All on record, pinned ones first, then in order of numbers.
-    fn load_all(connection: &Connection) -> Result<Vec<Self>, ReadError>;
+    fn load_all(connection: &Connection) -> Result<Vec<Self>, CountsRowError>;
     fn columns(&self) -> Columns<'_, Self::Draft>;
     fn name(draft: &Self::Draft) -> &str;
     /// The draft, tidied, if it is one.
@@ -36,20 +36,20 @@ pub trait Shape: Sized {
     fn turned(draft: &Self::Draft, turn: Turn<'_>, is_mirrored: bool) -> Self::Draft;
     /// Gives its number.
     fn insert(
-        desk: &CountsTransaction<'_>,
+        tx: &CountsTransaction<'_>,
         scene: Option<Scene>,
         draft: &Self::Draft,
         pinned: Option<&str>,
-    ) -> Result<u64, Fault>;
+    ) -> Result<u64, CountsFault>;
     fn update(
         &self,
-        desk: &CountsTransaction<'_>,
+        tx: &CountsTransaction<'_>,
         draft: &Self::Draft,
         pinned: Option<&str>,
-    ) -> Result<(), Fault>;
-    fn mark_deleted(&self, desk: &CountsTransaction<'_>) -> Result<(), Fault>;
+    ) -> Result<(), CountsFault>;
+    fn mark_deleted(&self, tx: &CountsTransaction<'_>) -> Result<(), CountsFault>;
     /// One that was deleted is there again.
-    fn revive(&self, desk: &CountsTransaction<'_>, draft: &Self::Draft) -> Result<(), Fault>;
+    fn revive(&self, tx: &CountsTransaction<'_>, draft: &Self::Draft) -> Result<(), CountsFault>;
 }
 
 /// What every shape has.
@@ -63,57 +63,57 @@ pub struct Columns<'a, D> {
 }
 
 /// One of them, also a deleted one that is on record.
-fn load<S: Shape>(connection: &Connection, id: u64) -> Result<S, Fault> {
+fn load<S: Shape>(connection: &Connection, id: u64) -> Result<S, CountsFault> {
     let found = S::load_all(connection)?.into_iter().find(|shape| shape.columns().id == id);
-    found.ok_or(Fault::Edit(EditError::Unknown { what: S::WHAT, id }))
+    found.ok_or(CountsFault::Edit(EditError::Unknown { what: S::WHAT, id }))
 }
 
 /// Draws one.
-pub fn add<S: Shape>(desk: &CountsTransaction<'_>, scene: Scene, draft: S::Draft) -> Result<S, Fault> {
+pub fn add<S: Shape>(tx: &CountsTransaction<'_>, scene: Scene, draft: S::Draft) -> Result<S, CountsFault> {
     let draft = S::validate(draft)?;
-    let shapes = S::load_all(desk.connection)?;
+    let shapes = S::load_all(tx.connection)?;
     let others = || shapes.iter().map(S::columns).filter(|other| meets(other, Some(scene)));
     is_free::<S>(others(), &draft)?;
     if others().count() >= S::MOST {
         let words = format!("there are {} {}s already; delete one first", S::MOST, S::WHAT);
         return Err(EditError::invalid_whole(words).into());
     }
-    let id = S::insert(desk, Some(scene), &draft, None)?;
-    load(desk.connection, id)
+    let id = S::insert(tx, Some(scene), &draft, None)?;
+    load(tx.connection, id)
 }
 
 /// Changes one of the page.
 pub fn change<S: Shape>(
-    desk: &CountsTransaction<'_>,
+    tx: &CountsTransaction<'_>,
     id: u64,
     version: Option<u64>,
     draft: S::Draft,
-) -> Result<S, Fault> {
-    let shape: S = load_editable(desk, id, version)?;
+) -> Result<S, CountsFault> {
+    let shape: S = load_editable(tx, id, version)?;
     let draft = S::validate(draft)?;
     let columns = shape.columns();
     if draft == *columns.draft {
         return Ok(shape);
     }
-    let shapes = S::load_all(desk.connection)?;
+    let shapes = S::load_all(tx.connection)?;
     let others = shapes.iter().map(S::columns);
     is_free::<S>(others.filter(|other| other.id != id && meets(other, columns.scene)), &draft)?;
-    shape.update(desk, &draft, None)?;
-    load(desk.connection, id)
+    shape.update(tx, &draft, None)?;
+    load(tx.connection, id)
 }
 
 /// Moves those of the page as `turn` says. Gives how many there are.
 pub fn turn<S: Shape>(
-    desk: &CountsTransaction<'_>,
+    tx: &CountsTransaction<'_>,
     turn: Turn<'_>,
     is_mirrored: bool,
-) -> Result<usize, Fault> {
+) -> Result<usize, CountsFault> {
     let mut moved = 0;
-    for shape in S::load_all(desk.connection)? {
+    for shape in S::load_all(tx.connection)? {
         let columns = shape.columns();
         if !columns.is_deleted && columns.pinned.is_none() {
             let draft = S::validate(S::turned(columns.draft, turn, is_mirrored))?;
-            shape.update(desk, &draft, None)?;
+            shape.update(tx, &draft, None)?;
             moved += 1;
         }
     }
@@ -121,21 +121,25 @@ pub fn turn<S: Shape>(
 }
 
 /// Deletes one of the page.
-pub fn delete<S: Shape>(desk: &CountsTransaction<'_>, id: u64, version: Option<u64>) -> Result<(), Fault> {
-    load_editable::<S>(desk, id, version)?.mark_deleted(desk)
+pub fn delete<S: Shape>(
+    tx: &CountsTransaction<'_>,
+    id: u64,
+    version: Option<u64>,
+) -> Result<(), CountsFault> {
+    load_editable::<S>(tx, id, version)?.mark_deleted(tx)
 }
 
 /// Makes the operator's those of his file. One that was there earlier under the same name, and is on record still, is the same;
 /// one that has gone is deleted. One that clashes with a drawn one is left out: gives why, for each.
 pub fn pin<S: Shape>(
-    desk: &CountsTransaction<'_>,
+    tx: &CountsTransaction<'_>,
     pinned: Vec<(S::Draft, String)>,
-) -> Result<Vec<EditError>, Fault> {
+) -> Result<Vec<EditError>, CountsFault> {
     if pinned.len() > S::MOST {
         let words = format!("there can be {} {}s at most", S::MOST, S::WHAT);
         return Err(EditError::invalid_whole(words).into());
     }
-    let shapes = S::load_all(desk.connection)?;
+    let shapes = S::load_all(tx.connection)?;
     let (mut names, mut left_out) = (BTreeSet::new(), Vec::new());
     for (draft, origin) in pinned {
         let draft = S::validate(draft)?;
@@ -154,21 +158,21 @@ pub fn pin<S: Shape>(
             columns.scene.is_none() && S::name(columns.draft) == name
         });
         let Some(shape) = known else {
-            S::insert(desk, None, &draft, Some(&origin))?;
+            S::insert(tx, None, &draft, Some(&origin))?;
             continue;
         };
         let columns = shape.columns();
         if columns.is_deleted {
-            shape.revive(desk, &draft)?;
+            shape.revive(tx, &draft)?;
         }
         if columns.is_deleted || *columns.draft != draft || columns.pinned != Some(origin.as_str()) {
-            shape.update(desk, &draft, Some(&origin))?;
+            shape.update(tx, &draft, Some(&origin))?;
         }
     }
     for shape in &shapes {
         let columns = shape.columns();
         if columns.scene.is_none() && !columns.is_deleted && !names.contains(S::name(columns.draft)) {
-            shape.mark_deleted(desk)?;
+            shape.mark_deleted(tx)?;
         }
     }
     Ok(left_out)
@@ -189,8 +193,12 @@ fn is_free<'a, S: Shape + 'a>(
     Ok(())
 }
 
-fn load_editable<S: Shape>(desk: &CountsTransaction<'_>, id: u64, version: Option<u64>) -> Result<S, Fault> {
-    let shape: S = load(desk.connection, id)?;
+fn load_editable<S: Shape>(
+    tx: &CountsTransaction<'_>,
+    id: u64,
+    version: Option<u64>,
+) -> Result<S, CountsFault> {
+    let shape: S = load(tx.connection, id)?;
     let columns = shape.columns();
     if columns.is_deleted {
         return Err(EditError::Unknown { what: S::WHAT, id }.into());

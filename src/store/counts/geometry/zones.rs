@@ -4,8 +4,8 @@ use rusqlite::{Connection, params};
 
 use super::shapes::{Columns, Shape, Turn};
 use super::validation::{self, MOST_ZONES};
-use crate::store::counts::rows::{ReadError, from_json, parse_anchor, parse_scene, to_json, unsigned};
-use crate::store::counts::writer::transaction::{CountsTransaction, Fault};
+use crate::store::counts::rows::{CountsRowError, from_json, parse_anchor, parse_scene, to_json, unsigned};
+use crate::store::counts::writer::transaction::{CountsFault, CountsTransaction};
 use crate::store::counts::{EditError, Scene, ZoneDraft, ZoneRow};
 
 impl Shape for ZoneRow {
@@ -13,7 +13,7 @@ impl Shape for ZoneRow {
     const WHAT: &'static str = "zone";
     const MOST: usize = MOST_ZONES;
 
-    fn load_all(connection: &Connection) -> Result<Vec<ZoneRow>, ReadError> {
+    fn load_all(connection: &Connection) -> Result<Vec<ZoneRow>, CountsRowError> {
         load_all(connection)
     }
 
@@ -46,12 +46,12 @@ impl Shape for ZoneRow {
     }
 
     fn insert(
-        desk: &CountsTransaction<'_>,
+        tx: &CountsTransaction<'_>,
         scene: Option<Scene>,
         draft: &ZoneDraft,
         pinned: Option<&str>,
-    ) -> Result<u64, Fault> {
-        desk.connection.execute(
+    ) -> Result<u64, CountsFault> {
+        tx.connection.execute(
             "INSERT INTO zones (version, scene, name, points, classes, anchor, exclude, pinned)
              VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             params![
@@ -64,16 +64,16 @@ impl Shape for ZoneRow {
                 pinned
             ],
         )?;
-        Ok(desk.connection.last_insert_rowid() as u64)
+        Ok(tx.connection.last_insert_rowid() as u64)
     }
 
     fn update(
         &self,
-        desk: &CountsTransaction<'_>,
+        tx: &CountsTransaction<'_>,
         draft: &ZoneDraft,
         pinned: Option<&str>,
-    ) -> Result<(), Fault> {
-        desk.connection.execute(
+    ) -> Result<(), CountsFault> {
+        tx.connection.execute(
             "UPDATE zones SET version = version + 1, name = ?2, points = ?3, classes = ?4, anchor = ?5, exclude = ?6, pinned = ?7
              WHERE id = ?1",
             params![
@@ -89,21 +89,21 @@ impl Shape for ZoneRow {
         Ok(())
     }
 
-    fn mark_deleted(&self, desk: &CountsTransaction<'_>) -> Result<(), Fault> {
+    fn mark_deleted(&self, tx: &CountsTransaction<'_>) -> Result<(), CountsFault> {
         let text = "UPDATE zones SET deleted = 1, version = version + 1 WHERE id = ?1";
-        desk.connection.execute(text, [self.id as i64])?;
+        tx.connection.execute(text, [self.id as i64])?;
         // Nobody can ask for its figures any more.
-        desk.connection.execute("DELETE FROM occupancy WHERE zone = ?1", [self.id as i64])?;
+        tx.connection.execute("DELETE FROM occupancy WHERE zone = ?1", [self.id as i64])?;
         Ok(())
     }
 
-    fn revive(&self, _: &CountsTransaction<'_>, _: &ZoneDraft) -> Result<(), Fault> {
+    fn revive(&self, _: &CountsTransaction<'_>, _: &ZoneDraft) -> Result<(), CountsFault> {
         Ok(())
     }
 }
 
 /// All zones that are not deleted, pinned ones first, then in order of numbers.
-pub fn load_all(connection: &Connection) -> Result<Vec<ZoneRow>, ReadError> {
+pub fn load_all(connection: &Connection) -> Result<Vec<ZoneRow>, CountsRowError> {
     let mut query = connection.prepare(
         "SELECT id, version, scene, name, points, classes, anchor, pinned, exclude FROM zones
          WHERE NOT deleted ORDER BY scene IS NOT NULL, id",

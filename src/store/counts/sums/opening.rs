@@ -3,8 +3,13 @@
 use super::calendar::Calendar;
 use crate::store::counts::{BucketRow, BucketSize, Occupancy};
 
-/// The first hour, 0–23, and the hour it ends at, 1–24.
+/// The first hour, 0–23, and the hour it ends at, 1–24; over midnight, where that is an earlier one.
 pub type OpeningHours = (u8, u8);
+
+/// Whether an hour of the clock is one of them. Those that end before they begin go over midnight.
+pub fn is_open((open, close): OpeningHours, hour: u8) -> bool {
+    if open < close { (open..close).contains(&hour) } else { hour >= open || hour < close }
+}
 
 /// What is read by the hour and can be added up.
 pub trait Bucket {
@@ -25,12 +30,12 @@ pub fn open_buckets<T: Bucket>(
     calendar: &Calendar,
     now_us: i64,
 ) -> Vec<T> {
-    let Some((open, close)) = hours else { return hourly };
+    let Some(hours) = hours else { return hourly };
     let mut buckets: Vec<((i64, i64), u32, T)> = Vec::new();
     for mut hour in hourly {
         let (&mut start_us, &mut end_us) = hour.bounds();
         let at_us = i64::try_from(start_us).unwrap_or(i64::MAX);
-        if !(open..close).contains(&calendar.hour_of_day(at_us)) {
+        if !is_open(hours, calendar.hour_of_day(at_us)) {
             continue;
         }
         let begun = u32::from(at_us < now_us);
@@ -129,9 +134,17 @@ mod tests {
     }
 
     fn opened(size: BucketSize, now_hour: u64) -> Vec<(u64, u64, f64, Vec<u64>)> {
-        let calendar = Calendar::new(TimeZone::UTC, 0);
-        let rows =
-            open_buckets(hourly(now_hour), size, Some((9, 13)), &calendar, (now_hour * HOUR_US) as i64);
+        opened_between((9, 13), 0, size, now_hour)
+    }
+
+    fn opened_between(
+        hours: OpeningHours,
+        day_starts: u8,
+        size: BucketSize,
+        now_hour: u64,
+    ) -> Vec<(u64, u64, f64, Vec<u64>)> {
+        let calendar = Calendar::new(TimeZone::UTC, day_starts);
+        let rows = open_buckets(hourly(now_hour), size, Some(hours), &calendar, (now_hour * HOUR_US) as i64);
         let told = |row: BucketRow| {
             let counts = row.counts.iter().map(|count| count.count).collect();
             (row.start_us / HOUR_US, row.end_us / HOUR_US, row.covered, counts)
@@ -147,6 +160,16 @@ mod tests {
         assert_eq!(opened(BucketSize::Total, 99), [(9, 37, 0.75, vec![8, 4])]);
         // Hours to come say nothing of how much was counted.
         assert_eq!(opened(BucketSize::Day, 34)[1], (24, 48, 0.5, vec![4, 2]));
+    }
+
+    #[test]
+    fn a_night_is_of_the_day_it_begins_on_where_days_begin_after_it() {
+        let night = |day_starts| opened_between((22, 3), day_starts, BucketSize::Day, 99);
+        // Two days from midnight on: the hours 0 to 2 and 22 to 23 of each.
+        assert_eq!(night(0), [(0, 24, 0.8, vec![5, 3]), (24, 48, 0.8, vec![5, 3])]);
+        // Days from 4 on: the end of a night, a whole one, and the begin of one.
+        let per_day: Vec<Vec<u64>> = night(4).into_iter().map(|(.., counts)| counts).collect();
+        assert_eq!(per_day, [vec![3, 2], vec![5, 3], vec![2, 1]]);
     }
 
     #[test]

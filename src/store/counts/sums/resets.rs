@@ -2,13 +2,13 @@
 
 use rusqlite::params;
 
-use crate::store::counts::rows::{ReadError, unsigned};
-use crate::store::counts::writer::transaction::{CountsTransaction, Fault};
+use crate::store::counts::rows::{CountsRowError, unsigned};
+use crate::store::counts::writer::transaction::{CountsFault, CountsTransaction};
 use crate::store::counts::{EditError, Reset, Scene};
 
-pub fn reset_tallies(desk: &CountsTransaction<'_>, line: Option<u64>) -> Result<Reset, Fault> {
+pub fn reset_tallies(tx: &CountsTransaction<'_>, line: Option<u64>) -> Result<Reset, CountsFault> {
     if let Some(id) = line {
-        let is_there: bool = desk.connection.query_row(
+        let is_there: bool = tx.connection.query_row(
             "SELECT EXISTS (SELECT 1 FROM lines WHERE id = ?1 AND NOT deleted)",
             [id as i64],
             |row| row.get(0),
@@ -17,22 +17,21 @@ pub fn reset_tallies(desk: &CountsTransaction<'_>, line: Option<u64>) -> Result<
             return Err(EditError::Unknown { what: "line", id }.into());
         }
     }
-    let at = desk.moment;
-    desk.connection.execute(
+    let at = tx.moment;
+    tx.connection.execute(
         "INSERT INTO resets (run, scene, line, after, mono_us, wall_us, sure)
          VALUES (?1, ?2, ?3, (SELECT ifnull(max(id), 0) FROM crossings), ?4, ?5, ?6)",
-        params![at.run, desk.scene.as_str(), line.map(|id| id as i64), at.mono_us, at.wall_us, at.is_sure],
+        params![at.run, tx.scene.as_str(), line.map(|id| id as i64), at.mono_us, at.wall_us, at.is_sure],
     )?;
-    let id = desk.connection.last_insert_rowid() as u64;
+    let id = tx.connection.last_insert_rowid() as u64;
     Ok(Reset { id, time_us: at.wall_us as u64, line_id: line })
 }
 
 /// Takes a reset back: the sums are those of before.
-pub fn undo_reset(desk: &CountsTransaction<'_>, id: u64) -> Result<(), Fault> {
-    let gone = desk.connection.execute(
-        "DELETE FROM resets WHERE id = ?1 AND scene = ?2",
-        params![id as i64, desk.scene.as_str()],
-    )?;
+pub fn undo_reset(tx: &CountsTransaction<'_>, id: u64) -> Result<(), CountsFault> {
+    let gone = tx
+        .connection
+        .execute("DELETE FROM resets WHERE id = ?1 AND scene = ?2", params![id as i64, tx.scene.as_str()])?;
     if gone == 0 {
         return Err(EditError::Unknown { what: "reset", id }.into());
     }
@@ -45,7 +44,7 @@ pub fn load_resets(
     scene: Scene,
     from_us: i64,
     to_us: i64,
-) -> Result<Vec<Reset>, ReadError> {
+) -> Result<Vec<Reset>, CountsRowError> {
     let mut query = connection.prepare(
         "SELECT id, wall_us, line FROM resets WHERE scene = ?1 AND wall_us >= ?2 AND wall_us < ?3 ORDER BY id",
     )?;

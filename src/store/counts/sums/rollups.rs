@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 
 use super::calendar::Calendar;
-use crate::store::counts::rows::{ReadError, direction_of, parse_scene};
+use crate::store::counts::rows::{CountsRowError, direction_of, parse_scene};
 use crate::store::counts::{BucketSize, Scene};
 use crate::vision::Direction;
 
@@ -25,7 +25,7 @@ pub struct RollupTable {
 
 /// Changes to the sums, gathered before they are written.
 #[derive(Debug)]
-pub struct Changes<'a> {
+pub struct RollupChanges<'a> {
     calendar: &'a Calendar,
     /// The buckets that the last one lay in: crossings come in bunches.
     hour: (i64, i64),
@@ -34,9 +34,9 @@ pub struct Changes<'a> {
     daily: BTreeMap<(i64, RollupTable), (i64, i64, i64)>,
 }
 
-impl<'a> Changes<'a> {
-    pub fn new(calendar: &'a Calendar) -> Changes<'a> {
-        Changes { calendar, hour: (0, 0), day: (0, 0), hourly: BTreeMap::new(), daily: BTreeMap::new() }
+impl<'a> RollupChanges<'a> {
+    pub fn new(calendar: &'a Calendar) -> RollupChanges<'a> {
+        RollupChanges { calendar, hour: (0, 0), day: (0, 0), hourly: BTreeMap::new(), daily: BTreeMap::new() }
     }
 
     /// `count` (1 or −1) at a crossing's wall time.
@@ -106,8 +106,8 @@ const MOST_GATHERED: usize = 20_000;
 /// Goes through all crossings.
 pub fn for_each_crossing(
     connection: &Connection,
-    mut each: impl FnMut(i64, RollupTable, i64) -> Result<(), ReadError>,
-) -> Result<(), ReadError> {
+    mut each: impl FnMut(i64, RollupTable, i64) -> Result<(), CountsRowError>,
+) -> Result<(), CountsRowError> {
     let mut all =
         connection.prepare("SELECT id, scene, line, class, direction, wall_us FROM crossings ORDER BY id")?;
     let mut rows = all.query([])?;
@@ -130,9 +130,9 @@ pub fn for_each_crossing(
 }
 
 /// Makes all sums again from the crossings.
-pub fn rebuild(connection: &Connection, calendar: &Calendar) -> Result<(), ReadError> {
+pub fn rebuild(connection: &Connection, calendar: &Calendar) -> Result<(), CountsRowError> {
     connection.execute_batch("DELETE FROM hourly; DELETE FROM daily;")?;
-    let mut changes = Changes::new(calendar);
+    let mut changes = RollupChanges::new(calendar);
     for_each_crossing(connection, |id, kind, wall_us| {
         changes.add(kind, wall_us, id, 1);
         if changes.len() >= MOST_GATHERED {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 
 use super::calendar::Calendar;
-use crate::store::counts::rows::{ReadError, direction_of, unsigned};
+use crate::store::counts::rows::{CountsRowError, direction_of, unsigned};
 use crate::store::counts::{BucketSize, LineRow, Scene, Tallies, TallyRow};
 use crate::vision::Direction;
 
@@ -33,7 +33,7 @@ impl TodayTotals {
         scene: Scene,
         now_us: i64,
         lines: &[LineRow],
-    ) -> Result<TodayTotals, ReadError> {
+    ) -> Result<TodayTotals, CountsRowError> {
         let day = calendar.bucket(BucketSize::Day, now_us);
         // Of each line the newest reset counts: the number of the last crossing before it, and its time.
         let mut marks: BTreeMap<u64, (i64, i64)> = BTreeMap::new();
@@ -82,7 +82,11 @@ impl TodayTotals {
     }
 
     /// Today's sums of `lines`.
-    pub fn load_tallies(&self, connection: &Connection, lines: &[LineRow]) -> Result<Tallies, ReadError> {
+    pub fn load_tallies(
+        &self,
+        connection: &Connection,
+        lines: &[LineRow],
+    ) -> Result<Tallies, CountsRowError> {
         let mut query = connection.prepare(
             "SELECT line, class, direction, count FROM daily WHERE scene = ?1 AND start_us = ?2
              ORDER BY line, class, direction",

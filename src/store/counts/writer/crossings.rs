@@ -7,14 +7,14 @@ use rusqlite::{Connection, params};
 
 use crate::store::clock_correction::WallClock;
 use crate::store::counts::NewCrossing;
-use crate::store::counts::rows::{ReadError, unsigned};
-use crate::store::counts::sums::rollups::{Changes, RollupTable};
+use crate::store::counts::rows::{CountsRowError, unsigned};
+use crate::store::counts::sums::rollups::{RollupChanges, RollupTable};
 
 /// Thumbnails are kept of so many crossings, the newest: some 50 MB. counts.db keeps every crossing for ever, and must
 /// not fill the disk with pictures of them.
 pub const MOST_THUMBNAILS: i64 = 10_000;
 
-pub(super) fn load_line_ids(connection: &Connection) -> Result<BTreeSet<u64>, ReadError> {
+pub(super) fn load_line_ids(connection: &Connection) -> Result<BTreeSet<u64>, CountsRowError> {
     let mut query = connection.prepare("SELECT id FROM lines")?;
     query.query_map([], |row| unsigned(row, 0))?.collect()
 }
@@ -26,8 +26,8 @@ pub(super) fn insert_crossings(
     run: i64,
     wall: WallClock,
     lines: &BTreeSet<u64>,
-    sums: &mut Changes<'_>,
-) -> Result<(), ReadError> {
+    sums: &mut RollupChanges<'_>,
+) -> Result<(), CountsRowError> {
     let mut row = connection.prepare(
         "INSERT INTO crossings (run, scene, line, track, ordinal, class, direction, score, mono_us, wall_us, sure)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",

@@ -21,23 +21,23 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use tokio::sync::oneshot;
 
 use super::audit;
-use super::clock_correction::{Change, Clock, WallClock};
+use super::clock_correction::{Clock, ClockChange, WallClock};
 use super::coverage::counting_time::{EXTEND_AFTER_US, OpenSpan};
 use super::geometry::line_status::LineHistory;
 use super::geometry::lines;
 use super::occupancy;
-use super::rows::ReadError;
+use super::rows::CountsRowError;
 use super::schema::store_error;
 use super::shared::CountsShared;
 use super::sums::calendar::Calendar;
-use super::sums::rollups::{Changes, RollupTable};
+use super::sums::rollups::{RollupChanges, RollupTable};
 use super::sums::tallies::TodayTotals;
 use super::{AuditEntry, Coverage, LineRow, LineStatus, NewCrossing, OccupancySpan, Scene, StoreError};
 use crate::base::Heartbeat;
 use crate::base::private::Lock;
 use crossings::{insert_crossings, load_line_ids};
 use retiming::{apply_change, newest_sure_end, record_calendar, reload_open_span};
-use transaction::{CountsTransaction, Edit, Fault, Moment, OnCommit};
+use transaction::{CountsFault, CountsJob, CountsOnCommit, CountsTransaction, Moment};
 
 /// Between two commits at least: ten a second spare an SD card, and nobody sees the difference.
 const PACE: Duration = Duration::from_millis(100);
@@ -62,7 +62,7 @@ pub(super) const MOST_HELD_AUDIT: usize = 100;
 const MOST_HELD_JUDGED: usize = 100;
 
 /// Something that is to be done.
-pub(super) enum Command {
+pub(super) enum CountsWrite {
     /// Crossings for the record.
     Record(Vec<NewCrossing>),
     /// Whether counting runs, since a moment of `CLOCK_MONOTONIC`.
@@ -76,7 +76,7 @@ pub(super) enum Command {
     /// A row of the audit list.
     Audit(AuditEntry),
     /// A change that somebody waits for.
-    Edit(Edit),
+    Edit(CountsJob),
     /// Days and hours are told by another calendar from now on.
     Calendar(Calendar, oneshot::Sender<Result<(), StoreError>>),
 }
@@ -91,7 +91,7 @@ pub(super) struct State {
 }
 
 /// The writer.
-pub(super) struct Writer {
+pub(super) struct CountsWriter {
     pub(super) connection: Connection,
     file: PathBuf,
     _lock: Lock,
@@ -104,7 +104,7 @@ pub(super) struct Writer {
     newest_sure_us: i64,
     pub(super) state: State,
     /// What no turn has committed yet.
-    held: VecDeque<Command>,
+    held: VecDeque<CountsWrite>,
     held_crossings: usize,
     held_bytes: usize,
     held_covers: usize,
@@ -122,7 +122,7 @@ pub(super) struct Writer {
     last_commit_us: i64,
 }
 
-impl Writer {
+impl CountsWriter {
     /// Mends what an earlier run left, and begins a run.
     pub(super) fn new(
         mut connection: Connection,
@@ -132,7 +132,7 @@ impl Writer {
         calendar: Calendar,
         clock: Arc<dyn Clock + Sync>,
         shared: Arc<CountsShared>,
-    ) -> Result<Writer, ReadError> {
+    ) -> Result<CountsWriter, CountsRowError> {
         let now = clock.now();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         record_calendar(&transaction, &calendar)?;
@@ -170,7 +170,7 @@ impl Writer {
         let judging = LineHistory::load(&connection)?;
         let now_us = wall.wall_us(now.monotonic_us as i64);
         let board = TodayTotals::new(&connection, &calendar, scene, now_us, &all_lines)?;
-        let mut writer = Writer {
+        let mut writer = CountsWriter {
             connection,
             file,
             _lock: lock,
@@ -254,11 +254,11 @@ impl Writer {
     }
 
     /// One turn: takes `commands`, writes, tells.
-    pub(super) fn run_once(&mut self, commands: VecDeque<Command>) {
+    pub(super) fn run_once(&mut self, commands: VecDeque<CountsWrite>) {
         for command in commands {
             match command {
                 // Whoever asked may have gone.
-                Command::Calendar(calendar, answer) => drop(answer.send(self.change_calendar(calendar))),
+                CountsWrite::Calendar(calendar, answer) => drop(answer.send(self.change_calendar(calendar))),
                 command => self.enqueue(command),
             }
         }
@@ -269,7 +269,7 @@ impl Writer {
         let is_due =
             self.state.span.as_ref().is_some_and(|span| mono_us - span.to_mono_us >= EXTEND_AFTER_US);
         let is_next_day = !self.board.is_current(self.state.scene, wall.wall_us(mono_us));
-        if self.held.is_empty() && change == Change::None && !is_due {
+        if self.held.is_empty() && change == ClockChange::None && !is_due {
             if is_next_day || self.is_behind {
                 let told = self.publish(false, false, is_next_day);
                 self.record_publish_result(told);
@@ -300,7 +300,7 @@ impl Writer {
                     tell(Err(error.clone()));
                 }
                 // Edits were told; what counts is tried again.
-                self.held.retain(|command| !matches!(command, Command::Edit(_)));
+                self.held.retain(|command| !matches!(command, CountsWrite::Edit(_)));
                 if !self.is_failing {
                     log::error!("counts.db takes nothing: {error}; it is tried again every second");
                 }
@@ -313,7 +313,7 @@ impl Writer {
 
     /// Has days and hours begin by another calendar; all sums are made again. What waits is written by that one.
     fn change_calendar(&mut self, calendar: Calendar) -> Result<(), StoreError> {
-        let written = (|| -> Result<(), ReadError> {
+        let written = (|| -> Result<(), CountsRowError> {
             let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
             record_calendar(&transaction, &calendar)?;
             transaction.commit()
@@ -346,8 +346,8 @@ impl Writer {
     }
 
     /// Takes a command in, within the bound.
-    fn enqueue(&mut self, mut command: Command) {
-        if let Command::Record(crossings) = &mut command {
+    fn enqueue(&mut self, mut command: CountsWrite) {
+        if let CountsWrite::Record(crossings) = &mut command {
             // A disk that takes what it is given gets all of it: the inbox is bounded.
             let room =
                 if self.is_failing { MOST_HELD.saturating_sub(self.held_crossings) } else { usize::MAX };
@@ -374,11 +374,11 @@ impl Writer {
             self.held_crossings += crossings.len();
         }
         match command {
-            Command::Cover(cover, since_us) if self.is_failing => self.enqueue_cover(cover, since_us),
-            Command::Judge(..) if self.is_failing => self.enqueue_verdicts(command),
+            CountsWrite::Cover(cover, since_us) if self.is_failing => self.enqueue_cover(cover, since_us),
+            CountsWrite::Judge(..) if self.is_failing => self.enqueue_verdicts(command),
             // The rows of a period are told again with more in them.
-            Command::Occupancy(_) if self.is_failing => {}
-            Command::Audit(_) if self.is_failing && self.is_audit_full() => self.shared.drop_audit_row(),
+            CountsWrite::Occupancy(_) if self.is_failing => {}
+            CountsWrite::Audit(_) if self.is_failing && self.is_audit_full() => self.shared.drop_audit_row(),
             command => self.held.push_back(command),
         }
     }
@@ -389,20 +389,20 @@ impl Writer {
         self.held_covers += 1;
         if self.held_covers > MOST_HELD_COVERS {
             // The newest of those beyond the bound is enough: what was so before it is a gap.
-            let newest = self.held.iter().rposition(|command| matches!(command, Command::Cover(..)));
+            let newest = self.held.iter().rposition(|command| matches!(command, CountsWrite::Cover(..)));
             if let Some(newest) = newest {
                 self.held.remove(newest);
             }
         } else if self.held_covers == MOST_HELD_COVERS {
-            self.held.push_back(Command::Cover(Coverage::Not("ledger"), since_us));
+            self.held.push_back(CountsWrite::Cover(Coverage::Not("ledger"), since_us));
         }
-        self.held.push_back(Command::Cover(cover, since_us));
+        self.held.push_back(CountsWrite::Cover(cover, since_us));
     }
 
     /// Takes in what was judged of lines while the disk takes nothing. The first is of a time that may be covered yet; nothing
     /// is said to be counted after that, so of those beyond the bound the newest is enough.
-    fn enqueue_verdicts(&mut self, command: Command) {
-        let is_judged = |held: &Command| matches!(held, Command::Judge(..));
+    fn enqueue_verdicts(&mut self, command: CountsWrite) {
+        let is_judged = |held: &CountsWrite| matches!(held, CountsWrite::Judge(..));
         if self.held.iter().filter(|held| is_judged(held)).count() >= MOST_HELD_JUDGED
             && let Some(newest) = self.held.iter().rposition(is_judged)
         {
@@ -413,7 +413,7 @@ impl Writer {
 
     /// Whether no more rows of the audit list are to wait for the disk.
     fn is_audit_full(&self) -> bool {
-        let waiting = self.held.iter().filter(|held| matches!(held, Command::Audit(_)));
+        let waiting = self.held.iter().filter(|held| matches!(held, CountsWrite::Audit(_)));
         waiting.count() >= MOST_HELD_AUDIT
     }
 
@@ -422,14 +422,14 @@ impl Writer {
         &mut self,
         mono_us: i64,
         wall: WallClock,
-        change: Change,
-        edits: &mut Vec<OnCommit>,
-    ) -> Result<Written, ReadError> {
+        change: ClockChange,
+        edits: &mut Vec<CountsOnCommit>,
+    ) -> Result<Written, CountsRowError> {
         let mut state = self.state.clone();
         let (run, boot) = (self.run, self.boot);
-        let Writer { connection, held, calendar, line_ids, file, .. } = self;
+        let CountsWriter { connection, held, calendar, line_ids, file, .. } = self;
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-        if change == Change::Step {
+        if change == ClockChange::Step {
             // Up to now by the clock that was right until now; the next span begins no earlier.
             if let Some(span) = &mut state.span {
                 span.extend_to(&transaction, mono_us, state.wall)?;
@@ -438,29 +438,29 @@ impl Writer {
         state.wall = wall;
         apply_change(&transaction, change, boot, wall, calendar)?;
         match change {
-            Change::None => {}
-            Change::Mend => state.span = reload_open_span(&transaction, state.span.take())?,
-            Change::Step => {
+            ClockChange::None => {}
+            ClockChange::Mend => state.span = reload_open_span(&transaction, state.span.take())?,
+            ClockChange::Step => {
                 if let Some(span) = state.span.take() {
                     let new = OpenSpan::insert(&transaction, run, span.cover, mono_us, wall, span.to_us)?;
                     state.span = Some(new);
                 }
             }
         }
-        let mut sums = Changes::new(calendar);
+        let mut sums = RollupChanges::new(calendar);
         let mut is_edited = false;
         for command in held.iter_mut() {
             let moment = Moment { run, mono_us, wall_us: wall.wall_us(mono_us), is_sure: wall.is_sure };
-            let desk =
+            let tx =
                 CountsTransaction { connection: &transaction, moment, scene: state.scene, calendar, file };
             match command {
-                Command::Record(crossings) => {
+                CountsWrite::Record(crossings) => {
                     if crossings.iter().any(|crossing| !line_ids.contains(&crossing.line)) {
                         *line_ids = load_line_ids(&transaction)?;
                     }
                     insert_crossings(&transaction, crossings, run, wall, line_ids, &mut sums)?;
                 }
-                Command::Cover(cover, since_us) => {
+                CountsWrite::Cover(cover, since_us) => {
                     let since_us = (*since_us).min(mono_us);
                     if state.span.as_ref().is_some_and(|span| span.cover == *cover) {
                         continue;
@@ -475,41 +475,41 @@ impl Writer {
                     let new = OpenSpan::insert(&transaction, run, cover.clone(), since_us, wall, floor_us)?;
                     state.span = Some(new);
                 }
-                Command::Judge(judged, since_us) => {
+                CountsWrite::Judge(judged, since_us) => {
                     let mono_us = (*since_us).min(mono_us);
                     let since = Moment { mono_us, wall_us: wall.wall_us(mono_us), ..moment };
-                    lines::record_verdicts(&desk, &mut state.judging, judged, since)?;
+                    lines::record_verdicts(&tx, &mut state.judging, judged, since)?;
                 }
-                Command::Show(scene) => {
+                CountsWrite::Show(scene) => {
                     state.scene = *scene;
                     if *scene == Scene::Sim {
-                        match lines::create_sim_line(&desk) {
+                        match lines::create_sim_line(&tx) {
                             Ok(is_made) => is_edited |= is_made,
-                            Err(Fault::File(error)) => return Err(error),
-                            Err(Fault::Edit(_)) => {}
+                            Err(CountsFault::File(error)) => return Err(error),
+                            Err(CountsFault::Edit(_)) => {}
                         }
                     }
                 }
-                Command::Occupancy(spans) => {
+                CountsWrite::Occupancy(spans) => {
                     occupancy::insert(&transaction, spans, run, wall)?;
                     // By a clock that is ahead everything would be old.
                     if wall.is_sure {
                         occupancy::roll_up(&transaction, calendar, moment.wall_us)?;
                     }
                 }
-                Command::Audit(entry) => audit::insert(&transaction, entry, run, wall)?,
+                CountsWrite::Audit(entry) => audit::insert(&transaction, entry, run, wall)?,
                 // Done at once, and not held.
-                Command::Calendar(..) => {}
-                Command::Edit(edit) => {
+                CountsWrite::Calendar(..) => {}
+                CountsWrite::Edit(edit) => {
                     // An edit that takes crossings out finds their sums where it looks for them.
                     sums.write(&transaction)?;
                     // It is made once; if the turn fails, it is told so and not tried again.
                     let edit = std::mem::replace(edit, Box::new(|_| Ok(Box::new(|_| {}))));
                     transaction.execute_batch("SAVEPOINT edit")?;
-                    match edit(&desk) {
+                    match edit(&tx) {
                         Ok(told) => edits.push(told),
-                        Err(Fault::Edit(_)) => transaction.execute_batch("ROLLBACK TO edit")?,
-                        Err(Fault::File(error)) => return Err(error),
+                        Err(CountsFault::Edit(_)) => transaction.execute_batch("ROLLBACK TO edit")?,
+                        Err(CountsFault::File(error)) => return Err(error),
                     }
                     transaction.execute_batch("RELEASE edit")?;
                     is_edited = true;
@@ -524,11 +524,11 @@ impl Writer {
             span.extend_to(&transaction, mono_us, wall)?;
         }
         transaction.commit()?;
-        Ok(Written { state, is_edited, has_new_times: change != Change::None })
+        Ok(Written { state, is_edited, has_new_times: change != ClockChange::None })
     }
 
     /// What telling came to. What is on record stays so even if it could not be read back.
-    fn record_publish_result(&mut self, told: Result<(), ReadError>) {
+    fn record_publish_result(&mut self, told: Result<(), CountsRowError>) {
         match told {
             Ok(()) => self.shared.set_error(None),
             Err(error) => self.publish_error(&store_error(&self.file, &error)),
@@ -548,7 +548,7 @@ impl Writer {
     }
 }
 
-impl Drop for Writer {
+impl Drop for CountsWriter {
     fn drop(&mut self) {
         // However the thread ended, nobody waits for it in vain.
         self.shared.inbox.close();

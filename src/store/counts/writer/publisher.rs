@@ -4,22 +4,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Writer;
+use super::CountsWriter;
 use crate::store::counts::geometry::{lines, zones};
-use crate::store::counts::rows::{ReadError, SELECT_CROSSINGS, crossing, direction_of, unsigned};
+use crate::store::counts::rows::{CountsRowError, SELECT_CROSSINGS, crossing, direction_of, unsigned};
 use crate::store::counts::shared::Live;
 use crate::store::counts::sums::rollups::RollupTable;
 use crate::store::counts::sums::tallies::TodayTotals;
 use crate::store::counts::{Count, Crossing, LineRow};
 
-impl Writer {
+impl CountsWriter {
     /// Tells what has been committed.
     pub fn publish(
         &mut self,
         is_edited: bool,
         is_other_scene: bool,
         has_new_times: bool,
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), CountsRowError> {
         let (is_edited, is_other_scene) = (is_edited || self.is_behind, is_other_scene || self.is_behind);
         self.is_behind = true;
         let committed = self.read_new()?;
@@ -56,14 +56,14 @@ impl Writer {
     }
 
     /// Crossings on record that were not told yet. What was found in a recording has not just happened.
-    fn read_new(&mut self) -> Result<Vec<Crossing>, ReadError> {
+    fn read_new(&mut self) -> Result<Vec<Crossing>, CountsRowError> {
         let mut new = self.connection.prepare(&format!(
             "{SELECT_CROSSINGS} WHERE c.id > ?1 AND c.run NOT IN (SELECT run FROM recounts) ORDER BY c.id"
         ))?;
         new.query_map([self.announced], crossing)?.collect()
     }
 
-    pub fn publish_edits(&mut self) -> Result<(), ReadError> {
+    pub fn publish_edits(&mut self) -> Result<(), CountsRowError> {
         self.all_lines = lines::load_all(&self.connection)?;
         self.line_ids = self.all_lines.iter().map(|line| line.id).collect();
         let shown: Vec<LineRow> =
@@ -91,14 +91,14 @@ impl Writer {
         Ok(())
     }
 
-    fn refresh_board(&mut self) -> Result<(), ReadError> {
+    fn refresh_board(&mut self) -> Result<(), CountsRowError> {
         let now_us = self.state.wall.wall_us(self.clock.now().monotonic_us as i64);
         self.board =
             TodayTotals::new(&self.connection, &self.calendar, self.state.scene, now_us, &self.all_lines)?;
         Ok(())
     }
 
-    pub fn load_totals(&mut self) -> Result<(), ReadError> {
+    pub fn load_totals(&mut self) -> Result<(), CountsRowError> {
         let scene = self.state.scene;
         let mut query = self.connection.prepare(
             "SELECT line, class, direction, sum(count) FROM daily WHERE scene = ?1 GROUP BY line, class, direction",
@@ -115,7 +115,7 @@ impl Writer {
     }
 
     /// Today's sums, all sums, and the span under way.
-    pub fn publish_sums(&mut self) -> Result<(), ReadError> {
+    pub fn publish_sums(&mut self) -> Result<(), CountsRowError> {
         let tallies = self.board.load_tallies(&self.connection, &self.all_lines)?;
         self.shared.tallies.send_if_modified(|old| {
             let is_new = **old != tallies;

@@ -4,14 +4,14 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::store::counts::clock_correction::{Change, WallClock};
+use crate::store::counts::clock_correction::{ClockChange, WallClock};
 use crate::store::counts::coverage::counting_time::OpenSpan;
-use crate::store::counts::rows::{ReadError, direction_of, parse_scene, unsigned};
+use crate::store::counts::rows::{CountsRowError, direction_of, parse_scene, unsigned};
 use crate::store::counts::sums::calendar::Calendar;
-use crate::store::counts::sums::rollups::{self, Changes, RollupTable};
+use crate::store::counts::sums::rollups::{self, RollupChanges, RollupTable};
 
 /// Notes the calendar that the sums are made for; if it was another one, they are made again.
-pub fn record_calendar(connection: &Connection, calendar: &Calendar) -> Result<(), ReadError> {
+pub fn record_calendar(connection: &Connection, calendar: &Calendar) -> Result<(), CountsRowError> {
     let identity = calendar.identity();
     let kept: Option<String> = connection
         .query_row("SELECT value FROM settings WHERE key = 'calendar'", [], |row| row.get(0))
@@ -28,7 +28,7 @@ pub fn record_calendar(connection: &Connection, calendar: &Calendar) -> Result<(
 }
 
 /// The end of the newest span that a sure clock measured; 0 if there is none.
-pub fn newest_sure_end(connection: &Connection) -> Result<i64, ReadError> {
+pub fn newest_sure_end(connection: &Connection) -> Result<i64, CountsRowError> {
     connection
         .query_row("SELECT to_us FROM spans WHERE sure ORDER BY to_us DESC LIMIT 1", [], |row| row.get(0))
         .optional()
@@ -39,7 +39,7 @@ pub fn newest_sure_end(connection: &Connection) -> Result<i64, ReadError> {
 pub fn reload_open_span(
     connection: &Connection,
     span: Option<OpenSpan>,
-) -> Result<Option<OpenSpan>, ReadError> {
+) -> Result<Option<OpenSpan>, CountsRowError> {
     let Some(mut span) = span else {
         return Ok(None);
     };
@@ -53,23 +53,23 @@ pub fn reload_open_span(
 /// Does to the rows of this boot what a change of the clock demands.
 pub fn apply_change(
     connection: &Connection,
-    change: Change,
+    change: ClockChange,
     boot: i64,
     wall: WallClock,
     calendar: &Calendar,
-) -> Result<(), ReadError> {
-    if change == Change::None {
+) -> Result<(), CountsRowError> {
+    if change == ClockChange::None {
         return Ok(());
     }
     connection.execute(
         "UPDATE boots SET offset_us = ?2, sure = ?3 WHERE id = ?1",
         params![boot, wall.offset_us, wall.is_sure],
     )?;
-    if change == Change::Step {
+    if change == ClockChange::Step {
         return Ok(());
     }
     const MINE: &str = "run IN (SELECT id FROM runs WHERE boot = ?1) AND NOT sure";
-    let mut sums = Changes::new(calendar);
+    let mut sums = RollupChanges::new(calendar);
     let mut moved = connection.prepare(&format!(
         "SELECT id, scene, line, class, direction, wall_us, mono_us FROM crossings WHERE {MINE}"
     ))?;

@@ -4,15 +4,15 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::store::counts::rows::ReadError;
+use crate::store::counts::rows::CountsRowError;
 use crate::store::counts::sums::calendar::Calendar;
 use crate::store::counts::{EditError, Scene, StoreError};
 
 /// A change, made within the transaction. It gives what is to be told once the commit is known.
-pub type Edit = Box<dyn FnOnce(&CountsTransaction<'_>) -> Result<OnCommit, Fault> + Send>;
+pub type CountsJob = Box<dyn FnOnce(&CountsTransaction<'_>) -> Result<CountsOnCommit, CountsFault> + Send>;
 
 /// Tells whoever waits how it ended.
-pub type OnCommit = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+pub type CountsOnCommit = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// What an edit works with.
 pub struct CountsTransaction<'a> {
@@ -39,21 +39,21 @@ pub struct Moment {
 
 /// Why an edit was not made.
 #[derive(Debug)]
-pub enum Fault {
+pub enum CountsFault {
     /// It is wrong: only it is refused.
     Edit(EditError),
     /// The file does not take it: the whole turn has failed.
-    File(ReadError),
+    File(CountsRowError),
 }
 
-impl From<EditError> for Fault {
-    fn from(error: EditError) -> Fault {
-        Fault::Edit(error)
+impl From<EditError> for CountsFault {
+    fn from(error: EditError) -> CountsFault {
+        CountsFault::Edit(error)
     }
 }
 
-impl From<ReadError> for Fault {
-    fn from(error: ReadError) -> Fault {
-        Fault::File(error)
+impl From<CountsRowError> for CountsFault {
+    fn from(error: CountsRowError) -> CountsFault {
+        CountsFault::File(error)
     }
 }

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use super::*;
 use crate::base::{ClockTime, Worker};
 use crate::store::media::{
-    CheckReport, Chunk, ChunkFrame, Ended, Item, Media, MediaError, MediaKind, MediaQuery, MediaSettings,
-    NewRecording, NewSnapshot, Origin, RecordingHandle, RetentionRules, check_offline,
+    CheckReport, Chunk, ChunkFrame, Ended, Item, Media, MediaError, MediaKind, MediaOrigin, MediaQuery,
+    MediaSettings, NewRecording, NewSnapshot, RecordingHandle, RetentionRules, check_offline,
 };
 
 /// Says something where it is seen though the test succeeds: past what `cargo test` catches.
@@ -62,7 +62,7 @@ impl House {
             width: 64,
             height: 48,
             source: String::from("a test"),
-            origin: Origin::Asked,
+            origin: MediaOrigin::Asked,
             note: String::new(),
         }))
     }
@@ -74,7 +74,7 @@ impl House {
             date: None,
             stamp: ClockTime::now(),
             source: String::from("a test"),
-            origin: Origin::Asked,
+            origin: MediaOrigin::Asked,
             note: String::new(),
         })
     }

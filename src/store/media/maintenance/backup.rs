@@ -56,8 +56,8 @@ impl BackupJob {
         BackupJob { begun: Some(begun), unused: None, pieces: None, moved_us: 0 }
     }
 
-    fn start(&mut self, desk: &mut JobDesk<'_>, begun: oneshot::Sender<Result<Backup, MediaError>>) -> Next {
-        match reclaim::free_some(desk.connection, desk.totals) {
+    fn start(&mut self, tx: &mut JobDesk<'_>, begun: oneshot::Sender<Result<Backup, MediaError>>) -> Next {
+        match reclaim::free_some(tx.connection, tx.totals) {
             Ok(true) => {
                 self.begun = Some(begun);
                 return Next::After(FREEING_PAUSE);
@@ -66,11 +66,11 @@ impl BackupJob {
             Err(error) => {
                 log::warn!("backup aborted: deleted items cannot be freed first");
                 // Nobody waits any more: that is all right.
-                let _ = begun.send(Err(media_error(desk.file, &error)));
+                let _ = begun.send(Err(media_error(tx.file, &error)));
                 return Next::Done;
             }
         }
-        let (len, unused) = match freeze(desk) {
+        let (len, unused) = match freeze(tx) {
             Ok(frozen) => frozen,
             Err(error) => {
                 // Nobody waits any more: that is all right.
@@ -80,14 +80,14 @@ impl BackupJob {
         };
         let (sender, receiver) = mpsc::channel(WAITING);
         if begun.send(Ok(Backup { len, pieces: receiver })).is_err() {
-            if let Some(mut file) = WriterFile::from_connection(desk.connection) {
+            if let Some(mut file) = WriterFile::from_connection(tx.connection) {
                 file.thaw();
             }
             return Next::Done;
         }
         self.unused = Some(unused);
         self.pieces = Some(sender);
-        self.moved_us = desk.now.monotonic_us;
+        self.moved_us = tx.now.monotonic_us;
         Next::After(Duration::ZERO)
     }
 
@@ -107,7 +107,7 @@ impl BackupJob {
     }
 
     /// A few pieces, if they are taken.
-    fn copy_pieces(&mut self, desk: &mut JobDesk<'_>, file: &mut WriterFile<'_>) -> Next {
+    fn copy_pieces(&mut self, tx: &mut JobDesk<'_>, file: &mut WriterFile<'_>) -> Next {
         match self.list(file) {
             Ok(false) => {}
             Ok(true) => return Next::After(Duration::ZERO),
@@ -121,7 +121,7 @@ impl BackupJob {
             let place = match pieces.try_reserve() {
                 Ok(place) => place,
                 Err(mpsc::error::TrySendError::Full(())) => {
-                    if desk.now.monotonic_us.saturating_sub(self.moved_us) < PATIENCE_US {
+                    if tx.now.monotonic_us.saturating_sub(self.moved_us) < PATIENCE_US {
                         return Next::After(RETRY);
                     }
                     log::warn!("backup aborted: the client received nothing for a minute");
@@ -135,12 +135,12 @@ impl BackupJob {
                 Ok(count) => {
                     bytes.truncate(count);
                     place.send(Ok(Bytes::from(bytes)));
-                    self.moved_us = desk.now.monotonic_us;
+                    self.moved_us = tx.now.monotonic_us;
                 }
                 Err(error) => {
                     log::warn!("backup aborted: {error}");
                     place.send(Err(MediaError::File {
-                        file: desk.file.to_owned(),
+                        file: tx.file.to_owned(),
                         reason: format!("the backup cannot be finished: {error}"),
                         hint: Some(String::from("make room on the disk, and begin again")),
                     }));
@@ -153,12 +153,12 @@ impl BackupJob {
 }
 
 impl Job for BackupJob {
-    fn step(&mut self, desk: &mut JobDesk<'_>) -> Next {
+    fn step(&mut self, tx: &mut JobDesk<'_>) -> Next {
         if let Some(begun) = self.begun.take() {
-            return self.start(desk, begun);
+            return self.start(tx, begun);
         }
-        let Some(mut file) = WriterFile::from_connection(desk.connection) else { return Next::Done };
-        let next = self.copy_pieces(desk, &mut file);
+        let Some(mut file) = WriterFile::from_connection(tx.connection) else { return Next::Done };
+        let next = self.copy_pieces(tx, &mut file);
         if next == Next::Done {
             file.thaw();
         }
@@ -167,9 +167,9 @@ impl Job for BackupJob {
 }
 
 /// Freezes the file as it is now: its length, and the beginning of the list of its unused pages.
-fn freeze(desk: &JobDesk<'_>) -> Result<(u64, FreeListWalk), MediaError> {
-    let tell = |error: rusqlite::Error| media_error(desk.file, &error);
-    let connection: &Connection = desk.connection;
+fn freeze(tx: &JobDesk<'_>) -> Result<(u64, FreeListWalk), MediaError> {
+    let tell = |error: rusqlite::Error| media_error(tx.file, &error);
+    let connection: &Connection = tx.connection;
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u32>(0)).map_err(tell);
     // Reading takes back what a failed write may have left in the file.
     let (pages, page) = (number("page_count")?, number("page_size")? as usize);
@@ -180,11 +180,11 @@ fn freeze(desk: &JobDesk<'_>) -> Result<(u64, FreeListWalk), MediaError> {
     }
     let unused = FreeListWalk::start(page, pages, &mut |at, into| file.read(at, into));
     let unused = unused.map_err(|error| MediaError::File {
-        file: desk.file.to_owned(),
+        file: tx.file.to_owned(),
         reason: format!("it cannot be read: {error}"),
         hint: Some(String::from("look at the disk (`dmesg`)")),
     })?;
-    let frozen = Frozen::new(page, pages, has_kinds, &desk.file.with_extension("backup.tmp"));
+    let frozen = Frozen::new(page, pages, has_kinds, &tx.file.with_extension("backup.tmp"));
     let len = frozen.len();
     file.freeze(frozen);
     Ok((len, unused))

@@ -39,5 +39,5 @@ pub enum Next {
 /// Long work. It is dropped unfinished when the store ends or is set aside.
 pub trait Job: Send {
     /// One step of a few milliseconds. A transaction that it opens it ends.
-    fn step(&mut self, desk: &mut JobDesk<'_>) -> Next;
+    fn step(&mut self, tx: &mut JobDesk<'_>) -> Next;
 }

@@ -17,7 +17,7 @@ use super::jobs::{Job, JobDesk, Next};
 use crate::store::media::file::free_list::FreeListWalk;
 use crate::store::media::file::vfs::WriterFile;
 use crate::store::media::retention::reclaim;
-use crate::store::media::rows::ReadError;
+use crate::store::media::rows::MediaRowError;
 use crate::store::media::schema::media_error;
 use crate::store::media::{MediaError, Vacuumed};
 
@@ -53,20 +53,20 @@ impl VacuumJob {
     }
 
     /// One step; whether there is more to do.
-    fn run_step(&mut self, desk: &mut JobDesk<'_>) -> Result<bool, MediaError> {
-        let tell = |error: ReadError| media_error(desk.file, &error);
+    fn run_step(&mut self, tx: &mut JobDesk<'_>) -> Result<bool, MediaError> {
+        let tell = |error: MediaRowError| media_error(tx.file, &error);
         if let Some(wiped) = &mut self.wiped {
-            if reclaim::free_some(desk.connection, desk.totals).map_err(tell)? {
+            if reclaim::free_some(tx.connection, tx.totals).map_err(tell)? {
                 return Ok(true);
             }
-            let bytes = wipe_free_pages(desk.connection, wiped).map_err(tell)?;
+            let bytes = wipe_free_pages(tx.connection, wiped).map_err(tell)?;
             self.done.wiped += bytes;
             if bytes == 0 {
                 self.wiped = None;
             }
             return Ok(true);
         }
-        let bytes = free_pages(desk.connection, self.left).map_err(tell)?;
+        let bytes = free_pages(tx.connection, self.left).map_err(tell)?;
         self.done.freed += bytes;
         self.left = self.left.saturating_sub(bytes);
         Ok(bytes > 0 && self.left > 0)
@@ -74,8 +74,8 @@ impl VacuumJob {
 }
 
 impl Job for VacuumJob {
-    fn step(&mut self, desk: &mut JobDesk<'_>) -> Next {
-        let answer = match self.run_step(desk) {
+    fn step(&mut self, tx: &mut JobDesk<'_>) -> Next {
+        let answer = match self.run_step(tx) {
             Ok(true) => return Next::After(PAUSE),
             Ok(false) => Ok(self.done),
             Err(error) => Err(error),
@@ -102,7 +102,7 @@ impl Job for VacuumJob {
 ///
 /// It is done past SQLite, whose free pages have no content: a cut in the middle of it harms nothing. In a transaction,
 /// so that no other program takes one of them meanwhile.
-fn wipe_free_pages(connection: &Connection, wiped: &mut BTreeSet<u32>) -> Result<u64, ReadError> {
+fn wipe_free_pages(connection: &Connection, wiped: &mut BTreeSet<u32>) -> Result<u64, MediaRowError> {
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     let (page, pages) = (number("page_size")? as usize, number("page_count")?);
@@ -135,12 +135,12 @@ fn wipe_free_pages(connection: &Connection, wiped: &mut BTreeSet<u32>) -> Result
 }
 
 /// As SQLite would say it.
-fn to_read_error(error: io::Error) -> ReadError {
-    ReadError::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_WRITE), Some(error.to_string()))
+fn to_read_error(error: io::Error) -> MediaRowError {
+    MediaRowError::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_WRITE), Some(error.to_string()))
 }
 
 /// One step: at most so many bytes, in one transaction. Tells how many; 0 when nothing is unused.
-fn free_pages(connection: &Connection, most: u64) -> Result<u64, ReadError> {
+fn free_pages(connection: &Connection, most: u64) -> Result<u64, MediaRowError> {
     let count = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let (page, before) = (count("page_size")?.max(1) as u64, count("page_count")?);
     let pages = (most.div_ceil(page)).min(PAGES_A_STEP).min(count("freelist_count")?.max(0) as u64);

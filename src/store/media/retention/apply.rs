@@ -8,7 +8,7 @@ use super::RetentionSums;
 use super::reclaim;
 use crate::base::ClockTime;
 use crate::store::media::retention;
-use crate::store::media::rows::{self, ReadError, SELECT_ITEMS};
+use crate::store::media::rows::{self, MediaRowError, SELECT_ITEMS};
 use crate::store::media::storage::{self, Totals};
 use crate::store::media::{RetentionPlan, RetentionRules};
 
@@ -19,7 +19,7 @@ pub fn plan(
     rules: &RetentionRules,
     totals: &Totals,
     now: ClockTime,
-) -> Result<RetentionPlan, ReadError> {
+) -> Result<RetentionPlan, MediaRowError> {
     let (_, unused) = storage::pages(connection)?;
     // A file system that does not say how much is free has enough.
     let free = storage::file_system_space(directory).map_or(u64::MAX, |(free, _)| free);
@@ -43,7 +43,7 @@ pub fn apply(
     rules: &RetentionRules,
     totals: &mut Totals,
     now: ClockTime,
-) -> Result<(usize, Option<String>), ReadError> {
+) -> Result<(usize, Option<String>), MediaRowError> {
     if *rules == RetentionRules::default() {
         return Ok((0, None));
     }

@@ -83,7 +83,7 @@ pub(super) fn plan<E>(
         }
     }
     goes.sort_by_key(|(item, _)| (item.added_us, item.id));
-    Ok(RetentionPlan { goes, unmet: describe_shortfall(over, missing) })
+    Ok(RetentionPlan { goes, unmet: describe_shortfall(over, missing), waits: None })
 }
 
 /// How many bytes of the file should go back to the file system so that `min_free` of it is free: none while less
@@ -184,7 +184,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::store::media::Origin;
+    use crate::store::media::MediaOrigin;
 
     const NOW_US: u64 = 1_800_000_000_000_000;
 
@@ -210,7 +210,7 @@ mod tests {
             bytes,
             camera: String::new(),
             source: String::new(),
-            origin: Origin::Asked,
+            origin: MediaOrigin::Asked,
             note: String::new(),
             is_kept: false,
             is_open: false,

@@ -6,10 +6,10 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use crate::store::media::rows::{ReadError, unsigned};
+use crate::store::media::rows::{MediaRowError, unsigned};
 use crate::store::media::schema::{GOING, OPEN, chunk_id};
 use crate::store::media::storage::Totals;
-use crate::store::media::writer::transaction::Fault;
+use crate::store::media::writer::transaction::MediaFault;
 use crate::store::media::{Item, MediaError, MediaKind};
 
 /// Rows that are deleted in one turn at most, so that many small ones do not hold anything up.
@@ -19,7 +19,7 @@ const MOST_ROWS: usize = 256;
 const BYTES_A_TURN: u64 = 4 << 20;
 
 /// Marks items that somebody removes: all or none.
-pub fn remove(connection: &Connection, ids: &[u64], totals: &mut Totals) -> Result<(), Fault> {
+pub fn remove(connection: &Connection, ids: &[u64], totals: &mut Totals) -> Result<(), MediaFault> {
     let mut about = connection.prepare("SELECT state, kind, bytes FROM items WHERE id = ?1 AND state < 2")?;
     let mut done = std::collections::BTreeSet::new();
     for &id in ids {
@@ -41,7 +41,7 @@ pub fn remove(connection: &Connection, ids: &[u64], totals: &mut Totals) -> Resu
 }
 
 /// Marks an item that retention takes.
-pub fn mark_retired(connection: &Connection, item: &Item, totals: &mut Totals) -> Result<(), ReadError> {
+pub fn mark_retired(connection: &Connection, item: &Item, totals: &mut Totals) -> Result<(), MediaRowError> {
     mark_for_deletion(connection, item.id, Some(item.kind), item.bytes, totals)
 }
 
@@ -51,7 +51,7 @@ fn mark_for_deletion(
     kind: Option<MediaKind>,
     bytes: u64,
     totals: &mut Totals,
-) -> Result<(), ReadError> {
+) -> Result<(), MediaRowError> {
     connection.execute("UPDATE items SET state = ?2 WHERE id = ?1", params![id as i64, GOING])?;
     let of_kind = totals.for_kind(kind);
     of_kind.0 = of_kind.0.saturating_sub(1);
@@ -61,7 +61,7 @@ fn mark_for_deletion(
 }
 
 /// Frees about `budget` bytes of what is going; tells whether there is more.
-pub fn free_up_to(connection: &Connection, budget: u64, totals: &mut Totals) -> Result<bool, ReadError> {
+pub fn free_up_to(connection: &Connection, budget: u64, totals: &mut Totals) -> Result<bool, MediaRowError> {
     let mut next_item = connection.prepare("SELECT id FROM items WHERE state = 2 ORDER BY id LIMIT 1")?;
     let mut next_chunk =
         connection.prepare("SELECT id, bytes FROM chunks WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1")?;
@@ -100,7 +100,7 @@ pub fn free_up_to(connection: &Connection, budget: u64, totals: &mut Totals) -> 
 }
 
 /// A turn of its own, in a transaction, where anything is going; tells whether there is more.
-pub fn free_some(connection: &Connection, totals: &mut Totals) -> Result<bool, ReadError> {
+pub fn free_some(connection: &Connection, totals: &mut Totals) -> Result<bool, MediaRowError> {
     if !has_marked_items(connection)? {
         return Ok(false);
     }
@@ -113,6 +113,6 @@ pub fn free_some(connection: &Connection, totals: &mut Totals) -> Result<bool, R
 }
 
 /// Whether anything is going.
-pub fn has_marked_items(connection: &Connection) -> Result<bool, ReadError> {
+pub fn has_marked_items(connection: &Connection) -> Result<bool, MediaRowError> {
     connection.query_row("SELECT EXISTS (SELECT 1 FROM items WHERE state = 2)", [], |row| row.get(0))
 }

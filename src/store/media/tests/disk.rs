@@ -139,6 +139,40 @@ fn what_the_file_system_is_to_keep_free_is_kept_free() {
 }
 
 #[test]
+fn less_room_than_is_to_stay_free_is_told_until_there_is_more() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path());
+    let kept = bench.snapshot(Some("kept"), &jpeg(1, 50_000)).expect("kept");
+    bench.edit(kept.id, None, MediaEdit { is_kept: Some(true), ..MediaEdit::default() }).expect("changed");
+    let told = |bench: &Bench| {
+        let status = bench.media.status().borrow().clone();
+        (status.is_full, status.trouble.is_some())
+    };
+    let short = RetentionRules { min_free: Some(u64::MAX / 4), ..RetentionRules::default() };
+    bench.media.set_retention(short.clone());
+    let refused = bench.snapshot(None, &jpeg(2, 50_000));
+    assert!(matches!(refused, Err(MediaError::Full)), "{refused:?}");
+    assert_eq!(told(&bench), (true, true));
+    // A change that takes no room says nothing of it.
+    let note = MediaEdit { note: Some(String::from("a word")), ..MediaEdit::default() };
+    bench.edit(kept.id, None, note).expect("changed");
+    bench.clock.pass(60 * S);
+    bench.turn();
+    bench.writer.run_background();
+    assert_eq!(told(&bench), (true, true));
+    bench.media.set_retention(RetentionRules::default());
+    bench.turn();
+    bench.writer.run_background();
+    assert_eq!(told(&bench), (false, false));
+    // Nobody has to be refused first.
+    bench.media.set_retention(short);
+    bench.turn();
+    bench.writer.run_background();
+    assert_eq!(told(&bench), (true, true));
+    bench.assert_sound();
+}
+
+#[test]
 fn a_small_disk_fills_and_recording_goes_on_when_there_is_room() {
     let folder = tempfile::tempdir().expect("a folder");
     let mounted = std::process::Command::new("mount")

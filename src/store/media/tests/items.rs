@@ -247,6 +247,7 @@ fn a_clock_that_is_set_moves_what_is_not_sure() {
     let early = bench.snapshot(None, &jpeg(1, 1000)).expect("kept");
     assert_eq!((early.is_sure, early.date.as_str(), early.at_us), (false, "1970-01-01", 1000 * S));
     assert!(early.name.starts_with("1970-01-01_"), "{}", early.name);
+    assert!(!bench.media.status().borrow().is_clock_sure);
     let second = bench.snapshot(None, &jpeg(5, 1000)).expect("kept");
     let named = bench.snapshot(Some("1970.jpg"), &jpeg(6, 1000)).expect("kept");
     let edited = bench.snapshot(None, &jpeg(2, 1000)).expect("kept");
@@ -276,6 +277,7 @@ fn a_clock_that_is_set_moves_what_is_not_sure() {
     clock.pass(S);
     clock.with(|clock| clock.is_synchronised = true);
     bench.turn();
+    assert!(bench.media.status().borrow().is_clock_sure);
     let sure = bench.reader().item(early.id).expect("there");
     assert_eq!((sure.is_sure, sure.at_us), (true, MONDAY - 60 * S));
     assert!(bench.reader().item(handle.id()).expect("there").is_sure);
@@ -305,7 +307,7 @@ fn an_import_that_says_no_time_has_none_that_is_sure() {
         width: 1,
         height: 1,
         source: String::from("a file"),
-        origin: Origin::Import,
+        origin: MediaOrigin::Import,
         note: String::new(),
     };
     let item = bench.wait(|media| async move { media.add_snapshot(new).await }).expect("kept");
@@ -335,7 +337,7 @@ fn an_import_has_the_time_it_says() {
         width: 1,
         height: 1,
         source: String::from("a file"),
-        origin: Origin::Import,
+        origin: MediaOrigin::Import,
         note: String::new(),
     };
     let item = bench.wait(|media| async move { media.add_snapshot(new).await }).expect("kept");
@@ -361,7 +363,7 @@ fn a_date_that_is_given_at_the_beginning_moves_the_time() {
         width: 1,
         height: 1,
         source: String::from("a test"),
-        origin: Origin::Asked,
+        origin: MediaOrigin::Asked,
         note: String::new(),
     };
     // MONDAY is noon in the zone of the store's summer, and eleven in its winter.
@@ -433,7 +435,7 @@ fn what_comes_after_the_store_was_set_aside_is_counted_as_lost() {
     // It is on its way while the store is set aside, behind that.
     let media = bench.media.clone();
     let (tell, _told) = tokio::sync::oneshot::channel();
-    let mut commands = std::collections::VecDeque::from([super::super::writer::Command::Anew(tell)]);
+    let mut commands = std::collections::VecDeque::from([super::super::writer::MediaWrite::Anew(tell)]);
     handle.append(chunk(10, 10, 1000)).expect("taken");
     commands.extend(media.taken());
     assert_eq!(media.status().borrow().chunks_dropped, 0);
@@ -460,8 +462,17 @@ fn a_trial_of_the_rules_believes_the_clock_as_retention_does() {
     bench.clock.with(|clock| (clock.wall, clock.is_synchronised) = (clock.wall + 400 * 86_400 * S, false));
     bench.writer.run_once(std::collections::VecDeque::new());
     assert_eq!(goes(&bench), 0);
+    // Who sets the rule is asked, and told when.
+    let asked = bench.media.deletions(&rules).expect("planned");
+    let latest = bench.clock.with(|clock| clock.wall) + 3600 * S;
+    assert_eq!((asked.goes.len(), asked.waits), (1, Some(ClockWait::Until(latest))));
+    assert!(asked.to_string().ends_with("at the latest an hour after it was last set)"), "{asked}");
     bench.clock.pass(3601 * S);
     assert_eq!(goes(&bench), 1);
+    let asked = bench.media.deletions(&rules).expect("planned");
+    assert_eq!((asked.goes.len(), asked.waits), (1, None));
+    bench.clock.with(|clock| clock.wall = 1000 * S);
+    assert_eq!(bench.media.clock_wait(), Some(ClockWait::Unset));
 }
 
 #[test]

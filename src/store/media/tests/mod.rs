@@ -15,7 +15,7 @@ use bytes::Bytes;
 use jiff::tz::TimeZone;
 
 use super::retention::reclaim;
-use super::writer::{Writer, rotate};
+use super::writer::{MediaWriter, rotate};
 use super::*;
 use crate::base::ClockTime;
 use crate::store::clock_correction::Clock;
@@ -73,7 +73,7 @@ impl Clock for Script {
 struct Bench {
     clock: Script,
     media: Media,
-    writer: Writer,
+    writer: MediaWriter,
 }
 
 fn settings(directory: &Path) -> MediaSettings {
@@ -134,7 +134,7 @@ impl Bench {
             width: 640,
             height: 480,
             source: String::from("a test"),
-            origin: Origin::Asked,
+            origin: MediaOrigin::Asked,
             note: String::new(),
         };
         self.wait(|media| async move { media.add_snapshot(new).await })
@@ -147,7 +147,7 @@ impl Bench {
             date: None,
             stamp: self.clock.now(),
             source: String::from("a test"),
-            origin: Origin::Asked,
+            origin: MediaOrigin::Asked,
             note: String::new(),
         };
         self.block(move |media| media.begin_recording(new)).expect("it begins")

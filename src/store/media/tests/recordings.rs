@@ -115,7 +115,7 @@ fn of_a_file_that_was_being_brought_in_at_a_cut_nothing_stays() {
         date: None,
         stamp,
         source: String::from("a test"),
-        origin: Origin::Import,
+        origin: MediaOrigin::Import,
         note: String::new(),
     };
     let clip = new(bench.clock.now());
@@ -310,7 +310,7 @@ fn the_thread_writes_what_waits_and_ends() {
         date: None,
         stamp: ClockTime::now(),
         source: String::new(),
-        origin: Origin::Asked,
+        origin: MediaOrigin::Asked,
         note: String::new(),
     };
     let mut handle = media.begin_recording(new).expect("it begins");

@@ -3,12 +3,12 @@
 
 use rusqlite::{Transaction, TransactionBehavior};
 
-use super::{FREEING_PAUSE, QUIET_US, RETIRING_US, RunningJob, Writer};
+use super::{FREEING_PAUSE, MediaWriter, QUIET_US, RETIRING_US, RunningJob, transaction};
 use crate::base::ClockTime;
 use crate::store::media::maintenance::jobs::{JobDesk, Next};
 use crate::store::media::maintenance::vacuum::VacuumJob;
 use crate::store::media::retention::{self, apply as apply_retention, reclaim};
-use crate::store::media::rows::ReadError;
+use crate::store::media::rows::MediaRowError;
 use crate::store::media::{MediaError, storage};
 
 /// Less room than this is not given back by itself: moving pages wears the disk, and new items use them.
@@ -19,7 +19,7 @@ const PROBE_US: u64 = 5_000_000;
 
 const PROBE_BYTES: u64 = 1 << 20;
 
-impl Writer {
+impl MediaWriter {
     /// Whether freeing has turns of its own now.
     pub(super) fn can_free(&self, now_us: u64) -> bool {
         let is_quiet = self.state.recordings.is_empty() || now_us.saturating_sub(self.written_us) > QUIET_US;
@@ -27,7 +27,7 @@ impl Writer {
     }
 
     /// Retention while nothing is written, and when the disk takes nothing: what has grown too old goes, and room is made.
-    pub(super) fn apply_retention(&mut self, now: ClockTime) -> Result<(), ReadError> {
+    pub(super) fn apply_retention(&mut self, now: ClockTime) -> Result<(), MediaRowError> {
         let mut totals = self.state.totals;
         let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)?;
         let rules = self.shared.retention();
@@ -89,6 +89,11 @@ impl Writer {
                 Err(error) => log::debug!("media.db: nothing can be retired now: {error}"),
             }
             self.is_hurried_by_rules = false;
+            self.look_for_room(now, PROBE_BYTES);
+        } else if let Some((bytes, since_us)) = self.lacks_room
+            && now.monotonic_us.saturating_sub(since_us) >= PROBE_US
+        {
+            self.look_for_room(now, bytes);
         }
         if self.can_free(now.monotonic_us)
             && now.monotonic_us.saturating_sub(self.freed_us) >= FREEING_PAUSE.as_micros() as u64
@@ -105,6 +110,18 @@ impl Writer {
         }
         self.probe_disk(now);
         self.run_long_work(now);
+    }
+
+    /// Whether so many bytes of pictures, and what was refused before, would find room; what is going makes some.
+    fn look_for_room(&mut self, now: ClockTime, bytes: u64) {
+        let bytes = self.lacks_room.map_or(bytes, |(refused, _)| refused.max(bytes));
+        let least = self.shared.retention().min_free;
+        match transaction::lacking(&self.connection, &self.directory, least, bytes) {
+            Ok(0) => self.note_room(now, None),
+            Ok(_) if self.state.is_freeing => {}
+            Ok(_) => self.note_room(now, Some(bytes)),
+            Err(error) => log::debug!("media.db: the room cannot be looked up now: {error}"),
+        }
     }
 
     /// A step of long work, if one is due.
@@ -154,7 +171,7 @@ impl Writer {
         }
     }
 
-    pub(super) fn free_marked(&mut self) -> Result<(), ReadError> {
+    pub(super) fn free_marked(&mut self) -> Result<(), MediaRowError> {
         self.state.is_freeing = reclaim::free_some(&self.connection, &mut self.state.totals)?;
         Ok(())
     }

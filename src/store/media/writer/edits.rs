@@ -3,17 +3,17 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::retime;
-use super::transaction::{Fault, MediaTransaction};
+use super::transaction::{MediaFault, MediaTransaction};
 use crate::base::ClockTime;
-use crate::store::media::chunks::{self, Pictures};
+use crate::store::media::chunks::{self, ChunkPictures};
 use crate::store::media::names::{
     check_date, check_day, check_name, check_note, default_name, edited_date, format_day, unused_name,
 };
 use crate::store::media::retention::reclaim;
-use crate::store::media::rows::{self, ReadError, StoredSums};
+use crate::store::media::rows::{self, MediaRowError, StoredSums};
 use crate::store::media::schema::{OPEN, THERE};
 use crate::store::media::{
-    ChunkFrame, Item, MediaEdit, MediaError, MediaKind, NewRecording, NewSnapshot, Origin,
+    ChunkFrame, Item, MediaEdit, MediaError, MediaKind, MediaOrigin, NewRecording, NewSnapshot,
 };
 
 /// What a new item of either kind says.
@@ -24,19 +24,19 @@ struct Words {
     date: Option<String>,
     stamp: ClockTime,
     source: String,
-    origin: Origin,
+    origin: MediaOrigin,
     note: String,
 }
 
 /// Keeps a snapshot.
-pub fn add_snapshot(desk: &mut MediaTransaction<'_>, new: NewSnapshot) -> Result<Item, Fault> {
+pub fn add_snapshot(tx: &mut MediaTransaction<'_>, new: NewSnapshot) -> Result<Item, MediaFault> {
     let Ok(len) = u32::try_from(new.jpeg.len()) else {
         return Err(MediaError::Wrong(String::from("a picture has at most 4 GiB")).into());
     };
     if !new.jpeg.starts_with(&[0xff, 0xd8]) {
         return Err(MediaError::Wrong(String::from("the picture is no JPEG")).into());
     }
-    desk.require_space(u64::from(len))?;
+    tx.require_space(u64::from(len))?;
     let words = Words {
         kind: MediaKind::Snapshot,
         name: new.name,
@@ -47,27 +47,27 @@ pub fn add_snapshot(desk: &mut MediaTransaction<'_>, new: NewSnapshot) -> Result
         origin: new.origin,
         note: new.note,
     };
-    let id = insert(desk, words)?;
-    desk.connection.execute(
+    let id = insert(tx, words)?;
+    tx.connection.execute(
         "UPDATE items SET state = ?2, frames = 1, width = ?3, height = ?4, bytes = ?5 WHERE id = ?1",
         params![id as i64, THERE, new.width, new.height, len],
     )?;
-    let pictures = Pictures {
+    let pictures = ChunkPictures {
         frames: &[ChunkFrame { at_us: 0, offset: 0, len, sequence: 0 }],
         jpegs: &new.jpeg,
         size: (new.width, new.height),
         is_after_gap: false,
         last_us: None,
     };
-    chunks::insert(desk.connection, id, &mut StoredSums::default(), &pictures)?;
-    desk.state.totals.snapshots.0 += 1;
-    desk.state.totals.snapshots.1 += u64::from(len);
-    read_back(desk, id)
+    chunks::insert(tx.connection, id, &mut StoredSums::default(), &pictures)?;
+    tx.state.totals.snapshots.0 += 1;
+    tx.state.totals.snapshots.1 += u64::from(len);
+    read_back(tx, id)
 }
 
 /// Begins a recording.
-pub fn insert_recording(desk: &mut MediaTransaction<'_>, new: NewRecording) -> Result<u64, Fault> {
-    desk.require_space(0)?;
+pub fn insert_recording(tx: &mut MediaTransaction<'_>, new: NewRecording) -> Result<u64, MediaFault> {
+    tx.require_space(0)?;
     let words = Words {
         kind: MediaKind::Recording,
         name: new.name,
@@ -78,28 +78,28 @@ pub fn insert_recording(desk: &mut MediaTransaction<'_>, new: NewRecording) -> R
         origin: new.origin,
         note: new.note,
     };
-    let id = insert(desk, words)?;
-    desk.state.recordings.insert(id, StoredSums::default());
-    desk.state.totals.recordings.0 += 1;
+    let id = insert(tx, words)?;
+    tx.state.recordings.insert(id, StoredSums::default());
+    tx.state.totals.recordings.0 += 1;
     Ok(id)
 }
 
 /// The row of a new item, open.
-fn insert(desk: &mut MediaTransaction<'_>, words: Words) -> Result<u64, Fault> {
+fn insert(tx: &mut MediaTransaction<'_>, words: Words) -> Result<u64, MediaFault> {
     check_note(&words.note)?;
     // A file that is brought in has the time it says; a picture of ours has that of this boot's clock.
-    let is_ours = words.origin != Origin::Import;
+    let is_ours = words.origin != MediaOrigin::Import;
     let at_us =
-        if is_ours { desk.wall_us(words.stamp) } else { words.stamp.wall_us.min(i64::MAX as u64) as i64 };
+        if is_ours { tx.wall_us(words.stamp) } else { words.stamp.wall_us.min(i64::MAX as u64) as i64 };
     let (name, may_rename) = match words.name {
         Some(name) => (name, words.may_rename),
-        None => (default_name(words.kind, at_us, desk.zone), true),
+        None => (default_name(words.kind, at_us, tx.zone), true),
     };
     check_name(&name)?;
-    let name = if !rows::has_name(desk.connection, &name)? {
+    let name = if !rows::has_name(tx.connection, &name)? {
         name
     } else if may_rename {
-        unused_name(&name, |name| rows::has_name(desk.connection, name))?
+        unused_name(&name, |name| rows::has_name(tx.connection, name))?
     } else {
         return Err(MediaError::SameName(name).into());
     };
@@ -109,17 +109,17 @@ fn insert(desk: &mut MediaTransaction<'_>, words: Words) -> Result<u64, Fault> {
         Some(date) => {
             check_date(&date)?;
             // Whoever brings a file in has said its time, too.
-            if is_ours { edited_date(&date, at_us, desk.zone) } else { (date, None) }
+            if is_ours { edited_date(&date, at_us, tx.zone) } else { (date, None) }
         }
-        None => (format_day(at_us, desk.zone), None),
+        None => (format_day(at_us, tx.zone), None),
     };
     let is_known = is_ours || words.stamp.wall_trusted;
-    let boot = match desk.state.wall.is_sure {
-        false => Some(desk.boot),
+    let boot = match tx.state.wall.is_sure {
+        false => Some(tx.boot),
         true if is_known => None,
-        true => Some(retime::unknown_boot(desk.connection)?),
+        true => Some(retime::unknown_boot(tx.connection)?),
     };
-    desk.connection.execute(
+    tx.connection.execute(
         "INSERT INTO items (name, kind, date, at_us, added_us, state, camera, source, origin, note, boot, mono_us,
            added_mono_us, dated)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
@@ -128,26 +128,26 @@ fn insert(desk: &mut MediaTransaction<'_>, words: Words) -> Result<u64, Fault> {
             words.kind.as_str(),
             date,
             moved_us.unwrap_or(at_us),
-            desk.state.wall.wall_us(desk.now.monotonic_us as i64),
+            tx.state.wall.wall_us(tx.now.monotonic_us as i64),
             OPEN,
-            desk.camera,
+            tx.camera,
             words.source,
             words.origin.as_str(),
             words.note,
             boot,
             // A time that somebody has set is moved by no clock.
             ((is_ours || !is_known) && moved_us.is_none()).then_some(words.stamp.monotonic_us as i64),
-            desk.now.monotonic_us as i64,
+            tx.now.monotonic_us as i64,
             is_dated
         ],
     )?;
-    desk.is_changed = true;
-    Ok(desk.connection.last_insert_rowid() as u64)
+    tx.is_changed = true;
+    Ok(tx.connection.last_insert_rowid() as u64)
 }
 
 /// The item, if it still has this version.
-fn item_at_version(desk: &MediaTransaction<'_>, id: u64, version: Option<u64>) -> Result<Item, Fault> {
-    let Some(item) = rows::item_of(desk.connection, id)? else {
+fn item_at_version(tx: &MediaTransaction<'_>, id: u64, version: Option<u64>) -> Result<Item, MediaFault> {
+    let Some(item) = rows::item_of(tx.connection, id)? else {
         return Err(MediaError::Unknown(id.to_string()).into());
     };
     match version {
@@ -160,27 +160,27 @@ fn item_at_version(desk: &MediaTransaction<'_>, id: u64, version: Option<u64>) -
 
 /// Changes the words of an item.
 pub fn edit(
-    desk: &mut MediaTransaction<'_>,
+    tx: &mut MediaTransaction<'_>,
     id: u64,
     version: Option<u64>,
     edit: MediaEdit,
-) -> Result<Item, Fault> {
-    let item = item_at_version(desk, id, version)?;
-    let set = |column: &str, value: &dyn rusqlite::ToSql| -> Result<usize, ReadError> {
-        desk.connection
+) -> Result<Item, MediaFault> {
+    let item = item_at_version(tx, id, version)?;
+    let set = |column: &str, value: &dyn rusqlite::ToSql| -> Result<usize, MediaRowError> {
+        tx.connection
             .execute(&format!("UPDATE items SET {column} = ?2 WHERE id = ?1"), params![id as i64, value])
     };
     let mut changed = 0;
     if let Some(name) = edit.name.filter(|name| *name != item.name) {
         check_name(&name)?;
-        if rows::has_name(desk.connection, &name)? {
+        if rows::has_name(tx.connection, &name)? {
             return Err(MediaError::SameName(name).into());
         }
         changed += set("name", &name)?;
     }
     if let Some(date) = edit.date.filter(|date| *date != item.date) {
-        check_day(&date, desk.zone)?;
-        let (date, moved_us) = edited_date(&date, item.at_us as i64, desk.zone);
+        check_day(&date, tx.zone)?;
+        let (date, moved_us) = edited_date(&date, item.at_us as i64, tx.zone);
         changed += set("date", &date)? + set("dated", &true)?;
         if let Some(moved_us) = moved_us {
             // Whoever sets a time knows it: no clock moves it any more.
@@ -198,53 +198,52 @@ pub fn edit(
     if changed == 0 {
         return Ok(item);
     }
-    desk.connection.execute("UPDATE items SET version = version + 1 WHERE id = ?1", [id as i64])?;
-    desk.is_changed = true;
-    read_back(desk, id)
+    tx.connection.execute("UPDATE items SET version = version + 1 WHERE id = ?1", [id as i64])?;
+    tx.is_changed = true;
+    read_back(tx, id)
 }
 
 /// Has retention leave items alone, or no longer: all or none.
-pub fn set_kept(desk: &mut MediaTransaction<'_>, ids: &[u64], is_kept: bool) -> Result<(), Fault> {
-    let mut is_so = desk.connection.prepare("SELECT kept = ?2 FROM items WHERE id = ?1 AND state < 2")?;
-    let mut set =
-        desk.connection.prepare("UPDATE items SET kept = ?2, version = version + 1 WHERE id = ?1")?;
+pub fn set_kept(tx: &mut MediaTransaction<'_>, ids: &[u64], is_kept: bool) -> Result<(), MediaFault> {
+    let mut is_so = tx.connection.prepare("SELECT kept = ?2 FROM items WHERE id = ?1 AND state < 2")?;
+    let mut set = tx.connection.prepare("UPDATE items SET kept = ?2, version = version + 1 WHERE id = ?1")?;
     for &id in ids {
         let wanted = params![id as i64, is_kept];
         match is_so.query_row(wanted, |row| row.get(0)).optional()? {
             None => return Err(MediaError::Unknown(id.to_string()).into()),
             Some(true) => {}
-            Some(false) => desk.is_changed |= set.execute(wanted)? > 0,
+            Some(false) => tx.is_changed |= set.execute(wanted)? > 0,
         }
     }
     Ok(())
 }
 
 /// Removes an item, if it still has this version.
-pub fn remove_one(desk: &mut MediaTransaction<'_>, id: u64, version: Option<u64>) -> Result<(), Fault> {
-    item_at_version(desk, id, version)?;
-    remove(desk, &[id])
+pub fn remove_one(tx: &mut MediaTransaction<'_>, id: u64, version: Option<u64>) -> Result<(), MediaFault> {
+    item_at_version(tx, id, version)?;
+    remove(tx, &[id])
 }
 
 /// Removes items: all or none.
-pub fn remove(desk: &mut MediaTransaction<'_>, ids: &[u64]) -> Result<(), Fault> {
-    reclaim::remove(desk.connection, ids, &mut desk.state.totals)?;
-    desk.state.is_freeing |= !ids.is_empty();
-    desk.is_changed |= !ids.is_empty();
+pub fn remove(tx: &mut MediaTransaction<'_>, ids: &[u64]) -> Result<(), MediaFault> {
+    reclaim::remove(tx.connection, ids, &mut tx.state.totals)?;
+    tx.state.is_freeing |= !ids.is_empty();
+    tx.is_changed |= !ids.is_empty();
     Ok(())
 }
 
 /// Keeps or forgets something small.
-pub fn set_setting(desk: &MediaTransaction<'_>, key: &str, value: Option<&str>) -> Result<(), Fault> {
+pub fn set_setting(tx: &MediaTransaction<'_>, key: &str, value: Option<&str>) -> Result<(), MediaFault> {
     match value {
-        Some(value) => desk
+        Some(value) => tx
             .connection
             .execute("INSERT OR REPLACE INTO settings (key, value) VALUES (?1, ?2)", [key, value])?,
-        None => desk.connection.execute("DELETE FROM settings WHERE key = ?1", [key])?,
+        None => tx.connection.execute("DELETE FROM settings WHERE key = ?1", [key])?,
     };
     Ok(())
 }
 
-fn read_back(desk: &MediaTransaction<'_>, id: u64) -> Result<Item, Fault> {
-    let item = rows::item_of(desk.connection, id)?;
-    item.ok_or_else(|| Fault::File(ReadError::QueryReturnedNoRows))
+fn read_back(tx: &MediaTransaction<'_>, id: u64) -> Result<Item, MediaFault> {
+    let item = rows::item_of(tx.connection, id)?;
+    item.ok_or_else(|| MediaFault::File(MediaRowError::QueryReturnedNoRows))
 }

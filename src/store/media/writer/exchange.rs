@@ -4,19 +4,19 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::{Writer, rotate};
-use crate::store::media::rows::{self, ReadError};
+use super::{MediaWriter, rotate};
+use crate::store::media::rows::{self, MediaRowError};
 use crate::store::media::schema::media_error;
 use crate::store::media::{AsideFile, Ended, Item, MediaError, chunks, names};
 
-impl Writer {
+impl MediaWriter {
     /// Sets the store aside. What was held is written, or this fails.
     pub(super) fn recreate(&mut self) -> Result<AsideFile, MediaError> {
         let readied = match &self.failed {
             Some((error, _)) => Err(error.clone()),
             None => self.prepare_exchange(),
         };
-        let tell = |error: ReadError| media_error(&self.file, &error);
+        let tell = |error: MediaRowError| media_error(&self.file, &error);
         let (closed, is_damaged) = match readied {
             Ok(closed) => (closed, false),
             Err(error) if error.is_damage() => {
@@ -51,7 +51,7 @@ impl Writer {
     /// Makes the new store, and closes the recordings under way in the old one. Gives what they came to.
     pub(super) fn prepare_exchange(&self) -> Result<BTreeMap<u64, Option<Item>>, MediaError> {
         rotate::prepare(&self.connection, &self.directory)?;
-        let tell = |error: ReadError| media_error(&self.file, &error);
+        let tell = |error: MediaRowError| media_error(&self.file, &error);
         let transaction =
             Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate).map_err(tell)?;
         let mut closed = BTreeMap::new();

@@ -5,32 +5,33 @@ use std::collections::{BTreeMap, VecDeque};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::transaction::State;
-use super::{Command, Writer, retime};
+use super::{MediaWrite, MediaWriter, retime};
+use crate::base::ClockTime;
 use crate::store::media::retention::reclaim;
-use crate::store::media::rows::{self, ReadError, StoredSums};
+use crate::store::media::rows::{self, MediaRowError, StoredSums};
 use crate::store::media::schema::{media_error, open_to_write};
 use crate::store::media::storage::Totals;
 use crate::store::media::{Ended, MediaError, chunks};
 
-impl Writer {
+impl MediaWriter {
     /// A turn came to nothing: changes that were made were told so and are not tried again; the others stay. Changes alone
     /// of which not one could be begun are refused: nobody waits for them until the disk is well.
-    pub(super) fn handle_failed_turn(&mut self, error: &MediaError, mut commands: VecDeque<Command>) {
+    pub(super) fn handle_failed_turn(&mut self, error: &MediaError, mut commands: VecDeque<MediaWrite>) {
         if self.failed.is_none() {
             log::error!("pictures cannot be kept: {error}; it is tried again every second");
         }
         self.failed = Some((error.clone(), self.clock.now().monotonic_us));
-        let is_none_begun = commands.iter().all(|command| matches!(command, Command::Edit(Some(_))));
+        let is_none_begun = commands.iter().all(|command| matches!(command, MediaWrite::Edit(Some(_))));
         let cut_short = self.drop_writes_when_full(error, &mut commands);
         commands.retain_mut(|command| match command {
             // It ends in the next turn.
-            Command::End(track, ..) if cut_short.contains(&track.id) => true,
-            Command::Chunk(track, _, was_tried) => {
+            MediaWrite::End(track, ..) if cut_short.contains(&track.id) => true,
+            MediaWrite::Chunk(track, _, was_tried) => {
                 track.set_error(Some(error.clone()));
                 *was_tried = true;
                 true
             }
-            Command::End(track, _, tell) => {
+            MediaWrite::End(track, _, tell) => {
                 track.set_error(Some(error.clone()));
                 if let Some(tell) = tell.take() {
                     // Nobody waits any more: that is all right.
@@ -38,22 +39,19 @@ impl Writer {
                 }
                 true
             }
-            Command::Edit(edit) if is_none_begun => {
+            MediaWrite::Edit(edit) if is_none_begun => {
                 if let Some(edit) = edit.take() {
                     // It tells whoever waits.
                     let _ = edit(Err(error.clone()));
                 }
                 false
             }
-            Command::Edit(edit) => edit.is_some(),
+            MediaWrite::Edit(edit) => edit.is_some(),
             _ => false,
         });
         commands.append(&mut self.held);
         self.held = commands;
-        self.shared.change_status(|status| {
-            status.trouble = Some((error.to_string(), error.hint().map(str::to_owned)));
-            status.is_full = matches!(error, MediaError::Full);
-        });
+        self.tell_trouble();
         self.is_stale |= !matches!(error, MediaError::Full);
     }
 
@@ -62,19 +60,19 @@ impl Writer {
     pub(super) fn drop_writes_when_full(
         &self,
         error: &MediaError,
-        commands: &mut VecDeque<Command>,
+        commands: &mut VecDeque<MediaWrite>,
     ) -> Vec<u64> {
         if !matches!(error, MediaError::Full) {
             return Vec::new();
         }
-        let ends = |command: &Command| match command {
-            Command::End(track, ..) => Some(track.id),
+        let ends = |command: &MediaWrite| match command {
+            MediaWrite::End(track, ..) => Some(track.id),
             _ => None,
         };
         let ending: Vec<u64> = commands.iter().filter_map(ends).collect();
         let mut cut_short = Vec::new();
         commands.retain_mut(|command| {
-            let Command::Chunk(track, chunk, _) = command else { return true };
+            let MediaWrite::Chunk(track, chunk, _) = command else { return true };
             if !ending.contains(&track.id) {
                 return true;
             }
@@ -86,7 +84,7 @@ impl Writer {
             false
         });
         for command in commands {
-            if let Command::End(track, ended, _) = command
+            if let MediaWrite::End(track, ended, _) = command
                 && cut_short.contains(&track.id)
             {
                 *ended = Ended::Cut;
@@ -111,7 +109,7 @@ impl Writer {
     /// What the file says of what the writer believes. A recording that the file has open and nobody makes (its
     /// beginning was told as failed and was on the disk after all) is closed; one that it does not have is dropped.
     /// With them comes this boot's row: the file may be a new one.
-    pub(super) fn load(&self, connection: &Connection) -> Result<(i64, State), ReadError> {
+    pub(super) fn load(&self, connection: &Connection) -> Result<(i64, State), MediaRowError> {
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
         let (boot, _) = retime::boot(&transaction, &self.clock.boot(), self.clock.now())?;
         chunks::end_leftover_recordings(&transaction, |id| self.state.recordings.contains_key(&id))?;
@@ -135,10 +133,33 @@ impl Writer {
     pub(super) fn recover_from_failure(&mut self) {
         if self.failed.take().is_some() {
             log::info!("media.db accepts recordings again");
-            self.shared.change_status(|status| {
-                status.trouble = None;
-                status.is_full = false;
-            });
+            self.tell_trouble();
         }
+    }
+
+    /// So many bytes of pictures find no room, or those that found none do now.
+    pub(super) fn note_room(&mut self, now: ClockTime, lacking: Option<u64>) {
+        match (lacking, self.lacks_room) {
+            (Some(bytes), None) => {
+                log::warn!(
+                    "media.db: {}: {bytes} bytes find none beside what is to stay free",
+                    MediaError::Full
+                );
+            }
+            (None, Some(_)) => log::info!("media.db: there is room again"),
+            _ => {}
+        }
+        self.lacks_room = lacking.map(|bytes| (bytes, now.monotonic_us));
+        self.tell_trouble();
+    }
+
+    /// Why nothing can be kept, for the status: what failed last, else that there is no room.
+    fn tell_trouble(&self) {
+        let failed = self.failed.as_ref().map(|(error, _)| error.clone());
+        let error = failed.or_else(|| self.lacks_room.map(|_| MediaError::Full));
+        self.shared.change_status(|status| {
+            status.is_full = matches!(error, Some(MediaError::Full));
+            status.trouble = error.map(|error| (error.to_string(), error.hint().map(str::to_owned)));
+        });
     }
 }

@@ -24,18 +24,18 @@ use jiff::tz::TimeZone;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use super::chunks::{self, Pictures};
+use super::chunks::{self, ChunkPictures};
 use super::handle::{MediaShared, Track};
 use super::maintenance::jobs::Job;
 use super::retention::{apply as apply_retention, reclaim};
-use super::rows::{self, ReadError};
+use super::rows::{self, MediaRowError};
 use super::schema::media_error;
 use super::storage::Totals;
 use super::{AsideFile, Chunk, Ended, Item, MediaError, MediaSettings};
 use crate::base::private::Lock;
 use crate::base::{ClockTime, Heartbeat};
-use crate::store::clock_correction::{Change, Clock, WallClock};
-use transaction::{Edit, Fault, MediaTransaction, OnCommit, State};
+use crate::store::clock_correction::{Clock, ClockChange, WallClock};
+use transaction::{MediaFault, MediaJob, MediaOnCommit, MediaTransaction, State};
 
 /// Between two looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
@@ -53,9 +53,9 @@ const QUIET_US: u64 = 5_000_000;
 const RETIRING_US: u64 = 30_000_000;
 
 /// Something that is to be done.
-pub(super) enum Command {
+pub(super) enum MediaWrite {
     /// A change that somebody waits for.
-    Edit(Option<Edit>),
+    Edit(Option<MediaJob>),
     /// A chunk of a recording, and whether it was in a turn that failed.
     Chunk(Arc<Track>, Chunk, bool),
     /// The end of a recording.
@@ -80,7 +80,7 @@ struct RunningJob {
 }
 
 /// The writer.
-pub(super) struct Writer {
+pub(super) struct MediaWriter {
     pub(super) connection: Connection,
     file: PathBuf,
     directory: PathBuf,
@@ -94,7 +94,7 @@ pub(super) struct Writer {
     newest_sure_us: i64,
     pub(super) state: State,
     /// What no turn has committed yet.
-    held: VecDeque<Command>,
+    held: VecDeque<MediaWrite>,
     jobs: Vec<RunningJob>,
     /// When pictures were written last, and when something was freed last.
     written_us: u64,
@@ -109,12 +109,14 @@ pub(super) struct Writer {
     unmet: Option<String>,
     /// Why the last turn failed, and when.
     failed: Option<(MediaError, u64)>,
+    /// So many bytes of pictures find no room beside what is to stay free, and when that was looked at.
+    lacks_room: Option<(u64, u64)>,
     /// A write has failed: what the writer believes may not be what is on the disk, and SQLite may have given the
     /// connection up. Nothing is done before the file has been opened again.
     is_stale: bool,
 }
 
-impl Writer {
+impl MediaWriter {
     /// Mends what an earlier run left.
     pub(super) fn new(
         connection: Connection,
@@ -123,7 +125,7 @@ impl Writer {
         file: PathBuf,
         clock: Arc<dyn Clock + Sync>,
         shared: Arc<MediaShared>,
-    ) -> Result<Writer, ReadError> {
+    ) -> Result<MediaWriter, MediaRowError> {
         let now = clock.now();
         let transaction = Transaction::new_unchecked(&connection, TransactionBehavior::Immediate)?;
         let (boot, mut wall) = retime::boot(&transaction, &clock.boot(), now)?;
@@ -135,13 +137,14 @@ impl Writer {
         if closed > 0 {
             log::info!("media.db: closed {closed} recording(s) that the last run left open");
         }
+        shared.change_status(|status| status.is_clock_sure = wall.is_sure);
         let state = State {
             wall,
             recordings: BTreeMap::new(),
             totals: Totals::read(&connection)?,
             is_freeing: reclaim::has_marked_items(&connection)?,
         };
-        Ok(Writer {
+        Ok(MediaWriter {
             connection,
             file,
             directory: settings.directory,
@@ -163,6 +166,7 @@ impl Writer {
             retired_us: 0,
             unmet: None,
             failed: None,
+            lacks_room: None,
             is_stale: false,
         })
     }
@@ -220,20 +224,20 @@ impl Writer {
     }
 
     /// One turn: takes `commands`, writes, tells.
-    pub(super) fn run_once(&mut self, commands: VecDeque<Command>) {
+    pub(super) fn run_once(&mut self, commands: VecDeque<MediaWrite>) {
         for command in commands {
             match command {
-                Command::Anew(tell) => {
+                MediaWrite::Anew(tell) => {
                     self.flush();
                     // Nobody waits any more: that is all right.
                     let _ = tell.send(self.recreate());
                 }
-                Command::Job(job) => self.jobs.push(RunningJob { job, due_us: 0 }),
-                Command::Rules(is_lower) => {
+                MediaWrite::Job(job) => self.jobs.push(RunningJob { job, due_us: 0 }),
+                MediaWrite::Rules(is_lower) => {
                     self.is_hurried_by_rules = true;
                     self.is_lowered |= is_lower;
                 }
-                Command::Words(camera, zone) => (self.camera, self.zone) = (camera, zone),
+                MediaWrite::Words(camera, zone) => (self.camera, self.zone) = (camera, zone),
                 command => self.held.push_back(command),
             }
         }
@@ -245,7 +249,7 @@ impl Writer {
     fn flush(&mut self) {
         if self.failed.is_some() {
             let (edits, others) =
-                self.held.drain(..).partition(|command| matches!(command, Command::Edit(_)));
+                self.held.drain(..).partition(|command| matches!(command, MediaWrite::Edit(_)));
             self.held = others;
             self.flush_commands(edits);
         }
@@ -254,14 +258,14 @@ impl Writer {
     }
 
     /// Writes `commands` and tells what came of them; what is to be tried again is held.
-    fn flush_commands(&mut self, mut commands: VecDeque<Command>) {
+    fn flush_commands(&mut self, mut commands: VecDeque<MediaWrite>) {
         let now = self.clock.now();
         let mut wall = self.state.wall;
         let change = wall.observe(now, self.clock.is_synchronised(), self.newest_sure_us);
         if wall.offset_us != self.state.wall.offset_us {
             self.shared.clock_was_set(now);
         }
-        if commands.is_empty() && change == Change::None {
+        if commands.is_empty() && change == ClockChange::None {
             return;
         }
         if let Err(error) = self.reopen_if_needed() {
@@ -269,8 +273,10 @@ impl Writer {
         }
         let mut turn = Turn { now, told: Vec::new(), ended: BTreeMap::new() };
         match self.write(&mut commands, wall, change, &mut turn) {
-            Ok(Written { state, bytes, is_changed, unmet }) => {
+            Ok(Written { state, bytes, refused, is_changed, unmet }) => {
                 self.state = state;
+                let is_sure = self.state.wall.is_sure;
+                self.shared.change_status(|status| status.is_clock_sure = is_sure);
                 if bytes > 0 {
                     self.written_us = now.monotonic_us;
                     if self.can_apply_retention(now) {
@@ -280,14 +286,17 @@ impl Writer {
                 if bytes > 0 || self.held.is_empty() {
                     self.recover_from_failure();
                 }
+                if refused > 0 {
+                    self.note_room(now, Some(refused));
+                }
                 self.shared.change_status(|status| status.revision += u64::from(is_changed));
                 for tell in turn.told {
                     tell(Ok(()));
                 }
                 for command in commands {
                     match command {
-                        Command::Chunk(track, chunk, _) => track.chunk_written(chunk),
-                        Command::End(track, _, Some(tell)) => {
+                        MediaWrite::Chunk(track, chunk, _) => track.chunk_written(chunk),
+                        MediaWrite::End(track, _, Some(tell)) => {
                             // Nobody waits any more: that is all right.
                             let _ = tell.send(Ok(turn.ended.remove(&track.id).flatten()));
                         }
@@ -297,8 +306,8 @@ impl Writer {
             }
             Err(error) => {
                 let error = match error {
-                    Fault::Edit(error) => error,
-                    Fault::File(error) => media_error(&self.file, &error),
+                    MediaFault::Edit(error) => error,
+                    MediaFault::File(error) => media_error(&self.file, &error),
                 };
                 for tell in turn.told {
                     tell(Err(error.clone()));
@@ -311,16 +320,16 @@ impl Writer {
     /// `commands` in one transaction.
     fn write(
         &self,
-        commands: &mut VecDeque<Command>,
+        commands: &mut VecDeque<MediaWrite>,
         wall: WallClock,
-        change: Change,
+        change: ClockChange,
         turn: &mut Turn,
-    ) -> Result<Written, Fault> {
+    ) -> Result<Written, MediaFault> {
         let mut state = State { wall, ..self.state.clone() };
-        let Writer { connection, file, boot, camera, zone, shared, .. } = self;
+        let MediaWriter { connection, file, boot, camera, zone, shared, .. } = self;
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
         let mut is_changed = retime::apply_change(&transaction, change, *boot, wall, zone)?;
-        let mut desk = MediaTransaction {
+        let mut tx = MediaTransaction {
             connection: &transaction,
             file,
             now: turn.now,
@@ -330,13 +339,14 @@ impl Writer {
             min_free: shared.retention().min_free,
             state: &mut state,
             written: 0,
+            refused: 0,
             is_changed: false,
         };
         let mut lost = 0;
         for command in commands.iter_mut() {
             match command {
-                Command::Chunk(track, chunk, was_tried) => {
-                    let Some(mut sums) = desk.state.recordings.get(&track.id).copied() else {
+                MediaWrite::Chunk(track, chunk, was_tried) => {
+                    let Some(mut sums) = tx.state.recordings.get(&track.id).copied() else {
                         // It was closed meanwhile, with the store that was set aside or by a failure.
                         log::warn!(
                             "{} pictures came after recording {} was closed, and are lost",
@@ -351,18 +361,18 @@ impl Writer {
                     if *was_tried && sums.frames > 0 && is_there {
                         continue;
                     }
-                    desk.require_space(chunk.jpegs.len() as u64)?;
-                    chunks::insert(&transaction, track.id, &mut sums, &Pictures::from(&*chunk))?;
-                    desk.state.recordings.insert(track.id, sums);
-                    desk.state.totals.recordings.1 += chunk.jpegs.len() as u64;
+                    tx.require_space(chunk.jpegs.len() as u64)?;
+                    chunks::insert(&transaction, track.id, &mut sums, &ChunkPictures::from(&*chunk))?;
+                    tx.state.recordings.insert(track.id, sums);
+                    tx.state.totals.recordings.1 += chunk.jpegs.len() as u64;
                 }
-                Command::End(track, ended, _) => {
-                    if let Some(sums) = desk.state.recordings.remove(&track.id) {
+                MediaWrite::End(track, ended, _) => {
+                    if let Some(sums) = tx.state.recordings.remove(&track.id) {
                         chunks::close(&transaction, track.id, &sums, *ended)?;
                         if sums.frames == 0 {
-                            desk.state.totals.recordings.0 = desk.state.totals.recordings.0.saturating_sub(1);
+                            tx.state.totals.recordings.0 = tx.state.totals.recordings.0.saturating_sub(1);
                         }
-                        desk.is_changed = true;
+                        tx.is_changed = true;
                     }
                     let item = match track.closed_item() {
                         Some(item) => item,
@@ -370,26 +380,26 @@ impl Writer {
                     };
                     turn.ended.insert(track.id, item);
                 }
-                Command::Edit(edit) => {
+                MediaWrite::Edit(edit) => {
                     // It is made once; if the turn fails, it is told so and not tried again.
                     let Some(edit) = edit.take() else { continue };
                     transaction.execute_batch("SAVEPOINT edit")?;
-                    let before = (desk.state.clone(), desk.written, desk.is_changed);
-                    match edit(Ok(&mut desk)) {
+                    let before = (tx.state.clone(), tx.written, tx.is_changed);
+                    match edit(Ok(&mut tx)) {
                         Ok(told) => turn.told.push(told),
-                        Err(Fault::Edit(_)) => {
+                        Err(MediaFault::Edit(_)) => {
                             transaction.execute_batch("ROLLBACK TO edit")?;
-                            (*desk.state, desk.written, desk.is_changed) = before;
+                            (*tx.state, tx.written, tx.is_changed) = before;
                         }
-                        Err(Fault::File(error)) => return Err(error.into()),
+                        Err(MediaFault::File(error)) => return Err(error.into()),
                     }
                     transaction.execute_batch("RELEASE edit")?;
                 }
-                Command::Anew(_) | Command::Job(_) | Command::Rules(_) | Command::Words(..) => {}
+                MediaWrite::Anew(_) | MediaWrite::Job(_) | MediaWrite::Rules(_) | MediaWrite::Words(..) => {}
             }
         }
-        let bytes = desk.written;
-        is_changed |= desk.is_changed;
+        let (bytes, refused) = (tx.written, tx.refused);
+        is_changed |= tx.is_changed;
         let mut unmet = None;
         if bytes > 0 && self.can_apply_retention(turn.now) {
             let gone;
@@ -408,7 +418,7 @@ impl Writer {
         }
         transaction.commit()?;
         shared.change_status(|status| status.chunks_dropped += lost);
-        Ok(Written { state, bytes, is_changed, unmet })
+        Ok(Written { state, bytes, refused, is_changed, unmet })
     }
 
     /// Whether retention is looked at after what is written now. If all that is left is kept, rarely: each look goes
@@ -442,7 +452,7 @@ impl Writer {
             for (&id, sums) in &self.state.recordings {
                 // What waits still is not written any more.
                 let waits =
-                    |command: &Command| matches!(command, Command::Chunk(track, ..) if track.id == id);
+                    |command: &MediaWrite| matches!(command, MediaWrite::Chunk(track, ..) if track.id == id);
                 let ended = if self.held.iter().any(waits) { Ended::Cut } else { Ended::Stopped };
                 chunks::end_recording(&transaction, id, sums, ended)?;
                 closed.insert(id, rows::item_of(&transaction, id)?);
@@ -453,7 +463,7 @@ impl Writer {
         match ended {
             Ok(closed) => self.shared.close_tracks(&closed),
             Err(error) => {
-                let error: ReadError = error;
+                let error: MediaRowError = error;
                 log::warn!("media.db: a recording could not be closed ({error}); the next start closes it");
             }
         }
@@ -474,7 +484,7 @@ impl Writer {
     }
 }
 
-impl Drop for Writer {
+impl Drop for MediaWriter {
     fn drop(&mut self) {
         // However the thread ended, nobody waits for it in vain.
         self.shared.inbox.close();
@@ -486,7 +496,7 @@ impl Drop for Writer {
 /// What a turn gathers for those who wait.
 struct Turn {
     now: ClockTime,
-    told: Vec<OnCommit>,
+    told: Vec<MediaOnCommit>,
     ended: BTreeMap<u64, Option<Item>>,
 }
 
@@ -494,6 +504,8 @@ struct Turn {
 struct Written {
     state: State,
     bytes: u64,
+    /// The most bytes of a picture that found no room.
+    refused: u64,
     is_changed: bool,
     /// Why retention cannot be met.
     unmet: Option<String>,

@@ -5,22 +5,22 @@ use jiff::tz::TimeZone;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::base::ClockTime;
-use crate::store::clock_correction::{Change, WallClock};
+use crate::store::clock_correction::{ClockChange, WallClock};
 use crate::store::media::MediaKind;
 use crate::store::media::names::{default_name, format_day, is_default_name, unused_name};
-use crate::store::media::rows::{self, ReadError};
+use crate::store::media::rows::{self, MediaRowError};
 
 /// The boot of a time that no clock can mend: that of a file which does not say when it was made.
 const UNKNOWN: &str = "none";
 
 /// The row of [`UNKNOWN`], which is made where it is not there.
-pub fn unknown_boot(connection: &Connection) -> Result<i64, ReadError> {
+pub fn unknown_boot(connection: &Connection) -> Result<i64, MediaRowError> {
     connection.execute("INSERT OR IGNORE INTO boots (boot, offset_us, sure) VALUES (?1, 0, 0)", [UNKNOWN])?;
     connection.query_row("SELECT id FROM boots WHERE boot = ?1", [UNKNOWN], |row| row.get(0))
 }
 
 /// What is known of this boot's clock; a boot that is not on record yet is put there.
-pub fn boot(connection: &Connection, name: &str, now: ClockTime) -> Result<(i64, WallClock), ReadError> {
+pub fn boot(connection: &Connection, name: &str, now: ClockTime) -> Result<(i64, WallClock), MediaRowError> {
     let known = connection
         .query_row("SELECT id, offset_us, sure FROM boots WHERE boot = ?1", [name], |row| {
             Ok((row.get(0)?, WallClock { offset_us: row.get(1)?, is_sure: row.get(2)? }))
@@ -38,7 +38,7 @@ pub fn boot(connection: &Connection, name: &str, now: ClockTime) -> Result<(i64,
 }
 
 /// The newest time on record that a sure clock has given; 0 if there is none.
-pub fn newest_sure(connection: &Connection) -> Result<i64, ReadError> {
+pub fn newest_sure(connection: &Connection) -> Result<i64, MediaRowError> {
     connection
         .query_row("SELECT ifnull(max(added_us), 0) FROM items WHERE boot IS NULL", [], |row| row.get(0))
 }
@@ -56,19 +56,19 @@ struct Moved {
 /// Does to the rows of this boot what a change of the clock demands; tells whether any has moved.
 pub fn apply_change(
     connection: &Connection,
-    change: Change,
+    change: ClockChange,
     boot: i64,
     wall: WallClock,
     zone: &TimeZone,
-) -> Result<bool, ReadError> {
-    if change == Change::None {
+) -> Result<bool, MediaRowError> {
+    if change == ClockChange::None {
         return Ok(false);
     }
     connection.execute(
         "UPDATE boots SET offset_us = ?2, sure = ?3 WHERE id = ?1",
         params![boot, wall.offset_us, wall.is_sure],
     )?;
-    if change == Change::Step {
+    if change == ClockChange::Step {
         return Ok(false);
     }
     let mut items = connection.prepare(

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use crate::store::media::rows::ReadError;
+use crate::store::media::rows::MediaRowError;
 use crate::store::media::schema::{FILE_NAME, NEXT_NAME, media_error, open_to_write};
 use crate::store::media::storage::{aside_files, is_aside_name};
 use crate::store::media::{AsideFile, MediaError};
@@ -45,12 +45,12 @@ pub fn prepare_replacement(connection: &Connection, directory: &Path) -> Result<
     create(directory, (last_number(connection).unwrap_or(0), settings(connection).unwrap_or_default()))
 }
 
-fn last_number(connection: &Connection) -> Result<i64, ReadError> {
+fn last_number(connection: &Connection) -> Result<i64, MediaRowError> {
     let query = "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'items'";
     connection.query_row(query, [], |row| row.get(0))
 }
 
-fn settings(connection: &Connection) -> Result<Vec<(String, String)>, ReadError> {
+fn settings(connection: &Connection) -> Result<Vec<(String, String)>, MediaRowError> {
     let mut settings = connection.prepare("SELECT key, value FROM settings")?;
     settings.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }

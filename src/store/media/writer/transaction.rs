@@ -1,4 +1,4 @@
-//! What a change works with, and what becomes of it: the writer's desk, within its transaction.
+//! What a change works with, and what becomes of it: the writer's connection and state, within its transaction.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::base::ClockTime;
 use crate::store::clock_correction::WallClock;
 use crate::store::media::MediaError;
 use crate::store::media::retention::reclaim;
-use crate::store::media::rows::{ReadError, StoredSums};
+use crate::store::media::rows::{MediaRowError, StoredSums};
 use crate::store::media::storage::{self, Totals};
 
 /// Pictures never take the last of the file system: removing something needs a journal.
@@ -18,11 +18,12 @@ const LAST_BYTES: u64 = 1 << 20;
 
 /// A change, made within the transaction. It gives what is to be told once the commit is known. Called with an error it
 /// is not made, and whoever waits is told why.
-pub type Edit =
-    Box<dyn FnOnce(Result<&mut MediaTransaction<'_>, MediaError>) -> Result<OnCommit, Fault> + Send>;
+pub type MediaJob = Box<
+    dyn FnOnce(Result<&mut MediaTransaction<'_>, MediaError>) -> Result<MediaOnCommit, MediaFault> + Send,
+>;
 
 /// Tells whoever waits how it ended.
-pub type OnCommit = Box<dyn FnOnce(Result<(), MediaError>) + Send>;
+pub type MediaOnCommit = Box<dyn FnOnce(Result<(), MediaError>) + Send>;
 
 /// What an edit works with.
 pub struct MediaTransaction<'a> {
@@ -42,28 +43,30 @@ pub struct MediaTransaction<'a> {
     pub state: &'a mut State,
     /// Bytes of pictures that this turn has put on record.
     pub written: u64,
+    /// Bytes of pictures that were refused for want of room, the most at once.
+    pub refused: u64,
     /// Whether the list of items has been changed.
     pub is_changed: bool,
 }
 
 /// Why an edit was not made.
 #[derive(Debug)]
-pub enum Fault {
+pub enum MediaFault {
     /// It is wrong: only it is refused.
     Edit(MediaError),
     /// The file does not take it: the whole turn has failed.
-    File(ReadError),
+    File(MediaRowError),
 }
 
-impl From<MediaError> for Fault {
-    fn from(error: MediaError) -> Fault {
-        Fault::Edit(error)
+impl From<MediaError> for MediaFault {
+    fn from(error: MediaError) -> MediaFault {
+        MediaFault::Edit(error)
     }
 }
 
-impl From<ReadError> for Fault {
-    fn from(error: ReadError) -> Fault {
-        Fault::File(error)
+impl From<MediaRowError> for MediaFault {
+    fn from(error: MediaRowError) -> MediaFault {
+        MediaFault::File(error)
     }
 }
 
@@ -77,30 +80,40 @@ impl MediaTransaction<'_> {
 
     /// Sees to it that `bytes` of pictures find room without taking what the file system is to keep free; frees for it
     /// what is going.
-    pub fn require_space(&mut self, bytes: u64) -> Result<(), Fault> {
+    pub fn require_space(&mut self, bytes: u64) -> Result<(), MediaFault> {
         self.written += bytes;
-        let least = self.min_free.unwrap_or(0).max(LAST_BYTES);
-        // Pages of rows and trees, too.
-        let bytes = bytes + bytes / 16 + 65_536;
-        let lacks = |connection: &Connection| -> Result<u64, ReadError> {
-            let (_, unused) = storage::pages(connection)?;
-            Ok(bytes.saturating_sub(unused))
-        };
-        let missing = lacks(self.connection)?;
         let directory = self.file.parent().unwrap_or(Path::new("."));
-        let has_room = |growth: u64| {
-            growth == 0
-                || storage::file_system_space(directory)
-                    .is_none_or(|(free, _)| free >= least.saturating_add(growth))
-        };
-        if has_room(missing) {
+        let lacks = |connection: &Connection| lacking(connection, directory, self.min_free, bytes);
+        let missing = lacks(self.connection)?;
+        if missing == 0 {
             return Ok(());
         }
         if self.state.is_freeing {
             self.state.is_freeing = reclaim::free_up_to(self.connection, missing, &mut self.state.totals)?;
         }
-        if has_room(lacks(self.connection)?) { Ok(()) } else { Err(Fault::Edit(MediaError::Full)) }
+        if lacks(self.connection)? == 0 {
+            return Ok(());
+        }
+        self.refused = self.refused.max(bytes);
+        Err(MediaFault::Edit(MediaError::Full))
     }
+}
+
+/// By how much the file would have to grow for `bytes` of pictures where the file system has no room for that beside
+/// `min_free`; 0: they find room.
+pub fn lacking(
+    connection: &Connection,
+    directory: &Path,
+    min_free: Option<u64>,
+    bytes: u64,
+) -> Result<u64, MediaRowError> {
+    let least = min_free.unwrap_or(0).max(LAST_BYTES);
+    // Pages of rows and trees, too.
+    let bytes = bytes + bytes / 16 + 65_536;
+    let growth = bytes.saturating_sub(storage::pages(connection)?.1);
+    let has_room = growth == 0
+        || storage::file_system_space(directory).is_none_or(|(free, _)| free >= least.saturating_add(growth));
+    Ok(if has_room { 0 } else { growth })
 }
 
 /// What the writer believes, changed by a turn only if that is committed.

@@ -1,6 +1,6 @@
 //! What the families have in common: how numbers become scores and boxes.
 
-use super::super::card::{Activation, Background, CardError, Corners, Unit};
+use super::super::card::{Activation, BackgroundColumn, CardError, Corners, Unit};
 use super::super::network::{InputShape, Output, OutputShape};
 
 /// Takes a box that was found: class, score (0–1), and left, top, right, bottom in pixels of the
@@ -84,11 +84,11 @@ pub(super) fn best_score(scores: &[f32]) -> Option<(usize, f32)> {
 pub(super) fn for_each_sure_class(
     row: &[f32],
     activation: Activation,
-    background: Background,
+    background: BackgroundColumn,
     least: f32,
     mut take: impl FnMut(u16, f32),
 ) {
-    let skipped = usize::from(background == Background::First);
+    let skipped = usize::from(background == BackgroundColumn::First);
     let classes = row.len().saturating_sub(background.columns());
     match activation {
         Activation::None | Activation::Sigmoid => {
@@ -103,7 +103,7 @@ pub(super) fn for_each_sure_class(
         Activation::Softmax => {
             let Some((best, most)) = best_score(row) else { return };
             // The usual case by far, and no sum is needed for it.
-            if background == Background::First && best == 0 && least > 0.5 {
+            if background == BackgroundColumn::First && best == 0 && least > 0.5 {
                 return;
             }
             let sum: f32 = row.iter().map(|value| (value - most).exp()).sum();

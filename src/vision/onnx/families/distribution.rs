@@ -3,7 +3,7 @@
 //! 2020).
 
 use super::{Decode, Found, all_cells, cells, for_each_sure_class, without_batch, wrong_outputs};
-use crate::vision::onnx::card::{Background, CardError, DistributionCard};
+use crate::vision::onnx::card::{BackgroundColumn, CardError, DistributionCard};
 use crate::vision::onnx::network::{InputShape, Output, OutputShape};
 
 /// See the module's words.
@@ -125,14 +125,20 @@ impl Decode for Distribution {
             for (cell, (scores, distances)) in
                 scores.zip(distances).take(level.columns * level.rows).enumerate()
             {
-                for_each_sure_class(scores, self.card.activation, Background::None, least, |class, score| {
-                    let x = ((cell % level.columns) as f32 + self.card.point) * level.stride;
-                    let y = ((cell / level.columns) as f32 + self.card.point) * level.stride;
-                    let side = |at: usize| {
-                        distribution_mean(&distances[at * self.bins..][..self.bins]) * level.stride
-                    };
-                    found(class, score, [x - side(0), y - side(1), x + side(2), y + side(3)]);
-                });
+                for_each_sure_class(
+                    scores,
+                    self.card.activation,
+                    BackgroundColumn::None,
+                    least,
+                    |class, score| {
+                        let x = ((cell % level.columns) as f32 + self.card.point) * level.stride;
+                        let y = ((cell / level.columns) as f32 + self.card.point) * level.stride;
+                        let side = |at: usize| {
+                            distribution_mean(&distances[at * self.bins..][..self.bins]) * level.stride
+                        };
+                        found(class, score, [x - side(0), y - side(1), x + side(2), y + side(3)]);
+                    },
+                );
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::vision::onnx::network::{InputShape, Output, OutputShape};
 
 /// Where what lies.
 #[derive(Debug, Clone, Copy)]
-enum Order {
+enum ColumnOrder {
     /// One output of rows of so many numbers.
     Together { columns: usize },
     /// Rows of a box and its score, and classes, at these places.
@@ -20,7 +20,7 @@ enum Order {
 /// See the module's words.
 #[derive(Debug)]
 pub(super) struct EndToEnd {
-    order: Order,
+    order: ColumnOrder,
     corners: Corners,
     unit: Unit,
     first_class: f32,
@@ -37,7 +37,7 @@ impl EndToEnd {
         let [first, score, class] = card.places;
         let fits = |columns: usize| first + 4 <= columns && score < columns && class < columns;
         let fitting = order(outputs).filter(|order| match order {
-            Order::Together { columns } => fits(*columns),
+            ColumnOrder::Together { columns } => fits(*columns),
             _ => true,
         });
         let order = fitting.ok_or_else(|| {
@@ -66,14 +66,14 @@ impl EndToEnd {
     }
 }
 
-fn order(outputs: &[OutputShape]) -> Option<Order> {
+fn order(outputs: &[OutputShape]) -> Option<ColumnOrder> {
     let width = |output: &OutputShape| without_batch(&output.shape, 2).map(|rows| rows[1]);
     // [1, n] beside boxes [1, n, 4 or 5] is a list of n, not a row.
     let is_list = |n: usize| {
         outputs.iter().any(|o| matches!(without_batch(&o.shape, 2), Some(&[rows, 4 | 5]) if rows == n))
     };
     if let Some(columns) = outputs.first().and_then(width).filter(|n| *n >= 6 && !is_list(*n)) {
-        return Some(Order::Together { columns });
+        return Some(ColumnOrder::Together { columns });
     }
     let scored = outputs.iter().enumerate().find_map(|(at, output)| match without_batch(&output.shape, 2) {
         Some(&[rows, 5]) if rows > 1 => Some((at, rows)),
@@ -81,7 +81,7 @@ fn order(outputs: &[OutputShape]) -> Option<Order> {
     });
     if let Some((boxes, rows)) = scored {
         let is_list = |output: &OutputShape| without_batch(&output.shape, 1) == Some(&[rows][..]);
-        return Some(Order::Scored { boxes, classes: outputs.iter().position(is_list)? });
+        return Some(ColumnOrder::Scored { boxes, classes: outputs.iter().position(is_list)? });
     }
     let boxes = outputs.iter().position(|o| matches!(without_batch(&o.shape, 2), Some([_, 4])))?;
     let rows = without_batch(&outputs[boxes].shape, 2)?[0];
@@ -99,14 +99,14 @@ fn order(outputs: &[OutputShape]) -> Option<Order> {
     let classes = called(&["class", "label", "cls"]);
     let scores = called(&["score", "conf", "prob"]).filter(|at| Some(*at) != classes);
     match (scores, classes, &lists[..]) {
-        (Some(scores), Some(classes), _) => Some(Order::Apart { boxes, scores, classes }),
+        (Some(scores), Some(classes), _) => Some(ColumnOrder::Apart { boxes, scores, classes }),
         (Some(scores), None, &[a, b]) => {
-            Some(Order::Apart { boxes, scores, classes: if a == scores { b } else { a } })
+            Some(ColumnOrder::Apart { boxes, scores, classes: if a == scores { b } else { a } })
         }
         (None, Some(classes), &[a, b]) => {
-            Some(Order::Apart { boxes, scores: if a == classes { b } else { a }, classes })
+            Some(ColumnOrder::Apart { boxes, scores: if a == classes { b } else { a }, classes })
         }
-        (None, None, &[scores, classes]) => Some(Order::Apart { boxes, scores, classes }),
+        (None, None, &[scores, classes]) => Some(ColumnOrder::Apart { boxes, scores, classes }),
         _ => None,
     }
 }
@@ -114,20 +114,20 @@ fn order(outputs: &[OutputShape]) -> Option<Order> {
 impl Decode for EndToEnd {
     fn decode(&self, outputs: &[Output<'_>], least: f32, found: &mut Found<'_>) {
         match self.order {
-            Order::Together { columns } => {
+            ColumnOrder::Together { columns } => {
                 let [first, score, class] = self.places;
                 let rows = outputs.first().map_or(&[][..], |output| output.values);
                 for row in rows.chunks_exact(columns).filter(|row| row[score] >= least) {
                     self.push_detection(&row[first..first + 4], row[score], row[class], found);
                 }
             }
-            Order::Scored { boxes, classes } => {
+            ColumnOrder::Scored { boxes, classes } => {
                 let rows = outputs[boxes].values.chunks_exact(5).zip(outputs[classes].values);
                 for (row, &class) in rows.filter(|(row, _)| row[4] >= least) {
                     self.push_detection(&row[..4], row[4], class, found);
                 }
             }
-            Order::Apart { boxes, scores, classes } => {
+            ColumnOrder::Apart { boxes, scores, classes } => {
                 let rows = outputs[boxes].values.chunks_exact(4);
                 let sure = outputs[scores].values.iter().zip(outputs[classes].values);
                 for (numbers, (&score, &class)) in rows.zip(sure).filter(|(_, (score, _))| **score >= least) {
@@ -204,16 +204,16 @@ mod tests {
     #[test]
     fn names_that_say_nothing() {
         let shapes = named(&[("812", &[5, 4]), ("813", &[5]), ("814", &[5])]);
-        let Some(Order::Apart { boxes: 0, scores: 1, classes: 2 }) = order(&shapes) else { panic!() };
+        let Some(ColumnOrder::Apart { boxes: 0, scores: 1, classes: 2 }) = order(&shapes) else { panic!() };
         let shapes = named(&[("labels", &[5]), ("boxes", &[5, 4]), ("x", &[5])]);
-        let Some(Order::Apart { boxes: 1, scores: 2, classes: 0 }) = order(&shapes) else { panic!() };
+        let Some(ColumnOrder::Apart { boxes: 1, scores: 2, classes: 0 }) = order(&shapes) else { panic!() };
         let shapes = named(&[("scores", &[1, 20]), ("labels", &[1, 20]), ("boxes", &[1, 20, 4])]);
-        let Some(Order::Apart { boxes: 2, scores: 0, classes: 1 }) = order(&shapes) else { panic!() };
+        let Some(ColumnOrder::Apart { boxes: 2, scores: 0, classes: 1 }) = order(&shapes) else { panic!() };
         assert!(order(&named(&[("boxes", &[1, 5, 4]), ("scores", &[1, 5, 80])])).is_none());
         assert!(order(&named(&[("boxes", &[1, 300, 5])])).is_none());
         let five = named(&[("boxes", &[1, 5, 4]), ("scores", &[1, 5]), ("labels", &[1, 5])]);
-        let Some(Order::Apart { boxes: 0, scores: 1, classes: 2 }) = order(&five) else { panic!() };
+        let Some(ColumnOrder::Apart { boxes: 0, scores: 1, classes: 2 }) = order(&five) else { panic!() };
         let masks = named(&[("labels", &[1, 100]), ("dets", &[1, 100, 5]), ("masks", &[1, 100, 28, 28])]);
-        let Some(Order::Scored { boxes: 1, classes: 0 }) = order(&masks) else { panic!() };
+        let Some(ColumnOrder::Scored { boxes: 1, classes: 0 }) = order(&masks) else { panic!() };
     }
 }

@@ -49,12 +49,12 @@ pub fn decoder(
 /// What the tests of the families share.
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::card::{Activation, Background};
-    use super::super::network::{Layout, Output};
+    use super::super::card::{Activation, BackgroundColumn};
+    use super::super::network::{Output, TensorLayout};
     use super::*;
 
     pub fn input(width: u32, height: u32) -> InputShape {
-        InputShape { name: "image".into(), width, height, layout: Layout::Nchw }
+        InputShape { name: "image".into(), width, height, layout: TensorLayout::Nchw }
     }
 
     pub fn of_shapes(shapes: &[&[usize]]) -> Vec<OutputShape> {
@@ -122,7 +122,7 @@ pub(super) mod tests {
         assert_eq!(classes(false, 0.1).len(), 3);
         assert_eq!(classes(true, 0.6), []);
         let mut last = Vec::new();
-        for_each_sure_class(&row, Activation::Softmax, Background::Last, 0.3, |class, score| {
+        for_each_sure_class(&row, Activation::Softmax, BackgroundColumn::Last, 0.3, |class, score| {
             last.push((class, score))
         });
         let [(1, score)] = last[..] else { panic!("{last:?}") };
@@ -132,7 +132,7 @@ pub(super) mod tests {
     #[test]
     fn what_is_no_number_is_no_score() {
         for activation in [Activation::None, Activation::Sigmoid, Activation::Softmax] {
-            for_each_sure_class(&[f32::NAN; 3], activation, Background::None, 0.1, |_, _| {
+            for_each_sure_class(&[f32::NAN; 3], activation, BackgroundColumn::None, 0.1, |_, _| {
                 panic!("{activation:?}")
             });
         }

@@ -2,14 +2,14 @@
 //! normalised, in one pass over the rows.
 //!
 //! What depends on sizes alone (which pixels go into which, and how much of each) is worked out when
-//! the size changes, so that a look allocates nothing.
+//! the size changes, so that a detection allocates nothing.
 
-use super::light::Light;
+use super::light::GainOffset;
 use super::resize::Resize;
 use crate::media::SmallImage;
 use crate::vision::geometry::Bounds;
 use crate::vision::onnx::card::{self, Colours, InputCard, InputPlacement};
-use crate::vision::onnx::network::{InputShape, Layout};
+use crate::vision::onnx::network::{InputShape, TensorLayout};
 
 /// Where the picture lies in a network's input, in pixels of that.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,8 +39,13 @@ impl Fit {
 
 /// Which part of an input of `width` × `height` a picture of `of.0` × `of.1` pixels takes: left,
 /// top, width and height.
-pub fn picture_rect(resize: card::Resize, width: u32, height: u32, of: (u32, u32)) -> (u32, u32, u32, u32) {
-    let card::Resize::Letterbox { place, .. } = resize else { return (0, 0, width, height) };
+pub fn picture_rect(
+    resize: card::ResizeMode,
+    width: u32,
+    height: u32,
+    of: (u32, u32),
+) -> (u32, u32, u32, u32) {
+    let card::ResizeMode::Letterbox { place, .. } = resize else { return (0, 0, width, height) };
     let (of_width, of_height) = (f64::from(of.0.max(1)), f64::from(of.1.max(1)));
     let scale = (f64::from(width) / of_width).min(f64::from(height) / of_height);
     let inner = |of: f64, most: u32| ((of * scale).round() as u32).clamp(1, most);
@@ -85,8 +90,8 @@ type Sizes = [usize; 6];
 pub struct Letterbox {
     width: usize,
     height: usize,
-    layout: Layout,
-    resize: card::Resize,
+    layout: TensorLayout,
+    resize: card::ResizeMode,
     /// In the network's order.
     channels: [Channel; 3],
     made_for: Sizes,
@@ -94,7 +99,7 @@ pub struct Letterbox {
     luma: Resize,
     /// Blue minus luma, red minus luma.
     chroma: [Resize; 2],
-    light: Light,
+    light: GainOffset,
     tensor: Vec<f32>,
 }
 
@@ -120,7 +125,7 @@ impl Letterbox {
             inner: (0, 0, 0, 0),
             luma: Resize::default(),
             chroma: [Resize::default(), Resize::default()],
-            light: Light::default(),
+            light: GainOffset::default(),
             tensor: vec![0.0; input.width as usize * input.height as usize * 3],
         }
     }
@@ -131,7 +136,7 @@ impl Letterbox {
     }
 
     /// Makes the input out of `image`, in this light, and says where it lies in it.
-    pub fn fill(&mut self, image: &SmallImage, light: Light) -> Fit {
+    pub fn fill(&mut self, image: &SmallImage, light: GainOffset) -> Fit {
         self.light = light;
         self.plan(image);
         self.write(image);
@@ -171,10 +176,10 @@ impl Letterbox {
     fn write_row(&mut self, begin: usize, width: usize) {
         let [u, v] = &self.chroma;
         let [y, u, v] = [&self.luma, u, v].map(|plane| &plane.last_row().as_flattened()[..width]);
-        let Light { gain, offset } = self.light;
+        let GainOffset { gain, offset } = self.light;
         let planes = y.iter().map(|y| y * gain + offset).zip(u).zip(v);
         match self.layout {
-            Layout::Nchw => {
+            TensorLayout::Nchw => {
                 let tensor = self.tensor.chunks_exact_mut(self.width * self.height);
                 for (plane, channel) in tensor.zip(self.channels) {
                     for (to, ((y, &u), &v)) in plane[begin..begin + width].iter_mut().zip(planes.clone()) {
@@ -182,7 +187,7 @@ impl Letterbox {
                     }
                 }
             }
-            Layout::Nhwc => {
+            TensorLayout::Nhwc => {
                 let [first, second, third] = self.channels;
                 let (pixels, _) = self.tensor[begin * 3..(begin + width) * 3].as_chunks_mut::<3>();
                 for (pixel, ((y, &u), &v)) in pixels.iter_mut().zip(planes) {
@@ -213,7 +218,7 @@ impl Letterbox {
             Resize::new(chroma.0, chroma.1, luma, (width, height))
         });
         self.made_for = sizes;
-        if let card::Resize::Letterbox { pad, .. } = self.resize {
+        if let card::ResizeMode::Letterbox { pad, .. } = self.resize {
             self.fill_gray(f32::from(pad));
         }
     }
@@ -223,12 +228,12 @@ impl Letterbox {
         let colours = self.channels.map(|channel| channel.normalise(grey));
         let pixels = self.width * self.height;
         match self.layout {
-            Layout::Nchw => {
+            TensorLayout::Nchw => {
                 for (plane, colour) in self.tensor.chunks_exact_mut(pixels.max(1)).zip(colours) {
                     plane.fill(colour);
                 }
             }
-            Layout::Nhwc => {
+            TensorLayout::Nhwc => {
                 self.tensor.chunks_exact_mut(3).for_each(|pixel| pixel.copy_from_slice(&colours));
             }
         }
@@ -237,7 +242,7 @@ impl Letterbox {
 
 #[cfg(test)]
 mod tests {
-    use super::card::Resize;
+    use super::card::ResizeMode;
     use super::*;
     use crate::base::ClockTime;
 
@@ -261,11 +266,11 @@ mod tests {
         }
     }
 
-    fn input(width: u32, height: u32, layout: Layout) -> InputShape {
+    fn input(width: u32, height: u32, layout: TensorLayout) -> InputShape {
         InputShape { name: "image".into(), width, height, layout }
     }
 
-    fn card(resize: card::Resize) -> InputCard {
+    fn card(resize: card::ResizeMode) -> InputCard {
         InputCard {
             size: None,
             layout: None,
@@ -286,8 +291,8 @@ mod tests {
     #[test]
     fn the_same_size_changes_nothing() {
         let image = image(4, 2, (2, 1), |x, y| (10 * x + 100 * y) as u8);
-        let mut letterbox = Letterbox::new(&input(4, 2, Layout::Nchw), &card(Resize::Stretch));
-        let fit = letterbox.fill(&image, Light::default());
+        let mut letterbox = Letterbox::new(&input(4, 2, TensorLayout::Nchw), &card(ResizeMode::Stretch));
+        let fit = letterbox.fill(&image, GainOffset::default());
         assert_eq!(fit, Fit { left: 0.0, top: 0.0, width: 4.0, height: 2.0 });
         let plane = [0.0, 10.0, 20.0, 30.0, 100.0, 110.0, 120.0, 130.0];
         for colour in letterbox.tensor().chunks(8) {
@@ -299,24 +304,24 @@ mod tests {
     fn much_smaller_is_the_mean_of_an_area() {
         // Stripes a pixel wide: between two pixels they would be black or white.
         let image = image(12, 8, (6, 4), |x, _| if x % 2 == 0 { 0 } else { 200 });
-        let mut letterbox = Letterbox::new(&input(3, 2, Layout::Nchw), &card(Resize::Stretch));
-        letterbox.fill(&image, Light::default());
+        let mut letterbox = Letterbox::new(&input(3, 2, TensorLayout::Nchw), &card(ResizeMode::Stretch));
+        letterbox.fill(&image, GainOffset::default());
         close(letterbox.tensor(), &[100.0; 18]);
         // A share that is not whole: 5 pixels into 2.
         let image = self::image(5, 1, (5, 1), |x, _| [0, 50, 100, 150, 200][x]);
-        let mut letterbox = Letterbox::new(&input(2, 1, Layout::Nchw), &card(Resize::Stretch));
-        letterbox.fill(&image, Light::default());
+        let mut letterbox = Letterbox::new(&input(2, 1, TensorLayout::Nchw), &card(ResizeMode::Stretch));
+        letterbox.fill(&image, GainOffset::default());
         close(&letterbox.tensor()[..2], &[40.0, 160.0]);
     }
 
     #[test]
     fn a_little_smaller_and_larger_is_interpolated_between_pixel_middles() {
         let image = image(4, 1, (4, 1), |x, _| [0, 40, 80, 120][x]);
-        let mut letterbox = Letterbox::new(&input(2, 1, Layout::Nchw), &card(Resize::Stretch));
-        letterbox.fill(&image, Light::default());
+        let mut letterbox = Letterbox::new(&input(2, 1, TensorLayout::Nchw), &card(ResizeMode::Stretch));
+        letterbox.fill(&image, GainOffset::default());
         close(&letterbox.tensor()[..2], &[20.0, 100.0]);
-        let mut letterbox = Letterbox::new(&input(8, 1, Layout::Nchw), &card(Resize::Stretch));
-        letterbox.fill(&image, Light::default());
+        let mut letterbox = Letterbox::new(&input(8, 1, TensorLayout::Nchw), &card(ResizeMode::Stretch));
+        letterbox.fill(&image, GainOffset::default());
         close(&letterbox.tensor()[..8], &[0.0, 10.0, 30.0, 50.0, 70.0, 90.0, 110.0, 120.0]);
     }
 
@@ -329,15 +334,15 @@ mod tests {
         let near = |found: &[f32], wanted: [f32; 3]| {
             assert!(found.iter().zip(wanted).all(|(f, w)| (f - w).abs() < 2.0), "{found:?}");
         };
-        let mut nhwc = Letterbox::new(&input(2, 2, Layout::Nhwc), &card(Resize::Stretch));
-        nhwc.fill(&red, Light::default());
+        let mut nhwc = Letterbox::new(&input(2, 2, TensorLayout::Nhwc), &card(ResizeMode::Stretch));
+        nhwc.fill(&red, GainOffset::default());
         nhwc.tensor().chunks(3).for_each(|pixel| near(pixel, [255.0, 0.0, 0.0]));
-        let bgr = InputCard { colours: Colours::Bgr, ..card(Resize::Stretch) };
-        let mut nhwc = Letterbox::new(&input(2, 2, Layout::Nhwc), &bgr);
-        nhwc.fill(&red, Light::default());
+        let bgr = InputCard { colours: Colours::Bgr, ..card(ResizeMode::Stretch) };
+        let mut nhwc = Letterbox::new(&input(2, 2, TensorLayout::Nhwc), &bgr);
+        nhwc.fill(&red, GainOffset::default());
         nhwc.tensor().chunks(3).for_each(|pixel| near(pixel, [0.0, 0.0, 255.0]));
-        let mut nchw = Letterbox::new(&input(2, 2, Layout::Nchw), &bgr);
-        nchw.fill(&red, Light::default());
+        let mut nchw = Letterbox::new(&input(2, 2, TensorLayout::Nchw), &bgr);
+        nchw.fill(&red, GainOffset::default());
         let planes: Vec<f32> = nchw.tensor().chunks(4).map(|plane| plane[3]).collect();
         near(&planes, [0.0, 0.0, 255.0]);
     }
@@ -348,10 +353,10 @@ mod tests {
             colours: Colours::Bgr,
             mean: [10.0, 20.0, 30.0],
             deviation: [1.0, 2.0, 4.0],
-            ..card(Resize::Stretch)
+            ..card(ResizeMode::Stretch)
         };
-        let mut letterbox = Letterbox::new(&input(1, 1, Layout::Nchw), &card);
-        letterbox.fill(&image(1, 1, (0, 0), |_, _| 110), Light::default());
+        let mut letterbox = Letterbox::new(&input(1, 1, TensorLayout::Nchw), &card);
+        letterbox.fill(&image(1, 1, (0, 0), |_, _| 110), GainOffset::default());
         close(letterbox.tensor(), &[100.0, 45.0, 20.0]);
     }
 
@@ -359,9 +364,9 @@ mod tests {
     fn bars_where_the_shapes_differ() {
         let wide = image(8, 4, (4, 2), |_, _| 50);
         for (place, top) in [(InputPlacement::TopLeft, 0), (InputPlacement::Centre, 1)] {
-            let card = card(Resize::Letterbox { place, pad: 114 });
-            let mut letterbox = Letterbox::new(&input(4, 4, Layout::Nchw), &card);
-            let fit = letterbox.fill(&wide, Light::default());
+            let card = card(ResizeMode::Letterbox { place, pad: 114 });
+            let mut letterbox = Letterbox::new(&input(4, 4, TensorLayout::Nchw), &card);
+            let fit = letterbox.fill(&wide, GainOffset::default());
             assert_eq!(fit, Fit { left: 0.0, top: top as f32, width: 4.0, height: 2.0 });
             let rows: Vec<f32> = letterbox.tensor()[..16].chunks(4).map(|row| row[0]).collect();
             let mut wanted = [114.0; 4];
@@ -373,11 +378,11 @@ mod tests {
     }
 
     #[test]
-    fn bars_are_painted_anew_when_the_picture_changes_its_shape() {
-        let card = card(Resize::Letterbox { place: InputPlacement::Centre, pad: 0 });
-        let mut letterbox = Letterbox::new(&input(4, 4, Layout::Nchw), &card);
-        letterbox.fill(&image(8, 4, (4, 2), |_, _| 200), Light::default());
-        letterbox.fill(&image(4, 8, (2, 4), |_, _| 100), Light::default());
+    fn bars_are_painted_again_when_the_picture_changes_its_shape() {
+        let card = card(ResizeMode::Letterbox { place: InputPlacement::Centre, pad: 0 });
+        let mut letterbox = Letterbox::new(&input(4, 4, TensorLayout::Nchw), &card);
+        letterbox.fill(&image(8, 4, (4, 2), |_, _| 200), GainOffset::default());
+        letterbox.fill(&image(4, 8, (2, 4), |_, _| 100), GainOffset::default());
         close(&letterbox.tensor()[..4], &[0.0, 100.0, 100.0, 0.0]);
     }
 
@@ -391,9 +396,9 @@ mod tests {
                 (0, 0),
             ] {
                 let image = image(width, height, chroma, |_, _| 77);
-                let card = card(Resize::Letterbox { place: InputPlacement::Centre, pad: 77 });
-                let mut letterbox = Letterbox::new(&input(16, 9, Layout::Nchw), &card);
-                letterbox.fill(&image, Light::default());
+                let card = card(ResizeMode::Letterbox { place: InputPlacement::Centre, pad: 77 });
+                let mut letterbox = Letterbox::new(&input(16, 9, TensorLayout::Nchw), &card);
+                letterbox.fill(&image, GainOffset::default());
                 close(letterbox.tensor(), &[77.0; 16 * 9 * 3]);
             }
         }

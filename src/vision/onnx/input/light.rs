@@ -14,23 +14,23 @@ const STEP: usize = 3;
 
 /// Luma × `gain` + `offset`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Light {
+pub struct GainOffset {
     /// Levels a level.
     pub gain: f32,
     /// Levels.
     pub offset: f32,
 }
 
-impl Default for Light {
+impl Default for GainOffset {
     /// As it is.
-    fn default() -> Light {
-        Light { gain: 1.0, offset: 0.0 }
+    fn default() -> GainOffset {
+        GainOffset { gain: 1.0, offset: 0.0 }
     }
 }
 
-impl Light {
+impl GainOffset {
     /// What stretches the luma of `image`: its darkest part becomes black.
-    pub fn contrast_stretch(image: &SmallImage) -> Light {
+    pub fn contrast_stretch(image: &SmallImage) -> GainOffset {
         let mut counts = [0_u32; 256];
         for &y in image.y.iter().step_by(STEP) {
             counts[usize::from(y)] += 1;
@@ -46,7 +46,7 @@ impl Light {
         };
         let (dark, light) = (level(DARKEST), level(LIGHTEST));
         let gain = (LEVELS / (light - dark).max(1.0)).min(MOST_GAIN);
-        if gain <= 1.0 { Light::default() } else { Light { gain, offset: -dark * gain } }
+        if gain <= 1.0 { GainOffset::default() } else { GainOffset { gain, offset: -dark * gain } }
     }
 }
 
@@ -54,20 +54,20 @@ impl Light {
 mod tests {
     use super::*;
 
-    fn light(levels: impl Iterator<Item = u8>) -> Light {
+    fn light(levels: impl Iterator<Item = u8>) -> GainOffset {
         let y: Vec<u8> = levels.collect();
-        Light::contrast_stretch(&SmallImage { width: y.len(), y, ..SmallImage::empty() })
+        GainOffset::contrast_stretch(&SmallImage { width: y.len(), y, ..SmallImage::empty() })
     }
 
     #[test]
     fn a_well_exposed_picture_stays_as_it_is() {
-        assert_eq!(light((0..3000).map(|n| if n % 2 == 0 { 0 } else { 255 })), Light::default());
+        assert_eq!(light((0..3000).map(|n| if n % 2 == 0 { 0 } else { 255 })), GainOffset::default());
     }
 
     #[test]
     fn a_dull_one_is_stretched_and_a_black_one_not_beyond_measure() {
         let dull = light((0..3000).map(|n| if n % 2 == 0 { 100 } else { 200 }));
-        assert_eq!(dull, Light { gain: 1.92, offset: -192.0 });
+        assert_eq!(dull, GainOffset { gain: 1.92, offset: -192.0 });
         assert_eq!(light((0..3000).map(|_| 7)).gain, MOST_GAIN);
     }
 }

@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 
 use super::depthwise_rows::{Depthwise, MOST_ROWS};
-use super::layout::Geometry;
+use super::layout::ConvGeometry;
 use super::product::{Pixels, Product};
 use super::vector::Instructions;
 
@@ -26,7 +26,7 @@ pub enum First {
     Product(Product),
     /// A convolution of few channels, as a product: the numbers that a pixel's kernel sees, tap after tap of
     /// every channel, are gathered first. This picture is in the order channel, row, column.
-    Gathered(Geometry, Product),
+    Gathered(ConvGeometry, Product),
 }
 
 /// Convolutions one behind the other.
@@ -47,7 +47,7 @@ thread_local! {
 impl Block {
     /// One of a depthwise convolution and what is before and behind it. `None` if they do not fit together.
     pub fn new(first: First, depthwise: Depthwise, last: Option<Product>) -> Option<Block> {
-        let Geometry { input: plane, output, .. } = *depthwise.geometry();
+        let ConvGeometry { input: plane, output, .. } = *depthwise.geometry();
         let channels = depthwise.channels();
         let fits = match &first {
             First::Input => true,
@@ -137,7 +137,7 @@ impl Block {
         output: &mut [f32],
         [ring, gathered, between]: &mut [Vec<f32>; 3],
     ) {
-        let Geometry { input: [height, in_width], output: [_, width], kernel, stride, before, .. } =
+        let ConvGeometry { input: [height, in_width], output: [_, width], kernel, stride, before, .. } =
             *depthwise.geometry();
         let [_, _, channels] = self.output_shape();
         let step = depthwise.pixel_stride();
@@ -234,8 +234,8 @@ impl Block {
 
 /// Gathers what the kernels of the pixels of row `y` see, `takes` numbers each: channel after channel, in
 /// each row by row. `line` must hold zeros.
-fn gather_row(geometry: &Geometry, input: &[f32], y: usize, takes: usize, line: &mut [f32]) {
-    let Geometry { input: [height, width], kernel, stride, dilation, before, .. } = *geometry;
+fn gather_row(geometry: &ConvGeometry, input: &[f32], y: usize, takes: usize, line: &mut [f32]) {
+    let ConvGeometry { input: [height, width], kernel, stride, dilation, before, .. } = *geometry;
     for tap in 0..takes {
         let (channel, at) = (tap / (kernel[0] * kernel[1]), tap % (kernel[0] * kernel[1]));
         let (down, right) = (at / kernel[1] * dilation[0], at % kernel[1] * dilation[1]);
@@ -281,7 +281,7 @@ mod tests {
 
     /// A depthwise convolution of a picture in the order row, column, channel, as it is written in books.
     fn plainly(
-        geometry: &Geometry,
+        geometry: &ConvGeometry,
         channels: usize,
         weights: &[f32],
         bias: &[f32],
@@ -324,7 +324,7 @@ mod tests {
         ] {
             let before = side / 2;
             let output = size.map(|size| (size + 2 * before - side) / stride + 1);
-            let geometry = Geometry {
+            let geometry = ConvGeometry {
                 input: size,
                 output,
                 kernel: [side; 2],
@@ -373,7 +373,7 @@ mod tests {
 
     #[test]
     fn parts_that_do_not_fit_are_refused() {
-        let geometry = Geometry {
+        let geometry = ConvGeometry {
             input: [4, 4],
             output: [4, 4],
             kernel: [3, 3],
@@ -384,8 +384,8 @@ mod tests {
         let depthwise =
             |geometry, weights| Depthwise::new(geometry, &vec![0.0; weights], &[0.0; 2], Limits::NONE);
         assert!(depthwise(geometry, 17).is_none());
-        assert!(depthwise(Geometry { dilation: [2, 1], ..geometry }, 18).is_none());
-        assert!(depthwise(Geometry { output: [usize::MAX, 4], ..geometry }, 18).is_none());
+        assert!(depthwise(ConvGeometry { dilation: [2, 1], ..geometry }, 18).is_none());
+        assert!(depthwise(ConvGeometry { output: [usize::MAX, 4], ..geometry }, 18).is_none());
         let depthwise = depthwise(geometry, 18).expect("sizes that fit");
         let product =
             |takes: usize, gives| Product::new(&vec![0.0; takes * gives], &vec![0.0; gives], Limits::NONE);

@@ -5,7 +5,7 @@
 //! are made at a time, sixteen pixels of a row at a time, straight from the picture.
 
 use super::kernel::Kernel;
-use super::layout::{Geometry, Limits, PlaneLayout, add};
+use super::layout::{ConvGeometry, Limits, PlaneLayout, add};
 
 /// Channels that are made together.
 const TOGETHER: usize = 4;
@@ -16,7 +16,7 @@ pub const PIXELS: usize = 16;
 /// A dense convolution with its weights: the sum, plus the bias, within limits.
 #[derive(Debug, Clone)]
 pub struct Dense {
-    geometry: Geometry,
+    geometry: ConvGeometry,
     layout: PlaneLayout,
     /// For every [`TOGETHER`] channels, for every tap, the weights of these channels.
     weights: Vec<[f32; TOGETHER]>,
@@ -31,7 +31,7 @@ impl Dense {
     /// One with as many channels as `bias` has numbers. `weights` are in the order channel that comes
     /// out, channel that goes in, row, column. `None` if the sizes do not fit together, or if a row that
     /// comes out is narrower than [`PIXELS`].
-    pub fn new(geometry: Geometry, weights: &[f32], bias: Vec<f32>, limits: Limits) -> Option<Dense> {
+    pub fn new(geometry: ConvGeometry, weights: &[f32], bias: Vec<f32>, limits: Limits) -> Option<Dense> {
         let layout = PlaneLayout::new(geometry)?;
         let count = weights.len().checked_div(bias.len())?;
         let area = geometry.kernel[0] * geometry.kernel[1];
@@ -153,7 +153,7 @@ mod tests {
         for (side, stride) in [(1, 1), (3, 1), (3, 2)] {
             let (input, before) = ([9, 40], side / 2);
             let output = input.map(|size| (size + 2 * before - side) / stride + 1);
-            let geometry = Geometry {
+            let geometry = ConvGeometry {
                 input,
                 output,
                 kernel: [side; 2],
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn sizes_that_do_not_fit_are_refused() {
-        let geometry = Geometry {
+        let geometry = ConvGeometry {
             input: [8, 32],
             output: [8, 32],
             kernel: [3, 3],
@@ -196,7 +196,7 @@ mod tests {
         assert!(new(geometry, 36).is_some());
         assert!(new(geometry, 35).is_none());
         assert!(new(geometry, 0).is_none());
-        assert!(new(Geometry { output: [8, 15], ..geometry }, 36).is_none(), "left to the engine");
+        assert!(new(ConvGeometry { output: [8, 15], ..geometry }, 36).is_none(), "left to the engine");
         assert!(Dense::new(geometry, &[], Vec::new(), Limits::NONE).is_none());
     }
 }

@@ -12,7 +12,7 @@
 //! the answer does not depend on how channels are shared among threads.
 
 use super::kernel::Kernel;
-use super::layout::{Geometry, LANES, Limits, PlaneLayout, add};
+use super::layout::{ConvGeometry, LANES, Limits, PlaneLayout, add};
 
 /// A depthwise convolution with its weights: the sum, plus the bias, within limits.
 #[derive(Debug, Clone)]
@@ -29,14 +29,19 @@ pub struct Depthwise {
 
 impl Depthwise {
     /// One with as many channels as `bias` has numbers; `None` if the sizes do not fit together.
-    pub fn new(geometry: Geometry, weights: Vec<f32>, bias: Vec<f32>, limits: Limits) -> Option<Depthwise> {
+    pub fn new(
+        geometry: ConvGeometry,
+        weights: Vec<f32>,
+        bias: Vec<f32>,
+        limits: Limits,
+    ) -> Option<Depthwise> {
         let layout = PlaneLayout::new(geometry)?;
         let taps: Vec<usize> = layout.tap_offsets().collect();
         let fits = Some(weights.len()) == taps.len().checked_mul(bias.len());
         fits.then_some(Depthwise { layout, weights, bias, limits, taps })
     }
 
-    fn geometry(&self) -> &Geometry {
+    fn geometry(&self) -> &ConvGeometry {
         self.layout.geometry()
     }
 }
@@ -75,7 +80,7 @@ impl Depthwise {
     /// `FUSED`: multiply and add in one instruction, which must exist: without it it is a slow call.
     #[inline(always)]
     fn run_as<const FUSED: bool>(&self, first: usize, input: &[f32], output: &mut [f32]) {
-        let Geometry { kernel, stride, dilation, .. } = *self.geometry();
+        let ConvGeometry { kernel, stride, dilation, .. } = *self.geometry();
         match (kernel, stride, dilation) {
             ([3, 3], [1, 1], [1, 1]) => self.run_sized::<3, 1, FUSED>(first, input, output),
             ([3, 3], [2, 2], [1, 1]) => self.run_sized::<3, 2, FUSED>(first, input, output),
@@ -94,7 +99,7 @@ impl Depthwise {
         input: &[f32],
         output: &mut [f32],
     ) {
-        let Geometry { input: size, output: out_size, kernel, stride, .. } = *self.geometry();
+        let ConvGeometry { input: size, output: out_size, kernel, stride, .. } = *self.geometry();
         let count = kernel[0] * kernel[1];
         let mut laid_out = vec![0.0; self.layout.len()];
         let inputs = input.chunks_exact(size[0] * size[1]);
@@ -195,7 +200,7 @@ mod tests {
         for (side, stride, dilation) in [(3, 1, 1), (3, 2, 1), (5, 1, 1), (5, 2, 1), (3, 1, 2), (2, 3, 1)] {
             let (input, before) = ([19, 21], side / 2 * dilation);
             let output = input.map(|size| (size + 2 * before - (side - 1) * dilation - 1) / stride + 1);
-            let geometry = Geometry {
+            let geometry = ConvGeometry {
                 input,
                 output,
                 kernel: [side; 2],
@@ -224,7 +229,7 @@ mod tests {
 
     #[test]
     fn sizes_that_do_not_fit_are_refused() {
-        let geometry = Geometry {
+        let geometry = ConvGeometry {
             input: [4, 4],
             output: [4, 4],
             kernel: [3, 3],
@@ -237,7 +242,7 @@ mod tests {
         };
         assert!(new(geometry, 18, 2).is_some());
         assert!(new(geometry, 17, 2).is_none());
-        assert!(new(Geometry { stride: [0, 1], ..geometry }, 18, 2).is_none());
-        assert!(new(Geometry { output: [usize::MAX, 4], stride: [2, 1], ..geometry }, 18, 2).is_none());
+        assert!(new(ConvGeometry { stride: [0, 1], ..geometry }, 18, 2).is_none());
+        assert!(new(ConvGeometry { output: [usize::MAX, 4], stride: [2, 1], ..geometry }, 18, 2).is_none());
     }
 }

@@ -1,7 +1,7 @@
 //! Depthwise convolution of pictures in the order row, column, channel, a row at a time: what stands in the middle
 //! of a [`Block`](super::block::Block). Some channels of a pixel are one vector.
 
-use super::layout::{Geometry, Limits};
+use super::layout::{ConvGeometry, Limits};
 use super::product::{BLOCK, Lanes, blocks_of};
 use super::vector::{Instructions, Vector, compiled_for};
 
@@ -11,7 +11,7 @@ pub const MOST_ROWS: usize = 8;
 /// A depthwise convolution with its weights: the sum, plus the bias, within limits.
 #[derive(Debug, Clone)]
 pub struct Depthwise {
-    geometry: Geometry,
+    geometry: ConvGeometry,
     /// For every block of channels, tap after tap.
     weights: Vec<Lanes>,
     /// For every block of channels.
@@ -23,8 +23,8 @@ pub struct Depthwise {
 impl Depthwise {
     /// One with as many channels as `bias` has numbers; `weights` are kernel after kernel, row by row. `None`
     /// if the sizes do not fit together or the kernel is dilated or too high.
-    pub fn new(geometry: Geometry, weights: &[f32], bias: &[f32], limits: Limits) -> Option<Depthwise> {
-        let Geometry { input, output, kernel, stride, dilation, before } = geometry;
+    pub fn new(geometry: ConvGeometry, weights: &[f32], bias: &[f32], limits: Limits) -> Option<Depthwise> {
+        let ConvGeometry { input, output, kernel, stride, dilation, before } = geometry;
         let taps = kernel[0].checked_mul(kernel[1])?;
         let some = [input, output, kernel, stride].iter().flatten().all(|&size| size > 0);
         // Every window begins in the picture or in the zeros before it.
@@ -42,7 +42,7 @@ impl Depthwise {
     }
 
     /// The sizes.
-    pub fn geometry(&self) -> &Geometry {
+    pub fn geometry(&self) -> &ConvGeometry {
         &self.geometry
     }
 
@@ -58,7 +58,7 @@ impl Depthwise {
 
     /// Pixels of a row with the zeros before and behind it.
     pub(in crate::vision::onnx) fn row_pixels(&self) -> usize {
-        let Geometry { input, output, kernel, stride, before, .. } = self.geometry;
+        let ConvGeometry { input, output, kernel, stride, before, .. } = self.geometry;
         (before[1] + input[1]).max((output[1] - 1) * stride[1] + kernel[1])
     }
 
@@ -72,7 +72,7 @@ impl Depthwise {
         output: &mut [f32],
         step: usize,
     ) {
-        let Geometry { output: [_, width], kernel, .. } = self.geometry;
+        let ConvGeometry { output: [_, width], kernel, .. } = self.geometry;
         let room = step.min(self.pixel_stride());
         assert!(rows.len() == kernel[0] && step >= self.channels);
         assert!(rows.iter().all(|row| row + self.row_pixels() * self.pixel_stride() <= input.len()));
@@ -98,7 +98,7 @@ struct RowCall<'a> {
 /// The processor must have the vector's instructions, and all rows must lie within the numbers of the call.
 #[inline(always)]
 unsafe fn depthwise_row<V: Vector, const B: usize>(call: RowCall<'_>) {
-    let Geometry { kernel, stride, .. } = call.depthwise.geometry;
+    let ConvGeometry { kernel, stride, .. } = call.depthwise.geometry;
     // SAFETY: The caller's promise; the side is the kernel's.
     unsafe {
         match (kernel, stride[1]) {
@@ -149,7 +149,7 @@ unsafe fn row_sized<V: Vector, const SIDE: usize>(call: &RowCall<'_>, stride: us
 #[inline(always)]
 unsafe fn row_of_any<V: Vector>(call: &RowCall<'_>) {
     let depthwise = call.depthwise;
-    let Geometry { output, kernel, stride, .. } = depthwise.geometry;
+    let ConvGeometry { output, kernel, stride, .. } = depthwise.geometry;
     let step = depthwise.pixel_stride();
     for channel in (0..call.room).step_by(V::LANES) {
         let (block, lane) = (channel / BLOCK, channel % BLOCK);

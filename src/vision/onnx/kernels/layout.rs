@@ -8,7 +8,7 @@ pub const LANES: usize = 8;
 
 /// Sizes of a convolution, in elements. The picture is in the order channel, row, column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Geometry {
+pub struct ConvGeometry {
     /// Rows and columns of a channel that goes in.
     pub input: [usize; 2],
     /// Rows and columns of a channel that comes out.
@@ -26,7 +26,7 @@ pub struct Geometry {
 /// How one channel is laid out.
 #[derive(Debug, Clone)]
 pub struct PlaneLayout {
-    geometry: Geometry,
+    geometry: ConvGeometry,
     /// Columns of every phase. Vectors may reach beyond the last: what they find there is computed and
     /// thrown away.
     columns: usize,
@@ -36,8 +36,8 @@ pub struct PlaneLayout {
 
 impl PlaneLayout {
     /// The layout for a convolution; `None` if one of its sizes is 0 or too large to be counted.
-    pub fn new(geometry: Geometry) -> Option<PlaneLayout> {
-        let Geometry { input, output, kernel, stride, dilation, before } = geometry;
+    pub fn new(geometry: ConvGeometry) -> Option<PlaneLayout> {
+        let ConvGeometry { input, output, kernel, stride, dilation, before } = geometry;
         if [input, output, kernel, stride, dilation].iter().flatten().any(|&size| size == 0) {
             return None;
         }
@@ -52,7 +52,7 @@ impl PlaneLayout {
     }
 
     /// The sizes it is for.
-    pub fn geometry(&self) -> &Geometry {
+    pub fn geometry(&self) -> &ConvGeometry {
         &self.geometry
     }
 
@@ -78,7 +78,7 @@ impl PlaneLayout {
 
     /// Where every tap of the kernel begins to read, row by row of the kernel.
     pub fn tap_offsets(&self) -> impl Iterator<Item = usize> + use<'_> {
-        let Geometry { kernel, stride, dilation, .. } = self.geometry;
+        let ConvGeometry { kernel, stride, dilation, .. } = self.geometry;
         (0..kernel[0] * kernel[1]).map(move |tap| {
             let (down, right) = (tap / kernel[1] * dilation[0], tap % kernel[1] * dilation[1]);
             right % stride[1] * self.phase_len() + down * self.columns + right / stride[1]
@@ -88,7 +88,7 @@ impl PlaneLayout {
     /// Lays a channel out. The border must be zero, which this never changes.
     #[inline(always)]
     pub fn pad_plane(&self, plane: &[f32], laid_out: &mut [f32]) {
-        let Geometry { input: size, stride, before, .. } = self.geometry;
+        let ConvGeometry { input: size, stride, before, .. } = self.geometry;
         for (y, row) in plane.chunks_exact(size[1]).enumerate() {
             let y = y + before[0];
             for phase in 0..stride[1] {

@@ -38,7 +38,7 @@ pub enum NetworkError {
     /// The file leaves the picture's size open and none was asked for.
     #[error("the file leaves the size of the picture open: say which width and height to use")]
     SizeOpen,
-    /// The network cannot look at pictures of this size.
+    /// The network does not take inputs of this size.
     #[error("the network cannot look at pictures of {width}×{height}: {reason}")]
     WrongSize {
         /// Pixels in a row.

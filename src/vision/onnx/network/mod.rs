@@ -30,7 +30,7 @@ use error::{NetworkError, not_onnx_error, too_large_error};
 /// second is a tenth of it.
 const MOST_FILE_BYTES: usize = 256 << 20;
 
-/// The widest and highest picture a network may look at, in pixels.
+/// The largest width and height of a network's input, in pixels.
 const LONGEST_SIDE: u32 = 4096;
 
 /// ONNX's own numbers of the element types that are spoken of here (onnx.proto, `TensorProto.DataType`).
@@ -42,7 +42,7 @@ mod element {
 
 /// The order of the numbers of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layout {
+pub enum TensorLayout {
     /// All of the first colour row by row, then all of the second, then the third.
     Nchw,
     /// Pixel by pixel, row by row; the three colours of a pixel lie together.
@@ -59,7 +59,7 @@ pub struct InputShape {
     /// Rows.
     pub height: u32,
     /// The order of its numbers.
-    pub layout: Layout,
+    pub layout: TensorLayout,
 }
 
 impl InputShape {
@@ -76,8 +76,8 @@ impl InputShape {
     fn dimensions(&self) -> [usize; 4] {
         let (width, height) = (self.width as usize, self.height as usize);
         match self.layout {
-            Layout::Nchw => [1, 3, height, width],
-            Layout::Nhwc => [1, height, width, 3],
+            TensorLayout::Nchw => [1, 3, height, width],
+            TensorLayout::Nhwc => [1, height, width, 3],
         }
     }
 }
@@ -141,21 +141,21 @@ impl<'a> Outputs<'a> {
 
 /// What a file says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origin {
+pub struct OnnxHeader {
     /// The program that wrote it, such as `pytorch`.
     pub producer: String,
     /// Names and values (`metadata_props`), as whoever exported it wrote them.
     pub properties: Vec<(String, String)>,
 }
 
-/// A network that is ready to look at pictures of one size.
+/// A network that is ready for inputs of one size.
 pub struct Network {
     plan: Arc<TypedSimplePlan<TypedModel>>,
     input: InputShape,
     /// The element type the file's first operator takes.
     takes: DatumType,
     outputs: Vec<OutputShape>,
-    origin: Origin,
+    origin: OnnxHeader,
     /// What the last run gave.
     given: Vec<Tensor>,
     /// How long it took.
@@ -174,7 +174,7 @@ impl std::fmt::Debug for Network {
 impl Network {
     /// Makes a network of the bytes of an ONNX file.
     ///
-    /// `size` is the width and height, in pixels, of the pictures it will look at; `None` takes the
+    /// `size` is the width and height, in pixels, of its input; `None` takes the
     /// file's own. A network of convolutions only can look at other sizes than the file's; its outputs
     /// then have other shapes. `threads` (at least 1) share the work of one picture.
     ///
@@ -196,7 +196,7 @@ impl Network {
     }
 
     /// What its file says of itself.
-    pub fn origin(&self) -> &Origin {
+    pub fn origin(&self) -> &OnnxHeader {
         &self.origin
     }
 
@@ -261,7 +261,7 @@ impl Network {
     }
 }
 
-impl Origin {
+impl OnnxHeader {
     /// Width and height of the pictures it was trained on: `imgsz`, one number or rows and columns.
     fn size(&self) -> Option<(u32, u32)> {
         let (_, value) = self.properties.iter().find(|(name, _)| name == "imgsz")?;
@@ -282,7 +282,7 @@ fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Networ
         .map_err(|error| NetworkError::NotOnnx { reason: format!("{error:#}") })?;
     let properties =
         std::mem::take(&mut file.metadata_props).into_iter().map(|of| (of.key, of.value)).collect();
-    let origin = Origin { producer: file.producer_name.clone(), properties };
+    let origin = OnnxHeader { producer: file.producer_name.clone(), properties };
     let graph = file.graph.as_mut().ok_or_else(|| not_onnx_error("it holds no graph"))?;
     surgery::drop_absent_inputs(graph);
     surgery::plain_resizes(graph)?;
@@ -417,10 +417,10 @@ fn find_input(graph: &mut pb::GraphProto, size: Option<(u32, u32)>) -> Result<In
         None => return Err(no_picture("the file does not say what it takes".to_owned())),
     };
     let (layout, height, width) = match dimensions[..] {
-        [None | Some(1), Some(3), height, width] => (Layout::Nchw, height, width),
-        [None | Some(1), height, width, Some(3)] => (Layout::Nhwc, height, width),
+        [None | Some(1), Some(3), height, width] => (TensorLayout::Nchw, height, width),
+        [None | Some(1), height, width, Some(3)] => (TensorLayout::Nhwc, height, width),
         // All of it open, as Transformers' own exporter writes it.
-        [None | Some(1), None, height, width] => (Layout::Nchw, height, width),
+        [None | Some(1), None, height, width] => (TensorLayout::Nchw, height, width),
         _ => {
             let words: Vec<String> =
                 dimensions.iter().map(|d| d.map_or("?".to_owned(), |d| d.to_string())).collect();

@@ -22,7 +22,7 @@ use super::error::NetworkError;
 use crate::vision::onnx::kernels::dense::Dense;
 use crate::vision::onnx::kernels::depthwise::Depthwise;
 use crate::vision::onnx::kernels::kernel::{Kernel, MaxPool, Repeat};
-use crate::vision::onnx::kernels::layout::{Geometry, Limits};
+use crate::vision::onnx::kernels::layout::{ConvGeometry, Limits};
 use crate::vision::onnx::kernels::silu::Silu;
 
 /// The most products to one output of a dense convolution that our own kernel computes faster than the
@@ -254,7 +254,7 @@ pub fn integer_resizes(graph: &pb::GraphProto) -> Vec<String> {
 
 /// A convolution of floats of one picture in the order channel, row, column, with its weights.
 pub struct Convolution {
-    pub geometry: Geometry,
+    pub geometry: ConvGeometry,
     /// In the order channel that comes out, channel that goes in, row, column.
     pub weights: Vec<f32>,
     pub bias: Vec<f32>,
@@ -281,7 +281,7 @@ impl Convolution {
             bias = vec![one; pool.output_channels];
         }
         let padding = pool.computed_padding(&input);
-        let geometry = Geometry {
+        let geometry = ConvGeometry {
             input,
             output,
             kernel: [pool.kernel_shape[0], pool.kernel_shape[1]],

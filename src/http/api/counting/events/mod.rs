@@ -27,7 +27,7 @@ mod sse;
 
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Response};
-use sse::{Counted, Session, Throttled};
+use sse::{CountedEvent, SseSession, Throttled};
 use tokio::sync::mpsc;
 
 use crate::http::request::handler::Request;
@@ -126,12 +126,12 @@ pub async fn events(request: Request) -> Result<Response<Body>, Problem> {
     place::take_place(site, &request.link, Use::Events, LISTENERS)?;
     let counted = match counting {
         Some(Ok((counting, counts, counts_db))) => {
-            Some(Counted::new(&counting, counts, counts_db, after).await?)
+            Some(CountedEvent::new(&counting, counts, counts_db, after).await?)
         }
         _ => None,
     };
     let (pieces, body) = mpsc::channel(WAITING);
-    let talk = Session {
+    let talk = SseSession {
         counted,
         states: site.pipeline.states(),
         media: media.and_then(Result::ok).map(|media| Throttled::new(media.status())),

@@ -1,6 +1,6 @@
 //! The crossings of counts.db from one id on, of all scenes, for those who were away or too slow.
 
-use crate::store::{Crossing, CrossingsQuery, Reader, Scene, StoreError};
+use crate::store::{CountsReader, Crossing, CrossingsQuery, Scene, StoreError};
 
 /// Crossings that are read from counts.db at once: some 40 kB.
 const PIECE: usize = 100;
@@ -8,7 +8,7 @@ const PIECE: usize = 100;
 const SCENES: [Scene; 3] = [Scene::Camera, Scene::Files, Scene::Sim];
 
 /// The newest id in counts.db; 0 of an empty one.
-pub(super) fn newest_id(reader: &Reader) -> Result<u64, StoreError> {
+pub(super) fn newest_id(reader: &CountsReader) -> Result<u64, StoreError> {
     let mut newest = 0;
     for scene in SCENES {
         let rows = reader.crossings(&CrossingsQuery::newest(scene, 1))?;
@@ -18,7 +18,7 @@ pub(super) fn newest_id(reader: &Reader) -> Result<u64, StoreError> {
 }
 
 /// The crossings after `after` of all scenes, in order, and whether there may be more.
-pub(super) fn following(reader: &Reader, after: u64) -> Result<(Vec<Crossing>, bool), StoreError> {
+pub(super) fn following(reader: &CountsReader, after: u64) -> Result<(Vec<Crossing>, bool), StoreError> {
     let mut found = Vec::new();
     // What is committed from now on is told as it comes: read here, one of a scene that was read already could be missing.
     let newest = newest_id(reader)?;

@@ -22,7 +22,7 @@ use crate::http::report::wire::{CrossingReport, DrawingReport, OverlayReport, Re
 use crate::http::server::body::Cut;
 use crate::http::server::link::Link;
 use crate::http::site::Site;
-use crate::pipeline::State;
+use crate::pipeline::CameraState;
 use crate::pipeline::counting::{Counting, Overlay};
 use crate::pipeline::recording::RecordingStatus;
 use crate::store::media::MediaStatus;
@@ -57,10 +57,10 @@ impl<T> Throttled<T> {
     }
 
     /// Waits until there is something to tell; for ever where there is nothing of this kind.
-    async fn changed(told: &mut Option<Throttled<T>>) -> Result<(), SessionEnd> {
-        let Some(told) = told else { return std::future::pending().await };
-        sleep_until(told.not_before).await;
-        told.newest.changed().await.map_err(|_| SessionEnd)
+    async fn changed(throttled: &mut Option<Throttled<T>>) -> Result<(), SessionEnd> {
+        let Some(throttled) = throttled else { return std::future::pending().await };
+        sleep_until(throttled.not_before).await;
+        throttled.newest.changed().await.map_err(|_| SessionEnd)
     }
 
     /// The event, unless it says what the one before said.
@@ -94,7 +94,7 @@ impl Redact for StateEvent {
 }
 
 /// What is counted, as one client hears of it.
-pub(super) struct Counted {
+pub(super) struct CountedEvent {
     committed: broadcast::Receiver<Arc<Crossing>>,
     tallies: watch::Receiver<Arc<Tallies>>,
     lines: watch::Receiver<Arc<Vec<LineRow>>>,
@@ -108,7 +108,7 @@ pub(super) struct Counted {
     shown: Option<Scene>,
 }
 
-impl Counted {
+impl CountedEvent {
     /// From the crossing after `after` on; without one, from now on.
     ///
     /// # Errors
@@ -118,11 +118,11 @@ impl Counted {
         counts: Counts,
         counts_db: CountsReaders,
         after: Option<u64>,
-    ) -> Result<Counted, CountsReadError> {
+    ) -> Result<CountedEvent, CountsReadError> {
         // Before counts.db is read up to its end: nothing is committed in between unseen.
         let committed = counts.subscribe_crossings();
         let newest = counts_db.read(newest_id).await?;
-        Ok(Counted {
+        Ok(CountedEvent {
             committed,
             tallies: counts.subscribe_tallies(),
             lines: counts.lines(),
@@ -138,7 +138,7 @@ impl Counted {
 
     /// Waits for what is next; for ever where nothing is counted.
     async fn news(
-        counted: Option<&mut Counted>,
+        counted: Option<&mut CountedEvent>,
         types: Types,
         has_overlay: bool,
     ) -> Result<News, SessionEnd> {
@@ -164,10 +164,10 @@ impl Counted {
 }
 
 /// One client's task.
-pub(super) struct Session {
+pub(super) struct SseSession {
     /// What is counted, where anything of it is wanted and there.
-    pub(super) counted: Option<Counted>,
-    pub(super) states: watch::Receiver<State>,
+    pub(super) counted: Option<CountedEvent>,
+    pub(super) states: watch::Receiver<CameraState>,
     /// How the store of pictures is, and how recording stands, where that is wanted and pictures are kept.
     pub(super) media: Option<Throttled<MediaStatus>>,
     pub(super) recording: Option<Throttled<RecordingStatus>>,
@@ -201,7 +201,7 @@ enum News {
     Heartbeat,
 }
 
-impl Session {
+impl SseSession {
     pub(super) async fn run(mut self) {
         // That the client has left, or the server stops, is no failure.
         let Err(SessionEnd) = self.talk().await;
@@ -265,7 +265,7 @@ impl Session {
             biased;
             () = self.stop.stopped() => Err(SessionEnd),
             () = self.pieces.closed() => Err(SessionEnd),
-            news = Counted::news(self.counted.as_mut(), types, has_overlay) => news,
+            news = CountedEvent::news(self.counted.as_mut(), types, has_overlay) => news,
             changed = self.states.changed(), if types.state => {
                 changed.map(|()| News::State).map_err(|_| SessionEnd)
             }
@@ -368,8 +368,8 @@ impl Session {
 
     async fn send_media(&mut self) -> Result<(), SessionEnd> {
         let who = &self.who;
-        let said = self.media.as_mut().and_then(|told| {
-            told.tell(|status| {
+        let said = self.media.as_mut().and_then(|throttled| {
+            throttled.tell(|status| {
                 event("media", &wire::json(&wire::redacted_for(who, MediaEvent::from(status))))
             })
         });
@@ -381,8 +381,8 @@ impl Session {
 
     async fn send_recording(&mut self) -> Result<(), SessionEnd> {
         let who = &self.who;
-        let said = self.recording.as_mut().and_then(|told| {
-            told.tell(|status| {
+        let said = self.recording.as_mut().and_then(|throttled| {
+            throttled.tell(|status| {
                 event("recording", &wire::json(&wire::redacted_for(who, RecordingReport::from(status))))
             })
         });

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{BYTES_A_STEP, Check, CheckContext, ROWS_A_STEP, is_damage};
-use crate::store::media::rows::{self, ReadError, StoredSums, unsigned};
+use crate::store::media::rows::{self, MediaRowError, StoredSums, unsigned};
 use crate::store::media::schema::{GOING, OPEN, chunk_id, chunk_number};
 use crate::store::media::{ChunkFrame, Ended, Item, MediaKind, chunks, frames};
 
@@ -37,17 +37,17 @@ struct Row {
 
 impl Check {
     /// Items and their chunks; whether all have been looked at.
-    pub(super) fn check_items(&mut self, desk: &mut CheckContext<'_>) -> Result<bool, ReadError> {
+    pub(super) fn check_items(&mut self, tx: &mut CheckContext<'_>) -> Result<bool, MediaRowError> {
         let mut bytes = 0;
         for _ in 0..ROWS_A_STEP {
             if bytes > BYTES_A_STEP {
                 return Ok(false);
             }
             if let Some(walk) = self.walk {
-                bytes += self.chunk(desk, walk)?;
+                bytes += self.chunk(tx, walk)?;
                 continue;
             }
-            let next: Option<(u64, i64)> = desk
+            let next: Option<(u64, i64)> = tx
                 .connection
                 .query_row(
                     "SELECT id, state FROM items WHERE id > ?1 ORDER BY id LIMIT 1",
@@ -56,7 +56,7 @@ impl Check {
                 )
                 .optional()?;
             let until = next.map_or(i64::MAX, |(id, _)| chunk_id(id, 0));
-            if self.find_orphan(desk, until)? {
+            if self.find_orphan(tx, until)? {
                 continue;
             }
             let Some((id, state)) = next else { return Ok(true) };
@@ -67,8 +67,8 @@ impl Check {
             self.report.items += 1;
             // In a store that nobody has, a copy made while recording or what a cut left, it is no fault: the next start
             // closes it.
-            if state == OPEN && !desk.recordings.contains_key(&id) && (self.repair || !self.is_alone) {
-                self.check_open_item(desk, id)?;
+            if state == OPEN && !tx.recordings.contains_key(&id) && (self.repair || !self.is_alone) {
+                self.check_open_item(tx, id)?;
             }
             self.walk = Some(Walk {
                 item: id,
@@ -83,9 +83,9 @@ impl Check {
 
     /// The first chunk after the newest item's that lies before `until`: it has no item. Whether there was one that is
     /// gone now.
-    fn find_orphan(&mut self, desk: &mut CheckContext<'_>, until: i64) -> Result<bool, ReadError> {
+    fn find_orphan(&mut self, tx: &mut CheckContext<'_>, until: i64) -> Result<bool, MediaRowError> {
         let from = chunk_id(self.item + 1, 0);
-        let found: Option<i64> = desk
+        let found: Option<i64> = tx
             .connection
             .query_row("SELECT min(id) FROM chunks WHERE id >= ?1 AND id < ?2", [from, until], |row| {
                 row.get(0)
@@ -93,13 +93,13 @@ impl Check {
             .or_else(|error| if is_damage(&error) { Ok(None) } else { Err(error) })?;
         let Some(id) = found else { return Ok(false) };
         let item = id >> 32;
-        let count: i64 = desk.connection.query_row(
+        let count: i64 = tx.connection.query_row(
             "SELECT count(*) FROM chunks WHERE id >= ?1 AND id < ?2",
             [id, until.min((item + 1) << 32)],
             |row| row.get(0),
         )?;
         let mended = self.report_and_repair(
-            desk,
+            tx,
             format!("{count} chunk(s) belong to item {item}, which is not there"),
             Some(&mut |connection| {
                 // One at a time: each may be megabytes.
@@ -113,9 +113,9 @@ impl Check {
         Ok(true)
     }
 
-    fn check_open_item(&mut self, desk: &mut CheckContext<'_>, id: u64) -> Result<(), ReadError> {
+    fn check_open_item(&mut self, tx: &mut CheckContext<'_>, id: u64) -> Result<(), MediaRowError> {
         self.report_and_repair(
-            desk,
+            tx,
             format!("item {id} is open, and nobody records it"),
             Some(&mut |connection| {
                 let sums = StoredSums::read(connection, id)?.unwrap_or_default();
@@ -128,9 +128,9 @@ impl Check {
     }
 
     /// The next chunk of an item, or its end; how many bytes were read.
-    fn chunk(&mut self, desk: &mut CheckContext<'_>, mut walk: Walk) -> Result<u64, ReadError> {
+    fn chunk(&mut self, tx: &mut CheckContext<'_>, mut walk: Walk) -> Result<u64, MediaRowError> {
         let range = [walk.next, chunk_id(walk.item + 1, 0)];
-        let found = desk
+        let found = tx
             .connection
             .query_row(
                 "SELECT id, bytes FROM chunks WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1",
@@ -141,7 +141,7 @@ impl Check {
         let (id, bytes) = match found {
             Ok(Some(found)) => found,
             Ok(None) => {
-                self.check_item_end(desk, &walk)?;
+                self.check_item_end(tx, &walk)?;
                 (self.item, self.walk) = (walk.item, None);
                 return Ok(0);
             }
@@ -158,10 +158,10 @@ impl Check {
         };
         walk.next = id + 1;
         self.report.chunks += 1;
-        match read_row(desk.connection, id) {
-            Ok(row) => self.row(desk, &mut walk, row)?,
+        match read_row(tx.connection, id) {
+            Ok(row) => self.row(tx, &mut walk, row)?,
             Err(error) if is_damage(&error) => {
-                self.drop_chunk(desk, &mut walk, id, &format!("it cannot be read ({error})"))?;
+                self.drop_chunk(tx, &mut walk, id, &format!("it cannot be read ({error})"))?;
             }
             Err(error) => return Err(error),
         }
@@ -170,15 +170,15 @@ impl Check {
     }
 
     /// One chunk that could be read.
-    fn row(&mut self, desk: &mut CheckContext<'_>, walk: &mut Walk, row: Row) -> Result<(), ReadError> {
+    fn row(&mut self, tx: &mut CheckContext<'_>, walk: &mut Walk, row: Row) -> Result<(), MediaRowError> {
         let Some(index) = frames::decode(&row.index, row.from_us) else {
-            return self.drop_chunk(desk, walk, row.id, "its index is none");
+            return self.drop_chunk(tx, walk, row.id, "its index is none");
         };
         let good: Vec<ChunkFrame> =
             index.iter().copied().filter(|frame| picture(&row.jpegs, frame).is_some()).collect();
         self.report.pictures += index.len() as u64;
         if good.is_empty() {
-            return self.drop_chunk(desk, walk, row.id, "it has no picture");
+            return self.drop_chunk(tx, walk, row.id, "it has no picture");
         }
         let number = chunk_number(row.id);
         let bad = index.len() - good.len();
@@ -187,7 +187,7 @@ impl Check {
                 format!("item {}, chunk {number}: {bad} of {} pictures are no JPEGs", walk.item, index.len());
             let sums = &mut walk.sums;
             let mended = self.report_and_repair(
-                desk,
+                tx,
                 what,
                 Some(&mut |connection| {
                     rewrite_chunk(connection, &row, &good, sums)?;
@@ -234,7 +234,7 @@ impl Check {
         say(is_after_gap != row.is_after_gap, "the gap before it");
         if !wrong.is_empty() {
             self.report_and_repair(
-                desk,
+                tx,
                 format!("item {}, chunk {number}: not right is {}", walk.item, wrong.join(", ")),
                 Some(&mut |connection| {
                     connection.execute(
@@ -262,14 +262,14 @@ impl Check {
 
     fn drop_chunk(
         &mut self,
-        desk: &mut CheckContext<'_>,
+        tx: &mut CheckContext<'_>,
         walk: &mut Walk,
         id: i64,
         why: &str,
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), MediaRowError> {
         let what = format!("item {}, chunk {}: {why}", walk.item, chunk_number(id));
         let mended = self.report_and_repair(
-            desk,
+            tx,
             what,
             Some(&mut |connection| {
                 connection.execute("DELETE FROM chunks WHERE id = ?1", [id])?;
@@ -282,9 +282,9 @@ impl Check {
     }
 
     /// What the row of an item says, against its chunks.
-    fn check_item_end(&mut self, desk: &mut CheckContext<'_>, walk: &Walk) -> Result<(), ReadError> {
+    fn check_item_end(&mut self, tx: &mut CheckContext<'_>, walk: &Walk) -> Result<(), MediaRowError> {
         let id = walk.item;
-        if let Some(kept) = desk.recordings.get_mut(&id) {
+        if let Some(kept) = tx.recordings.get_mut(&id) {
             let anew = StoredSums { next: kept.next, ..walk.sums };
             if *kept != anew {
                 let what = format!("recording {id} has not come to the sums of its chunks");
@@ -298,7 +298,7 @@ impl Check {
             return Ok(());
         }
         let text = format!("{} WHERE id = ?1 AND state < 2", rows::SELECT_ITEMS);
-        let item = match desk.connection.query_row(&text, [id as i64], rows::read_item).optional() {
+        let item = match tx.connection.query_row(&text, [id as i64], rows::read_item).optional() {
             Ok(Some(item)) if !item.is_open => item,
             // It has gone meanwhile, or it is open and that was told.
             Ok(_) => return Ok(()),
@@ -311,7 +311,7 @@ impl Check {
         if walk.sums.frames == 0 {
             // A chunk that could not be dropped still has it.
             let range = [chunk_id(id, 0), chunk_id(id + 1, 0)];
-            let has_chunks: bool = desk.connection.query_row(
+            let has_chunks: bool = tx.connection.query_row(
                 "SELECT EXISTS (SELECT 1 FROM chunks WHERE id >= ?1 AND id < ?2)",
                 range,
                 |row| row.get(0),
@@ -322,16 +322,16 @@ impl Check {
             };
             let what =
                 format!("{} {:?} (item {id}) has no picture that can be read", item.kind.as_str(), item.name);
-            self.report_and_repair(desk, what, if has_chunks { None } else { Some(&mut remove) })?;
+            self.report_and_repair(tx, what, if has_chunks { None } else { Some(&mut remove) })?;
             return Ok(());
         }
-        let gaps_at_end = crate::store::media::rows::gaps_at_end(desk.connection, id)?;
+        let gaps_at_end = crate::store::media::rows::gaps_at_end(tx.connection, id)?;
         let sums = StoredSums { gaps: walk.sums.gaps + gaps_at_end, ..walk.sums };
         let wrong = differing_sums(&item, &sums);
         if !wrong.is_empty() {
             let duration_us = if item.kind == MediaKind::Snapshot { 0 } else { sums.duration_us() };
             self.report_and_repair(
-                desk,
+                tx,
                 format!("item {id}: not the sums of its chunks: {}", wrong.join(", ")),
                 Some(&mut |connection| {
                     connection.execute(
@@ -355,7 +355,7 @@ impl Check {
     }
 }
 
-fn read_row(connection: &Connection, id: i64) -> Result<Row, ReadError> {
+fn read_row(connection: &Connection, id: i64) -> Result<Row, MediaRowError> {
     connection.query_row(
         "SELECT from_us, to_us, frames, bytes, width, height, gap, frames_before, bytes_before, gaps_before, step_us,
            frames_index, jpegs FROM chunks WHERE id = ?1",
@@ -409,7 +409,7 @@ fn rewrite_chunk(
     row: &Row,
     good: &[ChunkFrame],
     sums: &mut StoredSums,
-) -> Result<(), ReadError> {
+) -> Result<(), MediaRowError> {
     let mut jpegs = Vec::with_capacity(row.jpegs.len());
     let mut kept = Vec::with_capacity(good.len());
     for frame in good {

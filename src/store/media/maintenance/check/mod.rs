@@ -25,13 +25,13 @@ use items::Walk;
 
 use super::jobs::{Job, JobDesk, Next};
 use crate::store::media::file::vfs;
-use crate::store::media::rows::{ReadError, StoredSums, unsigned};
+use crate::store::media::rows::{MediaRowError, StoredSums, unsigned};
 use crate::store::media::schema::{FILE_NAME, lock, media_error, open_to_write, without_check_hint};
 use crate::store::media::storage::Totals;
 use crate::store::media::{CheckReport, MediaError};
 
 /// Mends something within a transaction, and says how in a sentence.
-type Mend<'a> = &'a mut dyn FnMut(&Connection) -> Result<String, ReadError>;
+type Mend<'a> = &'a mut dyn FnMut(&Connection) -> Result<String, MediaRowError>;
 
 /// Bytes of pictures that one step reads, about, and rows.
 const BYTES_A_STEP: u64 = 1 << 20;
@@ -82,13 +82,13 @@ pub fn check_offline(directory: &Path, repair: bool) -> Result<CheckReport, Medi
     let mut totals = Totals::read(&connection).unwrap_or_default();
     let mut is_changed = false;
     loop {
-        let mut desk = CheckContext {
+        let mut tx = CheckContext {
             connection: &connection,
             recordings: &mut recordings,
             totals: &mut totals,
             is_changed: &mut is_changed,
         };
-        if check.step(&mut desk).map_err(|error| without_check_hint(media_error(&file, &error)))? {
+        if check.step(&mut tx).map_err(|error| without_check_hint(media_error(&file, &error)))? {
             return Ok(check.report);
         }
     }
@@ -108,20 +108,20 @@ impl CheckJob {
 }
 
 impl Job for CheckJob {
-    fn step(&mut self, desk: &mut JobDesk<'_>) -> Next {
+    fn step(&mut self, tx: &mut JobDesk<'_>) -> Next {
         if self.told.as_ref().is_none_or(oneshot::Sender::is_closed) {
             return Next::Done;
         }
         let stepped = self.check.step(&mut CheckContext {
-            connection: desk.connection,
-            recordings: desk.recordings,
-            totals: desk.totals,
-            is_changed: desk.is_changed,
+            connection: tx.connection,
+            recordings: tx.recordings,
+            totals: tx.totals,
+            is_changed: tx.is_changed,
         });
         let answer = match stepped {
             Ok(false) => return Next::After(PAUSE),
             Ok(true) => Ok(std::mem::take(&mut self.check.report)),
-            Err(error) => Err(media_error(desk.file, &error)),
+            Err(error) => Err(media_error(tx.file, &error)),
         };
         if let Some(told) = self.told.take() {
             // Nobody waits any more: that is all right.
@@ -166,20 +166,20 @@ impl Check {
     }
 
     /// One step; whether it was the last.
-    fn step(&mut self, desk: &mut CheckContext<'_>) -> Result<bool, ReadError> {
+    fn step(&mut self, tx: &mut CheckContext<'_>) -> Result<bool, MediaRowError> {
         match self.stage {
             Stage::File => {
-                self.file(desk.connection)?;
-                self.names(desk)?;
+                self.file(tx.connection)?;
+                self.names(tx)?;
                 self.stage = Stage::Items;
             }
             Stage::Items => {
-                if self.check_items(desk)? {
+                if self.check_items(tx)? {
                     self.stage = Stage::Sums;
                 }
             }
             Stage::Sums => {
-                self.check_totals(desk)?;
+                self.check_totals(tx)?;
                 if self.untold > 0 {
                     let told = format!("{} more faults of the same kinds", self.untold);
                     self.report.faults.push(told);
@@ -193,16 +193,16 @@ impl Check {
     /// Says that something is wrong, and mends it if that is wanted and can be; whether it was mended.
     fn report_and_repair(
         &mut self,
-        desk: &mut CheckContext<'_>,
+        tx: &mut CheckContext<'_>,
         what: String,
         mend: Option<Mend<'_>>,
-    ) -> Result<bool, ReadError> {
+    ) -> Result<bool, MediaRowError> {
         if let (true, Some(mend)) = (self.repair, mend) {
             // A transaction of its own: what meets a damaged page cannot be committed any more.
-            let transaction = Transaction::new_unchecked(desk.connection, TransactionBehavior::Immediate)?;
+            let transaction = Transaction::new_unchecked(tx.connection, TransactionBehavior::Immediate)?;
             match mend(&transaction).and_then(|how| transaction.commit().map(|()| how)) {
                 Ok(how) => {
-                    *desk.is_changed = true;
+                    *tx.is_changed = true;
                     if self.report.mended.len() < MOST_TOLD {
                         self.report.mended.push(format!("{what}: {how}"));
                     }
@@ -225,7 +225,7 @@ impl Check {
     }
 
     /// What SQLite itself says of the file.
-    fn file(&mut self, connection: &Connection) -> Result<(), ReadError> {
+    fn file(&mut self, connection: &Connection) -> Result<(), MediaRowError> {
         let count = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         let is_whole = self.is_alone
             || (count("page_count")?.max(0) as u64).saturating_mul(count("page_size")?.max(0) as u64)
@@ -258,16 +258,16 @@ impl Check {
     }
 
     /// Names that two items have: the index of names forbids it, unless it is damaged.
-    fn names(&mut self, desk: &mut CheckContext<'_>) -> Result<(), ReadError> {
+    fn names(&mut self, tx: &mut CheckContext<'_>) -> Result<(), MediaRowError> {
         let twice: Vec<(u64, String)> = {
-            let mut query = desk.connection.prepare(
+            let mut query = tx.connection.prepare(
                 "SELECT max(id), name FROM items NOT INDEXED WHERE state < 2 GROUP BY name HAVING count(*) > 1",
             )?;
             query.query_map([], |row| Ok((unsigned(row, 0)?, row.get(1)?)))?.collect::<Result<_, _>>()?
         };
         for (id, name) in twice {
             self.report_and_repair(
-                desk,
+                tx,
                 format!("two items are called {name:?}"),
                 Some(&mut |connection| {
                     let other = format!("{name}-{id}");
@@ -283,15 +283,15 @@ impl Check {
     }
 
     /// The sums that the writer keeps in mind.
-    fn check_totals(&mut self, desk: &mut CheckContext<'_>) -> Result<(), ReadError> {
-        let totals = Totals::read(desk.connection)?;
+    fn check_totals(&mut self, tx: &mut CheckContext<'_>) -> Result<(), MediaRowError> {
+        let totals = Totals::read(tx.connection)?;
         let is_same = |totals: &Totals, kept: &Totals| {
             (totals.snapshots, totals.recordings) == (kept.snapshots, kept.recordings)
         };
-        if !is_same(&totals, desk.totals) {
+        if !is_same(&totals, tx.totals) {
             if self.repair {
                 // Mending has changed them, or they were wrong: either way they are right now.
-                *desk.totals = totals;
+                *tx.totals = totals;
             } else {
                 self.record_fault(String::from("the sums of all items are not those of the items"));
             }
@@ -301,7 +301,7 @@ impl Check {
 }
 
 /// Sentences of SQLite's own examination; none if all is well.
-fn examination_messages(connection: &Connection, looks: &[&str]) -> Result<Vec<String>, ReadError> {
+fn examination_messages(connection: &Connection, looks: &[&str]) -> Result<Vec<String>, MediaRowError> {
     let mut said = Vec::new();
     for look in looks {
         let sentences = (|| {
@@ -318,7 +318,7 @@ fn examination_messages(connection: &Connection, looks: &[&str]) -> Result<Vec<S
 }
 
 /// Whether the file is damaged there, rather than the disk in trouble or the file in use.
-fn is_damage(error: &ReadError) -> bool {
+fn is_damage(error: &MediaRowError) -> bool {
     matches!(
         error,
         rusqlite::Error::InvalidColumnType(..)

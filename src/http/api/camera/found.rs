@@ -1,0 +1,58 @@
+//! `/api/v1/cameras/still.jpg`: what a camera of this machine sees that is not in use, so that it can be chosen by what it
+//! shows. One is opened at a time, for a picture, on a thread that may block.
+
+use std::time::{Duration, Instant};
+
+use hyper::{Response, StatusCode};
+
+use crate::http::api::camera::live;
+use crate::http::request::handler::Request;
+use crate::http::request::problem::{Problem, Withheld};
+use crate::http::server::body::Body;
+use crate::pipeline::{CameraState, card_of};
+
+/// A still, or the card in its place, stays so long.
+const FRESH: Duration = Duration::from_secs(10);
+
+/// The turn is waited for so long: three cameras that are silent.
+const TURN_WITHIN: Duration = Duration::from_secs(30);
+
+/// `GET /api/v1/cameras/still.jpg?camera=KIND DEVICE`: a picture, or a card that says why there is none.
+pub async fn still(request: Request) -> Result<Response<Body>, Problem> {
+    let site = &request.site;
+    if site.is_counts_only() {
+        return Err(Withheld.into());
+    }
+    // It may be the same one.
+    if matches!(site.pipeline.status().state, CameraState::Paused) {
+        let paused = "the camera is paused, and none is opened until Resume";
+        return Err(Problem::new(StatusCode::CONFLICT, paused).hint("press Resume on the live page"));
+    }
+    let camera = request.query.get("camera").unwrap_or_default().to_owned();
+    let missing = || Problem::new(StatusCode::NOT_FOUND, "no such camera is found on this machine");
+    let (Some(machine), Ok(preferences)) = (site.machine.clone(), site.preferences()) else {
+        return Err(missing());
+    };
+    let in_force = preferences.in_force();
+    let turn = tokio::time::timeout(TURN_WITHIN, site.stills.clone().lock_owned()).await;
+    let mut stills = turn.map_err(|_| {
+        Problem::new(StatusCode::CONFLICT, "other cameras are being looked at").retry_after(2)
+    })?;
+    stills.retain(|(at, ..)| at.elapsed() < FRESH);
+    // The blocking task owns the turn, so that a client that leaves cannot let a second camera be opened.
+    let look = move || {
+        if let Some((.., known)) = stills.iter().find(|(_, of, _)| *of == camera) {
+            return Some(known.clone());
+        }
+        let (kind, device) = camera.split_once(' ')?;
+        let taken = machine.still(&in_force.resolved.config, kind, device)?;
+        let picture = taken.map_or_else(card_of, Some)?;
+        stills.push((Instant::now(), camera, picture.clone()));
+        Some(picture)
+    };
+    let picture = tokio::task::spawn_blocking(look).await.ok().flatten().ok_or_else(missing)?;
+    if site.is_counts_only() {
+        return Err(Withheld.into());
+    }
+    Ok(live::or_card(&picture, live::plain_jpeg(&picture, picture.jpeg())))
+}

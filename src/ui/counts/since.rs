@@ -1,0 +1,54 @@
+//! What the sums of today are called where some of them were set to zero: the pages Live and Counts have it from here.
+
+use crate::store::TallyRow;
+use crate::ui::facts::Clock;
+use crate::ui::format::{format_thousands, minute, to_zoned};
+
+/// The name of the sums of these lines, where some were set to zero since the day began at `day_us`: "Since 14:00", or
+/// "Today, Door since 14:00".
+pub(in crate::ui) fn reset_name(tallies: &[&TallyRow], day_us: u64, clock: &Clock) -> Option<String> {
+    let reset: Vec<&&TallyRow> = tallies.iter().filter(|tally| tally.since_us > day_us).collect();
+    let last_us = reset.iter().map(|tally| tally.since_us).max()?;
+    let is_at_once = reset.iter().all(|tally| tally.since_us == last_us);
+    let time = minute(&to_zoned(last_us, &clock.zone));
+    Some(match reset.as_slice() {
+        all if all.len() == tallies.len() && is_at_once => format!("Since {time}"),
+        [one] => format!("Today, {} since {time}", one.line),
+        some if is_at_once => format!("Today, {} lines since {time}", some.len()),
+        some => format!("Today, {} lines since they were set to zero", some.len()),
+    })
+}
+
+/// In and out of these lines.
+pub(in crate::ui) fn tally_sums(tallies: &[&TallyRow]) -> (u64, u64) {
+    tallies.iter().fold((0, 0), |sum, tally| (sum.0 + tally.count_in, sum.1 + tally.count_out))
+}
+
+/// "4 in, 2 out".
+pub(in crate::ui) fn format_sums((count_in, out): (u64, u64)) -> String {
+    format!("{} in, {} out", format_thousands(count_in), format_thousands(out))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::ui::fixtures;
+
+    #[test]
+    fn sums_are_called_by_what_they_are_since() {
+        let counting = fixtures::live().counting.unwrap();
+        let (day_us, hour) = (counting.hours[0].start_us, 3_600_000_000);
+        let name = |hours: &[u64]| {
+            let mut rows = counting.tallies.clone();
+            rows.truncate(hours.len());
+            rows.iter_mut().zip(hours).for_each(|(row, at)| row.since_us = day_us + at * hour);
+            reset_name(&rows.iter().collect::<Vec<_>>(), day_us, &counting.clock)
+        };
+        let first = &counting.tallies[0].line;
+        assert_eq!(name(&[0, 0]), None);
+        assert_eq!(name(&[2, 2]).unwrap(), "Since 02:00");
+        assert_eq!(name(&[2, 0]).unwrap(), format!("Today, {first} since 02:00"));
+        assert_eq!(name(&[2, 3]).unwrap(), "Today, 2 lines since they were set to zero");
+    }
+}

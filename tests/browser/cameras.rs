@@ -1,0 +1,65 @@
+//! The page Cameras: one that is not in use can be seen before it is chosen.
+use std::process::Command;
+
+use crate::common::client;
+use crate::common::daemon::Daemon;
+use crate::helper::{CAMERA, Helpers};
+use crate::webdriver::{Browser, Wanted};
+use serde_json::json;
+
+/// Where a picture of this camera is.
+fn still(camera: &str) -> String {
+    format!("/api/v1/cameras/still.jpg?camera={}", camera.replace(' ', "+"))
+}
+
+#[test]
+fn a_camera_that_is_not_in_use_is_opened_when_somebody_asks_to_see_it() {
+    let Some(browser) = Browser::start(Wanted::PHONE) else { return };
+    let helpers = Helpers::new();
+    let kept = tempfile::tempdir().unwrap();
+    let directory = format!("store.directory={}", kept.path().display());
+    let program = Command::new(helpers.program(env!("CARGO_BIN_EXE_tallycam")));
+    let daemon = Daemon::start(program, &crate::scene(&["detect.backend=\"none\"", &directory]));
+    let opened = || helpers.requests().iter().filter(|request| request.get("open").is_some()).count();
+    browser.goto(&format!("http://{}/cameras", daemon.address));
+    browser.wait_for("document.readyState === 'complete'");
+    assert_eq!(browser.script("return document.querySelector('main li img').naturalWidth"), 0);
+    assert_eq!(opened(), 0, "nobody has asked to see it");
+    browser.click("main li summary");
+    browser.wait_for("document.querySelector('main li img').naturalWidth === 640");
+    assert_eq!(browser.script("return document.documentElement.scrollWidth <= innerWidth"), true);
+    assert_eq!(opened(), 1);
+    // It was let go, and is not opened again at once.
+    let camera = format!("libcamera {CAMERA}");
+    let again = client::get(daemon.address, &still(&camera));
+    assert_eq!((again.status, again.header("content-type"), opened()), (200, Some("image/jpeg"), 1));
+    assert_eq!(daemon.state()["source"], "the simulated scene", "the one in use stays in use");
+    // Only what is found is opened.
+    for wrong in ["libcamera /etc/passwd", "files /etc", "libcamera", ""] {
+        assert_eq!(client::get(daemon.address, &still(wrong)).status, 404, "{wrong}");
+    }
+    // A paused camera may be the same one.
+    let post = |path: &str| {
+        let request = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(client::ask(daemon.address, &request).status, 200, "{path}");
+    };
+    post("/api/v1/pause");
+    let paused = client::get(daemon.address, &still(&camera));
+    assert_eq!(paused.status, 409, "{}", paused.text());
+    post("/api/v1/resume");
+}
+
+#[test]
+fn a_camera_that_gives_no_picture_says_why_in_its_place() {
+    let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
+    let helpers = Helpers::new();
+    helpers.goes_wrong("libcamera-0.7", &json!({"open": ["busy", "imx708 is in use by another program"]}));
+    let program = Command::new(helpers.program(env!("CARGO_BIN_EXE_tallycam")));
+    let daemon = Daemon::start(program, &crate::scene(&["detect.backend=\"none\""]));
+    let answer = client::get(daemon.address, &still(&format!("libcamera {CAMERA}")));
+    assert_eq!((answer.status, answer.header("content-type")), (503, Some("image/jpeg")));
+    browser.goto(&format!("http://{}/cameras", daemon.address));
+    browser.click("main li summary");
+    // The card is a picture, too.
+    browser.wait_for("document.querySelector('main li img').naturalWidth === 640");
+}
