@@ -178,3 +178,14 @@ pub(super) fn remedy(hint: &str) -> String {
         None => Words(&sentence(hint)).to_string(),
     }
 }
+
+/// The options of a selection: values with their words, the one that is `chosen` selected. Both stand in HTML as they are.
+pub(in crate::ui) fn options(options: &[(&str, &str)], chosen: &str) -> String {
+    let mut html = String::new();
+    for (value, words) in options {
+        let selected = if *value == chosen { " selected" } else { "" };
+        // Writing to a string does not fail.
+        let _ = write!(html, "<option value=\"{value}\"{selected}>{words}</option>");
+    }
+    html
+}

@@ -29,7 +29,7 @@ pub use counts::crossing_report::{
     CrossingClip, CrossingFigure, CrossingsPage, LineCrossings, closed_in_words, crossings_address,
     crossings_page, report_page,
 };
-pub use counts::range::{CountsAsk, DateSpan, Heatmap, export_name};
+pub use counts::range::{CountsAsk, DateSpan, export_name};
 pub use counts::{CountsPage, counts_page};
 pub use escape::Text;
 pub use facts::diagnosis::{Finding, Verdict};
@@ -61,7 +61,7 @@ pub use media::storage_view::{NotKept, StorageFault};
 pub use media::{MEDIA_PAGE, MediaAsk, MediaPage, media_ask_page, media_page};
 pub use settings::{
     CameraMode, ControlsFacts, Field, LISTED, RetentionPreview, Setting, SettingsPage, ValueOrigin,
-    control_in_words, group_of_key, label as setting_label, name_settings, settings_page,
+    control_in_words, group_of_key, name_settings, settings_page,
 };
 
 /// Bytes in the unit that suits them: "8.9 MB".

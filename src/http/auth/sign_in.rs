@@ -12,8 +12,8 @@ use crate::base::clock;
 use crate::base::unicode::percent_encoded;
 use crate::http::auth::authenticate::{fit_password, with_cookie};
 use crate::http::auth::caller::{AuthError, Caller, Who};
-use crate::http::pages::{data_counting, html};
-use crate::http::preferences::{PreferenceChanges, Terms};
+use crate::http::pages::{data_counting, data_settings, html};
+use crate::http::preferences::PreferenceChanges;
 use crate::http::report::state::StateReport;
 use crate::http::report::wire;
 use crate::http::request::body_fields::{FieldError, Fields};
@@ -188,7 +188,7 @@ async fn set_view(site: &Site, word: &str) -> Result<(), Problem> {
     let (_, is_open) = wanted.ok_or_else(html::nothing_to_do)?;
     if is_open != site.settings().is_view_open {
         let change = (String::from(VIEW), Some(format!("\"{word}\"")));
-        site.preferences()?.change(PreferenceChanges::from([change]), Terms::default()).await?;
+        data_settings::change(site, PreferenceChanges::from([change])).await?;
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::http::api::counting::model::ModelList;
 use crate::http::api::machine::settings::{item, items, typed};
 use crate::http::auth::caller::Who;
 use crate::http::pages::data_counting;
-use crate::http::preferences::{InForce, NotSet, PreferenceChanges, WrongSetting};
+use crate::http::preferences::{InForce, NotSet, PreferenceChanges, Terms, WrongSetting};
 use crate::http::report::state::StateReport;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
@@ -24,6 +24,12 @@ use crate::ui::{self, CameraMode, ControlsFacts, Field, Refusal, Setting, Settin
 
 /// What is to be told at controls, by their names.
 pub type AtFields = Vec<(String, String)>;
+
+/// Changes settings as a page's form asks for it.
+pub async fn change(site: &Site, changes: PreferenceChanges) -> Result<(), Problem> {
+    site.preferences()?.change(changes, Terms::default()).await?;
+    Ok(())
+}
 
 /// The page as things are now.
 pub async fn page(site: &Site, who: &Who) -> SettingsPage {

@@ -13,8 +13,8 @@ use crate::store::{LineDraft, LineRow, TallyRow};
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::{Clock, CountingReport, DrawnZone, Head, Refusal};
 use crate::ui::format::{capital, sentence};
-use crate::ui::frame::{PageFrame, Tab};
-use form::{ask_to_delete, how_to_draw, options};
+use crate::ui::frame::{PageFrame, Tab, options};
+use form::{ask_to_delete, how_to_draw};
 use zones::ZoneForm;
 
 /// What the line editor shows.

@@ -2,13 +2,14 @@
 
 use std::fmt::Write;
 
-use super::form::{ask_to_delete, options};
+use super::form::ask_to_delete;
 use super::{
     ANCHORS, LineAction, LinesPage, class_names, classes, draw, named, number, percent, unused_name,
     whole_number,
 };
 use crate::ui::escape::Text;
 use crate::ui::facts::DrawnZone;
+use crate::ui::frame::options;
 
 /// A new zone, unless one lies there already: the lower middle of the picture.
 const NEW: [[f64; 2]; 4] = [[0.3, 0.5], [0.7, 0.5], [0.7, 0.9], [0.3, 0.9]];

@@ -46,10 +46,7 @@ pub struct CameraChoice {
 
 /// The page as HTML, at `cameras`. It posts there `camera` (a [`CameraChoice::value`], `auto` or `sim`), or `url`.
 pub fn cameras_page(page: &CamerasPage) -> String {
-    let mut rows = String::new();
-    for choice in &page.choices {
-        rows.push_str(&row(&choice.value, &choice.name, &choice.about, choice.is_used, &still(choice)));
-    }
+    let mut rows = choices_html(&page.choices);
     if page.choices.is_empty() {
         rows.push_str(
             "<li><div><b>No camera is found on this machine.</b><p class=\"small muted\">Plug one in and look again; \
@@ -98,6 +95,11 @@ pub fn cameras_page(page: &CamerasPage) -> String {
         typed = Text(&page.typed),
     );
     PageFrame::new(&page.head, Tab::Settings, "Cameras", &["page.js", "head.js"]).render(&main)
+}
+
+/// The cameras that can be chosen, as items of a list.
+pub(in crate::ui) fn choices_html(choices: &[CameraChoice]) -> String {
+    choices.iter().map(|it| row(&it.value, &it.name, &it.about, it.is_used, &still(it))).collect()
 }
 
 /// What it sees: now, or when that is asked for, since it is opened for it.

@@ -12,7 +12,7 @@ use crate::store::media::{Item, Recorded, Storage};
 use crate::ui::escape::{Text, Words};
 use crate::ui::facts::{Clock, Head, Refusal};
 use crate::ui::format::{format_count, format_long_day, size, to_zoned};
-use crate::ui::frame::{PageFrame, Tab, hidden_attribute, refusal_html};
+use crate::ui::frame::{PageFrame, Tab, hidden_attribute, options, refusal_html};
 use crate::ui::media::storage_view::{StorageFault, delete_prompt, grid_item};
 
 /// Items on one page.
@@ -188,14 +188,6 @@ pub fn media_ask_page(head: &Head, clock: &Clock, ask: &MediaAsk, rows: &[Item])
         no = "Cancel",
     );
     PageFrame::new(head, Tab::Media, "Delete?", &["page.js", "head.js"]).render(&main)
-}
-
-fn options(choices: &[(&str, &str)], chosen: &str) -> String {
-    choices.iter().fold(String::new(), |mut html, (value, name)| {
-        let selected = if *value == chosen { " selected" } else { "" };
-        let _ = write!(html, "<option value=\"{value}\"{selected}>{name}</option>");
-        html
-    })
 }
 
 /// What to record: a video, or a time-lapse, which plays at 25 frames a second.
