@@ -116,6 +116,9 @@ mod tests {
             assert!(html.contains(&format!("class=\"btn\" href=\"{address}\"")), "{address}: {html}");
         }
         assert_eq!(html.matches(">done</span>").count(), 3, "{html}");
+        // The cameras that were found can be seen and chosen here.
+        assert!(html.contains("snapshot.jpg?w=320") && html.contains("still.jpg?camera="), "{html}");
+        assert!(html.contains("name=\"camera\" value=\"v4l2 /dev/video2\">"), "{html}");
         assert!(html.contains("Main &lt;path&gt;") && html.contains("name=\"do\" value=\"done\""), "{html}");
     }
 }
