@@ -13,7 +13,7 @@ use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
-use crate::ui::{self, CameraChoice, CamerasPage, Refusal};
+use crate::ui::{self, CameraChoice, CamerasPage, RefusedForm};
 
 const KIND: &str = "source.kind";
 const DEVICE: &str = "source.device";
@@ -86,7 +86,7 @@ pub async fn choices(site: &Site, report: &StateReport) -> Vec<CameraChoice> {
     choices.collect()
 }
 
-async fn cameras_page(request: &Request, refused: Option<Refusal>) -> CamerasPage {
+async fn cameras_page(request: &Request, refused: Option<RefusedForm>) -> CamerasPage {
     let site = &request.site;
     let report = StateReport::of(site, &request.who);
     let kind = site.preferences().ok().map(|preferences| preferences.in_force().resolved.config.source.kind);

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use crate::ui::escape::Text;
-use crate::ui::facts::{Head, Refusal};
+use crate::ui::facts::{Head, RefusedForm};
 use crate::ui::frame::{PageFrame, Tab, field_error};
 use crate::ui::machine::cameras::{CameraChoice, choices_html};
 
@@ -28,7 +28,7 @@ pub struct WelcomePage {
     /// The name that was typed and not set.
     pub typed: Option<String>,
     /// Why it was not set.
-    pub refused: Option<Refusal>,
+    pub refused: Option<RefusedForm>,
 }
 
 /// The page as HTML, at `welcome`. It posts there `name`, or `do=done`.

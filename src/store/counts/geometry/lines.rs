@@ -7,7 +7,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::line_status::LineHistory;
-use super::shapes::{self, Columns, Shape, Turn};
+use super::shapes::{self, Shape, ShapeColumns, Turn};
 use super::validation::{self, MOST_LINES};
 use crate::store::counts::rows::{
     CountsRowError, from_json, parse_anchor, parse_recrossing, parse_scene, to_json, unsigned,
@@ -24,8 +24,8 @@ impl Shape for LineRow {
         load_all(connection)
     }
 
-    fn columns(&self) -> Columns<'_, LineDraft> {
-        Columns {
+    fn columns(&self) -> ShapeColumns<'_, LineDraft> {
+        ShapeColumns {
             id: self.id,
             version: self.version,
             scene: self.scene,

@@ -25,7 +25,7 @@ pub trait Shape: Sized {
 
     /// All on record, pinned ones first, then in order of numbers.
     fn load_all(connection: &Connection) -> Result<Vec<Self>, CountsRowError>;
-    fn columns(&self) -> Columns<'_, Self::Draft>;
+    fn columns(&self) -> ShapeColumns<'_, Self::Draft>;
     fn name(draft: &Self::Draft) -> &str;
     /// The draft, tidied, if it is one.
     fn validate(draft: Self::Draft) -> Result<Self::Draft, EditError>;
@@ -53,7 +53,7 @@ pub trait Shape: Sized {
 }
 
 /// What every shape has.
-pub struct Columns<'a, D> {
+pub struct ShapeColumns<'a, D> {
     pub id: u64,
     pub version: u64,
     pub scene: Option<Scene>,
@@ -179,12 +179,12 @@ pub fn pin<S: Shape>(
 }
 
 /// Whether it is there and ever seen together with what is in `scene`; `None` is every scene.
-fn meets<D>(other: &Columns<'_, D>, scene: Option<Scene>) -> bool {
+fn meets<D>(other: &ShapeColumns<'_, D>, scene: Option<Scene>) -> bool {
     !other.is_deleted && (other.scene.is_none() || scene.is_none() || other.scene == scene)
 }
 
 fn is_free<'a, S: Shape + 'a>(
-    mut others: impl Iterator<Item = Columns<'a, S::Draft>>,
+    mut others: impl Iterator<Item = ShapeColumns<'a, S::Draft>>,
     draft: &S::Draft,
 ) -> Result<(), EditError> {
     if others.any(|other| S::clash(other.draft, draft)) {
