@@ -13,7 +13,7 @@ use super::labels::Labels;
 use super::line::{CountingLine, LineId, Recrossing, Segment};
 use super::near_miss::{Fate, NearMiss, NearMisses};
 use super::nms;
-use super::passage::{Hysteresis, LineCrossing, Passage};
+use super::passage::{CrossingMoment, Hysteresis, Passage};
 use super::passers::Passers;
 use super::tally::Crossing;
 use super::tracker::{Track, TrackId, TrackState, Tracker, TrackerOptions, kalman};
@@ -415,7 +415,7 @@ impl LineProgress {
     }
 
     /// The track has crossed the line: a crossing, if it is one that counts there.
-    fn count(&mut self, line: &CountingLine, labels: &Labels, track: &Track, passed: LineCrossing) {
+    fn count(&mut self, line: &CountingLine, labels: &Labels, track: &Track, passed: CrossingMoment) {
         let again = self.times > 0 && line.recrossing == Recrossing::Once;
         // Who is seen now as a rider and now as what is ridden is both.
         let own = track.class();

@@ -64,8 +64,8 @@ impl JpegReader {
         read(&headers, scan, tables, &places, strips, planes)
     }
 
-    /// Makes the picture without its colour, with all that is written about it, which [`JpegReader::gray`] gives then. `None`
-    /// if `jpeg` has none, or is not as cameras make it.
+    /// Makes the picture without its colour, with all that is written about it, which [`JpegReader::gray`] gives then.
+    /// `None` if `jpeg` has none, or is not as cameras make it.
     pub fn make_gray(&mut self, jpeg: &[u8]) -> Option<()> {
         let headers = Headers::read(jpeg)?;
         // Of what is not luma and chroma libjpeg-turbo takes no colour.

@@ -373,9 +373,9 @@ impl<'a> ControlSetter<'a> {
         Ok(())
     }
 
-    /// As [`ControlSetter::apply_all`], but for values that a mode rules when all modes are set: such a one has no effect, and to be
-    /// refused at every opening is no news. What is saved of it is set when the mode ends ([`ControlSetter::apply_newly_active`]). Gives
-    /// those values.
+    /// As [`ControlSetter::apply_all`], but for values that a mode rules when all modes are set: such a one has no
+    /// effect, and to be refused at every opening is no news. What is saved of it is set when the mode ends
+    /// ([`ControlSetter::apply_newly_active`]). Gives those values.
     fn apply_unmanaged(&mut self, plan: &ControlPlan) -> Result<Vec<ControlValue>, SourceError> {
         self.apply_all(&ControlPlan { modes: plan.modes.clone(), ..ControlPlan::default() })?;
         let (ruled, values) = plan.values.iter().cloned().partition(|value| self.is_managed(value));
@@ -383,8 +383,8 @@ impl<'a> ControlSetter<'a> {
         Ok(ruled)
     }
 
-    /// As [`ControlSetter::apply_all`] of defaults: values first, for a mode that is automatic by default would keep the camera from
-    /// taking them.
+    /// As [`ControlSetter::apply_all`] of defaults: values first, for a mode that is automatic by default would keep the
+    /// camera from taking them.
     fn defaults(&mut self, plan: &ControlPlan) -> Result<(), SourceError> {
         let (ruled, values) = plan.values.iter().cloned().partition(|value| self.is_managed(value));
         self.apply_all(&ControlPlan { values, ..ControlPlan::default() })?;

@@ -1,5 +1,5 @@
-//! `/api/v1/model`: which model looks at the pictures, which others there are, and which could be
-//! fetched. Where models lie and how they are fetched is the business of whoever implements [`ModelLibrary`](crate::http::ModelLibrary).
+//! `/api/v1/model`: which model looks at the pictures, which others there are, and which could be fetched. Where models
+//! lie and how they are fetched is the business of whoever implements [`ModelLibrary`](crate::http::ModelLibrary).
 
 use hyper::Response;
 use serde::{Deserialize, Serialize};
