@@ -91,7 +91,11 @@ fn started() -> &'static Path {
         ];
         let operator = move || {
             // A file that is there and empty: what lies in this folder is nobody's business.
-            OperatorConfig::read(Some(Path::new("/dev/null")), &sets, std::iter::empty::<(OsString, OsString)>())
+            OperatorConfig::read(
+                Some(Path::new("/dev/null")),
+                &sets,
+                std::iter::empty::<(OsString, OsString)>(),
+            )
         };
         std::thread::spawn(move || {
             let ended = tallycam::daemon::serve(operator(), operator, true);
