@@ -25,7 +25,7 @@ use scalar::{
 };
 pub use scalar::{color, control, parse_given, pixel_range, quoted};
 pub(super) use wrong::Fault;
-pub use wrong::{Parse, ValueShape, Wrong};
+pub use wrong::{Parse, Shape, Wrong};
 
 /// What a key holds, its limits, and where it goes.
 #[derive(Debug, Clone, Copy)]
@@ -425,12 +425,12 @@ impl ValueKind {
     }
 
     /// What a program or a form has to know to offer values of it.
-    pub fn shape(self) -> ValueShape {
-        let plain = |word| ValueShape { word, ..ValueShape::default() };
+    pub fn shape(self) -> Shape {
+        let plain = |word| Shape { word, ..Shape::default() };
         let from_to =
-            |word, least: f64, most: f64| ValueShape { least: Some(least), most: Some(most), ..plain(word) };
-        let at_least = |word, least: f64| ValueShape { least: (least > 0.0).then_some(least), ..plain(word) };
-        let one_of = |words: Vec<String>| ValueShape { choices: words, ..plain("choice") };
+            |word, least: f64, most: f64| Shape { least: Some(least), most: Some(most), ..plain(word) };
+        let at_least = |word, least: f64| Shape { least: (least > 0.0).then_some(least), ..plain(word) };
+        let one_of = |words: Vec<String>| Shape { choices: words, ..plain("choice") };
         match self {
             ValueKind::Label(_) | ValueKind::Line(..) | ValueKind::Text(_) => plain("text"),
             ValueKind::Secret(..) => plain("secret"),
@@ -441,36 +441,34 @@ impl ValueKind {
             }
             ValueKind::OneOf(numbers, _) => one_of(numbers.iter().map(i64::to_string).collect()),
             ValueKind::Boolean(_) => plain("boolean"),
-            ValueKind::Integer(least, i64::MAX, _) => {
-                ValueShape { least: Some(least as f64), ..plain("integer") }
-            }
+            ValueKind::Integer(least, i64::MAX, _) => Shape { least: Some(least as f64), ..plain("integer") },
             ValueKind::Integer(least, most, _) => from_to("integer", least as f64, most as f64),
             ValueKind::AutoInteger(least, most, _) => {
-                ValueShape { or: Some("auto"), ..from_to("integer", least as f64, most as f64) }
+                Shape { or: Some("auto"), ..from_to("integer", least as f64, most as f64) }
             }
             ValueKind::Number(least, most, _) => from_to("number", least, most),
             ValueKind::NumberOrOff(least, most, _) => {
-                ValueShape { or: Some("off"), ..from_to("number", least, most) }
+                Shape { or: Some("off"), ..from_to("number", least, most) }
             }
             ValueKind::AutoNumber(least, most, _) => {
-                ValueShape { or: Some("auto"), ..from_to("number", least, most) }
+                Shape { or: Some("auto"), ..from_to("number", least, most) }
             }
             ValueKind::Time(least, most, _) => from_to("time", least.as_secs_f64(), most.as_secs_f64()),
             ValueKind::TimeOrNever(least, _) => {
-                ValueShape { or: Some("never"), ..at_least("time", least.as_secs_f64()) }
+                Shape { or: Some("never"), ..at_least("time", least.as_secs_f64()) }
             }
             ValueKind::AutoPixels(least, most, _) => {
-                ValueShape { or: Some("auto"), ..from_to("pixels", f64::from(least), f64::from(most)) }
+                Shape { or: Some("auto"), ..from_to("pixels", f64::from(least), f64::from(most)) }
             }
             ValueKind::Size(_) => plain("size"),
             ValueKind::SizeOrUnlimited(least, _) => {
-                ValueShape { or: Some("unlimited"), ..at_least("size", least as f64) }
+                Shape { or: Some("unlimited"), ..at_least("size", least as f64) }
             }
-            ValueKind::Crop(_) => ValueShape { or: Some("none"), ..plain("crop") },
+            ValueKind::Crop(_) => Shape { or: Some("none"), ..plain("crop") },
             ValueKind::Color(_) => plain("color"),
             ValueKind::Ranges(_) => plain("ranges"),
             ValueKind::Words(_) | ValueKind::Listen(_) | ValueKind::Each(..) => plain("list"),
-            ValueKind::Zone(_) => ValueShape { or: Some("auto"), ..plain("zone") },
+            ValueKind::Zone(_) => Shape { or: Some("auto"), ..plain("zone") },
             ValueKind::Device(_) => plain("device"),
             ValueKind::Url(_) => plain("url"),
             ValueKind::Command(_) => plain("command"),

@@ -7,7 +7,7 @@ pub type Parse = fn(&str) -> Result<String, (String, Option<String>)>;
 
 /// What values look like.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct ValueShape {
+pub struct Shape {
     /// One lower-case word: `boolean`, `integer`, `number`, `choice`, `text`, `secret`, `time`, `pixels`, `size`, `crop`,
     /// `color`, `ranges`, `list`, `zone`, `device`, `url`, `command`, `path`.
     pub word: &'static str,
@@ -21,7 +21,7 @@ pub struct ValueShape {
     pub or: Option<&'static str>,
 }
 
-impl ValueShape {
+impl Shape {
     /// Whether a value is written in quotes: all but numbers, flags and lists are.
     pub fn is_text(&self) -> bool {
         !matches!(self.word, "boolean" | "integer" | "number" | "crop" | "ranges" | "list" | "command")
