@@ -16,7 +16,7 @@ use tallycam::media::{PictureBuilder, SmallImage, View};
 use tallycam::source::avi::AviReader;
 use tallycam::source::mp4::Mp4Reader;
 use tallycam::source::multipart::{MAX_HEAD, MultipartReader, PartError, Step};
-use tallycam::vision::Recording;
+use tallycam::vision::RecordedDetections;
 use tallycam_libcamera::{FromHelper, ToHelper};
 use turbojpeg::{Image, PixelFormat, ScalingFactor, Subsamp, YuvImage};
 
@@ -139,7 +139,7 @@ pub fn config(data: &[u8]) {
 
 /// Any recording of detections is read or refused.
 pub fn recording(data: &[u8]) {
-    let Ok(recording) = Recording::read(&String::from_utf8_lossy(data)) else { return };
+    let Ok(recording) = RecordedDetections::read(&String::from_utf8_lossy(data)) else { return };
     assert!(!recording.detections_in(recording.last_frame()).is_empty());
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use tallycam::config::Operator;
+use tallycam::config::OperatorConfig;
 
 /// Where the daemon of this process listens.
 static SOCKET: OnceLock<PathBuf> = OnceLock::new();
@@ -91,7 +91,11 @@ fn started() -> &'static Path {
         ];
         let operator = move || {
             // A file that is there and empty: what lies in this folder is nobody's business.
-            Operator::read(Some(Path::new("/dev/null")), &sets, std::iter::empty::<(OsString, OsString)>())
+            OperatorConfig::read(
+                Some(Path::new("/dev/null")),
+                &sets,
+                std::iter::empty::<(OsString, OsString)>(),
+            )
         };
         std::thread::spawn(move || {
             let ended = tallycam::daemon::serve(operator(), operator, true);

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::file::{self, Kept, NAME};
+use super::file::{self, AccessFile, NAME};
 use super::sessions::Sessions;
 
 /// The file in `directory` as a backup has it; `None`: there is none.
@@ -16,7 +16,7 @@ pub fn read_for_backup(directory: &Path) -> Result<Option<Vec<u8>>, String> {
     if !file.exists() {
         return Ok(None);
     }
-    let kept = Kept { sessions: Sessions::default(), key: [0; 32], ..file::read(&file)? };
+    let kept = AccessFile { sessions: Sessions::default(), key: [0; 32], ..file::read(&file)? };
     serde_json::to_vec_pretty(&kept).map(Some).map_err(|error| error.to_string())
 }
 
@@ -44,7 +44,7 @@ mod tests {
         access.set_user("ann", Some(Role::Viewer), Some("another password")).unwrap();
         let link = access.sign_link("/stream", 2);
         let bytes = read_for_backup(folder.path()).unwrap().unwrap();
-        assert_eq!(serde_json::from_slice::<Kept>(&bytes).unwrap().key, [0; 32]);
+        assert_eq!(serde_json::from_slice::<AccessFile>(&bytes).unwrap().key, [0; 32]);
         std::fs::write(other.path().join(NAME), bytes).unwrap();
         assert_eq!(verify(&other.path().join(NAME)), Ok(()));
         let restored = Access::open(other.path());

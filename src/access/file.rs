@@ -25,7 +25,7 @@ const LONGEST: u64 = 256 * 1024;
 
 /// What is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Kept {
+pub(super) struct AccessFile {
     /// Part of the cookie's name.
     pub mark: String,
     /// The admin's.
@@ -66,7 +66,7 @@ pub(super) fn is_claimed(directory: &Path) -> bool {
     lock.is_ok_and(|lock| matches!(Lock::acquire(lock), Err(Errno::WOULDBLOCK)))
 }
 
-impl Kept {
+impl AccessFile {
     /// Gives it a mark, and what signs links, where it has none.
     pub fn ensure_secrets(&mut self) -> Result<(), AccessError> {
         if self.mark.is_empty() {
@@ -80,22 +80,22 @@ impl Kept {
 }
 
 /// What `file` says; nothing where there is none.
-pub(super) fn read(file: &Path) -> Result<Kept, String> {
+pub(super) fn read(file: &Path) -> Result<AccessFile, String> {
     let text = match fs::metadata(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(AccessFile::default()),
         Ok(facts) if facts.len() > LONGEST => return Err(format!("{} is too long", file.display())),
         _ => fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?,
     };
-    let kept: Kept =
+    let kept: AccessFile =
         serde_json::from_slice(&text).map_err(|_| format!("{} is not understood", file.display()))?;
     let is_mark = kept.mark.len() == 8 && kept.mark.bytes().all(|byte| byte.is_ascii_hexdigit());
     let was_removed = kept.password.is_none();
     is_mark
-        .then_some(Kept { was_removed, ..kept })
+        .then_some(AccessFile { was_removed, ..kept })
         .ok_or_else(|| format!("{} is not understood", file.display()))
 }
 
 /// Replaces `file`; when it returns, that has outlived a power cut.
-pub(super) fn write(file: &Path, kept: &Kept) -> io::Result<()> {
+pub(super) fn write(file: &Path, kept: &AccessFile) -> io::Result<()> {
     private::replace(file, format!("{}\n", serde_json::to_string_pretty(kept)?).as_bytes())
 }

@@ -31,7 +31,7 @@ pub use role::{Role, Scope};
 
 use crate::base::private;
 use error::LONGEST_NAME;
-use file::{Kept, User};
+use file::{AccessFile, User};
 use password::{Hash, random};
 use sessions::{Digest, Session};
 use tokens::Token;
@@ -51,15 +51,15 @@ const MOST_SHOWN: usize = 16;
 
 /// The passwords, and who has shown one.
 #[derive(Debug, Clone)]
-pub struct Access(Arc<Inner>);
+pub struct Access(Arc<AccessInner>);
 
 #[derive(Debug)]
-struct Inner {
+struct AccessInner {
     file: PathBuf,
-    state: Mutex<CameraState>,
+    state: Mutex<AccessState>,
     /// Held while the file is written, so that no change is lost to another.
     writing: Mutex<()>,
-    /// Of this run, for [`CameraState::shown`].
+    /// Of this run, for [`AccessState::shown`].
     key: hmac::Key,
     /// Held as long as this lives, so that two programs do not write over each other.
     claim: Option<private::Lock>,
@@ -68,8 +68,8 @@ struct Inner {
 }
 
 #[derive(Debug, Default)]
-struct CameraState {
-    kept: Kept,
+struct AccessState {
+    kept: AccessFile,
     /// Why the file could not be read.
     trouble: Option<String>,
     /// Passwords as they were last shown and found right, so that a program's every request does not cost a
@@ -125,12 +125,12 @@ impl Access {
         let claim = file::lock_for_writing(directory);
         let (kept, trouble) = match file::read(&file) {
             Ok(kept) => (kept, None),
-            Err(why) => (Kept::default(), Some(why)),
+            Err(why) => (AccessFile::default(), Some(why)),
         };
         let key = random::<32>().unwrap_or_default();
-        Access(Arc::new(Inner {
+        Access(Arc::new(AccessInner {
             file,
-            state: Mutex::new(CameraState { kept, trouble, shown: Vec::new() }),
+            state: Mutex::new(AccessState { kept, trouble, shown: Vec::new() }),
             writing: Mutex::new(()),
             key: hmac::Key::new(hmac::HMAC_SHA256, &key),
             claim,
@@ -520,7 +520,10 @@ impl Access {
             && constant_time_eq(signature, &tokens::sign_link(&state.kept.key, address, until_s))
     }
 
-    fn change(&self, change: impl FnOnce(&mut Kept) -> Result<(), AccessError>) -> Result<(), AccessError> {
+    fn change(
+        &self,
+        change: impl FnOnce(&mut AccessFile) -> Result<(), AccessError>,
+    ) -> Result<(), AccessError> {
         let name = || self.0.file.display().to_string();
         if self.0.claim.is_none() && self.0.file.parent().is_some_and(file::is_claimed) {
             return Err(AccessError::Claimed { file: name() });
@@ -531,12 +534,12 @@ impl Access {
         kept.ensure_secrets()?;
         file::write(&self.0.file, &kept)
             .map_err(|error| AccessError::NotKept { file: name(), reason: error.to_string() })?;
-        *self.state() = CameraState { kept, trouble: None, shown: Vec::new() };
+        *self.state() = AccessState { kept, trouble: None, shown: Vec::new() };
         Ok(())
     }
 
     /// The same, in memory at least.
-    fn update_in_memory(&self, change: impl Fn(&mut Kept)) {
+    fn update_in_memory(&self, change: impl Fn(&mut AccessFile)) {
         let shown = self.state().shown.clone();
         match self.change(|kept| {
             change(kept);
@@ -550,13 +553,13 @@ impl Access {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, CameraState> {
+    fn state(&self) -> MutexGuard<'_, AccessState> {
         // What is in it is whole at all times.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kept {
+impl AccessFile {
     /// Whose passwords are asked for whoever calls himself `name`.
     fn candidate_hashes(&self, name: &str) -> Vec<(String, Hash)> {
         let admin = self.password.iter().map(|hash| (String::from(ADMIN), hash.clone()));

@@ -33,10 +33,10 @@ pub struct LoggedLine {
 
 /// The last lines. A clone is the same list.
 #[derive(Debug, Clone, Default)]
-pub struct Recent(Arc<Mutex<Lines>>);
+pub struct Recent(Arc<Mutex<LogBuffer>>);
 
 #[derive(Debug, Default)]
-struct Lines {
+struct LogBuffer {
     lines: VecDeque<LoggedLine>,
     bytes: usize,
 }

@@ -9,10 +9,10 @@ use tokio::sync::Notify;
 ///
 /// Invariant: after [`Stop::set`] returned, every present and future wait ends at once.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<Inner>);
+pub struct Stop(Arc<StopInner>);
 
 #[derive(Debug, Default)]
-struct Inner {
+struct StopInner {
     set: Mutex<bool>,
     threads: Condvar,
     tasks: Notify,

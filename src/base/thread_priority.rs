@@ -37,7 +37,7 @@ const NICE_FOR: Duration = Duration::from_secs(60);
 
 /// How a thread is scheduled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Class {
+enum Policy {
     /// `SCHED_OTHER`, with [`NICE`].
     Nice,
     /// `SCHED_IDLE`.
@@ -79,7 +79,7 @@ impl ThreadPriority {
             log::debug!("a thread cannot give way to others: {error}");
         }
         if attends.is_some() {
-            apply_class(task, Class::Idle);
+            apply_class(task, Policy::Idle);
         }
         ThreadPriority { stop, _attends: attends }
     }
@@ -93,7 +93,7 @@ impl Drop for ThreadPriority {
 
 /// What a thread has had of the processors since it began.
 #[derive(Debug, Clone, Copy, Default)]
-struct Times {
+struct CpuTimes {
     ran: Duration,
     /// While it could run.
     waited: Duration,
@@ -107,19 +107,19 @@ struct Attendant {
     /// What was made of it here, and when somebody else was last seen to have made something else of it.
     kept_us: u64,
     beaten: Instant,
-    class: Class,
+    class: Policy,
     since: Instant,
     looked: Instant,
     /// Of the thread that began it, and of the others that were found.
-    seen: HashMap<i32, Times>,
+    seen: HashMap<i32, CpuTimes>,
 }
 
 impl Attendant {
-    /// `task` is in [`Class::Idle`] from now on.
+    /// `task` is in [`Policy::Idle`] from now on.
     fn new(task: i32, names: &'static [&'static str], beat: Heartbeat) -> Attendant {
         let now = Instant::now();
         let seen = HashMap::from([(task, times(task).unwrap_or_default())]);
-        Attendant { names, beat, kept_us: 0, beaten: now, class: Class::Idle, since: now, looked: now, seen }
+        Attendant { names, beat, kept_us: 0, beaten: now, class: Policy::Idle, since: now, looked: now, seen }
     }
 
     fn adjust_class(&mut self) {
@@ -155,12 +155,12 @@ impl Attendant {
     }
 
     /// What each has had since the last look; nothing of those that have ended.
-    fn times_since_last(&self) -> HashMap<i32, Times> {
-        let had = |(&task, seen): (&i32, &Times)| {
+    fn times_since_last(&self) -> HashMap<i32, CpuTimes> {
+        let had = |(&task, seen): (&i32, &CpuTimes)| {
             let now = times(task)?;
             Some((
                 task,
-                Times {
+                CpuTimes {
                     ran: now.ran.saturating_sub(seen.ran),
                     waited: now.waited.saturating_sub(seen.waited),
                 },
@@ -170,7 +170,7 @@ impl Attendant {
     }
 
     /// The class that is right for all, by the one that waited most.
-    fn choose_class(&mut self, had: &HashMap<i32, Times>, elapsed: Duration, now: Instant) -> Class {
+    fn choose_class(&mut self, had: &HashMap<i32, CpuTimes>, elapsed: Duration, now: Instant) -> Policy {
         let waited = had.values().map(|had| had.waited).max().unwrap_or_default();
         let share = waited.as_secs_f64() / elapsed.as_secs_f64();
         let class = next(self.class, share, now.duration_since(self.since));
@@ -191,20 +191,20 @@ fn threads_named(beginnings: &[&str]) -> Vec<i32> {
 }
 
 /// What is right for a thread that has been `class` for `since` and waited for a processor for `share` of the last look's time.
-fn next(class: Class, share: f64, since: Duration) -> Class {
+fn next(class: Policy, share: f64, since: Duration) -> Policy {
     match class {
-        Class::Idle if share > STARVED => Class::Nice,
-        Class::Nice if since >= NICE_FOR => Class::Idle,
+        Policy::Idle if share > STARVED => Policy::Nice,
+        Policy::Nice if since >= NICE_FOR => Policy::Idle,
         as_it_is => as_it_is,
     }
 }
 
 /// What a thread has had since it began
 /// (`schedstat`, Documentation/scheduler/sched-stats.rst: nanoseconds that it ran, and that it waited).
-fn times(task: i32) -> Option<Times> {
+fn times(task: i32) -> Option<CpuTimes> {
     let text = fs::read_to_string(format!("/proc/self/task/{task}/schedstat")).ok()?;
     let mut numbers = text.split_whitespace().map(|number| number.parse().ok().map(Duration::from_nanos));
-    Some(Times { ran: numbers.next()??, waited: numbers.next()?? })
+    Some(CpuTimes { ran: numbers.next()??, waited: numbers.next()?? })
 }
 
 /// Has the calling thread and those that it starts merely be nice from now on: for who cannot look how it goes, and
@@ -213,10 +213,10 @@ fn times(task: i32) -> Option<Times> {
 /// # Errors
 /// The system does not let a thread leave `SCHED_IDLE`; it stays as it is.
 pub fn set_nice_only() -> std::io::Result<()> {
-    schedule(0, Class::Nice)
+    schedule(0, Policy::Nice)
 }
 
-fn apply_class(task: i32, class: Class) {
+fn apply_class(task: i32, class: Policy) {
     match schedule(task, class) {
         // One that has ended since it was found needs nothing more.
         Err(error) if error.raw_os_error() != Some(libc::ESRCH) => {
@@ -227,10 +227,10 @@ fn apply_class(task: i32, class: Class) {
     }
 }
 
-fn schedule(task: i32, class: Class) -> std::io::Result<()> {
+fn schedule(task: i32, class: Policy) -> std::io::Result<()> {
     let policy = match class {
-        Class::Nice => libc::SCHED_OTHER,
-        Class::Idle => libc::SCHED_IDLE,
+        Policy::Nice => libc::SCHED_OTHER,
+        Policy::Idle => libc::SCHED_IDLE,
     };
     // SAFETY: `sched_param` is plain numbers, for which zeros are valid.
     let mut parameters: libc::sched_param = unsafe { std::mem::zeroed() };
@@ -290,10 +290,10 @@ mod tests {
     #[test]
     fn who_starves_is_only_nice_for_a_while() {
         let second = Duration::from_secs(1);
-        assert_eq!(next(Class::Idle, 0.4, second), Class::Idle);
-        assert_eq!(next(Class::Idle, 0.9, second), Class::Nice);
-        assert_eq!(next(Class::Nice, 0.0, second), Class::Nice);
-        assert_eq!(next(Class::Nice, 0.9, NICE_FOR), Class::Idle);
+        assert_eq!(next(Policy::Idle, 0.4, second), Policy::Idle);
+        assert_eq!(next(Policy::Idle, 0.9, second), Policy::Nice);
+        assert_eq!(next(Policy::Nice, 0.0, second), Policy::Nice);
+        assert_eq!(next(Policy::Nice, 0.9, NICE_FOR), Policy::Idle);
     }
 
     #[test]
@@ -360,7 +360,7 @@ mod tests {
         // SAFETY: no pointer is given.
         let policies = || tasks.map(|task| unsafe { libc::sched_getscheduler(task) });
         let may_leave = std::thread::spawn(|| {
-            schedule(0, Class::Idle).unwrap();
+            schedule(0, Policy::Idle).unwrap();
             set_nice_only().is_ok()
         });
         let is_left_out = !may_leave.join().unwrap() || times(tasks[0]).is_none();

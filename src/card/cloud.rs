@@ -3,7 +3,7 @@
 
 use super::check::{self, Checked};
 use super::reader::{CardReader, child_path};
-use super::tree::{Node, Table, Value, get};
+use super::tree::{Node, NodeValue, Table, get};
 use super::yaml;
 use super::{CLOUD, CardSettings, Entry, Secret, Sourced, StaticAddress, SystemInfo, Wifi};
 
@@ -53,7 +53,7 @@ pub fn user_data(text: &str, facts: &SystemInfo<'_>, entries: &mut Vec<Entry>) -
     reader.note_unknown_keys(&table, "", &[&known[..], &NEEDLESS[..]].concat());
     wanted.host = reader.checked(&table, "", "hostname", check::host);
     wanted.time_zone = reader.checked(&table, "", "timezone", |text| check::time_zone(text, facts.is_zone));
-    if let Some(by_password) = get(&table, "ssh_pwauth").filter(|node| node.value == Value::Bool(true)) {
+    if let Some(by_password) = get(&table, "ssh_pwauth").filter(|node| node.value == NodeValue::Bool(true)) {
         reader.report_not_used(by_password.line, "ssh_pwauth", "not used: SSH takes keys only");
     }
     let packages = reader.read_texts(&table, "", "packages").map_or_else(Vec::new, |given| given.value);
@@ -65,9 +65,9 @@ pub fn user_data(text: &str, facts: &SystemInfo<'_>, entries: &mut Vec<Entry>) -
     }
     let top = reader.checked_list(&table, "", "ssh_authorized_keys", check::key);
     match (get(&table, "user"), get(&table, "users")) {
-        (Some(Node { value: Value::Table(one), .. }), _) => user(one, "user", facts, reader, &mut wanted),
-        (_, Some(Node { value: Value::List(all), .. })) => users(all, facts, reader, &mut wanted),
-        (Some(node), _) | (None, Some(node)) if node.value != Value::Nothing => {
+        (Some(Node { value: NodeValue::Table(one), .. }), _) => user(one, "user", facts, reader, &mut wanted),
+        (_, Some(Node { value: NodeValue::List(all), .. })) => users(all, facts, reader, &mut wanted),
+        (Some(node), _) | (None, Some(node)) if node.value != NodeValue::Nothing => {
             reader.report_mistake(node.line, "user", "must have keys of its own below it", None);
         }
         _ => {}
@@ -80,7 +80,7 @@ pub fn user_data(text: &str, facts: &SystemInfo<'_>, entries: &mut Vec<Entry>) -
 /// The first of `users` that has a name; cloud-init's `default` is none.
 fn users(all: &[Node], facts: &SystemInfo<'_>, reader: &mut CardReader<'_>, wanted: &mut CardSettings) {
     let tables = all.iter().filter_map(|node| match &node.value {
-        Value::Table(table) => Some((node.line, table)),
+        NodeValue::Table(table) => Some((node.line, table)),
         _ => None,
     });
     for (n, (line, table)) in tables.enumerate() {
@@ -118,7 +118,7 @@ fn user(
 
 /// Commands are not run. Of Imager's own, what they are for is done where it can be.
 fn run_commands(table: &Table, reader: &mut CardReader<'_>) {
-    let Some(Node { value: Value::List(commands), .. }) = get(table, "runcmd") else {
+    let Some(Node { value: NodeValue::List(commands), .. }) = get(table, "runcmd") else {
         if let Some(node) = get(table, "runcmd") {
             reader.report_not_used(node.line, "runcmd", "not used: no command is run");
         }
@@ -126,10 +126,10 @@ fn run_commands(table: &Table, reader: &mut CardReader<'_>) {
     };
     for command in commands {
         let words: Vec<&str> = match &command.value {
-            Value::List(words) => words
+            NodeValue::List(words) => words
                 .iter()
                 .map(|word| match &word.value {
-                    Value::Text(text) => text.as_str(),
+                    NodeValue::Text(text) => text.as_str(),
                     _ => "",
                 })
                 .collect(),
@@ -152,7 +152,7 @@ pub fn network(text: &str, entries: &mut Vec<Entry>) -> CardSettings {
     let reader = &mut reader;
     // With `network:` above it all, as Imager has it, or without.
     let (table, path) = match get(&table, "network") {
-        Some(Node { value: Value::Table(inner), .. }) => {
+        Some(Node { value: NodeValue::Table(inner), .. }) => {
             reader.note_unknown_keys(&table, "", &["network"]);
             (inner, "network")
         }
@@ -162,7 +162,7 @@ pub fn network(text: &str, entries: &mut Vec<Entry>) -> CardSettings {
         return wanted;
     }
     match get(table, "version") {
-        Some(Node { value: Value::Text(version), .. }) if version == "2" => {}
+        Some(Node { value: NodeValue::Text(version), .. }) if version == "2" => {}
         node => {
             let line = node.map_or(0, |node| node.line);
             reader.report_not_used(line, "version", "nothing of this file is used: it is not of version 2");
@@ -221,7 +221,7 @@ fn access_points(
             is_ascii.then(|| name.chars().map(|c| u8::try_from(c).ok()).collect()).flatten();
         let empty = Table::new();
         let table = match &node.value {
-            Value::Table(table) => table,
+            NodeValue::Table(table) => table,
             _ => &empty,
         };
         let path = child_path(&path, name);
@@ -267,10 +267,10 @@ fn address(table: &Table, path: &str, reader: &mut CardReader<'_>) -> Option<Sou
     for name in ["gateway4", "gateway6"] {
         gateways.extend(reader.checked(table, path, name, check::ip).map(|given| given.value));
     }
-    if let Some(Node { value: Value::List(routes), .. }) = get(table, "routes") {
+    if let Some(Node { value: NodeValue::List(routes), .. }) = get(table, "routes") {
         let path = child_path(path, "routes");
         for route in routes {
-            let Value::Table(route) = &route.value else { continue };
+            let NodeValue::Table(route) = &route.value else { continue };
             let to = reader.read_text(route, &path, "to").map(|given| given.value).unwrap_or_default();
             match ["default", "0.0.0.0/0", "::/0"].contains(&to.as_str()) {
                 true => {

@@ -66,7 +66,7 @@ pub fn read(load: &dyn Fn(&str) -> Loaded, facts: &SystemInfo<'_>) -> ReadFiles 
     let own_text = text(OWN, &mut entries);
     is_broken |= !entries.is_empty();
     let own = own_text.as_deref().map(|text| tallycam_toml::read(text, facts, &mut entries));
-    let own = own.unwrap_or_else(tallycam_toml::Own::empty);
+    let own = own.unwrap_or_else(tallycam_toml::CardFile::empty);
     is_broken |= own.is_broken;
     let mut wanted = own.wanted;
     if let Some(text) = text(PRESEED, &mut entries) {

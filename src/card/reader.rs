@@ -2,7 +2,7 @@
 
 use super::check::Checked;
 use super::report::Entry;
-use super::tree::{Node, Table, Value, get};
+use super::tree::{Node, NodeValue, Table, get};
 use super::{SettingOrigin, Sourced};
 use crate::config::closest_match;
 
@@ -45,8 +45,8 @@ impl CardReader<'_> {
     pub fn table<'t>(&mut self, table: &'t Table, path: &str, name: &str) -> Option<&'t Table> {
         let node = get(table, name)?;
         match &node.value {
-            Value::Table(table) => Some(table),
-            Value::Nothing => None,
+            NodeValue::Table(table) => Some(table),
+            NodeValue::Nothing => None,
             _ => {
                 self.report_mistake(
                     node.line,
@@ -64,8 +64,8 @@ impl CardReader<'_> {
         let node = get(table, name)?;
         let key = child_path(path, name);
         match &node.value {
-            Value::Text(text) => Some(self.with_location(text.clone(), node.line, &key)),
-            Value::Nothing => None,
+            NodeValue::Text(text) => Some(self.with_location(text.clone(), node.line, &key)),
+            NodeValue::Nothing => None,
             _ => {
                 self.report_mistake(node.line, &key, "must be text in quotes", None);
                 None
@@ -96,8 +96,8 @@ impl CardReader<'_> {
         let node = get(table, name)?;
         let key = child_path(path, name);
         match &node.value {
-            Value::Bool(is_true) => Some(self.with_location(*is_true, node.line, &key)),
-            Value::Nothing => None,
+            NodeValue::Bool(is_true) => Some(self.with_location(*is_true, node.line, &key)),
+            NodeValue::Nothing => None,
             _ => {
                 self.report_mistake(node.line, &key, "must be true or false", None);
                 None
@@ -115,9 +115,9 @@ impl CardReader<'_> {
         let node = get(table, name)?;
         let key = child_path(path, name);
         let all: &[Node] = match &node.value {
-            Value::List(all) => all,
-            Value::Text(_) => std::slice::from_ref(node),
-            Value::Nothing => return None,
+            NodeValue::List(all) => all,
+            NodeValue::Text(_) => std::slice::from_ref(node),
+            NodeValue::Nothing => return None,
             _ => {
                 self.report_mistake(node.line, &key, "must be a list of texts", None);
                 return None;
@@ -126,7 +126,7 @@ impl CardReader<'_> {
         let mut texts = Vec::new();
         for one in all {
             match &one.value {
-                Value::Text(text) => texts.push((text.clone(), one.line)),
+                NodeValue::Text(text) => texts.push((text.clone(), one.line)),
                 _ => self.report_mistake(one.line, &key, "must be a list of texts", None),
             }
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::check::{self, Checked};
 use super::reader::{CardReader, child_path};
-use super::tree::{self, Node, Table, Value, get};
+use super::tree::{self, Node, NodeValue, Table, get};
 use super::{CardSettings, Entry, OWN, Password, Secret, Severity, Sourced, StaticAddress, SystemInfo, Wifi};
 use crate::access;
 use crate::config::{Diagnostic, Diagnostics, Saved, closest_match};
@@ -17,7 +17,7 @@ const OURS: [&str; 7] = ["host", "time_zone", "country", "wifi", "network", "ssh
 const MOST_NETWORKS: usize = 20;
 
 /// What the file says.
-pub struct Own {
+pub struct CardFile {
     /// What it wants of the system.
     pub wanted: CardSettings,
     /// Settings of the daemon.
@@ -28,17 +28,17 @@ pub struct Own {
     pub is_broken: bool,
 }
 
-impl Own {
+impl CardFile {
     /// What no file says.
-    pub fn empty() -> Own {
+    pub fn empty() -> CardFile {
         let settings = Saved::empty(Path::new(OWN).to_owned());
-        Own { wanted: CardSettings::default(), settings, faulty: Vec::new(), is_broken: false }
+        CardFile { wanted: CardSettings::default(), settings, faulty: Vec::new(), is_broken: false }
     }
 }
 
 /// Reads the file's text.
-pub fn read(text: &str, facts: &SystemInfo<'_>, entries: &mut Vec<Entry>) -> Own {
-    let nothing = || Own { is_broken: true, ..Own::empty() };
+pub fn read(text: &str, facts: &SystemInfo<'_>, entries: &mut Vec<Entry>) -> CardFile {
+    let nothing = || CardFile { is_broken: true, ..CardFile::empty() };
     let (settings, faulty) = match Saved::read_shared(Path::new(OWN), text, &OURS) {
         Ok((settings, faulty)) => (settings, faulty),
         Err(complaints) => {
@@ -64,7 +64,7 @@ pub fn read(text: &str, facts: &SystemInfo<'_>, entries: &mut Vec<Entry>) -> Own
         }
     };
     let wanted = read_wanted(&table, &settings, facts, &mut CardReader { file: OWN, entries });
-    Own { wanted, settings, faulty, is_broken: false }
+    CardFile { wanted, settings, faulty, is_broken: false }
 }
 
 /// Complaints of the configuration as entries.
@@ -115,7 +115,7 @@ fn read_wanted(
         wanted.user = reader.checked(ssh, "ssh", "user", |text| check::user(text, facts.is_system_user));
         wanted.keys = reader.checked_list(ssh, "ssh", "keys", check::key);
     }
-    if let Some(Value::Table(access)) = get(table, "access").map(|node| &node.value) {
+    if let Some(NodeValue::Table(access)) = get(table, "access").map(|node| &node.value) {
         let span = get(access, "password").map_or(0..0, |node| node.span.clone());
         wanted.password = reader.checked(access, "access", "password", |text| password(text, span));
     }
@@ -139,8 +139,8 @@ fn host_of_name(table: &Table, reader: &mut CardReader<'_>) -> Option<Sourced<St
 fn wifi(table: &Table, reader: &mut CardReader<'_>) -> Option<Sourced<Vec<Wifi>>> {
     let node = get(table, "wifi")?;
     let tables: &[Node] = match &node.value {
-        Value::List(all) => all,
-        Value::Table(_) => std::slice::from_ref(node),
+        NodeValue::List(all) => all,
+        NodeValue::Table(_) => std::slice::from_ref(node),
         _ => &[],
     };
     if tables.is_empty() {
@@ -149,7 +149,7 @@ fn wifi(table: &Table, reader: &mut CardReader<'_>) -> Option<Sourced<Vec<Wifi>>
     }
     let mut networks = Vec::new();
     for one in tables {
-        let Value::Table(table) = &one.value else {
+        let NodeValue::Table(table) = &one.value else {
             reader.report_mistake(one.line, "wifi", "must be a section for each network", None);
             continue;
         };
@@ -245,6 +245,6 @@ fn password(text: &str, span: Range<usize>) -> Checked<Password> {
 pub fn replace_password(text: &str, span: &Range<usize>, hash: &str) -> Option<String> {
     let replaced = format!("{}\"{hash}\"{}", text.get(..span.start)?, text.get(span.end..)?);
     let table = tree::toml(&replaced).ok()?;
-    let Value::Table(access) = &get(&table, "access")?.value else { return None };
-    (get(access, "password")?.value == Value::Text(hash.to_owned())).then_some(replaced)
+    let NodeValue::Table(access) = &get(&table, "access")?.value else { return None };
+    (get(access, "password")?.value == NodeValue::Text(hash.to_owned())).then_some(replaced)
 }

@@ -13,12 +13,12 @@ pub struct Node {
     /// Where it stands in the text, in bytes; empty for YAML.
     pub span: Range<usize>,
     /// What it is.
-    pub value: Value,
+    pub value: NodeValue,
 }
 
 /// What a value is.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub enum NodeValue {
     /// YAML's null.
     Nothing,
     /// Text; of YAML also what is not in quotes.
@@ -67,11 +67,11 @@ fn from_table(table: &DeTable<'_>, line: &dyn Fn(usize) -> usize) -> Table {
 
 fn from_value(value: &Spanned<DeValue<'_>>, line: &dyn Fn(usize) -> usize) -> Node {
     let what = match value.get_ref() {
-        DeValue::String(text) => Value::Text(text.to_string()),
-        DeValue::Boolean(is_true) => Value::Bool(*is_true),
-        DeValue::Array(all) => Value::List(all.iter().map(|one| from_value(one, line)).collect()),
-        DeValue::Table(table) => Value::Table(from_table(table, line)),
-        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_) => Value::Other,
+        DeValue::String(text) => NodeValue::Text(text.to_string()),
+        DeValue::Boolean(is_true) => NodeValue::Bool(*is_true),
+        DeValue::Array(all) => NodeValue::List(all.iter().map(|one| from_value(one, line)).collect()),
+        DeValue::Table(table) => NodeValue::Table(from_table(table, line)),
+        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_) => NodeValue::Other,
     };
     Node { line: line(value.span().start), span: value.span(), value: what }
 }

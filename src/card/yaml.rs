@@ -3,7 +3,7 @@
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
-use super::tree::{Node, Table, Value};
+use super::tree::{Node, NodeValue, Table};
 
 /// Nested at most so deep.
 const DEEPEST: usize = 20;
@@ -12,7 +12,7 @@ const DEEPEST: usize = 20;
 const MOST: usize = 5000;
 
 /// What is being read: a list, or a mapping with the key whose value comes next.
-enum Open {
+enum OpenNode {
     List(usize, Vec<Node>),
     Mapping(usize, Table, Option<(String, usize)>),
 }
@@ -22,7 +22,7 @@ enum Open {
 /// # Errors
 /// The first fault and its line.
 pub fn parse(text: &str) -> Result<Table, (usize, String)> {
-    let mut open: Vec<Open> = Vec::new();
+    let mut open: Vec<OpenNode> = Vec::new();
     let mut top: Option<Node> = None;
     let mut count = 0;
     for event in Parser::new_from_str(text) {
@@ -33,7 +33,7 @@ pub fn parse(text: &str) -> Result<Table, (usize, String)> {
         if count > 2 * MOST {
             return fault("there are too many values");
         }
-        let node = |value: Value| Node { line, span: 0..0, value };
+        let node = |value: NodeValue| Node { line, span: 0..0, value };
         let done = match event {
             Event::Alias(_) => return fault("aliases (*) are not read"),
             Event::DocumentStart(_) if top.is_some() => return fault("a second document is not read"),
@@ -42,47 +42,49 @@ pub fn parse(text: &str) -> Result<Table, (usize, String)> {
                 return fault("it is nested too deep");
             }
             Event::SequenceStart(..) => {
-                open.push(Open::List(line, Vec::new()));
+                open.push(OpenNode::List(line, Vec::new()));
                 continue;
             }
             Event::MappingStart(..) => {
-                open.push(Open::Mapping(line, Table::new(), None));
+                open.push(OpenNode::Mapping(line, Table::new(), None));
                 continue;
             }
             Event::SequenceEnd | Event::MappingEnd => match open.pop() {
-                Some(Open::List(line, all)) => Node { line, span: 0..0, value: Value::List(all) },
-                Some(Open::Mapping(line, table, _)) => Node { line, span: 0..0, value: Value::Table(table) },
+                Some(OpenNode::List(line, all)) => Node { line, span: 0..0, value: NodeValue::List(all) },
+                Some(OpenNode::Mapping(line, table, _)) => {
+                    Node { line, span: 0..0, value: NodeValue::Table(table) }
+                }
                 None => continue,
             },
             _ => continue,
         };
         match open.last_mut() {
             None => top = Some(done),
-            Some(Open::List(_, all)) => all.push(done),
-            Some(Open::Mapping(_, table, key)) => match (key.take(), done) {
+            Some(OpenNode::List(_, all)) => all.push(done),
+            Some(OpenNode::Mapping(_, table, key)) => match (key.take(), done) {
                 (Some((name, line)), done) => table.push((name, line, done)),
-                (None, Node { line, value: Value::Text(name), .. }) => *key = Some((name, line)),
+                (None, Node { line, value: NodeValue::Text(name), .. }) => *key = Some((name, line)),
                 (None, _) => return fault("a key has to be text"),
             },
         }
     }
     match top {
-        None | Some(Node { value: Value::Nothing, .. }) => Ok(Table::new()),
-        Some(Node { value: Value::Table(table), .. }) => Ok(table),
+        None | Some(Node { value: NodeValue::Nothing, .. }) => Ok(Table::new()),
+        Some(Node { value: NodeValue::Table(table), .. }) => Ok(table),
         Some(Node { line, .. }) => Err((line, String::from("keys and values are expected (`key: value`)"))),
     }
 }
 
-fn scalar(text: &str, style: ScalarStyle) -> Value {
+fn scalar(text: &str, style: ScalarStyle) -> NodeValue {
     if style != ScalarStyle::Plain {
-        return Value::Text(text.to_owned());
+        return NodeValue::Text(text.to_owned());
     }
     match text {
-        "" | "~" | "null" | "Null" | "NULL" => Value::Nothing,
+        "" | "~" | "null" | "Null" | "NULL" => NodeValue::Nothing,
         // As PyYAML and libyaml's users read them.
-        "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Value::Bool(true),
-        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Value::Bool(false),
-        text => Value::Text(text.to_owned()),
+        "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => NodeValue::Bool(true),
+        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => NodeValue::Bool(false),
+        text => NodeValue::Text(text.to_owned()),
     }
 }
 
@@ -96,11 +98,11 @@ mod tests {
     #[test]
     fn what_is_nested_is_read_with_its_lines() {
         let table = parse("# x\na: 1\nb:\n  - \"c\\xE9\"\n  - {d: no}\n").unwrap();
-        assert_eq!(get(&table, "a").unwrap().value, Value::Text("1".into()));
-        let Value::List(all) = &get(&table, "b").unwrap().value else { panic!("no list") };
-        assert_eq!((all[0].line, &all[0].value), (4, &Value::Text("c\u{e9}".into())));
-        let Value::Table(inner) = &all[1].value else { panic!("no table") };
-        assert_eq!(get(inner, "d").unwrap().value, Value::Bool(false));
+        assert_eq!(get(&table, "a").unwrap().value, NodeValue::Text("1".into()));
+        let NodeValue::List(all) = &get(&table, "b").unwrap().value else { panic!("no list") };
+        assert_eq!((all[0].line, &all[0].value), (4, &NodeValue::Text("c\u{e9}".into())));
+        let NodeValue::Table(inner) = &all[1].value else { panic!("no table") };
+        assert_eq!(get(inner, "d").unwrap().value, NodeValue::Bool(false));
         assert_eq!(parse("# nothing\n"), Ok(Table::new()));
     }
 

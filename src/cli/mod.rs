@@ -31,7 +31,7 @@ use crate::maintenance::update::describe_version;
 
 pub use common::failure::Failure;
 use common::terminal::{coloured, takes_colour};
-pub(in crate::cli) use common::{Given, print_json, print_stdout, write_stdout};
+pub(in crate::cli) use common::{ConfigArgs, print_json, print_stdout, write_stdout};
 
 /// Shows what a camera sees to any number of browsers.
 #[derive(Debug, Parser)]
@@ -39,7 +39,7 @@ pub(in crate::cli) use common::{Given, print_json, print_stdout, write_stdout};
 #[command(max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -204,10 +204,10 @@ mod tests {
 
     #[test]
     fn what_stands_before_the_command_is_not_lost() {
-        let before = Given { file: Some("a".into()), sets: vec!["x=1".into()] };
-        let after = Given { file: Some("b".into()), sets: vec!["x=2".into()] };
+        let before = ConfigArgs { file: Some("a".into()), sets: vec!["x=1".into()] };
+        let after = ConfigArgs { file: Some("b".into()), sets: vec!["x=2".into()] };
         let both = before.merge(&after);
         assert_eq!((both.file, both.sets), (Some("b".into()), vec!["x=1".into(), "x=2".into()]));
-        assert_eq!(before.merge(&Given::default()).file, Some("a".into()));
+        assert_eq!(before.merge(&ConfigArgs::default()).file, Some("a".into()));
     }
 }

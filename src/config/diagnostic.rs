@@ -63,14 +63,14 @@ pub(super) struct FilePosition {
     pub at: String,
     /// What complaints are sorted by: who said it (file, environment, command line), line and
     /// column, counted from 1; 0 outside any line.
-    pub order: (Said, usize, usize),
+    pub order: (ComplaintOrigin, usize, usize),
     /// What is shown under the message.
     pub excerpt: Option<Excerpt>,
 }
 
 /// Who said what is complained of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Said {
+pub(super) enum ComplaintOrigin {
     /// The file.
     File,
     /// An environment variable.
@@ -79,12 +79,12 @@ pub(super) enum Said {
     CommandLine,
 }
 
-impl Said {
+impl ComplaintOrigin {
     fn as_str(self) -> &'static str {
         match self {
-            Said::File => "file",
-            Said::Environment => "environment",
-            Said::CommandLine => "--set",
+            ComplaintOrigin::File => "file",
+            ComplaintOrigin::Environment => "environment",
+            ComplaintOrigin::CommandLine => "--set",
         }
     }
 }
@@ -99,15 +99,15 @@ pub(super) struct Excerpt {
 impl FilePosition {
     /// A place outside any line: the file as a whole.
     pub fn whole_file(at: impl Into<String>) -> FilePosition {
-        FilePosition { at: at.into(), order: (Said::File, 0, 0), excerpt: None }
+        FilePosition { at: at.into(), order: (ComplaintOrigin::File, 0, 0), excerpt: None }
     }
 
     /// The bytes `span` of `text`, which the command line or the environment gave as its number `n`.
-    pub fn in_argument(said: Said, n: usize, text: &str, span: Range<usize>) -> FilePosition {
+    pub fn in_argument(said: ComplaintOrigin, n: usize, text: &str, span: Range<usize>) -> FilePosition {
         FilePosition {
             at: said.as_str().to_owned(),
             order: (said, 0, n),
-            excerpt: Some(Excerpt::new(&Shown::new(text), span)),
+            excerpt: Some(Excerpt::new(&ShownLine::new(text), span)),
         }
     }
 
@@ -126,7 +126,7 @@ impl FilePosition {
 
 /// A line as it may be shown.
 #[derive(Debug)]
-struct Shown {
+struct ShownLine {
     text: Vec<char>,
     /// The byte at which each of its characters begins in what was typed.
     starts: Vec<usize>,
@@ -134,10 +134,10 @@ struct Shown {
     has_secret: bool,
 }
 
-impl Shown {
-    fn new(typed: &str) -> Shown {
+impl ShownLine {
+    fn new(typed: &str) -> ShownLine {
         let text = masked(typed);
-        Shown {
+        ShownLine {
             has_secret: text != typed,
             text: text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect(),
             starts: typed.char_indices().map(|(start, _)| start).collect(),
@@ -152,7 +152,7 @@ impl Shown {
 
 impl Excerpt {
     /// The bytes `span` of what was typed.
-    fn new(line: &Shown, span: Range<usize>) -> Excerpt {
+    fn new(line: &ShownLine, span: Range<usize>) -> Excerpt {
         let begin = line.column_at(span.start);
         let mark = begin..line.column_at(span.end).max(begin + 1);
         let text = &line.text;
@@ -235,7 +235,7 @@ impl std::error::Error for Diagnostics {}
 
 /// A text with its line starts, for turning byte offsets into places.
 #[derive(Debug)]
-pub(super) struct Lines<'t> {
+pub(super) struct LineStarts<'t> {
     name: &'t str,
     text: &'t str,
     starts: Vec<usize>,
@@ -243,14 +243,14 @@ pub(super) struct Lines<'t> {
     #[cfg(test)]
     pub asked: std::cell::Cell<usize>,
     /// Lines that something was complained of: one line may have thousands of faults, and is looked through once.
-    shown: RefCell<BTreeMap<usize, Rc<Shown>>>,
+    shown: RefCell<BTreeMap<usize, Rc<ShownLine>>>,
 }
 
-impl<'t> Lines<'t> {
+impl<'t> LineStarts<'t> {
     /// The lines of `text`, which is called `name`.
-    pub fn new(name: &'t str, text: &'t str) -> Lines<'t> {
+    pub fn new(name: &'t str, text: &'t str) -> LineStarts<'t> {
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Lines {
+        LineStarts {
             name,
             text,
             starts,
@@ -299,7 +299,7 @@ impl<'t> Lines<'t> {
         let column = shown.column_at(from) + 1;
         FilePosition {
             at: format!("{}:{line}:{column}", self.name),
-            order: (Said::File, line, column),
+            order: (ComplaintOrigin::File, line, column),
             excerpt: Some(Excerpt::new(&shown, from..to)),
         }
     }
@@ -309,9 +309,9 @@ impl<'t> Lines<'t> {
         self.shown_line(number).has_secret
     }
 
-    fn shown_line(&self, number: usize) -> Rc<Shown> {
+    fn shown_line(&self, number: usize) -> Rc<ShownLine> {
         let mut shown = self.shown.borrow_mut();
-        Rc::clone(shown.entry(number).or_insert_with(|| Rc::new(Shown::new(self.line_text(number)))))
+        Rc::clone(shown.entry(number).or_insert_with(|| Rc::new(ShownLine::new(self.line_text(number)))))
     }
 }
 
@@ -346,7 +346,7 @@ mod tests {
 
     #[test]
     fn the_caret_stands_under_the_place() {
-        let lines = Lines::new("x.toml", "a = 1\n\tü = \"é\" # ö\r\n");
+        let lines = LineStarts::new("x.toml", "a = 1\n\tü = \"é\" # ö\r\n");
         let span = "a = 1\n\tü = ".len().."a = 1\n\tü = \"é\"".len();
         let complaint = Diagnostic {
             place: lines.place_of_span(span),
@@ -363,7 +363,7 @@ mod tests {
     #[test]
     fn any_span_has_a_place() {
         for text in ["", "\n", "a\n\nb", "é"] {
-            let lines = Lines::new("x", text);
+            let lines = LineStarts::new("x", text);
             for start in 0..=text.len() + 1 {
                 for end in start..=text.len() + 2 {
                     assert!(lines.place_of_span(start..end).at.starts_with("x:"));
@@ -376,7 +376,7 @@ mod tests {
     #[test]
     fn a_line_may_have_thousands_of_faults() {
         let text = "a=1,".repeat(16_000);
-        let lines = Lines::new("x", &text);
+        let lines = LineStarts::new("x", &text);
         let places: Vec<FilePosition> = (0..16_000).map(|n| lines.place_of_span(n * 4..n * 4 + 3)).collect();
         assert_eq!(places[15_999].at, "x:1:63997");
         assert!(places.iter().all(|place| place.marked_text() == "a=1"));
@@ -387,7 +387,7 @@ mod tests {
     #[test]
     fn a_long_line_is_cut_around_the_caret() {
         let text = format!("{}HERE{}", "x".repeat(5000), "y".repeat(5000));
-        let excerpt = Excerpt::new(&Shown::new(&text), 5000..5004);
+        let excerpt = Excerpt::new(&ShownLine::new(&text), 5000..5004);
         let marked: String = excerpt.text.chars().skip(excerpt.mark.start).take(excerpt.mark.len()).collect();
         assert_eq!(marked, "HERE");
         assert!(excerpt.text.chars().count() <= WIDEST + 2);

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-use super::diagnostic::{Diagnostic, FilePosition, Lines};
+use super::diagnostic::{Diagnostic, FilePosition, LineStarts};
 use super::kind::quoted;
 
 /// A longer file than this is no configuration of ours: the shipped one has 11 kB.
@@ -20,7 +20,7 @@ const LIST_NOT_CLOSED: &str = "a comma, or the list's closing `]`, is missing be
 /// A parsed file. Where its syntax is broken, `table` holds what could be made out.
 #[derive(Debug)]
 pub(super) struct Document<'t> {
-    pub lines: Lines<'t>,
+    pub lines: LineStarts<'t>,
     pub table: DeTable<'t>,
 }
 
@@ -45,7 +45,7 @@ pub(super) fn read(path: &Path) -> Result<String, Box<Diagnostic>> {
     String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-        let place = Lines::new(&name, &text).place_of_span(good..good + 1);
+        let place = LineStarts::new(&name, &text).place_of_span(good..good + 1);
         let hint = Some(String::from("save the file as UTF-8"));
         Box::new(Diagnostic { place, message: String::from("this is not UTF-8 text"), hint, about: None })
     })
@@ -82,7 +82,7 @@ fn file_complaint(name: &str, message: String, hint: Option<String>) -> Box<Diag
 
 /// Parses `text`, which is called `name`.
 pub(super) fn parse<'t>(name: &'t str, text: &'t str) -> (Document<'t>, Vec<Diagnostic>) {
-    let lines = Lines::new(name, text);
+    let lines = LineStarts::new(name, text);
     let (table, errors) = DeTable::parse_recoverable(text);
     let document = Document { lines, table: table.into_inner() };
     let headings: Vec<usize> = match errors.is_empty() {

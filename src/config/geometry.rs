@@ -146,14 +146,14 @@ fn known_keys(what: &str) -> &'static [&'static str] {
 }
 
 /// One table being read, and what is wrong with it.
-struct Reading {
+struct TableReader {
     /// Where it begins, in bytes of the document.
     at: usize,
     span: Range<usize>,
     wrongs: Vec<Wrong>,
 }
 
-impl Reading {
+impl TableReader {
     fn read_optional<T>(
         &mut self,
         table: &DeTable<'_>,
@@ -211,7 +211,7 @@ impl Named for ZoneConfig {
 fn read_all<T: Named>(
     value: &Spanned<DeValue<'_>>,
     what: &'static str,
-    read: impl Fn(&DeTable<'_>, &mut Reading) -> T,
+    read: impl Fn(&DeTable<'_>, &mut TableReader) -> T,
 ) -> Result<Vec<T>, Wrong> {
     let wrong = |message: String, hint: Option<String>| Wrong::new((message, hint), value.span());
     let Some(list) = value.get_ref().as_array() else {
@@ -229,7 +229,7 @@ fn read_all<T: Named>(
             wrongs.push(Wrong::new((message, None), item.span()));
             continue;
         };
-        let mut reading = Reading { at: item.span().start, span: item.span(), wrongs: Vec::new() };
+        let mut reading = TableReader { at: item.span().start, span: item.span(), wrongs: Vec::new() };
         for name in table.keys() {
             let word = name.get_ref().as_ref();
             if !known_keys(what).contains(&word) {

@@ -33,7 +33,7 @@ pub use overrides::{
     Faulty, Saved, WrongChange, control_of, control_path, is_settable_on_page, quote_key_part,
 };
 pub use redact::may_be_secret;
-pub use resolve::{FILES, Operator, Origin, Resolved, Setting};
+pub use resolve::{FILES, OperatorConfig, Origin, Resolved, ResolvedSetting};
 pub use size::format_size as show_size;
 pub use size::parse as parse_size;
 

@@ -25,7 +25,7 @@ const HEAD: &str = "\
 
 /// One value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Value {
+pub(super) struct OverrideValue {
     /// As TOML, on one line.
     pub toml: String,
     /// Where it stands in the file, from 1.
@@ -36,7 +36,7 @@ pub(super) struct Value {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Saved {
     file: PathBuf,
-    values: BTreeMap<String, Value>,
+    values: BTreeMap<String, OverrideValue>,
 }
 
 /// What of a file cannot be used.
@@ -80,7 +80,7 @@ enum KeyTarget {
 }
 
 impl Saved {
-    pub(super) fn new(file: PathBuf, values: BTreeMap<String, Value>) -> Saved {
+    pub(super) fn new(file: PathBuf, values: BTreeMap<String, OverrideValue>) -> Saved {
         Saved { file, values }
     }
 
@@ -196,7 +196,7 @@ impl Saved {
     }
 
     /// Every path and its value.
-    pub(super) fn values(&self) -> &BTreeMap<String, Value> {
+    pub(super) fn values(&self) -> &BTreeMap<String, OverrideValue> {
         &self.values
     }
 
@@ -272,7 +272,7 @@ impl Saved {
             }
         };
         match read.transpose() {
-            Ok(Some(toml)) => drop(self.values.insert(path.clone(), Value { toml, line: 0 })),
+            Ok(Some(toml)) => drop(self.values.insert(path.clone(), OverrideValue { toml, line: 0 })),
             Ok(None) => drop(self.values.remove(&path)),
             Err(fault) => {
                 return Err(wrong(shown(is_secret), (format!("`{path}` {}", fault.message), fault.hint)));
@@ -309,11 +309,12 @@ impl Saved {
 
     fn to_toml_commented(&self, head: &str, remark: impl Fn(&str) -> Option<&'static str>) -> String {
         let mut out = String::from(head);
-        let mut rest: BTreeMap<&str, &Value> = self.values.iter().map(|(p, v)| (p.as_str(), v)).collect();
+        let mut rest: BTreeMap<&str, &OverrideValue> =
+            self.values.iter().map(|(p, v)| (p.as_str(), v)).collect();
         for section in std::iter::once("").chain(SECTIONS.iter().map(|section| section.name)) {
             let mut heading = if section.is_empty() { String::new() } else { format!("[{section}]") };
             let mut begin = true;
-            let mut line = |heading: &str, path: &str, name: &str, value: &Value, is_first: bool| {
+            let mut line = |heading: &str, path: &str, name: &str, value: &OverrideValue, is_first: bool| {
                 if is_first {
                     out.push('\n');
                     if !heading.is_empty() {
@@ -487,7 +488,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::keys::KEYS;
-    use super::super::{Operator, Origin};
+    use super::super::{OperatorConfig, Origin};
     use super::*;
 
     fn nothing() -> Saved {
@@ -500,11 +501,11 @@ mod tests {
         again
     }
 
-    fn operator(text: &str) -> Operator {
+    fn operator(text: &str) -> OperatorConfig {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.toml");
         std::fs::write(&file, text).unwrap();
-        Operator::read(Some(&file), &[], [])
+        OperatorConfig::read(Some(&file), &[], [])
     }
 
     #[test]

@@ -21,7 +21,7 @@ use super::settings::Started;
 use super::systemd;
 use super::waits::{SignalName, Signals, new_interval};
 use crate::base::block_on;
-use crate::config::{Diagnostics, Operator};
+use crate::config::{Diagnostics, OperatorConfig};
 use crate::http::Listener;
 
 /// The file is read again so often, or as the watchdog wants it.
@@ -42,7 +42,7 @@ const HEAD: usize = 8192;
 /// The operating system gives no runtime or no signals.
 pub fn wait_for_valid_config(
     wrong: Diagnostics,
-    reload: &dyn Fn() -> Operator,
+    reload: &dyn Fn() -> OperatorConfig,
     handed: &[Listener],
 ) -> Result<Option<Started>, DaemonError> {
     let refused = |what| move |error| DaemonError::System { what, error };
@@ -61,7 +61,7 @@ pub fn wait_for_valid_config(
 
 async fn wait(
     mut wrong: Diagnostics,
-    reload: &dyn Fn() -> Operator,
+    reload: &dyn Fn() -> OperatorConfig,
     handed: &[Listener],
     mut signals: Signals,
 ) -> std::io::Result<Option<Started>> {

@@ -43,7 +43,7 @@ use tokio::task::{JoinHandle, LocalSet, spawn_blocking, spawn_local};
 
 use crate::access::Access;
 use crate::base::{ClockTime, Recent, Stop, Worker};
-use crate::config::{Config, Operator};
+use crate::config::{Config, OperatorConfig};
 use crate::http::{self, Preferences as _};
 use crate::maintenance::start::{Finished, finish, has_pending_work};
 use crate::maintenance::update::describe_version;
@@ -75,8 +75,8 @@ pub fn is_supervised() -> bool {
 /// # Errors
 /// [`DaemonError`]. After one the process should exit: what was left behind goes with it.
 pub fn serve(
-    operator: Operator,
-    reload: impl Fn() -> Operator + Send + Sync + 'static,
+    operator: OperatorConfig,
+    reload: impl Fn() -> OperatorConfig + Send + Sync + 'static,
     fallback_to_sim: bool,
 ) -> Result<(), DaemonError> {
     let ended = run_daemon(operator, reload, fallback_to_sim);
@@ -87,8 +87,8 @@ pub fn serve(
 }
 
 fn run_daemon(
-    operator: Operator,
-    reload: impl Fn() -> Operator + Send + Sync + 'static,
+    operator: OperatorConfig,
+    reload: impl Fn() -> OperatorConfig + Send + Sync + 'static,
     fallback_to_sim: bool,
 ) -> Result<(), DaemonError> {
     let began = Instant::now();
@@ -384,7 +384,7 @@ impl RunningDaemon {
     /// Runs until a signal asks for the end, or the server is gone.
     async fn run<R>(&mut self, reload: Arc<R>) -> Reason
     where
-        R: Fn() -> Operator + Send + Sync + 'static,
+        R: Fn() -> OperatorConfig + Send + Sync + 'static,
     {
         let hearts = self.threads.watched_workers();
         let mut watchdog =
@@ -482,7 +482,7 @@ impl RunningDaemon {
     /// Reads the configuration again and applies what can be applied; a bad file changes nothing.
     async fn reload<R>(&mut self, reload: Arc<R>)
     where
-        R: Fn() -> Operator + Send + Sync + 'static,
+        R: Fn() -> OperatorConfig + Send + Sync + 'static,
     {
         info!("SIGHUP: reading the configuration again");
         systemd::notify_reloading();
@@ -575,7 +575,7 @@ mod tests {
     fn the_parts_defaults_are_those_of_the_configuration() {
         let config = Config::default();
         assert_eq!(pipeline_settings(&config), pipeline::CaptureOptions::default());
-        assert_eq!(http_settings(&config), http::Settings::default());
+        assert_eq!(http_settings(&config), http::ServerSettings::default());
     }
 
     #[test]
@@ -608,7 +608,7 @@ mod tests {
         let config = Config::default();
         let folder = tempfile::tempdir().unwrap();
         let sets = [format!("store.directory={}", folder.path().display())];
-        let started = Started::read(Operator::read(Some(Path::new("/dev/null")), &sets, [])).unwrap();
+        let started = Started::read(OperatorConfig::read(Some(Path::new("/dev/null")), &sets, [])).unwrap();
         pipeline.set_saved_controls(saved_controls(&config));
         let model_store = models::ModelStore::new(folder.path(), None);
         let counting =
@@ -624,7 +624,7 @@ mod tests {
                 let threads = Threads { capture, counting, recorder, lights, views };
                 let mut running = start(started, pipeline, threads, server_parts, Vec::new(), false)?;
                 let reason =
-                    running.run(Arc::new(|| -> Operator { unreachable!("no SIGHUP is sent") })).await;
+                    running.run(Arc::new(|| -> OperatorConfig { unreachable!("no SIGHUP is sent") })).await;
                 running.stop(reason).await
             })
             .await;

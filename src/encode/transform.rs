@@ -87,7 +87,7 @@ struct TransformPlan<'a> {
 }
 
 /// Where the JPEG that was made lies.
-enum Made<'a> {
+enum TransformedJpeg<'a> {
     /// It is the one that came.
     Same,
     New(&'a [u8]),
@@ -169,8 +169,8 @@ impl Transformer {
     ) -> Result<Transformed, TransformError> {
         let (made, (width, height)) = self.encode_view(jpeg, view, width, words, quality)?;
         let jpeg = match made {
-            Made::Same => jpeg.clone(),
-            Made::New(made) => Bytes::copy_from_slice(made),
+            TransformedJpeg::Same => jpeg.clone(),
+            TransformedJpeg::New(made) => Bytes::copy_from_slice(made),
         };
         Ok(Transformed { jpeg, width, height })
     }
@@ -184,7 +184,7 @@ impl Transformer {
         let pool = self.pool.clone();
         let (made, (width, height)) =
             self.encode_view(&picture.jpeg(), view, None, words.as_deref(), quality)?;
-        let Made::New(jpeg) = made else { return Ok(picture.clone()) };
+        let TransformedJpeg::New(jpeg) = made else { return Ok(picture.clone()) };
         let mut builder = pool.builder(jpeg.len());
         builder.push(jpeg);
         Ok(builder.finish(width, height, picture.stamp, picture.sequence, picture.is_card))
@@ -220,7 +220,7 @@ impl Transformer {
         width: Option<u32>,
         words: Option<&str>,
         quality: u8,
-    ) -> Result<(Made<'_>, (u32, u32)), TransformError> {
+    ) -> Result<(TransformedJpeg<'_>, (u32, u32)), TransformError> {
         // Also keeps pictures of absurd sizes away from the buffers.
         let found = jpeg::inspect(jpeg)?;
         let size = (found.width, found.height);
@@ -228,14 +228,14 @@ impl Transformer {
         let geometry = view.geometry();
         let is_at_its_size = plan.words.is_none() && !plan.is_smaller();
         if is_at_its_size && geometry.is_identity() && !plan.gray {
-            return Ok((Made::Same, size));
+            return Ok((TransformedJpeg::Same, size));
         }
         let header = self.decompressor.header(jpeg)?;
         if is_at_its_size {
             let part = geometry.crop.map(|_| geometry.visible_part(size));
             if header.is_lossless(found.unit, geometry.orientation, part, plan.gray || header.is_gray()) {
                 let turned = self.turner.orient(jpeg, geometry.orientation, part, plan.gray)?;
-                return Ok((Made::New(turned), plan.size));
+                return Ok((TransformedJpeg::New(turned), plan.size));
             }
         }
         let layout = self.decode(jpeg, &header, &plan)?;
@@ -249,7 +249,7 @@ impl Transformer {
             plan.size_before_orientation(),
         );
         let made = self.shaped.encode(&ground, &plan, &mut self.caption, &mut self.compressor)?;
-        Ok((Made::New(made), plan.size))
+        Ok((TransformedJpeg::New(made), plan.size))
     }
 
     /// Decodes `jpeg` at the least scale at which the part that is shown has the size that is wanted.

@@ -7,7 +7,7 @@ use turbojpeg::{
     TransformOp, YuvImage, YuvPlanesImage, compressed_buf_len,
 };
 
-use super::entropy::{Plane, Reader};
+use super::entropy::{JpegReader, OutputPlane};
 use super::memory_budget::{MemoryBudget, NoRoom, Share};
 use super::planes::Planar;
 use crate::media::{Crop, Orientation, jpeg};
@@ -103,7 +103,7 @@ impl Compressor {
 #[derive(Debug)]
 pub struct Decompressor {
     turbo: turbojpeg::Decompressor,
-    reader: Reader,
+    reader: JpegReader,
     /// For what is decoded, and what its owner makes of that.
     share: Share,
 }
@@ -115,7 +115,7 @@ pub struct Turner {
     turbo: turbojpeg::Transformer,
     room: Arc<MemoryBudget>,
     /// Takes colour away from pictures as cameras send them.
-    reader: Reader,
+    reader: JpegReader,
     /// It has seen a picture.
     is_used: bool,
     /// As a [`Compressor`]'s.
@@ -129,7 +129,7 @@ impl Turner {
         Ok(Turner {
             turbo,
             room: Arc::clone(room),
-            reader: Reader::default(),
+            reader: JpegReader::default(),
             is_used: false,
             out: Vec::new(),
         })
@@ -293,7 +293,11 @@ impl Decompressor {
 
     /// One whose pictures take of that memory.
     pub fn with_budget(room: &Arc<MemoryBudget>) -> Result<Decompressor, CompressError> {
-        Ok(Decompressor { turbo: new_decompressor()?, reader: Reader::default(), share: Share::new(room) })
+        Ok(Decompressor {
+            turbo: new_decompressor()?,
+            reader: JpegReader::default(),
+            share: Share::new(room),
+        })
     }
 
     /// Its owner has given back what was decoded.
@@ -367,9 +371,9 @@ impl Decompressor {
         let v = rest.get_mut(..len)?;
         let stride = layout.chroma_stride;
         let mut planes = [
-            Plane { samples: y, stride: layout.y_stride },
-            Plane { samples: u, stride },
-            Plane { samples: v, stride },
+            OutputPlane { samples: y, stride: layout.y_stride },
+            OutputPlane { samples: u, stride },
+            OutputPlane { samples: v, stride },
         ];
         let planes = if stride == 0 { &mut planes[..1] } else { &mut planes };
         self.read(jpeg, layout, planes)
@@ -381,9 +385,9 @@ impl Decompressor {
         let [y, u, v] = planes;
         let stride = layout.chroma_size().0;
         let mut planes = [
-            Plane { samples: y, stride: layout.width },
-            Plane { samples: u, stride },
-            Plane { samples: v, stride },
+            OutputPlane { samples: y, stride: layout.width },
+            OutputPlane { samples: u, stride },
+            OutputPlane { samples: v, stride },
         ];
         let planes = if stride == 0 { &mut planes[..1] } else { &mut planes };
         self.read(jpeg, layout, planes)
@@ -391,11 +395,11 @@ impl Decompressor {
 
     fn read_luma(&mut self, jpeg: &[u8], layout: &YuvLayout, plane: &mut [u8]) -> Option<()> {
         let samples = plane.get_mut(..layout.width * layout.height)?;
-        self.read(jpeg, layout, &mut [Plane { samples, stride: layout.width }])
+        self.read(jpeg, layout, &mut [OutputPlane { samples, stride: layout.width }])
     }
 
     /// Has our own reader fill `planes`. `None` if it does not know how.
-    fn read(&mut self, jpeg: &[u8], layout: &YuvLayout, planes: &mut [Plane<'_>]) -> Option<()> {
+    fn read(&mut self, jpeg: &[u8], layout: &YuvLayout, planes: &mut [OutputPlane<'_>]) -> Option<()> {
         let (size, subsampling) = ((layout.width, layout.height), (layout.across, layout.down));
         self.reader.decode(jpeg, layout.eighths, size, subsampling, planes)
     }

@@ -29,7 +29,7 @@ use crate::http::request::reply::RESOURCE_POLICY;
 use crate::http::routes::ROUTES;
 use crate::http::server::body::Body;
 use crate::http::server::incoming::Upload;
-use crate::http::server::link::{FILES, Link, Use};
+use crate::http::server::link::{ConnectionUse, FILES, Link};
 use crate::http::server::{https, place};
 use crate::http::site::Site;
 use crate::http::{legacy, openapi, pages};
@@ -201,7 +201,7 @@ async fn answer(
             && body.size_hint().upper().is_none_or(|len| len > MAX_BODY as u64)
         {
             limit = most;
-            place::take_place(site, link, Use::File, FILES).inspect_err(|_| link.cut())?;
+            place::take_place(site, link, ConnectionUse::File, FILES).inspect_err(|_| link.cut())?;
         }
         whole = take(body, limit, site.settings().head_timeout).await.inspect_err(|_| link.cut())?;
     }

@@ -17,7 +17,7 @@ use crate::http::request::json_body::MOST_KEYS;
 use crate::http::request::query::Query;
 use crate::http::request::{etag, json_body, query, range, time_param};
 use crate::media::View;
-use crate::ui::Clock;
+use crate::ui::PageClock;
 
 /// Keys that a body may have here, one of each kind.
 const KEYS: [&str; 10] =
@@ -60,7 +60,7 @@ fn address(text: &str) {
         shows_something(&view);
     }
     shows_something(&view_query::of_old_query(&query, &TimeZone::UTC));
-    let clock = Clock { now_us: 1_767_225_600_000_000, zone: TimeZone::UTC, day_starts: 4 };
+    let clock = PageClock { now_us: 1_767_225_600_000_000, zone: TimeZone::UTC, day_starts: 4 };
     for value in query.values("from") {
         let _ = time_param::instant("from", &value, &clock);
     }
@@ -75,7 +75,7 @@ fn shows_something(view: &View) {
 
 fn fields_of_the_head(headers: &HeaderMap) {
     for len in [0, 1, 1000, u64::MAX] {
-        if let range::Part::Bytes(wanted) = range::part(headers, len, "\"7\"") {
+        if let range::FilePart::Bytes(wanted) = range::part(headers, len, "\"7\"") {
             assert!(wanted.start < wanted.end && wanted.end <= len, "{wanted:?} of {len}");
         }
     }

@@ -176,12 +176,13 @@ async fn switch(request: Request, key: &str, on: &str, off: &str) -> Result<Resp
 /// `GET /get_database`: every item by its number.
 pub async fn get_database(request: Request) -> Result<Response<Body>, Problem> {
     #[derive(serde::Serialize)]
-    struct Row {
+    struct LegacyRow {
         date: String,
         filename: String,
     }
     let rows = request.site.media_readers()?.read(|reader| reader.legacy_list()).await?;
-    let rows: Vec<Row> = rows.into_iter().map(|(_, date, filename)| Row { date, filename }).collect();
+    let rows: Vec<LegacyRow> =
+        rows.into_iter().map(|(_, date, filename)| LegacyRow { date, filename }).collect();
     Ok(no_store(reply::fixed(JSON, wire::json(&rows))))
 }
 

@@ -40,10 +40,10 @@ mod videos;
 pub use crate::ui::format_bytes;
 pub use api::counting::recount::{RecountBody, RecountReport};
 pub use api::machine::activity::{in_words as activity_in_words, table as activity_table};
-pub use model_store::{CatalogueModel, FoundModel, Models, NotFetched};
+pub use model_store::{CatalogueModel, ModelLibrary, ModelRow, NotFetched};
 pub use power_switch::{NotSwitched, Power, PowerAction};
 pub use preferences::{
-    Changing, InForce, NotSet, PreferenceChanges, Preferences, Terms, WrongSetting, is_of_the_moment,
+    Changing, NotSet, PreferenceChanges, Preferences, SettingsInForce, Terms, WrongSetting, is_of_the_moment,
 };
 pub use report::findings::{
     Diagnose, Finding, FoundCamera, SET_CLOCK, Verdict, clock_is_wrong, room_finding,
@@ -53,7 +53,7 @@ pub use server::https::SPEAKS_HTTPS;
 pub use server::listen::Listener;
 pub use server::tls::{IdentityError, TlsIdentity};
 pub use server::{listen, stream};
-pub use site::{Server, Settings};
+pub use site::{Server, ServerSettings};
 
 /// The program's version, as pages and the API name it.
 const VERSION: &str = env!("CARGO_PKG_VERSION");

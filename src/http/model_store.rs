@@ -1,5 +1,5 @@
-//! The models of this machine as whoever implements [`Models`] keeps them: where they lie and how they are fetched is its
-//! business.
+//! The models of this machine as whoever implements [`ModelLibrary`] keeps them: where they lie and how they are fetched
+//! is its business.
 
 use std::fmt;
 
@@ -7,13 +7,13 @@ use hyper::StatusCode;
 
 use crate::http::request::problem::Problem;
 
-pub use crate::ui::{CatalogueModel, FoundModel};
+pub use crate::ui::{CatalogueModel, ModelRow};
 
 /// The models of this machine, and a catalogue of others. Its methods may read files and the network:
 /// they are called on threads that may block.
-pub trait Models: fmt::Debug + Send + Sync {
+pub trait ModelLibrary: fmt::Debug + Send + Sync {
     /// The models that are here, good or not. Which one is in use is not theirs to say.
-    fn found(&self) -> Vec<FoundModel>;
+    fn found(&self) -> Vec<ModelRow>;
 
     /// The models that could be fetched.
     fn catalogue(&self) -> Vec<CatalogueModel>;

@@ -18,7 +18,7 @@ use crate::store::media::RetentionPlan;
 
 /// Settings as they are at one moment.
 #[derive(Debug, Clone, PartialEq)]
-pub struct InForce {
+pub struct SettingsInForce {
     /// Another one after every change: what the ETag is made of.
     pub version: u64,
     /// Every value, and where it comes from.
@@ -31,7 +31,7 @@ pub struct InForce {
     pub needs_restart: Vec<String>,
 }
 
-impl InForce {
+impl SettingsInForce {
     /// Everything that is wrong with it, for people; empty when all is well.
     pub fn faults(&self) -> String {
         let both = [self.complaint.as_str(), self.unkept.as_str()];
@@ -41,9 +41,9 @@ impl InForce {
     /// What a configuration with this text says, for tests.
     #[cfg(test)]
     #[allow(clippy::unwrap_used)]
-    pub fn of(text: &str) -> InForce {
+    pub fn of(text: &str) -> SettingsInForce {
         let path = std::path::Path::new("c.toml");
-        InForce {
+        SettingsInForce {
             version: 1,
             resolved: Arc::new(crate::config::Config::from_text(path, text, &[], []).unwrap()),
             complaint: String::new(),
@@ -120,7 +120,7 @@ pub enum NotSet {
         hint: Option<String>,
     },
     /// It could not be kept, and is not in force. Of what is of the moment ([`is_of_the_moment`]) it is in force all the
-    /// same, and [`InForce::unkept`] says so.
+    /// same, and [`SettingsInForce::unkept`] says so.
     #[error("settings could not be written to {file}: {reason}")]
     NotKept {
         file: String,
@@ -141,12 +141,12 @@ pub fn is_of_the_moment(path: &str) -> bool {
 }
 
 /// A change that is under way.
-pub type Changing<'a> = Pin<Box<dyn Future<Output = Result<Arc<InForce>, NotSet>> + Send + 'a>>;
+pub type Changing<'a> = Pin<Box<dyn Future<Output = Result<Arc<SettingsInForce>, NotSet>> + Send + 'a>>;
 
 /// Settings that can be changed while the daemon runs.
 pub trait Preferences: fmt::Debug + Send + Sync {
     /// What is in force. Cheap: nothing is read.
-    fn in_force(&self) -> Arc<InForce>;
+    fn in_force(&self) -> Arc<SettingsInForce>;
 
     /// Checks `changes`, puts them in force and keeps them, in this order; done when they are on the disk. One change at a time: others wait, and where too many do one more is
     /// refused. What is of the moment ([`is_of_the_moment`]) holds, too, when it cannot be kept; the next change that can

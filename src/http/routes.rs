@@ -10,7 +10,7 @@ use crate::http::api::media::{
 };
 use crate::http::auth::sign_in;
 use crate::http::request::handler::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
-use crate::http::request::keys::{AMOUNT, FLAG, ID, Key, MayBe, SECONDS, SPAN, TEXT, key, needed};
+use crate::http::request::keys::{AMOUNT, FLAG, ID, MayBe, QueryKey, SECONDS, SPAN, TEXT, key, needed};
 use crate::http::request::right::Right;
 use crate::http::{legacy, pages};
 
@@ -45,7 +45,7 @@ macro_rules! route {
 
 type Answer = (u16, &'static str, Content);
 
-const FPS: Key =
+const FPS: QueryKey =
     key("fps", MayBe::Number(0.01, 1000.0), "Maximum frame rate, 0.01 and up; other values are ignored.");
 const STREAM: Answer = (200, "Frames, until the viewer leaves.", Content::Multipart);
 const FULL: Answer = (
@@ -62,7 +62,7 @@ const API_FOREIGN: Answer = (403, "A browser sent this on behalf of another site
 
 const WITHHELD: Answer = (403, "Privacy mode (`counts_only`): no images.", Content::Text);
 const API_WITHHELD: Answer = (403, "Privacy mode (`counts_only`): no images.", Content::Problem);
-const ANNOTATED: Key = key("annotated", FLAG, "`1`: with boxes and lines drawn in.");
+const ANNOTATED: QueryKey = key("annotated", FLAG, "`1`: with boxes and lines drawn in.");
 const NO_COUNTING: Answer =
     (503, "Nothing is counted here, or the database cannot be read or written.", Content::Problem);
 const WRONG_QUERY: Answer =
@@ -76,38 +76,40 @@ const LINE: Answer = (200, "The line; ETag is its version.", Content::Json("Line
 const NEW_LINE: Answer = (201, "The line; Location is where it is.", Content::Json("Line"));
 const ZONE: Answer = (200, "The zone; ETag is its version.", Content::Json("Zone"));
 const NEW_ZONE: Answer = (201, "The zone; Location is where it is.", Content::Json("Zone"));
-const SCENE: Key = key(
+const SCENE: QueryKey = key(
     "scene",
     MayBe::Words(&["camera", "files", "sim"]),
     "`camera`, `files` or `sim`; default: the current one.",
 );
-const FROM: Key = key("from", MayBe::Moment, "Start: RFC 3339, a date, `today`, `yesterday`, `-24h`, `-7d`.");
-const FROM_BUCKET: Key = key(
+const FROM: QueryKey =
+    key("from", MayBe::Moment, "Start: RFC 3339, a date, `today`, `yesterday`, `-24h`, `-7d`.");
+const FROM_BUCKET: QueryKey = key(
     "from",
     MayBe::Moment,
     "Start: RFC 3339, a date, `today`, `yesterday`, `-24h`, `-7d`; extended to the whole bucket, for a total to the whole hour. The `start` of each bucket shows it.",
 );
-const BUCKET: Key = key(
+const BUCKET: QueryKey = key(
     "bucket",
     MayBe::Words(&["hour", "day", "week", "month", "total"]),
     "`hour`, `day`, `week`, `month` or `total`.",
 );
-const TO_BUCKET: Key = key("to", MayBe::Moment, "End, in the same forms; extended to the whole bucket.");
-const OPEN: Key = key("open", MayBe::Whole(0, 23), "Only from this hour of the clock on the wall.");
-const CLOSE: Key =
+const TO_BUCKET: QueryKey = key("to", MayBe::Moment, "End, in the same forms; extended to the whole bucket.");
+const OPEN: QueryKey = key("open", MayBe::Whole(0, 23), "Only from this hour of the clock on the wall.");
+const CLOSE: QueryKey =
     key("close", MayBe::Whole(1, 24), "Only up to this hour; one earlier than `open` is after midnight.");
-const TO: Key = key("to", MayBe::Moment, "End, in the same forms.");
-const OF_LINE: Key = key(
+const TO: QueryKey = key("to", MayBe::Moment, "End, in the same forms.");
+const OF_LINE: QueryKey = key(
     "line",
     MayBe::Texts,
     "Numbers or names of lines, separated by commas; default: all. A number of one line that is the name of another is refused.",
 );
-const OF_CLASS: Key = key(
+const OF_CLASS: QueryKey = key(
     "class",
     MayBe::Texts,
     "Names of classes, separated by commas (a name with a comma is recognised if such a class exists); default: all.",
 );
-const FORMAT: Key = key("format", MayBe::Words(&["json", "csv"]), "`json`, or `csv` for a table (RFC 4180).");
+const FORMAT: QueryKey =
+    key("format", MayBe::Words(&["json", "csv"]), "`json`, or `csv` for a table (RFC 4180).");
 const MODEL: Answer = (200, "The models.", Content::Json("Model"));
 const NO_PAGE: Answer = (503, "Nothing is counted here, or the database cannot be read.", Content::Text);
 const SEE_PAGE: Answer = (303, "Done: back to the page.", Content::Nothing);
@@ -115,45 +117,46 @@ const WRONG_FORM: Answer = (400, "The form has nothing that is understood.", Con
 const GONE: Answer = (404, "The page again: there is no such number or name.", Content::Html);
 const REFUSED: Answer = (422, "The page again, with the error.", Content::Html);
 
-const PICTURE: Key = key(
+const PICTURE: QueryKey = key(
     "picture",
     MayBe::Words(&["shown", "original", "largest"]),
     "`shown`, as viewers see it; `original`, the camera's own; `largest`, at the camera's largest size.",
 );
-const WIDTH: Key = key("w", MayBe::Whole(16, 8192), "Maximum width in pixels, 16 to 8192.");
-const ROTATE: Key =
+const WIDTH: QueryKey = key("w", MayBe::Whole(16, 8192), "Maximum width in pixels, 16 to 8192.");
+const ROTATE: QueryKey =
     key("rotate", MayBe::Words(&["0", "90", "180", "270"]), "Rotate clockwise by 0, 90, 180 or 270 degrees.");
-const SCALE: Key =
+const SCALE: QueryKey =
     key("scale", MayBe::Words(&["1", "1/2", "1/4", "1/8"]), "`1/2`, `1/4` or `1/8` of its width and height.");
-const MIRROR: Key = key("mirror", FLAG, "`1`: swap left and right.");
-const FLIP: Key = key("flip", FLAG, "`1`: swap top and bottom.");
-const CROP: Key = key(
+const MIRROR: QueryKey = key("mirror", FLAG, "`1`: swap left and right.");
+const FLIP: QueryKey = key("flip", FLAG, "`1`: swap top and bottom.");
+const CROP: QueryKey = key(
     "crop",
     MayBe::Like("^[0-9.]+(,[0-9.]+){3}$"),
     "`left,top,width,height`: crop of the rotated picture, as fractions.",
 );
-const WORDS: Key = key("text", MayBe::Text(200), "Text in the picture, at most 200 characters.");
-const TIMESTAMP: Key = key("timestamp", FLAG, "`1`: date and time in the picture.");
-const DATED: Key = key(
+const WORDS: QueryKey = key("text", MayBe::Text(200), "Text in the picture, at most 200 characters.");
+const TIMESTAMP: QueryKey = key("timestamp", FLAG, "`1`: date and time in the picture.");
+const DATED: QueryKey = key(
     "date",
     MayBe::Day,
     "`2026-11-20`, optionally with `T14:53` or `T14:53:07`, and with `Z` or an offset.",
 );
-const TAKEN: Key = key(
+const TAKEN: QueryKey = key(
     "taken",
     MayBe::Moment,
     "Time, RFC 3339, if the date does not contain it; default: as the date or the file says.",
 );
-const MODIFIED: Key = key(
+const MODIFIED: QueryKey = key(
     "modified",
     MayBe::Moment,
     "Modification time of the file, RFC 3339; used if there is no other time. Such a time is not sure.",
 );
-const STATUS: Key = key("status", TEXT, "`false` switches it on, `true` off; anything else changes nothing.");
+const STATUS: QueryKey =
+    key("status", TEXT, "`false` switches it on, `true` off; anything else changes nothing.");
 const NOT_SET: Answer = (409, "Pinned by the operator's file.", Content::Text);
 const UNCHANGED: Answer = (422, "The picture cannot be changed this way.", Content::Problem);
 const OLD_UNCHANGED: Answer = (422, "The picture cannot be changed this way.", Content::Text);
-const GRAY: Key = key("gray", FLAG, "`1`: grayscale.");
+const GRAY: QueryKey = key("gray", FLAG, "`1`: grayscale.");
 const KEEP_WITHHELD: Answer = (
     403,
     "A browser sent this on behalf of another site; or privacy mode: no images are stored.",
@@ -187,7 +190,7 @@ const OLD_NO_STORE: Answer =
 const BROKE_OFF: Answer = (400, "The body was cut off.", Content::Problem);
 const PAGE_BROKE_OFF: Answer = (400, "The page again: the body was cut off.", Content::Html);
 const NO_BACKUP: Answer = (503, "Nothing is stored here.", Content::Problem);
-const FILE_NAME: Key = key("filename", TEXT, "The item's name.");
+const FILE_NAME: QueryKey = key("filename", TEXT, "The item's name.");
 
 const SETTINGS: Answer = (200, "All settings; ETag is their version.", Content::Json("Settings"));
 const NO_LIGHT: Answer = (
@@ -201,9 +204,9 @@ const NO_SETTINGS: Answer =
 const OLD_PINNED: Answer = (409, "Pinned by the operator's file.", Content::Text);
 const OLD_WRONG: Answer = (400, "What is wrong with the value.", Content::Text);
 
-const CONFIRM: Key =
+const CONFIRM: QueryKey =
     key("confirm", FLAG, "`1`: delete what is kept no longer; without it nothing is changed then.");
-const DOWNLOAD: Key = key("download", FLAG, "`1`: download, not show.");
+const DOWNLOAD: QueryKey = key("download", FLAG, "`1`: download, not show.");
 /// What is kept, as it is sent.
 const FILE: Content = Content::OneOf(&["image/jpeg", "video/mp4", "video/x-msvideo", "video/x-motion-jpeg"]);
 const PART_OF_FILE: Answer = (206, "The requested part.", FILE);
@@ -217,7 +220,7 @@ const NOT_HERE: Answer = (
     "Only on the camera's own machine; or a browser sent this on behalf of another site.",
     Content::Problem,
 );
-const POWER_KEY: Key =
+const POWER_KEY: QueryKey =
     key("key", TEXT, "`key` under [power] of the configuration; without it no key is valid.");
 const INVALID_KEY: Answer = (401, "`Invalid key`", Content::Text);
 const TOO_MANY_KEYS: Answer =
@@ -240,7 +243,7 @@ const WRONG_CONTROL: Answer = (
 );
 const NOT_KEPT: Answer = (507, "It could not be written, and is not in force.", Content::Problem);
 
-const DONE: Key = key("done", TEXT, "What was just done.");
+const DONE: QueryKey = key("done", TEXT, "What was just done.");
 
 /// Bytes of a body that names 10 000 items, each with twenty digits.
 const IDS: usize = 256 << 10;

@@ -16,7 +16,7 @@ use crate::http::api::counting::listeners::Listeners;
 use crate::http::auth::audit::Audit;
 use crate::http::auth::authenticate::Auth;
 use crate::http::auth::caller::Caller;
-use crate::http::model_store::Models;
+use crate::http::model_store::ModelLibrary;
 use crate::http::power_switch::Power;
 use crate::http::preferences::Preferences;
 use crate::http::readers::{CountsReaders, MediaReaders};
@@ -24,7 +24,7 @@ use crate::http::report::findings::{Diagnose, FindingsCache, Stills};
 use crate::http::report::storage_usage::StorageUsage;
 use crate::http::request::problem::{NoCounting, NoPreferences, NoRecorder, Problem, Withheld};
 use crate::http::server::https::Https;
-use crate::http::server::link::{Link, Links, Use, kept};
+use crate::http::server::link::{ConnectionUse, Link, Links, kept};
 use crate::http::server::tls::TlsIdentity;
 use crate::http::server::viewers;
 use crate::http::server::viewers::{ViewerPlaces, Viewers};
@@ -36,7 +36,7 @@ use crate::pipeline::focus::{Focus, FocusSettings};
 use crate::pipeline::{CameraStatus, Lights, Pipeline, RecorderHandle, TooManyViews, Views};
 use crate::store::Counts;
 use crate::store::media::{ClockWait, Media};
-use crate::ui::Clock;
+use crate::ui::PageClock;
 
 /// Files that are taken in at the same time.
 const UPLOADS: usize = 2;
@@ -46,7 +46,7 @@ const THUMBNAILS: usize = 2;
 
 /// How the server behaves. The defaults are those of the shipped configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+pub struct ServerSettings {
     /// The camera's name.
     pub name: String,
     /// Connections at once; those beyond get 503.
@@ -91,9 +91,9 @@ pub struct Settings {
     pub update_key: Option<String>,
 }
 
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
+impl Default for ServerSettings {
+    fn default() -> ServerSettings {
+        ServerSettings {
             name: String::from("camera"),
             max_connections: 512,
             max_viewers: 200,
@@ -123,10 +123,10 @@ impl Default for Settings {
 #[derive(Debug)]
 pub(crate) struct Site {
     /// What is in force now: see [`Site::settings`].
-    pub(super) settings: watch::Receiver<Arc<Settings>>,
+    pub(super) settings: watch::Receiver<Arc<ServerSettings>>,
     pub(super) pipeline: Pipeline,
     pub(super) counting: Option<Counting>,
-    pub(super) models: Option<Arc<dyn Models>>,
+    pub(super) models: Option<Arc<dyn ModelLibrary>>,
     /// Settings that can be changed.
     pub(super) preferences: Option<Arc<dyn Preferences>>,
     /// Snapshots and recordings.
@@ -266,7 +266,7 @@ impl Site {
     }
 
     /// How the server behaves now.
-    pub(super) fn settings(&self) -> Arc<Settings> {
+    pub(super) fn settings(&self) -> Arc<ServerSettings> {
         self.settings.borrow().clone()
     }
 
@@ -321,9 +321,9 @@ impl Site {
     }
 
     /// The clock on the wall.
-    pub(super) fn clock(&self) -> Clock {
+    pub(super) fn clock(&self) -> PageClock {
         let settings = self.settings();
-        Clock { now_us: clock::wall_us(), zone: settings.zone.clone(), day_starts: settings.day_starts }
+        PageClock { now_us: clock::wall_us(), zone: settings.zone.clone(), day_starts: settings.day_starts }
     }
 
     /// Now, in the zone that days and hours are told in.
@@ -421,7 +421,7 @@ impl Site {
         if is_rest_full && !link.is_known() {
             return Err(TooManyViews);
         }
-        self.links.take_place(link, Use::View, 2 * Views::MOST).map_err(|_| TooManyViews)?;
+        self.links.take_place(link, ConnectionUse::View, 2 * Views::MOST).map_err(|_| TooManyViews)?;
         let viewers = Viewers::of_view(views.watch(view, over)?, self.places.clone());
         all.push((view.clone(), is_annotated, Rc::downgrade(&viewers)));
         tokio::task::spawn_local(viewers::relay(viewers.clone()));
@@ -447,10 +447,10 @@ impl Site {
 /// Serves a pipeline's pictures, and what is counted in them, over HTTP.
 #[derive(Debug)]
 pub struct Server {
-    pub(super) settings: watch::Receiver<Arc<Settings>>,
+    pub(super) settings: watch::Receiver<Arc<ServerSettings>>,
     pub(super) pipeline: Pipeline,
     pub(super) counting: Option<Counting>,
-    pub(super) models: Option<Arc<dyn Models>>,
+    pub(super) models: Option<Arc<dyn ModelLibrary>>,
     pub(super) preferences: Option<Arc<dyn Preferences>>,
     pub(super) recorder: Option<RecorderHandle>,
     pub(super) access: Option<Access>,
@@ -466,7 +466,7 @@ pub struct Server {
 impl Server {
     /// A server that has not begun. Without `counting` it shows pictures only, and whoever asks for
     /// counts is told so.
-    pub fn new(settings: Settings, pipeline: Pipeline, counting: Option<Counting>) -> Server {
+    pub fn new(settings: ServerSettings, pipeline: Pipeline, counting: Option<Counting>) -> Server {
         let settings = watch::Sender::new(Arc::new(settings)).subscribe();
         Server {
             settings,
@@ -489,13 +489,13 @@ impl Server {
     /// The same, by settings that may change: those that `settings` shows at each moment. What is under way already may
     /// end by those that it began with.
     #[must_use]
-    pub fn with_live_settings(self, settings: watch::Receiver<Arc<Settings>>) -> Server {
+    pub fn with_live_settings(self, settings: watch::Receiver<Arc<ServerSettings>>) -> Server {
         Server { settings, ..self }
     }
 
     /// The same, where models can be chosen and fetched.
     #[must_use]
-    pub fn with_models(self, models: Arc<dyn Models>) -> Server {
+    pub fn with_models(self, models: Arc<dyn ModelLibrary>) -> Server {
         Server { models: Some(models), ..self }
     }
 

@@ -11,10 +11,10 @@ use crate::pipeline::video::VideoEncoders;
 
 /// What is known of videos. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Videos(Rc<State>);
+pub struct Videos(Rc<VideoState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct VideoState {
     /// What makes them, once it was found.
     encoders: OnceCell<VideoEncoders>,
     now: RefCell<Option<Rc<VideoJob>>>,

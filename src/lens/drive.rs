@@ -21,15 +21,15 @@ const FOCUS_AUTO: u32 = 0x009a_090c;
 /// What moves a lens: the camera's own controls, as they are now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drive {
-    absolute: Option<Places>,
-    relative: Option<Places>,
-    auto: Option<Switch>,
-    window: Option<Window>,
+    absolute: Option<NumberControl>,
+    relative: Option<NumberControl>,
+    auto: Option<SwitchControl>,
+    window: Option<FocusWindow>,
 }
 
 /// Where autofocus looks.
 #[derive(Debug, Clone, PartialEq)]
-struct Window {
+struct FocusWindow {
     /// In 0…1 of the camera's own picture; `None`: all of it.
     at: Option<[f64; 2]>,
     /// Autofocus has a trigger, which it waits for in one of its modes.
@@ -42,7 +42,7 @@ const TRIGGER: &str = "af_trigger";
 
 /// A control that is a number.
 #[derive(Debug, Clone, PartialEq)]
-struct Places {
+struct NumberControl {
     name: String,
     min: f64,
     max: f64,
@@ -53,7 +53,7 @@ struct Places {
 
 /// A control that is off (0) or on.
 #[derive(Debug, Clone, PartialEq)]
-struct Switch {
+struct SwitchControl {
     name: String,
     /// What switches it on.
     on: f64,
@@ -114,7 +114,7 @@ impl Drive {
             ControlKind::Number { min, max, step }
                 if min < max && f64::from(i32::MIN) <= min && max <= f64::from(i32::MAX) =>
             {
-                Some(Places {
+                Some(NumberControl {
                     name: control.name.clone(),
                     min,
                     max,
@@ -137,15 +137,16 @@ impl Drive {
         let auto = settable(FOCUS_AUTO, &["focus_automatic_continuous", "focus_auto", "af_mode"]).and_then(
             |control| {
                 let (value, default) = (control.value, control.default);
-                Some(Switch { name: control.name.clone(), on: on(control)?, value, default })
+                Some(SwitchControl { name: control.name.clone(), on: on(control)?, value, default })
             },
         );
         let named = |name: &str| controls.iter().find(|control| !control.read_only && control.name == name);
-        let window =
-            named(METERING).zip(named(WINDOW[0])).zip(named(WINDOW[1])).map(|((metering, x), y)| Window {
+        let window = named(METERING).zip(named(WINDOW[0])).zip(named(WINDOW[1])).map(|((metering, x), y)| {
+            FocusWindow {
                 at: (metering.value != 0.0).then_some([x.value, y.value]),
                 has_trigger: named(TRIGGER).is_some(),
-            });
+            }
+        });
         let absolute = settable(FOCUS_ABSOLUTE, &["focus_absolute", "lens_position"]).and_then(places);
         let relative = settable(FOCUS_RELATIVE, &["focus_relative"]).and_then(places);
         let drive = Drive { absolute, relative, auto, window };
@@ -290,7 +291,7 @@ impl Drive {
     }
 }
 
-impl Places {
+impl NumberControl {
     fn width(&self) -> f64 {
         self.max - self.min
     }
@@ -376,7 +377,7 @@ mod tests {
 
     #[test]
     fn no_number_leads_beyond_the_ends() {
-        let places = Places {
+        let places = NumberControl {
             name: String::from("focus_absolute"),
             min: -10.0,
             max: 255.0,

@@ -37,11 +37,11 @@ pub struct Sweep {
     seen: Vec<(usize, f64)>,
     /// Places still to look at in this stage.
     ahead: Vec<usize>,
-    stage: Stage,
+    stage: SweepStage,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum SweepStage {
     Coarse,
     Middle,
     /// So many places to either side of the best.
@@ -70,7 +70,7 @@ impl Sweep {
                 .map(|n| first + ((2 * n + 1) * (count as i64 - 1) / (2 * MOST_PLACES as i64)) * step)
                 .collect(),
         };
-        let mut sweep = Sweep { places, seen: Vec::new(), ahead: Vec::new(), stage: Stage::Coarse };
+        let mut sweep = Sweep { places, seen: Vec::new(), ahead: Vec::new(), stage: SweepStage::Coarse };
         let len = sweep.places.len();
         sweep.ahead = match len {
             0..=25 => (0..len).rev().collect(),
@@ -81,7 +81,7 @@ impl Sweep {
 
     /// The place to look at next; `None`: it is over.
     pub fn next_place(&mut self) -> Option<i64> {
-        while self.ahead.is_empty() && self.stage != Stage::Over {
+        while self.ahead.is_empty() && self.stage != SweepStage::Over {
             self.next_stage();
         }
         self.ahead.last().map(|&at| self.places[at])
@@ -138,32 +138,32 @@ impl Sweep {
     /// What comes after a stage.
     fn next_stage(&mut self) {
         let Some((best, _)) = self.best() else {
-            self.stage = Stage::Over;
+            self.stage = SweepStage::Over;
             return;
         };
         let coarse = (self.places.len() / COARSE).max(1);
         let third = (coarse / 3).max(1);
         self.stage = match self.stage {
-            Stage::Coarse => {
+            SweepStage::Coarse => {
                 self.plan_around(best, third, 2);
                 if let Some(second) = self.find_second_peak(best, coarse) {
                     self.plan_around(second, third, 2);
                 }
-                Stage::Middle
+                SweepStage::Middle
             }
-            Stage::Middle => {
+            SweepStage::Middle => {
                 self.plan_around(best, (third / 2).max(1), 1);
-                Stage::Fine((third / 4).max(1))
+                SweepStage::Fine((third / 4).max(1))
             }
-            Stage::Fine(gap) => {
+            SweepStage::Fine(gap) => {
                 self.plan_around(best, gap, 1);
                 match (self.ahead.is_empty(), gap) {
-                    (true, 1) => Stage::Over,
-                    (true, gap) => Stage::Fine(gap / 2),
-                    (false, gap) => Stage::Fine((gap / 2).max(1)),
+                    (true, 1) => SweepStage::Over,
+                    (true, gap) => SweepStage::Fine(gap / 2),
+                    (false, gap) => SweepStage::Fine((gap / 2).max(1)),
                 }
             }
-            Stage::Over => Stage::Over,
+            SweepStage::Over => SweepStage::Over,
         };
     }
 

@@ -22,7 +22,7 @@ pub(super) const FORMAT: u32 = 1;
 
 /// What an archive says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Head {
+pub struct ArchiveHeader {
     /// The version of its form.
     pub format: u32,
     /// The program that made it.
@@ -35,7 +35,7 @@ pub struct Head {
     pub media: bool,
 }
 
-impl Head {
+impl ArchiveHeader {
     /// That it was restored, in words.
     pub fn restored(&self) -> String {
         format!("restored the backup of {:?} of {}", self.name, self.made)
@@ -112,7 +112,7 @@ pub fn write(
     let state = contents.state.as_path();
     let now_us = clock::wall_us();
     let mut pack = Pack { tar: tar::Builder::new(out), sums: String::new(), seconds: now_us / 1_000_000 };
-    let head = Head {
+    let head = ArchiveHeader {
         format: FORMAT,
         version: VERSION.to_owned(),
         made: clock::rfc3339(now_us),

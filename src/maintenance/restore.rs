@@ -12,7 +12,7 @@ use std::path::Path;
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
-use super::backup::{FORMAT, Head, Summed, is_model};
+use super::backup::{ArchiveHeader, FORMAT, Summed, is_model};
 use super::{MaintenanceError, VERSION, has_room, lock, names, power_cut_point, remove, rename, sync_folder};
 use crate::access;
 use crate::base::private;
@@ -37,7 +37,7 @@ const LONGEST_END: u64 = 1 << 20;
 /// What the next start is to do with what was unpacked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RestorePlan {
-    pub head: Head,
+    pub head: ArchiveHeader,
     pub files: Vec<String>,
     /// Who wants it, for the audit list that is restored with it.
     #[serde(default)]
@@ -64,7 +64,7 @@ pub fn stage_restore(
     state: &Path,
     archive: impl Read,
     terms: RestoreOptions,
-) -> Result<Head, MaintenanceError> {
+) -> Result<ArchiveHeader, MaintenanceError> {
     let _lock = lock(state)?;
     let new = state.join(names::NEW);
     remove(&new)?;
@@ -86,7 +86,7 @@ pub fn stage_restore(
 ///
 /// # Errors
 /// [`MaintenanceError::Unfit`], [`MaintenanceError::Cut`].
-pub fn verify_archive(archive: impl Read) -> Result<Head, MaintenanceError> {
+pub fn verify_archive(archive: impl Read) -> Result<ArchiveHeader, MaintenanceError> {
     for_each_file(archive, |_, _, from| {
         io::copy(from, &mut io::sink()).map_err(|error| MaintenanceError::Cut(error.to_string()))
     })
@@ -107,7 +107,7 @@ fn unusable<T>(why: impl Into<String>) -> Result<T, MaintenanceError> {
 type Sums = BTreeMap<String, String>;
 
 /// Unpacks into `new`.
-fn unpack(new: &Path, archive: impl Read, floor: u64) -> Result<(Head, Sums), MaintenanceError> {
+fn unpack(new: &Path, archive: impl Read, floor: u64) -> Result<(ArchiveHeader, Sums), MaintenanceError> {
     for_each_file(archive, |name, len, from| {
         has_room(new, len, floor)?;
         if name.starts_with(names::MODELS) && !new.join(names::MODELS).exists() {
@@ -141,7 +141,7 @@ fn unpack(new: &Path, archive: impl Read, floor: u64) -> Result<(Head, Sums), Ma
 fn for_each_file(
     archive: impl Read,
     mut take: impl FnMut(&str, u64, &mut dyn Read) -> Result<u64, MaintenanceError>,
-) -> Result<(Head, Sums), MaintenanceError> {
+) -> Result<(ArchiveHeader, Sums), MaintenanceError> {
     let mut tar = tar::Archive::new(archive);
     let (mut head, mut stated) = (None, None);
     let mut sums = Sums::new();
@@ -240,7 +240,7 @@ fn read_text(from: &mut impl Read, len: u64) -> Result<Vec<u8>, MaintenanceError
     }
 }
 
-fn read_head(bytes: &[u8]) -> Result<Head, MaintenanceError> {
+fn read_head(bytes: &[u8]) -> Result<ArchiveHeader, MaintenanceError> {
     #[derive(Deserialize)]
     struct Begins {
         format: u32,
@@ -252,10 +252,10 @@ fn read_head(bytes: &[u8]) -> Result<Head, MaintenanceError> {
         let version: String = begins.version.chars().filter(|c| !c.is_control()).take(40).collect();
         return unusable(format!("tallycam {version} made it, which is newer than this one, {VERSION}"));
     }
-    let head: Head = serde_json::from_slice(bytes).map_err(|_| other())?;
+    let head: ArchiveHeader = serde_json::from_slice(bytes).map_err(|_| other())?;
     let short = |text: &str| text.chars().filter(|c| !c.is_control()).take(LONGEST_TEXT).collect();
     let (version, made, name) = (short(&head.version), short(&head.made), short(&head.name));
-    Ok(Head { version, made, name, ..head })
+    Ok(ArchiveHeader { version, made, name, ..head })
 }
 
 /// The numbers that a version begins with.
@@ -272,7 +272,7 @@ fn read_sums(bytes: &[u8]) -> Result<Sums, MaintenanceError> {
 }
 
 /// Whether what was unpacked is what its names say.
-fn check(new: &Path, head: &Head, sums: &Sums) -> Result<(), MaintenanceError> {
+fn check(new: &Path, head: &ArchiveHeader, sums: &Sums) -> Result<(), MaintenanceError> {
     let has = |name: &str| sums.contains_key(name).then(|| new.join(name));
     let of =
         |name: &'static str| move |error: Unfit| MaintenanceError::Unfit(format!("{name} in it: {error}"));

@@ -58,7 +58,7 @@ fn state(mark: &str) -> tempfile::TempDir {
     folder
 }
 
-fn lay(state: &Path, archive: &[u8]) -> Result<backup::Head, MaintenanceError> {
+fn lay(state: &Path, archive: &[u8]) -> Result<backup::ArchiveHeader, MaintenanceError> {
     restore::stage_restore(state, archive, RestoreOptions::default())
 }
 

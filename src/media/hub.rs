@@ -20,7 +20,7 @@ use super::Picture;
 /// Invariants: `number` grows by one with every publication; a subscriber never gets the same
 /// publication twice, nor an older one after a newer.
 #[derive(Debug, Clone, Default)]
-pub struct Hub(Arc<Inner>);
+pub struct Hub(Arc<HubInner>);
 
 /// One who is handed each picture on the publisher's thread.
 pub(crate) trait Direct: std::fmt::Debug + Send + Sync {
@@ -30,13 +30,13 @@ pub(crate) trait Direct: std::fmt::Debug + Send + Sync {
 }
 
 #[derive(Debug, Default)]
-struct Inner {
-    state: Mutex<State>,
+struct HubInner {
+    state: Mutex<HubState>,
     threads: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct HubState {
     newest: Option<Picture>,
     number: u64,
     closed: bool,
@@ -188,7 +188,7 @@ impl Hub {
     }
 
     /// Wakes everyone who waits, but for those who stand by if the picture `is_dealt_with`.
-    fn wake(&self, mut state: MutexGuard<'_, State>, is_dealt_with: bool) {
+    fn wake(&self, mut state: MutexGuard<'_, HubState>, is_dealt_with: bool) {
         let mut waking = std::mem::take(&mut state.waking);
         let is_closed = state.closed;
         // Of several who stand by it is one's own that dealt with it.
@@ -210,7 +210,7 @@ impl Hub {
         self.lock().waking = waking;
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, HubState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -305,7 +305,7 @@ impl Subscriber {
         self.skipped
     }
 
-    fn take_next(&mut self, state: &mut State) -> Option<Option<Picture>> {
+    fn take_next(&mut self, state: &mut HubState) -> Option<Option<Picture>> {
         let (number, picture) = match &mut state.tasks[self.slot].queue {
             Some(queue) => match queue.pop() {
                 Some(next) => next,

@@ -53,7 +53,7 @@ pub fn draw(text: &CardText, width: u32, height: u32) -> Canvas {
     let foot = foot_size(width, height);
     let below = if foot > 0.0 { margin + 2.0 * foot } else { margin };
     let room = (width - 2.0 * margin, height - margin - below);
-    let block = Block::largest_fitting(text, room);
+    let block = TextBlock::largest_fitting(text, room);
     // A little above the middle: that is where the eye expects it.
     let top = margin + ((room.1 - block.height()) * 0.45).max(0.0).floor();
     block.draw(&mut canvas, margin, top);
@@ -91,7 +91,7 @@ fn draw_mark(canvas: &mut Canvas, left: f32, top: f32, size: f32) {
 }
 
 /// Words of one kind, wrapped.
-struct Part {
+struct TextPart {
     face: Face,
     size: f32,
     ink: Ink,
@@ -102,7 +102,7 @@ struct Part {
     lines: Vec<String>,
 }
 
-impl Part {
+impl TextPart {
     /// Pixels from the top of the first line's capitals to the bottom of the last one's descenders.
     fn height(&self) -> f32 {
         let steps = self.lines.len().saturating_sub(1) as f32;
@@ -111,16 +111,16 @@ impl Part {
 }
 
 /// The card's words: headline, body and hint below each other.
-struct Block(Vec<Part>);
+struct TextBlock(Vec<TextPart>);
 
-impl Block {
+impl TextBlock {
     /// The block with the largest letters that fit `room` (width, height) whole; if there are
     /// none, that with the smallest readable ones, cut.
-    fn largest_fitting(text: &CardText, room: (f32, f32)) -> Block {
+    fn largest_fitting(text: &CardText, room: (f32, f32)) -> TextBlock {
         let largest = (room.0 / 24.0).min(room.1 / 14.0);
         let mut size = largest;
         while size > SMALLEST {
-            let block = Block::layout(text, size, room.0, (usize::MAX, usize::MAX));
+            let block = TextBlock::layout(text, size, room.0, (usize::MAX, usize::MAX));
             if block.height() <= room.1 && block.0.first().is_none_or(|headline| headline.lines.len() <= 2) {
                 return block;
             }
@@ -129,7 +129,7 @@ impl Block {
         // Smaller than readable only where not even that fits.
         let size = SMALLEST.min(room.0 / 8.0).min(room.1 / 2.3);
         // As many lines as there is room for; the headline's come first.
-        let of = |headline, others| Block::layout(text, size, room.0, (headline, others));
+        let of = |headline, others| TextBlock::layout(text, size, room.0, (headline, others));
         let others = (1..=12).rev().find(|&lines| of(2, lines).height() <= room.1).unwrap_or(1);
         let mut block = of(2, others);
         block.truncate_to_height(room.1);
@@ -142,12 +142,12 @@ impl Block {
 
     /// The block with body letters of `size` pixels, `width` pixels wide. The headline and each of
     /// the other parts have at most as many lines as `most` says.
-    fn layout(text: &CardText, size: f32, width: f32, most: (usize, usize)) -> Block {
+    fn layout(text: &CardText, size: f32, width: f32, most: (usize, usize)) -> TextBlock {
         let others = |words: &str, inset: f32| {
             wrap_text(&quoted(words), width - inset, most.1, |t| Face::Regular.width(size, t))
         };
         let large = size * 1.9;
-        let headline = Part {
+        let headline = TextPart {
             face: Face::Bold,
             size: large,
             ink: BRIGHT,
@@ -155,7 +155,7 @@ impl Block {
             inset: 0.0,
             lines: wrap_text(&quoted(&text.headline), width, most.0, |t| Face::Bold.width(large, t)),
         };
-        let body = Part {
+        let body = TextPart {
             face: Face::Regular,
             size,
             ink: MUTED,
@@ -163,7 +163,7 @@ impl Block {
             inset: 0.0,
             lines: others(&text.body, 0.0),
         };
-        let hint = Part {
+        let hint = TextPart {
             face: Face::Regular,
             size,
             ink: BRIGHT,
@@ -171,7 +171,7 @@ impl Block {
             inset: size,
             lines: others(text.hint.as_deref().unwrap_or_default(), size),
         };
-        Block([headline, body, hint].into_iter().filter(|part| !part.lines.is_empty()).collect())
+        TextBlock([headline, body, hint].into_iter().filter(|part| !part.lines.is_empty()).collect())
     }
 
     /// Leaves out what is last until the block is at most `height` pixels high.

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 /// What is to be in an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ZipEntry {
-    /// Its name: one that [`Names`] gave.
+    /// Its name: one that [`FileNames`] gave.
     pub name: String,
     /// Its bytes.
     pub len: u64,
@@ -221,9 +221,9 @@ fn push_u64(out: &mut Vec<u8>, number: u64) {
 
 /// Names that can be files everywhere, each given once.
 #[derive(Debug, Default)]
-pub struct Names(HashSet<String>);
+pub struct FileNames(HashSet<String>);
 
-impl Names {
+impl FileNames {
     /// `name` as a file's name with this ending (`jpg`): what Windows does not take becomes `_`; a name that was
     /// given already (letters alike in both cases) gets `-2`, `-3` … before its ending. None has more than [`LONGEST`]
     /// bytes.
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn names_are_files_everywhere_and_given_once() {
-        let mut names = Names::default();
+        let mut names = FileNames::default();
         for (name, want) in [
             ("door.jpg", "door.jpg"),
             ("door", "door-2.jpg"),
@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn long_names_are_cut_after_a_letter_and_stay_apart() {
-        let mut names = Names::default();
+        let mut names = FileNames::default();
         let long = "\u{1F600}".repeat(196);
         let first = names.unique_name(&format!("{long}.jpg"), "jpg");
         assert_eq!(first, "\u{1F600}".repeat(62) + ".jpg", "252 bytes: no more letters fit");

@@ -7,8 +7,8 @@ use toml::de::{DeTable, DeValue};
 use crate::vision::RegionMode;
 use crate::vision::onnx::TensorLayout;
 use crate::vision::onnx::card::{
-    Activation, BackgroundColumn, Card, CardError, Colours, Corners, CountingCard, DecodedCard,
-    DistributionCard, EndToEndCard, Family, InputCard, InputPlacement, ResizeMode, RowsCard, SsdCard, Unit,
+    Activation, BackgroundColumn, BoxUnit, Card, CardError, Colours, Corners, CountingCard, DecodedCard,
+    DistributionCard, EndToEndCard, Family, InputCard, InputPlacement, ResizeMode, RowsCard, SsdCard,
 };
 
 /// What is wrong with a description.
@@ -49,15 +49,15 @@ const ACTIVATIONS: [(&str, Activation); 3] =
     [("none", Activation::None), ("sigmoid", Activation::Sigmoid), ("softmax", Activation::Softmax)];
 const CORNERS: [(&str, Corners); 3] =
     [("xyxy", Corners::Xyxy), ("yxyx", Corners::Yxyx), ("cxcywh", Corners::Cxcywh)];
-const UNITS: [(&str, Unit); 2] = [("pixels", Unit::Pixels), ("fractions", Unit::Fractions)];
+const UNITS: [(&str, BoxUnit); 2] = [("pixels", BoxUnit::Pixels), ("fractions", BoxUnit::Fractions)];
 
 /// A table of the file; its keys are told with `path` before them.
-struct Section<'t> {
+struct DescriptionTable<'t> {
     path: &'static str,
     table: Option<&'t DeTable<'t>>,
 }
 
-impl<'t> Section<'t> {
+impl<'t> DescriptionTable<'t> {
     fn qualified_name(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
@@ -82,12 +82,12 @@ impl<'t> Section<'t> {
             .map_or(Ok(()), |name| Err(DescriptionError::UnknownKey(self.qualified_name(name))))
     }
 
-    fn section(&self, key: &'static str) -> Read<Section<'t>> {
+    fn section(&self, key: &'static str) -> Read<DescriptionTable<'t>> {
         let table = match self.get(key) {
             None => None,
             Some(value) => Some(value.as_table().ok_or_else(|| self.invalid_value(key, "a table"))?),
         };
-        Ok(Section { path: key, table })
+        Ok(DescriptionTable { path: key, table })
     }
 
     fn read_text(&self, key: &str) -> Read<Option<&'t str>> {
@@ -171,7 +171,7 @@ pub(super) fn read(text: &str) -> Result<Card, DescriptionError> {
         let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count());
         DescriptionError::Syntax(format!("{} in line {}", error.message(), line + 1))
     })?;
-    let top = Section { path: "", table: Some(parsed.get_ref()) };
+    let top = DescriptionTable { path: "", table: Some(parsed.get_ref()) };
     top.reject_unknown_keys(&[
         "about", "licence", "origin", "sha256", "guessed", "family", "labels", "groups", "input", "heads",
         "counting",
@@ -204,7 +204,7 @@ pub(super) fn read(text: &str) -> Result<Card, DescriptionError> {
     Ok(card)
 }
 
-fn input(section: &Section<'_>) -> Read<InputCard> {
+fn input(section: &DescriptionTable<'_>) -> Read<InputCard> {
     section.reject_unknown_keys(&[
         "width",
         "height",
@@ -237,7 +237,7 @@ fn input(section: &Section<'_>) -> Read<InputCard> {
     })
 }
 
-fn parse_family(word: &str, heads: &Section<'_>) -> Read<Family> {
+fn parse_family(word: &str, heads: &DescriptionTable<'_>) -> Read<Family> {
     let activation = || heads.read_word("activation", &ACTIVATIONS);
     let background = || heads.read_bool("background").map(Option::unwrap_or_default);
     let strides = || heads.read_strides().map(|strides| strides.unwrap_or_else(|| vec![8, 16, 32]));
@@ -316,7 +316,7 @@ fn parse_family(word: &str, heads: &Section<'_>) -> Read<Family> {
     })
 }
 
-fn rows(heads: &Section<'_>) -> Read<RowsCard> {
+fn rows(heads: &DescriptionTable<'_>) -> Read<RowsCard> {
     heads.reject_unknown_keys(&["corners", "unit", "activation", "extra"])?;
     let usual = RowsCard::default();
     Ok(RowsCard {
@@ -327,7 +327,7 @@ fn rows(heads: &Section<'_>) -> Read<RowsCard> {
     })
 }
 
-fn counting(section: &Section<'_>) -> Read<CountingCard> {
+fn counting(section: &DescriptionTable<'_>) -> Read<CountingCard> {
     section.reject_unknown_keys(&["sure_score", "least_score", "most_iou", "most_area", "region"])?;
     Ok(CountingCard {
         sure_score: section.number("sure_score")?,
@@ -512,24 +512,24 @@ mod tests {
             }),
             Family::Decoded(DecodedCard {
                 corners: Corners::Yxyx,
-                unit: Unit::Fractions,
+                unit: BoxUnit::Fractions,
                 activation: Activation::Sigmoid,
                 background: BackgroundColumn::None,
                 boxes: 0,
             }),
             Family::Decoded(DecodedCard {
                 corners: Corners::Cxcywh,
-                unit: Unit::Fractions,
+                unit: BoxUnit::Fractions,
                 activation: Activation::Softmax,
                 background: BackgroundColumn::Last,
                 boxes: 1,
             }),
             Family::Yolox { strides: vec![8, 16] },
             Family::Yolov5(RowsCard::default()),
-            Family::Yolov8(RowsCard { unit: Unit::Fractions, extra: 51, ..RowsCard::default() }),
+            Family::Yolov8(RowsCard { unit: BoxUnit::Fractions, extra: 51, ..RowsCard::default() }),
             Family::EndToEnd(EndToEndCard {
                 corners: Corners::Cxcywh,
-                unit: Unit::Pixels,
+                unit: BoxUnit::Pixels,
                 first_class: 1,
                 places: [1, 6, 5],
             }),

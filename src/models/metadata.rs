@@ -69,7 +69,7 @@ enum Literal {
 /// Names of classes as `value` has them: a list, a dictionary either way round, one of these in another, or names
 /// with commas or one a line.
 fn names(value: &str) -> Option<Vec<String>> {
-    let mut reader = Reader { rest: value.trim() };
+    let mut reader = LiteralReader { rest: value.trim() };
     let is_literal = value.trim_start().starts_with(['{', '[', '(']);
     let names = match reader.value(0).filter(|_| is_literal && reader.rest.trim().is_empty()) {
         Some(literal) => parse_names(&literal)?,
@@ -142,11 +142,11 @@ fn parse_names(literal: &Literal) -> Option<Vec<String>> {
 }
 
 /// Takes literals off the beginning of a text.
-struct Reader<'t> {
+struct LiteralReader<'t> {
     rest: &'t str,
 }
 
-impl Reader<'_> {
+impl LiteralReader<'_> {
     fn skip_char(&mut self, c: char) -> bool {
         self.rest = self.rest.trim_start();
         let rest = self.rest.strip_prefix(c);

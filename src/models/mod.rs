@@ -69,7 +69,7 @@ pub struct Addition {
 
 /// What was added.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Added {
+pub struct AddedModel {
     pub name: String,
     /// Its ONNX file.
     pub path: PathBuf,
@@ -158,7 +158,7 @@ impl Models {
     ///
     /// # Errors
     /// It is no network that can be used, or it cannot be written; nothing is changed then.
-    pub fn add(&self, path: &Path, addition: &Addition) -> Result<Added, ModelError> {
+    pub fn add(&self, path: &Path, addition: &Addition) -> Result<AddedModel, ModelError> {
         let bytes = read_onnx(path).map_err(|error| match error {
             ModelError::Read { path, error } if error.kind() == std::io::ErrorKind::NotFound => {
                 ModelError::Nowhere { path }
@@ -184,7 +184,7 @@ impl Models {
     ///
     /// # Errors
     /// As of [`Models::add`]; the catalogue has no such model, or it cannot be fetched.
-    pub fn fetch(&self, name: &str, addition: &Addition) -> Result<Added, ModelError> {
+    pub fn fetch(&self, name: &str, addition: &Addition) -> Result<AddedModel, ModelError> {
         let entry = CATALOGUE.iter().find(|entry| entry.name == name);
         self.fetch_entry(entry.ok_or_else(|| self.unknown_model(name))?, addition)
     }
@@ -199,7 +199,7 @@ impl Models {
         url: &str,
         sha256: Option<&str>,
         addition: &Addition,
-    ) -> Result<Added, ModelError> {
+    ) -> Result<AddedModel, ModelError> {
         let path = url.split(['?', '#']).next().unwrap_or_default();
         let file = path.split_once("://").and_then(|(_, rest)| rest.rsplit_once('/')).map(|(_, file)| file);
         let stem = file
@@ -222,7 +222,7 @@ impl Models {
     ///
     /// # Errors
     /// As of [`Models::fetch`].
-    pub fn fetch_entry(&self, entry: &CatalogueEntry, addition: &Addition) -> Result<Added, ModelError> {
+    pub fn fetch_entry(&self, entry: &CatalogueEntry, addition: &Addition) -> Result<AddedModel, ModelError> {
         let name = addition.name.clone().unwrap_or_else(|| entry.name.to_owned());
         // Known before anything is fetched in vain.
         self.check_name_free(&name, addition.replace)?;
@@ -271,7 +271,7 @@ impl Models {
         bytes: &[u8],
         addition: &Addition,
         card: Card,
-    ) -> Result<Added, ModelError> {
+    ) -> Result<AddedModel, ModelError> {
         self.check_name_free(&name, addition.replace)?;
         let proof = trial_run::prove_model(&name, bytes, &card, (None, 1), addition.picture.as_deref())?;
         let own = self.own_directory();
@@ -281,7 +281,7 @@ impl Models {
             .and_then(|()| private::replace(&path, bytes))
             .and_then(|()| private::replace(&file(own, &name, "toml"), description.as_bytes()));
         written.map_err(|error| ModelError::Write { path: path.clone(), error })?;
-        Ok(Added { name, path, card, proof })
+        Ok(AddedModel { name, path, card, proof })
     }
 
     /// Whether a model may be given this name.

@@ -17,7 +17,7 @@ use crate::source::StreamFormat;
 
 use super::commands::{CameraControls, CaptureCommand, ControlsError, SavedControls};
 use super::focus::UnderWay;
-use super::lights::Switch;
+use super::lights::LightSwitch;
 use super::rate::RateMeter;
 use super::single_flight::SingleFlight;
 use super::warm_up::WarmUp;
@@ -69,7 +69,7 @@ pub struct CaptureState {
     /// The focus sweep that is under way. Other saved values end it with the requests locked.
     pub sweep: watch::Sender<Option<UnderWay>>,
     /// The light for snapshots, once there is one.
-    pub light: OnceLock<Switch>,
+    pub light: OnceLock<LightSwitch>,
     /// The newest frame of a camera's second stream, for the detector.
     small: Mutex<Small>,
     /// What those who only look at the camera's controls are told.

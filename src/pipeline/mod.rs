@@ -378,7 +378,7 @@ impl Pipeline {
     }
 
     /// From now on snapshots have this light, where they are to have one.
-    fn set_snapshot_light(&self, switch: lights::Switch) {
+    fn set_snapshot_light(&self, switch: lights::LightSwitch) {
         // A pipeline has one light all its life.
         let _ = self.shared.light.set(switch);
     }

@@ -174,14 +174,14 @@ impl ViewState {
 }
 
 /// What is made of a picture.
-struct Work {
+struct ViewWork {
     view: View,
     /// Where the pictures come from.
     ground: Hub,
     hub: Hub,
 }
 
-enum Event {
+enum ViewEvent {
     /// A picture of the ground of this number.
     Picture(usize, Picture),
     Changed,
@@ -195,7 +195,7 @@ struct Maker<'a> {
     changes: watch::Receiver<u64>,
     /// What is done for everyone.
     views: watch::Receiver<Arc<View>>,
-    work: Vec<Work>,
+    work: Vec<ViewWork>,
     /// The one that was served last is the last.
     grounds: Vec<(Hub, Subscriber)>,
     /// While there is something to make.
@@ -223,26 +223,26 @@ impl<'a> Maker<'a> {
             let event = block_on(runtime, self.wait());
             self.beat.beat();
             match event {
-                Event::Picture(ground, picture) => self.picture(ground, &picture),
-                Event::Changed => self.refresh(),
-                Event::Stopped => break,
+                ViewEvent::Picture(ground, picture) => self.picture(ground, &picture),
+                ViewEvent::Changed => self.refresh(),
+                ViewEvent::Stopped => break,
             }
         }
     }
 
-    async fn wait(&mut self) -> Event {
+    async fn wait(&mut self) -> ViewEvent {
         let Maker { shared, changes, views, grounds, .. } = self;
         tokio::select! {
             biased;
-            () = shared.stop.stopped() => Event::Stopped,
+            () = shared.stop.stopped() => ViewEvent::Stopped,
             // Their senders live as long as `shared`: these do not fail.
-            Ok(()) = changes.changed() => Event::Changed,
-            Ok(()) = views.changed(), if !grounds.is_empty() => Event::Changed,
+            Ok(()) = changes.changed() => ViewEvent::Changed,
+            Ok(()) = views.changed(), if !grounds.is_empty() => ViewEvent::Changed,
             (ground, picture) = std::future::poll_fn(|cx| next_picture(grounds, cx)) => match picture {
-                Some(picture) => Event::Picture(ground, picture),
-                None => Event::Changed,
+                Some(picture) => ViewEvent::Picture(ground, picture),
+                None => ViewEvent::Changed,
             },
-            () = tokio::time::sleep(IDLE) => Event::Changed,
+            () = tokio::time::sleep(IDLE) => ViewEvent::Changed,
         }
     }
 
@@ -256,8 +256,8 @@ impl<'a> Maker<'a> {
             .lock_wanted()
             .iter()
             .map(|one| match &one.over {
-                Some(over) => Work { view: one.view.clone(), ground: over.clone(), hub: one.hub.clone() },
-                None => Work {
+                Some(over) => ViewWork { view: one.view.clone(), ground: over.clone(), hub: one.hub.clone() },
+                None => ViewWork {
                     view: everyone.compose(&one.view),
                     ground: originals.clone(),
                     hub: one.hub.clone(),
@@ -408,7 +408,7 @@ mod tests {
         maker.refresh();
         assert_eq!(maker.grounds.len(), 2);
         over.close();
-        assert!(matches!(runtime.block_on(maker.wait()), Event::Changed));
+        assert!(matches!(runtime.block_on(maker.wait()), ViewEvent::Changed));
         // Its viewers are still there, and those who come now are told at once, too.
         maker.refresh();
         assert!(viewed.hub().is_closed() && !other.hub().is_closed());

@@ -191,13 +191,13 @@ fn fourcc(body: &[u8; HEADER], at: usize) -> Fourcc {
 
 /// The head of a chunk; for `RIFF` and `LIST` with the type of the list. The input stands behind
 /// what has been read of it.
-struct Chunk {
+struct RiffChunk {
     id: [u8; 4],
     len: u32,
     list: Option<[u8; 4]>,
 }
 
-impl Chunk {
+impl RiffChunk {
     /// Reads the body's beginning and passes over the rest; what is missing stays as it is.
     fn read(&self, input: &mut (impl Read + Seek), body: &mut [u8; HEADER]) -> io::Result<()> {
         let len = body.len().min(self.len as usize);
@@ -215,7 +215,7 @@ impl Chunk {
 }
 
 /// The next chunk's head; `None` at the end.
-fn chunk(input: &mut impl Read) -> io::Result<Option<Chunk>> {
+fn chunk(input: &mut impl Read) -> io::Result<Option<RiffChunk>> {
     let mut head = [0; 8];
     if read_exact(input, &mut head)?.is_none() {
         return Ok(None);
@@ -230,7 +230,7 @@ fn chunk(input: &mut impl Read) -> io::Result<Option<Chunk>> {
         }
         list = Some(kind);
     }
-    Ok(Some(Chunk { id, len, list }))
+    Ok(Some(RiffChunk { id, len, list }))
 }
 
 /// Fills `bytes`; `None` if the input ends before.

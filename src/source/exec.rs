@@ -175,7 +175,7 @@ impl ExecOpener {
             secrets: self.secrets.clone(),
             delivers: self.delivers.clone(),
             reader: MultipartReader::new(MAX_PICTURE),
-            words: Words::default(),
+            words: LastLines::default(),
             sequence: 0,
             is_reported: false,
         })
@@ -210,7 +210,7 @@ struct ExecSource {
     secrets: Vec<String>,
     delivers: StreamFormat,
     reader: MultipartReader,
-    words: Words,
+    words: LastLines,
     sequence: u64,
     /// A faulty picture has been logged.
     is_reported: bool,
@@ -379,12 +379,12 @@ impl Drop for Program {
 
 /// The last lines a program said.
 #[derive(Debug, Default)]
-pub(super) struct Words {
+pub(super) struct LastLines {
     lines: VecDeque<String>,
     unfinished: Vec<u8>,
 }
 
-impl Words {
+impl LastLines {
     /// Takes what lies in `stderr`, which does not block; whether there may come more.
     pub(super) fn read_stderr(&mut self, stderr: &mut ChildStderr) -> bool {
         let mut run = [0; 4096];
@@ -432,7 +432,7 @@ mod tests {
 
     #[test]
     fn only_the_last_words_are_kept() {
-        let mut words = Words::default();
+        let mut words = LastLines::default();
         for n in 0..100 {
             words.push(format!("line {n}\r\n").as_bytes());
         }

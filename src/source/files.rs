@@ -26,7 +26,7 @@ use super::{FormatRequest, Opener, Source, StreamFormat};
 use crate::base::{ClockTime, Stop};
 use crate::media::jpeg::inspect_open;
 use crate::media::{Fourcc, Frame, SourceError, SourceErrorKind};
-use reader::{Reader, ReaderThread};
+use reader::{ReaderThread, ReelReader};
 
 /// Pace of an MJPEG file, which does not tell its own: 30 a second.
 const CLIP_STEP: Duration = Duration::from_nanos(33_333_333);
@@ -78,7 +78,7 @@ impl Opener for FilesOpener {
     }
 
     fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
-        let (reader, own) = Reader::open(&self.aside, &self.path, self.looped, self.silent_after, stop)?;
+        let (reader, own) = ReelReader::open(&self.aside, &self.path, self.looped, self.silent_after, stop)?;
         let step = self.wanted.fps.and_then(frame_interval).unwrap_or(own.step);
         let mut notes = Vec::new();
         if self.wanted.width.is_some() || self.wanted.height.is_some() {
@@ -111,7 +111,7 @@ impl Opener for FilesOpener {
 
 /// A reel that is being played.
 struct FilesSource {
-    reader: Reader,
+    reader: ReelReader,
     pace: Pace,
     delivers: StreamFormat,
     sequence: u64,
@@ -167,7 +167,7 @@ enum MediaFile {
 
 /// What a reel says of itself.
 #[derive(Clone, Copy)]
-struct Own {
+struct ReelInfo {
     step: Duration,
     width: u32,
     height: u32,
@@ -238,14 +238,14 @@ impl MediaFile {
     }
 
     /// Its own pace, and the size of its pictures where one holds for all.
-    fn own_pace(&mut self, path: &Path) -> Result<Own, SourceError> {
-        let pictures = |step| Own { step, width: 0, height: 0 };
+    fn own_pace(&mut self, path: &Path) -> Result<ReelInfo, SourceError> {
+        let pictures = |step| ReelInfo { step, width: 0, height: 0 };
         Ok(match self {
             MediaFile::Pictures(_) => pictures(PICTURE_STEP),
             MediaFile::Avi { reader, .. } => {
                 let video = reader.video();
                 let step = video.step.unwrap_or(CLIP_STEP);
-                Own { step, width: video.width, height: video.height }
+                ReelInfo { step, width: video.width, height: video.height }
             }
             MediaFile::Clip(clip) => {
                 let is_one = clip.has_single_picture().map_err(|e| unreadable_fault(path, &e))?;

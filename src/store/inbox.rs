@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 pub(super) struct Inbox<T> {
     /// Items that wait at most.
     capacity: usize,
-    state: Mutex<State<T>>,
+    state: Mutex<InboxState<T>>,
     /// Something came in, or it was closed.
     filled: Condvar,
     /// Something was taken, or it was closed.
     emptied: Condvar,
 }
 
-struct State<T> {
+struct InboxState<T> {
     waiting: VecDeque<T>,
     is_closed: bool,
 }
@@ -37,7 +37,7 @@ impl<T> Inbox<T> {
     pub(super) fn new(capacity: usize) -> Inbox<T> {
         Inbox {
             capacity,
-            state: Mutex::new(State { waiting: VecDeque::new(), is_closed: false }),
+            state: Mutex::new(InboxState { waiting: VecDeque::new(), is_closed: false }),
             filled: Condvar::new(),
             emptied: Condvar::new(),
         }
@@ -75,7 +75,7 @@ impl<T> Inbox<T> {
     /// Waits at most `patience` for something to be there; tells whether the inbox is closed.
     pub(super) fn wait(&self, patience: Duration) -> bool {
         let state = self.lock();
-        let is_idle = |state: &mut State<T>| state.waiting.is_empty() && !state.is_closed;
+        let is_idle = |state: &mut InboxState<T>| state.waiting.is_empty() && !state.is_closed;
         let waited = self.filled.wait_timeout_while(state, patience, is_idle);
         waited.unwrap_or_else(PoisonError::into_inner).0.is_closed
     }
@@ -101,7 +101,7 @@ impl<T> Inbox<T> {
         self.emptied.notify_all();
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
+    fn lock(&self) -> MutexGuard<'_, InboxState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

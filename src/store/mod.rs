@@ -13,9 +13,10 @@ mod sqlite;
 
 pub use counts::{
     AuditEntry, AuditKind, AuditRow, BucketRow, BucketSize, Count, Counts, CountsOptions, CountsQuery,
-    CountsReader, Coverage, Crossing, CrossingsQuery, EditError, FoundAgain, Gap, GapsByLine, LineDraft,
-    LineRow, LineStatus, MOST_BUCKETS, MOST_RECOUNTED, NewCrossing, Occupancy, OccupancySpan, OpeningHours,
-    Recount, Recounted, Reset, Scene, StoreError, Tallies, TallyRow, Unpinned, ZoneDraft, ZoneRow, is_open,
+    CountsReader, Coverage, CrossingsQuery, EditError, FoundAgain, Gap, GapsByLine, LineDraft, LineRow,
+    LineStatus, MOST_BUCKETS, MOST_RECOUNTED, NewCrossing, OccupancyRow, OccupancySpan, OpeningHours,
+    Recount, RecountResult, Reset, Scene, StoreError, StoredCrossing, Tallies, TallyRow, Unpinned, ZoneDraft,
+    ZoneRow, is_open,
 };
 
 /// What counts.db's rows are told in.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::escape::{Text, Words};
+use super::escape::{MarkedText, Text};
 use super::facts::{Alert, AlertKind};
 use super::format::as_sentence;
 
@@ -42,7 +42,7 @@ fn one(alert: &Alert, more: &[Alert]) -> String {
     format!(
         "<div class=\"banner{look}\"{role}><p><b>{headline}</b>{since}. {words}{also}</p>{actions}</div>",
         headline = Text(alert.headline),
-        words = Words(words.trim()),
+        words = MarkedText(words.trim()),
         actions = actions(alert),
     )
 }

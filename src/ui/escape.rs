@@ -24,9 +24,9 @@ impl Display for Text<'_> {
 }
 
 /// Text as HTML, in which `` `this` `` is something to type. Between tags only.
-pub(super) struct Words<'a>(pub &'a str);
+pub(super) struct MarkedText<'a>(pub &'a str);
 
-impl Display for Words<'_> {
+impl Display for MarkedText<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         for (i, part) in self.0.split('`').enumerate() {
             if i % 2 == 0 {
@@ -55,8 +55,8 @@ mod tests {
 
     #[test]
     fn back_quotes_become_code() {
-        assert_eq!(Words("`fuser <x>` names it").to_string(), "<code>fuser &lt;x&gt;</code> names it");
-        assert_eq!(Words("one ` alone").to_string(), "one <code> alone</code>");
+        assert_eq!(MarkedText("`fuser <x>` names it").to_string(), "<code>fuser &lt;x&gt;</code> names it");
+        assert_eq!(MarkedText("one ` alone").to_string(), "one <code> alone</code>");
     }
 
     proptest! {
@@ -64,7 +64,7 @@ mod tests {
         fn nothing_leaves_its_place(text in any::<String>()) {
             let html = Text(&text).to_string();
             prop_assert!(!html.contains(['<', '>', '"', '\'', '\0']));
-            let words = Words(&text).to_string().replace("<code>", "").replace("</code>", "");
+            let words = MarkedText(&text).to_string().replace("<code>", "").replace("</code>", "");
             prop_assert!(!words.contains(['<', '>', '"', '\'', '\0']));
         }
     }

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::banner::banner;
-use super::escape::{Text, Words};
-use super::facts::{Alert, Head, Refusal};
+use super::escape::{MarkedText, Text};
+use super::facts::{Alert, Head, RefusedForm};
 use super::format::{as_sentence, sentence};
 
 /// The pages, in the order in which one gets to them.
@@ -141,9 +141,9 @@ pub(super) fn hidden_attribute(is_hidden: bool) -> &'static str {
 }
 
 /// What is wrong with the field `id`: what marks it, and the words beneath it. Both are empty where nothing is.
-pub(super) fn field_error(id: &str, refusal: Option<&Refusal>) -> (String, String) {
-    let Some(Refusal { detail, hint, .. }) = refusal else { return Default::default() };
-    let words = Words(format!("{} {}", as_sentence(detail), as_sentence(hint)).trim()).to_string();
+pub(super) fn field_error(id: &str, refusal: Option<&RefusedForm>) -> (String, String) {
+    let Some(RefusedForm { detail, hint, .. }) = refusal else { return Default::default() };
+    let words = MarkedText(format!("{} {}", as_sentence(detail), as_sentence(hint)).trim()).to_string();
     (
         format!(" aria-invalid=\"true\" aria-describedby=\"{id}-said\""),
         format!("<p class=\"small bad\" id=\"{id}-said\" role=\"alert\">{words}</p>"),
@@ -151,22 +151,22 @@ pub(super) fn field_error(id: &str, refusal: Option<&Refusal>) -> (String, Strin
 }
 
 /// What marks the field with this name, if it is the one that is wrong, and the words that stand behind it.
-pub(super) fn marked(refusal: Option<&Refusal>, field: &str) -> (&'static str, String) {
+pub(super) fn marked(refusal: Option<&RefusedForm>, field: &str) -> (&'static str, String) {
     match refusal.filter(|refusal| refusal.field == field) {
         Some(refusal) => (
             " aria-invalid=\"true\" aria-describedby=\"wrong\" autofocus",
-            format!("<span class=\"err\" id=\"wrong\">{}</span>", Words(&as_sentence(&refusal.detail))),
+            format!("<span class=\"err\" id=\"wrong\">{}</span>", MarkedText(&as_sentence(&refusal.detail))),
         ),
         None => ("", String::new()),
     }
 }
 
 /// What could not be done, where the reader looks first.
-pub(super) fn refusal_html(refusal: &Refusal) -> String {
+pub(super) fn refusal_html(refusal: &RefusedForm) -> String {
     let hint = if refusal.hint.is_empty() { String::new() } else { format!(" {}", remedy(&refusal.hint)) };
     format!(
         "<div class=\"banner trouble\" role=\"alert\"><p><b>{}</b>{hint}</p></div>",
-        Words(&sentence(&refusal.detail))
+        MarkedText(&sentence(&refusal.detail))
     )
 }
 
@@ -175,6 +175,17 @@ pub(super) fn remedy(hint: &str) -> String {
     let pages = [("`tallycam model", "models", "Models"), ("`tallycam devices`", "cameras", "Cameras")];
     match pages.iter().find(|(command, ..)| hint.starts_with(command)) {
         Some((_, address, name)) => format!("Choose or add one: <a href=\"{address}\">{name}</a>."),
-        None => Words(&sentence(hint)).to_string(),
+        None => MarkedText(&sentence(hint)).to_string(),
     }
+}
+
+/// The options of a selection: values with their words, the one that is `chosen` selected. Both stand in HTML as they are.
+pub(in crate::ui) fn options(options: &[(&str, &str)], chosen: &str) -> String {
+    let mut html = String::new();
+    for (value, words) in options {
+        let selected = if *value == chosen { " selected" } else { "" };
+        // Writing to a string does not fail.
+        let _ = write!(html, "<option value=\"{value}\"{selected}>{words}</option>");
+    }
+    html
 }

@@ -29,13 +29,15 @@ pub use counts::crossing_report::{
     CrossingClip, CrossingFigure, CrossingsPage, LineCrossings, closed_in_words, crossings_address,
     crossings_page, report_page,
 };
-pub use counts::range::{CountsAsk, DateSpan, Heatmap, export_name};
+pub use counts::range::{CountsAsk, DateSpan, export_name};
 pub use counts::{CountsPage, counts_page};
 pub use escape::Text;
 pub use facts::diagnosis::{Finding, Verdict};
 pub use facts::lens::{LastSweep, LensReport, LensWindow, SweepProgress};
 pub use facts::lights::{LightReport, PresetReport, RangeReport};
-pub use facts::{Alert, AlertKind, Clock, CountingReport, DrawnZone, Head, LogLine, Refusal, ZoneFigures};
+pub use facts::{
+    Alert, AlertKind, CountingReport, Head, LogLine, PageClock, RefusedForm, ZoneFigures, ZoneOccupancy,
+};
 pub use lights::{LightsPage, lights_page};
 pub use lines::zones::ZoneForm;
 pub use lines::{ChosenShape, LineAction, LineForm, LinesPage, ShapeForm, lines_page};
@@ -51,7 +53,7 @@ pub use machine::cameras::{CameraChoice, CamerasPage, cameras_page};
 pub use machine::database::{DatabasePage, database_page};
 pub use machine::diagnosis::{DiagnosisPage, diagnosis_page};
 pub use machine::log::{LEVELS, LogPage, log_page};
-pub use machine::models::{CatalogueModel, FoundModel, ModelsPage, models_page};
+pub use machine::models::{CatalogueModel, ModelRow, ModelsPage, models_page};
 pub use machine::not_found::{not_found_page, problem_page};
 pub use machine::sign_in::{SignInPage, sign_in_page};
 pub use machine::update::{UpdatePage, UpdateState, update_page};
@@ -60,8 +62,8 @@ pub use media::player::{MediaForm, PlayerPage, SPEEDS, player_page};
 pub use media::storage_view::{NotKept, StorageFault};
 pub use media::{MEDIA_PAGE, MediaAsk, MediaPage, media_ask_page, media_page};
 pub use settings::{
-    CameraMode, ControlsFacts, Field, LISTED, RetentionPreview, Setting, SettingsPage, ValueOrigin,
-    control_in_words, group_of_key, label as setting_label, name_settings, settings_page,
+    CameraMode, ControlsFacts, LISTED, RetentionPreview, Setting, SettingField, SettingsPage, ValueOrigin,
+    control_in_words, group_of_key, name_settings, settings_page,
 };
 
 /// Bytes in the unit that suits them: "8.9 MB".
@@ -70,7 +72,7 @@ pub fn format_bytes(bytes: u64) -> String {
 }
 
 /// A time of day: "14:03:27".
-pub fn second_in_words(us: u64, clock: &Clock) -> String {
+pub fn second_in_words(us: u64, clock: &PageClock) -> String {
     format::second(&format::to_zoned(us, &clock.zone))
 }
 

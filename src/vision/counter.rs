@@ -13,7 +13,7 @@ use super::labels::Labels;
 use super::line::{CountingLine, LineId, Recrossing, Segment};
 use super::near_miss::{Fate, NearMiss, NearMisses};
 use super::nms;
-use super::passage::{Hysteresis, Passage, Passed};
+use super::passage::{CrossingMoment, Hysteresis, Passage};
 use super::passers::Passers;
 use super::tally::Crossing;
 use super::tracker::{Track, TrackId, TrackState, Tracker, TrackerOptions, kalman};
@@ -82,7 +82,7 @@ pub struct TrackView {
 
 /// What is drawn over the picture.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Overlay {
+pub struct CounterOverlay {
     /// The time of the frame, in microseconds of the frames' clock.
     pub time_us: u64,
     /// Confirmed tracks, in order of ids.
@@ -98,7 +98,7 @@ pub struct Outcome {
     /// in order of tracks.
     pub crossings: Vec<Crossing>,
     /// What is to be drawn.
-    pub overlay: Overlay,
+    pub overlay: CounterOverlay,
     /// Tracks that this frame ended, and that may have crossed a line unseen.
     pub missed: Vec<NearMiss>,
 }
@@ -125,7 +125,7 @@ pub struct Counter {
 struct Watched {
     line: CountingLine,
     segment: Segment,
-    progress: BTreeMap<TrackId, Progress>,
+    progress: BTreeMap<TrackId, LineProgress>,
     passers: Passers,
     /// How many were counted, and how many were first seen right beyond it on their way from it.
     counted: u64,
@@ -168,7 +168,7 @@ pub(super) fn centroid(points: [Point; 4]) -> Point {
 
 /// One track on one line.
 #[derive(Debug, Default)]
-struct Progress {
+struct LineProgress {
     /// `None` after the line was moved, until the track is seen again.
     passage: Option<Passage>,
     /// How often it was counted here.
@@ -377,7 +377,7 @@ impl Counter {
         nms::suppress_overlaps(chosen, &self.labels, self.options.most_iou);
     }
 
-    fn overlay(&self, time_us: u64) -> Overlay {
+    fn overlay(&self, time_us: u64) -> CounterOverlay {
         let ratio = self.aspect.ratio();
         let tracks: Vec<TrackView> = self
             .tracker
@@ -394,7 +394,7 @@ impl Counter {
             })
             .collect();
         let zones = self.zones.iter().map(|zone| occupancy(zone, &tracks)).collect();
-        Overlay { time_us, tracks, zones }
+        CounterOverlay { time_us, tracks, zones }
     }
 }
 
@@ -408,14 +408,14 @@ fn occupancy(zone: &Zone, tracks: &[TrackView]) -> Occupancy {
     occupancy
 }
 
-impl Progress {
+impl LineProgress {
     /// The line is elsewhere, or was.
     fn clear_place(&mut self) {
         (self.passage, self.appeared) = (None, None);
     }
 
     /// The track has crossed the line: a crossing, if it is one that counts there.
-    fn count(&mut self, line: &CountingLine, labels: &Labels, track: &Track, passed: Passed) {
+    fn count(&mut self, line: &CountingLine, labels: &Labels, track: &Track, passed: CrossingMoment) {
         let again = self.times > 0 && line.recrossing == Recrossing::Once;
         // Who is seen now as a rider and now as what is ridden is both.
         let own = track.class();

@@ -33,7 +33,7 @@ pub mod tally;
 pub mod tracker;
 pub mod zone;
 
-pub use counter::{Counter, CounterOptions, LinesError, Outcome, Overlay, TrackView};
+pub use counter::{Counter, CounterOptions, CounterOverlay, LinesError, Outcome, TrackView};
 pub use detection::{Class, Defect, Detection, Dropped};
 pub use detector::{DetectError, Detector};
 pub use filter::Filter;
@@ -44,7 +44,7 @@ pub use motion::MotionDetector;
 pub use near_miss::NearMiss;
 pub use passage::Hysteresis;
 pub use region::{ReadPicture, RegionMode, RegionSchedule};
-pub use replay::{Recording, RecordingError, ReplayDetector, ReplayOptions};
+pub use replay::{RecordedDetections, RecordingError, ReplayDetector, ReplayOptions};
 pub use tally::{Crossing, Tally};
 pub use tracker::{Motion, Track, TrackId, TrackState, Tracker, TrackerOptions};
 pub use zone::{Occupancy, Zone, ZoneId};

@@ -48,7 +48,7 @@ impl Default for Hysteresis {
 
 /// A crossing as a line sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Passed {
+pub struct CrossingMoment {
     /// Which way.
     pub direction: Direction,
     /// When the (last) anchor point was on the line, in microseconds of the frames' clock.
@@ -99,7 +99,7 @@ impl Passage {
         size: f32,
         time_us: u64,
         hysteresis: &Hysteresis,
-    ) -> Option<Passed> {
+    ) -> Option<CrossingMoment> {
         let mut passed: Option<f32> = None;
         for (at, through) in self.through.iter_mut().enumerate() {
             if let Some((share, true)) = segment.intersect(self.points[at], points[at]) {
@@ -153,18 +153,18 @@ impl Passage {
 
     /// The track has left the picture. If it was beyond the band when it was last seen, it has
     /// arrived: nobody will see it there a second time.
-    pub fn finish(&mut self) -> Option<Passed> {
+    pub fn finish(&mut self) -> Option<CrossingMoment> {
         if self.stayed > 0 && self.is_measured_beyond { self.commit() } else { None }
     }
 
     /// It is on the other side now.
-    fn commit(&mut self) -> Option<Passed> {
+    fn commit(&mut self) -> Option<CrossingMoment> {
         self.left = !self.left;
         self.stayed = 0;
         let through = std::mem::take(&mut self.through);
         let counted = through.iter().all(|&passes| if self.left { passes > 0 } else { passes < 0 });
         let direction = if self.left { Direction::In } else { Direction::Out };
-        counted.then_some(Passed { direction, time_us: self.passed_us })
+        counted.then_some(CrossingMoment { direction, time_us: self.passed_us })
     }
 }
 

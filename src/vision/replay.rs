@@ -62,20 +62,20 @@ pub enum RecordingError {
 
 /// A recording, read.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Recording {
+pub struct RecordedDetections {
     labels: Labels,
     /// By frame; corners in pixels.
     detections: Vec<Detection>,
     frames: BTreeMap<u64, Range<usize>>,
 }
 
-impl Recording {
+impl RecordedDetections {
     /// Reads a recording. Lines may end in CR LF; empty ones are passed over. Classes get their numbers in
     /// the order in which they come.
     ///
     /// # Errors
     /// See [`RecordingError`]; each names the line.
-    pub fn read(text: &str) -> Result<Recording, RecordingError> {
+    pub fn read(text: &str) -> Result<RecordedDetections, RecordingError> {
         let mut names: Vec<&str> = Vec::new();
         let mut rows: Vec<(u64, Detection)> = Vec::new();
         let mut is_first = true;
@@ -101,7 +101,7 @@ impl Recording {
             frames.entry(*frame).or_insert(at..at).end = at + 1;
         }
         let detections = rows.into_iter().map(|(_, detection)| detection).collect();
-        Ok(Recording { labels: Labels::new(names), detections, frames })
+        Ok(RecordedDetections { labels: Labels::new(names), detections, frames })
     }
 
     /// The last frame with a detection; the first of a clip is 1.
@@ -181,13 +181,17 @@ impl ReplayOptions {
 #[derive(Debug, Clone)]
 pub struct ReplayDetector {
     name: String,
-    recording: Recording,
+    recording: RecordedDetections,
     options: ReplayOptions,
 }
 
 impl ReplayDetector {
     /// A detector called `name` (the file's) that replays `recording`.
-    pub fn new(name: impl Into<String>, recording: Recording, options: ReplayOptions) -> ReplayDetector {
+    pub fn new(
+        name: impl Into<String>,
+        recording: RecordedDetections,
+        options: ReplayOptions,
+    ) -> ReplayDetector {
         ReplayDetector { name: name.into(), recording, options }
     }
 }
@@ -246,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_frame_shows_what_was_recorded_of_it_in_fractions() {
-        let recording = Recording::read(TEXT).unwrap();
+        let recording = RecordedDetections::read(TEXT).unwrap();
         assert_eq!(recording.last_frame(), 3);
         let mut detector = ReplayDetector::new("clip.csv", recording, ReplayOptions::default());
         assert_eq!(detector.labels().names(), ["person", "car"]);
@@ -263,7 +267,7 @@ mod tests {
 
     #[test]
     fn frames_can_begin_anywhere_and_go_round() {
-        let recording = Recording::read(TEXT).unwrap();
+        let recording = RecordedDetections::read(TEXT).unwrap();
         let options = ReplayOptions { first: 10, every: 5 };
         let mut detector = ReplayDetector::new("clip", recording, options);
         let many: Vec<usize> = (8..20).map(|sequence| seen(&mut detector, sequence).len()).collect();
@@ -288,10 +292,10 @@ mod tests {
             ("frame,class,score,x1,y1,x2,y2", "line 2: \"frame\" is no frame"),
         ] {
             let text = format!("1,person,0.9,1,2,3,4\n{row}\n");
-            let error = Recording::read(&text).unwrap_err();
+            let error = RecordedDetections::read(&text).unwrap_err();
             assert!(error.to_string().starts_with(words), "{row}: {error}");
         }
-        assert_eq!(Recording::read("\n\n"), Err(RecordingError::Empty));
-        assert_eq!(Recording::read("frame,class,score,x1,y1,x2,y2\n"), Err(RecordingError::Empty));
+        assert_eq!(RecordedDetections::read("\n\n"), Err(RecordingError::Empty));
+        assert_eq!(RecordedDetections::read("frame,class,score,x1,y1,x2,y2\n"), Err(RecordingError::Empty));
     }
 }

@@ -1,4 +1,4 @@
-//! The page Cameras: one that is not in use can be seen before it is chosen.
+//! Cameras, and the first start: a camera that is not in use can be seen before it is chosen.
 use std::process::Command;
 
 use crate::common::client;
@@ -34,6 +34,14 @@ fn a_camera_that_is_not_in_use_is_opened_when_somebody_asks_to_see_it() {
     let again = client::get(daemon.address, &still(&camera));
     assert_eq!((again.status, again.header("content-type"), opened()), (200, Some("image/jpeg"), 1));
     assert_eq!(daemon.state()["source"], "the simulated scene", "the one in use stays in use");
+    // The first start shows it, too, and chooses it by the same button.
+    browser.goto(&format!("http://{}/welcome", daemon.address));
+    browser.click("main li li summary");
+    browser.wait_for("document.querySelector('main li li img').naturalWidth === 640");
+    assert_eq!(browser.script("return document.documentElement.scrollWidth <= innerWidth"), true);
+    let chosen = "return document.querySelector('main li li form').getAttribute('action')
+        + ' ' + document.querySelector('main li li button').value";
+    assert_eq!(browser.script(chosen), format!("cameras {camera}"));
     // Only what is found is opened.
     for wrong in ["libcamera /etc/passwd", "files /etc", "libcamera", ""] {
         assert_eq!(client::get(daemon.address, &still(wrong)).status, 404, "{wrong}");

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tallycam::base::{Worker, clock};
-use tallycam::http::{self, Models, Server};
+use tallycam::http::{self, ModelLibrary, Server};
 use tallycam::media::SmallImage;
 use tallycam::pipeline::counting::{Counting, CountingSettings, LoadedDetector, MakeDetector, NoDetector};
 use tallycam::pipeline::recording::{RecorderHandle, RecorderSettings};
@@ -73,12 +73,12 @@ impl Detector for Stage {
 
 /// How it is counted; the defaults are those of most tests.
 pub struct Setup {
-    pub http: http::Settings,
+    pub http: http::ServerSettings,
     pub counts_only: bool,
     /// The simulated scene may stand in for the camera.
     pub may_be_simulated: bool,
     pub has_counts_db: bool,
-    pub models: Option<Arc<dyn Models>>,
+    pub models: Option<Arc<dyn ModelLibrary>>,
     /// Serves on a Unix socket, too.
     pub has_unix: bool,
     /// Keeps pictures, too.
@@ -88,7 +88,7 @@ pub struct Setup {
 impl Default for Setup {
     fn default() -> Setup {
         Setup {
-            http: http::Settings::default(),
+            http: http::ServerSettings::default(),
             counts_only: false,
             may_be_simulated: false,
             has_counts_db: true,
@@ -352,7 +352,7 @@ impl Listener {
 }
 
 /// Settings whose stalled peers are not let go, and hear no comments: a wait for what does not come ends.
-pub fn patient() -> http::Settings {
+pub fn patient() -> http::ServerSettings {
     let hour = Duration::from_secs(3600);
-    http::Settings { stall: hour, heartbeat: hour, ..http::Settings::default() }
+    http::ServerSettings { stall: hour, heartbeat: hour, ..http::ServerSettings::default() }
 }

@@ -44,18 +44,18 @@ impl Drop for Kept {
 
 /// Keeps what `cam` shows, with the usual settings.
 pub fn keep(cam: &TestCam) -> Kept {
-    keep_with(cam, http::Settings::default(), RecorderSettings::default())
+    keep_with(cam, http::ServerSettings::default(), RecorderSettings::default())
 }
 
 /// Keeps what `cam` shows.
-pub fn keep_with(cam: &TestCam, http: http::Settings, recorder: RecorderSettings) -> Kept {
+pub fn keep_with(cam: &TestCam, http: http::ServerSettings, recorder: RecorderSettings) -> Kept {
     keep_by(cam, http, recorder, |server| server)
 }
 
 /// The same by a server that can do more.
 pub fn keep_by(
     cam: &TestCam,
-    http: http::Settings,
+    http: http::ServerSettings,
     recorder: RecorderSettings,
     more: impl FnOnce(Server) -> Server,
 ) -> Kept {

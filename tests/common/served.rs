@@ -25,7 +25,7 @@ pub struct Served {
 }
 
 /// Serves `cam` on a port of its own.
-pub fn serve(cam: &TestCam, settings: http::Settings) -> Served {
+pub fn serve(cam: &TestCam, settings: http::ServerSettings) -> Served {
     let pipeline = pipeline::CaptureOptions {
         silent_after: Duration::from_millis(300),
         ..pipeline::CaptureOptions::default()
@@ -36,7 +36,7 @@ pub fn serve(cam: &TestCam, settings: http::Settings) -> Served {
 /// Serves `cam`, also on the Unix socket `unix` where there is one.
 pub fn serve_with(
     cam: &TestCam,
-    settings: http::Settings,
+    settings: http::ServerSettings,
     pipeline: pipeline::CaptureOptions,
     unix: Option<&Path>,
 ) -> Served {

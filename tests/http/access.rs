@@ -30,7 +30,7 @@ pub struct Camera {
     recent: Recent,
 }
 
-pub fn camera_in(folder: &Path, settings: http::Settings) -> Camera {
+pub fn camera_in(folder: &Path, settings: http::ServerSettings) -> Camera {
     let (access, recent) = (Access::open(folder), Recent::default());
     let run = TestCam::new().pipeline(pipeline::CaptureOptions::default());
     let served = serve_at("0.0.0.0:0", run, None, |pipeline| {
@@ -41,11 +41,11 @@ pub fn camera_in(folder: &Path, settings: http::Settings) -> Camera {
 
 /// One with the password, where `[access] local` is "open", and the folder that keeps it.
 pub fn camera() -> (Camera, tempfile::TempDir) {
-    camera_with(http::Settings { is_local_open: true, ..http::Settings::default() })
+    camera_with(http::ServerSettings { is_local_open: true, ..http::ServerSettings::default() })
 }
 
 /// One with the password, and the folder that keeps it.
-pub fn camera_with(settings: http::Settings) -> (Camera, tempfile::TempDir) {
+pub fn camera_with(settings: http::ServerSettings) -> (Camera, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let camera = camera_in(folder.path(), settings);
     camera.access.set(PASSWORD).unwrap();
@@ -113,7 +113,8 @@ pub fn basic(user: &str, password: &str) -> String {
 #[test]
 fn where_only_counts_are_wanted_the_still_is_for_who_may_change_something() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = http::Settings { counts_only: true, is_local_open: true, ..http::Settings::default() };
+    let settings =
+        http::ServerSettings { counts_only: true, is_local_open: true, ..http::ServerSettings::default() };
     let camera = camera_in(folder.path(), settings);
     let path = "/api/v1/still.jpg";
     // Nothing is counted here: who is let in is told so.
@@ -164,7 +165,7 @@ fn a_browser_is_not_asked_by_a_dialog() {
 #[test]
 fn once_there_is_a_password_a_loopback_address_is_no_proof() {
     let folder = tempfile::tempdir().unwrap();
-    let camera = camera_in(folder.path(), http::Settings::default());
+    let camera = camera_in(folder.path(), http::ServerSettings::default());
     let json = "Content-Type: application/json\r\n";
     let password = r#"{"password":"correct horse"}"#;
     assert_eq!(
@@ -199,7 +200,7 @@ fn once_there_is_a_password_a_loopback_address_is_no_proof() {
 #[test]
 fn who_asks_for_a_camera_s_picture_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let camera = camera_in(folder.path(), http::Settings::default());
+    let camera = camera_in(folder.path(), http::ServerSettings::default());
     let mark = "X-Tallycam-Mark: 0123456789abcdef\r\n";
     for path in ["/database/new", "/snapshot?filename=a&date=2026-01-01"] {
         assert_eq!(camera.here("GET", path, mark, "").status, 403, "{path}");
@@ -303,7 +304,7 @@ fn signing_in_leads_nowhere_else_and_not_for_others() {
 #[test]
 fn forged_and_expired_cookies_are_none() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = http::Settings { session: Duration::ZERO, ..http::Settings::default() };
+    let settings = http::ServerSettings { session: Duration::ZERO, ..http::ServerSettings::default() };
     let camera = camera_in(folder.path(), settings);
     camera.access.set(PASSWORD).unwrap();
     let expired = camera.signed_in();
@@ -325,8 +326,10 @@ fn sessions_outlive_a_restart_and_end_with_the_password() {
     let (camera, folder) = camera();
     let (one, two) = (camera.signed_in(), camera.signed_in());
     drop(camera);
-    let camera =
-        camera_in(folder.path(), http::Settings { is_local_open: true, ..http::Settings::default() });
+    let camera = camera_in(
+        folder.path(),
+        http::ServerSettings { is_local_open: true, ..http::ServerSettings::default() },
+    );
     assert_eq!(camera.beyond("POST", "/api/v1/resume", &one, "").status, 200);
     assert_eq!(camera.beyond("POST", "/api/v1/resume", &two, "").status, 200);
     let json = "Content-Type: application/json\r\n";
@@ -437,7 +440,8 @@ fn who_removes_the_password_is_told_so_on_every_page() {
 #[test]
 fn a_camera_that_only_this_machine_reaches_is_not_called_open() {
     let run = TestCam::new().pipeline(pipeline::CaptureOptions::default());
-    let served = serve_at("127.0.0.1:0", run, None, |p| Server::new(http::Settings::default(), p, None));
+    let served =
+        serve_at("127.0.0.1:0", run, None, |p| Server::new(http::ServerSettings::default(), p, None));
     assert_eq!(served.state()["open"], false);
 }
 

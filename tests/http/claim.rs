@@ -8,7 +8,7 @@ use crate::common::client::Answer;
 
 fn unclaimed() -> (Camera, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let camera = camera_in(folder.path(), http::Settings::default());
+    let camera = camera_in(folder.path(), http::ServerSettings::default());
     camera.access.start_claim_mode();
     (camera, folder)
 }

@@ -8,7 +8,7 @@ use crate::common::served::serve;
 use crate::common::testcam::{TestCam, number_of};
 use crate::common::wait_until;
 use serde_json::{Value, json};
-use tallycam::http::{CatalogueModel, FoundModel, Models, NotFetched, Settings};
+use tallycam::http::{CatalogueModel, ModelLibrary, ModelRow, NotFetched, ServerSettings};
 use tallycam::store::{LineDraft, Scene};
 use tallycam::vision::{Anchor, Recrossing};
 
@@ -631,7 +631,7 @@ fn who_walks_before_the_camera_is_counted_announced_and_shown() {
 #[test]
 fn the_annotated_picture_is_another_one_and_shares_the_places() {
     let cam = TestCam::new();
-    let http = Settings { max_viewers: 1, ..Settings::default() };
+    let http = ServerSettings { max_viewers: 1, ..ServerSettings::default() };
     let served = count_with(&cam, Setup { http, ..Setup::default() });
     served.draw("Door");
     let mut viewer = served.watch("/stream?annotated=1");
@@ -653,7 +653,7 @@ fn the_annotated_picture_is_another_one_and_shares_the_places() {
 fn where_only_counts_are_wanted_no_picture_is_given() {
     let cam = TestCam::new();
     for by_the_server in [true, false] {
-        let http = Settings { counts_only: by_the_server, ..Settings::default() };
+        let http = ServerSettings { counts_only: by_the_server, ..ServerSettings::default() };
         let served = count_with(&cam, Setup { http, counts_only: !by_the_server, ..Setup::default() });
         let document = served.get("/api/v1/openapi.json").json();
         let mut pictures = vec![String::from("/?action=stream"), String::from("/?action=snapshot")];
@@ -713,7 +713,7 @@ fn the_one_still_is_no_video_and_not_for_other_sites() {
         "Origin: http://evil.example\r\n",
         "Referer: http://evil.example/page\r\n",
     ];
-    let http = Settings { counts_only: true, ..Settings::default() };
+    let http = ServerSettings { counts_only: true, ..ServerSettings::default() };
     let served = count_with(&cam, Setup { http, ..Setup::default() });
     let page = "Sec-Fetch-Site: same-origin\r\nReferer: http://cam/lines\r\n";
     let first = still(&served, page);
@@ -742,7 +742,7 @@ fn the_one_still_is_no_video_and_not_for_other_sites() {
 #[test]
 fn without_counting_every_route_says_so() {
     let cam = TestCam::new();
-    let served = serve(&cam, Settings::default());
+    let served = serve(&cam, ServerSettings::default());
     for path in [
         "lines",
         "lines/1",
@@ -886,9 +886,9 @@ struct Folder {
     pinned: Option<String>,
 }
 
-impl Models for Folder {
-    fn found(&self) -> Vec<FoundModel> {
-        let model = |name: &str, problem: Option<&str>| FoundModel {
+impl ModelLibrary for Folder {
+    fn found(&self) -> Vec<ModelRow> {
+        let model = |name: &str, problem: Option<&str>| ModelRow {
             name: name.to_owned(),
             family: String::from("ssd"),
             input: Some((300, 300)),
@@ -932,7 +932,7 @@ impl Models for Folder {
 }
 
 fn with_models(cam: &TestCam, pinned: Option<&str>) -> Counted {
-    let models: Arc<dyn Models> = Arc::new(Folder { pinned: pinned.map(str::to_owned) });
+    let models: Arc<dyn ModelLibrary> = Arc::new(Folder { pinned: pinned.map(str::to_owned) });
     count_with(cam, Setup { models: Some(models), ..Setup::default() })
 }
 

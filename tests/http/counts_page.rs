@@ -4,7 +4,7 @@ use crate::common::counted::{Counted, Setup, count, count_with};
 use crate::common::testcam::TestCam;
 use crate::common::wait_until;
 use serde_json::json;
-use tallycam::http::Settings;
+use tallycam::http::ServerSettings;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -89,7 +89,7 @@ fn days_hours_and_comparisons_are_in_the_address_and_stay_there() {
 #[test]
 fn a_table_is_named_by_camera_and_days_and_has_rows_of_one_shape() {
     let cam = TestCam::new();
-    let http = Settings { name: String::from("Back yard"), ..Settings::default() };
+    let http = ServerSettings { name: String::from("Back yard"), ..ServerSettings::default() };
     let served = count_with(&cam, Setup { http, ..Setup::default() });
     let door = served.draw("Door");
     served.record(door, 3);
@@ -126,7 +126,7 @@ fn a_table_is_named_by_camera_and_days_and_has_rows_of_one_shape() {
 #[test]
 fn a_table_keeps_the_letters_of_the_cameras_name() {
     let cam = TestCam::new();
-    let http = Settings { name: String::from("H\u{f6}f 2/3"), ..Settings::default() };
+    let http = ServerSettings { name: String::from("H\u{f6}f 2/3"), ..ServerSettings::default() };
     let served = count_with(&cam, Setup { http, ..Setup::default() });
     let csv = served.get("/api/v1/counts?from=2026-01-01&to=2026-01-02&bucket=day&format=csv");
     let name = "attachment; filename=\"tallycam-H_f-2-3-2026-01-01..2026-01-01.csv\"; \

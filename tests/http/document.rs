@@ -172,7 +172,7 @@ fn a_head_that_is_too_long_is_an_answer_of_every_operation() {
 
 #[test]
 fn too_many_wrong_passwords_are_answered_by_a_page_that_the_document_names() {
-    let (camera, _folder) = camera_with(http::Settings::default());
+    let (camera, _folder) = camera_with(http::ServerSettings::default());
     camera.access.set_user("ann", Some(Role::Operator), Some("ann's horse")).unwrap();
     let document = camera.beyond("GET", "/api/v1/openapi.json", "", "").json();
     let said = said(&document["paths"]["/password"]["post"]);

@@ -11,7 +11,7 @@ use crate::common::served::{Served, serve_run};
 use crate::common::testcam::{TestCam, has, number_of, numbered_jpeg};
 use socket2::{Domain, Socket, Type};
 use tallycam::base::{ClockTime, Worker};
-use tallycam::http::{Server, Settings};
+use tallycam::http::{Server, ServerSettings};
 use tallycam::media::jpeg;
 use tallycam::pipeline::recording::{RecorderHandle, RecorderSettings};
 use tallycam::store::media::{
@@ -42,10 +42,10 @@ impl Drop for StoredMedia {
 
 impl StoredMedia {
     fn new() -> StoredMedia {
-        StoredMedia::with(Settings::default())
+        StoredMedia::with(ServerSettings::default())
     }
 
-    fn with(http: Settings) -> StoredMedia {
+    fn with(http: ServerSettings) -> StoredMedia {
         let directory = tempfile::tempdir().unwrap();
         let settings = MediaSettings {
             directory: directory.path().to_owned(),
@@ -543,7 +543,7 @@ fn a_slow_client_holds_nobody_up_and_a_removed_recording_ends_its_download() {
 #[test]
 fn a_player_may_pause_for_longer_than_a_viewer_may_stall() {
     let stall = Duration::from_secs(1);
-    let stored = StoredMedia::with(Settings { stall, ..Settings::default() });
+    let stored = StoredMedia::with(ServerSettings { stall, ..ServerSettings::default() });
     let id = stored.recording("long.mp4", 4, 80_000, &[]);
     let mut client = narrow(&stored);
     client
@@ -595,7 +595,7 @@ fn what_is_under_way_is_cut_when_only_counts_are_wanted_from_then_on() {
 
 #[test]
 fn where_only_counts_are_wanted_nothing_is_given() {
-    let stored = StoredMedia::with(Settings { counts_only: true, ..Settings::default() });
+    let stored = StoredMedia::with(ServerSettings { counts_only: true, ..ServerSettings::default() });
     for path in ["1/content", "1/thumbnail.jpg", "1/frame.jpg", "1/frames", "1/index", "zip?ids=1"] {
         assert_eq!(stored.get(&format!("/api/v1/media/{path}")).status, 403, "{path}");
     }

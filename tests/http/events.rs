@@ -6,7 +6,7 @@ use crate::common::testcam::TestCam;
 use crate::common::wait_until;
 use serde_json::json;
 use tallycam::base::clock::wall_us;
-use tallycam::http::Settings;
+use tallycam::http::ServerSettings;
 
 const CROSSINGS: &str = "/api/v1/events?types=crossing";
 
@@ -139,7 +139,7 @@ fn one_who_is_slow_skips_overlays() {
 #[test]
 fn a_comment_comes_while_nothing_happens() {
     let cam = TestCam::new();
-    let http = Settings { heartbeat: Duration::from_millis(20), ..Settings::default() };
+    let http = ServerSettings { heartbeat: Duration::from_millis(20), ..ServerSettings::default() };
     let served = count_with(&cam, Setup { http, ..Setup::default() });
     let mut listener = served.listen(CROSSINGS, "");
     assert!(listener.block().unwrap().contains_key("retry"));

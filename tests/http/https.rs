@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tallycam::access::Access;
 use tallycam::config::Listen;
-use tallycam::http::{Server, Settings, TlsIdentity};
+use tallycam::http::{Server, ServerSettings, TlsIdentity};
 use tallycam::pipeline;
 use tokio::sync::watch;
 use tokio_rustls::rustls::crypto::ring::default_provider;
@@ -47,7 +47,7 @@ struct Secure {
 
 type Tls = StreamOwned<ClientConnection, TcpStream>;
 
-fn secure_with(cam: &TestCam, settings: Settings) -> Secure {
+fn secure_with(cam: &TestCam, settings: ServerSettings) -> Secure {
     let certificate = certificate();
     let (shown, identity) = watch::channel(Arc::new(certificate.identity.clone()));
     let folder = tempfile::tempdir().unwrap();
@@ -63,7 +63,7 @@ fn secure_with(cam: &TestCam, settings: Settings) -> Secure {
 }
 
 fn secure() -> Secure {
-    secure_with(&TestCam::new(), Settings::default())
+    secure_with(&TestCam::new(), ServerSettings::default())
 }
 
 /// A client that trusts this certificate alone.
@@ -104,7 +104,7 @@ fn pages_and_the_state_come_over_one_connection() {
 #[test]
 fn a_stream_is_whole_and_in_order_and_starts_again_when_its_viewer_was_slow() {
     let cam = TestCam::new().picture_len(300_000);
-    let secure = secure_with(&cam, Settings::default());
+    let secure = secure_with(&cam, ServerSettings::default());
     let mut viewer = secure.connect();
     viewer.watch("/stream");
     let mut last = 0;
@@ -127,7 +127,8 @@ fn a_stream_is_whole_and_in_order_and_starts_again_when_its_viewer_was_slow() {
 #[test]
 fn a_viewer_that_takes_nothing_is_sent_away() {
     let cam = TestCam::new().picture_len(300_000);
-    let secure = secure_with(&cam, Settings { stall: Duration::from_millis(300), ..Settings::default() });
+    let secure =
+        secure_with(&cam, ServerSettings { stall: Duration::from_millis(300), ..ServerSettings::default() });
     let mut viewer = secure.connect();
     viewer.watch("/stream");
     wait_until("it is sent away", || secure.served.state()["connections"] == 1);
@@ -213,7 +214,7 @@ fn plain_http_at_the_port_for_https_gets_the_address() {
 
 #[test]
 fn a_handshake_that_does_not_come_ends_in_time() {
-    let settings = Settings { head_timeout: Duration::from_millis(200), ..Settings::default() };
+    let settings = ServerSettings { head_timeout: Duration::from_millis(200), ..ServerSettings::default() };
     let secure = secure_with(&TestCam::new(), settings);
     let mut silent = Client::new(TcpStream::connect(secure.https).unwrap());
     let mut begun = Client::new(TcpStream::connect(secure.https).unwrap());
@@ -234,7 +235,7 @@ fn plain_http_from_elsewhere_leads_to_https() {
         return crate::common::say("LEFT OUT: this machine has no address but loopback");
     };
     for redirect in [true, false] {
-        let secure = secure_with(&TestCam::new(), Settings { redirect, ..Settings::default() });
+        let secure = secure_with(&TestCam::new(), ServerSettings { redirect, ..ServerSettings::default() });
         let (port, https) = (secure.served.address.port(), secure.https.port());
         let from = |address: IpAddr, request: &str| client::ask(SocketAddr::new(address, port), request);
         let asked = from(own, &format!("GET /api/v1/state?x HTTP/1.1\r\nHost: {own}:{port}\r\n\r\n"));

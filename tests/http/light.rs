@@ -16,7 +16,7 @@ use tallycam::base::Worker;
 use tallycam::config::{Config, Resolved};
 use tallycam::daemon;
 use tallycam::http::{
-    self, Changing, InForce, NotSet, PreferenceChanges, Preferences, Server, Terms, WrongSetting,
+    self, Changing, NotSet, PreferenceChanges, Preferences, Server, SettingsInForce, Terms, WrongSetting,
 };
 use tallycam::pipeline::Lights;
 use tempfile::TempDir;
@@ -27,7 +27,7 @@ struct Set {
     file: PathBuf,
     lights: Lights,
     pinned: Option<&'static str>,
-    in_force: Mutex<Arc<InForce>>,
+    in_force: Mutex<Arc<SettingsInForce>>,
 }
 
 /// What the operator's file and `changes` say together.
@@ -51,7 +51,11 @@ fn read(file: &Path) -> BTreeMap<String, String> {
 }
 
 impl Set {
-    fn apply(&self, changes: PreferenceChanges, expected: Option<u64>) -> Result<Arc<InForce>, NotSet> {
+    fn apply(
+        &self,
+        changes: PreferenceChanges,
+        expected: Option<u64>,
+    ) -> Result<Arc<SettingsInForce>, NotSet> {
         let mut in_force = self.in_force.lock().unwrap();
         if expected.is_some_and(|version| version != in_force.version) {
             return Err(NotSet::Changed);
@@ -71,7 +75,7 @@ impl Set {
         let lines: Vec<String> = all.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
         std::fs::write(&self.file, lines.concat()).unwrap();
         let version = in_force.version + 1;
-        *in_force = Arc::new(InForce {
+        *in_force = Arc::new(SettingsInForce {
             version,
             resolved,
             complaint: String::new(),
@@ -83,7 +87,7 @@ impl Set {
 }
 
 impl Preferences for Set {
-    fn in_force(&self) -> Arc<InForce> {
+    fn in_force(&self) -> Arc<SettingsInForce> {
         Arc::clone(&self.in_force.lock().unwrap())
     }
 
@@ -139,7 +143,7 @@ fn lit_in(folder: &TempDir, keys: &[(&str, &str)], pinned: Option<&'static str>)
     let run = TestCam::new().pipeline(tallycam::pipeline::CaptureOptions::default());
     let settings = daemon::lights::settings(&resolved.config);
     let (lights, worker) = Lights::start(&run.pipeline, None, settings).unwrap();
-    let in_force = InForce {
+    let in_force = SettingsInForce {
         version: 7,
         resolved,
         complaint: String::new(),
@@ -148,7 +152,7 @@ fn lit_in(folder: &TempDir, keys: &[(&str, &str)], pinned: Option<&'static str>)
     };
     let set = Set { file, lights: lights.clone(), pinned, in_force: Mutex::new(Arc::new(in_force)) };
     let served = serve_run(run, None, |pipeline| {
-        Server::new(http::Settings::default(), pipeline, None)
+        Server::new(http::ServerSettings::default(), pipeline, None)
             .with_lights(lights.clone())
             .with_preferences(Arc::new(set))
     });

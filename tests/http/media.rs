@@ -423,7 +423,8 @@ fn an_upload_that_breaks_off_leaves_nothing() {
 
 #[test]
 fn one_who_sends_nothing_is_not_waited_for_long() {
-    let settings = http::Settings { head_timeout: Duration::from_millis(300), ..http::Settings::default() };
+    let settings =
+        http::ServerSettings { head_timeout: Duration::from_millis(300), ..http::ServerSettings::default() };
     let kept = keep_with(&TestCam::new(), settings, RecorderSettings::default());
     let mut clients: Vec<Client> = (0..2).map(|_| kept.connect()).collect();
     for client in &mut clients {
@@ -580,7 +581,7 @@ fn other_sites_change_nothing_and_counts_only_gives_nothing() {
     }
     assert_eq!((kept.names(), kept.items()[0]["note"].as_str()), (vec![String::from("a.jpg")], Some("")));
     let settings = RecorderSettings { counts_only: true, ..RecorderSettings::default() };
-    let kept = keep_with(&TestCam::new(), http::Settings::default(), settings);
+    let kept = keep_with(&TestCam::new(), http::ServerSettings::default(), settings);
     for (method, path, body) in &routes {
         assert_eq!(kept.json(method, path, body).status, 403, "{method} {path}");
     }
@@ -602,7 +603,7 @@ fn other_sites_change_nothing_and_counts_only_gives_nothing() {
 #[test]
 fn without_a_store_it_is_said() {
     let cam = TestCam::new();
-    let served = crate::common::served::serve(&cam, http::Settings::default());
+    let served = crate::common::served::serve(&cam, http::ServerSettings::default());
     for path in ["/api/v1/media", "/api/v1/recording", "/api/v1/media/storage", "/get_database"] {
         assert_eq!(served.get(path).status, 503, "{path}");
     }
@@ -678,7 +679,8 @@ fn a_picture_comes_in_the_form_that_is_asked_for() {
 
 #[test]
 fn rules_are_shown_tried_out_and_set() {
-    let settings = http::Settings { pinned_retention: vec![String::from("min_free")], ..Default::default() };
+    let settings =
+        http::ServerSettings { pinned_retention: vec![String::from("min_free")], ..Default::default() };
     let kept = keep_with(&TestCam::new(), settings, RecorderSettings::default());
     for (name, number) in [("a.jpg", 1), ("b.jpg", 2), ("c.jpg", 3)] {
         let jpeg = numbered_jpeg(number, 600_000);

@@ -237,7 +237,7 @@ fn other_sites_change_nothing() {
 #[test]
 fn where_only_counts_are_wanted_nothing_is_kept_or_given() {
     let settings = RecorderSettings { counts_only: true, ..RecorderSettings::default() };
-    let kept = keep_with(&TestCam::new(), http::Settings::default(), settings);
+    let kept = keep_with(&TestCam::new(), http::ServerSettings::default(), settings);
     for path in [
         "/snapshot?filename=x",
         "/video_capture?status=false",

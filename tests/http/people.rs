@@ -9,7 +9,7 @@ use crate::common::client::Answer;
 const JSON: &str = "Content-Type: application/json\r\n";
 
 fn camera() -> (Camera, tempfile::TempDir) {
-    camera_with(http::Settings { is_view_open: false, ..http::Settings::default() })
+    camera_with(http::ServerSettings { is_view_open: false, ..http::ServerSettings::default() })
 }
 
 fn send(camera: &Camera, method: &str, path: &str, body: &Value) -> Answer {
@@ -237,7 +237,7 @@ fn a_user_is_added_over_nobody_and_the_shared_password_is_the_admins() {
 
 #[test]
 fn only_operators_learn_how_the_machine_is_inside() {
-    let (camera, _folder) = camera_with(http::Settings::default());
+    let (camera, _folder) = camera_with(http::ServerSettings::default());
     for (name, role) in [("ann", "viewer"), ("bob", "operator")] {
         send(
             &camera,
@@ -283,7 +283,7 @@ fn only_operators_learn_how_the_machine_is_inside() {
 
 #[test]
 fn the_page_of_access_is_the_admins() {
-    let (camera, _folder) = camera_with(http::Settings::default());
+    let (camera, _folder) = camera_with(http::ServerSettings::default());
     send(&camera, "PUT", "/api/v1/users/ann", &json!({"role": "operator", "password": "some horse"}));
     let ann = basic("ann", "some horse");
     let page = camera.beyond("GET", "/access", &ann, "");
@@ -312,7 +312,7 @@ fn the_page_of_access_is_the_admins() {
 
 #[test]
 fn the_first_password_is_said_to_be_one_until_another_is_chosen() {
-    let (camera, _folder) = camera_with(http::Settings::default());
+    let (camera, _folder) = camera_with(http::ServerSettings::default());
     camera.access.set_initial_password("made at random").unwrap();
     let first = basic("admin", "made at random");
     let words = "This password is in the log; choose your own.";

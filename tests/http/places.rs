@@ -8,7 +8,7 @@ use crate::common::served::{Served, serve, serve_run};
 use crate::common::testcam::{TestCam, numbered_jpeg};
 use crate::common::{DEADLINE, wait_until};
 use tallycam::base::ClockTime;
-use tallycam::http::{Server, Settings};
+use tallycam::http::{Server, ServerSettings};
 use tallycam::pipeline::Views;
 use tallycam::store::media::{Chunk, ChunkFrame, Ended, Media, MediaOrigin, NewRecording};
 
@@ -71,7 +71,7 @@ fn shares(served: &Served, places: usize, share: usize, path: impl Fn(usize) -> 
 #[test]
 fn of_streams() {
     let cam = TestCam::new();
-    let served = serve(&cam, Settings { max_viewers: 20, ..Settings::default() });
+    let served = serve(&cam, ServerSettings { max_viewers: 20, ..ServerSettings::default() });
     shares(&served, 20, 5, |_| String::from("/stream"));
 }
 
@@ -80,7 +80,7 @@ fn of_views() {
     let run = TestCam::new().pipeline(tallycam::pipeline::CaptureOptions::default());
     let (views, maker) = Views::start(&run.pipeline).unwrap();
     let served = serve_run(run, None, |pipeline| {
-        Server::new(Settings::default(), pipeline, None).with_views(views.clone())
+        Server::new(ServerSettings::default(), pipeline, None).with_views(views.clone())
     });
     shares(&served, Views::MOST, 4, |n| format!("/stream?text={n}"));
     drop(served);
@@ -91,7 +91,7 @@ fn of_views() {
 #[test]
 fn of_listeners() {
     let cam = TestCam::new();
-    let served = serve(&cam, Settings::default());
+    let served = serve(&cam, ServerSettings::default());
     shares(&served, 100, 25, |_| String::from("/api/v1/events?types=state"));
 }
 

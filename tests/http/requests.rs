@@ -11,13 +11,15 @@ use crate::common::testcam::{Manner, TestCam, number_of, trouble};
 use crate::common::wait_until;
 use tallycam::base::Stop;
 use tallycam::config::{Config, Listen};
-use tallycam::http::{Changing, InForce, PreferenceChanges, Preferences, Server, Settings, Terms, listen};
+use tallycam::http::{
+    Changing, PreferenceChanges, Preferences, Server, ServerSettings, SettingsInForce, Terms, listen,
+};
 use tallycam::media::SourceErrorKind;
 use tallycam::pipeline::CameraState;
 
 fn served() -> (TestCam, Served) {
     let cam = TestCam::new();
-    let served = serve(&cam, Settings::default());
+    let served = serve(&cam, ServerSettings::default());
     (cam, served)
 }
 
@@ -115,7 +117,7 @@ fn pause_and_resume_by_api_and_by_form() {
 fn pages_of_named_origins_may_read_and_change_nothing() {
     let cam = TestCam::new();
     let panel = "https://panel.example";
-    let settings = Settings { allow_origins: vec![panel.to_owned()], ..Settings::default() };
+    let settings = ServerSettings { allow_origins: vec![panel.to_owned()], ..ServerSettings::default() };
     let served = serve(&cam, settings);
     let ask = |method: &str, path: &str, origin: &str| {
         served.send_with(method, path, &format!("Origin: {origin}\r\n"), "")
@@ -317,7 +319,7 @@ fn what_is_piled_up_on_one_connection_keeps_nobody_waiting() {
         String::from_utf8_lossy(read).matches("HTTP/1.1 200 OK").count()
     };
     let stop = Stop::new();
-    let server = Server::new(Settings::default(), run.pipeline.clone(), None);
+    let server = Server::new(ServerSettings::default(), run.pipeline.clone(), None);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let look = async {
@@ -361,10 +363,10 @@ fn another_site_changes_nothing() {
 #[test]
 fn heads_have_a_size_and_a_time() {
     let cam = TestCam::new();
-    let settings = Settings {
+    let settings = ServerSettings {
         head_timeout: Duration::from_secs(1),
         keep_alive: Duration::from_secs(2),
-        ..Settings::default()
+        ..ServerSettings::default()
     };
     let served = serve(&cam, settings);
     let flood = format!("GET /health HTTP/1.1\r\nHost: cam\r\nX-Flood: {}\r\n\r\n", "x".repeat(60_000));
@@ -392,7 +394,8 @@ fn heads_have_a_size_and_a_time() {
 #[test]
 fn bodies_have_a_size_and_a_time() {
     let cam = TestCam::new();
-    let served = serve(&cam, Settings { head_timeout: Duration::from_secs(1), ..Settings::default() });
+    let served =
+        serve(&cam, ServerSettings { head_timeout: Duration::from_secs(1), ..ServerSettings::default() });
     let mut client = served.connect();
     client.send("POST /resume HTTP/1.1\r\nHost: cam\r\nContent-Length: 5\r\n\r\na=b&c");
     assert_eq!(client.answer(false).status, 303);
@@ -414,7 +417,7 @@ fn bodies_have_a_size_and_a_time() {
 #[test]
 fn a_connection_too_many_is_told_so() {
     let cam = TestCam::new();
-    let served = serve(&cam, Settings { max_connections: 2, ..Settings::default() });
+    let served = serve(&cam, ServerSettings { max_connections: 2, ..ServerSettings::default() });
     let mut open: Vec<_> = (0..2).map(|_| served.connect()).collect();
     for client in &mut open {
         client.send("GET /health HTTP/1.1\r\nHost: cam\r\n\r\n");
@@ -438,10 +441,10 @@ fn a_connection_too_many_is_told_so() {
 struct Faulty;
 
 impl Preferences for Faulty {
-    fn in_force(&self) -> Arc<InForce> {
+    fn in_force(&self) -> Arc<SettingsInForce> {
         let resolved = Config::from_text(Path::new("config.toml"), "", &[], []).unwrap();
         let resolved = Arc::new(resolved);
-        Arc::new(InForce {
+        Arc::new(SettingsInForce {
             version: 1,
             resolved,
             complaint: String::new(),
@@ -465,7 +468,7 @@ impl Preferences for Faulty {
 
 #[test]
 fn a_handler_that_panics_ends_its_own_connection_and_gives_its_place_back() {
-    let settings = Settings { max_connections: 2, ..Settings::default() };
+    let settings = ServerSettings { max_connections: 2, ..ServerSettings::default() };
     let run = TestCam::new().pipeline(tallycam::pipeline::CaptureOptions::default());
     let served = serve_run(run, None, |pipeline| {
         Server::new(settings, pipeline, None).with_preferences(Arc::new(Faulty))
@@ -484,7 +487,7 @@ fn a_handler_that_panics_ends_its_own_connection_and_gives_its_place_back() {
 #[test]
 fn a_thousand_comers_leave_nothing_behind() {
     let cam = TestCam::new();
-    let served = serve(&cam, Settings::default());
+    let served = serve(&cam, ServerSettings::default());
     assert_eq!(served.get("/health").status, 200);
     let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
     for n in 0..1000 {
@@ -507,7 +510,8 @@ fn a_thousand_comers_leave_nothing_behind() {
 #[test]
 fn figures_are_well_formed() {
     let cam = TestCam::new();
-    let served = serve(&cam, Settings { name: String::from("Yard \"north\"\\\n"), ..Settings::default() });
+    let served =
+        serve(&cam, ServerSettings { name: String::from("Yard \"north\"\\\n"), ..ServerSettings::default() });
     let answer = served.get("/metrics");
     assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     let text = answer.text();
@@ -574,7 +578,7 @@ fn the_state_has_exactly_the_properties_that_the_document_names() {
 #[test]
 fn one_who_asks_nothing_more_still_gets_the_answer() {
     let cam = TestCam::new().picture_len(2_000_000);
-    let served = serve(&cam, Settings::default());
+    let served = serve(&cam, ServerSettings::default());
     for path in ["/health", "/snapshot"] {
         let mut client = served.connect();
         client.send(&format!("GET {path} HTTP/1.1\r\nHost: cam\r\n\r\n"));

@@ -150,7 +150,7 @@ fn is_left_out(asked: &Asked) -> bool {
 }
 
 fn walk(is_view_open: bool) -> (usize, Vec<Asked>) {
-    let settings = http::Settings { is_view_open, ..http::Settings::default() };
+    let settings = http::ServerSettings { is_view_open, ..http::ServerSettings::default() };
     let (camera, _folder) = camera_with(settings);
     let all = operations(&camera);
     let everybody = everybody(&camera.access);

@@ -11,7 +11,7 @@ use crate::common::testcam::{Manner, Running, TestCam, number_of, trouble};
 use crate::common::wait_until;
 use socket2::{Domain, Socket, Type};
 use tallycam::base::Stop;
-use tallycam::http::{Server, Settings};
+use tallycam::http::{Server, ServerSettings};
 use tallycam::media::{SourceError, SourceErrorKind};
 use tallycam::pipeline::Pipeline;
 use tallycam::source::{Opener, Source};
@@ -31,7 +31,7 @@ fn serve_on_request(cam: &TestCam) -> Served {
         silent_after: Duration::from_secs(3600),
         ..tallycam::pipeline::CaptureOptions::default()
     };
-    serve_with(cam, Settings::default(), pipe, None)
+    serve_with(cam, ServerSettings::default(), pipe, None)
 }
 
 /// A camera whose opening ends when it is let.
@@ -60,7 +60,7 @@ fn a_card_comes_while_the_camera_is_still_being_opened() {
         let slow = Slow { cam: cam.clone(), may_open };
         let (pipeline, worker) = Pipeline::start(Box::new(slow), Default::default()).unwrap();
         let served = serve_run(Running::of(pipeline, worker), None, |pipeline| {
-            Server::new(Settings::default(), pipeline, None)
+            Server::new(ServerSettings::default(), pipeline, None)
         });
         let mut viewer = served.watch(path);
         assert_eq!(number_of(&viewer.part().unwrap()), None, "{path}: a card");
@@ -73,7 +73,7 @@ fn a_card_comes_while_the_camera_is_still_being_opened() {
 #[test]
 fn parts_are_exact_and_come_in_order() {
     let cam = TestCam::new().picture_len(50_000);
-    let served = serve(&cam, Settings::default());
+    let served = serve(&cam, ServerSettings::default());
     let mut viewer = served.watch("/stream");
     let (mut last, mut new, mut again) = (0, 0, 0);
     while new < 20 {
@@ -89,7 +89,7 @@ fn parts_are_exact_and_come_in_order() {
 #[test]
 fn every_old_address_streams_whatever_is_appended() {
     let cam = TestCam::new();
-    let served = serve(&cam, Settings::default());
+    let served = serve(&cam, ServerSettings::default());
     for path in [
         "/stream",
         "/live?_=1700000000",
@@ -115,7 +115,7 @@ fn who_watched_alone_goes_on_while_others_join_and_leave() {
         }
     }
     let cam = TestCam::new().picture_len(100_000);
-    let served = serve(&cam, Settings::default());
+    let served = serve(&cam, ServerSettings::default());
     let (mut first, mut of_first) = (served.watch("/stream"), 0);
     for _ in 0..5 {
         ten_more(&mut first, &mut of_first);
@@ -223,7 +223,7 @@ fn a_late_viewer_gets_the_newest_picture_at_once_and_again_while_nothing_comes()
 #[test]
 fn a_viewer_is_not_cut_off_by_trouble() {
     let cam = TestCam::new();
-    let served = serve(&cam, Settings::default());
+    let served = serve(&cam, ServerSettings::default());
     let mut viewer = served.watch("/stream");
     assert!(number_of(&viewer.part().unwrap()).is_some());
     cam.manner(Manner::Fails(trouble(SourceErrorKind::Unplugged)));
@@ -236,7 +236,8 @@ fn a_viewer_is_not_cut_off_by_trouble() {
 #[test]
 fn a_resumed_viewer_sees_at_most_its_own_buffer_and_two() {
     let cam = TestCam::new().picture_len(50_000);
-    let served = serve(&cam, Settings { stall: Duration::from_secs(3600), ..Settings::default() });
+    let served =
+        serve(&cam, ServerSettings { stall: Duration::from_secs(3600), ..ServerSettings::default() });
     let mut viewer = narrow(served.address, 32 * 1024);
     viewer.watch("/stream");
     viewer.part().unwrap();
@@ -253,7 +254,7 @@ fn a_unix_socket_streams_and_holds_little() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("http.sock");
     let cam = TestCam::new().picture_len(50_000);
-    let settings = Settings { stall: Duration::from_secs(3600), ..Settings::default() };
+    let settings = ServerSettings { stall: Duration::from_secs(3600), ..ServerSettings::default() };
     let _served = serve_with(&cam, settings, tallycam::pipeline::CaptureOptions::default(), Some(&path));
     let mut viewer = UnixStream::connect(&path).unwrap();
     viewer.set_read_timeout(Some(crate::common::DEADLINE)).unwrap();
@@ -282,7 +283,7 @@ fn a_unix_socket_streams_and_holds_little() {
 #[test]
 fn a_stalled_viewer_is_let_go_and_slows_nobody() {
     let cam = TestCam::new().picture_len(200_000);
-    let served = serve(&cam, Settings { stall: Duration::from_secs(2), ..Settings::default() });
+    let served = serve(&cam, ServerSettings { stall: Duration::from_secs(2), ..ServerSettings::default() });
     let mut stalled = narrow(served.address, 16 * 1024);
     stalled.watch("/stream");
     let mut good = served.watch("/stream");
@@ -304,7 +305,8 @@ fn a_stalled_viewer_is_let_go_and_slows_nobody() {
 #[test]
 fn a_slow_but_moving_viewer_stays() {
     let cam = TestCam::new().picture_len(100_000);
-    let served = serve(&cam, Settings { stall: Duration::from_millis(1500), ..Settings::default() });
+    let served =
+        serve(&cam, ServerSettings { stall: Duration::from_millis(1500), ..ServerSettings::default() });
     let mut slow = narrow(served.address, 16 * 1024);
     slow.watch("/stream");
     let mut numbers = Vec::new();
@@ -321,7 +323,7 @@ fn a_slow_but_moving_viewer_stays() {
 #[test]
 fn fifty_viewers_get_whole_pictures_and_leave_nothing_behind() {
     let cam = TestCam::new().picture_len(30_000);
-    let served = serve(&cam, Settings::default());
+    let served = serve(&cam, ServerSettings::default());
     let viewers: Vec<_> = (0..50).map(|_| served.watch("/stream")).collect();
     let threads: Vec<_> = viewers
         .into_iter()
@@ -342,7 +344,7 @@ fn fifty_viewers_get_whole_pictures_and_leave_nothing_behind() {
 #[test]
 fn a_viewer_who_wants_few_pictures_gets_few_and_new_ones() {
     let cam = TestCam::new();
-    let served = serve(&cam, Settings::default());
+    let served = serve(&cam, ServerSettings::default());
     let mut few = served.watch("/stream?fps=10");
     let first = number_of(&few.part().unwrap()).unwrap();
     let mut last = first;
@@ -359,7 +361,7 @@ fn a_viewer_who_wants_few_pictures_gets_few_and_new_ones() {
 #[test]
 fn a_place_too_many_is_refused_and_freed_by_leaving() {
     let cam = TestCam::new();
-    let served = serve(&cam, Settings { max_viewers: 1, ..Settings::default() });
+    let served = serve(&cam, ServerSettings { max_viewers: 1, ..ServerSettings::default() });
     let mut first = served.watch("/stream");
     first.part().unwrap();
     let refused = served.get("/stream");
@@ -372,7 +374,7 @@ fn a_place_too_many_is_refused_and_freed_by_leaving() {
 #[test]
 fn a_stop_ends_streams_between_two_parts() {
     let cam = TestCam::new();
-    let mut served = serve(&cam, Settings::default());
+    let mut served = serve(&cam, ServerSettings::default());
     let mut viewers: Vec<_> = (0..5).map(|_| served.watch("/stream")).collect();
     for viewer in &mut viewers {
         viewer.part().unwrap();
@@ -393,7 +395,7 @@ fn a_stop_ends_streams_between_two_parts() {
 #[test]
 fn head_answers_without_a_body_and_without_a_camera() {
     let cam = TestCam::new();
-    let served = serve(&cam, Settings::default());
+    let served = serve(&cam, ServerSettings::default());
     let mut client = served.connect();
     client.send("HEAD /stream HTTP/1.1\r\nHost: cam\r\n\r\n");
     let head = client.head();

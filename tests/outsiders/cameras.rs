@@ -92,7 +92,7 @@ fn served(opener: impl Opener + 'static) -> Served {
     let settings = CaptureOptions { failed_reads: 1, ..CaptureOptions::default() };
     let (pipeline, worker) = Pipeline::start(Box::new(opener), settings).unwrap();
     serve_run(Running::of(pipeline, worker), None, |pipeline| {
-        Server::new(http::Settings::default(), pipeline, None)
+        Server::new(http::ServerSettings::default(), pipeline, None)
     })
 }
 

@@ -583,7 +583,7 @@ fn another_size_format_or_rate_is_taken_without_a_restart_and_taken_back_where_i
 
 #[test]
 fn a_source_without_controls_says_so() {
-    let served = served::serve(&TestCam::new(), tallycam::http::Settings::default());
+    let served = served::serve(&TestCam::new(), tallycam::http::ServerSettings::default());
     let report = served.get("/api/v1/controls").json();
     assert_eq!(report["items"], json!([]));
     assert_eq!(report["reason"], "the test camera has no controls that could be set here.");

@@ -14,7 +14,8 @@ use tallycam::pipeline::{
     CameraState, CaptureOptions, Counting, CountingSettings, CountingStatus, LoadedDetector, NoDetector,
 };
 use tallycam::store::{
-    self, BucketSize, Counts, CountsQuery, Crossing, CrossingsQuery, LineDraft, LineRow, Scene, StoreError,
+    self, BucketSize, Counts, CountsQuery, CrossingsQuery, LineDraft, LineRow, Scene, StoreError,
+    StoredCrossing,
 };
 use tallycam::vision::{
     Anchor, Bounds, Class, CounterOptions, DetectError, Detection, Detector, Direction, Filter, Labels,
@@ -256,7 +257,7 @@ impl Bench {
     }
 
     /// What is on record, oldest first.
-    fn crossings(&self) -> Vec<Crossing> {
+    fn crossings(&self) -> Vec<StoredCrossing> {
         let query = CrossingsQuery {
             scene: Scene::Camera,
             from_us: None,

@@ -164,7 +164,7 @@ impl Bench {
         let (pipeline, capture) = scenery.run();
         let (views, worker) = Views::start(&pipeline).unwrap();
         let served = serve_run(Running::of(pipeline, capture), None, |pipeline| {
-            more(Server::new(http::Settings::default(), pipeline, None).with_views(views.clone()))
+            more(Server::new(http::ServerSettings::default(), pipeline, None).with_views(views.clone()))
         });
         Bench { scenery, served, views, worker: Some(worker) }
     }

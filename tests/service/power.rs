@@ -34,7 +34,8 @@ impl Power for StandIn {
 
 fn machine(key: Option<&str>, refuses: bool) -> (Kept, Arc<StandIn>) {
     let stand_in = Arc::new(StandIn { refuses, ..StandIn::default() });
-    let settings = http::Settings { power_key: key.map(String::from), ..http::Settings::default() };
+    let settings =
+        http::ServerSettings { power_key: key.map(String::from), ..http::ServerSettings::default() };
     let power = stand_in.clone();
     let kept =
         keep_by(&TestCam::new(), settings, RecorderSettings::default(), |server| server.with_power(power));

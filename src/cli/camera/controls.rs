@@ -3,9 +3,9 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
-use crate::cli::common::daemon::{Daemon, Sent};
+use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::common::failure::FAILED;
-use crate::cli::{Failure, Given, print_json, print_stdout};
+use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 use crate::media::control::number_json;
 
 const CONTROLS: &str = "/api/v1/controls";
@@ -19,7 +19,7 @@ pub struct ControlsArgs {
     #[command(subcommand)]
     what: Option<ControlsCommand>,
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -36,7 +36,7 @@ enum ControlsCommand {
 #[derive(Debug, Args)]
 struct ControlsListArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -46,7 +46,7 @@ struct ControlsListArgs {
 #[derive(Debug, Args)]
 struct ControlsSetArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// A number, `on` or `off`, the number of a menu entry, or `default`; `on` presses a button
     #[arg(value_name = "NAME=VALUE", required = true)]
     values: Vec<String>,
@@ -59,7 +59,7 @@ struct ControlsSetArgs {
 #[derive(Debug, Args)]
 struct ControlsResetArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Print all controls as they are then, as JSON
     #[arg(long)]
     json: bool,
@@ -67,7 +67,7 @@ struct ControlsResetArgs {
 
 impl ControlsArgs {
     /// Does it.
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let given = &given.merge(&self.given);
         match &self.what {
             None => print_controls(given, self.json),
@@ -78,7 +78,7 @@ impl ControlsArgs {
     }
 }
 
-fn daemon(given: &Given) -> Result<Daemon, Failure> {
+fn daemon(given: &ConfigArgs) -> Result<Daemon, Failure> {
     let config = given.load()?.config;
     Ok(Daemon::require(&config, "setting the camera")?.with_timeout(PATIENCE))
 }
@@ -86,9 +86,9 @@ fn daemon(given: &Given) -> Result<Daemon, Failure> {
 /// A camera that is being opened answers when it is.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
-fn print_controls(given: &Given, json: bool) -> Result<(), Failure> {
+fn print_controls(given: &ConfigArgs, json: bool) -> Result<(), Failure> {
     let report: Value =
-        daemon(given)?.json("GET", CONTROLS, Sent::Nothing, "the camera's controls cannot be read")?;
+        daemon(given)?.json("GET", CONTROLS, RequestBody::Nothing, "the camera's controls cannot be read")?;
     if json {
         return print_json(&report);
     }
@@ -98,12 +98,12 @@ fn print_controls(given: &Given, json: bool) -> Result<(), Failure> {
 }
 
 impl ControlsSetArgs {
-    fn run(&self, given: &Given) -> Result<(), Failure> {
+    fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let wanted = parse_assignments(&self.values)?;
         let daemon = daemon(&given.merge(&self.given))?;
         let names: Vec<String> = wanted.keys().cloned().collect();
         let report: Value =
-            daemon.json("PATCH", CONTROLS, Sent::Json(&Value::Object(wanted)), "nothing was set")?;
+            daemon.json("PATCH", CONTROLS, RequestBody::Json(&Value::Object(wanted)), "nothing was set")?;
         if self.json {
             print_json(&report)?;
         } else {
@@ -114,10 +114,10 @@ impl ControlsSetArgs {
 }
 
 impl ControlsResetArgs {
-    fn run(&self, given: &Given) -> Result<(), Failure> {
+    fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let daemon = daemon(&given.merge(&self.given))?;
         let path = format!("{CONTROLS}/reset");
-        let report: Value = daemon.json("POST", &path, Sent::Nothing, "nothing was set")?;
+        let report: Value = daemon.json("POST", &path, RequestBody::Nothing, "nothing was set")?;
         if self.json {
             print_json(&report)?;
         } else {

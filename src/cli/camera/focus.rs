@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::base::Stop;
-use crate::cli::common::daemon::{Daemon, Sent};
-use crate::cli::{Failure, Given, print_json, print_stdout};
+use crate::cli::common::daemon::{Daemon, RequestBody};
+use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 
 /// Control focus (needs the running service).
 #[derive(Debug, Args)]
@@ -22,7 +22,7 @@ pub struct FocusArgs {
 #[derive(Debug, Args)]
 struct How {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -122,12 +122,12 @@ fn parse_step(text: &str) -> Result<f64, String> {
 
 impl FocusArgs {
     /// Asks the daemon and prints how the lens is then.
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let how = self.what.as_ref().map_or(&self.how, FocusCommand::action);
         let config = given.merge(&self.how.given).merge(&how.given).load()?.config;
         let daemon = Daemon::require(&config, "focusing")?.with_timeout(PATIENCE);
         let not = "the lens was not moved";
-        let patch = |change: Value| daemon.json("PATCH", LENS, Sent::Json(&change), not);
+        let patch = |change: Value| daemon.json("PATCH", LENS, RequestBody::Json(&change), not);
         let lens: Value = match &self.what {
             None | Some(FocusCommand::Show { .. }) => fetch_lens(&daemon)?,
             Some(FocusCommand::Auto { to, .. }) => patch(json!({"auto": to == "on"}))?,
@@ -137,7 +137,7 @@ impl FocusArgs {
                 patch(json!({"window": x.zip(*y).map(|(x, y)| json!({"x": x, "y": y}))}))?
             }
             Some(FocusCommand::Reset { .. }) => {
-                daemon.json("POST", "/api/v1/lens/reset", Sent::Nothing, not)?
+                daemon.json("POST", "/api/v1/lens/reset", RequestBody::Nothing, not)?
             }
             Some(FocusCommand::Sweep { .. }) => run_sweep(&daemon)?,
         };
@@ -148,12 +148,13 @@ impl FocusArgs {
 const LENS: &str = "/api/v1/lens";
 
 fn fetch_lens(daemon: &Daemon) -> Result<Value, Failure> {
-    daemon.json("GET", LENS, Sent::Nothing, "the lens could not be read")
+    daemon.json("GET", LENS, RequestBody::Nothing, "the lens could not be read")
 }
 
 /// Begins a sweep and waits for its end.
 fn run_sweep(daemon: &Daemon) -> Result<Value, Failure> {
-    let mut lens: Value = daemon.json("POST", "/api/v1/lens/sweep", Sent::Nothing, "no focus sweep")?;
+    let mut lens: Value =
+        daemon.json("POST", "/api/v1/lens/sweep", RequestBody::Nothing, "no focus sweep")?;
     let wait = Stop::new();
     for _ in 0..SWEEPS_WITHIN.as_millis() / ASK_EVERY.as_millis() {
         if lens["sweep"].is_null() {

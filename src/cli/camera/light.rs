@@ -3,9 +3,9 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
-use crate::cli::common::daemon::{Daemon, Sent};
+use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::common::failure::FAILED;
-use crate::cli::{Failure, Given, print_json, print_stdout};
+use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 
 const LIGHT: &str = "/api/v1/light";
 
@@ -18,7 +18,7 @@ pub struct LightArgs {
     #[command(subcommand)]
     what: Option<LightCommandArgs>,
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -36,7 +36,7 @@ enum LightCommandArgs {
 #[derive(Debug, Args)]
 struct LightShowArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -75,7 +75,7 @@ struct LightSetArgs {
 
 impl LightArgs {
     /// Does it.
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let given = given.merge(&self.given);
         let (plain, options) = match &self.what {
             None => return print_light(&given, self.json),
@@ -89,7 +89,7 @@ impl LightArgs {
         let sent = Value::Object(options);
         let what = "the light was not changed";
         let light: Value =
-            daemon(&given.merge(&plain.given))?.json("PATCH", LIGHT, Sent::Json(&sent), what)?;
+            daemon(&given.merge(&plain.given))?.json("PATCH", LIGHT, RequestBody::Json(&sent), what)?;
         if plain.json {
             print_json(&light)?;
         } else {
@@ -116,12 +116,12 @@ fn single_entry(key: &str, value: bool) -> Map<String, Value> {
     [(key.to_owned(), Value::from(value))].into_iter().collect()
 }
 
-fn daemon(given: &Given) -> Result<Daemon, Failure> {
+fn daemon(given: &ConfigArgs) -> Result<Daemon, Failure> {
     Daemon::require(&given.load()?.config, "switching and showing the light")
 }
 
-fn print_light(given: &Given, json: bool) -> Result<(), Failure> {
-    let light: Value = daemon(given)?.json("GET", LIGHT, Sent::Nothing, "the light cannot be read")?;
+fn print_light(given: &ConfigArgs, json: bool) -> Result<(), Failure> {
+    let light: Value = daemon(given)?.json("GET", LIGHT, RequestBody::Nothing, "the light cannot be read")?;
     if json {
         print_json(&light)
     } else {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
-use crate::cli::common::daemon::{Daemon, Sent};
-use crate::cli::{Failure, Given, media, print_json, print_stdout};
+use crate::cli::common::daemon::{Daemon, RequestBody};
+use crate::cli::{ConfigArgs, Failure, media, print_json, print_stdout};
 
 /// How long the camera may take to wake, and the disk to take the last second.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -22,7 +22,7 @@ pub struct RecordArgs {
     #[command(subcommand)]
     what: Option<Other>,
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     #[command(flatten)]
     begin: RecordBeginArgs,
 }
@@ -68,7 +68,7 @@ struct RecordBeginArgs {
 #[derive(Debug, Args)]
 struct RecordStopArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Print JSON; null if none was under way
     #[arg(long)]
     json: bool,
@@ -78,7 +78,7 @@ struct RecordStopArgs {
 #[derive(Debug, Args)]
 struct RecordStatusArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -86,7 +86,7 @@ struct RecordStatusArgs {
 
 impl RecordArgs {
     /// Does it.
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let given = given.merge(&self.given);
         match &self.what {
             None => self.begin.run(&given),
@@ -96,13 +96,13 @@ impl RecordArgs {
     }
 }
 
-fn daemon(given: &Given) -> Result<Daemon, Failure> {
+fn daemon(given: &ConfigArgs) -> Result<Daemon, Failure> {
     let config = given.load()?.config;
     Ok(Daemon::require(&config, "recording")?.with_timeout(PATIENCE))
 }
 
 impl RecordBeginArgs {
-    fn run(&self, given: &Given) -> Result<(), Failure> {
+    fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let daemon = daemon(given)?;
         let texts = [
             ("name", &self.name),
@@ -122,7 +122,7 @@ impl RecordBeginArgs {
         }
         let what = "nothing is recorded";
         let item: Value =
-            daemon.json("POST", "/api/v1/recordings", Sent::Json(&Value::Object(options)), what)?;
+            daemon.json("POST", "/api/v1/recordings", RequestBody::Json(&Value::Object(options)), what)?;
         if self.json {
             return print_json(&item);
         }
@@ -131,11 +131,11 @@ impl RecordBeginArgs {
 }
 
 impl RecordStopArgs {
-    fn run(&self, given: &Given) -> Result<(), Failure> {
+    fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let daemon = daemon(&given.merge(&self.given))?;
         let path = "/api/v1/recording/stop";
         let item: Option<Value> =
-            daemon.json("POST", path, Sent::Nothing, "the recording was not stopped")?;
+            daemon.json("POST", path, RequestBody::Nothing, "the recording was not stopped")?;
         if self.json {
             return print_json(&item);
         }
@@ -158,10 +158,10 @@ impl RecordStopArgs {
 }
 
 impl RecordStatusArgs {
-    fn run(&self, given: &Given) -> Result<(), Failure> {
+    fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let daemon = daemon(&given.merge(&self.given))?;
         let status: Value =
-            daemon.json("GET", RECORDING, Sent::Nothing, "the status of recording cannot be read")?;
+            daemon.json("GET", RECORDING, RequestBody::Nothing, "the status of recording cannot be read")?;
         if self.json {
             return print_json(&status);
         }

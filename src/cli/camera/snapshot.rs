@@ -8,8 +8,8 @@ use clap::Args;
 use serde_json::{Map, Value};
 
 use crate::cli::common::atomic_file::{already_exists, write_bytes_atomically};
-use crate::cli::common::daemon::{Daemon, Sent};
-use crate::cli::{Failure, Given, media, print_json, print_stdout, write_stdout};
+use crate::cli::common::daemon::{Daemon, RequestBody};
+use crate::cli::{ConfigArgs, Failure, media, print_json, print_stdout, write_stdout};
 use crate::config::{Config, Listen};
 use crate::daemon::still::capture_picture;
 use crate::media::SourceErrorKind;
@@ -21,7 +21,7 @@ use crate::media::SourceErrorKind;
 #[derive(Debug, Args)]
 pub struct SnapshotArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Where the JPEG goes; - is standard output
     #[arg(value_name = "FILE", default_value = "-")]
     to: PathBuf,
@@ -68,7 +68,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 impl SnapshotArgs {
     /// Takes the picture.
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let mut given = given.merge(&self.given);
         if let Some(url) = &self.url {
             given.sets.push(String::from("source.kind=url"));
@@ -133,7 +133,7 @@ impl SnapshotArgs {
         }
         let what = "no snapshot was stored";
         let item: Value =
-            daemon.json("POST", "/api/v1/snapshots", Sent::Json(&Value::Object(options)), what)?;
+            daemon.json("POST", "/api/v1/snapshots", RequestBody::Json(&Value::Object(options)), what)?;
         if self.json {
             return print_json(&item);
         }

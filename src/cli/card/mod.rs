@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 
 use self::boot::Boot;
 use self::root::Root;
-use self::state::{Memory, State};
+use self::state::{CardStateDirectory, Memory};
 use crate::base::child;
 use crate::card::accounts::{Accounts, Ids, ids, is_system};
 use crate::card::files::{Before, FileChange, Write, format_origin, plan};
@@ -112,7 +112,7 @@ impl ApplyArgs {
             work.given_settings(&found)
         };
         let state = if self.settings { self.state.clone() } else { self.state.join("tallycam") };
-        let state = State::open(state, owner);
+        let state = CardStateDirectory::open(state, owner);
         let is_kept = work.daemon(&state, &mut boot, &found, &given);
         if !self.settings {
             work.configuration(&given, !is_kept, owner);
@@ -249,7 +249,7 @@ impl Applying {
     /// Settings and the password, in the state. Whether the settings could be kept there.
     fn daemon(
         &mut self,
-        state: &Result<State, String>,
+        state: &Result<CardStateDirectory, String>,
         boot: &mut Result<Boot, String>,
         found: &ReadFiles,
         given: &Saved,

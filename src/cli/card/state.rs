@@ -36,7 +36,7 @@ pub struct Memory {
 
 /// The daemon's state directory.
 #[derive(Debug)]
-pub struct State(PathBuf);
+pub struct CardStateDirectory(PathBuf);
 
 /// A value of a setting, so that it is known again.
 fn value_digest(toml: &str) -> String {
@@ -64,14 +64,14 @@ fn folder(path: &Path, owner: Option<Ids>) -> io::Result<()> {
     Ok(())
 }
 
-impl State {
+impl CardStateDirectory {
     /// The directory at `path`, which belongs to `owner`.
     ///
     /// # Errors
     /// It cannot be used, in words.
-    pub fn open(path: PathBuf, owner: Option<Ids>) -> Result<State, String> {
+    pub fn open(path: PathBuf, owner: Option<Ids>) -> Result<CardStateDirectory, String> {
         folder(&path, owner).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(State(path))
+        Ok(CardStateDirectory(path))
     }
 
     /// What was applied last. That it cannot be understood goes to `entries`: all is applied again then.

@@ -11,11 +11,11 @@ use crate::cli::camera::devices;
 use crate::cli::checking::port_check::{self, PortAddress};
 use crate::cli::checking::report;
 use crate::cli::common::atomic_file::{already_exists, write_bytes_atomically};
-use crate::cli::common::daemon::{Daemon, Sent};
+use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::common::failure::{CONFIGURATION, DEVICE, FAILED, IO};
 use crate::cli::common::terminal::{coloured, takes_colour};
 use crate::cli::service::config::summary;
-use crate::cli::{Failure, Given, print_json, print_stdout};
+use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 use crate::config::{Config, Listen};
 use crate::daemon::counting::{state_directory, store_settings};
 use crate::daemon::diagnosis;
@@ -34,7 +34,7 @@ use crate::store::{CountsReader, StoreError};
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Do not open the camera
     #[arg(long)]
     no_camera: bool,
@@ -58,7 +58,7 @@ const PICTURE_WITHIN: Duration = Duration::from_secs(10);
 
 impl CheckArgs {
     /// Looks at everything and tells what was found.
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         if let Some(file) = self.report.as_ref().filter(|file| !self.force && file.exists()) {
             return Err(already_exists(file));
         }
@@ -156,7 +156,7 @@ fn settings(read: &Started) -> Finding {
 /// What only the daemon that runs knows: it has the camera and the light.
 fn daemon_findings(config: &Config) -> Vec<Finding> {
     #[derive(Deserialize)]
-    struct Item {
+    struct CheckItem {
         name: String,
         state: String,
         said: String,
@@ -164,14 +164,15 @@ fn daemon_findings(config: &Config) -> Vec<Finding> {
     }
     #[derive(Deserialize)]
     struct Items {
-        items: Vec<Item>,
+        items: Vec<CheckItem>,
     }
     const ITS_OWN: [&str; 5] = ["camera", "settings", "lens", "light", "counting"];
     const VERDICTS: [Verdict; 4] = [Verdict::Bad, Verdict::Warning, Verdict::None, Verdict::Good];
-    let asked = Daemon::find(config)
-        .map(|daemon| daemon.json::<Items>("GET", "/api/v1/diagnosis", Sent::Nothing, "it was not asked"));
+    let asked = Daemon::find(config).map(|daemon| {
+        daemon.json::<Items>("GET", "/api/v1/diagnosis", RequestBody::Nothing, "it was not asked")
+    });
     let Some(Ok(Items { items })) = asked else { return Vec::new() };
-    let finding = |item: Item| {
+    let finding = |item: CheckItem| {
         let name = ITS_OWN.into_iter().find(|name| *name == item.name)?;
         let verdict = VERDICTS.into_iter().find(|verdict| verdict.as_str() == item.state)?;
         Some(Finding { name, verdict, said: item.said, hint: item.hint })

@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::base::child;
 use crate::base::clock;
 use crate::base::redact::{STARS, redact_known, secrets_in_command, secrets_in_path};
-use crate::cli::common::daemon::{Daemon, Sent};
+use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::config::keys;
 use crate::config::{Config, Origin, Resolved};
 use crate::source::libcamera::{Survey, folder, survey_libcamera};
@@ -225,10 +225,10 @@ fn nodes(dev: &Path) -> String {
 
 /// State, frame rate, age of its pictures, controls and log of the daemon.
 fn describe_running(daemon: &Daemon) -> String {
-    let get = |path: &str| daemon.json::<Value>("GET", path, Sent::Nothing, "it was not asked").ok();
+    let get = |path: &str| daemon.json::<Value>("GET", path, RequestBody::Nothing, "it was not asked").ok();
     // Whoever asks for a picture wakes the camera.
     let age = || {
-        let answer = daemon.request("GET", "/api/v1/snapshot", Sent::Nothing).ok()?;
+        let answer = daemon.request("GET", "/api/v1/snapshot", RequestBody::Nothing).ok()?;
         let taken: f64 = answer.header("x-timestamp")?.parse().ok()?;
         Some(clock::wall_us() as f64 / 1000.0 - taken * 1000.0)
     };

@@ -41,7 +41,7 @@ pub struct Daemon {
 
 /// What is sent with a request.
 #[derive(Debug)]
-pub enum Sent<'a> {
+pub enum RequestBody<'a> {
     Nothing,
     Json(&'a Value),
     /// A file of settings.
@@ -134,7 +134,7 @@ impl Daemon {
     ///
     /// # Errors
     /// It cannot be reached, does not answer, or what it answers is no HTTP.
-    pub fn request(&self, method: &str, path: &str, sent: Sent<'_>) -> Result<Answer, Failure> {
+    pub fn request(&self, method: &str, path: &str, sent: RequestBody<'_>) -> Result<Answer, Failure> {
         let talked = self.connect().and_then(|connection| exchange(connection, method, path, sent));
         talked.map_err(|error| connection_failure(&error))
     }
@@ -148,7 +148,7 @@ impl Daemon {
         &self,
         method: &str,
         path: &str,
-        sent: Sent<'_>,
+        sent: RequestBody<'_>,
         what: &str,
     ) -> Result<T, Failure> {
         self.request(method, path, sent)?.expect_success(what)?.read()
@@ -161,17 +161,17 @@ struct Connection {
     write: Box<dyn Write>,
 }
 
-fn exchange(connection: Connection, method: &str, path: &str, sent: Sent<'_>) -> io::Result<Answer> {
+fn exchange(connection: Connection, method: &str, path: &str, sent: RequestBody<'_>) -> io::Result<Answer> {
     let Connection { read, mut write } = connection;
     let text;
     let (kind, len, mut body): (&str, u64, Box<dyn Read + '_>) = match sent {
-        Sent::Nothing => ("", 0, Box::new(io::empty())),
-        Sent::Json(value) => {
+        RequestBody::Nothing => ("", 0, Box::new(io::empty())),
+        RequestBody::Json(value) => {
             text = value.to_string();
             ("application/json", text.len() as u64, Box::new(text.as_bytes()))
         }
-        Sent::Text(text) => ("application/toml", text.len() as u64, Box::new(text.as_bytes())),
-        Sent::File(file) => {
+        RequestBody::Text(text) => ("application/toml", text.len() as u64, Box::new(text.as_bytes())),
+        RequestBody::File(file) => {
             let len = file.metadata()?.len();
             ("application/octet-stream", len, Box::new(file.take(len)))
         }
@@ -493,7 +493,7 @@ mod tests {
             String::from_utf8_lossy(&head[..got]).into_owned()
         });
         let daemon = Daemon { listen, patience: ANSWERS_WITHIN };
-        let asked = daemon.request("POST", "/api/v1/media?name=a", Sent::File(&mut file));
+        let asked = daemon.request("POST", "/api/v1/media?name=a", RequestBody::File(&mut file));
         let head = server.join().unwrap();
         assert!(head.starts_with("POST /api/v1/media?name=a HTTP/1.1\r\n"), "{head}");
         assert!(head.contains("Content-Length: 67108864\r\n"), "{head}");

@@ -8,5 +8,5 @@ mod output;
 pub(in crate::cli) mod session;
 pub(in crate::cli) mod terminal;
 
-pub(in crate::cli) use given::Given;
+pub(in crate::cli) use given::ConfigArgs;
 pub(in crate::cli) use output::{print_json, print_stdout, write_stdout};

@@ -4,7 +4,7 @@ use std::os::unix::process::CommandExt as _;
 
 use crate::base::child;
 use crate::cli::Failure;
-use crate::config::Operator;
+use crate::config::OperatorConfig;
 use crate::daemon::{self, DaemonError};
 
 /// Serves until stopped.
@@ -13,8 +13,8 @@ use crate::daemon::{self, DaemonError};
 /// [`Failure::Configuration`] where it is wrong, [`Failure::Device`] where `[source]` cannot be used, [`Failure::Io`] where an address cannot be
 /// served on, [`Failure::Failed`] for the rest.
 pub fn serve(
-    operator: Operator,
-    reload: impl Fn() -> Operator + Send + Sync + 'static,
+    operator: OperatorConfig,
+    reload: impl Fn() -> OperatorConfig + Send + Sync + 'static,
     fallback_to_sim: bool,
 ) -> Result<(), Failure> {
     daemon::serve(operator, reload, fallback_to_sim).map_err(|error| {

@@ -13,15 +13,15 @@ use serde_json::json;
 
 use crate::base::block_on;
 use crate::base::clock::wall_us;
-use crate::cli::common::daemon::{Daemon, Sent};
+use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::counting::recount;
-use crate::cli::{Failure, Given, print_json, print_stdout};
+use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 use crate::config::Config;
 use crate::daemon::counting::{settings, state_directory, store_settings};
 use crate::http::report::counts::{BUCKETS, By, Counted, grouped, is_known, sum};
 use crate::http::time_param;
 use crate::store::{BucketSize, Counts, CountsQuery, CountsReader, EditError, Scene, StoreError};
-use crate::ui::Clock;
+use crate::ui::PageClock;
 use crate::vision::Direction;
 
 /// Show, export, reset or recount counts
@@ -40,7 +40,7 @@ pub enum CountsCommand {
 
 impl CountsCommand {
     /// Does it.
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         match self {
             CountsCommand::Show(show) => show.run(given),
             CountsCommand::Export(export) => export.run(given),
@@ -79,19 +79,19 @@ fn bucket() -> impl TypedValueParser<Value = BucketSize> {
 }
 
 /// What was read.
-struct Read {
+struct StoredCounts {
     counted: Counted,
     camera: String,
-    clock: Clock,
+    clock: PageClock,
     /// Other scenes of which something is on record, where nothing is of this one.
     elsewhere: Vec<Scene>,
 }
 
 impl SpanArgs {
-    fn read(&self, config: &Config, is_for_json: bool) -> Result<Read, Failure> {
+    fn read(&self, config: &Config, is_for_json: bool) -> Result<StoredCounts, Failure> {
         let counts_db = store_settings(config);
         let clock =
-            Clock { now_us: wall_us(), zone: counts_db.zone.clone(), day_starts: counts_db.day_starts };
+            PageClock { now_us: wall_us(), zone: counts_db.zone.clone(), day_starts: counts_db.day_starts };
         let instant = |key, text: &str| {
             time_param::instant(key, text, &clock)
                 .map_err(|wrong| Failure::Usage { message: wrong.to_string(), hint: None })
@@ -120,7 +120,7 @@ impl SpanArgs {
             // Before the first start nothing was counted, and there is nothing to read.
             let (rows, gaps, line_gaps) = (Vec::new(), Vec::new(), None);
             let counted = Counted { scene, from_us, to_us, bucket, by, rows, gaps, line_gaps };
-            return Ok(Read { counted, camera: counts_db.camera, clock, elsewhere: Vec::new() });
+            return Ok(StoredCounts { counted, camera: counts_db.camera, clock, elsewhere: Vec::new() });
         }
         let reader = CountsReader::open(&counts_db).map_err(store_failure)?;
         let rows = reader.counts(&query).map_err(store_failure)?;
@@ -143,11 +143,11 @@ impl SpanArgs {
         }
         let counted = Counted { scene, from_us, to_us, bucket, by, rows, gaps, line_gaps }
             .with_whole_buckets(clock.now_us);
-        Ok(Read { counted, camera: counts_db.camera, clock, elsewhere })
+        Ok(StoredCounts { counted, camera: counts_db.camera, clock, elsewhere })
     }
 
     /// The same; where nothing is on record of a scene that nobody named, standard error says of which something is.
-    fn read_with_hint(&self, config: &Config, is_for_json: bool) -> Result<Read, Failure> {
+    fn read_with_hint(&self, config: &Config, is_for_json: bool) -> Result<StoredCounts, Failure> {
         let read = self.read(config, is_for_json)?;
         if let (None, Some(hint)) = (&self.scene, read.other_scene_hint()) {
             eprintln!("hint: {hint}");
@@ -159,16 +159,16 @@ impl SpanArgs {
 /// The scene that the running service counts, which may have been started with another source than is configured.
 fn running_scene(config: &Config) -> Option<Scene> {
     #[derive(serde::Deserialize)]
-    struct Tallies {
+    struct CountedScene {
         scene: String,
     }
     let daemon = Daemon::find(config)?;
     // What does not answer is no reason to show nothing.
-    let tallies: Tallies = daemon.json("GET", "/api/v1/tallies", Sent::Nothing, "").ok()?;
+    let tallies: CountedScene = daemon.json("GET", "/api/v1/tallies", RequestBody::Nothing, "").ok()?;
     Scene::parse(&tallies.scene)
 }
 
-impl Read {
+impl StoredCounts {
     /// Where else something is on record.
     fn other_scene_hint(&self) -> Option<String> {
         let others: Vec<String> =
@@ -187,7 +187,7 @@ impl Read {
 #[derive(Debug, Args)]
 pub struct CountsShowArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     #[command(flatten)]
     span: SpanArgs,
     /// Print JSON
@@ -196,7 +196,7 @@ pub struct CountsShowArgs {
 }
 
 impl CountsShowArgs {
-    fn run(&self, given: &Given) -> Result<(), Failure> {
+    fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         let read = self.span.read_with_hint(&config, self.json)?;
         if self.json {
@@ -232,7 +232,7 @@ fn format_table(counted: &Counted, zone: &TimeZone) -> String {
 #[derive(Debug, Args)]
 pub struct CountsExportArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     #[command(flatten)]
     span: SpanArgs,
     /// Print CSV, the default
@@ -244,7 +244,7 @@ pub struct CountsExportArgs {
 }
 
 impl CountsExportArgs {
-    fn run(&self, given: &Given) -> Result<(), Failure> {
+    fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         let read = self.span.read_with_hint(&config, self.json)?;
         if self.json { read.print_json() } else { print_stdout(&read.counted.csv(&read.clock.zone)) }
@@ -254,18 +254,23 @@ impl CountsExportArgs {
 #[derive(Debug, Args)]
 pub struct CountsResetArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// The number of one line; without it all lines
     #[arg(long, value_name = "NUMBER")]
     line: Option<u64>,
 }
 
 impl CountsResetArgs {
-    fn run(&self, given: &Given) -> Result<(), Failure> {
+    fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         let Some(daemon) = Daemon::find(&config) else { return self.write(&config) };
         let body = self.line.map_or_else(|| json!({}), |line| json!({"line": line}));
-        daemon.json::<IgnoredAny>("POST", "/api/v1/counts/reset", Sent::Json(&body), "nothing was reset")?;
+        daemon.json::<IgnoredAny>(
+            "POST",
+            "/api/v1/counts/reset",
+            RequestBody::Json(&body),
+            "nothing was reset",
+        )?;
         print_done()
     }
 

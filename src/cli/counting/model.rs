@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::base::set_nice_only;
 use crate::cli::common::terminal::{Of, Progress};
-use crate::cli::{Failure, Given, print_json, print_stdout};
+use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 use crate::daemon::counting::state_directory;
 use crate::daemon::model_sandbox::{SandboxVerdict, WITHIN};
 use crate::models::{self, Addition, CATALOGUE, FoundModel, ModelError, Models, Proof, ProofRun};
@@ -31,7 +31,7 @@ pub enum ModelCommand {
 #[derive(Debug, Args)]
 pub struct ModelListArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -41,12 +41,12 @@ pub struct ModelListArgs {
 #[derive(Debug, Args)]
 pub struct ModelCheckArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Name of an installed model, or an ONNX file
     #[arg(value_name = "NAME|FILE")]
     model: String,
     #[command(flatten)]
-    trial: Trial,
+    trial: ModelTrial,
 }
 
 /// Add an ONNX file, from this machine or a URL, or a model of the catalogue.
@@ -56,7 +56,7 @@ pub struct ModelCheckArgs {
 #[derive(Debug, Args)]
 pub struct ModelAddArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// The ONNX file, its URL (http:// or https://), or a name of the catalogue (see `tallycam model list`)
     #[arg(value_name = "FILE|URL|NAME")]
     model: String,
@@ -70,7 +70,7 @@ pub struct ModelAddArgs {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    trial: Trial,
+    trial: ModelTrial,
 }
 
 /// Try a model for the daemon, which ends nothing but this process.
@@ -90,7 +90,7 @@ pub struct ModelProveArgs {
 
 /// How a model is tried.
 #[derive(Debug, Args)]
-struct Trial {
+struct ModelTrial {
     /// JPEG to test it on; default: a built-in photograph
     #[arg(long, value_name = "JPEG")]
     picture: Option<PathBuf>,
@@ -104,7 +104,7 @@ struct Trial {
 
 impl ModelCommand {
     /// Does what was asked.
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         match self {
             ModelCommand::List(list) => list.run(given),
             ModelCommand::Check(check) => check.run(given),
@@ -115,7 +115,7 @@ impl ModelCommand {
 }
 
 impl ModelListArgs {
-    fn run(&self, given: &Given) -> Result<(), Failure> {
+    fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let models = models(&given.merge(&self.given))?.list();
         if self.json {
             return print_json(&json!({
@@ -149,7 +149,7 @@ impl ModelListArgs {
 }
 
 impl ModelCheckArgs {
-    fn run(&self, given: &Given) -> Result<(), Failure> {
+    fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let models = models(&given.merge(&self.given))?;
         let path = Path::new(&self.model);
         let (card, proof) = if path.is_file() {
@@ -219,7 +219,7 @@ fn parse_size(text: &str) -> Result<(u32, u32), String> {
 }
 
 impl ModelAddArgs {
-    fn run(&self, given: &Given) -> Result<(), Failure> {
+    fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let models = models(&given.merge(&self.given))?;
         let addition = Addition { name: self.name.clone(), replace: self.force, ..self.trial.addition()? };
         let path = Path::new(&self.model);
@@ -252,7 +252,7 @@ impl ModelAddArgs {
     }
 }
 
-impl Trial {
+impl ModelTrial {
     fn addition(&self) -> Result<Addition, Failure> {
         let labels = match &self.labels {
             None => None,
@@ -270,7 +270,7 @@ impl Trial {
 }
 
 /// The models of this configuration.
-fn models(given: &Given) -> Result<Models, Failure> {
+fn models(given: &ConfigArgs) -> Result<Models, Failure> {
     let resolved = given.load()?;
     Ok(Models::new(&state_directory(&resolved.config)))
 }

@@ -12,11 +12,11 @@ use serde_json::json;
 
 use crate::base::block_on;
 use crate::base::clock::{rfc3339, wall_us};
-use crate::cli::common::daemon::{Daemon, Sent, WORKS_WITHIN};
+use crate::cli::common::daemon::{Daemon, RequestBody, WORKS_WITHIN};
 use crate::cli::common::terminal::{Of, Progress};
 use crate::cli::counting::counts::store_failure;
 use crate::cli::media;
-use crate::cli::{Failure, Given, print_json, print_stdout};
+use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 use crate::config::{Config, DetectConfig, DetectorKind};
 use crate::daemon::counting::{detector_factory, settings, state_directory, store_settings};
 use crate::daemon::models::{ModelStore, configured_model};
@@ -27,7 +27,7 @@ use crate::pipeline::counting::MODEL_SETTING;
 use crate::pipeline::recount::{RecordingCount, RecountError, count_recording};
 use crate::store::media::{Item, MediaKind, MediaOrigin, MediaReader};
 use crate::store::{
-    self, Counts, CountsReader, CrossingsQuery, Direction, EditError, LineRow, Recounted, Scene,
+    self, Counts, CountsReader, CrossingsQuery, Direction, EditError, LineRow, RecountResult, Scene,
 };
 
 /// Crossings that are read from counts.db at once.
@@ -42,7 +42,7 @@ const PAGE: usize = 5000;
 #[derive(Debug, Args)]
 pub struct RecountArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Numbers or names of recordings
     #[arg(value_name = "RECORDING", required = true)]
     recordings: Vec<String>,
@@ -76,7 +76,7 @@ fn parse_fps(text: &str) -> Result<f64, String> {
 
 impl RecountArgs {
     /// Counts, puts it on record, and says what changed.
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let resolved = given.merge(&self.given).load()?;
         let pinned = configured_model(self.model.as_deref(), &resolved);
         let config = resolved.config;
@@ -103,7 +103,7 @@ impl RecountArgs {
         media: &MediaReader,
         counts_db: &CountsReader,
         item: &Item,
-    ) -> Result<Report, Failure> {
+    ) -> Result<PrintedRecount, Failure> {
         let scene = match self.scene.as_deref().and_then(Scene::parse) {
             Some(scene) => scene,
             None => recorded_scene(counts_db, item, settings(config).scene).map_err(store_failure)?,
@@ -140,7 +140,7 @@ impl RecountArgs {
             crossings: counted.crossings.clone(),
         };
         let made = if self.dry_run { None } else { Some(save_recount(config, recount.clone())?) };
-        Ok(Report::new(item, &recount, &counted, &lines, &was, notes, made))
+        Ok(PrintedRecount::new(item, &recount, &counted, &lines, &was, notes, made))
     }
 
     /// The detector that is asked for, made as the service makes it.
@@ -253,15 +253,15 @@ fn add(sums: &mut Sums, line: u64, direction: Direction) {
 }
 
 /// Has it put on record: by the daemon where one runs, else here.
-fn save_recount(config: &Config, recount: store::Recount) -> Result<Recounted, Failure> {
+fn save_recount(config: &Config, recount: store::Recount) -> Result<RecountResult, Failure> {
     if let Some(daemon) = Daemon::find(config) {
         let body = serde_json::to_value(RecountBody::from(&recount))
             .map_err(|error| Failure::Failed { message: error.to_string(), hint: None })?;
         let path = "/api/v1/counts/recount";
         let what = "nothing was changed";
         let report: RecountReport =
-            daemon.with_timeout(WORKS_WITHIN).json("POST", path, Sent::Json(&body), what)?;
-        return Ok(Recounted { id: report.id, superseded: report.superseded, counted: report.counted });
+            daemon.with_timeout(WORKS_WITHIN).json("POST", path, RequestBody::Json(&body), what)?;
+        return Ok(RecountResult { id: report.id, superseded: report.superseded, counted: report.counted });
     }
     let (counts, worker) = Counts::open(store_settings(config)).map_err(store_failure)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -328,14 +328,14 @@ fn other_scene_options(scene: Scene, lines: &[LineRow]) -> Option<String> {
 }
 
 #[derive(Debug, Serialize)]
-struct Report {
+struct PrintedRecount {
     id: u64,
     name: String,
     scene: &'static str,
     model: String,
     pictures: u64,
     spans: Vec<SpanReport>,
-    lines: Vec<LineReport>,
+    lines: Vec<RecountedLine>,
     dry_run: bool,
     /// Whether counts.db was changed; where nothing is, whether any sum would be.
     changed: bool,
@@ -352,7 +352,7 @@ struct SpanReport {
 }
 
 #[derive(Debug, Serialize)]
-struct LineReport {
+struct RecountedLine {
     line_id: u64,
     line: String,
     r#in: u64,
@@ -361,7 +361,7 @@ struct LineReport {
     out_before: u64,
 }
 
-impl Report {
+impl PrintedRecount {
     fn new(
         item: &Item,
         recount: &store::Recount,
@@ -369,18 +369,18 @@ impl Report {
         lines: &[LineRow],
         was: &Sums,
         notes: Vec<String>,
-        made: Option<Recounted>,
-    ) -> Report {
+        made: Option<RecountResult>,
+    ) -> PrintedRecount {
         let mut now = Sums::new();
         counted.crossings.iter().for_each(|found| add(&mut now, found.line, found.direction));
         let of = |sums: &Sums, line: u64| sums.get(&line).copied().unwrap_or_default();
         let lines = counted.lines.iter().map(|&(line_id, _)| {
             let name = lines.iter().find(|line| line.id == line_id).map(|line| line.draft.name.clone());
             let ((into, out), (in_before, out_before)) = (of(&now, line_id), of(was, line_id));
-            LineReport { line_id, line: name.unwrap_or_default(), r#in: into, out, in_before, out_before }
+            RecountedLine { line_id, line: name.unwrap_or_default(), r#in: into, out, in_before, out_before }
         });
         let before: u64 = was.values().map(|(into, out)| into + out).sum();
-        let lines: Vec<LineReport> = lines.collect();
+        let lines: Vec<RecountedLine> = lines.collect();
         let (changed, superseded, found) = match &made {
             Some(made) => (made.id.is_some(), made.superseded, made.counted),
             None => (
@@ -391,7 +391,7 @@ impl Report {
         };
         let spans =
             counted.spans.iter().map(|&(from, to)| SpanReport { from: rfc3339(from), to: rfc3339(to) });
-        Report {
+        PrintedRecount {
             id: item.id,
             name: item.name.clone(),
             scene: recount.scene.as_str(),

@@ -14,8 +14,8 @@ use serde_json::json;
 use super::{Store, bytes, check_storing_allowed, file, store_failure};
 use crate::base::clock::rfc3339;
 use crate::base::unicode::percent_encoded;
-use crate::cli::common::daemon::{Sent, WORKS_WITHIN};
-use crate::cli::{Failure, Given, print_json, print_stdout};
+use crate::cli::common::daemon::{RequestBody, WORKS_WITHIN};
+use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 use crate::config::Config;
 use crate::daemon::counting::store_settings;
 use crate::pipeline::recording::import::{ImportError, ImportRequest, import};
@@ -27,7 +27,7 @@ use crate::store::media::{Item, MediaError, MediaReader};
 #[derive(Debug, Args)]
 pub struct MediaAddArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// The files
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
@@ -56,7 +56,7 @@ fn parse_fps(text: &str) -> Result<f64, String> {
 }
 
 impl MediaAddArgs {
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         check_storing_allowed(&config)?;
         if self.name.is_some() && self.files.len() > 1 {
@@ -120,7 +120,7 @@ impl MediaAddArgs {
     }
 }
 
-fn describe_added(added: &Added) -> String {
+fn describe_added(added: &AddedItem) -> String {
     let Item { id, name, frames, bytes: size, .. } = &added.item;
     let pictures = if *frames == 1 { String::new() } else { format!(", {frames} pictures") };
     let left_out = match added.left_out {
@@ -151,7 +151,7 @@ struct AddOptions {
 
 /// A file that has become an item.
 #[derive(Debug)]
-struct Added {
+struct AddedItem {
     item: Item,
     /// Pictures of the file that were none.
     left_out: u64,
@@ -200,7 +200,7 @@ fn open(path: &Path) -> io::Result<Option<File>> {
 ///
 /// # Errors
 /// [`NotAdded`]; then nothing is left of it.
-fn add(config: &Config, store: &Store, path: &Path, options: AddOptions) -> Result<Added, NotAdded> {
+fn add(config: &Config, store: &Store, path: &Path, options: AddOptions) -> Result<AddedItem, NotAdded> {
     let refused = |message: String| NotAdded::Refused { message, hint: None };
     let mut opened = match open(path) {
         Ok(Some(opened)) => opened,
@@ -224,7 +224,7 @@ fn add(config: &Config, store: &Store, path: &Path, options: AddOptions) -> Resu
                 zone: options.zone,
             };
             let imported = import(&own.media, &mut opened, import_wish).map_err(import_failure)?;
-            Ok(Added { item: imported.item, left_out: imported.left_out })
+            Ok(AddedItem { item: imported.item, left_out: imported.left_out })
         }
         Store::Daemon(daemon) => {
             let reader = MediaReader::open(&file(config)).map_err(|e| NotAdded::Failed(store_failure(e)))?;
@@ -246,7 +246,8 @@ fn add(config: &Config, store: &Store, path: &Path, options: AddOptions) -> Resu
             }
             opened.seek(SeekFrom::Start(0)).map_err(|error| refused(error.to_string()))?;
             let daemon = daemon.clone().with_timeout(WORKS_WITHIN);
-            let answer = daemon.request("POST", &path, Sent::File(&mut opened)).map_err(NotAdded::Failed)?;
+            let answer =
+                daemon.request("POST", &path, RequestBody::File(&mut opened)).map_err(NotAdded::Failed)?;
             let is_refused = matches!(answer.status, 400 | 409 | 413 | 415 | 422);
             let done = answer.expect_success("it was not added").map_err(|failure| match failure {
                 Failure::Failed { message, hint } if is_refused => {
@@ -257,7 +258,7 @@ fn add(config: &Config, store: &Store, path: &Path, options: AddOptions) -> Resu
             })?;
             let taken: UploadedReport = done.read().map_err(NotAdded::Failed)?;
             let item = reader.item(taken.id).map_err(|error| NotAdded::Failed(store_failure(error)))?;
-            Ok(Added { item, left_out: taken.left_out })
+            Ok(AddedItem { item, left_out: taken.left_out })
         }
     }
 }

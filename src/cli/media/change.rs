@@ -10,10 +10,11 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::{
-    Own, Store, bytes, file, find_item, format_count, open, reader, require_store_daemon, store_failure,
+    LocalStore, Store, bytes, file, find_item, format_count, open, reader, require_store_daemon,
+    store_failure,
 };
-use crate::cli::common::daemon::Sent;
-use crate::cli::{Failure, Given, print_json, print_stdout};
+use crate::cli::common::daemon::RequestBody;
+use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 use crate::config::Config;
 use crate::daemon::counting::store_settings;
 use crate::store::media::{AsideFile, Item, Media, MediaEdit, MediaError};
@@ -22,7 +23,7 @@ use crate::store::media::{AsideFile, Item, Media, MediaEdit, MediaError};
 #[derive(Debug, Args)]
 pub struct RenameArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Its number or its name; id:7 and name:7 say which
     #[arg(value_name = "ITEM")]
     item: String,
@@ -35,7 +36,7 @@ pub struct RenameArgs {
 }
 
 impl RenameArgs {
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let edit = MediaEdit { name: Some(self.name.clone()), ..MediaEdit::default() };
         edit_one(&given.merge(&self.given).load()?.config, &self.item, edit, self.json)
     }
@@ -45,7 +46,7 @@ impl RenameArgs {
 #[derive(Debug, Args)]
 pub struct DateArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Its number or its name; id:7 and name:7 say which
     #[arg(value_name = "ITEM")]
     item: String,
@@ -58,7 +59,7 @@ pub struct DateArgs {
 }
 
 impl DateArgs {
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let edit = MediaEdit { date: Some(self.date.clone()), ..MediaEdit::default() };
         edit_one(&given.merge(&self.given).load()?.config, &self.item, edit, self.json)
     }
@@ -68,7 +69,7 @@ impl DateArgs {
 #[derive(Debug, Args)]
 pub struct NoteArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Its number or its name; id:7 and name:7 say which
     #[arg(value_name = "ITEM")]
     item: String,
@@ -81,7 +82,7 @@ pub struct NoteArgs {
 }
 
 impl NoteArgs {
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let edit = MediaEdit { note: Some(self.note.clone()), ..MediaEdit::default() };
         edit_one(&given.merge(&self.given).load()?.config, &self.item, edit, self.json)
     }
@@ -103,8 +104,12 @@ fn edit_one(config: &Config, wanted: &str, edit: MediaEdit, json: bool) -> Resul
             put("note", edit.note.map(Value::from));
             put("kept", edit.is_kept.map(Value::from));
             let path = format!("/api/v1/media/{}", before.id);
-            let _: IgnoredAny =
-                daemon.json("PATCH", &path, Sent::Json(&Value::Object(body)), "nothing was changed")?;
+            let _: IgnoredAny = daemon.json(
+                "PATCH",
+                &path,
+                RequestBody::Json(&Value::Object(body)),
+                "nothing was changed",
+            )?;
             reader.item(before.id).map_err(store_failure)?
         }
     };
@@ -131,7 +136,7 @@ fn edit_one(config: &Config, wanted: &str, edit: MediaEdit, json: bool) -> Resul
 #[derive(Debug, Args)]
 pub struct KeepArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Their numbers or names; id:7 and name:7 say which
     #[arg(value_name = "ITEM", required = true)]
     items: Vec<String>,
@@ -141,7 +146,7 @@ pub struct KeepArgs {
 }
 
 impl KeepArgs {
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         let items = find_items(&config, &self.items)?;
         match Store::open(&config)? {
@@ -149,7 +154,8 @@ impl KeepArgs {
             Store::Daemon(daemon) => {
                 let body = json!({"ids": ids(&items), "kept": !self.off});
                 let what = "nothing was changed";
-                let _: IgnoredAny = daemon.json("POST", "/api/v1/media/keep", Sent::Json(&body), what)?;
+                let _: IgnoredAny =
+                    daemon.json("POST", "/api/v1/media/keep", RequestBody::Json(&body), what)?;
             }
         }
         let words = if self.off { "may be deleted by retention again" } else { "kept" };
@@ -161,7 +167,7 @@ impl KeepArgs {
 #[derive(Debug, Args)]
 pub struct RemoveArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Their numbers or names (id:7 and name:7 say which); all are deleted, or none
     #[arg(value_name = "ITEM", required = true)]
     items: Vec<String>,
@@ -171,7 +177,7 @@ pub struct RemoveArgs {
 }
 
 impl RemoveArgs {
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         let items = find_items(&config, &self.items)?;
         if !self.yes && !is_confirmed(&items)? {
@@ -182,7 +188,8 @@ impl RemoveArgs {
             Store::Daemon(daemon) => {
                 let body = json!({"ids": ids(&items)});
                 let what = "nothing was removed";
-                let _: IgnoredAny = daemon.json("POST", "/api/v1/media/delete", Sent::Json(&body), what)?;
+                let _: IgnoredAny =
+                    daemon.json("POST", "/api/v1/media/delete", RequestBody::Json(&body), what)?;
             }
         }
         let room: u64 = items.iter().map(|item| item.bytes).sum();
@@ -240,7 +247,7 @@ fn ids(items: &[Item]) -> Vec<u64> {
 #[derive(Debug, Args)]
 pub struct New {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -260,7 +267,7 @@ impl From<AsideFile> for SetAside {
 }
 
 impl New {
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         // A store that is not there is not made to be set aside. One that cannot be read is there to be.
         if !file(&config).exists() {
@@ -282,13 +289,13 @@ impl New {
 fn set_store_aside(config: &Config) -> Result<SetAside, Failure> {
     match open(config) {
         Ok((media, worker)) => {
-            let own = Own::new(media, worker)?;
+            let own = LocalStore::new(media, worker)?;
             own.wait(own.media.recreate()).map(SetAside::from)
         }
         Err(MediaError::Locked { .. }) => require_store_daemon(config)?.json(
             "POST",
             "/api/v1/media/new",
-            Sent::Nothing,
+            RequestBody::Nothing,
             "nothing has changed",
         ),
         Err(error) => {

@@ -9,7 +9,7 @@ use clap::Args;
 use super::{bytes as amount, find_item, reader, store_failure};
 use crate::cli::common::atomic_file::{already_exists, write_atomically, write_failure};
 use crate::cli::common::terminal::{Of, Progress};
-use crate::cli::{Failure, Given, print_stdout};
+use crate::cli::{ConfigArgs, Failure, print_stdout};
 use crate::media::film::{FilmError, FilmFormat, FilmReadError};
 use crate::media::zip::joined;
 use crate::store::media::{Item, MediaKind, MediaReader, StoredFootage, film};
@@ -24,7 +24,7 @@ const PIECE: usize = 1 << 20;
 #[derive(Debug, Args)]
 pub struct MediaExportArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Its number or its name; id:7 and name:7 say which
     #[arg(value_name = "ITEM")]
     item: String,
@@ -70,7 +70,7 @@ impl ExportFormat {
 }
 
 impl MediaExportArgs {
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         let reader = reader(&config)?;
         let item = find_item(&reader, &self.item)?;

@@ -7,12 +7,12 @@ use serde_json::json;
 
 use super::{bytes, file, find_item, format_duration, reader, store_failure};
 use crate::base::clock::wall_us;
-use crate::cli::{Failure, Given, print_json, print_stdout};
+use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 use crate::config::Config;
 use crate::daemon::counting::store_settings;
 use crate::http::time_param;
 use crate::store::media::{Item, MediaKind, MediaQuery};
-use crate::ui::Clock;
+use crate::ui::PageClock;
 
 /// Items that are read at once.
 const PAGE: usize = 1000;
@@ -21,7 +21,7 @@ const PAGE: usize = 1000;
 #[derive(Debug, Args)]
 pub struct MediaListArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Only these
     #[arg(long, value_name = "KIND", value_parser = ["snapshot", "recording"])]
     kind: Option<String>,
@@ -52,7 +52,7 @@ pub struct MediaListArgs {
 }
 
 impl MediaListArgs {
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         let mut query = self.query(&config)?;
         let is_there = file(&config).exists();
@@ -77,7 +77,7 @@ impl MediaListArgs {
 
     fn query(&self, config: &Config) -> Result<MediaQuery, Failure> {
         let counts_db = store_settings(config);
-        let clock = Clock { now_us: wall_us(), zone: counts_db.zone, day_starts: counts_db.day_starts };
+        let clock = PageClock { now_us: wall_us(), zone: counts_db.zone, day_starts: counts_db.day_starts };
         let instant = |key, text: Option<&String>| {
             text.map(|text| time_param::instant(key, text, &clock))
                 .transpose()
@@ -130,7 +130,7 @@ fn format_table(items: &[Item], zone: &jiff::tz::TimeZone) -> String {
 #[derive(Debug, Args)]
 pub struct MediaShowArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Its number or its name; id:7 and name:7 say which
     #[arg(value_name = "ITEM")]
     item: String,
@@ -140,7 +140,7 @@ pub struct MediaShowArgs {
 }
 
 impl MediaShowArgs {
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         let item = find_item(&reader(&config)?, &self.item)?;
         if self.json {

@@ -9,12 +9,12 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Own, Store, bytes, file, format_count, reader, require_store_daemon, store_failure};
+use super::{LocalStore, Store, bytes, file, format_count, reader, require_store_daemon, store_failure};
 use crate::base::{ClockTime, block_on};
 use crate::cli::common::atomic_file::{already_exists, write_atomically, write_failure};
-use crate::cli::common::daemon::{Daemon, Sent, WORKS_WITHIN};
+use crate::cli::common::daemon::{Daemon, RequestBody, WORKS_WITHIN};
 use crate::cli::common::terminal::{Of, Progress};
-use crate::cli::{Failure, Given, print_json, print_stdout};
+use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 use crate::config::{Config, Resolved, show_duration};
 use crate::daemon::counting::state_directory;
 use crate::daemon::recording::retention;
@@ -29,7 +29,7 @@ use crate::store::media::{
 #[derive(Debug, Args)]
 pub struct MediaCheckArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Repair what can be repaired
     #[arg(long)]
     repair: bool,
@@ -39,7 +39,7 @@ pub struct MediaCheckArgs {
 }
 
 impl MediaCheckArgs {
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         // A store that is not there is not made to be checked. What cannot be read is for the check to tell.
         if !file(&config).exists() {
@@ -72,7 +72,7 @@ fn check(config: &Config, repair: bool) -> Result<CheckReport, Failure> {
         Err(MediaError::Locked { .. }) => {
             let daemon = require_store_daemon(config)?.with_timeout(WORKS_WITHIN);
             let body = json!({"repair": repair});
-            daemon.json("POST", "/api/v1/media/check", Sent::Json(&body), "nothing was checked")
+            daemon.json("POST", "/api/v1/media/check", RequestBody::Json(&body), "nothing was checked")
         }
         Err(error) => Err(store_failure(error)),
     }
@@ -99,14 +99,14 @@ fn format_report(report: &CheckReport, repair: bool) -> String {
 #[derive(Debug, Args)]
 pub struct VacuumArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Overwrite what was deleted first: until then its bytes stay on the card
     #[arg(long)]
     wipe: bool,
 }
 
 impl VacuumArgs {
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         drop(reader(&config)?);
         let progress = Progress::new("compacting", Of::Unknown);
@@ -115,7 +115,12 @@ impl VacuumArgs {
             Store::Daemon(daemon) => {
                 let daemon = daemon.with_timeout(WORKS_WITHIN);
                 let options = json!({"wipe": self.wipe});
-                daemon.json("POST", "/api/v1/media/vacuum", Sent::Json(&options), "nothing was compacted")?
+                daemon.json(
+                    "POST",
+                    "/api/v1/media/vacuum",
+                    RequestBody::Json(&options),
+                    "nothing was compacted",
+                )?
             }
         };
         drop(progress);
@@ -133,7 +138,7 @@ impl VacuumArgs {
 #[derive(Debug, Args)]
 pub struct MediaBackupArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Output file
     #[arg(value_name = "FILE")]
     to: PathBuf,
@@ -143,7 +148,7 @@ pub struct MediaBackupArgs {
 }
 
 impl MediaBackupArgs {
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         drop(reader(&config)?);
         if !self.force && self.to.exists() {
@@ -172,8 +177,9 @@ impl MediaBackupArgs {
 /// From the daemon. Gives the bytes.
 fn copy_from(daemon: &Daemon, part: &mut File, to: &Path) -> Result<u64, Failure> {
     let daemon = daemon.clone().with_timeout(WORKS_WITHIN);
-    let answer =
-        daemon.request("GET", "/api/v1/media/backup", Sent::Nothing)?.expect_success("there is no copy")?;
+    let answer = daemon
+        .request("GET", "/api/v1/media/backup", RequestBody::Nothing)?
+        .expect_success("there is no copy")?;
     let promised = answer.header("content-length").and_then(|len| len.parse::<u64>().ok());
     let progress = Progress::new("copying", promised.map_or(Of::Unknown, Of::Bytes));
     let mut body = answer.body();
@@ -200,7 +206,7 @@ fn interrupted_failure(error: &io::Error) -> Failure {
 }
 
 /// From the store that we have opened.
-fn copy_own(own: &Own, part: &mut File, to: &Path) -> Result<u64, Failure> {
+fn copy_own(own: &LocalStore, part: &mut File, to: &Path) -> Result<u64, Failure> {
     block_on(&own.runtime, async {
         let mut backup = own.media.backup().await.map_err(store_failure)?;
         let mut len = 0;
@@ -223,7 +229,7 @@ fn copy_own(own: &Own, part: &mut File, to: &Path) -> Result<u64, Failure> {
 #[derive(Debug, Args)]
 pub struct RetentionArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Also what would go now, and why; nothing is removed
     #[arg(long)]
     plan: bool,
@@ -233,7 +239,7 @@ pub struct RetentionArgs {
 }
 
 impl RetentionArgs {
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let resolved = given.merge(&self.given).load()?;
         let reader = reader(&resolved.config)?;
         let (rules, now) = effective_rules(&resolved, &reader)?;
@@ -254,8 +260,12 @@ fn effective_rules(
     reader: &MediaReader,
 ) -> Result<(RetentionRules, ClockTime), Failure> {
     if let Some(daemon) = Daemon::find(&resolved.config) {
-        let answer: InForce =
-            daemon.json("GET", "/api/v1/media/retention", Sent::Nothing, "the rules could not be read")?;
+        let answer: RetentionAnswer = daemon.json(
+            "GET",
+            "/api/v1/media/retention",
+            RequestBody::Nothing,
+            "the rules could not be read",
+        )?;
         return Ok((answer.rules, ClockTime { wall_trusted: answer.time_sure, ..ClockTime::now() }));
     }
     let set = resolved.settings.iter().filter(|setting| setting.origin.is_operators());
@@ -266,7 +276,7 @@ fn effective_rules(
 }
 
 #[derive(Debug, Deserialize)]
-struct InForce {
+struct RetentionAnswer {
     rules: RetentionRules,
     time_sure: bool,
 }

@@ -10,12 +10,14 @@ mod list;
 mod maintenance;
 mod store;
 
-pub(in crate::cli::media) use store::{Own, Store, check_storing_allowed, file, open, require_store_daemon};
+pub(in crate::cli::media) use store::{
+    LocalStore, Store, check_storing_allowed, file, open, require_store_daemon,
+};
 pub use store::{OwnCopy, bytes, find_item, format_count, format_duration, reader, store_failure};
 
 use clap::Subcommand;
 
-use crate::cli::{Failure, Given};
+use crate::cli::{ConfigArgs, Failure};
 
 /// Show, add, change and delete snapshots and recordings
 #[derive(Debug, Subcommand)]
@@ -38,7 +40,7 @@ pub enum MediaCommand {
 
 impl MediaCommand {
     /// Does it.
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         match self {
             MediaCommand::List(command) => command.run(given),
             MediaCommand::Show(command) => command.run(given),

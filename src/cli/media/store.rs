@@ -86,12 +86,12 @@ pub fn store_failure(error: MediaError) -> Failure {
 
 /// The store, to be changed: by us, or by the daemon that has it.
 pub(in crate::cli::media) enum Store {
-    Own(Own),
+    Own(LocalStore),
     Daemon(Daemon),
 }
 
 /// The store, opened here; closed when dropped.
-pub(in crate::cli::media) struct Own {
+pub(in crate::cli::media) struct LocalStore {
     pub(in crate::cli::media) media: Media,
     pub(in crate::cli::media) runtime: tokio::runtime::Runtime,
     /// Joined after the store was told to end.
@@ -105,7 +105,7 @@ impl Store {
     /// It cannot be used, or another tallycam has it that does not answer.
     pub(in crate::cli::media) fn open(config: &Config) -> Result<Store, Failure> {
         match open(config) {
-            Ok((media, worker)) => Own::new(media, worker).map(Store::Own),
+            Ok((media, worker)) => LocalStore::new(media, worker).map(Store::Own),
             Err(MediaError::Locked { .. }) => require_store_daemon(config).map(Store::Daemon),
             Err(error) => Err(store_failure(error)),
         }
@@ -133,11 +133,11 @@ pub(in crate::cli::media) fn require_store_daemon(config: &Config) -> Result<Dae
     })
 }
 
-impl Own {
+impl LocalStore {
     /// The store that was opened.
-    pub(in crate::cli::media) fn new(media: Media, worker: Worker) -> Result<Own, Failure> {
+    pub(in crate::cli::media) fn new(media: Media, worker: Worker) -> Result<LocalStore, Failure> {
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => Ok(Own { media, runtime, worker: Some(worker) }),
+            Ok(runtime) => Ok(LocalStore { media, runtime, worker: Some(worker) }),
             Err(error) => {
                 media.stop();
                 Err(Failure::Failed { message: error.to_string(), hint: None })
@@ -154,7 +154,7 @@ impl Own {
     }
 }
 
-impl Drop for Own {
+impl Drop for LocalStore {
     fn drop(&mut self) {
         self.media.stop();
         drop(self.worker.take());
@@ -166,7 +166,7 @@ pub struct OwnCopy {
     /// What is to be read.
     pub copy: MediaCopy,
     /// Kept until that is done.
-    pub(in crate::cli::media) _own: Own,
+    pub(in crate::cli::media) _own: LocalStore,
 }
 
 impl OwnCopy {
@@ -179,7 +179,7 @@ impl OwnCopy {
             return Ok(None);
         }
         let (media, worker) = open(config).map_err(store_failure)?;
-        let own = Own::new(media, worker)?;
+        let own = LocalStore::new(media, worker)?;
         let copy = MediaCopy::new(own.wait(own.media.backup())?);
         Ok(Some(OwnCopy { copy, _own: own }))
     }

@@ -4,7 +4,7 @@
 use clap::Args;
 
 use crate::cli::counting::counts::store_failure;
-use crate::cli::{Failure, Given, print_stdout};
+use crate::cli::{ConfigArgs, Failure, print_stdout};
 use crate::daemon::counting::store_settings;
 use crate::http::time_param;
 use crate::http::{activity_in_words, activity_table};
@@ -22,12 +22,12 @@ pub struct AuditArgs {
     #[arg(long)]
     csv: bool,
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
 }
 
 impl AuditArgs {
     /// Does it.
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let counts_db = store_settings(&given.merge(&self.given).load()?.config);
         let rows = CountsReader::open(&counts_db).and_then(|reader| reader.audit(None, self.limit as usize));
         let rows = rows.map_err(store_failure)?;

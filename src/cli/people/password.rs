@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::access::{Access, AccessError, AccessGuard, random_password};
 use crate::base::clock;
-use crate::cli::common::daemon::{Daemon, Sent};
-use crate::cli::{Failure, Given, print_stdout};
+use crate::cli::common::daemon::{Daemon, RequestBody};
+use crate::cli::{ConfigArgs, Failure, print_stdout};
 use crate::config::Config;
 use crate::daemon::counting::state_directory;
 
@@ -21,24 +21,24 @@ pub enum PasswordCommand {
     /// It is stored as a hash and cannot be read back. The first password is in the journal.
     ShowHow {
         #[command(flatten)]
-        given: Given,
+        given: ConfigArgs,
     },
     /// Set a password, and end all sessions.
     ///
     /// It is prompted for twice, or read as one line if standard input is no terminal.
     Set {
         #[command(flatten)]
-        given: Given,
+        given: ConfigArgs,
     },
     /// Generate a password, print it, and end all sessions.
     Random {
         #[command(flatten)]
-        given: Given,
+        given: ConfigArgs,
     },
     /// Remove the password. Then anybody who reaches the camera can change it, and every page says so.
     Remove {
         #[command(flatten)]
-        given: Given,
+        given: ConfigArgs,
     },
 }
 
@@ -62,7 +62,7 @@ impl PasswordFile {
 
 impl PasswordCommand {
     /// Does what was asked.
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let (PasswordCommand::ShowHow { given: own }
         | PasswordCommand::Set { given: own }
         | PasswordCommand::Random { given: own }
@@ -81,7 +81,7 @@ fn print_how_to_set(config: &Config) -> Result<(), Failure> {
     let (is_set, sessions, file) = match PasswordFile::from_config(config) {
         PasswordFile::Daemon(daemon) => {
             let what = "the service does not answer that";
-            let report: Value = daemon.json("GET", "/api/v1/password", Sent::Nothing, what)?;
+            let report: Value = daemon.json("GET", "/api/v1/password", RequestBody::Nothing, what)?;
             let file = report["file"].as_str().unwrap_or_default().to_owned();
             (report["set"] == true, report["sessions"].as_u64().unwrap_or(0), file)
         }
@@ -117,7 +117,7 @@ fn set(config: &Config, password: &str) -> Result<(), Failure> {
     match PasswordFile::from_config(config) {
         PasswordFile::Daemon(daemon) => {
             let sent = json!({"password": password});
-            let _: Value = daemon.json("PUT", "/api/v1/password", Sent::Json(&sent), UNDONE)?;
+            let _: Value = daemon.json("PUT", "/api/v1/password", RequestBody::Json(&sent), UNDONE)?;
         }
         PasswordFile::File(access) => access.set(password).map_err(failure)?,
     }
@@ -127,7 +127,7 @@ fn set(config: &Config, password: &str) -> Result<(), Failure> {
 fn random(config: &Config) -> Result<(), Failure> {
     let password = match PasswordFile::from_config(config) {
         PasswordFile::Daemon(daemon) => {
-            let made: Value = daemon.json("POST", "/api/v1/password/random", Sent::Nothing, UNDONE)?;
+            let made: Value = daemon.json("POST", "/api/v1/password/random", RequestBody::Nothing, UNDONE)?;
             made["password"].as_str().unwrap_or_default().to_owned()
         }
         PasswordFile::File(access) => {
@@ -142,7 +142,7 @@ fn random(config: &Config) -> Result<(), Failure> {
 fn remove(config: &Config) -> Result<(), Failure> {
     match PasswordFile::from_config(config) {
         PasswordFile::Daemon(daemon) => {
-            let _: Value = daemon.json("DELETE", "/api/v1/password", Sent::Nothing, UNDONE)?;
+            let _: Value = daemon.json("DELETE", "/api/v1/password", RequestBody::Nothing, UNDONE)?;
         }
         PasswordFile::File(access) => access.remove().map_err(failure)?,
     }

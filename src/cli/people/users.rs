@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use crate::access::{Role, Scope};
 use crate::base::unicode::percent_encoded;
-use crate::cli::common::daemon::{Daemon, Sent};
+use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::people::password::read_password;
-use crate::cli::{Failure, Given, print_stdout};
+use crate::cli::{ConfigArgs, Failure, print_stdout};
 
 /// List, add or remove users with their own passwords and roles
 #[derive(Debug, Subcommand)]
@@ -15,7 +15,7 @@ pub enum UserCommand {
     /// List users and their roles.
     List {
         #[command(flatten)]
-        given: Given,
+        given: ConfigArgs,
     },
     /// Add a user, or change the password or the role of a user.
     ///
@@ -28,14 +28,14 @@ pub enum UserCommand {
         #[arg(long, value_parser = parse_role)]
         role: Option<Role>,
         #[command(flatten)]
-        given: Given,
+        given: ConfigArgs,
     },
     /// Remove a user, and end the user's sessions.
     Remove {
         /// The user's name
         name: String,
         #[command(flatten)]
-        given: Given,
+        given: ConfigArgs,
     },
 }
 
@@ -45,7 +45,7 @@ pub enum TokenCommand {
     /// List tokens: number, name, scopes, end and last use.
     List {
         #[command(flatten)]
-        given: Given,
+        given: ConfigArgs,
     },
     /// Create a token and print it. It is shown only once.
     ///
@@ -60,14 +60,14 @@ pub enum TokenCommand {
         #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3660))]
         days: Option<u64>,
         #[command(flatten)]
-        given: Given,
+        given: ConfigArgs,
     },
     /// Revoke a token.
     Revoke {
         /// Its number
         number: u64,
         #[command(flatten)]
-        given: Given,
+        given: ConfigArgs,
     },
 }
 
@@ -83,7 +83,7 @@ pub struct LinkArgs {
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=8784))]
     hours: u64,
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
 }
 
 fn parse_role(word: &str) -> Result<Role, String> {
@@ -97,7 +97,7 @@ fn scope(word: &str) -> Result<Scope, String> {
 const UNDONE: &str = "nothing was changed";
 
 fn fetch_items(daemon: &Daemon, path: &str) -> Result<Vec<Value>, Failure> {
-    let list: Value = daemon.json("GET", path, Sent::Nothing, "the service does not answer that")?;
+    let list: Value = daemon.json("GET", path, RequestBody::Nothing, "the service does not answer that")?;
     Ok(list["items"].as_array().cloned().unwrap_or_default())
 }
 
@@ -107,7 +107,7 @@ fn text_field<'a>(item: &'a Value, key: &str) -> &'a str {
 
 impl UserCommand {
     /// Does what was asked.
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let (UserCommand::List { given: own }
         | UserCommand::Add { given: own, .. }
         | UserCommand::Remove { given: own, .. }) = self;
@@ -127,11 +127,11 @@ impl UserCommand {
                 if let Some(role) = role {
                     sent["role"] = json!(role.as_str());
                 }
-                let _: Value = daemon.json("PUT", &user_path(name), Sent::Json(&sent), UNDONE)?;
+                let _: Value = daemon.json("PUT", &user_path(name), RequestBody::Json(&sent), UNDONE)?;
                 print_stdout(&format!("{name} can sign in.\n"))
             }
             UserCommand::Remove { name, .. } => {
-                daemon.request("DELETE", &user_path(name), Sent::Nothing)?.expect_success(UNDONE)?;
+                daemon.request("DELETE", &user_path(name), RequestBody::Nothing)?.expect_success(UNDONE)?;
                 print_stdout(&format!("{name} cannot sign in any more.\n"))
             }
         }
@@ -144,7 +144,7 @@ fn user_path(name: &str) -> String {
 
 impl TokenCommand {
     /// Does what was asked.
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let (TokenCommand::List { given: own }
         | TokenCommand::Add { given: own, .. }
         | TokenCommand::Revoke { given: own, .. }) = self;
@@ -156,12 +156,12 @@ impl TokenCommand {
             TokenCommand::Add { name, scopes, days, .. } => {
                 let words: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
                 let sent = json!({"name": name, "scopes": words, "days": days});
-                let made: Value = daemon.json("POST", "/api/v1/tokens", Sent::Json(&sent), UNDONE)?;
+                let made: Value = daemon.json("POST", "/api/v1/tokens", RequestBody::Json(&sent), UNDONE)?;
                 print_stdout(&format!("{}\n", text_field(&made, "token")))
             }
             TokenCommand::Revoke { number, .. } => {
                 daemon
-                    .request("DELETE", &format!("/api/v1/tokens/{number}"), Sent::Nothing)?
+                    .request("DELETE", &format!("/api/v1/tokens/{number}"), RequestBody::Nothing)?
                     .expect_success(UNDONE)?;
                 print_stdout(&format!("Token {number} is revoked.\n"))
             }
@@ -183,10 +183,11 @@ fn describe_token(token: &Value) -> String {
 
 impl LinkArgs {
     /// Does what was asked.
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let daemon = Daemon::require(&given.merge(&self.given).load()?.config, "this")?;
         let sent = json!({"address": self.address, "hours": self.hours});
-        let made: Value = daemon.json("POST", "/api/v1/links", Sent::Json(&sent), "nothing is signed")?;
+        let made: Value =
+            daemon.json("POST", "/api/v1/links", RequestBody::Json(&sent), "nothing is signed")?;
         print_stdout(&format!("{}\n", text_field(&made, "link")))
     }
 }

@@ -9,12 +9,12 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::cli::common::atomic_file::{already_exists, write_atomically, write_failure};
-use crate::cli::common::daemon::{Daemon, Sent, WORKS_WITHIN};
+use crate::cli::common::daemon::{Daemon, RequestBody, WORKS_WITHIN};
 use crate::cli::media::{OwnCopy, bytes};
-use crate::cli::{Failure, Given, print_stdout};
+use crate::cli::{ConfigArgs, Failure, print_stdout};
 use crate::config::{Config, Resolved};
 use crate::daemon::counting::state_directory;
-use crate::maintenance::backup::{Contents, Head, write};
+use crate::maintenance::backup::{ArchiveHeader, Contents, write};
 use crate::maintenance::restore::{RestoreOptions, stage_restore, verify_archive};
 use crate::maintenance::start::finish;
 use crate::maintenance::{MaintenanceError, request_reset};
@@ -36,7 +36,7 @@ impl From<MaintenanceError> for Failure {
 #[derive(Debug, Args)]
 pub struct BackupArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Output file, a tar archive
     #[arg(value_name = "FILE")]
     to: PathBuf,
@@ -49,7 +49,7 @@ pub struct BackupArgs {
 }
 
 impl BackupArgs {
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let given = given.merge(&self.given);
         let resolved = given.load()?;
         if !self.force && self.to.exists() {
@@ -76,11 +76,16 @@ impl BackupArgs {
     fn download(&self, daemon: &Daemon, part: &mut File) -> Result<(), Failure> {
         let path = if self.media { "/api/v1/backup?media=1" } else { "/api/v1/backup" };
         let mut body =
-            daemon.request("GET", path, Sent::Nothing)?.expect_success("there is no backup")?.body();
+            daemon.request("GET", path, RequestBody::Nothing)?.expect_success("there is no backup")?.body();
         io::copy(&mut body, part).map(drop).map_err(|error| write_failure(&self.to, &error))
     }
 
-    fn create_offline(&self, given: &Given, resolved: &Resolved, part: &mut File) -> Result<(), Failure> {
+    fn create_offline(
+        &self,
+        given: &ConfigArgs,
+        resolved: &Resolved,
+        part: &mut File,
+    ) -> Result<(), Failure> {
         let config = &resolved.config;
         let contents = Contents {
             state: state_directory(config),
@@ -108,7 +113,7 @@ fn restrict_to_owner(file: &File) -> io::Result<()> {
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// A file from `tallycam backup` or the page
     #[arg(value_name = "FILE")]
     from: PathBuf,
@@ -121,14 +126,14 @@ struct Restored {
     made: String,
 }
 
-impl From<Head> for Restored {
-    fn from(Head { name, made, .. }: Head) -> Restored {
+impl From<ArchiveHeader> for Restored {
+    fn from(ArchiveHeader { name, made, .. }: ArchiveHeader) -> Restored {
         Restored { name, made }
     }
 }
 
 impl RestoreArgs {
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         let mut file = File::open(&self.from).map_err(|error| Failure::Io {
             message: format!("{} could not be read: {error}", self.from.display()),
@@ -136,7 +141,7 @@ impl RestoreArgs {
         })?;
         let (Restored { name, made }, when) = match Daemon::find(&config) {
             Some(daemon) => {
-                let sent = Sent::File(&mut file);
+                let sent = RequestBody::File(&mut file);
                 let daemon = daemon.with_timeout(WORKS_WITHIN);
                 (
                     daemon.json("POST", "/api/v1/restore", sent, "nothing was restored")?,
@@ -168,14 +173,14 @@ fn apply_if_idle(state: &Path, done: &'static str) -> &'static str {
 #[derive(Debug, Args)]
 pub struct FactoryResetArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Do not ask
     #[arg(long)]
     yes: bool,
 }
 
 impl FactoryResetArgs {
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.merge(&self.given).load()?.config;
         if !self.yes {
             confirm_camera_name(&config)?;
@@ -183,7 +188,7 @@ impl FactoryResetArgs {
         let when = match Daemon::find(&config) {
             Some(daemon) => {
                 let name = json!({"name": fetch_camera_name(&daemon)?});
-                let asked = daemon.request("POST", "/api/v1/factory-reset", Sent::Json(&name))?;
+                let asked = daemon.request("POST", "/api/v1/factory-reset", RequestBody::Json(&name))?;
                 asked.expect_success("nothing was removed")?;
                 "the service restarts"
             }
@@ -200,10 +205,10 @@ impl FactoryResetArgs {
 /// The camera's name, as the daemon has it.
 fn fetch_camera_name(daemon: &Daemon) -> Result<String, Failure> {
     #[derive(Deserialize)]
-    struct State {
+    struct NameAnswer {
         name: String,
     }
-    Ok(daemon.json::<State>("GET", "/api/v1/state", Sent::Nothing, "nothing was removed")?.name)
+    Ok(daemon.json::<NameAnswer>("GET", "/api/v1/state", RequestBody::Nothing, "nothing was removed")?.name)
 }
 
 /// Has the camera's name typed.

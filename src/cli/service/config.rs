@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use crate::cli::common::failure::CONFIGURATION;
-use crate::cli::{Failure, Given, print_json, print_stdout};
+use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 use crate::config::{Origin, Resolved, default_text};
 use crate::daemon::settings::Started;
 
@@ -20,7 +20,7 @@ pub enum ConfigCommand {
 #[derive(Debug, Args)]
 pub struct ConfigCheckArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
 }
 
 /// Show every value in force and its origin.
@@ -30,7 +30,7 @@ pub struct ConfigCheckArgs {
 #[derive(Debug, Args)]
 pub struct ConfigShowArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -41,12 +41,12 @@ pub struct ConfigShowArgs {
 pub struct ConfigDefaultArgs {
     // Taken as by every command, so that scripts can give it always; the defaults do not depend on it.
     #[command(flatten)]
-    _given: Given,
+    _given: ConfigArgs,
 }
 
 impl ConfigCommand {
     /// Does what was asked.
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         match self {
             ConfigCommand::Check(check) => {
                 let read = given.merge(&check.given).load_all()?;

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use crate::cli::common::session;
-use crate::cli::{Failure, Given};
+use crate::cli::{ConfigArgs, Failure};
 
 /// Run the service: stream, count and record until stopped.
 ///
@@ -12,7 +12,7 @@ use crate::cli::{Failure, Given};
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Source when no camera is found: `sim` is a simulation, marked on the page (never used by the installed service)
     #[arg(long, value_name = "SCENE")]
     fallback: Option<Fallback>,
@@ -27,7 +27,7 @@ enum Fallback {
 
 impl ServeArgs {
     /// Serves until stopped.
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let given = given.merge(&self.given);
         let operator = given.read();
         session::serve(operator, move || given.read(), self.fallback == Some(Fallback::Sim))

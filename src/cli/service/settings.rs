@@ -9,8 +9,8 @@ use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::cli::common::daemon::{Daemon, Sent};
-use crate::cli::{Failure, Given, print_json, print_stdout};
+use crate::cli::common::daemon::{Daemon, RequestBody};
+use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 use crate::config::{keys, kind};
 
 /// Another camera or another model may take so long to prove itself.
@@ -31,7 +31,7 @@ pub struct SettingsDocument {
     #[command(subcommand)]
     what: Option<SettingsCommand>,
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Only settings made here
     #[arg(long)]
     changed: bool,
@@ -54,7 +54,7 @@ enum SettingsCommand {
 #[derive(Debug, Args)]
 struct SettingsListArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Only those of this section
     #[arg(value_name = "SECTION")]
     section: Option<String>,
@@ -70,7 +70,7 @@ struct SettingsListArgs {
 #[derive(Debug, Args)]
 struct SettingsGetArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// The setting, such as stream.quality
     #[arg(value_name = "SECTION.KEY")]
     path: String,
@@ -83,7 +83,7 @@ struct SettingsGetArgs {
 #[derive(Debug, Args)]
 struct SettingsSetArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// The settings and their values, for example stream.quality=70 name=door
     #[arg(value_name = "SECTION.KEY=VALUE", required = true)]
     changes: Vec<String>,
@@ -96,7 +96,7 @@ struct SettingsSetArgs {
 #[derive(Debug, Args)]
 struct SettingsUnsetArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// The settings
     #[arg(value_name = "SECTION.KEY", required = true)]
     paths: Vec<String>,
@@ -109,7 +109,7 @@ struct SettingsUnsetArgs {
 #[derive(Debug, Args)]
 struct SettingsExportArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// Into this file, which must not be there yet; without it to standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -119,7 +119,7 @@ struct SettingsExportArgs {
 #[derive(Debug, Args)]
 struct SettingsImportArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// A file that `tallycam settings export` wrote; - is standard input
     #[arg(id = "from", value_name = "FILE")]
     from: PathBuf,
@@ -133,11 +133,11 @@ struct SettingsImportArgs {
 struct All {
     complaint: String,
     needs_restart: Vec<String>,
-    items: Vec<Item>,
+    items: Vec<SettingItem>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Item {
+struct SettingItem {
     path: String,
     section: String,
     value: Value,
@@ -150,7 +150,7 @@ struct Item {
 
 impl SettingsDocument {
     /// Does what was asked.
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let given = &given.merge(&self.given);
         match &self.what {
             // A section alone needs `list`: its name could be a subcommand's.
@@ -167,17 +167,17 @@ impl SettingsDocument {
     }
 }
 
-fn daemon(given: &Given) -> Result<Daemon, Failure> {
+fn daemon(given: &ConfigArgs) -> Result<Daemon, Failure> {
     Ok(Daemon::require(&given.load()?.config, "showing and changing settings")?.with_timeout(PATIENCE))
 }
 
 fn fetch_settings(daemon: &Daemon) -> Result<All, Failure> {
-    daemon.json("GET", SETTINGS, Sent::Nothing, "settings could not be read")
+    daemon.json("GET", SETTINGS, RequestBody::Nothing, "settings could not be read")
 }
 
 /// The settings, of one section or of all, each with where it comes from.
 fn print_settings(
-    given: &Given,
+    given: &ConfigArgs,
     section: Option<&str>,
     is_changed_only: bool,
     json: bool,
@@ -207,7 +207,7 @@ fn print_settings(
 }
 
 impl SettingsGetArgs {
-    fn run(&self, given: &Given) -> Result<(), Failure> {
+    fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let all = fetch_settings(&daemon(&given.merge(&self.given))?)?;
         let Some(item) = all.items.iter().find(|item| item.path == self.path) else {
             return Err(Failure::Usage {
@@ -226,7 +226,7 @@ impl SettingsGetArgs {
 }
 
 impl SettingsSetArgs {
-    fn run(&self, given: &Given) -> Result<(), Failure> {
+    fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let mut changes = Map::new();
         for change in &self.changes {
             let Some((path, text)) = change.split_once('=') else {
@@ -261,7 +261,7 @@ fn normalise_typed(path: &str, typed: &str) -> String {
 }
 
 impl SettingsUnsetArgs {
-    fn run(&self, given: &Given) -> Result<(), Failure> {
+    fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let changes = self.paths.iter().map(|path| (path.clone(), Value::Null)).collect();
         change_settings(&given.merge(&self.given), changes, self.yes)
     }
@@ -272,18 +272,20 @@ fn confirmed(address: &str, is_sure: bool) -> String {
     format!("{address}{}", if is_sure { "?confirm=1" } else { "" })
 }
 
-fn change_settings(given: &Given, changes: Map<String, Value>, is_sure: bool) -> Result<(), Failure> {
+fn change_settings(given: &ConfigArgs, changes: Map<String, Value>, is_sure: bool) -> Result<(), Failure> {
     let changes = Value::Object(changes);
     let address = confirmed(SETTINGS, is_sure);
-    let all: All = daemon(given)?.json("PATCH", &address, Sent::Json(&changes), "nothing was changed")?;
+    let all: All =
+        daemon(given)?.json("PATCH", &address, RequestBody::Json(&changes), "nothing was changed")?;
     print_stdout(&notes(&all))
 }
 
 impl SettingsExportArgs {
-    fn run(&self, given: &Given) -> Result<(), Failure> {
+    fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let daemon = daemon(&given.merge(&self.given))?;
-        let answer =
-            daemon.request("GET", FILE, Sent::Nothing)?.expect_success("settings could not be exported")?;
+        let answer = daemon
+            .request("GET", FILE, RequestBody::Nothing)?
+            .expect_success("settings could not be exported")?;
         let mut text = String::new();
         answer.body().read_to_string(&mut text).map_err(|error| Failure::Failed {
             message: format!("the daemon's answer was cut off: {error}"),
@@ -297,7 +299,7 @@ impl SettingsExportArgs {
 }
 
 impl SettingsImportArgs {
-    fn run(&self, given: &Given) -> Result<(), Failure> {
+    fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let name = self.from.display();
         let unread = |error: std::io::Error| Failure::Io {
             message: format!("{name} cannot be read: {error}"),
@@ -318,7 +320,7 @@ impl SettingsImportArgs {
             true => String::from("nothing was imported from standard input"),
             false => format!("nothing was imported from {name}"),
         };
-        let all: All = daemon.json("PUT", &confirmed(FILE, self.yes), Sent::Text(&text), &what)?;
+        let all: All = daemon.json("PUT", &confirmed(FILE, self.yes), RequestBody::Text(&text), &what)?;
         print_stdout(&notes(&all))
     }
 }

@@ -7,8 +7,8 @@ use clap::Args;
 use serde::Deserialize;
 
 use crate::base::child;
-use crate::cli::common::daemon::{Daemon, Sent};
-use crate::cli::{Failure, Given, print_stdout};
+use crate::cli::common::daemon::{Daemon, RequestBody};
+use crate::cli::{ConfigArgs, Failure, print_stdout};
 use crate::config::Config;
 use crate::daemon::counting::state_directory;
 use crate::maintenance::MaintenanceError;
@@ -24,7 +24,7 @@ use crate::maintenance::update::{
 #[derive(Debug, Args)]
 pub struct UpdateArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// The package, tallycam_VERSION_ARCHITECTURE.deb
     #[arg(value_name = "FILE", required_unless_present = "pending")]
     package: Option<PathBuf>,
@@ -40,7 +40,7 @@ pub struct UpdateArgs {
 }
 
 impl UpdateArgs {
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         if !rustix::process::geteuid().is_root() {
             return Err(Failure::Failed {
                 message: String::from("installing another version needs root"),
@@ -120,12 +120,12 @@ fn pending<F: Fn() -> Option<String>>(
 /// The version of the daemon that answers.
 fn running_version(config: &Config) -> Option<String> {
     #[derive(Deserialize)]
-    struct State {
+    struct VersionAnswer {
         version: String,
     }
     let daemon = Daemon::find(config)?;
     daemon
-        .json::<State>("GET", "/api/v1/state", Sent::Nothing, "it does not answer")
+        .json::<VersionAnswer>("GET", "/api/v1/state", RequestBody::Nothing, "it does not answer")
         .ok()
         .map(|state| state.version)
 }

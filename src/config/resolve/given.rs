@@ -8,8 +8,8 @@ use toml::de::DeValue;
 
 use super::resolved::Origin;
 use super::unknown::{unknown_key, unknown_section, unknown_variable};
-use super::{DRAWN, Given, Resolving, is_drawn_section};
-use crate::config::diagnostic::{FilePosition, Said};
+use super::{DRAWN, GivenValue, Resolving, is_drawn_section};
+use crate::config::diagnostic::{ComplaintOrigin, FilePosition};
 use crate::config::keys::{BY_CAMERA, CONTROLS, KEYS, VARIABLE_PREFIX};
 use crate::config::{keys, kind, overrides};
 
@@ -22,7 +22,7 @@ impl Resolving {
         let ours: BTreeMap<String, OsString> = ours.collect();
         for (n, (variable, value)) in ours.iter().enumerate() {
             let text = format!("{variable}={}", value.to_string_lossy());
-            let place = |span| FilePosition::in_argument(Said::Environment, n, &text, span);
+            let place = |span| FilePosition::in_argument(ComplaintOrigin::Environment, n, &text, span);
             let from = variable.len() + 1;
             let Some(value) = value.to_str() else {
                 self.record_complaint(
@@ -46,7 +46,7 @@ impl Resolving {
 
     pub(super) fn command_line(&mut self, sets: &[String]) {
         for (n, text) in sets.iter().enumerate() {
-            let place = |span| FilePosition::in_argument(Said::CommandLine, n, text, span);
+            let place = |span| FilePosition::in_argument(ComplaintOrigin::CommandLine, n, text, span);
             match text.split_once('=') {
                 Some((path, value)) => {
                     self.read_text_value(path.trim(), value, path.len() + 1, &place, Origin::CommandLine);
@@ -69,7 +69,7 @@ impl Resolving {
         origin: Origin,
     ) {
         let shifted = |span: std::ops::Range<usize>| place(span.start + from..span.end + from);
-        let given = Given { place: &shifted, span: 0..text.len(), origin };
+        let given = GivenValue { place: &shifted, span: 0..text.len(), origin };
         let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
         let value = || {
             kind::parse_given(text)
@@ -112,7 +112,7 @@ impl Resolving {
     }
 
     /// `{ "CAMERA" = { brightness = 128 } }`, as the environment or the command line gives it.
-    pub(super) fn cameras_in(&mut self, value: &Spanned<DeValue<'_>>, given: &Given<'_>) {
+    pub(super) fn cameras_in(&mut self, value: &Spanned<DeValue<'_>>, given: &GivenValue<'_>) {
         let cameras = value.get_ref().as_table();
         let Some(cameras) = cameras.filter(|all| all.values().all(|c| c.get_ref().is_table())) else {
             let message =

@@ -13,12 +13,12 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::diagnostic::{Diagnostic, Diagnostics, FilePosition, Lines, Said};
+use super::diagnostic::{ComplaintOrigin, Diagnostic, Diagnostics, FilePosition, LineStarts};
 use super::keys::{self, BY_CAMERA, CONTROLS, KEYS, Key, SECTIONS};
 use super::kind::{self, Wrong};
-use super::overrides::{self, Faulty, Saved, Value};
+use super::overrides::{self, Faulty, OverrideValue, Saved};
 use super::{Config, StoreConfig, file, geometry};
-pub use resolved::{Origin, Resolved, Setting};
+pub use resolved::{Origin, Resolved, ResolvedSetting};
 pub(super) use unknown::{unknown_key, unknown_section};
 
 /// Keys that mean nothing without another one.
@@ -29,7 +29,7 @@ pub const FILES: [&str; 2] = ["config.toml", "/etc/tallycam/config.toml"];
 
 /// Everything that the operator gives: file, environment and command line. What is set on the page goes below it.
 #[derive(Debug, Clone)]
-pub struct Operator {
+pub struct OperatorConfig {
     /// The file and its text.
     file: Option<(PathBuf, String)>,
     /// Why the file cannot be read.
@@ -39,7 +39,7 @@ pub struct Operator {
     environment: Vec<(OsString, OsString)>,
 }
 
-impl Operator {
+impl OperatorConfig {
     /// The file that was read.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_ref().map(|(path, _)| path.as_path())
@@ -47,12 +47,12 @@ impl Operator {
 
     /// Reads the file at `path` (or the first of [`FILES`] that is there, or none), and takes the variables of
     /// `environment` that are ours, and `sets`, each `section.key=value`. That a file cannot be read is told by
-    /// [`Operator::resolve`], with everything else that is wrong.
+    /// [`OperatorConfig::resolve`], with everything else that is wrong.
     pub fn read(
         path: Option<&Path>,
         sets: &[String],
         environment: impl IntoIterator<Item = (OsString, OsString)>,
-    ) -> Operator {
+    ) -> OperatorConfig {
         let looked_up = || FILES.iter().map(PathBuf::from).find(|file| file.try_exists().unwrap_or(true));
         let path = path.map(PathBuf::from).or_else(looked_up);
         // When the file cannot be read, the complaints about the rest are still worth telling.
@@ -61,7 +61,7 @@ impl Operator {
             Some((Ok(text), path)) => (Some((path, text)), None),
             Some((Err(complaint), _)) => (None, Some(*complaint)),
         };
-        Operator { file, unread, sets: sets.to_vec(), environment: environment.into_iter().collect() }
+        OperatorConfig { file, unread, sets: sets.to_vec(), environment: environment.into_iter().collect() }
     }
 
     /// What is in force, with `saved` in the place of defaults.
@@ -85,7 +85,7 @@ impl Operator {
         resolving.finish(file.map(|(path, _)| path.to_owned()))
     }
 
-    /// As [`Operator::resolve`]. What was saved and cannot be together with the rest (a kind of source whose key has
+    /// As [`OperatorConfig::resolve`]. What was saved and cannot be together with the rest (a kind of source whose key has
     /// gone) is left out, and complained of.
     ///
     /// # Errors
@@ -113,7 +113,7 @@ impl Config {
         sets: &[String],
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Resolved, Diagnostics> {
-        Operator::read(path, sets, environment).resolve(None)
+        OperatorConfig::read(path, sets, environment).resolve(None)
     }
 
     /// As [`Config::load`], of a file's text that is called `name` in complaints.
@@ -128,7 +128,7 @@ impl Config {
     ) -> Result<Resolved, Diagnostics> {
         let environment = environment.into_iter().collect();
         let file = Some((name.to_owned(), text.to_owned()));
-        Operator { file, unread: None, sets: sets.to_vec(), environment }.resolve(None)
+        OperatorConfig { file, unread: None, sets: sets.to_vec(), environment }.resolve(None)
     }
 }
 
@@ -165,13 +165,13 @@ struct Resolving {
     /// Where the keys of [`LEANING`] were set.
     places: BTreeMap<String, FilePosition>,
     /// Of a file of what was saved: its values as they are to be written again.
-    typed: Option<BTreeMap<String, Value>>,
+    typed: Option<BTreeMap<String, OverrideValue>>,
     /// Of a file of the operator's that others have keys in: those, which are passed over.
     others: Option<&'static [&'static str]>,
 }
 
 /// A value with the place of its parts: the file's, or that of a text given elsewhere.
-struct Given<'a> {
+struct GivenValue<'a> {
     place: &'a dyn Fn(std::ops::Range<usize>) -> FilePosition,
     span: std::ops::Range<usize>,
     origin: Origin,
@@ -229,7 +229,7 @@ impl Resolving {
     }
 
     /// What was read for `path`: a value that is in `config` now, or why it is none.
-    fn read(&mut self, path: String, read: Result<String, Wrong>, given: &Given<'_>) {
+    fn read(&mut self, path: String, read: Result<String, Wrong>, given: &GivenValue<'_>) {
         match read {
             Ok(value) => {
                 if LEANING.contains(&path.as_str()) {
@@ -249,7 +249,7 @@ impl Resolving {
         }
     }
 
-    fn control(&mut self, name: &str, value: &Spanned<DeValue<'_>>, given: &Given<'_>) {
+    fn control(&mut self, name: &str, value: &Spanned<DeValue<'_>>, given: &GivenValue<'_>) {
         let read = kind::control(name, value).map(|number| {
             self.controls.insert(name.to_owned(), number);
             number.to_string()
@@ -265,7 +265,7 @@ impl Resolving {
         camera: &str,
         name: &str,
         value: &Spanned<DeValue<'_>>,
-        given: &Given<'_>,
+        given: &GivenValue<'_>,
     ) {
         let read = kind::control(name, value).map(|number| {
             self.config.controls.entry(camera.to_owned()).or_default().insert(name.to_owned(), number);
@@ -277,20 +277,20 @@ impl Resolving {
     }
 
     /// Notes a value of a file of what was saved, as it is to be written again.
-    fn record_saved_value(&mut self, path: &str, read: &Result<String, Wrong>, given: &Given<'_>) {
+    fn record_saved_value(&mut self, path: &str, read: &Result<String, Wrong>, given: &GivenValue<'_>) {
         if let (Some(typed), Ok(toml), Origin::File { line, .. }) = (&mut self.typed, read, &given.origin) {
-            typed.insert(path.to_owned(), Value { toml: toml.clone(), line: *line });
+            typed.insert(path.to_owned(), OverrideValue { toml: toml.clone(), line: *line });
         }
     }
 
     /// What was saved, which is known to be good by itself.
     fn apply_saved(&mut self, saved: &Saved) {
-        for (path, Value { toml, line }) in saved.values() {
+        for (path, OverrideValue { toml, line }) in saved.values() {
             let text = format!("{path} = {toml}");
             let at = saved.file().display();
             let place = |_| FilePosition {
                 at: format!("{at}:{line}"),
-                ..FilePosition::in_argument(Said::File, 0, &text, 0..0)
+                ..FilePosition::in_argument(ComplaintOrigin::File, 0, &text, 0..0)
             };
             let origin = Origin::Page { file: saved.file().to_owned(), line: *line };
             self.read_text_value(path, toml, 0, &place, origin);
@@ -308,7 +308,7 @@ impl Resolving {
         self.complaints.extend(syntax);
     }
 
-    fn read_top_level(&mut self, table: &DeTable<'_>, path: &Path, lines: &Lines<'_>) {
+    fn read_top_level(&mut self, table: &DeTable<'_>, path: &Path, lines: &LineStarts<'_>) {
         for (name, value) in table {
             let word = name.get_ref().as_ref();
             if self.is_operator_key(word) {
@@ -325,7 +325,7 @@ impl Resolving {
             } else if is_drawn_section(word) {
                 let file = path.file_name().map_or_else(|| path.display(), |name| Path::new(name).display());
                 let origin = |at| format!("{file}:{}", lines.line(at));
-                let given = Given {
+                let given = GivenValue {
                     place: &|span| lines.place_of_span(span),
                     span: value.span(),
                     origin: Origin::File { file: path.to_owned(), line: lines.line(value.span().start) },
@@ -351,7 +351,7 @@ impl Resolving {
         what: &str,
         value: &Spanned<DeValue<'_>>,
         origin: &dyn Fn(usize) -> String,
-        given: &Given<'_>,
+        given: &GivenValue<'_>,
     ) {
         let name_and_ends: Result<Vec<(String, String)>, Wrong> = if what == "line" {
             geometry::lines(value, origin).map(|lines| {
@@ -379,7 +379,7 @@ impl Resolving {
         }
     }
 
-    fn section(&mut self, section: &str, value: &Spanned<DeValue<'_>>, path: &Path, lines: &Lines<'_>) {
+    fn section(&mut self, section: &str, value: &Spanned<DeValue<'_>>, path: &Path, lines: &LineStarts<'_>) {
         let Some(table) = value.get_ref().as_table() else {
             let message = format!("`{section}` is a section, not a key");
             let hint = Some(format!("write [{section}] on a line of its own, and its keys below"));
@@ -389,7 +389,7 @@ impl Resolving {
         };
         for (name, value) in table {
             let word = name.get_ref().as_ref();
-            let given = Given {
+            let given = GivenValue {
                 place: &|span| lines.place_of_span(span),
                 span: value.span(),
                 origin: Origin::File { file: path.to_owned(), line: lines.line(name.span().start) },
@@ -416,7 +416,7 @@ impl Resolving {
     }
 
     /// `[controls]`: a table for each camera.
-    fn cameras(&mut self, value: &Spanned<DeValue<'_>>, path: &Path, lines: &Lines<'_>) {
+    fn cameras(&mut self, value: &Spanned<DeValue<'_>>, path: &Path, lines: &LineStarts<'_>) {
         let hint = || {
             let text =
                 "a camera comes first: [controls.\"CAMERA\"]; for whatever camera is open: [source.controls]";
@@ -434,7 +434,7 @@ impl Resolving {
                 continue;
             };
             for (name, value) in controls {
-                let given = Given {
+                let given = GivenValue {
                     place: &|span| lines.place_of_span(span),
                     span: value.span(),
                     origin: Origin::File { file: path.to_owned(), line: lines.line(name.span().start) },
@@ -444,7 +444,7 @@ impl Resolving {
         }
     }
 
-    fn key(&mut self, key: &Key, value: &Spanned<DeValue<'_>>, path: &Path, lines: &Lines<'_>) {
+    fn key(&mut self, key: &Key, value: &Spanned<DeValue<'_>>, path: &Path, lines: &LineStarts<'_>) {
         if self.is_page_file() && !key.is_settable_on_page() {
             let message = format!("`{}` is not kept here", key.path());
             let hint = Some(String::from("set it in the configuration file"));
@@ -452,7 +452,7 @@ impl Resolving {
             return self.record_key_complaint(key.path(), &place.clone(), place, (message, hint));
         }
         let origin = Origin::File { file: path.to_owned(), line: lines.line(value.span().start) };
-        let given = Given { place: &|span| lines.place_of_span(span), span: value.span(), origin };
+        let given = GivenValue { place: &|span| lines.place_of_span(span), span: value.span(), origin };
         let read = key.kind.apply_toml(value, &mut self.config);
         let typed = read.clone().map(|shown| overrides::value_to_save(key, value.get_ref(), shown));
         self.record_saved_value(&key.path(), &typed, &given);
@@ -468,7 +468,7 @@ impl Resolving {
         self.config.store.unit = file.as_deref().and_then(unit_directory);
         let mut settings = Vec::new();
         let mut rest = self.settings;
-        let mut add = |path: String, (value, origin)| settings.push(Setting { path, value, origin });
+        let mut add = |path: String, (value, origin)| settings.push(ResolvedSetting { path, value, origin });
         for section in std::iter::once("").chain(SECTIONS.iter().map(|section| section.name)) {
             for key in keys::keys_of_section(section) {
                 if let Some(setting) = rest.remove(&key.path()) {
@@ -529,7 +529,7 @@ mod tests {
             ("", "claim = \"network\"", true, "\"open\"", "default"),
         ] {
             let file = Some((PathBuf::from("config.toml"), format!("[access]\n{file}\n")));
-            let operator = Operator { file, unread: None, sets: Vec::new(), environment: Vec::new() };
+            let operator = OperatorConfig { file, unread: None, sets: Vec::new(), environment: Vec::new() };
             let resolved = operator.resolve(Some(&saved(&format!("[access]\n{page}\n")))).expect("good");
             let setting = resolved.setting("access.view").expect("a key");
             assert_eq!(resolved.config.access.is_view_open, is_open, "{operator:?} {page}");

@@ -67,7 +67,7 @@ impl fmt::Display for Origin {
 
 /// One value in force, as it may be shown to anybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting {
+pub struct ResolvedSetting {
     /// `section.key`; a camera control is `source.controls.NAME`, that of a certain camera
     /// `controls."IDENTITY".NAME`.
     pub path: String,
@@ -83,7 +83,7 @@ pub struct Resolved {
     /// What is in force.
     pub config: Config,
     /// Every key in the order of the shipped file, camera controls after `source`.
-    pub settings: Vec<Setting>,
+    pub settings: Vec<ResolvedSetting>,
     /// The file that was read, if any.
     pub file: Option<PathBuf>,
 }
@@ -95,7 +95,7 @@ impl Resolved {
     }
 
     /// The value of `path` and where it came from.
-    pub fn setting(&self, path: &str) -> Option<&Setting> {
+    pub fn setting(&self, path: &str) -> Option<&ResolvedSetting> {
         self.settings.iter().find(|setting| setting.path == path)
     }
 

@@ -17,7 +17,7 @@ use crate::pipeline::{
 use crate::store::backup::is_counts_outdated;
 use crate::store::{self, AuditEntry, Counts, LineDraft, Scene, StoreError, ZoneDraft};
 use crate::vision::{
-    Anchor, Filter, MotionDetector, Recording, Recrossing, RegionMode, ReplayDetector, ReplayOptions,
+    Anchor, Filter, MotionDetector, RecordedDetections, Recrossing, RegionMode, ReplayDetector, ReplayOptions,
 };
 
 /// Counting at work, with everything that is to be ended in order.
@@ -314,7 +314,7 @@ fn replay(config: &DetectConfig, scene: Scene) -> Result<LoadedDetector, NoDetec
         no_detector_error(&format!("{}: {error}", path.display()), &format!("recorded detections are {ROWS}"))
     };
     let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
-    let recording = Recording::read(&text).map_err(|error| wrong(&error))?;
+    let recording = RecordedDetections::read(&text).map_err(|error| wrong(&error))?;
     let name =
         path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
     // The simulated scene numbers its pictures from 0, a clip from 1.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::{DetectConfig, DetectorKind, Origin, Resolved};
-use crate::http::{CatalogueModel, FoundModel, Models as Offered, NotFetched};
+use crate::http::{CatalogueModel, ModelLibrary as Offered, ModelRow, NotFetched};
 use crate::models::{self, Addition, CATALOGUE, ModelError, Models, is_onnx};
 use crate::pipeline::{LoadedDetector, NoDetector};
 use crate::vision::onnx::{Card, OnnxDetector};
@@ -219,10 +219,10 @@ fn no_model_error(error: &ModelError) -> NoDetector {
 }
 
 impl Offered for ModelStore {
-    fn found(&self) -> Vec<FoundModel> {
+    fn found(&self) -> Vec<ModelRow> {
         let found = self.models.list().into_iter().map(|model| {
             let card = model.card.as_ref();
-            FoundModel {
+            ModelRow {
                 family: card.map_or_else(String::new, |card| card.family.as_str().to_owned()),
                 input: card.and_then(|card| card.input.size),
                 classes: card.map_or(0, |card| card.labels.len()),

@@ -16,9 +16,9 @@ pub fn pipeline_settings(config: &Config) -> pipeline::CaptureOptions {
 }
 
 /// The server's part of the configuration.
-pub fn http_settings(config: &Config) -> http::Settings {
+pub fn http_settings(config: &Config) -> http::ServerSettings {
     let store = counting::store_settings(config);
-    http::Settings {
+    http::ServerSettings {
         name: config.name.clone(),
         max_connections: config.http.max_connections,
         max_viewers: config.stream.max_viewers,
@@ -38,6 +38,6 @@ pub fn http_settings(config: &Config) -> http::Settings {
         power_key: config.power.key.clone(),
         update_key: config.update.key.clone(),
         counts_only: config.privacy.counts_only,
-        ..http::Settings::default()
+        ..http::ServerSettings::default()
     }
 }

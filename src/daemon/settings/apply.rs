@@ -45,7 +45,7 @@ pub struct Parts {
     /// counts.db, if it could be opened.
     pub counts: Option<Counts>,
     /// What the server goes by.
-    pub http: watch::Sender<Arc<http::Settings>>,
+    pub http: watch::Sender<Arc<http::ServerSettings>>,
     /// `auto` shows the simulated scene where there is no camera.
     pub fallback_to_sim: bool,
 }
@@ -263,8 +263,11 @@ impl Parts {
 }
 
 /// What the server goes by.
-pub fn server_settings(resolved: &Resolved) -> http::Settings {
-    http::Settings { pinned_retention: recording::pinned_keys(resolved), ..http_settings(&resolved.config) }
+pub fn server_settings(resolved: &Resolved) -> http::ServerSettings {
+    http::ServerSettings {
+        pinned_retention: recording::pinned_keys(resolved),
+        ..http_settings(&resolved.config)
+    }
 }
 
 /// The camera's controls that are to be set after every open.

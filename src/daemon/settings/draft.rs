@@ -237,8 +237,8 @@ pub(super) fn missing_password_error(path: &str, toml: Option<&str>) -> Option<W
     has_stand_in.then(|| WrongSetting {
         path: path.to_owned(),
         given: toml.to_owned(),
-        message: format!("`{path}` has stars in the place of its password."),
-        hint: Some(String::from("passwords are not shown, nor exported: write it itself")),
+        message: format!("`{path}` has *** where something is hidden."),
+        hint: Some(String::from("what is hidden is not shown, nor exported: write all of the value")),
     })
 }
 

@@ -26,8 +26,8 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::base::clock;
-use crate::config::{Diagnostics, Operator, Origin, Resolved, Saved};
-use crate::http::{Changing, InForce, NotSet, PreferenceChanges, Preferences, Terms};
+use crate::config::{Diagnostics, OperatorConfig, Origin, Resolved, Saved};
+use crate::http::{Changing, NotSet, PreferenceChanges, Preferences, SettingsInForce, Terms};
 use apply::Parts;
 use draft::{
     Draft, check_strip_range, conflict_error, draft, export_settings, imported, is_switch_only_change,
@@ -42,10 +42,10 @@ const AT_ONCE: usize = 16;
 
 /// The daemon's settings. Clones share them.
 #[derive(Debug, Clone)]
-pub struct Settings(Arc<Inner>);
+pub struct Settings(Arc<SettingsInner>);
 
 #[derive(Debug)]
-struct Inner {
+struct SettingsInner {
     /// Where `settings.toml` lies.
     directory: PathBuf,
     parts: Parts,
@@ -55,14 +55,14 @@ struct Inner {
     /// Places for changes, [`AT_ONCE`].
     places: Arc<Semaphore>,
     /// Whose turn it is.
-    turn: tokio::sync::Mutex<Turn>,
-    shown: Mutex<Shown>,
+    turn: tokio::sync::Mutex<SettingsTurn>,
+    shown: Mutex<PublicSettings>,
 }
 
 /// What only who has the turn sees.
 #[derive(Debug)]
-struct Turn {
-    operator: Operator,
+struct SettingsTurn {
+    operator: OperatorConfig,
     /// Why what the operator gives now is not in force; empty when it is.
     refused: String,
     saved: Saved,
@@ -72,7 +72,7 @@ struct Turn {
     is_faulty: bool,
 }
 
-impl Turn {
+impl SettingsTurn {
     /// All that is wrong with files, for people.
     fn complaints(&self) -> String {
         let both = [self.refused.as_str(), self.complaint.as_str()];
@@ -82,8 +82,8 @@ impl Turn {
 
 /// What is shown to everybody.
 #[derive(Debug)]
-struct Shown {
-    in_force: Arc<InForce>,
+struct PublicSettings {
+    in_force: Arc<SettingsInForce>,
     /// The same without what is kept elsewhere.
     base: Arc<Resolved>,
     /// What is kept in the file, also below what the operator sets.
@@ -95,7 +95,7 @@ struct Shown {
 #[derive(Debug)]
 pub struct Started {
     /// What the operator gives.
-    pub operator: Operator,
+    pub operator: OperatorConfig,
     /// What is kept in the state directory.
     pub found: LoadedSettings,
     /// Both.
@@ -108,7 +108,7 @@ impl Started {
     ///
     /// # Errors
     /// What the operator gives is wrong.
-    pub fn read(operator: Operator) -> Result<Started, Diagnostics> {
+    pub fn read(operator: OperatorConfig) -> Result<Started, Diagnostics> {
         let directory = super::parts::counting::state_directory(&operator.resolve(None)?.config);
         let mut found = file::read(&directory);
         let (resolved, left_out) = operator.resolve_with(&found.saved)?;
@@ -136,7 +136,7 @@ impl Settings {
         let mut shown = resolved.clone();
         kept_elsewhere.overlay(&mut shown, |_| false);
         let complaint = found.complaint;
-        let in_force = InForce {
+        let in_force = SettingsInForce {
             // Other than those of an earlier life: an entity tag of then is none now.
             version: clock::wall_us() / 1000,
             resolved: Arc::new(shown),
@@ -144,19 +144,19 @@ impl Settings {
             unkept: String::new(),
             needs_restart: Vec::new(),
         };
-        let shown = Shown {
+        let shown = PublicSettings {
             in_force: Arc::new(in_force),
             base: Arc::new(resolved.clone()),
             saved: Arc::new(found.saved.clone()),
             kept_elsewhere,
         };
-        Settings(Arc::new(Inner {
+        Settings(Arc::new(SettingsInner {
             directory,
             parts,
             elsewhere,
             started: resolved,
             places: Arc::new(Semaphore::new(AT_ONCE)),
-            turn: tokio::sync::Mutex::new(Turn {
+            turn: tokio::sync::Mutex::new(SettingsTurn {
                 operator,
                 refused: String::new(),
                 saved: found.saved,
@@ -171,15 +171,15 @@ impl Settings {
     ///
     /// # Errors
     /// It is wrong, or does not work.
-    pub async fn reload(&self, operator: Operator) -> Result<Arc<InForce>, String> {
+    pub async fn reload(&self, operator: OperatorConfig) -> Result<Arc<SettingsInForce>, String> {
         let inner = Arc::clone(&self.0);
         let reloaded = tokio::spawn(async move { inner.reload(operator).await });
         reloaded.await.unwrap_or_else(|panicked| Err(panicked.to_string()))
     }
 
-    fn spawn<F>(&self, change: impl FnOnce(Arc<Inner>) -> F) -> Changing<'static>
+    fn spawn<F>(&self, change: impl FnOnce(Arc<SettingsInner>) -> F) -> Changing<'static>
     where
-        F: Future<Output = Result<Arc<InForce>, NotSet>> + Send + 'static,
+        F: Future<Output = Result<Arc<SettingsInForce>, NotSet>> + Send + 'static,
     {
         let Ok(place) = Arc::clone(&self.0.places).try_acquire_owned() else {
             return Box::pin(std::future::ready(Err(NotSet::Busy)));
@@ -199,7 +199,7 @@ impl Settings {
 }
 
 impl Preferences for Settings {
-    fn in_force(&self) -> Arc<InForce> {
+    fn in_force(&self) -> Arc<SettingsInForce> {
         self.0.current()
     }
 
@@ -243,28 +243,28 @@ impl Preferences for Settings {
             // For the client that imports; what is in force has no fault.
             let both = [in_force.complaint.as_str(), of_no_effect.as_str()];
             let complaint = both.into_iter().filter(|c| !c.is_empty()).collect::<Vec<_>>().join("\n");
-            Ok(Arc::new(InForce { complaint, ..InForce::clone(&in_force) }))
+            Ok(Arc::new(SettingsInForce { complaint, ..SettingsInForce::clone(&in_force) }))
         })
     }
 }
 
-impl Inner {
-    fn lock_shown(&self) -> std::sync::MutexGuard<'_, Shown> {
+impl SettingsInner {
+    fn lock_shown(&self) -> std::sync::MutexGuard<'_, PublicSettings> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is in force, also of what others have changed elsewhere.
-    fn current(&self) -> Arc<InForce> {
+    fn current(&self) -> Arc<SettingsInForce> {
         let kept = self.elsewhere.read_current();
         let mut shown = self.lock_shown();
         if kept != shown.kept_elsewhere {
             let mut resolved = Resolved::clone(&shown.base);
             kept.overlay(&mut resolved, |_| false);
             let before = &shown.in_force;
-            shown.in_force = Arc::new(InForce {
+            shown.in_force = Arc::new(SettingsInForce {
                 version: before.version + 1,
                 resolved: Arc::new(resolved),
-                ..InForce::clone(before)
+                ..SettingsInForce::clone(before)
             });
             shown.kept_elsewhere = kept;
         }
@@ -272,7 +272,12 @@ impl Inner {
     }
 
     /// Puts `draft` in force and keeps it.
-    async fn apply_draft(&self, turn: &mut Turn, draft: Draft, terms: Terms) -> Result<Arc<InForce>, NotSet> {
+    async fn apply_draft(
+        &self,
+        turn: &mut SettingsTurn,
+        draft: Draft,
+        terms: Terms,
+    ) -> Result<Arc<SettingsInForce>, NotSet> {
         let now = self.current();
         let file = self.directory.join(file::NAME);
         let saved = draft.saved.with_file(&file).as_written();
@@ -351,7 +356,7 @@ impl Inner {
     }
 
     /// Puts in force what the operator gives now; if that fails, every client sees the fault until it works.
-    async fn reload(&self, operator: Operator) -> Result<Arc<InForce>, String> {
+    async fn reload(&self, operator: OperatorConfig) -> Result<Arc<SettingsInForce>, String> {
         let mut turn = self.turn.lock().await;
         let reloaded = self.apply_operator(&mut turn, operator).await;
         let base = match &reloaded {
@@ -370,7 +375,11 @@ impl Inner {
     }
 
     /// Puts in force what the operator gives now, but for showing it.
-    async fn apply_operator(&self, turn: &mut Turn, operator: Operator) -> Result<Resolved, String> {
+    async fn apply_operator(
+        &self,
+        turn: &mut SettingsTurn,
+        operator: OperatorConfig,
+    ) -> Result<Resolved, String> {
         let now = self.current();
         let (base, left_out) = operator.resolve_with(&turn.saved).map_err(|complaints| {
             // Places only: every viewer sees this, and a line that is quoted may hold a secret.
@@ -391,7 +400,7 @@ impl Inner {
             format!("for it does not work: {}{hint}", refused.reason)
         })?;
         let rules = |resolved: &Resolved| {
-            let its_own = |setting: &&crate::config::Setting| setting.path.starts_with("retention.");
+            let its_own = |setting: &&crate::config::ResolvedSetting| setting.path.starts_with("retention.");
             resolved.settings.iter().filter(its_own).cloned().collect::<Vec<_>>()
         };
         let before = Arc::clone(&self.lock_shown().base);
@@ -405,12 +414,12 @@ impl Inner {
     }
 
     /// Shows that `base` is in force, with what is kept elsewhere.
-    fn publish(&self, turn: &Turn, base: Resolved, unkept: String) -> Arc<InForce> {
+    fn publish(&self, turn: &SettingsTurn, base: Resolved, unkept: String) -> Arc<SettingsInForce> {
         let kept_elsewhere = self.elsewhere.read_current();
         let mut resolved = base.clone();
         kept_elsewhere.overlay(&mut resolved, |_| false);
         let mut shown = self.lock_shown();
-        shown.in_force = Arc::new(InForce {
+        shown.in_force = Arc::new(SettingsInForce {
             version: shown.in_force.version + 1,
             needs_restart: keys_needing_restart(&self.started, &resolved),
             resolved: Arc::new(resolved),
@@ -430,7 +439,7 @@ mod tests {
 
     /// The first that is wrong with what is imported.
     fn refused(toml: &str) -> WrongSetting {
-        let (saved, now) = (Saved::empty("settings.toml".into()), InForce::of("").resolved);
+        let (saved, now) = (Saved::empty("settings.toml".into()), SettingsInForce::of("").resolved);
         match imported(&saved, &now, toml) {
             Err(NotSet::Wrong(wrong)) if !wrong.is_empty() => wrong[0].clone(),
             other => panic!("{toml}: {:?}", other.err()),

@@ -10,13 +10,13 @@ const BEHIND: usize = 16;
 
 /// The scan without its stuffed zeros and markers. Reuses its buffer.
 #[derive(Debug, Default)]
-pub struct Scan {
+pub struct EntropyScan {
     bytes: Vec<u8>,
     /// Where each segment ends. It begins where the one before ends.
     ends: Vec<usize>,
 }
 
-impl Scan {
+impl EntropyScan {
     /// Takes the entropy-coded bytes from the front of `data` up to EOI apart into `segments`, which restart markers in
     /// their right order divide. `None` if there are other markers, other numbers of segments or no end.
     pub fn split_segments(&mut self, mut data: &[u8], segments: usize) -> Option<()> {
@@ -46,8 +46,8 @@ impl Scan {
     }
 
     /// The bits from the front of the first segment on.
-    pub fn bits(&self) -> Bits<'_> {
-        Bits { bytes: &self.bytes, at: 0, buffer: 0, count: 0 }
+    pub fn bits(&self) -> BitReader<'_> {
+        BitReader { bytes: &self.bytes, at: 0, buffer: 0, count: 0 }
     }
 
     /// The bytes of all segments, and some behind them.
@@ -57,9 +57,9 @@ impl Scan {
 
     /// The bits behind `segment`, which has been read up to the bit `place`. `None` if it ended too early or was not read
     /// to its last byte.
-    pub fn segment_after(&self, segment: usize, place: usize) -> Option<Bits<'_>> {
+    pub fn segment_after(&self, segment: usize, place: usize) -> Option<BitReader<'_>> {
         let end = *self.ends.get(segment)?;
-        let bits = Bits { bytes: &self.bytes, at: end as u32, buffer: 0, count: 0 };
+        let bits = BitReader { bytes: &self.bytes, at: end as u32, buffer: 0, count: 0 };
         (place.div_ceil(8) == end).then_some(bits)
     }
 
@@ -71,7 +71,7 @@ impl Scan {
 
 /// Bits from the highest of each byte on. Behind the last byte they are zeros.
 #[derive(Debug, Clone)]
-pub struct Bits<'a> {
+pub struct BitReader<'a> {
     bytes: &'a [u8],
     /// Where the next byte lies that is not in the buffer. Of 32 bits, so that one comparison says whether eight are there.
     at: u32,
@@ -80,10 +80,10 @@ pub struct Bits<'a> {
     count: u32,
 }
 
-/// Bits that are there after [`Bits::refill`].
+/// Bits that are there after [`BitReader::refill`].
 pub const REFILLED: u32 = 56;
 
-impl Bits<'_> {
+impl BitReader<'_> {
     /// Makes at least [`REFILLED`] bits ready.
     // Bits of bytes that do not fit whole are put in, too, and again, alike, the next time.
     #[inline(always)]

@@ -3,14 +3,14 @@
 
 use memchr::memchr;
 
-use super::bits::{Bits, Scan};
+use super::bits::{BitReader, EntropyScan};
 use super::headers::Headers;
 use super::huffman::{Dc, Tables};
 use super::planes::{Units, skip_ac};
 
 /// Where a block's AC bits are, and its DC.
 #[derive(Debug, Clone, Copy, Default)]
-struct Block {
+struct BlockBits {
     /// Bits of the scan.
     begin: u32,
     end: u32,
@@ -21,7 +21,7 @@ struct Block {
 #[derive(Debug, Default)]
 pub struct Buffers {
     /// Luma blocks of one row of units, row by row.
-    blocks: Vec<Block>,
+    blocks: Vec<BlockBits>,
     coded: Coded,
     jpeg: Vec<u8>,
 }
@@ -36,7 +36,7 @@ impl Buffers {
 /// Reads `scan` and makes the picture of its luma.
 pub fn read(
     headers: &Headers<'_>,
-    scan: &Scan,
+    scan: &EntropyScan,
     tables: &Tables,
     places: &[usize],
     buffers: &mut Buffers,
@@ -51,7 +51,7 @@ pub fn read(
     let (blocks_across, blocks_down) = headers.blocks(luma);
     let stride = units_across * luma.across;
     buffers.blocks.clear();
-    buffers.blocks.resize(stride * luma.down, Block::default());
+    buffers.blocks.resize(stride * luma.down, BlockBits::default());
     buffers.coded.reset(scan.bytes().len() + 4 * blocks_across * blocks_down);
     let codes = own.dc.codes.codes_by_symbol::<12>();
     let mut bits = scan.bits();
@@ -67,7 +67,7 @@ pub fn read(
                     read_dc += read_dc_difference(&mut bits, &own.dc)?;
                     let begin = bits.position() as u32;
                     skip_ac(&mut bits, &own.ac, 0)?;
-                    let block = Block { begin, end: bits.position() as u32, dc: read_dc };
+                    let block = BlockBits { begin, end: bits.position() as u32, dc: read_dc };
                     *buffers.blocks.get_mut(row * stride + unit * luma.across + column)? = block;
                 }
             }
@@ -97,7 +97,7 @@ pub fn read(
 }
 
 #[inline(always)]
-fn read_dc_difference(bits: &mut Bits<'_>, dc: &Dc) -> Option<i32> {
+fn read_dc_difference(bits: &mut BitReader<'_>, dc: &Dc) -> Option<i32> {
     bits.refill();
     let (difference, count) = dc.read(bits.peek())?;
     bits.skip(count);

@@ -366,12 +366,12 @@ impl Coding {
 /// Tables that were made, with what they were made of: the next picture of a camera has the same ones.
 #[derive(Debug, Default)]
 pub struct Tables {
-    kept: Vec<Kept>,
+    kept: Vec<ComponentTables>,
 }
 
 /// The tables of one component, and the file's own of DC and AC.
 #[derive(Debug)]
-struct Kept {
+struct ComponentTables {
     dc: Vec<u8>,
     ac: Vec<u8>,
     coding: Coding,
@@ -386,7 +386,7 @@ impl Tables {
         if let Some(place) = self.kept.iter().position(|kept| kept.dc == dc && kept.ac == ac) {
             return Some(place);
         }
-        self.kept.push(Kept { dc: dc.to_vec(), ac: ac.to_vec(), coding: Coding::new(dc, ac)? });
+        self.kept.push(ComponentTables { dc: dc.to_vec(), ac: ac.to_vec(), coding: Coding::new(dc, ac)? });
         Some(self.kept.len() - 1)
     }
 

@@ -15,21 +15,21 @@ mod huffman;
 mod planes;
 mod reduced;
 
-use bits::Scan;
+use bits::EntropyScan;
 use headers::Headers;
 use huffman::Tables;
-pub use planes::Plane;
+pub use planes::OutputPlane;
 
 /// Reads JPEGs.
 #[derive(Debug, Default)]
-pub struct Reader {
-    scan: Scan,
+pub struct JpegReader {
+    scan: EntropyScan,
     tables: Tables,
     strips: [Vec<u8>; 3],
     luma: gray::Buffers,
 }
 
-impl Reader {
+impl JpegReader {
     /// Decodes `jpeg` at so many eighths of its width and height, which then is `size`, with chroma of one sample for so
     /// many of luma as `subsampling` says, into `planes`: luma and maybe both of chroma. `None`, and nothing of worth in
     /// `planes`, if it is not so, or not as cameras make it.
@@ -39,7 +39,7 @@ impl Reader {
         eighths: (usize, usize),
         size: (usize, usize),
         subsampling: (usize, usize),
-        planes: &mut [Plane<'_>],
+        planes: &mut [OutputPlane<'_>],
     ) -> Option<()> {
         let read = match eighths {
             (1, 1) => planes::read::<1, 1>,
@@ -64,8 +64,8 @@ impl Reader {
         read(&headers, scan, tables, &places, strips, planes)
     }
 
-    /// Makes the picture without its colour, with all that is written about it, which [`Reader::gray`] gives then. `None`
-    /// if `jpeg` has none, or is not as cameras make it.
+    /// Makes the picture without its colour, with all that is written about it, which [`JpegReader::gray`] gives then.
+    /// `None` if `jpeg` has none, or is not as cameras make it.
     pub fn make_gray(&mut self, jpeg: &[u8]) -> Option<()> {
         let headers = Headers::read(jpeg)?;
         // Of what is not luma and chroma libjpeg-turbo takes no colour.

@@ -1,13 +1,13 @@
 //! The blocks of a scan as planes of fewer samples.
 
-use super::bits::{Bits, REFILLED, Scan};
+use super::bits::{BitReader, EntropyScan, REFILLED};
 use super::headers::{Component, Headers};
 use super::huffman::{Ac, BLOCK, Coding, END, LOOK, Tables, UNKNOWN};
 use super::reduced::{self, Coefficients, Quantization, Samples};
 
 /// A plane that samples are written to: rows of `stride` bytes.
 #[derive(Debug)]
-pub struct Plane<'a> {
+pub struct OutputPlane<'a> {
     pub samples: &'a mut [u8],
     pub stride: usize,
 }
@@ -39,11 +39,11 @@ struct BlockPosition {
 /// `strips` is used for it. What of `planes` no block reaches repeats the last sample.
 pub fn read<const ACROSS: usize, const DOWN: usize>(
     headers: &Headers<'_>,
-    scan: &Scan,
+    scan: &EntropyScan,
     tables: &Tables,
     places: &[usize],
     strips: &mut [Vec<u8>; 3],
-    planes: &mut [Plane<'_>],
+    planes: &mut [OutputPlane<'_>],
 ) -> Option<()> {
     let (units_across, units_down) = headers.units();
     let mut readings = Vec::with_capacity(3);
@@ -109,7 +109,11 @@ pub fn read<const ACROSS: usize, const DOWN: usize>(
 
 impl ScanReader<'_> {
     /// Whether the samples of a row of units lie in `plane` as in a strip.
-    fn fits_plane<const ACROSS: usize, const DOWN: usize>(&self, unit_row: usize, plane: &Plane<'_>) -> bool {
+    fn fits_plane<const ACROSS: usize, const DOWN: usize>(
+        &self,
+        unit_row: usize,
+        plane: &OutputPlane<'_>,
+    ) -> bool {
         let rows = (unit_row + 1) * self.component.down * DOWN;
         plane.stride == self.stride
             && self.blocks.0 * ACROSS == self.stride
@@ -122,7 +126,7 @@ impl ScanReader<'_> {
         &self,
         unit_row: usize,
         strip: &[u8],
-        plane: &mut Plane<'_>,
+        plane: &mut OutputPlane<'_>,
     ) -> Option<()> {
         let from = unit_row * self.component.down * DOWN;
         let taken = (self.blocks.0 * ACROSS).min(plane.stride);
@@ -136,7 +140,7 @@ impl ScanReader<'_> {
 }
 
 /// Repeats the last of `rows` rows of `plane` where it has more.
-fn repeat_last_row(plane: &mut Plane<'_>, rows: usize) -> Option<()> {
+fn repeat_last_row(plane: &mut OutputPlane<'_>, rows: usize) -> Option<()> {
     if rows * plane.stride < plane.samples.len() {
         let (filled, rest) = plane.samples.split_at_mut(rows * plane.stride);
         let last = filled.get(filled.len().checked_sub(plane.stride)?..)?;
@@ -149,7 +153,7 @@ fn repeat_last_row(plane: &mut Plane<'_>, rows: usize) -> Option<()> {
 
 /// Counts units from one restart marker to the next.
 pub struct Units<'a> {
-    pub scan: &'a Scan,
+    pub scan: &'a EntropyScan,
     pub restart: usize,
     pub segment: usize,
     pub left: usize,
@@ -158,7 +162,7 @@ pub struct Units<'a> {
 impl<'a> Units<'a> {
     /// Begins a unit. `Some(bits)` where a new segment begins with it; `Err` if the one before does not end here.
     #[inline(always)]
-    pub fn begin_unit(&mut self, bits: &Bits<'_>) -> Result<Option<Bits<'a>>, ()> {
+    pub fn begin_unit(&mut self, bits: &BitReader<'_>) -> Result<Option<BitReader<'a>>, ()> {
         if self.restart == 0 {
             return Ok(None);
         }
@@ -177,7 +181,7 @@ impl<'a> Units<'a> {
 #[inline(always)]
 fn read_units<'a, const ACROSS: usize, const DOWN: usize>(
     units: &mut Units<'a>,
-    from: &mut Bits<'a>,
+    from: &mut BitReader<'a>,
     count: usize,
     readings: &mut [ScanReader<'_>],
     blocks: &[BlockPosition],
@@ -250,7 +254,7 @@ fn write_samples<const ACROSS: usize, const DOWN: usize>(
 /// that was read, or a later one; 0 if there is none.
 #[inline(always)]
 fn read_block<const ACROSS: usize, const DOWN: usize>(
-    bits: &mut Bits<'_>,
+    bits: &mut BitReader<'_>,
     coding: &Coding,
     coefficients: &mut Coefficients,
 ) -> Option<(i32, u32)> {
@@ -277,7 +281,7 @@ fn read_block<const ACROSS: usize, const DOWN: usize>(
 /// one that was read, or a later one; 0 if there is none. Four times LOOK bits are ready.
 #[inline(always)]
 fn read_coefficients<const ACROSS: usize, const DOWN: usize>(
-    bits: &mut Bits<'_>,
+    bits: &mut BitReader<'_>,
     ac: &Ac,
     mut at: u32,
     coefficients: &mut Coefficients,
@@ -332,7 +336,7 @@ fn read_coefficients<const ACROSS: usize, const DOWN: usize>(
 
 /// Passes over the AC coefficients of a block behind the place `at`, which is not the last one.
 #[inline(always)]
-pub fn skip_ac(bits: &mut Bits<'_>, ac: &Ac, mut at: u32) -> Option<()> {
+pub fn skip_ac(bits: &mut BitReader<'_>, ac: &Ac, mut at: u32) -> Option<()> {
     loop {
         bits.refill();
         // Twice LOOK + 10 bits are there.

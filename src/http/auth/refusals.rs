@@ -79,7 +79,7 @@ struct Reported {
 
 /// What is to be told of one that is summed.
 #[derive(Debug, Default)]
-pub struct News {
+pub struct RefusalNews {
     /// What follows the log's own words, where it is to have a line: how many went before unsaid.
     pub line: Option<String>,
     /// For the audit list: what is added to the last minute's row, and the row of a new one.
@@ -88,7 +88,7 @@ pub struct News {
 
 impl Sums {
     /// Counts another one of the kind `word`; `row` is what the audit list is to say of it.
-    pub fn note(&self, word: &'static str, client: LimitedClient, row: AuditEntry) -> News {
+    pub fn note(&self, word: &'static str, client: LimitedClient, row: AuditEntry) -> RefusalNews {
         let now_us = row.monotonic_us;
         let mut all = self.0.borrow_mut();
         let mut key = (word, Some((client, row.who.clone())));
@@ -105,7 +105,7 @@ impl Sums {
         {
             reported.since += 1;
             reported.row.count += 1;
-            return News::default();
+            return RefusalNews::default();
         }
         let reported = Reported { at_us: now_us, since: 0, row: AuditEntry { count: 0, ..row.clone() } };
         let before = all.insert(key, reported);
@@ -113,7 +113,7 @@ impl Sums {
         let line =
             if unsaid == 0 { String::new() } else { format!(" ({unsaid} more since the last such line)") };
         let rest = before.map(|before| before.row).filter(|row| row.count > 0);
-        News { line: Some(line), rows: rest.into_iter().chain([row]).collect() }
+        RefusalNews { line: Some(line), rows: rest.into_iter().chain([row]).collect() }
     }
 
     /// What is to be added to rows of the audit list since they were told.

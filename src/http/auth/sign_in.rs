@@ -12,8 +12,8 @@ use crate::base::clock;
 use crate::base::unicode::percent_encoded;
 use crate::http::auth::authenticate::{fit_password, with_cookie};
 use crate::http::auth::caller::{AuthError, Caller, Who};
-use crate::http::pages::{data_counting, html};
-use crate::http::preferences::{PreferenceChanges, Terms};
+use crate::http::pages::{data_counting, data_settings, html};
+use crate::http::preferences::PreferenceChanges;
 use crate::http::report::state::StateReport;
 use crate::http::report::wire;
 use crate::http::request::body_fields::{FieldError, Fields};
@@ -26,7 +26,7 @@ use crate::http::request::reply::no_store;
 use crate::http::server::body::Body;
 use crate::http::server::https::HttpsReport;
 use crate::http::site::Site;
-use crate::ui::{self, AccessPage, Refusal, SignInPage};
+use crate::ui::{self, AccessPage, RefusedForm, SignInPage};
 
 /// `GET /sign-in`.
 pub async fn show(request: Request) -> Response<Body> {
@@ -188,7 +188,7 @@ async fn set_view(site: &Site, word: &str) -> Result<(), Problem> {
     let (_, is_open) = wanted.ok_or_else(html::nothing_to_do)?;
     if is_open != site.settings().is_view_open {
         let change = (String::from(VIEW), Some(format!("\"{word}\"")));
-        site.preferences()?.change(PreferenceChanges::from([change]), Terms::default()).await?;
+        data_settings::change(site, PreferenceChanges::from([change])).await?;
     }
     Ok(())
 }
@@ -196,7 +196,7 @@ async fn set_view(site: &Site, word: &str) -> Result<(), Problem> {
 /// The setting of who may watch.
 const VIEW: &str = "access.view";
 
-fn access_page(request: &Request, refused: Option<Refusal>) -> Result<AccessPage, Problem> {
+fn access_page(request: &Request, refused: Option<RefusedForm>) -> Result<AccessPage, Problem> {
     let (site, access) = (&request.site, access(request)?);
     let in_force = site.preferences().ok().map(|preferences| preferences.in_force());
     let origin = in_force.as_ref().and_then(|in_force| in_force.resolved.origin(VIEW));
@@ -261,7 +261,7 @@ pub(in crate::http) async fn set_user(
     change(access, move |access| access.set_user(&name, role, password.as_deref())).await
 }
 
-fn sign_in_page(request: &Request, next: String, refused: Option<Refusal>) -> SignInPage {
+fn sign_in_page(request: &Request, next: String, refused: Option<RefusedForm>) -> SignInPage {
     let auth = &request.site.auth;
     SignInPage {
         head: data_counting::head(&StateReport::of(&request.site, &request.who)),

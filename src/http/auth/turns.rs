@@ -16,12 +16,12 @@ const UNNAMED: usize = 8;
 /// The queue.
 #[derive(Debug, Clone, Default)]
 pub struct Turns {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<TurnQueue>>,
     news: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct TurnQueue {
     waiting: Vec<Waiter>,
     /// Whose password is being looked at.
     turn: Option<Waiter>,

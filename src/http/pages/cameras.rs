@@ -3,16 +3,17 @@
 use hyper::Response;
 
 use crate::base::unicode::percent_encoded;
-use crate::config::kind;
+use crate::config::{SourceKind, kind};
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
 use crate::http::pages::{data_counting, data_settings};
-use crate::http::preferences::{PreferenceChanges, Terms};
+use crate::http::preferences::PreferenceChanges;
 use crate::http::report::state::StateReport;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
 use crate::http::server::body::Body;
-use crate::ui::{self, CameraChoice, CamerasPage, Refusal};
+use crate::http::site::Site;
+use crate::ui::{self, CameraChoice, CamerasPage, RefusedForm};
 
 const KIND: &str = "source.kind";
 const DEVICE: &str = "source.device";
@@ -26,13 +27,7 @@ pub async fn cameras(request: Request) -> Response<Body> {
 /// `POST /cameras`, from the page's forms: on to the live page.
 pub async fn post_cameras(request: Request) -> Result<Response<Body>, Problem> {
     let changes = choice(&form(&request)).ok_or_else(nothing_to_do)?;
-    let done = match request.site.preferences() {
-        Ok(preferences) => {
-            preferences.change(changes, Terms::default()).await.map(|_| ()).map_err(Problem::from)
-        }
-        Err(none) => Err(none.into()),
-    };
-    match done {
+    match data_settings::change(&request.site, changes).await {
         Ok(()) => Ok(see("./")),
         Err(problem) => {
             let page = cameras_page(&request, Some(data_settings::refusal(&problem))).await;
@@ -65,25 +60,21 @@ fn choice(fields: &Query) -> Option<PreferenceChanges> {
     }
 }
 
-async fn cameras_page(request: &Request, refused: Option<Refusal>) -> CamerasPage {
-    let site = &request.site;
-    let in_force = site.preferences().ok().map(|preferences| preferences.in_force());
-    let source = in_force.as_ref().map(|in_force| in_force.resolved.config.source.clone());
-    let kind = source.as_ref().map(|source| source.kind.as_str()).unwrap_or_default();
-    let device = source.as_ref().and_then(|source| source.device.as_deref());
-    let found = match (site.machine.clone(), in_force) {
-        (Some(machine), Some(in_force)) => {
-            let look = move || machine.cameras(&in_force.resolved.config);
-            tokio::task::spawn_blocking(look).await.unwrap_or_default()
-        }
-        _ => Vec::new(),
+/// The cameras of this machine, each with where a picture of it is.
+pub async fn choices(site: &Site, report: &StateReport) -> Vec<CameraChoice> {
+    let (Some(machine), Ok(preferences)) = (site.machine.clone(), site.preferences()) else {
+        return Vec::new();
     };
-    let report = StateReport::of(site, &request.who);
+    let in_force = preferences.in_force();
+    let source = in_force.resolved.config.source.clone();
+    let look = move || machine.cameras(&in_force.resolved.config);
+    let found = tokio::task::spawn_blocking(look).await.unwrap_or_default();
     let has_picture = report.state == "live" && !site.is_counts_only();
     let can_look = !site.is_counts_only() && report.state != "paused";
     let choices = found.into_iter().map(|camera| {
         let value = format!("{} {}", camera.kind, camera.device);
-        let is_used = camera.kind == kind && Some(camera.device.as_str()) == device;
+        let is_used =
+            camera.kind == source.kind.as_str() && Some(camera.device.as_str()) == source.device.as_deref();
         // Of all cameras the first that works may be the one that is shown.
         let is_shown = is_used || report.camera.as_ref().is_some_and(|shown| camera.about.starts_with(shown));
         let still = match is_shown {
@@ -92,11 +83,18 @@ async fn cameras_page(request: &Request, refused: Option<Refusal>) -> CamerasPag
         };
         CameraChoice { value, name: camera.name, about: camera.about, is_used, is_shown, still }
     });
+    choices.collect()
+}
+
+async fn cameras_page(request: &Request, refused: Option<RefusedForm>) -> CamerasPage {
+    let site = &request.site;
+    let report = StateReport::of(site, &request.who);
+    let kind = site.preferences().ok().map(|preferences| preferences.in_force().resolved.config.source.kind);
     CamerasPage {
-        choices: choices.collect(),
-        is_auto: kind == "auto",
-        is_simulated: kind == "sim",
-        has_picture,
+        choices: choices(site, &report).await,
+        is_auto: kind == Some(SourceKind::Auto),
+        is_simulated: kind == Some(SourceKind::Sim),
+        has_picture: report.state == "live" && !site.is_counts_only(),
         what: report.camera.clone().unwrap_or_default(),
         typed: form(request).get("url").unwrap_or_default().to_owned(),
         head: data_counting::head(&report),

@@ -20,12 +20,12 @@ use crate::maintenance::update::describe_version;
 use crate::pipeline::counting::{Counting, CountingStatus};
 use crate::store::media::Item;
 use crate::store::{
-    BucketRow, BucketSize, Counts, CountsQuery, CountsReader, Crossing, CrossingsQuery, Direction, Gap,
-    GapsByLine, LineRow, Occupancy, OpeningHours, Reset, Scene, StoreError, TallyRow,
+    BucketRow, BucketSize, Counts, CountsQuery, CountsReader, CrossingsQuery, Direction, Gap, GapsByLine,
+    LineRow, OccupancyRow, OpeningHours, Reset, Scene, StoreError, StoredCrossing, TallyRow,
 };
 use crate::ui::{
-    self, Clock, CountingReport, CountsAsk, CountsPage, CrossingClip, CrossingFigure, CrossingsPage,
-    DateSpan, DrawnZone, Head, LineCrossings, LiveCounting, Refusal, StorageFault, ZoneFigures,
+    self, CountingReport, CountsAsk, CountsPage, CrossingClip, CrossingFigure, CrossingsPage, DateSpan, Head,
+    LineCrossings, LiveCounting, PageClock, RefusedForm, StorageFault, ZoneFigures, ZoneOccupancy,
 };
 
 /// Crossings that the live page shows.
@@ -71,7 +71,7 @@ pub fn lines(counts: &Counts, who: &Who) -> Vec<LineRow> {
 }
 
 /// Likewise the zones, and how many are in each.
-pub fn zones(counting: &Counting, counts: &Counts, who: &Who) -> Vec<DrawnZone> {
+pub fn zones(counting: &Counting, counts: &Counts, who: &Who) -> Vec<ZoneOccupancy> {
     let (rows, scene) = (counts.zones().borrow().clone(), counts.scene());
     let overlay = counting.overlay().borrow().clone();
     let here = rows.iter().filter(|row| row.is_in_scene(scene));
@@ -84,8 +84,8 @@ pub fn tallies(counts: &Counts) -> Vec<TallyRow> {
 }
 
 /// What went wrong, for the page.
-pub fn refusal(problem: &Problem) -> Refusal {
-    Refusal {
+pub fn refusal(problem: &Problem) -> RefusedForm {
+    RefusedForm {
         detail: problem.detail.clone(),
         hint: problem.hint.clone().unwrap_or_default(),
         field: problem.wrong.as_ref().map(|wrong| wrong.field.clone()).unwrap_or_default(),
@@ -121,7 +121,7 @@ pub async fn live(site: &Site, who: &Who) -> Option<LiveCounting> {
                 Some(first_us) => recorded(site, first_us, page.clock.now_us).await.unwrap_or_default(),
                 None => Vec::new(),
             };
-            let clip = |crossing: &Crossing| {
+            let clip = |crossing: &StoredCrossing| {
                 let item = recordings.iter().find(|item| video::covers(item, crossing.time_us))?;
                 Some((crossing.id, clip_address(item, crossing.time_us)))
             };
@@ -133,9 +133,9 @@ pub async fn live(site: &Site, who: &Who) -> Option<LiveCounting> {
     Some(page)
 }
 
-type Today = (Vec<BucketRow>, Vec<Gap>, Vec<Crossing>);
+type Today = (Vec<BucketRow>, Vec<Gap>, Vec<StoredCrossing>);
 
-async fn today(site: &Site, scene: Scene, clock: &Clock) -> Result<Today, CountsReadError> {
+async fn today(site: &Site, scene: Scene, clock: &PageClock) -> Result<Today, CountsReadError> {
     let Some(counts_db) = &site.counts_readers else { return Ok(Today::default()) };
     let (from_us, to_us) = (time_param::day(clock, 0), time_param::day(clock, 1));
     let read = counts_db.read(move |reader| {
@@ -148,7 +148,7 @@ async fn today(site: &Site, scene: Scene, clock: &Clock) -> Result<Today, Counts
 }
 
 /// What the page of figures shows.
-pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<CountsPage, Problem> {
+pub async fn counts_page(request: &Request, refused: Option<RefusedForm>) -> Result<CountsPage, Problem> {
     let site = &request.site;
     let (handle, counts) = (site.counting()?, site.counts()?);
     let (clock, scene, status) = (site.clock(), counts.scene(), handle.status());
@@ -165,7 +165,7 @@ pub async fn counts_page(request: &Request, refused: Option<Refusal>) -> Result<
                 None => None,
             };
             let DateSpan { from_us, to_us, .. } = ask.shown;
-            Ok(Read {
+            Ok(CountsData {
                 lines: reader.lines()?,
                 shown: of(ask.shown)?,
                 compared,
@@ -278,7 +278,7 @@ pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<Cross
         None => None,
     };
     let has_video = recorded.is_some() && site.videos.encoders().await.is_some();
-    let clip = |crossing: &Crossing| {
+    let clip = |crossing: &StoredCrossing| {
         let Some(recordings) = &recorded else { return CrossingClip::Unknown };
         let Some(item) = recordings.iter().find(|item| video::covers(item, crossing.time_us)) else {
             // The newest recordings are looked at: one before them may show it.
@@ -345,7 +345,7 @@ async fn recorded(site: &Site, from_us: u64, to_us: u64) -> Option<Vec<Item>> {
     Some(read.ok()?.into_iter().filter(is_near).collect())
 }
 
-struct Read {
+struct CountsData {
     lines: Vec<LineRow>,
     shown: Vec<BucketRow>,
     compared: Option<[Vec<BucketRow>; 2]>,
@@ -353,7 +353,7 @@ struct Read {
     gaps: GapsByLine,
     resets: Vec<Reset>,
     moves: Vec<(u64, u64)>,
-    occupancy: BTreeMap<u64, Vec<Occupancy>>,
+    occupancy: BTreeMap<u64, Vec<OccupancyRow>>,
 }
 
 fn bucket_size(bucket: &str) -> BucketSize {

@@ -14,16 +14,24 @@ use crate::http::api::counting::model::ModelList;
 use crate::http::api::machine::settings::{item, items, typed};
 use crate::http::auth::caller::Who;
 use crate::http::pages::data_counting;
-use crate::http::preferences::{InForce, NotSet, PreferenceChanges, WrongSetting};
+use crate::http::preferences::{NotSet, PreferenceChanges, SettingsInForce, Terms, WrongSetting};
 use crate::http::report::state::StateReport;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
 use crate::http::site::Site;
 use crate::media::{self, Control, ControlKind};
-use crate::ui::{self, CameraMode, ControlsFacts, Field, Refusal, Setting, SettingsPage, ValueOrigin};
+use crate::ui::{
+    self, CameraMode, ControlsFacts, RefusedForm, Setting, SettingField, SettingsPage, ValueOrigin,
+};
 
 /// What is to be told at controls, by their names.
 pub type AtFields = Vec<(String, String)>;
+
+/// Changes settings as a page's form asks for it.
+pub async fn change(site: &Site, changes: PreferenceChanges) -> Result<(), Problem> {
+    site.preferences()?.change(changes, Terms::default()).await?;
+    Ok(())
+}
 
 /// The page as things are now.
 pub async fn page(site: &Site, who: &Who) -> SettingsPage {
@@ -112,7 +120,7 @@ impl Offers {
 }
 
 /// One setting; `None` for what is no key: lines, zones, controls.
-fn of(setting: &config::Setting, in_force: &InForce, offers: &Offers) -> Option<Setting> {
+fn of(setting: &config::ResolvedSetting, in_force: &SettingsInForce, offers: &Offers) -> Option<Setting> {
     let key = key(&setting.path)?;
     let is =
         if key.kind.is_secret() && setting.value == "\"\"" { String::new() } else { text(&setting.value) };
@@ -147,42 +155,44 @@ fn whence(origin: &Origin) -> ValueOrigin {
     }
 }
 
-fn field(key: &Key, path: &str, is: &str, offers: &Offers) -> Field {
+fn field(key: &Key, path: &str, is: &str, offers: &Offers) -> SettingField {
     let shape = key.kind.shape();
     let (least, most) = (shape.least.unwrap_or(0.0), shape.most.unwrap_or(f64::MAX));
     let time = |seconds: Option<f64>| {
         seconds.map(|seconds| show_duration(Duration::from_secs_f64(seconds))).unwrap_or_default()
     };
     match (shape.word, shape.or) {
-        ("boolean", _) => Field::Switch,
+        ("boolean", _) => SettingField::Switch,
         ("choice", _) => {
             let is_offered = |word: &String| word == is || !offers.is_left_out(path, word);
-            Field::Choice(shape.choices.into_iter().filter(is_offered).collect())
+            SettingField::Choice(shape.choices.into_iter().filter(is_offered).collect())
         }
-        ("secret", _) => Field::Secret,
-        ("zone", _) => Field::Suggested(Arc::clone(&offers.zones)),
-        ("integer" | "number", Some(word)) => Field::NumberOr { least, most, word },
-        (word @ ("integer" | "number"), None) => Field::Number { least, most, is_whole: word == "integer" },
-        ("time", or) => Field::Time(time(shape.least), time(shape.most), or),
-        ("size", or) => Field::Size(or),
-        _ if path == "detect.model" => Field::Suggested(Arc::clone(&offers.models)),
+        ("secret", _) => SettingField::Secret,
+        ("zone", _) => SettingField::Suggested(Arc::clone(&offers.zones)),
+        ("integer" | "number", Some(word)) => SettingField::NumberOr { least, most, word },
+        (word @ ("integer" | "number"), None) => {
+            SettingField::Number { least, most, is_whole: word == "integer" }
+        }
+        ("time", or) => SettingField::Time(time(shape.least), time(shape.most), or),
+        ("size", or) => SettingField::Size(or),
+        _ if path == "detect.model" => SettingField::Suggested(Arc::clone(&offers.models)),
         _ if path == "detect.classes" && !offers.classes.is_empty() => several(is, &offers.classes),
         ("list", _) if path == "record.on_crossing" && offers.lines.is_some() => {
             let lines = offers.lines.iter().flatten().cloned();
             several(is, &std::iter::once(String::from("*")).chain(lines).collect::<Vec<_>>())
         }
-        ("list" | "crop", _) => Field::List,
-        _ => Field::Text,
+        ("list" | "crop", _) => SettingField::List,
+        _ => SettingField::Text,
     }
 }
 
 /// Ticks for the items of a list, `is` those that are set.
-fn several(is: &str, all: &[String]) -> Field {
+fn several(is: &str, all: &[String]) -> SettingField {
     let listed = |all: &[String]| all.iter().map(|one| item(one)).collect::<Vec<_>>();
     let chosen = listed(&items(is).unwrap_or_default());
     let mut others = listed(all);
     others.retain(|one| !chosen.contains(one));
-    Field::Several { chosen, others }
+    SettingField::Several { chosen, others }
 }
 
 /// Names of time zones: those of the machine, or those that came with the program; without the aliases of one word, of
@@ -247,9 +257,9 @@ pub fn not_taken(refused: &[String]) -> AtFields {
     refused.iter().map(|name| (name.clone(), String::from("The camera has not taken this"))).collect()
 }
 
-fn of_camera(found: &crate::pipeline::CameraControls, in_force: Option<&InForce>) -> ControlsFacts {
+fn of_camera(found: &crate::pipeline::CameraControls, in_force: Option<&SettingsInForce>) -> ControlsFacts {
     let identity = found.identity.as_deref();
-    let names = |wanted: &dyn Fn(&InForce, &str) -> bool| -> Vec<String> {
+    let names = |wanted: &dyn Fn(&SettingsInForce, &str) -> bool| -> Vec<String> {
         let named = found.controls.iter().map(|control| control.name.clone());
         named.filter(|name| in_force.is_some_and(|in_force| wanted(in_force, name))).collect()
     };
@@ -270,7 +280,7 @@ fn of_camera(found: &crate::pipeline::CameraControls, in_force: Option<&InForce>
 ///
 /// # Errors
 /// Somebody else has set one of them meanwhile, or nobody knows where a list's items end.
-pub fn changes(form: &Query, in_force: &InForce) -> Result<PreferenceChanges, NotSet> {
+pub fn changes(form: &Query, in_force: &SettingsInForce) -> Result<PreferenceChanges, NotSet> {
     let mut changes = PreferenceChanges::new();
     let toml = |path: &str, wanted: &str| typed(path, wanted).map_err(|wrong| NotSet::Wrong(vec![wrong]));
     for (name, was) in form.pairs() {
@@ -342,7 +352,7 @@ const MODE_KEYS: [&str; 3] = ["source.format", "source.width", "source.height"];
 ///
 /// # Errors
 /// It is none.
-fn mode_changes(mode: &str, in_force: &InForce) -> Result<PreferenceChanges, WrongSetting> {
+fn mode_changes(mode: &str, in_force: &SettingsInForce) -> Result<PreferenceChanges, WrongSetting> {
     let sized = || {
         let (format, size) = mode.split_once('-')?;
         let (width, height) = size.split_once('x')?;
@@ -485,12 +495,12 @@ pub async fn refused(site: &Site, who: &Who, form: &Query, not: NotSet) -> (Prob
 }
 
 /// Why a setting was not changed, with the labels of the page of settings in the place of keys.
-pub fn refusal(problem: &Problem) -> Refusal {
-    let Refusal { mut detail, hint, field } = data_counting::refusal(problem);
+pub fn refusal(problem: &Problem) -> RefusedForm {
+    let RefusedForm { mut detail, hint, field } = data_counting::refusal(problem);
     if let Some(rest) = detail.strip_prefix(&field).filter(|rest| rest.starts_with(' ')) {
         detail = format!("`{field}`{rest}");
     }
-    Refusal {
+    RefusedForm {
         detail: ui::name_settings(&detail),
         hint: ui::name_settings(&hint),
         ..data_counting::refusal(problem)
@@ -504,8 +514,8 @@ pub fn put_typed(page: &mut SettingsPage, form: &Query) {
         let Some(key) = key(path).filter(|_| form.get(&format!("was.{path}")).is_some()) else { continue };
         setting.unit = form.get(&format!("unit.{path}")).map(str::to_owned);
         match &mut setting.field {
-            Field::Switch => setting.text = form.get(path).unwrap_or("false").to_owned(),
-            Field::Several { chosen, others } => {
+            SettingField::Switch => setting.text = form.get(path).unwrap_or("false").to_owned(),
+            SettingField::Several { chosen, others } => {
                 let typed = wanted(form, path, key).unwrap_or_default();
                 let known = [&chosen[..], &others[..]].concat();
                 let known: Vec<String> =
@@ -529,7 +539,7 @@ mod tests {
 
     #[test]
     fn only_what_is_other_than_it_was_is_changed() {
-        let in_force = InForce::of("[stream]\nquality = 70");
+        let in_force = SettingsInForce::of("[stream]\nquality = 70");
         let changes = |form: &str| changes(&Query::parse(form), &in_force);
         assert_eq!(changes("stream.quality=70&was.stream.quality=70"), Ok(PreferenceChanges::new()));
         assert_eq!(
@@ -622,7 +632,7 @@ mod tests {
 
     #[test]
     fn lists_parts_and_modes_are_written_as_people_do() {
-        let in_force = InForce::of("");
+        let in_force = SettingsInForce::of("");
         let changes = |form: &str| changes(&Query::parse(form), &in_force).unwrap();
         assert_eq!(
             changes(
@@ -633,7 +643,7 @@ mod tests {
                 ("picture.crop".into(), Some("[0, 0, 0.5, 1]".into())),
             ])
         );
-        let names = InForce::of("[record]\non_crossing = ['T\u{fc}r', 'a, b']");
+        let names = SettingsInForce::of("[record]\non_crossing = ['T\u{fc}r', 'a, b']");
         assert_eq!(text(&names.resolved.setting("record.on_crossing").unwrap().value), "T\u{fc}r, \"a, b\"");
         assert_eq!(
             changes("record.on_crossing=T%C3%BCr,+%22a,+b%22&was.record.on_crossing="),
@@ -654,7 +664,7 @@ mod tests {
 
     #[test]
     fn every_key_has_a_field_and_its_default_in_it() {
-        let in_force = InForce::of("name = 'Yard'");
+        let in_force = SettingsInForce::of("name = 'Yard'");
         let settings: Vec<Setting> = in_force
             .resolved
             .settings
@@ -668,7 +678,7 @@ mod tests {
             (of("stream.idle_stop").text.as_str(), of("stream.idle_stop").default.as_str()),
             ("30s", "30s")
         );
-        assert_eq!(of("http.head_timeout").field, Field::Time("1s".into(), "5m".into(), None));
+        assert_eq!(of("http.head_timeout").field, SettingField::Time("1s".into(), "5m".into(), None));
         for setting in &settings {
             assert!(
                 setting.origin != ValueOrigin::Default || setting.text == setting.default,

@@ -4,8 +4,8 @@ use hyper::Response;
 
 use crate::config::kind;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
-use crate::http::pages::{data_counting, data_settings};
-use crate::http::preferences::{PreferenceChanges, Terms};
+use crate::http::pages::{cameras, data_counting, data_settings};
+use crate::http::preferences::PreferenceChanges;
 use crate::http::report::state::StateReport;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
@@ -24,7 +24,7 @@ pub fn is_new(site: &Site) -> bool {
 
 /// `GET /welcome`.
 pub async fn welcome(request: Request) -> Response<Body> {
-    html(ui::welcome_page(&page(&request)))
+    html(ui::welcome_page(&page(&request).await))
 }
 
 /// `POST /welcome`, from the page's forms: `name` sets the camera's name, `do=done` ends it for good.
@@ -36,28 +36,20 @@ pub async fn post_welcome(request: Request) -> Result<Response<Body>, Problem> {
     }
     let name = fields.get("name").ok_or_else(nothing_to_do)?;
     let change = (String::from("name"), Some(kind::quoted(name.trim())));
-    let done = match request.site.preferences() {
-        Ok(preferences) => preferences
-            .change(PreferenceChanges::from([change]), Terms::default())
-            .await
-            .map(|_| ())
-            .map_err(Problem::from),
-        Err(none) => Err(none.into()),
-    };
-    match done {
+    match data_settings::change(&request.site, PreferenceChanges::from([change])).await {
         Ok(()) => Ok(see("welcome")),
         Err(problem) => {
             let page = WelcomePage {
                 typed: Some(name.to_owned()),
                 refused: Some(data_settings::refusal(&problem)),
-                ..page(&request)
+                ..page(&request).await
             };
             Ok(again(&problem, ui::welcome_page(&page)))
         }
     }
 }
 
-fn page(request: &Request) -> WelcomePage {
+async fn page(request: &Request) -> WelcomePage {
     let site = &request.site;
     let report = StateReport::of(site, &request.who);
     let counts = site.counting.as_ref().and_then(|counting| counting.counts().ok());
@@ -65,6 +57,7 @@ fn page(request: &Request) -> WelcomePage {
     let tallies = counts.map(data_counting::tallies).unwrap_or_default();
     WelcomePage {
         camera: report.camera.clone().unwrap_or_default(),
+        choices: cameras::choices(site, &report).await,
         has_picture: report.state == "live" && !site.is_counts_only(),
         has_password: !site.auth.is_open(),
         line: lines.first().map(|line| line.draft.name.clone()).unwrap_or_default(),

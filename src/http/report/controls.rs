@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::http::api::camera::controls::{is_saved, pinned};
-use crate::http::preferences::InForce;
+use crate::http::preferences::SettingsInForce;
 use crate::http::report::schema_parts::{count, list, maybe, number, object, text};
 use crate::http::report::wire;
 use crate::http::report::wire::Redact;
@@ -41,7 +41,7 @@ struct ControlReport {
     min: Option<Value>,
     max: Option<Value>,
     step: Option<Value>,
-    choices: Vec<Choice>,
+    choices: Vec<ControlChoice>,
     default: Value,
     value: Value,
     read_only: bool,
@@ -55,14 +55,14 @@ struct ControlReport {
 }
 
 #[derive(Debug, Serialize)]
-struct Choice {
+struct ControlChoice {
     value: i64,
     title: String,
 }
 
 impl ControlsReport {
     /// What the camera has, and what of it is kept or pinned.
-    pub fn of(controls: &CameraControls, in_force: Option<&InForce>) -> ControlsReport {
+    pub fn of(controls: &CameraControls, in_force: Option<&SettingsInForce>) -> ControlsReport {
         let identity = controls.identity.as_deref();
         let item = |control: &Control| {
             let saved = in_force.is_some_and(|it| is_saved(it, identity, &control.name));
@@ -126,7 +126,8 @@ impl ControlReport {
             }
             ControlKind::Boolean => ("boolean", None, Vec::new()),
             ControlKind::Menu(choices) => {
-                let choice = |(value, title): &(i64, String)| Choice { value: *value, title: title.clone() };
+                let choice =
+                    |(value, title): &(i64, String)| ControlChoice { value: *value, title: title.clone() };
                 ("menu", None, choices.iter().map(choice).collect())
             }
             ControlKind::Button => ("button", None, Vec::new()),

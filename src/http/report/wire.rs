@@ -10,8 +10,8 @@ use crate::base::json::thousandths;
 use crate::http::auth::caller::Who;
 use crate::http::request::problem::Problem;
 use crate::pipeline::counting::{CountingStatus, Overlay};
-use crate::store::{Counts, Crossing, Gap, LineRow, Occupancy, Tallies, ZoneRow};
-use crate::ui::{CountingReport, DrawnZone};
+use crate::store::{Counts, Gap, LineRow, OccupancyRow, StoredCrossing, Tallies, ZoneRow};
+use crate::ui::{CountingReport, ZoneOccupancy};
 
 /// A list, and where it goes on.
 #[derive(Debug, Serialize)]
@@ -59,7 +59,7 @@ pub fn redact_place(place: &mut Option<String>) {
     }
 }
 
-impl Redact for DrawnZone {
+impl Redact for ZoneOccupancy {
     fn redact(&mut self) {
         redact_place(&mut self.row.pinned);
     }
@@ -78,7 +78,7 @@ pub struct DrawingReport {
     #[serde(flatten)]
     pub lines: List<LineRow>,
     /// The zones.
-    pub zones: Vec<DrawnZone>,
+    pub zones: Vec<ZoneOccupancy>,
 }
 
 /// How many were in a zone, by bucket.
@@ -102,9 +102,9 @@ struct OccupancyBucket {
 
 impl OccupancyReport {
     /// Of a zone, what was seen in it.
-    pub fn of(row: &ZoneRow, buckets: Vec<Occupancy>) -> OccupancyReport {
-        let highest = Occupancy::highest(&buckets);
-        let bucket = |bucket: &Occupancy| OccupancyBucket {
+    pub fn of(row: &ZoneRow, buckets: Vec<OccupancyRow>) -> OccupancyReport {
+        let highest = OccupancyRow::highest(&buckets);
+        let bucket = |bucket: &OccupancyRow| OccupancyBucket {
             start: rfc3339(bucket.start_us),
             end: rfc3339(bucket.end_us),
             watched_s: (bucket.watched_us as f64 / 1e5).round() / 10.0,
@@ -125,13 +125,13 @@ impl OccupancyReport {
 #[derive(Debug, Serialize)]
 pub struct CrossingReport<'a> {
     #[serde(flatten)]
-    crossing: &'a Crossing,
+    crossing: &'a StoredCrossing,
     /// Relative to `/api/v1/`, where this report was asked for.
     thumbnail: Option<String>,
 }
 
-impl<'a> From<&'a Crossing> for CrossingReport<'a> {
-    fn from(crossing: &'a Crossing) -> CrossingReport<'a> {
+impl<'a> From<&'a StoredCrossing> for CrossingReport<'a> {
+    fn from(crossing: &'a StoredCrossing) -> CrossingReport<'a> {
         let thumbnail = || format!("crossings/{}/thumbnail.jpg", crossing.id);
         CrossingReport { crossing, thumbnail: crossing.has_thumbnail.then(thumbnail) }
     }
@@ -207,13 +207,13 @@ impl<'a> From<&'a (LineRow, Vec<Gap>)> for LineGapsReport<'a> {
 #[derive(Debug, Serialize)]
 pub struct TracksReport {
     time: String,
-    picture: PictureReport,
+    picture: PictureSize,
     items: Vec<TrackReport>,
     next: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
-struct PictureReport {
+struct PictureSize {
     width: u32,
     height: u32,
 }
@@ -241,7 +241,7 @@ impl From<&Overlay> for TracksReport {
         };
         TracksReport {
             time: rfc3339(overlay.stamp.wall_us),
-            picture: PictureReport { width, height },
+            picture: PictureSize { width, height },
             items: overlay.tracks.iter().map(report).collect(),
             next: None,
         }

@@ -66,7 +66,7 @@ fn unquoted(text: &str) -> Option<(String, &str)> {
 
 /// The head of a part.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub struct FormPart {
     /// The field's name.
     pub name: String,
     /// The file's name as the sender has it, without folders; `None`: it is no file.
@@ -99,7 +99,7 @@ impl<R: Read> FormData<R> {
     ///
     /// # Errors
     /// The input's; or it is no such form, or ends in the middle of one.
-    pub fn part(&mut self) -> io::Result<Option<Part>> {
+    pub fn part(&mut self) -> io::Result<Option<FormPart>> {
         io::copy(&mut self.body(), &mut io::sink())?;
         // Behind the delimiter: two dashes, or white space and the end of the line.
         let line = self.up_to(b"\r\n", true)?;
@@ -126,7 +126,7 @@ impl<R: Read> FormData<R> {
             }
         }
         self.is_inside = true;
-        Ok(Some(Part { name: name.unwrap_or_default(), file }))
+        Ok(Some(FormPart { name: name.unwrap_or_default(), file }))
     }
 
     /// The bytes of the part.
@@ -252,7 +252,7 @@ mod tests {
         .concat()
     }
 
-    type ReadParts = io::Result<Vec<(Part, Vec<u8>)>>;
+    type ReadParts = io::Result<Vec<(FormPart, Vec<u8>)>>;
 
     fn read(bytes: &[u8], run: usize) -> ReadParts {
         let mut form = FormData::new(Slowly(bytes, run), "XX");
@@ -271,8 +271,8 @@ mod tests {
         for run in [1, 2, 3, 7, 64, 100_000] {
             let parts = read(&form(file), run).unwrap();
             assert_eq!(parts.len(), 2);
-            assert_eq!(parts[0], (Part { name: "note".into(), file: None }, b"at the door".to_vec()));
-            assert_eq!(parts[1].0, Part { name: "file".into(), file: Some("b \"c\".jpg".into()) });
+            assert_eq!(parts[0], (FormPart { name: "note".into(), file: None }, b"at the door".to_vec()));
+            assert_eq!(parts[1].0, FormPart { name: "file".into(), file: Some("b \"c\".jpg".into()) });
             assert_eq!(parts[1].1, file, "in runs of {run}");
         }
     }

@@ -11,7 +11,7 @@ use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 
 use crate::http::auth::caller::{Caller, Who};
 use crate::http::request::form_data::boundary;
-use crate::http::request::keys::Key;
+use crate::http::request::keys::QueryKey;
 use crate::http::request::problem::{Miss, Problem};
 use crate::http::request::query;
 use crate::http::request::query::Query;
@@ -174,7 +174,7 @@ pub struct Doc {
     /// One line.
     pub summary: &'static str,
     /// Keys of the query.
-    pub query: &'static [Key],
+    pub query: &'static [QueryKey],
     /// What is to be sent with it.
     pub body: Wanted,
     /// Status, words, and what the body is.

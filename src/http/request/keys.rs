@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 /// A key of a query.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Key {
+pub struct QueryKey {
     pub name: &'static str,
     /// What its value may be.
     pub may_be: MayBe,
@@ -69,13 +69,13 @@ const TIME: &str =
     "(T([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\\.[0-9]{1,6})?)?(Z|[+-](0[0-9]|1[0-3]):[0-5][0-9])?)?";
 
 /// A key that may be left out.
-pub const fn key(name: &'static str, may_be: MayBe, about: &'static str) -> Key {
-    Key { name, may_be, about, is_needed: false }
+pub const fn key(name: &'static str, may_be: MayBe, about: &'static str) -> QueryKey {
+    QueryKey { name, may_be, about, is_needed: false }
 }
 
 /// A key that has to be there.
-pub const fn needed(name: &'static str, may_be: MayBe, about: &'static str) -> Key {
-    Key { name, may_be, about, is_needed: true }
+pub const fn needed(name: &'static str, may_be: MayBe, about: &'static str) -> QueryKey {
+    QueryKey { name, may_be, about, is_needed: true }
 }
 
 impl MayBe {

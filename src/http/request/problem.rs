@@ -67,7 +67,7 @@ pub struct WrongValueOf {
 
 /// The wire form (RFC 9457 §3.1); `hint`, `field`, `range`, `given` and `errors` are extension members.
 #[derive(Serialize)]
-struct Wire<'a> {
+struct ProblemJson<'a> {
     r#type: &'static str,
     title: &'a str,
     status: u16,
@@ -184,7 +184,7 @@ impl Problem {
     }
 
     fn json(&self) -> String {
-        let wire = Wire {
+        let wire = ProblemJson {
             r#type: "about:blank",
             title: self.status.canonical_reason().unwrap_or("Problem"),
             status: self.status.as_u16(),
@@ -469,7 +469,7 @@ mod tests {
     use super::*;
     use crate::http::preferences::{NotSet, WrongSetting};
     use crate::http::request::body_fields::Fields;
-    use crate::http::request::keys::{Key, TEXT, key};
+    use crate::http::request::keys::{QueryKey, TEXT, key};
     use crate::http::request::query::Query;
     use http_body_util::BodyExt;
     use hyper::HeaderMap;
@@ -524,7 +524,7 @@ mod tests {
             let wrong = WrongSetting { path, given, message: String::from("no."), hint: None };
             Problem::from(NotSet::Wrong(vec![wrong]))
         };
-        const KEYS: &[Key] = &[key("w", TEXT, "")];
+        const KEYS: &[QueryKey] = &[key("w", TEXT, "")];
         let query = Query::parse("width=7").known(KEYS).unwrap_err();
         for (problem, field, range, given) in [
             (read(r#"{"foo": 1}"#), "foo", "one of w", "1"),

@@ -6,7 +6,7 @@
 use hyper::StatusCode;
 
 use crate::config::may_be_secret;
-use crate::http::request::keys::{Key, MayBe};
+use crate::http::request::keys::{MayBe, QueryKey};
 use crate::http::request::problem::Problem;
 
 /// A value of a query that means nothing.
@@ -120,7 +120,7 @@ impl Query {
     ///
     /// # Errors
     /// [`UnknownKey`], the first.
-    pub fn known(&self, keys: &'static [Key]) -> Result<(), UnknownKey> {
+    pub fn known(&self, keys: &'static [QueryKey]) -> Result<(), UnknownKey> {
         let is_known = |key: &str| {
             keys.iter().any(|known| known.name == key)
                 || is_against_caches(key)
@@ -139,7 +139,7 @@ impl Query {
     ///
     /// # Errors
     /// [`WrongValue`], the first.
-    pub fn fits(&self, keys: &'static [Key]) -> Result<(), WrongValue> {
+    pub fn fits(&self, keys: &'static [QueryKey]) -> Result<(), WrongValue> {
         for key in keys.iter().filter(|key| key.may_be != MayBe::Texts) {
             let value = self.once(key.name)?.filter(|value| !value.is_empty());
             if let (Some(value), MayBe::Words(words)) = (value, key.may_be)
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn the_api_names_a_key_that_it_does_not_know() {
-        const KEYS: &[Key] = &[key("w", TEXT, "Width."), key("gray", TEXT, "Without colour.")];
+        const KEYS: &[QueryKey] = &[key("w", TEXT, "Width."), key("gray", TEXT, "Without colour.")];
         for fine in ["", "w=3&gray=1", "1700000000", "0.123&w=1", "_=5", "_ts=1", "T=1", "nocache", "&&="] {
             assert_eq!(Query::parse(fine).known(KEYS), Ok(()), "{fine}");
         }
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn the_api_takes_a_key_once_and_one_of_its_words() {
-        const KEYS: &[Key] = &[
+        const KEYS: &[QueryKey] = &[
             key("rotate", MayBe::Words(&["0", "90"]), "Turned."),
             key("w", MayBe::Whole(1, 9), "Width."),
             key("line", MayBe::Texts, "Lines."),

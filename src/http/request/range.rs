@@ -12,7 +12,7 @@ use crate::media::zip;
 
 /// What of a file is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
+pub enum FilePart {
     /// All of it.
     Whole,
     /// These bytes.
@@ -22,18 +22,18 @@ pub enum Part {
 }
 
 /// What a GET wants of a file of `len` bytes whose entity tag is `tag`. A range that is not understood is none.
-pub fn part(headers: &HeaderMap, len: u64, tag: &str) -> Part {
-    let Some(range) = text(headers, RANGE) else { return Part::Whole };
+pub fn part(headers: &HeaderMap, len: u64, tag: &str) -> FilePart {
+    let Some(range) = text(headers, RANGE) else { return FilePart::Whole };
     // What has been got already is of another file: the whole of this one. Dates are no sure sign, and are not sent.
     if text(headers, IF_RANGE).is_some_and(|wanted| wanted.trim() != tag) {
-        return Part::Whole;
+        return FilePart::Whole;
     }
-    let Some((unit, ranges)) = range.split_once('=') else { return Part::Whole };
+    let Some((unit, ranges)) = range.split_once('=') else { return FilePart::Whole };
     let mut ranges = ranges.split(',').map(str::trim).filter(|range| !range.is_empty());
-    let (Some(one), None) = (ranges.next(), ranges.next()) else { return Part::Whole };
+    let (Some(one), None) = (ranges.next(), ranges.next()) else { return FilePart::Whole };
     let Some((first, last)) = one.split_once('-').filter(|_| unit.trim().eq_ignore_ascii_case("bytes"))
     else {
-        return Part::Whole;
+        return FilePart::Whole;
     };
     // More digits than a number has mean a number beyond any file.
     let number = |text: &str| -> Option<u64> {
@@ -44,9 +44,9 @@ pub fn part(headers: &HeaderMap, len: u64, tag: &str) -> Part {
         (Some(first), Some(last)) if first <= last => first..last.saturating_add(1).min(len),
         (Some(first), None) if last.trim().is_empty() => first..len,
         (None, Some(count)) if first.trim().is_empty() => len - count.min(len)..len,
-        _ => return Part::Whole,
+        _ => return FilePart::Whole,
     };
-    if wanted.is_empty() { Part::None } else { Part::Bytes(wanted) }
+    if wanted.is_empty() { FilePart::None } else { FilePart::Bytes(wanted) }
 }
 
 /// Whether the client says that it has the file with this tag already.
@@ -90,7 +90,7 @@ mod tests {
     use hyper::header::HeaderValue;
     use proptest::prelude::*;
 
-    fn asked(range: &str, if_range: Option<&str>) -> Part {
+    fn asked(range: &str, if_range: Option<&str>) -> FilePart {
         let mut headers = HeaderMap::new();
         headers.insert(RANGE, HeaderValue::from_str(range).unwrap());
         if let Some(tag) = if_range {
@@ -102,37 +102,37 @@ mod tests {
     #[test]
     fn the_table_of_ranges() {
         for (range, want) in [
-            ("bytes=0-0", Part::Bytes(0..1)),
-            ("bytes=0-999", Part::Bytes(0..1000)),
-            ("bytes=500-", Part::Bytes(500..1000)),
-            ("Bytes= 500 - 5000 ", Part::Bytes(500..1000)),
-            ("bytes=-1", Part::Bytes(999..1000)),
-            ("bytes=-5000", Part::Bytes(0..1000)),
-            ("bytes=999-99999999999999999999999", Part::Bytes(999..1000)),
-            ("bytes=,0-4,", Part::Bytes(0..5)),
-            ("bytes=1000-", Part::None),
-            ("bytes=-0", Part::None),
-            ("bytes=99999999999999999999999-", Part::None),
+            ("bytes=0-0", FilePart::Bytes(0..1)),
+            ("bytes=0-999", FilePart::Bytes(0..1000)),
+            ("bytes=500-", FilePart::Bytes(500..1000)),
+            ("Bytes= 500 - 5000 ", FilePart::Bytes(500..1000)),
+            ("bytes=-1", FilePart::Bytes(999..1000)),
+            ("bytes=-5000", FilePart::Bytes(0..1000)),
+            ("bytes=999-99999999999999999999999", FilePart::Bytes(999..1000)),
+            ("bytes=,0-4,", FilePart::Bytes(0..5)),
+            ("bytes=1000-", FilePart::None),
+            ("bytes=-0", FilePart::None),
+            ("bytes=99999999999999999999999-", FilePart::None),
             // Not understood, or several: the whole.
-            ("bytes=5-4", Part::Whole),
-            ("bytes=0-4,6-9", Part::Whole),
-            ("bytes=", Part::Whole),
-            ("bytes=-", Part::Whole),
-            ("bytes=a-b", Part::Whole),
-            ("bytes=+1-2", Part::Whole),
-            ("pages=1-2", Part::Whole),
-            ("bytes", Part::Whole),
+            ("bytes=5-4", FilePart::Whole),
+            ("bytes=0-4,6-9", FilePart::Whole),
+            ("bytes=", FilePart::Whole),
+            ("bytes=-", FilePart::Whole),
+            ("bytes=a-b", FilePart::Whole),
+            ("bytes=+1-2", FilePart::Whole),
+            ("pages=1-2", FilePart::Whole),
+            ("bytes", FilePart::Whole),
         ] {
             assert_eq!(asked(range, None), want, "{range}");
         }
-        assert_eq!(part(&HeaderMap::new(), 1000, "\"a\""), Part::Whole);
+        assert_eq!(part(&HeaderMap::new(), 1000, "\"a\""), FilePart::Whole);
     }
 
     #[test]
     fn a_part_of_another_file_is_not_given() {
-        assert_eq!(asked("bytes=1-2", Some("\"a\"")), Part::Bytes(1..3));
+        assert_eq!(asked("bytes=1-2", Some("\"a\"")), FilePart::Bytes(1..3));
         for other in ["\"b\"", "W/\"a\"", "Fri, 20 Nov 2026 14:53:07 GMT"] {
-            assert_eq!(asked("bytes=1-2", Some(other)), Part::Whole);
+            assert_eq!(asked("bytes=1-2", Some(other)), FilePart::Whole);
         }
     }
 
@@ -175,7 +175,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_header_is_read_and_any_name_written(value in "[ -~]{0,40}", name in ".{0,60}") {
-            if let Part::Bytes(range) = asked(&value, None) {
+            if let FilePart::Bytes(range) = asked(&value, None) {
                 prop_assert!(range.start < range.end && range.end <= 1000);
             }
             prop_assert!(HeaderValue::from_str(&disposition(true, &name)).is_ok());

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::task::LocalSet;
 
 use crate::base::Stop;
-use crate::http::server::connection::Open;
+use crate::http::server::connection::OpenConnection;
 use crate::http::server::https::Https;
 use crate::http::server::link::Link;
 use crate::http::server::listen::Listener;
@@ -172,7 +172,8 @@ async fn accept(site: Rc<Site>, door: AsyncListener) {
                 continue;
             }
         };
-        let open = Open::new(site.clone(), Link::new(socket, tls, peer, address, site.settings().stall));
+        let open =
+            OpenConnection::new(site.clone(), Link::new(socket, tls, peer, address, site.settings().stall));
         tokio::task::spawn_local(async move {
             connection::serve(open.site.clone(), open.link.clone()).await;
         });

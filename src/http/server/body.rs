@@ -16,39 +16,39 @@ use crate::http::server::viewers::ViewerBody;
 /// for the whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the response could not be completed")]
-pub struct Cut;
+pub struct BrokenBody;
 
 /// The body of every response of the server.
 #[derive(Debug)]
 pub struct Body {
-    kind: Kind,
+    kind: BodyKind,
     /// Told when the response is done: the body is dropped by then.
     link: Option<Rc<Link>>,
 }
 
 #[derive(Debug)]
-enum Kind {
+enum BodyKind {
     Full(Bytes),
     Viewer(Box<ViewerBody>),
-    Pieces(mpsc::Receiver<Result<Bytes, Cut>>),
+    Pieces(mpsc::Receiver<Result<Bytes, BrokenBody>>),
     /// Pieces, and how many bytes are still to come.
-    Sized(mpsc::Receiver<Result<Bytes, Cut>>, u64),
+    Sized(mpsc::Receiver<Result<Bytes, BrokenBody>>, u64),
 }
 
 impl Body {
     /// These bytes; none at all is fine.
     pub fn full(bytes: impl Into<Bytes>) -> Body {
-        Body { kind: Kind::Full(bytes.into()), link: None }
+        Body { kind: BodyKind::Full(bytes.into()), link: None }
     }
 
     /// Bytes of an answer that is here as a whole; 0 for one that is made as it is sent.
     pub fn whole(&self) -> usize {
-        if let Kind::Full(bytes) = &self.kind { bytes.len() } else { 0 }
+        if let BodyKind::Full(bytes) = &self.kind { bytes.len() } else { 0 }
     }
 
     /// The same body with other bytes, where it is here as a whole and `change` gives some.
     pub fn map_whole(mut self, change: impl FnOnce(&[u8]) -> Option<Bytes>) -> Body {
-        if let Kind::Full(bytes) = &mut self.kind
+        if let BodyKind::Full(bytes) = &mut self.kind
             && let Some(changed) = change(bytes)
         {
             *bytes = changed;
@@ -58,19 +58,19 @@ impl Body {
 
     /// Pictures, until the viewer leaves.
     pub fn viewer(viewer: ViewerBody) -> Body {
-        Body { kind: Kind::Viewer(Box::new(viewer)), link: None }
+        Body { kind: BodyKind::Viewer(Box::new(viewer)), link: None }
     }
 
     /// Pieces as they are made, until their sender is dropped. The channel's length is the bound: its
     /// sender waits while the client is slow.
-    pub fn pieces(pieces: mpsc::Receiver<Result<Bytes, Cut>>) -> Body {
-        Body { kind: Kind::Pieces(pieces), link: None }
+    pub fn pieces(pieces: mpsc::Receiver<Result<Bytes, BrokenBody>>) -> Body {
+        Body { kind: BodyKind::Pieces(pieces), link: None }
     }
 
     /// The same where it is known how many bytes there are in all: the answer says so (`Content-Length`).
     /// One that ends before is cut.
-    pub fn sized(len: u64, pieces: mpsc::Receiver<Result<Bytes, Cut>>) -> Body {
-        Body { kind: Kind::Sized(pieces, len), link: None }
+    pub fn sized(len: u64, pieces: mpsc::Receiver<Result<Bytes, BrokenBody>>) -> Body {
+        Body { kind: BodyKind::Sized(pieces, len), link: None }
     }
 
     /// The same body, which tells `link` when it is over.
@@ -82,25 +82,30 @@ impl Body {
 
 impl hyper::body::Body for Body {
     type Data = Bytes;
-    type Error = Cut;
+    type Error = BrokenBody;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenBody>>> {
         let body = &mut *self;
         match &mut body.kind {
-            Kind::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Kind::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Kind::Viewer(viewer) => viewer.poll(cx).map(|chunk| chunk.map(|bytes| Ok(Frame::data(bytes)))),
-            Kind::Pieces(pieces) => {
+            BodyKind::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
+            BodyKind::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            BodyKind::Viewer(viewer) => {
+                viewer.poll(cx).map(|chunk| chunk.map(|bytes| Ok(Frame::data(bytes))))
+            }
+            BodyKind::Pieces(pieces) => {
                 let next = std::task::ready!(pieces.poll_recv(cx));
                 if let (Some(Ok(piece)), Some(link)) = (&next, &body.link) {
                     link.holds(piece.len());
                 }
                 Poll::Ready(next.map(|piece| piece.map(Frame::data)))
             }
-            Kind::Sized(_, 0) => Poll::Ready(None),
-            Kind::Sized(pieces, left) => {
+            BodyKind::Sized(_, 0) => Poll::Ready(None),
+            BodyKind::Sized(pieces, left) => {
                 // That nobody makes any more is no end while some are missing.
-                let mut piece = std::task::ready!(pieces.poll_recv(cx)).unwrap_or(Err(Cut))?;
+                let mut piece = std::task::ready!(pieces.poll_recv(cx)).unwrap_or(Err(BrokenBody))?;
                 piece.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
                 *left -= piece.len() as u64;
                 if let Some(link) = &body.link {
@@ -113,17 +118,17 @@ impl hyper::body::Body for Body {
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Full(bytes) => bytes.is_empty(),
-            Kind::Sized(_, left) => *left == 0,
-            Kind::Viewer(_) | Kind::Pieces(_) => false,
+            BodyKind::Full(bytes) => bytes.is_empty(),
+            BodyKind::Sized(_, left) => *left == 0,
+            BodyKind::Viewer(_) | BodyKind::Pieces(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Kind::Sized(_, left) => SizeHint::with_exact(*left),
-            Kind::Viewer(_) | Kind::Pieces(_) => SizeHint::default(),
+            BodyKind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            BodyKind::Sized(_, left) => SizeHint::with_exact(*left),
+            BodyKind::Viewer(_) | BodyKind::Pieces(_) => SizeHint::default(),
         }
     }
 }

@@ -125,20 +125,20 @@ async fn linger(socket: &Socket) {
 
 /// A connection that is among the [`Links`](crate::http::server::link::Links) for as long as this lives. Its task owns it, and a handler's panic ends that
 /// task in its middle: the place has to be given back then, too.
-pub(in crate::http) struct Open {
+pub(in crate::http) struct OpenConnection {
     pub site: Rc<Site>,
     pub link: Rc<Link>,
 }
 
-impl Open {
+impl OpenConnection {
     /// Notes the connection.
-    pub fn new(site: Rc<Site>, link: Rc<Link>) -> Open {
+    pub fn new(site: Rc<Site>, link: Rc<Link>) -> OpenConnection {
         site.links.enter(link.clone());
-        Open { site, link }
+        OpenConnection { site, link }
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.site.links.leave(&self.link);
     }

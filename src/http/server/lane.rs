@@ -22,15 +22,15 @@ use crate::pipeline::RateMeter;
 
 /// Pictures a viewer was sent, by the time since it came.
 #[derive(Debug)]
-pub struct Sent {
+pub struct SentPictures {
     came: Instant,
     rate: Mutex<RateMeter>,
 }
 
-impl Sent {
+impl SentPictures {
     /// None yet, of one who comes now.
-    pub fn new() -> Arc<Sent> {
-        Arc::new(Sent { came: Instant::now(), rate: Mutex::default() })
+    pub fn new() -> Arc<SentPictures> {
+        Arc::new(SentPictures { came: Instant::now(), rate: Mutex::default() })
     }
 
     /// One was sent.
@@ -59,21 +59,21 @@ pub struct Lane {
     socket: OwnedFd,
     /// Bytes handed to the kernel, by whomever.
     written: Arc<AtomicU64>,
-    sent: Arc<Sent>,
-    state: Mutex<State>,
+    sent: Arc<SentPictures>,
+    state: Mutex<LaneState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct LaneState {
     is_open: bool,
     /// The last publication that has been written, by whomever.
     last: u64,
-    passed: Option<Passed>,
+    passed: Option<LanePicture>,
 }
 
 /// What has gone through a lane.
 #[derive(Debug, Clone)]
-pub struct Passed {
+pub struct LanePicture {
     /// The last publication's number.
     pub number: u64,
     /// How many they are.
@@ -88,7 +88,7 @@ pub struct Passed {
 
 impl Lane {
     /// A lane to `socket`; `written` and `sent` are told of all that goes through.
-    pub fn new(socket: OwnedFd, written: Arc<AtomicU64>, sent: Arc<Sent>) -> Lane {
+    pub fn new(socket: OwnedFd, written: Arc<AtomicU64>, sent: Arc<SentPictures>) -> Lane {
         Lane { socket, written, sent, state: Mutex::default() }
     }
 
@@ -105,13 +105,13 @@ impl Lane {
     }
 
     /// The same; what has gone through since the last call.
-    pub fn take_back(&self) -> Option<Passed> {
+    pub fn take_back(&self) -> Option<LanePicture> {
         let mut state = self.lock();
         state.is_open = false;
         state.passed.take()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, LaneState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -138,7 +138,7 @@ impl Direct for Lane {
         self.sent.count(at);
         let count = 1 + state.passed.as_ref().map_or(0, |passed| passed.count);
         (state.is_open, state.last) = (rest.is_empty(), number);
-        state.passed = Some(Passed { number, count, picture: picture.clone(), at, rest });
+        state.passed = Some(LanePicture { number, count, picture: picture.clone(), at, rest });
         state.is_open
     }
 }
@@ -160,11 +160,11 @@ mod tests {
     }
 
     /// A lane, both ends of its connection, and what is counted.
-    fn lane() -> (Lane, TcpStream, TcpStream, Arc<AtomicU64>, Arc<Sent>) {
+    fn lane() -> (Lane, TcpStream, TcpStream, Arc<AtomicU64>, Arc<SentPictures>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let far = listener.accept().unwrap().0;
-        let (written, sent) = (Arc::new(AtomicU64::new(0)), Sent::new());
+        let (written, sent) = (Arc::new(AtomicU64::new(0)), SentPictures::new());
         let another = near.as_fd().try_clone_to_owned().unwrap();
         (Lane::new(another, written.clone(), sent.clone()), near, far, written, sent)
     }

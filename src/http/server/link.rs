@@ -17,9 +17,9 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::sync::Notify;
 
 use crate::access::LimitedClient;
-use crate::http::server::lane::{Lane, Sent};
+use crate::http::server::lane::{Lane, SentPictures};
 use crate::http::server::socket::Socket;
-use crate::http::server::tls::{Tls, Wire};
+use crate::http::server::tls::{Tls, TlsSocket};
 
 /// A player may pause a download for so many times `stall` of the settings: a minute, usually.
 const PAUSES: u32 = 12;
@@ -42,7 +42,7 @@ pub struct LinkLimits {
 
 /// What a connection is doing, as far as time limits are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum ConnectionPhase {
     /// Nothing has come yet.
     Fresh,
     /// Part of a request's head has come.
@@ -55,7 +55,7 @@ enum Phase {
 
 /// What a connection's answer takes for as long as it goes on: places of which there are few.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Use {
+pub enum ConnectionUse {
     /// Nothing of that kind.
     Nothing,
     /// A stream of live pictures.
@@ -69,21 +69,21 @@ pub enum Use {
     File,
 }
 
-impl Use {
+impl ConnectionUse {
     /// Whether a place of this kind counts among those of `kind`: a view is a stream, too.
-    fn counts_as(self, kind: Use) -> bool {
-        self == kind || (self == Use::View && kind == Use::Stream)
+    fn counts_as(self, kind: ConnectionUse) -> bool {
+        self == kind || (self == ConnectionUse::View && kind == ConnectionUse::Stream)
     }
 
     /// Who has such a place.
     pub fn users(self) -> &'static str {
         match self {
-            Use::Nothing => "connections",
-            Use::Stream => "viewers",
-            Use::View => "views",
-            Use::Replay => "replays",
-            Use::Events => "listeners to events",
-            Use::File => "files, archives and tables on their way",
+            ConnectionUse::Nothing => "connections",
+            ConnectionUse::Stream => "viewers",
+            ConnectionUse::View => "views",
+            ConnectionUse::Replay => "replays",
+            ConnectionUse::Events => "listeners to events",
+            ConnectionUse::File => "files, archives and tables on their way",
         }
     }
 }
@@ -135,12 +135,12 @@ pub struct Link {
     pub(in crate::http) tls: Option<Box<Tls>>,
     pub(in crate::http) peer: Rc<str>,
     address: Option<IpAddr>,
-    phase: Cell<(Phase, Instant)>,
+    phase: Cell<(ConnectionPhase, Instant)>,
     /// Who is at the other end, as the last request told.
     client: Cell<LimitedClient>,
     /// It is a program of this machine, or signed in.
     is_known: Cell<bool>,
-    uses: Cell<Use>,
+    uses: Cell<ConnectionUse>,
     /// It is to be closed, and does not count any more.
     is_leaving: Cell<bool>,
     pub(in crate::http) is_viewer: Cell<bool>,
@@ -188,10 +188,10 @@ impl Link {
             tls,
             peer,
             address,
-            phase: Cell::new((Phase::Fresh, now)),
+            phase: Cell::new((ConnectionPhase::Fresh, now)),
             client: Cell::new(client_of(address)),
             is_known: Cell::new(false),
-            uses: Cell::new(Use::Nothing),
+            uses: Cell::new(ConnectionUse::Nothing),
             is_leaving: Cell::new(false),
             is_viewer: Cell::new(false),
             stall,
@@ -240,15 +240,15 @@ impl Link {
     }
 
     /// A lane past hyper, closed; `None` where the connection can have none, as over HTTPS.
-    pub fn lane(&self, sent: &Arc<Sent>) -> Option<Lane> {
+    pub fn lane(&self, sent: &Arc<SentPictures>) -> Option<Lane> {
         if self.is_tls() {
             return None;
         }
         Some(Lane::new(self.socket.another()?, self.written.clone(), sent.clone()))
     }
 
-    fn wire(&self) -> Wire<'_> {
-        Wire { socket: &self.socket, written: &self.written }
+    fn wire(&self) -> TlsSocket<'_> {
+        TlsSocket { socket: &self.socket, written: &self.written }
     }
 
     /// Writes a response without hyper, as far as it goes without waiting. Nothing comes after it.
@@ -333,8 +333,8 @@ impl Link {
     /// A request's head is complete. Tells whether it was here before: it came along with the one before it.
     pub fn asked(&self) -> bool {
         self.may_pause.set(false);
-        self.uses.set(Use::Nothing);
-        self.phase.set((Phase::Busy, Instant::now()));
+        self.uses.set(ConnectionUse::Nothing);
+        self.phase.set((ConnectionPhase::Busy, Instant::now()));
         !self.has_read.replace(false)
     }
 
@@ -345,8 +345,8 @@ impl Link {
 
     /// A response's body is over (bytes of it may still be on their way).
     pub fn answered(&self) {
-        self.uses.set(Use::Nothing);
-        self.phase.set((Phase::Idle, Instant::now()));
+        self.uses.set(ConnectionUse::Nothing);
+        self.phase.set((ConnectionPhase::Idle, Instant::now()));
         self.pass_end_on();
     }
 
@@ -354,7 +354,7 @@ impl Link {
     /// way, but a client may say that it asks nothing more and still wait (`nc -N`). Of a viewer
     /// it is the only sign that it has left.
     fn withholds_end(&self) -> bool {
-        !self.is_viewer.get() && (self.phase.get().0 == Phase::Busy || self.unwritten.get() > 0)
+        !self.is_viewer.get() && (self.phase.get().0 == ConnectionPhase::Busy || self.unwritten.get() > 0)
     }
 
     /// Has hyper look again for an end that was withheld, once it no longer is.
@@ -392,14 +392,14 @@ impl Link {
         }
         let (phase, since) = self.phase.get();
         match phase {
-            Phase::Busy => None,
-            Phase::Fresh => (now - since >= settings.head_timeout).then_some(LinkVerdict::Close),
-            Phase::Head => (now - since >= settings.head_timeout).then_some(LinkVerdict::TooLate),
-            Phase::Idle if !is_clear => {
-                self.phase.set((Phase::Idle, now));
+            ConnectionPhase::Busy => None,
+            ConnectionPhase::Fresh => (now - since >= settings.head_timeout).then_some(LinkVerdict::Close),
+            ConnectionPhase::Head => (now - since >= settings.head_timeout).then_some(LinkVerdict::TooLate),
+            ConnectionPhase::Idle if !is_clear => {
+                self.phase.set((ConnectionPhase::Idle, now));
                 None
             }
-            Phase::Idle => (now - since >= settings.keep_alive).then_some(LinkVerdict::Close),
+            ConnectionPhase::Idle => (now - since >= settings.keep_alive).then_some(LinkVerdict::Close),
         }
     }
 }
@@ -433,8 +433,8 @@ impl Read for LinkIo {
             }
         } else {
             link.has_read.set(true);
-            if matches!(link.phase.get().0, Phase::Fresh | Phase::Idle) {
-                link.phase.set((Phase::Head, Instant::now()));
+            if matches!(link.phase.get().0, ConnectionPhase::Fresh | ConnectionPhase::Idle) {
+                link.phase.set((ConnectionPhase::Head, Instant::now()));
             }
         }
         Poll::Ready(Ok(()))
@@ -528,7 +528,7 @@ impl Links {
     }
 
     /// How many have a place of this kind.
-    pub fn users(&self, kind: Use) -> usize {
+    pub fn users(&self, kind: ConnectionUse) -> usize {
         self.open.borrow().iter().filter(|link| link.uses.get().counts_as(kind)).count()
     }
 
@@ -537,7 +537,7 @@ impl Links {
     ///
     /// # Errors
     /// [`NoPlace`].
-    pub fn take_place(&self, link: &Link, uses: Use, most: usize) -> Result<(), NoPlace> {
+    pub fn take_place(&self, link: &Link, uses: ConnectionUse, most: usize) -> Result<(), NoPlace> {
         let (mut all, mut own, mut strangers) = (0, 0, 0);
         let open = self.open.borrow();
         let others = open.iter().filter(|other| other.uses.get().counts_as(uses));
@@ -582,7 +582,8 @@ impl Links {
         if all < most && !is_share_full && !is_rest_full {
             return true;
         }
-        let waiting = staying().filter(|link| matches!(link.phase.get().0, Phase::Fresh | Phase::Idle));
+        let waiting = staying()
+            .filter(|link| matches!(link.phase.get().0, ConnectionPhase::Fresh | ConnectionPhase::Idle));
         let may_go = waiting.filter(|link| {
             (!is_share_full || link.client() == client) && (!is_rest_full || is_stranger(link.address))
         });
@@ -662,7 +663,7 @@ mod tests {
         }
 
         /// One more from the `n`th address, in this phase for `ages` seconds.
-        fn enter(&mut self, n: u8, phase: Phase, age: u64) -> usize {
+        fn enter(&mut self, n: u8, phase: ConnectionPhase, age: u64) -> usize {
             let link = Crowd::link(address(n));
             let since = Instant::now().checked_sub(Duration::from_secs(age)).unwrap();
             link.phase.set((phase, since));
@@ -680,17 +681,17 @@ mod tests {
     #[tokio::test]
     async fn of_the_address_that_has_most_the_one_that_waits_longest_goes_for_a_new_one() {
         let mut crowd = Crowd::default();
-        crowd.enter(1, Phase::Idle, 50);
-        crowd.enter(2, Phase::Busy, 40);
-        crowd.enter(2, Phase::Idle, 10);
-        crowd.enter(2, Phase::Idle, 30);
+        crowd.enter(1, ConnectionPhase::Idle, 50);
+        crowd.enter(2, ConnectionPhase::Busy, 40);
+        crowd.enter(2, ConnectionPhase::Idle, 10);
+        crowd.enter(2, ConnectionPhase::Idle, 30);
         for _ in 0..3 {
-            crowd.enter(0, Phase::Busy, 1);
+            crowd.enter(0, ConnectionPhase::Busy, 1);
         }
         assert!(crowd.links.has_room(address(3), 12) && crowd.going().is_empty());
         // 12 places, of which one is kept; one address may have three.
         for n in 4..9 {
-            crowd.enter(n, Phase::Busy, 1);
+            crowd.enter(n, ConnectionPhase::Busy, 1);
         }
         assert!(crowd.links.has_room(address(3), 12));
         assert_eq!(crowd.going(), [3], "not the oldest of all, and nobody who is answered");
@@ -704,16 +705,16 @@ mod tests {
     #[tokio::test]
     async fn an_address_with_its_quarter_loses_one_of_its_own() {
         let mut crowd = Crowd::default();
-        crowd.enter(2, Phase::Idle, 90);
+        crowd.enter(2, ConnectionPhase::Idle, 90);
         for age in [10, 20, 30] {
-            crowd.enter(1, Phase::Fresh, age);
+            crowd.enter(1, ConnectionPhase::Fresh, age);
         }
         assert!(crowd.links.has_room(address(1), 12));
         assert_eq!(crowd.going(), [3]);
         for n in [1, 2] {
-            crowd.all[n].phase.set((Phase::Busy, Instant::now()));
+            crowd.all[n].phase.set((ConnectionPhase::Busy, Instant::now()));
         }
-        crowd.enter(1, Phase::Head, 1);
+        crowd.enter(1, ConnectionPhase::Head, 1);
         assert!(!crowd.links.has_room(address(1), 12), "none of its own waits");
         assert!(crowd.links.has_room(address(2), 12) && crowd.links.has_room(address(0), 12));
         assert_eq!(crowd.going(), [3]);
@@ -723,15 +724,15 @@ mod tests {
     async fn some_connections_are_kept_for_this_machine_and_for_who_is_signed_in() {
         let mut crowd = Crowd::default();
         for n in 1..=30 {
-            crowd.enter(n, Phase::Head, 1);
+            crowd.enter(n, ConnectionPhase::Head, 1);
         }
         assert!(!crowd.links.has_room(address(40), 32), "30 of 32: the others are kept");
         assert!(crowd.links.has_room(address(0), 32) && crowd.links.has_room(None, 32));
         crowd.all[6].is_of(LimitedClient::from_address(address(7).unwrap()), true);
         assert!(crowd.links.has_room(address(7), 32), "somebody is signed in there");
-        crowd.enter(7, Phase::Idle, 1);
+        crowd.enter(7, ConnectionPhase::Idle, 1);
         assert!(crowd.links.has_room(address(40), 32), "the 29 others may have another one");
-        crowd.enter(40, Phase::Head, 1);
+        crowd.enter(40, ConnectionPhase::Head, 1);
         assert!(!crowd.links.has_room(address(41), 32));
         assert!(crowd.links.has_room(address(0), 32), "for whom one that waits goes");
         assert_eq!(crowd.going(), [30]);
@@ -741,7 +742,7 @@ mod tests {
     async fn a_known_client_may_have_all_places_of_a_kind() {
         let crowd = Crowd::default();
         let mut open = Vec::new();
-        let mut take = |n: u8, is_known: bool, uses: Use| {
+        let mut take = |n: u8, is_known: bool, uses: ConnectionUse| {
             let link = Crowd::link(address(n));
             link.is_of(LimitedClient::from_address(address(n).unwrap()), is_known);
             crowd.links.enter(link.clone());
@@ -750,19 +751,19 @@ mod tests {
             taken
         };
         for _ in 0..4 {
-            assert_eq!(take(1, false, Use::Stream), Ok(()));
+            assert_eq!(take(1, false, ConnectionUse::Stream), Ok(()));
         }
-        assert_eq!(take(1, false, Use::Stream), Err(NoPlace::Share));
-        assert_eq!(take(1, false, Use::File), Ok(()), "another kind has places of its own");
-        assert_eq!(take(1, false, Use::View), Ok(()), "which is a stream, too");
+        assert_eq!(take(1, false, ConnectionUse::Stream), Err(NoPlace::Share));
+        assert_eq!(take(1, false, ConnectionUse::File), Ok(()), "another kind has places of its own");
+        assert_eq!(take(1, false, ConnectionUse::View), Ok(()), "which is a stream, too");
         for n in [2, 2, 2, 2, 3, 3, 3, 3, 4, 4] {
-            assert_eq!(take(n, false, Use::Stream), Ok(()));
+            assert_eq!(take(n, false, ConnectionUse::Stream), Ok(()));
         }
-        assert_eq!(take(4, false, Use::Stream), Err(NoPlace::Kept));
-        assert_eq!(take(1, true, Use::Stream), Ok(()));
-        assert_eq!(take(1, true, Use::Stream), Err(NoPlace::Taken));
+        assert_eq!(take(4, false, ConnectionUse::Stream), Err(NoPlace::Kept));
+        assert_eq!(take(1, true, ConnectionUse::Stream), Ok(()));
+        assert_eq!(take(1, true, ConnectionUse::Stream), Err(NoPlace::Taken));
         open[0].answered();
-        assert_eq!(crowd.links.users(Use::Stream), 15);
+        assert_eq!(crowd.links.users(ConnectionUse::Stream), 15);
     }
 
     #[tokio::test]

@@ -3,14 +3,14 @@
 use hyper::StatusCode;
 
 use crate::http::request::problem::Problem;
-use crate::http::server::link::{Link, NoPlace, SHARE, Use, kept};
+use crate::http::server::link::{ConnectionUse, Link, NoPlace, SHARE, kept};
 use crate::http::site::Site;
 
 /// Has a connection take one of `most` places of a kind, until its answer is over.
 ///
 /// # Errors
 /// All of them are taken, or those that its address may have, or those that are not kept for known clients.
-pub fn take_place(site: &Site, link: &Link, uses: Use, most: usize) -> Result<(), Problem> {
+pub fn take_place(site: &Site, link: &Link, uses: ConnectionUse, most: usize) -> Result<(), Problem> {
     let Err(none) = site.links.take_place(link, uses, most) else { return Ok(()) };
     let users = uses.users();
     let words = match none {
@@ -25,8 +25,8 @@ pub fn take_place(site: &Site, link: &Link, uses: Use, most: usize) -> Result<()
     };
     let hint = match (none, uses) {
         (NoPlace::Kept, _) => "some more are kept for whoever is signed in",
-        (_, Use::Stream) => "`max_viewers` under [stream] in the configuration allows more",
-        (_, Use::File) => "wait until one is over",
+        (_, ConnectionUse::Stream) => "`max_viewers` under [stream] in the configuration allows more",
+        (_, ConnectionUse::File) => "wait until one is over",
         _ => "close pages and programs that nobody looks at",
     };
     Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, words).hint(hint).retry_after(5))

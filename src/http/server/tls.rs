@@ -126,7 +126,7 @@ impl Tls {
     /// Reads what the peer says; 0 at its end. Before that is the handshake.
     pub fn poll_read(
         &self,
-        wire: Wire<'_>,
+        wire: TlsSocket<'_>,
         cx: &mut Context<'_>,
         into: &mut [u8],
     ) -> Poll<io::Result<usize>> {
@@ -159,7 +159,7 @@ impl Tls {
     /// sealed before.
     pub fn poll_write(
         &self,
-        wire: Wire<'_>,
+        wire: TlsSocket<'_>,
         cx: &mut Context<'_>,
         runs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
@@ -171,7 +171,7 @@ impl Tls {
     }
 
     /// Hands the kernel all that is sealed.
-    pub fn poll_flush(&self, mut wire: Wire<'_>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub fn poll_flush(&self, mut wire: TlsSocket<'_>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut session = self.session.borrow_mut();
         while session.wants_write() {
             match session.write_tls(&mut wire) {
@@ -185,13 +185,13 @@ impl Tls {
     }
 
     /// Tells the peer that nothing more comes, once all that is sealed is out.
-    pub fn poll_close(&self, wire: Wire<'_>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub fn poll_close(&self, wire: TlsSocket<'_>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.session.borrow_mut().send_close_notify();
         self.poll_flush(wire, cx)
     }
 
     /// Writes the last words as far as they go without waiting.
-    pub fn say(&self, mut wire: Wire<'_>, words: &[u8]) -> io::Result<()> {
+    pub fn say(&self, mut wire: TlsSocket<'_>, words: &[u8]) -> io::Result<()> {
         let mut session = self.session.borrow_mut();
         session.writer().write_all(words)?;
         session.send_close_notify();
@@ -204,14 +204,14 @@ impl Tls {
 
 /// The socket as rustls sees it, which counts what the kernel takes.
 #[derive(Debug, Clone, Copy)]
-pub struct Wire<'a> {
+pub struct TlsSocket<'a> {
     /// The connection's.
     pub socket: &'a Socket,
     /// Bytes that the kernel has taken.
     pub written: &'a AtomicU64,
 }
 
-impl Write for Wire<'_> {
+impl Write for TlsSocket<'_> {
     fn write(&mut self, run: &[u8]) -> io::Result<usize> {
         self.write_vectored(&[IoSlice::new(run)])
     }
@@ -229,7 +229,7 @@ impl Write for Wire<'_> {
 
 /// The socket's other way, which notes the first byte that comes.
 struct Tap<'a> {
-    wire: Wire<'a>,
+    wire: TlsSocket<'a>,
     first: &'a Cell<Option<u8>>,
 }
 

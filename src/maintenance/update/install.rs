@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::super::{MaintenanceError, has_room, remove, sync_folder};
-use super::{CURRENT, LONGEST, Machine, Phase, TRIAL, UpdateStatus, current_folder, program_in, verify};
+use super::{
+    CURRENT, LONGEST, Machine, TRIAL, UpdatePhase, UpdateStatus, current_folder, program_in, verify,
+};
 use crate::base::private::{self, Lock};
 
 /// Seconds that a new program has to become ready.
@@ -34,7 +36,7 @@ pub struct UpdateRequest<'a> {
 
 /// What was switched to and has not answered yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Trial {
+struct UpdateTrial {
     /// The folder of the new program, and the version that it says of itself.
     folder: String,
     version: String,
@@ -56,9 +58,11 @@ pub fn install(
     let done = try_install(machine, program, request);
     let _ = remove(&program.join(INCOMING));
     match &done {
-        Ok(version) => UpdateStatus::new(Phase::Done, version, format!("version {version} is in force"))
-            .write_to(program),
-        Err(fault) => UpdateStatus::new(Phase::Failed, "", fault.to_string()).write_to(program),
+        Ok(version) => {
+            UpdateStatus::new(UpdatePhase::Done, version, format!("version {version} is in force"))
+                .write_to(program)
+        }
+        Err(fault) => UpdateStatus::new(UpdatePhase::Failed, "", fault.to_string()).write_to(program),
     }
     done
 }
@@ -78,13 +82,12 @@ pub fn finish_interrupted(
     let done = finish_trial(machine, program);
     match &done {
         Ok(Some(version)) => {
-            UpdateStatus::new(Phase::Done, version, format!("version {version} is in force"))
+            UpdateStatus::new(UpdatePhase::Done, version, format!("version {version} is in force"))
                 .write_to(program);
         }
-        Ok(None) => {
-            UpdateStatus::new(Phase::Failed, "", "the update was interrupted; try again").write_to(program)
-        }
-        Err(fault) => UpdateStatus::new(Phase::Failed, "", fault.to_string()).write_to(program),
+        Ok(None) => UpdateStatus::new(UpdatePhase::Failed, "", "the update was interrupted; try again")
+            .write_to(program),
+        Err(fault) => UpdateStatus::new(UpdatePhase::Failed, "", fault.to_string()).write_to(program),
     }
     done
 }
@@ -108,7 +111,8 @@ fn try_install(
     program: &Path,
     request: UpdateRequest<'_>,
 ) -> Result<String, MaintenanceError> {
-    UpdateStatus::new(Phase::Checking, "", "signature, package and version are looked at").write_to(program);
+    UpdateStatus::new(UpdatePhase::Checking, "", "signature, package and version are looked at")
+        .write_to(program);
     // Copied first: what is looked at is what is unpacked, whoever can write to the place it comes from.
     let incoming = program.join(INCOMING);
     remove(&incoming)?;
@@ -138,10 +142,10 @@ fn try_install(
     }
     has_room(program, control.size_kib.saturating_mul(1024), 0)?;
 
-    UpdateStatus::new(Phase::Unpacking, &version, "its files are written").write_to(program);
+    UpdateStatus::new(UpdatePhase::Unpacking, &version, "its files are written").write_to(program);
     let (folder, said) = unpack(machine, program, &deb, &version, before.as_deref())?;
-    UpdateStatus::new(Phase::Starting, &version, "the service starts with it").write_to(program);
-    let trial = Trial { folder: folder.clone(), version: said, before };
+    UpdateStatus::new(UpdatePhase::Starting, &version, "the service starts with it").write_to(program);
+    let trial = UpdateTrial { folder: folder.clone(), version: said, before };
     machine.power_cut_point()?;
     let text = serde_json::to_vec(&trial).map_err(|error| MaintenanceError::system_error(TRIAL, &error))?;
     private::replace(&program.join(TRIAL), &text).map_err(MaintenanceError::file(program))?;
@@ -246,7 +250,11 @@ fn switch_current(
 }
 
 /// Waits for the service of a trial, and keeps the program or takes it back.
-fn watch_trial(machine: &impl Machine, program: &Path, trial: &Trial) -> Result<String, MaintenanceError> {
+fn watch_trial(
+    machine: &impl Machine,
+    program: &Path,
+    trial: &UpdateTrial,
+) -> Result<String, MaintenanceError> {
     let began = machine.monotonic_seconds();
     loop {
         if machine.running_version().as_deref() == Some(trial.version.as_str()) {
@@ -288,7 +296,7 @@ fn end_trial(machine: &impl Machine, program: &Path) -> Result<(), MaintenanceEr
 fn finish_trial(machine: &impl Machine, program: &Path) -> Result<Option<String>, MaintenanceError> {
     let file = program.join(TRIAL);
     let Ok(text) = fs::read(&file) else { return Ok(None) };
-    let trial: Option<Trial> = serde_json::from_slice(&text).ok();
+    let trial: Option<UpdateTrial> = serde_json::from_slice(&text).ok();
     match trial.filter(|trial| current_folder(program).as_ref() == Some(&trial.folder)) {
         Some(trial) => watch_trial(machine, program, &trial).map(Some),
         // It was not switched to yet, or was switched back from.

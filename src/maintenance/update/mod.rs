@@ -105,7 +105,7 @@ pub trait Machine {
 /// How far an update is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Phase {
+pub enum UpdatePhase {
     /// Signature, package and version are looked at.
     Checking,
     /// Its files are written.
@@ -122,7 +122,7 @@ pub enum Phase {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateStatus {
     /// How far it is.
-    pub phase: Phase,
+    pub phase: UpdatePhase,
     /// The version that is to be in force; empty while it is not known.
     pub version: String,
     /// What came of it, in words.
@@ -133,7 +133,7 @@ pub struct UpdateStatus {
 
 impl UpdateStatus {
     /// Of now.
-    pub fn new(phase: Phase, version: &str, words: impl Into<String>) -> UpdateStatus {
+    pub fn new(phase: UpdatePhase, version: &str, words: impl Into<String>) -> UpdateStatus {
         let time = clock::rfc3339(clock::wall_us());
         UpdateStatus { phase, version: version.to_owned(), words: words.into(), time }
     }

@@ -225,7 +225,7 @@ fn a_good_version_is_in_force_and_the_one_before_is_kept() {
     assert_eq!(bench.folders(), ["0.3.0-1", "0.4.0-1"], "older ones go");
     assert_eq!(fake.restarts.get(), 3);
     let status = UpdateStatus::read(&program).unwrap();
-    assert_eq!((status.phase, status.version.as_str()), (Phase::Done, "0.4.0"));
+    assert_eq!((status.phase, status.version.as_str()), (UpdatePhase::Done, "0.4.0"));
     let mode = fs::metadata(program.join(STATUS)).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o644, "the daemon reads it");
     // Older, if that is wanted; and the same once more.
@@ -271,7 +271,7 @@ fn a_version_that_never_becomes_ready_is_taken_back() {
         assert_eq!(fake.running_version().as_deref(), Some(version));
         assert_eq!(current_folder(&program).as_deref(), before);
         assert_eq!(bench.folders(), before.into_iter().collect::<Vec<_>>());
-        assert_eq!(UpdateStatus::read(&program).unwrap().phase, Phase::Failed);
+        assert_eq!(UpdateStatus::read(&program).unwrap().phase, UpdatePhase::Failed);
         assert!(!program.join("trial").exists());
     }
 }

@@ -12,8 +12,8 @@
 use std::ops::Range;
 
 use super::footage::{FilmChunk, FilmError, FilmReadError, Footage};
-use super::layout::{Film, Layout, Opened, Table};
-use super::timeline::{CLOSEST_US, ChunkPosition, Timeline, Unit, fastest_interval_us};
+use super::layout::{Film, Layout, OpenedChunk, Table};
+use super::timeline::{CLOSEST_US, ChunkPosition, TimeUnit, Timeline, fastest_interval_us};
 
 /// Bytes of a part, at most: 32 bits are enough then, also signed ones.
 pub const PART: u64 = (1 << 30) - (1 << 20);
@@ -42,7 +42,7 @@ pub fn layout_film(rows: &[FilmChunk], end_us: u64, most: u64) -> Result<Film, F
         Some(even) => even,
         None => {
             let step = fastest_interval_us(rows, end_us).min(u64::from(u32::MAX));
-            (step, Timeline::new(rows, end_us, Unit { numerator: 1, denominator: step }))
+            (step, Timeline::new(rows, end_us, TimeUnit { numerator: 1, denominator: step }))
         }
     };
     let parts = split_parts(&timeline, most)?;
@@ -50,7 +50,7 @@ pub fn layout_film(rows: &[FilmChunk], end_us: u64, most: u64) -> Result<Film, F
         return Err(FilmError::TooLong);
     }
     let largest = rows.iter().map(|row| row.bytes).max().unwrap_or(0);
-    Ok(Head { timeline, parts, step: step as u32, largest }.into_film())
+    Ok(AviHeader { timeline, parts, step: step as u32, largest }.into_film())
 }
 
 /// The step and the slots of pictures that come evenly: a picture in every slot, so that the number of frames that the
@@ -60,7 +60,7 @@ fn even_timeline(rows: &[FilmChunk], end_us: u64) -> Option<(u64, Timeline)> {
     let frames: u64 = rows.iter().map(|row| u64::from(row.frames)).sum();
     // Rounded up: no slot is left over at the end.
     let step = end_us.saturating_sub(from_us).div_ceil(frames.max(1)).max(CLOSEST_US);
-    let timeline = Timeline::new(rows, end_us, Unit { numerator: 1, denominator: step });
+    let timeline = Timeline::new(rows, end_us, TimeUnit { numerator: 1, denominator: step });
     let is_on_time = |(place, row): (&ChunkPosition, &FilmChunk)| {
         place.start.saturating_mul(step).abs_diff(row.from_us.saturating_sub(from_us)) <= step
     };
@@ -95,7 +95,7 @@ fn split_parts(timeline: &Timeline, most: u64) -> Result<Vec<Range<usize>>, Film
     Ok(parts)
 }
 
-struct Head {
+struct AviHeader {
     timeline: Timeline,
     parts: Vec<Range<usize>>,
     /// Microseconds from one slot to the next.
@@ -104,7 +104,7 @@ struct Head {
     largest: u32,
 }
 
-impl Head {
+impl AviHeader {
     /// Whether there are more parts than one.
     fn is_open_dml(&self) -> bool {
         self.parts.len() > 1
@@ -253,7 +253,7 @@ impl Head {
 pub fn slots<F: Footage>(
     timeline: &Timeline,
     chunk: usize,
-    opened: &Opened,
+    opened: &OpenedChunk,
     within: u64,
     room: usize,
     out: &mut Vec<u8>,
@@ -286,7 +286,7 @@ pub fn slots<F: Footage>(
     if bytes.len() as u64 != u64::from(last - first) {
         return Err(FilmReadError::Odd(place.number));
     }
-    let mut window = Window { out, skip: within, room };
+    let mut window = ByteWindow { out, skip: within, room };
     let mut odd = 0;
     for frame in 0..opened.frames() {
         let size = opened.size(frame);
@@ -316,7 +316,7 @@ pub fn slots<F: Footage>(
 }
 
 /// A window on bytes that are told from front to back.
-struct Window<'a> {
+struct ByteWindow<'a> {
     out: &'a mut Vec<u8>,
     /// Bytes that come before it.
     skip: u64,
@@ -324,7 +324,7 @@ struct Window<'a> {
     room: usize,
 }
 
-impl Window<'_> {
+impl ByteWindow<'_> {
     fn write_bytes(&mut self, bytes: &[u8]) {
         let from = self.skip.min(bytes.len() as u64);
         self.skip -= from;
@@ -354,7 +354,7 @@ impl Window<'_> {
 }
 
 /// Where a slot's bytes begin in its chunk's region, and how many a picture in it has.
-fn slot(opened: &Opened, slot: u64, begins: &[u64]) -> (u64, u32) {
+fn slot(opened: &OpenedChunk, slot: u64, begins: &[u64]) -> (u64, u32) {
     let heads = 8 * (slot - opened.ticks[0].min(slot));
     let next = opened.ticks[..opened.frames()].partition_point(|tick| *tick <= slot);
     match next.checked_sub(1) {
@@ -364,7 +364,7 @@ fn slot(opened: &Opened, slot: u64, begins: &[u64]) -> (u64, u32) {
 }
 
 /// Bytes of pictures, padded, before each picture, and in all.
-fn picture_offsets(opened: &Opened) -> Vec<u64> {
+fn picture_offsets(opened: &OpenedChunk) -> Vec<u64> {
     let mut begins = Vec::with_capacity(opened.frames() + 1);
     let mut at = 0;
     begins.push(at);
@@ -378,7 +378,7 @@ fn picture_offsets(opened: &Opened) -> Vec<u64> {
 /// Entries of `ix00`, `room` bytes of them from `within` on.
 pub fn slot_index(
     place: &ChunkPosition,
-    opened: &Opened,
+    opened: &OpenedChunk,
     base: u64,
     within: u64,
     room: usize,
@@ -394,7 +394,7 @@ pub fn slot_index(
 /// Entries of `idx1`, likewise.
 pub fn write_old_index(
     place: &ChunkPosition,
-    opened: &Opened,
+    opened: &OpenedChunk,
     base: u64,
     within: u64,
     room: usize,
@@ -408,7 +408,7 @@ pub fn write_old_index(
 
 fn entries(
     place: &ChunkPosition,
-    opened: &Opened,
+    opened: &OpenedChunk,
     (within, room, each): (u64, usize, u64),
     out: &mut Vec<u8>,
     entry: impl Fn(&mut Vec<u8>, u64, u32),

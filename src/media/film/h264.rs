@@ -24,7 +24,7 @@ pub struct NotFragmented(&'static str);
 
 /// What is done with the bytes of a box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reading {
+enum BoxAction {
     /// The next box begins: its head is gathered.
     Head,
     /// Gathered whole: so many bytes of it in all.
@@ -37,7 +37,7 @@ enum Reading {
 
 /// Where a fragment's pictures lie in the file that is written.
 #[derive(Debug, Clone, Copy)]
-struct Run {
+struct FragmentRun {
     at: u64,
     pictures: u32,
 }
@@ -45,7 +45,7 @@ struct Run {
 /// The file that is being made.
 #[derive(Debug)]
 pub struct Remux {
-    reading: Reading,
+    reading: BoxAction,
     gathered: Vec<u8>,
     /// Bytes that were written.
     written: u64,
@@ -53,7 +53,7 @@ pub struct Remux {
     description: Option<(Vec<u8>, (u32, u32))>,
     /// Pictures of the fragment whose data comes next.
     announced: u32,
-    runs: Vec<Run>,
+    runs: Vec<FragmentRun>,
     sizes: Vec<u32>,
     /// From each picture to the one behind it; of the last one it is not known.
     steps: Vec<u32>,
@@ -65,7 +65,7 @@ pub struct Remux {
 impl Default for Remux {
     fn default() -> Remux {
         Remux {
-            reading: Reading::Head,
+            reading: BoxAction::Head,
             gathered: Vec::new(),
             written: 0,
             description: None,
@@ -94,29 +94,29 @@ impl Remux {
         }
         while !bytes.is_empty() {
             match self.reading {
-                Reading::Head => {
+                BoxAction::Head => {
                     self.gather(&mut bytes, 8);
                     let Some((len, name)) = self.head()? else { continue };
                     self.reading = match &name {
-                        b"moov" | b"moof" if len <= LONGEST_INDEX => Reading::Index(name, len),
+                        b"moov" | b"moof" if len <= LONGEST_INDEX => BoxAction::Index(name, len),
                         b"moov" | b"moof" => return Err(NotFragmented("a very long index")),
                         b"mdat" => {
                             let at = self.written + (out.len() - before) as u64 + self.gathered.len() as u64;
-                            self.runs.push(Run { at, pictures: std::mem::take(&mut self.announced) });
+                            self.runs.push(FragmentRun { at, pictures: std::mem::take(&mut self.announced) });
                             out.append(&mut self.gathered);
-                            Reading::Pass(len)
+                            BoxAction::Pass(len)
                         }
-                        _ => Reading::Skip(len),
+                        _ => BoxAction::Skip(len),
                     };
                     match &mut self.reading {
-                        Reading::Pass(left) | Reading::Skip(left) => {
+                        BoxAction::Pass(left) | BoxAction::Skip(left) => {
                             *left -= if len > u64::from(u32::MAX) { 16 } else { 8 };
                             self.gathered.clear();
                         }
                         _ => {}
                     }
                 }
-                Reading::Index(name, len) => {
+                BoxAction::Index(name, len) => {
                     self.gather(&mut bytes, len as usize);
                     if self.gathered.len() as u64 == len {
                         let index = std::mem::take(&mut self.gathered);
@@ -125,25 +125,25 @@ impl Remux {
                         } else {
                             self.fragment(&index[8..])?
                         }
-                        self.reading = Reading::Head;
+                        self.reading = BoxAction::Head;
                     }
                 }
-                Reading::Pass(left) | Reading::Skip(left) => {
+                BoxAction::Pass(left) | BoxAction::Skip(left) => {
                     let (taken, rest) = bytes.split_at(left.min(bytes.len() as u64) as usize);
-                    let is_passed = matches!(self.reading, Reading::Pass(_));
+                    let is_passed = matches!(self.reading, BoxAction::Pass(_));
                     if is_passed {
                         out.extend_from_slice(taken);
                     }
                     bytes = rest;
                     self.reading = match (left - taken.len() as u64, is_passed) {
-                        (0, _) => Reading::Head,
-                        (left, true) => Reading::Pass(left),
-                        (left, false) => Reading::Skip(left),
+                        (0, _) => BoxAction::Head,
+                        (left, true) => BoxAction::Pass(left),
+                        (left, false) => BoxAction::Skip(left),
                     };
                 }
             }
-            if matches!(self.reading, Reading::Pass(0) | Reading::Skip(0)) {
-                self.reading = Reading::Head;
+            if matches!(self.reading, BoxAction::Pass(0) | BoxAction::Skip(0)) {
+                self.reading = BoxAction::Head;
             }
         }
         self.written += (out.len() - before) as u64;
@@ -165,7 +165,7 @@ impl Remux {
             return Err(NotFragmented("it has no description"));
         };
         let in_runs: u64 = self.runs.iter().map(|run| u64::from(run.pictures)).sum();
-        if self.reading != Reading::Head
+        if self.reading != BoxAction::Head
             || !self.gathered.is_empty()
             || in_runs != self.pictures()
             || in_runs == 0

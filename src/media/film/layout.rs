@@ -11,12 +11,12 @@ pub struct Film {
     /// From one picture to the next, microseconds, whatever the pictures' own times are; `None`: as those are.
     pub(super) step_us: Option<u64>,
     /// In order, none overlapping, together the file.
-    pub(super) sections: Vec<Section>,
+    pub(super) sections: Vec<FilmSection>,
     pub(super) len: u64,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Section {
+pub(super) struct FilmSection {
     pub(super) at: u64,
     pub(super) what: FilmPart,
 }
@@ -50,14 +50,14 @@ pub(super) enum Table {
 }
 
 /// A chunk that has been looked into.
-pub(super) struct Opened {
+pub(super) struct OpenedChunk {
     /// Where each picture begins in the chunk's bytes, and where the last one ends.
     pub(super) bounds: Vec<u32>,
     /// When each is shown, in the format's units, and when the next chunk begins.
     pub(super) ticks: Vec<u64>,
 }
 
-impl Opened {
+impl OpenedChunk {
     pub(super) fn frames(&self) -> usize {
         self.bounds.len() - 1
     }
@@ -70,7 +70,7 @@ impl Opened {
 /// A file that is being laid out, from front to back.
 #[derive(Debug, Default)]
 pub(super) struct Layout {
-    pub(super) sections: Vec<Section>,
+    pub(super) sections: Vec<FilmSection>,
     pub(super) len: u64,
 }
 
@@ -87,7 +87,7 @@ impl Layout {
     pub(super) fn push(&mut self, what: FilmPart, len: u64) {
         // A section without bytes would stand in the way of the next one.
         if len > 0 {
-            self.sections.push(Section { at: self.len, what });
+            self.sections.push(FilmSection { at: self.len, what });
             self.len += len;
         }
     }

@@ -29,7 +29,7 @@ use bytes::Bytes;
 
 pub use footage::{FilmChunk, FilmError, FilmFormat, FilmFrame, FilmReadError, Footage};
 pub use layout::Film;
-use layout::{FilmPart, Layout, Opened, Table};
+use layout::{FilmPart, Layout, OpenedChunk, Table};
 use timeline::Timeline;
 
 impl Film {
@@ -212,7 +212,11 @@ impl Film {
     }
 
     /// Looks into a chunk: where its pictures lie, and when each is shown.
-    fn open<F: Footage>(&self, chunk: usize, footage: &mut F) -> Result<Opened, FilmReadError<F::Error>> {
+    fn open<F: Footage>(
+        &self,
+        chunk: usize,
+        footage: &mut F,
+    ) -> Result<OpenedChunk, FilmReadError<F::Error>> {
         let (place, next) = (&self.timeline.places[chunk], &self.timeline.places[chunk + 1]);
         let frames = footage.frames(place.number).map_err(FilmReadError::Footage)?;
         // From the first byte to the last one, whatever lies between two pictures.
@@ -234,7 +238,7 @@ impl Film {
             earliest = tick + 1;
         }
         ticks.push(next.start);
-        Ok(Opened { bounds, ticks })
+        Ok(OpenedChunk { bounds, ticks })
     }
 
     fn inconsistent_chunk<E>(&self, chunk: usize) -> FilmReadError<E> {

@@ -8,8 +8,8 @@
 //! every chunk one in `stsc`: so the tables' lengths follow from the rows. Every picture is a sync sample (no `stss`).
 
 use super::footage::{FilmChunk, FilmError};
-use super::layout::{Film, Layout, Opened, Table};
-use super::timeline::{Timeline, Unit, longest_us};
+use super::layout::{Film, Layout, OpenedChunk, Table};
+use super::timeline::{TimeUnit, Timeline, longest_us};
 
 /// Seconds from 1904, where the format's times begin, to 1970.
 pub const SINCE_1904: u64 = 2_082_844_800;
@@ -24,16 +24,16 @@ pub fn layout_film(rows: &[FilmChunk], began_us: u64, end_us: u64) -> Result<Fil
     // A chunk's pictures may need a few units more than there are.
     let fits = |scale: &u64| u128::from(longest) * u128::from(*scale) / 1_000_000 < (1 << 31) - (1 << 20);
     let scale = SCALES.into_iter().find(fits).ok_or(FilmError::TooLong)?;
-    let timeline = Timeline::new(rows, end_us, Unit { numerator: scale, denominator: 1_000_000 });
+    let timeline = Timeline::new(rows, end_us, TimeUnit { numerator: scale, denominator: 1_000_000 });
     let is_wide = head_len(&timeline, true) + 16 + timeline.bytes() > u64::from(u32::MAX);
     if head_len(&timeline, is_wide) > u64::from(u32::MAX) {
         return Err(FilmError::TooLong);
     }
     let created = began_us / 1_000_000 + SINCE_1904;
-    Ok(Head { timeline, created, scale, is_wide }.into_film())
+    Ok(Mp4Header { timeline, created, scale, is_wide }.into_film())
 }
 
-struct Head {
+struct Mp4Header {
     timeline: Timeline,
     /// Seconds since 1904.
     created: u64,
@@ -49,7 +49,7 @@ fn head_len(timeline: &Timeline, is_wide: bool) -> u64 {
     2000 + 12 * timeline.frames() + chunk * timeline.chunks() as u64
 }
 
-impl Head {
+impl Mp4Header {
     fn into_film(self) -> Film {
         let chunks = 0..self.timeline.chunks();
         let (frames, count) = (self.timeline.frames(), self.timeline.chunks() as u64);
@@ -245,7 +245,7 @@ impl MovieTimes {
 }
 
 /// Entries of each picture of a chunk, from `within` bytes of them on.
-pub fn write_picture_entries(table: Table, opened: &Opened, within: u64, out: &mut Vec<u8>) {
+pub fn write_picture_entries(table: Table, opened: &OpenedChunk, within: u64, out: &mut Vec<u8>) {
     let each = if table == Table::Durations { 8 } else { 4 };
     let (first, cut) = ((within / each) as usize, (within % each) as usize);
     let begin = out.len();

@@ -4,13 +4,13 @@ use super::footage::FilmChunk;
 
 /// How microseconds become a format's units: `numerator` / `denominator` of them, rounded down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unit {
+pub struct TimeUnit {
     pub numerator: u64,
     pub denominator: u64,
 }
 
 /// Units of a microsecond.
-pub const MICROSECONDS: Unit = Unit { numerator: 1, denominator: 1 };
+pub const MICROSECONDS: TimeUnit = TimeUnit { numerator: 1, denominator: 1 };
 
 /// One chunk in the film.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct Timeline {
     /// Pixels in a row and rows of the first picture.
     pub size: (u32, u32),
     base_us: u64,
-    unit: Unit,
+    unit: TimeUnit,
 }
 
 /// The last picture is shown so long where nothing says how long: there is no other.
@@ -43,7 +43,7 @@ const ALONE_US: u64 = 1_000_000;
 
 impl Timeline {
     /// Lays out `rows`, of which there is at least one, until `end_us`. Their bytes lie back to back.
-    pub fn new(rows: &[FilmChunk], end_us: u64, unit: Unit) -> Timeline {
+    pub fn new(rows: &[FilmChunk], end_us: u64, unit: TimeUnit) -> Timeline {
         let (base_us, size) = rows.first().map_or((0, (0, 0)), |row| (row.from_us, (row.width, row.height)));
         let mut timeline = Timeline { places: Vec::with_capacity(rows.len() + 1), size, base_us, unit };
         let mut next = ChunkPosition::default();
@@ -61,7 +61,7 @@ impl Timeline {
 
     /// The unit in which `us` lies.
     pub fn tick_at(&self, us: u64) -> u64 {
-        let Unit { numerator, denominator } = self.unit;
+        let TimeUnit { numerator, denominator } = self.unit;
         let units =
             u128::from(us.saturating_sub(self.base_us)) * u128::from(numerator) / u128::from(denominator);
         units as u64
@@ -87,7 +87,7 @@ impl Timeline {
 
     /// Units in all as microseconds.
     pub fn duration_us(&self) -> u64 {
-        let Unit { numerator, denominator } = self.unit;
+        let TimeUnit { numerator, denominator } = self.unit;
         (u128::from(self.units()) * u128::from(denominator) / u128::from(numerator)) as u64
     }
 

@@ -27,13 +27,13 @@ use weigh::choose;
 
 /// Names of classes, and whether the first or the last of them is the background's, as in torchvision's lists.
 #[derive(Debug, Clone, Copy)]
-struct Names<'a> {
+struct ClassNames<'a> {
     all: &'a [String],
     background: BackgroundColumn,
 }
 
-impl<'a> Names<'a> {
-    fn new(all: &'a [String]) -> Names<'a> {
+impl<'a> ClassNames<'a> {
+    fn new(all: &'a [String]) -> ClassNames<'a> {
         let is_background = |name: Option<&String>| {
             let name = name.map(|name| name.trim_matches('_').to_ascii_lowercase());
             all.len() > 1
@@ -44,7 +44,7 @@ impl<'a> Names<'a> {
             (_, true) => BackgroundColumn::Last,
             _ => BackgroundColumn::None,
         };
-        Names { all, background }
+        ClassNames { all, background }
     }
 
     /// Those of so many classes, with or without the background's.
@@ -99,7 +99,7 @@ pub(super) fn guess_description(
     let is_tensorflow = network.origin().producer.contains("tf2onnx")
         || input.layout == TensorLayout::Nhwc
         || all.iter().any(|output| output.name.contains("detection_"));
-    let written = labels.or(facts.names.as_deref()).map(Names::new);
+    let written = labels.or(facts.names.as_deref()).map(ClassNames::new);
     let mut asked = GuessInput {
         input: &input,
         all: &all,
@@ -118,7 +118,7 @@ pub(super) fn guess_description(
     }
     let mut guessed = Vec::new();
     let named = if labels.is_none() { written.map(|names| names.all.len()) } else { None };
-    let does_fit = |names: &Names<'_>| readings.iter().any(|reading| names.fits_reading(reading));
+    let does_fit = |names: &ClassNames<'_>| readings.iter().any(|reading| names.fits_reading(reading));
     let given = match written {
         // Names in the file that are not as many as there are classes are of something else.
         Some(names) if labels.is_none() && !does_fit(&names) => {

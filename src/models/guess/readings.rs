@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::GuessError;
 use crate::models::known_labels;
 use crate::vision::onnx::card::{
-    Activation, BackgroundColumn, Colours, Corners, DecodedCard, DistributionCard, EndToEndCard, Family,
-    InputCard, InputPlacement, ResizeMode, RowsCard, Unit,
+    Activation, BackgroundColumn, BoxUnit, Colours, Corners, DecodedCard, DistributionCard, EndToEndCard,
+    Family, InputCard, InputPlacement, ResizeMode, RowsCard,
 };
 use crate::vision::onnx::families::{all_cells, as_rows, decoder, find_columns};
 use crate::vision::onnx::{InputShape, OutputShape};
@@ -234,14 +234,18 @@ impl GuessInput<'_> {
         if leading > 0 && leading < count {
             parts.push((leading, count - leading));
         }
-        let units = if is_query { [Unit::Fractions, Unit::Pixels] } else { [Unit::Pixels, Unit::Fractions] };
+        let units = if is_query {
+            [BoxUnit::Fractions, BoxUnit::Pixels]
+        } else {
+            [BoxUnit::Pixels, BoxUnit::Fractions]
+        };
         for (classes, extra) in parts {
             let is_logit = are_logits && !scores(classes);
             let activation = if is_logit { Activation::Sigmoid } else { Activation::None };
             for corners in [Corners::Cxcywh, Corners::Xyxy] {
                 for unit in units {
                     let card = RowsCard { corners, unit, activation, extra };
-                    let is_stretched = is_query && unit == Unit::Fractions;
+                    let is_stretched = is_query && unit == BoxUnit::Fractions;
                     let resize = if is_stretched { ResizeMode::Stretch } else { fed.resize };
                     self.push_reading(family(card), Some(classes), InputCard { resize, ..fed.clone() });
                 }
@@ -275,7 +279,7 @@ impl GuessInput<'_> {
             if columns == 7 && places == [0, 4, 5] && self.readings.is_empty() {
                 return Err(GuessError::Task { what: "boxes at any angle (OBB)" });
             }
-            for unit in [Unit::Pixels, Unit::Fractions] {
+            for unit in [BoxUnit::Pixels, BoxUnit::Fractions] {
                 let card = EndToEndCard { corners: Corners::Xyxy, unit, first_class: 0, places };
                 self.push_reading(
                     Family::EndToEnd(card),
@@ -312,7 +316,7 @@ impl GuessInput<'_> {
         if !self.has_rows(5) {
             return;
         }
-        for unit in [Unit::Pixels, Unit::Fractions] {
+        for unit in [BoxUnit::Pixels, BoxUnit::Fractions] {
             let card = EndToEndCard { corners: Corners::Xyxy, unit, first_class: 0, places: [0, 4, 5] };
             let fed = imagenet(self.input_card(Colours::Rgb, 1.0, LETTERBOX_TOP_LEFT));
             self.push_reading(Family::EndToEnd(card), None, fed);
@@ -346,9 +350,9 @@ impl GuessInput<'_> {
             _ => Activation::None,
         };
         let classes = Some(columns - background.columns());
+        use BoxUnit::{Fractions, Pixels};
         use Corners::{Cxcywh, Xyxy, Yxyx};
-        use Unit::{Fractions, Pixels};
-        let ways: &[(Corners, Unit)] = if self.is_tensorflow {
+        let ways: &[(Corners, BoxUnit)] = if self.is_tensorflow {
             &[(Yxyx, Fractions), (Xyxy, Fractions), (Xyxy, Pixels), (Cxcywh, Fractions)]
         } else if are_scores || background == BackgroundColumn::First {
             &[(Xyxy, Pixels), (Xyxy, Fractions), (Cxcywh, Fractions), (Cxcywh, Pixels), (Yxyx, Fractions)]
@@ -405,12 +409,12 @@ impl GuessInput<'_> {
         }
         let places = [0, 4, 5];
         let tensorflow =
-            EndToEndCard { corners: Corners::Yxyx, unit: Unit::Fractions, first_class: 1, places };
+            EndToEndCard { corners: Corners::Yxyx, unit: BoxUnit::Fractions, first_class: 1, places };
         let of = |unit| EndToEndCard { corners: Corners::Xyxy, unit, first_class: 0, places };
         let cards = if self.is_tensorflow {
             vec![(tensorflow, 1.0)]
         } else {
-            vec![(of(Unit::Pixels), 255.0), (of(Unit::Fractions), 255.0)]
+            vec![(of(BoxUnit::Pixels), 255.0), (of(BoxUnit::Fractions), 255.0)]
         };
         for (card, range) in cards {
             self.push_reading(

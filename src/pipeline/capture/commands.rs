@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::camera_info::{CameraInfo, ClosedCamera};
-use super::trial::{Swap, Trial};
+use super::trial::{SourceTrial, Swap};
 use super::{Capture, OPEN_TAKES};
 use crate::media::SourceError;
 use crate::pipeline::CameraState;
@@ -108,7 +108,7 @@ impl Capture<'_> {
         self.shared.lock_figures().source = opener.describe();
         self.tuning.invalidate();
         let before = std::mem::replace(&mut self.opener, opener);
-        self.trial = Some(Trial { before, known: std::mem::take(&mut self.known), answer });
+        self.trial = Some(SourceTrial { before, known: std::mem::take(&mut self.known), answer });
     }
 
     /// The source on trial has a picture to give: it stays, unless nobody waits for it to.
@@ -125,7 +125,7 @@ impl Capture<'_> {
 
     /// Ends a trial, if there is one, in favour of the source before. Tells whether that is to be opened again now.
     pub(super) fn abort_trial(&mut self, trouble: SourceError) -> bool {
-        let Some(Trial { before, known, answer }) = self.trial.take() else { return false };
+        let Some(SourceTrial { before, known, answer }) = self.trial.take() else { return false };
         log::warn!("back to {}: the other source delivers no frame: {trouble}", before.describe());
         self.shared.lock_figures().source = before.describe();
         (self.opener, self.known) = (before, known);

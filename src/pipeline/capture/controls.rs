@@ -86,7 +86,7 @@ impl CameraTuning {
             }
         }
         let plan = plan(&controls, &wanted);
-        let mut setting = Setting::new(source, controls);
+        let mut setting = ControlSetter::new(source, controls);
         // A camera that is gone is noticed when its frames fail to come.
         let done = setting.apply_unmanaged(&plan).and_then(|ruled| {
             let is_default = |value: &ControlValue| defaults.contains(&value.name);
@@ -200,7 +200,7 @@ impl CameraTuning {
         source: &mut dyn Source,
         wanted: &[ControlValue],
         saved: &SavedControls,
-        set: impl FnOnce(&mut Setting<'_>, &ControlPlan) -> Result<(), SourceError>,
+        set: impl FnOnce(&mut ControlSetter<'_>, &ControlPlan) -> Result<(), SourceError>,
     ) -> Result<CameraControls, ControlsError> {
         self.invalidate();
         let controls = match self.known.take() {
@@ -217,9 +217,9 @@ impl CameraTuning {
         };
         self.held = saved.for_camera(source.identity().as_deref());
         let held = self.held.clone();
-        let mut setting = Setting::new(source, controls);
+        let mut setting = ControlSetter::new(source, controls);
         let done = set(&mut setting, &plan).and_then(|()| setting.apply_newly_active(&plan, &held));
-        let Setting { controls, unmet, taken, .. } = setting;
+        let ControlSetter { controls, unmet, taken, .. } = setting;
         self.unmet.retain(|before| !taken.contains_key(&before.name));
         // What was planned is not saved as it was refused.
         let of_saved = |unmet: &&Unmet| plan.settings().all(|planned| planned.name != unmet.name);
@@ -305,10 +305,10 @@ impl CameraTuning {
         let defaults: Vec<_> =
             defaults.map(|c| ControlValue { name: c.name.clone(), value: c.default }).collect();
         let (new_plan, defaults) = (plan(&controls, &wanted), plan(&controls, &defaults));
-        let mut setting = Setting::new(source, controls);
+        let mut setting = ControlSetter::new(source, controls);
         let done = setting.apply_changes(&new_plan, &defaults, &self.held);
         notes.extend(done.err().map(|trouble| format!("{trouble}.")));
-        let Setting { controls, unmet, taken, .. } = setting;
+        let ControlSetter { controls, unmet, taken, .. } = setting;
         let objections = new_plan.objections.iter().chain(&defaults.objections).map(Unmet::from_objection);
         let unmet: Vec<Unmet> = objections.chain(unmet).collect();
         notes.extend(unmet.iter().map(|unmet| unmet.why.clone()));
@@ -349,16 +349,16 @@ impl CameraTuning {
 }
 
 /// Controls being set on an open camera.
-struct Setting<'a> {
+struct ControlSetter<'a> {
     source: &'a mut dyn Source,
     controls: Vec<Control>,
     taken: BTreeMap<String, f64>,
     unmet: Vec<Unmet>,
 }
 
-impl<'a> Setting<'a> {
-    fn new(source: &'a mut dyn Source, controls: Vec<Control>) -> Setting<'a> {
-        Setting { source, controls, taken: BTreeMap::new(), unmet: Vec::new() }
+impl<'a> ControlSetter<'a> {
+    fn new(source: &'a mut dyn Source, controls: Vec<Control>) -> ControlSetter<'a> {
+        ControlSetter { source, controls, taken: BTreeMap::new(), unmet: Vec::new() }
     }
 
     /// Sets all that is planned, and looks at what has become of the controls.
@@ -373,9 +373,9 @@ impl<'a> Setting<'a> {
         Ok(())
     }
 
-    /// As [`Setting::apply_all`], but for values that a mode rules when all modes are set: such a one has no effect, and to be
-    /// refused at every opening is no news. What is saved of it is set when the mode ends ([`Setting::apply_newly_active`]). Gives
-    /// those values.
+    /// As [`ControlSetter::apply_all`], but for values that a mode rules when all modes are set: such a one has no
+    /// effect, and to be refused at every opening is no news. What is saved of it is set when the mode ends
+    /// ([`ControlSetter::apply_newly_active`]). Gives those values.
     fn apply_unmanaged(&mut self, plan: &ControlPlan) -> Result<Vec<ControlValue>, SourceError> {
         self.apply_all(&ControlPlan { modes: plan.modes.clone(), ..ControlPlan::default() })?;
         let (ruled, values) = plan.values.iter().cloned().partition(|value| self.is_managed(value));
@@ -383,8 +383,8 @@ impl<'a> Setting<'a> {
         Ok(ruled)
     }
 
-    /// As [`Setting::apply_all`] of defaults: values first, for a mode that is automatic by default would keep the camera from
-    /// taking them.
+    /// As [`ControlSetter::apply_all`] of defaults: values first, for a mode that is automatic by default would keep the
+    /// camera from taking them.
     fn defaults(&mut self, plan: &ControlPlan) -> Result<(), SourceError> {
         let (ruled, values) = plan.values.iter().cloned().partition(|value| self.is_managed(value));
         self.apply_all(&ControlPlan { values, ..ControlPlan::default() })?;

@@ -33,7 +33,7 @@ use card::{WAKING_CARD, WakingCard};
 use controls::CameraTuning;
 use render::Renderer;
 use timeouts::OpenOptions;
-use trial::{Swap, Trial, source_released, trial_abandoned};
+use trial::{SourceTrial, Swap, source_released, trial_abandoned};
 
 /// Longest wait for one frame: how late a pause or stop may be noticed.
 const FRAME_WAIT: Duration = Duration::from_millis(200);
@@ -49,7 +49,7 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Viewers who see the last picture of a camera that is opened again get the card of a waking camera after this time.
 const STALE: Duration = Duration::from_secs(2);
 /// Why a stream of frames ended.
-enum End {
+enum StreamEnd {
     /// Nobody needs it, a pause, or the stop: look at the requests.
     Released,
     /// The source is of no more use.
@@ -81,7 +81,7 @@ pub struct Capture<'a> {
     /// What a paused camera is answered from.
     known: CameraInfo,
     /// A source that has not given a picture yet, in the place of another that waits for its failure.
-    trial: Option<Trial>,
+    trial: Option<SourceTrial>,
     /// It is tried only to see whether it gives a picture: nobody needed the camera.
     was_tried_asleep: bool,
     /// It was live since it was woken: where it is never to sleep, what it is closed for in between changes nothing.
@@ -129,26 +129,26 @@ impl<'a> Capture<'a> {
             // Whatever has ended, its source is dropped by now.
             loop {
                 end = match end {
-                    End::Replaced(source) => self.stream(source, Instant::now(), &interrupt),
-                    End::ForLargest => {
+                    StreamEnd::Replaced(source) => self.stream(source, Instant::now(), &interrupt),
+                    StreamEnd::ForLargest => {
                         self.serve_largest(&interrupt);
                         self.open(&interrupt)
                     }
-                    End::Swap(swap) => {
+                    StreamEnd::Swap(swap) => {
                         self.start_trial(swap);
                         self.open(&interrupt)
                     }
-                    End::Failed(trouble) if self.trial.is_some() => {
+                    StreamEnd::Failed(trouble) if self.trial.is_some() => {
                         if !self.abort_trial(trouble) {
                             break;
                         }
                         self.open(&interrupt)
                     }
-                    End::Failed(trouble) => {
+                    StreamEnd::Failed(trouble) => {
                         self.handle_failure(trouble);
                         break;
                     }
-                    End::Released => break,
+                    StreamEnd::Released => break,
                 };
             }
             // What was let go before it could give a picture has not been tried.
@@ -158,12 +158,12 @@ impl<'a> Capture<'a> {
     }
 
     /// Opens the source and streams from it, unless it is not needed for more than one picture.
-    fn open(&mut self, interrupt: &Stop) -> End {
+    fn open(&mut self, interrupt: &Stop) -> StreamEnd {
         if self.needs_largest(None) {
-            return End::ForLargest;
+            return StreamEnd::ForLargest;
         }
         if !self.is_needed() {
-            return End::Released;
+            return StreamEnd::Released;
         }
         let (began, silent_after) = (Instant::now(), self.shared.settings().silent_after);
         self.beat.beat_with_extension(OPEN_TAKES + silent_after);
@@ -174,8 +174,8 @@ impl<'a> Capture<'a> {
         match opened {
             Ok(source) => self.stream(source, began, interrupt),
             // An open that was told to end has failed nobody.
-            Err(_) if interrupt.is_set() => End::Released,
-            Err(trouble) => End::Failed(trouble),
+            Err(_) if interrupt.is_set() => StreamEnd::Released,
+            Err(trouble) => StreamEnd::Failed(trouble),
         }
     }
 
@@ -278,7 +278,7 @@ impl<'a> Capture<'a> {
     }
 
     /// Takes frames and publishes pictures until the camera is to be let go or fails. `began`: when it began to be opened.
-    fn stream(&mut self, mut source: Box<dyn Source>, began: Instant, interrupt: &Stop) -> End {
+    fn stream(&mut self, mut source: Box<dyn Source>, began: Instant, interrupt: &Stop) -> StreamEnd {
         let shared = Arc::clone(&self.shared);
         let mut delivers = source.source_info().clone();
         log::info!("camera open: {} {}", delivers.name, describe_source(&delivers));
@@ -310,15 +310,15 @@ impl<'a> Capture<'a> {
             self.beat.beat();
             if let Some(why) = self.release_reason() {
                 log::info!("camera closed: {why}");
-                return End::Released;
+                return StreamEnd::Released;
             }
             if self.needs_largest(Some(size)) {
-                return End::ForLargest;
+                return StreamEnd::ForLargest;
             }
             if shared.take_request_flag() {
                 if let Some(swap) = self.handle_next(Some(&mut *source)) {
                     log::info!("camera closed: trying another source");
-                    return End::Swap(swap);
+                    return StreamEnd::Swap(swap);
                 }
                 let new = shared.settings();
                 if new != terms.settings {
@@ -333,7 +333,7 @@ impl<'a> Capture<'a> {
                 self.beat.beat_with_extension(OPEN_TAKES);
                 if let Some(better) = self.opener.find_better(interrupt) {
                     log::info!("{} is replaced by a better source", source.source_info().name);
-                    return End::Replaced(better);
+                    return StreamEnd::Replaced(better);
                 }
                 self.beat.beat();
                 last_look = Instant::now();
@@ -351,11 +351,11 @@ impl<'a> Capture<'a> {
                 Ok(None) => {
                     let allowed = if is_first { terms.first_within } else { terms.silent_after };
                     if last_frame.elapsed() >= allowed {
-                        return End::Failed(silent_fault(&self.opener.describe(), allowed));
+                        return StreamEnd::Failed(silent_fault(&self.opener.describe(), allowed));
                     }
                     continue;
                 }
-                Err(trouble) => return End::Failed(trouble),
+                Err(trouble) => return StreamEnd::Failed(trouble),
             };
             last_frame = Instant::now();
             let gap = next_sequence.map_or(0, |expected| frame.sequence.saturating_sub(expected));
@@ -374,7 +374,7 @@ impl<'a> Capture<'a> {
                 Ok(shots) => {
                     last_good = last_frame;
                     if self.trial.is_some() && !self.has_trial_passed() {
-                        return End::Failed(trial_abandoned());
+                        return StreamEnd::Failed(trial_abandoned());
                     }
                     // Before the picture: who takes that looks for what belongs to it.
                     shared.keep_second_frame(&frame);
@@ -394,7 +394,7 @@ impl<'a> Capture<'a> {
                         shared.set_state(CameraState::Live);
                         if std::mem::take(&mut self.was_tried_asleep) && !self.is_needed() {
                             log::info!("camera closed: nobody needs it");
-                            return End::Released;
+                            return StreamEnd::Released;
                         }
                         self.was_live = true;
                     }
@@ -415,7 +415,7 @@ impl<'a> Capture<'a> {
                     let without = last_good.elapsed();
                     let is_hopeless = if self.trial.is_some() { 1 } else { 4 };
                     if without >= terms.broken_after.saturating_mul(is_hopeless) {
-                        return End::Failed(broken_pictures_fault(&self.opener.describe(), &error));
+                        return StreamEnd::Failed(broken_pictures_fault(&self.opener.describe(), &error));
                     }
                     if without >= terms.broken_after && self.trouble.is_none() {
                         let trouble = broken_pictures_fault(&self.opener.describe(), &error);

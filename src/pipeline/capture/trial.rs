@@ -13,7 +13,7 @@ pub struct Swap {
 }
 
 /// A source on trial: it has the camera's place until its first picture says that it may keep it.
-pub struct Trial {
+pub struct SourceTrial {
     /// What is opened again if it gives none.
     pub before: Box<dyn Opener>,
     /// What is known of that.

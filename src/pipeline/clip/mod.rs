@@ -18,7 +18,7 @@ use crate::base::{ClockTime, Worker};
 use crate::media::{Fourcc, Frame, SmallImage};
 use crate::source::clip::{ClipError, ClipFrame, ClipReader};
 use crate::vision::{
-    Aspect, Bounds, Counter, Crossing, Detector, NearMiss, Outcome, Overlay, ReadPicture, RegionMode,
+    Aspect, Bounds, Counter, CounterOverlay, Crossing, Detector, NearMiss, Outcome, ReadPicture, RegionMode,
     RegionSchedule, region,
 };
 
@@ -58,7 +58,7 @@ pub struct ClipCrossing {
 pub struct CountedFrame<'a> {
     pub frame: &'a ClipFrame,
     /// What is in it.
-    pub overlay: &'a Overlay,
+    pub overlay: &'a CounterOverlay,
     /// What was counted by it.
     pub crossings: &'a [ClipCrossing],
     /// Tracks that ended with it, and that may have crossed a line unseen.
@@ -90,14 +90,14 @@ pub struct ClipCount {
 }
 
 /// What the decoding thread sends last.
-struct End {
+struct ClipEnd {
     broken_off: Option<String>,
     complaints: (u64, Option<String>),
 }
 
-enum Decoded {
+enum ClipMessage {
     Frame(ClipFrame),
-    End(End),
+    End(ClipEnd),
     Failed(ClipError),
 }
 
@@ -106,7 +106,7 @@ pub struct ClipRun {
     first: ClipFrame,
     /// How long the clip says it is.
     duration_us: Option<u64>,
-    decoded: Receiver<Decoded>,
+    decoded: Receiver<ClipMessage>,
     empty: SyncSender<Vec<u8>>,
     /// Dropped after the channels, whose end ends it.
     _worker: Worker,
@@ -127,14 +127,14 @@ impl ClipRun {
             loop {
                 beat.beat();
                 let (message, goes_on) = match reader.next(buffers.try_recv().unwrap_or_default()) {
-                    Ok(Some(frame)) => (Decoded::Frame(frame), true),
+                    Ok(Some(frame)) => (ClipMessage::Frame(frame), true),
                     Ok(None) => {
                         let (times, last) = reader.complaints();
                         let complaints = (times, last.map(str::to_owned));
                         let broken_off = reader.incomplete_reason().map(str::to_owned);
-                        (Decoded::End(End { broken_off, complaints }), false)
+                        (ClipMessage::End(ClipEnd { broken_off, complaints }), false)
                     }
-                    Err(error) => (Decoded::Failed(error), false),
+                    Err(error) => (ClipMessage::Failed(error), false),
                 };
                 // Full: waits until a frame is taken. Nobody there any more: the clip is not wanted.
                 if send.send(message).is_err() || !goes_on {
@@ -144,10 +144,12 @@ impl ClipRun {
         })
         .map_err(ClipCountError::Thread)?;
         match decoded.recv() {
-            Ok(Decoded::Frame(first)) => Ok(ClipRun { first, duration_us, decoded, empty, _worker: worker }),
-            Ok(Decoded::Failed(error)) => Err(error.into()),
+            Ok(ClipMessage::Frame(first)) => {
+                Ok(ClipRun { first, duration_us, decoded, empty, _worker: worker })
+            }
+            Ok(ClipMessage::Failed(error)) => Err(error.into()),
             // A reader without a frame fails; this is a thread that panicked.
-            Ok(Decoded::End(_)) | Err(_) => Err(ClipError::NoPictures { file: file.to_owned() }.into()),
+            Ok(ClipMessage::End(_)) | Err(_) => Err(ClipError::NoPictures { file: file.to_owned() }.into()),
         }
     }
 
@@ -184,22 +186,23 @@ impl ClipRun {
         let (mut image, mut part) = (SmallImage::empty(), SmallImage::empty());
         let mut next = Some(first);
         loop {
-            let frame = match next.take().map_or_else(|| decoded.recv(), |first| Ok(Decoded::Frame(first))) {
-                Ok(Decoded::Frame(frame)) => frame,
-                Ok(Decoded::End(end)) => {
-                    (count.broken_off, count.complaints) = (end.broken_off, end.complaints);
-                    break;
-                }
-                // After the first frame, what was counted is still worth something.
-                Ok(Decoded::Failed(error)) => {
-                    count.broken_off = Some(error.to_string());
-                    break;
-                }
-                Err(_) => {
-                    count.broken_off = Some(String::from("decoding has ended without a reason"));
-                    break;
-                }
-            };
+            let frame =
+                match next.take().map_or_else(|| decoded.recv(), |first| Ok(ClipMessage::Frame(first))) {
+                    Ok(ClipMessage::Frame(frame)) => frame,
+                    Ok(ClipMessage::End(end)) => {
+                        (count.broken_off, count.complaints) = (end.broken_off, end.complaints);
+                        break;
+                    }
+                    // After the first frame, what was counted is still worth something.
+                    Ok(ClipMessage::Failed(error)) => {
+                        count.broken_off = Some(error.to_string());
+                        break;
+                    }
+                    Err(_) => {
+                        count.broken_off = Some(String::from("decoding has ended without a reason"));
+                        break;
+                    }
+                };
             count.frames = frame.number;
             count.last_us = frame.time_us;
             times.push(frame.time_us);

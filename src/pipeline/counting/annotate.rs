@@ -35,7 +35,7 @@ pub struct Annotator<'a> {
     failed: u64,
 }
 
-enum Event {
+enum AnnotateEvent {
     Picture(Picture),
     Changed,
     Stopped,
@@ -80,29 +80,29 @@ impl<'a> Annotator<'a> {
             let event = block_on(runtime, self.wait());
             self.beat.beat();
             match event {
-                Event::Picture(picture) if picture.is_card => self.shared.annotated.publish(picture),
-                Event::Picture(picture) => self.annotate(&picture),
-                Event::Changed => {}
-                Event::Stopped => break,
+                AnnotateEvent::Picture(picture) if picture.is_card => self.shared.annotated.publish(picture),
+                AnnotateEvent::Picture(picture) => self.annotate(&picture),
+                AnnotateEvent::Changed => {}
+                AnnotateEvent::Stopped => break,
             }
         }
     }
 
-    async fn wait(&mut self) -> Event {
+    async fn wait(&mut self) -> AnnotateEvent {
         tokio::select! {
             biased;
-            () = self.shared.stop.stopped() => Event::Stopped,
-            Ok(()) = self.requests.changed() => Event::Changed,
+            () = self.shared.stop.stopped() => AnnotateEvent::Stopped,
+            Ok(()) = self.requests.changed() => AnnotateEvent::Changed,
             picture = next_picture(&mut self.pictures) => match picture {
-                Some(picture) => Event::Picture(picture),
+                Some(picture) => AnnotateEvent::Picture(picture),
                 None => {
                     // The pipeline ends: nobody will see anything more.
                     self.shared.annotated.close();
                     self.shared.stop.stopped().await;
-                    Event::Stopped
+                    AnnotateEvent::Stopped
                 }
             },
-            () = tokio::time::sleep(IDLE) => Event::Changed,
+            () = tokio::time::sleep(IDLE) => AnnotateEvent::Changed,
         }
     }
 

@@ -85,7 +85,7 @@ pub fn draw(
     lines: &[DrawnLine],
     zones: &[DrawnZone],
 ) {
-    let mut pen = Pen::new(canvas);
+    let mut pen = OverlayPen::new(canvas);
     for zone in zones {
         let inside = overlay.zones.iter().find(|(id, _)| *id == zone.id).map(|(_, inside)| *inside);
         pen.zone(zone, inside);
@@ -103,7 +103,7 @@ pub fn draw(
 }
 
 /// The canvas with sizes that suit it.
-struct Pen<'a> {
+struct OverlayPen<'a> {
     canvas: &'a mut Canvas,
     width: f32,
     height: f32,
@@ -113,11 +113,11 @@ struct Pen<'a> {
     letters: f32,
 }
 
-impl<'a> Pen<'a> {
-    fn new(canvas: &'a mut Canvas) -> Pen<'a> {
+impl<'a> OverlayPen<'a> {
+    fn new(canvas: &'a mut Canvas) -> OverlayPen<'a> {
         let (width, height) = (canvas.width() as f32, canvas.height() as f32);
         let letters = (width.min(height) / 32.0).clamp(9.0, 48.0);
-        Pen { canvas, width, height, stroke: (letters / 16.0).max(1.0), letters }
+        OverlayPen { canvas, width, height, stroke: (letters / 16.0).max(1.0), letters }
     }
 
     fn to_point(&self, [x, y]: [f64; 2]) -> PixelPoint {

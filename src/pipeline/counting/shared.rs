@@ -73,7 +73,7 @@ pub struct CountingFigures {
     /// Looks.
     pub rate: RateMeter,
     /// Times of the last looks: all of it, and the inference.
-    pub times: Times,
+    pub times: DetectionTimes,
     /// Whether the line down the middle counts.
     pub with_middle: bool,
     /// What may have been missed in the last hour.
@@ -111,12 +111,12 @@ const ENOUGH_TIMES: usize = 20;
 
 /// How long the last looks took.
 #[derive(Debug, Default)]
-pub struct Times {
+pub struct DetectionTimes {
     looks: Vec<(Duration, Duration)>,
     next: usize,
 }
 
-impl Times {
+impl DetectionTimes {
     /// A detection took `all`, of which `inference` is the network's part ([`super::inference::InferenceResult::inference`]).
     pub fn add(&mut self, all: Duration, inference: Duration) {
         if self.looks.len() < TIMES {
@@ -183,7 +183,7 @@ impl DetectorState {
             figures: Mutex::new(CountingFigures {
                 status,
                 rate: RateMeter::default(),
-                times: Times::default(),
+                times: DetectionTimes::default(),
                 with_middle: false,
                 missed: MissedTracks::default(),
             }),
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn medians_are_of_the_last_looks() {
-        let mut times = Times::default();
+        let mut times = DetectionTimes::default();
         assert_eq!(times.medians(), (0.0, 0.0));
         for n in 0..1000 {
             let ms = if n < 1000 - TIMES { 500 } else { 20 + n as u64 % 2 * 10 };
@@ -304,13 +304,13 @@ mod tests {
 
     #[test]
     fn it_takes_some_looks_to_be_slow() {
-        let mut times = Times::default();
+        let mut times = DetectionTimes::default();
         let look = Duration::from_millis(100);
         (1..ENOUGH_TIMES).for_each(|_| times.add(look, look));
         assert!(!times.is_network_slow());
         times.add(look, look);
         assert!(times.is_network_slow());
-        let mut quick = Times::default();
+        let mut quick = DetectionTimes::default();
         (0..100).for_each(|_| quick.add(look, look / 4));
         assert!(!quick.is_network_slow());
     }

@@ -60,10 +60,10 @@ impl Default for FocusSettings {
 
 /// The lens of a pipeline's camera. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Focus(Arc<Inner>);
+pub struct Focus(Arc<FocusInner>);
 
 #[derive(Debug)]
-struct Inner {
+struct FocusInner {
     pipeline: Pipeline,
     settings: FocusSettings,
     /// What was read last, and when.
@@ -206,7 +206,7 @@ impl Planned {
 impl Focus {
     /// The lens of `pipeline`'s camera.
     pub fn new(pipeline: Pipeline, settings: FocusSettings) -> Focus {
-        Focus(Arc::new(Inner {
+        Focus(Arc::new(FocusInner {
             pipeline,
             settings,
             known: Mutex::default(),
@@ -573,7 +573,7 @@ impl Sweeping {
     /// How sharp pictures are with the lens at the place `at`.
     async fn measure_at(&self, at: i64) -> Result<f64, NotFound> {
         self.set(self.drive.move_to(at).values).await?;
-        let Inner { pipeline, settings, .. } = &*self.focus.0;
+        let FocusInner { pipeline, settings, .. } = &*self.focus.0;
         let settled_us = ClockTime::now().monotonic_us + settings.settle.as_micros() as u64;
         let mut pictures = pipeline.originals().subscribe();
         let (mut sum, mut count) = (0.0, 0);

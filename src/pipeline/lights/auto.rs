@@ -22,7 +22,7 @@ const FIRST_TRIAL_US: u64 = 15 * 60 * 1_000_000;
 const LAST_TRIAL_US: u64 = 4 * 3600 * 1_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Phase {
+enum AutoLightPhase {
     /// Off; so many measurements were dark, one after the other.
     Off { dark: u32 },
     /// Off, to see whether it is bright enough without; so many measurements, of which so many were bright.
@@ -35,7 +35,7 @@ enum Phase {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Auto {
     below: f64,
-    phase: Phase,
+    phase: AutoLightPhase,
     on_since_us: u64,
     trial_after_us: u64,
 }
@@ -43,7 +43,7 @@ pub struct Auto {
 impl Auto {
     /// Goes on below this mean luma, 0–255.
     pub fn with_threshold(below: f64) -> Auto {
-        Auto { below, phase: Phase::Off { dark: 0 }, on_since_us: 0, trial_after_us: FIRST_TRIAL_US }
+        Auto { below, phase: AutoLightPhase::Off { dark: 0 }, on_since_us: 0, trial_after_us: FIRST_TRIAL_US }
     }
 
     pub fn limit(&self) -> f64 {
@@ -52,7 +52,7 @@ impl Auto {
 
     /// Whether the light is to be on.
     pub fn is_on(&self) -> bool {
-        matches!(self.phase, Phase::On { .. })
+        matches!(self.phase, AutoLightPhase::On { .. })
     }
 
     /// Nobody looks, or another light shines: off, and it begins again.
@@ -64,36 +64,40 @@ impl Auto {
     pub fn record_luma(&mut self, now_us: u64, luma: f64) -> bool {
         let is_dark = luma < self.below;
         self.phase = match self.phase {
-            Phase::Off { dark } if is_dark && dark + 1 >= DARK => self.next_phase(now_us),
-            Phase::Off { dark } => Phase::Off { dark: if is_dark { dark + 1 } else { 0 } },
+            AutoLightPhase::Off { dark } if is_dark && dark + 1 >= DARK => self.next_phase(now_us),
+            AutoLightPhase::Off { dark } => AutoLightPhase::Off { dark: if is_dark { dark + 1 } else { 0 } },
             // The camera adjusts first.
-            Phase::Trial { seen: 0, bright } => Phase::Trial { seen: 1, bright },
-            Phase::Trial { .. } if is_dark => {
+            AutoLightPhase::Trial { seen: 0, bright } => AutoLightPhase::Trial { seen: 1, bright },
+            AutoLightPhase::Trial { .. } if is_dark => {
                 self.trial_after_us = (self.trial_after_us * 2).min(LAST_TRIAL_US);
                 self.next_phase(now_us)
             }
-            Phase::Trial { bright, .. } if bright + 1 >= DARK => {
+            AutoLightPhase::Trial { bright, .. } if bright + 1 >= DARK => {
                 self.trial_after_us = FIRST_TRIAL_US;
-                Phase::Off { dark: 0 }
+                AutoLightPhase::Off { dark: 0 }
             }
-            Phase::Trial { seen, bright } => Phase::Trial { seen: seen + 1, bright: bright + 1 },
-            Phase::On { seen, .. } if seen < ADJUSTS => Phase::On { seen: seen + 1, lit: luma, brighter: 0 },
-            Phase::On { seen, lit, brighter } => {
+            AutoLightPhase::Trial { seen, bright } => {
+                AutoLightPhase::Trial { seen: seen + 1, bright: bright + 1 }
+            }
+            AutoLightPhase::On { seen, .. } if seen < ADJUSTS => {
+                AutoLightPhase::On { seen: seen + 1, lit: luma, brighter: 0 }
+            }
+            AutoLightPhase::On { seen, lit, brighter } => {
                 let lit = lit.min(luma);
                 let brighter = if luma >= lit + (self.below / 4.0).max(8.0) { brighter + 1 } else { 0 };
                 if brighter >= BRIGHT || now_us.saturating_sub(self.on_since_us) >= self.trial_after_us {
-                    Phase::Trial { seen: 0, bright: 0 }
+                    AutoLightPhase::Trial { seen: 0, bright: 0 }
                 } else {
-                    Phase::On { seen, lit, brighter }
+                    AutoLightPhase::On { seen, lit, brighter }
                 }
             }
         };
         self.is_on()
     }
 
-    fn next_phase(&mut self, now_us: u64) -> Phase {
+    fn next_phase(&mut self, now_us: u64) -> AutoLightPhase {
         self.on_since_us = now_us;
-        Phase::On { seen: 0, lit: 255.0, brighter: 0 }
+        AutoLightPhase::On { seen: 0, lit: 255.0, brighter: 0 }
     }
 }
 

@@ -37,7 +37,7 @@ pub use settings::{LightsSettings, OpenStrip};
 use shared::LightState;
 pub use shared::{LightStatus, Shows};
 use shot::LIT_WITHIN;
-pub(super) use shot::{LitShot, Switch};
+pub(super) use shot::{LightSwitch, LitShot};
 
 /// The light could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +79,7 @@ impl Lights {
             let (shared, pipeline) = (Arc::clone(&shared), pipeline.clone());
             move |beat| worker::run(&shared, &pipeline, recorder.as_ref(), open, beat)
         })?;
-        pipeline.set_snapshot_light(Switch::new(&shared));
+        pipeline.set_snapshot_light(LightSwitch::new(&shared));
         Ok((Lights { shared }, worker))
     }
 

@@ -16,7 +16,7 @@ pub(super) const LIT_WITHIN: Duration = Duration::from_millis(500);
 
 /// What a pipeline knows of the light. Holds nothing of the pipeline.
 #[derive(Debug, Clone)]
-pub struct Switch {
+pub struct LightSwitch {
     shared: Arc<LightState>,
 }
 
@@ -29,9 +29,9 @@ pub struct LitShot {
     from_us: u64,
 }
 
-impl Switch {
-    pub(super) fn new(shared: &Arc<LightState>) -> Switch {
-        Switch { shared: Arc::clone(shared) }
+impl LightSwitch {
+    pub(super) fn new(shared: &Arc<LightState>) -> LightSwitch {
+        LightSwitch { shared: Arc::clone(shared) }
     }
 
     /// Full light, if there is to be one for snapshots and there is a light that works. Returns when it shines.

@@ -43,8 +43,15 @@ pub fn run(
     open: OpenStrip,
     beat: &Heartbeat,
 ) {
-    let mut lamp =
-        Lamp { open, strip: None, made_of: None, shown: None, shown_us: 0, trouble: None, failed: None };
+    let mut lamp = ShownStrip {
+        open,
+        strip: None,
+        made_of: None,
+        shown: None,
+        shown_us: 0,
+        trouble: None,
+        failed: None,
+    };
     let mut dusk = LightMeter {
         auto: None,
         reducer: None,
@@ -131,7 +138,7 @@ fn color_of(is_lost: bool, is_full: bool, is_recording: bool) -> Option<Color> {
 }
 
 /// The strip, and what it shows.
-struct Lamp {
+struct ShownStrip {
     open: OpenStrip,
     strip: Option<Box<dyn Strip>>,
     /// What the strip that is open, or could not be opened, is made of.
@@ -144,7 +151,7 @@ struct Lamp {
     failed: Option<Instant>,
 }
 
-impl Lamp {
+impl ShownStrip {
     /// Has it show `scene`; tells whether it does.
     fn show_scene(&mut self, made_of: &StripSettings, scene: &LightScene) -> bool {
         if self.made_of.as_ref() != Some(made_of) {

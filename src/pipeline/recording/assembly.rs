@@ -5,7 +5,9 @@
 //! it. When there are too many of those it is dropped, which is a gap.
 
 use crate::pipeline::rate::RateLimit;
-use crate::store::media::{Chunk, Ended, Item, MediaError, RecordingHandle, RefusedChunk, Spare, Written};
+use crate::store::media::{
+    Chunk, Ended, Item, MediaError, RecordingHandle, RecordingProgress, RefusedChunk, Spare,
+};
 
 use super::chunking::Chunking;
 use super::queue::{Backlog, Shot};
@@ -27,7 +29,7 @@ pub trait RecordingSink: Send + 'static {
     /// See [`RecordingHandle::spare`].
     fn spare_chunk(&mut self) -> Spare;
     /// See [`RecordingHandle::written`].
-    fn written(&self) -> Written;
+    fn written(&self) -> RecordingProgress;
     /// See [`RecordingHandle::trouble`].
     fn error(&self) -> Option<MediaError>;
     /// See [`RecordingHandle::is_closed`].
@@ -51,7 +53,7 @@ impl RecordingSink for RecordingHandle {
         RecordingHandle::spare_chunk(self)
     }
 
-    fn written(&self) -> Written {
+    fn written(&self) -> RecordingProgress {
         RecordingHandle::written(self)
     }
 
@@ -157,7 +159,7 @@ impl<S: RecordingSink> Recording<S> {
     }
 
     /// How much of it is on the disk.
-    pub fn written(&self) -> Written {
+    pub fn written(&self) -> RecordingProgress {
         self.sink.as_ref().map(RecordingSink::written).unwrap_or_default()
     }
 
@@ -428,8 +430,8 @@ mod tests {
             }
         }
 
-        fn written(&self) -> Written {
-            let mut written = Written::default();
+        fn written(&self) -> RecordingProgress {
+            let mut written = RecordingProgress::default();
             self.0.lock().unwrap().chunks.iter().for_each(|chunk| written.add(chunk));
             written
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::base::unicode::quoted;
-use crate::store::{Crossing, Scene};
+use crate::store::{Scene, StoredCrossing};
 
 /// A crossing that is told so much later than it happened starts nothing: what it could show is over.
 const STALE_US: u64 = 10_000_000;
@@ -47,7 +47,7 @@ impl Trigger {
     }
 
     /// Whether `crossing`, told at `now_us` while `scene` is shown, is one of those.
-    pub fn matches(&self, crossing: &Crossing, scene: Scene, now_us: u64) -> bool {
+    pub fn matches(&self, crossing: &StoredCrossing, scene: Scene, now_us: u64) -> bool {
         let is_named = self.lines.iter().any(|name| name == "*" || **name == *crossing.line);
         // counts.db tells late what it could not write for a while. A clock that is not set tells nothing.
         let is_stale = crossing.is_time_sure && now_us.saturating_sub(crossing.time_us) > STALE_US;
@@ -62,8 +62,8 @@ mod tests {
     use super::*;
     use crate::vision::Direction;
 
-    fn crossing(line: &str) -> Crossing {
-        Crossing {
+    fn crossing(line: &str) -> StoredCrossing {
+        StoredCrossing {
             id: 1,
             run: 1,
             camera: Arc::from("door"),
@@ -114,7 +114,7 @@ mod tests {
     fn what_is_told_too_late_starts_nothing() {
         let any = Trigger::new(&[String::from("*")], Duration::from_secs(5)).unwrap();
         assert!(!any.matches(&crossing("Door"), Scene::Camera, 111_000_000));
-        let unsure = Crossing { is_time_sure: false, ..crossing("Door") };
+        let unsure = StoredCrossing { is_time_sure: false, ..crossing("Door") };
         assert!(any.matches(&unsure, Scene::Camera, 1_800_000_000_000_000));
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use super::{Finder, FoundCamera};
+use super::{CandidateCamera, Finder};
 use crate::base::Stop;
 use crate::base::child;
 use crate::media::SourceError;
@@ -31,7 +31,7 @@ pub struct CsiCamera {
 }
 
 impl Finder for CsiCamera {
-    fn find<'a>(&'a self, stop: &'a Stop) -> Box<dyn Iterator<Item = FoundCamera> + 'a> {
+    fn find<'a>(&'a self, stop: &'a Stop) -> Box<dyn Iterator<Item = CandidateCamera> + 'a> {
         Box::new(std::iter::once_with(|| self.find_cameras(stop)).flatten())
     }
 }
@@ -42,10 +42,10 @@ impl CsiCamera {
         CsiCamera { root: root.to_owned(), path: path.to_owned(), helpers, wanted, run }
     }
 
-    fn find_cameras(&self, stop: &Stop) -> Vec<FoundCamera> {
+    fn find_cameras(&self, stop: &Stop) -> Vec<CandidateCamera> {
         match libcamera::ribbon_cameras(&self.helpers, &self.wanted, stop) {
             Ok(cameras) => {
-                let found = |opener| FoundCamera { opener: Box::new(opener), note: None };
+                let found = |opener| CandidateCamera { opener: Box::new(opener), note: None };
                 cameras.into_iter().map(found).collect()
             }
             Err(fault) => {
@@ -53,21 +53,21 @@ impl CsiCamera {
                 // Where nobody has a ribbon camera nobody wants to hear of libcamera.
                 let is_wanted = libcamera::has_helpers(&self.helpers) || has_csi_receiver(&self.root);
                 let refused =
-                    is_wanted.then(|| FoundCamera { opener: Box::new(NotUsable(fault)), note: None });
+                    is_wanted.then(|| CandidateCamera { opener: Box::new(NotUsable(fault)), note: None });
                 by_program.or(refused).into_iter().collect()
             }
         }
     }
 
     /// Its pictures by a program; `why_not` says why libcamera is not used.
-    fn find_by_rpicam_vid(&self, why_not: &str, stop: &Stop) -> Option<FoundCamera> {
+    fn find_by_rpicam_vid(&self, why_not: &str, stop: &Stop) -> Option<CandidateCamera> {
         let vid = program(&self.path, &["rpicam-vid", "libcamera-vid"])?;
         let is_there = has_csi_receiver(&self.root) || {
             let hello = program(&self.path, &["rpicam-hello", "libcamera-hello"])?;
             lists_a_camera(&hello, LIST_TIMEOUT, stop)
         };
         let name = vid.file_name()?.to_string_lossy().into_owned();
-        is_there.then(|| FoundCamera {
+        is_there.then(|| CandidateCamera {
             opener: (self.run)(vid_command(&vid.to_string_lossy()), complete(&self.wanted)),
             note: Some(format!("The CSI camera is read through {name}: {why_not}.")),
         })

@@ -47,11 +47,11 @@ struct Tried {
 /// One way to find cameras.
 trait Finder: Send {
     /// Openers of the cameras found, best first; each is looked for when its turn comes.
-    fn find<'a>(&'a self, stop: &'a Stop) -> Box<dyn Iterator<Item = FoundCamera> + 'a>;
+    fn find<'a>(&'a self, stop: &'a Stop) -> Box<dyn Iterator<Item = CandidateCamera> + 'a>;
 }
 
 /// A camera that may work.
-struct FoundCamera {
+struct CandidateCamera {
     opener: Box<dyn Opener>,
     /// What its viewers should know of the way it is used.
     note: Option<String>,
@@ -118,9 +118,9 @@ impl AutoOpener {
     }
 
     /// Opens the first camera that opens. One called `mute` has its turn last.
-    fn first_camera(&self, stop: &Stop, mute: Option<&str>) -> Result<Opened, Vec<SourceError>> {
+    fn first_camera(&self, stop: &Stop, mute: Option<&str>) -> Result<OpenedCamera, Vec<SourceError>> {
         let mut troubles: Vec<SourceError> = Vec::new();
-        let mut last: Option<FoundCamera> = None;
+        let mut last: Option<CandidateCamera> = None;
         for found in self.finders.iter().flat_map(|finder| finder.find(stop)) {
             if stop.is_set() {
                 return Err(troubles);
@@ -169,7 +169,7 @@ impl AutoOpener {
     }
 }
 
-struct Opened {
+struct OpenedCamera {
     name: String,
     opener: Box<dyn Opener>,
     source: Box<dyn Source>,
@@ -177,11 +177,11 @@ struct Opened {
 }
 
 /// Opens a camera; one that does not open is named in the log.
-fn open(found: FoundCamera, stop: &Stop) -> Result<Opened, SourceError> {
-    let FoundCamera { mut opener, note } = found;
+fn open(found: CandidateCamera, stop: &Stop) -> Result<OpenedCamera, SourceError> {
+    let CandidateCamera { mut opener, note } = found;
     let name = opener.describe();
     match opener.open(stop) {
-        Ok(source) => Ok(Opened { name, opener, source, notes: note.into_iter().collect() }),
+        Ok(source) => Ok(OpenedCamera { name, opener, source, notes: note.into_iter().collect() }),
         Err(fault) => {
             log::debug!("{name}: {fault}");
             Err(fault)
@@ -332,11 +332,11 @@ struct V4l2Cameras {
 }
 
 impl Finder for V4l2Cameras {
-    fn find<'a>(&'a self, _stop: &'a Stop) -> Box<dyn Iterator<Item = FoundCamera> + 'a> {
+    fn find<'a>(&'a self, _stop: &'a Stop) -> Box<dyn Iterator<Item = CandidateCamera> + 'a> {
         Box::new(v4l2::cameras_under(&self.root).filter_map(|path| {
             let device = path.to_str()?.to_owned();
             let opener = V4l2Opener::with_root(&self.root, Some(device), self.wanted.clone());
-            Some(FoundCamera { opener: Box::new(opener), note: None })
+            Some(CandidateCamera { opener: Box::new(opener), note: None })
         }))
     }
 }
@@ -374,14 +374,12 @@ mod tests {
     }
 
     impl Finder for Fakes {
-        fn find<'a>(&'a self, _stop: &'a Stop) -> Box<dyn Iterator<Item = FoundCamera> + 'a> {
+        fn find<'a>(&'a self, _stop: &'a Stop) -> Box<dyn Iterator<Item = CandidateCamera> + 'a> {
             let cameras = self.0.lock().unwrap().clone();
-            Box::new(
-                cameras.into_iter().map(|(name, does)| FoundCamera {
-                    opener: Box::new(TestCamera { name, does }),
-                    note: None,
-                }),
-            )
+            Box::new(cameras.into_iter().map(|(name, does)| CandidateCamera {
+                opener: Box::new(TestCamera { name, does }),
+                note: None,
+            }))
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Advance, MediaFile, Own};
+use super::{Advance, MediaFile, ReelInfo};
 use crate::base::{Stop, Worker};
 use crate::media::{SourceError, SourceErrorKind};
 
@@ -59,13 +59,13 @@ impl Drop for ReaderThread {
 }
 
 /// A reel that is played on its own thread, which ends when this is dropped, or as soon as the file system lets it.
-pub(super) struct Reader {
+pub(super) struct ReelReader {
     asks: SyncSender<Vec<u8>>,
     answers: Receiver<(Result<Advance, SourceError>, Vec<u8>)>,
     is_asked: bool,
 }
 
-impl Reader {
+impl ReelReader {
     /// Opens `path` within `time`.
     pub(super) fn open(
         aside: &ReaderThread,
@@ -73,7 +73,7 @@ impl Reader {
         looped: bool,
         time: Duration,
         stop: &Stop,
-    ) -> Result<(Reader, Own), SourceError> {
+    ) -> Result<(ReelReader, ReelInfo), SourceError> {
         let until = Instant::now() + time;
         let (asks, asked) = sync_channel(1);
         let (answer, answers) = sync_channel(1);
@@ -89,7 +89,7 @@ impl Reader {
         let is_time = || Instant::now() < until && !stop.is_set();
         while is_started && is_time() {
             match is_open.recv_timeout(SLICE) {
-                Ok(own) => return Ok((Reader { asks, answers, is_asked: false }, own?)),
+                Ok(own) => return Ok((ReelReader { asks, answers, is_asked: false }, own?)),
                 Err(RecvTimeoutError::Disconnected) => return Err(reader_ended_fault()),
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -132,7 +132,7 @@ fn reader_ended_fault() -> SourceError {
 fn run_reader(
     path: &Path,
     looped: bool,
-    opened: &SyncSender<Result<Own, SourceError>>,
+    opened: &SyncSender<Result<ReelInfo, SourceError>>,
     asked: &Receiver<Vec<u8>>,
     answer: &SyncSender<(Result<Advance, SourceError>, Vec<u8>)>,
 ) {

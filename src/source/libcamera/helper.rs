@@ -16,7 +16,7 @@ use tallycam_libcamera::{
     Camera, Channel, Fault, FaultKind, FromHelper, Hello, NOT_INSTALLED, ReceiveError, ToHelper, VERSION,
 };
 
-use super::super::exec::{Program, Words};
+use super::super::exec::{LastLines, Program};
 use super::clean::sanitise_text;
 use crate::base::child;
 use crate::base::{Stop, WakeFd};
@@ -35,7 +35,7 @@ pub struct Helper {
     /// `None` once it is dropped.
     channel: Option<Channel>,
     stderr: Option<ChildStderr>,
-    words: Words,
+    words: LastLines,
     program: Program,
     path: PathBuf,
     libcamera: String,
@@ -97,7 +97,7 @@ impl Helper {
         Ok(Helper {
             channel: Some(channel),
             stderr,
-            words: Words::default(),
+            words: LastLines::default(),
             program,
             path: path.to_owned(),
             libcamera: String::new(),

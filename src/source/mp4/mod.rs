@@ -14,7 +14,7 @@ use std::io::{self, Read};
 
 use crate::media::Fourcc;
 pub use error::Mp4Error;
-use scan::{ByteRegion, Scan, Spool};
+use scan::{ByteRegion, IndexScan, Spool};
 use track::{Mp4Track, Sample, Timed};
 
 /// A sample of more bytes than this is no picture.
@@ -44,7 +44,7 @@ impl<R: Read> Mp4Reader<R> {
     /// [`Mp4Error`].
     pub fn open(input: R, spool: File) -> Result<Mp4Reader<R>, Mp4Error> {
         let mut scan =
-            Scan { input, at: 0, spool: Spool { file: spool, base: 0, len: 0 }, is_spooling: false };
+            IndexScan { input, at: 0, spool: Spool { file: spool, base: 0, len: 0 }, is_spooling: false };
         let mut movie: Option<Movie> = None;
         let mut is_forward = false;
         loop {
@@ -81,7 +81,7 @@ impl<R: Read> Mp4Reader<R> {
             }
         }
         let Movie { track, created_us } = movie.ok_or(Mp4Error::NoIndex)?;
-        let Scan { input, at, spool, .. } = scan;
+        let IndexScan { input, at, spool, .. } = scan;
         let budget = if is_forward { u64::MAX } else { spool.len };
         Ok(Mp4Reader { input, at, spool, is_forward, track, created_us, budget })
     }

@@ -102,14 +102,14 @@ pub(super) struct Box4 {
 }
 
 /// The input while the index is looked for.
-pub(super) struct Scan<R> {
+pub(super) struct IndexScan<R> {
     pub(super) input: R,
     pub(super) at: u64,
     pub(super) spool: Spool,
     pub(super) is_spooling: bool,
 }
 
-impl<R: Read> Scan<R> {
+impl<R: Read> IndexScan<R> {
     /// From here on everything is kept.
     pub(super) fn start_spooling(&mut self) {
         if !self.is_spooling {

@@ -64,7 +64,7 @@ pub(super) fn draw(canvas: &mut Canvas, span: f32, mover: &Mover, place: RoadPos
         Heading::RightToLeft => -1.0,
     };
     let ground = canvas.height() as f32 - (1.0 - mover.ground) * span;
-    let mut pen = Pen { canvas, x, ground, metre, ahead };
+    let mut pen = FigurePen { canvas, x, ground, metre, ahead };
     let dice = Dice::new(mover.look, 0, 0);
     // The way gone, in metres: legs and wheels turn with it.
     let gone = x * ahead / metre;
@@ -77,7 +77,7 @@ pub(super) fn draw(canvas: &mut Canvas, span: f32, mover: &Mover, place: RoadPos
 }
 
 /// Draws in metres about a figure's place on the ground.
-struct Pen<'a> {
+struct FigurePen<'a> {
     canvas: &'a mut Canvas,
     x: f32,
     ground: f32,
@@ -85,7 +85,7 @@ struct Pen<'a> {
     ahead: f32,
 }
 
-impl Pen<'_> {
+impl FigurePen<'_> {
     fn to_canvas(&self, (x, y): PixelPoint) -> PixelPoint {
         (self.x + x * self.ahead * self.metre, self.ground - y * self.metre)
     }
@@ -134,7 +134,7 @@ fn joint_between(from: PixelPoint, to: PixelPoint, a: f32, b: f32, side: f32) ->
     (from.0 + ux * along - uy * out, from.1 + uy * along + ux * out)
 }
 
-fn draw_person(pen: &mut Pen<'_>, mut dice: Dice, gone: f32, pace: f32) {
+fn draw_person(pen: &mut FigurePen<'_>, mut dice: Dice, gone: f32, pace: f32) {
     let skin = dice.choose(&SKIN);
     let hair = dice.choose(&HAIR);
     let top = dice.choose(&TOPS);
@@ -167,7 +167,7 @@ fn draw_person(pen: &mut Pen<'_>, mut dice: Dice, gone: f32, pace: f32) {
     let head = (0.05, shoulder.1 + 0.245);
 
     pen.draw_shadow(0.36, 0.07);
-    let arm = |pen: &mut Pen<'_>, phase: f32, shade: f32| {
+    let arm = |pen: &mut FigurePen<'_>, phase: f32, shade: f32| {
         let upper = -0.55 * pace * phase.sin();
         let fore = upper + 0.18 + 0.3 * pace;
         let elbow = (shoulder.0 + 0.27 * upper.sin(), shoulder.1 - 0.04 - 0.27 * upper.cos());
@@ -209,7 +209,7 @@ fn draw_person(pen: &mut Pen<'_>, mut dice: Dice, gone: f32, pace: f32) {
     arm(pen, phase, 0.06);
 }
 
-fn draw_bicycle(pen: &mut Pen<'_>, mut dice: Dice, gone: f32) {
+fn draw_bicycle(pen: &mut FigurePen<'_>, mut dice: Dice, gone: f32) {
     let paint = dice.choose(&PAINT);
     let (skin, top, trousers) = (dice.choose(&SKIN), dice.choose(&TOPS), dice.choose(&TROUSERS));
     let helmet = dice.choose(&[Ink::srgb(0xe4e4e0), Ink::srgb(0xc23b2e), DARK, Ink::srgb(0x2f7fb8)]);
@@ -221,7 +221,7 @@ fn draw_bicycle(pen: &mut Pen<'_>, mut dice: Dice, gone: f32) {
     let foot = |turn: f32| (crank.0 + 0.17 * turn.cos(), crank.1 + 0.17 * turn.sin());
 
     pen.draw_shadow(0.86, 0.07);
-    let leg = |pen: &mut Pen<'_>, turn: f32, shade: f32| {
+    let leg = |pen: &mut FigurePen<'_>, turn: f32, shade: f32| {
         let foot = foot(turn);
         let knee = joint_between(hip, (foot.0, foot.1 + 0.08), 0.43, 0.43, 1.0);
         pen.draw_limb((foot.0 - 0.07, foot.1 + 0.035), 0.045, (foot.0 + 0.12, foot.1 + 0.02), 0.035, DARK);
@@ -269,7 +269,7 @@ fn draw_bicycle(pen: &mut Pen<'_>, mut dice: Dice, gone: f32) {
 }
 
 /// The ring of a bicycle's tyre.
-fn draw_wheel_rim(pen: &mut Pen<'_>, hub: PixelPoint) {
+fn draw_wheel_rim(pen: &mut FigurePen<'_>, hub: PixelPoint) {
     const PARTS: u8 = 20;
     let rim = |part: u8| {
         let angle = f32::from(part) * TAU / f32::from(PARTS);
@@ -281,7 +281,7 @@ fn draw_wheel_rim(pen: &mut Pen<'_>, hub: PixelPoint) {
 }
 
 /// A wheel of a car or bus with turning spokes.
-fn draw_wheel(pen: &mut Pen<'_>, hub: PixelPoint, radius: f32, gone: f32) {
+fn draw_wheel(pen: &mut FigurePen<'_>, hub: PixelPoint, radius: f32, gone: f32) {
     pen.oval(hub, radius, radius, TYRE);
     pen.oval(hub, radius * 0.66, radius * 0.66, METAL.blend_with(DARK, 0.45));
     for spoke in 0..5 {
@@ -292,7 +292,7 @@ fn draw_wheel(pen: &mut Pen<'_>, hub: PixelPoint, radius: f32, gone: f32) {
     pen.oval(hub, radius * 0.14, radius * 0.14, DARK);
 }
 
-fn draw_car(pen: &mut Pen<'_>, mut dice: Dice, gone: f32) {
+fn draw_car(pen: &mut FigurePen<'_>, mut dice: Dice, gone: f32) {
     let paint = dice.choose(&PAINT);
     let estate = dice.unit_interval() < 0.4;
     let tail = if estate { -1.95 } else { -1.55 };
@@ -345,7 +345,7 @@ fn draw_car(pen: &mut Pen<'_>, mut dice: Dice, gone: f32) {
     }
 }
 
-fn draw_bus(pen: &mut Pen<'_>, mut dice: Dice, gone: f32) {
+fn draw_bus(pen: &mut FigurePen<'_>, mut dice: Dice, gone: f32) {
     let paint =
         dice.choose(&[Ink::srgb(0xb5332c), Ink::srgb(0x2a6a8f), Ink::srgb(0x3f7d4d), Ink::srgb(0xd8a72f)]);
     pen.draw_shadow(4.34, 0.18);

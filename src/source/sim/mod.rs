@@ -210,13 +210,13 @@ struct Painter {
     /// What of `canvas` differs from `ground`: an area a mover, and the clock.
     changed: Vec<Area>,
     movers: Vec<(Mover, RoadPosition)>,
-    clock: Clock,
+    clock: DrawnClock,
 }
 
 impl Painter {
     fn new(seed: u64, width: u32, height: u32) -> Painter {
         let mut ground = street::draw(seed, width, height);
-        let clock = Clock::caption(&mut ground);
+        let clock = DrawnClock::caption(&mut ground);
         let mut canvas = ground.clone();
         canvas.take_dirty_area();
         Painter {
@@ -248,7 +248,7 @@ impl Painter {
 }
 
 /// The time since frame 0, in the picture beside the scene's name.
-struct Clock {
+struct DrawnClock {
     /// The digits 0 to 9, the colon and the full stop.
     masks: Vec<Mask>,
     /// Where the clock begins, its baseline, and the width of a digit and of a mark, in pixels.
@@ -261,9 +261,9 @@ struct Clock {
 const CAPTION: Ink = Ink::srgb(0xf4f5f6);
 const PLATE: Ink = Ink::srgb(0x0b0d0e);
 
-impl Clock {
+impl DrawnClock {
     /// Writes the caption on `ground` and leaves room for the clock.
-    fn caption(ground: &mut Canvas) -> Clock {
+    fn caption(ground: &mut Canvas) -> DrawnClock {
         let (width, height) = (ground.width() as f32, ground.height() as f32);
         let face = Face::Regular;
         // In ems: the words, a gap, the clock up to 99 hours, and half an em on both sides.
@@ -278,7 +278,7 @@ impl Clock {
             PLATE.opacity(0.72),
         );
         ground.draw_text(Face::Bold, size, left + size * 0.6, baseline, NAME, CAPTION);
-        Clock {
+        DrawnClock {
             masks: "0123456789:.".chars().map(|letter| Mask::letter(face, size, letter)).collect(),
             left: left + size * (1.3 + Face::Bold.width(1.0, NAME)),
             baseline,

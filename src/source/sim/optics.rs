@@ -141,7 +141,7 @@ impl Optics {
                 .into_iter()
                 .chain([luma, luma + quarter].map(|start| (start, width / 2, height / 2, radius / 2.0)));
             for (start, width, height, radius) in planes {
-                self.blur(start, width, height, Kernel::with_radius(radius));
+                self.blur(start, width, height, BlurKernel::with_radius(radius));
             }
         }
         if setting.brightness != 0 {
@@ -154,7 +154,7 @@ impl Optics {
 
     /// Blurs the plane that begins at `start`, first along its rows, then across them. Beyond its edges it goes on as it
     /// is there.
-    fn blur(&mut self, start: usize, width: usize, height: usize, kernel: Kernel) {
+    fn blur(&mut self, start: usize, width: usize, height: usize, kernel: BlurKernel) {
         let plane = &mut self.seen[start..start + width * height];
         self.between.resize(width * height, 0);
         for (from, to) in plane.chunks_exact(width).zip(self.between.chunks_exact_mut(width)) {
@@ -194,7 +194,7 @@ impl Optics {
 
 /// A mean over `2 · whole + 1` pixels and a part of one more at either end.
 #[derive(Debug, Clone, Copy)]
-struct Kernel {
+struct BlurKernel {
     whole: usize,
     /// In 1/256.
     part: u32,
@@ -202,12 +202,12 @@ struct Kernel {
     share: u64,
 }
 
-impl Kernel {
-    fn with_radius(radius: f32) -> Kernel {
+impl BlurKernel {
+    fn with_radius(radius: f32) -> BlurKernel {
         let whole = radius.floor();
         let part = ((radius - whole) * 256.0) as u32;
         let weight = (2 * whole as u64 + 1) * 256 + 2 * u64::from(part);
-        Kernel { whole: whole as usize, part, share: (1 << 32) / weight }
+        BlurKernel { whole: whole as usize, part, share: (1 << 32) / weight }
     }
 
     fn average(self, whole: u32, ends: u32) -> u8 {
@@ -270,17 +270,17 @@ mod tests {
         let mut plane = vec![0; 9 * 9];
         (0..9).for_each(|y| plane[y * 9 + 4] = 200);
         let mut optics = Optics { seen: plane, ..Optics::default() };
-        optics.blur(0, 9, 9, Kernel::with_radius(1.5));
+        optics.blur(0, 9, 9, BlurKernel::with_radius(1.5));
         for row in optics.seen.chunks_exact(9) {
             assert_eq!(row, [0, 0, 25, 50, 50, 50, 25, 0, 0]);
         }
         let turned: Vec<u8> = (0..81).map(|n| if n / 9 == 4 { 200 } else { 0 }).collect();
         optics.seen = turned;
-        optics.blur(0, 9, 9, Kernel::with_radius(1.5));
+        optics.blur(0, 9, 9, BlurKernel::with_radius(1.5));
         let column: Vec<u8> = optics.seen.iter().copied().step_by(9).collect();
         assert_eq!(column, [0, 0, 25, 50, 50, 50, 25, 0, 0]);
         // Wider than the picture.
-        optics.blur(0, 9, 9, Kernel::with_radius(30.0));
+        optics.blur(0, 9, 9, BlurKernel::with_radius(30.0));
     }
 
     #[test]

@@ -270,7 +270,7 @@ enum Traffic {
 }
 
 #[derive(Debug)]
-struct Lane {
+struct TrafficLane {
     /// Middle of the lane, 0–1 down the lowest span.
     ground: f32,
     direction: Heading,
@@ -281,11 +281,17 @@ struct Lane {
 }
 
 /// The lanes, the farthest first: traffic keeps to the right.
-static LANES: [Lane; 7] = {
+static LANES: [TrafficLane; 7] = {
     use Heading::{LeftToRight, RightToLeft};
     use Traffic::{Cycling, Driving, OnFoot};
-    const fn plan_lane(ground: f32, direction: Heading, traffic: Traffic, slot: f64, chance: f64) -> Lane {
-        Lane { ground, direction, traffic, slot, chance }
+    const fn plan_lane(
+        ground: f32,
+        direction: Heading,
+        traffic: Traffic,
+        slot: f64,
+        chance: f64,
+    ) -> TrafficLane {
+        TrafficLane { ground, direction, traffic, slot, chance }
     }
     [
         plan_lane(0.456, LeftToRight, OnFoot, 5.0, 0.7),
@@ -381,7 +387,7 @@ fn act_at(time: f64) -> u64 {
     ((time + LEAD) / ACT).floor().max(0.0) as u64
 }
 
-impl Lane {
+impl TrafficLane {
     fn new_mover(&self, id: u64, begins: f64, dice: &mut Dice) -> Mover {
         let (class, metres_per_second, aside, grown) = match self.traffic {
             // Every tenth is a child.

@@ -40,7 +40,7 @@ const TRIMS: [Ink; 6] = [
 pub(super) fn draw(seed: u64, width: u32, height: u32) -> Canvas {
     let mut canvas = Canvas::new(width, height, WALLS[2]);
     let (w, h) = (canvas.width() as f32, canvas.height() as f32);
-    let view = View { width: w, height: h, span: span(w, h) };
+    let view = StreetView { width: w, height: h, span: span(w, h) };
     draw_houses(&mut canvas, &view, seed);
     draw_ground(&mut canvas, &view);
     grain(&mut canvas, &view, seed);
@@ -49,13 +49,13 @@ pub(super) fn draw(seed: u64, width: u32, height: u32) -> Canvas {
 
 /// Where metres of the street lie in a picture of `width` × `height` pixels, with `span` pixels in
 /// a span.
-struct View {
+struct StreetView {
     width: f32,
     height: f32,
     span: f32,
 }
 
-impl View {
+impl StreetView {
     /// The row of what stands at the depth `ground`.
     fn row(&self, ground: f32) -> f32 {
         self.height - (1.0 - ground) * self.span
@@ -73,7 +73,7 @@ impl View {
 }
 
 /// A row of houses with shops, as far up as the picture goes.
-fn draw_houses(canvas: &mut Canvas, view: &View, seed: u64) {
+fn draw_houses(canvas: &mut Canvas, view: &StreetView, seed: u64) {
     let metre = pixels_per_metre(WALL) * view.span;
     let foot = view.row(WALL);
     let floors = (foot / (3.1 * metre)).ceil() as u32 + 1;
@@ -151,7 +151,7 @@ fn draw_houses(canvas: &mut Canvas, view: &View, seed: u64) {
 }
 
 /// Pavements, kerbs and the road, seen from above the near pavement.
-fn draw_ground(canvas: &mut Canvas, view: &View) {
+fn draw_ground(canvas: &mut Canvas, view: &StreetView) {
     let mut strip = |from: f32, to: f32, ink: Ink| {
         canvas.rectangle((0.0, view.row(from)), (view.width, view.row(to)), ink);
     };
@@ -200,7 +200,7 @@ fn draw_ground(canvas: &mut Canvas, view: &View) {
 }
 
 /// The unevenness of stone, brick and asphalt, and the light falling off to the corners.
-fn grain(canvas: &mut Canvas, view: &View, seed: u64) {
+fn grain(canvas: &mut Canvas, view: &StreetView, seed: u64) {
     let all = Area { left: 0, top: 0, right: canvas.width(), bottom: canvas.height() };
     let (wall, road) = (view.row(WALL), (view.row(ROAD), view.row(NEAR_KERB)));
     let metre = pixels_per_metre(WALL) * view.span;

@@ -6,7 +6,7 @@ use hyper::{HeaderMap, StatusCode};
 
 use super::address::{CameraUrl, Login};
 use super::login::Challenge;
-use super::wire::{Reach, Wire, WireLimits};
+use super::wire::{Reach, UrlConnection, WireLimits};
 use crate::media::{SourceError, SourceErrorKind};
 
 /// Nonces in a row that a server may call stale.
@@ -25,7 +25,7 @@ pub(super) enum ServerContent {
 
 /// A good answer, its body yet to be read.
 pub(super) struct ServerAnswer {
-    pub wire: Wire,
+    pub wire: UrlConnection,
     pub body: Incoming,
     pub content: ServerContent,
 }
@@ -39,7 +39,7 @@ pub(super) struct UrlClient {
     login: Option<Login>,
     limits: WireLimits,
     challenge: Option<Challenge>,
-    idle: Option<Wire>,
+    idle: Option<UrlConnection>,
     /// Whom the servers that were asked so far may lead to.
     reach: Reach,
 }
@@ -56,7 +56,7 @@ impl UrlClient {
     }
 
     /// Keeps a connection whose answer has been read to its end.
-    pub(super) fn reuse_connection(&mut self, wire: Wire) {
+    pub(super) fn reuse_connection(&mut self, wire: UrlConnection) {
         self.idle = Some(wire);
     }
 
@@ -98,8 +98,8 @@ impl UrlClient {
     }
 
     /// One request, over the idle connection if there is one and it still works.
-    async fn request(&mut self) -> Result<(Wire, hyper::Response<Incoming>), SourceError> {
-        if let Some(mut wire) = self.idle.take().filter(Wire::is_open) {
+    async fn request(&mut self) -> Result<(UrlConnection, hyper::Response<Incoming>), SourceError> {
+        if let Some(mut wire) = self.idle.take().filter(UrlConnection::is_open) {
             let authorization = self.authorization();
             match wire.get(&self.address, authorization).await {
                 Ok(response) => return Ok((wire, response)),
@@ -107,7 +107,7 @@ impl UrlClient {
                 Err(fault) => log::debug!("{fault}; connecting again"),
             }
         }
-        let mut wire = Wire::connect(&self.address, self.limits, self.reach).await?;
+        let mut wire = UrlConnection::connect(&self.address, self.limits, self.reach).await?;
         let authorization = self.authorization();
         let response = wire.get(&self.address, authorization).await?;
         Ok((wire, response))

@@ -8,7 +8,7 @@ use hyper::header::LOCATION;
 use tokio::time::timeout;
 
 use super::address::CameraUrl;
-use super::wire::{self, Reach, Wire, WireLimits};
+use super::wire::{self, Reach, UrlConnection, WireLimits};
 use crate::base::block_on;
 use crate::base::redact::redact_url;
 use crate::media::{SourceError, SourceErrorKind};
@@ -45,7 +45,7 @@ async fn fetch(mut address: CameraUrl, most: u64) -> Result<Vec<u8>, SourceError
     let failed = |what: String| SourceError::new(SourceErrorKind::Failed, what);
     let mut reach = Reach::Anybody;
     for _ in 0..=MAX_REDIRECTS {
-        let mut wire = Wire::connect(&address, WireLimits::default(), reach).await?;
+        let mut wire = UrlConnection::connect(&address, WireLimits::default(), reach).await?;
         reach = reach.intersect(wire.redirect_reach());
         let (head, mut body) = wire.get(&address, None).await?.into_parts();
         if head.status == StatusCode::OK {

@@ -27,7 +27,7 @@ pub use self::download::download;
 
 use self::address::{BadAddress, CameraUrl, Login, split_authority, split_scheme};
 use self::client::{ServerAnswer, ServerContent, UrlClient};
-use self::wire::{SLOW_CAMERA, Wire, WireLimits};
+use self::wire::{SLOW_CAMERA, UrlConnection, WireLimits};
 use super::exec::ExecOpener;
 use super::multipart::{MAX_PICTURE, MultipartReader, Newest, value};
 use super::pace::frame_interval;
@@ -263,7 +263,7 @@ type Asked = (Box<UrlClient>, Result<ServerAnswer, SourceError>);
 /// Where the talk with the server stands.
 enum Exchange {
     /// Its answer is coming in.
-    Reading(Box<Reading>),
+    Reading(Box<UrlResponse>),
     /// The next question is to be asked when it is due.
     Resting(Box<UrlClient>),
     /// A question has been asked.
@@ -272,9 +272,9 @@ enum Exchange {
     Over,
 }
 
-struct Reading {
+struct UrlResponse {
     client: Box<UrlClient>,
-    wire: Wire,
+    wire: UrlConnection,
     body: Incoming,
     content: ServerContent,
     /// Pictures found in this answer, whole or not.
@@ -327,7 +327,7 @@ impl UrlSource {
             is_simulated: false,
         };
         Ok(UrlSource {
-            exchange: Exchange::Reading(Box::new(Reading::new(client, answer))),
+            exchange: Exchange::Reading(Box::new(UrlResponse::new(client, answer))),
             reader: MultipartReader::new(MAX_PICTURE),
             shown,
             delivers,
@@ -439,7 +439,7 @@ async fn newest(
                 let (client, answer) = asked.await;
                 *exchange = Exchange::Over;
                 *exchange = match answer {
-                    Ok(answer) => Exchange::Reading(Box::new(Reading::new(client, answer))),
+                    Ok(answer) => Exchange::Reading(Box::new(UrlResponse::new(client, answer))),
                     Err(fault) => {
                         polling.record_missed(fault)?;
                         Exchange::Resting(client)
@@ -456,10 +456,10 @@ async fn newest(
     }
 }
 
-impl Reading {
-    fn new(client: Box<UrlClient>, answer: ServerAnswer) -> Reading {
+impl UrlResponse {
+    fn new(client: Box<UrlClient>, answer: ServerAnswer) -> UrlResponse {
         let ServerAnswer { wire, body, content } = answer;
-        Reading { client, wire, body, content, found: 0, codec: None, ended: None }
+        UrlResponse { client, wire, body, content, found: 0, codec: None, ended: None }
     }
 
     /// Waits for bytes and takes what has come, so that the newest picture of it can be chosen.

@@ -64,14 +64,14 @@ impl Default for WireLimits {
     }
 }
 
-trait Socket: AsyncRead + AsyncWrite + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Unpin> Socket for T {}
+trait AsyncSocket: AsyncRead + AsyncWrite + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncSocket for T {}
 
 /// What is said over a socket.
-type Talk = Connection<TokioIo<Box<dyn Socket>>, Empty<Bytes>>;
+type Talk = Connection<TokioIo<Box<dyn AsyncSocket>>, Empty<Bytes>>;
 
 /// A connection.
-pub(super) struct Wire {
+pub(super) struct UrlConnection {
     sender: SendRequest<Empty<Bytes>>,
     /// `None` once it has ended.
     connection: Option<Pin<Box<Talk>>>,
@@ -96,14 +96,14 @@ impl Reach {
     }
 }
 
-impl Wire {
+impl UrlConnection {
     /// Reaches the camera within a limit, and agrees with it on how to talk within another; whoever opens a camera may
     /// have less patience than both.
     pub(super) async fn connect(
         address: &CameraUrl,
         limits: WireLimits,
         reach: Reach,
-    ) -> Result<Wire, SourceError> {
+    ) -> Result<UrlConnection, SourceError> {
         let limit = limits.connect;
         let tcp = timeout(limit, connect(address, limit, reach))
             .await
@@ -113,7 +113,7 @@ impl Wire {
         // Between the two limits: a slow card may take long to read hundreds of certificates.
         let trust = if address.secure { Some(tls_connector(address)?) } else { None };
         let connecting = async {
-            let socket: Box<dyn Socket> = match trust {
+            let socket: Box<dyn AsyncSocket> = match trust {
                 Some(trust) => Box::new(connect_tls(address, tcp, trust).await?),
                 None => Box::new(tcp),
             };
@@ -128,7 +128,7 @@ impl Wire {
         };
         let (sender, connection) =
             timeout(limit, connecting).await.map_err(|_| silent_fault(address, limit))??;
-        Ok(Wire { sender, connection: Some(Box::pin(connection)), limits, reach })
+        Ok(UrlConnection { sender, connection: Some(Box::pin(connection)), limits, reach })
     }
 
     /// Whom the server at the other end may lead to by a redirect.

@@ -102,7 +102,7 @@ pub struct Offer {
 
 /// The mode to ask the driver for.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Choice {
+pub struct ModeChoice {
     /// Pixel format.
     pub fourcc: Fourcc,
     /// Pixels in a row.
@@ -192,7 +192,7 @@ pub fn choose(
     offers: &[Offer],
     wanted: &FormatRequest,
     intervals: impl Fn(Fourcc, (u32, u32)) -> Intervals,
-) -> Result<Choice, NoChoice> {
+) -> Result<ModeChoice, NoChoice> {
     let candidates = filter_formats(offers, wanted.format)?;
     let sized: Vec<(Fourcc, (u32, u32))> = candidates
         .iter()
@@ -206,7 +206,7 @@ pub fn choose(
         .filter(|&(_, size)| Some(miss(size)) == least)
         .map(|(fourcc, size)| (fourcc, size, nearest_interval(&intervals(fourcc, size), fps)))
         .min_by_key(|&(fourcc, _, interval)| (rate_miss(interval, fps), decoding_cost(fourcc)))
-        .map(|(fourcc, (width, height), interval)| Choice { fourcc, width, height, interval })
+        .map(|(fourcc, (width, height), interval)| ModeChoice { fourcc, width, height, interval })
         .ok_or_else(|| NoChoice::NothingUsable(fourccs(offers)))
 }
 
@@ -357,7 +357,7 @@ mod tests {
         }
     }
 
-    fn notes_of(request: &FormatRequest, got: &Choice) -> Vec<String> {
+    fn notes_of(request: &FormatRequest, got: &ModeChoice) -> Vec<String> {
         request.unmet_requests((got.width, got.height), got.interval.map(|interval| interval.fps()))
     }
 

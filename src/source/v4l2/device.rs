@@ -23,7 +23,7 @@ use rustix::io::FdFlags;
 use crate::base::WakeFd;
 use crate::media::{Control, Fourcc, SourceError, SourceErrorKind};
 
-use super::choose::{Choice, Interval, Intervals, Offer, SizeRange};
+use super::choose::{Interval, Intervals, ModeChoice, Offer, SizeRange};
 use super::controls::{Ask, LeftOut};
 use super::{controls, failure, sys};
 
@@ -236,7 +236,7 @@ impl Device {
     ///
     /// # Errors
     /// Busy, out of bandwidth, unplugged, or a mode that cannot be set.
-    pub fn start(&mut self, choice: &Choice, buffers: u32) -> Result<StartedStream, DeviceStartError> {
+    pub fn start(&mut self, choice: &ModeChoice, buffers: u32) -> Result<StartedStream, DeviceStartError> {
         let interval = choice.interval.or_else(|| self.present_interval());
         let mut config = rscam::Config {
             interval: interval.map_or((1, 30), |i| (i.numerator, i.denominator)),

@@ -26,7 +26,7 @@ use crate::base::{ClockTime, Stop, WakeFd};
 use crate::media::{Control, ControlKind, ControlValue, Frame, SourceError, SourceErrorKind};
 
 use super::{FormatRequest, Opener, Source, StreamFormat};
-use choose::Choice;
+use choose::ModeChoice;
 use device::{Buffer, Device, DeviceStartError, Ready};
 
 pub use crate::media::{CameraFormat, Mode};
@@ -379,8 +379,8 @@ impl Source for V4l2Source {
     }
 }
 
-fn start_fault(path: &Path, choice: &Choice, error: DeviceStartError) -> SourceError {
-    let Choice { fourcc, width, height, .. } = *choice;
+fn start_fault(path: &Path, choice: &ModeChoice, error: DeviceStartError) -> SourceError {
+    let ModeChoice { fourcc, width, height, .. } = *choice;
     match error {
         DeviceStartError::System(error) => failure::io_fault(path, "start", &error),
         DeviceStartError::Mode(cause) => SourceError::new(

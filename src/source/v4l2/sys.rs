@@ -20,14 +20,14 @@ const NEXT_CONTROL: u32 = 0x8000_0000;
 /// # Safety
 /// `OPCODE` is the request that the kernel reads and writes exactly this structure for, and the
 /// structure holds no pointer.
-unsafe trait Request {
+unsafe trait IoctlArgument {
     const OPCODE: Opcode;
 }
 
 /// Makes a request, again when a signal came between.
-fn ioctl_retry<T: Request>(fd: BorrowedFd<'_>, argument: &mut T) -> io::Result<()> {
+fn ioctl_retry<T: IoctlArgument>(fd: BorrowedFd<'_>, argument: &mut T) -> io::Result<()> {
     loop {
-        // SAFETY: by the promise of `Request` the kernel stays within `argument`, which outlives the call.
+        // SAFETY: by the promise of `IoctlArgument` the kernel stays within `argument`, which outlives the call.
         let answer = unsafe { libc::ioctl(fd.as_raw_fd(), T::OPCODE as _, std::ptr::from_mut(argument)) };
         if answer != -1 {
             return Ok(());
@@ -53,7 +53,7 @@ struct RawCapability {
 }
 
 // SAFETY: VIDIOC_QUERYCAP is `_IOR('V', 0, struct v4l2_capability)`.
-unsafe impl Request for RawCapability {
+unsafe impl IoctlArgument for RawCapability {
     const OPCODE: Opcode = opcode::read::<RawCapability>(b'V', 0);
 }
 
@@ -103,7 +103,7 @@ struct RawFormat {
 }
 
 // SAFETY: VIDIOC_G_FMT is `_IOWR('V', 4, struct v4l2_format)`.
-unsafe impl Request for RawFormat {
+unsafe impl IoctlArgument for RawFormat {
     const OPCODE: Opcode = opcode::read_write::<RawFormat>(b'V', 4);
 }
 
@@ -160,7 +160,7 @@ struct RawParameters {
 }
 
 // SAFETY: VIDIOC_G_PARM is `_IOWR('V', 21, struct v4l2_streamparm)`.
-unsafe impl Request for RawParameters {
+unsafe impl IoctlArgument for RawParameters {
     const OPCODE: Opcode = opcode::read_write::<RawParameters>(b'V', 21);
 }
 
@@ -197,7 +197,7 @@ struct RawControl {
 }
 
 // SAFETY: VIDIOC_QUERYCTRL is `_IOWR('V', 36, struct v4l2_queryctrl)`.
-unsafe impl Request for RawControl {
+unsafe impl IoctlArgument for RawControl {
     const OPCODE: Opcode = opcode::read_write::<RawControl>(b'V', 36);
 }
 
@@ -256,7 +256,7 @@ struct RawValue {
 }
 
 // SAFETY: VIDIOC_G_CTRL is `_IOWR('V', 27, struct v4l2_control)`.
-unsafe impl Request for RawValue {
+unsafe impl IoctlArgument for RawValue {
     const OPCODE: Opcode = opcode::read_write::<RawValue>(b'V', 27);
 }
 
@@ -280,7 +280,7 @@ struct RawChoice {
 }
 
 // SAFETY: VIDIOC_QUERYMENU is `_IOWR('V', 37, struct v4l2_querymenu)`.
-unsafe impl Request for RawChoice {
+unsafe impl IoctlArgument for RawChoice {
     const OPCODE: Opcode = opcode::read_write::<RawChoice>(b'V', 37);
 }
 
@@ -313,7 +313,7 @@ struct RawBuffer {
 
 // SAFETY: VIDIOC_QUERYBUF is `_IOWR('V', 9, struct v4l2_buffer)`. `place` may hold an address of
 // this process, but only for memory that the process gave (USERPTR), never for V4L2_MEMORY_MMAP.
-unsafe impl Request for RawBuffer {
+unsafe impl IoctlArgument for RawBuffer {
     const OPCODE: Opcode = opcode::read_write::<RawBuffer>(b'V', 9);
 }
 

@@ -16,9 +16,9 @@ use super::sums::resets::{reset_tallies, undo_reset};
 use super::writer::transaction::{CountsFault, CountsJob, CountsTransaction};
 use super::writer::{CountsWrite, CountsWriter};
 use super::{
-    AuditEntry, Count, CountsOptions, CountsReader, Coverage, Crossing, EditError, LineDraft, LineRow,
-    LineStatus, NewCrossing, OccupancySpan, Recount, Recounted, Reset, Scene, StoreError, Tallies, ZoneDraft,
-    ZoneRow, recounts,
+    AuditEntry, Count, CountsOptions, CountsReader, Coverage, EditError, LineDraft, LineRow, LineStatus,
+    NewCrossing, OccupancySpan, Recount, RecountResult, Reset, Scene, StoreError, StoredCrossing, Tallies,
+    ZoneDraft, ZoneRow, recounts,
 };
 use crate::base::Worker;
 use crate::media::Geometry;
@@ -182,7 +182,7 @@ impl Counts {
 
     /// Crossings that are on record, in order, as they are committed. A listener that is more than 1024 behind is
     /// told so and finds what it missed in counts.db.
-    pub fn subscribe_crossings(&self) -> broadcast::Receiver<Arc<Crossing>> {
+    pub fn subscribe_crossings(&self) -> broadcast::Receiver<Arc<StoredCrossing>> {
         self.shared.committed.subscribe()
     }
 
@@ -324,7 +324,7 @@ impl Counts {
     ///
     /// # Errors
     /// It is none, or a line that was counted on is gone or has been changed meanwhile.
-    pub async fn recount(&self, recount: Recount) -> Result<Recounted, EditError> {
+    pub async fn recount(&self, recount: Recount) -> Result<RecountResult, EditError> {
         self.edit(move |tx| recounts::replace(tx, tx.calendar, &recount)).await
     }
 

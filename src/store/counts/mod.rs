@@ -55,7 +55,7 @@ use super::{clock_correction, inbox, sqlite};
 pub use audit::{AuditEntry, AuditKind, AuditRow};
 pub use handle::Counts;
 pub use reader::{CountsReader, MOST_BUCKETS};
-pub use recounts::{FoundAgain, MOST_RECOUNTED, Recount, Recounted};
+pub use recounts::{FoundAgain, MOST_RECOUNTED, Recount, RecountResult};
 pub use shared::Unpinned;
 pub use sums::opening::{OpeningHours, is_open};
 pub use types::*;

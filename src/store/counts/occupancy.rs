@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::clock_correction::WallClock;
 use super::rows::{CountsRowError, unsigned};
 use super::sums::calendar::Calendar;
-use super::{BucketSize, Occupancy, OccupancySpan, Scene};
+use super::{BucketSize, OccupancyRow, OccupancySpan, Scene};
 
 /// So long rows of a few minutes are kept, in microseconds: 90 days.
 pub(super) const FINE_US: i64 = 90 * DAY_US;
@@ -129,17 +129,17 @@ pub fn read(
     connection: &Connection,
     scene: Scene,
     bounds: &[(i64, i64)],
-) -> Result<BTreeMap<u64, Vec<Occupancy>>, CountsRowError> {
+) -> Result<BTreeMap<u64, Vec<OccupancyRow>>, CountsRowError> {
     let (Some(first), Some(last)) = (bounds.first(), bounds.last()) else { return Ok(BTreeMap::new()) };
     let empty = || {
-        let bucket = |&(start_us, end_us): &(i64, i64)| Occupancy {
+        let bucket = |&(start_us, end_us): &(i64, i64)| OccupancyRow {
             start_us: start_us.max(0) as u64,
             end_us: end_us.max(0) as u64,
-            ..Occupancy::default()
+            ..OccupancyRow::default()
         };
         bounds.iter().map(bucket).collect::<Vec<_>>()
     };
-    let mut zones: BTreeMap<u64, Vec<Occupancy>> = BTreeMap::new();
+    let mut zones: BTreeMap<u64, Vec<OccupancyRow>> = BTreeMap::new();
     let mut query = connection.prepare(
         "SELECT zone, wall_us, watched_us, inside_us, most, most_after_us FROM occupancy
          WHERE zone IN (SELECT id FROM zones WHERE NOT deleted) AND scene = ?1 AND wall_us >= ?2 AND wall_us < ?3

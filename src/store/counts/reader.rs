@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use super::audit;
 use super::clock_correction::{Clock, SystemClock};
 use super::coverage::counting_time::EXTEND_AFTER_US;
-use super::coverage::{self, CoverageSpan, LineNow, LineTimes, Recounted, Shares};
+use super::coverage::{self, CoverageSpan, LineNow, LineTimes, RecountedSpan, Shares};
 use super::geometry::lines;
 use super::occupancy;
 use super::rows::{
@@ -27,8 +27,8 @@ use super::sums::calendar::Calendar;
 use super::sums::opening::{OpeningHours, open_buckets};
 use super::sums::resets::load_resets;
 use super::{
-    AuditRow, BucketRow, BucketSize, Count, CountsOptions, CountsQuery, Coverage, Crossing, CrossingsQuery,
-    Gap, GapsByLine, LineRow, Occupancy, Reset, Scene, StoreError, check,
+    AuditRow, BucketRow, BucketSize, Count, CountsOptions, CountsQuery, Coverage, CrossingsQuery, Gap,
+    GapsByLine, LineRow, OccupancyRow, Reset, Scene, StoreError, StoredCrossing, check,
 };
 use crate::vision::Direction;
 
@@ -107,12 +107,12 @@ impl CountsReader {
     ///
     /// # Errors
     /// The file cannot be read; so with all of these.
-    pub fn crossings(&self, query: &CrossingsQuery) -> Result<Vec<Crossing>, StoreError> {
+    pub fn crossings(&self, query: &CrossingsQuery) -> Result<Vec<StoredCrossing>, StoreError> {
         self.map_error(self.read_crossings(query))
     }
 
     /// One of them.
-    pub fn crossing(&self, id: u64) -> Result<Option<Crossing>, StoreError> {
+    pub fn crossing(&self, id: u64) -> Result<Option<StoredCrossing>, StoreError> {
         let text = format!("{SELECT_CROSSINGS} WHERE c.id = ?1");
         self.map_error(self.connection.query_row(&text, [number(id)], crossing).optional())
     }
@@ -153,7 +153,7 @@ impl CountsReader {
         to_us: u64,
         size: BucketSize,
         hours: Option<OpeningHours>,
-    ) -> Result<BTreeMap<u64, Vec<Occupancy>>, StoreError> {
+    ) -> Result<BTreeMap<u64, Vec<OccupancyRow>>, StoreError> {
         let read_by = if hours.is_some() { BucketSize::Hour } else { size };
         let bounds =
             self.buckets(read_by, number(from_us), number(to_us)).ok_or(StoreError::TooManyBuckets)?;
@@ -306,7 +306,7 @@ impl CountsReader {
         }
     }
 
-    fn read_crossings(&self, query: &CrossingsQuery) -> Result<Vec<Crossing>, CountsRowError> {
+    fn read_crossings(&self, query: &CrossingsQuery) -> Result<Vec<StoredCrossing>, CountsRowError> {
         let mut conditions = SqlFilter::new("c.scene = ?", query.scene.as_str());
         conditions.add_any_of("c.line", query.lines.iter().map(|&id| Value::Integer(number(id))));
         conditions.add_any_of("c.class", query.classes.iter().map(|class| Value::Text(class.clone())));
@@ -472,7 +472,7 @@ impl CountsReader {
     fn spans_of_lines(
         &self,
         mut spans: Vec<CoverageSpan>,
-        recounts: &[Recounted],
+        recounts: &[RecountedSpan],
         scene: Scene,
         lines: &[u64],
     ) -> Result<Vec<CoverageSpan>, CountsRowError> {
@@ -481,8 +481,9 @@ impl CountsReader {
             spans = coverage::clip_to_times(spans, scene, &drawn, "no_line");
             spans = coverage::clip_to_times(spans, scene, &able, "no_class");
         }
-        let is_of_them =
-            |recount: &&Recounted| lines.is_empty() || recount.lines.iter().any(|line| lines.contains(line));
+        let is_of_them = |recount: &&RecountedSpan| {
+            lines.is_empty() || recount.lines.iter().any(|line| lines.contains(line))
+        };
         spans.extend(recounts.iter().filter(is_of_them).map(|recount| recount.span.clone()));
         Ok(spans)
     }
@@ -563,13 +564,13 @@ impl CountsReader {
 
     /// Times that were counted again from recordings: on the lines that were counted on then they are covered, whatever was
     /// so at the time.
-    fn recounts(&self, from_us: i64, to_us: i64) -> Result<Vec<Recounted>, CountsRowError> {
+    fn recounts(&self, from_us: i64, to_us: i64) -> Result<Vec<RecountedSpan>, CountsRowError> {
         let mut query = self.connection.prepare(
             "SELECT s.from_us, s.to_us, s.scene, r.lines, r.id FROM recount_spans s JOIN recounts r ON r.id = s.recount
              WHERE s.to_us > ?1 AND s.from_us < ?2 ORDER BY s.recount",
         )?;
         let mut rows = query.query([from_us, to_us])?;
-        let mut recounts: Vec<Recounted> = Vec::new();
+        let mut recounts: Vec<RecountedSpan> = Vec::new();
         let mut lines_of = (None, Arc::default());
         while let Some(row) = rows.next()? {
             let recount: i64 = row.get(4)?;
@@ -578,7 +579,7 @@ impl CountsReader {
             }
             let scene = Some(parse_scene(row.get_ref(2)?.as_str()?)?);
             let span = CoverageSpan { from_us: row.get(0)?, to_us: row.get(1)?, scene, why: "".into() };
-            recounts.push(Recounted { span, lines: Arc::clone(&lines_of.1) });
+            recounts.push(RecountedSpan { span, lines: Arc::clone(&lines_of.1) });
         }
         Ok(recounts)
     }

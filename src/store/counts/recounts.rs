@@ -77,7 +77,7 @@ pub struct FoundAgain {
 
 /// What a recount came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recounted {
+pub struct RecountResult {
     /// Its number; `None`: counts.db says the same already, and nothing was changed.
     pub id: Option<u64>,
     /// Crossings that gave way.
@@ -112,7 +112,7 @@ pub(super) fn replace(
     tx: &CountsTransaction<'_>,
     calendar: &Calendar,
     recount: &Recount,
-) -> Result<Recounted, CountsFault> {
+) -> Result<RecountResult, CountsFault> {
     check(recount)?;
     check_lines_unchanged(tx.connection, recount)?;
     let there = load_crossings(tx.connection, calendar, recount)?;
@@ -125,12 +125,12 @@ pub(super) fn replace(
     after.sort_unstable();
     let is_same = before.iter().copied().eq(&after);
     if is_same && is_already_covered(tx, recount)? {
-        return Ok(Recounted { id: None, superseded: 0, counted: 0 });
+        return Ok(RecountResult { id: None, superseded: 0, counted: 0 });
     }
     let (id, run) = insert_recount(tx, recount)?;
     if is_same {
         // That it was looked at is new: where nothing had been counted, nothing crossed.
-        return Ok(Recounted { id: Some(id as u64), superseded: 0, counted: 0 });
+        return Ok(RecountResult { id: Some(id as u64), superseded: 0, counted: 0 });
     }
     let mut sums = RollupChanges::new(calendar);
     for there in &there {
@@ -140,7 +140,7 @@ pub(super) fn replace(
     insert(tx, run, recount, &mut sums)?;
     sums.write(tx.connection)?;
     let (superseded, counted) = (there.len() as u64, recount.crossings.len() as u64);
-    Ok(Recounted { id: Some(id as u64), superseded, counted })
+    Ok(RecountResult { id: Some(id as u64), superseded, counted })
 }
 
 /// Whether it can be one.

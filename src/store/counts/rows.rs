@@ -4,7 +4,7 @@ use rusqlite::Row;
 use rusqlite::types::Value;
 use rusqlite::types::{FromSqlError, Type};
 
-use super::{Crossing, Scene};
+use super::{Scene, StoredCrossing};
 use crate::vision::{Anchor, Direction, Recrossing};
 
 /// A row that cannot be read: SQLite's fault, or a word that nobody wrote.
@@ -62,8 +62,8 @@ pub(super) const SELECT_CROSSINGS: &str = "SELECT c.id, c.run, r.camera, c.scene
      FROM crossings c JOIN runs r ON r.id = c.run JOIN lines l ON l.id = c.line";
 
 /// A row of [`SELECT_CROSSINGS`].
-pub(super) fn crossing(row: &Row<'_>) -> Result<Crossing, CountsRowError> {
-    Ok(Crossing {
+pub(super) fn crossing(row: &Row<'_>) -> Result<StoredCrossing, CountsRowError> {
+    Ok(StoredCrossing {
         id: unsigned(row, 0)?,
         run: unsigned(row, 1)?,
         camera: row.get::<_, std::sync::Arc<str>>(2)?,

@@ -13,7 +13,8 @@ use super::sums::calendar::Calendar;
 use super::writer::CountsWrite;
 use super::writer::transaction::{CountsFault, CountsTransaction};
 use super::{
-    Count, Coverage, Crossing, EditError, LineDraft, LineRow, LineStatus, Scene, Tallies, ZoneDraft, ZoneRow,
+    Count, Coverage, EditError, LineDraft, LineRow, LineStatus, Scene, StoredCrossing, Tallies, ZoneDraft,
+    ZoneRow,
 };
 
 /// Commands that wait at most.
@@ -29,7 +30,7 @@ pub struct CountsShared {
     pub lines: watch::Sender<Arc<Vec<LineRow>>>,
     pub zones: watch::Sender<Arc<Vec<ZoneRow>>>,
     pub tallies: watch::Sender<Arc<Tallies>>,
-    pub committed: broadcast::Sender<Arc<Crossing>>,
+    pub committed: broadcast::Sender<Arc<StoredCrossing>>,
     board: Mutex<CountsSnapshot>,
     /// What days and hours are told by, and how often that was another one.
     calendar: RwLock<(Calendar, u64)>,

@@ -161,7 +161,7 @@ impl Bench {
         self.counts.reader().expect("it can be read")
     }
 
-    fn all(&self) -> Vec<Crossing> {
+    fn all(&self) -> Vec<StoredCrossing> {
         self.reader().crossings(&every(Scene::Camera)).expect("it can be read")
     }
 
@@ -1178,7 +1178,7 @@ fn recount(line: &LineRow, spans: &[(u64, u64)], found: &[(u64, Direction)]) -> 
 }
 
 impl Bench {
-    fn recount(&mut self, recount: Recount) -> Result<Recounted, EditError> {
+    fn recount(&mut self, recount: Recount) -> Result<RecountResult, EditError> {
         self.edit(|counts| async move { counts.recount(recount).await })
     }
 

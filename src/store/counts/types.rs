@@ -139,7 +139,7 @@ pub struct OccupancySpan {
 
 /// What was seen in a zone in a bucket of time.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Occupancy {
+pub struct OccupancyRow {
     /// When the bucket begins, wall time in microseconds.
     pub start_us: u64,
     /// Where the next one begins.
@@ -154,14 +154,14 @@ pub struct Occupancy {
     pub peak_us: u64,
 }
 
-impl Occupancy {
+impl OccupancyRow {
     /// Whether the zone was looked at.
     pub fn is_known(&self) -> bool {
         self.watched_us > 0
     }
 
     /// The bucket with the most, the first of them; `None` if the zone was looked at in none.
-    pub fn highest(buckets: &[Occupancy]) -> Option<&Occupancy> {
+    pub fn highest(buckets: &[OccupancyRow]) -> Option<&OccupancyRow> {
         buckets.iter().rev().filter(|bucket| bucket.is_known()).max_by_key(|bucket| bucket.peak)
     }
 }
@@ -215,7 +215,7 @@ pub struct NewCrossing {
 
 /// A crossing on record, and what is told of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Crossing {
+pub struct StoredCrossing {
     /// Its place in counts.db, from 1, growing: what cursors and event ids are made of.
     pub id: u64,
     /// Which run of the daemon counted it.

@@ -39,7 +39,7 @@ impl Item {
 
 /// Which pictures of its first and its last chunk a part of a recording has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cut {
+pub struct FootageCut {
     /// The chunk's number, pictures that are left out before, and their bytes.
     first: (u64, usize, u32),
     /// The chunk's number, and pictures of it up to the end.
@@ -52,7 +52,7 @@ pub struct CutFootage<'a> {
     /// The whole recording.
     pub whole: StoredFootage<'a>,
     /// The part.
-    pub cut: Cut,
+    pub cut: FootageCut,
 }
 
 impl Footage for CutFootage<'_> {
@@ -87,7 +87,7 @@ pub fn clip(
     rows: &[ChunkRow],
     (from_us, to_us): (u64, u64),
     format: FilmFormat,
-) -> Result<Result<(Film, Cut, u64), FilmError>, MediaError> {
+) -> Result<Result<(Film, FootageCut, u64), FilmError>, MediaError> {
     let Some(begin_us) = rows.first().map(|row| row.from_us) else { return Ok(Err(FilmError::Empty)) };
     let (from_us, to_us) = (begin_us.saturating_add(from_us), begin_us.saturating_add(to_us));
     let first = rows.partition_point(|row| row.from_us <= from_us).saturating_sub(1);
@@ -98,7 +98,8 @@ pub fn clip(
     let frames = if last == first { frames } else { reader.frames(item.id, rows[last].number)? };
     let least = if last == first { skipped + 1 } else { 1 };
     let kept = frames.partition_point(|frame| frame.at_us < to_us).max(least).min(frames.len());
-    let cut = Cut { first: (rows[first].number, skipped, start.offset), last: (rows[last].number, kept) };
+    let cut =
+        FootageCut { first: (rows[first].number, skipped, start.offset), last: (rows[last].number, kept) };
     let mut chunks: Vec<FilmChunk> = rows[first..=last].iter().map(film_chunk).collect();
     if let Some(chunk) = chunks.last_mut() {
         chunk.bytes = frames.get(kept).map_or(chunk.bytes, |frame| frame.offset);

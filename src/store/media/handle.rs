@@ -46,7 +46,7 @@ pub(super) struct MediaShared {
     steady_us: AtomicU64,
     status: watch::Sender<Arc<MediaStatus>>,
     retention: Mutex<RetentionRules>,
-    tracks: Mutex<BTreeMap<u64, Weak<Track>>>,
+    tracks: Mutex<BTreeMap<u64, Weak<RecordingTrack>>>,
 }
 
 impl MediaShared {
@@ -110,34 +110,34 @@ impl MediaShared {
         }
     }
 
-    fn tracks(&self) -> MutexGuard<'_, BTreeMap<u64, Weak<Track>>> {
+    fn tracks(&self) -> MutexGuard<'_, BTreeMap<u64, Weak<RecordingTrack>>> {
         self.tracks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What a recording's handle and the writer share.
 #[derive(Debug)]
-pub(super) struct Track {
+pub(super) struct RecordingTrack {
     pub id: u64,
-    state: Mutex<TrackState>,
+    state: Mutex<RecordingState>,
     /// A chunk was taken, or the recording closed.
     moved: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct TrackState {
+struct RecordingState {
     waiting: usize,
     /// Empty chunks whose buffers are used again.
     spare: Vec<Chunk>,
     trouble: Option<MediaError>,
-    written: Written,
+    written: RecordingProgress,
     /// It takes no more chunks; what it came to.
     closed: Option<Option<Item>>,
 }
 
 /// How much of a recording under way is on the disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Written {
+pub struct RecordingProgress {
     /// Pictures.
     pub frames: u64,
     /// Their bytes.
@@ -148,7 +148,7 @@ pub struct Written {
     pub to_us: u64,
 }
 
-impl Written {
+impl RecordingProgress {
     /// A chunk more.
     pub fn add(&mut self, chunk: &Chunk) {
         self.frames += chunk.frames.len() as u64;
@@ -158,12 +158,12 @@ impl Written {
     }
 }
 
-impl Track {
-    fn new(id: u64) -> Track {
-        Track { id, state: Mutex::default(), moved: Condvar::new() }
+impl RecordingTrack {
+    fn new(id: u64) -> RecordingTrack {
+        RecordingTrack { id, state: Mutex::default(), moved: Condvar::new() }
     }
 
-    fn state(&self) -> MutexGuard<'_, TrackState> {
+    fn state(&self) -> MutexGuard<'_, RecordingState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -304,7 +304,7 @@ impl Media {
         let shared = Arc::clone(&self.shared);
         let begin = move |tx: &mut MediaTransaction<'_>| {
             let id = edits::insert_recording(tx, recording)?;
-            let track = Arc::new(Track::new(id));
+            let track = Arc::new(RecordingTrack::new(id));
             Ok(RecordingHandle { track, shared, is_ended: false })
         };
         let tell = move |answer: Result<RecordingHandle, MediaError>| {
@@ -573,7 +573,7 @@ fn edit<T: Send + 'static>(
 
 /// A recording under way; only the store's writer ends it for good. Dropped without an end, it ends as interrupted.
 pub struct RecordingHandle {
-    track: Arc<Track>,
+    track: Arc<RecordingTrack>,
     shared: Arc<MediaShared>,
     is_ended: bool,
 }
@@ -644,7 +644,7 @@ impl RecordingHandle {
     }
 
     /// How much of it is on the disk.
-    pub fn written(&self) -> Written {
+    pub fn written(&self) -> RecordingProgress {
         self.track.state().written
     }
 

@@ -38,10 +38,10 @@ mod types;
 mod writer;
 
 pub use error::MediaError;
-pub use footage::{Cut, CutFootage, StoredFootage, clip, film};
-pub use handle::{Media, RecordingHandle, RefusedChunk, Spare, Written, offline_retention_now};
+pub use footage::{CutFootage, FootageCut, StoredFootage, clip, film};
+pub use handle::{Media, RecordingHandle, RecordingProgress, RefusedChunk, Spare, offline_retention_now};
 pub use maintenance::backup_verify::verify_copy;
 pub use maintenance::check::check_offline;
-pub use names::{Said, check_day, parse_date, wrong_field};
+pub use names::{ParsedDate, check_day, parse_date, wrong_field};
 pub use reader::MediaReader;
 pub use types::*;

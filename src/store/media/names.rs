@@ -137,7 +137,7 @@ fn local(at_us: i64, zone: &TimeZone) -> jiff::Zoned {
 
 /// What a date says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Said {
+pub enum ParsedDate {
     /// A day, without a time.
     Day(civil::Date),
     /// A time on a day.
@@ -145,11 +145,11 @@ pub enum Said {
 }
 
 /// What a date says: a day, or a time on one, with an offset (`Z`, `+05:30`) or that of `zone`. `None`: it is words.
-pub fn parse_date(date: &str, zone: &TimeZone) -> Option<Said> {
+pub fn parse_date(date: &str, zone: &TimeZone) -> Option<ParsedDate> {
     // Ten characters are a day, which would be read as the midnight it begins with, too.
     match date.len() > 10 {
-        true => parse_timestamp(date, zone).map(Said::Moment),
-        false => date.parse().ok().map(Said::Day),
+        true => parse_timestamp(date, zone).map(ParsedDate::Moment),
+        false => date.parse().ok().map(ParsedDate::Day),
     }
 }
 
@@ -173,12 +173,12 @@ fn parse_timestamp(date: &str, zone: &TimeZone) -> Option<Timestamp> {
 /// day keeps the time of day of `at_us`; a time's day is the local one, as that of others. Anything else is kept as words.
 pub(super) fn edited_date(date: &str, at_us: i64, zone: &TimeZone) -> (String, Option<i64>) {
     let moved = match parse_date(date, zone) {
-        Some(Said::Day(day)) => day
+        Some(ParsedDate::Day(day)) => day
             .to_datetime(local(at_us, zone).time())
             .to_zoned(zone.clone())
             .map(|time| time.timestamp())
             .ok(),
-        Some(Said::Moment(moment)) => Some(moment),
+        Some(ParsedDate::Moment(moment)) => Some(moment),
         None => None,
     };
     match moved.map(Timestamp::as_microsecond) {

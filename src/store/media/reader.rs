@@ -15,7 +15,7 @@ use super::retention::apply as apply_retention;
 use super::rows::{self, MediaRowError, SELECT_CHUNKS, SELECT_ITEMS};
 use super::schema::{chunk_id, media_error, open_to_read};
 use super::{
-    ChunkFrame, ChunkRow, Item, MediaError, MediaKind, MediaPage, MediaQuery, RetentionPlan, RetentionRules,
+    ChunkFrame, ChunkRow, Item, ItemPage, MediaError, MediaKind, MediaQuery, RetentionPlan, RetentionRules,
     Storage, frames, storage,
 };
 
@@ -56,7 +56,7 @@ impl MediaReader {
     ///
     /// # Errors
     /// The cursor is none, or the file cannot be read.
-    pub fn list(&self, query: &MediaQuery) -> Result<MediaPage, MediaError> {
+    pub fn list(&self, query: &MediaQuery) -> Result<ItemPage, MediaError> {
         let cursor = query.cursor.as_deref().map(read_cursor).transpose()?;
         self.map_error(self.read_list(query, cursor))
     }
@@ -235,7 +235,7 @@ impl MediaReader {
         Ok(saved.map_or(rules.clone(), |saved| super::retention::rules::overlay_rules(rules, &saved, pinned)))
     }
 
-    fn read_list(&self, query: &MediaQuery, cursor: Option<(i64, i64)>) -> Result<MediaPage, MediaRowError> {
+    fn read_list(&self, query: &MediaQuery, cursor: Option<(i64, i64)>) -> Result<ItemPage, MediaRowError> {
         let mut text = format!("{SELECT_ITEMS} WHERE state < 2");
         let mut values: Vec<Value> = Vec::new();
         let mut also = |condition: &str, value: Value| {
@@ -272,11 +272,11 @@ impl MediaReader {
                 }
                 if items.len() == limit {
                     let next = items.last().map(|item: &Item| format!("{}.{}", item.at_us, item.id));
-                    return Ok(MediaPage { items, next });
+                    return Ok(ItemPage { items, next });
                 }
                 items.push(rows::complete(&self.connection, item)?);
             }
-            Ok(MediaPage { items, next: None })
+            Ok(ItemPage { items, next: None })
         })
     }
 

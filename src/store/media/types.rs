@@ -313,7 +313,7 @@ pub struct MediaQuery {
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq)]
-pub struct MediaPage {
+pub struct ItemPage {
     /// Newest first.
     pub items: Vec<Item>,
     /// The cursor of the next page; `None` at the end.

@@ -156,7 +156,7 @@
     else if (is('do=set')) {
       // The key Enter presses a button that is of no row.
       const at = document.activeElement.closest('[data-key]');
-      if (by?.id === 'plan') preview(form); else if (key) change(key, by.name ? [[by.name, name]] : []); else if (at) change(at.dataset.key);
+      if (by?.id === 'plan') preview(form).catch(error => { by.nextElementSibling.textContent = error.message; }); else if (key) change(key, by.name ? [[by.name, name]] : []); else if (at) change(at.dataset.key);
     } else if (!is('do=controls')) return;
     ev.preventDefault();
   });

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::compare::Compared;
 use super::tables::week_table;
-use super::{UNKNOWN, View, figure, link_list};
+use super::{ChartView, UNKNOWN, figure, link_list};
 use crate::store::{BucketRow, Gap, LineRow, TallyRow};
 use crate::ui::chart::{Bars, ChartSums, NOTHING, WeekMap, sums};
 use crate::ui::counts::range::{DateSpan, Heatmap, day_start_us};
@@ -15,7 +15,7 @@ use crate::ui::format::{format_change, format_duration, format_when, percent, to
 /// Less than this, in microseconds, says nothing of a line.
 const LEAST_KNOWN_US: u64 = 2_000_000;
 
-impl View<'_> {
+impl ChartView<'_> {
     /// The large figures.
     pub(super) fn headline_figures(&self, compared: Option<&Compared>) -> String {
         let (count_in, out) = self.total();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::civil::{Date, DateTime};
 
-use super::View;
+use super::ChartView;
 use super::range::days_before;
 use crate::store::BucketRow;
 use crate::ui::chart::{ChartSums, sums};
@@ -29,7 +29,7 @@ fn day_name(day: Date, today: Date) -> String {
     if day.year() == today.year() { name } else { format!("{name} {}", day.year()) }
 }
 
-impl View<'_> {
+impl ChartView<'_> {
     /// What is compared, hour by hour on the wall: hours that are over and were counted in full on both
     /// sides.
     pub(super) fn comparison(&self) -> Option<Compared> {

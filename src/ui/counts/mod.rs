@@ -22,8 +22,8 @@ use crate::store::{BucketRow, Gap, LineRow, Reset, TallyRow, is_open};
 use crate::ui::chart::{self, ChartSums};
 use crate::ui::counts::crossing_report::crossings_address;
 use crate::ui::counts::range::{CountsAsk, Heatmap, counting_day};
-use crate::ui::escape::{Text, Words};
-use crate::ui::facts::{Clock, CountingReport, Head, Refusal, ZoneFigures};
+use crate::ui::escape::{MarkedText, Text};
+use crate::ui::facts::{CountingReport, Head, PageClock, RefusedForm, ZoneFigures};
 use crate::ui::format::{
     began_us, capital, day, format_long_day, format_thousands, maybe_sentence, minute, rfc3339, to_zoned,
 };
@@ -38,7 +38,7 @@ pub struct CountsPage {
     /// What stands above.
     pub head: Head,
     /// The clock on the wall.
-    pub clock: Clock,
+    pub clock: PageClock,
     /// The scene in use: `camera`, `files` or `sim`.
     pub scene: String,
     /// What is asked for.
@@ -68,7 +68,7 @@ pub struct CountsPage {
     /// How counting is going.
     pub counting: CountingReport,
     /// A reset that could not be carried out.
-    pub refused: Option<Refusal>,
+    pub refused: Option<RefusedForm>,
 }
 
 /// Buckets of the page with those to come, between the hours that are shown.
@@ -87,7 +87,7 @@ fn shown_buckets(page: &CountsPage, known: Vec<BucketRow>) -> Vec<BucketRow> {
 pub fn counts_page(page: &CountsPage) -> String {
     let ask = &page.ask;
     let buckets = shown_buckets(page, page.shown.clone());
-    let view = View { page, buckets: &buckets };
+    let view = ChartView { page, buckets: &buckets };
     let own_dates = if ask.range == "own" {
         format!(
             "<input type=\"hidden\" name=\"from\" value=\"{}\"><input type=\"hidden\" name=\"to\" value=\"{}\">",
@@ -125,13 +125,13 @@ pub fn counts_page(page: &CountsPage) -> String {
 }
 
 /// The page and the buckets of its chart, those that are still to come too.
-struct View<'a> {
+struct ChartView<'a> {
     page: &'a CountsPage,
     buckets: &'a [BucketRow],
 }
 
-impl View<'_> {
-    fn clock(&self) -> &Clock {
+impl ChartView<'_> {
+    fn clock(&self) -> &PageClock {
         &self.page.clock
     }
 
@@ -403,7 +403,7 @@ impl View<'_> {
             let _ = write!(
                 html,
                 "<div class=\"banner\"><p><b>Not counting now.</b> {} {}</p></div>",
-                Words(&maybe_sentence(&page.counting.reason)),
+                MarkedText(&maybe_sentence(&page.counting.reason)),
                 remedy(page.counting.hint.as_deref().unwrap_or_default()),
             );
         }

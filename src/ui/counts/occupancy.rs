@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use super::{View, shown_buckets};
-use crate::store::{BucketRow, Count, Direction, Occupancy};
+use super::{ChartView, shown_buckets};
+use crate::store::{BucketRow, Count, Direction, OccupancyRow};
 use crate::ui::chart::Bars;
 use crate::ui::escape::Text;
 use crate::ui::facts::ZoneFigures;
 use crate::ui::format::{format_when, to_zoned};
 
-impl View<'_> {
+impl ChartView<'_> {
     /// The zones, where all lines and classes are shown.
     pub(super) fn occupancy(&self) -> String {
         let page = self.page;
@@ -41,9 +41,9 @@ impl View<'_> {
             words.push(format!("<b>{}</b> inside now", zone.inside));
         }
         let watched: u64 = zone.buckets.iter().map(|bucket| bucket.watched_us).sum();
-        match Occupancy::highest(&zone.buckets) {
+        match OccupancyRow::highest(&zone.buckets) {
             None => words.push("not watched in this time".into()),
-            Some(Occupancy { peak: 0, .. }) => words.push("empty in this time".into()),
+            Some(OccupancyRow { peak: 0, .. }) => words.push("empty in this time".into()),
             Some(peak) => {
                 let zone_of_time = &self.clock().zone;
                 let when = to_zoned(peak.peak_us, zone_of_time);
@@ -57,7 +57,7 @@ impl View<'_> {
     }
 
     fn zone_chart(&self, zone: &ZoneFigures) -> String {
-        let bar = |bucket: &Occupancy| BucketRow {
+        let bar = |bucket: &OccupancyRow| BucketRow {
             start_us: bucket.start_us,
             end_us: bucket.end_us,
             covered: bucket.watched_us as f64 / bucket.end_us.saturating_sub(bucket.start_us).max(1) as f64,

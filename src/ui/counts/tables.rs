@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::compare::Compared;
 use super::crossing_report::crossings_address;
 use super::range::export_name;
-use super::{View, figure};
+use super::{ChartView, figure};
 use crate::store::{BucketRow, Direction, Gap};
 use crate::ui::chart::{ChartSums, WeekMap, bucket_name, is_unknown, sums};
 use crate::ui::escape::Text;
@@ -18,7 +18,7 @@ use crate::ui::format::{
 /// Gaps and marks that are listed at most; the rest is in the API.
 const MOST_LISTED: usize = 12;
 
-impl View<'_> {
+impl ChartView<'_> {
     /// The figures of the chart, newest first.
     pub(super) fn chart_table(&self, compared: Option<&Compared>) -> String {
         let ask = &self.page.ask;

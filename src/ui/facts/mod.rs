@@ -10,7 +10,7 @@ pub mod lights;
 use jiff::tz::TimeZone;
 
 use crate::base::json;
-use crate::store::{Occupancy, ZoneRow};
+use crate::store::{OccupancyRow, ZoneRow};
 
 /// What stands above every page but the live one, which knows more.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -114,7 +114,7 @@ impl Alert {
 
 /// The clock on the wall.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Clock {
+pub struct PageClock {
     pub now_us: u64,
     /// The zone that days and hours are told in.
     pub zone: TimeZone,
@@ -167,7 +167,7 @@ pub struct CountingReport {
 
 /// A zone, and how many are in it now.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct DrawnZone {
+pub struct ZoneOccupancy {
     #[serde(flatten)]
     pub row: ZoneRow,
     pub occupancy: u32,
@@ -182,7 +182,7 @@ pub struct ZoneFigures {
     /// How many are in it now.
     pub inside: u32,
     /// Bucket by bucket; empty if nothing is known of it.
-    pub buckets: Vec<Occupancy>,
+    pub buckets: Vec<OccupancyRow>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -202,7 +202,7 @@ pub struct LogLine {
 
 /// What went wrong with something that was sent from a page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Refusal {
+pub struct RefusedForm {
     /// What could not be done and why, in a sentence.
     pub detail: String,
     /// What can be done about it; empty when nothing.

@@ -5,9 +5,9 @@ pub mod lens;
 
 use std::fmt::Write;
 
-use crate::ui::escape::{Text, Words};
+use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::lights::{LightReport, PresetReport};
-use crate::ui::facts::{Head, Refusal};
+use crate::ui::facts::{Head, RefusedForm};
 use crate::ui::format::maybe_sentence;
 use crate::ui::frame::{PageFrame, Tab, hidden_attribute, refusal_html};
 
@@ -18,7 +18,7 @@ pub struct LightsPage {
     /// The light; `None` where there is none.
     pub light: Option<LightReport>,
     /// Something that could not be carried out.
-    pub refused: Option<Refusal>,
+    pub refused: Option<RefusedForm>,
 }
 
 /// Pixels side by side.
@@ -68,7 +68,7 @@ fn card(light: &LightReport, is_live: bool) -> String {
          <noscript>{was}<p class=\"row\"><button class=\"btn\" name=\"set\" value=\"1\">Set</button></p></noscript>\n\
          <p class=\"small\" id=\"light-said\" role=\"status\"></p></form>",
         why_hidden = hidden_attribute(light.reason.is_none()),
-        why = Words(format!("{} {}", maybe_sentence(&light.reason), maybe_sentence(&light.hint)).trim()),
+        why = MarkedText(format!("{} {}", maybe_sentence(&light.reason), maybe_sentence(&light.hint)).trim()),
         pinned = light.pinned.as_ref().map_or_else(String::new, |place| {
             format!("<p class=\"small\"><b>Set in {}</b>: change it there.</p>\n", Text(place))
         }),

@@ -1,7 +1,5 @@
 //! What the forms of lines and of zones share.
 
-use std::fmt::Write as _;
-
 use crate::ui::escape::Text;
 
 /// How one draws with a script, and without.
@@ -21,13 +19,4 @@ pub(super) fn ask_to_delete(name: &str, stays: &str) -> String {
          id=\"delete\" name=\"do\" value=\"delete\" formnovalidate>Delete now</button></p></div>",
         Text(name)
     )
-}
-
-pub(super) fn options(options: &[(&str, &str)], chosen: &str) -> String {
-    let mut html = String::new();
-    for (value, words) in options {
-        let selected = if *value == chosen { " selected" } else { "" };
-        let _ = write!(html, "<option value=\"{value}\"{selected}>{words}</option>");
-    }
-    html
 }

@@ -10,11 +10,11 @@ pub mod zones;
 use std::fmt::Write;
 
 use crate::store::{LineDraft, LineRow, TallyRow};
-use crate::ui::escape::{Text, Words};
-use crate::ui::facts::{Clock, CountingReport, DrawnZone, Head, Refusal};
+use crate::ui::escape::{MarkedText, Text};
+use crate::ui::facts::{CountingReport, Head, PageClock, RefusedForm, ZoneOccupancy};
 use crate::ui::format::{capital, sentence};
-use crate::ui::frame::{PageFrame, Tab};
-use form::{ask_to_delete, how_to_draw, options};
+use crate::ui::frame::{PageFrame, Tab, options};
+use form::{ask_to_delete, how_to_draw};
 use zones::ZoneForm;
 
 /// What the line editor shows.
@@ -23,11 +23,11 @@ pub struct LinesPage {
     /// What stands above.
     pub head: Head,
     /// The clock on the wall.
-    pub clock: Clock,
+    pub clock: PageClock,
     /// Lines of the scene in use that are not deleted, pinned ones first.
     pub lines: Vec<LineRow>,
     /// Its zones, likewise.
-    pub zones: Vec<DrawnZone>,
+    pub zones: Vec<ZoneOccupancy>,
     /// Today's sums of the lines.
     pub tallies: Vec<TallyRow>,
     /// Which is edited.
@@ -39,7 +39,7 @@ pub struct LinesPage {
     /// Under `[privacy] counts_only`: the one still is the only picture, for who may change something.
     pub is_counts_only: bool,
     /// What was typed and could not be taken: shown again, to be mended.
-    pub refused: Option<(ShapeForm, Refusal)>,
+    pub refused: Option<(ShapeForm, RefusedForm)>,
 }
 
 impl LinesPage {
@@ -232,9 +232,12 @@ pub fn lines_page(page: &LinesPage) -> String {
         ),
     };
     let refused = page.refused.as_ref().map(|(_, why)| {
-        let hint =
-            if why.hint.is_empty() { String::new() } else { format!(" {}", Words(&sentence(&why.hint))) };
-        format!("{}{hint}", Words(&sentence(&why.detail)))
+        let hint = if why.hint.is_empty() {
+            String::new()
+        } else {
+            format!(" {}", MarkedText(&sentence(&why.hint)))
+        };
+        format!("{}{hint}", MarkedText(&sentence(&why.detail)))
     });
     let (others, own) = edited.drawn(page, size);
     let main = format!(
@@ -397,7 +400,7 @@ impl Edited {
         let (line, zone) = self.numbers();
         let lines: Vec<LineRow> =
             page.lines.iter().filter(|own| Some(own.id) != line || self.is_shown_only()).cloned().collect();
-        let zones: Vec<DrawnZone> = page
+        let zones: Vec<ZoneOccupancy> = page
             .zones
             .iter()
             .filter(|own| Some(own.row.id) != zone || self.is_shown_only())

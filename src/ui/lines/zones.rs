@@ -2,13 +2,14 @@
 
 use std::fmt::Write;
 
-use super::form::{ask_to_delete, options};
+use super::form::ask_to_delete;
 use super::{
     ANCHORS, LineAction, LinesPage, class_names, classes, draw, named, number, percent, unused_name,
     whole_number,
 };
 use crate::ui::escape::Text;
-use crate::ui::facts::DrawnZone;
+use crate::ui::facts::ZoneOccupancy;
+use crate::ui::frame::options;
 
 /// A new zone, unless one lies there already: the lower middle of the picture.
 const NEW: [[f64; 2]; 4] = [[0.3, 0.5], [0.7, 0.5], [0.7, 0.9], [0.3, 0.9]];
@@ -65,7 +66,7 @@ impl ZoneForm {
     }
 
     /// The form of a zone that is there.
-    pub(super) fn of(DrawnZone { row, .. }: &DrawnZone) -> ZoneForm {
+    pub(super) fn of(ZoneOccupancy { row, .. }: &ZoneOccupancy) -> ZoneForm {
         ZoneForm {
             action: LineAction::Save,
             id: Some(row.id),
@@ -108,7 +109,7 @@ fn typed(points: &[[f64; 2]]) -> String {
 /// All zones with how many are in each.
 pub(super) fn rows(page: &LinesPage, chosen: Option<u64>) -> String {
     let mut rows = String::new();
-    for DrawnZone { row: zone, occupancy } in &page.zones {
+    for ZoneOccupancy { row: zone, occupancy } in &page.zones {
         let is_chosen = Some(zone.id) == chosen;
         let inside = match zone.draft.exclude {
             true => "<td colspan=\"2\">excluded</td>".to_owned(),

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use crate::store::{BucketRow, Crossing, Direction, Gap, LineRow, TallyRow};
+use crate::store::{BucketRow, Direction, Gap, LineRow, StoredCrossing, TallyRow};
 use crate::ui::chart::{self, Bars};
 use crate::ui::counts::since::{format_sums, reset_name, tally_sums};
-use crate::ui::escape::{Text, Words};
-use crate::ui::facts::{Clock, CountingReport, DrawnZone};
+use crate::ui::escape::{MarkedText, Text};
+use crate::ui::facts::{CountingReport, PageClock, ZoneOccupancy};
 use crate::ui::format::{
     began_us, format_thousands, is_before_begin, maybe_sentence, minute, not_counted_reason, second,
     sentence, to_zoned,
@@ -17,12 +17,12 @@ use crate::ui::frame::{hidden_attribute, remedy};
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveCounting {
     /// The clock on the wall.
-    pub clock: Clock,
+    pub clock: PageClock,
     /// How it is going.
     pub facts: CountingReport,
     /// Lines of the scene in use that are not deleted.
     pub lines: Vec<LineRow>,
-    pub zones: Vec<DrawnZone>,
+    pub zones: Vec<ZoneOccupancy>,
     /// The lines' sums of today, in the same order.
     pub tallies: Vec<TallyRow>,
     /// Today by the hour, from the hour the day begins to its last, over all lines.
@@ -30,7 +30,7 @@ pub struct LiveCounting {
     /// Times of today without counting, oldest first.
     pub gaps: Vec<Gap>,
     /// The last five crossings, newest first.
-    pub crossings: Vec<Crossing>,
+    pub crossings: Vec<StoredCrossing>,
     /// Where recordings show them, by their numbers: addresses of the player.
     pub clips: Vec<(u64, String)>,
 }
@@ -121,9 +121,9 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting) -> String {
 }
 
 /// How many are in each zone.
-fn zones(zones: &[DrawnZone]) -> String {
+fn zones(zones: &[ZoneOccupancy]) -> String {
     let mut html = String::new();
-    for DrawnZone { row, occupancy } in zones {
+    for ZoneOccupancy { row, occupancy } in zones {
         let inside = match row.draft.exclude {
             true => "excluded".to_owned(),
             false => format!("<b>{occupancy}</b> inside now"),
@@ -230,10 +230,10 @@ fn reason_html(facts: &CountingReport) -> String {
     let mut html = String::new();
     if facts.word != "counting" {
         let hint = remedy(facts.hint.as_deref().unwrap_or_default());
-        let _ = write!(html, "{} {hint} ", Words(&maybe_sentence(&facts.reason)));
+        let _ = write!(html, "{} {hint} ", MarkedText(&maybe_sentence(&facts.reason)));
     }
     for note in &facts.notes {
-        let _ = write!(html, "{} ", Words(&sentence(note)));
+        let _ = write!(html, "{} ", MarkedText(&sentence(note)));
     }
     html.trim().to_owned()
 }

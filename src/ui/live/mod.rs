@@ -7,8 +7,8 @@ pub mod recording;
 use std::fmt::Write;
 
 use crate::store::LineRow;
-use crate::ui::escape::{Text, Words};
-use crate::ui::facts::{Alert, DrawnZone};
+use crate::ui::escape::{MarkedText, Text};
+use crate::ui::facts::{Alert, ZoneOccupancy};
 use crate::ui::format::sentence;
 use crate::ui::frame::{PageFrame, Tab, hidden_attribute, state_class};
 use crate::ui::lines::draw;
@@ -79,7 +79,7 @@ pub fn live_page(page: &LivePage) -> String {
     // Room for the picture before the first one tells its size: most cameras give 16:9.
     let size = page.size.unwrap_or((1280, 720));
     let lines: &[LineRow] = page.counting.as_ref().map_or(&[], |counting| &counting.lines);
-    let zones: &[DrawnZone] = page.counting.as_ref().map_or(&[], |counting| &counting.zones);
+    let zones: &[ZoneOccupancy] = page.counting.as_ref().map_or(&[], |counting| &counting.zones);
     let (view_width, view_height) = draw::view_box(size);
     let can_take = !is_only && matches!(look, "live" | "asleep" | "waking");
     let kept = page.recording.as_ref().filter(|_| !is_only);
@@ -100,7 +100,7 @@ pub fn live_page(page: &LivePage) -> String {
         over_hidden = hidden_attribute(!is_only),
         over_head = if is_only { ONLY[0] } else { "" },
         over_why = if is_only { ONLY[1] } else { "" },
-        over_do = if is_only { Words(ONLY[2]).to_string() } else { String::new() },
+        over_do = if is_only { MarkedText(ONLY[2]).to_string() } else { String::new() },
         name = Text(&page.name),
         width = size.0,
         height = size.1,
@@ -150,7 +150,7 @@ pub fn live_page(page: &LivePage) -> String {
         viewers = viewers(page.viewers, page.is_held),
         camera = Text(&page.camera),
         why = reason_paragraphs(page),
-        notes = Words(&page.notes.iter().map(|note| sentence(note)).collect::<Vec<_>>().join(" ")),
+        notes = MarkedText(&page.notes.iter().map(|note| sentence(note)).collect::<Vec<_>>().join(" ")),
     );
     let figures = match look {
         "live" => format!("{}, {} watching", rate(page.fps), page.viewers),
@@ -231,7 +231,7 @@ fn reason_paragraphs(page: &LivePage) -> String {
     for text in [&page.reason, &page.hint] {
         if !text.is_empty() {
             // Writing to a string does not fail.
-            let _ = write!(html, "<p>{}</p>", Words(&sentence(text)));
+            let _ = write!(html, "<p>{}</p>", MarkedText(&sentence(text)));
         }
     }
     html

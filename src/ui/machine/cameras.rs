@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::ui::escape::Text;
-use crate::ui::facts::{Head, Refusal};
+use crate::ui::facts::{Head, RefusedForm};
 use crate::ui::frame::{PageFrame, Tab, field_error, refusal_html};
 
 /// What the page of cameras shows.
@@ -24,7 +24,7 @@ pub struct CamerasPage {
     /// The address that was typed and refused; empty: a button was.
     pub typed: String,
     /// Why the choice did not work.
-    pub refused: Option<Refusal>,
+    pub refused: Option<RefusedForm>,
 }
 
 /// A camera that can be chosen.
@@ -46,10 +46,7 @@ pub struct CameraChoice {
 
 /// The page as HTML, at `cameras`. It posts there `camera` (a [`CameraChoice::value`], `auto` or `sim`), or `url`.
 pub fn cameras_page(page: &CamerasPage) -> String {
-    let mut rows = String::new();
-    for choice in &page.choices {
-        rows.push_str(&row(&choice.value, &choice.name, &choice.about, choice.is_used, &still(choice)));
-    }
+    let mut rows = choices_html(&page.choices);
     if page.choices.is_empty() {
         rows.push_str(
             "<li><div><b>No camera is found on this machine.</b><p class=\"small muted\">Plug one in and look again; \
@@ -98,6 +95,11 @@ pub fn cameras_page(page: &CamerasPage) -> String {
         typed = Text(&page.typed),
     );
     PageFrame::new(&page.head, Tab::Settings, "Cameras", &["page.js", "head.js"]).render(&main)
+}
+
+/// The cameras that can be chosen, as items of a list.
+pub(in crate::ui) fn choices_html(choices: &[CameraChoice]) -> String {
+    choices.iter().map(|it| row(&it.value, &it.name, &it.about, it.is_used, &still(it))).collect()
 }
 
 /// What it sees: now, or when that is asked for, since it is opened for it.

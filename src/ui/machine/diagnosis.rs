@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::ui::escape::{Text, Words};
+use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::diagnosis::{Finding, Verdict};
-use crate::ui::facts::{Clock, Head};
+use crate::ui::facts::{Head, PageClock};
 use crate::ui::format::{capital, second, sentence, to_zoned};
 use crate::ui::frame::{PageFrame, Tab};
 
@@ -14,7 +14,7 @@ pub struct DiagnosisPage {
     /// What stands above.
     pub head: Head,
     /// The clock on the wall.
-    pub clock: Clock,
+    pub clock: PageClock,
     /// What was found.
     pub findings: Vec<Finding>,
 }
@@ -53,8 +53,9 @@ pub fn diagnosis_page(page: &DiagnosisPage) -> String {
                 Text(&capital(finding.name)),
                 format_finding(&finding.said),
                 finding.hint.as_deref().map(sentence).map_or_else(String::new, |hint| match verdict {
-                    Verdict::Bad | Verdict::Warning => format!("<p><b>Do this:</b> {}</p>", Words(&hint)),
-                    _ => format!("<p>{}</p>", Words(&capital(&hint))),
+                    Verdict::Bad | Verdict::Warning =>
+                        format!("<p><b>Do this:</b> {}</p>", MarkedText(&hint)),
+                    _ => format!("<p>{}</p>", MarkedText(&capital(&hint))),
                 }),
             );
         }
@@ -82,7 +83,7 @@ pub fn diagnosis_page(page: &DiagnosisPage) -> String {
 fn format_finding(said: &str) -> String {
     let mut lines = said.lines().map(str::trim_end).filter(|line| !line.is_empty());
     let first = lines.next().unwrap_or_default();
-    let mut html = format!("<p>{}</p>", Words(&sentence(&capital(first))));
+    let mut html = format!("<p>{}</p>", MarkedText(&sentence(&capital(first))));
     let rest: Vec<&str> = lines.collect();
     if !rest.is_empty() {
         let _ = write!(html, "<pre tabindex=\"0\">{}</pre>", Text(&rest.join("\n")));

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::ui::escape::{Text, Words};
-use crate::ui::facts::{CountingReport, Head, Refusal};
+use crate::ui::escape::{MarkedText, Text};
+use crate::ui::facts::{CountingReport, Head, RefusedForm};
 use crate::ui::format::{bytes, maybe_sentence, sentence};
 use crate::ui::frame::{PageFrame, Tab, refusal_html};
 use crate::ui::live::counting::describe_rate;
@@ -22,16 +22,16 @@ pub struct ModelsPage {
     /// Where the operator's file says which (`config.toml:88`): the page cannot change it.
     pub pinned: Option<String>,
     /// Models that are here.
-    pub found: Vec<FoundModel>,
+    pub found: Vec<ModelRow>,
     /// Models that could be fetched.
     pub catalogue: Vec<CatalogueModel>,
     /// Something that could not be carried out.
-    pub refused: Option<Refusal>,
+    pub refused: Option<RefusedForm>,
 }
 
 /// A model that is on this machine.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct FoundModel {
+pub struct ModelRow {
     pub name: String,
     /// Its family: `ssd`, `yolox`, …
     pub family: String,
@@ -104,7 +104,11 @@ fn state(facts: &CountingReport) -> String {
     if facts.word == "counting" {
         return "Counting".into();
     }
-    let why = format!("{} {}", Words(&maybe_sentence(&facts.reason)), Words(&maybe_sentence(&facts.hint)));
+    let why = format!(
+        "{} {}",
+        MarkedText(&maybe_sentence(&facts.reason)),
+        MarkedText(&maybe_sentence(&facts.hint))
+    );
     if why.trim().is_empty() { "Not counting now".into() } else { why.trim().to_owned() }
 }
 
@@ -151,7 +155,7 @@ fn found_html(page: &ModelsPage) -> String {
     let mut rows = String::new();
     for model in &page.found {
         let act = match &model.problem {
-            Some(problem) => format!("<span class=\"bad\">{}</span>", Words(&sentence(problem))),
+            Some(problem) => format!("<span class=\"bad\">{}</span>", MarkedText(&sentence(problem))),
             None if model.is_in_use => "<b>In use</b>".into(),
             None if page.pinned.is_some() => String::new(),
             None => format!(
@@ -169,7 +173,7 @@ fn found_html(page: &ModelsPage) -> String {
         let guessed: String = model
             .guessed
             .iter()
-            .map(|note| format!("<p class=\"small\">{}</p>", Words(&sentence(note))))
+            .map(|note| format!("<p class=\"small\">{}</p>", MarkedText(&sentence(note))))
             .collect();
         // Writing to a string does not fail.
         let _ = write!(

@@ -4,8 +4,9 @@
 use std::fmt::Write;
 
 use crate::ui::escape::Text;
-use crate::ui::facts::{Head, Refusal};
+use crate::ui::facts::{Head, RefusedForm};
 use crate::ui::frame::{PageFrame, Tab, field_error};
+use crate::ui::machine::cameras::{CameraChoice, choices_html};
 
 /// What the page of the first start shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +15,8 @@ pub struct WelcomePage {
     pub head: Head,
     /// What the picture comes from; empty while nothing is known.
     pub camera: String,
+    /// The cameras of this machine.
+    pub choices: Vec<CameraChoice>,
     /// There is a live picture to be shown.
     pub has_picture: bool,
     /// There is a password.
@@ -25,7 +28,7 @@ pub struct WelcomePage {
     /// The name that was typed and not set.
     pub typed: Option<String>,
     /// Why it was not set.
-    pub refused: Option<Refusal>,
+    pub refused: Option<RefusedForm>,
 }
 
 /// The page as HTML, at `welcome`. It posts there `name`, or `do=done`.
@@ -57,16 +60,22 @@ pub fn welcome_page(page: &WelcomePage) -> String {
     } else {
         Text(&page.camera).to_string()
     };
-    let picture = if page.has_picture {
+    // A camera in use shows its picture among the others; one of the network stands alone.
+    let picture = if page.has_picture && !page.choices.iter().any(|choice| choice.is_shown) {
         "<img class=\"now-seen\" src=\"snapshot.jpg?w=320\" alt=\"What the camera sees now\">"
     } else {
         ""
     };
+    let found = match choices_html(&page.choices) {
+        none if none.is_empty() => none,
+        rows => format!("<ul class=\"rows\">{rows}</ul>"),
+    };
+    let other = if found.is_empty() { "Choose a camera" } else { "Another camera" };
     step(
         "Camera",
         page.has_picture,
         &camera,
-        &format!("{picture}<p class=\"row\">{}</p>", link("cameras", "Choose a camera")),
+        &format!("{picture}{found}<p class=\"row\">{}</p>", link("cameras", other)),
     );
     step(
         "Password",
@@ -107,6 +116,9 @@ mod tests {
             assert!(html.contains(&format!("class=\"btn\" href=\"{address}\"")), "{address}: {html}");
         }
         assert_eq!(html.matches(">done</span>").count(), 3, "{html}");
+        // The cameras that were found can be seen and chosen here.
+        assert!(html.contains("snapshot.jpg?w=320") && html.contains("still.jpg?camera="), "{html}");
+        assert!(html.contains("name=\"camera\" value=\"v4l2 /dev/video2\">"), "{html}");
         assert!(html.contains("Main &lt;path&gt;") && html.contains("name=\"do\" value=\"done\""), "{html}");
     }
 }

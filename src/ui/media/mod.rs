@@ -9,10 +9,10 @@ use jiff::civil::Date;
 
 use crate::base::unicode::percent_encoded;
 use crate::store::media::{Item, Recorded, Storage};
-use crate::ui::escape::{Text, Words};
-use crate::ui::facts::{Clock, Head, Refusal};
+use crate::ui::escape::{MarkedText, Text};
+use crate::ui::facts::{Head, PageClock, RefusedForm};
 use crate::ui::format::{format_count, format_long_day, size, to_zoned};
-use crate::ui::frame::{PageFrame, Tab, hidden_attribute, refusal_html};
+use crate::ui::frame::{PageFrame, Tab, hidden_attribute, options, refusal_html};
 use crate::ui::media::storage_view::{StorageFault, delete_prompt, grid_item};
 
 /// Items on one page.
@@ -24,7 +24,7 @@ pub struct MediaPage {
     /// What stands above.
     pub head: Head,
     /// The clock on the wall.
-    pub clock: Clock,
+    pub clock: PageClock,
     /// What was asked for.
     pub ask: MediaAsk,
     /// Items, newest first.
@@ -40,7 +40,7 @@ pub struct MediaPage {
     /// Under `[privacy] counts_only`: nothing is kept.
     pub is_counts_only: bool,
     /// Something that could not be carried out.
-    pub refused: Option<Refusal>,
+    pub refused: Option<RefusedForm>,
 }
 
 /// Which items are wanted, as the page's address says it.
@@ -162,7 +162,7 @@ pub fn media_page(page: &MediaPage) -> String {
 }
 
 /// What is asked before items are deleted, where no script does it, as HTML.
-pub fn media_ask_page(head: &Head, clock: &Clock, ask: &MediaAsk, rows: &[Item]) -> String {
+pub fn media_ask_page(head: &Head, clock: &PageClock, ask: &MediaAsk, rows: &[Item]) -> String {
     let (mut ids, mut items) = (String::new(), String::new());
     for row in rows {
         let _ = write!(ids, "<input type=\"hidden\" name=\"id\" value=\"{}\">", row.id);
@@ -190,14 +190,6 @@ pub fn media_ask_page(head: &Head, clock: &Clock, ask: &MediaAsk, rows: &[Item])
     PageFrame::new(head, Tab::Media, "Delete?", &["page.js", "head.js"]).render(&main)
 }
 
-fn options(choices: &[(&str, &str)], chosen: &str) -> String {
-    choices.iter().fold(String::new(), |mut html, (value, name)| {
-        let selected = if *value == chosen { " selected" } else { "" };
-        let _ = write!(html, "<option value=\"{value}\"{selected}>{name}</option>");
-        html
-    })
-}
-
 /// What to record: a video, or a time-lapse, which plays at 25 frames a second.
 pub(in crate::ui) const LAPSES: &str = "<select id=\"lapse\" name=\"every\"><option value=\"\">Video</option><option \
     value=\"1s\">Time-lapse: every second, 25 × faster</option><option value=\"10s\">Time-lapse: every 10 s, 250 × \
@@ -214,7 +206,7 @@ fn start() -> String {
 }
 
 /// What is being recorded, with the one thing to do about it.
-fn recording(now: &Recorded, clock: &Clock) -> String {
+fn recording(now: &Recorded, clock: &PageClock) -> String {
     format!(
         "<section class=\"panel now\" aria-labelledby=\"now-head\"><div><h2 id=\"now-head\"><span class=\"dot rec\" \
          aria-hidden=\"true\"></span>Being recorded: <a href=\"player?id={}\">{}</a></h2><p class=\"muted\"><b \
@@ -310,7 +302,7 @@ fn empty(page: &MediaPage) -> String {
     };
     format!(
         "<div class=\"empty panel\"><h2>{head}</h2><p class=\"muted\">{}</p><p class=\"row\">{act}</p></div>",
-        Words(&why)
+        MarkedText(&why)
     )
 }
 

@@ -6,7 +6,7 @@ use super::fields::{APPLY, group_help, selected};
 use super::setting::{ControlsFacts, SettingsPage};
 use super::table::Group;
 use crate::media::{Control, ControlKind};
-use crate::ui::escape::{Text, Words};
+use crate::ui::escape::{MarkedText, Text};
 use crate::ui::format::{format_count, sentence};
 use crate::ui::frame::hidden_attribute;
 
@@ -31,7 +31,7 @@ pub(super) fn controls_panel(page: &SettingsPage, group: &Group) -> String {
         return head(format!(
             "<p class=\"muted\" id=\"{}\">{}</p>",
             group.id,
-            Words(&sentence(&page.no_controls))
+            MarkedText(&sentence(&page.no_controls))
         ));
     };
     let found: Vec<&Control> = facts.controls.iter().filter(is_found).collect();
@@ -68,7 +68,7 @@ pub(super) fn controls_panel(page: &SettingsPage, group: &Group) -> String {
         body,
         "<div class=\"banner\" id=\"controls-said\" role=\"status\"{}><p>{}</p></div>",
         hidden_attribute(facts.notes.is_empty()),
-        Words(&facts.notes.join(" ")),
+        MarkedText(&facts.notes.join(" ")),
     );
     for control in found {
         body.push_str(&row(control, facts, is_fixed));
@@ -160,7 +160,7 @@ fn row(control: &Control, facts: &ControlsFacts, is_fixed: bool) -> String {
          class=\"err\" id=\"c-{name}-said\" role=\"status\">{wrong}</p>{was}</div>\n",
         inactive = if control.inactive { " idle" } else { "" },
         origin = origin(control, facts, is_off, is_pinned),
-        wrong = wrong.map(|(_, why)| Words(&sentence(why)).to_string()).unwrap_or_default(),
+        wrong = wrong.map(|(_, why)| MarkedText(&sentence(why)).to_string()).unwrap_or_default(),
     )
 }
 

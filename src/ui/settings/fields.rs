@@ -2,15 +2,15 @@
 
 use std::fmt::Write;
 
-use super::setting::{Field, Setting, SettingsPage, ValueOrigin};
+use super::setting::{Setting, SettingField, SettingsPage, ValueOrigin};
 use super::table::{Group, ONLY_FOR, WORDS, synonyms};
 use super::units::{self, Unit};
-use crate::ui::escape::{Text, Words};
+use crate::ui::escape::{MarkedText, Text};
 use crate::ui::format::{capital, sentence};
 
 /// What a setting is called.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Labels<'a> {
+pub(super) struct FieldLabels<'a> {
     /// Its name for people.
     pub label: &'a str,
     /// What it does, in few words; may be empty.
@@ -24,7 +24,7 @@ pub(super) fn selected(is_it: bool) -> &'static str {
 }
 
 /// The row of a setting.
-pub(super) fn row(page: &SettingsPage, setting: &Setting, labels: &Labels<'_>) -> String {
+pub(super) fn row(page: &SettingsPage, setting: &Setting, labels: &FieldLabels<'_>) -> String {
     let is_fixed = page.is_fixed();
     let is_off = is_fixed || matches!(setting.origin, ValueOrigin::Pinned(_));
     let path = Text(&setting.path);
@@ -34,12 +34,12 @@ pub(super) fn row(page: &SettingsPage, setting: &Setting, labels: &Labels<'_>) -
         if setting.wrong.is_some() { " aria-invalid=\"true\"" } else { "" },
         if is_off { " disabled" } else { "" },
     );
-    let was = if is_off || setting.field == Field::Secret {
+    let was = if is_off || setting.field == SettingField::Secret {
         String::new()
     } else {
         format!("<input type=\"hidden\" name=\"was.{path}\" value=\"{}\">", Text(&setting.is))
     };
-    let label = if matches!(setting.field, Field::Several { .. }) {
+    let label = if matches!(setting.field, SettingField::Several { .. }) {
         format!("<span class=\"lab\" id=\"s-{path}-label\">{}</span>", Text(labels.label))
     } else {
         format!("<label for=\"s-{path}\">{}</label>", Text(labels.label))
@@ -75,14 +75,15 @@ fn said(setting: &Setting, is_saved: bool) -> String {
         (Some(deletes), _) => format!(
             "<div class=\"ask\"><p><b>{}</b> It cannot be undone.</p><p class=\"row\"><button class=\"btn danger\" name=\"sure\" \
              value=\"1\">Save and delete</button> <a class=\"btn\" href=\"settings#s-{path}\" data-fresh>Cancel</a></p></div>",
-            Words(deletes)
+            MarkedText(deletes)
         ),
         (None, true) => format!(
             " <a class=\"link\" href=\"settings#s-{path}\" data-fresh>Take theirs</a> <button class=\"link\">Set mine</button>"
         ),
         (None, false) => String::new(),
     };
-    let wrong = setting.wrong.as_ref().map(|wrong| Words(&sentence(wrong)).to_string()).unwrap_or_default();
+    let wrong =
+        setting.wrong.as_ref().map(|wrong| MarkedText(&sentence(wrong)).to_string()).unwrap_or_default();
     format!("<div class=\"err\" id=\"s-{path}-said\">{wrong}{more}</div>{}", saved(is_saved))
 }
 
@@ -92,7 +93,7 @@ pub(super) fn saved(is_saved: bool) -> &'static str {
 }
 
 /// What it does and what it takes; the configuration's own words in full on demand.
-fn hint_html(setting: &Setting, labels: &Labels<'_>) -> String {
+fn hint_html(setting: &Setting, labels: &FieldLabels<'_>) -> String {
     let parts = [labels.hint.to_owned(), range(setting)];
     let mut words: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     // The configuration's own words, where they are few.
@@ -105,10 +106,10 @@ fn hint_html(setting: &Setting, labels: &Labels<'_>) -> String {
     {
         words.push(first.to_owned());
     }
-    Words(&words.join(". ")).to_string()
+    MarkedText(&words.join(". ")).to_string()
 }
 
-fn field(setting: &Setting, labels: &Labels<'_>, rules: &str) -> String {
+fn field(setting: &Setting, labels: &FieldLabels<'_>, rules: &str) -> String {
     let (path, text) = (Text(&setting.path), Text(&setting.text));
     let begin = format!(" id=\"s-{path}\" name=\"{path}\"{rules}");
     let unit = |input: String| {
@@ -119,22 +120,22 @@ fn field(setting: &Setting, labels: &Labels<'_>, rules: &str) -> String {
         }
     };
     match &setting.field {
-        Field::Switch => format!(
+        SettingField::Switch => format!(
             "<input class=\"switch\" type=\"checkbox\" role=\"switch\" value=\"true\"{begin}{}>",
             if setting.text == "true" { " checked" } else { "" }
         ),
         // Not of the kind "number": what is wrong is to come back with a reason, not to be swallowed by the browser.
-        Field::Number { is_whole, .. } => unit(format!(
+        SettingField::Number { is_whole, .. } => unit(format!(
             "<input inputmode=\"{}\" autocomplete=\"off\" value=\"{text}\"{begin}>",
             if *is_whole { "numeric" } else { "decimal" }
         )),
         // The word that takes the number's place is what an empty field means.
-        Field::NumberOr { word, .. } => unit(format!(
+        SettingField::NumberOr { word, .. } => unit(format!(
             "<input inputmode=\"decimal\" autocomplete=\"off\" value=\"{}\" placeholder=\"{}\"{begin}>",
             if setting.text == *word && setting.default == *word { Text("") } else { text },
             Text(&format_word(&setting.path, word))
         )),
-        Field::Choice(words) => {
+        SettingField::Choice(words) => {
             let options = words.iter().fold(String::new(), |mut options, word| {
                 let (is_it, words) = (selected(*word == setting.text), format_word(&setting.path, word));
                 // Writing to a string does not fail.
@@ -143,13 +144,13 @@ fn field(setting: &Setting, labels: &Labels<'_>, rules: &str) -> String {
             });
             format!("<select{begin}>{options}</select>")
         }
-        Field::Time(_, most, or) => with_unit(setting, units::times(most), *or, &begin, labels.label),
-        Field::Size(or) => with_unit(setting, units::SIZES, *or, &begin, labels.label),
-        Field::List | Field::Text => {
+        SettingField::Time(_, most, or) => with_unit(setting, units::times(most), *or, &begin, labels.label),
+        SettingField::Size(or) => with_unit(setting, units::SIZES, *or, &begin, labels.label),
+        SettingField::List | SettingField::Text => {
             format!("<input autocomplete=\"off\" spellcheck=\"false\" value=\"{text}\"{begin}>")
         }
-        Field::Several { chosen, others } => several(setting, chosen, others, rules),
-        Field::Suggested(words) => {
+        SettingField::Several { chosen, others } => several(setting, chosen, others, rules),
+        SettingField::Suggested(words) => {
             let options: String =
                 words.iter().map(|word| format!("<option value=\"{}\"></option>", Text(word))).collect();
             format!(
@@ -160,7 +161,7 @@ fn field(setting: &Setting, labels: &Labels<'_>, rules: &str) -> String {
             )
         }
         // What is set is not told, and an empty field leaves it as it is.
-        Field::Secret => format!(
+        SettingField::Secret => format!(
             "<input type=\"password\" autocomplete=\"new-password\" placeholder=\"{}\"{begin}>",
             if setting.is.is_empty() { "" } else { "unchanged" }
         ),
@@ -262,14 +263,14 @@ fn origin(setting: &Setting, label: &str, is_fixed: bool) -> String {
 /// The default in words; long ones are not spelled out.
 fn default(setting: &Setting) -> String {
     match (&setting.field, setting.default.as_str()) {
-        (Field::Switch, "true") => "on".into(),
-        (Field::Switch, _) => "off".into(),
-        (Field::Several { .. }, "") => format_word(&setting.path, ""),
+        (SettingField::Switch, "true") => "on".into(),
+        (SettingField::Switch, _) => "off".into(),
+        (SettingField::Several { .. }, "") => format_word(&setting.path, ""),
         (_, "") => "none".into(),
-        (Field::Choice(_), word) => format_word(&setting.path, word),
-        (Field::Time(..) | Field::Size(_), text) => units::in_words(text),
+        (SettingField::Choice(_), word) => format_word(&setting.path, word),
+        (SettingField::Time(..) | SettingField::Size(_), text) => units::in_words(text),
         (_, text) if text.chars().count() > 24 => "the default".into(),
-        (Field::Text | Field::Suggested(_), text) => format!("“{text}”"),
+        (SettingField::Text | SettingField::Suggested(_), text) => format!("“{text}”"),
         (_, text) => text.to_owned(),
     }
 }
@@ -294,14 +295,18 @@ pub(super) fn format_rounded(number: f64) -> String {
 /// What it takes, as a hint: "1 to 100".
 fn range(setting: &Setting) -> String {
     match &setting.field {
-        Field::Number { least, most, .. } if *most > 1e12 => format!("From {}", format_rounded(*least)),
-        Field::Number { least, most, .. } => {
+        SettingField::Number { least, most, .. } if *most > 1e12 => {
+            format!("From {}", format_rounded(*least))
+        }
+        SettingField::Number { least, most, .. } => {
             format!("{} to {}", format_rounded(*least), format_rounded(*most))
         }
-        Field::NumberOr { least, most, word } => {
+        SettingField::NumberOr { least, most, word } => {
             format!("{} to {}, or {word}", format_rounded(*least), format_rounded(*most))
         }
-        Field::Time(least, most, None) => format!("{} to {}", units::in_words(least), units::in_words(most)),
+        SettingField::Time(least, most, None) => {
+            format!("{} to {}", units::in_words(least), units::in_words(most))
+        }
         _ => String::new(),
     }
 }

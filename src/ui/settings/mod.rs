@@ -11,13 +11,13 @@ mod units;
 
 use std::fmt::Write;
 
-use crate::ui::escape::{Text, Words};
+use crate::ui::escape::{MarkedText, Text};
 use crate::ui::format::sentence;
 use crate::ui::frame::{PageFrame, Tab, hidden_attribute, refusal_html};
 pub use controls::format_value as control_in_words;
-use fields::{APPLY, Labels, format_rounded, group_help};
+use fields::{APPLY, FieldLabels, format_rounded, group_help};
 pub use retention::{LISTED, RetentionPreview};
-pub use setting::{CameraMode, ControlsFacts, Field, Setting, SettingsPage, ValueOrigin};
+pub use setting::{CameraMode, ControlsFacts, Setting, SettingField, SettingsPage, ValueOrigin};
 use table::{CONTROLS, ELSEWHERE, GROUPS, Group, LEFT_OUT, MODE, RETENTION, synonyms};
 
 /// Whether the page shows and changes the setting with this key.
@@ -69,7 +69,7 @@ pub fn settings_page(page: &SettingsPage) -> String {
     for group in GROUPS {
         let mut rows = |rows: &[table::Row]| {
             let row = |&(path, label, hint, unit): &table::Row| {
-                let labels = Labels { label, hint, unit };
+                let labels = FieldLabels { label, hint, unit };
                 if path == MODE {
                     return modes(page, &labels);
                 }
@@ -88,7 +88,7 @@ pub fn settings_page(page: &SettingsPage) -> String {
     }
     let further = Group { id: "other", title: "Further", about: "", rows: &[], advanced: &[] };
     let rows = shown.iter().filter_map(|own| {
-        let labels = Labels { label: &own.path, hint: "", unit: "" };
+        let labels = FieldLabels { label: &own.path, hint: "", unit: "" };
         is_found(page, own, &labels).then(|| fields::row(page, own, &labels))
     });
     add(&further, group_form(page, &further, "", &rows.collect::<String>()));
@@ -132,7 +132,7 @@ fn elsewhere(search: &str) -> String {
 }
 
 /// Whether it is among those that are looked for.
-fn is_found(page: &SettingsPage, setting: &Setting, labels: &Labels<'_>) -> bool {
+fn is_found(page: &SettingsPage, setting: &Setting, labels: &FieldLabels<'_>) -> bool {
     let word = page.search.to_lowercase();
     [labels.label, labels.hint, &setting.path, &setting.about, synonyms(&setting.path)]
         .iter()
@@ -160,7 +160,7 @@ fn banners(page: &SettingsPage) -> String {
             write!(html, "<div class=\"banner trouble\" id=\"unkept\"><p>{}</p></div>", Text(&page.unkept));
     }
     if !page.fixed.is_empty() {
-        let _ = write!(html, "<div class=\"banner\"><p>{}</p></div>", Words(&sentence(&page.fixed)));
+        let _ = write!(html, "<div class=\"banner\"><p>{}</p></div>", MarkedText(&sentence(&page.fixed)));
     }
     let waiting: Vec<&str> = page
         .settings
@@ -241,7 +241,7 @@ const PLAN: &str = "<p class=\"row\"><button class=\"btn\" id=\"plan\" name=\"pl
     muted\">What these rules delete now</span></p>";
 
 /// The choice of a mode among those the camera offers: format, width and height in one; `None` where none are known.
-fn modes(page: &SettingsPage, labels: &Labels<'_>) -> Option<String> {
+fn modes(page: &SettingsPage, labels: &FieldLabels<'_>) -> Option<String> {
     let word = page.search.to_lowercase();
     let is_wanted = labels.label.to_lowercase().contains(&word) || synonyms(MODE).contains(&word);
     if page.modes.is_empty() || !is_wanted {

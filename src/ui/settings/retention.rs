@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use crate::store::media::{ClockWait, Item};
-use crate::ui::escape::{Text, Words};
-use crate::ui::facts::Clock;
+use crate::ui::escape::{MarkedText, Text};
+use crate::ui::facts::PageClock;
 use crate::ui::format::{format_count, format_long_day, format_when, sentence, size, to_zoned};
 
 /// Rows of a plan that are listed.
@@ -26,11 +26,11 @@ pub struct RetentionPreview {
     /// What of it is too old does not go yet.
     pub waits: Option<ClockWait>,
     /// The clock on the wall.
-    pub clock: Clock,
+    pub clock: PageClock,
 }
 
 /// When all that is too old goes: "What is too old goes as soon as …".
-pub(super) fn wait_in_words(wait: ClockWait, clock: &Clock) -> String {
+pub(super) fn wait_in_words(wait: ClockWait, clock: &PageClock) -> String {
     match wait {
         ClockWait::Until(us) => {
             let latest = format_when(&to_zoned(us, &clock.zone), &to_zoned(clock.now_us, &clock.zone));
@@ -96,7 +96,7 @@ pub(super) fn preview(plan: &RetentionPreview) -> String {
         }
     }
     if let Some(unmet) = &plan.unmet {
-        let _ = write!(html, "<p class=\"bad\">{}</p>", Words(&sentence(unmet)));
+        let _ = write!(html, "<p class=\"bad\">{}</p>", MarkedText(&sentence(unmet)));
     }
     html.push_str("</div>");
     html

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::media::Control;
 use crate::store::media::ClockWait;
-use crate::ui::facts::{Clock, Head, Refusal};
+use crate::ui::facts::{Head, PageClock, RefusedForm};
 
 use super::retention::RetentionPreview;
 
@@ -32,7 +32,7 @@ pub struct SettingsPage {
     /// What has just been done, in a sentence.
     pub done: Option<String>,
     /// What was not done.
-    pub refused: Option<Refusal>,
+    pub refused: Option<RefusedForm>,
     /// The rows that have just been changed.
     pub saved: Vec<String>,
     /// Only settings with this in them are shown; empty: all.
@@ -40,7 +40,7 @@ pub struct SettingsPage {
     /// What the rules of retention that were typed would delete, where that was asked for.
     pub plan: Option<RetentionPreview>,
     /// What keeps all that is too old from going, where a rule wants it to, and the clock on the wall.
-    pub waits: Option<(ClockWait, Clock)>,
+    pub waits: Option<(ClockWait, PageClock)>,
     /// The file that was to be imported and is not.
     pub import: String,
     /// What it would delete, in a sentence; empty: nothing.
@@ -60,7 +60,7 @@ pub struct Setting {
     /// Its key: `stream.quality`.
     pub path: String,
     /// What it holds.
-    pub field: Field,
+    pub field: SettingField,
     /// The value as it stands in its field: as typed, where that was refused. A secret is not told.
     pub text: String,
     /// The unit that was chosen beside it, where that was refused.
@@ -97,7 +97,7 @@ pub enum ValueOrigin {
 
 /// What a setting holds, and so how it is shown.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Field {
+pub enum SettingField {
     /// On or off: `true`, `false`.
     Switch,
     /// A number from the first to the second.

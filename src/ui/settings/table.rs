@@ -46,7 +46,6 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("picture.rotate", "turn upside down"),
     ("picture.flip", "upside down"),
     ("retention.min_free", "disk space storage"),
-    ("http.listen", "port address"),
 ];
 
 /// What is looked for in the settings and is on another page: what people call it, and where it is, as HTML.

@@ -22,7 +22,7 @@ pub struct Region {
 #[derive(Debug, Default)]
 pub struct Regions {
     sums: Vec<u8>,
-    runs: Vec<Run>,
+    runs: Vec<PixelRun>,
     /// Of each run one before it that it hangs together with, or itself.
     parents: Vec<u32>,
     /// The regions of the last mask.
@@ -30,7 +30,7 @@ pub struct Regions {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Run {
+struct PixelRun {
     row: u32,
     from: u32,
     to: u32,
@@ -63,7 +63,7 @@ impl Regions {
         }
         self.found.clear();
         for at in 0..self.runs.len() {
-            let Run { row, from, to, .. } = self.runs[at];
+            let PixelRun { row, from, to, .. } = self.runs[at];
             let (top, left, right) = (row as f32, from as f32, to as f32);
             let part = Region { bounds: Bounds::new(left, top, right, top + 1.0), area: right - left };
             // A root comes before what hangs on it.
@@ -120,7 +120,7 @@ impl Regions {
             while let Some(start) = memchr(1, &pixels[at..]) {
                 let from = at + start;
                 let to = memchr(0, &pixels[from..]).map_or(width, |len| from + len);
-                self.runs.push(Run { row: row as u32, from: from as u32, to: to as u32, region: 0 });
+                self.runs.push(PixelRun { row: row as u32, from: from as u32, to: to as u32, region: 0 });
                 at = to;
             }
         }

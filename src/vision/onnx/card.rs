@@ -151,7 +151,7 @@ pub struct RowsCard {
     /// What the four numbers of a box are.
     pub corners: Corners,
     /// What they are measured in.
-    pub unit: Unit,
+    pub unit: BoxUnit,
     /// What makes scores of the numbers; not the softmax.
     pub activation: Activation,
     /// Numbers behind the scores that are left alone, such as key points.
@@ -161,7 +161,7 @@ pub struct RowsCard {
 impl Default for RowsCard {
     /// As the exporters of YOLO write them.
     fn default() -> RowsCard {
-        RowsCard { corners: Corners::Cxcywh, unit: Unit::Pixels, activation: Activation::None, extra: 0 }
+        RowsCard { corners: Corners::Cxcywh, unit: BoxUnit::Pixels, activation: Activation::None, extra: 0 }
     }
 }
 
@@ -213,7 +213,7 @@ pub enum Corners {
 
 /// What a network measures boxes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
+pub enum BoxUnit {
     /// Pixels of the input.
     Pixels,
     /// Fractions of the input, 0–1.
@@ -226,7 +226,7 @@ pub struct DecodedCard {
     /// What the four numbers are.
     pub corners: Corners,
     /// What they are measured in.
-    pub unit: Unit,
+    pub unit: BoxUnit,
     /// What makes scores of the numbers.
     pub activation: Activation,
     /// Which column of scores is none of a class.
@@ -241,7 +241,7 @@ pub struct EndToEndCard {
     /// What the four numbers are.
     pub corners: Corners,
     /// What they are measured in.
-    pub unit: Unit,
+    pub unit: BoxUnit,
     /// The number of the first label: 1 where 0 stands for the background.
     pub first_class: u16,
     /// In one output of rows: the places of the box's first number, of the score and of the class.

@@ -8,18 +8,18 @@ pub(super) const AT_EDGE: f32 = 0.01;
 
 /// The part of the picture in which things were detected.
 #[derive(Debug, Clone, Copy)]
-pub struct Field {
+pub struct DetectionField {
     /// In heights.
     pub(super) bounds: Bounds,
     /// Whether the left, top, right and bottom edge lie within the picture.
     inner: [bool; 4],
 }
 
-impl Field {
+impl DetectionField {
     /// `part` in fractions of a picture of this aspect.
-    pub(super) fn new(part: &Bounds, aspect: Aspect) -> Field {
+    pub(super) fn new(part: &Bounds, aspect: Aspect) -> DetectionField {
         let inner = [part.left > 0.0, part.top > 0.0, part.right < 1.0, part.bottom < 1.0];
-        Field { bounds: aspect.box_in_heights(part), inner }
+        DetectionField { bounds: aspect.box_in_heights(part), inner }
     }
 
     /// Whether something with this box, in heights, could be seen.
@@ -33,9 +33,9 @@ impl Field {
     }
 
     /// Which edges of a box, in heights, are the field's. The picture's own cut nothing: there is no more to be seen.
-    pub(super) fn cut_edges(&self, bounds: &Bounds) -> Cut {
+    pub(super) fn cut_edges(&self, bounds: &Bounds) -> CutEdges {
         let ([left, top, right, bottom], b) = (self.inner, &self.bounds);
-        Cut {
+        CutEdges {
             left: left && bounds.left < b.left + AT_EDGE,
             top: top && bounds.top < b.top + AT_EDGE,
             right: right && bounds.right > b.right - AT_EDGE,
@@ -46,14 +46,14 @@ impl Field {
 
 /// The edges of a box behind which the thing may go on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Cut {
+pub struct CutEdges {
     left: bool,
     top: bool,
     right: bool,
     bottom: bool,
 }
 
-impl Cut {
+impl CutEdges {
     /// Whether the anchor's place on the box says nothing of its place on the thing.
     pub fn hides_anchor(self, anchor: Anchor) -> bool {
         let (across, down) = (self.left || self.right, self.top || self.bottom);
@@ -71,8 +71,8 @@ impl Cut {
 mod tests {
     use super::*;
 
-    fn cut(left: f32, top: f32, right: f32, bottom: f32) -> Cut {
-        let field = Field::new(&Bounds::new(0.25, 0.0, 0.75, 0.5), Aspect::new(2, 1));
+    fn cut(left: f32, top: f32, right: f32, bottom: f32) -> CutEdges {
+        let field = DetectionField::new(&Bounds::new(0.25, 0.0, 0.75, 0.5), Aspect::new(2, 1));
         field.cut_edges(&Bounds::new(left, top, right, bottom))
     }
 
@@ -90,12 +90,12 @@ mod tests {
 
     #[test]
     fn the_pictures_own_edge_cuts_nothing() {
-        assert_eq!(cut(0.8, -0.1, 1.0, 0.4), Cut::default());
+        assert_eq!(cut(0.8, -0.1, 1.0, 0.4), CutEdges::default());
     }
 
     #[test]
     fn who_is_elsewhere_is_not_missed() {
-        let field = Field::new(&Bounds::new(0.25, 0.0, 0.75, 0.5), Aspect::new(2, 1));
+        let field = DetectionField::new(&Bounds::new(0.25, 0.0, 0.75, 0.5), Aspect::new(2, 1));
         assert!(field.contains(&Bounds::new(0.6, -0.3, 0.7, 0.1)), "above the picture is its own edge");
         assert!(!field.contains(&Bounds::new(0.2, 0.1, 0.6, 0.3)));
         assert!(!field.contains(&Bounds::new(0.6, 0.4, 0.8, 0.8)));

@@ -31,7 +31,7 @@ pub use kalman::Motion;
 pub use track::{Track, TrackId, TrackState};
 
 use self::assignment::Assignment;
-use self::field::Field;
+use self::field::DetectionField;
 use self::kalman::{Kalman, mean_side};
 use super::detection::Detection;
 use super::geometry::{Aspect, Bounds, Point};
@@ -145,14 +145,14 @@ pub struct Tracker {
     next_id: u64,
     newest_us: Option<u64>,
     /// What the newest frame shows.
-    field: Field,
+    field: DetectionField,
     assignment: Assignment,
-    work: Work,
+    work: TrackerBuffers,
 }
 
 /// Buffers of one update, kept between frames.
 #[derive(Debug, Default)]
-struct Work {
+struct TrackerBuffers {
     /// The detections of the frame in heights, and whether they are still free.
     seen: Vec<Observation>,
     costs: Vec<f32>,
@@ -180,9 +180,9 @@ impl Tracker {
             resting: Vec::new(),
             next_id: 1,
             newest_us: None,
-            field: Field::new(&Bounds::PICTURE, aspect),
+            field: DetectionField::new(&Bounds::PICTURE, aspect),
             assignment: Assignment::default(),
-            work: Work::default(),
+            work: TrackerBuffers::default(),
         }
     }
 
@@ -204,7 +204,7 @@ impl Tracker {
 
     /// Whether a track should be within `part`, in fractions of the picture.
     pub fn has_track_within(&self, part: &Bounds) -> bool {
-        let field = Field::new(part, self.aspect);
+        let field = DetectionField::new(part, self.aspect);
         self.tracks.iter().any(|track| field.contains(&track.bounds_in_heights()))
     }
 
@@ -235,7 +235,7 @@ impl Tracker {
         time_us: u64,
         part: &Bounds,
     ) -> &[Track] {
-        self.field = Field::new(part, self.aspect);
+        self.field = DetectionField::new(part, self.aspect);
         let before_us = self.newest_us.unwrap_or(time_us);
         let now_us = time_us.max(before_us);
         self.newest_us = Some(now_us);
@@ -288,7 +288,7 @@ impl Tracker {
         whom: impl Fn(&Track) -> bool,
         what: impl Fn(&Detection) -> bool,
     ) {
-        let Work { seen, costs, rows, columns } = &mut self.work;
+        let TrackerBuffers { seen, costs, rows, columns } = &mut self.work;
         rows.clear();
         rows.extend((0..self.tracks.len()).filter(|&at| {
             let track = &self.tracks[at];

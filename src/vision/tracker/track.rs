@@ -3,7 +3,7 @@
 use super::super::detection::{Class, Detection};
 use super::super::geometry::{Aspect, Bounds, Point};
 use super::TrackerOptions;
-use super::field::{Cut, Field};
+use super::field::{CutEdges, DetectionField};
 use super::kalman::{Kalman, Motion};
 use super::whole::{STANDS, Whole};
 
@@ -39,7 +39,7 @@ pub struct Track {
     /// Its box as it was last seen, completed to all of it, in heights.
     measured: Bounds,
     /// Which edges of the newest detection's region cut it off.
-    cut: Cut,
+    cut: CutEdges,
     /// The classes it was seen as, and their summed scores; the heaviest first.
     votes: Vec<(Class, f32)>,
     score: f32,
@@ -67,7 +67,7 @@ impl Track {
             kalman: Kalman::new(bounds, &options.motion),
             whole: Whole::new(bounds),
             measured: *bounds,
-            cut: Cut::default(),
+            cut: CutEdges::default(),
             votes: vec![(detection.class, detection.score)],
             score: detection.score,
             hits: 1,
@@ -99,13 +99,13 @@ impl Track {
     }
 
     /// The same, seen as `bounds` in a detection on `field`.
-    pub(super) fn with_cut_edges(mut self, field: &Field, bounds: &Bounds) -> Track {
+    pub(super) fn with_cut_edges(mut self, field: &DetectionField, bounds: &Bounds) -> Track {
         self.cut = field.cut_edges(bounds);
         self
     }
 
     /// Which edges of its box are not its own: the region of the detection ended there.
-    pub fn cut_edges(&self) -> Cut {
+    pub fn cut_edges(&self) -> CutEdges {
         self.cut
     }
 
@@ -223,7 +223,7 @@ impl Track {
         detection: &Detection,
         bounds: &Bounds,
         now_us: u64,
-        field: &Field,
+        field: &DetectionField,
         options: &TrackerOptions,
     ) {
         let seconds = self.unseen_seconds(now_us);

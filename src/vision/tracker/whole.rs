@@ -65,7 +65,7 @@ impl Whole {
     ) -> Bounds {
         let shares = [seen.width() / self.width, seen.height() / self.height];
         let scale = shares[0].max(shares[1]).min(1.0);
-        let change = Change { seconds, scale, moves: speed > STANDS };
+        let change = TrackChange { seconds, scale, moves: speed > STANDS };
         let (across, should) = ((seen.left, seen.right), (expected.left, expected.right));
         let (left, right) = change.solve_axis(&mut self.width, across, should, (field.left, field.right));
         let (down, should) = ((seen.top, seen.bottom), (expected.top, expected.bottom));
@@ -82,14 +82,14 @@ impl Whole {
 }
 
 /// What has come over a thing since it was last seen.
-struct Change {
+struct TrackChange {
     seconds: f32,
     /// By how much both axes are smaller.
     scale: f32,
     moves: bool,
 }
 
-impl Change {
+impl TrackChange {
     /// How much of a change shows after the seconds, if most does after `within`.
     fn smoothing_factor(&self, within: f32) -> f32 {
         self.seconds / (self.seconds + within)

@@ -14,7 +14,7 @@ use crate::vision::{CountingLine, Labels};
 const QUALITY: u8 = 85;
 
 /// An annotated film that is being written.
-pub struct Film {
+pub struct AnnotatedFilm {
     out: FilmFile,
     annotator: ClipAnnotator,
     first_us: Option<u64>,
@@ -28,7 +28,7 @@ enum FilmFile {
     Mjpeg(BufWriter<File>),
 }
 
-impl Film {
+impl AnnotatedFilm {
     /// Begins a film at `path` of pictures of this size: an AVI or JPEGs one after another, as its name ends.
     ///
     /// # Errors
@@ -38,7 +38,7 @@ impl Film {
         lines: &[CountingLine],
         labels: Labels,
         size: (u32, u32),
-    ) -> Result<Film, Failure> {
+    ) -> Result<AnnotatedFilm, Failure> {
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
         let is_avi = match ending.as_deref() {
             Some("avi") => true,
@@ -51,7 +51,7 @@ impl Film {
                 ));
             }
         };
-        let open = || -> io::Result<Film> {
+        let open = || -> io::Result<AnnotatedFilm> {
             let annotator = ClipAnnotator::new(lines, labels, QUALITY)?;
             let file = BufWriter::new(File::create(path)?);
             let even = |edge: u32| edge.next_multiple_of(2);
@@ -60,7 +60,7 @@ impl Film {
             } else {
                 FilmFile::Mjpeg(file)
             };
-            Ok(Film { out, annotator, first_us: None, last_us: 0, frames: 0 })
+            Ok(AnnotatedFilm { out, annotator, first_us: None, last_us: 0, frames: 0 })
         };
         open().map_err(|error| write_failure(path, &error))
     }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::cli::common::terminal::{Of, Progress};
-use crate::cli::{Failure, Given, print_json, print_stdout};
+use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 use crate::config::{Config, DetectConfig, DetectorKind};
 use crate::daemon::counting::{detector_factory, region_mode, settings, state_directory};
 use crate::daemon::models::{ModelStore, configured_model};
@@ -23,9 +23,9 @@ use crate::pipeline::counting::{apply_filter, counter_options, too_near_note};
 use crate::source::clip::ClipError;
 use crate::store::Scene;
 use crate::vision::{Aspect, Counter, CountingLine, Detector, Labels, LineError, LineId, Point, RegionMode};
-use film::Film;
-use printed::{LineReport, Report};
-use report::{CountReport, read_true_crossings};
+use film::AnnotatedFilm;
+use printed::{PrintedLine, PrintedReport};
+use report::{ReportCollector, read_true_crossings};
 
 /// A line of fewer pixels than this is shorter than whatever is to cross it.
 const SHORT_LINE: f64 = 10.0;
@@ -38,7 +38,7 @@ const SHORT_LINE: f64 = 10.0;
 #[derive(Debug, Args)]
 pub struct CountArgs {
     #[command(flatten)]
-    given: Given,
+    given: ConfigArgs,
     /// The clip
     #[arg(value_name = "CLIP")]
     clip: PathBuf,
@@ -150,7 +150,7 @@ impl GivenLine {
 
 impl CountArgs {
     /// Counts and prints.
-    pub fn run(&self, given: &Given) -> Result<(), Failure> {
+    pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         self.check_names()?;
         self.check_outputs()?;
         let resolved = given.merge(&self.given).load()?;
@@ -178,13 +178,13 @@ impl CountArgs {
             eprintln!("tallycam: {note}");
         }
         let mut film = match &self.annotate {
-            Some(path) => Some(Film::new(path, &lines, labels.clone(), size)?),
+            Some(path) => Some(AnnotatedFilm::new(path, &lines, labels.clone(), size)?),
             None => None,
         };
         let truth = self.truth.as_deref().map(|path| read_true_crossings(path, &lines)).transpose()?;
         let mut page = match &self.report {
             Some(path) => {
-                let page = CountReport::new(path, &lines, labels.clone());
+                let page = ReportCollector::new(path, &lines, labels.clone());
                 Some((path, page.map_err(|error| write_failure(path, &error))?))
             }
             None => None,
@@ -339,13 +339,13 @@ impl CountArgs {
         }
     }
 
-    fn report(&self, model: &str, labels: &Labels, count: &ClipCount) -> Report {
+    fn report(&self, model: &str, labels: &Labels, count: &ClipCount) -> PrintedReport {
         let lines = self.lines.iter().enumerate().map(|(at, line)| {
             let id = LineId(at as u64 + 1);
             let own = count.crossings.iter().filter(|found| found.crossing.line == id);
-            LineReport::new(line.name(at + 1), line.ends, own, labels)
+            PrintedLine::new(line.name(at + 1), line.ends, own, labels)
         });
-        Report {
+        PrintedReport {
             clip: self.clip.to_string_lossy().into_owned(),
             model: model.to_owned(),
             frames: count.frames,

@@ -10,7 +10,7 @@ use crate::vision::{Direction, Labels};
 
 /// What is printed with `--json`.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub struct PrintedReport {
     pub clip: String,
     pub model: String,
     pub frames: u64,
@@ -21,11 +21,11 @@ pub struct Report {
     /// `false`: the clip broke off, or there are frames that could not be looked at. Left out else.
     #[serde(skip_serializing_if = "Clone::clone")]
     pub complete: bool,
-    pub lines: Vec<LineReport>,
+    pub lines: Vec<PrintedLine>,
 }
 
 #[derive(Debug, Serialize)]
-pub struct LineReport {
+pub struct PrintedLine {
     pub name: String,
     /// As they were given.
     a: [f64; 2],
@@ -37,7 +37,7 @@ pub struct LineReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     by_class: BTreeMap<String, DirectionCounts>,
-    crossings: Vec<CrossingReport>,
+    crossings: Vec<PrintedCrossing>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -48,7 +48,7 @@ struct DirectionCounts {
 }
 
 #[derive(Debug, Serialize)]
-struct CrossingReport {
+struct PrintedCrossing {
     frame: u64,
     time_s: f64,
     track: u64,
@@ -56,15 +56,15 @@ struct CrossingReport {
     direction: &'static str,
 }
 
-impl LineReport {
+impl PrintedLine {
     /// Of what was found on a line with these ends.
     pub fn new<'a>(
         name: String,
         [ax, ay, bx, by]: [f64; 4],
         found: impl Iterator<Item = &'a ClipCrossing>,
         labels: &Labels,
-    ) -> LineReport {
-        let mut report = LineReport {
+    ) -> PrintedLine {
+        let mut report = PrintedLine {
             name,
             a: [ax, ay],
             b: [bx, by],
@@ -85,7 +85,7 @@ impl LineReport {
                 Direction::Out => (&mut report.out, &mut ways.out),
             };
             (*own, *of_class) = (*own + 1, *of_class + 1);
-            report.crossings.push(CrossingReport {
+            report.crossings.push(PrintedCrossing {
                 frame: *frame,
                 // To the millisecond: what is finer is guessed between two frames.
                 time_s: ((crossing.time_us + 500) / 1000) as f64 / 1000.0,
@@ -98,7 +98,7 @@ impl LineReport {
     }
 }
 
-impl Report {
+impl PrintedReport {
     /// As people read it.
     pub fn to_text(&self, count: &ClipCount) -> String {
         let seconds = count.last_us as f64 / 1e6;

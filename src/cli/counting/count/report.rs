@@ -74,7 +74,7 @@ impl TrueCrossing {
 }
 
 /// A frame that is kept for a while.
-struct Kept {
+struct KeptFrame {
     frame: u64,
     time_us: u64,
     picture: Picture,
@@ -82,7 +82,7 @@ struct Kept {
 }
 
 /// Something at a line.
-struct Shown {
+struct LineMoment {
     line: LineId,
     time_s: f64,
     /// `None` of what was not counted.
@@ -92,12 +92,12 @@ struct Shown {
 }
 
 /// Collects what the page shows, look by look.
-pub struct CountReport {
+pub struct ReportCollector {
     annotator: ClipAnnotator,
     labels: Labels,
     lines: Vec<CountingLine>,
-    kept: VecDeque<Kept>,
-    shown: Vec<Shown>,
+    kept: VecDeque<KeptFrame>,
+    shown: Vec<LineMoment>,
     reading: PictureReader,
     cutter: Cutter,
     /// Of all pictures.
@@ -105,13 +105,13 @@ pub struct CountReport {
     out: File,
 }
 
-impl CountReport {
+impl ReportCollector {
     /// Of these lines, to be written to `path`, which is created.
     ///
     /// # Errors
     /// It cannot be created, or libjpeg-turbo not be set up.
-    pub fn new(path: &Path, lines: &[CountingLine], labels: Labels) -> io::Result<CountReport> {
-        Ok(CountReport {
+    pub fn new(path: &Path, lines: &[CountingLine], labels: Labels) -> io::Result<ReportCollector> {
+        Ok(ReportCollector {
             annotator: ClipAnnotator::new(lines, labels.clone(), QUALITY)?,
             labels,
             lines: lines.to_vec(),
@@ -132,13 +132,13 @@ impl CountReport {
         let picture = self.annotator.draw(look)?;
         let tracks = look.overlay.tracks.iter().map(|track| (track.id, track.bounds)).collect();
         let (frame, time_us) = (look.frame.number, look.frame.time_us);
-        self.kept.push_back(Kept { frame, time_us, picture, tracks });
-        let is_old = |kept: &Kept| time_us.saturating_sub(kept.time_us) > KEPT_US;
+        self.kept.push_back(KeptFrame { frame, time_us, picture, tracks });
+        let is_old = |kept: &KeptFrame| time_us.saturating_sub(kept.time_us) > KEPT_US;
         while self.kept.len() > MOST_KEPT || self.kept.front().is_some_and(is_old) {
             self.kept.pop_front();
         }
         for ClipCrossing { crossing, frame } in look.crossings {
-            let shown = Shown {
+            let shown = LineMoment {
                 line: crossing.line,
                 time_s: crossing.time_us as f64 / 1e6,
                 direction: Some(crossing.direction),
@@ -152,7 +152,7 @@ impl CountReport {
             self.shown.push(shown);
         }
         for miss in look.missed {
-            let shown = Shown {
+            let shown = LineMoment {
                 line: miss.line,
                 time_s: miss.time_us as f64 / 1e6,
                 direction: None,
@@ -169,13 +169,13 @@ impl CountReport {
     }
 
     /// A track in the kept frame that is the least `away`, as a `data:` URL.
-    fn picture(&mut self, track: TrackId, away: impl Fn(&Kept) -> u64) -> Option<String> {
+    fn picture(&mut self, track: TrackId, away: impl Fn(&KeptFrame) -> u64) -> Option<String> {
         if self.bytes >= MOST_BYTES {
             return None;
         }
         let kept = self.kept.iter().min_by_key(|kept| away(kept))?;
         let of_track =
-            |kept: &Kept| kept.tracks.iter().find(|(id, _)| *id == track).map(|(_, bounds)| *bounds);
+            |kept: &KeptFrame| kept.tracks.iter().find(|(id, _)| *id == track).map(|(_, bounds)| *bounds);
         // Who was not believed yet in that frame is in the newest.
         let bounds = of_track(kept).or_else(|| self.kept.back().and_then(of_track))?;
         let part = square_around(&bounds, (kept.picture.width, kept.picture.height));
@@ -191,8 +191,8 @@ impl CountReport {
     /// It cannot be written.
     pub fn finish(self, clip: &Path, by: &str, truth: Option<&[TrueCrossing]>) -> io::Result<()> {
         let title = clip.file_name().unwrap_or(clip.as_os_str()).to_string_lossy();
-        let CountReport { lines, shown, bytes, mut out, .. } = self;
-        let mut of_lines: Vec<Vec<Shown>> = lines.iter().map(|_| Vec::new()).collect();
+        let ReportCollector { lines, shown, bytes, mut out, .. } = self;
+        let mut of_lines: Vec<Vec<LineMoment>> = lines.iter().map(|_| Vec::new()).collect();
         for shown in shown {
             if let Some(at) = lines.iter().position(|line| line.id == shown.line) {
                 of_lines[at].push(shown);
@@ -223,8 +223,8 @@ fn square_around(bounds: &Bounds, (width, height): (u32, u32)) -> [f32; 4] {
 }
 
 /// What the page says of a line.
-fn report(line: &CountingLine, shown: Vec<Shown>, truth: Option<&[TrueCrossing]>) -> LineCrossings {
-    let (mut crossings, missed): (Vec<Shown>, Vec<Shown>) =
+fn report(line: &CountingLine, shown: Vec<LineMoment>, truth: Option<&[TrueCrossing]>) -> LineCrossings {
+    let (mut crossings, missed): (Vec<LineMoment>, Vec<LineMoment>) =
         shown.into_iter().partition(|shown| shown.direction.is_some());
     crossings.sort_by(|a, b| a.time_s.total_cmp(&b.time_s));
     let counted: Vec<(f64, Direction)> =
@@ -244,7 +244,7 @@ fn report(line: &CountingLine, shown: Vec<Shown>, truth: Option<&[TrueCrossing]>
     if let (Some(real), Some(pairs)) = (&real, &pairs) {
         report.note = how_right(counted.len(), real, pairs);
     }
-    let figure = |(at, shown): (usize, Shown)| CrossingFigure {
+    let figure = |(at, shown): (usize, LineMoment)| CrossingFigure {
         is_wrong: shown.direction.is_some()
             && pairs.as_ref().is_some_and(|pairs| !pairs.iter().any(|pair| pair.0 == at)),
         words: format!("{:.1} s {}", shown.time_s, shown.words),
@@ -320,7 +320,7 @@ mod tests {
     #[test]
     fn a_line_says_how_right_it_is() {
         let line = CountingLine::new(LineId(1), "door", Point::new(0.5, 0.2), Point::new(0.5, 0.8)).unwrap();
-        let shown = |time_s, direction| Shown {
+        let shown = |time_s, direction| LineMoment {
             line: LineId(1),
             time_s,
             direction,

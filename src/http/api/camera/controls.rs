@@ -10,7 +10,7 @@ use hyper::{HeaderMap, Response, StatusCode};
 use serde_json::Value;
 
 use crate::config::{Origin, control_path, keys, quote_key_part};
-use crate::http::preferences::{InForce, NotSet, PreferenceChanges};
+use crate::http::preferences::{NotSet, PreferenceChanges, SettingsInForce};
 use crate::http::report::controls::{ControlsReport, FormatsReport};
 use crate::http::report::wire;
 use crate::http::request::body_fields::Fields;
@@ -130,9 +130,14 @@ async fn set_and_keep(
 
 /// Sets the camera back after a change of `controls` that is not kept, to what [`back`] says. Once more where settings
 /// have changed meanwhile, so that what was kept last holds.
-pub async fn set_back(site: &Site, controls: &[Control], identity: Option<&str>, was: Option<&InForce>) {
+pub async fn set_back(
+    site: &Site,
+    controls: &[Control],
+    identity: Option<&str>,
+    was: Option<&SettingsInForce>,
+) {
     let in_force = || site.preferences().ok().map(|preferences| preferences.in_force());
-    let version = |it: &Option<Arc<InForce>>| it.as_ref().map(|it| it.version);
+    let version = |it: &Option<Arc<SettingsInForce>>| it.as_ref().map(|it| it.version);
     let mut is = in_force();
     loop {
         // By way of the lens, which may be among them: where it stood is known no longer then.
@@ -157,10 +162,11 @@ pub async fn set_back(site: &Site, controls: &[Control], identity: Option<&str>,
 fn back(
     controls: &[Control],
     identity: Option<&str>,
-    was: Option<&InForce>,
-    is: Option<&InForce>,
+    was: Option<&SettingsInForce>,
+    is: Option<&SettingsInForce>,
 ) -> Vec<ControlValue> {
-    let set = |in_force: Option<&InForce>, name: &str| in_force.and_then(|it| set_to(it, identity, name));
+    let set =
+        |in_force: Option<&SettingsInForce>, name: &str| in_force.and_then(|it| set_to(it, identity, name));
     let back = controls.iter().filter(|control| !control.is_momentary()).filter_map(|control| {
         let had = if set(was, &control.name).is_some() { control.default } else { control.value };
         let back = set(is, &control.name).unwrap_or(had);
@@ -250,7 +256,7 @@ fn version(site: &Site, headers: &HeaderMap) -> Result<Option<u64>, Problem> {
 
 /// Where the operator sets a control of this camera, if so. What was set here of every camera pins nothing: the next word
 /// for one takes its place.
-pub fn pinned(in_force: &InForce, identity: Option<&str>, name: &str) -> Option<String> {
+pub fn pinned(in_force: &SettingsInForce, identity: Option<&str>, name: &str) -> Option<String> {
     let resolved = &in_force.resolved;
     let of_this = identity.and_then(|identity| resolved.origin(&control_path(identity, name)));
     let origins = [resolved.origin(&of_every_camera(name)), of_this];
@@ -263,14 +269,19 @@ fn of_every_camera(name: &str) -> String {
 }
 
 /// Whether a value was set here for the control of this name of whatever camera is open.
-fn is_set_for_every_camera(in_force: &InForce, name: &str) -> bool {
+fn is_set_for_every_camera(in_force: &SettingsInForce, name: &str) -> bool {
     let origin = in_force.resolved.origin(&of_every_camera(name));
     origin.is_some_and(|origin| matches!(origin, Origin::Page { .. }))
 }
 
 /// The settings that keep `value` (as it is written in a file) for a control of this camera; `None`: nothing is kept of it.
 /// What was set here for every camera goes before what is kept for one, and has had its day.
-pub fn kept_as(in_force: &InForce, identity: &str, name: &str, value: Option<String>) -> PreferenceChanges {
+pub fn kept_as(
+    in_force: &SettingsInForce,
+    identity: &str,
+    name: &str,
+    value: Option<String>,
+) -> PreferenceChanges {
     let mut changes = PreferenceChanges::from([(control_path(identity, name), value)]);
     if is_set_for_every_camera(in_force, name) {
         changes.insert(of_every_camera(name), None);
@@ -279,7 +290,7 @@ pub fn kept_as(in_force: &InForce, identity: &str, name: &str, value: Option<Str
 }
 
 /// What a control of this camera is set to, by the operator, or else here; `None`: by nobody.
-pub fn set_to(in_force: &InForce, identity: Option<&str>, name: &str) -> Option<f64> {
+pub fn set_to(in_force: &SettingsInForce, identity: Option<&str>, name: &str) -> Option<f64> {
     let config = &in_force.resolved.config;
     let of_all = config.source.controls.iter().find(|(control, _)| control == name).map(|(_, value)| *value);
     let of_this = || config.controls.get(identity?)?.get(name).copied();
@@ -287,13 +298,13 @@ pub fn set_to(in_force: &InForce, identity: Option<&str>, name: &str) -> Option<
 }
 
 /// Whether a value is kept for a control of this camera, or was set here for every camera.
-pub fn is_saved(in_force: &InForce, identity: Option<&str>, name: &str) -> bool {
+pub fn is_saved(in_force: &SettingsInForce, identity: Option<&str>, name: &str) -> bool {
     let kept = identity.and_then(|identity| in_force.resolved.config.controls.get(identity));
     kept.is_some_and(|controls| controls.contains_key(name)) || is_set_for_every_camera(in_force, name)
 }
 
 /// The names of all controls that [`is_saved`] is said of. Of a camera without an identity nothing is kept.
-fn all_saved(in_force: &InForce, identity: Option<&str>) -> BTreeSet<String> {
+fn all_saved(in_force: &SettingsInForce, identity: Option<&str>) -> BTreeSet<String> {
     let Some(identity) = identity else { return BTreeSet::new() };
     let config = &in_force.resolved.config;
     let of_this = config.controls.get(identity).into_iter().flat_map(|controls| controls.keys());
@@ -496,9 +507,9 @@ mod tests {
         let mut camera = camera();
         (camera[1].default, camera[1].value) = (1.0, 4.0);
         let [none, five, nine] =
-            ["", "[controls.cam]\ngain = 5", "[controls.cam]\ngain = 9"].map(InForce::of);
-        let pinned = InForce::of("[source.controls]\ngain = 2\n[controls.cam]\ngain = 9");
-        let gain = |was: &InForce, is: &InForce| {
+            ["", "[controls.cam]\ngain = 5", "[controls.cam]\ngain = 9"].map(SettingsInForce::of);
+        let pinned = SettingsInForce::of("[source.controls]\ngain = 2\n[controls.cam]\ngain = 9");
+        let gain = |was: &SettingsInForce, is: &SettingsInForce| {
             let back = back(&camera, Some("cam"), Some(was), Some(is));
             back.iter().find(|own| own.name == "gain").map(|own| own.value as i64)
         };
@@ -524,11 +535,11 @@ mod tests {
     #[test]
     fn what_is_kept_is_named_also_where_the_camera_has_it_not() {
         let own = "[controls.cam]\nghost = 1\n\"odd name\" = 2\n[controls.other]\ngain = 3";
-        let in_force = InForce::of(own);
+        let in_force = SettingsInForce::of(own);
         assert!(all_saved(&in_force, Some("cam")).iter().eq(["ghost", "odd name"]));
         assert!(all_saved(&in_force, Some("new")).is_empty() && all_saved(&in_force, None).is_empty());
         // What the operator sets of every camera is not kept here.
-        assert!(all_saved(&InForce::of("[source.controls]\ngain = 2"), Some("cam")).is_empty());
+        assert!(all_saved(&SettingsInForce::of("[source.controls]\ngain = 2"), Some("cam")).is_empty());
     }
 
     fn of(name: &str, given: Value) -> Result<Option<i64>, Problem> {

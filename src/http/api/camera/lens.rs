@@ -14,7 +14,7 @@ use crate::config::LensKind;
 use crate::http::api::camera::controls;
 use crate::http::api::machine::settings;
 use crate::http::auth::caller::Who;
-use crate::http::preferences::{InForce, NotSet, PreferenceChanges};
+use crate::http::preferences::{NotSet, PreferenceChanges, SettingsInForce};
 use crate::http::report::schema_parts::object;
 use crate::http::report::wire;
 use crate::http::report::wire::Redact;
@@ -178,7 +178,7 @@ async fn make_and_keep(site: &Site, movement: Move, expected: Option<u64>) -> Re
 }
 
 /// Brings the lens back from a change that is not kept; `was` is what was in force when it began.
-async fn bring_back(site: &Site, planned: &Planned, was: Option<&InForce>) {
+async fn bring_back(site: &Site, planned: &Planned, was: Option<&SettingsInForce>) {
     let mut controls = match site.pipeline.controls().await {
         // That one's lens has not been moved.
         Ok(found) if found.identity != planned.identity => {

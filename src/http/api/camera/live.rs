@@ -13,7 +13,7 @@ use crate::http::request::handler::Request;
 use crate::http::request::problem::{Problem, RETRY_PICTURE, Withheld};
 use crate::http::request::reply::{for_own_pages, no_store};
 use crate::http::server::body::Body;
-use crate::http::server::link::Use;
+use crate::http::server::link::ConnectionUse;
 use crate::http::server::{place, stream};
 use crate::http::site::Site;
 use crate::media::Picture;
@@ -48,7 +48,7 @@ fn watch(request: Request, is_annotated: bool) -> Result<Response<Body>, Problem
     if request.method == Method::HEAD {
         return Ok(stream::head(Body::full("")));
     }
-    place::take_place(site, &request.link, Use::Stream, site.settings().max_viewers)?;
+    place::take_place(site, &request.link, ConnectionUse::Stream, site.settings().max_viewers)?;
     let fps = request.query.number("fps");
     let view = view_query::of_old_query(&request.query, &site.settings().zone);
     let is_annotated = is_annotated && site.annotated.is_some();

@@ -8,7 +8,7 @@ use std::fmt::{Display, Write};
 use std::fs;
 
 use crate::http::api::camera::light::LightSummary;
-use crate::http::server::link::Use;
+use crate::http::server::link::ConnectionUse;
 use crate::http::site::Site;
 use crate::pipeline::counting::{CountingStatus, Overlay};
 use crate::pipeline::{CameraState, RecorderHandle};
@@ -58,7 +58,12 @@ pub fn text(site: &Site) -> String {
     page.one("tallycam_pictures_per_second", "gauge", "Recent frame rate of encoded frames.", status.fps);
     page.one("tallycam_viewers", "gauge", "Open streams.", site.places.taken());
     page.one("tallycam_viewer_skips_total", "counter", "Frames that viewers skipped.", site.skipped());
-    page.one("tallycam_listeners", "gauge", "Clients of /api/v1/events.", site.links.users(Use::Events));
+    page.one(
+        "tallycam_listeners",
+        "gauge",
+        "Clients of /api/v1/events.",
+        site.links.users(ConnectionUse::Events),
+    );
     page.one("tallycam_http_connections", "gauge", "Open connections.", site.links.count());
     page.one("tallycam_http_accepted_total", "counter", "Connections accepted.", site.accepted.get());
     page.one(

@@ -22,8 +22,8 @@ use crate::http::request::problem::{Problem, Withheld};
 use crate::http::request::query::WrongValue;
 use crate::http::request::reply::no_store;
 use crate::http::request::{reply, time_param};
-use crate::http::server::body::{Body, Cut};
-use crate::store::{Crossing, CrossingsQuery, Direction};
+use crate::http::server::body::{Body, BrokenBody};
+use crate::store::{CrossingsQuery, Direction, StoredCrossing};
 
 /// Crossings on a page, when nothing is said.
 const USUAL_LIMIT: u64 = 100;
@@ -135,10 +135,10 @@ impl Export {
                 }
                 next = match self.piece(CsvTable::default()).await {
                     Ok(piece) if !self.stop.is_set() => piece,
-                    Ok(_) => return drop(sender.send(Err(Cut)).await),
+                    Ok(_) => return drop(sender.send(Err(BrokenBody)).await),
                     Err(problem) => {
                         log::warn!("a table of crossings was cut off: {}", problem.detail);
-                        return drop(sender.send(Err(Cut)).await);
+                        return drop(sender.send(Err(BrokenBody)).await);
                     }
                 };
             }
@@ -163,7 +163,7 @@ impl Export {
     }
 }
 
-fn write(table: &mut CsvTable, crossing: &Crossing, zone: &TimeZone) {
+fn write(table: &mut CsvTable, crossing: &StoredCrossing, zone: &TimeZone) {
     table.plain(crossing.id);
     table.plain(time_param::local_exactly(crossing.time_us, zone));
     table.plain(crossing.is_time_sure);

@@ -10,20 +10,20 @@ use crate::pipeline::counting::Overlay;
 /// What is said most often, to all who listen alike.
 #[derive(Debug, Default)]
 pub struct Listeners {
-    pub(in crate::http) overlay: Said<Overlay>,
+    pub(in crate::http) overlay: CachedEvent<Overlay>,
 }
 
 /// An event that was made for one client, for the next who is to get the same.
 #[derive(Debug)]
-pub(in crate::http) struct Said<T>(RefCell<Option<(Arc<T>, Bytes)>>);
+pub(in crate::http) struct CachedEvent<T>(RefCell<Option<(Arc<T>, Bytes)>>);
 
-impl<T> Default for Said<T> {
-    fn default() -> Said<T> {
-        Said(RefCell::default())
+impl<T> Default for CachedEvent<T> {
+    fn default() -> CachedEvent<T> {
+        CachedEvent(RefCell::default())
     }
 }
 
-impl<T> Said<T> {
+impl<T> CachedEvent<T> {
     pub fn of(&self, what: &Arc<T>, make: impl FnOnce() -> Bytes) -> Bytes {
         let mut said = self.0.borrow_mut();
         match &*said {

@@ -1,5 +1,5 @@
-//! `/api/v1/model`: which model looks at the pictures, which others there are, and which could be
-//! fetched. Where models lie and how they are fetched is the business of whoever implements [`Models`](crate::http::Models).
+//! `/api/v1/model`: which model looks at the pictures, which others there are, and which could be fetched. Where models
+//! lie and how they are fetched is the business of whoever implements [`ModelLibrary`](crate::http::ModelLibrary).
 
 use hyper::Response;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use crate::http::request::{json_body, reply};
 use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::pipeline::counting::{Counting, CountingStatus, MODEL_SETTING};
-use crate::ui::{CatalogueModel, FoundModel};
+use crate::ui::{CatalogueModel, ModelRow};
 
 /// Everything there is to say of models at one moment.
 #[derive(Debug)]
@@ -24,11 +24,11 @@ pub struct ModelList {
     pub status: CountingStatus,
     /// What was chosen here.
     pub chosen: Option<String>,
-    /// See [`Models::pinned`](crate::http::Models::pinned).
+    /// See [`ModelLibrary::pinned`](crate::http::ModelLibrary::pinned).
     pub pinned: Option<String>,
-    /// See [`Models::found`](crate::http::Models::found).
-    pub found: Vec<FoundModel>,
-    /// See [`Models::catalogue`](crate::http::Models::catalogue).
+    /// See [`ModelLibrary::found`](crate::http::ModelLibrary::found).
+    pub found: Vec<ModelRow>,
+    /// See [`ModelLibrary::catalogue`](crate::http::ModelLibrary::catalogue).
     pub catalogue: Vec<CatalogueModel>,
 }
 
@@ -131,7 +131,7 @@ struct ModelReport {
     inference_ms: f64,
     chosen: Option<String>,
     pinned: Option<String>,
-    items: Vec<FoundModel>,
+    items: Vec<ModelRow>,
     catalogue: Vec<CatalogueModel>,
     next: Option<String>,
 }

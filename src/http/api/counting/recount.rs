@@ -13,7 +13,7 @@ use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::{json_body, reply};
 use crate::http::server::body::Body;
-use crate::store::{Direction, EditError, FoundAgain, Recount, Recounted, Scene};
+use crate::store::{Direction, EditError, FoundAgain, Recount, RecountResult, Scene};
 
 /// What is sent.
 #[derive(Debug, Deserialize, Serialize)]
@@ -131,8 +131,8 @@ impl TryFrom<RecountBody> for Recount {
     }
 }
 
-impl From<Recounted> for RecountReport {
-    fn from(made: Recounted) -> RecountReport {
+impl From<RecountResult> for RecountReport {
+    fn from(made: RecountResult) -> RecountReport {
         RecountReport { id: made.id, superseded: made.superseded, counted: made.counted }
     }
 }

@@ -27,9 +27,9 @@ use crate::http::request::problem::{Problem, Withheld};
 use crate::http::request::range::disposition;
 use crate::http::request::reply::no_store;
 use crate::http::request::{reply, time_param};
-use crate::http::server::body::{Body, Cut};
+use crate::http::server::body::{Body, BrokenBody};
 use crate::http::site::Site;
-use crate::maintenance::backup::{Head, MediaCopy, write};
+use crate::maintenance::backup::{ArchiveHeader, MediaCopy, write};
 use crate::maintenance::restore::{RestoreOptions, stage_restore};
 use crate::maintenance::{Maintenance, MaintenanceError, request_reset};
 use crate::media::zip::stem;
@@ -61,9 +61,9 @@ struct RestoredReport {
     media: bool,
 }
 
-impl From<Head> for RestoredReport {
-    fn from(head: Head) -> RestoredReport {
-        let Head { name, made, version, media, .. } = head;
+impl From<ArchiveHeader> for RestoredReport {
+    fn from(head: ArchiveHeader) -> RestoredReport {
+        let ArchiveHeader { name, made, version, media, .. } = head;
         RestoredReport { name, made, version, media }
     }
 }
@@ -106,7 +106,7 @@ pub async fn download(request: Request) -> Result<Response<Body>, Problem> {
     drop(spawn_blocking(move || {
         if let Err(fault) = write(&contents, media.as_mut(), &mut out) {
             log::warn!("a backup was cut off: {fault}");
-            let _ = out.to.blocking_send(Err(Cut));
+            let _ = out.to.blocking_send(Err(BrokenBody));
         }
     }));
     Ok(response)
@@ -114,7 +114,7 @@ pub async fn download(request: Request) -> Result<Response<Body>, Problem> {
 
 /// Where the archive is written to: the pieces of a body.
 struct Out {
-    to: mpsc::Sender<Result<Bytes, Cut>>,
+    to: mpsc::Sender<Result<Bytes, BrokenBody>>,
     piece: BytesMut,
     stop: Stop,
 }
@@ -150,7 +150,7 @@ pub async fn restore(mut request: Request) -> Result<Response<Body>, Problem> {
 }
 
 /// Lays the archive of a body beside the state, and has the daemon start again.
-async fn take(request: &mut Request) -> Result<Head, Problem> {
+async fn take(request: &mut Request) -> Result<ArchiveHeader, Problem> {
     let maintenance = maintenance(&request.site)?.clone();
     let boundary = request.form_boundary();
     let upload = request.take_upload()?;

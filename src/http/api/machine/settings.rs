@@ -13,9 +13,9 @@ use serde_json::{Map, Value, json};
 use toml::de::DeValue;
 
 use crate::config::keys::{self, Key};
-use crate::config::{Saved, Setting, kind};
+use crate::config::{ResolvedSetting, Saved, kind};
 use crate::http::auth::audit::{AuditNote, noted};
-use crate::http::preferences::{InForce, NotSet, PreferenceChanges, Terms, WrongSetting};
+use crate::http::preferences::{NotSet, PreferenceChanges, SettingsInForce, Terms, WrongSetting};
 use crate::http::report::schema_parts::{count, list as list_of, maybe, object, text};
 use crate::http::report::wire;
 use crate::http::request::etag::IfMatch;
@@ -57,8 +57,8 @@ struct SettingReport {
 }
 
 impl SettingReport {
-    fn of(setting: &Setting) -> SettingReport {
-        let Setting { path, value, origin } = setting;
+    fn of(setting: &ResolvedSetting) -> SettingReport {
+        let ResolvedSetting { path, value, origin } = setting;
         let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
         let key = keys::find(section, name);
         // What is no key of the table is a camera's control, a line or a zone.
@@ -319,7 +319,7 @@ fn as_toml(value: &Value) -> Option<String> {
     })
 }
 
-fn report(now: &InForce) -> Response<Body> {
+fn report(now: &SettingsInForce) -> Response<Body> {
     let report = SettingsReport {
         version: now.version,
         complaint: now.faults(),

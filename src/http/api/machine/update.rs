@@ -25,7 +25,7 @@ use crate::http::request::reply::no_store;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::maintenance::update::{
-    LONGEST, PROGRAM, Pending, Phase, UpdateStatus, built, is_card_image, is_pending, publish, verify,
+    LONGEST, PROGRAM, Pending, UpdatePhase, UpdateStatus, built, is_card_image, is_pending, publish, verify,
 };
 use crate::maintenance::{MaintenanceError, has_room};
 use crate::ui::{self, UpdatePage, UpdateState};
@@ -84,11 +84,11 @@ impl Last {
             return Some("waiting");
         }
         Some(match self.status.as_ref()?.phase {
-            Phase::Checking => "checking",
-            Phase::Unpacking => "unpacking",
-            Phase::Starting => "starting",
-            Phase::Done => "done",
-            Phase::Failed => "failed",
+            UpdatePhase::Checking => "checking",
+            UpdatePhase::Unpacking => "unpacking",
+            UpdatePhase::Starting => "starting",
+            UpdatePhase::Done => "done",
+            UpdatePhase::Failed => "failed",
         })
     }
 }

@@ -21,9 +21,9 @@ use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::WrongValue;
 use crate::http::request::range;
-use crate::http::request::range::Part;
-use crate::http::server::body::{Body, Cut};
-use crate::http::server::link::{FILES, Use};
+use crate::http::request::range::FilePart;
+use crate::http::server::body::{Body, BrokenBody};
+use crate::http::server::link::{ConnectionUse, FILES};
 use crate::http::server::place;
 use crate::http::site::Site;
 use crate::media::film::{Film, FilmError, FilmFormat, FilmReadError};
@@ -41,7 +41,7 @@ pub const WAITING: usize = 1;
 /// # Errors
 /// All are taken, or those of one address.
 pub fn take_place(request: &Request) -> Result<(), Problem> {
-    place::take_place(&request.site, &request.link, Use::File, FILES)
+    place::take_place(&request.site, &request.link, ConnectionUse::File, FILES)
 }
 
 impl From<FilmError> for Problem {
@@ -55,7 +55,7 @@ impl From<FilmError> for Problem {
 }
 
 /// What an item is sent as.
-enum Content {
+enum DownloadContent {
     Jpeg(Bytes),
     Film(Arc<Film>, FilmFormat),
 }
@@ -120,19 +120,19 @@ async fn send(
             let Some(format) = format else {
                 let jpeg = reader.snapshot(id)?;
                 let tag = format!("\"{id:x}-{at_us:x}-{:x}\"", jpeg.len());
-                return Ok(Ok((Content::Jpeg(jpeg), tag)));
+                return Ok(Ok((DownloadContent::Jpeg(jpeg), tag)));
             };
             let rows = reader.chunks(id)?;
             let frames: u64 = rows.iter().map(|row| u64::from(row.frames)).sum();
             let bytes: u64 = rows.iter().map(|row| u64::from(row.bytes)).sum();
             let word = format.as_str();
             let tag = format!("\"{id:x}-{at_us:x}-{duration_us:x}-{frames:x}-{bytes:x}-{word}\"");
-            Ok(film(&item, &rows, format).map(|film| (Content::Film(Arc::new(film), format), tag)))
+            Ok(film(&item, &rows, format).map(|film| (DownloadContent::Film(Arc::new(film), format), tag)))
         })
         .await??;
     let (len, kind) = match &content {
-        Content::Jpeg(jpeg) => (jpeg.len() as u64, "image/jpeg"),
-        Content::Film(film, format) => (film.len(), format.media_type()),
+        DownloadContent::Jpeg(jpeg) => (jpeg.len() as u64, "image/jpeg"),
+        DownloadContent::Film(film, format) => (film.len(), format.media_type()),
     };
     let is_download = request.query.is_set("download")?;
     let is_old = request.id == 0;
@@ -146,17 +146,17 @@ async fn send(
         return Ok(response);
     }
     let part = match request.method == Method::HEAD {
-        true => Part::Whole,
+        true => FilePart::Whole,
         false => range::part(&request.headers, len, &tag),
     };
     let wanted = match part {
-        Part::Whole => 0..len,
-        Part::Bytes(range) => {
+        FilePart::Whole => 0..len,
+        FilePart::Bytes(range) => {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
             put(&mut response, CONTENT_RANGE, &format!("bytes {}-{}/{len}", range.start, range.end - 1));
             range
         }
-        Part::None => {
+        FilePart::None => {
             let problem =
                 Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, format!("the file has {len} bytes"));
             let mut response = problem.respond(!is_old);
@@ -171,8 +171,8 @@ async fn send(
         return Ok(response);
     }
     *response.body_mut() = match content {
-        Content::Jpeg(jpeg) => Body::full(jpeg.slice(wanted.start as usize..wanted.end as usize)),
-        Content::Film(film, _) => {
+        DownloadContent::Jpeg(jpeg) => Body::full(jpeg.slice(wanted.start as usize..wanted.end as usize)),
+        DownloadContent::Film(film, _) => {
             take_place(request)?;
             request.link.may_pause();
             let (sender, pieces) = mpsc::channel(WAITING);
@@ -182,7 +182,7 @@ async fn send(
                 if let Err(error) = pass(&readers, id, &film, wanted, &sender, &site).await {
                     log::warn!("a download of item {id} was cut off: {error}");
                     // Nobody may be there any more to be told.
-                    let _ = sender.send(Err(Cut)).await;
+                    let _ = sender.send(Err(BrokenBody)).await;
                 }
             });
             body
@@ -226,7 +226,7 @@ async fn pass(
     id: u64,
     film: &Arc<Film>,
     range: Range<u64>,
-    to: &mpsc::Sender<Result<Bytes, Cut>>,
+    to: &mpsc::Sender<Result<Bytes, BrokenBody>>,
     site: &Site,
 ) -> Result<(), Broken> {
     let mut at = range.start;
@@ -250,7 +250,7 @@ pub async fn piece(
     readers: &MediaReaders,
     id: u64,
     film: &Arc<Film>,
-    cut: Option<media::Cut>,
+    cut: Option<media::FootageCut>,
     at: u64,
     most: usize,
 ) -> Result<Bytes, Broken> {

@@ -18,8 +18,8 @@ use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::{Query, WrongValue};
 use crate::http::request::reply;
-use crate::http::server::body::{Body, Cut};
-use crate::http::server::link::{Link, Use};
+use crate::http::server::body::{Body, BrokenBody};
+use crate::http::server::link::{ConnectionUse, Link};
 use crate::http::server::stream::{OPENING, REPEAT};
 use crate::http::server::{place, stream};
 use crate::http::site::Site;
@@ -66,7 +66,7 @@ pub async fn frames(request: Request) -> Result<Response<Body>, Problem> {
     if request.method == Method::HEAD {
         return Ok(stream::head(Body::full("")));
     }
-    place::take_place(&request.site, &request.link, Use::Replay, PLACES)?;
+    place::take_place(&request.site, &request.link, ConnectionUse::Replay, PLACES)?;
     request.link.watches();
     let (sender, pieces) = mpsc::channel(1);
     let mut replay = Replay {
@@ -92,7 +92,7 @@ pub async fn frames(request: Request) -> Result<Response<Body>, Problem> {
                 Err(error) => {
                     log::warn!("a replay of item {} was cut off: {error}", replay.item.id);
                     // Nobody may be there any more to be told.
-                    return drop(replay.sender.send(Err(Cut)).await);
+                    return drop(replay.sender.send(Err(BrokenBody)).await);
                 }
             }
         }
@@ -193,7 +193,7 @@ struct Replay {
     speed: f64,
     /// Pictures are shown so far apart on average, on the recording's time; `None`: all of them.
     step_us: Option<f64>,
-    sender: mpsc::Sender<Result<Bytes, Cut>>,
+    sender: mpsc::Sender<Result<Bytes, BrokenBody>>,
     link: Rc<Link>,
     site: Rc<Site>,
     /// What was sent last, to be sent again when nothing else is due.

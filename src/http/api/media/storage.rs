@@ -20,7 +20,7 @@ use crate::http::request::problem::Problem;
 use crate::http::request::range::disposition;
 use crate::http::request::reply::no_store;
 use crate::http::request::{reply, time_param};
-use crate::http::server::body::{Body, Cut};
+use crate::http::server::body::{Body, BrokenBody};
 use crate::http::site::Site;
 use crate::store::media::{MediaStatus, RetentionRules, Storage};
 
@@ -220,11 +220,11 @@ pub async fn backup(request: Request) -> Result<Response<Body>, Problem> {
         tokio::task::spawn_local(async move {
             while let Some(piece) = backup.pieces.recv().await {
                 let piece = match piece {
-                    Ok(_) if stop.is_set() => Err(Cut),
+                    Ok(_) if stop.is_set() => Err(BrokenBody),
                     Ok(piece) => Ok(piece),
                     Err(error) => {
                         log::warn!("a backup of media.db was cut off: {error}");
-                        Err(Cut)
+                        Err(BrokenBody)
                     }
                 };
                 let is_over = piece.is_err();

@@ -28,7 +28,7 @@ use crate::http::request::problem::Problem;
 use crate::http::request::query::WrongValue;
 use crate::http::request::range::disposition;
 use crate::http::request::reply::{self, no_store};
-use crate::http::server::body::{Body, Cut};
+use crate::http::server::body::{Body, BrokenBody};
 use crate::http::site::Site;
 use crate::http::videos::VideoPlace;
 use crate::media::film::h264::{NotFragmented, Remux};
@@ -222,9 +222,9 @@ struct Making {
     site: Rc<Site>,
     id: u64,
     film: Arc<Film>,
-    cut: media::Cut,
+    cut: media::FootageCut,
     began_us: u64,
-    sender: mpsc::Sender<Result<Bytes, Cut>>,
+    sender: mpsc::Sender<Result<Bytes, BrokenBody>>,
     /// Told when the first bytes are there, or why there will be none.
     begin: Option<oneshot::Sender<Result<(), String>>>,
     place: VideoPlace,
@@ -265,7 +265,7 @@ impl Making {
             let _ = begin.send(Err(reason));
         } else {
             log::warn!("a video of item {} was cut off: {reason}", self.id);
-            let _ = self.sender.send(Err(Cut)).await;
+            let _ = self.sender.send(Err(BrokenBody)).await;
         }
     }
 
@@ -274,7 +274,7 @@ impl Making {
         let stdout = pipe::Receiver::from_owned_fd(OwnedFd::from(pipes.stdout))?;
         let stderr = pipe::Receiver::from_owned_fd(OwnedFd::from(pipes.stderr))?;
         let feeding = feed(&self.readers, &self.site, self.id, &self.film, self.cut, stdin);
-        let made = Made {
+        let made = VideoOutput {
             remux: Remux::default(),
             held: Vec::new(),
             sender: &self.sender,
@@ -322,16 +322,16 @@ impl Making {
 }
 
 /// What is made of `ffmpeg`'s output.
-struct Made<'a> {
+struct VideoOutput<'a> {
     remux: Remux,
     /// What comes before the first picture: only with one is it sure that it can be encoded.
     held: Vec<u8>,
-    sender: &'a mpsc::Sender<Result<Bytes, Cut>>,
+    sender: &'a mpsc::Sender<Result<Bytes, BrokenBody>>,
     begin: &'a mut Option<oneshot::Sender<Result<(), String>>>,
     place: &'a VideoPlace,
 }
 
-impl Made<'_> {
+impl VideoOutput<'_> {
     /// Sends what `ffmpeg` writes, until it closes its output.
     async fn drain(mut self, stdout: pipe::Receiver) -> Result<Remux, NotMade> {
         let mut piece = vec![0; PIECE];
@@ -363,7 +363,7 @@ async fn feed(
     site: &Site,
     id: u64,
     film: &Arc<Film>,
-    cut: media::Cut,
+    cut: media::FootageCut,
     stdin: pipe::Sender,
 ) -> Result<(), NotMade> {
     let mut at = 0;

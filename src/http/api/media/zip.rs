@@ -24,10 +24,10 @@ use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
 use crate::http::request::range::disposition;
 use crate::http::request::reply::no_store;
-use crate::http::server::body::{Body, Cut};
+use crate::http::server::body::{Body, BrokenBody};
 use crate::http::site::Site;
 use crate::media::film::{FilmFormat, FilmReadError};
-use crate::media::zip::{Names, Zip, ZipEntry, stem};
+use crate::media::zip::{FileNames, Zip, ZipEntry, stem};
 use crate::store::media::{Item, MediaKind, film};
 
 /// Items in an archive, at most.
@@ -56,7 +56,7 @@ pub async fn archive(request: Request) -> Result<Response<Body>, Problem> {
     let readers = request.site.media_readers()?;
     let packed = look_up(&readers, chosen(&request)?).await?;
     let clock = request.site.clock();
-    let mut names = Names::default();
+    let mut names = FileNames::default();
     let entries = packed.iter().map(|Packed { item, len, .. }| {
         let ending = if item.kind == MediaKind::Snapshot { "jpg" } else { FilmFormat::Mp4.as_str() };
         let changed_s = (item.at_us / 1_000_000) as i64;
@@ -87,7 +87,7 @@ pub async fn archive(request: Request) -> Result<Response<Body>, Problem> {
         if let Err(error) = sending.all(&zip, &packed).await {
             log::warn!("an archive of {} items was cut off: {error}", packed.len());
             // Nobody may be there any more to be told.
-            let _ = sending.sender.send(Err(Cut)).await;
+            let _ = sending.sender.send(Err(BrokenBody)).await;
         }
     });
     Ok(response)
@@ -160,7 +160,7 @@ fn local(second: i64, zone: &TimeZone) -> [i16; 6] {
 /// An archive on its way.
 struct Sending {
     readers: MediaReaders,
-    sender: mpsc::Sender<Result<Bytes, Cut>>,
+    sender: mpsc::Sender<Result<Bytes, BrokenBody>>,
     site: Rc<Site>,
     /// Of the entry under way.
     check: crc32fast::Hasher,

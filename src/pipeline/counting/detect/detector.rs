@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::{Detect, MAKING_TAKES, MODEL_FPS, MOTION_FPS, MadeFor, SLOW_MODEL_FPS};
 use crate::pipeline::counting::inference::Watch;
-use crate::pipeline::counting::shared::{CountingRequest, DetectorRequest, Times};
+use crate::pipeline::counting::shared::{CountingRequest, DetectionTimes, DetectorRequest};
 use crate::pipeline::counting::{CountingSettings, MakeDetector, NoDetector};
 use crate::pipeline::rate::RateLimit;
 use crate::store::Scene;
@@ -53,7 +53,7 @@ impl Detect<'_> {
             status.model.clone_from(&watch.name);
             status.labels = watch.class_names().iter().map(|name| name.to_string()).collect();
             status.tells_classes = watch.tells_classes;
-            figures.times = Times::default();
+            figures.times = DetectionTimes::default();
         }
         self.watch = Some((made_for, watch));
         self.is_slow = false;

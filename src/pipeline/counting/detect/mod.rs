@@ -58,7 +58,7 @@ const PERSON: &str = "person";
 type MadeFor = (Scene, Option<String>);
 
 /// Where a thread's life goes on.
-enum Event {
+enum DetectEvent {
     Picture(Picture),
     Asked(CountingRequest),
     Changed,
@@ -212,12 +212,12 @@ impl<'a> Detect<'a> {
             self.beat.beat();
             self.refresh();
             match block_on(runtime, self.wait()) {
-                Event::Picture(picture) => {
+                DetectEvent::Picture(picture) => {
                     self.picture(&picture);
                 }
-                Event::Asked(request) => self.handle(request),
-                Event::Changed => {}
-                Event::Stopped => break,
+                DetectEvent::Asked(request) => self.handle(request),
+                DetectEvent::Changed => {}
+                DetectEvent::Stopped => break,
             }
         }
         self.unrecorded.flush(&self.shared.counts_db);
@@ -227,27 +227,27 @@ impl<'a> Detect<'a> {
     }
 
     /// The next picture that is to be looked at, or whatever else there is to do.
-    async fn wait(&mut self) -> Event {
+    async fn wait(&mut self) -> DetectEvent {
         let sleep = tokio::time::sleep(self.longest_wait());
         tokio::pin!(sleep);
         loop {
             tokio::select! {
                 biased;
-                () = self.shared.stop.stopped() => return Event::Stopped,
-                Some(request) = self.asked.recv() => return Event::Asked(request),
+                () = self.shared.stop.stopped() => return DetectEvent::Stopped,
+                Some(request) = self.asked.recv() => return DetectEvent::Asked(request),
                 // Their senders live as long as `self.shared`: these do not fail.
-                Ok(()) = self.lines.changed() => return Event::Changed,
-                Ok(()) = self.zones.changed() => return Event::Changed,
-                Ok(()) = self.states.changed() => return Event::Changed,
-                Ok(()) = self.views.changed() => return Event::Changed,
-                Ok(()) = self.requests.changed() => return Event::Changed,
+                Ok(()) = self.lines.changed() => return DetectEvent::Changed,
+                Ok(()) = self.zones.changed() => return DetectEvent::Changed,
+                Ok(()) = self.states.changed() => return DetectEvent::Changed,
+                Ok(()) = self.views.changed() => return DetectEvent::Changed,
+                Ok(()) = self.requests.changed() => return DetectEvent::Changed,
                 picture = next_picture(&mut self.pictures) => match picture {
-                    Some(picture) if self.needs_inference(&picture) => return Event::Picture(picture),
+                    Some(picture) if self.needs_inference(&picture) => return DetectEvent::Picture(picture),
                     Some(_) => {}
                     // The pipeline ends; so shall we, by the stop.
                     None => self.pictures = None,
                 },
-                () = &mut sleep => return Event::Changed,
+                () = &mut sleep => return DetectEvent::Changed,
             }
         }
     }

@@ -93,7 +93,7 @@ pub(super) fn create_spool(store: &Path) -> Result<File, ImportError> {
 }
 
 /// Pictures one behind another.
-pub(super) struct Pictures<R> {
+pub(super) struct ImportedPictures<R> {
     input: R,
     reader: MultipartReader,
     /// One that was read already and comes next.
@@ -105,9 +105,9 @@ pub(super) struct Pictures<R> {
     pub(super) is_too_big: bool,
 }
 
-impl<R: Read> Pictures<R> {
-    pub(super) fn jpegs(input: R) -> Pictures<R> {
-        Pictures {
+impl<R: Read> ImportedPictures<R> {
+    pub(super) fn jpegs(input: R) -> ImportedPictures<R> {
+        ImportedPictures {
             input,
             reader: MultipartReader::new(MAX_PICTURE),
             put_back: None,
@@ -150,7 +150,7 @@ impl<R: Read> Pictures<R> {
     }
 }
 
-impl<R: Read> Frames for Pictures<R> {
+impl<R: Read> Frames for ImportedPictures<R> {
     fn next(&mut self) -> Result<Option<ReadFrame<'_>>, ImportError> {
         if let Some((jpeg, told_us)) = self.put_back.take().or_else(|| self.ahead.take()) {
             self.current = jpeg;

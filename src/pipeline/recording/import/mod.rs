@@ -21,10 +21,10 @@ use crate::source::avi::{AviError, AviReader};
 use crate::source::mp4::{Mp4Error, Mp4Reader};
 use crate::source::multipart::MAX_PICTURE;
 use crate::store::media::{
-    Chunk, ChunkFrame, Ended, Item, Media, MediaError, MediaOrigin, NewRecording, NewSnapshot,
-    RecordingHandle, Said, parse_date,
+    Chunk, ChunkFrame, Ended, Item, Media, MediaError, MediaOrigin, NewRecording, NewSnapshot, ParsedDate,
+    RecordingHandle, parse_date,
 };
-use frames::{AviFrames, Forward, Frames, Mp4Frames, Pictures, create_spool};
+use frames::{AviFrames, Forward, Frames, ImportedPictures, Mp4Frames, create_spool};
 
 const DAY_US: u64 = 86_400_000_000;
 
@@ -157,7 +157,7 @@ pub fn import(media: &Media, mut input: impl Read, request: ImportRequest) -> Re
             record(media, Mp4Frames { reader, jpeg: Vec::new() }, None, request)
         }
         ImportKind::Jpegs => {
-            let mut pictures = Pictures::jpegs(Cursor::new(head).chain(input));
+            let mut pictures = ImportedPictures::jpegs(Cursor::new(head).chain(input));
             let first = pictures.next()?.map(|first| (first.jpeg.to_vec(), first.told_us));
             let (jpeg, told_us) = match first {
                 Some(first) => first,
@@ -211,7 +211,8 @@ fn record(
     request: ImportRequest,
 ) -> Result<Imported, ImportError> {
     let own_step = request.fps.filter(|fps| *fps > 0.0).map(|fps| (1e6 / fps).round() as u64);
-    let mut pace = Pace { step_us: own_step.or(step_us).unwrap_or(USUAL_STEP_US).max(1), ..Pace::default() };
+    let mut pace =
+        ImportPace { step_us: own_step.or(step_us).unwrap_or(USUAL_STEP_US).max(1), ..ImportPace::default() };
     let began_us = pictures.began_us();
     let mut taken: Option<ImportedFile> = None;
     let mut left_out = 0;
@@ -361,8 +362,8 @@ impl ImportRequest {
         let said = given.and_then(|date| parse_date(date, &self.zone));
         let time = said.and_then(|said| match said {
             // A day has noon, so that it is the same day in the zones around.
-            Said::Day(day) => day.at(12, 0, 0, 0).to_zoned(self.zone.clone()).ok(),
-            Said::Moment(moment) => Some(moment.to_zoned(self.zone.clone())),
+            ParsedDate::Day(day) => day.at(12, 0, 0, 0).to_zoned(self.zone.clone()).ok(),
+            ParsedDate::Moment(moment) => Some(moment.to_zoned(self.zone.clone())),
         });
         let date = time.as_ref().map(|time| time.date().to_string()).or_else(|| given.map(str::to_owned));
         let said_us = time.and_then(|time| u64::try_from(time.timestamp().as_microsecond()).ok());
@@ -391,14 +392,14 @@ fn wait_for<T>(answer: impl Future<Output = Result<T, MediaError>>) -> Result<T,
 
 /// When pictures were taken, from what is told of each: never earlier than the one before.
 #[derive(Debug, Default)]
-struct Pace {
+struct ImportPace {
     step_us: u64,
     next_us: u64,
     /// What the first picture that told a time told, as that of the clip's beginning.
     first_told_us: Option<u64>,
 }
 
-impl Pace {
+impl ImportPace {
     /// Microseconds from the clip's beginning.
     fn next(&mut self, told_us: Option<u64>) -> u64 {
         let own = self.next_us;
@@ -500,7 +501,7 @@ mod tests {
         let second = 1_000_000;
         let since_1970 = 1_800_000_000 * second;
         let paced = |told: &[u64]| -> Vec<u64> {
-            let mut pace = Pace { step_us: second, ..Pace::default() };
+            let mut pace = ImportPace { step_us: second, ..ImportPace::default() };
             told.iter().map(|told| pace.next(Some(*told)) / second).collect()
         };
         assert_eq!(paced(&[7, 8, 3608, 3609].map(|at| at * second)), [0, 1, 3601, 3602], "an hour's pause");

@@ -11,7 +11,7 @@ use crate::pipeline::recording::assembly::FrameTally;
 use crate::pipeline::recording::error::no_picture_error;
 use crate::pipeline::recording::shared::{Begun, CameraHold, RecordingCommand};
 use crate::pipeline::recording::{RecordError, RecordingRequest};
-use crate::store::Crossing;
+use crate::store::StoredCrossing;
 use crate::store::media::{Ended, Item, MediaError, MediaOrigin, RecordingHandle};
 
 impl Recorder<'_> {
@@ -62,7 +62,7 @@ impl Recorder<'_> {
         }
     }
 
-    pub(super) fn handle_crossing(&mut self, crossing: &Crossing) {
+    pub(super) fn handle_crossing(&mut self, crossing: &StoredCrossing) {
         let (Some(trigger), Some(counts)) = (&self.trigger, &self.counts) else { return };
         if !trigger.matches(crossing, counts.scene(), wall_us()) {
             return;

@@ -36,7 +36,7 @@ use crate::base::{Heartbeat, block_on};
 use crate::pipeline::CameraState;
 use crate::pipeline::rate::RateLimit;
 use crate::store::media::{Ended, Item, Media, MediaError, Recorded, RecordingHandle};
-use crate::store::{Counts, Crossing, LineRow};
+use crate::store::{Counts, LineRow, StoredCrossing};
 use order::{ActiveRecording, RecordingPlan};
 use view::{NextPicture, RecordedView};
 use waits::{next, next_crossing, wait_job};
@@ -72,7 +72,7 @@ pub struct Recorder<'a> {
     beat: &'a Heartbeat,
     commands: mpsc::Receiver<RecordingCommand>,
     counts: Option<Counts>,
-    crossings: Option<broadcast::Receiver<Arc<Crossing>>>,
+    crossings: Option<broadcast::Receiver<Arc<StoredCrossing>>>,
     trigger: Option<Trigger>,
     /// Those that a crossing may be of, where one records.
     lines: Option<watch::Receiver<Arc<Vec<LineRow>>>>,

@@ -10,7 +10,7 @@ use tokio::task::{JoinError, JoinHandle};
 
 use super::view::{NextPicture, RecordedView};
 use crate::pipeline::recording::RecordError;
-use crate::store::Crossing;
+use crate::store::StoredCrossing;
 use crate::store::media::{Ended, Item, Media, MediaError, NewRecording, RecordingHandle};
 
 /// Makes the row, and reads it back.
@@ -52,7 +52,9 @@ pub async fn next(view: &mut Option<RecordedView>) -> NextPicture {
 }
 
 /// The next crossing that is told. Those that came too fast began what they were to begin.
-pub async fn next_crossing(crossings: &mut Option<broadcast::Receiver<Arc<Crossing>>>) -> Arc<Crossing> {
+pub async fn next_crossing(
+    crossings: &mut Option<broadcast::Receiver<Arc<StoredCrossing>>>,
+) -> Arc<StoredCrossing> {
     while let Some(receiver) = crossings {
         match receiver.recv().await {
             Ok(crossing) => return crossing,

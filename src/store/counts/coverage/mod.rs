@@ -23,7 +23,7 @@ pub(super) struct CoverageSpan {
 
 /// A time that was counted again from recordings, and the lines that were counted on.
 #[derive(Debug, Clone)]
-pub(super) struct Recounted {
+pub(super) struct RecountedSpan {
     pub span: CoverageSpan,
     pub lines: Arc<[u64]>,
 }

@@ -7,7 +7,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::line_status::LineHistory;
-use super::shapes::{self, Columns, Shape, Turn};
+use super::shapes::{self, ShapeColumns, ShapeRow, Turn};
 use super::validation::{self, MOST_LINES};
 use crate::store::counts::rows::{
     CountsRowError, from_json, parse_anchor, parse_recrossing, parse_scene, to_json, unsigned,
@@ -15,7 +15,7 @@ use crate::store::counts::rows::{
 use crate::store::counts::writer::transaction::{CountsFault, CountsTransaction, Moment};
 use crate::store::counts::{EditError, LineDraft, LineRow, LineStatus, Scene};
 
-impl Shape for LineRow {
+impl ShapeRow for LineRow {
     type Draft = LineDraft;
     const WHAT: &'static str = "line";
     const MOST: usize = MOST_LINES;
@@ -24,8 +24,8 @@ impl Shape for LineRow {
         load_all(connection)
     }
 
-    fn columns(&self) -> Columns<'_, LineDraft> {
-        Columns {
+    fn columns(&self) -> ShapeColumns<'_, LineDraft> {
+        ShapeColumns {
             id: self.id,
             version: self.version,
             scene: self.scene,

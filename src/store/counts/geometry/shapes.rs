@@ -15,7 +15,7 @@ use crate::store::counts::{EditError, Scene};
 pub type Turn<'a> = &'a dyn Fn([f64; 2]) -> [f64; 2];
 
 /// A row of a table of shapes.
-pub trait Shape: Sized {
+pub trait ShapeRow: Sized {
     /// What the user wants of it.
     type Draft: Clone + PartialEq;
     /// What it is called in messages.
@@ -25,7 +25,7 @@ pub trait Shape: Sized {
 
     /// All on record, pinned ones first, then in order of numbers.
     fn load_all(connection: &Connection) -> Result<Vec<Self>, CountsRowError>;
-    fn columns(&self) -> Columns<'_, Self::Draft>;
+    fn columns(&self) -> ShapeColumns<'_, Self::Draft>;
     fn name(draft: &Self::Draft) -> &str;
     /// The draft, tidied, if it is one.
     fn validate(draft: Self::Draft) -> Result<Self::Draft, EditError>;
@@ -53,7 +53,7 @@ pub trait Shape: Sized {
 }
 
 /// What every shape has.
-pub struct Columns<'a, D> {
+pub struct ShapeColumns<'a, D> {
     pub id: u64,
     pub version: u64,
     pub scene: Option<Scene>,
@@ -63,13 +63,13 @@ pub struct Columns<'a, D> {
 }
 
 /// One of them, also a deleted one that is on record.
-fn load<S: Shape>(connection: &Connection, id: u64) -> Result<S, CountsFault> {
+fn load<S: ShapeRow>(connection: &Connection, id: u64) -> Result<S, CountsFault> {
     let found = S::load_all(connection)?.into_iter().find(|shape| shape.columns().id == id);
     found.ok_or(CountsFault::Edit(EditError::Unknown { what: S::WHAT, id }))
 }
 
 /// Draws one.
-pub fn add<S: Shape>(tx: &CountsTransaction<'_>, scene: Scene, draft: S::Draft) -> Result<S, CountsFault> {
+pub fn add<S: ShapeRow>(tx: &CountsTransaction<'_>, scene: Scene, draft: S::Draft) -> Result<S, CountsFault> {
     let draft = S::validate(draft)?;
     let shapes = S::load_all(tx.connection)?;
     let others = || shapes.iter().map(S::columns).filter(|other| meets(other, Some(scene)));
@@ -83,7 +83,7 @@ pub fn add<S: Shape>(tx: &CountsTransaction<'_>, scene: Scene, draft: S::Draft) 
 }
 
 /// Changes one of the page.
-pub fn change<S: Shape>(
+pub fn change<S: ShapeRow>(
     tx: &CountsTransaction<'_>,
     id: u64,
     version: Option<u64>,
@@ -103,7 +103,7 @@ pub fn change<S: Shape>(
 }
 
 /// Moves those of the page as `turn` says. Gives how many there are.
-pub fn turn<S: Shape>(
+pub fn turn<S: ShapeRow>(
     tx: &CountsTransaction<'_>,
     turn: Turn<'_>,
     is_mirrored: bool,
@@ -121,7 +121,7 @@ pub fn turn<S: Shape>(
 }
 
 /// Deletes one of the page.
-pub fn delete<S: Shape>(
+pub fn delete<S: ShapeRow>(
     tx: &CountsTransaction<'_>,
     id: u64,
     version: Option<u64>,
@@ -131,7 +131,7 @@ pub fn delete<S: Shape>(
 
 /// Makes the operator's those of his file. One that was there earlier under the same name, and is on record still, is the same;
 /// one that has gone is deleted. One that clashes with a drawn one is left out: gives why, for each.
-pub fn pin<S: Shape>(
+pub fn pin<S: ShapeRow>(
     tx: &CountsTransaction<'_>,
     pinned: Vec<(S::Draft, String)>,
 ) -> Result<Vec<EditError>, CountsFault> {
@@ -179,12 +179,12 @@ pub fn pin<S: Shape>(
 }
 
 /// Whether it is there and ever seen together with what is in `scene`; `None` is every scene.
-fn meets<D>(other: &Columns<'_, D>, scene: Option<Scene>) -> bool {
+fn meets<D>(other: &ShapeColumns<'_, D>, scene: Option<Scene>) -> bool {
     !other.is_deleted && (other.scene.is_none() || scene.is_none() || other.scene == scene)
 }
 
-fn is_free<'a, S: Shape + 'a>(
-    mut others: impl Iterator<Item = Columns<'a, S::Draft>>,
+fn is_free<'a, S: ShapeRow + 'a>(
+    mut others: impl Iterator<Item = ShapeColumns<'a, S::Draft>>,
     draft: &S::Draft,
 ) -> Result<(), EditError> {
     if others.any(|other| S::clash(other.draft, draft)) {
@@ -193,7 +193,7 @@ fn is_free<'a, S: Shape + 'a>(
     Ok(())
 }
 
-fn load_editable<S: Shape>(
+fn load_editable<S: ShapeRow>(
     tx: &CountsTransaction<'_>,
     id: u64,
     version: Option<u64>,

@@ -2,13 +2,13 @@
 
 use rusqlite::{Connection, params};
 
-use super::shapes::{Columns, Shape, Turn};
+use super::shapes::{ShapeColumns, ShapeRow, Turn};
 use super::validation::{self, MOST_ZONES};
 use crate::store::counts::rows::{CountsRowError, from_json, parse_anchor, parse_scene, to_json, unsigned};
 use crate::store::counts::writer::transaction::{CountsFault, CountsTransaction};
 use crate::store::counts::{EditError, Scene, ZoneDraft, ZoneRow};
 
-impl Shape for ZoneRow {
+impl ShapeRow for ZoneRow {
     type Draft = ZoneDraft;
     const WHAT: &'static str = "zone";
     const MOST: usize = MOST_ZONES;
@@ -17,8 +17,8 @@ impl Shape for ZoneRow {
         load_all(connection)
     }
 
-    fn columns(&self) -> Columns<'_, ZoneDraft> {
-        Columns {
+    fn columns(&self) -> ShapeColumns<'_, ZoneDraft> {
+        ShapeColumns {
             id: self.id,
             version: self.version,
             scene: self.scene,

@@ -1,7 +1,7 @@
 //! Opening hours: of buckets by the hour those between two hours of the clock on the wall, as buckets of any size. Pure.
 
 use super::calendar::Calendar;
-use crate::store::counts::{BucketRow, BucketSize, Occupancy};
+use crate::store::counts::{BucketRow, BucketSize, OccupancyRow};
 
 /// The first hour, 0–23, and the hour it ends at, 1–24; over midnight, where that is an earlier one.
 pub type OpeningHours = (u8, u8);
@@ -85,12 +85,12 @@ impl Bucket for BucketRow {
     }
 }
 
-impl Bucket for Occupancy {
+impl Bucket for OccupancyRow {
     fn bounds(&mut self) -> (&mut u64, &mut u64) {
         (&mut self.start_us, &mut self.end_us)
     }
 
-    fn add(&mut self, hour: Occupancy) {
+    fn add(&mut self, hour: OccupancyRow) {
         let inside = self.mean * self.watched_us as f64 + hour.mean * hour.watched_us as f64;
         self.watched_us += hour.watched_us;
         self.mean = inside / self.watched_us.max(1) as f64;
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn of_a_zone_the_mean_is_by_the_time_it_was_looked_at() {
-        let hour = |start: u64, watched_us, mean, peak| Occupancy {
+        let hour = |start: u64, watched_us, mean, peak| OccupancyRow {
             start_us: start * HOUR_US,
             end_us: (start + 1) * HOUR_US,
             watched_us,
@@ -186,7 +186,7 @@ mod tests {
         let hours =
             vec![hour(8, 100, 9.0, 9), hour(9, 100, 1.0, 2), hour(10, 300, 3.0, 4), hour(11, 0, 0.0, 0)];
         let day = open_buckets(hours, BucketSize::Day, Some((9, 18)), &calendar, i64::MAX);
-        let want = Occupancy {
+        let want = OccupancyRow {
             start_us: 0,
             end_us: 24 * HOUR_US,
             watched_us: 400,

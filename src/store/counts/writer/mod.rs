@@ -83,7 +83,7 @@ pub(super) enum CountsWrite {
 
 /// What the writer believes and does, changed by a turn only if that is committed.
 #[derive(Debug, Clone)]
-pub(super) struct State {
+pub(super) struct CountsState {
     pub wall: WallClock,
     pub scene: Scene,
     pub span: Option<OpenSpan>,
@@ -102,7 +102,7 @@ pub(super) struct CountsWriter {
     run: i64,
     /// The newest sure time on record before this boot.
     newest_sure_us: i64,
-    pub(super) state: State,
+    pub(super) state: CountsState,
     /// What no turn has committed yet.
     held: VecDeque<CountsWrite>,
     held_crossings: usize,
@@ -180,7 +180,7 @@ impl CountsWriter {
             boot,
             run,
             newest_sure_us,
-            state: State { wall, scene, span: None, judging },
+            state: CountsState { wall, scene, span: None, judging },
             held: VecDeque::new(),
             held_crossings: 0,
             held_bytes: 0,
@@ -279,7 +279,7 @@ impl CountsWriter {
         let mut edits = Vec::new();
         let written = self.write(mono_us, wall, change, &mut edits);
         match written {
-            Ok(Written { state, is_edited, has_new_times }) => {
+            Ok(CommittedCounts { state, is_edited, has_new_times }) => {
                 let is_other_scene = state.scene != self.state.scene;
                 self.state = state;
                 self.held.clear();
@@ -424,7 +424,7 @@ impl CountsWriter {
         wall: WallClock,
         change: ClockChange,
         edits: &mut Vec<CountsOnCommit>,
-    ) -> Result<Written, CountsRowError> {
+    ) -> Result<CommittedCounts, CountsRowError> {
         let mut state = self.state.clone();
         let (run, boot) = (self.run, self.boot);
         let CountsWriter { connection, held, calendar, line_ids, file, .. } = self;
@@ -524,7 +524,7 @@ impl CountsWriter {
             span.extend_to(&transaction, mono_us, wall)?;
         }
         transaction.commit()?;
-        Ok(Written { state, is_edited, has_new_times: change != ClockChange::None })
+        Ok(CommittedCounts { state, is_edited, has_new_times: change != ClockChange::None })
     }
 
     /// What telling came to. What is on record stays so even if it could not be read back.
@@ -557,8 +557,8 @@ impl Drop for CountsWriter {
 }
 
 /// A turn that was committed.
-struct Written {
-    state: State,
+struct CommittedCounts {
+    state: CountsState,
     is_edited: bool,
     has_new_times: bool,
 }

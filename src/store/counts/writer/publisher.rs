@@ -10,7 +10,7 @@ use crate::store::counts::rows::{CountsRowError, SELECT_CROSSINGS, crossing, dir
 use crate::store::counts::shared::Live;
 use crate::store::counts::sums::rollups::RollupTable;
 use crate::store::counts::sums::tallies::TodayTotals;
-use crate::store::counts::{Count, Crossing, LineRow};
+use crate::store::counts::{Count, LineRow, StoredCrossing};
 
 impl CountsWriter {
     /// Tells what has been committed.
@@ -56,7 +56,7 @@ impl CountsWriter {
     }
 
     /// Crossings on record that were not told yet. What was found in a recording has not just happened.
-    fn read_new(&mut self) -> Result<Vec<Crossing>, CountsRowError> {
+    fn read_new(&mut self) -> Result<Vec<StoredCrossing>, CountsRowError> {
         let mut new = self.connection.prepare(&format!(
             "{SELECT_CROSSINGS} WHERE c.id > ?1 AND c.run NOT IN (SELECT run FROM recounts) ORDER BY c.id"
         ))?;

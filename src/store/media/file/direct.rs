@@ -51,17 +51,17 @@ fn identity(about: &Metadata) -> Identity {
 }
 
 /// A connection's use of its file, counted until it is dropped, which must be after SQLite has closed it.
-pub struct Use {
+pub struct FileUse {
     path: PathBuf,
     identity: Identity,
 }
 
-impl Use {
+impl FileUse {
     /// Of the file that was just opened; `None` if it is not there any more.
-    pub fn from_path(path: &Path) -> Option<Use> {
+    pub fn from_path(path: &Path) -> Option<FileUse> {
         let identity = identity(&std::fs::metadata(path).ok()?);
         files().entry(identity).or_default().connections += 1;
-        Some(Use { path: path.to_owned(), identity })
+        Some(FileUse { path: path.to_owned(), identity })
     }
 
     /// A descriptor of the file past the cache.
@@ -79,7 +79,7 @@ impl Use {
     }
 }
 
-impl Drop for Use {
+impl Drop for FileUse {
     fn drop(&mut self) {
         let mut files = files();
         if let Some(uses) = files.get_mut(&self.identity) {
@@ -157,19 +157,19 @@ impl DirectFile {
 
     /// The run that waits, with its place and the size of the writes it is made of; none waits from now on. `true`: it is
     /// one that [`DirectFile::write`] is for.
-    pub fn take_pending(&mut self) -> Option<(Run, bool)> {
-        let run = Run { at: self.at, len: std::mem::take(&mut self.len), piece: self.piece };
+    pub fn take_pending(&mut self) -> Option<(WriteRun, bool)> {
+        let run = WriteRun { at: self.at, len: std::mem::take(&mut self.len), piece: self.piece };
         (run.len > 0).then_some((run, run.len >= LEAST && !self.is_refused))
     }
 
     /// The bytes of the run that was taken last.
-    pub fn bytes(&self, run: Run) -> &[u8] {
+    pub fn bytes(&self, run: WriteRun) -> &[u8] {
         self.memory.get(self.from..self.from + run.len).unwrap_or_default()
     }
 
     /// Writes a run past the cache. What fails can be written the ordinary way still; if the file system does not do it at
     /// all, nothing is gathered any more.
-    pub fn write(&mut self, file: &Use, run: Run) -> io::Result<()> {
+    pub fn write(&mut self, file: &FileUse, run: WriteRun) -> io::Result<()> {
         if self.descriptor.is_none() {
             self.descriptor = file.descriptor();
         }
@@ -201,7 +201,7 @@ impl Drop for DirectFile {
 
 /// A run of neighbouring writes.
 #[derive(Debug, Clone, Copy)]
-pub struct Run {
+pub struct WriteRun {
     /// Its place in the file.
     pub at: u64,
     /// Its bytes.

@@ -26,13 +26,13 @@ pub struct Frozen {
     /// The first page that has not been read, from 0.
     next: u32,
     /// Pages whose content means nothing: they are given as zeros, and never put aside.
-    unused: Bits,
+    unused: PageSet,
     /// Pages of which so many bytes mean something.
     cut: BTreeMap<u32, usize>,
     /// The kinds of the pages that come next, where the file tells them.
     kinds: Option<PageKinds>,
     /// Pages that were put aside.
-    saved: Bits,
+    saved: PageSet,
     path: PathBuf,
     aside: Option<File>,
     broken: Option<String>,
@@ -47,10 +47,10 @@ impl Frozen {
             page,
             pages,
             next: 0,
-            unused: Bits::new(pages),
+            unused: PageSet::new(pages),
             cut: BTreeMap::new(),
             kinds: has_kinds.then(|| PageKinds::new(page)),
-            saved: Bits::new(pages),
+            saved: PageSet::new(pages),
             path: path.to_owned(),
             aside: None,
             broken: None,
@@ -141,9 +141,9 @@ impl Frozen {
             let bytes = &mut into[done * self.page..(done + alike) * self.page];
             let at = u64::from(number) * self.page as u64;
             match kind {
-                Source::Nothing => bytes.fill(0),
-                Source::File => read(at, bytes)?,
-                Source::Aside => match &self.aside {
+                PageSource::Nothing => bytes.fill(0),
+                PageSource::File => read(at, bytes)?,
+                PageSource::Aside => match &self.aside {
                     Some(aside) => aside.read_exact_at(bytes, at)?,
                     None => return Err(io::Error::other("what was put aside is gone")),
                 },
@@ -165,13 +165,13 @@ impl Frozen {
         Ok(count * self.page)
     }
 
-    fn kind(&self, number: u32) -> Source {
+    fn kind(&self, number: u32) -> PageSource {
         if self.unused.has(number) {
-            Source::Nothing
+            PageSource::Nothing
         } else if self.saved.has(number) {
-            Source::Aside
+            PageSource::Aside
         } else {
-            Source::File
+            PageSource::File
         }
     }
 
@@ -193,7 +193,7 @@ impl Frozen {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Source {
+enum PageSource {
     File,
     Aside,
     Nothing,
@@ -259,12 +259,12 @@ fn zero_unused_bytes(page: &mut [u8], head: usize) {
 
 /// A set of page numbers, a bit each.
 #[derive(Debug, Default)]
-pub struct Bits(Vec<u64>);
+pub struct PageSet(Vec<u64>);
 
-impl Bits {
+impl PageSet {
     /// An empty one for numbers below `count`.
-    pub fn new(count: u32) -> Bits {
-        Bits(vec![0; count.div_ceil(64) as usize])
+    pub fn new(count: u32) -> PageSet {
+        PageSet(vec![0; count.div_ceil(64) as usize])
     }
 
     /// Adds one; a number that is too large is left out.

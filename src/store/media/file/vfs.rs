@@ -7,7 +7,7 @@
 //! Gathered pages are not left to the page cache: tried, that spared an eighth of the CPU only, and the kernel then keeps
 //! and counts the file in larger pieces (1.14 bytes for a byte of pictures instead of 1.05).
 //!
-//! Locks are SQLite's own, on its own descriptor. Readers are opened through this VFS, too: [`Use`] says why. A
+//! Locks are SQLite's own, on its own descriptor. Readers are opened through this VFS, too: [`FileUse`] says why. A
 //! connection and its files belong to one thread at a time.
 //!
 //! This is the only file of the store with `unsafe`: SQLite's C interface.
@@ -23,7 +23,7 @@ use std::sync::OnceLock;
 use rusqlite::ffi::{self, sqlite3_file, sqlite3_io_methods, sqlite3_vfs};
 use rusqlite::{Connection, OpenFlags};
 
-use super::direct::{DirectFile, Use};
+use super::direct::{DirectFile, FileUse};
 use super::free_list::Trunk;
 use super::frozen::Frozen;
 use crate::store::sqlite;
@@ -66,24 +66,24 @@ fn register_vfs() -> c_int {
 #[repr(C)]
 struct File {
     base: sqlite3_file,
-    state: *mut State,
+    state: *mut OpenFileState,
 }
 
 /// What we know of an open file.
-struct State {
-    inner: Inner,
+struct OpenFileState {
+    inner: InnerFile,
     frozen: Option<Frozen>,
     /// Of a file that is written to.
     direct: Option<DirectFile>,
     /// Of a database: it goes last, when the inner file is closed.
-    used: Option<Use>,
+    used: Option<FileUse>,
     /// What a flush failed with where SQLite does not look at the answer: the next call whose answer it does look at says
     /// it. Else a transaction could be committed without what was gathered.
     lost: Option<c_int>,
 }
 
 /// The file of the inner VFS.
-struct Inner {
+struct InnerFile {
     file: *mut sqlite3_file,
     #[cfg(test)]
     faults: Option<crate::store::media::faults::Faults>,
@@ -104,7 +104,7 @@ macro_rules! inner {
     }};
 }
 
-impl Inner {
+impl InnerFile {
     fn write(&self, at: u64, bytes: &[u8]) -> c_int {
         #[cfg(test)]
         if let Some(code) = self.fault(crate::store::media::faults::Operation::Write) {
@@ -142,7 +142,7 @@ impl Inner {
     }
 }
 
-impl State {
+impl OpenFileState {
     fn write(&mut self, at: u64, bytes: &[u8]) -> c_int {
         if let Some(frozen) = &mut self.frozen {
             frozen.before_change(at, at + bytes.len() as u64, |at, into| self.inner.read_all(at, into));
@@ -237,7 +237,7 @@ impl State {
 ///
 /// # Safety
 /// `file` was opened by [`open_file`] and not closed since, and no other reference to its state is alive.
-unsafe fn state<'a>(file: *mut sqlite3_file) -> &'a mut State {
+unsafe fn state<'a>(file: *mut sqlite3_file) -> &'a mut OpenFileState {
     // SAFETY: by the caller: it is the first part of a whole `File`, whose state is set while it is open. SQLite calls
     // the methods of a file from one thread at a time and never from within another.
     unsafe { &mut *(*file.cast::<File>()).state }
@@ -289,7 +289,7 @@ unsafe extern "C" fn open_file(
         code
     };
     if code == ffi::SQLITE_OK {
-        let inner = Inner {
+        let inner = InnerFile {
             file: inner,
             #[cfg(test)]
             faults,
@@ -297,9 +297,9 @@ unsafe extern "C" fn open_file(
         let is_database = flags & ffi::SQLITE_OPEN_MAIN_DB != 0;
         // SAFETY: as above.
         let path = (is_database && !name.is_null()).then(|| unsafe { CStr::from_ptr(name) });
-        let used = path.and_then(|path| Use::from_path(Path::new(OsStr::from_bytes(path.to_bytes()))));
+        let used = path.and_then(|path| FileUse::from_path(Path::new(OsStr::from_bytes(path.to_bytes()))));
         let is_written = used.is_some() && flags & ffi::SQLITE_OPEN_READWRITE != 0;
-        let state = Box::new(State {
+        let state = Box::new(OpenFileState {
             inner,
             frozen: None,
             direct: is_written.then(DirectFile::new),
@@ -460,7 +460,7 @@ impl<'c> WriterFile<'c> {
             .then_some(WriterFile { file, connection: PhantomData })
     }
 
-    fn with_state<T>(&mut self, act: impl FnOnce(&mut State) -> T) -> T {
+    fn with_state<T>(&mut self, act: impl FnOnce(&mut OpenFileState) -> T) -> T {
         // SAFETY: it is one of ours and open, see `of`; no method of it runs, since those run within calls that use the
         // connection, of which `act` (in this file) makes none.
         act(unsafe { state(self.file) })

@@ -17,7 +17,7 @@ use crate::store::media::{
 };
 
 /// What a new item of either kind says.
-struct Words {
+struct ItemDescription {
     kind: MediaKind,
     name: Option<String>,
     may_rename: bool,
@@ -37,7 +37,7 @@ pub fn add_snapshot(tx: &mut MediaTransaction<'_>, new: NewSnapshot) -> Result<I
         return Err(MediaError::Wrong(String::from("the picture is no JPEG")).into());
     }
     tx.require_space(u64::from(len))?;
-    let words = Words {
+    let words = ItemDescription {
         kind: MediaKind::Snapshot,
         name: new.name,
         may_rename: new.may_rename,
@@ -68,7 +68,7 @@ pub fn add_snapshot(tx: &mut MediaTransaction<'_>, new: NewSnapshot) -> Result<I
 /// Begins a recording.
 pub fn insert_recording(tx: &mut MediaTransaction<'_>, new: NewRecording) -> Result<u64, MediaFault> {
     tx.require_space(0)?;
-    let words = Words {
+    let words = ItemDescription {
         kind: MediaKind::Recording,
         name: new.name,
         may_rename: new.may_rename,
@@ -85,7 +85,7 @@ pub fn insert_recording(tx: &mut MediaTransaction<'_>, new: NewRecording) -> Res
 }
 
 /// The row of a new item, open.
-fn insert(tx: &mut MediaTransaction<'_>, words: Words) -> Result<u64, MediaFault> {
+fn insert(tx: &mut MediaTransaction<'_>, words: ItemDescription) -> Result<u64, MediaFault> {
     check_note(&words.note)?;
     // A file that is brought in has the time it says; a picture of ours has that of this boot's clock.
     let is_ours = words.origin != MediaOrigin::Import;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::transaction::State;
+use super::transaction::MediaState;
 use super::{MediaWrite, MediaWriter, retime};
 use crate::base::ClockTime;
 use crate::store::media::retention::reclaim;
@@ -109,7 +109,7 @@ impl MediaWriter {
     /// What the file says of what the writer believes. A recording that the file has open and nobody makes (its
     /// beginning was told as failed and was on the disk after all) is closed; one that it does not have is dropped.
     /// With them comes this boot's row: the file may be a new one.
-    pub(super) fn load(&self, connection: &Connection) -> Result<(i64, State), MediaRowError> {
+    pub(super) fn load(&self, connection: &Connection) -> Result<(i64, MediaState), MediaRowError> {
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
         let (boot, _) = retime::boot(&transaction, &self.clock.boot(), self.clock.now())?;
         chunks::end_leftover_recordings(&transaction, |id| self.state.recordings.contains_key(&id))?;
@@ -120,7 +120,7 @@ impl MediaWriter {
                 recordings.insert(id, StoredSums::read(connection, id)?.unwrap_or_default());
             }
         }
-        let state = State {
+        let state = MediaState {
             wall: self.state.wall,
             recordings,
             totals: Totals::read(connection)?,

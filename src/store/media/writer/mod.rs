@@ -25,7 +25,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::chunks::{self, ChunkPictures};
-use super::handle::{MediaShared, Track};
+use super::handle::{MediaShared, RecordingTrack};
 use super::maintenance::jobs::Job;
 use super::retention::{apply as apply_retention, reclaim};
 use super::rows::{self, MediaRowError};
@@ -35,7 +35,7 @@ use super::{AsideFile, Chunk, Ended, Item, MediaError, MediaSettings};
 use crate::base::private::Lock;
 use crate::base::{ClockTime, Heartbeat};
 use crate::store::clock_correction::{Clock, ClockChange, WallClock};
-use transaction::{MediaFault, MediaJob, MediaOnCommit, MediaTransaction, State};
+use transaction::{MediaFault, MediaJob, MediaOnCommit, MediaState, MediaTransaction};
 
 /// Between two looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
@@ -57,9 +57,9 @@ pub(super) enum MediaWrite {
     /// A change that somebody waits for.
     Edit(Option<MediaJob>),
     /// A chunk of a recording, and whether it was in a turn that failed.
-    Chunk(Arc<Track>, Chunk, bool),
+    Chunk(Arc<RecordingTrack>, Chunk, bool),
     /// The end of a recording.
-    End(Arc<Track>, Ended, Option<EndReply>),
+    End(Arc<RecordingTrack>, Ended, Option<EndReply>),
     /// The store is to be set aside.
     Anew(oneshot::Sender<Result<AsideFile, MediaError>>),
     /// Long work.
@@ -92,7 +92,7 @@ pub(super) struct MediaWriter {
     boot: i64,
     /// The newest sure time on record before this boot.
     newest_sure_us: i64,
-    pub(super) state: State,
+    pub(super) state: MediaState,
     /// What no turn has committed yet.
     held: VecDeque<MediaWrite>,
     jobs: Vec<RunningJob>,
@@ -138,7 +138,7 @@ impl MediaWriter {
             log::info!("media.db: closed {closed} recording(s) that the last run left open");
         }
         shared.change_status(|status| status.is_clock_sure = wall.is_sure);
-        let state = State {
+        let state = MediaState {
             wall,
             recordings: BTreeMap::new(),
             totals: Totals::read(&connection)?,
@@ -271,9 +271,9 @@ impl MediaWriter {
         if let Err(error) = self.reopen_if_needed() {
             return self.handle_failed_turn(&error, commands);
         }
-        let mut turn = Turn { now, told: Vec::new(), ended: BTreeMap::new() };
+        let mut turn = WriterTurn { now, told: Vec::new(), ended: BTreeMap::new() };
         match self.write(&mut commands, wall, change, &mut turn) {
-            Ok(Written { state, bytes, refused, is_changed, unmet }) => {
+            Ok(CommittedMedia { state, bytes, refused, is_changed, unmet }) => {
                 self.state = state;
                 let is_sure = self.state.wall.is_sure;
                 self.shared.change_status(|status| status.is_clock_sure = is_sure);
@@ -323,9 +323,9 @@ impl MediaWriter {
         commands: &mut VecDeque<MediaWrite>,
         wall: WallClock,
         change: ClockChange,
-        turn: &mut Turn,
-    ) -> Result<Written, MediaFault> {
-        let mut state = State { wall, ..self.state.clone() };
+        turn: &mut WriterTurn,
+    ) -> Result<CommittedMedia, MediaFault> {
+        let mut state = MediaState { wall, ..self.state.clone() };
         let MediaWriter { connection, file, boot, camera, zone, shared, .. } = self;
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
         let mut is_changed = retime::apply_change(&transaction, change, *boot, wall, zone)?;
@@ -418,7 +418,7 @@ impl MediaWriter {
         }
         transaction.commit()?;
         shared.change_status(|status| status.chunks_dropped += lost);
-        Ok(Written { state, bytes, refused, is_changed, unmet })
+        Ok(CommittedMedia { state, bytes, refused, is_changed, unmet })
     }
 
     /// Whether retention is looked at after what is written now. If all that is left is kept, rarely: each look goes
@@ -494,15 +494,15 @@ impl Drop for MediaWriter {
 }
 
 /// What a turn gathers for those who wait.
-struct Turn {
+struct WriterTurn {
     now: ClockTime,
     told: Vec<MediaOnCommit>,
     ended: BTreeMap<u64, Option<Item>>,
 }
 
 /// A turn that was committed.
-struct Written {
-    state: State,
+struct CommittedMedia {
+    state: MediaState,
     bytes: u64,
     /// The most bytes of a picture that found no room.
     refused: u64,

@@ -40,7 +40,7 @@ pub struct MediaTransaction<'a> {
     /// Bytes that the file system is to keep free.
     pub min_free: Option<u64>,
     /// What the writer will believe if this turn is committed.
-    pub state: &'a mut State,
+    pub state: &'a mut MediaState,
     /// Bytes of pictures that this turn has put on record.
     pub written: u64,
     /// Bytes of pictures that were refused for want of room, the most at once.
@@ -118,7 +118,7 @@ pub fn lacking(
 
 /// What the writer believes, changed by a turn only if that is committed.
 #[derive(Debug, Clone)]
-pub struct State {
+pub struct MediaState {
     pub wall: WallClock,
     /// Recordings under way and what they have come to.
     pub recordings: BTreeMap<u64, StoredSums>,

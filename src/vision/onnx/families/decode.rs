@@ -1,6 +1,6 @@
 //! What the families have in common: how numbers become scores and boxes.
 
-use super::super::card::{Activation, BackgroundColumn, CardError, Corners, Unit};
+use super::super::card::{Activation, BackgroundColumn, BoxUnit, CardError, Corners};
 use super::super::network::{InputShape, Output, OutputShape};
 
 /// Takes a box that was found: class, score (0–1), and left, top, right, bottom in pixels of the
@@ -118,14 +118,14 @@ pub(super) fn for_each_sure_class(
 }
 
 /// Four numbers as left, top, right, bottom in pixels of an input of this size.
-pub(super) fn to_pixel_box(numbers: [f32; 4], corners: Corners, unit: Unit, size: (f32, f32)) -> [f32; 4] {
+pub(super) fn to_pixel_box(numbers: [f32; 4], corners: Corners, unit: BoxUnit, size: (f32, f32)) -> [f32; 4] {
     let [left, top, right, bottom] = match (corners, numbers) {
         (Corners::Xyxy, numbers) => numbers,
         (Corners::Yxyx, [top, left, bottom, right]) => [left, top, right, bottom],
         (Corners::Cxcywh, [x, y, w, h]) => [x - w / 2.0, y - h / 2.0, x + w / 2.0, y + h / 2.0],
     };
     match unit {
-        Unit::Pixels => [left, top, right, bottom],
-        Unit::Fractions => [left * size.0, top * size.1, right * size.0, bottom * size.1],
+        BoxUnit::Pixels => [left, top, right, bottom],
+        BoxUnit::Fractions => [left * size.0, top * size.1, right * size.0, bottom * size.1],
     }
 }

@@ -26,7 +26,8 @@ impl Decoded {
     ) -> Result<Decoded, CardError> {
         let wanted = labels + card.background.columns();
         let wrong = || wrong_outputs("decoded", outputs, "boxes [1, n, 4] and scores [1, n, classes]");
-        let Places { boxes, scores, columns } = find_columns(outputs, card.boxes).ok_or_else(wrong)?;
+        let DecodedOutputs { boxes, scores, columns } =
+            find_columns(outputs, card.boxes).ok_or_else(wrong)?;
         if columns != wanted {
             let network = columns.saturating_sub(card.background.columns());
             return Err(CardError::Labels { network, described: labels });
@@ -38,7 +39,7 @@ impl Decoded {
 
 /// Which outputs have the boxes and their scores, and how many scores a box has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Places {
+pub struct DecodedOutputs {
     /// The output of boxes.
     pub boxes: usize,
     /// The output of scores.
@@ -49,7 +50,7 @@ pub struct Places {
 
 /// Where boxes and scores are among `outputs`: of two of four columns `boxes` says which has the boxes; of more outputs
 /// the names tell, for whatever else an exporter gave is left alone.
-pub fn find_columns(outputs: &[OutputShape], boxes: usize) -> Option<Places> {
+pub fn find_columns(outputs: &[OutputShape], boxes: usize) -> Option<DecodedOutputs> {
     let rows = |at: usize| as_rows(&outputs.get(at)?.shape);
     if let [_, _] = outputs {
         let (first, second) = (rows(0)?, rows(1)?);
@@ -60,7 +61,7 @@ pub fn find_columns(outputs: &[OutputShape], boxes: usize) -> Option<Places> {
             _ => return None,
         };
         let columns = if boxes == 0 { second[1] } else { first[1] };
-        return (first[0] == second[0]).then_some(Places { boxes, scores: 1 - boxes, columns });
+        return (first[0] == second[0]).then_some(DecodedOutputs { boxes, scores: 1 - boxes, columns });
     }
     let called = |at: usize, words: &[&str]| {
         let name = outputs[at].name.to_lowercase();
@@ -80,7 +81,7 @@ pub fn find_columns(outputs: &[OutputShape], boxes: usize) -> Option<Places> {
             .into_iter()
             .find(|&at| called(at, &["logit", "score", "conf", "prob", "class", "cls", "label"]))?,
     };
-    Some(Places { boxes, scores, columns: rows(scores)?[1] })
+    Some(DecodedOutputs { boxes, scores, columns: rows(scores)?[1] })
 }
 
 impl Decode for Decoded {
@@ -100,11 +101,11 @@ impl Decode for Decoded {
 mod tests {
     use super::super::tests::{Tensor, assert_one, decode, input, of_shapes};
     use super::*;
-    use crate::vision::onnx::card::{Activation, Corners, Unit};
+    use crate::vision::onnx::card::{Activation, BoxUnit, Corners};
 
     fn card(activation: Activation, background: bool) -> DecodedCard {
         let background = background.into();
-        DecodedCard { corners: Corners::Yxyx, unit: Unit::Fractions, activation, background, boxes: 0 }
+        DecodedCard { corners: Corners::Yxyx, unit: BoxUnit::Fractions, activation, background, boxes: 0 }
     }
 
     #[test]
@@ -153,7 +154,7 @@ mod tests {
 
     #[test]
     fn what_else_is_given_is_left_alone() {
-        let of = |named: &[(&str, &[usize])]| -> Option<Places> {
+        let of = |named: &[(&str, &[usize])]| -> Option<DecodedOutputs> {
             let outputs: Vec<OutputShape> = named
                 .iter()
                 .map(|(name, shape)| OutputShape { name: (*name).into(), shape: shape.to_vec() })
@@ -163,7 +164,7 @@ mod tests {
         let hidden: (&str, &[usize]) = ("last_hidden_state", &[1, 100, 256]);
         assert_eq!(
             of(&[hidden, ("logits", &[1, 100, 92]), ("pred_boxes", &[1, 100, 4])]),
-            Some(Places { boxes: 2, scores: 1, columns: 92 })
+            Some(DecodedOutputs { boxes: 2, scores: 1, columns: 92 })
         );
         assert_eq!(of(&[hidden, ("1", &[1, 100, 92]), ("2", &[1, 100, 4])]), None);
         let four_apart: (&str, &[usize]) = ("boxes", &[1, 100, 1, 4]);

@@ -10,14 +10,14 @@ use crate::vision::onnx::network::{InputShape, Output, OutputShape};
 #[derive(Debug)]
 pub(super) struct Distribution {
     card: DistributionCard,
-    levels: Vec<Level>,
+    levels: Vec<DistributionLevel>,
     labels: usize,
     bins: usize,
 }
 
 /// A level, and where its numbers are.
 #[derive(Debug)]
-struct Level {
+struct DistributionLevel {
     stride: f32,
     columns: usize,
     rows: usize,
@@ -83,7 +83,7 @@ impl Distribution {
                 (part(scores, width, 0, 0), part(distances, of_distances, 0, 0))
             };
             first_row += columns * rows;
-            levels.push(Level { stride: stride as f32, columns, rows, scores, distances });
+            levels.push(DistributionLevel { stride: stride as f32, columns, rows, scores, distances });
         }
         if levels.is_empty() {
             return Err(wrong());

@@ -3,7 +3,7 @@
 //! output each for boxes, scores and classes; MMDetection's boxes with scores, and classes apart.
 
 use super::{Decode, Found, to_pixel_box, without_batch, wrong_outputs};
-use crate::vision::onnx::card::{CardError, Corners, EndToEndCard, Unit};
+use crate::vision::onnx::card::{BoxUnit, CardError, Corners, EndToEndCard};
 use crate::vision::onnx::network::{InputShape, Output, OutputShape};
 
 /// Where what lies.
@@ -22,7 +22,7 @@ enum ColumnOrder {
 pub(super) struct EndToEnd {
     order: ColumnOrder,
     corners: Corners,
-    unit: Unit,
+    unit: BoxUnit,
     first_class: f32,
     places: [usize; 3],
     size: (f32, f32),
@@ -151,7 +151,7 @@ mod tests {
     }
 
     const PIXELS: EndToEndCard =
-        EndToEndCard { corners: Corners::Xyxy, unit: Unit::Pixels, first_class: 0, places: [0, 4, 5] };
+        EndToEndCard { corners: Corners::Xyxy, unit: BoxUnit::Pixels, first_class: 0, places: [0, 4, 5] };
 
     #[test]
     fn rows_of_six() {
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn an_output_each_in_any_order() {
         let tensorflow =
-            EndToEndCard { corners: Corners::Yxyx, unit: Unit::Fractions, first_class: 1, ..PIXELS };
+            EndToEndCard { corners: Corners::Yxyx, unit: BoxUnit::Fractions, first_class: 1, ..PIXELS };
         let shapes = named(&[
             ("num_detections", &[1]),
             ("detection_classes", &[1, 20]),

@@ -16,7 +16,7 @@ pub use decode::{Decode, Found, all_cells, as_rows, cells, format_shapes};
 pub(in crate::vision::onnx::families) use decode::{
     best_score, for_each_sure_class, logit, sigmoid, to_pixel_box, without_batch, wrong_outputs,
 };
-pub use decoded::{Places, find_columns};
+pub use decoded::{DecodedOutputs, find_columns};
 
 use super::card::{CardError, Family};
 use super::network::{InputShape, OutputShape};

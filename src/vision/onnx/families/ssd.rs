@@ -9,7 +9,7 @@ use crate::vision::onnx::network::{InputShape, Output, OutputShape};
 /// See the module's words.
 #[derive(Debug)]
 pub(super) struct Ssd {
-    levels: Vec<Level>,
+    levels: Vec<SsdLevel>,
     /// Whether outputs are maps as convolutions give them, rather than rows.
     maps: bool,
     card: SsdCard,
@@ -19,7 +19,7 @@ pub(super) struct Ssd {
 }
 
 #[derive(Debug)]
-struct Level {
+struct SsdLevel {
     columns: usize,
     rows: usize,
     /// Width and height in pixels.
@@ -51,7 +51,7 @@ impl Ssd {
                     let network = (scores[1] / anchors.len()).saturating_sub(usize::from(card.background));
                     return Err(CardError::Labels { network, described: labels });
                 }
-                levels.push(Level { columns: boxes[3], rows: boxes[2], anchors: anchors.clone() });
+                levels.push(SsdLevel { columns: boxes[3], rows: boxes[2], anchors: anchors.clone() });
             }
         } else {
             if card.strides.len() != card.anchors.len() {
@@ -59,7 +59,7 @@ impl Ssd {
             }
             for (anchors, &stride) in card.anchors.iter().zip(&card.strides) {
                 let (columns, rows) = cells(input, stride);
-                levels.push(Level { columns, rows, anchors: anchors.clone() });
+                levels.push(SsdLevel { columns, rows, anchors: anchors.clone() });
             }
             let all: usize = levels.iter().map(|l| l.columns * l.rows * l.anchors.len()).sum();
             let [boxes, scores] = outputs else { return Err(wrong()) };
@@ -80,7 +80,7 @@ impl Ssd {
     }
 
     /// The box that lies so far from an anchor of the cell at (`column`, `row`).
-    fn bounds(&self, level: &Level, anchor: [f32; 2], cell: usize, offsets: [f32; 4]) -> [f32; 4] {
+    fn bounds(&self, level: &SsdLevel, anchor: [f32; 2], cell: usize, offsets: [f32; 4]) -> [f32; 4] {
         let [place, shape] = self.card.scales;
         let [x, y, width, height] = match offsets {
             [y, x, height, width] if self.card.y_first => [x, y, width, height],
@@ -94,7 +94,7 @@ impl Ssd {
         [x - width, y - height, x + width, y + height]
     }
 
-    fn decode_map(&self, level: &Level, boxes: &[f32], scores: &[f32], least: f32, found: &mut Found<'_>) {
+    fn decode_map(&self, level: &SsdLevel, boxes: &[f32], scores: &[f32], least: f32, found: &mut Found<'_>) {
         let cells = level.columns * level.rows;
         let skipped = usize::from(self.card.background);
         let is_logit = self.card.activation == Activation::Sigmoid;

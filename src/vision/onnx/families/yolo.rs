@@ -147,7 +147,7 @@ impl Decode for Yolov8 {
 mod tests {
     use super::super::tests::{Tensor, assert_one, decode, input, of_shapes};
     use super::*;
-    use crate::vision::onnx::card::{Corners, Unit};
+    use crate::vision::onnx::card::{BoxUnit, Corners};
 
     fn yolov5(shapes: &[&[usize]], labels: usize) -> Result<Yolov5, CardError> {
         Yolov5::new(&RowsCard::default(), &input(100, 200), &of_shapes(shapes), labels)
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn fractions_logits_and_key_points() {
-        let (unit, activation) = (Unit::Fractions, Activation::Sigmoid);
+        let (unit, activation) = (BoxUnit::Fractions, Activation::Sigmoid);
         let card = RowsCard { corners: Corners::Xyxy, unit, activation, extra: 3 };
         let rows = yolov8(card, &[&[1, 50, 9], &[1, 8, 20, 20]], 2).unwrap();
         let mut out = Tensor::filled(&[50, 9], -9.0);

@@ -53,7 +53,7 @@ impl Taps {
 
 /// A row's way to another width.
 #[derive(Debug)]
-enum Columns {
+enum ResizeColumns {
     /// Each sample is of two.
     Two(Vec<Mix<2, 8>>),
     /// Of up to four.
@@ -62,9 +62,9 @@ enum Columns {
     Any(Taps),
 }
 
-impl Default for Columns {
-    fn default() -> Columns {
-        Columns::Any(Taps::default())
+impl Default for ResizeColumns {
+    fn default() -> ResizeColumns {
+        ResizeColumns::Any(Taps::default())
     }
 }
 
@@ -126,12 +126,12 @@ impl<const EACH: usize, const OUT: usize> Mix<EACH, OUT> {
     }
 }
 
-impl Columns {
-    fn new(from: usize, extent: f64, to: usize) -> Columns {
+impl ResizeColumns {
+    fn new(from: usize, extent: f64, to: usize) -> ResizeColumns {
         let taps = Taps::new(from, extent, to);
-        let two = || Some(Columns::Two(Mix::for_row(&taps, from)?));
-        let four = || Some(Columns::Four(Mix::for_row(&taps, from)?));
-        two().or_else(four).unwrap_or(Columns::Any(taps))
+        let two = || Some(ResizeColumns::Two(Mix::for_row(&taps, from)?));
+        let four = || Some(ResizeColumns::Four(Mix::for_row(&taps, from)?));
+        two().or_else(four).unwrap_or(ResizeColumns::Any(taps))
     }
 
     /// `line` brought to the result's width.
@@ -144,9 +144,9 @@ impl Columns {
         four: impl Fn(&Mix<4, 4>, &[u8; REACH]) -> [f32; 4],
     ) {
         match self {
-            Columns::Two(mixes) => Mix::apply_all(mixes, line, out, two),
-            Columns::Four(mixes) => Mix::apply_all(mixes, line, out, four),
-            Columns::Any(taps) => {
+            ResizeColumns::Two(mixes) => Mix::apply_all(mixes, line, out, two),
+            ResizeColumns::Four(mixes) => Mix::apply_all(mixes, line, out, four),
+            ResizeColumns::Any(taps) => {
                 let taps = taps.starts.iter().zip(taps.weights.chunks_exact(taps.each.max(1)));
                 for (out, (&start, weights)) in out.as_flattened_mut().iter_mut().zip(taps) {
                     let samples = line[start..].iter().map(|&sample| f32::from(sample));
@@ -272,7 +272,7 @@ mod neon {
 #[derive(Debug, Default)]
 pub struct Resize {
     width: usize,
-    columns: Columns,
+    columns: ResizeColumns,
     rows: Taps,
     /// Rows of the new width, of as many of the plane's rows as go into one: row `n` at the place `n` modulo their number.
     across: Vec<Vec<[f32; LANES]>>,
@@ -292,7 +292,7 @@ impl Resize {
         let row = vec![[0.0; LANES]; to.0.div_ceil(LANES)];
         Resize {
             width,
-            columns: Columns::new(width, extent(width, of.0), to.0),
+            columns: ResizeColumns::new(width, extent(width, of.0), to.0),
             across: vec![row.clone(); rows.each],
             rows,
             next: 0,

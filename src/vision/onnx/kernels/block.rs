@@ -9,7 +9,7 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::depthwise_rows::{Depthwise, MOST_ROWS};
+use super::depthwise_rows::{DepthwiseRows, MOST_ROWS};
 use super::layout::ConvGeometry;
 use super::product::{Pixels, Product};
 use super::vector::Instructions;
@@ -33,7 +33,7 @@ pub enum First {
 #[derive(Debug, Clone)]
 pub struct Block {
     first: First,
-    depthwise: Option<Depthwise>,
+    depthwise: Option<DepthwiseRows>,
     last: Option<Product>,
     /// Rows and columns that come out.
     output: [usize; 2],
@@ -46,7 +46,7 @@ thread_local! {
 
 impl Block {
     /// One of a depthwise convolution and what is before and behind it. `None` if they do not fit together.
-    pub fn new(first: First, depthwise: Depthwise, last: Option<Product>) -> Option<Block> {
+    pub fn new(first: First, depthwise: DepthwiseRows, last: Option<Product>) -> Option<Block> {
         let ConvGeometry { input: plane, output, .. } = *depthwise.geometry();
         let channels = depthwise.channels();
         let fits = match &first {
@@ -74,7 +74,7 @@ impl Block {
             (First::Gathered(geometry, product), _) => {
                 product.input_channels() / (geometry.kernel[0] * geometry.kernel[1])
             }
-            (First::Input, depthwise) => depthwise.as_ref().map_or(0, Depthwise::channels),
+            (First::Input, depthwise) => depthwise.as_ref().map_or(0, DepthwiseRows::channels),
         }
     }
 
@@ -129,7 +129,7 @@ impl Block {
     #[expect(clippy::too_many_arguments, reason = "the parts of run's one call")]
     fn run_rows(
         &self,
-        depthwise: &Depthwise,
+        depthwise: &DepthwiseRows,
         instructions: Instructions,
         rows: Range<usize>,
         input: &[f32],
@@ -335,7 +335,8 @@ mod tests {
             let (weights, bias) = (numbers(channels * side * side, 1), numbers(channels, 2));
             let (expand, project) = (numbers(channels * 6, 3), numbers(channels * 21, 4));
             let limits = Limits { least: -0.5, most: 0.75 };
-            let depthwise = Depthwise::new(geometry, &weights, &bias, Limits::NONE).expect("sizes that fit");
+            let depthwise =
+                DepthwiseRows::new(geometry, &weights, &bias, Limits::NONE).expect("sizes that fit");
             let first = Product::new(&expand, &bias, limits).expect("sizes that fit");
             let last = Product::new(&project, &numbers(21, 5), Limits::NONE).expect("sizes that fit");
             let block = Block::new(First::Product(first), depthwise, Some(last)).expect("parts that fit");
@@ -382,7 +383,7 @@ mod tests {
             before: [1, 1],
         };
         let depthwise =
-            |geometry, weights| Depthwise::new(geometry, &vec![0.0; weights], &[0.0; 2], Limits::NONE);
+            |geometry, weights| DepthwiseRows::new(geometry, &vec![0.0; weights], &[0.0; 2], Limits::NONE);
         assert!(depthwise(geometry, 17).is_none());
         assert!(depthwise(ConvGeometry { dilation: [2, 1], ..geometry }, 18).is_none());
         assert!(depthwise(ConvGeometry { output: [usize::MAX, 4], ..geometry }, 18).is_none());

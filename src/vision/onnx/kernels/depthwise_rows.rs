@@ -10,7 +10,7 @@ pub const MOST_ROWS: usize = 8;
 
 /// A depthwise convolution with its weights: the sum, plus the bias, within limits.
 #[derive(Debug, Clone)]
-pub struct Depthwise {
+pub struct DepthwiseRows {
     geometry: ConvGeometry,
     /// For every block of channels, tap after tap.
     weights: Vec<Lanes>,
@@ -20,10 +20,15 @@ pub struct Depthwise {
     channels: usize,
 }
 
-impl Depthwise {
+impl DepthwiseRows {
     /// One with as many channels as `bias` has numbers; `weights` are kernel after kernel, row by row. `None`
     /// if the sizes do not fit together or the kernel is dilated or too high.
-    pub fn new(geometry: ConvGeometry, weights: &[f32], bias: &[f32], limits: Limits) -> Option<Depthwise> {
+    pub fn new(
+        geometry: ConvGeometry,
+        weights: &[f32],
+        bias: &[f32],
+        limits: Limits,
+    ) -> Option<DepthwiseRows> {
         let ConvGeometry { input, output, kernel, stride, dilation, before } = geometry;
         let taps = kernel[0].checked_mul(kernel[1])?;
         let some = [input, output, kernel, stride].iter().flatten().all(|&size| size > 0);
@@ -32,7 +37,7 @@ impl Depthwise {
             (0..2).all(|axis| (output[axis] - 1).saturating_mul(stride[axis]) < input[axis] + before[axis]);
         let plain = dilation == [1, 1] && kernel[0] <= MOST_ROWS;
         let fits = some && plain && reaches && Some(weights.len()) == taps.checked_mul(bias.len());
-        fits.then(|| Depthwise {
+        fits.then(|| DepthwiseRows {
             geometry,
             weights: blocks_of(bias.len(), taps, |channel, tap| weights[channel * taps + tap]),
             bias: blocks_of(bias.len(), 1, |channel, _| bias[channel]),
@@ -84,9 +89,9 @@ impl Depthwise {
     }
 }
 
-/// One call of [`Depthwise::run`].
+/// One call of [`DepthwiseRows::run`].
 struct RowCall<'a> {
-    depthwise: &'a Depthwise,
+    depthwise: &'a DepthwiseRows,
     input: &'a [f32],
     rows: &'a [usize],
     output: *mut f32,

@@ -201,11 +201,11 @@ impl Vector for Plain {
 
 /// Which vectors to use. Made only by [`Instructions::available`], so the processor has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Instructions(pub(super) Kind);
+pub struct Instructions(pub(super) InstructionKind);
 
 /// The kinds of [`Instructions`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum InstructionKind {
     /// Those that every processor of this kind has.
     Baseline,
     /// AVX2 and FMA.
@@ -220,12 +220,12 @@ impl Instructions {
     /// All that this processor has, the best last.
     pub fn available() -> Vec<Instructions> {
         #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut))]
-        let mut all = vec![Instructions(Kind::Baseline)];
+        let mut all = vec![Instructions(InstructionKind::Baseline)];
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-            all.push(Instructions(Kind::Avx2));
+            all.push(Instructions(InstructionKind::Avx2));
             if std::arch::is_x86_feature_detected!("avx512f") {
-                all.push(Instructions(Kind::Avx512));
+                all.push(Instructions(InstructionKind::Avx512));
             }
         }
         all
@@ -233,7 +233,7 @@ impl Instructions {
 
     /// The best that this processor has.
     pub fn best() -> Instructions {
-        Instructions::available().pop().unwrap_or(Instructions(Kind::Baseline))
+        Instructions::available().pop().unwrap_or(Instructions(InstructionKind::Baseline))
     }
 }
 
@@ -261,11 +261,13 @@ macro_rules! compiled_for {
             unsafe { $name::<Avx2, 2>($argument) }
         }
         match $instructions.0 {
-            $crate::vision::onnx::kernels::vector::Kind::Baseline => $name::<Baseline, 4>($argument),
+            $crate::vision::onnx::kernels::vector::InstructionKind::Baseline => {
+                $name::<Baseline, 4>($argument)
+            }
             #[cfg(target_arch = "x86_64")]
-            $crate::vision::onnx::kernels::vector::Kind::Avx2 => avx2($argument),
+            $crate::vision::onnx::kernels::vector::InstructionKind::Avx2 => avx2($argument),
             #[cfg(target_arch = "x86_64")]
-            $crate::vision::onnx::kernels::vector::Kind::Avx512 => avx512($argument),
+            $crate::vision::onnx::kernels::vector::InstructionKind::Avx512 => avx512($argument),
         }
     }};
 }

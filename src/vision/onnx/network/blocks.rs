@@ -16,7 +16,7 @@ use tract_onnx::tract_core::ops::math::Add;
 
 use super::surgery::{Convolution, constant_values, following_limits, sole_successor};
 use crate::vision::onnx::kernels::block::{Block, First, exchange};
-use crate::vision::onnx::kernels::depthwise_rows::Depthwise;
+use crate::vision::onnx::kernels::depthwise_rows::DepthwiseRows;
 use crate::vision::onnx::kernels::product::Product;
 use crate::vision::onnx::kernels::vector::Instructions;
 
@@ -204,7 +204,7 @@ fn match_block(model: &TypedModel, node: usize) -> TractResult<Option<FoundBlock
 fn with_depthwise(
     model: &TypedModel,
     first: First,
-    depthwise: Depthwise,
+    depthwise: DepthwiseRows,
     source: OutletId,
     last: &TypedNode,
     mut nodes: Vec<usize>,
@@ -306,7 +306,7 @@ fn to_channels_last(
 fn depthwise_at<'m>(
     model: &'m TypedModel,
     node: &'m TypedNode,
-) -> TractResult<Option<(Depthwise, &'m TypedNode)>> {
+) -> TractResult<Option<(DepthwiseRows, &'m TypedNode)>> {
     let Some(Convolution { geometry, weights, bias, channels, groups }) =
         Convolution::from_node(model, node)?
     else {
@@ -316,7 +316,7 @@ fn depthwise_at<'m>(
         return Ok(None);
     }
     let (last, limits) = following_limits(model, node)?;
-    Ok(Depthwise::new(geometry, &weights, &bias, limits).map(|depthwise| (depthwise, last)))
+    Ok(DepthwiseRows::new(geometry, &weights, &bias, limits).map(|depthwise| (depthwise, last)))
 }
 
 /// The convolution of one by one that a product of weights with a picture is, with its bias and limits.

@@ -34,12 +34,12 @@ const LEAST_PIXELS: usize = 1 << 12;
 
 /// One of our own kernels as an operator of the engine.
 #[derive(Debug, Clone)]
-struct Operator {
+struct KernelOperator {
     kernel: Arc<dyn Kernel>,
     shape: TVec<usize>,
 }
 
-impl Op for Operator {
+impl Op for KernelOperator {
     fn name(&self) -> StaticName {
         self.kernel.name().into()
     }
@@ -51,7 +51,7 @@ impl Op for Operator {
     op_as_typed_op!();
 }
 
-impl EvalOp for Operator {
+impl EvalOp for KernelOperator {
     fn is_stateless(&self) -> bool {
         true
     }
@@ -79,7 +79,7 @@ impl EvalOp for Operator {
     }
 }
 
-impl TypedOp for Operator {
+impl TypedOp for KernelOperator {
     fn output_facts(&self, _inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
         Ok(tvec!(f32::fact(&self.shape)))
     }
@@ -337,7 +337,7 @@ fn replace_operators(
     let shape = last.outputs[0].fact.shape.as_concrete().unwrap_or_default().into();
     let mut patch = TypedModelPatch::new(kernel.name());
     let input = patch.tap_model(model, source)?;
-    let output = patch.wire_node(&last.name, Operator { kernel, shape }, &[input])?;
+    let output = patch.wire_node(&last.name, KernelOperator { kernel, shape }, &[input])?;
     patch.shunt_outside(model, last.id.into(), output[0])?;
     Ok(patch)
 }

@@ -35,7 +35,7 @@ use crate::http::request::problem::{NoCounting, Problem};
 use crate::http::request::query::{Query, WrongValue};
 use crate::http::request::reply::no_store;
 use crate::http::server::body::Body;
-use crate::http::server::link::Use;
+use crate::http::server::link::ConnectionUse;
 use crate::http::server::place;
 
 /// The media type.
@@ -123,7 +123,7 @@ pub async fn events(request: Request) -> Result<Response<Body>, Problem> {
     if request.method == Method::HEAD {
         return Ok(head(Body::full("")));
     }
-    place::take_place(site, &request.link, Use::Events, LISTENERS)?;
+    place::take_place(site, &request.link, ConnectionUse::Events, LISTENERS)?;
     let counted = match counting {
         Some(Ok((counting, counts, counts_db))) => {
             Some(CountedEvent::new(&counting, counts, counts_db, after).await?)
@@ -178,7 +178,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::http::api::counting::listeners::Said;
+    use crate::http::api::counting::listeners::CachedEvent;
     use bytes::Bytes;
     use std::sync::Arc;
 
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_is_said_to_all_is_made_once() {
-        let said = Said::default();
+        let said = CachedEvent::default();
         let made = Cell::new(0);
         let make = || {
             made.set(made.get() + 1);

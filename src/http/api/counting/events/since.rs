@@ -1,6 +1,6 @@
 //! The crossings of counts.db from one id on, of all scenes, for those who were away or too slow.
 
-use crate::store::{CountsReader, Crossing, CrossingsQuery, Scene, StoreError};
+use crate::store::{CountsReader, CrossingsQuery, Scene, StoreError, StoredCrossing};
 
 /// Crossings that are read from counts.db at once: some 40 kB.
 const PIECE: usize = 100;
@@ -18,7 +18,10 @@ pub(super) fn newest_id(reader: &CountsReader) -> Result<u64, StoreError> {
 }
 
 /// The crossings after `after` of all scenes, in order, and whether there may be more.
-pub(super) fn following(reader: &CountsReader, after: u64) -> Result<(Vec<Crossing>, bool), StoreError> {
+pub(super) fn following(
+    reader: &CountsReader,
+    after: u64,
+) -> Result<(Vec<StoredCrossing>, bool), StoreError> {
     let mut found = Vec::new();
     // What is committed from now on is told as it comes: read here, one of a scene that was read already could be missing.
     let newest = newest_id(reader)?;
@@ -33,7 +36,7 @@ pub(super) fn following(reader: &CountsReader, after: u64) -> Result<(Vec<Crossi
         }
         found.extend(rows);
     }
-    found.retain(|row: &Crossing| row.id <= whole_up_to.min(newest));
+    found.retain(|row: &StoredCrossing| row.id <= whole_up_to.min(newest));
     found.sort_unstable_by_key(|row| row.id);
     Ok((found, whole_up_to < u64::MAX))
 }

@@ -19,14 +19,14 @@ use crate::http::readers::{CountsReadError, CountsReaders};
 use crate::http::report::media::{MediaEvent, RecordingReport};
 use crate::http::report::wire;
 use crate::http::report::wire::{CrossingReport, DrawingReport, OverlayReport, Redact, TalliesReport};
-use crate::http::server::body::Cut;
+use crate::http::server::body::BrokenBody;
 use crate::http::server::link::Link;
 use crate::http::site::Site;
 use crate::pipeline::CameraState;
 use crate::pipeline::counting::{Counting, Overlay};
 use crate::pipeline::recording::RecordingStatus;
 use crate::store::media::MediaStatus;
-use crate::store::{Counts, Crossing, LineRow, Scene, Tallies, ZoneRow};
+use crate::store::{Counts, LineRow, Scene, StoredCrossing, Tallies, ZoneRow};
 use crate::ui::CountingReport;
 
 /// A browser that lost the connection comes back after this time, in milliseconds.
@@ -95,7 +95,7 @@ impl Redact for StateEvent {
 
 /// What is counted, as one client hears of it.
 pub(super) struct CountedEvent {
-    committed: broadcast::Receiver<Arc<Crossing>>,
+    committed: broadcast::Receiver<Arc<StoredCrossing>>,
     tallies: watch::Receiver<Arc<Tallies>>,
     lines: watch::Receiver<Arc<Vec<LineRow>>>,
     zones: watch::Receiver<Arc<Vec<ZoneRow>>>,
@@ -141,22 +141,22 @@ impl CountedEvent {
         counted: Option<&mut CountedEvent>,
         types: Types,
         has_overlay: bool,
-    ) -> Result<News, SessionEnd> {
+    ) -> Result<ListenerNews, SessionEnd> {
         let Some(counted) = counted else { return std::future::pending().await };
         tokio::select! {
             biased;
             crossing = counted.committed.recv(), if types.crossing => match crossing {
-                Ok(crossing) => Ok(News::Crossing(crossing)),
-                Err(RecvError::Lagged(_)) => Ok(News::Missed),
+                Ok(crossing) => Ok(ListenerNews::Crossing(crossing)),
+                Err(RecvError::Lagged(_)) => Ok(ListenerNews::Missed),
                 Err(RecvError::Closed) => Err(SessionEnd),
             },
-            changed = counted.lines.changed(), if types.lines => changed.map(|()| News::Lines).map_err(|_| SessionEnd),
-            changed = counted.zones.changed(), if types.lines => changed.map(|()| News::Lines).map_err(|_| SessionEnd),
+            changed = counted.lines.changed(), if types.lines => changed.map(|()| ListenerNews::Lines).map_err(|_| SessionEnd),
+            changed = counted.zones.changed(), if types.lines => changed.map(|()| ListenerNews::Lines).map_err(|_| SessionEnd),
             changed = counted.tallies.changed(), if types.tally => {
-                changed.map(|()| News::Tallies).map_err(|_| SessionEnd)
+                changed.map(|()| ListenerNews::Tallies).map_err(|_| SessionEnd)
             }
             changed = counted.overlay.changed(), if types.overlay && !has_overlay => {
-                changed.map(|()| News::Overlay).map_err(|_| SessionEnd)
+                changed.map(|()| ListenerNews::Overlay).map_err(|_| SessionEnd)
             }
             else => std::future::pending().await,
         }
@@ -174,7 +174,7 @@ pub(super) struct SseSession {
     /// What is wanted and there.
     pub(super) types: Types,
     pub(super) link: Rc<Link>,
-    pub(super) pieces: mpsc::Sender<Result<Bytes, Cut>>,
+    pub(super) pieces: mpsc::Sender<Result<Bytes, BrokenBody>>,
     pub(super) stop: Stop,
     pub(super) site: Rc<Site>,
     /// Who listens.
@@ -184,8 +184,8 @@ pub(super) struct SseSession {
 }
 
 /// What a client is to hear of next.
-enum News {
-    Crossing(Arc<Crossing>),
+enum ListenerNews {
+    Crossing(Arc<StoredCrossing>),
     /// It was too slow for those that were committed.
     Missed,
     Tallies,
@@ -225,15 +225,15 @@ impl SseSession {
         let mut heartbeat = every(self.site.settings().heartbeat);
         loop {
             match self.news(&mut state, &mut heartbeat, has_overlay).await? {
-                News::Crossing(crossing) => self.send_crossing(&crossing).await?,
-                News::Missed => self.catch_up().await?,
-                News::Tallies => self.send_tallies().await?,
-                News::Lines => self.send_lines().await?,
-                News::State => self.send_state().await?,
-                News::Media => self.send_media().await?,
-                News::Recording => self.send_recording().await?,
-                News::Overlay => has_overlay = true,
-                News::Tick => {
+                ListenerNews::Crossing(crossing) => self.send_crossing(&crossing).await?,
+                ListenerNews::Missed => self.catch_up().await?,
+                ListenerNews::Tallies => self.send_tallies().await?,
+                ListenerNews::Lines => self.send_lines().await?,
+                ListenerNews::State => self.send_state().await?,
+                ListenerNews::Media => self.send_media().await?,
+                ListenerNews::Recording => self.send_recording().await?,
+                ListenerNews::Overlay => has_overlay = true,
+                ListenerNews::Tick => {
                     if self
                         .counted
                         .as_ref()
@@ -243,8 +243,8 @@ impl SseSession {
                     }
                     self.send_state().await?;
                 }
-                News::Look => {}
-                News::Heartbeat => self.send(Bytes::from_static(b":\n\n")).await?,
+                ListenerNews::Look => {}
+                ListenerNews::Heartbeat => self.send(Bytes::from_static(b":\n\n")).await?,
             }
             if has_overlay && self.has_room() {
                 has_overlay = false;
@@ -259,7 +259,7 @@ impl SseSession {
         state: &mut Interval,
         heartbeat: &mut Interval,
         has_overlay: bool,
-    ) -> Result<News, SessionEnd> {
+    ) -> Result<ListenerNews, SessionEnd> {
         let types = self.types;
         tokio::select! {
             biased;
@@ -267,13 +267,13 @@ impl SseSession {
             () = self.pieces.closed() => Err(SessionEnd),
             news = CountedEvent::news(self.counted.as_mut(), types, has_overlay) => news,
             changed = self.states.changed(), if types.state => {
-                changed.map(|()| News::State).map_err(|_| SessionEnd)
+                changed.map(|()| ListenerNews::State).map_err(|_| SessionEnd)
             }
-            changed = Throttled::changed(&mut self.media) => changed.map(|()| News::Media),
-            changed = Throttled::changed(&mut self.recording) => changed.map(|()| News::Recording),
-            () = sleep_until(Instant::now() + LOOK_AGAIN), if has_overlay => Ok(News::Look),
-            _ = state.tick(), if types.state || types.lines => Ok(News::Tick),
-            _ = heartbeat.tick() => Ok(News::Heartbeat),
+            changed = Throttled::changed(&mut self.media) => changed.map(|()| ListenerNews::Media),
+            changed = Throttled::changed(&mut self.recording) => changed.map(|()| ListenerNews::Recording),
+            () = sleep_until(Instant::now() + LOOK_AGAIN), if has_overlay => Ok(ListenerNews::Look),
+            _ = state.tick(), if types.state || types.lines => Ok(ListenerNews::Tick),
+            _ = heartbeat.tick() => Ok(ListenerNews::Heartbeat),
         }
     }
 
@@ -292,7 +292,7 @@ impl SseSession {
     }
 
     /// Sends a crossing that was committed, unless it was read from counts.db already.
-    async fn send_crossing(&mut self, crossing: &Crossing) -> Result<(), SessionEnd> {
+    async fn send_crossing(&mut self, crossing: &StoredCrossing) -> Result<(), SessionEnd> {
         match &mut self.counted {
             Some(counted) if crossing.id > counted.last => counted.last = crossing.id,
             _ => return Ok(()),
@@ -316,7 +316,7 @@ impl SseSession {
                 Err(error) => {
                     // Cut rather than left out: the client comes back and names the last it has.
                     log::warn!("{}: events are cut off, {error}", self.link.peer());
-                    let _ = self.pieces.send(Err(Cut)).await;
+                    let _ = self.pieces.send(Err(BrokenBody)).await;
                     return Err(SessionEnd);
                 }
             };
@@ -431,7 +431,7 @@ fn event(name: &str, json: &str) -> Bytes {
 }
 
 /// The event of a crossing.
-fn said(crossing: &Crossing) -> Bytes {
+fn said(crossing: &StoredCrossing) -> Bytes {
     let json = wire::json(&CrossingReport::from(crossing));
     format!("event: crossing\nid: {}\ndata: {json}\n\n", crossing.id).into()
 }

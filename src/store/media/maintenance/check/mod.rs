@@ -140,7 +140,7 @@ struct CheckContext<'a> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Stage {
+enum CheckStage {
     File,
     Items,
     Sums,
@@ -151,7 +151,7 @@ enum Stage {
 struct Check {
     repair: bool,
     is_alone: bool,
-    stage: Stage,
+    stage: CheckStage,
     report: CheckReport,
     untold: u64,
     /// The newest item that is done.
@@ -162,23 +162,23 @@ struct Check {
 impl Check {
     fn new(repair: bool, is_alone: bool) -> Check {
         let report = CheckReport::default();
-        Check { repair, is_alone, stage: Stage::File, report, untold: 0, item: 0, walk: None }
+        Check { repair, is_alone, stage: CheckStage::File, report, untold: 0, item: 0, walk: None }
     }
 
     /// One step; whether it was the last.
     fn step(&mut self, tx: &mut CheckContext<'_>) -> Result<bool, MediaRowError> {
         match self.stage {
-            Stage::File => {
+            CheckStage::File => {
                 self.file(tx.connection)?;
                 self.names(tx)?;
-                self.stage = Stage::Items;
+                self.stage = CheckStage::Items;
             }
-            Stage::Items => {
+            CheckStage::Items => {
                 if self.check_items(tx)? {
-                    self.stage = Stage::Sums;
+                    self.stage = CheckStage::Sums;
                 }
             }
-            Stage::Sums => {
+            CheckStage::Sums => {
                 self.check_totals(tx)?;
                 if self.untold > 0 {
                     let told = format!("{} more faults of the same kinds", self.untold);
