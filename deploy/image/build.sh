@@ -6,7 +6,7 @@
 # It gives target/image/tallycam-VERSION-pi-arm64.img.xz, beside it a list of all packages in it with versions and SHA-256, and the
 # image itself, unpacked, which tests/image boots. KERNEL=backports (default) or stable: which of Debian 13's kernels.
 # WITH_FFMPEG=1 puts ffmpeg in. TALLYCAM_MIRROR names another archive; with one of snapshot.debian.org's and the same
-# package the image is made again, byte for byte but for access times in the root: of links that were read in the kept part since.
+# package the image is made again, byte for byte.
 #
 # Takes root, for a chroot: Debian's packages configure themselves, as arm64 programs under qemu-user. No loop devices, and what is
 # mounted is mounted in a namespace of its own. Debian's part of the root is made once and kept.
@@ -267,7 +267,11 @@ make_boot() {
 }
 
 # Bytes that say when they were written say all the same.
-clamp() { find "$@" -newermt "@$SOURCE_DATE_EPOCH" -exec touch --no-dereference -d "@$SOURCE_DATE_EPOCH" {} +; }
+clamp() {
+    find "$@" -newermt "@$SOURCE_DATE_EPOCH" -exec touch --no-dereference -d "@$SOURCE_DATE_EPOCH" {} +
+    # Reading changes access times; a folder's own, too, hence after what is in it.
+    find "$@" -depth -exec touch --no-dereference -a -d "@$SOURCE_DATE_EPOCH" {} +
+}
 
 # ext4 NAME MIB LABEL NUMBER TREE OPTION…: a file system as $part/NAME. By the root's own mke2fs, so that it is the same wherever it
 # is made, and the same identity in each image: it is told from others by its label and place.
