@@ -81,10 +81,17 @@
     ev.preventDefault();
     take(await freshPage('settings'), e.dataset.key, `${values(e)}`);
   });
-  const preview = async form => {
-    const page = await post(form.action, [...new FormData(form), ['plan', 1]]);
-    showPlan(page);
-    for (const fresh of page.querySelectorAll('[data-key]:has([aria-invalid])')) replace(row(fresh.dataset.key), fresh);
+  const preview = async (form, { nextElementSibling: note }) => {
+    try {
+      const page = await post(form.action, [...new FormData(form), ['plan', 1]]);
+      showPlan(page);
+      replace(note, page.querySelector('#plan + *'));
+      for (const fresh of page.querySelectorAll('[data-key]:has([aria-invalid])')) replace(row(fresh.dataset.key), fresh);
+    } catch (error) {
+      showPlan(document);
+      note.role = 'alert';
+      note.textContent = error.message;
+    }
   };
 
   // ---- controls of the camera
@@ -156,7 +163,7 @@
     else if (is('do=set')) {
       // The key Enter presses a button that is of no row.
       const at = document.activeElement.closest('[data-key]');
-      if (by?.id === 'plan') preview(form).catch(error => { by.nextElementSibling.textContent = error.message; }); else if (key) change(key, by.name ? [[by.name, name]] : []); else if (at) change(at.dataset.key);
+      if (by?.id === 'plan') preview(form, by); else if (key) change(key, by.name ? [[by.name, name]] : []); else if (at) change(at.dataset.key);
     } else if (!is('do=controls')) return;
     ev.preventDefault();
   });
