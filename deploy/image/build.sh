@@ -295,8 +295,8 @@ make_image() {
     part=$cache/part
     rm -rf "$part"
     mkdir -p "$part/empty"
-    clamp "$root" "$cache/boot" "$part/empty"
     size=$(($(du -sm --apparent-size "$root" | cut -f 1) * 110 / 100 + 16))
+    clamp "$root" "$cache/boot" "$part/empty"
     mkfs.vfat --invariant -F 32 -n TALLYCAM -C "$part/fat" $((fat * 1024)) >/dev/null
     (cd "$cache/boot" && mcopy -m -s -Q -i "$part/fat" ./* ::/)
     ext4 root $size rootfs 1 "$root" -O ^has_journal,^resize_inode

@@ -17,7 +17,7 @@ use crate::http::request::json_body::MOST_KEYS;
 use crate::http::request::query::Query;
 use crate::http::request::{etag, json_body, query, range, time_param};
 use crate::media::View;
-use crate::ui::PageClock;
+use crate::ui::LocalClock;
 
 /// Keys that a body may have here, one of each kind.
 const KEYS: [&str; 10] =
@@ -60,7 +60,7 @@ fn address(text: &str) {
         shows_something(&view);
     }
     shows_something(&view_query::of_old_query(&query, &TimeZone::UTC));
-    let clock = PageClock { now_us: 1_767_225_600_000_000, zone: TimeZone::UTC, day_starts: 4 };
+    let clock = LocalClock { now_us: 1_767_225_600_000_000, zone: TimeZone::UTC, day_starts: 4 };
     for value in query.values("from") {
         let _ = time_param::instant("from", &value, &clock);
     }

@@ -36,7 +36,7 @@ use crate::pipeline::focus::{Focus, FocusSettings};
 use crate::pipeline::{CameraStatus, Lights, Pipeline, RecorderHandle, TooManyViews, Views};
 use crate::store::Counts;
 use crate::store::media::{ClockWait, Media};
-use crate::ui::PageClock;
+use crate::ui::LocalClock;
 
 /// Files that are taken in at the same time.
 const UPLOADS: usize = 2;
@@ -321,9 +321,9 @@ impl Site {
     }
 
     /// The clock on the wall.
-    pub(super) fn clock(&self) -> PageClock {
+    pub(super) fn clock(&self) -> LocalClock {
         let settings = self.settings();
-        PageClock { now_us: clock::wall_us(), zone: settings.zone.clone(), day_starts: settings.day_starts }
+        LocalClock { now_us: clock::wall_us(), zone: settings.zone.clone(), day_starts: settings.day_starts }
     }
 
     /// Now, in the zone that days and hours are told in.

@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 use crate::store::{BucketRow, Direction, Gap};
 use crate::ui::escape::Text;
-use crate::ui::facts::PageClock;
+use crate::ui::facts::LocalClock;
 use crate::ui::format::{day, format_thousands, minute, month, to_zoned, weekday};
 
 /// What is defined once per page for all of its charts.
@@ -76,7 +76,7 @@ pub(super) struct Bars<'a> {
     /// Before this time nothing is hatched: counting began then.
     pub since_us: u64,
     /// The clock on the wall.
-    pub clock: &'a PageClock,
+    pub clock: &'a LocalClock,
     /// Pixels that the bars are high, both sides of the axis together; even.
     pub height: u32,
     /// Whether the scale is written beside the grid.
@@ -312,7 +312,7 @@ pub(super) struct WeekMap {
 
 impl WeekMap {
     /// The map of hourly buckets; `count` picks what is shown of a bucket's sums.
-    pub fn new(buckets: &[BucketRow], clock: &PageClock, count: impl Fn(ChartSums) -> u64) -> WeekMap {
+    pub fn new(buckets: &[BucketRow], clock: &LocalClock, count: impl Fn(ChartSums) -> u64) -> WeekMap {
         let mut cells = [[(0.0, 0.0); 24]; 7];
         for bucket in buckets.iter().filter(|bucket| bucket.end_us <= clock.now_us) {
             let at = to_zoned(bucket.start_us, &clock.zone);
@@ -392,7 +392,7 @@ impl WeekMap {
 }
 
 /// What a bucket is called in a table: "13:00", "Thu 12 Nov", "week of 9 Nov", "November 2026".
-pub(super) fn bucket_name(bucket: &BucketRow, kind: &str, is_one_day: bool, clock: &PageClock) -> String {
+pub(super) fn bucket_name(bucket: &BucketRow, kind: &str, is_one_day: bool, clock: &LocalClock) -> String {
     let at = to_zoned(bucket.start_us, &clock.zone);
     let short = weekday(at.weekday()).get(..3).unwrap_or_default();
     match kind {
@@ -416,8 +416,8 @@ mod tests {
     /// Monday 16 November 2026, 00:00 UTC.
     const MONDAY: u64 = 1_794_787_200_000_000;
 
-    fn clock(now_us: u64) -> PageClock {
-        PageClock { now_us, zone: TimeZone::UTC, day_starts: 0 }
+    fn clock(now_us: u64) -> LocalClock {
+        LocalClock { now_us, zone: TimeZone::UTC, day_starts: 0 }
     }
 
     fn bucket(n: u64, covered: f64, count_in: u64, out: u64) -> BucketRow {
@@ -439,7 +439,7 @@ mod tests {
         }
     }
 
-    fn bars<'a>(buckets: &'a [BucketRow], gaps: &'a [Gap], clock: &'a PageClock) -> Bars<'a> {
+    fn bars<'a>(buckets: &'a [BucketRow], gaps: &'a [Gap], clock: &'a LocalClock) -> Bars<'a> {
         Bars {
             buckets,
             bucket: "hour",

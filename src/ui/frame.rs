@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::banner::banner;
 use super::escape::{MarkedText, Text};
-use super::facts::{Alert, Head, RefusedForm};
+use super::facts::{Alert, Head, RefusalReason};
 use super::format::{as_sentence, sentence};
 
 /// The pages, in the order in which one gets to them.
@@ -141,8 +141,8 @@ pub(super) fn hidden_attribute(is_hidden: bool) -> &'static str {
 }
 
 /// What is wrong with the field `id`: what marks it, and the words beneath it. Both are empty where nothing is.
-pub(super) fn field_error(id: &str, refusal: Option<&RefusedForm>) -> (String, String) {
-    let Some(RefusedForm { detail, hint, .. }) = refusal else { return Default::default() };
+pub(super) fn field_error(id: &str, refusal: Option<&RefusalReason>) -> (String, String) {
+    let Some(RefusalReason { detail, hint, .. }) = refusal else { return Default::default() };
     let words = MarkedText(format!("{} {}", as_sentence(detail), as_sentence(hint)).trim()).to_string();
     (
         format!(" aria-invalid=\"true\" aria-describedby=\"{id}-said\""),
@@ -151,7 +151,7 @@ pub(super) fn field_error(id: &str, refusal: Option<&RefusedForm>) -> (String, S
 }
 
 /// What marks the field with this name, if it is the one that is wrong, and the words that stand behind it.
-pub(super) fn marked(refusal: Option<&RefusedForm>, field: &str) -> (&'static str, String) {
+pub(super) fn marked(refusal: Option<&RefusalReason>, field: &str) -> (&'static str, String) {
     match refusal.filter(|refusal| refusal.field == field) {
         Some(refusal) => (
             " aria-invalid=\"true\" aria-describedby=\"wrong\" autofocus",
@@ -162,7 +162,7 @@ pub(super) fn marked(refusal: Option<&RefusedForm>, field: &str) -> (&'static st
 }
 
 /// What could not be done, where the reader looks first.
-pub(super) fn refusal_html(refusal: &RefusedForm) -> String {
+pub(super) fn refusal_html(refusal: &RefusalReason) -> String {
     let hint = if refusal.hint.is_empty() { String::new() } else { format!(" {}", remedy(&refusal.hint)) };
     format!(
         "<div class=\"banner trouble\" role=\"alert\"><p><b>{}</b>{hint}</p></div>",
@@ -180,9 +180,9 @@ pub(super) fn remedy(hint: &str) -> String {
 }
 
 /// The options of a selection: values with their words, the one that is `chosen` selected. Both stand in HTML as they are.
-pub(in crate::ui) fn options(options: &[(&str, &str)], chosen: &str) -> String {
+pub(super) fn options(choices: &[(&str, &str)], chosen: &str) -> String {
     let mut html = String::new();
-    for (value, words) in options {
+    for (value, words) in choices {
         let selected = if *value == chosen { " selected" } else { "" };
         // Writing to a string does not fail.
         let _ = write!(html, "<option value=\"{value}\"{selected}>{words}</option>");

@@ -36,7 +36,7 @@ pub use facts::diagnosis::{Finding, Verdict};
 pub use facts::lens::{LastSweep, LensReport, LensWindow, SweepProgress};
 pub use facts::lights::{LightReport, PresetReport, RangeReport};
 pub use facts::{
-    Alert, AlertKind, CountingReport, Head, LogLine, PageClock, RefusedForm, ZoneFigures, ZoneOccupancy,
+    Alert, AlertKind, CountingReport, Head, LocalClock, LogLine, RefusalReason, ZoneFigures, ZoneNow,
 };
 pub use lights::{LightsPage, lights_page};
 pub use lines::zones::ZoneForm;
@@ -72,7 +72,7 @@ pub fn format_bytes(bytes: u64) -> String {
 }
 
 /// A time of day: "14:03:27".
-pub fn second_in_words(us: u64, clock: &PageClock) -> String {
+pub fn second_in_words(us: u64, clock: &LocalClock) -> String {
     format::second(&format::to_zoned(us, &clock.zone))
 }
 

@@ -152,6 +152,22 @@ fn what_the_operator_sets_is_shown_and_cannot_be_changed() {
 }
 
 #[test]
+fn who_selects_a_value_before_it_is_saved_replaces_it() {
+    let Some((browser, daemon)) = start(Wanted::DESKTOP, &[]) else { return };
+    browser.goto(&url(&daemon, "settings"));
+    browser.script(
+        "const fetched = fetch;
+         window.fetch = (...request) => fetched(...request).then(answer => new Promise(come => { window.come = () => come(answer); }))",
+    );
+    type_into(&browser, "stream.quality", "62");
+    browser.wait_for("!!window.come");
+    browser.script("document.getElementById('s-stream.quality').select(); window.come()");
+    browser.wait_until("the page says so", || is_saved(&browser, "stream.quality"));
+    browser.press("63");
+    assert_eq!(browser.script("return document.activeElement.value"), "63");
+}
+
+#[test]
 fn two_at_once_lose_nothing() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP, &[]) else { return };
     browser.goto(&url(&daemon, "settings"));

@@ -21,7 +21,7 @@ use crate::daemon::counting::{settings, state_directory, store_settings};
 use crate::http::report::counts::{BUCKETS, By, Counted, grouped, is_known, sum};
 use crate::http::time_param;
 use crate::store::{BucketSize, Counts, CountsQuery, CountsReader, EditError, Scene, StoreError};
-use crate::ui::PageClock;
+use crate::ui::LocalClock;
 use crate::vision::Direction;
 
 /// Show, export, reset or recount counts
@@ -82,7 +82,7 @@ fn bucket() -> impl TypedValueParser<Value = BucketSize> {
 struct StoredCounts {
     counted: Counted,
     camera: String,
-    clock: PageClock,
+    clock: LocalClock,
     /// Other scenes of which something is on record, where nothing is of this one.
     elsewhere: Vec<Scene>,
 }
@@ -91,7 +91,7 @@ impl SpanArgs {
     fn read(&self, config: &Config, is_for_json: bool) -> Result<StoredCounts, Failure> {
         let counts_db = store_settings(config);
         let clock =
-            PageClock { now_us: wall_us(), zone: counts_db.zone.clone(), day_starts: counts_db.day_starts };
+            LocalClock { now_us: wall_us(), zone: counts_db.zone.clone(), day_starts: counts_db.day_starts };
         let instant = |key, text: &str| {
             time_param::instant(key, text, &clock)
                 .map_err(|wrong| Failure::Usage { message: wrong.to_string(), hint: None })

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::daemon::counting::store_settings;
 use crate::http::time_param;
 use crate::store::media::{Item, MediaKind, MediaQuery};
-use crate::ui::PageClock;
+use crate::ui::LocalClock;
 
 /// Items that are read at once.
 const PAGE: usize = 1000;
@@ -77,7 +77,7 @@ impl MediaListArgs {
 
     fn query(&self, config: &Config) -> Result<MediaQuery, Failure> {
         let counts_db = store_settings(config);
-        let clock = PageClock { now_us: wall_us(), zone: counts_db.zone, day_starts: counts_db.day_starts };
+        let clock = LocalClock { now_us: wall_us(), zone: counts_db.zone, day_starts: counts_db.day_starts };
         let instant = |key, text: Option<&String>| {
             text.map(|text| time_param::instant(key, text, &clock))
                 .transpose()

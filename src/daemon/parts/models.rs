@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::{DetectConfig, DetectorKind, Origin, Resolved};
-use crate::http::{CatalogueModel, ModelLibrary as Offered, ModelRow, NotFetched};
+use crate::http::{CatalogueModel, ModelLibrary, ModelRow, NotFetched};
 use crate::models::{self, Addition, CATALOGUE, ModelError, Models, is_onnx};
 use crate::pipeline::{LoadedDetector, NoDetector};
 use crate::vision::onnx::{Card, OnnxDetector};
@@ -218,7 +218,7 @@ fn no_model_error(error: &ModelError) -> NoDetector {
     NoDetector { reason: error.to_string(), hint: error.hint() }
 }
 
-impl Offered for ModelStore {
+impl ModelLibrary for ModelStore {
     fn found(&self) -> Vec<ModelRow> {
         let found = self.models.list().into_iter().map(|model| {
             let card = model.card.as_ref();

@@ -56,7 +56,7 @@ struct SettingsInner {
     places: Arc<Semaphore>,
     /// Whose turn it is.
     turn: tokio::sync::Mutex<SettingsTurn>,
-    shown: Mutex<PublicSettings>,
+    shown: Mutex<CurrentSettings>,
 }
 
 /// What only who has the turn sees.
@@ -80,9 +80,9 @@ impl SettingsTurn {
     }
 }
 
-/// What is shown to everybody.
+/// What all readers in the daemon share; with secrets.
 #[derive(Debug)]
-struct PublicSettings {
+struct CurrentSettings {
     in_force: Arc<SettingsInForce>,
     /// The same without what is kept elsewhere.
     base: Arc<Resolved>,
@@ -144,7 +144,7 @@ impl Settings {
             unkept: String::new(),
             needs_restart: Vec::new(),
         };
-        let shown = PublicSettings {
+        let shown = CurrentSettings {
             in_force: Arc::new(in_force),
             base: Arc::new(resolved.clone()),
             saved: Arc::new(found.saved.clone()),
@@ -249,7 +249,7 @@ impl Preferences for Settings {
 }
 
 impl SettingsInner {
-    fn lock_shown(&self) -> std::sync::MutexGuard<'_, PublicSettings> {
+    fn lock_shown(&self) -> std::sync::MutexGuard<'_, CurrentSettings> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

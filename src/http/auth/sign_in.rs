@@ -26,7 +26,7 @@ use crate::http::request::reply::no_store;
 use crate::http::server::body::Body;
 use crate::http::server::https::HttpsReport;
 use crate::http::site::Site;
-use crate::ui::{self, AccessPage, RefusedForm, SignInPage};
+use crate::ui::{self, AccessPage, RefusalReason, SignInPage};
 
 /// `GET /sign-in`.
 pub async fn show(request: Request) -> Response<Body> {
@@ -196,7 +196,7 @@ async fn set_view(site: &Site, word: &str) -> Result<(), Problem> {
 /// The setting of who may watch.
 const VIEW: &str = "access.view";
 
-fn access_page(request: &Request, refused: Option<RefusedForm>) -> Result<AccessPage, Problem> {
+fn access_page(request: &Request, refused: Option<RefusalReason>) -> Result<AccessPage, Problem> {
     let (site, access) = (&request.site, access(request)?);
     let in_force = site.preferences().ok().map(|preferences| preferences.in_force());
     let origin = in_force.as_ref().and_then(|in_force| in_force.resolved.origin(VIEW));
@@ -261,7 +261,7 @@ pub(in crate::http) async fn set_user(
     change(access, move |access| access.set_user(&name, role, password.as_deref())).await
 }
 
-fn sign_in_page(request: &Request, next: String, refused: Option<RefusedForm>) -> SignInPage {
+fn sign_in_page(request: &Request, next: String, refused: Option<RefusalReason>) -> SignInPage {
     let auth = &request.site.auth;
     SignInPage {
         head: data_counting::head(&StateReport::of(&request.site, &request.who)),

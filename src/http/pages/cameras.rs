@@ -13,7 +13,7 @@ use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
-use crate::ui::{self, CameraChoice, CamerasPage, RefusedForm};
+use crate::ui::{self, CameraChoice, CamerasPage, RefusalReason};
 
 const KIND: &str = "source.kind";
 const DEVICE: &str = "source.device";
@@ -60,6 +60,11 @@ fn choice(fields: &Query) -> Option<PreferenceChanges> {
     }
 }
 
+/// Whether there is a live picture that may be shown.
+pub fn has_picture(site: &Site, report: &StateReport) -> bool {
+    report.state == "live" && !site.is_counts_only()
+}
+
 /// The cameras of this machine, each with where a picture of it is.
 pub async fn choices(site: &Site, report: &StateReport) -> Vec<CameraChoice> {
     let (Some(machine), Ok(preferences)) = (site.machine.clone(), site.preferences()) else {
@@ -69,7 +74,6 @@ pub async fn choices(site: &Site, report: &StateReport) -> Vec<CameraChoice> {
     let source = in_force.resolved.config.source.clone();
     let look = move || machine.cameras(&in_force.resolved.config);
     let found = tokio::task::spawn_blocking(look).await.unwrap_or_default();
-    let has_picture = report.state == "live" && !site.is_counts_only();
     let can_look = !site.is_counts_only() && report.state != "paused";
     let choices = found.into_iter().map(|camera| {
         let value = format!("{} {}", camera.kind, camera.device);
@@ -78,7 +82,7 @@ pub async fn choices(site: &Site, report: &StateReport) -> Vec<CameraChoice> {
         // Of all cameras the first that works may be the one that is shown.
         let is_shown = is_used || report.camera.as_ref().is_some_and(|shown| camera.about.starts_with(shown));
         let still = match is_shown {
-            true => has_picture.then(|| String::from("snapshot.jpg?w=320")),
+            true => has_picture(site, report).then(|| String::from("snapshot.jpg?w=320")),
             false => can_look.then(|| format!("api/v1/cameras/still.jpg?camera={}", percent_encoded(&value))),
         };
         CameraChoice { value, name: camera.name, about: camera.about, is_used, is_shown, still }
@@ -86,7 +90,7 @@ pub async fn choices(site: &Site, report: &StateReport) -> Vec<CameraChoice> {
     choices.collect()
 }
 
-async fn cameras_page(request: &Request, refused: Option<RefusedForm>) -> CamerasPage {
+async fn cameras_page(request: &Request, refused: Option<RefusalReason>) -> CamerasPage {
     let site = &request.site;
     let report = StateReport::of(site, &request.who);
     let kind = site.preferences().ok().map(|preferences| preferences.in_force().resolved.config.source.kind);
@@ -94,7 +98,7 @@ async fn cameras_page(request: &Request, refused: Option<RefusedForm>) -> Camera
         choices: choices(site, &report).await,
         is_auto: kind == Some(SourceKind::Auto),
         is_simulated: kind == Some(SourceKind::Sim),
-        has_picture: report.state == "live" && !site.is_counts_only(),
+        has_picture: has_picture(site, &report),
         what: report.camera.clone().unwrap_or_default(),
         typed: form(request).get("url").unwrap_or_default().to_owned(),
         head: data_counting::head(&report),

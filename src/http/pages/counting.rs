@@ -18,7 +18,7 @@ use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::store::{Counts, EditError, LineDraft, StoreError, ZoneDraft};
 use crate::ui::{
-    self, ChosenShape, LineAction, LineForm, LinesPage, LivePage, ModelsPage, RefusedForm, ShapeForm,
+    self, ChosenShape, LineAction, LineForm, LinesPage, LivePage, ModelsPage, RefusalReason, ShapeForm,
     ZoneForm,
 };
 
@@ -288,7 +288,7 @@ pub async fn post_models(request: Request) -> Result<Response<Body>, Problem> {
     }
 }
 
-async fn models_page(site: &Site, who: &Who, refused: Option<RefusedForm>) -> Result<ModelsPage, Problem> {
+async fn models_page(site: &Site, who: &Who, refused: Option<RefusalReason>) -> Result<ModelsPage, Problem> {
     let model_store = wire::redacted_for(who, ModelList::of(site).await?);
     Ok(ModelsPage {
         head: data_counting::head(&StateReport::of(site, who)),

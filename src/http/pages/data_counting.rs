@@ -25,7 +25,7 @@ use crate::store::{
 };
 use crate::ui::{
     self, CountingReport, CountsAsk, CountsPage, CrossingClip, CrossingFigure, CrossingsPage, DateSpan, Head,
-    LineCrossings, LiveCounting, PageClock, RefusedForm, StorageFault, ZoneFigures, ZoneOccupancy,
+    LineCrossings, LiveCounting, LocalClock, RefusalReason, StorageFault, ZoneFigures, ZoneNow,
 };
 
 /// Crossings that the live page shows.
@@ -71,7 +71,7 @@ pub fn lines(counts: &Counts, who: &Who) -> Vec<LineRow> {
 }
 
 /// Likewise the zones, and how many are in each.
-pub fn zones(counting: &Counting, counts: &Counts, who: &Who) -> Vec<ZoneOccupancy> {
+pub fn zones(counting: &Counting, counts: &Counts, who: &Who) -> Vec<ZoneNow> {
     let (rows, scene) = (counts.zones().borrow().clone(), counts.scene());
     let overlay = counting.overlay().borrow().clone();
     let here = rows.iter().filter(|row| row.is_in_scene(scene));
@@ -84,8 +84,8 @@ pub fn tallies(counts: &Counts) -> Vec<TallyRow> {
 }
 
 /// What went wrong, for the page.
-pub fn refusal(problem: &Problem) -> RefusedForm {
-    RefusedForm {
+pub fn refusal(problem: &Problem) -> RefusalReason {
+    RefusalReason {
         detail: problem.detail.clone(),
         hint: problem.hint.clone().unwrap_or_default(),
         field: problem.wrong.as_ref().map(|wrong| wrong.field.clone()).unwrap_or_default(),
@@ -135,7 +135,7 @@ pub async fn live(site: &Site, who: &Who) -> Option<LiveCounting> {
 
 type Today = (Vec<BucketRow>, Vec<Gap>, Vec<StoredCrossing>);
 
-async fn today(site: &Site, scene: Scene, clock: &PageClock) -> Result<Today, CountsReadError> {
+async fn today(site: &Site, scene: Scene, clock: &LocalClock) -> Result<Today, CountsReadError> {
     let Some(counts_db) = &site.counts_readers else { return Ok(Today::default()) };
     let (from_us, to_us) = (time_param::day(clock, 0), time_param::day(clock, 1));
     let read = counts_db.read(move |reader| {
@@ -148,7 +148,7 @@ async fn today(site: &Site, scene: Scene, clock: &PageClock) -> Result<Today, Co
 }
 
 /// What the page of figures shows.
-pub async fn counts_page(request: &Request, refused: Option<RefusedForm>) -> Result<CountsPage, Problem> {
+pub async fn counts_page(request: &Request, refused: Option<RefusalReason>) -> Result<CountsPage, Problem> {
     let site = &request.site;
     let (handle, counts) = (site.counting()?, site.counts()?);
     let (clock, scene, status) = (site.clock(), counts.scene(), handle.status());

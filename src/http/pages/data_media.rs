@@ -8,7 +8,7 @@ use crate::http::request::problem::Problem;
 use crate::http::site::Site;
 use crate::store::media::{ChunkRow, Item, MediaKind, MediaQuery, Recorded, RetentionPlan, Storage};
 use crate::store::{CrossingsQuery, Direction, Scene};
-use crate::ui::{LISTED, LiveRecording, MediaAsk, NotKept, PageClock, RetentionPreview, StorageFault};
+use crate::ui::{LISTED, LiveRecording, LocalClock, MediaAsk, NotKept, RetentionPreview, StorageFault};
 
 /// Items that the live page shows.
 const NEWEST: usize = 6;
@@ -79,7 +79,7 @@ pub async fn live(site: &Site) -> Option<LiveRecording> {
 }
 
 /// What the page of media asks the store for. Its days are those of the calendar.
-pub fn query(ask: &MediaAsk, clock: &PageClock, limit: usize) -> MediaQuery {
+pub fn query(ask: &MediaAsk, clock: &LocalClock, limit: usize) -> MediaQuery {
     let begin = |day: jiff::civil::Date| {
         let at = day.at(0, 0, 0, 0).to_zoned(clock.zone.clone()).ok()?;
         u64::try_from(at.timestamp().as_microsecond()).ok()
@@ -132,7 +132,7 @@ pub async fn crossed(site: &Site, item: &Item) -> Option<Vec<(u64, bool)>> {
 }
 
 /// What rules would do.
-pub fn plan(plan: &RetentionPlan, clock: PageClock) -> RetentionPreview {
+pub fn plan(plan: &RetentionPlan, clock: LocalClock) -> RetentionPreview {
     let taken_us = |one: Option<&(Item, _)>| one.map(|(item, _)| item.at_us);
     RetentionPreview {
         items: plan.goes.len(),
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn a_day_is_asked_for_from_its_midnight_to_the_next() {
         let clock =
-            PageClock { now_us: 0, zone: jiff::tz::TimeZone::fixed(jiff::tz::offset(1)), day_starts: 4 };
+            LocalClock { now_us: 0, zone: jiff::tz::TimeZone::fixed(jiff::tz::offset(1)), day_starts: 4 };
         let day = "2026-11-12".parse().unwrap();
         let ask = MediaAsk { from: Some(day), to: Some(day), kind: "recording", ..MediaAsk::default() };
         let query = query(&ask, &clock, 60);

@@ -21,7 +21,7 @@ use crate::http::request::query::Query;
 use crate::http::site::Site;
 use crate::media::{self, Control, ControlKind};
 use crate::ui::{
-    self, CameraMode, ControlsFacts, RefusedForm, Setting, SettingField, SettingsPage, ValueOrigin,
+    self, CameraMode, ControlsFacts, RefusalReason, Setting, SettingField, SettingsPage, ValueOrigin,
 };
 
 /// What is to be told at controls, by their names.
@@ -495,12 +495,12 @@ pub async fn refused(site: &Site, who: &Who, form: &Query, not: NotSet) -> (Prob
 }
 
 /// Why a setting was not changed, with the labels of the page of settings in the place of keys.
-pub fn refusal(problem: &Problem) -> RefusedForm {
-    let RefusedForm { mut detail, hint, field } = data_counting::refusal(problem);
+pub fn refusal(problem: &Problem) -> RefusalReason {
+    let RefusalReason { mut detail, hint, field } = data_counting::refusal(problem);
     if let Some(rest) = detail.strip_prefix(&field).filter(|rest| rest.starts_with(' ')) {
         detail = format!("`{field}`{rest}");
     }
-    RefusedForm {
+    RefusalReason {
         detail: ui::name_settings(&detail),
         hint: ui::name_settings(&hint),
         ..data_counting::refusal(problem)

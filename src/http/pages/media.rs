@@ -22,7 +22,7 @@ use crate::http::site::Site;
 use crate::pipeline::recording::{RecordingRequest, SnapshotRequest};
 use crate::store::media::{Item, MediaEdit, MediaError, MediaKind, Vacuumed, wrong_field};
 use crate::ui::{
-    self, DatabasePage, MEDIA_PAGE, MediaAsk, MediaForm, MediaPage, PlayerPage, RefusedForm, SPEEDS,
+    self, DatabasePage, MEDIA_PAGE, MediaAsk, MediaForm, MediaPage, PlayerPage, RefusalReason, SPEEDS,
 };
 
 /// Items that can be named in the address of a download: more would make it too long.
@@ -34,7 +34,7 @@ pub async fn media(request: Request) -> Response<Body> {
     html(ui::media_page(&media_page(&request.site, &request.who, ask, None).await))
 }
 
-async fn media_page(site: &Site, who: &Who, mut ask: MediaAsk, refused: Option<RefusedForm>) -> MediaPage {
+async fn media_page(site: &Site, who: &Who, mut ask: MediaAsk, refused: Option<RefusalReason>) -> MediaPage {
     let clock = site.clock();
     let mut trouble = data_media::trouble(site, who);
     let mut listed = None;
@@ -166,7 +166,7 @@ async fn edit(site: &Site, who: &Who, form: MediaForm) -> Result<Response<Body>,
     {
         let problem = Problem::from(error);
         let field = wrong_field(&edit).unwrap_or_default().to_owned();
-        let refused = Some((form, RefusedForm { field, ..data_counting::refusal(&problem) }));
+        let refused = Some((form, RefusalReason { field, ..data_counting::refusal(&problem) }));
         let page = player_page(site, who, item, 0, 1.0, refused).await?;
         return Ok(again(&problem, ui::player_page(&page)));
     }
@@ -192,7 +192,7 @@ async fn player_page(
     item: Item,
     at_us: u64,
     speed: f64,
-    refused: Option<(MediaForm, RefusedForm)>,
+    refused: Option<(MediaForm, RefusalReason)>,
 ) -> Result<PlayerPage, Problem> {
     let item = wire::redacted_for(who, item);
     let (mut gaps, mut crossed) = (Vec::new(), None);
@@ -246,7 +246,7 @@ pub async fn database(request: Request) -> Response<Body> {
     html(ui::database_page(&DatabasePage { done: done.map(String::from), ..page }))
 }
 
-async fn database_page(site: &Site, who: &Who, refused: Option<RefusedForm>) -> DatabasePage {
+async fn database_page(site: &Site, who: &Who, refused: Option<RefusalReason>) -> DatabasePage {
     let media = site.media().ok();
     DatabasePage {
         head: data_counting::head(&StateReport::of(site, who)),

@@ -58,7 +58,7 @@ async fn page(request: &Request) -> WelcomePage {
     WelcomePage {
         camera: report.camera.clone().unwrap_or_default(),
         choices: cameras::choices(site, &report).await,
-        has_picture: report.state == "live" && !site.is_counts_only(),
+        has_picture: cameras::has_picture(site, &report),
         has_password: !site.auth.is_open(),
         line: lines.first().map(|line| line.draft.name.clone()).unwrap_or_default(),
         crossings: tallies.iter().map(|tally| tally.count_in + tally.count_out).sum(),

@@ -13,7 +13,7 @@ use crate::http::report::wire::LineGapsReport;
 use crate::http::request::csv::CsvTable;
 use crate::http::request::time_param;
 use crate::store::{BucketRow, BucketSize, Count, Direction, Gap, LineRow, Scene};
-use crate::ui::PageClock;
+use crate::ui::LocalClock;
 
 /// How long a bucket is, in words.
 pub const BUCKETS: [(&str, BucketSize); 5] = [
@@ -100,7 +100,7 @@ impl Counted {
     }
 
     /// As JSON has it, for programs.
-    pub fn report<'a>(&'a self, camera: &'a str, clock: &PageClock) -> CountsReport<'a> {
+    pub fn report<'a>(&'a self, camera: &'a str, clock: &LocalClock) -> CountsReport<'a> {
         CountsReport {
             camera,
             scene: self.scene.as_str(),
@@ -395,7 +395,7 @@ mod tests {
         let (rows, gaps, bucket) = (rows(), vec![gap], BucketSize::Hour);
         let counted =
             Counted { scene: Scene::Files, from_us: 0, to_us: 1, bucket, by, rows, gaps, line_gaps };
-        let clock = PageClock { now_us: 0, zone: TimeZone::UTC, day_starts: 0 };
+        let clock = LocalClock { now_us: 0, zone: TimeZone::UTC, day_starts: 0 };
         let json = serde_json::to_value(counted.report("hall", &clock)).unwrap();
         let told = ["camera", "scene", "time_zone", "bucket", "by", "gaps", "line_gaps", "next"];
         let gap =

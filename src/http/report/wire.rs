@@ -11,7 +11,7 @@ use crate::http::auth::caller::Who;
 use crate::http::request::problem::Problem;
 use crate::pipeline::counting::{CountingStatus, Overlay};
 use crate::store::{Counts, Gap, LineRow, OccupancyRow, StoredCrossing, Tallies, ZoneRow};
-use crate::ui::{CountingReport, ZoneOccupancy};
+use crate::ui::{CountingReport, ZoneNow};
 
 /// A list, and where it goes on.
 #[derive(Debug, Serialize)]
@@ -59,7 +59,7 @@ pub fn redact_place(place: &mut Option<String>) {
     }
 }
 
-impl Redact for ZoneOccupancy {
+impl Redact for ZoneNow {
     fn redact(&mut self) {
         redact_place(&mut self.row.pinned);
     }
@@ -78,7 +78,7 @@ pub struct DrawingReport {
     #[serde(flatten)]
     pub lines: List<LineRow>,
     /// The zones.
-    pub zones: Vec<ZoneOccupancy>,
+    pub zones: Vec<ZoneNow>,
 }
 
 /// How many were in a zone, by bucket.

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp, Zoned};
 
 use crate::http::request::query::WrongValue;
-use crate::ui::PageClock;
+use crate::ui::LocalClock;
 
 /// What a time may be, for those who wrote something else.
 const EXPECTED: &str = "a time such as 2026-11-20T08:00:00Z, a date such as 2026-11-20, \
@@ -23,14 +23,14 @@ const FROM_1970: &str = "no earlier than 1970-01-01T00:00:00Z";
 ///
 /// # Errors
 /// What is wrong and what was expected, for anything else and for times before 1970.
-pub fn instant(key: &'static str, text: &str, clock: &PageClock) -> Result<u64, WrongValue> {
+pub fn instant(key: &'static str, text: &str, clock: &LocalClock) -> Result<u64, WrongValue> {
     let time = read(text.trim(), clock).ok_or_else(|| WrongValue::new(key, text, EXPECTED))?;
     // The first of January begins before that, east of Greenwich.
     u64::try_from(time.as_microsecond()).map_err(|_| WrongValue::new(key, text, FROM_1970))
 }
 
 /// When the day that is under way, or one so many days from it, begins, in microseconds of wall time.
-pub fn day(clock: &PageClock, from_today: i64) -> u64 {
+pub fn day(clock: &LocalClock, from_today: i64) -> u64 {
     begin_of_day(clock, from_today).and_then(|time| u64::try_from(time.as_microsecond()).ok()).unwrap_or(0)
 }
 
@@ -63,7 +63,7 @@ pub fn name_of(zone: &TimeZone, now_us: u64) -> String {
     )
 }
 
-fn read(text: &str, clock: &PageClock) -> Option<Timestamp> {
+fn read(text: &str, clock: &LocalClock) -> Option<Timestamp> {
     match text {
         "now" => return now(clock).map(|now| now.timestamp()),
         "today" => return begin_of_day(clock, 0),
@@ -89,27 +89,27 @@ fn read(text: &str, clock: &PageClock) -> Option<Timestamp> {
     Some(time.to_zoned(clock.zone.clone()).ok()?.timestamp())
 }
 
-fn now(clock: &PageClock) -> Option<Zoned> {
+fn now(clock: &LocalClock) -> Option<Zoned> {
     let now = Timestamp::from_microsecond(i64::try_from(clock.now_us).ok()?).ok()?;
     Some(now.to_zoned(clock.zone.clone()))
 }
 
-fn begin_of_day(clock: &PageClock, from_today: i64) -> Option<Timestamp> {
+fn begin_of_day(clock: &LocalClock, from_today: i64) -> Option<Timestamp> {
     let now = now(clock)?;
     let late = if now.hour() < day_starts(clock) { 1 } else { 0 };
     let date = now.date().checked_add(Span::new().try_days(from_today - late).ok()?).ok()?;
     begin(date, clock)
 }
 
-fn begin(date: Date, clock: &PageClock) -> Option<Timestamp> {
+fn begin(date: Date, clock: &LocalClock) -> Option<Timestamp> {
     Some(date.at(day_starts(clock), 0, 0, 0).to_zoned(clock.zone.clone()).ok()?.timestamp())
 }
 
-fn day_starts(clock: &PageClock) -> i8 {
+fn day_starts(clock: &LocalClock) -> i8 {
     i8::try_from(clock.day_starts.min(23)).unwrap_or(0)
 }
 
-fn before(ago: &str, clock: &PageClock) -> Option<Timestamp> {
+fn before(ago: &str, clock: &LocalClock) -> Option<Timestamp> {
     let unit = ago.chars().next_back()?;
     let number = ago.strip_suffix(unit)?;
     let number: i64 = Some(number).filter(|n| n.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()?;
@@ -129,13 +129,13 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn clock(now: &str, day_starts: u8) -> PageClock {
+    fn clock(now: &str, day_starts: u8) -> LocalClock {
         let now: Timestamp = now.parse().unwrap();
         let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
-        PageClock { now_us: now.as_microsecond() as u64, zone, day_starts }
+        LocalClock { now_us: now.as_microsecond() as u64, zone, day_starts }
     }
 
-    fn at(text: &str, clock: &PageClock) -> String {
+    fn at(text: &str, clock: &LocalClock) -> String {
         let time = instant("from", text, clock).unwrap_or_else(|e| panic!("{text}: {e:?}"));
         Timestamp::from_microsecond(time as i64).unwrap().to_string()
     }

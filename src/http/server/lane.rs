@@ -22,15 +22,15 @@ use crate::pipeline::RateMeter;
 
 /// Pictures a viewer was sent, by the time since it came.
 #[derive(Debug)]
-pub struct SentPictures {
+pub struct SendRate {
     came: Instant,
     rate: Mutex<RateMeter>,
 }
 
-impl SentPictures {
+impl SendRate {
     /// None yet, of one who comes now.
-    pub fn new() -> Arc<SentPictures> {
-        Arc::new(SentPictures { came: Instant::now(), rate: Mutex::default() })
+    pub fn new() -> Arc<SendRate> {
+        Arc::new(SendRate { came: Instant::now(), rate: Mutex::default() })
     }
 
     /// One was sent.
@@ -59,7 +59,7 @@ pub struct Lane {
     socket: OwnedFd,
     /// Bytes handed to the kernel, by whomever.
     written: Arc<AtomicU64>,
-    sent: Arc<SentPictures>,
+    sent: Arc<SendRate>,
     state: Mutex<LaneState>,
 }
 
@@ -88,7 +88,7 @@ pub struct LanePicture {
 
 impl Lane {
     /// A lane to `socket`; `written` and `sent` are told of all that goes through.
-    pub fn new(socket: OwnedFd, written: Arc<AtomicU64>, sent: Arc<SentPictures>) -> Lane {
+    pub fn new(socket: OwnedFd, written: Arc<AtomicU64>, sent: Arc<SendRate>) -> Lane {
         Lane { socket, written, sent, state: Mutex::default() }
     }
 
@@ -160,11 +160,11 @@ mod tests {
     }
 
     /// A lane, both ends of its connection, and what is counted.
-    fn lane() -> (Lane, TcpStream, TcpStream, Arc<AtomicU64>, Arc<SentPictures>) {
+    fn lane() -> (Lane, TcpStream, TcpStream, Arc<AtomicU64>, Arc<SendRate>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let far = listener.accept().unwrap().0;
-        let (written, sent) = (Arc::new(AtomicU64::new(0)), SentPictures::new());
+        let (written, sent) = (Arc::new(AtomicU64::new(0)), SendRate::new());
         let another = near.as_fd().try_clone_to_owned().unwrap();
         (Lane::new(another, written.clone(), sent.clone()), near, far, written, sent)
     }

@@ -17,7 +17,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::sync::Notify;
 
 use crate::access::LimitedClient;
-use crate::http::server::lane::{Lane, SentPictures};
+use crate::http::server::lane::{Lane, SendRate};
 use crate::http::server::socket::Socket;
 use crate::http::server::tls::{Tls, TlsSocket};
 
@@ -240,7 +240,7 @@ impl Link {
     }
 
     /// A lane past hyper, closed; `None` where the connection can have none, as over HTTPS.
-    pub fn lane(&self, sent: &Arc<SentPictures>) -> Option<Lane> {
+    pub fn lane(&self, sent: &Arc<SendRate>) -> Option<Lane> {
         if self.is_tls() {
             return None;
         }

@@ -22,7 +22,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::base::clock;
-use crate::http::server::lane::{Lane, SentPictures};
+use crate::http::server::lane::{Lane, SendRate};
 use crate::http::server::link::Link;
 use crate::http::server::stream::{OPENING, Pacer};
 use crate::media::{Hub, Picture, Subscriber};
@@ -81,7 +81,7 @@ pub struct Viewer {
     pub since_us: u64,
     /// Pictures it did not get: it was slow, or asked for fewer.
     pub skipped: Cell<u64>,
-    sent: Arc<SentPictures>,
+    sent: Arc<SendRate>,
     /// Made when it first watches alone.
     lane: OnceCell<Option<Arc<Lane>>>,
     waker: RefCell<Option<Waker>>,
@@ -155,7 +155,7 @@ impl Viewers {
             peer: link.peer().clone(),
             since_us: clock::wall_us(),
             skipped: Cell::new(0),
-            sent: SentPictures::new(),
+            sent: SendRate::new(),
             lane: OnceCell::new(),
             waker: RefCell::default(),
             wakes_on_news: Cell::new(false),

@@ -2,11 +2,11 @@
 // its place; and each control of the camera while it is turned. The page works without this file.
 'use strict';
 {
-  const main = el('main'), row = key => main.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  const main = el('main'), row = (name, kind = 'key') => main.querySelector(`[data-${kind}="${CSS.escape(name)}"]`);
   const parts = e => [...e.querySelectorAll('input, select')].filter(one => one.name && !one.disabled);
   const values = e => parts(e).filter(one => one.type !== 'checkbox' || one.checked).map(one => [one.name, one.value]);
   const waits = e => parts(e).some(isDirty) || e.querySelector('[aria-invalid], .ask');
-  const has = (e, one = document.activeElement) => e.contains(one);
+  const has = e => e.contains(document.activeElement);
   const say = (e, words, isWrong) => {
     const said = e.querySelector('.err'), field = e.querySelector('.set > :is(input, select), .unit > input');
     said.textContent = words;
@@ -17,15 +17,16 @@
   // ---- settings
 
   const replace = (old, fresh) => {
-    const id = has(old) && document.activeElement.id, isOpen = old.querySelector('details')?.open;
+    const was = has(old) && document.activeElement, isOpen = old.querySelector('details')?.open;
+    const { selectionStart: from, selectionEnd: to } = was;
     old.replaceWith(fresh);
     if (isOpen) fresh.querySelectorAll('details').forEach(one => { one.open = true; });
-    if (id) document.getElementById(id)?.focus();
+    el(was.id)?.focus();
+    if (from != null) el(was.id)?.setSelectionRange(from, to);
   };
   const showPlan = page => {
-    document.getElementById('goes')?.remove();
-    const goes = page.getElementById('goes');
-    if (goes) document.getElementById('retention').append(goes);
+    el('goes')?.remove();
+    el('retention')?.append(...page.querySelectorAll('#goes'));
   };
   // What the server says now, but for rows that somebody is at, or has not finished. `key`: the row that was sent, with `sent`.
   const take = (page, key, sent) => {
@@ -39,7 +40,7 @@
       if (isSent && `${values(old)}` !== sent) { if (was && now) was.value = now.value; } else replace(old, fresh);
     }
     for (const fresh of page.querySelectorAll('[data-control] .org')) {
-      const old = document.getElementById(fresh.id);
+      const old = el(fresh.id);
       if (old && !has(old) && old.innerHTML !== fresh.innerHTML) old.replaceWith(fresh);
     }
   };
@@ -81,21 +82,27 @@
     ev.preventDefault();
     take(await freshPage('settings'), e.dataset.key, `${values(e)}`);
   });
-  const preview = async form => {
-    const page = await post(form.action, [...new FormData(form), ['plan', 1]]);
-    showPlan(page);
-    for (const fresh of page.querySelectorAll('[data-key]:has([aria-invalid])')) replace(row(fresh.dataset.key), fresh);
+  const preview = async (form, { nextElementSibling: note }) => {
+    try {
+      const page = await post(form.action, [...new FormData(form), ['plan', 1]]);
+      showPlan(page);
+      replace(note, page.querySelector('#plan + *'));
+      for (const fresh of page.querySelectorAll('[data-key]:has([aria-invalid])')) replace(row(fresh.dataset.key), fresh);
+    } catch (error) {
+      showPlan(document);
+      note.role = 'alert';
+      note.textContent = error.message;
+    }
   };
 
   // ---- controls of the camera
 
-  const rowOf = control => main.querySelector(`[data-control="${CSS.escape(control)}"]`);
   const field = e => e.querySelector('input:not([type=hidden]), select');
   const put_ = (input, value) => { if (input.type === 'checkbox') input.checked = !!value; else input.value = +value; };
   // With `isLook`, not what somebody is at.
   const takeControls = ({ items }, isLook) => {
     for (const item of items) {
-      const e = rowOf(item.name), input = e && field(e);
+      const e = row(item.name, 'control'), input = e && field(e);
       if (!input || (isLook && (has(e) || input.matches(':active')))) continue;
       e.classList.toggle('idle', !!item.inactive);
       if (input !== document.activeElement || input.type !== 'range') put_(input, item.value);
@@ -106,7 +113,7 @@
   // Of one at its field, of all of them above them.
   const tell = (e, words, isWrong) => {
     if (e) return say(e, words, isWrong);
-    const told = document.getElementById('controls-said');
+    const told = el('controls-said');
     told.hidden = !words;
     told.firstElementChild.textContent = words;
   };
@@ -136,7 +143,7 @@
     drag(type === 'checkbox' ? ev.target.checked : +ev.target.value);
   });
   // What others turn is shown, but not under somebody's finger.
-  const panel = document.getElementById('controls');
+  const panel = el('controls');
   if (panel?.querySelector('[data-control]')) setInterval(async () => {
     const { top, bottom } = panel.getBoundingClientRect();
     if (document.hidden || !panel.checkVisibility() || top > innerHeight || bottom < 0) return;
@@ -156,11 +163,11 @@
     else if (is('do=set')) {
       // The key Enter presses a button that is of no row.
       const at = document.activeElement.closest('[data-key]');
-      if (by?.id === 'plan') preview(form).catch(error => { by.nextElementSibling.textContent = error.message; }); else if (key) change(key, by.name ? [[by.name, name]] : []); else if (at) change(at.dataset.key);
+      if (by?.id === 'plan') preview(form, by); else if (key) change(key, by.name ? [[by.name, name]] : []); else if (at) change(at.dataset.key);
     } else if (!is('do=controls')) return;
     ev.preventDefault();
   });
-  const toml = document.getElementById('toml');
+  const toml = el('toml');
   toml?.addEventListener('dragover', e => e.preventDefault());
   toml?.addEventListener('drop', async e => {
     e.preventDefault();

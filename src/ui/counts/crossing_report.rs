@@ -6,7 +6,7 @@ use std::fmt::Write;
 use crate::base::unicode::percent_encoded;
 use crate::store::Gap;
 use crate::ui::escape::{MarkedText, Text};
-use crate::ui::facts::{Head, PageClock};
+use crate::ui::facts::{Head, LocalClock};
 use crate::ui::format::{format_count, format_when, not_counted_reason, rfc3339, second, to_zoned};
 use crate::ui::frame::{PageFrame, Tab};
 
@@ -77,7 +77,7 @@ const MOST_CLOSED: usize = 12;
 
 /// When nothing was counted, and why, in a sentence: what adjoins for one reason is one time. Empty where there was none of a
 /// second.
-pub fn closed_in_words(gaps: &[Gap], clock: &PageClock) -> String {
+pub fn closed_in_words(gaps: &[Gap], clock: &LocalClock) -> String {
     let mut joined: Vec<Gap> = Vec::new();
     for gap in gaps {
         match joined.last_mut() {
@@ -119,7 +119,7 @@ pub struct CrossingsPage {
     /// What stands above.
     pub head: Head,
     /// The clock on the wall.
-    pub clock: PageClock,
+    pub clock: LocalClock,
     /// The number of the line.
     pub line_id: u64,
     /// From when to when.
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn a_closed_time_is_told_once_with_its_reason() {
         const S: u64 = SECOND_US;
-        let clock = PageClock { now_us: 7200 * S, zone: TimeZone::UTC, day_starts: 0 };
+        let clock = LocalClock { now_us: 7200 * S, zone: TimeZone::UTC, day_starts: 0 };
         let gap = |from: u64, to: u64, why: &str| Gap { from_us: from * S, to_us: to * S, why: why.into() };
         let pieces: Vec<Gap> = (0..14).map(|n| gap(60 * n, 60 * (n + 1), "no_model")).collect();
         assert_eq!(closed_in_words(&pieces, &clock), "Closed 00:00:00–00:14:00 (no usable model).");

@@ -23,7 +23,7 @@ use crate::ui::chart::{self, ChartSums};
 use crate::ui::counts::crossing_report::crossings_address;
 use crate::ui::counts::range::{CountsAsk, Heatmap, counting_day};
 use crate::ui::escape::{MarkedText, Text};
-use crate::ui::facts::{CountingReport, Head, PageClock, RefusedForm, ZoneFigures};
+use crate::ui::facts::{CountingReport, Head, LocalClock, RefusalReason, ZoneFigures};
 use crate::ui::format::{
     began_us, capital, day, format_long_day, format_thousands, maybe_sentence, minute, rfc3339, to_zoned,
 };
@@ -38,7 +38,7 @@ pub struct CountsPage {
     /// What stands above.
     pub head: Head,
     /// The clock on the wall.
-    pub clock: PageClock,
+    pub clock: LocalClock,
     /// The scene in use: `camera`, `files` or `sim`.
     pub scene: String,
     /// What is asked for.
@@ -68,7 +68,7 @@ pub struct CountsPage {
     /// How counting is going.
     pub counting: CountingReport,
     /// A reset that could not be carried out.
-    pub refused: Option<RefusedForm>,
+    pub refused: Option<RefusalReason>,
 }
 
 /// Buckets of the page with those to come, between the hours that are shown.
@@ -131,7 +131,7 @@ struct ChartView<'a> {
 }
 
 impl ChartView<'_> {
-    fn clock(&self) -> &PageClock {
+    fn clock(&self) -> &LocalClock {
         &self.page.clock
     }
 

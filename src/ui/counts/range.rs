@@ -1,12 +1,12 @@
 //! Which figures the page `/counts` asks for: the words of its address, made into spans of time.
 //!
-//! Pure: the present is handed in. Days begin at [`PageClock::day_starts`] of the clock on the wall, whatever
+//! Pure: the present is handed in. Days begin at [`LocalClock::day_starts`] of the clock on the wall, whatever
 //! daylight saving does to their length.
 
 use jiff::ToSpan;
 use jiff::civil::{Date, Weekday};
 
-use crate::ui::facts::PageClock;
+use crate::ui::facts::LocalClock;
 use crate::ui::format::{micros, to_zoned};
 
 /// The longest range that is compared with the time before it, in days: by the hour it is read twice.
@@ -90,7 +90,7 @@ impl CountsAsk {
     /// `with` (`week`, `before`, `4w`, `year`, or the first day of another time). Dates alone are a
     /// range of one's own. What cannot be understood is as if it were not there (today, all lines, all classes); of the
     /// range, its dates and the line it is told.
-    pub fn from_query<'a>(query: impl Fn(&str) -> Option<&'a str>, clock: &PageClock) -> CountsAsk {
+    pub fn from_query<'a>(query: impl Fn(&str) -> Option<&'a str>, clock: &LocalClock) -> CountsAsk {
         let today = counting_day(clock.now_us, clock);
         let mut misread = Vec::new();
         let given = |name: &str| query(name).map(str::trim).filter(|text| !text.is_empty());
@@ -250,7 +250,7 @@ impl CountsAsk {
 }
 
 /// What a table of these times is saved as, without its ending: `tallycam-Yard-2026-11-01..2026-11-30`.
-pub fn export_name(camera: &str, from_us: u64, to_us: u64, clock: &PageClock) -> String {
+pub fn export_name(camera: &str, from_us: u64, to_us: u64, clock: &LocalClock) -> String {
     let name: String = camera.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
     let name = Some(name.trim_matches('-')).filter(|name| !name.is_empty()).unwrap_or("camera");
     let (first, last) = (counting_day(from_us, clock), counting_day(to_us.saturating_sub(1), clock));
@@ -269,7 +269,7 @@ fn buckets_for(days: i32) -> Vec<&'static str> {
 }
 
 /// The day a moment belongs to: before the hour that days begin at it is still the day before.
-pub(in crate::ui) fn counting_day(us: u64, clock: &PageClock) -> Date {
+pub(in crate::ui) fn counting_day(us: u64, clock: &LocalClock) -> Date {
     let at = to_zoned(us, &clock.zone);
     if at.hour() < i8::try_from(clock.day_starts).unwrap_or(0) {
         days_before(at.date(), 1)
@@ -279,7 +279,7 @@ pub(in crate::ui) fn counting_day(us: u64, clock: &PageClock) -> Date {
 }
 
 /// When a day begins. An hour that daylight saving leaves out begins an hour later.
-pub(in crate::ui) fn day_start_us(day: Date, clock: &PageClock) -> u64 {
+pub(in crate::ui) fn day_start_us(day: Date, clock: &LocalClock) -> u64 {
     let hour = i8::try_from(clock.day_starts.min(23)).unwrap_or(0);
     let at = day.at(hour, 0, 0, 0);
     at.to_zoned(clock.zone.clone()).map_or(0, |at| micros(&at))
@@ -306,13 +306,13 @@ mod tests {
     use super::*;
 
     /// Friday 20 November 2026, 14:02 in Berlin.
-    fn clock(day_starts: u8) -> PageClock {
+    fn clock(day_starts: u8) -> LocalClock {
         let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
         let now = "2026-11-20T14:02".parse::<jiff::civil::DateTime>().unwrap();
-        PageClock { now_us: micros(&now.to_zoned(zone.clone()).unwrap()), zone, day_starts }
+        LocalClock { now_us: micros(&now.to_zoned(zone.clone()).unwrap()), zone, day_starts }
     }
 
-    fn ask(query: &str, clock: &PageClock) -> CountsAsk {
+    fn ask(query: &str, clock: &LocalClock) -> CountsAsk {
         let pairs: Vec<(&str, &str)> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
         CountsAsk::from_query(
             |name| pairs.iter().find(|(own, _)| *own == name).map(|(_, value)| *value),
@@ -321,7 +321,7 @@ mod tests {
     }
 
     /// A span in local time: "2026-11-20T00:00 2026-11-21T00:00 hour".
-    fn told(span: &DateSpan, clock: &PageClock) -> String {
+    fn told(span: &DateSpan, clock: &LocalClock) -> String {
         let local = |us| to_zoned(us, &clock.zone).strftime("%Y-%m-%dT%H:%M").to_string();
         format!("{} {} {}", local(span.from_us), local(span.to_us), span.bucket)
     }

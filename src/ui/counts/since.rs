@@ -1,12 +1,12 @@
 //! What the sums of today are called where some of them were set to zero: the pages Live and Counts have it from here.
 
 use crate::store::TallyRow;
-use crate::ui::facts::PageClock;
+use crate::ui::facts::LocalClock;
 use crate::ui::format::{format_thousands, minute, to_zoned};
 
 /// The name of the sums of these lines, where some were set to zero since the day began at `day_us`: "Since 14:00", or
 /// "Today, Door since 14:00".
-pub(in crate::ui) fn reset_name(tallies: &[&TallyRow], day_us: u64, clock: &PageClock) -> Option<String> {
+pub(in crate::ui) fn reset_name(tallies: &[&TallyRow], day_us: u64, clock: &LocalClock) -> Option<String> {
     let reset: Vec<&&TallyRow> = tallies.iter().filter(|tally| tally.since_us > day_us).collect();
     let last_us = reset.iter().map(|tally| tally.since_us).max()?;
     let is_at_once = reset.iter().all(|tally| tally.since_us == last_us);

@@ -114,7 +114,7 @@ impl Alert {
 
 /// The clock on the wall.
 #[derive(Debug, Clone, PartialEq)]
-pub struct PageClock {
+pub struct LocalClock {
     pub now_us: u64,
     /// The zone that days and hours are told in.
     pub zone: TimeZone,
@@ -167,7 +167,7 @@ pub struct CountingReport {
 
 /// A zone, and how many are in it now.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct ZoneOccupancy {
+pub struct ZoneNow {
     #[serde(flatten)]
     pub row: ZoneRow,
     pub occupancy: u32,
@@ -202,7 +202,7 @@ pub struct LogLine {
 
 /// What went wrong with something that was sent from a page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RefusedForm {
+pub struct RefusalReason {
     /// What could not be done and why, in a sentence.
     pub detail: String,
     /// What can be done about it; empty when nothing.

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::lights::{LightReport, PresetReport};
-use crate::ui::facts::{Head, RefusedForm};
+use crate::ui::facts::{Head, RefusalReason};
 use crate::ui::format::maybe_sentence;
 use crate::ui::frame::{PageFrame, Tab, hidden_attribute, refusal_html};
 
@@ -18,7 +18,7 @@ pub struct LightsPage {
     /// The light; `None` where there is none.
     pub light: Option<LightReport>,
     /// Something that could not be carried out.
-    pub refused: Option<RefusedForm>,
+    pub refused: Option<RefusalReason>,
 }
 
 /// Pixels side by side.

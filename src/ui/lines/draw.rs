@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::store::{LineRow, ZoneDraft};
 use crate::ui::escape::Text;
-use crate::ui::facts::ZoneOccupancy;
+use crate::ui::facts::ZoneNow;
 
 /// Units that the drawing is wide, whatever the picture: strokes and words keep their size.
 const WIDE: f64 = 960.0;
@@ -75,8 +75,8 @@ pub(super) fn ends(a: [f64; 2], b: [f64; 2], size: (u32, u32)) -> String {
 }
 
 /// The zones, each with its name.
-pub(in crate::ui) fn zones(zones: &[ZoneOccupancy], size: (u32, u32)) -> String {
-    let draw = |zone: &ZoneOccupancy| {
+pub(in crate::ui) fn zones(zones: &[ZoneNow], size: (u32, u32)) -> String {
+    let draw = |zone: &ZoneNow| {
         let ZoneDraft { name, points, exclude, .. } = &zone.row.draft;
         self::zone(name, points, *exclude, size)
     };

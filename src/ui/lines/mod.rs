@@ -11,7 +11,7 @@ use std::fmt::Write;
 
 use crate::store::{LineDraft, LineRow, TallyRow};
 use crate::ui::escape::{MarkedText, Text};
-use crate::ui::facts::{CountingReport, Head, PageClock, RefusedForm, ZoneOccupancy};
+use crate::ui::facts::{CountingReport, Head, LocalClock, RefusalReason, ZoneNow};
 use crate::ui::format::{capital, sentence};
 use crate::ui::frame::{PageFrame, Tab, options};
 use form::{ask_to_delete, how_to_draw};
@@ -23,11 +23,11 @@ pub struct LinesPage {
     /// What stands above.
     pub head: Head,
     /// The clock on the wall.
-    pub clock: PageClock,
+    pub clock: LocalClock,
     /// Lines of the scene in use that are not deleted, pinned ones first.
     pub lines: Vec<LineRow>,
     /// Its zones, likewise.
-    pub zones: Vec<ZoneOccupancy>,
+    pub zones: Vec<ZoneNow>,
     /// Today's sums of the lines.
     pub tallies: Vec<TallyRow>,
     /// Which is edited.
@@ -39,7 +39,7 @@ pub struct LinesPage {
     /// Under `[privacy] counts_only`: the one still is the only picture, for who may change something.
     pub is_counts_only: bool,
     /// What was typed and could not be taken: shown again, to be mended.
-    pub refused: Option<(ShapeForm, RefusedForm)>,
+    pub refused: Option<(ShapeForm, RefusalReason)>,
 }
 
 impl LinesPage {
@@ -400,7 +400,7 @@ impl Edited {
         let (line, zone) = self.numbers();
         let lines: Vec<LineRow> =
             page.lines.iter().filter(|own| Some(own.id) != line || self.is_shown_only()).cloned().collect();
-        let zones: Vec<ZoneOccupancy> = page
+        let zones: Vec<ZoneNow> = page
             .zones
             .iter()
             .filter(|own| Some(own.row.id) != zone || self.is_shown_only())

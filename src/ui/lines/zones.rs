@@ -8,7 +8,7 @@ use super::{
     whole_number,
 };
 use crate::ui::escape::Text;
-use crate::ui::facts::ZoneOccupancy;
+use crate::ui::facts::ZoneNow;
 use crate::ui::frame::options;
 
 /// A new zone, unless one lies there already: the lower middle of the picture.
@@ -66,7 +66,7 @@ impl ZoneForm {
     }
 
     /// The form of a zone that is there.
-    pub(super) fn of(ZoneOccupancy { row, .. }: &ZoneOccupancy) -> ZoneForm {
+    pub(super) fn of(ZoneNow { row, .. }: &ZoneNow) -> ZoneForm {
         ZoneForm {
             action: LineAction::Save,
             id: Some(row.id),
@@ -109,7 +109,7 @@ fn typed(points: &[[f64; 2]]) -> String {
 /// All zones with how many are in each.
 pub(super) fn rows(page: &LinesPage, chosen: Option<u64>) -> String {
     let mut rows = String::new();
-    for ZoneOccupancy { row: zone, occupancy } in &page.zones {
+    for ZoneNow { row: zone, occupancy } in &page.zones {
         let is_chosen = Some(zone.id) == chosen;
         let inside = match zone.draft.exclude {
             true => "<td colspan=\"2\">excluded</td>".to_owned(),

@@ -6,7 +6,7 @@ use crate::store::{BucketRow, Direction, Gap, LineRow, StoredCrossing, TallyRow}
 use crate::ui::chart::{self, Bars};
 use crate::ui::counts::since::{format_sums, reset_name, tally_sums};
 use crate::ui::escape::{MarkedText, Text};
-use crate::ui::facts::{CountingReport, PageClock, ZoneOccupancy};
+use crate::ui::facts::{CountingReport, LocalClock, ZoneNow};
 use crate::ui::format::{
     began_us, format_thousands, is_before_begin, maybe_sentence, minute, not_counted_reason, second,
     sentence, to_zoned,
@@ -17,12 +17,12 @@ use crate::ui::frame::{hidden_attribute, remedy};
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveCounting {
     /// The clock on the wall.
-    pub clock: PageClock,
+    pub clock: LocalClock,
     /// How it is going.
     pub facts: CountingReport,
     /// Lines of the scene in use that are not deleted.
     pub lines: Vec<LineRow>,
-    pub zones: Vec<ZoneOccupancy>,
+    pub zones: Vec<ZoneNow>,
     /// The lines' sums of today, in the same order.
     pub tallies: Vec<TallyRow>,
     /// Today by the hour, from the hour the day begins to its last, over all lines.
@@ -121,9 +121,9 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting) -> String {
 }
 
 /// How many are in each zone.
-fn zones(zones: &[ZoneOccupancy]) -> String {
+fn zones(zones: &[ZoneNow]) -> String {
     let mut html = String::new();
-    for ZoneOccupancy { row, occupancy } in zones {
+    for ZoneNow { row, occupancy } in zones {
         let inside = match row.draft.exclude {
             true => "excluded".to_owned(),
             false => format!("<b>{occupancy}</b> inside now"),

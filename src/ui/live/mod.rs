@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use crate::store::LineRow;
 use crate::ui::escape::{MarkedText, Text};
-use crate::ui::facts::{Alert, ZoneOccupancy};
+use crate::ui::facts::{Alert, ZoneNow};
 use crate::ui::format::sentence;
 use crate::ui::frame::{PageFrame, Tab, hidden_attribute, state_class};
 use crate::ui::lines::draw;
@@ -79,7 +79,7 @@ pub fn live_page(page: &LivePage) -> String {
     // Room for the picture before the first one tells its size: most cameras give 16:9.
     let size = page.size.unwrap_or((1280, 720));
     let lines: &[LineRow] = page.counting.as_ref().map_or(&[], |counting| &counting.lines);
-    let zones: &[ZoneOccupancy] = page.counting.as_ref().map_or(&[], |counting| &counting.zones);
+    let zones: &[ZoneNow] = page.counting.as_ref().map_or(&[], |counting| &counting.zones);
     let (view_width, view_height) = draw::view_box(size);
     let can_take = !is_only && matches!(look, "live" | "asleep" | "waking");
     let kept = page.recording.as_ref().filter(|_| !is_only);

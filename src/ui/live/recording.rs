@@ -3,7 +3,7 @@
 
 use crate::store::media::{Item, Recorded};
 use crate::ui::escape::Text;
-use crate::ui::facts::PageClock;
+use crate::ui::facts::LocalClock;
 use crate::ui::frame::hidden_attribute;
 use crate::ui::media::LAPSES;
 use crate::ui::media::storage_view::grid_item;
@@ -12,7 +12,7 @@ use crate::ui::media::storage_view::grid_item;
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveRecording {
     /// The clock on the wall.
-    pub clock: PageClock,
+    pub clock: LocalClock,
     /// What is being recorded.
     pub now: Option<Recorded>,
     /// The newest that is kept, newest first.

@@ -2,7 +2,7 @@
 //! still holds, it asks for one, and in words who may watch.
 
 use crate::ui::escape::Text;
-use crate::ui::facts::{Head, RefusedForm};
+use crate::ui::facts::{Head, RefusalReason};
 use crate::ui::frame::{PageFrame, Tab, marked, refusal_html};
 
 /// What the page of access shows.
@@ -23,7 +23,7 @@ pub struct AccessPage {
     /// Where the operator's file says so: it cannot be chosen here.
     pub pinned: Option<String>,
     /// Why it did not work.
-    pub refused: Option<RefusedForm>,
+    pub refused: Option<RefusalReason>,
 }
 
 /// The page as HTML, at `access`. It posts there `view` (`open` or `password`); and `password`, `again` and `current`.
@@ -129,14 +129,14 @@ fn stream_access_section(page: &AccessPage) -> String {
 }
 
 /// Sets the own password, by the form at `action`.
-pub(in crate::ui) fn change_password_form(action: &str, refused: Option<&RefusedForm>) -> String {
+pub(in crate::ui) fn change_password_form(action: &str, refused: Option<&RefusalReason>) -> String {
     format!(
         "<section class=\"panel\" id=\"own\" aria-labelledby=\"own-head\"><h2 id=\"own-head\">Your password</h2>{}</section>\n",
         own_password_form(action, refused)
     )
 }
 
-fn own_password_form(action: &str, refused: Option<&RefusedForm>) -> String {
+fn own_password_form(action: &str, refused: Option<&RefusalReason>) -> String {
     format!(
         "<form method=\"post\" action=\"{action}\">{}<p class=\"row field\"><button class=\"btn\">Change password</button></p></form>\
          <p class=\"small muted\">Other devices have to sign in again.</p>",
@@ -155,7 +155,7 @@ fn claim_form(page: &AccessPage, action: &str) -> String {
 }
 
 /// What a new password takes.
-fn fields(has_password: bool, refused: Option<&RefusedForm>) -> String {
+fn fields(has_password: bool, refused: Option<&RefusalReason>) -> String {
     let all = [
         ("current", "Current password", "current-password\""),
         ("password", "New password, at least 8 characters", "new-password\" minlength=\"8\""),
@@ -200,8 +200,11 @@ mod tests {
 
     #[test]
     fn a_wrong_password_is_told_at_its_field_and_opens_nothing_else() {
-        let refused =
-            RefusedForm { detail: "it is another".into(), field: "current".into(), ..RefusedForm::default() };
+        let refused = RefusalReason {
+            detail: "it is another".into(),
+            field: "current".into(),
+            ..RefusalReason::default()
+        };
         let html = access_page(&AccessPage { refused: Some(refused), ..fixtures::access() });
         assert!(html.contains("autofocus><span class=\"err\" id=\"wrong\">It is another.</span>"), "{html}");
         assert!(html.contains("id=\"own\" open>") && html.contains("id=\"watching\">"), "{html}");

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::ui::escape::Text;
-use crate::ui::facts::{Head, PageClock};
+use crate::ui::facts::{Head, LocalClock};
 use crate::ui::format::{day, format_count, second, to_zoned};
 use crate::ui::frame::{PageFrame, Tab};
 
@@ -13,7 +13,7 @@ pub struct ActivityPage {
     /// What stands above.
     pub head: Head,
     /// The clock on the wall.
-    pub clock: PageClock,
+    pub clock: LocalClock,
     /// Rows, newest first.
     pub rows: Vec<ActivityRow>,
     /// The page begins with the newest row.

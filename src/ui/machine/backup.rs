@@ -1,7 +1,7 @@
 //! The page that makes a backup, restores one, and resets the camera.
 
 use crate::ui::escape::Text;
-use crate::ui::facts::{Head, RefusedForm};
+use crate::ui::facts::{Head, RefusalReason};
 use crate::ui::frame::{PageFrame, Tab, refusal_html};
 
 /// What the page shows.
@@ -16,7 +16,7 @@ pub struct BackupPage {
     /// Where one is.
     pub step: BackupStep,
     /// Why it did not work.
-    pub refused: Option<RefusedForm>,
+    pub refused: Option<RefusalReason>,
 }
 
 /// Where one is.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::ui::escape::Text;
-use crate::ui::facts::{Head, RefusedForm};
+use crate::ui::facts::{Head, RefusalReason};
 use crate::ui::frame::{PageFrame, Tab, field_error, refusal_html};
 
 /// What the page of cameras shows.
@@ -24,7 +24,7 @@ pub struct CamerasPage {
     /// The address that was typed and refused; empty: a button was.
     pub typed: String,
     /// Why the choice did not work.
-    pub refused: Option<RefusedForm>,
+    pub refused: Option<RefusalReason>,
 }
 
 /// A camera that can be chosen.

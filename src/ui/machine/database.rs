@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::store::media::{CheckReport, Storage};
 use crate::ui::escape::Text;
-use crate::ui::facts::{Head, PageClock, RefusedForm};
+use crate::ui::facts::{Head, LocalClock, RefusalReason};
 use crate::ui::format::{format_count, format_when, sentence, size, to_zoned};
 use crate::ui::frame::{PageFrame, Tab, hidden_attribute, refusal_html};
 use crate::ui::media::storage_view::StorageFault;
@@ -15,7 +15,7 @@ pub struct DatabasePage {
     /// What stands above.
     pub head: Head,
     /// The clock on the wall.
-    pub clock: PageClock,
+    pub clock: LocalClock,
     /// Where the file lies; empty where that is not known.
     pub file: String,
     /// The room there is; `None` where it cannot be told.
@@ -29,7 +29,7 @@ pub struct DatabasePage {
     /// Under `[privacy] counts_only`: nothing is kept.
     pub is_counts_only: bool,
     /// Something that could not be carried out.
-    pub refused: Option<RefusedForm>,
+    pub refused: Option<RefusalReason>,
 }
 
 /// The page of the database as HTML, at `database`.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::diagnosis::{Finding, Verdict};
-use crate::ui::facts::{Head, PageClock};
+use crate::ui::facts::{Head, LocalClock};
 use crate::ui::format::{capital, second, sentence, to_zoned};
 use crate::ui::frame::{PageFrame, Tab};
 
@@ -14,7 +14,7 @@ pub struct DiagnosisPage {
     /// What stands above.
     pub head: Head,
     /// The clock on the wall.
-    pub clock: PageClock,
+    pub clock: LocalClock,
     /// What was found.
     pub findings: Vec<Finding>,
 }

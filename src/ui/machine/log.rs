@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::ui::escape::Text;
-use crate::ui::facts::{Head, LogLine, PageClock};
+use crate::ui::facts::{Head, LocalClock, LogLine};
 use crate::ui::format::{day, second, to_zoned};
 use crate::ui::frame::{PageFrame, Tab};
 
@@ -13,7 +13,7 @@ pub struct LogPage {
     /// What stands above.
     pub head: Head,
     /// The clock on the wall.
-    pub clock: PageClock,
+    pub clock: LocalClock,
     /// The least urgent that is shown: `error`, `warn`, `info`, `debug`, `trace`.
     pub level: &'static str,
     /// Its lines, oldest first.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::ui::escape::{MarkedText, Text};
-use crate::ui::facts::{CountingReport, Head, RefusedForm};
+use crate::ui::facts::{CountingReport, Head, RefusalReason};
 use crate::ui::format::{bytes, maybe_sentence, sentence};
 use crate::ui::frame::{PageFrame, Tab, refusal_html};
 use crate::ui::live::counting::describe_rate;
@@ -26,7 +26,7 @@ pub struct ModelsPage {
     /// Models that could be fetched.
     pub catalogue: Vec<CatalogueModel>,
     /// Something that could not be carried out.
-    pub refused: Option<RefusedForm>,
+    pub refused: Option<RefusalReason>,
 }
 
 /// A model that is on this machine.

@@ -1,7 +1,7 @@
 //! The pages in place of one that is not there, and of one that cannot be made.
 
 use crate::ui::escape::Text;
-use crate::ui::facts::{Head, RefusedForm};
+use crate::ui::facts::{Head, RefusalReason};
 use crate::ui::format::as_sentence;
 use crate::ui::frame::{PageFrame, Tab, refusal_html};
 
@@ -18,15 +18,15 @@ pub fn not_found_page(path: &str) -> String {
 }
 
 /// The page that says why there is no other.
-pub fn problem_page(head: &Head, why: &RefusedForm) -> String {
+pub fn problem_page(head: &Head, why: &RefusalReason) -> String {
     let main = format!(
         "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>This page is not available</h1></div>\n{}<p \
          class=\"row\"><a class=\"btn main\" href=\"./\">Go to Live</a> <a class=\"btn\" href=\"diagnosis\">Look at the \
          diagnosis</a></p></main>\n",
-        refusal_html(&RefusedForm {
+        refusal_html(&RefusalReason {
             detail: as_sentence(&why.detail),
             hint: as_sentence(&why.hint),
-            ..RefusedForm::default()
+            ..RefusalReason::default()
         }),
     );
     PageFrame::new(head, Tab::None, "Not available", &["page.js", "head.js"]).render(&main)

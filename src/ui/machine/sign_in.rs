@@ -1,7 +1,7 @@
 //! The page on which one signs in and out.
 
 use crate::ui::escape::Text;
-use crate::ui::facts::{Head, RefusedForm};
+use crate::ui::facts::{Head, RefusalReason};
 use crate::ui::frame::{PageFrame, Tab, marked, refusal_html};
 use crate::ui::machine::access::{DONE, change_password_form};
 
@@ -29,7 +29,7 @@ pub struct SignInPage {
     /// The name that was typed.
     pub name: String,
     /// Why it did not work.
-    pub refused: Option<RefusedForm>,
+    pub refused: Option<RefusalReason>,
 }
 
 /// The page as HTML, at `sign-in`. It posts `password` and `next` to `sign-in`, which leads on (303) or gives the
@@ -132,10 +132,10 @@ mod tests {
         let page = fixtures::sign_in();
         let html = sign_in_page(&page);
         assert!(html.contains("written to the journal"));
-        let wrong = RefusedForm {
+        let wrong = RefusalReason {
             detail: "it is another".into(),
             field: "password".into(),
-            ..RefusedForm::default()
+            ..RefusalReason::default()
         };
         let again = SignInPage { name: "ann".into(), refused: Some(wrong), ..page.clone() };
         let again = sign_in_page(&again);

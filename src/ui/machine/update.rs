@@ -1,7 +1,7 @@
 //! The page of the program's version, and of another one that is to be installed.
 
 use crate::ui::escape::Text;
-use crate::ui::facts::{Head, RefusedForm};
+use crate::ui::facts::{Head, RefusalReason};
 use crate::ui::frame::{PageFrame, Tab, refusal_html};
 
 /// What the page shows.
@@ -14,7 +14,7 @@ pub struct UpdatePage {
     /// What is known of the last update.
     pub last: Option<UpdateState>,
     /// Why a package was not taken.
-    pub refused: Option<RefusedForm>,
+    pub refused: Option<RefusalReason>,
 }
 
 /// How far an update is.

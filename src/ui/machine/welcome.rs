@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use crate::ui::escape::Text;
-use crate::ui::facts::{Head, RefusedForm};
+use crate::ui::facts::{Head, RefusalReason};
 use crate::ui::frame::{PageFrame, Tab, field_error};
 use crate::ui::machine::cameras::{CameraChoice, choices_html};
 
@@ -28,17 +28,17 @@ pub struct WelcomePage {
     /// The name that was typed and not set.
     pub typed: Option<String>,
     /// Why it was not set.
-    pub refused: Option<RefusedForm>,
+    pub refused: Option<RefusalReason>,
 }
 
 /// The page as HTML, at `welcome`. It posts there `name`, or `do=done`.
 pub fn welcome_page(page: &WelcomePage) -> String {
     let mut steps = String::new();
-    let mut step = |title: &str, is_done: bool, words: &str, act: &str| {
+    let mut step = |title: &str, is_done: bool, words: &str, more: &str, act: &str| {
         // Writing to a string does not fail.
         let _ = write!(
             steps,
-            "<li><div><h2>{title}{}</h2><p class=\"muted\">{words}</p></div><div class=\"act\">{act}</div></li>",
+            "<li><div><h2>{title}{}</h2><p class=\"muted\">{words}</p>{more}</div><div class=\"act\">{act}</div></li>",
             if is_done { " <span class=\"small muted\">done</span>" } else { "" },
         );
     };
@@ -48,6 +48,7 @@ pub fn welcome_page(page: &WelcomePage) -> String {
         "Name",
         false,
         "What this camera is called, on its pages and in its files.",
+        "",
         &format!(
             "<form class=\"row\" method=\"post\" action=\"welcome\"><label class=\"sr\" for=\"called\">Name</label><input \
              id=\"called\" name=\"name\" value=\"{}\" required maxlength=\"64\"{mark}> <button \
@@ -66,21 +67,24 @@ pub fn welcome_page(page: &WelcomePage) -> String {
     } else {
         ""
     };
-    let found = match choices_html(&page.choices) {
-        none if none.is_empty() => none,
-        rows => format!("<ul class=\"rows\">{rows}</ul>"),
+    let found = if page.choices.is_empty() {
+        String::new()
+    } else {
+        format!("<ul class=\"rows\">{}</ul>", choices_html(&page.choices))
     };
     let other = if found.is_empty() { "Choose a camera" } else { "Another camera" };
     step(
         "Camera",
         page.has_picture,
         &camera,
-        &format!("{picture}{found}<p class=\"row\">{}</p>", link("cameras", other)),
+        &found,
+        &format!("{picture}<p class=\"row\">{}</p>", link("cameras", other)),
     );
     step(
         "Password",
         page.has_password,
         "Without one, anyone on this network can change this camera.",
+        "",
         &link("access", if page.has_password { "Who may watch" } else { "Set a password" }),
     );
     let line = if page.line.is_empty() {
@@ -88,13 +92,13 @@ pub fn welcome_page(page: &WelcomePage) -> String {
     } else {
         format!("\u{201c}{}\u{201d} is drawn.", Text(&page.line))
     };
-    step("First line", !page.line.is_empty(), &line, &link("lines?line=new", "Draw a line"));
+    step("First line", !page.line.is_empty(), &line, "", &link("lines?line=new", "Draw a line"));
     let walked = match page.crossings {
         0 => String::from("Walk across the line and watch the figure on Live."),
         1 => String::from("1 crossing is counted today."),
         n => format!("{n} crossings are counted today."),
     };
-    step("Test walk", page.crossings > 0, &walked, &link("./", "Go to Live"));
+    step("Test walk", page.crossings > 0, &walked, "", &link("./", "Go to Live"));
     let main = format!(
         "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Set up this camera</h1><p class=\"lead muted\">In any \
          order; what you leave out can be done later.</p></div>\n<section class=\"panel\" aria-label=\"Steps\"><ol \

@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use crate::base::unicode::percent_encoded;
 use crate::store::media::{Item, Recorded, Storage};
 use crate::ui::escape::{MarkedText, Text};
-use crate::ui::facts::{Head, PageClock, RefusedForm};
+use crate::ui::facts::{Head, LocalClock, RefusalReason};
 use crate::ui::format::{format_count, format_long_day, size, to_zoned};
 use crate::ui::frame::{PageFrame, Tab, hidden_attribute, options, refusal_html};
 use crate::ui::media::storage_view::{StorageFault, delete_prompt, grid_item};
@@ -24,7 +24,7 @@ pub struct MediaPage {
     /// What stands above.
     pub head: Head,
     /// The clock on the wall.
-    pub clock: PageClock,
+    pub clock: LocalClock,
     /// What was asked for.
     pub ask: MediaAsk,
     /// Items, newest first.
@@ -40,7 +40,7 @@ pub struct MediaPage {
     /// Under `[privacy] counts_only`: nothing is kept.
     pub is_counts_only: bool,
     /// Something that could not be carried out.
-    pub refused: Option<RefusedForm>,
+    pub refused: Option<RefusalReason>,
 }
 
 /// Which items are wanted, as the page's address says it.
@@ -162,7 +162,7 @@ pub fn media_page(page: &MediaPage) -> String {
 }
 
 /// What is asked before items are deleted, where no script does it, as HTML.
-pub fn media_ask_page(head: &Head, clock: &PageClock, ask: &MediaAsk, rows: &[Item]) -> String {
+pub fn media_ask_page(head: &Head, clock: &LocalClock, ask: &MediaAsk, rows: &[Item]) -> String {
     let (mut ids, mut items) = (String::new(), String::new());
     for row in rows {
         let _ = write!(ids, "<input type=\"hidden\" name=\"id\" value=\"{}\">", row.id);
@@ -206,7 +206,7 @@ fn start() -> String {
 }
 
 /// What is being recorded, with the one thing to do about it.
-fn recording(now: &Recorded, clock: &PageClock) -> String {
+fn recording(now: &Recorded, clock: &LocalClock) -> String {
     format!(
         "<section class=\"panel now\" aria-labelledby=\"now-head\"><div><h2 id=\"now-head\"><span class=\"dot rec\" \
          aria-hidden=\"true\"></span>Being recorded: <a href=\"player?id={}\">{}</a></h2><p class=\"muted\"><b \

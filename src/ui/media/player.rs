@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::store::media::Item;
 use crate::ui::escape::Text;
-use crate::ui::facts::{Head, PageClock, RefusedForm};
+use crate::ui::facts::{Head, LocalClock, RefusalReason};
 use crate::ui::format::{
     capital, format_count, format_duration, format_long_day, format_time_in_recording, second, size, to_zoned,
 };
@@ -24,7 +24,7 @@ pub struct PlayerPage {
     /// What stands above.
     pub head: Head,
     /// The clock on the wall.
-    pub clock: PageClock,
+    pub clock: LocalClock,
     /// What is shown.
     pub item: Item,
     /// Where it begins, microseconds from the recording's begin.
@@ -38,7 +38,7 @@ pub struct PlayerPage {
     /// Whether a video can be made that every browser and phone plays.
     pub has_video: bool,
     /// What was typed into its form and could not be carried out.
-    pub refused: Option<(MediaForm, RefusedForm)>,
+    pub refused: Option<(MediaForm, RefusalReason)>,
 }
 
 /// Speeds of the player.
@@ -463,9 +463,9 @@ mod tests {
             ("version".into(), "4".into()),
         ]);
         assert_eq!((form.name.as_str(), form.note.as_str(), form.version), ("Gate", "one\ntwo", Some(4)));
-        let refusal = RefusedForm {
+        let refusal = RefusalReason {
             detail: "there is an item called \"Gate\" already".into(),
-            ..RefusedForm::default()
+            ..RefusalReason::default()
         };
         let html = player_page(&PlayerPage { refused: Some((form, refusal)), ..fixtures::player() });
         assert!(

@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use crate::store::media::{Item, MediaKind, MediaOrigin, Recorded, Storage};
 use crate::ui::escape::{MarkedText, Text};
-use crate::ui::facts::PageClock;
+use crate::ui::facts::LocalClock;
 use crate::ui::format::{
     as_sentence, capital, format_count, format_duration, format_thousands, format_time_in_recording,
     format_when, size, to_zoned,
@@ -27,7 +27,7 @@ impl Item {
     }
 
     /// "13:47, 27 MB, kept": what stands under its thumbnail.
-    pub(in crate::ui) fn line(&self, clock: &PageClock) -> String {
+    pub(in crate::ui) fn line(&self, clock: &LocalClock) -> String {
         let at = to_zoned(self.at_us, &clock.zone);
         let mut words = format!("{:02}:{:02}, {}", at.hour(), at.minute(), size(self.bytes));
         match self.origin {
@@ -117,7 +117,7 @@ impl Recorded {
     }
 
     /// "since 14:02, every 1 min, 134 pictures, 2 gaps".
-    pub(in crate::ui) fn describe_progress(&self, clock: &PageClock) -> String {
+    pub(in crate::ui) fn describe_progress(&self, clock: &LocalClock) -> String {
         let since = format_when(&to_zoned(self.began_us, &clock.zone), &to_zoned(clock.now_us, &clock.zone));
         let mut words = format!("since {since}");
         match (self.every, self.origin) {
@@ -180,7 +180,7 @@ impl StorageFault {
 }
 
 /// An item in a grid. With `form`: it can be picked for the form of that name.
-pub(in crate::ui) fn grid_item(row: &Item, clock: &PageClock, form: Option<&str>) -> String {
+pub(in crate::ui) fn grid_item(row: &Item, clock: &LocalClock, form: Option<&str>) -> String {
     let length = if row.is_recording() {
         format!("<span class=\"len\">{}</span>", format_time_in_recording(row.duration_us))
     } else {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::store::media::{ClockWait, Item};
 use crate::ui::escape::{MarkedText, Text};
-use crate::ui::facts::PageClock;
+use crate::ui::facts::LocalClock;
 use crate::ui::format::{format_count, format_long_day, format_when, sentence, size, to_zoned};
 
 /// Rows of a plan that are listed.
@@ -26,11 +26,11 @@ pub struct RetentionPreview {
     /// What of it is too old does not go yet.
     pub waits: Option<ClockWait>,
     /// The clock on the wall.
-    pub clock: PageClock,
+    pub clock: LocalClock,
 }
 
 /// When all that is too old goes: "What is too old goes as soon as …".
-pub(super) fn wait_in_words(wait: ClockWait, clock: &PageClock) -> String {
+pub(super) fn wait_in_words(wait: ClockWait, clock: &LocalClock) -> String {
     match wait {
         ClockWait::Until(us) => {
             let latest = format_when(&to_zoned(us, &clock.zone), &to_zoned(clock.now_us, &clock.zone));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::media::Control;
 use crate::store::media::ClockWait;
-use crate::ui::facts::{Head, PageClock, RefusedForm};
+use crate::ui::facts::{Head, LocalClock, RefusalReason};
 
 use super::retention::RetentionPreview;
 
@@ -32,7 +32,7 @@ pub struct SettingsPage {
     /// What has just been done, in a sentence.
     pub done: Option<String>,
     /// What was not done.
-    pub refused: Option<RefusedForm>,
+    pub refused: Option<RefusalReason>,
     /// The rows that have just been changed.
     pub saved: Vec<String>,
     /// Only settings with this in them are shown; empty: all.
@@ -40,7 +40,7 @@ pub struct SettingsPage {
     /// What the rules of retention that were typed would delete, where that was asked for.
     pub plan: Option<RetentionPreview>,
     /// What keeps all that is too old from going, where a rule wants it to, and the clock on the wall.
-    pub waits: Option<(ClockWait, PageClock)>,
+    pub waits: Option<(ClockWait, LocalClock)>,
     /// The file that was to be imported and is not.
     pub import: String,
     /// What it would delete, in a sentence; empty: nothing.

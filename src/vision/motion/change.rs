@@ -9,7 +9,7 @@ pub const LONGEST_PAUSE_S: f32 = 5.0;
 
 /// Compares each picture with the background of those before. Keeps its memory from picture to picture.
 #[derive(Debug, Default)]
-pub struct ChangeDetector {
+pub struct ChangeFinder {
     background: Background,
     regions: Regions,
     colours: Vec<Colour>,
@@ -19,7 +19,7 @@ pub struct ChangeDetector {
     settled_s: f32,
 }
 
-impl ChangeDetector {
+impl ChangeFinder {
     /// The least width and height that a picture of this size is to be reduced to, where `enough` pixels a row are enough.
     pub fn least_size((width, height): (u32, u32), enough: u32) -> (u32, u32) {
         let wide = width.min(enough);
@@ -70,7 +70,7 @@ impl ChangeDetector {
     /// For how many pixels and regions there is room.
     #[cfg(test)]
     pub fn room(&self) -> (usize, [usize; 4], usize, usize) {
-        let ChangeDetector { background, regions, colours, foreground, .. } = self;
+        let ChangeFinder { background, regions, colours, foreground, .. } = self;
         (background.room(), regions.room(), colours.capacity(), foreground.capacity())
     }
 }

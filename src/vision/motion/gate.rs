@@ -1,6 +1,6 @@
 //! Whether anything moves, and where: checked before running a network, which costs a hundred times as much.
 
-use super::change::ChangeDetector;
+use super::change::ChangeFinder;
 use crate::media::SmallImage;
 use crate::vision::geometry::Bounds;
 use crate::vision::onnx::input::light::GainOffset;
@@ -17,14 +17,14 @@ const SETTLING_S: f32 = 2.0;
 /// Finds where something moves. More sensitive than [`MotionDetector`](super::MotionDetector): what it misses is not counted.
 #[derive(Debug, Default)]
 pub struct MotionGate {
-    change: ChangeDetector,
+    change: ChangeFinder,
     moving: Vec<Bounds>,
 }
 
 impl MotionGate {
     /// The least width and height that a picture of this size is to be reduced to.
     pub fn least_size(size: (u32, u32)) -> (u32, u32) {
-        ChangeDetector::least_size(size, ENOUGH)
+        ChangeFinder::least_size(size, ENOUGH)
     }
 
     /// Takes in the next picture.

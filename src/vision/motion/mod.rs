@@ -25,7 +25,7 @@ use super::tracker::TrackerOptions;
 use super::{CounterOptions, Hysteresis};
 use crate::media::SmallImage;
 
-use change::ChangeDetector;
+use change::ChangeFinder;
 pub use gate::MotionGate;
 use movers::MotionTracks;
 
@@ -38,7 +38,7 @@ const SETTLING_S: f32 = 0.5;
 #[derive(Debug)]
 pub struct MotionDetector {
     labels: Labels,
-    change: ChangeDetector,
+    change: ChangeFinder,
     movers: MotionTracks,
 }
 
@@ -46,7 +46,7 @@ impl MotionDetector {
     /// A detector that has seen nothing yet.
     pub fn new() -> MotionDetector {
         let labels = Labels::new(["moving"]);
-        MotionDetector { labels, change: ChangeDetector::default(), movers: MotionTracks::default() }
+        MotionDetector { labels, change: ChangeFinder::default(), movers: MotionTracks::default() }
     }
 }
 
@@ -70,7 +70,7 @@ impl Detector for MotionDetector {
     }
 
     fn least_size(&self, width: u32, height: u32) -> (u32, u32) {
-        ChangeDetector::least_size((width, height), ENOUGH)
+        ChangeFinder::least_size((width, height), ENOUGH)
     }
 
     /// Boxes are of movers told apart already, and one of them may hide another: nothing is

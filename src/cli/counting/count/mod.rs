@@ -24,7 +24,7 @@ use crate::source::clip::ClipError;
 use crate::store::Scene;
 use crate::vision::{Aspect, Counter, CountingLine, Detector, Labels, LineError, LineId, Point, RegionMode};
 use film::AnnotatedFilm;
-use printed::{PrintedLine, PrintedReport};
+use printed::{PrintedLineCounts, PrintedReport};
 use report::{ReportCollector, read_true_crossings};
 
 /// A line of fewer pixels than this is shorter than whatever is to cross it.
@@ -343,7 +343,7 @@ impl CountArgs {
         let lines = self.lines.iter().enumerate().map(|(at, line)| {
             let id = LineId(at as u64 + 1);
             let own = count.crossings.iter().filter(|found| found.crossing.line == id);
-            PrintedLine::new(line.name(at + 1), line.ends, own, labels)
+            PrintedLineCounts::new(line.name(at + 1), line.ends, own, labels)
         });
         PrintedReport {
             clip: self.clip.to_string_lossy().into_owned(),

@@ -21,11 +21,11 @@ pub struct PrintedReport {
     /// `false`: the clip broke off, or there are frames that could not be looked at. Left out else.
     #[serde(skip_serializing_if = "Clone::clone")]
     pub complete: bool,
-    pub lines: Vec<PrintedLine>,
+    pub lines: Vec<PrintedLineCounts>,
 }
 
 #[derive(Debug, Serialize)]
-pub struct PrintedLine {
+pub struct PrintedLineCounts {
     pub name: String,
     /// As they were given.
     a: [f64; 2],
@@ -56,15 +56,15 @@ struct PrintedCrossing {
     direction: &'static str,
 }
 
-impl PrintedLine {
+impl PrintedLineCounts {
     /// Of what was found on a line with these ends.
     pub fn new<'a>(
         name: String,
         [ax, ay, bx, by]: [f64; 4],
         found: impl Iterator<Item = &'a ClipCrossing>,
         labels: &Labels,
-    ) -> PrintedLine {
-        let mut report = PrintedLine {
+    ) -> PrintedLineCounts {
+        let mut report = PrintedLineCounts {
             name,
             a: [ax, ay],
             b: [bx, by],

@@ -19,7 +19,7 @@ use crate::http::request::{etag, reply};
 use crate::http::server::body::Body;
 use crate::pipeline::counting::Overlay;
 use crate::store::{Counts, EditError, StoreError, ZoneDraft, ZoneRow};
-use crate::ui::ZoneOccupancy;
+use crate::ui::ZoneNow;
 
 /// A change of part of a zone is tried so often while others change it, too.
 const TRIES: usize = 5;
@@ -150,9 +150,9 @@ fn version(request: &Request, row: &ZoneRow) -> Result<Option<u64>, EditError> {
 }
 
 /// A zone, and what the newest look saw in it.
-pub fn drawn(row: &ZoneRow, overlay: &Overlay) -> ZoneOccupancy {
+pub fn drawn(row: &ZoneRow, overlay: &Overlay) -> ZoneNow {
     let inside = overlay.zones.iter().find(|(id, _)| *id == row.id).map_or(0, |(_, inside)| *inside);
-    ZoneOccupancy { row: row.clone(), occupancy: inside }
+    ZoneNow { row: row.clone(), occupancy: inside }
 }
 
 fn overlay(request: &Request) -> Result<Arc<Overlay>, Problem> {

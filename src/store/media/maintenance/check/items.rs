@@ -21,7 +21,7 @@ pub(super) struct Walk {
 }
 
 /// A row of `chunks`.
-struct CheckedChunk {
+struct ChunkToCheck {
     id: i64,
     from_us: u64,
     to_us: u64,
@@ -174,7 +174,7 @@ impl Check {
         &mut self,
         tx: &mut CheckContext<'_>,
         walk: &mut Walk,
-        row: CheckedChunk,
+        row: ChunkToCheck,
     ) -> Result<(), MediaRowError> {
         let Some(index) = frames::decode(&row.index, row.from_us) else {
             return self.drop_chunk(tx, walk, row.id, "its index is none");
@@ -360,13 +360,13 @@ impl Check {
     }
 }
 
-fn read_row(connection: &Connection, id: i64) -> Result<CheckedChunk, MediaRowError> {
+fn read_row(connection: &Connection, id: i64) -> Result<ChunkToCheck, MediaRowError> {
     connection.query_row(
         "SELECT from_us, to_us, frames, bytes, width, height, gap, frames_before, bytes_before, gaps_before, step_us,
            frames_index, jpegs FROM chunks WHERE id = ?1",
         [id],
         |row| {
-            Ok(CheckedChunk {
+            Ok(ChunkToCheck {
                 id,
                 from_us: unsigned(row, 0)?,
                 to_us: unsigned(row, 1)?,
@@ -396,7 +396,7 @@ fn has_jpeg_end(jpeg: &[u8]) -> bool {
 }
 
 /// Adds a chunk to what an item has come to.
-fn add(sums: &mut StoredSums, row: &CheckedChunk, frames: u64, bytes: u64, is_after_gap: bool, to_us: u64) {
+fn add(sums: &mut StoredSums, row: &ChunkToCheck, frames: u64, bytes: u64, is_after_gap: bool, to_us: u64) {
     if sums.frames == 0 {
         sums.size = row.size;
     }
@@ -411,7 +411,7 @@ fn add(sums: &mut StoredSums, row: &CheckedChunk, frames: u64, bytes: u64, is_af
 /// Puts the good pictures of a chunk in its place, after a gap.
 fn rewrite_chunk(
     connection: &Connection,
-    row: &CheckedChunk,
+    row: &ChunkToCheck,
     good: &[ChunkFrame],
     sums: &mut StoredSums,
 ) -> Result<(), MediaRowError> {
