@@ -300,6 +300,8 @@ fn a_page_that_comes_in_two_halves_does_not_jump() {
     // The more of a page there is, the less room is left for a long name.
     let arguments = crate::scene(&["name=\"The yard behind the house\""]);
     let daemon = Daemon::start(Command::new(env!("CARGO_BIN_EXE_tallycam")), &arguments);
+    // Another word for the state takes another width.
+    crate::common::wait_until("it is live", || daemon.state()["state"] == "live");
     browser.devtools("Page.addScriptToEvaluateOnNewDocument", serde_json::json!({ "source": NOTE_SHIFTS }));
     for half in ["<nav class=\"tabs\"", "<details id=\"menu\"", "<p class=\"state\""] {
         let (address, cuts) = in_halves(daemon.address, half);

@@ -180,7 +180,7 @@
 
   let now = null, toldAt = 0, wasRecording = !!el('now').querySelector('section');
   const tick = () => {
-    const figures = el('now-figures');
+    const figures = document.getElementById('now-figures');
     if (now && figures) figures.textContent = `${running(now.duration + (now.every ? 0 : (Date.now() - toldAt) / 1000))}, ${size(now.bytes)}`;
   };
   setInterval(tick, 1000);

@@ -11,7 +11,7 @@
     const said = e.querySelector('.err'), field = e.querySelector('.set > :is(input, select), .unit > input');
     said.textContent = words;
     said.classList.toggle('well', !isWrong);
-    if (isWrong) field?.setAttribute('aria-invalid', 'true'); else field?.removeAttribute('aria-invalid');
+    if (field) field.ariaInvalid = isWrong ? 'true' : null;
   };
 
   // ---- settings
@@ -25,8 +25,8 @@
     if (from != null) el(was.id)?.setSelectionRange(from, to);
   };
   const showPlan = page => {
-    el('goes')?.remove();
-    el('retention')?.append(...page.querySelectorAll('#goes'));
+    main.querySelector('#goes')?.remove();
+    main.querySelector('#retention')?.append(...page.querySelectorAll('#goes'));
   };
   // What the server says now, but for rows that somebody is at, or has not finished. `key`: the row that was sent, with `sent`.
   const take = (page, key, sent) => {
@@ -113,7 +113,7 @@
   // Of one at its field, of all of them above them.
   const tell = (e, words, isWrong) => {
     if (e) return say(e, words, isWrong);
-    const told = el('controls-said');
+    const told = main.querySelector('#controls-said');
     told.hidden = !words;
     told.firstElementChild.textContent = words;
   };
@@ -143,7 +143,7 @@
     drag(type === 'checkbox' ? ev.target.checked : +ev.target.value);
   });
   // What others turn is shown, but not under somebody's finger.
-  const panel = el('controls');
+  const panel = main.querySelector('#controls');
   if (panel?.querySelector('[data-control]')) setInterval(async () => {
     const { top, bottom } = panel.getBoundingClientRect();
     if (document.hidden || !panel.checkVisibility() || top > innerHeight || bottom < 0) return;
@@ -167,7 +167,7 @@
     } else if (!is('do=controls')) return;
     ev.preventDefault();
   });
-  const toml = el('toml');
+  const toml = main.querySelector('#toml');
   toml?.addEventListener('dragover', e => e.preventDefault());
   toml?.addEventListener('drop', async e => {
     e.preventDefault();
