@@ -8,18 +8,30 @@ a function that raises Failure, and prints and records one line for everything i
 (docs/e2e.md) is written when all of them have passed. Standard library only; Debian's QEMU.
 """
 import argparse
-import importlib
 import os
 import platform
 import signal
 import sys
 import time
 
+import legs_beside
+import legs_faults
+import legs_install
+import legs_libcamera
+import legs_lights
+import legs_off
+import legs_power
+import legs_remove
+import legs_service
+import legs_upgrade
+import legs_uvc
+import legs_vivid
 from client import Site
 from machine import Crashed, Failure, Machine, PATIENCE, wait_for
 
 # In the order in which they run: the later ones disturb more.
-SUBJECTS = ("install", "vivid", "uvc", "libcamera", "lights", "service", "trouble", "beside", "power", "off", "upgrade", "remove")
+MODULES = (legs_install, legs_vivid, legs_uvc, legs_libcamera, legs_lights, legs_service, legs_faults, legs_beside, legs_power,
+           legs_off, legs_upgrade, legs_remove)
 # What these have changed on the disk stays: they are not tried again.
 ONCE = ("install", "power", "off", "upgrade", "remove")
 REPORT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "e2e.md")
@@ -191,8 +203,8 @@ def main():
     only = set(given.only.split(",")) if given.only else None
     began = time.monotonic()
     legs = []
-    for subject in SUBJECTS:
-        module = importlib.import_module(f"legs_{subject}")
+    for module in MODULES:
+        subject = module.__name__.removeprefix("legs_")
         for function, limit in module.LEGS:
             wanted = only is None or subject == "install" or only & {subject, f"{subject}.{function.__name__}"}
             if wanted:
