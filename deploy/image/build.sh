@@ -59,17 +59,6 @@ sources() {
     echo "deb ${TALLYCAM_SECURITY:-${archive%/debian}/debian-security} trixie-security main non-free-firmware"
 }
 
-# Programs of arm64 run as if they were this machine's, by qemu-user-static: for as long as this script runs, where nothing had
-# seen to it before.
-emulate() {
-    if [ "$(dpkg --print-architecture)" = arm64 ] || arch-test arm64 >/dev/null 2>&1; then return; fi
-    table=/proc/sys/fs/binfmt_misc
-    [ -e $table/register ] || mount -t binfmt_misc binfmt_misc $table || give_up "this kernel runs no programs of arm64"
-    # shellcheck disable=SC2028 # The kernel reads the escapes.
-    echo ':tallycam-arm64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00:\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:/usr/bin/qemu-aarch64-static:OCF' >$table/register
-    trap 'echo -1 >/proc/sys/fs/binfmt_misc/tallycam-arm64' EXIT
-}
-
 # Kept as long as it would be made of the same.
 make_base() {
     wanted="$packages $(sources)"

@@ -18,6 +18,7 @@ fat=256
 # shellcheck source=deploy/roots.sh
 . "$here/deploy/roots.sh"
 
+emulate
 # What of Raspberry Pi OS Lite has to do with a first start: its network, names, accounts.
 packages=systemd-sysv,systemd-timesyncd,udev,dbus,kmod,polkitd,network-manager,avahi-daemon,libnss-mdns,openssh-server,sudo,iproute2,e2fsprogs,ca-certificates
 made raspios trixie --variant=minbase --architectures=arm64 --include="$packages" --dpkgopt=force-unsafe-io \
