@@ -20,7 +20,7 @@ TALLYCAM := $(TARGET)/release/tallycam
 ARCHITECTURES ?= $(sort $(shell dpkg --print-architecture 2>/dev/null) arm64)
 CARGO_DEB := target/tools/bin/cargo-deb
 # Mounts and chroot are root's, and so is what is made on the way; the program is given back.
-AS_ROOT := $(if $(filter 0,$(shell id -u)),,mkdir -p target && sudo --preserve-env=TALLYCAM_CROSS,TALLYCAM_IMAGE,TALLYCAM_MIRROR,TALLYCAM_SECURITY,KERNEL,WITH_FFMPEG,SOURCE_DATE_EPOCH,TALLYCAM_FEATURES,CARGO_BUILD_JOBS,LONG,http_proxy,https_proxy)
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,mkdir -p target && sudo --preserve-env=TALLYCAM_CROSS,TALLYCAM_IMAGE,TALLYCAM_MIRROR,TALLYCAM_SECURITY,KERNEL,WITH_FFMPEG,SOURCE_DATE_EPOCH,TALLYCAM_FEATURES,CARGO_BUILD_JOBS,LONG,E2E_PATIENCE,http_proxy,https_proxy)
 CROSS := $(AS_ROOT) deploy/cross.sh
 # Packages are made one after the other, in one folder.
 .NOTPARALLEL:
@@ -108,9 +108,9 @@ image: $(if $(IMAGE_PACKAGE),,deb-arm64) ## a card for Pis, to flash and browse 
 	@deploy/prerequisites.sh image
 	$(AS_ROOT) deploy/image/build.sh $(or $(IMAGE_PACKAGE),$(newest_arm64))
 
-image-e2e: $(if $(wildcard $(IMAGE)/*.img),,image) ## the card in emulated machines, its plug pulled three times; LONG=1: thirty times, and in a Pi 3
+image-e2e: $(if $(wildcard $(IMAGE)/*.img),,image) ## the card in emulated machines (by sudo), its plug pulled three times; LONG=1: thirty times, and in a Pi 3
 	@deploy/prerequisites.sh image-e2e
-	python3 tests/image/image.py $(IMAGE) $(or $(IMAGE_PACKAGE),$(newest_arm64)) $(if $(LONG),--cuts 30 --machines "virt raspi3b")
+	$(AS_ROOT) python3 tests/image/image.py $(IMAGE) $(or $(IMAGE_PACKAGE),$(newest_arm64)) $(if $(LONG),--cuts 30 --machines "virt raspi3b")
 
 screenshots: build ## the screenshots of README.md, of a simulated street and `make demo`, in headless Chromium: docs/*.png
 	@deploy/prerequisites.sh demo

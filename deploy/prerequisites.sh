@@ -44,6 +44,7 @@ packages() {
         printf '%s\n' qemu-system-arm:qemu-system-aarch64 qemu-utils:qemu-img mtools:mcopy fdisk:sfdisk python3:python3 cpio:cpio
         # A Debian for arm64, laid out as Raspberry Pi OS.
         printf '%s\n' mmdebstrap:mmdebstrap qemu-user-static:qemu-aarch64-static arch-test:arch-test
+        printf '%s\n' dosfstools:mkfs.vfat e2fsprogs:mke2fs
         printf '%s\n' openssl:openssl openssh-client:ssh dpkg:dpkg-deb
         return
     fi

@@ -1,4 +1,4 @@
-# Debian file systems made once and kept: for deploy/cross.sh and deploy/libcamera.sh, which read this file. $cache is where.
+# Debian file systems made once and kept, for the scripts that read this file. $cache is where they keep them.
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # $cache is theirs.
 

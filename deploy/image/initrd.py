@@ -31,37 +31,19 @@ def read(path):
     return lzma.decompress(data) if path.endswith(".xz") else data
 
 
-def name_of(path):
-    return os.path.basename(path).split(".ko")[0].replace("-", "_")
-
-
-def modules(base):
-    """The paths of MODULES and of what they need, that first."""
-    needs = {}
-    with open(os.path.join(base, "modules.dep"), encoding="ascii") as file:
-        for line in file:
-            path, rest = line.split(":")
-            needs[path] = rest.split()
-    with open(os.path.join(base, "modules.builtin"), encoding="ascii") as file:
-        built_in = {name_of(line.strip()) for line in file}
-    paths = {name_of(path): path for path in needs}
-    order = []
-
-    def add(path):
-        for need in needs[path]:
-            if need not in order:
-                add(need)
-        if path not in order:
-            order.append(path)
-    absent = []
+def modules(root, kernel):
+    """The paths of MODULES and of what they need, that first, as modprobe would load them."""
+    order, absent = {}, []
     for name in MODULES:
-        if name in paths:
-            add(paths[name])
-        elif name not in built_in:
+        told = subprocess.run(["/sbin/modprobe", "-C", "/dev/null", "-d", root, "-S", kernel, "--show-depends", name], check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8")
+        if told.returncode != 0:
             absent.append(name)
+        # "insmod PATH" or "builtin NAME".
+        order |= dict.fromkeys(line.split()[1] for line in told.stdout.splitlines() if line.startswith("insmod "))
     if absent:
         print(f"initrd: this kernel has no {', '.join(absent)}", file=sys.stderr)
-    return order
+    return list(order)
 
 
 def libraries(root, programs):
@@ -102,7 +84,6 @@ class Archive:
 
 def main():
     root, kernel, busybox, init, out = sys.argv[1:]
-    base = os.path.join(root, "usr/lib/modules", kernel)
     archive = Archive(int(os.environ["SOURCE_DATE_EPOCH"]))
     for folder in ("bin", "dev", "etc", "lib", "modules", "proc", "root", "run", "sys"):
         archive.folder(folder)
@@ -118,9 +99,9 @@ def main():
     archive.file("etc/mke2fs.conf", read(os.path.join(root, "etc/mke2fs.conf")))
     archive.file("etc/e2fsck.conf", E2FSCK.encode())
     order = []
-    for path in modules(base):
+    for path in modules(root, kernel):
         order.append(os.path.basename(path).replace(".xz", ""))
-        archive.file("modules/" + order[-1], read(os.path.join(base, path)))
+        archive.file("modules/" + order[-1], read(path))
     archive.file("modules/order", "".join(name + "\n" for name in order).encode())
     archive.add("TRAILER!!!", 0)
     with open(out, "wb") as file:

@@ -64,7 +64,9 @@ def installs(run):
         raise Failure(f"apt said:\n{out}")
     run.proved(f"`apt-get install ./{os.path.basename(path)}`: "
                + run.guest("dpkg-query -W -f '${Package} ${Version} ${Architecture} ${Status}' tallycam-libcamera"))
-    found = run.guest("tallycam check --no-camera --config /etc/tallycam/config.toml | grep ' libcamera '", 90)
+    # A helper's first start on an emulated machine can take longer than `check` waits.
+    found = wait_for("libcamera's ✓ in `tallycam check`", lambda: run.machine.ask(
+        "tallycam check --no-camera --config /etc/tallycam/config.toml | grep '✓ libcamera '", 90)[1], 120)
     run.proved(f"`tallycam check`: “{' '.join(found.split())}”")
 
 

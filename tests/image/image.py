@@ -32,8 +32,8 @@ import usb_camera
 CAMERA_FPS = 5
 PICTURES = 60
 PASSWORD = "correct horse"
-# MB in use, at most, while it streams.
-MOST_MEMORY = 160
+# MB in use, at most, while it streams; a Pi's own drivers take more than virt's.
+MOST_MEMORY = {"virt": 160, "raspi3b": 176}
 # Announced crossings that each cut may lose.
 WANTED = 6
 # Where the hook puts what a machine brings.
@@ -162,7 +162,7 @@ def shows_and_counts(run):
     viewer.wait_more(20, 120, "pictures while it counts")
     used = int(run.guest("free -m | awk '/^Mem/ { print $3 }'"))
     viewer.leave()
-    if used > MOST_MEMORY:
+    if used > MOST_MEMORY[run.machine.kind]:
         raise Failure(f"{used} MB of memory are in use")
     run.proved(f"{used} MB of memory in use while it streams and counts")
     run.camera.pull()
