@@ -78,7 +78,7 @@ fn shipped_sources() -> Vec<Source> {
     all.iter().filter(is_shipped).map(|source| Source::new(&source.path, &source.text)).collect()
 }
 
-/// The names of types and traits that `source` defines.
+/// The names of the structs, enums and traits that `source` defines.
 fn types(source: &Source) -> impl Iterator<Item = &str> {
     source.shipped().lines().filter_map(|line| {
         let line = line.trim_start();
@@ -88,9 +88,9 @@ fn types(source: &Source) -> impl Iterator<Item = &str> {
             None => line,
         };
         let line = line.strip_prefix("unsafe ").unwrap_or(line);
-        let name =
-            ["struct ", "enum ", "trait ", "union "].iter().find_map(|word| line.strip_prefix(word))?;
-        name.split(|c: char| !c.is_alphanumeric() && c != '_').next()
+        let name = ["struct ", "enum ", "trait "].iter().find_map(|word| line.strip_prefix(word))?;
+        // Nothing where a macro gives the name.
+        name.split(|c: char| !c.is_alphanumeric() && c != '_').next().filter(|name| !name.is_empty())
     })
 }
 

@@ -157,7 +157,11 @@ fn who_selects_a_value_before_it_is_saved_replaces_it() {
     browser.goto(&url(&daemon, "settings"));
     browser.script(
         "const fetched = fetch;
-         window.fetch = (...request) => fetched(...request).then(answer => new Promise(come => { window.come = () => come(answer); }))",
+         window.fetch = async (...request) => {
+           const answer = await fetched(...request);
+           if (request[1]?.method === 'POST') await new Promise(come => { window.come = come; });
+           return answer;
+         }",
     );
     type_into(&browser, "stream.quality", "62");
     browser.wait_for("!!window.come");

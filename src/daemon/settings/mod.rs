@@ -56,7 +56,7 @@ struct SettingsInner {
     places: Arc<Semaphore>,
     /// Whose turn it is.
     turn: tokio::sync::Mutex<SettingsTurn>,
-    shown: Mutex<CurrentSettings>,
+    shared: Mutex<SharedSettings>,
 }
 
 /// What only who has the turn sees.
@@ -82,7 +82,7 @@ impl SettingsTurn {
 
 /// What all readers in the daemon share; with secrets.
 #[derive(Debug)]
-struct CurrentSettings {
+struct SharedSettings {
     in_force: Arc<SettingsInForce>,
     /// The same without what is kept elsewhere.
     base: Arc<Resolved>,
@@ -133,18 +133,18 @@ impl Settings {
         }
         let elsewhere = parts.stored_settings();
         let kept_elsewhere = elsewhere.read_current();
-        let mut shown = resolved.clone();
-        kept_elsewhere.overlay(&mut shown, |_| false);
+        let mut shared = resolved.clone();
+        kept_elsewhere.overlay(&mut shared, |_| false);
         let complaint = found.complaint;
         let in_force = SettingsInForce {
             // Other than those of an earlier life: an entity tag of then is none now.
             version: clock::wall_us() / 1000,
-            resolved: Arc::new(shown),
+            resolved: Arc::new(shared),
             complaint: complaint.clone(),
             unkept: String::new(),
             needs_restart: Vec::new(),
         };
-        let shown = CurrentSettings {
+        let shared = SharedSettings {
             in_force: Arc::new(in_force),
             base: Arc::new(resolved.clone()),
             saved: Arc::new(found.saved.clone()),
@@ -163,7 +163,7 @@ impl Settings {
                 complaint,
                 is_faulty: found.is_faulty,
             }),
-            shown: Mutex::new(shown),
+            shared: Mutex::new(shared),
         }))
     }
 
@@ -218,7 +218,7 @@ impl Preferences for Settings {
     fn export(&self) -> String {
         let now = self.in_force();
         // The turn is another's while something changes: then what is shown is what was.
-        let saved = Arc::clone(&self.0.lock_shown().saved);
+        let saved = Arc::clone(&self.0.lock_shared().saved);
         export_settings(&saved, &now.resolved)
     }
 
@@ -249,26 +249,26 @@ impl Preferences for Settings {
 }
 
 impl SettingsInner {
-    fn lock_shown(&self) -> std::sync::MutexGuard<'_, CurrentSettings> {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_shared(&self) -> std::sync::MutexGuard<'_, SharedSettings> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is in force, also of what others have changed elsewhere.
     fn current(&self) -> Arc<SettingsInForce> {
         let kept = self.elsewhere.read_current();
-        let mut shown = self.lock_shown();
-        if kept != shown.kept_elsewhere {
-            let mut resolved = Resolved::clone(&shown.base);
+        let mut shared = self.lock_shared();
+        if kept != shared.kept_elsewhere {
+            let mut resolved = Resolved::clone(&shared.base);
             kept.overlay(&mut resolved, |_| false);
-            let before = &shown.in_force;
-            shown.in_force = Arc::new(SettingsInForce {
+            let before = &shared.in_force;
+            shared.in_force = Arc::new(SettingsInForce {
                 version: before.version + 1,
                 resolved: Arc::new(resolved),
                 ..SettingsInForce::clone(before)
             });
-            shown.kept_elsewhere = kept;
+            shared.kept_elsewhere = kept;
         }
-        Arc::clone(&shown.in_force)
+        Arc::clone(&shared.in_force)
     }
 
     /// Puts `draft` in force and keeps it.
@@ -366,12 +366,12 @@ impl SettingsInner {
             }
             Err(why) => {
                 turn.refused = format!("The configuration was read again and is kept as it was, {why}");
-                Resolved::clone(&self.lock_shown().base)
+                Resolved::clone(&self.lock_shared().base)
             }
         };
         let unkept = self.current().unkept.clone();
-        let shown = self.publish(&turn, base, unkept);
-        reloaded.map(|_| shown)
+        let shared = self.publish(&turn, base, unkept);
+        reloaded.map(|_| shared)
     }
 
     /// Puts in force what the operator gives now, but for showing it.
@@ -403,7 +403,7 @@ impl SettingsInner {
             let its_own = |setting: &&crate::config::ResolvedSetting| setting.path.starts_with("retention.");
             resolved.settings.iter().filter(its_own).cloned().collect::<Vec<_>>()
         };
-        let before = Arc::clone(&self.lock_shown().base);
+        let before = Arc::clone(&self.lock_shared().base);
         if rules(&before) != rules(&base) {
             self.parts.apply_retention_rules(&base);
             log::info!("the [retention] rules apply");
@@ -418,17 +418,17 @@ impl SettingsInner {
         let kept_elsewhere = self.elsewhere.read_current();
         let mut resolved = base.clone();
         kept_elsewhere.overlay(&mut resolved, |_| false);
-        let mut shown = self.lock_shown();
-        shown.in_force = Arc::new(SettingsInForce {
-            version: shown.in_force.version + 1,
+        let mut shared = self.lock_shared();
+        shared.in_force = Arc::new(SettingsInForce {
+            version: shared.in_force.version + 1,
             needs_restart: keys_needing_restart(&self.started, &resolved),
             resolved: Arc::new(resolved),
             complaint: turn.complaints(),
             unkept,
         });
-        (shown.base, shown.kept_elsewhere) = (Arc::new(base), kept_elsewhere);
-        shown.saved = Arc::new(turn.saved.clone());
-        Arc::clone(&shown.in_force)
+        (shared.base, shared.kept_elsewhere) = (Arc::new(base), kept_elsewhere);
+        shared.saved = Arc::new(turn.saved.clone());
+        Arc::clone(&shared.in_force)
     }
 }
 

@@ -500,11 +500,7 @@ pub fn refusal(problem: &Problem) -> RefusalReason {
     if let Some(rest) = detail.strip_prefix(&field).filter(|rest| rest.starts_with(' ')) {
         detail = format!("`{field}`{rest}");
     }
-    RefusalReason {
-        detail: ui::name_settings(&detail),
-        hint: ui::name_settings(&hint),
-        ..data_counting::refusal(problem)
-    }
+    RefusalReason { detail: ui::name_settings(&detail), hint: ui::name_settings(&hint), field }
 }
 
 /// Puts what was typed into the fields of the page.

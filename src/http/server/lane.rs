@@ -20,7 +20,7 @@ use crate::http::server::socket;
 use crate::media::{Direct, Picture};
 use crate::pipeline::RateMeter;
 
-/// Pictures a viewer was sent, by the time since it came.
+/// The rate at which a viewer is sent pictures, by the time since it came.
 #[derive(Debug)]
 pub struct SendRate {
     came: Instant,

@@ -106,7 +106,8 @@ on(document, 'keydown', e => {
 // A page of the server again, as a document.
 const freshPage = async (address, patience) => {
   const answer = await fetch(address, { cache: 'no-store', signal: patience ? AbortSignal.timeout(patience) : null });
-  if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
+  if (/sign-in/.test(answer.url)) signIn();
+  if (!answer.ok || answer.redirected) throw new Error(`The server answered ${answer.status}.`);
   return new DOMParser().parseFromString(await answer.text(), 'text/html');
 };
 

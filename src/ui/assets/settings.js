@@ -21,8 +21,9 @@
     const { selectionStart: from, selectionEnd: to } = was;
     old.replaceWith(fresh);
     if (isOpen) fresh.querySelectorAll('details').forEach(one => { one.open = true; });
-    el(was.id)?.focus();
-    if (from != null) el(was.id)?.setSelectionRange(from, to);
+    const now = el(was.id);
+    now?.focus();
+    if (from != null) now?.setSelectionRange(from, to);
   };
   const showPlan = page => {
     main.querySelector('#goes')?.remove();
@@ -85,11 +86,13 @@
   const preview = async (form, { nextElementSibling: note }) => {
     try {
       const page = await post(form.action, [...new FormData(form), ['plan', 1]]);
+      const wrong = page.querySelectorAll('[data-key]:has([aria-invalid])'), refused = page.querySelector('main > [role=alert]');
+      if (refused && !wrong.length) throw new Error(refused.textContent);
       showPlan(page);
-      replace(note, page.querySelector('#plan + *'));
-      for (const fresh of page.querySelectorAll('[data-key]:has([aria-invalid])')) replace(row(fresh.dataset.key), fresh);
+      replace(note, page.querySelector('#plan + *') ?? note);
+      for (const fresh of wrong) replace(row(fresh.dataset.key), fresh);
     } catch (error) {
-      showPlan(document);
+      main.querySelector('#goes')?.remove();
       note.role = 'alert';
       note.textContent = error.message;
     }

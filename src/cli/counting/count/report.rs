@@ -74,7 +74,7 @@ impl TrueCrossing {
 }
 
 /// A frame that is kept for a while.
-struct HeldPicture {
+struct KeptFrame {
     frame: u64,
     time_us: u64,
     picture: Picture,
@@ -96,7 +96,7 @@ pub struct ReportCollector {
     annotator: ClipAnnotator,
     labels: Labels,
     lines: Vec<CountingLine>,
-    kept: VecDeque<HeldPicture>,
+    kept: VecDeque<KeptFrame>,
     shown: Vec<LineMoment>,
     reading: PictureReader,
     cutter: Cutter,
@@ -132,8 +132,8 @@ impl ReportCollector {
         let picture = self.annotator.draw(look)?;
         let tracks = look.overlay.tracks.iter().map(|track| (track.id, track.bounds)).collect();
         let (frame, time_us) = (look.frame.number, look.frame.time_us);
-        self.kept.push_back(HeldPicture { frame, time_us, picture, tracks });
-        let is_old = |kept: &HeldPicture| time_us.saturating_sub(kept.time_us) > KEPT_US;
+        self.kept.push_back(KeptFrame { frame, time_us, picture, tracks });
+        let is_old = |kept: &KeptFrame| time_us.saturating_sub(kept.time_us) > KEPT_US;
         while self.kept.len() > MOST_KEPT || self.kept.front().is_some_and(is_old) {
             self.kept.pop_front();
         }
@@ -169,13 +169,13 @@ impl ReportCollector {
     }
 
     /// A track in the kept frame that is the least `away`, as a `data:` URL.
-    fn picture(&mut self, track: TrackId, away: impl Fn(&HeldPicture) -> u64) -> Option<String> {
+    fn picture(&mut self, track: TrackId, away: impl Fn(&KeptFrame) -> u64) -> Option<String> {
         if self.bytes >= MOST_BYTES {
             return None;
         }
         let kept = self.kept.iter().min_by_key(|kept| away(kept))?;
         let of_track =
-            |kept: &HeldPicture| kept.tracks.iter().find(|(id, _)| *id == track).map(|(_, bounds)| *bounds);
+            |kept: &KeptFrame| kept.tracks.iter().find(|(id, _)| *id == track).map(|(_, bounds)| *bounds);
         // Who was not believed yet in that frame is in the newest.
         let bounds = of_track(kept).or_else(|| self.kept.back().and_then(of_track))?;
         let part = square_around(&bounds, (kept.picture.width, kept.picture.height));
