@@ -12,6 +12,7 @@ use toml::de::DeValue;
 
 use super::diagnostic::join_with_or;
 use super::{Config, Listen, MOST_RANGES, PixelRange, duration, listen, size};
+pub use crate::base::json::quoted;
 use crate::base::redact::{redact_command, redact_url};
 use crate::base::unicode::{is_blank, is_unseen_control};
 use crate::media::Fourcc;
@@ -23,7 +24,7 @@ use scalar::{
     parse_each, parse_texts, parse_usable_fourcc, pixels, quoted_value_hint, ranges, suggest_format,
     unquoted_number_hint, url_fault, value_or_word,
 };
-pub use scalar::{color, control, parse_given, pixel_range, quoted};
+pub use scalar::{color, control, parse_given, pixel_range};
 pub(super) use wrong::Fault;
 pub use wrong::{Parse, Shape, Wrong};
 

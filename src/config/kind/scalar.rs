@@ -7,6 +7,7 @@ use super::super::diagnostic::closest_match;
 use super::super::redact::{may_be_secret, may_hold_secret};
 use super::super::{Listen, MOST_PIXELS, MOST_RANGES, PixelRange, listen, size};
 use super::wrong::{Fault, Parse, Wrong};
+use crate::base::json::quoted;
 use crate::base::redact::{STARS, redact_url};
 use crate::base::unicode::is_unseen_control;
 use crate::media::Fourcc;
@@ -81,27 +82,6 @@ pub fn parse_given(text: &str) -> Result<Spanned<DeValue<'_>>, toml::de::Error> 
         let span = value.span();
         Spanned::new(span.start + before..span.end + before, value.into_inner())
     })
-}
-
-/// `text` as a TOML basic string, which is a JSON string too.
-pub fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\r' => out.push_str("\\r"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            c if is_unseen_control(c) => out.push_str(&format!("\\u{:04x}", c as u32)),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }
 
 /// None where `text` is `word`; else what `read` reads.
