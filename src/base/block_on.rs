@@ -1,8 +1,10 @@
-//! Waiting on a thread of its own for something asynchronous.
+//! Waiting: on a thread of its own for something asynchronous, and in a task for a job.
 
+use std::future::pending;
 use std::pin::pin;
 
 use tokio::runtime::Runtime;
+use tokio::task::{JoinError, JoinHandle};
 
 /// Runs `future` on this thread to its end, as [`Runtime::block_on`] does, which would be in the program again for each future.
 pub fn block_on<T>(runtime: &Runtime, future: impl Future<Output = T>) -> T {
@@ -16,6 +18,18 @@ pub fn block_on<T>(runtime: &Runtime, future: impl Future<Output = T>) -> T {
     match output {
         Some(output) => output,
         None => unreachable!("a future that has ended has an output"),
+    }
+}
+
+/// The result of a job, once; waits for ever where there is none.
+pub async fn wait_job<T>(job: &mut Option<JoinHandle<T>>) -> Result<T, JoinError> {
+    match job {
+        Some(running) => {
+            let result = running.await;
+            *job = None;
+            result
+        }
+        None => pending().await,
     }
 }
 

@@ -1,8 +1,9 @@
-//! How rows are written in JSON: times in UTC, lengths of time in seconds, enums by their word.
+//! How rows are written in JSON: times in UTC, lengths of time in seconds, enums by their word; and how JSON and TOML quote.
 
 use serde::{Serialize, Serializer};
 
 use super::clock::rfc3339;
+use super::unicode::is_unseen_control;
 
 /// Writes each of these enums as its `as_str` says.
 macro_rules! serialize_by_word {
@@ -15,6 +16,27 @@ macro_rules! serialize_by_word {
     )+};
 }
 pub(crate) use serialize_by_word;
+
+/// `text` as a TOML basic string, which is a JSON string too.
+pub fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            c if is_unseen_control(c) => out.push_str(&format!("\\u{:04x}", c as u32)),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
 
 /// Microseconds since 1970 as RFC 3339.
 pub fn time<S: Serializer>(us: &u64, to: S) -> Result<S::Ok, S::Error> {

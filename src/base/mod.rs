@@ -20,7 +20,7 @@ pub mod unicode;
 pub mod wake_fd;
 pub mod worker;
 
-pub use block_on::block_on;
+pub use block_on::{block_on, wait_job};
 pub use clock::ClockTime;
 pub use log_ring::Recent;
 pub use stop::Stop;

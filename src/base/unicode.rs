@@ -35,7 +35,7 @@ pub fn percent_encoded(text: &str) -> String {
     encoded
 }
 
-/// Undoes percent-encoding; what is no valid encoding stays as it is.
+/// Undoes percent-encoding; what is no valid encoding stays as it is, and bytes that are no UTF-8 become U+FFFD.
 pub fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

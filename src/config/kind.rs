@@ -12,6 +12,7 @@ use toml::de::DeValue;
 
 use super::diagnostic::join_with_or;
 use super::{Config, Listen, MOST_RANGES, PixelRange, duration, listen, size};
+pub use crate::base::json::quoted;
 use crate::base::redact::{redact_command, redact_url};
 use crate::base::unicode::{is_blank, is_unseen_control};
 use crate::media::Fourcc;
@@ -21,9 +22,9 @@ pub(super) use scalar::{
 use scalar::{
     addresses, amount, any_unit_hint, integer, is_part, missing_size_unit_hint, missing_unit_hint, non_empty,
     parse_each, parse_texts, parse_usable_fourcc, pixels, quoted_value_hint, ranges, suggest_format,
-    unquoted_number_hint, url_fault,
+    unquoted_number_hint, url_fault, value_or_word,
 };
-pub use scalar::{color, control, parse_given, pixel_range, quoted};
+pub use scalar::{color, control, parse_given, pixel_range};
 pub(super) use wrong::Fault;
 pub use wrong::{Parse, Shape, Wrong};
 
@@ -50,10 +51,8 @@ pub enum ValueKind {
     OneOf(&'static [i64], fn(&mut Config, usize)),
     /// A number from the first to the second.
     Number(f64, f64, fn(&mut Config, f64)),
-    /// The same, or `"off"`.
-    NumberOrOff(f64, f64, fn(&mut Config, Option<f64>)),
-    /// A number from the first to the second, or `"auto"`.
-    AutoNumber(f64, f64, fn(&mut Config, Option<f64>)),
+    /// The same, or this word.
+    NumberOr(&'static str, f64, f64, fn(&mut Config, Option<f64>)),
     /// A length of time from the first to the second.
     Time(Duration, Duration, fn(&mut Config, Duration)),
     /// A length of time of at least the first, or `"never"`.
@@ -173,14 +172,8 @@ impl ValueKind {
                 number.to_string()
             }
             ValueKind::AutoInteger(least, most, put) => {
-                let number = match text {
-                    Some("auto") => None,
-                    _ => Some(
-                        integer(given)
-                            .filter(|n| (least..=most).contains(n))
-                            .ok_or_else(|| other(unquoted_number_hint(text)))?,
-                    ),
-                };
+                let read = || integer(given).filter(|n| (least..=most).contains(n));
+                let number = value_or_word(text, "auto", read, || other(unquoted_number_hint(text)))?;
                 put(config, number);
                 number.map_or_else(|| quoted("auto"), |n| n.to_string())
             }
@@ -198,17 +191,11 @@ impl ValueKind {
                 put(config, number);
                 number.to_string()
             }
-            ValueKind::NumberOrOff(least, most, put) => {
-                let number = match text {
-                    Some("off") => None,
-                    _ => Some(
-                        number(given)
-                            .filter(|n| (least..=most).contains(n))
-                            .ok_or_else(|| other(unquoted_number_hint(text)))?,
-                    ),
-                };
+            ValueKind::NumberOr(word, least, most, put) => {
+                let read = || number(given).filter(|n| (least..=most).contains(n));
+                let number = value_or_word(text, word, read, || other(unquoted_number_hint(text)))?;
                 put(config, number);
-                number.map_or_else(|| quoted("off"), |n| n.to_string())
+                number.map_or_else(|| quoted(word), |n| n.to_string())
             }
             ValueKind::Crop(put) => {
                 let crop = match given {
@@ -232,18 +219,6 @@ impl ValueKind {
                 put(config, color);
                 quoted(&format!("{:02X}{:02X}{:02X}", color[0], color[1], color[2]))
             }
-            ValueKind::AutoNumber(least, most, put) => {
-                let number = match text {
-                    Some("auto") => None,
-                    _ => Some(
-                        number(given)
-                            .filter(|n| (least..=most).contains(n))
-                            .ok_or_else(|| other(unquoted_number_hint(text)))?,
-                    ),
-                };
-                put(config, number);
-                number.map_or_else(|| quoted("auto"), |n| n.to_string())
-            }
             ValueKind::Time(least, most, put) => {
                 let time = text.and_then(duration::parse).filter(|t| (least..=most).contains(t));
                 let time = time.ok_or_else(|| other(missing_unit_hint(given)))?;
@@ -251,26 +226,15 @@ impl ValueKind {
                 quoted(&duration::format_duration(time))
             }
             ValueKind::TimeOrNever(least, put) => {
-                let time = match text {
-                    Some("never") => None,
-                    _ => Some(
-                        text.and_then(duration::parse)
-                            .filter(|time| *time >= least)
-                            .ok_or_else(|| other(any_unit_hint(given)))?,
-                    ),
-                };
+                let read = || text.and_then(duration::parse).filter(|time| *time >= least);
+                let time = value_or_word(text, "never", read, || other(any_unit_hint(given)))?;
                 put(config, time);
                 quoted(&time.map_or_else(|| String::from("never"), duration::format_duration))
             }
             ValueKind::AutoPixels(least, most, put) => {
-                let pixels = match text {
-                    Some("auto") => None,
-                    _ => Some(
-                        text.and_then(pixels)
-                            .filter(|(w, h)| [w, h].iter().all(|n| (least..=most).contains(*n)))
-                            .ok_or_else(|| other(None))?,
-                    ),
-                };
+                let fits = |(w, h): &(u32, u32)| [w, h].iter().all(|n| (least..=most).contains(*n));
+                let read = || text.and_then(pixels).filter(fits);
+                let pixels = value_or_word(text, "auto", read, || other(None))?;
                 put(config, pixels);
                 quoted(&pixels.map_or_else(|| String::from("auto"), |(w, h)| format!("{w}x{h}")))
             }
@@ -280,14 +244,8 @@ impl ValueKind {
                 quoted(&size::format_size(bytes))
             }
             ValueKind::SizeOrUnlimited(least, put) => {
-                let bytes = match text {
-                    Some("unlimited") => None,
-                    _ => Some(
-                        amount(text, given)
-                            .filter(|bytes| *bytes >= least)
-                            .ok_or_else(|| other(missing_size_unit_hint(given)))?,
-                    ),
-                };
+                let read = || amount(text, given).filter(|bytes| *bytes >= least);
+                let bytes = value_or_word(text, "unlimited", read, || other(missing_size_unit_hint(given)))?;
                 put(config, bytes);
                 quoted(&bytes.map_or_else(|| String::from("unlimited"), size::format_size))
             }
@@ -447,11 +405,8 @@ impl ValueKind {
                 Shape { or: Some("auto"), ..from_to("integer", least as f64, most as f64) }
             }
             ValueKind::Number(least, most, _) => from_to("number", least, most),
-            ValueKind::NumberOrOff(least, most, _) => {
-                Shape { or: Some("off"), ..from_to("number", least, most) }
-            }
-            ValueKind::AutoNumber(least, most, _) => {
-                Shape { or: Some("auto"), ..from_to("number", least, most) }
+            ValueKind::NumberOr(word, least, most, _) => {
+                Shape { or: Some(word), ..from_to("number", least, most) }
             }
             ValueKind::Time(least, most, _) => from_to("time", least.as_secs_f64(), most.as_secs_f64()),
             ValueKind::TimeOrNever(least, _) => {
@@ -499,8 +454,9 @@ impl ValueKind {
                 join_with_or(&numbers.iter().map(i64::to_string).collect::<Vec<_>>())
             }
             ValueKind::Number(least, most, _) => format!("a number from {least} to {most}"),
-            ValueKind::NumberOrOff(least, most, _) => format!("a number from {least} to {most}, or \"off\""),
-            ValueKind::AutoNumber(least, most, _) => format!("a number from {least} to {most}, or \"auto\""),
+            ValueKind::NumberOr(word, least, most, _) => {
+                format!("a number from {least} to {most}, or \"{word}\"")
+            }
             ValueKind::Crop(_) => String::from(
                 "[left, top, width, height] within the picture, as fractions such as [0.25, 0.25, 0.5, 0.5], width and \
                  height at least 0.01, or \"none\"",

@@ -42,7 +42,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, LocalSet, spawn_blocking, spawn_local};
 
 use crate::access::Access;
-use crate::base::{ClockTime, Recent, Stop, Worker};
+use crate::base::{ClockTime, Recent, Stop, Worker, wait_job};
 use crate::config::{Config, OperatorConfig};
 use crate::http::{self, Preferences as _};
 use crate::maintenance::start::{Finished, finish, has_pending_work};
@@ -57,7 +57,7 @@ use settings::apply::{Parts, server_settings};
 pub use settings::file as settings_file;
 use settings::{Settings, Started};
 use threads::Threads;
-use waits::{SignalName, Signals, joined, new_interval, next_tick};
+use waits::{SignalName, Signals, new_interval, next_tick};
 
 /// Whether systemd looks after this process: it starts one again that ends with an error.
 pub fn is_supervised() -> bool {
@@ -423,7 +423,7 @@ impl RunningDaemon {
                     opening =
                         Some(spawn_blocking(move || recording::open_store_in_background(&resolved.config, &pinned)));
                 }
-                opened = joined(&mut opening) => match opened.map(recording::Late::into_store) {
+                opened = wait_job(&mut opening) => match opened.map(recording::Late::into_store) {
                     Ok(None) => {}
                     Ok(Some(Ok(store))) => {
                         self.threads.recorder.attach_store(store);
@@ -447,7 +447,7 @@ impl RunningDaemon {
                         (counting::can_open_counts(&config), began.elapsed())
                     }));
                 }
-                opens = joined(&mut asked) => {
+                opens = wait_job(&mut asked) => {
                     let (can_be_opened, took) = opens.unwrap_or_default();
                     if can_be_opened {
                         return Reason::Anew("counts.db can be opened now");

@@ -1,10 +1,9 @@
-//! What the daemon's main loop waits for: signals, ticks, jobs.
+//! What the daemon's main loop waits for: signals, ticks.
 
 use std::future::pending;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// The signals that the daemon heeds.
@@ -56,18 +55,6 @@ pub(super) fn new_interval(period: Duration) -> Interval {
 pub(super) async fn next_tick(ticks: &mut Option<Interval>) {
     match ticks {
         Some(ticks) => drop(ticks.tick().await),
-        None => pending().await,
-    }
-}
-
-/// What a job gives, once; never, where there is none.
-pub(super) async fn joined<T>(job: &mut Option<JoinHandle<T>>) -> Result<T, tokio::task::JoinError> {
-    match job {
-        Some(running) => {
-            let result = running.await;
-            *job = None;
-            result
-        }
         None => pending().await,
     }
 }

@@ -8,14 +8,14 @@ use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
-use crate::base::unicode::percent_encoded;
+use crate::base::unicode::{percent_decoded, percent_encoded};
 use crate::http::api::camera::view_query;
 use crate::http::auth::csrf;
 use crate::http::request::body_fields::Fields;
 use crate::http::request::form_data::{FormData, boundary};
 use crate::http::request::json_body::MOST_KEYS;
 use crate::http::request::query::Query;
-use crate::http::request::{etag, json_body, query, range, time_param};
+use crate::http::request::{etag, json_body, range, time_param};
 use crate::media::View;
 use crate::ui::LocalClock;
 
@@ -47,8 +47,8 @@ pub fn request(data: &[u8]) {
 fn address(text: &str) {
     let (path, query) = text.split_once('?').unwrap_or((text, ""));
     for segment in path.split('/') {
-        let name = query::decode_path(segment);
-        assert_eq!(query::decode_path(&percent_encoded(&name)), name);
+        let name = percent_decoded(segment);
+        assert_eq!(percent_decoded(&percent_encoded(&name)), name);
         let disposition = range::disposition(true, &name);
         assert!(HeaderValue::from_str(&disposition).is_ok(), "{disposition:?} is no field's value");
     }

@@ -1,6 +1,7 @@
 //! What handlers share: settings, the camera, what is counted, and who is there; and the [`Server`] it is made of.
 
 use std::cell::{Cell, RefCell};
+use std::ops::Deref;
 use std::rc::{Rc, Weak};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -122,23 +123,12 @@ impl Default for ServerSettings {
 /// What handlers share: settings, the camera, what is counted, and who is there.
 #[derive(Debug)]
 pub(crate) struct Site {
-    /// What is in force now: see [`Site::settings`].
-    pub(super) settings: watch::Receiver<Arc<ServerSettings>>,
-    pub(super) pipeline: Pipeline,
-    pub(super) counting: Option<Counting>,
-    pub(super) models: Option<Arc<dyn ModelLibrary>>,
-    /// Settings that can be changed.
-    pub(super) preferences: Option<Arc<dyn Preferences>>,
-    /// Snapshots and recordings.
-    pub(super) recorder: Option<RecorderHandle>,
-    pub(super) lights: Option<Lights>,
+    server: Server,
     /// Where pictures are kept. Made with the first look at the store, which may be opened late.
     pub(super) media_readers: OnceLock<MediaReaders>,
     /// The camera's lens.
     pub(super) focus: Focus,
-    /// What looks at the machine.
-    pub(super) machine: Option<Arc<dyn Diagnose>>,
-    /// What it found.
+    /// What was found of the machine.
     pub(super) looked: FindingsCache,
     /// What its cameras show that are not in use.
     pub(super) stills: Stills,
@@ -152,8 +142,6 @@ pub(crate) struct Site {
     pub(super) viewers: Rc<Viewers>,
     /// Those who watch what is counted drawn over the picture.
     pub(super) annotated: Option<Rc<Viewers>>,
-    /// What makes views of their own.
-    pub(super) views: Option<Views>,
     /// Those who watch one: the view, whether it is of annotated pictures, and they.
     pub(super) viewed: RefCell<Vec<(View, bool, Weak<Viewers>)>>,
     pub(super) listeners: Listeners,
@@ -162,12 +150,6 @@ pub(crate) struct Site {
     pub(super) https: Option<Https>,
     /// It listens beyond this machine.
     pub(super) is_reached: bool,
-    /// What was logged last.
-    pub(super) recent: Recent,
-    /// What can switch the machine off.
-    pub(super) power: Option<Arc<dyn Power>>,
-    /// The state directory as a whole.
-    pub(super) maintenance: Option<Arc<Maintenance>>,
     /// One package is taken at a time.
     pub(super) updating: Arc<Semaphore>,
     /// The line editor's, where only counts are wanted.
@@ -189,56 +171,37 @@ pub(crate) struct Site {
     pub(super) answered: Cell<[u64; 5]>,
 }
 
+/// What the server was made of is at hand as the site's own fields are.
+impl Deref for Site {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
 impl Site {
-    pub(super) fn new(server: Server, stop: Stop, is_reached: bool, https: Option<Https>) -> Site {
-        let Server {
-            settings,
-            pipeline,
-            counting,
-            models,
-            preferences,
-            recorder,
-            access,
-            https: _,
-            recent,
-            power,
-            maintenance,
-            views,
-            lights,
-            machine,
-        } = server;
+    pub(super) fn new(mut server: Server, stop: Stop, is_reached: bool, https: Option<Https>) -> Site {
         let places: Rc<ViewerPlaces> = Rc::default();
-        let counts_db = counting.as_ref().and_then(|counting| counting.counts().ok());
+        let counts_db = server.counting.as_ref().and_then(|counting| counting.counts().ok());
         let audit = Rc::new(Audit::new(counts_db.cloned()));
-        let annotated = counting.as_ref().map(|counting| counting.annotated().clone());
+        let annotated = server.counting.as_ref().map(|counting| counting.annotated().clone());
         Site {
-            viewers: Viewers::new(pipeline.hub().clone(), places.clone()),
+            viewers: Viewers::new(server.pipeline.hub().clone(), places.clone()),
             annotated: annotated.map(|hub| Viewers::new(hub, places.clone())),
             places,
-            settings,
-            focus: Focus::new(pipeline.clone(), FocusSettings::default()),
-            machine,
+            focus: Focus::new(server.pipeline.clone(), FocusSettings::default()),
             looked: FindingsCache::default(),
             stills: Stills::default(),
-            pipeline,
             counts_readers: counts_db.cloned().map(CountsReaders::new),
-            counting,
-            models,
-            preferences,
             media_readers: OnceLock::new(),
-            recorder,
-            lights,
             storage_usage: StorageUsage::default(),
             uploading: Arc::new(Semaphore::new(UPLOADS)),
-            views,
             viewed: RefCell::default(),
             listeners: Listeners::default(),
-            auth: Auth::new(access, audit.clone()),
+            auth: Auth::new(server.access.take(), audit.clone()),
             https,
             is_reached,
-            recent,
-            power,
-            maintenance,
             updating: Arc::new(Semaphore::new(1)),
             still: Still::default(),
             fetching: Arc::new(Semaphore::new(1)),
@@ -251,6 +214,7 @@ impl Site {
             accepted: Cell::new(0),
             refused: Cell::new(0),
             answered: Cell::new([0; 5]),
+            server,
         }
     }
 
@@ -447,19 +411,27 @@ impl Site {
 /// Serves a pipeline's pictures, and what is counted in them, over HTTP.
 #[derive(Debug)]
 pub struct Server {
+    /// What is in force now: see [`Site::settings`].
     pub(super) settings: watch::Receiver<Arc<ServerSettings>>,
     pub(super) pipeline: Pipeline,
     pub(super) counting: Option<Counting>,
     pub(super) models: Option<Arc<dyn ModelLibrary>>,
+    /// Settings that can be changed.
     pub(super) preferences: Option<Arc<dyn Preferences>>,
+    /// Snapshots and recordings.
     pub(super) recorder: Option<RecorderHandle>,
     pub(super) access: Option<Access>,
     pub(super) https: Option<watch::Receiver<Arc<TlsIdentity>>>,
+    /// What was logged last.
     pub(super) recent: Recent,
+    /// What can switch the machine off.
     pub(super) power: Option<Arc<dyn Power>>,
+    /// The state directory as a whole.
     pub(super) maintenance: Option<Arc<Maintenance>>,
+    /// What makes views of their own.
     pub(super) views: Option<Views>,
     pub(super) lights: Option<Lights>,
+    /// What looks at the machine.
     pub(super) machine: Option<Arc<dyn Diagnose>>,
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use toml::de::{DeTable, DeValue};
 
+use crate::base::json::quoted;
 use crate::vision::RegionMode;
 use crate::vision::onnx::TensorLayout;
 use crate::vision::onnx::card::{
@@ -467,23 +468,6 @@ fn word_for<T: PartialEq>(words: &[(&str, T)], value: T) -> String {
 fn list<T>(items: &[T], one: impl Fn(&T) -> String) -> String {
     let items: Vec<String> = items.iter().map(one).collect();
     format!("[{}]", items.join(", "))
-}
-
-/// A TOML basic string.
-fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            c if c.is_control() => {
-                let _ = write!(out, "\\u{:04x}", c as u32);
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }
 
 #[cfg(test)]

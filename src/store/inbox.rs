@@ -61,6 +61,20 @@ impl<T> Inbox<T> {
         Ok(())
     }
 
+    /// Puts `item` in; waits about `patience` at most for a place, without holding a thread.
+    pub(super) async fn push_from_task(&self, mut item: T, patience: Duration) -> Result<(), SendError<T>> {
+        let pause = Duration::from_millis(50);
+        let mut waited = Duration::ZERO;
+        loop {
+            match self.push(item, Duration::ZERO) {
+                Err(SendError::Full(back)) if waited < patience => item = back,
+                done => return done,
+            }
+            tokio::time::sleep(pause).await;
+            waited += pause;
+        }
+    }
+
     /// Puts `item` in however much waits, for senders with a bound of their own.
     pub(super) fn push_unbounded(&self, item: T) -> Result<(), SendError<T>> {
         let mut state = self.lock();

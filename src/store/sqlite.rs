@@ -20,6 +20,10 @@ pub(super) struct SchemaShape {
     /// What brings a file from version n to n + 1; `PRAGMA user_version` is how many of them it has had. Entries are
     /// never changed once released.
     pub migrations: &'static [&'static str],
+    /// What is said of a database of something else, and what can be done about it.
+    pub foreign: (&'static str, &'static str),
+    /// What can be done about a file that SQLite finds damaged.
+    pub damaged: &'static str,
 }
 
 /// Why a file that SQLite can read is not used.
@@ -61,6 +65,52 @@ impl SchemaShape {
         }
         Ok(())
     }
+
+    /// The version of `file`, if it can be used.
+    pub(super) fn accept(
+        &self,
+        file: &Path,
+        identified: Result<usize, UnusableFile>,
+    ) -> Result<usize, FileFault> {
+        let (reason, hint) = match identified {
+            Ok(version) => return Ok(version),
+            Err(UnusableFile::Newer) => (
+                "it was written by a newer tallycam",
+                "install that version again, or give this one another state directory; the file is left as it is",
+            ),
+            Err(UnusableFile::NotOurs) => self.foreign,
+        };
+        Err(FileFault::new(file, reason, Some(hint)))
+    }
+
+    /// The same of a file that is only read: nobody brings it up to date then.
+    pub(super) fn accept_newest(&self, file: &Path, version: usize) -> Result<(), FileFault> {
+        if version < self.migrations.len() {
+            let reason = "an older tallycam wrote it, and it has not been brought up to date";
+            return Err(FileFault::new(file, reason, Some("start `tallycam serve` once: it does that")));
+        }
+        Ok(())
+    }
+
+    /// What SQLite said, with what the user can do about it.
+    pub(super) fn fault(&self, file: &Path, error: &rusqlite::Error) -> FileFault {
+        if let Some(unlockable) = FileFault::of_locks(file, error) {
+            return unlockable;
+        }
+        let hint = match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Some("make room on the disk; it is tried again by itself"),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Some(self.damaged),
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+                Some("let the daemon's user read and write the file and its directory")
+            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Some(IN_USE),
+            Some(ErrorCode::SystemIoFailure) => {
+                Some("look at the disk (`dmesg`): it does not take or give data")
+            }
+            _ => None,
+        };
+        FileFault::new(file, error.to_string(), hint)
+    }
 }
 
 /// Opens `file` by `open`: through no link, and for nobody else if it may be made. SQLite gives its journals the same mode.
@@ -88,48 +138,59 @@ pub(super) fn open_private(
 /// Why there is no lock.
 #[derive(Debug)]
 pub(super) enum LockFault {
-    /// Nothing can be made in the directory.
-    Directory(std::io::Error),
     /// Another process (or another store of this one) has this lock.
     Taken(PathBuf),
-    /// The file system has no locks.
-    Refused(Unlockable),
+    /// Nothing can be made in the directory, or the file system has no locks.
+    Unusable(FileFault),
 }
 
 /// Keeps a second writer away from `directory`, which is made if it is not there, by the lock `name`.
 pub(super) fn lock(directory: &Path, name: &str) -> Result<Lock, LockFault> {
-    let lock = private::make_directory(directory)
-        .and_then(|()| private::lock_file(directory, name))
-        .map_err(LockFault::Directory)?;
+    let lock = private::make_directory(directory).and_then(|()| private::lock_file(directory, name));
+    let lock = lock.map_err(|error| {
+        let hint = "give the daemon a state directory that it may write to";
+        let reason = format!("nothing can be kept there: {error}");
+        LockFault::Unusable(FileFault::new(directory, reason, Some(hint)))
+    })?;
     let file = directory.join(name);
     Lock::acquire(lock).map_err(|error| match error {
         Errno::WOULDBLOCK => LockFault::Taken(file),
-        error => LockFault::Refused(Unlockable::new(&file, error.into())),
+        error => LockFault::Unusable(FileFault::without_locks(&file, error.into())),
     })
 }
 
 /// What can be done about a file system that a database cannot lie on.
 pub(super) const ELSEWHERE: &str = "set [store] directory to a directory on a local disk, or mount this one with locks (NFS: without `nolock`)";
 
-/// A file on a file system without the locks or the shared memory that a database needs: network file systems that are
-/// mounted so, and some of FUSE.
+/// What can be done about a file that another program is in the middle of writing.
+pub(super) const IN_USE: &str = "another program holds the file open in the middle of something; end it";
+
+/// Why a file or directory cannot be used.
 #[derive(Debug)]
-pub(super) struct Unlockable {
+pub(super) struct FileFault {
     pub file: PathBuf,
     pub reason: String,
+    /// What the user can do.
+    pub hint: Option<&'static str>,
 }
 
-impl Unlockable {
-    fn new(file: &Path, error: std::io::Error) -> Unlockable {
+impl FileFault {
+    pub(super) fn new(file: &Path, reason: impl Into<String>, hint: Option<&'static str>) -> FileFault {
+        FileFault { file: file.to_owned(), reason: reason.into(), hint }
+    }
+
+    /// A file on a file system without the locks or the shared memory that a database needs: network file systems that
+    /// are mounted so, and some of FUSE.
+    fn without_locks(file: &Path, error: std::io::Error) -> FileFault {
         let (kind, place) =
             file_system(file).unwrap_or_else(|| (String::from("file system"), file.to_owned()));
         let place = place.display();
         let reason = format!("the {kind} at {place} does not give the locks that a database needs: {error}");
-        Unlockable { file: file.to_owned(), reason }
+        FileFault::new(file, reason, Some(ELSEWHERE))
     }
 
     /// Whether that is why SQLite cannot use `file`. It says "locked" or "disk I/O error" then, as of other troubles.
-    pub(super) fn from_error(file: &Path, error: &rusqlite::Error) -> Option<Unlockable> {
+    fn of_locks(file: &Path, error: &rusqlite::Error) -> Option<FileFault> {
         let rusqlite::Error::SqliteFailure(code, _) = error else { return None };
         let is_lock = matches!(
             code.extended_code,
@@ -141,7 +202,7 @@ impl Unlockable {
         );
         let is_memory = matches!(code.extended_code, ffi::SQLITE_IOERR_SHMMAP | ffi::SQLITE_IOERR_MMAP);
         if is_memory {
-            return Some(Unlockable::new(file, Errno::NODEV.into()));
+            return Some(FileFault::without_locks(file, Errno::NODEV.into()));
         }
         if !is_lock && code.code != ErrorCode::DatabaseBusy {
             return None;
@@ -150,9 +211,9 @@ impl Unlockable {
         let beside = File::options().write(true).open(file.with_extension("lock")).ok()?;
         match rustix::fs::fcntl_lock(&beside, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) | Err(Errno::WOULDBLOCK | Errno::ACCESS) => {
-                is_lock.then(|| Unlockable::new(file, Errno::NOLCK.into()))
+                is_lock.then(|| FileFault::without_locks(file, Errno::NOLCK.into()))
             }
-            Err(error) => Some(Unlockable::new(file, error.into())),
+            Err(error) => Some(FileFault::without_locks(file, error.into())),
         }
     }
 }
@@ -197,7 +258,7 @@ mod tests {
         let _lock = lock(folder.path(), "counts.lock").expect("taken");
         let of = |code| {
             let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
-            Unlockable::from_error(&file, &error).map(|found| found.reason)
+            FileFault::of_locks(&file, &error).map(|found| found.reason)
         };
         let (kind, _) = file_system(&file).expect("a file system");
         for (code, words) in
@@ -218,8 +279,8 @@ mod tests {
         for name in ["counts.lock", "counts.db"] {
             std::os::unix::fs::symlink(&elsewhere, there.join(name)).expect("linked");
         }
-        let Err(LockFault::Directory(error)) = lock(&there, "counts.lock") else { panic!("no lock") };
-        assert!(error.to_string().contains("counts.lock is a symbolic link"), "{error}");
+        let Err(LockFault::Unusable(fault)) = lock(&there, "counts.lock") else { panic!("no lock") };
+        assert!(fault.reason.contains("counts.lock is a symbolic link"), "{fault:?}");
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let open =
             |file: &Path| open_private(file, flags, |file, flags| Connection::open_with_flags(file, flags));

@@ -140,7 +140,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "source",
         name: "fps",
-        kind: ValueKind::AutoNumber(0.01, 240.0, |c, n| c.source.fps = n),
+        kind: ValueKind::NumberOr("auto", 0.01, 240.0, |c, n| c.source.fps = n),
         default: r#""auto""#,
         aliases: &["framerate", "frame_rate", "desired_fps", "rate"],
         about: "Capture frame rate (fps), fractions allowed. Lower costs less: 15 looks fluid.",
@@ -185,7 +185,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "stream",
         name: "fps",
-        kind: ValueKind::AutoNumber(0.01, 240.0, |c, n| c.stream.fps = n),
+        kind: ValueKind::NumberOr("auto", 0.01, 240.0, |c, n| c.stream.fps = n),
         default: r#""auto""#,
         aliases: &["max_fps"],
         about: "Maximum frame rate (fps) for all viewers. One viewer can ask for less with /stream?fps=5.",
@@ -271,7 +271,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "detect",
         name: "fps",
-        kind: ValueKind::AutoNumber(0.1, 60.0, |c, n| c.detect.fps = n),
+        kind: ValueKind::NumberOr("auto", 0.1, 60.0, |c, n| c.detect.fps = n),
         default: r#""auto""#,
         aliases: &["rate", "looks"],
         about: "Maximum detection rate (fps). \"auto\" is 10 with a model, 5 if it looks around lines and \
@@ -289,7 +289,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "detect",
         name: "score",
-        kind: ValueKind::AutoNumber(0.01, 1.0, |c, n| c.detect.score = n),
+        kind: ValueKind::NumberOr("auto", 0.01, 1.0, |c, n| c.detect.score = n),
         default: r#""auto""#,
         aliases: &["threshold", "confidence", "conf"],
         about: "Confidence threshold for new objects. \"auto\" suits the model.",
@@ -297,7 +297,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "detect",
         name: "least_height",
-        kind: ValueKind::AutoNumber(0.01, 1.0, |c, n| c.detect.least_height = n),
+        kind: ValueKind::NumberOr("auto", 0.01, 1.0, |c, n| c.detect.least_height = n),
         default: r#""auto""#,
         aliases: &["min_height"],
         about: "Minimum height of an object, as a fraction of the frame's. \"auto\": none.",
@@ -305,7 +305,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "detect",
         name: "most_height",
-        kind: ValueKind::AutoNumber(0.01, 1.0, |c, n| c.detect.most_height = n),
+        kind: ValueKind::NumberOr("auto", 0.01, 1.0, |c, n| c.detect.most_height = n),
         default: r#""auto""#,
         aliases: &["max_height"],
         about: "Maximum height of an object, as a fraction of the frame's. \"auto\": none.",
@@ -364,7 +364,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "record",
         name: "fps",
-        kind: ValueKind::AutoNumber(0.01, 240.0, |c, n| c.record.fps = n),
+        kind: ValueKind::NumberOr("auto", 0.01, 240.0, |c, n| c.record.fps = n),
         default: r#""auto""#,
         aliases: &["record_fps"],
         about: "Maximum recording frame rate (fps). \"auto\" records every frame.",
@@ -659,7 +659,7 @@ pub const KEYS: &[Key] = &[
     Key {
         section: "lights",
         name: "auto_below",
-        kind: ValueKind::NumberOrOff(1.0, 254.0, |c, below| c.lights.auto_below = below),
+        kind: ValueKind::NumberOr("off", 1.0, 254.0, |c, below| c.lights.auto_below = below),
         default: r#""off""#,
         aliases: &["auto", "auto_light"],
         about: "Automatic light when the picture without it is darker than this, of 255.",

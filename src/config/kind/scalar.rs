@@ -7,6 +7,7 @@ use super::super::diagnostic::closest_match;
 use super::super::redact::{may_be_secret, may_hold_secret};
 use super::super::{Listen, MOST_PIXELS, MOST_RANGES, PixelRange, listen, size};
 use super::wrong::{Fault, Parse, Wrong};
+use crate::base::json::quoted;
 use crate::base::redact::{STARS, redact_url};
 use crate::base::unicode::is_unseen_control;
 use crate::media::Fourcc;
@@ -83,25 +84,14 @@ pub fn parse_given(text: &str) -> Result<Spanned<DeValue<'_>>, toml::de::Error> 
     })
 }
 
-/// `text` as a TOML basic string, which is a JSON string too.
-pub fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\r' => out.push_str("\\r"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            c if is_unseen_control(c) => out.push_str(&format!("\\u{:04x}", c as u32)),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
+/// None where `text` is `word`; else what `read` reads.
+pub(super) fn value_or_word<T>(
+    text: Option<&str>,
+    word: &str,
+    read: impl FnOnce() -> Option<T>,
+    wrong: impl FnOnce() -> Wrong,
+) -> Result<Option<T>, Wrong> {
+    if text == Some(word) { Ok(None) } else { read().map(Some).ok_or_else(wrong) }
 }
 
 /// A list of words, or one. `Err(Err(()))`: it is neither.

@@ -9,11 +9,11 @@ use bytes::Bytes;
 use hyper::header::CONTENT_TYPE;
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 
+use crate::base::unicode::percent_decoded;
 use crate::http::auth::caller::{Caller, Who};
 use crate::http::request::form_data::boundary;
 use crate::http::request::keys::QueryKey;
 use crate::http::request::problem::{Miss, Problem};
-use crate::http::request::query;
 use crate::http::request::query::Query;
 use crate::http::request::right::Right;
 use crate::http::server::body::Body;
@@ -273,7 +273,7 @@ impl Route {
         if let Some(before) = self.path.strip_suffix("{name}") {
             let name = path.strip_prefix(before)?;
             let is_segment = !name.is_empty() && !name.contains('/');
-            return is_segment.then(|| InPath { id: 0, name: query::decode_path(name) });
+            return is_segment.then(|| InPath { id: 0, name: percent_decoded(name) });
         }
         let Some((before, after)) = self.path.split_once("{id}") else {
             return (self.path == path).then(InPath::default);

@@ -5,6 +5,7 @@
 
 use hyper::StatusCode;
 
+use crate::base::unicode::percent_decoded;
 use crate::config::may_be_secret;
 use crate::http::request::keys::{MayBe, QueryKey};
 use crate::http::request::problem::Problem;
@@ -76,9 +77,10 @@ impl Query {
     /// an empty value, a `%` that begins no escape stands for itself, bytes that are no UTF-8
     /// become U+FFFD.
     pub fn parse(text: &str) -> Query {
+        let text = text.replace('+', " ");
         let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(key), decode(value))
+            (percent_decoded(key), percent_decoded(value))
         });
         Query(pairs.collect())
     }
@@ -209,37 +211,6 @@ impl Query {
     }
 }
 
-/// A segment of a path, decoded: as a query, but that a `+` stands for itself.
-pub fn decode_path(text: &str) -> String {
-    decode(&text.replace('+', "%2B"))
-}
-
-fn decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let escape = (byte == b'%').then(|| bytes.get(at + 1..at + 3)).flatten().and_then(hex_byte);
-        match (byte, escape) {
-            (_, Some(value)) => {
-                out.push(value);
-                at += 3;
-                continue;
-            }
-            (b'+', _) => out.push(b' '),
-            _ => out.push(byte),
-        }
-        at += 1;
-    }
-    String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
-}
-
-fn hex_byte(digits: &[u8]) -> Option<u8> {
-    let value = |digit: u8| char::from(digit).to_digit(16);
-    let [high, low] = *digits else { return None };
-    u8::try_from(value(high)? * 16 + value(low)?).ok()
-}
-
 impl From<WrongValue> for Problem {
     fn from(wrong: WrongValue) -> Problem {
         Problem::new(StatusCode::BAD_REQUEST, wrong.to_string()).wrong(wrong.key, wrong.expected, wrong.value)
@@ -323,11 +294,6 @@ mod tests {
         ] {
             assert_eq!(Query::parse(&format!("k={text}")).get("k"), Some(want), "{text}");
         }
-    }
-
-    #[test]
-    fn in_a_path_a_plus_is_a_plus() {
-        assert_eq!(decode_path("a+b%20c%2Fd%"), "a+b c/d%");
     }
 
     #[test]

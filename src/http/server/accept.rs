@@ -41,9 +41,9 @@ impl Server {
     ///
     /// # Errors
     /// A listener cannot be used; later errors are logged and survived.
-    pub async fn run(self, listeners: Vec<Listener>, stop: Stop) -> io::Result<()> {
+    pub async fn run(mut self, listeners: Vec<Listener>, stop: Stop) -> io::Result<()> {
         let is_reached = listeners.iter().any(Listener::is_reached);
-        let https = Https::of(self.https.clone(), &listeners);
+        let https = Https::of(self.https.take(), &listeners);
         if https.is_none() && listeners.iter().any(Listener::is_https) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "HTTPS needs a certificate"));
         }

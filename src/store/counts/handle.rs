@@ -8,7 +8,6 @@ use tokio::sync::{broadcast, oneshot, watch};
 
 use super::clock_correction::{Clock, SystemClock};
 use super::geometry::{orientation, shapes};
-use super::inbox::SendError;
 use super::schema::{self, store_error};
 use super::shared::{CountsShared, Pinned, Unpinned};
 use super::sums::calendar::Calendar;
@@ -464,18 +463,9 @@ impl Counts {
     ) -> Result<T, EditError> {
         let (tell, told) = oneshot::channel();
         // Nobody waits any more: that is all right.
-        let mut command = CountsWrite::Edit(edit(make, move |answer| drop(tell.send(answer))));
-        let pause = Duration::from_millis(50);
-        let mut waited = Duration::ZERO;
-        loop {
-            match self.shared.inbox.push(command, Duration::ZERO) {
-                Ok(()) => break,
-                Err(SendError::Full(back)) if waited < PATIENCE => command = back,
-                Err(_) => return Err(self.busy_error().into()),
-            }
-            tokio::time::sleep(pause).await;
-            waited += pause;
-        }
+        let command = CountsWrite::Edit(edit(make, move |answer| drop(tell.send(answer))));
+        let pushed = self.shared.inbox.push_from_task(command, PATIENCE).await;
+        pushed.map_err(|_| self.busy_error())?;
         told.await.unwrap_or(Err(EditError::Store(StoreError::Busy)))
     }
 }

@@ -10,10 +10,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::StoreError;
-use super::sqlite::{self, ELSEWHERE, LockFault, SchemaShape, Unlockable, UnusableFile};
+use super::sqlite::{self, FileFault, LockFault, SchemaShape};
 use crate::base::private::{Lock, match_folder_owner};
 
 /// counts.db's name in its directory.
@@ -23,8 +23,17 @@ pub(in crate::store) const FILE_NAME: &str = "counts.db";
 const APPLICATION: i32 = 0x7461_6c79;
 
 /// What the file is known by.
-pub(in crate::store) const SHAPE: SchemaShape =
-    SchemaShape { name: FILE_NAME, application: APPLICATION, migrations: MIGRATIONS };
+pub(in crate::store) const SHAPE: SchemaShape = SchemaShape {
+    name: FILE_NAME,
+    application: APPLICATION,
+    migrations: MIGRATIONS,
+    foreign: (
+        "it is a database, but not a counts database of tallycam",
+        "move it away, or give tallycam another state directory; the file is left as it is",
+    ),
+    damaged: "the file is damaged and left as it is: move it away to start a new one, and keep it \
+              (`sqlite3 counts.db .recover` saves what can be read)",
+};
 
 /// What brings a file from version n to n + 1. Entries are never changed once released.
 ///
@@ -132,7 +141,7 @@ pub(in crate::store) fn open_to_write(file: &Path) -> Result<Connection, StoreEr
         }
         Ok(version)
     })();
-    map_open_error(file, opened)?;
+    SHAPE.accept(file, opened.map_err(|error| store_error(file, &error))?)?;
     Ok(connection)
 }
 
@@ -146,34 +155,9 @@ pub(in crate::store) fn open_to_read(file: &Path) -> Result<Connection, StoreErr
         connection.busy_timeout(Duration::from_secs(2))?;
         SHAPE.identify(&connection)
     })();
-    let version = map_open_error(file, opened)?;
-    if version < MIGRATIONS.len() {
-        return Err(StoreError::File {
-            file: file.to_owned(),
-            reason: String::from("an older tallycam wrote it, and it has not been brought up to date"),
-            hint: Some(String::from("start `tallycam serve` once: it does that")),
-        });
-    }
+    let version = SHAPE.accept(file, opened.map_err(|error| store_error(file, &error))?)?;
+    SHAPE.accept_newest(file, version)?;
     Ok(connection)
-}
-
-fn map_open_error(
-    file: &Path,
-    opened: rusqlite::Result<Result<usize, UnusableFile>>,
-) -> Result<usize, StoreError> {
-    let (reason, hint) = match opened {
-        Ok(Ok(version)) => return Ok(version),
-        Ok(Err(UnusableFile::Newer)) => (
-            "it was written by a newer tallycam",
-            "install that version again, or give this one another state directory; the file is left as it is",
-        ),
-        Ok(Err(UnusableFile::NotOurs)) => (
-            "it is a database, but not a counts database of tallycam",
-            "move it away, or give tallycam another state directory; the file is left as it is",
-        ),
-        Err(error) => return Err(store_error(file, &error)),
-    };
-    Err(StoreError::File { file: file.to_owned(), reason: reason.to_owned(), hint: Some(hint.to_owned()) })
 }
 
 /// After a run that did not end, which is when disks lie: goes through the file, and fails if it is damaged.
@@ -203,47 +187,23 @@ fn check_integrity(connection: &Connection) -> rusqlite::Result<()> {
 /// Nothing can be kept there, or another one has it.
 pub(super) fn lock(directory: &Path) -> Result<Lock, StoreError> {
     sqlite::lock(directory, "counts.lock").map_err(|fault| match fault {
-        LockFault::Directory(error) => StoreError::File {
-            file: directory.to_owned(),
-            reason: format!("nothing can be kept there: {error}"),
-            hint: Some(String::from("give the daemon a state directory that it may write to")),
-        },
-        LockFault::Taken(file) => StoreError::File {
-            file,
-            reason: String::from("another tallycam keeps its counts there"),
-            hint: Some(String::from("end it, or give each its own state directory")),
-        },
-        LockFault::Refused(unlockable) => unlockable.into(),
+        LockFault::Taken(file) => {
+            let hint = "end it, or give each its own state directory";
+            FileFault::new(&file, "another tallycam keeps its counts there", Some(hint)).into()
+        }
+        LockFault::Unusable(fault) => fault.into(),
     })
 }
 
-impl From<Unlockable> for StoreError {
-    fn from(Unlockable { file, reason }: Unlockable) -> StoreError {
-        StoreError::File { file, reason, hint: Some(String::from(ELSEWHERE)) }
+impl From<FileFault> for StoreError {
+    fn from(FileFault { file, reason, hint }: FileFault) -> StoreError {
+        StoreError::File { file, reason, hint: hint.map(str::to_owned) }
     }
 }
 
 /// What SQLite said, with what the user can do about it.
 pub(in crate::store) fn store_error(file: &Path, error: &rusqlite::Error) -> StoreError {
-    if let Some(unlockable) = Unlockable::from_error(file, error) {
-        return unlockable.into();
-    }
-    let hint = match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => Some("make room on the disk; it is tried again by itself"),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Some(
-            "the file is damaged and left as it is: move it away to start a new one, and keep it \
-             (`sqlite3 counts.db .recover` saves what can be read)",
-        ),
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
-            Some("let the daemon's user read and write the file and its directory")
-        }
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            Some("another program holds the file open in the middle of something; end it")
-        }
-        Some(ErrorCode::SystemIoFailure) => Some("look at the disk (`dmesg`): it does not take or give data"),
-        _ => None,
-    };
-    StoreError::File { file: file.to_owned(), reason: error.to_string(), hint: hint.map(str::to_owned) }
+    SHAPE.fault(file, error).into()
 }
 
 #[cfg(test)]

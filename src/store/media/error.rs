@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::schema;
+use crate::store::sqlite::{ELSEWHERE, IN_USE};
 
 /// Something could not be kept, found or changed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -71,7 +72,7 @@ impl MediaError {
         match self {
             MediaError::File { file, hint, .. }
                 if file.ends_with(schema::FILE_NAME)
-                    && !matches!(hint.as_deref(), Some(schema::IN_USE | crate::store::sqlite::ELSEWHERE)) =>
+                    && !matches!(hint.as_deref(), Some(IN_USE | ELSEWHERE)) =>
             {
                 Some(file)
             }

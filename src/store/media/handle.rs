@@ -529,18 +529,8 @@ impl Media {
         told.await.unwrap_or(Err(MediaError::Busy))
     }
 
-    async fn push(&self, mut command: MediaWrite) -> Result<(), MediaError> {
-        let pause = Duration::from_millis(50);
-        let mut waited = Duration::ZERO;
-        loop {
-            match self.shared.inbox.push(command, Duration::ZERO) {
-                Ok(()) => return Ok(()),
-                Err(Full::Full(back)) if waited < PATIENCE => command = back,
-                Err(_) => return Err(MediaError::Busy),
-            }
-            tokio::time::sleep(pause).await;
-            waited += pause;
-        }
+    async fn push(&self, command: MediaWrite) -> Result<(), MediaError> {
+        self.shared.inbox.push_from_task(command, PATIENCE).await.map_err(|_| MediaError::Busy)
     }
 }
 

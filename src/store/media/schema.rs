@@ -20,7 +20,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use super::MediaError;
 use super::file::vfs;
 use crate::base::private::{Lock, match_folder_owner};
-use crate::store::sqlite::{self, ELSEWHERE, LockFault, SchemaShape, Unlockable, UnusableFile};
+use crate::store::sqlite::{self, FileFault, LockFault, SchemaShape};
 
 /// The store's name in its directory.
 pub(super) const FILE_NAME: &str = "media.db";
@@ -32,8 +32,17 @@ pub(super) const NEXT_NAME: &str = "media.next.db";
 const APPLICATION: i32 = 0x746d_6564;
 
 /// What the file is known by.
-pub(in crate::store) const SHAPE: SchemaShape =
-    SchemaShape { name: FILE_NAME, application: APPLICATION, migrations: MIGRATIONS };
+pub(in crate::store) const SHAPE: SchemaShape = SchemaShape {
+    name: FILE_NAME,
+    application: APPLICATION,
+    migrations: MIGRATIONS,
+    foreign: (
+        "it is a database, but not a store of tallycam's pictures",
+        "`tallycam media new` sets the file aside and begins another; from-flask.py (docs/configuration.md) takes the pictures \
+         of the earlier Flask program. The file is left as it is",
+    ),
+    damaged: DAMAGED,
+};
 
 /// `state` in the file: the item is there and whole.
 pub(super) const THERE: i64 = 0;
@@ -113,7 +122,7 @@ pub(super) fn open_to_write(file: &Path) -> Result<Connection, MediaError> {
         }
         Ok(version)
     })();
-    map_open_error(file, opened)?;
+    SHAPE.accept(file, opened.map_err(|error| media_error(file, &error))?)?;
     Ok(connection)
 }
 
@@ -139,7 +148,7 @@ pub(super) fn open_to_read(file: &Path) -> Result<Connection, MediaError> {
         opened = open(OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(|_| open(OpenFlags::SQLITE_OPEN_READ_ONLY));
     }
     let (connection, identified) = opened.map_err(|error| media_error(file, &error))?;
-    let version = map_open_error(file, Ok(identified))?;
+    let version = SHAPE.accept(file, identified)?;
     if version == 0 {
         return Err(MediaError::File {
             file: file.to_owned(),
@@ -147,13 +156,7 @@ pub(super) fn open_to_read(file: &Path) -> Result<Connection, MediaError> {
             hint: Some(String::from("what is kept first makes a store of it")),
         });
     }
-    if version < MIGRATIONS.len() {
-        return Err(MediaError::File {
-            file: file.to_owned(),
-            reason: String::from("an older tallycam wrote it, and it has not been brought up to date"),
-            hint: Some(String::from("start `tallycam serve` once: it does that")),
-        });
-    }
+    SHAPE.accept_newest(file, version)?;
     Ok(connection)
 }
 
@@ -162,42 +165,17 @@ fn needs_journal_replay(error: &rusqlite::Error) -> bool {
     matches!(error, rusqlite::Error::SqliteFailure(code, _) if code.extended_code == ffi::SQLITE_READONLY_ROLLBACK)
 }
 
-fn map_open_error(
-    file: &Path,
-    opened: rusqlite::Result<Result<usize, UnusableFile>>,
-) -> Result<usize, MediaError> {
-    let (reason, hint) = match opened {
-        Ok(Ok(version)) => return Ok(version),
-        Ok(Err(UnusableFile::Newer)) => (
-            "it was written by a newer tallycam",
-            "install that version again, or give this one another state directory; the file is left as it is",
-        ),
-        Ok(Err(UnusableFile::NotOurs)) => (
-            "it is a database, but not a store of tallycam's pictures",
-            "`tallycam media new` sets the file aside and begins another; from-flask.py (docs/configuration.md) takes the pictures \
-             of the earlier Flask program. The file is left as it is",
-        ),
-        Err(error) => return Err(media_error(file, &error)),
-    };
-    Err(MediaError::File { file: file.to_owned(), reason: reason.to_owned(), hint: Some(hint.to_owned()) })
-}
-
 /// Keeps a second writer away from `directory`, which is made if it is not there.
 pub(super) fn lock(directory: &Path) -> Result<Lock, MediaError> {
     sqlite::lock(directory, "media.lock").map_err(|fault| match fault {
-        LockFault::Directory(error) => MediaError::File {
-            file: directory.to_owned(),
-            reason: format!("nothing can be kept there: {error}"),
-            hint: Some(String::from("give the daemon a state directory that it may write to")),
-        },
         LockFault::Taken(file) => MediaError::Locked { file },
-        LockFault::Refused(unlockable) => unlockable.into(),
+        LockFault::Unusable(fault) => fault.into(),
     })
 }
 
-impl From<Unlockable> for MediaError {
-    fn from(Unlockable { file, reason }: Unlockable) -> MediaError {
-        MediaError::File { file, reason, hint: Some(String::from(ELSEWHERE)) }
+impl From<FileFault> for MediaError {
+    fn from(FileFault { file, reason, hint }: FileFault) -> MediaError {
+        MediaError::File { file, reason, hint: hint.map(str::to_owned) }
     }
 }
 
@@ -219,25 +197,12 @@ pub(super) fn without_check_hint(error: MediaError) -> MediaError {
     }
 }
 
-/// What can be done about a file that another program is in the middle of writing.
-pub(super) const IN_USE: &str = "another program holds the file open in the middle of something; end it";
-
 /// What SQLite said, with what the user can do about it.
 pub(super) fn media_error(file: &Path, error: &rusqlite::Error) -> MediaError {
-    if let Some(unlockable) = Unlockable::from_error(file, error) {
-        return unlockable.into();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => MediaError::Full,
+        _ => SHAPE.fault(file, error).into(),
     }
-    let hint = match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => return MediaError::Full,
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Some(DAMAGED),
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
-            Some("let the daemon's user read and write the file and its directory")
-        }
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Some(IN_USE),
-        Some(ErrorCode::SystemIoFailure) => Some("look at the disk (`dmesg`): it does not take or give data"),
-        _ => None,
-    };
-    MediaError::File { file: file.to_owned(), reason: error.to_string(), hint: hint.map(str::to_owned) }
 }
 
 /// The number of a chunk in the file.

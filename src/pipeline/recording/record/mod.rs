@@ -32,14 +32,14 @@ use super::time_lapse::TimeLapse;
 use super::trigger::Trigger;
 use super::{RecordError, RecorderSettings, RecordingStatus};
 use crate::base::clock::monotonic_us;
-use crate::base::{Heartbeat, block_on};
+use crate::base::{Heartbeat, block_on, wait_job};
 use crate::pipeline::CameraState;
 use crate::pipeline::rate::RateLimit;
 use crate::store::media::{Ended, Item, Media, MediaError, Recorded, RecordingHandle};
 use crate::store::{Counts, LineRow, StoredCrossing};
 use order::{ActiveRecording, RecordingPlan};
 use view::{NextPicture, RecordedView};
-use waits::{next, next_crossing, wait_job};
+use waits::{next, next_crossing};
 
 /// How the store began a recording.
 type HasBegun = Result<(RecordingHandle, Item), MediaError>;

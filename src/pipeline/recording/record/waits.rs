@@ -1,4 +1,4 @@
-//! What the recorder waits for beside its own sleep: jobs on the pool, pictures, crossings. Each wait can be dropped and
+//! What the recorder waits for beside its own sleep: pictures, crossings. Each wait can be dropped and
 //! begun again without losing anything.
 
 use std::future::pending;
@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 use tokio::sync::broadcast;
-use tokio::task::{JoinError, JoinHandle};
 
 use super::view::{NextPicture, RecordedView};
 use crate::pipeline::recording::RecordError;
@@ -29,18 +28,6 @@ pub fn create_row(media: &Media, new: NewRecording) -> Result<(RecordingHandle, 
 /// Why a recording that was ended too early has not begun.
 pub fn ended_before_start() -> RecordError {
     RecordError::NoPicture(String::from("the recording was ended before its first picture"), None, None)
-}
-
-/// The result of a job on the pool, once; waits for ever where there is none.
-pub async fn wait_job<T>(job: &mut Option<JoinHandle<T>>) -> Result<T, JoinError> {
-    match job {
-        Some(running) => {
-            let result = running.await;
-            *job = None;
-            result
-        }
-        None => pending().await,
-    }
 }
 
 /// What the view sees next; waits for ever where there is none.
