@@ -13,6 +13,8 @@ use tallycam::store::media::{
 };
 use tempfile::TempDir;
 
+use super::testcam::numbered_jpeg;
+
 /// 2026-06-01T10:00:00Z in microseconds.
 pub const MONDAY: u64 = 1_780_308_000_000_000;
 
@@ -185,6 +187,20 @@ pub fn recording_of(media: &Media, name: &str, origin: MediaOrigin, stamp: Clock
         handle.append_waiting(chunk).unwrap();
     }
     handle.end(Ended::Asked).unwrap().unwrap()
+}
+
+/// Keeps a recording of 20 MB: more than two kernels hold of it. Gives its number.
+pub fn long_recording(media: &Media) -> u64 {
+    let new = new_recording("long", MediaOrigin::Asked, ClockTime::now());
+    let mut handle = media.begin_recording(new).unwrap();
+    for second in 0..20 {
+        let mut chunk = Chunk { width: 64, height: 48, ..Chunk::default() };
+        for number in second * 10..(second + 1) * 10 {
+            push_frame(&mut chunk, number * 100_000, number, &numbered_jpeg(number, 100_000));
+        }
+        handle.append_waiting(chunk).unwrap();
+    }
+    handle.end(Ended::Asked).unwrap().unwrap().id
 }
 
 /// The bytes of a file.
