@@ -17,13 +17,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::client::{self, Client};
 use common::daemon::Daemon;
-use common::testcam::numbered_jpeg;
+use common::items::long_recording;
 use common::{DEADLINE, say, wait_until};
 use tallycam::access::Access;
-use tallycam::base::ClockTime;
-use tallycam::store::media::{
-    Chunk, ChunkFrame, Ended, Media, MediaOrigin, MediaSettings, NewRecording, RetentionRules,
-};
+use tallycam::store::media::{Media, MediaSettings, RetentionRules};
 use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tallycam");
@@ -56,31 +53,7 @@ fn place() -> TempDir {
         retention: RetentionRules::default(),
     })
     .unwrap();
-    let recording = NewRecording {
-        name: Some(String::from("long")),
-        may_rename: false,
-        date: None,
-        stamp: ClockTime::now(),
-        source: String::from("test"),
-        origin: MediaOrigin::Asked,
-        note: String::new(),
-    };
-    let mut handle = media.begin_recording(recording).unwrap();
-    for second in 0..20 {
-        let mut chunk = Chunk { width: 64, height: 48, ..Chunk::default() };
-        for n in 0..10 {
-            let jpeg = numbered_jpeg(second * 10 + n, 100_000);
-            chunk.frames.push(ChunkFrame {
-                at_us: second * 1_000_000 + n * 100_000,
-                offset: chunk.jpegs.len() as u32,
-                len: jpeg.len() as u32,
-                sequence: second * 10 + n,
-            });
-            chunk.jpegs.extend(jpeg);
-        }
-        handle.append_waiting(chunk).unwrap();
-    }
-    assert_eq!(handle.end(Ended::Asked).unwrap().unwrap().id, 1);
+    assert_eq!(long_recording(&media), 1);
     media.stop();
     writer.join_within(DEADLINE).unwrap();
     folder

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use common::daemon::Daemon;
 use fakecam::FakeCam;
-use tallycam::store::{Anchor, Counts, CountsOptions, LineDraft, NewCrossing, Recrossing, Scene};
+use tallycam::store::{Counts, CountsOptions, LineDraft, NewCrossing, Scene};
 use tallycam::vision::{
     Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detection, Labels, LineId, Point,
 };
@@ -60,16 +60,7 @@ fn crossings_without_end() {
         day_starts: 0,
     })
     .unwrap();
-    let draft = LineDraft {
-        name: String::from("Middle"),
-        a: [0.5, 1.0],
-        b: [0.5, 0.0],
-        in_name: String::from("in"),
-        out_name: String::from("out"),
-        classes: Vec::new(),
-        anchor: Anchor::default(),
-        recrossing: Recrossing::default(),
-    };
+    let draft = LineDraft::new("Middle", [0.5, 1.0], [0.5, 0.0]);
     counts.pin(vec![(draft, String::from("config.toml:1"))], Vec::new()).unwrap();
     let line = counts.lines().borrow()[0].id;
     let mut counter = Counter::new(CounterOptions::default(), Labels::new(["person"]), Aspect::new(640, 480));

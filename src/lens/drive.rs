@@ -358,11 +358,7 @@ mod tests {
     use crate::media::control::control_name;
 
     fn control(id: u32, title: &str, kind: ControlKind, value: i64) -> Control {
-        let name = control_name(title);
-        let title = title.to_owned();
-        let unit = String::new();
-        let value = value as f64;
-        Control { id, name, title, kind, unit, default: 0.0, value, read_only: false, inactive: false }
+        Control { value: value as f64, ..Control::new(id, control_name(title), title, kind) }
     }
 
     fn absolute(min: i64, max: i64, step: i64, value: i64) -> Control {

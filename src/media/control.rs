@@ -96,6 +96,21 @@ const MOVES: [u32; 8] =
     [0x009a_0904, 0x009a_0905, 0x009a_090b, 0x009a_090e, 0x009a_090f, 0x009a_0912, 0x009a_0920, 0x009a_0921];
 
 impl Control {
+    /// A control that can be set; default and value are 0.
+    pub fn new(id: u32, name: impl Into<String>, title: impl Into<String>, kind: ControlKind) -> Control {
+        Control {
+            id,
+            name: name.into(),
+            title: title.into(),
+            kind,
+            unit: String::new(),
+            default: 0.0,
+            value: 0.0,
+            read_only: false,
+            inactive: false,
+        }
+    }
+
     /// Its range in words, where it is a number: "0 to 255 in steps of 5", "0 to 15 dioptres".
     pub fn range(&self) -> String {
         let ControlKind::Number { min, max, step } = self.kind else { return String::new() };

@@ -109,17 +109,7 @@ mod tests {
     use crate::media::control::control_name;
 
     fn control(id: u32, title: &str, kind: ControlKind) -> Control {
-        Control {
-            id,
-            name: control_name(title),
-            title: title.to_owned(),
-            kind,
-            unit: String::new(),
-            default: 0.0,
-            value: 0.0,
-            read_only: false,
-            inactive: false,
-        }
+        Control::new(id, control_name(title), title, kind)
     }
 
     fn camera() -> Vec<Control> {

@@ -10,7 +10,7 @@ use std::fmt::Write;
 use crate::store::{BucketRow, Direction, Gap};
 use crate::ui::escape::Text;
 use crate::ui::facts::LocalClock;
-use crate::ui::format::{day, format_thousands, minute, month, to_zoned, weekday};
+use crate::ui::format::{format_thousands, to_zoned};
 
 /// What is defined once per page for all of its charts.
 pub(super) const DEFINITIONS: &str = "<svg class=\"sr\" aria-hidden=\"true\"><defs><pattern id=\"hatch\" \
@@ -264,16 +264,13 @@ impl Bars<'_> {
         let step = chosen.len().div_ceil(12).max(1);
         for (k, n) in chosen.iter().step_by(step).enumerate() {
             let at = to_zoned(self.buckets[*n].start_us, &self.clock.zone);
-            let words = match self.bucket {
-                "hour" => {
-                    format!("{} {}", weekday(at.weekday()).get(..3).unwrap_or_default(), at.day())
-                }
-                "day" if count <= 10 => {
-                    format!("{} {}", weekday(at.weekday()).get(..3).unwrap_or_default(), at.day())
-                }
-                "month" => format!("{} {}", month(at.month()).get(..3).unwrap_or_default(), at.year()),
-                _ => day(&at),
+            let format = match self.bucket {
+                "hour" => "%a %-d",
+                "day" if count <= 10 => "%a %-d",
+                "month" => "%b %Y",
+                _ => "%-d %b",
             };
+            let words = at.strftime(format).to_string();
             let is_many = chosen.len() / step > 5;
             let anchor = match (k, is_many && k % 2 == 1) {
                 (0, _) if self.bucket != "day" || count > 10 => "",
@@ -394,14 +391,14 @@ impl WeekMap {
 /// What a bucket is called in a table: "13:00", "Thu 12 Nov", "week of 9 Nov", "November 2026".
 pub(super) fn bucket_name(bucket: &BucketRow, kind: &str, is_one_day: bool, clock: &LocalClock) -> String {
     let at = to_zoned(bucket.start_us, &clock.zone);
-    let short = weekday(at.weekday()).get(..3).unwrap_or_default();
-    match kind {
-        "hour" if is_one_day => minute(&at),
-        "hour" => format!("{short} {} {}", day(&at), minute(&at)),
-        "week" => format!("Week of {}", day(&at)),
-        "month" => format!("{} {}", month(at.month()), at.year()),
-        _ => format!("{short} {}", day(&at)),
-    }
+    let format = match kind {
+        "hour" if is_one_day => "%H:%M",
+        "hour" => "%a %-d %b %H:%M",
+        "week" => "Week of %-d %b",
+        "month" => "%B %Y",
+        _ => "%a %-d %b",
+    };
+    at.strftime(format).to_string()
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Times and figures in words, the same on every page. Pure.
 
-use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
@@ -33,48 +32,17 @@ pub(super) fn second(at: &Zoned) -> String {
     format!("{:02}:{:02}:{:02}", at.hour(), at.minute(), at.second())
 }
 
-/// "Thursday".
-pub(super) fn weekday(day: Weekday) -> &'static str {
-    match day {
-        Weekday::Monday => "Monday",
-        Weekday::Tuesday => "Tuesday",
-        Weekday::Wednesday => "Wednesday",
-        Weekday::Thursday => "Thursday",
-        Weekday::Friday => "Friday",
-        Weekday::Saturday => "Saturday",
-        Weekday::Sunday => "Sunday",
-    }
-}
-
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-
-/// "November", of 1–12.
-pub(super) fn month(month: i8) -> &'static str {
-    usize::try_from(month - 1).ok().and_then(|at| MONTHS.get(at)).unwrap_or(&"")
-}
+/// The days of a week, as the heat map has them.
+pub(super) const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 /// "12 Nov".
 pub(super) fn day(at: &Zoned) -> String {
-    let name = month(at.month());
-    format!("{} {}", at.day(), name.get(..3).unwrap_or(name))
+    at.strftime("%-d %b").to_string()
 }
 
 /// "Thursday 12 November".
 pub(super) fn format_long_day(at: &Zoned) -> String {
-    format!("{} {} {}", weekday(at.weekday()), at.day(), month(at.month()))
+    at.strftime("%A %-d %B").to_string()
 }
 
 /// When something was, as short as it is clear at `now`: "14:02" today, else "12 Nov 14:02", with the year

@@ -210,26 +210,22 @@ fn lines_go_along_when_the_picture_is_turned_for_everyone() {
     crate::common::wait_until("the scene has its line", || line().is_object());
     let ends = |line: &Value| (line["a"].clone(), line["b"].clone());
     assert_eq!(ends(&line()), (json!([0.5, 1.0]), json!([0.5, 0.0])), "the scene's first line");
-    let turn = |body: &str| {
-        let request = format!(
-            "PATCH /api/v1/picture HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        assert_eq!(client::ask(daemon.address, &request).status, 200);
+    let turn = |change: Value| {
+        assert_eq!(client::send_json(daemon.address, "PATCH", "/api/v1/picture", &change).status, 200);
     };
-    turn(r#"{"rotate": 90}"#);
+    turn(json!({"rotate": 90}));
     assert_eq!(ends(&line()), (json!([0.0, 0.5]), json!([1.0, 0.5])));
-    turn(r#"{"rotate": 0}"#);
+    turn(json!({"rotate": 0}));
     assert_eq!(ends(&line()), (json!([0.5, 1.0]), json!([0.5, 0.0])));
     // In a mirror the ends are swapped, so that in stays in.
-    turn(r#"{"mirror": true}"#);
+    turn(json!({"mirror": true}));
     assert_eq!(ends(&line()), (json!([0.5, 0.0]), json!([0.5, 1.0])));
-    turn(r#"{"gray": true}"#);
+    turn(json!({"gray": true}));
     assert_eq!(ends(&line()), (json!([0.5, 0.0]), json!([0.5, 1.0])), "nothing is turned by that");
     // What is cropped off is beyond the edge meanwhile, and comes back.
-    turn(r#"{"mirror": false, "rotate": 270, "crop": [0.0, 0.0, 0.5, 0.5]}"#);
+    turn(json!({"mirror": false, "rotate": 270, "crop": [0.0, 0.0, 0.5, 0.5]}));
     assert_ne!(ends(&line()), (json!([0.5, 1.0]), json!([0.5, 0.0])));
-    turn(r#"{"rotate": 0, "crop": null}"#);
+    turn(json!({"rotate": 0, "crop": null}));
     assert_eq!(ends(&line()), (json!([0.5, 1.0]), json!([0.5, 0.0])));
 }
 

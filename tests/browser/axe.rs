@@ -56,12 +56,7 @@ fn findings(browser: &Browser) -> Value {
 }
 
 fn post(daemon: &Daemon, path: &str, body: &Value) -> Value {
-    let body = body.to_string();
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    client::ask(daemon.address, &request).json()
+    client::send_json(daemon.address, "POST", path, body).json()
 }
 
 #[test]

@@ -184,15 +184,8 @@ fn two_who_edit_one_line_do_not_overwrite_each_other() {
         theirs[key] = first[key].clone();
     }
     theirs["name"] = json!("Theirs");
-    let body = theirs.to_string();
-    let answer = client::ask(
-        daemon.address,
-        &format!(
-            "PUT /api/v1/lines/{} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            first["id"],
-            body.len()
-        ),
-    );
+    let path = format!("/api/v1/lines/{}", first["id"]);
+    let answer = client::send_json(daemon.address, "PUT", &path, &theirs);
     assert_eq!(answer.status, 200, "{}", answer.text());
     browser
         .wait_for("document.getElementById('said').textContent.startsWith('Somebody else has just changed')");
@@ -247,14 +240,9 @@ fn a_line_is_renamed_without_javascript() {
 fn no_page_scrolls_sideways_on_a_telephone() {
     let Some((browser, daemon)) = start(Wanted::PHONE) else { return };
     let line = wait_for_a_line(&daemon);
-    let wide =
-        json!({ "name": "W".repeat(60), "in_name": "W".repeat(30), "out_name": "M".repeat(30) }).to_string();
+    let wide = json!({ "name": "W".repeat(60), "in_name": "W".repeat(30), "out_name": "M".repeat(30) });
     let path = format!("/api/v1/lines/{}", line["id"]);
-    let request = format!(
-        "PATCH {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{wide}",
-        wide.len()
-    );
-    assert_eq!(client::ask(daemon.address, &request).status, 200);
+    assert_eq!(client::send_json(daemon.address, "PATCH", &path, &wide).status, 200);
     for page in ["", "counts", "counts?range=30d", "lines", "lines?line=new", "lines?zone=new", "models"] {
         browser.goto(&url(&daemon, page));
         browser.wait_for("document.readyState !== 'loading'");

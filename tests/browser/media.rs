@@ -23,12 +23,7 @@ fn get(daemon: &Daemon, path: &str) -> Value {
 }
 
 fn post(daemon: &Daemon, path: &str, body: &Value) -> client::Answer {
-    let body = body.to_string();
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    client::ask(daemon.address, &request)
+    client::send_json(daemon.address, "POST", path, body)
 }
 
 /// What is kept, newest first.

@@ -49,12 +49,7 @@ const MEASURE: &str = "
     return wrong.slice(0, 8);";
 
 fn post(daemon: &Daemon, path: &str, body: &Value) -> Value {
-    let body = body.to_string();
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    client::ask(daemon.address, &request).json()
+    client::send_json(daemon.address, "POST", path, body).json()
 }
 
 #[test]

@@ -29,12 +29,7 @@ fn get(daemon: &Daemon, path: &str) -> Value {
 }
 
 fn send(daemon: &Daemon, method: &str, path: &str, body: &Value) -> client::Answer {
-    let body = body.to_string();
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    client::ask(daemon.address, &request)
+    client::send_json(daemon.address, method, path, body)
 }
 
 /// A form as a browser sends it.

@@ -12,12 +12,6 @@ use serde_json::{Value, json};
 const PLAYER: &str = "const v = document.querySelector('video'); return v && {at: v.currentTime, long: v.duration, ended: v.ended, \
                       wide: v.videoWidth, error: v.error && v.error.message};";
 
-fn post(daemon: &Daemon, path: &str, body: &Value) -> client::Answer {
-    let body = body.to_string();
-    let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n");
-    client::ask(daemon.address, &format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()))
-}
-
 #[test]
 fn a_minute_of_the_street_is_downloaded_played_and_sought_in() {
     if !has("ffmpeg", &["-version"]) || !has("ffprobe", &["-version"]) {
@@ -26,7 +20,8 @@ fn a_minute_of_the_street_is_downloaded_played_and_sought_in() {
     let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
     let program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
     let daemon = Daemon::start(program, &crate::scene(&[]));
-    let begun = post(&daemon, "/api/v1/recordings", &json!({"name": "Street", "duration": "60s"}));
+    let wanted = json!({"name": "Street", "duration": "60s"});
+    let begun = client::send_json(daemon.address, "POST", "/api/v1/recordings", &wanted);
     assert_eq!(begun.status, 201, "{}", begun.text());
     let id = begun.json()["id"].clone();
     let item = || client::get(daemon.address, &format!("/api/v1/media/{id}")).json();

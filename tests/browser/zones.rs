@@ -105,27 +105,25 @@ fn a_zone_is_drawn_by_finger() {
 #[test]
 fn a_zone_that_is_moved_excluded_or_deleted_by_somebody_else_is_so_on_live_at_once() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
-    let send = |method: &str, path: &str, body: &str| {
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        let answer = client::ask(daemon.address, &request);
+    let is_done = |answer: client::Answer| {
         assert!((200..300).contains(&answer.status), "{}", answer.text());
+    };
+    let send = |method: &str, path: &str, body: Value| {
+        is_done(client::send_json(daemon.address, method, path, &body));
     };
     open(&browser, &daemon, "");
     browser.wait_for("document.querySelectorAll('#overlay .line').length === 1");
-    send("POST", "/api/v1/zones", r#"{"name": "Hall", "points": [[0, 0], [1, 0], [1, 1]]}"#);
+    send("POST", "/api/v1/zones", json!({"name": "Hall", "points": [[0, 0], [1, 0], [1, 1]]}));
     browser.wait_for("document.querySelectorAll('#overlay .zone').length === 1");
     browser.wait_for("document.getElementById('zones').checkVisibility() && document.querySelector('#zones dt').textContent === 'Hall'");
     let path = format!("/api/v1/zones/{}", zone(&daemon)["id"]);
     let shape = "return document.querySelector('#overlay .zone').getAttribute('d')";
     let before = browser.script(shape);
-    send("PATCH", &path, r#"{"points": [[0, 0], [0.5, 0], [0.5, 0.5]]}"#);
+    send("PATCH", &path, json!({"points": [[0, 0], [0.5, 0], [0.5, 0.5]]}));
     browser.wait_until("it is moved", || browser.script(shape) != before);
-    send("PATCH", &path, r#"{"exclude": true}"#);
+    send("PATCH", &path, json!({"exclude": true}));
     browser.wait_for("!!document.querySelector('#overlay .zone.off') && document.querySelector('#zones dd').textContent === 'excluded'");
-    send("DELETE", &path, "");
+    is_done(client::ask(daemon.address, &format!("DELETE {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")));
     browser.wait_for(
         "!document.querySelector('#overlay .zone') && !document.getElementById('zones').checkVisibility()",
     );

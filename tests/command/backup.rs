@@ -41,12 +41,7 @@ fn is_up(daemon: &Daemon) {
 }
 
 fn send(daemon: &Daemon, method: &str, path: &str, body: &Value) -> client::Answer {
-    let body = body.to_string();
-    let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    client::ask(daemon.address, &head)
+    client::send_json(daemon.address, method, path, body)
 }
 
 fn lines(daemon: &Daemon) -> Value {

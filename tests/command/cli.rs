@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
-use tallycam::store::{Anchor, Counts, CountsOptions, LineDraft, Recrossing, Scene};
+use tallycam::store::{Counts, CountsOptions, LineDraft, Scene};
 use tempfile::TempDir;
 
 /// A folder without a configuration, and the program run in it.
@@ -446,16 +446,7 @@ fn check_names_lines_that_are_left_out_for_drawn_ones_of_their_name() {
         day_starts: 0,
     })
     .unwrap();
-    let draft = LineDraft {
-        name: String::from("Door"),
-        a: [0.5, 1.0],
-        b: [0.5, 0.0],
-        in_name: String::from("in"),
-        out_name: String::from("out"),
-        classes: Vec::new(),
-        anchor: Anchor::default(),
-        recrossing: Recrossing::default(),
-    };
+    let draft = LineDraft::new("Door", [0.5, 1.0], [0.5, 0.0]);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(counts.add_line(Scene::Camera, draft)).unwrap();
     counts.stop();

@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
+use crate::common::client::send_json;
 use crate::common::daemon::Daemon;
 use crate::common::items::{Items, jpeg, output_of, read, recording, snapshot};
 use serde_json::{Value, json};
@@ -497,9 +498,7 @@ fn a_daemon_whose_store_another_has_at_the_start_gets_it_later() {
     lock.unlock().unwrap();
     crate::common::wait_until("it has it", || status() == 200);
     crate::common::wait_until("it records", || {
-        let request = "POST /api/v1/recordings HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: \
-                       application/json\r\nContent-Length: 2\r\n\r\n{}";
-        crate::common::client::ask(daemon.address, request).status == 201
+        send_json(daemon.address, "POST", "/api/v1/recordings", &json!({})).status == 201
     });
 }
 

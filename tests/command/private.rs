@@ -37,11 +37,7 @@ fn all_private(directory: &Path) -> Vec<String> {
 }
 
 fn send(daemon: &Daemon, method: &str, path: &str, body: &Value) -> Answer {
-    let body = body.to_string();
-    let length = body.len();
-    let head =
-        format!("Host: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n");
-    let answer = client::ask(daemon.address, &format!("{method} {path} HTTP/1.1\r\n{head}{body}"));
+    let answer = client::send_json(daemon.address, method, path, body);
     assert!((200..300).contains(&answer.status), "{path}: {}", answer.text());
     answer
 }

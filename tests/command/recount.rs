@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use tallycam::base::ClockTime;
 use tallycam::store::media::MediaOrigin;
 use tallycam::store::{
-    Anchor, Counts, CountsOptions, CountsReader, CrossingsQuery, Direction, FoundAgain, LineDraft, LineRow,
-    Recount, Recrossing, Scene,
+    Counts, CountsOptions, CountsReader, CrossingsQuery, Direction, FoundAgain, LineDraft, LineRow, Recount,
+    Scene,
 };
 
 const S: u64 = 1_000_000;
@@ -43,16 +43,7 @@ fn with_counts<T>(items: &Items, work: impl FnOnce(&Counts) -> T) -> T {
 }
 
 fn draft(name: &str) -> LineDraft {
-    LineDraft {
-        name: name.to_owned(),
-        a: [0.5, 1.0],
-        b: [0.5, 0.0],
-        in_name: String::from("in"),
-        out_name: String::from("out"),
-        classes: Vec::new(),
-        anchor: Anchor::default(),
-        recrossing: Recrossing::default(),
-    }
+    LineDraft::new(name, [0.5, 1.0], [0.5, 0.0])
 }
 
 fn steps(count: u64, step_us: u64) -> Vec<u64> {

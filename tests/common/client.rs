@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+use serde_json::Value;
+
 use super::DEADLINE;
 
 /// One request on a connection of its own.
@@ -15,6 +17,16 @@ pub fn ask(address: SocketAddr, request: &str) -> Answer {
 /// `GET path`.
 pub fn get(address: SocketAddr, path: &str) -> Answer {
     ask(address, &format!("GET {path} HTTP/1.1\r\nHost: cam\r\n\r\n"))
+}
+
+/// `method path` with JSON, as a program of this machine.
+pub fn send_json(address: SocketAddr, method: &str, path: &str, body: &Value) -> Answer {
+    let body = body.to_string();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    ask(address, &(head + &body))
 }
 
 /// One connection, from the client's side: TCP, or what is spoken over it.
@@ -46,7 +58,7 @@ impl Answer {
     }
 
     /// The body as JSON.
-    pub fn json(&self) -> serde_json::Value {
+    pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.text()))
     }
 }

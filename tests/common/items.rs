@@ -13,6 +13,8 @@ use tallycam::store::media::{
 };
 use tempfile::TempDir;
 
+use super::testcam::numbered_jpeg;
+
 /// 2026-06-01T10:00:00Z in microseconds.
 pub const MONDAY: u64 = 1_780_308_000_000_000;
 
@@ -119,19 +121,50 @@ pub fn wait<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
-/// Keeps a snapshot of [`jpeg`] `number`, taken `at_us` after Monday ten o'clock.
-pub fn snapshot(media: &Media, name: &str, number: u8, at_us: u64) -> Item {
-    wait(media.add_snapshot(NewSnapshot {
+/// A snapshot of 64 × 48 pixels, taken on request now.
+pub fn new_snapshot(name: &str, jpeg: Vec<u8>) -> NewSnapshot {
+    NewSnapshot {
         name: Some(name.to_owned()),
         may_rename: false,
         date: None,
-        jpeg: jpeg(number).into(),
+        jpeg: jpeg.into(),
+        stamp: ClockTime::now(),
+        width: 64,
+        height: 48,
+        source: String::from("test"),
+        origin: MediaOrigin::Asked,
+        note: String::new(),
+    }
+}
+
+/// A recording that begins at `stamp`.
+pub fn new_recording(name: &str, origin: MediaOrigin, stamp: ClockTime) -> NewRecording {
+    NewRecording {
+        name: Some(name.to_owned()),
+        may_rename: false,
+        date: None,
+        stamp,
+        source: String::from("test"),
+        origin,
+        note: String::new(),
+    }
+}
+
+/// Adds a picture to `chunk`.
+pub fn push_frame(chunk: &mut Chunk, at_us: u64, sequence: u64, jpeg: &[u8]) {
+    let (offset, len) = (chunk.jpegs.len() as u32, jpeg.len() as u32);
+    chunk.frames.push(ChunkFrame { at_us, offset, len, sequence });
+    chunk.jpegs.extend_from_slice(jpeg);
+}
+
+/// Keeps a snapshot of [`jpeg`] `number`, taken `at_us` after Monday ten o'clock.
+pub fn snapshot(media: &Media, name: &str, number: u8, at_us: u64) -> Item {
+    wait(media.add_snapshot(NewSnapshot {
         stamp: stamp(at_us),
         width: 160,
         height: 120,
-        source: String::from("test"),
         origin: MediaOrigin::Import,
-        note: String::new(),
+        ..new_snapshot(name, jpeg(number))
     }))
     .unwrap()
 }
@@ -144,29 +177,30 @@ pub fn recording(media: &Media, name: &str, at_us: u64, times: &[u64]) -> Item {
 
 /// The same of any origin and moment.
 pub fn recording_of(media: &Media, name: &str, origin: MediaOrigin, stamp: ClockTime, times: &[u64]) -> Item {
-    let mut handle = media
-        .begin_recording(NewRecording {
-            name: Some(name.to_owned()),
-            may_rename: false,
-            date: None,
-            stamp,
-            source: String::from("test"),
-            origin,
-            note: String::new(),
-        })
-        .unwrap();
+    let mut handle = media.begin_recording(new_recording(name, origin, stamp)).unwrap();
     for (at, times) in times.chunks(10).enumerate() {
         let mut chunk = Chunk { width: 160, height: 120, ..Chunk::default() };
         for (n, &at_us) in times.iter().enumerate() {
             let number = at * 10 + n + 1;
-            let jpeg = jpeg((number % 80) as u8);
-            let (offset, len) = (chunk.jpegs.len() as u32, jpeg.len() as u32);
-            chunk.frames.push(ChunkFrame { at_us, offset, len, sequence: number as u64 });
-            chunk.jpegs.extend_from_slice(&jpeg);
+            push_frame(&mut chunk, at_us, number as u64, &jpeg((number % 80) as u8));
         }
         handle.append_waiting(chunk).unwrap();
     }
     handle.end(Ended::Asked).unwrap().unwrap()
+}
+
+/// Keeps a recording of 20 MB: more than two kernels hold of it. Gives its number.
+pub fn long_recording(media: &Media) -> u64 {
+    let new = new_recording("long", MediaOrigin::Asked, ClockTime::now());
+    let mut handle = media.begin_recording(new).unwrap();
+    for second in 0..20 {
+        let mut chunk = Chunk { width: 64, height: 48, ..Chunk::default() };
+        for number in second * 10..(second + 1) * 10 {
+            push_frame(&mut chunk, number * 100_000, number, &numbered_jpeg(number, 100_000));
+        }
+        handle.append_waiting(chunk).unwrap();
+    }
+    handle.end(Ended::Asked).unwrap().unwrap().id
 }
 
 /// The bytes of a file.

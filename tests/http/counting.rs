@@ -10,7 +10,6 @@ use crate::common::wait_until;
 use serde_json::{Value, json};
 use tallycam::http::{CatalogueModel, ModelLibrary, ModelRow, NotFetched, ServerSettings};
 use tallycam::store::{LineDraft, Scene};
-use tallycam::vision::{Anchor, Recrossing};
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -288,16 +287,7 @@ fn what_was_sent_of_a_line_or_zone_is_named_where_it_is_refused() {
 #[test]
 fn a_line_of_the_operators_file_is_pinned() {
     let (_cam, served) = counted();
-    let draft = LineDraft {
-        name: String::from("Door"),
-        a: [0.5, 1.0],
-        b: [0.5, 0.0],
-        in_name: String::from("in"),
-        out_name: String::from("out"),
-        classes: Vec::new(),
-        anchor: Anchor::default(),
-        recrossing: Recrossing::default(),
-    };
+    let draft = LineDraft::new("Door", [0.5, 1.0], [0.5, 0.0]);
     served.counts.pin(vec![(draft, String::from("config.toml:112"))], Vec::new()).unwrap();
     let lines = served.get("/api/v1/lines").json();
     let line = &lines["items"][0];

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::common::client::{Answer, Client};
+use crate::common::items::{new_recording, new_snapshot, push_frame};
 use crate::common::served::{Served, serve_run};
 use crate::common::testcam::{TestCam, has, number_of, numbered_jpeg};
 use socket2::{Domain, Socket, Type};
@@ -14,9 +15,7 @@ use tallycam::base::{ClockTime, Worker};
 use tallycam::http::{Server, ServerSettings};
 use tallycam::media::jpeg;
 use tallycam::pipeline::recording::{RecorderHandle, RecorderSettings};
-use tallycam::store::media::{
-    Chunk, ChunkFrame, Ended, Media, MediaOrigin, MediaSettings, NewRecording, NewSnapshot, RetentionRules,
-};
+use tallycam::store::media::{Chunk, Ended, Media, MediaOrigin, MediaSettings, RetentionRules};
 use tempfile::TempDir;
 
 mod video;
@@ -65,19 +64,7 @@ impl StoredMedia {
     }
 
     fn snapshot(&self, name: &str, jpeg: Vec<u8>) -> u64 {
-        let snapshot = NewSnapshot {
-            name: Some(name.to_owned()),
-            may_rename: false,
-            date: None,
-            jpeg: jpeg.into(),
-            stamp: ClockTime::now(),
-            width: 64,
-            height: 48,
-            source: String::from("test"),
-            origin: MediaOrigin::Asked,
-            note: String::new(),
-        };
-        wait(self.media.add_snapshot(snapshot)).unwrap().id
+        wait(self.media.add_snapshot(new_snapshot(name, jpeg))).unwrap().id
     }
 
     /// A recording of chunks, each a second of 25 pictures of `len` bytes; those in `after_gap` begin a gap later.
@@ -99,23 +86,12 @@ impl StoredMedia {
         origin: MediaOrigin,
         chunks: impl Iterator<Item = (bool, (u32, u32), Vec<(u64, Vec<u8>)>)>,
     ) -> u64 {
-        let recording = NewRecording {
-            name: Some(name.to_owned()),
-            may_rename: false,
-            date: None,
-            stamp: ClockTime::now(),
-            source: String::from("test"),
-            origin,
-            note: String::new(),
-        };
-        let mut handle = self.media.begin_recording(recording).unwrap();
+        let mut handle = self.media.begin_recording(new_recording(name, origin, ClockTime::now())).unwrap();
         let mut sequence = 0;
         for (is_after_gap, (width, height), frames) in chunks {
             let mut chunk = Chunk { width, height, is_after_gap, ..Chunk::default() };
             for (at_us, jpeg) in frames {
-                let (offset, len) = (chunk.jpegs.len() as u32, jpeg.len() as u32);
-                chunk.frames.push(ChunkFrame { at_us, offset, len, sequence });
-                chunk.jpegs.extend(jpeg);
+                push_frame(&mut chunk, at_us, sequence, &jpeg);
                 sequence += 1;
             }
             handle.append_waiting(chunk).unwrap();

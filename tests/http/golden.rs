@@ -12,7 +12,7 @@ use tallycam::access::{Access, Role};
 use tallycam::base::clock;
 use tallycam::store::media::Media;
 use tallycam::store::{
-    Anchor, Counts, CountsOptions, Direction, FoundAgain, LineDraft, Recount, Recrossing, Scene, ZoneDraft,
+    Anchor, Counts, CountsOptions, Direction, FoundAgain, LineDraft, Recount, Scene, ZoneDraft,
 };
 
 use crate::access::{PASSWORD, basic};
@@ -226,16 +226,7 @@ fn filled() -> Items {
         day_starts: 0,
     };
     let (counts, worker) = Counts::open(counts_db).unwrap();
-    let draft = LineDraft {
-        name: String::from("Door"),
-        a: [0.5, 1.0],
-        b: [0.5, 0.0],
-        in_name: String::from("in"),
-        out_name: String::from("out"),
-        classes: Vec::new(),
-        anchor: Anchor::default(),
-        recrossing: Recrossing::default(),
-    };
+    let draft = LineDraft::new("Door", [0.5, 1.0], [0.5, 0.0]);
     let door = wait(counts.add_line(Scene::Sim, draft)).unwrap();
     let zone = ZoneDraft {
         name: String::from("Step"),

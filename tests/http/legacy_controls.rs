@@ -116,9 +116,7 @@ fn sweep(daemon: &Daemon, machine: &str, table: &[(&str, Option<&str>, &str)], i
 }
 
 fn patch(daemon: &Daemon, path: &str, body: &Value) -> u16 {
-    let body = body.to_string();
-    let head = format!("Host: cam\r\nContent-Type: application/json\r\nContent-Length: {}", body.len());
-    client::ask(daemon.address, &format!("PATCH {path} HTTP/1.1\r\n{head}\r\n\r\n{body}")).status
+    client::send_json(daemon.address, "PATCH", path, body).status
 }
 
 #[test]

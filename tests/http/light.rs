@@ -355,10 +355,8 @@ fn the_program_keeps_it_and_the_command_line_changes_it() {
     wait_until("it shines as before", || light(&second)["colors"] == json!(["0080FF", "0080FF"]));
     assert_eq!(light(&second)["pinned"], Value::Null);
     // As any other setting.
-    let body = json!({"lights.ranges": ["1 FF0000"]}).to_string();
-    let head = format!("Host: cam\r\nContent-Type: application/json\r\nContent-Length: {}", body.len());
-    let answer =
-        client::ask(second.address, &format!("PATCH /api/v1/settings HTTP/1.1\r\n{head}\r\n\r\n{body}"));
+    let ranges = json!({"lights.ranges": ["1 FF0000"]});
+    let answer = client::send_json(second.address, "PATCH", "/api/v1/settings", &ranges);
     assert_eq!(answer.status, 200, "{}", answer.text());
     wait_until("the last is red", || light(&second)["colors"] == json!(["0080FF", "FF0000"]));
 }

@@ -3,14 +3,13 @@
 
 use crate::common::client::{Answer, Client};
 use crate::common::counted::{Setup, count_with};
+use crate::common::items::long_recording;
 use crate::common::kept::{Kept, keep};
 use crate::common::served::{Served, serve, serve_run};
-use crate::common::testcam::{TestCam, numbered_jpeg};
+use crate::common::testcam::TestCam;
 use crate::common::{DEADLINE, wait_until};
-use tallycam::base::ClockTime;
 use tallycam::http::{Server, ServerSettings};
 use tallycam::pipeline::Views;
-use tallycam::store::media::{Chunk, ChunkFrame, Ended, Media, MediaOrigin, NewRecording};
 
 /// Asks for `path`: for somebody whom a proxy names, or as a program of this machine. The head of the answer has come.
 fn ask(served: &Served, who: Option<&str>, path: &str) -> (Client, Answer) {
@@ -95,38 +94,9 @@ fn of_listeners() {
     shares(&served, 100, 25, |_| String::from("/api/v1/events?types=state"));
 }
 
-/// A recording of 20 MB: more than two kernels hold of it.
-fn recording(media: &Media) -> u64 {
-    let recording = NewRecording {
-        name: Some(String::from("long")),
-        may_rename: false,
-        date: None,
-        stamp: ClockTime::now(),
-        source: String::from("test"),
-        origin: MediaOrigin::Asked,
-        note: String::new(),
-    };
-    let mut handle = media.begin_recording(recording).unwrap();
-    for second in 0..20 {
-        let mut chunk = Chunk { width: 64, height: 48, ..Chunk::default() };
-        for n in 0..10 {
-            let jpeg = numbered_jpeg(second * 10 + n, 100_000);
-            chunk.frames.push(ChunkFrame {
-                at_us: second * 1_000_000 + n * 100_000,
-                offset: chunk.jpegs.len() as u32,
-                len: jpeg.len() as u32,
-                sequence: second * 10 + n,
-            });
-            chunk.jpegs.extend(jpeg);
-        }
-        handle.append_waiting(chunk).unwrap();
-    }
-    handle.end(Ended::Asked).unwrap().unwrap().id
-}
-
 fn kept() -> (Kept, u64) {
     let kept = keep(&TestCam::new());
-    let id = recording(&kept.media);
+    let id = long_recording(&kept.media);
     (kept, id)
 }
 
@@ -149,7 +119,7 @@ fn of_files_and_archives() {
 fn a_table_of_crossings_takes_the_place_of_a_file() {
     let cam = TestCam::new();
     let served = count_with(&cam, Setup { keeps: true, ..Setup::default() });
-    let id = recording(served.media());
+    let id = long_recording(served.media());
     let mut open: Vec<Client> = (0..4)
         .map(|_| {
             let (client, answer) = ask(&served, Some("10.0.0.1"), &format!("/api/v1/media/{id}/content"));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tallycam::base::clock;
 use tallycam::store::{Counts, CountsOptions, Coverage, CrossingsQuery, LineDraft, NewCrossing, Scene};
-use tallycam::vision::{Anchor, Direction, Recrossing};
+use tallycam::vision::Direction;
 
 const DIRECTORY: &str = "TALLYCAM_KILL_DIRECTORY";
 
@@ -22,16 +22,7 @@ fn settings(directory: &Path) -> CountsOptions {
 fn child() {
     let directory = std::env::var_os(DIRECTORY).expect("the test below says where");
     let (counts, _worker) = Counts::open(settings(Path::new(&directory))).expect("counts.db opens");
-    let draft = LineDraft {
-        name: String::from("Door"),
-        a: [0.1, 0.5],
-        b: [0.9, 0.5],
-        in_name: String::from("in"),
-        out_name: String::from("out"),
-        classes: vec![],
-        anchor: Anchor::BottomCenter,
-        recrossing: Recrossing::Every,
-    };
+    let draft = LineDraft::new("Door", [0.1, 0.5], [0.9, 0.5]);
     counts.pin(vec![(draft, String::from("config.toml:1"))], vec![]).expect("pinned");
     let line = counts.lines().borrow()[0].id;
     counts.set_coverage(Coverage::Counting(Scene::Camera));

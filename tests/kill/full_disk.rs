@@ -9,10 +9,10 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::common::client::{Client, ask, get};
+use crate::common::client::{Client, ask, get, send_json};
 use crate::common::daemon::Daemon;
 use crate::common::{say, wait_until};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tallycam::store::media::check_offline;
 
 /// A file system of a few megabytes, unmounted when this is dropped.
@@ -68,10 +68,8 @@ impl Drop for SmallDisk {
     }
 }
 
-fn post(daemon: &Daemon, path: &str, body: &str) -> Value {
-    let (len, kind) = (body.len(), "Content-Type: application/json\r\n");
-    let request = format!("POST {path} HTTP/1.1\r\nHost: cam\r\n{kind}Content-Length: {len}\r\n\r\n{body}");
-    let answer = ask(daemon.address, &request);
+fn post(daemon: &Daemon, path: &str) -> Value {
+    let answer = send_json(daemon.address, "POST", path, &json!({}));
     assert!(matches!(answer.status, 200 | 201), "{path}: {}", answer.text());
     answer.json()
 }
@@ -112,7 +110,7 @@ fn a_disk_that_fills_up_stops_no_stream_and_no_counting() {
     let recording = || get(daemon.address, "/api/v1/recording").json();
     let frames = || recording()["now"]["frames"].as_u64().unwrap_or(0);
     wait_until("it counts", || figure(&daemon, "tallycam_looks_total") > 5);
-    let id = post(&daemon, "/api/v1/recordings", "{}")["id"].as_u64().unwrap();
+    let id = post(&daemon, "/api/v1/recordings")["id"].as_u64().unwrap();
     wait_until("it records", || frames() > 30);
 
     disk.fill();
@@ -124,10 +122,7 @@ fn a_disk_that_fills_up_stops_no_stream_and_no_counting() {
         // There it begins a sentence: all but its first letter is the same.
         assert!(get(daemon.address, page).text().contains(&trouble[1..]), "{page} does not say: {trouble}");
     }
-    let refused = ask(
-        daemon.address,
-        "POST /api/v1/snapshots HTTP/1.1\r\nHost: cam\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
-    );
+    let refused = send_json(daemon.address, "POST", "/api/v1/snapshots", &json!({}));
     assert_eq!(refused.status, 507, "{}", refused.text());
     let mut viewer = Client::new(TcpStream::connect(daemon.address).unwrap());
     viewer.watch("/stream");
@@ -143,10 +138,10 @@ fn a_disk_that_fills_up_stops_no_stream_and_no_counting() {
     let before = frames();
     wait_until("it records on", || frames() > before + 60);
     wait_until("counts.db is well, too", || figure(&daemon, "tallycam_ledger_healthy") == 1);
-    let item = post(&daemon, "/api/v1/recording/stop", "");
+    let item = post(&daemon, "/api/v1/recording/stop");
     assert_eq!(item["id"], id);
     assert!(item["gaps"].as_u64() >= Some(1) && item["frames"].as_u64() > Some(90), "{item}");
-    let report = post(&daemon, "/api/v1/media/check", "{}");
+    let report = post(&daemon, "/api/v1/media/check");
     assert_eq!(report["faults"], Value::Array(Vec::new()));
     say(&format!(
         "the disk was full: {} pictures dropped, {} gaps, {} pictures kept",
@@ -179,7 +174,7 @@ fn a_recording_that_is_stopped_on_a_full_disk_tells_its_lost_end() {
         let mut daemon = Daemon::start(program, &sets);
         let recording = || get(daemon.address, "/api/v1/recording").json();
         wait_until("it has its store", || get(daemon.address, "/api/v1/media").status == 200);
-        let id = post(&daemon, "/api/v1/recordings", "{}")["id"].as_u64().unwrap();
+        let id = post(&daemon, "/api/v1/recordings")["id"].as_u64().unwrap();
         wait_until("it records", || recording()["now"]["frames"].as_u64() > Some(30));
         disk.fill_but(left);
         wait_until("pictures are dropped", || recording()["dropped"].as_u64() > Some(10));
@@ -210,7 +205,7 @@ fn a_recording_that_is_stopped_on_a_full_disk_tells_its_lost_end() {
         if left > 0 {
             disk.make_room();
         }
-        let report = post(&daemon, "/api/v1/media/check", "{}");
+        let report = post(&daemon, "/api/v1/media/check");
         assert_eq!(report["faults"], Value::Array(Vec::new()));
         daemon.kill();
     }
@@ -243,7 +238,7 @@ fn a_disk_that_cannot_be_written_to_stops_no_stream() {
     let list = |daemon: &Daemon| get(daemon.address, "/api/v1/media").status;
     let mut daemon = start();
     wait_until("it keeps", || list(&daemon) == 200);
-    let first = post(&daemon, "/api/v1/snapshots", "{}")["id"].as_u64().unwrap();
+    let first = post(&daemon, "/api/v1/snapshots")["id"].as_u64().unwrap();
     daemon.kill();
     let before = std::fs::read(state.join("media.db")).unwrap();
     if !disk.remount("ro") {
@@ -264,7 +259,7 @@ fn a_disk_that_cannot_be_written_to_stops_no_stream() {
 
     assert!(disk.remount("rw"));
     wait_until("it has its store", || list(&daemon) == 200);
-    let second = post(&daemon, "/api/v1/snapshots", "{}")["id"].as_u64().unwrap();
+    let second = post(&daemon, "/api/v1/snapshots")["id"].as_u64().unwrap();
     assert!(second > first);
     assert_eq!(get(daemon.address, &format!("/api/v1/media/{first}")).status, 200);
 }

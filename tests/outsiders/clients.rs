@@ -7,6 +7,7 @@ use crate::common::client;
 use crate::common::daemon::Daemon;
 use crate::row;
 use crate::webdriver::{Browser, Wanted};
+use serde_json::json;
 
 #[test]
 fn a_proxy_that_keeps_its_own_path_is_told_so() {
@@ -32,9 +33,8 @@ fn prometheus_and_spreadsheets() {
         ["source.kind=sim", "source.width=320", "source.height=240", "detect.backend=motion", &directory];
     let arguments: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
     let daemon = Daemon::start(Command::new(env!("CARGO_BIN_EXE_tallycam")), &arguments);
-    let line = r#"{"name": "Far away", "a": [0.01, 0.01], "b": [0.02, 0.01]}"#;
-    let head = format!("Host: cam\r\nContent-Type: application/json\r\nContent-Length: {}", line.len());
-    let drawn = client::ask(daemon.address, &format!("POST /api/v1/lines HTTP/1.1\r\n{head}\r\n\r\n{line}"));
+    let line = json!({"name": "Far away", "a": [0.01, 0.01], "b": [0.02, 0.01]});
+    let drawn = client::send_json(daemon.address, "POST", "/api/v1/lines", &line);
     assert_eq!(drawn.status, 201, "{}", drawn.text());
     let series = || {
         let metrics = client::get(daemon.address, "/metrics");

@@ -15,6 +15,8 @@ mod jpegs;
 mod lights;
 mod models;
 mod old_clients;
+#[path = "../common/protobuf.rs"]
+mod protobuf;
 mod storage;
 #[path = "../common/webdriver.rs"]
 mod webdriver;

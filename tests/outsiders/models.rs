@@ -6,46 +6,20 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::protobuf::{bytes, number, text};
 use crate::row;
 
-// ---- protocol buffers, as onnx.proto numbers them ----
-
-fn varint(mut value: u64, out: &mut Vec<u8>) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-fn number(field: u64, value: u64) -> Vec<u8> {
-    let mut out = Vec::new();
-    varint(field << 3, &mut out);
-    varint(value, &mut out);
-    out
-}
-
-fn bytes(field: u64, content: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    varint(field << 3 | 2, &mut out);
-    varint(content.len() as u64, &mut out);
-    out.extend(content);
-    out
-}
-
-fn text(field: u64, content: &str) -> Vec<u8> {
-    bytes(field, content.as_bytes())
-}
+// ---- the messages of onnx.proto ----
 
 fn tensor(name: &str, dims: &[usize], values: &[f32]) -> Vec<u8> {
-    let mut out: Vec<u8> = dims.iter().flat_map(|&dim| number(1, dim as u64)).collect();
+    let mut out: Vec<u8> = dims.iter().flat_map(|&dim| number(1, dim as i64)).collect();
     let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
     out.extend([number(2, 1), text(8, name), bytes(9, &raw)].concat());
     out
 }
 
 fn value(name: &str, dims: &[usize]) -> Vec<u8> {
-    let shape: Vec<u8> = dims.iter().flat_map(|&dim| bytes(1, &number(1, dim as u64))).collect();
+    let shape: Vec<u8> = dims.iter().flat_map(|&dim| bytes(1, &number(1, dim as i64))).collect();
     [text(1, name), bytes(2, &bytes(1, &[number(1, 1), bytes(2, &shape)].concat()))].concat()
 }
 
@@ -100,7 +74,7 @@ impl Onnx {
     }
 
     fn encoded(&self) -> Vec<u8> {
-        let ints = |name: &str, values: &[u64]| {
+        let ints = |name: &str, values: &[i64]| {
             let values: Vec<u8> = values.iter().flat_map(|&value| number(8, value)).collect();
             [text(1, name), values, number(20, 7)].concat()
         };

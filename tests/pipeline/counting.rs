@@ -18,8 +18,7 @@ use tallycam::store::{
     StoredCrossing,
 };
 use tallycam::vision::{
-    Anchor, Bounds, Class, CounterOptions, DetectError, Detection, Detector, Direction, Filter, Labels,
-    Point, Recrossing,
+    Bounds, Class, CounterOptions, DetectError, Detection, Detector, Direction, Filter, Labels, Point,
 };
 
 /// What the detector sees in the frame that is the how-manieth since it began to look.
@@ -220,14 +219,8 @@ impl Bench {
 
     fn draw_in(&self, scene: Scene, name: &str, classes: &[&str]) -> LineRow {
         let draft = LineDraft {
-            name: name.to_owned(),
-            a: [0.5, 1.0],
-            b: [0.5, 0.0],
-            in_name: String::from("in"),
-            out_name: String::from("out"),
             classes: classes.iter().map(|&class| class.to_owned()).collect(),
-            anchor: Anchor::default(),
-            recrossing: Recrossing::default(),
+            ..LineDraft::new(name, [0.5, 1.0], [0.5, 0.0])
         };
         wait_for(self.counts().add_line(scene, draft)).unwrap()
     }

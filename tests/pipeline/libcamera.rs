@@ -52,9 +52,7 @@ impl Bench {
     }
 
     fn send(&self, method: &str, path: &str, body: &Value) -> Answer {
-        let body = body.to_string();
-        let head = format!("Host: cam\r\nContent-Type: application/json\r\nContent-Length: {}", body.len());
-        client::ask(self.daemon.address, &format!("{method} {path} HTTP/1.1\r\n{head}\r\n\r\n{body}"))
+        client::send_json(self.daemon.address, method, path, body)
     }
 
     fn item(&self, name: &str) -> Value {

@@ -574,16 +574,7 @@ fn counting_sees_the_same_part_the_same_way_up_in_colour_and_at_full_size() {
     });
     let (counting, workers) = Counting::start(&run.pipeline, Ok(counts.clone()), make, settings).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let line = LineDraft {
-        name: String::from("door"),
-        a: [0.5, 1.0],
-        b: [0.5, 0.0],
-        in_name: String::from("in"),
-        out_name: String::from("out"),
-        classes: Vec::new(),
-        anchor: Default::default(),
-        recrossing: Default::default(),
-    };
+    let line = LineDraft::new("door", [0.5, 1.0], [0.5, 0.0]);
     runtime.block_on(counts.add_line(Scene::Camera, line)).unwrap();
     let seen = || witness.0.lock().unwrap().0.take();
     let mut last = None;

@@ -17,7 +17,7 @@ use tallycam::store::media::{
     ChunkFrame, Item, Media, MediaError, MediaKind, MediaOrigin, MediaSettings, RetentionRules,
 };
 use tallycam::store::{self, Counts, LineDraft, NewCrossing, Scene};
-use tallycam::vision::{Anchor, Direction, Recrossing};
+use tallycam::vision::Direction;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -595,16 +595,7 @@ fn counts_db(folder: &Path) -> (Worker, Counts) {
         day_starts: 0,
     };
     let (counts, writer) = Counts::open(settings).unwrap();
-    let line = |name: &str| LineDraft {
-        name: name.to_owned(),
-        a: [0.1, 0.5],
-        b: [0.9, 0.5],
-        in_name: String::from("in"),
-        out_name: String::from("out"),
-        classes: vec![],
-        anchor: Anchor::BottomCenter,
-        recrossing: Recrossing::Every,
-    };
+    let line = |name: &str| LineDraft::new(name, [0.1, 0.5], [0.9, 0.5]);
     let origin = String::from("config.toml:1");
     counts.pin(vec![(line("Door"), origin.clone()), (line("Gate"), origin)], vec![]).unwrap();
     (writer, counts)

@@ -157,17 +157,9 @@ impl Watched {
     }
 
     fn all(&self) -> Vec<Control> {
-        vec![Control {
-            id: 1,
-            name: String::from("gain"),
-            title: String::from("Gain"),
-            kind: ControlKind::integer(0, 100, 1),
-            unit: String::new(),
-            default: 1.0,
-            value: self.gain.load(Ordering::Relaxed) as f64,
-            read_only: false,
-            inactive: false,
-        }]
+        let value = self.gain.load(Ordering::Relaxed) as f64;
+        let control = Control::new(1, "gain", "Gain", ControlKind::integer(0, 100, 1));
+        vec![Control { default: 1.0, value, ..control }]
     }
 }
 

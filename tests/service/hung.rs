@@ -10,6 +10,7 @@ use crate::common::daemon::Daemon;
 use crate::common::hung::Hung;
 use crate::common::items::jpeg;
 use crate::common::wait_until;
+use serde_json::json;
 
 /// The thread that hangs is left behind: generous, and far below what the file hangs for.
 const SOON: Duration = Duration::from_secs(15);
@@ -33,15 +34,8 @@ fn a_camera_of_files_that_hang_is_silent_and_holds_nobody_up() {
     assert_eq!(client::get(daemon.address, "/health").text(), "False");
 
     let began = Instant::now();
-    let body = "{\"stream.quality\": 70}";
-    let changed = client::ask(
-        daemon.address,
-        &format!(
-            "PATCH /api/v1/settings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        ),
-    );
+    let quality = json!({"stream.quality": 70});
+    let changed = client::send_json(daemon.address, "PATCH", "/api/v1/settings", &quality);
     assert_eq!(changed.status, 200, "{}", changed.text());
     assert!(daemon.stop().success(), "{}", daemon.said());
     assert!(began.elapsed() < SOON, "it took {:?}: {}", began.elapsed(), daemon.said());

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::common::client::Answer;
+use crate::common::client::{Answer, send_json};
 use crate::common::kept::{Kept, keep_by};
 use crate::common::testcam::TestCam;
 use serde_json::{Value, json};
@@ -45,11 +45,7 @@ fn machine(key: Option<&str>, refuses: bool) -> (Kept, Arc<StandIn>) {
 
 /// What the API is asked by this machine itself.
 fn post_power(kept: &Kept, body: &Value) -> Answer {
-    let body = body.to_string();
-    kept.ask(&format!(
-        "POST /api/v1/power HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    ))
+    send_json(kept.address, "POST", "/api/v1/power", body)
 }
 
 fn said(answer: &Answer) -> (u16, &str, &str) {

@@ -537,14 +537,10 @@ fn a_kill_in_the_middle_of_changes_leaves_a_whole_file_with_what_was_answered() 
         let changing = thread::spawn(move || {
             let mut answered = None;
             for n in 1..=100u32 {
-                let body = json!({"stream.quality": n}).to_string();
-                let request = format!(
-                    "PATCH /api/v1/settings HTTP/1.1\r\nHost: cam\r\nContent-Type: application/json\r\n\
-                     Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
-                    body.len()
-                );
+                let quality = json!({"stream.quality": n});
+                let change = || client::send_json(address, "PATCH", "/api/v1/settings", &quality).status;
                 // The kill comes in the middle of one.
-                match std::panic::catch_unwind(|| client::ask(address, &request).status) {
+                match std::panic::catch_unwind(change) {
                     Ok(200) => answered = Some(n),
                     _ => break,
                 }

@@ -10,6 +10,8 @@ mod network;
 mod properties;
 #[path = "../../src/base/proptest_floats.rs"]
 mod proptest_floats;
+#[path = "../common/protobuf.rs"]
+mod protobuf;
 mod robustness;
 mod scenes;
 mod standing;

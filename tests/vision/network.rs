@@ -3,6 +3,8 @@
 
 use tallycam::vision::onnx::{Network, NetworkError, TensorLayout};
 
+use crate::protobuf::{bytes, number, text};
+
 /// What a small network is made of, one after the other.
 #[derive(Clone, Copy)]
 enum Layer {
@@ -41,34 +43,7 @@ fn numbers(seed: usize, count: usize) -> Vec<f32> {
     (0..count).map(|_| next()).collect()
 }
 
-// ---- protocol buffers, as onnx.proto numbers them ----
-
-fn varint(mut value: u64, out: &mut Vec<u8>) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-fn number(field: u64, value: i64) -> Vec<u8> {
-    let mut out = Vec::new();
-    varint(field << 3, &mut out);
-    varint(value as u64, &mut out);
-    out
-}
-
-fn bytes(field: u64, content: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    varint(field << 3 | 2, &mut out);
-    varint(content.len() as u64, &mut out);
-    out.extend(content);
-    out
-}
-
-fn text(field: u64, content: &str) -> Vec<u8> {
-    bytes(field, content.as_bytes())
-}
+// ---- the messages of onnx.proto ----
 
 const FLOAT: i64 = 1;
 const UINT8: i64 = 2;

@@ -571,17 +571,7 @@ mod tests {
     }
 
     fn control(name: &str, kind: ControlKind, value: i64) -> Control {
-        Control {
-            id: 1,
-            name: name.to_owned(),
-            title: name.to_owned(),
-            kind,
-            unit: String::new(),
-            default: 0.0,
-            value: value as f64,
-            read_only: false,
-            inactive: false,
-        }
+        Control { value: value as f64, ..Control::new(1, name, name, kind) }
     }
 
     #[test]

@@ -611,17 +611,8 @@ mod tests {
     }
 
     fn control(name: &str, kind: ControlKind, default: i64) -> Control {
-        Control {
-            id: 1,
-            name: name.to_owned(),
-            title: name.to_owned(),
-            kind,
-            unit: String::new(),
-            default: default as f64,
-            value: default as f64,
-            read_only: false,
-            inactive: false,
-        }
+        let default = default as f64;
+        Control { default, value: default, ..Control::new(1, name, name, kind) }
     }
 
     fn camera() -> Camera {

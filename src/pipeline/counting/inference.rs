@@ -475,7 +475,7 @@ mod tests {
     use crate::media::{Fourcc, Frame};
     use crate::store::LineDraft;
     use crate::vision::region::plan::RegionShape;
-    use crate::vision::{Anchor, Detection, Recrossing, RegionMode};
+    use crate::vision::{Detection, RegionMode};
 
     /// Somebody walks from the right to the left in four seconds, again and again.
     struct Walker {
@@ -636,16 +636,7 @@ mod tests {
             id: 7,
             version: 1,
             scene: None,
-            draft: LineDraft {
-                name: String::from("Door"),
-                a: [0.5, 1.0],
-                b: [0.5, 0.0],
-                in_name: String::from("in"),
-                out_name: String::from("out"),
-                classes: Vec::new(),
-                anchor: Anchor::default(),
-                recrossing: Recrossing::default(),
-            },
+            draft: LineDraft::new("Door", [0.5, 1.0], [0.5, 0.0]),
             pinned: None,
             created_us: 0,
             moved_us: None,

@@ -164,14 +164,10 @@ mod tests {
             version: 1,
             scene,
             draft: LineDraft {
-                name: format!("line {id}"),
-                a: [0.5, 1.0],
-                b: [0.5, 0.0],
-                in_name: String::from("in"),
-                out_name: String::from("out"),
                 classes: classes.iter().map(|&class| class.to_owned()).collect(),
                 anchor: Anchor::Center,
                 recrossing: Recrossing::Once,
+                ..LineDraft::new(format!("line {id}"), [0.5, 1.0], [0.5, 0.0])
             },
             pinned: None,
             created_us: 0,

@@ -119,29 +119,20 @@ impl LibcameraControls {
                 (number(*orientation), orientation_title(*orientation).to_owned())
             };
             let kind = ControlKind::Menu(self.orientations.iter().map(choice).collect());
-            list.push(Control {
-                value: self.orientation_value(),
-                title: String::from("Orientation of the picture"),
-                ..blank_control(ORIENTATION, kind)
-            });
+            let control = Control::new(0, ORIENTATION, "Orientation of the picture", kind);
+            list.push(Control { value: self.orientation_value(), ..control });
         }
         if let Some(state) = self.measured.get("af_state") {
             let choices = AF_STATES.iter().zip(0..).map(|(title, number)| (number, (*title).to_owned()));
-            let title = String::from("Autofocus now");
             let kind = ControlKind::Menu(choices.collect());
-            list.push(Control { value: *state, title, read_only: true, ..blank_control("af_state", kind) });
+            let control = Control::new(0, "af_state", "Autofocus now", kind);
+            list.push(Control { value: *state, read_only: true, ..control });
         }
         for (name, title, unit, step) in MEASURED {
             if let Some(value) = self.measured.get(name).filter(|_| !self.has(name)) {
                 let kind = ControlKind::Number { min: value.min(0.0), max: value.max(1e6), step };
-                let (title, unit) = (title.to_owned(), unit.to_owned());
-                list.push(Control {
-                    value: *value,
-                    title,
-                    unit,
-                    read_only: true,
-                    ..blank_control(name, kind)
-                });
+                let control = Control::new(0, name, title, kind);
+                list.push(Control { value: *value, unit: unit.to_owned(), read_only: true, ..control });
             }
         }
         list
@@ -193,20 +184,6 @@ fn orientation_title(orientation: Orientation) -> &'static str {
     }
 }
 
-fn blank_control(name: &str, kind: ControlKind) -> Control {
-    Control {
-        id: 0,
-        name: name.to_owned(),
-        title: String::new(),
-        kind,
-        unit: String::new(),
-        default: 0.0,
-        value: 0.0,
-        read_only: false,
-        inactive: false,
-    }
-}
-
 /// A control as the program has it; `None`: what is told of it cannot be.
 fn control(offered: Offered) -> Option<Control> {
     let Offered { name, kind, unit, min, max, step, default, choices } = offered;
@@ -247,7 +224,7 @@ fn control(offered: Offered) -> Option<Control> {
     let mut title = name.replace('_', " ");
     title[..1].make_ascii_uppercase();
     let unit = sanitise_text(&unit).chars().take(16).collect();
-    Some(Control { title, unit, default, value: default, ..blank_control(&name, kind) })
+    Some(Control { unit, default, value: default, ..Control::new(0, name, title, kind) })
 }
 
 /// A fine step for a range that has none of its own: a power of ten, some hundreds to some thousands of them.

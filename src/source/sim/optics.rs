@@ -62,15 +62,9 @@ impl SimControls {
     pub fn list(&self) -> Vec<Control> {
         let OpticsSetting { brightness, focus, is_auto } = *self.lock();
         let control = |(id, title): (u32, &str), kind, default: i64, value: i64| Control {
-            id,
-            name: control_name(title),
-            title: title.to_owned(),
-            kind,
-            unit: String::new(),
             default: default as f64,
             value: value as f64,
-            read_only: false,
-            inactive: false,
+            ..Control::new(id, control_name(title), title, kind)
         };
         let whole = |min, max| ControlKind::integer(min, max, 1);
         vec![

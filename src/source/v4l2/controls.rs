@@ -115,16 +115,13 @@ pub fn control(answer: ControlAnswer, ask: &impl Ask) -> Result<Control, LeftOut
     }
     let default = allowed(&kind, default, value);
     let name = control_name(&title);
+    let name = if name.is_empty() { format!("control_{id:08x}") } else { name };
     Ok(Control {
-        id,
-        name: if name.is_empty() { format!("control_{id:08x}") } else { name },
-        title,
-        kind,
-        unit: String::new(),
         default,
         value: value as f64,
         read_only: flags & (READ_ONLY | GRABBED) != 0,
         inactive: flags & INACTIVE != 0,
+        ..Control::new(id, name, title, kind)
     })
 }
 

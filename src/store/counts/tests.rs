@@ -10,7 +10,7 @@ use super::clock_correction::Clock;
 use super::writer::CountsWriter;
 use super::*;
 use crate::base::ClockTime;
-use crate::vision::{Anchor, Direction, Recrossing};
+use crate::vision::{Anchor, Direction};
 
 const S: u64 = 1_000_000;
 const HOUR: u64 = 3600 * S;
@@ -233,16 +233,7 @@ fn chart(bucket: BucketSize, from_us: u64, to_us: u64) -> CountsQuery {
 }
 
 fn draft(name: &str) -> LineDraft {
-    LineDraft {
-        name: name.to_owned(),
-        a: [0.1, 0.5],
-        b: [0.9, 0.5],
-        in_name: String::from("in"),
-        out_name: String::from("out"),
-        classes: vec![],
-        anchor: Anchor::BottomCenter,
-        recrossing: Recrossing::Every,
-    }
+    LineDraft::new(name, [0.1, 0.5], [0.9, 0.5])
 }
 
 fn crossing(line: u64, track: u64, direction: Direction, monotonic_us: u64) -> NewCrossing {

@@ -60,6 +60,22 @@ pub struct LineDraft {
     pub recrossing: Recrossing,
 }
 
+impl LineDraft {
+    /// A line from `a` to `b` with the names "in" and "out", for every class, with the default anchor and recrossing.
+    pub fn new(name: impl Into<String>, a: [f64; 2], b: [f64; 2]) -> LineDraft {
+        LineDraft {
+            name: name.into(),
+            a,
+            b,
+            in_name: String::from("in"),
+            out_name: String::from("out"),
+            classes: Vec::new(),
+            anchor: Anchor::default(),
+            recrossing: Recrossing::default(),
+        }
+    }
+}
+
 /// What a detector makes of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LineStatus {

@@ -10,7 +10,7 @@ use crate::ui::chart::{Bars, ChartSums, NOTHING, WeekMap, sums};
 use crate::ui::counts::range::{DateSpan, Heatmap, day_start_us};
 use crate::ui::counts::since::{format_sums, reset_name, tally_sums};
 use crate::ui::escape::Text;
-use crate::ui::format::{format_change, format_duration, format_when, percent, to_zoned, weekday};
+use crate::ui::format::{WEEKDAYS, format_change, format_duration, format_when, percent, to_zoned};
 
 /// Less than this, in microseconds, says nothing of a line.
 const LEAST_KNOWN_US: u64 = 2_000_000;
@@ -268,9 +268,8 @@ impl ChartView<'_> {
                 },
             ));
         let mut names = String::new();
-        for row in 0..7_i8 {
-            let name = jiff::civil::Weekday::from_monday_zero_offset(row).map(weekday).unwrap_or_default();
-            let _ = write!(names, "<li>{}</li>", name.get(..3).unwrap_or_default());
+        for name in WEEKDAYS {
+            let _ = write!(names, "<li>{name}</li>");
         }
         let steps = map.steps();
         let mut ramp = String::from(

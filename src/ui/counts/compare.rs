@@ -8,7 +8,7 @@ use super::ChartView;
 use super::range::days_before;
 use crate::store::BucketRow;
 use crate::ui::chart::{ChartSums, sums};
-use crate::ui::format::{micros, month, to_zoned, weekday};
+use crate::ui::format::{micros, to_zoned};
 
 /// A share of an hour from which on it counts as counted in full: a look may begin a little late.
 const IN_FULL: f64 = 0.99;
@@ -24,8 +24,7 @@ pub(super) struct Compared {
 
 /// "Fri 13 Nov", with the year where it is another one than today's.
 fn day_name(day: Date, today: Date) -> String {
-    let short = |name: &'static str| name.get(..3).unwrap_or_default();
-    let name = format!("{} {} {}", short(weekday(day.weekday())), day.day(), short(month(day.month())));
+    let name = day.strftime("%a %-d %b").to_string();
     if day.year() == today.year() { name } else { format!("{name} {}", day.year()) }
 }
 
@@ -71,7 +70,7 @@ impl ChartView<'_> {
     /// What it is compared with: "last Friday", "the 7 days before".
     pub(super) fn reference_name(&self) -> String {
         let ask = &self.page.ask;
-        let day = weekday(ask.first.weekday());
+        let day = ask.first.strftime("%A");
         if ask.with.is_some() {
             let then = |day| day_name(days_before(day, ask.days_back), self.today());
             return match self.is_one_day() {

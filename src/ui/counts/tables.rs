@@ -11,8 +11,8 @@ use crate::store::{BucketRow, Direction, Gap};
 use crate::ui::chart::{ChartSums, WeekMap, bucket_name, is_unknown, sums};
 use crate::ui::escape::Text;
 use crate::ui::format::{
-    capital, format_duration, format_thousands, format_when, is_before_begin, minute, not_counted_reason,
-    percent, to_zoned, weekday,
+    WEEKDAYS, capital, format_duration, format_thousands, format_when, is_before_begin, minute,
+    not_counted_reason, percent, to_zoned,
 };
 
 /// Gaps and marks that are listed at most; the rest is in the API.
@@ -270,9 +270,8 @@ pub(super) fn week_table(map: &WeekMap) -> String {
     let mut html = String::from(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of the week\"><table class=\"tight\"><thead><tr><th scope=\"col\">Hour</th>",
     );
-    for row in 0..7_i8 {
-        let name = jiff::civil::Weekday::from_monday_zero_offset(row).map(weekday).unwrap_or_default();
-        let _ = write!(html, "<th scope=\"col\">{}</th>", name.get(..3).unwrap_or_default());
+    for name in WEEKDAYS {
+        let _ = write!(html, "<th scope=\"col\">{name}</th>");
     }
     html.push_str("</tr></thead><tbody>");
     for column in 0..24 {

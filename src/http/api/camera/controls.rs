@@ -478,17 +478,7 @@ mod tests {
     use serde_json::json;
 
     fn control(name: &str, kind: ControlKind) -> Control {
-        Control {
-            id: 1,
-            name: name.to_owned(),
-            title: name.to_owned(),
-            kind,
-            unit: String::new(),
-            default: 0.0,
-            value: 0.0,
-            read_only: name == "serial",
-            inactive: false,
-        }
+        Control { read_only: name == "serial", ..Control::new(1, name, name, kind) }
     }
 
     fn camera() -> Vec<Control> {

@@ -220,21 +220,12 @@ mod tests {
 
     #[test]
     fn a_number_that_is_also_a_name_is_refused_and_told_both_ways_out() {
-        use crate::store::{Anchor, LineDraft, Recrossing};
+        use crate::store::LineDraft;
         let line = |id: u64, name: &str, scene| LineRow {
             id,
             version: 1,
             scene: Some(scene),
-            draft: LineDraft {
-                name: name.to_owned(),
-                a: [0.0, 0.0],
-                b: [1.0, 1.0],
-                in_name: String::new(),
-                out_name: String::new(),
-                classes: Vec::new(),
-                anchor: Anchor::default(),
-                recrossing: Recrossing::default(),
-            },
+            draft: LineDraft::new(name, [0.0, 0.0], [1.0, 1.0]),
             pinned: None,
             created_us: 0,
             moved_us: None,

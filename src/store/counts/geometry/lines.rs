@@ -191,16 +191,7 @@ pub fn create_sim_line(tx: &CountsTransaction<'_>) -> Result<bool, CountsFault> 
         None => line.deleted_us.is_none(),
     };
     let is_drawn = load_all(tx.connection)?.iter().any(counts_there);
-    let draft = LineDraft {
-        name: String::from("Middle of the street"),
-        a: [0.5, 1.0],
-        b: [0.5, 0.0],
-        in_name: String::from("in"),
-        out_name: String::from("out"),
-        classes: Vec::new(),
-        anchor: crate::vision::Anchor::default(),
-        recrossing: crate::vision::Recrossing::default(),
-    };
+    let draft = LineDraft::new("Middle of the street", [0.5, 1.0], [0.5, 0.0]);
     if is_drawn {
         return Ok(false);
     }

@@ -122,18 +122,12 @@ fn classes(classes: Vec<String>) -> Result<Vec<String>, EditError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vision::{Anchor, Recrossing};
+    use crate::vision::Anchor;
 
     fn door() -> LineDraft {
         LineDraft {
-            name: String::from(" Door "),
-            a: [0.1, 0.5],
-            b: [0.9, 0.5],
-            in_name: String::from("in"),
-            out_name: String::from("out"),
             classes: vec![String::from("person"), String::from("person ")],
-            anchor: Anchor::BottomCenter,
-            recrossing: Recrossing::Every,
+            ..LineDraft::new(" Door ", [0.1, 0.5], [0.9, 0.5])
         }
     }
 

@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::*;
 use crate::base::{ClockTime, Worker};
+use crate::store::media::tests::{new_recording, new_snapshot};
 use crate::store::media::{
-    CheckReport, Chunk, ChunkFrame, Ended, Item, Media, MediaError, MediaKind, MediaOrigin, MediaQuery,
-    MediaSettings, NewRecording, NewSnapshot, RecordingHandle, RetentionRules, check_offline,
+    CheckReport, Chunk, ChunkFrame, Ended, Item, Media, MediaError, MediaKind, MediaQuery, MediaSettings,
+    RecordingHandle, RetentionRules, check_offline,
 };
 
 /// Says something where it is seen though the test succeeds: past what `cargo test` catches.
@@ -53,30 +52,11 @@ impl House {
     }
 
     pub(in crate::store::media) fn snapshot(&self, name: &str, jpeg: &[u8]) -> Result<Item, MediaError> {
-        self.wait(self.media.add_snapshot(NewSnapshot {
-            name: Some(name.to_owned()),
-            may_rename: false,
-            date: None,
-            jpeg: Bytes::copy_from_slice(jpeg),
-            stamp: ClockTime::now(),
-            width: 64,
-            height: 48,
-            source: String::from("a test"),
-            origin: MediaOrigin::Asked,
-            note: String::new(),
-        }))
+        self.wait(self.media.add_snapshot(new_snapshot(Some(name), jpeg, ClockTime::now())))
     }
 
     pub(in crate::store::media) fn begin(&self, name: &str) -> Result<RecordingHandle, MediaError> {
-        self.media.begin_recording(NewRecording {
-            name: Some(name.to_owned()),
-            may_rename: false,
-            date: None,
-            stamp: ClockTime::now(),
-            source: String::from("a test"),
-            origin: MediaOrigin::Asked,
-            note: String::new(),
-        })
+        self.media.begin_recording(new_recording(Some(name), ClockTime::now()))
     }
 
     /// A recording of so many chunks.

@@ -298,18 +298,9 @@ fn an_import_that_says_no_time_has_none_that_is_sure() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new();
     let mut bench = Bench::with(folder.path(), &clock);
-    let new = NewSnapshot {
-        name: Some(String::from("old.jpg")),
-        may_rename: true,
-        date: None,
-        jpeg: Bytes::from(jpeg(1, 1000)),
-        stamp: ClockTime { monotonic_us: 5, wall_us: MONDAY, wall_trusted: false },
-        width: 1,
-        height: 1,
-        source: String::from("a file"),
-        origin: MediaOrigin::Import,
-        note: String::new(),
-    };
+    let stamp = ClockTime { monotonic_us: 5, wall_us: MONDAY, wall_trusted: false };
+    let new =
+        NewSnapshot { origin: MediaOrigin::Import, ..new_snapshot(Some("old.jpg"), &jpeg(1, 1000), stamp) };
     let item = bench.wait(|media| async move { media.add_snapshot(new).await }).expect("kept");
     assert_eq!((item.is_sure, item.at_us), (false, MONDAY));
     // No clock mends it; somebody may.
@@ -328,17 +319,11 @@ fn an_import_that_says_no_time_has_none_that_is_sure() {
 fn an_import_has_the_time_it_says() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
+    let stamp = ClockTime { monotonic_us: 5, wall_us: MONDAY - 3600 * S, wall_trusted: true };
     let new = NewSnapshot {
-        name: Some(String::from("old.jpg")),
-        may_rename: true,
         date: Some(String::from("12.3.2019")),
-        jpeg: Bytes::from(jpeg(1, 1000)),
-        stamp: ClockTime { monotonic_us: 5, wall_us: MONDAY - 3600 * S, wall_trusted: true },
-        width: 1,
-        height: 1,
-        source: String::from("a file"),
         origin: MediaOrigin::Import,
-        note: String::new(),
+        ..new_snapshot(Some("old.jpg"), &jpeg(1, 1000), stamp)
     };
     let item = bench.wait(|media| async move { media.add_snapshot(new).await }).expect("kept");
     assert_eq!((item.at_us, item.date.as_str(), item.added_us), (MONDAY - 3600 * S, "12.3.2019", MONDAY));
@@ -355,16 +340,8 @@ fn a_date_that_is_given_at_the_beginning_moves_the_time() {
     let mut bench = Bench::open(folder.path());
     let stamp = bench.clock.now();
     let new = |name: &str, date: &str| NewSnapshot {
-        name: Some(name.to_owned()),
-        may_rename: false,
         date: Some(date.to_owned()),
-        jpeg: Bytes::from(jpeg(1, 1000)),
-        stamp,
-        width: 1,
-        height: 1,
-        source: String::from("a test"),
-        origin: MediaOrigin::Asked,
-        note: String::new(),
+        ..new_snapshot(Some(name), &jpeg(1, 1000), stamp)
     };
     // MONDAY is noon in the zone of the store's summer, and eleven in its winter.
     for (name, date, shown, time) in [

@@ -24,6 +24,35 @@ const S: u64 = 1_000_000;
 /// 2026-06-01T10:00:00Z, a Monday.
 const MONDAY: u64 = 1_780_308_000 * S;
 
+/// A snapshot of 64 × 48 pixels, taken on request.
+pub(super) fn new_snapshot(name: Option<&str>, jpeg: &[u8], stamp: ClockTime) -> NewSnapshot {
+    NewSnapshot {
+        name: name.map(str::to_owned),
+        may_rename: false,
+        date: None,
+        jpeg: Bytes::copy_from_slice(jpeg),
+        stamp,
+        width: 64,
+        height: 48,
+        source: String::from("a test"),
+        origin: MediaOrigin::Asked,
+        note: String::new(),
+    }
+}
+
+/// A recording, started on request.
+pub(super) fn new_recording(name: Option<&str>, stamp: ClockTime) -> NewRecording {
+    NewRecording {
+        name: name.map(str::to_owned),
+        may_rename: false,
+        date: None,
+        stamp,
+        source: String::from("a test"),
+        origin: MediaOrigin::Asked,
+        note: String::new(),
+    }
+}
+
 /// A clock that stands where it is put.
 #[derive(Clone)]
 struct Script(Arc<Mutex<Scripted>>);
@@ -125,31 +154,12 @@ impl Bench {
     }
 
     fn snapshot(&mut self, name: Option<&str>, jpeg: &[u8]) -> Result<Item, MediaError> {
-        let new = NewSnapshot {
-            name: name.map(str::to_owned),
-            may_rename: false,
-            date: None,
-            jpeg: Bytes::copy_from_slice(jpeg),
-            stamp: self.clock.now(),
-            width: 640,
-            height: 480,
-            source: String::from("a test"),
-            origin: MediaOrigin::Asked,
-            note: String::new(),
-        };
+        let new = NewSnapshot { width: 640, height: 480, ..new_snapshot(name, jpeg, self.clock.now()) };
         self.wait(|media| async move { media.add_snapshot(new).await })
     }
 
     fn begin(&mut self, name: Option<&str>) -> RecordingHandle {
-        let new = NewRecording {
-            name: name.map(str::to_owned),
-            may_rename: true,
-            date: None,
-            stamp: self.clock.now(),
-            source: String::from("a test"),
-            origin: MediaOrigin::Asked,
-            note: String::new(),
-        };
+        let new = NewRecording { may_rename: true, ..new_recording(name, self.clock.now()) };
         self.block(move |media| media.begin_recording(new)).expect("it begins")
     }
 

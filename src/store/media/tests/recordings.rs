@@ -109,15 +109,7 @@ fn what_was_under_way_at_a_cut_is_closed_and_playable() {
 fn of_a_file_that_was_being_brought_in_at_a_cut_nothing_stays() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
-    let new = |stamp| NewRecording {
-        name: Some(String::from("clip.avi")),
-        may_rename: false,
-        date: None,
-        stamp,
-        source: String::from("a test"),
-        origin: MediaOrigin::Import,
-        note: String::new(),
-    };
+    let new = |stamp| NewRecording { origin: MediaOrigin::Import, ..new_recording(Some("clip.avi"), stamp) };
     let clip = new(bench.clock.now());
     let mut handle = bench.block(move |media| media.begin_recording(clip)).expect("it begins");
     bench.append(&mut handle, chunk(0, 10, 3000));
@@ -304,16 +296,7 @@ fn nothing_is_written_when_idle() {
 fn the_thread_writes_what_waits_and_ends() {
     let folder = tempfile::tempdir().expect("a folder");
     let (media, worker) = Media::open(settings(folder.path())).expect("it opens");
-    let new = NewRecording {
-        name: None,
-        may_rename: true,
-        date: None,
-        stamp: ClockTime::now(),
-        source: String::new(),
-        origin: MediaOrigin::Asked,
-        note: String::new(),
-    };
-    let mut handle = media.begin_recording(new).expect("it begins");
+    let mut handle = media.begin_recording(new_recording(None, ClockTime::now())).expect("it begins");
     let id = handle.id();
     for number in 0..50 {
         handle.append_waiting(chunk(number * 10, 10, 2000)).expect("taken");
