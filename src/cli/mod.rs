@@ -38,8 +38,6 @@ pub(in crate::cli) use common::{ConfigArgs, print_json, print_stdout, write_stdo
 #[command(name = "tallycam", version = VERSION.as_str(), subcommand_required = true, arg_required_else_help = true)]
 #[command(max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {
-    #[command(flatten)]
-    given: ConfigArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -89,15 +87,17 @@ enum Command {
 
 /// The whole command line as clap knows it: what manual pages and completions are made of.
 pub fn command() -> clap::Command {
-    examples::with_examples(Cli::command())
+    let command = Cli::command().mut_subcommands(ConfigArgs::add_to_tree);
+    examples::with_examples(ConfigArgs::add_to(command))
 }
 
 /// Runs the command that `arguments` (the program's name first) ask for.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let parsed =
-        command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    let parsed = command().try_get_matches_from(arguments).and_then(|matches| {
+        Ok((Cli::from_arg_matches(&matches)?.command, ConfigArgs::from_levels(&matches)?))
+    });
     let done = match parsed {
-        Ok(Cli { given, command }) => match command {
+        Ok((command, given)) => match command {
             Command::Serve(command) => command.run(&given),
             Command::Check(command) => command.run(&given),
             Command::Config(command) => command.run(&given),
@@ -174,6 +174,7 @@ fn meant_command(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
@@ -204,10 +205,15 @@ mod tests {
 
     #[test]
     fn what_stands_before_the_command_is_not_lost() {
-        let before = ConfigArgs { file: Some("a".into()), sets: vec!["x=1".into()] };
-        let after = ConfigArgs { file: Some("b".into()), sets: vec!["x=2".into()] };
-        let both = before.merge(&after);
-        assert_eq!((both.file, both.sets), (Some("b".into()), vec!["x=1".into(), "x=2".into()]));
-        assert_eq!(before.merge(&ConfigArgs::default()).file, Some("a".into()));
+        let given = |line: &str| {
+            let matches = command().try_get_matches_from(line.split(' ')).unwrap();
+            ConfigArgs::from_levels(&matches).unwrap()
+        };
+        let all =
+            given("tallycam --config a --set x=1 controls --set x=2 list --config b --set x=3 --set x=4");
+        assert_eq!(all.file, Some("b".into()));
+        assert_eq!(all.sets, ["x=1", "x=2", "x=3", "x=4"]);
+        assert_eq!(given("tallycam --config a media list").file, Some("a".into()));
+        assert_eq!(given("tallycam --config a card apply").file, Some("a".into()));
     }
 }

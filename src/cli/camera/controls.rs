@@ -18,8 +18,6 @@ const CONTROLS: &str = "/api/v1/controls";
 pub struct ControlsArgs {
     #[command(subcommand)]
     what: Option<ControlsCommand>,
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -35,8 +33,6 @@ enum ControlsCommand {
 /// List controls with values and ranges (default command)
 #[derive(Debug, Args)]
 struct ControlsListArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -45,8 +41,6 @@ struct ControlsListArgs {
 /// Set controls: all of them, or none if one is invalid
 #[derive(Debug, Args)]
 struct ControlsSetArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// A number, `on` or `off`, the number of a menu entry, or `default`; `on` presses a button
     #[arg(value_name = "NAME=VALUE", required = true)]
     values: Vec<String>,
@@ -58,8 +52,6 @@ struct ControlsSetArgs {
 /// Set every control to the camera's default and forget saved values
 #[derive(Debug, Args)]
 struct ControlsResetArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Print all controls as they are then, as JSON
     #[arg(long)]
     json: bool,
@@ -68,10 +60,9 @@ struct ControlsResetArgs {
 impl ControlsArgs {
     /// Does it.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let given = &given.merge(&self.given);
         match &self.what {
             None => print_controls(given, self.json),
-            Some(ControlsCommand::List(list)) => print_controls(&given.merge(&list.given), list.json),
+            Some(ControlsCommand::List(list)) => print_controls(given, list.json),
             Some(ControlsCommand::Set(set)) => set.run(given),
             Some(ControlsCommand::Reset(reset)) => reset.run(given),
         }
@@ -100,7 +91,7 @@ fn print_controls(given: &ConfigArgs, json: bool) -> Result<(), Failure> {
 impl ControlsSetArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let wanted = parse_assignments(&self.values)?;
-        let daemon = daemon(&given.merge(&self.given))?;
+        let daemon = daemon(given)?;
         let names: Vec<String> = wanted.keys().cloned().collect();
         let report: Value =
             daemon.json("PATCH", CONTROLS, RequestBody::Json(&Value::Object(wanted)), "nothing was set")?;
@@ -115,7 +106,7 @@ impl ControlsSetArgs {
 
 impl ControlsResetArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let daemon = daemon(&given.merge(&self.given))?;
+        let daemon = daemon(given)?;
         let path = format!("{CONTROLS}/reset");
         let report: Value = daemon.json("POST", &path, RequestBody::Nothing, "nothing was set")?;
         if self.json {

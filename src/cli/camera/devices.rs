@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
+use crate::cli::{Failure, print_json, print_stdout};
 use crate::media::control::number_json;
 use crate::media::{Control, ControlKind};
 use crate::source::libcamera::{self, Listed};
@@ -14,9 +14,6 @@ use crate::source::v4l2::{self, CameraFormat, Mode, VideoNode, is_usable, no_usa
 /// A camera that is streaming is not disturbed.
 #[derive(Debug, Args)]
 pub struct DevicesArgs {
-    // Taken as by every command, so that scripts can give it always; the list does not depend on it.
-    #[command(flatten)]
-    _given: ConfigArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,

@@ -21,8 +21,6 @@ pub struct FocusArgs {
 /// What may be given with each of them.
 #[derive(Debug, Args)]
 struct How {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -124,7 +122,7 @@ impl FocusArgs {
     /// Asks the daemon and prints how the lens is then.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let how = self.what.as_ref().map_or(&self.how, FocusCommand::action);
-        let config = given.merge(&self.how.given).merge(&how.given).load()?.config;
+        let config = given.load()?.config;
         let daemon = Daemon::require(&config, "focusing")?.with_timeout(PATIENCE);
         let not = "the lens was not moved";
         let patch = |change: Value| daemon.json("PATCH", LENS, RequestBody::Json(&change), not);

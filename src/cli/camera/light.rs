@@ -17,8 +17,6 @@ const LIGHT: &str = "/api/v1/light";
 pub struct LightArgs {
     #[command(subcommand)]
     what: Option<LightCommandArgs>,
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -35,8 +33,6 @@ enum LightCommandArgs {
 /// Show the light (default command)
 #[derive(Debug, Args)]
 struct LightShowArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -76,11 +72,10 @@ struct LightSetArgs {
 impl LightArgs {
     /// Does it.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let given = given.merge(&self.given);
         let (plain, options) = match &self.what {
-            None => return print_light(&given, self.json),
+            None => return print_light(given, self.json),
             Some(LightCommandArgs::Show(plain)) => {
-                return print_light(&given.merge(&plain.given), plain.json);
+                return print_light(given, plain.json);
             }
             Some(LightCommandArgs::On(on)) => (&on.plain, single_entry("on", true)),
             Some(LightCommandArgs::Off(off)) => (&off.plain, single_entry("on", false)),
@@ -88,8 +83,7 @@ impl LightArgs {
         };
         let sent = Value::Object(options);
         let what = "the light was not changed";
-        let light: Value =
-            daemon(&given.merge(&plain.given))?.json("PATCH", LIGHT, RequestBody::Json(&sent), what)?;
+        let light: Value = daemon(given)?.json("PATCH", LIGHT, RequestBody::Json(&sent), what)?;
         if plain.json {
             print_json(&light)?;
         } else {

@@ -22,8 +22,6 @@ pub struct RecordArgs {
     #[command(subcommand)]
     what: Option<Other>,
     #[command(flatten)]
-    given: ConfigArgs,
-    #[command(flatten)]
     begin: RecordBeginArgs,
 }
 
@@ -67,8 +65,6 @@ struct RecordBeginArgs {
 /// Stop the recording. Returns when all of it is on the disk
 #[derive(Debug, Args)]
 struct RecordStopArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Print JSON; null if none was under way
     #[arg(long)]
     json: bool,
@@ -77,8 +73,6 @@ struct RecordStopArgs {
 /// Show the recording in progress
 #[derive(Debug, Args)]
 struct RecordStatusArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -87,11 +81,10 @@ struct RecordStatusArgs {
 impl RecordArgs {
     /// Does it.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let given = given.merge(&self.given);
         match &self.what {
-            None => self.begin.run(&given),
-            Some(Other::Stop(stop)) => stop.run(&given),
-            Some(Other::Status(status)) => status.run(&given),
+            None => self.begin.run(given),
+            Some(Other::Stop(stop)) => stop.run(given),
+            Some(Other::Status(status)) => status.run(given),
         }
     }
 }
@@ -132,7 +125,7 @@ impl RecordBeginArgs {
 
 impl RecordStopArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let daemon = daemon(&given.merge(&self.given))?;
+        let daemon = daemon(given)?;
         let path = "/api/v1/recording/stop";
         let item: Option<Value> =
             daemon.json("POST", path, RequestBody::Nothing, "the recording was not stopped")?;
@@ -159,7 +152,7 @@ impl RecordStopArgs {
 
 impl RecordStatusArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let daemon = daemon(&given.merge(&self.given))?;
+        let daemon = daemon(given)?;
         let status: Value =
             daemon.json("GET", RECORDING, RequestBody::Nothing, "the status of recording cannot be read")?;
         if self.json {

@@ -20,8 +20,6 @@ use crate::media::SourceErrorKind;
 /// --url http://localhost:8080/snapshot, or --keep to store the snapshot there.
 #[derive(Debug, Args)]
 pub struct SnapshotArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Where the JPEG goes; - is standard output
     #[arg(value_name = "FILE", default_value = "-")]
     to: PathBuf,
@@ -69,7 +67,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 impl SnapshotArgs {
     /// Takes the picture.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let mut given = given.merge(&self.given);
+        let mut given = given.clone();
         if let Some(url) = &self.url {
             given.sets.push(String::from("source.kind=url"));
             given.sets.push(format!("source.url={url}"));

@@ -33,8 +33,6 @@ use crate::store::{CountsReader, StoreError};
 /// service is no fault.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Do not open the camera
     #[arg(long)]
     no_camera: bool,
@@ -62,7 +60,7 @@ impl CheckArgs {
         if let Some(file) = self.report.as_ref().filter(|file| !self.force && file.exists()) {
             return Err(already_exists(file));
         }
-        let read = given.merge(&self.given).load_all();
+        let read = given.load_all();
         let mut found = match &read {
             Ok(read) => self.all(read),
             Err(complaints) => {

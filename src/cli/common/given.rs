@@ -1,8 +1,9 @@
-//! What stands beside every command: where the configuration is, and keys for this run.
+//! The options of nearly every command: where the configuration is, and keys for this run.
 
+use std::iter::successors;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches as _};
 
 use crate::config::{Diagnostics, OperatorConfig, Resolved};
 use crate::daemon::settings::Started;
@@ -19,12 +20,40 @@ pub(in crate::cli) struct ConfigArgs {
 }
 
 impl ConfigArgs {
-    /// What was given before a command and after it, together; what stands later goes before.
-    pub(in crate::cli) fn merge(&self, later: &ConfigArgs) -> ConfigArgs {
-        ConfigArgs {
-            file: later.file.clone().or_else(|| self.file.clone()),
-            sets: self.sets.iter().chain(&later.sets).cloned().collect(),
+    /// Adds these options to `command`, before its own.
+    pub(in crate::cli) fn add_to(command: Command) -> Command {
+        // Not `augment_args(command)`: it replaces the description of `command` by that of this struct.
+        let options = ConfigArgs::augment_args(Command::new("options"));
+        let mut order = options.get_arguments().count();
+        let move_down = |own: Arg| {
+            order += 1;
+            own.display_order(order)
+        };
+        command.mut_args(move_down).args(options.get_arguments())
+    }
+
+    /// Adds these options to `command` and all below it, except groups and `card`, which writes the configuration.
+    ///
+    /// Clap's `global` does not do: of `tallycam --set A media list --set B` it keeps only B.
+    pub(in crate::cli) fn add_to_tree(command: Command) -> Command {
+        if command.get_name() == "card" {
+            return command;
         }
+        let command = command.mut_subcommands(ConfigArgs::add_to_tree);
+        if command.is_subcommand_required_set() { command } else { ConfigArgs::add_to(command) }
+    }
+
+    /// The options of a command line, before the command and after it. The last file counts, and every key.
+    pub(in crate::cli) fn from_levels(matches: &ArgMatches) -> Result<ConfigArgs, clap::Error> {
+        let mut all = ConfigArgs::default();
+        let levels = successors(Some(matches), |level| Some(level.subcommand()?.1));
+        // A debug build panics on an option that a level does not have.
+        for level in levels.filter(|level| level.try_contains_id("file").is_ok()) {
+            let ConfigArgs { file, sets } = ConfigArgs::from_arg_matches(level)?;
+            all.file = file.or(all.file);
+            all.sets.extend(sets);
+        }
+        Ok(all)
     }
 
     /// What the operator gives.

@@ -187,8 +187,6 @@ impl StoredCounts {
 #[derive(Debug, Args)]
 pub struct CountsShowArgs {
     #[command(flatten)]
-    given: ConfigArgs,
-    #[command(flatten)]
     span: SpanArgs,
     /// Print JSON
     #[arg(long)]
@@ -197,7 +195,7 @@ pub struct CountsShowArgs {
 
 impl CountsShowArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let config = given.merge(&self.given).load()?.config;
+        let config = given.load()?.config;
         let read = self.span.read_with_hint(&config, self.json)?;
         if self.json {
             read.print_json()
@@ -232,8 +230,6 @@ fn format_table(counted: &Counted, zone: &TimeZone) -> String {
 #[derive(Debug, Args)]
 pub struct CountsExportArgs {
     #[command(flatten)]
-    given: ConfigArgs,
-    #[command(flatten)]
     span: SpanArgs,
     /// Print CSV, the default
     #[arg(long, conflicts_with = "json")]
@@ -245,7 +241,7 @@ pub struct CountsExportArgs {
 
 impl CountsExportArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let config = given.merge(&self.given).load()?.config;
+        let config = given.load()?.config;
         let read = self.span.read_with_hint(&config, self.json)?;
         if self.json { read.print_json() } else { print_stdout(&read.counted.csv(&read.clock.zone)) }
     }
@@ -253,8 +249,6 @@ impl CountsExportArgs {
 
 #[derive(Debug, Args)]
 pub struct CountsResetArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// The number of one line; without it all lines
     #[arg(long, value_name = "NUMBER")]
     line: Option<u64>,
@@ -262,7 +256,7 @@ pub struct CountsResetArgs {
 
 impl CountsResetArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let config = given.merge(&self.given).load()?.config;
+        let config = given.load()?.config;
         let Some(daemon) = Daemon::find(&config) else { return self.write(&config) };
         let body = self.line.map_or_else(|| json!({}), |line| json!({"line": line}));
         daemon.json::<IgnoredAny>(

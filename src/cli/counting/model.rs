@@ -30,8 +30,6 @@ pub enum ModelCommand {
 /// Searched: ./models, beside the program, /usr/share/tallycam/models and the state directory.
 #[derive(Debug, Args)]
 pub struct ModelListArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -40,8 +38,6 @@ pub struct ModelListArgs {
 /// Run a model on a picture and show its detections.
 #[derive(Debug, Args)]
 pub struct ModelCheckArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Name of an installed model, or an ONNX file
     #[arg(value_name = "NAME|FILE")]
     model: String,
@@ -55,8 +51,6 @@ pub struct ModelCheckArgs {
 /// a picture, and copied into the state directory with a description that can be edited.
 #[derive(Debug, Args)]
 pub struct ModelAddArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// The ONNX file, its URL (http:// or https://), or a name of the catalogue (see `tallycam model list`)
     #[arg(value_name = "FILE|URL|NAME")]
     model: String,
@@ -116,7 +110,7 @@ impl ModelCommand {
 
 impl ModelListArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let models = models(&given.merge(&self.given))?.list();
+        let models = models(given)?.list();
         if self.json {
             return print_json(&json!({
                 "items": models.iter().map(model_to_json).collect::<Vec<_>>(),
@@ -150,7 +144,7 @@ impl ModelListArgs {
 
 impl ModelCheckArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let models = models(&given.merge(&self.given))?;
+        let models = models(given)?;
         let path = Path::new(&self.model);
         let (card, proof) = if path.is_file() {
             models.check_file(path, &self.trial.addition()?)
@@ -220,7 +214,7 @@ fn parse_size(text: &str) -> Result<(u32, u32), String> {
 
 impl ModelAddArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let models = models(&given.merge(&self.given))?;
+        let models = models(given)?;
         let addition = Addition { name: self.name.clone(), replace: self.force, ..self.trial.addition()? };
         let path = Path::new(&self.model);
         let is_listed = CATALOGUE.iter().any(|entry| entry.name == self.model);

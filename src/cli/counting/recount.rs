@@ -41,8 +41,6 @@ const PAGE: usize = 5000;
 /// same result.
 #[derive(Debug, Args)]
 pub struct RecountArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Numbers or names of recordings
     #[arg(value_name = "RECORDING", required = true)]
     recordings: Vec<String>,
@@ -77,7 +75,7 @@ fn parse_fps(text: &str) -> Result<f64, String> {
 impl RecountArgs {
     /// Counts, puts it on record, and says what changed.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let resolved = given.merge(&self.given).load()?;
+        let resolved = given.load()?;
         let pinned = configured_model(self.model.as_deref(), &resolved);
         let config = resolved.config;
         let media = media::reader(&config)?;

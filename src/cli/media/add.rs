@@ -26,8 +26,6 @@ use crate::store::media::{Item, MediaError, MediaReader};
 /// Nothing is decoded: every frame keeps its bytes. An MP4 or MOV keeps its times and its date.
 #[derive(Debug, Args)]
 pub struct MediaAddArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// The files
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
@@ -57,7 +55,7 @@ fn parse_fps(text: &str) -> Result<f64, String> {
 
 impl MediaAddArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let config = given.merge(&self.given).load()?.config;
+        let config = given.load()?.config;
         check_storing_allowed(&config)?;
         if self.name.is_some() && self.files.len() > 1 {
             return Err(Failure::Usage {

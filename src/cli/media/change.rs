@@ -22,8 +22,6 @@ use crate::store::media::{AsideFile, Item, Media, MediaEdit, MediaError};
 /// Rename an item
 #[derive(Debug, Args)]
 pub struct RenameArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Its number or its name; id:7 and name:7 say which
     #[arg(value_name = "ITEM")]
     item: String,
@@ -38,15 +36,13 @@ pub struct RenameArgs {
 impl RenameArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let edit = MediaEdit { name: Some(self.name.clone()), ..MediaEdit::default() };
-        edit_one(&given.merge(&self.given).load()?.config, &self.item, edit, self.json)
+        edit_one(&given.load()?.config, &self.item, edit, self.json)
     }
 }
 
 /// Change the date of an item
 #[derive(Debug, Args)]
 pub struct DateArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Its number or its name; id:7 and name:7 say which
     #[arg(value_name = "ITEM")]
     item: String,
@@ -61,15 +57,13 @@ pub struct DateArgs {
 impl DateArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let edit = MediaEdit { date: Some(self.date.clone()), ..MediaEdit::default() };
-        edit_one(&given.merge(&self.given).load()?.config, &self.item, edit, self.json)
+        edit_one(&given.load()?.config, &self.item, edit, self.json)
     }
 }
 
 /// Set the note of an item
 #[derive(Debug, Args)]
 pub struct NoteArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Its number or its name; id:7 and name:7 say which
     #[arg(value_name = "ITEM")]
     item: String,
@@ -84,7 +78,7 @@ pub struct NoteArgs {
 impl NoteArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let edit = MediaEdit { note: Some(self.note.clone()), ..MediaEdit::default() };
-        edit_one(&given.merge(&self.given).load()?.config, &self.item, edit, self.json)
+        edit_one(&given.load()?.config, &self.item, edit, self.json)
     }
 }
 
@@ -135,8 +129,6 @@ fn edit_one(config: &Config, wanted: &str, edit: MediaEdit, json: bool) -> Resul
 /// Protect items from retention
 #[derive(Debug, Args)]
 pub struct KeepArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Their numbers or names; id:7 and name:7 say which
     #[arg(value_name = "ITEM", required = true)]
     items: Vec<String>,
@@ -147,7 +139,7 @@ pub struct KeepArgs {
 
 impl KeepArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let config = given.merge(&self.given).load()?.config;
+        let config = given.load()?.config;
         let items = find_items(&config, &self.items)?;
         match Store::open(&config)? {
             Store::Own(own) => own.wait(own.media.set_kept(ids(&items), !self.off))?,
@@ -166,8 +158,6 @@ impl KeepArgs {
 /// Delete items
 #[derive(Debug, Args)]
 pub struct RemoveArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Their numbers or names (id:7 and name:7 say which); all are deleted, or none
     #[arg(value_name = "ITEM", required = true)]
     items: Vec<String>,
@@ -178,7 +168,7 @@ pub struct RemoveArgs {
 
 impl RemoveArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let config = given.merge(&self.given).load()?.config;
+        let config = given.load()?.config;
         let items = find_items(&config, &self.items)?;
         if !self.yes && !is_confirmed(&items)? {
             return print_stdout("nothing was removed\n");
@@ -246,8 +236,6 @@ fn ids(items: &[Item]) -> Vec<u64> {
 /// The current file is renamed with the date, never deleted. The page Database lists old databases and can delete them.
 #[derive(Debug, Args)]
 pub struct New {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -268,7 +256,7 @@ impl From<AsideFile> for SetAside {
 
 impl New {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let config = given.merge(&self.given).load()?.config;
+        let config = given.load()?.config;
         // A store that is not there is not made to be set aside. One that cannot be read is there to be.
         if !file(&config).exists() {
             reader(&config)?;

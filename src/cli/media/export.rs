@@ -23,8 +23,6 @@ const PIECE: usize = 1 << 20;
 /// at its own time; its frames one after the other (mjpeg); or the first one (jpg).
 #[derive(Debug, Args)]
 pub struct MediaExportArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Its number or its name; id:7 and name:7 say which
     #[arg(value_name = "ITEM")]
     item: String,
@@ -71,7 +69,7 @@ impl ExportFormat {
 
 impl MediaExportArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let config = given.merge(&self.given).load()?.config;
+        let config = given.load()?.config;
         let reader = reader(&config)?;
         let item = find_item(&reader, &self.item)?;
         let is_stdout = self.to.as_deref() == Some(Path::new("-"));

@@ -20,8 +20,6 @@ const PAGE: usize = 1000;
 /// List snapshots and recordings, newest first
 #[derive(Debug, Args)]
 pub struct MediaListArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Only these
     #[arg(long, value_name = "KIND", value_parser = ["snapshot", "recording"])]
     kind: Option<String>,
@@ -53,7 +51,7 @@ pub struct MediaListArgs {
 
 impl MediaListArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let config = given.merge(&self.given).load()?.config;
+        let config = given.load()?.config;
         let mut query = self.query(&config)?;
         let is_there = file(&config).exists();
         let reader = if is_there { Some(reader(&config)?) } else { None };
@@ -129,8 +127,6 @@ fn format_table(items: &[Item], zone: &jiff::tz::TimeZone) -> String {
 /// Show the details of an item
 #[derive(Debug, Args)]
 pub struct MediaShowArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Its number or its name; id:7 and name:7 say which
     #[arg(value_name = "ITEM")]
     item: String,
@@ -141,7 +137,7 @@ pub struct MediaShowArgs {
 
 impl MediaShowArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let config = given.merge(&self.given).load()?.config;
+        let config = given.load()?.config;
         let item = find_item(&reader(&config)?, &self.item)?;
         if self.json {
             return print_json(&item);

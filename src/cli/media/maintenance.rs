@@ -28,8 +28,6 @@ use crate::store::media::{
 /// The exit code is 1 if a fault was found and not repaired.
 #[derive(Debug, Args)]
 pub struct MediaCheckArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Repair what can be repaired
     #[arg(long)]
     repair: bool,
@@ -40,7 +38,7 @@ pub struct MediaCheckArgs {
 
 impl MediaCheckArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let config = given.merge(&self.given).load()?.config;
+        let config = given.load()?.config;
         // A store that is not there is not made to be checked. What cannot be read is for the check to tell.
         if !file(&config).exists() {
             reader(&config)?;
@@ -98,8 +96,6 @@ fn format_report(report: &CheckReport, repair: bool) -> String {
 /// Compact the database
 #[derive(Debug, Args)]
 pub struct VacuumArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Overwrite what was deleted first: until then its bytes stay on the card
     #[arg(long)]
     wipe: bool,
@@ -107,7 +103,7 @@ pub struct VacuumArgs {
 
 impl VacuumArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let config = given.merge(&self.given).load()?.config;
+        let config = given.load()?.config;
         drop(reader(&config)?);
         let progress = Progress::new("compacting", Of::Unknown);
         let Vacuumed { freed, wiped } = match Store::open(&config)? {
@@ -137,8 +133,6 @@ impl VacuumArgs {
 /// `media.db` that can replace the current one.
 #[derive(Debug, Args)]
 pub struct MediaBackupArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Output file
     #[arg(value_name = "FILE")]
     to: PathBuf,
@@ -149,7 +143,7 @@ pub struct MediaBackupArgs {
 
 impl MediaBackupArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let config = given.merge(&self.given).load()?.config;
+        let config = given.load()?.config;
         drop(reader(&config)?);
         if !self.force && self.to.exists() {
             return Err(already_exists(&self.to));
@@ -228,8 +222,6 @@ fn copy_own(own: &LocalStore, part: &mut File, to: &Path) -> Result<u64, Failure
 /// Show retention rules and disk space
 #[derive(Debug, Args)]
 pub struct RetentionArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Also what would go now, and why; nothing is removed
     #[arg(long)]
     plan: bool,
@@ -240,7 +232,7 @@ pub struct RetentionArgs {
 
 impl RetentionArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let resolved = given.merge(&self.given).load()?;
+        let resolved = given.load()?;
         let reader = reader(&resolved.config)?;
         let (rules, now) = effective_rules(&resolved, &reader)?;
         let storage = reader.storage(&rules).map_err(store_failure)?;

@@ -21,14 +21,12 @@ pub struct AuditArgs {
     /// Print CSV
     #[arg(long)]
     csv: bool,
-    #[command(flatten)]
-    given: ConfigArgs,
 }
 
 impl AuditArgs {
     /// Does it.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let counts_db = store_settings(&given.merge(&self.given).load()?.config);
+        let counts_db = store_settings(&given.load()?.config);
         let rows = CountsReader::open(&counts_db).and_then(|reader| reader.audit(None, self.limit as usize));
         let rows = rows.map_err(store_failure)?;
         if self.csv {

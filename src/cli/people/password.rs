@@ -19,27 +19,15 @@ pub enum PasswordCommand {
     /// Show whether there is a password, and where to find it.
     ///
     /// It is stored as a hash and cannot be read back. The first password is in the journal.
-    ShowHow {
-        #[command(flatten)]
-        given: ConfigArgs,
-    },
+    ShowHow,
     /// Set a password, and end all sessions.
     ///
     /// It is prompted for twice, or read as one line if standard input is no terminal.
-    Set {
-        #[command(flatten)]
-        given: ConfigArgs,
-    },
+    Set,
     /// Generate a password, print it, and end all sessions.
-    Random {
-        #[command(flatten)]
-        given: ConfigArgs,
-    },
+    Random,
     /// Remove the password. Then anybody who reaches the camera can change it, and every page says so.
-    Remove {
-        #[command(flatten)]
-        given: ConfigArgs,
-    },
+    Remove,
 }
 
 /// What the daemon says when it does nothing.
@@ -63,16 +51,12 @@ impl PasswordFile {
 impl PasswordCommand {
     /// Does what was asked.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let (PasswordCommand::ShowHow { given: own }
-        | PasswordCommand::Set { given: own }
-        | PasswordCommand::Random { given: own }
-        | PasswordCommand::Remove { given: own }) = self;
-        let config = given.merge(own).load()?.config;
+        let config = given.load()?.config;
         match self {
-            PasswordCommand::ShowHow { .. } => print_how_to_set(&config),
-            PasswordCommand::Set { .. } => set(&config, &read_password()?),
-            PasswordCommand::Random { .. } => random(&config),
-            PasswordCommand::Remove { .. } => remove(&config),
+            PasswordCommand::ShowHow => print_how_to_set(&config),
+            PasswordCommand::Set => set(&config, &read_password()?),
+            PasswordCommand::Random => random(&config),
+            PasswordCommand::Remove => remove(&config),
         }
     }
 }

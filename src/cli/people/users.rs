@@ -13,10 +13,7 @@ use crate::cli::{ConfigArgs, Failure, print_stdout};
 #[derive(Debug, Subcommand)]
 pub enum UserCommand {
     /// List users and their roles.
-    List {
-        #[command(flatten)]
-        given: ConfigArgs,
-    },
+    List,
     /// Add a user, or change the password or the role of a user.
     ///
     /// The password is prompted for twice, or read as one line if standard input is no terminal. The password of the
@@ -27,15 +24,11 @@ pub enum UserCommand {
         /// viewer (watches), operator (records, draws lines, lights, pauses) or admin; default for a new user: viewer
         #[arg(long, value_parser = parse_role)]
         role: Option<Role>,
-        #[command(flatten)]
-        given: ConfigArgs,
     },
     /// Remove a user, and end the user's sessions.
     Remove {
         /// The user's name
         name: String,
-        #[command(flatten)]
-        given: ConfigArgs,
     },
 }
 
@@ -43,10 +36,7 @@ pub enum UserCommand {
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
     /// List tokens: number, name, scopes, end and last use.
-    List {
-        #[command(flatten)]
-        given: ConfigArgs,
-    },
+    List,
     /// Create a token and print it. It is shown only once.
     ///
     /// Programs send it as `?token=` in a URL, as `Authorization: Bearer`, or as the password of any user name.
@@ -59,15 +49,11 @@ pub enum TokenCommand {
         /// Days until it ends; default: never
         #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3660))]
         days: Option<u64>,
-        #[command(flatten)]
-        given: ConfigArgs,
     },
     /// Revoke a token.
     Revoke {
         /// Its number
         number: u64,
-        #[command(flatten)]
-        given: ConfigArgs,
     },
 }
 
@@ -82,8 +68,6 @@ pub struct LinkArgs {
     /// Hours until it ends
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=8784))]
     hours: u64,
-    #[command(flatten)]
-    given: ConfigArgs,
 }
 
 fn parse_role(word: &str) -> Result<Role, String> {
@@ -108,12 +92,9 @@ fn text_field<'a>(item: &'a Value, key: &str) -> &'a str {
 impl UserCommand {
     /// Does what was asked.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let (UserCommand::List { given: own }
-        | UserCommand::Add { given: own, .. }
-        | UserCommand::Remove { given: own, .. }) = self;
-        let daemon = Daemon::require(&given.merge(own).load()?.config, "this")?;
+        let daemon = Daemon::require(&given.load()?.config, "this")?;
         match self {
-            UserCommand::List { .. } => {
+            UserCommand::List => {
                 let users = fetch_items(&daemon, "/api/v1/users")?;
                 print_stdout(
                     &users
@@ -122,7 +103,7 @@ impl UserCommand {
                         .collect::<String>(),
                 )
             }
-            UserCommand::Add { name, role, .. } => {
+            UserCommand::Add { name, role } => {
                 let mut sent = json!({"password": read_password()?});
                 if let Some(role) = role {
                     sent["role"] = json!(role.as_str());
@@ -130,7 +111,7 @@ impl UserCommand {
                 let _: Value = daemon.json("PUT", &user_path(name), RequestBody::Json(&sent), UNDONE)?;
                 print_stdout(&format!("{name} can sign in.\n"))
             }
-            UserCommand::Remove { name, .. } => {
+            UserCommand::Remove { name } => {
                 daemon.request("DELETE", &user_path(name), RequestBody::Nothing)?.expect_success(UNDONE)?;
                 print_stdout(&format!("{name} cannot sign in any more.\n"))
             }
@@ -145,21 +126,18 @@ fn user_path(name: &str) -> String {
 impl TokenCommand {
     /// Does what was asked.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let (TokenCommand::List { given: own }
-        | TokenCommand::Add { given: own, .. }
-        | TokenCommand::Revoke { given: own, .. }) = self;
-        let daemon = Daemon::require(&given.merge(own).load()?.config, "this")?;
+        let daemon = Daemon::require(&given.load()?.config, "this")?;
         match self {
-            TokenCommand::List { .. } => print_stdout(
+            TokenCommand::List => print_stdout(
                 &fetch_items(&daemon, "/api/v1/tokens")?.iter().map(describe_token).collect::<String>(),
             ),
-            TokenCommand::Add { name, scopes, days, .. } => {
+            TokenCommand::Add { name, scopes, days } => {
                 let words: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
                 let sent = json!({"name": name, "scopes": words, "days": days});
                 let made: Value = daemon.json("POST", "/api/v1/tokens", RequestBody::Json(&sent), UNDONE)?;
                 print_stdout(&format!("{}\n", text_field(&made, "token")))
             }
-            TokenCommand::Revoke { number, .. } => {
+            TokenCommand::Revoke { number } => {
                 daemon
                     .request("DELETE", &format!("/api/v1/tokens/{number}"), RequestBody::Nothing)?
                     .expect_success(UNDONE)?;
@@ -184,7 +162,7 @@ fn describe_token(token: &Value) -> String {
 impl LinkArgs {
     /// Does what was asked.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let daemon = Daemon::require(&given.merge(&self.given).load()?.config, "this")?;
+        let daemon = Daemon::require(&given.load()?.config, "this")?;
         let sent = json!({"address": self.address, "hours": self.hours});
         let made: Value =
             daemon.json("POST", "/api/v1/links", RequestBody::Json(&sent), "nothing is signed")?;

@@ -35,8 +35,6 @@ impl From<MaintenanceError> for Failure {
 /// service makes the backup and goes on. The backup is checked before it gets its name.
 #[derive(Debug, Args)]
 pub struct BackupArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Output file, a tar archive
     #[arg(value_name = "FILE")]
     to: PathBuf,
@@ -50,7 +48,6 @@ pub struct BackupArgs {
 
 impl BackupArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let given = given.merge(&self.given);
         let resolved = given.load()?;
         if !self.force && self.to.exists() {
             return Err(already_exists(&self.to));
@@ -59,7 +56,7 @@ impl BackupArgs {
             restrict_to_owner(part).map_err(|error| write_failure(&self.to, &error))?;
             match Daemon::find(&resolved.config) {
                 Some(daemon) => self.download(&daemon.with_timeout(WORKS_WITHIN), part)?,
-                None => self.create_offline(&given, &resolved, part)?,
+                None => self.create_offline(given, &resolved, part)?,
             }
             let again = File::open(beside).map_err(|error| write_failure(&self.to, &error))?;
             Ok(verify_archive(BufReader::with_capacity(256 << 10, again))?)
@@ -112,8 +109,6 @@ fn restrict_to_owner(file: &File) -> io::Result<()> {
 /// running service checks it and restarts with it.
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// A file from `tallycam backup` or the page
     #[arg(value_name = "FILE")]
     from: PathBuf,
@@ -134,7 +129,7 @@ impl From<ArchiveHeader> for Restored {
 
 impl RestoreArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let config = given.merge(&self.given).load()?.config;
+        let config = given.load()?.config;
         let mut file = File::open(&self.from).map_err(|error| Failure::Io {
             message: format!("{} could not be read: {error}", self.from.display()),
             hint: None,
@@ -172,8 +167,6 @@ fn apply_if_idle(state: &Path, done: &'static str) -> &'static str {
 /// The configuration file stays. On a card, tallycam.toml is applied again.
 #[derive(Debug, Args)]
 pub struct FactoryResetArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Do not ask
     #[arg(long)]
     yes: bool,
@@ -181,7 +174,7 @@ pub struct FactoryResetArgs {
 
 impl FactoryResetArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let config = given.merge(&self.given).load()?.config;
+        let config = given.load()?.config;
         if !self.yes {
             confirm_camera_name(&config)?;
         }

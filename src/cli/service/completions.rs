@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum as _};
 use clap_complete::Shell;
 
-use crate::cli::{ConfigArgs, Failure, write_stdout};
+use crate::cli::{Failure, write_stdout};
 
 /// Print completions for a shell.
 ///
@@ -11,9 +11,6 @@ use crate::cli::{ConfigArgs, Failure, write_stdout};
 /// ~/.local/share/bash-completion/completions/tallycam.
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
-    // Taken as by every command; what is in force does not matter here.
-    #[command(flatten)]
-    _given: ConfigArgs,
     /// The shell
     #[arg(value_name = "SHELL", value_parser = clap::builder::PossibleValuesParser::new(["bash", "elvish", "fish", "powershell", "zsh"]))]
     shell: String,

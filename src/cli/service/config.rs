@@ -11,16 +11,11 @@ use crate::daemon::settings::Started;
 /// Check, show or write the configuration.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    Check(ConfigCheckArgs),
+    /// Check the configuration and show all errors.
+    Check,
     Show(ConfigShowArgs),
-    Default(ConfigDefaultArgs),
-}
-
-/// Check the configuration and show all errors.
-#[derive(Debug, Args)]
-pub struct ConfigCheckArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
+    /// Print the default configuration: every key explained, commented out.
+    Default,
 }
 
 /// Show every value in force and its origin.
@@ -29,27 +24,17 @@ pub struct ConfigCheckArgs {
 /// its program.
 #[derive(Debug, Args)]
 pub struct ConfigShowArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-/// Print the default configuration: every key explained, commented out.
-#[derive(Debug, Args)]
-pub struct ConfigDefaultArgs {
-    // Taken as by every command, so that scripts can give it always; the defaults do not depend on it.
-    #[command(flatten)]
-    _given: ConfigArgs,
 }
 
 impl ConfigCommand {
     /// Does what was asked.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         match self {
-            ConfigCommand::Check(check) => {
-                let read = given.merge(&check.given).load_all()?;
+            ConfigCommand::Check => {
+                let read = given.load_all()?;
                 print_stdout(&format!("{}\n", summary(&read.resolved)))?;
                 match read.found.complaint.as_str() {
                     "" => Ok(()),
@@ -60,7 +45,7 @@ impl ConfigCommand {
                 }
             }
             ConfigCommand::Show(show) => {
-                let Started { resolved, found, .. } = given.merge(&show.given).load_all()?;
+                let Started { resolved, found, .. } = given.load_all()?;
                 let complaint = &found.complaint;
                 if show.json {
                     print_json(&as_json(&resolved, complaint))
@@ -68,7 +53,7 @@ impl ConfigCommand {
                     print_stdout(&as_toml(&resolved, complaint))
                 }
             }
-            ConfigCommand::Default(_) => print_stdout(&default_text()),
+            ConfigCommand::Default => print_stdout(&default_text()),
         }
     }
 }

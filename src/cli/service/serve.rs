@@ -11,8 +11,6 @@ use crate::cli::{ConfigArgs, Failure};
 /// configuration; SIGTERM and Ctrl-C stop cleanly.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Source when no camera is found: `sim` is a simulation, marked on the page (never used by the installed service)
     #[arg(long, value_name = "SCENE")]
     fallback: Option<Fallback>,
@@ -28,8 +26,7 @@ enum Fallback {
 impl ServeArgs {
     /// Serves until stopped.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let given = given.merge(&self.given);
-        let operator = given.read();
-        session::serve(operator, move || given.read(), self.fallback == Some(Fallback::Sim))
+        let given = given.clone();
+        session::serve(given.read(), move || given.read(), self.fallback == Some(Fallback::Sim))
     }
 }

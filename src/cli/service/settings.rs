@@ -30,8 +30,6 @@ const LONGEST: u64 = 64 * 1024;
 pub struct SettingsDocument {
     #[command(subcommand)]
     what: Option<SettingsCommand>,
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Only settings made here
     #[arg(long)]
     changed: bool,
@@ -53,8 +51,6 @@ enum SettingsCommand {
 /// Show every setting, its value and its origin (default command)
 #[derive(Debug, Args)]
 struct SettingsListArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Only those of this section
     #[arg(value_name = "SECTION")]
     section: Option<String>,
@@ -69,8 +65,6 @@ struct SettingsListArgs {
 /// Show one setting's value
 #[derive(Debug, Args)]
 struct SettingsGetArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// The setting, such as stream.quality
     #[arg(value_name = "SECTION.KEY")]
     path: String,
@@ -82,8 +76,6 @@ struct SettingsGetArgs {
 /// Change settings: all of them, or none if one is wrong
 #[derive(Debug, Args)]
 struct SettingsSetArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// The settings and their values, for example stream.quality=70 name=door
     #[arg(value_name = "SECTION.KEY=VALUE", required = true)]
     changes: Vec<String>,
@@ -95,8 +87,6 @@ struct SettingsSetArgs {
 /// Return to the value of the configuration file or the default
 #[derive(Debug, Args)]
 struct SettingsUnsetArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// The settings
     #[arg(value_name = "SECTION.KEY", required = true)]
     paths: Vec<String>,
@@ -108,8 +98,6 @@ struct SettingsUnsetArgs {
 /// Export all settings made here as a configuration file. Passwords are left out, and of URLs all but the host: they are "***"
 #[derive(Debug, Args)]
 struct SettingsExportArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// Into this file, which must not be there yet; without it to standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -118,8 +106,6 @@ struct SettingsExportArgs {
 /// Replace all settings made here by those of a file
 #[derive(Debug, Args)]
 struct SettingsImportArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// A file that `tallycam settings export` wrote; - is standard input
     #[arg(id = "from", value_name = "FILE")]
     from: PathBuf,
@@ -151,12 +137,11 @@ struct SettingItem {
 impl SettingsDocument {
     /// Does what was asked.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let given = &given.merge(&self.given);
         match &self.what {
             // A section alone needs `list`: its name could be a subcommand's.
             None => print_settings(given, None, self.changed, self.json),
             Some(SettingsCommand::List(list)) => {
-                print_settings(&given.merge(&list.given), list.section.as_deref(), list.changed, list.json)
+                print_settings(given, list.section.as_deref(), list.changed, list.json)
             }
             Some(SettingsCommand::Get(get)) => get.run(given),
             Some(SettingsCommand::Set(set)) => set.run(given),
@@ -208,7 +193,7 @@ fn print_settings(
 
 impl SettingsGetArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let all = fetch_settings(&daemon(&given.merge(&self.given))?)?;
+        let all = fetch_settings(&daemon(given)?)?;
         let Some(item) = all.items.iter().find(|item| item.path == self.path) else {
             return Err(Failure::Usage {
                 message: format!("there is no setting {}", self.path),
@@ -244,7 +229,7 @@ impl SettingsSetArgs {
                 });
             }
         }
-        change_settings(&given.merge(&self.given), changes, self.yes)
+        change_settings(given, changes, self.yes)
     }
 }
 
@@ -263,7 +248,7 @@ fn normalise_typed(path: &str, typed: &str) -> String {
 impl SettingsUnsetArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let changes = self.paths.iter().map(|path| (path.clone(), Value::Null)).collect();
-        change_settings(&given.merge(&self.given), changes, self.yes)
+        change_settings(given, changes, self.yes)
     }
 }
 
@@ -282,7 +267,7 @@ fn change_settings(given: &ConfigArgs, changes: Map<String, Value>, is_sure: boo
 
 impl SettingsExportArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let daemon = daemon(&given.merge(&self.given))?;
+        let daemon = daemon(given)?;
         let answer = daemon
             .request("GET", FILE, RequestBody::Nothing)?
             .expect_success("settings could not be exported")?;
@@ -315,7 +300,7 @@ impl SettingsImportArgs {
         if text.len() as u64 > LONGEST {
             return Err(unread(std::io::Error::other("the file is too long")));
         }
-        let daemon = daemon(&given.merge(&self.given))?;
+        let daemon = daemon(given)?;
         let what = match self.from.as_os_str() == "-" {
             true => String::from("nothing was imported from standard input"),
             false => format!("nothing was imported from {name}"),

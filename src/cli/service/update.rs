@@ -23,8 +23,6 @@ use crate::maintenance::update::{
 /// it.
 #[derive(Debug, Args)]
 pub struct UpdateArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// The package, tallycam_VERSION_ARCHITECTURE.deb
     #[arg(value_name = "FILE", required_unless_present = "pending")]
     package: Option<PathBuf>,
@@ -47,7 +45,6 @@ impl UpdateArgs {
                 hint: Some(String::from("sudo tallycam update FILE, or the page Update")),
             });
         }
-        let given = given.merge(&self.given);
         if !is_card_image() {
             return match &self.package {
                 Some(package) => self.by_apt(package),

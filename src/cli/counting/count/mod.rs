@@ -37,8 +37,6 @@ const SHORT_LINE: f64 = 10.0;
 /// end; the exit code is then 1.
 #[derive(Debug, Args)]
 pub struct CountArgs {
-    #[command(flatten)]
-    given: ConfigArgs,
     /// The clip
     #[arg(value_name = "CLIP")]
     clip: PathBuf,
@@ -153,7 +151,7 @@ impl CountArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         self.check_names()?;
         self.check_outputs()?;
-        let resolved = given.merge(&self.given).load()?;
+        let resolved = given.load()?;
         let pinned = configured_model(self.model.as_deref(), &resolved);
         let config = resolved.config;
         let run = ClipRun::open(&self.clip).map_err(count_failure)?;
