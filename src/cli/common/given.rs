@@ -12,10 +12,10 @@ use crate::daemon::settings::Started;
 #[derive(Debug, Clone, Default, Args)]
 pub(in crate::cli) struct ConfigArgs {
     /// Configuration file; default: ./config.toml, else /etc/tallycam/config.toml, if it exists
-    #[arg(long = "config", value_name = "FILE")]
+    #[arg(id = "config", long = "config", value_name = "FILE")]
     pub(in crate::cli) file: Option<PathBuf>,
     /// Set a key for this run, for example --set stream.quality=90; may be repeated
-    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    #[arg(id = "set", long = "set", value_name = "SECTION.KEY=VALUE")]
     pub(in crate::cli) sets: Vec<String>,
 }
 
@@ -32,11 +32,12 @@ impl ConfigArgs {
         command.mut_args(move_down).args(options.get_arguments())
     }
 
-    /// Adds these options to `command` and all below it, except groups and `card`, which writes the configuration.
+    /// Adds these options to `command` and all below it, except groups, hidden commands, and `card`, which writes the
+    /// configuration.
     ///
     /// Clap's `global` does not do: of `tallycam --set A media list --set B` it keeps only B.
     pub(in crate::cli) fn add_to_tree(command: Command) -> Command {
-        if command.get_name() == "card" {
+        if command.is_hide_set() || command.get_name() == "card" {
             return command;
         }
         let command = command.mut_subcommands(ConfigArgs::add_to_tree);
@@ -48,7 +49,7 @@ impl ConfigArgs {
         let mut all = ConfigArgs::default();
         let levels = successors(Some(matches), |level| Some(level.subcommand()?.1));
         // A debug build panics on an option that a level does not have.
-        for level in levels.filter(|level| level.try_contains_id("file").is_ok()) {
+        for level in levels.filter(|level| level.try_contains_id("config").is_ok()) {
             let ConfigArgs { file, sets } = ConfigArgs::from_arg_matches(level)?;
             all.file = file.or(all.file);
             all.sets.extend(sets);
