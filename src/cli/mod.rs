@@ -161,7 +161,7 @@ fn usage_failure(text: &str) -> Failure {
         || format!("`{} --help` explains the usage and has examples", meant_command(text)),
         str::to_owned,
     );
-    Failure::Usage { message: message.join(" "), hint: Some(hint) }
+    Failure::usage(message.join(" ")).hint(hint)
 }
 
 /// The command that was meant, by the usage that is told: "tallycam count".

@@ -132,11 +132,10 @@ fn notes(report: &Value) {
 
 /// `NAME=VALUE`, each name once.
 fn parse_assignments(values: &[String]) -> Result<Map<String, Value>, Failure> {
-    let usage = |message: String| Failure::Usage {
-        message,
-        hint: Some(String::from(
+    let usage = |message: String| {
+        Failure::usage(message).hint(String::from(
             "as in `tallycam controls set brightness=128`; `tallycam controls list` lists them",
-        )),
+        ))
     };
     let mut wanted = Map::new();
     for text in values {

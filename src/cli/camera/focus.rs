@@ -161,12 +161,12 @@ fn run_sweep(daemon: &Daemon) -> Result<Value, Failure> {
                 return Ok(lens);
             }
             let said = last["said"].as_str().unwrap_or("the state of the sweep is unknown");
-            return Err(Failure::Failed { message: said.to_owned(), hint: None });
+            return Err(Failure::failed(said.to_owned()));
         }
         wait.sleep(ASK_EVERY);
         lens = fetch_lens(daemon)?;
     }
-    Err(Failure::Failed { message: String::from("the sweep does not end"), hint: None })
+    Err(Failure::failed("the sweep does not end"))
 }
 
 /// How the lens is, for people.

@@ -81,17 +81,13 @@ impl SnapshotArgs {
             return self.take_and_keep(&config);
         }
         if config.privacy.counts_only {
-            return Err(Failure::Failed {
-                message: String::from("no snapshot is taken: privacy mode is on"),
-                hint: Some(String::from("set [privacy] counts_only = false to show images")),
-            });
+            return Err(Failure::failed("no snapshot is taken: privacy mode is on")
+                .hint("set [privacy] counts_only = false to show images"));
         }
         let to_standard_output = self.to == Path::new("-");
         if to_standard_output && io::stdout().is_terminal() {
-            return Err(Failure::Usage {
-                message: String::from("an image is not written to a terminal"),
-                hint: Some(String::from("name a file: tallycam snapshot picture.jpg")),
-            });
+            return Err(Failure::usage("an image is not written to a terminal")
+                .hint("name a file: tallycam snapshot picture.jpg"));
         }
         // Known before the camera is opened, so that no one waits for it in vain.
         if !to_standard_output && !self.force && self.to.exists() {

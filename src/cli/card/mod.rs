@@ -85,15 +85,14 @@ struct Applying {
 
 impl ApplyArgs {
     fn run(&self) -> Result<(), Failure> {
-        let root = Root::open(&self.root).map_err(|error| Failure::Io {
-            message: format!("{}: {error}", self.root.display()),
-            hint: None,
-        })?;
+        let root = Root::open(&self.root)
+            .map_err(|error| Failure::io(format!("{}: {error}", self.root.display())))?;
         if !self.settings && !root.has(diagnosis::MARKER) {
-            return Err(Failure::Failed {
-                message: format!("this system is no card: there is no /{}", diagnosis::MARKER),
-                hint: Some(String::from("--settings applies tallycam's own settings alone")),
-            });
+            return Err(Failure::failed(format!(
+                "this system is no card: there is no /{}",
+                diagnosis::MARKER
+            ))
+            .hint("--settings applies tallycam's own settings alone"));
         }
         let is_live = self.root == Path::new("/");
         let mut work = Applying { root, entries: Vec::new(), applied: Vec::new() };

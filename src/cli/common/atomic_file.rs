@@ -12,10 +12,7 @@ use crate::media::zip::joined;
 
 /// There is such a file, and it is not to be replaced.
 pub fn already_exists(file: &Path) -> Failure {
-    Failure::Io {
-        message: format!("{} is there already", file.display()),
-        hint: Some(String::from("--force replaces it")),
-    }
+    Failure::io(format!("{} is there already", file.display())).hint("--force replaces it")
 }
 
 /// Has `write` fill a file beside `file`, brings it to the disk, and moves it there. `write` is given the file and its
@@ -63,7 +60,7 @@ pub fn write_bytes_atomically(file: &Path, bytes: &[u8], replace: bool) -> Resul
 pub fn write_failure(file: &Path, error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::AlreadyExists => already_exists(file),
-        _ => Failure::Io { message: format!("{} could not be written: {error}", file.display()), hint: None },
+        _ => Failure::io(format!("{} could not be written: {error}", file.display())),
     }
 }
 
@@ -116,7 +113,7 @@ mod tests {
         let failed = write_atomically(&file, true, |part, beside| {
             part.write_all(b"half").unwrap();
             assert_eq!(fs::read(beside).unwrap(), b"half");
-            Err::<(), _>(Failure::Failed { message: String::from("no more"), hint: None })
+            Err::<(), _>(Failure::failed("no more"))
         });
         assert_eq!(failed.unwrap_err().to_text(), "tallycam: no more");
         assert_eq!(fs::read(&file).unwrap(), b"old");

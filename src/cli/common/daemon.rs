@@ -97,9 +97,9 @@ impl Daemon {
     /// # Errors
     /// Nobody listens.
     pub fn require(config: &Config, what: &str) -> Result<Daemon, Failure> {
-        Daemon::find(config).ok_or_else(|| Failure::Failed {
-            message: format!("{what} needs the running service, and none runs here"),
-            hint: Some(String::from("start it (`tallycam serve`, `systemctl start tallycam`) and try again")),
+        Daemon::find(config).ok_or_else(|| {
+            Failure::failed(format!("{what} needs the running service, and none runs here"))
+                .hint("start it (`tallycam serve`, `systemctl start tallycam`) and try again")
         })
     }
 
@@ -275,9 +275,9 @@ impl Answer {
         let text = self.into_text().map_err(|error| connection_failure(&error))?;
         // No content is `null`: an `Option` can be asked for.
         let text = if text.is_empty() { "null" } else { &text };
-        serde_json::from_str(text).map_err(|error| Failure::Failed {
-            message: format!("the daemon's answer is not understood: {error}"),
-            hint: Some(String::from("is it another version? Restart the daemon")),
+        serde_json::from_str(text).map_err(|error| {
+            Failure::failed(format!("the daemon's answer is not understood: {error}"))
+                .hint("is it another version? Restart the daemon")
         })
     }
 
@@ -346,7 +346,7 @@ fn connection_failure(error: &io::Error) -> Failure {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => String::from("the daemon does not answer"),
         _ => format!("the service could not be reached: {error}"),
     };
-    Failure::Io { message, hint: None }
+    Failure::io(message)
 }
 
 /// An address that one can connect to: where it listens everywhere, here.

@@ -67,6 +67,32 @@ impl From<SourceError> for Failure {
 }
 
 impl Failure {
+    /// Something else did not work, said in one line.
+    pub fn failed(message: impl Into<String>) -> Failure {
+        Failure::Failed { message: message.into(), hint: None }
+    }
+
+    /// A file or socket failed: what could not be done, with what.
+    pub fn io(message: impl Into<String>) -> Failure {
+        Failure::Io { message: message.into(), hint: None }
+    }
+
+    /// The command line is wrong, said in one line.
+    pub fn usage(message: impl Into<String>) -> Failure {
+        Failure::Usage { message: message.into(), hint: None }
+    }
+
+    /// With what to do about it.
+    #[must_use]
+    pub fn hint(mut self, words: impl Into<String>) -> Failure {
+        if let Failure::Usage { hint, .. } | Failure::Io { hint, .. } | Failure::Failed { hint, .. } =
+            &mut self
+        {
+            *hint = Some(words.into());
+        }
+        self
+    }
+
     /// The exit code.
     pub fn code(&self) -> u8 {
         match self {

@@ -17,9 +17,7 @@ pub(in crate::cli) fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
 
 /// Writes `value` to standard output as indented JSON.
 pub(in crate::cli) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| Failure::Failed {
-        message: format!("no JSON could be made: {error}"),
-        hint: None,
-    })?;
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::failed(format!("no JSON could be made: {error}")))?;
     print_stdout(&format!("{text}\n"))
 }

@@ -34,9 +34,8 @@ pub fn serve(
 /// The new start that systemd gives a service: this program with the same arguments, in this process. Returns only if
 /// that is refused.
 fn restart_failure() -> Failure {
-    let refused = |error: std::io::Error| Failure::Failed {
-        message: format!("a restart was needed and failed: {error}"),
-        hint: Some(String::from("start it again")),
+    let refused = |error: std::io::Error| {
+        Failure::failed(format!("a restart was needed and failed: {error}")).hint("start it again")
     };
     // By the name that it was started by: after an upgrade the file of the running one is gone.
     let mut words = std::env::args_os();

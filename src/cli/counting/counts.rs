@@ -93,20 +93,16 @@ impl SpanArgs {
         let clock =
             LocalClock { now_us: wall_us(), zone: counts_db.zone.clone(), day_starts: counts_db.day_starts };
         let instant = |key, text: &str| {
-            time_param::instant(key, text, &clock)
-                .map_err(|wrong| Failure::Usage { message: wrong.to_string(), hint: None })
+            time_param::instant(key, text, &clock).map_err(|wrong| Failure::usage(wrong.to_string()))
         };
         let (from_us, to_us) = (instant("from", &self.from)?, instant("to", &self.to)?);
         if to_us <= from_us {
-            return Err(Failure::Usage {
-                message: String::from("--to is not later than --from"),
-                hint: None,
-            });
+            return Err(Failure::usage("--to is not later than --from"));
         }
         let given = self.scene.as_deref().and_then(Scene::parse);
         let scene = given.or_else(|| running_scene(config)).unwrap_or(settings(config).scene);
         let (bucket, by) = (self.bucket, By::of_words(self.by.iter().map(String::as_str)));
-        let by = by.map_err(|word| Failure::Usage { message: format!("--by {word}"), hint: None })?;
+        let by = by.map_err(|word| Failure::usage(format!("--by {word}")))?;
         let query = CountsQuery {
             scene,
             from_us,
@@ -279,9 +275,9 @@ impl CountsResetArgs {
         let written = match runtime {
             Ok(runtime) => block_on(&runtime, counts.reset(self.line)).map_err(|error| match error {
                 EditError::Store(error) => store_failure(error),
-                error => Failure::Failed { message: error.to_string(), hint: None },
+                error => Failure::failed(error.to_string()),
             }),
-            Err(error) => Err(Failure::Failed { message: error.to_string(), hint: None }),
+            Err(error) => Err(Failure::failed(error.to_string())),
         };
         counts.stop();
         drop(worker);
@@ -298,8 +294,8 @@ pub fn store_failure(error: StoreError) -> Failure {
     let message = error.to_string();
     match error {
         StoreError::File { hint, .. } => Failure::Io { message, hint },
-        StoreError::Busy => Failure::Failed { message, hint: None },
-        StoreError::TooManyBuckets => Failure::Usage { message, hint: None },
+        StoreError::Busy => Failure::failed(message),
+        StoreError::TooManyBuckets => Failure::usage(message),
     }
 }
 

@@ -149,10 +149,7 @@ impl ModelCheckArgs {
         let (card, proof) = if path.is_file() {
             models.check_file(path, &self.trial.addition()?)
         } else if self.trial.labels.is_some() {
-            return Err(Failure::Usage {
-                message: String::from("--labels is for a file; an installed model has its labels"),
-                hint: None,
-            });
+            return Err(Failure::usage("--labels is for a file; an installed model has its labels"));
         } else {
             models.check(&self.model, self.trial.picture.as_deref())
         }
@@ -220,7 +217,7 @@ impl ModelAddArgs {
         let is_listed = CATALOGUE.iter().any(|entry| entry.name == self.model);
         let is_address = ["http://", "https://"].iter().any(|scheme| self.model.starts_with(scheme));
         if self.sha256.is_some() && !is_address {
-            return Err(Failure::Usage { message: String::from("--sha256 is for an address"), hint: None });
+            return Err(Failure::usage("--sha256 is for an address"));
         }
         let progress = Progress::new(&format!("adding {}", self.model), Of::Unknown);
         let added = match (is_address, is_listed && !path.is_file()) {
@@ -251,10 +248,8 @@ impl ModelTrial {
         let labels = match &self.labels {
             None => None,
             Some(path) => {
-                let text = fs::read_to_string(path).map_err(|error| Failure::Io {
-                    message: format!("{} cannot be read: {error}", path.display()),
-                    hint: None,
-                })?;
+                let text = fs::read_to_string(path)
+                    .map_err(|error| Failure::io(format!("{} cannot be read: {error}", path.display())))?;
                 let names = text.lines().map(str::trim).filter(|line| !line.is_empty());
                 Some(names.map(str::to_owned).collect())
             }

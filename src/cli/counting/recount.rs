@@ -179,7 +179,7 @@ fn recording(media: &MediaReader, wanted: &str) -> Result<Item, Failure> {
         () if item.is_open => format!("{:?} is still being recorded; stop the recording first", item.name),
         () => return Ok(item),
     };
-    Err(Failure::Failed { message, hint: None })
+    Err(Failure::failed(message))
 }
 
 fn label(item: &Item) -> String {
@@ -254,7 +254,7 @@ fn add(sums: &mut Sums, line: u64, direction: Direction) {
 fn save_recount(config: &Config, recount: store::Recount) -> Result<RecountResult, Failure> {
     if let Some(daemon) = Daemon::find(config) {
         let body = serde_json::to_value(RecountBody::from(&recount))
-            .map_err(|error| Failure::Failed { message: error.to_string(), hint: None })?;
+            .map_err(|error| Failure::failed(error.to_string()))?;
         let path = "/api/v1/counts/recount";
         let what = "nothing was changed";
         let report: RecountReport =
@@ -272,7 +272,7 @@ fn save_recount(config: &Config, recount: store::Recount) -> Result<RecountResul
                 Failure::Failed { message: error.to_string(), hint }
             }
         }),
-        Err(error) => Err(Failure::Failed { message: error.to_string(), hint: None }),
+        Err(error) => Err(Failure::failed(error.to_string())),
     };
     counts.stop();
     drop(worker);
@@ -292,18 +292,14 @@ fn recount_failure(item: &Item, lines: &[LineRow], error: RecountError) -> Failu
             if let Some(others) = other_scene_options(scene, lines) {
                 hint.push_str(&format!("; or choose other lines: {others}"));
             }
-            Failure::Failed { message, hint: Some(hint) }
+            Failure::failed(message).hint(hint)
         }
-        RecountError::NoLine { scene, .. } => {
-            Failure::Failed { message, hint: Some(explain_no_lines(scene, lines)) }
-        }
+        RecountError::NoLine { scene, .. } => Failure::failed(message).hint(explain_no_lines(scene, lines)),
         RecountError::TooSparse => {
             let hint = "a time-lapse cannot be counted; record with a higher frame rate";
-            Failure::Failed { message, hint: Some(String::from(hint)) }
+            Failure::failed(message).hint(String::from(hint))
         }
-        RecountError::Decoder(_) | RecountError::MachineDiagnosis { .. } => {
-            Failure::Failed { message, hint: None }
-        }
+        RecountError::Decoder(_) | RecountError::MachineDiagnosis { .. } => Failure::failed(message),
     }
 }
 

@@ -58,10 +58,8 @@ impl MediaAddArgs {
         let config = given.load()?.config;
         check_storing_allowed(&config)?;
         if self.name.is_some() && self.files.len() > 1 {
-            return Err(Failure::Usage {
-                message: String::from("--name is for one file, and several are named"),
-                hint: Some(String::from("add them one by one, or without --name")),
-            });
+            return Err(Failure::usage("--name is for one file, and several are named")
+                .hint("add them one by one, or without --name"));
         }
         let store = Store::open(&config)?;
         let mut items = Vec::new();
@@ -97,17 +95,15 @@ impl MediaAddArgs {
             return Ok(());
         }
         let message = format!("{refused} of {} files could not be added", self.files.len());
-        Err(Failure::Failed { message, hint: Some(String::from("the lines above say why")) })
+        Err(Failure::failed(message).hint("the lines above say why"))
     }
 
     fn import_options(&self, config: &Config, path: &Path) -> Result<AddOptions, Failure> {
         let name = match &self.name {
             Some(name) => name.clone(),
             None => path.file_name().and_then(|name| name.to_str()).map(str::to_owned).ok_or_else(|| {
-                Failure::Usage {
-                    message: format!("{} has no usable name", path.display()),
-                    hint: Some(String::from("give it one: --name NAME")),
-                }
+                Failure::usage(format!("{} has no usable name", path.display()))
+                    .hint("give it one: --name NAME")
             })?,
         };
         let zone = store_settings(config).zone;
@@ -205,7 +201,7 @@ fn add(config: &Config, store: &Store, path: &Path, options: AddOptions) -> Resu
         Ok(None) => return Err(refused(String::from("it is no file"))),
         Err(error) => {
             let message = format!("{} could not be read: {error}", path.display());
-            return Err(NotAdded::Failed(Failure::Io { message, hint: None }));
+            return Err(NotAdded::Failed(Failure::io(message)));
         }
     };
     match store {

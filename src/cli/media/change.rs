@@ -193,10 +193,8 @@ const NAMED: usize = 10;
 /// Asks on the terminal whether these are to be deleted.
 fn is_confirmed(items: &[Item]) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Err(Failure::Usage {
-            message: String::from("what is deleted cannot be brought back, and nobody can be asked here"),
-            hint: Some(String::from("--yes deletes without asking")),
-        });
+        return Err(Failure::usage("what is deleted cannot be brought back, and nobody can be asked here")
+            .hint("--yes deletes without asking"));
     }
     let mut asked = String::new();
     for item in items.iter().take(NAMED) {
@@ -207,10 +205,11 @@ fn is_confirmed(items: &[Item]) -> Result<bool, Failure> {
     }
     eprint!("{asked}Delete {} for good? [y/N] ", format_count(items.len(), "item"));
     let mut answer = String::new();
-    io::stdin().lock().take(64).read_line(&mut answer).map_err(|error| Failure::Io {
-        message: format!("the answer could not be read: {error}"),
-        hint: None,
-    })?;
+    io::stdin()
+        .lock()
+        .take(64)
+        .read_line(&mut answer)
+        .map_err(|error| Failure::io(format!("the answer could not be read: {error}")))?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 

@@ -83,10 +83,8 @@ impl MediaExportArgs {
         let Some(to) = to else {
             let mut out = io::stdout().lock();
             if out.is_terminal() {
-                return Err(Failure::Usage {
-                    message: String::from("images are not written to a terminal"),
-                    hint: Some(format!("name a file: tallycam media export {} FILE", item.id)),
-                });
+                return Err(Failure::usage("images are not written to a terminal")
+                    .hint(format!("name a file: tallycam media export {} FILE", item.id)));
             }
             write(&reader, &item, format, &mut out, Failure::Output)?;
             return out.flush().map_err(Failure::Output);
@@ -111,14 +109,12 @@ impl MediaExportArgs {
         };
         let format = asked.or_else(named).unwrap_or(usual);
         if item.kind == MediaKind::Snapshot && format != ExportFormat::Jpeg {
-            return Err(Failure::Usage {
-                message: format!(
-                    "{:?} is a snapshot, and cannot be written as {}",
-                    item.name,
-                    format.extension()
-                ),
-                hint: Some(String::from("call the file something.jpg")),
-            });
+            return Err(Failure::usage(format!(
+                "{:?} is a snapshot, and cannot be written as {}",
+                item.name,
+                format.extension()
+            ))
+            .hint("call the file something.jpg"));
         }
         Ok(format)
     }
@@ -165,10 +161,9 @@ fn write(
     while at < film.len() {
         let piece = film.read(at, PIECE, &mut footage).map_err(|error| match error {
             FilmReadError::Footage(error) => store_failure(error),
-            odd @ FilmReadError::Odd(_) => Failure::Io {
-                message: format!("{:?}: {odd}", item.name),
-                hint: Some(String::from("`tallycam media check` says more")),
-            },
+            odd @ FilmReadError::Odd(_) => {
+                Failure::io(format!("{:?}: {odd}", item.name)).hint("`tallycam media check` says more")
+            }
         })?;
         out.write_all(&piece).map_err(&not_taken)?;
         at += piece.len() as u64;

@@ -79,7 +79,7 @@ impl MediaListArgs {
         let instant = |key, text: Option<&String>| {
             text.map(|text| time_param::instant(key, text, &clock))
                 .transpose()
-                .map_err(|wrong| Failure::Usage { message: wrong.to_string(), hint: None })
+                .map_err(|wrong| Failure::usage(wrong.to_string()))
         };
         let (from_us, to_us) = (instant("from", self.from.as_ref())?, instant("to", self.to.as_ref())?);
         Ok(MediaQuery {

@@ -150,10 +150,8 @@ impl MediaBackupArgs {
         }
         let same = |path: &Path| path.canonicalize().ok();
         if same(&self.to).is_some_and(|to| same(&file(&config)) == Some(to)) {
-            return Err(Failure::Usage {
-                message: format!("{} is the database itself", self.to.display()),
-                hint: Some(String::from("choose another file for the copy")),
-            });
+            return Err(Failure::usage(format!("{} is the database itself", self.to.display()))
+                .hint("choose another file for the copy"));
         }
         let store = Store::open(&config)?;
         let len = write_atomically(&self.to, self.force, |part, beside| {
@@ -196,7 +194,7 @@ fn copy_from(daemon: &Daemon, part: &mut File, to: &Path) -> Result<u64, Failure
 }
 
 fn interrupted_failure(error: &io::Error) -> Failure {
-    Failure::Io { message: format!("the copy was cut off: {error}"), hint: Some(String::from("try again")) }
+    Failure::io(format!("the copy was cut off: {error}")).hint("try again")
 }
 
 /// From the store that we have opened.

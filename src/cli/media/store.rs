@@ -22,10 +22,8 @@ pub(in crate::cli::media) fn file(config: &Config) -> PathBuf {
 pub fn reader(config: &Config) -> Result<MediaReader, Failure> {
     let file = file(config);
     if !file.exists() {
-        return Err(Failure::Io {
-            message: format!("{}: nothing is stored yet", file.display()),
-            hint: Some(String::from("`tallycam serve` creates it, in [store] directory")),
-        });
+        return Err(Failure::io(format!("{}: nothing is stored yet", file.display()))
+            .hint("`tallycam serve` creates it, in [store] directory"));
     }
     MediaReader::open(&file).map_err(store_failure)
 }
@@ -45,13 +43,11 @@ pub fn find_item(reader: &MediaReader, wanted: &str) -> Result<Item, Failure> {
         _ => match (by_number(wanted), reader.by_name(wanted)) {
             // A guess would have another one removed than was meant.
             (Ok(numbered), Ok(named)) if numbered.id != named.id => {
-                return Err(Failure::Usage {
-                    message: format!(
-                        "{wanted:?} is the number of {:?} and the name of item {}",
-                        numbered.name, named.id
-                    ),
-                    hint: Some(format!("say which: id:{wanted} or name:{wanted}")),
-                });
+                return Err(Failure::usage(format!(
+                    "{wanted:?} is the number of {:?} and the name of item {}",
+                    numbered.name, named.id
+                ))
+                .hint(format!("say which: id:{wanted} or name:{wanted}")));
             }
             // A name may be a number.
             (Err(MediaError::Unknown(_)), named) => named,
@@ -59,10 +55,8 @@ pub fn find_item(reader: &MediaReader, wanted: &str) -> Result<Item, Failure> {
         },
     };
     found.map_err(|error| match error {
-        MediaError::Unknown(_) => Failure::Failed {
-            message: format!("there is no item {wanted:?}"),
-            hint: Some(String::from("`tallycam media list` shows all items")),
-        },
+        MediaError::Unknown(_) => Failure::failed(format!("there is no item {wanted:?}"))
+            .hint("`tallycam media list` shows all items"),
         error => store_failure(error),
     })
 }
@@ -122,14 +116,14 @@ pub(in crate::cli::media) fn open(config: &Config) -> Result<(Media, Worker), Me
 /// # Errors
 /// None answers.
 pub(in crate::cli::media) fn require_store_daemon(config: &Config) -> Result<Daemon, Failure> {
-    Daemon::find(config).ok_or_else(|| Failure::Failed {
-        message: format!(
+    Daemon::find(config).ok_or_else(|| {
+        Failure::failed(format!(
             "another tallycam uses the database in {}, and does not answer",
             state_directory(config).display()
-        ),
-        hint: Some(String::from(
+        ))
+        .hint(String::from(
             "wait until that command is done; if it is a service, give its configuration: --config FILE",
-        )),
+        ))
     })
 }
 
@@ -140,7 +134,7 @@ impl LocalStore {
             Ok(runtime) => Ok(LocalStore { media, runtime, worker: Some(worker) }),
             Err(error) => {
                 media.stop();
-                Err(Failure::Failed { message: error.to_string(), hint: None })
+                Err(Failure::failed(error.to_string()))
             }
         }
     }
@@ -190,10 +184,8 @@ pub(in crate::cli::media) fn check_storing_allowed(config: &Config) -> Result<()
     if !config.privacy.counts_only {
         return Ok(());
     }
-    Err(Failure::Failed {
-        message: String::from("no snapshot is stored: privacy mode is on"),
-        hint: Some(String::from("set [privacy] counts_only = false to store images")),
-    })
+    Err(Failure::failed("no snapshot is stored: privacy mode is on")
+        .hint("set [privacy] counts_only = false to store images"))
 }
 
 /// Bytes as people read them: `412 B`, `3.2 MB`.

@@ -136,17 +136,13 @@ fn remove(config: &Config) -> Result<(), Failure> {
 fn failure(error: AccessError) -> Failure {
     let message = format!("{UNDONE}: {error}");
     match error {
-        AccessError::NotKept { .. } => Failure::Io {
-            message,
-            hint: Some(String::from("run it as the user that tallycam runs as, or as root")),
-        },
-        AccessError::Claimed { .. } => Failure::Failed {
-            message,
-            hint: Some(String::from(
-                "a service runs, but not at the addresses of this configuration: give its file with --config",
-            )),
-        },
-        _ => Failure::Failed { message, hint: None },
+        AccessError::NotKept { .. } => {
+            Failure::io(message).hint("run it as the user that tallycam runs as, or as root")
+        }
+        AccessError::Claimed { .. } => Failure::failed(message).hint(String::from(
+            "a service runs, but not at the addresses of this configuration: give its file with --config",
+        )),
+        _ => Failure::failed(message),
     }
 }
 
@@ -172,7 +168,7 @@ pub(in crate::cli) fn read_password() -> Result<String, Failure> {
     if unseen("Again")? == password {
         return Ok(password);
     }
-    Err(Failure::Failed { message: format!("{UNDONE}: the two are not the same"), hint: None })
+    Err(Failure::failed(format!("{UNDONE}: the two are not the same")))
 }
 
 fn line() -> Result<String, Failure> {
@@ -182,5 +178,5 @@ fn line() -> Result<String, Failure> {
 }
 
 fn stdin_failure(error: &io::Error) -> Failure {
-    Failure::Io { message: format!("{UNDONE}: standard input could not be read: {error}"), hint: None }
+    Failure::io(format!("{UNDONE}: standard input could not be read: {error}"))
 }

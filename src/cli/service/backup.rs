@@ -130,10 +130,8 @@ impl From<ArchiveHeader> for Restored {
 impl RestoreArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.load()?.config;
-        let mut file = File::open(&self.from).map_err(|error| Failure::Io {
-            message: format!("{} could not be read: {error}", self.from.display()),
-            hint: None,
-        })?;
+        let mut file = File::open(&self.from)
+            .map_err(|error| Failure::io(format!("{} could not be read: {error}", self.from.display())))?;
         let (Restored { name, made }, when) = match Daemon::find(&config) {
             Some(daemon) => {
                 let sent = RequestBody::File(&mut file);
@@ -206,9 +204,8 @@ fn fetch_camera_name(daemon: &Daemon) -> Result<String, Failure> {
 
 /// Has the camera's name typed.
 fn confirm_camera_name(config: &Config) -> Result<(), Failure> {
-    let refused = |message: String| Failure::Failed {
-        message,
-        hint: Some(String::from("nothing was removed; type the camera's name, or give --yes")),
+    let refused = |message: String| {
+        Failure::failed(message).hint("nothing was removed; type the camera's name, or give --yes")
     };
     let mut err = io::stderr().lock();
     let asked = writeln!(

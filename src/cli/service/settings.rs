@@ -195,10 +195,8 @@ impl SettingsGetArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let all = fetch_settings(&daemon(given)?)?;
         let Some(item) = all.items.iter().find(|item| item.path == self.path) else {
-            return Err(Failure::Usage {
-                message: format!("there is no setting {}", self.path),
-                hint: Some(String::from("`tallycam settings list` names them all")),
-            });
+            return Err(Failure::usage(format!("there is no setting {}", self.path))
+                .hint("`tallycam settings list` names them all"));
         };
         if self.json {
             return print_json(item);
@@ -215,18 +213,13 @@ impl SettingsSetArgs {
         let mut changes = Map::new();
         for change in &self.changes {
             let Some((path, text)) = change.split_once('=') else {
-                return Err(Failure::Usage {
-                    message: format!("{change} must be SECTION.KEY=VALUE"),
-                    hint: Some(String::from("for example `tallycam settings set stream.quality=70`")),
-                });
+                return Err(Failure::usage(format!("{change} must be SECTION.KEY=VALUE"))
+                    .hint("for example `tallycam settings set stream.quality=70`"));
             };
             let text = normalise_typed(path.trim(), text);
             // As of controls: of two values nobody knows which is meant.
             if changes.insert(path.trim().to_owned(), Value::from(text)).is_some() {
-                return Err(Failure::Usage {
-                    message: format!("{} is given twice", path.trim()),
-                    hint: None,
-                });
+                return Err(Failure::usage(format!("{} is given twice", path.trim())));
             }
         }
         change_settings(given, changes, self.yes)
@@ -272,10 +265,10 @@ impl SettingsExportArgs {
             .request("GET", FILE, RequestBody::Nothing)?
             .expect_success("settings could not be exported")?;
         let mut text = String::new();
-        answer.body().read_to_string(&mut text).map_err(|error| Failure::Failed {
-            message: format!("the daemon's answer was cut off: {error}"),
-            hint: None,
-        })?;
+        answer
+            .body()
+            .read_to_string(&mut text)
+            .map_err(|error| Failure::failed(format!("the daemon's answer was cut off: {error}")))?;
         match &self.output {
             None => print_stdout(&text),
             Some(file) => write_new(file, &text),
@@ -286,10 +279,7 @@ impl SettingsExportArgs {
 impl SettingsImportArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let name = self.from.display();
-        let unread = |error: std::io::Error| Failure::Io {
-            message: format!("{name} cannot be read: {error}"),
-            hint: None,
-        };
+        let unread = |error: std::io::Error| Failure::io(format!("{name} cannot be read: {error}"));
         let mut text = String::new();
         let read = if self.from.as_os_str() == "-" {
             std::io::stdin().take(LONGEST + 1).read_to_string(&mut text)

@@ -40,10 +40,8 @@ pub struct UpdateArgs {
 impl UpdateArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         if !rustix::process::geteuid().is_root() {
-            return Err(Failure::Failed {
-                message: String::from("installing another version needs root"),
-                hint: Some(String::from("sudo tallycam update FILE, or the page Update")),
-            });
+            return Err(Failure::failed("installing another version needs root")
+                .hint("sudo tallycam update FILE, or the page Update"));
         }
         if !is_card_image() {
             return match &self.package {
@@ -74,15 +72,13 @@ impl UpdateArgs {
 
     fn by_apt(&self, package: &Path) -> Result<(), Failure> {
         // By a name without a slash apt looks for a package.
-        let package = package.canonicalize().map_err(|error| Failure::Io {
-            message: format!("{}: {error}", package.display()),
-            hint: None,
-        })?;
+        let package =
+            package.canonicalize().map_err(|error| Failure::io(format!("{}: {error}", package.display())))?;
         let mut apt = child::command("apt-get");
         apt.arg("install").args(self.older.then_some("--allow-downgrades")).arg(package);
-        let status = apt.stdin(Stdio::inherit()).status().map_err(|error| Failure::Failed {
-            message: format!("apt-get could not be run: {error}"),
-            hint: Some(String::from("install the package with this system's package manager")),
+        let status = apt.stdin(Stdio::inherit()).status().map_err(|error| {
+            Failure::failed(format!("apt-get could not be run: {error}"))
+                .hint("install the package with this system's package manager")
         })?;
         if status.success() { Ok(()) } else { Err(Failure::AlreadyReported(1)) }
     }

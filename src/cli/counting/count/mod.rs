@@ -377,7 +377,7 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
 }
 
 fn write_failure(path: &Path, error: &io::Error) -> Failure {
-    Failure::Io { message: format!("{} could not be written: {error}", path.display()), hint: None }
+    Failure::io(format!("{} could not be written: {error}", path.display()))
 }
 
 fn no_detector_failure(error: NoDetector) -> Failure {
@@ -393,7 +393,7 @@ fn check_complete(clip: &Path, count: &ClipCount) -> Result<(), Failure> {
     } else {
         return Ok(());
     };
-    Err(Failure::Failed { message, hint: Some(String::from("the frames before were counted")) })
+    Err(Failure::failed(message).hint("the frames before were counted"))
 }
 
 fn usage_error(message: String, hint: Option<String>) -> Failure {
@@ -410,7 +410,7 @@ fn count_failure(error: ClipCountError) -> Failure {
                 _ => Failure::Io { message, hint },
             }
         }
-        ClipCountError::Onlooker(_) => Failure::Io { message, hint: None },
-        ClipCountError::Thread(_) | ClipCountError::Detector(_) => Failure::Failed { message, hint: None },
+        ClipCountError::Onlooker(_) => Failure::io(message),
+        ClipCountError::Thread(_) | ClipCountError::Detector(_) => Failure::failed(message),
     }
 }

@@ -299,9 +299,9 @@ fn pairs(counted: &[(f64, Direction)], real: &[(f64, Direction)]) -> Vec<(usize,
 /// # Errors
 /// It cannot be read, or is none.
 pub fn read_true_crossings(path: &Path, lines: &[CountingLine]) -> Result<Vec<TrueCrossing>, Failure> {
-    let wrong = |reason: String| Failure::Usage {
-        message: format!("{}: {reason}", path.display()),
-        hint: Some(String::from("true crossings are rows of a line's name, seconds, and in or out")),
+    let wrong = |reason: String| {
+        Failure::usage(format!("{}: {reason}", path.display()))
+            .hint("true crossings are rows of a line's name, seconds, and in or out")
     };
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     let truth = TrueCrossing::read(&text).map_err(wrong)?;
