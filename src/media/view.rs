@@ -106,17 +106,6 @@ impl View {
         }
     }
 
-    /// Whether exactly one of the two shows a mirror image: what is to the left of a line in one is to its right in the
-    /// other.
-    pub fn is_mirror_of(&self, other: &View) -> bool {
-        self.geometry().orientation.mirrored != other.geometry().orientation.mirrored
-    }
-
-    /// Where a point of the picture as it is shown is shown by `to`, in fractions; beyond 0…1 where `to` has cropped it off.
-    pub fn moved_point(&self, to: &View, point: [f64; 2]) -> [f64; 2] {
-        to.geometry().from_source(self.geometry().to_source(point))
-    }
-
     /// Which way up it is, and what part of it is shown.
     pub fn geometry(&self) -> Geometry {
         let quarters = if self.rotate.is_multiple_of(90) { (self.rotate / 90 % 4) as u8 } else { 0 };
@@ -430,34 +419,6 @@ mod tests {
             Some([left, top, width, height]) => ((x - left) / width, (y - top) / height),
             None => (x, y),
         }
-    }
-
-    #[test]
-    fn a_point_moves_with_the_picture_and_back() {
-        let view = |rotate, mirror, flip| View { rotate, mirror, flip, ..View::default() };
-        let plain = View::default();
-        assert_eq!(
-            plain.moved_point(&view(90, false, false), [0.25, 0.0]),
-            [1.0, 0.25],
-            "the top is to the right"
-        );
-        assert_eq!(plain.moved_point(&view(0, true, false), [0.25, 0.5]), [0.75, 0.5]);
-        for rotate in [0, 90, 180, 270] {
-            for (mirror, flip) in [(false, false), (true, false), (false, true), (true, true)] {
-                let turned = view(rotate, mirror, flip);
-                let there = plain.moved_point(&turned, [0.25, 0.125]);
-                assert_eq!(turned.moved_point(&plain, there), [0.25, 0.125], "{turned:?}");
-                assert_eq!(turned.is_mirror_of(&plain), mirror != flip);
-            }
-        }
-        assert_eq!(view(180, true, true).geometry(), plain.geometry(), "upside down, and back");
-        let part = View { crop: Some([0.5, 0.0, 0.5, 1.0]), ..View::default() };
-        assert_eq!(
-            plain.moved_point(&part, [0.25, 0.5]),
-            [-0.5, 0.5],
-            "what is cropped off is beyond the edge"
-        );
-        assert_eq!(part.moved_point(&plain, [-0.5, 0.5]), [0.25, 0.5], "and comes back");
     }
 
     #[test]

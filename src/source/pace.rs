@@ -21,11 +21,6 @@ impl Pace {
         Pace::every(Duration::try_from_secs_f64(1.0 / fps).unwrap_or(Duration::MAX))
     }
 
-    /// Changes the step from the next frame on, e.g. to a clip's own time to its next frame.
-    pub fn set_step(&mut self, step: Duration) {
-        self.step = step;
-    }
-
     /// Sleeps until the next frame is due, but at most `wait`; tells whether it is due. The first
     /// frame is due at once.
     pub fn wait(&mut self, wait: Duration) -> bool {

@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use super::detection::{Class, Detection, Dropped};
+use super::crossing::Crossing;
+use super::detection::{Class, Detection};
 use super::filter::Filter;
 use super::geometry::{Aspect, Bounds, Point, Polygon};
 use super::labels::Labels;
@@ -15,7 +16,6 @@ use super::near_miss::{Fate, NearMiss, NearMisses};
 use super::nms;
 use super::passage::{CrossingMoment, Hysteresis, Passage};
 use super::passers::Passers;
-use super::tally::Crossing;
 use super::tracker::{Track, TrackId, TrackState, Tracker, TrackerOptions, kalman};
 use super::zone::{Occupancy, Zone};
 
@@ -116,7 +116,6 @@ pub struct Counter {
     gone: Vec<Watched>,
     zones: Vec<Zone>,
     near_misses: NearMisses,
-    dropped: Dropped,
     detections: Vec<Detection>,
 }
 
@@ -192,7 +191,6 @@ impl Counter {
             gone: Vec::new(),
             zones: Vec::new(),
             near_misses: NearMisses::default(),
-            dropped: Dropped::default(),
             detections: Vec::new(),
         }
     }
@@ -301,11 +299,6 @@ impl Counter {
         self.tracker.highest_track_id()
     }
 
-    /// How many detections were none.
-    pub fn dropped_detections(&self) -> Dropped {
-        self.dropped
-    }
-
     /// All tracks, tentative ones too, in order of ids.
     pub fn tracks(&self) -> &[Track] {
         self.tracker.tracks()
@@ -365,13 +358,11 @@ impl Counter {
     fn select(&mut self, detections: &[Detection]) {
         let chosen = &mut self.detections;
         chosen.clear();
-        chosen.extend_from_slice(detections);
-        self.dropped.drop_invalid(chosen);
         let filter = &self.options.filter;
-        chosen.retain(|detection| filter.accepts(detection));
+        let is_wanted = |it: &&Detection| it.find_defect().is_none() && filter.accepts(it);
+        chosen.extend(detections.iter().filter(is_wanted));
         if chosen.len() > MOST_DETECTIONS {
             chosen.sort_by(|a, b| b.score.total_cmp(&a.score));
-            self.dropped.too_many += (chosen.len() - MOST_DETECTIONS) as u64;
             chosen.truncate(MOST_DETECTIONS);
         }
         nms::suppress_overlaps(chosen, &self.labels, self.options.most_iou);
@@ -651,16 +642,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_detection_is_dropped_and_counted() {
+    fn what_is_no_detection_is_dropped() {
         let mut counter = counter();
         let bad = Detection { score: f32::NAN, ..person(0.5) };
         let outside = person(3.0);
         counter.update(&[bad, outside, person(0.3)], 0);
-        assert_eq!((counter.dropped_detections().not_a_number, counter.dropped_detections().outside), (1, 1));
         assert_eq!(counter.tracks().len(), 1);
         let many: Vec<Detection> = (0..1500).map(|n| person(0.05 + 0.0006 * n as f32)).collect();
-        counter.update(&many, 100_000);
-        assert_eq!(counter.dropped_detections().too_many, 500);
+        counter.select(&many);
+        assert!(counter.detections.iter().all(|one| one.bounds.center().x < 0.66), "the first thousand");
     }
 
     #[test]

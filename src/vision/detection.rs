@@ -45,39 +45,6 @@ impl Detection {
     }
 }
 
-/// How many detections were dropped because they were none, since counting began.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Dropped {
-    /// See [`Defect::NotANumber`].
-    pub not_a_number: u64,
-    /// See [`Defect::Inverted`].
-    pub inverted: u64,
-    /// See [`Defect::Outside`].
-    pub outside: u64,
-    /// Sound ones beyond the most that one frame may hold.
-    pub too_many: u64,
-}
-
-impl Dropped {
-    /// All together.
-    pub fn total(&self) -> u64 {
-        self.not_a_number + self.inverted + self.outside + self.too_many
-    }
-
-    /// Keeps the sound ones of `detections`, and counts the others.
-    pub fn drop_invalid(&mut self, detections: &mut Vec<Detection>) {
-        detections.retain(|detection| {
-            match detection.find_defect() {
-                None => return true,
-                Some(Defect::NotANumber) => self.not_a_number += 1,
-                Some(Defect::Inverted) => self.inverted += 1,
-                Some(Defect::Outside) => self.outside += 1,
-            }
-            false
-        });
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,21 +66,5 @@ mod tests {
         assert_eq!(defect(0.5, 1.0, 0.1, 1.2, 0.3), Some(Defect::Outside));
         assert_eq!(defect(0.5, 0.1, -0.3, 0.2, 0.0), Some(Defect::Outside));
         assert_eq!(defect(0.5, 0.1, 0.1, 2.5, 0.3), Some(Defect::Outside));
-    }
-
-    #[test]
-    fn what_is_dropped_is_counted() {
-        let of = |left, right| Detection {
-            class: Class(0),
-            score: 0.5,
-            bounds: Bounds::new(left, 0.1, right, 0.2),
-        };
-        let mut detections =
-            vec![of(0.1, 0.2), of(f32::NAN, 0.2), of(0.3, 0.2), of(1.1, 1.2), of(0.5, 0.6), of(-0.2, 0.0)];
-        let mut dropped = Dropped::default();
-        dropped.drop_invalid(&mut detections);
-        assert_eq!(detections, [of(0.1, 0.2), of(0.5, 0.6)]);
-        assert_eq!(dropped, Dropped { not_a_number: 1, inverted: 1, outside: 2, too_many: 0 });
-        assert_eq!(dropped.total(), 4);
     }
 }

@@ -218,11 +218,6 @@ impl CountingLine {
         self.b
     }
 
-    /// What the user calls a direction.
-    pub fn direction_name(&self, direction: Direction) -> &str {
-        &self.direction_names[direction as usize]
-    }
-
     /// Whether things of this class are counted on it.
     pub fn counts(&self, class: Class) -> bool {
         self.classes.is_empty() || self.classes.contains(&class)
@@ -401,14 +396,5 @@ mod tests {
         assert_eq!(line(300.0, 400.0, 300.0, 120.0), Err(LineError::OutsidePicture), "pixels");
         assert!(line(-0.2, 0.5, 1.2, 0.5).is_ok(), "right through");
         assert_eq!(line(-0.2, 0.5, 2.6, 0.5), Err(LineError::FarEnd), "right through, and far on");
-    }
-
-    #[test]
-    fn directions_have_names() {
-        let mut door = line(0.5, 0.9, 0.5, 0.1).unwrap();
-        assert_eq!(door.direction_name(Direction::Out), "out");
-        door.direction_names = ["home".to_owned(), "away".to_owned()];
-        assert_eq!(door.direction_name(Direction::In), "home");
-        assert_eq!(door.direction_name(Direction::In.reversed()), "away");
     }
 }

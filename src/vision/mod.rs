@@ -1,7 +1,7 @@
 //! The pure middle: detections and times in, crossings out.
 //!
 //! ```text
-//! detections ─► sane? ─► filter ─► NMS ─► tracker ─► line ─► crossings ─► tally
+//! detections ─► sane? ─► filter ─► NMS ─► tracker ─► line ─► crossings
 //!                                           ├──────► zone ─► occupancy
 //!                                           └──────► overlay
 //! ```
@@ -15,6 +15,7 @@
 //! told, a line one small state for each track that lives.
 
 pub mod counter;
+pub mod crossing;
 pub mod detection;
 pub mod detector;
 pub mod filter;
@@ -29,12 +30,12 @@ pub mod passage;
 mod passers;
 pub mod region;
 pub mod replay;
-pub mod tally;
 pub mod tracker;
 pub mod zone;
 
 pub use counter::{Counter, CounterOptions, CounterOverlay, LinesError, Outcome, TrackView};
-pub use detection::{Class, Defect, Detection, Dropped};
+pub use crossing::Crossing;
+pub use detection::{Class, Defect, Detection};
 pub use detector::{DetectError, Detector};
 pub use filter::Filter;
 pub use geometry::{Aspect, Bounds, Point, Polygon, PolygonError};
@@ -45,6 +46,5 @@ pub use near_miss::NearMiss;
 pub use passage::Hysteresis;
 pub use region::{ReadPicture, RegionMode, RegionSchedule};
 pub use replay::{RecordedDetections, RecordingError, ReplayDetector, ReplayOptions};
-pub use tally::{Crossing, Tally};
 pub use tracker::{Motion, Track, TrackId, TrackState, Tracker, TrackerOptions};
 pub use zone::{Occupancy, Zone, ZoneId};

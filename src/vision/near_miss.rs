@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::counter::centroid;
+use super::crossing::Crossing;
 use super::detection::Class;
 use super::geometry::{Aspect, Bounds};
 use super::line::{CountingLine, LineId, Segment};
-use super::tally::Crossing;
 use super::tracker::{TrackId, kalman};
 
 /// A track that ended this near to a line may have crossed it. Sizes of its box.

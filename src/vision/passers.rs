@@ -1,10 +1,10 @@
 //! Who has just passed a line: a rider and what is ridden are two tracks on one place, and one passer.
 
+use super::crossing::Crossing;
 use super::detection::Class;
 use super::geometry::{Bounds, Point};
 use super::labels::Labels;
 use super::line::Direction;
-use super::tally::Crossing;
 use super::tracker::{Track, TrackId, Tracker, kalman};
 
 /// Feet pass a line later than wheels, at most by this. Microseconds.

@@ -145,11 +145,6 @@ impl Track {
         self.born_us
     }
 
-    /// When it was last seen, in microseconds of the frames' clock.
-    pub fn last_seen_us(&self) -> u64 {
-        self.seen_us
-    }
-
     /// Where it is (a lost one: where it should be), in fractions of a picture of this aspect.
     pub fn bounds(&self, aspect: Aspect) -> Bounds {
         aspect.box_in_fractions(&self.kalman.bounds())
