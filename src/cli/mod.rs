@@ -209,10 +209,9 @@ mod tests {
             let matches = command().try_get_matches_from(line.split(' ')).unwrap();
             ConfigArgs::from_levels(&matches).unwrap()
         };
-        let all =
-            given("tallycam --config a --set x=1 controls --set x=2 list --config b --set x=3 --set x=4");
+        let all = given("tallycam --config a --set x=1 media list --config b --set x=2 --set x=3");
         assert_eq!(all.file, Some("b".into()));
-        assert_eq!(all.sets, ["x=1", "x=2", "x=3", "x=4"]);
+        assert_eq!(all.sets, ["x=1", "x=2", "x=3"]);
         assert_eq!(given("tallycam --config a media list").file, Some("a".into()));
         assert_eq!(given("tallycam --config a card apply").file, Some("a".into()));
     }

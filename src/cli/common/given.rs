@@ -23,7 +23,7 @@ impl ConfigArgs {
     /// Adds these options to `command`, before its own.
     pub(in crate::cli) fn add_to(command: Command) -> Command {
         // Not `augment_args(command)`: it replaces the description of `command` by that of this struct.
-        let options = ConfigArgs::augment_args(Command::new("options"));
+        let options = ConfigArgs::augment_args(Command::default());
         let mut order = options.get_arguments().count();
         let move_down = |own: Arg| {
             order += 1;

@@ -19,7 +19,7 @@ pub struct CompletionsArgs {
 impl CompletionsArgs {
     /// Prints them.
     pub fn run(&self) -> Result<(), Failure> {
-        let shell = Shell::from_str(&self.shell, false).map_err(|message| Failure::usage(message))?;
+        let shell = Shell::from_str(&self.shell, false).map_err(Failure::usage)?;
         let mut out = Vec::new();
         clap_complete::generate(shell, &mut crate::cli::command(), "tallycam", &mut out);
         write_stdout(&out)
