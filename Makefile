@@ -110,7 +110,7 @@ image: $(if $(IMAGE_PACKAGE),,deb-arm64) ## a card for Pis, to flash and browse 
 
 image-e2e: $(if $(wildcard $(IMAGE)/*.img),,image) ## the card in emulated machines (by sudo), its plug pulled three times; LONG=1: thirty times, and in a Pi 3
 	@deploy/prerequisites.sh image-e2e
-	$(AS_ROOT) python3 tests/image/image.py $(IMAGE) $(or $(IMAGE_PACKAGE),$(newest_arm64)) $(if $(LONG),--cuts 30 --machines "virt raspi3b")
+	$(AS_ROOT) python3 -B tests/image/image.py $(IMAGE) $(or $(IMAGE_PACKAGE),$(newest_arm64)) $(if $(LONG),--cuts 30 --machines "virt raspi3b")
 
 screenshots: build ## the screenshots of README.md, of a simulated street and `make demo`, in headless Chromium: docs/*.png
 	@deploy/prerequisites.sh demo

@@ -41,6 +41,8 @@ def modules(root, kernel):
             absent.append(name)
         # "insmod PATH" or "builtin NAME".
         order |= dict.fromkeys(line.split()[1] for line in told.stdout.splitlines() if line.startswith("insmod "))
+    if not order:
+        sys.exit(f"initrd: modprobe finds no module of {kernel} in {root}: run depmod there first")
     if absent:
         print(f"initrd: this kernel has no {', '.join(absent)}", file=sys.stderr)
     return list(order)
