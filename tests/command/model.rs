@@ -91,7 +91,10 @@ fn a_model_is_tried_with_no_more_memory_than_it_may_have() {
         (code, serde_json::from_str::<Value>(&out).unwrap_or_default()["reason"].clone())
     };
     let shipped = "models/ssdlite_mobilenet_v2.onnx";
-    assert_eq!(prove(&["1000000000"], shipped), (0, Value::from("")));
+    // A slow machine may say that it takes long.
+    let (code, reason) = prove(&["1000000000"], shipped);
+    let reason = reason.as_str().unwrap();
+    assert!(code == 0 && (reason.is_empty() || reason.ends_with(" s to look once")), "{code} {reason}");
     let (code, reason) = prove(&["40000000"], shipped);
     assert!(code != 0 && reason.is_null(), "it has ended: {code} {reason}");
     // What is wrong with it is said.
