@@ -197,7 +197,6 @@ impl WatchedThread {
 mod tests {
     use super::*;
     use crate::media::{SourceError, SourceErrorKind};
-    use crate::store::Scene;
     use crate::store::media::{MediaOrigin, Recorded};
 
     fn status(state: CameraState) -> CameraStatus {
@@ -225,24 +224,8 @@ mod tests {
     fn counting(word: &'static str) -> CountingStatus {
         CountingStatus {
             word,
-            why: "",
-            since_us: 0,
             reason: if word == "trouble" { String::from("No such\nmodel.") } else { String::new() },
-            hint: None,
-            backend: "",
-            model: String::new(),
-            labels: Vec::new(),
-            tells_classes: false,
-            looks_per_second: 0.0,
-            looks: 0,
-            looks_saved: 0,
-            look_s: 0.0,
-            inference_s: 0.0,
-            tracks: 0,
-            failed: 0,
-            notes: Vec::new(),
-            holds_camera: false,
-            scene: Scene::Camera,
+            ..CountingStatus::default()
         }
     }
 

@@ -127,18 +127,7 @@ fn image(path: Option<&Path>, least: impl Fn(u32, u32) -> (u32, u32)) -> Result<
         reason,
     };
     let picture = path.map_or_else(|| to_picture(TEST_PICTURE), read).map_err(no_picture)?;
-    let mut image = SmallImage {
-        width: 1,
-        height: 1,
-        y: Vec::new(),
-        u: Vec::new(),
-        v: Vec::new(),
-        chroma_width: 0,
-        chroma_height: 0,
-        of: (picture.width, picture.height),
-        stamp: picture.stamp,
-        sequence: 0,
-    };
+    let mut image = SmallImage::empty();
     let mut reducer = Reducer::for_detectors().map_err(|error| no_picture(error.to_string()))?;
     let least = least(picture.width, picture.height);
     reducer.reduce(&picture, least, &mut image).map_err(|error| no_picture(error.to_string()))?;

@@ -94,18 +94,7 @@ fn compare(mut detector: OnnxDetector, csv: &Path, frames: &[(usize, Vec<u8>)]) 
         builder.push(bytes);
         let (width, height) = (header.width, header.height);
         let picture = builder.finish(width, height, ClockTime::at_monotonic(0), 0, false);
-        let mut image = SmallImage {
-            width: 1,
-            height: 1,
-            y: Vec::new(),
-            u: Vec::new(),
-            v: Vec::new(),
-            chroma_width: 0,
-            chroma_height: 0,
-            of: (1, 1),
-            stamp: picture.stamp,
-            sequence: 0,
-        };
+        let mut image = SmallImage::empty();
         reducer.reduce(&picture, detector.least_size(width, height), &mut image).unwrap();
         let mut found = Vec::new();
         let began = Instant::now();

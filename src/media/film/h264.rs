@@ -23,9 +23,10 @@ const MOST_PICTURES: u32 = 1 << 16;
 pub struct NotFragmented(&'static str);
 
 /// What is done with the bytes of a box.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum BoxAction {
     /// The next box begins: its head is gathered.
+    #[default]
     Head,
     /// Gathered whole: so many bytes of it in all.
     Index([u8; 4], u64),
@@ -43,7 +44,7 @@ struct FragmentRun {
 }
 
 /// The file that is being made.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Remux {
     reading: BoxAction,
     gathered: Vec<u8>,
@@ -60,23 +61,6 @@ pub struct Remux {
     /// Numbers, from 1, of pictures that need no other.
     keys: Vec<u32>,
     last_units: u64,
-}
-
-impl Default for Remux {
-    fn default() -> Remux {
-        Remux {
-            reading: BoxAction::Head,
-            gathered: Vec::new(),
-            written: 0,
-            description: None,
-            announced: 0,
-            runs: Vec::new(),
-            sizes: Vec::new(),
-            steps: Vec::new(),
-            keys: Vec::new(),
-            last_units: 0,
-        }
-    }
 }
 
 impl Remux {

@@ -156,21 +156,8 @@ impl DetectorState {
             why: "no_picture",
             since_us: ClockTime::now().wall_us,
             reason: "It begins in a moment.".to_owned(),
-            hint: None,
-            backend: "",
-            model: String::new(),
-            labels: Vec::new(),
-            tells_classes: false,
-            looks_per_second: 0.0,
-            looks: 0,
-            looks_saved: 0,
-            look_s: 0.0,
-            inference_s: 0.0,
-            tracks: 0,
-            failed: 0,
-            notes: Vec::new(),
-            holds_camera: false,
             scene: settings.scene,
+            ..CountingStatus::default()
         };
         DetectorState {
             pipeline,

@@ -12,7 +12,7 @@ use crate::pipeline::state::sentence;
 use crate::store::{Coverage, Scene};
 
 /// How counting is going.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct CountingStatus {
     /// One word: `counting`, `idle` (no line), `waiting` (no picture), `off`, `trouble`.
     pub word: &'static str,

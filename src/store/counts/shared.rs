@@ -37,7 +37,7 @@ pub struct CountsShared {
 }
 
 /// Small things under one lock, held for no longer than a copy takes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct CountsSnapshot {
     pub scene: Scene,
     pub cover: Option<Coverage>,
@@ -94,19 +94,7 @@ impl CountsShared {
             zones: watch::Sender::default(),
             tallies: watch::Sender::default(),
             committed: broadcast::Sender::new(BROADCAST),
-            board: Mutex::new(CountsSnapshot {
-                scene: Scene::Camera,
-                cover: None,
-                judged: Vec::new(),
-                settings: BTreeMap::new(),
-                totals: Arc::default(),
-                trouble: None,
-                unpinned: None,
-                of_the_file: Pinned::default(),
-                lost: 0,
-                dropped_audit_rows: 0,
-                live: None,
-            }),
+            board: Mutex::default(),
             calendar: RwLock::new((calendar, 0)),
         }
     }

@@ -12,9 +12,10 @@ json::serialize_by_word!(Scene);
 
 /// What kind of thing the pictures come from. Crossings and lines of different scenes are never
 /// mixed: a demonstration must not end up in a shop's figures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scene {
     /// A camera: v4l2, libcamera, url, exec.
+    #[default]
     Camera,
     /// Files: a folder, a list, a clip.
     Files,
@@ -309,7 +310,7 @@ pub struct GapsByLine {
 }
 
 /// Which crossings are asked for. Newest first unless `oldest_first`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct CrossingsQuery {
     /// The scene.
     pub scene: Scene,
@@ -334,17 +335,7 @@ pub struct CrossingsQuery {
 impl CrossingsQuery {
     /// The newest `limit` of a scene, whatever they are.
     pub fn newest(scene: Scene, limit: usize) -> CrossingsQuery {
-        CrossingsQuery {
-            scene,
-            from_us: None,
-            to_us: None,
-            lines: Vec::new(),
-            classes: Vec::new(),
-            direction: None,
-            after: None,
-            oldest_first: false,
-            limit,
-        }
+        CrossingsQuery { scene, limit, ..CrossingsQuery::default() }
     }
 }
 

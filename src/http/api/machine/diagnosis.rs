@@ -216,31 +216,17 @@ pub fn schemas() -> Value {
 mod tests {
     use super::*;
     use crate::http::report::findings::Verdict;
-    use crate::store::Scene;
 
     #[test]
     fn a_line_too_near_to_the_edge_is_named() {
         let note = "line “Door”: 3 were first seen already past this line: move it away from the edge.";
         let status = CountingStatus {
             word: "counting",
-            why: "",
-            since_us: 0,
-            reason: String::new(),
-            hint: None,
             backend: "motion",
-            model: String::new(),
-            labels: Vec::new(),
-            tells_classes: false,
             looks_per_second: 10.0,
             looks: 1,
-            looks_saved: 0,
-            look_s: 0.0,
-            inference_s: 0.0,
-            tracks: 0,
-            failed: 0,
             notes: vec![note.to_owned()],
-            holds_camera: false,
-            scene: Scene::Camera,
+            ..CountingStatus::default()
         };
         assert_eq!(counting(status.clone()), Finding::warning("counting", note));
         let well = counting(CountingStatus { notes: Vec::new(), ..status });

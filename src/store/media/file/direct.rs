@@ -100,6 +100,7 @@ fn close_later(file: File) {
 }
 
 /// The gathering writer of one connection.
+#[derive(Default)]
 pub struct DirectFile {
     /// Memory is taken with the first run.
     memory: Vec<u8>,
@@ -115,19 +116,6 @@ pub struct DirectFile {
 }
 
 impl DirectFile {
-    /// Nothing waits.
-    pub fn new() -> DirectFile {
-        DirectFile {
-            memory: Vec::new(),
-            from: 0,
-            len: 0,
-            at: 0,
-            piece: 0,
-            descriptor: None,
-            is_refused: false,
-        }
-    }
-
     /// Whether a write would lengthen the run, or begin one.
     pub fn continues(&self, at: u64, len: usize) -> bool {
         if self.len == 0 {
@@ -235,7 +223,7 @@ mod tests {
 
     #[test]
     fn runs_are_neighbours_of_one_size_and_bounded() {
-        let mut direct = DirectFile::new();
+        let mut direct = DirectFile::default();
         assert!(direct.take_pending().is_none() && !direct.continues(100, 4096) && !direct.continues(0, 100));
         for n in 0..MOST as u64 / 4096 {
             assert!(direct.continues(8192 + n * 4096, 4096));

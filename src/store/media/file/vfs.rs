@@ -302,7 +302,7 @@ unsafe extern "C" fn open_file(
         let state = Box::new(OpenFileState {
             inner,
             frozen: None,
-            direct: is_written.then(DirectFile::new),
+            direct: is_written.then(DirectFile::default),
             used,
             lost: None,
         });
