@@ -151,16 +151,6 @@ pub(super) fn no_camera_fault() -> SourceError {
         .shell("`tallycam devices` lists what is there")
 }
 
-/// The present controls of the camera that `device` names (as for [`V4l2Opener::new`]). Does not
-/// disturb a stream.
-///
-/// # Errors
-/// What keeps the device from being opened.
-pub fn read_controls(device: &str) -> Result<Vec<Control>, SourceError> {
-    let (device, _) = node::open_node(&node::resolve_name(Path::new("/"), device))?;
-    Ok(device.controls())
-}
-
 /// An open, streaming camera.
 struct V4l2Source {
     /// The frame that is lent. Declared before the device: it must go back before that is closed.
@@ -559,6 +549,5 @@ mod tests {
     fn a_device_that_is_no_camera_is_unsupported() {
         let mut opener = V4l2Opener::new(Some("/dev/null".to_owned()), FormatRequest::ANYTHING);
         assert_eq!(opener.open(&Stop::new()).err().unwrap().kind, SourceErrorKind::Unsupported);
-        assert_eq!(read_controls("/dev/null").unwrap_err().kind, SourceErrorKind::Unsupported);
     }
 }
