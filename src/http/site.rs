@@ -171,7 +171,8 @@ pub(crate) struct Site {
     pub(super) answered: Cell<[u64; 5]>,
 }
 
-/// What the server was made of is at hand as the site's own fields are.
+/// What the server was made of is at hand as the site's own fields are, but for `access` and `https`, which the site has
+/// taken out of it.
 impl Deref for Site {
     type Target = Server;
 

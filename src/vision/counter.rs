@@ -650,7 +650,8 @@ mod tests {
         assert_eq!(counter.tracks().len(), 1);
         let many: Vec<Detection> = (0..1500).map(|n| person(0.05 + 0.0006 * n as f32)).collect();
         counter.select(&many);
-        assert!(counter.detections.iter().all(|one| one.bounds.center().x < 0.66), "the first thousand");
+        assert!(!counter.detections.is_empty());
+        assert!(counter.detections.iter().all(|one| one.bounds.center().x < 0.65), "the first thousand");
     }
 
     #[test]

@@ -240,6 +240,10 @@ fn signed_out_a_page_offers_to_sign_in_and_keeps_what_was_typed() {
     browser.fill("#claim [name=again]", "correct horse");
     browser.click("#claim .btn.main");
     browser.wait_for("document.getElementById('done')?.textContent.startsWith('The password is set.')");
+    // Whoever looks for the word is still signed in.
+    browser.goto(&url(&daemon, "media?q=sign-in"));
+    browser.script("return freshPage(location.href).then(() => true)");
+    assert_eq!(browser.script("return location.pathname"), "/media");
     browser.goto(&url(&daemon, "lines?line=new"));
     browser.wait_for("document.readyState === 'complete'");
     browser.fill("main [name=name]", "Back door");
@@ -267,4 +271,6 @@ fn signed_out_a_page_offers_to_sign_in_and_keeps_what_was_typed() {
     let open = "return [...document.querySelectorAll('#zero :is(select, button)')].filter(one => !one.matches(':disabled')).length";
     assert_eq!(browser.script(open), 0);
     assert!(browser.text("#locked").contains("Changes on this page need an operator."));
+    browser.script("freshPage('access').catch(() => {})");
+    browser.wait_for("location.pathname === '/sign-in'");
 }

@@ -133,9 +133,8 @@ fn notes(report: &Value) {
 /// `NAME=VALUE`, each name once.
 fn parse_assignments(values: &[String]) -> Result<Map<String, Value>, Failure> {
     let usage = |message: String| {
-        Failure::usage(message).hint(String::from(
-            "as in `tallycam controls set brightness=128`; `tallycam controls list` lists them",
-        ))
+        Failure::usage(message)
+            .hint("as in `tallycam controls set brightness=128`; `tallycam controls list` lists them")
     };
     let mut wanted = Map::new();
     for text in values {

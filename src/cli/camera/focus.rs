@@ -161,7 +161,7 @@ fn run_sweep(daemon: &Daemon) -> Result<Value, Failure> {
                 return Ok(lens);
             }
             let said = last["said"].as_str().unwrap_or("the state of the sweep is unknown");
-            return Err(Failure::failed(said.to_owned()));
+            return Err(Failure::failed(said));
         }
         wait.sleep(ASK_EVERY);
         lens = fetch_lens(daemon)?;

@@ -82,7 +82,7 @@ impl Failure {
         Failure::Usage { message: message.into(), hint: None }
     }
 
-    /// With what to do about it.
+    /// With what to do about it, for a failure that is made of a message.
     #[must_use]
     pub fn hint(mut self, words: impl Into<String>) -> Failure {
         if let Failure::Usage { hint, .. } | Failure::Io { hint, .. } | Failure::Failed { hint, .. } =

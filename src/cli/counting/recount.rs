@@ -297,7 +297,7 @@ fn recount_failure(item: &Item, lines: &[LineRow], error: RecountError) -> Failu
         RecountError::NoLine { scene, .. } => Failure::failed(message).hint(explain_no_lines(scene, lines)),
         RecountError::TooSparse => {
             let hint = "a time-lapse cannot be counted; record with a higher frame rate";
-            Failure::failed(message).hint(String::from(hint))
+            Failure::failed(message).hint(hint)
         }
         RecountError::Decoder(_) | RecountError::MachineDiagnosis { .. } => Failure::failed(message),
     }

@@ -121,9 +121,7 @@ pub(in crate::cli::media) fn require_store_daemon(config: &Config) -> Result<Dae
             "another tallycam uses the database in {}, and does not answer",
             state_directory(config).display()
         ))
-        .hint(String::from(
-            "wait until that command is done; if it is a service, give its configuration: --config FILE",
-        ))
+        .hint("wait until that command is done; if it is a service, give its configuration: --config FILE")
     })
 }
 

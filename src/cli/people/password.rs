@@ -139,9 +139,9 @@ fn failure(error: AccessError) -> Failure {
         AccessError::NotKept { .. } => {
             Failure::io(message).hint("run it as the user that tallycam runs as, or as root")
         }
-        AccessError::Claimed { .. } => Failure::failed(message).hint(String::from(
+        AccessError::Claimed { .. } => Failure::failed(message).hint(
             "a service runs, but not at the addresses of this configuration: give its file with --config",
-        )),
+        ),
         _ => Failure::failed(message),
     }
 }

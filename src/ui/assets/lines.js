@@ -344,7 +344,7 @@
       const isDeleted = e.submitter?.value === 'delete', body = new URLSearchParams(new FormData(form, e.submitter));
       const answer = await fetch(form.action, { method: 'POST', body, signal: AbortSignal.timeout(10_000) });
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html'), fresh = id => page.getElementById(id);
-      if (answer.url.includes('sign-in')) {
+      if (isSignedOut(answer)) {
         isDirty = false;
         signIn();
       } else if (answer.status === 412) {

@@ -45,6 +45,8 @@ const signIn = () => {
   try { sessionStorage.setItem(TYPED, JSON.stringify([location.pathname, fields().filter(isDirty).map(one => [nameOf(one), stateOf(one)])])); } catch { /* lost */ }
   location.assign('sign-in?next=' + encodeURIComponent((location.pathname.split('/').pop() || './') + location.search));
 };
+// A page that is asked for leads to the one to sign in on; words in its address lead nowhere.
+const isSignedOut = answer => answer.status === 401 || /^[^?]*\/sign-in(\?|$)/.test(answer.url);
 addEventListener('load', () => {
   let typed;
   try { typed = JSON.parse(sessionStorage.getItem(TYPED)); } catch { return; }
@@ -67,7 +69,7 @@ const send = async (method, path, body, headers, signal) => {
   if (answer.status < 502 || answer.headers.get('Content-Type')?.includes('problem+json')) heard();
   if (answer.ok) return answer.status === 204 ? null : answer.json();
   const problem = await answer.json().catch(() => ({}));
-  if (answer.status === 401) signIn();
+  if (isSignedOut(answer)) signIn();
   throw Object.assign(new Error([problem.detail, problem.hint].filter(Boolean).map(sentence).join(' ') || `The server answered ${answer.status}.`),
     { status: answer.status, problem });
 };
@@ -106,7 +108,7 @@ on(document, 'keydown', e => {
 // A page of the server again, as a document.
 const freshPage = async (address, patience) => {
   const answer = await fetch(address, { cache: 'no-store', signal: patience ? AbortSignal.timeout(patience) : null });
-  if (/sign-in/.test(answer.url)) signIn();
+  if (isSignedOut(answer)) signIn();
   if (!answer.ok || answer.redirected) throw new Error(`The server answered ${answer.status}.`);
   return new DOMParser().parseFromString(await answer.text(), 'text/html');
 };

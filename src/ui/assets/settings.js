@@ -47,7 +47,7 @@
   };
   const post = async (address, body) => {
     const answer = await fetch(address, { method: 'POST', body: new URLSearchParams(body) }), words = await answer.text();
-    if (answer.status === 401 || /sign-in/.test(answer.url)) signIn();
+    if (isSignedOut(answer)) signIn();
     const page = new DOMParser().parseFromString(words, 'text/html');
     if (!page.getElementById('banners')) throw new Error(words.slice(0, 300) || `The server answered ${answer.status}.`);
     return page;
