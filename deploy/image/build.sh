@@ -140,6 +140,9 @@ install_package() {
     sed -i '/^\[access\]/,/^\[/ s/^#claim = "here"/claim = "network"/' "$root/etc/tallycam/config.toml"
     grep -q '^claim = "network"' "$root/etc/tallycam/config.toml" || give_up "config.toml has no [access] claim to set"
     sed -i 's|<port>8080</port>|<port>80</port>|' "$root/etc/avahi/services/tallycam.service"
+    # An address of IPv6 that changes while avahi announces it makes avahi take itself for another machine: tallycam-2.local.
+    sed -i 's/^use-ipv6=yes/use-ipv6=no/' "$root/etc/avahi/avahi-daemon.conf"
+    grep -q '^use-ipv6=no' "$root/etc/avahi/avahi-daemon.conf" || give_up "avahi-daemon.conf has no use-ipv6 to set"
     install -m 644 "$here/systemd/tallycam.polkit" "$root/etc/polkit-1/rules.d/tallycam-power.rules"
 }
 
