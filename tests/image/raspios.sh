@@ -33,9 +33,10 @@ cp -r "$image"/root/usr/lib/modules "$root/usr/lib/"
 mkdir -p "$root/boot/firmware" "$boot"
 echo raspberrypi >"$root/etc/hostname"
 printf 'uninitialized\n' >"$root/etc/machine-id"
+# As of Raspberry Pi OS, but for the time that a disk may take: an emulated machine is slow beside other work.
 cat >"$root/etc/fstab" <<END
 proc            /proc           proc    defaults          0       0
-PARTUUID=$mark-01  /boot/firmware  vfat    defaults          0       2
+PARTUUID=$mark-01  /boot/firmware  vfat    defaults,x-systemd.device-timeout=10min  0  2
 PARTUUID=$mark-02  /               ext4    defaults,noatime  0       1
 END
 
