@@ -282,6 +282,21 @@ fn what_is_recorded_is_told_and_read() {
 }
 
 #[test]
+fn commits_that_follow_each_other_wait_only_when_they_are_many() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::open(folder.path(), &Script::new(MONDAY));
+    let line = bench.draw("Door", Scene::Camera);
+    bench.draw("Gate", Scene::Camera);
+    assert_eq!(bench.writer.pause(), None, "a start makes two edits");
+    for _ in 0..3 {
+        bench.record(line.id, Direction::In, 1);
+    }
+    assert_eq!(bench.writer.pause(), Some(std::time::Duration::from_millis(200)));
+    bench.clock.pass(S / 5);
+    assert_eq!(bench.writer.pause(), None);
+}
+
+#[test]
 fn a_clock_that_is_set_moves_what_is_not_sure_and_no_more() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(2 * HOUR); // 1970: no battery.
@@ -413,6 +428,26 @@ fn what_was_not_counted_is_a_gap_with_its_reason() {
     assert!((rows[0].covered - (1800.0 - 560.0) / 1800.0).abs() < 1e-9, "{}", rows[0].covered);
     assert_eq!((rows[1].covered, rows[1].counts.len()), (0.0, 0));
     assert_eq!(bench.reader().gaps(Scene::Sim, MONDAY, MONDAY + 10 * S).expect("read")[0].why, "other_scene");
+    bench.assert_sound();
+}
+
+#[test]
+fn what_changed_while_its_span_was_made_longer_is_covered_once_also_when_the_clock_is_set() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Script::new(2 * HOUR);
+    clock.with(|clock| clock.is_synchronised = false);
+    let mut bench = Bench::open(folder.path(), &clock);
+    bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
+    bench.turn();
+    clock.pass(40 * S);
+    bench.counts.set_coverage(Coverage::Not("paused"));
+    let late = bench.counts.taken();
+    clock.pass(S);
+    bench.turn(); // It grows by itself, beyond the change.
+    bench.writer.run_once(late);
+    clock.pass(10 * S);
+    clock.with(|clock| (clock.wall, clock.is_synchronised) = (MONDAY, true));
+    bench.turn();
     bench.assert_sound();
 }
 

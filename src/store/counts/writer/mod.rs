@@ -39,8 +39,11 @@ use crossings::{insert_crossings, load_line_ids};
 use retiming::{apply_change, newest_sure_end, record_calendar, reload_open_span};
 use transaction::{CountsFault, CountsJob, CountsOnCommit, CountsTransaction, Moment};
 
-/// Between two commits at least: ten a second spare an SD card, and nobody sees the difference.
-const PACE: Duration = Duration::from_millis(100);
+/// Microseconds between two commits in the long run: ten a second spare an SD card, and nobody sees the difference.
+const PACE_US: i64 = 100_000;
+
+/// After a quiet time so much of the pace is let off: edits that follow each other, as those of a start do, need not wait.
+const BURST_US: i64 = 3 * PACE_US;
 
 /// Between two looks at the clock, and before what failed is tried again.
 const TICK: Duration = Duration::from_secs(1);
@@ -119,7 +122,8 @@ pub(super) struct CountsWriter {
     pub(super) all_lines: Vec<LineRow>,
     pub(super) board: TodayTotals,
     pub(super) totals: BTreeMap<RollupTable, u64>,
-    last_commit_us: i64,
+    /// When the next commit is due, by `CLOCK_MONOTONIC`; a time that is past tells how many may follow at once.
+    due_us: i64,
 }
 
 impl CountsWriter {
@@ -193,7 +197,7 @@ impl CountsWriter {
             all_lines,
             board,
             totals: BTreeMap::new(),
-            last_commit_us: 0,
+            due_us: 0,
         };
         writer.load_totals()?;
         writer.publish_edits()?;
@@ -239,9 +243,8 @@ impl CountsWriter {
                 shared.inbox.sleep_unless_closed(TICK);
             }
             let is_closed = shared.inbox.wait(TICK);
-            let since_us = (self.clock.now().monotonic_us as i64).saturating_sub(self.last_commit_us);
-            if let Some(left) = PACE.checked_sub(Duration::from_micros(since_us.max(0) as u64)) {
-                shared.inbox.sleep_unless_closed(left);
+            if let Some(pause) = self.pause() {
+                shared.inbox.sleep_unless_closed(pause);
             }
             beat.beat();
             self.run_once(shared.inbox.take_all());
@@ -251,6 +254,12 @@ impl CountsWriter {
             }
         }
         self.shut_down();
+    }
+
+    /// How long the next turn has to wait, if at all.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        let left_us = self.due_us - self.clock.now().monotonic_us as i64;
+        (left_us > 0).then(|| Duration::from_micros(left_us as u64))
     }
 
     /// One turn: takes `commands`, writes, tells.
@@ -308,7 +317,8 @@ impl CountsWriter {
                 self.publish_error(&error);
             }
         }
-        self.last_commit_us = self.clock.now().monotonic_us as i64;
+        let now_us = self.clock.now().monotonic_us as i64;
+        self.due_us = self.due_us.max(now_us - BURST_US) + PACE_US;
     }
 
     /// Has days and hours begin by another calendar; all sums are made again. What waits is written by that one.
@@ -461,14 +471,15 @@ impl CountsWriter {
                     insert_crossings(&transaction, crossings, run, wall, line_ids, &mut sums)?;
                 }
                 CountsWrite::Cover(cover, since_us) => {
-                    let since_us = (*since_us).min(mono_us);
+                    let mut since_us = (*since_us).min(mono_us);
                     if state.span.as_ref().is_some_and(|span| span.cover == *cover) {
                         continue;
                     }
                     let mut floor_us = 0;
                     if let Some(span) = &mut state.span {
                         span.extend_to(&transaction, since_us, wall)?;
-                        floor_us = span.to_us;
+                        // What it was made longer by meanwhile is covered once.
+                        (since_us, floor_us) = (since_us.max(span.to_mono_us), span.to_us);
                     } else if wall.is_sure {
                         floor_us = newest_sure_end(&transaction)?;
                     }
