@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::clock_correction::Clock;
 use super::writer::CountsWriter;
 use super::*;
-use crate::base::ClockTime;
+use crate::base::{ClockTime, Heartbeat};
 use crate::vision::{Anchor, Direction};
 
 const S: u64 = 1_000_000;
@@ -938,6 +938,40 @@ fn a_full_disk_loses_nothing_and_counts_nothing_twice() {
         acknowledged.extend(std::iter::from_fn(|| told.try_recv().ok()).map(|c| c.track));
         assert!(acknowledged.into_iter().eq(2..=901), "each once, in order");
         assert!(bench.all().iter().map(|c| c.track).eq(1..=901));
+        bench.assert_sound();
+    }
+}
+
+#[test]
+fn what_changed_while_the_disk_takes_nothing_is_not_claimed_when_the_clock_is_set_or_at_the_end() {
+    for is_end in [false, true] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Script::new(MONDAY);
+        let mut bench = Bench::open(folder.path(), &clock);
+        let line = bench.draw("Door", Scene::Camera).id;
+        bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
+        bench.turn();
+        clock.pass(20 * S);
+        bench.counts.set_coverage(Coverage::Not("paused"));
+        bench.writer.limit_growth(0);
+        bench.record(line, Direction::In, 5_000);
+        assert!(bench.counts.error().is_some(), "the disk took all of it");
+        clock.pass(600 * S);
+        if is_end {
+            // Its end needs no more room than there is.
+            let Bench { counts, writer, .. } = bench;
+            counts.stop();
+            writer.run_thread(&Heartbeat::new());
+            bench = Bench::open(folder.path(), &clock);
+        } else {
+            clock.with(|clock| clock.wall += 300 * S);
+            bench.writer.limit_growth(1_000_000);
+            bench.turn();
+        }
+        let rows = bench.reader().counts(&chart(BucketSize::Hour, MONDAY, MONDAY + HOUR)).expect("read");
+        let elapsed = (clock.with(|clock| clock.wall) - MONDAY) as f64;
+        let counted = rows[0].covered * elapsed / S as f64;
+        assert!((counted - 20.0).abs() < 1e-6, "{counted} s are claimed");
         bench.assert_sound();
     }
 }

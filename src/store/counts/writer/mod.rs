@@ -264,6 +264,8 @@ impl CountsWriter {
 
     /// One turn: takes `commands`, writes, tells.
     pub(super) fn run_once(&mut self, commands: VecDeque<CountsWrite>) {
+        // Read before a calendar is changed, which can take seconds: a change that comes meanwhile is not in `commands`.
+        let now = self.clock.now();
         for command in commands {
             match command {
                 // Whoever asked may have gone.
@@ -271,7 +273,6 @@ impl CountsWriter {
                 command => self.enqueue(command),
             }
         }
-        let now = self.clock.now();
         let mono_us = now.monotonic_us as i64;
         let mut wall = self.state.wall;
         let change = wall.observe(now, self.clock.is_synchronised(), self.newest_sure_us);
@@ -342,7 +343,7 @@ impl CountsWriter {
         let ended = (|| {
             let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
             if let Some(span) = &mut self.state.span {
-                span.extend_to(&transaction, mono_us, self.state.wall)?;
+                span.extend_to(&transaction, first_change_us(&self.held, mono_us), self.state.wall)?;
             }
             transaction.execute("UPDATE runs SET ended = 1 WHERE id = ?1", [self.run])?;
             transaction.commit()
@@ -399,8 +400,7 @@ impl CountsWriter {
         self.held_covers += 1;
         if self.held_covers > MOST_HELD_COVERS {
             // The newest of those beyond the bound is enough: what was so before it is a gap.
-            let newest = self.held.iter().rposition(|command| matches!(command, CountsWrite::Cover(..)));
-            if let Some(newest) = newest {
+            if let Some(newest) = self.held.iter().rposition(|held| matches!(held, CountsWrite::Cover(..))) {
                 self.held.remove(newest);
             }
         } else if self.held_covers == MOST_HELD_COVERS {
@@ -423,8 +423,7 @@ impl CountsWriter {
 
     /// Whether no more rows of the audit list are to wait for the disk.
     fn is_audit_full(&self) -> bool {
-        let waiting = self.held.iter().filter(|held| matches!(held, CountsWrite::Audit(_)));
-        waiting.count() >= MOST_HELD_AUDIT
+        self.held.iter().filter(|held| matches!(held, CountsWrite::Audit(_))).count() >= MOST_HELD_AUDIT
     }
 
     /// Everything that is held, in one transaction.
@@ -439,10 +438,11 @@ impl CountsWriter {
         let (run, boot) = (self.run, self.boot);
         let CountsWriter { connection, held, calendar, line_ids, file, .. } = self;
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+        let until_us = first_change_us(held, mono_us);
         if change == ClockChange::Step {
-            // Up to now by the clock that was right until now; the next span begins no earlier.
+            // By the clock that was right until now; the next span begins no earlier.
             if let Some(span) = &mut state.span {
-                span.extend_to(&transaction, mono_us, state.wall)?;
+                span.extend_to(&transaction, until_us, state.wall)?;
             }
         }
         state.wall = wall;
@@ -452,7 +452,8 @@ impl CountsWriter {
             ClockChange::Mend => state.span = reload_open_span(&transaction, state.span.take())?,
             ClockChange::Step => {
                 if let Some(span) = state.span.take() {
-                    let new = OpenSpan::insert(&transaction, run, span.cover, mono_us, wall, span.to_us)?;
+                    let from_us = until_us.max(span.to_mono_us);
+                    let new = OpenSpan::insert(&transaction, run, span.cover, from_us, wall, span.to_us)?;
                     state.span = Some(new);
                 }
             }
@@ -565,6 +566,15 @@ impl Drop for CountsWriter {
         self.shared.inbox.close();
         drop(self.shared.inbox.take_all());
     }
+}
+
+/// Up to when the cover on record is known to have been so: the first change that waits, or now.
+fn first_change_us(held: &VecDeque<CountsWrite>, now_us: i64) -> i64 {
+    let first = held.iter().find_map(|command| match command {
+        CountsWrite::Cover(_, since_us) => Some(*since_us),
+        _ => None,
+    });
+    first.unwrap_or(now_us).min(now_us)
 }
 
 /// A turn that was committed.
