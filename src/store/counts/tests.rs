@@ -972,6 +972,11 @@ fn what_changed_while_the_disk_takes_nothing_is_not_claimed_when_the_clock_is_se
         let elapsed = (clock.with(|clock| clock.wall) - MONDAY) as f64;
         let counted = rows[0].covered * elapsed / S as f64;
         assert!((counted - 20.0).abs() < 1e-6, "{counted} s are claimed");
+        let gap =
+            bench.reader().gaps(Scene::Camera, MONDAY, MONDAY + HOUR).expect("read").pop().expect("a gap");
+        // By the clock that is right now, the pause began 300 s later.
+        let is_told = gap.why == "paused" && gap.from_us == MONDAY + 320 * S;
+        assert!(is_end || is_told, "{gap:?}");
         bench.assert_sound();
     }
 }

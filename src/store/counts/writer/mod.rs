@@ -137,7 +137,7 @@ impl CountsWriter {
         clock: Arc<dyn Clock + Sync>,
         shared: Arc<CountsShared>,
     ) -> Result<CountsWriter, CountsRowError> {
-        let now = clock.now();
+        let (is_synchronised, now) = (clock.is_synchronised(), clock.now());
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         record_calendar(&transaction, &calendar)?;
         let mut wall = WallClock { offset_us: now.wall_us as i64 - now.monotonic_us as i64, is_sure: false };
@@ -161,7 +161,7 @@ impl CountsWriter {
             }
         };
         let newest_sure_us = newest_sure_end(&transaction)?;
-        let change = wall.observe(now, clock.is_synchronised(), newest_sure_us);
+        let change = wall.observe(now, is_synchronised, newest_sure_us);
         apply_change(&transaction, change, boot, wall, &calendar)?;
         transaction.execute("INSERT INTO runs (boot, camera) VALUES (?1, ?2)", params![boot, camera])?;
         let run = transaction.last_insert_rowid();
@@ -264,8 +264,9 @@ impl CountsWriter {
 
     /// One turn: takes `commands`, writes, tells.
     pub(super) fn run_once(&mut self, commands: VecDeque<CountsWrite>) {
-        // Read before a calendar is changed, which can take seconds: a change that comes meanwhile is not in `commands`.
-        let now = self.clock.now();
+        // Read before a calendar is changed, which can take seconds: what comes meanwhile is not in `commands`, and a clock that
+        // is set meanwhile must not vouch for the time before it.
+        let (is_synchronised, now) = (self.clock.is_synchronised(), self.clock.now());
         for command in commands {
             match command {
                 // Whoever asked may have gone.
@@ -275,7 +276,7 @@ impl CountsWriter {
         }
         let mono_us = now.monotonic_us as i64;
         let mut wall = self.state.wall;
-        let change = wall.observe(now, self.clock.is_synchronised(), self.newest_sure_us);
+        let change = wall.observe(now, is_synchronised, self.newest_sure_us);
         let is_due =
             self.state.span.as_ref().is_some_and(|span| mono_us - span.to_mono_us >= EXTEND_AFTER_US);
         let is_next_day = !self.board.is_current(self.state.scene, wall.wall_us(mono_us));
