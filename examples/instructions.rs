@@ -24,7 +24,7 @@ const HEIGHT: u32 = 720;
 /// At any time the same, so that headers are as long.
 const STAMP: ClockTime =
     ClockTime { monotonic_us: 1_000_000, wall_us: 1_700_000_000_000_000, wall_trusted: true };
-const MODEL: &str = "ssdlite_mobilenet_v2";
+const MODEL: &str = "yolox_nano_320";
 const WARM_UP: usize = 2;
 /// Pictures, ten a second, after which motion tells what moves.
 const SETTLED: usize = 80;

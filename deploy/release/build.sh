@@ -34,11 +34,13 @@ done
 image=tallycam-$debian-pi-arm64
 cp "target/image/$image.img.xz" "target/image/$image.packages" "$out/"
 
+# What `tallycam model add` downloads of this release.
+cp models/catalogue/ssdlite_mobilenet_v2.onnx "$out/"
 cp src/ui/assets/icon.svg "$out/tallycam.svg"
 printf '%s\n' "$notes" >"$out/notes.md"
 deploy/release/contents.py "$version" "$out/$image.packages" "$out"
 deploy/release/imager.py "$version" "$out/$image.img.xz" "$address" "$out/os_list.json"
 
-(cd "$out" && sha256sum -- *.deb *.xz *.json *.packages *.svg >SHA256SUMS && sha256sum --quiet --check SHA256SUMS)
+(cd "$out" && sha256sum -- *.deb *.onnx *.xz *.json *.packages *.svg >SHA256SUMS && sha256sum --quiet --check SHA256SUMS)
 say "$out holds tallycam $version:"
 (cd "$out" && ls -l)

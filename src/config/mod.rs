@@ -336,7 +336,7 @@ pub struct DetectConfig {
     pub at_lines: Option<bool>,
     /// `threads` of one inference, 1–16; default 1.
     pub threads: usize,
-    /// `fps`: at most so many looks a second, 0.1–60; `None` ("auto"): 10 with a model (5 with a slow one), 15 with motion.
+    /// `fps`: at most so many detections a second, 0.1–60; `None` ("auto"): 5 with a model, 15 with motion.
     pub fps: Option<f64>,
     /// `classes` that are counted, by name; all that the model's description names if empty.
     pub classes: Vec<String>,

@@ -33,17 +33,36 @@ impl CatalogueEntry {
     }
 }
 
+/// The built-in model, `models/yolox_nano_320.onnx`: its name, SHA-256, bytes, and input size in pixels.
+pub const BUILT_IN: &str = "yolox_nano_320";
+pub(super) const BUILT_IN_SUM: &str = "2d897be42eb74e41b1ed04f0615cc32fdb89e5f112432a7f2b30283ef3b32a10";
+pub(super) const BUILT_IN_BYTES: u64 = 1_835_964;
+pub(super) const BUILT_IN_SIZE: (u32, u32) = (320, 320);
+/// The built-in model of earlier versions. Settings may still name it.
+pub const FORMER_BUILT_IN: &str = "ssdlite_mobilenet_v2";
+
 /// All of them.
-pub const CATALOGUE: [CatalogueEntry; 1] = [CatalogueEntry {
-    name: "yolox-nano",
-    about: "YOLOX-Nano at 416 × 416: COCO's 80 classes; sees small persons better than the model in the box",
-    licence: "Apache-2.0",
-    url: "https://raw.githubusercontent.com/Kazuhito00/YOLOX-ONNX-TFLite-Sample/\
-          0f785c070ce8da070aeaeef46c0da7904ff7012e/model/yolox_nano.onnx",
-    sha256: "695e750a5d5754bb5a8d5325643b59282191a7e7a564e435a415fd3c578eab14",
-    bytes: 3_660_092,
-    description: include_str!("yolox-nano.toml"),
-}];
+pub const CATALOGUE: [CatalogueEntry; 2] = [
+    CatalogueEntry {
+        name: "yolox-nano",
+        about: "YOLOX-Nano at 416 × 416: COCO's 80 classes, with suitcases and balls too",
+        licence: "Apache-2.0",
+        url: "https://raw.githubusercontent.com/Kazuhito00/YOLOX-ONNX-TFLite-Sample/\
+              0f785c070ce8da070aeaeef46c0da7904ff7012e/model/yolox_nano.onnx",
+        sha256: "695e750a5d5754bb5a8d5325643b59282191a7e7a564e435a415fd3c578eab14",
+        bytes: 3_660_092,
+        description: include_str!("../../models/catalogue/yolox-nano.toml"),
+    },
+    CatalogueEntry {
+        name: FORMER_BUILT_IN,
+        about: "SSDLite at 300 × 300: the built-in model of earlier versions; misses most vehicles",
+        licence: "Apache-2.0",
+        url: "https://github.com/tallycam/tallycam/releases/download/v0.1.0/ssdlite_mobilenet_v2.onnx",
+        sha256: "b5aa77cc7ece1f243f9e169149ac258803317dd2c9b149d1cb5d3af440f4e88f",
+        bytes: 6_743_260,
+        description: include_str!("../../models/catalogue/ssdlite_mobilenet_v2.toml"),
+    },
+];
 
 /// The entry for a file of this sum.
 pub(super) fn find_by_sha256(sha256: &str) -> Option<&'static CatalogueEntry> {

@@ -22,7 +22,8 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use catalogue::{CATALOGUE, CatalogueEntry};
+pub use catalogue::{BUILT_IN, CATALOGUE, CatalogueEntry, FORMER_BUILT_IN};
+use catalogue::{BUILT_IN_BYTES, BUILT_IN_SIZE, BUILT_IN_SUM};
 pub use description::DescriptionError;
 pub use error::ModelError;
 pub use found::FoundModel;
@@ -48,11 +49,6 @@ pub struct Models {
     /// In the order in which they are looked through; the last is our own.
     places: Vec<PathBuf>,
 }
-
-/// The model in the box, `models/ssdlite_mobilenet_v2.onnx`: its SHA-256, bytes, and the size of its pictures.
-const SHIPPED_SUM: &str = "b5aa77cc7ece1f243f9e169149ac258803317dd2c9b149d1cb5d3af440f4e88f";
-const SHIPPED_BYTES: u64 = 6_743_260;
-const SHIPPED_SIZE: (u32, u32) = (300, 300);
 
 /// What is to be added, and what is known of it.
 #[derive(Debug, Clone, Default)]
@@ -326,14 +322,14 @@ pub fn try_model_file(path: &Path, size: Option<(u32, u32)>, threads: usize) -> 
 /// the model in the box, or one of the catalogue. Nothing else is read.
 pub fn is_already_proved(path: &Path) -> bool {
     let has_length = |bytes| path.metadata().is_ok_and(|found| found.len() == bytes);
-    if !has_length(SHIPPED_BYTES) && !CATALOGUE.iter().any(|entry| has_length(entry.bytes)) {
+    if !has_length(BUILT_IN_BYTES) && !CATALOGUE.iter().any(|entry| has_length(entry.bytes)) {
         return false;
     }
     let Ok(bytes) = read_onnx(path) else { return false };
     let sum = sha256(&bytes);
     let own = match catalogue::find_by_sha256(&sum) {
         Some(entry) => description::read(entry.description).ok().and_then(|card| card.input.size),
-        None if sum == SHIPPED_SUM => Some(SHIPPED_SIZE),
+        None if sum == BUILT_IN_SUM => Some(BUILT_IN_SIZE),
         None => return false,
     };
     // Not before: what no description tells of a network is read from it.

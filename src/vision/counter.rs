@@ -252,6 +252,15 @@ impl Counter {
         self.zones = zones;
     }
 
+    /// Whether a line or zone of these classes (all if empty) can count a vehicle, or, if not `vehicles`, anything else.
+    pub fn may_count(&self, classes: &[Class], vehicles: bool) -> bool {
+        let is_among = |classes: &[Class], class| classes.is_empty() || classes.contains(&class);
+        let all = (0..self.labels.names().len()).map(|class| Class(class as u16));
+        let mut counted =
+            all.filter(|&class| is_among(classes, class) && is_among(&self.options.filter.classes, class));
+        counted.any(|class| self.labels.is_vehicle(class) == vehicles)
+    }
+
     /// In these areas nothing is followed from now on, and elsewhere as before.
     pub fn set_excluded(&mut self, areas: Vec<Polygon>) {
         self.options.filter.excluded = areas;

@@ -11,7 +11,7 @@ use crate::media::SmallImage;
 /// Finds things in pictures. It may remember the pictures before (a background model does), so it
 /// is given them in order. Lives on the detect thread.
 pub trait Detector: Send {
-    /// What it is, for the log and the page: `ssdlite_mobilenet_v2`, `motion`.
+    /// What it is, for the log and the page: `yolox_nano_320`, `motion`.
     fn name(&self) -> &str;
 
     /// The classes it tells apart. One that tells none apart has one label, `moving`.
@@ -54,9 +54,9 @@ pub trait Detector: Send {
         false
     }
 
-    /// Gets ready for regions of this shape; may take seconds. `false`: it cannot use them. Every detector can use the whole
-    /// picture.
-    fn set_region(&mut self, _mode: RegionMode, shape: RegionShape) -> bool {
+    /// Gets ready for regions of this shape in pictures of this width and height; may take seconds. `false`: it cannot use
+    /// them. Every detector can use the whole picture.
+    fn set_region(&mut self, _mode: RegionMode, shape: RegionShape, _picture: (u32, u32)) -> bool {
         shape == RegionShape::Picture
     }
 

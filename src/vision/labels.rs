@@ -11,6 +11,23 @@ const ALIKE: &[&[&str]] = &[&["car", "truck", "bus"], &["bicycle", "motorcycle"]
 const RIDING: &[&str] =
     &["person", "pedestrian", "rider", "cyclist", "bicycle", "motorcycle", "bike", "motorbike", "scooter"];
 
+/// Names of vehicles. They are faster for their size than whoever walks, and grow quickly as they come near.
+const VEHICLES: &[&str] = &[
+    "car",
+    "truck",
+    "bus",
+    "train",
+    "motorcycle",
+    "motorbike",
+    "van",
+    "lorry",
+    "pickup",
+    "taxi",
+    "tram",
+    "trailer",
+    "vehicle",
+];
+
 /// A model's list of labels: class 0 is the first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Labels {
@@ -19,6 +36,8 @@ pub struct Labels {
     groups: Vec<u16>,
     /// For each class, whether it is a rider's or of what is ridden.
     riding: Vec<bool>,
+    /// For each class, whether it is a vehicle's.
+    vehicles: Vec<bool>,
 }
 
 impl Labels {
@@ -28,7 +47,8 @@ impl Labels {
         let names: Vec<String> = names.into_iter().take(1 << 16).map(Into::into).collect();
         let groups = (0..names.len()).map(|class| class as u16).collect();
         let riding = names.iter().map(|name| RIDING.contains(&name.as_str())).collect();
-        let mut labels = Labels { names, groups, riding };
+        let vehicles = names.iter().map(|name| VEHICLES.contains(&name.to_lowercase().as_str())).collect();
+        let mut labels = Labels { names, groups, riding, vehicles };
         for group in ALIKE {
             labels.merge_groups(group);
         }
@@ -67,6 +87,11 @@ impl Labels {
     pub fn can_ride(&self, one: Class, other: Class) -> bool {
         let rides = |class: Class| self.riding.get(usize::from(class.0)) == Some(&true);
         self.group_id(one) != self.group_id(other) && rides(one) && rides(other)
+    }
+
+    /// Whether a class is a vehicle's.
+    pub fn is_vehicle(&self, class: Class) -> bool {
+        self.vehicles.get(usize::from(class.0)) == Some(&true)
     }
 
     /// All names in order.

@@ -90,7 +90,7 @@ fn a_model_is_tried_with_no_more_memory_than_it_may_have() {
         let (code, out, _) = run.run(&arguments);
         (code, serde_json::from_str::<Value>(&out).unwrap_or_default()["reason"].clone())
     };
-    let shipped = "models/ssdlite_mobilenet_v2.onnx";
+    let shipped = "models/yolox_nano_320.onnx";
     // A slow machine may say that it takes long.
     let (code, reason) = prove(&["1000000000"], shipped);
     let reason = reason.as_str().unwrap();
@@ -110,10 +110,13 @@ fn a_list_says_what_is_here_and_what_can_be_fetched() {
     assert_eq!(code, 0);
     assert_eq!(
         out,
-        "ssdlite_mobilenet_v2: ssd, 300×300, 19 classes, Apache-2.0\n    models/ssdlite_mobilenet_v2.onnx\n\
+        "yolox_nano_320: People, bicycles, vehicles (built in)\n    yolox, 320×320, 19 classes, Apache-2.0\n    models/yolox_nano_320.onnx\n\
          \n\
          can be downloaded: tallycam model add yolox-nano (3.7 MB, Apache-2.0)\n    \
-         YOLOX-Nano at 416 × 416: COCO's 80 classes; sees small persons better than the model in the box\n"
+         YOLOX-Nano at 416 × 416: COCO's 80 classes, with suitcases and balls too\n\
+         \n\
+         can be downloaded: tallycam model add ssdlite_mobilenet_v2 (6.7 MB, Apache-2.0)\n    \
+         SSDLite at 300 × 300: the built-in model of earlier versions; misses most vehicles\n"
     );
     let list = run.json(&["list"]);
     assert_eq!(list["items"][0]["labels"][0], "person");
@@ -124,12 +127,9 @@ fn a_list_says_what_is_here_and_what_can_be_fetched() {
 #[test]
 fn the_model_in_the_box_is_good() {
     let run = Run::with_shipped();
-    let (code, out, err) = run.run(&["check", "ssdlite_mobilenet_v2"]);
+    let (code, out, err) = run.run(&["check", "yolox_nano_320"]);
     assert_eq!(code, 0, "{err}");
-    assert!(
-        out.starts_with("ssdlite_mobilenet_v2 is good: family ssd, looks at 300×300, 19 classes\n"),
-        "{out}"
-    );
+    assert!(out.starts_with("yolox_nano_320 is good: family yolox, looks at 320×320, 19 classes\n"), "{out}");
 }
 
 #[test]

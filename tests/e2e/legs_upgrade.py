@@ -1,6 +1,7 @@
 """An older package gives way to this one."""
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import tempfile
@@ -11,6 +12,8 @@ from machine import Failure, wait_for
 STATE, CONFIG = "/var/lib/tallycam", "/etc/tallycam/config.toml"
 OLDER = "0.0.1-1"
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data")
+# The built-in model of earlier versions.
+FORMER = os.path.join(DATA, "..", "..", "models", "catalogue", "ssdlite_mobilenet_v2")
 # What the first versions of the stores hold: see there.
 STORES = {"media.db": "media-v1.sql", "counts.db": "counts-v1.sql"}
 
@@ -33,6 +36,8 @@ def older_package(run, folder):
         text = re.sub(r"(?m)^Version: .*$", f"Version: {OLDER}", file.read())
     with open(control, "w", encoding="utf-8") as file:
         file.write(text)
+    for ending in (".onnx", ".toml"):
+        shutil.copy(FORMER + ending, os.path.join(tree, "usr/share/tallycam/models"))
     # Another default than today's: dpkg has to decide between it and what was edited.
     with open(os.path.join(tree, CONFIG.lstrip("/")), "a", encoding="utf-8") as file:
         file.write("# of the older package\n")
@@ -57,7 +62,8 @@ def keeps(run):
         install(run, older)
         if installed(run) != f"{OLDER} installed":
             raise Failure(installed(run))
-        edited = run.shipped.replace('#name = "camera"', 'name = "attic"').replace('#kind = "auto"', 'kind = "sim"', 1) + "# by hand\n"
+        edited = run.shipped.replace('#name = "camera"', 'name = "attic"').replace('#kind = "auto"', 'kind = "sim"', 1)
+        edited = edited.replace('#model = ""', 'model = "ssdlite_mobilenet_v2"') + "# by hand\n"
         run.guest(f"rm -f {STATE}/settings.toml*")
         run.configure(edited)
         before = run.pid()
@@ -71,6 +77,10 @@ def keeps(run):
         state = run.wait_state("the service", lambda state: state["name"] == "attic")
         run.proved(f"`apt-get install` over {OLDER}: {installed(run)}, restarted; the edited configuration is the one that was there, "
                    f"byte for byte, and the camera “{state['name']}”, as it says")
+        known = run.guest("tallycam model check ssdlite_mobilenet_v2 --config " + CONFIG)
+        if f"{STATE}/models/" not in run.guest("tallycam model list --config " + CONFIG):
+            raise Failure(f"the model that the configuration names is gone: {known}")
+        run.proved("the former built-in model, which the configuration names, is kept in the state directory")
 
         # The older program is this one, which would bring the stores along itself: so it is stopped, and stays so.
         install(run, older)

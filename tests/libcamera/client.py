@@ -687,7 +687,7 @@ class DaemonTests(Tests):
         """Which way each crossed who crossed the line in footage of so many seconds, by the model in the box."""
         more = """
                 [detect]
-                model = "/srv/model/ssdlite_mobilenet_v2.onnx"
+                model = "/srv/model/yolox_nano_320.onnx"
                 fps = 10
                 [[line]]
                 name = "line"

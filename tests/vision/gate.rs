@@ -67,7 +67,7 @@ impl Detector for Known {
         self.waits
     }
 
-    fn set_region(&mut self, _: RegionMode, _: RegionShape) -> bool {
+    fn set_region(&mut self, _: RegionMode, _: RegionShape, _: (u32, u32)) -> bool {
         true
     }
 }
@@ -439,9 +439,9 @@ fn recorded_boxes_of_clips_lose_nobody() {
 /// The model in the box.
 fn shipped() -> OnnxDetector {
     let models = Models::with_places(Vec::new(), Path::new(env!("CARGO_MANIFEST_DIR")).join("models"));
-    let (card, onnx) = models.load("ssdlite_mobilenet_v2").unwrap();
+    let (card, onnx) = models.load("yolox_nano_320").unwrap();
     let again = onnx.clone();
-    let detector = OnnxDetector::new("ssdlite_mobilenet_v2", &onnx, &card, None, 1).unwrap();
+    let detector = OnnxDetector::new("yolox_nano_320", &onnx, &card, None, 1).unwrap();
     detector.with_file(move || Some(again.clone()))
 }
 
@@ -469,8 +469,8 @@ impl Detector for Always {
         self.0.detect(image, found)
     }
 
-    fn set_region(&mut self, mode: RegionMode, shape: RegionShape) -> bool {
-        self.0.set_region(mode, shape)
+    fn set_region(&mut self, mode: RegionMode, shape: RegionShape, picture: (u32, u32)) -> bool {
+        self.0.set_region(mode, shape, picture)
     }
 }
 

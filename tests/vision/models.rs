@@ -122,12 +122,12 @@ fn compare(mut detector: OnnxDetector, csv: &Path, frames: &[(usize, Vec<u8>)]) 
 }
 
 #[test]
-fn the_model_in_the_box_sees_what_onnxruntime_sees_by_the_original() {
+fn ssdlite_sees_what_onnxruntime_sees_by_the_original() {
     let Some(data) = testdata() else { return };
     let folder = tempfile::tempdir().unwrap();
     let Some(frames) = frames(&data.join("video/vtest.avi"), folder.path()) else { return };
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
-    let models = Models::with_places(vec![shipped], folder.path().join("none"));
+    let catalogue = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/catalogue");
+    let models = Models::with_places(vec![catalogue], folder.path().join("none"));
     let (card, bytes) = models.load("ssdlite_mobilenet_v2").unwrap();
     let detector = OnnxDetector::new("ssdlite_mobilenet_v2", &bytes, &card, None, 1).unwrap();
     let (precision, recall) =

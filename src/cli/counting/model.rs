@@ -279,7 +279,8 @@ fn model_to_text(model: &FoundModel) -> String {
     let licence = if card.licence.is_empty() { "licence not known" } else { &card.licence };
     let (family, classes) = (card.family.as_str(), classes(card));
     let notes: String = card.guessed.iter().map(|note| format!("    note: {note}\n")).collect();
-    format!("{}: {family}{size}, {classes}, {licence}\n    {path}\n{notes}", model.name)
+    let about = if card.about.is_empty() { String::new() } else { format!("{}\n    ", card.about) };
+    format!("{}: {about}{family}{size}, {classes}, {licence}\n    {path}\n{notes}", model.name)
 }
 
 fn model_to_json(model: &FoundModel) -> Value {

@@ -258,7 +258,7 @@ pub const KEYS: &[Key] = &[
                 \x20 \"line\"     around lines and zones: objects are larger there, and small ones are found.\n\
                 \x20            One detection in 20 uses the whole frame\n\
                 \x20 \"picture\"  the whole frame\n\
-                \x20 \"auto\"     what suits the model: \"line\" for the built-in one",
+                \x20 \"auto\"     what suits the model: for the built-in one, what each line counts",
     },
     Key {
         section: "detect",
@@ -274,8 +274,8 @@ pub const KEYS: &[Key] = &[
         kind: ValueKind::NumberOr("auto", 0.1, 60.0, |c, n| c.detect.fps = n),
         default: r#""auto""#,
         aliases: &["rate", "looks"],
-        about: "Maximum detection rate (fps). \"auto\" is 10 with a model, 5 if it looks around lines and \
-                takes over 60 ms, and 15 with motion. Below 5, fast walkers may be missed.",
+        about: "Maximum detection rate (fps). \"auto\" is 5 with a model and 15 with motion. Below 5, fast \
+                walkers and vehicles may be missed.",
     },
     Key {
         section: "detect",

@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 
 use super::addresses::{Listening, MachineAddresses};
 use super::parts::counting::{state_directory, store_settings};
-use super::parts::models::{SHIPPED, as_path};
+use super::parts::models::as_path;
 use super::parts::still::capture_picture;
 use crate::config::{Config, DetectorKind, LensKind, SourceConfig, SourceKind};
 use crate::http::{Diagnose, Finding, FoundCamera};
 use crate::lens::Drive;
 use crate::media::{Picture, SourceError};
-use crate::models::Models;
+use crate::models::{BUILT_IN, FORMER_BUILT_IN, Models};
 use crate::source::libcamera::Survey;
 use crate::source::{libcamera, v4l2};
 
@@ -216,13 +216,18 @@ pub fn model(config: &Config) -> Finding {
     }
     let found = Models::new(&state_directory(config)).list();
     // Without a name it is the one in the box, whatever else is at hand.
-    let looked_for = wanted.unwrap_or(SHIPPED);
+    let looked_for = wanted.unwrap_or(BUILT_IN);
     match found.iter().find(|model| model.name == looked_for) {
         Some(model) => match &model.problem {
             None => Finding::good(name, format!("{} ({})", model.name, model.path.display())),
             Some(problem) => Finding::bad(name, format!("{}: {problem}", model.name))
                 .hint(format!("`tallycam model check {}` tells more", model.name)),
         },
+        None if looked_for == FORMER_BUILT_IN => Finding::warning(
+            name,
+            format!("there is no {looked_for} any more: the built-in model counts in its place"),
+        )
+        .hint(format!("`tallycam model add {looked_for}` brings it back")),
         None if wanted.is_none() && detect.backend == DetectorKind::Auto => {
             Finding::none(name, "none was found: motion is counted instead")
         }

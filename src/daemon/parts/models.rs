@@ -6,14 +6,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::{DetectConfig, DetectorKind, Origin, Resolved};
 use crate::http::{CatalogueModel, ModelLibrary, ModelRow, NotFetched};
-use crate::models::{self, Addition, CATALOGUE, ModelError, Models, is_onnx};
+use crate::models::{self, Addition, BUILT_IN, CATALOGUE, FORMER_BUILT_IN, ModelError, Models, is_onnx};
 use crate::pipeline::{LoadedDetector, NoDetector};
 use crate::vision::onnx::{Card, OnnxDetector};
 
 use super::model_sandbox::{Proved, Prover};
 
-/// The model in the box.
-pub const SHIPPED: &str = "ssdlite_mobilenet_v2";
+/// What is said where settings name a model that no package has any more.
+const FORMER_IS_GONE: &str = "ssdlite_mobilenet_v2 is not on this machine any more: the built-in model counts in its \
+    place, and finds more vehicles. `tallycam model add ssdlite_mobilenet_v2` brings the other one back.";
 
 /// The folders of models.
 #[derive(Debug, Clone)]
@@ -114,7 +115,12 @@ impl ModelStore {
             Some(_) => (named.or(chosen), named.and_then(as_path)),
             None => (chosen.or(named), None),
         };
-        let wanted = wanted.unwrap_or(SHIPPED);
+        let mut wanted = wanted.unwrap_or(BUILT_IN);
+        let mut note = None;
+        if wanted == FORMER_BUILT_IN && self.models.path_of(wanted).is_none() {
+            wanted = BUILT_IN;
+            note = Some(FORMER_IS_GONE.to_owned());
+        }
         let onnx = path.map(Path::to_owned).or_else(|| self.models.path_of(wanted));
         let files = onnx.map(|onnx| Files::new(onnx, path.is_some(), config));
         let is_still =
@@ -122,7 +128,12 @@ impl ModelStore {
         if let Some(refused) = self.lock_refused().as_ref().filter(is_still) {
             return Err(refused.why.clone());
         }
-        self.ensure_proved(files.as_ref()).and_then(|()| self.load(wanted, path, config)).map_err(|error| {
+        let loaded = self.ensure_proved(files.as_ref()).and_then(|()| self.load(wanted, path, config));
+        let with_note = |mut loaded: LoadedDetector| {
+            loaded.notes.extend(note);
+            loaded
+        };
+        loaded.map(with_note).map_err(|error| {
             let why = no_model_error(&error);
             // Of a file, its name goes first: the words are about what is in it.
             let why = match path {
@@ -182,6 +193,14 @@ impl ModelStore {
         let name = path.and_then(Path::file_stem).map_or(wanted.into(), |stem| stem.to_string_lossy());
         let detector = OnnxDetector::new(&name, &onnx, &card, config.size, config.threads)
             .map_err(ModelError::Network)?;
+        let mut notes = card.guessed.clone();
+        let input = detector.input();
+        if let Some((width, height)) = config.size.filter(|size| *size != (input.width, input.height)) {
+            notes.push(format!(
+                "[detect] size = \"{width}x{height}\": {name} takes multiples of its largest stride, so it is {}x{}.",
+                input.width, input.height
+            ));
+        }
         let (models, wanted, path) = (self.models.clone(), wanted.to_owned(), path.map(Path::to_owned));
         let (len, sum) = (onnx.len(), card.sha256.clone());
         let detector = detector.with_file(move || {
@@ -189,7 +208,7 @@ impl ModelStore {
             let is_same = |(card, onnx): &(Card, Vec<u8>)| onnx.len() == len && card.sha256 == sum;
             read.ok().filter(is_same).map(|(_, onnx)| onnx)
         });
-        Ok(LoadedDetector { detector: Box::new(detector), backend: "onnx", notes: card.guessed })
+        Ok(LoadedDetector { detector: Box::new(detector), backend: "onnx", notes })
     }
 }
 
@@ -226,6 +245,7 @@ impl ModelLibrary for ModelStore {
                 family: card.map_or_else(String::new, |card| card.family.as_str().to_owned()),
                 input: card.and_then(|card| card.input.size),
                 classes: card.map_or(0, |card| card.labels.len()),
+                about: card.map_or_else(String::new, |card| card.about.clone()),
                 licence: card.map_or_else(String::new, |card| card.licence.clone()),
                 guessed: card.map_or_else(Vec::new, |card| card.guessed.clone()),
                 name: model.name,
@@ -289,6 +309,38 @@ mod tests {
         std::fs::write(folder.path().join("mine.onnx"), "no network").unwrap();
         let refused = model_store.detector(&config, Some("chosen")).err().unwrap();
         assert!(refused.reason.contains("mine.onnx: this is no ONNX file"), "{refused}");
+    }
+
+    #[test]
+    fn the_built_in_model_counts_where_the_former_one_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+        let copy = |from: PathBuf, name: &str| {
+            for ending in ["onnx", "toml"] {
+                let to = folder.path().join(name).with_extension(ending);
+                std::fs::copy(from.with_extension(ending), to).unwrap();
+            }
+        };
+        copy(shipped.join(BUILT_IN), BUILT_IN);
+        let model_store = ModelStore::in_folder(folder.path());
+        let named = |model: &str| DetectConfig { model: Some(model.into()), ..Config::default().detect };
+        let loaded = model_store.detector(&named(FORMER_BUILT_IN), None).unwrap();
+        assert_eq!(loaded.detector.name(), BUILT_IN);
+        assert!(loaded.notes.iter().any(|note| note.contains("model add")), "{:?}", loaded.notes);
+        assert!(model_store.detector(&named("another"), None).is_err());
+        // Where it was kept, it counts on.
+        copy(shipped.join("catalogue").join(FORMER_BUILT_IN), FORMER_BUILT_IN);
+        let loaded = model_store.detector(&named(FORMER_BUILT_IN), None).unwrap();
+        assert_eq!((loaded.detector.name(), loaded.notes.len()), (FORMER_BUILT_IN, 0));
+    }
+
+    #[test]
+    fn a_size_between_strides_becomes_the_next_larger_one() {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+        let model_store = ModelStore::in_folder(&shipped);
+        let config = DetectConfig { size: Some((100, 64)), ..Config::default().detect };
+        let loaded = model_store.detector(&config, None).unwrap();
+        assert!(loaded.notes[0].contains("it is 128x64"), "{:?}", loaded.notes);
     }
 
     #[test]

@@ -227,7 +227,7 @@ fn of_models() -> Value {
             "looks_per_second": number(), "look_ms": number(), "inference_ms": number(),
             "chosen": maybe(text()), "pinned": maybe(text()),
             "items": list(object(json!({
-                "name": text(), "family": text(), "input": maybe(places(2)), "classes": count(),
+                "name": text(), "about": text(), "family": text(), "input": maybe(places(2)), "classes": count(),
                 "licence": text(), "bytes": count(), "in_use": {"type": "boolean"},
                 "notes": list(text()), "problem": maybe(text()),
             }))),

@@ -260,11 +260,6 @@ impl Watch {
         self.regions.least_size(size, &*self.detector)
     }
 
-    /// Whether it looks at what is around lines only.
-    pub fn watches_regions_only(&self) -> bool {
-        self.regions.watches_regions_only()
-    }
-
     /// The names of its classes.
     pub fn class_names(&self) -> &[Arc<str>] {
         &self.class_names
@@ -551,7 +546,7 @@ mod tests {
             Ok(())
         }
 
-        fn set_region(&mut self, _: RegionMode, shape: RegionShape) -> bool {
+        fn set_region(&mut self, _: RegionMode, shape: RegionShape, _: (u32, u32)) -> bool {
             matches!(shape, RegionShape::Picture | RegionShape::Square)
         }
     }

@@ -35,7 +35,7 @@ pub type MakeDetector = Box<dyn FnMut(Scene, Option<&str>) -> Result<LoadedDetec
 pub struct CountingSettings {
     /// `false`: nothing is ever counted (`[detect] backend = "none"`).
     pub is_on: bool,
-    /// At most so many looks a second; `None`: 10 with a model (5 with a slow one), 15 with motion.
+    /// At most so many detections a second; `None`: 5 with a model, 15 with motion.
     pub fps: Option<f64>,
     /// Classes that matter, by name; all if empty.
     pub classes: Vec<String>,

@@ -105,10 +105,6 @@ impl MissedTracks {
     }
 }
 
-/// A detector that takes longer in this many detections is slow. Seconds.
-const SLOW_S: f64 = 0.06;
-const ENOUGH_TIMES: usize = 20;
-
 /// How long the last looks took.
 #[derive(Debug, Default)]
 pub struct DetectionTimes {
@@ -125,11 +121,6 @@ impl DetectionTimes {
             self.looks[self.next] = (all, inference);
         }
         self.next = (self.next + 1) % TIMES;
-    }
-
-    /// Whether the network takes long on this machine, as far as enough looks show it.
-    pub fn is_network_slow(&self) -> bool {
-        self.looks.len() >= ENOUGH_TIMES && self.medians().1 >= SLOW_S
     }
 
     /// The medians of both, in seconds; 0 before the first look.
@@ -287,18 +278,5 @@ mod tests {
         assert_eq!(missed.of_line(1, 0), [track(1, 20), track(1, 3605)]);
         missed.add((0..2000).map(|n| track(1, 3700 + n)).collect(), 3_615_000_000);
         assert_eq!(missed.of_line(1, 0).len(), MOST_MISSED);
-    }
-
-    #[test]
-    fn it_takes_some_looks_to_be_slow() {
-        let mut times = DetectionTimes::default();
-        let look = Duration::from_millis(100);
-        (1..ENOUGH_TIMES).for_each(|_| times.add(look, look));
-        assert!(!times.is_network_slow());
-        times.add(look, look);
-        assert!(times.is_network_slow());
-        let mut quick = DetectionTimes::default();
-        (0..100).for_each(|_| quick.add(look, look / 4));
-        assert!(!quick.is_network_slow());
     }
 }

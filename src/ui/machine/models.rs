@@ -33,6 +33,8 @@ pub struct ModelsPage {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ModelRow {
     pub name: String,
+    /// What it is, a phrase; may be empty.
+    pub about: String,
     /// Its family: `ssd`, `yolox`, …
     pub family: String,
     /// Width and height of what it looks at, in pixels.
@@ -164,7 +166,11 @@ fn found_html(page: &ModelsPage) -> String {
                 name = Text(&model.name)
             ),
         };
+        let title = if model.about.is_empty() { &model.name } else { &model.about };
         let mut about = vec![model.family.clone()];
+        if title != &model.name {
+            about.insert(0, model.name.clone());
+        }
         about.extend(model.input.map(|(width, height)| format!("{width} × {height}")));
         about.push(if model.classes == 1 { "1 class".into() } else { format!("{} classes", model.classes) });
         about.push(bytes(model.bytes));
@@ -179,7 +185,7 @@ fn found_html(page: &ModelsPage) -> String {
         let _ = write!(
             rows,
             "<li><div><b>{}</b><p class=\"small muted\">{}</p>{guessed}</div><div class=\"act\">{act}</div></li>",
-            Text(&model.name),
+            Text(title),
             Text(&about.join(", ")),
         );
     }

@@ -120,6 +120,16 @@ impl Family {
         }
     }
 
+    /// The network's largest stride in pixels: the sides of its input must be multiples. `None`: any side will do.
+    pub fn largest_stride(&self) -> Option<u32> {
+        match self {
+            Family::Yolox { strides } => strides.iter().max().copied(),
+            Family::Distribution(card) => card.strides.iter().max().copied(),
+            Family::Yolov5(_) | Family::Yolov8(_) => Some(32),
+            Family::Ssd(_) | Family::Decoded(_) | Family::EndToEnd(_) => None,
+        }
+    }
+
     /// All names, in the order in which they are told.
     pub const WORDS: [&'static str; 7] =
         ["ssd", "decoded", "yolox", "yolov5", "yolov8", "end-to-end", "nanodet"];

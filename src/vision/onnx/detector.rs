@@ -43,16 +43,16 @@ pub struct OnnxDetector {
     /// Width and height of the network's input, unless it gets regions of another shape.
     own: (u32, u32),
     threads: usize,
-    /// Whether it gets regions around lines.
-    is_line: bool,
+    /// Whether a dull region's light is stretched.
+    has_stretched_light: bool,
     /// Reads the network's file again; gives `None` if that is another one now, or none.
     read_file: Option<Box<dyn Fn() -> Option<Vec<u8>> + Send>>,
 }
 
 impl OnnxDetector {
     /// The network in `onnx` (the bytes of the file), called `name`, as `card` describes it. `size`
-    /// (width and height in pixels) goes before the card's; `threads` (at least 1) share a detection.
-    /// Takes from tenths of a second to seconds.
+    /// (width and height in pixels) goes before the card's, with sides rounded up to the network's largest stride;
+    /// `threads` (at least 1) share a detection. Takes from tenths of a second to seconds.
     ///
     /// # Errors
     /// The file is no network, or the description does not fit it.
@@ -64,6 +64,9 @@ impl OnnxDetector {
         threads: usize,
     ) -> Result<OnnxDetector, OnnxError> {
         card.check()?;
+        let stride = card.family.largest_stride().unwrap_or(1);
+        let size =
+            size.map(|(width, height)| (width.next_multiple_of(stride), height.next_multiple_of(stride)));
         let network = Network::load(onnx, size.or(card.input.size), threads)?;
         let detector = OnnxDetector::from_network(name, network, card).map_err(OnnxError::Card)?;
         Ok(OnnxDetector { threads, ..detector })
@@ -127,7 +130,7 @@ impl OnnxDetector {
             card: card.clone(),
             own,
             threads: 1,
-            is_line: false,
+            has_stretched_light: false,
             read_file: None,
         })
     }
@@ -161,18 +164,40 @@ fn options(card: &Card) -> CounterOptions {
     }
 }
 
-/// Sides of an input for pictures of this shape with no more pixels than `own` has: multiples of 16, but for its own shape.
-fn input_size_for(shape: RegionShape, own: (u32, u32)) -> (u32, u32) {
-    let pixels = own.0 * own.1;
-    let ratio = match shape {
-        RegionShape::Picture => return own,
-        RegionShape::Square if own.0 == own.1 => return own,
-        RegionShape::Square => 1.0,
-        RegionShape::Wide => WIDE,
-        RegionShape::Tall => 1.0 / WIDE,
-    };
-    let width = (((pixels as f32 * ratio).sqrt() / 16.0).round() as u32 * 16).max(16);
-    (width, (pixels / width / 16 * 16).max(16))
+/// How much more than its own pixels an input of another shape may have, in percent.
+const MORE_PIXELS: u64 = 105;
+
+/// Sides of an input for regions of this ratio of width to height: multiples of `stride`, with about as many pixels as
+/// `own` has, that show the region as large as can be.
+fn input_size_for(ratio: f32, own: (u32, u32), stride: u32) -> (u32, u32) {
+    let most = u64::from(own.0) * u64::from(own.1) * MORE_PIXELS / 100;
+    let sides = (1..=(most / u64::from(stride)).min(4096) as u32 / stride).map(|across| {
+        let width = across * stride;
+        let height = ((most / u64::from(width)) as u32 / stride * stride).max(stride);
+        // No bars: rows that the region does not need go.
+        let needed = ((width as f32 / ratio / stride as f32).ceil() as u32 * stride).max(stride);
+        (width, height.min(needed))
+    });
+    let scale = |(width, height): &(u32, u32)| (*width as f32).min(*height as f32 * ratio);
+    sides.max_by(|a, b| scale(a).total_cmp(&scale(b)).then(b.0.cmp(&a.0))).unwrap_or(own)
+}
+
+#[cfg(test)]
+#[test]
+fn an_input_has_the_shape_of_its_region_and_no_more_pixels() {
+    let own = (320, 320);
+    for ratio in [0.05, 0.25, 0.5, 0.75, 1.0, 4.0 / 3.0, 16.0 / 9.0, WIDE, 4.0, 30.0] {
+        let (width, height) = input_size_for(ratio, own, 32);
+        assert!(
+            width % 32 == 0 && height % 32 == 0 && width * height <= 107_520,
+            "{ratio}: {width}×{height}"
+        );
+        let shown = |(width, height): (u32, u32)| (width as f32).min(height as f32 * ratio);
+        assert!(shown((width, height)) >= shown(own), "{ratio}: {width}×{height}");
+    }
+    assert_eq!(input_size_for(16.0 / 9.0, own, 32), (416, 256));
+    assert_eq!(input_size_for(1.0, own, 32), own);
+    assert_eq!(input_size_for(WIDE, (300, 300), 16), (432, 208));
 }
 
 /// A layout's name in a description.
@@ -211,10 +236,20 @@ impl Detector for OnnxDetector {
         true
     }
 
-    fn set_region(&mut self, mode: RegionMode, shape: RegionShape) -> bool {
-        self.is_line = mode == RegionMode::Line;
-        let takes_any = self.default_region() == RegionMode::Line;
-        let wanted = if takes_any { input_size_for(shape, self.own) } else { self.own };
+    fn set_region(&mut self, mode: RegionMode, shape: RegionShape, picture: (u32, u32)) -> bool {
+        self.has_stretched_light = mode != RegionMode::Picture;
+        let takes_any = self.default_region() != RegionMode::Picture;
+        let stride = self.card.family.largest_stride().unwrap_or(16);
+        let ratio = match shape {
+            _ if !takes_any => None,
+            RegionShape::Picture if self.resize == ResizeMode::Stretch => None,
+            RegionShape::Picture => Some(picture.0 as f32 / picture.1.max(1) as f32),
+            RegionShape::Square if self.own.0 == self.own.1 => None,
+            RegionShape::Square => Some(1.0),
+            RegionShape::Wide => Some(WIDE),
+            RegionShape::Tall => Some(1.0 / WIDE),
+        };
+        let wanted = ratio.map_or(self.own, |ratio| input_size_for(ratio, self.own, stride));
         let input = self.network.input();
         if (input.width, input.height) != wanted {
             log::info!("counting: loading {} for regions of {}×{}", self.name, wanted.0, wanted.1);
@@ -232,7 +267,11 @@ impl Detector for OnnxDetector {
 
     fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
         found.clear();
-        let light = if self.is_line { GainOffset::contrast_stretch(image) } else { GainOffset::default() };
+        let light = if self.has_stretched_light {
+            GainOffset::contrast_stretch(image)
+        } else {
+            GainOffset::default()
+        };
         let fit = self.letterbox.fill(image, light);
         let outputs = self.network.run(self.letterbox.tensor()).map_err(|error| DetectError::Inference {
             model: self.name.clone(),

@@ -11,7 +11,6 @@ pub mod card;
 mod detector;
 pub mod families;
 pub mod input;
-pub mod kernels;
 pub mod network;
 #[cfg(test)]
 mod tests;

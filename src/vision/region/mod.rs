@@ -9,7 +9,7 @@
 pub mod plan;
 
 use super::counter::{Counter, Outcome};
-use super::detection::Detection;
+use super::detection::{Class, Detection};
 use super::detector::Detector;
 use super::geometry::Bounds;
 use super::motion::MotionGate;
@@ -35,12 +35,14 @@ pub enum RegionMode {
     /// The whole picture.
     #[default]
     Picture,
+    /// By what each line counts: its surroundings, or for vehicles the whole picture; for both these take turns.
+    Classes,
 }
 
 impl RegionMode {
-    /// Both with their words in configuration and descriptions.
-    pub const WORDS: [(&'static str, RegionMode); 2] =
-        [("line", RegionMode::Line), ("picture", RegionMode::Picture)];
+    /// All with their words in descriptions.
+    pub const WORDS: [(&'static str, RegionMode); 3] =
+        [("line", RegionMode::Line), ("picture", RegionMode::Picture), ("classes", RegionMode::Classes)];
 }
 
 /// A picture that is to be looked at.
@@ -67,6 +69,8 @@ pub struct RegionSchedule {
     mode: RegionMode,
     /// The size of the pictures that the plan is for; `None` if the lines have changed since.
     planned_for: Option<(u32, u32)>,
+    /// Whether the whole picture takes turns with the regions: some line or zone counts vehicles.
+    has_picture_turn: bool,
     needs: Vec<RegionNeed>,
     plan: RegionPlan,
     /// Time of the last detection in each region.
@@ -115,6 +119,7 @@ impl RegionSchedule {
         RegionSchedule {
             mode,
             planned_for: None,
+            has_picture_turn: false,
             needs: Vec::new(),
             plan: RegionPlan::picture(),
             looked_us: Vec::new(),
@@ -123,11 +128,6 @@ impl RegionSchedule {
             gate: MotionGate::default(),
             found: Vec::new(),
         }
-    }
-
-    /// Whether regions are around lines.
-    pub fn watches_regions_only(&self) -> bool {
-        self.mode == RegionMode::Line
     }
 
     /// Lines or zones have changed.
@@ -160,7 +160,7 @@ impl RegionSchedule {
         to_picture_coordinates(&mut self.found, &region);
         let outcome = counter.update_region(&self.found, time_us, &region);
         // Only a whole picture shows all of what is larger than a region, and there are few.
-        let is_rare = region == Bounds::PICTURE && self.plan.regions != [Bounds::PICTURE];
+        let is_rare = region == Bounds::PICTURE && !self.plan.regions.contains(&Bounds::PICTURE);
         self.observe(&outcome, if is_rare { WHOLE_WEIGHT } else { 1 }, size, detector);
         Ok(outcome)
     }
@@ -202,7 +202,8 @@ impl RegionSchedule {
             let is_overdue = since_us >= LOOK_WITHIN_US;
             !waits || is_overdue || self.gate.has_motion_in(region) || counter.has_track_within(region)
         };
-        if is_due(&Bounds::PICTURE, 0) && self.whole.has_turn(time_us, counter.confirmation()) {
+        let has_rare_turn = !self.plan.regions.contains(&Bounds::PICTURE) && is_due(&Bounds::PICTURE, 0);
+        if has_rare_turn && self.whole.has_turn(time_us, counter.confirmation()) {
             return Ok(Some(Bounds::PICTURE));
         }
         // The one that has waited longest.
@@ -217,14 +218,20 @@ impl RegionSchedule {
 
     fn plan(&mut self, size: (u32, u32), counter: &Counter, detector: &mut dyn Detector) {
         self.planned_for = Some(size);
-        self.needs = match self.mode {
-            RegionMode::Picture => Vec::new(),
-            RegionMode::Line => {
-                let lines = counter.lines().map(|line| RegionNeed::from_line(line.start(), line.b(), size));
-                let zones = counter.zones().map(|zone| RegionNeed::from_area(zone.area.corners(), size));
-                lines.chain(zones).flatten().collect()
-            }
+        let is_near = |classes: &[Class]| match self.mode {
+            RegionMode::Line => true,
+            RegionMode::Picture => false,
+            RegionMode::Classes => counter.may_count(classes, false),
         };
+        let lines = counter.lines().filter(|line| is_near(&line.classes));
+        let lines = lines.map(|line| RegionNeed::from_line(line.start(), line.b(), size));
+        let zones = counter.zones().filter(|zone| is_near(&zone.classes));
+        let zones = zones.map(|zone| RegionNeed::from_area(zone.area.corners(), size));
+        self.needs = lines.chain(zones).flatten().collect();
+        let lines = counter.lines().map(|line| &line.classes);
+        let mut all = lines.chain(counter.zones().map(|zone| &zone.classes));
+        self.has_picture_turn =
+            self.mode == RegionMode::Classes && all.any(|classes| counter.may_count(classes, true));
         self.make_plan(size, detector);
     }
 
@@ -233,12 +240,15 @@ impl RegionSchedule {
         let needs = &self.needs;
         // Rectangles of any shape, then squares, then what every detector can use.
         let plans = [RegionPlan::new(needs, size, true), RegionPlan::new(needs, size, false)];
-        let taken = plans.into_iter().find(|plan| detector.set_region(self.mode, plan.shape));
+        let taken = plans.into_iter().find(|plan| detector.set_region(self.mode, plan.shape, size));
         self.plan = taken.unwrap_or_else(|| {
             let picture = RegionPlan::picture();
-            detector.set_region(self.mode, picture.shape);
+            detector.set_region(self.mode, picture.shape, size);
             picture
         });
+        if self.has_picture_turn && self.plan.regions != [Bounds::PICTURE] {
+            self.plan.regions.push(Bounds::PICTURE);
+        }
         self.looked_us = vec![None; self.plan.regions.len()];
     }
 

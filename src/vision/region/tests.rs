@@ -46,7 +46,7 @@ impl Detector for Network {
         self.waits
     }
 
-    fn set_region(&mut self, _: RegionMode, shape: RegionShape) -> bool {
+    fn set_region(&mut self, _: RegionMode, shape: RegionShape, _: (u32, u32)) -> bool {
         self.shape = Some(shape);
         self.takes_any || matches!(shape, RegionShape::Picture | RegionShape::Square)
     }
@@ -335,6 +335,35 @@ fn zones_are_within_what_is_looked_at_and_no_line_is_the_picture() {
     let image = scene(0, None);
     let Ok(next) = whole.next(HD, 0, &mut asked.network, &asked.counter, |_| Ok::<_, Infallible>(&image));
     assert_eq!(next, Some(Bounds::PICTURE));
+}
+
+#[test]
+fn what_a_line_counts_decides_where_to_look() {
+    let labels = || Labels::new(["person", "car", "truck"]);
+    let line = |id: u64, classes: &[u16]| {
+        let (a, b) = (Point::new(0.1, 0.5), Point::new(0.1, 0.3));
+        let mut line = CountingLine::new(LineId(id), id.to_string(), a, b).unwrap();
+        line.classes = classes.iter().map(|class| Class(*class)).collect();
+        line
+    };
+    let turns = |lines: Vec<CountingLine>, kept: &[u16]| {
+        let mut options = CounterOptions::default();
+        options.filter.classes = kept.iter().map(|class| Class(*class)).collect();
+        let counter = Counter::new(options, labels(), Aspect::new(HD.0, HD.1));
+        let schedule = RegionSchedule::new(RegionMode::Classes);
+        let mut asked = Asked { schedule, network: network(true, false), counter, tenth: 0 };
+        asked.counter.set_lines(lines).unwrap();
+        [asked.next(None), asked.next(None), asked.next(None)].map(|next| next == Some(PICTURE))
+    };
+    assert_eq!(turns(vec![line(1, &[0])], &[]), [false; 3], "people: around the line");
+    assert_eq!(turns(vec![line(1, &[1, 2])], &[]), [true; 3], "vehicles: the whole picture");
+    assert_eq!(turns(vec![line(1, &[])], &[1]), [true; 3], "the settings leave vehicles alone");
+    assert_eq!(turns(vec![line(1, &[])], &[0]), [false; 3]);
+    for lines in [vec![line(1, &[])], vec![line(1, &[0]), line(2, &[1])]] {
+        let [first, second, third] = turns(lines, &[]);
+        assert!(first != second && second != third, "both: by turns");
+    }
+    assert_eq!(turns(Vec::new(), &[]), [true; 3]);
 }
 
 #[test]

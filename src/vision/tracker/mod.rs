@@ -76,8 +76,10 @@ pub struct TrackerOptions {
     pub rest_patience: f32,
     /// Most tracks at one time; no new ones begin beyond it.
     pub most_tracks: usize,
-    /// How things move.
+    /// How people and animals move.
     pub motion: Motion,
+    /// How vehicles move.
+    pub vehicle_motion: Motion,
 }
 
 impl Default for TrackerOptions {
@@ -104,6 +106,7 @@ impl Default for TrackerOptions {
             rest_patience: 60.0,
             most_tracks: 500,
             motion: Motion::default(),
+            vehicle_motion: Motion::vehicle(),
         }
     }
 }
@@ -247,7 +250,7 @@ impl Tracker {
         self.resting.drain(..self.resting.len().saturating_sub(MOST_RESTING));
         let seconds = (now_us - before_us) as f32 / 1e6;
         for track in &mut self.tracks {
-            track.predict(seconds, &self.options.motion);
+            track.predict(seconds);
         }
         let aspect = self.aspect;
         self.work.seen.clear();
@@ -369,11 +372,14 @@ impl Tracker {
             self.next_id += 1;
             let lost = self.find_lost_at(labels, &seen);
             old -= usize::from(matches!(lost, Some(Rest::Lost(_))));
+            let motion = match labels.is_vehicle(seen.detection.class) {
+                true => self.options.vehicle_motion,
+                false => self.options.motion,
+            };
+            let track = Track::new(id, &seen.detection, &seen.bounds, now_us, motion, &self.options);
             let track = match lost.map(|rest| self.recover(rest)) {
-                Some(old) => {
-                    Track::continue_from(id, &old, &seen.detection, &seen.bounds, now_us, &self.options)
-                }
-                None => Track::new(id, &seen.detection, &seen.bounds, now_us, &self.options),
+                Some(old) => track.continue_from(&old, &seen.detection, &seen.bounds),
+                None => track,
             };
             let track = track.with_cut_edges(&self.field, &seen.bounds);
             self.tracks.push(track);
@@ -522,6 +528,20 @@ mod tests {
 
     fn ids(tracker: &Tracker) -> Vec<u64> {
         tracker.tracks().iter().map(|track| track.id().0).collect()
+    }
+
+    /// A car that comes near: a fifth of a second apart, its box is half as large again.
+    #[test]
+    fn a_car_that_comes_near_is_followed_at_five_detections_a_second() {
+        let mut tracker = tracker();
+        for n in 0..9 {
+            let size = 0.03 * 1.4_f32.powi(n);
+            let car = Bounds::centered_at(Point::new(0.3 + size / 2.0, 0.2 + size), size, size);
+            let seen = Detection { class: Class(1), score: 0.9, bounds: car };
+            tracker.update(&[seen], &labels(), n as u64 * 2 * TENTH);
+            assert_eq!(ids(&tracker), [1], "{n}");
+            assert!(tracker.tracks()[0].bounds(Aspect::new(4, 3)).iou(&car) > 0.5, "{n}");
+        }
     }
 
     #[test]

@@ -34,6 +34,8 @@ const VOTE_KEEPS: f32 = 0.95;
 pub struct Track {
     id: TrackId,
     state: TrackState,
+    /// How such things move.
+    motion: Motion,
     kalman: Kalman,
     whole: Whole,
     /// Its box as it was last seen, completed to all of it, in heights.
@@ -57,6 +59,7 @@ impl Track {
         detection: &Detection,
         bounds: &Bounds,
         now_us: u64,
+        motion: Motion,
         options: &TrackerOptions,
     ) -> Track {
         let at_once = options.confirm_after <= 1 && options.confirm_age <= 0.0;
@@ -64,7 +67,8 @@ impl Track {
         Track {
             id,
             state,
-            kalman: Kalman::new(bounds, &options.motion),
+            motion,
+            kalman: Kalman::new(bounds, &motion),
             whole: Whole::new(bounds),
             measured: *bounds,
             cut: CutEdges::default(),
@@ -79,23 +83,17 @@ impl Track {
         }
     }
 
-    /// A track of what `old` followed, found again where that was seen last.
-    pub(super) fn continue_from(
-        id: TrackId,
-        old: &Track,
-        seen: &Detection,
-        bounds: &Bounds,
-        now_us: u64,
-        options: &TrackerOptions,
-    ) -> Track {
-        let mut whole = old.whole;
+    /// The same as what `old` followed, found again where that was seen last.
+    pub(super) fn continue_from(mut self, old: &Track, seen: &Detection, bounds: &Bounds) -> Track {
+        self.whole = old.whole;
         // As if no time had passed: it stood.
         let nowhere = Bounds::new(0.0, 0.0, f32::INFINITY, 1.0);
-        let all = whole.complete(bounds, &old.measured, 0.0, 0.0, &nowhere);
-        let mut heir = Track { whole, heir_of: Some(old.id), ..Track::new(id, seen, &all, now_us, options) };
-        heir.votes.clone_from(&old.votes);
-        heir.vote_class(seen.class, seen.score);
-        heir
+        self.measured = self.whole.complete(bounds, &old.measured, 0.0, 0.0, &nowhere);
+        self.kalman = Kalman::new(&self.measured, &self.motion);
+        self.heir_of = Some(old.id);
+        self.votes.clone_from(&old.votes);
+        self.vote_class(seen.class, seen.score);
+        self
     }
 
     /// The same, seen as `bounds` in a detection on `field`.
@@ -207,8 +205,8 @@ impl Track {
     }
 
     /// Moves on to a new frame, in which it is not seen yet.
-    pub(super) fn predict(&mut self, seconds: f32, motion: &Motion) {
-        self.kalman.predict(seconds, self.state != TrackState::Lost, motion);
+    pub(super) fn predict(&mut self, seconds: f32) {
+        self.kalman.predict(seconds, self.state != TrackState::Lost, &self.motion);
         self.matched = false;
     }
 
@@ -225,7 +223,7 @@ impl Track {
         let speed = self.speed();
         let whole = self.whole.complete(bounds, &self.kalman.bounds(), seconds, speed, &field.bounds);
         let doubt = if detection.score >= options.sure_score { 1.0 } else { 2.0 };
-        self.kalman.correct(&whole, seconds, doubt, &options.motion);
+        self.kalman.correct(&whole, seconds, doubt, &self.motion);
         self.measured = whole;
         self.cut = field.cut_edges(bounds);
         self.vote_class(detection.class, detection.score);

@@ -231,6 +231,7 @@ impl CountArgs {
         let region = match region {
             RegionMode::Line => "around the lines",
             RegionMode::Picture => "on whole frames",
+            RegionMode::Classes => "as suits what each line counts",
         };
         let used = match self.every {
             1 => String::from("all were used"),

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Detect, MAKING_TAKES, MODEL_FPS, MOTION_FPS, MadeFor, SLOW_MODEL_FPS};
+use super::{Detect, MAKING_TAKES, MODEL_FPS, MOTION_FPS, MadeFor};
 use crate::pipeline::counting::inference::Watch;
 use crate::pipeline::counting::shared::{CountingRequest, DetectionTimes, DetectorRequest};
 use crate::pipeline::counting::{CountingSettings, MakeDetector, NoDetector};
@@ -56,7 +56,6 @@ impl Detect<'_> {
             figures.times = DetectionTimes::default();
         }
         self.watch = Some((made_for, watch));
-        self.is_slow = false;
         self.set_pace();
         self.working_since = Instant::now();
         self.drawn.is_set = false;
@@ -66,11 +65,7 @@ impl Detect<'_> {
     /// At most so many looks a second as are wanted of this detector.
     pub(super) fn set_pace(&mut self) {
         let is_motion = self.watch.as_ref().is_some_and(|(_, watch)| watch.backend == "motion");
-        let usual = match (is_motion, self.is_slow) {
-            (true, _) => MOTION_FPS,
-            (_, true) => SLOW_MODEL_FPS,
-            _ => MODEL_FPS,
-        };
+        let usual = if is_motion { MOTION_FPS } else { MODEL_FPS };
         self.limit = RateLimit::new(self.shared.settings().fps.unwrap_or(usual));
     }
 
@@ -150,14 +145,5 @@ impl Detect<'_> {
         }
         self.refused = None;
         Ok(())
-    }
-
-    /// Around lines half the looks count as well: where each takes long the others are left to the rest of the machine.
-    pub(super) fn limit_rate(&mut self) {
-        let at_lines = self.watch.as_ref().is_some_and(|(_, watch)| watch.watches_regions_only());
-        if at_lines && !self.is_slow && self.shared.lock_figures().times.is_network_slow() {
-            self.is_slow = true;
-            self.set_pace();
-        }
     }
 }

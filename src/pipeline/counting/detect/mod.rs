@@ -46,10 +46,9 @@ pub const LOOK_TAKES: Duration = Duration::from_secs(20);
 /// so many of its steps.
 const OVERDUE: Duration = Duration::from_millis(1500);
 const OVERDUE_STEPS: f64 = 2.5;
-/// Looks a second, where nothing is configured: with a model, with one that takes long and looks around lines, where fewer
-/// do, and with the motion detector.
-const MODEL_FPS: f64 = 10.0;
-const SLOW_MODEL_FPS: f64 = 5.0;
+/// Detections a second where nothing is configured: with a model, and by motion. Ten a second count no better with a model
+/// (docs/accuracy.md).
+const MODEL_FPS: f64 = 5.0;
 const MOTION_FPS: f64 = 15.0;
 /// What the old programs count.
 const PERSON: &str = "person";
@@ -123,8 +122,6 @@ pub struct Detect<'a> {
     demand: Option<Demand>,
     pictures: Option<Subscriber>,
     limit: RateLimit,
-    /// Whether a look takes long here.
-    is_slow: bool,
     scene: Scene,
     /// The source whose pictures are looked at.
     source: Option<NewestSource>,
@@ -177,7 +174,6 @@ impl<'a> Detect<'a> {
             demand: None,
             pictures: None,
             limit: RateLimit::new(MODEL_FPS),
-            is_slow: false,
             scene,
             source: None,
             chosen,
@@ -495,7 +491,6 @@ impl<'a> Detect<'a> {
                 None => figures.status.looks_saved += 1,
             }
         }
-        self.limit_rate();
         let rows = self.occupancy.observe(overlay.stamp, self.scene, &overlay.zones);
         self.record_occupancy(rows);
         self.publish(overlay);

@@ -1,5 +1,4 @@
-//! A neural network out of an ONNX file, ready to be run. Only this file, `surgery`, `blocks`, `volume` and
-//! `grid_sample` name `tract`.
+//! A neural network from an ONNX file, ready to run. Only this file and `volume` name `tract`.
 //!
 //! [`Network::load`] takes bytes that may be anything. What they ask for is checked before memory is
 //! given to it, and a panic inside the engine is caught: a damaged or hostile file is an error, never
@@ -10,11 +9,8 @@
 //! are widened at load, which loses nothing. The same input gives the same output, byte for byte, on
 //! the same machine, whatever the number of threads.
 
-pub(super) mod blocks;
 pub(super) mod error;
-pub(super) mod grid_sample;
 pub(super) mod other;
-pub(super) mod surgery;
 pub(super) mod volume;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use tract_onnx::pb::{self, tensor_shape_proto::dimension, type_proto};
 use tract_onnx::prelude::*;
+use tract_onnx::tract_core::plan::SimplePlan;
 use tract_onnx::tract_hir::infer::InferenceFact;
 
 use error::{NetworkError, not_onnx_error, too_large_error};
@@ -113,7 +110,7 @@ impl<'a> Outputs<'a> {
     /// The output at this place of [`Network::outputs`].
     pub fn get(&self, at: usize) -> Option<Output<'a>> {
         let (shape, tensor) = (self.shapes.get(at)?, self.tensors.get(at)?);
-        let values = tensor.as_slice::<f32>().ok()?;
+        let values = tensor.as_plain_ram()?.as_slice().ok()?;
         Some(Output { name: &shape.name, shape: &shape.shape, values })
     }
 
@@ -150,7 +147,7 @@ pub struct OnnxHeader {
 
 /// A network that is ready for inputs of one size.
 pub struct Network {
-    plan: Arc<TypedSimplePlan<TypedModel>>,
+    plan: Arc<TypedSimplePlan>,
     input: InputShape,
     /// The element type the file's first operator takes.
     takes: DatumType,
@@ -275,8 +272,7 @@ fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Networ
     if let Some((what, instead)) = other::detect_other_format(bytes) {
         return Err(NetworkError::OtherFile { what, instead });
     }
-    let mut onnx = tract_onnx::onnx();
-    grid_sample::register_grid_sample(&mut onnx.op_register);
+    let onnx = tract_onnx::onnx();
     let mut file = onnx
         .proto_model_for_read(&mut &*bytes)
         .map_err(|error| NetworkError::NotOnnx { reason: format!("{error:#}") })?;
@@ -284,8 +280,6 @@ fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Networ
         std::mem::take(&mut file.metadata_props).into_iter().map(|of| (of.key, of.value)).collect();
     let origin = OnnxHeader { producer: file.producer_name.clone(), properties };
     let graph = file.graph.as_mut().ok_or_else(|| not_onnx_error("it holds no graph"))?;
-    surgery::drop_absent_inputs(graph);
-    surgery::plain_resizes(graph)?;
     check_operators(&onnx, graph)?;
     check_wires(graph)?;
     volume::check_file(graph)?;
@@ -296,7 +290,6 @@ fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Networ
     };
     clear_inner_shapes(graph);
     widen_halves(graph);
-    let repeats = surgery::integer_resizes(graph);
     let takes = match element_type(&graph.input[0]) {
         Some(element::UINT8) => u8::datum_type(),
         _ => f32::datum_type(),
@@ -310,11 +303,7 @@ fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Networ
     drop(file);
     volume::analyse_model(&mut model, bytes.len(), failed)?;
     volume::check(&model)?;
-    let mut model = model.into_typed().and_then(TypedModel::into_decluttered).map_err(failed)?;
-    blocks::fuse_blocks(&mut model).map_err(failed)?;
-    surgery::replace_with_kernels(&mut model, &repeats).map_err(failed)?;
-    surgery::flatten_products(&mut model).map_err(failed)?;
-    model.optimize().map_err(failed)?;
+    let model = model.into_typed().and_then(TypedModel::into_optimized).map_err(failed)?;
     let outputs = names
         .into_iter()
         .enumerate()
@@ -326,10 +315,9 @@ fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Networ
             Ok(OutputShape { name, shape: shape.to_vec() })
         })
         .collect::<Result<Vec<_>, NetworkError>>()?;
-    let options = PlanOptions { executor: Some(executor(threads)), ..PlanOptions::default() };
+    let options = RunOptions { executor: Some(executor(threads)), ..RunOptions::default() };
     let plan = SimplePlan::new_with_options(model, &options).map_err(failed)?;
-    let (plan, given) = (Arc::new(plan), Vec::new());
-    Ok(Network { plan, input, takes, outputs, origin, given, took: Duration::ZERO })
+    Ok(Network { plan, input, takes, outputs, origin, given: Vec::new(), took: Duration::ZERO })
 }
 
 /// What shares the work of one picture.
@@ -358,17 +346,12 @@ fn check_operators(onnx: &tract_onnx::Onnx, graph: &pb::GraphProto) -> Result<()
     ];
     let has_own =
         |node: &pb::NodeProto| node.attribute.iter().any(|own| own.g.is_some() || !own.graphs.is_empty());
-    let mut names: Vec<String> = graph
-        .node
-        .iter()
-        .filter_map(|node| {
-            let is_known = onnx.op_register.0.contains_key(&node.op_type);
-            if !is_known || has_own(node) || OF_ANY_SIZE.contains(&node.op_type.as_str()) {
-                return Some(node.op_type.clone());
-            }
-            grid_sample::unsupported_attribute(node).filter(|_| node.op_type == "GridSample")
-        })
-        .collect();
+    let is_refused = |node: &&pb::NodeProto| {
+        let is_known = onnx.op_register.0.contains_key(&node.op_type);
+        !is_known || has_own(node) || OF_ANY_SIZE.contains(&node.op_type.as_str())
+    };
+    let mut names: Vec<String> =
+        graph.node.iter().filter(is_refused).map(|node| node.op_type.clone()).collect();
     names.sort();
     names.dedup();
     if names.is_empty() { Ok(()) } else { Err(NetworkError::UnknownOperators { names }) }

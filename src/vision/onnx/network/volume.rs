@@ -73,8 +73,7 @@ pub fn analyse_model(
         {
             return Err(too_large_error(&format!("what the operator {name} needs"), bytes, MOST_BYTES));
         }
-        let computes = operator.is_stateless() && operator.name() != "Const";
-        if computes && are_known(&takes) {
+        if operator.name() != "Const" && are_known(&takes) {
             let bytes = gives.iter().filter_map(tensor_bytes).fold(0, u128::saturating_add);
             in_all = (in_all - std::mem::replace(&mut computed[node], bytes)).saturating_add(bytes);
             let most = max_precomputed_bytes(file);

