@@ -22,7 +22,7 @@ WORDS = {
     "half": "a JPEG of half the size",
     "small": "a JPEG decoded small, for the detector",
     "letterbox": "the small picture as the network's input",
-    "detect": "one detection: SSDLite, 300 × 300, with letterbox and boxes",
+    "detect": "one detection: YOLOX-nano, 320 × 320, with letterbox and boxes",
     "motion": "three moving things are told from the background of the small picture",
     "track": "ten people followed, a line",
     "part": "a JPEG becomes a part of the stream: one copy, its header",

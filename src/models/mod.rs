@@ -22,7 +22,9 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use catalogue::{BUILT_IN, CATALOGUE, CatalogueEntry, FORMER_BUILT_IN};
+pub use catalogue::{
+    BUILT_IN, CATALOGUE, CatalogueEntry, FORMER_BUILT_IN, FORMER_BUILT_IN_HINT, FORMER_BUILT_IN_IS_GONE,
+};
 use catalogue::{BUILT_IN_BYTES, BUILT_IN_SIZE, BUILT_IN_SUM};
 pub use description::DescriptionError;
 pub use error::ModelError;
@@ -319,7 +321,7 @@ pub fn try_model_file(path: &Path, size: Option<(u32, u32)>, threads: usize) -> 
 }
 
 /// Whether the file at `path` was tried before it was given out, for pictures of the size that its description says:
-/// the model in the box, or one of the catalogue. Nothing else is read.
+/// the built-in model, or one of the catalogue. Nothing else is read.
 pub fn is_already_proved(path: &Path) -> bool {
     let has_length = |bytes| path.metadata().is_ok_and(|found| found.len() == bytes);
     if !has_length(BUILT_IN_BYTES) && !CATALOGUE.iter().any(|entry| has_length(entry.bytes)) {

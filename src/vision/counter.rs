@@ -252,7 +252,7 @@ impl Counter {
         self.zones = zones;
     }
 
-    /// Whether a line or zone of these classes (all if empty) can count a vehicle, or, if not `vehicles`, anything else.
+    /// A line or zone of these classes (all if empty) can count a vehicle; without `vehicles`, something else.
     pub fn may_count(&self, classes: &[Class], vehicles: bool) -> bool {
         let is_among = |classes: &[Class], class| classes.is_empty() || classes.contains(&class);
         let all = (0..self.labels.names().len()).map(|class| Class(class as u16));

@@ -13,6 +13,8 @@ const RIDING: &[&str] =
 
 /// Names of vehicles. They are faster for their size than whoever walks, and grow quickly as they come near.
 const VEHICLES: &[&str] = &[
+    "bicycle",
+    "bike",
     "car",
     "truck",
     "bus",
@@ -110,6 +112,8 @@ mod tests {
         let group = |name| labels.group_id(labels.class(name).unwrap());
         assert_eq!(group("car"), group("truck"));
         assert_eq!(group("bicycle"), group("motorcycle"));
+        let are_vehicles: Vec<bool> = (0..5).map(|class| labels.is_vehicle(Class(class))).collect();
+        assert_eq!(are_vehicles, [false, true, true, true, true]);
         assert_ne!(group("person"), group("car"));
         assert_ne!(group("bicycle"), group("car"));
         assert_eq!(labels.name(Class(2)), Some("car"));

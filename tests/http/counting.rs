@@ -880,6 +880,7 @@ impl ModelLibrary for Folder {
     fn found(&self) -> Vec<ModelRow> {
         let model = |name: &str, problem: Option<&str>| ModelRow {
             name: name.to_owned(),
+            about: String::new(),
             family: String::from("ssd"),
             input: Some((300, 300)),
             classes: 80,

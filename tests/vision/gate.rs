@@ -436,7 +436,7 @@ fn recorded_boxes_of_clips_lose_nobody() {
     }
 }
 
-/// The model in the box.
+/// The built-in model.
 fn shipped() -> OnnxDetector {
     let models = Models::with_places(Vec::new(), Path::new(env!("CARGO_MANIFEST_DIR")).join("models"));
     let (card, onnx) = models.load("yolox_nano_320").unwrap();

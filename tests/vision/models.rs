@@ -135,6 +135,20 @@ fn ssdlite_sees_what_onnxruntime_sees_by_the_original() {
     assert!(precision > 0.8 && recall > 0.8);
 }
 
+/// The built-in model has the weights of the export at 416 × 416, rounded.
+#[test]
+fn the_built_in_model_sees_what_onnxruntime_sees_by_the_export() {
+    let Some(data) = testdata() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let Some(frames) = frames(&data.join("video/vtest.avi"), folder.path()) else { return };
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let models = Models::with_places(vec![shipped], folder.path().join("none"));
+    let (card, bytes) = models.load("yolox_nano_320").unwrap();
+    let detector = OnnxDetector::new("yolox_nano_320", &bytes, &card, Some((416, 416)), 1).unwrap();
+    let (precision, recall) = compare(detector, &data.join("detections/vtest.yolox_nano_416.csv"), &frames);
+    assert!(precision > 0.8 && recall > 0.8);
+}
+
 #[test]
 fn yolox_sees_what_onnxruntime_sees() {
     let Some(data) = testdata() else { return };

@@ -244,9 +244,8 @@ pub const KEYS: &[Key] = &[
         default: r#""auto""#,
         aliases: &["input_size", "resolution", "imgsz"],
         about: "Input size of models that accept any. More pixels find smaller objects and cost in \
-                proportion. \"far\" is \"512x384\": with the built-in model, better for small people at twice \
-                the cost, but people who fill the frame may count twice. \"auto\" follows the model's \
-                description.",
+                proportion. \"far\" is \"512x384\": with the built-in model, a few more small people at twice the \
+                cost. \"auto\" follows the model's description.",
     },
     Key {
         section: "detect",

@@ -20,7 +20,7 @@ use crate::config::{Config, DetectorKind, LensKind, SourceConfig, SourceKind};
 use crate::http::{Diagnose, Finding, FoundCamera};
 use crate::lens::Drive;
 use crate::media::{Picture, SourceError};
-use crate::models::{BUILT_IN, FORMER_BUILT_IN, Models};
+use crate::models::{BUILT_IN, FORMER_BUILT_IN, FORMER_BUILT_IN_HINT, FORMER_BUILT_IN_IS_GONE, Models};
 use crate::source::libcamera::Survey;
 use crate::source::{libcamera, v4l2};
 
@@ -215,7 +215,7 @@ pub fn model(config: &Config) -> Finding {
         };
     }
     let found = Models::new(&state_directory(config)).list();
-    // Without a name it is the one in the box, whatever else is at hand.
+    // Without a name it is the built-in one, whatever else is at hand.
     let looked_for = wanted.unwrap_or(BUILT_IN);
     match found.iter().find(|model| model.name == looked_for) {
         Some(model) => match &model.problem {
@@ -223,11 +223,9 @@ pub fn model(config: &Config) -> Finding {
             Some(problem) => Finding::bad(name, format!("{}: {problem}", model.name))
                 .hint(format!("`tallycam model check {}` tells more", model.name)),
         },
-        None if looked_for == FORMER_BUILT_IN => Finding::warning(
-            name,
-            format!("there is no {looked_for} any more: the built-in model counts in its place"),
-        )
-        .hint(format!("`tallycam model add {looked_for}` brings it back")),
+        None if looked_for == FORMER_BUILT_IN => {
+            Finding::warning(name, FORMER_BUILT_IN_IS_GONE).hint(FORMER_BUILT_IN_HINT)
+        }
         None if wanted.is_none() && detect.backend == DetectorKind::Auto => {
             Finding::none(name, "none was found: motion is counted instead")
         }

@@ -191,7 +191,7 @@ fn child_memory(free: u64) -> Result<u64, ModelError> {
     }
     Err(ModelError::Refused {
         reason: format!("with {} MB of free memory it cannot be tried", free / 1_000_000),
-        hint: Some(String::from("end other programs, or take the model in the box")),
+        hint: Some(String::from("end other programs, or choose the built-in model")),
         may_pass: true,
     })
 }

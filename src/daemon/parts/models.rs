@@ -6,15 +6,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::{DetectConfig, DetectorKind, Origin, Resolved};
 use crate::http::{CatalogueModel, ModelLibrary, ModelRow, NotFetched};
-use crate::models::{self, Addition, BUILT_IN, CATALOGUE, FORMER_BUILT_IN, ModelError, Models, is_onnx};
+use crate::models::{
+    self, Addition, BUILT_IN, CATALOGUE, FORMER_BUILT_IN, FORMER_BUILT_IN_HINT, FORMER_BUILT_IN_IS_GONE,
+    ModelError, Models, is_onnx,
+};
 use crate::pipeline::{LoadedDetector, NoDetector};
 use crate::vision::onnx::{Card, OnnxDetector};
 
 use super::model_sandbox::{Proved, Prover};
-
-/// What is said where settings name a model that no package has any more.
-const FORMER_IS_GONE: &str = "ssdlite_mobilenet_v2 is not on this machine any more: the built-in model counts in its \
-    place, and finds more vehicles. `tallycam model add ssdlite_mobilenet_v2` brings the other one back.";
 
 /// The folders of models.
 #[derive(Debug, Clone)]
@@ -37,6 +36,9 @@ struct RefusedModel {
     why: NoDetector,
     at: Instant,
 }
+
+/// The origin of a model that a command line names.
+const COMMAND_LINE: &str = "--model";
 
 /// What is refused is loaded again so much later all the same: memory may have been short.
 const AGAIN_AFTER: Duration = Duration::from_secs(600);
@@ -116,10 +118,18 @@ impl ModelStore {
             None => (chosen.or(named), None),
         };
         let mut wanted = wanted.unwrap_or(BUILT_IN);
+        let mut path = path;
         let mut note = None;
-        if wanted == FORMER_BUILT_IN && self.models.path_of(wanted).is_none() {
+        let is_former = |path: &Path| path.file_stem().is_some_and(|stem| stem == FORMER_BUILT_IN);
+        if path.is_some_and(|path| is_former(path) && !path.is_file()) {
+            (wanted, path) = (FORMER_BUILT_IN, None);
+        }
+        let is_there = |name| self.models.path_of(name).is_some_and(|onnx| onnx.is_file());
+        // Settings outlive an upgrade. Who names it on a command line now is told that it is not there.
+        let is_asked = self.pinned().as_deref() == Some(COMMAND_LINE);
+        if wanted == FORMER_BUILT_IN && path.is_none() && !is_asked && !is_there(wanted) {
             wanted = BUILT_IN;
-            note = Some(FORMER_IS_GONE.to_owned());
+            note = Some(format!("{FORMER_BUILT_IN_IS_GONE}; {FORMER_BUILT_IN_HINT}."));
         }
         let onnx = path.map(Path::to_owned).or_else(|| self.models.path_of(wanted));
         let files = onnx.map(|onnx| Files::new(onnx, path.is_some(), config));
@@ -230,7 +240,7 @@ pub fn pinned_origin(resolved: &Resolved) -> Option<String> {
 
 /// The same for who names the model on a command line, who may name a file as the operator may.
 pub fn configured_model(model: Option<&str>, resolved: &Resolved) -> Option<String> {
-    model.map(|_| String::from("--model")).or_else(|| pinned_origin(resolved))
+    model.map(|_| String::from(COMMAND_LINE)).or_else(|| pinned_origin(resolved))
 }
 
 fn no_model_error(error: &ModelError) -> NoDetector {

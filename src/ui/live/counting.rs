@@ -252,7 +252,7 @@ pub(in crate::ui) fn describe_rate(facts: &CountingReport) -> String {
     }
 }
 
-/// What looks: "SSDLite MobileNet V2" or "movement".
+/// The detector's name: `yolox_nano_320` or `motion`.
 fn detector_name(facts: &CountingReport) -> String {
     match (facts.backend, facts.model.as_str()) {
         ("", _) => "–".into(),

@@ -33,7 +33,7 @@ pub struct ModelsPage {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ModelRow {
     pub name: String,
-    /// What it is, a phrase; may be empty.
+    /// A phrase for people: `People, bicycles, vehicles (built in)`; may be empty.
     pub about: String,
     /// Its family: `ssd`, `yolox`, …
     pub family: String,

@@ -43,7 +43,7 @@ pub struct OnnxDetector {
     /// Width and height of the network's input, unless it gets regions of another shape.
     own: (u32, u32),
     threads: usize,
-    /// Whether a dull region's light is stretched.
+    /// A dull region's contrast is stretched.
     has_stretched_light: bool,
     /// Reads the network's file again; gives `None` if that is another one now, or none.
     read_file: Option<Box<dyn Fn() -> Option<Vec<u8>> + Send>>,
@@ -51,8 +51,8 @@ pub struct OnnxDetector {
 
 impl OnnxDetector {
     /// The network in `onnx` (the bytes of the file), called `name`, as `card` describes it. `size`
-    /// (width and height in pixels) goes before the card's, with sides rounded up to the network's largest stride;
-    /// `threads` (at least 1) share a detection. Takes from tenths of a second to seconds.
+    /// (width and height in pixels) goes before the card's; where the network does not take it, its sides are rounded up
+    /// to the network's largest stride. `threads` (at least 1) share a detection. Takes from tenths of a second to seconds.
     ///
     /// # Errors
     /// The file is no network, or the description does not fit it.
@@ -64,12 +64,15 @@ impl OnnxDetector {
         threads: usize,
     ) -> Result<OnnxDetector, OnnxError> {
         card.check()?;
+        let load = |size: Option<(u32, u32)>| {
+            let network = Network::load(onnx, size.or(card.input.size), threads)?;
+            let detector = OnnxDetector::from_network(name, network, card)?;
+            Ok(OnnxDetector { threads, ..detector })
+        };
         let stride = card.family.largest_stride().unwrap_or(1);
-        let size =
+        let rounded =
             size.map(|(width, height)| (width.next_multiple_of(stride), height.next_multiple_of(stride)));
-        let network = Network::load(onnx, size.or(card.input.size), threads)?;
-        let detector = OnnxDetector::from_network(name, network, card).map_err(OnnxError::Card)?;
-        Ok(OnnxDetector { threads, ..detector })
+        load(size).or_else(|error| if rounded == size { Err(error) } else { load(rounded) })
     }
 
     /// The same, for regions of other shapes than its own: `read` reads the file again for them.
@@ -173,31 +176,13 @@ fn input_size_for(ratio: f32, own: (u32, u32), stride: u32) -> (u32, u32) {
     let most = u64::from(own.0) * u64::from(own.1) * MORE_PIXELS / 100;
     let sides = (1..=(most / u64::from(stride)).min(4096) as u32 / stride).map(|across| {
         let width = across * stride;
-        let height = ((most / u64::from(width)) as u32 / stride * stride).max(stride);
-        // No bars: rows that the region does not need go.
+        let height = ((most / u64::from(width)).min(4096) as u32 / stride * stride).max(stride);
+        // Rows that the region does not need would be bars.
         let needed = ((width as f32 / ratio / stride as f32).ceil() as u32 * stride).max(stride);
         (width, height.min(needed))
     });
     let scale = |(width, height): &(u32, u32)| (*width as f32).min(*height as f32 * ratio);
     sides.max_by(|a, b| scale(a).total_cmp(&scale(b)).then(b.0.cmp(&a.0))).unwrap_or(own)
-}
-
-#[cfg(test)]
-#[test]
-fn an_input_has_the_shape_of_its_region_and_no_more_pixels() {
-    let own = (320, 320);
-    for ratio in [0.05, 0.25, 0.5, 0.75, 1.0, 4.0 / 3.0, 16.0 / 9.0, WIDE, 4.0, 30.0] {
-        let (width, height) = input_size_for(ratio, own, 32);
-        assert!(
-            width % 32 == 0 && height % 32 == 0 && width * height <= 107_520,
-            "{ratio}: {width}×{height}"
-        );
-        let shown = |(width, height): (u32, u32)| (width as f32).min(height as f32 * ratio);
-        assert!(shown((width, height)) >= shown(own), "{ratio}: {width}×{height}");
-    }
-    assert_eq!(input_size_for(16.0 / 9.0, own, 32), (416, 256));
-    assert_eq!(input_size_for(1.0, own, 32), own);
-    assert_eq!(input_size_for(WIDE, (300, 300), 16), (432, 208));
 }
 
 /// A layout's name in a description.
@@ -255,7 +240,8 @@ impl Detector for OnnxDetector {
             log::info!("counting: loading {} for regions of {}×{}", self.name, wanted.0, wanted.1);
             if let Err(reason) = self.load_at(wanted) {
                 log::warn!("counting: {} cannot look at {}×{}: {reason}", self.name, wanted.0, wanted.1);
-                return false;
+                // The whole picture fits into any input.
+                return shape == RegionShape::Picture;
             }
         }
         takes_any || matches!(shape, RegionShape::Picture | RegionShape::Square)
@@ -303,5 +289,27 @@ impl Detector for OnnxDetector {
             return Err(DetectError::NoNumbers { model: self.name.clone(), output: output.name.to_owned() });
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_input_has_the_shape_of_its_region_and_hardly_more_pixels() {
+        let own = (320, 320);
+        for ratio in [0.05, 0.25, 0.5, 0.75, 1.0, 4.0 / 3.0, 16.0 / 9.0, WIDE, 4.0, 30.0] {
+            let (width, height) = input_size_for(ratio, own, 32);
+            assert!(
+                width % 32 == 0 && height % 32 == 0 && width * height <= 107_520,
+                "{ratio}: {width}×{height}"
+            );
+            let shown = |(width, height): (u32, u32)| (width as f32).min(height as f32 * ratio);
+            assert!(shown((width, height)) >= shown(own), "{ratio}: {width}×{height}");
+        }
+        assert_eq!(input_size_for(16.0 / 9.0, own, 32), (416, 256));
+        assert_eq!(input_size_for(1.0, own, 32), own);
+        assert_eq!(input_size_for(WIDE, (300, 300), 16), (432, 208));
     }
 }

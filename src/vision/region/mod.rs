@@ -14,7 +14,7 @@ use super::detector::Detector;
 use super::geometry::Bounds;
 use super::motion::MotionGate;
 use crate::media::{Geometry, SmallImage};
-use plan::{RegionNeed, RegionPlan};
+use plan::{RegionNeed, RegionPlan, RegionShape};
 
 /// One picture of this many is detected as a whole, so that things away from lines are shown too.
 const WHOLE_SHARE: u64 = 20;
@@ -35,12 +35,12 @@ pub enum RegionMode {
     /// The whole picture.
     #[default]
     Picture,
-    /// By what each line counts: its surroundings, or for vehicles the whole picture; for both these take turns.
+    /// Each line's classes decide: its surroundings, the whole picture for vehicles, both by turns for both.
     Classes,
 }
 
 impl RegionMode {
-    /// All with their words in descriptions.
+    /// Each mode and its word in a description.
     pub const WORDS: [(&'static str, RegionMode); 3] =
         [("line", RegionMode::Line), ("picture", RegionMode::Picture), ("classes", RegionMode::Classes)];
 }
@@ -69,7 +69,7 @@ pub struct RegionSchedule {
     mode: RegionMode,
     /// The size of the pictures that the plan is for; `None` if the lines have changed since.
     planned_for: Option<(u32, u32)>,
-    /// Whether the whole picture takes turns with the regions: some line or zone counts vehicles.
+    /// The whole picture takes turns with the regions, because a line or zone counts vehicles.
     has_picture_turn: bool,
     needs: Vec<RegionNeed>,
     plan: RegionPlan,
@@ -173,7 +173,7 @@ impl RegionSchedule {
             self.needs.iter_mut().for_each(|need| need.observe(&seen, looks));
         }
         if self.needs.iter().any(RegionNeed::needs_plan) {
-            self.make_plan(size, detector);
+            self.make_plan(size, detector, true);
         }
     }
 
@@ -232,14 +232,20 @@ impl RegionSchedule {
         let mut all = lines.chain(counter.zones().map(|zone| &zone.classes));
         self.has_picture_turn =
             self.mode == RegionMode::Classes && all.any(|classes| counter.may_count(classes, true));
-        self.make_plan(size, detector);
+        self.make_plan(size, detector, false);
     }
 
-    fn make_plan(&mut self, size: (u32, u32), detector: &mut dyn Detector) {
+    /// Plans for the needs. If things grew too large for regions (`keeps_shape`), the network stays as it is loaded for
+    /// squares: loading takes seconds, and things may shrink again.
+    fn make_plan(&mut self, size: (u32, u32), detector: &mut dyn Detector, keeps_shape: bool) {
         self.needs.iter_mut().for_each(RegionNeed::set_planned);
         let needs = &self.needs;
         // Rectangles of any shape, then squares, then what every detector can use.
-        let plans = [RegionPlan::new(needs, size, true), RegionPlan::new(needs, size, false)];
+        let mut plans = [RegionPlan::new(needs, size, true), RegionPlan::new(needs, size, false)];
+        if keeps_shape && self.plan.shape == RegionShape::Square {
+            let too_large = plans.iter_mut().filter(|plan| plan.shape == RegionShape::Picture);
+            too_large.for_each(|plan| plan.shape = RegionShape::Square);
+        }
         let taken = plans.into_iter().find(|plan| detector.set_region(self.mode, plan.shape, size));
         self.plan = taken.unwrap_or_else(|| {
             let picture = RegionPlan::picture();

@@ -26,7 +26,13 @@ pub struct Motion {
     pub acceleration: f32,
     /// By what share its height changes in one second (standard deviation).
     pub growth: f32,
+    /// How much more its speed changes for each size per second that it moves, in sizes per second in one second; its
+    /// height changes by a quarter of that share more.
+    pub quickness: f32,
 }
+
+/// Growth for each unit of [`Motion::quickness`].
+const QUICK_GROWTH: f32 = 0.25;
 
 impl Default for Motion {
     /// Small detectors put the middle of a box 0.06–0.07 sizes off (measured against the ground
@@ -37,15 +43,22 @@ impl Default for Motion {
     /// People turn round within a second or so: a change of 1 size/s in a second is as common as
     /// not.
     fn default() -> Motion {
-        Motion { measurement: 0.1, same_error: 0.4, speed: 2.5, acceleration: 1.0, growth: 0.2 }
+        Motion {
+            measurement: 0.1,
+            same_error: 0.4,
+            speed: 2.5,
+            acceleration: 1.0,
+            growth: 0.2,
+            quickness: 0.0,
+        }
     }
 }
 
 impl Motion {
     /// Vehicles: one that comes near doubles its size and its speed on the picture within half a second. With people's
-    /// motion its box fell behind, and one car in eight of a road was lost (docs/accuracy.md).
+    /// motion its box fell behind, and one car in eight of a road was lost (docs/accuracy.md). One that is parked stays.
     pub fn vehicle() -> Motion {
-        Motion { speed: 4.0, acceleration: 4.0, growth: 1.0, ..Motion::default() }
+        Motion { speed: 4.0, quickness: 1.5, ..Motion::default() }
     }
 }
 
@@ -122,16 +135,19 @@ impl Kalman {
     }
 
     /// Moves on by `seconds` ≥ 0. Of a thing that is out of sight (`seen` is false) the size is
-    /// kept: a box that shrank while somebody went behind a wall would shrink on to nothing.
+    /// kept: a box that shrank while somebody went behind a wall would shrink on to nothing. And where it may be grows
+    /// no faster than for people: else a car that has left would be found again in the next one.
     pub fn predict(&mut self, seconds: f32, seen: bool, motion: &Motion) {
-        let noise = square(motion.acceleration * self.size());
+        let quickness = if seen { motion.quickness * self.speed() } else { 0.0 };
+        let noise = square((motion.acceleration + quickness) * self.size());
         self.x.predict(seconds, noise);
         self.y.predict(seconds, noise);
         self.aspect.variance[0] += square(ASPECT_CHANGE) * seconds;
         if !seen {
             self.height.rate = 0.0;
         }
-        self.height.predict(seconds, square(motion.growth * self.height.value));
+        let growth = motion.growth + QUICK_GROWTH * quickness;
+        self.height.predict(seconds, square(growth * self.height.value));
         self.height.value = self.height.value.max(LEAST_HEIGHT);
     }
 
@@ -166,6 +182,12 @@ impl Kalman {
     /// Velocity of the centre, in heights a second.
     pub fn velocity(&self) -> Point {
         Point::new(self.x.rate, self.y.rate)
+    }
+
+    /// Speed of the centre, in sizes a second.
+    pub fn speed(&self) -> f32 {
+        let Point { x, y } = self.velocity();
+        (x * x + y * y).sqrt() / self.size()
     }
 
     /// How unexpected a box's centre is where `expected` is what should be seen: the squared Mahalanobis distance, when

@@ -76,10 +76,8 @@ pub struct TrackerOptions {
     pub rest_patience: f32,
     /// Most tracks at one time; no new ones begin beyond it.
     pub most_tracks: usize,
-    /// How people and animals move.
+    /// How people and animals move; vehicles move by [`Motion::vehicle`].
     pub motion: Motion,
-    /// How vehicles move.
-    pub vehicle_motion: Motion,
 }
 
 impl Default for TrackerOptions {
@@ -106,7 +104,6 @@ impl Default for TrackerOptions {
             rest_patience: 60.0,
             most_tracks: 500,
             motion: Motion::default(),
-            vehicle_motion: Motion::vehicle(),
         }
     }
 }
@@ -373,7 +370,7 @@ impl Tracker {
             let lost = self.find_lost_at(labels, &seen);
             old -= usize::from(matches!(lost, Some(Rest::Lost(_))));
             let motion = match labels.is_vehicle(seen.detection.class) {
-                true => self.options.vehicle_motion,
+                true => Motion::vehicle(),
                 false => self.options.motion,
             };
             let track = Track::new(id, &seen.detection, &seen.bounds, now_us, motion, &self.options);
@@ -530,7 +527,7 @@ mod tests {
         tracker.tracks().iter().map(|track| track.id().0).collect()
     }
 
-    /// A car that comes near: a fifth of a second apart, its box is half as large again.
+    /// A car comes near: its box grows by 1.4 between detections, a fifth of a second apart.
     #[test]
     fn a_car_that_comes_near_is_followed_at_five_detections_a_second() {
         let mut tracker = tracker();

@@ -83,7 +83,7 @@ impl Track {
         }
     }
 
-    /// The same as what `old` followed, found again where that was seen last.
+    /// This track as the heir of `old`, found again where that was last seen.
     pub(super) fn continue_from(mut self, old: &Track, seen: &Detection, bounds: &Bounds) -> Track {
         self.whole = old.whole;
         // As if no time had passed: it stood.
@@ -180,8 +180,7 @@ impl Track {
 
     /// In sizes a second.
     pub(super) fn speed(&self) -> f32 {
-        let Point { x, y } = self.kalman.velocity();
-        (x * x + y * y).sqrt() / self.kalman.size()
+        self.kalman.speed()
     }
 
     /// Whether it stood when it was seen last, and was believed then or goes on from what was.

@@ -272,6 +272,9 @@ impl CountArgs {
         }
         let model_store = ModelStore::new(&state_directory(config), pinned);
         let made = detector_factory(detect, model_store)(Scene::Files, None).map_err(no_detector_failure)?;
+        for note in &made.notes {
+            eprintln!("tallycam: {note}");
+        }
         Ok(made.detector)
     }
 

@@ -18,7 +18,6 @@ use std::time::{Duration, Instant};
 
 use tract_onnx::pb::{self, tensor_shape_proto::dimension, type_proto};
 use tract_onnx::prelude::*;
-use tract_onnx::tract_core::plan::SimplePlan;
 use tract_onnx::tract_hir::infer::InferenceFact;
 
 use error::{NetworkError, not_onnx_error, too_large_error};
@@ -280,6 +279,7 @@ fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Networ
         std::mem::take(&mut file.metadata_props).into_iter().map(|of| (of.key, of.value)).collect();
     let origin = OnnxHeader { producer: file.producer_name.clone(), properties };
     let graph = file.graph.as_mut().ok_or_else(|| not_onnx_error("it holds no graph"))?;
+    drop_absent_inputs(graph);
     check_operators(&onnx, graph)?;
     check_wires(graph)?;
     volume::check_file(graph)?;
@@ -316,7 +316,7 @@ fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Networ
         })
         .collect::<Result<Vec<_>, NetworkError>>()?;
     let options = RunOptions { executor: Some(executor(threads)), ..RunOptions::default() };
-    let plan = SimplePlan::new_with_options(model, &options).map_err(failed)?;
+    let plan = TypedSimplePlan::new_with_options(model, &options).map_err(failed)?;
     Ok(Network { plan, input, takes, outputs, origin, given: Vec::new(), took: Duration::ZERO })
 }
 
@@ -331,15 +331,20 @@ fn executor(threads: usize) -> multithread::Executor {
 fn check_operators(onnx: &tract_onnx::Onnx, graph: &pb::GraphProto) -> Result<(), NetworkError> {
     // What is in a graph of an operator's own, nobody looks through before it is computed, and of these nobody knows
     // beforehand how much they give.
-    const OF_ANY_SIZE: [&str; 11] = [
+    const OF_ANY_SIZE: [&str; 16] = [
+        "Attention",
         "BlackmanWindow",
         "Compress",
         "ConstantLike",
         "DFT",
         "EyeLike",
+        "GatherBlockQuantized",
+        "GroupQueryAttention",
         "HammingWindow",
         "HannWindow",
+        "MatMulNBits",
         "MelWeightMatrix",
+        "MultiHeadAttention",
         "NonMaxSuppression",
         "NonZero",
         "STFT",
@@ -355,6 +360,15 @@ fn check_operators(onnx: &tract_onnx::Onnx, graph: &pb::GraphProto) -> Result<()
     names.sort();
     names.dedup();
     if names.is_empty() { Ok(()) } else { Err(NetworkError::UnknownOperators { names }) }
+}
+
+/// Takes the empty names from the end of what an operator takes. To ONNX they say the same as nothing; the engine counts
+/// them for some operators, Conv among them.
+fn drop_absent_inputs(graph: &mut pb::GraphProto) {
+    for node in &mut graph.node {
+        let present = node.input.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
+        node.input.truncate(present);
+    }
 }
 
 /// Outputs must come from somewhere: the engine takes that for granted.

@@ -73,7 +73,7 @@ pub fn analyse_model(
         {
             return Err(too_large_error(&format!("what the operator {name} needs"), bytes, MOST_BYTES));
         }
-        if operator.name() != "Const" && are_known(&takes) {
+        if !takes.is_empty() && are_known(&takes) {
             let bytes = gives.iter().filter_map(tensor_bytes).fold(0, u128::saturating_add);
             in_all = (in_all - std::mem::replace(&mut computed[node], bytes)).saturating_add(bytes);
             let most = max_precomputed_bytes(file);
