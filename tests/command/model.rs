@@ -95,7 +95,7 @@ fn a_model_is_tried_with_no_more_memory_than_it_may_have() {
     let (code, reason) = prove(&["1000000000"], shipped);
     let reason = reason.as_str().unwrap();
     assert!(code == 0 && (reason.is_empty() || reason.ends_with(" s to look once")), "{code} {reason}");
-    let (code, reason) = prove(&["4000000"], shipped);
+    let (code, reason) = prove(&["12000000"], shipped);
     assert!(code != 0 && reason.is_null(), "it has ended: {code} {reason}");
     // What is wrong with it is said.
     fs::write(run.folder.path().join("none.onnx"), "no network").unwrap();
