@@ -318,6 +318,11 @@ impl Counter {
         self.tracker.has_track_within(part)
     }
 
+    /// Whether somebody is followed who moves, or may not be anybody.
+    pub fn has_moving_track(&self) -> bool {
+        self.tracker.has_moving_track()
+    }
+
     /// How many detections confirm a track, and the age that it needs, in microseconds.
     pub fn confirmation(&self) -> (u64, u64) {
         let TrackerOptions { confirm_after, confirm_age, .. } = self.options.tracker;

@@ -22,6 +22,8 @@ const WHOLE_SHARE: u64 = 20;
 const WHOLE_WEIGHT: i32 = 5;
 /// Longest time between two detections in a region where nothing moves: somebody may stand there. Microseconds.
 const LOOK_WITHIN_US: u64 = 10_000_000;
+/// Longest time between two detections on the whole picture while all that is followed stands. Microseconds.
+const STANDING_WITHIN_US: u64 = 1_000_000;
 /// While every region has a track, the gate gets one picture of this many: its background stays current.
 const GATE_EVERY: u64 = 5;
 /// No part of the picture.
@@ -192,15 +194,25 @@ impl RegionSchedule {
         }
         self.pictures += 1;
         let waits = detector.waits_for_motion();
+        let has_picture_turn = self.has_picture_turn;
+        let is_followed =
+            |region: &Bounds, since_us: u64| match has_picture_turn && *region == Bounds::PICTURE {
+                // Something always stands somewhere: it is looked at now and then.
+                true => {
+                    counter.has_moving_track()
+                        || since_us >= STANDING_WITHIN_US && counter.has_track_within(region)
+                }
+                false => counter.has_track_within(region),
+            };
         if waits {
-            let is_busy = self.plan.regions.iter().all(|region| counter.has_track_within(region));
+            let is_busy = self.plan.regions.iter().all(|region| is_followed(region, 0));
             if !is_busy || self.pictures.is_multiple_of(GATE_EVERY) {
                 self.gate.observe(read(MotionGate::least_size(size))?);
             }
         }
         let is_due = |region: &Bounds, since_us: u64| {
             let is_overdue = since_us >= LOOK_WITHIN_US;
-            !waits || is_overdue || self.gate.has_motion_in(region) || counter.has_track_within(region)
+            !waits || is_overdue || self.gate.has_motion_in(region) || is_followed(region, since_us)
         };
         let has_rare_turn = !self.plan.regions.contains(&Bounds::PICTURE) && is_due(&Bounds::PICTURE, 0);
         if has_rare_turn && self.whole.has_turn(time_us, counter.confirmation()) {

@@ -367,6 +367,30 @@ fn what_a_line_counts_decides_where_to_look() {
 }
 
 #[test]
+fn a_parked_car_is_looked_at_once_a_second_and_whatever_moves_at_once() {
+    let mut asked = Asked::new(network(true, true), &[]);
+    asked.schedule = RegionSchedule::new(RegionMode::Classes);
+    asked.counter = Counter::new(CounterOptions::default(), Labels::new(["car"]), Aspect::new(HD.0, HD.1));
+    set_lines(&mut asked.counter, HD, &CORNERS[..1]);
+    let parked = Detection { class: Class(0), score: 0.9, bounds: Bounds::new(0.6, 0.6, 0.8, 0.8) };
+    let mut looks = |tenths: u64, dark: fn(u64) -> Option<[usize; 4]>| {
+        let looked = (0..tenths).filter(|&tenth| {
+            let region = asked.next(dark(tenth));
+            if region.is_some() {
+                asked.counter.update_region(&[parked], asked.tenth * 100_000, &Bounds::PICTURE);
+            }
+            region.is_some()
+        });
+        looked.count()
+    };
+    looks(50, |_| None);
+    let standing = looks(100, |_| None);
+    assert!((9..=20).contains(&standing), "{standing} detections in ten seconds");
+    let moving = looks(40, |tenth| Some([2 * tenth as usize, 30, 2 * tenth as usize + 16, 50]));
+    assert!(moving >= 36, "{moving} detections in four seconds");
+}
+
+#[test]
 fn a_line_of_twelve_pixels_is_given_half_the_picture_and_room_enough_to_be_read() {
     let mut asked = Asked::new(network(true, false), &[[640.0, 360.0, 652.0, 360.0]]);
     assert_eq!(asked.next(None), Some([466, 180, 826, 540]));

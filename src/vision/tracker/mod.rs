@@ -208,6 +208,13 @@ impl Tracker {
         self.tracks.iter().any(|track| field.contains(&track.bounds_in_heights()))
     }
 
+    /// Whether a track moves, or is not confirmed yet.
+    pub fn has_moving_track(&self) -> bool {
+        self.tracks
+            .iter()
+            .any(|track| track.state() == TrackState::Tentative || track.speed() > whole::STANDS)
+    }
+
     /// The highest number that a track has had; 0 before the first.
     pub fn highest_track_id(&self) -> u64 {
         self.next_id - 1
