@@ -534,18 +534,21 @@ mod tests {
         tracker.tracks().iter().map(|track| track.id().0).collect()
     }
 
-    /// A car comes near: its box grows by 1.4 between detections, a fifth of a second apart.
+    /// A car comes near: its box grows by 1.3 between detections, a fifth of a second apart. With people's motion the
+    /// last boxes share a fifth.
     #[test]
     fn a_car_that_comes_near_is_followed_at_five_detections_a_second() {
         let mut tracker = tracker();
+        let mut shared = 0.0;
         for n in 0..9 {
-            let size = 0.03 * 1.4_f32.powi(n);
-            let car = Bounds::centered_at(Point::new(0.3 + size / 2.0, 0.2 + size), size, size);
+            let size = 0.03 * 1.3_f32.powi(n);
+            let car = Bounds::centered_at(Point::new(0.3 + size / 2.0, 0.2 + size), size * 0.75, size);
             let seen = Detection { class: Class(1), score: 0.9, bounds: car };
             tracker.update(&[seen], &labels(), n as u64 * 2 * TENTH);
             assert_eq!(ids(&tracker), [1], "{n}");
-            assert!(tracker.tracks()[0].bounds(Aspect::new(4, 3)).iou(&car) > 0.5, "{n}");
+            shared = tracker.tracks()[0].bounds(Aspect::new(4, 3)).iou(&car);
         }
+        assert!(shared > 0.6, "{shared}");
     }
 
     #[test]
