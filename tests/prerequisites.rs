@@ -145,7 +145,7 @@ fn which(tool: &str) -> PathBuf {
 #[test]
 fn nothing_is_done_where_nothing_is_missing() {
     let outcome =
-        Machine::new("1.96.0").with_packages().with_rust("1.89.0").root().prerequisites("run", false);
+        Machine::new("1.96.0").with_packages().with_rust("1.91.0").root().prerequisites("run", false);
     assert_eq!((outcome.code, outcome.said.as_str(), outcome.apt.as_str()), (Some(0), "", ""));
 }
 
@@ -256,7 +256,7 @@ fn systems_without_dpkg_are_asked_for_commands_only() {
         .with("cmake", "")
         .with("make", "")
         .with("nasm", "")
-        .with_rust("1.90.0");
+        .with_rust("1.91.1");
     fs::remove_file(machine.bin().join("dpkg-query")).expect("it was there");
     fs::remove_file(machine.bin().join("apt-get")).expect("it was there");
     let outcome = machine.prerequisites("run", false);
