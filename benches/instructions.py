@@ -26,19 +26,19 @@ WORDS = {
     "motion": "three moving things are told from the background of the small picture",
     "track": "ten people followed, a line",
     "part": "a JPEG becomes a part of the stream: one copy, its header",
-    "empty": "an hour of counting at a line: nothing moves",
-    "shop": "an hour of counting at a line: somebody comes every twenty seconds, and takes four",
-    "street": "an hour of counting at a line: somebody is always there",
+    "empty": "an hour of counting people at a line: nothing moves",
+    "shop": "an hour of counting people at a line: somebody comes every twenty seconds, and takes four",
+    "street": "an hour of counting people at a line: somebody is always there",
 }
-# Pictures counted, at ten a second; the number is scaled to an hour.
-HOURS = {"empty": 200, "shop": 200, "street": 20}
+# Pictures counted, at five a second; the number is scaled to an hour.
+HOURS = {"empty": 100, "shop": 100, "street": 20}
 INTRODUCTION = f"""
 ## Instructions per frame
 
 What the parts of a frame's work take on a 64-bit Pi, counted by qemu-user (`make instructions`): not times, but the same number on
 every machine and in every run, so that small changes show. 1280 × 720, quality 80, drawn pictures;
 arm64 as packaged. {FRAMES} frames each, after two to warm up. The last three rows are for an hour of counting with the
-built-in model at 10 detections per second, from JPEGs to crossings. On whole frames it would be 36 000 times `small` and `detect`.
+built-in model at 5 detections per second, from JPEGs to crossings. On whole frames it would be 18 000 times `small` and `detect`.
 
 """
 
@@ -57,7 +57,7 @@ def count(what):
         marks = [int(number) for number in re.findall(r"^mark (\d+)$", f.read(), re.MULTILINE)]
     if len(marks) != 2:
         sys.exit(f"{what}: {len(marks)} marks instead of 2: does this qemu take plugins? (Debian 12's qemu-user does)")
-    return (marks[1] - marks[0]) / frames * (36_000 if what in HOURS else 1)
+    return (marks[1] - marks[0]) / frames * (18_000 if what in HOURS else 1)
 
 
 def table(document):

@@ -26,7 +26,7 @@ const STAMP: ClockTime =
     ClockTime { monotonic_us: 1_000_000, wall_us: 1_700_000_000_000_000, wall_trusted: true };
 const MODEL: &str = "yolox_nano_320";
 const WARM_UP: usize = 2;
-/// Pictures, ten a second, after which motion tells what moves.
+/// Pictures, five a second, after which motion tells what moves.
 const SETTLED: usize = 80;
 const KINDS: [&str; 13] = [
     "yuyv",
@@ -43,9 +43,9 @@ const KINDS: [&str; 13] = [
     "shop",
     "street",
 ];
-/// Pictures after which a scene begins again, ten a second, and those that somebody takes to walk through it.
-const CYCLE: usize = 200;
-const WALK: usize = 40;
+/// Pictures after which a scene begins again, five a second, and those that somebody takes to walk through it.
+const CYCLE: usize = 100;
+const WALK: usize = 20;
 
 type Step = Box<dyn FnMut(usize) -> Result<(), Box<dyn Error>>>;
 
@@ -103,7 +103,7 @@ fn prepare(what: &str) -> Result<Step, Box<dyn Error>> {
             let mut now = before.clone();
             let mut look = move |at: usize| {
                 now.y.copy_from_slice(&before.y);
-                now.stamp.monotonic_us = STAMP.monotonic_us + at as u64 * 100_000;
+                now.stamp.monotonic_us = STAMP.monotonic_us + at as u64 * 200_000;
                 for n in 0..3 {
                     let left = (at * 2 + n * 50) % (now.width - 20);
                     for row in now.y.chunks_exact_mut(now.width).skip(20 + 55 * n).take(30) {
@@ -150,7 +150,7 @@ fn prepare(what: &str) -> Result<Step, Box<dyn Error>> {
     })
 }
 
-/// Counting at a line down the middle, from JPEGs to crossings. Of each [`CYCLE`] pictures the first `busy` show somebody who
+/// Counting people at a line down the middle, from JPEGs to crossings. Of each [`CYCLE`] pictures the first `busy` show somebody who
 /// walks across.
 fn counting(busy: usize) -> Result<Step, Box<dyn Error>> {
     let (card, onnx) = Models::with_places(Vec::new(), "models".into()).load(MODEL)?;
@@ -159,13 +159,10 @@ fn counting(busy: usize) -> Result<Step, Box<dyn Error>> {
     let mut detector = detector.with_file(move || Some(again.clone()));
     let aspect = Aspect::new(WIDTH, HEIGHT);
     let mut counter = Counter::new(detector.options(), detector.labels().clone(), aspect);
-    counter.set_lines(vec![CountingLine::new(
-        LineId(1),
-        "middle",
-        Point::new(0.5, 1.0),
-        Point::new(0.5, 0.0),
-    )?])?;
-    let mut schedule = RegionSchedule::new(RegionMode::Line);
+    let mut line = CountingLine::new(LineId(1), "middle", Point::new(0.5, 1.0), Point::new(0.5, 0.0))?;
+    line.classes = vec![Class(0)];
+    counter.set_lines(vec![line])?;
+    let mut schedule = RegionSchedule::new(RegionMode::Classes);
     let (ground, mut encoder) = (planar(), Encoder::new(80)?);
     let mut draw = |walker: Option<Bounds>| -> Result<Picture, Box<dyn Error>> {
         let mut data = ground.clone();
@@ -186,7 +183,7 @@ fn counting(busy: usize) -> Result<Step, Box<dyn Error>> {
     let mut image = SmallImage::empty();
     let mut look = move |at: usize, walker: Option<usize>, is_warm: bool| -> Result<(), Box<dyn Error>> {
         let mut picture = walker.map_or(&empty, |at| &walks[at]).clone();
-        picture.stamp.monotonic_us = at as u64 * 100_000;
+        picture.stamp.monotonic_us = at as u64 * 200_000;
         let mut jpeg = Jpeg { picture: &picture, reducer: &mut reducer, image: &mut image };
         schedule.detect(&mut jpeg, &mut detector, &mut counter, |detector, image, part, found| {
             if !is_warm {
