@@ -186,14 +186,16 @@ pub async fn get_database(request: Request) -> Result<Response<Body>, Problem> {
     Ok(no_store(reply::fixed(JSON, wire::json(&rows))))
 }
 
-/// `GET /database/add`: takes the file of this name out of the folder `import` beside the store. It stays there;
-/// one that was taken before is not taken again.
+/// `GET /database/add`: takes the file of this name out of the folder `import` beside the store. It stays there.
+/// A name that is there already is `200`, whether or not the folder has such a file, and nothing is taken again.
 pub async fn database_add(request: Request) -> Result<Response<Body>, Problem> {
     once(&request)?;
     let site = &request.site;
     let media = site.media()?.clone();
     let wanted = request.query.get("filename").unwrap_or_default().to_owned();
-    let known = by_name(&request, &wanted).await?;
+    if by_name(&request, &wanted).await?.is_some() {
+        return Ok(say(StatusCode::OK, TEXT, "200"));
+    }
     let folder = media.file().parent().map(|folder| folder.join("import")).unwrap_or_default();
     let options = ImportRequest {
         name: Some(wanted.clone()),
@@ -210,10 +212,11 @@ pub async fn database_add(request: Request) -> Result<Response<Body>, Problem> {
         let wanted = wanted.clone();
         move || {
             let Some(file) = open_in(&folder, &wanted) else { return Ok(false) };
-            if known.is_none() {
-                import(&media, file, options)?;
+            match import(&media, file, options) {
+                // Another request has added it meanwhile.
+                Ok(_) | Err(ImportError::Media(MediaError::SameName(_))) => Ok(true),
+                Err(error) => Err(error),
             }
-            Ok::<bool, ImportError>(true)
         }
     });
     match added.await {
@@ -336,8 +339,8 @@ async fn lit(request: &Request, options: LightRequest) -> Result<Response<Body>,
     Ok(say(StatusCode::OK, TEXT, "200"))
 }
 
-/// `200`, or the old words for whatever went wrong: 400 where the request is, 503 or 507 where it may work later, else 500.
-/// That no picture may be kept at all is said as everywhere.
+/// `200`, or the old words for whatever went wrong: 400 where the request is, else 500, as the old programs have it whether
+/// or not it may work later. That no picture may be kept at all is said as everywhere.
 fn old_answer(
     request: &Request,
     done: Result<(), Problem>,
@@ -348,16 +351,9 @@ fn old_answer(
         Err(problem) if problem.status == StatusCode::FORBIDDEN => Err(problem),
         Err(problem) => {
             log::warn!("{words}, asked for by {}: {}", request.link.peer(), problem.detail);
-            let status = match problem.status {
-                status @ (StatusCode::SERVICE_UNAVAILABLE | StatusCode::INSUFFICIENT_STORAGE) => status,
-                status if status.is_client_error() => StatusCode::BAD_REQUEST,
-                _ => StatusCode::INTERNAL_SERVER_ERROR,
-            };
-            let mut response = say(status, TEXT, words);
-            if let Some(seconds) = problem.retry_after {
-                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-            }
-            Ok(response)
+            let is_refused = problem.status.is_client_error();
+            let status = if is_refused { StatusCode::BAD_REQUEST } else { StatusCode::INTERNAL_SERVER_ERROR };
+            Ok(say(status, TEXT, words))
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::common::client::{Answer, Client};
 use crate::common::kept::{Kept, keep, keep_with};
-use crate::common::testcam::{TestCam, number_of, numbered_jpeg};
+use crate::common::testcam::{TestCam, number_of, numbered_jpeg, trouble};
 use crate::common::wait_until;
 use tallycam::http;
+use tallycam::media::SourceErrorKind;
 use tallycam::pipeline::recording::RecorderSettings;
 
 /// Status, type and body, as an old client sees them.
@@ -13,7 +14,7 @@ fn said(answer: &Answer) -> (u16, &str, &str) {
 }
 
 const DONE: (u16, &str, &str) = (200, "text/plain; charset=utf-8", "200");
-const NO_SNAPSHOT: (u16, &str, &str) = (503, "text/plain; charset=utf-8", "Error with snapshot");
+const NO_SNAPSHOT: (u16, &str, &str) = (500, "text/plain; charset=utf-8", "Error with snapshot");
 /// What was asked for is none.
 const NO_SUCH_SNAPSHOT: (u16, &str, &str) = (400, "text/plain; charset=utf-8", "Error with snapshot");
 const NO_RECORDING: (u16, &str, &str) = (400, "text/plain; charset=utf-8", "Error with recording video");
@@ -96,6 +97,22 @@ fn a_snapshot_that_fails_leaves_no_row() {
 }
 
 #[test]
+fn without_a_camera_it_is_an_error_in_the_old_words() {
+    let cam = TestCam::new();
+    cam.open_fault(Some(trouble(SourceErrorKind::Absent)));
+    let kept = keep(&cam);
+    for path in ["/snapshot?filename=a", "/snapshot?filename=&date=2018-01-31"] {
+        let answer = kept.get(path);
+        assert_eq!((said(&answer), answer.header("retry-after")), (NO_SNAPSHOT, None), "{path}");
+    }
+    let answer = kept.get("/video_capture?status=false&filename=clip");
+    let (_, kind, words) = NO_RECORDING;
+    assert_eq!((said(&answer), answer.header("retry-after")), ((500, kind, words), None));
+    assert_eq!(said(&kept.get("/video_capture?status=true")), DONE, "none is under way");
+    assert_eq!(kept.get("/get_database").text(), "[]");
+}
+
+#[test]
 fn names_are_kept_exactly_whatever_they_say() {
     let kept = keep(&TestCam::new());
     for (sent, name) in [
@@ -153,6 +170,10 @@ fn a_file_is_added_by_its_name_and_removed_by_it() {
     assert_eq!(said(&kept.get("/database/add?filename=old.jpg")), DONE);
     assert_eq!(kept.get("/get_database").text(), r#"[{"date":"2018-01-31","filename":"old.jpg"}]"#);
     assert!(file.exists(), "nothing is taken away from whoever put it there");
+    // And where the folder has no such file, or no longer.
+    std::fs::remove_file(file).unwrap();
+    assert_eq!(said(&kept.get("/database/add?filename=old.jpg&date=2019-01-31")), DONE);
+    assert_eq!(kept.get("/get_database").text(), r#"[{"date":"2018-01-31","filename":"old.jpg"}]"#);
     for name in ["none.jpg", "../secret.jpg", "link.jpg", "..", ".", "", "import/old.jpg", "a\u{1}b"] {
         let sent: String = name.bytes().map(|byte| format!("%{byte:02x}")).collect();
         let answer = kept.get(&format!("/database/add?filename={sent}"));
@@ -179,6 +200,20 @@ fn a_file_is_added_by_its_name_and_removed_by_it() {
     let again = kept.get("/database/remove?filename=old.jpg");
     assert_eq!(said(&again), (404, "text/plain; charset=utf-8", "Unable to find old.jpg"));
     assert_eq!(kept.get("/get_database").text(), "[]");
+}
+
+#[test]
+fn one_name_added_by_several_at_once_is_added_once() {
+    let kept = keep(&TestCam::new());
+    kept.put("old.jpg", &numbered_jpeg(7, 0));
+    let mut clients: Vec<Client> = (0..8).map(|_| kept.connect()).collect();
+    for client in &mut clients {
+        client.send("GET /database/add?filename=old.jpg HTTP/1.1\r\nHost: cam\r\n\r\n");
+    }
+    for client in &mut clients {
+        assert_eq!(said(&client.answer(false)), DONE);
+    }
+    assert_eq!(kept.names(), ["old.jpg"]);
 }
 
 #[test]

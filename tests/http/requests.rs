@@ -45,7 +45,7 @@ fn the_old_programs_answers_are_exact() {
     let counts = served.get("/get_counts");
     assert_eq!(counts.text(), r#"{"in_count":0,"out_count":0}"#);
     let failed = served.get("/snapshot?filename=a");
-    assert_eq!((failed.status, failed.text()), (503, "Error with snapshot"));
+    assert_eq!((failed.status, failed.text()), (500, "Error with snapshot"));
     cam.open_fault(Some(trouble(SourceErrorKind::Busy)));
     let error = served.post("/start_stream");
     assert_eq!(error.text(), r#"{"status":"error","message":"Could not open camera."}"#);
