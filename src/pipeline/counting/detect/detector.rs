@@ -58,7 +58,7 @@ impl Detect<'_> {
         self.watch = Some((made_for, watch));
         self.set_pace();
         self.working_since = Instant::now();
-        self.drawn.is_set = false;
+        self.drawn.told = None;
         (self.refused, self.remake_at, self.failing) = (None, None, None);
     }
 

@@ -10,6 +10,7 @@
 //! detector is being made or looks.
 
 mod detector;
+mod plan;
 mod publish;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use crate::pipeline::rate::RateLimit;
 use crate::pipeline::{CameraState, Demand, NewestSource};
 use crate::store::{Coverage, LineRow, NewCrossing, OccupancySpan, Scene, ZoneRow};
 use crate::vision::Direction;
+use plan::{CounterLines, Needs, ShapeCount, plan};
 
 /// Longest sleep between heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -64,14 +66,13 @@ enum DetectEvent {
     Stopped,
 }
 
-/// What is drawn, and whether the counter has been told.
-#[derive(Debug)]
+/// What is drawn, and what the counter was told of it.
+#[derive(Debug, Default)]
 struct Drawn {
     lines: Arc<Vec<LineRow>>,
     zones: Arc<Vec<ZoneRow>>,
-    scene: Scene,
-    with_middle: bool,
-    is_set: bool,
+    /// `None` for a new counter.
+    told: Option<CounterLines>,
 }
 
 /// The last look that succeeded.
@@ -183,13 +184,7 @@ impl<'a> Detect<'a> {
             remaking: Backoff::default(),
             working_since: Instant::now(),
             highest_track: 0,
-            drawn: Drawn {
-                lines: Arc::default(),
-                zones: Arc::default(),
-                scene,
-                with_middle: false,
-                is_set: false,
-            },
+            drawn: Drawn::default(),
             judged: None,
             last_look: None,
             failing: None,
@@ -278,64 +273,77 @@ impl<'a> Detect<'a> {
         self.refresh_view();
         let requests = *self.requests.borrow_and_update();
         let camera = self.states.borrow_and_update().clone();
-        if camera != CameraState::Live {
-            self.clear_results();
-        }
         let lines = Arc::clone(&self.lines.borrow_and_update());
         let zones = Arc::clone(&self.zones.borrow_and_update());
-        let are_new = !Arc::ptr_eq(&lines, &self.drawn.lines) || !Arc::ptr_eq(&zones, &self.drawn.zones);
-        if are_new || self.holds != requests.holds {
-            self.holds = requests.holds;
-            // Something has changed: what was refused is worth a try.
+        let needs = self.needs(requests, &camera, &lines, &zones);
+        let plan = plan(&needs);
+
+        if plan.retries_detector {
             self.refused = None;
         }
-
-        let configured = self.shared.settings().scene;
-        let lines_in = |scene| lines.iter().filter(|row| row.is_in_scene(scene)).count();
-        let zones_in =
-            |scene| zones.iter().filter(|row| row.is_in_scene(scene) && !row.draft.exclude).count();
-        let drawn = lines_in(self.scene);
-        let may = self.shared.settings().is_on && camera != CameraState::Paused;
-        let here = drawn + zones_in(self.scene) > 0 || requests.is_held;
-        // A stand-in may be shown that nothing is counted in: the camera it stands in for is to come back.
-        let there = lines_in(configured) + zones_in(configured) > 0;
-        // And while nobody knows yet whether one will be shown, what is drawn in it may be waiting for that.
-        let elsewhere = self.shared.is_scene_unknown() && lines_in(Scene::Sim) + zones_in(Scene::Sim) > 0;
-        if may && (here || there || elsewhere) {
-            if self.demand.is_none() {
-                self.demand = Some(self.shared.pipeline.demand());
-            }
-        } else {
-            self.demand = None;
+        match (plan.demands_camera, &self.demand) {
+            (true, None) => self.demand = Some(self.shared.pipeline.demand()),
+            (true, Some(_)) => {}
+            (false, _) => self.demand = None,
         }
-        if may && (here || requests.annotating > 0) {
-            if self.pictures.is_none() {
-                self.pictures = Some(self.shared.pipeline.originals().subscribe());
+        match (plan.takes_pictures, &self.pictures) {
+            (true, None) => self.pictures = Some(self.shared.pipeline.originals().subscribe()),
+            (false, Some(_)) => {
+                self.pictures = None;
+                self.shared.pipeline.request_small(None);
             }
-        } else if self.pictures.take().is_some() {
-            self.shared.pipeline.request_small(None);
+            _ => {}
+        }
+        if plan.clears_results {
             self.clear_results();
         }
-        if self.last_look.is_some() && self.is_picture_overdue() {
+        if self.is_picture_overdue() {
             self.clear_overlay();
         }
-
-        let with_middle = requests.is_held && drawn == 0;
-        let is_set = !are_new
-            && self.drawn.is_set
-            && (self.drawn.scene, self.drawn.with_middle) == (self.scene, with_middle);
-        self.drawn = Drawn { lines, zones, scene: self.scene, with_middle, is_set: true };
+        self.holds = requests.holds;
+        self.drawn = Drawn { lines, zones, told: Some(plan.lines) };
         match &mut self.watch {
-            Some((made_for, watch)) if !is_set => {
-                let Drawn { lines, zones, scene, with_middle, .. } = &self.drawn;
-                let judged = watch.set_lines(lines, zones, *scene, *with_middle);
+            Some((made_for, watch)) if plan.tells_counter => {
+                let CounterLines { scene, with_middle } = plan.lines;
+                let judged = watch.set_lines(&self.drawn.lines, &self.drawn.zones, scene, with_middle);
                 // Another scene's detector says nothing of this one's lines: the next picture has its own made.
-                self.judged = (made_for.0 == *scene).then_some(judged);
+                self.judged = (made_for.0 == scene).then_some(judged);
             }
             Some(_) => {}
             None => self.judged = None,
         }
-        self.publish_status(drawn, with_middle, requests.is_held, &camera);
+        self.publish_status(needs.here.lines, plan.lines.with_middle, requests.is_held, &camera);
+    }
+
+    /// What is wanted now, and what there is.
+    fn needs<'n>(
+        &self,
+        requests: DetectorRequests,
+        camera: &'n CameraState,
+        lines: &Arc<Vec<LineRow>>,
+        zones: &Arc<Vec<ZoneRow>>,
+    ) -> Needs<'n> {
+        let settings = self.shared.settings();
+        let shapes_in = |scene| ShapeCount {
+            lines: lines.iter().filter(|row| row.is_in_scene(scene)).count(),
+            zones: zones.iter().filter(|row| row.is_in_scene(scene) && !row.draft.exclude).count(),
+        };
+        Needs {
+            is_on: settings.is_on,
+            camera,
+            requests,
+            is_hold_new: self.holds != requests.holds,
+            scene: self.scene,
+            here: shapes_in(self.scene),
+            configured: shapes_in(settings.scene),
+            possible: match self.shared.is_scene_unknown() {
+                true => shapes_in(Scene::Sim),
+                false => ShapeCount::default(),
+            },
+            are_shapes_new: !Arc::ptr_eq(lines, &self.drawn.lines) || !Arc::ptr_eq(zones, &self.drawn.zones),
+            told: self.drawn.told,
+            has_pictures: self.pictures.is_some(),
+        }
     }
 
     fn is_picture_overdue(&self) -> bool {
