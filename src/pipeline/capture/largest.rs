@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::session::{broken_pictures_fault, describe_source, silent_fault};
 use super::timeouts::silence_timeout;
-use super::{Capture, FRAME_WAIT, OPEN_TAKES, broken_pictures_fault, describe_source, silent_fault};
+use super::{Capture, FRAME_WAIT, OPEN_TAKES};
 use crate::base::Stop;
 use crate::media::{SourceError, SourceErrorKind};
 use crate::pipeline::capture_state::Largest;

@@ -12,6 +12,7 @@ mod commands;
 pub(super) mod controls;
 mod largest;
 mod render;
+mod session;
 mod timeouts;
 mod trial;
 
@@ -20,34 +21,30 @@ use std::time::{Duration, Instant};
 
 use crate::base::{Heartbeat, Stop};
 use crate::encode::Encoder;
-use crate::media::{Fourcc, SourceError, SourceErrorKind};
+use crate::media::{SourceError, SourceErrorKind};
 use crate::source::{Opener, Source};
 
 use super::CameraState;
 use super::backoff::{Backoff, SHORTEST};
-use super::capture_state::{CaptureRequests, CaptureState, Shots};
-use super::rate::RateLimit;
+use super::capture_state::{CaptureRequests, CaptureState};
 use camera_info::CameraInfo;
+use card::WakingCard;
 pub use card::{CARD_SIZE, card_of, draw_card, out_of_memory_card};
-use card::{WAKING_CARD, WakingCard};
 use controls::CameraTuning;
 use render::Renderer;
-use timeouts::OpenOptions;
-use trial::{SourceTrial, Swap, source_released, trial_abandoned};
+use session::Session;
+use trial::{SourceTrial, Swap, source_released};
 
 /// Longest wait for one frame: how late a pause or stop may be noticed.
 const FRAME_WAIT: Duration = Duration::from_millis(200);
 /// How often an absent camera is looked for.
 const LOOK: Duration = Duration::from_millis(500);
-/// How often an open source's opener is asked for a better one.
-const LOOK_FOR_BETTER: Duration = Duration::from_secs(3);
 /// An open may take so long on top of the usual time between heartbeats: `auto` may try several
 /// cameras, and a slow one takes seconds to begin.
 const OPEN_TAKES: Duration = Duration::from_secs(20);
 /// Longest sleep between heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// Viewers who see the last picture of a camera that is opened again get the card of a waking camera after this time.
-const STALE: Duration = Duration::from_secs(2);
+
 /// Why a stream of frames ended.
 enum StreamEnd {
     /// Nobody needs it, a pause, or the stop: look at the requests.
@@ -277,153 +274,9 @@ impl<'a> Capture<'a> {
         requests.interrupt.clone()
     }
 
-    /// Takes frames and publishes pictures until the camera is to be let go or fails. `began`: when it began to be opened.
+    /// Takes frames from the source, which began to be opened at `began`, until it is let go or fails.
     fn stream(&mut self, mut source: Box<dyn Source>, began: Instant, interrupt: &Stop) -> StreamEnd {
-        let shared = Arc::clone(&self.shared);
-        let mut delivers = source.source_info().clone();
-        log::info!("camera open: {} {}", delivers.name, describe_source(&delivers));
-        source.set_wake_bell(&shared.wake_fd);
-        let saved = Arc::clone(&shared.lock_requests().saved);
-        delivers.notes.extend(self.tuning.apply_on_open(&mut *source, &saved));
-        self.known.record_open(source.identity());
-        self.known.update_controls(self.tuning.known_controls());
-        for note in &delivers.notes {
-            log::warn!("{note}");
-        }
-        let fps = delivers.fps;
-        let mut terms = OpenOptions::new(shared.settings(), fps, source.first_frame_within());
-        self.set_quality(terms.settings.quality);
-        let size = {
-            let size = (delivers.width, delivers.height);
-            shared.lock_figures().record_open(delivers);
-            size
-        };
-        shared.update_requests(|requests| requests.last_needed = Instant::now());
-
-        let mut limit = terms.settings.fps.map(RateLimit::new);
-        let opened = Instant::now();
-        let (mut last_frame, mut last_good, mut last_look) = (opened, opened, opened);
-        let mut next_sequence = None;
-        let mut is_first = true;
-        let mut card_shown = shared.hub.newest().is_some_and(|picture| picture.is_card);
-        loop {
-            self.beat.beat();
-            if let Some(why) = self.release_reason() {
-                log::info!("camera closed: {why}");
-                return StreamEnd::Released;
-            }
-            if self.needs_largest(Some(size)) {
-                return StreamEnd::ForLargest;
-            }
-            if shared.take_request_flag() {
-                if let Some(swap) = self.handle_next(Some(&mut *source)) {
-                    log::info!("camera closed: trying another source");
-                    return StreamEnd::Swap(swap);
-                }
-                let new = shared.settings();
-                if new != terms.settings {
-                    if new.fps != terms.settings.fps {
-                        limit = new.fps.map(RateLimit::new);
-                    }
-                    terms = OpenOptions::new(new, fps, source.first_frame_within());
-                    self.set_quality(terms.settings.quality);
-                }
-            }
-            if last_look.elapsed() >= LOOK_FOR_BETTER {
-                self.beat.beat_with_extension(OPEN_TAKES);
-                if let Some(better) = self.opener.find_better(interrupt) {
-                    log::info!("{} is replaced by a better source", source.source_info().name);
-                    return StreamEnd::Replaced(better);
-                }
-                self.beat.beat();
-                last_look = Instant::now();
-            }
-            let patience = || if shared.hub.newest().is_none() { WAKING_CARD } else { STALE };
-            if is_first && !card_shown && self.trouble.is_none() && began.elapsed() >= patience() {
-                card_shown = true;
-                // What took a stand-in's place is live until now.
-                shared.set_state(CameraState::Waking);
-                self.show_card(&CameraState::Waking);
-            }
-            self.publish_to_newcomers(terms.settings.quality);
-            let frame = match source.next(FRAME_WAIT) {
-                Ok(Some(frame)) => frame,
-                Ok(None) => {
-                    let allowed = if is_first { terms.first_within } else { terms.silent_after };
-                    if last_frame.elapsed() >= allowed {
-                        return StreamEnd::Failed(silent_fault(&self.opener.describe(), allowed));
-                    }
-                    continue;
-                }
-                Err(trouble) => return StreamEnd::Failed(trouble),
-            };
-            last_frame = Instant::now();
-            let gap = next_sequence.map_or(0, |expected| frame.sequence.saturating_sub(expected));
-            next_sequence = Some(frame.sequence.saturating_add(1));
-            {
-                let mut figures = shared.lock_figures();
-                figures.frames += 1;
-                figures.lost += gap;
-            }
-            // Who watches and has nothing, since it is shown otherwise from now on, does not wait for the next that is due.
-            let is_missed = || shared.hub.has_subscribers() && shared.hub.newest().is_none();
-            if limit.as_mut().is_some_and(|limit| !limit.accepts(frame.stamp.monotonic_us)) && !is_missed() {
-                continue;
-            }
-            match self.encode_shots(&frame, terms.settings.quality) {
-                Ok(shots) => {
-                    last_good = last_frame;
-                    if self.trial.is_some() && !self.has_trial_passed() {
-                        return StreamEnd::Failed(trial_abandoned());
-                    }
-                    // Before the picture: who takes that looks for what belongs to it.
-                    shared.keep_second_frame(&frame);
-                    // First the picture, then the word: who reads "live" finds one.
-                    if !shared.publish(shots, self.showing.view())
-                        && let Ok(Shots { shown: Some(again), .. }) =
-                            self.encode_shots(&frame, terms.settings.quality)
-                    {
-                        shared.republish(again, self.showing.view());
-                    }
-                    if is_first || self.trouble.is_some() {
-                        is_first = false;
-                        if let Some(retry) = self.trouble.take() {
-                            log::info!("the camera is back");
-                            self.recovery = Some((last_frame, retry.backoff));
-                        }
-                        shared.set_state(CameraState::Live);
-                        if std::mem::take(&mut self.was_tried_asleep) && !self.is_needed() {
-                            log::info!("camera closed: nobody needs it");
-                            return StreamEnd::Released;
-                        }
-                        self.was_live = true;
-                    }
-                }
-                Err(error) => {
-                    let (broken, failed_reads) = {
-                        let mut figures = shared.lock_figures();
-                        figures.broken += 1;
-                        // What is only tried makes nobody unhealthy.
-                        let failed = u32::from(self.trial.is_none());
-                        figures.failed_reads = figures.failed_reads.saturating_add(failed);
-                        (figures.broken, figures.failed_reads)
-                    };
-                    // The first, then ever rarer: a cable that flickers must not fill the log.
-                    if broken.is_power_of_two() || failed_reads == terms.settings.failed_reads {
-                        log::warn!("{}, {broken} so far", error_chain(&error));
-                    }
-                    let without = last_good.elapsed();
-                    let is_hopeless = if self.trial.is_some() { 1 } else { 4 };
-                    if without >= terms.broken_after.saturating_mul(is_hopeless) {
-                        return StreamEnd::Failed(broken_pictures_fault(&self.opener.describe(), &error));
-                    }
-                    if without >= terms.broken_after && self.trouble.is_none() {
-                        let trouble = broken_pictures_fault(&self.opener.describe(), &error);
-                        self.record_fault(trouble);
-                    }
-                }
-            }
-        }
+        Session::start(self, &mut *source, began).run(&mut *source, interrupt)
     }
 
     /// Whether requests say that the open camera is to be closed, and why.
@@ -518,38 +371,4 @@ impl Drop for Capture<'_> {
         self.shared.lock_requests().commands = None;
         self.shared.close();
     }
-}
-
-fn silent_fault(source: &str, time: Duration) -> SourceError {
-    SourceError::new(SourceErrorKind::Silent, format!("{source} has sent no frame for {:.1} s", time.as_secs_f64()))
-        .hint(
-            "it is reopened; if this repeats, check its cable and power supply, or raise silent_after in [source] for \
-             a slow camera",
-        )
-}
-
-fn broken_pictures_fault(source: &str, error: &crate::encode::EncodeError) -> SourceError {
-    SourceError::new(SourceErrorKind::Broken, format!("{source} sends broken pictures"))
-        .because(error_chain(error))
-        .hint("check its cable, or try a smaller size or another format")
-}
-
-/// An error with its causes, in one line.
-fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line.push_str(": ");
-        line.push_str(&error.to_string());
-        cause = error.source();
-    }
-    line
-}
-
-fn describe_source(delivers: &crate::source::StreamFormat) -> String {
-    let size =
-        if delivers.width > 0 { format!("{}×{} ", delivers.width, delivers.height) } else { String::new() };
-    let format = if delivers.fourcc == Fourcc::JPEG { Fourcc::MJPG } else { delivers.fourcc };
-    let fps = delivers.fps.map_or_else(String::new, |fps| format!(" at {fps:.4} fps"));
-    format!("{size}{format}{fps}")
 }

@@ -1,0 +1,293 @@
+//! One open source: its frames become pictures until it is let go or fails.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::card::WAKING_CARD;
+use super::timeouts::OpenOptions;
+use super::trial::trial_abandoned;
+use super::{Capture, FRAME_WAIT, OPEN_TAKES, StreamEnd};
+use crate::base::Stop;
+use crate::encode::EncodeError;
+use crate::media::{Fourcc, Frame, SourceError, SourceErrorKind};
+use crate::pipeline::CameraState;
+use crate::pipeline::capture_state::Shots;
+use crate::pipeline::rate::RateLimit;
+use crate::source::{Source, StreamFormat};
+
+/// How often an open source's opener is asked for a better one.
+const LOOK_FOR_BETTER: Duration = Duration::from_secs(3);
+/// Viewers who see the last picture of a camera that is opened again get the card of a waking camera after this time.
+const STALE: Duration = Duration::from_secs(2);
+
+/// An open source and what is known of its frames. A step breaks with the reason why the session ends.
+pub(super) struct Session<'s, 'a> {
+    capture: &'s mut Capture<'a>,
+    /// When the source began to be opened.
+    began: Instant,
+    /// The frame rate that the source promises.
+    fps: Option<f64>,
+    size: (u32, u32),
+    terms: OpenOptions,
+    limit: Option<RateLimit>,
+    last_frame: Instant,
+    last_good: Instant,
+    last_look: Instant,
+    next_sequence: Option<u64>,
+    /// No picture has been published yet.
+    is_first: bool,
+    is_card_shown: bool,
+}
+
+impl<'s, 'a> Session<'s, 'a> {
+    /// Sets the source up, which began to be opened at `began`.
+    pub fn start(capture: &'s mut Capture<'a>, source: &mut dyn Source, began: Instant) -> Session<'s, 'a> {
+        let shared = Arc::clone(&capture.shared);
+        let mut delivers = source.source_info().clone();
+        log::info!("camera open: {} {}", delivers.name, describe_source(&delivers));
+        source.set_wake_bell(&shared.wake_fd);
+        let saved = Arc::clone(&shared.lock_requests().saved);
+        delivers.notes.extend(capture.tuning.apply_on_open(source, &saved));
+        capture.known.record_open(source.identity());
+        capture.known.update_controls(capture.tuning.known_controls());
+        for note in &delivers.notes {
+            log::warn!("{note}");
+        }
+        let (fps, size) = (delivers.fps, (delivers.width, delivers.height));
+        let terms = OpenOptions::new(shared.settings(), fps, source.first_frame_within());
+        capture.set_quality(terms.settings.quality);
+        shared.lock_figures().record_open(delivers);
+        shared.update_requests(|requests| requests.last_needed = Instant::now());
+        let opened = Instant::now();
+        Session {
+            capture,
+            began,
+            fps,
+            size,
+            limit: terms.settings.fps.map(RateLimit::new),
+            terms,
+            last_frame: opened,
+            last_good: opened,
+            last_look: opened,
+            next_sequence: None,
+            is_first: true,
+            is_card_shown: shared.hub.newest().is_some_and(|picture| picture.is_card),
+        }
+    }
+
+    /// Takes frames until the session ends.
+    pub fn run(mut self, source: &mut (dyn Source + 'static), interrupt: &Stop) -> StreamEnd {
+        loop {
+            if let ControlFlow::Break(end) = self.step(source, interrupt) {
+                return end;
+            }
+        }
+    }
+
+    fn step(&mut self, source: &mut (dyn Source + 'static), interrupt: &Stop) -> ControlFlow<StreamEnd> {
+        self.capture.beat.beat();
+        self.check_demand()?;
+        self.handle_requests(source)?;
+        self.look_for_better(source, interrupt)?;
+        self.show_waking_card();
+        self.capture.publish_to_newcomers(self.terms.settings.quality);
+        match source.next(FRAME_WAIT) {
+            Ok(Some(frame)) => self.on_frame(&frame),
+            Ok(None) => self.on_silence(),
+            Err(trouble) => ControlFlow::Break(StreamEnd::Failed(trouble)),
+        }
+    }
+
+    fn check_demand(&mut self) -> ControlFlow<StreamEnd> {
+        if let Some(why) = self.capture.release_reason() {
+            log::info!("camera closed: {why}");
+            return ControlFlow::Break(StreamEnd::Released);
+        }
+        if self.capture.needs_largest(Some(self.size)) {
+            return ControlFlow::Break(StreamEnd::ForLargest);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn handle_requests(&mut self, source: &mut (dyn Source + 'static)) -> ControlFlow<StreamEnd> {
+        if !self.capture.shared.take_request_flag() {
+            return ControlFlow::Continue(());
+        }
+        if let Some(swap) = self.capture.handle_next(Some(source)) {
+            log::info!("camera closed: trying another source");
+            return ControlFlow::Break(StreamEnd::Swap(swap));
+        }
+        let new = self.capture.shared.settings();
+        if new != self.terms.settings {
+            if new.fps != self.terms.settings.fps {
+                self.limit = new.fps.map(RateLimit::new);
+            }
+            self.terms = OpenOptions::new(new, self.fps, source.first_frame_within());
+            self.capture.set_quality(self.terms.settings.quality);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn look_for_better(&mut self, source: &dyn Source, interrupt: &Stop) -> ControlFlow<StreamEnd> {
+        if self.last_look.elapsed() < LOOK_FOR_BETTER {
+            return ControlFlow::Continue(());
+        }
+        self.capture.beat.beat_with_extension(OPEN_TAKES);
+        if let Some(better) = self.capture.opener.find_better(interrupt) {
+            log::info!("{} is replaced by a better source", source.source_info().name);
+            return ControlFlow::Break(StreamEnd::Replaced(better));
+        }
+        self.capture.beat.beat();
+        self.last_look = Instant::now();
+        ControlFlow::Continue(())
+    }
+
+    /// Shows the card of a waking camera when the first picture takes long.
+    fn show_waking_card(&mut self) {
+        if !self.is_first || self.is_card_shown || self.capture.trouble.is_some() {
+            return;
+        }
+        let has_picture = self.capture.shared.hub.newest().is_some();
+        if self.began.elapsed() >= if has_picture { STALE } else { WAKING_CARD } {
+            self.is_card_shown = true;
+            // A stand-in was live until now.
+            self.capture.shared.set_state(CameraState::Waking);
+            self.capture.show_card(&CameraState::Waking);
+        }
+    }
+
+    fn on_frame(&mut self, frame: &Frame<'_>) -> ControlFlow<StreamEnd> {
+        self.last_frame = Instant::now();
+        self.count_frame(frame.sequence);
+        if !self.is_due(frame) {
+            return ControlFlow::Continue(());
+        }
+        match self.capture.encode_shots(frame, self.terms.settings.quality) {
+            Ok(shots) => self.on_picture(frame, shots),
+            Err(error) => self.on_broken(&error),
+        }
+    }
+
+    fn count_frame(&mut self, sequence: u64) {
+        let gap = self.next_sequence.map_or(0, |expected| sequence.saturating_sub(expected));
+        self.next_sequence = Some(sequence.saturating_add(1));
+        let mut figures = self.capture.shared.lock_figures();
+        figures.frames += 1;
+        figures.lost += gap;
+    }
+
+    /// Whether the frame becomes a picture at the frame rate of the settings. A viewer that has none, since pictures are
+    /// shown otherwise from now on, does not wait for the next that is due.
+    fn is_due(&mut self, frame: &Frame<'_>) -> bool {
+        let hub = &self.capture.shared.hub;
+        let is_missed = || hub.has_subscribers() && hub.newest().is_none();
+        self.limit.as_mut().is_none_or(|limit| limit.accepts(frame.stamp.monotonic_us)) || is_missed()
+    }
+
+    fn on_picture(&mut self, frame: &Frame<'_>, shots: Shots) -> ControlFlow<StreamEnd> {
+        self.last_good = self.last_frame;
+        if self.capture.trial.is_some() && !self.capture.has_trial_passed() {
+            return ControlFlow::Break(StreamEnd::Failed(trial_abandoned()));
+        }
+        let shared = Arc::clone(&self.capture.shared);
+        // Before the picture: who takes that looks for what belongs to it.
+        shared.keep_second_frame(frame);
+        // First the picture, then the state: who reads "live" finds one.
+        if !shared.publish(shots, self.capture.showing.view())
+            && let Ok(Shots { shown: Some(again), .. }) =
+                self.capture.encode_shots(frame, self.terms.settings.quality)
+        {
+            shared.republish(again, self.capture.showing.view());
+        }
+        if self.is_first || self.capture.trouble.is_some() {
+            self.is_first = false;
+            self.go_live()?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn go_live(&mut self) -> ControlFlow<StreamEnd> {
+        let capture = &mut *self.capture;
+        if let Some(retry) = capture.trouble.take() {
+            log::info!("the camera is back");
+            capture.recovery = Some((self.last_frame, retry.backoff));
+        }
+        capture.shared.set_state(CameraState::Live);
+        if std::mem::take(&mut capture.was_tried_asleep) && !capture.is_needed() {
+            log::info!("camera closed: nobody needs it");
+            return ControlFlow::Break(StreamEnd::Released);
+        }
+        capture.was_live = true;
+        ControlFlow::Continue(())
+    }
+
+    fn on_silence(&self) -> ControlFlow<StreamEnd> {
+        let allowed = if self.is_first { self.terms.first_within } else { self.terms.silent_after };
+        if self.last_frame.elapsed() < allowed {
+            return ControlFlow::Continue(());
+        }
+        ControlFlow::Break(StreamEnd::Failed(silent_fault(&self.capture.opener.describe(), allowed)))
+    }
+
+    /// A frame could not be made a picture.
+    fn on_broken(&mut self, error: &EncodeError) -> ControlFlow<StreamEnd> {
+        let is_on_trial = self.capture.trial.is_some();
+        let (broken, failed_reads) = {
+            let mut figures = self.capture.shared.lock_figures();
+            figures.broken += 1;
+            // A trial makes nobody unhealthy.
+            figures.failed_reads = figures.failed_reads.saturating_add(u32::from(!is_on_trial));
+            (figures.broken, figures.failed_reads)
+        };
+        // The first, then ever rarer: a cable that flickers must not fill the log.
+        if broken.is_power_of_two() || failed_reads == self.terms.settings.failed_reads {
+            log::warn!("{}, {broken} so far", error_chain(error));
+        }
+        let without = self.last_good.elapsed();
+        let fault = || broken_pictures_fault(&self.capture.opener.describe(), error);
+        let is_hopeless = if is_on_trial { 1 } else { 4 };
+        if without >= self.terms.broken_after.saturating_mul(is_hopeless) {
+            return ControlFlow::Break(StreamEnd::Failed(fault()));
+        }
+        if without >= self.terms.broken_after && self.capture.trouble.is_none() {
+            let fault = fault();
+            self.capture.record_fault(fault);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+pub(super) fn silent_fault(source: &str, time: Duration) -> SourceError {
+    SourceError::new(SourceErrorKind::Silent, format!("{source} has sent no frame for {:.1} s", time.as_secs_f64()))
+        .hint(
+            "it is reopened; if this repeats, check its cable and power supply, or raise silent_after in [source] for \
+             a slow camera",
+        )
+}
+
+pub(super) fn broken_pictures_fault(source: &str, error: &EncodeError) -> SourceError {
+    SourceError::new(SourceErrorKind::Broken, format!("{source} sends broken pictures"))
+        .because(error_chain(error))
+        .hint("check its cable, or try a smaller size or another format")
+}
+
+/// An error with its causes, in one line.
+fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    line
+}
+
+pub(super) fn describe_source(delivers: &StreamFormat) -> String {
+    let size =
+        if delivers.width > 0 { format!("{}×{} ", delivers.width, delivers.height) } else { String::new() };
+    let format = if delivers.fourcc == Fourcc::JPEG { Fourcc::MJPG } else { delivers.fourcc };
+    let fps = delivers.fps.map_or_else(String::new, |fps| format!(" at {fps:.4} fps"));
+    format!("{size}{format}{fps}")
+}
