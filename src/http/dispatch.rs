@@ -22,7 +22,7 @@ use crate::http::auth::refusals::Refusal;
 use crate::http::auth::{cors, csrf, host_names, sign_in};
 use crate::http::pages::assets;
 use crate::http::report::wire::Redact;
-use crate::http::request::handler::{Changes, Found, InPath, Request, Tag, Wanted, find};
+use crate::http::request::handler::{Changes, Found, InPath, Request, Route, Tag, Wanted, find};
 use crate::http::request::problem::{BodyError, Miss, Problem};
 use crate::http::request::query::Query;
 use crate::http::request::reply::RESOURCE_POLICY;
@@ -62,7 +62,8 @@ pub async fn serve(
     }
     let origin = headers.get(ORIGIN).cloned();
     let answered = if is_addressed {
-        answer(&site, &link, &method, &uri, version, headers, body).await
+        let (method, uri) = (method.clone(), uri.clone());
+        Exchange { site: site.clone(), link: link.clone(), method, uri, version, headers }.answer(body).await
     } else {
         link.cut();
         Err(Problem::new(
@@ -96,165 +97,301 @@ fn is_read(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-async fn answer(
-    site: &Rc<Site>,
-    link: &Rc<Link>,
-    method: &Method,
-    uri: &Uri,
+/// A request without its body, on its way to its handler.
+struct Exchange {
+    site: Rc<Site>,
+    link: Rc<Link>,
+    method: Method,
+    uri: Uri,
     version: Version,
     headers: HeaderMap,
-    body: Incoming,
-) -> Result<Response<Body>, Problem> {
-    let settings = site.settings();
-    let caller = Caller {
-        address: link.address(),
-        version,
-        method,
-        headers: &headers,
-        uri,
-        over_tls: link.is_tls(),
-        is_local_open: settings.is_local_open,
-        is_view_open: site.is_view_open(),
-    };
-    link.is_of(caller.client(), site.is_known(&caller));
-    let path = uri.path();
-    // Its own picture would go round for ever, and look like a camera's.
-    if headers.get(instance_id::FIELD).is_some_and(|mark| mark == instance_id::instance_id()) {
-        return Err(Problem::new(StatusCode::LOOP_DETECTED, "this tallycam is asked by itself")
-            .hint("its source must be a camera, or another tallycam"));
+}
+
+/// Where a request goes.
+struct Destination {
+    route: &'static Route,
+    in_path: InPath,
+    query: Query,
+    /// The handler changes something.
+    is_change: bool,
+    /// Pages of other sites may not ask for it, and it needs the right of a change.
+    is_guarded: bool,
+    is_page: bool,
+}
+
+/// The body of a request, as its route wants it.
+struct TakenBody {
+    whole: Bytes,
+    upload: Option<Upload>,
+}
+
+/// A request that did not reach its handler.
+enum Ended {
+    /// The answer was known before.
+    Answered(Box<Response<Body>>),
+    Refused(Problem),
+}
+
+impl Ended {
+    fn with(response: Response<Body>) -> Ended {
+        Ended::Answered(Box::new(response))
     }
-    host_names::check(caller.address, &headers, &settings.names)?;
-    if let Some(elsewhere) =
-        site.https.as_ref().filter(|_| settings.redirect).and_then(|https| https::redirect(https, caller))
-    {
-        return Ok(elsewhere);
+}
+
+impl<E: Into<Problem>> From<E> for Ended {
+    fn from(error: E) -> Ended {
+        Ended::Refused(error.into())
     }
-    let found = match find(ROUTES, method, path) {
-        Err(Miss::Path { .. }) if is_read(method) && pages::html::is_asked_by_a_reader(path, &headers) => {
-            return Ok(pages::html::not_found(path));
+}
+
+impl Exchange {
+    async fn answer(self, body: Incoming) -> Result<Response<Body>, Problem> {
+        match self.pass(body).await {
+            Ok(response) => Ok(response),
+            Err(Ended::Answered(response)) => Ok(*response),
+            Err(Ended::Refused(problem)) => Err(problem),
         }
-        found => found?,
-    };
-    let (route, InPath { id, name }) = match found {
-        Found::Route(route, said) => (route, said),
-        Found::Asset(asset) => return Ok(assets::asset(asset, &headers)),
-        Found::Options(allow) => return Ok(options(&allow)),
-    };
-    let query = Query::parse(uri.query().unwrap_or_default());
-    let route = legacy::meant(ROUTES, route, &query);
-    if path.starts_with("/api/") {
-        query.known(route.doc.query)?;
-        query.fits(route.doc.query)?;
     }
-    let is_change = route.is_change(&query);
-    if is_change && method == Method::HEAD {
-        let allow = String::from("GET, OPTIONS");
-        return Err(Miss::Method { path: path.to_owned(), allow }.into());
+
+    /// The steps of a request, in their order. The first that ends it has the answer.
+    async fn pass(self, body: Incoming) -> Result<Response<Body>, Ended> {
+        self.name_client();
+        self.refuse_itself()?;
+        self.check_host()?;
+        self.redirect_to_https()?;
+        let destination = self.find_destination()?;
+        self.check_query(&destination)?;
+        self.check_method(&destination)?;
+        self.check_origin(&destination)?;
+        let who = self.admit(&destination).await?;
+        self.follow_link(&destination, &who).await?;
+        let body = self.take_body(destination.route, body).await?;
+        Ok(self.hand_over(destination, who, body).await?)
     }
-    // A camera's address, or a redirect of it, that leads to what changes something.
-    if is_change && headers.contains_key(instance_id::FIELD) {
-        return Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            "another tallycam asks for a picture here, and this changes something",
-        ));
+
+    fn caller(&self) -> Caller<'_> {
+        Caller {
+            address: self.link.address(),
+            version: self.version,
+            method: &self.method,
+            headers: &self.headers,
+            uri: &self.uri,
+            over_tls: self.link.is_tls(),
+            is_local_open: self.site.settings().is_local_open,
+            is_view_open: self.site.is_view_open(),
+        }
     }
-    let is_carried_out = is_change;
-    let is_change = is_change || (route.changes == Changes::ShownSeldom && site.is_counts_only());
-    if is_change {
-        csrf::check(&headers).inspect_err(|e| {
-            if let Some(more) = site.audit.refused(Refusal::OtherSite, caller, "") {
-                log::warn!("{method} {path} from {}: {e}{more}", link.peer());
-            }
-        })?;
+
+    /// The connection learns whose it is.
+    fn name_client(&self) {
+        let caller = self.caller();
+        self.link.is_of(caller.client(), self.site.is_known(&caller));
     }
-    let who = match site.auth.admit(caller, route.right(is_change)).await {
-        Ok(who) => who,
-        Err(denied) => {
-            // What is still on its way is not waited for.
-            link.cut();
-            let refused = match &denied {
-                AuthError::TooLow { has, .. } => Some((Refusal::TooLow, has.as_str())),
-                // To be led to the page that signs in is no refusal.
-                AuthError::NotShown if route.doc.tag != Tag::Pages => Some((Refusal::NotSignedIn, "")),
-                _ => None,
-            };
-            if let Some((refusal, who)) = refused
-                && let Some(more) = site.audit.refused(refusal, caller, who)
+
+    /// A request of another tallycam, or of this one, for a picture.
+    fn sender_mark(&self) -> Option<&HeaderValue> {
+        self.headers.get(instance_id::FIELD)
+    }
+
+    /// Its own picture would go round for ever, and look like a camera's.
+    fn refuse_itself(&self) -> Result<(), Problem> {
+        if self.sender_mark().is_some_and(|mark| mark == instance_id::instance_id()) {
+            return Err(Problem::new(StatusCode::LOOP_DETECTED, "this tallycam is asked by itself")
+                .hint("its source must be a camera, or another tallycam"));
+        }
+        Ok(())
+    }
+
+    fn check_host(&self) -> Result<(), Ended> {
+        Ok(host_names::check(self.link.address(), &self.headers, &self.site.settings().names)?)
+    }
+
+    fn redirect_to_https(&self) -> Result<(), Ended> {
+        let https = self.site.https.as_ref().filter(|_| self.site.settings().redirect);
+        let elsewhere = https.and_then(|https| https::redirect(https, self.caller()));
+        elsewhere.map_or(Ok(()), |elsewhere| Err(Ended::with(elsewhere)))
+    }
+
+    /// Looks the request up in the table. Files of the pages, `OPTIONS` and pages that are not there have no handler.
+    fn find_destination(&self) -> Result<Destination, Ended> {
+        let path = self.uri.path();
+        let (route, in_path) = match find(ROUTES, &self.method, path) {
+            Ok(Found::Route(route, in_path)) => (route, in_path),
+            Ok(Found::Asset(asset)) => return Err(Ended::with(assets::asset(asset, &self.headers))),
+            Ok(Found::Options(allow)) => return Err(Ended::with(options(&allow))),
+            Err(Miss::Path { .. })
+                if is_read(&self.method) && pages::html::is_asked_by_a_reader(path, &self.headers) =>
             {
-                log::info!("{method} {path} from {}: {denied}{more}", link.peer());
+                return Err(Ended::with(pages::html::not_found(path)));
             }
-            return sign_in::refuse(denied, ROUTES, route, uri, &headers);
-        }
-    };
-    let is_page = route.doc.tag == Tag::Pages;
-    if let Who::Linked(until_s) = who
-        && is_page
-    {
-        return sign_in::follow(site, caller, until_s).await;
+            Err(miss) => return Err(miss.into()),
+        };
+        let query = Query::parse(self.uri.query().unwrap_or_default());
+        let route = legacy::meant(ROUTES, route, &query);
+        let is_change = route.is_change(&query);
+        let is_guarded = is_change || (route.changes == Changes::ShownSeldom && self.site.is_counts_only());
+        let is_page = route.doc.tag == Tag::Pages;
+        Ok(Destination { route, in_path, query, is_change, is_guarded, is_page })
     }
-    let (mut upload, mut whole) = (None, Bytes::new());
-    if route.doc.body == Wanted::File {
-        upload = Some(Upload::new(body, link.clone(), site.settings().head_timeout));
-    } else if !body.is_end_stream() {
-        let mut limit = MAX_BODY;
-        if let Wanted::LongJson(_, most) = route.doc.body
-            && body.size_hint().upper().is_none_or(|len| len > MAX_BODY as u64)
+
+    fn check_query(&self, destination: &Destination) -> Result<(), Ended> {
+        let Destination { route, query, .. } = destination;
+        if self.uri.path().starts_with("/api/") {
+            query.known(route.doc.query)?;
+            query.fits(route.doc.query)?;
+        }
+        Ok(())
+    }
+
+    /// Neither `HEAD` nor another tallycam changes anything.
+    fn check_method(&self, destination: &Destination) -> Result<(), Problem> {
+        if !destination.is_change {
+            return Ok(());
+        }
+        if self.method == Method::HEAD {
+            let allow = String::from("GET, OPTIONS");
+            return Err(Miss::Method { path: self.uri.path().to_owned(), allow }.into());
+        }
+        // A camera's address, or a redirect of it, that leads to what changes something.
+        if self.sender_mark().is_some() {
+            return Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "another tallycam asks for a picture here, and this changes something",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Refuses what a page of another site has the browser send.
+    fn check_origin(&self, destination: &Destination) -> Result<(), Ended> {
+        if !destination.is_guarded {
+            return Ok(());
+        }
+        Ok(csrf::check(&self.headers).inspect_err(|e| {
+            if let Some(more) = self.site.audit.refused(Refusal::OtherSite, self.caller(), "") {
+                log::warn!("{} {} from {}: {e}{more}", self.method, self.uri.path(), self.link.peer());
+            }
+        })?)
+    }
+
+    /// Finds out who asks, who must have the route's right.
+    async fn admit(&self, destination: &Destination) -> Result<Who, Ended> {
+        let Destination { route, is_guarded, is_page, .. } = *destination;
+        let caller = self.caller();
+        let denied = match self.site.auth.admit(caller, route.right(is_guarded)).await {
+            Ok(who) => return Ok(who),
+            Err(denied) => denied,
+        };
+        // What is still on its way is not waited for.
+        self.link.cut();
+        let refused = match &denied {
+            AuthError::TooLow { has, .. } => Some((Refusal::TooLow, has.as_str())),
+            // To be led to the page that signs in is no refusal.
+            AuthError::NotShown if !is_page => Some((Refusal::NotSignedIn, "")),
+            _ => None,
+        };
+        if let Some((refusal, who)) = refused
+            && let Some(more) = self.site.audit.refused(refusal, caller, who)
         {
-            limit = most;
-            place::take_place(site, link, ConnectionUse::File, FILES).inspect_err(|_| link.cut())?;
+            log::info!("{} {} from {}: {denied}{more}", self.method, self.uri.path(), self.link.peer());
         }
-        whole = take(body, limit, site.settings().head_timeout).await.inspect_err(|_| link.cut())?;
+        Err(Ended::with(sign_in::refuse(denied, ROUTES, route, &self.uri, &self.headers)?))
     }
-    let is_for_browser = is_page && pages::html::is_asked_by_a_reader(path, &headers);
-    let mut request = Request {
-        site: site.clone(),
-        link: link.clone(),
-        method: method.clone(),
-        version,
-        uri: uri.clone(),
-        query,
-        who,
-        headers,
-        id,
-        name,
-        table: ROUTES,
-        body: whole,
-        upload,
-    };
-    if is_page {
-        request.who = request.reader().await;
+
+    /// Of a page, a signed link becomes a session.
+    async fn follow_link(&self, destination: &Destination, who: &Who) -> Result<(), Ended> {
+        match who {
+            Who::Linked(until_s) if destination.is_page => {
+                Err(Ended::with(sign_in::follow(&self.site, self.caller(), *until_s).await?))
+            }
+            _ => Ok(()),
+        }
     }
-    let reader = request.who.clone();
+
+    /// Takes the body, but for files, which their handlers take as they come.
+    async fn take_body(&self, route: &Route, body: Incoming) -> Result<TakenBody, Ended> {
+        let within = self.site.settings().head_timeout;
+        if route.doc.body == Wanted::File {
+            let upload = Some(Upload::new(body, self.link.clone(), within));
+            return Ok(TakenBody { whole: Bytes::new(), upload });
+        }
+        let mut whole = Bytes::new();
+        if !body.is_end_stream() {
+            let mut limit = MAX_BODY;
+            if let Wanted::LongJson(_, most) = route.doc.body
+                && body.size_hint().upper().is_none_or(|len| len > MAX_BODY as u64)
+            {
+                limit = most;
+                place::take_place(&self.site, &self.link, ConnectionUse::File, FILES)
+                    .inspect_err(|_| self.link.cut())?;
+            }
+            whole = take(body, limit, within).await.inspect_err(|_| self.link.cut())?;
+        }
+        Ok(TakenBody { whole, upload: None })
+    }
+
+    /// Has the handler answer, and writes what it has changed to the audit list.
+    async fn hand_over(
+        self,
+        destination: Destination,
+        who: Who,
+        body: TakenBody,
+    ) -> Result<Response<Body>, Problem> {
+        let Destination { route, in_path: InPath { id, name }, query, is_change, is_page, .. } = destination;
+        let Exchange { site, link, method, uri, version, headers } = self;
+        let is_for_browser = is_page && pages::html::is_asked_by_a_reader(uri.path(), &headers);
+        let mut request = Request {
+            site: site.clone(),
+            link,
+            method: method.clone(),
+            version,
+            uri: uri.clone(),
+            query,
+            who,
+            headers,
+            id,
+            name,
+            table: ROUTES,
+            body: body.whole,
+            upload: body.upload,
+        };
+        if is_page {
+            request.who = request.reader().await;
+        }
+        let reader = request.who.clone();
+        let change = if is_change { audited(&request, route) } else { None };
+        let answered = (route.handler)(request).await;
+        if let Some(change) = change {
+            change.answered(&answered);
+        }
+        // Every test of a route is one of its document, too.
+        debug_assert!(openapi::has(route, &answered), "{} {}: {answered:?}", route.method, route.path);
+        let answered = answered.or_else(|mut problem| {
+            if !reader.sees_internals() {
+                problem.redact();
+            }
+            if is_for_browser { Ok(pages::counting::problem(&site, &reader, &problem)) } else { Err(problem) }
+        });
+        if !is_page {
+            return answered;
+        }
+        let path = uri.path();
+        let sign_in = sign_in::sign_in_for(ROUTES, path, uri.query().filter(|_| is_read(&method)));
+        answered.map(|response| pages::html::locked(ROUTES, &reader, path, &sign_in, response))
+    }
+}
+
+/// What the audit list says of a request that changes something.
+fn audited(request: &Request, route: &Route) -> Option<AuditChange> {
     let asked = AuditedRequest {
         method: &route.method,
         path: route.path,
         right: route.right,
         takes_json: matches!(route.doc.body, Wanted::Json(_)),
     };
-    let object = if id > 0 { id.to_string() } else { request.name.clone() };
-    let change = is_carried_out
-        .then(|| {
-            let Request { query, body, .. } = &request;
-            AuditChange::of(&site.audit, request.caller(), &reader, &asked, object, query, body)
-        })
-        .flatten();
-    let answered = (route.handler)(request).await;
-    if let Some(change) = change {
-        change.answered(&answered);
-    }
-    // Every test of a route is one of its document, too.
-    debug_assert!(openapi::has(route, &answered), "{} {}: {answered:?}", route.method, route.path);
-    let answered = answered.or_else(|mut problem| {
-        if !reader.sees_internals() {
-            problem.redact();
-        }
-        if is_for_browser { Ok(pages::counting::problem(site, &reader, &problem)) } else { Err(problem) }
-    });
-    if !is_page {
-        return answered;
-    }
-    let sign_in = sign_in::sign_in_for(ROUTES, path, uri.query().filter(|_| is_read(method)));
-    answered.map(|response| pages::html::locked(ROUTES, &reader, path, &sign_in, response))
+    let object = if request.id > 0 { request.id.to_string() } else { request.name.clone() };
+    let Request { site, who, query, body, .. } = request;
+    AuditChange::of(&site.audit, request.caller(), who, &asked, object, query, body)
 }
 
 /// Refuses an answer that would lie in memory where too much waits for clients that take nothing.
