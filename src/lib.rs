@@ -128,7 +128,7 @@ pub mod ui;
 pub mod vision;
 
 pub use base::{ClockTime, Stop};
-pub use http::stream::{StreamBody, head as stream_response};
+pub use http::multipart::{StreamBody, head as stream_response};
 pub use media::{Fourcc, Frame, Hub, Picture, SourceError};
 pub use pipeline::{CameraState, CaptureOptions, Demand, Pipeline};
 pub use source::{Opener, Source, StreamFormat};

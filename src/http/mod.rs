@@ -52,7 +52,7 @@ pub use request::{csv, time_param};
 pub use server::https::SPEAKS_HTTPS;
 pub use server::listen::Listener;
 pub use server::tls::{IdentityError, TlsIdentity};
-pub use server::{listen, stream};
+pub use server::{listen, multipart};
 pub use site::{Server, ServerSettings};
 
 /// The program's version, as pages and the API name it.

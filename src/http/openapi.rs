@@ -10,7 +10,7 @@ use crate::http::request::handler::{Changes, Content, Doc, Route, Tag, Wanted};
 use crate::http::request::keys;
 use crate::http::request::problem::Problem;
 use crate::http::server::body::Body;
-use crate::http::server::stream::CONTENT_TYPE_VALUE;
+use crate::http::server::multipart::CONTENT_TYPE_VALUE;
 
 /// The whole document.
 pub fn document(table: &[Route]) -> Value {

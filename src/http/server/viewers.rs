@@ -24,8 +24,8 @@ use tokio::sync::Notify;
 use crate::base::clock;
 use crate::http::server::lane::{Lane, SendRate};
 use crate::http::server::link::Link;
-use crate::http::server::stream::{OPENING, Pacer};
-use crate::media::{Hub, Picture, Subscriber};
+use crate::http::server::multipart::{FoundPicture, MultipartStream, OPENING, StreamStep};
+use crate::media::Hub;
 use crate::pipeline::{Demand, Viewed};
 
 /// A viewer whose last picture has not left looks again after this time.
@@ -170,11 +170,8 @@ impl Viewers {
             viewers: self.clone(),
             viewer,
             link: link.clone(),
-            news: self.hub.subscribe(),
+            parts: MultipartStream::new(&self.hub, fps),
             seen: None,
-            pacer: Pacer::new(fps),
-            last: None,
-            opened: false,
             _demand: demand,
         }
     }
@@ -325,12 +322,9 @@ pub struct ViewerBody {
     viewers: Rc<Viewers>,
     viewer: Rc<Viewer>,
     link: Rc<Link>,
-    news: Subscriber,
+    parts: MultipartStream,
     /// The publication after which it last looked; `None` before its first look.
     seen: Option<u64>,
-    pacer: Pacer,
-    last: Option<Picture>,
-    opened: bool,
     _demand: Demand,
 }
 
@@ -344,63 +338,54 @@ impl ViewerBody {
         if self.viewers.ended.get() || self.viewer.is_dismissed.get() {
             return Poll::Ready(None);
         }
-        if !self.opened {
-            self.opened = true;
-            return Poll::Ready(Some(OPENING));
-        }
         let now = Instant::now();
-        if let Some(due) = self.pacer.wait(now) {
-            return self.wait(cx, false, Some(due));
+        let next = self.parts.next(now, |news, repeat| {
+            let published = self.viewers.published.get();
+            if self.seen == Some(published) && repeat.is_none_or(|at| now < at) {
+                return FoundPicture::Nothing;
+            }
+            if !self.link.has_room() {
+                return FoundPicture::Later(now + LOOK_AGAIN);
+            }
+            self.seen = Some(published);
+            match news.next_timeout(Duration::ZERO) {
+                Ok(Some(picture)) => FoundPicture::Picture(picture),
+                Ok(None) => FoundPicture::Closed,
+                Err(_) => FoundPicture::Nothing,
+            }
+        });
+        match next {
+            StreamStep::Opening => Poll::Ready(Some(OPENING)),
+            StreamStep::Part(part) => {
+                self.viewer.skipped.set(self.parts.news.skipped());
+                self.viewer.sent.count(now);
+                self.link.holds(part.len());
+                Poll::Ready(Some(part))
+            }
+            StreamStep::Wait { is_on_news, until } => self.wait(cx, is_on_news, until),
+            StreamStep::End => Poll::Ready(None),
         }
-        let published = self.viewers.published.get();
-        let repeat = self.pacer.repeat_at();
-        if self.seen == Some(published) && repeat.is_none_or(|at| now < at) {
-            return self.wait(cx, true, repeat);
-        }
-        if !self.link.has_room() {
-            return self.wait(cx, true, Some(now + LOOK_AGAIN));
-        }
-        self.seen = Some(published);
-        let picture = match self.news.next_timeout(Duration::ZERO) {
-            Ok(Some(picture)) => picture,
-            Ok(None) => return Poll::Ready(None),
-            Err(_) => match self.last.take() {
-                Some(last) if repeat.is_some_and(|at| at <= now) => last,
-                last => {
-                    self.last = last;
-                    return self.wait(cx, true, repeat);
-                }
-            },
-        };
-        self.viewer.skipped.set(self.news.skipped());
-        self.viewer.sent.count(now);
-        self.pacer.sent(now);
-        let part = picture.part();
-        self.last = Some(picture);
-        self.link.holds(part.len());
-        Poll::Ready(Some(part))
     }
 
     /// Closes the lane. What of the last picture that went through is still to be written.
     fn take_back(&mut self) -> Option<Bytes> {
         let passed = self.viewer.lane()?.take_back()?;
-        self.news.record_handled(passed.count, passed.number);
-        self.viewer.skipped.set(self.news.skipped());
-        self.pacer.sent(passed.at);
-        self.last = Some(passed.picture);
+        self.parts.news.record_handled(passed.count, passed.number);
+        self.viewer.skipped.set(self.parts.news.skipped());
+        self.parts.record_sent(passed.picture, passed.at);
         self.link.holds(passed.rest.len());
         Some(passed.rest).filter(|rest| !rest.is_empty())
     }
 
     /// Opens the lane of a viewer that watches alone and takes every picture, when nothing is left to be written.
     fn open_lane(&self) {
-        if self.viewers.count() != 1 || self.pacer.is_limited() || !self.link.is_written() {
+        if self.viewers.count() != 1 || self.parts.pacer.is_limited() || !self.link.is_written() {
             return;
         }
         let lane = self.viewer.lane.get_or_init(|| self.link.lane(&self.viewer.sent).map(Arc::new));
         if let Some(lane) = lane {
             self.viewers.go_direct(lane);
-            lane.open(self.news.last_seen());
+            lane.open(self.parts.news.last_seen());
         }
     }
 
@@ -417,7 +402,7 @@ impl ViewerBody {
         }
         drop(waker);
         // The head and the opening go through hyper, which does not tell of them, and so does the first picture.
-        if on_news && self.last.is_some() {
+        if on_news && self.parts.last.is_some() {
             self.open_lane();
         }
         Poll::Pending

@@ -14,7 +14,7 @@ use crate::http::request::problem::{Problem, RETRY_PICTURE, Withheld};
 use crate::http::request::reply::{for_own_pages, no_store};
 use crate::http::server::body::Body;
 use crate::http::server::link::ConnectionUse;
-use crate::http::server::{place, stream};
+use crate::http::server::{multipart, place};
 use crate::http::site::Site;
 use crate::media::Picture;
 use crate::media::exif::{Label, labelled};
@@ -46,7 +46,7 @@ fn watch(request: Request, is_annotated: bool) -> Result<Response<Body>, Problem
         return Err(Withheld.into());
     }
     if request.method == Method::HEAD {
-        return Ok(stream::head(Body::full("")));
+        return Ok(multipart::head(Body::full("")));
     }
     place::take_place(site, &request.link, ConnectionUse::Stream, site.settings().max_viewers)?;
     let fps = request.query.number("fps");
@@ -59,7 +59,7 @@ fn watch(request: Request, is_annotated: bool) -> Result<Response<Body>, Problem
             Some(counting) if is_annotated => counting.annotate(),
             _ => site.pipeline.demand(),
         };
-        return Ok(stream::head(Body::viewer(viewers.admit(&request.link, fps, demand))));
+        return Ok(multipart::head(Body::viewer(viewers.admit(&request.link, fps, demand))));
     }
     let viewer = match (&site.annotated, &site.counting) {
         (Some(viewers), Some(counting)) if is_annotated => {
@@ -67,7 +67,7 @@ fn watch(request: Request, is_annotated: bool) -> Result<Response<Body>, Problem
         }
         _ => site.viewers.admit(&request.link, fps, site.pipeline.demand()),
     };
-    Ok(stream::head(Body::viewer(viewer)))
+    Ok(multipart::head(Body::viewer(viewer)))
 }
 
 /// The newest picture; without one 503, with the still card that says why.

@@ -20,8 +20,8 @@ use crate::http::request::query::{Query, WrongValue};
 use crate::http::request::reply;
 use crate::http::server::body::{Body, BrokenBody};
 use crate::http::server::link::{ConnectionUse, Link};
-use crate::http::server::stream::{OPENING, REPEAT};
-use crate::http::server::{place, stream};
+use crate::http::server::multipart::{OPENING, REPEAT};
+use crate::http::server::{multipart, place};
 use crate::http::site::Site;
 use crate::store::media::{ChunkFrame, ChunkRow, Item, MediaKind, MediaReader};
 
@@ -46,7 +46,7 @@ pub async fn frames(request: Request) -> Result<Response<Body>, Problem> {
     let from_us = seconds(query, "from")?.unwrap_or(0);
     let to_us = seconds(query, "to")?.unwrap_or(u64::MAX);
     let speed = number(query, "speed", SPEEDS)?.unwrap_or(1.0);
-    let fps = number(query, "fps", stream::FPS)?;
+    let fps = number(query, "fps", multipart::FPS)?;
     let is_endless = query.is_set("loop")?;
     if to_us < from_us {
         return Err(WrongValue::new("to", query.get("to").unwrap_or_default(), "no less than `from`").into());
@@ -64,7 +64,7 @@ pub async fn frames(request: Request) -> Result<Response<Body>, Problem> {
         return Err(Problem::new(StatusCode::NOT_FOUND, "the recording has no pictures yet"));
     }
     if request.method == Method::HEAD {
-        return Ok(stream::head(Body::full("")));
+        return Ok(multipart::head(Body::full("")));
     }
     place::take_place(&request.site, &request.link, ConnectionUse::Replay, PLACES)?;
     request.link.watches();
@@ -97,7 +97,7 @@ pub async fn frames(request: Request) -> Result<Response<Body>, Problem> {
             }
         }
     });
-    Ok(stream::head(Body::pieces(pieces)))
+    Ok(multipart::head(Body::pieces(pieces)))
 }
 
 fn number(

@@ -1,8 +1,7 @@
-//! The stream itself: `multipart/x-mixed-replace`, a part per picture, without end.
+//! The body of a stream: `multipart/x-mixed-replace`, a part per picture, without end.
 //!
-//! [`StreamBody`] is for programs that embed tallycam in a server of their own. The daemon's
-//! server has a body of its own, which knows its socket (see the module `viewers`); both keep the
-//! same [`Pacer`].
+//! [`MultipartStream`] decides what comes next, and when. The daemon's server asks it for a viewer whose socket it knows
+//! (see the module `viewers`). [`StreamBody`] asks it with a timer, for programs that embed tallycam in their own server.
 //!
 //! A stream is sent close-delimited as HTTP/1.0, since naive readers and old embedded clients do
 //! not know chunks; a response for one is made by [`head`]. A lane (see the module `lane`) writes between hyper's own
@@ -101,6 +100,84 @@ impl Pacer {
     }
 }
 
+/// What of a hub's pictures was found for a part.
+#[derive(Debug)]
+pub enum FoundPicture {
+    Picture(Picture),
+    /// None is there that was not sent yet; the last may be repeated.
+    Nothing,
+    /// None may be sent before this time, whatever is there.
+    Later(Instant),
+    /// No more will come.
+    Closed,
+}
+
+/// What a stream goes on with.
+#[derive(Debug)]
+pub enum StreamStep {
+    /// [`OPENING`], once.
+    Opening,
+    /// A picture with its part's header.
+    Part(Bytes),
+    /// Nothing before `until`, if that is given, or before a picture is published, if that `is_on_news`.
+    Wait {
+        is_on_news: bool,
+        until: Option<Instant>,
+    },
+    End,
+}
+
+/// The parts of one stream: the newest picture when one is due, and the last again after [`REPEAT`] without a new one.
+#[derive(Debug)]
+pub struct MultipartStream {
+    pub news: Subscriber,
+    pub pacer: Pacer,
+    /// The picture that was sent last.
+    pub last: Option<Picture>,
+    is_open: bool,
+}
+
+impl MultipartStream {
+    /// Of the pictures of `hub`, at most `fps` a second.
+    pub fn new(hub: &Hub, fps: Option<f64>) -> MultipartStream {
+        MultipartStream { news: hub.subscribe(), pacer: Pacer::new(fps), last: None, is_open: false }
+    }
+
+    /// What comes next. When a part is due, `find` looks for its picture, and is told when the last one is repeated. Copies
+    /// no picture.
+    pub fn next(
+        &mut self,
+        now: Instant,
+        find: impl FnOnce(&mut Subscriber, Option<Instant>) -> FoundPicture,
+    ) -> StreamStep {
+        if !std::mem::replace(&mut self.is_open, true) {
+            return StreamStep::Opening;
+        }
+        if let Some(due) = self.pacer.wait(now) {
+            return StreamStep::Wait { is_on_news: false, until: Some(due) };
+        }
+        let repeat = self.pacer.repeat_at();
+        let picture = match find(&mut self.news, repeat) {
+            FoundPicture::Picture(picture) => picture,
+            FoundPicture::Nothing => match self.last.take_if(|_| repeat.is_some_and(|at| at <= now)) {
+                Some(last) => last,
+                None => return StreamStep::Wait { is_on_news: true, until: repeat },
+            },
+            FoundPicture::Later(at) => return StreamStep::Wait { is_on_news: true, until: Some(at) },
+            FoundPicture::Closed => return StreamStep::End,
+        };
+        let part = picture.part();
+        self.record_sent(picture, now);
+        StreamStep::Part(part)
+    }
+
+    /// A picture was sent at `at`.
+    pub fn record_sent(&mut self, picture: Picture, at: Instant) {
+        self.pacer.sent(at);
+        self.last = Some(picture);
+    }
+}
+
 /// A stream of a [`Hub`]'s pictures as an HTTP body, for servers that are not ours.
 ///
 /// First part at once (the newest picture, or the next to come), newest only, the same picture
@@ -112,59 +189,21 @@ impl Pacer {
 /// camera falls asleep.
 #[derive(Debug)]
 pub struct StreamBody {
-    news: Subscriber,
-    pacer: Pacer,
-    last: Option<Picture>,
+    parts: MultipartStream,
     timer: Pin<Box<Sleep>>,
-    opened: bool,
 }
 
 impl StreamBody {
     /// A stream of all pictures of `hub`.
     pub fn new(hub: &Hub) -> StreamBody {
-        StreamBody {
-            news: hub.subscribe(),
-            pacer: Pacer::new(None),
-            last: None,
-            timer: Box::pin(tokio::time::sleep(REPEAT)),
-            opened: false,
-        }
+        StreamBody { parts: MultipartStream::new(hub, None), timer: Box::pin(tokio::time::sleep(REPEAT)) }
     }
 
     /// At most `fps` pictures a second; values outside [`FPS`] are ignored.
     #[must_use]
     pub fn limited(mut self, fps: f64) -> StreamBody {
-        self.pacer = Pacer::new(Some(fps));
+        self.parts.pacer = Pacer::new(Some(fps));
         self
-    }
-
-    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        loop {
-            let now = Instant::now();
-            let mut alarm = self.pacer.wait(now);
-            if alarm.is_none() {
-                match self.news.poll_next(cx) {
-                    Poll::Ready(Some(picture)) => return Poll::Ready(Some(self.send(picture, now))),
-                    Poll::Ready(None) => return Poll::Ready(None),
-                    Poll::Pending => alarm = self.pacer.repeat_at(),
-                }
-                if let Some(picture) = self.last.clone().filter(|_| alarm.is_some_and(|at| at <= now)) {
-                    return Poll::Ready(Some(self.send(picture, now)));
-                }
-            }
-            let Some(alarm) = alarm else { return Poll::Pending };
-            self.timer.as_mut().reset(alarm.into());
-            if self.timer.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-        }
-    }
-
-    fn send(&mut self, picture: Picture, now: Instant) -> Bytes {
-        self.pacer.sent(now);
-        let part = picture.part();
-        self.last = Some(picture);
-        part
     }
 }
 
@@ -176,11 +215,25 @@ impl Body for StreamBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if !self.opened {
-            self.opened = true;
-            return Poll::Ready(Some(Ok(Frame::data(OPENING))));
+        loop {
+            let next = self.parts.next(Instant::now(), |news, _| match news.poll_next(cx) {
+                Poll::Ready(Some(picture)) => FoundPicture::Picture(picture),
+                Poll::Ready(None) => FoundPicture::Closed,
+                Poll::Pending => FoundPicture::Nothing,
+            });
+            let part = match next {
+                StreamStep::Opening => OPENING,
+                StreamStep::Part(part) => part,
+                StreamStep::End => return Poll::Ready(None),
+                StreamStep::Wait { until: None, .. } => return Poll::Pending,
+                StreamStep::Wait { until: Some(until), .. } => {
+                    self.timer.as_mut().reset(until.into());
+                    std::task::ready!(self.timer.as_mut().poll(cx));
+                    continue;
+                }
+            };
+            return Poll::Ready(Some(Ok(Frame::data(part))));
         }
-        self.poll_part(cx).map(|part| part.map(|bytes| Ok(Frame::data(bytes))))
     }
 }
 
