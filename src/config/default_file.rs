@@ -1,8 +1,7 @@
 //! The shipped `config.toml`, made from the table of keys: every key explained and commented out
 //! at its default, so that it pins nothing.
 
-use super::keys::{BY_CAMERA, CONTROLS, KEYS, Key, SECTIONS, VARIABLE_PREFIX};
-use super::kind::ValueKind;
+use super::keys::{BY_CAMERA, CONTROLS, Key, SECTIONS, VARIABLE_PREFIX, keys_of_section};
 
 /// Width of the text, in characters.
 const WIDTH: usize = 100;
@@ -42,7 +41,7 @@ Environment: TALLYCAM_LINE, TALLYCAM_ZONE: [{ name = \"Door\", a = [0.5, 1.0], b
 pub fn default_text() -> String {
     let mut out = String::new();
     write_comment(&mut out, HEAD);
-    for key in KEYS.iter().filter(|key| key.section.is_empty()) {
+    for key in keys_of_section("") {
         explain_key(&mut out, key);
     }
     for section in SECTIONS {
@@ -62,7 +61,7 @@ pub fn default_text() -> String {
                 ),
             );
         }
-        for key in KEYS.iter().filter(|key| key.section == section.name) {
+        for key in section.keys {
             explain_key(&mut out, key);
         }
     }
@@ -74,7 +73,7 @@ pub fn default_text() -> String {
 fn explain_key(out: &mut String, key: &Key) {
     out.push('\n');
     let mut text = key.about.to_owned();
-    if !says_its_values(key) {
+    if !key.kind.is_explained(key.about) {
         let expects = key.kind.describe_expected();
         let plain = ["a whole number from ", "a number from ", "a time from ", "a list of "];
         let mut expects =
@@ -86,21 +85,6 @@ fn explain_key(out: &mut String, key: &Key) {
     }
     write_comment(out, &text);
     out.push_str(&format!("#{} = {}\n", key.name, key.default));
-}
-
-/// Whether a key's default and explanation tell what it takes.
-fn says_its_values(key: &Key) -> bool {
-    match key.kind {
-        ValueKind::Boolean(_)
-        | ValueKind::Text(_)
-        | ValueKind::Path(_)
-        | ValueKind::Secret(0, _)
-        | ValueKind::Device(_)
-        | ValueKind::Command(_) => true,
-        ValueKind::Choice(words, _) => words.iter().all(|word| key.about.contains(&format!("\"{word}\""))),
-        ValueKind::OneOf(..) => true,
-        _ => false,
-    }
 }
 
 /// Writes `text` as a comment, wrapped at [`WIDTH`]; lines that begin with a space stay as they are.

@@ -11,7 +11,7 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use super::diagnostic::Diagnostics;
 use super::keys::{self, BY_CAMERA, CONTROLS, Key, SECTIONS};
-use super::kind::{self, ValueKind, quoted};
+use super::kind::{self, quoted};
 use super::redact::{may_be_secret, may_hold_secret};
 use super::{Config, resolve};
 use crate::base::redact::{STARS, redact_url};
@@ -234,7 +234,7 @@ impl Saved {
         let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
         let key = keys::find(section, name);
         let shown = |is_secret: bool| {
-            let is_url = key.is_some_and(|key| matches!(key.kind, ValueKind::Url(_)));
+            let is_url = key.is_some_and(|key| key.kind.shape().word == "url");
             let short = |text: &str| match () {
                 () if is_url => kind::abbreviate(&redact_url(text)),
                 () if may_hold_secret(text) => STARS.to_owned(),
@@ -385,7 +385,7 @@ fn parse_path(path: &str) -> Result<KeyTarget, (String, Option<String>)> {
     }
     let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
     match keys::find(section, name) {
-        Some(key) => match key.operator_only_reason() {
+        Some(key) => match key.operator_only {
             None => Ok(KeyTarget::Key(key)),
             Some(why) => {
                 Err((format!("`{path}` can be set in the configuration file only"), Some(why.to_owned())))
@@ -414,11 +414,9 @@ fn split(path: &str) -> Vec<String> {
 
 /// A value as it is to be kept: as it is shown, unless something is hidden then.
 pub(super) fn value_to_save(key: &Key, given: &DeValue<'_>, shown: String) -> String {
-    match (key.kind, given) {
-        (ValueKind::Secret(..) | ValueKind::Url(_) | ValueKind::Command(_), DeValue::String(text)) => {
-            quoted(text)
-        }
-        (ValueKind::Command(_), DeValue::Array(words)) => {
+    match (key.kind.shape().word, given) {
+        ("secret" | "url" | "command", DeValue::String(text)) => quoted(text),
+        ("command", DeValue::Array(words)) => {
             let words = words.iter().filter_map(|word| word.get_ref().as_str()).map(quoted);
             format!("[{}]", words.collect::<Vec<_>>().join(", "))
         }
@@ -487,7 +485,6 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::keys::KEYS;
     use super::super::{OperatorConfig, Origin};
     use super::*;
 
@@ -695,15 +692,15 @@ mod tests {
         #[test]
         fn any_text_is_read(text in any::<String>()) {
             let _ = Saved::read(Path::new("x"), &text);
-            for key in KEYS {
+            for key in keys::all() {
                 let _ = nothing().set(&key.path(), Some(&text));
             }
         }
 
         #[test]
-        fn what_is_taken_is_written_as_it_is_read(at in 0..KEYS.len(), text in "[a-z0-9\"\\[\\]. :/#]{0,12}") {
+        fn what_is_taken_is_written_as_it_is_read(at in 0..keys::all().count(), text in "[a-z0-9\"\\[\\]. :/#]{0,12}") {
             let mut saved = nothing();
-            if saved.set(&KEYS[at].path(), Some(&text)).is_ok() {
+            if saved.set(&keys::all().nth(at).unwrap().path(), Some(&text)).is_ok() {
                 let (one, two) = (saved.to_toml(), again(&saved).to_toml());
                 prop_assert_eq!(one, two);
             }

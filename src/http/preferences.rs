@@ -248,12 +248,11 @@ fn bare(given: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::keys::KEYS;
 
     #[test]
     fn what_is_of_the_moment_are_switches() {
         let those: Vec<String> =
-            KEYS.iter().map(|key| key.path()).filter(|path| is_of_the_moment(path)).collect();
+            keys::all().map(|key| key.path()).filter(|path| is_of_the_moment(path)).collect();
         let of = |section: &str| those.iter().filter(|path| path.starts_with(section)).count();
         assert_eq!((of("lights."), of("lights.") + of("picture.")), (4, those.len()), "{those:?}");
         for path in ["controls.\"usb\".focus_absolute", "source.controls.gain"] {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tallycam::config::keys::{KEYS, SECTIONS};
+use tallycam::config::keys::{self, SECTIONS};
 use tallycam::config::{
     Config, DetectorKind, Diagnostics, Listen, Origin, Resolved, SourceKind, default_text,
 };
@@ -27,6 +27,11 @@ fn sets(sets: &[&str]) -> Vec<String> {
 
 fn text(text: &str) -> Result<Resolved, Diagnostics> {
     Config::from_text(Path::new("config.toml"), text, &[], no_environment())
+}
+
+/// The key at this place of the table.
+fn nth_key(n: usize) -> &'static keys::Key {
+    keys::all().nth(n).unwrap()
 }
 
 /// The text of a golden file; with `UPDATE_GOLDEN` set, writes it first.
@@ -357,15 +362,15 @@ fn the_shipped_file_is_the_table_of_keys_and_pins_nothing() {
 #[test]
 fn the_shipped_file_names_every_key_at_its_default() {
     let keys = |line: &&str| line.starts_with('#') && line[1..].starts_with(|c: char| c.is_ascii_lowercase());
-    assert_eq!(SHIPPED.lines().filter(keys).count(), KEYS.len());
+    assert_eq!(SHIPPED.lines().filter(keys).count(), keys::all().count());
     let typed: Vec<&str> = SHIPPED.lines().map(|line| if keys(&line) { &line[1..] } else { line }).collect();
     let resolved = text(&typed.join("\n")).unwrap();
     assert_eq!(resolved.config, Config::default());
-    for key in KEYS {
+    for key in keys::all() {
         let origin = resolved.origin(&key.path()).unwrap();
         assert!(matches!(origin, Origin::File { .. }), "{} is not in the file", key.path());
     }
-    assert!(SHIPPED.contains(&KEYS.iter().find(|key| key.path() == "stream.quality").unwrap().variable()));
+    assert!(SHIPPED.contains(&keys::all().find(|key| key.path() == "stream.quality").unwrap().variable()));
     for section in SECTIONS {
         assert_eq!(SHIPPED.matches(&format!("\n[{}]\n", section.name)).count(), 1);
     }
@@ -400,9 +405,12 @@ fn nearly_right() -> impl Strategy<Value = String> {
         Just(String::from("[source]")),
         Just(String::from("[stream]")),
         Just(String::from("[source.controls]")),
-        (0..KEYS.len(), "[ -~é\\t]{0,12}").prop_map(|(n, value)| format!("{} = {value}", KEYS[n].name)),
-        (0..KEYS.len(), any::<f64>()).prop_map(|(n, value)| format!("{} = {value}", KEYS[n].path())),
-        (0..KEYS.len(), "[0-9smhd.\"]{0,8}").prop_map(|(n, value)| format!("{} = \"{value}\"", KEYS[n].name)),
+        (0..keys::all().count(), "[ -~é\\t]{0,12}")
+            .prop_map(|(n, value)| format!("{} = {value}", nth_key(n).name)),
+        (0..keys::all().count(), any::<f64>())
+            .prop_map(|(n, value)| format!("{} = {value}", nth_key(n).path())),
+        (0..keys::all().count(), "[0-9smhd.\"]{0,8}")
+            .prop_map(|(n, value)| format!("{} = \"{value}\"", nth_key(n).name)),
         "[\\[\\]{}\"'=,.#a-z0-9 \\n]{0,20}",
     ];
     prop::collection::vec(line, 0..12).prop_map(|lines| lines.join("\n"))
@@ -426,8 +434,8 @@ proptest! {
     }
 
     #[test]
-    fn any_text_for_any_key_is_taken_or_complained_of(n in 0..KEYS.len(), value in ".{0,40}") {
-        let set = format!("{}={value}", KEYS[n].path());
+    fn any_text_for_any_key_is_taken_or_complained_of(n in 0..keys::all().count(), value in ".{0,40}") {
+        let set = format!("{}={value}", nth_key(n).path());
         if let Ok(resolved) = Config::from_text(Path::new("x"), "", &[set], no_environment()) {
             prop_assert!(resolved.settings.iter().all(|s| serde_json::from_str::<serde_json::Value>(&s.value).is_ok()));
         }

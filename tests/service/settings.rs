@@ -11,7 +11,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use serde_json::{Value, json};
-use tallycam::config::keys::KEYS;
+use tallycam::config::keys;
 use tallycam::config::{Saved, control_path};
 use tempfile::TempDir;
 
@@ -304,7 +304,7 @@ fn every_setting_can_be_sent_back_as_it_is_shown() {
     let daemon = place.start();
     let before = all(&daemon);
     let mut everything = serde_json::Map::new();
-    for key in KEYS {
+    for key in keys::all() {
         let value = of(&before, &key.path())["value"].clone();
         let answer = patch(&daemon, &json!({key.path(): value}));
         assert_eq!(answer.status, 200, "{}: {}", key.path(), answer.text());

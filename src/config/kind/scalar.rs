@@ -84,16 +84,6 @@ pub fn parse_given(text: &str) -> Result<Spanned<DeValue<'_>>, toml::de::Error> 
     })
 }
 
-/// None where `text` is `word`; else what `read` reads.
-pub(super) fn value_or_word<T>(
-    text: Option<&str>,
-    word: &str,
-    read: impl FnOnce() -> Option<T>,
-    wrong: impl FnOnce() -> Wrong,
-) -> Result<Option<T>, Wrong> {
-    if text == Some(word) { Ok(None) } else { read().map(Some).ok_or_else(wrong) }
-}
-
 /// A list of words, or one. `Err(Err(()))`: it is neither.
 pub(in crate::config) fn parse_word_list(given: &DeValue<'_>) -> Result<Vec<String>, Result<Wrong, ()>> {
     match given {

@@ -8,8 +8,8 @@ pub type Parse = fn(&str) -> Result<String, (String, Option<String>)>;
 /// What values look like.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Shape {
-    /// One lower-case word: `boolean`, `integer`, `number`, `choice`, `text`, `secret`, `time`, `pixels`, `size`, `crop`,
-    /// `color`, `ranges`, `list`, `zone`, `device`, `url`, `command`, `path`.
+    /// One lower-case word: `boolean`, `integer`, `number`, `choice`, `text`, `secret`, `time`, `pixels`,
+    /// `size`, `crop`, `color`, `ranges`, `list`, `zone`, `device`, `url`, `command`, `path`.
     pub word: &'static str,
     /// The least, of a time in seconds.
     pub least: Option<f64>,
@@ -22,6 +22,16 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// Values of this word, without a range.
+    pub(super) fn plain(word: &'static str) -> Shape {
+        Shape { word, ..Shape::default() }
+    }
+
+    /// One of these.
+    pub(super) fn one_of<T: ToString>(choices: impl IntoIterator<Item = T>) -> Shape {
+        Shape { choices: choices.into_iter().map(|one| one.to_string()).collect(), ..Shape::plain("choice") }
+    }
+
     /// Whether a value is written in quotes: all but numbers, flags and lists are.
     pub fn is_text(&self) -> bool {
         !matches!(self.word, "boolean" | "integer" | "number" | "crop" | "ranges" | "list" | "command")

@@ -10,7 +10,7 @@ use super::resolved::Origin;
 use super::unknown::{unknown_key, unknown_section, unknown_variable};
 use super::{DRAWN, GivenValue, Resolving, is_drawn_section};
 use crate::config::diagnostic::{ComplaintOrigin, FilePosition};
-use crate::config::keys::{BY_CAMERA, CONTROLS, KEYS, VARIABLE_PREFIX};
+use crate::config::keys::{BY_CAMERA, CONTROLS, VARIABLE_PREFIX};
 use crate::config::{keys, kind, overrides};
 
 impl Resolving {
@@ -32,7 +32,7 @@ impl Resolving {
                 );
                 continue;
             };
-            if let Some(key) = KEYS.iter().find(|key| key.variable() == *variable) {
+            if let Some(key) = keys::all().find(|key| key.variable() == *variable) {
                 self.read_text_value(&key.path(), value, from, &place, Origin::Environment(variable.clone()));
             } else if let Some(what) = DRAWN.iter().find(|what| *variable == keys::variable(what)) {
                 self.read_text_value(what, value, from, &place, Origin::Environment(variable.clone()));

@@ -14,7 +14,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::diagnostic::{ComplaintOrigin, Diagnostic, Diagnostics, FilePosition, LineStarts};
-use super::keys::{self, BY_CAMERA, CONTROLS, KEYS, Key, SECTIONS};
+use super::keys::{self, BY_CAMERA, CONTROLS, Key, SECTIONS};
 use super::kind::{self, Wrong};
 use super::overrides::{self, Faulty, OverrideValue, Saved};
 use super::{Config, StoreConfig, file, geometry};
@@ -179,7 +179,7 @@ struct GivenValue<'a> {
 
 impl Resolving {
     fn new(unread: Option<Diagnostic>) -> Resolving {
-        let defaults = KEYS.iter().map(|key| (key.path(), (key.default.to_owned(), Origin::Default)));
+        let defaults = keys::all().map(|key| (key.path(), (key.default.to_owned(), Origin::Default)));
         Resolving {
             config: Config::default(),
             settings: defaults.collect(),

@@ -101,8 +101,7 @@ impl Resolved {
 
     /// Puts another value in the place of that of the key `path`: one that is kept elsewhere. Whether it is one for it.
     pub fn override_value(&mut self, path: &str, toml: &str, origin: Origin) -> bool {
-        let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
-        let Some(key) = keys::find(section, name) else { return false };
+        let Some(key) = keys::find_path(path) else { return false };
         let Some(setting) = self.settings.iter_mut().find(|setting| setting.path == path) else {
             return false;
         };

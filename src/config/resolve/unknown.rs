@@ -1,7 +1,7 @@
 //! Names that are no section, key or variable, and what was probably meant.
 
 use crate::config::diagnostic::closest_match;
-use crate::config::keys::{self, KEYS, Key, SECTIONS, VARIABLE_PREFIX};
+use crate::config::keys::{self, Key, SECTIONS, VARIABLE_PREFIX};
 
 pub(in crate::config) fn unknown_section(name: &str) -> (String, Option<String>) {
     let top = || SECTIONS.iter().map(|section| section.name).filter(|name| !name.contains('.'));
@@ -41,7 +41,7 @@ pub(super) fn unknown_variable(variable: &str) -> Option<(String, Option<String>
     let in_section =
         SECTIONS.iter().find_map(|s| Some((s.name, rest.strip_prefix(s.name)?.strip_prefix('_')?)));
     let (section, name) = in_section.unwrap_or(("", &rest));
-    let all: Vec<String> = KEYS.iter().map(Key::variable).collect();
+    let all: Vec<String> = keys::all().map(Key::variable).collect();
     let misspelt =
         || closest_match(variable, all.iter().map(String::as_str)).filter(|_| in_section.is_none());
     let near = keys::suggest_key(section, name).map(Key::variable).or_else(|| misspelt().map(str::to_owned));

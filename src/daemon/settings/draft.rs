@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::external_change;
 use crate::base::redact::STARS;
-use crate::config::{
-    Config, Diagnostic, Diagnostics, Faulty, Origin, Resolved, Saved, control_of, keys, kind,
-};
+use crate::config::{Config, Diagnostic, Diagnostics, Faulty, Origin, Resolved, Saved, control_of, keys};
 use crate::daemon::parts::lights;
 use crate::http::{NotSet, PreferenceChanges, WrongSetting, is_of_the_moment};
 
@@ -150,9 +148,7 @@ pub(super) fn imported(saved: &Saved, now: &Resolved, toml: &str) -> Result<Draf
         return Err(NotSet::Wrong(faults));
     }
     draft.pinned = pinned_conflicts(&draft.saved, saved, now);
-    for key in
-        keys::KEYS.iter().map(keys::Key::path).filter(|path| external_change::is_stored_elsewhere(path))
-    {
+    for key in keys::all().map(keys::Key::path).filter(|path| external_change::is_stored_elsewhere(path)) {
         let toml = draft.saved.get(&key).map(str::to_owned);
         if pinned_place(now, &key).is_none() {
             let _ = draft.saved.set(&key, None);
@@ -214,8 +210,7 @@ pub(super) fn restore(draft: &mut Saved, saved: &Saved, path: &str) {
 
 /// Whether `path` has this value already, as it is shown. Only of keys that cannot be set here is it asked so early.
 pub(super) fn is_current_value(now: &Resolved, path: &str, text: Option<&str>) -> bool {
-    let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
-    let Some(key) = keys::find(section, name).filter(|key| !key.is_settable_on_page()) else { return false };
+    let Some(key) = keys::find_path(path).filter(|key| !key.is_settable_on_page()) else { return false };
     let Some(text) = text else { return false };
     let Ok(shown) = key.kind.apply_text(text, &mut Config::default()) else { return false };
     // What is hidden looks the same, whatever it is: only a stand-in is what is shown.
@@ -227,11 +222,10 @@ pub(super) fn is_current_value(now: &Resolved, path: &str, text: Option<&str>) -
 /// A stand-in for a password that is known nowhere.
 pub(super) fn missing_password_error(path: &str, toml: Option<&str>) -> Option<WrongSetting> {
     let toml = toml?;
-    let (section, name) = path.rsplit_once('.')?;
-    let key = keys::find(section, name)?;
-    let has_stand_in = match key.kind {
-        kind::ValueKind::Secret(..) => toml == "\"***\"",
-        kind::ValueKind::Url(_) | kind::ValueKind::Command(_) => toml.contains(STARS),
+    let key = keys::find_path(path)?;
+    let has_stand_in = match key.kind.shape().word {
+        "secret" => toml == "\"***\"",
+        "url" | "command" => toml.contains(STARS),
         _ => false,
     };
     has_stand_in.then(|| WrongSetting {

@@ -1,13 +1,13 @@
 //! What of a configuration takes effect only by a restart. Pure.
 
 use crate::config::Resolved;
-use crate::config::keys::KEYS;
+use crate::config::keys;
 
 /// Keys whose values in `now` are other than those that the daemon has `started` with, and that take effect only when it
 /// starts again, as written in the file: `http.listen`.
 pub fn keys_needing_restart(started: &Resolved, now: &Resolved) -> Vec<String> {
     let value = |resolved: &Resolved, path: &str| resolved.setting(path).map(|setting| setting.value.clone());
-    let late = KEYS.iter().filter(|key| !key.is_live()).map(|key| key.path());
+    let late = keys::all().filter(|key| key.at_start).map(|key| key.path());
     late.filter(|path| value(started, path) != value(now, path)).collect()
 }
 

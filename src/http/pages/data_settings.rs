@@ -657,7 +657,7 @@ mod tests {
             .iter()
             .filter_map(|own| of(own, &in_force, &Offers::default()))
             .collect();
-        assert_eq!(settings.len(), crate::config::keys::KEYS.len());
+        assert_eq!(settings.len(), crate::config::keys::all().count());
         let of = |path: &str| settings.iter().find(|own| own.path == path).unwrap();
         assert_eq!(of("name").origin, ValueOrigin::Pinned("c.toml line 1".into()));
         assert_eq!(

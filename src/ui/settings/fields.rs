@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use super::setting::{Setting, SettingField, SettingsPage, ValueOrigin};
-use super::table::{Group, ONLY_FOR, WORDS, synonyms};
+use super::table::{Group, WORDS, synonyms};
 use super::units::{self, Unit};
+use crate::config::keys;
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::format::{capital, sentence};
 
@@ -19,12 +20,23 @@ pub(super) struct FieldLabels<'a> {
     pub unit: &'a str,
 }
 
+impl<'a> FieldLabels<'a> {
+    /// Those of the key of `setting`; the key itself where the table of keys has none.
+    pub(super) fn of(setting: &'a Setting) -> FieldLabels<'a> {
+        match keys::find_path(&setting.path).filter(|key| !key.label.is_empty()) {
+            Some(key) => FieldLabels { label: key.label, hint: key.hint, unit: key.unit },
+            None => FieldLabels { label: &setting.path, hint: "", unit: "" },
+        }
+    }
+}
+
 pub(super) fn selected(is_it: bool) -> &'static str {
     if is_it { " selected" } else { "" }
 }
 
 /// The row of a setting.
-pub(super) fn row(page: &SettingsPage, setting: &Setting, labels: &FieldLabels<'_>) -> String {
+pub(super) fn row(page: &SettingsPage, setting: &Setting) -> String {
+    let labels = &FieldLabels::of(setting);
     let is_fixed = page.is_fixed();
     let is_off = is_fixed || matches!(setting.origin, ValueOrigin::Pinned(_));
     let path = Text(&setting.path);
@@ -60,11 +72,10 @@ pub(super) fn row(page: &SettingsPage, setting: &Setting, labels: &FieldLabels<'
 
 /// Whether it is of another kind of source, or of light, than the one that is chosen.
 fn is_out(page: &SettingsPage, setting: &Setting) -> bool {
-    let only = ONLY_FOR.iter().find(|(path, _)| *path == setting.path);
+    let only_for = keys::find_path(&setting.path).map_or(&[][..], |key| key.only_for);
     let section = setting.path.split('.').next().unwrap_or_default();
     let chosen = page.settings.iter().find(|own| own.path.strip_prefix(section) == Some(".kind"));
-    let is_for = |(kinds, chosen): (&str, &Setting)| kinds.split(' ').any(|kind| kind == chosen.text);
-    let is_other = only.zip(chosen).is_some_and(|((_, kinds), chosen)| !is_for((kinds, chosen)));
+    let is_other = chosen.is_some_and(|chosen| !only_for.is_empty() && !only_for.contains(&&*chosen.text));
     is_other && setting.wrong.is_none() && page.search.is_empty()
 }
 
@@ -317,6 +328,6 @@ fn format_word(path: &str, word: &str) -> String {
 }
 
 fn known_word(path: &str, word: &str) -> Option<&'static str> {
-    let known = WORDS.iter().find(|(of, own, _)| (of.is_empty() || *of == path) && *own == word);
-    known.map(|(_, _, words)| *words)
+    let own = keys::find_path(path).map_or(&[][..], |key| key.words);
+    own.iter().chain(WORDS).find(|(own, _)| *own == word).map(|(_, words)| *words)
 }

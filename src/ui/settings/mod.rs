@@ -11,6 +11,7 @@ mod units;
 
 use std::fmt::Write;
 
+use crate::config::keys::{self, Key, PagePlace};
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::format::sentence;
 use crate::ui::frame::{PageFrame, Tab, hidden_attribute, refusal_html};
@@ -18,16 +19,30 @@ pub use controls::format_value as control_in_words;
 use fields::{APPLY, FieldLabels, format_rounded, group_help};
 pub use retention::{LISTED, RetentionPreview};
 pub use setting::{CameraMode, ControlsFacts, Setting, SettingField, SettingsPage, ValueOrigin};
-use table::{CONTROLS, ELSEWHERE, GROUPS, Group, LEFT_OUT, MODE, RETENTION, synonyms};
+use table::{CAMERA, CONTROLS, ELSEWHERE, GROUPS, Group, MODE, MODE_HINT, MODE_LABEL, RETENTION, synonyms};
 
 /// Whether the page shows and changes the setting with this key.
 fn is_shown_on_page(path: &str) -> bool {
-    !LEFT_OUT.contains(&path) && !path.starts_with("controls.") && !path.starts_with("source.controls")
+    place(path) != PagePlace::Elsewhere
+        && !path.starts_with("controls.")
+        && !path.starts_with("source.controls")
+}
+
+/// The place of the setting with this key.
+fn place(path: &str) -> PagePlace {
+    if path == MODE {
+        PagePlace::Shown(CAMERA)
+    } else {
+        keys::find_path(path).map_or(PagePlace::End, |key| key.page)
+    }
 }
 
 /// The keys of a group's form. `other` has those that no group has.
 pub fn group_of_key(path: &str) -> &'static str {
-    GROUPS.iter().find(|group| group.all().any(|row| row.0 == path)).map_or("other", |group| group.id)
+    match place(path) {
+        PagePlace::Shown(group) | PagePlace::Advanced(group) => group,
+        PagePlace::End | PagePlace::Elsewhere => "other",
+    }
 }
 
 /// `text` with what the page calls the settings in the place of their keys: "`stream.fps` must" is "“Frame rate” must".
@@ -47,7 +62,8 @@ pub fn name_settings(text: &str) -> String {
 
 /// What the page calls the setting.
 pub fn label(path: &str) -> Option<&'static str> {
-    GROUPS.iter().flat_map(Group::all).find(|row| row.0 == path).map(|row| row.1)
+    let label = if path == MODE { MODE_LABEL } else { keys::find_path(path)?.label };
+    Some(label).filter(|label| !label.is_empty())
 }
 
 /// The page of settings as HTML, at `settings`.
@@ -67,31 +83,27 @@ pub fn settings_page(page: &SettingsPage) -> String {
         }
     };
     for group in GROUPS {
-        let mut rows = |rows: &[table::Row]| {
-            let row = |&(path, label, hint, unit): &table::Row| {
-                let labels = FieldLabels { label, hint, unit };
-                if path == MODE {
-                    return modes(page, &labels);
-                }
-                let at = shown.iter().position(|own| own.path == path)?;
+        let mut rows = |place| {
+            let row = |key: &Key| {
+                let at = shown.iter().position(|own| own.path == key.path())?;
                 let own = shown.remove(at);
-                is_found(page, own, &labels).then(|| fields::row(page, own, &labels))
+                is_found(page, own).then(|| fields::row(page, own))
             };
-            rows.iter().filter_map(row).collect::<String>()
+            group.keys(place).into_iter().filter_map(row).collect::<String>()
         };
         let html = if group.id == CONTROLS {
             controls::controls_panel(page, group)
         } else {
-            group_form(page, group, &rows(group.rows), &rows(group.advanced))
+            let modes = modes(page).filter(|_| group.id == CAMERA).unwrap_or_default();
+            let in_sight = rows(PagePlace::Shown(group.id)) + &modes;
+            group_form(page, group, &in_sight, &rows(PagePlace::Advanced(group.id)))
         };
         add(group, html);
     }
-    let further = Group { id: "other", title: "Further", about: "", rows: &[], advanced: &[] };
-    let rows = shown.iter().filter_map(|own| {
-        let labels = FieldLabels { label: &own.path, hint: "", unit: "" };
-        is_found(page, own, &labels).then(|| fields::row(page, own, &labels))
-    });
-    add(&further, group_form(page, &further, "", &rows.collect::<String>()));
+    let further = Group { id: "other", title: "Further", about: "", first: &[] };
+    let rows: String =
+        shown.iter().filter(|own| is_found(page, own)).map(|own| fields::row(page, own)).collect();
+    add(&further, group_form(page, &further, "", &rows));
     let has_more = page.head.is_admin && page.search.is_empty();
     if has_more {
         nav.push_str("<a href=\"#file\">Settings file</a>");
@@ -132,7 +144,8 @@ fn elsewhere(search: &str) -> String {
 }
 
 /// Whether it is among those that are looked for.
-fn is_found(page: &SettingsPage, setting: &Setting, labels: &FieldLabels<'_>) -> bool {
+fn is_found(page: &SettingsPage, setting: &Setting) -> bool {
+    let labels = FieldLabels::of(setting);
     let word = page.search.to_lowercase();
     [labels.label, labels.hint, &setting.path, &setting.about, synonyms(&setting.path)]
         .iter()
@@ -241,9 +254,9 @@ const PLAN: &str = "<p class=\"row\"><button class=\"btn\" id=\"plan\" name=\"pl
     muted\">What these rules delete now</span></p>";
 
 /// The choice of a mode among those the camera offers: format, width and height in one; `None` where none are known.
-fn modes(page: &SettingsPage, labels: &FieldLabels<'_>) -> Option<String> {
+fn modes(page: &SettingsPage) -> Option<String> {
     let word = page.search.to_lowercase();
-    let is_wanted = labels.label.to_lowercase().contains(&word) || synonyms(MODE).contains(&word);
+    let is_wanted = MODE_LABEL.to_lowercase().contains(&word) || synonyms(MODE).contains(&word);
     if page.modes.is_empty() || !is_wanted {
         return None;
     }
@@ -294,8 +307,8 @@ fn modes(page: &SettingsPage, labels: &FieldLabels<'_>) -> Option<String> {
          class=\"err\"></div>{saved}</div>\n",
         was = Text(&was),
         find = synonyms(MODE),
-        label = labels.label,
-        hint = labels.hint,
+        label = MODE_LABEL,
+        hint = MODE_HINT,
         disabled = if page.is_fixed() || pinned.is_some() { " disabled" } else { "" },
         origin =
             pinned.map(|place| format!("<b>Set in {}</b>: change it there", Text(place))).unwrap_or_default(),

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use toml::de::DeValue;
 
-use crate::config::keys::{self, Key};
+use crate::config::keys;
 use crate::config::{ResolvedSetting, Saved, kind};
 use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::preferences::{NotSet, PreferenceChanges, SettingsInForce, Terms, WrongSetting};
@@ -60,7 +60,7 @@ impl SettingReport {
     fn of(setting: &ResolvedSetting) -> SettingReport {
         let ResolvedSetting { path, value, origin } = setting;
         let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
-        let key = keys::find(section, name);
+        let key = keys::find_path(path);
         // What is no key of the table is a camera's control, a line or a zone.
         let is_drawn = key.is_none() && !path.contains("controls.");
         let shape = key.map(|key| key.kind.shape()).unwrap_or_default();
@@ -82,9 +82,9 @@ impl SettingReport {
             max: shape.most,
             choices: shape.choices,
             or: shape.or,
-            unit: key.map_or("", Key::unit),
+            unit: key.map_or("", |key| key.unit),
             about: key.map_or("", |key| key.about),
-            live: key.is_none_or(Key::is_live),
+            live: key.is_none_or(|key| !key.at_start),
             path: path.clone(),
         }
     }
@@ -209,8 +209,7 @@ fn toml(path: &str, value: &Value) -> Result<Option<String>, WrongSetting> {
 /// # Errors
 /// It is a list, and nobody knows where its items end.
 pub fn typed(path: &str, text: &str) -> Result<String, WrongSetting> {
-    let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
-    let shape = keys::find(section, name).map(|key| key.kind.shape()).unwrap_or_default();
+    let shape = keys::find_path(path).map(|key| key.kind.shape()).unwrap_or_default();
     let bare = text.trim();
     match shape.word {
         // Of what is no key the text may be anything.
