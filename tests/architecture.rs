@@ -97,6 +97,7 @@ const NAMED_IN: &[(&str, &[&str], usize)] = &[
     ("clap_complete", &["cli/"], 1),
     ("indicatif", &["cli/"], 1),
     ("argon2", &["access/"], 1),
+    ("flate2", &["http/server/gzip.rs"], 1),
     ("tar", &["maintenance/"], usize::MAX),
     ("minisign_verify", &["maintenance/update/"], 1),
     ("saphyr_parser", &["card/yaml.rs"], 1),

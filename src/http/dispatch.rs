@@ -28,6 +28,7 @@ use crate::http::request::query::Query;
 use crate::http::request::reply::RESOURCE_POLICY;
 use crate::http::routes::ROUTES;
 use crate::http::server::body::Body;
+use crate::http::server::gzip::{self, AcceptedEncoding};
 use crate::http::server::incoming::Upload;
 use crate::http::server::link::{ConnectionUse, FILES, Link};
 use crate::http::server::{https, place};
@@ -61,6 +62,7 @@ pub async fn serve(
         headers.insert(HOST, named);
     }
     let origin = headers.get(ORIGIN).cloned();
+    let accepted = AcceptedEncoding::of(&mut headers);
     let answered = if is_addressed {
         let (method, uri) = (method.clone(), uri.clone());
         Exchange { site: site.clone(), link: link.clone(), method, uri, version, headers }.answer(body).await
@@ -72,10 +74,12 @@ pub async fn serve(
         )
         .hint("RFC 9112, section 3.2"))
     };
+    let refused = |problem: Problem| problem.respond(path.starts_with("/api/"));
+    let mut response = gzip::encoded(&accepted, answered.unwrap_or_else(refused)).await;
     // What has changed something is told of, however long the answer is.
-    let answered = answered
-        .and_then(|response| if is_read(&method) { held_back(&site, &link, response) } else { Ok(response) });
-    let mut response = answered.unwrap_or_else(|problem| problem.respond(path.starts_with("/api/")));
+    if is_read(&method) {
+        response = held_back(&site, &link, response).unwrap_or_else(refused);
+    }
     let status = response.status();
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -396,7 +400,7 @@ fn audited(request: &Request, route: &Route) -> Option<AuditChange> {
 
 /// Refuses an answer that would lie in memory where too much waits for clients that take nothing.
 fn held_back(site: &Site, link: &Link, response: Response<Body>) -> Result<Response<Body>, Problem> {
-    let bytes = response.body().whole();
+    let bytes = response.body().whole().len();
     if bytes < LONG_ANSWER {
         return Ok(response);
     }

@@ -690,7 +690,7 @@ pub static ROUTES: &[Route] = &[
     route!(Admin GET "/activity" activity::show, Pages, "Sign-ins, refusals and changes.",
         [key("cursor", ID, "The cursor of the next page.")], [(200, "The page.", Content::Html), NO_PAGE]),
     route!(Anyone GET "/api/v1/openapi.json" state::document, Api, "This document.", [],
-        [(200, "OpenAPI 3.1.", Content::AnyJson)]),
+        [(200, "OpenAPI 3.1.", Content::AnyJson), (304, "Not changed.", Content::Nothing)]),
     route!(Operator POST "/pause" legacy::pause, Pages, "Pause, from a form.", [], Wanted::Form,
         [(303, "Redirect to the page.", Content::Nothing), FOREIGN]),
     route!(Operator POST "/resume" legacy::resume, Pages, "Resume, from a form.", [], Wanted::Form,

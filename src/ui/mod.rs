@@ -24,7 +24,7 @@ mod machine;
 mod media;
 mod settings;
 
-pub use assets::{Asset, asset};
+pub use assets::{Asset, asset, assets};
 pub use counts::crossing_report::{
     CrossingClip, CrossingFigure, CrossingsPage, LineCrossings, closed_in_words, crossings_address,
     crossings_page, report_page,

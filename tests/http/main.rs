@@ -12,6 +12,7 @@ mod document;
 mod download;
 mod events;
 mod golden;
+mod gzip;
 mod https;
 mod inside;
 mod legacy_controls;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::common::client::Answer;
 use crate::common::served::{Served, serve, serve_run};
 use crate::common::testcam::{Manner, TestCam, number_of, trouble};
 use crate::common::wait_until;
@@ -119,6 +120,8 @@ fn pages_of_named_origins_may_read_and_change_nothing() {
     let panel = "https://panel.example";
     let settings = ServerSettings { allow_origins: vec![panel.to_owned()], ..ServerSettings::default() };
     let served = serve(&cam, settings);
+    let varies_by_origin =
+        |answer: &Answer| answer.headers().contains(&(String::from("vary"), String::from("Origin")));
     let ask = |method: &str, path: &str, origin: &str| {
         served.send_with(method, path, &format!("Origin: {origin}\r\n"), "")
     };
@@ -133,13 +136,11 @@ fn pages_of_named_origins_may_read_and_change_nothing() {
         assert_eq!(answer.header("access-control-allow-origin"), Some(panel), "{path}");
         assert_eq!(answer.header("access-control-expose-headers"), Some("X-Timestamp, Retry-After"));
         assert_eq!(answer.header("access-control-allow-credentials"), None);
-        assert_eq!(answer.header("vary"), Some("Origin"), "{path}");
+        assert!(varies_by_origin(&answer), "{path}");
         let other = ask("GET", path, "https://other.example");
         assert_eq!(other.status, answer.status);
-        assert_eq!(
-            (other.header("access-control-allow-origin"), other.header("vary")),
-            (None, Some("Origin"))
-        );
+        assert_eq!(other.header("access-control-allow-origin"), None, "{path}");
+        assert!(varies_by_origin(&other), "{path}");
     }
     let problem = ask("GET", "/api/v1/counts?nothing=1", panel);
     assert_eq!((problem.status, problem.header("access-control-allow-origin")), (400, Some(panel)));
@@ -158,7 +159,8 @@ fn pages_of_named_origins_may_read_and_change_nothing() {
     assert_eq!(viewer.head().header("access-control-allow-origin"), Some(panel));
     let (_cam, plain) = self::served();
     let answer = plain.send_with("GET", "/state", &format!("Origin: {panel}\r\n"), "");
-    assert_eq!((answer.header("access-control-allow-origin"), answer.header("vary")), (None, None));
+    assert_eq!(answer.header("access-control-allow-origin"), None);
+    assert!(!varies_by_origin(&answer));
 }
 
 #[test]

@@ -1,11 +1,17 @@
 //! Files of the pages: style, scripts, the icon.
 
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH};
+use std::collections::HashMap;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use hyper::header::{CACHE_CONTROL, CONTENT_ENCODING, ETAG, HeaderValue};
 use hyper::{HeaderMap, Response, StatusCode};
 
 use crate::http::request::handler::Request;
-use crate::http::request::reply;
+use crate::http::request::{range, reply};
 use crate::http::server::body::Body;
+use crate::http::server::gzip;
 use crate::ui::{self, Asset};
 
 /// `GET /favicon.ico`: the icon; its media type says what it is.
@@ -26,23 +32,50 @@ pub fn asset(asset: &'static Asset, asked: &HeaderMap) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(ETAG, HeaderValue::from_static(asset.etag));
-    if is_known(asked, asset.etag) {
-        headers.remove(CONTENT_TYPE);
+    if range::is_known(asked, asset.etag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         *response.body_mut() = Body::full("");
+    } else if let Some(compressed) = compressed(asset).filter(|_| gzip::takes_gzip(asked)) {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        *response.body_mut() = Body::full(compressed);
     }
     response
 }
 
-/// Whether `If-None-Match` names `etag` (RFC 9110 §13.1.2, weak comparison).
-fn is_known(asked: &HeaderMap, etag: &str) -> bool {
-    let tags = asked.get_all(IF_NONE_MATCH).into_iter().filter_map(|value| value.to_str().ok());
-    tags.flat_map(|list| list.split(','))
-        .map(|tag| tag.trim())
-        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+/// The file as clients get it that take gzip, where it is text. All files are compressed once, beside the server's thread,
+/// when the first is asked for; until then each answer is compressed for itself.
+fn compressed(asset: &Asset) -> Option<Bytes> {
+    static ALL: OnceLock<HashMap<&str, Bytes>> = OnceLock::new();
+    static IS_BEGUN: AtomicBool = AtomicBool::new(false);
+    if !IS_BEGUN.swap(true, Ordering::Relaxed) {
+        drop(tokio::task::spawn_blocking(|| ALL.get_or_init(compress_all)));
+    }
+    ALL.get()?.get(asset.path).cloned()
+}
+
+fn compress_all() -> HashMap<&'static str, Bytes> {
+    let texts = ui::assets().iter().filter(|asset| gzip::has_two_forms(asset.content_type, asset.body.len()));
+    texts.filter_map(|asset| Some((asset.path, gzip::best(asset.body)?))).collect()
 }
 
 /// `GET /robots.txt`: a camera is nothing for search engines.
 pub async fn robots(_: Request) -> Response<Body> {
     reply::fixed(reply::TEXT, "User-agent: *\nDisallow: /\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sheet_and_scripts_are_small_as_they_are_sent() {
+        let all = compress_all();
+        let is_counted = |path: &str| path.ends_with(".js") || path.ends_with(".css");
+        let counted = || ui::assets().iter().filter(|asset| is_counted(asset.path));
+        let sent: usize =
+            counted().map(|asset| all.get(asset.path).map_or(asset.body.len(), Bytes::len)).sum();
+        assert!(sent <= 55_000, "{sent} bytes");
+        assert!(counted().all(|asset| all.contains_key(asset.path)), "{:?}", all.keys());
+        assert!(!all.keys().any(|path| path.ends_with(".png")));
+    }
 }

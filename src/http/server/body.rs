@@ -41,9 +41,10 @@ impl Body {
         Body { kind: BodyKind::Full(bytes.into()), link: None }
     }
 
-    /// Bytes of an answer that is here as a whole; 0 for one that is made as it is sent.
-    pub fn whole(&self) -> usize {
-        if let BodyKind::Full(bytes) = &self.kind { bytes.len() } else { 0 }
+    /// The bytes of an answer that is here as a whole; none of one that is made as it is sent.
+    pub fn whole(&self) -> &Bytes {
+        static NONE: Bytes = Bytes::new();
+        if let BodyKind::Full(bytes) = &self.kind { bytes } else { &NONE }
     }
 
     /// The same body with other bytes, where it is here as a whole and `change` gives some.

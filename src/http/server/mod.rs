@@ -3,6 +3,7 @@
 pub(in crate::http) mod accept;
 pub(in crate::http) mod body;
 pub(in crate::http) mod connection;
+pub(in crate::http) mod gzip;
 pub(in crate::http) mod https;
 pub(in crate::http) mod incoming;
 pub(in crate::http) mod lane;
