@@ -5,9 +5,9 @@
     from-flask.py media [--index FILE] FOLDER [OPTION...]
 
 `config` prints a configuration; what has no counterpart becomes a comment. `media` adds what the index (FOLDER/media.db) names,
-in its order and with its dates, then the other files of FOLDER, by `tallycam media add`; OPTIONs are tallycam's own, such as
---config FILE. FOLDER is only read. A second run adds nothing twice, but brings back what was deleted. The exit code is 1 if
-something could not be taken.
+in its order and with its dates, then the other files of FOLDER, by `tallycam media add`, which needs the running service;
+OPTIONs are tallycam's own, such as --config FILE. FOLDER is only read. A second run adds nothing twice, but brings back what was
+deleted. The exit code is 1 if something could not be taken.
 """
 
 import argparse

@@ -39,7 +39,6 @@ mod videos;
 
 pub use crate::ui::format_bytes;
 pub use api::counting::recount::{RecountBody, RecountReport};
-pub use api::machine::activity::{in_words as activity_in_words, table as activity_table};
 pub use model_store::{CatalogueModel, ModelLibrary, ModelRow, NotFetched};
 pub use power_switch::{NotSwitched, Power, PowerAction};
 pub use preferences::{

@@ -1,15 +1,18 @@
-//! `tallycam counts show` and `export` as they are run, without a daemon.
+//! `tallycam counts show` and `export` as they are run, beside a daemon.
 
-use std::path::Path;
-use std::process::Command;
-
+use crate::common::daemon::Daemon;
+use crate::common::items::Items;
 use serde_json::{Value, json};
 use tallycam::store::{Counts, CountsOptions, Coverage, Scene};
 
+/// The source of the daemon: a camera that does not answer.
+const CAMERA: [&str; 4] = ["--set", "source.kind=url", "--set", "source.url=http://127.0.0.1:9/"];
+
 /// A counts.db in which the simulated scene was counted for a moment, and no other.
-fn counts_db(folder: &Path) {
+fn counts_db() -> (Items, Daemon) {
+    let items = Items::new();
     let (counts, writer) = Counts::open(CountsOptions {
-        directory: folder.join("data"),
+        directory: items.state(),
         camera: String::from("hall"),
         zone: jiff::tz::TimeZone::UTC,
         day_starts: 0,
@@ -20,61 +23,72 @@ fn counts_db(folder: &Path) {
     counts.set_coverage(Coverage::Not("paused"));
     counts.stop();
     drop(writer);
+    let daemon = items.serve_with(&CAMERA);
+    (items, daemon)
 }
 
 /// Standard output and standard error.
-fn counts(folder: &Path, arguments: &[&str]) -> (String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_tallycam"))
-        .arg("counts")
-        .args(arguments)
-        .args([
-            "--from",
-            "-1h",
-            "--bucket",
-            "total",
-            "--config",
-            "/dev/null",
-            "--set",
-            "counts.time_zone=UTC",
-        ])
-        .current_dir(folder)
-        .env_remove("STATE_DIRECTORY")
-        .output()
-        .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    assert!(output.status.success(), "{}", text(output.stderr));
-    (text(output.stdout), text(output.stderr))
+fn counts(items: &Items, arguments: &[&str]) -> (String, String) {
+    let span = ["--from", "-1h", "--bucket", "total"];
+    let (code, out, err) = items.run(&[&["counts"], arguments, &span].concat());
+    assert_eq!(code, 0, "{err}");
+    (out, err)
 }
 
 #[test]
 fn who_names_no_scene_is_told_of_which_there_is_something_on_record() {
-    let folder = tempfile::tempdir().unwrap();
-    counts_db(folder.path());
+    let (items, _daemon) = counts_db();
     let hint = "hint: no counts of camera for that time, but of: --scene sim\n";
-    let (table, said) = counts(folder.path(), &["show"]);
+    let (table, said) = counts(&items, &["show"]);
     assert!(table.trim_end().ends_with("0 %      –      –"), "{table}");
     assert_eq!(said, hint);
-    assert_eq!(counts(folder.path(), &["export"]).1, hint);
-    let (table, said) = counts(folder.path(), &["show", "--scene", "sim"]);
+    assert_eq!(counts(&items, &["export"]).1, hint);
+    let (table, said) = counts(&items, &["show", "--scene", "sim"]);
     assert!(table.trim_end().ends_with("0      0"), "{table}");
     assert_eq!(said, "");
     // Who named it knows what it is.
-    assert_eq!(counts(folder.path(), &["show", "--scene", "camera"]).1, "");
+    assert_eq!(counts(&items, &["show", "--scene", "camera"]).1, "");
 }
 
 #[test]
 fn the_json_says_what_was_asked_for_and_when_nothing_was_counted() {
-    let folder = tempfile::tempdir().unwrap();
-    counts_db(folder.path());
+    let (items, _daemon) = counts_db();
     for command in ["show", "export"] {
-        let (out, _) =
-            counts(folder.path(), &[command, "--json", "--scene", "sim", "--by", "direction,line"]);
+        let (out, _) = counts(&items, &[command, "--json", "--scene", "sim", "--by", "direction,line"]);
         let report: Value = serde_json::from_str(&out).unwrap();
-        assert_eq!((&report["camera"], &report["scene"]), (&json!("camera"), &json!("sim")));
+        assert_eq!((&report["camera"], &report["scene"]), (&json!("door"), &json!("sim")));
         assert_eq!((&report["time_zone"], &report["bucket"]), (&json!("UTC"), &json!("total")));
         assert_eq!((&report["by"], report.get("next")), (&json!(["line", "direction"]), Some(&Value::Null)));
         let why: Vec<&Value> = report["gaps"].as_array().unwrap().iter().map(|gap| &gap["why"]).collect();
         assert_eq!(why.first(), Some(&&json!("not_begun")), "{report}");
         assert!(report["line_gaps"].is_array(), "{report}");
     }
+}
+
+#[test]
+fn without_a_service_or_with_a_wrong_value_it_is_said_so() {
+    let items = Items::new();
+    for arguments in [&["counts", "show"][..], &["counts", "export"], &["counts", "reset"], &["audit"]] {
+        let (code, out, err) = items.run(arguments);
+        assert_eq!((code, out.as_str()), (1, ""), "{arguments:?}");
+        assert!(err.contains("needs the running service, and none runs here\nhint: start it"), "{err}");
+    }
+    let _daemon = items.serve_with(&CAMERA);
+    for (arguments, words) in [
+        (&["--from", "soon"][..], "from is \"soon\""),
+        (&["--from", "now", "--to", "today"], "later than from"),
+        (&["--from", "1970-01-02", "--bucket", "hour"], "more than"),
+        (&["--scene", "moon"], "moon"),
+        (&["--by", "colour"], "colour"),
+    ] {
+        let (code, out, err) = items.run(&[&["counts", "show"], arguments].concat());
+        assert_eq!((code, out.as_str()), (64, ""), "{arguments:?}: {err}");
+        assert!(err.contains(words), "{arguments:?}: {err}");
+    }
+    let (code, out, _) = items.run(&["counts", "reset", "--line", "99"]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert_eq!(items.run(&["counts", "reset"]).0, 0);
+    assert!(items.run(&["audit"]).1.contains("set "), "{}", items.run(&["audit"]).1);
+    let table = items.run(&["audit", "--csv", "--limit", "1"]).1;
+    assert!(table.starts_with("id,time,") && table.lines().count() == 2, "{table}");
 }

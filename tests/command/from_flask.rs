@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use crate::common::daemon::Daemon;
 use crate::common::items::{Items, jpeg, output_of, read, snapshot};
 use tallycam::config::{Config, LightKind};
 
@@ -136,15 +135,14 @@ impl Old {
         assert!(status.expect("sqlite3 is in the prerequisites").success());
     }
 
-    /// The script on this folder, with `more` options of tallycam.
-    fn take(&self, more: &[&str]) -> Option<(i32, String, String)> {
+    /// The script on this folder.
+    fn take(&self) -> Option<(i32, String, String)> {
         let state = format!("store.directory={}", self.items.state().display());
         let options =
             ["media", "old", "--config", "/dev/null", "--set", "counts.time_zone=UTC", "--set", &state];
         // Nobody listens on the discard port: no daemon of this machine is asked by mistake.
         let listen = ["--set", "http.listen=[\"127.0.0.1:9\"]"];
-        let more = if more.is_empty() { &listen } else { more };
-        script(self.items.folder.path(), &[&options, more].concat())
+        script(self.items.folder.path(), &[&options[..], &listen].concat())
     }
 
     fn rows(&self) -> Vec<(String, String)> {
@@ -153,10 +151,12 @@ impl Old {
     }
 }
 
-/// All of it: what comes of the folder, and that again nothing does.
-fn taken_once(old: &Old, more: &[&str]) {
+#[test]
+fn a_folder_is_taken_with_names_dates_and_order_and_only_once() {
+    let old = Old::new();
+    let _daemon = old.items.serve();
     let index = read(&old.folder().join("media.db"));
-    let Some((code, out, said)) = old.take(more) else { return };
+    let Some((code, out, said)) = old.take() else { return };
     assert_eq!((code, said.as_str()), (0, ""), "{out}");
     assert!(out.starts_with("row 6, 'gone.jpg' of 2018-02-01: its file is not there\n"), "{out}");
     let row = |name: &str, date: &str| (name.to_owned(), date.to_owned());
@@ -173,36 +173,15 @@ fn taken_once(old: &Old, more: &[&str]) {
     assert_eq!(of("a.jpg").at_us, 1_517_400_000_000_000, "the file's own time");
     assert_eq!(of("Tür & Tor.jpg").at_us, 1_517_400_000_000_000, "noon of its day");
     drop(reader);
-    let (code, out, _) = old.take(more).unwrap();
+    let (code, out, _) = old.take().unwrap();
     assert_eq!((code, out.matches("there already").count()), (0, 4), "{out}");
     assert_eq!(old.rows(), rows, "nothing is doubled");
     assert_eq!(read(&old.folder().join("media.db")), index, "nothing in the folder is changed");
     // Renamed since, it is known by where it came from; what was removed comes back.
-    assert_eq!(old.items.run(&[&["media", "rename", "a.jpg", "gate.jpg"][..], more].concat()).0, 0);
-    assert_eq!(old.items.run(&[&["media", "remove", "--yes", "lost.jpg"][..], more].concat()).0, 0);
-    let (code, out, _) = old.take(more).unwrap();
+    assert_eq!(old.items.run(&["media", "rename", "a.jpg", "gate.jpg"]).0, 0);
+    assert_eq!(old.items.run(&["media", "remove", "--yes", "lost.jpg"]).0, 0);
+    let (code, out, _) = old.take().unwrap();
     assert_eq!((code, out.matches("there already").count(), old.rows().len()), (0, 3, 4), "{out}");
-}
-
-#[test]
-fn a_folder_is_taken_with_names_dates_and_order_and_only_once() {
-    taken_once(&Old::new(), &[]);
-}
-
-#[test]
-fn a_folder_is_taken_by_the_daemon_where_it_has_the_store() {
-    let old = Old::new();
-    let mut program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
-    program.args(["--config", "/dev/null"]).current_dir(old.items.folder.path());
-    let state = format!("store.directory={}", old.items.state().display());
-    let sets = ["--set", "source.kind=sim", "--set", "detect.backend=none", "--set", "counts.time_zone=UTC"];
-    let daemon = Daemon::start(program, &[&sets[..], &["--set", &state]].concat());
-    // It listens before it has opened the store, and a command would open that itself.
-    crate::common::wait_until("it has the store", || {
-        crate::common::client::get(daemon.address, "/api/v1/media/storage").status == 200
-    });
-    let listen = format!("http.listen=[\"{}\"]", daemon.address);
-    taken_once(&old, &["--set", &listen]);
 }
 
 #[test]
@@ -219,7 +198,8 @@ fn what_is_not_taken_is_said() {
     fs::write(&secret, jpeg(9)).unwrap();
     symlink(&secret, folder.join("out.jpg")).unwrap();
     old.sql("INSERT INTO media (date, fileName) VALUES ('2018-02-02', 'a.jpg'), (NULL, NULL), ('someday', 'lost.jpg');");
-    let Some((code, out, said)) = old.take(&[]) else { return };
+    let _daemon = old.items.serve();
+    let Some((code, out, said)) = old.take() else { return };
     assert_eq!(code, 1, "{out}");
     assert!(out.contains("row 10, 'a.jpg' of 2018-02-02: named twice"), "{out}");
     for name in ["a.jpg", "notes.txt", "out.jpg leads out of the folder"] {
@@ -234,7 +214,7 @@ fn what_is_not_taken_is_said() {
     assert_eq!(names, ["-b.jpg", "Tür & Tor.jpg", "a.jpg", "lost.jpg", "own.jpg"]);
     // Once somebody has put it right, the rest is taken.
     assert_eq!(old.items.run(&["media", "rename", "1", "mine.jpg"]).0, 0);
-    old.take(&[]);
+    old.take();
     assert_eq!(old.items.reader().by_name("a.jpg").unwrap().date, "2018-01-31");
 }
 

@@ -1,4 +1,4 @@
-//! `tallycam media` as it is run: on a store that nobody has, and beside a daemon that has it.
+//! `tallycam media` as it is run: beside a daemon, which has the store, and without one, as far as that goes.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -26,24 +26,10 @@ fn names(report: &Value) -> Vec<&str> {
     report["items"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect()
 }
 
-/// The daemon on the store of `items`, with the simulated scene, and how it is asked.
-fn serve(items: &Items) -> (Daemon, String) {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
-    program.args(["--config", "/dev/null"]).current_dir(items.folder.path());
-    let state = format!("store.directory={}", items.state().display());
-    let sets = ["--set", "source.kind=sim", "--set", "detect.backend=none", "--set", "counts.time_zone=UTC"];
-    let daemon = Daemon::start(program, &[&sets[..], &["--set", &state]].concat());
-    // It listens before it has opened the store, and a command would open that itself.
-    crate::common::wait_until("it has the store", || {
-        crate::common::client::get(daemon.address, "/api/v1/media/storage").status == 200
-    });
-    let listen = format!("http.listen=[\"{}\"]", daemon.address);
-    (daemon, listen)
-}
-
 #[test]
 fn what_there_is_is_listed_and_shown() {
     let items = three();
+    let _daemon = items.serve();
     let all = items.json(&["media", "list", "--json"]);
     assert_eq!(names(&all), ["7", "walk.mp4", "a.jpg"], "newest first");
     assert_eq!(all["next"], Value::Null);
@@ -86,17 +72,40 @@ fn what_there_is_is_listed_and_shown() {
 }
 
 #[test]
-fn without_a_store_or_an_item_it_is_said_so() {
+fn without_a_service_a_store_or_an_item_it_is_said_so() {
     let items = Items::new();
-    assert_eq!(items.run(&["media", "list"]), (0, String::from("nothing\n"), String::new()));
-    assert_eq!(items.json(&["media", "list", "--json"]), json!({"items": [], "next": null}));
-    for arguments in [&["show", "1"][..], &["rename", "1", "b"], &["remove", "1"], &["check"], &["new"]] {
+    for arguments in [
+        &["list"][..],
+        &["show", "1"],
+        &["add", "a.jpg"],
+        &["rename", "1", "b"],
+        &["date", "1", "2026-01-02"],
+        &["note", "1", "b"],
+        &["keep", "1"],
+        &["remove", "--yes", "1"],
+        &["new"],
+        &["vacuum"],
+        &["backup", "copy.db"],
+        &["retention"],
+    ] {
+        let (code, out, err) = items.run(&[&["media"], arguments].concat());
+        assert_eq!((code, out.as_str()), (1, ""), "{arguments:?}");
+        let said = "tallycam: this needs the running service, and none runs here\nhint: start it (`tallycam serve`, \
+                    `systemctl start tallycam`) and try again\n";
+        assert_eq!(err, said, "{arguments:?}");
+    }
+    for arguments in [&["check"][..], &["export", "1"]] {
         let (code, out, err) = items.run(&[&["media"], arguments].concat());
         assert_eq!((code, out.as_str()), (74, ""), "{arguments:?}");
         assert!(err.contains("nothing is stored yet\nhint: "), "{arguments:?}: {err}");
     }
     assert!(!items.state().exists(), "nothing is made by looking");
+    let daemon = items.serve();
+    assert_eq!(items.run(&["media", "list"]), (0, String::from("nothing\n"), String::new()));
+    assert_eq!(items.json(&["media", "list", "--json"]), json!({"items": [], "next": null}));
+    drop(daemon);
     let items = three();
+    let _daemon = items.serve();
     for (arguments, code, words) in [
         (&["show", "b.jpg"][..], 1, "there is no item \"b.jpg\"\nhint: `tallycam media list`"),
         (&["show", "A.jpg"], 1, "there is no item"),
@@ -120,9 +129,11 @@ fn without_a_store_or_an_item_it_is_said_so() {
     assert_eq!(items.names(), ["a.jpg", "walk.mp4", "7"]);
 }
 
-/// Changes, by us or by the daemon: the same words, the same outcome.
-fn changes(items: &Items, more: &[&str]) {
-    let run = |arguments: &[&str]| items.run(&[&["media"], arguments, more].concat());
+#[test]
+fn the_daemon_makes_the_changes() {
+    let items = three();
+    let _daemon = items.serve();
+    let run = |arguments: &[&str]| items.run(&[&["media"], arguments].concat());
     assert_eq!(
         run(&["rename", "a.jpg", "Tür 1.jpg"]),
         (0, String::from("\"a.jpg\" is called \"Tür 1.jpg\" now\n"), String::new())
@@ -225,23 +236,10 @@ fn changes(items: &Items, more: &[&str]) {
     let aside = items.state().join(aside["name"].as_str().unwrap());
     assert!(read(&aside).starts_with(b"SQLite format 3\0"), "the old file is set aside, not destroyed");
     assert_eq!(names(&items.json(&["media", "list", "--json"])), Vec::<&str>::new());
-}
 
-#[test]
-fn changes_are_made_here_where_nobody_has_the_store() {
-    changes(&three(), &[]);
-}
-
-#[test]
-fn changes_are_made_by_the_daemon_where_it_has_the_store() {
-    let items = three();
-    let (_daemon, listen) = serve(&items);
-    changes(&items, &["--set", &listen]);
-    // It has a socket of its own for the command line, wherever else it listens.
-    assert_eq!(items.run(&["media", "list"]).0, 0);
-    std::fs::remove_file(items.state().join("control.sock")).unwrap();
     // One that is not found at its address is no reason to do it behind its back.
-    let (code, _, err) = items.run(&["media", "new"]);
+    std::fs::remove_file(items.state().join("control.sock")).unwrap();
+    let (code, _, err) = run(&["check"]);
     assert_eq!(code, 1);
     assert!(
         err.contains("another tallycam uses the database") && err.contains("\nhint: wait until"),
@@ -285,6 +283,7 @@ fn films_are_what_other_programs_read() {
         assert_eq!(output_of(&probed), (0, String::from("mjpeg,160,30\n"), String::new()), "{file}");
     }
     // What is exported can be added again, and is the same.
+    let _daemon = items.serve();
     items.json(&["media", "add", "film.avi", "--json"]);
     assert_eq!(items.run(&["media", "export", "film.avi", "again.avi"]).0, 0);
     assert_eq!(read(&folder.join("again.avi")).len(), read(&folder.join("film.avi")).len());
@@ -353,22 +352,15 @@ fn aside(items: &Items) -> Vec<u8> {
 
 #[test]
 fn a_damaged_or_foreign_store_is_set_aside_and_another_begun() {
-    for how in ["rubbish", "pages", "foreign"] {
+    for (how, way) in [
+        ("rubbish", "media new"),
+        ("pages", "media new"),
+        ("foreign", "media new"),
+        ("rubbish", "/api/v1/media/new"),
+        ("rubbish", "/database/new"),
+    ] {
         let items = three();
         let spoilt = spoil(&items, how);
-        let (code, out, err) = items.run(&["media", "new"]);
-        assert_eq!((code, err.as_str()), (0, ""), "{how}: {out}");
-        assert!(out.starts_with("the database is empty now; the former one is media-"), "{how}: {out}");
-        assert!(aside(&items) == spoilt, "{how}: it is set aside as it is");
-        assert_eq!(items.names(), [""; 0], "{how}");
-    }
-}
-
-#[test]
-fn a_damaged_store_is_set_aside_beside_a_daemon_and_by_it() {
-    for way in ["media new", "/api/v1/media/new", "/database/new"] {
-        let items = three();
-        let spoilt = spoil(&items, "rubbish");
         let mut program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
         program.args(["--config", "/dev/null"]).current_dir(items.folder.path());
         let state = format!("store.directory={}", items.state().display());
@@ -378,9 +370,12 @@ fn a_damaged_store_is_set_aside_beside_a_daemon_and_by_it() {
         crate::common::wait_until("it serves without it", || status() == 503);
         match way {
             "media new" => {
-                let listen = format!("http.listen=[\"{}\"]", daemon.address);
-                let (code, out, err) = items.run(&["media", "new", "--set", &listen]);
-                assert_eq!((code, err.as_str()), (0, ""), "{out}");
+                let (code, out, err) = items.run(&["media", "new"]);
+                assert_eq!((code, err.as_str()), (0, ""), "{how}: {out}");
+                assert!(
+                    out.starts_with("the database is empty now; the former one is media-"),
+                    "{how}: {out}"
+                );
             }
             "/database/new" => {
                 let answer = crate::common::client::get(daemon.address, way);
@@ -396,13 +391,15 @@ fn a_damaged_store_is_set_aside_beside_a_daemon_and_by_it() {
             }
         }
         crate::common::wait_until("it has another one", || status() == 200);
-        assert!(aside(&items) == spoilt, "{way}");
+        assert!(aside(&items) == spoilt, "{how}, {way}: it is set aside as it is");
+        assert_eq!(items.names(), [""; 0], "{how}, {way}");
     }
 }
 
 #[test]
 fn a_word_that_is_ones_number_and_anothers_name_is_refused() {
     let items = three();
+    let _daemon = items.serve();
     assert_eq!(items.run(&["media", "rename", "7", "2"]).0, 0);
     for arguments in [
         &["show", "2"][..],
@@ -436,10 +433,9 @@ fn a_word_that_is_ones_number_and_anothers_name_is_refused() {
 #[test]
 fn the_daemon_takes_and_keeps_pictures_and_recordings() {
     let items = three();
-    let (daemon, listen) = serve(&items);
-    let set = ["--set", listen.as_str()];
-    let (code, out, err) = items
-        .run(&[&["snapshot", "--keep", "--name", "now.jpg", "--note", "here", "--json"], &set[..]].concat());
+    let daemon = items.serve();
+    let (code, out, err) =
+        items.run(&["snapshot", "--keep", "--name", "now.jpg", "--note", "here", "--json"]);
     assert_eq!(code, 0, "{err}");
     let kept: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(
@@ -447,13 +443,13 @@ fn the_daemon_takes_and_keeps_pictures_and_recordings() {
         (&json!("now.jpg"), &json!("here"), &json!("snapshot"))
     );
     assert_eq!(items.json(&["media", "show", "now.jpg", "--json"])["id"], kept["id"]);
-    let record = |arguments: &[&str]| items.run(&[&["record"], arguments, &set[..]].concat());
+    let record = |arguments: &[&str]| items.run(&[&["record"], arguments].concat());
     assert_eq!(record(&["status"]).1, "nothing is being recorded\n");
     assert_eq!(record(&["stop"]).1, "nothing was being recorded\n");
-    let (code, out, err) = items.run(&[&["record", "--name", "run.mp4"], &set[..]].concat());
+    let (code, out, err) = items.run(&["record", "--name", "run.mp4"]);
     assert_eq!((code, err.as_str()), (0, ""));
     assert!(out.ends_with(" run.mp4: recording started\n"), "{out}");
-    let (code, _, err) = items.run(&[&["record"], &set[..]].concat());
+    let (code, _, err) = items.run(&["record"]);
     assert_eq!(code, 1);
     assert!(err.contains("nothing is recorded: \"run.mp4\" is being recorded already"), "{err}");
     crate::common::wait_until("there are pictures", || {
@@ -465,7 +461,7 @@ fn the_daemon_takes_and_keeps_pictures_and_recordings() {
     assert!(out.contains(" run.mp4: 0:0"), "{out}");
     let shown = items.json(&["media", "show", "run.mp4", "--json"]);
     assert_eq!((&shown["open"], &shown["origin"]), (&json!(false), &json!("asked")), "{shown}");
-    let (code, _, err) = items.run(&[&["record", "--every", "1ms"], &set[..]].concat());
+    let (code, _, err) = items.run(&["record", "--every", "1ms"]);
     assert_eq!(code, 1);
     assert!(err.contains("every"), "{err}");
     drop(daemon);
@@ -506,8 +502,9 @@ fn a_daemon_whose_store_another_has_at_the_start_gets_it_later() {
 fn where_only_counts_are_wanted_nothing_is_added() {
     let items = three();
     fs::write(items.folder.path().join("new.jpg"), jpeg(9)).unwrap();
-    let (code, _, err) = items.run(&["media", "add", "new.jpg", "--set", "privacy.counts_only=true"]);
+    let _daemon = items.serve_with(&["--set", "source.kind=sim", "--set", "privacy.counts_only=true"]);
+    let (code, _, err) = items.run(&["media", "add", "new.jpg"]);
     assert_eq!(code, 1);
-    assert!(err.contains("privacy mode is on"), "{err}");
+    assert!(err.contains("`counts_only` under [privacy] is on"), "{err}");
     assert_eq!(items.names().len(), 3);
 }

@@ -7,7 +7,6 @@ use std::process::Command;
 
 use crate::common::client::{self, Answer};
 use crate::common::daemon::Daemon;
-use crate::common::items::{Items, jpeg};
 use crate::common::wait_until;
 use serde_json::{Value, json};
 
@@ -76,17 +75,15 @@ fn what_the_daemon_keeps_is_its_owners() {
 
 #[test]
 fn what_the_command_line_keeps_is_its_owners() {
-    let items = Items::new();
-    let picture = items.folder.path().join("one.jpg");
-    fs::write(&picture, jpeg(1)).unwrap();
-    let directory = format!("store.directory={}", items.state().display());
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let directory = format!("store.directory={}", state.display());
     let done = program()
         .args(["--config", "/dev/null", "--set", "http.listen=[\"127.0.0.1:9\"]", "--set", &directory])
-        .args(["media", "add"])
-        .arg(&picture)
+        .args(["password", "random"])
         .output()
         .unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    let names = all_private(&items.state());
-    assert!(names.iter().any(|name| name == "media.db"), "{names:?}");
+    let names = all_private(&state);
+    assert!(names.iter().any(|name| name == "access.json"), "{names:?}");
 }

@@ -1,15 +1,13 @@
-//! `tallycam counts recount`: recordings in, crossings in the place of those that were counted; without a daemon and
-//! with one.
+//! `tallycam counts recount`: recordings in, crossings in the place of those that were counted.
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::process::Command;
 use std::sync::Arc;
 
 use crate::common::client;
 use crate::common::daemon::Daemon;
-use crate::common::items::{Items, MONDAY, output_of, recording, recording_of, snapshot, wait};
+use crate::common::items::{Items, MONDAY, recording, recording_of, snapshot, stamp, wait};
 use serde_json::{Value, json};
-use tallycam::base::ClockTime;
 use tallycam::store::media::MediaOrigin;
 use tallycam::store::{
     Counts, CountsOptions, CountsReader, CrossingsQuery, Direction, FoundAgain, LineDraft, LineRow, Recount,
@@ -23,7 +21,12 @@ const S: u64 = 1_000_000;
 struct Walk {
     items: Items,
     door: LineRow,
+    /// Runs while nothing is put into the files.
+    daemon: RefCell<Option<Daemon>>,
 }
+
+/// The source of the daemon: a camera that does not answer.
+const CAMERA: [&str; 4] = ["--set", "source.kind=url", "--set", "source.url=http://127.0.0.1:9/"];
 
 fn counts_db(items: &Items) -> CountsOptions {
     CountsOptions {
@@ -89,7 +92,21 @@ impl Walk {
             wait(counts.recount(live)).unwrap();
             door
         });
-        Walk { items, door }
+        Walk { items, door, daemon: RefCell::default() }
+    }
+
+    /// Stops the daemon, which has the files.
+    fn stop(&self) -> &Items {
+        if let Some(mut daemon) = self.daemon.take() {
+            assert!(daemon.stop().success());
+        }
+        &self.items
+    }
+
+    /// Runs a command beside the daemon.
+    fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        self.daemon.borrow_mut().get_or_insert_with(|| self.items.serve_with(&CAMERA));
+        self.items.run(arguments)
     }
 
     fn arguments<'a>(&self, more: &[&'a str]) -> Vec<&'a str> {
@@ -100,8 +117,9 @@ impl Walk {
     }
 
     fn recount(&self, more: &[&str]) -> Value {
-        let report = self.items.json(&self.arguments(&[more, &["--json"]].concat()));
-        report["items"][0].clone()
+        let (code, out, err) = self.run(&self.arguments(&[more, &["--json"]].concat()));
+        assert_eq!(code, 0, "{more:?}: {out}{err}");
+        serde_json::from_str::<Value>(&out).unwrap()["items"][0].clone()
     }
 
     /// Second and direction of all that count, oldest first, and that counts.db is sound.
@@ -132,6 +150,9 @@ impl Walk {
 #[test]
 fn what_a_recording_shows_takes_the_place_of_what_was_counted() {
     let walk = Walk::new();
+    let (code, out, err) = walk.items.run(&walk.arguments(&["walk.mp4"]));
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.contains("needs the running service, and none runs here\nhint: start it"), "{err}");
     let before = walk.crossings();
     assert_eq!(before, [(-1.0, Direction::In), (3.0, Direction::In)]);
 
@@ -165,7 +186,7 @@ fn what_a_recording_shows_takes_the_place_of_what_was_counted() {
         (&json!(false), &json!(0), &json!(0))
     );
     assert_eq!(walk.crossings(), after);
-    let (code, out, _) = walk.items.run(&walk.arguments(&["walk.mp4"]));
+    let (code, out, _) = walk.run(&walk.arguments(&["walk.mp4"]));
     assert_eq!(code, 0);
     assert!(out.contains("walk.mp4: 40 pictures, walk.csv, scene camera\n"), "{out}");
     assert!(out.contains("Door      0      1           0           1\n"), "{out}");
@@ -174,10 +195,10 @@ fn what_a_recording_shows_takes_the_place_of_what_was_counted() {
     // On a line that was drawn since, and that nobody crosses: that is new, and known once.
     let draw = |name: &str| {
         let aside = LineDraft { a: [0.0, 0.02], b: [0.1, 0.02], ..draft(name) };
-        with_counts(&walk.items, |counts| wait(counts.add_line(Scene::Camera, aside)).unwrap());
+        with_counts(walk.stop(), |counts| wait(counts.add_line(Scene::Camera, aside)).unwrap());
     };
     let last_words = |arguments: &[&str]| {
-        let (code, out, err) = walk.items.run(&walk.arguments(arguments));
+        let (code, out, err) = walk.run(&walk.arguments(arguments));
         assert_eq!(code, 0, "{err}");
         out.lines().last().unwrap_or_default().to_owned()
     };
@@ -218,50 +239,53 @@ fn what_cannot_be_counted_again_is_said() {
         // The first could be counted, and is not: nothing is done by halves.
         (&["walk.mp4", "nobody.mp4"], 1, "there is no item"),
     ] {
-        let (was, out, err) = walk.items.run(&walk.arguments(arguments));
+        let (was, out, err) = walk.run(&walk.arguments(arguments));
         assert_eq!((was, out.as_str()), (code, ""), "{arguments:?}: {err}");
         assert!(err.contains(words), "{arguments:?}: {err}");
     }
-    let (code, _, err) = walk.items.run(&["counts", "recount", "walk.mp4", "--model", "motion"]);
+    let (code, _, err) = walk.run(&["counts", "recount", "walk.mp4", "--model", "motion"]);
     assert_eq!(code, 1);
     assert!(
         err.contains("no line counts in the scene \"files\""),
         "what was brought in is not the camera's: {err}"
     );
-    // Where nothing was counted when it was recorded, the configured source says what it shows.
-    walk.items.fill(|media| {
-        recording_of(media, "own.mp4", MediaOrigin::Asked, ClockTime::now(), &steps(5, S / 10))
-    });
-    let own = ["counts", "recount", "own.mp4", "--model", "motion"];
-    for (kind, scene) in [("sim", "sim"), ("files", "files")] {
-        let kind = format!("source.kind={kind}");
-        let (code, _, err) =
-            walk.items.run(&[&own[..], &["--set", &kind, "--set", "source.path=x"]].concat());
-        assert_eq!(code, 1, "{err}");
-        assert!(err.contains(&format!("no line counts in the scene \"{scene}\"")), "{err}");
-    }
-    assert_eq!(walk.items.run(&own).0, 0, "the camera's line");
     assert_eq!(walk.crossings(), before);
     // A line that can count nothing says why, once and in order with others.
-    with_counts(&walk.items, |counts| {
+    with_counts(walk.stop(), |counts| {
         for (name, class) in [("Dogs", "dog"), ("Cats", "cat")] {
             let draft =
                 LineDraft { name: name.into(), classes: vec![class.into()], ..walk.door.draft.clone() };
             wait(counts.add_line(Scene::Files, draft)).unwrap();
         }
     });
-    let (code, _, err) = walk.items.run(&walk.arguments(&["walk.mp4", "--scene", "files"]));
+    let (code, _, err) = walk.run(&walk.arguments(&["walk.mp4", "--scene", "files"]));
     let words = "no line counts in the scene \"files\": line “Dogs” counts nothing: ";
     assert!(code == 1 && err.contains(words) && err.contains("; line “Cats” counts nothing: "), "{err}");
     assert!(err.ends_with("; or choose other lines: --scene camera\n"), "{err}");
     // Where no line is drawn, no scene is any help, least of all the one that was given.
-    with_counts(&walk.items, |counts| {
+    with_counts(walk.stop(), |counts| {
         let drawn: Vec<u64> = counts.lines().borrow().iter().map(|line| line.id).collect();
         drawn.into_iter().for_each(|line| wait(counts.delete_line(line, None)).unwrap());
     });
-    let (code, _, err) = walk.items.run(&walk.arguments(&["walk.mp4"]));
+    let (code, _, err) = walk.run(&walk.arguments(&["walk.mp4"]));
     let words = "walk.mp4: no line counts in the scene \"camera\"\nhint: draw a line on the page\n";
     assert!(code == 1 && err.ends_with(words), "{err}");
+}
+
+#[test]
+fn where_nothing_was_counted_the_configured_source_says_what_a_recording_shows() {
+    let items = Items::new();
+    items.fill(|media| recording_of(media, "own.mp4", MediaOrigin::Asked, stamp(0), &steps(5, S / 10)));
+    with_counts(&items, |counts| drop(wait(counts.add_line(Scene::Camera, draft("Door"))).unwrap()));
+    let _daemon = items.serve_with(&CAMERA);
+    let own = ["counts", "recount", "own.mp4", "--model", "motion"];
+    for (kind, scene) in [("sim", "sim"), ("files", "files")] {
+        let kind = format!("source.kind={kind}");
+        let (code, _, err) = items.run(&[&own[..], &["--set", &kind, "--set", "source.path=x"]].concat());
+        assert_eq!(code, 1, "{err}");
+        assert!(err.contains(&format!("no line counts in the scene \"{scene}\"")), "{err}");
+    }
+    assert_eq!(items.run(&own).0, 0, "the camera's line");
 }
 
 #[test]
@@ -270,7 +294,7 @@ fn a_gap_is_not_counted_over() {
     // The walk with its middle missing: nobody is seen on both sides.
     let times: Vec<u64> =
         steps(20, S / 10).into_iter().chain((0..20).map(|at| 6 * S + at * S / 10)).collect();
-    walk.items.fill(|media| recording(media, "gap.mp4", 20 * S, &times));
+    walk.stop().fill(|media| recording(media, "gap.mp4", 20 * S, &times));
     let made = walk.recount(&["gap.mp4"]);
     assert_eq!(made["spans"].as_array().unwrap().len(), 2, "{made}");
     assert_eq!((&made["counted"], &made["lines"][0]["out"]), (&json!(0), &json!(0)));
@@ -279,27 +303,8 @@ fn a_gap_is_not_counted_over() {
 #[test]
 fn the_daemon_puts_it_on_record_where_it_runs() {
     let walk = Walk::new();
-    let state = format!("store.directory={}", walk.items.state().display());
-    let zone = "counts.time_zone=UTC";
-    let program = || {
-        let mut program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
-        program.args(["--config", "/dev/null"]).current_dir(walk.items.folder.path());
-        program
-    };
-    let sets = [
-        "--set",
-        "source.kind=url",
-        "--set",
-        "source.url=http://127.0.0.1:9/",
-        "--set",
-        "detect.backend=none",
-    ];
-    let daemon = Daemon::start(program(), &[&sets[..], &["--set", &state, "--set", zone]].concat());
-    let listen = format!("http.listen=[\"{}\"]", daemon.address);
-    let recount = |more: &[&str]| {
-        let arguments = walk.arguments(&[&["walk.mp4", "--set", &listen, "--json"], more].concat());
-        output_of(&walk.items.command(&arguments).output().unwrap())
-    };
+    let daemon = walk.items.serve_with(&CAMERA);
+    let recount = |more: &[&str]| walk.items.run(&walk.arguments(&[&["walk.mp4", "--json"], more].concat()));
     let (code, out, err) = recount(&[]);
     assert_eq!(code, 0, "{out}{err}");
     let made: Value = serde_json::from_str(&out).unwrap();

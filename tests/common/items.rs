@@ -13,7 +13,9 @@ use tallycam::store::media::{
 };
 use tempfile::TempDir;
 
+use super::daemon::Daemon;
 use super::testcam::numbered_jpeg;
+use super::{client, wait_until};
 
 /// 2026-06-01T10:00:00Z in microseconds.
 pub const MONDAY: u64 = 1_780_308_000_000_000;
@@ -75,6 +77,25 @@ impl Items {
 
     pub fn reader(&self) -> MediaReader {
         MediaReader::open(&self.state().join("media.db")).unwrap()
+    }
+
+    /// The daemon on this state, with more `arguments`, once it has the store: it listens before.
+    pub fn serve_with(&self, arguments: &[&str]) -> Daemon {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
+        program.args(["--config", "/dev/null"]).current_dir(self.folder.path());
+        let state = format!("store.directory={}", self.state().display());
+        let sets = ["name=door", "detect.backend=none", "counts.time_zone=UTC", &state];
+        let sets: Vec<&str> = sets.into_iter().flat_map(|set| ["--set", set]).collect();
+        let daemon = Daemon::start(program, &[&sets[..], arguments].concat());
+        wait_until("it has the store", || {
+            matches!(client::get(daemon.address, "/api/v1/media/storage").status, 200 | 403)
+        });
+        daemon
+    }
+
+    /// The same, with the simulated scene.
+    pub fn serve(&self) -> Daemon {
+        self.serve_with(&["--set", "source.kind=sim"])
     }
 
     /// The names of all items, oldest first.

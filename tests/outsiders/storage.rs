@@ -62,6 +62,7 @@ fn our_own_film_comes_back_as_it_was() {
     let items = Items::new();
     let taken = [0, 40_001, 90_000, 1_500_000, 1_700_007, 9_000_000, 9_033_333, 9_066_666];
     items.fill(|media| drop(recording(media, "walk.mp4", 60 * S, &taken)));
+    let _daemon = items.serve();
     for format in ["mp4", "avi"] {
         let out = format!("out.{format}");
         assert_eq!(items.run(&["media", "export", "walk.mp4", &out]).0, 0);
@@ -95,42 +96,24 @@ fn films_of_others_keep_their_times() {
     assert!(film(&place("undated.mp4"), &[&mjpeg[..], &vary, &["-movflags", "+faststart"]].concat()));
     assert!(film(&place("phone.mp4"), &["-c:v", "mpeg4"]));
     assert!(film(&place("pieces.mp4"), &[&mjpeg[..], &["-movflags", "frag_keyframe+empty_moov"]].concat()));
-    let state = format!("store.directory={}", items.state().display());
-    let sets = ["--set", "source.kind=sim", "--set", "detect.backend=none", "--set", "counts.time_zone=UTC"];
-    for is_running in [false, true] {
-        let daemon = is_running.then(|| {
-            let mut program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
-            program.args(["--config", "/dev/null"]).current_dir(items.folder.path());
-            Daemon::start(program, &[&sets[..], &["--set", &state]].concat())
-        });
-        if let Some(daemon) = &daemon {
-            wait_until("it has the store", || {
-                client::get(daemon.address, "/api/v1/media/storage").status == 200
-            });
+    let _daemon = items.serve();
+    let add = |file: &str| items.run(&["media", "add", file]);
+    for (file, is_dated) in [("camera.mov", true), ("undated.mp4", false)] {
+        let (code, said, err) = add(file);
+        assert_eq!(code, 0, "{said}{err}");
+        assert!(is_near(&times(&items, file), &varied()), "{file}: {:?}", times(&items, file));
+        let item = shown(&items, file);
+        assert_eq!(item["time_sure"], json!(is_dated), "{item}");
+        if is_dated {
+            assert_eq!(item["time"], json!("2021-05-06T07:08:09.000Z"), "{item}");
         }
-        let address =
-            daemon.as_ref().map_or(String::from("127.0.0.1:9"), |daemon| daemon.address.to_string());
-        let listen = format!("http.listen=[\"{address}\"]");
-        let add =
-            |file: &str, name: &str| items.run(&["media", "add", file, "--name", name, "--set", &listen]);
-        for (file, is_dated) in [("camera.mov", true), ("undated.mp4", false)] {
-            let name = format!("{is_running}-{file}");
-            let (code, said, err) = add(file, &name);
-            assert_eq!(code, 0, "{said}{err}");
-            assert!(is_near(&times(&items, &name), &varied()), "{name}: {:?}", times(&items, &name));
-            let item = shown(&items, &name);
-            assert_eq!(item["time_sure"], json!(is_dated), "{item}");
-            if is_dated {
-                assert_eq!(item["time"], json!("2021-05-06T07:08:09.000Z"), "{item}");
-            }
-        }
-        let (code, _, err) = add("phone.mp4", "phone.mp4");
-        assert_eq!(code, 1, "{err}");
-        assert!(err.contains("this film cannot be taken: its video is MPEG-4, not Motion JPEG"), "{err}");
-        assert!(err.contains("hint: ffmpeg makes one of most clips"), "{err}");
-        let (code, _, err) = add("pieces.mp4", "pieces.mp4");
-        assert!(code == 1 && err.contains("fragmented"), "{err}");
     }
+    let (code, _, err) = add("phone.mp4");
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("this film cannot be taken: its video is MPEG-4, not Motion JPEG"), "{err}");
+    assert!(err.contains("hint: ffmpeg makes one of most clips"), "{err}");
+    let (code, _, err) = add("pieces.mp4");
+    assert!(code == 1 && err.contains("fragmented"), "{err}");
     for (sample, now) in [
         ("a Motion JPEG MOV of varying frame rate with a creation date", "its times, duration and date"),
         (

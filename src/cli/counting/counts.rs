@@ -1,30 +1,22 @@
 //! `tallycam counts`: what counts.db says, and setting today's sums to zero. Counting recordings again: `recount`.
-//!
-//! Showing and exporting read the file itself, read-only, whether `tallycam serve` runs or not. A reset is
-//! the daemon's to write while it runs: it is asked over HTTP, and only where nobody listens is counts.db opened here.
 
 use std::fmt::Write as _;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use jiff::tz::TimeZone;
-use serde::de::IgnoredAny;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::base::block_on;
-use crate::base::clock::wall_us;
-use crate::cli::common::daemon::{Daemon, RequestBody};
+use crate::base::unicode::percent_encoded;
+use crate::cli::common::daemon::{Answer, Daemon, RequestBody};
 use crate::cli::counting::recount;
+use crate::cli::media::local_time;
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
-use crate::config::Config;
-use crate::daemon::counting::{settings, state_directory, store_settings};
-use crate::http::report::counts::{BUCKETS, By, Counted, grouped, is_known, sum};
-use crate::http::time_param;
-use crate::store::{BucketSize, Counts, CountsQuery, CountsReader, EditError, Scene, StoreError};
-use crate::ui::LocalClock;
-use crate::vision::Direction;
+use crate::daemon::counting::store_settings;
+use crate::http::report::counts::{BUCKETS, By};
+use crate::store::{Scene, StoreError};
 
-/// Show, export, reset or recount counts
+/// Show, export, reset or recount counts (needs the running service)
 #[derive(Debug, Subcommand)]
 pub enum CountsCommand {
     /// Show the counts as a table.
@@ -61,7 +53,7 @@ struct SpanArgs {
     to: String,
     /// Length of a row
     #[arg(long, value_name = "LENGTH", value_parser = bucket(), default_value = "hour")]
-    bucket: BucketSize,
+    bucket: String,
     /// Columns, separated by commas: line, class, direction
     #[arg(long, value_name = "WHAT,...", value_parser = By::WORDS, value_delimiter = ',', default_values = By::WORDS)]
     by: Vec<String>,
@@ -71,113 +63,45 @@ struct SpanArgs {
 }
 
 /// The words for the length of a row.
-fn bucket() -> impl TypedValueParser<Value = BucketSize> {
-    PossibleValuesParser::new(BUCKETS.map(|(word, _)| word)).try_map(|given| {
-        let known = BUCKETS.into_iter().find(|(word, _)| *word == given);
-        known.map(|(_, size)| size).ok_or("is no length of a row")
-    })
-}
-
-/// What was read.
-struct StoredCounts {
-    counted: Counted,
-    camera: String,
-    clock: LocalClock,
-    /// Other scenes of which something is on record, where nothing is of this one.
-    elsewhere: Vec<Scene>,
+fn bucket() -> PossibleValuesParser {
+    PossibleValuesParser::new(BUCKETS.map(|(word, _)| word))
 }
 
 impl SpanArgs {
-    fn read(&self, config: &Config, is_for_json: bool) -> Result<StoredCounts, Failure> {
-        let counts_db = store_settings(config);
-        let clock =
-            LocalClock { now_us: wall_us(), zone: counts_db.zone.clone(), day_starts: counts_db.day_starts };
-        let instant = |key, text: &str| {
-            time_param::instant(key, text, &clock).map_err(|wrong| Failure::usage(wrong.to_string()))
-        };
-        let (from_us, to_us) = (instant("from", &self.from)?, instant("to", &self.to)?);
-        if to_us <= from_us {
-            return Err(Failure::usage("--to is not later than --from"));
+    fn request(&self, daemon: &Daemon, scene: Option<&str>, format: &str) -> Result<Answer, Failure> {
+        let (from, to) = (percent_encoded(&self.from), percent_encoded(&self.to));
+        let (bucket, by) = (&self.bucket, self.by.join(","));
+        let mut path = format!("/api/v1/counts?from={from}&to={to}&bucket={bucket}&by={by}&format={format}");
+        if let Some(scene) = scene {
+            path.push_str(&format!("&scene={scene}"));
         }
-        let given = self.scene.as_deref().and_then(Scene::parse);
-        let scene = given.or_else(|| running_scene(config)).unwrap_or(settings(config).scene);
-        let (bucket, by) = (self.bucket, By::of_words(self.by.iter().map(String::as_str)));
-        let by = by.map_err(|word| Failure::usage(format!("--by {word}")))?;
-        let query = CountsQuery {
-            scene,
-            from_us,
-            to_us,
-            bucket,
-            lines: Vec::new(),
-            classes: Vec::new(),
-            hours: None,
-        };
-        if !state_directory(config).join("counts.db").exists() {
-            // Before the first start nothing was counted, and there is nothing to read.
-            let (rows, gaps, line_gaps) = (Vec::new(), Vec::new(), None);
-            let counted = Counted { scene, from_us, to_us, bucket, by, rows, gaps, line_gaps };
-            return Ok(StoredCounts { counted, camera: counts_db.camera, clock, elsewhere: Vec::new() });
+        daemon.request("GET", &path, RequestBody::Nothing)?.expect_valid("counts could not be read")
+    }
+
+    /// What there is, as the API has it. Where nothing is on record of a scene that nobody named, standard error says of
+    /// which something is.
+    fn read(&self, daemon: &Daemon) -> Result<Value, Failure> {
+        let report: Value = self.request(daemon, self.scene.as_deref(), "json")?.read()?;
+        let is_known = |report: &Value| rows(report).iter().any(|row| !row["in"].is_null());
+        if self.scene.is_some() || is_known(&report) {
+            return Ok(report);
         }
-        let reader = CountsReader::open(&counts_db).map_err(store_failure)?;
-        let rows = reader.counts(&query).map_err(store_failure)?;
-        let (gaps, line_gaps) = if !is_for_json {
-            (Vec::new(), None)
-        } else if by.line {
-            let gaps = reader.gaps_by_line(scene, &[], from_us, to_us).map_err(store_failure)?;
-            (gaps.all, Some(gaps.by_line))
-        } else {
-            (reader.gaps(scene, from_us, to_us).map_err(store_failure)?, None)
-        };
-        let mut elsewhere = Vec::new();
-        if !rows.iter().any(is_known) {
-            for other in [Scene::Camera, Scene::Files, Scene::Sim].into_iter().filter(|other| *other != scene)
-            {
-                let rows =
-                    reader.counts(&CountsQuery { scene: other, ..query.clone() }).map_err(store_failure)?;
-                elsewhere.extend(rows.iter().any(is_known).then_some(other));
+        let of = report["scene"].as_str().unwrap_or_default();
+        let mut others = Vec::new();
+        for scene in [Scene::Camera, Scene::Files, Scene::Sim].map(Scene::as_str) {
+            if scene != of && is_known(&self.request(daemon, Some(scene), "json")?.read()?) {
+                others.push(format!("--scene {scene}"));
             }
         }
-        let counted = Counted { scene, from_us, to_us, bucket, by, rows, gaps, line_gaps }
-            .with_whole_buckets(clock.now_us);
-        Ok(StoredCounts { counted, camera: counts_db.camera, clock, elsewhere })
-    }
-
-    /// The same; where nothing is on record of a scene that nobody named, standard error says of which something is.
-    fn read_with_hint(&self, config: &Config, is_for_json: bool) -> Result<StoredCounts, Failure> {
-        let read = self.read(config, is_for_json)?;
-        if let (None, Some(hint)) = (&self.scene, read.other_scene_hint()) {
-            eprintln!("hint: {hint}");
+        if !others.is_empty() {
+            eprintln!("hint: no counts of {of} for that time, but of: {}", others.join(" or "));
         }
-        Ok(read)
+        Ok(report)
     }
 }
 
-/// The scene that the running service counts, which may have been started with another source than is configured.
-fn running_scene(config: &Config) -> Option<Scene> {
-    #[derive(serde::Deserialize)]
-    struct CountedScene {
-        scene: String,
-    }
-    let daemon = Daemon::find(config)?;
-    // What does not answer is no reason to show nothing.
-    let tallies: CountedScene = daemon.json("GET", "/api/v1/tallies", RequestBody::Nothing, "").ok()?;
-    Scene::parse(&tallies.scene)
-}
-
-impl StoredCounts {
-    /// Where else something is on record.
-    fn other_scene_hint(&self) -> Option<String> {
-        let others: Vec<String> =
-            self.elsewhere.iter().map(|scene| format!("--scene {}", scene.as_str())).collect();
-        let scene = self.counted.scene.as_str();
-        (!others.is_empty())
-            .then(|| format!("no counts of {scene} for that time, but of: {}", others.join(" or ")))
-    }
-
-    /// As the API has it.
-    fn print_json(&self) -> Result<(), Failure> {
-        print_json(&self.counted.report(&self.camera, &self.clock))
-    }
+fn rows(report: &Value) -> &[Value] {
+    report["items"].as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 #[derive(Debug, Args)]
@@ -192,31 +116,28 @@ pub struct CountsShowArgs {
 impl CountsShowArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.load()?.config;
-        let read = self.span.read_with_hint(&config, self.json)?;
+        let report = self.span.read(&Daemon::require(&config, "this")?)?;
         if self.json {
-            read.print_json()
-        } else {
-            print_stdout(&format_table(&read.counted, &read.clock.zone))
+            return print_json(&report);
         }
+        print_stdout(&format_table(&report, &store_settings(&config).zone))
     }
 }
 
 /// As people read it.
-fn format_table(counted: &Counted, zone: &TimeZone) -> String {
+fn format_table(report: &Value, zone: &TimeZone) -> String {
     let mut text = format!("{:25} {:>7} {:>6} {:>6}  {}\n", "from", "covered", "in", "out", "of these");
-    let number = |sum: Option<u64>| sum.map_or_else(|| String::from("–"), |sum| sum.to_string());
-    for row in &counted.rows {
-        let kinds: Vec<String> = grouped(&row.counts, counted.by)
-            .into_iter()
-            .map(|group| {
-                let words = [group.line, group.class, group.direction];
-                let words: Vec<&str> = words.into_iter().flatten().filter(|word| !word.is_empty()).collect();
-                format!("{} {}", words.join(" "), group.count).trim().to_owned()
-            })
-            .collect();
-        let start = time_param::local(row.start_us, zone);
-        let (into, out) = (number(sum(row, Direction::In)), number(sum(row, Direction::Out)));
-        let covered = format!("{:.0} %", (row.covered * 100.0).floor());
+    let number = |sum: &Value| sum.as_u64().map_or_else(|| String::from("–"), |sum| sum.to_string());
+    for row in rows(report) {
+        let kind = |group: &Value| {
+            let words = By::WORDS.iter().filter_map(|word| group[*word].as_str());
+            let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+            format!("{} {}", words.join(" "), group["count"]).trim().to_owned()
+        };
+        let kinds: Vec<String> = row["counts"].as_array().into_iter().flatten().map(kind).collect();
+        let start = local_time(row["start"].as_str().unwrap_or_default(), zone);
+        let (into, out) = (number(&row["in"]), number(&row["out"]));
+        let covered = format!("{:.0} %", (row["covered"].as_f64().unwrap_or_default() * 100.0).floor());
         let line = format!("{start:25} {covered:>7} {into:>6} {out:>6}  {}", kinds.join(", "));
         let _ = writeln!(text, "{}", line.trim_end());
     }
@@ -237,9 +158,12 @@ pub struct CountsExportArgs {
 
 impl CountsExportArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let config = given.load()?.config;
-        let read = self.span.read_with_hint(&config, self.json)?;
-        if self.json { read.print_json() } else { print_stdout(&read.counted.csv(&read.clock.zone)) }
+        let daemon = Daemon::require(&given.load()?.config, "this")?;
+        let report = self.span.read(&daemon)?;
+        if self.json {
+            return print_json(&report);
+        }
+        print_stdout(&self.span.request(&daemon, self.span.scene.as_deref(), "csv")?.table()?)
     }
 }
 
@@ -252,42 +176,12 @@ pub struct CountsResetArgs {
 
 impl CountsResetArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let config = given.load()?.config;
-        let Some(daemon) = Daemon::find(&config) else { return self.write(&config) };
+        let daemon = Daemon::require(&given.load()?.config, "this")?;
         let body = self.line.map_or_else(|| json!({}), |line| json!({"line": line}));
-        daemon.json::<IgnoredAny>(
-            "POST",
-            "/api/v1/counts/reset",
-            RequestBody::Json(&body),
-            "nothing was reset",
-        )?;
-        print_done()
+        let answer = daemon.request("POST", "/api/v1/counts/reset", RequestBody::Json(&body))?;
+        answer.expect_success("nothing was reset")?;
+        print_stdout("today's counters are zero now; all counts stay stored\n")
     }
-
-    /// Writes it, where no daemon runs.
-    fn write(&self, config: &Config) -> Result<(), Failure> {
-        let counts_db = store_settings(config);
-        // A counts.db that is not there is not made for a reset.
-        CountsReader::open(&counts_db).map_err(store_failure)?;
-        let (counts, worker) = Counts::open(counts_db).map_err(store_failure)?;
-        counts.show_scene(settings(config).scene);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let written = match runtime {
-            Ok(runtime) => block_on(&runtime, counts.reset(self.line)).map_err(|error| match error {
-                EditError::Store(error) => store_failure(error),
-                error => Failure::failed(error.to_string()),
-            }),
-            Err(error) => Err(Failure::failed(error.to_string())),
-        };
-        counts.stop();
-        drop(worker);
-        written?;
-        print_done()
-    }
-}
-
-fn print_done() -> Result<(), Failure> {
-    print_stdout("today's counters are zero now; all counts stay stored\n")
 }
 
 pub fn store_failure(error: StoreError) -> Failure {
@@ -301,43 +195,21 @@ pub fn store_failure(error: StoreError) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::store::{BucketRow, Count};
 
     #[test]
     fn what_was_not_covered_has_a_dash_and_no_zero() {
-        let count = |class: &str, direction, count| Count {
-            line_id: 1,
-            line: "Door".into(),
-            class: class.into(),
-            direction,
-            count,
-        };
-        let row = |n: u64, covered, counts| BucketRow {
-            start_us: n * 3_600_000_000,
-            end_us: (n + 1) * 3_600_000_000,
-            covered,
-            counts,
-        };
-        let counts = vec![count("person", Direction::In, 3), count("car", Direction::In, 2)];
-        let counted = |words: &[&'static str]| Counted {
-            scene: Scene::Camera,
-            from_us: 0,
-            to_us: 1,
-            bucket: BucketSize::Hour,
-            by: By::of_words(words.iter().copied()).unwrap(),
-            rows: vec![row(0, 0.99999, counts.clone()), row(1, 1.0, vec![]), row(2, 0.0, vec![])],
-            gaps: Vec::new(),
-            line_gaps: None,
-        };
-        let shown = format_table(&counted(&["class"]), &TimeZone::UTC);
+        let report = json!({"items": [
+            {"start": "2026-01-01T00:00:00.000Z", "covered": 0.9999, "in": 5, "out": 0,
+                "counts": [{"line": "Door", "class": "car", "direction": "in", "count": 2}, {"class": "person", "count": 3}]},
+            {"start": "2026-01-01T01:00:00.000Z", "covered": 1.0, "in": 0, "out": 0, "counts": [{"count": 5}]},
+            {"start": "2026-01-01T02:00:00.000Z", "covered": 0.0, "in": null, "out": null, "counts": []},
+        ]});
+        let shown = format_table(&report, &TimeZone::UTC);
         let lines: Vec<&str> = shown.lines().collect();
-        assert!(lines[1].ends_with("99 %      5      0  car 2, person 3"), "{}", lines[1]);
-        assert!(lines[2].ends_with("100 %      0      0"), "{}", lines[2]);
+        assert!(lines[1].starts_with("2026-01-01T00:00:00+00:00 "), "{}", lines[1]);
+        assert!(lines[1].ends_with("99 %      5      0  Door car in 2, person 3"), "{}", lines[1]);
+        assert!(lines[2].ends_with("100 %      0      0  5"), "{}", lines[2]);
         assert!(lines[3].ends_with("0 %      –      –"), "{}", lines[3]);
-        let shown = format_table(&counted(&["direction", "line"]), &TimeZone::UTC);
-        assert!(shown.lines().nth(1).unwrap().ends_with("  Door in 5"), "{shown}");
-        assert!(format_table(&counted(&[]), &TimeZone::UTC).lines().nth(1).unwrap().ends_with("0  5"));
     }
 }

@@ -1,7 +1,6 @@
 //! `tallycam counts recount`: who crosses the lines in stored recordings, in the place of what was counted then.
 //!
-//! The counting is done here, whether a daemon runs or not; counts.db has one writer, so the daemon is sent what was
-//! found where one runs, and counts.db is opened where none does.
+//! The counting is done here, on the files; counts.db has one writer, so the service is sent what was found.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,7 +9,6 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::base::block_on;
 use crate::base::clock::{rfc3339, wall_us};
 use crate::cli::common::daemon::{Daemon, RequestBody, WORKS_WITHIN};
 use crate::cli::common::terminal::{Of, Progress};
@@ -26,9 +24,7 @@ use crate::pipeline::LoadedDetector;
 use crate::pipeline::counting::MODEL_SETTING;
 use crate::pipeline::recount::{RecordingCount, RecountError, count_recording};
 use crate::store::media::{Item, MediaKind, MediaOrigin, MediaReader};
-use crate::store::{
-    self, Counts, CountsReader, CrossingsQuery, Direction, EditError, LineRow, RecountResult, Scene,
-};
+use crate::store::{self, CountsReader, CrossingsQuery, Direction, LineRow, Scene};
 
 /// Crossings that are read from counts.db at once.
 const PAGE: usize = 5000;
@@ -78,6 +74,7 @@ impl RecountArgs {
         let resolved = given.load()?;
         let pinned = configured_model(self.model.as_deref(), &resolved);
         let config = resolved.config;
+        let daemon = Daemon::require(&config, "this")?.with_timeout(WORKS_WITHIN);
         let media = media::reader(&config)?;
         let counts_db = CountsReader::open(&store_settings(&config)).map_err(store_failure)?;
         // Each is known before the first is counted, which may take an hour.
@@ -85,7 +82,7 @@ impl RecountArgs {
         let items: Vec<Item> = items.collect::<Result<_, _>>()?;
         let mut reports = Vec::new();
         for item in &items {
-            let report = self.recount(&config, pinned.as_deref(), &media, &counts_db, item)?;
+            let report = self.recount(&daemon, &config, pinned.as_deref(), &media, &counts_db, item)?;
             if !self.json {
                 print_stdout(&report.to_text())?;
             }
@@ -96,6 +93,7 @@ impl RecountArgs {
 
     fn recount(
         &self,
+        daemon: &Daemon,
         config: &Config,
         pinned: Option<&str>,
         media: &MediaReader,
@@ -137,7 +135,7 @@ impl RecountArgs {
             lines: counted.lines.clone(),
             crossings: counted.crossings.clone(),
         };
-        let made = if self.dry_run { None } else { Some(save_recount(config, recount.clone())?) };
+        let made = if self.dry_run { None } else { Some(save_recount(daemon, &recount)?) };
         Ok(PrintedRecount::new(item, &recount, &counted, &lines, &was, notes, made))
     }
 
@@ -171,7 +169,7 @@ impl RecountArgs {
 
 /// The recording of this number or name.
 fn recording(media: &MediaReader, wanted: &str) -> Result<Item, Failure> {
-    let item = media::find_item(media, wanted)?;
+    let item = media::find_stored_item(media, wanted)?;
     let message = match () {
         () if item.kind != MediaKind::Recording => {
             format!("{:?} is a snapshot: there are no crossings in it", item.name)
@@ -250,33 +248,11 @@ fn add(sums: &mut Sums, line: u64, direction: Direction) {
     }
 }
 
-/// Has it put on record: by the daemon where one runs, else here.
-fn save_recount(config: &Config, recount: store::Recount) -> Result<RecountResult, Failure> {
-    if let Some(daemon) = Daemon::find(config) {
-        let body = serde_json::to_value(RecountBody::from(&recount))
-            .map_err(|error| Failure::failed(error.to_string()))?;
-        let path = "/api/v1/counts/recount";
-        let what = "nothing was changed";
-        let report: RecountReport =
-            daemon.with_timeout(WORKS_WITHIN).json("POST", path, RequestBody::Json(&body), what)?;
-        return Ok(RecountResult { id: report.id, superseded: report.superseded, counted: report.counted });
-    }
-    let (counts, worker) = Counts::open(store_settings(config)).map_err(store_failure)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let written = match runtime {
-        Ok(runtime) => block_on(&runtime, counts.recount(recount)).map_err(|error| match error {
-            EditError::Store(error) => store_failure(error),
-            error => {
-                let hint = matches!(error, EditError::Changed { .. } | EditError::Unknown { .. })
-                    .then(|| String::from("count it again: the lines have changed"));
-                Failure::Failed { message: error.to_string(), hint }
-            }
-        }),
-        Err(error) => Err(Failure::failed(error.to_string())),
-    };
-    counts.stop();
-    drop(worker);
-    written
+/// Has the service put it on record.
+fn save_recount(daemon: &Daemon, recount: &store::Recount) -> Result<RecountReport, Failure> {
+    let body = serde_json::to_value(RecountBody::from(recount))
+        .map_err(|error| Failure::failed(error.to_string()))?;
+    daemon.json("POST", "/api/v1/counts/recount", RequestBody::Json(&body), "nothing was changed")
 }
 
 /// `lines` are those that there are, of whatever scene.
@@ -363,7 +339,7 @@ impl PrintedRecount {
         lines: &[LineRow],
         was: &Sums,
         notes: Vec<String>,
-        made: Option<RecountResult>,
+        made: Option<RecountReport>,
     ) -> PrintedRecount {
         let mut now = Sums::new();
         counted.crossings.iter().for_each(|found| add(&mut now, found.line, found.direction));

@@ -1,23 +1,14 @@
 //! `tallycam media rename`, `date`, `note`, `keep`, `remove` and `new`.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
-use std::path::Path;
-use std::time::Duration;
 
 use clap::Args;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use super::{
-    LocalStore, Store, bytes, file, find_item, format_count, open, reader, require_store_daemon,
-    store_failure,
-};
-use crate::cli::common::daemon::RequestBody;
+use super::{MediaItem, bytes, find_item, format_count, require_service};
+use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
-use crate::config::Config;
-use crate::daemon::counting::store_settings;
-use crate::store::media::{AsideFile, Item, Media, MediaEdit, MediaError};
 
 /// Rename an item
 #[derive(Debug, Args)]
@@ -35,8 +26,7 @@ pub struct RenameArgs {
 
 impl RenameArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let edit = MediaEdit { name: Some(self.name.clone()), ..MediaEdit::default() };
-        edit_one(&given.load()?.config, &self.item, edit, self.json)
+        edit_one(given, &self.item, &json!({"name": self.name}), self.json)
     }
 }
 
@@ -56,8 +46,7 @@ pub struct DateArgs {
 
 impl DateArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let edit = MediaEdit { date: Some(self.date.clone()), ..MediaEdit::default() };
-        edit_one(&given.load()?.config, &self.item, edit, self.json)
+        edit_one(given, &self.item, &json!({"date": self.date}), self.json)
     }
 }
 
@@ -77,36 +66,18 @@ pub struct NoteArgs {
 
 impl NoteArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let edit = MediaEdit { note: Some(self.note.clone()), ..MediaEdit::default() };
-        edit_one(&given.load()?.config, &self.item, edit, self.json)
+        edit_one(given, &self.item, &json!({"note": self.note}), self.json)
     }
 }
 
 /// Changes an item, and says how it is then.
-fn edit_one(config: &Config, wanted: &str, edit: MediaEdit, json: bool) -> Result<(), Failure> {
-    let reader = reader(config)?;
-    let before = find_item(&reader, wanted)?;
-    let after = match Store::open(config)? {
-        // The version is not asked for: what was named is meant, whatever it is called by now.
-        Store::Own(own) => own.wait(own.media.edit(before.id, None, edit))?,
-        Store::Daemon(daemon) => {
-            let mut body = serde_json::Map::new();
-            let mut put =
-                |key: &str, value: Option<Value>| value.map(|value| body.insert(key.to_owned(), value));
-            put("name", edit.name.map(Value::from));
-            put("date", edit.date.map(Value::from));
-            put("note", edit.note.map(Value::from));
-            put("kept", edit.is_kept.map(Value::from));
-            let path = format!("/api/v1/media/{}", before.id);
-            let _: IgnoredAny = daemon.json(
-                "PATCH",
-                &path,
-                RequestBody::Json(&Value::Object(body)),
-                "nothing was changed",
-            )?;
-            reader.item(before.id).map_err(store_failure)?
-        }
-    };
+fn edit_one(given: &ConfigArgs, wanted: &str, edit: &Value, json: bool) -> Result<(), Failure> {
+    let daemon = require_service(given)?;
+    let before = find_item(&daemon, wanted)?;
+    // The version is not asked for: what was named is meant, whatever it is called by now.
+    let path = format!("/api/v1/media/{}", before.id);
+    let answer = daemon.request("PATCH", &path, RequestBody::Json(edit))?;
+    let after: MediaItem = answer.expect_valid("nothing was changed")?.read()?;
     if json {
         return print_json(&after);
     }
@@ -114,7 +85,7 @@ fn edit_one(config: &Config, wanted: &str, edit: MediaEdit, json: bool) -> Resul
     if after.name != before.name {
         messages.push(format!("{:?} is called {:?} now", before.name, after.name));
     }
-    if (&after.date, after.at_us) != (&before.date, before.at_us) {
+    if (&after.date, &after.time) != (&before.date, &before.time) {
         messages.push(format!("{:?} has the date {} now", after.name, after.date));
     }
     if after.note != before.note {
@@ -139,17 +110,11 @@ pub struct KeepArgs {
 
 impl KeepArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let config = given.load()?.config;
-        let items = find_items(&config, &self.items)?;
-        match Store::open(&config)? {
-            Store::Own(own) => own.wait(own.media.set_kept(ids(&items), !self.off))?,
-            Store::Daemon(daemon) => {
-                let body = json!({"ids": ids(&items), "kept": !self.off});
-                let what = "nothing was changed";
-                let _: IgnoredAny =
-                    daemon.json("POST", "/api/v1/media/keep", RequestBody::Json(&body), what)?;
-            }
-        }
+        let daemon = require_service(given)?;
+        let items = find_items(&daemon, &self.items)?;
+        let body = json!({"ids": ids(&items), "kept": !self.off});
+        let answer = daemon.request("POST", "/api/v1/media/keep", RequestBody::Json(&body))?;
+        answer.expect_success("nothing was changed")?;
         let words = if self.off { "may be deleted by retention again" } else { "kept" };
         print_stdout(&format!("{} {words}\n", format_count(items.len(), "item")))
     }
@@ -168,20 +133,14 @@ pub struct RemoveArgs {
 
 impl RemoveArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let config = given.load()?.config;
-        let items = find_items(&config, &self.items)?;
+        let daemon = require_service(given)?;
+        let items = find_items(&daemon, &self.items)?;
         if !self.yes && !is_confirmed(&items)? {
             return print_stdout("nothing was removed\n");
         }
-        match Store::open(&config)? {
-            Store::Own(own) => own.wait(own.media.remove(ids(&items)))?,
-            Store::Daemon(daemon) => {
-                let body = json!({"ids": ids(&items)});
-                let what = "nothing was removed";
-                let _: IgnoredAny =
-                    daemon.json("POST", "/api/v1/media/delete", RequestBody::Json(&body), what)?;
-            }
-        }
+        let body = json!({"ids": ids(&items)});
+        let answer = daemon.request("POST", "/api/v1/media/delete", RequestBody::Json(&body))?;
+        answer.expect_success("nothing was removed")?;
         let room: u64 = items.iter().map(|item| item.bytes).sum();
         print_stdout(&format!("{} removed, {}\n", format_count(items.len(), "item"), bytes(room)))
     }
@@ -191,7 +150,7 @@ impl RemoveArgs {
 const NAMED: usize = 10;
 
 /// Asks on the terminal whether these are to be deleted.
-fn is_confirmed(items: &[Item]) -> Result<bool, Failure> {
+fn is_confirmed(items: &[MediaItem]) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(Failure::usage("what is deleted cannot be brought back, and nobody can be asked here")
             .hint("--yes deletes without asking"));
@@ -214,11 +173,10 @@ fn is_confirmed(items: &[Item]) -> Result<bool, Failure> {
 }
 
 /// The items that are named, each once.
-fn find_items(config: &Config, wanted: &[String]) -> Result<Vec<Item>, Failure> {
-    let reader = reader(config)?;
-    let mut items: Vec<Item> = Vec::new();
+fn find_items(daemon: &Daemon, wanted: &[String]) -> Result<Vec<MediaItem>, Failure> {
+    let mut items: Vec<MediaItem> = Vec::new();
     for wanted in wanted {
-        let item = find_item(&reader, wanted)?;
+        let item = find_item(daemon, wanted)?;
         if !items.iter().any(|other| other.id == item.id) {
             items.push(item);
         }
@@ -226,7 +184,7 @@ fn find_items(config: &Config, wanted: &[String]) -> Result<Vec<Item>, Failure> 
     Ok(items)
 }
 
-fn ids(items: &[Item]) -> Vec<u64> {
+fn ids(items: &[MediaItem]) -> Vec<u64> {
     items.iter().map(|item| item.id).collect()
 }
 
@@ -247,20 +205,10 @@ struct SetAside {
     bytes: u64,
 }
 
-impl From<AsideFile> for SetAside {
-    fn from(file: AsideFile) -> SetAside {
-        SetAside { name: file.name, bytes: file.bytes }
-    }
-}
-
 impl New {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let config = given.load()?.config;
-        // A store that is not there is not made to be set aside. One that cannot be read is there to be.
-        if !file(&config).exists() {
-            reader(&config)?;
-        }
-        let aside = set_store_aside(&config)?;
+        let (path, what) = ("/api/v1/media/new", "nothing has changed");
+        let aside: SetAside = require_service(given)?.json("POST", path, RequestBody::Nothing, what)?;
         if self.json {
             return print_json(&json!({"name": aside.name, "bytes": aside.bytes}));
         }
@@ -269,46 +217,5 @@ impl New {
             aside.name,
             bytes(aside.bytes)
         ))
-    }
-}
-
-/// Here where nobody has the store, also if it is too damaged to be used; else by the daemon.
-fn set_store_aside(config: &Config) -> Result<SetAside, Failure> {
-    match open(config) {
-        Ok((media, worker)) => {
-            let own = LocalStore::new(media, worker)?;
-            own.wait(own.media.recreate()).map(SetAside::from)
-        }
-        Err(MediaError::Locked { .. }) => require_store_daemon(config)?.json(
-            "POST",
-            "/api/v1/media/new",
-            RequestBody::Nothing,
-            "nothing has changed",
-        ),
-        Err(error) => {
-            let Some(directory) = error.unusable_store_file().and_then(Path::parent) else {
-                return Err(store_failure(error));
-            };
-            let zone = store_settings(config).zone;
-            let aside = match Media::set_aside(directory, &zone) {
-                // A daemon tries it again every other second, and has it for that long.
-                Err(MediaError::Locked { .. }) => {
-                    std::thread::sleep(Duration::from_millis(500));
-                    Media::set_aside(directory, &zone)
-                }
-                done => done,
-            };
-            let aside = aside.map_err(store_failure)?;
-            // The empty one that takes its place, unless a daemon has made it already.
-            match open(config) {
-                Ok((media, worker)) => {
-                    media.stop();
-                    drop(worker);
-                }
-                Err(MediaError::Locked { .. }) => {}
-                Err(error) => return Err(store_failure(error)),
-            }
-            Ok(aside.into())
-        }
     }
 }

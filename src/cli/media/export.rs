@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use clap::Args;
 
-use super::{bytes as amount, find_item, reader, store_failure};
+use super::{bytes as amount, find_stored_item, reader, store_failure};
 use crate::cli::common::atomic_file::{already_exists, write_atomically, write_failure};
 use crate::cli::common::terminal::{Of, Progress};
 use crate::cli::{ConfigArgs, Failure, print_stdout};
@@ -71,7 +71,7 @@ impl MediaExportArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.load()?.config;
         let reader = reader(&config)?;
-        let item = find_item(&reader, &self.item)?;
+        let item = find_stored_item(&reader, &self.item)?;
         let is_stdout = self.to.as_deref() == Some(Path::new("-"));
         let format = self.format(&item, is_stdout)?;
         let to = match &self.to {

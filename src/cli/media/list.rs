@@ -5,14 +5,10 @@ use std::fmt::Write as _;
 use clap::Args;
 use serde_json::json;
 
-use super::{bytes, file, find_item, format_duration, reader, store_failure};
-use crate::base::clock::wall_us;
+use super::{MediaItem, bytes, find_item, list_items, local_time};
+use crate::cli::common::daemon::Daemon;
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
-use crate::config::Config;
 use crate::daemon::counting::store_settings;
-use crate::http::time_param;
-use crate::store::media::{Item, MediaKind, MediaQuery};
-use crate::ui::LocalClock;
 
 /// Items that are read at once.
 const PAGE: usize = 1000;
@@ -52,50 +48,41 @@ pub struct MediaListArgs {
 impl MediaListArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.load()?.config;
-        let mut query = self.query(&config)?;
-        let is_there = file(&config).exists();
-        let reader = if is_there { Some(reader(&config)?) } else { None };
-        let limit = self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-        let mut items: Vec<Item> = Vec::new();
-        // Before the first start there is no file, and nothing in it.
-        while let Some(reader) = &reader {
-            query.limit = PAGE.min(limit - items.len());
-            let page = reader.list(&query).map_err(store_failure)?;
+        let daemon = Daemon::require(&config, "this")?;
+        let wanted = self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let mut cursor = self.cursor.clone();
+        let mut items: Vec<MediaItem> = Vec::new();
+        loop {
+            let page = list_items(&daemon, &self.query(PAGE.min(wanted - items.len()), cursor))?;
             items.extend(page.items);
-            query.cursor = page.next;
-            if query.cursor.is_none() || items.len() >= limit {
+            cursor = page.next;
+            if cursor.is_none() || items.len() >= wanted {
                 break;
             }
         }
         if self.json {
-            return print_json(&json!({"items": items, "next": query.cursor}));
+            return print_json(&json!({"items": items, "next": cursor}));
         }
         print_stdout(&format_table(&items, &store_settings(&config).zone))
     }
 
-    fn query(&self, config: &Config) -> Result<MediaQuery, Failure> {
-        let counts_db = store_settings(config);
-        let clock = LocalClock { now_us: wall_us(), zone: counts_db.zone, day_starts: counts_db.day_starts };
-        let instant = |key, text: Option<&String>| {
-            text.map(|text| time_param::instant(key, text, &clock))
-                .transpose()
-                .map_err(|wrong| Failure::usage(wrong.to_string()))
-        };
-        let (from_us, to_us) = (instant("from", self.from.as_ref())?, instant("to", self.to.as_ref())?);
-        Ok(MediaQuery {
-            kind: self.kind.as_deref().and_then(MediaKind::parse),
-            text: self.search.clone(),
-            from_us,
-            to_us,
-            is_kept: if self.kept || self.not_kept { Some(self.kept) } else { None },
-            cursor: self.cursor.clone(),
-            limit: PAGE,
-        })
+    fn query(&self, limit: usize, cursor: Option<String>) -> Vec<(&'static str, String)> {
+        let kept = (self.kept || self.not_kept).then(|| u8::from(self.kept).to_string());
+        let texts = [
+            ("kind", self.kind.clone()),
+            ("q", self.search.clone()),
+            ("from", self.from.clone()),
+            ("to", self.to.clone()),
+            ("kept", kept),
+            ("limit", Some(limit.to_string())),
+            ("cursor", cursor),
+        ];
+        texts.into_iter().filter_map(|(key, text)| Some((key, text?))).collect()
     }
 }
 
 /// As people read it.
-fn format_table(items: &[Item], zone: &jiff::tz::TimeZone) -> String {
+fn format_table(items: &[MediaItem], zone: &jiff::tz::TimeZone) -> String {
     let mut text = String::new();
     if items.is_empty() {
         return String::from("nothing\n");
@@ -104,19 +91,16 @@ fn format_table(items: &[Item], zone: &jiff::tz::TimeZone) -> String {
     let _ =
         writeln!(text, "{:>wide$}  {:25}  {:9}  {:>8}  {:>9}  name", "id", "time", "kind", "length", "size");
     for item in items {
-        let length = match item.kind {
-            MediaKind::Snapshot => String::new(),
-            MediaKind::Recording => format_duration(item.duration_us),
-        };
-        let marks = [(item.is_open, "being recorded"), (item.is_kept, "kept")];
+        let length = if item.is_recording() { item.length() } else { String::new() };
+        let marks = [(item.open, "being recorded"), (item.kept, "kept")];
         let marks: Vec<&str> = marks.iter().filter(|(is_so, _)| *is_so).map(|(_, word)| *word).collect();
         let marks = if marks.is_empty() { String::new() } else { format!("  ({})", marks.join(", ")) };
         let _ = writeln!(
             text,
             "{:>wide$}  {:25}  {:9}  {length:>8}  {:>9}  {}{marks}",
             item.id,
-            time_param::local(item.at_us, zone),
-            item.kind.as_str(),
+            local_time(&item.time, zone),
+            item.kind,
             bytes(item.bytes),
             item.name,
         );
@@ -138,7 +122,7 @@ pub struct MediaShowArgs {
 impl MediaShowArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.load()?.config;
-        let item = find_item(&reader(&config)?, &self.item)?;
+        let item = find_item(&Daemon::require(&config, "this")?, &self.item)?;
         if self.json {
             return print_json(&item);
         }
@@ -146,37 +130,34 @@ impl MediaShowArgs {
     }
 }
 
-fn describe_item(item: &Item, zone: &jiff::tz::TimeZone) -> String {
+fn describe_item(item: &MediaItem, zone: &jiff::tz::TimeZone) -> String {
     let mut text = String::new();
     let mut fact = |what: &str, value: String| {
         if !value.is_empty() {
             let _ = writeln!(text, "{what:10} {value}");
         }
     };
-    let unsure = if item.is_sure { "" } else { " (the clock was not set)" };
+    let unsure = if item.time_sure { "" } else { " (the clock was not set)" };
     fact("number", item.id.to_string());
     fact("name", item.name.clone());
-    fact("kind", item.kind.as_str().to_owned());
+    fact("kind", item.kind.clone());
     fact("date", item.date.clone());
-    fact("time", format!("{}{unsure}", time_param::local(item.at_us, zone)));
-    fact("added", time_param::local(item.added_us, zone));
+    fact("time", format!("{}{unsure}", local_time(&item.time, zone)));
+    fact("added", local_time(&item.added, zone));
     fact("size", format!("{} × {} pixels, {}", item.width, item.height, bytes(item.bytes)));
-    if item.kind == MediaKind::Recording {
+    if item.is_recording() {
         let gaps = match item.gaps {
             0 => String::from("no gap"),
             1 => String::from("1 gap"),
             gaps => format!("{gaps} gaps"),
         };
-        let open = if item.is_open { ", being recorded" } else { "" };
-        fact(
-            "length",
-            format!("{}, {} pictures, {gaps}{open}", format_duration(item.duration_us), item.frames),
-        );
+        let open = if item.open { ", being recorded" } else { "" };
+        fact("length", format!("{}, {} pictures, {gaps}{open}", item.length(), item.frames));
     }
     fact("camera", item.camera.clone());
     fact("source", item.source.clone());
-    fact("origin", item.origin.as_str().to_owned());
-    fact("kept", String::from(if item.is_kept { "yes: protected from retention" } else { "" }));
+    fact("origin", item.origin.clone());
+    fact("kept", String::from(if item.kept { "yes: protected from retention" } else { "" }));
     fact("note", item.note.clone());
     text
 }

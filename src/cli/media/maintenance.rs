@@ -6,22 +6,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
-use super::{LocalStore, Store, bytes, file, format_count, reader, require_store_daemon, store_failure};
-use crate::base::{ClockTime, block_on};
+use super::{bytes, file, format_count, reader, require_service, store_failure};
 use crate::cli::common::atomic_file::{already_exists, write_atomically, write_failure};
 use crate::cli::common::daemon::{Daemon, RequestBody, WORKS_WITHIN};
 use crate::cli::common::terminal::{Of, Progress};
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
-use crate::config::{Config, Resolved, show_duration};
+use crate::config::{Config, show_duration};
 use crate::daemon::counting::state_directory;
-use crate::daemon::recording::retention;
-use crate::store::media::{
-    CheckReport, MediaError, MediaReader, RetentionPlan, RetentionRules, Storage, Vacuumed, check_offline,
-    offline_retention_now, verify_copy,
-};
+use crate::store::media::{CheckReport, MediaError, RetentionRules, Vacuumed, check_offline, verify_copy};
 
 /// Check all media: every frame, every index, the file itself.
 ///
@@ -76,6 +71,20 @@ fn check(config: &Config, repair: bool) -> Result<CheckReport, Failure> {
     }
 }
 
+/// The daemon that has the store.
+///
+/// # Errors
+/// None answers.
+fn require_store_daemon(config: &Config) -> Result<Daemon, Failure> {
+    Daemon::find(config).ok_or_else(|| {
+        Failure::failed(format!(
+            "another tallycam uses the database in {}, and does not answer",
+            state_directory(config).display()
+        ))
+        .hint("wait until that command is done; if it is a service, give its configuration: --config FILE")
+    })
+}
+
 fn format_report(report: &CheckReport, repair: bool) -> String {
     let mut text = format!(
         "{}, {} chunks and {} frames checked\n",
@@ -103,22 +112,11 @@ pub struct VacuumArgs {
 
 impl VacuumArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let config = given.load()?.config;
-        drop(reader(&config)?);
+        let daemon = require_service(given)?.with_timeout(WORKS_WITHIN);
         let progress = Progress::new("compacting", Of::Unknown);
-        let Vacuumed { freed, wiped } = match Store::open(&config)? {
-            Store::Own(own) => own.wait(own.media.vacuum(self.wipe))?,
-            Store::Daemon(daemon) => {
-                let daemon = daemon.with_timeout(WORKS_WITHIN);
-                let options = json!({"wipe": self.wipe});
-                daemon.json(
-                    "POST",
-                    "/api/v1/media/vacuum",
-                    RequestBody::Json(&options),
-                    "nothing was compacted",
-                )?
-            }
-        };
+        let options = json!({"wipe": self.wipe});
+        let (path, what) = ("/api/v1/media/vacuum", "nothing was compacted");
+        let Vacuumed { freed, wiped } = daemon.json("POST", path, RequestBody::Json(&options), what)?;
         drop(progress);
         if self.wipe {
             print_stdout(&format!("{} overwritten\n", bytes(wiped)))?;
@@ -144,7 +142,7 @@ pub struct MediaBackupArgs {
 impl MediaBackupArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.load()?.config;
-        drop(reader(&config)?);
+        let daemon = Daemon::require(&config, "this")?.with_timeout(WORKS_WITHIN);
         if !self.force && self.to.exists() {
             return Err(already_exists(&self.to));
         }
@@ -153,12 +151,8 @@ impl MediaBackupArgs {
             return Err(Failure::usage(format!("{} is the database itself", self.to.display()))
                 .hint("choose another file for the copy"));
         }
-        let store = Store::open(&config)?;
         let len = write_atomically(&self.to, self.force, |part, beside| {
-            let len = match &store {
-                Store::Own(own) => copy_own(own, part, &self.to)?,
-                Store::Daemon(daemon) => copy_from(daemon, part, &self.to)?,
-            };
+            let len = copy_from(&daemon, part, &self.to)?;
             verify_copy(beside).map_err(store_failure)?;
             Ok(len)
         })?;
@@ -168,18 +162,16 @@ impl MediaBackupArgs {
 
 /// From the daemon. Gives the bytes.
 fn copy_from(daemon: &Daemon, part: &mut File, to: &Path) -> Result<u64, Failure> {
-    let daemon = daemon.clone().with_timeout(WORKS_WITHIN);
-    let answer = daemon
+    let mut answer = daemon
         .request("GET", "/api/v1/media/backup", RequestBody::Nothing)?
         .expect_success("there is no copy")?;
     let promised = answer.header("content-length").and_then(|len| len.parse::<u64>().ok());
     let progress = Progress::new("copying", promised.map_or(Of::Unknown, Of::Bytes));
-    let mut body = answer.body();
     let mut piece = vec![0; 256 << 10];
     let mut len = 0;
     loop {
         // What fails when reading is the daemon's end, what fails when writing is this one.
-        let got = io::Read::read(&mut body, &mut piece).map_err(|error| interrupted_failure(&error))?;
+        let got = io::Read::read(&mut answer, &mut piece).map_err(|error| interrupted_failure(&error))?;
         if got == 0 {
             break;
         }
@@ -187,34 +179,11 @@ fn copy_from(daemon: &Daemon, part: &mut File, to: &Path) -> Result<u64, Failure
         len += got as u64;
         progress.set(len);
     }
-    match promised {
-        Some(promised) if promised != len => Err(interrupted_failure(&io::ErrorKind::UnexpectedEof.into())),
-        _ => Ok(len),
-    }
+    Ok(len)
 }
 
 fn interrupted_failure(error: &io::Error) -> Failure {
     Failure::io(format!("the copy was cut off: {error}")).hint("try again")
-}
-
-/// From the store that we have opened.
-fn copy_own(own: &LocalStore, part: &mut File, to: &Path) -> Result<u64, Failure> {
-    block_on(&own.runtime, async {
-        let mut backup = own.media.backup().await.map_err(store_failure)?;
-        let mut len = 0;
-        let progress = Progress::new("copying", Of::Bytes(backup.len));
-        while let Some(piece) = backup.pieces.recv().await {
-            let piece = piece.map_err(store_failure)?;
-            part.write_all(&piece).map_err(|error| write_failure(to, &error))?;
-            len += piece.len() as u64;
-            progress.set(len);
-        }
-        if len == backup.len {
-            Ok(len)
-        } else {
-            Err(interrupted_failure(&io::ErrorKind::UnexpectedEof.into()))
-        }
-    })
 }
 
 /// Show retention rules and disk space
@@ -230,96 +199,113 @@ pub struct RetentionArgs {
 
 impl RetentionArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let resolved = given.load()?;
-        let reader = reader(&resolved.config)?;
-        let (rules, now) = effective_rules(&resolved, &reader)?;
-        let storage = reader.storage(&rules).map_err(store_failure)?;
-        let plan = if self.plan { Some(reader.plan(&rules, now).map_err(store_failure)?) } else { None };
-        if self.json {
-            print_json(&report(&rules, &storage, plan.as_ref()))
+        let daemon = require_service(given)?;
+        let get = |path| daemon.request("GET", path, RequestBody::Nothing)?.expect_success(UNREAD);
+        let storage: RoomAnswer = get("/api/v1/media/storage")?.read()?;
+        let plan = if self.plan {
+            Some(get("/api/v1/media/retention")?.read::<RetentionAnswer>()?.plan)
         } else {
-            print_stdout(&describe_rules(&rules, &storage, plan.as_ref()))
+            None
+        };
+        if self.json {
+            print_json(&report(&storage, plan.as_ref()))
+        } else {
+            print_stdout(&describe_rules(&storage, plan.as_ref()))
         }
     }
 }
 
-/// The daemon's rules where it runs, else the configuration's with those that were made on the page; and the present by
-/// which items age: whether the clock is believed, the daemon knows.
-fn effective_rules(
-    resolved: &Resolved,
-    reader: &MediaReader,
-) -> Result<(RetentionRules, ClockTime), Failure> {
-    if let Some(daemon) = Daemon::find(&resolved.config) {
-        let answer: RetentionAnswer = daemon.json(
-            "GET",
-            "/api/v1/media/retention",
-            RequestBody::Nothing,
-            "the rules could not be read",
-        )?;
-        return Ok((answer.rules, ClockTime { wall_trusted: answer.time_sure, ..ClockTime::now() }));
-    }
-    let set = resolved.settings.iter().filter(|setting| setting.origin.is_operators());
-    let pinned = set.filter_map(|setting| setting.path.strip_prefix("retention.")).map(str::to_owned);
-    let pinned: Vec<String> = pinned.collect();
-    let rules = reader.effective_rules(retention(&resolved.config), &pinned).map_err(store_failure)?;
-    Ok((rules, offline_retention_now()))
+const UNREAD: &str = "the rules could not be read";
+
+/// The room that media have, and the rules they are kept by.
+#[derive(Debug, Deserialize)]
+struct RoomAnswer {
+    file: u64,
+    unused: u64,
+    snapshots: Held,
+    recordings: Held,
+    kept: u64,
+    going: u64,
+    free: u64,
+    total: u64,
+    bytes_a_day: Option<f64>,
+    days_left: Option<f64>,
+    aside: Vec<Value>,
+    rules: RetentionRules,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Held {
+    items: u64,
+    bytes: u64,
 }
 
 #[derive(Debug, Deserialize)]
 struct RetentionAnswer {
-    rules: RetentionRules,
-    time_sure: bool,
+    plan: DeletionPlan,
 }
 
-fn report(rules: &RetentionRules, storage: &Storage, plan: Option<&RetentionPlan>) -> serde_json::Value {
-    let seconds = |age: Option<Duration>| age.map(|age| age.as_secs());
+/// What the rules would delete now.
+#[derive(Debug, Deserialize)]
+struct DeletionPlan {
+    items: Vec<Goes>,
+    /// Items in all, also those that are not listed.
+    count: usize,
+    unmet: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Goes {
+    why: String,
+    #[serde(flatten)]
+    item: Map<String, Value>,
+}
+
+fn report(storage: &RoomAnswer, plan: Option<&DeletionPlan>) -> Value {
     let mut report = json!({
-        "rules": {
-            "snapshots_age": seconds(rules.snapshots_age), "snapshots_size": rules.snapshots_bytes,
-            "recordings_age": seconds(rules.recordings_age), "recordings_size": rules.recordings_bytes,
-            "min_free": rules.min_free,
-        },
+        "rules": storage.rules,
         "storage": {
-            "file_bytes": storage.file_bytes, "unused_bytes": storage.unused_bytes,
-            "snapshots": {"items": storage.snapshots.0, "bytes": storage.snapshots.1},
-            "recordings": {"items": storage.recordings.0, "bytes": storage.recordings.1},
-            "kept_bytes": storage.kept_bytes, "going_bytes": storage.going_bytes,
+            "file_bytes": storage.file, "unused_bytes": storage.unused,
+            "snapshots": storage.snapshots, "recordings": storage.recordings,
+            "kept_bytes": storage.kept, "going_bytes": storage.going,
             "aside": storage.aside,
-            "free_bytes": storage.free_bytes, "total_bytes": storage.total_bytes,
+            "free_bytes": storage.free, "total_bytes": storage.total,
             "bytes_a_day": storage.bytes_a_day, "days_left": storage.days_left,
         },
     });
     if let Some(plan) = plan {
-        let goes = plan.goes.iter().map(|(item, reason)| json!({"item": item, "reason": reason}));
+        let goes = plan.items.iter().map(|goes| json!({"item": goes.item, "reason": goes.why}));
         report["goes"] = goes.collect();
         report["unmet"] = json!(plan.unmet);
     }
     report
 }
 
-fn describe_rules(rules: &RetentionRules, storage: &Storage, plan: Option<&RetentionPlan>) -> String {
+fn describe_rules(storage: &RoomAnswer, plan: Option<&DeletionPlan>) -> String {
+    let rules = &storage.rules;
     let age = |age: Option<Duration>| {
         age.map_or_else(|| String::from("any age"), |age| format!("up to {}", show_duration(age)))
     };
     let amount = |most: Option<u64>| {
         most.map_or_else(|| String::from("any amount"), |most| format!("up to {}", bytes(most)))
     };
-    let kind = |what: &str, (count, held): (u64, u64), old, most| {
-        format!("{what:11} {count:>7}, {:>9}; kept {}, {}\n", bytes(held), age(old), amount(most))
+    let kind = |what: &str, held: &Held, old, most| {
+        let (count, room) = (held.items, bytes(held.bytes));
+        format!("{what:11} {count:>7}, {room:>9}; kept {}, {}\n", age(old), amount(most))
     };
-    let mut text = kind("snapshots", storage.snapshots, rules.snapshots_age, rules.snapshots_bytes);
-    text += &kind("recordings", storage.recordings, rules.recordings_age, rules.recordings_bytes);
+    let mut text = kind("snapshots", &storage.snapshots, rules.snapshots_age, rules.snapshots_bytes);
+    text += &kind("recordings", &storage.recordings, rules.recordings_age, rules.recordings_bytes);
     text += &format!(
         "the file    {}, of these {} to be used again\n",
-        bytes(storage.file_bytes),
-        bytes(storage.unused_bytes + storage.going_bytes)
+        bytes(storage.file),
+        bytes(storage.unused + storage.going)
     );
     for aside in &storage.aside {
-        text += &format!("set aside   {}, {}\n", aside.name, bytes(aside.bytes));
+        let size = aside["bytes"].as_u64().unwrap_or_default();
+        text += &format!("set aside   {}, {}\n", aside["name"].as_str().unwrap_or_default(), bytes(size));
     }
     let floor = rules.min_free.map_or_else(String::new, |floor| format!("; {} stay free", bytes(floor)));
-    text +=
-        &format!("the disk    {} of {} free{floor}\n", bytes(storage.free_bytes), bytes(storage.total_bytes));
+    text += &format!("the disk    {} of {} free{floor}\n", bytes(storage.free), bytes(storage.total));
     if let Some(rate) = storage.bytes_a_day {
         let left = match storage.days_left {
             Some(days) => format!("enough for {days:.0} days"),
@@ -329,16 +315,20 @@ fn describe_rules(rules: &RetentionRules, storage: &Storage, plan: Option<&Reten
     }
     let Some(plan) = plan else { return text };
     text.push('\n');
-    if plan.goes.is_empty() {
+    if plan.items.is_empty() {
         text += "nothing would be deleted now\n";
     }
-    for (item, reason) in &plan.goes {
-        let why = match reason.as_str() {
+    for Goes { why, item } in &plan.items {
+        let why = match why.as_str() {
             "age" => "too old",
             "bytes" => "too much of its kind",
             _ => "the disk is too full",
         };
-        text += &format!("goes: {} {}, {}, {why}\n", item.id, item.name, bytes(item.bytes));
+        let (name, size) = (item["name"].as_str().unwrap_or_default(), item["bytes"].as_u64());
+        text += &format!("goes: {} {name}, {}, {why}\n", item["id"], bytes(size.unwrap_or_default()));
+    }
+    if plan.count > plan.items.len() {
+        text += &format!("and {} more\n", plan.count - plan.items.len());
     }
     if let Some(unmet) = &plan.unmet {
         text += &format!("and yet: {unmet}\n");

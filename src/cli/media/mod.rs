@@ -1,7 +1,6 @@
 //! `tallycam media`: what is kept of pictures.
 //!
-//! Looking and taking away read the file itself, whether `tallycam serve` runs or not. Changes are the daemon's to make
-//! while it has the store; where nobody has it, it is opened here.
+//! The service is asked for all of it, but for what helps where it does not run: `check` and `export` work on the file.
 
 mod add;
 mod change;
@@ -10,16 +9,17 @@ mod list;
 mod maintenance;
 mod store;
 
+pub(in crate::cli) use store::local_time;
 pub(in crate::cli::media) use store::{
-    LocalStore, Store, check_storing_allowed, file, open, require_store_daemon,
+    MediaItem, file, find_item, item_of_name, list_items, require_service,
 };
-pub use store::{OwnCopy, bytes, find_item, format_count, format_duration, reader, store_failure};
+pub use store::{OwnCopy, bytes, find_stored_item, format_count, format_duration, reader, store_failure};
 
 use clap::Subcommand;
 
 use crate::cli::{ConfigArgs, Failure};
 
-/// Show, add, change and delete snapshots and recordings
+/// Show, add, change and delete snapshots and recordings (needs the running service, but to check and export)
 #[derive(Debug, Subcommand)]
 pub enum MediaCommand {
     List(list::MediaListArgs),

@@ -1,14 +1,159 @@
-//! The store of pictures, for the commands that read and change it: by the daemon that has it, else here.
+//! The items, as the service tells of them; and the file itself, for what works without the service.
 
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use crate::base::unicode::percent_encoded;
 use crate::base::{Worker, block_on};
-use crate::cli::Failure;
-use crate::cli::common::daemon::Daemon;
+use crate::cli::common::daemon::{Daemon, RequestBody};
+use crate::cli::{ConfigArgs, Failure};
 use crate::config::Config;
 use crate::daemon::counting::state_directory;
 use crate::daemon::recording::media_settings;
+use crate::http::time_param;
 use crate::maintenance::backup::MediaCopy;
 use crate::store::media::{Item, Media, MediaError, MediaReader, MediaSettings, RetentionRules};
-use std::path::PathBuf;
+
+/// An item, in the API's form.
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::cli::media) struct MediaItem {
+    pub(in crate::cli::media) id: u64,
+    pub(in crate::cli::media) name: String,
+    pub(in crate::cli::media) kind: String,
+    pub(in crate::cli::media) date: String,
+    pub(in crate::cli::media) time: String,
+    pub(in crate::cli::media) time_sure: bool,
+    pub(in crate::cli::media) added: String,
+    pub(in crate::cli::media) width: u32,
+    pub(in crate::cli::media) height: u32,
+    pub(in crate::cli::media) duration: f64,
+    pub(in crate::cli::media) frames: u64,
+    pub(in crate::cli::media) gaps: u64,
+    pub(in crate::cli::media) bytes: u64,
+    pub(in crate::cli::media) camera: String,
+    pub(in crate::cli::media) source: String,
+    pub(in crate::cli::media) origin: String,
+    pub(in crate::cli::media) note: String,
+    pub(in crate::cli::media) kept: bool,
+    pub(in crate::cli::media) open: bool,
+    pub(in crate::cli::media) version: u64,
+}
+
+impl MediaItem {
+    pub(in crate::cli::media) fn is_recording(&self) -> bool {
+        self.kind == "recording"
+    }
+
+    /// Its length as a player shows it.
+    pub(in crate::cli::media) fn length(&self) -> String {
+        format_duration((self.duration * 1e6).round() as u64)
+    }
+}
+
+/// A time of the API on the wall's clock.
+pub(in crate::cli) fn local_time(time: &str, zone: &TimeZone) -> String {
+    let us = time.parse::<Timestamp>().map_or(0, |time| time.as_microsecond());
+    time_param::local(u64::try_from(us).unwrap_or_default(), zone)
+}
+
+/// A page of items.
+#[derive(Debug, Deserialize)]
+pub(in crate::cli::media) struct ListedItems {
+    pub(in crate::cli::media) items: Vec<MediaItem>,
+    pub(in crate::cli::media) next: Option<String>,
+}
+
+/// The service, which has the items.
+///
+/// # Errors
+/// None runs here.
+pub(in crate::cli::media) fn require_service(given: &ConfigArgs) -> Result<Daemon, Failure> {
+    Daemon::require(&given.load()?.config, "this")
+}
+
+/// A page of the items that `query` asks for.
+pub(in crate::cli::media) fn list_items(
+    daemon: &Daemon,
+    query: &[(&str, String)],
+) -> Result<ListedItems, Failure> {
+    let pairs = query.iter().map(|(key, value)| format!("{key}={}", percent_encoded(value)));
+    let path = format!("/api/v1/media?{}", pairs.collect::<Vec<_>>().join("&"));
+    daemon.request("GET", &path, RequestBody::Nothing)?.expect_valid("nothing is listed")?.read()
+}
+
+/// The item of exactly this name.
+pub(in crate::cli::media) fn item_of_name(daemon: &Daemon, name: &str) -> Result<Option<MediaItem>, Failure> {
+    let mut query = vec![("q", name.to_owned()), ("limit", String::from("1000"))];
+    while !name.is_empty() {
+        let page = list_items(daemon, &query)?;
+        let found = page.items.into_iter().find(|item| item.name == name);
+        query.truncate(2);
+        match (found, page.next) {
+            (None, Some(next)) => query.push(("cursor", next)),
+            (found, _) => return Ok(found),
+        }
+    }
+    Ok(None)
+}
+
+/// The item that `wanted` names, as the service has it.
+///
+/// # Errors
+/// As [`named`].
+pub(in crate::cli::media) fn find_item(daemon: &Daemon, wanted: &str) -> Result<MediaItem, Failure> {
+    let by_number = |id: u64| {
+        let answer = daemon.request("GET", &format!("/api/v1/media/{id}"), RequestBody::Nothing)?;
+        if answer.status() == 404 { Ok(None) } else { answer.expect_success("it was not found")?.read() }
+    };
+    named(wanted, by_number, |name| item_of_name(daemon, name), |item| (item.id, &item.name))
+}
+
+/// The item that `wanted` names, of the file itself.
+///
+/// # Errors
+/// As [`named`].
+pub fn find_stored_item(reader: &MediaReader, wanted: &str) -> Result<Item, Failure> {
+    let known = |item| match item {
+        Ok(item) => Ok(Some(item)),
+        Err(MediaError::Unknown(_)) => Ok(None),
+        Err(error) => Err(store_failure(error)),
+    };
+    let (by_number, by_name) = (|id| known(reader.item(id)), |name: &str| known(reader.by_name(name)));
+    named(wanted, by_number, by_name, |item| (item.id, &item.name))
+}
+
+/// The item of this number, or of exactly this name; `id:7` and `name:7` say which is meant.
+///
+/// # Errors
+/// There is none, or it is one's number and another's name.
+fn named<T>(
+    wanted: &str,
+    by_number: impl Fn(u64) -> Result<Option<T>, Failure>,
+    by_name: impl Fn(&str) -> Result<Option<T>, Failure>,
+    of: impl Fn(&T) -> (u64, &String),
+) -> Result<T, Failure> {
+    let numbered = |number: &str| number.parse().map_or(Ok(None), &by_number);
+    let found = match wanted.split_once(':') {
+        Some(("id", number)) => numbered(number)?,
+        Some(("name", name)) => by_name(name)?,
+        _ => match (numbered(wanted)?, by_name(wanted)?) {
+            // A guess would have another one removed than was meant.
+            (Some(numbered), Some(named)) if of(&numbered).0 != of(&named).0 => {
+                let (name, id) = (of(&numbered).1, of(&named).0);
+                let message = format!("{wanted:?} is the number of {name:?} and the name of item {id}");
+                return Err(Failure::usage(message).hint(format!("say which: id:{wanted} or name:{wanted}")));
+            }
+            // A name may be a number.
+            (numbered, named) => numbered.or(named),
+        },
+    };
+    found.ok_or_else(|| {
+        Failure::failed(format!("there is no item {wanted:?}")).hint("`tallycam media list` shows all items")
+    })
+}
 
 /// Where everything is kept.
 pub(in crate::cli::media) fn file(config: &Config) -> PathBuf {
@@ -28,39 +173,6 @@ pub fn reader(config: &Config) -> Result<MediaReader, Failure> {
     MediaReader::open(&file).map_err(store_failure)
 }
 
-/// The item of this number, or of exactly this name; `id:7` and `name:7` say which is meant.
-///
-/// # Errors
-/// There is none, or it is one's number and another's name.
-pub fn find_item(reader: &MediaReader, wanted: &str) -> Result<Item, Failure> {
-    let by_number = |number: &str| match number.parse() {
-        Ok(id) => reader.item(id),
-        Err(_) => Err(MediaError::Unknown(String::from(number))),
-    };
-    let found = match wanted.split_once(':') {
-        Some(("id", number)) => by_number(number),
-        Some(("name", name)) => reader.by_name(name),
-        _ => match (by_number(wanted), reader.by_name(wanted)) {
-            // A guess would have another one removed than was meant.
-            (Ok(numbered), Ok(named)) if numbered.id != named.id => {
-                return Err(Failure::usage(format!(
-                    "{wanted:?} is the number of {:?} and the name of item {}",
-                    numbered.name, named.id
-                ))
-                .hint(format!("say which: id:{wanted} or name:{wanted}")));
-            }
-            // A name may be a number.
-            (Err(MediaError::Unknown(_)), named) => named,
-            (numbered, _) => numbered,
-        },
-    };
-    found.map_err(|error| match error {
-        MediaError::Unknown(_) => Failure::failed(format!("there is no item {wanted:?}"))
-            .hint("`tallycam media list` shows all items"),
-        error => store_failure(error),
-    })
-}
-
 /// What went wrong with the store.
 pub fn store_failure(error: MediaError) -> Failure {
     let (message, hint) = (error.to_string(), error.hint().map(str::to_owned));
@@ -78,87 +190,13 @@ pub fn store_failure(error: MediaError) -> Failure {
     }
 }
 
-/// The store, to be changed: by us, or by the daemon that has it.
-pub(in crate::cli::media) enum Store {
-    Own(LocalStore),
-    Daemon(Daemon),
-}
-
-/// The store, opened here; closed when dropped.
-pub(in crate::cli::media) struct LocalStore {
-    pub(in crate::cli::media) media: Media,
-    pub(in crate::cli::media) runtime: tokio::runtime::Runtime,
-    /// Joined after the store was told to end.
-    pub(in crate::cli::media) worker: Option<Worker>,
-}
-
-impl Store {
-    /// Opens it, or finds who has it.
-    ///
-    /// # Errors
-    /// It cannot be used, or another tallycam has it that does not answer.
-    pub(in crate::cli::media) fn open(config: &Config) -> Result<Store, Failure> {
-        match open(config) {
-            Ok((media, worker)) => LocalStore::new(media, worker).map(Store::Own),
-            Err(MediaError::Locked { .. }) => require_store_daemon(config).map(Store::Daemon),
-            Err(error) => Err(store_failure(error)),
-        }
-    }
-}
-
-/// Opens the store here. Retention is the daemon's: a command removes nothing but what it is told to.
-pub(in crate::cli::media) fn open(config: &Config) -> Result<(Media, Worker), MediaError> {
-    Media::open(MediaSettings { retention: RetentionRules::default(), ..media_settings(config) })
-}
-
-/// The daemon that has the store.
-///
-/// # Errors
-/// None answers.
-pub(in crate::cli::media) fn require_store_daemon(config: &Config) -> Result<Daemon, Failure> {
-    Daemon::find(config).ok_or_else(|| {
-        Failure::failed(format!(
-            "another tallycam uses the database in {}, and does not answer",
-            state_directory(config).display()
-        ))
-        .hint("wait until that command is done; if it is a service, give its configuration: --config FILE")
-    })
-}
-
-impl LocalStore {
-    /// The store that was opened.
-    pub(in crate::cli::media) fn new(media: Media, worker: Worker) -> Result<LocalStore, Failure> {
-        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => Ok(LocalStore { media, runtime, worker: Some(worker) }),
-            Err(error) => {
-                media.stop();
-                Err(Failure::failed(error.to_string()))
-            }
-        }
-    }
-
-    /// Waits for what the store does.
-    pub(in crate::cli::media) fn wait<T>(
-        &self,
-        work: impl Future<Output = Result<T, MediaError>>,
-    ) -> Result<T, Failure> {
-        block_on(&self.runtime, work).map_err(store_failure)
-    }
-}
-
-impl Drop for LocalStore {
-    fn drop(&mut self) {
-        self.media.stop();
-        drop(self.worker.take());
-    }
-}
-
 /// A copy of the store as it comes, where no daemon has it.
 pub struct OwnCopy {
     /// What is to be read.
     pub copy: MediaCopy,
-    /// Kept until that is done.
-    pub(in crate::cli::media) _own: LocalStore,
+    media: Media,
+    /// Joined after the store was told to end.
+    _worker: Worker,
 }
 
 impl OwnCopy {
@@ -170,20 +208,25 @@ impl OwnCopy {
         if !file(config).exists() {
             return Ok(None);
         }
-        let (media, worker) = open(config).map_err(store_failure)?;
-        let own = LocalStore::new(media, worker)?;
-        let copy = MediaCopy::new(own.wait(own.media.backup())?);
-        Ok(Some(OwnCopy { copy, _own: own }))
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.map_err(|error| Failure::failed(error.to_string()))?;
+        // Retention is the daemon's: a command removes nothing.
+        let settings = MediaSettings { retention: RetentionRules::default(), ..media_settings(config) };
+        let (media, worker) = Media::open(settings).map_err(store_failure)?;
+        match block_on(&runtime, media.backup()) {
+            Ok(backup) => Ok(Some(OwnCopy { copy: MediaCopy::new(backup), media, _worker: worker })),
+            Err(error) => {
+                media.stop();
+                Err(store_failure(error))
+            }
+        }
     }
 }
 
-/// Nothing is added where no picture is to be kept.
-pub(in crate::cli::media) fn check_storing_allowed(config: &Config) -> Result<(), Failure> {
-    if !config.privacy.counts_only {
-        return Ok(());
+impl Drop for OwnCopy {
+    fn drop(&mut self) {
+        self.media.stop();
     }
-    Err(Failure::failed("no snapshot is stored: privacy mode is on")
-        .hint("set [privacy] counts_only = false to store images"))
 }
 
 /// Bytes as people read them: `412 B`, `3.2 MB`.

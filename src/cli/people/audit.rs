@@ -1,18 +1,19 @@
-//! `tallycam audit`: who signed in, who was refused, and who changed what. Reads the file itself, whether the daemon runs or
-//! not.
+//! `tallycam audit`: who signed in, who was refused, and who changed what.
 
 use clap::Args;
+use serde_json::Value;
 
-use crate::cli::counting::counts::store_failure;
+use crate::cli::common::daemon::{Daemon, RequestBody};
+use crate::cli::media::local_time;
 use crate::cli::{ConfigArgs, Failure, print_stdout};
 use crate::daemon::counting::store_settings;
-use crate::http::time_param;
-use crate::http::{activity_in_words, activity_table};
-use crate::store::{AuditRow, CountsReader};
 
-/// Show sign-ins, refusals and changes, newest first.
-///
-/// While the service runs, refusals and repeated sign-ins of the last ten seconds may be missing.
+/// Rows that are asked for at once.
+const PAGE: u64 = 1000;
+
+const UNREAD: &str = "the list could not be read";
+
+/// Show sign-ins, refusals and changes, newest first (needs the running service).
 #[derive(Debug, Args)]
 pub struct AuditArgs {
     /// Maximum number
@@ -26,17 +27,54 @@ pub struct AuditArgs {
 impl AuditArgs {
     /// Does it.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let counts_db = store_settings(&given.load()?.config);
-        let rows = CountsReader::open(&counts_db).and_then(|reader| reader.audit(None, self.limit as usize));
-        let rows = rows.map_err(store_failure)?;
+        let config = given.load()?.config;
+        let daemon = Daemon::require(&config, "this")?;
+        let zone = store_settings(&config).zone;
         if self.csv {
-            return print_stdout(&activity_table(&rows, &counts_db.zone));
+            // Of a table the limit is in what is printed: an address asks for a thousand rows, or for all.
+            let path = "/api/v1/audit?format=csv";
+            let table = daemon.request("GET", path, RequestBody::Nothing)?.expect_success(UNREAD)?.table()?;
+            return print_stdout(first_records(&table, self.limit.saturating_add(1)));
         }
-        let line = |row: &AuditRow| {
-            let (time, what) = (time_param::local(row.time_us, &counts_db.zone), activity_in_words(row));
-            let who = if row.entry.who.is_empty() { "-" } else { &row.entry.who };
-            format!("{time}  {who}  {}  {what}\n", row.entry.address)
-        };
-        print_stdout(&rows.iter().map(line).collect::<String>())
+        let (mut text, mut left, mut cursor) = (String::new(), self.limit, String::new());
+        loop {
+            let path = format!("/api/v1/audit?limit={}{cursor}", PAGE.min(left));
+            let page: Value = daemon.json("GET", &path, RequestBody::Nothing, UNREAD)?;
+            for row in page["items"].as_array().into_iter().flatten() {
+                let word = |key: &str| row[key].as_str().unwrap_or_default();
+                let who = Some(word("who")).filter(|who| !who.is_empty()).unwrap_or("-");
+                let time = local_time(word("time"), &zone);
+                text.push_str(&format!("{time}  {who}  {}  {}\n", word("from"), word("what")));
+            }
+            left -= PAGE.min(left);
+            match page["next"].as_str() {
+                Some(next) if left > 0 => cursor = format!("&cursor={next}"),
+                _ => return print_stdout(&text),
+            }
+        }
+    }
+}
+
+/// The first records of a table: a line end between quotes ends none.
+fn first_records(table: &str, most: u64) -> &str {
+    let (mut is_quoted, mut records) = (false, 0);
+    let end = table.bytes().position(|byte| {
+        is_quoted ^= byte == b'"';
+        records += u64::from(byte == b'\n' && !is_quoted);
+        records == most
+    });
+    end.map_or(table, |end| &table[..=end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_end_between_quotes_ends_no_record() {
+        let table = "id,what\r\n1,\"a\nb \"\"c\"\"\"\r\n2,d\r\n";
+        assert_eq!(first_records(table, 2), "id,what\r\n1,\"a\nb \"\"c\"\"\"\r\n");
+        assert_eq!(first_records(table, 3), table);
+        assert_eq!(first_records(table, 9), table);
     }
 }

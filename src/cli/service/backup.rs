@@ -73,7 +73,7 @@ impl BackupArgs {
     fn download(&self, daemon: &Daemon, part: &mut File) -> Result<(), Failure> {
         let path = if self.media { "/api/v1/backup?media=1" } else { "/api/v1/backup" };
         let mut body =
-            daemon.request("GET", path, RequestBody::Nothing)?.expect_success("there is no backup")?.body();
+            daemon.request("GET", path, RequestBody::Nothing)?.expect_success("there is no backup")?;
         io::copy(&mut body, part).map(drop).map_err(|error| write_failure(&self.to, &error))
     }
 
@@ -130,11 +130,11 @@ impl From<ArchiveHeader> for Restored {
 impl RestoreArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.load()?.config;
-        let mut file = File::open(&self.from)
+        let file = File::open(&self.from)
             .map_err(|error| Failure::io(format!("{} could not be read: {error}", self.from.display())))?;
         let (Restored { name, made }, when) = match Daemon::find(&config) {
             Some(daemon) => {
-                let sent = RequestBody::File(&mut file);
+                let sent = RequestBody::File(&file);
                 let daemon = daemon.with_timeout(WORKS_WITHIN);
                 (
                     daemon.json("POST", "/api/v1/restore", sent, "nothing was restored")?,

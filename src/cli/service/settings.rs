@@ -261,12 +261,11 @@ fn change_settings(given: &ConfigArgs, changes: Map<String, Value>, is_sure: boo
 impl SettingsExportArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let daemon = daemon(given)?;
-        let answer = daemon
+        let mut answer = daemon
             .request("GET", FILE, RequestBody::Nothing)?
             .expect_success("settings could not be exported")?;
         let mut text = String::new();
         answer
-            .body()
             .read_to_string(&mut text)
             .map_err(|error| Failure::failed(format!("the daemon's answer was cut off: {error}")))?;
         match &self.output {

@@ -207,12 +207,6 @@ impl RecordingTrack {
     }
 }
 
-/// The present as retention takes it where no writer runs: as one that begins now would.
-pub fn offline_retention_now() -> ClockTime {
-    let now = ClockTime::now();
-    ClockTime { wall_trusted: now.wall_trusted && SystemClock.is_synchronised(), ..now }
-}
-
 /// The store. Clones share it.
 #[derive(Clone)]
 pub struct Media {

@@ -39,7 +39,7 @@ mod writer;
 
 pub use error::MediaError;
 pub use footage::{CutFootage, FootageCut, StoredFootage, clip, film};
-pub use handle::{Media, RecordingHandle, RecordingProgress, RefusedChunk, Spare, offline_retention_now};
+pub use handle::{Media, RecordingHandle, RecordingProgress, RefusedChunk, Spare};
 pub use maintenance::backup_verify::verify_copy;
 pub use maintenance::check::check_offline;
 pub use names::{ParsedDate, check_day, parse_date, wrong_field};

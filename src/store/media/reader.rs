@@ -195,8 +195,7 @@ impl MediaReader {
     }
 
     /// What retention by these rules would do at `now`: the present as the writer takes it
-    /// ([`super::Media::retention_now`]), or where there is none as one that begins takes it
-    /// ([`super::offline_retention_now`]).
+    /// ([`super::Media::retention_now`]).
     ///
     /// # Errors
     /// As [`MediaReader::item`].
@@ -220,19 +219,6 @@ impl MediaReader {
     /// The file cannot be read.
     pub fn setting(&self, key: &str) -> Result<Option<String>, MediaError> {
         self.map_error(rows::read_setting(&self.connection, key))
-    }
-
-    /// `rules` with those that were made on the page and kept, but for the keys in `pinned` (`snapshots_age` …).
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn effective_rules(
-        &self,
-        rules: RetentionRules,
-        pinned: &[String],
-    ) -> Result<RetentionRules, MediaError> {
-        let saved = self.setting(super::retention::rules::SETTING)?;
-        Ok(saved.map_or(rules.clone(), |saved| super::retention::rules::overlay_rules(rules, &saved, pinned)))
     }
 
     fn read_list(&self, query: &MediaQuery, cursor: Option<(i64, i64)>) -> Result<ItemPage, MediaRowError> {
