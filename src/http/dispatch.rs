@@ -65,7 +65,7 @@ pub async fn serve(
     let accepted = AcceptedEncoding::of(&mut headers);
     let answered = if is_addressed {
         let (method, uri) = (method.clone(), uri.clone());
-        Exchange { site: site.clone(), link: link.clone(), method, uri, version, headers }.answer(body).await
+        Arrival { site: site.clone(), link: link.clone(), method, uri, version, headers }.answer(body).await
     } else {
         link.cut();
         Err(Problem::new(
@@ -102,7 +102,7 @@ fn is_read(method: &Method) -> bool {
 }
 
 /// A request without its body, on its way to its handler.
-struct Exchange {
+struct Arrival {
     site: Rc<Site>,
     link: Rc<Link>,
     method: Method,
@@ -130,35 +130,35 @@ struct TakenBody {
 }
 
 /// A request that did not reach its handler.
-enum Ended {
+enum EarlyEnd {
     /// The answer was known before.
     Answered(Box<Response<Body>>),
     Refused(Problem),
 }
 
-impl Ended {
-    fn with(response: Response<Body>) -> Ended {
-        Ended::Answered(Box::new(response))
+impl EarlyEnd {
+    fn with(response: Response<Body>) -> EarlyEnd {
+        EarlyEnd::Answered(Box::new(response))
     }
 }
 
-impl<E: Into<Problem>> From<E> for Ended {
-    fn from(error: E) -> Ended {
-        Ended::Refused(error.into())
+impl<E: Into<Problem>> From<E> for EarlyEnd {
+    fn from(error: E) -> EarlyEnd {
+        EarlyEnd::Refused(error.into())
     }
 }
 
-impl Exchange {
+impl Arrival {
     async fn answer(self, body: Incoming) -> Result<Response<Body>, Problem> {
         match self.pass(body).await {
             Ok(response) => Ok(response),
-            Err(Ended::Answered(response)) => Ok(*response),
-            Err(Ended::Refused(problem)) => Err(problem),
+            Err(EarlyEnd::Answered(response)) => Ok(*response),
+            Err(EarlyEnd::Refused(problem)) => Err(problem),
         }
     }
 
     /// The steps of a request, in their order. The first that ends it has the answer.
-    async fn pass(self, body: Incoming) -> Result<Response<Body>, Ended> {
+    async fn pass(self, body: Incoming) -> Result<Response<Body>, EarlyEnd> {
         self.name_client();
         self.refuse_itself()?;
         self.check_host()?;
@@ -206,27 +206,27 @@ impl Exchange {
         Ok(())
     }
 
-    fn check_host(&self) -> Result<(), Ended> {
+    fn check_host(&self) -> Result<(), EarlyEnd> {
         Ok(host_names::check(self.link.address(), &self.headers, &self.site.settings().names)?)
     }
 
-    fn redirect_to_https(&self) -> Result<(), Ended> {
+    fn redirect_to_https(&self) -> Result<(), EarlyEnd> {
         let https = self.site.https.as_ref().filter(|_| self.site.settings().redirect);
         let elsewhere = https.and_then(|https| https::redirect(https, self.caller()));
-        elsewhere.map_or(Ok(()), |elsewhere| Err(Ended::with(elsewhere)))
+        elsewhere.map_or(Ok(()), |elsewhere| Err(EarlyEnd::with(elsewhere)))
     }
 
     /// Looks the request up in the table. Files of the pages, `OPTIONS` and pages that are not there have no handler.
-    fn find_destination(&self) -> Result<Destination, Ended> {
+    fn find_destination(&self) -> Result<Destination, EarlyEnd> {
         let path = self.uri.path();
         let (route, in_path) = match find(ROUTES, &self.method, path) {
             Ok(Found::Route(route, in_path)) => (route, in_path),
-            Ok(Found::Asset(asset)) => return Err(Ended::with(assets::asset(asset, &self.headers))),
-            Ok(Found::Options(allow)) => return Err(Ended::with(options(&allow))),
+            Ok(Found::Asset(asset)) => return Err(EarlyEnd::with(assets::asset(asset, &self.headers))),
+            Ok(Found::Options(allow)) => return Err(EarlyEnd::with(options(&allow))),
             Err(Miss::Path { .. })
                 if is_read(&self.method) && pages::html::is_asked_by_a_reader(path, &self.headers) =>
             {
-                return Err(Ended::with(pages::html::not_found(path)));
+                return Err(EarlyEnd::with(pages::html::not_found(path)));
             }
             Err(miss) => return Err(miss.into()),
         };
@@ -238,7 +238,7 @@ impl Exchange {
         Ok(Destination { route, in_path, query, is_change, is_guarded, is_page })
     }
 
-    fn check_query(&self, destination: &Destination) -> Result<(), Ended> {
+    fn check_query(&self, destination: &Destination) -> Result<(), EarlyEnd> {
         let Destination { route, query, .. } = destination;
         if self.uri.path().starts_with("/api/") {
             query.known(route.doc.query)?;
@@ -267,7 +267,7 @@ impl Exchange {
     }
 
     /// Refuses what a page of another site has the browser send.
-    fn check_origin(&self, destination: &Destination) -> Result<(), Ended> {
+    fn check_origin(&self, destination: &Destination) -> Result<(), EarlyEnd> {
         if !destination.is_guarded {
             return Ok(());
         }
@@ -279,7 +279,7 @@ impl Exchange {
     }
 
     /// Finds out who asks, who must have the route's right.
-    async fn admit(&self, destination: &Destination) -> Result<Who, Ended> {
+    async fn admit(&self, destination: &Destination) -> Result<Who, EarlyEnd> {
         let Destination { route, is_guarded, is_page, .. } = *destination;
         let caller = self.caller();
         let denied = match self.site.auth.admit(caller, route.right(is_guarded)).await {
@@ -299,21 +299,21 @@ impl Exchange {
         {
             log::info!("{} {} from {}: {denied}{more}", self.method, self.uri.path(), self.link.peer());
         }
-        Err(Ended::with(sign_in::refuse(denied, ROUTES, route, &self.uri, &self.headers)?))
+        Err(EarlyEnd::with(sign_in::refuse(denied, ROUTES, route, &self.uri, &self.headers)?))
     }
 
     /// Of a page, a signed link becomes a session.
-    async fn follow_link(&self, destination: &Destination, who: &Who) -> Result<(), Ended> {
+    async fn follow_link(&self, destination: &Destination, who: &Who) -> Result<(), EarlyEnd> {
         match who {
             Who::Linked(until_s) if destination.is_page => {
-                Err(Ended::with(sign_in::follow(&self.site, self.caller(), *until_s).await?))
+                Err(EarlyEnd::with(sign_in::follow(&self.site, self.caller(), *until_s).await?))
             }
             _ => Ok(()),
         }
     }
 
     /// Takes the body, but for files, which their handlers take as they come.
-    async fn take_body(&self, route: &Route, body: Incoming) -> Result<TakenBody, Ended> {
+    async fn take_body(&self, route: &Route, body: Incoming) -> Result<TakenBody, EarlyEnd> {
         let within = self.site.settings().head_timeout;
         if route.doc.body == Wanted::File {
             let upload = Some(Upload::new(body, self.link.clone(), within));
@@ -342,7 +342,7 @@ impl Exchange {
         body: TakenBody,
     ) -> Result<Response<Body>, Problem> {
         let Destination { route, in_path: InPath { id, name }, query, is_change, is_page, .. } = destination;
-        let Exchange { site, link, method, uri, version, headers } = self;
+        let Arrival { site, link, method, uri, version, headers } = self;
         let is_for_browser = is_page && pages::html::is_asked_by_a_reader(uri.path(), &headers);
         let mut request = Request {
             site: site.clone(),

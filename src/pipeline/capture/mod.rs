@@ -32,7 +32,6 @@ use card::WakingCard;
 pub use card::{CARD_SIZE, card_of, draw_card, out_of_memory_card};
 use controls::CameraTuning;
 use render::Renderer;
-use session::Session;
 use trial::{SourceTrial, Swap, source_released};
 
 /// Longest wait for one frame: how late a pause or stop may be noticed.
@@ -272,11 +271,6 @@ impl<'a> Capture<'a> {
         self.openings += 1;
         self.shared.opening.send_replace(Some(self.openings));
         requests.interrupt.clone()
-    }
-
-    /// Takes frames from the source, which began to be opened at `began`, until it is let go or fails.
-    fn stream(&mut self, mut source: Box<dyn Source>, began: Instant, interrupt: &Stop) -> StreamEnd {
-        Session::start(self, &mut *source, began).run(&mut *source, interrupt)
     }
 
     /// Whether requests say that the open camera is to be closed, and why.

@@ -22,7 +22,7 @@ const LOOK_FOR_BETTER: Duration = Duration::from_secs(3);
 const STALE: Duration = Duration::from_secs(2);
 
 /// An open source and what is known of its frames. A step breaks with the reason why the session ends.
-pub(super) struct Session<'s, 'a> {
+pub(super) struct OpenCamera<'s, 'a> {
     capture: &'s mut Capture<'a>,
     /// When the source began to be opened.
     began: Instant,
@@ -40,9 +40,25 @@ pub(super) struct Session<'s, 'a> {
     is_card_shown: bool,
 }
 
-impl<'s, 'a> Session<'s, 'a> {
+impl Capture<'_> {
+    /// Takes frames from the source, which began to be opened at `began`, until it is let go or fails.
+    pub(super) fn stream(
+        &mut self,
+        mut source: Box<dyn Source>,
+        began: Instant,
+        interrupt: &Stop,
+    ) -> StreamEnd {
+        OpenCamera::start(self, &mut *source, began).run(&mut *source, interrupt)
+    }
+}
+
+impl<'s, 'a> OpenCamera<'s, 'a> {
     /// Sets the source up, which began to be opened at `began`.
-    pub fn start(capture: &'s mut Capture<'a>, source: &mut dyn Source, began: Instant) -> Session<'s, 'a> {
+    pub fn start(
+        capture: &'s mut Capture<'a>,
+        source: &mut dyn Source,
+        began: Instant,
+    ) -> OpenCamera<'s, 'a> {
         let shared = Arc::clone(&capture.shared);
         let mut delivers = source.source_info().clone();
         log::info!("camera open: {} {}", delivers.name, describe_source(&delivers));
@@ -60,7 +76,7 @@ impl<'s, 'a> Session<'s, 'a> {
         shared.lock_figures().record_open(delivers);
         shared.update_requests(|requests| requests.last_needed = Instant::now());
         let opened = Instant::now();
-        Session {
+        OpenCamera {
             capture,
             began,
             fps,
