@@ -75,11 +75,10 @@ pub async fn serve(
         .hint("RFC 9112, section 3.2"))
     };
     let refused = |problem: Problem| problem.respond(path.starts_with("/api/"));
-    let mut response = gzip::encoded(&accepted, answered.unwrap_or_else(refused)).await;
     // What has changed something is told of, however long the answer is.
-    if is_read(&method) {
-        response = held_back(&site, &link, response).unwrap_or_else(refused);
-    }
+    let held = |response| if is_read(&method) { held_back(&site, &link, response) } else { Ok(response) };
+    let response = answered.and_then(held).unwrap_or_else(refused);
+    let mut response = gzip::encoded(&accepted, response).await;
     let status = response.status();
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

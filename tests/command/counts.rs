@@ -66,6 +66,18 @@ fn the_json_says_what_was_asked_for_and_when_nothing_was_counted() {
 }
 
 #[test]
+fn a_service_that_has_other_counts_and_media_is_not_asked() {
+    let (theirs, ours) = (Items::new(), Items::new());
+    let daemon = theirs.serve_with(&CAMERA);
+    let listen = format!("http.listen=[\"{}\"]", daemon.address);
+    for arguments in [&["counts", "show"][..], &["counts", "reset"], &["media", "list"], &["audit"]] {
+        let (code, out, err) = ours.run(&[arguments, &["--set", &listen]].concat());
+        assert_eq!((code, out.as_str()), (1, ""), "{arguments:?}");
+        assert!(err.contains("none runs here"), "{err}");
+    }
+}
+
+#[test]
 fn without_a_service_or_with_a_wrong_value_it_is_said_so() {
     let items = Items::new();
     for arguments in [&["counts", "show"][..], &["counts", "export"], &["counts", "reset"], &["audit"]] {

@@ -153,6 +153,8 @@ fn what_a_recording_shows_takes_the_place_of_what_was_counted() {
     let (code, out, err) = walk.items.run(&walk.arguments(&["walk.mp4"]));
     assert_eq!((code, out.as_str()), (1, ""));
     assert!(err.contains("needs the running service, and none runs here\nhint: start it"), "{err}");
+    let dry = walk.arguments(&["walk.mp4", "--dry-run"]);
+    assert_eq!(walk.items.run(&dry).0, 0, "what is not put on record needs no service");
     let before = walk.crossings();
     assert_eq!(before, [(-1.0, Direction::In), (3.0, Direction::In)]);
 

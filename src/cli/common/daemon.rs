@@ -92,10 +92,20 @@ impl Daemon {
     /// # Errors
     /// Nobody listens.
     pub fn require(config: &Config, what: &str) -> Result<Daemon, Failure> {
-        Daemon::find(config).ok_or_else(|| {
-            Failure::failed(format!("{what} needs the running service, and none runs here"))
-                .hint("start it (`tallycam serve`, `systemctl start tallycam`) and try again")
-        })
+        Daemon::find(config).ok_or_else(|| none_runs(what))
+    }
+
+    /// The daemon that has the counts and media of this configuration, or why there is none. Addresses are tried only
+    /// where its own socket may not be opened: another daemon that listens there has other counts and media.
+    ///
+    /// # Errors
+    /// None runs here.
+    pub fn require_own(config: &Config, what: &str) -> Result<Daemon, Failure> {
+        let control = http::listen::control_path(&state_directory(config));
+        match UnixStream::connect(control) {
+            Err(error) if error.kind() != ErrorKind::PermissionDenied => Err(none_runs(what)),
+            _ => Ok(Daemon::require(config, what)?.with_timeout(WORKS_WITHIN)),
+        }
     }
 
     /// The same daemon, which may take so long to answer.
@@ -158,6 +168,11 @@ impl Daemon {
     ) -> Result<T, Failure> {
         self.request(method, path, sent)?.expect_success(what)?.read()
     }
+}
+
+fn none_runs(what: &str) -> Failure {
+    Failure::failed(format!("{what} needs the running service, and none runs here"))
+        .hint("start it (`tallycam serve`, `systemctl start tallycam`) and try again")
 }
 
 impl RequestBody<'_> {
@@ -301,6 +316,10 @@ impl Answer {
     fn into_text(self) -> io::Result<String> {
         let mut text = String::new();
         self.take(LONGEST_WORDS).read_to_string(&mut text)?;
+        // A table that is cut looks like a whole one.
+        if text.len() as u64 == LONGEST_WORDS {
+            return Err(io::Error::other("it is longer than 256 MiB; ask for less at once"));
+        }
         Ok(text)
     }
 }

@@ -116,11 +116,13 @@ pub struct CountsShowArgs {
 impl CountsShowArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.load()?.config;
-        let report = self.span.read(&Daemon::require(&config, "this")?)?;
+        let report = self.span.read(&Daemon::require_own(&config, "this")?)?;
         if self.json {
             return print_json(&report);
         }
-        print_stdout(&format_table(&report, &store_settings(&config).zone))
+        // The service made the rows in its own zone.
+        let zone = report["time_zone"].as_str().and_then(|name| TimeZone::get(name).ok());
+        print_stdout(&format_table(&report, &zone.unwrap_or_else(|| store_settings(&config).zone)))
     }
 }
 
@@ -158,7 +160,7 @@ pub struct CountsExportArgs {
 
 impl CountsExportArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let daemon = Daemon::require(&given.load()?.config, "this")?;
+        let daemon = Daemon::require_own(&given.load()?.config, "this")?;
         let report = self.span.read(&daemon)?;
         if self.json {
             return print_json(&report);
@@ -176,7 +178,7 @@ pub struct CountsResetArgs {
 
 impl CountsResetArgs {
     fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let daemon = Daemon::require(&given.load()?.config, "this")?;
+        let daemon = Daemon::require_own(&given.load()?.config, "this")?;
         let body = self.line.map_or_else(|| json!({}), |line| json!({"line": line}));
         let answer = daemon.request("POST", "/api/v1/counts/reset", RequestBody::Json(&body))?;
         answer.expect_success("nothing was reset")?;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::base::clock::{rfc3339, wall_us};
-use crate::cli::common::daemon::{Daemon, RequestBody, WORKS_WITHIN};
+use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::common::terminal::{Of, Progress};
 use crate::cli::counting::counts::store_failure;
 use crate::cli::media;
@@ -74,7 +74,7 @@ impl RecountArgs {
         let resolved = given.load()?;
         let pinned = configured_model(self.model.as_deref(), &resolved);
         let config = resolved.config;
-        let daemon = Daemon::require(&config, "this")?.with_timeout(WORKS_WITHIN);
+        let daemon = if self.dry_run { None } else { Some(Daemon::require_own(&config, "this")?) };
         let media = media::reader(&config)?;
         let counts_db = CountsReader::open(&store_settings(&config)).map_err(store_failure)?;
         // Each is known before the first is counted, which may take an hour.
@@ -82,7 +82,8 @@ impl RecountArgs {
         let items: Vec<Item> = items.collect::<Result<_, _>>()?;
         let mut reports = Vec::new();
         for item in &items {
-            let report = self.recount(&daemon, &config, pinned.as_deref(), &media, &counts_db, item)?;
+            let report =
+                self.recount(daemon.as_ref(), &config, pinned.as_deref(), &media, &counts_db, item)?;
             if !self.json {
                 print_stdout(&report.to_text())?;
             }
@@ -93,7 +94,7 @@ impl RecountArgs {
 
     fn recount(
         &self,
-        daemon: &Daemon,
+        daemon: Option<&Daemon>,
         config: &Config,
         pinned: Option<&str>,
         media: &MediaReader,
@@ -135,7 +136,7 @@ impl RecountArgs {
             lines: counted.lines.clone(),
             crossings: counted.crossings.clone(),
         };
-        let made = if self.dry_run { None } else { Some(save_recount(daemon, &recount)?) };
+        let made = daemon.map(|daemon| save_recount(daemon, &recount)).transpose()?;
         Ok(PrintedRecount::new(item, &recount, &counted, &lines, &was, notes, made))
     }
 

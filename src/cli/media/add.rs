@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{MediaItem, bytes, item_of_name, require_service};
 use crate::base::clock::rfc3339;
 use crate::base::unicode::percent_encoded;
-use crate::cli::common::daemon::{Daemon, RequestBody, WORKS_WITHIN};
+use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 
 /// Add files: JPEGs become snapshots; MJPEG files and AVI, MP4 and MOV files with MJPEG become recordings.
@@ -53,7 +53,7 @@ impl MediaAddArgs {
             return Err(Failure::usage("--name is for one file, and several are named")
                 .hint("add them one by one, or without --name"));
         }
-        let daemon = require_service(given)?.with_timeout(WORKS_WITHIN);
+        let daemon = require_service(given)?;
         let mut items = Vec::new();
         let mut refused = 0;
         for path in &self.files {

@@ -48,7 +48,7 @@ pub struct MediaListArgs {
 impl MediaListArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.load()?.config;
-        let daemon = Daemon::require(&config, "this")?;
+        let daemon = Daemon::require_own(&config, "this")?;
         let wanted = self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let mut cursor = self.cursor.clone();
         let mut items: Vec<MediaItem> = Vec::new();
@@ -122,7 +122,7 @@ pub struct MediaShowArgs {
 impl MediaShowArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.load()?.config;
-        let item = find_item(&Daemon::require(&config, "this")?, &self.item)?;
+        let item = find_item(&Daemon::require_own(&config, "this")?, &self.item)?;
         if self.json {
             return print_json(&item);
         }

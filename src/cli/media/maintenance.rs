@@ -112,7 +112,7 @@ pub struct VacuumArgs {
 
 impl VacuumArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
-        let daemon = require_service(given)?.with_timeout(WORKS_WITHIN);
+        let daemon = require_service(given)?;
         let progress = Progress::new("compacting", Of::Unknown);
         let options = json!({"wipe": self.wipe});
         let (path, what) = ("/api/v1/media/vacuum", "nothing was compacted");
@@ -142,7 +142,7 @@ pub struct MediaBackupArgs {
 impl MediaBackupArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.load()?.config;
-        let daemon = Daemon::require(&config, "this")?.with_timeout(WORKS_WITHIN);
+        let daemon = Daemon::require_own(&config, "this")?;
         if !self.force && self.to.exists() {
             return Err(already_exists(&self.to));
         }
@@ -276,6 +276,8 @@ fn report(storage: &RoomAnswer, plan: Option<&DeletionPlan>) -> Value {
     if let Some(plan) = plan {
         let goes = plan.items.iter().map(|goes| json!({"item": goes.item, "reason": goes.why}));
         report["goes"] = goes.collect();
+        // The service lists a thousand at most.
+        report["count"] = json!(plan.count);
         report["unmet"] = json!(plan.unmet);
     }
     report

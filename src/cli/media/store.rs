@@ -71,7 +71,7 @@ pub(in crate::cli::media) struct ListedItems {
 /// # Errors
 /// None runs here.
 pub(in crate::cli::media) fn require_service(given: &ConfigArgs) -> Result<Daemon, Failure> {
-    Daemon::require(&given.load()?.config, "this")
+    Daemon::require_own(&given.load()?.config, "this")
 }
 
 /// A page of the items that `query` asks for.

@@ -28,7 +28,7 @@ impl AuditArgs {
     /// Does it.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.load()?.config;
-        let daemon = Daemon::require(&config, "this")?;
+        let daemon = Daemon::require_own(&config, "this")?;
         let zone = store_settings(&config).zone;
         if self.csv {
             // Of a table the limit is in what is printed: an address asks for a thousand rows, or for all.

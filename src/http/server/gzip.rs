@@ -13,6 +13,7 @@ use hyper::header::{
     HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, VARY,
 };
 use hyper::{HeaderMap, Response, StatusCode};
+use tokio::sync::Semaphore;
 
 use crate::http::server::body::Body;
 
@@ -112,6 +113,18 @@ fn compressed(text: &[u8], level: u32) -> Option<Bytes> {
     encoder.write_all(text).and_then(|()| encoder.finish()).ok().map(Bytes::from)
 }
 
+/// Long text, compressed on another thread: one at a time, so that clients who ask for much take one core at most. Who
+/// comes meanwhile gets the plain form at once.
+async fn compressed_beside(text: Bytes) -> Option<Bytes> {
+    static TURN: Semaphore = Semaphore::const_new(1);
+    let turn = TURN.try_acquire().ok()?;
+    let compressed = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        compressed(&text, QUICK)
+    });
+    compressed.await.ok().flatten()
+}
+
 /// The answer in the form that the client takes. Bodies that are made as they are sent stay as they are.
 pub async fn encoded(accepted: &AcceptedEncoding, mut response: Response<Body>) -> Response<Body> {
     let is_encoded = response.headers().contains_key(CONTENT_ENCODING);
@@ -124,7 +137,7 @@ pub async fn encoded(accepted: &AcceptedEncoding, mut response: Response<Body>) 
         let text = response.body().whole().clone();
         let encoded = match text.len() {
             ..=AT_ONCE => compressed(&text, QUICK),
-            _ => tokio::task::spawn_blocking(move || compressed(&text, QUICK)).await.ok().flatten(),
+            _ => compressed_beside(text).await,
         };
         if let Some(encoded) = encoded {
             has_suffix = true;

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue};
+use hyper::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue};
 use hyper::{Response, StatusCode};
 use tokio::time::timeout;
 
@@ -16,6 +16,7 @@ use crate::http::request::handler::Request;
 use crate::http::request::range;
 use crate::http::request::reply::{json, no_store};
 use crate::http::server::body::Body;
+use crate::http::server::gzip;
 
 /// `GET /api/v1/state`, and `/state`.
 pub async fn state(request: Request) -> Response<Body> {
@@ -53,19 +54,24 @@ pub async fn resume(request: Request) -> Response<Body> {
 /// `GET /api/v1/openapi.json`.
 pub async fn document(request: Request) -> Response<Body> {
     // It is the same for as long as the program runs, and to make it takes longer than all else that is asked here.
-    static DOCUMENT: OnceLock<(Bytes, String)> = OnceLock::new();
-    let (text, tag) = DOCUMENT.get_or_init(|| {
+    static DOCUMENT: OnceLock<(Bytes, Option<Bytes>, String)> = OnceLock::new();
+    let (text, compressed, tag) = DOCUMENT.get_or_init(|| {
         let text = openapi::document(request.table).to_string();
         let tag = format!("\"{:08x}-{:x}\"", crc32fast::hash(text.as_bytes()), text.len());
-        (text.into(), tag)
+        (text.clone().into(), gzip::best(text.as_bytes()), tag)
     });
-    let mut response = Response::new(Body::full(text.clone()));
+    let compressed = compressed.as_ref().filter(|_| gzip::takes_gzip(&request.headers));
+    let mut response = Response::new(Body::full(compressed.unwrap_or(text).clone()));
+    if compressed.is_some() {
+        download::put(&mut response, CONTENT_ENCODING, "gzip");
+    }
     download::put(&mut response, CONTENT_TYPE, "application/json");
     download::put(&mut response, CACHE_CONTROL, "no-cache");
     download::put(&mut response, ETAG, tag);
     if range::is_known(&request.headers, tag) {
         *response.body_mut() = Body::full("");
         *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response.headers_mut().remove(CONTENT_ENCODING);
     }
     response
 }
