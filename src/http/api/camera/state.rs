@@ -1,11 +1,11 @@
 //! The API of our own, `/api/v1/`: the camera's part of it, and what the others are made with.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue};
 use hyper::{Response, StatusCode};
+use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use crate::http::api::camera::metrics;
@@ -54,12 +54,15 @@ pub async fn resume(request: Request) -> Response<Body> {
 /// `GET /api/v1/openapi.json`.
 pub async fn document(request: Request) -> Response<Body> {
     // It is the same for as long as the program runs, and to make it takes longer than all else that is asked here.
-    static DOCUMENT: OnceLock<(Bytes, Option<Bytes>, String)> = OnceLock::new();
-    let (text, compressed, tag) = DOCUMENT.get_or_init(|| {
-        let text = openapi::document(request.table).to_string();
-        let tag = format!("\"{:08x}-{:x}\"", crc32fast::hash(text.as_bytes()), text.len());
-        (text.clone().into(), gzip::best(text.as_bytes()), tag)
-    });
+    static DOCUMENT: OnceCell<(Bytes, Option<Bytes>, String)> = OnceCell::const_new();
+    let make = || async {
+        let text = Bytes::from(openapi::document(request.table).to_string());
+        let tag = format!("\"{:08x}-{:x}\"", crc32fast::hash(&text), text.len());
+        let plain = text.clone();
+        let compressed = tokio::task::spawn_blocking(move || gzip::best(&plain)).await;
+        (text, compressed.ok().flatten(), tag)
+    };
+    let (text, compressed, tag) = DOCUMENT.get_or_init(make).await;
     let compressed = compressed.as_ref().filter(|_| gzip::takes_gzip(&request.headers));
     let mut response = Response::new(Body::full(compressed.unwrap_or(text).clone()));
     if compressed.is_some() {
