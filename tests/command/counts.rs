@@ -2,6 +2,7 @@
 
 use crate::common::daemon::Daemon;
 use crate::common::items::Items;
+use crate::common::wait_until;
 use serde_json::{Value, json};
 use tallycam::store::{Counts, CountsOptions, Coverage, Scene};
 
@@ -100,7 +101,8 @@ fn without_a_service_or_with_a_wrong_value_it_is_said_so() {
     let (code, out, _) = items.run(&["counts", "reset", "--line", "99"]);
     assert_eq!((code, out.as_str()), (1, ""));
     assert_eq!(items.run(&["counts", "reset"]).0, 0);
-    assert!(items.run(&["audit"]).1.contains("set "), "{}", items.run(&["audit"]).1);
+    // The list is written beside the answer, at most ten times a second.
+    wait_until("the reset is on the list", || items.run(&["audit"]).1.contains("set "));
     let table = items.run(&["audit", "--csv", "--limit", "1"]).1;
     assert!(table.starts_with("id,time,") && table.lines().count() == 2, "{table}");
 }
