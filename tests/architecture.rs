@@ -13,6 +13,8 @@
 
 #[path = "architecture/budget.rs"]
 mod budget;
+#[path = "architecture/floors.rs"]
+mod floors;
 #[path = "architecture/lock.rs"]
 mod lock;
 #[path = "architecture/rings.rs"]

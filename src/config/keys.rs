@@ -4,6 +4,7 @@
 mod camera;
 mod row;
 mod service;
+mod unknown;
 mod words;
 
 use super::diagnostic::closest_match;
@@ -14,12 +15,16 @@ pub use service::{
     AccessConfig, CountsConfig, DetectConfig, HttpConfig, LogConfig, PowerConfig, PrivacyConfig,
     RecordConfig, RetentionConfig, SnapshotConfig, StoreConfig, UpdateConfig,
 };
+pub(super) use unknown::{unknown_key, unknown_section, unknown_variable};
 
 /// The section whose keys are a camera's own controls.
 pub const CONTROLS: &str = "source.controls";
 
 /// The section of tables whose keys are the controls of one camera each, by its identity.
 pub const BY_CAMERA: &str = "controls";
+
+/// What is drawn by lists of tables.
+pub(super) const DRAWN: [&str; 2] = ["line", "zone"];
 
 /// Every section, in the order of the shipped file.
 pub const SECTIONS: &[Section] = &[

@@ -1,6 +1,7 @@
 //! What a key may hold: reading a TOML value into its place in [`Config`](super::Config), writing it as TOML, and
 //! saying in words what is expected and what was found instead.
 
+pub(super) mod listen;
 mod plain;
 mod scalar;
 mod special;

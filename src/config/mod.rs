@@ -17,7 +17,6 @@ mod file;
 mod geometry;
 pub mod keys;
 pub mod kind;
-mod listen;
 mod origin;
 mod overrides;
 mod redact;

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::Config;
 use super::diagnostic::Diagnostics;
 use super::keys::{self, BY_CAMERA, CONTROLS, Key, SECTIONS};
 use super::kind::{self, quoted};
 use super::redact::{may_be_secret, may_hold_secret};
-use super::{Config, resolve};
 use crate::base::redact::{STARS, redact_url};
 use crate::media::control::number_json;
 
@@ -89,42 +89,6 @@ impl Saved {
         Saved::new(file, BTreeMap::new())
     }
 
-    /// Reads the text of `file`. A key that is not known or has a wrong value is left out, and complained of; the rest
-    /// is used.
-    ///
-    /// # Errors
-    /// It is no TOML, or longer than such a file may be: nothing of it can be relied on.
-    pub fn read(file: &Path, text: &str) -> Result<(Saved, Option<Faulty>), Diagnostics> {
-        super::file::check_length(&file.display().to_string(), text.len())
-            .map_err(|complaint| Diagnostics(vec![*complaint]))?;
-        let (saved, faulty, is_broken) = resolve::read_saved(file, text);
-        match (faulty.complaints.0.is_empty(), is_broken) {
-            (true, _) => Ok((saved, None)),
-            (false, false) => Ok((saved, Some(faulty))),
-            (false, true) => Err(faulty.complaints),
-        }
-    }
-
-    /// Reads the text of the operator's file `file`, in which the keys and sections `others` are somebody else's. Each
-    /// value that is good by itself is used, whoever may set it; lines and zones are values, too.
-    ///
-    /// # Errors
-    /// As for [`Saved::read`].
-    pub fn read_shared(
-        file: &Path,
-        text: &str,
-        others: &'static [&'static str],
-    ) -> Result<(Saved, Option<Faulty>), Diagnostics> {
-        super::file::check_length(&file.display().to_string(), text.len())
-            .map_err(|complaint| Diagnostics(vec![*complaint]))?;
-        let (saved, faulty, is_broken) = resolve::read_shared(file, text, others);
-        match (faulty.complaints.0.is_empty(), is_broken) {
-            (true, _) => Ok((saved, None)),
-            (false, false) => Ok((saved, Some(faulty))),
-            (false, true) => Err(faulty.complaints),
-        }
-    }
-
     /// The line of the file on which the value of `path` stands; 0 where it has none.
     pub fn line(&self, path: &str) -> usize {
         self.values.get(path).map_or(0, |value| value.line)
@@ -186,13 +150,6 @@ impl Saved {
             }
         }
         (self, taken)
-    }
-
-    /// The same as it is read again when it is written: with the lines that its values will have.
-    #[must_use]
-    pub fn as_written(&self) -> Saved {
-        let (again, ..) = resolve::read_saved(&self.file, &self.to_toml());
-        again
     }
 
     /// Every path and its value.
@@ -331,7 +288,7 @@ impl Saved {
                 }
             }
             if section.is_empty() {
-                for drawn in resolve::DRAWN {
+                for drawn in keys::DRAWN {
                     if let Some(value) = rest.remove(drawn) {
                         line("", drawn, drawn, value, std::mem::take(&mut begin));
                     }
@@ -392,8 +349,8 @@ fn parse_path(path: &str) -> Result<KeyTarget, (String, Option<String>)> {
             }
         },
         None if keys::is_section(path) => Err((format!("`{path}` is a section, not a key"), None)),
-        None if section.is_empty() || keys::is_section(section) => Err(resolve::unknown_key(section, name)),
-        None => Err(resolve::unknown_section(section)),
+        None if section.is_empty() || keys::is_section(section) => Err(keys::unknown_key(section, name)),
+        None => Err(keys::unknown_section(section)),
     }
 }
 

@@ -92,7 +92,7 @@ impl<'a> House<'a> {
 }
 
 /// Which files each file imports, by their places in `sources`.
-fn imports(sources: &[Source]) -> Vec<BTreeSet<usize>> {
+pub(super) fn imports(sources: &[Source]) -> Vec<BTreeSet<usize>> {
     let files: BTreeMap<Path<'_>, usize> =
         sources.iter().enumerate().map(|(place, source)| (source.module(), place)).collect();
     let mut house = House { files, handed_on: vec![BTreeMap::new(); sources.len()] };

@@ -5,7 +5,8 @@ use toml::de::{DeArray, DeValue};
 
 use super::super::diagnostic::closest_match;
 use super::super::redact::{may_be_secret, may_hold_secret};
-use super::super::{Listen, MOST_PIXELS, MOST_RANGES, PixelRange, listen, size};
+use super::super::{Listen, MOST_PIXELS, MOST_RANGES, PixelRange, size};
+use super::listen;
 use super::wrong::{Fault, Parse, Wrong};
 use crate::base::json::quoted;
 use crate::base::redact::{STARS, redact_url};

@@ -2,6 +2,7 @@
 
 use toml::de::DeValue;
 
+use super::listen;
 use super::scalar::{
     addresses, color, integer, is_part, non_empty, number, parse_each, parse_texts, parse_usable_fourcc,
     parse_word_list, pixel_range, quoted_value_hint, ranges, suggest_format, suggestion, url_fault,
@@ -11,7 +12,7 @@ use super::wrong::{Parse, Shape};
 use crate::base::json::quoted;
 use crate::base::redact::{redact_command, redact_url};
 use crate::config::diagnostic::join_with_or;
-use crate::config::{Listen, MOST_RANGES, PixelRange, listen};
+use crate::config::{Listen, MOST_RANGES, PixelRange};
 use crate::media::Fourcc;
 
 fn list<T: ToString>(items: &[T]) -> String {

@@ -7,8 +7,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::resolved::Origin;
-use super::unknown::{unknown_key, unknown_section, unknown_variable};
-use super::{DRAWN, GivenValue, Resolving, is_drawn_section};
+use super::{GivenValue, Resolving, is_drawn_section};
 use crate::config::diagnostic::{ComplaintOrigin, FilePosition};
 use crate::config::keys::{BY_CAMERA, CONTROLS, VARIABLE_PREFIX};
 use crate::config::{keys, kind, overrides};
@@ -34,11 +33,11 @@ impl Resolving {
             };
             if let Some(key) = keys::all().find(|key| key.variable() == *variable) {
                 self.read_text_value(&key.path(), value, from, &place, Origin::Environment(variable.clone()));
-            } else if let Some(what) = DRAWN.iter().find(|what| *variable == keys::variable(what)) {
+            } else if let Some(what) = keys::DRAWN.iter().find(|what| *variable == keys::variable(what)) {
                 self.read_text_value(what, value, from, &place, Origin::Environment(variable.clone()));
             } else if let Some(what) = [CONTROLS, BY_CAMERA].iter().find(|w| *variable == keys::variable(w)) {
                 self.read_text_value(what, value, from, &place, Origin::Environment(variable.clone()));
-            } else if let Some((message, hint)) = unknown_variable(variable) {
+            } else if let Some((message, hint)) = keys::unknown_variable(variable) {
                 self.record_complaint(place(0..variable.len()), message, hint);
             }
         }
@@ -103,9 +102,9 @@ impl Resolving {
             let (message, hint) = if keys::is_section(path) {
                 (format!("`{path}` is a section, not a key"), Some(format!("write {path}.KEY=VALUE")))
             } else if section.is_empty() || keys::is_section(section) {
-                unknown_key(section, name)
+                keys::unknown_key(section, name)
             } else {
-                unknown_section(section)
+                keys::unknown_section(section)
             };
             self.record_complaint(place(0..path.len()), message, hint);
         }

@@ -4,7 +4,6 @@
 mod given;
 mod relations;
 mod resolved;
-mod unknown;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -19,7 +18,6 @@ use super::kind::{self, Wrong};
 use super::overrides::{self, Faulty, OverrideValue, Saved};
 use super::{Config, StoreConfig, file, geometry};
 pub use resolved::{Origin, Resolved, ResolvedSetting};
-pub(super) use unknown::{unknown_key, unknown_section};
 
 /// Keys that mean nothing without another one.
 const LEANING: [&str; 3] = ["source.kind", "http.certificate", "http.key"];
@@ -132,24 +130,62 @@ impl Config {
     }
 }
 
-/// What was saved in `text`, the file at `path`, as far as it can be used; what is wrong with it; and whether it is no
-/// TOML at all.
-pub(super) fn read_saved(path: &Path, text: &str) -> (Saved, Faulty, bool) {
-    let mut resolving = Resolving::new(None);
-    resolving.typed = Some(BTreeMap::new());
-    resolving.file(path, text);
-    resolving.into_values(path)
-}
+impl Saved {
+    /// Reads the text of `file`. A key that is not known or has a wrong value is left out, and complained of; the rest
+    /// is used.
+    ///
+    /// # Errors
+    /// It is no TOML, or longer than such a file may be: nothing of it can be relied on.
+    pub fn read(file: &Path, text: &str) -> Result<(Saved, Option<Faulty>), Diagnostics> {
+        Saved::read_as(file, text, None)
+    }
 
-/// The same of a file of the operator's, `others` of whose keys and sections are somebody else's.
-pub(super) fn read_shared(path: &Path, text: &str, others: &'static [&'static str]) -> (Saved, Faulty, bool) {
-    let mut resolving = Resolving::new(None);
-    resolving.typed = Some(BTreeMap::new());
-    resolving.others = Some(others);
-    resolving.file(path, text);
-    resolving.check_source_keys();
-    resolving.check_https_keys();
-    resolving.into_values(path)
+    /// Reads the text of the operator's file `file`, in which the keys and sections `others` are somebody else's. Each
+    /// value that is good by itself is used, whoever may set it; lines and zones are values, too.
+    ///
+    /// # Errors
+    /// As for [`Saved::read`].
+    pub fn read_shared(
+        file: &Path,
+        text: &str,
+        others: &'static [&'static str],
+    ) -> Result<(Saved, Option<Faulty>), Diagnostics> {
+        Saved::read_as(file, text, Some(others))
+    }
+
+    /// The same as it is read again when it is written: with the lines that its values will have.
+    #[must_use]
+    pub fn as_written(&self) -> Saved {
+        Saved::read_all(self.file(), &self.to_toml(), None).0
+    }
+
+    fn read_as(
+        path: &Path,
+        text: &str,
+        others: Option<&'static [&'static str]>,
+    ) -> Result<(Saved, Option<Faulty>), Diagnostics> {
+        file::check_length(&path.display().to_string(), text.len())
+            .map_err(|complaint| Diagnostics(vec![*complaint]))?;
+        let (saved, faulty, is_broken) = Saved::read_all(path, text, others);
+        match (faulty.complaints.0.is_empty(), is_broken) {
+            (true, _) => Ok((saved, None)),
+            (false, false) => Ok((saved, Some(faulty))),
+            (false, true) => Err(faulty.complaints),
+        }
+    }
+
+    /// As far as it can be used; what is wrong with it; and whether it is no TOML at all.
+    fn read_all(path: &Path, text: &str, others: Option<&'static [&'static str]>) -> (Saved, Faulty, bool) {
+        let mut resolving = Resolving::new(None);
+        resolving.typed = Some(BTreeMap::new());
+        resolving.others = others;
+        resolving.file(path, text);
+        if others.is_some() {
+            resolving.check_source_keys();
+            resolving.check_https_keys();
+        }
+        resolving.into_values(path)
+    }
 }
 
 /// The work in progress: each giver's values are laid over those before.
@@ -336,8 +372,8 @@ impl Resolving {
                 self.key(key, value, path, lines);
             } else {
                 let fault = match value.get_ref() {
-                    DeValue::Table(_) => unknown_section(word),
-                    _ => unknown_key("", word),
+                    DeValue::Table(_) => keys::unknown_section(word),
+                    _ => keys::unknown_key("", word),
                 };
                 let given = lines.place_of_span(given_span(name, value));
                 self.record_key_complaint(word.to_owned(), &given, lines.place_of_span(name.span()), fault);
@@ -409,7 +445,7 @@ impl Resolving {
                     path,
                     &given,
                     lines.place_of_span(name.span()),
-                    unknown_key(section, word),
+                    keys::unknown_key(section, word),
                 );
             }
         }
@@ -502,11 +538,8 @@ fn unit_directory(file: &Path) -> Option<PathBuf> {
     }
 }
 
-/// What is drawn by lists of tables.
-pub(super) const DRAWN: [&str; 2] = ["line", "zone"];
-
 fn is_drawn_section(word: &str) -> bool {
-    DRAWN.contains(&word)
+    keys::DRAWN.contains(&word)
 }
 
 /// Where it stands what was given for a key that is not known: of a section nothing but its name.

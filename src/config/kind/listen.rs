@@ -4,8 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use super::Listen;
-use super::kind::{quoted, suggestion};
+use super::{quoted, suggestion};
+use crate::config::Listen;
 
 /// What an address begins with over which HTTPS is spoken.
 const HTTPS: &str = "https://";
@@ -27,7 +27,7 @@ impl fmt::Display for Listen {
 ///
 /// # Errors
 /// What it must be, and what was probably meant.
-pub(super) fn parse(text: &str) -> Result<Listen, (String, Option<String>)> {
+pub fn parse(text: &str) -> Result<Listen, (String, Option<String>)> {
     if let Some(path) = text.strip_prefix("unix:") {
         return unix(path);
     }

@@ -3,7 +3,8 @@
 use crate::config::diagnostic::closest_match;
 use crate::config::keys::{self, Key, SECTIONS, VARIABLE_PREFIX};
 
-pub(in crate::config) fn unknown_section(name: &str) -> (String, Option<String>) {
+/// There is no section `name`: the message and a hint.
+pub fn unknown_section(name: &str) -> (String, Option<String>) {
     let top = || SECTIONS.iter().map(|section| section.name).filter(|name| !name.contains('.'));
     let hint = match closest_match(name, SECTIONS.iter().map(|section| section.name)) {
         Some(near) => format!("did you mean `{near}`?"),
@@ -12,7 +13,8 @@ pub(in crate::config) fn unknown_section(name: &str) -> (String, Option<String>)
     (format!("there is no section `{name}`"), Some(hint))
 }
 
-pub(in crate::config) fn unknown_key(section: &str, name: &str) -> (String, Option<String>) {
+/// There is no key `name` in `section`, or outside all with `""`: the message and a hint.
+pub fn unknown_key(section: &str, name: &str) -> (String, Option<String>) {
     let message = match section {
         "" => format!("there is no key `{name}` outside the sections"),
         section => format!("there is no key `{name}` in [{section}]"),
@@ -36,7 +38,7 @@ pub(in crate::config) fn unknown_key(section: &str, name: &str) -> (String, Opti
 
 /// A variable that begins as ours do, but names no key. One that is far from any key is somebody
 /// else's business.
-pub(super) fn unknown_variable(variable: &str) -> Option<(String, Option<String>)> {
+pub fn unknown_variable(variable: &str) -> Option<(String, Option<String>)> {
     let rest = variable.strip_prefix(VARIABLE_PREFIX)?.to_lowercase();
     let in_section =
         SECTIONS.iter().find_map(|s| Some((s.name, rest.strip_prefix(s.name)?.strip_prefix('_')?)));
