@@ -1,6 +1,6 @@
 //! What of the file goes into a backup: hashes of passwords and tokens, without which nobody could sign in to what is
-//! restored. Sessions stay behind, and so does the key that signs links: who comes back signs in again, and whoever finds
-//! the backup signs nothing.
+//! restored. Sessions stay behind, and so does the key that signs links: who comes back signs in again, and whoever
+//! finds the backup signs nothing.
 
 use std::path::Path;
 

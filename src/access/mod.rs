@@ -190,7 +190,8 @@ impl Access {
         self.state().kept.mark.clone()
     }
 
-    /// Whose `password` was found right before, in this run, with this `name`. Costs a microsecond; nothing says nothing.
+    /// Whose `password` was found right before, in this run, with this `name`. Costs a microsecond; nothing says
+    /// nothing.
     pub fn recall_person(&self, name: &str, password: &str) -> Option<Person> {
         let said = password_cache_key(name, password);
         let state = self.state();
@@ -379,8 +380,8 @@ impl Access {
         })
     }
 
-    /// Begins a session of `person` that lasts until `until_s` (seconds since 1970) and gives its token, 256 random bits
-    /// for a cookie. Where it cannot be kept it lasts until the daemon ends; a full disk keeps nobody out. Writes.
+    /// Begins a session of `person` that lasts until `until_s` (seconds since 1970) and gives its token, 256 random
+    /// bits for a cookie. Where it cannot be kept it lasts until the daemon ends; a full disk keeps nobody out. Writes.
     ///
     /// # Errors
     /// [`AccessError::NoHash`]: no random numbers.
@@ -467,7 +468,8 @@ impl Access {
         text.starts_with(tokens::PREFIX)
     }
 
-    /// The token shown as `text`, if it is good at `now_s`. Whether its use is to be kept ([`Access::save_token_uses`]) stands beside.
+    /// The token shown as `text`, if it is good at `now_s`. Whether its use is to be kept ([`Access::save_token_uses`])
+    /// stands beside.
     pub fn token(&self, text: &str, now_s: u64) -> Option<(TokenFacts, bool)> {
         if !Access::is_token(text) {
             return None;

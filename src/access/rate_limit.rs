@@ -17,8 +17,8 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// Tries are forgotten so long after the last one.
 const FORGOTTEN_AFTER_US: u64 = 15 * 60 * 1_000_000;
 
-/// So many addresses are remembered, more than can try within [`FORGOTTEN_AFTER_US`]; else the one with the fewest tries makes
-/// room.
+/// So many addresses are remembered, more than can try within [`FORGOTTEN_AFTER_US`]; else the one with the fewest
+/// tries makes room.
 const MOST: usize = 1024;
 
 /// All addresses together have so many tries at once, and get one back a second: whoever has many addresses guesses no

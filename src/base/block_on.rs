@@ -6,7 +6,8 @@ use std::pin::pin;
 use tokio::runtime::Runtime;
 use tokio::task::{JoinError, JoinHandle};
 
-/// Runs `future` on this thread to its end, as [`Runtime::block_on`] does, which would be in the program again for each future.
+/// Runs `future` on this thread to its end, as [`Runtime::block_on`] does, which would be in the program again for each
+/// future.
 pub fn block_on<T>(runtime: &Runtime, future: impl Future<Output = T>) -> T {
     let mut output = None;
     {

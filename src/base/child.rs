@@ -3,8 +3,8 @@
 use std::ffi::OsStr;
 use std::process::Command;
 
-/// Beginnings of names that are meant for this process alone: its settings, passwords among them, and what systemd hands over
-/// (sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3), systemd.exec(5) on credentials).
+/// Beginnings of names that are meant for this process alone: its settings, passwords among them, and what systemd
+/// hands over (sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3), systemd.exec(5) on credentials).
 const OURS: [&str; 6] =
     ["TALLYCAM_", "NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_", "CREDENTIALS_DIRECTORY", "JOURNAL_STREAM"];
 

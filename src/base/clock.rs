@@ -69,11 +69,12 @@ pub fn wall_s() -> u64 {
     wall_us() / 1_000_000
 }
 
-/// What systemd-timesyncd makes when it has set the clock; it goes when that is switched off (systemd-timesyncd.service(8)).
+/// What systemd-timesyncd makes when it has set the clock; it goes when that is switched off
+/// (systemd-timesyncd.service(8)).
 const SET_BY_TIMESYNCD: &str = "/run/systemd/timesync/synchronized";
 
-/// Whether something (NTP, PTP, GPS) keeps the wall clock right, as the kernel was told by it (`STA_UNSYNC`, adjtimex(2)).
-/// Where nobody may ask the kernel, as in the service's sandbox, systemd-timesyncd says it for itself.
+/// Whether something (NTP, PTP, GPS) keeps the wall clock right, as the kernel was told by it (`STA_UNSYNC`,
+/// adjtimex(2)). Where nobody may ask the kernel, as in the service's sandbox, systemd-timesyncd says it for itself.
 pub fn is_synchronised() -> bool {
     // SAFETY: `timex` is plain numbers, for which zeros are valid; `modes` 0 only asks.
     let mut state: libc::timex = unsafe { std::mem::zeroed() };

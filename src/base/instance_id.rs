@@ -1,5 +1,5 @@
-//! A mark of this process among all others: asked by a program that sends it, a server is asked by itself. Pure, but for
-//! the chance that makes it.
+//! A mark of this process among all others: asked by a program that sends it, a server is asked by itself. Pure, but
+//! for the chance that makes it.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::LazyLock;

@@ -1,4 +1,5 @@
-//! How rows are written in JSON: times in UTC, lengths of time in seconds, enums by their word; and how JSON and TOML quote.
+//! How rows are written in JSON: times in UTC, lengths of time in seconds, enums by their word; and how JSON and TOML
+//! quote.
 
 use serde::{Serialize, Serializer};
 

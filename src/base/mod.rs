@@ -1,4 +1,5 @@
-//! What every other layer stands on: time, the stop flag, named threads, the last lines of the log. Knows nothing of cameras.
+//! What every other layer stands on: time, the stop flag, named threads, the last lines of the log. Knows nothing of
+//! cameras.
 
 pub mod block_on;
 pub mod child;

@@ -59,8 +59,8 @@ pub fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     replace_through(Path::new(&beside), file, bytes, true, || Ok(()))
 }
 
-/// The same by way of `beside`, which is made again; `before` is done when the bytes are written, and have no place yet.
-/// What need not be `durable` may be lost to a power cut.
+/// The same by way of `beside`, which is made again; `before` is done when the bytes are written, and have no place
+/// yet. What need not be `durable` may be lost to a power cut.
 pub fn replace_through(
     beside: &Path,
     file: &Path,

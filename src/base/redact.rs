@@ -1,7 +1,7 @@
 //! Addresses and commands as they may be shown: whoever may look need not sign in. Pure.
 //!
-//! Of an address its scheme and host are shown, of a command its program; [`STARS`] stand for the rest. From what a program
-//! says, what it was given is taken out ([`redact_known`]).
+//! Of an address its scheme and host are shown, of a command its program; [`STARS`] stand for the rest. From what a
+//! program says, what it was given is taken out ([`redact_known`]).
 
 use crate::base::unicode::{percent_decoded, percent_encoded};
 
@@ -55,8 +55,8 @@ pub fn redact_command<W: AsRef<str>>(words: &[W]) -> Vec<String> {
     std::iter::once(program.to_owned()).chain(rest).collect()
 }
 
-/// What of a command may be a secret, as its program may say it: what follows an option, and what has a sign of addresses or
-/// options in it, in whole and in parts.
+/// What of a command may be a secret, as its program may say it: what follows an option, and what has a sign of
+/// addresses or options in it, in whole and in parts.
 pub fn secrets_in_command<W: AsRef<str>>(words: &[W]) -> Vec<String> {
     let mut secrets = Vec::new();
     add_secrets(words, &mut secrets);
@@ -247,7 +247,8 @@ mod tests {
     proptest! {
         /// What has stars only is shown as it is: it may be sent back.
         #[test]
-        fn what_is_shown_is_shown_the_same_again(url in any::<String>(), typed in "(http://|a:b|@|c|/|\\?|&|pwd|=|;|#| |-u|'|:){0,20}") {
+        fn what_is_shown_is_shown_the_same_again(url in any::<String>(), typed in "(http://|a:b|@|c|/|\\?|&|pwd|=|;|#| \
+            |-u|'|:){0,20}") {
             for url in [url, typed] {
                 let shown = redact_url(&url);
                 prop_assert_eq!(&redact_url(&shown), &shown);

@@ -1,14 +1,14 @@
 //! Giving way to everybody else on the machine's processors, without being starved by them.
 //!
-//! A thread that computes for tens of milliseconds at a time keeps threads of the same class waiting for
-//! milliseconds on a machine with few processors, however nice it is: the scheduler lets what runs finish its slice
-//! (sched(7)). A thread of the class `SCHED_IDLE` is put aside at once by whatever wakes up. But on a machine whose
-//! processors are all busy it gets next to nothing: one piece of work would take minutes. So somebody else looks how long
-//! it has waited for a processor, and has it be merely nice for a while where that was most of the time. Who looks sees
-//! that there is progress, too, in work that takes longer than anybody could say: a large network on a small machine.
+//! A thread that computes for tens of milliseconds at a time keeps threads of the same class waiting for milliseconds
+//! on a machine with few processors, however nice it is: the scheduler lets what runs finish its slice (sched(7)). A
+//! thread of the class `SCHED_IDLE` is put aside at once by whatever wakes up. But on a machine whose processors are
+//! all busy it gets next to nothing: one piece of work would take minutes. So somebody else looks how long it has
+//! waited for a processor, and has it be merely nice for a while where that was most of the time. Who looks sees that
+//! there is progress, too, in work that takes longer than anybody could say: a large network on a small machine.
 //!
-//! That is a thread of its own, `giving-way`, which [`ThreadPriority`] owns. Where the system does not allow one or the other,
-//! the threads stay as they are.
+//! That is a thread of its own, `giving-way`, which [`ThreadPriority`] owns. Where the system does not allow one or the
+//! other, the threads stay as they are.
 
 use std::collections::HashMap;
 use std::fs;
@@ -53,8 +53,8 @@ pub struct ThreadPriority {
 }
 
 impl ThreadPriority {
-    /// The calling thread, and every thread of this process whose name begins with one of `names`, give way from now on.
-    /// While they compute, `beat` goes on.
+    /// The calling thread, and every thread of this process whose name begins with one of `names`, give way from now
+    /// on. While they compute, `beat` goes on.
     pub fn start(names: &'static [&'static str], beat: &Heartbeat) -> ThreadPriority {
         let stop = Stop::new();
         let task = rustix::thread::gettid().as_raw_nonzero().get();
@@ -73,7 +73,8 @@ impl ThreadPriority {
                 .map_err(|error| log::debug!("nobody can attend to giving way: {error}"))
                 .ok()
         });
-        // No process is named: Linux takes that for the calling thread (setpriority(2), BUGS). Who is nicer already stays so.
+        // No process is named: Linux takes that for the calling thread (setpriority(2), BUGS). Who is nicer already
+        // stays so.
         let nice = rustix::process::getpriority_process(None).unwrap_or(0);
         if let Err(error) = rustix::process::setpriority_process(None, NICE.max(nice)) {
             log::debug!("a thread cannot give way to others: {error}");
@@ -190,7 +191,8 @@ fn threads_named(beginnings: &[&str]) -> Vec<i32> {
     tasks.filter(|task| beginnings.iter().any(|beginning| name(task).starts_with(beginning))).collect()
 }
 
-/// What is right for a thread that has been `class` for `since` and waited for a processor for `share` of the last look's time.
+/// What is right for a thread that has been `class` for `since` and waited for a processor for `share` of the last
+/// look's time.
 fn next(class: Policy, share: f64, since: Duration) -> Policy {
     match class {
         Policy::Idle if share > STARVED => Policy::Nice,

@@ -5,15 +5,15 @@ pub fn is_blank(letter: char) -> bool {
     letter.is_whitespace() || matches!(letter, '\u{200c}' | '\u{200d}' | '\u{2800}' | '\u{fe00}'..='\u{fe0f}')
 }
 
-/// Whether it is a control character, or one that is shown as none and changes what is around it, or nothing at all: a name
-/// that reads `photo.gpj` could end in `.exe`, go on in a line of its own, or look as another does. Joiners (U+200C, U+200D)
-/// are letters' own business, and of emoji.
+/// Whether it is a control character, or one that is shown as none and changes what is around it, or nothing at all: a
+/// name that reads `photo.gpj` could end in `.exe`, go on in a line of its own, or look as another does. Joiners
+/// (U+200C, U+200D) are letters' own business, and of emoji.
 pub fn is_unseen_control(letter: char) -> bool {
     letter.is_control()
         || matches!(
             letter,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
-                | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
+                | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
                 | '\u{fff9}'..='\u{fffb}'
         )
 }

@@ -1,7 +1,7 @@
 //! A descriptor that wakes a thread that waits for a device: a descriptor to poll beside the device's own.
 //!
-//! Invariant: after [`WakeFd::notify`] a poll of the descriptor ends at once, until somebody has called [`WakeFd::clear`]. Rings
-//! between two polls are one. Any thread rings; the one that waits hushes.
+//! Invariant: after [`WakeFd::notify`] a poll of the descriptor ends at once, until somebody has called
+//! [`WakeFd::clear`]. Rings between two polls are one. Any thread rings; the one that waits hushes.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::Stop;
 use super::clock::monotonic_us;
 
-/// How long a thread that waits to be asked for something sleeps at most, before it beats. Many of them that woke every second
-/// would cost a camera's own JPEGs and one viewer a twentieth of what they take.
+/// How long a thread that waits to be asked for something sleeps at most, before it beats. Many of them that woke every
+/// second would cost a camera's own JPEGs and one viewer a twentieth of what they take.
 pub const IDLE: Duration = Duration::from_secs(4);
 
 /// When a worker last made progress. The worker beats; whoever feeds the watchdog reads.

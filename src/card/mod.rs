@@ -1,8 +1,9 @@
 //! Provisioning of a card: what the files on its boot partition want, and the files of the root that follow from it.
 //!
 //! Pure: whoever calls reads the files and writes what comes out (`tallycam card apply`). Three readers (`own`,
-//! `preseed`, `cloud`) give one [`CardSettings`] each, in which every value knows where it stands; per key the first that
-//! has one wins. What is wrong or not used becomes an [`Entry`] of the [`CardReport`]. No text of a report holds a secret.
+//! `preseed`, `cloud`) give one [`CardSettings`] each, in which every value knows where it stands; per key the first
+//! that has one wins. What is wrong or not used becomes an [`Entry`] of the [`CardReport`]. No text of a report holds a
+//! secret.
 
 pub mod accounts;
 mod check;

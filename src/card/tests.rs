@@ -29,14 +29,17 @@ fn imagers_preseed() -> String {
 fn imagers_cloud() -> [String; 3] {
     let user_data = format!(
         "#cloud-config\nmanage_resolv_conf: false\n\nhostname: gate\nmanage_etc_hosts: true\npackages:\n- \
-         avahi-daemon\napt:\n  preserve_sources_list: true\n  conf: |\n    Acquire {{\n      Check-Date \"false\";\n    \
+         avahi-daemon\napt:\n  preserve_sources_list: true\n  conf: |\n    Acquire {{\n      \
+         Check-Date \"false\";\n    \
          }};\ntimezone: Europe/Berlin\nkeyboard:\n  model: pc105\n  layout: \"de\"\nuser:\n  name: alice\n  shell: \
-         /bin/bash\n  lock_passwd: false\n  passwd: \"$y$j9T$abc$def\"\n  ssh_authorized_keys:\n    - \"{KEY}\"\n  sudo: \
+         /bin/bash\n  lock_passwd: false\n  passwd: \"$y$j9T$abc$def\"\n  ssh_authorized_keys:\n    - \"{KEY}\"\n  \
+         sudo: \
          null\nssh_pwauth: false\nruncmd:\n  - [ systemctl, enable, --now, ssh ]\n"
     );
     let psk = "0123456789abcdef".repeat(4);
     let network = format!(
-        "network:\n  version: 2\n  ethernets:\n    eth0:\n      dhcp4: true\n      dhcp6: true\n      optional: true\n  \
+        "network:\n  version: 2\n  ethernets:\n    eth0:\n      dhcp4: true\n      dhcp6: true\n      optional: \
+         true\n  \
          wifis:\n    wlan0:\n      dhcp4: true\n      regulatory-domain: \"DE\"\n      access-points:\n        \
          \"Caf\\xc3\\xa9 \\\"1\\\"\":\n          hidden: true\n          password: \"{psk}\"\n      optional: true\n"
     );
@@ -136,9 +139,11 @@ fn per_key_our_own_file_goes_before_the_preseed_before_cloud_init() {
 fn our_own_file_says_it_all() {
     let text = format!(
         "name = \"North Gate\"\ntime_zone = \"Europe/Berlin\"\ncountry = \"de\"\n[[wifi]]\nssid = \"Home\"\npassword = \
-         \"correct horse\"\n[[wifi]]\nssid = \"Shed\\n\"\nhidden = true\n[network]\naddress = \"192.168.1.20/24\"\ngateway \
+         \"correct horse\"\n[[wifi]]\nssid = \"Shed\\n\"\nhidden = true\n[network]\naddress \
+         = \"192.168.1.20/24\"\ngateway \
          = \"192.168.1.1\"\n[network.wifi]\naddress = \"dhcp\"\n[access]\npassword = 'long enough'\nview = \
-         \"password\"\n[ssh]\nkeys = [\"{KEY}\"]\n[stream]\nquality = 70\n[[line]]\nname = \"Door\"\na = [0, 0]\nb = [1, 1]\n"
+         \"password\"\n[ssh]\nkeys = [\"{KEY}\"]\n[stream]\nquality = 70\n[[line]]\nname = \"Door\"\na = [0, 0]\nb = \
+         [1, 1]\n"
     );
     let found = read_all(&[(OWN, &text)]);
     assert_eq!(lines(&found), [""; 0]);
@@ -151,8 +156,8 @@ fn our_own_file_says_it_all() {
     assert_eq!((plain.as_str(), &text[span]), ("long enough", "'long enough'"));
     assert_eq!(
         text_of(&found, "etc/wpa_supplicant/wpa_supplicant-wlan0.conf").split_once("\n").unwrap().1,
-        "ctrl_interface=DIR=/run/wpa_supplicant\nupdate_config=0\ncountry=DE\n\nnetwork={\n\tssid=\"Home\"\n\tkey_mgmt=WPA-PSK \
-         SAE\n\tpsk=\"correct horse\"\n\tieee80211w=1\n\tpriority=2\n}\n\nnetwork={\n\tssid=536865640a\n\tscan_ssid=1\n\
+        "ctrl_interface=DIR=/run/wpa_supplicant\nupdate_config=0\ncountry=DE\n\nnetwork={\n\tssid=\"Home\"\n\t\
+         key_mgmt=WPA-PSK SAE\n\tpsk=\"correct horse\"\n\tieee80211w=1\n\tpriority=2\n}\n\nnetwork={\n\tssid=536865640a\n\tscan_ssid=1\n\
          \tkey_mgmt=NONE\n\tpriority=1\n}\n"
     );
     let wired = text_of(&found, "etc/systemd/network/10-tallycam-wired.network");
@@ -239,7 +244,8 @@ fn bytes_that_are_no_text_of_ours_are_reported() {
 
 #[test]
 fn windows_line_ends_and_a_byte_order_mark_are_no_mistakes() {
-    let text = "\u{feff}# mine\r\nhost = \"gate\"\r\n\r\n[access]\r\npassword = \"long enough\"  # secret\r\n\r\n[stream]\r\nquality = 70\r\n";
+    let text = "\u{feff}# mine\r\nhost = \"gate\"\r\n\r\n[access]\r\npassword = \"long enough\"  # \
+        secret\r\n\r\n[stream]\r\nquality = 70\r\n";
     let found = read_all(&[(OWN, text)]);
     assert_eq!(lines(&found), [""; 0]);
     assert_eq!(value(&found.wanted.host), "gate");
@@ -276,9 +282,12 @@ fn without_a_key_there_is_no_user() {
 #[test]
 fn what_asks_for_more_is_reported_and_never_done() {
     let user_data = format!(
-        "#cloud-config\nruncmd:\n  - [ systemctl, enable, --now, ssh ]\n  - touch /tmp/x\nbootcmd: [reboot]\nwrite_files:\n  - \
-         path: /etc/shadow\n    content: x\nssh_pwauth: true\npackages: [avahi-daemon, nginx]\nusers:\n  - default\n  - name: \
-         alice\n    ssh_authorized_keys: [\"{KEY}\"]\n    passwd: plain\n  - name: bob\nrpi:\n  interfaces:\n    spi: true\n"
+        "#cloud-config\nruncmd:\n  - [ systemctl, enable, --now, ssh ]\n  - touch /tmp/x\nbootcmd: \
+         [reboot]\nwrite_files:\n  - \
+         path: /etc/shadow\n    content: x\nssh_pwauth: true\npackages: [avahi-daemon, nginx]\nusers:\n  - default\n  \
+         - name: \
+         alice\n    ssh_authorized_keys: [\"{KEY}\"]\n    passwd: plain\n  - name: bob\nrpi:\n  interfaces:\n    spi: \
+         true\n"
     );
     let found = read_all(&[("user-data", &user_data)]);
     assert_eq!(value(&found.wanted.user), "alice");
@@ -300,7 +309,8 @@ fn what_asks_for_more_is_reported_and_never_done() {
     let script = read_all(&[("user-data", "#!/bin/sh\nreboot\n")]);
     assert_eq!(script.entries.len(), 1);
     assert_eq!(script.wanted, CardSettings::default());
-    let preseed = "config_version = \"1.0\"\n[runcmd]\nlate = [\"reboot\"]\n[connect]\nenabled = true\n[user]\ngroups = []\nx = 1\n";
+    let preseed = "config_version = \"1.0\"\n[runcmd]\nlate = [\"reboot\"]\n[connect]\nenabled = true\n[user]\ngroups \
+        = []\nx = 1\n";
     let found = read_all(&[(PRESEED, preseed)]);
     let keys: Vec<&str> = found.entries.iter().map(|entry| entry.key.as_str()).collect();
     assert_eq!(keys, ["runcmd", "connect", "user.x"]);
@@ -328,7 +338,8 @@ fn a_report_has_no_line_of_others_making_and_an_end() {
 fn a_static_address_of_the_other_formats_is_the_same() {
     let preseed = "config_version = \"1.0\"\n[ethernet]\nmethod = \"static\"\naddress = \"10.0.0.5/8\"\ngateway = \
                    \"10.0.0.1\"\ndns = [\"9.9.9.9\"]\n";
-    let network = "network:\n  version: 2\n  ethernets:\n    eth0:\n      addresses: [10.0.0.5/8]\n      routes:\n        - to: \
+    let network = "network:\n  version: 2\n  ethernets:\n    eth0:\n      addresses: [10.0.0.5/8]\n      \
+        routes:\n        - to: \
                    default\n          via: 10.0.0.1\n      nameservers:\n        addresses: [9.9.9.9]\n";
     let own = "[network]\naddress = \"10.0.0.5/8\"\ngateway = \"10.0.0.1\"\ndns = \"9.9.9.9\"\n";
     let address = |file, text| value(&read_all(&[(file, text)]).wanted.wired);

@@ -76,7 +76,8 @@ pub enum StaticAddress {
     },
 }
 
-/// Everything that the files want of the system. Settings of the daemon are beside it, in [`ReadFiles::settings`](super::ReadFiles::settings).
+/// Everything that the files want of the system. Settings of the daemon are beside it, in
+/// [`ReadFiles::settings`](super::ReadFiles::settings).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CardSettings {
     /// The host name: one label in small letters.

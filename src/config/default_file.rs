@@ -6,15 +6,18 @@ use super::keys::{BY_CAMERA, CONTROLS, Key, SECTIONS, VARIABLE_PREFIX, keys_of_s
 /// Width of the text, in characters.
 const WIDTH: usize = 100;
 
-const HEAD: &str = "The configuration of tallycam. Every key is here at its default, commented out: remove the # to set it.\n\
+const HEAD: &str = "The configuration of tallycam. Every key is here at its default, commented out: remove the # to \
+    set it.\n\
 \n\
 `tallycam config check` shows errors, `systemctl reload tallycam` applies a change, and `tallycam config \
 show` shows each value in force and its origin. Order of precedence: --set section.key=value, the environment \
 (TALLYCAM_SECTION_KEY, such as TALLYCAM_STREAM_QUALITY; empty sets nothing), this file, the page. A key that \
 is set here cannot be changed on the page.";
 
-const TAIL: &str = "Lines and zones. Draw them on the page, or write them here, below everything else; then the page cannot \
-change them. Coordinates are fractions of the picture as it is shown, from its upper left corner: write them anew when you rotate, mirror, \
+const TAIL: &str = "Lines and zones. Draw them on the page, or write them here, below everything else; then the page \
+    cannot \
+change them. Coordinates are fractions of the picture as it is shown, from its upper left corner: write them anew when \
+you rotate, mirror, \
 flip or crop it (what is drawn on the page moves along). In is crossing from the \
 right-hand side of a→b to its left. Only name, a, b and points are required. Example:\n\
 \x20 [[line]]\n\

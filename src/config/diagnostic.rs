@@ -40,7 +40,8 @@ impl Diagnostic {
         (self.place.line() > 0).then_some((line, column))
     }
 
-    /// The key that it is about, and what stands there for it, secrets starred out; `None` where there is no key to name.
+    /// The key that it is about, and what stands there for it, secrets starred out; `None` where there is no key to
+    /// name.
     pub fn key_and_value(&self) -> Option<(&str, &str)> {
         self.about.as_ref().map(|(path, given)| (path.as_str(), given.as_str()))
     }

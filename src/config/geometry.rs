@@ -348,7 +348,8 @@ fn points(value: &Spanned<DeValue<'_>>) -> Result<Vec<[f64; 2]>, Fault> {
     Ok(points)
 }
 
-/// What is wrong with a line between these ends, if anything is: what counting would refuse is said here, with its place.
+/// What is wrong with a line between these ends, if anything is: what counting would refuse is said here, with its
+/// place.
 fn line_fault(a: [f64; 2], b: [f64; 2]) -> Option<Fault> {
     if (0..2).all(|axis| (a[axis] - b[axis]).abs() < LEAST_LENGTH) {
         let message = "has a wrong `b`: it is the same point as `a`, and a line needs two different ends";

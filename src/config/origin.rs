@@ -1,4 +1,5 @@
-//! Origins of web pages, as a browser sends them in `Origin` (RFC 6454 §6.2): scheme, host and port; and names of machines.
+//! Origins of web pages, as a browser sends them in `Origin` (RFC 6454 §6.2): scheme, host and port; and names of
+//! machines.
 
 use std::net::Ipv6Addr;
 

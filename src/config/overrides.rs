@@ -175,8 +175,8 @@ impl Saved {
         less
     }
 
-    /// Sets `path` to `text`, which is TOML or, where it is no such value, the text itself (`30s`). `None`: as if it had
-    /// never been set. Gives the path as it is written here.
+    /// Sets `path` to `text`, which is TOML or, where it is no such value, the text itself (`30s`). `None`: as if it
+    /// had never been set. Gives the path as it is written here.
     ///
     /// # Errors
     /// There is no such key, or this is no value for it. Nothing has changed then.

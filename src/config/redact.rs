@@ -1,7 +1,7 @@
 //! What of a line that was typed, right or not quite, may be shown again. Pure.
 //!
-//! The rule is to star too much rather than too little: shown are the key, and its value where neither of them speaks of a
-//! secret, an address or a command.
+//! The rule is to star too much rather than too little: shown are the key, and its value where neither of them speaks
+//! of a secret, an address or a command.
 
 use crate::base::unicode::{is_blank, is_unseen_control};
 
@@ -89,7 +89,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_sign_stays_one(text in any::<String>(), typed in "(pass|key|http://|a:b| |\"|'|@|=|:|\\\\|,|x|\u{a0}){0,30}") {
+        fn every_sign_stays_one(text in any::<String>(), typed in "(pass|key|http://|a:b| \
+            |\"|'|@|=|:|\\\\|,|x|\u{a0}){0,30}") {
             for text in [text, typed] {
                 prop_assert_eq!(masked(&text).chars().count(), text.chars().count());
             }

@@ -1,7 +1,7 @@
 //! The camera's password at the start: a service that never had one makes one and shows it, once.
 //!
-//! "A service" is a daemon that systemd started with a state directory and listens to. A user who runs tallycam by hand, by
-//! `make run` say, is asked for nothing until a password is set.
+//! "A service" is a daemon that systemd started with a state directory and listens to. A user who runs tallycam by
+//! hand, by `make run` say, is asked for nothing until a password is set.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -11,8 +11,8 @@ use ::log::{error, info, warn};
 
 use crate::access::{Access, AccessError, AccessGuard, random_password};
 
-/// The password that is kept in `directory`. Where there never was one, the first start as a service makes one, or, with
-/// `is_claimed_by_network`, nobody gets in before a browser on the network has chosen one.
+/// The password that is kept in `directory`. Where there never was one, the first start as a service makes one, or,
+/// with `is_claimed_by_network`, nobody gets in before a browser on the network has chosen one.
 ///
 /// It is written to standard output and not to the log: the last lines of that can be read on the page.
 /// Under systemd standard output is the journal and, as the units have it, the machine's console.
@@ -65,7 +65,8 @@ fn first(access: &Access, shown: &mut impl Write) -> Result<(), AccessError> {
     let _ = writeln!(
         shown,
         "tallycam: the password for changing this camera from other machines is {password}{holds} (any user name). \
-         It holds until you choose your own, and who may watch (anyone on this network, or only with a password): on the page \
+         It holds until you choose your own, and who may watch (anyone on this network, or only with a password): on \
+         the page \
          /access, or by `tallycam password set`"
     );
     info!("a password was made and written to the journal and the console");

@@ -1,11 +1,12 @@
-//! A service whose configuration is wrong: it stays, says so wherever somebody looks, and goes on as soon as the file is
-//! good.
+//! A service whose configuration is wrong: it stays, says so wherever somebody looks, and goes on as soon as the file
+//! is good.
 //!
 //! Ending would leave the reason to the journal, and nobody would look at the file again. Nothing is shown, counted or
-//! written meanwhile, and no camera is opened: what the file says about privacy and places is not known. Only sockets that
-//! systemd has handed over are answered on, for no other address is known, and always with 503.
+//! written meanwhile, and no camera is opened: what the file says about privacy and places is not known. Only sockets
+//! that systemd has handed over are answered on, for no other address is known, and always with 503.
 //!
-//! Lives on the main thread, before any other is started, on a runtime of its own; connections are answered on its pool.
+//! Lives on the main thread, before any other is started, on a runtime of its own; connections are answered on its
+//! pool.
 
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -203,9 +204,12 @@ fn page(wrong: &Diagnostics) -> String {
     }
     format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width\"><meta http-equiv=\"refresh\" content=\"5\">\n<title>tallycam: the configuration \
-         is wrong</title>\n<h1>The configuration is wrong</h1>\n<ul>\n{items}</ul>\n<p>Nothing is shown or counted until \
-         it is mended; it is read again by itself. <code>journalctl -u tallycam</code> says what is wrong there.</p></html>\n"
+         content=\"width=device-width\"><meta http-equiv=\"refresh\" content=\"5\">\n<title>tallycam: the \
+         configuration \
+         is wrong</title>\n<h1>The configuration is wrong</h1>\n<ul>\n{items}</ul>\n<p>Nothing is shown or counted \
+         until \
+         it is mended; it is read again by itself. <code>journalctl -u tallycam</code> says what is wrong \
+         there.</p></html>\n"
     )
 }
 

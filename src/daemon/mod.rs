@@ -66,9 +66,9 @@ pub fn is_supervised() -> bool {
 
 /// Serves until SIGTERM or SIGINT, then stops cleanly.
 ///
-/// What was set on the page is read from the state directory, and goes below what `operator` gives. `reload` is asked for
-/// what the operator gives then at every SIGHUP. With `fallback_to_sim`, `auto` shows
-/// the simulated scene where there is no camera.
+/// What was set on the page is read from the state directory, and goes below what `operator` gives. `reload` is asked
+/// for what the operator gives then at every SIGHUP. With `fallback_to_sim`, `auto` shows the simulated scene where
+/// there is no camera.
 ///
 /// As a service it waits for a configuration that is good, and says meanwhile what is wrong.
 ///
@@ -115,8 +115,8 @@ fn run_daemon(
     set_mmap_threshold();
     let is_other = matches!(finished, Some(Ok(Finished::Reset | Finished::Restored { .. })));
     log_finished_maintenance(finished, &config);
-    // On a card the password and the settings of tallycam.toml are applied before each start of the service: nobody gets
-    // a look at this state before they are.
+    // On a card the password and the settings of tallycam.toml are applied before each start of the service: nobody
+    // gets a look at this state before they are.
     if is_other && is_supervised() {
         return Err(DaemonError::Reopen("the state is another one"));
     }
@@ -259,9 +259,9 @@ fn log_finished_maintenance(finished: Option<Result<Finished, MaintenanceError>>
     }
 }
 
-/// Has blocks of 4 MiB and more given back to the kernel when they are freed, always. By itself glibc keeps ever larger ones in
-/// each thread's arena once one was freed (mallopt(3), `M_MMAP_THRESHOLD`): a password's 19 MiB for each thread that has
-/// ever looked at one, and likewise pictures that are made smaller.
+/// Has blocks of 4 MiB and more given back to the kernel when they are freed, always. By itself glibc keeps ever larger
+/// ones in each thread's arena once one was freed (mallopt(3), `M_MMAP_THRESHOLD`): a password's 19 MiB for each thread
+/// that has ever looked at one, and likewise pictures that are made smaller.
 fn set_mmap_threshold() {
     #[cfg(target_env = "gnu")]
     // SAFETY: mallopt takes two numbers and touches nothing of ours.

@@ -14,10 +14,9 @@ use crate::http::clock_is_wrong;
 use crate::pipeline::recording::RecordingStatus;
 use crate::pipeline::{CameraState, CameraStatus, CountingStatus};
 
-/// A thread that has not beaten for this long is stuck, the capture thread in a driver's call, say: it
-/// beats at least once a second while it lives, even when the camera is asleep, and once in [`IDLE`] where it only waits to
-/// be asked. What is known to be
-/// slow (an open, a model that is loaded, a look) has its time added.
+/// A thread that has not beaten for this long is stuck, the capture thread in a driver's call, say: it beats at least
+/// once a second while it lives, even when the camera is asleep, and once in [`IDLE`] where it only waits to be asked.
+/// What is known to be slow (an open, a model that is loaded, a look) has its time added.
 pub const STUCK_AFTER: Duration = Duration::from_secs(10);
 
 const _: () = assert!(IDLE.as_millis() * 2 <= STUCK_AFTER.as_millis());

@@ -1,16 +1,16 @@
-//! The memory that all pictures take together while they are decoded or turned: what a JPEG of some hundred bytes claims
-//! to be must not take the machine's.
+//! The memory that all pictures take together while they are decoded or turned: what a JPEG of some hundred bytes
+//! claims to be must not take the machine's.
 //!
-//! Whoever decodes has a [`Share`]. It grows before the memory is taken, which fails where there is no room, and goes when
-//! the buffers go.
+//! Whoever decodes has a [`Share`]. It grows before the memory is taken, which fails where there is no room, and goes
+//! when the buffers go.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::base::memory;
 
-/// Of the memory that this process may have, this part is for pictures: 96 MB of the 384 that the service has on a machine
-/// with 512, which are 16 megapixels of 4:2:0.
+/// Of the memory that this process may have, this part is for pictures: 96 MB of the 384 that the service has on a
+/// machine with 512, which are 16 megapixels of 4:2:0.
 const PART: u64 = 4;
 
 /// So much there is on any machine: four pictures of 1920 × 1080.

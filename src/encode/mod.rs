@@ -128,9 +128,9 @@ impl Encoder {
         self.compress(card, true)
     }
 
-    /// The camera's bytes as they are, less what stands behind the end, plus the standard Huffman tables where the camera
-    /// leaves them out, as many UVC cameras do and no browser forgives. A picture that views cannot take, or that has lost
-    /// rows, is decoded here ([`mend`]).
+    /// The camera's bytes as they are, less what stands behind the end, plus the standard Huffman tables where the
+    /// camera leaves them out, as many UVC cameras do and no browser forgives. A picture that views cannot take, or
+    /// that has lost rows, is decoded here ([`mend`]).
     fn encode_passthrough(&mut self, frame: &Frame<'_>) -> Result<Picture, EncodeError> {
         let broken = |source| EncodeError::Jpeg { len: frame.data.len(), source };
         let found = jpeg::inspect_open(frame.data).map_err(broken)?;

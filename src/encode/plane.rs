@@ -1,4 +1,5 @@
-//! Planes of samples: cut, made smaller, turned. Plain loops without branches, which the compiler turns into vector code.
+//! Planes of samples: cut, made smaller, turned. Plain loops without branches, which the compiler turns into vector
+//! code.
 //!
 //! Pure; lives on whichever thread changes a picture.
 

@@ -70,8 +70,9 @@ impl Reducer {
     }
 
     /// A reducer whose pictures are a detector's, which asks for no more than it resizes them to. Where 4/8 are for the
-    /// rows' sake alone, and our own reader knows the JPEG, they come at 2/8 of their width and 4/8 of their height, with
-    /// sharpened differences from one sample of a row to the next (`entropy::reduced`): a resize blurs them by as much.
+    /// rows' sake alone, and our own reader knows the JPEG, they come at 2/8 of their width and 4/8 of their height,
+    /// with sharpened differences from one sample of a row to the next (`entropy::reduced`): a resize blurs them by as
+    /// much.
     ///
     /// # Errors
     /// As [`Reducer::new`].
@@ -85,11 +86,10 @@ impl Reducer {
         (self.planes, self.plane, self.spare) = Default::default();
     }
 
-    /// Decodes `picture` at the smallest of libjpeg-turbo's scales (1/8, 2/8 … 8/8) that still has
-    /// `least` pixels a row and rows, into `out`; at its own size if that is less than `least`. One for
-    /// detectors may reduce the width further, to no less than that ([`Reducer::for_detectors`]). Lengths are rounded up.
-    /// Chroma comes as the file has it: 4:4:4, 4:2:2, 4:4:0, 4:2:0 or none; of the rare 4:1:1 and 4:4:1 each sample is
-    /// given twice.
+    /// Decodes `picture` at the smallest of libjpeg-turbo's scales (1/8, 2/8 … 8/8) that still has `least` pixels a row
+    /// and rows, into `out`; at its own size if that is less than `least`. One for detectors may reduce the width
+    /// further, to no less than that ([`Reducer::for_detectors`]). Lengths are rounded up. Chroma comes as the file has
+    /// it: 4:4:4, 4:2:2, 4:4:0, 4:2:0 or none; of the rare 4:1:1 and 4:4:1 each sample is given twice.
     ///
     /// # Errors
     /// See [`ReduceError`]; `out` then holds nothing of worth, and the next picture may be tried.
@@ -102,7 +102,8 @@ impl Reducer {
         self.reduce_visible(picture, &Geometry::default(), least, out)
     }
 
-    /// The same of what `geometry` shows of the picture: `least` pixels are of that, and so is what `out` says it is of.
+    /// The same of what `geometry` shows of the picture: `least` pixels are of that, and so is what `out` says it is
+    /// of.
     ///
     /// # Errors
     /// As [`Reducer::reduce`].

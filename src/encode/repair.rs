@@ -1,5 +1,5 @@
-//! A camera's JPEG that cannot be passed on as it is: without its end, damaged, in colours or subsampling that views do not
-//! take, or to be turned as its Exif header says. What leaves here is a whole Y'CbCr JPEG the right way up.
+//! A camera's JPEG that cannot be passed on as it is: without its end, damaged, in colours or subsampling that views do
+//! not take, or to be turned as its Exif header says. What leaves here is a whole Y'CbCr JPEG the right way up.
 
 use super::EncodeError;
 use super::turbo::{CompressError, Compressor, Decompressor};
@@ -11,8 +11,8 @@ const FEW: (usize, usize) = (3, 4);
 /// Pictures as far apart as this are all decoded, for that costs little.
 const FAR_APART_US: u64 = 400_000;
 
-/// Which pictures have to be decoded to know that they are whole: to decode all of a fast camera's would cost a Pi a tenth
-/// of a core.
+/// Which pictures have to be decoded to know that they are whole: to decode all of a fast camera's would cost a Pi a
+/// tenth of a core.
 #[derive(Debug, Default)]
 pub struct Doubts {
     whole_bytes: usize,

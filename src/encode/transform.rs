@@ -2,10 +2,10 @@
 //! What streams, snapshots, `?w=` and thumbnails are made with. Nothing to be done gives the very bytes that came.
 //!
 //! Of a finished JPEG as little is decoded as can be. Turning, cropping and taking the colour away are done to the
-//! coefficients of whole blocks, without loss, where the blocks come out even (`Header::is_lossless`); where they do not
-//! (1080 rows of 4:2:0 are no whole number of blocks) the picture is decoded and encoded, so that its size is always
-//! exact and no edge is lost. Smaller pictures are decoded at that scale in the DCT domain. Of a raw frame the planes are
-//! changed before they are compressed, so that less is compressed than without the change.
+//! coefficients of whole blocks, without loss, where the blocks come out even (`Header::is_lossless`); where they do
+//! not (1080 rows of 4:2:0 are no whole number of blocks) the picture is decoded and encoded, so that its size is
+//! always exact and no edge is lost. Smaller pictures are decoded at that scale in the DCT domain. Of a raw frame the
+//! planes are changed before they are compressed, so that less is compressed than without the change.
 //!
 //! Blocks the thread that calls, for some milliseconds at most. Reuses its buffers.
 
@@ -154,8 +154,8 @@ impl Transformer {
         })
     }
 
-    /// `jpeg` as `view` shows it, with at most `width` pixels a row, never more than it has, and with `words` written into
-    /// it ([`View::caption_text`]). `quality` (1–100, libjpeg's scale) is used where it must be encoded again.
+    /// `jpeg` as `view` shows it, with at most `width` pixels a row, never more than it has, and with `words` written
+    /// into it ([`View::caption_text`]). `quality` (1–100, libjpeg's scale) is used where it must be encoded again.
     ///
     /// # Errors
     /// [`TransformError`]; the next picture may be tried.
@@ -304,8 +304,8 @@ impl<'a> Ground<'a> {
         Ground { y, chroma, part, across: 2, down: 2 }
     }
 
-    /// What libjpeg-turbo has decoded, maybe at a smaller scale than the picture of `size`, of which `part` is shown, to be
-    /// made `wanted`.
+    /// What libjpeg-turbo has decoded, maybe at a smaller scale than the picture of `size`, of which `part` is shown,
+    /// to be made `wanted`.
     fn decoded(
         layout: &YuvLayout,
         planes: &'a [u8],

@@ -23,7 +23,8 @@ pub enum CompressError {
     NoRoom(#[from] NoRoom),
 }
 
-/// Bytes that a sample takes while a picture is decoded: as it is decoded, as it is changed, and what that is made with.
+/// Bytes that a sample takes while a picture is decoded: as it is decoded, as it is changed, and what that is made
+/// with.
 const PER_SAMPLE: u64 = 4;
 /// The same of a coefficient. All of them are in memory where a picture comes in several scans, or is turned.
 const PER_COEFFICIENT: u64 = 2;
@@ -136,8 +137,8 @@ impl Turner {
     }
 
     /// `jpeg` turned by `orientation`, of that only `part` (in pixels of the turned picture) if it is given, without
-    /// colour if `gray`; until the next call. What is written about the picture in it goes when it is turned or cut, for
-    /// it says how to show it.
+    /// colour if `gray`; until the next call. What is written about the picture in it goes when it is turned or cut,
+    /// for it says how to show it.
     ///
     /// It fails where blocks that are not whole would have to move away from the right or lower edge, or where the part
     /// does not begin with a block: ask [`Header::is_lossless`] before.
@@ -198,7 +199,12 @@ impl Turner {
             self.out = vec![0; room.next_multiple_of(1 << 16)];
         }
         let mut done = self.turbo.transform_to_slice(&transform, jpeg, &mut self.out);
-        let is_of_use = |error: &turbojpeg::Error| matches!(error, turbojpeg::Error::TurboJpegError(words) if words.contains(EXTRANEOUS) || words.contains("too small"));
+        let is_of_use = |error: &turbojpeg::Error| match error {
+            turbojpeg::Error::TurboJpegError(words) => {
+                words.contains(EXTRANEOUS) || words.contains("too small")
+            }
+            _ => false,
+        };
         if done.as_ref().is_err_and(|error| !is_of_use(error)) && self.is_used {
             // What a damaged picture has left in it (Huffman tables) fails good ones, too.
             self.turbo = turbojpeg::Transformer::new()?;
@@ -305,8 +311,8 @@ impl Decompressor {
         self.share.release();
     }
 
-    /// Must come before the memory is taken that `layout` needs of the `jpeg` with this header. `true`: buffers of a much
-    /// larger picture have to be given back.
+    /// Must come before the memory is taken that `layout` needs of the `jpeg` with this header. `true`: buffers of a
+    /// much larger picture have to be given back.
     pub fn reserve_memory(
         &mut self,
         jpeg: &[u8],
@@ -435,8 +441,8 @@ impl Decompressor {
         self.check_complete(done)
     }
 
-    /// Decodes all blocks of a JPEG of luma and chroma, to an eighth of its size, into `scratch`: an error where rows are
-    /// missing or damaged.
+    /// Decodes all blocks of a JPEG of luma and chroma, to an eighth of its size, into `scratch`: an error where rows
+    /// are missing or damaged.
     pub fn check(&mut self, jpeg: &[u8], scratch: &mut Vec<u8>) -> Result<(), CompressError> {
         let header = self.header(jpeg)?;
         let eighth = ScalingFactor::new(1, 8);
@@ -506,7 +512,8 @@ const EXTRANEOUS: &str = "extraneous bytes before";
 /// What libjpeg warns of where rows are missing or destroyed.
 const LOST: [&str; 4] = ["premature end", "Premature end", "bad Huffman code", "found marker"];
 
-/// The coefficients of a JPEG that comes in several scans, all of which are in memory while it is decoded; 0 for others.
+/// The coefficients of a JPEG that comes in several scans, all of which are in memory while it is decoded; 0 for
+/// others.
 fn coefficients(jpeg: &[u8]) -> u64 {
     let Ok(found) = jpeg::inspect_open(jpeg) else { return 0 };
     // The number of components in the first scan (T.81 B.2.3).
@@ -540,9 +547,10 @@ impl Header {
         self.0.subsamp == Subsamp::Gray
     }
 
-    /// Whether it can be turned so without being decoded, and `part` (in pixels of the turned picture) cut out: no blocks
-    /// that are not whole come to lie at the left or upper edge, and the part begins with a block. `unit`: pixels across and
-    /// down of the picture's units, which libjpeg-turbo does not tell: 4:2:2 has 8 rows, or 16 where ffmpeg made it.
+    /// Whether it can be turned so without being decoded, and `part` (in pixels of the turned picture) cut out: no
+    /// blocks that are not whole come to lie at the left or upper edge, and the part begins with a block. `unit`:
+    /// pixels across and down of the picture's units, which libjpeg-turbo does not tell: 4:2:2 has 8 rows, or 16 where
+    /// ffmpeg made it.
     pub fn is_lossless(
         &self,
         unit: (u32, u32),

@@ -19,19 +19,19 @@ use crate::base::instance_id;
 use crate::http::auth::audit::{AuditChange, AuditedRequest};
 use crate::http::auth::caller::{AuthError, Caller, Who};
 use crate::http::auth::refusals::Refusal;
-use crate::http::auth::{cors, csrf, host_names, sign_in};
+use crate::http::auth::{cors, csrf, host_names, redirect, sign_in};
 use crate::http::pages::assets;
 use crate::http::report::wire::Redact;
 use crate::http::request::handler::{Changes, Found, InPath, Request, Route, Tag, Wanted, find};
-use crate::http::request::problem::{BodyError, Miss, Problem};
+use crate::http::request::problem::{Miss, Problem};
 use crate::http::request::query::Query;
 use crate::http::request::reply::RESOURCE_POLICY;
 use crate::http::routes::ROUTES;
 use crate::http::server::body::Body;
 use crate::http::server::gzip::{self, AcceptedEncoding};
-use crate::http::server::incoming::Upload;
+use crate::http::server::incoming::{BodyError, Upload};
 use crate::http::server::link::{ConnectionUse, FILES, Link};
-use crate::http::server::{https, place};
+use crate::http::server::place;
 use crate::http::site::Site;
 use crate::http::{legacy, openapi, pages};
 
@@ -211,7 +211,7 @@ impl Arrival {
 
     fn redirect_to_https(&self) -> Result<(), EarlyEnd> {
         let https = self.site.https.as_ref().filter(|_| self.site.settings().redirect);
-        let elsewhere = https.and_then(|https| https::redirect(https, self.caller()));
+        let elsewhere = https.and_then(|https| redirect::to_https(https, self.caller()));
         elsewhere.map_or(Ok(()), |elsewhere| Err(EarlyEnd::with(elsewhere)))
     }
 

@@ -5,9 +5,9 @@
 //! ("moves the focal point of the camera by the specified amount", write only), and two names of one switch,
 //! `FOCUS_AUTO` (today `focus_automatic_continuous`, in old drivers `focus_auto`). They are found by their numbers.
 //!
-//! libcamera's are found by their names: `lens_position` in dioptres (0 is far), the menu `af_mode` (0 Manual, 1 Auto: when
-//! `af_trigger` is pressed, 2 Continuous), and `af_metering` (0 Auto, 1 Windows) with the middle of a window, `af_window_x` and
-//! `af_window_y`, 0…1 of the camera's own picture.
+//! libcamera's are found by their names: `lens_position` in dioptres (0 is far), the menu `af_mode` (0 Manual, 1 Auto:
+//! when `af_trigger` is pressed, 2 Continuous), and `af_metering` (0 Auto, 1 Windows) with the middle of a window,
+//! `af_window_x` and `af_window_y`, 0…1 of the camera's own picture.
 
 use crate::media::{Control, ControlKind, ControlValue};
 
@@ -264,8 +264,8 @@ impl Drive {
         LensChange { values, kept }
     }
 
-    /// Where autofocus looks, in 0…1 of the camera's own picture, or `None` for all of it; the outer `None`: it cannot be
-    /// told.
+    /// Where autofocus looks, in 0…1 of the camera's own picture, or `None` for all of it; the outer `None`: it cannot
+    /// be told.
     pub fn window(&self) -> Option<Option<[f64; 2]>> {
         self.window.as_ref().map(|window| window.at)
     }

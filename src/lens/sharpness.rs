@@ -2,18 +2,18 @@
 //!
 //! The measure is the root mean square of the luma's gradient by the Sobel operator, in percent of the mean luma per
 //! pixel. The gradient's energy is Tenengrad (J. M. Tenenbaum, *Accommodation in computer vision*, 1970; E. Krotkov,
-//! *Focusing*, IJCV 1, 1988), which S. Pertuz et al. (*Analysis of focus measure operators for shape-from-focus*, Pattern
-//! Recognition 46, 2013) found among the best and, as it smooths across the direction it derives, little disturbed by
-//! noise. Divided by the mean, it is the same in half the light: gradients and mean grow alike with the exposure. The root
-//! makes the figure go with the width of edges, so that twice as sharp is about twice the figure.
+//! *Focusing*, IJCV 1, 1988), which S. Pertuz et al. (*Analysis of focus measure operators for shape-from-focus*,
+//! Pattern Recognition 46, 2013) found among the best and, as it smooths across the direction it derives, little
+//! disturbed by noise. Divided by the mean, it is the same in half the light: gradients and mean grow alike with the
+//! exposure. The root makes the figure go with the width of edges, so that twice as sharp is about twice the figure.
 //!
 //! Pure; about one pass over the luma, which should be a picture at reduced scale.
 
 /// A darker picture (mean luma, 0–255) tells nothing of the lens, only of the sensor's noise.
 const DARKEST: f64 = 3.0;
 
-/// The sharpness of a picture of `width` pixels a row, whose luma is `luma`, row after row without padding. `None` where
-/// there is nothing to measure: fewer than 3 × 3 pixels, or next to no light.
+/// The sharpness of a picture of `width` pixels a row, whose luma is `luma`, row after row without padding. `None`
+/// where there is nothing to measure: fewer than 3 × 3 pixels, or next to no light.
 pub fn sharpness(luma: &[u8], width: usize) -> Option<f64> {
     if width < 3 || luma.len() < 3 * width {
         return None;

@@ -5,9 +5,9 @@
 //! 3. *Fine*: half of that, then half again, about the best so far, down to its neighbours.
 //! 4. What is left of the 25 looks goes to neighbours that were not looked at.
 //!
-//! The answer is the best place that was looked at; where neighbouring looks contradict each other by more than a smooth
-//! hill allows, it is the top of the parabola through those near the best (least squares), which the noise of a single
-//! look moves little. A figure that hardly changes from one end to the other is no answer at all.
+//! The answer is the best place that was looked at; where neighbouring looks contradict each other by more than a
+//! smooth hill allows, it is the top of the parabola through those near the best (least squares), which the noise of a
+//! single look moves little. A figure that hardly changes from one end to the other is no answer at all.
 //!
 //! Pure: the owner of the lens asks [`Sweep::next_place`] where to go, and says what was seen there.
 

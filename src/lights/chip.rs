@@ -62,17 +62,27 @@ fn kind(error: &gpiocdev::Error) -> std::io::ErrorKind {
 fn failure(name: &str, kind: std::io::ErrorKind, error: &dyn std::error::Error) -> SourceError {
     use std::io::ErrorKind;
     match kind {
-        ErrorKind::NotFound => SourceError::new(SourceErrorKind::Absent, format!("{name}: there is no such chip"))
-            .hint("`ls /dev/gpiochip*` lists them; `chip` under [lights] names one"),
-        ErrorKind::PermissionDenied => SourceError::new(SourceErrorKind::Denied, format!("{name} may not be used"))
-            .because(error)
-            .hint("put the user into the group gpio: `sudo usermod -aG gpio USER`, and log in again; the service's user is tallycam"),
+        ErrorKind::NotFound => {
+            SourceError::new(SourceErrorKind::Absent, format!("{name}: there is no such chip"))
+                .hint("`ls /dev/gpiochip*` lists them; `chip` under [lights] names one")
+        }
+        ErrorKind::PermissionDenied => SourceError::new(
+            SourceErrorKind::Denied,
+            format!("{name} may not be used"),
+        )
+        .because(error)
+        .hint(
+            "put the user into the group gpio: `sudo usermod -aG gpio USER`, and log in again; the service's \
+                user is tallycam",
+        ),
         ErrorKind::ResourceBusy => SourceError::new(SourceErrorKind::Busy, format!("{name} is in use"))
             .because(error)
             .hint("`gpioinfo` shows which program uses it"),
-        ErrorKind::InvalidInput => SourceError::new(SourceErrorKind::Unsupported, format!("there is no {name}"))
-            .because(error)
-            .hint("`gpioinfo` lists the lines; `pin` under [lights] is a line's number"),
+        ErrorKind::InvalidInput => {
+            SourceError::new(SourceErrorKind::Unsupported, format!("there is no {name}"))
+                .because(error)
+                .hint("`gpioinfo` lists the lines; `pin` under [lights] is a line's number")
+        }
         _ => SourceError::new(SourceErrorKind::Failed, format!("{name} could not be had")).because(error),
     }
 }

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! `scene`, `order` and `code` are pure. A [`Strip`] is opened, used and dropped on one thread (what drives it may not
-//! change threads). Retrying is not its business: it says what is wrong as a [`SourceError`], and is opened again later.
+//! change threads). Retrying is not its business: it says what is wrong as a [`SourceError`], and is opened again
+//! later.
 
 mod chip;
 mod code;

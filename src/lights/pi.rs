@@ -1,5 +1,5 @@
-//! The SPI bus and the pins of a Raspberry Pi, through rppal (the only file that names it). The bus works wherever Linux
-//! has a spidev, on other machines, too.
+//! The SPI bus and the pins of a Raspberry Pi, through rppal (the only file that names it). The bus works wherever
+//! Linux has a spidev, on other machines, too.
 
 use std::io;
 use std::path::Path;
@@ -72,17 +72,22 @@ fn failure(name: &str, error: spi::Error) -> SourceError {
     match error.kind() {
         io::ErrorKind::NotFound => SourceError::new(SourceErrorKind::Absent, format!("there is no {name}"))
             .hint("switch the bus on: dtparam=spi=on in /boot/firmware/config.txt, then restart the machine"),
-        io::ErrorKind::PermissionDenied => {
-            SourceError::new(SourceErrorKind::Denied, format!("{name} may not be opened"))
-                .because(error)
-                .hint("put the user into the group spi: `sudo usermod -aG spi USER`, and log in again; the service's user is tallycam")
-        }
+        io::ErrorKind::PermissionDenied => SourceError::new(
+            SourceErrorKind::Denied,
+            format!("{name} may not be opened"),
+        )
+        .because(error)
+        .hint(
+            "put the user into the group spi: `sudo usermod -aG spi USER`, and log in again; the service's \
+                    user is tallycam",
+        ),
         io::ErrorKind::ResourceBusy => {
             SourceError::new(SourceErrorKind::Busy, format!("{name} is in use by another program"))
                 .because(error)
                 .hint(format!("`sudo fuser {name}` names it"))
         }
-        _ => SourceError::new(SourceErrorKind::Failed, format!("{name} does not take what it is sent")).because(error),
+        _ => SourceError::new(SourceErrorKind::Failed, format!("{name} does not take what it is sent"))
+            .because(error),
     }
 }
 
@@ -104,7 +109,8 @@ impl PiPin {
 }
 
 fn pin_failure(number: u8, error: gpio::Error) -> SourceError {
-    let group = "put the user into the group gpio: `sudo usermod -aG gpio USER`, and log in again; the service's user is tallycam";
+    let group = "put the user into the group gpio: `sudo usermod -aG gpio USER`, and log in again; the service's user \
+        is tallycam";
     let what = format!("GPIO {number} may not be used");
     match error {
         gpio::Error::UnknownModel => SourceError::new(

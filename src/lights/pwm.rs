@@ -1,9 +1,11 @@
-//! NeoPixels at a PWM or PCM pin, through the library rs_ws281x: what it is handed is made here, everywhere; the library
-//! itself is in programs built with the feature `pwm` (it needs git and libclang for its build, and root to run).
+//! NeoPixels at a PWM or PCM pin, through the library rs_ws281x: what it is handed is made here, everywhere; the
+//! library itself is in programs built with the feature `pwm` (it needs git and libclang for its build, and root to
+//! run).
 //!
-//! The library sends 3 bits at 2.4 MHz for each bit, as [`super::Code::THREE_COLORS`] does, whatever the pixels: to those
-//! with a white light, too, whose data sheet wants a shorter 1 (over SPI they get one, [`super::Code::WITH_WHITE`]). It
-//! puts the colours in order itself: a pixel is handed over as blue, green, red, white (0xWWRRGGBB, lowest byte first).
+//! The library sends 3 bits at 2.4 MHz for each bit, as [`super::Code::THREE_COLORS`] does, whatever the pixels: to
+//! those with a white light, too, whose data sheet wants a shorter 1 (over SPI they get one,
+//! [`super::Code::WITH_WHITE`]). It puts the colours in order itself: a pixel is handed over as blue, green, red, white
+//! (0xWWRRGGBB, lowest byte first).
 
 // Without the feature it is made, tested and used by nobody.
 #![cfg_attr(not(feature = "pwm"), allow(dead_code))]
@@ -67,7 +69,8 @@ pub fn open(settings: &StripSettings) -> Result<Box<dyn Strip>, SourceError> {
 pub fn open(settings: &StripSettings) -> Result<Box<dyn Strip>, SourceError> {
     wiring(settings)?;
     Err(SourceError::new(SourceErrorKind::Unsupported, "this tallycam was built without what drives PWM pins")
-        .hint("choose kind = \"spi\" (GPIO 10, without root), or build it on the Pi: cargo build --release --features pwm"))
+        .hint("choose kind = \"spi\" (GPIO 10, without root), or build it on the Pi: cargo build --release --features \
+            pwm"))
 }
 
 #[cfg(test)]

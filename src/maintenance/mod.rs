@@ -3,12 +3,12 @@
 //! ```text
 //! backup   state ─► tar: head, files, SHA256SUMS
 //! restore  tar ─► restore.new/ ─► checked ─► rename to restore/ ─┐
-//! reset                        factory-reset, an empty file ─────┴─► carried out by the next start, before anything is opened
+//! reset                        factory-reset, an empty file ─────┴─► carried out by the next start, before all else
 //! ```
 //!
-//! A request is one name in the directory, made by one rename: a power cut leaves it made or not made. What the next start
-//! does about it can be begun again from the start at every moment, and nothing is opened before it is done: so the state
-//! is the old one or the new one, never some of each.
+//! A request is one name in the directory, made by one rename: a power cut leaves it made or not made. What the next
+//! start does about it can be begun again from the start at every moment, and nothing is opened before it is done: so
+//! the state is the old one or the new one, never some of each.
 //!
 //! Everything here blocks.
 

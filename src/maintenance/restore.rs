@@ -1,5 +1,5 @@
-//! A backup that is to be restored: read as it comes into a folder of its own, checked as a whole, and put where the next
-//! start finds it.
+//! A backup that is to be restored: read as it comes into a folder of its own, checked as a whole, and put where the
+//! next start finds it.
 //!
 //! Only names that a backup has are taken, as plain files, each once; a path or a link is none of them. Nothing is
 //! unpacked that is larger than the disk has room for, and nothing is compressed.

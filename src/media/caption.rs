@@ -1,7 +1,7 @@
 //! Words written into a picture: one line on a dark plate in the lower left corner, which can be read on any ground.
 //!
-//! Only the samples under the plate are touched. The shapes of letters are kept from one picture to the next (the digits
-//! of a time are drawn once). Pure; lives on whichever thread changes pictures.
+//! Only the samples under the plate are touched. The shapes of letters are kept from one picture to the next (the
+//! digits of a time are drawn once). Pure; lives on whichever thread changes pictures.
 
 use std::collections::HashMap;
 

@@ -127,8 +127,8 @@ impl Control {
         if self.unit.is_empty() { String::new() } else { format!(" {}", self.unit) }
     }
 
-    /// Whether to set it is to do something once, as a button does, and is not to be repeated at every opening: what moves
-    /// something would creep. Cameras' own are told by their names.
+    /// Whether to set it is to do something once, as a button does, and is not to be repeated at every opening: what
+    /// moves something would creep. Cameras' own are told by their names.
     pub fn is_momentary(&self) -> bool {
         self.kind == ControlKind::Button || MOVES.contains(&self.id) || self.name.ends_with("_relative")
     }

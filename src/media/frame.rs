@@ -32,8 +32,8 @@ pub struct Frame<'a> {
     pub sequence: u64,
 }
 
-/// What a camera gives beside a frame: the same picture, at the same moment, smaller. Planar 4:2:0 (NV12 or YU12). Where
-/// its shape is another, it is stretched: fractions of it are fractions of the frame.
+/// What a camera gives beside a frame: the same picture, at the same moment, smaller. Planar 4:2:0 (NV12 or YU12).
+/// Where its shape is another, it is stretched: fractions of it are fractions of the frame.
 #[derive(Debug, Clone, Copy)]
 pub struct SecondFrame<'a> {
     /// Pixel format.

@@ -1,11 +1,10 @@
 //! Hands the newest picture to everyone, and never waits for anyone.
 //!
-//! One place, newest wins: a subscriber that comes late finds the newest picture, one that is slow
-//! skips ahead, and publishing costs the publisher the same whether all keep up or none does. (One who is `Direct` costs
-//! it a call, which must not wait, and spares it the waking of others.) Who wants every
-//! picture (a recorder) has a queue of its own, bounded in bytes: when it is full, its oldest pictures are forgotten. It
-//! may let pictures wait and be woken for many at once.
-//! Subscribers may be threads ([`Subscriber::next_timeout`], [`Pictures`]) or tasks
+//! One place, newest wins: a subscriber that comes late finds the newest picture, one that is slow skips ahead, and
+//! publishing costs the publisher the same whether all keep up or none does. (One who is `Direct` costs it a call,
+//! which must not wait, and spares it the waking of others.) Who wants every picture (a recorder) has a queue of its
+//! own, bounded in bytes: when it is full, its oldest pictures are forgotten. It may let pictures wait and be woken for
+//! many at once. Subscribers may be threads ([`Subscriber::next_timeout`], [`Pictures`]) or tasks
 //! ([`Subscriber::poll_next`]).
 
 use std::collections::VecDeque;
@@ -24,8 +23,8 @@ pub struct Hub(Arc<HubInner>);
 
 /// One who is handed each picture on the publisher's thread.
 pub(crate) trait Direct: std::fmt::Debug + Send + Sync {
-    /// Takes the publication `number`, without waiting for anything. Whether it is dealt with; else those who stand by are
-    /// woken.
+    /// Takes the publication `number`, without waiting for anything. Whether it is dealt with; else those who stand by
+    /// are woken.
     fn offer(&self, number: u64, picture: &Picture) -> bool;
 }
 
@@ -115,8 +114,8 @@ impl Hub {
         self.wake(self.lock(), is_dealt_with);
     }
 
-    /// From now on `direct` is offered every picture before anybody is woken; `None`: nobody is. One that is offered at this
-    /// moment may still be.
+    /// From now on `direct` is offered every picture before anybody is woken; `None`: nobody is. One that is offered at
+    /// this moment may still be.
     pub(crate) fn set_direct(&self, direct: Option<Arc<dyn Direct>>) {
         self.lock().direct = direct;
     }

@@ -375,8 +375,8 @@ fn frame_header(code: u8, body: &[u8], at: usize) -> Result<FrameHeader, JpegErr
     Ok(FrameHeader { width, height, components, unit, is_usual, is_progressive: code == SOF2 })
 }
 
-/// The length of `data` without the zeros behind its entropy-coded bytes, which begin at `from`. The zero behind an FF is
-/// one of them.
+/// The length of `data` without the zeros behind its entropy-coded bytes, which begin at `from`. The zero behind an FF
+/// is one of them.
 fn without_padding(data: &[u8], from: usize) -> usize {
     let last = data.iter().rposition(|&b| b != 0).unwrap_or(0).max(from);
     (last + 1 + usize::from(data.get(last) == Some(&0xff))).min(data.len())

@@ -16,8 +16,8 @@ const DELIMITER: &[u8] = b"\r\n--frame\r\n";
 /// Room for the longest part header: three fields with 20-digit numbers.
 const HEAD_ROOM: usize = 128;
 
-/// Bytes that are copied at once. From some kilobytes on the C library of a PC copies by `rep movsb`, which takes some processors
-/// and every emulated one several times as long as copying by vectors (glibc's bug 30994).
+/// Bytes that are copied at once. From some kilobytes on the C library of a PC copies by `rep movsb`, which takes some
+/// processors and every emulated one several times as long as copying by vectors (glibc's bug 30994).
 const AT_ONCE: usize = if cfg!(target_arch = "x86_64") { 2048 } else { usize::MAX };
 
 /// A complete JPEG, kept as long as anybody likes. Clones share the bytes.
@@ -155,8 +155,8 @@ impl PictureBuilder {
     }
 }
 
-/// Writes from the end of its bytes to their start. Machinery for formatting would cost as much as all else that is done for a
-/// camera's own JPEG but the copy.
+/// Writes from the end of its bytes to their start. Machinery for formatting would cost as much as all else that is
+/// done for a camera's own JPEG but the copy.
 struct FromBehind<'a> {
     bytes: &'a mut [u8],
     start: usize,
@@ -192,7 +192,8 @@ mod tests {
         let picture = builder.finish(8, 8, stamp, 7, false);
         assert_eq!(&picture.jpeg()[..], [0xff, 0xd8, 1, 2, 0xff, 0xd9]);
         assert_eq!(picture.jpeg_len(), 6);
-        let want: &[u8] = b"Content-Type: image/jpeg\r\nContent-Length: 6\r\nX-Timestamp: 1700000000.000042\r\n\r\n\xff\xd8\x01\x02\xff\xd9\r\n--frame\r\n";
+        let want: &[u8] = b"Content-Type: image/jpeg\r\nContent-Length: 6\r\nX-Timestamp: \
+            1700000000.000042\r\n\r\n\xff\xd8\x01\x02\xff\xd9\r\n--frame\r\n";
         assert_eq!(&picture.part()[..], want);
     }
 

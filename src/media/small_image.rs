@@ -5,10 +5,10 @@ use crate::base::ClockTime;
 
 /// A small planar picture. Owned, and reused from one picture to the next.
 ///
-/// Invariants: `y` holds `width · height` bytes, row after row without padding; `u` and `v` hold
-/// `chroma_width · chroma_height` each, or nothing at all for a grey picture. Full range BT.601, as
-/// JFIF has it. Chroma is sampled at the centre of the luma pixels it stands for. What a detector is given may be reduced
-/// more across than down: fractions of it are fractions of the picture all the same.
+/// Invariants: `y` holds `width · height` bytes, row after row without padding; `u` and `v` hold `chroma_width ·
+/// chroma_height` each, or nothing at all for a grey picture. Full range BT.601, as JFIF has it. Chroma is sampled at
+/// the centre of the luma pixels it stands for. What a detector is given may be reduced more across than down:
+/// fractions of it are fractions of the picture all the same.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SmallImage {
     /// Pixels in a row, at least 1.
@@ -159,7 +159,8 @@ pub enum ReduceFrameError {
     },
 }
 
-/// The means (rounded) of the boxes of `size` × `size` samples of a plane, whose rows and samples are so many bytes apart.
+/// The means (rounded) of the boxes of `size` × `size` samples of a plane, whose rows and samples are so many bytes
+/// apart.
 fn average_boxes(
     from: &[u8],
     (stride, apart): (usize, usize),

@@ -1,7 +1,8 @@
 //! What is done to a picture before somebody sees it, as plain data: a [`View`]. Pure; nothing is changed here.
 //!
-//! Always in this order: turned, mirrored and flipped, cropped, made smaller, without colour, written into. Two views one
-//! after the other are one view ([`View::compose`]), so that a picture is changed once however many want something of it.
+//! Always in this order: turned, mirrored and flipped, cropped, made smaller, without colour, written into. Two views
+//! one after the other are one view ([`View::compose`]), so that a picture is changed once however many want something
+//! of it.
 //!
 //! Invariants: [`View::output_size`] gives at least one pixel a row and one row; a crop lies within the picture.
 

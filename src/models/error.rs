@@ -80,7 +80,8 @@ pub enum ModelError {
         seconds: f64,
     },
     /// It was tried in a process of its own, and ended that.
-    #[error("it takes more than {} MB of memory, or than {seconds} s, to be loaded and to look once", memory / 1_000_000)]
+    #[error("it takes more than {} MB of memory, or than {seconds} s, to be loaded and to look \
+        once", memory / 1_000_000)]
     TooMuch {
         /// Bytes that it may have had.
         memory: u64,
@@ -208,7 +209,8 @@ impl ModelError {
             }
             ModelError::Unnamed { .. } => String::from("name all of them with --labels FILE, a label a line"),
             ModelError::NotBoxes { .. } => String::from(
-                "correct family, corners, unit and activation in its .toml (models/README.md explains them), or remove it \
+                "correct family, corners, unit and activation in its .toml (models/README.md explains them), or remove \
+                 it \
                  and let `tallycam model add` find out",
             ),
             ModelError::Guess(GuessError::Task { .. }) => String::from(
@@ -236,7 +238,8 @@ impl ModelError {
                 String::from("take a smaller model, or a smaller size under [detect]")
             }
             ModelError::TooMuch { .. } => String::from(
-                "take a smaller model, or a smaller size under [detect]; `tallycam model check` tries it without these limits",
+                "take a smaller model, or a smaller size under [detect]; `tallycam model check` tries it without these \
+                 limits",
             ),
             ModelError::Picture { .. } => String::from("give a JPEG with --picture"),
             ModelError::Download { url, .. } | ModelError::WrongDownload { url, .. } => format!(

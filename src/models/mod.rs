@@ -78,8 +78,8 @@ pub struct AddedModel {
 }
 
 impl Models {
-    /// The usual places (`models` in the working directory, `models` beside the program,
-    /// `share/tallycam/models` where the program was unpacked, `/usr/share/tallycam/models`) and our own: `models` in `state_directory`.
+    /// The usual places (`models` in the working directory, `models` beside the program, `share/tallycam/models` where
+    /// the program was unpacked, `/usr/share/tallycam/models`) and our own: `models` in `state_directory`.
     pub fn new(state_directory: &Path) -> Models {
         let mut places = vec![PathBuf::from("models")];
         let program = std::env::current_exe().ok();
@@ -151,8 +151,8 @@ impl Models {
         self.places.iter().find(|place| has(place, name))
     }
 
-    /// Adds the ONNX file at `path`: finds out what it is where no description beside it says so, proves it on a picture,
-    /// and copies it with its description to where our own models are. Nobody ever sees half of it.
+    /// Adds the ONNX file at `path`: finds out what it is where no description beside it says so, proves it on a
+    /// picture, and copies it with its description to where our own models are. Nobody ever sees half of it.
     ///
     /// # Errors
     /// It is no network that can be used, or it cannot be written; nothing is changed then.
@@ -187,8 +187,8 @@ impl Models {
         self.fetch_entry(entry.ok_or_else(|| self.unknown_model(name))?, addition)
     }
 
-    /// Fetches an ONNX file from an address of the user's own, and adds it like a file. With `sha256` only if it has that
-    /// sum, 64 digits of either case.
+    /// Fetches an ONNX file from an address of the user's own, and adds it like a file. With `sha256` only if it has
+    /// that sum, 64 digits of either case.
     ///
     /// # Errors
     /// As of [`Models::add`]; it cannot be fetched, or is another file.

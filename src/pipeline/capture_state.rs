@@ -108,7 +108,8 @@ pub struct CaptureRequests {
     pub interrupt: Stop,
     /// Who waits for a picture of the camera's largest size. Dropped unanswered while there is none to be had.
     pub largest: Vec<oneshot::Sender<Largest>>,
-    /// What else is asked, in its order; at most [`AT_ONCE`](super::commands::AT_ONCE). None is taken any more when the thread has ended.
+    /// What else is asked, in its order; at most [`AT_ONCE`](super::commands::AT_ONCE). None is taken any more when the
+    /// thread has ended.
     pub commands: Option<VecDeque<CaptureCommand>>,
     /// How the pipeline behaves.
     pub settings: CaptureOptions,
@@ -348,8 +349,8 @@ impl CaptureState {
         self.small.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts and publishes live pictures. What is shown only if no other view was set since it was made as `view` has it:
-    /// later subscribers do not see it as it was shown before. Tells whether.
+    /// Counts and publishes live pictures. What is shown only if no other view was set since it was made as `view` has
+    /// it: later subscribers do not see it as it was shown before. Tells whether.
     pub fn publish(&self, Shots { shown, original }: Shots, view: &Arc<View>) -> bool {
         // Held until they are published: who sets another view takes what is shown away again.
         let now = self.view.borrow();

@@ -17,8 +17,8 @@ pub struct PictureChange {
     pub view: View,
 }
 
-/// `jpeg`, `taken` at this time, changed as wanted; `quality` (1–100) is used where it must be encoded again. Nothing wanted gives the very
-/// bytes.
+/// `jpeg`, `taken` at this time, changed as wanted; `quality` (1–100) is used where it must be encoded again. Nothing
+/// wanted gives the very bytes.
 ///
 /// # Errors
 /// [`TransformError`].

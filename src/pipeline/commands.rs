@@ -43,8 +43,8 @@ pub struct CameraControls {
     pub camera: String,
     /// In the camera's own order; empty: it has none.
     pub controls: Vec<Control>,
-    /// What came out otherwise than it was asked, in sentences: of what was set now, or, of whoever only looks, of what is
-    /// saved.
+    /// What came out otherwise than it was asked, in sentences: of what was set now, or, of whoever only looks, of what
+    /// is saved.
     pub notes: Vec<String>,
     /// Names of those that were to be set and that the camera did not set.
     pub refused: Vec<String>,

@@ -171,14 +171,15 @@ impl Pipeline {
         &self.shared.originals
     }
 
-    /// The newest picture there is, to be looked at by the program itself: as shown, or, while nobody looks and it is not
-    /// made for that, the camera's own. Cards, too.
+    /// The newest picture there is, to be looked at by the program itself: as shown, or, while nobody looks and it is
+    /// not made for that, the camera's own. Cards, too.
     fn newest(&self) -> Option<Picture> {
         self.shared.hub.newest().or_else(|| self.shared.originals.newest())
     }
 
-    /// What is done to the pictures for everyone from now on: who comes after this sees none as it was shown before (a view
-    /// of his own, and what is counted drawn in, excepted: those follow with their next picture). Nobody's stream is cut.
+    /// What is done to the pictures for everyone from now on: who comes after this sees none as it was shown before (a
+    /// view of his own, and what is counted drawn in, excepted: those follow with their next picture). Nobody's stream
+    /// is cut.
     pub fn set_view(&self, view: View) {
         self.shared.view.send_if_modified(|now| {
             let is_new = **now != view;
@@ -212,7 +213,8 @@ impl Pipeline {
         Demand::brief(&self.shared)
     }
 
-    /// Small images of at least this size are wanted beside the camera's own pictures, where it gives them; `None`: none.
+    /// Small images of at least this size are wanted beside the camera's own pictures, where it gives them; `None`:
+    /// none.
     fn request_small(&self, least: Option<(u32, u32)>) {
         self.shared.request_small(least);
     }

@@ -54,8 +54,8 @@ pub struct Spacing {
 }
 
 impl Spacing {
-    /// A picture came at `now_us`: the longer one of the last two distances, since one that is late is near to the next.
-    /// Nothing is known of it with the first picture.
+    /// A picture came at `now_us`: the longer one of the last two distances, since one that is late is near to the
+    /// next. Nothing is known of it with the first picture.
     pub fn record_picture(&mut self, now_us: u64) -> Option<u64> {
         let distance_us = now_us.saturating_sub(self.seen_us.replace(now_us)?);
         Some(distance_us.max(std::mem::replace(&mut self.last_us, distance_us)))

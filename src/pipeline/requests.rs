@@ -34,8 +34,8 @@ impl Pipeline {
         self.request(CaptureCommand::Controls).await
     }
 
-    /// The same as they were read within the last second, if nothing was set since: for whoever only looks, and may look
-    /// often. A camera is asked for each of its controls, and however many look, one at a time waits in the queue.
+    /// The same as they were read within the last second, if nothing was set since: for whoever only looks, and may
+    /// look often. A camera is asked for each of its controls, and however many look, one at a time waits in the queue.
     ///
     /// # Errors
     /// As [`Pipeline::controls`].
@@ -54,8 +54,8 @@ impl Pipeline {
         self.set_outside_sweep(wanted, CaptureCommand::SetControls).await
     }
 
-    /// As [`Pipeline::set_controls`], where `wanted` are the controls' defaults: values go before the auto modes that rule
-    /// them from then on, and what one rules already is set while that is manual for a moment.
+    /// As [`Pipeline::set_controls`], where `wanted` are the controls' defaults: values go before the auto modes that
+    /// rule them from then on, and what one rules already is set while that is manual for a moment.
     ///
     /// # Errors
     /// [`ControlsError`].

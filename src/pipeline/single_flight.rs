@@ -15,8 +15,8 @@ impl<T> Default for SingleFlight<T> {
 }
 
 impl<T: Clone, E: Clone> SingleFlight<Result<T, E>> {
-    /// What `ask` says, or has said to somebody else who began to ask later than this one came; a success also earlier, by
-    /// at most `stays`. Who goes in the middle leaves the turn to the next.
+    /// What `ask` says, or has said to somebody else who began to ask later than this one came; a success also earlier,
+    /// by at most `stays`. Who goes in the middle leaves the turn to the next.
     ///
     /// # Errors
     /// Those of `ask`.

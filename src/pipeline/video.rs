@@ -124,9 +124,9 @@ impl VideoRequest {
         let (width, height) = (width.max(2), height.max(2));
         // JPEG is full range BT.601; players take video for limited range, and BT.709 where nothing is said.
         let filters = format!(
-            "crop=trunc(iw/2)*2:trunc(ih/2)*2,scale={width}:{height}:force_original_aspect_ratio=decrease:in_range=full:\
-             out_range=tv:in_color_matrix=bt601:out_color_matrix=bt709,pad={width}:{height}:(ow-iw)/2:(oh-ih)/2,setsar=1,\
-             format=yuv420p"
+            "crop=trunc(iw/2)*2:trunc(ih/2)*2,scale={width}:{height}:force_original_aspect_ratio=decrease:\
+             in_range=full:out_range=tv:in_color_matrix=bt601:out_color_matrix=bt709,\
+             pad={width}:{height}:(ow-iw)/2:(oh-ih)/2,setsar=1,format=yuv420p"
         );
         let key_frames = ((self.fps * 2.0).round() as u64).clamp(*KEY_FRAMES.start(), *KEY_FRAMES.end());
         let (key_frames, scale) = (key_frames.to_string(), SCALE.to_string());

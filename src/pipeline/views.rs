@@ -1,14 +1,14 @@
-//! The thread `views`: pictures changed as single viewers want them (`/stream?gray=1&scale=1/2`), each distinct view made
-//! once for all who want it, and only while somebody does.
+//! The thread `views`: pictures changed as single viewers want them (`/stream?gray=1&scale=1/2`), each distinct view
+//! made once for all who want it, and only while somebody does.
 //!
 //! ```text
 //! originals (or annotated) ── newest picture ─► [views] ─► a hub for each distinct view ─► its viewers
 //! ```
 //!
-//! It is a subscriber of a hub like every viewer, and takes the newest picture when it is done with the one before: a slow
-//! change skips pictures and delays nobody else. The originals and annotated pictures take turns. What is wanted comes
-//! after what is done for everyone ([`super::Pipeline::set_view`]); both are one view, made from the camera's own picture at
-//! once. While nobody wants a view it sleeps, but for its heart.
+//! It is a subscriber of a hub like every viewer, and takes the newest picture when it is done with the one before: a
+//! slow change skips pictures and delays nobody else. The originals and annotated pictures take turns. What is wanted
+//! comes after what is done for everyone ([`super::Pipeline::set_view`]); both are one view, made from the camera's own
+//! picture at once. While nobody wants a view it sleeps, but for its heart.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -94,8 +94,8 @@ impl Views {
         Ok((Views { shared }, worker))
     }
 
-    /// Has pictures made as `view` shows them: of those of `over` (annotated ones), or of the camera's own after what is
-    /// done for everyone. Hold a [`super::Demand`] beside it.
+    /// Has pictures made as `view` shows them: of those of `over` (annotated ones), or of the camera's own after what
+    /// is done for everyone. Hold a [`super::Demand`] beside it.
     ///
     /// # Errors
     /// [`TooManyViews`].
@@ -340,8 +340,8 @@ impl Drop for Maker<'_> {
     }
 }
 
-/// The next picture of any ground; never, while there is none. It moves to the end: the others come before its next one,
-/// so that a change that takes longer than a frame is no reason for them to get nothing.
+/// The next picture of any ground; never, while there is none. It moves to the end: the others come before its next
+/// one, so that a change that takes longer than a frame is no reason for them to get nothing.
 fn next_picture(grounds: &mut [(Hub, Subscriber)], cx: &mut Context<'_>) -> Poll<(usize, Option<Picture>)> {
     for at in 0..grounds.len() {
         if let Poll::Ready(picture) = grounds[at].1.poll_next(cx) {

@@ -52,8 +52,8 @@ const MADE_UP: [&str; 5] = [
 ];
 /// Damage so many frames before the end is the end breaking off: decoders give frames that late.
 const NEAR_THE_END: u64 = 20;
-/// Formats that do not tell how long they are, though `ffprobe` guesses it. Where it is told, a picture that had to be made up
-/// is a damaged one, and no end.
+/// Formats that do not tell how long they are, though `ffprobe` guesses it. Where it is told, a picture that had to be
+/// made up is a damaged one, and no end.
 const WITHOUT_LENGTH: [&str; 8] =
     ["mpegts", "mpeg", "mpegvideo", "h264", "hevc", "m4v", "mjpeg", "jpeg_pipe"];
 /// A picture that was made up is told that many frames before it comes, beside one for each processor that decodes.
@@ -540,7 +540,8 @@ mod tests {
     use super::*;
 
     const FIRST: &str = "[Parsed_showinfo_2 @ 0x55] [info] config in time_base: 1/12800, frame_rate: 25/1\n\
-        [Parsed_showinfo_2 @ 0x55] [info] n:   0 pts:      0 pts_time:0       pos:  4116 fmt:yuv420p sar:0/1 s:768x576 i:P\n\
+        [Parsed_showinfo_2 @ 0x55] [info] n:   0 pts:      0 pts_time:0       pos:  4116 fmt:yuv420p sar:0/1 s:768x576 \
+        i:P\n\
         [Parsed_showinfo_2 @ 0x55] [info] color_range:pc color_space:unknown\n";
 
     #[test]
@@ -549,7 +550,8 @@ mod tests {
         for piece in FIRST.as_bytes().chunks(7) {
             log.push(piece);
         }
-        log.push(b"[Parsed_showinfo_2 @ 0x55] [info] n:   1 pts:    512 pts_time:0.04 pos: 9 fmt:yuv420p s:768x576 i:P\n");
+        log.push(b"[Parsed_showinfo_2 @ 0x55] [info] n:   1 pts:    512 pts_time:0.04 pos: 9 fmt:yuv420p s:768x576 \
+            i:P\n");
         let of = |time_us| Announced { width: 768, height: 576, time_us };
         assert_eq!(log.announced, [of(Some(0)), of(Some(40_000))]);
         log.push(b"[Parsed_showinfo_2 @ 0x55] [info] n:   3 pts:NOPTS pts_time:NOPTS pos: 9 s:768x576 i:P\n");

@@ -394,9 +394,9 @@ fn folder(path: &Path) -> Result<Vec<PathBuf>, SourceError> {
     checked(path, names, "it has no files that end in .jpg or .jpeg")
 }
 
-/// The paths in a list: one a line, of JPEGs in the list's own folder or below it; `#` begins a comment line.
-/// The byte order mark that some editors put in front is no part of the first. Whoever may set the path may name any text
-/// file of this machine, so no line of it is ever shown: only how many are no such path, and where the first stands.
+/// The paths in a list: one a line, of JPEGs in the list's own folder or below it; `#` begins a comment line. The byte
+/// order mark that some editors put in front is no part of the first. Whoever may set the path may name any text file
+/// of this machine, so no line of it is ever shown: only how many are no such path, and where the first stands.
 fn list(path: &Path) -> Result<Vec<PathBuf>, SourceError> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut input = BufReader::new(open_file(path).map_err(|e| unreadable_fault(path, &e))?);
@@ -566,7 +566,8 @@ fn unreadable_fault(path: &Path, error: &io::Error) -> SourceError {
 fn unplayable_fault(path: &Path, why: impl std::fmt::Display) -> SourceError {
     let path = path.display();
     SourceError::new(SourceErrorKind::Unsupported, format!("{path} cannot be played")).because(why).hint(format!(
-        "ffmpeg can: [source] kind = \"exec\", command = \"ffmpeg -nostdin -loglevel error -re -i {path} -f mjpeg -q:v 4 -\""
+        "ffmpeg can: [source] kind = \"exec\", command = \"ffmpeg -nostdin -loglevel error -re -i {path} -f mjpeg -q:v \
+         4 -\""
     ))
 }
 

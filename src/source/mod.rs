@@ -55,7 +55,8 @@ impl FormatRequest {
         }
     }
 
-    /// What of it a camera that delivers `size` at `fps` frames a second has missed, in sentences for the log and the page.
+    /// What of it a camera that delivers `size` at `fps` frames a second has missed, in sentences for the log and the
+    /// page.
     pub fn unmet_requests(&self, (width, height): (u32, u32), fps: Option<f64>) -> Vec<String> {
         let mut notes = Vec::new();
         let differs = |request: Option<u32>, is: u32| request.is_some_and(|request| request != is);
@@ -111,8 +112,8 @@ pub trait Opener: Send {
     /// What is wrong, and what to do about it.
     fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, SourceError>;
 
-    /// How long the user lets an open source be silent (`[source] silent_after`), told before each opening: who waits for
-    /// an answer while it opens waits at least as long.
+    /// How long the user lets an open source be silent (`[source] silent_after`), told before each opening: who waits
+    /// for an answer while it opens waits at least as long.
     fn set_silent_after(&mut self, _time: Duration) {}
 
     /// A source that is to take the place of the one that was opened last and is in use: asked
@@ -191,8 +192,8 @@ pub trait Source {
     /// The source is of no more use and is to be dropped.
     fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, SourceError>;
 
-    /// From now on a wait for a frame ends when `wake_fd` rings, so that what is asked meanwhile is done before the next
-    /// frame and not after it. A source that cannot be woken ends its waits as it did.
+    /// From now on a wait for a frame ends when `wake_fd` rings, so that what is asked meanwhile is done before the
+    /// next frame and not after it. A source that cannot be woken ends its waits as it did.
     fn set_wake_bell(&mut self, _bell: &WakeFd) {}
 
     /// The lasting name of the camera that is open, as [`Opener::identity`].

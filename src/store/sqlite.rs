@@ -113,7 +113,8 @@ impl SchemaShape {
     }
 }
 
-/// Opens `file` by `open`: through no link, and for nobody else if it may be made. SQLite gives its journals the same mode.
+/// Opens `file` by `open`: through no link, and for nobody else if it may be made. SQLite gives its journals the same
+/// mode.
 pub(super) fn open_private(
     file: &Path,
     flags: OpenFlags,
@@ -160,7 +161,8 @@ pub(super) fn lock(directory: &Path, name: &str) -> Result<Lock, LockFault> {
 }
 
 /// What can be done about a file system that a database cannot lie on.
-pub(super) const ELSEWHERE: &str = "set [store] directory to a directory on a local disk, or mount this one with locks (NFS: without `nolock`)";
+pub(super) const ELSEWHERE: &str = "set [store] directory to a directory on a local disk, or mount this one with locks \
+    (NFS: without `nolock`)";
 
 /// What can be done about a file that another program is in the middle of writing.
 pub(super) const IN_USE: &str = "another program holds the file open in the middle of something; end it";

@@ -296,8 +296,8 @@ impl Counter {
         }
     }
 
-    /// The lines that many appear beyond without having been seen before them, and how many did since the line was drawn: it
-    /// is too near to the picture's edge, or to what hides them.
+    /// The lines that many appear beyond without having been seen before them, and how many did since the line was
+    /// drawn: it is too near to the picture's edge, or to what hides them.
     pub fn late_appearances(&self) -> impl Iterator<Item = (&CountingLine, u64)> {
         let often = |watched: &&Watched| watched.past >= MANY && watched.past * RARELY >= watched.counted;
         self.lines.iter().filter(often).map(|watched| (&watched.line, watched.past))
@@ -335,8 +335,8 @@ impl Counter {
         self.update_region(detections, time_us, &Bounds::PICTURE)
     }
 
-    /// The same for a detection on a region, in fractions of the picture. A track outside it is not missed, and whose box is
-    /// cut off by the part's edge passes nothing.
+    /// The same for a detection on a region, in fractions of the picture. A track outside it is not missed, and whose
+    /// box is cut off by the part's edge passes nothing.
     pub fn update_region(&mut self, detections: &[Detection], time_us: u64, part: &Bounds) -> Outcome {
         self.select(detections);
         self.tracker.update_region(&self.detections, &self.labels, time_us, part);

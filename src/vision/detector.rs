@@ -38,8 +38,8 @@ pub trait Detector: Send {
     /// See [`DetectError`]; the next picture may be tried.
     fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError>;
 
-    /// How long the network itself took of the last detection, if there is one; the rest of it made the picture into numbers and
-    /// the numbers into detections.
+    /// How long the network itself took of the last detection, if there is one; the rest of it made the picture into
+    /// numbers and the numbers into detections.
     fn inference(&self) -> Option<Duration> {
         None
     }
@@ -54,8 +54,8 @@ pub trait Detector: Send {
         false
     }
 
-    /// Gets ready for regions of this shape in pictures of this width and height; may take seconds. `false`: it cannot use
-    /// them. Every detector can use the whole picture.
+    /// Gets ready for regions of this shape in pictures of this width and height; may take seconds. `false`: it cannot
+    /// use them. Every detector can use the whole picture.
     fn set_region(&mut self, _mode: RegionMode, shape: RegionShape, _picture: (u32, u32)) -> bool {
         shape == RegionShape::Picture
     }

@@ -42,8 +42,8 @@ pub struct NearMisses {
 }
 
 impl NearMisses {
-    /// Takes in the confirmed tracks of a frame, with the boxes of those it shows, and what it counted on `lines`; gives the
-    /// near misses among the tracks that it ended.
+    /// Takes in the confirmed tracks of a frame, with the boxes of those it shows, and what it counted on `lines`;
+    /// gives the near misses among the tracks that it ended.
     pub fn update<'a>(
         &mut self,
         tracks: impl Iterator<Item = (TrackId, Class, Option<Bounds>)>,

@@ -8,14 +8,14 @@
 //!                           └─────┘                             counted if the way led through the line
 //! ```
 //!
-//! A track is *on* a side until it has *settled* on the other: seen there [`Hysteresis::stay`] times
-//! running, and for [`Hysteresis::stay_for`], at least [`Hysteresis::near`] away from the line, or once
-//! at least [`Hysteresis::far`] away, or once at least `near` away before it went out of the picture.
-//! Who lingers on the line, turns back on it, or trembles over it never settles: a track's smoothed place goes on for a
-//! while when somebody stops, so that its box must be measured beyond the band at the last, too. Settling is counted if the way
-//! since the last settling led through the line between its ends: every step from one sight to the next is a straight one,
-//! however long ago the last sight was, and passes through the line in opposite directions cancel. So who walks round an end
-//! has changed sides, and is not counted.
+//! A track is *on* a side until it has *settled* on the other: seen there [`Hysteresis::stay`] times running, and for
+//! [`Hysteresis::stay_for`], at least [`Hysteresis::near`] away from the line, or once at least [`Hysteresis::far`]
+//! away, or once at least `near` away before it went out of the picture. Who lingers on the line, turns back on it, or
+//! trembles over it never settles: a track's smoothed place goes on for a while when somebody stops, so that its box
+//! must be measured beyond the band at the last, too. Settling is counted if the way since the last settling led
+//! through the line between its ends: every step from one sight to the next is a straight one, however long ago the
+//! last sight was, and passes through the line in opposite directions cancel. So who walks round an end has changed
+//! sides, and is not counted.
 //!
 //! Distances are in sizes of the box (the mean of its width and height), for a box trembles in
 //! proportion to its size.
@@ -90,7 +90,8 @@ impl Passage {
         }
     }
 
-    /// The track is seen again: it is at `points` (in heights), where its box, of this size, was measured at `measured`.
+    /// The track is seen again: it is at `points` (in heights), where its box, of this size, was measured at
+    /// `measured`.
     pub fn observe(
         &mut self,
         segment: &Segment,

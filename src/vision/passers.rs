@@ -9,8 +9,8 @@ use super::tracker::{Track, TrackId, Tracker, kalman};
 
 /// Feet pass a line later than wheels, at most by this. Microseconds.
 const APART_US: u64 = 2_000_000;
-/// How much of the smaller box lies in the larger one (0–1), and how far their middles are apart sideways, in widths of the
-/// larger one.
+/// How much of the smaller box lies in the larger one (0–1), and how far their middles are apart sideways, in widths of
+/// the larger one.
 const SHARED: f32 = 0.3;
 const ASIDE: f32 = 0.5;
 /// How much the velocities of both may differ, for they are measured. Sizes a second.

@@ -284,7 +284,8 @@ mod tests {
             as_text(&report),
             "Cam\n\
              \x20 kept as [controls.\"usb-7\"]\n\
-             \x20 focus  40, from 0 to 255 in steps of 5, default 0 (kept) (no effect now: an automatic mode controls it)\n\
+             \x20 focus  40, from 0 to 255 in steps of 5, default 0 (kept) (no effect now: an automatic mode controls \
+             it)\n\
              \x20 flip   on, default off (set in config.toml:3)\n\
              \x20 mains  3, of 1 50 Hz, 3 60 Hz; default 1\n\
              \x20 gain   4, from 0 to 9, default 4 (the camera refuses the saved value)\n\

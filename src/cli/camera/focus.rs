@@ -226,7 +226,9 @@ mod tests {
 
     #[test]
     fn a_lens_is_told_in_words() {
-        let lens = json!({"supported": true, "position": 0.4, "auto": false, "sharpness": 31.256, "sweep": {"done": 3, "of": 25}});
+        let sweep = json!({"done": 3, "of": 25});
+        let lens =
+            json!({"supported": true, "position": 0.4, "auto": false, "sharpness": 31.256, "sweep": sweep});
         assert_eq!(
             describe_lens(&lens),
             "position   0.400\nautofocus  off\nsharpness  31.26\nsweep      3 of 25 places\n"

@@ -1,4 +1,5 @@
-//! `tallycam card apply`: provisioning, at each start of a card before its network, and before each start of the daemon.
+//! `tallycam card apply`: provisioning, at each start of a card before its network, and before each start of the
+//! daemon.
 
 mod boot;
 mod root;

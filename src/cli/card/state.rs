@@ -1,6 +1,6 @@
 //! The daemon's state directory: settings and the password go into it as the page's own do, and only when they have
-//! changed on the card, so that what was changed on the page afterwards outlives a start. What was applied is remembered
-//! in the same directory: a factory reset takes the memory along, and all is applied again.
+//! changed on the card, so that what was changed on the page afterwards outlives a start. What was applied is
+//! remembered in the same directory: a factory reset takes the memory along, and all is applied again.
 
 use std::collections::BTreeMap;
 use std::fs;

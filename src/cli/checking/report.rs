@@ -1,7 +1,8 @@
-//! `tallycam check --report`: what a maintainer needs to know of a camera that is not at hand, in one text to send back.
+//! `tallycam check --report`: what a maintainer needs to know of a camera that is not at hand, in one text to send
+//! back.
 //!
-//! Nothing is written that was not chosen here: of the configuration only what are numbers, words of a choice and flags, of
-//! the state and the log only what is about the camera. What is free text passes [`Redaction`] besides.
+//! Nothing is written that was not chosen here: of the configuration only what are numbers, words of a choice and
+//! flags, of the state and the log only what is about the camera. What is free text passes [`Redaction`] besides.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -457,14 +458,17 @@ mod tests {
     #[test]
     fn what_a_log_says_of_it_is_taken_out() {
         let resolved = resolved(
-            "name = \"Kindergarten\"\n[source]\nkind = \"url\"\nurl = \"http://eve:hunter22@cam.example:81/live?token=abcdef\"\n\
-             password = \"correct horse\"\n[power]\nkey = \"switch-off-by-me\"\n[[line]]\nname = \"Annas door\"\na = [0.5, 1.0]\nb = [0.5, 0.0]\n",
+            "name = \"Kindergarten\"\n[source]\nkind = \"url\"\nurl \
+             = \"http://eve:hunter22@cam.example:81/live?token=abcdef\"\n\
+             password = \"correct horse\"\n[power]\nkey = \"switch-off-by-me\"\n[[line]]\nname = \"Annas door\"\na = \
+             [0.5, 1.0]\nb = [0.5, 0.0]\n",
         );
         let redaction =
             Redaction::new(Some(&resolved.config), vec![String::from("shedpi"), String::from("eva")]);
         let said = redaction.redact(
             "cam.example does not answer; hunter22, eve:hunter22; http://other.example/x. \"correct horse\" abcdef\n\
-             Kindergarten: Annas door; switch-off-by-me; 192.168.1.7:554, [fe80::1%eth0]:80 2001:db8::7 dc:a6:32:01:02:03\n\
+             Kindergarten: Annas door; switch-off-by-me; 192.168.1.7:554, [fe80::1%eth0]:80 2001:db8::7 \
+             dc:a6:32:01:02:03\n\
              open http://shedpi.local:8080/ at shedpi.local; /home/anna/x.mp4; eva may use it\n",
         );
         for secret in [
@@ -487,7 +491,8 @@ mod tests {
         ] {
             assert!(!said.contains(secret), "{secret}: {said}");
         }
-        let plain = "imx708 at 2026-11-25T17:00:00Z: 1920×1080, 30.00 fps, libcamera 0.7.1, kernel 6.12.47, 127.0.0.1:8080 0::\n";
+        let plain = "imx708 at 2026-11-25T17:00:00Z: 1920×1080, 30.00 fps, libcamera 0.7.1, kernel 6.12.47, \
+            127.0.0.1:8080 0::\n";
         assert_eq!(redaction.redact(plain), plain);
     }
 

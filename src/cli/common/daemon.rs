@@ -73,8 +73,8 @@ trait DaemonSocket: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> DaemonSocket for T {}
 
 impl Daemon {
-    /// The daemon at its own socket for the command line, else at the first configured address where somebody listens, or
-    /// where systemd listens for it.
+    /// The daemon at its own socket for the command line, else at the first configured address where somebody listens,
+    /// or where systemd listens for it.
     pub fn find(config: &Config) -> Option<Daemon> {
         let heard = |listen| {
             let daemon = Daemon { listen, patience: ANSWERS_WITHIN };
@@ -406,7 +406,8 @@ mod tests {
     #[test]
     fn what_systemd_listens_at_is_read() {
         let tcp = |address: &str| Listen::Tcp(address.parse().unwrap());
-        let shown = "Listen=[::]:80 (Stream)\nListen=/run/a b (Stream)\nListen=127.0.0.1:9 (Datagram)\nListen=1.2.3.4:81 (Stream)\nActiveState=active\n";
+        let shown = "Listen=[::]:80 (Stream)\nListen=/run/a b (Stream)\nListen=127.0.0.1:9 \
+            (Datagram)\nListen=1.2.3.4:81 (Stream)\nActiveState=active\n";
         assert_eq!(
             parse_listen_addresses(shown),
             [tcp("[::]:80"), Listen::Unix("/run/a b".into()), tcp("1.2.3.4:81")]

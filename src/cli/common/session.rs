@@ -10,8 +10,8 @@ use crate::daemon::{self, DaemonError};
 /// Serves until stopped.
 ///
 /// # Errors
-/// [`Failure::Configuration`] where it is wrong, [`Failure::Device`] where `[source]` cannot be used, [`Failure::Io`] where an address cannot be
-/// served on, [`Failure::Failed`] for the rest.
+/// [`Failure::Configuration`] where it is wrong, [`Failure::Device`] where `[source]` cannot be used, [`Failure::Io`]
+/// where an address cannot be served on, [`Failure::Failed`] for the rest.
 pub fn serve(
     operator: OperatorConfig,
     reload: impl Fn() -> OperatorConfig + Send + Sync + 'static,

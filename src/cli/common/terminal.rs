@@ -1,7 +1,7 @@
 //! What a terminal is given beside the words: colours, and how far long work is.
 //!
-//! Colours only on a terminal, and not with `NO_COLOR` (no-color.org) or `TERM=dumb`. Bars only on standard error, and only
-//! where that is a terminal: pipes and logs get neither.
+//! Colours only on a terminal, and not with `NO_COLOR` (no-color.org) or `TERM=dumb`. Bars only on standard error, and
+//! only where that is a terminal: pipes and logs get neither.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn colours_change_no_word() {
-        let text = "tallycam: it is wrong\nhint: do this\n✗ camera  none\n    hint: look\n! clock  x\n✓ all\n  |\n1 | a = b\n  \
+        let text = "tallycam: it is wrong\nhint: do this\n✗ camera  none\n    hint: look\n! clock  x\n✓ all\n  |\n1 | \
+            a = b\n  \
                     |     ^^\n  = hint: quote it\nOptions:\n  --x  Options: here\nUsage: tallycam";
         let painted = coloured(text);
         let mut plain = painted.clone();

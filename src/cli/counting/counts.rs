@@ -78,8 +78,8 @@ impl SpanArgs {
         daemon.request("GET", &path, RequestBody::Nothing)?.expect_valid("counts could not be read")
     }
 
-    /// What there is, as the API has it. Where nothing is on record of a scene that nobody named, standard error says of
-    /// which something is.
+    /// What there is, as the API has it. Where nothing is on record of a scene that nobody named, standard error says
+    /// of which something is.
     fn read(&self, daemon: &Daemon) -> Result<Value, Failure> {
         let report: Value = self.request(daemon, self.scene.as_deref(), "json")?.read()?;
         let is_known = |report: &Value| rows(report).iter().any(|row| !row["in"].is_null());
@@ -203,7 +203,9 @@ mod tests {
     fn what_was_not_covered_has_a_dash_and_no_zero() {
         let report = json!({"items": [
             {"start": "2026-01-01T00:00:00.000Z", "covered": 0.9999, "in": 5, "out": 0,
-                "counts": [{"line": "Door", "class": "car", "direction": "in", "count": 2}, {"class": "person", "count": 3}]},
+                "counts": [
+                    {"line": "Door", "class": "car", "direction": "in", "count": 2}, {"class": "person", "count": 3},
+                ]},
             {"start": "2026-01-01T01:00:00.000Z", "covered": 1.0, "in": 0, "out": 0, "counts": [{"count": 5}]},
             {"start": "2026-01-01T02:00:00.000Z", "covered": 0.0, "in": null, "out": null, "counts": []},
         ]});

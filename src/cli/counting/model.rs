@@ -320,7 +320,8 @@ fn proof_as_text(card: &Card, proof: &Proof) -> String {
     let notes: String = card.guessed.iter().map(|note| format!("note: {note}\n")).collect();
     if proof.seen.is_empty() {
         return format!(
-            "it sees nothing on {picture}, with a score of {sure_score} or more ({look_ms:.0} ms): give --picture with a \
+            "it sees nothing on {picture}, with a score of {sure_score} or more ({look_ms:.0} ms): give --picture with \
+             a \
              photograph of what it was trained for\n{notes}"
         );
     }

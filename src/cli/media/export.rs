@@ -120,8 +120,8 @@ impl MediaExportArgs {
     }
 }
 
-/// The item's name with the ending that fits what is written, cut where no file could be called so. Never a path: a name
-/// has no `/` and is no `..`.
+/// The item's name with the ending that fits what is written, cut where no file could be called so. Never a path: a
+/// name has no `/` and is no `..`.
 fn export_name(name: &str, format: ExportFormat) -> String {
     let ending = format!(".{}", format.extension());
     let (stem, own) = name.split_at(name.rfind('.').unwrap_or(name.len()));

@@ -17,7 +17,8 @@ const UNREAD: &str = "the list could not be read";
 #[derive(Debug, Args)]
 pub struct AuditArgs {
     /// Maximum number
-    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     limit: u64,
     /// Print CSV
     #[arg(long)]

@@ -210,7 +210,8 @@ fn confirm_camera_name(config: &Config) -> Result<(), Failure> {
     let mut err = io::stderr().lock();
     let asked = writeln!(
         err,
-        "This deletes settings, lines, counts, snapshots, recordings and users of this camera.\nIts name, to confirm ({}):",
+        "This deletes settings, lines, counts, snapshots, recordings and users of this camera.\nIts name, to confirm \
+         ({}):",
         config.name
     );
     asked.and_then(|()| err.flush()).map_err(Failure::Output)?;

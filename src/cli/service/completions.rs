@@ -1,18 +1,22 @@
 //! `tallycam completions`.
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum as _};
 use clap_complete::Shell;
 
 use crate::cli::{Failure, write_stdout};
 
+/// The shells there are completions for.
+const SHELLS: [&str; 5] = ["bash", "elvish", "fish", "powershell", "zsh"];
+
 /// Print completions for a shell.
 ///
-/// The package brings those of bash, zsh and fish along. Elsewhere write them where the shell looks for them, for example
-/// ~/.local/share/bash-completion/completions/tallycam.
+/// The package brings those of bash, zsh and fish along. Elsewhere write them where the shell looks for them, for
+/// example ~/.local/share/bash-completion/completions/tallycam.
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
     /// The shell
-    #[arg(value_name = "SHELL", value_parser = clap::builder::PossibleValuesParser::new(["bash", "elvish", "fish", "powershell", "zsh"]))]
+    #[arg(value_name = "SHELL", value_parser = PossibleValuesParser::new(SHELLS))]
     shell: String,
 }
 

@@ -20,8 +20,8 @@ pub enum ConfigCommand {
 
 /// Show every value in force and its origin.
 ///
-/// The output is a configuration itself. "***" stands for passwords, and for all of a URL but its host and of a command but
-/// its program.
+/// The output is a configuration itself. "***" stands for passwords, and for all of a URL but its host and of a command
+/// but its program.
 #[derive(Debug, Args)]
 pub struct ConfigShowArgs {
     /// Print JSON

@@ -95,7 +95,8 @@ struct SettingsUnsetArgs {
     yes: bool,
 }
 
-/// Export all settings made here as a configuration file. Passwords are left out, and of URLs all but the host: they are "***"
+/// Export all settings made here as a configuration file. Passwords are left out, and of URLs all but the host: they
+/// are "***"
 #[derive(Debug, Args)]
 struct SettingsExportArgs {
     /// Into this file, which must not be there yet; without it to standard output
@@ -226,7 +227,8 @@ impl SettingsSetArgs {
     }
 }
 
-/// What was typed for the setting `path`, as a field of a form would have it. Quotes that the shell has left are TOML's.
+/// What was typed for the setting `path`, as a field of a form would have it. Quotes that the shell has left are
+/// TOML's.
 fn normalise_typed(path: &str, typed: &str) -> String {
     let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
     let is_list = keys::find(section, name).is_some_and(|key| key.kind.shape().word == "list");

@@ -23,7 +23,8 @@ impl fmt::Display for Listen {
     }
 }
 
-/// Reads `"0.0.0.0:8080"`, `"[::1]:80"`, with `http://` or `https://` in front or without, or `"unix:/run/tallycam/http.sock"`.
+/// Reads `"0.0.0.0:8080"`, `"[::1]:80"`, with `http://` or `https://` in front or without, or
+/// `"unix:/run/tallycam/http.sock"`.
 ///
 /// # Errors
 /// What it must be, and what was probably meant.

@@ -178,7 +178,8 @@ pub(super) fn missing_unit_hint(given: &DeValue<'_>) -> Option<String> {
 pub(super) fn any_unit_hint(given: &DeValue<'_>) -> Option<String> {
     let number = bare_number(given)?;
     Some(format!(
-        "with its unit: \"{number}d\" for days, \"{number}h\" for hours, \"{number}m\" for minutes or \"{number}s\" for seconds"
+        "with its unit: \"{number}d\" for days, \"{number}h\" for hours, \"{number}m\" for minutes or \"{number}s\" \
+         for seconds"
     ))
 }
 

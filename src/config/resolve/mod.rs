@@ -83,8 +83,8 @@ impl OperatorConfig {
         resolving.finish(file.map(|(path, _)| path.to_owned()))
     }
 
-    /// As [`OperatorConfig::resolve`]. What was saved and cannot be together with the rest (a kind of source whose key has
-    /// gone) is left out, and complained of.
+    /// As [`OperatorConfig::resolve`]. What was saved and cannot be together with the rest (a kind of source whose key
+    /// has gone) is left out, and complained of.
     ///
     /// # Errors
     /// Everything that is wrong in what the operator gives, at once.

@@ -101,7 +101,8 @@ fn temperature_finding(readings: &[(String, f64)]) -> Finding {
 /// get_throttled` prints, in hexadecimal).
 const THROTTLED: &str = "/sys/devices/platform/soc/soc:firmware/get_throttled";
 
-/// Where the kernel tells it on a Pi 5, which has no such file: its sensor `rpi_volt` (kernel doc hwmon/raspberrypi-hwmon).
+/// Where the kernel tells it on a Pi 5, which has no such file: its sensor `rpi_volt` (kernel doc
+/// hwmon/raspberrypi-hwmon).
 const SENSORS: &str = "/sys/class/hwmon";
 
 /// Whether the power supply is enough, on a Raspberry Pi.
@@ -112,7 +113,8 @@ pub fn power() -> Finding {
     }
 }
 
-/// The alarm of the kernel's sensor of under-voltage as the flag that the firmware has for it; `None` where there is none.
+/// The alarm of the kernel's sensor of under-voltage as the flag that the firmware has for it; `None` where there is
+/// none.
 fn sensor_alarm_flags(sensors: &Path) -> Option<&'static str> {
     let mut sensors = fs::read_dir(sensors).ok()?.flatten().map(|sensor| sensor.path());
     let is_it = |sensor: &PathBuf| {
@@ -126,8 +128,8 @@ fn sensor_alarm_flags(sensors: &Path) -> Option<&'static str> {
     }
 }
 
-/// Bits by Raspberry Pi's documentation of `get_throttled`: 0 under-voltage now, 1 frequency capped, 2 throttled, 3 soft
-/// temperature limit; 16–19 the same, at some time since the start.
+/// Bits by Raspberry Pi's documentation of `get_throttled`: 0 under-voltage now, 1 frequency capped, 2 throttled, 3
+/// soft temperature limit; 16–19 the same, at some time since the start.
 fn power_finding(flags: Option<&str>) -> Finding {
     let name = "power";
     let flags = flags.map(|text| text.trim().trim_start_matches("0x"));

@@ -1,8 +1,8 @@
 //! What `tallycam check` and the diagnosis page look for on this machine, and the words they find for it.
 //!
-//! Everything here may block for a moment (files under `/proc`, `/sys` and `/dev`, the folder of models): it runs on the
-//! main thread of `tallycam check`, and on tokio's pool in the daemon. What is decided is decided by pure functions on
-//! what was read.
+//! Everything here may block for a moment (files under `/proc`, `/sys` and `/dev`, the folder of models): it runs on
+//! the main thread of `tallycam check`, and on tokio's pool in the daemon. What is decided is decided by pure functions
+//! on what was read.
 
 pub mod card;
 pub mod machine;

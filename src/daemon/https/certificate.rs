@@ -1,7 +1,7 @@
 //! A certificate of our own making, for HTTPS where there is no other: X.509 (RFC 5280) signed by its own key, P-256.
 //!
-//! Written byte by byte: a crate that can make any certificate would take more of the program than this one needs. Pure, but
-//! for random numbers.
+//! Written byte by byte: a crate that can make any certificate would take more of the program than this one needs.
+//! Pure, but for random numbers.
 
 use std::net::IpAddr;
 

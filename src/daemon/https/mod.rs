@@ -1,7 +1,8 @@
 //! The certificate that HTTPS is served with: the operator's, or one of our own making.
 //!
-//! The operator's is read again when its files change and at SIGHUP; connections that are open keep theirs. One that cannot be
-//! used changes nothing: what was served before goes on, at a start a certificate of our own, so that the page is there.
+//! The operator's is read again when its files change and at SIGHUP; connections that are open keep theirs. One that
+//! cannot be used changes nothing: what was served before goes on, at a start a certificate of our own, so that the
+//! page is there.
 
 pub(super) mod certificate;
 
@@ -121,8 +122,8 @@ fn own_identity(directory: &Path, more: &[String]) -> io::Result<TlsIdentity> {
     if let Err(error) = kept {
         warn!("the certificate holds until the next start, which makes another one: {error}");
     }
-    // Where the first password stands, too: whoever reads it there knows whose certificate the browser shows. Nobody who
-    // reads it is no reason not to serve.
+    // Where the first password stands, too: whoever reads it there knows whose certificate the browser shows. Nobody
+    // who reads it is no reason not to serve.
     let _ = writeln!(
         io::stdout(),
         "tallycam: the certificate of this camera for HTTPS has the SHA-256 fingerprint {}",

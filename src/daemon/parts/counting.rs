@@ -70,8 +70,8 @@ pub const LATER: Duration = Duration::from_secs(5);
 /// In the end it is tried so often, unless a try takes long.
 const SELDOM: Duration = Duration::from_secs(30);
 
-/// How long to wait after a try that was in vain and `took` so long, when it was `waited` for before. One that is damaged
-/// may be read as a whole each time, which the disk is not to be busy with for ever.
+/// How long to wait after a try that was in vain and `took` so long, when it was `waited` for before. One that is
+/// damaged may be read as a whole each time, which the disk is not to be busy with for ever.
 pub fn retry_delay(waited: Duration, took: Duration) -> Duration {
     waited.saturating_mul(2).min(SELDOM).max(took.saturating_mul(20))
 }
@@ -113,8 +113,8 @@ pub fn can_open_counts(config: &Config) -> bool {
     is_good
 }
 
-/// Opens counts.db, moves what is drawn along with the picture, and draws the lines and zones of the file in it. May take a
-/// while: what a power cut has left is mended here.
+/// Opens counts.db, moves what is drawn along with the picture, and draws the lines and zones of the file in it. May
+/// take a while: what a power cut has left is mended here.
 pub fn open_counts(config: &Config) -> OpenedCounts {
     let (counts, writer) = open(config, is_on_trial())?;
     match counts.follow_picture_now(picture::view(config).geometry()) {
@@ -142,8 +142,8 @@ pub fn pin(counts: &Counts, config: &Config) {
     }
 }
 
-/// Starts counting. Without a counts.db it runs all the same, and says why nothing is recorded. `fallback_to_sim` as the
-/// [opener](super::source::make_opener) was given it.
+/// Starts counting. Without a counts.db it runs all the same, and says why nothing is recorded. `fallback_to_sim` as
+/// the [opener](super::source::make_opener) was given it.
 ///
 /// # Errors
 /// [`CountingError`]; counts.db has been closed then.
@@ -232,8 +232,8 @@ pub fn state_directory(config: &Config) -> PathBuf {
     directory(&config.store, std::env::var_os("STATE_DIRECTORY"))
 }
 
-/// The configured directory; else the first that systemd hands over (systemd.exec(5), `StateDirectory=`); else that of the
-/// unit whose file it is; else `data` in the working directory.
+/// The configured directory; else the first that systemd hands over (systemd.exec(5), `StateDirectory=`); else that of
+/// the unit whose file it is; else `data` in the working directory.
 fn directory(store: &StoreConfig, handed_over: Option<std::ffi::OsString>) -> PathBuf {
     let handed_over = handed_over.and_then(|list| std::env::split_paths(&list).next());
     let handed_over = handed_over.filter(|path| !path.as_os_str().is_empty());

@@ -2,8 +2,8 @@
 //! amount of memory or time, in more ways than can be listed; there it ends a child, which may have no more than
 //! there is, and nothing else.
 //!
-//! Runs on the thread that makes detectors. The child is this program (`tallycam model prove`), gives itself its limits,
-//! and dies with that thread.
+//! Runs on the thread that makes detectors. The child is this program (`tallycam model prove`), gives itself its
+//! limits, and dies with that thread.
 
 use std::fs;
 use std::io::Read as _;
@@ -93,7 +93,8 @@ impl Prover {
         Prover { program: PathBuf::from("/proc/self/exe"), within: WITHIN }
     }
 
-    /// Has the network at `onnx` loaded and run once, for pictures of `size` if that is not its own, with so many threads.
+    /// Has the network at `onnx` loaded and run once, for pictures of `size` if that is not its own, with so many
+    /// threads.
     ///
     /// # Errors
     /// It cannot be used, or not with what memory there is and in this time. Where no child can be started it is not
@@ -166,7 +167,8 @@ impl Prover {
     pub fn of_script(folder: &Path, script: &str) -> Prover {
         let program = folder.join("program");
         let text = format!("#!/bin/sh\ncd '{}'\n{script}\n", folder.display());
-        // Written by another process: a file that this one has open cannot be run by children that another thread begins.
+        // Written by another process: a file that this one has open cannot be run by children that another thread
+        // begins.
         let write = r#"printf %s "$1" >"$0" && chmod 755 "$0""#;
         let made = child::command("sh").arg("-c").arg(write).arg(&program).arg(text).status();
         assert!(made.is_ok_and(|made| made.success()));
@@ -232,7 +234,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let asked = |prover: Prover| prover.prove_in_child(Path::new("a.onnx"), Some((64, 32)), 3);
         let prove = |script: &str| asked(Prover::of_script(folder.path(), script));
-        let good = "shift 4 && test \"$*\" = '--threads 3 --size 64x32 -- a.onnx' && echo '{\"reason\":\"\",\"hint\":null,\"may_pass\":false}'";
+        let good = "shift 4 && test \"$*\" = '--threads 3 --size 64x32 -- a.onnx' && echo \
+            '{\"reason\":\"\",\"hint\":null,\"may_pass\":false}'";
         assert_eq!(prove(good).unwrap(), Proved::Good);
         let refused = prove("echo '{\"reason\":\"no network\",\"hint\":\"another\",\"may_pass\":false}'");
         assert!(

@@ -1,7 +1,7 @@
 //! Putting another configuration in force while everything runs: what each part is told when its section changed.
 //!
-//! What can fail (another source, another detector, rules in the store) comes first, and what was done already is undone
-//! then; what cannot follows. Everything here runs on the main thread; what blocks is on the runtime's pool.
+//! What can fail (another source, another detector, rules in the store) comes first, and what was done already is
+//! undone then; what cannot follows. Everything here runs on the main thread; what blocks is on the runtime's pool.
 
 use std::sync::Arc;
 
@@ -93,8 +93,8 @@ impl Parts {
         Ok(())
     }
 
-    /// Lines and zones are drawn on the picture as it is shown: where that is turned, mirrored or cropped they go along.
-    /// Nothing is asked of counts.db where it is not: settings that free space work on a full disk too.
+    /// Lines and zones are drawn on the picture as it is shown: where that is turned, mirrored or cropped they go
+    /// along. Nothing is asked of counts.db where it is not: settings that free space work on a full disk too.
     async fn turn_lines(&self, from: &Resolved, to: &Resolved) -> Result<(), ApplyError> {
         let [before, after] = [from, to].map(|settings| picture::view(&settings.config).geometry());
         let Some(counts) = self.counts.as_ref().filter(|_| after != before) else { return Ok(()) };
@@ -124,8 +124,8 @@ impl Parts {
         Ok(())
     }
 
-    /// Rules of the operator's file that are others now, and those of the page where it has none any more. Blocks for as
-    /// long as a small file is read.
+    /// Rules of the operator's file that are others now, and those of the page where it has none any more. Blocks for
+    /// as long as a small file is read.
     pub fn apply_retention_rules(&self, to: &Resolved) {
         if let Ok(media) = self.recorder.media() {
             media.set_retention(recording::retention(&to.config));

@@ -73,8 +73,9 @@ pub(super) fn draft(saved: &Saved, now: &Resolved, changes: &PreferenceChanges) 
     }
 }
 
-/// Everything that is kept, as a file that can be imported again: what is kept elsewhere, too, where it is in force, and
-/// of what is kept in the file also that which the operator's value goes before now, for that may be taken away again.
+/// Everything that is kept, as a file that can be imported again: what is kept elsewhere, too, where it is in force,
+/// and of what is kept in the file also that which the operator's value goes before now, for that may be taken away
+/// again.
 pub(super) fn export_settings(saved: &Saved, now: &Resolved) -> String {
     let mut all = saved.redacted();
     for setting in &now.settings {

@@ -1,9 +1,10 @@
 //! `settings.toml` in the state directory: what was set on the page, as it is read at start and written at each change.
 //!
-//! What holds: at every moment, also after a power cut, the file is one that was whole (written beside, synced, renamed,
-//! the folder synced). A copy of what was last good lies beside it; where somebody has edited the file to nonsense or
-//! emptied it, that copy is in force, and where a single value is wrong, the copy's of that key. A file that cannot be
-//! used is never written over: it is set aside with its date, and only once what takes its place is whole on the disk.
+//! What holds: at every moment, also after a power cut, the file is one that was whole (written beside, synced,
+//! renamed, the folder synced). A copy of what was last good lies beside it; where somebody has edited the file to
+//! nonsense or emptied it, that copy is in force, and where a single value is wrong, the copy's of that key. A file
+//! that cannot be used is never written over: it is set aside with its date, and only once what takes its place is
+//! whole on the disk.
 //!
 //! Everything here blocks: at start on the main thread, later on the runtime's pool. One writer at a time, which is
 //! whoever calls.
@@ -109,8 +110,8 @@ pub fn save_known_good(directory: &Path) {
     }
 }
 
-/// Writes `saved` and gives it back as it is read again. Done when it is on the disk. With `set_aside`, the file that is
-/// there is kept under another name.
+/// Writes `saved` and gives it back as it is read again. Done when it is on the disk. With `set_aside`, the file that
+/// is there is kept under another name.
 ///
 /// # Errors
 /// [`NotWritten`]: what was there is there still.

@@ -3,8 +3,8 @@
 use crate::config::Resolved;
 use crate::config::keys;
 
-/// Keys whose values in `now` are other than those that the daemon has `started` with, and that take effect only when it
-/// starts again, as written in the file: `http.listen`.
+/// Keys whose values in `now` are other than those that the daemon has `started` with, and that take effect only when
+/// it starts again, as written in the file: `http.listen`.
 pub fn keys_needing_restart(started: &Resolved, now: &Resolved) -> Vec<String> {
     let value = |resolved: &Resolved, path: &str| resolved.setting(path).map(|setting| setting.value.clone());
     let late = keys::all().filter(|key| key.at_start).map(|key| key.path());

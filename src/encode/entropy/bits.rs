@@ -55,8 +55,8 @@ impl EntropyScan {
         &self.bytes
     }
 
-    /// The bits behind `segment`, which has been read up to the bit `place`. `None` if it ended too early or was not read
-    /// to its last byte.
+    /// The bits behind `segment`, which has been read up to the bit `place`. `None` if it ended too early or was not
+    /// read to its last byte.
     pub fn segment_after(&self, segment: usize, place: usize) -> Option<BitReader<'_>> {
         let end = *self.ends.get(segment)?;
         let bits = BitReader { bytes: &self.bytes, at: end as u32, buffer: 0, count: 0 };
@@ -73,7 +73,8 @@ impl EntropyScan {
 #[derive(Debug, Clone)]
 pub struct BitReader<'a> {
     bytes: &'a [u8],
-    /// Where the next byte lies that is not in the buffer. Of 32 bits, so that one comparison says whether eight are there.
+    /// Where the next byte lies that is not in the buffer. Of 32 bits, so that one comparison says whether eight are
+    /// there.
     at: u32,
     /// The next bits, from the highest on: `count` of them, and maybe some of the bytes at `at`.
     buffer: u64,

@@ -1,5 +1,5 @@
-//! A picture's luma as a picture of its own. Its AC bits are copied as they are, with the table that codes them; only the
-//! differences of DC are coded again, since blocks that stood by units stand row by row (T.81 A.2.2, A.2.3).
+//! A picture's luma as a picture of its own. Its AC bits are copied as they are, with the table that codes them; only
+//! the differences of DC are coded again, since blocks that stood by units stand row by row (T.81 A.2.2, A.2.3).
 
 use memchr::memchr;
 

@@ -164,7 +164,8 @@ impl<'a> Headers<'a> {
         self.components().iter().all(|component| self.tables(component).is_some()).then_some(())
     }
 
-    /// Whether what comes first may be red and no luma: Adobe's segment says so, or the components are called R, G and B.
+    /// Whether what comes first may be red and no luma: Adobe's segment says so, or the components are called R, G and
+    /// B.
     pub fn may_be_rgb(&self) -> bool {
         self.beside.iter().any(|segment| segment.get(1) == Some(&APP14))
             || self.components().iter().map(|component| component.id).eq(*b"RGB")

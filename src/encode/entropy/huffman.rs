@@ -1,9 +1,9 @@
 //! Huffman codes, and tables that read several at once. Pure.
 //!
 //! T.81 Annex C and F.2.2. A table is looked up with the next [`LOOK`] bits. One entry of [`Values`] holds up to two
-//! coefficients that these bits hold whole, runs of zeros before them included (where a block begins, the difference of DC
-//! and one coefficient); one of [`Lengths`] says how far as many coefficients reach as begin there. What does not fit is
-//! read one by one through [`Codes`].
+//! coefficients that these bits hold whole, runs of zeros before them included (where a block begins, the difference of
+//! DC and one coefficient); one of [`Lengths`] says how far as many coefficients reach as begin there. What does not
+//! fit is read one by one through [`Codes`].
 
 use std::hint::black_box;
 
@@ -166,13 +166,13 @@ pub struct Ac {
     pub lengths: Box<[Lengths; 1 << LOOK]>,
 }
 
-/// Up to two coefficients, of which the first may be a difference of DC. From the lowest bit on: 4 bits for their length in
-/// bits, one that says whether the block ends there, 5 and 8 bits for the steps from the place before to the first and to
-/// the last of them, and 7 bits for the value of each. One alone is both.
+/// Up to two coefficients, of which the first may be a difference of DC. From the lowest bit on: 4 bits for their
+/// length in bits, one that says whether the block ends there, 5 and 8 bits for the steps from the place before to the
+/// first and to the last of them, and 7 bits for the value of each. One alone is both.
 ///
 /// Steps to the end of the block are [`END`] more, which only those to the last have room for: alone, the end has an
-/// empty coefficient before it, at a place that nothing was read to yet. Steps to the last are [`UNKNOWN`] where this is
-/// no use, and the length is 0.
+/// empty coefficient before it, at a place that nothing was read to yet. Steps to the last are [`UNKNOWN`] where this
+/// is no use, and the length is 0.
 #[derive(Debug, Clone, Copy)]
 pub struct Values(u32);
 

@@ -1,6 +1,6 @@
-//! Reads what most of a camera's JPEG is, its Huffman codes, faster than libjpeg-turbo where less than all of it is wanted:
-//! planes at an eighth to a half of the size, or a quarter as wide and half as high, and the picture without its colour,
-//! for which no coefficient is decoded at all: the bits of luma are copied.
+//! Reads what most of a camera's JPEG is, its Huffman codes, faster than libjpeg-turbo where less than all of it is
+//! wanted: planes at an eighth to a half of the size, or a quarter as wide and half as high, and the picture without
+//! its colour, for which no coefficient is decoded at all: the bits of luma are copied.
 //!
 //! It knows only what cameras send (see `headers`) and gives `None` for all else and for whatever is odd, so that
 //! libjpeg-turbo, which understands more and can say what is wrong, has the last word. What it does read comes out bit
@@ -30,9 +30,9 @@ pub struct JpegReader {
 }
 
 impl JpegReader {
-    /// Decodes `jpeg` at so many eighths of its width and height, which then is `size`, with chroma of one sample for so
-    /// many of luma as `subsampling` says, into `planes`: luma and maybe both of chroma. `None`, and nothing of worth in
-    /// `planes`, if it is not so, or not as cameras make it.
+    /// Decodes `jpeg` at so many eighths of its width and height, which then is `size`, with chroma of one sample for
+    /// so many of luma as `subsampling` says, into `planes`: luma and maybe both of chroma. `None`, and nothing of
+    /// worth in `planes`, if it is not so, or not as cameras make it.
     pub fn decode(
         &mut self,
         jpeg: &[u8],

@@ -249,9 +249,9 @@ fn write_samples<const ACROSS: usize, const DOWN: usize>(
     Some(())
 }
 
-/// Reads a block, of which bits are ready: the difference of DC, and to `coefficients`, where that of DC is of no worth, as
-/// many of AC as are needed; the others are passed over. Gives the difference and the place of the last AC coefficient
-/// that was read, or a later one; 0 if there is none.
+/// Reads a block, of which bits are ready: the difference of DC, and to `coefficients`, where that of DC is of no
+/// worth, as many of AC as are needed; the others are passed over. Gives the difference and the place of the last AC
+/// coefficient that was read, or a later one; 0 if there is none.
 #[inline(always)]
 fn read_block<const ACROSS: usize, const DOWN: usize>(
     bits: &mut BitReader<'_>,
@@ -277,8 +277,8 @@ fn read_block<const ACROSS: usize, const DOWN: usize>(
     Some((difference.into(), read_coefficients::<ACROSS, DOWN>(bits, &coding.ac, last, coefficients)?))
 }
 
-/// Reads the AC coefficients of a block behind the place `at` as far as they are needed, and gives the place of the last
-/// one that was read, or a later one; 0 if there is none. Four times LOOK bits are ready.
+/// Reads the AC coefficients of a block behind the place `at` as far as they are needed, and gives the place of the
+/// last one that was read, or a later one; 0 if there is none. Four times LOOK bits are ready.
 #[inline(always)]
 fn read_coefficients<const ACROSS: usize, const DOWN: usize>(
     bits: &mut BitReader<'_>,

@@ -1,9 +1,10 @@
-//! Inverse DCTs that make fewer samples of a block than it has: 4×4, 3×3, 2×2 or one, or two in each of four rows. Pure.
+//! Inverse DCTs that make fewer samples of a block than it has: 4×4, 3×3, 2×2 or one, or two in each of four rows.
+//! Pure.
 //!
 //! But for that last one, which libjpeg-turbo has not, the arithmetic is that of libjpeg (jidctred.c, jidctint.c) as
-//! libjpeg-turbo's vector code does it: products with quantization wrap at 16 bits. So the samples are libjpeg-turbo's, bit
-//! by bit. But for luma far out of range, which no encoder makes and which its variants treat differently: such blocks are
-//! told, and are left to it.
+//! libjpeg-turbo's vector code does it: products with quantization wrap at 16 bits. So the samples are libjpeg-turbo's,
+//! bit by bit. But for luma far out of range, which no encoder makes and which its variants treat differently: such
+//! blocks are told, and are left to it.
 
 mod block;
 #[cfg(any(test, not(target_arch = "x86_64")))]
@@ -43,8 +44,8 @@ pub const NATURAL: [u8; 256] = {
     all
 };
 
-/// The same for two samples in each of four rows, which are made of the first four rows and two columns: those, column by
-/// column.
+/// The same for two samples in each of four rows, which are made of the first four rows and two columns: those, column
+/// by column.
 const NARROW: [u8; 256] = {
     let mut all = [64; 256];
     let mut at = 0;
@@ -69,8 +70,8 @@ pub const fn coefficients_used(across: usize, down: usize) -> usize {
     if across == down { 64 } else { 8 }
 }
 
-/// The last coefficient, in the order of the file, of those that all are in the first four rows and columns, but for one
-/// in the fifth row, of which no transform makes use.
+/// The last coefficient, in the order of the file, of those that all are in the first four rows and columns, but for
+/// one in the fifth row, of which no transform makes use.
 pub const LAST_OF_CORNER: u32 = 13;
 
 /// The last one, in the order of the file, that is read for so many samples a side, or a later one than makes a
@@ -83,8 +84,8 @@ pub const fn last_coefficient(side: usize) -> u32 {
     }
 }
 
-/// What becomes of a coefficient that has no others beside it at `SIDE` samples a side: the same sample everywhere. `None`
-/// if it is out of range.
+/// What becomes of a coefficient that has no others beside it at `SIDE` samples a side: the same sample everywhere.
+/// `None` if it is out of range.
 #[inline(always)]
 pub fn dc_only_sample<const SIDE: usize>(dc: i16, quantization: &Quantization) -> Option<u8> {
     let product = i32::from(dc) * i32::from(quantization[0]);
@@ -95,8 +96,8 @@ pub fn dc_only_sample<const SIDE: usize>(dc: i16, quantization: &Quantization) -
     })
 }
 
-/// The samples of a block at `ACROSS` a row and `DOWN` rows, of which the last coefficient is `last`. `false` if it is out
-/// of range.
+/// The samples of a block at `ACROSS` a row and `DOWN` rows, of which the last coefficient is `last`. `false` if it is
+/// out of range.
 #[inline(always)]
 pub fn samples<const ACROSS: usize, const DOWN: usize>(
     coefficients: &Coefficients,

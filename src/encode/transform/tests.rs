@@ -258,7 +258,8 @@ fn every_orientation_and_crop_of_every_kind_is_exact() {
     }
 }
 
-/// ffmpeg gives luma two rows of blocks to a unit where one would do: `testsrc=s=40x24`, `-pix_fmt yuvj422p` and `yuvj444p`.
+/// ffmpeg gives luma two rows of blocks to a unit where one would do: `testsrc=s=40x24`, `-pix_fmt yuvj422p` and
+/// `yuvj444p`.
 #[test]
 fn units_are_as_large_as_the_file_has_them() {
     let mut transformer = Transformer::new().unwrap();

@@ -6,6 +6,7 @@ pub(in crate::http) mod caller;
 pub(in crate::http) mod cors;
 pub(in crate::http) mod csrf;
 pub(in crate::http) mod host_names;
+pub(in crate::http) mod redirect;
 pub(in crate::http) mod refusals;
 pub(in crate::http) mod sign_in;
 pub(in crate::http) mod turns;

@@ -8,6 +8,7 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 
 use crate::http::server::body::Body;
+use crate::http::server::incoming::BodyError;
 use crate::pipeline::counting::NoDetector;
 use crate::pipeline::focus::FocusError;
 use crate::pipeline::recording::RecordError;
@@ -201,23 +202,6 @@ impl Problem {
         let hint = self.hint.as_ref().map_or_else(String::new, |hint| format!("\nhint: {hint}"));
         ("text/plain; charset=utf-8", format!("{}{hint}", self.detail))
     }
-}
-
-/// Why a request's body could not be taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BodyError {
-    /// Longer than is ever needed.
-    #[error("the request's body is longer than {limit} bytes")]
-    TooLong {
-        /// What is allowed.
-        limit: usize,
-    },
-    /// Not complete in time.
-    #[error("the request's body did not come in time")]
-    TooSlow,
-    /// The connection or the framing broke.
-    #[error("the request's body is broken")]
-    Broken,
 }
 
 impl From<BodyError> for Problem {

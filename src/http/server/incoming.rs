@@ -18,7 +18,6 @@ use hyper::body::{Body as _, Incoming};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-use crate::http::request::problem::BodyError;
 use crate::http::server::link::Link;
 
 /// Frames of the network are gathered to pieces of this many bytes.
@@ -29,6 +28,23 @@ const WAITING: usize = 4;
 
 /// A piece has to be complete in so many times the patience with silence: some kilobytes a second.
 const SLOWEST: u32 = 3;
+
+/// Why a request's body could not be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// Longer than is ever needed.
+    #[error("the request's body is longer than {limit} bytes")]
+    TooLong {
+        /// What is allowed.
+        limit: usize,
+    },
+    /// Not complete in time.
+    #[error("the request's body did not come in time")]
+    TooSlow,
+    /// The connection or the framing broke.
+    #[error("the request's body is broken")]
+    Broken,
+}
 
 /// A request's body that has not been taken yet.
 #[derive(Debug)]

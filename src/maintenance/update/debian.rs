@@ -51,8 +51,8 @@ impl<F: Fn() -> Option<String>> Machine for Debian<F> {
     }
 
     fn restart(&self) -> Result<(), String> {
-        // Stopped and waited for: the old one is not to answer for the new one. Of a unit that was stopped by hand, too:
-        // somebody wants to see the new version.
+        // Stopped and waited for: the old one is not to answer for the new one. Of a unit that was stopped by hand,
+        // too: somebody wants to see the new version.
         run_command("systemctl", ["stop", UNIT].map(Path::new))?;
         run_command("systemctl", ["start", "--no-block", UNIT].map(Path::new)).map(drop)
     }

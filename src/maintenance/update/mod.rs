@@ -10,8 +10,9 @@
 //!                                                              └─► does not: switched back, restarted
 //! ```
 //!
-//! `current` changes by one rename. A power cut before it leaves the old program; one after it leaves the trial, which is
-//! brought to its end at the next boot. Run as root; everything that is another program's to do is behind [`Machine`].
+//! `current` changes by one rename. A power cut before it leaves the old program; one after it leaves the trial, which
+//! is brought to its end at the next boot. Run as root; everything that is another program's to do is behind
+//! [`Machine`].
 
 mod debian;
 mod install;

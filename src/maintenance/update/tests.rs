@@ -142,7 +142,8 @@ impl Bench {
         fs::create_dir_all(root.join("usr/bin")).unwrap();
         fs::create_dir_all(root.join("usr/lib/tallycam")).unwrap();
         let control = format!(
-            "Package: {package}\nVersion: {version}\nArchitecture: {architecture}\nMaintainer: a <a@localhost>\nDescription: a\n"
+            "Package: {package}\nVersion: {version}\nArchitecture: {architecture}\nMaintainer: a \
+             <a@localhost>\nDescription: a\n"
         );
         fs::write(root.join("DEBIAN/control"), control).unwrap();
         let program = root.join("usr/bin/tallycam");

@@ -2,9 +2,9 @@
 //! File Format Extensions" (1996). Pure.
 //!
 //! AVI knows one distance between pictures. Where they come evenly it is the mean, and every slot has a picture: the
-//! number of frames in the headers is exact. Elsewhere it is taken from where they come fastest; every picture is in the
-//! slot in which its time lies (or the next free one), and slots without one hold an empty chunk, for which a player
-//! goes on showing the picture before. So pictures and the whole have their times within one such step.
+//! number of frames in the headers is exact. Elsewhere it is taken from where they come fastest; every picture is in
+//! the slot in which its time lies (or the next free one), and slots without one hold an empty chunk, for which a
+//! player goes on showing the picture before. So pictures and the whole have their times within one such step.
 //!
 //! RIFF pads odd lengths. So that where things lie follows from the rows alone, each of the store's chunks ends with a
 //! `JUNK` chunk that makes up for those that needed no padding.

@@ -150,7 +150,8 @@ pub(super) fn guess_description(
             guessed.push(match &list[..] {
                 [one] => format!("that its one class is {one} is guessed: name it with --labels FILE if it is another"),
                 many => format!(
-                    "the names of its {} classes are guessed, by how many they are: name them with --labels FILE if they are others",
+                    "the names of its {} classes are guessed, by how many they are: name them with --labels FILE if \
+                     they are others",
                     many.len()
                 ),
             });

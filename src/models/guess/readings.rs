@@ -107,7 +107,10 @@ impl GuessInput<'_> {
         if self.readings.is_empty() && !self.is_map([rows, columns]) {
             self.read_single_output(first, rows, columns)?;
             // Prototypes of masks lie beside boxes with as many coefficients; raw heads are of no matter.
-            let coefficients = |reading: &Interpretation| matches!(&reading.family, Family::Yolov5(card) | Family::Yolov8(card) if card.extra == MASKS);
+            let coefficients = |reading: &Interpretation| match &reading.family {
+                Family::Yolov5(card) | Family::Yolov8(card) => card.extra == MASKS,
+                _ => false,
+            };
             let protos = outputs.len() == 2 && has_masks && outputs[1].shape.shape.get(1) == Some(&MASKS);
             if protos || has_masks && self.readings.iter().any(coefficients) {
                 return Err(GuessError::Task { what: "masks (segmentation)" });

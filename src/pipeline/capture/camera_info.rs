@@ -54,8 +54,8 @@ impl CameraInfo {
     }
 }
 
-/// A closed camera as it may be looked at: what its opener sees is remembered, and while it is paused only that is told.
-/// It opens nothing.
+/// A closed camera as it may be looked at: what its opener sees is remembered, and while it is paused only that is
+/// told. It opens nothing.
 pub struct ClosedCamera<'a> {
     pub known: &'a mut CameraInfo,
     pub opener: &'a mut dyn Opener,
@@ -63,8 +63,8 @@ pub struct ClosedCamera<'a> {
 }
 
 impl ClosedCamera<'_> {
-    /// Whether what is `wanted` is of another camera than the one that is there, which is `open` or closed. Of none that is
-    /// there only opening it can tell what is the matter.
+    /// Whether what is `wanted` is of another camera than the one that is there, which is `open` or closed. Of none
+    /// that is there only opening it can tell what is the matter.
     pub fn is_other_camera(&mut self, open: Option<&dyn Source>, wanted: &WantedControls) -> bool {
         match open {
             Some(source) => source.identity() != wanted.identity,

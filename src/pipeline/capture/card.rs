@@ -16,8 +16,8 @@ pub const CARD_SIZE: (u32, u32) = (1280, 720);
 /// The size of cards in lists, in pixels, and their quality.
 const SMALL_CARD: (u32, u32) = (640, 360);
 const CARD_QUALITY: u8 = 80;
-/// Viewers who wait for a camera to wake get a card that says so after this time, counted from the start of its opening.
-/// Not at once: most cameras are faster, and a program that takes the first picture wants a real one.
+/// Viewers who wait for a camera to wake get a card that says so after this time, counted from the start of its
+/// opening. Not at once: most cameras are faster, and a program that takes the first picture wants a real one.
 pub const WAKING_CARD: Duration = Duration::from_millis(700);
 /// Cards are at most so wide and high, in pixels: what a picture claims to have is no reason to
 /// draw as many.

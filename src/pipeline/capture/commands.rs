@@ -13,8 +13,8 @@ use crate::pipeline::commands::{CaptureCommand, ControlsError};
 use crate::source::{Opener as _, Source};
 
 impl Capture<'_> {
-    /// Does one thing of what is asked, in its order: however much that is, pictures come between. Another source is given
-    /// back, to be tried when `open` is closed. Nothing here looks at a camera that is closed by a pause.
+    /// Does one thing of what is asked, in its order: however much that is, pictures come between. Another source is
+    /// given back, to be tried when `open` is closed. Nothing here looks at a camera that is closed by a pause.
     pub(super) fn handle_next(&mut self, mut open: Option<&mut (dyn Source + 'static)>) -> Option<Swap> {
         self.beat.beat_with_extension(OPEN_TAKES);
         let shared = Arc::clone(&self.shared);

@@ -2,11 +2,11 @@
 //! streams, and what waits until it opens again.
 //!
 //! Every value is asked of an open camera once: what it was asked already is not asked again until it opens again. Auto
-//! modes go before the values that they rule; what one of them rules is not set when the camera opens, and a saved value
-//! that comes into effect because its auto mode was switched off is set then. Of what was set on a closed camera and what
-//! is saved, the later word holds. What goes back to its default goes before the modes that rule it from then on, and
-//! what one rules already is set while that is switched off. What the camera has not taken of what is saved is told to
-//! whoever looks, for as long as that is saved.
+//! modes go before the values that they rule; what one of them rules is not set when the camera opens, and a saved
+//! value that comes into effect because its auto mode was switched off is set then. Of what was set on a closed camera
+//! and what is saved, the later word holds. What goes back to its default goes before the modes that rule it from then
+//! on, and what one rules already is set while that is switched off. What the camera has not taken of what is saved is
+//! told to whoever looks, for as long as that is saved.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -185,7 +185,8 @@ impl CameraTuning {
         self.set_by(source, wanted, saved, |setting, plan| setting.apply_all(plan))
     }
 
-    /// As [`CameraTuning::set`], where `wanted` are the controls' defaults: those are set, too, that an automatic mode rules.
+    /// As [`CameraTuning::set`], where `wanted` are the controls' defaults: those are set, too, that an automatic mode
+    /// rules.
     pub fn reset(
         &mut self,
         source: &mut dyn Source,
@@ -383,8 +384,8 @@ impl<'a> ControlSetter<'a> {
         Ok(ruled)
     }
 
-    /// As [`ControlSetter::apply_all`] of defaults: values first, for a mode that is automatic by default would keep the
-    /// camera from taking them.
+    /// As [`ControlSetter::apply_all`] of defaults: values first, for a mode that is automatic by default would keep
+    /// the camera from taking them.
     fn defaults(&mut self, plan: &ControlPlan) -> Result<(), SourceError> {
         let (ruled, values) = plan.values.iter().cloned().partition(|value| self.is_managed(value));
         self.apply_all(&ControlPlan { values, ..ControlPlan::default() })?;
@@ -394,8 +395,8 @@ impl<'a> ControlSetter<'a> {
         self.apply_all(&ControlPlan { modes, ..ControlPlan::default() })
     }
 
-    /// Sets what was saved again and the defaults of what is saved no longer; `held` is all that is saved now. Defaults go
-    /// before a mode that will rule them, and after one that does so no more.
+    /// Sets what was saved again and the defaults of what is saved no longer; `held` is all that is saved now. Defaults
+    /// go before a mode that will rule them, and after one that does so no more.
     fn apply_changes(
         &mut self,
         new: &ControlPlan,
@@ -416,9 +417,9 @@ impl<'a> ControlSetter<'a> {
         self.apply_newly_active(&ControlPlan { modes, values, ..ControlPlan::default() }, held)
     }
 
-    /// Sets values that automatic modes rule: a mode is manual meanwhile, and then as it was. V4L2 does not say which one
-    /// rules what, so that they are tried, those first that share most words of their names. What is ruled after all of
-    /// them is refused by the camera, and told.
+    /// Sets values that automatic modes rule: a mode is manual meanwhile, and then as it was. V4L2 does not say which
+    /// one rules what, so that they are tried, those first that share most words of their names. What is ruled after
+    /// all of them is refused by the camera, and told.
     fn apply_managed(&mut self, mut ruled: Vec<ControlValue>) -> Result<(), SourceError> {
         let alike = |mode: &ControlValue| {
             ruled.iter().map(|value| common_word_count(&mode.name, &value.name)).max().unwrap_or_default()

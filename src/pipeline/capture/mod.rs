@@ -175,8 +175,8 @@ impl<'a> Capture<'a> {
         }
     }
 
-    /// Whether anybody needs more than one picture of the largest size, or trouble is to be ended, or it was closed only
-    /// for a moment and is never to sleep.
+    /// Whether anybody needs more than one picture of the largest size, or trouble is to be ended, or it was closed
+    /// only for a moment and is never to sleep.
     fn is_needed(&self) -> bool {
         let requests = self.shared.lock_requests();
         let stays_open = self.was_live && requests.settings.idle_stop.is_none();

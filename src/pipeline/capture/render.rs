@@ -1,5 +1,5 @@
-//! From a frame to what is shown and what the camera gave: one picture while the view is plain, else each of the two made
-//! only while somebody wants it.
+//! From a frame to what is shown and what the camera gave: one picture while the view is plain, else each of the two
+//! made only while somebody wants it.
 
 use std::sync::Arc;
 
@@ -91,8 +91,8 @@ impl Capture<'_> {
         Ok(shots)
     }
 
-    /// Who has come since the last frame, and finds nothing, gets the newest as it is shown: a slow camera's next one may
-    /// be seconds away. So does everyone when it is shown otherwise from now on.
+    /// Who has come since the last frame, and finds nothing, gets the newest as it is shown: a slow camera's next one
+    /// may be seconds away. So does everyone when it is shown otherwise from now on.
     pub(super) fn publish_to_newcomers(&mut self, quality: u8) {
         self.showing.refresh();
         let shared = Arc::clone(&self.shared);

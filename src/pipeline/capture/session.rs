@@ -193,8 +193,8 @@ impl<'s, 'a> OpenCamera<'s, 'a> {
         figures.lost += gap;
     }
 
-    /// Whether the frame becomes a picture at the frame rate of the settings. A viewer that has none, since pictures are
-    /// shown otherwise from now on, does not wait for the next that is due.
+    /// Whether the frame becomes a picture at the frame rate of the settings. A viewer that has none, since pictures
+    /// are shown otherwise from now on, does not wait for the next that is due.
     fn is_due(&mut self, frame: &Frame<'_>) -> bool {
         let hub = &self.capture.shared.hub;
         let is_missed = || hub.has_subscribers() && hub.newest().is_none();

@@ -163,7 +163,8 @@ impl ClipRun {
         self.duration_us
     }
 
-    /// Looks at the frames 1, 1 + `every`, 1 + 2 · `every` … (`every` ≥ 1), where `region` says, and shows each look to `see`.
+    /// Looks at the frames 1, 1 + `every`, 1 + 2 · `every` … (`every` ≥ 1), where `region` says, and shows each look to
+    /// `see`.
     ///
     /// # Errors
     /// See [`ClipCountError`].

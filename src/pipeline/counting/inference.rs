@@ -128,8 +128,8 @@ impl PictureReader {
         self.image = SmallImage::empty();
     }
 
-    /// What `geometry` shows of `picture`, with at least this width and height, until the next call. `small` is the same
-    /// picture as the camera made it smaller, and is taken where it does: nothing is decoded then.
+    /// What `geometry` shows of `picture`, with at least this width and height, until the next call. `small` is the
+    /// same picture as the camera made it smaller, and is taken where it does: nothing is decoded then.
     ///
     /// # Errors
     /// It is none.

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! Hub ─ newest picture ─► [detect]  reduce ► detector ► Counter ─► crossings ─► store::Counts
-//!                                                         └─► overlay (watch) ─► SSE, [annotate] ─► Hub of annotated pictures
+//!                                                     └─► overlay (watch) ─► SSE, [annotate] ─► Hub of annotated pictures
 //! ```
 
 mod annotate;

@@ -113,7 +113,8 @@ pub struct DetectionTimes {
 }
 
 impl DetectionTimes {
-    /// A detection took `all`, of which `inference` is the network's part ([`super::inference::InferenceResult::inference`]).
+    /// A detection took `all`, of which `inference` is the network's part
+    /// ([`super::inference::InferenceResult::inference`]).
     pub fn add(&mut self, all: Duration, inference: Duration) {
         if self.looks.len() < TIMES {
             self.looks.push((all, inference));

@@ -5,8 +5,8 @@ use crate::encode::Reducer;
 use crate::lens;
 use crate::media::{Geometry, Picture, SmallImage};
 
-/// It is worked out at the scale at which what is shown still has so many pixels a row and rows: fine enough for the last
-/// place of a lens, and a quarter of the work for a picture of 1280 × 720.
+/// It is worked out at the scale at which what is shown still has so many pixels a row and rows: fine enough for the
+/// last place of a lens, and a quarter of the work for a picture of 1280 × 720.
 const LOOKED_AT: (u32, u32) = (640, 360);
 
 /// What is needed to look at a picture, and what came of the last one.

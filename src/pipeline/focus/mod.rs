@@ -87,8 +87,8 @@ pub struct LensStatus {
     pub has_position: bool,
     /// Whether it can be moved by hand at all.
     pub is_movable: bool,
-    /// Where autofocus looks, in 0…1 of the picture as it is shown, or `None` for all of it; the outer `None`: it cannot
-    /// be told.
+    /// Where autofocus looks, in 0…1 of the picture as it is shown, or `None` for all of it; the outer `None`: it
+    /// cannot be told.
     pub window: Option<Option<[f64; 2]>>,
     /// Of the sweep that is under way: places looked at, and how many there will be at most.
     pub sweep: Option<(u32, u32)>,
@@ -365,7 +365,8 @@ impl Focus {
         Ok(Sweeping { focus: self.clone(), drive, identity, search, cancel, has_moved: false })
     }
 
-    /// Ends the sweep that is under way; done when it is over and the lens is where it was. Tells whether there was one.
+    /// Ends the sweep that is under way; done when it is over and the lens is where it was. Tells whether there was
+    /// one.
     pub async fn cancel_sweep(&self) -> bool {
         self.0.pipeline.end_sweep(false, |_| true).await.is_some()
     }
@@ -512,8 +513,8 @@ impl Sweeping {
         Ok(at)
     }
 
-    /// Brings the lens back to where it was, or where what is saved has it since, unless the caller that ended the sweep
-    /// moves it.
+    /// Brings the lens back to where it was, or where what is saved has it since, unless the caller that ended the
+    /// sweep moves it.
     async fn restore_lens(&self) -> LensAfterSweep {
         // One that has not moved stands where it was.
         let mut stands = (!self.has_moved).then(|| self.drive.clone());

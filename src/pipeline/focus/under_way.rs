@@ -27,7 +27,8 @@ pub struct UnderWay {
 }
 
 impl UnderWay {
-    /// Other values are saved: where one of them moves the lens, the sweep ends, and the lens goes there. Tells whether.
+    /// Other values are saved: where one of them moves the lens, the sweep ends, and the lens goes there. Tells
+    /// whether.
     pub fn sync_saved(&mut self, before: &SavedControls, after: &SavedControls) -> bool {
         let identity = self.identity.as_deref();
         let (before, after) = (before.for_camera(identity), after.for_camera(identity));

@@ -1,12 +1,12 @@
 //! When the light goes on and off by itself, from how bright the picture is. Pure: times come in as microseconds of any
 //! clock, measurements about once a second.
 //!
-//! It goes on after [`DARK`] measurements in a row below the limit. From then on the picture shows its own light, so the
-//! limit says nothing; and a camera that adjusts its exposure makes day and lamp look alike. So it goes off only on trial,
-//! and stays off only where the picture is bright enough *without* it: a trial is due when the picture has become brighter
-//! than the light alone had made it (by a quarter of the limit, at least 8, [`BRIGHT`] times in a row), or after 15
-//! minutes. A trial that finds it dark takes two seconds, and the next one by time comes after twice as long, up to four
-//! hours.
+//! It goes on after [`DARK`] measurements in a row below the limit. From then on the picture shows its own light, so
+//! the limit says nothing; and a camera that adjusts its exposure makes day and lamp look alike. So it goes off only on
+//! trial, and stays off only where the picture is bright enough *without* it: a trial is due when the picture has
+//! become brighter than the light alone had made it (by a quarter of the limit, at least 8, [`BRIGHT`] times in a row),
+//! or after 15 minutes. A trial that finds it dark takes two seconds, and the next one by time comes after twice as
+//! long, up to four hours.
 
 /// So many measurements below the limit, one after the other, switch it on; so many above it in a trial leave it off.
 const DARK: u32 = 3;

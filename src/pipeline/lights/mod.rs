@@ -8,13 +8,14 @@
 //!                                    └─ Hub: the newest picture ─► how dark it is (once a second, only if wanted)
 //! ```
 //!
-//! The thread `lights` opens the strip, shows it what is wanted, and drops it: what drives a strip may not change threads.
-//! What wants to shine, in this order: a snapshot, the light that was switched on, the light that goes on by itself, none;
-//! the status pixel lies over all but the first. A strip that cannot be opened or fails, or panics, is trouble that is
-//! told; nothing else minds, and it is tried again at every change and every half minute. Where there is no light the
-//! thread sleeps until there is one.
+//! The thread `lights` opens the strip, shows it what is wanted, and drops it: what drives a strip may not change
+//! threads. What wants to shine, in this order: a snapshot, the light that was switched on, the light that goes on by
+//! itself, none; the status pixel lies over all but the first. A strip that cannot be opened or fails, or panics, is
+//! trouble that is told; nothing else minds, and it is tried again at every change and every half minute. Where there
+//! is no light the thread sleeps until there is one.
 //!
-//! `auto` is pure; `shared` is what the thread and the handles share, `worker` is the thread, `shot` a snapshot's light.
+//! `auto` is pure; `shared` is what the thread and the handles share, `worker` is the thread, `shot` a snapshot's
+//! light.
 
 mod auto;
 mod settings;
@@ -51,8 +52,8 @@ pub struct Lights {
 }
 
 impl Lights {
-    /// Starts the thread `lights`. From then on snapshots of `pipeline` have their light, if they are to. `recorder` tells
-    /// the status pixel of recordings and a full disk.
+    /// Starts the thread `lights`. From then on snapshots of `pipeline` have their light, if they are to. `recorder`
+    /// tells the status pixel of recordings and a full disk.
     ///
     /// # Errors
     /// [`LightsError`].

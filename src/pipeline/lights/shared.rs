@@ -45,7 +45,8 @@ impl Shows {
 pub struct LightStatus {
     /// What shines.
     pub shows: Shows,
-    /// What its pixels were sent last: red, green and blue after brightness, gamma and limit. Dark where it has trouble.
+    /// What its pixels were sent last: red, green and blue after brightness, gamma and limit. Dark where it has
+    /// trouble.
     pub pixels: Vec<Color>,
     /// Why it does not work.
     pub trouble: Option<SourceError>,

@@ -16,8 +16,8 @@ use super::queue::{Backlog, Shot};
 /// taken: a disk that is not slow has no need of two.
 const AWAITED: usize = 512 << 10;
 
-/// And so much time of them, in microseconds: small pictures that waited for bytes alone would still be in no chunk when
-/// the disk has time for the next one.
+/// And so much time of them, in microseconds: small pictures that waited for bytes alone would still be in no chunk
+/// when the disk has time for the next one.
 const AWAITED_US: u64 = 450_000;
 
 /// Where chunks go: the store's writer.

@@ -5,8 +5,8 @@
 //! has waited that long. What is in the chunk under way and what is being written are then within the one second that a
 //! power cut may cost, as long as a card takes no more than 70 ms or a quarter of a second for it.
 //!
-//! Shorter ones would cost more than they may: each has some 15 pages written that are not its pictures, which of a chunk
-//! of 0.3 MB is nearly a quarter. What is larger also takes longer to write, and can afford to end sooner.
+//! Shorter ones would cost more than they may: each has some 15 pages written that are not its pictures, which of a
+//! chunk of 0.3 MB is nearly a quarter. What is larger also takes longer to write, and can afford to end sooner.
 
 use crate::store::media::{Chunk, ChunkFrame};
 
@@ -15,8 +15,8 @@ use super::queue::Shot;
 /// A chunk holds at most so much time, in microseconds.
 pub const CHUNK_US: u64 = 900_000;
 
-/// At most so much, in microseconds, where it has [`LARGE_BYTES`]: writing it takes longer. A stream of 2.8 MB/s and more
-/// comes to [`CHUNK_BYTES`] sooner.
+/// At most so much, in microseconds, where it has [`LARGE_BYTES`]: writing it takes longer. A stream of 2.8 MB/s and
+/// more comes to [`CHUNK_BYTES`] sooner.
 const LARGE_US: u64 = 750_000;
 
 /// So many bytes of pictures make little of what else is written with them: 15 pages or so.

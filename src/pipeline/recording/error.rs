@@ -10,7 +10,8 @@ pub enum RecordError {
     /// `[privacy] counts_only`.
     #[error("no snapshot is stored: privacy mode is on")]
     CountsOnly,
-    /// There is no picture to be had; the words of the camera's state, what can be done, and what everybody is told instead.
+    /// There is no picture to be had; the words of the camera's state, what can be done, and what everybody is told
+    /// instead.
     #[error("{0}")]
     NoPicture(String, Option<String>, Option<&'static str>),
     /// A recording runs already.

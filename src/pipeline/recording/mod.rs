@@ -8,12 +8,14 @@
 //!  page, API, old routes
 //! ```
 //!
-//! The thread `record` is a viewer like any other: what it skips, and what the store does not take in time, is a gap in the
-//! recording, told in its row, and costs viewers and counting nothing. One recording runs at a time. Nothing of it is in
-//! memory but the chunk under way, the two that wait for the disk, and the pre-roll (or 2 MiB) that waits behind them.
+//! The thread `record` is a viewer like any other: what it skips, and what the store does not take in time, is a gap in
+//! the recording, told in its row, and costs viewers and counting nothing. One recording runs at a time. Nothing of it
+//! is in memory but the chunk under way, the two that wait for the disk, and the pre-roll (or 2 MiB) that waits behind
+//! them.
 //!
 //! `chunking`, `continuity`, `queue`, `time_lapse` and `trigger` are pure, `assembly` joins them, `record` is the
-//! thread (`order` what it is told, `waits` what it waits for, `view` its look at the hub); `snapshot` takes single pictures.
+//! thread (`order` what it is told, `waits` what it waits for, `view` its look at the hub); `snapshot` takes single
+//! pictures.
 
 mod assembly;
 mod chunking;
@@ -105,8 +107,8 @@ impl RecorderHandle {
         Ok((RecorderHandle { shared }, worker))
     }
 
-    /// Keeps by other settings from now on. A recording under way goes on as it was begun, but is ended where no picture
-    /// is to be kept any more.
+    /// Keeps by other settings from now on. A recording under way goes on as it was begun, but is ended where no
+    /// picture is to be kept any more.
     pub fn set_settings(&self, settings: RecorderSettings) {
         self.shared.pipeline.set_warm_up(settings.warm_up);
         self.shared.settings.send_if_modified(|now| {
@@ -143,9 +145,9 @@ impl RecorderHandle {
         Trigger::new(&settings.on_crossing, settings.after_crossing)?.unknown_names_note(lines)
     }
 
-    /// Sets the store aside and begins an empty one. A recording under way is ended before, so that its last pictures are
-    /// in the file that is set aside, too. One that could not be opened is set aside as it is; `zone` is that of the date
-    /// in its name.
+    /// Sets the store aside and begins an empty one. A recording under way is ended before, so that its last pictures
+    /// are in the file that is set aside, too. One that could not be opened is set aside as it is; `zone` is that of
+    /// the date in its name.
     ///
     /// # Errors
     /// [`MediaError`]; then the store is as it was.

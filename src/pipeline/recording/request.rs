@@ -24,7 +24,8 @@ pub struct RecordingRequest {
     pub note: String,
     /// At most so many pictures a second; `None`: as configured.
     pub fps: Option<f64>,
-    /// One picture in this time, 1 s to 1 h, the camera asleep between where that is long enough; `None`: no time-lapse.
+    /// One picture in this time, 1 s to 1 h, the camera asleep between where that is long enough; `None`: no
+    /// time-lapse.
     pub every: Option<Duration>,
     /// Ends after this time, the pre-roll not counted; `None`: as configured, and a time-lapse when somebody ends it.
     pub duration: Option<Duration>,

@@ -11,8 +11,8 @@ const WAKES_IN_US: u64 = 3_000_000;
 /// Shortest and longest time allowed for waking, whatever it took the last time.
 const LEAD_US: std::ops::RangeInclusive<u64> = 1_000_000..=20_000_000;
 
-/// A camera's pictures come a little early or late: one so much too early is taken for the one that is due, but at most a
-/// quarter of the step, and half of what pictures are usually apart: else the one after it is nearer to that time.
+/// A camera's pictures come a little early or late: one so much too early is taken for the one that is due, but at most
+/// a quarter of the step, and half of what pictures are usually apart: else the one after it is nearer to that time.
 const EARLY_US: u64 = 250_000;
 
 /// The plan of one time-lapse.
@@ -58,8 +58,8 @@ impl TimeLapse {
         self.every_us >= self.worth_us.max(2 * self.lead_us)
     }
 
-    /// Whether a picture captured at `at_us` is the one that is due; to be asked of every picture. If so, the next one is
-    /// waited for from now on, and the number of those that were missed before it is told.
+    /// Whether a picture captured at `at_us` is the one that is due; to be asked of every picture. If so, the next one
+    /// is waited for from now on, and the number of those that were missed before it is told.
     pub fn take_if_due(&mut self, at_us: u64) -> Option<u64> {
         let half_us = self.spacing.record_picture(at_us).map_or(u64::MAX, |spacing_us| spacing_us / 2);
         let tick = self.due_picture(at_us, half_us.min(EARLY_US))?;

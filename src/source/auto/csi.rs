@@ -1,4 +1,5 @@
-//! A camera on a Raspberry Pi's ribbon cable: through libcamera, or where no helper fits through the program `rpicam-vid`.
+//! A camera on a Raspberry Pi's ribbon cable: through libcamera, or where no helper fits through the program
+//! `rpicam-vid`.
 
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
@@ -20,8 +21,8 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(5);
 /// stand for what is wanted.
 pub type Run = fn(Vec<String>, FormatRequest) -> Box<dyn Opener>;
 
-/// Finds it by asking libcamera; for `rpicam-vid` by what the kernel shows, else by asking `rpicam-hello`. Its V4L2 node
-/// gives raw sensor data only.
+/// Finds it by asking libcamera; for `rpicam-vid` by what the kernel shows, else by asking `rpicam-hello`. Its V4L2
+/// node gives raw sensor data only.
 pub struct CsiCamera {
     root: PathBuf,
     path: OsString,
@@ -249,7 +250,8 @@ mod tests {
     #[test]
     fn the_list_of_rpicam_hello_is_read() {
         assert!(lists_camera(
-            "Available cameras\n-----------------\n0 : imx708 [4608x2592 10-bit RGGB] (/base/axi)\n    Modes: 'SRGGB10' : 1536x864\n"
+            "Available cameras\n-----------------\n0 : imx708 [4608x2592 10-bit RGGB] (/base/axi)\n    Modes: \
+             'SRGGB10' : 1536x864\n"
         ));
         assert!(!lists_camera("No cameras available!\n"));
         assert!(!lists_camera("    Modes: 'SRGGB10' : 1536x864\n"));

@@ -58,16 +58,15 @@ struct CandidateCamera {
 }
 
 impl AutoOpener {
-    /// Looks for cameras of this machine: V4L2 first, then a camera on a Raspberry Pi's ribbon cable, through libcamera or
-    /// else `rpicam-vid`. `fallback` is what to show when there is none, such as the simulated scene.
+    /// Looks for cameras of this machine: V4L2 first, then a camera on a Raspberry Pi's ribbon cable, through libcamera
+    /// or else `rpicam-vid`. `fallback` is what to show when there is none, such as the simulated scene.
     pub fn new(wanted: FormatRequest, fallback: Option<Box<dyn Opener>>) -> AutoOpener {
         let path = std::env::var_os("PATH").unwrap_or_default();
         AutoOpener::with_root(Path::new("/"), &path, libcamera::folder(), wanted, fallback)
     }
 
-    /// As [`AutoOpener::new`], with another root than `/` (a container that has the machine's
-    /// `dev`, `proc` and `sys` mounted elsewhere), another `PATH` to look for programs on, and another folder of libcamera's
-    /// helpers.
+    /// As [`AutoOpener::new`], with another root than `/` (a container that has the machine's `dev`, `proc` and `sys`
+    /// mounted elsewhere), another `PATH` to look for programs on, and another folder of libcamera's helpers.
     pub fn with_root(
         root: &Path,
         path: &OsStr,

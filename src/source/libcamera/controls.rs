@@ -1,7 +1,8 @@
-//! libcamera's controls as the program's: which there are, what they have now, which of them an automatic mode rules. Pure.
+//! libcamera's controls as the program's: which there are, what they have now, which of them an automatic mode rules.
+//! Pure.
 //!
-//! libcamera does not tell what a control has: it has what it was set to, and else its default. What an automatic mode rules
-//! has what the camera measured last.
+//! libcamera does not tell what a control has: it has what it was set to, and else its default. What an automatic mode
+//! rules has what the camera measured last.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,8 @@ use tallycam_libcamera::{Control as Offered, Kind, Orientation, Value};
 use super::clean::sanitise_text;
 use crate::media::{Control, ControlKind};
 
-/// The control that turns the picture before it leaves the camera. It is tallycam's: the camera is configured again for it.
+/// The control that turns the picture before it leaves the camera. It is tallycam's: the camera is configured again for
+/// it.
 pub const ORIENTATION: &str = "orientation";
 
 /// Controls at most: what a helper tells beyond that is left out.

@@ -1,7 +1,8 @@
 //! One helper process: started, heard, told, ended.
 //!
-//! The helper leads a process group of its own and has the socket as its standard input. It ends when that is closed; one
-//! that does not is ended by signals when this value is dropped. Nothing here waits for longer than it was asked to.
+//! The helper leads a process group of its own and has the socket as its standard input. It ends when that is closed;
+//! one that does not is ended by signals when this value is dropped. Nothing here waits for longer than it was asked
+//! to.
 
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
@@ -22,7 +23,8 @@ use crate::base::child;
 use crate::base::{Stop, WakeFd};
 use crate::media::{SourceError, SourceErrorKind};
 
-/// How long a helper may take to say who it is and which cameras there are: libcamera loads a camera's algorithms for that.
+/// How long a helper may take to say who it is and which cameras there are: libcamera loads a camera's algorithms for
+/// that.
 const HELLO_WITHIN: Duration = Duration::from_secs(8);
 /// How long it may take to end when its socket is closed. It stops the camera meanwhile.
 const ENDS_WITHIN: Duration = Duration::from_millis(800);
@@ -204,7 +206,8 @@ impl Helper {
         }
     }
 
-    /// Waits at most `wait` until it has said something, or `wake_fd` rings. Tells whether that was the wake-up descriptor alone.
+    /// Waits at most `wait` until it has said something, or `wake_fd` rings. Tells whether that was the wake-up
+    /// descriptor alone.
     pub fn wait(&mut self, wait: Duration, wake_fd: Option<&WakeFd>) -> bool {
         let Some(channel) = &self.channel else { return false };
         // What is not there is the socket once more.

@@ -67,12 +67,13 @@ impl FrameMemory {
 
     /// Its bytes. What the camera writes meanwhile, against the protocol, is seen as other pixels.
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: `len` bytes are mapped for as long as this value lives, and the memory keeps its size ([`FrameMemory::map`]).
+        // SAFETY: `len` bytes are mapped for as long as this value lives, and the memory keeps its size
+        // ([`FrameMemory::map`]).
         unsafe { std::slice::from_raw_parts(self.at.as_ptr().cast(), self.len) }
     }
 
-    /// Says that it is read from now on, or no longer: the kernel makes the processor's caches agree with what the camera
-    /// has written (Linux, "Buffer Sharing and Synchronization (dma-buf)").
+    /// Says that it is read from now on, or no longer: the kernel makes the processor's caches agree with what the
+    /// camera has written (Linux, "Buffer Sharing and Synchronization (dma-buf)").
     pub fn read_begins(&self, begins: bool) {
         /// `_IOW('b', 0, struct dma_buf_sync)`, a structure of one 64-bit number.
         const DMA_BUF_IOCTL_SYNC: libc::Ioctl = 0x4008_6200;

@@ -4,9 +4,10 @@
 //! helpers ─► helper (a process) ─► choose ─► configured: memory ─► wait, newest ─► Frame, read in place
 //! ```
 //!
-//! libcamera itself is the helper's: `tallycam_libcamera` has what the two say to each other. `survey` finds the helper that
-//! fits the installed libcamera, `helper` holds the process, `memory` its buffers; `choose` and `controls` are pure. An open
-//! source lives on the capture thread. A frame is lent in the helper's own buffer; it goes back when the next is asked for.
+//! libcamera itself is the helper's: `tallycam_libcamera` has what the two say to each other. `survey` finds the helper
+//! that fits the installed libcamera, `helper` holds the process, `memory` its buffers; `choose` and `controls` are
+//! pure. An open source lives on the capture thread. A frame is lent in the helper's own buffer; it goes back when the
+//! next is asked for.
 
 mod choose;
 mod clean;
@@ -64,8 +65,8 @@ struct Remembered {
 }
 
 impl LibcameraOpener {
-    /// Opens `device` (libcamera's name of a camera, its model, or its number from 0), or `None` for the first that is no
-    /// USB camera, by the helpers in `folder`.
+    /// Opens `device` (libcamera's name of a camera, its model, or its number from 0), or `None` for the first that is
+    /// no USB camera, by the helpers in `folder`.
     pub fn new(folder: PathBuf, device: Option<String>, wanted: FormatRequest) -> LibcameraOpener {
         LibcameraOpener { folder, device, wanted, ready: None, remembered: Arc::default() }
     }
@@ -303,7 +304,8 @@ impl LibcameraSource {
         self.buffers.iter().all(|(main, second)| main.is_some() && (second.is_some() || !has_second))
     }
 
-    /// Takes what the helper has said: only so much at once, so that a flood does not keep the thread from its heartbeat.
+    /// Takes what the helper has said: only so much at once, so that a flood does not keep the thread from its
+    /// heartbeat.
     fn receive_messages(&mut self) -> Result<(), SourceError> {
         if self.is_over {
             return Err(self.no_answer_fault());

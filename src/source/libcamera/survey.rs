@@ -1,8 +1,8 @@
 //! Which helper fits the libcamera that is installed.
 //!
-//! libcamera's soname changes with each minor version, and there is no promise across them: so there is a helper for each, and
-//! the one of the newest version that its loader can start is used. Where the system's libcamera is upgraded, the next
-//! opening takes another helper.
+//! libcamera's soname changes with each minor version, and there is no promise across them: so there is a helper for
+//! each, and the one of the newest version that its loader can start is used. Where the system's libcamera is upgraded,
+//! the next opening takes another helper.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -80,7 +80,8 @@ impl Survey {
     }
 }
 
-/// Looks at what there is of libcamera, with the helpers in `folder`. Takes as long as libcamera needs to find its cameras.
+/// Looks at what there is of libcamera, with the helpers in `folder`. Takes as long as libcamera needs to find its
+/// cameras.
 pub fn survey_libcamera(folder: &Path) -> Survey {
     let used = start_helper(folder, &Stop::new()).map(|(helper, path, cameras)| FittingHelper {
         helper: path,

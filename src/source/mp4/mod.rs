@@ -103,7 +103,8 @@ impl<R: Read> Mp4Reader<R> {
             self.budget = budget;
             let is_wanted = shown_us.is_some() && len <= MAX_PICTURE;
             if self.is_forward {
-                // What is left out is read over at once, so that an index that tells of more than there is ends with the input.
+                // What is left out is read over at once, so that an index that tells of more than there is ends with
+                // the input.
                 let Some(before) = at.checked_sub(self.at) else { return Ok(None) };
                 let over = if is_wanted { before } else { before.saturating_add(len) };
                 let passed = io::copy(&mut self.input.by_ref().take(over), &mut io::sink())?;

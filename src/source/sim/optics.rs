@@ -146,8 +146,8 @@ impl Optics {
         Some(&self.seen)
     }
 
-    /// Blurs the plane that begins at `start`, first along its rows, then across them. Beyond its edges it goes on as it
-    /// is there.
+    /// Blurs the plane that begins at `start`, first along its rows, then across them. Beyond its edges it goes on as
+    /// it is there.
     fn blur(&mut self, start: usize, width: usize, height: usize, kernel: BlurKernel) {
         let plane = &mut self.seen[start..start + width * height];
         self.between.resize(width * height, 0);

@@ -40,11 +40,12 @@ use crate::media::{Fourcc, Frame, SourceError, SourceErrorKind};
 /// Schemes that are left to `ffmpeg`.
 const FOR_FFMPEG: [&str; 10] = ["rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "tcp", "mmsh", "mmst"];
 /// What `ffmpeg` may use to reach them, and to read their address.
-const PROTOCOLS: &str = "pipe,tcp,udp,rtp,srtp,tls,crypto,http,https,httpproxy,rtmp,rtmpe,rtmps,rtmpt,rtmpte,rtmpts,ffrtmpcrypt,\
-                         ffrtmphttp,srt,mmsh,mmst";
+const PROTOCOLS: &str = "pipe,tcp,udp,rtp,srtp,tls,crypto,http,https,httpproxy,rtmp,rtmpe,rtmps,rtmpt,rtmpte,rtmpts,\
+                         ffrtmpcrypt,ffrtmphttp,srt,mmsh,mmst";
 /// Time between questions for single pictures, unless another pace is requested.
 const POLL_STEP: Duration = Duration::from_secs(1);
-/// How long a camera that gave single pictures may answer without one, before that is a trouble: it is busy, or was cut off.
+/// How long a camera that gave single pictures may answer without one, before that is a trouble: it is busy, or was cut
+/// off.
 const MISSED_FOR: Duration = Duration::from_secs(5);
 /// Bytes taken in a row before looking for pictures in them.
 const AT_ONCE: usize = 4 << 20;
@@ -127,8 +128,8 @@ impl Opener for UrlOpener {
     }
 }
 
-/// `ffmpeg` that turns what lies at `scheme://rest` into MJPEG. It reads the address on its standard input, as a script of
-/// its concat demuxer: in its command line every user of this machine could read the password.
+/// `ffmpeg` that turns what lies at `scheme://rest` into MJPEG. It reads the address on its standard input, as a script
+/// of its concat demuxer: in its command line every user of this machine could read the password.
 fn ffmpeg(scheme: &str, rest: &str, login: Option<Login>, wanted: FormatRequest) -> ExecOpener {
     let (_, host, path) = split_authority(rest);
     let described = format!("{scheme}://{host}{}", redact_path(path));

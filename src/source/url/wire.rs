@@ -84,8 +84,8 @@ pub(super) struct UrlConnection {
 pub(super) enum Reach {
     /// Anybody: the address was written by the operator, or a server of this machine leads there.
     Anybody,
-    /// Not this machine: a server elsewhere leads there. What listens on this machine trusts it more than others (server-side
-    /// request forgery, CWE-918).
+    /// Not this machine: a server elsewhere leads there. What listens on this machine trusts it more than others
+    /// (server-side request forgery, CWE-918).
     Others,
 }
 

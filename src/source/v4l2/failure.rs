@@ -11,12 +11,13 @@ pub fn io_fault(path: &Path, doing: &str, error: &io::Error) -> SourceError {
     let name = path.display();
     match error.raw_os_error() {
         Some(libc::ENOENT | libc::ENOTDIR) => absent_fault(path),
-        Some(libc::ENXIO) => {
-            SourceError::new(SourceErrorKind::Absent, format!("nothing is behind {name}"))
-                .because(error)
-                .hint("plug the camera in again")
-                .shell("in a container, pass the camera that is there now (`--device`), and start it again after replugging")
-        }
+        Some(libc::ENXIO) => SourceError::new(SourceErrorKind::Absent, format!("nothing is behind {name}"))
+            .because(error)
+            .hint("plug the camera in again")
+            .shell(
+                "in a container, pass the camera that is there now (`--device`), and start it again after \
+                    replugging",
+            ),
         Some(libc::EBUSY) => busy(path, other_user_of(Path::new("/proc"), path)).because(error),
         Some(libc::EACCES | libc::EPERM) => {
             SourceError::new(SourceErrorKind::Denied, format!("{name} may not be used by this user"))

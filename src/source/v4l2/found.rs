@@ -28,7 +28,8 @@ pub fn no_usable_camera(nodes: &[VideoNode]) -> SourceError {
         Some(fault) => fault.clone(),
         None if nodes.is_empty() => SourceError::new(SourceErrorKind::Absent, "no camera was found").hint(
             "plug one in and look again, or use a network camera",
-        ).shell("in a container, pass it in (`--device /dev/video0`); a network camera is set by [source] kind = \"url\" and url"),
+        ).shell("in a container, pass it in (`--device /dev/video0`); a network camera is set by [source] kind \
+            = \"url\" and url"),
         None => SourceError::new(SourceErrorKind::Absent, "no camera was found among the video devices").hint(
             "a Raspberry Pi's own devices are no cameras: check the ribbon cable, or plug in a USB camera",
         ).shell("`rpicam-hello --list-cameras` lists those on a ribbon cable"),

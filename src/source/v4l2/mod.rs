@@ -73,7 +73,8 @@ impl V4l2Opener {
         self.device.as_deref().map(|name| node::resolve_name(&self.root, name))
     }
 
-    /// The camera that is looked at without being opened here: the one that is configured, was opened last, or comes first.
+    /// The camera that is looked at without being opened here: the one that is configured, was opened last, or comes
+    /// first.
     fn known_path(&self) -> Option<PathBuf> {
         self.path().or_else(|| self.last.clone()).or_else(|| cameras_under(&self.root).next())
     }

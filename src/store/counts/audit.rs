@@ -1,7 +1,8 @@
 //! The audit list: who signed in, who was refused, and who changed what.
 //!
 //! Each kind keeps its newest rows only, so that a flood of refusals drives out nothing but refusals. Refusals and
-//! sign-ins are summed by whoever sends them: a row that is sent again, with the same moment, user and address, adds to the count of the first.
+//! sign-ins are summed by whoever sends them: a row that is sent again, with the same moment, user and address, adds to
+//! the count of the first.
 
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};

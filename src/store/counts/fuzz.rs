@@ -1,4 +1,5 @@
-//! What must hold for any line or zone that somebody draws. For fuzzing (`fuzz/`) and the tests that replay what it found.
+//! What must hold for any line or zone that somebody draws. For fuzzing (`fuzz/`) and the tests that replay what it
+//! found.
 
 use super::geometry::validation;
 use super::types::{LineDraft, ZoneDraft};

@@ -128,9 +128,9 @@ impl Counts {
         }
     }
 
-    /// Says which lines can count something with the detector at work and which cannot, from now on, and those that cannot
-    /// since they are as they are; nothing of those that are not among them. Waits and is repeated like [`Counts::set_coverage`],
-    /// before which it is to be said.
+    /// Says which lines can count something with the detector at work and which cannot, from now on, and those that
+    /// cannot since they are as they are; nothing of those that are not among them. Waits and is repeated like
+    /// [`Counts::set_coverage`], before which it is to be said.
     pub fn set_line_verdicts(&self, judged: &[LineStatus]) {
         if self.shared.lock_board().judged == judged {
             return;
@@ -185,9 +185,9 @@ impl Counts {
         self.shared.committed.subscribe()
     }
 
-    /// Sets the lines and zones of the operator's file, each with its place there. A line that was there in an
-    /// earlier run under the same name is the same line. Those whose names are taken by what was drawn are left out, until
-    /// that is renamed or deleted. Blocks until it is on record.
+    /// Sets the lines and zones of the operator's file, each with its place there. A line that was there in an earlier
+    /// run under the same name is the same line. Those whose names are taken by what was drawn are left out, until that
+    /// is renamed or deleted. Blocks until it is on record.
     ///
     /// # Errors
     /// A draft is none: then nothing is changed. Or [`EditError::Drawn`], the first of those that are left out.
@@ -253,8 +253,8 @@ impl Counts {
         self.run_edit(move |tx| shapes::delete::<LineRow>(tx, id, version)).await
     }
 
-    /// Moves all lines and zones of the page along where the picture is turned, mirrored or cropped otherwise than when that
-    /// was last said, in one transaction. Gives how many have moved.
+    /// Moves all lines and zones of the page along where the picture is turned, mirrored or cropped otherwise than when
+    /// that was last said, in one transaction. Gives how many have moved.
     ///
     /// # Errors
     /// It could not be written, or one would be too far from the picture: none has moved.
@@ -327,8 +327,8 @@ impl Counts {
         self.edit(move |tx| recounts::replace(tx, tx.calendar, &recount)).await
     }
 
-    /// Tells days and hours in another time zone, or has days begin at another hour, from now on: all sums are made again,
-    /// which takes as long as there are crossings. Readers that were opened before do not know of it.
+    /// Tells days and hours in another time zone, or has days begin at another hour, from now on: all sums are made
+    /// again, which takes as long as there are crossings. Readers that were opened before do not know of it.
     ///
     /// # Errors
     /// It could not be written: all is as it was.

@@ -21,9 +21,11 @@
 //! - Times in which nothing was counted are on record with their reason: no span, no claim. A span is at
 //!   most 30 s behind, so what a power cut leaves is a gap `off` from the last known moment to the next
 //!   start (`coverage`).
-//! - Nothing that was counted is ever deleted: not by deleting a line, not by a reset; what a recount takes the place of
+//! - Nothing that was counted is ever deleted: not by deleting a line, not by a reset; what a recount takes the place
+//!   of
 //!   is kept beside (`recounts`).
-//! - How many were in a zone is on record in rows of five minutes (`occupancy`); what was seen while the disk took nothing is
+//! - How many were in a zone is on record in rows of five minutes (`occupancy`); what was seen while the disk took
+//!   nothing is
 //!   not.
 //! - Who signed in, was refused or changed something is on a list of bounded length (`audit`). It gives way: a row that
 //!   finds no place is dropped and counted, and holds up nobody.

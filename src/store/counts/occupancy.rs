@@ -1,5 +1,5 @@
-//! How many were in each zone, in rows of a few minutes, and after [`FINE_US`] of an hour. Called by the writer and by the
-//! reader.
+//! How many were in each zone, in rows of a few minutes, and after [`FINE_US`] of an hour. Called by the writer and by
+//! the reader.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +48,8 @@ pub fn insert(
     Ok(())
 }
 
-/// Makes rows that are older than [`FINE_US`] rows of an hour, a day of them at a time. Times that may be mended yet are left.
+/// Makes rows that are older than [`FINE_US`] rows of an hour, a day of them at a time. Times that may be mended yet
+/// are left.
 pub fn roll_up(connection: &Connection, calendar: &Calendar, now_us: i64) -> Result<(), CountsRowError> {
     let limit_us = calendar.bucket(BucketSize::Hour, now_us.saturating_sub(FINE_US)).0;
     let rolled = "SELECT CAST(value AS INTEGER) FROM settings WHERE key = ?1";

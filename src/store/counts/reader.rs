@@ -144,8 +144,8 @@ impl CountsReader {
         Ok(open_buckets(read, query.bucket, query.hours, &self.calendar, self.now_us()))
     }
 
-    /// How many were in each zone that is not deleted, by the number of the zone; buckets as for [`CountsReader::counts`]. A zone
-    /// of which nothing is known is left out.
+    /// How many were in each zone that is not deleted, by the number of the zone; buckets as for
+    /// [`CountsReader::counts`]. A zone of which nothing is known is left out.
     pub fn occupancy(
         &self,
         scene: Scene,
@@ -185,9 +185,9 @@ impl CountsReader {
         })())
     }
 
-    /// The same, and what goes beyond it for each line by itself: of these, or of all that were drawn or counted again in
-    /// `scene` in that time. However often counting stopped, a line's own gaps are few: they are those of a time that was
-    /// counted in throughout, but for what is known by a recount of other lines only.
+    /// The same, and what goes beyond it for each line by itself: of these, or of all that were drawn or counted again
+    /// in `scene` in that time. However often counting stopped, a line's own gaps are few: they are those of a time
+    /// that was counted in throughout, but for what is known by a recount of other lines only.
     pub fn gaps_by_line(
         &self,
         scene: Scene,
@@ -454,9 +454,9 @@ impl CountsReader {
         }
     }
 
-    /// Spans that meet a time, that under way as long as it is now. Of certain lines (all if none is named), `scene` was
-    /// counted only while one of them was drawn and could count something: else there is no count of them, which is no
-    /// count of 0.
+    /// Spans that meet a time, that under way as long as it is now. Of certain lines (all if none is named), `scene`
+    /// was counted only while one of them was drawn and could count something: else there is no count of them, which is
+    /// no count of 0.
     fn spans(
         &self,
         scene: Scene,
@@ -526,8 +526,8 @@ impl CountsReader {
         Ok(spans)
     }
 
-    /// When each of these lines was drawn in `scene`, and when it could count something then: from, and to; for ever, if it
-    /// still is so.
+    /// When each of these lines was drawn in `scene`, and when it could count something then: from, and to; for ever,
+    /// if it still is so.
     fn line_times(&self, scene: Scene, lines: &[u64]) -> Result<LineTimes, CountsRowError> {
         let places = vec!["?"; lines.len()].join(", ");
         let mut query = self.connection.prepare(&format!(
@@ -562,8 +562,8 @@ impl CountsReader {
         Ok(times)
     }
 
-    /// Times that were counted again from recordings: on the lines that were counted on then they are covered, whatever was
-    /// so at the time.
+    /// Times that were counted again from recordings: on the lines that were counted on then they are covered, whatever
+    /// was so at the time.
     fn recounts(&self, from_us: i64, to_us: i64) -> Result<Vec<RecountedSpan>, CountsRowError> {
         let mut query = self.connection.prepare(
             "SELECT s.from_us, s.to_us, s.scene, r.lines, r.id FROM recount_spans s JOIN recounts r ON r.id = s.recount

@@ -3,8 +3,8 @@
 //! Nothing that was counted is deleted: a crossing that gives way goes, whole, with its picture and its number, from
 //! `crossings` to `superseded`, which names the recount that took its place. Sums, pages, charts and the check go by
 //! `crossings`, so nothing of what gave way is in them; all of it happens in one transaction. What a recount found
-//! belongs to a run of its own, that is ended from the beginning, so its tracks cannot be taken for those of the daemon.
-//! Only the lines that were counted on give way, and only in the times that the recording has pictures of: what
+//! belongs to a run of its own, that is ended from the beginning, so its tracks cannot be taken for those of the
+//! daemon. Only the lines that were counted on give way, and only in the times that the recording has pictures of: what
 //! crossed in a gap, or a line that is deleted since, stays. Saying the same again changes nothing.
 //!
 //! Called by the writer, within its transaction.

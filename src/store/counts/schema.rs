@@ -41,7 +41,8 @@ pub(in crate::store) const SHAPE: SchemaShape = SchemaShape {
 /// `sure`: the wall time will not be mended any more.
 const MIGRATIONS: &[&str] = &["
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE boots (id INTEGER PRIMARY KEY, boot TEXT NOT NULL UNIQUE, offset_us INTEGER NOT NULL, sure INTEGER NOT NULL);
+CREATE TABLE boots (id INTEGER PRIMARY KEY, boot TEXT NOT NULL UNIQUE, offset_us INTEGER NOT NULL, sure INTEGER NOT \
+NULL);
 CREATE TABLE runs (id INTEGER PRIMARY KEY AUTOINCREMENT, boot INTEGER NOT NULL REFERENCES boots(id),
   camera TEXT NOT NULL, ended INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE lines (id INTEGER PRIMARY KEY AUTOINCREMENT, version INTEGER NOT NULL, scene TEXT, name TEXT NOT NULL,
@@ -70,7 +71,8 @@ CREATE TABLE spans (id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs
   from_mono_us INTEGER NOT NULL, to_mono_us INTEGER NOT NULL, from_us INTEGER NOT NULL, to_us INTEGER NOT NULL,
   sure INTEGER NOT NULL);
 CREATE INDEX spans_by_end ON spans(to_us);
-CREATE TABLE resets (id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL REFERENCES runs(id), scene TEXT NOT NULL,
+CREATE TABLE resets (id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL REFERENCES runs(id), scene TEXT NOT \
+NULL,
   line INTEGER REFERENCES lines(id), after INTEGER NOT NULL,
   mono_us INTEGER NOT NULL, wall_us INTEGER NOT NULL, sure INTEGER NOT NULL);
 ", "
@@ -88,7 +90,8 @@ CREATE TABLE superseded (id INTEGER PRIMARY KEY, recount INTEGER NOT NULL REFERE
 -- Bounds of days were too narrow after a recount that found as many as before. The next one did not see what that had
 -- found and was added to it: what should have given way does so now. A recount that said the same as the one before it
 -- has neither crossings nor taken any place; what it confirmed stays. Without a calendar all sums are made again.
-INSERT INTO superseded (id, recount, run, scene, line, track, ordinal, class, direction, score, mono_us, wall_us, sure, jpeg)
+INSERT INTO superseded (id, recount, run, scene, line, track, ordinal, class, direction, score, mono_us, wall_us, \
+sure, jpeg)
   SELECT c.id, min(later.id), c.run, c.scene, c.line, c.track, c.ordinal, c.class, c.direction, c.score, c.mono_us,
     c.wall_us, c.sure, (SELECT jpeg FROM thumbnails WHERE crossing = c.id)
   FROM recounts own JOIN crossings c ON c.run = own.run

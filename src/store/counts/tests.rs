@@ -828,7 +828,8 @@ fn a_name_that_is_taken_leaves_out_only_what_has_it_and_until_it_is_free() {
         own(&[("Door", false), ("Gate", true), ("Hall", false), ("Queue", true), ("Yard", false)])
     );
     let unpinned = bench.counts.unpinned_reason().expect("and it is said");
-    let words = "the line \"Door\" of config.toml:4 is left out, for one that was drawn is called so; rename or delete that one";
+    let words = "the line \"Door\" of config.toml:4 is left out, for one that was drawn is called so; rename or delete \
+        that one";
     assert!(!unpinned.is_all && unpinned.why.starts_with(words), "{}", unpinned.why);
     assert!(unpinned.why.contains("the line \"Yard\"") && unpinned.why.contains("the zone \"Hall\""));
     // Whatever frees a name has the file's one counted on, at once.
@@ -1459,7 +1460,8 @@ fn what_recounts_of_version_2_counted_twice_is_counted_once() {
         INSERT INTO runs SELECT value, 1, 'door', 1 FROM json_each('[3, 4, 5, 6, 7]');
         INSERT INTO recounts SELECT value - 1, value, 'camera', 'recording 7, door.mp4', 'nano', '[[1,2]]',
           150000000, 1780308050000000, 1 FROM json_each('[3, 4, 5, 6, 7]');
-        INSERT INTO superseded SELECT id, 2, run, scene, line, track, ordinal, class, direction, score, mono_us, wall_us,
+        INSERT INTO superseded SELECT id, 2, run, scene, line, track, ordinal, class, direction, score, mono_us, \
+        wall_us,
           sure, NULL FROM crossings WHERE id = 1;
         DELETE FROM crossings WHERE id = 1;
         INSERT INTO recount_spans VALUES (2, 'camera', 1780308002000000, 1780308002900000),

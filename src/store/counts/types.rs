@@ -304,8 +304,8 @@ pub struct Gap {
 pub struct GapsByLine {
     /// When nothing was counted on any of them.
     pub all: Vec<Gap>,
-    /// Of each line, in order of numbers, when nothing could be counted on it besides: it was not drawn, the detector knew
-    /// none of its classes, or only others were counted again from a recording. May overlap with the times above.
+    /// Of each line, in order of numbers, when nothing could be counted on it besides: it was not drawn, the detector
+    /// knew none of its classes, or only others were counted again from a recording. May overlap with the times above.
     pub by_line: Vec<(LineRow, Vec<Gap>)>,
 }
 

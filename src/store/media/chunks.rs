@@ -110,8 +110,8 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// A row's bytes in its leaf page are at least so many, and at most so many, when it has overflow pages of 4 KiB (SQLite's
-/// M and X, sqlite.org/fileformat2.html, 1.6).
+/// A row's bytes in its leaf page are at least so many, and at most so many, when it has overflow pages of 4 KiB
+/// (SQLite's M and X, sqlite.org/fileformat2.html, 1.6).
 const LEAST_IN_LEAF: usize = (4096 - 12) * 32 / 255 - 23;
 const MOST_IN_LEAF: usize = 4096 - 35;
 
@@ -121,10 +121,10 @@ const OVERFLOW: usize = 4096 - 4;
 /// A row that has so little more than the least in its leaf is left so.
 const LITTLE: usize = 600;
 
-/// Zeros to come last in a row of `chunks`, so that its end fills an overflow page. SQLite puts what fills none into the
-/// leaf, where then two rows fit at most: nearly each chunk would begin a leaf and the end of another, with what is above
-/// and beside them, each written twice over. In a ring of 0.3 MB/s a chunk of 68 pages costs 82.8 pages with them and
-/// 84.8 without. `None`: it is well as it is.
+/// Zeros to come last in a row of `chunks`, so that its end fills an overflow page. SQLite puts what fills none into
+/// the leaf, where then two rows fit at most: nearly each chunk would begin a leaf and the end of another, with what is
+/// above and beside them, each written twice over. In a ring of 0.3 MB/s a chunk of 68 pages costs 82.8 pages with them
+/// and 84.8 without. `None`: it is well as it is.
 ///
 /// The row's length is reckoned as SQLite will lay it out (1.6 and 2.1 of the same document). Were it wrong, more would
 /// be written, and nothing else.
@@ -147,8 +147,8 @@ fn page_fill(numbers: &[i64], index: usize, jpegs: usize) -> Option<i64> {
     (!is_well).then(|| (MOST_IN_LEAF - LEAST_IN_LEAF + 1 - rest) as i64)
 }
 
-/// Ends a recording that has come to `sums`; one without a picture leaves no row. Of one that was cut short the end is a
-/// gap, too.
+/// Ends a recording that has come to `sums`; one without a picture leaves no row. Of one that was cut short the end is
+/// a gap, too.
 pub(super) fn close(
     connection: &Connection,
     item: u64,
@@ -178,8 +178,8 @@ pub(super) fn close(
     Ok(())
 }
 
-/// Ends a recording that nobody goes on with. What is there of it stays; but of a file that was being brought in nothing
-/// does: it lies where it was, and half of it would have its name when it is brought in again.
+/// Ends a recording that nobody goes on with. What is there of it stays; but of a file that was being brought in
+/// nothing does: it lies where it was, and half of it would have its name when it is brought in again.
 pub(super) fn end_recording(
     connection: &Connection,
     item: u64,

@@ -1,8 +1,9 @@
 //! The index of a chunk: where each picture lies and when it was taken, in about seven bytes a picture. Pure.
 //!
-//! One byte, the format (1). Then for each picture, as unsigned LEB128 numbers: microseconds since the picture before it
-//! (the first: since the chunk's `from_us`, so 0), bytes of its JPEG, and the source's number of the frame minus the one
-//! before it (the first: minus 0), zigzag. JPEGs lie back to back, so where one begins is the sum of those before it.
+//! One byte, the format (1). Then for each picture, as unsigned LEB128 numbers: microseconds since the picture before
+//! it (the first: since the chunk's `from_us`, so 0), bytes of its JPEG, and the source's number of the frame minus the
+//! one before it (the first: minus 0), zigzag. JPEGs lie back to back, so where one begins is the sum of those before
+//! it.
 
 use super::ChunkFrame;
 

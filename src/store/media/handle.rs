@@ -79,8 +79,8 @@ impl MediaShared {
         self.steady_us.store(now.monotonic_us, Ordering::Relaxed);
     }
 
-    /// What keeps all that is too old from going at `now`: the wall time is believed only while something keeps the clock
-    /// right or it has stood the test of time.
+    /// What keeps all that is too old from going at `now`: the wall time is believed only while something keeps the
+    /// clock right or it has stood the test of time.
     fn clock_wait(&self, now: ClockTime) -> Option<ClockWait> {
         if !now.wall_trusted {
             return Some(ClockWait::Unset);
@@ -393,8 +393,8 @@ impl Media {
     /// Other rules from now on and after a restart.
     ///
     /// # Errors
-    /// More is to stay free from now on than the file system has in all: everything would be deleted for it, in vain. Or
-    /// they could not be written. Then nothing is changed.
+    /// More is to stay free from now on than the file system has in all: everything would be deleted for it, in vain.
+    /// Or they could not be written. Then nothing is changed.
     pub async fn save_retention(&self, rules: RetentionRules) -> Result<(), MediaError> {
         self.check_rules(&rules)?;
         self.set_setting(rules::SETTING, Some(rules::to_text(&rules))).await?;
@@ -484,8 +484,8 @@ impl Media {
         self.shared.retention()
     }
 
-    /// The present as retention takes it: a clock that nothing keeps right and that was set not long ago is not believed,
-    /// and then nothing goes by age. For [`MediaReader::plan`].
+    /// The present as retention takes it: a clock that nothing keeps right and that was set not long ago is not
+    /// believed, and then nothing goes by age. For [`MediaReader::plan`].
     pub fn retention_now(&self) -> ClockTime {
         self.shared.retention_now(self.shared.clock.now())
     }
@@ -592,8 +592,8 @@ impl RecordingHandle {
     /// Hands a chunk to the writer and gets an empty one back, to be filled next: buffers go round. Never waits.
     ///
     /// # Errors
-    /// [`RefusedChunk`]: two are waiting already, or the recording is closed. The caller offers it again, or drops what it
-    /// has ([`RecordingHandle::count_dropped`]), goes on with this buffer and sets [`Chunk::is_after_gap`].
+    /// [`RefusedChunk`]: two are waiting already, or the recording is closed. The caller offers it again, or drops what
+    /// it has ([`RecordingHandle::count_dropped`]), goes on with this buffer and sets [`Chunk::is_after_gap`].
     pub fn append(&mut self, chunk: Chunk) -> Result<Chunk, RefusedChunk> {
         self.offer_chunk(chunk)
     }

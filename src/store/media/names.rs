@@ -169,8 +169,9 @@ fn parse_timestamp(date: &str, zone: &TimeZone) -> Option<Timestamp> {
         .ok()
 }
 
-/// What a date that is given comes to: the words to be shown, and the time it moves the item to, if it is a day or a time. A
-/// day keeps the time of day of `at_us`; a time's day is the local one, as that of others. Anything else is kept as words.
+/// What a date that is given comes to: the words to be shown, and the time it moves the item to, if it is a day or a
+/// time. A day keeps the time of day of `at_us`; a time's day is the local one, as that of others. Anything else is
+/// kept as words.
 pub(super) fn edited_date(date: &str, at_us: i64, zone: &TimeZone) -> (String, Option<i64>) {
     let moved = match parse_date(date, zone) {
         Some(ParsedDate::Day(day)) => day
@@ -381,7 +382,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_a_taken_name_becomes_is_a_free_name(name in "[^\\p{C}/]{1,200}", more in proptest::collection::btree_set("\\PC{1,8}", 0..5)) {
+        fn what_a_taken_name_becomes_is_a_free_name(
+            name in "[^\\p{C}/]{1,200}",
+            more in proptest::collection::btree_set("\\PC{1,8}", 0..5),
+        ) {
             prop_assume!(check_name(&name).is_ok());
             let mut taken: BTreeSet<String> = more;
             taken.insert(name.clone());

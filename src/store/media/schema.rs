@@ -1,8 +1,8 @@
 //! The file's shape: opening it, knowing it for a store of pictures, and bringing older ones up to date.
 //!
-//! Rollback journal (TRUNCATE), `synchronous=FULL`, pages of 4 KiB, `secure_delete=FAST`: of all that was tried this has
-//! the fewest bytes reach the disk for a byte of pictures (DESIGN §9). `auto_vacuum=INCREMENTAL` costs about a hundredth and
-//! lets room go back to the file system in small steps.
+//! Rollback journal (TRUNCATE), `synchronous=FULL`, pages of 4 KiB, `secure_delete=FAST`: of all that was tried this
+//! has the fewest bytes reach the disk for a byte of pictures (DESIGN §9). `auto_vacuum=INCREMENTAL` costs about a
+//! hundredth and lets room go back to the file system in small steps.
 //!
 //! A chunk's number is `item << 32 | its number in the item`, so that a recording's chunks lie together in their order
 //! and no index is written with them. The small columns come first and fit into the row's own page; the pictures come
@@ -38,7 +38,8 @@ pub(in crate::store) const SHAPE: SchemaShape = SchemaShape {
     migrations: MIGRATIONS,
     foreign: (
         "it is a database, but not a store of tallycam's pictures",
-        "`tallycam media new` sets the file aside and begins another; from-flask.py (docs/configuration.md) takes the pictures \
+        "`tallycam media new` sets the file aside and begins another; from-flask.py (docs/configuration.md) takes the \
+         pictures \
          of the earlier Flask program. The file is left as it is",
     ),
     damaged: DAMAGED,
@@ -53,19 +54,22 @@ pub(super) const GOING: i64 = 2;
 
 /// What brings a file from version n to n + 1. Entries are never changed once released.
 ///
-/// Times are microseconds: `…_us` since 1970, `…mono_us` of `CLOCK_MONOTONIC` of `boot`. `boot`: whose clock may still move
-/// the row's times; none: they are sure. No `mono_us`: somebody has set `at_us`, and it does not move. `dated`: the date was given by somebody and does not move with the clock. `state`:
-/// 0 there, 1 being recorded, 2 going. In `chunks`: `from_us` and `to_us` since the recording's beginning; `…_before`:
-/// sums over the chunks before this one; `step_us`: the usual time from one picture to the next; `frames_index`: see
-/// `frames.rs`; `filling`: zeros that mean nothing, see `chunks.rs`. A snapshot has one chunk, number 0.
+/// Times are microseconds: `…_us` since 1970, `…mono_us` of `CLOCK_MONOTONIC` of `boot`. `boot`: whose clock may still
+/// move the row's times; none: they are sure. No `mono_us`: somebody has set `at_us`, and it does not move. `dated`:
+/// the date was given by somebody and does not move with the clock. `state`: 0 there, 1 being recorded, 2 going. In
+/// `chunks`: `from_us` and `to_us` since the recording's beginning; `…_before`: sums over the chunks before this one;
+/// `step_us`: the usual time from one picture to the next; `frames_index`: see `frames.rs`; `filling`: zeros that mean
+/// nothing, see `chunks.rs`. A snapshot has one chunk, number 0.
 const MIGRATIONS: &[&str] = &["
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE boots (id INTEGER PRIMARY KEY, boot TEXT NOT NULL UNIQUE, offset_us INTEGER NOT NULL, sure INTEGER NOT NULL);
+CREATE TABLE boots (id INTEGER PRIMARY KEY, boot TEXT NOT NULL UNIQUE, offset_us INTEGER NOT NULL, sure INTEGER NOT \
+NULL);
 CREATE TABLE items (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, kind TEXT NOT NULL, date TEXT NOT NULL,
   at_us INTEGER NOT NULL, added_us INTEGER NOT NULL, state INTEGER NOT NULL, kept INTEGER NOT NULL DEFAULT 0,
   version INTEGER NOT NULL DEFAULT 1, duration_us INTEGER NOT NULL DEFAULT 0, frames INTEGER NOT NULL DEFAULT 0,
   gaps INTEGER NOT NULL DEFAULT 0, width INTEGER NOT NULL DEFAULT 0, height INTEGER NOT NULL DEFAULT 0,
-  bytes INTEGER NOT NULL DEFAULT 0, camera TEXT NOT NULL, source TEXT NOT NULL, origin TEXT NOT NULL, note TEXT NOT NULL,
+  bytes INTEGER NOT NULL DEFAULT 0, camera TEXT NOT NULL, source TEXT NOT NULL, origin TEXT NOT NULL, note TEXT NOT \
+  NULL,
   ended TEXT, boot INTEGER REFERENCES boots(id), mono_us INTEGER, added_mono_us INTEGER NOT NULL,
   dated INTEGER NOT NULL);
 CREATE UNIQUE INDEX items_by_name ON items(name) WHERE state < 2;
@@ -180,12 +184,15 @@ impl From<FileFault> for MediaError {
 }
 
 /// What can be done about a file that SQLite finds damaged.
-pub(super) const DAMAGED: &str = "the file is damaged and left as it is: `tallycam media check` says what can be saved; \
+pub(super) const DAMAGED: &str = "the file is damaged and left as it is: `tallycam media check` says what can be \
+    saved; \
                                   `tallycam media new` sets it aside and begins another";
 
 /// What can be done about one of which a check could read nothing.
-const UNREADABLE: &str = "the file is left as it is; nothing of it can be checked. `tallycam media new` sets it aside and \
-                          begins another; `.recover` of the program sqlite3 reads what can be read of the one set aside";
+const UNREADABLE: &str = "the file is left as it is; nothing of it can be checked. `tallycam media new` sets it aside \
+    and \
+                          begins another; `.recover` of the program sqlite3 reads what can be read of the one set \
+                          aside";
 
 /// What is said where a check itself ends so: it is not sent back to where it comes from.
 pub(super) fn without_check_hint(error: MediaError) -> MediaError {

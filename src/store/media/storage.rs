@@ -1,5 +1,5 @@
-//! How much room there is, what has it, and how long it lasts. Sums over the rows of items; no chunk is looked at but the
-//! newest of a recording under way and the first that is left of one that is going.
+//! How much room there is, what has it, and how long it lasts. Sums over the rows of items; no chunk is looked at but
+//! the newest of a recording under way and the first that is left of one that is going.
 
 use std::path::Path;
 
@@ -190,12 +190,12 @@ fn rates(connection: &Connection, now: ClockTime) -> Result<Option<[f64; 2]>, Me
     Ok(Some(rates))
 }
 
-/// Where the oldest go for room that is to stay free, days are told only while there are so many: what lies in a ring that
-/// is full, and stays so, has none left and lasts for ever.
+/// Where the oldest go for room that is to stay free, days are told only while there are so many: what lies in a ring
+/// that is full, and stays so, has none left and lasts for ever.
 const DAYS_BEFORE_THE_OLDEST_GO: f64 = 7.0;
 
-/// Days until there is no room at these rates (of snapshots and of recordings), but for what is to stay free; `None`: rules
-/// keep what grows small enough for ever, or nothing grows.
+/// Days until there is no room at these rates (of snapshots and of recordings), but for what is to stay free; `None`:
+/// rules keep what grows small enough for ever, or nothing grows.
 fn days_left(storage: &Storage, rates: [f64; 2], rules: &RetentionRules) -> Option<f64> {
     let least = rules.min_free.unwrap_or(0);
     let room = (storage.free_bytes + storage.unused_bytes + storage.going_bytes).saturating_sub(least) as f64;

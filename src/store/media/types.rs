@@ -73,8 +73,8 @@ impl MediaOrigin {
 pub struct Item {
     /// Its number, from 1.
     pub id: u64,
-    /// Its name: unique, 1–200 characters, no control character nor another that is not seen, no `/`, not `.` or `..`. Never
-    /// a path.
+    /// Its name: unique, 1–200 characters, no control character nor another that is not seen, no `/`, not `.` or `..`.
+    /// Never a path.
     pub name: String,
     /// What it is.
     pub kind: MediaKind,
@@ -283,8 +283,8 @@ impl Ended {
 pub struct MediaEdit {
     /// Its name.
     pub name: Option<String>,
-    /// Its date: `YYYY-MM-DD`, or with `THH:MM` or `THH:MM:SS`, and with `Z` or an offset such as `+01:00` where the time is
-    /// not the local one. It moves [`Item::at_us`], too (a day alone keeps the time of day).
+    /// Its date: `YYYY-MM-DD`, or with `THH:MM` or `THH:MM:SS`, and with `Z` or an offset such as `+01:00` where the
+    /// time is not the local one. It moves [`Item::at_us`], too (a day alone keeps the time of day).
     pub date: Option<String>,
     /// Its note.
     pub note: Option<String>,

@@ -20,7 +20,8 @@ pub struct ChangeFinder {
 }
 
 impl ChangeFinder {
-    /// The least width and height that a picture of this size is to be reduced to, where `enough` pixels a row are enough.
+    /// The least width and height that a picture of this size is to be reduced to, where `enough` pixels a row are
+    /// enough.
     pub fn least_size((width, height): (u32, u32), enough: u32) -> (u32, u32) {
         let wide = width.min(enough);
         (wide, (u64::from(height) * u64::from(wide) / u64::from(width.max(1))) as u32)
@@ -48,7 +49,8 @@ impl ChangeFinder {
         self.settled_s
     }
 
-    /// What of the newest picture is not background, in its pixels, without single pixels and thin lines. Once a picture.
+    /// What of the newest picture is not background, in its pixels, without single pixels and thin lines. Once a
+    /// picture.
     pub fn regions(&mut self) -> &[Region] {
         self.regions.find(&mut self.foreground, self.size.0);
         &self.regions.found

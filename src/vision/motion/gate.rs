@@ -14,7 +14,8 @@ const MARGIN: f32 = 0.02;
 /// Time after a start in which everything counts as moving: the background still contains what moves. Seconds.
 const SETTLING_S: f32 = 2.0;
 
-/// Finds where something moves. More sensitive than [`MotionDetector`](super::MotionDetector): what it misses is not counted.
+/// Finds where something moves. More sensitive than [`MotionDetector`](super::MotionDetector): what it misses is not
+/// counted.
 #[derive(Debug, Default)]
 pub struct MotionGate {
     change: ChangeFinder,

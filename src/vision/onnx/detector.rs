@@ -50,9 +50,9 @@ pub struct OnnxDetector {
 }
 
 impl OnnxDetector {
-    /// The network in `onnx` (the bytes of the file), called `name`, as `card` describes it. `size`
-    /// (width and height in pixels) goes before the card's; where the network does not take it, its sides are rounded up
-    /// to the network's largest stride. `threads` (at least 1) share a detection. Takes from tenths of a second to seconds.
+    /// The network in `onnx` (the bytes of the file), called `name`, as `card` describes it. `size` (width and height
+    /// in pixels) goes before the card's; where the network does not take it, its sides are rounded up to the network's
+    /// largest stride. `threads` (at least 1) share a detection. Takes from tenths of a second to seconds.
     ///
     /// # Errors
     /// The file is no network, or the description does not fit it.

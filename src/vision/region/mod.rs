@@ -95,7 +95,8 @@ struct WholeRun {
 }
 
 impl WholeRun {
-    /// Whether the picture of this time is detected as a whole: one in [`WHOLE_SHARE`]. A track needs `hits`, and this age.
+    /// Whether the picture of this time is detected as a whole: one in [`WHOLE_SHARE`]. A track needs `hits`, and this
+    /// age.
     fn has_turn(&mut self, time_us: u64, (hits, age_us): (u64, u64)) -> bool {
         if !self.is_running {
             self.others += 1;
@@ -137,9 +138,9 @@ impl RegionSchedule {
         self.planned_for = None;
     }
 
-    /// Looks at the next picture: chooses a region, reads it, has `detect` leave in a list what is in it (in fractions of
-    /// the region), and counts. Does not call `detect` if nothing moves there. After a change of lines, zones or size,
-    /// `detector` may load its network for another shape, which takes seconds.
+    /// Looks at the next picture: chooses a region, reads it, has `detect` leave in a list what is in it (in fractions
+    /// of the region), and counts. Does not call `detect` if nothing moves there. After a change of lines, zones or
+    /// size, `detector` may load its network for another shape, which takes seconds.
     ///
     /// # Errors
     /// Those of the picture and of `detect`.
@@ -179,8 +180,8 @@ impl RegionSchedule {
         }
     }
 
-    /// The region of a picture of `size`, in fractions; `None` if the detector is not needed. `read` gives the whole picture
-    /// with at least this many pixels a row and rows.
+    /// The region of a picture of `size`, in fractions; `None` if the detector is not needed. `read` gives the whole
+    /// picture with at least this many pixels a row and rows.
     fn next<'a, E>(
         &mut self,
         size: (u32, u32),

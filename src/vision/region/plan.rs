@@ -1,14 +1,15 @@
 //! Rectangles around lines and zones. Pure.
 //!
 //! A network's input has the same number of pixels for every region, so a smaller region has more pixels for each thing
-//! in it. A square with the line's length as its side holds what crosses, unless things are larger than that: what is seen
-//! at the line tells (see [`RegionNeed::observe`]).
+//! in it. A square with the line's length as its side holds what crosses, unless things are larger than that: what is
+//! seen at the line tells (see [`RegionNeed::observe`]).
 
 use crate::vision::geometry::{Bounds, Point};
 
 /// Least side of a region, as a share of the picture's shorter side: things at a short line are not small.
 const LEAST_SHARE: f32 = 0.5;
-/// Width over height of the region for a line that is longer than the picture is high; the other way round for a tall one.
+/// Width over height of the region for a line that is longer than the picture is high; the other way round for a tall
+/// one.
 pub const WIDE: f32 = 432.0 / 208.0;
 /// Two lines share a region that is at most this many times as large as the larger of their own.
 const MOST_GROWTH: f32 = 1.5;
@@ -142,7 +143,8 @@ impl RegionPlan {
         RegionPlan { shape: RegionShape::Picture, regions: vec![Bounds::PICTURE] }
     }
 
-    /// The regions for these needs in a picture of `size`. `oblong`: whether the network takes other shapes than its own.
+    /// The regions for these needs in a picture of `size`. `oblong`: whether the network takes other shapes than its
+    /// own.
     pub fn new(needs: &[RegionNeed], size: (u32, u32), oblong: bool) -> RegionPlan {
         let frame = PlannedFrame { width: size.0 as f32, height: size.1 as f32, oblong };
         frame.plan(needs.to_vec()).unwrap_or_else(RegionPlan::picture)

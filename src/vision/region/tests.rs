@@ -397,7 +397,8 @@ fn a_line_of_twelve_pixels_is_given_half_the_picture_and_room_enough_to_be_read(
     assert_eq!(asked.schedule.least_size(HD, &asked.network), (1067, 600));
 }
 
-/// Somebody 40 × 160 pixels large walks from left to right over a line in the middle of `part`, and is cut off by its edges.
+/// Somebody 40 × 160 pixels large walks from left to right over a line in the middle of `part`, and is cut off by its
+/// edges.
 fn walk(part: Bounds, foot: f32) -> Vec<Direction> {
     let mut counter = counter(HD, &[[640.0, 420.0, 640.0, 300.0]]);
     let mut crossings = Vec::new();

@@ -35,13 +35,11 @@ pub struct Motion {
 const QUICK_GROWTH: f32 = 0.25;
 
 impl Default for Motion {
-    /// Small detectors put the middle of a box 0.06–0.07 sizes off (measured against the ground
-    /// truth of PETS 2009, two models), a little more where things are small. They stay off to the same
-    /// side for some frames, which a Kalman filter does not expect: of
-    /// the error of one frame half is still there 0.2–0.5 s later (measured there, too). People walk at about 1.2 sizes a
-    /// second, cars in a town drive at 3 to 5, and two standard deviations should hold them.
-    /// People turn round within a second or so: a change of 1 size/s in a second is as common as
-    /// not.
+    /// Small detectors put the middle of a box 0.06–0.07 sizes off (measured against the ground truth of PETS 2009, two
+    /// models), a little more where things are small. They stay off to the same side for some frames, which a Kalman
+    /// filter does not expect: of the error of one frame half is still there 0.2–0.5 s later (measured there, too).
+    /// People walk at about 1.2 sizes a second, cars in a town drive at 3 to 5, and two standard deviations should hold
+    /// them. People turn round within a second or so: a change of 1 size/s in a second is as common as not.
     fn default() -> Motion {
         Motion {
             measurement: 0.1,
@@ -56,7 +54,8 @@ impl Default for Motion {
 
 impl Motion {
     /// Vehicles: one that comes near doubles its size and its speed on the picture within half a second. With people's
-    /// motion its box fell behind, and one car in eight of a road was lost (docs/accuracy.md). One that is parked stays.
+    /// motion its box fell behind, and one car in eight of a road was lost (docs/accuracy.md). One that is parked
+    /// stays.
     pub fn vehicle() -> Motion {
         Motion { speed: 4.0, quickness: 1.5, ..Motion::default() }
     }

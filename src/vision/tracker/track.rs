@@ -153,8 +153,8 @@ impl Track {
         self.kalman.bounds()
     }
 
-    /// Where it was last seen, as its box was measured (and completed, where something covered a part of it), in heights:
-    /// it trembles, but nobody who stops is beyond it.
+    /// Where it was last seen, as its box was measured (and completed, where something covered a part of it), in
+    /// heights: it trembles, but nobody who stops is beyond it.
     pub fn measured_in_heights(&self) -> Bounds {
         self.measured
     }

@@ -1,9 +1,10 @@
 //! How large a thing is when all of it shows, and where all of it is while something covers a part.
 //!
-//! A car that waits half behind a lorry has not moved, though the middle of its box has: of the two edges of an axis one
-//! is where it was, and the other is the lorry's. So the size is remembered, and a box that has become a part of itself is
-//! completed to it, from the edge that is where it should be. What becomes smaller in both axes alike goes away from the
-//! camera, and nothing covers it; nor is anything completed at the picture's edge, where the tracker expects boxes to shrink.
+//! A car that waits half behind a lorry has not moved, though the middle of its box has: of the two edges of an axis
+//! one is where it was, and the other is the lorry's. So the size is remembered, and a box that has become a part of
+//! itself is completed to it, from the edge that is where it should be. What becomes smaller in both axes alike goes
+//! away from the camera, and nothing covers it; nor is anything completed at the picture's edge, where the tracker
+//! expects boxes to shrink.
 
 use super::super::geometry::Bounds;
 use super::field::AT_EDGE;
@@ -53,8 +54,8 @@ impl Whole {
         )
     }
 
-    /// Where all of a thing is that is seen as `seen` and should be at `expected`, `seconds` after it was last seen; `speed` in
-    /// sizes a second. `field` is the detection's region.
+    /// Where all of a thing is that is seen as `seen` and should be at `expected`, `seconds` after it was last seen;
+    /// `speed` in sizes a second. `field` is the detection's region.
     pub(super) fn complete(
         &mut self,
         seen: &Bounds,

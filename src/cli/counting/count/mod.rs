@@ -333,7 +333,8 @@ impl CountArgs {
         for (at, line) in self.lines.iter().enumerate() {
             if let Some(apart) = line.short_length_pixels() {
                 eprintln!(
-                    "tallycam: {}: its ends are in pixels, {apart:.1} from each other; they are fractions of the picture \
+                    "tallycam: {}: its ends are in pixels, {apart:.1} from each other; they are fractions of the \
+                     picture \
                      only where all four are between 0 and 1",
                     line.name(at + 1)
                 );
@@ -362,7 +363,8 @@ impl CountArgs {
     fn print_warnings(&self, count: &ClipCount) {
         for (frame, width, height) in &count.resized {
             eprintln!(
-                "tallycam: from frame {frame} on the pictures are {width} × {height} pixels; lines keep their fractions of the frame, and tracking starts again there"
+                "tallycam: from frame {frame} on the pictures are {width} × {height} pixels; lines keep their \
+                 fractions of the frame, and tracking starts again there"
             );
         }
         if let (times @ 1.., Some(last)) = (count.complaints.0, &count.complaints.1) {

@@ -2,9 +2,9 @@
 
 use super::block::{COSINES, Coefficients, Quantization, SHARPENED, Samples};
 
-/// As `jpeg_idct_2x4` of libjpeg 8 (jidctint.c), which libjpeg-turbo has not: a 4-point transform of each column, then a
-/// 2-point one of each row, with [`SHARPENED`] differences. `coefficients` lie column by column, as [`super::NARROW`] has
-/// them; products wrap at 16 bits.
+/// As `jpeg_idct_2x4` of libjpeg 8 (jidctint.c), which libjpeg-turbo has not: a 4-point transform of each column, then
+/// a 2-point one of each row, with [`SHARPENED`] differences. `coefficients` lie column by column, as [`super::NARROW`]
+/// has them; products wrap at 16 bits.
 #[inline(always)]
 pub fn two_by_four(coefficients: &Coefficients, quantization: &Quantization, to: &mut Samples) {
     let product = |place: usize| i32::from(coefficients[place].wrapping_mul(quantization[place]));

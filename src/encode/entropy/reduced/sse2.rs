@@ -1,5 +1,5 @@
-//! The transforms in SSE2, which every x86-64 has: as simd/x86_64/jidctred-sse2.asm of libjpeg-turbo, with a shorter way
-//! for blocks that have coefficients in their first four rows and columns only.
+//! The transforms in SSE2, which every x86-64 has: as simd/x86_64/jidctred-sse2.asm of libjpeg-turbo, with a shorter
+//! way for blocks that have coefficients in their first four rows and columns only.
 
 use std::arch::x86_64::*;
 

@@ -48,8 +48,8 @@ pub const LOOK_TAKES: Duration = Duration::from_secs(20);
 /// so many of its steps.
 const OVERDUE: Duration = Duration::from_millis(1500);
 const OVERDUE_STEPS: f64 = 2.5;
-/// Detections a second where nothing is configured: with a model, and by motion. Ten a second count no better with a model
-/// (docs/accuracy.md).
+/// Detections a second where nothing is configured: with a model, and by motion. Ten a second count no better with a
+/// model (docs/accuracy.md).
 const MODEL_FPS: f64 = 5.0;
 const MOTION_FPS: f64 = 15.0;
 /// What the old programs count.

@@ -54,8 +54,8 @@ pub struct ImportRequest {
     pub name: Option<String>,
     /// Whether a taken name gets a number; else the file is refused.
     pub may_rename: bool,
-    /// Its date as given: `2026-11-20`, with `T14:53` or `T14:53:07` a time, too, with `Z` or `+05:00` one of another zone;
-    /// or any text.
+    /// Its date as given: `2026-11-20`, with `T14:53` or `T14:53:07` a time, too, with `Z` or `+05:00` one of another
+    /// zone; or any text.
     pub date: Option<String>,
     pub note: String,
     /// When its first picture was taken; `None`: as the date or the file itself says.

@@ -5,12 +5,12 @@
 //!  └ armed: the ring of the pre-roll                     └ row being made (pool), then chunk by chunk    └ (pool)
 //! ```
 //!
-//! While one runs, or the ring is filled, pictures wait in the hub and are taken several at once; whatever else happens,
-//! those that wait are taken first, so that it finds the recording as if each had been taken as it came.
+//! While one runs, or the ring is filled, pictures wait in the hub and are taken several at once; whatever else
+//! happens, those that wait are taken first, so that it finds the recording as if each had been taken as it came.
 //!
-//! It waits on its own small runtime. What blocks (a row that is made, the last chunk on its way to the disk) runs on that
-//! runtime's pool, so that pictures are taken and the heart beats however slow the disk is. At most one recording is
-//! wanted, running or ending; one that a person wants while another ends waits for that.
+//! It waits on its own small runtime. What blocks (a row that is made, the last chunk on its way to the disk) runs on
+//! that runtime's pool, so that pictures are taken and the heart beats however slow the disk is. At most one recording
+//! is wanted, running or ending; one that a person wants while another ends waits for that.
 
 mod lifecycle;
 pub(super) mod order;

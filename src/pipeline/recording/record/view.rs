@@ -107,7 +107,8 @@ impl RecordedView {
             self.continuity.mark_gap();
             return Some(NextPicture::Card);
         }
-        // It was opened again without a card between: for a picture of its largest size, or by what took a stand-in's place.
+        // It was opened again without a card between: for a picture of its largest size, or by what took a stand-in's
+        // place.
         let newest = self.pipeline.newest_source().filter(|source| source.opened_us <= at_us);
         if let Some(newest) = newest
             && self.source.replace(newest.number).is_some_and(|source| source != newest.number)

@@ -52,7 +52,8 @@ pub(super) fn covered_times(
     merged
 }
 
-/// `spans`, of which those in which `scene` was counted are cut to `times`: `why` nothing was counted in what is cut off.
+/// `spans`, of which those in which `scene` was counted are cut to `times`: `why` nothing was counted in what is cut
+/// off.
 pub(super) fn clip_to_times(
     spans: Vec<CoverageSpan>,
     scene: Scene,
@@ -163,8 +164,9 @@ pub(super) fn gaps(spans: &[CoverageSpan], scene: Scene, from_us: i64, to_us: i6
     gaps
 }
 
-/// What is not covered of a line by itself beyond `all`, the gaps that are told already: `spans` are those of [`uncovered_spans`], and
-/// what is known of that line. A piece that goes on in one of `all` is worth telling, however short it is.
+/// What is not covered of a line by itself beyond `all`, the gaps that are told already: `spans` are those of
+/// [`uncovered_spans`], and what is known of that line. A piece that goes on in one of `all` is worth telling, however
+/// short it is.
 pub(super) fn line_gaps(
     spans: &[CoverageSpan],
     all: &[Gap],
@@ -300,7 +302,8 @@ mod tests {
     }
 
     proptest! {
-        /// What is told of all and of a line beyond it is what there is of that line, moment by moment, and nothing twice.
+        /// What is told of all and of a line beyond it is what there is of that line, moment by moment, and nothing
+        /// twice.
         #[test]
         fn what_is_told_beyond_all_is_what_there_is_of_a_line(
             raw in prop::collection::vec((0i64..60, 0i64..20, 0u8..4), 0..8),

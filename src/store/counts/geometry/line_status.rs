@@ -1,8 +1,8 @@
 //! Since when a line has been what a detector finds it to be.
 //!
-//! The thread that counts hears of a line's change some time after it, up to a whole look on a slow machine, and says then
-//! whether it can count anything on the line as it is. What it says holds since the line became so: the first change of those
-//! that it had not heard of. Plain data of the writer; it begins again with each run.
+//! The thread that counts hears of a line's change some time after it, up to a whole look on a slow machine, and says
+//! then whether it can count anything on the line as it is. What it says holds since the line became so: the first
+//! change of those that it had not heard of. Plain data of the writer; it begins again with each run.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,8 @@ struct Line {
     version: u64,
     /// The newest version that something was said of in this run; 0 for none.
     judged: u64,
-    /// Versions that nothing was said of, and since when they are there, in microseconds of `CLOCK_MONOTONIC`; oldest first.
+    /// Versions that nothing was said of, and since when they are there, in microseconds of `CLOCK_MONOTONIC`; oldest
+    /// first.
     changes: Vec<(u64, i64)>,
 }
 

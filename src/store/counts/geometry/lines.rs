@@ -1,8 +1,8 @@
 //! Lines on record, never lost.
 //!
-//! Every change is a row of `line_changes` with its moment, so that a chart can show where a line was
-//! moved; and so is it if a line can count nothing, for none of its classes is looked for: that is no
-//! count of 0. A deleted line keeps its row and its number: its counts stay. Called by the writer, within its transaction.
+//! Every change is a row of `line_changes` with its moment, so that a chart can show where a line was moved; and so is
+//! it if a line can count nothing, for none of its classes is looked for: that is no count of 0. A deleted line keeps
+//! its row and its number: its counts stay. Called by the writer, within its transaction.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -57,7 +57,8 @@ impl ShapeRow for LineRow {
         pinned: Option<&str>,
     ) -> Result<u64, CountsFault> {
         tx.connection.execute(
-            "INSERT INTO lines (version, scene, name, ax, ay, bx, by, in_name, out_name, classes, anchor, recrossing, pinned)
+            "INSERT INTO lines (version, scene, name, ax, ay, bx, by, in_name, out_name, classes, anchor, recrossing, \
+             pinned)
              VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             params![
                 scene.map(Scene::as_str),
@@ -203,9 +204,9 @@ pub fn create_sim_line(tx: &CountsTransaction<'_>) -> Result<bool, CountsFault> 
     }
 }
 
-/// Writes down which of these lines can count something with the detector at work since `since`, and which cannot; what is
-/// on record already is not repeated. One that cannot since it was drawn or changed could not since then: the detector's
-/// thread had to hear of it first.
+/// Writes down which of these lines can count something with the detector at work since `since`, and which cannot; what
+/// is on record already is not repeated. One that cannot since it was drawn or changed could not since then: the
+/// detector's thread had to hear of it first.
 pub fn record_verdicts(
     tx: &CountsTransaction<'_>,
     judging: &mut LineHistory,

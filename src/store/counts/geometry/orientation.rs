@@ -1,5 +1,5 @@
-//! The way the picture was shown when lines and zones were last placed, kept beside them: however that changes, on the page or
-//! by another configuration at the next start, they are moved along once.
+//! The way the picture was shown when lines and zones were last placed, kept beside them: however that changes, on the
+//! page or by another configuration at the next start, they are moved along once.
 
 use rusqlite::OptionalExtension;
 
@@ -11,8 +11,8 @@ use crate::store::counts::{LineRow, ZoneRow};
 /// The setting's key.
 const KEY: &str = "placed_for";
 
-/// Moves the lines and zones of the page from the way the picture was shown to `shown`, and keeps that. A ledger that does not
-/// say yet is taken to be right. Gives how many have moved.
+/// Moves the lines and zones of the page from the way the picture was shown to `shown`, and keeps that. A ledger that
+/// does not say yet is taken to be right. Gives how many have moved.
 pub fn follow(tx: &CountsTransaction<'_>, shown: Geometry) -> Result<usize, CountsFault> {
     let wanted = to_text(shown);
     let was: Option<String> = tx

@@ -1,5 +1,5 @@
-//! What lines and zones have in common: drawn on the page or pinned by the operator's file, changed, moved, deleted. Called by
-//! the writer, within its transaction.
+//! What lines and zones have in common: drawn on the page or pinned by the operator's file, changed, moved, deleted.
+//! Called by the writer, within its transaction.
 //!
 //! A shape without a scene is the operator's, and holds in every one.
 
@@ -129,8 +129,8 @@ pub fn delete<S: ShapeRow>(
     load_editable::<S>(tx, id, version)?.mark_deleted(tx)
 }
 
-/// Makes the operator's those of his file. One that was there earlier under the same name, and is on record still, is the same;
-/// one that has gone is deleted. One that clashes with a drawn one is left out: gives why, for each.
+/// Makes the operator's those of his file. One that was there earlier under the same name, and is on record still, is
+/// the same; one that has gone is deleted. One that clashes with a drawn one is left out: gives why, for each.
 pub fn pin<S: ShapeRow>(
     tx: &CountsTransaction<'_>,
     pinned: Vec<(S::Draft, String)>,

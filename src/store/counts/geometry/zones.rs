@@ -1,4 +1,5 @@
-//! Zones on record. Unlike lines nothing counts by them for ever: their changes are not kept, and a deleted one is gone.
+//! Zones on record. Unlike lines nothing counts by them for ever: their changes are not kept, and a deleted one is
+//! gone.
 
 use rusqlite::{Connection, params};
 
@@ -74,7 +75,8 @@ impl ShapeRow for ZoneRow {
         pinned: Option<&str>,
     ) -> Result<(), CountsFault> {
         tx.connection.execute(
-            "UPDATE zones SET version = version + 1, name = ?2, points = ?3, classes = ?4, anchor = ?5, exclude = ?6, pinned = ?7
+            "UPDATE zones SET version = version + 1, name = ?2, points = ?3, classes = ?4, anchor = ?5, exclude = ?6, \
+             pinned = ?7
              WHERE id = ?1",
             params![
                 self.id as i64,

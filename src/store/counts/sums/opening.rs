@@ -1,4 +1,5 @@
-//! Opening hours: of buckets by the hour those between two hours of the clock on the wall, as buckets of any size. Pure.
+//! Opening hours: of buckets by the hour those between two hours of the clock on the wall, as buckets of any size.
+//! Pure.
 
 use super::calendar::Calendar;
 use crate::store::counts::{BucketRow, BucketSize, OccupancyRow};
@@ -21,8 +22,8 @@ pub trait Bucket {
     fn finish(&mut self, hours: u32);
 }
 
-/// What is between `hours` of `hourly`, which is in order, in buckets of this size. A bucket that is never open is left out.
-/// Without hours all is as it was read.
+/// What is between `hours` of `hourly`, which is in order, in buckets of this size. A bucket that is never open is left
+/// out. Without hours all is as it was read.
 pub fn open_buckets<T: Bucket>(
     hourly: Vec<T>,
     size: BucketSize,

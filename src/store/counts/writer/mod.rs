@@ -42,7 +42,8 @@ use transaction::{CountsFault, CountsJob, CountsOnCommit, CountsTransaction, Mom
 /// Microseconds between two commits in the long run: ten a second spare an SD card, and nobody sees the difference.
 const PACE_US: i64 = 100_000;
 
-/// After a quiet time so much of the pace is let off: edits that follow each other, as those of a start do, need not wait.
+/// After a quiet time so much of the pace is let off: edits that follow each other, as those of a start do, need not
+/// wait.
 const BURST_US: i64 = 3 * PACE_US;
 
 /// Between two looks at the clock, and before what failed is tried again.
@@ -264,8 +265,8 @@ impl CountsWriter {
 
     /// One turn: takes `commands`, writes, tells.
     pub(super) fn run_once(&mut self, commands: VecDeque<CountsWrite>) {
-        // Read before a calendar is changed, which can take seconds: what comes meanwhile is not in `commands`, and a clock that
-        // is set meanwhile must not vouch for the time before it.
+        // Read before a calendar is changed, which can take seconds: what comes meanwhile is not in `commands`, and a
+        // clock that is set meanwhile must not vouch for the time before it.
         let (is_synchronised, now) = (self.clock.is_synchronised(), self.clock.now());
         for command in commands {
             match command {
@@ -410,8 +411,8 @@ impl CountsWriter {
         self.held.push_back(CountsWrite::Cover(cover, since_us));
     }
 
-    /// Takes in what was judged of lines while the disk takes nothing. The first is of a time that may be covered yet; nothing
-    /// is said to be counted after that, so of those beyond the bound the newest is enough.
+    /// Takes in what was judged of lines while the disk takes nothing. The first is of a time that may be covered yet;
+    /// nothing is said to be counted after that, so of those beyond the bound the newest is enough.
     fn enqueue_verdicts(&mut self, command: CountsWrite) {
         let is_judged = |held: &CountsWrite| matches!(held, CountsWrite::Judge(..));
         if self.held.iter().filter(|held| is_judged(held)).count() >= MOST_HELD_JUDGED

@@ -44,8 +44,8 @@ impl CountsWriter {
             self.refresh_board()?;
         }
         self.publish_sums()?;
-        // Only now: if what else is to be read had failed, they would be told by the next turn; and who hears of one and
-        // asks for the sums finds it in them.
+        // Only now: if what else is to be read had failed, they would be told by the next turn; and who hears of one
+        // and asks for the sums finds it in them.
         for crossing in committed {
             self.announced = crossing.id as i64;
             // Nobody listens: then it is for counts.db alone.

@@ -1,5 +1,5 @@
-//! Every operation of the writer on the disk fails in turn; after each the store is opened again and must be sound, with
-//! everything that was answered. And what tests of a whole store share.
+//! Every operation of the writer on the disk fails in turn; after each the store is opened again and must be sound,
+//! with everything that was answered. And what tests of a whole store share.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -279,8 +279,8 @@ fn everything_may_end_at_every_operation() {
     assert!(met > 40, "{met}");
 }
 
-/// Sets a store aside with `failing`, and keeps something after it; whether it met a fault. Everything is in one of the two
-/// stores then, whatever was answered.
+/// Sets a store aside with `failing`, and keeps something after it; whether it met a fault. Everything is in one of the
+/// two stores then, whatever was answered.
 fn set_aside(template_file: &Path, old: &[Item], failing: Failing) -> bool {
     let directory = directory();
     let file = directory.path().join("media.db");

@@ -1,16 +1,16 @@
 //! Long writes to the store's file that go past the kernel's page cache (`O_DIRECT`).
 //!
-//! SQLite writes page by page, in the order of the file. Neighbours are gathered here until the run ends, and a long run
-//! goes to the disk in one piece: the kernel neither copies it nor keeps what nobody is going to read soon. Short runs
-//! are left to the page cache, where readers find them. What waits here is in no file yet: whoever has it ends the run
-//! before anything else is asked of the file, above all before it is synced.
+//! SQLite writes page by page, in the order of the file. Neighbours are gathered here until the run ends, and a long
+//! run goes to the disk in one piece: the kernel neither copies it nor keeps what nobody is going to read soon. Short
+//! runs are left to the page cache, where readers find them. What waits here is in no file yet: whoever has it ends the
+//! run before anything else is asked of the file, above all before it is synced.
 //!
 //! A write past the cache has the kernel forget what it had cached of that place (open(2), `O_DIRECT`); SQLite's locks
 //! keep readers away meanwhile. A file system that refuses such writes gets all of them the ordinary way.
 //!
 //! The descriptor is a second one of the file, and closing one drops every lock that the process has on the file
-//! (sqlite.org/howtocorrupt.html, 2.2). So every connection to the file is counted, and descriptors are closed only with
-//! the last one.
+//! (sqlite.org/howtocorrupt.html, 2.2). So every connection to the file is counted, and descriptors are closed only
+//! with the last one.
 
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
@@ -143,8 +143,8 @@ impl DirectFile {
         }
     }
 
-    /// The run that waits, with its place and the size of the writes it is made of; none waits from now on. `true`: it is
-    /// one that [`DirectFile::write`] is for.
+    /// The run that waits, with its place and the size of the writes it is made of; none waits from now on. `true`: it
+    /// is one that [`DirectFile::write`] is for.
     pub fn take_pending(&mut self) -> Option<(WriteRun, bool)> {
         let run = WriteRun { at: self.at, len: std::mem::take(&mut self.len), piece: self.piece };
         (run.len > 0).then_some((run, run.len >= LEAST && !self.is_refused))
@@ -155,8 +155,8 @@ impl DirectFile {
         self.memory.get(self.from..self.from + run.len).unwrap_or_default()
     }
 
-    /// Writes a run past the cache. What fails can be written the ordinary way still; if the file system does not do it at
-    /// all, nothing is gathered any more.
+    /// Writes a run past the cache. What fails can be written the ordinary way still; if the file system does not do it
+    /// at all, nothing is gathered any more.
     pub fn write(&mut self, file: &FileUse, run: WriteRun) -> io::Result<()> {
         if self.descriptor.is_none() {
             self.descriptor = file.descriptor();

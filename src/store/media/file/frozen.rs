@@ -40,8 +40,8 @@ pub struct Frozen {
 
 impl Frozen {
     /// A file of `pages` pages of `page` bytes, as it is now; `has_kinds`: it tells the kinds of its pages, as one with
-    /// `auto_vacuum` does. What is put aside goes into a file at `path`, which is made when it is needed and unlinked at
-    /// once.
+    /// `auto_vacuum` does. What is put aside goes into a file at `path`, which is made when it is needed and unlinked
+    /// at once.
     pub fn new(page: usize, pages: u32, has_kinds: bool, path: &Path) -> Frozen {
         Frozen {
             page,
@@ -229,8 +229,8 @@ impl PageKinds {
     }
 }
 
-/// Zeroes what no cell of a page of a b-tree uses (1.6 of the same document): deleted rows still lie there. Its header is
-/// at `head`.
+/// Zeroes what no cell of a page of a b-tree uses (1.6 of the same document): deleted rows still lie there. Its header
+/// is at `head`.
 fn zero_unused_bytes(page: &mut [u8], head: usize) {
     let two = |page: &[u8], at: usize| {
         page.get(at..at + 2).map_or(0, |two| usize::from(u16::from_be_bytes([two[0], two[1]])))

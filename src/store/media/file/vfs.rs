@@ -1,11 +1,11 @@
 //! What lies between SQLite and the writer's file: a VFS (sqlite.org/vfs.html) over the one SQLite has for Unix.
 //!
 //! It hands everything on as it is, but for two things that it does to `media.db`: neighbouring pages are gathered and
-//! written past the page cache ([`DirectFile`]), and while a backup is under way, what that has not read is put aside before
-//! it is overwritten ([`Frozen`]). It also is where tests let a disk fail.
+//! written past the page cache ([`DirectFile`]), and while a backup is under way, what that has not read is put aside
+//! before it is overwritten ([`Frozen`]). It also is where tests let a disk fail.
 //!
-//! Gathered pages are not left to the page cache: tried, that spared an eighth of the CPU only, and the kernel then keeps
-//! and counts the file in larger pieces (1.14 bytes for a byte of pictures instead of 1.05).
+//! Gathered pages are not left to the page cache: tried, that spared an eighth of the CPU only, and the kernel then
+//! keeps and counts the file in larger pieces (1.14 bytes for a byte of pictures instead of 1.05).
 //!
 //! Locks are SQLite's own, on its own descriptor. Readers are opened through this VFS, too: [`FileUse`] says why. A
 //! connection and its files belong to one thread at a time.
@@ -77,8 +77,8 @@ struct OpenFileState {
     direct: Option<DirectFile>,
     /// Of a database: it goes last, when the inner file is closed.
     used: Option<FileUse>,
-    /// What a flush failed with where SQLite does not look at the answer: the next call whose answer it does look at says
-    /// it. Else a transaction could be committed without what was gathered.
+    /// What a flush failed with where SQLite does not look at the answer: the next call whose answer it does look at
+    /// says it. Else a transaction could be committed without what was gathered.
     lost: Option<c_int>,
 }
 
@@ -219,9 +219,9 @@ impl OpenFileState {
         if let Some(code) = self.inner.fault(crate::store::media::faults::Operation::Sync) {
             return code;
         }
-        // Of the database, what is needed to find its bytes again: its times are written with them when it grows, and are
-        // not worth a write of their own. The descriptor is of the same file. One that fails is not tried again, by the
-        // other descriptor either: it may succeed then, though what could not be written is gone.
+        // Of the database, what is needed to find its bytes again: its times are written with them when it grows, and
+        // are not worth a write of their own. The descriptor is of the same file. One that fails is not tried again, by
+        // the other descriptor either: it may succeed then, though what could not be written is gone.
         match self.direct.as_ref().and_then(DirectFile::sync) {
             Some(Ok(())) => ffi::SQLITE_OK,
             Some(Err(error)) => {
@@ -276,8 +276,8 @@ unsafe extern "C" fn open_file(
     {
         return code;
     }
-    // SAFETY: as above, with the inner file's own memory, which `xOpen` fills; an inner file that was not opened but has
-    // methods all the same must be closed (sqlite3.h, xOpen).
+    // SAFETY: as above, with the inner file's own memory, which `xOpen` fills; an inner file that was not opened but
+    // has methods all the same must be closed (sqlite3.h, xOpen).
     let code = unsafe {
         (*inner).pMethods = ptr::null();
         let code = open(inner_vfs, name, inner, flags, flags_out);
@@ -647,8 +647,8 @@ mod tests {
         fails_in_turn("");
     }
 
-    /// Pages that have no place in memory are written before their transaction ends: then come calls whose answers SQLite
-    /// does not look at.
+    /// Pages that have no place in memory are written before their transaction ends: then come calls whose answers
+    /// SQLite does not look at.
     #[test]
     fn what_fails_before_the_end_of_a_transaction_is_told_too() {
         fails_in_turn("PRAGMA cache_size=4; PRAGMA cache_spill=1;");

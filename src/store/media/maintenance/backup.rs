@@ -1,8 +1,8 @@
 //! A backup: the file as it is when it begins, page by page, while everything else goes on.
 //!
 //! It is no transaction: nobody waits for it, whoever takes it may be slow, and what is overwritten before it was read
-//! is put aside ([`Frozen`]). What was deleted is not in a backup: what is going is freed first, and what nothing uses is
-//! given as zeros.
+//! is put aside ([`Frozen`]). What was deleted is not in a backup: what is going is freed first, and what nothing uses
+//! is given as zeros.
 
 use std::time::Duration;
 

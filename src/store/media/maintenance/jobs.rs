@@ -1,5 +1,5 @@
-//! Long work on the writer's own connection, in small steps between other work: what reads or moves the whole file and must
-//! not hold a recording up.
+//! Long work on the writer's own connection, in small steps between other work: what reads or moves the whole file and
+//! must not hold a recording up.
 
 use std::collections::BTreeMap;
 use std::path::Path;

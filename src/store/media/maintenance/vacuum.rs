@@ -97,8 +97,8 @@ impl Job for VacuumJob {
     }
 }
 
-/// Overwrites pages that nothing uses with zeros, as many as one step may; `wiped` are those that are done. Tells how many
-/// bytes; 0 when nothing is left.
+/// Overwrites pages that nothing uses with zeros, as many as one step may; `wiped` are those that are done. Tells how
+/// many bytes; 0 when nothing is left.
 ///
 /// It is done past SQLite, whose free pages have no content: a cut in the middle of it harms nothing. In a transaction,
 /// so that no other program takes one of them meanwhile.

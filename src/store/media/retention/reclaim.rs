@@ -1,8 +1,8 @@
 //! Removing: items are marked, and their chunks freed one by one.
 //!
 //! Marking costs the item's row, however large it is: it is out of every list at once. What it leaves is freed by the
-//! writer, about as many bytes as it has written, in the same transaction and after them: so freed pages are used by what
-//! is written next and the file does not grow. While nothing is written it goes on in small turns.
+//! writer, about as many bytes as it has written, in the same transaction and after them: so freed pages are used by
+//! what is written next and the file does not grow. While nothing is written it goes on in small turns.
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 

@@ -228,7 +228,8 @@ fn ten_thousand_items_come_page_by_page() {
         .writer
         .connection
         .query_row(
-            "EXPLAIN QUERY PLAN SELECT * FROM items WHERE state < 2 AND (at_us, id) < (7, 7) ORDER BY at_us DESC, id DESC",
+            "EXPLAIN QUERY PLAN SELECT * FROM items WHERE state < 2 AND (at_us, id) < (7, 7) ORDER BY at_us DESC, id \
+             DESC",
             [],
             |row| row.get(3),
         )

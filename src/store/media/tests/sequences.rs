@@ -89,7 +89,8 @@ proptest! {
                 }
                 Step::End(which) if which < handles.len() => {
                     let (handle, frames) = handles.remove(which);
-                    prop_assert_eq!(bench.end(handle).expect("it ends").map(|item| item.frames), (frames > 0).then_some(frames));
+                    prop_assert_eq!(bench.end(handle).expect("it \
+                        ends").map(|item| item.frames), (frames > 0).then_some(frames));
                 }
                 Step::Remove(which) => {
                     let items = bench.items();

@@ -1,5 +1,5 @@
-//! What the writer does between turns, in small steps: retention, freeing, a try whether the disk takes something again,
-//! long work.
+//! What the writer does between turns, in small steps: retention, freeing, a try whether the disk takes something
+//! again, long work.
 
 use rusqlite::{Transaction, TransactionBehavior};
 
@@ -26,7 +26,8 @@ impl MediaWriter {
         self.state.is_freeing && (is_quiet || self.is_hurried || self.failed.is_some())
     }
 
-    /// Retention while nothing is written, and when the disk takes nothing: what has grown too old goes, and room is made.
+    /// Retention while nothing is written, and when the disk takes nothing: what has grown too old goes, and room is
+    /// made.
     pub(super) fn apply_retention(&mut self, now: ClockTime) -> Result<(), MediaRowError> {
         let mut totals = self.state.totals;
         let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)?;

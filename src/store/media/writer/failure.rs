@@ -14,8 +14,8 @@ use crate::store::media::storage::Totals;
 use crate::store::media::{Ended, MediaError, chunks};
 
 impl MediaWriter {
-    /// A turn came to nothing: changes that were made were told so and are not tried again; the others stay. Changes alone
-    /// of which not one could be begun are refused: nobody waits for them until the disk is well.
+    /// A turn came to nothing: changes that were made were told so and are not tried again; the others stay. Changes
+    /// alone of which not one could be begun are refused: nobody waits for them until the disk is well.
     pub(super) fn handle_failed_turn(&mut self, error: &MediaError, mut commands: VecDeque<MediaWrite>) {
         if self.failed.is_none() {
             log::error!("pictures cannot be kept: {error}; it is tried again every second");
@@ -55,8 +55,8 @@ impl MediaWriter {
         self.is_stale |= !matches!(error, MediaError::Full);
     }
 
-    /// On a full disk a recording that is to end does so without what there is no room for: else it would stay open, and
-    /// could not even be removed to make room. Its row tells that its end is missing. Gives the numbers of those.
+    /// On a full disk a recording that is to end does so without what there is no room for: else it would stay open,
+    /// and could not even be removed to make room. Its row tells that its end is missing. Gives the numbers of those.
     pub(super) fn drop_writes_when_full(
         &self,
         error: &MediaError,

@@ -191,8 +191,8 @@ impl MediaWriter {
         self.shut_down();
     }
 
-    /// Waits until what failed is tried again; whether the inbox is closed. Long work goes on at its own pace: a backup is
-    /// wanted most when the disk is full.
+    /// Waits until what failed is tried again; whether the inbox is closed. Long work goes on at its own pace: a backup
+    /// is wanted most when the disk is full.
     pub(super) fn wait_to_retry(&mut self, beat: &Heartbeat) -> bool {
         let shared = Arc::clone(&self.shared);
         let mut waited = Duration::ZERO;

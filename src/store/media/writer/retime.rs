@@ -1,5 +1,5 @@
-//! What the rows need when the wall clock is set: their times, days and names. `store/clock_correction` says what a change of
-//! the clock is.
+//! What the rows need when the wall clock is set: their times, days and names. `store/clock_correction` says what a
+//! change of the clock is.
 
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, OptionalExtension, params};

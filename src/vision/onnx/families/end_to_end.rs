@@ -44,7 +44,8 @@ impl EndToEnd {
             wrong_outputs(
                 "end-to-end",
                 outputs,
-                "one, [1, n, 6], or boxes [1, n, 4], scores [1, n] and classes [1, n], or boxes with scores [1, n, 5] and classes [1, n]",
+                "one, [1, n, 6], or boxes [1, n, 4], scores [1, n] and classes [1, n], or boxes with scores [1, n, 5] \
+                 and classes [1, n]",
             )
         })?;
         Ok(EndToEnd {

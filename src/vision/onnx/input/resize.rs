@@ -1,8 +1,8 @@
 //! Planes of bytes brought to another size, row by row, as floats. Pure; allocates only when a size changes.
 //!
-//! A side that becomes less than half of what it was is averaged over areas, any other interpolated between two samples.
-//! Each row of a plane is brought to the new width once, and those rows are mixed. The weights of few samples are whole
-//! numbers, so that the results are the same, bit by bit, whatever vectors the processor has.
+//! A side that becomes less than half of what it was is averaged over areas, any other interpolated between two
+//! samples. Each row of a plane is brought to the new width once, and those rows are mixed. The weights of few samples
+//! are whole numbers, so that the results are the same, bit by bit, whatever vectors the processor has.
 
 /// Samples that are computed together.
 pub const LANES: usize = 8;
@@ -10,7 +10,8 @@ pub const LANES: usize = 8;
 /// What the weights of few samples add up to.
 const WHOLE: i16 = 1 << 14;
 
-/// Which samples of a row (or rows of a plane) go into each of the result: the same number for each, one after the other.
+/// Which samples of a row (or rows of a plane) go into each of the result: the same number for each, one after the
+/// other.
 #[derive(Debug, Default)]
 struct Taps {
     starts: Vec<usize>,
@@ -274,7 +275,8 @@ pub struct Resize {
     width: usize,
     columns: ResizeColumns,
     rows: Taps,
-    /// Rows of the new width, of as many of the plane's rows as go into one: row `n` at the place `n` modulo their number.
+    /// Rows of the new width, of as many of the plane's rows as go into one: row `n` at the place `n` modulo their
+    /// number.
     across: Vec<Vec<[f32; LANES]>>,
     /// The row of the plane behind the last that is in one of them.
     next: usize,
@@ -283,8 +285,8 @@ pub struct Resize {
 }
 
 impl Resize {
-    /// Of a plane of `width` × `height` to one of `to.0` × `to.1`, none of them 0. `of` is what the planes of luma have; a
-    /// sample stands for one or two of those.
+    /// Of a plane of `width` × `height` to one of `to.0` × `to.1`, none of them 0. `of` is what the planes of luma
+    /// have; a sample stands for one or two of those.
     pub fn new(width: usize, height: usize, of: (usize, usize), to: (usize, usize)) -> Resize {
         // Half of an odd width is rounded up: the last sample reaches beyond the picture.
         let extent = |own: usize, of: usize| if own * 2 == of + 1 { of as f64 / 2.0 } else { own as f64 };
@@ -405,7 +407,8 @@ mod tests {
         assert!(found.iter().zip([0.0, 22.5, 67.5]).all(|(f, w)| (f - w).abs() < 1e-3), "{found:?}");
     }
 
-    /// What a sample of the result is by definition: the sum of all samples, each by its share of rows times that of columns.
+    /// What a sample of the result is by definition: the sum of all samples, each by its share of rows times that of
+    /// columns.
     fn by_definition(plane: &[u8], size: (usize, usize), to: (usize, usize)) -> Vec<f64> {
         let shares = |from: usize, to: usize| {
             let taps = Taps::new(from, from as f64, to);

@@ -18,7 +18,8 @@ pub enum NetworkError {
         instead: &'static str,
     },
     /// The network is made of operators that the engine does not have.
-    #[error("the network uses operators that are not supported: {}; export it with plain ONNX operators (opset 9 to 18), without quantisation and without NMS inside", names.join(", "))]
+    #[error("the network uses operators that are not supported: {}; export it with plain ONNX operators (opset 9 to \
+        18), without quantisation and without NMS inside", names.join(", "))]
     UnknownOperators {
         /// Their names, sorted, each once.
         names: Vec<String>,

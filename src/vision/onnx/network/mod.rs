@@ -362,8 +362,8 @@ fn check_operators(onnx: &tract_onnx::Onnx, graph: &pb::GraphProto) -> Result<()
     if names.is_empty() { Ok(()) } else { Err(NetworkError::UnknownOperators { names }) }
 }
 
-/// Takes the empty names from the end of what an operator takes. To ONNX they say the same as nothing; the engine counts
-/// them for some operators, Conv among them.
+/// Takes the empty names from the end of what an operator takes. To ONNX they say the same as nothing; the engine
+/// counts them for some operators, Conv among them.
 fn drop_absent_inputs(graph: &mut pb::GraphProto) {
     for node in &mut graph.node {
         let present = node.input.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);

@@ -39,9 +39,9 @@ pub fn check(model: &InferenceModel) -> Result<(), NetworkError> {
         .try_for_each(|node| node.outputs.iter().try_for_each(|outlet| check_fact(&node.name, &outlet.fact)))
 }
 
-/// Finds out what can be known of all tensors of `model` and computes what needs no picture, as the engine's own analysis
-/// does; but an operator computes only when what it will give is known to be no larger than is allowed. `file`: the
-/// length of the file, in bytes, for what is computed of it all together has a limit, too.
+/// Finds out what can be known of all tensors of `model` and computes what needs no picture, as the engine's own
+/// analysis does; but an operator computes only when what it will give is known to be no larger than is allowed.
+/// `file`: the length of the file, in bytes, for what is computed of it all together has a limit, too.
 ///
 /// # Errors
 /// A tensor is too large, or what is computed; else what `failed` makes of the engine's error.
@@ -93,8 +93,9 @@ pub fn analyse_model(
     model.compact().map_err(failed)
 }
 
-/// Puts what an operator has computed in its place, if it has. It would compute it again whenever somebody looks at it, at
-/// the engine's own analysis for one; and a Range of sizes gives whole numbers then, which its own rules do not allow.
+/// Puts what an operator has computed in its place, if it has. It would compute it again whenever somebody looks at it,
+/// at the engine's own analysis for one; and a Range of sizes gives whole numbers then, which its own rules do not
+/// allow.
 fn set_computed(model: &mut InferenceModel, node: usize) -> TractResult<()> {
     let operator = model.node_mut(node);
     let [output] = &operator.outputs[..] else { return Ok(()) };
@@ -114,8 +115,8 @@ fn max_precomputed_bytes(file: usize) -> usize {
     file.saturating_mul(8).saturating_add(64 << 20)
 }
 
-/// The most that an operator has in its hands while it computes, in bytes, as far as shapes tell: a resize brings one side
-/// after the other to its new length, a convolution of numbers that are known lays out what each result needs.
+/// The most that an operator has in its hands while it computes, in bytes, as far as shapes tell: a resize brings one
+/// side after the other to its new length, a convolution of numbers that are known lays out what each result needs.
 fn working_bytes(name: &str, takes: &TVec<InferenceFact>, gives: &TVec<InferenceFact>) -> Option<u128> {
     let (first, given) = (takes.first()?, gives.first()?);
     match name {
@@ -145,8 +146,8 @@ fn observers(model: &InferenceModel) -> TractResult<HashMap<OutletId, Vec<usize>
     Ok(observers)
 }
 
-/// Has the operator `node` find out what it can, and compute what it gives if it knows all that it takes. The outlets of
-/// which more is known then.
+/// Has the operator `node` find out what it can, and compute what it gives if it knows all that it takes. The outlets
+/// of which more is known then.
 fn infer_outputs(model: &mut InferenceModel, node: usize, known: &Facts) -> TractResult<Vec<OutletId>> {
     let beside = model.node(node).op.observe_outlets(model, model.node(node))?;
     let operator = &mut model.node_mut(node).op;

@@ -65,8 +65,8 @@ impl Check {
                 continue;
             }
             self.report.items += 1;
-            // In a store that nobody has, a copy made while recording or what a cut left, it is no fault: the next start
-            // closes it.
+            // In a store that nobody has, a copy made while recording or what a cut left, it is no fault: the next
+            // start closes it.
             if state == OPEN && !tx.recordings.contains_key(&id) && (self.repair || !self.is_alone) {
                 self.check_open_item(tx, id)?;
             }

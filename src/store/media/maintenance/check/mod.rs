@@ -5,9 +5,9 @@
 //! the chunks before it · each picture's first and last two bytes · chunks without an item · names that two items
 //! have · recordings that nobody makes and are open all the same · the sums the writer keeps in mind.
 //!
-//! What is mended: sums are computed again; what belongs to nothing is freed; of a chunk with pictures that are none the
-//! others stay and a gap is marked; a chunk that cannot be read is dropped, and a gap marked after it; an item that has
-//! no picture left goes. A page that is damaged costs the chunk it belongs to, and nothing else.
+//! What is mended: sums are computed again; what belongs to nothing is freed; of a chunk with pictures that are none
+//! the others stay and a gap is marked; a chunk that cannot be read is dropped, and a gap marked after it; an item that
+//! has no picture left goes. A page that is damaged costs the chunk it belongs to, and nothing else.
 //!
 //! Between two steps anything may be changed: an item is looked at as it is when its turn comes, and what was said of
 //! it is compared in the step that sees its last chunk.
