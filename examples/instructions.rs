@@ -179,7 +179,7 @@ fn counting(busy: usize) -> Result<Step, Box<dyn Error>> {
         |at: usize| Bounds::centered_at(Point::new(0.05 + 0.9 * at as f32 / WALK as f32, 0.5), 0.05, 0.25);
     let empty = draw(None)?;
     let walks = (0..WALK).map(|at| draw(Some(place(at)))).collect::<Result<Vec<_>, _>>()?;
-    let mut reducer = Reducer::for_detectors()?;
+    let mut reducer = Reducer::new()?;
     let mut image = SmallImage::empty();
     let mut look = move |at: usize, walker: Option<usize>, is_warm: bool| -> Result<(), Box<dyn Error>> {
         let mut picture = walker.map_or(&empty, |at| &walks[at]).clone();

@@ -45,7 +45,6 @@ impl ReduceError {
 /// Reduces pictures. Reuses its buffers.
 #[derive(Debug)]
 pub struct Reducer {
-    is_for_detectors: bool,
     decompressor: Decompressor,
     /// The planes as libjpeg-turbo leaves them: padded to whole blocks of chroma.
     planes: Vec<u8>,
@@ -61,23 +60,11 @@ impl Reducer {
     /// libjpeg-turbo could not be set up.
     pub fn new() -> Result<Reducer, CompressError> {
         Ok(Reducer {
-            is_for_detectors: false,
             decompressor: Decompressor::new()?,
             planes: Vec::new(),
             plane: Plane::default(),
             spare: Plane::default(),
         })
-    }
-
-    /// A reducer whose pictures are a detector's, which asks for no more than it resizes them to. Where 4/8 are for the
-    /// rows' sake alone, and our own reader knows the JPEG, they come at 2/8 of their width and 4/8 of their height,
-    /// with sharpened differences from one sample of a row to the next (`entropy::reduced`): a resize blurs them by as
-    /// much.
-    ///
-    /// # Errors
-    /// As [`Reducer::new`].
-    pub fn for_detectors() -> Result<Reducer, CompressError> {
-        Ok(Reducer { is_for_detectors: true, ..Reducer::new()? })
     }
 
     /// Gives its memory back.
@@ -87,8 +74,7 @@ impl Reducer {
     }
 
     /// Decodes `picture` at the smallest of libjpeg-turbo's scales (1/8, 2/8 … 8/8) that still has `least` pixels a row
-    /// and rows, into `out`; at its own size if that is less than `least`. One for detectors may reduce the width
-    /// further, to no less than that ([`Reducer::for_detectors`]). Lengths are rounded up. Chroma comes as the file has
+    /// and rows, into `out`; at its own size if that is less than `least`. Lengths are rounded up. Chroma comes as the file has
     /// it: 4:4:4, 4:2:2, 4:4:0, 4:2:0 or none; of the rare 4:1:1 and 4:4:1 each sample is given twice.
     ///
     /// # Errors
@@ -136,10 +122,7 @@ impl Reducer {
         out.stamp = picture.stamp;
         out.sequence = picture.sequence;
         let is_straight = layout.across <= 2 && layout.down <= 2;
-        let is_narrow =
-            self.is_for_detectors && is_straight && eighths == 4 && (wide * 2).div_ceil(8) >= least_width;
-        let narrow = if is_narrow { Some(header.narrow_layout().map_err(kind)?) } else { None };
-        if !is_straight || self.decode_directly(&jpeg, narrow.as_ref().unwrap_or(&layout), out).is_none() {
+        if !is_straight || self.decode_directly(&jpeg, &layout, out).is_none() {
             (out.width, out.height) = (layout.width, layout.height);
             (out.chroma_width, out.chroma_height) = layout.chroma_size();
             if self.planes.len() != layout.len() {

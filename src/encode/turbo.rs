@@ -261,19 +261,14 @@ pub struct YuvLayout {
     pub across: usize,
     pub down: usize,
     /// Eighths of the picture's width and height.
-    eighths: (usize, usize),
+    eighths: usize,
     subsamp: Subsamp,
 }
 
 impl YuvLayout {
-    /// Its scale, if libjpeg-turbo has it.
-    fn scale(&self) -> Result<ScalingFactor, CompressError> {
-        let (across, down) = self.eighths;
-        if across != down {
-            let words = format!("there is no scale of {across}/8 across and {down}/8 down");
-            return Err(turbojpeg::Error::TurboJpegError(words).into());
-        }
-        Ok(ScalingFactor::new(down, 8))
+    /// Its scale.
+    fn scale(&self) -> ScalingFactor {
+        ScalingFactor::new(self.eighths, 8)
     }
 
     /// Samples of chroma in a row and rows of them, without padding; 0 for grey.
@@ -357,7 +352,7 @@ impl Decompressor {
         layout: &YuvLayout,
         planes: &mut [u8],
     ) -> Result<(), CompressError> {
-        self.turbo.set_scaling_factor(layout.scale()?)?;
+        self.turbo.set_scaling_factor(layout.scale())?;
         let image = YuvImage {
             pixels: planes,
             width: layout.width,
@@ -429,7 +424,7 @@ impl Decompressor {
         layout: &YuvLayout,
         plane: &mut [u8],
     ) -> Result<(), CompressError> {
-        self.turbo.set_scaling_factor(layout.scale()?)?;
+        self.turbo.set_scaling_factor(layout.scale())?;
         let image = Image {
             pixels: plane,
             width: layout.width,
@@ -580,15 +575,6 @@ impl Header {
 
     /// The planes at `eighths`/8 of the size. The error says what the JPEG is instead.
     pub fn layout(&self, eighths: usize) -> Result<YuvLayout, &'static str> {
-        self.layout_at((eighths, eighths))
-    }
-
-    /// The planes at a quarter of the width and half of the height, which only [`Decompressor::decode_unpadded`] makes.
-    pub fn narrow_layout(&self) -> Result<YuvLayout, &'static str> {
-        self.layout_at((2, 4))
-    }
-
-    fn layout_at(&self, eighths: (usize, usize)) -> Result<YuvLayout, &'static str> {
         if self.0.is_lossless {
             return Err("it is lossless");
         }
@@ -604,8 +590,8 @@ impl Header {
             Subsamp::Sub1x4 => (1, 4),
             _ => return Err("its chroma is subsampled in a way that is not known"),
         };
-        let scaled = |length: usize, eighths: usize| ScalingFactor::new(eighths, 8).scale(length);
-        let (width, height) = (scaled(self.0.width, eighths.0), scaled(self.0.height, eighths.1));
+        let scaled = |length: usize| ScalingFactor::new(eighths, 8).scale(length);
+        let (width, height) = (scaled(self.0.width), scaled(self.0.height));
         let (y_stride, y_rows) = (width.next_multiple_of(across), height.next_multiple_of(down));
         let grey = self.0.subsamp == Subsamp::Gray;
         Ok(YuvLayout {

@@ -128,7 +128,7 @@ fn image(path: Option<&Path>, least: impl Fn(u32, u32) -> (u32, u32)) -> Result<
     };
     let picture = path.map_or_else(|| to_picture(TEST_PICTURE), read).map_err(no_picture)?;
     let mut image = SmallImage::empty();
-    let mut reducer = Reducer::for_detectors().map_err(|error| no_picture(error.to_string()))?;
+    let mut reducer = Reducer::new().map_err(|error| no_picture(error.to_string()))?;
     let least = least(picture.width, picture.height);
     reducer.reduce(&picture, least, &mut image).map_err(|error| no_picture(error.to_string()))?;
     Ok(image)

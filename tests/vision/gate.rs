@@ -543,7 +543,7 @@ fn hour(pictures: &[Picture], mode: RegionMode, detector: &mut dyn Detector) -> 
         Counter::new(detector.options(), detector.labels().clone(), Aspect::new(size.0, size.1));
     counter.set_lines(lines_on(&[[width / 2.0, height, width / 2.0, 0.0]], size)).unwrap();
     let mut schedule = RegionSchedule::new(mode);
-    let (mut reducer, mut image) = (Reducer::for_detectors().unwrap(), SmallImage::empty());
+    let (mut reducer, mut image) = (Reducer::new().unwrap(), SmallImage::empty());
     let mut begun = None;
     for picture in pictures {
         let time_us = picture.stamp.monotonic_us;

@@ -84,7 +84,7 @@ fn matched(found: &[Detection], wanted: &[Detection], labels: &Labels) -> usize 
 /// Precision and recall against onnxruntime.
 fn compare(mut detector: OnnxDetector, csv: &Path, frames: &[(usize, Vec<u8>)]) -> (f64, f64) {
     let text = fs::read_to_string(csv).unwrap();
-    let mut reducer = Reducer::for_detectors().unwrap();
+    let mut reducer = Reducer::new().unwrap();
     let (mut all_found, mut all_wanted, mut all_matched) = (0, 0, 0);
     let options = detector.options();
     let labels = detector.labels().clone();

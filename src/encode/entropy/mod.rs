@@ -36,23 +36,22 @@ impl JpegReader {
     pub fn decode(
         &mut self,
         jpeg: &[u8],
-        eighths: (usize, usize),
+        eighths: usize,
         size: (usize, usize),
         subsampling: (usize, usize),
         planes: &mut [OutputPlane<'_>],
     ) -> Option<()> {
         let read = match eighths {
-            (1, 1) => planes::read::<1, 1>,
-            (2, 2) => planes::read::<2, 2>,
-            (3, 3) => planes::read::<3, 3>,
-            (4, 4) => planes::read::<4, 4>,
-            (2, 4) => planes::read::<2, 4>,
+            1 => planes::read::<1>,
+            2 => planes::read::<2>,
+            3 => planes::read::<3>,
+            4 => planes::read::<4>,
             _ => return None,
         };
         let headers = Headers::read(jpeg)?;
         let [luma, chroma @ ..] = headers.components() else { return None };
-        let scaled = |length: usize, eighths: usize| (length * eighths).div_ceil(8);
-        let is_so = (scaled(headers.width, eighths.0), scaled(headers.height, eighths.1)) == size
+        let scaled = |length: usize| (length * eighths).div_ceil(8);
+        let is_so = (scaled(headers.width), scaled(headers.height)) == size
             && (luma.across, luma.down) == subsampling
             && (planes.len() == 1 || planes.len() == 1 + chroma.len())
             && planes.iter().all(|plane| plane.stride > 0);

@@ -35,9 +35,9 @@ struct BlockPosition {
     step: u32,
 }
 
-/// Reads `scan` at `ACROSS` samples a row and `DOWN` rows of a block into `planes`: luma alone or all that there are.
+/// Reads `scan` at `SIDE` samples a side of a block into `planes`: luma alone or all that there are.
 /// `strips` is used for it. What of `planes` no block reaches repeats the last sample.
-pub fn read<const ACROSS: usize, const DOWN: usize>(
+pub fn read<const SIDE: usize>(
     headers: &Headers<'_>,
     scan: &EntropyScan,
     tables: &Tables,
@@ -52,25 +52,25 @@ pub fn read<const ACROSS: usize, const DOWN: usize>(
         let coding = tables.get(place)?;
         let (in_order, ..) = headers.tables(component)?;
         let mut quantization = [0; 64];
-        for (&value, &place) in in_order.iter().zip(reduced::coefficient_places(ACROSS, DOWN)) {
+        for (&value, &place) in in_order.iter().zip(&reduced::NATURAL) {
             if let Some(to) = quantization.get_mut(usize::from(place)) {
                 *to = i16::from(value);
             }
         }
-        let (across, stride) = (component.across, units_across * component.across * ACROSS);
+        let (across, stride) = (component.across, units_across * component.across * SIDE);
         for block in 0..across * component.down {
-            let begin = block / across * stride * DOWN + block % across * ACROSS;
-            blocks.push(BlockPosition { number, begin: begin as u32, step: (across * ACROSS) as u32 });
+            let begin = block / across * stride * SIDE + block % across * SIDE;
+            blocks.push(BlockPosition { number, begin: begin as u32, step: (across * SIDE) as u32 });
         }
         let shown = headers.blocks(component);
         let component = *component;
         readings.push(ScanReader { component, blocks: shown, coding, quantization, last_dc: 0, stride });
     }
     for ((strip, reading), _) in strips.iter_mut().zip(&readings).zip(planes.iter()) {
-        strip.resize(reading.stride * reading.component.down * DOWN, 0);
+        strip.resize(reading.stride * reading.component.down * SIDE, 0);
     }
     // Of chroma the second one's are the first one's, as a rule; of flat blocks none is looked up.
-    if const { DOWN > 1 } {
+    if const { SIDE > 1 } {
         readings.iter().take(planes.len().min(2)).for_each(|reading| reading.coding.prefetch());
     }
     let mut units = Units { scan, restart: headers.restart, segment: 0, left: headers.restart };
@@ -80,57 +80,45 @@ pub fn read<const ACROSS: usize, const DOWN: usize>(
         let mut to: [&mut [u8]; 3] = Default::default();
         let there = planes.iter_mut().zip(strips.iter_mut()).zip(&readings);
         for (to, ((plane, strip), reading)) in to.iter_mut().zip(there) {
-            let lies = reading.fits_plane::<ACROSS, DOWN>(unit_row, plane);
+            let lies = reading.fits_plane::<SIDE>(unit_row, plane);
             *to = if lies { plane.samples.get_mut(unit_row * strip.len()..)? } else { strip };
         }
-        read_units::<ACROSS, DOWN>(
-            &mut units,
-            &mut bits,
-            units_across,
-            &mut readings,
-            &blocks,
-            wanted,
-            &mut to,
-        )?;
+        read_units::<SIDE>(&mut units, &mut bits, units_across, &mut readings, &blocks, wanted, &mut to)?;
         if !scan.contains_bit(units.segment, bits.position()) {
             return None;
         }
         for ((plane, strip), reading) in planes.iter_mut().zip(strips.iter()).zip(&readings) {
-            if !reading.fits_plane::<ACROSS, DOWN>(unit_row, plane) {
-                reading.copy::<ACROSS, DOWN>(unit_row, strip, plane)?;
+            if !reading.fits_plane::<SIDE>(unit_row, plane) {
+                reading.copy::<SIDE>(unit_row, strip, plane)?;
             }
         }
     }
     for (plane, reading) in planes.iter_mut().zip(&readings) {
-        repeat_last_row(plane, reading.blocks.1 * DOWN)?;
+        repeat_last_row(plane, reading.blocks.1 * SIDE)?;
     }
     Some(())
 }
 
 impl ScanReader<'_> {
     /// Whether the samples of a row of units lie in `plane` as in a strip.
-    fn fits_plane<const ACROSS: usize, const DOWN: usize>(
-        &self,
-        unit_row: usize,
-        plane: &OutputPlane<'_>,
-    ) -> bool {
-        let rows = (unit_row + 1) * self.component.down * DOWN;
+    fn fits_plane<const SIDE: usize>(&self, unit_row: usize, plane: &OutputPlane<'_>) -> bool {
+        let rows = (unit_row + 1) * self.component.down * SIDE;
         plane.stride == self.stride
-            && self.blocks.0 * ACROSS == self.stride
-            && rows <= self.blocks.1 * DOWN
+            && self.blocks.0 * SIDE == self.stride
+            && rows <= self.blocks.1 * SIDE
             && rows * self.stride <= plane.samples.len()
     }
 
     /// Copies what shows something of a row of units from `strip` to `plane`.
-    fn copy<const ACROSS: usize, const DOWN: usize>(
+    fn copy<const SIDE: usize>(
         &self,
         unit_row: usize,
         strip: &[u8],
         plane: &mut OutputPlane<'_>,
     ) -> Option<()> {
-        let from = unit_row * self.component.down * DOWN;
-        let taken = (self.blocks.0 * ACROSS).min(plane.stride);
-        let rows = plane.samples.chunks_exact_mut(plane.stride).take(self.blocks.1 * DOWN).skip(from);
+        let from = unit_row * self.component.down * SIDE;
+        let taken = (self.blocks.0 * SIDE).min(plane.stride);
+        let rows = plane.samples.chunks_exact_mut(plane.stride).take(self.blocks.1 * SIDE).skip(from);
         for (strip, row) in strip.chunks_exact(self.stride).zip(rows) {
             row[..taken].copy_from_slice(strip.get(..taken)?);
             row[taken..].fill(*strip.get(taken - 1)?);
@@ -179,7 +167,7 @@ impl<'a> Units<'a> {
 
 /// Reads a row of units: the samples of the first `wanted` components to `to`, and passes over the others.
 #[inline(always)]
-fn read_units<'a, const ACROSS: usize, const DOWN: usize>(
+fn read_units<'a, const SIDE: usize>(
     units: &mut Units<'a>,
     from: &mut BitReader<'a>,
     count: usize,
@@ -198,13 +186,13 @@ fn read_units<'a, const ACROSS: usize, const DOWN: usize>(
         for place in blocks {
             let reading = readings.get_mut(place.number)?;
             bits.refill();
-            let (difference, last) = if const { DOWN == 1 } || place.number >= wanted {
+            let (difference, last) = if const { SIDE == 1 } || place.number >= wanted {
                 let (difference, length) = reading.coding.dc.read(bits.peek())?;
                 bits.skip(length);
                 skip_ac(&mut bits, &reading.coding.ac, 0)?;
                 (difference, 0)
             } else {
-                read_block::<ACROSS, DOWN>(&mut bits, reading.coding, &mut coefficients)?
+                read_block::<SIDE>(&mut bits, reading.coding, &mut coefficients)?
             };
             if place.number >= wanted {
                 continue;
@@ -213,19 +201,18 @@ fn read_units<'a, const ACROSS: usize, const DOWN: usize>(
             let dc = i16::try_from(reading.last_dc).ok()?;
             let to = to.get_mut(place.number)?;
             let begin = place.begin + unit as u32 * place.step;
-            // Two by four are sooner made than it is said whether they are alike.
-            if last == 0 && const { ACROSS == DOWN } {
-                let sample = reduced::dc_only_sample::<ACROSS>(dc, &reading.quantization)?;
-                write_samples::<ACROSS, DOWN>(to, begin, reading.stride, &[[sample; 4]; 4])?;
+            if last == 0 {
+                let sample = reduced::dc_only_sample::<SIDE>(dc, &reading.quantization)?;
+                write_samples::<SIDE>(to, begin, reading.stride, &[[sample; 4]; 4])?;
                 continue;
             }
             coefficients[0] = dc;
             let mut samples = [[0; 4]; 4];
-            if !reduced::samples::<ACROSS, DOWN>(&coefficients, &reading.quantization, last, &mut samples) {
+            if !reduced::samples::<SIDE>(&coefficients, &reading.quantization, last, &mut samples) {
                 return None;
             }
-            coefficients[..const { reduced::coefficients_used(ACROSS, DOWN) }].fill(0);
-            write_samples::<ACROSS, DOWN>(to, begin, reading.stride, &samples)?;
+            coefficients[..64].fill(0);
+            write_samples::<SIDE>(to, begin, reading.stride, &samples)?;
         }
     }
     *from = bits;
@@ -234,16 +221,16 @@ fn read_units<'a, const ACROSS: usize, const DOWN: usize>(
 
 /// Writes the samples of a block to a plane of this stride, from `begin` on.
 #[inline(always)]
-fn write_samples<const ACROSS: usize, const DOWN: usize>(
+fn write_samples<const SIDE: usize>(
     to: &mut [u8],
     begin: u32,
     stride: usize,
     samples: &Samples,
 ) -> Option<()> {
     let mut at = begin;
-    for row in &samples[..DOWN] {
+    for row in &samples[..SIDE] {
         let place = at as usize;
-        to.get_mut(place..place + ACROSS)?.copy_from_slice(&row[..ACROSS]);
+        to.get_mut(place..place + SIDE)?.copy_from_slice(&row[..SIDE]);
         at = at.wrapping_add(stride as u32);
     }
     Some(())
@@ -253,7 +240,7 @@ fn write_samples<const ACROSS: usize, const DOWN: usize>(
 /// worth, as many of AC as are needed; the others are passed over. Gives the difference and the place of the last AC
 /// coefficient that was read, or a later one; 0 if there is none.
 #[inline(always)]
-fn read_block<const ACROSS: usize, const DOWN: usize>(
+fn read_block<const SIDE: usize>(
     bits: &mut BitReader<'_>,
     coding: &Coding,
     coefficients: &mut Coefficients,
@@ -266,28 +253,28 @@ fn read_block<const ACROSS: usize, const DOWN: usize>(
         let (difference, length) = coding.dc.read(bits.peek())?;
         bits.skip(length);
         bits.refill();
-        return Some((difference, read_coefficients::<ACROSS, DOWN>(bits, &coding.ac, 0, coefficients)?));
+        return Some((difference, read_coefficients::<SIDE>(bits, &coding.ac, 0, coefficients)?));
     }
     bits.skip(entry.bits());
     let (difference, value) = entry.values();
     if entry.is_end() {
         return Some((difference.into(), 0));
     }
-    coefficients[usize::from(reduced::coefficient_places(ACROSS, DOWN)[usize::from(last as u8)])] = value;
-    Some((difference.into(), read_coefficients::<ACROSS, DOWN>(bits, &coding.ac, last, coefficients)?))
+    coefficients[usize::from(reduced::NATURAL[usize::from(last as u8)])] = value;
+    Some((difference.into(), read_coefficients::<SIDE>(bits, &coding.ac, last, coefficients)?))
 }
 
 /// Reads the AC coefficients of a block behind the place `at` as far as they are needed, and gives the place of the
 /// last one that was read, or a later one; 0 if there is none. Four times LOOK bits are ready.
 #[inline(always)]
-fn read_coefficients<const ACROSS: usize, const DOWN: usize>(
+fn read_coefficients<const SIDE: usize>(
     bits: &mut BitReader<'_>,
     ac: &Ac,
     mut at: u32,
     coefficients: &mut Coefficients,
 ) -> Option<u32> {
-    let needed = const { reduced::last_coefficient(DOWN) };
-    let places = reduced::coefficient_places(ACROSS, DOWN);
+    let needed = const { reduced::last_coefficient(SIDE) };
+    let places = &reduced::NATURAL;
     loop {
         for _ in 0..4 {
             let entry = ac.values[(bits.peek() >> (64 - LOOK)) as usize];

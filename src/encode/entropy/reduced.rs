@@ -1,14 +1,10 @@
-//! Inverse DCTs that make fewer samples of a block than it has: 4×4, 3×3, 2×2 or one, or two in each of four rows.
-//! Pure.
+//! Inverse DCTs that make fewer samples of a block than it has: 4×4, 3×3, 2×2 or one. Pure.
 //!
-//! But for that last one, which libjpeg-turbo has not, the arithmetic is that of libjpeg (jidctred.c, jidctint.c) as
-//! libjpeg-turbo's vector code does it: products with quantization wrap at 16 bits. So the samples are libjpeg-turbo's,
+//! The arithmetic is that of libjpeg (jidctred.c, jidctint.c) as libjpeg-turbo's vector code does it: products with quantization wrap at 16 bits. So the samples are libjpeg-turbo's,
 //! bit by bit. But for luma far out of range, which no encoder makes and which its variants treat differently: such
 //! blocks are told, and are left to it.
 
 mod block;
-#[cfg(any(test, not(target_arch = "x86_64")))]
-mod narrow;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(any(test, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
@@ -18,14 +14,12 @@ mod sse2;
 
 use block::MOST;
 pub use block::{Coefficients, Quantization, Samples};
-#[cfg(not(target_arch = "x86_64"))]
-use narrow::two_by_four;
 #[cfg(target_arch = "aarch64")]
 use neon::{four, two};
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 use plain::{four, two};
 #[cfg(target_arch = "x86_64")]
-use sse2::{four, two, two_by_four};
+use sse2::{four, two};
 
 /// In the order of the file, the places of coefficients in a block row by row (T.81 figure A.6); of what is behind the
 /// last one a place behind the block.
@@ -43,32 +37,6 @@ pub const NATURAL: [u8; 256] = {
     }
     all
 };
-
-/// The same for two samples in each of four rows, which are made of the first four rows and two columns: those, column
-/// by column.
-const NARROW: [u8; 256] = {
-    let mut all = [64; 256];
-    let mut at = 0;
-    while at < 64 {
-        let (row, column) = (NATURAL[at] / 8, NATURAL[at] % 8);
-        if row < 4 && column < 2 {
-            all[at] = 4 * column + row;
-        }
-        at += 1;
-    }
-    all
-};
-
-/// Where coefficients go for so many samples across and down, by their places in the order of the file.
-#[inline(always)]
-pub const fn coefficient_places(across: usize, down: usize) -> &'static [u8; 256] {
-    if across == down { &NATURAL } else { &NARROW }
-}
-
-/// How many of these places lie in a block.
-pub const fn coefficients_used(across: usize, down: usize) -> usize {
-    if across == down { 64 } else { 8 }
-}
 
 /// The last coefficient, in the order of the file, of those that all are in the first four rows and columns, but for
 /// one in the fifth row, of which no transform makes use.
@@ -96,22 +64,17 @@ pub fn dc_only_sample<const SIDE: usize>(dc: i16, quantization: &Quantization) -
     })
 }
 
-/// The samples of a block at `ACROSS` a row and `DOWN` rows, of which the last coefficient is `last`. `false` if it is
-/// out of range.
+/// The samples of a block at `SIDE` a side, of which the last coefficient is `last`. `false` if it is out of range.
 #[inline(always)]
-pub fn samples<const ACROSS: usize, const DOWN: usize>(
+pub fn samples<const SIDE: usize>(
     coefficients: &Coefficients,
     quantization: &Quantization,
     last: u32,
     to: &mut Samples,
 ) -> bool {
-    match (ACROSS, DOWN) {
-        (4, 4) => four(coefficients, quantization, last <= LAST_OF_CORNER, to),
-        (3, 3) => three(coefficients, quantization, to),
-        (2, 4) => {
-            two_by_four(coefficients, quantization, to);
-            (i32::from(coefficients[0]) * i32::from(quantization[0])).abs() <= MOST
-        }
+    match SIDE {
+        4 => four(coefficients, quantization, last <= LAST_OF_CORNER, to),
+        3 => three(coefficients, quantization, to),
         _ => two(coefficients, quantization, to),
     }
 }

@@ -65,16 +65,7 @@ fn compare(jpeg: &[u8]) -> usize {
         turbo.decompress_luma_by_turbo(jpeg, &layout, &mut b).unwrap();
         assert!(a == b, "luma alone, {eighths}/8 of {width}×{height}");
     }
-    assert!(known < 4 || narrow(&mut own, jpeg, &header).is_some(), "{width}×{height}");
     known
-}
-
-/// The planes at a quarter of the width and half of the height.
-fn narrow(own: &mut Decompressor, jpeg: &[u8], header: &Header) -> Option<[Vec<u8>; 3]> {
-    let layout = header.narrow_layout().unwrap();
-    let chroma = layout.chroma_size().0 * layout.chroma_size().1;
-    let mut planes = [vec![0; layout.width * layout.height], vec![0; chroma], vec![0; chroma]];
-    own.decode_unpadded(jpeg, &layout, planes.each_mut().map(Vec::as_mut_slice)).map(|()| planes)
 }
 
 /// Compares the pictures without colour by what libjpeg-turbo makes of both; whether our reader knew how.
@@ -103,76 +94,6 @@ fn whole_pictures_are_read_as_libjpeg_turbo_reads_them() {
         assert_eq!(compare(&jpeg), 4, "{round}");
         assert_eq!(compare_gray(&jpeg), kind.is_some(), "{round}");
     }
-}
-
-/// Two samples in each of four rows of a block of samples: its lowest frequencies, those across a quarter stronger.
-fn narrowed(block: [[f64; 8]; 8]) -> [[f64; 2]; 4] {
-    use std::f64::consts::PI;
-    let cosine = |at: usize, frequency: usize, of: f64| {
-        let scale = if frequency == 0 { 1.0 } else { std::f64::consts::SQRT_2 };
-        scale * (PI * frequency as f64 * (2 * at + 1) as f64 / of).cos()
-    };
-    let strength = |down: usize, across: usize| -> f64 {
-        let of = |y: usize, x: usize| block[y][x] * cosine(y, down, 16.0) * cosine(x, across, 16.0);
-        (0..64).map(|at| of(at / 8, at % 8)).sum::<f64>() / 64.0 * [1.0, 1.25][across]
-    };
-    let strengths: [[f64; 2]; 4] = std::array::from_fn(|down| [strength(down, 0), strength(down, 1)]);
-    std::array::from_fn(|y| {
-        std::array::from_fn(|x| {
-            let of = |down: usize, across: usize| {
-                cosine(y, down, 8.0) * cosine(x, across, 4.0) * strengths[down][across]
-            };
-            (0..4).map(|down| of(down, 0) + of(down, 1)).sum()
-        })
-    })
-}
-
-#[test]
-fn narrow_pictures_are_the_lowest_frequencies_of_what_libjpeg_turbo_reads() {
-    let mut seed = 0x1234_5678_9abc_def1;
-    let (mut own, mut turbo) = (Decompressor::new().unwrap(), Decompressor::new().unwrap());
-    let mut compared = 0;
-    for round in 0..120 {
-        let jpeg = picture(&mut seed, KINDS[round % KINDS.len()]);
-        let header = turbo.header(&jpeg).unwrap();
-        let layout = header.layout(8).unwrap();
-        let mut whole = vec![0; layout.len()];
-        turbo.decompress_by_turbo(&jpeg, &layout, &mut whole).unwrap();
-        // Where samples were cut off at black or white, the whole picture tells less than the file.
-        if whole.iter().any(|sample| [0, 255].contains(sample)) {
-            continue;
-        }
-        let planes = narrow(&mut own, &jpeg, &header).unwrap();
-        let small = header.narrow_layout().unwrap();
-        let (luma, chroma) = whole.split_at(layout.y_stride * layout.y_rows);
-        let (first, second) = chroma.split_at(layout.chroma_stride * layout.chroma_rows);
-        let strides = [layout.y_stride, layout.chroma_stride, layout.chroma_stride];
-        let widths = [small.width, small.chroma_size().0, small.chroma_size().0];
-        for (((read, whole), stride), width) in
-            planes.iter().zip([luma, first, second]).zip(strides).zip(widths)
-        {
-            if read.is_empty() {
-                continue;
-            }
-            let blocks_down = (whole.len() / stride).min(read.len() / width * 2) / 8;
-            for (y, x) in (0..blocks_down).flat_map(|y| (0..width / 2).map(move |x| (y, x))) {
-                if 8 * x + 8 > stride.min(4 * width) {
-                    continue;
-                }
-                let sample = |row: usize, column: usize| whole[(8 * y + row) * stride + 8 * x + column];
-                let block =
-                    std::array::from_fn(|row| std::array::from_fn(|column| f64::from(sample(row, column))));
-                for (row, wanted) in narrowed(block).iter().enumerate() {
-                    let read = &read[(4 * y + row) * width + 2 * x..][..2];
-                    let is_near =
-                        |(want, read): (&f64, &u8)| (want.clamp(0.0, 255.0) - f64::from(*read)).abs() < 1.5;
-                    assert!(wanted.iter().zip(read).all(is_near), "{round}: {wanted:?} {read:?}");
-                }
-                compared += 1;
-            }
-        }
-    }
-    assert!(compared > 1_000, "{compared}");
 }
 
 #[test]

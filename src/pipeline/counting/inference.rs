@@ -119,7 +119,7 @@ impl PictureReader {
     /// # Errors
     /// libjpeg-turbo could not be set up.
     pub fn new() -> Result<PictureReader, CompressError> {
-        Ok(PictureReader { reducer: Reducer::for_detectors()?, image: SmallImage::empty() })
+        Ok(PictureReader { reducer: Reducer::new()?, image: SmallImage::empty() })
     }
 
     /// Gives the memory of large pictures back.

@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use super::block::{COSINES, Coefficients, MOST, Quantization, SHARPENED, Samples};
+use super::block::{Coefficients, MOST, Quantization, Samples};
 
 /// As [`super::plain::four`].
 #[inline(always)]
@@ -22,13 +22,6 @@ pub fn four(
 pub fn two(coefficients: &Coefficients, quantization: &Quantization, to: &mut Samples) -> bool {
     // SAFETY: every x86-64 processor has SSE2.
     unsafe { two_by_vectors(coefficients, quantization, to) }
-}
-
-/// As [`super::narrow::two_by_four`].
-#[inline(always)]
-pub fn two_by_four(coefficients: &Coefficients, quantization: &Quantization, to: &mut Samples) {
-    // SAFETY: every x86-64 processor has SSE2.
-    unsafe { two_by_four_by_vectors(coefficients, quantization, to) }
 }
 
 /// Two factors, four times.
@@ -216,28 +209,4 @@ fn two_by_vectors(coefficients: &Coefficients, quantization: &Quantization, to: 
     to[0][..2].copy_from_slice(&four[..2]);
     to[1][..2].copy_from_slice(&four[2..]);
     is_in_range(r0)
-}
-
-#[inline]
-#[target_feature(enable = "sse2")]
-fn two_by_four_by_vectors(coefficients: &Coefficients, quantization: &Quantization, to: &mut Samples) {
-    let products = products(coefficients, quantization, 0);
-    // For each of the four rows the cosines of two rows of coefficients.
-    let column = |rows01, rows23, [one, cos_1, cos_3]: [i16; 3]| {
-        let first = _mm_setr_epi16(one, cos_1, one, cos_3, one, -cos_3, one, -cos_1);
-        let second = _mm_setr_epi16(one, cos_3, -one, -cos_1, -one, cos_1, one, -cos_3);
-        _mm_add_epi32(_mm_madd_epi16(rows01, first), _mm_madd_epi16(rows23, second))
-    };
-    let sums = column(_mm_shuffle_epi32(products, 0x00), _mm_shuffle_epi32(products, 0x55), COSINES);
-    let differences = column(_mm_shuffle_epi32(products, 0xaa), _mm_shuffle_epi32(products, 0xff), SHARPENED);
-    let sums = _mm_add_epi32(sums, _mm_set1_epi32((128 << 16) + (1 << 15)));
-    let left = _mm_srai_epi32(_mm_add_epi32(sums, differences), 16);
-    let right = _mm_srai_epi32(_mm_sub_epi32(sums, differences), 16);
-    let columns = _mm_packs_epi32(left, right);
-    let columns = _mm_packus_epi16(columns, columns);
-    let rows = _mm_unpacklo_epi8(columns, _mm_srli_si128(columns, 4));
-    let rows = (_mm_cvtsi128_si64(rows) as u64).to_le_bytes();
-    for (to, row) in to.iter_mut().zip(rows.chunks_exact(2)) {
-        to[..2].copy_from_slice(row);
-    }
 }
