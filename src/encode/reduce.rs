@@ -74,8 +74,8 @@ impl Reducer {
     }
 
     /// Decodes `picture` at the smallest of libjpeg-turbo's scales (1/8, 2/8 … 8/8) that still has `least` pixels a row
-    /// and rows, into `out`; at its own size if that is less than `least`. Lengths are rounded up. Chroma comes as the file has
-    /// it: 4:4:4, 4:2:2, 4:4:0, 4:2:0 or none; of the rare 4:1:1 and 4:4:1 each sample is given twice.
+    /// and rows, into `out`; at its own size if that is less than `least`. Lengths are rounded up. Chroma comes as the
+    /// file has it: 4:4:4, 4:2:2, 4:4:0, 4:2:0 or none; of the rare 4:1:1 and 4:4:1 each sample is given twice.
     ///
     /// # Errors
     /// See [`ReduceError`]; `out` then holds nothing of worth, and the next picture may be tried.

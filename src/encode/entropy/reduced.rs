@@ -1,8 +1,8 @@
 //! Inverse DCTs that make fewer samples of a block than it has: 4×4, 3×3, 2×2 or one. Pure.
 //!
-//! The arithmetic is that of libjpeg (jidctred.c, jidctint.c) as libjpeg-turbo's vector code does it: products with quantization wrap at 16 bits. So the samples are libjpeg-turbo's,
-//! bit by bit. But for luma far out of range, which no encoder makes and which its variants treat differently: such
-//! blocks are told, and are left to it.
+//! The arithmetic is that of libjpeg (jidctred.c, jidctint.c) as libjpeg-turbo's vector code does it: products with
+//! quantization wrap at 16 bits. So the samples are libjpeg-turbo's, bit by bit. But for luma far out of range, which
+//! no encoder makes and which its variants treat differently: such blocks are told, and are left to it.
 
 mod block;
 #[cfg(target_arch = "aarch64")]
