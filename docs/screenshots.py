@@ -63,7 +63,7 @@ def wait_for_counting(address):
 
 
 def end_welcome(address):
-    urllib.request.urlopen(urllib.request.Request(f"{address}/welcome", b"do=done")).close()
+    urllib.request.urlopen(urllib.request.Request(f"{address}/api/v1/welcome/done", b"")).close()
 
 
 def free_port():

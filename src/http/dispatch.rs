@@ -20,6 +20,7 @@ use crate::http::auth::audit::{AuditChange, AuditedRequest};
 use crate::http::auth::caller::{AuthError, Caller, Who};
 use crate::http::auth::refusals::Refusal;
 use crate::http::auth::{cors, csrf, host_names, redirect, sign_in};
+use crate::http::forms::{FormKind, FormPost};
 use crate::http::pages::assets;
 use crate::http::report::wire::Redact;
 use crate::http::request::handler::{Changes, Found, InPath, Request, Route, Tag, Wanted, find};
@@ -33,7 +34,8 @@ use crate::http::server::incoming::{BodyError, Upload};
 use crate::http::server::link::{ConnectionUse, FILES, Link};
 use crate::http::server::place;
 use crate::http::site::Site;
-use crate::http::{legacy, openapi, pages};
+use crate::http::{forms, legacy, openapi, pages};
+use crate::ui::ReturnedForm;
 
 /// The longest body of a request: forms and settings need less.
 const MAX_BODY: usize = 64 * 1024;
@@ -65,7 +67,9 @@ pub async fn serve(
     let accepted = AcceptedEncoding::of(&mut headers);
     let answered = if is_addressed {
         let (method, uri) = (method.clone(), uri.clone());
-        Arrival { site: site.clone(), link: link.clone(), method, uri, version, headers }.answer(body).await
+        Arrival { site: site.clone(), link: link.clone(), method, uri, version, headers }
+            .answer_form(body)
+            .await
     } else {
         link.cut();
         Err(Problem::new(
@@ -110,6 +114,16 @@ struct Arrival {
     headers: HeaderMap,
 }
 
+/// What is sent with a request.
+enum Sent {
+    /// A body that is still to be read.
+    Coming(Incoming),
+    /// The fields of a form.
+    Fields(Bytes),
+    /// Nothing: the page of a form that was not carried out is asked for, to show it again.
+    Returned(Rc<ReturnedForm>),
+}
+
 /// Where a request goes.
 struct Destination {
     route: &'static Route,
@@ -123,9 +137,11 @@ struct Destination {
 }
 
 /// The body of a request, as its route wants it.
+#[derive(Default)]
 struct TakenBody {
     whole: Bytes,
     upload: Option<Upload>,
+    returned: Option<Rc<ReturnedForm>>,
 }
 
 /// A request that did not reach its handler.
@@ -148,7 +164,65 @@ impl<E: Into<Problem>> From<E> for EarlyEnd {
 }
 
 impl Arrival {
-    async fn answer(self, body: Incoming) -> Result<Response<Body>, Problem> {
+    /// Whether a body that is sent to this address is a file, whatever its type says: `curl --data-binary` calls all of them forms.
+    fn is_file_taken(&self) -> bool {
+        let found = find(ROUTES, &self.method, self.uri.path());
+        matches!(found, Ok(Found::Route(route, _)) if route.doc.body == Wanted::File)
+    }
+
+    /// Answers a page's form with a page, whatever came of it, and any other request as it is.
+    async fn answer_form(mut self, body: Incoming) -> Result<Response<Body>, Problem> {
+        let kind = forms::kind(&self.method, &self.uri, &self.headers, &body, MAX_BODY)
+            .filter(|kind| *kind == FormKind::File || !self.is_file_taken());
+        let (form, sent) = match kind {
+            None => (None, Sent::Coming(body)),
+            Some(FormKind::File) => {
+                let query = Query::parse(self.uri.query().unwrap_or_default());
+                (FormPost::read(ROUTES, &query)?, Sent::Coming(body))
+            }
+            Some(FormKind::Fields) => {
+                let whole = take(body, MAX_BODY, self.site.settings().head_timeout).await;
+                let whole = whole.inspect_err(|_| self.link.cut())?;
+                let form = FormPost::read(ROUTES, &Query::parse(&String::from_utf8_lossy(&whole)))?;
+                let fields = form.as_ref().map_or(whole, |form| form.request(&mut self.headers));
+                (form, Sent::Fields(fields))
+            }
+        };
+        let Some(form) = form else { return self.answer(sent).await };
+        let path = self.uri.path().to_owned();
+        let mut page = Arrival {
+            site: self.site.clone(),
+            link: self.link.clone(),
+            method: Method::GET,
+            uri: self.uri.clone(),
+            version: self.version,
+            headers: forms::page_headers(self.headers.clone()),
+        };
+        if kind == Some(FormKind::File) {
+            self.uri = forms::without_next(&self.uri);
+        }
+        self.method = form.method.clone();
+        let problem = match self.answer(sent).await {
+            Ok(answer) => return Ok(form.done(&path, answer)),
+            Err(problem) => problem,
+        };
+        // What another site has typed is not shown.
+        if csrf::check(&page.headers).is_err() {
+            return Err(problem);
+        }
+        // Who is signed out is led to the page that signs in.
+        if problem.status == StatusCode::UNAUTHORIZED
+            && let Some(sign_in) = form.sign_in(&path)
+        {
+            return Ok(pages::html::see(&sign_in));
+        }
+        let Some((place, returned)) = form.refused(&path, &problem) else { return Err(problem) };
+        page.uri = place;
+        let shown = page.answer(Sent::Returned(returned)).await;
+        shown.map(|page| forms::with_problem(page, &problem)).map_err(|_| problem)
+    }
+
+    async fn answer(self, body: Sent) -> Result<Response<Body>, Problem> {
         match self.pass(body).await {
             Ok(response) => Ok(response),
             Err(EarlyEnd::Answered(response)) => Ok(*response),
@@ -157,7 +231,7 @@ impl Arrival {
     }
 
     /// The steps of a request, in their order. The first that ends it has the answer.
-    async fn pass(self, body: Incoming) -> Result<Response<Body>, EarlyEnd> {
+    async fn pass(self, body: Sent) -> Result<Response<Body>, EarlyEnd> {
         self.name_client();
         self.refuse_itself()?;
         self.check_host()?;
@@ -312,11 +386,16 @@ impl Arrival {
     }
 
     /// Takes the body, but for files, which their handlers take as they come.
-    async fn take_body(&self, route: &Route, body: Incoming) -> Result<TakenBody, EarlyEnd> {
+    async fn take_body(&self, route: &Route, sent: Sent) -> Result<TakenBody, EarlyEnd> {
+        let body = match sent {
+            Sent::Coming(body) => body,
+            Sent::Fields(whole) => return Ok(TakenBody { whole, ..TakenBody::default() }),
+            Sent::Returned(form) => return Ok(TakenBody { returned: Some(form), ..TakenBody::default() }),
+        };
         let within = self.site.settings().head_timeout;
         if route.doc.body == Wanted::File {
             let upload = Some(Upload::new(body, self.link.clone(), within));
-            return Ok(TakenBody { whole: Bytes::new(), upload });
+            return Ok(TakenBody { upload, ..TakenBody::default() });
         }
         let mut whole = Bytes::new();
         if !body.is_end_stream() {
@@ -330,7 +409,7 @@ impl Arrival {
             }
             whole = take(body, limit, within).await.inspect_err(|_| self.link.cut())?;
         }
-        Ok(TakenBody { whole, upload: None })
+        Ok(TakenBody { whole, ..TakenBody::default() })
     }
 
     /// Has the handler answer, and writes what it has changed to the audit list.
@@ -357,6 +436,7 @@ impl Arrival {
             table: ROUTES,
             body: body.whole,
             upload: body.upload,
+            returned: body.returned,
         };
         if is_page {
             request.who = request.reader().await;
@@ -390,6 +470,7 @@ fn audited(request: &Request, route: &Route) -> Option<AuditChange> {
         method: &route.method,
         path: route.path,
         right: route.right,
+        did: route.did,
         takes_json: matches!(route.doc.body, Wanted::Json(_)),
     };
     let object = if request.id > 0 { request.id.to_string() } else { request.name.clone() };

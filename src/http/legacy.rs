@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use rustix::fs::{Mode, OFlags};
 
@@ -413,18 +413,6 @@ pub async fn get_counts(request: Request) -> Response<Body> {
     no_store(reply::fixed(JSON, format!(r#"{{"in_count":{count_in},"out_count":{count_out}}}"#)))
 }
 
-/// `POST /pause`, from the page's form without JavaScript.
-pub async fn pause(request: Request) -> Response<Body> {
-    request.site.pause().await;
-    back_to_page()
-}
-
-/// `POST /resume`, likewise.
-pub async fn resume(request: Request) -> Response<Body> {
-    request.site.resume();
-    back_to_page()
-}
-
 /// `GET /shutdown?key=`: switches the machine off. (`POST /shutdown`, above, is of another program.)
 pub async fn power_off(request: Request) -> Response<Body> {
     by_key(&request, PowerAction::Off, "Error with shutdown").await
@@ -455,12 +443,4 @@ async fn by_key(request: &Request, action: PowerAction, words: &'static str) -> 
 /// `GET /get_controller_data`: there is no such controller.
 pub async fn get_controller_data(_: Request) -> Response<Body> {
     no_store(say(StatusCode::FORBIDDEN, TEXT, "Controller unavailable"))
-}
-
-fn back_to_page() -> Response<Body> {
-    let mut response = say(StatusCode::SEE_OTHER, TEXT, "");
-    let headers = response.headers_mut();
-    headers.remove(CONTENT_TYPE);
-    headers.insert(hyper::header::LOCATION, HeaderValue::from_static("./"));
-    response
 }

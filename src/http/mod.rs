@@ -21,6 +21,7 @@
 mod api;
 mod auth;
 mod dispatch;
+mod forms;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod legacy;

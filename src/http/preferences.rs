@@ -174,6 +174,13 @@ impl From<WrongSetting> for WrongValueOf {
     }
 }
 
+/// Nothing was changed, for what the page has shown is no longer so.
+pub fn meanwhile() -> Problem {
+    let detail = "Somebody else has set one of these meanwhile: nothing of yours was changed.";
+    Problem::new(StatusCode::PRECONDITION_FAILED, detail)
+        .hint("The field shows the current value; send yours again to replace it.")
+}
+
 impl From<NotSet> for Problem {
     fn from(not: NotSet) -> Problem {
         let detail = not.to_string();

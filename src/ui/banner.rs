@@ -3,12 +3,13 @@
 use std::fmt::Write;
 
 use super::escape::{MarkedText, Text};
-use super::facts::{Alert, AlertKind};
+use super::facts::{Alert, AlertKind, Reader};
+use super::form::{change_link, field, form_to};
 use super::format::as_sentence;
 
 /// What of `alerts` keeps the camera from its work, each with its remedy, else the first of them; the others are named.
 /// `page.js` fetches it again when they change.
-pub(super) fn banner(alerts: &[Alert]) -> String {
+pub(super) fn banner(alerts: &[Alert], reader: Reader) -> String {
     let mut key = String::new();
     for alert in alerts {
         // Writing to a string does not fail.
@@ -18,12 +19,12 @@ pub(super) fn banner(alerts: &[Alert]) -> String {
     let (shown, named) = alerts.split_at(bad.max(1).min(alerts.len()));
     let mut inner = String::new();
     for (n, alert) in shown.iter().enumerate() {
-        inner.push_str(&one(alert, if n + 1 == shown.len() { named } else { &[] }));
+        inner.push_str(&one(alert, if n + 1 == shown.len() { named } else { &[] }, reader));
     }
     format!("<div id=\"alerts\" data-key=\"{}\">{inner}</div>\n", Text(&key))
 }
 
-fn one(alert: &Alert, more: &[Alert]) -> String {
+fn one(alert: &Alert, more: &[Alert], reader: Reader) -> String {
     let (look, role) = if alert.kind.is_bad() { (" trouble", " role=\"alert\"") } else { ("", "") };
     // The page's button takes the place of a remedy that ends in a shell.
     let hint = alert.hint.as_deref().filter(|_| remedy(alert).is_none()).unwrap_or_default();
@@ -43,7 +44,7 @@ fn one(alert: &Alert, more: &[Alert]) -> String {
         "<div class=\"banner{look}\"{role}><p><b>{headline}</b>{since}. {words}{also}</p>{actions}</div>",
         headline = Text(alert.headline),
         words = MarkedText(words.trim()),
-        actions = actions(alert),
+        actions = actions(alert, reader),
     )
 }
 
@@ -65,14 +66,23 @@ fn remedy(alert: &Alert) -> Option<(&'static str, &'static str)> {
     })
 }
 
-fn actions(alert: &Alert) -> String {
+fn actions(alert: &Alert, reader: Reader) -> String {
     let link = remedy(alert)
-        .map(|(address, words)| format!("<a class=\"btn\" data-change href=\"{address}\">{words}</a>"))
+        .map(|(address, words)| {
+            let least = match address {
+                "diagnosis" => Reader::Viewer,
+                "lines" | "media" => Reader::Operator,
+                _ => Reader::Admin,
+            };
+            change_link(reader, least, "btn", address, words)
+        })
         .unwrap_or_default();
     let motion = if matches!(alert.why(), "no_model" | "no_class" | "detector") {
-        "<form method=\"post\" action=\"models?do=motion\"><button class=\"btn\">Count by motion</button></form>"
+        let (form, backend) =
+            (form_to("patch", "api/v1/settings", "models", ""), field("detect.backend", "motion"));
+        format!("{form}{backend}<button class=\"btn\">Count by motion</button></form>")
     } else {
-        ""
+        String::new()
     };
     if link.is_empty() && motion.is_empty() {
         return String::new();
@@ -96,12 +106,13 @@ mod tests {
 
     #[test]
     fn the_worst_is_shown_with_its_remedy_and_the_others_are_named() {
-        let html = banner(&[alert(AlertKind::Counting, "no_model"), alert(AlertKind::Password, "")]);
+        let html =
+            banner(&[alert(AlertKind::Counting, "no_model"), alert(AlertKind::Password, "")], Reader::Admin);
         assert!(html.contains("role=\"alert\"><p><b>Not counting</b> since 14:02. No model"), "{html}");
         assert!(html.contains("No model &lt;here&gt;."), "{html}");
         assert!(
             html.contains("href=\"models\">Choose a model</a>")
-                && html.contains("action=\"models?do=motion\"")
+                && html.contains("name=\"detect.backend\" value=\"motion\"")
         );
         assert!(!html.contains("tallycam model"), "a page mends it: {html}");
         assert!(html.contains("Also: not counting."), "{html}");
@@ -115,7 +126,10 @@ mod tests {
             reason: Some("no room".into()),
             ..alert(AlertKind::Storage, "full")
         };
-        let html = banner(&[alert(AlertKind::Counting, "ledger"), full, alert(AlertKind::Password, "")]);
+        let html = banner(
+            &[alert(AlertKind::Counting, "ledger"), full, alert(AlertKind::Password, "")],
+            Reader::Admin,
+        );
         let (counts_db, disk) = html.split_once("<b>Disk full</b>").unwrap_or_default();
         assert!(
             counts_db.contains("<code>tallycam model add</code>") && !counts_db.contains("class=\"btn\""),
@@ -128,10 +142,10 @@ mod tests {
     #[test]
     fn every_alert_has_a_way_out_and_none_is_said_of_nothing() {
         for kind in AlertKind::ALL {
-            let html = banner(&[alert(kind, "full")]);
+            let html = banner(&[alert(kind, "full")], Reader::Admin);
             let is_told = html.contains("class=\"btn\"") || html.contains("<code>tallycam model add</code>");
             assert!(is_told, "{html}");
         }
-        assert_eq!(banner(&[]), "<div id=\"alerts\" data-key=\"\"></div>\n");
+        assert_eq!(banner(&[], Reader::Admin), "<div id=\"alerts\" data-key=\"\"></div>\n");
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::banner::banner;
 use super::escape::{MarkedText, Text};
-use super::facts::{Alert, Head, RefusalReason};
+use super::facts::{Alert, Head, Reader, RefusalReason, ReturnedForm};
 use super::format::{as_sentence, sentence};
 
 /// The pages, in the order in which one gets to them.
@@ -65,8 +65,10 @@ pub(super) struct PageFrame<'a> {
     pub(super) scripts: &'a [&'a str],
     /// What keeps the camera from its work, the worst first.
     pub(super) alerts: &'a [Alert],
-    /// The reader may do everything.
-    pub(super) is_admin: bool,
+    /// Who looks at it.
+    pub(super) reader: Reader,
+    /// The form that was sent from the page and not carried out.
+    pub(super) returned: Option<&'a ReturnedForm>,
 }
 
 impl<'a> PageFrame<'a> {
@@ -82,7 +84,8 @@ impl<'a> PageFrame<'a> {
             tab,
             scripts,
             alerts: &head.alerts,
-            is_admin: head.is_admin,
+            reader: head.reader,
+            returned: head.returned.as_deref(),
         }
     }
 
@@ -94,7 +97,7 @@ impl<'a> PageFrame<'a> {
             if i == Tab::IN_SIGHT {
                 tabs.push_str("<details id=\"menu\"><summary>More</summary><div>");
             }
-            if tab == Tab::Access && !self.is_admin {
+            if tab == Tab::Access && self.reader < Reader::Admin {
                 continue;
             }
             let current = if tab == self.tab { " aria-current=\"page\"" } else { "" };
@@ -109,6 +112,9 @@ impl<'a> PageFrame<'a> {
         let headline = worst.map_or(self.headline, |alert| alert.headline);
         format!(
             include_str!("frame.html"),
+            base = self
+                .returned
+                .map_or_else(String::new, |form| format!("<base href=\"{}\">\n", Text(&form.base))),
             title = Text(if self.tab == Tab::Live { headline } else { self.title }),
             badge = if worst.is_some() { "⚠ " } else { "" },
             bad = if worst.is_some() { " data-bad" } else { "" },
@@ -119,7 +125,7 @@ impl<'a> PageFrame<'a> {
             figures = Text(self.figures),
             tabs = tabs,
             scripts = scripts,
-            alerts = banner(self.alerts),
+            alerts = banner(self.alerts, self.reader),
             main = main,
         )
     }

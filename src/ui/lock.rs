@@ -1,11 +1,11 @@
 //! Forms that the reader may not send: their fields are shown and off, their buttons are gone, and the page says who may
 //! change it. Done to the finished page, so that none can forget it. Pure.
 
-use super::escape::Text;
+use super::form::sign_in_link;
 
 /// `page` with the forms locked that need a role which the reader does not have. `role_for` names that role for the address
-/// of a form as it is written in the page; `sign_in` is the address that signs in and leads back. A link with `data-change`
-/// leads to such a form and is replaced; one with a form's address in `data-change` is removed. `None`: nothing is locked.
+/// of a form as it is written in the page; `sign_in` is the address that signs in and leads back.
+/// `None`: nothing is locked.
 ///
 /// A page whose `main` has `data-locked` has its own words for it.
 pub fn lock_forms<'r>(
@@ -46,21 +46,11 @@ pub fn lock_forms<'r>(
         } else if tag == "</form>" && is_in_locked {
             put(before, &["</fieldset>", tag], end);
             is_in_locked = false;
-        } else if tag.starts_with("<a ") && tag.contains(" data-change") {
-            let upto = page[end..].find("</a>").map_or(end, |close| end + close + "</a>".len());
-            let address = attribute(tag, "href").unwrap_or_default();
-            match attribute(tag, "data-change") {
-                Some(form) if role_for(form).is_some() => put(before, &[], upto),
-                None if role_for(address).is_some() => {
-                    put(before, &[&link(&format!("sign-in?next={}", path(address)))], upto);
-                }
-                _ => {}
-            }
         } else if tag.starts_with("<main ") && !tag.contains(" data-locked") {
             if let Some(role) = least {
                 let words = format!(
                     "<div class=\"banner\" id=\"locked\"><p>Changes on this page need an {role}. {}</p></div>\n",
-                    link(sign_in)
+                    sign_in_link(sign_in)
                 );
                 put(before, &[&words, tag], end);
             }
@@ -73,15 +63,6 @@ pub fn lock_forms<'r>(
     }
     out.push_str(&page[done..]);
     Some(out)
-}
-
-fn link(address: &str) -> String {
-    format!("<a class=\"btn\" href=\"{}\">Sign in to change</a>", Text(address))
-}
-
-/// `address` without its fragment.
-fn path(address: &str) -> &str {
-    address.split('#').next().unwrap_or_default()
 }
 
 /// The tags of a page, each with its place. Texts and values of attributes have no angle brackets ([`Text`]).
@@ -107,8 +88,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    const PAGE: &str = "<button form=\"f\">Save</button><a class=\"btn\" data-change href=\"models\">Choose</a><a \
-        data-change=\"lines\" href=\"x\">Edit</a><main class=\"x\"><form method=\"post\" action=\"lines\" id=\"f\"><input name=\"a\"><button>b</button></form>\
+    const PAGE: &str = "<button form=\"f\">Save</button><main class=\"x\"><form method=\"post\" action=\"lines\" id=\"f\"><input name=\"a\"><button>b</button></form>\
         <form method=\"post\" action=\"models?do=use\"><input type=\"hidden\" name=\"n\"><button>Use</button></form>\
         <form method=\"get\" action=\"lines\"><input></form><form method=\"post\" action=\"sign-out\"><button>Out</button></form>\
         </main>";
@@ -122,7 +102,7 @@ mod tests {
         let html = lock_forms(PAGE, "sign-in?next=lines", role_for).unwrap();
         for words in [
             "<button form=\"f\" disabled hidden>Save</button>",
-            "<a class=\"btn\" href=\"sign-in?next=models\">Sign in to change</a><div class=\"banner\" id=\"locked\"><p>Changes \
+            "<div class=\"banner\" id=\"locked\"><p>Changes \
              on this page need an operator. <a class=\"btn\" href=\"sign-in?next=lines\">Sign in to change</a></p></div>\n<main ",
             "id=\"f\"><fieldset class=\"locked\" disabled><input name=\"a\"><button>b</button></fieldset></form>",
             "<fieldset class=\"locked\" disabled hidden><input type=\"hidden\" name=\"n\">",

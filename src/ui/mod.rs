@@ -14,6 +14,7 @@ mod chart;
 mod counts;
 mod escape;
 mod facts;
+mod form;
 mod format;
 mod frame;
 mod lights;
@@ -36,11 +37,12 @@ pub use facts::diagnosis::{Finding, Verdict};
 pub use facts::lens::{LastSweep, LensReport, LensWindow, SweepProgress};
 pub use facts::lights::{LightReport, PresetReport, RangeReport};
 pub use facts::{
-    Alert, AlertKind, CountingReport, Head, LocalClock, LogLine, RefusalReason, ZoneFigures, ZoneNow,
+    Alert, AlertKind, CountingReport, Head, LocalClock, LogLine, Reader, RefusalReason, ReturnedForm,
+    ZoneFigures, ZoneNow,
 };
 pub use lights::{LightsPage, lights_page};
 pub use lines::zones::ZoneForm;
-pub use lines::{ChosenShape, LineAction, LineForm, LinesPage, ShapeForm, lines_page};
+pub use lines::{ChosenShape, LineForm, LinesPage, ShapeForm, lines_page};
 pub use live::controls::{LiveControls, ViewFacts};
 pub use live::counting::LiveCounting;
 pub use live::recording::LiveRecording;

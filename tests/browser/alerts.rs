@@ -78,7 +78,7 @@ fn a_camera_that_is_missing_is_no_dead_end() {
     assert!(!daemon.state()["hint"].as_str().unwrap().contains('`'));
     browser.click("#alerts a.btn");
     browser.wait_for("document.querySelector('h1').textContent === 'Cameras'");
-    browser.click("button[value=sim]");
+    browser.click("form:has([value=sim]) button");
     browser.wait_for("document.body.dataset.look === 'live'");
     browser.wait_for("!document.getElementById('alerts').textContent.includes('No camera')");
     assert_eq!(browser.console_errors(), Vec::<String>::new());

@@ -39,9 +39,9 @@ fn a_camera_that_is_not_in_use_is_opened_when_somebody_asks_to_see_it() {
     browser.click("main li li summary");
     browser.wait_for("document.querySelector('main li li img').naturalWidth === 640");
     assert_eq!(browser.script("return document.documentElement.scrollWidth <= innerWidth"), true);
-    let chosen = "return document.querySelector('main li li form').getAttribute('action')
-        + ' ' + document.querySelector('main li li button').value";
-    assert_eq!(browser.script(chosen), format!("cameras {camera}"));
+    let chosen = "const { elements } = document.querySelector('main li li form');
+        return elements['source.kind'].value + ' ' + elements['source.device'].value";
+    assert_eq!(browser.script(chosen), camera);
     // Only what is found is opened.
     for wrong in ["libcamera /etc/passwd", "files /etc", "libcamera", ""] {
         assert_eq!(client::get(daemon.address, &still(wrong)).status, 404, "{wrong}");

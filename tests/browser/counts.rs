@@ -126,13 +126,13 @@ fn figures_that_were_set_to_zero_are_taken_back() {
     browser.script("document.querySelector('#zero details').open = true");
     let before = sum(&daemon);
     browser.click("#zero .danger");
-    browser.wait_for("document.querySelector('#zero [name=reset]') !== null");
+    browser.wait_for("document.querySelector('#zero form[action*=\"counts/reset/\"]') !== null");
     assert!(sum(&daemon) < before, "they begin again");
     open(&browser, &daemon, "");
     browser.wait_for("document.getElementById('today-whole').textContent.startsWith('Today in all: ')");
     browser.click("#today-whole a");
     browser.wait_for("location.hash === '#zero'");
-    browser.click("#zero form[action$=undo] .btn");
-    browser.wait_for("document.querySelector('#zero [name=reset]') === null");
+    browser.click("#zero form[action*='counts/reset/'] .btn");
+    browser.wait_for("document.querySelector('#zero form[action*=\"counts/reset/\"]') === null");
     assert!(sum(&daemon) >= before, "all of the day is there again");
 }

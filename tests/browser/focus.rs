@@ -64,7 +64,7 @@ fn a_click_on_the_picture_tells_the_lens_where_to_look() {
         serde_json::json!([null, "spot"])
     );
     assert!(is_near(0.27, 0.73), "{}", window());
-    browser.click("button[value=whole]");
+    browser.click("button[value=window]");
     browser.wait_until("it looks at all of it", || window().is_null());
     assert_eq!(browser.console_errors(), Vec::<String>::new());
 }

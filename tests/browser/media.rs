@@ -172,14 +172,14 @@ fn a_time_lapse_is_chosen_beside_record_on_the_live_page() {
     assert!(browser.text("main").contains("plays at 25 frames per second"));
     assert_eq!(browser.console_errors(), Vec::<String>::new());
     // Without scripts the form sends the same.
-    let form = "every=10s";
+    let form = "next=.%2F&every=10s";
     let request = format!(
-        "POST /recordings?do=start HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+        "POST /api/v1/recordings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n\
          Content-Length: {}\r\n\r\n{form}",
         form.len()
     );
     let answer = client::ask(daemon.address, &request);
-    assert_eq!((answer.status, answer.header("location")), (303, Some("./")));
+    assert_eq!((answer.status, answer.header("location")), (303, Some("../.././")));
     browser.wait_until("it records every 10 s", || now()["every"] == json!(10.0));
 }
 
@@ -654,11 +654,11 @@ fn another_site_changes_nothing() {
     let item = snapshot(&daemon, "Mine.jpg");
     let id = &item["id"];
     for (path, body) in [
-        ("/snapshots", String::new()),
-        ("/recordings?do=start", String::new()),
+        ("/api/v1/snapshots", String::from("next=.%2F")),
+        ("/api/v1/recordings", String::from("next=.%2F")),
         ("/media", format!("do=delete&sure=1&id={id}")),
         ("/media", format!("do=edit&id={id}&name=Theirs")),
-        ("/database?do=new", String::new()),
+        ("/api/v1/media/new", String::from("next=database")),
     ] {
         let answer = send_form(&daemon, path, "cross-site", &body);
         assert_eq!(answer.status, 403, "{path} {body}");
@@ -690,8 +690,8 @@ fn figures_only_keep_nothing_and_say_so() {
         assert!(answer.text().contains("Privacy mode"), "{}", answer.text());
         assert!(!answer.text().contains("thumbnail.jpg"));
     }
-    assert!(!client::get(daemon.address, "/").text().contains("recordings?do="));
-    for path in ["/snapshots", "/recordings?do=start", "/media", "/database?do=check"] {
+    assert!(!client::get(daemon.address, "/").text().contains("api/v1/recordings"));
+    for path in ["/media", "/database?do=check"] {
         let answer = send_form(&daemon, path, "same-origin", "do=keep&id=1");
         assert_eq!(answer.status, 403, "{path}: {}", answer.text());
     }

@@ -44,12 +44,12 @@ fn a_stranger_gets_from_the_first_start_to_the_video_of_a_crossing() {
     way.click(".banner a[href=welcome]");
     way.heading("Set up this camera");
     way.browser.fill("#called", "Front door");
-    way.click("form[action=welcome] .btn");
+    way.click("form:has(#called) .btn");
     way.browser.wait_for("document.getElementById('name').textContent === 'Front door'");
 
     way.click("main a[href=cameras]");
     way.heading("Cameras");
-    way.click("button[value=sim]");
+    way.click("form:has([value=sim]) button");
     way.browser.wait_for("document.body.dataset.look === 'live'");
     way.tell("a picture");
 
@@ -76,7 +76,7 @@ fn a_stranger_gets_from_the_first_start_to_the_video_of_a_crossing() {
 
     way.click(".tabs a[href='./']");
     way.click(".banner a[href=welcome]");
-    way.click("main button[name=do]");
+    way.click("form[action='api/v1/welcome/done'] button");
     way.browser.wait_for("document.body.dataset.look === 'live'");
     assert_eq!(way.browser.script("return document.getElementById('new')"), serde_json::Value::Null);
     way.browser.wait_for("!!document.querySelector('#log li[data-id]')");

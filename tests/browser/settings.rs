@@ -512,10 +512,10 @@ fn forms_are_carried_out_or_come_back() {
         ("/settings?do=set", "source.command=rm&was.source.command=", 422),
         ("/settings?do=controls", "no_such=1&was.no_such=0", 422),
         ("/settings?do=import", "toml=%5Bstream%5D%0Aqality+%3D+1", 422),
-        ("/settings?do=power", "what=explode", 400),
-        ("/picture", "gray=perhaps", 400),
-        ("/lens", "", 400),
-        ("/lights", "brightness=999", 422),
+        ("/api/v1/power", "next=settings&action=explode", 422),
+        ("/api/v1/picture", "_method=patch&next=.%2F&gray=perhaps", 422),
+        ("/api/v1/lens", "_method=patch&next=.%2F&step=x", 422),
+        ("/api/v1/light", "_method=patch&next=lights&brightness=999", 422),
     ] {
         let answer = post(&daemon, path, body);
         assert_eq!(answer.status, status, "{path} {body}: {}", answer.text());
@@ -841,8 +841,8 @@ fn of_two_at_a_control_the_later_one_is_told() {
 #[test]
 fn of_turns_at_once_none_is_lost() {
     let daemon = sim(&[]);
-    let request = "POST /picture HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: same-origin\r\n\
-        Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 7\r\n\r\nturn=90";
+    let request = "POST /api/v1/picture HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: same-origin\r\n\
+        Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 31\r\n\r\n_method=patch&next=.%2F&turn=90";
     let address = daemon.address;
     let turns = [(); 3].map(|()| std::thread::spawn(move || client::ask(address, request).status));
     assert_eq!(turns.map(|turn| turn.join().unwrap()), [303; 3]);

@@ -210,7 +210,8 @@ fn who_asks_for_a_camera_s_picture_changes_nothing() {
 fn this_machine_is_asked_for_nothing() {
     let (camera, _folder) = camera();
     assert_eq!(camera.here("POST", "/api/v1/resume", "", "").status, 200);
-    assert_eq!(camera.here("POST", "/resume", "", "").header("location"), Some("./"));
+    let resumed = camera.here("POST", "/api/v1/resume", FORM, "next=.%2F");
+    assert_eq!(resumed.header("location"), Some("../.././"));
     let loopback: IpAddr = "127.0.0.1".parse().unwrap();
     assert_eq!(camera.ask(loopback, "POST", "/api/v1/resume", "Host: cam\r\n", "").status, 401);
     // A name that was made to lead here.
@@ -229,8 +230,8 @@ fn this_machine_is_asked_for_nothing() {
 #[test]
 fn a_form_leads_to_the_page_that_signs_in_and_back() {
     let (camera, folder) = camera();
-    let answer = camera.beyond("POST", "/lines", FORM, "do=save");
-    assert_eq!((answer.status, answer.header("location")), (303, Some("sign-in?next=lines")));
+    let answer = camera.beyond("POST", "/api/v1/lines", FORM, "next=lines&name=x");
+    assert_eq!((answer.status, answer.header("location")), (303, Some("../../sign-in?next=lines")));
     let answer = camera.beyond("POST", "/media/upload", "", "");
     assert_eq!(answer.header("location"), Some("../sign-in?next=media"));
     let page = camera.beyond("GET", "/sign-in?next=lines", "", "");
@@ -257,7 +258,10 @@ fn a_form_leads_to_the_page_that_signs_in_and_back() {
     assert!(!std::fs::read_to_string(folder.path().join("access.json")).unwrap().contains(token));
 
     let mine = cookie(&answer);
-    assert_eq!(camera.beyond("POST", "/resume", &mine, "").header("location"), Some("./"));
+    assert_eq!(
+        camera.beyond("POST", "/api/v1/resume", &format!("{FORM}{mine}"), "next=.%2F").header("location"),
+        Some("../.././")
+    );
     let others = mine.replace("Cookie: ", "Cookie: theme=dark; tallycam_99999999=x; ");
     assert_eq!(camera.beyond("POST", "/api/v1/resume", &others, "").status, 200);
     assert!(camera.beyond("GET", "/sign-in", &mine, "").text().contains("action=\"sign-out\""));

@@ -674,13 +674,13 @@ fn where_only_counts_are_wanted_no_picture_is_given() {
 
 #[test]
 fn what_is_drawn_first_is_drawn_in_the_scene_that_is_shown_then() {
-    let form = "do=save&name=Gate&ax=10&ay=10&bx=90&by=90&anchor=bottom&recrossing=every";
+    let form = "next=lines&name=Gate&ax=10&ay=10&bx=90&by=90&anchor=bottom&recrossing=every";
     let line = json!({"name": "Gate", "a": [0.5, 1], "b": [0.5, 0.25]}).to_string();
     let zone = json!({"name": "Gate", "points": [[0, 0], [1, 0], [1, 1]]}).to_string();
     for (path, kind, body, want, list) in [
         ("/api/v1/lines", JSON, &*line, 201, "/api/v1/lines"),
         ("/api/v1/zones", JSON, &*zone, 201, "/api/v1/zones"),
-        ("/lines", FORM, form, 303, "/api/v1/lines"),
+        ("/api/v1/lines", FORM, form, 303, "/api/v1/lines"),
     ] {
         let cam = TestCam::new().simulated();
         let served = count_with(&cam, Setup { may_be_simulated: true, ..Setup::default() });
@@ -801,29 +801,47 @@ fn pages_and_their_forms() {
         );
         assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
     }
-    let draft = "do=save&name=Front+door&ax=50&ay=100&bx=50&by=0&class=person&anchor=bottom&recrossing=every";
-    let saved = served.send("POST", "/lines", FORM, draft);
+    let draft = "next=lines%3Fline%3D%7Bid%7D&name=Front+door&ax=50&ay=100&bx=50&by=0&classes=person&anchor=bottom&\
+        recrossing=every";
+    let saved = served.send("POST", "/api/v1/lines", FORM, draft);
     let line = served.get("/api/v1/lines").json()["items"][0].clone();
     assert_eq!(saved.status, 303, "{}", saved.text());
-    assert_eq!(saved.header("location"), Some(&*format!("lines?line={}", line["id"])));
+    assert_eq!(saved.header("location"), Some(&*format!("../../lines?line={}", line["id"])));
     assert_eq!((&line["name"], &line["b"]), (&json!("Front door"), &json!([0.5, 0.0])));
-    let again = served.send("POST", "/lines", FORM, draft);
+    let again = served.send("POST", "/api/v1/lines", FORM, draft);
     assert_eq!((again.status, again.header("content-type")), (409, Some("text/html; charset=utf-8")));
     assert!(again.text().contains("Front door") && again.text().contains("already"));
-    let equal = served.send("POST", "/lines", FORM, "do=save&name=Second&ax=50&ay=50&bx=50&by=50");
+    assert!(again.text().contains("<base href=\"../../lines?line=new\">"), "{}", again.text());
+    assert!(again.header("content-security-policy").unwrap().contains("base-uri 'self'"));
+    // Without a page to go on with, a form is answered as a program is.
+    let own = served.send("POST", "/api/v1/lines", FORM, "name=Front+door&a=0.5,1&b=0.5,0");
+    assert_eq!((own.status, own.header("content-type")), (409, Some("application/problem+json")));
+    let equal = served.send("POST", "/api/v1/lines", FORM, "next=lines&name=Second&ax=50&ay=50&bx=50&by=50");
     assert_eq!(equal.status, 422);
     assert!(equal.text().contains("Second"), "what was typed is there again");
     // The form knows tenths of a per cent. Who only renames a line does not move it.
     let fine = json!({"name": "Fine", "a": [-0.12345, 0.5], "b": [1.2, 0.33333]});
     let fine = served.send("POST", "/api/v1/lines", JSON, &fine.to_string()).json();
-    let form = format!("do=save&id={}&name=Finer&ax=-12.3&ay=50.0&bx=120.0&by=33.3", fine["id"]);
-    assert_eq!(served.send("POST", "/lines", FORM, &form).status, 303);
     let path = format!("/api/v1/lines/{}", fine["id"]);
+    let form = "_method=put&next=lines&_version=1&name=Finer&ax=-12.3&ay=50.0&bx=120.0&by=33.3";
+    assert_eq!(served.send("POST", &path, FORM, form).status, 303);
     let renamed = served.get(&path).json();
     assert_eq!((&renamed["name"], &renamed["moved"]), (&json!("Finer"), &json!(null)));
     assert_eq!((&renamed["a"], &renamed["b"]), (&fine["a"], &fine["b"]));
-    let form = form.replace("by=33.3", "by=33.5");
-    assert_eq!(served.send("POST", "/lines", FORM, &form).status, 303);
+    let stale = served.send("POST", &path, FORM, form);
+    assert_eq!(stale.status, 412);
+    assert!(
+        stale.text().contains("value=\"Finer\"") && stale.text().contains("name=\"_version\" value=\"1\"")
+    );
+    let form = form.replace("by=33.3", "by=33.5").replace("_version=1", "_version=2");
+    assert_eq!(served.send("POST", &path, FORM, &form).status, 303);
+    for (method, status) in [("get", 400), ("fly", 400), ("PUT", 303)] {
+        let form =
+            form.replace("_method=put", &format!("_method={method}")).replace("_version=2", "_version=");
+        assert_eq!(served.send("POST", &path, FORM, &form).status, status, "{method}");
+    }
+    let hostile = form.replace("next=lines", "next=%2F%2Fevil.example").replace("_version=2", "_version=");
+    assert_eq!(served.send("POST", &path, FORM, &hostile).header("location"), Some("../../.././"));
     let moved = served.get(&path).json();
     assert_eq!((&moved["a"], &moved["b"]), (&fine["a"], &json!([1.2, 0.335])));
     assert!(moved["moved"].is_string());
@@ -854,18 +872,32 @@ fn pages_and_their_forms() {
     assert!(filtered.text().contains(&address), "{}", filtered.text());
     assert_eq!(served.get("/crossings?line=99").status, 404);
     assert_eq!(served.get("/crossings?line=x").status, 400);
-    let reset = served.send("POST", "/counts?do=reset", FORM, &format!("line={}", line["id"]));
-    assert_eq!((reset.status, reset.header("location")), (303, Some("counts#zero")), "{}", reset.text());
-    let reset = served.send("POST", "/counts?do=reset", FORM, "line=");
+    let reset =
+        served.send("POST", "/api/v1/counts/reset", FORM, &format!("next=counts%23zero&line={}", line["id"]));
+    assert_eq!(
+        (reset.status, reset.header("location")),
+        (303, Some("../../../counts#zero")),
+        "{}",
+        reset.text()
+    );
+    let reset = served.send("POST", "/api/v1/counts/reset", FORM, "next=counts&line=");
     assert_eq!(reset.status, 303);
-    let unknown = served.send("POST", "/counts?do=reset", FORM, "line=99");
+    let unknown = served.send("POST", "/api/v1/counts/reset", FORM, "next=counts&line=99");
     assert_eq!((unknown.status, unknown.header("content-type")), (404, Some("text/html; charset=utf-8")));
-    assert_eq!(served.send("POST", "/counts", FORM, "line=1").status, 400);
-    let gone = served.send("POST", "/lines", FORM, &format!("do=delete&id={}", line["id"]));
-    assert_eq!((gone.status, gone.header("location")), (303, Some("lines")), "{}", gone.text());
+    let gone = served.send(
+        "POST",
+        &format!("/api/v1/lines/{line_number}"),
+        FORM,
+        "_method=put&_method=delete&next=lines&name=x",
+    );
+    assert_eq!((gone.status, gone.header("location")), (303, Some("../../../lines")), "{}", gone.text());
     assert_eq!(served.get("/api/v1/lines").json()["items"], json!([]));
-    for path in ["/lines", "/counts?do=reset", "/models?do=use"] {
-        let foreign = served.send_with("POST", path, "Sec-Fetch-Site: cross-site\r\n", "name=x");
+    for (path, method) in
+        [("/api/v1/lines", "post"), ("/api/v1/counts/reset", "post"), ("/api/v1/model", "put")]
+    {
+        let head = format!("Sec-Fetch-Site: cross-site\r\nContent-Type: {FORM}\r\n");
+        let foreign = served.send_with("POST", path, &head, &format!("_method={method}&next=lines&name=x"));
+        assert_eq!(foreign.header("content-type"), Some("application/problem+json"), "{path}");
         assert_eq!(foreign.status, 403, "{path}");
     }
 }
@@ -948,11 +980,11 @@ fn models_are_chosen_and_fetched() {
         let answer = served.send("POST", "/api/v1/model/fetch", JSON, &body);
         assert_eq!(answer.status, status, "{name}: {}", answer.text());
     }
-    let offline = served.send("POST", "/models?do=fetch", FORM, "name=nano");
+    let offline = served.send("POST", "/api/v1/model/fetch", FORM, "next=models&name=nano");
     assert_eq!((offline.status, offline.header("content-type")), (503, Some("text/html; charset=utf-8")));
     assert!(offline.text().contains("copy it there by hand"));
-    let used = served.send("POST", "/models?do=use", FORM, "name=stage");
-    assert_eq!((used.status, used.header("location")), (303, Some("models")));
+    let used = served.send("POST", "/api/v1/model", FORM, "_method=put&next=models&name=stage");
+    assert_eq!((used.status, used.header("location")), (303, Some("../../models")));
 
     let pinned = with_models(&cam, Some("config.toml:88"));
     let put = pinned.send("PUT", "/api/v1/model", JSON, r#"{"name":"stage"}"#);

@@ -29,9 +29,9 @@ fn what_was_set_to_zero_is_taken_back() {
         (tally["in"].as_u64().unwrap(), tally["out"].as_u64().unwrap())
     };
     wait_until("all are counted", || sums() == (4, 2));
-    assert!(!served.get("/counts").text().contains("do=undo"));
-    let reset = served.send("POST", "/counts?do=reset", FORM, "line=");
-    assert_eq!(reset.header("location"), Some("counts#zero"));
+    assert!(!served.get("/counts").text().contains("counts/reset/"));
+    let reset = served.send("POST", "/api/v1/counts/reset", FORM, "next=counts%23zero&line=");
+    assert_eq!(reset.header("location"), Some("../../../counts#zero"));
     wait_until("they are at zero", || sums() == (0, 0));
     let page = served.get("/counts").text().to_owned();
     assert!(page.contains("All lines were set to zero at "), "{page}");
@@ -42,12 +42,12 @@ fn what_was_set_to_zero_is_taken_back() {
     assert!(name.starts_with("Since "), "{name}");
     assert!(page.contains(&format!("id=\"since\">{name}: 0 in, 0 out, as on Live.")), "{page}");
     assert!(page.contains("id=\"sum-in\" class=\"in\">4 "), "{page}");
-    let id = &values(&page, "name=\"reset\" value=\"")[0];
-    assert_eq!(served.send("POST", "/counts?do=undo", FORM, &format!("reset={id}")).status, 303);
+    let undo = format!("/api/v1/counts/reset/{}", values(&page, "action=\"api/v1/counts/reset/")[0]);
+    let form = "_method=delete&next=counts%23zero";
+    assert_eq!(served.send("POST", &undo, FORM, form).status, 303);
     wait_until("they are as before", || sums() == (4, 2));
-    let again = served.send("POST", "/counts?do=undo", FORM, &format!("reset={id}"));
+    let again = served.send("POST", &undo, FORM, form);
     assert_eq!((again.status, again.header("content-type")), (404, Some("text/html; charset=utf-8")));
-    assert_eq!(served.send("POST", "/counts?do=undo", FORM, "reset=x").status, 400);
 }
 
 #[test]

@@ -462,26 +462,30 @@ fn of_two_at_the_form_of_the_light_neither_undoes_the_other_unseen() {
     }
     // Somebody else sets the colour meanwhile; who has moved the brightness sets that alone.
     assert_eq!(lit.patch(json!({"color": "0000FF"})).status, 200);
-    let seen = "was.brightness=10&was.color=%23ff0000";
-    let done = lit.send("POST", "/lights", form, &format!("{seen}&brightness=50&color=%23ff0000&set=1"));
+    let (patch, seen) = ("_method=patch&next=lights", "was.brightness=10&was.color=%23ff0000");
+    let done =
+        lit.send("POST", "/api/v1/light", form, &format!("{patch}&{seen}&brightness=50&color=%23ff0000"));
     assert_eq!(done.status, 303, "{}", done.text());
     let now = || (lit.light()["brightness"].clone(), lit.light()["color"].clone());
     assert_eq!(now(), (json!(50), json!("0000FF")));
     // Both have moved the same: the later one is told.
-    for back in ["", "&back=live"] {
-        let sent = format!("{seen}&brightness=90&color=%23FF0000&set=1{back}");
-        let refused = lit.send("POST", "/lights", form, &sent);
+    for next in ["lights", ".%2F%23light"] {
+        let sent = format!("_method=patch&next={next}&{seen}&brightness=90&color=%23FF0000");
+        let refused = lit.send("POST", "/api/v1/light", form, &sent);
         assert_eq!(refused.status, 412, "{}", refused.text());
         assert!(refused.text().contains("Somebody else has set"), "{}", refused.text());
         assert_eq!(now(), (json!(50), json!("0000FF")));
     }
     // Who wants what is so anyhow is told nothing.
-    let same = lit.send("POST", "/lights", form, &format!("{seen}&brightness=50&color=%230000ff&set=1"));
+    let same =
+        lit.send("POST", "/api/v1/light", form, &format!("{patch}&{seen}&brightness=50&color=%230000ff"));
     assert_eq!(same.status, 303, "{}", same.text());
     // A button means itself, and a form without what was seen what it says.
-    let off =
-        lit.send("POST", "/lights", form, &format!("{seen}&brightness=50&color=%23ff0000&preset=00FF00"));
+    let off = lit.send("POST", "/api/v1/light", form, &format!("{patch}&color=00FF00"));
     assert_eq!((off.status, now()), (303, (json!(50), json!("00FF00"))));
-    assert_eq!(lit.send("POST", "/lights", form, "brightness=7&color=%23ffffff&set=1").status, 303);
+    assert_eq!(
+        lit.send("POST", "/api/v1/light", form, &format!("{patch}&brightness=7&color=%23ffffff")).status,
+        303
+    );
     assert_eq!(now(), (json!(7), json!("FFFFFF")));
 }

@@ -107,9 +107,9 @@ fn pause_and_resume_by_api_and_by_form() {
     assert_eq!(problem.json()["hint"], hint);
     assert_eq!(served.post("/api/v1/resume").json()["state"], "asleep");
     assert_eq!(served.get("/snapshot").status, 200);
-    for path in ["/pause", "/resume"] {
-        let answer = served.post(path);
-        assert_eq!((answer.status, answer.header("location")), (303, Some("./")));
+    for path in ["/api/v1/pause", "/api/v1/resume"] {
+        let answer = served.send("POST", path, "application/x-www-form-urlencoded", "next=.%2F");
+        assert_eq!((answer.status, answer.header("location")), (303, Some("../.././")));
     }
     assert_eq!(served.state()["state"], "asleep");
 }
@@ -282,7 +282,6 @@ fn what_asks_for_a_camera_changes_nothing() {
     for (method, path) in [
         ("POST", "/stop_stream"),
         ("POST", "/api/v1/pause"),
-        ("POST", "/pause"),
         ("GET", "/database/new"),
         ("GET", "/snapshot?filename=a"),
         ("GET", "/video_capture?status=false"),
@@ -347,7 +346,7 @@ fn another_site_changes_nothing() {
     let (_cam, served) = served();
     served.post("/start_stream");
     for line in ["Sec-Fetch-Site: cross-site", "Origin: https://evil.example", "Origin: null"] {
-        for path in ["/stop_stream", "/shutdown", "/pause", "/api/v1/pause"] {
+        for path in ["/stop_stream", "/shutdown", "/api/v1/pause"] {
             let answer = served
                 .ask(&format!("POST {path} HTTP/1.1\r\nHost: cam\r\n{line}\r\nContent-Length: 0\r\n\r\n"));
             assert_eq!(answer.status, 403, "{path} with {line}");
@@ -399,18 +398,19 @@ fn bodies_have_a_size_and_a_time() {
     let served =
         serve(&cam, ServerSettings { head_timeout: Duration::from_secs(1), ..ServerSettings::default() });
     let mut client = served.connect();
-    client.send("POST /resume HTTP/1.1\r\nHost: cam\r\nContent-Length: 5\r\n\r\na=b&c");
-    assert_eq!(client.answer(false).status, 303);
+    client.send("POST /api/v1/resume HTTP/1.1\r\nHost: cam\r\nContent-Length: 5\r\n\r\na=b&c");
+    assert_eq!(client.answer(false).status, 200);
     client.send(
-        "POST /resume HTTP/1.1\r\nHost: cam\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na=b\r\n0\r\n\r\n",
+        "POST /api/v1/resume HTTP/1.1\r\nHost: cam\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na=b\r\n0\r\n\r\n",
     );
-    assert_eq!(client.answer(false).status, 303, "the connection serves on");
+    assert_eq!(client.answer(false).status, 200, "the connection serves on");
 
-    let long = served.ask("POST /resume HTTP/1.1\r\nHost: cam\r\nContent-Length: 70000\r\n\r\n");
+    let long = served.ask("POST /api/v1/resume HTTP/1.1\r\nHost: cam\r\nContent-Length: 70000\r\n\r\n");
     assert_eq!((long.status, long.header("connection")), (413, Some("close")));
     let chunk = format!("8000\r\n{}\r\n", "x".repeat(0x8000)).repeat(3);
-    let long = served
-        .ask(&format!("POST /resume HTTP/1.1\r\nHost: cam\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}"));
+    let long = served.ask(&format!(
+        "POST /api/v1/resume HTTP/1.1\r\nHost: cam\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}"
+    ));
     assert_eq!(long.status, 413);
     let slow = served.ask("POST /api/v1/resume HTTP/1.1\r\nHost: cam\r\nContent-Length: 9\r\n\r\nab");
     assert_eq!((slow.status, slow.header("content-type")), (408, Some("application/problem+json")));

@@ -76,59 +76,62 @@ fn a_zone_is_drawn_changed_and_deleted_by_the_form_alone() {
     assert_eq!(served.get("/zones").header("location"), Some("lines"));
     let new = served.get("/lines?zone=new");
     assert!(
-        new.text().contains("action=\"zones\"") && new.text().contains("value=\"Zone 1\""),
+        new.text().contains("action=\"api/v1/zones\"") && new.text().contains("value=\"Zone 1\""),
         "{}",
         new.text()
     );
-    let send = |form: &str| {
+    let send_to = |path: &str, form: &str| {
         let form = form.replace("LEFT", &LEFT.replace(' ', "+").replace("\r\n", "%0D%0A"));
-        served.send("POST", "/zones", FORM, &form)
+        served.send("POST", path, FORM, &format!("next=lines%3Fzone%3D%7Bid%7D&{form}"))
     };
-    let saved = send("do=save&name=Yard&points=LEFT&exclude=&anchor=center");
+    let send = |form: &str| send_to("/api/v1/zones", form);
+    let saved = send("name=Yard&corners=LEFT&exclude=&anchor=center");
     let zone = served.get("/api/v1/zones").json()["items"][0].clone();
-    assert_eq!(saved.header("location"), Some(&*format!("lines?zone={}", zone["id"])), "{}", saved.text());
+    assert_eq!(
+        saved.header("location"),
+        Some(&*format!("../../lines?zone={}", zone["id"])),
+        "{}",
+        saved.text()
+    );
     assert_eq!(
         (&zone["name"], &zone["anchor"], &zone["exclude"]),
         (&json!("Yard"), &json!("center"), &json!(false))
     );
     assert_eq!(zone["points"], json!([[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.0, 1.0]]));
     // The page shows it, with how many are inside.
-    let page = served.get(saved.header("location").map(|place| format!("/{place}")).unwrap().as_str());
+    let page =
+        served.get(saved.header("location").map(|place| place.replace("../../", "/")).unwrap().as_str());
     assert!(page.text().contains("50.0 100.0") && page.text().contains("inside now"), "{}", page.text());
     assert!(served.get("/").text().contains("<dt>Yard</dt><dd data-zone="));
     // What cannot be taken is there again, and the field is marked.
-    let twice = send("do=save&name=Yard&points=LEFT");
+    let twice = send("name=Yard&corners=LEFT");
     assert_eq!(twice.status, 409);
     assert!(twice.text().contains("value=\"Yard\" required") && twice.text().contains("data-field=\"name\""));
     assert!(twice.text().contains("aria-invalid=\"true\""), "{}", twice.text());
-    let flat = send("do=save&name=Flat&points=10+10%0A20+x");
+    let flat = send("name=Flat&corners=10+10%0A20+x");
     assert_eq!(flat.status, 422);
     assert!(flat.text().contains("10 10\n20 x</textarea>"), "what was typed is there again: {}", flat.text());
     assert!(flat.text().contains("rows=\"5\" required aria-invalid"), "{}", flat.text());
-    let bow_tie = send("do=save&name=Tie&points=10+10%0A90+10%0A10+90%0A90+90");
+    let bow_tie = send("name=Tie&corners=10+10%0A90+10%0A10+90%0A90+90");
     assert_eq!(bow_tie.status, 422);
     assert!(bow_tie.text().contains("the outline of the zone crosses itself"), "{}", bow_tie.text());
     // A rename with the version of before moves nothing; one of an older version is refused.
     let fine = json!({"points": [[0.12345, 0.1], [0.9, 0.1], [0.5, 0.66666]]}).to_string();
     let path = format!("/api/v1/zones/{}", zone["id"]);
     assert_eq!(served.send("PATCH", &path, JSON, &fine).status, 200);
-    let form = format!("do=save&id={}&name=Court&points=12.3+10%0A90+10%0A50+66.7&exclude=1", zone["id"]);
-    assert_eq!(send(&form).status, 303);
+    let form = "_method=put&name=Court&corners=12.3+10%0A90+10%0A50+66.7&exclude=1";
+    assert_eq!(send_to(&path, form).status, 303);
     let court = served.get(&path).json();
     assert_eq!((&court["name"], &court["exclude"]), (&json!("Court"), &json!(true)));
     assert_eq!(court["points"], json!([[0.12345, 0.1], [0.9, 0.1], [0.5, 0.66666]]));
-    assert_eq!(send(&format!("{form}&version=1")).status, 412);
-    assert_eq!(send(&format!("{form}&version=x")).status, 412);
-    // A number that is none is nobody's; it draws and deletes nothing.
-    for form in ["do=save&id=x&name=Ghost&points=LEFT", "do=delete&id=x"] {
-        assert_eq!(send(form).status, 404, "{form}");
-    }
-    let line = "do=save&name=Ghost&ax=abc&ay=10&bx=90&by=90&anchor=bottom&recrossing=every";
-    let refused = served.send("POST", "/lines", FORM, line);
+    assert_eq!(send_to(&path, &format!("{form}&_version=1")).status, 412);
+    assert_eq!(send_to(&path, &format!("{form}&_version=x")).status, 412);
+    let line = "next=lines&name=Ghost&ax=abc&ay=10&bx=90&by=90&anchor=bottom&recrossing=every";
+    let refused = served.send("POST", "/api/v1/lines", FORM, line);
     assert_eq!(refused.status, 422, "an end that is no place: {}", refused.text());
     assert_eq!(served.get("/api/v1/zones").json()["items"].as_array().unwrap().len(), 1);
-    assert_eq!(send(&format!("do=delete&id={}", zone["id"])).header("location"), Some("lines"));
+    assert_eq!(send_to(&path, "_method=delete").header("location"), Some("../../../lines"));
     assert_eq!(served.get("/api/v1/zones").json()["items"], json!([]));
-    let foreign = served.send_with("POST", "/zones", "Sec-Fetch-Site: cross-site\r\n", "name=x");
+    let foreign = served.send_with("POST", "/api/v1/zones", "Sec-Fetch-Site: cross-site\r\n", "name=x");
     assert_eq!(foreign.status, 403);
 }

@@ -14,7 +14,6 @@ use crate::http::auth::authenticate::{fit_password, with_cookie};
 use crate::http::auth::caller::{AuthError, Caller, Who};
 use crate::http::pages::{data_counting, data_settings, html};
 use crate::http::preferences::PreferenceChanges;
-use crate::http::report::state::StateReport;
 use crate::http::report::wire;
 use crate::http::request::body_fields::{FieldError, Fields};
 use crate::http::request::handler::{Request, Route, Tag};
@@ -201,7 +200,7 @@ fn access_page(request: &Request, refused: Option<RefusalReason>) -> Result<Acce
     let in_force = site.preferences().ok().map(|preferences| preferences.in_force());
     let origin = in_force.as_ref().and_then(|in_force| in_force.resolved.origin(VIEW));
     Ok(AccessPage {
-        head: data_counting::head(&StateReport::of(site, &request.who)),
+        head: data_counting::head(request),
         has_password: !access.is_open() && !access.is_unclaimed(),
         is_first: access.is_first(),
         is_here: is_owner(request) || (access.is_open() && may_begin(request, access)),
@@ -264,7 +263,7 @@ pub(in crate::http) async fn set_user(
 fn sign_in_page(request: &Request, next: String, refused: Option<RefusalReason>) -> SignInPage {
     let auth = &request.site.auth;
     SignInPage {
-        head: data_counting::head(&StateReport::of(&request.site, &request.who)),
+        head: data_counting::head(request),
         next,
         has_password: !auth.is_open(),
         is_view_open: request.site.settings().is_view_open,
@@ -438,7 +437,7 @@ pub fn sign_in_for(table: &[Route], path: &str, query: Option<&str>) -> String {
 }
 
 /// The way from `path` to where all addresses begin: `../`, as links have it.
-fn up_from(path: &str) -> String {
+pub(in crate::http) fn up_from(path: &str) -> String {
     "../".repeat(path.trim_start_matches('/').matches('/').count())
 }
 
@@ -455,7 +454,7 @@ fn next(table: &[Route], wanted: Option<&str>) -> String {
 }
 
 /// Whether `name`, as a link has it, is that of a page beside the live one.
-fn is_page(table: &[Route], name: &str) -> bool {
+pub(in crate::http) fn is_page(table: &[Route], name: &str) -> bool {
     let is_it = |route: &Route| {
         route.doc.tag == Tag::Pages
             && route.method == Method::GET

@@ -34,16 +34,26 @@ const NEWEST: usize = 5;
 const MOST_SHOWN: usize = 500;
 const HOUR_US: u64 = 3_600_000_000;
 
-/// What stands above a page.
-pub fn head(report: &StateReport) -> Head {
+/// What stands above the page that is asked for.
+pub fn head(request: &Request) -> Head {
+    head_with(request, &StateReport::of(&request.site, &request.who))
+}
+
+/// The same, with this report.
+pub fn head_with(request: &Request, report: &StateReport) -> Head {
+    Head { returned: request.returned.clone(), ..head_of(report) }
+}
+
+/// The same of a page without forms.
+pub fn head_of(report: &StateReport) -> Head {
     Head {
         name: report.name.clone(),
         version: describe_version(),
         state: report.state.to_owned(),
         headline: report.headline.to_owned(),
         alerts: report.alerts.clone(),
-        is_admin: report.is_admin,
-        can_change: report.can_change,
+        reader: report.reader,
+        returned: None,
     }
 }
 
@@ -148,7 +158,7 @@ async fn today(site: &Site, scene: Scene, clock: &LocalClock) -> Result<Today, C
 }
 
 /// What the page of figures shows.
-pub async fn counts_page(request: &Request, refused: Option<RefusalReason>) -> Result<CountsPage, Problem> {
+pub async fn counts_page(request: &Request) -> Result<CountsPage, Problem> {
     let site = &request.site;
     let (handle, counts) = (site.counting()?, site.counts()?);
     let (clock, scene, status) = (site.clock(), counts.scene(), handle.status());
@@ -196,7 +206,7 @@ pub async fn counts_page(request: &Request, refused: Option<RefusalReason>) -> R
     classes.sort_unstable();
     classes.dedup();
     Ok(CountsPage {
-        head: head(&StateReport::of(site, &request.who)),
+        head: head(request),
         clock,
         scene: scene.as_str().to_owned(),
         ask,
@@ -221,7 +231,7 @@ pub async fn counts_page(request: &Request, refused: Option<RefusalReason>) -> R
         resets: read.resets,
         moves: read.moves,
         counting: counting(&status, &request.who),
-        refused,
+        refused: request.refused(),
     })
 }
 
@@ -332,7 +342,7 @@ pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<Cross
             missed: missed.collect(),
         },
         no_pictures: no_pictures.into(),
-        head: head(&StateReport::of(site, &request.who)),
+        head: head(request),
         clock,
     }))
 }

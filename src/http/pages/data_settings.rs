@@ -4,7 +4,6 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use hyper::StatusCode;
 use serde_json::Value;
 
 use crate::config::keys::{self, Key};
@@ -14,7 +13,7 @@ use crate::http::api::counting::model::ModelList;
 use crate::http::api::machine::settings::{item, items, typed};
 use crate::http::auth::caller::Who;
 use crate::http::pages::data_counting;
-use crate::http::preferences::{NotSet, PreferenceChanges, SettingsInForce, Terms, WrongSetting};
+use crate::http::preferences::{NotSet, PreferenceChanges, SettingsInForce, Terms, WrongSetting, meanwhile};
 use crate::http::report::state::StateReport;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
@@ -41,7 +40,7 @@ pub async fn page(site: &Site, who: &Who) -> SettingsPage {
         Err(error) => (None, error.to_string()),
     };
     let modes = site.pipeline.formats().await.map(|formats| modes(&formats)).unwrap_or_default();
-    let head = data_counting::head(&StateReport::of(site, who));
+    let head = data_counting::head_of(&StateReport::of(site, who));
     let offers = Offers::of(site, who).await;
     match in_force {
         Ok(in_force) => SettingsPage {
@@ -455,13 +454,6 @@ pub async fn controls_refused(
     page
 }
 
-/// Nothing was changed, for what the page has shown is no longer so.
-pub fn meanwhile() -> Problem {
-    let detail = "Somebody else has set one of these meanwhile: nothing of yours was changed.";
-    Problem::new(StatusCode::PRECONDITION_FAILED, detail)
-        .hint("The field shows the current value; send yours again to replace it.")
-}
-
 /// The page again, with what was typed and what is wrong with it.
 pub async fn refused(site: &Site, who: &Who, form: &Query, not: NotSet) -> (Problem, SettingsPage) {
     let mut page = page(site, who).await;
@@ -487,16 +479,16 @@ pub async fn refused(site: &Site, who: &Who, form: &Query, not: NotSet) -> (Prob
     if let NotSet::Pinned { path, .. } = &not
         && let Some(setting) = page.settings.iter_mut().find(|own| own.path == *path)
     {
-        setting.wrong = Some(refusal(&Problem::from(not.clone())).detail);
+        setting.wrong = Some(refusal(data_counting::refusal(&Problem::from(not.clone()))).detail);
     }
     let problem = if is_changed { meanwhile() } else { Problem::from(not) };
-    page.refused = Some(refusal(&problem));
+    page.refused = Some(refusal(data_counting::refusal(&problem)));
     (problem, page)
 }
 
 /// Why a setting was not changed, with the labels of the page of settings in the place of keys.
-pub fn refusal(problem: &Problem) -> RefusalReason {
-    let RefusalReason { mut detail, hint, field } = data_counting::refusal(problem);
+pub fn refusal(reason: RefusalReason) -> RefusalReason {
+    let RefusalReason { mut detail, hint, field } = reason;
     if let Some(rest) = detail.strip_prefix(&field).filter(|rest| rest.starts_with(' ')) {
         detail = format!("`{field}`{rest}");
     }

@@ -17,6 +17,10 @@ use crate::ui;
 const POLICY: &str = "default-src 'none'; connect-src 'self'; img-src 'self' data: blob:; script-src 'self'; \
     worker-src 'self'; style-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
 
+/// The same of a page that stands at the API's address: its links are relative to its own.
+pub const POLICY_WITH_BASE: &str = "default-src 'none'; connect-src 'self'; img-src 'self' data: blob:; script-src 'self'; \
+    worker-src 'self'; style-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'self'; frame-ancestors 'self'";
+
 /// A form without a button that is known.
 pub fn nothing_to_do() -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "the form does not say what to do")
@@ -41,10 +45,15 @@ pub fn see(place: &str) -> Response<Body> {
 pub fn again(problem: &Problem, page: String) -> Response<Body> {
     let mut response = html(page);
     *response.status_mut() = problem.status;
+    retry_after(&mut response, problem);
+    response
+}
+
+/// Says when to try again, where that is known.
+pub fn retry_after(response: &mut Response<Body>, problem: &Problem) {
     if let Some(seconds) = problem.retry_after {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    response
 }
 
 /// Whether somebody with a browser looks for a page beside the others.
@@ -79,12 +88,11 @@ pub fn locked(
             "" => path.to_owned(),
             page => format!("/{}", page.trim_start_matches("./")),
         };
-        match find(table, &Method::POST, &address) {
-            Ok(Found::Route(route, _)) if !who.has(route.right, false) => {
-                route.right.role().map(Role::as_str)
-            }
-            _ => None,
-        }
+        let route = match find(table, &Method::POST, &address) {
+            Ok(Found::Route(route, _)) => Some(route),
+            _ => table.iter().find(|route| route.method != Method::GET && route.matches(&address).is_some()),
+        };
+        route.filter(|route| !who.has(route.right, false))?.right.role().map(Role::as_str)
     };
     let lock = |page: &[u8]| Some(ui::lock_forms(std::str::from_utf8(page).ok()?, sign_in, role_for)?.into());
     response.map(|body| body.map_whole(lock))

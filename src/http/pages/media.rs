@@ -5,10 +5,9 @@ use std::fmt::Write;
 
 use hyper::{Response, StatusCode};
 
-use crate::http::api::media::{items, recordings, storage};
+use crate::http::api::media::{items, storage};
 use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::auth::caller::Who;
-use crate::http::pages::counting::live_with;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
 use crate::http::pages::{data_counting, data_media};
 use crate::http::readers::MediaReadError;
@@ -19,7 +18,6 @@ use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
-use crate::pipeline::recording::{RecordingRequest, SnapshotRequest};
 use crate::store::media::{Item, MediaEdit, MediaError, MediaKind, Vacuumed, wrong_field};
 use crate::ui::{
     self, DatabasePage, MEDIA_PAGE, MediaAsk, MediaForm, MediaPage, PlayerPage, RefusalReason, SPEEDS,
@@ -31,10 +29,12 @@ const MOST_IN_ADDRESS: usize = 700;
 /// `GET /media`.
 pub async fn media(request: Request) -> Response<Body> {
     let ask = MediaAsk::from_pairs(request.query.pairs());
-    html(ui::media_page(&media_page(&request.site, &request.who, ask, None).await))
+    let refused = request.refused();
+    html(ui::media_page(&media_page(&request, ask, refused).await))
 }
 
-async fn media_page(site: &Site, who: &Who, mut ask: MediaAsk, refused: Option<RefusalReason>) -> MediaPage {
+async fn media_page(request: &Request, mut ask: MediaAsk, refused: Option<RefusalReason>) -> MediaPage {
+    let (site, who) = (&request.site, &request.who);
     let clock = site.clock();
     let mut trouble = data_media::trouble(site, who);
     let mut listed = None;
@@ -62,7 +62,7 @@ async fn media_page(site: &Site, who: &Who, mut ask: MediaAsk, refused: Option<R
     let room = if listed.is_some() { data_media::room_at(site).await } else { None };
     let page = listed.unwrap_or(crate::store::media::ItemPage { items: Vec::new(), next: None });
     MediaPage {
-        head: data_counting::head(&StateReport::of(site, who)),
+        head: data_counting::head(request),
         clock,
         ask,
         rows: page.items,
@@ -101,7 +101,7 @@ pub async fn post_media(request: Request) -> Result<Response<Body>, Problem> {
         },
         (Some("delete"), ids) => match items(site, ids).await {
             Ok(items) => {
-                let head = data_counting::head(&StateReport::of(site, &request.who));
+                let head = data_counting::head_of(&StateReport::of(site, &request.who));
                 let page = html(ui::media_ask_page(&head, &site.clock(), &ask, &items));
                 return Ok(noted(page, AuditNote::Nothing));
             }
@@ -113,7 +113,7 @@ pub async fn post_media(request: Request) -> Result<Response<Body>, Problem> {
         Ok(place) if fields.get("do") == Some("zip") => Ok(noted(see(&place), AuditNote::Nothing)),
         Ok(place) => Ok(noted(see(&place), AuditNote::Of(fields.get("do").unwrap_or_default().to_owned()))),
         Err(problem) => {
-            let page = media_page(site, &request.who, ask, Some(data_counting::refusal(&problem))).await;
+            let page = media_page(&request, ask, Some(data_counting::refusal(&problem))).await;
             Ok(again(&problem, ui::media_page(&page)))
         }
     }
@@ -209,7 +209,7 @@ async fn player_page(
         crossed = data_media::crossed(site, &grown).await;
     }
     Ok(PlayerPage {
-        head: data_counting::head(&StateReport::of(site, who)),
+        head: data_counting::head_of(&StateReport::of(site, who)),
         clock: site.clock(),
         item: shown,
         at_us,
@@ -235,21 +235,24 @@ fn grow(row: &mut Item, chunks: &[crate::store::media::ChunkRow]) {
 /// `GET /database`.
 pub async fn database(request: Request) -> Response<Body> {
     let done = match request.query.get("done") {
-        Some("new") => Some("A new file is in use, and the old one was set aside: it stands below"),
-        Some("aside-as-it-is") => {
+        Some("new") if request.site.media().is_ok() => {
+            Some("A new file is in use, and the old one was set aside: it stands below")
+        }
+        Some("new") => {
             Some("The file was set aside as it is. An empty one takes its place within some seconds")
         }
         Some("aside") => Some("The file that was set aside is deleted"),
         _ => None,
     };
-    let page = database_page(&request.site, &request.who, None).await;
+    let mut page = database_page(&request.site, &request.who, request.refused()).await;
+    page.head.returned.clone_from(&request.returned);
     html(ui::database_page(&DatabasePage { done: done.map(String::from), ..page }))
 }
 
 async fn database_page(site: &Site, who: &Who, refused: Option<RefusalReason>) -> DatabasePage {
     let media = site.media().ok();
     DatabasePage {
-        head: data_counting::head(&StateReport::of(site, who)),
+        head: data_counting::head_of(&StateReport::of(site, who)),
         clock: site.clock(),
         file: media
             .filter(|_| who.sees_internals())
@@ -268,91 +271,31 @@ async fn database_page(site: &Site, who: &Who, refused: Option<RefusalReason>) -
 /// `POST /database?do=…`, from the page's forms.
 pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> {
     let (site, who) = (&request.site, &request.who);
-    if request.query.get("do") == Some("new") {
-        return start_new(site, who).await;
-    }
     let media = site.media()?;
     let fields = form(&request);
-    let done = match request.query.get("do") {
-        Some("check") => match media.check(fields.get("repair") == Some("1")).await {
-            Ok(report) => {
-                let page = database_page(site, who, None).await;
-                let checked = Some(report);
-                return Ok(html(ui::database_page(&DatabasePage { checked, ..page })));
-            }
-            Err(error) => Err(error),
-        },
-        Some("vacuum") => match media.vacuum(fields.get("wipe") == Some("1")).await {
-            Ok(Vacuumed { freed, wiped }) => {
-                let page = database_page(site, who, None).await;
+    let (mut checked, mut done) = (None, None);
+    let cared = match request.query.get("do") {
+        Some("check") => {
+            media.check(fields.get("repair") == Some("1")).await.map(|report| checked = Some(report))
+        }
+        Some("vacuum") => {
+            media.vacuum(fields.get("wipe") == Some("1")).await.map(|Vacuumed { freed, wiped }| {
                 let [freed, wiped] = [freed, wiped].map(ui::format_bytes);
-                let done = Some(match fields.get("wipe") {
+                done = Some(match fields.get("wipe") {
                     Some("1") => format!("{wiped} were overwritten, {freed} were given back to the disk"),
                     _ => format!("{freed} were given back to the disk"),
                 });
-                return Ok(html(ui::database_page(&DatabasePage { done, ..page })));
-            }
-            Err(error) => Err(error),
-        },
-        Some("aside") => {
-            let name = fields.get("name").unwrap_or_default().to_owned();
-            media.delete_aside_file(name).await.map(|()| "database?done=aside#aside")
+            })
         }
         _ => return Err(nothing_to_do()),
     };
-    match done {
-        Ok(place) => Ok(see(place)),
-        Err(error) => {
-            let problem = Problem::from(error);
-            let page = database_page(site, who, Some(data_counting::refusal(&problem))).await;
-            Ok(again(&problem, ui::database_page(&page)))
-        }
+    if let Err(error) = cared {
+        let problem = Problem::from(error);
+        let page = database_page(site, who, Some(data_counting::refusal(&problem))).await;
+        return Ok(again(&problem, ui::database_page(&page)));
     }
-}
-
-/// Sets the store aside, also one that could not be opened.
-async fn start_new(site: &Site, who: &Who) -> Result<Response<Body>, Problem> {
-    let recorder = site.recorder()?;
-    match recorder.recreate_store(&site.clock().zone).await {
-        Ok(_) if recorder.media().is_ok() => Ok(see("database?done=new#aside")),
-        Ok(_) => Ok(see("database?done=aside-as-it-is#aside")),
-        Err(error) => {
-            let problem = Problem::from(error);
-            let page = database_page(site, who, Some(data_counting::refusal(&problem))).await;
-            Ok(again(&problem, ui::database_page(&page)))
-        }
-    }
-}
-
-/// `POST /snapshots`, from the live page: takes a picture, keeps it, and goes back.
-pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
-    let site = &request.site;
-    match site.recorder()?.snapshot(SnapshotRequest::default()).await {
-        Ok(item) => Ok(see(&format!("./?stored={}", item.id))),
-        Err(error) => live_with(site, &request.who, error.into()).await,
-    }
-}
-
-/// `POST /recordings?do=start` and `?do=stop`, from the live page or the page of media: back there, after a stop when
-/// all of it is on the disk.
-pub async fn record(request: Request) -> Result<Response<Body>, Problem> {
-    let site = &request.site;
-    let recorder = site.recorder()?;
-    let fields = form(&request);
-    let done = match request.query.get("do") {
-        Some("start") => {
-            let every = recordings::time_lapse_step(fields.get("every").unwrap_or_default())?;
-            recorder.record(RecordingRequest { every, ..RecordingRequest::default() }).await.map(|_| None)
-        }
-        Some("stop") => recorder.end_recording().await,
-        _ => return Err(nothing_to_do()),
-    };
-    let is_live = fields.get("back") != Some("media");
-    match done {
-        Ok(Some(item)) if is_live => Ok(see(&format!("./?stored={}", item.id))),
-        Ok(_) => Ok(see(if is_live { "./" } else { "media" })),
-        Err(error) => live_with(site, &request.who, error.into()).await,
-    }
+    let page = database_page(site, who, None).await;
+    Ok(html(ui::database_page(&DatabasePage { checked, done, ..page })))
 }
 
 #[cfg(test)]

@@ -7,14 +7,13 @@ use hyper::{Response, StatusCode};
 use serde_json::Value;
 
 use crate::http::api::camera::controls;
-use crate::http::api::machine::{power, settings};
+use crate::http::api::machine::settings;
 use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::auth::caller::Who;
 use crate::http::pages::data_settings::AtFields;
 use crate::http::pages::html::{again, form, html, nothing_to_do, see};
 use crate::http::pages::{data_counting, data_media, data_settings, retention};
-use crate::http::power_switch::PowerAction;
-use crate::http::preferences::{NotSet, PreferenceChanges, Terms};
+use crate::http::preferences::{NotSet, PreferenceChanges, Terms, meanwhile};
 use crate::http::request::handler::Request;
 use crate::http::request::json_body::MOST_KEYS;
 use crate::http::request::problem::Problem;
@@ -39,10 +38,13 @@ pub async fn settings(request: Request) -> Response<Body> {
         _ => None,
     };
     let of = |key: &str| request.query.get(key).unwrap_or_default();
+    let mut page = data_settings::page(&request.site, &request.who).await;
+    page.head.returned.clone_from(&request.returned);
     let page = SettingsPage {
+        refused: request.refused(),
         saved: of("saved").split(',').map(String::from).collect(),
         search: of("q").trim().to_owned(),
-        ..data_settings::page(&request.site, &request.who).await
+        ..page
     };
     html(show(&request.site, done.map(String::from), page))
 }
@@ -54,30 +56,11 @@ fn show(site: &Site, done: Option<String>, page: SettingsPage) -> String {
 /// `POST /settings?do=…`, from the page's forms.
 pub async fn post_settings(request: Request) -> Result<Response<Body>, Problem> {
     let (site, who, fields) = (&request.site, &request.who, form(&request));
-    let done = match request.query.get("do") {
-        Some("set" | "reset") => {
-            return set(site, who, &fields, request.query.get("do") == Some("reset")).await;
-        }
-        Some(what @ ("controls" | "control" | "default")) => return Ok(turn(site, who, what, &fields).await),
-        Some("import") => return import(site, who, &fields).await,
-        Some("power") => {
-            let (action, word) = match fields.get("what") {
-                Some("off") => (PowerAction::Off, "off"),
-                Some("reboot") => (PowerAction::Reboot, "reboot"),
-                _ => return Err(nothing_to_do()),
-            };
-            let note = AuditNote::Did(format!("{action} the machine"));
-            power::ask(&request, action).await.map(|()| (format!("settings?done={word}"), note))
-        }
-        _ => return Err(nothing_to_do()),
-    };
-    match done {
-        Ok((place, note)) => Ok(noted(see(&place), note)),
-        Err(problem) => {
-            let page = data_settings::page(site, who).await;
-            let page = SettingsPage { refused: Some(data_counting::refusal(&problem)), ..page };
-            Ok(again(&problem, show(site, None, page)))
-        }
+    match request.query.get("do") {
+        Some("set" | "reset") => set(site, who, &fields, request.query.get("do") == Some("reset")).await,
+        Some(what @ ("controls" | "control" | "default")) => Ok(turn(site, who, what, &fields).await),
+        Some("import") => import(site, who, &fields).await,
+        _ => Err(nothing_to_do()),
     }
 }
 
@@ -254,7 +237,7 @@ async fn turn(site: &Rc<Site>, who: &Who, what: &str, fields: &Query) -> Respons
 async fn set_controls(site: &Rc<Site>, fields: &Query) -> Result<SetOutcome, NotTurned> {
     let now = site.pipeline.controls().await?;
     let pairs = data_settings::control_changes(fields, &now.controls)
-        .map_err(|wrong| NotTurned { problem: data_settings::meanwhile(), wrong })?;
+        .map_err(|wrong| NotTurned { problem: meanwhile(), wrong })?;
     match pairs.len() {
         0 => Ok(SetOutcome::default()),
         many if many > MOST_KEYS => Err(nothing_to_do().into()),

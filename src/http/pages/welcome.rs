@@ -2,13 +2,12 @@
 
 use hyper::Response;
 
-use crate::config::kind;
-use crate::http::pages::html::{again, form, html, nothing_to_do, see};
+use crate::http::pages::html::html;
 use crate::http::pages::{cameras, data_counting, data_settings};
-use crate::http::preferences::PreferenceChanges;
 use crate::http::report::state::StateReport;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
+use crate::http::request::reply;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::ui::{self, WelcomePage};
@@ -27,26 +26,10 @@ pub async fn welcome(request: Request) -> Response<Body> {
     html(ui::welcome_page(&page(&request).await))
 }
 
-/// `POST /welcome`, from the page's forms: `name` sets the camera's name, `do=done` ends it for good.
-pub async fn post_welcome(request: Request) -> Result<Response<Body>, Problem> {
-    let fields = form(&request);
-    if fields.get("do") == Some("done") {
-        request.site.counts()?.set_setting(KEY, Some(String::from("1"))).await?;
-        return Ok(see("./"));
-    }
-    let name = fields.get("name").ok_or_else(nothing_to_do)?;
-    let change = (String::from("name"), Some(kind::quoted(name.trim())));
-    match data_settings::change(&request.site, PreferenceChanges::from([change])).await {
-        Ok(()) => Ok(see("welcome")),
-        Err(problem) => {
-            let page = WelcomePage {
-                typed: Some(name.to_owned()),
-                refused: Some(data_settings::refusal(&problem)),
-                ..page(&request).await
-            };
-            Ok(again(&problem, ui::welcome_page(&page)))
-        }
-    }
+/// `POST /api/v1/welcome/done`: the live page no longer offers the first start.
+pub async fn finish(request: Request) -> Result<Response<Body>, Problem> {
+    request.site.counts()?.set_setting(KEY, Some(String::from("1"))).await?;
+    Ok(reply::no_content())
 }
 
 async fn page(request: &Request) -> WelcomePage {
@@ -62,8 +45,8 @@ async fn page(request: &Request) -> WelcomePage {
         has_password: !site.auth.is_open(),
         line: lines.first().map(|line| line.draft.name.clone()).unwrap_or_default(),
         crossings: tallies.iter().map(|tally| tally.count_in + tally.count_out).sum(),
-        head: data_counting::head(&report),
-        typed: None,
-        refused: None,
+        head: data_counting::head_with(request, &report),
+        typed: request.returned.as_ref().and_then(|form| form.get("name")).map(str::to_owned),
+        refused: request.refused().map(data_settings::refusal),
     }
 }

@@ -19,7 +19,7 @@ use crate::http::site::Site;
 use crate::maintenance::update::describe_version;
 use crate::pipeline::CameraStatus;
 use crate::store::media::ClockWait;
-use crate::ui::{Alert, CountingReport, LiveControls, LivePage};
+use crate::ui::{Alert, CountingReport, LiveControls, LivePage, Reader};
 
 /// `/state` and `/api/v1/state`.
 #[derive(Debug, Default, Serialize)]
@@ -40,12 +40,9 @@ pub struct StateReport {
     /// Until when nothing goes by its age at the latest, in microseconds since 1970, where a rule wants it to.
     #[serde(skip)]
     pub ages_wait_us: Option<u64>,
-    /// It is for somebody who may do everything.
+    /// Who it is for.
     #[serde(skip)]
-    pub is_admin: bool,
-    /// And for somebody who may record, pause and draw.
-    #[serde(skip)]
-    pub can_change: bool,
+    pub reader: Reader,
     /// Why, in a sentence.
     pub reason: Option<String>,
     /// What the reader can do.
@@ -148,8 +145,11 @@ impl StateReport {
     /// How things are now, as far as `who` is told.
     pub fn of(site: &Site, who: &Who) -> StateReport {
         let whole = StateReport {
-            is_admin: who.has(Right::Admin, false),
-            can_change: who.has(Right::Operator, false),
+            reader: match who {
+                who if who.has(Right::Admin, false) => Reader::Admin,
+                who if who.has(Right::Operator, false) => Reader::Operator,
+                _ => Reader::Viewer,
+            },
             ..StateReport::whole(site)
         };
         let mut told = wire::redacted_for(who, whole);
@@ -184,8 +184,7 @@ impl StateReport {
                 ClockWait::Until(us) => Some(us),
                 ClockWait::Unset => None,
             }),
-            is_admin: false,
-            can_change: false,
+            reader: Reader::Viewer,
             reason: Some(state.reason()).filter(|reason| !reason.is_empty()),
             hint: state.hint(),
             since: clock::rfc3339(status.since.wall_us),
@@ -291,9 +290,9 @@ impl StateReport {
             controls: LiveControls::default(),
             is_counts_only: false,
             alerts: self.alerts.clone(),
-            is_admin: self.is_admin,
-            can_change: self.can_change,
+            reader: self.reader,
             is_new: false,
+            returned: None,
         }
     }
 }

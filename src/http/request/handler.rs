@@ -20,7 +20,7 @@ use crate::http::server::body::Body;
 use crate::http::server::incoming::{Received, Upload};
 use crate::http::server::link::Link;
 use crate::http::site::Site;
-use crate::ui;
+use crate::ui::{self, RefusalReason, ReturnedForm};
 
 /// Reads `upload` by `read`, on a thread that may block. Of a body that breaks off the sender is told that, and not what
 /// `read` makes of it.
@@ -71,6 +71,8 @@ pub struct Request {
     pub body: Bytes,
     /// The body as it comes, of a route that takes it so.
     pub upload: Option<Upload>,
+    /// The form that was not carried out and that this page shows again.
+    pub returned: Option<Rc<ReturnedForm>>,
 }
 
 impl Request {
@@ -93,6 +95,11 @@ impl Request {
     /// [`Request::who`].
     pub async fn reader(&self) -> Who {
         self.site.auth.admit(self.caller(), Right::Operator).await.unwrap_or_else(|_| self.who.clone())
+    }
+
+    /// Why the form was not carried out that this page shows again.
+    pub fn refused(&self) -> Option<RefusalReason> {
+        self.returned.as_ref().map(|form| form.refusal.clone())
     }
 
     /// Who asks.
@@ -148,6 +155,8 @@ pub struct Route {
     pub changes: Changes,
     /// What it asks of whoever asks for it. To change something by a route that is looked at is the operator's.
     pub right: Right,
+    /// What is done by it, in the words of the audit list; empty: nothing that goes on that list.
+    pub did: &'static str,
     /// What it does, for the document.
     pub doc: Doc,
     /// What answers it.

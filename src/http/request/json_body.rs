@@ -20,6 +20,9 @@ use crate::http::request::query::Query;
 /// More keys than this mean nothing here; each is looked for among all that there are, on the server's own thread.
 pub const MOST_KEYS: usize = 1000;
 
+/// The field of a form that names a key whose value is `null`: a form has no other way to say so.
+const NULL: &str = "_null";
+
 /// A body could not be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PayloadError {
@@ -91,8 +94,10 @@ pub fn read_or_nothing<T: DeserializeOwned>(
             }
             // As of JSON; what is a list may come item by item.
             let mut known = HashSet::with_capacity(fields.pairs().len());
-            let again =
-                fields.pairs().iter().find(|(key, _)| key != "classes" && !known.insert(key.as_str()));
+            let again = fields
+                .pairs()
+                .iter()
+                .find(|(key, _)| !matches!(key.as_str(), "classes" | NULL) && !known.insert(key.as_str()));
             if let Some((key, _)) = again {
                 let values = fields.pairs().iter().filter(|(name, _)| name == key);
                 return Err(repeated(key, values.map(|(_, text)| Value::from(text.as_str()))));
@@ -109,6 +114,12 @@ pub fn read_or_nothing<T: DeserializeOwned>(
         Some(_) => {}
     }
     serde_json::from_value(value).map(Some).map_err(|e| PayloadError::Wrong(e.to_string()))
+}
+
+/// Whether a body is the fields of a form.
+pub fn is_form(headers: &HeaderMap, body: &[u8]) -> bool {
+    let begin = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    kind(headers) == "application/x-www-form-urlencoded" && !matches!(begin, Some(b'{' | b'['))
 }
 
 /// Reads a body key by key, in its order, of JSON or of a form, whose values are texts. No key is there twice.
@@ -265,6 +276,10 @@ fn form(fields: &Query) -> Value {
             "a" | "b" => place(text),
             "points" => text.split_whitespace().map(place).collect(),
             "classes" => fields.list("classes").into_iter().map(Value::from).collect(),
+            NULL => {
+                object.insert(text.clone(), Value::Null);
+                continue;
+            }
             "line" => number(text).filter(|n| n.is_u64()).unwrap_or_else(|| Value::from(text.as_str())),
             _ => Value::from(text.as_str()),
         };

@@ -4,10 +4,10 @@
 {
   const $ = el; // what may be missing on a page
   const say = (id, text) => { const e = $(id); if (e) e.textContent = text; };
-  const press = (button, isOn) => {
+  const press = (button, isOn, next = !isOn) => {
     if (!button) return;
     button.setAttribute('aria-pressed', isOn);
-    button.value = !isOn;
+    button.value = next;
   };
   // A change; what went wrong is said where `said` is.
   const change = async (said, method, path, body) => {
@@ -27,14 +27,14 @@
   const showView = v => {
     if (!v) return;
     view = v;
-    press($('gray'), v.gray); press($('half'), v.scale !== '1'); press($('mirror'), v.mirror); press($('flip'), v.flip);
+    press($('gray'), v.gray); press($('half'), v.scale !== '1', v.scale === '1' ? '1/2' : '1'); press($('mirror'), v.mirror); press($('flip'), v.flip);
   };
   on($('view'), 'submit', async e => {
     e.preventDefault();
-    const { name, value } = e.submitter, yes = value === 'true';
-    if (name === 'turn') view = await send('GET', 'picture').catch(() => view);
-    showView(await change('turned', 'PATCH', 'picture', name === 'half' ? { scale: yes ? '1/2' : '1' }
-      : name === 'turn' ? { rotate: ((view?.rotate ?? 0) + +value) % 360 } : { [name]: yes }));
+    const { name, value } = e.submitter, isTurn = name === 'turn';
+    if (isTurn) view = await send('GET', 'picture').catch(() => view);
+    showView(await change('turned', 'PATCH', 'picture', isTurn ? { rotate: ((view?.rotate ?? 0) + +value) % 360 }
+      : { [name]: name === 'scale' ? value : value === 'true' }));
   });
 
   // ---- the cards are folded; this browser keeps how
@@ -62,11 +62,11 @@
   };
   const setLight = async body => showLight(await change('light-said', 'PATCH', 'light', body));
   const drag = [newestOnly(setLight), newestOnly(setLight)];
-  on(light, 'submit', e => {
+  for (const form of [light, $('light-act')]) on(form, 'submit', e => {
     e.preventDefault();
     const { name, value } = e.submitter ?? {};
     if (name === 'on') setLight({ on: value === 'true' });
-    if (name === 'preset') setLight({ color: value });
+    if (name === 'color') setLight({ color: value });
   });
   on(bright, 'input', () => { bright.nextElementSibling.textContent = bright.value; drag[0]({ brightness: +bright.value }); });
   on(color, 'input', () => drag[1]({ color: color.value.slice(1) }));
@@ -87,13 +87,11 @@
     isSweeping = !!l.sweep;
   };
   const setLens = async (method, path, body) => showLens(await change('lens-said', method, path, body));
-  on(lens, 'submit', e => {
+  for (const form of document.querySelectorAll('form[id^=lens-]')) on(form, 'submit', e => {
     e.preventDefault();
-    const { name, value } = e.submitter ?? {};
-    if (name === 'auto') setLens('PATCH', 'lens', { auto: value === 'true' });
-    if (name === 'step') setLens('PATCH', 'lens', { step: +value });
-    if (name === 'do' && value === 'whole') setLens('PATCH', 'lens', { window: null });
-    else if (name === 'do') setLens(...(value === 'cancel' ? ['DELETE', 'lens/sweep'] : ['POST', 'lens/' + value]));
+    const { name, value } = e.submitter ?? {}, method = (form.elements._method?.value ?? 'post').toUpperCase();
+    const body = { auto: { auto: value === 'true' }, step: { step: +value }, _null: { window: null } }[name];
+    if (body || form !== lens) setLens(method, form.getAttribute('action').slice('api/v1/'.length), body);
   });
   const dragLens = newestOnly(position => setLens('PATCH', 'lens', { position }));
   on(place, 'input', () => { say('position-now', (+place.value).toFixed(2)); dragLens(+place.value); });

@@ -17,10 +17,10 @@
   // Two ends, or the corners.
   const fields = form && !isZone ? ['a', 'b'].map(end => [field(end + 'x'), field(end + 'y')]) : [];
   const read = () => isZone
-    ? field('points').value.trim().split('\n').map(row => [...row.trim().split(/[\s;]+/), '', ''].slice(0, 2).map(fraction))
+    ? field('corners').value.trim().split('\n').map(row => [...row.trim().split(/[\s;]+/), '', ''].slice(0, 2).map(fraction))
     : fields.map(end => end.map(one => fraction(one.value)));
   let points = form ? read() : [];
-  const ticked = () => [...form.querySelectorAll('[name=class]:checked')].map(tick => tick.value);
+  const ticked = () => [...form.querySelectorAll('[name=classes]:checked')].map(tick => tick.value);
   const draft = () => isZone ? { points, name: '', exclude: field('exclude').value } : {
     name: '', a: points[0], b: points[1], in_name: field('in_name').value.trim(), anchor: field('anchor').value,
     recrossing: field('recrossing').value,
@@ -80,7 +80,7 @@
     paint();
   };
   const putPoints = () => {
-    if (isZone) field('points').value = points.map(at => at.map(percent).join(' ')).join('\n');
+    if (isZone) field('corners').value = points.map(at => at.map(percent).join(' ')).join('\n');
     else points.forEach((at, i) => at.forEach((v, axis) => { fields[i][axis].value = percent(v); }));
     changed();
   };
@@ -196,7 +196,7 @@
     });
     on(svg, 'focusin', e => { chosen = Math.max(0, grabs.indexOf(e.target)); });
     on(form, 'input', e => {
-      if (fields.flat().includes(e.target) || e.target.name === 'points') points = read();
+      if (fields.flat().includes(e.target) || e.target.name === 'corners') points = read();
       changed();
     });
     const press = (button, act) => on(el(button), 'click', e => { e.preventDefault(); remember(); act(); putPoints(); });
@@ -352,11 +352,11 @@
       } else if (!answer.ok) {
         const wrong = fresh('said')?.dataset.field;
         say(`Not saved: ${(fresh('said') ?? page.body).textContent.trim() || `the server answered ${answer.status}.`}`, '',
-          wrong && form.querySelector(`[name="${wrong}"], [name="${wrong}x"]`));
+          wrong && form.querySelector(`[name="${wrong}"], [name="${wrong}x"], #${wrong}`));
       } else {
         isDirty = false;
         if (!id || isDeleted) { location.assign(answer.url + (isDeleted ? '' : '#saved')); return; }
-        field('version').value = version = +fresh('main').dataset.version;
+        field('_version').value = version = +fresh('main').dataset.version;
         for (const part of ['title', 'list']) el(part).replaceChildren(...fresh(part).childNodes);
         say('');
         el('saved').hidden = false;

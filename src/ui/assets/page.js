@@ -1,6 +1,9 @@
 // What the scripts of the pages share: finding elements, putting words, asking the server and hearing it, and the
 // shapes of lines over a picture. By itself it only closes what pops up.
 'use strict';
+// A page with a form that was refused stands at the API's address: from here on at its own.
+const base = document.querySelector('base');
+if (base) { history.replaceState(null, '', base.href); base.remove(); }
 const el = id => document.getElementById(id);
 const on = (target, type, act, how) => target?.addEventListener(type, act, how);
 

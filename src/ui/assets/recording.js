@@ -38,7 +38,8 @@
     const canTake = ['live', 'asleep', 'waking'].includes(s.state);
     keep.hidden = !canTake;
     record.hidden = !canTake && !now;
-    record.setAttribute('action', `recordings?do=${now ? 'stop' : 'start'}`);
+    record.setAttribute('action', `api/v1/${now ? 'recording/stop' : 'recordings'}`);
+    record.elements.next.value = now ? './?stored={id}' : './';
     lapses.hidden = !!now;
     word();
     put('record-figures', now ? `${running(now.duration)}, ${size(now.bytes)}` : '');

@@ -170,7 +170,7 @@
       const [from, to] = isPaused ? [pause, resume] : [resume, pause];
       const hadFocus = from.contains(document.activeElement);
       from.hidden = true; to.hidden = pause.open = false;
-      if (hadFocus) to.firstElementChild.focus();
+      if (hadFocus) to.querySelector('button, summary').focus();
     }
   };
 
@@ -273,7 +273,7 @@
   const go = async (form, what) => {
     put('said', '');
     isSending = true;
-    try { await send('POST', form.getAttribute('action')); } catch (e) { put('said', `${what} did not go through: ${e.message}`); }
+    try { await send('POST', form.getAttribute('action').slice('api/v1/'.length)); } catch (e) { put('said', `${what} did not go through: ${e.message}`); }
     isSending = false;
     ask();
   };

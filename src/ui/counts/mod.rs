@@ -24,6 +24,7 @@ use crate::ui::counts::crossing_report::crossings_address;
 use crate::ui::counts::range::{CountsAsk, Heatmap, counting_day};
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::{CountingReport, Head, LocalClock, RefusalReason, ZoneFigures};
+use crate::ui::form::form_to;
 use crate::ui::format::{
     began_us, capital, day, format_long_day, format_thousands, maybe_sentence, minute, rfc3339, to_zoned,
 };
@@ -290,9 +291,13 @@ impl ChartView<'_> {
             let line = self.page.lines.iter().find(|line| Some(line.id) == reset.line_id);
             let _ = write!(
                 html,
-                "<form class=\"row\" method=\"post\" action=\"counts?do=undo\"><input type=\"hidden\" name=\"reset\" \
-                 value=\"{}\"><span>{} set to zero at {}.</span><button class=\"btn\">Undo</button></form>",
-                reset.id,
+                "{}<span>{} set to zero at {}.</span><button class=\"btn\">Undo</button></form>",
+                form_to(
+                    "delete",
+                    &format!("api/v1/counts/reset/{}", reset.id),
+                    "counts#zero",
+                    " class=\"row\""
+                ),
                 line.map_or_else(
                     || "All lines were".into(),
                     |line| format!("{} was", Text(&line.draft.name))

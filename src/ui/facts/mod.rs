@@ -7,6 +7,8 @@ pub mod diagnosis;
 pub mod lens;
 pub mod lights;
 
+use std::rc::Rc;
+
 use jiff::tz::TimeZone;
 
 use crate::base::json;
@@ -25,10 +27,22 @@ pub struct Head {
     pub headline: String,
     /// What keeps it from its work, the worst first. Every page says so.
     pub alerts: Vec<Alert>,
-    /// The reader may do everything.
-    pub is_admin: bool,
-    /// The reader may draw, record and pause.
-    pub can_change: bool,
+    /// Who looks at it.
+    pub reader: Reader,
+    /// The form that was sent from this page and not carried out.
+    pub returned: Option<Rc<ReturnedForm>>,
+}
+
+/// What whoever looks at a page may do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reader {
+    /// Look.
+    #[default]
+    Viewer,
+    /// Draw, record, pause and turn, too.
+    Operator,
+    /// Everything.
+    Admin,
 }
 
 /// What an alert is about, the worst first.
@@ -198,6 +212,39 @@ pub struct LogLine {
     /// What it said; may have several lines.
     #[serde(rename = "message")]
     pub text: String,
+}
+
+/// A form that was sent and not carried out: its page shows it again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReturnedForm {
+    /// The address that it was sent to, without its leading slash: `api/v1/lines/3`.
+    pub action: String,
+    /// The page's own address, seen from there.
+    pub base: String,
+    /// The version of what it changes that its page was made of; empty: none.
+    pub version: String,
+    /// What was typed, in its order.
+    pub fields: Vec<(String, String)>,
+    /// Why it was not carried out.
+    pub refusal: RefusalReason,
+}
+
+impl ReturnedForm {
+    /// What was typed into the field of this name; the last, where it is there more than once.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.fields.iter().rfind(|(key, _)| key == name).map(|(_, text)| text.as_str())
+    }
+
+    /// The number at the end of the address; `None`: it is of something new.
+    pub fn id(&self) -> Option<u64> {
+        self.action.rsplit('/').next()?.parse().ok()
+    }
+
+    /// The reason in one line, with what can be done.
+    pub fn said(&self) -> String {
+        let RefusalReason { detail, hint, .. } = &self.refusal;
+        if hint.is_empty() { detail.clone() } else { format!("{detail}: {hint}") }
+    }
 }
 
 /// What went wrong with something that was sent from a page.

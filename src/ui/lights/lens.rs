@@ -3,18 +3,18 @@
 
 use crate::ui::escape::Text;
 use crate::ui::facts::lens::{LensReport, SweepProgress};
+use crate::ui::form::form_to;
 use crate::ui::format::sentence;
 use crate::ui::frame::hidden_attribute;
 
-/// The card; nothing where there is nothing to be focused. Its form posts to `lens`: `auto`, `position` with `set`,
-/// `step`, or `do` (`reset`, `sweep`, `cancel`, `whole`).
+/// The card; nothing where there is nothing to be focused.
 pub(in crate::ui) fn section(lens: &LensReport) -> String {
     if !lens.supported {
         return String::new();
     }
     let auto = lens.auto.map_or_else(String::new, |auto| {
         format!(
-            "<button class=\"btn\" id=\"auto\" name=\"auto\" value=\"{}\" aria-pressed=\"{auto}\">Autofocus</button> ",
+            "<button class=\"btn\" form=\"lens-act\" id=\"auto\" name=\"auto\" value=\"{}\" aria-pressed=\"{auto}\">Autofocus</button> ",
             !auto
         )
     });
@@ -32,19 +32,15 @@ pub(in crate::ui) fn section(lens: &LensReport) -> String {
         String::new()
     };
     let sweep = if lens.has_position {
-        "<button class=\"btn\" name=\"do\" value=\"sweep\" id=\"sweep\">Focus sweep</button>"
+        "<button class=\"btn\" form=\"lens-sweep\" id=\"sweep\">Focus sweep</button>"
     } else {
         ""
     };
-    let set = if lens.has_position {
-        "<noscript><button class=\"btn\" name=\"set\" value=\"1\">Set</button></noscript>"
-    } else {
-        ""
-    };
+    let set = if lens.has_position { "<noscript><button class=\"btn\">Set</button></noscript>" } else { "" };
     // A spot is pointed at by `controls.js`, which shows the button.
     let window = if lens.has_window {
         "<button class=\"btn\" type=\"button\" id=\"spot\" aria-pressed=\"false\" hidden>Focus on a spot</button><button \
-         class=\"btn\" name=\"do\" value=\"whole\">Focus on all of it</button>"
+         class=\"btn\" form=\"lens-act\" name=\"_null\" value=\"window\">Focus on all of it</button>"
     } else {
         ""
     };
@@ -52,19 +48,34 @@ pub(in crate::ui) fn section(lens: &LensReport) -> String {
     format!(
         "<section id=\"lens\" class=\"card\" aria-labelledby=\"lens-head\"><header><h2 id=\"lens-head\">Lens</h2><span \
          class=\"small muted\">Sharpness <b class=\"num\" id=\"sharpness\">{sharpness}</b></span></header>\n\
-         <form method=\"post\" action=\"lens\" id=\"lens-form\">\n{position}\
-         <p class=\"row\">{set}<button class=\"btn\" name=\"step\" value=\"-0.05\">− Farther</button><button class=\"btn\" \
-         name=\"step\" value=\"0.05\">Nearer +</button>{auto}{sweep}{window}<button class=\"btn\" name=\"do\" \
-         value=\"reset\">Reset</button></p>\n\
+         {acts}{form}\n{position}\
+         <p class=\"row\">{set}<button class=\"btn\" form=\"lens-act\" name=\"step\" value=\"-0.05\">− Farther</button><button \
+         class=\"btn\" form=\"lens-act\" name=\"step\" value=\"0.05\">Nearer +</button>{auto}{sweep}{window}<button class=\"btn\" \
+         form=\"lens-reset\">Reset</button></p>\n\
          <p class=\"row\" id=\"sweeping\"{hidden}><progress id=\"sweep-bar\" max=\"{of}\" value=\"{done}\" \
-         aria-label=\"Focus sweep\"></progress><button class=\"btn\" name=\"do\" value=\"cancel\">Stop the \
+         aria-label=\"Focus sweep\"></progress><button class=\"btn\" form=\"lens-stop\">Stop the \
          sweep</button></p>\n\
          <p class=\"small\" id=\"lens-said\" role=\"status\">{swept}</p></form></section>\n    ",
+        form = form_to("patch", "api/v1/lens", NEXT, " id=\"lens-form\""),
+        acts = ACTS
+            .map(|[id, method, address]| form_to(method, address, NEXT, &format!(" id=\"{id}\" hidden"))
+                + "</form>")
+            .concat(),
         sharpness = lens.sharpness.map_or_else(|| "–".into(), sharpness),
         hidden = hidden_attribute(lens.sweep.is_none()),
         swept = Text(&lens.last_sweep.as_ref().map(|last| sentence(&last.said)).unwrap_or_default()),
     )
 }
+
+/// What the buttons of the card ask for, each with a form: the slider is sent by its own.
+const ACTS: [[&str; 3]; 4] = [
+    ["lens-act", "patch", "api/v1/lens"],
+    ["lens-reset", "post", "api/v1/lens/reset"],
+    ["lens-sweep", "post", "api/v1/lens/sweep"],
+    ["lens-stop", "delete", "api/v1/lens/sweep"],
+];
+
+const NEXT: &str = "./#lens";
 
 /// Sharpness has no end: three digits are enough.
 fn sharpness(sharpness: f64) -> String {
@@ -98,7 +109,7 @@ mod tests {
         );
         assert!(!html.contains("id=\"spot\""));
         let html = section(&LensReport { has_window: true, ..lens.clone() });
-        assert!(html.contains("id=\"spot\"") && html.contains("value=\"whole\""));
+        assert!(html.contains("id=\"spot\"") && html.contains("value=\"window\""));
         let html =
             section(&LensReport { sweep: Some(SweepProgress { done: 7, of: 25 }), sharpness: None, ..lens });
         assert!(html.contains("max=\"25\" value=\"7\"") && html.contains("id=\"sharpness\">–<"));

@@ -7,7 +7,8 @@ use std::fmt::Write;
 
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::lights::{LightReport, PresetReport};
-use crate::ui::facts::{Head, RefusalReason};
+use crate::ui::facts::{Head, Reader, RefusalReason};
+use crate::ui::form::{change_link, form_to};
 use crate::ui::format::maybe_sentence;
 use crate::ui::frame::{PageFrame, Tab, hidden_attribute, refusal_html};
 
@@ -24,8 +25,7 @@ pub struct LightsPage {
 /// Pixels side by side.
 const IN_A_ROW: usize = 24;
 
-/// The page as HTML, at `lights`. Its forms, and those of the card, post to `lights`: `on`, `brightness`, `color`, and
-/// `back=live` from the live page.
+/// The page as HTML, at `lights`.
 pub fn lights_page(page: &LightsPage) -> String {
     let main = format!(
         "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Light</h1></div>\n{refused}{body}</main>\n",
@@ -36,15 +36,15 @@ pub fn lights_page(page: &LightsPage) -> String {
                  pixels, greatest brightness, light for snapshots: <a href=\"settings#lights\">Settings</a></p>\n",
                 card(light, false)
             ),
-            None => String::from(NONE),
+            None => format!(
+                "<section class=\"panel empty\"><h2>No light configured</h2><p class=\"muted\">A NeoPixel strip or a lamp beside \
+                 the camera can be switched here once it is configured.</p>{}</section>\n",
+                change_link(page.head.reader, Reader::Admin, "btn main", "settings#lights", "Set up a light")
+            ),
         },
     );
     PageFrame::new(&page.head, Tab::Lights, "Light", &["page.js", "head.js", "controls.js"]).render(&main)
 }
-
-const NONE: &str = "<section class=\"panel empty\"><h2>No light configured</h2><p class=\"muted\">A NeoPixel strip or a lamp \
-    beside the camera can be switched here once it is configured.</p><a class=\"btn main\" \
-    data-change href=\"settings#lights\">Set up a light</a></section>\n";
 
 /// The card beside the live picture.
 pub(super) fn section(light: &LightReport) -> String {
@@ -56,17 +56,20 @@ pub(super) fn section(light: &LightReport) -> String {
 }
 
 fn card(light: &LightReport, is_live: bool) -> String {
-    let back = if is_live { "<input type=\"hidden\" name=\"back\" value=\"live\">" } else { "" };
+    let next = if is_live { "./#light" } else { "lights" };
+    let form = |more: &str| form_to("patch", "api/v1/light", next, more);
     format!(
-        "<form method=\"post\" action=\"lights\" id=\"light-form\">{back}\n\
+        "{act}</form>{set}\n\
          <p class=\"small bad\" id=\"light-why\"{why_hidden}>{why}</p>\n{pinned}{dots}\
-         <p class=\"row\"><button class=\"btn\" id=\"light-on\" name=\"on\" value=\"{other}\" \
+         <p class=\"row\"><button class=\"btn\" form=\"light-act\" id=\"light-on\" name=\"on\" value=\"{other}\" \
          aria-pressed=\"{on}\">Light</button> <span class=\"muted\" id=\"light-shows\">{shows}</span></p>\n\
          <p class=\"field\"><label for=\"brightness\">Brightness</label><span class=\"unit\"><input id=\"brightness\" \
          name=\"brightness\" type=\"range\" min=\"0\" max=\"255\" value=\"{brightness}\"><output for=\"brightness\" \
          class=\"num\">{brightness}</output><span>of 255</span></span></p>\n{colors}\
-         <noscript>{was}<p class=\"row\"><button class=\"btn\" name=\"set\" value=\"1\">Set</button></p></noscript>\n\
+         <noscript>{was}<p class=\"row\"><button class=\"btn\">Set</button></p></noscript>\n\
          <p class=\"small\" id=\"light-said\" role=\"status\"></p></form>",
+        act = form(" id=\"light-act\" hidden"),
+        set = form(" id=\"light-form\""),
         why_hidden = hidden_attribute(light.reason.is_none()),
         why = MarkedText(format!("{} {}", maybe_sentence(&light.reason), maybe_sentence(&light.hint)).trim()),
         pinned = light.pinned.as_ref().map_or_else(String::new, |place| {
@@ -136,7 +139,7 @@ fn colors(light: &LightReport) -> String {
     for PresetReport { name, color } in &light.presets {
         let _ = write!(
             html,
-            "<button class=\"btn\" name=\"preset\" value=\"{color}\"><svg viewBox=\"0 0 10 10\" \
+            "<button class=\"btn\" form=\"light-act\" name=\"color\" value=\"{color}\"><svg viewBox=\"0 0 10 10\" \
              aria-hidden=\"true\"><circle cx=\"5\" cy=\"5\" r=\"4\" fill=\"#{color}\"/></svg>{}</button>",
             Text(&crate::ui::format::capital(name)),
         );
@@ -163,7 +166,8 @@ mod tests {
         let html = card(&LightReport { has_colors: false, is_on: false, shows: "auto", ..light }, true);
         assert!(!html.contains("circle") && !html.contains("type=\"color\""));
         assert!(
-            html.contains("on, because the picture is dark") && html.contains("name=\"back\" value=\"live\"")
+            html.contains("on, because the picture is dark")
+                && html.contains("name=\"next\" value=\"./#light\"")
         );
     }
 

@@ -1,6 +1,18 @@
 //! What the forms of lines and of zones share.
 
 use crate::ui::escape::Text;
+use crate::ui::form::{field, form_to};
+
+/// The beginning of the form of a line or zone, with the button that Enter presses.
+pub(super) fn shape_form(kind: &str, id: Option<u64>, version: Option<u64>) -> String {
+    let (method, address, next) = match id {
+        Some(id) => ("put", format!("api/v1/{kind}s/{id}"), format!("lines?{kind}={id}")),
+        None => ("post", format!("api/v1/{kind}s"), format!("lines?{kind}={{id}}")),
+    };
+    let version = version.map_or_else(String::new, |version| field("_version", &version.to_string()));
+    let save = format!("<button class=\"sr\" tabindex=\"-1\" aria-hidden=\"true\">Save {kind}</button>");
+    form_to(method, &address, &next, " id=\"form\" autocomplete=\"off\"") + &version + &save
+}
 
 /// How one draws with a script, and without.
 pub(super) fn how_to_draw(words: &str, ends: &str) -> String {
@@ -16,7 +28,7 @@ const KEYS: &str = "Arrow keys move one; with Shift, further. Escape takes it ba
 pub(super) fn ask_to_delete(name: &str, stays: &str) -> String {
     format!(
         "<div class=\"ask\"><p><b>Delete {}?</b> It cannot be undone. {stays}</p><p class=\"row\"><button class=\"btn danger\" \
-         id=\"delete\" name=\"do\" value=\"delete\" formnovalidate>Delete now</button></p></div>",
+         id=\"delete\" name=\"_method\" value=\"delete\" formnovalidate>Delete now</button></p></div>",
         Text(name)
     )
 }

@@ -11,7 +11,7 @@ use std::fmt::Write;
 
 use crate::store::{LineDraft, LineRow, TallyRow};
 use crate::ui::escape::{MarkedText, Text};
-use crate::ui::facts::{CountingReport, Head, LocalClock, RefusalReason, ZoneNow};
+use crate::ui::facts::{CountingReport, Head, LocalClock, Reader, RefusalReason, ReturnedForm, ZoneNow};
 use crate::ui::format::{capital, sentence};
 use crate::ui::frame::{PageFrame, Tab, options};
 use form::{ask_to_delete, how_to_draw};
@@ -40,6 +40,17 @@ pub struct LinesPage {
     pub is_counts_only: bool,
     /// What was typed and could not be taken: shown again, to be mended.
     pub refused: Option<(ShapeForm, RefusalReason)>,
+}
+
+impl ShapeForm {
+    /// What was typed into a form that was sent and not carried out.
+    pub fn returned(form: &ReturnedForm) -> ShapeForm {
+        let (id, version) = (form.id(), form.version.parse().ok());
+        if form.action.contains("/zones") {
+            return ShapeForm::Zone(ZoneForm { id, version, ..ZoneForm::from_fields(&form.fields) });
+        }
+        ShapeForm::Line(LineForm { id, version, ..LineForm::from_fields(&form.fields) })
+    }
 }
 
 impl LinesPage {
@@ -87,12 +98,9 @@ impl ChosenShape {
     }
 }
 
-/// What the editor's form sends: `POST lines`, `application/x-www-form-urlencoded`. After it has been
-/// carried out the browser is sent (303) to `lines?line=ID`, or to `lines` after a deletion.
+/// What is in the editor's form: ends in per cent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LineForm {
-    /// What to do.
-    pub action: LineAction,
     /// The line; `None`: a new one.
     pub id: Option<u64>,
     /// The version it had when the page was made, as If-Match.
@@ -114,15 +122,6 @@ pub struct LineForm {
     pub recrossing: String,
 }
 
-/// What a [`LineForm`] wants. Turning the arrow round needs no word of its own: the form that is read
-/// has `a` and `b` changed already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LineAction {
-    /// Keep it as it is in the form.
-    Save,
-    Delete,
-}
-
 impl LineForm {
     /// Reads the fields of the form, decoded, in their order. What is missing or no number is as it was
     /// never typed (empty, 0): counts.db says what is wrong with such a line.
@@ -136,18 +135,12 @@ impl LineForm {
             if typed.is_empty() { 0.0 } else { typed.replace(',', ".").parse().unwrap_or(f64::NAN) / 100.0 }
         };
         let (mut a, mut b) = ([fraction("ax"), fraction("ay")], [fraction("bx"), fraction("by")]);
-        let action = match text("do").as_str() {
-            "delete" => LineAction::Delete,
-            "flip" => {
-                std::mem::swap(&mut a, &mut b);
-                LineAction::Save
-            }
-            _ => LineAction::Save,
-        };
+        if text("reverse") == "1" {
+            std::mem::swap(&mut a, &mut b);
+        }
         LineForm {
-            action,
-            id: whole_number(fields, "id"),
-            version: whole_number(fields, "version"),
+            id: None,
+            version: None,
             name: text("name"),
             a,
             b,
@@ -166,20 +159,14 @@ fn named(fields: &[(String, String)], name: &str) -> String {
     all.map(|(_, value)| value.trim()).next_back().unwrap_or_default().to_owned()
 }
 
-/// A number that the form sends back: `None` if empty, 0 (no line has it) if it is not a number.
-fn whole_number(fields: &[(String, String)], name: &str) -> Option<u64> {
-    let text = named(fields, name);
-    (!text.is_empty()).then(|| text.parse().unwrap_or(0))
-}
-
 /// The classes that are ticked.
 fn class_names(fields: &[(String, String)]) -> Vec<String> {
-    let ticked = fields.iter().filter(|(own, value)| own == "class" && !value.trim().is_empty());
+    let ticked = fields.iter().filter(|(own, value)| own == "classes" && !value.trim().is_empty());
     ticked.map(|(_, value)| value.trim().to_owned()).collect()
 }
 
 /// Marks a field as wrong.
-const INVALID: &str = " aria-invalid=\"true\" aria-describedby=\"said\"";
+const INVALID: &str = " aria-invalid=\"true\" aria-describedby=\"said\" autofocus";
 
 /// Which point of a box counts: its word, what it means to a line, and to a zone.
 const ANCHORS: [(&str, (&str, &str)); 6] = [
@@ -195,8 +182,7 @@ const ANCHORS: [(&str, (&str, &str)); 6] = [
 /// behind a word.
 const USUAL: [&str; 8] = ["person", "bicycle", "car", "motorcycle", "bus", "truck", "dog", "cat"];
 
-/// The editor as HTML, at `lines`. It posts [`LineForm`]s and [`ZoneForm`]s and refers to `api/v1/still.jpg` and, from
-/// the script, to `api/v1/events`.
+/// The editor as HTML, at `lines`. It refers to `api/v1/still.jpg` and, from the script, to `api/v1/events`.
 pub fn lines_page(page: &LinesPage) -> String {
     let edited = Edited::from_page(page);
     let size = page.size.unwrap_or((1280, 720));
@@ -225,7 +211,7 @@ pub fn lines_page(page: &LinesPage) -> String {
         }
         Some(_) => String::new(),
         None => format!(
-            "<button class=\"btn main\" id=\"save\" form=\"form\" name=\"do\" value=\"save\">Save {kind}</button><button \
+            "<button class=\"btn main\" id=\"save\" form=\"form\">Save {kind}</button><button \
              class=\"btn\" type=\"button\" id=\"start\" aria-pressed=\"false\" hidden>Draw</button><a class=\"btn quiet\" \
              id=\"undo\" href=\"{}\">Undo changes</a>",
             edited.address()
@@ -287,7 +273,7 @@ struct Edited {
 
 impl Edited {
     fn from_page(page: &LinesPage) -> Edited {
-        Edited { is_locked: !page.head.can_change, ..Edited::chosen(page) }
+        Edited { is_locked: page.head.reader < Reader::Operator, ..Edited::chosen(page) }
     }
 
     fn chosen(page: &LinesPage) -> Edited {
@@ -423,7 +409,6 @@ impl LineForm {
     fn of(line: &LineRow) -> LineForm {
         let LineDraft { name, a, b, in_name, out_name, classes, anchor, recrossing } = line.draft.clone();
         LineForm {
-            action: LineAction::Save,
             id: Some(line.id),
             version: Some(line.version),
             name,
@@ -536,8 +521,7 @@ fn editor(page: &LinesPage, form: &LineForm, title: &str) -> String {
     let is_usual = form.anchor == "bottom" && form.recrossing == "every";
     format!(
         include_str!("form.html"),
-        id = number(form.id),
-        version = number(form.version),
+        form = form::shape_form("line", form.id, form.version),
         title = Text(title),
         name = Text(&form.name),
         name_invalid = if page.invalid() == "name" { INVALID } else { "" },
@@ -569,7 +553,7 @@ fn classes(facts: &CountingReport, chosen: &[String]) -> String {
     let tick = |label: &str| {
         let checked = if chosen.iter().any(|own| own == label) { " checked" } else { "" };
         format!(
-            "<label class=\"tick\"><input type=\"checkbox\" name=\"class\" value=\"{}\"{checked}> {}</label> ",
+            "<label class=\"tick\"><input type=\"checkbox\" name=\"classes\" value=\"{}\"{checked}> {}</label> ",
             Text(label),
             Text(&capital(label))
         )

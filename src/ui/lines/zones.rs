@@ -2,11 +2,8 @@
 
 use std::fmt::Write;
 
-use super::form::ask_to_delete;
-use super::{
-    ANCHORS, LineAction, LinesPage, class_names, classes, draw, named, number, percent, unused_name,
-    whole_number,
-};
+use super::form::{ask_to_delete, shape_form};
+use super::{ANCHORS, LinesPage, class_names, classes, draw, named, percent, unused_name};
 use crate::ui::escape::Text;
 use crate::ui::facts::ZoneNow;
 use crate::ui::frame::options;
@@ -14,11 +11,9 @@ use crate::ui::frame::options;
 /// A new zone, unless one lies there already: the lower middle of the picture.
 const NEW: [[f64; 2]; 4] = [[0.3, 0.5], [0.7, 0.5], [0.7, 0.9], [0.3, 0.9]];
 
-/// What the form of a zone sends: `POST zones`, as [`LineForm`](super::LineForm) does.
+/// What is in the form of a zone: corners in per cent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ZoneForm {
-    /// What to do.
-    pub action: LineAction,
     /// The zone; `None`: a new one.
     pub id: Option<u64>,
     /// The version it had when the page was made, as If-Match.
@@ -39,7 +34,7 @@ pub struct ZoneForm {
 impl ZoneForm {
     /// Reads the fields of the form, decoded, in their order.
     pub fn from_fields(fields: &[(String, String)]) -> ZoneForm {
-        let typed = named(fields, "points");
+        let typed = named(fields, "corners");
         let row = |row: &str| {
             let numbers: Vec<f64> = row
                 .split([' ', '\t', ';'])
@@ -51,9 +46,8 @@ impl ZoneForm {
         };
         let rows = typed.lines().map(str::trim).filter(|row| !row.is_empty());
         ZoneForm {
-            action: if named(fields, "do") == "delete" { LineAction::Delete } else { LineAction::Save },
-            id: whole_number(fields, "id"),
-            version: whole_number(fields, "version"),
+            id: None,
+            version: None,
             name: named(fields, "name"),
             points: rows.map(row).collect(),
             typed,
@@ -68,7 +62,6 @@ impl ZoneForm {
     /// The form of a zone that is there.
     pub(super) fn of(ZoneNow { row, .. }: &ZoneNow) -> ZoneForm {
         ZoneForm {
-            action: LineAction::Save,
             id: Some(row.id),
             version: Some(row.version),
             name: row.draft.name.clone(),
@@ -151,8 +144,7 @@ pub(super) fn editor(page: &LinesPage, form: &ZoneForm, title: &str, invalid: &s
     };
     format!(
         include_str!("zone.html"),
-        id = number(form.id),
-        version = number(form.version),
+        form = shape_form("zone", form.id, form.version),
         title = Text(title),
         name = Text(&form.name),
         name_invalid = if invalid == "name" { super::INVALID } else { "" },
@@ -177,7 +169,7 @@ mod tests {
     use crate::ui::fixtures;
 
     fn points(text: &str) -> Vec<[f64; 2]> {
-        ZoneForm::from_fields(&[("points".into(), text.into())]).points
+        ZoneForm::from_fields(&[("corners".into(), text.into())]).points
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::store::LineRow;
 use crate::ui::facts::lens::LensReport;
 use crate::ui::facts::lights::LightReport;
+use crate::ui::form::form_to;
 use crate::ui::lights::{self, lens};
 
 /// What the live page has to turn.
@@ -30,8 +31,7 @@ pub struct ViewFacts {
     pub is_flipped: bool,
 }
 
-/// The menu "View": what this browser alone sees, and what everyone does. The form of the latter posts to `picture`: `gray`,
-/// `half`, `mirror`, `flip` (`true`, `false`), or `turn` (degrees clockwise). `save` is the link that saves the picture;
+/// The menu "View": what this browser alone sees, and what everyone does. `save` is the link that saves the picture;
 /// without `lines` nothing can be changed for everyone.
 pub(in crate::ui) fn view_menu(
     controls: &LiveControls,
@@ -39,12 +39,17 @@ pub(in crate::ui) fn view_menu(
     lines: Option<&[LineRow]>,
     save: &str,
 ) -> String {
-    let toggle = |name: &str, word: &str, is_on: bool| {
+    let press = |id: &str, name: &str, value: &str, word: &str, is_on: bool| {
         format!(
-            "<button class=\"btn\" id=\"{name}\" form=\"view\" name=\"{name}\" value=\"{}\" \
-             aria-pressed=\"{is_on}\">{word}</button>",
-            !is_on
+            "<button class=\"btn\" id=\"{id}\" form=\"view\" name=\"{name}\" value=\"{value}\" \
+             aria-pressed=\"{is_on}\">{word}</button>"
         )
+    };
+    let toggle = |name: &str, word: &str, is_on: bool| {
+        press(name, name, if is_on { "false" } else { "true" }, word, is_on)
+    };
+    let turn = |by: u16, word: &str| {
+        format!("<button class=\"btn\" form=\"view\" name=\"turn\" value=\"{by}\">{word}</button>")
     };
     let mine = |name: &str, word: &str, more: &str| {
         format!("<button class=\"btn\" type=\"button\" data-mine=\"{name}\"{more}>{word}</button>")
@@ -53,7 +58,7 @@ pub(in crate::ui) fn view_menu(
     let view = &controls.view;
     let light = controls.light.as_ref().filter(|_| lines.is_some()).map_or_else(String::new, |light| {
         format!(
-            "<button class=\"btn\" id=\"light-too\" form=\"light-form\" name=\"on\" value=\"{}\" \
+            "<button class=\"btn\" id=\"light-too\" form=\"light-act\" name=\"on\" value=\"{}\" \
              aria-pressed=\"{}\">Light</button>",
             !light.is_on, light.is_on
         )
@@ -75,8 +80,8 @@ pub(in crate::ui) fn view_menu(
         format!(
             "<details id=\"everyone\"><summary>For everyone</summary><p class=\"small\">Changes the picture of all viewers, \
              snapshots and recordings.{along}</p><p class=\"row\">{rows}</p><p class=\"small muted\"><a \
-             href=\"settings#picture\">Crop and overlay settings</a></p></details><form method=\"post\" action=\"picture\" \
-             id=\"view\" hidden></form>"
+             href=\"settings#picture\">Crop and overlay settings</a></p></details>{}</form>",
+            form_to("patch", "api/v1/picture", "./", " id=\"view\" hidden")
         )
     };
     format!(
@@ -99,13 +104,9 @@ pub(in crate::ui) fn view_menu(
         everyone = everyone(
             [
                 toggle("gray", "Grayscale", view.is_gray),
-                toggle("half", "Half size", view.is_small),
-                String::from(
-                    "<button class=\"btn\" form=\"view\" name=\"turn\" value=\"270\">Rotate left</button>"
-                ),
-                String::from(
-                    "<button class=\"btn\" form=\"view\" name=\"turn\" value=\"90\">Rotate right</button>"
-                ),
+                press("half", "scale", if view.is_small { "1" } else { "1/2" }, "Half size", view.is_small),
+                turn(270, "Rotate left"),
+                turn(90, "Rotate right"),
                 toggle("mirror", "Mirror", view.is_mirrored),
                 toggle("flip", "Flip", view.is_flipped),
             ]

@@ -6,7 +6,8 @@ use crate::store::{BucketRow, Direction, Gap, LineRow, StoredCrossing, TallyRow}
 use crate::ui::chart::{self, Bars};
 use crate::ui::counts::since::{format_sums, reset_name, tally_sums};
 use crate::ui::escape::{MarkedText, Text};
-use crate::ui::facts::{CountingReport, LocalClock, ZoneNow};
+use crate::ui::facts::{CountingReport, LocalClock, Reader, ZoneNow};
+use crate::ui::form::change_link;
 use crate::ui::format::{
     began_us, format_thousands, is_before_begin, maybe_sentence, minute, not_counted_reason, second,
     sentence, to_zoned,
@@ -66,7 +67,7 @@ fn names(counting: &LiveCounting, line: u64) -> (&str, &str) {
 }
 
 /// The sections beside the picture.
-pub(in crate::ui) fn sections_html(counting: &LiveCounting) -> String {
+pub(in crate::ui) fn sections_html(counting: &LiveCounting, reader: Reader) -> String {
     let LiveCounting { clock, facts, .. } = counting;
     let tallies: Vec<&TallyRow> = counting.tallies.iter().collect();
     let (count_in, out) = tally_sums(&tallies);
@@ -99,6 +100,7 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting) -> String {
     format!(
         include_str!("counting.html"),
         nothing_hidden = hidden_attribute(!has_none || is_trouble),
+        draw = change_link(reader, Reader::Operator, "btn main", "lines?line=new", "Draw a line"),
         zones_hidden = hidden_attribute(counting.zones.is_empty()),
         zones = zones(&counting.zones),
         today_hidden = hidden_attribute(has_none),
@@ -273,13 +275,13 @@ mod tests {
         let mut counting = fixtures::live().counting.unwrap();
         let day_us = counting.hours[0].start_us;
         counting.tallies.iter_mut().for_each(|tally| tally.since_us = day_us);
-        let html = sections_html(&counting);
+        let html = sections_html(&counting, Reader::Admin);
         assert!(
             html.contains("<h2 id=\"today-head\">Today</h2>") && !html.contains("Today in all"),
             "{html}"
         );
         counting.tallies.iter_mut().for_each(|tally| tally.since_us = day_us + 3_600_000_000);
-        let html = sections_html(&counting);
+        let html = sections_html(&counting, Reader::Admin);
         assert!(html.contains("<h2 id=\"today-head\">Since 01:00</h2>"), "{html}");
         assert!(html.contains("Today in all: "), "{html}");
     }
@@ -309,7 +311,7 @@ mod tests {
     fn what_moves_is_an_object_with_its_number_in_the_tooltip() {
         let mut counting = fixtures::live().counting.unwrap();
         counting.crossings[0].class = "moving".into();
-        let html = sections_html(&counting);
+        let html = sections_html(&counting, Reader::Admin);
         assert!(html.contains("title=\"Object 205\">Moving object"), "{html}");
         assert!(html.contains("title=\"Object 195\">person"), "{html}");
     }
@@ -320,7 +322,7 @@ mod tests {
             let mut counting = fixtures::live().counting.unwrap();
             counting.lines.clear();
             (counting.facts.word, counting.facts.reason) = (word, Some(reason.into()));
-            sections_html(&counting)
+            sections_html(&counting, Reader::Admin)
         };
         let html = side("trouble", "counts.db: database or disk is full");
         assert!(html.contains("id=\"nothing\" hidden>"), "{html}");
@@ -329,7 +331,7 @@ mod tests {
         let mut counting = fixtures::live().counting.unwrap();
         counting.facts.word = "trouble";
         counting.facts.hint = Some("`tallycam model add FILE` adds one".into());
-        let html = sections_html(&counting);
+        let html = sections_html(&counting, Reader::Admin);
         assert!(
             html.contains("Choose or add one: <a href=\"models\">Models</a>.") && !html.contains("model add"),
             "{html}"

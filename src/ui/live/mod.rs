@@ -5,10 +5,12 @@ pub mod counting;
 pub mod recording;
 
 use std::fmt::Write;
+use std::rc::Rc;
 
 use crate::store::LineRow;
 use crate::ui::escape::{MarkedText, Text};
-use crate::ui::facts::{Alert, ZoneNow};
+use crate::ui::facts::{Alert, Reader, ReturnedForm, ZoneNow};
+use crate::ui::form::hidden;
 use crate::ui::format::sentence;
 use crate::ui::frame::{PageFrame, Tab, hidden_attribute, state_class};
 use crate::ui::lines::draw;
@@ -59,22 +61,23 @@ pub struct LivePage {
     pub is_counts_only: bool,
     /// What keeps it from its work, the worst first.
     pub alerts: Vec<Alert>,
-    /// The reader may do everything.
-    pub is_admin: bool,
-    /// The reader may record, pause and turn.
-    pub can_change: bool,
+    /// Who looks at it.
+    pub reader: Reader,
     /// The first start is not finished yet.
     pub is_new: bool,
+    /// The form that was sent from the page and not carried out.
+    pub returned: Option<Rc<ReturnedForm>>,
 }
 
 /// The live page as HTML.
 ///
-/// It posts `pause`, `resume`, `picture`, `lights` and `lens` and refers to `stream`, `snapshot.jpg`, the [assets](crate::ui::asset),
+/// Its forms ask the API. It refers to `stream`, `snapshot.jpg`, the [assets](crate::ui::asset),
 /// the other pages, and, from the scripts, `api/v1/state`, `api/v1/pause`, `api/v1/resume` and
 /// `api/v1/events`; all relative. `tallycam.js` and `overlay.js` say the same things in the same words:
 /// change both.
 pub fn live_page(page: &LivePage) -> String {
     let look = state_class(&page.state);
+    let can_change = page.reader >= Reader::Operator;
     let is_only = page.is_counts_only;
     // Room for the picture before the first one tells its size: most cameras give 16:9.
     let size = page.size.unwrap_or((1280, 720));
@@ -83,7 +86,7 @@ pub fn live_page(page: &LivePage) -> String {
     let (view_width, view_height) = draw::view_box(size);
     let can_take = !is_only && matches!(look, "live" | "asleep" | "waking");
     let kept = page.recording.as_ref().filter(|_| !is_only);
-    let acts = kept.filter(|_| page.can_change);
+    let acts = kept.filter(|_| can_change);
     let save = |words: &str, look: &str| {
         format!(
             "<a class=\"btn{look}\" id=\"snapshot\" href=\"snapshot.jpg\" download=\"{}.jpg\"{}>{words}</a>\n      ",
@@ -125,24 +128,22 @@ pub fn live_page(page: &LivePage) -> String {
             String::new()
         } else {
             let save = acts.map(|_| save("Save to this device", "")).unwrap_or_default();
-            controls::view_menu(
-                &page.controls,
-                page.counting.is_some(),
-                page.can_change.then_some(lines),
-                &save,
-            )
+            controls::view_menu(&page.controls, page.counting.is_some(), can_change.then_some(lines), &save)
         },
         said = Text(&page.controls.said),
-        cards = if page.can_change { controls::cards(&page.controls) } else { String::new() },
+        cards = if can_change { controls::cards(&page.controls) } else { String::new() },
         newest = kept.map(recording::newest).unwrap_or_default(),
-        resume_hidden = hidden_attribute(look != "paused" || !page.can_change),
-        pause_hidden = hidden_attribute(look == "paused" || !page.can_change),
-        locked = if page.can_change { "" } else { " data-locked" },
-        sign_in = if page.can_change { "" } else { SIGN_IN },
-        welcome = if page.is_new && page.is_admin { WELCOME } else { "" },
+        home = hidden("post", "./"),
+        resume_hidden = hidden_attribute(look != "paused" || !can_change),
+        pause_hidden = hidden_attribute(look == "paused" || !can_change),
+        locked = if can_change { "" } else { " data-locked" },
+        sign_in = if can_change { "" } else { SIGN_IN },
+        welcome = if page.is_new && page.reader == Reader::Admin { WELCOME } else { "" },
         full_hidden = hidden_attribute(is_only),
         banner_hidden = hidden_attribute(!page.is_simulated),
-        counting = page.counting.as_ref().map_or_else(counting::counting_off_html, counting::sections_html),
+        counting = page.counting.as_ref().map_or_else(counting::counting_off_html, |counting| {
+            counting::sections_html(counting, page.reader)
+        }),
         stops = pause_effects(page.viewers, page.is_held, kept.is_some_and(|kept| kept.now.is_some())),
         headline = Text(&page.headline),
         picture = Text(non_empty_or(&page.picture, "–")),
@@ -171,7 +172,8 @@ pub fn live_page(page: &LivePage) -> String {
             (None, None) => &["page.js", "tallycam.js", "controls.js"],
         },
         alerts: &page.alerts,
-        is_admin: page.is_admin,
+        reader: page.reader,
+        returned: page.returned.as_deref(),
     }
     .render(&main)
 }
@@ -277,9 +279,9 @@ mod tests {
             controls: LiveControls::default(),
             is_counts_only: false,
             alerts: Vec::new(),
-            is_admin: false,
-            can_change: true,
+            reader: Reader::Operator,
             is_new: false,
+            returned: None,
         }
     }
 
@@ -317,10 +319,10 @@ mod tests {
 
     #[test]
     fn signed_out_nothing_looks_as_if_it_could_be_changed() {
-        let html = live_page(&LivePage { can_change: false, is_new: true, ..page() });
+        let html = live_page(&LivePage { reader: Reader::Viewer, is_new: true, ..page() });
         assert!(html.contains(">Sign in to change</a>") && html.contains("id=\"pause\" hidden"), "{html}");
         assert!(!html.contains("For everyone") && !html.contains("id=\"new\""), "{html}");
-        let html = live_page(&LivePage { is_admin: true, is_new: true, ..page() });
+        let html = live_page(&LivePage { reader: Reader::Admin, is_new: true, ..page() });
         assert!(
             html.contains("href=\"welcome\">Set up</a>") && !html.contains("Sign in to change"),
             "{html}"

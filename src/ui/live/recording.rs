@@ -4,6 +4,7 @@
 use crate::store::media::{Item, Recorded};
 use crate::ui::escape::Text;
 use crate::ui::facts::LocalClock;
+use crate::ui::form;
 use crate::ui::frame::hidden_attribute;
 use crate::ui::media::LAPSES;
 use crate::ui::media::storage_view::grid_item;
@@ -23,23 +24,28 @@ pub struct LiveRecording {
     pub stored: Option<u64>,
 }
 
+/// The page that says what was stored.
+const STORED: &str = "./?stored={id}";
+
 /// So many of the newest are shown.
 const MOST: usize = 6;
 
 /// Snapshot and Record; `can_take`: the camera gives pictures; `is_second`: something else is the main thing to do.
 pub(in crate::ui) fn action_buttons(recording: &LiveRecording, can_take: bool, is_second: bool) -> String {
-    let (action, word, figures) = match &recording.now {
-        Some(now) => ("stop", "Stop recording", now.length_and_size()),
-        None => ("start", "Record", String::new()),
+    let (action, next, word, figures) = match &recording.now {
+        Some(now) => ("recording/stop", STORED, "Stop recording", now.length_and_size()),
+        None => ("recordings", "./", "Record", String::new()),
     };
     format!(
-        "<form method=\"post\" action=\"snapshots\" id=\"keep\"{hidden}><button class=\"btn{main}\">Snapshot</button></form>\
-         <form method=\"post\" action=\"recordings?do={action}\" id=\"record\"{record_hidden}><button class=\"btn rec\" \
+        "<form method=\"post\" action=\"api/v1/snapshots\" id=\"keep\"{hidden}>{stored}<button class=\"btn{main}\">Snapshot</button></form>\
+         <form method=\"post\" action=\"api/v1/{action}\" id=\"record\"{record_hidden}>{next}<button class=\"btn rec\" \
          id=\"record-button\"><span class=\"dot rec\" aria-hidden=\"true\"></span><span id=\"record-word\">{word}</span> \
          <span class=\"num\" id=\"record-figures\">{figures}</span></button><details id=\"lapses\"{lapses_hidden}><summary \
          class=\"btn\" aria-label=\"What to record\">▾</summary><div class=\"popped\"><label class=\"field\"><span>What to \
          record</span>{LAPSES}</label></div></details></form>",
         lapses_hidden = hidden_attribute(recording.now.is_some()),
+        stored = form::hidden("post", STORED),
+        next = form::hidden("post", next),
         hidden = hidden_attribute(!can_take),
         main = if is_second { "" } else { " main" },
         record_hidden = hidden_attribute(!can_take && recording.now.is_none()),
@@ -89,10 +95,10 @@ mod tests {
     #[test]
     fn what_is_recorded_stands_in_its_button() {
         let html = page(|_| ());
-        assert!(html.contains("action=\"recordings?do=stop\" id=\"record\"><button"), "{html}");
+        assert!(html.contains("action=\"api/v1/recording/stop\" id=\"record\"><input"), "{html}");
         assert!(html.contains("<span id=\"record-word\">Stop recording</span> <span class=\"num\" id=\"record-figures\">2:14, 41 MB</span>"));
         let html = page(|page| page.recording.as_mut().unwrap().now = None);
-        assert!(html.contains("action=\"recordings?do=start\" id=\"record\"><button"));
+        assert!(html.contains("action=\"api/v1/recordings\" id=\"record\"><input"));
         assert!(html.contains("<span id=\"record-word\">Record</span>"));
     }
 
@@ -110,7 +116,7 @@ mod tests {
         let html = page(|page| page.state = "paused".into());
         assert!(
             html.contains("id=\"keep\" hidden")
-                && html.contains("action=\"recordings?do=stop\" id=\"record\"><button")
+                && html.contains("action=\"api/v1/recording/stop\" id=\"record\"><input")
         );
         let html = page(|page| {
             page.state = "unplugged".into();

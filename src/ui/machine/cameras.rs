@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, RefusalReason};
+use crate::ui::form::{field, form_to};
 use crate::ui::frame::{PageFrame, Tab, field_error, refusal_html};
 
 /// What the page of cameras shows.
@@ -30,8 +31,10 @@ pub struct CamerasPage {
 /// A camera that can be chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CameraChoice {
-    /// What its button sends.
-    pub value: String,
+    /// Its kind of source: `v4l2`.
+    pub kind: String,
+    /// Where it is.
+    pub device: String,
     /// What it calls itself.
     pub name: String,
     /// What it offers, and where it is.
@@ -44,7 +47,7 @@ pub struct CameraChoice {
     pub still: Option<String>,
 }
 
-/// The page as HTML, at `cameras`. It posts there `camera` (a [`CameraChoice::value`], `auto` or `sim`), or `url`.
+/// The page as HTML, at `cameras`.
 pub fn cameras_page(page: &CamerasPage) -> String {
     let mut rows = choices_html(&page.choices);
     if page.choices.is_empty() {
@@ -55,13 +58,13 @@ pub fn cameras_page(page: &CamerasPage) -> String {
         );
     }
     let others = row(
-        "auto",
+        ["auto", ""],
         "Automatic",
         "The first camera that works, and a camera that is plugged in later.",
         page.is_auto,
         "",
     ) + &row(
-        "sim",
+        ["sim", ""],
         "Simulated scene",
         "To try it out without a camera. Its crossings are kept apart.",
         page.is_simulated,
@@ -85,13 +88,14 @@ pub fn cameras_page(page: &CamerasPage) -> String {
          camera does not work, the previous one is used again.</p></div>\n{refused}{picture}<section \
          class=\"panel\" aria-labelledby=\"found-head\"><h2 id=\"found-head\">On this machine</h2><ul \
          class=\"rows\">{rows}</ul></section>\n<section class=\"panel\" aria-labelledby=\"net-head\"><h2 \
-         id=\"net-head\">On the network</h2><form method=\"post\" action=\"cameras\"><label class=\"field\"><span>Address, \
-         http:// or rtsp://</span><input name=\"url\" value=\"{typed}\" inputmode=\"url\" autocapitalize=\"none\" \
+         id=\"net-head\">On the network</h2>{form}<label class=\"field\"><span>Address, \
+         http:// or rtsp://</span><input name=\"source.url\" value=\"{typed}\" inputmode=\"url\" autocapitalize=\"none\" \
          spellcheck=\"false\" required maxlength=\"2000\" id=\"url\"{mark}></label>{why}<p class=\"row field\"><button class=\"btn\">Use this \
          address</button> <a class=\"small\" href=\"settings#camera\">Name and password of the camera</a></p></form></section>\n\
          <section class=\"panel\" aria-labelledby=\"other-head\"><h2 id=\"other-head\">Other</h2><ul \
          class=\"rows\">{others}</ul></section>\n</main>\n",
         refused = at_button.map(refusal_html).unwrap_or_default(),
+        form = choose("url", ""),
         typed = Text(&page.typed),
     );
     PageFrame::new(&page.head, Tab::Settings, "Cameras", &["page.js", "head.js"]).render(&main)
@@ -99,7 +103,10 @@ pub fn cameras_page(page: &CamerasPage) -> String {
 
 /// The cameras that can be chosen, as items of a list.
 pub(in crate::ui) fn choices_html(choices: &[CameraChoice]) -> String {
-    choices.iter().map(|it| row(&it.value, &it.name, &it.about, it.is_used, &still(it))).collect()
+    choices
+        .iter()
+        .map(|it| row([&it.kind, &it.device], &it.name, &it.about, it.is_used, &still(it)))
+        .collect()
 }
 
 /// What it sees: now, or when that is asked for, since it is opened for it.
@@ -116,7 +123,16 @@ fn still(choice: &CameraChoice) -> String {
     }
 }
 
-fn row(value: &str, name: &str, about: &str, is_used: bool, still: &str) -> String {
+/// The beginning of a form that sets the source; without a device the one of before goes.
+fn choose(kind: &str, device: &str) -> String {
+    let device = match device {
+        "" => field("_null", "source.device"),
+        device => field("source.device", device),
+    };
+    form_to("patch", "api/v1/settings", "./", "") + &field("source.kind", kind) + &device
+}
+
+fn row([kind, device]: [&str; 2], name: &str, about: &str, is_used: bool, still: &str) -> String {
     let mut html = format!(
         "<li><div><b>{}</b><p class=\"small muted\">{}</p>{still}</div><div class=\"act\">",
         Text(name),
@@ -128,9 +144,8 @@ fn row(value: &str, name: &str, about: &str, is_used: bool, still: &str) -> Stri
     } else {
         write!(
             html,
-            "<form method=\"post\" action=\"cameras\"><button class=\"btn\" name=\"camera\" value=\"{}\">Use <span \
-             class=\"sr\">{}</span></button></form>",
-            Text(value),
+            "{}<button class=\"btn\">Use <span class=\"sr\">{}</span></button></form>",
+            choose(kind, device),
             Text(name)
         )
     };
@@ -145,7 +160,7 @@ mod tests {
     #[test]
     fn what_is_found_can_be_chosen_and_nothing_found_is_no_dead_end() {
         let html = cameras_page(&fixtures::cameras());
-        assert!(html.contains("name=\"camera\" value=\"v4l2 /dev/video2\">"), "{html}");
+        assert!(html.contains("name=\"source.device\" value=\"/dev/video2\">"), "{html}");
         assert_eq!(html.matches("<b>In use</b>").count(), 1, "{html}");
         // The one in use is shown; another one is opened only when somebody asks to see it.
         let (used, other) = html.split_once("/dev/video2").unwrap_or_default();
@@ -156,7 +171,9 @@ mod tests {
         );
         let html = cameras_page(&CamerasPage { choices: Vec::new(), ..fixtures::cameras() });
         assert!(
-            html.contains("Look again") && html.contains("name=\"url\"") && html.contains("value=\"sim\"")
+            html.contains("Look again")
+                && html.contains("name=\"source.url\"")
+                && html.contains("value=\"sim\"")
         );
     }
 }

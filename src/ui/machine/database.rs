@@ -126,7 +126,8 @@ fn aside_section(page: &DatabasePage) -> String {
             html,
             "<li><div><b>{name}</b><p class=\"small muted\">{}, set aside {}</p></div><details class=\"act\"><summary \
              class=\"btn\">Delete<span class=\"sr\"> {name}</span></summary><form method=\"post\" \
-             action=\"database?do=aside\"><input type=\"hidden\" name=\"name\" value=\"{name}\"><p><b>Delete {name}, \
+             action=\"api/v1/media/aside/delete\"><input type=\"hidden\" name=\"next\" \
+             value=\"database?done=aside#aside\"><input type=\"hidden\" name=\"name\" value=\"{name}\"><p><b>Delete {name}, \
              {}?</b> Everything in it is gone for good.</p><button class=\"btn danger\">Delete for \
              good</button></form></details></li>",
             size(file.bytes),

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::{CountingReport, Head, RefusalReason};
+use crate::ui::form::{field, form_to};
 use crate::ui::format::{bytes, maybe_sentence, sentence};
 use crate::ui::frame::{PageFrame, Tab, refusal_html};
 use crate::ui::live::counting::describe_rate;
@@ -81,7 +82,8 @@ pub fn models_page(page: &ModelsPage) -> String {
         speed = speed(&page.counting),
         classes = classes(&page.counting),
         chosen = chosen_html(page),
-        motion = if page.counting.backend == "motion" || page.pinned.is_some() { "" } else { MOTION },
+        motion =
+            if page.counting.backend == "motion" || page.pinned.is_some() { String::new() } else { motion() },
         found = found_html(page),
         catalogue = catalogue(page),
     );
@@ -89,8 +91,14 @@ pub fn models_page(page: &ModelsPage) -> String {
 }
 
 /// The detector that needs no model.
-const MOTION: &str = "<form class=\"row field\" method=\"post\" action=\"models?do=motion\"><button class=\"btn\" \
-    id=\"motion\">Count by motion</button> <span class=\"small muted\">No model: everything that moves counts.</span></form>\n";
+fn motion() -> String {
+    format!(
+        "{}{}<button class=\"btn\" id=\"motion\">Count by motion</button> <span class=\"small muted\">No model: everything \
+         that moves counts.</span></form>\n",
+        form_to("patch", "api/v1/settings", "models", " class=\"row field\""),
+        field("detect.backend", "motion"),
+    )
+}
 
 /// What looks at the pictures.
 fn detector_name(facts: &CountingReport) -> String {
@@ -141,9 +149,10 @@ fn chosen_html(page: &ModelsPage) -> String {
     }
     match &page.chosen {
         Some(name) => format!(
-            "on this page: {} <form method=\"post\" action=\"models?do=use\" class=\"inline\"><input type=\"hidden\" \
-             name=\"name\" value=\"\"><button class=\"btn\">As configured</button></form>",
-            Text(name)
+            "on this page: {} {}{}<button class=\"btn\">As configured</button></form>",
+            Text(name),
+            form_to("put", "api/v1/model", "models", " class=\"inline\""),
+            field("name", ""),
         ),
         None => "as configured".into(),
     }
@@ -161,9 +170,10 @@ fn found_html(page: &ModelsPage) -> String {
             None if model.is_in_use => "<b>In use</b>".into(),
             None if page.pinned.is_some() => String::new(),
             None => format!(
-                "<form method=\"post\" action=\"models?do=use\"><input type=\"hidden\" name=\"name\" \
-                 value=\"{name}\"><button class=\"btn\">Use <span class=\"sr\">{name}</span></button></form>",
-                name = Text(&model.name)
+                "{}{}<button class=\"btn\">Use <span class=\"sr\">{}</span></button></form>",
+                form_to("put", "api/v1/model", "models", ""),
+                field("name", &model.name),
+                Text(&model.name)
             ),
         };
         let title = if model.about.is_empty() { &model.name } else { &model.about };
@@ -203,9 +213,10 @@ fn catalogue(page: &ModelsPage) -> String {
             "<span class=\"muted\">Is here</span>".into()
         } else {
             format!(
-                "<form method=\"post\" action=\"models?do=fetch\"><input type=\"hidden\" name=\"name\" \
-                 value=\"{name}\"><button class=\"btn\">Download <span class=\"sr\">{name}</span></button></form>",
-                name = Text(&model.name)
+                "{}{}<button class=\"btn\">Download <span class=\"sr\">{}</span></button></form>",
+                form_to("post", "api/v1/model/fetch", "models", ""),
+                field("name", &model.name),
+                Text(&model.name)
             )
         };
         let _ = write!(

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, RefusalReason};
+use crate::ui::form::form_to;
 use crate::ui::frame::{PageFrame, Tab, field_error};
 use crate::ui::machine::cameras::{CameraChoice, choices_html};
 
@@ -31,7 +32,7 @@ pub struct WelcomePage {
     pub refused: Option<RefusalReason>,
 }
 
-/// The page as HTML, at `welcome`. It posts there `name`, or `do=done`.
+/// The page as HTML, at `welcome`.
 pub fn welcome_page(page: &WelcomePage) -> String {
     let mut steps = String::new();
     let mut step = |title: &str, is_done: bool, words: &str, more: &str, act: &str| {
@@ -50,9 +51,10 @@ pub fn welcome_page(page: &WelcomePage) -> String {
         "What this camera is called, on its pages and in its files.",
         "",
         &format!(
-            "<form class=\"row\" method=\"post\" action=\"welcome\"><label class=\"sr\" for=\"called\">Name</label><input \
+            "{}<label class=\"sr\" for=\"called\">Name</label><input \
              id=\"called\" name=\"name\" value=\"{}\" required maxlength=\"64\"{mark}> <button \
              class=\"btn\">Set</button>{why}</form>",
+            form_to("patch", "api/v1/settings", "welcome", " class=\"row\""),
             Text(page.typed.as_ref().unwrap_or(&page.head.name))
         ),
     );
@@ -102,8 +104,8 @@ pub fn welcome_page(page: &WelcomePage) -> String {
     let main = format!(
         "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Set up this camera</h1><p class=\"lead muted\">In any \
          order; what you leave out can be done later.</p></div>\n<section class=\"panel\" aria-label=\"Steps\"><ol \
-         class=\"rows\">{steps}</ol></section>\n<form method=\"post\" action=\"welcome\"><button class=\"btn main\" \
-         name=\"do\" value=\"done\">Done, do not show again</button></form>\n</main>\n",
+         class=\"rows\">{steps}</ol></section>\n{done}<button class=\"btn main\">Done, do not show again</button></form>\n</main>\n",
+        done = form_to("post", "api/v1/welcome/done", "./", ""),
     );
     PageFrame::new(&page.head, Tab::None, "Set up", &["page.js", "head.js"]).render(&main)
 }
@@ -122,7 +124,10 @@ mod tests {
         assert_eq!(html.matches(">done</span>").count(), 3, "{html}");
         // The cameras that were found can be seen and chosen here.
         assert!(html.contains("snapshot.jpg?w=320") && html.contains("still.jpg?camera="), "{html}");
-        assert!(html.contains("name=\"camera\" value=\"v4l2 /dev/video2\">"), "{html}");
-        assert!(html.contains("Main &lt;path&gt;") && html.contains("name=\"do\" value=\"done\""), "{html}");
+        assert!(html.contains("name=\"source.device\" value=\"/dev/video2\">"), "{html}");
+        assert!(
+            html.contains("Main &lt;path&gt;") && html.contains("action=\"api/v1/welcome/done\""),
+            "{html}"
+        );
     }
 }

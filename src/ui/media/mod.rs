@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use crate::base::unicode::percent_encoded;
 use crate::store::media::{Item, Recorded, Storage};
 use crate::ui::escape::{MarkedText, Text};
-use crate::ui::facts::{Head, LocalClock, RefusalReason};
+use crate::ui::facts::{Head, LocalClock, Reader, RefusalReason};
 use crate::ui::format::{format_count, format_long_day, size, to_zoned};
 use crate::ui::frame::{PageFrame, Tab, hidden_attribute, options, refusal_html};
 use crate::ui::media::storage_view::{StorageFault, delete_prompt, grid_item};
@@ -199,7 +199,7 @@ pub(in crate::ui) const LAPSES: &str = "<select id=\"lapse\" name=\"every\"><opt
 /// Begins a recording.
 fn start() -> String {
     format!(
-        "<form class=\"row\" method=\"post\" action=\"recordings?do=start\"><input type=\"hidden\" name=\"back\" \
+        "<form class=\"row\" method=\"post\" action=\"api/v1/recordings\"><input type=\"hidden\" name=\"next\" \
          value=\"media\"><label class=\"sr\" for=\"lapse\">What to record</label>{LAPSES}<button class=\"btn\" \
          id=\"start\">Record</button></form>"
     )
@@ -210,8 +210,8 @@ fn recording(now: &Recorded, clock: &LocalClock) -> String {
     format!(
         "<section class=\"panel now\" aria-labelledby=\"now-head\"><div><h2 id=\"now-head\"><span class=\"dot rec\" \
          aria-hidden=\"true\"></span>Being recorded: <a href=\"player?id={}\">{}</a></h2><p class=\"muted\"><b \
-         class=\"num\" id=\"now-figures\">{}</b>, {}</p></div><form method=\"post\" action=\"recordings?do=stop\"><input \
-         type=\"hidden\" name=\"back\" value=\"media\"><button class=\"btn\">Stop recording</button></form></section>",
+         class=\"num\" id=\"now-figures\">{}</b>, {}</p></div><form method=\"post\" action=\"api/v1/recording/stop\"><input \
+         type=\"hidden\" name=\"next\" value=\"media\"><button class=\"btn\">Stop recording</button></form></section>",
         now.id,
         Text(&now.name),
         now.length_and_size(),
@@ -252,8 +252,9 @@ fn days(page: &MediaPage) -> String {
             at.date(),
             more.join(", "),
         );
+        let picks = Some("picked").filter(|_| page.head.reader >= Reader::Operator);
         for row in *group {
-            html.push_str(&grid_item(row, &page.clock, Some("picked")));
+            html.push_str(&grid_item(row, &page.clock, picks));
         }
         html.push_str("</ul></section>");
     }

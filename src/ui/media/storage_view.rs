@@ -189,7 +189,7 @@ pub(in crate::ui) fn grid_item(row: &Item, clock: &LocalClock, form: Option<&str
     let tick = form.map_or_else(String::new, |form| {
         format!(
             "<label><span class=\"sr\">Select {name}</span><input type=\"checkbox\" form=\"{form}\" name=\"id\" \
-             value=\"{id}\"{disabled}></label><a class=\"edit small\" data-change=\"media\" href=\"player?id={id}#edit\">Rename or \
+             value=\"{id}\"{disabled}></label><a class=\"edit small\" href=\"player?id={id}#edit\">Rename or \
              note<span class=\"sr\"> {name}</span></a>",
             name = Text(&row.name),
             id = row.id,

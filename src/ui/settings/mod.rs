@@ -13,6 +13,7 @@ use std::fmt::Write;
 
 use crate::config::keys::{self, Key, PagePlace};
 use crate::ui::escape::{MarkedText, Text};
+use crate::ui::facts::Reader;
 use crate::ui::format::sentence;
 use crate::ui::frame::{PageFrame, Tab, hidden_attribute, refusal_html};
 pub use controls::format_value as control_in_words;
@@ -71,7 +72,7 @@ pub fn label(path: &str) -> Option<&'static str> {
 /// It posts to `settings?do=` `set` (fields under their keys, with the unit as `unit.KEY` where there is one; `was.KEY` is
 /// what each was, `mode` a mode's [`CameraMode::to_form_value`]; `plan` asks what retention would delete, `sure` deletes
 /// it), `reset` (`key`), `controls` (fields under the controls' names, likewise), `control` (`name` of a button), `default`
-/// (`name` of a control, or none for all), `import` (`toml`, and `sure` likewise) and `power` (`what`: `off` or `reboot`).
+/// (`name` of a control, or none for all), and `import` (`toml`, and `sure` likewise).
 pub fn settings_page(page: &SettingsPage) -> String {
     let (mut nav, mut groups) = (String::new(), String::new());
     let mut shown: Vec<&Setting> = page.settings.iter().filter(|own| is_shown_on_page(&own.path)).collect();
@@ -104,7 +105,7 @@ pub fn settings_page(page: &SettingsPage) -> String {
     let rows: String =
         shown.iter().filter(|own| is_found(page, own)).map(|own| fields::row(page, own)).collect();
     add(&further, group_form(page, &further, "", &rows));
-    let has_more = page.head.is_admin && page.search.is_empty();
+    let has_more = page.head.reader == Reader::Admin && page.search.is_empty();
     if has_more {
         nav.push_str("<a href=\"#file\">Settings file</a>");
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::media::Control;
 use crate::store::media::ClockWait;
-use crate::ui::facts::{Head, LocalClock, RefusalReason};
+use crate::ui::facts::{Head, LocalClock, Reader, RefusalReason};
 
 use super::retention::RetentionPreview;
 
@@ -50,7 +50,7 @@ pub struct SettingsPage {
 impl SettingsPage {
     /// Whether the reader can change nothing here.
     pub(super) fn is_fixed(&self) -> bool {
-        !self.fixed.is_empty() || !self.head.is_admin
+        !self.fixed.is_empty() || self.head.reader < Reader::Admin
     }
 }
 

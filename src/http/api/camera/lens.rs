@@ -130,16 +130,6 @@ pub async fn report(site: &Site, who: &Who) -> LensReport {
     wire::redacted_for(who, report)
 }
 
-/// Moves the lens. Done when the camera has been told and it is kept.
-pub async fn set(site: &Rc<Site>, movement: LensRequest) -> Result<(), Problem> {
-    make(site, movement.meant()?).await
-}
-
-/// As the camera has it by itself: nothing is kept.
-pub async fn reset(site: &Rc<Site>) -> Result<(), Problem> {
-    make(site, Move::Reset).await
-}
-
 /// Whether the lens can be told such a thing at all; nothing is moved, and a sweep goes on.
 ///
 /// # Errors

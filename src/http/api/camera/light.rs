@@ -4,14 +4,14 @@
 //! when it is kept. Whoever drags a slider sends the next value when the last one was answered, so that the disk sets the
 //! pace.
 
-use hyper::Response;
+use hyper::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::config::kind::{color as read_color, pixel_range};
 use crate::config::{MOST_RANGES, PixelRange};
 use crate::http::auth::caller::Who;
-use crate::http::preferences::{NotSet, PreferenceChanges};
+use crate::http::preferences::{NotSet, PreferenceChanges, meanwhile};
 use crate::http::report::schema_parts::{count, list, maybe, number, object, text};
 use crate::http::report::wire;
 use crate::http::report::wire::Redact;
@@ -27,6 +27,12 @@ use crate::pipeline::lights::{Color, LightStatus, PRESETS, Paint, Shows, StripKi
 use crate::ui::{LightReport, PresetReport, RangeReport};
 
 const KEYS: [&str; 5] = ["on", "brightness", "color", "preset", "ranges"];
+
+/// What a form's fields were when its page was made.
+const WAS: [&str; 2] = ["was.brightness", "was.color"];
+
+/// So often a change is tried again where somebody else has changed something meanwhile.
+const TRIES: usize = 5;
 
 /// What is to be changed of the light; `None`: it stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -245,17 +251,62 @@ pub async fn get(request: Request) -> Response<Body> {
 /// `PATCH /api/v1/light`.
 pub async fn patch(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
-    let fields = Fields::read(&request.headers, &request.body, &KEYS)?;
+    let was: &[&str] = if json_body::is_form(&request.headers, &request.body) { &WAS } else { &[] };
+    let fields = Fields::read(&request.headers, &request.body, &[&KEYS, was].concat())?;
     let pixels = of(site)?.settings().strip.count();
     let options = parse_request(&fields, pixels)?;
-    let version = site.preferences()?.in_force().version;
-    let expected = match etag::if_match(&request.headers, version) {
-        IfMatch::Any => None,
-        IfMatch::This => Some(version),
-        IfMatch::Other => return Err(NotSet::Changed.into()),
-    };
-    change(site, options, expected).await?;
-    Ok(get(request).await)
+    let mut tries = 0;
+    loop {
+        let in_force = site.preferences()?.in_force();
+        let named = match etag::if_match(&request.headers, in_force.version) {
+            IfMatch::Any => None,
+            IfMatch::This => Some(in_force.version),
+            IfMatch::Other => return Err(NotSet::Changed.into()),
+        };
+        let lights = &in_force.resolved.config.lights;
+        let moved = moved(&fields, &options, lights.brightness, lights.color)?;
+        let expected = named.or((moved != options).then_some(in_force.version));
+        match change(site, moved, expected).await {
+            // Of something else, perhaps: looked at again.
+            Err(problem)
+                if problem.status == StatusCode::PRECONDITION_FAILED && named.is_none() && tries < TRIES =>
+            {
+                tries += 1;
+            }
+            done => {
+                done?;
+                return Ok(get(request).await);
+            }
+        }
+    }
+}
+
+/// What of `options` is other than it was when the page was made, and than it is now. A form that does not tell what it was
+/// means what it says.
+///
+/// # Errors
+/// Somebody else has set one of them meanwhile.
+fn moved(
+    fields: &Fields,
+    options: &LightRequest,
+    brightness: u8,
+    color: Color,
+) -> Result<LightRequest, Problem> {
+    fn one<T: Copy + PartialEq>(wanted: Option<T>, was: Option<T>, is: T) -> Result<Option<T>, Problem> {
+        match (wanted, was) {
+            (Some(wanted), Some(was)) if wanted == was || wanted == is => Ok(None),
+            (Some(_), Some(was)) if was != is => Err(meanwhile()),
+            _ => Ok(wanted),
+        }
+    }
+    let was = |key: &str| fields.as_text(key);
+    let was_brightness = was("was.brightness").and_then(|text| text.parse().ok());
+    let was_color = was("was.color").as_deref().and_then(read_color);
+    Ok(LightRequest {
+        brightness: one(options.brightness, was_brightness, brightness)?,
+        color: one(options.color, was_color, color)?,
+        ..options.clone()
+    })
 }
 
 fn parse_request(fields: &Fields, pixels: usize) -> Result<LightRequest, FieldError> {

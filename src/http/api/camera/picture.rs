@@ -1,12 +1,13 @@
 //! `/api/v1/picture`: what is done to the picture for everyone. A convenience over the settings of `[picture]`, which are
 //! changed through [`crate::http::Preferences`] like all others.
 
-use hyper::Response;
 use hyper::header::ETAG;
+use hyper::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::http::api::machine::settings;
+use crate::http::preferences::NotSet;
 use crate::http::report::schema_parts::{maybe, object, text};
 use crate::http::report::wire;
 use crate::http::report::wire::Redact;
@@ -15,6 +16,9 @@ use crate::http::request::problem::Problem;
 use crate::http::request::{etag, json_body, reply};
 use crate::http::server::body::Body;
 use crate::media::View;
+
+/// So often a turn is tried again where somebody else has changed something meanwhile.
+const TRIES: usize = 5;
 
 /// What is done to the picture for everyone.
 #[derive(Debug, Serialize)]
@@ -91,14 +95,47 @@ pub async fn get(request: Request) -> Response<Body> {
     report(&request).await
 }
 
-/// `PATCH /api/v1/picture`: what is said, and nothing else; `null` is what the operator's file or the default says.
+/// `PATCH /api/v1/picture`: what is said, and nothing else; `null` is what the operator's file or the default says. A page's
+/// form may say `turn`, degrees beyond how the picture is now: of turns at once none is lost.
 pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     let preferences = request.site.preferences()?;
-    let sent: Map<String, Value> = json_body::read(&request.headers, &request.body)?;
-    let sent = sent.into_iter().map(|(key, value)| (format!("picture.{key}"), value)).collect();
-    let expected = settings::expected(&request.headers, preferences.in_force().version)?;
-    preferences.change(settings::changes(sent)?, expected.into()).await?;
-    Ok(report(&request).await)
+    let mut sent: Map<String, Value> = json_body::read(&request.headers, &request.body)?;
+    let is_form = json_body::is_form(&request.headers, &request.body);
+    let turn = sent.get("turn").filter(|_| is_form).map(turn_of).transpose()?;
+    sent.retain(|key, _| turn.is_none() || key != "turn");
+    let sent: Map<String, Value> =
+        sent.into_iter().map(|(key, value)| (format!("picture.{key}"), value)).collect();
+    let mut tries = 0;
+    loop {
+        let in_force = preferences.in_force();
+        let named = settings::expected(&request.headers, in_force.version)?;
+        let mut changes = settings::changes(sent.clone())?;
+        if let Some(by) = turn {
+            let rotate = (in_force.resolved.config.picture.rotate + by) % 360;
+            changes.insert(String::from("picture.rotate"), Some(rotate.to_string()));
+        }
+        let expected = named.or(turn.map(|_| in_force.version));
+        match preferences.change(changes, expected.into()).await {
+            Err(NotSet::Changed) if named.is_none() && tries < TRIES => tries += 1,
+            done => {
+                done?;
+                return Ok(report(&request).await);
+            }
+        }
+    }
+}
+
+/// Degrees clockwise.
+fn turn_of(given: &Value) -> Result<u16, Problem> {
+    let given = given.as_str().unwrap_or_default();
+    let by = given.parse().ok().filter(|by| [90, 180, 270].contains(by));
+    by.ok_or_else(|| {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "turn should be 90, 180 or 270").wrong(
+            "turn",
+            "90, 180 or 270",
+            given,
+        )
+    })
 }
 
 async fn report(request: &Request) -> Response<Body> {

@@ -16,11 +16,12 @@ use crate::http::request::body_fields::{Fields, PLACE};
 use crate::http::request::etag::IfMatch;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
-use crate::http::request::query::WrongValue;
-use crate::http::request::{etag, reply};
+use crate::http::request::query::{Query, WrongValue};
+use crate::http::request::{etag, json_body, reply};
 use crate::http::server::body::Body;
 use crate::http::site::Site;
 use crate::store::{Anchor, Counts, EditError, LineDraft, LineRow, Recrossing, Scene};
+use crate::ui::LineForm;
 
 /// A change of part of a line is tried so often while others change it, too.
 const TRIES: usize = 5;
@@ -37,12 +38,28 @@ const TOGETHER: [(&str, &str); 2] = [("a", "b"), ("in_name", "out_name")];
 /// What only we know of it: what was given may be sent back, and changes nothing.
 const TOLD: [&str; 7] = ["id", "version", "scene", "pinned", "created", "moved", "deleted"];
 
+/// What a page's form says of ends and corners in per cent, and to turn the line round.
+const TYPED: [&str; 6] = ["ax", "ay", "bx", "by", "reverse", "corners"];
+
+/// What was typed into a page's form, which has the field `key`.
+pub fn typed<T>(request: &Request, key: &str, read: fn(&[(String, String)]) -> T) -> Option<T> {
+    let is_form = json_body::is_form(&request.headers, &request.body);
+    let fields = is_form.then(|| Query::parse(&String::from_utf8_lossy(&request.body)))?;
+    fields.get(key).is_some().then(|| read(fields.pairs()))
+}
+
+/// The form has tenths of a per cent: an end that nobody has moved stays to the last digit where it is.
+pub fn as_it_was(typed: [f64; 2], known: [f64; 2]) -> [f64; 2] {
+    let is_same = (0..2).all(|axis| (typed[axis] - known[axis]).abs() < 0.000_51);
+    if is_same { known } else { typed }
+}
+
 /// The line that is meant: what is not said is as in `base`, or as usual.
-fn draft(fields: &Fields, base: Option<&LineDraft>) -> Result<LineDraft, Problem> {
+fn draft(fields: &Fields, base: Option<&LineDraft>, typed: Option<&LineForm>) -> Result<LineDraft, Problem> {
     let wrong = Problem::unprocessable;
     let name = fields.text("name").map_err(wrong)?.or_else(|| base.map(|base| base.name.clone()));
-    let a = fields.place("a").map_err(wrong)?.or(base.map(|base| base.a));
-    let b = fields.place("b").map_err(wrong)?.or(base.map(|base| base.b));
+    let a = fields.place("a").map_err(wrong)?.or(typed.map(|form| form.a)).or(base.map(|base| base.a));
+    let b = fields.place("b").map_err(wrong)?.or(typed.map(|form| form.b)).or(base.map(|base| base.b));
     let needed = [("name", "a name", name.is_some()), ("a", PLACE, a.is_some()), ("b", PLACE, b.is_some())];
     let (Some(name), Some(a), Some(b)) = (name, a, b) else { return Err(missing(&needed).given_in(fields)) };
     let text = |key, known: Option<&String>, usual: &str| -> Result<String, Problem> {
@@ -94,42 +111,15 @@ const NEEDED: [&str; 4] = ["name", "a", "b", "points"];
 /// What is said in `request`, with no other keys than `said`, but for what is `told`. `null` is no value: nobody knows
 /// what it would mean.
 pub fn read(request: &Request, said: &[&'static str], told: &[&str]) -> Result<Fields, Problem> {
-    let fields = Fields::read_back(&request.headers, &request.body, said, told);
+    let is_form = json_body::is_form(&request.headers, &request.body);
+    let told = if is_form { [told, &TYPED].concat() } else { told.to_vec() };
+    let fields = Fields::read_back(&request.headers, &request.body, said, &told);
     let fields = fields.map_err(Problem::unprocessable)?;
     // What has to be there is missing then, and said to be.
     let is_refused = |key: &&&str| request.method == Method::PATCH || !NEEDED.contains(*key);
     let refused: Vec<&'static str> = said.iter().filter(is_refused).copied().collect();
     fields.no_null(&refused).map_err(Problem::unprocessable)?;
     Ok(fields)
-}
-
-/// The anchor of this word; without one, `known`, or the usual.
-///
-/// # Errors
-/// There is none of this word.
-pub fn anchor(word: Option<&str>, known: Option<Anchor>) -> Result<Anchor, EditError> {
-    let Some(word) = word else { return Ok(known.unwrap_or_default()) };
-    Anchor::parse(word).ok_or_else(|| {
-        let words: Vec<&str> = Anchor::WORDS.iter().map(|(word, _)| *word).collect();
-        let range = format!("one of {}", words.join(", "));
-        EditError::out_of_range(
-            "anchor",
-            range.as_str(),
-            format!("anchor is {word:?}, and should be {range}"),
-        )
-    })
-}
-
-/// The policy of this word; without one, `known`, or the usual.
-///
-/// # Errors
-/// There is none of this word.
-pub fn recrossing(word: Option<&str>, known: Option<Recrossing>) -> Result<Recrossing, EditError> {
-    let Some(word) = word else { return Ok(known.unwrap_or_default()) };
-    Recrossing::parse(word).ok_or_else(|| {
-        let words = format!("recrossing is {word:?}, and should be every or once");
-        EditError::out_of_range("recrossing", "every or once", words)
-    })
 }
 
 /// Which of these keys were not sent, and have to be: each with what it should be, and whether it is there.
@@ -171,7 +161,7 @@ pub fn reports(who: &Who, rows: &[LineRow], scene: Scene) -> List<LineRow> {
 pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
     let fields = read(&request, &SAID, &TOLD)?;
-    let draft = draft(&fields, None)?;
+    let draft = draft(&fields, None, typed(&request, "ax", LineForm::from_fields).as_ref())?;
     let scene = new_scene(&request.site).await?;
     let row = counts.add_line(scene, draft).await.map_err(|error| refused(error, &fields))?;
     let mut response = one(&request, &row).await;
@@ -197,8 +187,13 @@ pub async fn get(request: Request) -> Result<Response<Body>, Problem> {
 pub async fn replace(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
     let fields = read(&request, &SAID, &TOLD)?;
-    let draft = draft(&fields, None)?;
-    let version = version(&request, &known(counts, request.id)?)?;
+    let form = typed(&request, "ax", LineForm::from_fields);
+    let mut draft = draft(&fields, None, form.as_ref())?;
+    let known = known(counts, request.id)?;
+    if form.is_some() {
+        (draft.a, draft.b) = (as_it_was(draft.a, known.draft.a), as_it_was(draft.b, known.draft.b));
+    }
+    let version = version(&request, &known)?;
     let changed = counts.change_line(request.id, version, draft).await;
     Ok(one(&request, &changed.map_err(|error| refused(error, &fields))?).await)
 }
@@ -212,7 +207,8 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
         tries += 1;
         let row = known(counts, request.id)?;
         let asked = version(&request, &row)?;
-        let draft = draft(&fields, Some(&row.draft))?;
+        let form = typed(&request, "ax", LineForm::from_fields);
+        let draft = draft(&fields, Some(&row.draft), form.as_ref())?;
         match counts.change_line(request.id, Some(row.version), draft).await {
             // Nobody asked for a certain version: it is made on the newer one.
             Err(EditError::Changed { .. }) if asked.is_none() && tries < TRIES => {}

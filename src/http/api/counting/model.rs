@@ -83,13 +83,6 @@ pub async fn choose(site: &Site, name: Option<String>) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Counts whatever moves, without a model.
-pub async fn count_by_motion(site: &Site) -> Result<(), Problem> {
-    let change = (String::from(BACKEND), Some(String::from("\"motion\"")));
-    site.preferences()?.change(PreferenceChanges::from([change]), Terms::default()).await?;
-    Ok(())
-}
-
 /// The setting of what looks at the pictures.
 const BACKEND: &str = "detect.backend";
 

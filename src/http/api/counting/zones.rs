@@ -7,7 +7,9 @@ use hyper::header::{ETAG, HeaderValue, LOCATION};
 use hyper::{Response, StatusCode};
 
 use crate::http::api::counting::counts::{hours, span, too_many};
-use crate::http::api::counting::lines::{anchor_of, classes, missing, new_scene, read, scene};
+use crate::http::api::counting::lines::{
+    anchor_of, as_it_was, classes, missing, new_scene, read, scene, typed,
+};
 use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::report::wire;
 use crate::http::report::wire::{List, OccupancyReport};
@@ -19,7 +21,7 @@ use crate::http::request::{etag, reply};
 use crate::http::server::body::Body;
 use crate::pipeline::counting::Overlay;
 use crate::store::{Counts, EditError, StoreError, ZoneDraft, ZoneRow};
-use crate::ui::ZoneNow;
+use crate::ui::{ZoneForm, ZoneNow};
 
 /// A change of part of a zone is tried so often while others change it, too.
 const TRIES: usize = 5;
@@ -31,10 +33,12 @@ const SAID: [&str; 5] = ["name", "points", "classes", "anchor", "exclude"];
 const TOLD: [&str; 4] = ["id", "scene", "pinned", "occupancy"];
 
 /// The zone that is meant: what is not said is as in `base`, or as usual.
-fn draft(fields: &Fields, base: Option<&ZoneDraft>) -> Result<ZoneDraft, Problem> {
+fn draft(fields: &Fields, base: Option<&ZoneDraft>, typed: Option<&ZoneForm>) -> Result<ZoneDraft, Problem> {
     let wrong = Problem::unprocessable;
     let name = fields.text("name").map_err(wrong)?.or_else(|| base.map(|base| base.name.clone()));
-    let points = fields.places("points").map_err(wrong)?.or_else(|| base.map(|base| base.points.clone()));
+    let points = fields.places("points").map_err(wrong)?;
+    let points = points.or_else(|| typed.map(|form| form.points.clone()));
+    let points = points.or_else(|| base.map(|base| base.points.clone()));
     let needed = [("name", "a name", name.is_some()), ("points", PLACES, points.is_some())];
     let (Some(name), Some(points)) = (name, points) else { return Err(missing(&needed).given_in(fields)) };
     Ok(ZoneDraft {
@@ -77,7 +81,7 @@ pub async fn occupancy(request: Request) -> Result<Response<Body>, Problem> {
 pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
     let fields = read(&request, &SAID, &TOLD)?;
-    let draft = draft(&fields, None)?;
+    let draft = draft(&fields, None, typed(&request, "corners", ZoneForm::from_fields).as_ref())?;
     let scene = new_scene(&request.site).await?;
     let row = counts.add_zone(scene, draft).await.map_err(|error| Problem::from(error).given_in(&fields))?;
     let mut response = one(&request, &row).await?;
@@ -98,8 +102,15 @@ pub async fn get(request: Request) -> Result<Response<Body>, Problem> {
 pub async fn replace(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
     let fields = read(&request, &SAID, &TOLD)?;
-    let draft = draft(&fields, None)?;
-    let version = version(&request, &known(counts, request.id)?)?;
+    let form = typed(&request, "corners", ZoneForm::from_fields);
+    let mut draft = draft(&fields, None, form.as_ref())?;
+    let known = known(counts, request.id)?;
+    if form.is_some() && known.draft.points.len() == draft.points.len() {
+        for (typed, known) in draft.points.iter_mut().zip(&known.draft.points) {
+            *typed = as_it_was(*typed, *known);
+        }
+    }
+    let version = version(&request, &known)?;
     let changed = counts.change_zone(request.id, version, draft).await;
     one(&request, &changed.map_err(|error| Problem::from(error).given_in(&fields))?).await
 }
@@ -113,7 +124,8 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
         tries += 1;
         let row = known(counts, request.id)?;
         let asked = version(&request, &row)?;
-        let draft = draft(&fields, Some(&row.draft))?;
+        let form = typed(&request, "corners", ZoneForm::from_fields);
+        let draft = draft(&fields, Some(&row.draft), form.as_ref())?;
         match counts.change_zone(request.id, Some(row.version), draft).await {
             // Nobody asked for a certain version: it is made on the newer one.
             Err(EditError::Changed { .. }) if asked.is_none() && tries < TRIES => {}

@@ -10,7 +10,6 @@ use crate::http::api::media::download;
 use crate::http::auth::refusals::Refusal;
 use crate::http::pages::{data_counting, html};
 use crate::http::report::schema_parts::{count, object, page_of, text, time};
-use crate::http::report::state::StateReport;
 use crate::http::report::wire;
 use crate::http::report::wire::List;
 use crate::http::request::csv::{BYTE_ORDER_MARK, CsvTable};
@@ -131,7 +130,7 @@ pub async fn show(request: Request) -> Result<Response<Body>, Problem> {
     let (rows, has_more) = rows(&request, cursor, USUAL as usize).await?;
     let site = &request.site;
     Ok(html::html(ui::activity_page(&ActivityPage {
-        head: data_counting::head(&StateReport::of(site, &request.who)),
+        head: data_counting::head(&request),
         clock: site.clock(),
         is_newest: cursor.is_none(),
         next: rows.last().filter(|_| has_more).map(|last| last.id),

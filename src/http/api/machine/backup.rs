@@ -223,7 +223,7 @@ pub async fn page(request: Request) -> Response<Body> {
 
 fn shown(site: &Site, who: &Who, step: BackupStep, refused: Option<&Problem>) -> String {
     ui::backup_page(&BackupPage {
-        head: data_counting::head(&StateReport::of(site, who)),
+        head: data_counting::head_of(&StateReport::of(site, who)),
         is_counts_only: site.is_counts_only(),
         is_claimed_by_network: site.settings().is_claimed_by_network,
         step,

@@ -123,7 +123,7 @@ pub async fn page(request: Request) -> Response<Body> {
 
 fn shown(site: &Site, who: &Who, last: &Last, refused: Option<&Problem>) -> String {
     ui::update_page(&UpdatePage {
-        head: data_counting::head(&StateReport::of(site, who)),
+        head: data_counting::head_of(&StateReport::of(site, who)),
         by: last.by(),
         last: last.phase().map(|phase| UpdateState {
             phase,

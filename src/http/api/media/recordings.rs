@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use hyper::Response;
 
-use crate::config::parse_duration;
 use crate::http::api::media::items;
+use crate::http::forms::MadeId;
 use crate::http::report::media::RecordingReport;
 use crate::http::report::wire;
 use crate::http::request::body_fields::{FieldError, Fields};
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
-use crate::http::request::query::WrongValue;
 use crate::http::request::reply;
 use crate::http::server::body::Body;
 use crate::pipeline::recording::RecordingRequest;
@@ -59,18 +58,6 @@ fn options(fields: &Fields) -> Result<RecordingRequest, FieldError> {
     })
 }
 
-/// The step of a time-lapse as a form has it: `10s`, `1m`; empty for none.
-///
-/// # Errors
-/// It is none, or not between a second and an hour.
-pub fn time_lapse_step(text: &str) -> Result<Option<Duration>, WrongValue> {
-    if text.trim().is_empty() {
-        return Ok(None);
-    }
-    let step = parse_duration(text.trim()).filter(|step| EVERY.contains(step));
-    step.map(Some).ok_or_else(|| WrongValue::new("every", text, "between a second and an hour: 10s, 1m"))
-}
-
 /// `GET /api/v1/recording`.
 pub async fn status(request: Request) -> Result<Response<Body>, Problem> {
     let status = request.site.recorder()?.status();
@@ -80,7 +67,11 @@ pub async fn status(request: Request) -> Result<Response<Body>, Problem> {
 /// `POST /api/v1/recording/stop`: answered when its last chunk is on the disk; 204 where none was under way.
 pub async fn stop(request: Request) -> Result<Response<Body>, Problem> {
     let ended = request.site.recorder()?.end_recording().await?;
-    Ok(ended.map_or_else(reply::no_content, |item| items::one(&item)))
+    Ok(ended.map_or_else(reply::no_content, |item| {
+        let mut response = items::one(&item);
+        response.extensions_mut().insert(MadeId(item.id));
+        response
+    }))
 }
 
 #[cfg(test)]
@@ -90,16 +81,6 @@ mod tests {
 
     fn of(body: &str) -> Result<RecordingRequest, FieldError> {
         options(&Fields::read(&hyper::HeaderMap::new(), body.as_bytes(), &KEYS)?)
-    }
-
-    #[test]
-    fn a_forms_time_lapse_is_read_or_refused() {
-        assert_eq!(time_lapse_step("").unwrap(), None);
-        assert_eq!(time_lapse_step(" 10s ").unwrap(), Some(Duration::from_secs(10)));
-        assert_eq!(time_lapse_step("5m").unwrap(), Some(Duration::from_secs(300)));
-        for wrong in ["0s", "2h", "often"] {
-            assert!(time_lapse_step(wrong).is_err(), "{wrong}");
-        }
     }
 
     #[test]

@@ -1,0 +1,314 @@
+//! A form of a page is a request to the API: `<form method="post" action="api/v1/lines/3">` with hidden fields. Pure.
+//!
+//! `_method` is the request's method, `_version` its `If-Match`, and `next` the page to go on with. The adapter stands
+//! around the handlers, in [`crate::http::dispatch`]: success leads to `next` (303), and a [`Problem`] is shown on
+//! `next`, with what was typed ([`ReturnedForm`]). A form with a file names `next` in its query, because its body is
+//! read as it comes.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{
+    CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, IF_MATCH, LOCATION, SET_COOKIE,
+};
+use hyper::{HeaderMap, Method, Response, StatusCode, Uri};
+
+use crate::base::unicode::percent_encoded;
+use crate::http::auth::sign_in::{is_page, up_from};
+use crate::http::pages::data_counting::refusal;
+use crate::http::pages::html;
+use crate::http::request::form_data::boundary;
+use crate::http::request::handler::Route;
+use crate::http::request::problem::Problem;
+use crate::http::request::query::Query;
+use crate::http::server::body::Body;
+use crate::ui::ReturnedForm;
+
+/// The methods that a form may name.
+const METHODS: [(&str, Method); 4] =
+    [("post", Method::POST), ("put", Method::PUT), ("patch", Method::PATCH), ("delete", Method::DELETE)];
+
+/// The fields that are the adapter's own.
+const OWN: [&str; 3] = ["_method", "_version", "next"];
+
+/// Stands in `next` for the number of what was made.
+const ID: &str = "{id}";
+
+/// The longest `next`.
+const LONGEST: usize = 500;
+
+/// The number of what was made, in the extensions of an answer without `Location`.
+#[derive(Debug, Clone, Copy)]
+pub struct MadeId(pub u64);
+
+/// How the body of a form comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FormKind {
+    /// As one text of fields.
+    Fields,
+    /// With a file in it.
+    File,
+}
+
+/// What the form of a page wants.
+#[derive(Debug, PartialEq, Eq)]
+pub struct FormPost {
+    /// The method of the request that is meant.
+    pub method: Method,
+    /// The page to go on with, as a link from the root has it; `None`: the answer is the API's own.
+    next: Option<String>,
+    version: Option<HeaderValue>,
+    /// What was typed, without the adapter's own fields.
+    fields: Vec<(String, String)>,
+}
+
+/// Whether a request may be a page's form: only its fields can tell.
+pub fn kind(
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: &Incoming,
+    most: usize,
+) -> Option<FormKind> {
+    if *method != Method::POST || !uri.path().starts_with("/api/") {
+        return None;
+    }
+    let kind = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    if boundary(kind).is_some() {
+        return Some(FormKind::File);
+    }
+    let is_form =
+        kind.split(';').next().is_some_and(|kind| kind.trim() == "application/x-www-form-urlencoded");
+    let is_short = body.size_hint().upper().is_some_and(|len| len <= most as u64);
+    (is_form && is_short).then_some(FormKind::Fields)
+}
+
+impl FormPost {
+    /// The form with these fields; `None` where they are a program's.
+    ///
+    /// # Errors
+    /// It names a method that there is not.
+    pub fn read(table: &[Route], fields: &Query) -> Result<Option<FormPost>, Problem> {
+        // A button may name another method than its form: it comes last.
+        let own =
+            |name: &str| fields.pairs().iter().rfind(|(key, _)| key == name).map(|(_, text)| text.as_str());
+        let (word, next) = (own("_method"), own("next"));
+        if word.is_none() && next.is_none() {
+            return Ok(None);
+        }
+        let wanted = word.unwrap_or("post");
+        let method = METHODS.iter().find(|(known, _)| known.eq_ignore_ascii_case(wanted));
+        let (_, method) = method.ok_or_else(|| {
+            let wanted: String = wanted.chars().take(40).collect();
+            Problem::new(StatusCode::BAD_REQUEST, format!("_method is {wanted:?}, and should be a method"))
+                .wrong("_method", "one of post, put, patch, delete", wanted)
+        })?;
+        let version = own("_version").filter(|version| !version.is_empty());
+        Ok(Some(FormPost {
+            method: method.clone(),
+            next: next.map(|next| local(table, next)),
+            version: version.map(|version| {
+                // What is no version is no version that anything has.
+                HeaderValue::from_str(&format!("\"{version}\"")).unwrap_or(HeaderValue::from_static("\"\""))
+            }),
+            fields: fields.pairs().iter().filter(|(key, _)| !OWN.contains(&key.as_str())).cloned().collect(),
+        }))
+    }
+
+    /// The headers of the request that is meant, and its body.
+    pub fn request(&self, headers: &mut HeaderMap) -> Bytes {
+        if let Some(version) = &self.version {
+            headers.insert(IF_MATCH, version.clone());
+        }
+        let pair =
+            |(key, text): &(String, String)| format!("{}={}", percent_encoded(key), percent_encoded(text));
+        self.fields.iter().map(pair).collect::<Vec<_>>().join("&").into()
+    }
+
+    /// The answer to a form that was carried out at `path`.
+    pub fn done(&self, path: &str, answer: Response<Body>) -> Response<Body> {
+        let Some(next) = self.next.as_ref().filter(|_| answer.status().is_success()) else { return answer };
+        let made = answer.extensions().get::<MadeId>().map(|MadeId(id)| id.to_string()).or_else(|| {
+            let place = answer.headers().get(LOCATION)?.to_str().ok()?;
+            place.rsplit('/').next().map(str::to_owned)
+        });
+        let is_plain = |made: &&String| made.bytes().all(|b| b.is_ascii_digit());
+        let place = match made.as_ref().filter(is_plain) {
+            Some(made) => next.replace(ID, made),
+            // Nothing is there to be named: it was deleted.
+            None if next.contains(ID) => next.split('?').next().unwrap_or_default().to_owned(),
+            None => next.clone(),
+        };
+        let mut response = html::see(&format!("{}{place}", up_from(path)));
+        for cookie in answer.headers().get_all(SET_COOKIE) {
+            response.headers_mut().append(SET_COOKIE, cookie.clone());
+        }
+        response
+    }
+
+    /// The page that signs in, seen from `path`, and from there on to the page of the form; `None`: there is none.
+    pub fn sign_in(&self, path: &str) -> Option<String> {
+        let next = of_new(self.next.as_ref()?);
+        let address = next.split('#').next().unwrap_or_default();
+        Some(format!("{}sign-in?next={}", up_from(path), percent_encoded(address)))
+    }
+
+    /// Where the page is that shows `problem`, and what it is told of the form that was sent to `path`; `None`: the
+    /// answer is the API's own.
+    pub fn refused(&self, path: &str, problem: &Problem) -> Option<(Uri, Rc<ReturnedForm>)> {
+        let next = of_new(self.next.as_ref()?);
+        let address = next.split('#').next().unwrap_or_default();
+        let uri = format!("/{}", address.trim_start_matches("./")).parse().ok()?;
+        let form = ReturnedForm {
+            action: path.trim_start_matches('/').to_owned(),
+            base: format!("{}{address}", up_from(path)),
+            version: self
+                .version
+                .as_ref()
+                .and_then(|version| version.to_str().ok())
+                .map_or_else(String::new, |version| version.trim_matches('"').to_owned()),
+            fields: self.fields.clone(),
+            refusal: refusal(problem),
+        };
+        Some((uri, Rc::new(form)))
+    }
+}
+
+/// The headers by which the page is asked for that shows a problem.
+pub fn page_headers(mut headers: HeaderMap) -> HeaderMap {
+    for name in [CONTENT_TYPE, CONTENT_LENGTH, IF_MATCH] {
+        headers.remove(name);
+    }
+    headers
+}
+
+/// `page` as the answer to a form with this problem. It stands at the API's address, with links relative to its own.
+pub fn with_problem(mut page: Response<Body>, problem: &Problem) -> Response<Body> {
+    if page.status() != StatusCode::OK {
+        return page;
+    }
+    *page.status_mut() = problem.status;
+    html::retry_after(&mut page, problem);
+    page.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(html::POLICY_WITH_BASE));
+    page
+}
+
+/// The query without `next`, for a form with a file.
+pub fn without_next(uri: &Uri) -> Uri {
+    let kept = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.starts_with("next="));
+    let query = kept.collect::<Vec<_>>().join("&");
+    let path = uri.path();
+    let address = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+    address.parse().unwrap_or_else(|_| uri.clone())
+}
+
+/// `next` where nothing was made: pages call what is still to be made `new`.
+fn of_new(next: &str) -> String {
+    next.replace(ID, "new")
+}
+
+/// `wanted` if it is a page of ours, with a query and a fragment perhaps; anything else is the live page.
+fn local(table: &[Route], wanted: &str) -> String {
+    let (address, fragment) = wanted.split_once('#').unwrap_or((wanted, ""));
+    let (path, query) = address.split_once('?').unwrap_or((address, ""));
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let path = if path == "./" { "" } else { path };
+    let is_plain =
+        query.replace(ID, "").bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~=&%+,:".contains(&b));
+    let is_word = fragment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    if wanted.len() > LONGEST || !is_plain || !is_word || !(path.is_empty() || is_page(table, path)) {
+        return String::from("./");
+    }
+    let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+    let fragment = if fragment.is_empty() { String::new() } else { format!("#{fragment}") };
+    format!("{}{query}{fragment}", if path.is_empty() { "./" } else { path })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::http::routes::ROUTES;
+
+    fn read(form: &str) -> FormPost {
+        FormPost::read(ROUTES, &Query::parse(form)).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_form_names_its_method_its_version_and_the_page_after_it() {
+        let form =
+            read("_method=put&next=lines%3Fline%3D%7Bid%7D&_version=7&name=a+b%26&classes=x&classes=y");
+        let mut headers = HeaderMap::new();
+        let body = form.request(&mut headers);
+        assert_eq!((&form.method, &*body), (&Method::PUT, &b"name=a%20b%26&classes=x&classes=y"[..]));
+        assert_eq!(headers.get(IF_MATCH).unwrap(), "\"7\"");
+        assert_eq!(read("_method=put&_method=DELETE").method, Method::DELETE, "a button's own comes last");
+        assert_eq!(read("next=lines").method, Method::POST);
+        assert_eq!(FormPost::read(ROUTES, &Query::parse("name=a")).unwrap(), None, "a program's");
+        let unknown = FormPost::read(ROUTES, &Query::parse("_method=get")).unwrap_err();
+        assert_eq!(unknown.status, StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn success_leads_to_the_page_from_any_depth() {
+        let made = |place: &'static str| {
+            let mut answer = Response::new(Body::full("{}"));
+            answer.headers_mut().insert(LOCATION, HeaderValue::from_static(place));
+            answer
+        };
+        let led = |form: &str, answer| {
+            let response = read(form).done("/api/v1/lines", answer);
+            (response.status().as_u16(), response.headers()[LOCATION].to_str().unwrap().to_owned())
+        };
+        let next = "next=lines%3Fline%3D%7Bid%7D%23saved";
+        assert_eq!(led(next, made("lines/12")), (303, String::from("../../lines?line=12#saved")));
+        assert_eq!(led(next, made("lines/\"x")), (303, String::from("../../lines")));
+        let moved =
+            Response::builder().status(307).header(LOCATION, "https://cam/").body(Body::full("")).unwrap();
+        assert_eq!(led(next, moved), (307, String::from("https://cam/")), "what is no success stays");
+    }
+
+    #[test]
+    fn a_hostile_next_leads_home() {
+        for good in ["lines?line={id}", "counts?range=7d#zero", "./", "./?stored={id}#lens", "media"] {
+            assert_eq!(local(ROUTES, good), good);
+        }
+        assert_eq!(local(ROUTES, "/lines?line=2"), "lines?line=2");
+        for bad in [
+            "//evil.example",
+            "https://evil.example",
+            "javascript:alert(1)",
+            "../lines",
+            "lines/..",
+            "\\\\evil",
+            "",
+            "lines?a=\r\nSet-Cookie:x",
+            "lines?\"",
+            "stream",
+            "api/v1/state",
+            "lines#\"x",
+            "/\\evil",
+            "///lines",
+            "LINES",
+        ] {
+            assert_eq!(local(ROUTES, bad), "./", "{bad}");
+        }
+        assert_eq!(local(ROUTES, &format!("lines?{}", "a".repeat(1000))), "./");
+    }
+
+    #[test]
+    fn a_refused_form_is_shown_on_its_page_with_what_was_typed() {
+        let form = read("_method=patch&next=lines%3Fline%3D%7Bid%7D%23form&name=x");
+        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "no").wrong("name", "a name", "x");
+        let (uri, form) = form.refused("/api/v1/lines/3", &problem).unwrap();
+        assert_eq!(
+            (uri.to_string(), &*form.base),
+            (String::from("/lines?line=new"), "../../../lines?line=new")
+        );
+        assert_eq!((form.get("name"), &*form.refusal.field), (Some("x"), "name"));
+        assert!(read("_method=patch").refused("/api/v1/lines/3", &problem).is_none(), "no page is named");
+        let home = read("next=//evil").refused("/api/v1/pause", &problem).unwrap();
+        assert_eq!((home.0.to_string(), &*home.1.base), (String::from("/"), "../.././"));
+    }
+}
