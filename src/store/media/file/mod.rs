@@ -1,6 +1,5 @@
-//! What lies between SQLite and the disk: the file of the store, read and written our own way.
+//! What lies between SQLite and the disk: what backups and wiping do past SQLite, and where tests let a disk fail.
 
-pub(super) mod direct;
 pub(super) mod free_list;
 pub(super) mod frozen;
 pub(super) mod vfs;

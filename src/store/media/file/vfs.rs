@@ -1,21 +1,15 @@
 //! What lies between SQLite and the writer's file: a VFS (sqlite.org/vfs.html) over the one SQLite has for Unix.
 //!
-//! It hands everything on as it is, but for two things that it does to `media.db`: neighbouring pages are gathered and
-//! written past the page cache ([`DirectFile`]), and while a backup is under way, what that has not read is put aside
-//! before it is overwritten ([`Frozen`]). It also is where tests let a disk fail.
+//! It hands everything on as it is, but that while a backup is under way, what that has not read is put aside before it
+//! is overwritten ([`Frozen`]). It also is where tests let a disk fail.
 //!
-//! Gathered pages are not left to the page cache: tried, that spared an eighth of the CPU only, and the kernel then
-//! keeps and counts the file in larger pieces (1.14 bytes for a byte of pictures instead of 1.05).
-//!
-//! Locks are SQLite's own, on its own descriptor. Readers are opened through this VFS, too: [`FileUse`] says why. A
-//! connection and its files belong to one thread at a time.
+//! Locks are SQLite's own, on its own descriptor. A connection and its files belong to one thread at a time.
 //!
 //! This is the only file of the store with `unsafe`: SQLite's C interface.
 
-use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::io;
 use std::marker::PhantomData;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
 use std::sync::OnceLock;
@@ -23,7 +17,6 @@ use std::sync::OnceLock;
 use rusqlite::ffi::{self, sqlite3_file, sqlite3_io_methods, sqlite3_vfs};
 use rusqlite::{Connection, OpenFlags};
 
-use super::direct::{DirectFile, FileUse};
 use super::free_list::Trunk;
 use super::frozen::Frozen;
 use crate::store::sqlite;
@@ -73,13 +66,6 @@ struct File {
 struct OpenFileState {
     inner: InnerFile,
     frozen: Option<Frozen>,
-    /// Of a file that is written to.
-    direct: Option<DirectFile>,
-    /// Of a database: it goes last, when the inner file is closed.
-    used: Option<FileUse>,
-    /// What a flush failed with where SQLite does not look at the answer: the next call whose answer it does look at
-    /// says it. Else a transaction could be committed without what was gathered.
-    lost: Option<c_int>,
 }
 
 /// The file of the inner VFS.
@@ -108,16 +94,11 @@ impl InnerFile {
     fn write(&self, at: u64, bytes: &[u8]) -> c_int {
         #[cfg(test)]
         if let Some(code) = self.fault(crate::store::media::faults::Operation::Write) {
-            self.write_half(at, bytes);
+            // As a disk that fails would: half of it is there.
+            inner!(self, xWrite, bytes.as_ptr().cast(), bytes.len() as c_int / 2, at as i64);
             return code;
         }
         inner!(self, xWrite, bytes.as_ptr().cast(), bytes.len() as c_int, at as i64)
-    }
-
-    /// As a disk that fails would: half of it is there.
-    #[cfg(test)]
-    fn write_half(&self, at: u64, bytes: &[u8]) {
-        inner!(self, xWrite, bytes.as_ptr().cast(), bytes.len() as c_int / 2, at as i64);
     }
 
     fn read(&self, at: u64, into: &mut [u8]) -> c_int {
@@ -147,59 +128,10 @@ impl OpenFileState {
         if let Some(frozen) = &mut self.frozen {
             frozen.before_change(at, at + bytes.len() as u64, |at, into| self.inner.read_all(at, into));
         }
-        let code = match &self.direct {
-            Some(direct) if !direct.continues(at, bytes.len()) => self.flush(),
-            _ => ffi::SQLITE_OK,
-        };
-        match &mut self.direct {
-            _ if code != ffi::SQLITE_OK => code,
-            Some(direct) if direct.continues(at, bytes.len()) => {
-                direct.append_run(at, bytes);
-                ffi::SQLITE_OK
-            }
-            _ => self.inner.write(at, bytes),
-        }
-    }
-
-    /// Writes what was gathered: everything but a write asks for this first.
-    fn flush(&mut self) -> c_int {
-        let code = self.write_gathered();
-        self.lost.take().unwrap_or(code)
-    }
-
-    fn write_gathered(&mut self) -> c_int {
-        let Some((direct, used)) = self.direct.as_mut().zip(self.used.as_ref()) else {
-            return ffi::SQLITE_OK;
-        };
-        let Some((run, is_long)) = direct.take_pending() else { return ffi::SQLITE_OK };
-        #[cfg(test)]
-        let is_long = is_long && {
-            if let Some(code) = self.inner.fault(crate::store::media::faults::Operation::Write) {
-                self.inner.write_half(run.at, direct.bytes(run));
-                return code;
-            }
-            true
-        };
-        if is_long && direct.write(used, run).is_ok() {
-            return ffi::SQLITE_OK;
-        }
-        // The ordinary way. What is wrong with the disk, if that is it, is said in SQLite's words.
-        let mut at = run.at;
-        for piece in direct.bytes(run).chunks(run.piece) {
-            let code = self.inner.write(at, piece);
-            if code != ffi::SQLITE_OK {
-                return code;
-            }
-            at += piece.len() as u64;
-        }
-        ffi::SQLITE_OK
+        self.inner.write(at, bytes)
     }
 
     fn truncate(&mut self, size: i64) -> c_int {
-        let code = self.flush();
-        if code != ffi::SQLITE_OK {
-            return code;
-        }
         if let Some(frozen) = &mut self.frozen {
             frozen.before_change(size as u64, u64::MAX, |at, into| self.inner.read_all(at, into));
         }
@@ -210,26 +142,12 @@ impl OpenFileState {
         inner!(self.inner, xTruncate, size)
     }
 
-    fn sync(&mut self, flags: c_int) -> c_int {
-        let code = self.flush();
-        if code != ffi::SQLITE_OK {
-            return code;
-        }
+    fn sync(&self, flags: c_int) -> c_int {
         #[cfg(test)]
         if let Some(code) = self.inner.fault(crate::store::media::faults::Operation::Sync) {
             return code;
         }
-        // Of the database, what is needed to find its bytes again: its times are written with them when it grows, and
-        // are not worth a write of their own. The descriptor is of the same file. One that fails is not tried again, by
-        // the other descriptor either: it may succeed then, though what could not be written is gone.
-        match self.direct.as_ref().and_then(DirectFile::sync) {
-            Some(Ok(())) => ffi::SQLITE_OK,
-            Some(Err(error)) => {
-                log::debug!("media.db could not be synced: {error}");
-                ffi::SQLITE_IOERR_FSYNC
-            }
-            None => inner!(self.inner, xSync, flags),
-        }
+        inner!(self.inner, xSync, flags)
     }
 }
 
@@ -294,18 +212,7 @@ unsafe extern "C" fn open_file(
             #[cfg(test)]
             faults,
         };
-        let is_database = flags & ffi::SQLITE_OPEN_MAIN_DB != 0;
-        // SAFETY: as above.
-        let path = (is_database && !name.is_null()).then(|| unsafe { CStr::from_ptr(name) });
-        let used = path.and_then(|path| FileUse::from_path(Path::new(OsStr::from_bytes(path.to_bytes()))));
-        let is_written = used.is_some() && flags & ffi::SQLITE_OPEN_READWRITE != 0;
-        let state = Box::new(OpenFileState {
-            inner,
-            frozen: None,
-            direct: is_written.then(DirectFile::default),
-            used,
-            lost: None,
-        });
+        let state = Box::new(OpenFileState { inner, frozen: None });
         // SAFETY: the memory is ours until `xClose`, which frees the state.
         unsafe {
             (*file.cast::<File>()).state = Box::into_raw(state);
@@ -315,16 +222,13 @@ unsafe extern "C" fn open_file(
     code
 }
 
-/// A method that only calls the inner one, once what was gathered is written.
+/// A method that only calls the inner one.
 macro_rules! passing {
     ($(fn $name:ident($($argument:ident: $kind:ty),*) => $method:ident;)*) => {$(
         unsafe extern "C" fn $name(file: *mut sqlite3_file $(, $argument: $kind)*) -> c_int {
             // SAFETY: SQLite calls this for files that `open_file` opened.
             let state = unsafe { state(file) };
-            let flushed = state.flush();
-            // Whatever came of that: a lock must go.
-            let code = inner!(state.inner, $method $(, $argument)*);
-            if flushed == ffi::SQLITE_OK { code } else { flushed }
+            inner!(state.inner, $method $(, $argument)*)
         }
     )*};
 }
@@ -338,36 +242,9 @@ passing! {
     fn shm_map(region: c_int, size: c_int, extend: c_int, out: *mut *mut c_void) => xShmMap;
     fn shm_lock(offset: c_int, count: c_int, flags: c_int) => xShmLock;
     fn shm_unmap(delete: c_int) => xShmUnmap;
-}
-
-// What these two answer is a number and never a code; nothing that was gathered changes it.
-
-unsafe extern "C" fn sector_size(file: *mut sqlite3_file) -> c_int {
-    // SAFETY: SQLite calls this for files that `open_file` opened.
-    let state = unsafe { state(file) };
-    inner!(state.inner, xSectorSize)
-}
-
-unsafe extern "C" fn device_characteristics(file: *mut sqlite3_file) -> c_int {
-    // SAFETY: SQLite calls this for files that `open_file` opened.
-    let state = unsafe { state(file) };
-    inner!(state.inner, xDeviceCharacteristics)
-}
-
-unsafe extern "C" fn file_control(file: *mut sqlite3_file, operation: c_int, argument: *mut c_void) -> c_int {
-    // SAFETY: SQLite calls this for files that `open_file` opened.
-    let state = unsafe { state(file) };
-    let flushed = state.flush();
-    let code = inner!(state.inner, xFileControl, operation, argument);
-    match flushed {
-        ffi::SQLITE_OK => code,
-        // The only one before a commit whose answer is looked at; the others are hints.
-        _ if operation == ffi::SQLITE_FCNTL_SYNC => flushed,
-        _ => {
-            state.lost = Some(flushed);
-            code
-        }
-    }
+    fn sector_size() => xSectorSize;
+    fn device_characteristics() => xDeviceCharacteristics;
+    fn file_control(operation: c_int, argument: *mut c_void) => xFileControl;
 }
 
 unsafe extern "C" fn write(file: *mut sqlite3_file, bytes: *const c_void, count: c_int, at: i64) -> c_int {
@@ -399,9 +276,7 @@ unsafe extern "C" fn shm_barrier(file: *mut sqlite3_file) {
 
 unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
     // SAFETY: SQLite calls this once for a file that `open_file` opened: the state is a box that it made.
-    let mut state = unsafe { Box::from_raw((*file.cast::<File>()).state) };
-    // Nothing waits but what was not committed.
-    state.flush();
+    let state = unsafe { Box::from_raw((*file.cast::<File>()).state) };
     let code = inner!(state.inner, xClose);
     // SAFETY: it is still SQLite's memory; without methods it is a closed file.
     unsafe { (*file).pMethods = ptr::null() };
