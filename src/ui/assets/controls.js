@@ -27,7 +27,8 @@
   const showView = v => {
     if (!v) return;
     view = v;
-    press($('gray'), v.gray); press($('half'), v.scale !== '1', v.scale === '1' ? '1/2' : '1'); press($('mirror'), v.mirror); press($('flip'), v.flip);
+    press($('gray'), v.gray); press($('half'), v.scale !== '1', v.scale === '1' ? '1/2' : '1');
+    press($('mirror'), v.mirror); press($('flip'), v.flip);
   };
   on($('view'), 'submit', async e => {
     e.preventDefault();
