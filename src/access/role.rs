@@ -2,6 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::json;
+
+json::words! {
+    Scope { Stream "stream", Snapshot "snapshot", Counts "counts", Metrics "metrics", Control "control" }
+}
+
 /// What somebody may do; each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -17,7 +23,7 @@ pub enum Role {
 }
 
 /// What a token opens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// The live picture as a stream.
@@ -49,27 +55,5 @@ impl Role {
     /// The role of this word that a user can have.
     pub fn parse(word: &str) -> Option<Role> {
         Role::ALL.into_iter().find(|role| role.as_str() == word)
-    }
-}
-
-impl Scope {
-    /// All of them.
-    pub const ALL: [Scope; 5] =
-        [Scope::Stream, Scope::Snapshot, Scope::Counts, Scope::Metrics, Scope::Control];
-
-    /// As a word: `stream`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Scope::Stream => "stream",
-            Scope::Snapshot => "snapshot",
-            Scope::Counts => "counts",
-            Scope::Metrics => "metrics",
-            Scope::Control => "control",
-        }
-    }
-
-    /// The scope of this word.
-    pub fn parse(word: &str) -> Option<Scope> {
-        Scope::ALL.into_iter().find(|scope| scope.as_str() == word)
     }
 }

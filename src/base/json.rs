@@ -1,22 +1,84 @@
 //! How rows are written in JSON: times in UTC, lengths of time in seconds, enums by their word; and how JSON and TOML
 //! quote.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 use super::clock::rfc3339;
 use super::unicode::is_unseen_control;
 
-/// Writes each of these enums as its `as_str` says.
-macro_rules! serialize_by_word {
-    ($($kind:ty),+) => {$(
+/// Gives enums their words, each of which stands once: for programs, for JSON, and for the API's document.
+macro_rules! words {
+    ($($kind:ident { $($variant:ident $word:literal),+ })+) => {$(
+        #[allow(dead_code)]
+        impl $kind {
+            /// All of them, each with its word.
+            pub const WORDS: [(&'static str, $kind); [$($word),+].len()] = [$(($word, $kind::$variant)),+];
+
+            /// All of them.
+            pub const ALL: [$kind; [$($word),+].len()] = [$($kind::$variant),+];
+
+            /// Its word.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $($kind::$variant => $word),+
+                }
+            }
+
+            /// The one of this word.
+            pub fn parse(word: &str) -> Option<$kind> {
+                $kind::WORDS.iter().find(|(own, _)| *own == word).map(|(_, kind)| *kind)
+            }
+        }
+
         impl serde::Serialize for $kind {
             fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
                 to.serialize_str(self.as_str())
             }
         }
+
+        impl schemars::JsonSchema for $kind {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($kind).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({"type": "string", "enum": [$($word),+]})
+            }
+        }
     )+};
 }
-pub(crate) use serialize_by_word;
+pub(crate) use words;
+
+/// A moment, in microseconds since 1970, that is told as RFC 3339.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rfc3339(pub u64);
+
+impl Serialize for Rfc3339 {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        time(&self.0, to)
+    }
+}
+
+impl JsonSchema for Rfc3339 {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Rfc3339".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "format": "date-time"})
+    }
+}
 
 /// `text` as a TOML basic string, which is a JSON string too.
 pub fn quoted(text: &str) -> String {

@@ -173,13 +173,15 @@ async fn switch(request: Request, key: &str, on: &str, off: &str) -> Result<Resp
     Ok(no_store(say(StatusCode::OK, TEXT, "200")))
 }
 
+/// An item, as the old programs list it.
+#[derive(serde::Serialize, schemars::JsonSchema)]
+pub struct LegacyRow {
+    date: String,
+    filename: String,
+}
+
 /// `GET /get_database`: every item by its number.
 pub async fn get_database(request: Request) -> Result<Response<Body>, Problem> {
-    #[derive(serde::Serialize)]
-    struct LegacyRow {
-        date: String,
-        filename: String,
-    }
     let rows = request.site.media_readers()?.read(|reader| reader.legacy_list()).await?;
     let rows: Vec<LegacyRow> =
         rows.into_iter().map(|(_, date, filename)| LegacyRow { date, filename }).collect();

@@ -65,15 +65,15 @@ impl Drop for VideoPlace {
 }
 
 /// How it goes with videos.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct VideosReport {
     /// Whether H.264 can be made here.
     possible: bool,
     now: Option<VideoReport>,
 }
 
-#[derive(Debug, PartialEq, Serialize)]
-struct VideoReport {
+#[derive(Debug, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct VideoReport {
     id: u64,
     done: f64,
     seconds_left: Option<u64>,

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use super::order::PixelOrder;
+use crate::base::json;
 use crate::media::SourceError;
+
+json::words! { StripKind { None "none", Spi "spi", Pwm "pwm", Lamp "gpio", Sim "sim" } }
 
 /// Red, green and blue, 0–255 each.
 pub type Color = [u8; 3];
@@ -24,17 +27,6 @@ pub enum StripKind {
 }
 
 impl StripKind {
-    /// The word of the configuration.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            StripKind::None => "none",
-            StripKind::Spi => "spi",
-            StripKind::Pwm => "pwm",
-            StripKind::Lamp => "gpio",
-            StripKind::Sim => "sim",
-        }
-    }
-
     /// Whether it has colours, and more than one pixel.
     pub fn has_colors(self) -> bool {
         matches!(self, StripKind::Spi | StripKind::Pwm | StripKind::Sim)

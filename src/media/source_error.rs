@@ -3,6 +3,15 @@
 
 use std::fmt;
 
+use crate::base::json;
+
+json::words! {
+    SourceErrorKind {
+        Absent "absent", Busy "busy", Denied "denied", Unplugged "unplugged", Silent "silent", Broken "broken",
+        Unsupported "unsupported", Ended "ended", Failed "failed"
+    }
+}
+
 /// Kinds of trouble. The [`SourceErrorKind::as_str`] is part of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SourceErrorKind {
@@ -27,34 +36,6 @@ pub enum SourceErrorKind {
 }
 
 impl SourceErrorKind {
-    /// Every kind, for documents and tests.
-    pub const ALL: [SourceErrorKind; 9] = [
-        SourceErrorKind::Absent,
-        SourceErrorKind::Busy,
-        SourceErrorKind::Denied,
-        SourceErrorKind::Unplugged,
-        SourceErrorKind::Silent,
-        SourceErrorKind::Broken,
-        SourceErrorKind::Unsupported,
-        SourceErrorKind::Ended,
-        SourceErrorKind::Failed,
-    ];
-
-    /// One lower-case word for programs: `/state` and metrics use it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            SourceErrorKind::Absent => "absent",
-            SourceErrorKind::Busy => "busy",
-            SourceErrorKind::Denied => "denied",
-            SourceErrorKind::Unplugged => "unplugged",
-            SourceErrorKind::Silent => "silent",
-            SourceErrorKind::Broken => "broken",
-            SourceErrorKind::Unsupported => "unsupported",
-            SourceErrorKind::Ended => "ended",
-            SourceErrorKind::Failed => "failed",
-        }
-    }
-
     /// A short headline for people: still card and page.
     pub fn headline(self) -> &'static str {
         match self {

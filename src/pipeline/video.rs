@@ -10,7 +10,7 @@ use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Stdi
 
 use rustix::process::{Pid, Signal, kill_process_group, setpriority_process};
 
-use crate::base::child;
+use crate::base::{child, json};
 use crate::media::film::h264::SCALE;
 
 /// The program.
@@ -29,7 +29,9 @@ const PI_LARGEST: (u32, u32) = (1920, 1088);
 /// Pictures from one that needs no other to the next: a player can begin there.
 const KEY_FRAMES: std::ops::RangeInclusive<u64> = 1..=120;
 
-/// What makes H.264.
+json::words! { VideoEncoder { Pi "h264_v4l2m2m", X264 "libx264", OpenH264 "libopenh264" } }
+
+/// What makes H.264, by the words that `ffmpeg` has for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VideoEncoder {
     /// A Raspberry Pi's own encoder, up to the Pi 4.
@@ -41,15 +43,6 @@ pub enum VideoEncoder {
 }
 
 impl VideoEncoder {
-    /// What `ffmpeg` calls it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            VideoEncoder::Pi => "h264_v4l2m2m",
-            VideoEncoder::X264 => "libx264",
-            VideoEncoder::OpenH264 => "libopenh264",
-        }
-    }
-
     /// How good and how fast, for pictures of so many pixels, so many a second.
     fn options(self, (width, height): (u32, u32), fps: f64) -> Vec<String> {
         let bits = f64::from(width) * f64::from(height) * fps.clamp(5.0, 60.0) * 0.1;

@@ -13,7 +13,13 @@ use super::detection::Class;
 use super::geometry::{Aspect, Bounds, Point};
 use crate::base::json;
 
-json::serialize_by_word!(Direction, Recrossing, Anchor);
+json::words! {
+    Direction { In "in", Out "out" }
+    Recrossing { Every "every", Once "once" }
+    Anchor {
+        BottomCenter "bottom", Center "center", TopCenter "top", LeftCenter "left", RightCenter "right", WholeBox "box"
+    }
+}
 
 /// The number of a line; a line that is deleted never gives its number to another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,19 +35,6 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// The direction of this word.
-    pub fn parse(word: &str) -> Option<Direction> {
-        [Direction::In, Direction::Out].into_iter().find(|direction| direction.as_str() == word)
-    }
-
-    /// `in` or `out`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Direction::In => "in",
-            Direction::Out => "out",
-        }
-    }
-
     /// The other one.
     pub fn reversed(self) -> Direction {
         match self {
@@ -59,25 +52,6 @@ pub enum Recrossing {
     Every,
     /// The first one only.
     Once,
-}
-
-impl Recrossing {
-    /// The words of all policies.
-    pub const WORDS: [(&'static str, Recrossing); 2] =
-        [("every", Recrossing::Every), ("once", Recrossing::Once)];
-
-    /// `every` or `once`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Recrossing::Every => "every",
-            Recrossing::Once => "once",
-        }
-    }
-
-    /// The policy of this word.
-    pub fn parse(word: &str) -> Option<Recrossing> {
-        Recrossing::WORDS.iter().find(|(own, _)| *own == word).map(|(_, policy)| *policy)
-    }
 }
 
 /// Which point of a box has to pass the line.
@@ -99,26 +73,6 @@ pub enum Anchor {
 }
 
 impl Anchor {
-    /// Every anchor with its word in configuration and API.
-    pub const WORDS: [(&'static str, Anchor); 6] = [
-        ("bottom", Anchor::BottomCenter),
-        ("center", Anchor::Center),
-        ("top", Anchor::TopCenter),
-        ("left", Anchor::LeftCenter),
-        ("right", Anchor::RightCenter),
-        ("box", Anchor::WholeBox),
-    ];
-
-    /// Its word.
-    pub fn as_str(self) -> &'static str {
-        Anchor::WORDS.iter().find(|(_, anchor)| *anchor == self).map_or("bottom", |(word, _)| word)
-    }
-
-    /// The anchor of this word.
-    pub fn parse(word: &str) -> Option<Anchor> {
-        Anchor::WORDS.iter().find(|(own, _)| *own == word).map(|(_, anchor)| *anchor)
-    }
-
     /// The point or points of a box. One point is given four times.
     pub fn points(self, b: &Bounds) -> [Point; 4] {
         let center = b.center();

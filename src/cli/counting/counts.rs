@@ -88,7 +88,7 @@ impl SpanArgs {
         }
         let of = report["scene"].as_str().unwrap_or_default();
         let mut others = Vec::new();
-        for scene in [Scene::Camera, Scene::Files, Scene::Sim].map(Scene::as_str) {
+        for scene in Scene::ALL.map(Scene::as_str) {
             if scene != of && is_known(&self.request(daemon, Some(scene), "json")?.read()?) {
                 others.push(format!("--scene {scene}"));
             }

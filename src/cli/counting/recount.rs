@@ -199,7 +199,7 @@ fn recorded_scene(
     let end_us = item.at_us.saturating_add(item.duration_us).max(item.at_us + 1);
     let (from_us, to_us) = (item.at_us, end_us.min(wall_us()).max(item.at_us));
     let mut best = (0, configured);
-    for scene in [Scene::Camera, Scene::Files, Scene::Sim] {
+    for scene in Scene::ALL {
         let gaps = counts_db.gaps(scene, from_us, to_us)?;
         let missing: u64 = gaps.iter().map(|gap| gap.to_us - gap.from_us).sum();
         let covered = (to_us - from_us).saturating_sub(missing);
@@ -293,7 +293,7 @@ fn other_scene_options(scene: Scene, lines: &[LineRow]) -> Option<String> {
     let is_drawn_in = |other: Scene| {
         other != scene && lines.iter().any(|line| line.scene == Some(other) && line.deleted_us.is_none())
     };
-    let others = [Scene::Camera, Scene::Files, Scene::Sim].into_iter().filter(|other| is_drawn_in(*other));
+    let others = Scene::ALL.into_iter().filter(|other| is_drawn_in(*other));
     let others: Vec<String> = others.map(|other| format!("--scene {}", other.as_str())).collect();
     (!others.is_empty()).then(|| others.join(" or "))
 }

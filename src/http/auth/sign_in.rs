@@ -290,8 +290,8 @@ fn is_done(request: &Request) -> bool {
 }
 
 /// `/api/v1/password`: to whoever may not change it, only whether there is one.
-#[derive(Debug, Serialize)]
-struct PasswordReport {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct PasswordReport {
     set: bool,
     /// It stands in the log, and is to be changed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -303,8 +303,8 @@ struct PasswordReport {
 }
 
 /// A password that was made.
-#[derive(Debug, Serialize)]
-struct MadePassword {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct MadePassword {
     password: String,
 }
 

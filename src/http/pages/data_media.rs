@@ -119,7 +119,7 @@ pub async fn crossed(site: &Site, item: &Item) -> Option<Vec<(u64, bool)>> {
     };
     let read = counts_db.read(move |reader| {
         let mut all = Vec::new();
-        for scene in [Scene::Camera, Scene::Files, Scene::Sim] {
+        for scene in Scene::ALL {
             all.extend(reader.crossings(&of_scene(scene))?);
         }
         Ok(all)

@@ -2,23 +2,11 @@
 //! page's banner and head, and the API, have it from here.
 
 use jiff::{Timestamp, Zoned};
-use serde_json::{Value, json};
 
 use crate::base::clock;
 use crate::http::report::findings::SET_CLOCK;
-use crate::http::report::schema_parts::object;
 use crate::http::report::state::StateReport;
 use crate::ui::{Alert, AlertKind};
-
-/// The JSON schema of one.
-pub fn schema() -> Value {
-    let maybe = json!({"type": ["string", "null"]});
-    object(json!({
-        "kind": {"type": "string", "enum": AlertKind::ALL.map(AlertKind::as_str)},
-        "why": maybe, "headline": {"type": "string"}, "reason": maybe, "hint": maybe,
-        "since": {"type": ["string", "null"], "format": "date-time"}, "bad": {"type": "boolean"},
-    }))
-}
 
 /// What is wrong, the worst first.
 pub fn of(state: &StateReport, now: &Zoned) -> Vec<Alert> {

@@ -1,11 +1,10 @@
 //! What the API says of the camera's controls and formats: the wire types, and how they are filled.
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::http::api::camera::controls::{is_saved, pinned};
 use crate::http::preferences::SettingsInForce;
-use crate::http::report::schema_parts::{count, list, maybe, number, object, text};
 use crate::http::report::wire;
 use crate::http::report::wire::Redact;
 use crate::media::control::number_json;
@@ -13,7 +12,7 @@ use crate::media::{CameraFormat, Control, ControlKind};
 use crate::pipeline::CameraControls;
 
 /// The camera's controls.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct ControlsReport {
     camera: CameraName,
     items: Vec<ControlReport>,
@@ -25,24 +24,30 @@ pub struct ControlsReport {
     refused: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct CameraName {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct CameraName {
     identity: Option<String>,
     name: String,
 }
 
-#[derive(Debug, Serialize)]
-struct ControlReport {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct ControlReport {
     name: String,
     title: String,
+    #[schemars(extend("enum" = ["integer", "decimal", "boolean", "menu", "button"]))]
     kind: &'static str,
     /// Empty: none.
     unit: String,
+    #[schemars(extend("type" = ["number", "null"]))]
     min: Option<Value>,
+    #[schemars(extend("type" = ["number", "null"]))]
     max: Option<Value>,
+    #[schemars(with = "Option<f64>")]
     step: Option<Value>,
     choices: Vec<ControlChoice>,
+    #[schemars(extend("type" = ["number", "boolean", "null"]))]
     default: Value,
+    #[schemars(extend("type" = ["number", "boolean", "null"]))]
     value: Value,
     read_only: bool,
     inactive: bool,
@@ -54,8 +59,8 @@ struct ControlReport {
     place: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct ControlChoice {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct ControlChoice {
     value: i64,
     title: String,
 }
@@ -77,31 +82,6 @@ impl ControlsReport {
             notes: controls.notes.clone(),
             refused: controls.refused.clone(),
         }
-    }
-
-    pub fn schema() -> Value {
-        object(json!({
-            "camera": object(json!({"identity": maybe(text()), "name": text()})),
-            "items": list(json!({"$ref": "#/components/schemas/Control"})),
-            "reason": maybe(text()),
-            "notes": list(text()),
-            "refused": list(text()),
-        }))
-    }
-
-    /// The schema of one control.
-    pub fn item_schema() -> Value {
-        let value = || json!({"type": ["number", "boolean", "null"]});
-        let signed = || json!({"type": "number"});
-        object(json!({
-            "name": text(), "title": text(),
-            "kind": {"type": "string", "enum": ["integer", "decimal", "boolean", "menu", "button"]},
-            "unit": text(), "min": maybe(signed()), "max": maybe(signed()), "step": maybe(number()),
-            "choices": list(object(json!({"value": {"type": "integer"}, "title": text()}))),
-            "default": value(), "value": value(),
-            "read_only": {"type": "boolean"}, "inactive": {"type": "boolean"},
-            "saved": {"type": "boolean"}, "pinned": {"type": "boolean"}, "place": maybe(text()),
-        }))
     }
 }
 
@@ -159,7 +139,7 @@ impl ControlReport {
 }
 
 /// The formats that the camera offers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct FormatsReport {
     items: Vec<FormatReport>,
     /// Why there are none; `null` where there are.
@@ -167,14 +147,15 @@ pub struct FormatsReport {
 }
 
 /// A size of a format.
-#[derive(Debug, Serialize)]
-struct FormatReport {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct FormatReport {
     format: String,
     description: String,
     width: u32,
     height: u32,
     fps: Vec<f64>,
     /// Sizes between the smallest and the largest of this format can be had in these steps.
+    #[schemars(with = "Option<[u32; 2]>")]
     steps: Option<(u32, u32)>,
 }
 
@@ -196,18 +177,5 @@ impl FormatsReport {
         let items: Vec<FormatReport> = formats.iter().flat_map(sizes).collect();
         let reason = "This source has one format, which it chooses itself.";
         FormatsReport { reason: items.is_empty().then_some(reason), items }
-    }
-
-    pub fn schema() -> Value {
-        object(json!({
-            "items": list(object(json!({
-                "format": text(), "description": text(), "width": count(), "height": count(),
-                "fps": list(number()),
-                "steps": maybe(json!({
-                    "type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2,
-                })),
-            }))),
-            "reason": maybe(text()),
-        }))
     }
 }

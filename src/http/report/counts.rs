@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::base::clock::rfc3339;
+use crate::base::json::Rfc3339;
 use crate::http::report::wire::LineGapsReport;
 use crate::http::request::csv::CsvTable;
 use crate::http::request::time_param;
@@ -103,10 +103,10 @@ impl Counted {
     pub fn report<'a>(&'a self, camera: &'a str, clock: &LocalClock) -> CountsReport<'a> {
         CountsReport {
             camera,
-            scene: self.scene.as_str(),
+            scene: self.scene,
             time_zone: time_param::name_of(&clock.zone, clock.now_us),
-            from: rfc3339(self.from_us),
-            to: rfc3339(self.to_us),
+            from: Rfc3339(self.from_us),
+            to: Rfc3339(self.to_us),
             bucket: BUCKETS.iter().find(|(_, size)| *size == self.bucket).map_or("hour", |(word, _)| word),
             by: self.by.words(),
             items: self.rows.iter().map(|row| BucketReport::of(row, self.by)).collect(),
@@ -124,14 +124,16 @@ impl Counted {
 }
 
 /// What was counted between two times.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct CountsReport<'a> {
     camera: &'a str,
-    scene: &'static str,
+    scene: Scene,
     time_zone: String,
-    from: String,
-    to: String,
+    from: Rfc3339,
+    to: Rfc3339,
+    #[schemars(extend("enum" = BUCKETS.map(|(word, _)| word)))]
     bucket: &'static str,
+    #[schemars(extend("items" = {"type": "string", "enum": By::WORDS}))]
     by: Vec<&'static str>,
     items: Vec<BucketReport<'a>>,
     gaps: &'a [Gap],
@@ -141,10 +143,11 @@ pub struct CountsReport<'a> {
     next: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct BucketReport<'a> {
-    start: String,
-    end: String,
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct BucketReport<'a> {
+    start: Rfc3339,
+    end: Rfc3339,
+    #[schemars(range(min = 0, max = 1))]
     covered: f64,
     r#in: Option<u64>,
     out: Option<u64>,
@@ -152,7 +155,7 @@ struct BucketReport<'a> {
 }
 
 /// How many of one kind; what they are not told apart by is left out.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct CountReport<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     line_id: Option<u64>,
@@ -164,7 +167,7 @@ pub struct CountReport<'a> {
     pub class: Option<&'a str>,
     /// `in` or `out`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub direction: Option<&'static str>,
+    pub direction: Option<Direction>,
     /// How many.
     pub count: u64,
 }
@@ -172,8 +175,8 @@ pub struct CountReport<'a> {
 impl BucketReport<'_> {
     fn of(row: &BucketRow, by: By) -> BucketReport<'_> {
         BucketReport {
-            start: rfc3339(row.start_us),
-            end: rfc3339(row.end_us),
+            start: Rfc3339(row.start_us),
+            end: Rfc3339(row.end_us),
             covered: share(row.covered),
             r#in: sum(row, Direction::In),
             out: sum(row, Direction::Out),
@@ -215,7 +218,7 @@ pub fn grouped(counts: &[Count], by: By) -> Vec<CountReport<'_>> {
                 line_id,
                 line: by.line.then_some(&*count.line),
                 class,
-                direction: direction.map(Direction::as_str),
+                direction,
                 count: 0,
             })
             .count += count.count;
@@ -247,7 +250,7 @@ fn rows_as_csv(rows: &[BucketRow], by: By, zone: &TimeZone) -> String {
                 table.text(text.unwrap_or_default());
             }
             if by.direction {
-                table.plain(group.direction.unwrap_or_default());
+                table.plain(group.direction.map_or("", Direction::as_str));
             }
             if is_empty && !is_known(row) {
                 table.empty();

@@ -21,7 +21,7 @@ impl Redact for Item {
 }
 
 /// How recording stands.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct RecordingReport {
     recording: bool,
     now: Option<Recorded>,
@@ -49,7 +49,7 @@ impl Redact for RecordingReport {
 }
 
 /// How much room there is and what has it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct StorageReport {
     file: u64,
     unused: u64,
@@ -70,8 +70,8 @@ pub struct StorageReport {
     rules: RetentionRules,
 }
 
-#[derive(Debug, Clone, Serialize)]
-struct KindReport {
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+pub struct KindReport {
     items: u64,
     bytes: u64,
 }
@@ -103,7 +103,7 @@ impl StorageReport {
 }
 
 /// What is kept and the room there is, as `/state` has it.
-#[derive(Debug, Default, Clone, Serialize)]
+#[derive(Debug, Default, Clone, Serialize, schemars::JsonSchema)]
 pub struct StorageSummary {
     pub snapshots: u64,
     pub recordings: u64,
@@ -160,17 +160,17 @@ fn tenths(number: Option<f64>) -> Option<f64> {
 }
 
 /// The rules, and what they would do now.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct RetentionReport<'a> {
     rules: &'a RetentionRules,
     pinned: &'a [String],
-    /// Whether the clock is believed: else nothing goes by age.
+    /// Whether the machine's clock is set; nothing is removed by its age until it is.
     time_sure: bool,
     plan: PlanReport<'a>,
 }
 
-#[derive(Debug, Serialize)]
-struct PlanReport<'a> {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct PlanReport<'a> {
     items: Vec<GoesReport<'a>>,
     /// Items in all, also those that are not listed.
     count: usize,
@@ -178,8 +178,8 @@ struct PlanReport<'a> {
     unmet: Option<&'a str>,
 }
 
-#[derive(Debug, Serialize)]
-struct GoesReport<'a> {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct GoesReport<'a> {
     #[serde(flatten)]
     item: &'a Item,
     why: RetentionReason,
@@ -210,7 +210,7 @@ impl<'a> RetentionReport<'a> {
 }
 
 /// What a check found.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct CheckedReport {
     clean: bool,
     #[serde(flatten)]

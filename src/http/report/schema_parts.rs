@@ -24,13 +24,6 @@ pub fn closed(properties: Value, required: &[&str]) -> Value {
     })
 }
 
-/// An object of exactly these keys.
-pub fn all_of_it(properties: Value) -> Value {
-    let mut whole = object(properties);
-    whole["additionalProperties"] = json!(false);
-    whole
-}
-
 /// A page of a list.
 pub fn page_of(item: Value) -> Value {
     object(json!({"items": list(item), "next": maybe(text())}))
@@ -64,11 +57,6 @@ pub fn time() -> Value {
     json!({"type": "string", "format": "date-time"})
 }
 
-/// Whether times can be trusted; `about` says which, and when not.
-pub fn time_sure(about: &str) -> Value {
-    json!({"type": "boolean", "description": about})
-}
-
 /// A number of something.
 pub fn count() -> Value {
     json!({"type": "integer", "minimum": 0})
@@ -77,11 +65,6 @@ pub fn count() -> Value {
 /// A number from 0 on.
 pub fn number() -> Value {
     json!({"type": "number", "minimum": 0})
-}
-
-/// So many numbers.
-pub fn places(how_many: usize) -> Value {
-    json!({"type": "array", "items": {"type": "number"}, "minItems": how_many, "maxItems": how_many})
 }
 
 /// A schema of an object that has all of `properties`.

@@ -2,33 +2,34 @@
 
 use jiff::tz::TimeZone;
 use serde::Serialize;
-use serde_json::{Value, json};
 
+use crate::base::json::Rfc3339;
 use crate::base::{ClockTime, clock};
 use crate::http::api::camera::light::LightSummary;
 use crate::http::auth::caller::Who;
 use crate::http::report::alerts;
 use crate::http::report::findings::{SET_CLOCK, clock_is_wrong};
 use crate::http::report::media::{RecordingReport, StorageSummary};
-use crate::http::report::schema_parts::object;
 use crate::http::report::wire;
 use crate::http::report::wire::Redact;
 use crate::http::request::right::Right;
 use crate::http::server::https::HttpsReport;
 use crate::http::site::Site;
 use crate::maintenance::update::describe_version;
-use crate::pipeline::CameraStatus;
+use crate::pipeline::{CameraState, CameraStatus};
 use crate::store::media::ClockWait;
 use crate::ui::{Alert, CountingReport, LiveControls, LivePage, Reader};
 
-/// `/state` and `/api/v1/state`.
-#[derive(Debug, Default, Serialize)]
+/// How things are. To whoever is no operator `source` and `viewer_list` are left out, `camera` is null, and of the
+/// camera's trouble only its kind is told, of others that there are some.
+#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
 pub struct StateReport {
     /// The camera's name.
     pub name: String,
     /// The program's version.
     pub version: &'static str,
     /// One word: `live`, `asleep`, `waking`, `paused`, or a kind of trouble.
+    #[schemars(extend("enum" = CameraState::all_names().collect::<Vec<_>>()))]
     pub state: &'static str,
     /// The state in a few words.
     pub headline: &'static str,
@@ -47,7 +48,8 @@ pub struct StateReport {
     pub reason: Option<String>,
     /// What the reader can do.
     pub hint: Option<String>,
-    /// Since when, RFC 3339.
+    /// Since when.
+    #[schemars(with = "Rfc3339")]
     pub since: String,
     /// What is (to be) opened; told to operators only.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,7 +101,7 @@ pub struct StateReport {
     pub https: Option<HttpsReport>,
     /// Seconds since the server started.
     pub uptime_s: f64,
-    /// Whether the wall clock is known to be right.
+    /// Whether the machine's clock is set.
     pub time_sure: bool,
     /// What is counted; `null` where nothing ever is.
     pub counting: Option<CountingReport>,
@@ -110,9 +112,6 @@ pub struct StateReport {
     /// The light; `null` where there is none.
     pub light: Option<LightSummary>,
 }
-
-/// What is left out of a report to whoever is no operator.
-const OPERATORS_ONLY: [&str; 2] = ["source", "viewer_list"];
 
 impl Redact for StateReport {
     fn redact(&mut self) {
@@ -130,15 +129,15 @@ impl Redact for StateReport {
 }
 
 /// One who watches.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct ViewerReport {
     pub address: String,
     /// Pictures a second it gets.
     pub fps: f64,
     /// Pictures it did not get.
     pub skipped: u64,
-    /// Since when, RFC 3339.
-    pub since: String,
+    /// Since when.
+    pub since: Rfc3339,
 }
 
 impl StateReport {
@@ -167,7 +166,7 @@ impl StateReport {
                     address: viewer.peer.to_string(),
                     fps: tenths(viewer.fps()),
                     skipped: viewer.skipped.get(),
-                    since: clock::rfc3339(viewer.since_us),
+                    since: Rfc3339(viewer.since_us),
                 });
             });
         });
@@ -225,45 +224,6 @@ impl StateReport {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Its JSON schema, for the document of the API.
-    pub fn schema() -> Value {
-        let text = json!({"type": "string"});
-        let maybe = |kind: &str| json!({"type": [kind, "null"]});
-        let count = json!({"type": "integer", "minimum": 0});
-        let number = json!({"type": "number", "minimum": 0});
-        let flag = json!({"type": "boolean"});
-        let time = json!({"type": "string", "format": "date-time"});
-        let words: Vec<&str> = crate::pipeline::CameraState::all_names().collect();
-        let properties = json!({
-            "name": text, "version": text, "state": {"type": "string", "enum": words}, "headline": text,
-            "reason": maybe("string"), "hint": maybe("string"), "since": time, "source": text,
-            "camera": maybe("string"), "simulated": flag, "notes": {"type": "array", "items": text},
-            "format": maybe("string"), "width": maybe("integer"), "height": maybe("integer"),
-            "fps": number, "viewers": count,
-            "viewer_list": {"type": "array", "items": {"$ref": "#/components/schemas/Viewer"}},
-            "connections": count, "held": flag, "healthy": flag,
-            "alerts": {"type": "array", "items": alerts::schema()}, "failed_reads": count, "frames": count,
-            "lost": count, "broken": count, "pictures": count, "bytes": count, "opens": count,
-            "open": flag, "uptime_s": number,
-            "https": {"oneOf": [{"$ref": "#/components/schemas/Https"}, {"type": "null"}]},
-            "time_sure": crate::http::report::schema_parts::time_sure("whether the machine's clock is set"),
-            "counting": {"oneOf": [{"$ref": "#/components/schemas/Counting"}, {"type": "null"}]},
-            "recording": {"oneOf": [{"$ref": "#/components/schemas/RecordingStatus"}, {"type": "null"}]},
-            "storage": {"oneOf": [{"$ref": "#/components/schemas/StorageSummary"}, {"type": "null"}]},
-            "light": {"oneOf": [{"$ref": "#/components/schemas/LightSummary"}, {"type": "null"}]},
-        });
-        let mut schema = object(properties);
-        let is_always = |key: &Value| !OPERATORS_ONLY.iter().any(|left_out| key == left_out);
-        if let Some(required) = schema["required"].as_array_mut() {
-            required.retain(is_always);
-        }
-        schema["description"] = json!(
-            "To whoever is no operator `source` and `viewer_list` are left out, `camera` is null, and of the camera's \
-             trouble only its kind is told, of others that there are some."
-        );
-        schema
-    }
-
     /// What the page shows, from the same report.
     pub fn page(&self) -> LivePage {
         let size = self.width.zip(self.height);
@@ -294,17 +254,6 @@ impl StateReport {
             is_new: false,
             returned: None,
         }
-    }
-}
-
-impl ViewerReport {
-    /// Its JSON schema.
-    pub fn schema() -> Value {
-        object(json!({
-            "address": {"type": "string"}, "fps": {"type": "number", "minimum": 0},
-            "skipped": {"type": "integer", "minimum": 0},
-            "since": {"type": "string", "format": "date-time"},
-        }))
     }
 }
 

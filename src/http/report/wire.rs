@@ -6,15 +6,16 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::base::clock::rfc3339;
-use crate::base::json::thousandths;
+use crate::base::json::{Rfc3339, thousandths};
 use crate::http::auth::caller::Who;
 use crate::http::request::problem::Problem;
 use crate::pipeline::counting::{CountingStatus, Overlay};
-use crate::store::{Counts, Gap, LineRow, OccupancyRow, StoredCrossing, Tallies, ZoneRow};
+use crate::store::{Counts, Gap, LineRow, OccupancyRow, Scene, StoredCrossing, Tallies, ZoneRow};
 use crate::ui::{CountingReport, ZoneNow};
 
 /// A list, and where it goes on.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "List_of_{T}")]
 pub struct List<T> {
     /// This page of it.
     pub items: Vec<T>,
@@ -27,6 +28,13 @@ impl<T> List<T> {
     pub fn whole(items: impl IntoIterator<Item = T>) -> List<T> {
         List { items: items.into_iter().collect(), next: None }
     }
+}
+
+/// A list that is told whole.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Items_of_{T}")]
+pub struct WholeList<T> {
+    pub items: Vec<T>,
 }
 
 /// A report that says how the machine is inside: where the camera is, what lies where, who watches. Only operators are
@@ -82,19 +90,19 @@ pub struct DrawingReport {
 }
 
 /// How many were in a zone, by bucket.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct OccupancyReport {
     zone_id: u64,
     zone: String,
     peak: Option<u32>,
-    peak_at: Option<String>,
+    peak_at: Option<Rfc3339>,
     buckets: Vec<OccupancyBucket>,
 }
 
-#[derive(Debug, Serialize)]
-struct OccupancyBucket {
-    start: String,
-    end: String,
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct OccupancyBucket {
+    start: Rfc3339,
+    end: Rfc3339,
     watched_s: f64,
     mean: Option<f64>,
     peak: Option<u32>,
@@ -105,8 +113,8 @@ impl OccupancyReport {
     pub fn of(row: &ZoneRow, buckets: Vec<OccupancyRow>) -> OccupancyReport {
         let highest = OccupancyRow::highest(&buckets);
         let bucket = |bucket: &OccupancyRow| OccupancyBucket {
-            start: rfc3339(bucket.start_us),
-            end: rfc3339(bucket.end_us),
+            start: Rfc3339(bucket.start_us),
+            end: Rfc3339(bucket.end_us),
             watched_s: (bucket.watched_us as f64 / 1e5).round() / 10.0,
             mean: bucket.is_known().then(|| (bucket.mean * 100.0).round() / 100.0),
             peak: bucket.is_known().then_some(bucket.peak),
@@ -115,18 +123,19 @@ impl OccupancyReport {
             zone_id: row.id,
             zone: row.draft.name.clone(),
             peak: highest.map(|bucket| bucket.peak),
-            peak_at: highest.filter(|bucket| bucket.peak > 0).map(|bucket| rfc3339(bucket.peak_us)),
+            peak_at: highest.filter(|bucket| bucket.peak > 0).map(|bucket| Rfc3339(bucket.peak_us)),
             buckets: buckets.iter().map(bucket).collect(),
         }
     }
 }
 
 /// A crossing on record.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct CrossingReport<'a> {
     #[serde(flatten)]
     crossing: &'a StoredCrossing,
     /// Relative to `/api/v1/`, where this report was asked for.
+    #[schemars(extend("format" = "uri-reference"))]
     thumbnail: Option<String>,
 }
 
@@ -138,21 +147,21 @@ impl<'a> From<&'a StoredCrossing> for CrossingReport<'a> {
 }
 
 /// Today's sums.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct TalliesReport {
-    day: String,
-    scene: &'static str,
+    day: Rfc3339,
+    scene: Scene,
     lines: Vec<TallyReport>,
 }
 
-#[derive(Debug, Serialize)]
-struct TallyReport {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct TallyReport {
     line_id: u64,
     line: String,
     r#in: u64,
     out: u64,
     inside: u64,
-    since: String,
+    since: Rfc3339,
     in_name: String,
     out_name: String,
     by_class: BTreeMap<String, [u64; 2]>,
@@ -171,7 +180,7 @@ impl TalliesReport {
                 r#in: row.count_in,
                 out: row.count_out,
                 inside: row.inside,
-                since: rfc3339(row.since_us),
+                since: Rfc3339(row.since_us),
                 in_name: draft.map_or_else(|| String::from("in"), |draft| draft.in_name.clone()),
                 out_name: draft.map_or_else(|| String::from("out"), |draft| draft.out_name.clone()),
                 by_class: row
@@ -182,15 +191,15 @@ impl TalliesReport {
             }
         };
         TalliesReport {
-            day: rfc3339(tallies.day_us),
-            scene: counts.scene().as_str(),
+            day: Rfc3339(tallies.day_us),
+            scene: counts.scene(),
             lines: tallies.lines.iter().map(report).collect(),
         }
     }
 }
 
 /// Times in which nothing could be counted on a line, beyond those in which nothing was counted on any.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct LineGapsReport<'a> {
     line_id: u64,
     line: &'a str,
@@ -204,22 +213,22 @@ impl<'a> From<&'a (LineRow, Vec<Gap>)> for LineGapsReport<'a> {
 }
 
 /// The tracks that live.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct TracksReport {
-    time: String,
+    time: Rfc3339,
     picture: PictureSize,
     items: Vec<TrackReport>,
     next: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct PictureSize {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct PictureSize {
     width: u32,
     height: u32,
 }
 
-#[derive(Debug, Serialize)]
-struct TrackReport {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct TrackReport {
     id: u64,
     class: String,
     score: f64,
@@ -240,7 +249,7 @@ impl From<&Overlay> for TracksReport {
             in_sight: track.in_sight,
         };
         TracksReport {
-            time: rfc3339(overlay.stamp.wall_us),
+            time: Rfc3339(overlay.stamp.wall_us),
             picture: PictureSize { width, height },
             items: overlay.tracks.iter().map(report).collect(),
             next: None,
@@ -299,7 +308,7 @@ impl CountingReport {
             looks_saved: status.looks_saved,
             look_ms: milliseconds(status.look_s),
             tracks: status.tracks,
-            scene: status.scene.as_str(),
+            scene: status.scene,
             lines,
             ledger: counts.and_then(Counts::error),
             labels: status.labels.clone(),

@@ -38,7 +38,7 @@ pub struct Problem {
 }
 
 /// A value that is wrong. Each of its members is one of the problem's (RFC 9457 §3.2).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct WrongField {
     /// The key it was sent for: `brightness`, `lights.brightness`.
     pub field: String,
@@ -54,7 +54,7 @@ pub struct WrongField {
 }
 
 /// One of several values that are wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct WrongValueOf {
     /// The setting's key.
     pub path: String,
@@ -67,8 +67,9 @@ pub struct WrongValueOf {
 }
 
 /// The wire form (RFC 9457 §3.1); `hint`, `field`, `range`, `given` and `errors` are extension members.
-#[derive(Serialize)]
-struct ProblemJson<'a> {
+#[derive(Serialize, schemars::JsonSchema)]
+pub struct ProblemJson<'a> {
+    #[schemars(extend("format" = "uri-reference"))]
     r#type: &'static str,
     title: &'a str,
     status: u16,

@@ -4,10 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::http::report::schema_parts::object;
 use crate::http::server::listen::Listener;
 use crate::http::server::tls::TlsIdentity;
 
@@ -21,9 +19,9 @@ pub struct Https {
 }
 
 /// `https` of `/api/v1/state`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct HttpsReport {
-    /// The SHA-256 of the certificate, `AB:CD:…`.
+    /// SHA-256 of the certificate, AB:CD:…
     pub fingerprint: String,
 }
 
@@ -62,13 +60,6 @@ impl HttpsReport {
     pub fn of(https: Option<&Https>) -> Option<HttpsReport> {
         let fingerprint = https?.identity().fingerprint().to_owned();
         Some(HttpsReport { fingerprint })
-    }
-
-    /// Its JSON schema.
-    pub fn schema() -> Value {
-        object(
-            json!({"fingerprint": {"type": "string", "description": "SHA-256 of the certificate, AB:CD:…"}}),
-        )
     }
 }
 

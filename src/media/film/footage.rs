@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use crate::base::json;
+
 /// What is known of a chunk before it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FilmChunk {
@@ -48,7 +50,9 @@ pub trait Footage {
     fn bytes(&mut self, number: u64, offset: u32, len: u32) -> Result<Bytes, Self::Error>;
 }
 
-/// What the file is to be.
+json::words! { FilmFormat { Mp4 "mp4", Avi "avi", Mjpeg "mjpeg" } }
+
+/// What the file is to be; the word is also what its name ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FilmFormat {
     /// ISO/IEC 14496-12 with QuickTime's `jpeg` as what the pictures are.
@@ -60,15 +64,6 @@ pub enum FilmFormat {
 }
 
 impl FilmFormat {
-    /// `mp4`, `avi` or `mjpeg`: also what a file's name ends with.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            FilmFormat::Mp4 => "mp4",
-            FilmFormat::Avi => "avi",
-            FilmFormat::Mjpeg => "mjpeg",
-        }
-    }
-
     /// What such a file is called in `Content-Type`.
     pub fn media_type(self) -> &'static str {
         match self {

@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::{Color, LightsSettings};
+use crate::base::json;
 use crate::media::{SourceError, SourceErrorKind};
+
+json::words! { Shows { Off "off", On "on", Auto "auto", Shot "shot" } }
 
 /// A strip that accepts nothing for this time hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(3);
@@ -23,21 +26,6 @@ pub enum Shows {
     Auto,
     /// Full light for a snapshot.
     Shot,
-}
-
-impl Shows {
-    /// One lower-case word for programs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Shows::Off => "off",
-            Shows::On => "on",
-            Shows::Auto => "auto",
-            Shows::Shot => "shot",
-        }
-    }
-
-    /// Every word [`Shows::as_str`] can give.
-    pub const WORDS: [&'static str; 4] = ["off", "on", "auto", "shot"];
 }
 
 /// How the light is.

@@ -11,6 +11,8 @@
 //! stop on the way), nobody ever hides anybody, and each crosses the upright middle line x = 0.5
 //! exactly once, by the middle of the lower edge of their box.
 
+use crate::base::json;
+
 /// The street is measured in *spans*: a span is the picture's height, or 9/16 of its width if that
 /// is less. The street fills the lowest span of the picture.
 const SPAN_PER_WIDTH: f32 = 9.0 / 16.0;
@@ -40,7 +42,9 @@ const APART: (f64, f32) = (0.055, 0.025);
 /// Most who enter in an act that room is kept for.
 pub(super) const CROWD: usize = 128;
 
-/// What kind of thing moves.
+json::words! { SimClass { Person "person", Bicycle "bicycle", Car "car", Bus "bus" } }
+
+/// What kind of thing moves, by the names of the COCO data set, which detection models use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SimClass {
     /// A person on foot.
@@ -52,16 +56,6 @@ pub enum SimClass {
 }
 
 impl SimClass {
-    /// Its name in the COCO data set, which detection models use.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            SimClass::Person => "person",
-            SimClass::Bicycle => "bicycle",
-            SimClass::Car => "car",
-            SimClass::Bus => "bus",
-        }
-    }
-
     /// Width and height in metres; of a person, those of a grown one in mid-stride.
     pub(super) fn size(self) -> (f32, f32) {
         match self {

@@ -9,6 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::clock_correction::WallClock;
 use super::rows::{CountsRowError, unsigned};
+use crate::base::json;
+
+json::words! {
+    AuditKind { SignedIn "signed_in", SignedOut "signed_out", Changed "changed", Refused "refused" }
+}
 
 /// Rows of each kind that are kept.
 pub(super) const MOST_OF_A_KIND: i64 = 5000;
@@ -17,7 +22,7 @@ pub(super) const MOST_OF_A_KIND: i64 = 5000;
 const MOST_AGE_US: i64 = 400 * 86_400 * 1_000_000;
 
 /// What a row is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuditKind {
     /// Somebody showed a password or a link, and was let in.
@@ -66,22 +71,6 @@ pub struct AuditRow {
     pub is_time_sure: bool,
     /// The rest.
     pub entry: AuditEntry,
-}
-
-impl AuditKind {
-    /// All of them.
-    pub const ALL: [AuditKind; 4] =
-        [AuditKind::SignedIn, AuditKind::SignedOut, AuditKind::Changed, AuditKind::Refused];
-
-    /// As a word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            AuditKind::SignedIn => "signed_in",
-            AuditKind::SignedOut => "signed_out",
-            AuditKind::Changed => "changed",
-            AuditKind::Refused => "refused",
-        }
-    }
 }
 
 /// Puts `entry` on the list, or adds it to the row it belongs to, and deletes what is beyond the bounds.
@@ -147,7 +136,7 @@ pub(super) fn rows(
 
 fn row(row: &Row<'_>) -> Result<AuditRow, CountsRowError> {
     let word = row.get_ref(3)?.as_str()?;
-    let kind = AuditKind::ALL.into_iter().find(|kind| kind.as_str() == word);
+    let kind = AuditKind::parse(word);
     Ok(AuditRow {
         id: unsigned(row, 0)?,
         time_us: unsigned(row, 1)?,

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use crate::base::json;
 use crate::vision::{Anchor, Direction, Recrossing};
 
-json::serialize_by_word!(Scene);
+json::words! { Scene { Camera "camera", Files "files", Sim "sim" } }
 
 /// What kind of thing the pictures come from. Crossings and lines of different scenes are never
 /// mixed: a demonstration must not end up in a shop's figures.
@@ -23,24 +23,8 @@ pub enum Scene {
     Sim,
 }
 
-impl Scene {
-    /// `camera`, `files` or `sim`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Scene::Camera => "camera",
-            Scene::Files => "files",
-            Scene::Sim => "sim",
-        }
-    }
-
-    /// The scene of this word.
-    pub fn parse(word: &str) -> Option<Scene> {
-        [Scene::Camera, Scene::Files, Scene::Sim].into_iter().find(|scene| scene.as_str() == word)
-    }
-}
-
 /// A line as a user describes it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct LineDraft {
     /// Its name: 1–60 characters, none of them one that is not seen; unique among the lines of its
     /// scene that are not deleted.
@@ -89,7 +73,7 @@ pub struct LineStatus {
 }
 
 /// A line on record, and what is told of it. Its number is never given to another one.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct LineRow {
     /// Its number, from 1.
     pub id: u64,
@@ -98,17 +82,20 @@ pub struct LineRow {
     /// What the user wants of it.
     #[serde(flatten)]
     pub draft: LineDraft,
-    /// The scene it was drawn in; `None`: every scene (lines of the operator's file).
+    /// The scene it was drawn in; `null`: every scene (lines of the operator's file).
     pub scene: Option<Scene>,
     /// Where the operator's file sets it (`config.toml:112`): the page cannot change it.
     pub pinned: Option<String>,
-    /// When it was drawn, wall time in microseconds.
+    /// When it was drawn.
+    #[schemars(with = "json::Rfc3339")]
     #[serde(rename = "created", serialize_with = "json::time")]
     pub created_us: u64,
-    /// When it was last moved (its ends or anchor changed), wall time in microseconds.
+    /// When it was last moved (its ends or anchor changed).
+    #[schemars(with = "Option<json::Rfc3339>")]
     #[serde(rename = "moved", serialize_with = "json::maybe_time")]
     pub moved_us: Option<u64>,
     /// When it was deleted; what it counted stays.
+    #[schemars(with = "Option<json::Rfc3339>")]
     #[serde(rename = "deleted", serialize_with = "json::maybe_time")]
     pub deleted_us: Option<u64>,
 }
@@ -121,11 +108,12 @@ impl LineRow {
 }
 
 /// A zone as a user describes it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ZoneDraft {
     /// Its name, as a line's.
     pub name: String,
     /// Its corners, 3–32, in fractions of the picture.
+    #[schemars(length(min = 3, max = 32))]
     pub points: Vec<[f64; 2]>,
     /// Names of the classes that are counted; everything if empty.
     pub classes: Vec<String>,
@@ -184,7 +172,7 @@ impl OccupancyRow {
 }
 
 /// A zone on record, and what is told of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ZoneRow {
     /// Its number, from 1.
     pub id: u64,
@@ -231,7 +219,7 @@ pub struct NewCrossing {
 }
 
 /// A crossing on record, and what is told of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct StoredCrossing {
     /// Its place in counts.db, from 1, growing: what cursors and event ids are made of.
     pub id: u64,
@@ -259,10 +247,11 @@ pub struct StoredCrossing {
     /// The score, 0–1.
     #[serde(serialize_with = "json::score")]
     pub score: f32,
-    /// Wall time in microseconds.
+    /// When.
+    #[schemars(with = "json::Rfc3339")]
     #[serde(rename = "time", serialize_with = "json::time")]
     pub time_us: u64,
-    /// Whether the wall clock was known to be right (or was mended since).
+    /// Whether the machine's clock was set then (or was mended since).
     #[serde(rename = "time_sure")]
     pub is_time_sure: bool,
     /// Whether there is a thumbnail.
@@ -287,15 +276,17 @@ pub enum Coverage {
 }
 
 /// A time in which nothing was counted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Gap {
-    /// From, wall time in microseconds.
+    /// When it began.
+    #[schemars(with = "json::Rfc3339")]
     #[serde(rename = "from", serialize_with = "json::time")]
     pub from_us: u64,
-    /// To.
+    /// When it ended.
+    #[schemars(with = "json::Rfc3339")]
     #[serde(rename = "to", serialize_with = "json::time")]
     pub to_us: u64,
-    /// Why: the word of [`Coverage::Not`], or `off` while the daemon did not run.
+    /// Why, in one word: `paused`, `no_line`, `no_model`, a kind of trouble; `off` while the daemon did not run.
     pub why: String,
 }
 
@@ -431,13 +422,14 @@ pub struct Tallies {
 }
 
 /// Counting was set to zero by somebody.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Reset {
     /// Its number.
     pub id: u64,
-    /// When, wall time in microseconds.
+    /// When.
+    #[schemars(with = "json::Rfc3339")]
     #[serde(rename = "time", serialize_with = "json::time")]
     pub time_us: u64,
-    /// Of which line; `None`: of all.
+    /// Of which line; `null`: of all.
     pub line_id: Option<u64>,
 }

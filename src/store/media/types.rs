@@ -10,7 +10,14 @@ use tokio::sync::mpsc;
 use super::MediaError;
 use crate::base::{ClockTime, json};
 
-json::serialize_by_word!(MediaKind, MediaOrigin, RetentionReason);
+json::words! {
+    MediaKind { Snapshot "snapshot", Recording "recording" }
+    MediaOrigin { Asked "asked", Crossing "crossing", TimeLapse "time-lapse", Import "import" }
+    RetentionReason { Age "age", Bytes "bytes", Free "free" }
+    Ended {
+        Asked "asked", Limit "limit", Quiet "quiet", Stopped "stopped", Interrupted "interrupted", Cut "cut"
+    }
+}
 
 /// What an item is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,21 +26,6 @@ pub enum MediaKind {
     Snapshot,
     /// Pictures with their times.
     Recording,
-}
-
-impl MediaKind {
-    /// `snapshot` or `recording`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            MediaKind::Snapshot => "snapshot",
-            MediaKind::Recording => "recording",
-        }
-    }
-
-    /// The kind of this word.
-    pub fn parse(word: &str) -> Option<MediaKind> {
-        [MediaKind::Snapshot, MediaKind::Recording].into_iter().find(|kind| kind.as_str() == word)
-    }
 }
 
 /// What had an item made.
@@ -49,27 +41,8 @@ pub enum MediaOrigin {
     Import,
 }
 
-impl MediaOrigin {
-    /// `asked`, `crossing`, `time-lapse` or `import`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            MediaOrigin::Asked => "asked",
-            MediaOrigin::Crossing => "crossing",
-            MediaOrigin::TimeLapse => "time-lapse",
-            MediaOrigin::Import => "import",
-        }
-    }
-
-    /// The origin of this word.
-    pub fn parse(word: &str) -> Option<MediaOrigin> {
-        [MediaOrigin::Asked, MediaOrigin::Crossing, MediaOrigin::TimeLapse, MediaOrigin::Import]
-            .into_iter()
-            .find(|origin| origin.as_str() == word)
-    }
-}
-
 /// One row of the index, and what is told of it. Its number is never given to another one.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Item {
     /// Its number, from 1.
     pub id: u64,
@@ -81,20 +54,23 @@ pub struct Item {
     /// The day that people see and may change: `2026-11-20`, or whatever an old route was given (at most 64
     /// characters).
     pub date: String,
-    /// When its first picture was taken, in microseconds since 1970.
+    /// When its first picture was taken.
+    #[schemars(with = "json::Rfc3339")]
     #[serde(rename = "time", serialize_with = "json::time")]
     pub at_us: u64,
-    /// Whether that time will not be mended any more.
+    /// `false`: the machine's clock was not set then, or the file that was taken in tells no time.
     #[serde(rename = "time_sure")]
     pub is_sure: bool,
-    /// When it came into the store, in microseconds since 1970: what its age is counted from.
+    /// When it came into the store: what its age is counted from.
+    #[schemars(with = "json::Rfc3339")]
     #[serde(rename = "added", serialize_with = "json::time")]
     pub added_us: u64,
     /// Pixels in a row, of the first picture.
     pub width: u32,
     /// Rows, of the first picture.
     pub height: u32,
-    /// From its first picture to its last plus one usual step, in microseconds; 0 for a snapshot.
+    /// From its first picture to its last plus one usual step; 0 for a snapshot.
+    #[schemars(with = "f64")]
     #[serde(rename = "duration", serialize_with = "json::seconds")]
     pub duration_us: u64,
     /// Pictures in it; 1 for a snapshot.
@@ -122,17 +98,19 @@ pub struct Item {
 }
 
 /// A recording under way.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Recorded {
     /// Its number.
     pub id: u64,
     pub name: String,
     /// What had it made.
     pub origin: MediaOrigin,
-    /// When it began, microseconds since 1970.
+    /// When it began.
+    #[schemars(with = "json::Rfc3339")]
     #[serde(rename = "began", serialize_with = "json::time")]
     pub began_us: u64,
-    /// So long it is, microseconds.
+    /// How long it is so far.
+    #[schemars(with = "f64")]
     #[serde(rename = "duration", serialize_with = "json::seconds")]
     pub duration_us: u64,
     /// Pictures on the disk so far: those of the last second are on their way.
@@ -143,6 +121,7 @@ pub struct Recorded {
     pub gaps: u64,
     /// Between two pictures of a time-lapse.
     #[serde(serialize_with = "json::maybe_span::serialize")]
+    #[schemars(with = "Option<f64>")]
     pub every: Option<Duration>,
 }
 
@@ -264,20 +243,6 @@ pub enum Ended {
     Cut,
 }
 
-impl Ended {
-    /// One word: `asked`, `limit`, `quiet`, `stopped`, `interrupted` or `cut`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Ended::Asked => "asked",
-            Ended::Limit => "limit",
-            Ended::Quiet => "quiet",
-            Ended::Stopped => "stopped",
-            Ended::Interrupted => "interrupted",
-            Ended::Cut => "cut",
-        }
-    }
-}
-
 /// What is to be changed of an item; `None` stays.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MediaEdit {
@@ -320,16 +285,18 @@ pub struct ItemPage {
     pub next: Option<String>,
 }
 
-/// What is kept how long. `None`: without limit.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+/// What is kept how long, in seconds and bytes; `null` is without limit.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RetentionRules {
     /// Snapshots older than this go.
+    #[schemars(with = "Option<f64>")]
     #[serde(with = "json::maybe_span")]
     pub snapshots_age: Option<Duration>,
     /// Snapshots together are at most so many bytes.
     #[serde(rename = "snapshots_size")]
     pub snapshots_bytes: Option<u64>,
     /// Recordings older than this go.
+    #[schemars(with = "Option<f64>")]
     #[serde(with = "json::maybe_span")]
     pub recordings_age: Option<Duration>,
     /// Recordings together are at most so many bytes.
@@ -348,17 +315,6 @@ pub enum RetentionReason {
     Bytes,
     /// The file system has too little room.
     Free,
-}
-
-impl RetentionReason {
-    /// `age`, `bytes` or `free`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            RetentionReason::Age => "age",
-            RetentionReason::Bytes => "bytes",
-            RetentionReason::Free => "free",
-        }
-    }
 }
 
 /// What retention would do now.
@@ -435,13 +391,14 @@ pub struct Storage {
 }
 
 /// A store that was set aside by `new`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct AsideFile {
     /// Its name in the store's directory: `media-2026-11-20-145307.db`.
     pub name: String,
     /// Its bytes.
     pub bytes: u64,
-    /// When it was set aside, microseconds since 1970.
+    /// When it was set aside.
+    #[schemars(with = "json::Rfc3339")]
     #[serde(rename = "time", serialize_with = "json::time")]
     pub at_us: u64,
 }
@@ -462,7 +419,7 @@ pub struct MediaStatus {
 }
 
 /// What a check found.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CheckReport {
     /// Items looked at.
     pub items: u64,
@@ -490,7 +447,7 @@ pub struct MediaSettings {
 }
 
 /// What became of unused room, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Vacuumed {
     /// Given back to the file system.
     pub freed: u64,

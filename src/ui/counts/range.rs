@@ -6,6 +6,7 @@
 use jiff::ToSpan;
 use jiff::civil::{Date, Weekday};
 
+use crate::base::json;
 use crate::ui::facts::LocalClock;
 use crate::ui::format::{micros, to_zoned};
 
@@ -29,6 +30,8 @@ pub struct DateSpan {
     pub bucket: &'static str,
 }
 
+json::words! { Heatmap { In "in", Out "out", Both "both" } }
+
 /// Which direction the heat map shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heatmap {
@@ -37,17 +40,6 @@ pub enum Heatmap {
     Out,
     /// Both together.
     Both,
-}
-
-impl Heatmap {
-    /// `in`, `out` or `both`, as in the page's address.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Heatmap::In => "in",
-            Heatmap::Out => "out",
-            Heatmap::Both => "both",
-        }
-    }
 }
 
 /// What the page is asked to show, and the spans that have to be read for it.

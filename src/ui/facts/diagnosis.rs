@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::base::json;
 
-json::serialize_by_word!(Verdict);
+json::words! { Verdict { Good "good", Warning "warning", Bad "bad", None "none" } }
 
 /// How something was found; worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,20 +19,8 @@ pub enum Verdict {
     Good,
 }
 
-impl Verdict {
-    /// One word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Verdict::Bad => "bad",
-            Verdict::Warning => "warning",
-            Verdict::None => "none",
-            Verdict::Good => "good",
-        }
-    }
-}
-
 /// What was looked at, and what was found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Finding {
     /// What it is about, in a few words that stay the same.
     pub name: &'static str,

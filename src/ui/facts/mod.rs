@@ -12,7 +12,11 @@ use std::rc::Rc;
 use jiff::tz::TimeZone;
 
 use crate::base::json;
-use crate::store::{OccupancyRow, ZoneRow};
+use crate::store::{OccupancyRow, Scene, ZoneRow};
+
+json::words! {
+    AlertKind { Camera "camera", Counting "counting", Storage "storage", Clock "clock", Password "password" }
+}
 
 /// What stands above every page but the live one, which knows more.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -46,8 +50,7 @@ pub enum Reader {
 }
 
 /// What an alert is about, the worst first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AlertKind {
     /// There is no picture.
     Camera,
@@ -62,21 +65,6 @@ pub enum AlertKind {
 }
 
 impl AlertKind {
-    /// All of them.
-    pub const ALL: [AlertKind; 5] =
-        [AlertKind::Camera, AlertKind::Counting, AlertKind::Storage, AlertKind::Clock, AlertKind::Password];
-
-    /// One word for programs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            AlertKind::Camera => "camera",
-            AlertKind::Counting => "counting",
-            AlertKind::Storage => "storage",
-            AlertKind::Clock => "clock",
-            AlertKind::Password => "password",
-        }
-    }
-
     /// Whether something does not work; else something is to be done.
     pub fn is_bad(self) -> bool {
         matches!(self, AlertKind::Camera | AlertKind::Counting | AlertKind::Storage)
@@ -84,7 +72,7 @@ impl AlertKind {
 }
 
 /// What keeps the camera from its work.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Alert {
     /// What it is about.
     pub kind: AlertKind,
@@ -96,7 +84,8 @@ pub struct Alert {
     pub reason: Option<String>,
     /// What the reader can do.
     pub hint: Option<String>,
-    /// Since when, RFC 3339, where that is known.
+    /// Since when, where that is known.
+    #[schemars(with = "Option<json::Rfc3339>")]
     pub since: Option<String>,
     /// The camera or counting does not work; else it works, and something is to be done.
     pub bad: bool,
@@ -137,13 +126,15 @@ pub struct LocalClock {
 }
 
 /// How counting is going.
-#[derive(Debug, Default, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Default, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct CountingReport {
     /// One word: `counting`, `idle` (no line), `waiting` (no picture), `off`, `trouble`.
+    #[schemars(extend("enum" = ["counting", "idle", "waiting", "off", "trouble"]))]
     pub word: &'static str,
-    /// Why it does not count, in one word; `None` while it does.
+    /// Why it does not count, in one word; `null` while it does.
     pub why: Option<&'static str>,
     /// Since when.
+    #[schemars(with = "json::Rfc3339")]
     pub since: String,
     /// Why, in a sentence.
     pub reason: Option<String>,
@@ -163,7 +154,7 @@ pub struct CountingReport {
     /// Median time of a look, in milliseconds.
     pub look_ms: f64,
     pub tracks: usize,
-    pub scene: &'static str,
+    pub scene: Scene,
     /// Lines of the scene.
     pub lines: usize,
     /// Why counts.db takes no crossings at present.
@@ -180,7 +171,7 @@ pub struct CountingReport {
 }
 
 /// A zone, and how many are in it now.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct ZoneNow {
     #[serde(flatten)]
     pub row: ZoneRow,
@@ -199,12 +190,14 @@ pub struct ZoneFigures {
     pub buckets: Vec<OccupancyRow>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct LogLine {
     /// When.
+    #[schemars(with = "json::Rfc3339")]
     #[serde(rename = "time", serialize_with = "json::time")]
     pub time_us: u64,
     /// `error`, `warn`, `info`, `debug` or `trace`.
+    #[schemars(extend("enum" = ["error", "warn", "info", "debug", "trace"]))]
     pub level: &'static str,
     /// Which part of the program: `source::v4l2`.
     #[serde(rename = "target")]

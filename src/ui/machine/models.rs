@@ -31,7 +31,7 @@ pub struct ModelsPage {
 }
 
 /// A model that is on this machine.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ModelRow {
     pub name: String,
     /// A phrase for people: `People, bicycles, vehicles (built in)`; may be empty.
@@ -39,6 +39,7 @@ pub struct ModelRow {
     /// Its family: `ssd`, `yolox`, …
     pub family: String,
     /// Width and height of what it looks at, in pixels.
+    #[schemars(with = "Option<[u32; 2]>")]
     pub input: Option<(u32, u32)>,
     /// How many classes it tells apart.
     pub classes: usize,
@@ -55,7 +56,7 @@ pub struct ModelRow {
     pub problem: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct CatalogueModel {
     pub name: String,
     /// What it is good for.
@@ -64,6 +65,7 @@ pub struct CatalogueModel {
     /// Bytes of the file.
     pub bytes: u64,
     /// Where it is fetched from.
+    #[schemars(extend("format" = "uri"))]
     pub url: String,
     /// Whether it is here already.
     #[serde(rename = "here")]

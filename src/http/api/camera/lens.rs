@@ -344,23 +344,8 @@ pub async fn delete_sweep(request: Request) -> Response<Body> {
 
 /// The schemas of all that.
 pub fn schemas() -> Value {
-    let maybe = |kind: &str| json!({"type": [kind, "null"]});
-    let position = json!({"type": ["number", "null"], "minimum": 0, "maximum": 1});
-    let count = json!({"type": "integer", "minimum": 0});
     let share = json!({"type": "number", "minimum": 0, "maximum": 1});
     json!({
-        "Lens": object(json!({
-            "supported": {"type": "boolean"}, "reason": maybe("string"), "position": position, "auto": maybe("boolean"),
-            "has_window": {"type": "boolean"},
-            "window": {"oneOf": [
-                object(json!({"x": {"type": "number"}, "y": {"type": "number"}})), {"type": "null"},
-            ]},
-            "sharpness": maybe("number"), "unkept": maybe("string"),
-            "last_sweep": {"oneOf": [
-                object(json!({"found": {"type": "boolean"}, "said": {"type": "string"}})), {"type": "null"},
-            ]},
-            "sweep": {"oneOf": [object(json!({"done": count, "of": count})), {"type": "null"}]},
-        })),
         "LensPatch": {
             "type": "object", "minProperties": 1, "additionalProperties": false,
             "not": {"required": ["position", "step"]},

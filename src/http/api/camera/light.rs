@@ -12,7 +12,7 @@ use crate::config::kind::{color as read_color, pixel_range};
 use crate::config::{MOST_RANGES, PixelRange};
 use crate::http::auth::caller::Who;
 use crate::http::preferences::{NotSet, PreferenceChanges, meanwhile};
-use crate::http::report::schema_parts::{count, list, maybe, number, object, text};
+use crate::http::report::schema_parts::{count, list};
 use crate::http::report::wire;
 use crate::http::report::wire::Redact;
 use crate::http::request::body_fields::{FieldError, Fields};
@@ -69,14 +69,14 @@ impl From<NoLight> for Problem {
 }
 
 /// The light in a few words, for the state and the figures.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct LightSummary {
     /// The word of the configuration.
-    pub kind: &'static str,
+    pub kind: StripKind,
     /// Whether it was switched on.
     pub on: bool,
     /// What shines: `off`, `on`, `auto` or `shot`.
-    pub shows: &'static str,
+    pub shows: Shows,
     /// Why it does not work.
     pub reason: Option<String>,
     /// What to do about it.
@@ -90,9 +90,9 @@ impl LightSummary {
         let (settings, status) = (lights.settings(), lights.status());
         let (reason, hint) = why(&status);
         Some(LightSummary {
-            kind: settings.strip.kind.as_str(),
+            kind: settings.strip.kind,
             on: settings.is_on,
-            shows: status.shows.as_str(),
+            shows: status.shows,
             reason,
             hint,
         })
@@ -368,36 +368,21 @@ fn hex([red, green, blue]: Color) -> String {
 
 /// The schemas of what is said here.
 pub fn schemas() -> Value {
-    let flag = json!({"type": "boolean"});
     let color = json!({"type": "string", "pattern": "^[0-9A-F]{6}$"});
-    let level = json!({"type": "integer", "minimum": 0, "maximum": 255});
-    let kinds = ["none", "spi", "pwm", "gpio", "sim"];
-    let names: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
-    let shows = json!({"type": "string", "enum": Shows::WORDS});
+    let names = PRESETS.map(|(name, _)| name);
     let ranges = list(json!({
         "type": "object", "required": ["from", "color"],
         "properties": {"from": count(), "to": count(), "color": color},
     }));
     json!({
-        "Light": object(json!({
-            "kind": {"type": "string", "enum": kinds}, "on": flag, "brightness": level, "color": color,
-            "ranges": ranges, "pixels": count(), "shows": shows, "colors": list(color.clone()),
-            "reason": maybe(text()), "hint": maybe(text()), "auto": maybe(flag.clone()),
-            "auto_below": maybe(number()), "luma": maybe(number()), "pinned": maybe(text()),
-            "unkept": maybe(text()),
-            "presets": list(object(json!({"name": text(), "color": color}))),
-        })),
         "LightPatch": {
             "type": "object", "additionalProperties": false, "not": {"required": ["preset", "color"]},
             "properties": {
-                "on": flag, "brightness": level, "color": {"type": "string", "pattern": "^#?[0-9A-Fa-f]{6}$"},
+                "on": {"type": "boolean"}, "brightness": {"type": "integer", "minimum": 0, "maximum": 255},
+                "color": {"type": "string", "pattern": "^#?[0-9A-Fa-f]{6}$"},
                 "preset": {"type": "string", "enum": names}, "ranges": ranges,
             },
         },
-        "LightSummary": object(json!({
-            "kind": {"type": "string", "enum": kinds}, "on": flag, "shows": shows,
-            "reason": maybe(text()), "hint": maybe(text()),
-        })),
     })
 }
 

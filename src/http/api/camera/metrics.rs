@@ -99,7 +99,12 @@ pub fn text(site: &Site) -> String {
         kept(&mut page, recorder, site.storage_usage.known().as_deref());
     }
     if let Some(light) = LightSummary::of(site) {
-        page.one("tallycam_light_on", "gauge", "1 while the light is on.", u8::from(light.shows != "off"));
+        page.one(
+            "tallycam_light_on",
+            "gauge",
+            "1 while the light is on.",
+            u8::from(light.shows.as_str() != "off"),
+        );
         page.one(
             "tallycam_light_healthy",
             "gauge",

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::http::api::machine::settings;
 use crate::http::preferences::NotSet;
-use crate::http::report::schema_parts::{maybe, object, text};
+use crate::http::report::schema_parts::maybe;
 use crate::http::report::wire;
 use crate::http::report::wire::Redact;
 use crate::http::request::handler::Request;
@@ -21,13 +21,16 @@ use crate::media::View;
 const TRIES: usize = 5;
 
 /// What is done to the picture for everyone.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct PictureReport {
     gray: bool,
+    #[schemars(extend("enum" = ["1", "1/2", "1/4", "1/8"]))]
     scale: &'static str,
+    #[schemars(extend("enum" = [0, 90, 180, 270]))]
     rotate: u16,
     mirror: bool,
     flip: bool,
+    #[schemars(inner(range(min = 0, max = 1)))]
     crop: Option<[f64; 4]>,
     text: Option<String>,
     timestamp: bool,
@@ -53,35 +56,14 @@ impl PictureReport {
             unkept,
         }
     }
-
-    /// Its JSON schema.
-    pub fn schema() -> Value {
-        let mut properties = properties();
-        if let Some(properties) = properties.as_object_mut() {
-            properties.insert(String::from("unkept"), maybe(text()));
-        }
-        object(properties)
-    }
-
-    pub fn change_schema() -> Value {
-        let mut properties = properties();
-        if let Some(properties) = properties.as_object_mut() {
-            for schema in properties.values_mut() {
-                *schema = maybe(schema.take());
-            }
-        }
-        json!({"type": "object", "properties": properties, "additionalProperties": false})
-    }
 }
 
-fn properties() -> Value {
-    let flag = json!({"type": "boolean"});
-    let crop = json!({"type": "array", "minItems": 4, "maxItems": 4, "items": {"type": "number", "minimum": 0, "maximum": 1}});
-    json!({
-        "gray": flag, "scale": {"type": "string", "enum": ["1", "1/2", "1/4", "1/8"]},
-        "rotate": {"type": "integer", "enum": [0, 90, 180, 270]}, "mirror": flag, "flip": flag,
-        "crop": maybe(crop), "text": maybe(text()), "timestamp": flag,
-    })
+/// The schema of a change; `picture` is that of what is answered.
+pub fn schemas(picture: &Value) -> Value {
+    let mut properties = picture["properties"].as_object().cloned().unwrap_or_default();
+    properties.remove("unkept");
+    properties.values_mut().for_each(|schema| *schema = maybe(schema.take()));
+    json!({"PicturePatch": {"type": "object", "properties": properties, "additionalProperties": false}})
 }
 
 impl Redact for PictureReport {

@@ -130,8 +130,7 @@ pub fn missing(needed: &[(&str, &str, bool)]) -> Problem {
 
 /// The scene that is asked for: by `?scene=`, or the one that is shown.
 pub fn scene(request: &Request, counts: &Counts) -> Result<Scene, WrongValue> {
-    let words = [Scene::Camera, Scene::Files, Scene::Sim].map(|scene| (scene.as_str(), scene));
-    Ok(request.query.one_of("scene", &words)?.unwrap_or_else(|| counts.scene()))
+    Ok(request.query.one_of("scene", &Scene::WORDS)?.unwrap_or_else(|| counts.scene()))
 }
 
 /// The scene that something new is drawn in: the one that is shown, or will be.

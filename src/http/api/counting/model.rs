@@ -113,8 +113,8 @@ struct ModelBody {
     name: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct ModelReport {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct ModelReport {
     backend: &'static str,
     model: String,
     labels: Vec<String>,

@@ -16,35 +16,40 @@ use crate::http::server::body::Body;
 use crate::store::{Direction, EditError, FoundAgain, Recount, RecountResult, Scene};
 
 /// What is sent.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecountBody {
+    #[schemars(with = "Scene")]
     scene: String,
     camera: String,
     recording: String,
     model: String,
+    /// Whether the machine's clock was set then.
     time_sure: bool,
     /// From and to, in microseconds since 1970.
+    #[schemars(with = "Vec<[u64; 2]>", length(min = 1, max = 10_000))]
     spans: Vec<(u64, u64)>,
+    #[schemars(length(min = 1, max = 1000))]
     lines: Vec<LineOfThen>,
     crossings: Vec<CrossingBody>,
 }
 
 /// A line that was counted on, and the version it had.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct LineOfThen {
+pub struct LineOfThen {
     id: u64,
     version: u64,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct CrossingBody {
+pub struct CrossingBody {
     line_id: u64,
     track: u64,
     ordinal: u32,
     class: String,
+    #[schemars(with = "Direction")]
     direction: String,
     score: f32,
     /// Microseconds since 1970.
@@ -52,9 +57,9 @@ struct CrossingBody {
 }
 
 /// What it came to.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]
 pub struct RecountReport {
-    /// Its number; `None`: counts.db said the same already.
+    /// Its number; `null`: counts.db said the same already.
     pub id: Option<u64>,
     /// Crossings that gave way.
     pub superseded: u64,

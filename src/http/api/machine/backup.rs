@@ -53,8 +53,8 @@ impl From<MaintenanceError> for Problem {
 }
 
 /// What was restored.
-#[derive(Debug, Serialize)]
-struct RestoredReport {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct RestoredReport {
     name: String,
     made: String,
     version: String,

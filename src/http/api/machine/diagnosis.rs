@@ -7,16 +7,14 @@
 use std::time::Instant;
 
 use hyper::Response;
-use serde::Serialize;
-use serde_json::{Value, json};
 
 use crate::http::api::camera::lens;
 use crate::http::api::camera::light::LightSummary;
 use crate::http::api::media::storage;
 use crate::http::auth::caller::Who;
 use crate::http::report::findings::{Finding, room_finding};
-use crate::http::report::schema_parts::object;
 use crate::http::report::wire;
+use crate::http::report::wire::WholeList;
 use crate::http::request::handler::Request;
 use crate::http::request::reply;
 use crate::http::server::body::Body;
@@ -124,7 +122,10 @@ fn light(site: &Site) -> Finding {
     match LightSummary::of(site) {
         None => Finding::none(name, "None is set up.").hint("`kind` under [lights] sets the light type"),
         Some(LightSummary { reason: Some(reason), hint, .. }) => Finding::bad(name, reason).maybe_hint(hint),
-        Some(light) => Finding::good(name, format!("It works ({}) and is {}.", light.kind, light.shows)),
+        Some(light) => Finding::good(
+            name,
+            format!("It works ({}) and is {}.", light.kind.as_str(), light.shows.as_str()),
+        ),
     }
 }
 
@@ -194,22 +195,8 @@ fn unknown_lines(site: &Site) -> Option<String> {
 
 /// `GET /api/v1/diagnosis`.
 pub async fn get(request: Request) -> Response<Body> {
-    #[derive(Serialize)]
-    struct DiagnosisReport {
-        items: Vec<Finding>,
-    }
     let items = diagnose(&request.site).await;
-    reply::json(wire::json(&DiagnosisReport { items }))
-}
-
-pub fn schemas() -> Value {
-    let finding = object(json!({
-        "name": {"type": "string"},
-        "state": {"type": "string", "enum": ["good", "warning", "bad", "none"]},
-        "said": {"type": "string"},
-        "hint": {"type": ["string", "null"]},
-    }));
-    json!({"Diagnosis": object(json!({"items": {"type": "array", "items": finding}}))})
+    reply::json(wire::json(&WholeList { items }))
 }
 
 #[cfg(test)]

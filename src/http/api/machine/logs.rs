@@ -4,8 +4,10 @@ use hyper::Response;
 use log::Level;
 use serde::Serialize;
 
-use crate::base::{clock, log_ring};
+use crate::base::json::Rfc3339;
+use crate::base::log_ring;
 use crate::http::report::wire;
+use crate::http::report::wire::WholeList;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::reply;
@@ -27,9 +29,10 @@ pub const LEVELS: [(&str, Level); 5] = [
 const USUAL: u64 = 200;
 
 /// A line as the old address has it.
-#[derive(Debug, Serialize)]
-struct OldLine {
-    time: String,
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct OldLine {
+    time: Rfc3339,
+    #[schemars(extend("enum" = LEVELS.map(|(word, _)| word)))]
     level: &'static str,
     message: String,
 }
@@ -56,15 +59,14 @@ pub async fn log(request: Request) -> Result<Response<Body>, Problem> {
     let most = request.query.whole("lines", 1..=log_ring::LINES as u64)?.unwrap_or(USUAL);
     let least = request.query.one_of("level", &LEVELS)?.unwrap_or(Level::Trace);
     let items = lines(&request.site, least, usize::try_from(most).unwrap_or(usize::MAX));
-    let page = serde_json::json!({"items": items});
-    Ok(no_store(reply::fixed("application/json", wire::json(&page))))
+    Ok(no_store(reply::fixed("application/json", wire::json(&WholeList { items }))))
 }
 
 /// `GET /logs`: all lines there are, the oldest first.
 pub async fn old(request: Request) -> Response<Body> {
     let lines: Vec<OldLine> = lines(&request.site, Level::Trace, usize::MAX)
         .into_iter()
-        .map(|line| OldLine { time: clock::rfc3339(line.time_us), level: line.level, message: line.text })
+        .map(|line| OldLine { time: Rfc3339(line.time_us), level: line.level, message: line.text })
         .collect();
     no_store(reply::fixed("application/json", wire::json(&lines)))
 }

@@ -5,7 +5,8 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 
 use crate::access::{ADMIN, Access, AccessError, Role, Scope, SessionFacts, TokenFacts};
-use crate::base::clock::{self, rfc3339};
+use crate::base::clock;
+use crate::base::json::Rfc3339;
 use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::auth::authenticate::fit_password;
 use crate::http::auth::caller::{AuthError, Who};
@@ -26,64 +27,72 @@ const DAY_S: u64 = 86_400;
 const MOST_DAYS: u64 = 3660;
 const MOST_HOURS: u64 = 366 * 24;
 
-#[derive(Debug, Serialize)]
-struct UserReport {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct UserReport {
     name: String,
+    #[schemars(extend("enum" = Role::ALL.map(Role::as_str)))]
     role: &'static str,
 }
 
-#[derive(Debug, Serialize)]
-struct TokenReport {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct TokenReport {
     id: u64,
     name: String,
-    scopes: Vec<&'static str>,
-    created: String,
-    until: Option<String>,
-    used: Option<String>,
-    /// Only when it is made.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<String>,
+    scopes: Vec<Scope>,
+    created: Rfc3339,
+    until: Option<Rfc3339>,
+    used: Option<Rfc3339>,
 }
 
-#[derive(Debug, Serialize)]
-struct SessionReport {
+/// A token that was just made, which is shown this once.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct MadeToken {
+    #[serde(flatten)]
+    facts: TokenReport,
+    token: String,
+}
+
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct SessionReport {
     id: u64,
     user: String,
+    #[schemars(extend("enum" = ["guest", "viewer", "operator", "admin"]))]
     role: &'static str,
-    begun: String,
-    until: String,
+    begun: Rfc3339,
+    until: Rfc3339,
     from: String,
     browser: String,
     own: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct LinkReport {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct LinkReport {
     link: String,
-    until: String,
+    until: Rfc3339,
 }
 
-#[derive(Debug, Serialize)]
-struct MeReport {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct MeReport {
     name: String,
+    #[schemars(extend("enum" = ["guest", "viewer", "operator", "admin", null]))]
     role: Option<&'static str>,
+    #[schemars(extend("enum" = ["open", "password"]))]
     view: &'static str,
 }
 
-fn time(seconds: u64) -> String {
-    rfc3339(seconds * 1_000_000)
+fn time(seconds: u64) -> Rfc3339 {
+    Rfc3339(seconds * 1_000_000)
 }
 
 impl TokenReport {
-    fn of(facts: TokenFacts, token: Option<String>) -> TokenReport {
+    fn of(facts: TokenFacts) -> TokenReport {
         TokenReport {
             id: facts.number,
             name: facts.name,
-            scopes: facts.scopes.into_iter().map(Scope::as_str).collect(),
+            scopes: facts.scopes,
             created: time(facts.created_s),
             until: facts.until_s.map(time),
             used: facts.used_s.map(time),
-            token,
         }
     }
 }
@@ -148,7 +157,7 @@ pub async fn delete_user(request: Request) -> Result<Response<Body>, Problem> {
 
 /// `GET /api/v1/tokens`.
 pub async fn tokens(request: Request) -> Result<Response<Body>, Problem> {
-    let tokens = access(&request)?.tokens().into_iter().map(|facts| TokenReport::of(facts, None));
+    let tokens = access(&request)?.tokens().into_iter().map(TokenReport::of);
     Ok(reply::no_store(reply::json(wire::json(&List::whole(tokens)))))
 }
 
@@ -176,7 +185,8 @@ pub async fn add_token(request: Request) -> Result<Response<Body>, Problem> {
     let (token, facts) =
         change(access, move |access| access.add_token(&name, &scopes, clock::wall_s(), until_s)).await?;
     let name = facts.name.clone();
-    let mut response = reply::no_store(reply::json(wire::json(&TokenReport::of(facts, Some(token)))));
+    let mut response =
+        reply::no_store(reply::json(wire::json(&MadeToken { facts: TokenReport::of(facts), token })));
     *response.status_mut() = StatusCode::CREATED;
     Ok(noted(response, AuditNote::Of(name)))
 }

@@ -9,14 +9,13 @@ use std::path::Path;
 use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use toml::de::DeValue;
 
 use crate::config::keys;
 use crate::config::{ResolvedSetting, Saved, kind};
 use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::preferences::{NotSet, PreferenceChanges, SettingsInForce, Terms, WrongSetting};
-use crate::http::report::schema_parts::{count, list as list_of, maybe, object, text};
 use crate::http::report::wire;
 use crate::http::request::etag::IfMatch;
 use crate::http::request::handler::Request;
@@ -26,27 +25,33 @@ use crate::http::request::{etag, json_body, reply};
 use crate::http::server::body::Body;
 
 /// All settings at one moment.
-#[derive(Debug, Serialize)]
-struct SettingsReport {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct SettingsReport {
     version: u64,
+    /// What is wrong with a file that was read, or could not be written; empty when all is well.
     complaint: String,
     needs_restart: Vec<String>,
     items: Vec<SettingReport>,
 }
 
 /// One setting.
-#[derive(Debug, Serialize)]
-struct SettingReport {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct SettingReport {
     path: String,
     section: String,
     name: String,
+    /// As the configuration file has it.
     value: Value,
+    /// As the configuration file has it.
     default: Value,
+    #[schemars(extend("enum" = ["default", "page", "file", "environment", "command_line"]))]
     origin: &'static str,
     place: String,
     pinned: bool,
     kind: &'static str,
+    #[schemars(extend("format" = null))]
     min: Option<f64>,
+    #[schemars(extend("format" = null))]
     max: Option<f64>,
     choices: Vec<String>,
     /// A word that may stand in the value's place: `auto`.
@@ -332,34 +337,11 @@ fn report(now: &SettingsInForce) -> Response<Body> {
     response
 }
 
-/// The schemas of what is sent and answered here.
-pub fn schemas() -> Value {
-    let any = || json!({"description": "As the configuration file has it."});
-    let flag = || json!({"type": "boolean"});
-    let maybe_number = || maybe(json!({"type": "number"}));
-    json!({
-        "Settings": object(json!({
-            "version": count(),
-            "complaint": {"type": "string", "description": "What is wrong with a file that was read, or could not be written; empty when all is well."},
-            "needs_restart": list_of(text()),
-            "items": list_of(object(json!({
-                "path": text(), "section": text(), "name": text(), "value": any(), "default": any(),
-                "origin": {"type": "string", "enum": ["default", "page", "file", "environment", "command_line"]},
-                "place": text(), "pinned": flag(), "kind": text(), "min": maybe_number(), "max": maybe_number(),
-                "choices": list_of(text()), "or": maybe(text()), "unit": text(), "about": text(), "live": flag(),
-            }))),
-        })),
-        "SettingsPatch": {
-            "type": "object",
-            "description": "Paths and values, as in {\"stream.quality\": 70, \"name\": \"door\", \"stream.fps\": null}.",
-            "additionalProperties": true,
-        },
-    })
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use serde_json::json;
 
     use super::*;
 

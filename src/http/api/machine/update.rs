@@ -36,11 +36,12 @@ const MOST_PARTS: usize = 10;
 /// A longer signature is none.
 const LONGEST_SIGNATURE: u64 = 4096;
 
-#[derive(Debug, Serialize)]
-struct UpdateReport {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct UpdateReport {
     version: &'static str,
     built: Option<String>,
     /// How a version is installed here: `page`, `apt`, or `key` where the configuration names no key.
+    #[schemars(extend("enum" = ["page", "apt", "key"]))]
     by: &'static str,
     /// `waiting`, a phase, or nothing.
     phase: Option<String>,

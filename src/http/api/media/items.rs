@@ -54,9 +54,8 @@ pub fn query(request: &Request) -> Result<MediaQuery, WrongValue> {
     let clock = request.site.clock();
     let instant =
         |key: &'static str| query.given(key)?.map(|text| time_param::instant(key, text, &clock)).transpose();
-    let kinds = [MediaKind::Snapshot, MediaKind::Recording].map(|kind| (kind.as_str(), kind));
     Ok(MediaQuery {
-        kind: query.one_of("kind", &kinds)?,
+        kind: query.one_of("kind", &MediaKind::WORDS)?,
         text: query.given("q")?.map(str::to_owned),
         from_us: instant("from")?,
         to_us: instant("to")?,

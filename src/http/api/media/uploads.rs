@@ -107,15 +107,15 @@ fn all_of(refused: &[Refused]) -> Problem {
     Problem { hint, ..Problem::new(status, each.join("; ")) }
 }
 
-#[derive(serde::Serialize)]
-struct TakenReport {
+#[derive(serde::Serialize, schemars::JsonSchema)]
+pub struct TakenReport {
     #[serde(flatten)]
     list: List<Item>,
     refused: Vec<RefusedReport>,
 }
 
-#[derive(serde::Serialize)]
-struct RefusedReport {
+#[derive(serde::Serialize, schemars::JsonSchema)]
+pub struct RefusedReport {
     name: String,
     status: u16,
     detail: String,

@@ -5,7 +5,7 @@ use crate::store::{CountsReader, CrossingsQuery, Scene, StoreError, StoredCrossi
 /// Crossings that are read from counts.db at once: some 40 kB.
 const PIECE: usize = 100;
 
-const SCENES: [Scene; 3] = [Scene::Camera, Scene::Files, Scene::Sim];
+const SCENES: [Scene; 3] = Scene::ALL;
 
 /// The newest id in counts.db; 0 of an empty one.
 pub(super) fn newest_id(reader: &CountsReader) -> Result<u64, StoreError> {
