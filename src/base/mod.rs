@@ -1,11 +1,11 @@
 //! What every other layer stands on: time, the stop flag, named threads, the last lines of the log. Knows nothing of
 //! cameras.
 
-pub mod block_on;
 pub mod child;
 pub mod clock;
 #[cfg(test)]
 pub mod corpus;
+pub mod fault;
 pub mod instance_id;
 pub mod json;
 pub mod log_ring;
@@ -21,10 +21,10 @@ pub mod unicode;
 pub mod wake_fd;
 pub mod worker;
 
-pub use block_on::{block_on, wait_job};
 pub use clock::ClockTime;
+pub use fault::{Fault, FaultKind};
 pub use log_ring::Recent;
 pub use stop::Stop;
 pub use thread_priority::{ThreadPriority, set_nice_only};
 pub use wake_fd::WakeFd;
-pub use worker::{Heartbeat, IDLE, LeftBehind, Worker};
+pub use worker::{Heartbeat, IDLE, LeftBehind, Worker, block_on, wait_job};

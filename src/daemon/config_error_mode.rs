@@ -46,7 +46,7 @@ pub fn wait_for_valid_config(
     reload: &dyn Fn() -> OperatorConfig,
     handed: &[Listener],
 ) -> Result<Option<Started>, DaemonError> {
-    let refused = |what| move |error| DaemonError::System { what, error };
+    let refused = |what| move |error| DaemonError::refused(what, &error);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(AT_ONCE)

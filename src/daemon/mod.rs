@@ -42,12 +42,12 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, LocalSet, spawn_blocking, spawn_local};
 
 use crate::access::Access;
-use crate::base::{ClockTime, Recent, Stop, Worker, wait_job};
+use crate::base::{ClockTime, Fault, FaultKind, Recent, Stop, Worker, wait_job};
 use crate::config::{Config, OperatorConfig};
 use crate::http::{self, Preferences as _};
+use crate::maintenance::Maintenance;
 use crate::maintenance::start::{Finished, finish, has_pending_work};
 use crate::maintenance::update::describe_version;
-use crate::maintenance::{Maintenance, MaintenanceError};
 use crate::pipeline::{Lights, Pipeline};
 pub use error::DaemonError;
 pub use parts::server::{http_settings, pipeline_settings};
@@ -155,7 +155,7 @@ fn run_daemon(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| DaemonError::System { what: "a runtime", error })?;
+        .map_err(|error| DaemonError::refused("a runtime", &error))?;
     let counts_db = counting::open_counts(&config);
     let store = recording::open_store(&config, &pinned_rules);
     let (pipeline, capture) = match Pipeline::start(opener, pipeline_settings(&config)) {
@@ -232,16 +232,19 @@ fn run_daemon(
         let reason = running.run(Arc::new(reload)).await;
         running.stop(reason).await
     });
-    let ended =
-        tasks.block_on(&runtime, life).unwrap_or_else(|error| Err(DaemonError::Server(error.to_string())));
+    let ended = tasks.block_on(&runtime, life).unwrap_or_else(|error| Err(server_ended(&error)));
     drop(tasks);
     // Not waited for: a driver's call that does not return would keep us here.
     runtime.shutdown_background();
     ended
 }
 
+fn server_ended(error: &impl std::fmt::Display) -> DaemonError {
+    Fault::new(FaultKind::Passing, format!("the HTTP server ended: {error}")).into()
+}
+
 /// Logs what was done with the state as a whole before the log was there.
-fn log_finished_maintenance(finished: Option<Result<Finished, MaintenanceError>>, config: &Config) {
+fn log_finished_maintenance(finished: Option<Result<Finished, Fault>>, config: &Config) {
     match finished {
         None | Some(Ok(Finished::Nothing)) => {}
         Some(Ok(Finished::Reset)) => warn!("factory reset: the state is as new"),
@@ -317,7 +320,7 @@ fn start(
             // Workers are joined when they are dropped: let them end.
             pipeline.stop();
             threads.request_stop();
-            return Err(DaemonError::System { what: "signals", error });
+            return Err(DaemonError::refused("signals", &error));
         }
     };
     let Threads { counting, recorder, lights, views, .. } = &threads;
@@ -511,13 +514,16 @@ impl RunningDaemon {
             }
             Reason::Server(error) => {
                 error!("stop: the HTTP server ended: {error}");
-                Err(DaemonError::Server(error))
+                Err(server_ended(&error))
             }
             Reason::Thread(name) => {
                 // Nobody could be served, or nothing counted, any more: better to begin again than to
                 // seem alive.
                 error!("stop: the thread {name} ended by itself");
-                Err(DaemonError::Thread(name))
+                let what = format!("the thread {name} ended by itself");
+                Err(Fault::new(FaultKind::Passing, what)
+                    .hint("this is a mistake in tallycam: please report the lines above")
+                    .into())
             }
             Reason::Anew(what) => {
                 info!("stop: {what}; a new start takes it");
@@ -533,7 +539,7 @@ impl RunningDaemon {
                 // Dropping the worker would wait for its thread, which may be why there is a
                 // second signal. The process ends now, and everything with it.
                 std::mem::forget(steps);
-                Err(DaemonError::Hurried(name))
+                Err(Fault::new(FaultKind::Passing, format!("stopped at once by a second {name}")).into())
             }
         }
     }
@@ -629,6 +635,6 @@ mod tests {
             })
             .await;
         drop(demand);
-        assert!(matches!(&ended, Err(DaemonError::Thread(name)) if name == "capture"), "{ended:?}");
+        assert_eq!(ended.unwrap_err().to_string(), "the thread capture ended by itself");
     }
 }

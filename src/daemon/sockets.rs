@@ -14,6 +14,7 @@ use socket2::SockRef;
 
 use super::addresses::{Listening, MachineAddresses};
 use super::error::DaemonError;
+use crate::base::{Fault, FaultKind};
 use crate::config::Listen;
 use crate::http;
 
@@ -40,7 +41,13 @@ pub fn bind(listen: &[Listen]) -> Result<Vec<http::Listener>, DaemonError> {
 fn take_listeners(mut fds: ListenFd, names: &str) -> Result<Vec<http::Listener>, DaemonError> {
     (0..fds.len())
         .map(|n| {
-            let refused = |error: std::io::Error| DaemonError::NoSocket { number: 3 + n, error };
+            let refused = |error: std::io::Error| {
+                let number = 3 + n;
+                let what =
+                    format!("descriptor {number}, handed over by systemd, cannot be served on: {error}");
+                let hint = "the .socket unit needs ListenStream= and Accept=no";
+                DaemonError::from(Fault::new(FaultKind::File, what).hint(hint))
+            };
             // What is no TCP socket stays in its place, and the second try says what it is.
             if let Ok(Some(tcp)) = fds.take_tcp_listener(n) {
                 let is_https = names.split(':').nth(n) == Some("https");

@@ -40,7 +40,7 @@ mod videos;
 
 pub use crate::ui::format_bytes;
 pub use api::counting::recount::{RecountBody, RecountReport};
-pub use model_store::{CatalogueModel, ModelLibrary, ModelRow, NotFetched};
+pub use model_store::{CatalogueModel, ModelLibrary, ModelRow};
 pub use power_switch::{NotSwitched, Power, PowerAction};
 pub use preferences::{
     Changing, NotSet, PreferenceChanges, Preferences, SettingsInForce, Terms, WrongSetting, is_of_the_moment,

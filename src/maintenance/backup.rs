@@ -10,10 +10,10 @@ use bytes::{Buf as _, Bytes};
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
-use super::{MaintenanceError, VERSION, names};
+use super::{VERSION, file_error, names, system_error};
 use crate::access;
-use crate::base::clock;
 use crate::base::unicode::hex;
+use crate::base::{Fault, clock};
 use crate::store::backup::copy_counts;
 use crate::store::media::Backup;
 
@@ -104,11 +104,7 @@ struct Pack<W: Write> {
 ///
 /// # Errors
 /// Something of it cannot be read, or `out` does not take it. What was written is no backup then.
-pub fn write(
-    contents: &Contents,
-    media: Option<&mut MediaCopy>,
-    out: impl Write,
-) -> Result<(), MaintenanceError> {
+pub fn write(contents: &Contents, media: Option<&mut MediaCopy>, out: impl Write) -> Result<(), Fault> {
     let state = contents.state.as_path();
     let now_us = clock::wall_us();
     let mut pack = Pack { tar: tar::Builder::new(out), sums: String::new(), seconds: now_us / 1_000_000 };
@@ -119,8 +115,7 @@ pub fn write(
         name: contents.name.clone(),
         media: media.is_some(),
     };
-    let head = serde_json::to_vec_pretty(&head)
-        .map_err(|error| MaintenanceError::system_error(names::HEAD, &error))?;
+    let head = serde_json::to_vec_pretty(&head).map_err(|error| system_error(names::HEAD, &error))?;
     pack.bytes(names::HEAD, &head)?;
     if let Some(config) = contents.config.as_ref().and_then(|file| fs::read(file).ok()) {
         pack.bytes(names::CONFIG, &config)?;
@@ -128,18 +123,17 @@ pub fn write(
     if let Some(settings) = read(&state.join(names::SETTINGS))? {
         pack.bytes(names::SETTINGS, &settings)?;
     }
-    let users = access::read_for_backup(state)
-        .map_err(|why| MaintenanceError::system_error("no backup was made", &why))?;
+    let users = access::read_for_backup(state).map_err(|why| system_error("no backup was made", &why))?;
     if let Some(users) = users {
         pack.bytes(names::ACCESS, &users)?;
     }
     if let Some(mut counts) = counts(state, contents.pictures)? {
-        let len = counts.metadata().map_err(MaintenanceError::file(state))?.len();
+        let len = counts.metadata().map_err(file_error(state))?.len();
         pack.append_file(names::COUNTS, len, &mut counts)?;
     }
     for (name, file) in models(&state.join(names::MODELS)) {
-        let mut model = File::open(&file).map_err(MaintenanceError::file(&file))?;
-        let len = model.metadata().map_err(MaintenanceError::file(&file))?.len();
+        let mut model = File::open(&file).map_err(file_error(&file))?;
+        let len = model.metadata().map_err(file_error(&file))?.len();
         pack.append_file(&format!("{}/{name}", names::MODELS), len, &mut model)?;
     }
     if let Some(media) = media {
@@ -149,25 +143,22 @@ pub fn write(
     pack.bytes(names::SUMS, sums.as_bytes())?;
     let out = pack.tar.into_inner();
     out.and_then(|mut out| out.flush())
-        .map_err(|error| MaintenanceError::system_error("the backup could not be written", &error))
+        .map_err(|error| system_error("the backup could not be written", &error))
 }
 
 impl<W: Write> Pack<W> {
-    fn bytes(&mut self, name: &str, bytes: &[u8]) -> Result<(), MaintenanceError> {
+    fn bytes(&mut self, name: &str, bytes: &[u8]) -> Result<(), Fault> {
         self.append_file(name, bytes.len() as u64, &mut &bytes[..])
     }
 
-    fn append_file(&mut self, name: &str, len: u64, from: &mut dyn Read) -> Result<(), MaintenanceError> {
+    fn append_file(&mut self, name: &str, len: u64, from: &mut dyn Read) -> Result<(), Fault> {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(tar::EntryType::Regular);
         header.set_size(len);
         header.set_mode(0o600);
         header.set_mtime(self.seconds);
         let failed = |error: io::Error| {
-            MaintenanceError::system_error(
-                format_args!("{name} could not be written into the backup"),
-                &error,
-            )
+            system_error(format_args!("{name} could not be written into the backup"), &error)
         };
         let mut from = Summed { from: from.take(len), sum: Context::new(&SHA256), len: 0 };
         self.tar.append_data(&mut header, name, &mut from).map_err(failed)?;
@@ -195,21 +186,21 @@ impl<R: Read> Read for Summed<R> {
     }
 }
 
-fn read(file: &Path) -> Result<Option<Vec<u8>>, MaintenanceError> {
+fn read(file: &Path) -> Result<Option<Vec<u8>>, Fault> {
     match fs::read(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        read => read.map(Some).map_err(MaintenanceError::file(file)),
+        read => read.map(Some).map_err(file_error(file)),
     }
 }
 
 /// A copy of the counts that has no name any more: it is gone when it is closed.
-fn counts(state: &Path, pictures: bool) -> Result<Option<File>, MaintenanceError> {
+fn counts(state: &Path, pictures: bool) -> Result<Option<File>, Fault> {
     let copy = state.join(format!("counts.{}-{}{}", std::process::id(), clock::monotonic_us(), names::COPY));
     let copied = copy_counts(state, &copy, pictures);
-    if !copied.map_err(|error| MaintenanceError::system_error("the counts could not be copied", &error))? {
+    if !copied.map_err(|error| system_error("the counts could not be copied", &error))? {
         return Ok(None);
     }
-    let opened = File::open(&copy).map_err(MaintenanceError::file(&copy));
+    let opened = File::open(&copy).map_err(file_error(&copy));
     let _ = fs::remove_file(&copy);
     opened.map(Some)
 }

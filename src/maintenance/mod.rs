@@ -17,6 +17,7 @@ pub mod restore;
 pub mod start;
 pub mod update;
 
+use std::fmt;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 use tokio::sync::Notify;
 
 use crate::base::private::{self, Lock};
+use crate::base::{Fault, FaultKind};
 
 /// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -59,66 +61,29 @@ mod names {
     pub const LOCK: &str = "maintenance.lock";
 }
 
-/// Why it was not done.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum MaintenanceError {
-    /// The archive is not taken.
-    #[error("this backup is not taken: {0}")]
-    Unfit(String),
-    /// It could not be read to its end: the sender is gone.
-    #[error("the backup was cut off: {0}")]
-    Cut(String),
-    /// It does not fit.
-    #[error("there is no room for it: it takes {needed} MB, and {free} MB may be taken")]
-    NoRoom {
-        /// Megabytes.
-        needed: u64,
-        /// Megabytes, without what is to stay free.
-        free: u64,
-    },
-    /// A package is not taken, or was taken back.
-    #[error("{0}")]
-    Update(String),
-    /// Another one is at it.
-    #[error("another restore or reset is under way")]
-    Busy,
-    /// The system does not do it.
-    #[error("{what}: {error}")]
-    System {
-        /// With what.
-        what: String,
-        /// What it said.
-        error: String,
-    },
+/// That an archive is not taken.
+pub fn unfit(why: impl fmt::Display) -> Fault {
+    let why = why.to_string();
+    let hint = match why.contains("newer") {
+        true => "update tallycam here first, then restore",
+        false => "`tallycam backup` and the page Backup make what can be restored; nothing was changed",
+    };
+    Fault::wrong(format!("this backup is not taken: {why}")).hint(hint)
 }
 
-impl MaintenanceError {
-    /// What can be done about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            MaintenanceError::Unfit(why) if why.contains("newer") => {
-                Some("update tallycam here first, then restore")
-            }
-            MaintenanceError::Unfit(_) => {
-                Some("`tallycam backup` and the page Backup make what can be restored; nothing was changed")
-            }
-            MaintenanceError::Cut(_) => Some("send it again; nothing was changed"),
-            MaintenanceError::NoRoom { .. } => {
-                Some("delete recordings, or restore onto a larger disk; a backup without recordings is small")
-            }
-            MaintenanceError::Update(_) => None,
-            MaintenanceError::Busy => Some("wait until that is done"),
-            MaintenanceError::System { .. } => None,
-        }
-    }
+/// That it could not be read to its end: the sender is gone.
+pub fn cut(why: impl fmt::Display) -> Fault {
+    Fault::wrong(format!("the backup was cut off: {why}")).hint("send it again; nothing was changed")
+}
 
-    fn system_error(what: impl std::fmt::Display, error: &dyn std::fmt::Display) -> MaintenanceError {
-        MaintenanceError::System { what: what.to_string(), error: error.to_string() }
-    }
+/// That the system does not do it.
+fn system_error(what: impl fmt::Display, error: impl fmt::Display) -> Fault {
+    Fault::new(FaultKind::File, format!("{what}: {error}"))
+}
 
-    fn file(file: &Path) -> impl Fn(io::Error) -> MaintenanceError + '_ {
-        |error| MaintenanceError::system_error(file.display(), &error)
-    }
+/// The same with a file.
+pub fn file_error(file: &Path) -> impl Fn(io::Error) -> Fault + '_ {
+    |error| system_error(file.display(), error)
 }
 
 /// The state directory of a daemon that runs, and how that is told to begin again.
@@ -165,11 +130,11 @@ impl Maintenance {
 ///
 /// # Errors
 /// Another one is at it, or nothing can be written there.
-pub fn request_reset(state: &Path) -> Result<(), MaintenanceError> {
+pub fn request_reset(state: &Path) -> Result<(), Fault> {
     let _lock = lock(state)?;
     let marker = state.join(names::RESET);
     private::replace(&marker, b"Everything here is removed by the next start of tallycam.\n")
-        .map_err(MaintenanceError::file(&marker))
+        .map_err(file_error(&marker))
 }
 
 /// Bytes that stay free in any case.
@@ -178,44 +143,48 @@ const SPARE: u64 = 16 << 20;
 /// Whether `needed` bytes fit into the file system of `folder`, of which `floor` bytes are to stay free.
 ///
 /// # Errors
-/// [`MaintenanceError::NoRoom`]; or it cannot be asked.
-pub fn has_room(folder: &Path, needed: u64, floor: u64) -> Result<(), MaintenanceError> {
-    let room = rustix::fs::statvfs(folder)
-        .map_err(|error| MaintenanceError::system_error(folder.display(), &error))?;
+/// There is not; or it cannot be asked.
+pub fn has_room(folder: &Path, needed: u64, floor: u64) -> Result<(), Fault> {
+    let room = rustix::fs::statvfs(folder).map_err(|error| system_error(folder.display(), &error))?;
     let free = room.f_bavail.saturating_mul(room.f_frsize).saturating_sub(floor.saturating_add(SPARE));
     if needed <= free {
         return Ok(());
     }
-    Err(MaintenanceError::NoRoom { needed: needed.div_ceil(1_000_000), free: free / 1_000_000 })
+    let (needed, free) = (needed.div_ceil(1_000_000), free / 1_000_000);
+    let what = format!("there is no room for it: it takes {needed} MB, and {free} MB may be taken");
+    let hint = "delete recordings, or restore onto a larger disk; a backup without recordings is small";
+    Err(Fault::new(FaultKind::Full, what).hint(hint))
 }
 
-fn lock(state: &Path) -> Result<Lock, MaintenanceError> {
-    private::make_directory(state).map_err(MaintenanceError::file(state))?;
-    let lock = private::lock_file(state, names::LOCK).map_err(MaintenanceError::file(state))?;
-    Lock::acquire(lock).map_err(|_| MaintenanceError::Busy)
+fn lock(state: &Path) -> Result<Lock, Fault> {
+    private::make_directory(state).map_err(file_error(state))?;
+    let lock = private::lock_file(state, names::LOCK).map_err(file_error(state))?;
+    Lock::acquire(lock).map_err(|_| {
+        Fault::new(FaultKind::Busy, "another restore or reset is under way").hint("wait until that is done")
+    })
 }
 
 /// Brings the names in `folder` to the disk.
-fn sync_folder(folder: &Path) -> Result<(), MaintenanceError> {
+fn sync_folder(folder: &Path) -> Result<(), Fault> {
     power_cut_point()?;
-    private::sync_folder(folder).map_err(MaintenanceError::file(folder))
+    private::sync_folder(folder).map_err(file_error(folder))
 }
 
 /// Between two changes to the disk. Tests cut the power here.
-fn power_cut_point() -> Result<(), MaintenanceError> {
+fn power_cut_point() -> Result<(), Fault> {
     #[cfg(test)]
     tests::step()?;
     Ok(())
 }
 
 /// Gives a file or folder another name.
-fn rename(from: &Path, to: &Path) -> Result<(), MaintenanceError> {
+fn rename(from: &Path, to: &Path) -> Result<(), Fault> {
     power_cut_point()?;
-    fs::rename(from, to).map_err(MaintenanceError::file(to))
+    fs::rename(from, to).map_err(file_error(to))
 }
 
 /// Removes a file, a link or a folder, if it is there.
-fn remove(path: &Path) -> Result<(), MaintenanceError> {
+fn remove(path: &Path) -> Result<(), Fault> {
     power_cut_point()?;
     let removed = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -225,7 +194,7 @@ fn remove(path: &Path) -> Result<(), MaintenanceError> {
     };
     match removed {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        removed => removed.map_err(MaintenanceError::file(path)),
+        removed => removed.map_err(file_error(path)),
     }
 }
 

@@ -13,13 +13,17 @@ use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
 use super::backup::{ArchiveHeader, FORMAT, Summed, is_model};
-use super::{MaintenanceError, VERSION, has_room, lock, names, power_cut_point, remove, rename, sync_folder};
+use super::{
+    VERSION, cut, file_error, has_room, lock, names, power_cut_point, remove, rename, sync_folder,
+    system_error, unfit,
+};
 use crate::access;
+use crate::base::Fault;
 use crate::base::private;
 use crate::base::unicode::hex;
 use crate::config::Saved;
 use crate::store::AuditEntry;
-use crate::store::backup::{Unfit, check_counts, check_media};
+use crate::store::backup::{check_counts, check_media};
 
 /// Files in an archive, at most.
 const MOST_FILES: usize = 500;
@@ -59,12 +63,12 @@ pub(super) const PLAN: &str = "plan.json";
 /// Unpacks `archive`, checks it as a whole, and leaves it for the next start. What was left before is replaced.
 ///
 /// # Errors
-/// [`MaintenanceError`]: nothing has changed then.
+/// Why not: nothing has changed then.
 pub fn stage_restore(
     state: &Path,
     archive: impl Read,
     terms: RestoreOptions,
-) -> Result<ArchiveHeader, MaintenanceError> {
+) -> Result<ArchiveHeader, Fault> {
     let _lock = lock(state)?;
     let new = state.join(names::NEW);
     remove(&new)?;
@@ -85,29 +89,26 @@ pub fn stage_restore(
 /// Reads an archive through without unpacking it: whether it is whole.
 ///
 /// # Errors
-/// [`MaintenanceError::Unfit`], [`MaintenanceError::Cut`].
-pub fn verify_archive(archive: impl Read) -> Result<ArchiveHeader, MaintenanceError> {
-    for_each_file(archive, |_, _, from| {
-        io::copy(from, &mut io::sink()).map_err(|error| MaintenanceError::Cut(error.to_string()))
-    })
-    .map(|(head, _)| head)
+/// It is no such archive, or was cut off.
+pub fn verify_archive(archive: impl Read) -> Result<ArchiveHeader, Fault> {
+    for_each_file(archive, |_, _, from| io::copy(from, &mut io::sink()).map_err(cut)).map(|(head, _)| head)
 }
 
-fn create_folder(folder: &Path) -> Result<(), MaintenanceError> {
+fn create_folder(folder: &Path) -> Result<(), Fault> {
     use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new().mode(0o700).create(folder).map_err(MaintenanceError::file(folder))?;
+    fs::DirBuilder::new().mode(0o700).create(folder).map_err(file_error(folder))?;
     private::match_new_folder_owner(folder);
     Ok(())
 }
 
-fn unusable<T>(why: impl Into<String>) -> Result<T, MaintenanceError> {
-    Err(MaintenanceError::Unfit(why.into()))
+fn unusable<T>(why: impl Into<String>) -> Result<T, Fault> {
+    Err(unfit(why.into()))
 }
 
 type Sums = BTreeMap<String, String>;
 
 /// Unpacks into `new`.
-fn unpack(new: &Path, archive: impl Read, floor: u64) -> Result<(ArchiveHeader, Sums), MaintenanceError> {
+fn unpack(new: &Path, archive: impl Read, floor: u64) -> Result<(ArchiveHeader, Sums), Fault> {
     for_each_file(archive, |name, len, from| {
         has_room(new, len, floor)?;
         if name.starts_with(names::MODELS) && !new.join(names::MODELS).exists() {
@@ -115,24 +116,21 @@ fn unpack(new: &Path, archive: impl Read, floor: u64) -> Result<(ArchiveHeader, 
         }
         power_cut_point()?;
         let file = new.join(name);
-        let mut out = private::options()
-            .write(true)
-            .create_new(true)
-            .open(&file)
-            .map_err(MaintenanceError::file(&file))?;
+        let mut out =
+            private::options().write(true).create_new(true).open(&file).map_err(file_error(&file))?;
         private::match_folder_owner(&file);
         let mut piece = vec![0; 256 << 10];
         let mut written = 0;
         loop {
             // What fails when reading is the sender's, what fails when writing is ours.
-            let got = from.read(&mut piece).map_err(|error| MaintenanceError::Cut(error.to_string()))?;
+            let got = from.read(&mut piece).map_err(cut)?;
             if got == 0 {
                 break;
             }
-            io::Write::write_all(&mut out, &piece[..got]).map_err(MaintenanceError::file(&file))?;
+            io::Write::write_all(&mut out, &piece[..got]).map_err(file_error(&file))?;
             written += got as u64;
         }
-        out.sync_all().map_err(MaintenanceError::file(&file))?;
+        out.sync_all().map_err(file_error(&file))?;
         Ok(written)
     })
 }
@@ -140,13 +138,13 @@ fn unpack(new: &Path, archive: impl Read, floor: u64) -> Result<(ArchiveHeader, 
 /// Goes through an archive. `take` is given each file's name, length and bytes, and gives how many it has taken.
 fn for_each_file(
     archive: impl Read,
-    mut take: impl FnMut(&str, u64, &mut dyn Read) -> Result<u64, MaintenanceError>,
-) -> Result<(ArchiveHeader, Sums), MaintenanceError> {
+    mut take: impl FnMut(&str, u64, &mut dyn Read) -> Result<u64, Fault>,
+) -> Result<(ArchiveHeader, Sums), Fault> {
     let mut tar = tar::Archive::new(archive);
     let (mut head, mut stated) = (None, None);
     let mut sums = Sums::new();
     // Raw: a name that goes on in a file of its own would be read into memory, however long.
-    let entries = tar.entries().map_err(|error| MaintenanceError::Cut(error.to_string()))?.raw(true);
+    let entries = tar.entries().map_err(cut)?.raw(true);
     for entry in entries {
         let mut entry = entry.map_err(|error| read_error(&error, head.is_some()))?;
         let name = String::from_utf8_lossy(&entry.header().path_bytes()).into_owned();
@@ -171,8 +169,7 @@ fn for_each_file(
             stated = Some(read_sums(&read_text(&mut entry, len)?)?);
             continue;
         }
-        let longest = size_limit(&name)
-            .ok_or_else(|| MaintenanceError::Unfit(format!("{name:?} has no place in a backup")))?;
+        let longest = size_limit(&name).ok_or_else(|| unfit(format!("{name:?} has no place in a backup")))?;
         if len > longest {
             return unusable(format!("{name} in it is too long: {len} bytes"));
         }
@@ -182,14 +179,14 @@ fn for_each_file(
         let mut from = Summed { from: entry, sum: Context::new(&SHA256), len: 0 };
         let taken = take(&name, len, &mut from)?;
         if taken != len || from.len != len {
-            return Err(MaintenanceError::Cut(format!("{name} has {taken} of {len} bytes")));
+            return Err(cut(format!("{name} has {taken} of {len} bytes")));
         }
         let sum = hex(from.sum.finish().as_ref());
         sums.insert(name, sum);
     }
     let Some(head) = head else { return unusable("it is empty") };
     let Some(mut stated) = stated else {
-        return Err(MaintenanceError::Cut(String::from("its end, the check sums, is missing")));
+        return Err(cut("its end, the check sums, is missing"));
     };
     // Of the head itself the sum is stated as well, and what is wrong with it was told.
     stated.remove(names::HEAD);
@@ -220,33 +217,23 @@ fn size_limit(name: &str) -> Option<u64> {
 }
 
 /// What a block says that is no head of a file: in the middle of an archive, or where none begins.
-fn read_error(error: &io::Error, has_begun: bool) -> MaintenanceError {
-    if has_begun {
-        MaintenanceError::Cut(error.to_string())
-    } else {
-        MaintenanceError::Unfit(String::from("it is no tar archive"))
-    }
+fn read_error(error: &io::Error, has_begun: bool) -> Fault {
+    if has_begun { cut(error) } else { unfit("it is no tar archive") }
 }
 
-fn read_text(from: &mut impl Read, len: u64) -> Result<Vec<u8>, MaintenanceError> {
+fn read_text(from: &mut impl Read, len: u64) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
-    from.take(LONGEST_WORDS)
-        .read_to_end(&mut bytes)
-        .map_err(|error| MaintenanceError::Cut(error.to_string()))?;
-    if bytes.len() as u64 == len {
-        Ok(bytes)
-    } else {
-        Err(MaintenanceError::Cut(String::from("it ends too early")))
-    }
+    from.take(LONGEST_WORDS).read_to_end(&mut bytes).map_err(cut)?;
+    if bytes.len() as u64 == len { Ok(bytes) } else { Err(cut("it ends too early")) }
 }
 
-fn read_head(bytes: &[u8]) -> Result<ArchiveHeader, MaintenanceError> {
+fn read_head(bytes: &[u8]) -> Result<ArchiveHeader, Fault> {
     #[derive(Deserialize)]
     struct Begins {
         format: u32,
         version: String,
     }
-    let other = || MaintenanceError::Unfit(String::from("it is an archive of something else"));
+    let other = || unfit("it is an archive of something else");
     let begins: Begins = serde_json::from_slice(bytes).map_err(|_| other())?;
     if begins.format > FORMAT || numbers(&begins.version) > numbers(VERSION) {
         let version: String = begins.version.chars().filter(|c| !c.is_control()).take(40).collect();
@@ -264,26 +251,23 @@ pub(super) fn numbers(version: &str) -> Vec<u64> {
     version[..end].split('.').filter_map(|number| number.parse().ok()).collect()
 }
 
-fn read_sums(bytes: &[u8]) -> Result<Sums, MaintenanceError> {
-    let none = || MaintenanceError::Unfit(String::from("its check sums are none"));
+fn read_sums(bytes: &[u8]) -> Result<Sums, Fault> {
+    let none = || unfit("its check sums are none");
     let text = std::str::from_utf8(bytes).map_err(|_| none())?;
     let pair = |line: &str| line.split_once("  ").map(|(sum, name)| (name.to_owned(), sum.to_owned()));
     text.lines().map(pair).collect::<Option<Sums>>().ok_or_else(none)
 }
 
 /// Whether what was unpacked is what its names say.
-fn check(new: &Path, head: &ArchiveHeader, sums: &Sums) -> Result<(), MaintenanceError> {
+fn check(new: &Path, head: &ArchiveHeader, sums: &Sums) -> Result<(), Fault> {
     let has = |name: &str| sums.contains_key(name).then(|| new.join(name));
-    let of =
-        |name: &'static str| move |error: Unfit| MaintenanceError::Unfit(format!("{name} in it: {error}"));
+    let of = |name: &'static str| move |error: Fault| unfit(format!("{name} in it: {error}"));
     if let Some(settings) = has(names::SETTINGS) {
         // Single values that are wrong are told at the start, and the defaults are in force instead.
-        Saved::load(&settings)
-            .map_err(|_| MaintenanceError::Unfit(String::from("settings.toml in it is none")))?;
+        Saved::load(&settings).map_err(|_| unfit("settings.toml in it is none"))?;
     }
     if let Some(users) = has(names::ACCESS) {
-        access::verify(&users)
-            .map_err(|_| MaintenanceError::Unfit(String::from("access.json in it is none")))?;
+        access::verify(&users).map_err(|_| unfit("access.json in it is none"))?;
     }
     if let Some(counts) = has(names::COUNTS) {
         check_counts(&counts).map_err(of(names::COUNTS))?;
@@ -295,10 +279,9 @@ fn check(new: &Path, head: &ArchiveHeader, sums: &Sums) -> Result<(), Maintenanc
 }
 
 /// Makes what was checked the request of the next start.
-fn commit(state: &Path, new: &Path, plan: RestorePlan) -> Result<(), MaintenanceError> {
-    let text =
-        serde_json::to_vec_pretty(&plan).map_err(|error| MaintenanceError::system_error(PLAN, &error))?;
-    private::replace(&new.join(PLAN), &text).map_err(MaintenanceError::file(new))?;
+fn commit(state: &Path, new: &Path, plan: RestorePlan) -> Result<(), Fault> {
+    let text = serde_json::to_vec_pretty(&plan).map_err(|error| system_error(PLAN, &error))?;
+    private::replace(&new.join(PLAN), &text).map_err(file_error(new))?;
     if new.join(names::MODELS).exists() {
         sync_folder(&new.join(names::MODELS))?;
     }
@@ -317,13 +300,13 @@ fn commit(state: &Path, new: &Path, plan: RestorePlan) -> Result<(), Maintenance
 }
 
 /// What lies there for the next start.
-pub(super) fn plan(folder: &Path) -> Result<Option<RestorePlan>, MaintenanceError> {
+pub(super) fn plan(folder: &Path) -> Result<Option<RestorePlan>, Fault> {
     let file = folder.join(PLAN);
     match File::open(&file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(MaintenanceError::file(&file)(error)),
+        Err(error) => Err(file_error(&file)(error)),
         Ok(file_) => serde_json::from_reader(file_.take(LONGEST_WORDS))
             .map(Some)
-            .map_err(|error| MaintenanceError::system_error(file.display(), &error)),
+            .map_err(|error| system_error(file.display(), &error)),
     }
 }

@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::restore::{PLAN, plan};
-use super::{MaintenanceError, PROVISIONED, lock, names, power_cut_point, remove, rename, sync_folder};
+use super::{PROVISIONED, file_error, lock, names, power_cut_point, remove, rename, sync_folder};
 use crate::base::private::{self, Lock};
+use crate::base::{Fault, FaultKind};
 use crate::store::AuditEntry;
 
 /// What was done.
@@ -43,7 +44,7 @@ pub fn has_pending_work(state: &Path) -> bool {
 ///
 /// # Errors
 /// Somebody has files of it open, or the disk refuses; the next start tries again.
-pub fn finish(state: &Path) -> Result<Finished, MaintenanceError> {
+pub fn finish(state: &Path) -> Result<Finished, Fault> {
     // Nothing is made where nothing is.
     if !state.is_dir() {
         return Ok(Finished::Nothing);
@@ -57,8 +58,7 @@ pub fn finish(state: &Path) -> Result<Finished, MaintenanceError> {
         return Ok(Finished::Nothing);
     }
     let _lock = lock(state)?;
-    let held: Result<Vec<Lock>, MaintenanceError> =
-        HOLDERS.iter().map(|name| acquire_lock(state, name)).collect();
+    let held: Result<Vec<Lock>, Fault> = HOLDERS.iter().map(|name| acquire_lock(state, name)).collect();
     let _held = held?;
     remove_leftovers(state);
     if state.join(names::RESET).exists() {
@@ -68,9 +68,11 @@ pub fn finish(state: &Path) -> Result<Finished, MaintenanceError> {
     restore(state)
 }
 
-fn acquire_lock(state: &Path, name: &str) -> Result<Lock, MaintenanceError> {
-    let lock = private::lock_file(state, name).map_err(MaintenanceError::file(state))?;
-    Lock::acquire(lock).map_err(|_| MaintenanceError::Busy)
+fn acquire_lock(state: &Path, name: &str) -> Result<Lock, Fault> {
+    let lock = private::lock_file(state, name).map_err(file_error(state))?;
+    Lock::acquire(lock).map_err(|_| {
+        Fault::new(FaultKind::Busy, "another restore or reset is under way").hint("wait until that is done")
+    })
 }
 
 /// What a power cut has left of something else.
@@ -93,11 +95,11 @@ fn entries(folder: &Path) -> Vec<(String, PathBuf)> {
 }
 
 /// `file` and what SQLite keeps beside it.
-fn remove_database(state: &Path, file: &str, from: usize) -> Result<(), MaintenanceError> {
+fn remove_database(state: &Path, file: &str, from: usize) -> Result<(), Fault> {
     BESIDE[from..].iter().try_for_each(|ending| remove(&state.join(format!("{file}{ending}"))))
 }
 
-fn restore(state: &Path) -> Result<Finished, MaintenanceError> {
+fn restore(state: &Path) -> Result<Finished, Fault> {
     let ready = state.join(names::READY);
     let Some(plan) = plan(&ready)? else { return Ok(Finished::Nothing) };
     let is_in = |name: &str| plan.files.iter().any(|file| file == name);
@@ -124,7 +126,7 @@ fn restore(state: &Path) -> Result<Finished, MaintenanceError> {
     let models = state.join(names::MODELS);
     for file in plan.files.iter().filter(|file| file.starts_with(names::MODELS)) {
         if !models.is_dir() {
-            private::make_directory(&models).map_err(MaintenanceError::file(&models))?;
+            private::make_directory(&models).map_err(file_error(&models))?;
             private::match_new_folder_owner(&models);
         }
         move_into_place(&ready, state, file, file)?;
@@ -139,15 +141,15 @@ fn restore(state: &Path) -> Result<Finished, MaintenanceError> {
 }
 
 /// Moves a file to its place, unless that was done before.
-fn move_into_place(ready: &Path, state: &Path, from: &str, to: &str) -> Result<(), MaintenanceError> {
+fn move_into_place(ready: &Path, state: &Path, from: &str, to: &str) -> Result<(), Fault> {
     power_cut_point()?;
     match fs::rename(ready.join(from), state.join(to)) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        moved => moved.map_err(MaintenanceError::file(&state.join(to))),
+        moved => moved.map_err(file_error(&state.join(to))),
     }
 }
 
-fn reset(state: &Path) -> Result<(), MaintenanceError> {
+fn reset(state: &Path) -> Result<(), Fault> {
     let all =
         [names::READY, names::MODELS, names::OTHER_CONFIG, "update", "import", "https.pem", "https.key"];
     for name in all.into_iter().chain([PROVISIONED]) {

@@ -4,43 +4,16 @@ use std::fmt::Write as _;
 
 use toml::de::{DeTable, DeValue};
 
+use crate::base::Fault;
 use crate::base::json::quoted;
 use crate::vision::RegionMode;
 use crate::vision::onnx::TensorLayout;
 use crate::vision::onnx::card::{
-    Activation, BackgroundColumn, BoxUnit, Card, CardError, Colours, Corners, CountingCard, DecodedCard,
+    Activation, BackgroundColumn, BoxUnit, Card, Colours, Corners, CountingCard, DecodedCard,
     DistributionCard, EndToEndCard, Family, InputCard, InputPlacement, ResizeMode, RowsCard, SsdCard,
 };
 
-/// What is wrong with a description.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DescriptionError {
-    /// It is no TOML.
-    #[error("this is no TOML: {0}")]
-    Syntax(String),
-    /// A key is not there, and nothing can be taken for it.
-    #[error("{0} is missing")]
-    Missing(String),
-    /// No such key is known.
-    #[error("there is no key {0}")]
-    UnknownKey(String),
-    /// The value of a key cannot be.
-    #[error("{key} must be {wanted}")]
-    Value {
-        /// Which key.
-        key: String,
-        /// What it must be.
-        wanted: String,
-    },
-    /// No such family is known.
-    #[error("there is no family {0:?}; there are {families}", families = Family::WORDS.join(", "))]
-    UnknownFamily(String),
-    /// A number cannot be.
-    #[error(transparent)]
-    Number(#[from] CardError),
-}
-
-type Read<T> = Result<T, DescriptionError>;
+type Read<T> = Result<T, Fault>;
 
 const LAYOUTS: [(&str, TensorLayout); 2] = [("nchw", TensorLayout::Nchw), ("nhwc", TensorLayout::Nhwc)];
 const COLOURS: [(&str, Colours); 2] = [("rgb", Colours::Rgb), ("bgr", Colours::Bgr)];
@@ -63,12 +36,12 @@ impl<'t> DescriptionTable<'t> {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
-    fn invalid_value(&self, key: &str, wanted: impl Into<String>) -> DescriptionError {
-        DescriptionError::Value { key: self.qualified_name(key), wanted: wanted.into() }
+    fn invalid_value(&self, key: &str, wanted: impl Into<String>) -> Fault {
+        Fault::wrong(format!("{} must be {}", self.qualified_name(key), wanted.into()))
     }
 
-    fn missing(&self, key: &str) -> DescriptionError {
-        DescriptionError::Missing(self.qualified_name(key))
+    fn missing(&self, key: &str) -> Fault {
+        Fault::wrong(format!("{} is missing", self.qualified_name(key)))
     }
 
     fn get(&self, key: &str) -> Option<&'t DeValue<'t>> {
@@ -77,10 +50,9 @@ impl<'t> DescriptionTable<'t> {
 
     fn reject_unknown_keys(&self, keys: &[&str]) -> Read<()> {
         let names = self.table.into_iter().flat_map(|table| table.keys()).map(|key| key.get_ref().as_ref());
-        names
-            .into_iter()
-            .find(|name| !keys.contains(name))
-            .map_or(Ok(()), |name| Err(DescriptionError::UnknownKey(self.qualified_name(name))))
+        names.into_iter().find(|name| !keys.contains(name)).map_or(Ok(()), |name| {
+            Err(Fault::wrong(format!("there is no key {}", self.qualified_name(name))))
+        })
     }
 
     fn section(&self, key: &'static str) -> Read<DescriptionTable<'t>> {
@@ -167,10 +139,10 @@ fn parse_words(value: &DeValue<'_>) -> Option<Vec<String>> {
 ///
 /// # Errors
 /// The first thing that is wrong with it.
-pub(super) fn read(text: &str) -> Result<Card, DescriptionError> {
+pub(super) fn read(text: &str) -> Result<Card, Fault> {
     let parsed = DeTable::parse(text).map_err(|error| {
         let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count());
-        DescriptionError::Syntax(format!("{} in line {}", error.message(), line + 1))
+        Fault::wrong(format!("this is no TOML: {} in line {}", error.message(), line + 1))
     })?;
     let top = DescriptionTable { path: "", table: Some(parsed.get_ref()) };
     top.reject_unknown_keys(&[
@@ -313,7 +285,10 @@ fn parse_family(word: &str, heads: &DescriptionTable<'_>) -> Read<Family> {
                 activation: activation()?.unwrap_or(Activation::None),
             })
         }
-        other => return Err(DescriptionError::UnknownFamily(other.to_owned())),
+        other => {
+            let families = Family::WORDS.join(", ");
+            return Err(Fault::wrong(format!("there is no family {other:?}; there are {families}")));
+        }
     })
 }
 

@@ -7,7 +7,6 @@
 
 mod catalogue;
 mod description;
-mod error;
 mod found;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
@@ -26,16 +25,14 @@ pub use catalogue::{
     BUILT_IN, CATALOGUE, CatalogueEntry, FORMER_BUILT_IN, FORMER_BUILT_IN_HINT, FORMER_BUILT_IN_IS_GONE,
 };
 use catalogue::{BUILT_IN_BYTES, BUILT_IN_SIZE, BUILT_IN_SUM};
-pub use description::DescriptionError;
-pub use error::ModelError;
 pub use found::FoundModel;
-pub use guess::GuessError;
 pub use known_labels::COCO;
 pub use trial_run::{Proof, ProofRun};
 
 use crate::base::private;
 use crate::base::redact::redact_url;
 use crate::base::unicode::hex;
+use crate::base::{Fault, FaultKind};
 use crate::vision::onnx::{Card, Network};
 
 /// The largest network that is read, in bytes.
@@ -126,7 +123,7 @@ impl Models {
     ///
     /// # Errors
     /// There is none, it cannot be read, or it is not what its description says.
-    pub fn load(&self, name: &str) -> Result<(Card, Vec<u8>), ModelError> {
+    pub fn load(&self, name: &str) -> Result<(Card, Vec<u8>), Fault> {
         check_name(name)?;
         let place = self.find_place(name).ok_or_else(|| self.unknown_model(name))?;
         let card = read_card(place, name)?;
@@ -135,7 +132,7 @@ impl Models {
         if let Some(wanted) = &card.sha256 {
             let found = sha256(&bytes);
             if found != *wanted {
-                return Err(ModelError::Sum { path, wanted: wanted.clone(), found });
+                return Err(other_file(&path, wanted, &found));
             }
         }
         Ok((card, bytes))
@@ -156,13 +153,14 @@ impl Models {
     ///
     /// # Errors
     /// It is no network that can be used, or it cannot be written; nothing is changed then.
-    pub fn add(&self, path: &Path, addition: &Addition) -> Result<AddedModel, ModelError> {
-        let bytes = read_onnx(path).map_err(|error| match error {
-            ModelError::Read { path, error } if error.kind() == std::io::ErrorKind::NotFound => {
-                ModelError::Nowhere { path }
-            }
-            other => other,
-        })?;
+    pub fn add(&self, path: &Path, addition: &Addition) -> Result<AddedModel, Fault> {
+        if !path.exists() {
+            let names: Vec<&str> = CATALOGUE.iter().map(|entry| entry.name).collect();
+            let what = format!("{} is no file here, and no model of the catalogue", path.display());
+            return Err(Fault::new(FaultKind::File, what)
+                .hint(format!("name a file, its address, or one of the catalogue ({})", names.join(", "))));
+        }
+        let bytes = read_onnx(path)?;
         let known = catalogue::find_by_sha256(&sha256(&bytes));
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         // Who added a file looks for it by the name that it had; the catalogue helps where that is none.
@@ -182,7 +180,7 @@ impl Models {
     ///
     /// # Errors
     /// As of [`Models::add`]; the catalogue has no such model, or it cannot be fetched.
-    pub fn fetch(&self, name: &str, addition: &Addition) -> Result<AddedModel, ModelError> {
+    pub fn fetch(&self, name: &str, addition: &Addition) -> Result<AddedModel, Fault> {
         let entry = CATALOGUE.iter().find(|entry| entry.name == name);
         self.fetch_entry(entry.ok_or_else(|| self.unknown_model(name))?, addition)
     }
@@ -197,7 +195,7 @@ impl Models {
         url: &str,
         sha256: Option<&str>,
         addition: &Addition,
-    ) -> Result<AddedModel, ModelError> {
+    ) -> Result<AddedModel, Fault> {
         let path = url.split(['?', '#']).next().unwrap_or_default();
         let file = path.split_once("://").and_then(|(_, rest)| rest.rsplit_once('/')).map(|(_, file)| file);
         let stem = file
@@ -210,7 +208,7 @@ impl Models {
         let bytes = download(url, MOST_BYTES)?;
         let found = self::sha256(&bytes);
         if sha256.is_some_and(|wanted| !wanted.eq_ignore_ascii_case(&found)) {
-            return Err(ModelError::WrongDownload { url: redact_url(url), found });
+            return Err(wrong_download(&redact_url(url), &found));
         }
         let card = describe(&bytes, addition, catalogue::find_by_sha256(&found))?;
         self.save_model(name, &bytes, addition, card)
@@ -220,7 +218,7 @@ impl Models {
     ///
     /// # Errors
     /// As of [`Models::fetch`].
-    pub fn fetch_entry(&self, entry: &CatalogueEntry, addition: &Addition) -> Result<AddedModel, ModelError> {
+    pub fn fetch_entry(&self, entry: &CatalogueEntry, addition: &Addition) -> Result<AddedModel, Fault> {
         let name = addition.name.clone().unwrap_or_else(|| entry.name.to_owned());
         // Known before anything is fetched in vain.
         self.check_name_free(&name, addition.replace)?;
@@ -230,12 +228,16 @@ impl Models {
             && let Some(there) =
                 self.list().into_iter().find(|model| entry.matches(model) && model.name != name)
         {
-            return Err(ModelError::Here { entry: name, name: there.name });
+            let there = there.name;
+            let what = format!("{name} of the catalogue is here already: it is called {there}");
+            return Err(Fault::new(FaultKind::Taken, what).hint(format!(
+                "set [detect] model = {there:?} to count with it, or fetch it once more with --name or --force"
+            )));
         }
         let bytes = download(entry.url, entry.bytes)?;
         let found = sha256(&bytes);
         if found != entry.sha256 {
-            return Err(ModelError::WrongDownload { url: entry.url.to_owned(), found });
+            return Err(wrong_download(entry.url, &found));
         }
         let card = describe(&bytes, addition, Some(entry))?;
         self.save_model(name, &bytes, addition, card)
@@ -245,7 +247,7 @@ impl Models {
     ///
     /// # Errors
     /// It cannot be loaded, or not run.
-    pub fn check(&self, name: &str, picture: Option<&Path>) -> Result<(Card, Proof), ModelError> {
+    pub fn check(&self, name: &str, picture: Option<&Path>) -> Result<(Card, Proof), Fault> {
         let (card, bytes) = self.load(name)?;
         let proof = trial_run::prove_model(name, &bytes, &card, (None, 1), picture)?;
         Ok((card, proof))
@@ -256,7 +258,7 @@ impl Models {
     ///
     /// # Errors
     /// It cannot be used.
-    pub fn check_file(&self, path: &Path, addition: &Addition) -> Result<(Card, Proof), ModelError> {
+    pub fn check_file(&self, path: &Path, addition: &Addition) -> Result<(Card, Proof), Fault> {
         let (card, bytes) = load_as(path, addition)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let proof = trial_run::prove_model(&name, &bytes, &card, (None, 1), addition.picture.as_deref())?;
@@ -269,7 +271,7 @@ impl Models {
         bytes: &[u8],
         addition: &Addition,
         card: Card,
-    ) -> Result<AddedModel, ModelError> {
+    ) -> Result<AddedModel, Fault> {
         self.check_name_free(&name, addition.replace)?;
         let proof = trial_run::prove_model(&name, bytes, &card, (None, 1), addition.picture.as_deref())?;
         let own = self.own_directory();
@@ -278,26 +280,35 @@ impl Models {
         let written = private::make_directory(own)
             .and_then(|()| private::replace(&path, bytes))
             .and_then(|()| private::replace(&file(own, &name, "toml"), description.as_bytes()));
-        written.map_err(|error| ModelError::Write { path: path.clone(), error })?;
+        written.map_err(|error| {
+            Fault::new(FaultKind::File, format!("{} cannot be written: {error}", path.display()))
+        })?;
         Ok(AddedModel { name, path, card, proof })
     }
 
     /// Whether a model may be given this name.
-    fn check_name_free(&self, name: &str, replace: bool) -> Result<(), ModelError> {
+    fn check_name_free(&self, name: &str, replace: bool) -> Result<(), Fault> {
         check_name(name)?;
         let Some(place) = self.find_place(name) else { return Ok(()) };
         let is_own = place == self.own_directory();
         if is_own && replace {
             return Ok(());
         }
-        Err(ModelError::Taken { path: file(place, name, "onnx"), is_own })
+        let what = format!("{} is there already", file(place, name, "onnx").display());
+        Err(Fault::new(FaultKind::Taken, what).hint(match is_own {
+            true => "--force replaces it, or give the new one another name with --name",
+            false => "give the new one another name with --name",
+        }))
     }
 
-    fn unknown_model(&self, name: &str) -> ModelError {
-        ModelError::Unknown {
-            name: name.to_owned(),
-            known: self.list().into_iter().map(|model| model.name).collect(),
-        }
+    fn unknown_model(&self, name: &str) -> Fault {
+        let known: Vec<String> = self.list().into_iter().map(|model| model.name).collect();
+        Fault::new(FaultKind::Unknown, format!("there is no model called {name:?}")).hint(match known[..] {
+            [] => {
+                String::from("`tallycam model add FILE` adds one; `tallycam model list` shows the catalogue")
+            }
+            _ => format!("there are: {}", known.join(", ")),
+        })
     }
 }
 
@@ -306,7 +317,7 @@ impl Models {
 ///
 /// # Errors
 /// It cannot be read, or what it is cannot be told.
-pub fn load_file(path: &Path) -> Result<(Card, Vec<u8>), ModelError> {
+pub fn load_file(path: &Path) -> Result<(Card, Vec<u8>), Fault> {
     load_as(path, &Addition::default())
 }
 
@@ -314,7 +325,7 @@ pub fn load_file(path: &Path) -> Result<(Card, Vec<u8>), ModelError> {
 ///
 /// # Errors
 /// It cannot be used.
-pub fn try_model_file(path: &Path, size: Option<(u32, u32)>, threads: usize) -> Result<Proof, ModelError> {
+pub fn try_model_file(path: &Path, size: Option<(u32, u32)>, threads: usize) -> Result<Proof, Fault> {
     let (card, bytes) = load_file(path)?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     trial_run::prove_model(&name, &bytes, &card, (size, threads), None)
@@ -339,7 +350,7 @@ pub fn is_already_proved(path: &Path) -> bool {
         .is_ok_and(|card| card.input.size.is_none() || card.input.size == own)
 }
 
-fn load_as(path: &Path, addition: &Addition) -> Result<(Card, Vec<u8>), ModelError> {
+fn load_as(path: &Path, addition: &Addition) -> Result<(Card, Vec<u8>), Fault> {
     let bytes = read_onnx(path)?;
     let card = resolve_card(path, &bytes, addition)?;
     Ok((card, bytes))
@@ -352,7 +363,7 @@ pub fn is_onnx(path: &Path) -> bool {
 
 /// What the ONNX file at `path` is: by the description beside it where there is one, with other labels where they are
 /// given; else by what the catalogue knows or the file itself tells.
-fn resolve_card(path: &Path, bytes: &[u8], addition: &Addition) -> Result<Card, ModelError> {
+fn resolve_card(path: &Path, bytes: &[u8], addition: &Addition) -> Result<Card, Fault> {
     let sum = sha256(bytes);
     let described = path.with_extension("toml");
     if !is_onnx(path) || !described.exists() {
@@ -361,27 +372,24 @@ fn resolve_card(path: &Path, bytes: &[u8], addition: &Addition) -> Result<Card, 
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let mut card = read_card(path.parent().unwrap_or(Path::new("")), &name)?;
     if let Some(wanted) = card.sha256.as_ref().filter(|wanted| **wanted != sum) {
-        return Err(ModelError::Sum { path: path.to_owned(), wanted: wanted.clone(), found: sum });
+        return Err(other_file(path, wanted, &sum));
     }
     if let Some(labels) = &addition.labels {
         card.labels.clone_from(labels);
         // Labels are all that is ever guessed aloud.
         card.guessed.clear();
-        card.check().map_err(|error| ModelError::Description { path: described, error: error.into() })?;
+        card.check().map_err(|error| wrong_description(&described, &error))?;
     }
     Ok(card)
 }
 
 /// The description of a network that has none yet.
-fn describe(bytes: &[u8], addition: &Addition, known: Option<&CatalogueEntry>) -> Result<Card, ModelError> {
+fn describe(bytes: &[u8], addition: &Addition, known: Option<&CatalogueEntry>) -> Result<Card, Fault> {
     if let (Some(entry), None) = (known, &addition.labels) {
-        let card = description::read(entry.description).map_err(|error| ModelError::Description {
-            path: PathBuf::from(entry.name).with_extension("toml"),
-            error,
-        })?;
-        return Ok(card);
+        let path = Path::new(entry.name).with_extension("toml");
+        return description::read(entry.description).map_err(|error| wrong_description(&path, &error));
     }
-    let mut network = Network::load(bytes, None, 1).map_err(crate::vision::onnx::OnnxError::Network)?;
+    let mut network = Network::load(bytes, None, 1)?;
     let facts = metadata::read_facts(network.origin());
     let picture = trial_run::test_image()?;
     let mut card = guess::guess_description(&mut network, &facts, addition.labels.as_deref(), &picture)?;
@@ -390,9 +398,38 @@ fn describe(bytes: &[u8], addition: &Addition, known: Option<&CatalogueEntry>) -
 }
 
 /// The file at `url`, of at most `most` bytes.
-fn download(url: &str, most: u64) -> Result<Vec<u8>, ModelError> {
-    crate::source::url::download(url, most, DOWNLOAD_WITHIN)
-        .map_err(|trouble| ModelError::Download { url: redact_url(url), reason: trouble.line() })
+fn download(url: &str, most: u64) -> Result<Vec<u8>, Fault> {
+    crate::source::url::download(url, most, DOWNLOAD_WITHIN).map_err(|trouble| {
+        let (url, reason) = (redact_url(url), trouble.line());
+        Fault::new(FaultKind::Unreachable, format!("{url} cannot be fetched: {reason}")).hint(by_hand(&url))
+    })
+}
+
+fn wrong_download(url: &str, found: &str) -> Fault {
+    let what = format!("{url} is another file than it should be (SHA-256 {found}); nothing was added");
+    Fault::wrong(what).hint(by_hand(url))
+}
+
+fn by_hand(url: &str) -> String {
+    format!("on a computer with internet download {url}, copy it here, and run `tallycam model add FILE`")
+}
+
+fn wrong_description(path: &Path, error: &Fault) -> Fault {
+    let what = format!("{}: {error}", path.display());
+    Fault::wrong(what).hint("models/README.md explains every key of a description")
+}
+
+/// That the file at `path` is not the one that was described.
+fn other_file(path: &Path, wanted: &str, found: &str) -> Fault {
+    Fault::wrong(format!(
+        "{} is damaged or another file: its SHA-256 is {found}, its description says {wanted}",
+        path.display()
+    ))
+    .hint("copy or fetch it again; if you changed it on purpose, correct sha256 in its .toml")
+}
+
+fn unread(path: &Path, error: &std::io::Error) -> Fault {
+    Fault::new(FaultKind::File, format!("{} cannot be read: {error}", path.display()))
 }
 
 /// SHA-256 as 64 lower-case digits.
@@ -416,12 +453,14 @@ fn model_name(path: &Path) -> Option<String> {
 }
 
 /// Names are parts of file names and of addresses.
-fn check_name(name: &str) -> Result<(), ModelError> {
+fn check_name(name: &str) -> Result<(), Fault> {
     let sound = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
     // Words that `[detect] backend` and `--model` have for what is no model.
     let is_taken = ["auto", "onnx", "motion", "replay", "none"].contains(&name);
     if !sound || is_taken || name.is_empty() || name.starts_with('.') || name.len() > 100 {
-        return Err(ModelError::Name(name.to_owned()));
+        return Err(Fault::wrong(format!("{name:?} is no name for a model")).hint(
+            "letters, digits, - and _ make a name (but for auto, onnx, motion, replay, none); give one with --name",
+        ));
     }
     Ok(())
 }
@@ -430,7 +469,7 @@ fn describe_file(place: &Path, name: &str) -> FoundModel {
     let path = file(place, name, "onnx");
     let (bytes, missing) = match fs::metadata(&path) {
         Ok(metadata) => (metadata.len(), None),
-        Err(error) => (0, Some(ModelError::Read { path: path.clone(), error })),
+        Err(error) => (0, Some(unread(&path, &error))),
     };
     let (card, problem) = match (read_card(place, name), missing) {
         (Ok(card), None) => (Some(card), None),
@@ -440,23 +479,27 @@ fn describe_file(place: &Path, name: &str) -> FoundModel {
     FoundModel { name: name.to_owned(), path, bytes, card, problem }
 }
 
-fn read_card(place: &Path, name: &str) -> Result<Card, ModelError> {
+fn read_card(place: &Path, name: &str) -> Result<Card, Fault> {
     let path = file(place, name, "toml");
     let mut text = String::new();
     let read =
         fs::File::open(&path).and_then(|file| file.take(LONGEST_DESCRIPTION).read_to_string(&mut text));
     if let Err(error) = read {
         return Err(match error.kind() {
-            std::io::ErrorKind::NotFound => ModelError::NotDescribed { path: file(place, name, "onnx") },
-            _ => ModelError::Read { path, error },
+            std::io::ErrorKind::NotFound => {
+                let onnx = file(place, name, "onnx");
+                Fault::wrong(format!("{} has no description beside it", onnx.display()))
+                    .hint(format!("`tallycam model add {}` finds out what it is", onnx.display()))
+            }
+            _ => unread(&path, &error),
         });
     }
-    description::read(&text).map_err(|error| ModelError::Description { path, error })
+    description::read(&text).map_err(|error| wrong_description(&path, &error))
 }
 
 /// The bytes of the file at `path`, which are no more than a network may have.
-fn read_onnx(path: &Path) -> Result<Vec<u8>, ModelError> {
-    let failed = |error| ModelError::Read { path: path.to_owned(), error };
+fn read_onnx(path: &Path) -> Result<Vec<u8>, Fault> {
+    let failed = |error| unread(path, &error);
     let file = fs::File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     let (length, kind) = (metadata.len(), metadata.file_type());
@@ -469,7 +512,8 @@ fn read_onnx(path: &Path) -> Result<Vec<u8>, ModelError> {
         file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
     }
     if length > MOST_BYTES || bytes.len() as u64 > MOST_BYTES {
-        return Err(ModelError::TooLarge { path: path.to_owned(), bytes: length.max(bytes.len() as u64) });
+        let bytes = length.max(bytes.len() as u64);
+        return Err(Fault::wrong(format!("{} is too large for a model: {bytes} bytes", path.display())));
     }
     Ok(bytes)
 }

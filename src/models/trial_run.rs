@@ -4,9 +4,8 @@ use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 
-use super::ModelError;
 use super::guess::{NO_BOXES, NO_SCORES};
-use crate::base::{ClockTime, clock};
+use crate::base::{ClockTime, Fault, clock};
 use crate::encode::Reducer;
 use crate::media::{Picture, PictureBuilder, SmallImage, jpeg};
 use crate::vision::onnx::{Card, OnnxDetector};
@@ -62,7 +61,7 @@ pub(super) fn prove_model(
     card: &Card,
     (size, threads): (Option<(u32, u32)>, usize),
     picture: Option<&Path>,
-) -> Result<Proof, ModelError> {
+) -> Result<Proof, Fault> {
     let mut detector = OnnxDetector::new(name, onnx, card, size, threads)?;
     let what = picture.map_or_else(|| String::from(TEST), |path| path.display().to_string());
     let image = image(picture, |width, height| detector.least_size(width, height))?;
@@ -79,14 +78,22 @@ pub(super) fn prove_model(
     let no_boxes = 2 * (defects(Defect::Outside) + defects(Defect::Inverted)) > found.len();
     if no_scores || no_boxes {
         let what_is_wrong = if no_scores { NO_SCORES } else { NO_BOXES };
-        return Err(ModelError::NotBoxes { picture: what, what: what_is_wrong });
+        let what = format!("on {what} {what_is_wrong}: it is not what its description says");
+        return Err(Fault::wrong(what).hint(
+            "correct family, corners, unit and activation in its .toml (models/README.md explains them), or remove it \
+             and let `tallycam model add` find out",
+        ));
     }
     let unnamed = found
         .iter()
         .map(|detection| detection.class.0)
         .find(|class| usize::from(*class) >= card.labels.len());
     if let Some(class) = unnamed {
-        return Err(ModelError::Unnamed { class: usize::from(class) + 1, labels: card.labels.len() });
+        let (class, labels) = (usize::from(class) + 1, card.labels.len());
+        return Err(Fault::wrong(format!(
+            "it tells class {class} apart, and only {labels} labels are given"
+        ))
+        .hint("name all of them with --labels FILE, a label a line"));
     }
     found.retain(|detection| {
         detection.find_defect().is_none()
@@ -116,15 +123,16 @@ pub(super) fn prove_model(
 ///
 /// # Errors
 /// It cannot be decoded.
-pub(super) fn test_image() -> Result<SmallImage, ModelError> {
+pub(super) fn test_image() -> Result<SmallImage, Fault> {
     image(None, |width, height| (width, height))
 }
 
 /// The JPEG at `path`, or the test picture, made as small as `least` says of its width and height.
-fn image(path: Option<&Path>, least: impl Fn(u32, u32) -> (u32, u32)) -> Result<SmallImage, ModelError> {
-    let no_picture = |reason: String| ModelError::Picture {
-        what: path.map_or_else(|| String::from(TEST), |path| path.display().to_string()),
-        reason,
+fn image(path: Option<&Path>, least: impl Fn(u32, u32) -> (u32, u32)) -> Result<SmallImage, Fault> {
+    let no_picture = |reason: String| {
+        let what = path.map_or_else(|| String::from(TEST), |path| path.display().to_string());
+        Fault::wrong(format!("{what} is no picture to try a model on: {reason}"))
+            .hint("give a JPEG with --picture")
     };
     let picture = path.map_or_else(|| to_picture(TEST_PICTURE), read).map_err(no_picture)?;
     let mut image = SmallImage::empty();

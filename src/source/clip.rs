@@ -21,7 +21,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 
 use super::exec::Program;
-use crate::base::child;
+use crate::base::{Fault, FaultKind, child};
 
 /// The filters: full range BT.601 as JFIF has it, in whole planes, announced one by one.
 const FILTERS: &str = "scale=out_range=pc:out_color_matrix=bt601:flags=bicubic+accurate_rnd+bitexact,\
@@ -61,71 +61,6 @@ const MADE_UP_LATE: u64 = 4;
 /// What `ffprobe` says of an MP4 without its index, which is written last; and what that means.
 const NO_INDEX: &str = "moov atom not found";
 const NOT_FINISHED: &str = "its index (moov atom) is missing, as in a recording that was never finished";
-
-/// Why a clip cannot be read, or not further.
-#[derive(Debug, thiserror::Error)]
-pub enum ClipError {
-    /// The file cannot be opened.
-    #[error("{} cannot be read: {reason}", file.display())]
-    File {
-        /// Which.
-        file: PathBuf,
-        /// The operating system's words.
-        reason: io::Error,
-    },
-    /// `ffmpeg` is not installed.
-    #[error("reading a clip takes ffmpeg, and there is no program {program}")]
-    NoProgram {
-        /// `ffmpeg` or `ffprobe`.
-        program: &'static str,
-    },
-    /// It could not be run, or its output not be read.
-    #[error("{program} could not be run: {reason}")]
-    Program {
-        /// `ffmpeg` or `ffprobe`.
-        program: &'static str,
-        /// The operating system's words.
-        reason: io::Error,
-    },
-    /// It is too old to be asked for every frame with its time.
-    #[error("this ffmpeg is too old; 5.1 or newer is needed")]
-    OldProgram,
-    /// It is no clip, or one of a kind that `ffmpeg` does not know.
-    #[error("{} is no clip that ffmpeg can read: {reason}", file.display())]
-    NoClip {
-        /// Which.
-        file: PathBuf,
-        /// `ffmpeg`'s words.
-        reason: String,
-    },
-    /// Sound only, or nothing at all.
-    #[error("{} has no pictures", file.display())]
-    NoPictures {
-        /// Which.
-        file: PathBuf,
-    },
-    /// A frame of an impossible size.
-    #[error("frame {number} of the clip is said to be {width}×{height} pixels")]
-    Size {
-        /// Which, from 1.
-        number: u64,
-        /// Pixels in a row.
-        width: u32,
-        /// Rows.
-        height: u32,
-    },
-}
-
-impl ClipError {
-    /// What can be done about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            ClipError::NoProgram { .. } => Some("install it: apt install ffmpeg"),
-            ClipError::OldProgram => Some("Debian 12 and everything newer has it: apt install ffmpeg"),
-            _ => None,
-        }
-    }
-}
 
 /// One frame of a clip.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,8 +110,8 @@ impl ClipReader {
     /// Begins to read `file`.
     ///
     /// # Errors
-    /// See [`ClipError`].
-    pub fn open(file: &Path) -> Result<ClipReader, ClipError> {
+    /// It is none, or there is no `ffmpeg`.
+    pub fn open(file: &Path) -> Result<ClipReader, Fault> {
         // Ffmpeg's own words about a missing file are fewer, and a folder it takes for a picture.
         let opened = std::fs::File::open(file).and_then(|opened| opened.metadata());
         let reason = match opened {
@@ -185,7 +120,8 @@ impl ClipReader {
             Err(reason) => Some(reason),
         };
         if let Some(reason) = reason {
-            return Err(ClipError::File { file: file.to_owned(), reason });
+            let what = format!("{} cannot be read: {reason}", file.display());
+            return Err(Fault::new(FaultKind::File, what));
         }
         let Probed { promised_s, tells_length } = probe_clip(file)?;
         let child = child::command("ffmpeg")
@@ -228,8 +164,8 @@ impl ClipReader {
     /// or a new one.
     ///
     /// # Errors
-    /// See [`ClipError`]. A clip that breaks off is none: it ends, and [`ClipReader::incomplete_reason`] says why.
-    pub fn next(&mut self, recycled: Vec<u8>) -> Result<Option<ClipFrame>, ClipError> {
+    /// It is none, or there is no `ffmpeg`. A clip that breaks off is none: it ends, and [`ClipReader::incomplete_reason`] says why.
+    pub fn next(&mut self, recycled: Vec<u8>) -> Result<Option<ClipFrame>, Fault> {
         if self.filled == 0 {
             self.planes = recycled;
         }
@@ -238,7 +174,9 @@ impl ClipReader {
             if let Some(&Announced { width, height, .. }) = self.log.announced.front() {
                 let possible = (1..=MOST_PIXELS).contains(&width) && (1..=MOST_PIXELS).contains(&height);
                 if !possible {
-                    return Err(ClipError::Size { number: self.number + 1, width, height });
+                    let number = self.number + 1;
+                    let what = format!("frame {number} of the clip is said to be {width}×{height} pixels");
+                    return Err(Fault::new(FaultKind::File, what));
                 }
                 self.planes.resize(frame_bytes(width, height), 0);
                 if self.read()? {
@@ -268,7 +206,7 @@ impl ClipReader {
     }
 
     /// Reads what there is of the frame; whether it is whole.
-    fn read(&mut self) -> Result<bool, ClipError> {
+    fn read(&mut self) -> Result<bool, Fault> {
         while self.filled < self.planes.len() {
             let Some(stdout) = &mut self.stdout else { return Ok(false) };
             match stdout.read(&mut self.planes[self.filled..]) {
@@ -326,15 +264,16 @@ impl ClipReader {
     }
 
     /// There are no more frames: was that all?
-    fn check_end(&mut self) -> Result<(), ClipError> {
+    fn check_end(&mut self) -> Result<(), Fault> {
         let status = self.program.wait_exit_within(GRACE);
         let last = self.log.last_complaint.clone();
         if self.log.is_old {
-            return Err(ClipError::OldProgram);
+            return Err(Fault::wrong("this ffmpeg is too old; 5.1 or newer is needed")
+                .hint("Debian 12 and everything newer has it: apt install ffmpeg"));
         }
         if self.number == 0 {
             let reason = last.unwrap_or_else(|| String::from("no frame of it can be decoded"));
-            return Err(ClipError::NoClip { file: self.file.clone(), reason });
+            return Err(no_clip(&self.file, &reason));
         }
         let ended_s = (self.time_us + self.step_us) as f64 / 1e6;
         let missing = self.promised_s.map(|promised| promised - ended_s);
@@ -374,11 +313,23 @@ fn as_file(file: &Path) -> std::ffi::OsString {
     name
 }
 
-fn start_error(program: &'static str, reason: io::Error) -> ClipError {
+fn start_error(program: &str, reason: io::Error) -> Fault {
     match reason.kind() {
-        ErrorKind::NotFound => ClipError::NoProgram { program },
-        _ => ClipError::Program { program, reason },
+        ErrorKind::NotFound => {
+            Fault::wrong(format!("reading a clip takes ffmpeg, and there is no program {program}"))
+                .hint("install it: apt install ffmpeg")
+        }
+        _ => Fault::new(FaultKind::File, format!("{program} could not be run: {reason}")),
     }
+}
+
+fn no_clip(file: &Path, reason: &str) -> Fault {
+    Fault::new(FaultKind::File, format!("{} is no clip that ffmpeg can read: {reason}", file.display()))
+}
+
+/// That there is sound only in it, or nothing at all.
+pub fn no_pictures(file: &Path) -> Fault {
+    Fault::new(FaultKind::File, format!("{} has no pictures", file.display()))
 }
 
 /// What a clip says of itself.
@@ -389,7 +340,7 @@ struct Probed {
     tells_length: bool,
 }
 
-fn probe_clip(file: &Path) -> Result<Probed, ClipError> {
+fn probe_clip(file: &Path) -> Result<Probed, Fault> {
     let asked = child::command("ffprobe")
         .args([
             "-v",
@@ -409,12 +360,11 @@ fn probe_clip(file: &Path) -> Result<Probed, ClipError> {
         let named = as_file(file).to_string_lossy().into_owned();
         let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no reason was given");
         let last = last.trim().trim_start_matches(named.as_str()).trim_start_matches(": ");
-        let reason = String::from(if said.contains(NO_INDEX) { NOT_FINISHED } else { last });
-        return Err(ClipError::NoClip { file: file.to_owned(), reason });
+        return Err(no_clip(file, if said.contains(NO_INDEX) { NOT_FINISHED } else { last }));
     }
     let said = String::from_utf8_lossy(&stdout);
     if !said.lines().any(|line| line.starts_with("index=")) {
-        return Err(ClipError::NoPictures { file: file.to_owned() });
+        return Err(no_pictures(file));
     }
     let value_of = |name: &str| said.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
     let promised_s = value_of("duration=").and_then(|seconds| seconds.parse().ok());

@@ -9,20 +9,7 @@ use super::StoreError;
 use super::counts::schema as counts;
 use super::media::schema as media;
 use super::sqlite::{SchemaShape, UnusableFile};
-
-/// Why a file is not taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
-    /// A newer program wrote it.
-    #[error("a newer tallycam wrote it")]
-    Newer,
-    /// It is something else.
-    #[error("it is no such file of tallycam")]
-    NotOurs,
-    /// It is damaged or cut off.
-    #[error("it is damaged: {0}")]
-    Damaged(String),
-}
+use crate::base::Fault;
 
 /// Writes a copy of the counts in `directory` to `to`, as they are now and without unused pages; `false`: there are
 /// none. The audit list stays behind: addresses and names of people are no part of a backup. Without `pictures` the
@@ -59,16 +46,16 @@ fn copy(file: &Path, to: &Path, pictures: bool) -> Result<(), StoreError> {
 /// Goes through a file that is to be the counts.
 ///
 /// # Errors
-/// [`Unfit`].
-pub fn check_counts(file: &Path) -> Result<(), Unfit> {
+/// Why it is not taken.
+pub fn check_counts(file: &Path) -> Result<(), Fault> {
     check(file, &counts::SHAPE)
 }
 
 /// Goes through a file that is to be the store of snapshots and recordings.
 ///
 /// # Errors
-/// [`Unfit`].
-pub fn check_media(file: &Path) -> Result<(), Unfit> {
+/// Why it is not taken.
+pub fn check_media(file: &Path) -> Result<(), Fault> {
     check(file, &media::SHAPE)
 }
 
@@ -102,8 +89,8 @@ fn schema_objects(connection: &Connection) -> rusqlite::Result<Vec<[Option<Strin
     rows.collect()
 }
 
-fn check(file: &Path, shape: &SchemaShape) -> Result<(), Unfit> {
-    let damaged = |reason: String| Unfit::Damaged(reason);
+fn check(file: &Path, shape: &SchemaShape) -> Result<(), Fault> {
+    let damaged = |reason: String| Fault::wrong(format!("it is damaged: {reason}"));
     let found = open_immutable(file).and_then(|connection| {
         let identity = shape.identify(&connection)?;
         if let Ok(version @ 1..) = identity {
@@ -121,9 +108,9 @@ fn check(file: &Path, shape: &SchemaShape) -> Result<(), Unfit> {
     });
     let (identity, bytes, said) = found.map_err(|error| damaged(error.to_string()))?;
     match identity {
-        Err(UnusableFile::Newer) => return Err(Unfit::Newer),
+        Err(UnusableFile::Newer) => return Err(Fault::wrong("a newer tallycam wrote it")),
         // An empty file has no version.
-        Err(UnusableFile::NotOurs) | Ok(0) => return Err(Unfit::NotOurs),
+        Err(UnusableFile::NotOurs) | Ok(0) => return Err(Fault::wrong("it is no such file of tallycam")),
         Ok(_) => {}
     }
     let len = fs::metadata(file).map_err(|error| damaged(error.to_string()))?.len();
@@ -178,7 +165,7 @@ mod tests {
         let bytes = fs::read(&to).unwrap();
         let has = |what: &[u8]| bytes.windows(what.len()).any(|part| part == what);
         assert!(has(b"key 7") && !has(b"secret name") && !has(b"192.0.2.9") && !has(b"key 1999"));
-        assert_eq!(check_media(&to), Err(Unfit::NotOurs));
+        assert_eq!(check_media(&to), Err(Fault::wrong("it is no such file of tallycam")));
         assert_eq!(
             fs::read_dir(folder.path())
                 .unwrap()
@@ -209,7 +196,7 @@ mod tests {
         assert!(is_counts_outdated(folder.path()));
         connection.pragma_update(None, "user_version", 1000).unwrap();
         drop(connection);
-        assert_eq!(check_counts(&file), Err(Unfit::Newer));
+        assert_eq!(check_counts(&file), Err(Fault::wrong("a newer tallycam wrote it")));
     }
 
     #[test]
@@ -224,7 +211,7 @@ mod tests {
             check_counts(&file)
         };
         assert_eq!(is(""), Ok(()));
-        let others = Err(Unfit::Damaged(String::from("its tables are not those of its version")));
+        let others = Err(Fault::wrong("it is damaged: its tables are not those of its version"));
         for change in [
             "CREATE TRIGGER t AFTER INSERT ON audit BEGIN DELETE FROM audit; END",
             "DROP TABLE thumbnails",

@@ -11,13 +11,14 @@ use super::detection::{Class, Detection};
 use super::filter::Filter;
 use super::geometry::{Aspect, Bounds, Point, Polygon};
 use super::labels::Labels;
-use super::line::{CountingLine, LineId, Recrossing, Segment};
+use super::line::{CountingLine, Recrossing, Segment};
 use super::near_miss::{Fate, NearMiss, NearMisses};
 use super::nms;
 use super::passage::{CrossingMoment, Hysteresis, Passage};
 use super::passers::Passers;
 use super::tracker::{Track, TrackId, TrackState, Tracker, TrackerOptions, kalman};
 use super::zone::{Occupancy, Zone};
+use crate::base::Fault;
 
 /// More detections than any scene has; a model with a fault gives thousands.
 const MOST_DETECTIONS: usize = 1000;
@@ -50,17 +51,6 @@ impl Default for CounterOptions {
             hysteresis: Hysteresis::default(),
         }
     }
-}
-
-/// Why lines cannot be counted on together.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LinesError {
-    /// Two lines have this name.
-    #[error("two lines are called {0:?}; give each a name of its own")]
-    SameName(String),
-    /// Two lines have this number.
-    #[error("two lines have the number {}", .0.0)]
-    SameId(LineId),
 }
 
 /// A confirmed track as it is shown.
@@ -199,13 +189,16 @@ impl Counter {
     /// was; a line that was moved (the same number, other ends or another anchor) knows nobody's side until
     /// it sees them again, so that nobody is counted because the line went over them; a line
     /// that is not among them any more forgets everything but how often it has counted whom.
-    pub fn set_lines(&mut self, lines: Vec<CountingLine>) -> Result<(), LinesError> {
+    pub fn set_lines(&mut self, lines: Vec<CountingLine>) -> Result<(), Fault> {
         for (at, line) in lines.iter().enumerate() {
             if lines[..at].iter().any(|other| other.id == line.id) {
-                return Err(LinesError::SameId(line.id));
+                return Err(Fault::wrong(format!("two lines have the number {}", line.id.0)));
             }
             if lines[..at].iter().any(|other| other.name == line.name) {
-                return Err(LinesError::SameName(line.name.clone()));
+                let name = &line.name;
+                return Err(Fault::wrong(format!(
+                    "two lines are called {name:?}; give each a name of its own"
+                )));
             }
         }
         let mut old = std::mem::take(&mut self.lines);
@@ -512,7 +505,7 @@ impl Watched {
 #[cfg(test)]
 mod tests {
     use super::super::geometry::Polygon;
-    use super::super::line::Direction;
+    use super::super::line::{Direction, LineId};
     use super::super::zone::ZoneId;
     use super::*;
 
@@ -636,9 +629,9 @@ mod tests {
         let mut counter = counter();
         counter.set_lines(vec![line(1, "door", 0.5)]).unwrap();
         let twice = vec![line(1, "a", 0.3), line(2, "a", 0.4)];
-        assert_eq!(counter.set_lines(twice), Err(LinesError::SameName("a".to_owned())));
+        assert!(counter.set_lines(twice).unwrap_err().to_string().starts_with("two lines are called \"a\""));
         let twice = vec![line(1, "a", 0.3), line(1, "b", 0.4)];
-        assert_eq!(counter.set_lines(twice), Err(LinesError::SameId(LineId(1))));
+        assert_eq!(counter.set_lines(twice).unwrap_err().to_string(), "two lines have the number 1");
         assert_eq!(counter.lines().count(), 1, "the old ones stay");
     }
 

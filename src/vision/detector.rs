@@ -6,6 +6,7 @@ use super::detection::Detection;
 use super::labels::Labels;
 use super::region::RegionMode;
 use super::region::plan::RegionShape;
+use crate::base::Fault;
 use crate::media::SmallImage;
 
 /// Finds things in pictures. It may remember the pictures before (a background model does), so it
@@ -35,8 +36,8 @@ pub trait Detector: Send {
     /// of the picture, raw: the counter filters and suppresses.
     ///
     /// # Errors
-    /// See [`DetectError`]; the next picture may be tried.
-    fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError>;
+    /// It failed on this picture; the next may be tried.
+    fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), Fault>;
 
     /// How long the network itself took of the last detection, if there is one; the rest of it made the picture into
     /// numbers and the numbers into detections.
@@ -62,26 +63,4 @@ pub trait Detector: Send {
 
     /// Forgets what it remembers of earlier pictures: the camera sees something else now.
     fn restart(&mut self) {}
-}
-
-/// The detector failed on a picture.
-#[derive(Debug, thiserror::Error)]
-pub enum DetectError {
-    /// The network could not be run.
-    #[error("the model {model} failed: {reason}")]
-    Inference {
-        /// Its name.
-        model: String,
-        /// What the engine said.
-        reason: String,
-    },
-    /// The network found nothing and gave numbers that are none: its file is damaged, or its input
-    /// is not what the description says.
-    #[error("the model {model} gives no numbers (NaN) in {output}")]
-    NoNumbers {
-        /// Its name.
-        model: String,
-        /// Which output.
-        output: String,
-    },
 }

@@ -6,6 +6,8 @@
 //! angles therefore works in *heights*: both axes in units of the picture's height, so that x runs
 //! from 0 to the [`Aspect`]. The same types serve both; names and comments say which is meant.
 
+use crate::base::Fault;
+
 /// A point of the picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
@@ -137,23 +139,6 @@ impl Aspect {
     }
 }
 
-/// Why corners make no polygon.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PolygonError {
-    /// Fewer than three.
-    #[error("an area needs at least three corners, and has {0}")]
-    TooFew(usize),
-    /// More than [`Polygon::MOST_CORNERS`].
-    #[error("an area has at most {most} corners, not {0}", most = Polygon::MOST_CORNERS)]
-    TooMany(usize),
-    /// A corner that is not a number, or far away.
-    #[error("corner {0} of an area is no place on the picture")]
-    NoPlace(usize),
-    /// All corners on one line.
-    #[error("an area has no inside: its corners lie on one line")]
-    Flat,
-}
-
 /// A closed area on the picture, in fractions. Where its outline crosses itself, the even-odd rule
 /// says what is inside.
 #[derive(Debug, Clone, PartialEq)]
@@ -164,22 +149,26 @@ impl Polygon {
     pub const MOST_CORNERS: usize = 100;
 
     /// The polygon with these corners, each at most one picture away from the picture.
-    pub fn new(corners: Vec<Point>) -> Result<Polygon, PolygonError> {
+    pub fn new(corners: Vec<Point>) -> Result<Polygon, Fault> {
         if corners.len() < 3 {
-            return Err(PolygonError::TooFew(corners.len()));
+            return Err(Fault::wrong(format!(
+                "an area needs at least three corners, and has {}",
+                corners.len()
+            )));
         }
         if corners.len() > Polygon::MOST_CORNERS {
-            return Err(PolygonError::TooMany(corners.len()));
+            let (most, has) = (Polygon::MOST_CORNERS, corners.len());
+            return Err(Fault::wrong(format!("an area has at most {most} corners, not {has}")));
         }
         let near = |v: f32| (-1.0..=2.0).contains(&v);
         if let Some(at) = corners.iter().position(|p| !(near(p.x) && near(p.y))) {
-            return Err(PolygonError::NoPlace(at + 1));
+            return Err(Fault::wrong(format!("corner {} of an area is no place on the picture", at + 1)));
         }
         let first = corners[0];
         let far = corners.iter().copied().find(|p| *p != first).unwrap_or(first);
         let turn = |p: &Point| (far.x - first.x) * (p.y - first.y) - (far.y - first.y) * (p.x - first.x);
         if corners.iter().all(|p| turn(p).abs() < 1e-7) {
-            return Err(PolygonError::Flat);
+            return Err(Fault::wrong("an area has no inside: its corners lie on one line"));
         }
         Ok(Polygon(corners))
     }
@@ -247,14 +236,15 @@ mod tests {
     #[test]
     fn corners_that_make_no_area_are_refused() {
         let p = Point::new;
-        assert_eq!(Polygon::new(vec![p(0.0, 0.0), p(1.0, 1.0)]), Err(PolygonError::TooFew(2)));
-        assert_eq!(Polygon::new(vec![p(0.0, 0.0), p(0.5, 0.5), p(1.0, 1.0)]), Err(PolygonError::Flat));
-        assert_eq!(
-            Polygon::new(vec![p(0.0, 0.0), p(f32::NAN, 0.5), p(1.0, 1.0)]),
-            Err(PolygonError::NoPlace(2))
-        );
-        assert_eq!(Polygon::new(vec![p(0.0, 0.0); 101]), Err(PolygonError::TooMany(101)));
-        assert_eq!(Polygon::new(vec![p(0.2, 0.2); 5]), Err(PolygonError::Flat));
+        for (corners, words) in [
+            (vec![p(0.0, 0.0), p(1.0, 1.0)], "and has 2"),
+            (vec![p(0.0, 0.0), p(0.5, 0.5), p(1.0, 1.0)], "has no inside"),
+            (vec![p(0.0, 0.0), p(f32::NAN, 0.5), p(1.0, 1.0)], "corner 2 "),
+            (vec![p(0.0, 0.0); 101], "not 101"),
+            (vec![p(0.2, 0.2); 5], "has no inside"),
+        ] {
+            assert!(Polygon::new(corners).unwrap_err().to_string().contains(words), "{words}");
+        }
     }
 
     #[test]

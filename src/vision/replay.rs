@@ -10,55 +10,14 @@ use std::ops::Range;
 
 use super::CounterOptions;
 use super::detection::{Class, Detection};
-use super::detector::{DetectError, Detector};
+use super::detector::Detector;
 use super::geometry::Bounds;
 use super::labels::Labels;
+use crate::base::Fault;
 use crate::media::SmallImage;
 
 /// Most detections that a recording may hold: some 300 MB of text.
 pub const MOST_DETECTIONS: usize = 10_000_000;
-
-/// Why a text is no recording.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RecordingError {
-    /// A line has too few or too many columns.
-    #[error("line {line} has {found} columns, not the 7 of frame,class,score,x1,y1,x2,y2")]
-    Columns {
-        /// Its number, from 1.
-        line: usize,
-        /// How many there are.
-        found: usize,
-    },
-    /// A column holds no number, or none that can be.
-    #[error("line {line}: {word:?} is no {column} ({wanted})")]
-    Number {
-        /// The line's number, from 1.
-        line: usize,
-        /// The name of the column.
-        column: &'static str,
-        /// What stands there.
-        word: String,
-        /// What should.
-        wanted: &'static str,
-    },
-    /// The upper left corner is not left of and above the lower right one.
-    #[error("line {line}: the corner x1, y1 must be left of and above x2, y2")]
-    Corners {
-        /// The line's number, from 1.
-        line: usize,
-    },
-    /// No class name.
-    #[error("line {line} has no class")]
-    NoClass {
-        /// The line's number, from 1.
-        line: usize,
-    },
-    #[error("the recording holds more than {MOST_DETECTIONS} detections; cut it into parts")]
-    TooLong,
-    /// Nothing in it.
-    #[error("the recording holds no detection")]
-    Empty,
-}
 
 /// A recording, read.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,8 +33,8 @@ impl RecordedDetections {
     /// the order in which they come.
     ///
     /// # Errors
-    /// See [`RecordingError`]; each names the line.
-    pub fn read(text: &str) -> Result<RecordedDetections, RecordingError> {
+    /// Each names the line.
+    pub fn read(text: &str) -> Result<RecordedDetections, Fault> {
         let mut names: Vec<&str> = Vec::new();
         let mut rows: Vec<(u64, Detection)> = Vec::new();
         let mut is_first = true;
@@ -89,11 +48,11 @@ impl RecordedDetections {
                 continue;
             }
             if rows.len() == MOST_DETECTIONS {
-                return Err(RecordingError::TooLong);
+                return Err(too_long());
             }
             rows.push(read_row(index + 1, row, &mut names)?);
         }
-        let Some(_) = rows.first() else { return Err(RecordingError::Empty) };
+        let Some(_) = rows.first() else { return Err(Fault::wrong("the recording holds no detection")) };
         // Stable: of one frame they stay in the file's order.
         rows.sort_by_key(|(frame, _)| *frame);
         let mut frames: BTreeMap<u64, Range<usize>> = BTreeMap::new();
@@ -116,17 +75,16 @@ impl RecordedDetections {
 }
 
 /// One line: the frame and the detection.
-fn read_row<'a>(
-    line: usize,
-    row: &'a str,
-    names: &mut Vec<&'a str>,
-) -> Result<(u64, Detection), RecordingError> {
+fn read_row<'a>(line: usize, row: &'a str, names: &mut Vec<&'a str>) -> Result<(u64, Detection), Fault> {
     let words: Vec<&str> = row.split(',').map(str::trim).collect();
     let [frame, class, score, x1, y1, x2, y2] = words[..] else {
-        return Err(RecordingError::Columns { line, found: words.len() });
+        let found = words.len();
+        let what = format!("line {line} has {found} columns, not the 7 of frame,class,score,x1,y1,x2,y2");
+        return Err(Fault::wrong(what));
     };
-    let wrong =
-        |column, word: &str, wanted| RecordingError::Number { line, column, word: word.to_owned(), wanted };
+    let wrong = |column: &str, word: &str, wanted: &str| {
+        Fault::wrong(format!("line {line}: {word:?} is no {column} ({wanted})"))
+    };
     let number = frame.parse().ok().filter(|n| *n > 0);
     let number = number.ok_or_else(|| wrong("frame", frame, "a whole number from 1 on"))?;
     let real = |word: &str| word.parse::<f32>().ok().filter(|n| n.is_finite());
@@ -139,18 +97,23 @@ fn read_row<'a>(
     };
     let bounds = Bounds::new(corner("x1", x1)?, corner("y1", y1)?, corner("x2", x2)?, corner("y2", y2)?);
     if bounds.right <= bounds.left || bounds.bottom <= bounds.top {
-        return Err(RecordingError::Corners { line });
+        let what = format!("line {line}: the corner x1, y1 must be left of and above x2, y2");
+        return Err(Fault::wrong(what));
     }
     if class.is_empty() {
-        return Err(RecordingError::NoClass { line });
+        return Err(Fault::wrong(format!("line {line} has no class")));
     }
     let known = names.iter().position(|name| *name == class);
     let class = known.unwrap_or_else(|| {
         names.push(class);
         names.len() - 1
     });
-    let class = u16::try_from(class).map_err(|_| RecordingError::TooLong)?;
+    let class = u16::try_from(class).map_err(|_| too_long())?;
     Ok((number, Detection { class: Class(class), score, bounds }))
+}
+
+fn too_long() -> Fault {
+    Fault::wrong(format!("the recording holds more than {MOST_DETECTIONS} detections; cut it into parts"))
 }
 
 /// Which frame of the recording belongs to which picture.
@@ -214,7 +177,7 @@ impl Detector for ReplayDetector {
         CounterOptions::default()
     }
 
-    fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
+    fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), Fault> {
         found.clear();
         let Some(frame) = self.options.frame(image.sequence) else { return Ok(()) };
         let (width, height) = (image.of.0 as f32, image.of.1 as f32);
@@ -295,7 +258,10 @@ mod tests {
             let error = RecordedDetections::read(&text).unwrap_err();
             assert!(error.to_string().starts_with(words), "{row}: {error}");
         }
-        assert_eq!(RecordedDetections::read("\n\n"), Err(RecordingError::Empty));
-        assert_eq!(RecordedDetections::read("frame,class,score,x1,y1,x2,y2\n"), Err(RecordingError::Empty));
+        assert_eq!(RecordedDetections::read("\n\n"), Err(Fault::wrong("the recording holds no detection")));
+        assert_eq!(
+            RecordedDetections::read("frame,class,score,x1,y1,x2,y2\n"),
+            Err(Fault::wrong("the recording holds no detection"))
+        );
     }
 }

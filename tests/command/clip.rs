@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use tallycam::base::Fault;
 use tallycam::media::SmallImage;
 use tallycam::pipeline::clip::{ClipCount, ClipCountError, ClipRun};
-use tallycam::source::clip::{ClipError, ClipFrame, ClipReader};
+use tallycam::source::clip::{ClipFrame, ClipReader};
 use tallycam::vision::{
-    Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, DetectError, Detection, Detector,
-    Direction, Labels, LineId, Point, RegionMode,
+    Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detection, Detector, Direction, Labels,
+    LineId, Point, RegionMode,
 };
 
 /// Makes clips. They lie in `folder`.
@@ -68,7 +69,7 @@ impl Detector for White {
         CounterOptions::default()
     }
 
-    fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
+    fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), Fault> {
         found.clear();
         let white = image.y.iter().enumerate().filter(|(_, luma)| **luma > 128).map(|(at, _)| at);
         let mut bounds: Option<Bounds> = None;
@@ -276,15 +277,15 @@ fn a_stream_that_breaks_off_within_a_picture_is_not_whole_although_nothing_says_
 fn what_is_no_clip_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let failure = |name: &str| ClipReader::open(&folder.path().join(name)).err().unwrap();
-    assert!(matches!(failure("nothing.avi"), ClipError::File { .. }));
+    assert!(failure("nothing.avi").to_string().contains(" cannot be read: "));
     std::fs::create_dir(folder.path().join("folder")).unwrap();
-    assert!(matches!(failure("folder"), ClipError::File { .. }));
+    assert!(failure("folder").to_string().contains(" cannot be read: "));
     std::fs::write(folder.path().join("text.mp4"), "no clip at all\n".repeat(100)).unwrap();
-    assert!(matches!(failure("text.mp4"), ClipError::NoClip { .. }), "{}", failure("text.mp4"));
+    assert!(failure("text.mp4").to_string().contains("is no clip that"), "{}", failure("text.mp4"));
     std::fs::write(folder.path().join("empty.mp4"), "").unwrap();
-    assert!(matches!(failure("empty.mp4"), ClipError::NoClip { .. }));
+    assert!(failure("empty.mp4").to_string().contains("is no clip that"));
     ffmpeg(folder.path(), "-f lavfi -i sine=d=1", "sound.wav");
-    assert!(matches!(failure("sound.wav"), ClipError::NoPictures { .. }));
+    assert!(failure("sound.wav").to_string().ends_with(" has no pictures"));
     // An index is written last.
     let whole = ffmpeg(folder.path(), &WALK.replace("ffv1", "mpeg4"), "whole.mp4");
     let bytes = std::fs::read(whole).unwrap();
@@ -295,7 +296,9 @@ fn what_is_no_clip_is_named() {
         "{said}"
     );
     let run = ClipRun::open(&folder.path().join("text.mp4"));
-    assert!(matches!(run.err(), Some(ClipCountError::Clip(ClipError::NoClip { .. }))));
+    assert!(
+        matches!(run.err(), Some(ClipCountError::Clip(clip)) if clip.to_string().contains("is no clip that"))
+    );
 }
 
 #[test]

@@ -11,16 +11,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tallycam::base::{Worker, clock};
+use tallycam::base::{Fault, Worker, clock};
 use tallycam::http::{self, ModelLibrary, Server};
 use tallycam::media::SmallImage;
 use tallycam::pipeline::counting::{Counting, CountingSettings, LoadedDetector, MakeDetector, NoDetector};
 use tallycam::pipeline::recording::{RecorderHandle, RecorderSettings};
 use tallycam::store::media::{Media, MediaSettings, RetentionRules};
 use tallycam::store::{self, Counts, NewCrossing, Scene, StoreError};
-use tallycam::vision::{
-    Bounds, Class, CounterOptions, DetectError, Detection, Detector, Direction, Labels, Point,
-};
+use tallycam::vision::{Bounds, Class, CounterOptions, Detection, Detector, Direction, Labels, Point};
 use tempfile::TempDir;
 
 use super::client::Client;
@@ -59,7 +57,7 @@ impl Detector for Stage {
         CounterOptions::default()
     }
 
-    fn detect(&mut self, _: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
+    fn detect(&mut self, _: &SmallImage, found: &mut Vec<Detection>) -> Result<(), Fault> {
         found.clear();
         let person = |x| Detection {
             class: Class(0),

@@ -8,7 +8,8 @@ use crate::common::served::serve;
 use crate::common::testcam::{TestCam, number_of};
 use crate::common::wait_until;
 use serde_json::{Value, json};
-use tallycam::http::{CatalogueModel, ModelLibrary, ModelRow, NotFetched, ServerSettings};
+use tallycam::base::{Fault, FaultKind};
+use tallycam::http::{CatalogueModel, ModelLibrary, ModelRow, ServerSettings};
 use tallycam::store::{LineDraft, Scene};
 
 const JSON: &str = "application/json";
@@ -940,16 +941,14 @@ impl ModelLibrary for Folder {
         self.pinned.clone()
     }
 
-    fn fetch(&self, name: &str) -> Result<(), NotFetched> {
+    fn fetch(&self, name: &str) -> Result<(), Fault> {
         match name {
-            "nano" => Err(NotFetched::Offline {
-                reason: String::from("models.example cannot be reached"),
-                hint: Some(String::from("copy it there by hand")),
-            }),
-            "torn" => Err(NotFetched::Failed { reason: String::from("it came in two"), hint: None }),
+            "nano" => Err(Fault::new(FaultKind::Unreachable, "models.example cannot be reached")
+                .hint("copy it there by hand")),
+            "torn" => Err(Fault::new(FaultKind::Foreign, "it came in two")),
             "here" => Ok(()),
-            "twice" => Err(NotFetched::Here { reason: String::from("it is here already") }),
-            _ => Err(NotFetched::Unknown(name.to_owned())),
+            "twice" => Err(Fault::new(FaultKind::Taken, "it is here already")),
+            _ => Err(Fault::new(FaultKind::Unknown, "the catalogue has none of this name")),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::common::testcam::{Manner, Running, TestCam, trouble};
 use crate::common::{DEADLINE, wait_until};
-use tallycam::base::Worker;
+use tallycam::base::{Fault, Worker};
 use tallycam::media::{SmallImage, SourceErrorKind};
 use tallycam::pipeline::{
     CameraState, CaptureOptions, Counting, CountingSettings, CountingStatus, LoadedDetector, NoDetector,
@@ -18,7 +18,7 @@ use tallycam::store::{
     StoredCrossing,
 };
 use tallycam::vision::{
-    Bounds, Class, CounterOptions, DetectError, Detection, Detector, Direction, Filter, Labels, Point,
+    Bounds, Class, CounterOptions, Detection, Detector, Direction, Filter, Labels, Point,
 };
 
 /// What the detector sees in the frame that is the how-manieth since it began to look.
@@ -98,7 +98,7 @@ impl Detector for Directed {
         CounterOptions::default()
     }
 
-    fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
+    fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), Fault> {
         found.clear();
         assert_eq!((image.width, image.height, image.of), (32, 24, (64, 48)), "reduced as it was asked");
         if let Some(gate) = &*self.0.gate.lock().unwrap() {
@@ -109,10 +109,7 @@ impl Detector for Directed {
             panic!("the test wants it so");
         }
         if self.0.is_to_fail.load(Ordering::SeqCst) {
-            return Err(DetectError::Inference {
-                model: String::from("the directed one"),
-                reason: String::from("the test wants it so"),
-            });
+            return Err(Fault::wrong("the model the directed one failed: the test wants it so"));
         }
         let _ = self.0.first.compare_exchange(0, image.sequence, Ordering::SeqCst, Ordering::SeqCst);
         *found = (self.0.scenery)(image.sequence - self.0.first.load(Ordering::SeqCst));

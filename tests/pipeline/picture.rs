@@ -9,7 +9,7 @@ use crate::common::daemon::Daemon;
 use crate::common::served::{Served, serve_run};
 use crate::common::testcam::Running;
 use crate::common::{DEADLINE, wait_until};
-use tallycam::base::{ClockTime, Stop, Worker};
+use tallycam::base::{ClockTime, Fault, Stop, Worker};
 use tallycam::encode::Encoder;
 use tallycam::http::{self, Server};
 use tallycam::media::{Fourcc, Frame, SmallImage, SourceError, View, jpeg};
@@ -21,7 +21,7 @@ use tallycam::pipeline::{
 use tallycam::source::{Opener, Source, StreamFormat};
 use tallycam::store::media::{Media, MediaSettings, RetentionRules};
 use tallycam::store::{self, Counts, LineDraft, Scene};
-use tallycam::vision::{Bounds, Class, CounterOptions, DetectError, Detection, Detector, Labels, Point};
+use tallycam::vision::{Bounds, Class, CounterOptions, Detection, Detector, Labels, Point};
 
 const WIDTH: usize = 128;
 const HEIGHT: usize = 64;
@@ -517,7 +517,7 @@ impl Detector for Witness {
         CounterOptions::default()
     }
 
-    fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
+    fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), Fault> {
         self.0.lock().unwrap().0 = Some(image.clone());
         found.clear();
         // What is bright is a person.

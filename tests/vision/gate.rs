@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tallycam::base::{ClockTime, Stop};
+use tallycam::base::{ClockTime, Fault, Stop};
 use tallycam::encode::{Encoder, ReduceError, Reducer};
 use tallycam::media::{Fourcc, Frame, Picture, SmallImage};
 use tallycam::models::Models;
@@ -24,8 +24,8 @@ use tallycam::vision::onnx::OnnxDetector;
 use tallycam::vision::region::plan::RegionShape;
 use tallycam::vision::region::{self, ReadPicture, RegionMode, RegionSchedule};
 use tallycam::vision::{
-    Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, DetectError, Detection, Detector,
-    Direction, Labels, LineId, Point,
+    Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detection, Detector, Direction, Labels,
+    LineId, Point,
 };
 
 const SIZE: (u32, u32) = (320, 180);
@@ -58,7 +58,7 @@ impl Detector for Known {
         CounterOptions::default()
     }
 
-    fn detect(&mut self, _: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
+    fn detect(&mut self, _: &SmallImage, found: &mut Vec<Detection>) -> Result<(), Fault> {
         found.clear();
         Ok(())
     }
@@ -465,7 +465,7 @@ impl Detector for Always {
         self.0.options()
     }
 
-    fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
+    fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), Fault> {
         self.0.detect(image, found)
     }
 

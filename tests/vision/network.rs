@@ -1,7 +1,8 @@
 //! Networks out of ONNX files: small ones, written here number by number, against plain sums in 64 bits;
 //! and files that are none, damaged or hostile.
 
-use tallycam::vision::onnx::{Network, NetworkError, TensorLayout};
+use tallycam::base::Fault;
+use tallycam::vision::onnx::{Network, TensorLayout};
 
 use crate::protobuf::{bytes, number, text};
 
@@ -368,11 +369,15 @@ fn another_size_than_the_files_can_be_asked_for() {
     assert_eq!(network.outputs()[0].shape, [1, 4, 8, 24]);
     // Open in the file: only with a size.
     let open = file(YOLO, 0, 0, false).build();
-    assert!(matches!(Network::load(&open, None, 1), Err(NetworkError::SizeOpen)));
+    assert!(says(&Network::load(&open, None, 1).unwrap_err(), "size of the picture open"));
     assert!(Network::load(&open, Some((32, 32)), 1).is_ok());
     for size in [(0, 32), (32, 1 << 20)] {
-        assert!(matches!(Network::load(&open, Some(size), 1), Err(NetworkError::NotAPicture { .. })));
+        assert!(says(&Network::load(&open, Some(size), 1).unwrap_err(), "one picture of three colours"));
     }
+}
+
+fn says(fault: &Fault, words: &str) -> bool {
+    fault.to_string().contains(words)
 }
 
 #[test]
@@ -380,46 +385,43 @@ fn the_wrong_count_of_numbers_is_reported() {
     let onnx = file(YOLO, 32, 32, false).build();
     let mut network = Network::load(&onnx, None, 1).expect("a network");
     let error = network.run(&[0.0; 10]).expect_err("too few");
-    assert!(matches!(error, NetworkError::WrongLength { wanted: 3072, given: 10 }), "{error}");
+    assert_eq!(error.to_string(), "the network wants 3072 numbers and was given 10");
     assert!(network.run(&[0.0; 3072]).is_ok(), "the next picture may be tried");
 }
 
 #[test]
 fn what_is_no_network_is_told_apart() {
     let load = |onnx: &[u8]| Network::load(onnx, None, 1).expect_err("no network");
-    assert!(matches!(load(b""), NetworkError::NotOnnx { .. }));
-    assert!(matches!(load(b"#!/bin/sh\necho no network\n"), NetworkError::NotOnnx { .. }));
-    assert!(matches!(load(&[0xff; 1000]), NetworkError::NotOnnx { .. }));
+    assert!(says(&load(b""), "this is no ONNX file"));
+    assert!(says(&load(b"#!/bin/sh\necho no network\n"), "this is no ONNX file"));
+    assert!(says(&load(&[0xff; 1000]), "this is no ONNX file"));
 
     let plain = || file(YOLO, 32, 32, false);
     let mut unknown = plain();
     unknown.nodes.push(node("Frobnicate", &["end"], "more", &[]));
     unknown.nodes.push(node("QLinearAdd", &["end"], "most", &[]));
     let error = load(&unknown.build());
-    assert!(
-        matches!(&error, NetworkError::UnknownOperators { names } if *names == ["Frobnicate", "QLinearAdd"])
-    );
-    assert!(error.to_string().contains("Frobnicate, QLinearAdd"), "{error}");
+    assert!(says(&error, "not supported: Frobnicate, QLinearAdd;"), "{error}");
 
     let mut two = plain();
     two.inputs.push(value("sound", FLOAT, &[1, 3, 32, 32]));
-    assert!(matches!(load(&two.build()), NetworkError::NotAPicture { .. }));
+    assert!(says(&load(&two.build()), "one picture of three colours"));
     for dims in [&[1, 4, 32, 32][..], &[2, 3, 32, 32], &[3, 32], &[]] {
         let mut other = plain();
         other.inputs = vec![value("picture", FLOAT, dims)];
-        assert!(matches!(load(&other.build()), NetworkError::NotAPicture { .. }), "{dims:?}");
+        assert!(says(&load(&other.build()), "one picture of three colours"), "{dims:?}");
     }
     let mut whole = plain();
     whole.inputs = vec![value("picture", INT64, &[1, 3, 32, 32])];
-    assert!(matches!(load(&whole.build()), NetworkError::NotAPicture { .. }));
+    assert!(says(&load(&whole.build()), "one picture of three colours"));
 
     let mut nothing = plain();
     nothing.outputs = vec![value("nowhere", FLOAT, &[1])];
-    assert!(matches!(load(&nothing.build()), NetworkError::NotOnnx { .. }));
+    assert!(says(&load(&nothing.build()), "this is no ONNX file"));
 
     let mut large = plain();
     large.tensors.push(tensor("large", FLOAT, &[1 << 40, 1 << 40], &[0; 8]));
-    assert!(matches!(load(&large.build()), NetworkError::TooLarge { .. }));
+    assert!(says(&load(&large.build()), " is too large: "));
     // Not in the file, but computed of it before any picture is seen.
     let mut endless = plain();
     endless.tensors.push(tensor(
@@ -431,12 +433,12 @@ fn what_is_no_network_is_told_apart() {
     endless.nodes.push(node("ConstantOfShape", &["shape"], "zeros", &[]));
     endless.nodes.push(node("Add", &["zeros", "zeros"], "endless", &[]));
     endless.outputs.push(value("endless", FLOAT, &[1, 84, 2_000_000_000]));
-    assert!(matches!(load(&endless.build()), NetworkError::TooLarge { .. }));
+    assert!(says(&load(&endless.build()), " is too large: "));
     // Nor where nobody wants what comes of it.
     endless.outputs.pop();
     endless.nodes.pop();
     endless.nodes.push(node("Sin", &["zeros"], "wave", &[]));
-    assert!(!matches!(Network::load(&endless.build(), None, 1), Err(NetworkError::TooLarge { .. })));
+    assert!(!Network::load(&endless.build(), None, 1).is_err_and(|error| says(&error, " is too large: ")));
     // The engine takes eight bytes for each of these.
     let shape = |elements: i64| tensor("shape", INT64, &[1], &elements.to_le_bytes());
     let wide = |elements: i64, count: usize| {
@@ -449,9 +451,9 @@ fn what_is_no_network_is_told_apart() {
         }
         wide.build()
     };
-    assert!(matches!(load(&wide(40 << 20, 1)), NetworkError::TooLarge { .. }));
+    assert!(says(&load(&wide(40 << 20, 1)), " is too large: "));
     // None of them is, and all together are.
-    assert!(matches!(load(&wide(1 << 20, 40)), NetworkError::TooLarge { .. }));
+    assert!(says(&load(&wide(1 << 20, 40)), " is too large: "));
     Network::load(&wide(1 << 10, 4), None, 1).expect("small ones are none");
     // Less comes out than is needed on the way.
     let mut steps = plain();
@@ -459,17 +461,14 @@ fn what_is_no_network_is_told_apart() {
     steps.tensors.push(tensor("sizes", INT64, &[4], &[1i64, 1, 1_000_000, 1].map(i64::to_le_bytes).concat()));
     steps.nodes.push(node("Resize", &["column", "", "", "sizes"], "row", &[]));
     steps.outputs.push(value("row", FLOAT, &[1, 1, 1_000_000, 1]));
-    assert!(matches!(load(&steps.build()), NetworkError::TooLarge { .. }));
+    assert!(says(&load(&steps.build()), " is too large: "));
     // Nobody knows how much comes out.
     let mut many = plain();
     many.tensors.push(shape(4 << 20));
     many.nodes.push(node("ConstantOfShape", &["shape"], "none", &[]));
     many.nodes.push(node("NonZero", &["none"], "places", &[]));
     many.outputs.push(value("places", INT64, &[1, 0]));
-    assert!(matches!(
-        load(&many.build()),
-        NetworkError::UnknownOperators { names } if names == ["NonZero"]
-    ));
+    assert!(says(&load(&many.build()), "not supported: NonZero;"));
     // In a graph of its own nobody would look for it.
     let branch = |name: &str| {
         let own = node("ConstantOfShape", &["shape"], name, &[]);
@@ -482,19 +481,14 @@ fn what_is_no_network_is_told_apart() {
     hidden.tensors.push(tensor("is_so", 9, &[], &[1]));
     hidden.nodes.push(node("If", &["is_so"], "hidden", &[branch("then"), branch("else")]));
     hidden.outputs.push(value("hidden", FLOAT, &[2_000_000_000]));
-    assert!(matches!(
-        load(&hidden.build()),
-        NetworkError::UnknownOperators { names } if names == ["If"]
-    ));
+    assert!(says(&load(&hidden.build()), "not supported: If;"));
     let mut negative = plain();
     negative.tensors.push(tensor("negative", FLOAT, &[-4], &[0; 8]));
-    assert!(matches!(load(&negative.build()), NetworkError::NotOnnx { .. }));
+    assert!(says(&load(&negative.build()), "this is no ONNX file"));
     let mut outside = plain();
     let place = [text(1, "location"), text(2, "weights.bin")].concat();
     outside.tensors.push([tensor("outside", FLOAT, &[4], &[]), bytes(13, &place)].concat());
-    assert!(
-        matches!(load(&outside.build()), NetworkError::ExternalWeights { location } if location == "weights.bin")
-    );
+    assert!(says(&load(&outside.build()), "its weights in another file (weights.bin)"));
 
     // The whole is right, and its parts do not fit together.
     let mut short = plain();

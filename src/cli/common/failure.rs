@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use crate::base::{Fault, FaultKind};
 use crate::cli::common::terminal::{coloured, takes_colour};
 use crate::config::Diagnostics;
 use crate::media::SourceError;
@@ -63,6 +64,16 @@ impl From<Diagnostics> for Failure {
 impl From<SourceError> for Failure {
     fn from(trouble: SourceError) -> Failure {
         Failure::Device(trouble)
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Failure {
+        let (message, hint) = (fault.to_string(), fault.hint);
+        match fault.kind {
+            FaultKind::File | FaultKind::Unreachable | FaultKind::Taken => Failure::Io { message, hint },
+            _ => Failure::Failed { message, hint },
+        }
     }
 }
 

@@ -25,7 +25,7 @@ pub fn serve(
         match error {
             DaemonError::Configuration(complaints) => Failure::Configuration(complaints),
             DaemonError::Source(trouble) => Failure::Device(trouble),
-            DaemonError::Listen(_) | DaemonError::NoSocket { .. } => Failure::Io { message, hint },
+            DaemonError::Fault(fault) => fault.into(),
             _ => Failure::Failed { message, hint },
         }
     })

@@ -12,7 +12,7 @@ use crate::cli::common::terminal::{Of, Progress};
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 use crate::daemon::counting::state_directory;
 use crate::daemon::model_sandbox::{SandboxVerdict, WITHIN};
-use crate::models::{self, Addition, CATALOGUE, FoundModel, ModelError, Models, Proof, ProofRun};
+use crate::models::{self, Addition, CATALOGUE, FoundModel, Models, Proof, ProofRun};
 use crate::vision::onnx::Card;
 
 /// List, check or add detection models.
@@ -152,8 +152,7 @@ impl ModelCheckArgs {
             return Err(Failure::usage("--labels is for a file; an installed model has its labels"));
         } else {
             models.check(&self.model, self.trial.picture.as_deref())
-        }
-        .map_err(failure)?;
+        }?;
         let name =
             path.file_stem().map_or_else(|| self.model.clone(), |stem| stem.to_string_lossy().into_owned());
         if self.trial.json {
@@ -224,8 +223,7 @@ impl ModelAddArgs {
             (true, _) => models.fetch_from(&self.model, self.sha256.as_deref(), &addition),
             (_, true) => models.fetch(&self.model, &addition),
             _ => models.add(path, &addition),
-        }
-        .map_err(failure)?;
+        }?;
         drop(progress);
         if self.trial.json {
             let mut value = proof_as_json(&added.name, &added.card, &added.proof);
@@ -262,11 +260,6 @@ impl ModelTrial {
 fn models(given: &ConfigArgs) -> Result<Models, Failure> {
     let resolved = given.load()?;
     Ok(Models::new(&state_directory(&resolved.config)))
-}
-
-fn failure(error: ModelError) -> Failure {
-    let (message, hint) = (error.to_string(), error.hint());
-    if error.is_input_or_output() { Failure::Io { message, hint } } else { Failure::Failed { message, hint } }
 }
 
 fn model_to_text(model: &FoundModel) -> String {

@@ -15,19 +15,9 @@ use crate::cli::{ConfigArgs, Failure, print_stdout};
 use crate::config::{Config, Resolved};
 use crate::daemon::counting::state_directory;
 use crate::maintenance::backup::{ArchiveHeader, Contents, write};
+use crate::maintenance::request_reset;
 use crate::maintenance::restore::{RestoreOptions, stage_restore, verify_archive};
 use crate::maintenance::start::finish;
-use crate::maintenance::{MaintenanceError, request_reset};
-
-impl From<MaintenanceError> for Failure {
-    fn from(fault: MaintenanceError) -> Failure {
-        let (message, hint) = (fault.to_string(), fault.hint().map(String::from));
-        match fault {
-            MaintenanceError::System { .. } => Failure::Io { message, hint },
-            _ => Failure::Failed { message, hint },
-        }
-    }
-}
 
 /// Write a backup: settings, lines, zones, counts, added models and users in one file.
 ///

@@ -6,12 +6,11 @@ use std::process::Stdio;
 use clap::Args;
 use serde::Deserialize;
 
-use crate::base::child;
+use crate::base::{Fault, child};
 use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::{ConfigArgs, Failure, print_stdout};
 use crate::config::Config;
 use crate::daemon::counting::state_directory;
-use crate::maintenance::MaintenanceError;
 use crate::maintenance::update::{
     Debian, PROGRAM, UpdateRequest, finish_interrupted, install, is_card_image, take_once,
 };
@@ -84,9 +83,8 @@ impl UpdateArgs {
     }
 }
 
-fn install_failure(fault: MaintenanceError) -> Failure {
-    let hint = fault.hint().map(String::from);
-    Failure::Failed { message: format!("nothing was installed: {fault}"), hint }
+fn install_failure(fault: Fault) -> Failure {
+    Failure::Failed { message: format!("nothing was installed: {fault}"), hint: fault.hint }
 }
 
 /// What was interrupted, and then what was uploaded.

@@ -161,7 +161,7 @@ impl CertificateWatcher {
         let identity = match operators {
             Some(identity) => identity,
             None => own_identity(directory, &config.http.names)
-                .map_err(|error| DaemonError::System { what: "a certificate for HTTPS", error })?,
+                .map_err(|error| DaemonError::refused("a certificate for HTTPS", &error))?,
         };
         info!("the certificate for HTTPS has the SHA-256 fingerprint {}", identity.fingerprint());
         let served = watch::Sender::new(Arc::new(identity));

@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::child;
-use crate::models::{ModelError, Proof};
+use crate::base::{Fault, FaultKind, child};
+use crate::models::Proof;
 use crate::pipeline::counting::LOOK_TAKES;
+use crate::vision::onnx::SMALLER;
 
 /// The child loads the model and looks once; longer than that nobody waits for counting to begin.
 pub const WITHIN: Duration = Duration::from_secs(60);
@@ -58,16 +59,18 @@ pub struct SandboxVerdict {
 
 impl SandboxVerdict {
     /// Of what came of trying it, with names that are not too long.
-    pub fn from_result(tried: Result<Proof, ModelError>) -> SandboxVerdict {
+    pub fn from_result(tried: Result<Proof, Fault>) -> SandboxVerdict {
         let short = |text: String| text.chars().take(LONGEST_REASON).collect();
         let longest_ms = LOOK_TAKES.as_secs_f64() * 1000.0 / 2.0;
         let error = match tried {
             Ok(proof) if proof.look_ms <= longest_ms => return SandboxVerdict::default(),
-            Ok(proof) => ModelError::TooSlow { seconds: proof.look_ms / 1000.0 },
+            Ok(proof) => {
+                Fault::wrong(format!("it takes {:.0} s to look once", proof.look_ms / 1000.0)).hint(SMALLER)
+            }
             Err(error) => error,
         };
-        let may_pass = matches!(error, ModelError::Read { .. });
-        SandboxVerdict { reason: short(error.to_string()), hint: error.hint().map(short), may_pass }
+        let may_pass = error.kind == FaultKind::File;
+        SandboxVerdict { reason: short(error.to_string()), hint: error.hint.map(short), may_pass }
     }
 }
 
@@ -104,7 +107,7 @@ impl Prover {
         onnx: &Path,
         size: Option<(u32, u32)>,
         threads: usize,
-    ) -> Result<Proved, ModelError> {
+    ) -> Result<Proved, Fault> {
         let memory = fs::read_to_string("/proc/meminfo").ok().and_then(|text| available(&text));
         let memory =
             child_memory(memory.unwrap_or(USUAL_MEMORY).min(available_memory().unwrap_or(u64::MAX)))?;
@@ -123,7 +126,7 @@ impl Prover {
         }
     }
 
-    fn wait(&self, mut child: Child, memory: u64) -> Result<Proved, ModelError> {
+    fn wait(&self, mut child: Child, memory: u64) -> Result<Proved, Fault> {
         let end = Instant::now() + self.within;
         // What it says is shorter than a pipe is long: it does not wait for us.
         let ended = loop {
@@ -144,19 +147,27 @@ impl Prover {
         match (serde_json::from_str::<SandboxVerdict>(&said), ended) {
             (Ok(verdict), _) if verdict.reason.is_empty() => Ok(Proved::Good),
             (Ok(SandboxVerdict { reason, hint, may_pass }), _) => {
-                Err(ModelError::Refused { reason, hint, may_pass })
+                let kind = if may_pass { FaultKind::Passing } else { FaultKind::Wrong };
+                Err(Fault { hint, ..Fault::new(kind, reason) })
             }
             (Err(_), Some(status))
                 if status.signal().is_some_and(|signal| FROM_OUTSIDE.contains(&signal)) =>
             {
-                Err(ModelError::Interrupted)
+                let what = "it was being tried when that was ended from outside";
+                Err(Fault::new(FaultKind::Passing, what))
             }
             // It has not begun, whatever is wrong with the program; a panic is the model's.
             (Err(_), Some(status)) if status.code().is_some_and(|code| code != PANIC) => {
                 log::warn!("a model is not tested before it is loaded: {status}");
                 Ok(Proved::Untried)
             }
-            (Err(_), _) => Err(ModelError::TooMuch { memory, seconds: self.within.as_secs() }),
+            (Err(_), _) => {
+                let (memory, seconds) = (memory / 1_000_000, self.within.as_secs());
+                Err(Fault::wrong(format!(
+                    "it takes more than {memory} MB of memory, or than {seconds} s, to be loaded and to look once"
+                ))
+                .hint(format!("{SMALLER}; `tallycam model check` tries it without these limits")))
+            }
         }
     }
 }
@@ -186,16 +197,13 @@ fn available(meminfo: &str) -> Option<u64> {
 ///
 /// # Errors
 /// They are too few to tell anything.
-fn child_memory(free: u64) -> Result<u64, ModelError> {
+fn child_memory(free: u64) -> Result<u64, Fault> {
     let share = (free / 4 * 3).min(MOST_MEMORY);
     if share >= LEAST_MEMORY {
         return Ok(share);
     }
-    Err(ModelError::Refused {
-        reason: format!("with {} MB of free memory it cannot be tried", free / 1_000_000),
-        hint: Some(String::from("end other programs, or choose the built-in model")),
-        may_pass: true,
-    })
+    let what = format!("with {} MB of free memory it cannot be tried", free / 1_000_000);
+    Err(Fault::new(FaultKind::Passing, what).hint("end other programs, or choose the built-in model"))
 }
 
 /// Bytes that the service may have on top of what it has, where somebody has limited it or what it is a part of
@@ -238,21 +246,19 @@ mod tests {
             '{\"reason\":\"\",\"hint\":null,\"may_pass\":false}'";
         assert_eq!(prove(good).unwrap(), Proved::Good);
         let refused = prove("echo '{\"reason\":\"no network\",\"hint\":\"another\",\"may_pass\":false}'");
-        assert!(
-            matches!(refused, Err(ModelError::Refused { reason, hint, .. }) if reason == "no network" && hint.is_some())
-        );
+        assert!(matches!(refused, Err(fault) if fault.to_string() == "no network" && fault.hint.is_some()));
         for end in ["kill -ABRT $$", "exit 101"] {
-            assert!(matches!(prove(end), Err(ModelError::TooMuch { .. })), "{end}");
+            assert!(prove(end).unwrap_err().to_string().starts_with("it takes more than"), "{end}");
         }
         let within = Duration::from_millis(500);
         let slow = Prover { within, ..Prover::of_script(folder.path(), "exec sleep 100") };
-        assert!(matches!(asked(slow), Err(ModelError::TooMuch { seconds: 0, .. })));
-        assert!(matches!(prove("kill -TERM $$"), Err(ModelError::Interrupted)));
+        assert!(asked(slow).unwrap_err().to_string().contains(" MB of memory, or than 0 s,"));
+        assert!(prove("kill -TERM $$").unwrap_err().to_string().ends_with("ended from outside"));
         for nothing in ["exit 64", "exit 127", "echo nonsense"] {
             assert_eq!(prove(nothing).unwrap(), Proved::Untried, "{nothing}");
         }
         let unread = prove("echo '{\"reason\":\"x\",\"hint\":null,\"may_pass\":true}'");
-        assert!(matches!(unread, Err(ModelError::Refused { may_pass: true, .. })));
+        assert_eq!(unread.unwrap_err().kind, FaultKind::Passing);
         let none = Prover { program: folder.path().join("not there"), within: WITHIN };
         assert_eq!(none.prove_in_child(Path::new("a.onnx"), None, 1).unwrap(), Proved::Untried);
     }
@@ -276,12 +282,9 @@ mod tests {
 
     #[test]
     fn names_of_a_file_are_not_told_at_any_length() {
-        let verdict = SandboxVerdict::from_result(Err(ModelError::Name("x".repeat(1 << 20))));
+        let verdict = SandboxVerdict::from_result(Err(Fault::wrong("x".repeat(1 << 20))));
         assert_eq!((verdict.reason.chars().count(), verdict.may_pass), (LONGEST_REASON, false));
-        let error = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
-        assert!(
-            SandboxVerdict::from_result(Err(ModelError::Read { path: PathBuf::from("a"), error })).may_pass
-        );
+        assert!(SandboxVerdict::from_result(Err(Fault::new(FaultKind::File, "a"))).may_pass);
         assert_eq!(available("MemTotal: 3 kB\nMemAvailable:    2 kB\n"), Some(2048));
         assert_eq!(available("MemAvailable: x"), None);
     }
@@ -310,6 +313,6 @@ mod tests {
         assert_eq!(child_memory(u64::MAX).unwrap(), MOST_MEMORY);
         let refused = child_memory(50_000_000).unwrap_err();
         assert!(refused.to_string().contains("50 MB"), "{refused}");
-        assert!(matches!(refused, ModelError::Refused { may_pass: true, .. }));
+        assert_eq!(refused.kind, FaultKind::Passing);
     }
 }

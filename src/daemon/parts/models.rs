@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::base::{Fault, FaultKind};
 use crate::config::{DetectConfig, DetectorKind, Origin, Resolved};
-use crate::http::{CatalogueModel, ModelLibrary, ModelRow, NotFetched};
+use crate::http::{CatalogueModel, ModelLibrary, ModelRow};
 use crate::models::{
     self, Addition, BUILT_IN, CATALOGUE, FORMER_BUILT_IN, FORMER_BUILT_IN_HINT, FORMER_BUILT_IN_IS_GONE,
-    ModelError, Models, is_onnx,
+    Models, is_onnx,
 };
 use crate::pipeline::{LoadedDetector, NoDetector};
 use crate::vision::onnx::{Card, OnnxDetector};
@@ -144,7 +145,7 @@ impl ModelStore {
             loaded
         };
         loaded.map(with_note).map_err(|error| {
-            let why = no_model_error(&error);
+            let why = NoDetector { reason: error.to_string(), hint: error.hint };
             // Of a file, its name goes first: the words are about what is in it.
             let why = match path {
                 Some(_) if !why.reason.contains(wanted) => {
@@ -153,12 +154,7 @@ impl ModelStore {
                 _ => why,
             };
             // What could not be read may be there the next time, as it is.
-            let lasts = !matches!(
-                error,
-                ModelError::Read { .. }
-                    | ModelError::Interrupted
-                    | ModelError::Refused { may_pass: true, .. }
-            );
+            let lasts = !matches!(error.kind, FaultKind::File | FaultKind::Passing);
             let refused = |files| RefusedModel { files, why: why.clone(), at: Instant::now() };
             *self.lock_refused() = files.filter(|_| lasts).map(refused);
             why
@@ -166,7 +162,7 @@ impl ModelStore {
     }
 
     /// Has files tried that nobody has tried so far.
-    fn ensure_proved(&self, files: Option<&Files>) -> Result<(), ModelError> {
+    fn ensure_proved(&self, files: Option<&Files>) -> Result<(), Fault> {
         let (Some(prover), Some(files)) = (&self.prover, files) else { return Ok(()) };
         // What has no description and must have one is told so when it is loaded.
         let is_loaded = files.is_path || files.states[1].is_some();
@@ -195,14 +191,13 @@ impl ModelStore {
         wanted: &str,
         path: Option<&Path>,
         config: &DetectConfig,
-    ) -> Result<LoadedDetector, ModelError> {
+    ) -> Result<LoadedDetector, Fault> {
         let (card, onnx) = match path {
             Some(path) => models::load_file(path)?,
             None => self.models.load(wanted)?,
         };
         let name = path.and_then(Path::file_stem).map_or(wanted.into(), |stem| stem.to_string_lossy());
-        let detector = OnnxDetector::new(&name, &onnx, &card, config.size, config.threads)
-            .map_err(ModelError::Network)?;
+        let detector = OnnxDetector::new(&name, &onnx, &card, config.size, config.threads)?;
         let mut notes = card.guessed.clone();
         let input = detector.input();
         if let Some((width, height)) = config.size.filter(|size| *size != (input.width, input.height)) {
@@ -243,10 +238,6 @@ pub fn configured_model(model: Option<&str>, resolved: &Resolved) -> Option<Stri
     model.map(|_| String::from(COMMAND_LINE)).or_else(|| pinned_origin(resolved))
 }
 
-fn no_model_error(error: &ModelError) -> NoDetector {
-    NoDetector { reason: error.to_string(), hint: error.hint() }
-}
-
 impl ModelLibrary for ModelStore {
     fn found(&self) -> Vec<ModelRow> {
         let found = self.models.list().into_iter().map(|model| {
@@ -284,19 +275,22 @@ impl ModelLibrary for ModelStore {
         self.pinned.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn fetch(&self, name: &str) -> Result<(), NotFetched> {
+    fn fetch(&self, name: &str) -> Result<(), Fault> {
         let fetched = self.models.fetch(name, &Addition::default());
-        fetched.map(drop).map_err(|error| match error {
-            ModelError::Unknown { name, .. } => NotFetched::Unknown(name),
-            // What the command line could do about it is no help here.
-            ModelError::Taken { .. } => {
-                NotFetched::Here { reason: format!("a model called {name:?} is here already") }
+        fetched.map(drop).map_err(|error| match error.kind {
+            FaultKind::Unknown => {
+                Fault::new(FaultKind::Unknown, format!("the catalogue has no model called {name:?}"))
             }
-            ModelError::Here { .. } => NotFetched::Here { reason: error.to_string() },
-            ModelError::Download { .. } => {
-                NotFetched::Offline { reason: error.to_string(), hint: error.hint() }
+            FaultKind::Taken => {
+                let called = || format!("a model called {name:?} is here already");
+                let what = self.models.path_of(name).map_or_else(|| error.to_string(), |_| called());
+                // What the command line could do about it is no help here.
+                Fault::new(FaultKind::Taken, what).hint(
+                    "choose it by this name; for it to be fetched once more, its files have to go first",
+                )
             }
-            error => NotFetched::Failed { reason: error.to_string(), hint: error.hint() },
+            FaultKind::Unreachable => error,
+            _ => Fault { kind: FaultKind::Foreign, ..error },
         })
     }
 }
@@ -449,7 +443,7 @@ mod tests {
         let refused = model_store.detector(&Config::default().detect, Some("not_there")).err().unwrap();
         assert!(refused.reason.contains("not_there"), "{refused}");
         assert_eq!(model_store.pinned().as_deref(), Some("config.toml:88"));
-        assert!(matches!(model_store.fetch("not_there"), Err(NotFetched::Unknown(_))));
+        assert_eq!(model_store.fetch("not_there").unwrap_err().kind, FaultKind::Unknown);
         assert!(model_store.catalogue().iter().any(|model| model.name == "yolox-nano"));
     }
 
@@ -458,7 +452,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let model_store = ModelStore::in_folder(folder.path());
         std::fs::write(folder.path().join("yolox-nano.onnx"), "a network").unwrap();
-        let reason = String::from("a model called \"yolox-nano\" is here already");
-        assert_eq!(model_store.fetch("yolox-nano"), Err(NotFetched::Here { reason }));
+        let here = model_store.fetch("yolox-nano").unwrap_err();
+        assert_eq!(here.to_string(), "a model called \"yolox-nano\" is here already");
+        assert!(here.hint.is_some_and(|hint| !hint.contains("--")));
     }
 }

@@ -7,6 +7,7 @@ use hyper::header::{
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
+use crate::base::{Fault, FaultKind};
 use crate::http::server::body::Body;
 use crate::http::server::incoming::BodyError;
 use crate::pipeline::counting::NoDetector;
@@ -202,6 +203,21 @@ impl Problem {
     fn text(&self) -> (&'static str, String) {
         let hint = self.hint.as_ref().map_or_else(String::new, |hint| format!("\nhint: {hint}"));
         ("text/plain; charset=utf-8", format!("{}{hint}", self.detail))
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Problem {
+        let status = match fault.kind {
+            FaultKind::Wrong => StatusCode::UNPROCESSABLE_ENTITY,
+            FaultKind::Unknown => StatusCode::NOT_FOUND,
+            FaultKind::Taken | FaultKind::Busy => StatusCode::CONFLICT,
+            FaultKind::Full => StatusCode::INSUFFICIENT_STORAGE,
+            FaultKind::File => StatusCode::INTERNAL_SERVER_ERROR,
+            FaultKind::Unreachable | FaultKind::Passing => StatusCode::SERVICE_UNAVAILABLE,
+            FaultKind::Foreign => StatusCode::BAD_GATEWAY,
+        };
+        Problem { hint: fault.hint.clone(), ..Problem::new(status, fault.to_string()) }
     }
 }
 

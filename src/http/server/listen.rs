@@ -1,6 +1,5 @@
 //! Listening sockets: made here, or handed over by systemd.
 
-use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -10,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use socket2::{Domain, Protocol, SockAddr, Type};
 
+use crate::base::{Fault, FaultKind};
 use crate::config::Listen;
 
 /// Connections that may wait to be accepted; the kernel caps it (`net.core.somaxconn`).
@@ -72,48 +72,31 @@ impl AsFd for Listener {
     }
 }
 
-/// An address that cannot be listened on.
-#[derive(Debug, thiserror::Error)]
-pub struct ListenError {
-    /// The address as configured.
-    pub address: String,
-    /// The operating system's word.
-    #[source]
-    pub cause: io::Error,
-}
-
-impl ListenError {
-    /// What the user can do.
-    pub fn hint(&self) -> Option<String> {
-        let port = self.address.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-        match (self.cause.kind(), port) {
-            (ErrorKind::AddrInUse, Some(port)) => Some(format!(
-                "another program listens there (`ss -ltnp 'sport = :{port}'` names it): stop it, or set another port under [http] listen"
-            )),
-            (ErrorKind::AddrInUse, None) => Some(
-                "another program answers on this socket: stop it, or set another path under [http] listen"
-                    .into(),
-            ),
-            (ErrorKind::PermissionDenied, Some(port)) if port < 1024 => Some(format!(
-                "ports below 1024 are for root: set a port above, or start through systemd's socket, which may have port {port}"
-            )),
-            (ErrorKind::PermissionDenied, _) => Some(
-                "this user may not create a socket there: choose another directory, or change its owner"
-                    .into(),
-            ),
-            (ErrorKind::AddrNotAvailable, _) => {
-                Some("this machine has no such address (`ip address` lists them): 0.0.0.0 means all".into())
-            }
-            (ErrorKind::NotFound, None) => Some("the directory does not exist".into()),
-            _ => None,
+/// That `address`, as configured, cannot be listened on, and what can be done.
+fn refused(address: &str, cause: &io::Error) -> Fault {
+    let port = address.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+    let hint = match (cause.kind(), port) {
+        (ErrorKind::AddrInUse, Some(port)) => Some(format!(
+            "another program listens there (`ss -ltnp 'sport = :{port}'` names it): stop it, or set another port under \
+             [http] listen"
+        )),
+        (ErrorKind::AddrInUse, None) => Some(
+            "another program answers on this socket: stop it, or set another path under [http] listen".into(),
+        ),
+        (ErrorKind::PermissionDenied, Some(port)) if port < 1024 => Some(format!(
+            "ports below 1024 are for root: set a port above, or start through systemd's socket, which may have port \
+             {port}"
+        )),
+        (ErrorKind::PermissionDenied, _) => Some(
+            "this user may not create a socket there: choose another directory, or change its owner".into(),
+        ),
+        (ErrorKind::AddrNotAvailable, _) => {
+            Some("this machine has no such address (`ip address` lists them): 0.0.0.0 means all".into())
         }
-    }
-}
-
-impl fmt::Display for ListenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot listen on {}: {}", self.address, self.cause)
-    }
+        (ErrorKind::NotFound, None) => Some("the directory does not exist".into()),
+        _ => None,
+    };
+    Fault { hint, ..Fault::new(FaultKind::File, format!("cannot listen on {address}: {cause}")) }
 }
 
 /// Listens on `listen`.
@@ -122,9 +105,9 @@ impl fmt::Display for ListenError {
 /// not, and a file that is no socket is never removed.
 ///
 /// # Errors
-/// [`ListenError`], with a hint where there is one.
-pub fn bind(listen: &Listen) -> Result<Listener, ListenError> {
-    let fail = |address: String| |cause| ListenError { address, cause };
+/// The address cannot be listened on.
+pub fn bind(listen: &Listen) -> Result<Listener, Fault> {
+    let fail = |address: String| move |cause| refused(&address, &cause);
     match listen {
         Listen::Tcp(address) => bind_tcp(*address).map(Listener::Tcp).map_err(fail(address.to_string())),
         Listen::Https(address) => bind_tcp(*address).map(Listener::Https).map_err(fail(listen.to_string())),
@@ -191,7 +174,7 @@ mod tests {
         let address: SocketAddr = first.address().parse().unwrap();
         let error = bind(&Listen::Tcp(address)).unwrap_err();
         assert!(error.to_string().starts_with(&format!("cannot listen on {address}: ")), "{error}");
-        assert!(error.hint().unwrap().contains(&format!("sport = :{}", address.port())));
+        assert!(error.hint.as_ref().unwrap().contains(&format!("sport = :{}", address.port())));
     }
 
     #[test]
@@ -202,7 +185,9 @@ mod tests {
         let first = bind(&listen).unwrap();
         assert_eq!(first.address(), format!("unix:{}", path.display()));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, UNIX_MODE);
-        assert_eq!(bind(&listen).unwrap_err().cause.kind(), ErrorKind::AddrInUse);
+        assert!(
+            bind(&listen).unwrap_err().hint.unwrap().starts_with("another program answers on this socket")
+        );
         drop(first);
         // A child that another test is starting has it, too, until it is another program.
         let soon = (0..1000).any(|_| {
@@ -219,9 +204,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("notes.txt");
         std::fs::write(&path, "keep me").unwrap();
-        assert!(bind(&Listen::Unix(path.clone())).unwrap_err().hint().is_some());
+        assert!(bind(&Listen::Unix(path.clone())).unwrap_err().hint.is_some());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "keep me");
         let nowhere = bind(&Listen::Unix(dir.path().join("none/http.sock"))).unwrap_err();
-        assert_eq!(nowhere.hint().as_deref(), Some("the directory does not exist"));
+        assert_eq!(nowhere.hint.as_deref(), Some("the directory does not exist"));
     }
 }

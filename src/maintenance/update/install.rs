@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{MaintenanceError, has_room, remove, sync_folder};
+use super::super::{file_error, has_room, remove, sync_folder, system_error};
 use super::{
     CURRENT, LONGEST, Machine, TRIAL, UpdatePhase, UpdateStatus, current_folder, program_in, verify,
 };
+use crate::base::Fault;
 use crate::base::private::{self, Lock};
 
 /// Seconds that a new program has to become ready.
@@ -48,11 +49,7 @@ struct UpdateTrial {
 ///
 /// # Errors
 /// In words; the program that was in force is so still, or again.
-pub fn install(
-    machine: &impl Machine,
-    program: &Path,
-    request: UpdateRequest<'_>,
-) -> Result<String, MaintenanceError> {
+pub fn install(machine: &impl Machine, program: &Path, request: UpdateRequest<'_>) -> Result<String, Fault> {
     let _lock = lock(program)?;
     finish_trial(machine, program)?;
     let done = try_install(machine, program, request);
@@ -71,10 +68,7 @@ pub fn install(
 ///
 /// # Errors
 /// In words: it was taken back.
-pub fn finish_interrupted(
-    machine: &impl Machine,
-    program: &Path,
-) -> Result<Option<String>, MaintenanceError> {
+pub fn finish_interrupted(machine: &impl Machine, program: &Path) -> Result<Option<String>, Fault> {
     if !program.join(TRIAL).exists() {
         return Ok(None);
     }
@@ -92,53 +86,44 @@ pub fn finish_interrupted(
     done
 }
 
-fn lock(program: &Path) -> Result<Lock, MaintenanceError> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o755)
-        .create(program)
-        .map_err(MaintenanceError::file(program))?;
-    let lock = private::lock_file(program, LOCK).map_err(MaintenanceError::file(program))?;
-    Lock::acquire(lock).map_err(|_| refusal("another update is under way"))
+fn lock(program: &Path) -> Result<Lock, Fault> {
+    fs::DirBuilder::new().recursive(true).mode(0o755).create(program).map_err(file_error(program))?;
+    let lock = private::lock_file(program, LOCK).map_err(file_error(program))?;
+    Lock::acquire(lock).map_err(|_| Fault::wrong("another update is under way"))
 }
 
-fn refusal(why: impl Into<String>) -> MaintenanceError {
-    MaintenanceError::Update(why.into())
-}
-
-fn try_install(
-    machine: &impl Machine,
-    program: &Path,
-    request: UpdateRequest<'_>,
-) -> Result<String, MaintenanceError> {
+fn try_install(machine: &impl Machine, program: &Path, request: UpdateRequest<'_>) -> Result<String, Fault> {
     UpdateStatus::new(UpdatePhase::Checking, "", "signature, package and version are looked at")
         .write_to(program);
     // Copied first: what is looked at is what is unpacked, whoever can write to the place it comes from.
     let incoming = program.join(INCOMING);
     remove(&incoming)?;
-    fs::DirBuilder::new().mode(0o700).create(&incoming).map_err(MaintenanceError::file(&incoming))?;
+    fs::DirBuilder::new().mode(0o700).create(&incoming).map_err(file_error(&incoming))?;
     let deb = copy(request.deb, &incoming.join("update.deb"))?;
     if !request.unsigned {
         let signature = copy(request.signature, &incoming.join("update.deb.minisig"));
-        let signature = signature.map_err(|error| refusal(format!("it is not signed: {error}")))?;
-        verify(&deb, &signature, request.key).map_err(|error| refusal(error.to_string()))?;
+        let signature = signature.map_err(|error| Fault::wrong(format!("it is not signed: {error}")))?;
+        verify(&deb, &signature, request.key)?;
     }
-    let control = machine.control(&deb).map_err(|why| refusal(format!("it is no whole package: {why}")))?;
+    let control =
+        machine.control(&deb).map_err(|why| Fault::wrong(format!("it is no whole package: {why}")))?;
     if control.package != "tallycam" {
-        return Err(refusal(format!("it is the package {}, not tallycam", control.package)));
+        return Err(Fault::wrong(format!("it is the package {}, not tallycam", control.package)));
     }
-    let ours = machine.architecture().map_err(refusal)?;
+    let ours = machine.architecture().map_err(Fault::wrong)?;
     if control.architecture != ours && control.architecture != "all" {
-        return Err(refusal(format!("it is for {}, and this machine is {ours}", control.architecture)));
+        return Err(Fault::wrong(format!("it is for {}, and this machine is {ours}", control.architecture)));
     }
     let version = control.version.clone();
     if !is_version(&version) {
-        return Err(refusal(format!("{version:?} is no version")));
+        return Err(Fault::wrong(format!("{version:?} is no version")));
     }
     let before = current_folder(program);
     let in_force = before.clone().unwrap_or_else(|| machine.image_version());
-    if !request.older && !machine.is_newer(&version, &in_force).map_err(refusal)? {
-        return Err(refusal(format!("version {version} is not newer than {in_force}, which is in force")));
+    if !request.older && !machine.is_newer(&version, &in_force).map_err(Fault::wrong)? {
+        return Err(Fault::wrong(format!(
+            "version {version} is not newer than {in_force}, which is in force"
+        )));
     }
     has_room(program, control.size_kib.saturating_mul(1024), 0)?;
 
@@ -147,8 +132,8 @@ fn try_install(
     UpdateStatus::new(UpdatePhase::Starting, &version, "the service starts with it").write_to(program);
     let trial = UpdateTrial { folder: folder.clone(), version: said, before };
     machine.power_cut_point()?;
-    let text = serde_json::to_vec(&trial).map_err(|error| MaintenanceError::system_error(TRIAL, &error))?;
-    private::replace(&program.join(TRIAL), &text).map_err(MaintenanceError::file(program))?;
+    let text = serde_json::to_vec(&trial).map_err(|error| system_error(TRIAL, &error))?;
+    private::replace(&program.join(TRIAL), &text).map_err(file_error(program))?;
     switch_current(machine, program, Some(&folder))?;
     if let Err(why) = machine.restart() {
         // It does not become ready then, and is taken back.
@@ -158,15 +143,18 @@ fn try_install(
 }
 
 /// Copies a plain file, through no link.
-fn copy(from: &Path, to: &Path) -> Result<PathBuf, MaintenanceError> {
-    let mut source = private::options().read(true).open(from).map_err(MaintenanceError::file(from))?;
-    let about = source.metadata().map_err(MaintenanceError::file(from))?;
+fn copy(from: &Path, to: &Path) -> Result<PathBuf, Fault> {
+    let mut source = private::options().read(true).open(from).map_err(file_error(from))?;
+    let about = source.metadata().map_err(file_error(from))?;
     if !about.is_file() || about.len() > LONGEST {
-        return Err(refusal(format!("{} is no plain file of at most {} MB", from.display(), LONGEST >> 20)));
+        return Err(Fault::wrong(format!(
+            "{} is no plain file of at most {} MB",
+            from.display(),
+            LONGEST >> 20
+        )));
     }
-    let mut out =
-        private::options().write(true).create_new(true).open(to).map_err(MaintenanceError::file(to))?;
-    io::copy(&mut (&mut source).take(LONGEST), &mut out).map_err(MaintenanceError::file(to))?;
+    let mut out = private::options().write(true).create_new(true).open(to).map_err(file_error(to))?;
+    io::copy(&mut (&mut source).take(LONGEST), &mut out).map_err(file_error(to))?;
     Ok(to.to_owned())
 }
 
@@ -183,14 +171,14 @@ fn unpack(
     deb: &Path,
     version: &str,
     before: Option<&str>,
-) -> Result<(String, String), MaintenanceError> {
+) -> Result<(String, String), Fault> {
     // The one in force stays as it is, also where it is the same version.
     let folder = if before == Some(version) { format!("{version}.again") } else { version.to_owned() };
     let (new, place) = (program.join(format!("{folder}.new")), program.join(&folder));
     machine.power_cut_point()?;
     remove(&new)?;
     let unpacked =
-        machine.unpack(deb, &new).map_err(|why| refusal(format!("it could not be unpacked: {why}")));
+        machine.unpack(deb, &new).map_err(|why| Fault::wrong(format!("it could not be unpacked: {why}")));
     let said = match unpacked.and_then(|()| check(machine, &new, version)) {
         Ok(said) => said,
         Err(fault) => {
@@ -198,42 +186,39 @@ fn unpack(
             return Err(fault);
         }
     };
-    fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).map_err(MaintenanceError::file(&new))?;
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).map_err(file_error(&new))?;
     machine.power_cut_point()?;
-    let all = File::open(&new).map_err(MaintenanceError::file(&new))?;
-    rustix::fs::syncfs(&all).map_err(|error| MaintenanceError::system_error(new.display(), &error))?;
+    let all = File::open(&new).map_err(file_error(&new))?;
+    rustix::fs::syncfs(&all).map_err(|error| system_error(new.display(), &error))?;
     machine.power_cut_point()?;
     remove(&place)?;
     machine.power_cut_point()?;
-    fs::rename(&new, &place).map_err(MaintenanceError::file(&place))?;
+    fs::rename(&new, &place).map_err(file_error(&place))?;
     sync_folder(program)?;
     Ok((folder, said))
 }
 
 /// Whether the program in `new` runs here and is what it should be.
-fn check(machine: &impl Machine, new: &Path, version: &str) -> Result<String, MaintenanceError> {
+fn check(machine: &impl Machine, new: &Path, version: &str) -> Result<String, Fault> {
     let file = program_in(new);
     let is_there = fs::symlink_metadata(&file).is_ok_and(|about| about.is_file());
     if !is_there {
-        return Err(refusal("there is no usr/bin/tallycam in it"));
+        return Err(Fault::wrong("there is no usr/bin/tallycam in it"));
     }
-    let said =
-        machine.version_of(&file).map_err(|why| refusal(format!("its program does not run here: {why}")))?;
+    let said = machine
+        .version_of(&file)
+        .map_err(|why| Fault::wrong(format!("its program does not run here: {why}")))?;
     let said =
         said.strip_prefix("tallycam ").and_then(|rest| rest.split([' ', ',']).next()).unwrap_or_default();
     let upstream = version.rsplit_once('-').map_or(version, |(upstream, _)| upstream);
     if said != upstream {
-        return Err(refusal(format!("its program says that it is {said:?}, not {upstream:?}")));
+        return Err(Fault::wrong(format!("its program says that it is {said:?}, not {upstream:?}")));
     }
     Ok(said.to_owned())
 }
 
 /// Has `current` lead to `folder`, or to nothing.
-fn switch_current(
-    machine: &impl Machine,
-    program: &Path,
-    folder: Option<&str>,
-) -> Result<(), MaintenanceError> {
+fn switch_current(machine: &impl Machine, program: &Path, folder: Option<&str>) -> Result<(), Fault> {
     let link = program.join(CURRENT);
     machine.power_cut_point()?;
     match folder {
@@ -241,20 +226,16 @@ fn switch_current(
         Some(folder) => {
             let new = program.join("current.new");
             remove(&new)?;
-            symlink(folder, &new).map_err(MaintenanceError::file(&new))?;
+            symlink(folder, &new).map_err(file_error(&new))?;
             machine.power_cut_point()?;
-            fs::rename(&new, &link).map_err(MaintenanceError::file(&link))?;
+            fs::rename(&new, &link).map_err(file_error(&link))?;
         }
     }
     sync_folder(program)
 }
 
 /// Waits for the service of a trial, and keeps the program or takes it back.
-fn watch_trial(
-    machine: &impl Machine,
-    program: &Path,
-    trial: &UpdateTrial,
-) -> Result<String, MaintenanceError> {
+fn watch_trial(machine: &impl Machine, program: &Path, trial: &UpdateTrial) -> Result<String, Fault> {
     let began = machine.monotonic_seconds();
     loop {
         if machine.running_version().as_deref() == Some(trial.version.as_str()) {
@@ -280,20 +261,20 @@ fn watch_trial(
          `journalctl -u tallycam` says why",
         trial.version
     );
-    Err(refusal(match restarted {
+    Err(Fault::wrong(match restarted {
         Ok(()) => words,
         Err(why) => format!("{words}; it could not be restarted: {why}"),
     }))
 }
 
-fn end_trial(machine: &impl Machine, program: &Path) -> Result<(), MaintenanceError> {
+fn end_trial(machine: &impl Machine, program: &Path) -> Result<(), Fault> {
     remove(&program.join(TRIAL))?;
     machine.power_cut_point()?;
     sync_folder(program)
 }
 
 /// Looks after a trial that a power cut has left; gives the version that was found to be good.
-fn finish_trial(machine: &impl Machine, program: &Path) -> Result<Option<String>, MaintenanceError> {
+fn finish_trial(machine: &impl Machine, program: &Path) -> Result<Option<String>, Fault> {
     let file = program.join(TRIAL);
     let Ok(text) = fs::read(&file) else { return Ok(None) };
     let trial: Option<UpdateTrial> = serde_json::from_slice(&text).ok();

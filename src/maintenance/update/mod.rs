@@ -24,13 +24,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::MaintenanceError;
-use crate::base::{clock, private};
+use crate::base::{Fault, clock, private};
 
 pub use debian::Debian;
 pub use install::{UpdateRequest, finish_interrupted, install};
 pub use pending::{Pending, is_pending, publish, take_once};
-pub use signature::{NotSigned, verify};
+pub use signature::verify;
 
 /// Where the image says that this is a card.
 pub const CARD: &str = "/etc/tallycam/card";
@@ -98,7 +97,7 @@ pub trait Machine {
     ///
     /// # Errors
     /// The power is gone.
-    fn power_cut_point(&self) -> Result<(), MaintenanceError> {
+    fn power_cut_point(&self) -> Result<(), Fault> {
         Ok(())
     }
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, unlinkat};
 
-use super::super::{MaintenanceError, sync_folder};
-use crate::base::private;
+use super::super::{file_error, sync_folder, system_error};
+use crate::base::{Fault, private};
 
 const FOLDER: &str = "update";
 const DEB: &str = "tallycam.deb";
@@ -27,9 +27,9 @@ impl Pending {
     ///
     /// # Errors
     /// It cannot be made.
-    pub fn create(state: &Path) -> Result<Pending, MaintenanceError> {
+    pub fn create(state: &Path) -> Result<Pending, Fault> {
         let folder = state.join(FOLDER);
-        private::make_directory(&folder).map_err(MaintenanceError::file(&folder))?;
+        private::make_directory(&folder).map_err(file_error(&folder))?;
         let pending = Pending { deb: folder.join(DEB), signature: folder.join(SIGNATURE) };
         for file in [&pending.deb, &pending.signature, &folder.join(MARKER)] {
             super::super::remove(file)?;
@@ -42,9 +42,9 @@ impl Pending {
 ///
 /// # Errors
 /// It cannot be written.
-pub fn publish(state: &Path) -> Result<(), MaintenanceError> {
+pub fn publish(state: &Path) -> Result<(), Fault> {
     let marker = state.join(FOLDER).join(MARKER);
-    private::replace(&marker, b"").map_err(MaintenanceError::file(&marker))?;
+    private::replace(&marker, b"").map_err(file_error(&marker))?;
     sync_folder(&state.join(FOLDER))
 }
 
@@ -58,17 +58,17 @@ pub fn is_pending(state: &Path) -> bool {
 ///
 /// # Errors
 /// It is no folder.
-pub fn take_once(state: &Path) -> Result<Option<Pending>, MaintenanceError> {
+pub fn take_once(state: &Path) -> Result<Option<Pending>, Fault> {
     let path = state.join(FOLDER);
     if fs::symlink_metadata(&path).is_err() {
         return Ok(None);
     }
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let folder = openat(CWD, &path, flags, Mode::empty()).map(File::from);
-    let folder = folder.map_err(|error| MaintenanceError::system_error(path.display(), &error))?;
+    let folder = folder.map_err(|error| system_error(path.display(), &error))?;
     match unlinkat(&folder, MARKER, AtFlags::empty()) {
         Err(rustix::io::Errno::NOENT) => Ok(None),
-        Err(error) => Err(MaintenanceError::system_error(path.join(MARKER).display(), &error)),
+        Err(error) => Err(system_error(path.join(MARKER).display(), &error)),
         Ok(()) => Ok(Some(Pending { deb: path.join(DEB), signature: path.join(SIGNATURE) })),
     }
 }

@@ -94,10 +94,10 @@ impl Machine for Fake<'_> {
     fn sleep_second(&self) {
         self.seconds.set(self.seconds.get() + 1);
     }
-    fn power_cut_point(&self) -> Result<(), MaintenanceError> {
+    fn power_cut_point(&self) -> Result<(), Fault> {
         match self.left.get() {
             None => Ok(()),
-            Some(0) => Err(MaintenanceError::Update(String::from(POWER))),
+            Some(0) => Err(Fault::wrong(POWER)),
             Some(left) => {
                 self.left.set(Some(left - 1));
                 Ok(())
@@ -176,7 +176,7 @@ impl Bench {
         fs::write(signature_of(file), text).unwrap();
     }
 
-    fn install(&self, fake: &Fake<'_>, deb: &Path) -> Result<String, MaintenanceError> {
+    fn install(&self, fake: &Fake<'_>, deb: &Path) -> Result<String, Fault> {
         self.install_with(fake, deb, |request| request)
     }
 
@@ -185,7 +185,7 @@ impl Bench {
         fake: &Fake<'_>,
         deb: &Path,
         with: impl FnOnce(UpdateRequest<'_>) -> UpdateRequest<'_>,
-    ) -> Result<String, MaintenanceError> {
+    ) -> Result<String, Fault> {
         let (signature, key) = (signature_of(deb), self.key());
         let request =
             UpdateRequest { deb, signature: &signature, key: Some(&key), unsigned: false, older: false };
@@ -353,7 +353,7 @@ fn what_is_not_right_is_refused_in_words_and_changes_nothing() {
     id[5] ^= 1;
     let key = STANDARD.encode(id);
     let fault = verify(&whole, &signature_of(&whole), Some(&key)).unwrap_err();
-    assert_eq!(fault, NotSigned::OtherKey);
+    assert_eq!(fault.to_string(), "it is signed with another key");
 }
 
 #[test]

@@ -8,12 +8,12 @@ mod error;
 mod readings;
 mod weigh;
 
-pub use error::GuessError;
+use error::{DESCRIBE, other_task, wrong_labels};
 pub(super) use error::{NO_BOXES, NO_SCORES};
 
-use super::ModelError;
 use super::known_labels;
 use super::metadata::ModelMetadata;
+use crate::base::Fault;
 use crate::media::SmallImage;
 use crate::vision::onnx::card::{
     BackgroundColumn, Card, Colours, CountingCard, EndToEndCard, Family, InputCard,
@@ -21,7 +21,7 @@ use crate::vision::onnx::card::{
 use crate::vision::onnx::families::format_shapes;
 use crate::vision::onnx::input::letterbox::Fit;
 use crate::vision::onnx::input::light::GainOffset;
-use crate::vision::onnx::{Letterbox, Network, OnnxError, OutputShape, TensorLayout};
+use crate::vision::onnx::{Letterbox, Network, OutputShape, TensorLayout};
 use readings::{GuessInput, Interpretation, LETTERBOX_CENTRE, OutputStats, scaled_input_card};
 use weigh::choose;
 
@@ -75,16 +75,16 @@ struct TrialOutput {
 /// picture.
 ///
 /// # Errors
-/// See [`GuessError`]; or it fails when it is run.
+/// It is for something else, or cannot be told; or it fails when it is run.
 pub(super) fn guess_description(
     network: &mut Network,
     facts: &ModelMetadata,
     labels: Option<&[String]>,
     picture: &SmallImage,
-) -> Result<Card, ModelError> {
+) -> Result<Card, Fault> {
     let input = network.input().clone();
     if let Some(what) = facts.task.as_deref().and_then(unsupported_task) {
-        return Err(GuessError::Task { what }.into());
+        return Err(other_task(what));
     }
     let range = if network.takes_bytes_input() { 1.0 } else { 255.0 };
     let mut looks = vec![run_inference(
@@ -94,8 +94,13 @@ pub(super) fn guess_description(
     )?];
     let held = &looks[0].outputs;
     let all: Vec<OutputShape> = held.iter().map(|held| held.shape.clone()).collect();
-    let unknown =
-        || GuessError::Family { outputs: format_shapes(&all), width: input.width, height: input.height };
+    let unknown = || {
+        let (outputs, width, height) = (format_shapes(&all), input.width, input.height);
+        Fault::wrong(format!(
+            "no known family of models has the outputs {outputs} for pictures of {width}×{height}"
+        ))
+        .hint(DESCRIBE)
+    };
     let is_tensorflow = network.origin().producer.contains("tf2onnx")
         || input.layout == TensorLayout::Nhwc
         || all.iter().any(|output| output.name.contains("detection_"));
@@ -140,13 +145,15 @@ pub(super) fn guess_description(
     let labels = match (given, classes) {
         (Some(names), None) => names.all.to_vec(),
         (Some(names), Some(classes)) => {
-            let wrong =
-                GuessError::Labels { network: Some(classes), given: Some(names.all.len()), named: None };
-            names.for_classes(classes).ok_or(wrong)?.to_vec()
+            let given = names.all.len();
+            let wrong = || wrong_labels(Some(classes), format!("{given} labels are given"));
+            names.for_classes(classes).ok_or_else(wrong)?.to_vec()
         }
         (None, network) => {
             let list = network.and_then(known_labels::labels_for_count);
-            let list = list.ok_or(GuessError::Labels { network, given: None, named })?;
+            let unnamed = || String::from("their names are not known");
+            let names = || named.map_or_else(unnamed, |named| format!("its file names {named}"));
+            let list = list.ok_or_else(|| wrong_labels(network, names()))?;
             guessed.push(match &list[..] {
                 [one] => format!("that its one class is {one} is guessed: name it with --labels FILE if it is another"),
                 many => format!(
@@ -189,15 +196,11 @@ fn unsupported_task(task: &str) -> Option<&'static str> {
     }
 }
 
-fn run_inference(
-    network: &mut Network,
-    fed: &InputCard,
-    picture: &SmallImage,
-) -> Result<TrialOutput, ModelError> {
+fn run_inference(network: &mut Network, fed: &InputCard, picture: &SmallImage) -> Result<TrialOutput, Fault> {
     let mut letterbox = Letterbox::new(network.input(), fed);
     let fit = letterbox.fill(picture, GainOffset::default());
     let shapes = network.outputs().to_vec();
-    let outputs = network.run(letterbox.tensor()).map_err(OnnxError::Network)?;
+    let outputs = network.run(letterbox.tensor())?;
     let values = outputs.iter().map(|output| output.values.to_vec());
     let outputs =
         shapes.into_iter().zip(values).map(|(shape, values)| OutputStats { shape, values }).collect();

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::GuessError;
+use super::error::other_task;
+use crate::base::Fault;
 use crate::models::known_labels;
 use crate::vision::onnx::card::{
     Activation, BackgroundColumn, BoxUnit, Colours, Corners, DecodedCard, DistributionCard, EndToEndCard,
@@ -86,7 +87,7 @@ impl GuessInput<'_> {
         }
     }
 
-    pub fn read(&mut self, outputs: &[OutputStats]) -> Result<(), GuessError> {
+    pub fn read(&mut self, outputs: &[OutputStats]) -> Result<(), Fault> {
         let has_masks =
             outputs.iter().skip(1).any(|held| matches!(held.shape.shape[..], [1, _, h, w] if h > 1 && w > 1));
         let pairs = outputs.len() == 6 || outputs.len() == 8;
@@ -113,7 +114,7 @@ impl GuessInput<'_> {
             };
             let protos = outputs.len() == 2 && has_masks && outputs[1].shape.shape.get(1) == Some(&MASKS);
             if protos || has_masks && self.readings.iter().any(coefficients) {
-                return Err(GuessError::Task { what: "masks (segmentation)" });
+                return Err(other_task("masks (segmentation)"));
             }
         }
         Ok(())
@@ -135,12 +136,7 @@ impl GuessInput<'_> {
         scaled_input_card(self.input, colours, range, resize)
     }
 
-    fn read_single_output(
-        &mut self,
-        held: &OutputStats,
-        first: usize,
-        last: usize,
-    ) -> Result<(), GuessError> {
+    fn read_single_output(&mut self, held: &OutputStats, first: usize, last: usize) -> Result<(), Fault> {
         let is_row = |columns: usize| (5..=LONGEST_ROW).contains(&columns);
         let levels = |n: usize| LEVELS.iter().find(|strides| all_cells(self.input, strides) == n).copied();
         let (down, across) = (levels(first), levels(last));
@@ -196,7 +192,7 @@ impl GuessInput<'_> {
             };
             let is_angled = count > 1 && self.known.is_some_and(|known| known + 1 == count);
             if is_angled && scores(count - 1) && !scores(count) {
-                return Err(GuessError::Task { what: "boxes at any angle (OBB)" });
+                return Err(other_task("boxes at any angle (OBB)"));
             }
             let fed = self.input_card(Colours::Rgb, 255.0, LETTERBOX_CENTRE);
             let are_logits = if in_rows {
@@ -257,7 +253,7 @@ impl GuessInput<'_> {
     }
 
     /// Boxes that are final, in rows; the columns of score and class are told by what they hold.
-    fn read_final_rows(&mut self, held: &OutputStats, rows: usize, columns: usize) -> Result<(), GuessError> {
+    fn read_final_rows(&mut self, held: &OutputStats, rows: usize, columns: usize) -> Result<(), Fault> {
         let is_number = |value: f32| value == value.trunc() && (-1.0..10_000.0).contains(&value);
         let column = |at: usize| held.values.chunks_exact(columns).map(move |row| row[at]);
         let are_classes = |at: usize| column(at).all(|value| value.is_nan() || is_number(value));
@@ -280,7 +276,7 @@ impl GuessInput<'_> {
                 continue;
             }
             if columns == 7 && places == [0, 4, 5] && self.readings.is_empty() {
-                return Err(GuessError::Task { what: "boxes at any angle (OBB)" });
+                return Err(other_task("boxes at any angle (OBB)"));
             }
             for unit in [BoxUnit::Pixels, BoxUnit::Fractions] {
                 let card = EndToEndCard { corners: Corners::Xyxy, unit, first_class: 0, places };

@@ -1,9 +1,10 @@
 //! How well each way to read a network's outputs does on the test picture.
 
+use super::error::{DESCRIBE, NO_BOXES, NO_SCORES};
 use super::readings::Interpretation;
-use super::{GuessError, NO_BOXES, NO_SCORES, TrialOutput, run_inference};
+use super::{TrialOutput, run_inference};
+use crate::base::Fault;
 use crate::media::SmallImage;
-use crate::models::ModelError;
 use crate::models::trial_run::THINGS;
 use crate::vision::geometry::Bounds;
 use crate::vision::onnx::families::{decoder, format_shapes};
@@ -28,7 +29,7 @@ pub(super) fn choose<'r>(
     picture: &SmallImage,
     known: Option<usize>,
     all: &[OutputShape],
-) -> Result<Option<&'r Interpretation>, ModelError> {
+) -> Result<Option<&'r Interpretation>, Fault> {
     let mut weighed = Vec::new();
     for reading in readings {
         let at = match looks.iter().position(|look| look.fed == reading.fed) {
@@ -47,7 +48,10 @@ pub(super) fn choose<'r>(
         return match said {
             Some((_, weight)) => {
                 let what = if weight.are_scores { NO_BOXES } else { NO_SCORES };
-                Err(GuessError::NotBoxes { what, outputs: format_shapes(all) }.into())
+                let outputs = format_shapes(all);
+                let what =
+                    format!("on the test picture {what}: the outputs {outputs} are none of a known family");
+                Err(Fault::wrong(what).hint(DESCRIBE))
             }
             // It gives nothing that could be read in one way or another.
             None => Ok(readings.first()),

@@ -14,9 +14,9 @@ mod annotate;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use crate::base::{ClockTime, Worker};
+use crate::base::{ClockTime, Fault, Worker};
 use crate::media::{Fourcc, Frame, SmallImage};
-use crate::source::clip::{ClipError, ClipFrame, ClipReader};
+use crate::source::clip::{ClipFrame, ClipReader, no_pictures};
 use crate::vision::{
     Aspect, Bounds, Counter, CounterOverlay, Crossing, Detector, NearMiss, Outcome, ReadPicture, RegionMode,
     RegionSchedule, region,
@@ -32,7 +32,7 @@ const WAITING: usize = 4;
 pub enum ClipCountError {
     /// The clip cannot be read.
     #[error(transparent)]
-    Clip(#[from] ClipError),
+    Clip(#[from] Fault),
     /// There is no thread to be had.
     #[error("no thread could be started: {0}")]
     Thread(std::io::Error),
@@ -98,7 +98,7 @@ struct ClipEnd {
 enum ClipMessage {
     Frame(ClipFrame),
     End(ClipEnd),
-    Failed(ClipError),
+    Failed(Fault),
 }
 
 /// A clip that is being decoded.
@@ -149,7 +149,7 @@ impl ClipRun {
             }
             Ok(ClipMessage::Failed(error)) => Err(error.into()),
             // A reader without a frame fails; this is a thread that panicked.
-            Ok(ClipMessage::End(_)) | Err(_) => Err(ClipError::NoPictures { file: file.to_owned() }.into()),
+            Ok(ClipMessage::End(_)) | Err(_) => Err(no_pictures(file).into()),
         }
     }
 

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use super::lines::{self, Chosen, DetectorView};
 use super::{CountingSettings, LoadedDetector, NoDetector, Overlay, ShownTrack};
+use crate::base::Fault;
 use crate::encode::{CompressError, ReduceError, Reducer};
 use crate::media::{Geometry, Picture, SmallImage};
 use crate::store::{LineRow, LineStatus, Scene, ZoneRow};
 use crate::vision::{
-    Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, DetectError, Detector, Direction, Filter,
-    Labels, LineId, Outcome, Point, ReadPicture, RegionSchedule, TrackView, region,
+    Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detector, Direction, Filter, Labels,
+    LineId, Outcome, Point, ReadPicture, RegionSchedule, TrackView, region,
 };
 
 /// The line down the middle that counts for the old programs while none is drawn. No counts.db gives
@@ -29,7 +30,7 @@ pub enum DetectionError {
     Picture(#[from] ReduceError),
     /// The detector's.
     #[error(transparent)]
-    Detector(#[from] DetectError),
+    Detector(#[from] Fault),
     /// A mistake in tallycam or in the model's file.
     #[error("the detector {0} panicked")]
     Panicked(String),
@@ -495,7 +496,7 @@ mod tests {
             CounterOptions::default()
         }
 
-        fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
+        fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), Fault> {
             let share = (image.stamp.monotonic_us % 4_000_000) as f32 / 4e6;
             let bounds = Bounds::centered_at(Point::new(0.8 - 0.6 * share, 0.5), 0.1, 0.3);
             *found = vec![Detection { class: Class(0), score: 0.9, bounds }];
@@ -529,7 +530,7 @@ mod tests {
             CounterOptions::default()
         }
 
-        fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
+        fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), Fault> {
             found.clear();
             let dark = |at: &usize| image.y[*at] < 80;
             let dark: Vec<(usize, usize)> =

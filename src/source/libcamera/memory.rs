@@ -7,6 +7,8 @@ use std::ptr::NonNull;
 use rustix::fs::SealFlags;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
+use crate::base::Fault;
+
 /// A buffer that cannot become smaller while it is mapped: one that could would end this process by SIGBUS.
 #[derive(Debug)]
 pub struct FrameMemory {
@@ -19,49 +21,35 @@ pub struct FrameMemory {
 // SAFETY: the mapping is read only, belongs to this value alone, and can be read and unmapped by any thread.
 unsafe impl Send for FrameMemory {}
 
-/// Why a descriptor is no buffer.
-#[derive(Debug, thiserror::Error)]
-pub enum NoMemory {
-    /// A pipe, a socket, a file that could be cut.
-    #[error("the descriptor of a buffer is none of memory that keeps its size")]
-    Kind,
-    /// It is smaller than was said.
-    #[error("a buffer has {has} bytes and was to have {said}")]
-    Short {
-        /// Bytes it has.
-        has: u64,
-        /// Bytes it was to have.
-        said: u64,
-    },
-    /// It could not be mapped.
-    #[error("a buffer could not be mapped: {0}")]
-    Map(rustix::io::Errno),
+/// A pipe, a socket, a file that could be cut.
+fn other_kind() -> Fault {
+    Fault::wrong("the descriptor of a buffer is none of memory that keeps its size")
 }
 
 impl FrameMemory {
     /// Maps `bytes` of `descriptor`, which is a dma-buf or a memfd that is sealed against shrinking.
     ///
     /// # Errors
-    /// [`NoMemory`].
-    pub fn map(descriptor: OwnedFd, bytes: u64) -> Result<FrameMemory, NoMemory> {
+    /// It is none of these, is smaller, or cannot be mapped.
+    pub fn map(descriptor: OwnedFd, bytes: u64) -> Result<FrameMemory, Fault> {
         let is_sealed =
             rustix::fs::fcntl_get_seals(&descriptor).is_ok_and(|seals| seals.contains(SealFlags::SHRINK));
         let is_dma_buf = !is_sealed && is_dma_buf(&descriptor);
         if !is_sealed && !is_dma_buf {
-            return Err(NoMemory::Kind);
+            return Err(other_kind());
         }
         // A dma-buf tells its size by where its end is.
-        let has = rustix::fs::seek(&descriptor, rustix::fs::SeekFrom::End(0)).map_err(|_| NoMemory::Kind)?;
+        let has = rustix::fs::seek(&descriptor, rustix::fs::SeekFrom::End(0)).map_err(|_| other_kind())?;
         let len = usize::try_from(bytes).unwrap_or(usize::MAX);
         if has < bytes || len == 0 {
-            return Err(NoMemory::Short { has, said: bytes });
+            return Err(Fault::wrong(format!("a buffer has {has} bytes and was to have {bytes}")));
         }
         // SAFETY: a new mapping at an address of the kernel's choice touches no other memory.
         let at = unsafe {
             mmap(std::ptr::null_mut(), len, ProtFlags::READ, MapFlags::SHARED, descriptor.as_fd(), 0)
         };
-        let at = at.map_err(NoMemory::Map)?;
-        let at = NonNull::new(at).ok_or(NoMemory::Map(rustix::io::Errno::NOMEM))?;
+        let at = at.and_then(|at| NonNull::new(at).ok_or(rustix::io::Errno::NOMEM));
+        let at = at.map_err(|error| Fault::wrong(format!("a buffer could not be mapped: {error}")))?;
         Ok(FrameMemory { at, len, descriptor, is_dma_buf })
     }
 
@@ -125,15 +113,15 @@ mod tests {
 
     #[test]
     fn what_could_be_cut_or_is_short_or_no_memory_is_refused() {
-        assert!(matches!(FrameMemory::map(memory(b"pixels"), 6), Err(NoMemory::Kind)));
+        assert_eq!(FrameMemory::map(memory(b"pixels"), 6).unwrap_err(), other_kind());
         let sealed = memory(b"pixels");
         fcntl_add_seals(&sealed, SealFlags::SHRINK).unwrap();
         let short = FrameMemory::map(sealed.try_clone().unwrap(), 7);
-        assert!(matches!(short, Err(NoMemory::Short { has: 6, said: 7 })));
+        assert_eq!(short.unwrap_err().to_string(), "a buffer has 6 bytes and was to have 7");
         assert!(FrameMemory::map(sealed, 0).is_err());
         let (read, _write) = rustix::pipe::pipe().unwrap();
-        assert!(matches!(FrameMemory::map(read, 1), Err(NoMemory::Kind)));
+        assert_eq!(FrameMemory::map(read, 1).unwrap_err(), other_kind());
         let file: OwnedFd = std::fs::File::open("/proc/self/exe").unwrap().into();
-        assert!(matches!(FrameMemory::map(file, 1), Err(NoMemory::Kind)));
+        assert_eq!(FrameMemory::map(file, 1).unwrap_err(), other_kind());
     }
 }

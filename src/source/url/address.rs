@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::base::Fault;
 use crate::base::redact::redact_path;
 use crate::base::unicode::percent_decoded;
 
@@ -25,27 +26,24 @@ pub(super) struct Login {
     pub password: String,
 }
 
-/// Why an address is none.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BadAddress {
-    #[error("it has no scheme such as http://")]
-    NoScheme,
-    #[error("{0}:// is not known here")]
-    Scheme(String),
-    #[error("it names no host")]
-    NoHost,
-    #[error("{0:?} is no port")]
-    Port(String),
-    #[error("it has a character that no address has")]
-    Character,
+fn no_scheme() -> Fault {
+    Fault::wrong("it has no scheme such as http://")
+}
+
+fn no_host() -> Fault {
+    Fault::wrong("it names no host")
+}
+
+fn no_port(port: &str) -> Fault {
+    Fault::wrong(format!("{port:?} is no port"))
 }
 
 /// The scheme in lower case and what follows `://`.
-pub(super) fn split_scheme(url: &str) -> Result<(String, &str), BadAddress> {
-    let (scheme, rest) = url.trim().split_once("://").ok_or(BadAddress::NoScheme)?;
+pub(super) fn split_scheme(url: &str) -> Result<(String, &str), Fault> {
+    let (scheme, rest) = url.trim().split_once("://").ok_or_else(no_scheme)?;
     let valid = scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
     if scheme.is_empty() || !valid {
-        return Err(BadAddress::NoScheme);
+        return Err(no_scheme());
     }
     Ok((scheme.to_ascii_lowercase(), rest))
 }
@@ -63,19 +61,19 @@ pub(super) fn split_authority(rest: &str) -> (Option<&str>, &str, &str) {
 
 impl CameraUrl {
     /// Reads an `http` or `https` URL.
-    pub(super) fn parse(url: &str) -> Result<(CameraUrl, Option<Login>), BadAddress> {
+    pub(super) fn parse(url: &str) -> Result<(CameraUrl, Option<Login>), Fault> {
         let (scheme, rest) = split_scheme(url)?;
         let secure = match scheme.as_str() {
             "http" => false,
             "https" => true,
-            _ => return Err(BadAddress::Scheme(scheme)),
+            _ => return Err(Fault::wrong(format!("{scheme}:// is not known here"))),
         };
         let (login, host, rest) = split_authority(rest);
         let (host, port) = match host.strip_prefix('[') {
             Some(bracketed) => {
-                let (host, port) = bracketed.split_once(']').ok_or(BadAddress::NoHost)?;
+                let (host, port) = bracketed.split_once(']').ok_or_else(no_host)?;
                 if !port.is_empty() && !port.starts_with(':') {
-                    return Err(BadAddress::Port(port.to_owned()));
+                    return Err(no_port(port));
                 }
                 (host, port.strip_prefix(':'))
             }
@@ -85,14 +83,14 @@ impl CameraUrl {
             },
         };
         if host.is_empty() {
-            return Err(BadAddress::NoHost);
+            return Err(no_host());
         }
         if !host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:%".contains(&b)) {
-            return Err(BadAddress::Character);
+            return Err(Fault::wrong("it has a character that no address has"));
         }
         let port = match port {
             None | Some("") => [80, 443][usize::from(secure)],
-            Some(port) => port.parse().map_err(|_| BadAddress::Port(port.to_owned()))?,
+            Some(port) => port.parse().map_err(|_| no_port(port))?,
         };
         let path = rest.split('#').next().unwrap_or_default();
         let slash = if path.starts_with('/') { "" } else { "/" };
@@ -102,7 +100,7 @@ impl CameraUrl {
 
     /// Where a redirect's `Location` leads from here (RFC 3986 §5.2, without `..`, which servers
     /// resolve themselves).
-    pub(super) fn resolve_redirect(&self, location: &str) -> Result<CameraUrl, BadAddress> {
+    pub(super) fn resolve_redirect(&self, location: &str) -> Result<CameraUrl, Fault> {
         let location = location.trim();
         if split_scheme(location).is_ok() {
             return CameraUrl::parse(location).map(|(address, _)| address);
@@ -230,17 +228,17 @@ mod tests {
     #[test]
     fn what_is_no_address_is_named() {
         for (url, error) in [
-            ("cam/video", BadAddress::NoScheme),
-            ("://cam", BadAddress::NoScheme),
-            ("gopher://cam", BadAddress::Scheme("gopher".into())),
-            ("http://", BadAddress::NoHost),
-            ("http://:80/", BadAddress::NoHost),
-            ("http://[::1/", BadAddress::NoHost),
-            ("http://[::1]8080/", BadAddress::Port("8080".into())),
-            ("http://cam:99999/", BadAddress::Port("99999".into())),
-            ("http://ca m/", BadAddress::Character),
+            ("cam/video", "it has no scheme such as http://"),
+            ("://cam", "it has no scheme such as http://"),
+            ("gopher://cam", "gopher:// is not known here"),
+            ("http://", "it names no host"),
+            ("http://:80/", "it names no host"),
+            ("http://[::1/", "it names no host"),
+            ("http://[::1]8080/", "\"8080\" is no port"),
+            ("http://cam:99999/", "\"99999\" is no port"),
+            ("http://ca m/", "it has a character that no address has"),
         ] {
-            assert_eq!(CameraUrl::parse(url).map(|(a, _)| a.to_string()), Err(error), "{url}");
+            assert_eq!(CameraUrl::parse(url).map(|(a, _)| a.to_string()), Err(Fault::wrong(error)), "{url}");
         }
     }
 

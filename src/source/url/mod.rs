@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 pub use self::download::download;
 
-use self::address::{BadAddress, CameraUrl, Login, split_authority, split_scheme};
+use self::address::{CameraUrl, Login, split_authority, split_scheme};
 use self::client::{ServerAnswer, ServerContent, UrlClient};
 use self::wire::{SLOW_CAMERA, UrlConnection, WireLimits};
 use super::exec::ExecOpener;
@@ -34,7 +34,7 @@ use super::pace::frame_interval;
 use super::{FormatRequest, Opener, Source, StreamFormat};
 use crate::base::redact::{redact_path, secrets_in_path};
 use crate::base::unicode::percent_encoded;
-use crate::base::{ClockTime, Stop, block_on};
+use crate::base::{ClockTime, Fault, Stop, block_on};
 use crate::media::{Fourcc, Frame, SourceError, SourceErrorKind};
 
 /// Schemes that are left to `ffmpeg`.
@@ -74,7 +74,7 @@ impl UrlOpener {
         wanted: FormatRequest,
     ) -> Result<UrlOpener, SourceError> {
         let login = login.map(|(user, password)| Login { user, password });
-        let bad = |error: BadAddress| {
+        let bad = |error: Fault| {
             // Not quoted: it may hold a password.
             SourceError::new(SourceErrorKind::Unsupported, "[source] url is no address of a camera")
                 .because(error)

@@ -18,11 +18,12 @@ mod movers;
 mod regions;
 
 use super::detection::{Class, Detection};
-use super::detector::{DetectError, Detector};
+use super::detector::Detector;
 use super::geometry::Bounds;
 use super::labels::Labels;
 use super::tracker::TrackerOptions;
 use super::{CounterOptions, Hysteresis};
+use crate::base::Fault;
 use crate::media::SmallImage;
 
 use change::ChangeFinder;
@@ -89,7 +90,7 @@ impl Detector for MotionDetector {
         }
     }
 
-    fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
+    fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), Fault> {
         found.clear();
         let seconds = self.change.measure(image, 1.0);
         if self.change.settled_s() == 0.0 {

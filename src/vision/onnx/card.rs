@@ -2,6 +2,7 @@
 //! written in the `NAME.toml` beside `NAME.onnx`, which is read and written elsewhere (`models`).
 
 use super::network::TensorLayout;
+use crate::base::Fault;
 use crate::vision::RegionMode;
 
 /// Everything that an ONNX file does not say of itself.
@@ -285,52 +286,25 @@ pub struct CountingCard {
     pub region: Option<RegionMode>,
 }
 
-/// A description that does not fit its network.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CardError {
-    /// The outputs are not those of the family.
-    #[error("the outputs {outputs} are not those of the family {family}, which has {wanted}")]
-    Outputs {
-        /// The family's name.
-        family: &'static str,
-        /// What the network has.
-        outputs: String,
-        /// What the family has.
-        wanted: String,
-    },
-    /// The network tells more or fewer classes apart than the description names.
-    #[error("the network tells {network} classes apart, the description names {described} labels")]
-    Labels {
-        /// What the outputs say.
-        network: usize,
-        /// How many labels there are.
-        described: usize,
-    },
-    /// The network wants another order of numbers than the description says.
-    #[error("the network takes its input as {network}, the description says {described}")]
-    Layout {
-        /// What the file says.
-        network: &'static str,
-        /// What the description says.
-        described: &'static str,
-    },
-    /// A number of the description cannot be.
-    #[error("{what} in the description cannot be {value}")]
-    Value {
-        /// Which.
-        what: &'static str,
-        /// What it is.
-        value: String,
-    },
+/// That a description does not fit its network, and what to do.
+pub(super) fn unfit(what: String) -> Fault {
+    Fault::wrong(what).hint("correct its .toml, or name the labels with --labels FILE, a label a line")
+}
+
+/// That the network tells more or fewer classes apart than the description names.
+pub(super) fn wrong_labels(network: usize, described: usize) -> Fault {
+    unfit(format!("the network tells {network} classes apart, the description names {described} labels"))
 }
 
 impl Card {
     /// Whether its own numbers can be.
     ///
     /// # Errors
-    /// [`CardError::Value`] names the first that cannot.
-    pub fn check(&self) -> Result<(), CardError> {
-        let value = |what, value: &dyn std::fmt::Display| CardError::Value { what, value: value.to_string() };
+    /// The first that cannot.
+    pub fn check(&self) -> Result<(), Fault> {
+        let value = |what: &str, value: &dyn std::fmt::Display| {
+            unfit(format!("{what} in the description cannot be {value}"))
+        };
         for (mean, deviation) in self.input.mean.iter().zip(&self.input.deviation) {
             if !mean.is_finite() {
                 return Err(value("input.mean", mean));

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::card::{Card, CardError, ResizeMode};
+use super::card::{Card, ResizeMode, unfit};
 use super::families::{self, Decode};
 use super::input::letterbox::{self, Letterbox};
 use super::input::light::GainOffset;
-use super::network::error::NetworkError;
 use super::network::{InputShape, Network, Output, TensorLayout};
+use crate::base::Fault;
 use crate::media::SmallImage;
 use crate::vision::detection::{Class, Detection};
-use crate::vision::detector::{DetectError, Detector};
+use crate::vision::detector::Detector;
 use crate::vision::labels::Labels;
 use crate::vision::region::RegionMode;
 use crate::vision::region::plan::{RegionShape, WIDE};
@@ -18,17 +18,6 @@ use crate::vision::{CounterOptions, Filter, TrackerOptions};
 
 /// Most outputs a network may have; those of the families have one to sixteen.
 const MOST_OUTPUTS: usize = 32;
-
-/// Why a network and its description make no detector.
-#[derive(Debug, thiserror::Error)]
-pub enum OnnxError {
-    /// The file is no network that can be run.
-    #[error(transparent)]
-    Network(#[from] NetworkError),
-    /// The description does not fit it.
-    #[error(transparent)]
-    Card(#[from] CardError),
-}
 
 /// Finds things by a neural network. Remembers nothing of earlier pictures.
 pub struct OnnxDetector {
@@ -62,7 +51,7 @@ impl OnnxDetector {
         card: &Card,
         size: Option<(u32, u32)>,
         threads: usize,
-    ) -> Result<OnnxDetector, OnnxError> {
+    ) -> Result<OnnxDetector, Fault> {
         card.check()?;
         let load = |size: Option<(u32, u32)>| {
             let network = Network::load(onnx, size.or(card.input.size), threads)?;
@@ -98,21 +87,18 @@ impl OnnxDetector {
     ///
     /// # Errors
     /// The description does not fit it.
-    pub fn from_network(name: &str, network: Network, card: &Card) -> Result<OnnxDetector, CardError> {
+    pub fn from_network(name: &str, network: Network, card: &Card) -> Result<OnnxDetector, Fault> {
         card.check()?;
         let input = network.input();
         if let Some(layout) = card.input.layout.filter(|layout| *layout != input.layout) {
-            return Err(CardError::Layout {
-                network: layout_name(input.layout),
-                described: layout_name(layout),
-            });
+            let (network, described) = (layout_name(input.layout), layout_name(layout));
+            return Err(unfit(format!(
+                "the network takes its input as {network}, the description says {described}"
+            )));
         }
         if network.outputs().len() > MOST_OUTPUTS {
-            return Err(CardError::Outputs {
-                family: card.family.as_str(),
-                outputs: families::format_shapes(network.outputs()),
-                wanted: format!("at most {MOST_OUTPUTS}"),
-            });
+            let wanted = format!("at most {MOST_OUTPUTS}");
+            return Err(families::wrong_outputs(card.family.as_str(), network.outputs(), wanted));
         }
         let decoder = families::decoder(&card.family, input, network.outputs(), card.labels.len())?;
         let mut labels = Labels::new(card.labels.iter().map(String::as_str));
@@ -251,7 +237,7 @@ impl Detector for OnnxDetector {
         Some(self.network.last_run_time())
     }
 
-    fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
+    fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), Fault> {
         found.clear();
         let light = if self.has_stretched_light {
             GainOffset::contrast_stretch(image)
@@ -259,10 +245,10 @@ impl Detector for OnnxDetector {
             GainOffset::default()
         };
         let fit = self.letterbox.fill(image, light);
-        let outputs = self.network.run(self.letterbox.tensor()).map_err(|error| DetectError::Inference {
-            model: self.name.clone(),
-            reason: error.to_string(),
-        })?;
+        let outputs = self
+            .network
+            .run(self.letterbox.tensor())
+            .map_err(|error| Fault::wrong(format!("the model {} failed: {error}", self.name)))?;
         let mut all = [Output { name: "", shape: &[], values: &[] }; MOST_OUTPUTS];
         let mut count = 0;
         for (place, output) in all.iter_mut().zip(outputs.iter()) {
@@ -286,7 +272,10 @@ impl Detector for OnnxDetector {
         if found.is_empty()
             && let Some(output) = all.iter().find(is_of_no_use)
         {
-            return Err(DetectError::NoNumbers { model: self.name.clone(), output: output.name.to_owned() });
+            let what = format!("the model {} gives no numbers (NaN) in {}", self.name, output.name);
+            return Err(Fault::wrong(what).hint(
+                "the file is damaged, or colours, mean and deviation in its .toml are not what it was trained with",
+            ));
         }
         Ok(())
     }

@@ -15,8 +15,8 @@ pub mod network;
 #[cfg(test)]
 mod tests;
 
-pub use card::{Card, CardError};
-pub use detector::{OnnxDetector, OnnxError};
+pub use card::Card;
+pub use detector::OnnxDetector;
 pub use input::letterbox::Letterbox;
-pub use network::error::NetworkError;
+pub use network::error::SMALLER;
 pub use network::{InputShape, Network, OnnxHeader, Output, OutputShape, Outputs, TensorLayout};

@@ -6,8 +6,7 @@ use super::plan::RegionShape;
 use super::*;
 use crate::base::ClockTime;
 use crate::vision::{
-    Aspect, Class, CounterOptions, CountingLine, DetectError, Direction, Labels, LineId, Point, Polygon,
-    Zone, ZoneId,
+    Aspect, Class, CounterOptions, CountingLine, Direction, Labels, LineId, Point, Polygon, Zone, ZoneId,
 };
 
 const HD: (u32, u32) = (1280, 720);
@@ -37,7 +36,7 @@ impl Detector for Network {
         CounterOptions::default()
     }
 
-    fn detect(&mut self, _: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
+    fn detect(&mut self, _: &SmallImage, found: &mut Vec<Detection>) -> Result<(), crate::base::Fault> {
         found.clear();
         Ok(())
     }
@@ -210,7 +209,11 @@ fn a_detector_that_takes_no_region_gets_the_picture() {
         fn options(&self) -> CounterOptions {
             self.0.options()
         }
-        fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), DetectError> {
+        fn detect(
+            &mut self,
+            image: &SmallImage,
+            found: &mut Vec<Detection>,
+        ) -> Result<(), crate::base::Fault> {
             self.0.detect(image, found)
         }
     }

@@ -20,7 +20,6 @@ use crate::daemon::models::{ModelStore, configured_model};
 use crate::pipeline::NoDetector;
 use crate::pipeline::clip::{ClipCount, ClipCountError, ClipRun, CountedFrame};
 use crate::pipeline::counting::{apply_filter, counter_options, too_near_note};
-use crate::source::clip::ClipError;
 use crate::store::Scene;
 use crate::vision::{Aspect, Counter, CountingLine, Detector, Labels, LineError, LineId, Point, RegionMode};
 use film::AnnotatedFilm;
@@ -409,13 +408,7 @@ fn usage_error(message: String, hint: Option<String>) -> Failure {
 fn count_failure(error: ClipCountError) -> Failure {
     let message = error.to_string();
     match error {
-        ClipCountError::Clip(clip) => {
-            let hint = clip.hint().map(str::to_owned);
-            match clip {
-                ClipError::NoProgram { .. } | ClipError::OldProgram => Failure::Failed { message, hint },
-                _ => Failure::Io { message, hint },
-            }
-        }
+        ClipCountError::Clip(clip) => clip.into(),
         ClipCountError::Onlooker(_) => Failure::io(message),
         ClipCountError::Thread(_) | ClipCountError::Detector(_) => Failure::failed(message),
     }

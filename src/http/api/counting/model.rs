@@ -1,11 +1,10 @@
 //! `/api/v1/model`: which model looks at the pictures, which others there are, and which could be fetched. Where models
 //! lie and how they are fetched is the business of whoever implements [`ModelLibrary`](crate::http::ModelLibrary).
 
-use hyper::Response;
+use hyper::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{DetectorKind, kind};
-use crate::http::model_store::{NotChosen, NotFetched};
 use crate::http::preferences::{PreferenceChanges, Terms};
 use crate::http::report::wire;
 use crate::http::report::wire::{Redact, milliseconds};
@@ -64,9 +63,10 @@ fn chosen(counting: &Counting) -> Option<String> {
 /// ends.
 pub async fn choose(site: &Site, name: Option<String>) -> Result<(), Problem> {
     let counting = site.counting()?;
-    let models = site.models.clone().ok_or(NotChosen::NoModels)?;
+    let models = site.models.clone().ok_or_else(no_models)?;
     if let Some(origin) = blocking(move || models.pinned()).await? {
-        return Err(NotChosen::Pinned(origin).into());
+        let detail = format!("the model is set in {origin} and can be changed only there");
+        return Err(Problem::new(StatusCode::CONFLICT, detail));
     }
     let Some(preferences) = site.preferences().ok().filter(|preferences| {
         let resolved = &preferences.in_force().resolved;
@@ -91,8 +91,11 @@ const MODEL: &str = "detect.model";
 
 /// Fetches the model `name` of the catalogue.
 pub async fn fetch_model(site: &Site, name: String) -> Result<(), Problem> {
-    let models = site.models.clone().ok_or(NotChosen::NoModels)?;
-    let turn = site.fetching.clone().try_acquire_owned().map_err(|_| NotFetched::Busy)?;
+    let models = site.models.clone().ok_or_else(no_models)?;
+    let turn = site.fetching.clone().try_acquire_owned().map_err(|_| {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "another model is being fetched")
+            .hint("wait until that one is here")
+    })?;
     let fetch = move || {
         // Kept until it is over, even if nobody waits for it any more.
         let _turn = turn;
@@ -101,9 +104,14 @@ pub async fn fetch_model(site: &Site, name: String) -> Result<(), Problem> {
     Ok(blocking(fetch).await??)
 }
 
+/// This daemon has no folder of models.
+fn no_models() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "models are not available")
+}
+
 async fn blocking<T: Send + 'static>(ask: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
     let asked = tokio::task::spawn_blocking(ask).await;
-    asked.map_err(|e| Problem::new(hyper::StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))
+    asked.map_err(|e| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))
 }
 
 /// Which model is wanted.

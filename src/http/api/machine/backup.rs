@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
-use crate::base::Stop;
+use crate::base::{Fault, Stop};
 use crate::http::api::media::download;
 use crate::http::api::media::download::{PIECE, WAITING, put};
 use crate::http::auth::audit::{AuditNote, change, noted};
@@ -31,26 +31,12 @@ use crate::http::server::body::{Body, BrokenBody};
 use crate::http::site::Site;
 use crate::maintenance::backup::{ArchiveHeader, MediaCopy, write};
 use crate::maintenance::restore::{RestoreOptions, stage_restore};
-use crate::maintenance::{Maintenance, MaintenanceError, request_reset};
+use crate::maintenance::{Maintenance, cut, request_reset, unfit};
 use crate::media::zip::stem;
 use crate::ui::{self, BackupPage, BackupStep};
 
 /// Parts of a form, at most.
 const MOST_PARTS: usize = 10;
-
-impl From<MaintenanceError> for Problem {
-    fn from(fault: MaintenanceError) -> Problem {
-        let status = match &fault {
-            MaintenanceError::Unfit(_) | MaintenanceError::Cut(_) | MaintenanceError::Update(_) => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
-            MaintenanceError::NoRoom { .. } => StatusCode::INSUFFICIENT_STORAGE,
-            MaintenanceError::Busy => StatusCode::CONFLICT,
-            MaintenanceError::System { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        Problem { hint: fault.hint().map(String::from), ..Problem::new(status, fault.to_string()) }
-    }
-}
 
 /// What was restored.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -177,15 +163,15 @@ async fn take(request: &mut Request) -> Result<ArchiveHeader, Problem> {
 }
 
 /// Goes to the first file of a form.
-fn file_of<R: Read>(form: &mut FormData<R>) -> Result<(), MaintenanceError> {
+fn file_of<R: Read>(form: &mut FormData<R>) -> Result<(), Fault> {
     for _ in 0..MOST_PARTS {
-        match form.part().map_err(|error| MaintenanceError::Cut(error.to_string()))? {
+        match form.part().map_err(cut)? {
             Some(part) if part.file.as_ref().is_some_and(|file| !file.is_empty()) => return Ok(()),
             Some(_) => {}
             None => break,
         }
     }
-    Err(MaintenanceError::Unfit(String::from("the form has no file")))
+    Err(unfit("the form has no file"))
 }
 
 /// `POST /api/v1/factory-reset`: `name` is the camera's, so that nobody does it by mistake.

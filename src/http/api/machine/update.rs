@@ -9,7 +9,7 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 use tokio::task::spawn_blocking;
 
-use crate::base::private;
+use crate::base::{Fault, private};
 use crate::http::VERSION;
 use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::auth::caller::Who;
@@ -27,7 +27,7 @@ use crate::http::site::Site;
 use crate::maintenance::update::{
     LONGEST, PROGRAM, Pending, UpdatePhase, UpdateStatus, built, is_card_image, is_pending, publish, verify,
 };
-use crate::maintenance::{MaintenanceError, has_room};
+use crate::maintenance::{cut, file_error, has_room};
 use crate::ui::{self, UpdatePage, UpdateState};
 
 /// Parts of a form, at most.
@@ -207,7 +207,7 @@ async fn take(request: &mut Request) -> Result<(), Problem> {
 }
 
 /// Has both files lie where root takes them, if the signature is right. Root looks at it again.
-fn keep<R: Read>(state: &Path, form: FormData<R>, key: Option<&str>) -> Result<(), MaintenanceError> {
+fn keep<R: Read>(state: &Path, form: FormData<R>, key: Option<&str>) -> Result<(), Fault> {
     let pending = Pending::create(state)?;
     let kept = fill(&pending, form, key).and_then(|()| publish(state));
     if kept.is_err() {
@@ -217,12 +217,7 @@ fn keep<R: Read>(state: &Path, form: FormData<R>, key: Option<&str>) -> Result<(
     kept
 }
 
-fn fill<R: Read>(
-    pending: &Pending,
-    mut form: FormData<R>,
-    key: Option<&str>,
-) -> Result<(), MaintenanceError> {
-    let cut = |error: io::Error| MaintenanceError::Cut(error.to_string());
+fn fill<R: Read>(pending: &Pending, mut form: FormData<R>, key: Option<&str>) -> Result<(), Fault> {
     let (mut has_package, mut has_signature) = (false, false);
     for _ in 0..MOST_PARTS {
         let Some(part) = form.part().map_err(cut)? else { break };
@@ -236,26 +231,21 @@ fn fill<R: Read>(
         }
     }
     if !has_package || !has_signature {
-        return Err(MaintenanceError::Update(String::from(
-            "the package, or its signature FILE.minisig, is missing",
-        )));
+        return Err(Fault::wrong("the package, or its signature FILE.minisig, is missing"));
     }
-    verify(&pending.deb, &pending.signature, key).map_err(|error| MaintenanceError::Update(error.to_string()))
+    verify(&pending.deb, &pending.signature, key)
 }
 
-fn write(file: &Path, from: &mut dyn Read) -> Result<(), MaintenanceError> {
-    let failed = |error: io::Error| MaintenanceError::System {
-        what: file.display().to_string(),
-        error: error.to_string(),
-    };
-    let mut out: File = private::options().write(true).create_new(true).open(file).map_err(failed)?;
+fn write(file: &Path, from: &mut dyn Read) -> Result<(), Fault> {
+    let mut out: File =
+        private::options().write(true).create_new(true).open(file).map_err(file_error(file))?;
     let mut piece = vec![0; 64 << 10];
     loop {
-        let got = from.read(&mut piece).map_err(|error| MaintenanceError::Cut(error.to_string()))?;
+        let got = from.read(&mut piece).map_err(cut)?;
         if got == 0 {
-            return out.sync_all().map_err(failed);
+            return out.sync_all().map_err(file_error(file));
         }
-        io::Write::write_all(&mut out, &piece[..got]).map_err(failed)?;
+        io::Write::write_all(&mut out, &piece[..got]).map_err(file_error(file))?;
     }
 }
 
@@ -288,6 +278,8 @@ mod tests {
             assert_eq!(std::fs::read_dir(state.path().join("update")).unwrap().count(), 0, "{words}");
         }
         let cut = FormData::new(package.as_bytes(), "b");
-        assert!(matches!(keep(state.path(), cut, Some(key)), Err(MaintenanceError::Cut(_))));
+        assert!(
+            keep(state.path(), cut, Some(key)).unwrap_err().to_string().starts_with("the backup was cut off")
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! What the families have in common: how numbers become scores and boxes.
 
-use super::super::card::{Activation, BackgroundColumn, BoxUnit, CardError, Corners};
+use super::super::card::{Activation, BackgroundColumn, BoxUnit, Corners, unfit};
 use super::super::network::{InputShape, Output, OutputShape};
+use crate::base::Fault;
 
 /// Takes a box that was found: class, score (0–1), and left, top, right, bottom in pixels of the
 /// input.
@@ -50,12 +51,10 @@ pub(super) fn without_batch(shape: &[usize], rank: usize) -> Option<&[usize]> {
     shape[..extra].iter().all(|&n| n == 1).then(|| &shape[extra..])
 }
 
-pub(super) fn wrong_outputs(
-    family: &'static str,
-    outputs: &[OutputShape],
-    wanted: impl Into<String>,
-) -> CardError {
-    CardError::Outputs { family, outputs: format_shapes(outputs), wanted: wanted.into() }
+/// That a network's outputs are not those of its family.
+pub fn wrong_outputs(family: &'static str, outputs: &[OutputShape], wanted: impl Into<String>) -> Fault {
+    let (outputs, wanted) = (format_shapes(outputs), wanted.into());
+    unfit(format!("the outputs {outputs} are not those of the family {family}, which has {wanted}"))
 }
 
 pub(super) fn sigmoid(logit: f32) -> f32 {

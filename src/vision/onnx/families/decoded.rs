@@ -2,7 +2,8 @@
 //! others export it, RetinaNet, RT-DETR and the like.
 
 use super::{Decode, Found, as_rows, for_each_sure_class, to_pixel_box, wrong_outputs};
-use crate::vision::onnx::card::{CardError, DecodedCard};
+use crate::base::Fault;
+use crate::vision::onnx::card::{DecodedCard, wrong_labels};
 use crate::vision::onnx::network::{InputShape, Output, OutputShape};
 
 /// See the module's words.
@@ -23,14 +24,14 @@ impl Decoded {
         input: &InputShape,
         outputs: &[OutputShape],
         labels: usize,
-    ) -> Result<Decoded, CardError> {
+    ) -> Result<Decoded, Fault> {
         let wanted = labels + card.background.columns();
         let wrong = || wrong_outputs("decoded", outputs, "boxes [1, n, 4] and scores [1, n, classes]");
         let DecodedOutputs { boxes, scores, columns } =
             find_columns(outputs, card.boxes).ok_or_else(wrong)?;
         if columns != wanted {
             let network = columns.saturating_sub(card.background.columns());
-            return Err(CardError::Labels { network, described: labels });
+            return Err(wrong_labels(network, labels));
         }
         let size = (input.width as f32, input.height as f32);
         Ok(Decoded { card: *card, size, boxes, scores, columns })
@@ -101,7 +102,7 @@ impl Decode for Decoded {
 mod tests {
     use super::super::tests::{Tensor, assert_one, decode, input, of_shapes};
     use super::*;
-    use crate::vision::onnx::card::{Activation, BoxUnit, Corners};
+    use crate::vision::onnx::card::{Activation, BoxUnit, Corners, wrong_labels};
 
     fn card(activation: Activation, background: bool) -> DecodedCard {
         let background = background.into();
@@ -188,8 +189,8 @@ mod tests {
             Decoded::new(&card(Activation::None, false), &input(300, 300), &of_shapes(shapes), labels)
                 .unwrap_err()
         };
-        assert_eq!(new(&[&[1, 10, 4], &[1, 10, 90]], 80), CardError::Labels { network: 90, described: 80 });
-        assert!(matches!(new(&[&[1, 10, 4], &[1, 11, 80]], 80), CardError::Outputs { .. }));
-        assert!(matches!(new(&[&[1, 10, 4]], 80), CardError::Outputs { .. }));
+        assert_eq!(new(&[&[1, 10, 4], &[1, 10, 90]], 80), wrong_labels(90, 80));
+        assert!(new(&[&[1, 10, 4], &[1, 11, 80]], 80).to_string().starts_with("the outputs "));
+        assert!(new(&[&[1, 10, 4]], 80).to_string().starts_with("the outputs "));
     }
 }

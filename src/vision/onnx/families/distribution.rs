@@ -3,7 +3,8 @@
 //! 2020).
 
 use super::{Decode, Found, all_cells, cells, for_each_sure_class, without_batch, wrong_outputs};
-use crate::vision::onnx::card::{BackgroundColumn, CardError, DistributionCard};
+use crate::base::Fault;
+use crate::vision::onnx::card::{BackgroundColumn, DistributionCard, wrong_labels};
 use crate::vision::onnx::network::{InputShape, Output, OutputShape};
 
 /// See the module's words.
@@ -40,7 +41,7 @@ impl Distribution {
         input: &InputShape,
         outputs: &[OutputShape],
         labels: usize,
-    ) -> Result<Distribution, CardError> {
+    ) -> Result<Distribution, Fault> {
         let wrong = || {
             let all = all_cells(input, &card.strides);
             let wanted = format!("[1, {all}, classes + 4 · bins], or scores and distances for each level");
@@ -58,7 +59,7 @@ impl Distribution {
                     _ => return Err(wrong()),
                 };
                 bins = bins_per_side(width.saturating_sub(labels))
-                    .ok_or(CardError::Labels { network: width.saturating_sub(32), described: labels })?;
+                    .ok_or_else(|| wrong_labels(width.saturating_sub(32), labels))?;
                 (part(0, width, 0, first_row), part(0, width, labels, first_row))
             } else {
                 let of = |output: usize| match without_batch(&outputs.get(output)?.shape, 2)? {
@@ -77,7 +78,7 @@ impl Distribution {
                     .ok_or_else(wrong)?;
                 let (width, of_distances) = (of(scores).unwrap_or(0), of(distances).unwrap_or(0));
                 if width != labels {
-                    return Err(CardError::Labels { network: width, described: labels });
+                    return Err(wrong_labels(width, labels));
                 }
                 bins = bins_per_side(of_distances).ok_or_else(wrong)?;
                 (part(scores, width, 0, 0), part(distances, of_distances, 0, 0))
@@ -148,7 +149,7 @@ impl Decode for Distribution {
 mod tests {
     use super::super::tests::{Tensor, assert_one, decode, input, of_shapes};
     use super::*;
-    use crate::vision::onnx::card::Activation;
+    use crate::vision::onnx::card::{Activation, wrong_labels};
 
     fn card(point: f32) -> DistributionCard {
         DistributionCard { strides: vec![8, 16], point, activation: Activation::None }
@@ -193,10 +194,10 @@ mod tests {
         let new = |shapes: &[&[usize]], labels| {
             Distribution::new(&card(0.5), &input(64, 32), &of_shapes(shapes), labels).unwrap_err()
         };
-        assert_eq!(new(&[&[1, 40, 35]], 4), CardError::Labels { network: 3, described: 4 });
-        assert!(matches!(new(&[&[1, 41, 35]], 3), CardError::Outputs { .. }));
+        assert_eq!(new(&[&[1, 40, 35]], 4), wrong_labels(3, 4));
+        assert!(new(&[&[1, 41, 35]], 3).to_string().starts_with("the outputs "));
         let apart: [&[usize]; 4] = [&[1, 32, 3], &[1, 8, 3], &[1, 32, 32], &[1, 8, 32]];
-        assert_eq!(new(&apart, 4), CardError::Labels { network: 3, described: 4 });
-        assert!(matches!(new(&apart[..3], 3), CardError::Outputs { .. }));
+        assert_eq!(new(&apart, 4), wrong_labels(3, 4));
+        assert!(new(&apart[..3], 3).to_string().starts_with("the outputs "));
     }
 }

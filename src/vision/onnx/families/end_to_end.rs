@@ -3,7 +3,8 @@
 //! output each for boxes, scores and classes; MMDetection's boxes with scores, and classes apart.
 
 use super::{Decode, Found, to_pixel_box, without_batch, wrong_outputs};
-use crate::vision::onnx::card::{BoxUnit, CardError, Corners, EndToEndCard};
+use crate::base::Fault;
+use crate::vision::onnx::card::{BoxUnit, Corners, EndToEndCard};
 use crate::vision::onnx::network::{InputShape, Output, OutputShape};
 
 /// Where what lies.
@@ -33,7 +34,7 @@ impl EndToEnd {
         card: &EndToEndCard,
         input: &InputShape,
         outputs: &[OutputShape],
-    ) -> Result<EndToEnd, CardError> {
+    ) -> Result<EndToEnd, Fault> {
         let [first, score, class] = card.places;
         let fits = |columns: usize| first + 4 <= columns && score < columns && class < columns;
         let fitting = order(outputs).filter(|order| match order {

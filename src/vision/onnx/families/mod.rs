@@ -12,27 +12,28 @@ mod ssd;
 mod yolo;
 mod yolox;
 
-pub use decode::{Decode, Found, all_cells, as_rows, cells, format_shapes};
+pub use decode::{Decode, Found, all_cells, as_rows, cells, format_shapes, wrong_outputs};
 pub(in crate::vision::onnx::families) use decode::{
-    best_score, for_each_sure_class, logit, sigmoid, to_pixel_box, without_batch, wrong_outputs,
+    best_score, for_each_sure_class, logit, sigmoid, to_pixel_box, without_batch,
 };
 pub use decoded::{DecodedOutputs, find_columns};
 
-use super::card::{CardError, Family};
+use super::card::Family;
 use super::network::{InputShape, OutputShape};
+use crate::base::Fault;
 
 /// The decoder of a family, for a network of this input and these outputs that tells `labels`
 /// classes apart.
 ///
 /// # Errors
-/// [`CardError::Outputs`] where the outputs are not the family's, [`CardError::Labels`] where they
+/// Where the outputs are not the family's, or where they
 /// are for another number of classes.
 pub fn decoder(
     family: &Family,
     input: &InputShape,
     outputs: &[OutputShape],
     labels: usize,
-) -> Result<Box<dyn Decode>, CardError> {
+) -> Result<Box<dyn Decode>, Fault> {
     Ok(match family {
         Family::Ssd(card) => Box::new(ssd::Ssd::new(card, input, outputs, labels)?),
         Family::Decoded(card) => Box::new(decoded::Decoded::new(card, input, outputs, labels)?),

@@ -3,7 +3,8 @@
 //! anchor the thing's box is, and what it is.
 
 use super::{Decode, Found, cells, for_each_sure_class, logit, sigmoid, without_batch, wrong_outputs};
-use crate::vision::onnx::card::{Activation, CardError, SsdCard};
+use crate::base::Fault;
+use crate::vision::onnx::card::{Activation, SsdCard, wrong_labels};
 use crate::vision::onnx::network::{InputShape, Output, OutputShape};
 
 /// See the module's words.
@@ -32,7 +33,7 @@ impl Ssd {
         input: &InputShape,
         outputs: &[OutputShape],
         labels: usize,
-    ) -> Result<Ssd, CardError> {
+    ) -> Result<Ssd, Fault> {
         let classes = labels + usize::from(card.background);
         let wrong = || {
             let levels = card.anchors.len();
@@ -49,7 +50,7 @@ impl Ssd {
                 }
                 if scores[1] != classes * anchors.len() {
                     let network = (scores[1] / anchors.len()).saturating_sub(usize::from(card.background));
-                    return Err(CardError::Labels { network, described: labels });
+                    return Err(wrong_labels(network, labels));
                 }
                 levels.push(SsdLevel { columns: boxes[3], rows: boxes[2], anchors: anchors.clone() });
             }
@@ -70,7 +71,7 @@ impl Ssd {
                 Some(&[n, columns]) if n == all && columns == classes => {}
                 Some(&[n, columns]) if n == all => {
                     let network = columns.saturating_sub(usize::from(card.background));
-                    return Err(CardError::Labels { network, described: labels });
+                    return Err(wrong_labels(network, labels));
                 }
                 _ => return Err(wrong()),
             }
@@ -245,9 +246,9 @@ mod tests {
         let new = |shapes: &[&[usize]], labels| {
             Ssd::new(&card, &input(128, 64), &of_shapes(shapes), labels).unwrap_err()
         };
-        assert_eq!(new(&MAPS, 4), CardError::Labels { network: 3, described: 4 });
-        assert_eq!(new(&[&[1, 18, 4], &[1, 18, 3]], 2), CardError::Labels { network: 3, described: 2 });
-        assert!(matches!(new(&MAPS[..2], 3), CardError::Outputs { .. }));
-        assert!(matches!(new(&[&[1, 17, 4], &[1, 17, 3]], 3), CardError::Outputs { .. }));
+        assert_eq!(new(&MAPS, 4), wrong_labels(3, 4));
+        assert_eq!(new(&[&[1, 18, 4], &[1, 18, 3]], 2), wrong_labels(3, 2));
+        assert!(new(&MAPS[..2], 3).to_string().starts_with("the outputs "));
+        assert!(new(&[&[1, 17, 4], &[1, 17, 3]], 3).to_string().starts_with("the outputs "));
     }
 }

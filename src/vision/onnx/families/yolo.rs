@@ -3,7 +3,8 @@
 //! the classes alone. Further outputs are left alone: some exporters give the raw heads, too.
 
 use super::{Decode, Found, best_score, logit, sigmoid, to_pixel_box, without_batch, wrong_outputs};
-use crate::vision::onnx::card::{Activation, CardError, RowsCard};
+use crate::base::Fault;
+use crate::vision::onnx::card::{Activation, RowsCard, wrong_labels};
 use crate::vision::onnx::network::{InputShape, Output, OutputShape};
 
 fn first_shape(outputs: &[OutputShape]) -> Option<[usize; 2]> {
@@ -54,14 +55,14 @@ impl Yolov5 {
         input: &InputShape,
         outputs: &[OutputShape],
         labels: usize,
-    ) -> Result<Yolov5, CardError> {
+    ) -> Result<Yolov5, Fault> {
         let fixed = 5 + card.extra;
         match first_shape(outputs) {
             Some([rows, columns]) if columns == labels + fixed && rows > 0 => {
                 Ok(Yolov5 { rows: Rows::new(card, input), columns, classes: labels })
             }
             Some([rows, columns]) if columns > fixed && rows > columns => {
-                Err(CardError::Labels { network: columns - fixed, described: labels })
+                Err(wrong_labels(columns - fixed, labels))
             }
             _ => Err(wrong_outputs("yolov5", outputs, "one, [1, n, 5 + classes]")),
         }
@@ -101,14 +102,14 @@ impl Yolov8 {
         input: &InputShape,
         outputs: &[OutputShape],
         labels: usize,
-    ) -> Result<Yolov8, CardError> {
+    ) -> Result<Yolov8, Fault> {
         let fixed = 4 + card.extra;
         let of = |boxes, in_rows| Yolov8 { rows: Rows::new(card, input), classes: labels, boxes, in_rows };
         match first_shape(outputs) {
             Some([first, boxes]) if first == labels + fixed && boxes > 0 => Ok(of(boxes, false)),
             Some([boxes, last]) if last == labels + fixed && boxes > 0 => Ok(of(boxes, true)),
             Some(shape) if shape[0].min(shape[1]) > fixed && shape[0] != shape[1] => {
-                Err(CardError::Labels { network: shape[0].min(shape[1]) - fixed, described: labels })
+                Err(wrong_labels(shape[0].min(shape[1]) - fixed, labels))
             }
             _ => Err(wrong_outputs("yolov8", outputs, "one, [1, 4 + classes, n]")),
         }
@@ -147,13 +148,13 @@ impl Decode for Yolov8 {
 mod tests {
     use super::super::tests::{Tensor, assert_one, decode, input, of_shapes};
     use super::*;
-    use crate::vision::onnx::card::{BoxUnit, Corners};
+    use crate::vision::onnx::card::{BoxUnit, Corners, wrong_labels};
 
-    fn yolov5(shapes: &[&[usize]], labels: usize) -> Result<Yolov5, CardError> {
+    fn yolov5(shapes: &[&[usize]], labels: usize) -> Result<Yolov5, Fault> {
         Yolov5::new(&RowsCard::default(), &input(100, 200), &of_shapes(shapes), labels)
     }
 
-    fn yolov8(card: RowsCard, shapes: &[&[usize]], labels: usize) -> Result<Yolov8, CardError> {
+    fn yolov8(card: RowsCard, shapes: &[&[usize]], labels: usize) -> Result<Yolov8, Fault> {
         Yolov8::new(&card, &input(100, 200), &of_shapes(shapes), labels)
     }
 
@@ -164,8 +165,8 @@ mod tests {
         out.set_row(&[57], &[30.0, 40.0, 10.0, 20.0, 0.5, 0.1, 0.8, 0.3]);
         assert_one(&decode(&v5, &[out], 0.2), 1, 0.4, [25.0, 30.0, 35.0, 50.0]);
         let error = yolov5(&[&[1, 25200, 85]], 79).unwrap_err();
-        assert_eq!(error, CardError::Labels { network: 80, described: 79 });
-        assert!(matches!(yolov5(&[&[1, 4]], 1), Err(CardError::Outputs { .. })));
+        assert_eq!(error, wrong_labels(80, 79));
+        assert!(yolov5(&[&[1, 4]], 1).unwrap_err().to_string().starts_with("the outputs "));
     }
 
     #[test]
@@ -181,7 +182,7 @@ mod tests {
         out.set_row(&[49], &[30.0, 40.0, 10.0, 20.0, 0.1, 0.05, 0.7]);
         assert_one(&decode(&rows, &[out], 0.2), 2, 0.7, [25.0, 30.0, 35.0, 50.0]);
         let error = yolov8(RowsCard::default(), &[&[1, 84, 8400]], 79).unwrap_err();
-        assert_eq!(error, CardError::Labels { network: 80, described: 79 });
+        assert_eq!(error, wrong_labels(80, 79));
     }
 
     #[test]

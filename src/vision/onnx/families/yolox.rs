@@ -2,7 +2,8 @@
 //! anchors. The centre is given in cells from the cell's own corner, the size as logarithms in cells.
 
 use super::{Decode, Found, all_cells, best_score, cells, without_batch, wrong_outputs};
-use crate::vision::onnx::card::CardError;
+use crate::base::Fault;
+use crate::vision::onnx::card::wrong_labels;
 use crate::vision::onnx::network::{InputShape, Output, OutputShape};
 
 /// Centre, size, and the score that something is there.
@@ -22,14 +23,14 @@ impl Yolox {
         input: &InputShape,
         outputs: &[OutputShape],
         labels: usize,
-    ) -> Result<Yolox, CardError> {
+    ) -> Result<Yolox, Fault> {
         let rows = all_cells(input, strides);
         // Further ones, such as its raw maps, are left alone.
         let shape = outputs.first().and_then(|output| without_batch(&output.shape, 2));
         match shape {
             Some(&[n, columns]) if n == rows && columns > BEFORE_CLASSES => {
                 if columns - BEFORE_CLASSES != labels {
-                    return Err(CardError::Labels { network: columns - BEFORE_CLASSES, described: labels });
+                    return Err(wrong_labels(columns - BEFORE_CLASSES, labels));
                 }
                 let levels = strides
                     .iter()
@@ -89,7 +90,7 @@ mod tests {
         let wrong = |shapes: &[&[usize]], labels| {
             Yolox::new(&strides, &input(416, 416), &of_shapes(shapes), labels).unwrap_err()
         };
-        assert_eq!(wrong(&[&[1, 3549, 85]], 20), CardError::Labels { network: 80, described: 20 });
+        assert_eq!(wrong(&[&[1, 3549, 85]], 20), wrong_labels(80, 20));
         assert_eq!(
             wrong(&[&[1, 8400, 85]], 80).to_string(),
             "the outputs [1, 8400, 85] are not those of the family yolox, which has one, [1, 3549, 5 + classes]"

@@ -20,7 +20,9 @@ use tract_onnx::pb::{self, tensor_shape_proto::dimension, type_proto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::InferenceFact;
 
-use error::{NetworkError, not_onnx_error, too_large_error};
+use error::{not_onnx_error, too_large_error};
+
+use crate::base::{Fault, FaultKind};
 
 /// The largest file that is read. The largest network that a small computer can run several times a
 /// second is a tenth of it.
@@ -175,14 +177,14 @@ impl Network {
     /// then have other shapes. `threads` (at least 1) share the work of one picture.
     ///
     /// # Errors
-    /// Every reason for which the bytes are no such network; see [`NetworkError`].
-    pub fn load(onnx: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Network, NetworkError> {
+    /// Every reason for which the bytes are no such network.
+    pub fn load(onnx: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Network, Fault> {
         if onnx.len() > MOST_FILE_BYTES {
             return Err(too_large_error("the file", onnx.len() as u128, MOST_FILE_BYTES));
         }
         match catch_unwind(AssertUnwindSafe(|| load(onnx, size, threads))) {
             Ok(network) => network,
-            Err(panic) => Err(NetworkError::Unusable { reason: panic_message(&*panic) }),
+            Err(panic) => Err(unusable(&panic_message(&*panic))),
         }
     }
 
@@ -210,18 +212,20 @@ impl Network {
     /// gives stays until the next run.
     ///
     /// # Errors
-    /// [`NetworkError::WrongLength`] and [`NetworkError::Run`]; the next picture may be tried.
-    pub fn run(&mut self, input: &[f32]) -> Result<Outputs<'_>, NetworkError> {
+    /// Too few or too many numbers, or it failed while it ran; the next picture may be tried.
+    pub fn run(&mut self, input: &[f32]) -> Result<Outputs<'_>, Fault> {
         if input.len() != self.input.len() {
-            return Err(NetworkError::WrongLength { wanted: self.input.len(), given: input.len() });
+            let (wanted, given) = (self.input.len(), input.len());
+            return Err(Fault::wrong(format!("the network wants {wanted} numbers and was given {given}")));
         }
+        let failed = |reason: &str| Fault::wrong(format!("the network failed while it ran: {reason}"));
         let began = Instant::now();
         let computed = catch_unwind(AssertUnwindSafe(|| self.compute(input)));
         self.took = began.elapsed();
         match computed {
             Ok(Ok(())) => Ok(Outputs { shapes: &self.outputs, tensors: &self.given }),
-            Ok(Err(error)) => Err(NetworkError::Run { reason: format!("{error:#}") }),
-            Err(panic) => Err(NetworkError::Run { reason: panic_message(&*panic) }),
+            Ok(Err(error)) => Err(failed(&format!("{error:#}"))),
+            Err(panic) => Err(failed(&panic_message(&*panic))),
         }
     }
 
@@ -267,14 +271,13 @@ impl OnnxHeader {
     }
 }
 
-fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Network, NetworkError> {
+fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Network, Fault> {
     if let Some((what, instead)) = other::detect_other_format(bytes) {
-        return Err(NetworkError::OtherFile { what, instead });
+        return Err(Fault::wrong(format!("this is no ONNX file but {what}")).hint(instead));
     }
     let onnx = tract_onnx::onnx();
-    let mut file = onnx
-        .proto_model_for_read(&mut &*bytes)
-        .map_err(|error| NetworkError::NotOnnx { reason: format!("{error:#}") })?;
+    let mut file =
+        onnx.proto_model_for_read(&mut &*bytes).map_err(|error| not_onnx_error(&format!("{error:#}")))?;
     let properties =
         std::mem::take(&mut file.metadata_props).into_iter().map(|of| (of.key, of.value)).collect();
     let origin = OnnxHeader { producer: file.producer_name.clone(), properties };
@@ -285,7 +288,7 @@ fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Networ
     volume::check_file(graph)?;
     let input = match (find_input(graph, size), origin.size()) {
         // Of a file that takes any size, the one it was trained at.
-        (Err(NetworkError::SizeOpen), Some(trained)) => find_input(graph, Some(trained))?,
+        (Err(open), Some(trained)) if open.kind == FaultKind::Unknown => find_input(graph, Some(trained))?,
         (input, _) => input?,
     };
     clear_inner_shapes(graph);
@@ -309,12 +312,12 @@ fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Networ
         .enumerate()
         .map(|(at, name)| {
             let fact = model.output_fact(at).map_err(failed)?;
-            let shape = fact.shape.as_concrete().ok_or_else(|| NetworkError::Unusable {
-                reason: format!("the size of its output {name} depends on what is in the picture"),
+            let shape = fact.shape.as_concrete().ok_or_else(|| {
+                unusable(&format!("the size of its output {name} depends on what is in the picture"))
             })?;
             Ok(OutputShape { name, shape: shape.to_vec() })
         })
-        .collect::<Result<Vec<_>, NetworkError>>()?;
+        .collect::<Result<Vec<_>, Fault>>()?;
     let options = RunOptions { executor: Some(executor(threads)), ..RunOptions::default() };
     let plan = TypedSimplePlan::new_with_options(model, &options).map_err(failed)?;
     Ok(Network { plan, input, takes, outputs, origin, given: Vec::new(), took: Duration::ZERO })
@@ -328,7 +331,7 @@ fn executor(threads: usize) -> multithread::Executor {
     }
 }
 
-fn check_operators(onnx: &tract_onnx::Onnx, graph: &pb::GraphProto) -> Result<(), NetworkError> {
+fn check_operators(onnx: &tract_onnx::Onnx, graph: &pb::GraphProto) -> Result<(), Fault> {
     // What is in a graph of an operator's own, nobody looks through before it is computed, and of these nobody knows
     // beforehand how much they give.
     const OF_ANY_SIZE: [&str; 16] = [
@@ -359,7 +362,7 @@ fn check_operators(onnx: &tract_onnx::Onnx, graph: &pb::GraphProto) -> Result<()
         graph.node.iter().filter(is_refused).map(|node| node.op_type.clone()).collect();
     names.sort();
     names.dedup();
-    if names.is_empty() { Ok(()) } else { Err(NetworkError::UnknownOperators { names }) }
+    if names.is_empty() { Ok(()) } else { Err(unknown_operators(&names)) }
 }
 
 /// Takes the empty names from the end of what an operator takes. To ONNX they say the same as nothing; the engine
@@ -372,7 +375,7 @@ fn drop_absent_inputs(graph: &mut pb::GraphProto) {
 }
 
 /// Outputs must come from somewhere: the engine takes that for granted.
-fn check_wires(graph: &pb::GraphProto) -> Result<(), NetworkError> {
+fn check_wires(graph: &pb::GraphProto) -> Result<(), Fault> {
     if graph.output.is_empty() {
         return Err(not_onnx_error("it gives nothing"));
     }
@@ -387,10 +390,12 @@ fn check_wires(graph: &pb::GraphProto) -> Result<(), NetworkError> {
 
 /// The picture that the network wants. Leaves only that in `graph.input`: older files list their
 /// weights there too.
-fn find_input(graph: &mut pb::GraphProto, size: Option<(u32, u32)>) -> Result<InputShape, NetworkError> {
+fn find_input(graph: &mut pb::GraphProto, size: Option<(u32, u32)>) -> Result<InputShape, Fault> {
     let (inputs, initializers) = (&mut graph.input, &graph.initializer);
     inputs.retain(|input| !initializers.iter().any(|tensor| tensor.name == input.name));
-    let no_picture = |reason: String| NetworkError::NotAPicture { reason };
+    let no_picture = |reason: String| {
+        Fault::wrong(format!("the network does not take one picture of three colours: {reason}"))
+    };
     let [input] = &inputs[..] else {
         let names: Vec<&str> = inputs.iter().map(|input| &*input.name).collect();
         let (count, names) = (names.len(), names.join(", "));
@@ -427,7 +432,13 @@ fn find_input(graph: &mut pb::GraphProto, size: Option<(u32, u32)>) -> Result<In
     let (width, height) = match (size, width, height) {
         (Some((width, height)), _, _) => (i64::from(width), i64::from(height)),
         (None, Some(width), Some(height)) => (width, height),
-        _ => return Err(NetworkError::SizeOpen),
+        _ => {
+            let open = "the file leaves the size of the picture open: say which width and height to use";
+            return Err(Fault::new(FaultKind::Unknown, open).hint(
+                "write a .toml of its name (models/README.md says how) that has width and height under [input], put it \
+                 beside the file, and try again",
+            ));
+        }
     };
     let side = |pixels: i64| u32::try_from(pixels).ok().filter(|side| (1..=LONGEST_SIDE).contains(side));
     match (side(width), side(height)) {
@@ -498,12 +509,26 @@ fn widen_to_f32(tensor: &mut pb::TensorProto) {
     tensor.data_type = element::FLOAT;
 }
 
-fn unusable_network(size: Option<(u32, u32)>, error: &TractError) -> NetworkError {
+fn unusable_network(size: Option<(u32, u32)>, error: &TractError) -> Fault {
     let reason = format!("{error:#}");
     match size {
-        Some((width, height)) => NetworkError::WrongSize { width, height, reason },
-        None => NetworkError::Unusable { reason },
+        Some((width, height)) => {
+            Fault::wrong(format!("the network cannot look at pictures of {width}×{height}: {reason}"))
+        }
+        None => unusable(&reason),
     }
+}
+
+fn unusable(reason: &str) -> Fault {
+    Fault::wrong(format!("the network cannot be prepared: {reason}"))
+}
+
+fn unknown_operators(names: &[String]) -> Fault {
+    Fault::wrong(format!(
+        "the network uses operators that are not supported: {}; export it with plain ONNX operators (opset 9 to 18), \
+         without quantisation and without NMS inside",
+        names.join(", ")
+    ))
 }
 
 /// What a panic said.

@@ -10,7 +10,8 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::{Factoid as _, InferenceFact};
 use tract_onnx::tract_hir::ops::konst::Const;
 
-use super::error::{NetworkError, not_onnx_error, too_large_error};
+use super::error::{not_onnx_error, too_large_error};
+use crate::base::Fault;
 
 /// The most memory that any single tensor may ask for.
 const MOST_BYTES: usize = 256 << 20;
@@ -19,12 +20,15 @@ const MOST_BYTES: usize = 256 << 20;
 type Facts = (TVec<InferenceFact>, TVec<InferenceFact>, TVec<InferenceFact>);
 
 /// Every tensor of the file is in it, and no larger than is allowed.
-pub fn check_file(graph: &pb::GraphProto) -> Result<(), NetworkError> {
+pub fn check_file(graph: &pb::GraphProto) -> Result<(), Fault> {
     let constants =
         graph.node.iter().flat_map(|node| &node.attribute).filter_map(|attribute| attribute.t.as_ref());
     for tensor in graph.initializer.iter().chain(constants) {
         if let Some(place) = tensor.external_data.first() {
-            return Err(NetworkError::ExternalWeights { location: place.value.clone() });
+            return Err(Fault::wrong(format!(
+                "the network keeps its weights in another file ({}); export it as a single file",
+                place.value
+            )));
         }
         check_dimensions(&tensor.name, 4, tensor.dims.iter().copied())?;
     }
@@ -32,7 +36,7 @@ pub fn check_file(graph: &pb::GraphProto) -> Result<(), NetworkError> {
 }
 
 /// Every tensor whose shape is known is no larger than is allowed.
-pub fn check(model: &InferenceModel) -> Result<(), NetworkError> {
+pub fn check(model: &InferenceModel) -> Result<(), Fault> {
     model
         .nodes()
         .iter()
@@ -48,8 +52,8 @@ pub fn check(model: &InferenceModel) -> Result<(), NetworkError> {
 pub fn analyse_model(
     model: &mut InferenceModel,
     file: usize,
-    failed: impl Fn(TractError) -> NetworkError,
-) -> Result<(), NetworkError> {
+    failed: impl Fn(TractError) -> Fault,
+) -> Result<(), Fault> {
     // What no output needs would be computed, too.
     model.compact().map_err(&failed)?;
     let observers = observers(model).map_err(&failed)?;
@@ -185,7 +189,7 @@ fn as_refs(facts: &TVec<InferenceFact>) -> TVec<&InferenceFact> {
     facts.iter().collect()
 }
 
-fn check_fact(name: &str, fact: &InferenceFact) -> Result<(), NetworkError> {
+fn check_fact(name: &str, fact: &InferenceFact) -> Result<(), Fault> {
     let Some(dimensions) = fact.shape.concretize() else { return Ok(()) };
     check_dimensions(
         name,
@@ -212,7 +216,7 @@ fn check_dimensions(
     name: &str,
     bytes_each: usize,
     dimensions: impl Iterator<Item = i64>,
-) -> Result<(), NetworkError> {
+) -> Result<(), Fault> {
     let mut bytes = bytes_each as u128;
     for dimension in dimensions {
         let dimension = u128::try_from(dimension)
