@@ -145,7 +145,7 @@ const SPARE: u64 = 16 << 20;
 /// # Errors
 /// There is not; or it cannot be asked.
 pub fn has_room(folder: &Path, needed: u64, floor: u64) -> Result<(), Fault> {
-    let room = rustix::fs::statvfs(folder).map_err(|error| system_error(folder.display(), &error))?;
+    let room = rustix::fs::statvfs(folder).map_err(|error| system_error(folder.display(), error))?;
     let free = room.f_bavail.saturating_mul(room.f_frsize).saturating_sub(floor.saturating_add(SPARE));
     if needed <= free {
         return Ok(());

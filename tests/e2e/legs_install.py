@@ -88,4 +88,14 @@ def is_activated(run):
     run.proved("from outside a change without the password is answered 401, with it 200")
 
 
-LEGS = [(boots, 300), (installs, 300), (is_ready, 60), (is_activated, 180)]
+def has_its_model(run):
+    """The built-in model is there, and says what it sees"""
+    listed = run.guest("tallycam model list --config /etc/tallycam/config.toml", 120).splitlines()
+    page = run.site.get("/models", timeout=120).decode()
+    name, _, about = listed[0].partition(": ")
+    if about != "People, bicycles, vehicles (built in)" or about not in page or name not in page:
+        raise Failure(f"`tallycam model list`: {listed}; the page Models: {page[:2000]}")
+    run.proved(f"`tallycam model list`: “{listed[0]}”, {listed[2].strip()}; the page Models says the same")
+
+
+LEGS = [(boots, 300), (installs, 300), (is_ready, 60), (is_activated, 180), (has_its_model, 120)]

@@ -189,7 +189,7 @@ fn unpack(
     fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).map_err(file_error(&new))?;
     machine.power_cut_point()?;
     let all = File::open(&new).map_err(file_error(&new))?;
-    rustix::fs::syncfs(&all).map_err(|error| system_error(new.display(), &error))?;
+    rustix::fs::syncfs(&all).map_err(|error| system_error(new.display(), error))?;
     machine.power_cut_point()?;
     remove(&place)?;
     machine.power_cut_point()?;

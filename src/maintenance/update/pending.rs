@@ -65,10 +65,10 @@ pub fn take_once(state: &Path) -> Result<Option<Pending>, Fault> {
     }
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let folder = openat(CWD, &path, flags, Mode::empty()).map(File::from);
-    let folder = folder.map_err(|error| system_error(path.display(), &error))?;
+    let folder = folder.map_err(|error| system_error(path.display(), error))?;
     match unlinkat(&folder, MARKER, AtFlags::empty()) {
         Err(rustix::io::Errno::NOENT) => Ok(None),
-        Err(error) => Err(system_error(path.join(MARKER).display(), &error)),
+        Err(error) => Err(system_error(path.join(MARKER).display(), error)),
         Ok(()) => Ok(Some(Pending { deb: path.join(DEB), signature: path.join(SIGNATURE) })),
     }
 }
