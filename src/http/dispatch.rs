@@ -23,7 +23,7 @@ use crate::http::auth::{cors, csrf, host_names, redirect, sign_in};
 use crate::http::forms::{FormKind, FormPost};
 use crate::http::pages::assets;
 use crate::http::report::wire::Redact;
-use crate::http::request::handler::{Changes, Found, InPath, Request, Route, Tag, Wanted, find};
+use crate::http::request::handler::{Changes, Found, InPath, Request, Route, Tag, Told, Wanted, find};
 use crate::http::request::problem::{Miss, Problem};
 use crate::http::request::query::Query;
 use crate::http::request::reply::RESOURCE_POLICY;
@@ -67,9 +67,7 @@ pub async fn serve(
     let accepted = AcceptedEncoding::of(&mut headers);
     let answered = if is_addressed {
         let (method, uri) = (method.clone(), uri.clone());
-        Arrival { site: site.clone(), link: link.clone(), method, uri, version, headers }
-            .answer_form(body)
-            .await
+        Arrival { site: site.clone(), link: link.clone(), method, uri, version, headers }.answer(body).await
     } else {
         link.cut();
         Err(Problem::new(
@@ -120,8 +118,8 @@ enum Sent {
     Coming(Incoming),
     /// The fields of a form.
     Fields(Bytes),
-    /// Nothing: the page of a form that was not carried out is asked for, to show it again.
-    Returned(Rc<ReturnedForm>),
+    /// Nothing: a form's page is asked for, to show the form again or what came of it.
+    Returned(Rc<ReturnedForm>, Option<Told>),
 }
 
 /// Where a request goes.
@@ -142,6 +140,7 @@ struct TakenBody {
     whole: Bytes,
     upload: Option<Upload>,
     returned: Option<Rc<ReturnedForm>>,
+    told: Option<Told>,
 }
 
 /// A request that did not reach its handler.
@@ -155,6 +154,13 @@ impl EarlyEnd {
     fn with(response: Response<Body>) -> EarlyEnd {
         EarlyEnd::Answered(Box::new(response))
     }
+
+    fn answered(self) -> Result<Response<Body>, Problem> {
+        match self {
+            EarlyEnd::Answered(response) => Ok(*response),
+            EarlyEnd::Refused(problem) => Err(problem),
+        }
+    }
 }
 
 impl<E: Into<Problem>> From<E> for EarlyEnd {
@@ -164,31 +170,69 @@ impl<E: Into<Problem>> From<E> for EarlyEnd {
 }
 
 impl Arrival {
-    /// Whether a body that is sent to this address is a file, whatever its type says: `curl --data-binary` calls all of them forms.
+    async fn answer(self, body: Incoming) -> Result<Response<Body>, Problem> {
+        self.pass(body).await.or_else(EarlyEnd::answered)
+    }
+
+    /// The steps of a request, in their order. The first that ends it has the answer.
+    async fn pass(mut self, body: Incoming) -> Result<Response<Body>, EarlyEnd> {
+        self.name_client();
+        self.refuse_itself()?;
+        self.check_host()?;
+        self.redirect_to_https()?;
+        match self.take_form(body).await? {
+            (None, sent) => self.go_on(sent).await,
+            (Some(form), sent) => Ok(self.answer_form(form, sent).await?),
+        }
+    }
+
+    /// The steps of a request that is no form, and of what a form asks for.
+    async fn go_on(self, body: Sent) -> Result<Response<Body>, EarlyEnd> {
+        let destination = self.find_destination()?;
+        self.check_query(&destination)?;
+        self.check_method(&destination)?;
+        self.check_origin(&destination)?;
+        let who = self.admit(&destination).await?;
+        self.follow_link(&destination, &who).await?;
+        let body = self.take_body(destination.route, body).await?;
+        Ok(self.hand_over(destination, who, body).await?)
+    }
+
+    /// Takes the fields of what may be a page's form, which name its method. Who is not known may be a reader whose
+    /// session has ended: a browser's fields are read as those of `POST /sign-in` are, so that nothing that was typed
+    /// is lost; a program's are not.
+    async fn take_form(&mut self, body: Incoming) -> Result<(Option<FormPost>, Sent), EarlyEnd> {
+        match forms::kind(&self.method, &self.uri, &self.headers, &body, MAX_BODY) {
+            Some(FormKind::File) => {
+                let form = FormPost::read(ROUTES, &Query::parse(self.uri.query().unwrap_or_default()))?;
+                self.uri = forms::without_next(&self.uri);
+                Ok((form, Sent::Coming(body)))
+            }
+            Some(FormKind::Fields)
+                if !self.is_file_taken()
+                    && (self.site.auth.is_open()
+                        || self.site.is_known(&self.caller())
+                        || sign_in::is_browser(&self.headers)) =>
+            {
+                let whole = take(body, MAX_BODY, self.site.settings().head_timeout).await;
+                let whole = whole.inspect_err(|_| self.link.cut())?;
+                let form = FormPost::read(ROUTES, &Query::parse(&String::from_utf8_lossy(&whole)))?;
+                let fields = form.as_ref().map_or(whole, |form| form.request(&mut self.headers));
+                Ok((form, Sent::Fields(fields)))
+            }
+            _ => Ok((None, Sent::Coming(body))),
+        }
+    }
+
+    /// Whether a body that is sent to this address is a file, whatever its type says: `curl --data-binary` calls all
+    /// of them forms.
     fn is_file_taken(&self) -> bool {
         let found = find(ROUTES, &self.method, self.uri.path());
         matches!(found, Ok(Found::Route(route, _)) if route.doc.body == Wanted::File)
     }
 
-    /// Answers a page's form with a page, whatever came of it, and any other request as it is.
-    async fn answer_form(mut self, body: Incoming) -> Result<Response<Body>, Problem> {
-        let kind = forms::kind(&self.method, &self.uri, &self.headers, &body, MAX_BODY)
-            .filter(|kind| *kind == FormKind::File || !self.is_file_taken());
-        let (form, sent) = match kind {
-            None => (None, Sent::Coming(body)),
-            Some(FormKind::File) => {
-                let query = Query::parse(self.uri.query().unwrap_or_default());
-                (FormPost::read(ROUTES, &query)?, Sent::Coming(body))
-            }
-            Some(FormKind::Fields) => {
-                let whole = take(body, MAX_BODY, self.site.settings().head_timeout).await;
-                let whole = whole.inspect_err(|_| self.link.cut())?;
-                let form = FormPost::read(ROUTES, &Query::parse(&String::from_utf8_lossy(&whole)))?;
-                let fields = form.as_ref().map_or(whole, |form| form.request(&mut self.headers));
-                (form, Sent::Fields(fields))
-            }
-        };
-        let Some(form) = form else { return self.answer(sent).await };
+    /// Answers a page's form with a page, whatever came of it.
+    async fn answer_form(mut self, form: FormPost, sent: Sent) -> Result<Response<Body>, Problem> {
         let path = self.uri.path().to_owned();
         let mut page = Arrival {
             site: self.site.clone(),
@@ -198,52 +242,22 @@ impl Arrival {
             version: self.version,
             headers: forms::page_headers(self.headers.clone()),
         };
-        if kind == Some(FormKind::File) {
-            self.uri = forms::without_next(&self.uri);
-        }
         self.method = form.method.clone();
-        let problem = match self.answer(sent).await {
-            Ok(answer) => return Ok(form.done(&path, answer)),
-            Err(problem) => problem,
-        };
+        let answered = self.go_on(sent).await.or_else(EarlyEnd::answered);
+        let told = answered.as_ref().ok().and_then(|answer| answer.extensions().get::<Told>().cloned());
+        if let (Ok(_), None) = (&answered, &told) {
+            return answered.map(|answer| form.done(&path, answer));
+        }
         // What another site has typed is not shown.
         if csrf::check(&page.headers).is_err() {
-            return Err(problem);
+            return answered;
         }
-        // Who is signed out is led to the page that signs in.
-        if problem.status == StatusCode::UNAUTHORIZED
-            && let Some(sign_in) = form.sign_in(&path)
-        {
-            return Ok(pages::html::see(&sign_in));
-        }
-        let Some((place, returned)) = form.refused(&path, &problem) else { return Err(problem) };
+        let Some((place, returned)) = form.returned(&path, answered.as_ref().err()) else { return answered };
         page.uri = place;
-        let shown = page.answer(Sent::Returned(returned)).await;
-        shown.map(|page| forms::with_problem(page, &problem)).map_err(|_| problem)
-    }
-
-    async fn answer(self, body: Sent) -> Result<Response<Body>, Problem> {
-        match self.pass(body).await {
-            Ok(response) => Ok(response),
-            Err(EarlyEnd::Answered(response)) => Ok(*response),
-            Err(EarlyEnd::Refused(problem)) => Err(problem),
+        match page.go_on(Sent::Returned(Rc::new(returned), told)).await.or_else(EarlyEnd::answered) {
+            Ok(page) => Ok(forms::in_place_of(&answered, page)),
+            Err(_) => answered,
         }
-    }
-
-    /// The steps of a request, in their order. The first that ends it has the answer.
-    async fn pass(self, body: Sent) -> Result<Response<Body>, EarlyEnd> {
-        self.name_client();
-        self.refuse_itself()?;
-        self.check_host()?;
-        self.redirect_to_https()?;
-        let destination = self.find_destination()?;
-        self.check_query(&destination)?;
-        self.check_method(&destination)?;
-        self.check_origin(&destination)?;
-        let who = self.admit(&destination).await?;
-        self.follow_link(&destination, &who).await?;
-        let body = self.take_body(destination.route, body).await?;
-        Ok(self.hand_over(destination, who, body).await?)
     }
 
     fn caller(&self) -> Caller<'_> {
@@ -390,7 +404,9 @@ impl Arrival {
         let body = match sent {
             Sent::Coming(body) => body,
             Sent::Fields(whole) => return Ok(TakenBody { whole, ..TakenBody::default() }),
-            Sent::Returned(form) => return Ok(TakenBody { returned: Some(form), ..TakenBody::default() }),
+            Sent::Returned(form, told) => {
+                return Ok(TakenBody { returned: Some(form), told, ..TakenBody::default() });
+            }
         };
         let within = self.site.settings().head_timeout;
         if route.doc.body == Wanted::File {
@@ -437,6 +453,7 @@ impl Arrival {
             body: body.whole,
             upload: body.upload,
             returned: body.returned,
+            told: body.told,
         };
         if is_page {
             request.who = request.reader().await;
@@ -449,18 +466,12 @@ impl Arrival {
         }
         // Every test of a route is one of its document, too.
         debug_assert!(openapi::has(route, &answered), "{} {}: {answered:?}", route.method, route.path);
-        let answered = answered.or_else(|mut problem| {
+        answered.or_else(|mut problem| {
             if !reader.sees_internals() {
                 problem.redact();
             }
             if is_for_browser { Ok(pages::counting::problem(&site, &reader, &problem)) } else { Err(problem) }
-        });
-        if !is_page {
-            return answered;
-        }
-        let path = uri.path();
-        let sign_in = sign_in::sign_in_for(ROUTES, path, uri.query().filter(|_| is_read(&method)));
-        answered.map(|response| pages::html::locked(ROUTES, &reader, path, &sign_in, response))
+        })
     }
 }
 
@@ -474,8 +485,7 @@ fn audited(request: &Request, route: &Route) -> Option<AuditChange> {
         takes_json: matches!(route.doc.body, Wanted::Json(_)),
     };
     let object = if request.id > 0 { request.id.to_string() } else { request.name.clone() };
-    let Request { site, who, query, body, .. } = request;
-    AuditChange::of(&site.audit, request.caller(), who, &asked, object, query, body)
+    AuditChange::of(&request.site.audit, request.caller(), &request.who, &asked, object, &request.body)
 }
 
 /// Refuses an answer that would lie in memory where too much waits for clients that take nothing.

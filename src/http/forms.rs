@@ -5,21 +5,18 @@
 //! `next`, with what was typed ([`ReturnedForm`]). A form with a file names `next` in its query, because its body is
 //! read as it comes.
 
-use std::rc::Rc;
-
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{
-    CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, IF_MATCH, LOCATION, SET_COOKIE,
-};
+use hyper::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, IF_MATCH, LOCATION};
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri};
 
 use crate::base::unicode::percent_encoded;
-use crate::http::auth::sign_in::{is_page, up_from};
+use crate::config::may_be_secret;
+use crate::http::auth::way::{is_page, up_from};
 use crate::http::pages::data_counting::refusal;
 use crate::http::pages::html;
 use crate::http::request::form_data::boundary;
-use crate::http::request::handler::Route;
+use crate::http::request::handler::{MadeId, Route};
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
 use crate::http::server::body::Body;
@@ -30,17 +27,16 @@ const METHODS: [(&str, Method); 4] =
     [("post", Method::POST), ("put", Method::PUT), ("patch", Method::PATCH), ("delete", Method::DELETE)];
 
 /// The fields that are the adapter's own.
-const OWN: [&str; 3] = ["_method", "_version", "next"];
+const OWN: [&str; 4] = ["_method", "_version", "_action", "next"];
+
+/// A box to tick. Without a tick it sends nothing: a hidden field of the same name before it says what that means.
+const TICK: &str = "kept";
 
 /// Stands in `next` for the number of what was made.
 const ID: &str = "{id}";
 
 /// The longest `next`.
 const LONGEST: usize = 500;
-
-/// The number of what was made, in the extensions of an answer without `Location`.
-#[derive(Debug, Clone, Copy)]
-pub struct MadeId(pub u64);
 
 /// How the body of a form comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,57 +117,79 @@ impl FormPost {
         if let Some(version) = &self.version {
             headers.insert(IF_MATCH, version.clone());
         }
+        let ticks = self.fields.iter().filter(|(key, _)| key == TICK).count();
+        let sent = self.fields.iter().filter(|(key, _)| key != TICK);
+        let tick = self.fields.iter().filter(|(key, _)| key == TICK).skip(ticks.saturating_sub(1));
         let pair =
             |(key, text): &(String, String)| format!("{}={}", percent_encoded(key), percent_encoded(text));
-        self.fields.iter().map(pair).collect::<Vec<_>>().join("&").into()
+        sent.chain(tick).map(pair).collect::<Vec<_>>().join("&").into()
     }
 
-    /// The answer to a form that was carried out at `path`.
+    /// The answer to a form that was carried out at `path`: a file, or the way on.
     pub fn done(&self, path: &str, answer: Response<Body>) -> Response<Body> {
-        let Some(next) = self.next.as_ref().filter(|_| answer.status().is_success()) else { return answer };
-        let made = answer.extensions().get::<MadeId>().map(|MadeId(id)| id.to_string()).or_else(|| {
+        let is_done = answer.status().is_success() && !answer.headers().contains_key(CONTENT_DISPOSITION);
+        let Some(next) = self.next.as_ref().filter(|_| is_done) else { return answer };
+        let made = answer.extensions().get::<MadeId>().map(|MadeId(id)| id.clone()).or_else(|| {
             let place = answer.headers().get(LOCATION)?.to_str().ok()?;
             place.rsplit('/').next().map(str::to_owned)
         });
-        let is_plain = |made: &&String| made.bytes().all(|b| b.is_ascii_digit());
+        let is_plain =
+            |made: &&String| made.bytes().all(|b| b.is_ascii_alphanumeric() || b"._,-".contains(&b));
         let place = match made.as_ref().filter(is_plain) {
             Some(made) => next.replace(ID, made),
-            // Nothing is there to be named: it was deleted.
-            None if next.contains(ID) => next.split('?').next().unwrap_or_default().to_owned(),
+            // Nothing is there to be named: it was deleted, or is as it was.
+            None if next.contains(ID) => {
+                let (address, fragment) = next.split_once('#').unwrap_or((next, ""));
+                let fragment =
+                    Some(fragment).filter(|fragment| !fragment.is_empty() && !fragment.contains(ID));
+                let page = address.split('?').next().unwrap_or_default();
+                fragment.map_or_else(|| page.to_owned(), |fragment| format!("{page}#{fragment}"))
+            }
             None => next.clone(),
         };
-        let mut response = html::see(&format!("{}{place}", up_from(path)));
-        for cookie in answer.headers().get_all(SET_COOKIE) {
-            response.headers_mut().append(SET_COOKIE, cookie.clone());
-        }
-        response
+        html::see(&format!("{}{place}", up_from(path)))
     }
 
-    /// The page that signs in, seen from `path`, and from there on to the page of the form; `None`: there is none.
-    pub fn sign_in(&self, path: &str) -> Option<String> {
-        let next = of_new(self.next.as_ref()?);
-        let address = next.split('#').next().unwrap_or_default();
-        Some(format!("{}sign-in?next={}", up_from(path), percent_encoded(address)))
+    /// The form that was sent to `path` as one text, which the page that signs in sends along; without what is secret.
+    fn kept(&self, path: &str) -> String {
+        let own = [
+            ("_action", path.trim_start_matches('/')),
+            ("_method", self.method.as_str()),
+            ("_version", self.version()),
+            ("next", self.next.as_deref().unwrap_or_default()),
+        ];
+        let fields = self.fields.iter().filter(|(key, _)| !may_be_secret(key));
+        let all = own.into_iter().chain(fields.map(|(key, text)| (key.as_str(), text.as_str())));
+        let pairs = all.map(|(key, text)| format!("{}={}", percent_encoded(key), percent_encoded(text)));
+        pairs.collect::<Vec<_>>().join("&")
     }
 
-    /// Where the page is that shows `problem`, and what it is told of the form that was sent to `path`; `None`: the
-    /// answer is the API's own.
-    pub fn refused(&self, path: &str, problem: &Problem) -> Option<(Uri, Rc<ReturnedForm>)> {
-        let next = of_new(self.next.as_ref()?);
+    fn version(&self) -> &str {
+        let version = self.version.as_ref().and_then(|version| version.to_str().ok()).unwrap_or_default();
+        version.trim_matches('"')
+    }
+
+    /// Where the form's page is, and what it is told of the form that was sent to `path`, and refused by `problem`, if
+    /// so; `None`: the answer is the API's own. Who is signed out gets the page that signs in.
+    pub fn returned(&self, path: &str, problem: Option<&Problem>) -> Option<(Uri, ReturnedForm)> {
+        // As pages call what is still to be made.
+        let next = self.next.as_ref()?.replace(ID, "new");
         let address = next.split('#').next().unwrap_or_default();
-        let uri = format!("/{}", address.trim_start_matches("./")).parse().ok()?;
+        let address = match problem {
+            Some(problem) if problem.status == StatusCode::UNAUTHORIZED => {
+                format!("sign-in?next={}", percent_encoded(address))
+            }
+            _ => address.to_owned(),
+        };
         let form = ReturnedForm {
             action: path.trim_start_matches('/').to_owned(),
             base: format!("{}{address}", up_from(path)),
-            version: self
-                .version
-                .as_ref()
-                .and_then(|version| version.to_str().ok())
-                .map_or_else(String::new, |version| version.trim_matches('"').to_owned()),
+            version: self.version().to_owned(),
             fields: self.fields.clone(),
-            refusal: refusal(problem),
+            kept: self.kept(path),
+            refusal: problem.map(refusal),
         };
-        Some((uri, Rc::new(form)))
+        Some((format!("/{}", address.trim_start_matches("./")).parse().ok()?, form))
     }
 }
 
@@ -183,14 +201,20 @@ pub fn page_headers(mut headers: HeaderMap) -> HeaderMap {
     headers
 }
 
-/// `page` as the answer to a form with this problem. It stands at the API's address, with links relative to its own.
-pub fn with_problem(mut page: Response<Body>, problem: &Problem) -> Response<Body> {
+/// `page` as the answer to a form that was `answered` so. It stands at the API's address, with links relative to its
+/// own.
+pub fn in_place_of(answered: &Result<Response<Body>, Problem>, mut page: Response<Body>) -> Response<Body> {
     if page.status() != StatusCode::OK {
         return page;
     }
-    *page.status_mut() = problem.status;
-    html::retry_after(&mut page, problem);
-    page.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(html::POLICY_WITH_BASE));
+    match answered {
+        Ok(answer) => *page.status_mut() = answer.status(),
+        Err(problem) => {
+            *page.status_mut() = problem.status;
+            html::retry_after(&mut page, problem);
+        }
+    }
+    html::allow_base(&mut page);
     page
 }
 
@@ -203,11 +227,6 @@ pub fn without_next(uri: &Uri) -> Uri {
     address.parse().unwrap_or_else(|_| uri.clone())
 }
 
-/// `next` where nothing was made: pages call what is still to be made `new`.
-fn of_new(next: &str) -> String {
-    next.replace(ID, "new")
-}
-
 /// `wanted` if it is a page of ours, with a query and a fragment perhaps; anything else is the live page.
 fn local(table: &[Route], wanted: &str) -> String {
     let (address, fragment) = wanted.split_once('#').unwrap_or((wanted, ""));
@@ -216,7 +235,7 @@ fn local(table: &[Route], wanted: &str) -> String {
     let path = if path == "./" { "" } else { path };
     let is_plain =
         query.replace(ID, "").bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~=&%+,:".contains(&b));
-    let is_word = fragment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    let is_word = fragment.replace(ID, "").bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
     if wanted.len() > LONGEST || !is_plain || !is_word || !(path.is_empty() || is_page(table, path)) {
         return String::from("./");
     }
@@ -229,6 +248,7 @@ fn local(table: &[Route], wanted: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::http::auth::caller::AuthError;
     use crate::http::routes::ROUTES;
 
     fn read(form: &str) -> FormPost {
@@ -237,11 +257,12 @@ mod tests {
 
     #[test]
     fn a_form_names_its_method_its_version_and_the_page_after_it() {
-        let form =
-            read("_method=put&next=lines%3Fline%3D%7Bid%7D&_version=7&name=a+b%26&classes=x&classes=y");
+        let form = read(
+            "_method=put&next=lines%3Fline%3D%7Bid%7D&_version=7&kept=0&kept=1&name=a+b%26&classes=x&classes=y",
+        );
         let mut headers = HeaderMap::new();
         let body = form.request(&mut headers);
-        assert_eq!((&form.method, &*body), (&Method::PUT, &b"name=a%20b%26&classes=x&classes=y"[..]));
+        assert_eq!((&form.method, &*body), (&Method::PUT, &b"name=a%20b%26&classes=x&classes=y&kept=1"[..]));
         assert_eq!(headers.get(IF_MATCH).unwrap(), "\"7\"");
         assert_eq!(read("_method=put&_method=DELETE").method, Method::DELETE, "a button's own comes last");
         assert_eq!(read("next=lines").method, Method::POST);
@@ -263,7 +284,7 @@ mod tests {
         };
         let next = "next=lines%3Fline%3D%7Bid%7D%23saved";
         assert_eq!(led(next, made("lines/12")), (303, String::from("../../lines?line=12#saved")));
-        assert_eq!(led(next, made("lines/\"x")), (303, String::from("../../lines")));
+        assert_eq!(led(next, made("lines/\"x")), (303, String::from("../../lines#saved")));
         let moved =
             Response::builder().status(307).header(LOCATION, "https://cam/").body(Body::full("")).unwrap();
         assert_eq!(led(next, moved), (307, String::from("https://cam/")), "what is no success stays");
@@ -301,14 +322,17 @@ mod tests {
     fn a_refused_form_is_shown_on_its_page_with_what_was_typed() {
         let form = read("_method=patch&next=lines%3Fline%3D%7Bid%7D%23form&name=x");
         let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "no").wrong("name", "a name", "x");
-        let (uri, form) = form.refused("/api/v1/lines/3", &problem).unwrap();
+        let (uri, form) = form.returned("/api/v1/lines/3", Some(&problem)).unwrap();
         assert_eq!(
             (uri.to_string(), &*form.base),
             (String::from("/lines?line=new"), "../../../lines?line=new")
         );
-        assert_eq!((form.get("name"), &*form.refusal.field), (Some("x"), "name"));
-        assert!(read("_method=patch").refused("/api/v1/lines/3", &problem).is_none(), "no page is named");
-        let home = read("next=//evil").refused("/api/v1/pause", &problem).unwrap();
+        assert_eq!((form.get("name"), form.refusal.as_ref().map(|it| &*it.field)), (Some("x"), Some("name")));
+        assert!(read("_method=patch").returned("/api/v1/lines/3", None).is_none(), "no page is named");
+        let out =
+            read("next=lines%23x").returned("/api/v1/pause", Some(&AuthError::NotShown.into())).unwrap();
+        assert_eq!(out.0.to_string(), "/sign-in?next=lines");
+        let home = read("next=//evil").returned("/api/v1/pause", Some(&problem)).unwrap();
         assert_eq!((home.0.to_string(), &*home.1.base), (String::from("/"), "../.././"));
     }
 }

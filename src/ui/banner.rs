@@ -77,7 +77,7 @@ fn actions(alert: &Alert, reader: Reader) -> String {
             change_link(reader, least, "btn", address, words)
         })
         .unwrap_or_default();
-    let motion = if matches!(alert.why(), "no_model" | "no_class" | "detector") {
+    let motion = if reader == Reader::Admin && matches!(alert.why(), "no_model" | "no_class" | "detector") {
         let (form, backend) =
             (form_to("patch", "api/v1/settings", "models", ""), field("detect.backend", "motion"));
         format!("{form}{backend}<button class=\"btn\">Count by motion</button></form>")

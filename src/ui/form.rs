@@ -3,8 +3,8 @@
 use super::escape::Text;
 use super::facts::Reader;
 
-/// The beginning of a form that asks `method` of `address` and leads to `next`, where `{id}` stands for the number of what was
-/// made. `more` are its own attributes, with a blank before each.
+/// The beginning of a form that asks `method` of `address` and leads to `next`, where `{id}` stands for the number of
+/// what was made. `more` are its own attributes, with a blank before each.
 pub(super) fn form_to(method: &str, address: &str, next: &str, more: &str) -> String {
     format!("<form method=\"post\" action=\"{}\"{more}>{}", Text(address), hidden(method, next))
 }
@@ -20,6 +20,23 @@ pub(super) fn field(name: &str, value: &str) -> String {
     format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">", Text(value))
 }
 
+/// What stands around the fields of a form that takes a reader who is `least`: for whoever is less they are off, and
+/// the style sheet hides the buttons.
+pub(super) fn lock(reader: Reader, least: Reader) -> [&'static str; 2] {
+    if reader < least { ["<fieldset class=\"locked\" disabled>", "</fieldset>"] } else { ["", ""] }
+}
+
+/// What is said on a page whose forms take a reader who is `least`; nothing to whoever is. `address` signs in and
+/// leads back.
+pub(super) fn locked_banner(reader: Reader, least: Reader, address: &str) -> String {
+    if reader >= least {
+        return String::new();
+    }
+    let role = if least == Reader::Admin { "admin" } else { "operator" };
+    let link = sign_in_link(address);
+    format!("<div class=\"banner\" id=\"locked\"><p>Changes on this page need an {role}. {link}</p></div>\n")
+}
+
 /// A link to where something is changed; whoever is less than `least` signs in first.
 pub(super) fn change_link(reader: Reader, least: Reader, class: &str, address: &str, words: &str) -> String {
     if reader < least {
@@ -29,6 +46,6 @@ pub(super) fn change_link(reader: Reader, least: Reader, class: &str, address: &
 }
 
 /// The link that signs in, at `address`.
-pub(super) fn sign_in_link(address: &str) -> String {
+fn sign_in_link(address: &str) -> String {
     format!("<a class=\"btn\" href=\"{}\">Sign in to change</a>", Text(address))
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::banner::banner;
 use super::escape::{MarkedText, Text};
 use super::facts::{Alert, Head, Reader, RefusalReason, ReturnedForm};
+use super::form::locked_banner;
 use super::format::{as_sentence, sentence};
 
 /// The pages, in the order in which one gets to them.
@@ -67,6 +68,10 @@ pub(super) struct PageFrame<'a> {
     pub(super) alerts: &'a [Alert],
     /// Who looks at it.
     pub(super) reader: Reader,
+    /// Who may send its forms.
+    pub(super) least: Reader,
+    /// The address that signs in and leads back.
+    pub(super) sign_in: &'a str,
     /// The form that was sent from the page and not carried out.
     pub(super) returned: Option<&'a ReturnedForm>,
 }
@@ -85,8 +90,15 @@ impl<'a> PageFrame<'a> {
             scripts,
             alerts: &head.alerts,
             reader: head.reader,
+            least: Reader::Viewer,
+            sign_in: &head.sign_in,
             returned: head.returned.as_deref(),
         }
+    }
+
+    /// The same of a page whose forms only some may send.
+    pub(super) fn for_changes_by(self, least: Reader) -> PageFrame<'a> {
+        PageFrame { least, ..self }
     }
 
     /// The whole page around `main`, which is HTML already.
@@ -126,6 +138,7 @@ impl<'a> PageFrame<'a> {
             tabs = tabs,
             scripts = scripts,
             alerts = banner(self.alerts, self.reader),
+            locked = locked_banner(self.reader, self.least, self.sign_in),
             main = main,
         )
     }
@@ -151,7 +164,7 @@ pub(super) fn field_error(id: &str, refusal: Option<&RefusalReason>) -> (String,
     let Some(RefusalReason { detail, hint, .. }) = refusal else { return Default::default() };
     let words = MarkedText(format!("{} {}", as_sentence(detail), as_sentence(hint)).trim()).to_string();
     (
-        format!(" aria-invalid=\"true\" aria-describedby=\"{id}-said\""),
+        format!(" aria-invalid=\"true\" aria-describedby=\"{id}-said\" autofocus"),
         format!("<p class=\"small bad\" id=\"{id}-said\" role=\"alert\">{words}</p>"),
     )
 }

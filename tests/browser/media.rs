@@ -395,7 +395,7 @@ fn names_notes_and_keeping_are_changed_in_place() {
 
     browser.click(&format!("{item} input[type=checkbox]"));
     assert!(browser.text("#count").starts_with("1 item selected, "), "{}", browser.text("#count"));
-    browser.click("#picked [value=keep]");
+    browser.click("#picked [value=true]");
     browser.wait_for("document.getElementById('said').textContent.startsWith('1 item protected')");
     assert_eq!(get(&daemon, &path)["kept"], true);
     assert_eq!(get(&daemon, &format!("/api/v1/media/{}", two["id"]))["kept"], false);
@@ -614,7 +614,7 @@ fn the_keyboard_reaches_everything_on_the_page_of_media() {
     let focus = "return document.activeElement.value ?? document.activeElement.textContent";
     browser.wait_until("the tab key comes to the tick", || {
         browser.press(TAB);
-        browser.script("return document.activeElement.name") == "id"
+        browser.script("return document.activeElement.name") == "ids"
     });
     assert_ne!(browser.script("return getComputedStyle(document.activeElement).outlineStyle"), "none");
     assert_eq!(browser.script(focus), item["id"].to_string());
@@ -653,11 +653,12 @@ fn another_site_changes_nothing() {
     let daemon = alone(&[]);
     let item = snapshot(&daemon, "Mine.jpg");
     let id = &item["id"];
+    let own = format!("/api/v1/media/{id}");
     for (path, body) in [
         ("/api/v1/snapshots", String::from("next=.%2F")),
         ("/api/v1/recordings", String::from("next=.%2F")),
-        ("/media", format!("do=delete&sure=1&id={id}")),
-        ("/media", format!("do=edit&id={id}&name=Theirs")),
+        ("/api/v1/media/delete", format!("next=media&ids={id}")),
+        (&own, String::from("_method=patch&next=media&name=Theirs")),
         ("/api/v1/media/new", String::from("next=database")),
     ] {
         let answer = send_form(&daemon, path, "cross-site", &body);
@@ -665,18 +666,21 @@ fn another_site_changes_nothing() {
     }
     assert_eq!(items(&daemon), std::slice::from_ref(&item));
     // The same from its own page is carried out, and leads back relative to where it was sent.
-    let answer = send_form(&daemon, "/media?kind=snapshot", "same-origin", &format!("do=keep&id={id}"));
-    assert_eq!((answer.status, answer.header("location")), (303, Some("media?kind=snapshot")));
+    let body = format!("next=media%3Fkind%3Dsnapshot&kept=true&ids={id}");
+    let answer = send_form(&daemon, "/api/v1/media/keep", "same-origin", &body);
+    assert_eq!((answer.status, answer.header("location")), (303, Some("../../../media?kind=snapshot")));
     assert_eq!(get(&daemon, &format!("/api/v1/media/{id}"))["kept"], true);
-    for (body, status) in
-        [("", 400), ("do=fly&id=1", 400), ("do=keep", 422), ("do=delete&sure=1&id=999", 404)]
-    {
-        let answer = send_form(&daemon, "/media", "same-origin", body);
+    for (act, body, status) in [
+        ("keep", "next=media&_method=fly", 400),
+        ("keep", "next=media&kept=true", 400),
+        ("delete", "next=media&ids=999", 404),
+    ] {
+        let answer = send_form(&daemon, &format!("/api/v1/media/{act}"), "same-origin", body);
         assert_eq!(answer.status, status, "{body}: {}", answer.text());
     }
     // What is changed on an old page is not changed over what somebody else has done meanwhile.
-    let body = format!("do=edit&id={id}&version={}&name=Old&date=&note=", item["version"]);
-    let answer = send_form(&daemon, "/media", "same-origin", &body);
+    let next = format!("_method=patch&next=player%3Fid%3D{id}%23saved&_version={}", item["version"]);
+    let answer = send_form(&daemon, &own, "same-origin", &format!("{next}&name=Old&date=&note=&kept=0"));
     assert_eq!(answer.status, 412, "{}", answer.text());
     assert!(answer.text().contains("value=\"Old\""), "what was typed is there again");
 }
@@ -691,8 +695,8 @@ fn figures_only_keep_nothing_and_say_so() {
         assert!(!answer.text().contains("thumbnail.jpg"));
     }
     assert!(!client::get(daemon.address, "/").text().contains("api/v1/recordings"));
-    for path in ["/media", "/database?do=check"] {
-        let answer = send_form(&daemon, path, "same-origin", "do=keep&id=1");
+    for path in ["/api/v1/media/keep", "/api/v1/media/check"] {
+        let answer = send_form(&daemon, path, "same-origin", "next=media&ids=1");
         assert_eq!(answer.status, 403, "{path}: {}", answer.text());
     }
     assert_eq!(client::get(daemon.address, "/player?id=1").status, 403);

@@ -33,7 +33,14 @@ fn send(daemon: &Daemon, method: &str, path: &str, body: &Value) -> client::Answ
 }
 
 /// A form as a browser sends it.
+const SET: &str = "/api/v1/settings _method=patch&next=settings%3Fsaved%3D%7Bid%7D&";
+const CONTROLS: &str = "/api/v1/controls _method=patch&next=settings%23controls&";
+const IMPORT: &str = "/api/v1/settings.toml _method=put&next=settings%3Fdone%3Dimport&";
+
 fn post(daemon: &Daemon, path: &str, body: &str) -> client::Answer {
+    // An address may have fields of its own, which a form does not show.
+    let (path, hidden) = path.split_once(' ').unwrap_or((path, ""));
+    let body = format!("{hidden}{body}");
     let request = format!(
         "POST {path} HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: same-origin\r\n\
          Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
@@ -140,7 +147,7 @@ fn what_the_operator_sets_is_shown_and_cannot_be_changed() {
     assert_eq!(origin(&browser, "stream.quality"), "Set in the command line, --set: change it there");
     assert_eq!(browser.script("return document.getElementById('s-stream.quality').disabled"), true);
     // Whoever sends it all the same is told.
-    let answer = post(&daemon, "/settings?do=set", "stream.quality=60&was.stream.quality=55");
+    let answer = post(&daemon, SET, "stream.quality=60&was.stream.quality=55");
     assert_eq!(answer.status, 409, "{}", answer.text());
     assert!(answer.text().contains("can be changed only there"));
     assert_eq!(setting(&daemon, "stream.quality").0, 55);
@@ -345,8 +352,7 @@ fn a_length_of_time_is_a_number_and_a_unit_or_as_people_write_it() {
     type_into(&browser, age, "0");
     browser.wait_until("it is refused", || said(&browser, age).contains("at least"));
     // Nobody is led to seconds.
-    let page =
-        post(&daemon, "/settings?do=set", "retention.recordings_age=7&was.retention.recordings_age=never");
+    let page = post(&daemon, SET, "retention.recordings_age=7&was.retention.recordings_age=never");
     assert!(
         page.status == 422 && page.text().contains("7d") && !page.text().contains("unit: &quot;7s"),
         "{}",
@@ -503,15 +509,15 @@ fn forms_are_carried_out_or_come_back() {
     let daemon = sim(&[]);
     let is = setting(&daemon, "stream.quality").0;
     for (path, body, status) in [
-        ("/settings", "", 400),
-        ("/settings?do=fly", "", 400),
-        ("/settings?do=set", "stream.quality=abc&was.stream.quality=80", 422),
-        ("/settings?do=set", "stream.quality=60&was.stream.quality=70", 412),
-        ("/settings?do=set", "mode=large&was.mode=auto", 422),
-        ("/settings?do=set", "no.such=60&was.no.such=70", 303),
-        ("/settings?do=set", "source.command=rm&was.source.command=", 422),
-        ("/settings?do=controls", "no_such=1&was.no_such=0", 422),
-        ("/settings?do=import", "toml=%5Bstream%5D%0Aqality+%3D+1", 422),
+        ("/settings", "", 405),
+        ("/api/v1/settings", "_method=fly&next=settings", 400),
+        (SET, "stream.quality=abc&was.stream.quality=80", 422),
+        (SET, "stream.quality=60&was.stream.quality=70", 412),
+        (SET, "mode=large&was.mode=auto", 422),
+        (SET, "no.such=60&was.no.such=70", 303),
+        (SET, "source.command=rm&was.source.command=", 422),
+        (CONTROLS, "no_such=1&was.no_such=0", 422),
+        (IMPORT, "toml=%5Bstream%5D%0Aqality+%3D+1", 422),
         ("/api/v1/power", "next=settings&action=explode", 422),
         ("/api/v1/picture", "_method=patch&next=.%2F&gray=perhaps", 422),
         ("/api/v1/lens", "_method=patch&next=.%2F&step=x", 422),
@@ -525,34 +531,34 @@ fn forms_are_carried_out_or_come_back() {
     }
     assert_eq!(setting(&daemon, "stream.quality").0, is, "nothing was changed");
     // The other's value is told.
-    let page = post(&daemon, "/settings?do=set", "stream.quality=60&was.stream.quality=70");
+    let page = post(&daemon, SET, "stream.quality=60&was.stream.quality=70");
     assert!(page.text().contains("Somebody else has set this to 80 meanwhile"), "{}", page.text());
     // Only the page itself may send.
-    let foreign = "POST /settings?do=reset HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: cross-site\r\nContent-Length: 8\r\n\r\nkey=name";
+    let foreign = "PATCH /api/v1/settings HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: cross-site\r\nContent-Length: 2\r\n\r\n{}";
     assert_eq!(client::ask(daemon.address, foreign).status, 403);
     // Export and import of the same.
-    assert_eq!(post(&daemon, "/settings?do=set", "name=Gate&was.name=camera").status, 303);
+    assert_eq!(post(&daemon, SET, "name=Gate&was.name=camera").status, 303);
     let file = client::get(daemon.address, "/api/v1/settings.toml").text().to_owned();
     assert!(file.contains("Gate"), "{file}");
-    assert_eq!(post(&daemon, "/settings?do=reset", "key=name").status, 303);
+    assert_eq!(post(&daemon, SET, "_null=name").status, 303);
     assert_eq!(setting(&daemon, "name").0, "camera");
     let encoded: String = file.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    let answer = post(&daemon, "/settings?do=import", &format!("toml={encoded}"));
+    let answer = post(&daemon, IMPORT, &format!("toml={encoded}"));
     assert_eq!(
         (answer.status, answer.header("location")),
-        (303, Some("settings?done=import")),
+        (303, Some("../../settings?done=import")),
         "{}",
         answer.text()
     );
     assert_eq!(setting(&daemon, "name").0, "Gate");
     // Several ranges of pixels, as they are typed and as the page shows them again.
     let typed = "lights.ranges=0-3+ff0000%2C+7+0000FF&was.lights.ranges=";
-    assert_eq!(post(&daemon, "/settings?do=set", typed).status, 303);
+    assert_eq!(post(&daemon, SET, typed).status, 303);
     assert_eq!(setting(&daemon, "lights.ranges").0, json!(["0-3 FF0000", "7 0000FF"]));
     let shown = client::get(daemon.address, "/settings");
     assert!(shown.text().contains("name=\"was.lights.ranges\" value=\"0-3 FF0000, 7 0000FF\""));
     let typed = "lights.ranges=7+0000FF&was.lights.ranges=0-3+FF0000%2C+7+0000FF";
-    assert_eq!(post(&daemon, "/settings?do=set", typed).status, 303);
+    assert_eq!(post(&daemon, SET, typed).status, 303);
     assert_eq!(setting(&daemon, "lights.ranges").0, json!(["7 0000FF"]));
 }
 
@@ -775,7 +781,7 @@ fn what_the_camera_does_otherwise_is_reported_at_its_control() {
 #[test]
 fn what_the_camera_does_otherwise_is_reported_without_scripts_too() {
     let (camera, _kept, daemon, _viewer) = contrary();
-    let form = |body: &str| post(&daemon, "/settings?do=controls", body);
+    let form = |body: &str| post(&daemon, CONTROLS, body);
     // Done, if otherwise: no refusal.
     let page = form("saturation=80&was.saturation=64");
     assert_eq!((page.status, control(&daemon, "saturation")), (200, json!(50)), "{}", page.text());
@@ -792,16 +798,16 @@ fn what_the_camera_does_otherwise_is_reported_without_scripts_too() {
     assert_eq!(page.text().matches("The camera has not taken this.").count(), 1);
     // Not at all.
     let page = form(ruled);
-    assert_eq!(page.status, 409, "{}", page.text());
+    assert_eq!(page.status, 422, "{}", page.text());
     assert!(page.text().contains("role=\"alert\"") && page.text().contains("The camera has not taken this."));
     let page = form("brightness=999&was.brightness=9");
     assert_eq!(page.status, 422, "{}", page.text());
     assert!(page.text().contains("This takes a whole number from 0 to 255."), "{}", page.text());
     // What goes as it was asked leads back to the page.
     assert_eq!(form("brightness=10&was.brightness=9").status, 303);
-    assert_eq!(post(&daemon, "/settings?do=default", "name=brightness").status, 303);
+    assert_eq!(post(&daemon, CONTROLS, "_null=brightness").status, 303);
     assert_eq!(control(&daemon, "brightness"), 128);
-    assert_eq!(post(&daemon, "/settings?do=control", "name=do_white_balance").status, 303);
+    assert_eq!(post(&daemon, CONTROLS, "do_white_balance=1").status, 303);
     camera.wait_for_log("ctrl do_white_balance=1");
 }
 
@@ -813,7 +819,7 @@ fn of_two_at_a_control_the_later_one_is_told() {
     };
     let form = |brightness: &str, auto: &str| {
         let body = format!("brightness={brightness}&focus_automatic_continuous={auto}");
-        post(&daemon, "/settings?do=controls", &body)
+        post(&daemon, CONTROLS, &body)
     };
     let are = || ["brightness", "focus_automatic_continuous"].map(|name| control(&daemon, name));
     // The page was made when it was 4; somebody else makes it 9.
@@ -1121,7 +1127,7 @@ fn a_control_that_cannot_be_kept_is_set_and_the_page_says_so() {
     std::fs::create_dir(folder.path().join("settings.toml.new")).unwrap();
     let directory = format!("store.directory={}", folder.path().display());
     let daemon = sim(&[&directory]);
-    let sent = post(&daemon, "/settings?do=controls", "was.focus_automatic_continuous=1");
+    let sent = post(&daemon, CONTROLS, "was.focus_automatic_continuous=1");
     assert_eq!(sent.status, 303, "{}", sent.text());
     assert_eq!(control(&daemon, "focus_automatic_continuous"), false);
     let page = client::get(daemon.address, "/settings");

@@ -230,10 +230,15 @@ fn this_machine_is_asked_for_nothing() {
 #[test]
 fn a_form_leads_to_the_page_that_signs_in_and_back() {
     let (camera, folder) = camera();
-    let answer = camera.beyond("POST", "/api/v1/lines", FORM, "next=lines&name=x");
-    assert_eq!((answer.status, answer.header("location")), (303, Some("../../sign-in?next=lines")));
-    let answer = camera.beyond("POST", "/media/upload", "", "");
-    assert_eq!(answer.header("location"), Some("../sign-in?next=media"));
+    let browser = format!("Sec-Fetch-Mode: navigate\r\nSec-Fetch-Site: same-origin\r\n{FORM}");
+    let form = "next=lines&name=Yard&corners=1+2&password=hidden+horse";
+    let answer = camera.beyond("POST", "/api/v1/zones", &browser, form);
+    assert_eq!(answer.status, 401);
+    let base = "<base href=\"../../sign-in?next=lines\">";
+    assert!(answer.text().contains(base) && !answer.text().contains("horse"), "{}", answer.text());
+    // A program's fields are not even read.
+    let unread = camera.beyond("POST", "/api/v1/zones", FORM, form);
+    assert_eq!((unread.status, unread.header("content-type")), (401, Some("application/problem+json")));
     let page = camera.beyond("GET", "/sign-in?next=lines", "", "");
     assert!(page.text().contains("name=\"next\" value=\"lines\""), "{}", page.text());
 
@@ -376,7 +381,14 @@ fn sessions_outlive_a_restart_and_end_with_the_password() {
 fn the_password_is_changed_on_the_page() {
     let (camera, _folder) = camera();
     let (mine, other) = (camera.signed_in(), camera.signed_in());
-    let change = |body: &str| camera.beyond("POST", "/password", &format!("{FORM}{mine}"), body);
+    let change = |body: &str| {
+        camera.beyond(
+            "POST",
+            "/sign-in",
+            &format!("{FORM}{mine}"),
+            &format!("next=sign-in%3Fdone%3Dpassword&{body}"),
+        )
+    };
     for (body, status, said) in [
         (
             "current=wrong&password=another+horse&again=another+horse",
@@ -393,8 +405,8 @@ fn the_password_is_changed_on_the_page() {
         assert!(!answer.text().contains("show-how"), "{}", answer.text());
     }
     // On the page of access its field is marked, and no other part of the page is unfolded.
-    let unlike = "current=correct+horse&password=another+horse&again=another+hors";
-    let answer = camera.beyond("POST", "/access", &format!("{FORM}{mine}"), unlike);
+    let unlike = "next=access&current=correct+horse&password=another+horse&again=another+hors";
+    let answer = camera.beyond("POST", "/sign-in", &format!("{FORM}{mine}"), unlike);
     assert_eq!((answer.status, answer.text().matches("aria-invalid").count()), (422, 1), "{}", answer.text());
     assert!(answer.text().contains("id=\"own\" open>") && answer.text().contains("id=\"watching\">"));
     let answer = change("current=correct+horse&password=another+horse&again=another+horse");

@@ -164,12 +164,12 @@ fn too_many_wrong_passwords_are_answered_by_a_page_that_the_document_names() {
     let (camera, _folder) = camera_with(http::ServerSettings::default());
     camera.access.set_user("ann", Some(Role::Operator), Some("ann's horse")).unwrap();
     let document = camera.beyond("GET", "/api/v1/openapi.json", "", "").json();
-    let said = said(&document["paths"]["/password"]["post"]);
+    let said = said(&document["paths"]["/sign-in"]["post"]);
     let head = format!("{}{FORM}", basic("ann", "ann's horse"));
     let mut last = 0;
     for _ in 0..20 {
         let form = "current=wrong&password=another+horse&again=another+horse";
-        let answer = camera.beyond("POST", "/password", &head, form);
+        let answer = camera.beyond("POST", "/sign-in", &head, form);
         assert!(is_said(&said, &answer), "{} {:?}", answer.status, answer.header("content-type"));
         last = answer.status;
         if last == 429 {

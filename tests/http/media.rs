@@ -134,7 +134,6 @@ fn what_the_document_says_of_bodies_and_names_is_so() {
         ("DELETE", "/api/v1/media/a.jpg", None),
         ("OPTIONS", "/api/v1/media/backup", Some("GET, HEAD, OPTIONS")),
         ("OPTIONS", "/api/v1/media/1", Some("GET, PATCH, DELETE, HEAD, OPTIONS")),
-        ("OPTIONS", "/media/upload", Some("POST, OPTIONS")),
     ] {
         let answer = kept.send_with(method, path, "", "");
         let status = if allow.is_some() { 204 } else { 404 };
@@ -149,7 +148,6 @@ fn what_the_document_says_of_bodies_and_names_is_so() {
     };
     assert_eq!(kept.get("/player?id=x").status, 400);
     told("/player", "get", "400");
-    told("/media/upload", "post", "400");
     for path in ["/api/v1/lens", "/api/v1/light"] {
         told(path, "patch", "422");
     }
@@ -499,9 +497,9 @@ fn a_form_brings_files_without_a_script() {
         (1, &json!("four.jpg"), &json!(415))
     );
     assert!(refused[0]["detail"].as_str().unwrap().starts_with("this is something else"), "{said}");
-    let page = kept.upload("POST", "/media/upload", lines, &mixed);
-    assert_eq!(page.status, 415);
-    assert!(page.text().starts_with("2 of 3 files are kept; four.jpg: this is"), "{}", page.text());
+    let page = kept.upload("POST", "/api/v1/media?next=media", lines, &mixed);
+    assert_eq!(page.status, 207);
+    assert!(page.text().contains("2 of 3 files are kept; four.jpg: this is"), "{}", page.text());
     let bad = form(&[("file", Some("four.jpg"), b"words"), ("file", Some("five.jpg"), b"more words")]);
     let answer = kept.upload("POST", "/api/v1/media", lines, &bad);
     assert_eq!(answer.status, 415);
@@ -512,8 +510,8 @@ fn a_form_brings_files_without_a_script() {
     assert!((400..500).contains(&answer.status), "{}", answer.text());
     assert_eq!(kept.items().len(), 6);
     let single = form(&[("file", Some("five.jpg"), &one)]);
-    let answer = kept.upload("POST", "/media/upload", lines, &single);
-    assert_eq!((answer.status, answer.header("location")), (303, Some("../media")), "{}", answer.text());
+    let answer = kept.upload("POST", "/api/v1/media?next=media", lines, &single);
+    assert_eq!((answer.status, answer.header("location")), (303, Some("../../media")), "{}", answer.text());
     for body in [&both[..both.len() - 8], &form(&[("file", Some(""), b"")])[..], b"--B", b"nonsense"] {
         let answer = kept.upload("POST", "/api/v1/media", lines, body);
         assert!((400..500).contains(&answer.status), "{}", answer.text());

@@ -91,7 +91,7 @@ fn a_user_changes_the_own_password() {
     send(&camera, "PUT", "/api/v1/users/ann", &json!({"password": "ann's horse"}));
     let session = cookie(&camera.beyond("POST", "/sign-in", FORM, "name=ann&password=ann%27s+horse"));
     let form = "current=ann%27s+horse&password=another+one&again=another+one";
-    let answer = camera.beyond("POST", "/password", &format!("{FORM}{session}"), form);
+    let answer = camera.beyond("POST", "/sign-in", &format!("{FORM}{session}"), form);
     assert_eq!(answer.status, 303, "{}", answer.text());
     assert_eq!(looks(&camera, &basic("ann", "another one"), "/snapshot.jpg"), 200);
     assert_eq!(looks(&camera, &basic("ann", "ann's horse"), "/snapshot.jpg"), 401);
@@ -232,7 +232,7 @@ fn a_user_is_added_over_nobody_and_the_shared_password_is_the_admins() {
     let signed_in = camera.beyond("POST", "/sign-in", FORM, "name=viewer&password=ann%27s+horse&next=.%2F");
     let head = format!("{FORM}{}", cookie(&signed_in));
     let form = "current=ann%27s+horse&password=another+horse&again=another+horse";
-    assert_eq!(camera.beyond("POST", "/password", &head, form).status, 403);
+    assert_eq!(camera.beyond("POST", "/sign-in", &head, form).status, 403);
 }
 
 #[test]
@@ -295,9 +295,10 @@ fn the_page_of_access_is_the_admins() {
     let page = camera.beyond("GET", "/access", &admin, "").text().to_owned();
     assert!(page.contains("Only with a password") && page.contains("id=\"tokens\""), "{page}");
     let form = "current=wrong&password=another+horse&again=another+horse";
-    assert_eq!(camera.beyond("POST", "/access", &format!("{FORM}{admin}"), form).status, 403);
-    let form = "current=correct+horse&password=another+horse&again=another+horse";
-    let set = camera.beyond("POST", "/access", &format!("{FORM}{admin}"), form);
+    assert_eq!(camera.beyond("POST", "/sign-in", &format!("{FORM}{admin}"), form).status, 403);
+    let form =
+        "next=access%3Fdone%3Dpassword&current=correct+horse&password=another+horse&again=another+horse";
+    let set = camera.beyond("POST", "/sign-in", &format!("{FORM}{admin}"), form);
     assert_eq!((set.status, set.header("location")), (303, Some("access?done=password")));
     let page = camera.beyond("GET", "/access?done=password", &cookie(&set), "").text().to_owned();
     assert!(page.contains("The password is set."), "{page}");
@@ -319,7 +320,7 @@ fn the_first_password_is_said_to_be_one_until_another_is_chosen() {
     assert!(camera.beyond("GET", "/access", &first, "").text().contains(words));
     assert_eq!(camera.beyond("GET", "/api/v1/password", &first, "").json()["first"], true);
     let form = "current=made+at+random&password=another+horse&again=another+horse";
-    assert_eq!(camera.beyond("POST", "/access", &format!("{FORM}{first}"), form).status, 303);
+    assert_eq!(camera.beyond("POST", "/sign-in", &format!("{FORM}{first}"), form).status, 303);
     let own = basic("admin", "another horse");
     assert!(!camera.beyond("GET", "/access", &own, "").text().contains(words));
     assert_eq!(camera.beyond("GET", "/api/v1/password", &own, "").json()["first"], false);

@@ -644,15 +644,18 @@ fn what_is_exported_is_imported_again_and_secrets_are_never_shown() {
     for (method, path, body) in [
         ("PUT", "/api/v1/settings.toml", " \n"),
         ("PUT", "/api/v1/settings.toml", "# name = \"gate\"\n\n[stream]\n"),
-        ("POST", "/settings?do=import", ""),
-        ("POST", "/settings?do=import", "toml=+%0A"),
+        ("POST", "/api/v1/settings.toml", IMPORT),
+        ("POST", "/api/v1/settings.toml", concat!("_method=put&next=settings&", "toml=+%0A")),
     ] {
-        let refused = send(&daemon, method, path, "", body);
+        let refused = send(&daemon, method, path, if method == "POST" { FORM } else { "" }, body);
         assert_eq!(refused.status, 400, "{path}");
         assert!(refused.text().contains("nothing was sent that could be imported"), "{}", refused.text());
     }
     assert_eq!(value(&daemon, "name"), "door");
 }
+
+const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
+const IMPORT: &str = "_method=put&next=settings%3Fdone%3Dimport&";
 
 /// Adds a picture of more than 600 kB: most of it is comments.
 fn upload(daemon: &Daemon, name: &str) {
@@ -685,7 +688,7 @@ fn what_would_delete_media_is_asked_at_every_door() {
         let form: String =
             toml.replace('\n', "%0A").replace('"', "%22").replace(' ', "+").replace('=', "%3D");
         let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
-        send(&daemon, "POST", "/settings?do=import", kind, &format!("toml={form}{more}"))
+        send(&daemon, "POST", &format!("/api/v1/settings.toml{more}"), kind, &format!("{IMPORT}toml={form}"))
     };
     let refused = [
         patch(&daemon, &json!({key: "1MB", "name": "yard"})),
@@ -705,9 +708,10 @@ fn what_would_delete_media_is_asked_at_every_door() {
     let (code, _, message) = place.run(Some(&daemon), &["settings", "set", &format!("{key}=1MB")]);
     assert!(code != 0 && message.contains("2 items") && message.contains("--yes"), "{message}");
     let asked = page("");
-    assert!(asked.status == 200 && asked.text().contains("This deletes 2 items"), "{}", asked.text());
+    assert!(asked.status == 409 && asked.text().contains("This deletes 2 items"), "{}", asked.text());
     assert!(
-        asked.text().contains("name=\"sure\"") && asked.text().contains("snapshots_size = &quot;1MB&quot;")
+        asked.text().contains("settings.toml?confirm=1\"")
+            && asked.text().contains("snapshots_size = &quot;1MB&quot;")
     );
     assert_eq!(
         (many(), value(&daemon, "name"), value(&daemon, key)),
@@ -718,7 +722,7 @@ fn what_would_delete_media_is_asked_at_every_door() {
         let answer = patch(&daemon, &wrong);
         assert!(answer.status == 422 && answer.text().contains("at least"), "{}", answer.text());
     }
-    assert_eq!(page("&sure=1").status, 303);
+    assert_eq!(page("?confirm=1").status, 303);
     assert_eq!((value(&daemon, "name"), value(&daemon, key)), (json!("yard"), json!("1MB")));
     wait_until("two are gone", || many() == 1);
     // What deletes nothing is not asked, nor is a rule that is taken back.
@@ -789,9 +793,9 @@ fn what_the_operator_pins_of_an_import_is_reported() {
     let page = send(
         &daemon,
         "POST",
-        "/settings?do=import",
-        "",
-        "toml=name+%3D+%22shed%22%0A%5Bsource%5D%0Akind+%3D+%22sim%22%0A",
+        "/api/v1/settings.toml",
+        "Content-Type: application/x-www-form-urlencoded\r\n",
+        "_method=put&next=settings&toml=name+%3D+%22shed%22%0A%5Bsource%5D%0Akind+%3D+%22sim%22%0A",
     );
     assert_eq!(page.status, 200, "{}", page.text());
     assert!(page.text().contains("Of what was imported this has no effect"), "{}", page.text());
@@ -874,11 +878,16 @@ fn a_list_whose_items_have_commas_is_read_from_the_page_as_it_is_shown_there() {
         assert_eq!(value(&daemon, "record.on_crossing"), want);
     }
     let form = "record.on_crossing=%22a,+b&was.record.on_crossing=%22a,+b%22";
-    let refused = send(&daemon, "POST", "/settings?do=set", "", form);
+    let refused =
+        send(&daemon, "POST", "/api/v1/settings", FORM, &format!("_method=patch&next=settings&{form}"));
     assert_eq!(refused.status, 422, "{}", refused.text());
     assert!(refused.text().contains("quote where none can be"), "{}", refused.text());
     let form = "record.on_crossing=%22a,+b%22,+c&was.record.on_crossing=%22a,+b%22";
-    assert_eq!(send(&daemon, "POST", "/settings?do=set", "", form).status, 303);
+    assert_eq!(
+        send(&daemon, "POST", "/api/v1/settings", FORM, &format!("_method=patch&next=settings&{form}"))
+            .status,
+        303
+    );
     assert_eq!(value(&daemon, "record.on_crossing"), json!(["a, b", "c"]));
     let refused = patch(&daemon, &json!({"record.on_crossing": "\"a, b"}));
     assert_eq!((refused.status, &refused.json()["field"]), (422, &json!("record.on_crossing")));

@@ -17,7 +17,6 @@ use crate::http::auth::caller::{Caller, Who};
 use crate::http::auth::refusals::{Refusal, Sums};
 use crate::http::request::json_body;
 use crate::http::request::problem::Problem;
-use crate::http::request::query::Query;
 use crate::http::request::right::Right;
 use crate::http::server::body::Body;
 use crate::store::{AuditEntry, AuditKind, Counts};
@@ -84,7 +83,8 @@ impl Audit {
         sums.for_each(|row| self.on_list(row));
     }
 
-    fn keep(&self, row: AuditEntry) {
+    /// Puts a row on the list.
+    pub fn keep(&self, row: AuditEntry) {
         match self.counts {
             Some(_) => self.on_list(row),
             None => log::info!("{}, {}: {}", row.who, row.address, row.what),
@@ -124,14 +124,13 @@ pub struct AuditChange {
 }
 
 impl AuditChange {
-    /// The change that `caller` asks for by `route`: of the object that the path names, with this query and body.
+    /// The change that `caller` asks for by `route`: of the object that the path names, with this body.
     pub fn of(
         audit: &Rc<Audit>,
         caller: Caller<'_>,
         who: &Who,
         route: &AuditedRequest<'_>,
         object: String,
-        query: &Query,
         body: &[u8],
     ) -> Option<AuditChange> {
         if route.did.is_empty() {
@@ -148,10 +147,6 @@ impl AuditChange {
         };
         let is_part = matches!(*route.method, Method::PATCH | Method::PUT) && route.takes_json;
         let keys = if is_part { keys(caller.headers, body) } else { String::new() };
-        let keys = match query.get("do") {
-            Some(what) if *route.method == Method::POST => what.to_owned(),
-            _ => keys,
-        };
         Some(AuditChange { audit: audit.clone(), entry: Some(entry), object, keys })
     }
 
@@ -232,12 +227,13 @@ fn clean(text: &str) -> String {
 /// The keys of a body, without their values.
 fn keys(headers: &HeaderMap, body: &[u8]) -> String {
     let sent: BTreeMap<String, Value> = json_body::read(headers, body).unwrap_or_default();
-    sent.into_keys().collect::<Vec<_>>().join(", ")
+    sent.into_keys().filter(|key| !key.starts_with("was.")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::request::query::Query;
     use crate::http::routes::ROUTES;
 
     #[test]

@@ -10,3 +10,4 @@ pub(in crate::http) mod redirect;
 pub(in crate::http) mod refusals;
 pub(in crate::http) mod sign_in;
 pub(in crate::http) mod turns;
+pub(in crate::http) mod way;

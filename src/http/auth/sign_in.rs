@@ -1,5 +1,6 @@
 //! Signing in and out: the pages, and what is said of the password itself.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use hyper::header::HeaderValue;
@@ -9,14 +10,16 @@ use serde::Serialize;
 
 use crate::access::{ADMIN, Access, AccessError, AccessGuard, Person, Role, VIEWER, random_password};
 use crate::base::clock;
-use crate::base::unicode::percent_encoded;
+use crate::http::auth::audit;
 use crate::http::auth::authenticate::{fit_password, with_cookie};
 use crate::http::auth::caller::{AuthError, Caller, Who};
-use crate::http::pages::{data_counting, data_settings, html};
-use crate::http::preferences::PreferenceChanges;
+use crate::http::auth::way::{next, sign_in_for, up_from};
+use crate::http::forms::{self, FormPost};
+use crate::http::pages::{data_counting, html};
+use crate::http::preferences::{PreferenceChanges, Terms};
 use crate::http::report::wire;
 use crate::http::request::body_fields::{FieldError, Fields};
-use crate::http::request::handler::{Request, Route, Tag};
+use crate::http::request::handler::{Found, Request, Route, Tag, find};
 use crate::http::request::json_body::PayloadError;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
@@ -25,6 +28,7 @@ use crate::http::request::reply::no_store;
 use crate::http::server::body::Body;
 use crate::http::server::https::HttpsReport;
 use crate::http::site::Site;
+use crate::store::AuditEntry;
 use crate::ui::{self, AccessPage, RefusalReason, SignInPage};
 
 /// `GET /sign-in`.
@@ -35,7 +39,7 @@ pub async fn show(request: Request) -> Response<Body> {
     html::html(ui::sign_in_page(&sign_in_page(
         &request,
         next(request.table, request.query.get("next")),
-        None,
+        request.refused(),
     )))
 }
 
@@ -44,6 +48,9 @@ pub async fn sign_in(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     let form = html::form(&request);
     let next = next(request.table, form.get("next"));
+    if form.get("again").is_some() {
+        return change_password(&request, &form, next).await;
+    }
     if site.auth.is_open() {
         return Ok(html::see(&next));
     }
@@ -51,8 +58,9 @@ pub async fn sign_in(request: Request) -> Result<Response<Body>, Problem> {
     let name = field("name").trim().to_owned();
     let denied = match site.auth.prove(request.caller(), name.clone(), field("password")).await {
         Ok(person) => {
-            let cookie = site.auth.begin(request.caller(), person, site.settings().session).await?;
-            return Ok(with_cookie(html::see(&next), Some(cookie)));
+            let cookie = site.auth.begin(request.caller(), person.clone(), site.settings().session).await?;
+            let kept = show_kept(request, form.get("kept").unwrap_or_default(), Who::Person(person)).await;
+            return Ok(with_cookie(kept.unwrap_or_else(|| html::see(&next)), Some(cookie)));
         }
         Err(denied) => denied,
     };
@@ -64,8 +72,27 @@ pub async fn sign_in(request: Request) -> Result<Response<Body>, Problem> {
         problem = problem.wrong_secret("password", "the one that belongs to the name");
     }
     let refusal = data_counting::refusal(&problem);
-    let page = SignInPage { name, ..sign_in_page(&request, next, Some(refusal)) };
+    let kept = form.get("kept").unwrap_or_default().to_owned();
+    let page = SignInPage { name, kept, ..sign_in_page(&request, next, Some(refusal)) };
     Ok(html::again(&problem, ui::sign_in_page(&page)))
+}
+
+/// The page of a form that was kept while its reader signed in, with what was typed.
+async fn show_kept(request: Request, kept: &str, who: Who) -> Option<Response<Body>> {
+    let fields = Query::parse(kept);
+    let form = FormPost::read(request.table, &fields).ok()??;
+    let problem =
+        Problem::new(StatusCode::OK, "you were signed out, and nothing was changed").hint("send it again");
+    let (uri, mut returned) = form.returned(&format!("/{}", fields.get("_action")?), Some(&problem))?;
+    returned.base = returned.base.trim_start_matches("../").to_owned();
+    let Ok(Found::Route(route, _)) = find(request.table, &Method::GET, uri.path()) else { return None };
+    if !who.has(route.right, request.site.is_view_open()) {
+        return None;
+    }
+    let query = Query::parse(uri.query().unwrap_or_default());
+    let (method, returned) = (Method::GET, Some(Rc::new(returned)));
+    let page = (route.handler)(Request { method, uri, query, who, returned, ..request }).await.ok()?;
+    Some(forms::in_place_of(&Err(problem), page))
 }
 
 /// Where a signed link leads to a page: to that page without it, with a session that ends when the link does.
@@ -83,16 +110,34 @@ pub async fn sign_out(request: Request) -> Response<Body> {
     with_cookie(html::see("sign-in"), cookie)
 }
 
-/// `POST /password`, from the page's form: sets another one for whoever has signed in, and signs them in again.
-pub async fn change_password(request: Request) -> Result<Response<Body>, Problem> {
-    match set_own(&request, &html::form(&request)).await {
-        Ok(cookie) => Ok(with_cookie(html::see("sign-in?done=password"), Some(cookie))),
-        Err(problem) => {
-            let refusal = data_counting::refusal(&problem);
-            let page = sign_in_page(&request, String::from("./"), Some(refusal));
-            Ok(html::again(&problem, ui::sign_in_page(&page)))
+/// Sets another password for whoever has signed in, from the form of a page, signs them in again, and lets an admin
+/// say who may watch; on to `next`, or the page again.
+async fn change_password(request: &Request, form: &Query, next: String) -> Result<Response<Body>, Problem> {
+    let mut cookie = None;
+    let done = async {
+        let (role, own) = set_own(request, form).await?;
+        cookie = Some(own);
+        let row = audit::change(request.caller(), &request.who, request.uri.path());
+        request.site.audit.keep(AuditEntry { what: String::from("changed the password"), ..row });
+        match form.get("view").filter(|_| role == Role::Admin) {
+            Some(word) => set_view(&request.site, word).await,
+            None => Ok(()),
         }
-    }
+    };
+    let done = done.await;
+    let response = match done {
+        Ok(()) => html::see(&next),
+        Err(problem) => {
+            let refused = Some(data_counting::refusal(&problem));
+            let page = match next.starts_with("access") {
+                true => ui::access_page(&access_page(request, refused)?),
+                false => ui::sign_in_page(&sign_in_page(request, next, refused)),
+            };
+            html::again(&problem, page)
+        }
+    };
+    // A password that was set is set, whatever became of the rest.
+    Ok(with_cookie(response, cookie))
 }
 
 /// `GET /claim`: asks for the first password, where nobody has chosen one; else on to where one signs in.
@@ -152,33 +197,7 @@ fn repeated(form: &Query) -> Result<String, Problem> {
 
 /// `GET /access`.
 pub async fn show_access(request: Request) -> Result<Response<Body>, Problem> {
-    Ok(html::html(ui::access_page(&access_page(&request, None)?)))
-}
-
-/// `POST /access`, from the page's forms: `password`, `again` and `current` set the caller's own, and `view` who may watch.
-pub async fn post_access(request: Request) -> Result<Response<Body>, Problem> {
-    let form = html::form(&request);
-    let mut cookie = None;
-    let done = async {
-        if form.get("password").is_some() {
-            cookie = Some(set_own(&request, &form).await?);
-        }
-        match form.get("view") {
-            Some(word) => set_view(&request.site, word).await,
-            None => Ok(()),
-        }
-    };
-    let done = done.await;
-    let response = match done {
-        Ok(()) if cookie.is_some() => html::see("access?done=password"),
-        Ok(()) => html::see("access"),
-        Err(problem) => {
-            let page = access_page(&request, Some(data_counting::refusal(&problem)))?;
-            html::again(&problem, ui::access_page(&page))
-        }
-    };
-    // A password that was set is set, whatever became of the rest.
-    Ok(with_cookie(response, cookie))
+    Ok(html::html(ui::access_page(&access_page(&request, request.refused())?)))
 }
 
 /// Makes `word` who may watch, if it is another one.
@@ -187,7 +206,7 @@ async fn set_view(site: &Site, word: &str) -> Result<(), Problem> {
     let (_, is_open) = wanted.ok_or_else(html::nothing_to_do)?;
     if is_open != site.settings().is_view_open {
         let change = (String::from(VIEW), Some(format!("\"{word}\"")));
-        data_settings::change(site, PreferenceChanges::from([change])).await?;
+        site.preferences()?.change(PreferenceChanges::from([change]), Terms::default()).await?;
     }
     Ok(())
 }
@@ -212,7 +231,7 @@ fn access_page(request: &Request, refused: Option<RefusalReason>) -> Result<Acce
 }
 
 /// Sets the caller's own password as a form says, and signs them in again: with this cookie.
-async fn set_own(request: &Request, form: &Query) -> Result<HeaderValue, Problem> {
+async fn set_own(request: &Request, form: &Query) -> Result<(Role, HeaderValue), Problem> {
     let person = match &request.who {
         Who::Person(person) => person.clone(),
         _ => Person { name: String::from(ADMIN), role: Role::Admin },
@@ -223,7 +242,8 @@ async fn set_own(request: &Request, form: &Query) -> Result<HeaderValue, Problem
     let access = access(request)?;
     let current = form.get("current").unwrap_or_default().to_owned();
     set_user(request, access, &person.name, None, Some(repeated(form)?), current).await?;
-    request.site.auth.begin(request.caller(), person, request.site.settings().session).await
+    let role = person.role;
+    Ok((role, request.site.auth.begin(request.caller(), person, request.site.settings().session).await?))
 }
 
 /// Sets what is given of the user `name`. The admin's password and the caller's own are set from other machines only for who
@@ -276,6 +296,7 @@ fn sign_in_page(request: &Request, next: String, refused: Option<RefusalReason>)
         is_done: is_done(request),
         needed: request.query.get("needed").and_then(Role::parse).map(Role::as_str),
         name: String::new(),
+        kept: request.returned.as_ref().map(|form| form.kept.clone()).unwrap_or_default(),
         fingerprint: HttpsReport::of(request.site.https.as_ref()).map(|https| https.fingerprint),
         refused,
     }
@@ -426,43 +447,6 @@ fn report(request: &Request, access: &Access) -> Response<Body> {
     no_store(reply::fixed("application/json", wire::json(&report)))
 }
 
-/// The page that signs in, seen from `path`, and from there back to the page that `path` belongs to, with its query.
-pub fn sign_in_for(table: &[Route], path: &str, query: Option<&str>) -> String {
-    let own = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    let next = match query {
-        Some(query) if is_page(table, own) => format!("{own}?{query}"),
-        _ => String::from(if is_page(table, own) { own } else { "./" }),
-    };
-    format!("{}sign-in?next={}", up_from(path), percent_encoded(&next))
-}
-
-/// The way from `path` to where all addresses begin: `../`, as links have it.
-pub(in crate::http) fn up_from(path: &str) -> String {
-    "../".repeat(path.trim_start_matches('/').matches('/').count())
-}
-
-/// Where a page may lead to after signing in: a page of ours, with a query perhaps; anything else is the live page.
-fn next(table: &[Route], wanted: Option<&str>) -> String {
-    let wanted = wanted.unwrap_or_default();
-    let (path, query) = wanted.split_once('?').unwrap_or((wanted, ""));
-    let is_plain = query.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~=&%+,:".contains(&b));
-    if wanted.len() <= 500 && is_plain && is_page(table, path) {
-        wanted.to_owned()
-    } else {
-        String::from("./")
-    }
-}
-
-/// Whether `name`, as a link has it, is that of a page beside the live one.
-pub(in crate::http) fn is_page(table: &[Route], name: &str) -> bool {
-    let is_it = |route: &Route| {
-        route.doc.tag == Tag::Pages
-            && route.method == Method::GET
-            && route.path.strip_prefix('/') == Some(name)
-    };
-    !name.is_empty() && table.iter().any(is_it)
-}
-
 /// What the caller gets of `route`: a page's form leads to the page that signs in; everybody else is told.
 ///
 /// # Errors
@@ -497,50 +481,7 @@ pub fn refuse(
 }
 
 /// Whether a browser asks, and not a program.
-fn is_browser(headers: &HeaderMap) -> bool {
+pub fn is_browser(headers: &HeaderMap) -> bool {
     let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     agent.starts_with("Mozilla/") || headers.contains_key(ORIGIN) || headers.contains_key("sec-fetch-mode")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::http::routes::ROUTES;
-
-    #[test]
-    fn only_pages_of_ours_are_led_to() {
-        for good in ["lines", "lines?line=2", "counts?range=7d&class=person", "media?q=a%20b+c"] {
-            assert_eq!(next(ROUTES, Some(good)), good);
-        }
-        for bad in [
-            "//evil.example",
-            "https://evil.example",
-            "javascript:alert(1)",
-            "/lines",
-            "../lines",
-            "lines/..",
-            "\\\\evil",
-            "lines?a=\r\nSet-Cookie:x",
-            "lines?\"",
-            "",
-            "./",
-            "stream",
-            "api/v1/state",
-            "lines#x",
-            "lines?next=//evil\\",
-            "LINES",
-        ] {
-            assert_eq!(next(ROUTES, Some(bad)), "./", "{bad}");
-        }
-        assert_eq!(next(ROUTES, Some(&format!("lines?{}", "a".repeat(1000)))), "./");
-        assert_eq!(next(ROUTES, None), "./");
-    }
-
-    #[test]
-    fn the_way_to_sign_in_fits_any_depth_and_prefix() {
-        assert_eq!(sign_in_for(ROUTES, "/lines", None), "sign-in?next=lines");
-        assert_eq!(sign_in_for(ROUTES, "/pause", None), "sign-in?next=.%2F");
-        assert_eq!(sign_in_for(ROUTES, "/media/upload", None), "../sign-in?next=media");
-        assert_eq!(sign_in_for(ROUTES, "/lines", Some("zone=2")), "sign-in?next=lines%3Fzone%3D2");
-    }
 }

@@ -74,7 +74,10 @@ fn lines_page(request: &Request, chosen: ChosenShape) -> Result<LinesPage, Probl
         size: report.width.zip(report.height),
         counting: data_counting::counting(&counting.status(), who),
         is_counts_only: site.is_counts_only(),
-        refused: request.returned.as_ref().map(|form| (ShapeForm::returned(form), form.refusal.clone())),
+        refused: request
+            .returned
+            .as_ref()
+            .and_then(|form| Some((ShapeForm::returned(form), form.refusal.clone()?))),
     })
 }
 

@@ -3,15 +3,18 @@
 
 use std::collections::BTreeMap;
 
+use hyper::Method;
+
 use crate::http::api::counting::zones::drawn;
 use crate::http::api::media::video;
 use crate::http::auth::caller::Who;
+use crate::http::auth::way::sign_in_for;
 use crate::http::readers::CountsReadError;
 use crate::http::report::state::StateReport;
 use crate::http::report::wire;
 use crate::http::report::wire::Redact;
 use crate::http::request::handler::Request;
-use crate::http::request::problem::Problem;
+use crate::http::request::problem::{Problem, WrongValueOf};
 use crate::http::request::query::WrongValue;
 use crate::http::request::right::Right;
 use crate::http::request::time_param;
@@ -41,7 +44,12 @@ pub fn head(request: &Request) -> Head {
 
 /// The same, with this report.
 pub fn head_with(request: &Request, report: &StateReport) -> Head {
-    Head { returned: request.returned.clone(), ..head_of(report) }
+    let query = request.uri.query().filter(|_| request.method == Method::GET);
+    Head {
+        returned: request.returned.clone(),
+        sign_in: sign_in_for(request.table, request.uri.path(), query),
+        ..head_of(report)
+    }
 }
 
 /// The same of a page without forms.
@@ -53,6 +61,7 @@ pub fn head_of(report: &StateReport) -> Head {
         headline: report.headline.to_owned(),
         alerts: report.alerts.clone(),
         reader: report.reader,
+        sign_in: String::new(),
         returned: None,
     }
 }
@@ -95,10 +104,22 @@ pub fn tallies(counts: &Counts) -> Vec<TallyRow> {
 
 /// What went wrong, for the page.
 pub fn refusal(problem: &Problem) -> RefusalReason {
+    let wrong = problem.wrong.as_deref().cloned().unwrap_or_default();
+    let each = wrong.errors.into_iter().map(|WrongValueOf { path, message, hint, .. }| {
+        let hint = hint.map(|hint| format!(". {hint}")).unwrap_or_default();
+        (path, message.trim_end_matches('.').to_owned() + &hint)
+    });
+    let mut errors: Vec<(String, String)> = each.collect();
+    if errors.is_empty() && !wrong.field.is_empty() {
+        let takes = format!("This takes {}", wrong.range);
+        errors
+            .push((wrong.field.clone(), if wrong.range.is_empty() { problem.detail.clone() } else { takes }));
+    }
     RefusalReason {
         detail: problem.detail.clone(),
         hint: problem.hint.clone().unwrap_or_default(),
-        field: problem.wrong.as_ref().map(|wrong| wrong.field.clone()).unwrap_or_default(),
+        field: wrong.field,
+        errors,
     }
 }
 

@@ -1,46 +1,42 @@
-//! What the page of settings is given: settings, controls and formats as the page's own data; and what its form sends
-//! as changes of settings and of controls.
+//! What the page of settings is given: settings, controls and formats as the page's own data; and what was typed into
+//! its forms.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use serde_json::Value;
-
-use crate::config::keys::{self, Key};
-use crate::config::{self, Origin, SourceKind, kind, show_duration};
-use crate::http::api::camera::controls;
+use crate::config::keys::Key;
+use crate::config::{self, Origin, SourceKind, show_duration};
+use crate::http::api::camera::{controls, controls_form};
 use crate::http::api::counting::model::ModelList;
-use crate::http::api::machine::settings::{item, items, typed};
+use crate::http::api::machine::settings::{item, items};
+use crate::http::api::machine::settings_form::{self, key, text, wanted};
 use crate::http::auth::caller::Who;
-use crate::http::pages::data_counting;
-use crate::http::preferences::{NotSet, PreferenceChanges, SettingsInForce, Terms, WrongSetting, meanwhile};
-use crate::http::report::state::StateReport;
+use crate::http::pages::{data_counting, retention};
+use crate::http::preferences::{SettingsInForce, meanwhile};
+use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
 use crate::http::site::Site;
-use crate::media::{self, Control, ControlKind};
+use crate::media;
+use crate::pipeline::CameraControls;
 use crate::ui::{
-    self, CameraMode, ControlsFacts, RefusalReason, Setting, SettingField, SettingsPage, ValueOrigin,
+    self, CameraMode, ControlsFacts, RefusalReason, ReturnedForm, Setting, SettingField, SettingsPage,
+    ValueOrigin,
 };
 
 /// What is to be told at controls, by their names.
-pub type AtFields = Vec<(String, String)>;
-
-/// Changes settings as a page's form asks for it.
-pub async fn change(site: &Site, changes: PreferenceChanges) -> Result<(), Problem> {
-    site.preferences()?.change(changes, Terms::default()).await?;
-    Ok(())
-}
+type AtFields = Vec<(String, String)>;
 
 /// The page as things are now.
-pub async fn page(site: &Site, who: &Who) -> SettingsPage {
+pub async fn page(request: &Request) -> SettingsPage {
+    let (site, who) = (&request.site, &request.who);
     let in_force = site.preferences().map(|preferences| preferences.in_force());
     let (controls, no_controls) = match site.pipeline.recent_controls().await {
         Ok(found) => (Some(of_camera(&found, in_force.as_deref().ok())), String::new()),
         Err(error) => (None, error.to_string()),
     };
     let modes = site.pipeline.formats().await.map(|formats| modes(&formats)).unwrap_or_default();
-    let head = data_counting::head_of(&StateReport::of(site, who));
+    let head = data_counting::head(request);
     let offers = Offers::of(site, who).await;
     match in_force {
         Ok(in_force) => SettingsPage {
@@ -139,11 +135,6 @@ fn of(setting: &config::ResolvedSetting, in_force: &SettingsInForce, offers: &Of
     })
 }
 
-fn key(path: &str) -> Option<&'static Key> {
-    let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
-    keys::find(section, name)
-}
-
 fn whence(origin: &Origin) -> ValueOrigin {
     match origin {
         Origin::Default => ValueOrigin::Default,
@@ -216,24 +207,6 @@ async fn zones() -> Arc<[String]> {
     tokio::task::spawn_blocking(move || Arc::clone(ZONES.get_or_init(read))).await.unwrap_or_default()
 }
 
-/// A value of TOML as it stands in its field.
-fn text(value: &str) -> String {
-    fn plain(value: &serde_json::Value) -> String {
-        match value {
-            serde_json::Value::String(text) => text.clone(),
-            serde_json::Value::Array(list) => list.iter().map(listed).collect::<Vec<_>>().join(", "),
-            other => other.to_string(),
-        }
-    }
-    fn listed(value: &serde_json::Value) -> String {
-        match value {
-            serde_json::Value::String(text) => item(text),
-            other => plain(other),
-        }
-    }
-    serde_json::from_str(value).map_or_else(|_| value.to_owned(), |value| plain(&value))
-}
-
 fn modes(formats: &[media::CameraFormat]) -> Vec<CameraMode> {
     let of = |format: &media::CameraFormat| {
         let name = format.fourcc.to_string();
@@ -252,7 +225,7 @@ fn modes(formats: &[media::CameraFormat]) -> Vec<CameraMode> {
 }
 
 /// What is told at controls that the camera has refused.
-pub fn not_taken(refused: &[String]) -> AtFields {
+fn not_taken(refused: &[String]) -> AtFields {
     refused.iter().map(|name| (name.clone(), String::from("The camera has not taken this"))).collect()
 }
 
@@ -274,225 +247,102 @@ fn of_camera(found: &crate::pipeline::CameraControls, in_force: Option<&Settings
     }
 }
 
-/// What the form of a group changes of what is in force: fields that are other than they were when the page was made. A
-/// switch that is off, and a list without a tick, send nothing but what they were.
-///
-/// # Errors
-/// Somebody else has set one of them meanwhile, or nobody knows where a list's items end.
-pub fn changes(form: &Query, in_force: &SettingsInForce) -> Result<PreferenceChanges, NotSet> {
-    let mut changes = PreferenceChanges::new();
-    let toml = |path: &str, wanted: &str| typed(path, wanted).map_err(|wrong| NotSet::Wrong(vec![wrong]));
-    for (name, was) in form.pairs() {
-        let Some((path, key)) = name.strip_prefix("was.").and_then(|path| Some((path, key(path)?))) else {
-            continue;
-        };
-        let Some(setting) = in_force.resolved.settings.iter().find(|own| own.path == path) else { continue };
-        let Some(wanted) = wanted(form, path, key) else { continue };
-        let (was, is) = (was.trim(), text(&setting.value));
-        // Where there is a word in a number's place, its field is empty.
-        let is_untouched =
-            wanted.is_empty() && (was == text(key.default) || key.kind.shape().or == Some(was));
-        if wanted == was || wanted == is || is_untouched {
-            continue;
-        }
-        if is != was {
-            return Err(NotSet::Changed);
-        }
-        let wanted = Some(wanted).filter(|wanted| !wanted.is_empty());
-        changes.insert(path.to_owned(), wanted.map(|wanted| toml(path, &wanted)).transpose()?);
-    }
-    // What a secret was is not told: an empty field leaves it.
-    for (path, wanted) in form.pairs() {
-        if key(path).is_some_and(|key| key.kind.is_secret()) && !wanted.is_empty() {
-            changes.insert(path.clone(), Some(toml(path, wanted)?));
-        }
-    }
-    let is_touched = |mode: &&str| !mode.is_empty() && form.get("was.mode") != Some(*mode);
-    if let Some(mode) = form.get(MODE).filter(is_touched) {
-        changes.extend(mode_changes(mode, in_force).map_err(|wrong| NotSet::Wrong(vec![wrong]))?);
-    }
-    Ok(changes)
-}
-
-/// What the field of a setting says, with its unit; `None` where the form has none.
-fn wanted(form: &Query, path: &str, key: &Key) -> Option<String> {
-    let shape = key.kind.shape();
-    let sent: Vec<&str> =
-        form.pairs().iter().filter(|(name, _)| name == path).map(|(_, value)| value.trim()).collect();
-    let typed = match (sent.last(), shape.word) {
-        (_, "list") => return Some(sent.join(", ")),
-        (None, "boolean") => "false",
-        (typed, _) => typed?,
-    };
-    let Some(unit) = form.get(&format!("unit.{path}")) else { return Some(typed.to_owned()) };
-    if shape.or == Some(unit) {
-        return Some(unit.to_owned());
-    }
-    // As people write it where a comma parts the decimals. What is no number may have a unit of its own: "1 week".
-    let number = typed.replace(',', ".");
-    let is_number = number.parse::<f64>().is_ok_and(|number| number.is_finite() && number >= 0.0);
-    Some(if is_number { number + unit } else { typed.to_owned() })
-}
-
-/// The field that chooses a mode.
-const MODE: &str = "mode";
-
-/// The rows that say “Saved” after `changes`: the mode is one.
-pub fn saved(form: &Query, changes: &PreferenceChanges) -> String {
-    let is_mode = |path: &&str| form.get(MODE).is_some() && MODE_KEYS.contains(path);
-    let keys = changes.keys().map(String::as_str);
-    let mode = keys.clone().find(is_mode).map(|_| MODE);
-    keys.filter(|path| !is_mode(path)).chain(mode).collect::<Vec<_>>().join(",")
-}
-
-const MODE_KEYS: [&str; 3] = ["source.format", "source.width", "source.height"];
-
-/// A mode as its three settings; nothing where it is in force already.
-///
-/// # Errors
-/// It is none.
-fn mode_changes(mode: &str, in_force: &SettingsInForce) -> Result<PreferenceChanges, WrongSetting> {
-    let sized = || {
-        let (format, size) = mode.split_once('-')?;
-        let (width, height) = size.split_once('x')?;
-        Some([Some(format), Some(width), Some(height)])
-    };
-    let values = if mode == "auto" { Some([None; 3]) } else { sized() };
-    let values = values.ok_or_else(|| WrongSetting {
-        path: String::from("source.width"),
-        given: kind::quoted(mode),
-        message: format!("there is no resolution {mode:?}."),
-        hint: Some(String::from("choose one of the list")),
-    })?;
-    let wanted = MODE_KEYS.into_iter().zip(values);
-    let is = |path: &str| {
-        let setting = in_force.resolved.settings.iter().find(|own| own.path == path);
-        setting.map(|own| text(&own.value)).unwrap_or_default()
-    };
-    wanted
-        .filter(|(path, value)| is(path) != value.unwrap_or("auto"))
-        .map(|(path, value)| Ok((path.to_owned(), value.map(|value| typed(path, value)).transpose()?)))
-        .collect()
-}
-
-/// What the form of controls wants otherwise than its page has shown it: name, what it was, what is wanted. A switch that
-/// is off sends nothing but what it was.
-fn moved<'a>(form: &'a Query, controls: &[Control]) -> Vec<(&'a str, &'a str, &'a str)> {
-    let moved = form.pairs().iter().filter_map(|(name, was)| {
-        let name = name.strip_prefix("was.")?;
-        let wanted = form.get(name).unwrap_or("0");
-        let control = controls.iter().find(|control| control.name == name);
-        let is_same =
-            wanted == was || control.is_some_and(|control| number(wanted) == at_field(control, number(was)));
-        (!is_same).then_some((name, was.as_str(), wanted))
-    });
-    moved.collect()
-}
-
-fn number(text: &str) -> Option<f64> {
-    text.parse().ok()
-}
-
-/// What the control's field holds where it is given `value`: browsers move a slider to the nearest of its steps, and show
-/// the first choice of a menu that is at none.
-fn at_field(control: &Control, value: Option<f64>) -> Option<f64> {
-    let value = value?;
-    Some(match &control.kind {
-        ControlKind::Number { .. } => control.kind.round_to_step(value),
-        ControlKind::Boolean => f64::from(value != 0.0),
-        ControlKind::Menu(choices) if choices.iter().all(|(choice, _)| *choice as f64 != value) => {
-            choices.first()?.0 as f64
-        }
-        ControlKind::Menu(_) | ControlKind::Button => value,
-    })
-}
-
-/// What the form of controls changes of what `controls` are now.
-///
-/// # Errors
-/// Somebody else has set some of them meanwhile: their names, and to what, in words.
-pub fn control_changes(form: &Query, controls: &[Control]) -> Result<Vec<(String, Value)>, AtFields> {
-    let (mut changes, mut theirs) = (Vec::new(), Vec::new());
-    for (name, was, wanted) in moved(form, controls) {
-        if let Some(control) = controls.iter().find(|control| control.name == name) {
-            let is = Some(control.value);
-            if number(wanted) == is {
-                continue;
+/// Puts what came of the page's form into it: what was typed, and what is wrong with it.
+pub async fn put_returned(site: &Site, page: &mut SettingsPage, form: &ReturnedForm) {
+    let fields = Query::of(form.fields.clone());
+    let Some(reason) = &form.refusal else { return };
+    let is_deleting = reason.detail.starts_with(DELETES);
+    let is_changed = reason.detail == meanwhile().detail;
+    match &*form.action {
+        "api/v1/settings" => {
+            put_typed(page, &fields);
+            if is_deleting {
+                ask_to_delete(site, page, &fields).await;
             }
-            // What an automatic mode rules moves by itself.
-            if !control.inactive && at_field(control, number(was)) != at_field(control, is) {
-                let is = ui::control_in_words(control, control.value);
-                theirs.push((name.to_owned(), format!("Somebody else has set this to {is} meanwhile")));
+            for setting in page.settings.iter_mut() {
+                let was = fields.get(&format!("was.{}", setting.path));
+                if is_changed && was.is_some_and(|was| was != setting.is) && setting.text != setting.is {
+                    setting.is_changed = true;
+                    setting.wrong = Some(format!("Somebody else has set this to {} meanwhile", setting.is));
+                }
+            }
+            mark_wrong(page, reason);
+        }
+        "api/v1/settings.toml" => {
+            page.import = fields.get("toml").unwrap_or_default().to_owned();
+            if is_deleting {
+                let what =
+                    reason.detail.trim_start_matches(DELETES).trim_end_matches(", and nothing was changed");
+                page.import_deletes = format!("This deletes {what}.");
             }
         }
-        changes.push((name.to_owned(), Value::from(wanted)));
-    }
-    if theirs.is_empty() { Ok(changes) } else { Err(theirs) }
-}
-
-/// The page again, with what was typed into the form of controls, if that it was, and what is `wrong` with it.
-pub async fn controls_refused(
-    site: &Site,
-    who: &Who,
-    form: &Query,
-    problem: &Problem,
-    mut wrong: AtFields,
-) -> SettingsPage {
-    let mut page = page(site, who).await;
-    if let Some(field) = problem.wrong.as_ref().filter(|_| wrong.is_empty()) {
-        let range = Some(&field.range).filter(|range| !range.is_empty());
-        let why = range.map_or_else(|| problem.detail.clone(), |range| format!("This takes {range}"));
-        wrong.push((field.field.clone(), why));
-    }
-    if let Some(facts) = &mut page.controls {
-        let moved = moved(form, &facts.controls).into_iter();
-        facts.typed =
-            moved.filter_map(|(name, _, wanted)| Some((name.to_owned(), number(wanted)?))).collect();
-        facts.wrong = wrong;
-    }
-    page.refused = Some(data_counting::refusal(problem));
-    page
-}
-
-/// The page again, with what was typed and what is wrong with it.
-pub async fn refused(site: &Site, who: &Who, form: &Query, not: NotSet) -> (Problem, SettingsPage) {
-    let mut page = page(site, who).await;
-    put_typed(&mut page, form);
-    let is_changed = matches!(not, NotSet::Changed);
-    for setting in page.settings.iter_mut().filter(|_| is_changed) {
-        let was = form.get(&format!("was.{}", setting.path));
-        if was.is_some_and(|was| was != setting.is) && setting.text != setting.is {
-            setting.is_changed = true;
-            setting.wrong = Some(format!("Somebody else has set this to {} meanwhile", setting.is));
-        }
-    }
-    if let NotSet::Wrong(wrong) = &not {
-        for wrong in wrong {
-            let setting = page.settings.iter_mut().find(|own| own.path == wrong.path);
-            if let Some(setting) = setting {
-                let hint = wrong.hint.as_ref().map(|hint| format!(". {hint}"));
-                let message = wrong.message.trim_end_matches('.').to_owned() + &hint.unwrap_or_default();
-                setting.wrong = Some(ui::name_settings(&message));
+        _ => {
+            if let Some(facts) = &mut page.controls {
+                facts.typed = controls_form::typed(&fields, &facts.controls);
+                facts.wrong.clone_from(&reason.errors);
             }
         }
     }
-    if let NotSet::Pinned { path, .. } = &not
-        && let Some(setting) = page.settings.iter_mut().find(|own| own.path == *path)
-    {
-        setting.wrong = Some(refusal(data_counting::refusal(&Problem::from(not.clone()))).detail);
+    page.refused = Some(refusal(reason.clone())).filter(|_| !is_deleting);
+}
+
+/// Says at the rows of the page what is wrong with them.
+fn mark_wrong(page: &mut SettingsPage, reason: &RefusalReason) {
+    for setting in &mut page.settings {
+        if let Some((_, why)) = reason.errors.iter().find(|(path, _)| *path == setting.path) {
+            setting.wrong = Some(ui::name_settings(why));
+        }
     }
-    let problem = if is_changed { meanwhile() } else { Problem::from(not) };
-    page.refused = Some(refusal(data_counting::refusal(&problem)));
-    (problem, page)
+}
+
+/// Puts into the page what is wrong with what was asked of it.
+pub fn put_wrong(page: &mut SettingsPage, problem: &Problem) {
+    let reason = data_counting::refusal(problem);
+    mark_wrong(page, &reason);
+    page.refused = Some(refusal(reason));
+}
+
+/// Puts into the page what came out otherwise than it was asked of the camera's controls.
+pub fn put_told(site: &Site, page: &mut SettingsPage, set: &CameraControls) {
+    let Some(facts) = &mut page.controls else { return };
+    // What is not kept has its own place on the page.
+    let unkept = site.unkept();
+    let notes: Vec<String> = set.notes.iter().filter(|note| unkept.as_ref() != Some(note)).cloned().collect();
+    // Before what is so since the camera was opened.
+    facts.notes.retain(|note| !notes.contains(note));
+    facts.notes.splice(0..0, notes);
+    let wrong = not_taken(&set.refused);
+    facts.wrong.retain(|own| !wrong.contains(own));
+    facts.wrong.splice(0..0, wrong);
+}
+
+/// What a refusal begins with of what would delete media.
+const DELETES: &str = "this would delete ";
+
+/// Asks, at the first rule that is changed, whether what goes by it may go.
+async fn ask_to_delete(site: &Site, page: &mut SettingsPage, fields: &Query) {
+    let Ok(in_force) = site.preferences().map(|preferences| preferences.in_force()) else { return };
+    let Ok(changes) = settings_form::changes(fields, &in_force) else { return };
+    let Ok(Some(plan)) = retention::preview(site, &changes).await else { return };
+    let is_rule = |own: &&mut Setting| changes.contains_key(&own.path) && retention::is_rule(&own.path);
+    if let Some(own) = page.settings.iter_mut().find(is_rule) {
+        own.deletes = Some(plan.in_words());
+        // Of what is taken back nothing was typed.
+        if let Some(None) = changes.get(&own.path) {
+            own.text.clone_from(&own.default);
+            own.unit = None;
+        }
+    }
+    page.plan = Some(plan);
 }
 
 /// Why a setting was not changed, with the labels of the page of settings in the place of keys.
 pub fn refusal(reason: RefusalReason) -> RefusalReason {
-    let RefusalReason { mut detail, hint, field } = reason;
+    let RefusalReason { mut detail, hint, field, errors } = reason;
     if let Some(rest) = detail.strip_prefix(&field).filter(|rest| rest.starts_with(' ')) {
         detail = format!("`{field}`{rest}");
     }
-    RefusalReason { detail: ui::name_settings(&detail), hint: ui::name_settings(&hint), field }
+    RefusalReason { detail: ui::name_settings(&detail), hint: ui::name_settings(&hint), field, errors }
 }
 
 /// Puts what was typed into the fields of the page.
@@ -524,121 +374,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-
-    #[test]
-    fn only_what_is_other_than_it_was_is_changed() {
-        let in_force = SettingsInForce::of("[stream]\nquality = 70");
-        let changes = |form: &str| changes(&Query::parse(form), &in_force);
-        assert_eq!(changes("stream.quality=70&was.stream.quality=70"), Ok(PreferenceChanges::new()));
-        assert_eq!(
-            changes(
-                "stream.quality=60&was.stream.quality=70&name=&was.name=camera&picture.gray=true&was.picture.gray=false&\
-                 unit.stream.stall=s&stream.stall=5&was.stream.stall=5s&unit.stream.idle_stop=m&stream.idle_stop=2&\
-                 was.stream.idle_stop=30s&unit.record.max_duration=d&record.max_duration=1+week&was.record.max_duration=1h&\
-                 unit.retention.snapshots_age=d&retention.snapshots_age=&was.retention.snapshots_age=never&\
-                 unit.retention.recordings_size=unlimited&retention.recordings_size=5&was.retention.recordings_size=unlimited&\
-                 unit.retention.min_free=GB&retention.min_free=0,5&was.retention.min_free=500MB"
-            ),
-            Ok(PreferenceChanges::from([
-                ("picture.gray".into(), Some("true".into())),
-                ("record.max_duration".into(), Some("\"1 week\"".into())),
-                ("retention.min_free".into(), Some("\"0.5GB\"".into())),
-                ("stream.idle_stop".into(), Some("\"2m\"".into())),
-                ("stream.quality".into(), Some("60".into())),
-            ]))
-        );
-        assert_eq!(changes("stream.quality=60&was.stream.quality=80"), Err(NotSet::Changed));
-        // An empty field is the default; where it is that already, nothing is changed.
-        assert_eq!(
-            changes("stream.quality=&was.stream.quality=70"),
-            Ok(PreferenceChanges::from([("stream.quality".into(), None)]))
-        );
-        // Somebody else wants the same.
-        assert_eq!(changes("stream.quality=70&was.stream.quality=80"), Ok(PreferenceChanges::new()));
-        assert_eq!(changes("source.password=&name=x"), Ok(PreferenceChanges::new()));
-        assert_eq!(
-            changes("source.password=s%22x"),
-            Ok(PreferenceChanges::from([("source.password".into(), Some("\"s\\\"x\"".into()))]))
-        );
-    }
-
-    fn control(name: &str, kind: ControlKind, value: i64) -> Control {
-        Control { value: value as f64, ..Control::new(1, name, name, kind) }
-    }
-
-    #[test]
-    fn only_controls_that_somebody_has_moved_are_changed() {
-        let mains = ControlKind::Menu(vec![(1, "50 Hz".into()), (2, "60 Hz".into())]);
-        let mut controls = vec![
-            control("gain", ControlKind::integer(0, 255, 1), 128),
-            control("focus", ControlKind::integer(0, 255, 5), 42),
-            control("zoom", ControlKind::integer(10, 52, 10), 300),
-            control("flip", ControlKind::Boolean, 1),
-            control("mains", mains, 0),
-        ];
-        let shown = "was.gain=128&was.focus=42&was.zoom=300&was.flip=1&was.mains=0";
-        let changes = |controls: &[Control], typed: &str| {
-            control_changes(&Query::parse(&format!("{shown}&{typed}")), controls)
-        };
-        let is = |name: &str, value: &str| Ok(vec![(name.to_owned(), Value::from(value))]);
-        // As a browser sends it where nothing was touched: each slider at one of its steps, a menu at its first choice.
-        let untouched = "focus=40&zoom=50&flip=1&mains=1";
-        assert_eq!(changes(&controls, &format!("gain=128&{untouched}")), Ok(Vec::new()));
-        assert_eq!(changes(&controls, &format!("gain=60&{untouched}")), is("gain", "60"));
-        assert_eq!(changes(&controls, "gain=128&focus=45&zoom=50&flip=1&mains=1"), is("focus", "45"));
-        assert_eq!(changes(&controls, "gain=128&focus=40&zoom=50&mains=1"), is("flip", "0"));
-        assert_eq!(changes(&controls, "gain=128&focus=40&zoom=50&flip=1&mains=2"), is("mains", "2"));
-
-        // Somebody else has turned what is not touched here, and what is.
-        (controls[0].value, controls[3].value) = (200.0, 0.0);
-        assert_eq!(changes(&controls, "gain=128&focus=45&zoom=50&flip=1&mains=1"), is("focus", "45"));
-        let theirs = |name: &str, is: &str| {
-            Err(vec![(name.to_owned(), format!("Somebody else has set this to {is} meanwhile"))])
-        };
-        assert_eq!(
-            changes(&controls, "gain=60&focus=45&zoom=50&flip=1&mains=1"),
-            theirs("gain", "200"),
-            "and nothing of the rest is set"
-        );
-        assert_eq!(changes(&controls, &format!("gain=200&{untouched}")), Ok(Vec::new()), "the same");
-        // Between the same two steps, and of what an automatic mode rules, nobody has turned anything.
-        (controls[1].value, controls[0].inactive) = (41.0, true);
-        assert_eq!(changes(&controls, "gain=128&focus=55&zoom=50&flip=1&mains=1"), is("focus", "55"));
-        assert_eq!(changes(&controls, &format!("gain=60&{untouched}")), is("gain", "60"));
-        assert_eq!(changes(&controls, &format!("gain=128&was.no=1&no=2&{untouched}")), is("no", "2"));
-    }
-
-    #[test]
-    fn lists_parts_and_modes_are_written_as_people_do() {
-        let in_force = SettingsInForce::of("");
-        let changes = |form: &str| changes(&Query::parse(form), &in_force).unwrap();
-        assert_eq!(
-            changes(
-                "detect.classes=person,+car&was.detect.classes=&picture.crop=0,0,.5,1&was.picture.crop=none"
-            ),
-            PreferenceChanges::from([
-                ("detect.classes".into(), Some("[\"person\", \"car\"]".into())),
-                ("picture.crop".into(), Some("[0, 0, 0.5, 1]".into())),
-            ])
-        );
-        let names = SettingsInForce::of("[record]\non_crossing = ['T\u{fc}r', 'a, b']");
-        assert_eq!(text(&names.resolved.setting("record.on_crossing").unwrap().value), "T\u{fc}r, \"a, b\"");
-        assert_eq!(
-            changes("record.on_crossing=T%C3%BCr,+%22a,+b%22&was.record.on_crossing="),
-            PreferenceChanges::from([("record.on_crossing".into(), Some("[\"T\u{fc}r\", \"a, b\"]".into()))])
-        );
-        let unclosed = Query::parse("record.on_crossing=%22a,+b&was.record.on_crossing=");
-        assert!(matches!(super::changes(&unclosed, &in_force), Err(NotSet::Wrong(_))));
-        assert_eq!(
-            changes("mode=MJPG-960x720"),
-            PreferenceChanges::from([
-                ("source.format".into(), Some("\"MJPG\"".into())),
-                ("source.height".into(), Some("720".into())),
-                ("source.width".into(), Some("960".into())),
-            ])
-        );
-        assert_eq!(changes("mode=auto"), PreferenceChanges::new(), "it is so already");
-    }
 
     #[test]
     fn every_key_has_a_field_and_its_default_in_it() {

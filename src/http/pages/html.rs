@@ -1,25 +1,18 @@
 //! What every page is answered with.
 
 use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
-use hyper::{HeaderMap, Method, Response, StatusCode};
+use hyper::{HeaderMap, Response, StatusCode};
 
-use crate::access::Role;
-use crate::http::auth::caller::Who;
-use crate::http::request::handler::{Found, Request, Route, find};
+use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
 use crate::http::request::reply::no_store;
-use crate::http::request::right::Right;
 use crate::http::server::body::Body;
 use crate::ui;
 
 /// Nothing from elsewhere, nothing inline; pictures may be kept by the script as data.
 const POLICY: &str = "default-src 'none'; connect-src 'self'; img-src 'self' data: blob:; script-src 'self'; \
     worker-src 'self'; style-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
-
-/// The same of a page that stands at the API's address: its links are relative to its own.
-pub const POLICY_WITH_BASE: &str = "default-src 'none'; connect-src 'self'; img-src 'self' data: blob:; script-src 'self'; \
-    worker-src 'self'; style-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'self'; frame-ancestors 'self'";
 
 /// A form without a button that is known.
 pub fn nothing_to_do() -> Problem {
@@ -49,6 +42,13 @@ pub fn again(problem: &Problem, page: String) -> Response<Body> {
     response
 }
 
+/// Has the links of a page that stands at the API's address be relative to its own.
+pub fn allow_base(page: &mut Response<Body>) {
+    if let Ok(policy) = HeaderValue::from_str(&POLICY.replace("base-uri 'none'", "base-uri 'self'")) {
+        page.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    }
+}
+
 /// Says when to try again, where that is known.
 pub fn retry_after(response: &mut Response<Body>, problem: &Problem) {
     if let Some(seconds) = problem.retry_after {
@@ -68,34 +68,6 @@ pub fn not_found(path: &str) -> Response<Body> {
     let mut response = html(ui::not_found_page(path));
     *response.status_mut() = StatusCode::NOT_FOUND;
     response
-}
-
-/// A page as `who` may use it: forms to routes that `table` does not give them are locked. `sign_in` is the address that signs
-/// in and leads back to the page at `path`.
-pub fn locked(
-    table: &'static [Route],
-    who: &Who,
-    path: &str,
-    sign_in: &str,
-    response: Response<Body>,
-) -> Response<Body> {
-    let kind = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    if !kind.starts_with(b"text/html") || who.has(Right::Admin, false) {
-        return response;
-    }
-    let role_for = |action: &str| {
-        let address = match action.split(['?', '#']).next().unwrap_or_default() {
-            "" => path.to_owned(),
-            page => format!("/{}", page.trim_start_matches("./")),
-        };
-        let route = match find(table, &Method::POST, &address) {
-            Ok(Found::Route(route, _)) => Some(route),
-            _ => table.iter().find(|route| route.method != Method::GET && route.matches(&address).is_some()),
-        };
-        route.filter(|route| !who.has(route.right, false))?.right.role().map(Role::as_str)
-    };
-    let lock = |page: &[u8]| Some(ui::lock_forms(std::str::from_utf8(page).ok()?, sign_in, role_for)?.into());
-    response.map(|body| body.map_whole(lock))
 }
 
 pub fn html(page: String) -> Response<Body> {

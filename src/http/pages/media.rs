@@ -1,35 +1,47 @@
-//! The pages of what is kept, and what their forms send: media, player, database, and the buttons under the live
-//! picture. A form that is carried out leads back to its page (303); one that is not gets the page again, with why.
+//! The pages of what is kept: media, player, database.
 
-use std::fmt::Write;
-
-use hyper::{Response, StatusCode};
+use hyper::Response;
 
 use crate::http::api::media::{items, storage};
-use crate::http::auth::audit::{AuditNote, noted};
-use crate::http::auth::caller::Who;
-use crate::http::pages::html::{again, form, html, nothing_to_do, see};
+use crate::http::pages::html::{html, see};
 use crate::http::pages::{data_counting, data_media};
 use crate::http::readers::MediaReadError;
-use crate::http::report::state::StateReport;
 use crate::http::report::wire;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
-use crate::store::media::{Item, MediaEdit, MediaError, MediaKind, Vacuumed, wrong_field};
-use crate::ui::{
-    self, DatabasePage, MEDIA_PAGE, MediaAsk, MediaForm, MediaPage, PlayerPage, RefusalReason, SPEEDS,
-};
-
-/// Items that can be named in the address of a download: more would make it too long.
-const MOST_IN_ADDRESS: usize = 700;
+use crate::store::media::{CheckReport, Item, MediaError, MediaKind, Vacuumed};
+use crate::ui::{self, DatabasePage, MEDIA_PAGE, MediaAsk, MediaPage, PlayerPage, RefusalReason, SPEEDS};
 
 /// `GET /media`.
 pub async fn media(request: Request) -> Response<Body> {
-    let ask = MediaAsk::from_pairs(request.query.pairs());
-    let refused = request.refused();
+    let query = &request.query;
+    let mut refused = request.refused().or_else(|| request.told().map(data_counting::refusal));
+    if query.get("ask") != Some("delete") {
+        return html(ui::media_page(
+            &media_page(&request, MediaAsk::from_pairs(query.pairs()), refused).await,
+        ));
+    }
+    // Where the page is that asks for this: what is shown there.
+    let shown = query.get("next").and_then(|next| next.split_once('?')).map(|(_, shown)| Query::parse(shown));
+    let ask = shown.map(|shown| MediaAsk::from_pairs(shown.pairs())).unwrap_or_default();
+    match items(&request.site, query.list("ids").iter().filter_map(|id| id.parse().ok()).collect()).await {
+        Ok(items) if !items.is_empty() => {
+            let head = data_counting::head(&request);
+            return html(ui::media_ask_page(&head, &request.site.clock(), &ask, &items));
+        }
+        Ok(_) => {
+            let detail = String::from("nothing is selected");
+            refused = Some(RefusalReason {
+                detail,
+                hint: String::from("select the items"),
+                ..RefusalReason::default()
+            });
+        }
+        Err(problem) => refused = Some(data_counting::refusal(&problem)),
+    }
     html(ui::media_page(&media_page(&request, ask, refused).await))
 }
 
@@ -75,102 +87,10 @@ async fn media_page(request: &Request, mut ask: MediaAsk, refused: Option<Refusa
     }
 }
 
-/// `POST /media`, from the forms of the page of media and of the player.
-pub async fn post_media(request: Request) -> Result<Response<Body>, Problem> {
-    let site = &request.site;
-    let fields = form(&request);
-    let ask = MediaAsk::from_pairs(request.query.pairs());
-    let back = format!("media{}", ask.query(None));
-    if fields.get("do") == Some("edit") {
-        return edit(site, &request.who, MediaForm::from_pairs(fields.pairs())).await;
-    }
-    let done = match (fields.get("do"), picked(&fields)) {
-        (None, _) => return Err(nothing_to_do()),
-        (_, ids) if ids.is_empty() => {
-            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "nothing is selected")
-                .hint("select the items"))
-        }
-        (Some(word @ ("keep" | "unkeep")), ids) => match site.media()?.set_kept(ids, word == "keep").await {
-            Ok(()) => Ok(back),
-            Err(error) => Err(error.into()),
-        },
-        (Some("zip"), ids) => zip(&ids),
-        (Some("delete"), ids) if fields.get("sure") == Some("1") => match site.media()?.remove(ids).await {
-            Ok(()) => Ok(back),
-            Err(error) => Err(error.into()),
-        },
-        (Some("delete"), ids) => match items(site, ids).await {
-            Ok(items) => {
-                let head = data_counting::head_of(&StateReport::of(site, &request.who));
-                let page = html(ui::media_ask_page(&head, &site.clock(), &ask, &items));
-                return Ok(noted(page, AuditNote::Nothing));
-            }
-            Err(problem) => Err(problem),
-        },
-        (Some(_), _) => return Err(nothing_to_do()),
-    };
-    match done {
-        Ok(place) if fields.get("do") == Some("zip") => Ok(noted(see(&place), AuditNote::Nothing)),
-        Ok(place) => Ok(noted(see(&place), AuditNote::Of(fields.get("do").unwrap_or_default().to_owned()))),
-        Err(problem) => {
-            let page = media_page(&request, ask, Some(data_counting::refusal(&problem))).await;
-            Ok(again(&problem, ui::media_page(&page)))
-        }
-    }
-}
-
-/// The items that are picked, each once.
-fn picked(fields: &Query) -> Vec<u64> {
-    let ids = fields.pairs().iter().filter(|(key, _)| key == "id");
-    let mut ids: Vec<u64> = ids.filter_map(|(_, id)| id.parse().ok()).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids
-}
-
-/// Where all of them can be downloaded.
-fn zip(ids: &[u64]) -> Result<String, Problem> {
-    if ids.len() > MOST_IN_ADDRESS {
-        return Err(Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            format!("{} items are too many for one download", ids.len()),
-        )
-        .hint(format!("take at most {MOST_IN_ADDRESS} at a time, or the whole file on the page Database")));
-    }
-    let mut place = String::from("api/v1/media/zip?ids=");
-    for (n, id) in ids.iter().enumerate() {
-        // Writing to a string does not fail.
-        let _ = write!(place, "{}{id}", if n > 0 { "," } else { "" });
-    }
-    Ok(place)
-}
-
 async fn items(site: &Site, ids: Vec<u64>) -> Result<Vec<Item>, Problem> {
     let readers = site.media_readers()?;
     let read = readers.read(move |reader| ids.into_iter().map(|id| reader.item(id)).collect());
     Ok(read.await?)
-}
-
-/// Changes what the form says otherwise than the item is; the player again where that cannot be.
-async fn edit(site: &Site, who: &Who, form: MediaForm) -> Result<Response<Body>, Problem> {
-    let item = items::known(site, form.id).await?;
-    let other = |typed: &str, is: &str| (typed != is).then(|| typed.to_owned());
-    let edit = MediaEdit {
-        name: other(&form.name, &item.name),
-        date: other(&form.date, &item.date),
-        note: other(&form.note, &item.note),
-        is_kept: (form.is_kept != item.is_kept).then_some(form.is_kept),
-    };
-    if edit != MediaEdit::default()
-        && let Err(error) = site.media()?.edit(form.id, form.version, edit.clone()).await
-    {
-        let problem = Problem::from(error);
-        let field = wrong_field(&edit).unwrap_or_default().to_owned();
-        let refused = Some((form, RefusalReason { field, ..data_counting::refusal(&problem) }));
-        let page = player_page(site, who, item, 0, 1.0, refused).await?;
-        return Ok(again(&problem, ui::player_page(&page)));
-    }
-    Ok(see(&format!("player?id={}#saved", form.id)))
 }
 
 /// `GET /player`.
@@ -182,18 +102,12 @@ pub async fn player(request: Request) -> Result<Response<Body>, Problem> {
     let item = items::known(site, id).await?;
     let seconds = query.number("t").unwrap_or(0.0).clamp(0.0, 1e9);
     let speed = query.number("speed").filter(|speed| SPEEDS.contains(speed)).unwrap_or(1.0);
-    let page = player_page(site, &request.who, item, (seconds * 1e6).round() as u64, speed, None).await?;
+    let page = player_page(&request, item, (seconds * 1e6).round() as u64, speed).await?;
     Ok(html(ui::player_page(&page)))
 }
 
-async fn player_page(
-    site: &Site,
-    who: &Who,
-    item: Item,
-    at_us: u64,
-    speed: f64,
-    refused: Option<(MediaForm, RefusalReason)>,
-) -> Result<PlayerPage, Problem> {
+async fn player_page(request: &Request, item: Item, at_us: u64, speed: f64) -> Result<PlayerPage, Problem> {
+    let (site, who) = (&request.site, &request.who);
     let item = wire::redacted_for(who, item);
     let (mut gaps, mut crossed) = (Vec::new(), None);
     let mut shown = item.clone();
@@ -209,7 +123,7 @@ async fn player_page(
         crossed = data_media::crossed(site, &grown).await;
     }
     Ok(PlayerPage {
-        head: data_counting::head_of(&StateReport::of(site, who)),
+        head: data_counting::head(request),
         clock: site.clock(),
         item: shown,
         at_us,
@@ -217,7 +131,7 @@ async fn player_page(
         gaps,
         crossed,
         has_video: site.videos.encoders().await.is_some(),
-        refused,
+        refused: request.refused(),
     })
 }
 
@@ -244,15 +158,18 @@ pub async fn database(request: Request) -> Response<Body> {
         Some("aside") => Some("The file that was set aside is deleted"),
         _ => None,
     };
-    let mut page = database_page(&request.site, &request.who, request.refused()).await;
-    page.head.returned.clone_from(&request.returned);
-    html(ui::database_page(&DatabasePage { done: done.map(String::from), ..page }))
-}
-
-async fn database_page(site: &Site, who: &Who, refused: Option<RefusalReason>) -> DatabasePage {
-    let media = site.media().ok();
-    DatabasePage {
-        head: data_counting::head_of(&StateReport::of(site, who)),
+    let (site, who, media) = (&request.site, &request.who, request.site.media().ok());
+    let is_wiped = request.returned.as_ref().is_some_and(|form| form.get("wipe") == Some("1"));
+    let vacuumed = request.told::<Vacuumed>().map(|Vacuumed { freed, wiped }| {
+        let [freed, wiped] = [*freed, *wiped].map(ui::format_bytes);
+        if is_wiped {
+            format!("{wiped} were overwritten, {freed} were given back to the disk")
+        } else {
+            format!("{freed} were given back to the disk")
+        }
+    });
+    html(ui::database_page(&DatabasePage {
+        head: data_counting::head(&request),
         clock: site.clock(),
         file: media
             .filter(|_| who.sees_internals())
@@ -260,54 +177,10 @@ async fn database_page(site: &Site, who: &Who, refused: Option<RefusalReason>) -
             .unwrap_or_default(),
         // What was known a moment ago may be of another file.
         room: storage::measure(site).await.ok().as_deref().cloned(),
-        checked: None,
-        done: None,
+        checked: request.told::<CheckReport>().cloned(),
+        done: vacuumed.or(done.map(String::from)),
         trouble: data_media::trouble(site, who),
         is_counts_only: site.is_counts_only(),
-        refused,
-    }
-}
-
-/// `POST /database?do=…`, from the page's forms.
-pub async fn post_database(request: Request) -> Result<Response<Body>, Problem> {
-    let (site, who) = (&request.site, &request.who);
-    let media = site.media()?;
-    let fields = form(&request);
-    let (mut checked, mut done) = (None, None);
-    let cared = match request.query.get("do") {
-        Some("check") => {
-            media.check(fields.get("repair") == Some("1")).await.map(|report| checked = Some(report))
-        }
-        Some("vacuum") => {
-            media.vacuum(fields.get("wipe") == Some("1")).await.map(|Vacuumed { freed, wiped }| {
-                let [freed, wiped] = [freed, wiped].map(ui::format_bytes);
-                done = Some(match fields.get("wipe") {
-                    Some("1") => format!("{wiped} were overwritten, {freed} were given back to the disk"),
-                    _ => format!("{freed} were given back to the disk"),
-                });
-            })
-        }
-        _ => return Err(nothing_to_do()),
-    };
-    if let Err(error) = cared {
-        let problem = Problem::from(error);
-        let page = database_page(site, who, Some(data_counting::refusal(&problem))).await;
-        return Ok(again(&problem, ui::database_page(&page)));
-    }
-    let page = database_page(site, who, None).await;
-    Ok(html(ui::database_page(&DatabasePage { checked, done, ..page })))
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn what_is_picked_is_taken_once_and_in_order() {
-        let fields = Query::parse("do=zip&id=7&id=3&id=7&id=x&id=");
-        assert_eq!(picked(&fields), [3, 7]);
-        assert_eq!(zip(&[3, 7]).unwrap(), "api/v1/media/zip?ids=3,7");
-        assert!(zip(&vec![1; MOST_IN_ADDRESS + 1]).is_err());
-    }
+        refused: request.refused(),
+    }))
 }

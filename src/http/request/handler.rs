@@ -1,9 +1,11 @@
 //! What a handler gets and gives, what a route is, and how one is found in a table of them.
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::header::CONTENT_TYPE;
@@ -73,7 +75,17 @@ pub struct Request {
     pub upload: Option<Upload>,
     /// The form that was not carried out and that this page shows again.
     pub returned: Option<Rc<ReturnedForm>>,
+    /// What came of the form whose page this is.
+    pub told: Option<Told>,
 }
+
+/// What was made or changed, in the extensions of an answer without `Location`: for `{id}` in `next`.
+#[derive(Debug, Clone)]
+pub struct MadeId(pub String);
+
+/// What came of a form, in the extensions of its answer: its page tells it, in the place of a way on.
+#[derive(Debug, Clone)]
+pub struct Told(pub Arc<dyn Any + Send + Sync>);
 
 impl Request {
     /// What the body is: one file, or a form with this boundary.
@@ -99,7 +111,12 @@ impl Request {
 
     /// Why the form was not carried out that this page shows again.
     pub fn refused(&self) -> Option<RefusalReason> {
-        self.returned.as_ref().map(|form| form.refusal.clone())
+        self.returned.as_ref().and_then(|form| form.refusal.clone())
+    }
+
+    /// What came of the form whose page this is.
+    pub fn told<T: Any>(&self) -> Option<&T> {
+        self.told.as_ref()?.0.downcast_ref()
     }
 
     /// Who asks.
@@ -472,7 +489,7 @@ mod tests {
             (Method::POST, "/api/v1/media/backup", "GET, HEAD, OPTIONS"),
             (Method::GET, "/api/v1/media/delete", "POST, OPTIONS"),
             (Method::POST, "/api/v1/media/7", "GET, PATCH, DELETE, HEAD, OPTIONS"),
-            (Method::DELETE, "/media/upload", "POST, OPTIONS"),
+            (Method::DELETE, "/sign-in", "GET, POST, HEAD, OPTIONS"),
             (Method::DELETE, "/media/a.jpg", "GET, HEAD, OPTIONS"),
         ] {
             match find(ROUTES, &method, path) {

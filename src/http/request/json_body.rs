@@ -94,10 +94,9 @@ pub fn read_or_nothing<T: DeserializeOwned>(
             }
             // As of JSON; what is a list may come item by item.
             let mut known = HashSet::with_capacity(fields.pairs().len());
-            let again = fields
-                .pairs()
-                .iter()
-                .find(|(key, _)| !matches!(key.as_str(), "classes" | NULL) && !known.insert(key.as_str()));
+            let again = fields.pairs().iter().find(|(key, _)| {
+                !matches!(key.as_str(), "classes" | "ids" | NULL) && !known.insert(key.as_str())
+            });
             if let Some((key, _)) = again {
                 let values = fields.pairs().iter().filter(|(name, _)| name == key);
                 return Err(repeated(key, values.map(|(_, text)| Value::from(text.as_str()))));
@@ -122,17 +121,25 @@ pub fn is_form(headers: &HeaderMap, body: &[u8]) -> bool {
     kind(headers) == "application/x-www-form-urlencoded" && !matches!(begin, Some(b'{' | b'['))
 }
 
+/// The fields of a form, as they were sent; `None`: it is another body.
+pub fn form_of(headers: &HeaderMap, body: &[u8]) -> Option<Query> {
+    is_form(headers, body).then(|| Query::parse(&String::from_utf8_lossy(body)))
+}
+
 /// Reads a body key by key, in its order, of JSON or of a form, whose values are texts. No key is there twice.
 ///
 /// # Errors
 /// [`PayloadError`].
 pub fn read_pairs(headers: &HeaderMap, body: &[u8]) -> Result<Vec<(String, Value)>, PayloadError> {
-    let begin = body.iter().find(|byte| !byte.is_ascii_whitespace()).ok_or(PayloadError::Missing)?;
-    let kind = kind(headers);
-    let is_form = kind == "application/x-www-form-urlencoded" && !matches!(begin, b'{' | b'[');
-    let pairs: Vec<(String, Value)> = if is_form {
-        let fields = Query::parse(&String::from_utf8_lossy(body));
-        fields.pairs().iter().map(|(key, text)| (key.clone(), Value::from(text.as_str()))).collect()
+    if body.trim_ascii().is_empty() {
+        return Err(PayloadError::Missing);
+    }
+    let pairs: Vec<(String, Value)> = if let Some(fields) = form_of(headers, body) {
+        let pair = |(key, text): &(String, String)| match key.as_str() {
+            NULL => (text.clone(), Value::Null),
+            _ => (key.clone(), Value::from(text.as_str())),
+        };
+        fields.pairs().iter().map(pair).collect()
     } else {
         // What is no object is told from what is no JSON.
         read::<Map<String, Value>>(headers, body)?;
@@ -275,7 +282,7 @@ fn form(fields: &Query) -> Value {
         let value = match key.as_str() {
             "a" | "b" => place(text),
             "points" => text.split_whitespace().map(place).collect(),
-            "classes" => fields.list("classes").into_iter().map(Value::from).collect(),
+            list @ ("classes" | "ids") => fields.list(list).into_iter().map(Value::from).collect(),
             NULL => {
                 object.insert(text.clone(), Value::Null);
                 continue;

@@ -73,6 +73,11 @@ fn is_against_caches(key: &str) -> bool {
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
+    /// These fields.
+    pub fn of(pairs: Vec<(String, String)>) -> Query {
+        Query(pairs)
+    }
+
     /// Reads `application/x-www-form-urlencoded` text. Nothing is an error: a key without `=` has
     /// an empty value, a `%` that begins no escape stands for itself, bytes that are no UTF-8
     /// become U+FFFD.

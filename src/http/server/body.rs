@@ -47,16 +47,6 @@ impl Body {
         if let BodyKind::Full(bytes) = &self.kind { bytes } else { &NONE }
     }
 
-    /// The same body with other bytes, where it is here as a whole and `change` gives some.
-    pub fn map_whole(mut self, change: impl FnOnce(&[u8]) -> Option<Bytes>) -> Body {
-        if let BodyKind::Full(bytes) = &mut self.kind
-            && let Some(changed) = change(bytes)
-        {
-            *bytes = changed;
-        }
-        self
-    }
-
     /// Pictures, until the viewer leaves.
     pub fn viewer(viewer: ViewerBody) -> Body {
         Body { kind: BodyKind::Viewer(Box::new(viewer)), link: None }

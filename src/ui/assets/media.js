@@ -4,7 +4,7 @@
 {
   const days = el('days'), ask = el('ask');
   const items = () => [...days.querySelectorAll('.item')];
-  const box = item => item.querySelector('input[name=id]');
+  const box = item => item.querySelector('input[name=ids]');
   const picked = () => items().filter(item => box(item)?.checked);
   const ids = () => picked().map(item => +box(item).value);
   const many = (n, one) => `${n} ${one}${n === 1 ? '' : 's'}`;
@@ -15,13 +15,13 @@
   const count = () => {
     const list = picked();
     put('count', list.length ? `${many(list.length, 'item')} selected, ${bytes(list)}` : 'Select items');
-    for (const button of document.querySelectorAll('#picked button[name=do]')) button.disabled = !list.length;
+    for (const button of document.querySelectorAll('#picked > button:not(#every)')) button.disabled = !list.length;
     el('every').textContent = list.length ? 'Select none' : 'Select all';
     if (!list.length) ask.hidden = true;
   };
   let last = null; // with Shift everything between is picked
   on(days, 'click', e => {
-    if (e.target.name !== 'id') return;
+    if (e.target.name !== 'ids') return;
     const boxes = items().map(box).filter(one => !one.disabled);
     if (e.shiftKey && last?.isConnected) {
       const [from, to] = [boxes.indexOf(last), boxes.indexOf(e.target)].sort((a, b) => a - b);
@@ -59,18 +59,18 @@
   const kinds = list => ['recording', 'snapshot'].map(kind => [list.filter(item => item.dataset.kind === kind).length, kind])
     .filter(([n]) => n).map(([n, kind]) => many(n, kind)).join(' and ');
   on(el('picked'), 'submit', e => {
-    const what = e.submitter?.value;
-    if (what === 'zip') return; // the browser saves what the form's answer brings
+    const by = e.submitter;
+    if (by?.id === 'zip') return; // the browser saves what the form's answer brings
     e.preventDefault();
     say('');
-    if (what === 'delete') {
+    if (by?.id === 'delete') {
       const list = picked();
       put('ask-head', `Delete ${kinds(list)}, ${bytes(list)}?`);
       put('ask-why', `${list.length === 1 ? 'It' : 'They'} cannot be brought back. ${list.length === 1 ? 'Its' : 'Their'} crossings stay in Counts.`);
       put('ask-no', 'Cancel');
       ask.hidden = false;
       el('ask-no').focus();
-    } else keep(what === 'keep').catch(failed);
+    } else keep(by?.value === 'true').catch(failed);
   });
   const close = () => { ask.hidden = true; el('delete').focus(); };
   on(el('ask-no'), 'click', close);

@@ -54,14 +54,16 @@
   };
   // One after the other, so that what is typed last holds.
   let queue = Promise.resolve();
-  const change = (key, more, address) => { queue = queue.then(() => send_(key, more, address)); return queue; };
-  const send_ = async (key, more, address) => {
+  const change = (key, more, by, form) => { queue = queue.then(() => send_(key, more, by, form)); return queue; };
+  // Without a form, the row's own with what is in the row.
+  const send_ = async (key, more, by, form) => {
     let e = row(key);
-    if (!more && !waits(e)) return;
-    const own = values(e);
+    if (!more && !by && !waits(e)) return;
+    const own = values(e), to = form ?? e.closest('form');
+    const hidden = [...to.querySelectorAll(':scope > [type=hidden]')].map(one => [one.name, one.value]);
     e.querySelector('.org').textContent = 'Saving …';
     try {
-      const page = await post(address ?? e.closest('form').action, address ? more : [...own, ...more ?? []]);
+      const page = await post(by?.hasAttribute('formaction') ? by.formAction : to.action, [...hidden, ...form ? [] : own, ...more ?? []]);
       take(page, key, `${own}`);
       e = row(key);
       const refused = page.querySelector('main > [role=alert]'), said = e.querySelector('.err');
@@ -85,7 +87,7 @@
   });
   const preview = async (form, { nextElementSibling: note }) => {
     try {
-      const page = await post(form.action, [...new FormData(form), ['plan', 1]]);
+      const page = await freshPage('settings?' + new URLSearchParams([...new FormData(form), ['plan', 1]]));
       const wrong = page.querySelectorAll('[data-key]:has([aria-invalid])'), refused = page.querySelector('main > [role=alert]');
       if (refused && !wrong.length) throw new Error(refused.textContent);
       showPlan(page);
@@ -159,15 +161,16 @@
 
   main.addEventListener('submit', ev => {
     const { target: form, submitter: by } = ev, e = by?.closest('.set'), key = e?.dataset.key, name = by?.value;
-    const is = what => form.getAttribute('action').includes(what);
-    if (is('do=reset')) change(key, [['key', name]], form.action);
-    else if (is('do=control#')) controls(e, 'PATCH', 'controls', { [name]: true });
-    else if (is('do=default')) controls(...(name ? [e, 'PATCH', 'controls', { [name]: null }] : [null, 'POST', 'controls/reset']));
-    else if (is('do=set')) {
+    const action = form.getAttribute('action');
+    if (form.id === 'reset') change(key, [['_null', name]], by, form);
+    else if (form.id === 'press') controls(e, 'PATCH', 'controls', { [by.name]: true });
+    else if (form.id === 'default') controls(e, 'PATCH', 'controls', { [name]: null });
+    else if (form.id === 'defaults') controls(null, 'POST', 'controls/reset');
+    else if (action === 'api/v1/settings') {
       // The key Enter presses a button that is of no row.
       const at = document.activeElement.closest('[data-key]');
-      if (by?.id === 'plan') preview(form, by); else if (key) change(key, by.name ? [[by.name, name]] : []); else if (at) change(at.dataset.key);
-    } else if (!is('do=controls')) return;
+      if (by?.id === 'plan') preview(form, by); else if (key) change(key, [], by); else if (at) change(at.dataset.key);
+    } else if (action !== 'api/v1/controls') return;
     ev.preventDefault();
   });
   const toml = main.querySelector('#toml');

@@ -23,8 +23,8 @@ use crate::ui::chart::{self, ChartSums};
 use crate::ui::counts::crossing_report::crossings_address;
 use crate::ui::counts::range::{CountsAsk, Heatmap, counting_day};
 use crate::ui::escape::{MarkedText, Text};
-use crate::ui::facts::{CountingReport, Head, LocalClock, RefusalReason, ZoneFigures};
-use crate::ui::form::form_to;
+use crate::ui::facts::{CountingReport, Head, LocalClock, Reader, RefusalReason, ZoneFigures};
+use crate::ui::form::{form_to, lock};
 use crate::ui::format::{
     began_us, capital, day, format_long_day, format_thousands, maybe_sentence, minute, rfc3339, to_zoned,
 };
@@ -83,12 +83,12 @@ fn shown_buckets(page: &CountsPage, known: Vec<BucketRow>) -> Vec<BucketRow> {
     buckets
 }
 
-/// The page of figures as HTML, at `counts`. It posts `counts?do=reset` (a field `line` with a number, or an
-/// empty one for all lines; answered by 303 to `counts`) and links to `api/v1/counts`.
+/// The page of figures as HTML, at `counts`. It links to `api/v1/counts`.
 pub fn counts_page(page: &CountsPage) -> String {
     let ask = &page.ask;
     let buckets = shown_buckets(page, page.shown.clone());
     let view = ChartView { page, buckets: &buckets };
+    let [lock, unlock] = lock(page.head.reader, Reader::Operator);
     let own_dates = if ask.range == "own" {
         format!(
             "<input type=\"hidden\" name=\"from\" value=\"{}\"><input type=\"hidden\" name=\"to\" value=\"{}\">",
@@ -106,6 +106,8 @@ pub fn counts_page(page: &CountsPage) -> String {
         hours = view.hour_options(),
         with = view.comparison_options(),
         undo = view.undo(),
+        lock = lock,
+        unlock = unlock,
         against = ask.with.as_deref().filter(|with| with.contains('-')).unwrap_or_default(),
         range = ask.range,
         own_dates = own_dates,
@@ -122,7 +124,9 @@ pub fn counts_page(page: &CountsPage) -> String {
         shown = view.live_part(),
         zero_options = view.line_options(None, false),
     );
-    PageFrame::new(&page.head, Tab::Counts, "Counts", &["page.js", "head.js", "counts.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Counts, "Counts", &["page.js", "head.js", "counts.js"])
+        .for_changes_by(Reader::Operator)
+        .render(&main)
 }
 
 /// The page and the buckets of its chart, those that are still to come too.
@@ -286,12 +290,13 @@ impl ChartView<'_> {
     /// What of today was set to zero, each with the way back.
     fn undo(&self) -> String {
         let today = range::day_start_us(self.today(), self.clock());
+        let [lock, unlock] = lock(self.page.head.reader, Reader::Operator);
         let mut html = String::new();
         for reset in self.page.resets.iter().rev().filter(|reset| reset.time_us >= today) {
             let line = self.page.lines.iter().find(|line| Some(line.id) == reset.line_id);
             let _ = write!(
                 html,
-                "{}<span>{} set to zero at {}.</span><button class=\"btn\">Undo</button></form>",
+                "{}{lock}<span>{} set to zero at {}.</span><button class=\"btn\">Undo</button>{unlock}</form>",
                 form_to(
                     "delete",
                     &format!("api/v1/counts/reset/{}", reset.id),

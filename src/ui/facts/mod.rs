@@ -33,6 +33,8 @@ pub struct Head {
     pub alerts: Vec<Alert>,
     /// Who looks at it.
     pub reader: Reader,
+    /// The address that signs in and leads back to the page.
+    pub sign_in: String,
     /// The form that was sent from this page and not carried out.
     pub returned: Option<Rc<ReturnedForm>>,
 }
@@ -207,7 +209,7 @@ pub struct LogLine {
     pub text: String,
 }
 
-/// A form that was sent and not carried out: its page shows it again.
+/// A form that was sent: its page shows it again, or what came of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReturnedForm {
     /// The address that it was sent to, without its leading slash: `api/v1/lines/3`.
@@ -218,8 +220,10 @@ pub struct ReturnedForm {
     pub version: String,
     /// What was typed, in its order.
     pub fields: Vec<(String, String)>,
-    /// Why it was not carried out.
-    pub refusal: RefusalReason,
+    /// All of it as one text, for the page that signs in.
+    pub kept: String,
+    /// Why it was not carried out; `None`: it was.
+    pub refusal: Option<RefusalReason>,
 }
 
 impl ReturnedForm {
@@ -235,7 +239,7 @@ impl ReturnedForm {
 
     /// The reason in one line, with what can be done.
     pub fn said(&self) -> String {
-        let RefusalReason { detail, hint, .. } = &self.refusal;
+        let Some(RefusalReason { detail, hint, .. }) = &self.refusal else { return String::new() };
         if hint.is_empty() { detail.clone() } else { format!("{detail}: {hint}") }
     }
 }
@@ -249,4 +253,6 @@ pub struct RefusalReason {
     pub hint: String,
     /// The name of the field that is wrong; empty: none by itself.
     pub field: String,
+    /// What is wrong, field by field: name and sentence.
+    pub errors: Vec<(String, String)>,
 }

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::lights::{LightReport, PresetReport};
 use crate::ui::facts::{Head, Reader, RefusalReason};
-use crate::ui::form::{change_link, form_to};
+use crate::ui::form::{change_link, form_to, lock};
 use crate::ui::format::maybe_sentence;
 use crate::ui::frame::{PageFrame, Tab, hidden_attribute, refusal_html};
 
@@ -34,7 +34,7 @@ pub fn lights_page(page: &LightsPage) -> String {
             Some(light) => format!(
                 "<section class=\"panel card\" id=\"light\">{}</section>\n<p class=\"small muted\">Kind, number of \
                  pixels, greatest brightness, light for snapshots: <a href=\"settings#lights\">Settings</a></p>\n",
-                card(light, false)
+                card(light, false, page.head.reader)
             ),
             None => format!(
                 "<section class=\"panel empty\"><h2>No light configured</h2><p class=\"muted\">A NeoPixel strip or a lamp beside \
@@ -43,7 +43,10 @@ pub fn lights_page(page: &LightsPage) -> String {
             ),
         },
     );
-    PageFrame::new(&page.head, Tab::Lights, "Light", &["page.js", "head.js", "controls.js"]).render(&main)
+    let least = if page.light.is_some() { Reader::Operator } else { Reader::Viewer };
+    PageFrame::new(&page.head, Tab::Lights, "Light", &["page.js", "head.js", "controls.js"])
+        .for_changes_by(least)
+        .render(&main)
 }
 
 /// The card beside the live picture.
@@ -51,15 +54,16 @@ pub(super) fn section(light: &LightReport) -> String {
     format!(
         "<section id=\"light\" class=\"card\" aria-labelledby=\"light-head\"><header><h2 \
          id=\"light-head\">Light</h2><a class=\"small\" href=\"settings#lights\">Settings</a></header>{}</section>\n    ",
-        card(light, true)
+        card(light, true, Reader::Operator)
     )
 }
 
-fn card(light: &LightReport, is_live: bool) -> String {
+fn card(light: &LightReport, is_live: bool, reader: Reader) -> String {
+    let [lock, unlock] = lock(reader, Reader::Operator);
     let next = if is_live { "./#light" } else { "lights" };
     let form = |more: &str| form_to("patch", "api/v1/light", next, more);
     format!(
-        "{act}</form>{set}\n\
+        "{act}</form>{set}{lock}\n\
          <p class=\"small bad\" id=\"light-why\"{why_hidden}>{why}</p>\n{pinned}{dots}\
          <p class=\"row\"><button class=\"btn\" form=\"light-act\" id=\"light-on\" name=\"on\" value=\"{other}\" \
          aria-pressed=\"{on}\">Light</button> <span class=\"muted\" id=\"light-shows\">{shows}</span></p>\n\
@@ -67,7 +71,7 @@ fn card(light: &LightReport, is_live: bool) -> String {
          name=\"brightness\" type=\"range\" min=\"0\" max=\"255\" value=\"{brightness}\"><output for=\"brightness\" \
          class=\"num\">{brightness}</output><span>of 255</span></span></p>\n{colors}\
          <noscript>{was}<p class=\"row\"><button class=\"btn\">Set</button></p></noscript>\n\
-         <p class=\"small\" id=\"light-said\" role=\"status\"></p></form>",
+         <p class=\"small\" id=\"light-said\" role=\"status\"></p>{unlock}</form>",
         act = form(" id=\"light-act\" hidden"),
         set = form(" id=\"light-form\""),
         why_hidden = hidden_attribute(light.reason.is_none()),
@@ -156,14 +160,18 @@ mod tests {
     #[test]
     fn a_strip_is_dots_and_colours_a_lamp_is_neither() {
         let light = controls::light();
-        let html = card(&light, false);
+        let html = card(&light, false, Reader::Operator);
         assert_eq!(html.matches("<circle cx=\"").count(), 16 + light.presets.len());
         assert!(html.contains("fill=\"#0072B2\"") && html.contains("value=\"#ffb46b\""));
         assert!(
             html.contains("name=\"on\" value=\"false\" aria-pressed=\"true\""),
             "pressing it again puts it out"
         );
-        let html = card(&LightReport { has_colors: false, is_on: false, shows: "auto", ..light }, true);
+        let html = card(
+            &LightReport { has_colors: false, is_on: false, shows: "auto", ..light },
+            true,
+            Reader::Operator,
+        );
         assert!(!html.contains("circle") && !html.contains("type=\"color\""));
         assert!(
             html.contains("on, because the picture is dark")
@@ -178,7 +186,7 @@ mod tests {
             hint: Some("`dtparam=spi=on` makes it".into()),
             ..controls::light()
         };
-        let html = card(&light, false);
+        let html = card(&light, false, Reader::Operator);
         assert!(
             html.contains("/dev/spidev0.0 is not there. <code>dtparam=spi=on</code> makes it."),
             "{html}"

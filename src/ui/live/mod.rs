@@ -10,7 +10,7 @@ use std::rc::Rc;
 use crate::store::LineRow;
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::{Alert, Reader, ReturnedForm, ZoneNow};
-use crate::ui::form::hidden;
+use crate::ui::form::{self, hidden};
 use crate::ui::format::sentence;
 use crate::ui::frame::{PageFrame, Tab, hidden_attribute, state_class};
 use crate::ui::lines::draw;
@@ -78,6 +78,7 @@ pub struct LivePage {
 pub fn live_page(page: &LivePage) -> String {
     let look = state_class(&page.state);
     let can_change = page.reader >= Reader::Operator;
+    let [lock, unlock] = form::lock(page.reader, Reader::Operator);
     let is_only = page.is_counts_only;
     // Room for the picture before the first one tells its size: most cameras give 16:9.
     let size = page.size.unwrap_or((1280, 720));
@@ -134,6 +135,8 @@ pub fn live_page(page: &LivePage) -> String {
         cards = if can_change { controls::cards(&page.controls) } else { String::new() },
         newest = kept.map(recording::newest).unwrap_or_default(),
         home = hidden("post", "./"),
+        lock = lock,
+        unlock = unlock,
         resume_hidden = hidden_attribute(look != "paused" || !can_change),
         pause_hidden = hidden_attribute(look == "paused" || !can_change),
         locked = if can_change { "" } else { " data-locked" },
@@ -173,6 +176,8 @@ pub fn live_page(page: &LivePage) -> String {
         },
         alerts: &page.alerts,
         reader: page.reader,
+        least: Reader::Viewer,
+        sign_in: "",
         returned: page.returned.as_deref(),
     }
     .render(&main)

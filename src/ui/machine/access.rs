@@ -3,6 +3,7 @@
 
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, RefusalReason};
+use crate::ui::form::{field, form_to};
 use crate::ui::frame::{PageFrame, Tab, marked, refusal_html};
 
 /// What the page of access shows.
@@ -26,7 +27,11 @@ pub struct AccessPage {
     pub refused: Option<RefusalReason>,
 }
 
-/// The page as HTML, at `access`. It posts there `view` (`open` or `password`); and `password`, `again` and `current`.
+/// Where one goes on after setting one's password on the page of access.
+const NEXT: &str = "access?done=password";
+
+/// The page as HTML, at `access`. It posts `password`, `again`, `current` and `view` (`open` or `password`) to
+/// `sign-in`.
 pub fn access_page(page: &AccessPage) -> String {
     let notice = match (page.has_password, page.is_first) {
         _ if page.is_done => DONE,
@@ -37,15 +42,15 @@ pub fn access_page(page: &AccessPage) -> String {
     };
     let panels = match (page.has_password, page.is_first) {
         (false, _) if !page.is_here => String::from(ELSEWHERE),
-        (false, _) => claim_form(page, "access"),
-        (true, true) => format!("{}{}", claim_form(page, "access"), include_str!("access_people.html")),
+        (false, _) => claim_form(page, "sign-in"),
+        (true, true) => format!("{}{}", claim_form(page, "sign-in"), include_str!("access_people.html")),
         (true, false) => {
             let own = collapsible_section(
                 "own",
                 "Your password",
                 "",
                 is_own_wrong(page),
-                &own_password_form("access", page.refused.as_ref()),
+                &own_password_form(NEXT, page.refused.as_ref()),
             );
             format!("{}{own}{}", stream_access_section(page), include_str!("access_people.html"))
         }
@@ -85,10 +90,10 @@ const ELSEWHERE: &str = "<section class=\"panel\"><h2>No password yet</h2><p>The
     camera's own network, or by <code>tallycam password set</code> on its machine.</p></section>\n";
 
 /// The two choices, in words.
-fn choices(page: &AccessPage) -> String {
+fn choices(page: &AccessPage, name: &str) -> String {
     let choice = |word: &str, words: &str, is_so: bool| {
         format!(
-            "<label class=\"tick\"><input type=\"radio\" name=\"view\" value=\"{word}\" required{}{}> {words}</label>",
+            "<label class=\"tick\"><input type=\"radio\" name=\"{name}\" value=\"{word}\" required{}{}> {words}</label>",
             if is_so { " checked" } else { "" },
             if page.pinned.is_some() { " disabled" } else { "" },
         )
@@ -120,26 +125,27 @@ fn stream_access_section(page: &AccessPage) -> String {
         ""
     };
     let inner = format!(
-        "<form method=\"post\" action=\"access\">{}{button}</form>\
-         <p class=\"small muted\">Recordings, and every change, always need a password.</p>",
-        choices(page)
+        "{}{}{button}</form><p class=\"small muted\">Recordings, and every change, always need a password.</p>",
+        form_to("patch", "api/v1/settings", "access", ""),
+        choices(page, "access.view")
     );
     let said = if page.is_view_open { "Anyone on this network" } else { "Only with a password" };
     collapsible_section("watching", "Watching", said, page.refused.is_some() && !is_own_wrong(page), &inner)
 }
 
-/// Sets the own password, by the form at `action`.
-pub(in crate::ui) fn change_password_form(action: &str, refused: Option<&RefusalReason>) -> String {
+/// Sets the own password, and leads to `next`.
+pub(in crate::ui) fn change_password_form(next: &str, refused: Option<&RefusalReason>) -> String {
     format!(
         "<section class=\"panel\" id=\"own\" aria-labelledby=\"own-head\"><h2 id=\"own-head\">Your password</h2>{}</section>\n",
-        own_password_form(action, refused)
+        own_password_form(next, refused)
     )
 }
 
-fn own_password_form(action: &str, refused: Option<&RefusalReason>) -> String {
+fn own_password_form(next: &str, refused: Option<&RefusalReason>) -> String {
     format!(
-        "<form method=\"post\" action=\"{action}\">{}<p class=\"row field\"><button class=\"btn\">Change password</button></p></form>\
+        "<form method=\"post\" action=\"sign-in\">{}{}<p class=\"row field\"><button class=\"btn\">Change password</button></p></form>\
          <p class=\"small muted\">Other devices have to sign in again.</p>",
+        field("next", next),
         fields(true, refused)
     )
 }
@@ -148,9 +154,10 @@ fn claim_form(page: &AccessPage, action: &str) -> String {
     format!(
         "<section class=\"panel\" id=\"claim\" aria-labelledby=\"claim-head\"><h2 id=\"claim-head\">Choose a password for this camera</h2>\
          <p class=\"muted\">Changes need it.</p>\
-         <form method=\"post\" action=\"{action}\">{}{}<p class=\"row field\"><button class=\"btn main\">Set it</button></p></form></section>\n",
+         <form method=\"post\" action=\"{action}\">{}{}{}<p class=\"row field\"><button class=\"btn main\">Set it</button></p></form></section>\n",
+        field("next", NEXT),
         fields(page.has_password, page.refused.as_ref()),
-        choices(page)
+        choices(page, "view")
     )
 }
 
@@ -161,14 +168,14 @@ fn fields(has_password: bool, refused: Option<&RefusalReason>) -> String {
         ("password", "New password, at least 8 characters", "new-password\" minlength=\"8\""),
         ("again", "New password again", "new-password\" minlength=\"8\""),
     ];
-    let field = |&(name, label, rules): &(&str, &str, &str)| {
+    let one = |&(name, label, rules): &(&str, &str, &str)| {
         let (wrong, said) = marked(refused, name);
         format!(
             "<label class=\"field\"><span>{label}</span><input type=\"password\" name=\"{name}\" autocomplete=\"{rules} \
              required{wrong}>{said}</label>"
         )
     };
-    all.iter().skip(usize::from(!has_password)).map(field).collect()
+    all.iter().skip(usize::from(!has_password)).map(one).collect()
 }
 
 #[cfg(test)]

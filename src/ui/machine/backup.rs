@@ -98,7 +98,10 @@ mod tests {
         assert!(backup_page(&page).contains("api/v1/backup?media=1"));
         assert!(!backup_page(&BackupPage { is_counts_only: true, ..page.clone() }).contains("media=1"));
         let asked = backup_page(&BackupPage { step: BackupStep::Ask, ..page.clone() });
-        assert!(asked.contains("action=\"factory-reset\"") && asked.contains("&lt;b&gt;door"), "{asked}");
+        assert!(
+            asked.contains("action=\"api/v1/factory-reset\"") && asked.contains("&lt;b&gt;door"),
+            "{asked}"
+        );
         let reset = BackupPage { step: BackupStep::Reset, ..page.clone() };
         assert!(backup_page(&reset).contains("is in the journal"));
         assert!(

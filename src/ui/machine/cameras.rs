@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use crate::ui::escape::Text;
-use crate::ui::facts::{Head, RefusalReason};
-use crate::ui::form::{field, form_to};
+use crate::ui::facts::{Head, Reader, RefusalReason};
+use crate::ui::form::{field, form_to, lock};
 use crate::ui::frame::{PageFrame, Tab, field_error, refusal_html};
 
 /// What the page of cameras shows.
@@ -49,7 +49,8 @@ pub struct CameraChoice {
 
 /// The page as HTML, at `cameras`.
 pub fn cameras_page(page: &CamerasPage) -> String {
-    let mut rows = choices_html(&page.choices);
+    let (reader, [lock, unlock]) = (page.head.reader, lock(page.head.reader, Reader::Admin));
+    let mut rows = choices_html(&page.choices, reader);
     if page.choices.is_empty() {
         rows.push_str(
             "<li><div><b>No camera is found on this machine.</b><p class=\"small muted\">Plug one in and look again; \
@@ -63,12 +64,14 @@ pub fn cameras_page(page: &CamerasPage) -> String {
         "The first camera that works, and a camera that is plugged in later.",
         page.is_auto,
         "",
+        reader,
     ) + &row(
         ["sim", ""],
         "Simulated scene",
         "To try it out without a camera. Its crossings are kept apart.",
         page.is_simulated,
         "",
+        reader,
     );
     let picture = if page.has_picture {
         format!(
@@ -88,24 +91,26 @@ pub fn cameras_page(page: &CamerasPage) -> String {
          camera does not work, the previous one is used again.</p></div>\n{refused}{picture}<section \
          class=\"panel\" aria-labelledby=\"found-head\"><h2 id=\"found-head\">On this machine</h2><ul \
          class=\"rows\">{rows}</ul></section>\n<section class=\"panel\" aria-labelledby=\"net-head\"><h2 \
-         id=\"net-head\">On the network</h2>{form}<label class=\"field\"><span>Address, \
+         id=\"net-head\">On the network</h2>{form}{lock}<label class=\"field\"><span>Address, \
          http:// or rtsp://</span><input name=\"source.url\" value=\"{typed}\" inputmode=\"url\" autocapitalize=\"none\" \
          spellcheck=\"false\" required maxlength=\"2000\" id=\"url\"{mark}></label>{why}<p class=\"row field\"><button class=\"btn\">Use this \
-         address</button> <a class=\"small\" href=\"settings#camera\">Name and password of the camera</a></p></form></section>\n\
+         address</button> <a class=\"small\" href=\"settings#camera\">Name and password of the camera</a></p>{unlock}</form></section>\n\
          <section class=\"panel\" aria-labelledby=\"other-head\"><h2 id=\"other-head\">Other</h2><ul \
          class=\"rows\">{others}</ul></section>\n</main>\n",
         refused = at_button.map(refusal_html).unwrap_or_default(),
         form = choose("url", ""),
         typed = Text(&page.typed),
     );
-    PageFrame::new(&page.head, Tab::Settings, "Cameras", &["page.js", "head.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Settings, "Cameras", &["page.js", "head.js"])
+        .for_changes_by(Reader::Admin)
+        .render(&main)
 }
 
 /// The cameras that can be chosen, as items of a list.
-pub(in crate::ui) fn choices_html(choices: &[CameraChoice]) -> String {
+pub(in crate::ui) fn choices_html(choices: &[CameraChoice], reader: Reader) -> String {
     choices
         .iter()
-        .map(|it| row([&it.kind, &it.device], &it.name, &it.about, it.is_used, &still(it)))
+        .map(|it| row([&it.kind, &it.device], &it.name, &it.about, it.is_used, &still(it), reader))
         .collect()
 }
 
@@ -132,7 +137,14 @@ fn choose(kind: &str, device: &str) -> String {
     form_to("patch", "api/v1/settings", "./", "") + &field("source.kind", kind) + &device
 }
 
-fn row([kind, device]: [&str; 2], name: &str, about: &str, is_used: bool, still: &str) -> String {
+fn row(
+    [kind, device]: [&str; 2],
+    name: &str,
+    about: &str,
+    is_used: bool,
+    still: &str,
+    reader: Reader,
+) -> String {
     let mut html = format!(
         "<li><div><b>{}</b><p class=\"small muted\">{}</p>{still}</div><div class=\"act\">",
         Text(name),
@@ -141,6 +153,8 @@ fn row([kind, device]: [&str; 2], name: &str, about: &str, is_used: bool, still:
     // Writing to a string does not fail.
     let _ = if is_used {
         write!(html, "<b>In use</b>")
+    } else if reader < Reader::Admin {
+        Ok(())
     } else {
         write!(
             html,

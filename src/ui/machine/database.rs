@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use crate::store::media::{CheckReport, Storage};
 use crate::ui::escape::Text;
-use crate::ui::facts::{Head, LocalClock, RefusalReason};
+use crate::ui::facts::{Head, LocalClock, Reader, RefusalReason};
+use crate::ui::form::{field, form_to, lock};
 use crate::ui::format::{format_count, format_when, sentence, size, to_zoned};
 use crate::ui::frame::{PageFrame, Tab, hidden_attribute, refusal_html};
 use crate::ui::media::storage_view::StorageFault;
@@ -38,6 +39,8 @@ pub struct DatabasePage {
 /// sends files to `api/v1/media`.
 pub fn database_page(page: &DatabasePage) -> String {
     let room = page.room.as_ref();
+    let [lock_care, unlock_care] = lock(page.head.reader, Reader::Admin);
+    let [lock_upload, unlock_upload] = lock(page.head.reader, Reader::Operator);
     let main = format!(
         include_str!("database.html"),
         refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
@@ -52,9 +55,14 @@ pub fn database_page(page: &DatabasePage) -> String {
         facts = facts_table(page),
         unused = room.map_or_else(|| "Some".into(), |room| size(room.unused_bytes)),
         checked = page.checked.as_ref().map(checked).unwrap_or_default(),
-        aside = aside_section(page),
+        aside = aside_section(page, [lock_care, unlock_care]),
+        lock = lock_care,
+        unlock = unlock_care,
+        lock_upload = lock_upload,
+        unlock_upload = unlock_upload,
     );
     PageFrame::new(&page.head, Tab::Database, "Database", &["page.js", "head.js", "database.js"])
+        .for_changes_by(Reader::Admin)
         .render(&main)
 }
 
@@ -117,7 +125,7 @@ fn checked(checked: &CheckReport) -> String {
     )
 }
 
-fn aside_section(page: &DatabasePage) -> String {
+fn aside_section(page: &DatabasePage, [lock, unlock]: [&str; 2]) -> String {
     let files = page.room.as_ref().map(|room| room.aside.as_slice()).unwrap_or_default();
     let now = to_zoned(page.clock.now_us, &page.clock.zone);
     let rows = files.iter().fold(String::new(), |mut html, file| {
@@ -125,13 +133,13 @@ fn aside_section(page: &DatabasePage) -> String {
         let _ = write!(
             html,
             "<li><div><b>{name}</b><p class=\"small muted\">{}, set aside {}</p></div><details class=\"act\"><summary \
-             class=\"btn\">Delete<span class=\"sr\"> {name}</span></summary><form method=\"post\" \
-             action=\"api/v1/media/aside/delete\"><input type=\"hidden\" name=\"next\" \
-             value=\"database?done=aside#aside\"><input type=\"hidden\" name=\"name\" value=\"{name}\"><p><b>Delete {name}, \
+             class=\"btn\">Delete<span class=\"sr\"> {name}</span></summary>{}{lock}{}<p><b>Delete {name}, \
              {}?</b> Everything in it is gone for good.</p><button class=\"btn danger\">Delete for \
-             good</button></form></details></li>",
+             good</button>{unlock}</form></details></li>",
             size(file.bytes),
             format_when(&to_zoned(file.at_us, &page.clock.zone), &now),
+            form_to("post", "api/v1/media/aside/delete", "database?done=aside#aside", ""),
+            field("name", &file.name),
             size(file.bytes),
         );
         html

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::ui::escape::{MarkedText, Text};
-use crate::ui::facts::{CountingReport, Head, RefusalReason};
+use crate::ui::facts::{CountingReport, Head, Reader, RefusalReason};
 use crate::ui::form::{field, form_to};
 use crate::ui::format::{bytes, maybe_sentence, sentence};
 use crate::ui::frame::{PageFrame, Tab, refusal_html};
@@ -85,11 +85,18 @@ pub fn models_page(page: &ModelsPage) -> String {
         classes = classes(&page.counting),
         chosen = chosen_html(page),
         motion =
-            if page.counting.backend == "motion" || page.pinned.is_some() { String::new() } else { motion() },
+            if page.counting.backend == "motion" || !can_choose(page) { String::new() } else { motion() },
         found = found_html(page),
         catalogue = catalogue(page),
     );
-    PageFrame::new(&page.head, Tab::Models, "Models", &["page.js", "head.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Models, "Models", &["page.js", "head.js"])
+        .for_changes_by(Reader::Admin)
+        .render(&main)
+}
+
+/// Whether the reader may choose another model here.
+fn can_choose(page: &ModelsPage) -> bool {
+    page.pinned.is_none() && page.head.reader == Reader::Admin
 }
 
 /// The detector that needs no model.
@@ -150,6 +157,7 @@ fn chosen_html(page: &ModelsPage) -> String {
         return format!("by <code>{}</code>: change it there, then reload the service", Text(origin));
     }
     match &page.chosen {
+        Some(name) if !can_choose(page) => format!("on this page: {}", Text(name)),
         Some(name) => format!(
             "on this page: {} {}{}<button class=\"btn\">As configured</button></form>",
             Text(name),
@@ -170,7 +178,7 @@ fn found_html(page: &ModelsPage) -> String {
         let act = match &model.problem {
             Some(problem) => format!("<span class=\"bad\">{}</span>", MarkedText(&sentence(problem))),
             None if model.is_in_use => "<b>In use</b>".into(),
-            None if page.pinned.is_some() => String::new(),
+            None if !can_choose(page) => String::new(),
             None => format!(
                 "{}{}<button class=\"btn\">Use <span class=\"sr\">{}</span></button></form>",
                 form_to("put", "api/v1/model", "models", ""),
@@ -213,6 +221,8 @@ fn catalogue(page: &ModelsPage) -> String {
     for model in &page.catalogue {
         let act = if model.is_here {
             "<span class=\"muted\">Is here</span>".into()
+        } else if page.head.reader < Reader::Admin {
+            String::new()
         } else {
             format!(
                 "{}{}<button class=\"btn\">Download <span class=\"sr\">{}</span></button></form>",

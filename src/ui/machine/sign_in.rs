@@ -2,6 +2,7 @@
 
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, RefusalReason};
+use crate::ui::form::field;
 use crate::ui::frame::{PageFrame, Tab, marked, refusal_html};
 use crate::ui::machine::access::{DONE, change_password_form};
 
@@ -28,13 +29,14 @@ pub struct SignInPage {
     pub fingerprint: Option<String>,
     /// The name that was typed.
     pub name: String,
+    /// The form that goes on after signing in, as one text; empty: none.
+    pub kept: String,
     /// Why it did not work.
     pub refused: Option<RefusalReason>,
 }
 
 /// The page as HTML, at `sign-in`. It posts `password` and `next` to `sign-in`, which leads on (303) or gives the
-/// page again; nothing to `sign-out`, which leads back here; and `current`, `password` and `again` to `password`, which does
-/// likewise.
+/// page again, and `current`, `password` and `again` likewise; nothing to `sign-out`, which leads back here.
 pub fn sign_in_page(page: &SignInPage) -> String {
     let (title, lead, panel) = match &page.signed_in {
         Some((name, role)) => {
@@ -43,7 +45,7 @@ pub fn sign_in_page(page: &SignInPage) -> String {
             let own = if *role == "admin" {
                 String::from(ACCESS)
             } else {
-                change_password_form("password", page.refused.as_ref())
+                change_password_form("sign-in?done=password", page.refused.as_ref())
             };
             ("Signed in", lead, format!("{other}{SIGNED_IN}{own}"))
         }
@@ -109,7 +111,7 @@ fn sign_in_form(page: &SignInPage) -> String {
     let wrong = if wrong.is_empty() { " autofocus" } else { wrong };
     format!(
         "<section class=\"panel\"><form method=\"post\" action=\"sign-in\">\
-         <input type=\"hidden\" name=\"next\" value=\"{next}\">\
+         {next}{kept}\
          <label class=\"field\"><span>Name, if you were given one</span>\
          <input name=\"name\" autocomplete=\"username\" autocapitalize=\"none\" maxlength=\"40\" value=\"{name}\"></label>\
          <label class=\"field\"><span>Password</span>\
@@ -117,7 +119,8 @@ fn sign_in_form(page: &SignInPage) -> String {
          <p class=\"row field\"><button class=\"btn main\">Sign in</button></p></form>\
          <p class=\"small muted\">{first} Lost? <code>tallycam password random</code> on the camera's \
          machine makes another one.</p></section>\n",
-        next = Text(&page.next),
+        next = field("next", &page.next),
+        kept = if page.kept.is_empty() { String::new() } else { field("kept", &page.kept) },
         name = Text(&page.name),
     )
 }
@@ -150,7 +153,7 @@ mod tests {
         let html =
             sign_in_page(&SignInPage { signed_in: Some((String::from("ann"), "operator")), ..page.clone() });
         assert!(!html.contains("action=\"sign-in\"") && html.contains("action=\"sign-out\""));
-        assert!(html.contains("action=\"password\"") && html.contains("You are ann"));
+        assert!(html.contains("value=\"sign-in?done=password\"") && html.contains("You are ann"));
         let other = SignInPage {
             signed_in: Some((String::from("ann"), "viewer")),
             needed: Some("admin"),

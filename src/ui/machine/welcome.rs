@@ -72,7 +72,7 @@ pub fn welcome_page(page: &WelcomePage) -> String {
     let found = if page.choices.is_empty() {
         String::new()
     } else {
-        format!("<ul class=\"rows\">{}</ul>", choices_html(&page.choices))
+        format!("<ul class=\"rows\">{}</ul>", choices_html(&page.choices, page.head.reader))
     };
     let other = if found.is_empty() { "Choose a camera" } else { "Another camera" };
     step(

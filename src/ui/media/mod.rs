@@ -11,6 +11,7 @@ use crate::base::unicode::percent_encoded;
 use crate::store::media::{Item, Recorded, Storage};
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::{Head, LocalClock, Reader, RefusalReason};
+use crate::ui::form::{form_to, lock};
 use crate::ui::format::{format_count, format_long_day, size, to_zoned};
 use crate::ui::frame::{PageFrame, Tab, hidden_attribute, options, refusal_html};
 use crate::ui::media::storage_view::{StorageFault, delete_prompt, grid_item};
@@ -115,12 +116,12 @@ impl MediaAsk {
 
 /// The page of media as HTML, at `media`.
 ///
-/// It posts `media?…` with `do` one of `keep`, `unkeep`, `zip` and `delete` and one `id` for each item that is
-/// picked (`delete` without `sure=1` is answered with [`media_ask_page`]), and `recordings?do=stop`; `media.js` sends
-/// the same to `api/v1/media/…` without leaving the page.
+/// Its form asks the API with one of `ids` for each item that is picked; to delete them asks for [`media_ask_page`]
+/// first. `media.js` does the same without leaving the page.
 pub fn media_page(page: &MediaPage) -> String {
     let ask = &page.ask;
     let can_pick = !page.rows.is_empty();
+    let [lock, unlock] = lock(page.head.reader, Reader::Operator);
     let main = format!(
         include_str!("media.html"),
         gauge = page
@@ -147,10 +148,12 @@ pub fn media_page(page: &MediaPage) -> String {
         refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
         trouble = page.trouble.as_ref().map(StorageFault::banner).unwrap_or_default(),
         now = match &page.now {
-            Some(now) => recording(now, &page.clock),
-            None if page.trouble.is_none() => start(),
+            Some(now) => recording(now, &page.clock, page.head.reader),
+            None if page.trouble.is_none() => start(page.head.reader),
             None => String::new(),
         },
+        lock = lock,
+        unlock = unlock,
         query = Text(&ask.query(None)),
         pick_hidden = hidden_attribute(!can_pick),
         days = if can_pick { days(page) } else { empty(page) },
@@ -158,14 +161,16 @@ pub fn media_page(page: &MediaPage) -> String {
         older = Text(&format!("media{}", ask.query(page.next.as_deref()))),
         more = total_html(page),
     );
-    PageFrame::new(&page.head, Tab::Media, "Media", &["page.js", "head.js", "media.js"]).render(&main)
+    PageFrame::new(&page.head, Tab::Media, "Media", &["page.js", "head.js", "media.js"])
+        .for_changes_by(Reader::Operator)
+        .render(&main)
 }
 
 /// What is asked before items are deleted, where no script does it, as HTML.
 pub fn media_ask_page(head: &Head, clock: &LocalClock, ask: &MediaAsk, rows: &[Item]) -> String {
     let (mut ids, mut items) = (String::new(), String::new());
     for row in rows {
-        let _ = write!(ids, "<input type=\"hidden\" name=\"id\" value=\"{}\">", row.id);
+        let _ = write!(ids, "<input type=\"hidden\" name=\"ids\" value=\"{}\">", row.id);
         items.push_str(&grid_item(row, clock, None));
     }
     let is_one = rows.len() == 1;
@@ -197,25 +202,27 @@ pub(in crate::ui) const LAPSES: &str = "<select id=\"lapse\" name=\"every\"><opt
     every 5 minutes, 7500 × faster</option></select>";
 
 /// Begins a recording.
-fn start() -> String {
+fn start(reader: Reader) -> String {
+    let [lock, unlock] = lock(reader, Reader::Operator);
     format!(
-        "<form class=\"row\" method=\"post\" action=\"api/v1/recordings\"><input type=\"hidden\" name=\"next\" \
-         value=\"media\"><label class=\"sr\" for=\"lapse\">What to record</label>{LAPSES}<button class=\"btn\" \
-         id=\"start\">Record</button></form>"
+        "{}{lock}<label class=\"sr\" for=\"lapse\">What to record</label>{LAPSES}<button class=\"btn\" \
+         id=\"start\">Record</button>{unlock}</form>",
+        form_to("post", "api/v1/recordings", "media", " class=\"row\"")
     )
 }
 
 /// What is being recorded, with the one thing to do about it.
-fn recording(now: &Recorded, clock: &LocalClock) -> String {
+fn recording(now: &Recorded, clock: &LocalClock, reader: Reader) -> String {
+    let [lock, unlock] = lock(reader, Reader::Operator);
     format!(
         "<section class=\"panel now\" aria-labelledby=\"now-head\"><div><h2 id=\"now-head\"><span class=\"dot rec\" \
          aria-hidden=\"true\"></span>Being recorded: <a href=\"player?id={}\">{}</a></h2><p class=\"muted\"><b \
-         class=\"num\" id=\"now-figures\">{}</b>, {}</p></div><form method=\"post\" action=\"api/v1/recording/stop\"><input \
-         type=\"hidden\" name=\"next\" value=\"media\"><button class=\"btn\">Stop recording</button></form></section>",
+         class=\"num\" id=\"now-figures\">{}</b>, {}</p></div>{}{lock}<button class=\"btn\">Stop recording</button>{unlock}</form></section>",
         now.id,
         Text(&now.name),
         now.length_and_size(),
         Text(&now.describe_progress(clock)),
+        form_to("post", "api/v1/recording/stop", "media", ""),
     )
 }
 

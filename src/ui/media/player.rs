@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 use crate::store::media::Item;
 use crate::ui::escape::Text;
-use crate::ui::facts::{Head, LocalClock, RefusalReason};
+use crate::ui::facts::{Head, LocalClock, Reader, RefusalReason};
+use crate::ui::form::{field, form_to, lock};
 use crate::ui::format::{
     capital, format_count, format_duration, format_long_day, format_time_in_recording, second, size, to_zoned,
 };
@@ -38,54 +39,24 @@ pub struct PlayerPage {
     /// Whether a video can be made that every browser and phone plays.
     pub has_video: bool,
     /// What was typed into its form and could not be carried out.
-    pub refused: Option<(MediaForm, RefusalReason)>,
+    pub refused: Option<RefusalReason>,
 }
 
 /// Speeds of the player.
 pub const SPEEDS: [f64; 5] = [0.25, 0.5, 1.0, 2.0, 4.0];
 
-/// What the form of the player sends.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct MediaForm {
-    /// The item.
-    pub id: u64,
-    /// The version that was on the page.
-    pub version: Option<u64>,
-    pub name: String,
-    pub date: String,
-    pub note: String,
-    /// Retention is to leave it alone.
-    pub is_kept: bool,
-}
-
-impl MediaForm {
-    /// What the fields of the form say. Lines of the note end as they do everywhere but in forms.
-    pub fn from_pairs(pairs: &[(String, String)]) -> MediaForm {
-        let mut form = MediaForm::default();
-        for (key, value) in pairs {
-            match key.as_str() {
-                "id" => form.id = value.parse().unwrap_or(0),
-                "version" => form.version = value.parse().ok(),
-                "name" => form.name = value.trim().to_owned(),
-                "date" => form.date = value.trim().to_owned(),
-                "note" => form.note = value.replace("\r\n", "\n").trim().to_owned(),
-                "kept" => form.is_kept = true,
-                _ => {}
-            }
-        }
-        form
-    }
-}
-
 /// The player as HTML, at `player?id=…&t=…`.
 ///
-/// Its form posts `media` with `do=edit`, and `do=delete` with `sure=1`. `player.js` plays what
+/// `player.js` plays what
 /// `api/v1/media/{id}/frames` sends and shows what `frame.jpg` gives; without it the first is shown by an image.
 pub fn player_page(page: &PlayerPage) -> String {
     let item = &page.item;
     let at = to_zoned(item.at_us, &page.clock.zone);
-    let (typed, refused) = page.refused.as_ref().map(|(form, refused)| (form, refused)).unzip();
+    let refused = page.refused.as_ref();
+    let [lock, unlock] = lock(page.head.reader, Reader::Operator);
+    let typed = |field: &str| page.head.returned.as_ref().and_then(|form| form.get(field));
     let [name_wrong, date_wrong, note_wrong] = ["name", "date", "note"].map(|field| marked(refused, field));
+    let address = format!("api/v1/media/{}", item.id);
     let main = format!(
         include_str!("player.html"),
         id = item.id,
@@ -100,22 +71,25 @@ pub fn player_page(page: &PlayerPage) -> String {
         take = download_links(item, page.has_video),
         kind = capital(item.kind.as_str()),
         facts = facts_html(item),
-        version = item.version,
+        form = form_to("patch", &address, &format!("player?id={}#saved", item.id), " id=\"edit\"")
+            + &field("_version", &item.version.to_string()),
         name_wrong = name_wrong.0,
         name_said = name_wrong.1,
         date_wrong = date_wrong.0,
         date_said = date_wrong.1,
         note_wrong = note_wrong.0,
         note_said = note_wrong.1,
-        typed_name = Text(typed.map_or(&item.name, |form| &form.name)),
-        typed_date = Text(typed.map_or(&item.date, |form| &form.date)),
-        typed_note = Text(typed.map_or(&item.note, |form| &form.note)),
-        kept = if typed.map_or(item.is_kept, |form| form.is_kept) { " checked" } else { "" },
-        delete = delete(item),
+        typed_name = Text(typed("name").unwrap_or(&item.name)),
+        typed_date = Text(typed("date").unwrap_or(&item.date)),
+        typed_note = Text(typed("note").unwrap_or(&item.note)),
+        kept = if typed("kept").map_or(item.is_kept, |kept| kept == "1") { " checked" } else { "" },
+        lock = lock,
+        unlock = unlock,
+        delete = delete(item, [lock, unlock]),
     );
     let scripts: &[&str] =
         if item.is_recording() { &["page.js", "head.js", "player.js"] } else { &["page.js", "head.js"] };
-    PageFrame::new(&page.head, Tab::Media, &item.name, scripts).render(&main)
+    PageFrame::new(&page.head, Tab::Media, &item.name, scripts).for_changes_by(Reader::Operator).render(&main)
 }
 
 /// The picture of a snapshot.
@@ -365,16 +339,14 @@ fn facts_html(item: &Item) -> String {
 }
 
 /// What is lost, before it is.
-fn delete(item: &Item) -> String {
+fn delete(item: &Item, [lock, unlock]: [&str; 2]) -> String {
     if item.is_open {
         return "<p>It is still being recorded. Stop the recording first.</p>".into();
     }
     format!(
-        "<form method=\"post\" action=\"media\"><input type=\"hidden\" name=\"do\" value=\"delete\"><input \
-         type=\"hidden\" name=\"sure\" value=\"1\"><input type=\"hidden\" name=\"id\" value=\"{}\"><p><b>{}</b> It \
-         cannot be brought back. Its crossings stay in Counts.</p><p class=\"row\"><button class=\"btn danger\" \
-         id=\"delete\">Delete for good</button></p></form>",
-        item.id,
+        "{}{lock}<p><b>{}</b> It cannot be brought back. Its crossings stay in Counts.</p><p class=\"row\"><button class=\"btn danger\" \
+         id=\"delete\">Delete for good</button></p>{unlock}</form>",
+        form_to("delete", &format!("api/v1/media/{}", item.id), "media", ""),
         delete_prompt(std::slice::from_ref(item)),
     )
 }
@@ -384,7 +356,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::store::media::MediaKind;
-    use crate::ui::fixtures;
+    use crate::ui::{ReturnedForm, fixtures};
 
     #[test]
     fn seconds_have_the_digits_they_need() {
@@ -456,18 +428,14 @@ mod tests {
 
     #[test]
     fn what_was_typed_is_there_again_when_it_was_refused() {
-        let form = MediaForm::from_pairs(&[
-            ("id".into(), "1279".into()),
-            ("name".into(), " Gate ".into()),
-            ("note".into(), "one\r\ntwo\r\n".into()),
-            ("version".into(), "4".into()),
-        ]);
-        assert_eq!((form.name.as_str(), form.note.as_str(), form.version), ("Gate", "one\ntwo", Some(4)));
+        let mut page = fixtures::player();
+        let fields = vec![("name".into(), "Gate".into()), ("kept".into(), "0".into())];
+        page.head.returned = Some(ReturnedForm { fields, ..ReturnedForm::default() }.into());
         let refusal = RefusalReason {
             detail: "there is an item called \"Gate\" already".into(),
             ..RefusalReason::default()
         };
-        let html = player_page(&PlayerPage { refused: Some((form, refusal)), ..fixtures::player() });
+        let html = player_page(&PlayerPage { refused: Some(refusal), ..page });
         assert!(
             html.contains("value=\"Gate\"")
                 && html.contains("there is an item called &quot;Gate&quot; already")

@@ -188,7 +188,7 @@ pub(in crate::ui) fn grid_item(row: &Item, clock: &LocalClock, form: Option<&str
     };
     let tick = form.map_or_else(String::new, |form| {
         format!(
-            "<label><span class=\"sr\">Select {name}</span><input type=\"checkbox\" form=\"{form}\" name=\"id\" \
+            "<label><span class=\"sr\">Select {name}</span><input type=\"checkbox\" form=\"{form}\" name=\"ids\" \
              value=\"{id}\"{disabled}></label><a class=\"edit small\" href=\"player?id={id}#edit\">Rename or \
              note<span class=\"sr\"> {name}</span></a>",
             name = Text(&row.name),

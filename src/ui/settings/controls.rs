@@ -7,18 +7,17 @@ use super::setting::{ControlsFacts, SettingsPage};
 use super::table::Group;
 use crate::media::{Control, ControlKind};
 use crate::ui::escape::{MarkedText, Text};
+use crate::ui::form::form_to;
 use crate::ui::format::{format_count, sentence};
 use crate::ui::frame::hidden_attribute;
 
 /// The panel of the group; where there are no controls it says why, or is not there.
 pub(super) fn controls_panel(page: &SettingsPage, group: &Group) -> String {
     let head = |body: String| {
-        format!(
-            "<form class=\"panel\" method=\"post\" action=\"settings?do=controls#{id}\" aria-labelledby=\"{id}-head\"><h2 \
-             id=\"{id}-head\">{title}</h2>{body}</form>\n",
-            id = group.id,
-            title = group.title,
-        )
+        let id = group.id;
+        let more = format!(" class=\"panel\" aria-labelledby=\"{id}-head\"");
+        let form = form_to("patch", "api/v1/controls", "settings#controls", &more);
+        format!("{form}<h2 id=\"{id}-head\">{}</h2>{body}</form>\n", group.title)
     };
     let word = page.search.to_lowercase();
     let is_found = |control: &&Control| {
@@ -49,7 +48,7 @@ pub(super) fn controls_panel(page: &SettingsPage, group: &Group) -> String {
     );
     if !is_fixed {
         body.push_str(
-            "<button class=\"btn\" form=\"default\" name=\"name\" value=\"\" id=\"controls-reset\">Back to the \
+            "<button class=\"btn\" form=\"defaults\" id=\"controls-reset\">Back to the \
              camera's defaults</button>",
         );
     }
@@ -138,7 +137,7 @@ fn row(control: &Control, facts: &ControlsFacts, is_fixed: bool) -> String {
             format!("<select{begin}>{options}</select>")
         }
         ControlKind::Button => format!(
-            "<button class=\"btn\" form=\"press\" id=\"c-{name}\" name=\"name\" value=\"{name}\" \
+            "<button class=\"btn\" form=\"press\" id=\"c-{name}\" name=\"{name}\" value=\"1\" \
              aria-describedby=\"c-{name}-hint c-{name}-org\"{}>{}</button>",
             if is_off { " disabled" } else { "" },
             Text(&control.title)
@@ -181,7 +180,7 @@ fn origin(control: &Control, facts: &ControlsFacts, is_off: bool, is_pinned: boo
         };
     }
     format!(
-        "{}<button class=\"link\" form=\"default\" name=\"name\" value=\"{}\" aria-label=\"{}: back to {}\">Back to \
+        "{}<button class=\"link\" form=\"default\" name=\"_null\" value=\"{}\" aria-label=\"{}: back to {}\">Back to \
          {}</button>",
         if is_saved { "<b>Set on this page</b>. " } else { "" },
         Text(&control.name),

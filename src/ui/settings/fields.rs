@@ -43,7 +43,7 @@ pub(super) fn row(page: &SettingsPage, setting: &Setting) -> String {
     let out = if is_out(page, setting) { " out" } else { "" };
     let rules = format!(
         " aria-describedby=\"s-{path}-hint s-{path}-org s-{path}-said\"{}{}",
-        if setting.wrong.is_some() { " aria-invalid=\"true\"" } else { "" },
+        if setting.wrong.is_some() { " aria-invalid=\"true\" autofocus" } else { "" },
         if is_off { " disabled" } else { "" },
     );
     let was = if is_off || setting.field == SettingField::Secret {
@@ -84,8 +84,8 @@ fn said(setting: &Setting, is_saved: bool) -> String {
     let path = Text(&setting.path);
     let more = match (&setting.deletes, setting.is_changed) {
         (Some(deletes), _) => format!(
-            "<div class=\"ask\"><p><b>{}</b> It cannot be undone.</p><p class=\"row\"><button class=\"btn danger\" name=\"sure\" \
-             value=\"1\">Save and delete</button> <a class=\"btn\" href=\"settings#s-{path}\" data-fresh>Cancel</a></p></div>",
+            "<div class=\"ask\"><p><b>{}</b> It cannot be undone.</p><p class=\"row\"><button class=\"btn danger\" \
+             formaction=\"api/v1/settings?confirm=1\">Save and delete</button> <a class=\"btn\" href=\"settings#s-{path}\" data-fresh>Cancel</a></p></div>",
             MarkedText(deletes)
         ),
         (None, true) => format!(
@@ -262,7 +262,7 @@ fn origin(setting: &Setting, label: &str, is_fixed: bool) -> String {
         ValueOrigin::Pinned(place) => format!("<b>Set in {}</b>: change it there", Text(place)),
         ValueOrigin::Page if is_fixed => String::from("<b>Set on this page</b>"),
         ValueOrigin::Page => format!(
-            "<b>Set on this page</b>.{restart} <button class=\"link\" form=\"reset\" name=\"key\" value=\"{path}\" \
+            "<b>Set on this page</b>.{restart} <button class=\"link\" form=\"reset\" name=\"_null\" value=\"{path}\" \
              aria-label=\"{label}: back to {default}\">Back to {default}</button>",
             path = Text(&setting.path),
             label = Text(label),

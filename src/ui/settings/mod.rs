@@ -14,6 +14,7 @@ use std::fmt::Write;
 use crate::config::keys::{self, Key, PagePlace};
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::Reader;
+use crate::ui::form::form_to;
 use crate::ui::format::sentence;
 use crate::ui::frame::{PageFrame, Tab, hidden_attribute, refusal_html};
 pub use controls::format_value as control_in_words;
@@ -69,10 +70,9 @@ pub fn label(path: &str) -> Option<&'static str> {
 
 /// The page of settings as HTML, at `settings`.
 ///
-/// It posts to `settings?do=` `set` (fields under their keys, with the unit as `unit.KEY` where there is one; `was.KEY` is
-/// what each was, `mode` a mode's [`CameraMode::to_form_value`]; `plan` asks what retention would delete, `sure` deletes
-/// it), `reset` (`key`), `controls` (fields under the controls' names, likewise), `control` (`name` of a button), `default`
-/// (`name` of a control, or none for all), and `import` (`toml`, and `sure` likewise).
+/// Its forms ask the API for settings: fields under their keys, with the unit as `unit.KEY` where there is one;
+/// `was.KEY` is what each was, `mode` a mode's [`CameraMode::to_form_value`]. And for controls: fields under the
+/// controls' names, likewise.
 pub fn settings_page(page: &SettingsPage) -> String {
     let (mut nav, mut groups) = (String::new(), String::new());
     let mut shown: Vec<&Setting> = page.settings.iter().filter(|own| is_shown_on_page(&own.path)).collect();
@@ -123,11 +123,24 @@ pub fn settings_page(page: &SettingsPage) -> String {
         nav = nav,
         groups = groups,
         file = if has_more && page.fixed.is_empty() { settings_file(page) } else { String::new() },
+        acts = ACTS
+            .map(|[id, method, address, next]| form_to(method, address, next, &format!(" id=\"{id}\""))
+                + "</form>\n")
+            .concat(),
         power = if has_more && page.has_power { include_str!("power.html") } else { "" },
     );
     PageFrame::new(&page.head, Tab::Settings, "Settings", &["page.js", "head.js", "settings.js"])
+        .for_changes_by(Reader::Admin)
         .render(&main)
 }
+
+/// What the buttons of rows ask for, each kind with a form.
+const ACTS: [[&str; 4]; 4] = [
+    ["reset", "patch", "api/v1/settings", "settings?saved={id}#s-{id}"],
+    ["press", "patch", "api/v1/controls", "settings#controls"],
+    ["default", "patch", "api/v1/controls", "settings#controls"],
+    ["defaults", "post", "api/v1/controls/reset", "settings#controls"],
+];
 
 /// What is looked for here and set on another page: seen while something is looked for.
 fn elsewhere(search: &str) -> String {
@@ -198,12 +211,14 @@ fn settings_file(page: &SettingsPage) -> String {
         String::from("<p class=\"row\"><button class=\"btn\">Import</button></p>")
     } else {
         format!(
-            "<div class=\"ask\"><p><b>{}</b> It cannot be undone.</p><p class=\"row\"><button class=\"btn danger\" name=\"sure\" \
-             value=\"1\">Import and delete</button> <a class=\"btn\" href=\"settings#file\">Cancel</a></p></div>",
+            "<div class=\"ask\"><p><b>{}</b> It cannot be undone.</p><p class=\"row\"><button class=\"btn danger\" \
+             formaction=\"api/v1/settings.toml?confirm=1\">Import and delete</button> <a class=\"btn\" href=\"settings#file\">Cancel</a></p></div>",
             Text(&page.import_deletes)
         )
     };
-    format!(include_str!("file.html"), typed = Text(&page.import), button = button)
+    let form =
+        form_to("put", "api/v1/settings.toml", "settings?done=import", " class=\"field\" id=\"import\"");
+    format!(include_str!("file.html"), form = form, typed = Text(&page.import), button = button)
 }
 
 /// The form of one group: the rows in sight, and the advanced ones, folded.
@@ -232,9 +247,14 @@ fn group_form(page: &SettingsPage, group: &Group, rows: &str, advanced: &str) ->
         _ => String::new(),
     };
     let is_off = page.is_fixed() || !(rows.contains("name=\"was.") || advanced.contains("name=\"was."));
+    let form = form_to(
+        "patch",
+        "api/v1/settings",
+        &format!("settings?saved={{id}}#{}", group.id),
+        &format!(" class=\"panel\" id=\"{id}\" aria-labelledby=\"{id}-head\"", id = group.id),
+    );
     format!(
-        "<form class=\"panel\" method=\"post\" action=\"settings?do=set#{id}\" id=\"{id}\" \
-         aria-labelledby=\"{id}-head\">{enter}<h2 id=\"{id}-head\">{title}</h2>{about}{rows}{folded}{waits}{plan}{apply}{preview}</form>\n",
+        "{form}{enter}<h2 id=\"{id}-head\">{title}</h2>{about}{rows}{folded}{waits}{plan}{apply}{preview}</form>\n",
         id = group.id,
         title = group.title,
         about = group_help(group),
@@ -251,7 +271,8 @@ const WRONG: &str = "aria-invalid";
 /// What the key Enter presses: the first button of a form, which is not to be one that deletes.
 const ENTER: &str = "<button class=\"sr\" tabindex=\"-1\" aria-hidden=\"true\">Apply</button>";
 
-const PLAN: &str = "<p class=\"row\"><button class=\"btn\" id=\"plan\" name=\"plan\" value=\"1\">Preview</button> <span class=\"small \
+const PLAN: &str = "<p class=\"row\"><button class=\"btn\" id=\"plan\" formmethod=\"get\" formaction=\"settings\" \
+    name=\"plan\" value=\"1\">Preview</button> <span class=\"small \
     muted\">What these rules delete now</span></p>";
 
 /// The choice of a mode among those the camera offers: format, width and height in one; `None` where none are known.

@@ -10,13 +10,15 @@ use hyper::{HeaderMap, Response, StatusCode};
 use serde_json::Value;
 
 use crate::config::{Origin, control_path, keys, quote_key_part};
+use crate::http::api::camera::controls_form;
+use crate::http::api::machine::settings_form;
 use crate::http::preferences::{NotSet, PreferenceChanges, SettingsInForce};
 use crate::http::report::controls::{ControlsReport, FormatsReport};
 use crate::http::report::wire;
 use crate::http::request::body_fields::Fields;
 use crate::http::request::etag::IfMatch;
-use crate::http::request::handler::Request;
-use crate::http::request::problem::Problem;
+use crate::http::request::handler::{Request, Told};
+use crate::http::request::problem::{Problem, WrongValueOf};
 use crate::http::request::task::to_its_end;
 use crate::http::request::{etag, json_body, reply};
 use crate::http::server::body::Body;
@@ -37,14 +39,44 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
 /// `PATCH /api/v1/controls`: what is said, and nothing else.
 pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     let now = request.site.pipeline.controls().await?;
-    let pairs = json_body::read_pairs(&request.headers, &request.body)?;
+    let form = settings_form::of(&request);
+    let pairs = match &form {
+        Some(form) => controls_form::changes(form, &now.controls)?,
+        None => json_body::read_pairs(&request.headers, &request.body)?,
+    };
+    if form.is_some() && pairs.is_empty() {
+        return Ok(answer(&request, &now).await);
+    }
     let wanted = wanted(&now.controls, &pairs, kept(&request.site, now.identity.as_deref()))?;
     let version = version(&request.site, &request.headers)?;
     let controls = set(&request.site, now, wanted.clone(), version).await?;
     match all_refused(&controls, &wanted) {
-        Some(problem) => Err(problem),
-        None => Ok(answer(&request, &controls).await),
+        Some(mut problem) => {
+            // A page says it at each of them.
+            let refused = controls.refused.iter().filter(|_| form.is_some()).map(|name| WrongValueOf {
+                path: name.clone(),
+                given: String::new(),
+                message: String::from("The camera has not taken this"),
+                hint: None,
+            });
+            if let Some(wrong) = &mut problem.wrong {
+                wrong.errors = refused.collect();
+            }
+            Err(problem)
+        }
+        None => Ok(told(&request, controls).await),
     }
+}
+
+/// The answer to a change. A page tells what came out otherwise than it was asked; what is not kept has its own place
+/// there.
+async fn told(request: &Request, controls: CameraControls) -> Response<Body> {
+    let mut response = answer(request, &controls).await;
+    let unkept = request.site.unkept();
+    if !controls.refused.is_empty() || controls.notes.iter().any(|note| unkept.as_ref() != Some(note)) {
+        response.extensions_mut().insert(Told(Arc::new(controls)));
+    }
+    response
 }
 
 /// That the camera has refused all of `wanted`, why, and which is the first; `None`: it has taken something. What goes
@@ -63,7 +95,7 @@ pub async fn reset(request: Request) -> Result<Response<Body>, Problem> {
     Fields::read_none(&request.headers, &request.body)?;
     let version = version(&request.site, &request.headers)?;
     let controls = set_defaults(&request.site, version).await?;
-    Ok(answer(&request, &controls).await)
+    Ok(told(&request, controls).await)
 }
 
 /// `GET /api/v1/formats`.
@@ -186,7 +218,7 @@ fn has_default(control: &Control) -> bool {
 ///
 /// # Errors
 /// As [`set`].
-pub async fn set_defaults(site: &Rc<Site>, version: Option<u64>) -> Result<CameraControls, Problem> {
+async fn set_defaults(site: &Rc<Site>, version: Option<u64>) -> Result<CameraControls, Problem> {
     let now = site.pipeline.controls().await?;
     let in_force = site.preferences().ok().map(|preferences| preferences.in_force());
     let identity = now.identity.clone();

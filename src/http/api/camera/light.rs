@@ -281,8 +281,8 @@ pub async fn patch(request: Request) -> Result<Response<Body>, Problem> {
     }
 }
 
-/// What of `options` is other than it was when the page was made, and than it is now. A form that does not tell what it was
-/// means what it says.
+/// What of `options` is other than it was when the page was made, and than it is now. A form that does not tell what
+/// it was means what it says.
 ///
 /// # Errors
 /// Somebody else has set one of them meanwhile.

@@ -1,6 +1,7 @@
 //! The camera: pictures, controls, lens, light.
 
 pub(in crate::http) mod controls;
+pub(in crate::http) mod controls_form;
 pub(in crate::http) mod found;
 pub(in crate::http) mod lens;
 pub(in crate::http) mod light;

@@ -77,8 +77,8 @@ pub async fn get(request: Request) -> Response<Body> {
     report(&request).await
 }
 
-/// `PATCH /api/v1/picture`: what is said, and nothing else; `null` is what the operator's file or the default says. A page's
-/// form may say `turn`, degrees beyond how the picture is now: of turns at once none is lost.
+/// `PATCH /api/v1/picture`: what is said, and nothing else; `null` is what the operator's file or the default says. A
+/// page's form may say `turn`, degrees beyond how the picture is now: of turns at once none is lost.
 pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     let preferences = request.site.preferences()?;
     let mut sent: Map<String, Value> = json_body::read(&request.headers, &request.body)?;

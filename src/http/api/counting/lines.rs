@@ -16,7 +16,7 @@ use crate::http::request::body_fields::{Fields, PLACE};
 use crate::http::request::etag::IfMatch;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
-use crate::http::request::query::{Query, WrongValue};
+use crate::http::request::query::WrongValue;
 use crate::http::request::{etag, json_body, reply};
 use crate::http::server::body::Body;
 use crate::http::site::Site;
@@ -43,8 +43,7 @@ const TYPED: [&str; 6] = ["ax", "ay", "bx", "by", "reverse", "corners"];
 
 /// What was typed into a page's form, which has the field `key`.
 pub fn typed<T>(request: &Request, key: &str, read: fn(&[(String, String)]) -> T) -> Option<T> {
-    let is_form = json_body::is_form(&request.headers, &request.body);
-    let fields = is_form.then(|| Query::parse(&String::from_utf8_lossy(&request.body)))?;
+    let fields = json_body::form_of(&request.headers, &request.body)?;
     fields.get(key).is_some().then(|| read(fields.pairs()))
 }
 

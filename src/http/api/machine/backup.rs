@@ -3,6 +3,7 @@
 //! What is wanted is laid beside the state and carried out by the next start, to which the daemon comes by itself.
 
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -15,14 +16,12 @@ use crate::base::{Fault, Stop};
 use crate::http::api::media::download;
 use crate::http::api::media::download::{PIECE, WAITING, put};
 use crate::http::auth::audit::{AuditNote, change, noted};
-use crate::http::auth::caller::Who;
 use crate::http::pages::data_counting;
-use crate::http::pages::html::{again, form, html};
-use crate::http::report::state::StateReport;
+use crate::http::pages::html::html;
 use crate::http::report::wire;
 use crate::http::request::body_fields::Fields;
 use crate::http::request::form_data::FormData;
-use crate::http::request::handler::{Request, read_upload};
+use crate::http::request::handler::{Request, Told, read_upload};
 use crate::http::request::problem::{Problem, Withheld};
 use crate::http::request::range::disposition;
 use crate::http::request::reply::no_store;
@@ -54,7 +53,7 @@ impl From<ArchiveHeader> for RestoredReport {
     }
 }
 
-fn maintenance(site: &Site) -> Result<&std::sync::Arc<Maintenance>, Problem> {
+fn maintenance(site: &Site) -> Result<&Arc<Maintenance>, Problem> {
     let none = || {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "this program keeps nothing that could be backed up")
     };
@@ -129,9 +128,10 @@ impl Write for Out {
 /// `POST /api/v1/restore`: the archive is the body, or the file of a form.
 pub async fn restore(mut request: Request) -> Result<Response<Body>, Problem> {
     let head = take(&mut request).await?;
-    let note = AuditNote::Did(head.restored());
+    let (note, told) = (AuditNote::Did(head.restored()), Told(Arc::new(head.clone())));
     let mut response = no_store(reply::json(wire::json(&RestoredReport::from(head))));
     *response.status_mut() = StatusCode::ACCEPTED;
+    response.extensions_mut().insert(told);
     Ok(noted(response, note))
 }
 
@@ -182,6 +182,7 @@ pub async fn factory_reset(request: Request) -> Result<Response<Body>, Problem> 
     wipe(&request.site, &typed, request.link.peer()).await?;
     let mut response = no_store(reply::no_content());
     *response.status_mut() = StatusCode::ACCEPTED;
+    response.extensions_mut().insert(Told(Arc::new(ResetBegun)));
     Ok(noted(response, AuditNote::Did(String::from("removed everything"))))
 }
 
@@ -202,52 +203,29 @@ async fn wipe(site: &Site, typed: &str, peer: &str) -> Result<(), Problem> {
     Ok(())
 }
 
+/// All is being removed.
+struct ResetBegun;
+
 /// `GET /backup`.
 pub async fn page(request: Request) -> Response<Body> {
-    html(shown(&request.site, &request.who, BackupStep::Begin, None))
-}
-
-fn shown(site: &Site, who: &Who, step: BackupStep, refused: Option<&Problem>) -> String {
-    ui::backup_page(&BackupPage {
-        head: data_counting::head_of(&StateReport::of(site, who)),
-        is_counts_only: site.is_counts_only(),
-        is_claimed_by_network: site.settings().is_claimed_by_network,
-        step,
-        refused: refused.map(data_counting::refusal),
-    })
-}
-
-/// `POST /backup`, from the page's form: a file to be restored.
-pub async fn post_page(mut request: Request) -> Response<Body> {
-    match take(&mut request).await {
-        Ok(head) => {
-            let note = AuditNote::Did(head.restored());
-            let (name, made) = (head.name, head.made);
-            let mut page =
-                html(shown(&request.site, &request.who, BackupStep::Restored { name, made }, None));
-            *page.status_mut() = StatusCode::ACCEPTED;
-            noted(page, note)
-        }
-        Err(problem) => {
-            again(&problem, shown(&request.site, &request.who, BackupStep::Begin, Some(&problem)))
-        }
-    }
+    let restored = request.told::<ArchiveHeader>().map(|ArchiveHeader { name, made, .. }| {
+        BackupStep::Restored { name: name.clone(), made: made.clone() }
+    });
+    shown(&request, restored.unwrap_or(BackupStep::Begin))
 }
 
 /// `GET /factory-reset`: the page that asks the second time.
 pub async fn ask(request: Request) -> Response<Body> {
-    html(shown(&request.site, &request.who, BackupStep::Ask, None))
+    let is_reset = request.told::<ResetBegun>().is_some();
+    shown(&request, if is_reset { BackupStep::Reset } else { BackupStep::Ask })
 }
 
-/// `POST /factory-reset`, from its form, with the camera's name.
-pub async fn post_reset(request: Request) -> Response<Body> {
-    let typed = form(&request).get("name").unwrap_or_default().to_owned();
-    match wipe(&request.site, &typed, request.link.peer()).await {
-        Ok(()) => {
-            let mut page = html(shown(&request.site, &request.who, BackupStep::Reset, None));
-            *page.status_mut() = StatusCode::ACCEPTED;
-            noted(page, AuditNote::Did(String::from("removed everything")))
-        }
-        Err(problem) => again(&problem, shown(&request.site, &request.who, BackupStep::Ask, Some(&problem))),
-    }
+fn shown(request: &Request, step: BackupStep) -> Response<Body> {
+    html(ui::backup_page(&BackupPage {
+        head: data_counting::head(request),
+        is_counts_only: request.site.is_counts_only(),
+        is_claimed_by_network: request.site.settings().is_claimed_by_network,
+        step,
+        refused: request.refused(),
+    }))
 }

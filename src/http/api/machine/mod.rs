@@ -7,4 +7,5 @@ pub(in crate::http) mod logs;
 pub(in crate::http) mod people;
 pub(in crate::http) mod power;
 pub(in crate::http) mod settings;
+pub(in crate::http) mod settings_form;
 pub(in crate::http) mod update;

@@ -14,11 +14,12 @@ use toml::de::DeValue;
 
 use crate::config::keys;
 use crate::config::{ResolvedSetting, Saved, kind};
+use crate::http::api::machine::settings_form;
 use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::preferences::{NotSet, PreferenceChanges, SettingsInForce, Terms, WrongSetting};
 use crate::http::report::wire;
 use crate::http::request::etag::IfMatch;
-use crate::http::request::handler::Request;
+use crate::http::request::handler::{MadeId, Request, Told};
 use crate::http::request::problem::Problem;
 use crate::http::request::reply::no_store;
 use crate::http::request::{etag, json_body, reply};
@@ -103,10 +104,16 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
 /// `PATCH /api/v1/settings`.
 pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     let preferences = request.site.preferences()?;
+    let may_delete = request.query.is_set("confirm")?;
+    if let Some(form) = settings_form::of(&request) {
+        return settings_form::change(&request, &form, may_delete).await;
+    }
     let sent: Map<String, Value> = json_body::read(&request.headers, &request.body)?;
-    let expected = expected(&request.headers, preferences.in_force().version)?;
-    let terms = Terms { expected, may_delete: request.query.is_set("confirm")? };
-    Ok(report(&*preferences.change(changes(sent)?, terms).await?))
+    let keys = sent.keys().cloned().collect::<Vec<_>>().join(",");
+    let terms = Terms { expected: expected(&request.headers, preferences.in_force().version)?, may_delete };
+    let mut response = report(&*preferences.change(changes(sent)?, terms).await?);
+    response.extensions_mut().insert(MadeId(keys));
+    Ok(response)
 }
 
 /// `GET /api/v1/settings.toml`.
@@ -129,10 +136,20 @@ pub async fn export(request: Request) -> Result<Response<Body>, Problem> {
 /// `PUT /api/v1/settings.toml`.
 pub async fn import(request: Request) -> Result<Response<Body>, Problem> {
     let preferences = request.site.preferences()?;
-    let (toml, keys) = to_import(as_text(&request.body)?.to_owned()).await?;
+    let form = json_body::form_of(&request.headers, &request.body);
+    let toml = match &form {
+        Some(form) => form.get("toml").unwrap_or_default(),
+        None => as_text(&request.body)?,
+    };
+    let (toml, keys) = to_import(toml.to_owned()).await?;
     let expected = expected(&request.headers, preferences.in_force().version)?;
     let terms = Terms { expected, may_delete: request.query.is_set("confirm")? };
-    let response = report(&*preferences.import(toml, terms).await?);
+    let done = preferences.import(toml, terms).await?;
+    let mut response = report(&done);
+    // What has no effect is told now or never.
+    if done.complaint != preferences.in_force().complaint {
+        response.extensions_mut().insert(Told(done));
+    }
     Ok(noted(response, AuditNote::Did(format!("imported settings: {keys}"))))
 }
 
@@ -149,7 +166,7 @@ fn as_text(body: &[u8]) -> Result<&str, Problem> {
 ///
 /// # Errors
 /// There is nothing.
-pub async fn to_import(toml: String) -> Result<(String, String), Problem> {
+async fn to_import(toml: String) -> Result<(String, String), Problem> {
     // Thousands of faults may be in it: streams would wait for it here.
     let checked = tokio::task::spawn_blocking(move || check_import(&toml).map(|keys| (toml, keys))).await;
     checked.map_err(|panicked| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()))?
@@ -323,7 +340,7 @@ fn as_toml(value: &Value) -> Option<String> {
     })
 }
 
-fn report(now: &SettingsInForce) -> Response<Body> {
+pub fn report(now: &SettingsInForce) -> Response<Body> {
     let report = SettingsReport {
         version: now.version,
         complaint: now.faults(),

@@ -12,10 +12,8 @@ use tokio::task::spawn_blocking;
 use crate::base::{Fault, private};
 use crate::http::VERSION;
 use crate::http::auth::audit::{AuditNote, noted};
-use crate::http::auth::caller::Who;
 use crate::http::pages::data_counting;
-use crate::http::pages::html::{again, html};
-use crate::http::report::state::StateReport;
+use crate::http::pages::html::html;
 use crate::http::report::wire;
 use crate::http::request::form_data::FormData;
 use crate::http::request::handler::{Request, read_upload};
@@ -111,20 +109,8 @@ pub async fn get(request: Request) -> Response<Body> {
 /// `GET /update`.
 pub async fn page(request: Request) -> Response<Body> {
     let last = Last::of(&request.site).await;
-    let mut page = html(shown(&request.site, &request.who, &last, None));
-    // While it works the page comes again; while the service starts nobody is there to ask.
-    let again_s = match last.phase() {
-        Some("waiting" | "checking" | "unpacking") => "3",
-        Some("starting") => "15",
-        _ => return page,
-    };
-    page.headers_mut().insert(HeaderName::from_static("refresh"), HeaderValue::from_static(again_s));
-    page
-}
-
-fn shown(site: &Site, who: &Who, last: &Last, refused: Option<&Problem>) -> String {
-    ui::update_page(&UpdatePage {
-        head: data_counting::head_of(&StateReport::of(site, who)),
+    let mut page = html(ui::update_page(&UpdatePage {
+        head: data_counting::head(&request),
         by: last.by(),
         last: last.phase().map(|phase| UpdateState {
             phase,
@@ -135,27 +121,20 @@ fn shown(site: &Site, who: &Who, last: &Last, refused: Option<&Problem>) -> Stri
                 .map(|status| status.words.clone())
                 .unwrap_or_default(),
         }),
-        refused: refused.map(data_counting::refusal),
-    })
+        refused: request.refused(),
+    }));
+    // While it works the page comes again; while the service starts nobody is there to ask.
+    let again_s = match last.phase() {
+        _ if request.returned.is_some() => return page,
+        Some("waiting" | "checking" | "unpacking") => "3",
+        Some("starting") => "15",
+        _ => return page,
+    };
+    page.headers_mut().insert(HeaderName::from_static("refresh"), HeaderValue::from_static(again_s));
+    page
 }
 
-/// `POST /update`, from the page's form: the package and its signature.
-pub async fn post_page(mut request: Request) -> Response<Body> {
-    let taken = take(&mut request).await;
-    let last = Last::of(&request.site).await;
-    match taken {
-        Ok(()) => {
-            let mut page = html(shown(&request.site, &request.who, &last, None));
-            *page.status_mut() = StatusCode::ACCEPTED;
-            page.headers_mut()
-                .insert(HeaderName::from_static("refresh"), HeaderValue::from_static("3; url=update"));
-            noted(page, AuditNote::Did(String::from("handed over a package to be installed")))
-        }
-        Err(problem) => again(&problem, shown(&request.site, &request.who, &last, Some(&problem))),
-    }
-}
-
-/// `POST /api/v1/update`: the same, for programs.
+/// `POST /api/v1/update`: the package and its signature.
 pub async fn post(mut request: Request) -> Result<Response<Body>, Problem> {
     take(&mut request).await?;
     let mut response = no_store(reply::no_content());

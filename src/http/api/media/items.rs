@@ -13,10 +13,10 @@ use crate::http::request::etag::IfMatch;
 use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::{FLAGS, WrongValue};
-use crate::http::request::{etag, reply, time_param};
+use crate::http::request::{etag, json_body, reply, time_param};
 use crate::http::server::body::Body;
 use crate::http::site::Site;
-use crate::store::media::{Item, MediaEdit, MediaError, MediaKind, MediaQuery, check_day};
+use crate::store::media::{Item, MediaEdit, MediaError, MediaKind, MediaQuery, check_day, wrong_field};
 
 /// Items on a page, when nothing is said.
 const USUAL_LIMIT: u64 = 100;
@@ -77,18 +77,39 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     let media = request.site.media()?;
     let fields = Fields::read(&request.headers, &request.body, &EDIT_KEYS)?;
     fields.no_null(&EDIT_KEYS)?;
-    let edit = MediaEdit {
-        name: fields.text("name")?,
-        date: fields.text("date")?,
-        note: fields.text("note")?,
-        is_kept: fields.flag("kept")?,
-    };
     let item = known(&request.site, request.id).await?;
+    // A page's form has them all: what it says otherwise than the item is, and an emptied field is empty.
+    let form = json_body::form_of(&request.headers, &request.body)
+        .filter(|form| EDIT_KEYS.iter().all(|key| form.get(key).is_some()));
+    let typed = |key: &str, is: &str| {
+        let typed = form.as_ref()?.get(key)?.replace("\r\n", "\n").trim().to_owned();
+        (typed != is).then_some(typed)
+    };
+    let edit = match &form {
+        Some(_) => MediaEdit {
+            name: typed("name", &item.name),
+            date: typed("date", &item.date),
+            note: typed("note", &item.note),
+            is_kept: fields.flag("kept")?.filter(|is_kept| *is_kept != item.is_kept),
+        },
+        None => MediaEdit {
+            name: fields.text("name")?,
+            date: fields.text("date")?,
+            note: fields.text("note")?,
+            is_kept: fields.flag("kept")?,
+        },
+    };
     let version = version(&request, &item)?;
     if edit == MediaEdit::default() {
         return Ok(one(&item));
     }
-    Ok(one(&media.edit(request.id, version, edit).await?))
+    match media.edit(request.id, version, edit.clone()).await {
+        Ok(item) => Ok(one(&item)),
+        Err(error) => Err(match wrong_field(&edit).filter(|_| form.is_some()) {
+            Some(field) => Problem::from(error).wrong_secret(field, ""),
+            None => error.into(),
+        }),
+    }
 }
 
 /// Refuses a date for a new item that is neither a day nor a time on one.

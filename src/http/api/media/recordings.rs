@@ -6,11 +6,10 @@ use std::time::Duration;
 use hyper::Response;
 
 use crate::http::api::media::items;
-use crate::http::forms::MadeId;
 use crate::http::report::media::RecordingReport;
 use crate::http::report::wire;
 use crate::http::request::body_fields::{FieldError, Fields};
-use crate::http::request::handler::Request;
+use crate::http::request::handler::{MadeId, Request};
 use crate::http::request::problem::Problem;
 use crate::http::request::reply;
 use crate::http::server::body::Body;
@@ -69,7 +68,7 @@ pub async fn stop(request: Request) -> Result<Response<Body>, Problem> {
     let ended = request.site.recorder()?.end_recording().await?;
     Ok(ended.map_or_else(reply::no_content, |item| {
         let mut response = items::one(&item);
-        response.extensions_mut().insert(MadeId(item.id));
+        response.extensions_mut().insert(MadeId(item.id.to_string()));
         response
     }))
 }

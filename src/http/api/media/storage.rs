@@ -15,7 +15,7 @@ use crate::http::preferences::NotSet;
 use crate::http::report::media::{CheckedReport, RetentionReport, StorageReport};
 use crate::http::report::wire;
 use crate::http::request::body_fields::{FieldError, Fields, wrong};
-use crate::http::request::handler::Request;
+use crate::http::request::handler::{Request, Told};
 use crate::http::request::problem::Problem;
 use crate::http::request::range::disposition;
 use crate::http::request::reply::no_store;
@@ -189,7 +189,9 @@ pub async fn check(request: Request) -> Result<Response<Body>, Problem> {
     let fields = Fields::read_or_nothing(&request.headers, &request.body, &["repair"])?;
     fields.no_null(&["repair"])?;
     let report = media.check(fields.flag("repair")?.unwrap_or(false)).await?;
-    Ok(reply::json(wire::json(&CheckedReport::from(report))))
+    let mut response = reply::json(wire::json(&CheckedReport::from(report.clone())));
+    response.extensions_mut().insert(Told(Arc::new(report)));
+    Ok(response)
 }
 
 /// `POST /api/v1/media/vacuum`.
@@ -197,7 +199,9 @@ pub async fn vacuum(request: Request) -> Result<Response<Body>, Problem> {
     let media = request.site.media()?;
     let fields = Fields::read_or_nothing(&request.headers, &request.body, &["wipe"])?;
     let done = media.vacuum(fields.flag("wipe")?.unwrap_or(false)).await?;
-    Ok(reply::json(wire::json(&done)))
+    let mut response = reply::json(wire::json(&done));
+    response.extensions_mut().insert(Told(Arc::new(done)));
+    Ok(response)
 }
 
 /// `GET /api/v1/media/backup`: the whole file as it is now.

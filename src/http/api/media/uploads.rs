@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
+use hyper::header::CONTENT_TYPE;
 use hyper::{Response, StatusCode};
 use tokio::time::timeout;
 
@@ -19,10 +19,9 @@ use crate::http::api::media::{items, storage};
 use crate::http::report::wire;
 use crate::http::report::wire::List;
 use crate::http::request::form_data::{FormData, boundary};
-use crate::http::request::handler::Request;
+use crate::http::request::handler::{Request, Told};
 use crate::http::request::problem::Problem;
 use crate::http::request::query::WrongValue;
-use crate::http::request::reply::TEXT;
 use crate::http::request::{reply, time_param};
 use crate::http::server::body::Body;
 use crate::http::server::incoming::BodyError;
@@ -49,8 +48,13 @@ pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
     let (mut response, status) = if refused.is_empty() {
         (reply::json(wire::json(&list)), StatusCode::CREATED)
     } else {
+        let mut told = all_of(&refused);
+        let (kept, all) = (list.items.len(), list.items.len() + refused.len());
+        told.detail = format!("{kept} of {all} files are kept; {}", told.detail);
         let refused = refused.iter().map(RefusedReport::from).collect();
-        (reply::json(wire::json(&TakenReport { list, refused })), StatusCode::MULTI_STATUS)
+        let mut response = reply::json(wire::json(&TakenReport { list, refused }));
+        response.extensions_mut().insert(Told(Arc::new(told)));
+        (response, StatusCode::MULTI_STATUS)
     };
     *response.status_mut() = status;
     Ok(response)
@@ -67,23 +71,6 @@ pub async fn add_named(request: Request) -> Result<Response<Body>, Problem> {
     }
     let item = take(request, Some(name)).await?.items;
     item.first().map(|item| items::made(item, "")).ok_or_else(|| ImportError::Empty.into())
-}
-
-/// `POST /media/upload`, from the page's form without a script: back to the page, unless something could not be taken.
-pub async fn from_form(request: Request) -> Result<Response<Body>, Problem> {
-    let Taken { items, refused } = take(request, None).await?;
-    if !refused.is_empty() {
-        let kept = items.len();
-        let Problem { status, detail, hint, .. } = all_of(&refused);
-        let detail = format!("{kept} of {} files are kept; {detail}", kept + refused.len());
-        return Err(Problem { hint, ..Problem::new(status, detail) });
-    }
-    let mut response = reply::fixed(TEXT, "");
-    *response.status_mut() = StatusCode::SEE_OTHER;
-    let headers = response.headers_mut();
-    headers.remove(CONTENT_TYPE);
-    headers.insert(LOCATION, HeaderValue::from_static("../media"));
-    Ok(response)
 }
 
 /// What became of the files of a body.
