@@ -520,7 +520,8 @@ async fn take(body: Incoming, limit: usize, within: std::time::Duration) -> Resu
     }
 }
 
-/// Whether pages of any site may show it: pictures are for `<img>` tags anywhere, also on pages that isolate themselves.
+/// Whether pages of any site may show it: pictures are for `<img>` tags anywhere, also on pages that isolate
+/// themselves.
 fn is_for_all_pages(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     ["image/", "video/", "multipart/x-mixed-replace"].iter().any(|picture| kind.starts_with(picture))

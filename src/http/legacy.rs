@@ -103,8 +103,8 @@ pub async fn set_focus(request: Request) -> Result<Response<Body>, Problem> {
     focused(&request, movement, Move::To(0.0), NO_FOCUS).await
 }
 
-/// `GET /step_focus?direction=`: by 0.05, to the sign of the number or of `+` and `-`. A plus that nobody has escaped is
-/// a space by the time it is here.
+/// `GET /step_focus?direction=`: by 0.05, to the sign of the number or of `+` and `-`. A plus that nobody has escaped
+/// is a space by the time it is here.
 pub async fn step_focus(request: Request) -> Result<Response<Body>, Problem> {
     let sign = match request.query.get("direction") {
         Some("+" | " ") => Some(1.0),
@@ -285,8 +285,8 @@ fn name(request: &Request, extension: &str) -> Option<String> {
     Some(if has_it { name.to_owned() } else { format!("{name}{extension}") })
 }
 
-/// The date that the old routes give, as ISO 8601 has it: `2018-1-5` is 2018-01-05, and a time may follow. `None` for what
-/// is no date.
+/// The date that the old routes give, as ISO 8601 has it: `2018-1-5` is 2018-01-05, and a time may follow. `None` for
+/// what is no date.
 fn date(request: &Request) -> Option<String> {
     let text = request.query.get("date")?.trim();
     let (day, time) = text.split_at(text.find(['T', ' ']).unwrap_or(text.len()));
@@ -341,8 +341,8 @@ async fn lit(request: &Request, options: LightRequest) -> Result<Response<Body>,
     Ok(say(StatusCode::OK, TEXT, "200"))
 }
 
-/// `200`, or the old words for whatever went wrong: 400 where the request is, else 500, as the old programs have it whether
-/// or not it may work later. That no picture may be kept at all is said as everywhere.
+/// `200`, or the old words for whatever went wrong: 400 where the request is, else 500, as the old programs have it
+/// whether or not it may work later. That no picture may be kept at all is said as everywhere.
 fn old_answer(
     request: &Request,
     done: Result<(), Problem>,

@@ -1,5 +1,5 @@
-//! The models of this machine as whoever implements [`ModelLibrary`] keeps them: where they lie and how they are fetched
-//! is its business.
+//! The models of this machine as whoever implements [`ModelLibrary`] keeps them: where they lie and how they are
+//! fetched is its business.
 
 use std::fmt;
 

@@ -24,7 +24,8 @@ pub fn document(table: &[Route]) -> Value {
         "info": {
             "title": "tallycam",
             "version": crate::http::VERSION,
-            "description": "Shows what a camera sees. Addresses are relative to where the program is reached, so that a prefix works. HEAD is answered wherever GET is, OPTIONS everywhere.",
+            "description": "Shows what a camera sees. Addresses are relative to where the program is reached, so that \
+             a prefix works. HEAD is answered wherever GET is, OPTIONS everywhere.",
             "license": {"name": "MIT OR Apache-2.0"},
         },
         "servers": [{"url": "../.."}],
@@ -38,7 +39,8 @@ pub fn document(table: &[Route]) -> Value {
         "components": {
             "schemas": schemas::all(),
             "securitySchemes": {
-                "basic": {"type": "http", "scheme": "basic", "description": "A user's name and password, or any name with the admin's or the viewer's password, or a token as the password."},
+                "basic": {"type": "http", "scheme": "basic", "description": "A user's name and password, or any name \
+                 with the admin's or the viewer's password, or a token as the password."},
                 "bearer": {"type": "http", "scheme": "bearer", "description": "A token."},
                 "token": {"type": "apiKey", "in": "query", "name": "token", "description": "A token, for an `<img>`."},
                 "session": {"type": "apiKey", "in": "cookie", "name": "tallycam_…", "description": "From `/sign-in`."},

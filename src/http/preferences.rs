@@ -119,8 +119,8 @@ pub enum NotSet {
         /// What to do about it.
         hint: Option<String>,
     },
-    /// It could not be kept, and is not in force. Of what is of the moment ([`is_of_the_moment`]) it is in force all the
-    /// same, and [`SettingsInForce::unkept`] says so.
+    /// It could not be kept, and is not in force. Of what is of the moment ([`is_of_the_moment`]) it is in force all
+    /// the same, and [`SettingsInForce::unkept`] says so.
     #[error("settings could not be written to {file}: {reason}")]
     NotKept {
         file: String,
@@ -148,16 +148,16 @@ pub trait Preferences: fmt::Debug + Send + Sync {
     /// What is in force. Cheap: nothing is read.
     fn in_force(&self) -> Arc<SettingsInForce>;
 
-    /// Checks `changes`, puts them in force and keeps them, in this order; done when they are on the disk. One change at a time: others wait, and where too many do one more is
-    /// refused. What is of the moment ([`is_of_the_moment`]) holds, too, when it cannot be kept; the next change that can
-    /// be takes it along.
+    /// Checks `changes`, puts them in force and keeps them, in this order; done when they are on the disk. One change
+    /// at a time: others wait, and where too many do one more is refused. What is of the moment ([`is_of_the_moment`])
+    /// holds, too, when it cannot be kept; the next change that can be takes it along.
     ///
     /// # Errors
     /// [`NotSet`]: nothing has changed then.
     fn change(&self, changes: PreferenceChanges, terms: Terms) -> Changing<'_>;
 
-    /// Everything that was set here, as a configuration file: what waits below the operator's value, too, and of secrets
-    /// a stand-in. Where it is imported again at once, nothing changes.
+    /// Everything that was set here, as a configuration file: what waits below the operator's value, too, and of
+    /// secrets a stand-in. Where it is imported again at once, nothing changes.
     fn export(&self) -> String;
 
     /// Takes the place of everything that was set here.
@@ -202,7 +202,8 @@ impl From<NotSet> for Problem {
                 Problem { wrong: Some(Box::new(field)), ..Problem::new(StatusCode::CONFLICT, detail) }
             }
             NotSet::Deletes(_) => Problem::new(StatusCode::CONFLICT, detail).hint(
-                "it cannot be undone: to confirm it, send the same with ?confirm=1 (`--yes` of the command), or protect what is to stay",
+                "it cannot be undone: to confirm it, send the same with ?confirm=1 (`--yes` of the command), or \
+                 protect what is to stay",
             ),
             NotSet::Busy => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5),
             NotSet::TooMuch => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)

@@ -657,7 +657,8 @@ pub static ROUTES: &[Route] = &[
     route!(Anyone POST "/sign-in" sign_in::sign_in, Pages,
         "Signs in, from the page's form: `password` and `next`. With `current`, `password` and `again` it changes \
             your password first.", [], Wanted::Form,
-        [(200, "Signed in, with a cookie: the page with the form that was sent without being signed in.", Content::Html),
+        [(200, "Signed in, with a cookie: the page with the form that was sent without being signed \
+            in.", Content::Html),
         (303, "Signed in, with a cookie: redirect to `next`.", Content::Nothing),
         (403, "The page again: `current` is wrong; or a browser sent this on behalf of another site.", Content::Html),
         (409, "The page again: who may watch is pinned by the operator's file.", Content::Html),

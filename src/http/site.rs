@@ -171,8 +171,8 @@ pub(crate) struct Site {
     pub(super) answered: Cell<[u64; 5]>,
 }
 
-/// What the server was made of is at hand as the site's own fields are, but for `access` and `https`, which the site has
-/// taken out of it.
+/// What the server was made of is at hand as the site's own fields are, but for `access` and `https`, which the site
+/// has taken out of it.
 impl Deref for Site {
     type Target = Server;
 
@@ -298,7 +298,8 @@ impl Site {
         now.to_zoned(self.settings().zone.clone())
     }
 
-    /// Whether the wall clock is known to be right, as the stores say, which tell the times; without one, as the kernel does.
+    /// Whether the wall clock is known to be right, as the stores say, which tell the times; without one, as the kernel
+    /// does.
     pub(super) fn is_time_sure(&self) -> bool {
         let counts = self.counting.as_ref().and_then(|counting| counting.counts().ok());
         let media = self.recorder.as_ref().and_then(|recorder| recorder.media().ok());
@@ -360,8 +361,8 @@ impl Site {
             .for_each(|one| each(&one));
     }
 
-    /// Those who watch this view, of annotated pictures if `is_annotated`; they are begun if there are none. `None` where
-    /// no views are made.
+    /// Those who watch this view, of annotated pictures if `is_annotated`; they are begun if there are none. `None`
+    /// where no views are made.
     pub(super) fn viewers_of(
         &self,
         link: &Link,

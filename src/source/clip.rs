@@ -164,7 +164,8 @@ impl ClipReader {
     /// or a new one.
     ///
     /// # Errors
-    /// It is none, or there is no `ffmpeg`. A clip that breaks off is none: it ends, and [`ClipReader::incomplete_reason`] says why.
+    /// It is none, or there is no `ffmpeg`. A clip that breaks off is none: it ends, and
+    /// [`ClipReader::incomplete_reason`] says why.
     pub fn next(&mut self, recycled: Vec<u8>) -> Result<Option<ClipFrame>, Fault> {
         if self.filled == 0 {
             self.planes = recycled;

@@ -68,8 +68,8 @@ pub(super) fn format_duration(us: u64) -> String {
     }
 }
 
-/// When counting first began, if that is between `gaps`, oldest first: the end of what goes on, in one gap after another,
-/// from before the start of counting.
+/// When counting first began, if that is between `gaps`, oldest first: the end of what goes on, in one gap after
+/// another, from before the start of counting.
 pub(super) fn began_us(gaps: &[Gap]) -> Option<u64> {
     let first = gaps.iter().position(|gap| gap.why == "not_begun")?;
     let joined = |end: u64, gap: &Gap| if gap.from_us <= end { end.max(gap.to_us) } else { end };

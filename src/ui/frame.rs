@@ -198,7 +198,8 @@ pub(super) fn remedy(hint: &str) -> String {
     }
 }
 
-/// The options of a selection: values with their words, the one that is `chosen` selected. Both stand in HTML as they are.
+/// The options of a selection: values with their words, the one that is `chosen` selected. Both stand in HTML as they
+/// are.
 pub(super) fn options(choices: &[(&str, &str)], chosen: &str) -> String {
     let mut html = String::new();
     for (value, words) in choices {

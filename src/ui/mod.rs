@@ -1,9 +1,9 @@
 //! The pages: rendered on the server, one style sheet, a little script, all embedded in the program.
 //!
-//! Pure: data in, HTML out. What is stored comes as the store's own plain rows. URLs in pages are relative, so that any prefix works. No page carries
-//! a style attribute, an inline script or an inline style, so the strictest content security policy
-//! will do: `default-src 'none'; connect-src 'self'; form-action 'self'; img-src 'self';
-//! manifest-src 'self'; script-src 'self'; style-src 'self'; worker-src 'self'`.
+//! Pure: data in, HTML out. What is stored comes as the store's own plain rows. URLs in pages are relative, so that any
+//! prefix works. No page carries a style attribute, an inline script or an inline style, so the strictest content
+//! security policy will do: `default-src 'none'; connect-src 'self'; form-action 'self'; img-src 'self'; manifest-src
+//! 'self'; script-src 'self'; style-src 'self'; worker-src 'self'`.
 //!
 //! A page is one HTML file in the folder of its page with `{names}` in it, filled by `format!` (so the
 //! compiler checks the names), inside the frame that all pages share (`frame.html`).

@@ -1,8 +1,9 @@
-//! What goes on the audit list: sign-ins (summed) and their ends, refusals (summed), and every change that was carried out.
+//! What goes on the audit list: sign-ins (summed) and their ends, refusals (summed), and every change that was carried
+//! out.
 //!
-//! Changes are seen in one place, [`crate::http::dispatch`], after the handler has answered; a handler adds to that what only it
-//! knows ([`AuditNote`]). A change whose client leaves before the answer is on the list, too, for it goes on without one. Values
-//! are never told, only which keys were sent.
+//! Changes are seen in one place, [`crate::http::dispatch`], after the handler has answered; a handler adds to that
+//! what only it knows ([`AuditNote`]). A change whose client leaves before the answer is on the list, too, for it goes
+//! on without one. Values are never told, only which keys were sent.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;

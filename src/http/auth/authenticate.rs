@@ -83,7 +83,8 @@ impl Auth {
         shown.map_or(Who::Anybody, Who::Person)
     }
 
-    /// Whether `caller` shows a session, a token, or a password that was proven before. Nothing is hashed for a stranger.
+    /// Whether `caller` shows a session, a token, or a password that was proven before. Nothing is hashed for a
+    /// stranger.
     pub fn knows(&self, caller: Caller<'_>) -> bool {
         matches!(self.who(caller), Who::Person(_) | Who::Program(_))
     }

@@ -270,7 +270,8 @@ impl From<AuthError> for Problem {
             AuthError::Unclaimed => Problem::new(StatusCode::UNAUTHORIZED, detail)
                 .hint("choose one on the page /claim, in a browser on the camera's network"),
             AuthError::NotShown => Problem::new(StatusCode::UNAUTHORIZED, detail)
-                .hint("sign in at /sign-in, or send it by HTTP Basic with any user name; `tallycam password show-how` says where to find it"),
+                .hint("sign in at /sign-in, or send it by HTTP Basic with any user name; `tallycam password show-how` \
+                    says where to find it"),
             AuthError::Wrong => Problem::new(StatusCode::UNAUTHORIZED, detail)
                 .hint("`tallycam password show-how` on the camera's machine says where to find it"),
             AuthError::TooSoon(wait) => {
@@ -287,8 +288,8 @@ impl From<AuthError> for Problem {
     }
 }
 
-/// Whether `peer` is on a network of this machine's: by its kind of address, or since it is, or shares the first 64 bits with,
-/// `own`, the address that it came to (RFC 1918, 3927, 4193, 4291).
+/// Whether `peer` is on a network of this machine's: by its kind of address, or since it is, or shares the first 64
+/// bits with, `own`, the address that it came to (RFC 1918, 3927, 4193, 4291).
 fn is_near(peer: IpAddr, own: Option<IpAddr>) -> bool {
     let (peer, own) = (peer.to_canonical(), own.map(|own| own.to_canonical()));
     if own == Some(peer) {

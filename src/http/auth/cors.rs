@@ -33,7 +33,8 @@ const READABLE: [&str; 19] = [
     "/health",
 ];
 
-/// Headers of a request that a preflight grants: those of a conditional GET, and of events that go on. Others need none.
+/// Headers of a request that a preflight grants: those of a conditional GET, and of events that go on. Others need
+/// none.
 const REQUEST_HEADERS: &str = "If-None-Match, Cache-Control, Last-Event-ID";
 
 /// Adds what lets a page of `origin` read the answer to `method` and `uri`, if `allowed` names that origin.

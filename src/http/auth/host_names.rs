@@ -1,10 +1,10 @@
 //! Which names this machine answers to: those that no resolver outside the house leads here.
 //!
 //! A page anywhere can have its own name lead to an address of this network (DNS rebinding); for a browser both are one
-//! site then, and the page may read whatever is open. So a name counts only if nobody outside can own it: an address, a name
-//! without dots, `localhost`, what mDNS gives (`*.local`), this machine's own name in a zone that is nobody's, and what the
-//! operator names (`[http] names`). A Unix socket is a web server's, which looks at names by itself. Pure, but for the
-//! machine's own name.
+//! site then, and the page may read whatever is open. So a name counts only if nobody outside can own it: an address, a
+//! name without dots, `localhost`, what mDNS gives (`*.local`), this machine's own name in a zone that is nobody's, and
+//! what the operator names (`[http] names`). A Unix socket is a web server's, which looks at names by itself. Pure, but
+//! for the machine's own name.
 
 use std::net::IpAddr;
 
@@ -39,7 +39,8 @@ pub fn check(address: Option<IpAddr>, headers: &HeaderMap, names: &[String]) -> 
     let name: String = name.chars().take(100).collect();
     Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, format!("this camera does not answer to the name {name:?}"))
         .hint(format!(
-            "open it by its address, or as NAME.local; if {name:?} is meant to lead here, put it into `names` under [http]"
+            "open it by its address, or as NAME.local; if {name:?} is meant to lead here, put it into `names` under \
+             [http]"
         )))
 }
 

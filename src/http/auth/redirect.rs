@@ -8,8 +8,8 @@ use crate::http::auth::csrf;
 use crate::http::server::body::Body;
 use crate::http::server::https::Https;
 
-/// Where a request is to go instead: over HTTPS, if it came over plain HTTP from another machine and only asks for something.
-/// What a proxy has from its client over HTTPS is there already.
+/// Where a request is to go instead: over HTTPS, if it came over plain HTTP from another machine and only asks for
+/// something. What a proxy has from its client over HTTPS is there already.
 pub fn to_https(https: &Https, caller: Caller<'_>) -> Option<Response<Body>> {
     let is_from_afar = caller.address.is_some_and(|address| !address.to_canonical().is_loopback());
     let is_read = matches!(*caller.method, Method::GET | Method::HEAD);

@@ -148,8 +148,8 @@ pub async fn show_claim(request: Request) -> Result<Response<Body>, Problem> {
     Ok(html::html(ui::claim_page(&access_page(&request, None)?)))
 }
 
-/// `POST /claim`, from the page's form: `password` and `again` are the first password, `view` who may watch. On to the live
-/// page, signed in.
+/// `POST /claim`, from the page's form: `password` and `again` are the first password, `view` who may watch. On to the
+/// live page, signed in.
 pub async fn post_claim(request: Request) -> Result<Response<Body>, Problem> {
     if !request.site.auth.is_unclaimed() {
         return Ok(html::see("sign-in"));
@@ -246,8 +246,8 @@ async fn set_own(request: &Request, form: &Query) -> Result<(Role, HeaderValue),
     Ok((role, request.site.auth.begin(request.caller(), person, request.site.settings().session).await?))
 }
 
-/// Sets what is given of the user `name`. The admin's password and the caller's own are set from other machines only for who
-/// knows the one that holds now, so that a browser that somebody left signed in locks nobody out.
+/// Sets what is given of the user `name`. The admin's password and the caller's own are set from other machines only
+/// for who knows the one that holds now, so that a browser that somebody left signed in locks nobody out.
 pub(in crate::http) async fn set_user(
     request: &Request,
     access: &Access,
@@ -396,8 +396,8 @@ pub async fn remove(request: Request) -> Result<Response<Body>, Problem> {
     Ok(report(&request, access))
 }
 
-/// Whether a password may be set where there is none: on the machine itself; and on its own network if there never was one. Who has
-/// removed it is not locked out by whoever comes by.
+/// Whether a password may be set where there is none: on the machine itself; and on its own network if there never was
+/// one. Who has removed it is not locked out by whoever comes by.
 fn may_begin(request: &Request, access: &Access) -> bool {
     let is_near = request.caller().is_near(request.link.own_address());
     is_owner(request) || (is_near && access.guard() == AccessGuard::Never)

@@ -1,5 +1,6 @@
-//! Whose password is looked at next: one at a time, and first who has tried least, so that a crowd of guessers keeps nobody
-//! out. Bounded: where all places are taken, whoever has tried most gives up the own one to somebody who has tried less.
+//! Whose password is looked at next: one at a time, and first who has tried least, so that a crowd of guessers keeps
+//! nobody out. Bounded: where all places are taken, whoever has tried most gives up the own one to somebody who has
+//! tried less.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -44,8 +45,8 @@ pub struct TurnPlace {
 }
 
 impl Turns {
-    /// A place for `client`, who has tried so often before. `None`: it has one, or all are taken by others who have tried no
-    /// more.
+    /// A place for `client`, who has tried so often before. `None`: it has one, or all are taken by others who have
+    /// tried no more.
     pub fn enter(&self, client: LimitedClient, tries: u32) -> Option<TurnPlace> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let own = state.waiting.iter().chain(&state.turn).filter(|other| other.client == client).count();

@@ -42,8 +42,8 @@ pub fn asset(asset: &'static Asset, asked: &HeaderMap) -> Response<Body> {
     response
 }
 
-/// The file in the form of clients that take gzip, where it is text. All are compressed once, beside the server's thread,
-/// when the first is asked for; until then each answer is compressed for itself.
+/// The file in the form of clients that take gzip, where it is text. All are compressed once, beside the server's
+/// thread, when the first is asked for; until then each answer is compressed for itself.
 fn compressed(asset: &Asset) -> Option<Bytes> {
     static ALL: OnceLock<HashMap<&str, Bytes>> = OnceLock::new();
     static IS_BEGUN: AtomicBool = AtomicBool::new(false);

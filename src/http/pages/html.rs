@@ -12,7 +12,8 @@ use crate::ui;
 
 /// Nothing from elsewhere, nothing inline; pictures may be kept by the script as data.
 const POLICY: &str = "default-src 'none'; connect-src 'self'; img-src 'self' data: blob:; script-src 'self'; \
-    worker-src 'self'; style-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
+    worker-src 'self'; style-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors \
+    'self'";
 
 /// A form without a button that is known.
 pub fn nothing_to_do() -> Problem {

@@ -14,8 +14,8 @@ use crate::ui::RetentionPreview;
 /// The section whose rules delete media.
 const SECTION: &str = "retention";
 
-/// What the rules with `changes` would delete, and when ([`crate::store::media::Media::deleted_by`]); `None` where there is
-/// no store.
+/// What the rules with `changes` would delete, and when ([`crate::store::media::Media::deleted_by`]); `None` where
+/// there is no store.
 ///
 /// # Errors
 /// A rule is wrong, or the store cannot be read.

@@ -1,5 +1,5 @@
-//! What keeps the camera from its work: read from the report of the state, which judges; here nothing is judged again. Every
-//! page's banner and head, and the API, have it from here.
+//! What keeps the camera from its work: read from the report of the state, which judges; here nothing is judged again.
+//! Every page's banner and head, and the API, have it from here.
 
 use jiff::{Timestamp, Zoned};
 

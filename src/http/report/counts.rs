@@ -1,4 +1,5 @@
-//! What is said of counts, in the API and on the command line alike: the wire types, the table, and how they are filled.
+//! What is said of counts, in the API and on the command line alike: the wire types, the table, and how they are
+//! filled.
 //!
 //! Pure. A bucket in which counting did not run, and nothing was counted, says `null`, and its count in the table is
 //! empty: a zero would be a lie.
@@ -91,7 +92,8 @@ pub struct Counted {
 }
 
 impl Counted {
-    /// The rows for who reads them beside others: of the bucket under way, the share of the whole in which counting ran.
+    /// The rows for who reads them beside others: of the bucket under way, the share of the whole in which counting
+    /// ran.
     pub fn with_whole_buckets(mut self, now_us: u64) -> Counted {
         for row in self.rows.iter_mut().filter(|row| (row.start_us..row.end_us).contains(&now_us)) {
             row.covered *= (now_us - row.start_us) as f64 / (row.end_us - row.start_us) as f64;

@@ -25,9 +25,9 @@ const FEW_DAYS: f64 = 3.0;
 pub const SET_CLOCK: &str =
     "connect the machine to a network with a time server, or set the clock with `sudo timedatectl set-time`";
 
-/// What is wrong with a wall clock that cannot be believed, as what follows "the clock": the diagnosis, the page with its
-/// state, and systemd's line say it in the same words. Only the day: what is shown all the time is not to change all the
-/// time. `None` where the clock can be believed.
+/// What is wrong with a wall clock that cannot be believed, as what follows "the clock": the diagnosis, the page with
+/// its state, and systemd's line say it in the same words. Only the day: what is shown all the time is not to change
+/// all the time. `None` where the clock can be believed.
 pub fn clock_is_wrong(now: ClockTime, zone: &TimeZone) -> Option<String> {
     let time = (!now.wall_trusted).then(|| time_param::local(now.wall_us, zone))?;
     time.split('T').next().map(|day| format!("is not set: it says {day}"))
@@ -56,8 +56,8 @@ pub trait Diagnose: fmt::Debug + Send + Sync {
         Vec::new()
     }
 
-    /// What the camera with this [`FoundCamera::kind`] and [`FoundCamera::device`] sees, by a short opening; `None`: no such
-    /// camera is found.
+    /// What the camera with this [`FoundCamera::kind`] and [`FoundCamera::device`] sees, by a short opening; `None`: no
+    /// such camera is found.
     fn still(&self, _config: &Config, _kind: &str, _device: &str) -> Option<Result<Picture, SourceError>> {
         None
     }

@@ -186,7 +186,8 @@ pub struct GoesReport<'a> {
 }
 
 impl<'a> RetentionReport<'a> {
-    /// `plan` is what `rules` would do, with a clock that `is_clock_trusted` or not; at most `most` of its items are listed.
+    /// `plan` is what `rules` would do, with a clock that `is_clock_trusted` or not; at most `most` of its items are
+    /// listed.
     pub fn of(
         rules: &'a RetentionRules,
         pinned: &'a [String],

@@ -151,7 +151,8 @@ fn of_the_camera() -> Value {
         },
         "SettingsPatch": {
             "type": "object",
-            "description": "Paths and values, as in {\"stream.quality\": 70, \"name\": \"door\", \"stream.fps\": null}.",
+            "description": "Paths and values, as in {\"stream.quality\": 70, \"name\": \"door\", \"stream.fps\": \
+             null}.",
             "additionalProperties": true,
         },
         "OldLog": list(json!({"$ref": "#/components/schemas/OldLine"})),

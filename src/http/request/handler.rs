@@ -24,8 +24,8 @@ use crate::http::server::link::Link;
 use crate::http::site::Site;
 use crate::ui::{self, RefusalReason, ReturnedForm};
 
-/// Reads `upload` by `read`, on a thread that may block. Of a body that breaks off the sender is told that, and not what
-/// `read` makes of it.
+/// Reads `upload` by `read`, on a thread that may block. Of a body that breaks off the sender is told that, and not
+/// what `read` makes of it.
 ///
 /// # Errors
 /// That of the body, else that of `read`.
@@ -103,8 +103,8 @@ impl Request {
         self.upload.take().ok_or_else(none)
     }
 
-    /// Who asks, where looking takes no password, too: one that was shown is looked at. A wrong one is none. Of a page it is
-    /// [`Request::who`].
+    /// Who asks, where looking takes no password, too: one that was shown is looked at. A wrong one is none. Of a page
+    /// it is [`Request::who`].
     pub async fn reader(&self) -> Who {
         self.site.auth.admit(self.caller(), Right::Operator).await.unwrap_or_else(|_| self.who.clone())
     }
@@ -498,7 +498,8 @@ mod tests {
             }
         }
         assert!(
-            matches!(find(ROUTES, &Method::OPTIONS, "/state"), Ok(Found::Options(allow)) if allow == "GET, HEAD, OPTIONS")
+            matches!(find(ROUTES, &Method::OPTIONS, "/state"), Ok(Found::Options(allow)) if allow == "GET, HEAD, \
+                OPTIONS")
         );
         assert!(matches!(find(ROUTES, &Method::OPTIONS, "*"), Ok(Found::Options(_))));
         let put = find(ROUTES, &Method::OPTIONS, "/api/v1/media/a.jpg");

@@ -32,7 +32,8 @@ pub enum PayloadError {
     /// It is no JSON.
     #[error("the request's body is no JSON: {0}")]
     NotJson(String),
-    /// It would be JSON, were it not for a number of a key that is none, or too large for any of ours (the second text).
+    /// It would be JSON, were it not for a number of a key that is none, or too large for any of ours (the second
+    /// text).
     #[error("{0:?} holds {1}, which is no finite number")]
     NoNumber(String, String),
     /// It is something else.
@@ -161,8 +162,8 @@ fn object(body: &[u8]) -> Result<Vec<(String, Value)>, PayloadError> {
     })?)
 }
 
-/// The number that `body` could not be read for: `NaN`, `-Infinity` and `1e400` are what programs write that do not know
-/// what JSON has, and their users know the key, not the column.
+/// The number that `body` could not be read for: `NaN`, `-Infinity` and `1e400` are what programs write that do not
+/// know what JSON has, and their users know the key, not the column.
 fn no_number(body: &[u8], error: &serde_json::Error) -> Option<String> {
     let line = body.split(|byte| *byte == b'\n').nth(error.line().checked_sub(1)?)?;
     let (before, after) = line.split_at_checked(error.column().checked_sub(1)?)?;

@@ -141,8 +141,8 @@ impl Query {
         })
     }
 
-    /// That each of `keys` is there once, but for those that may be there again and again, and is one of its words, where
-    /// it has words. An empty value is as none.
+    /// That each of `keys` is there once, but for those that may be there again and again, and is one of its words,
+    /// where it has words. An empty value is as none.
     ///
     /// # Errors
     /// [`WrongValue`], the first.

@@ -123,8 +123,8 @@ async fn linger(socket: &Socket) {
     let _ = tokio::time::timeout(LINGER, drained).await;
 }
 
-/// A connection that is among the [`Links`](crate::http::server::link::Links) for as long as this lives. Its task owns it, and a handler's panic ends that
-/// task in its middle: the place has to be given back then, too.
+/// A connection that is among the [`Links`](crate::http::server::link::Links) for as long as this lives. Its task owns
+/// it, and a handler's panic ends that task in its middle: the place has to be given back then, too.
 pub(in crate::http) struct OpenConnection {
     pub site: Rc<Site>,
     pub link: Rc<Link>,

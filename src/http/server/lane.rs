@@ -1,9 +1,9 @@
 //! A lone viewer's way past the tasks: its pictures are written where they are published.
 //!
 //! To wake the server's thread for one viewer and one picture costs more than all else that is done for it
-//! (docs/performance.md). So while nothing of a viewer's stream is left to be written and it waits for the next picture, its lane is
-//! open: the publisher's thread, usually the one that captures, gives the kernel the picture. It never waits there: what the
-//! kernel does not take at once is left to the viewer's task, and the lane is closed.
+//! (docs/performance.md). So while nothing of a viewer's stream is left to be written and it waits for the next
+//! picture, its lane is open: the publisher's thread, usually the one that captures, gives the kernel the picture. It
+//! never waits there: what the kernel does not take at once is left to the viewer's task, and the lane is closed.
 //!
 //! Lives on both threads, behind one lock, which is held for one write without waiting. Invariant: only who has
 //! closed a lane, or found it closed, writes to its socket otherwise.
@@ -92,7 +92,8 @@ impl Lane {
         Lane { socket, written, sent, state: Mutex::default() }
     }
 
-    /// From now on pictures go through that were published after `number`; everything written so far is with the kernel.
+    /// From now on pictures go through that were published after `number`; everything written so far is with the
+    /// kernel.
     pub fn open(&self, number: u64) {
         let mut state = self.lock();
         state.is_open = true;

@@ -229,7 +229,8 @@ impl Link {
         self.is_written() && self.socket.unsent() == 0
     }
 
-    /// Whether hyper holds nothing of the pictures it was handed. Of a response's head and a stream's opening it does not tell.
+    /// Whether hyper holds nothing of the pictures it was handed. Of a response's head and a stream's opening it does
+    /// not tell.
     pub fn is_written(&self) -> bool {
         self.unwritten.get() == 0
     }
@@ -532,8 +533,9 @@ impl Links {
         self.open.borrow().iter().filter(|link| link.uses.get().counts_as(kind)).count()
     }
 
-    /// Has `link` take one of `most` places for this use, until its answer is over. A known client may have all of them, and
-    /// anybody else those that are not [`kept`], of which one address gets a quarter: it does not keep all others out.
+    /// Has `link` take one of `most` places for this use, until its answer is over. A known client may have all of
+    /// them, and anybody else those that are not [`kept`], of which one address gets a quarter: it does not keep all
+    /// others out.
     ///
     /// # Errors
     /// [`NoPlace`].
@@ -559,9 +561,9 @@ impl Links {
         Ok(())
     }
 
-    /// Whether another connection from `address` may be opened where there are `most`; some are [`kept`]. One that waits for
-    /// its next request goes for it where all are taken: of the address that has most of them the one that has waited longest.
-    /// An address that has its quarter loses one of its own.
+    /// Whether another connection from `address` may be opened where there are `most`; some are [`kept`]. One that
+    /// waits for its next request goes for it where all are taken: of the address that has most of them the one that
+    /// has waited longest. An address that has its quarter loses one of its own.
     pub fn has_room(&self, address: Option<IpAddr>, most: usize) -> bool {
         let client = client_of(address);
         let open = self.open.borrow();

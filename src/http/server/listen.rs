@@ -46,8 +46,8 @@ impl Listener {
 }
 
 impl Listener {
-    /// Whether other machines reach it: it is not bound to a loopback address. What a Unix socket is shown to is for the
-    /// web server in front to say.
+    /// Whether other machines reach it: it is not bound to a loopback address. What a Unix socket is shown to is for
+    /// the web server in front to say.
     pub fn is_reached(&self) -> bool {
         match self {
             Listener::Tcp(tcp) | Listener::Https(tcp) => {
@@ -150,7 +150,8 @@ pub fn control_path(directory: &Path) -> PathBuf {
 /// Listens on a Unix socket that this user and root alone can open. One that a dead daemon left behind is replaced.
 ///
 /// # Errors
-/// The operating system's: another daemon answers there, the directory cannot be written, the path is longer than 107 bytes.
+/// The operating system's: another daemon answers there, the directory cannot be written, the path is longer than 107
+/// bytes.
 pub fn bind_private(path: &Path) -> io::Result<UnixListener> {
     let listener = bind_unix(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;

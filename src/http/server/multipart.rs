@@ -1,7 +1,8 @@
 //! The body of a stream: `multipart/x-mixed-replace`, a part per picture, without end.
 //!
-//! [`MultipartStream`] decides what comes next, and when. The daemon's server asks it for a viewer whose socket it knows
-//! (see the module `viewers`). [`StreamBody`] asks it with a timer, for programs that embed tallycam in their own server.
+//! [`MultipartStream`] decides what comes next, and when. The daemon's server asks it for a viewer whose socket it
+//! knows (see the module `viewers`). [`StreamBody`] asks it with a timer, for programs that embed tallycam in their own
+//! server.
 //!
 //! A stream is sent close-delimited as HTTP/1.0, since naive readers and old embedded clients do
 //! not know chunks; a response for one is made by [`head`]. A lane (see the module `lane`) writes between hyper's own
@@ -143,8 +144,8 @@ impl MultipartStream {
         MultipartStream { news: hub.subscribe(), pacer: Pacer::new(fps), last: None, is_open: false }
     }
 
-    /// What comes next. When a part is due, `find` looks for its picture, and is told when the last one is repeated. Copies
-    /// no picture.
+    /// What comes next. When a part is due, `find` looks for its picture, and is told when the last one is repeated.
+    /// Copies no picture.
     pub fn next(
         &mut self,
         now: Instant,

@@ -53,7 +53,8 @@ impl Socket {
         }
     }
 
-    /// Another descriptor of a TCP connection, for another thread; `None` of a Unix socket, and where there are no more.
+    /// Another descriptor of a TCP connection, for another thread; `None` of a Unix socket, and where there are no
+    /// more.
     pub fn another(&self) -> Option<OwnedFd> {
         match self {
             Socket::Tcp(s) => s.as_fd().try_clone_to_owned().ok(),

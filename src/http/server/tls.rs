@@ -1,8 +1,9 @@
 //! TLS between hyper and the socket of a connection that came to an `https://` address.
 //!
-//! It is driven by the connection's own task, so that a handshake is part of its first read: time limits, places and counts
-//! are those of every connection. At most [`BATCH`] bytes are sealed before the kernel has taken them: that is what a slow
-//! peer costs, and a picture is a few records of 16 KiB, sealed and sent while they are in the processor's cache.
+//! It is driven by the connection's own task, so that a handshake is part of its first read: time limits, places and
+//! counts are those of every connection. At most [`BATCH`] bytes are sealed before the kernel has taken them: that is
+//! what a slow peer costs, and a picture is a few records of 16 KiB, sealed and sent while they are in the processor's
+//! cache.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
@@ -77,7 +78,8 @@ impl TlsIdentity {
     }
 }
 
-/// Whether the processor has instructions for AES: a Raspberry Pi before the fifth has none, and ChaCha20 costs it less.
+/// Whether the processor has instructions for AES: a Raspberry Pi before the fifth has none, and ChaCha20 costs it
+/// less.
 fn has_aes() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
@@ -148,15 +150,15 @@ impl Tls {
                 return Poll::Ready(Err(io::Error::new(ErrorKind::InvalidData, "this is no TLS")));
             }
             let taken = self.session.borrow_mut().process_new_packets();
-            // The server's part of the handshake, or why there is none. What the kernel does not take now goes out with the
-            // next call; an error of the socket shows there, too.
+            // The server's part of the handshake, or why there is none. What the kernel does not take now goes out with
+            // the next call; an error of the socket shows there, too.
             let _ = self.poll_flush(wire, cx)?;
             taken.map_err(|e| io::Error::new(ErrorKind::InvalidData, e))?;
         }
     }
 
-    /// Seals what is due, up to [`BATCH`], and hands the kernel what it takes; pending while it has not taken all that was
-    /// sealed before.
+    /// Seals what is due, up to [`BATCH`], and hands the kernel what it takes; pending while it has not taken all that
+    /// was sealed before.
     pub fn poll_write(
         &self,
         wire: TlsSocket<'_>,

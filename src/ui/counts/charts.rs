@@ -92,7 +92,8 @@ impl ChartView<'_> {
         if let Some(compared) = compared.filter(|compared| compared.hours > 0) {
             let _ = write!(
                 html,
-                "<p class=\"small muted like\" id=\"like\">* {}: compares only the {} hours fully counted both times: {} in \
+                "<p class=\"small muted like\" id=\"like\">* {}: compares only the {} hours fully counted both times: \
+                 {} in \
                  and {} out against {} and {}.</p>",
                 Text(&self.reference_name()),
                 compared.hours,
@@ -151,7 +152,8 @@ impl ChartView<'_> {
             String::new()
         };
         let none = if !self.has_data() {
-            "<p><b>Nothing was counted in this time.</b> <span class=\"muted\">Hatched means unknown, not zero; the list “Closed” says why.</span></p>"
+            "<p><b>Nothing was counted in this time.</b> <span class=\"muted\">Hatched means unknown, not zero; the \
+             list “Closed” says why.</span></p>"
         } else {
             ""
         };
@@ -224,8 +226,8 @@ impl ChartView<'_> {
         html + "</div>"
     }
 
-    /// What is not known of a line, oldest first, some of it twice; it was not drawn in all of the time that is shown if
-    /// nothing is said of it.
+    /// What is not known of a line, oldest first, some of it twice; it was not drawn in all of the time that is shown
+    /// if nothing is said of it.
     fn gaps_of_line(&self, line: &LineRow) -> Vec<Gap> {
         let Some(own) = self.page.line_gaps.get(&line.id) else {
             return vec![Gap { from_us: 0, to_us: u64::MAX, why: "no_line".into() }];
@@ -235,9 +237,9 @@ impl ChartView<'_> {
         gaps
     }
 
-    /// Whether these gaps, oldest first, leave enough of the time that is shown and has passed: more than what lies between
-    /// them where the service was started again, and than two clocks differ by. Of a line that was drawn in the last minutes of
-    /// a year nothing is known of that year.
+    /// Whether these gaps, oldest first, leave enough of the time that is shown and has passed: more than what lies
+    /// between them where the service was started again, and than two clocks differ by. Of a line that was drawn in the
+    /// last minutes of a year nothing is known of that year.
     fn is_mostly_known(&self, gaps: &[Gap]) -> bool {
         let DateSpan { from_us, to_us, .. } = self.page.ask.shown;
         let to_us = to_us.min(self.clock().now_us);
@@ -279,15 +281,20 @@ impl ChartView<'_> {
             for (n, step) in steps.iter().enumerate() {
                 let _ = write!(
                     ramp,
-                    "<span><svg aria-hidden=\"true\"><rect class=\"h{}\" width=\"14\" height=\"12\"/></svg>to {step}</span> ",
+                    "<span><svg aria-hidden=\"true\"><rect class=\"h{}\" width=\"14\" height=\"12\"/></svg>to \
+                     {step}</span> ",
                     n + 1
                 );
             }
-            ramp.push_str("<span><svg aria-hidden=\"true\"><rect class=\"h5\" width=\"14\" height=\"12\"/></svg>more</span> ");
+            ramp.push_str(
+                "<span><svg aria-hidden=\"true\"><rect class=\"h5\" width=\"14\" \
+                height=\"12\"/></svg>more</span> ",
+            );
         }
         format!(
             "<section class=\"panel\" id=\"week\" aria-labelledby=\"week-head\"><header><h2 id=\"week-head\">The \
-             week, hour by hour</h2><p class=\"small muted\">4-week hourly average, of counted hours</p><nav class=\"seg low\" aria-label=\"Direction\">{choice}</nav></header><div class=\"week\">\
+             week, hour by hour</h2><p class=\"small muted\">4-week hourly average, of counted hours</p><nav \
+             class=\"seg low\" aria-label=\"Direction\">{choice}</nav></header><div class=\"week\">\
              <ul aria-hidden=\"true\">{names}</ul><figure class=\"chart\">{svg}</figure></div><p class=\"keys chart \
              ramp\">{ramp}<span><span class=\"key g\"></span>not counted</span></p><details><summary>Show as \
              table</summary>{}</details></section>",

@@ -1,5 +1,5 @@
-//! Crossings of lines, each with its picture, so that an owner sees whether the count can be trusted: as a page of its own
-//! (`tallycam count --report`) and as the page of a line's last hour.
+//! Crossings of lines, each with its picture, so that an owner sees whether the count can be trusted: as a page of its
+//! own (`tallycam count --report`) and as the page of a line's last hour.
 
 use std::fmt::Write;
 
@@ -75,8 +75,8 @@ const STYLE: &str = "body{font-family:sans-serif;margin:1em auto;max-width:72em;
 /// Closed times that are listed at most.
 const MOST_CLOSED: usize = 12;
 
-/// When nothing was counted, and why, in a sentence: what adjoins for one reason is one time. Empty where there was none of a
-/// second.
+/// When nothing was counted, and why, in a sentence: what adjoins for one reason is one time. Empty where there was
+/// none of a second.
 pub fn closed_in_words(gaps: &[Gap], clock: &LocalClock) -> String {
     let mut joined: Vec<Gap> = Vec::new();
     for gap in gaps {
@@ -155,9 +155,12 @@ pub fn crossings_page(page: &CrossingsPage) -> String {
         None => String::new(),
     };
     let main = format!(
-        "<main id=\"main\" class=\"page\">\n<div class=\"top\"><h1>{name}: {title}</h1><p class=\"lead muted\">Every crossing \
-         {time}, and what may have been missed since the service started.</p></div>\n<section class=\"panel\" aria-label=\"Crossings\">{lead}{line}\
-         </section>\n<p class=\"row\">{next}<a class=\"btn\" href=\"counts?line={id}\">Counts of this line</a></p></main>\n",
+        "<main id=\"main\" class=\"page\">\n<div class=\"top\"><h1>{name}: {title}</h1><p class=\"lead muted\">Every \
+         crossing \
+         {time}, and what may have been missed since the service started.</p></div>\n<section class=\"panel\" \
+         aria-label=\"Crossings\">{lead}{line}\
+         </section>\n<p class=\"row\">{next}<a class=\"btn\" href=\"counts?line={id}\">Counts of this \
+         line</a></p></main>\n",
         name = Text(&page.line.name),
         line = page.line.html("h2"),
         id = page.line_id,

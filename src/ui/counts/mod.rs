@@ -402,7 +402,8 @@ impl ChartView<'_> {
         let mut html = String::new();
         if page.lines.iter().all(|line| line.deleted_us.is_some()) {
             html.push_str(
-                "<div class=\"empty panel\"><h2>No line yet</h2><p class=\"muted\">Draw a line where people pass. From then on every crossing is stored, with or without viewers.</p>\
+                "<div class=\"empty panel\"><h2>No line yet</h2><p class=\"muted\">Draw a line where people pass. From \
+                 then on every crossing is stored, with or without viewers.</p>\
                  <a class=\"btn main\" href=\"lines?line=new\">Draw a line</a></div>",
             );
             if page.lines.is_empty() && !has_counted {

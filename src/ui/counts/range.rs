@@ -76,12 +76,12 @@ pub struct CountsAsk {
 }
 
 impl CountsAsk {
-    /// What an address with this query asks for. `query` gives the value of a name: `range`, `from` and
-    /// `to` (dates, for `range=own`; both days are part of it), `bucket` (`hour`, `day`, `week` or `month`
-    /// in place of what suits the range), `line` (a number), `class`, `heat` (`in`, `out`, `both`), `open` and `close` (hours),
-    /// `with` (`week`, `before`, `4w`, `year`, or the first day of another time). Dates alone are a
-    /// range of one's own. What cannot be understood is as if it were not there (today, all lines, all classes); of the
-    /// range, its dates and the line it is told.
+    /// What an address with this query asks for. `query` gives the value of a name: `range`, `from` and `to` (dates,
+    /// for `range=own`; both days are part of it), `bucket` (`hour`, `day`, `week` or `month` in place of what suits
+    /// the range), `line` (a number), `class`, `heat` (`in`, `out`, `both`), `open` and `close` (hours), `with`
+    /// (`week`, `before`, `4w`, `year`, or the first day of another time). Dates alone are a range of one's own. What
+    /// cannot be understood is as if it were not there (today, all lines, all classes); of the range, its dates and the
+    /// line it is told.
     pub fn from_query<'a>(query: impl Fn(&str) -> Option<&'a str>, clock: &LocalClock) -> CountsAsk {
         let today = counting_day(clock.now_us, clock);
         let mut misread = Vec::new();
@@ -179,7 +179,8 @@ impl CountsAsk {
                 let hours = (open, if close == 0 { 24 } else { close });
                 if hours.0 > hours.1 && !(hours.1..=hours.0).contains(&clock.day_starts) {
                     misread.push(format!(
-                        "Each day shows the hours before {:02}:00 and from {:02}:00 on. To keep a night together, change “Day begins at” in Settings.",
+                        "Each day shows the hours before {:02}:00 and from {:02}:00 on. To keep a night together, \
+                         change “Day begins at” in Settings.",
                         hours.1, hours.0
                     ));
                 }
@@ -219,8 +220,8 @@ impl CountsAsk {
         }
     }
 
-    /// As many days before what is shown, and after it: the first and the last; `None` where that is to come. What begins
-    /// with a month goes by months.
+    /// As many days before what is shown, and after it: the first and the last; `None` where that is to come. What
+    /// begins with a month goes by months.
     pub(in crate::ui) fn neighbours(&self, today: Date) -> [Option<(Date, Date)>; 2] {
         let is_month =
             self.first.day() == 1 && (self.range == "month" || self.last == self.last.last_of_month());

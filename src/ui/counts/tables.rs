@@ -79,9 +79,11 @@ impl ChartView<'_> {
              id=\"json\" href=\"{json}\" download=\"{name}.json\">JSON</a></p></header><div class=\"scroll\" \
              tabindex=\"0\" role=\"region\" aria-label=\"Table of figures\"><table id=\"table\"><thead><tr><th \
              scope=\"col\">{kind}</th><th scope=\"col\">In</th><th scope=\"col\">Out</th>{heads}<th \
-             scope=\"col\">Counted</th></tr></thead><tfoot><tr><th scope=\"row\">All</th><td>{}</td><td>{}</td>{sums}<td>{}\
+             scope=\"col\">Counted</th></tr></thead><tfoot><tr><th \
+             scope=\"row\">All</th><td>{}</td><td>{}</td>{sums}<td>{}\
              </td></tr></tfoot><tbody>{rows}</tbody></table></div><p class=\"small muted\">– is unknown: \
-             not counted, never zero. The exports hold exactly what is shown, by line, class and direction.</p></section>",
+             not counted, never zero. The exports hold exactly what is shown, by line, class and \
+             direction.</p></section>",
             self.format_sum(count_in),
             self.format_sum(out),
             percent(share),
@@ -268,7 +270,8 @@ impl ChartView<'_> {
 /// The heat map's figures.
 pub(super) fn week_table(map: &WeekMap) -> String {
     let mut html = String::from(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of the week\"><table class=\"tight\"><thead><tr><th scope=\"col\">Hour</th>",
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of the week\"><table \
+         class=\"tight\"><thead><tr><th scope=\"col\">Hour</th>",
     );
     for name in WEEKDAYS {
         let _ = write!(html, "<th scope=\"col\">{name}</th>");

@@ -14,7 +14,8 @@ pub(in crate::ui) fn section(lens: &LensReport) -> String {
     }
     let auto = lens.auto.map_or_else(String::new, |auto| {
         format!(
-            "<button class=\"btn\" form=\"lens-act\" id=\"auto\" name=\"auto\" value=\"{}\" aria-pressed=\"{auto}\">Autofocus</button> ",
+            "<button class=\"btn\" form=\"lens-act\" id=\"auto\" name=\"auto\" value=\"{}\" \
+             aria-pressed=\"{auto}\">Autofocus</button> ",
             !auto
         )
     });
@@ -39,7 +40,8 @@ pub(in crate::ui) fn section(lens: &LensReport) -> String {
     let set = if lens.has_position { "<noscript><button class=\"btn\">Set</button></noscript>" } else { "" };
     // A spot is pointed at by `controls.js`, which shows the button.
     let window = if lens.has_window {
-        "<button class=\"btn\" type=\"button\" id=\"spot\" aria-pressed=\"false\" hidden>Focus on a spot</button><button \
+        "<button class=\"btn\" type=\"button\" id=\"spot\" aria-pressed=\"false\" hidden>Focus on a \
+         spot</button><button \
          class=\"btn\" form=\"lens-act\" name=\"_null\" value=\"window\">Focus on all of it</button>"
     } else {
         ""
@@ -49,8 +51,10 @@ pub(in crate::ui) fn section(lens: &LensReport) -> String {
         "<section id=\"lens\" class=\"card\" aria-labelledby=\"lens-head\"><header><h2 id=\"lens-head\">Lens</h2><span \
          class=\"small muted\">Sharpness <b class=\"num\" id=\"sharpness\">{sharpness}</b></span></header>\n\
          {acts}{form}\n{position}\
-         <p class=\"row\">{set}<button class=\"btn\" form=\"lens-act\" name=\"step\" value=\"-0.05\">− Farther</button><button \
-         class=\"btn\" form=\"lens-act\" name=\"step\" value=\"0.05\">Nearer +</button>{auto}{sweep}{window}<button class=\"btn\" \
+         <p class=\"row\">{set}<button class=\"btn\" form=\"lens-act\" name=\"step\" value=\"-0.05\">− \
+         Farther</button><button \
+         class=\"btn\" form=\"lens-act\" name=\"step\" value=\"0.05\">Nearer +</button>{auto}{sweep}{window}<button \
+         class=\"btn\" \
          form=\"lens-reset\">Reset</button></p>\n\
          <p class=\"row\" id=\"sweeping\"{hidden}><progress id=\"sweep-bar\" max=\"{of}\" value=\"{done}\" \
          aria-label=\"Focus sweep\"></progress><button class=\"btn\" form=\"lens-stop\">Stop the \

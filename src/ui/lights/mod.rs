@@ -37,7 +37,8 @@ pub fn lights_page(page: &LightsPage) -> String {
                 card(light, false, page.head.reader)
             ),
             None => format!(
-                "<section class=\"panel empty\"><h2>No light configured</h2><p class=\"muted\">A NeoPixel strip or a lamp beside \
+                "<section class=\"panel empty\"><h2>No light configured</h2><p class=\"muted\">A NeoPixel strip or a \
+                 lamp beside \
                  the camera can be switched here once it is configured.</p>{}</section>\n",
                 change_link(page.head.reader, Reader::Admin, "btn main", "settings#lights", "Set up a light")
             ),
@@ -191,6 +192,8 @@ mod tests {
             html.contains("/dev/spidev0.0 is not there. <code>dtparam=spi=on</code> makes it."),
             "{html}"
         );
-        assert!(lights_page(&LightsPage::default()).contains("settings#lights"));
+        let mut none = LightsPage::default();
+        none.head.reader = Reader::Admin;
+        assert!(lights_page(&none).contains("settings#lights"));
     }
 }

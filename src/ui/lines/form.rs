@@ -27,7 +27,8 @@ const KEYS: &str = "Arrow keys move one; with Shift, further. Escape takes it ba
 /// What is asked before a line or zone is deleted.
 pub(super) fn ask_to_delete(name: &str, stays: &str) -> String {
     format!(
-        "<div class=\"ask\"><p><b>Delete {}?</b> It cannot be undone. {stays}</p><p class=\"row\"><button class=\"btn danger\" \
+        "<div class=\"ask\"><p><b>Delete {}?</b> It cannot be undone. {stays}</p><p class=\"row\"><button class=\"btn \
+         danger\" \
          id=\"delete\" name=\"_method\" value=\"delete\" formnovalidate>Delete now</button></p></div>",
         Text(name)
     )

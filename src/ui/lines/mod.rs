@@ -201,7 +201,8 @@ pub fn lines_page(page: &LinesPage) -> String {
         }
     };
     let why = if page.is_counts_only {
-        "The camera gives none at present, or you are not <a href=\"sign-in?next=lines\">signed in</a>: in privacy mode only users who may change something get one."
+        "The camera gives none at present, or you are not <a href=\"sign-in?next=lines\">signed in</a>: in privacy \
+         mode only users who may change something get one."
     } else {
         "The camera gives none at present."
     };
@@ -212,7 +213,8 @@ pub fn lines_page(page: &LinesPage) -> String {
         Some(_) => String::new(),
         None => format!(
             "<button class=\"btn main\" id=\"save\" form=\"form\">Save {kind}</button><button \
-             class=\"btn\" type=\"button\" id=\"start\" aria-pressed=\"false\" hidden>Draw</button><a class=\"btn quiet\" \
+             class=\"btn\" type=\"button\" id=\"start\" aria-pressed=\"false\" hidden>Draw</button><a class=\"btn \
+             quiet\" \
              id=\"undo\" href=\"{}\">Undo changes</a>",
             edited.address()
         ),
@@ -257,7 +259,8 @@ pub fn lines_page(page: &LinesPage) -> String {
     PageFrame::new(&page.head, Tab::Lines, "Lines & zones", &["page.js", "head.js", "lines.js"]).render(&main)
 }
 
-const ADD: &str = "<p class=\"row\"><a class=\"btn\" id=\"add\" href=\"lines?line=new\">Add a line</a> <a class=\"btn\" \
+const ADD: &str = "<p class=\"row\"><a class=\"btn\" id=\"add\" href=\"lines?line=new\">Add a line</a> <a \
+    class=\"btn\" \
     id=\"add-zone\" href=\"lines?zone=new\">Add a zone</a></p>\n    ";
 
 /// What is in the form.
@@ -459,7 +462,8 @@ fn percent(fraction: f64) -> String {
 fn list(page: &LinesPage, edited: &Edited) -> String {
     let (chosen, chosen_zone) = edited.numbers();
     if page.lines.is_empty() && page.zones.is_empty() {
-        return "<p class=\"muted\">No line yet. Draw one where people pass: from then on every crossing is stored, with or without viewers.</p>"
+        return "<p class=\"muted\">No line yet. Draw one where people pass: from then on every crossing is stored, \
+            with or without viewers.</p>"
             .into();
     }
     let mut rows = String::new();
@@ -470,7 +474,8 @@ fn list(page: &LinesPage, edited: &Edited) -> String {
         // Writing to a string does not fail.
         let _ = write!(
             rows,
-            "<tr{}><th scope=\"row\"><a href=\"lines?line={}\"{}>{}</a></th><td class=\"in\" data-in=\"{id}\">{}</td><td \
+            "<tr{}><th scope=\"row\"><a href=\"lines?line={}\"{}>{}</a></th><td class=\"in\" \
+             data-in=\"{id}\">{}</td><td \
              class=\"out\" data-out=\"{id}\">{}</td><td class=\"muted\">{}</td></tr>",
             if is_chosen { " class=\"on\"" } else { "" },
             line.id,
@@ -498,7 +503,8 @@ fn line_facts(form: &LineForm, origin: &str) -> String {
     let end = |[x, y]: [f64; 2]| format!("{} % from the left, {} % from the top", percent(x), percent(y));
     format!(
         "<section aria-labelledby=\"title\"><h2 id=\"title\">{name}</h2>{origin}<dl \
-         class=\"facts\"><dt>Arrow direction</dt><dd>{in_name}</dd><dt>Opposite direction</dt><dd>{out_name}</dd><dt>Counts</dt><dd>{classes}</dd><dt>End \
+         class=\"facts\"><dt>Arrow direction</dt><dd>{in_name}</dd><dt>Opposite \
+         direction</dt><dd>{out_name}</dd><dt>Counts</dt><dd>{classes}</dd><dt>End \
          a</dt><dd>{a}</dd><dt>End b</dt><dd>{b}</dd></dl></section>",
         name = Text(&form.name),
         in_name = Text(&form.in_name),

@@ -78,7 +78,8 @@ pub(in crate::ui) fn view_menu(
             return String::new();
         }
         format!(
-            "<details id=\"everyone\"><summary>For everyone</summary><p class=\"small\">Changes the picture of all viewers, \
+            "<details id=\"everyone\"><summary>For everyone</summary><p class=\"small\">Changes the picture of all \
+             viewers, \
              snapshots and recordings.{along}</p><p class=\"row\">{rows}</p><p class=\"small muted\"><a \
              href=\"settings#picture\">Crop and overlay settings</a></p></details>{}</form>",
             form_to("patch", "api/v1/picture", "./", " id=\"view\" hidden")
@@ -86,7 +87,8 @@ pub(in crate::ui) fn view_menu(
     };
     format!(
         "<details id=\"turn\"><summary class=\"btn quiet\">View</summary><div class=\"popped\">\
-         <div class=\"js\" id=\"mine\" role=\"group\" aria-label=\"In this browser\"><p class=\"small muted\">In this browser \
+         <div class=\"js\" id=\"mine\" role=\"group\" aria-label=\"In this browser\"><p class=\"small muted\">In this \
+         browser \
          only</p><p class=\"row\">{my_gray}{my_half}{my_left}{my_right}{my_mirror}{my_flip}{boxes}</p></div>\
          <p class=\"row\">{light}{save}</p>\
          {everyone}</div></details>\n      ",

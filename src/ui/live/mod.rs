@@ -36,8 +36,8 @@ pub struct LivePage {
     pub hint: String,
     /// What the picture comes from.
     pub camera: String,
-    /// What is not as it should be and ends nothing, in sentences: what the camera could not be had to do, a clock that is
-    /// not set.
+    /// What is not as it should be and ends nothing, in sentences: what the camera could not be had to do, a clock that
+    /// is not set.
     pub notes: Vec<String>,
     /// Whether it is the simulated scene.
     pub is_simulated: bool,
@@ -188,7 +188,8 @@ const SIGN_IN: &str =
     "<a class=\"btn quiet\" id=\"sign-in\" href=\"sign-in?next=./\">Sign in to change</a>\n      ";
 
 /// Leads to the first start.
-const WELCOME: &str = "<div class=\"banner\" id=\"new\"><p><b>New here?</b> Name, camera, password and first line in a few \
+const WELCOME: &str = "<div class=\"banner\" id=\"new\"><p><b>New here?</b> Name, camera, password and first line in a \
+    few \
     minutes.</p><p class=\"row\"><a class=\"btn main\" href=\"welcome\">Set up</a></p></div>\n    ";
 
 /// What stands in place of a picture under `[privacy] counts_only`; `tallycam.js` has the same words.

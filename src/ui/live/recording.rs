@@ -37,11 +37,15 @@ pub(in crate::ui) fn action_buttons(recording: &LiveRecording, can_take: bool, i
         None => ("recordings", "./", "Record", String::new()),
     };
     format!(
-        "<form method=\"post\" action=\"api/v1/snapshots\" id=\"keep\"{hidden}>{stored}<button class=\"btn{main}\">Snapshot</button></form>\
+        "<form method=\"post\" action=\"api/v1/snapshots\" id=\"keep\"{hidden}>{stored}<button \
+         class=\"btn{main}\">Snapshot</button></form>\
          <form method=\"post\" action=\"api/v1/{action}\" id=\"record\"{record_hidden}>{next}<button class=\"btn rec\" \
-         id=\"record-button\"><span class=\"dot rec\" aria-hidden=\"true\"></span><span id=\"record-word\">{word}</span> \
-         <span class=\"num\" id=\"record-figures\">{figures}</span></button><details id=\"lapses\"{lapses_hidden}><summary \
-         class=\"btn\" aria-label=\"What to record\">▾</summary><div class=\"popped\"><label class=\"field\"><span>What to \
+         id=\"record-button\"><span class=\"dot rec\" aria-hidden=\"true\"></span><span \
+         id=\"record-word\">{word}</span> \
+         <span class=\"num\" id=\"record-figures\">{figures}</span></button><details \
+         id=\"lapses\"{lapses_hidden}><summary \
+         class=\"btn\" aria-label=\"What to record\">▾</summary><div class=\"popped\"><label \
+         class=\"field\"><span>What to \
          record</span>{LAPSES}</label></div></details></form>",
         lapses_hidden = hidden_attribute(recording.now.is_some()),
         stored = form::hidden("post", STORED),
@@ -52,7 +56,8 @@ pub(in crate::ui) fn action_buttons(recording: &LiveRecording, can_take: bool, i
     )
 }
 
-/// What came of the last request, at its button: a refusal, or what was stored, with a way there. `recording.js` says the same.
+/// What came of the last request, at its button: a refusal, or what was stored, with a way there. `recording.js` says
+/// the same.
 pub(in crate::ui) fn said(recording: &LiveRecording) -> String {
     let stored = recording.stored.and_then(|id| recording.newest.iter().find(|row| row.id == id));
     stored.map_or_else(
@@ -96,7 +101,10 @@ mod tests {
     fn what_is_recorded_stands_in_its_button() {
         let html = page(|_| ());
         assert!(html.contains("action=\"api/v1/recording/stop\" id=\"record\"><input"), "{html}");
-        assert!(html.contains("<span id=\"record-word\">Stop recording</span> <span class=\"num\" id=\"record-figures\">2:14, 41 MB</span>"));
+        assert!(html.contains(
+            "<span id=\"record-word\">Stop recording</span> <span class=\"num\" \
+            id=\"record-figures\">2:14, 41 MB</span>"
+        ));
         let html = page(|page| page.recording.as_mut().unwrap().now = None);
         assert!(html.contains("action=\"api/v1/recordings\" id=\"record\"><input"));
         assert!(html.contains("<span id=\"record-word\">Record</span>"));

@@ -73,7 +73,8 @@ fn is_own_wrong(page: &AccessPage) -> bool {
 /// The page on which the first password is chosen, at `claim`. It posts there `password`, `again` and `view`.
 pub fn claim_page(page: &AccessPage) -> String {
     let main = format!(
-        "<main id=\"main\" class=\"page one\">\n  <div class=\"top\"><h1>Welcome</h1><p class=\"lead muted\">Nobody has chosen a \
+        "<main id=\"main\" class=\"page one\">\n  <div class=\"top\"><h1>Welcome</h1><p class=\"lead muted\">Nobody \
+         has chosen a \
          password for this camera yet. Until then it shows nothing.</p></div>\n  {}{}</main>\n",
         page.refused.as_ref().map(refusal_html).unwrap_or_default(),
         claim_form(page, "claim"),
@@ -82,18 +83,21 @@ pub fn claim_page(page: &AccessPage) -> String {
 }
 
 /// After a password was set.
-pub(in crate::ui) const DONE: &str = "<div class=\"banner\" id=\"done\" role=\"status\"><p><b>The password is set.</b> You are signed in with \
+pub(in crate::ui) const DONE: &str = "<div class=\"banner\" id=\"done\" role=\"status\"><p><b>The password is set.</b> \
+    You are signed in with \
     it. Other devices have to sign in again.</p></div>";
 
 /// From elsewhere the first password is not set.
-const ELSEWHERE: &str = "<section class=\"panel\"><h2>No password yet</h2><p>The first one is set on this page in a browser on the \
+const ELSEWHERE: &str = "<section class=\"panel\"><h2>No password yet</h2><p>The first one is set on this page in a \
+    browser on the \
     camera's own network, or by <code>tallycam password set</code> on its machine.</p></section>\n";
 
 /// The two choices, in words.
 fn choices(page: &AccessPage, name: &str) -> String {
     let choice = |word: &str, words: &str, is_so: bool| {
         format!(
-            "<label class=\"tick\"><input type=\"radio\" name=\"{name}\" value=\"{word}\" required{}{}> {words}</label>",
+            "<label class=\"tick\"><input type=\"radio\" name=\"{name}\" value=\"{word}\" required{}{}> \
+             {words}</label>",
             if is_so { " checked" } else { "" },
             if page.pinned.is_some() { " disabled" } else { "" },
         )
@@ -113,7 +117,8 @@ fn choices(page: &AccessPage, name: &str) -> String {
 fn collapsible_section(id: &str, head: &str, said: &str, is_open: bool, inner: &str) -> String {
     let open = if is_open { " open" } else { "" };
     format!(
-        "<details class=\"panel\" id=\"{id}\"{open}><summary><h2>{head}</h2> <span class=\"small muted\">{said}</span></summary>\
+        "<details class=\"panel\" id=\"{id}\"{open}><summary><h2>{head}</h2> <span class=\"small \
+         muted\">{said}</span></summary>\
          {inner}</details>\n"
     )
 }
@@ -136,14 +141,16 @@ fn stream_access_section(page: &AccessPage) -> String {
 /// Sets the own password, and leads to `next`.
 pub(in crate::ui) fn change_password_form(next: &str, refused: Option<&RefusalReason>) -> String {
     format!(
-        "<section class=\"panel\" id=\"own\" aria-labelledby=\"own-head\"><h2 id=\"own-head\">Your password</h2>{}</section>\n",
+        "<section class=\"panel\" id=\"own\" aria-labelledby=\"own-head\"><h2 id=\"own-head\">Your \
+         password</h2>{}</section>\n",
         own_password_form(next, refused)
     )
 }
 
 fn own_password_form(next: &str, refused: Option<&RefusalReason>) -> String {
     format!(
-        "<form method=\"post\" action=\"sign-in\">{}{}<p class=\"row field\"><button class=\"btn\">Change password</button></p></form>\
+        "<form method=\"post\" action=\"sign-in\">{}{}<p class=\"row field\"><button class=\"btn\">Change \
+         password</button></p></form>\
          <p class=\"small muted\">Other devices have to sign in again.</p>",
         field("next", next),
         fields(true, refused)
@@ -152,9 +159,11 @@ fn own_password_form(next: &str, refused: Option<&RefusalReason>) -> String {
 
 fn claim_form(page: &AccessPage, action: &str) -> String {
     format!(
-        "<section class=\"panel\" id=\"claim\" aria-labelledby=\"claim-head\"><h2 id=\"claim-head\">Choose a password for this camera</h2>\
+        "<section class=\"panel\" id=\"claim\" aria-labelledby=\"claim-head\"><h2 id=\"claim-head\">Choose a password \
+         for this camera</h2>\
          <p class=\"muted\">Changes need it.</p>\
-         <form method=\"post\" action=\"{action}\">{}{}{}<p class=\"row field\"><button class=\"btn main\">Set it</button></p></form></section>\n",
+         <form method=\"post\" action=\"{action}\">{}{}{}<p class=\"row field\"><button class=\"btn main\">Set \
+         it</button></p></form></section>\n",
         field("next", NEXT),
         fields(page.has_password, page.refused.as_ref()),
         choices(page, "view")
@@ -171,7 +180,8 @@ fn fields(has_password: bool, refused: Option<&RefusalReason>) -> String {
     let one = |&(name, label, rules): &(&str, &str, &str)| {
         let (wrong, said) = marked(refused, name);
         format!(
-            "<label class=\"field\"><span>{label}</span><input type=\"password\" name=\"{name}\" autocomplete=\"{rules} \
+            "<label class=\"field\"><span>{label}</span><input type=\"password\" name=\"{name}\" \
+             autocomplete=\"{rules} \
              required{wrong}>{said}</label>"
         )
     };

@@ -58,7 +58,8 @@ pub fn activity_page(page: &ActivityPage) -> String {
         let (begin, end) = if row.is_refusal { ("<b>", "</b>") } else { ("", "") };
         let _ = write!(
             rows,
-            "<li><time>{}</time> <span>{}{}</span> <span class=\"muted\" title=\"{}\">{}</span> <span>{begin}{}{end}</span></li>",
+            "<li><time>{}</time> <span>{}{}</span> <span class=\"muted\" title=\"{}\">{}</span> \
+             <span>{begin}{}{end}</span></li>",
             second(&at),
             Text(&row.who),
             Text(&role),
@@ -74,7 +75,8 @@ pub fn activity_page(page: &ActivityPage) -> String {
     let dropped = match page.dropped {
         0 => String::new(),
         dropped => format!(
-            "<div class=\"banner\"><p><b>{} found no place on this list</b> since the program started, because the disk did \
+            "<div class=\"banner\"><p><b>{} found no place on this list</b> since the program started, because the \
+             disk did \
              not take them.</p></div>\n",
             format_count(dropped, "row")
         ),
@@ -85,7 +87,8 @@ pub fn activity_page(page: &ActivityPage) -> String {
         .map(|cursor| format!("<a class=\"btn main\" href=\"activity?cursor={cursor}\">Older</a>"))
         .unwrap_or_default();
     let main = format!(
-        "<main id=\"main\" class=\"page\">\n<div class=\"top\"><h1>Activity</h1><p class=\"lead muted\">Sign-ins, refusals and \
+        "<main id=\"main\" class=\"page\">\n<div class=\"top\"><h1>Activity</h1><p class=\"lead muted\">Sign-ins, \
+         refusals and \
          changes, the newest first. Kept for 400 days at most.</p></div>\n{dropped}<section class=\"panel\" \
          aria-label=\"Activity\">{list}</section>\n<p class=\"row\">{newer}{older}<a class=\"btn\" \
          href=\"api/v1/audit?format=csv\" download>Export as CSV</a></p></main>\n",

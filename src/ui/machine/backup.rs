@@ -52,13 +52,15 @@ pub fn backup_page(page: &BackupPage) -> String {
         }
         BackupStep::Ask => format!(include_str!("factory_reset.html"), name = name),
         BackupStep::Restored { name, made } => restarting_page(&format!(
-            "The backup of {} of {} is whole. The camera starts again with it; sign in with the passwords that held then.",
+            "The backup of {} of {} is whole. The camera starts again with it; sign in with the passwords that held \
+             then.",
             Text(name),
             Text(made)
         )),
         BackupStep::Reset => {
             let first = if page.is_claimed_by_network {
-                "the first browser on this network that opens its page chooses the password, unless <code>tallycam.toml</code> \
+                "the first browser on this network that opens its page chooses the password, unless \
+                 <code>tallycam.toml</code> \
                  has one"
             } else {
                 "its first password is in the journal, and on a screen at the camera"
@@ -67,15 +69,18 @@ pub fn backup_page(page: &BackupPage) -> String {
         }
     };
     let main = format!(
-        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Backup</h1><p class=\"lead muted\">Save the state of this camera, and move it to another card or machine.</p></div>\n{refused}{panels}</main>\n"
+        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Backup</h1><p class=\"lead muted\">Save the \
+         state of this camera, and move it to another card or machine.</p></div>\n{refused}{panels}</main>\n"
     );
     PageFrame::new(&page.head, Tab::Settings, "Backup", &["page.js", "head.js"]).render(&main)
 }
 
 fn restarting_page(words: &str) -> String {
     format!(
-        "<section class=\"panel\" role=\"status\"><h2>The camera starts again</h2><p>{words}</p><p class=\"row\"><a class=\"btn \
-         main\" href=\"./\">To the live page</a></p><p class=\"small muted\">It takes some seconds, and longer with many \
+        "<section class=\"panel\" role=\"status\"><h2>The camera starts again</h2><p>{words}</p><p class=\"row\"><a \
+         class=\"btn \
+         main\" href=\"./\">To the live page</a></p><p class=\"small muted\">It takes some seconds, and longer with \
+         many \
          recordings.</p></section>\n"
     )
 }

@@ -75,7 +75,8 @@ pub fn cameras_page(page: &CamerasPage) -> String {
     );
     let picture = if page.has_picture {
         format!(
-            "<p><img class=\"now-seen\" src=\"snapshot.jpg?w=640\" alt=\"What the camera sees now\"></p><p class=\"small muted\">{}</p>",
+            "<p><img class=\"now-seen\" src=\"snapshot.jpg?w=640\" alt=\"What the camera sees now\"></p><p \
+             class=\"small muted\">{}</p>",
             Text(&page.what)
         )
     } else {
@@ -92,9 +93,12 @@ pub fn cameras_page(page: &CamerasPage) -> String {
          class=\"panel\" aria-labelledby=\"found-head\"><h2 id=\"found-head\">On this machine</h2><ul \
          class=\"rows\">{rows}</ul></section>\n<section class=\"panel\" aria-labelledby=\"net-head\"><h2 \
          id=\"net-head\">On the network</h2>{form}{lock}<label class=\"field\"><span>Address, \
-         http:// or rtsp://</span><input name=\"source.url\" value=\"{typed}\" inputmode=\"url\" autocapitalize=\"none\" \
-         spellcheck=\"false\" required maxlength=\"2000\" id=\"url\"{mark}></label>{why}<p class=\"row field\"><button class=\"btn\">Use this \
-         address</button> <a class=\"small\" href=\"settings#camera\">Name and password of the camera</a></p>{unlock}</form></section>\n\
+         http:// or rtsp://</span><input name=\"source.url\" value=\"{typed}\" inputmode=\"url\" \
+         autocapitalize=\"none\" \
+         spellcheck=\"false\" required maxlength=\"2000\" id=\"url\"{mark}></label>{why}<p class=\"row field\"><button \
+         class=\"btn\">Use this \
+         address</button> <a class=\"small\" href=\"settings#camera\">Name and password of the \
+         camera</a></p>{unlock}</form></section>\n\
          <section class=\"panel\" aria-labelledby=\"other-head\"><h2 id=\"other-head\">Other</h2><ul \
          class=\"rows\">{others}</ul></section>\n</main>\n",
         refused = at_button.map(refusal_html).unwrap_or_default(),

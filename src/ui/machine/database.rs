@@ -35,8 +35,8 @@ pub struct DatabasePage {
 
 /// The page of the database as HTML, at `database`.
 ///
-/// It posts `database?do=` `check` (with `repair=1`), `vacuum` (with `wipe=1`), `new` and `aside` (`name`). `database.js`
-/// sends files to `api/v1/media`.
+/// It posts `database?do=` `check` (with `repair=1`), `vacuum` (with `wipe=1`), `new` and `aside` (`name`).
+/// `database.js` sends files to `api/v1/media`.
 pub fn database_page(page: &DatabasePage) -> String {
     let room = page.room.as_ref();
     let [lock_care, unlock_care] = lock(page.head.reader, Reader::Admin);

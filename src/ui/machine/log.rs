@@ -54,7 +54,8 @@ pub fn log_page(page: &LogPage) -> String {
     }
     let main = format!(
         "<main id=\"main\" class=\"page\">\n<div class=\"top\"><h1>Log</h1><nav class=\"seg low\" aria-label=\"What is \
-         shown\">{levels}</nav><p class=\"lead muted\">The last lines, the newest at the end. All of it: <code>journalctl \
+         shown\">{levels}</nav><p class=\"lead muted\">The last lines, the newest at the end. All of it: \
+         <code>journalctl \
          -u tallycam</code></p></div>\n<section class=\"panel\" aria-label=\"Log\"><ol class=\"lines\" id=\"lines\" \
          tabindex=\"0\" data-level=\"{level}\">{lines}</ol></section>\n<p class=\"row\"><a class=\"btn main\" \
          href=\"log?level={level}\">Reload</a></p></main>\n",

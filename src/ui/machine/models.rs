@@ -72,9 +72,9 @@ pub struct CatalogueModel {
     pub is_here: bool,
 }
 
-/// The page of models as HTML, at `models`. It posts `models?do=use` and `models?do=fetch`, each with a field
-/// `name` (`models?do=use` with an empty one: as configured), and `models?do=motion`; they are answered by 303 to `models`, or by this
-/// page with [`ModelsPage::refused`].
+/// The page of models as HTML, at `models`. It posts `models?do=use` and `models?do=fetch`, each with a field `name`
+/// (`models?do=use` with an empty one: as configured), and `models?do=motion`; they are answered by 303 to `models`, or
+/// by this page with [`ModelsPage::refused`].
 pub fn models_page(page: &ModelsPage) -> String {
     let main = format!(
         include_str!("models.html"),
@@ -102,7 +102,8 @@ fn can_choose(page: &ModelsPage) -> bool {
 /// The detector that needs no model.
 fn motion() -> String {
     format!(
-        "{}{}<button class=\"btn\" id=\"motion\">Count by motion</button> <span class=\"small muted\">No model: everything \
+        "{}{}<button class=\"btn\" id=\"motion\">Count by motion</button> <span class=\"small muted\">No model: \
+         everything \
          that moves counts.</span></form>\n",
         form_to("patch", "api/v1/settings", "models", " class=\"row field\""),
         field("detect.backend", "motion"),
@@ -171,7 +172,9 @@ fn chosen_html(page: &ModelsPage) -> String {
 /// The models that are here, each with a way to use it or why that cannot be.
 fn found_html(page: &ModelsPage) -> String {
     if page.found.is_empty() {
-        return "<p><b>No model is installed.</b> <span class=\"muted\">Download one below, or count by motion.</span></p>".into();
+        return "<p><b>No model is installed.</b> <span class=\"muted\">Download one below, or count by \
+            motion.</span></p>"
+            .into();
     }
     let mut rows = String::new();
     for model in &page.found {

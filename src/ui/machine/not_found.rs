@@ -21,7 +21,8 @@ pub fn not_found_page(path: &str) -> String {
 pub fn problem_page(head: &Head, why: &RefusalReason) -> String {
     let main = format!(
         "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>This page is not available</h1></div>\n{}<p \
-         class=\"row\"><a class=\"btn main\" href=\"./\">Go to Live</a> <a class=\"btn\" href=\"diagnosis\">Look at the \
+         class=\"row\"><a class=\"btn main\" href=\"./\">Go to Live</a> <a class=\"btn\" href=\"diagnosis\">Look at \
+         the \
          diagnosis</a></p></main>\n",
         refusal_html(&RefusalReason {
             detail: as_sentence(&why.detail),

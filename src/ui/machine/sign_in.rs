@@ -60,7 +60,10 @@ pub fn sign_in_page(page: &SignInPage) -> String {
         None => ("Sign in", String::from("Watching takes a password here."), sign_in_form(page)),
     };
     let needed = page.needed.map(|role| {
-        format!("<div class=\"banner\" role=\"status\"><p>This needs the role {role}: sign in as a user with it.</p></div>")
+        format!(
+            "<div class=\"banner\" role=\"status\"><p>This needs the role {role}: sign in as a user with \
+            it.</p></div>"
+        )
     });
     let main = format!(
         include_str!("sign_in.html"),
@@ -113,7 +116,8 @@ fn sign_in_form(page: &SignInPage) -> String {
         "<section class=\"panel\"><form method=\"post\" action=\"sign-in\">\
          {next}{kept}\
          <label class=\"field\"><span>Name, if you were given one</span>\
-         <input name=\"name\" autocomplete=\"username\" autocapitalize=\"none\" maxlength=\"40\" value=\"{name}\"></label>\
+         <input name=\"name\" autocomplete=\"username\" autocapitalize=\"none\" maxlength=\"40\" \
+         value=\"{name}\"></label>\
          <label class=\"field\"><span>Password</span>\
          <input type=\"password\" name=\"password\" autocomplete=\"current-password\" required{wrong}>{said}</label>\
          <p class=\"row field\"><button class=\"btn main\">Sign in</button></p></form>\

@@ -52,11 +52,14 @@ pub fn update_page(page: &UpdatePage) -> String {
     let how = match page.by {
         "page" => include_str!("update.html"),
         "key" => {
-            "<p>Updates are taken here when the configuration names the key that they are signed with: <code>[update] key</code> \
-             in <code>tallycam.toml</code> on the card. Until then: <code>sudo tallycam update FILE.deb</code> on its machine.</p>"
+            "<p>Updates are taken here when the configuration names the key that they are signed with: <code>[update] \
+             key</code> \
+             in <code>tallycam.toml</code> on the card. Until then: <code>sudo tallycam update FILE.deb</code> on its \
+             machine.</p>"
         }
         _ => {
-            "<p>The package manager installs other versions: <code>sudo apt install ./tallycam_VERSION_ARCHITECTURE.deb</code>.</p>"
+            "<p>The package manager installs other versions: <code>sudo apt install \
+             ./tallycam_VERSION_ARCHITECTURE.deb</code>.</p>"
         }
     };
     let main = format!(

@@ -1,5 +1,5 @@
-//! The page of the first start: what a newcomer does, step by step; each can be left out, and it is shown until it is said to
-//! be done.
+//! The page of the first start: what a newcomer does, step by step; each can be left out, and it is shown until it is
+//! said to be done.
 
 use std::fmt::Write;
 
@@ -102,9 +102,11 @@ pub fn welcome_page(page: &WelcomePage) -> String {
     };
     step("Test walk", page.crossings > 0, &walked, "", &link("./", "Go to Live"));
     let main = format!(
-        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Set up this camera</h1><p class=\"lead muted\">In any \
+        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Set up this camera</h1><p class=\"lead \
+         muted\">In any \
          order; what you leave out can be done later.</p></div>\n<section class=\"panel\" aria-label=\"Steps\"><ol \
-         class=\"rows\">{steps}</ol></section>\n{done}<button class=\"btn main\">Done, do not show again</button></form>\n</main>\n",
+         class=\"rows\">{steps}</ol></section>\n{done}<button class=\"btn main\">Done, do not show \
+         again</button></form>\n</main>\n",
         done = form_to("post", "api/v1/welcome/done", "./", ""),
     );
     PageFrame::new(&page.head, Tab::None, "Set up", &["page.js", "head.js"]).render(&main)

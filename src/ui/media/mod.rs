@@ -198,7 +198,8 @@ pub fn media_ask_page(head: &Head, clock: &LocalClock, ask: &MediaAsk, rows: &[I
 /// What to record: a video, or a time-lapse, which plays at 25 frames a second.
 pub(in crate::ui) const LAPSES: &str = "<select id=\"lapse\" name=\"every\"><option value=\"\">Video</option><option \
     value=\"1s\">Time-lapse: every second, 25 × faster</option><option value=\"10s\">Time-lapse: every 10 s, 250 × \
-    faster</option><option value=\"1m\">Time-lapse: every minute, 1500 × faster</option><option value=\"5m\">Time-lapse: \
+    faster</option><option value=\"1m\">Time-lapse: every minute, 1500 × faster</option><option \
+    value=\"5m\">Time-lapse: \
     every 5 minutes, 7500 × faster</option></select>";
 
 /// Begins a recording.
@@ -217,7 +218,8 @@ fn recording(now: &Recorded, clock: &LocalClock, reader: Reader) -> String {
     format!(
         "<section class=\"panel now\" aria-labelledby=\"now-head\"><div><h2 id=\"now-head\"><span class=\"dot rec\" \
          aria-hidden=\"true\"></span>Being recorded: <a href=\"player?id={}\">{}</a></h2><p class=\"muted\"><b \
-         class=\"num\" id=\"now-figures\">{}</b>, {}</p></div>{}{lock}<button class=\"btn\">Stop recording</button>{unlock}</form></section>",
+         class=\"num\" id=\"now-figures\">{}</b>, {}</p></div>{}{lock}<button class=\"btn\">Stop \
+         recording</button>{unlock}</form></section>",
         now.id,
         Text(&now.name),
         now.length_and_size(),
@@ -255,7 +257,8 @@ fn days(page: &MediaPage) -> String {
         }
         let _ = write!(
             html,
-            "<section data-day=\"{}\"><h2 class=\"day\">{name} <small class=\"muted\">{}</small></h2><ul class=\"grid\">",
+            "<section data-day=\"{}\"><h2 class=\"day\">{name} <small class=\"muted\">{}</small></h2><ul \
+             class=\"grid\">",
             at.date(),
             more.join(", "),
         );
@@ -303,9 +306,11 @@ fn empty(page: &MediaPage) -> String {
         (
             "No recordings yet",
             format!(
-                "Snapshots and recordings are stored on this machine: {room} are free. Take them on the page Live, or let a crossing start one: Settings, “Record when a line is crossed”."
+                "Snapshots and recordings are stored on this machine: {room} are free. Take them on the page Live, or \
+                 let a crossing start one: Settings, “Record when a line is crossed”."
             ),
-            "<a class=\"btn main\" href=\"./\">Go to Live</a> <a class=\"btn\" href=\"database#import\">Import files</a>",
+            "<a class=\"btn main\" href=\"./\">Go to Live</a> <a class=\"btn\" href=\"database#import\">Import \
+             files</a>",
         )
     };
     format!(
@@ -349,7 +354,8 @@ mod tests {
         for words in [
             "Today <small class=\"muted\">Thursday 12 November, 5 items, 212 MB</small>",
             "Yesterday <small class=\"muted\">Wednesday 11 November</small>",
-            "<b title=\"Morning rush\">Morning rush</b><small>08:31, 73 MB, protected</small><small class=\"note\">The school&#39;s first day</small>",
+            "<b title=\"Morning rush\">Morning rush</b><small>08:31, 73 MB, protected</small><small class=\"note\">The \
+             school&#39;s first day</small>",
             "<span class=\"len\">4:02</span>",
             "7.2 GB free, 41 days left at this rate",
             "href=\"media?cursor=1276\"",

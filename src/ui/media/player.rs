@@ -172,7 +172,8 @@ fn ruler_html(page: &PlayerPage) -> String {
     let _ = write!(
         svg,
         "<svg width=\"100%\" height=\"{HIGH}\" viewBox=\"0 0 1000 {HIGH}\" preserveAspectRatio=\"none\"><path \
-         class=\"mi\" d=\"{}\"/><path class=\"mo\" d=\"{}\"/></svg><line class=\"axis\" x2=\"100%\" y1=\"36\" y2=\"36\"/>",
+         class=\"mi\" d=\"{}\"/><path class=\"mo\" d=\"{}\"/></svg><line class=\"axis\" x2=\"100%\" y1=\"36\" \
+         y2=\"36\"/>",
         marks(true, 34, 12),
         marks(false, 38, 60),
     );
@@ -286,14 +287,17 @@ fn download_links(item: &Item, has_video: bool) -> String {
             "",
         )
     } else {
-        let words = "Motion JPEG in AVI, which VLC plays and most phones do not. With ffmpeg on this machine (<code>sudo \
+        let words = "Motion JPEG in AVI, which VLC plays and most phones do not. With ffmpeg on this machine \
+            (<code>sudo \
                      apt install ffmpeg</code>) there is an MP4 for every player.";
         (String::new(), words, " main")
     };
     format!(
         "<p class=\"row take\">{video}<a class=\"btn{main}\" id=\"avi\" \
-         href=\"api/v1/media/{id}/content?as=avi&amp;download=1\" download>Original (AVI) <span class=\"num muted\">{size}\
-         </span></a><a class=\"btn\" id=\"frame\" href=\"api/v1/media/{id}/frame.jpg?t=0&amp;download=1\" download>This \
+         href=\"api/v1/media/{id}/content?as=avi&amp;download=1\" download>Original (AVI) <span class=\"num \
+         muted\">{size}\
+         </span></a><a class=\"btn\" id=\"frame\" href=\"api/v1/media/{id}/frame.jpg?t=0&amp;download=1\" \
+         download>This \
          frame</a></p><p class=\"small muted\" id=\"making\" role=\"status\">{more}</p>{open}",
         size = size(item.bytes),
     )
@@ -344,7 +348,8 @@ fn delete(item: &Item, [lock, unlock]: [&str; 2]) -> String {
         return "<p>It is still being recorded. Stop the recording first.</p>".into();
     }
     format!(
-        "{}{lock}<p><b>{}</b> It cannot be brought back. Its crossings stay in Counts.</p><p class=\"row\"><button class=\"btn danger\" \
+        "{}{lock}<p><b>{}</b> It cannot be brought back. Its crossings stay in Counts.</p><p class=\"row\"><button \
+         class=\"btn danger\" \
          id=\"delete\">Delete for good</button></p>{unlock}</form>",
         form_to("delete", &format!("api/v1/media/{}", item.id), "media", ""),
         delete_prompt(std::slice::from_ref(item)),

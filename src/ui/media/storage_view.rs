@@ -57,7 +57,8 @@ impl Storage {
         self.snapshots.0 + self.recordings.0
     }
 
-    /// The bar with its words, and the way to the page of the database. Dark is what is kept here, lighter what else the disk holds.
+    /// The bar with its words, and the way to the page of the database. Dark is what is kept here, lighter what else
+    /// the disk holds.
     pub(in crate::ui) fn usage_bar(&self, link: &str) -> String {
         let total = self.total_bytes.max(1) as f64;
         let used = self.total_bytes.saturating_sub(self.free_bytes) as f64 / total * 100.0;

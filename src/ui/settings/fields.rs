@@ -58,7 +58,8 @@ pub(super) fn row(page: &SettingsPage, setting: &Setting) -> String {
     };
     format!(
         "<div class=\"set{out}\" data-key=\"{path}\"{find}><div>{label}<span class=\"hint\" \
-         id=\"s-{path}-hint\">{hint}</span></div>{field}<span class=\"org\" id=\"s-{path}-org\">{origin}</span>{said}{was}</div>\n",
+         id=\"s-{path}-hint\">{hint}</span></div>{field}<span class=\"org\" \
+         id=\"s-{path}-org\">{origin}</span>{said}{was}</div>\n",
         find = Some(synonyms(&setting.path))
             .filter(|words| !words.is_empty())
             .map(|words| format!(" data-find=\"{words}\""))
@@ -85,11 +86,13 @@ fn said(setting: &Setting, is_saved: bool) -> String {
     let more = match (&setting.deletes, setting.is_changed) {
         (Some(deletes), _) => format!(
             "<div class=\"ask\"><p><b>{}</b> It cannot be undone.</p><p class=\"row\"><button class=\"btn danger\" \
-             formaction=\"api/v1/settings?confirm=1\">Save and delete</button> <a class=\"btn\" href=\"settings#s-{path}\" data-fresh>Cancel</a></p></div>",
+             formaction=\"api/v1/settings?confirm=1\">Save and delete</button> <a class=\"btn\" \
+             href=\"settings#s-{path}\" data-fresh>Cancel</a></p></div>",
             MarkedText(deletes)
         ),
         (None, true) => format!(
-            " <a class=\"link\" href=\"settings#s-{path}\" data-fresh>Take theirs</a> <button class=\"link\">Set mine</button>"
+            " <a class=\"link\" href=\"settings#s-{path}\" data-fresh>Take theirs</a> <button class=\"link\">Set \
+             mine</button>"
         ),
         (None, false) => String::new(),
     };
@@ -165,7 +168,8 @@ fn field(setting: &Setting, labels: &FieldLabels<'_>, rules: &str) -> String {
             let options: String =
                 words.iter().map(|word| format!("<option value=\"{}\"></option>", Text(word))).collect();
             format!(
-                "<input autocomplete=\"off\" spellcheck=\"false\" list=\"s-{path}-list\" value=\"{}\" placeholder=\"{}\"{begin}>\
+                "<input autocomplete=\"off\" spellcheck=\"false\" list=\"s-{path}-list\" value=\"{}\" \
+                 placeholder=\"{}\"{begin}>\
                  <datalist id=\"s-{path}-list\">{options}</datalist>",
                 if is_auto(setting) { Text("") } else { text },
                 if setting.default == AUTO { "Automatic" } else { "" },
@@ -218,7 +222,8 @@ fn with_unit(setting: &Setting, units: &[Unit], or: Option<&str>, begin: &str, l
         option(word, word);
     }
     format!(
-        "<span class=\"unit\"><input inputmode=\"decimal\" autocomplete=\"off\" value=\"{}\" placeholder=\"{}\"{begin}><select \
+        "<span class=\"unit\"><input inputmode=\"decimal\" autocomplete=\"off\" value=\"{}\" \
+         placeholder=\"{}\"{begin}><select \
          name=\"unit.{path}\" id=\"s-{path}-unit\" aria-label=\"{}: unit\"{off}>{options}</select></span>",
         Text(number),
         Text(&or.map(capital).unwrap_or_default()),

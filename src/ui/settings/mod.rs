@@ -178,7 +178,8 @@ fn banners(page: &SettingsPage) -> String {
     if !page.complaint.is_empty() {
         let _ = write!(
             html,
-            "<div class=\"banner trouble\" id=\"complaint\"><p><b>A part of the configuration is not in force; former values stay.</b></p><pre tabindex=\"0\">{}</pre></div>",
+            "<div class=\"banner trouble\" id=\"complaint\"><p><b>A part of the configuration is not in force; former \
+             values stay.</b></p><pre tabindex=\"0\">{}</pre></div>",
             Text(&page.complaint)
         );
     }
@@ -212,7 +213,8 @@ fn settings_file(page: &SettingsPage) -> String {
     } else {
         format!(
             "<div class=\"ask\"><p><b>{}</b> It cannot be undone.</p><p class=\"row\"><button class=\"btn danger\" \
-             formaction=\"api/v1/settings.toml?confirm=1\">Import and delete</button> <a class=\"btn\" href=\"settings#file\">Cancel</a></p></div>",
+             formaction=\"api/v1/settings.toml?confirm=1\">Import and delete</button> <a class=\"btn\" \
+             href=\"settings#file\">Cancel</a></p></div>",
             Text(&page.import_deletes)
         )
     };
@@ -322,7 +324,8 @@ fn modes(page: &SettingsPage) -> Option<String> {
         let _ = write!(options, "<option value=\"\" selected>{} × {}</option>", Text(width), Text(height));
     }
     Some(format!(
-        "<div class=\"set\" data-key=\"mode\" data-find=\"{find}\"><div><label for=\"mode\">{label}</label><span class=\"hint\" \
+        "<div class=\"set\" data-key=\"mode\" data-find=\"{find}\"><div><label for=\"mode\">{label}</label><span \
+         class=\"hint\" \
          id=\"mode-hint\">{hint}</span></div><select id=\"mode\" name=\"mode\" \
          aria-describedby=\"mode-hint\"{disabled}>{options}</select><input type=\"hidden\" name=\"was.mode\" \
          value=\"{was}\"><span class=\"org\">{origin}</span><div \
@@ -444,7 +447,8 @@ mod tests {
         for words in [
             "value=\"90\" id=\"c-brightness\"",
             "c-brightness-org\" aria-invalid=\"true\"><output for=\"c-brightness\" class=\"num\">90<",
-            "omebody else has set this to 140 meanwhile.</p><input type=\"hidden\" name=\"was.brightness\" value=\"140\">",
+            "omebody else has set this to 140 meanwhile.</p><input type=\"hidden\" name=\"was.brightness\" \
+             value=\"140\">",
             "c-white_balance_automatic-org\"><span",
             "name=\"was.white_balance_automatic\" value=\"1\">",
             "id=\"controls-said\" role=\"status\"><p>It is set to 60. This is not kept.</p>",

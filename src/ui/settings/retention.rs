@@ -69,7 +69,8 @@ pub(super) fn preview(plan: &RetentionPreview) -> String {
         // Writing to a string does not fail.
         let _ = write!(
             html,
-            "<p><b>{}</b></p><div class=\"scroll\"><table><thead><tr><th class=\"l\">Name</th><th class=\"l\">Taken</th>\
+            "<p><b>{}</b></p><div class=\"scroll\"><table><thead><tr><th class=\"l\">Name</th><th \
+             class=\"l\">Taken</th>\
              <th>Size</th><th class=\"l\">Why</th></tr></thead><tbody>",
             plan.in_words(),
         );
@@ -77,7 +78,8 @@ pub(super) fn preview(plan: &RetentionPreview) -> String {
         for (row, why) in &plan.goes {
             let _ = write!(
                 html,
-                "<tr><th scope=\"row\" class=\"l\"><a href=\"player?id={}\">{}</a></th><td class=\"l\">{}</td><td>{}</td><td class=\"l\">{}</td></tr>",
+                "<tr><th scope=\"row\" class=\"l\"><a href=\"player?id={}\">{}</a></th><td \
+                 class=\"l\">{}</td><td>{}</td><td class=\"l\">{}</td></tr>",
                 row.id,
                 Text(&row.name),
                 format_when(&to_zoned(row.at_us, &clock.zone), &now),

@@ -243,7 +243,8 @@ async fn keep(
     wanted: &[(String, Option<f64>)],
     version: Option<u64>,
 ) -> Result<(), Problem> {
-    // What is to be the camera's default is kept no longer, also where an automatic mode rules it now and it is not set.
+    // What is to be the camera's default is kept no longer, also where an automatic mode rules it now and it is not
+    // set.
     let kept = wanted.iter().filter(|(name, value)| {
         let control = set.controls.iter().find(|control| control.name == *name);
         let is_kind_kept = control.is_some_and(|control| !control.is_momentary());
@@ -286,8 +287,8 @@ fn version(site: &Site, headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     }
 }
 
-/// Where the operator sets a control of this camera, if so. What was set here of every camera pins nothing: the next word
-/// for one takes its place.
+/// Where the operator sets a control of this camera, if so. What was set here of every camera pins nothing: the next
+/// word for one takes its place.
 pub fn pinned(in_force: &SettingsInForce, identity: Option<&str>, name: &str) -> Option<String> {
     let resolved = &in_force.resolved;
     let of_this = identity.and_then(|identity| resolved.origin(&control_path(identity, name)));
@@ -306,8 +307,8 @@ fn is_set_for_every_camera(in_force: &SettingsInForce, name: &str) -> bool {
     origin.is_some_and(|origin| matches!(origin, Origin::Page { .. }))
 }
 
-/// The settings that keep `value` (as it is written in a file) for a control of this camera; `None`: nothing is kept of it.
-/// What was set here for every camera goes before what is kept for one, and has had its day.
+/// The settings that keep `value` (as it is written in a file) for a control of this camera; `None`: nothing is kept of
+/// it. What was set here for every camera goes before what is kept for one, and has had its day.
 pub fn kept_as(
     in_force: &SettingsInForce,
     identity: &str,

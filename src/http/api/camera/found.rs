@@ -1,5 +1,5 @@
-//! `/api/v1/cameras/still.jpg`: what a camera of this machine sees that is not in use, so that it can be chosen by what it
-//! shows. One is opened at a time, for a picture, on a thread that may block.
+//! `/api/v1/cameras/still.jpg`: what a camera of this machine sees that is not in use, so that it can be chosen by what
+//! it shows. One is opened at a time, for a picture, on a thread that may block.
 
 use std::time::{Duration, Instant};
 

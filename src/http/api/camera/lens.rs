@@ -80,8 +80,8 @@ impl LensRequest {
     }
 }
 
-/// A window of a change: `{"x": 0.4, "y": 0.6}` of the picture as it is shown, or `null` for all of it; the outer `None`:
-/// there is something else, or nothing, in it.
+/// A window of a change: `{"x": 0.4, "y": 0.6}` of the picture as it is shown, or `null` for all of it; the outer
+/// `None`: there is something else, or nothing, in it.
 fn window_of(fields: &Fields) -> Result<Option<Option<[f64; 2]>>, FieldError> {
     if !fields.has(WINDOW) || KEYS[..3].iter().any(|key| fields.has(key)) {
         return Ok(None);
@@ -243,8 +243,8 @@ fn kind(site: &Site) -> LensKind {
     site.preferences().map_or(LensKind::Auto, |settings| settings.in_force().resolved.config.lens.kind)
 }
 
-/// What the operator sets is nobody else's to set to something else. That it is as he has it is no change: with autofocus
-/// switched off by his file the lens is moved by hand all the same.
+/// What the operator sets is nobody else's to set to something else. That it is as he has it is no change: with
+/// autofocus switched off by his file the lens is moved by hand all the same.
 fn refuse_pinned(site: &Site, planned: &Planned) -> Result<(), Problem> {
     let Ok(settings) = site.preferences() else { return Ok(()) };
     let (in_force, identity) = (settings.in_force(), planned.identity.as_deref());

@@ -1,8 +1,8 @@
 //! `/api/v1/light`: the light as it was set, what its pixels show, and changes to it.
 //!
-//! What is changed here is a setting like any other ([`crate::http::Preferences`]): it is in force at once, and the answer comes
-//! when it is kept. Whoever drags a slider sends the next value when the last one was answered, so that the disk sets the
-//! pace.
+//! What is changed here is a setting like any other ([`crate::http::Preferences`]): it is in force at once, and the
+//! answer comes when it is kept. Whoever drags a slider sends the next value when the last one was answered, so that
+//! the disk sets the pace.
 
 use hyper::{Response, StatusCode};
 use serde::Serialize;

@@ -175,8 +175,8 @@ fn looks(page: &mut MetricsPage, status: &CountingStatus) {
     page.one("tallycam_tracks", "gauge", "Tracked objects.", status.tracks);
 }
 
-/// What is counted; `classes` are those that are looked for. A series is there from 0 on, for what Prometheus has not seen
-/// at 0 increases by nothing. Lines of the same name (one of them deleted) are one series: the name is all that
+/// What is counted; `classes` are those that are looked for. A series is there from 0 on, for what Prometheus has not
+/// seen at 0 increases by nothing. Lines of the same name (one of them deleted) are one series: the name is all that
 /// tells series apart.
 fn counted(page: &mut MetricsPage, counts: &Counts, overlay: &Overlay, classes: &[String]) {
     let (lines, totals) = (counts.lines(), counts.totals());

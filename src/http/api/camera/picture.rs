@@ -1,5 +1,5 @@
-//! `/api/v1/picture`: what is done to the picture for everyone. A convenience over the settings of `[picture]`, which are
-//! changed through [`crate::http::Preferences`] like all others.
+//! `/api/v1/picture`: what is done to the picture for everyone. A convenience over the settings of `[picture]`, which
+//! are changed through [`crate::http::Preferences`] like all others.
 
 use hyper::header::ETAG;
 use hyper::{Response, StatusCode};

@@ -119,9 +119,9 @@ fn by(query: &Query) -> Result<By, WrongValue> {
         .map_err(|word| WrongValue::new("by", word, "any of line, class, direction, with commas"))
 }
 
-/// The numbers of the lines that `wanted` names, each by its number or its name, or some of them with commas, of all that
-/// `rows` gives. Deleted lines count, too: what they counted is still there. What is the number of one and the name of
-/// another is refused: whoever means one of them would be told of the other.
+/// The numbers of the lines that `wanted` names, each by its number or its name, or some of them with commas, of all
+/// that `rows` gives. Deleted lines count, too: what they counted is still there. What is the number of one and the
+/// name of another is refused: whoever means one of them would be told of the other.
 pub fn resolve<E>(
     wanted: &[String],
     rows: impl FnOnce() -> Result<Vec<LineRow>, E>,
@@ -242,7 +242,8 @@ mod tests {
             let rows = || Ok::<_, std::convert::Infallible>(rows.to_vec());
             resolve(&[text.to_owned()], rows, Scene::Camera).unwrap().map_err(|wrong| wrong.to_string())
         };
-        let both = "line is \"1\", and should be \"Door\" for the line of this number, or 2 for the line of this name: it is both";
+        let both = "line is \"1\", and should be \"Door\" for the line of this number, or 2 for the line of this name: \
+            it is both";
         assert_eq!(ask("1"), Err(both.to_owned()));
         assert_eq!(ask("Door,1"), Err(both.to_owned()));
         // What is called so elsewhere is not meant here.

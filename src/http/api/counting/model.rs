@@ -59,8 +59,8 @@ fn chosen(counting: &Counting) -> Option<String> {
     counting.counts().ok()?.setting(MODEL_SETTING)
 }
 
-/// Uses the model `name` from now on; `None`: the one of the configuration. Counting by motion, if that was chosen in its place,
-/// ends.
+/// Uses the model `name` from now on; `None`: the one of the configuration. Counting by motion, if that was chosen in
+/// its place, ends.
 pub async fn choose(site: &Site, name: Option<String>) -> Result<(), Problem> {
     let counting = site.counting()?;
     let models = site.models.clone().ok_or_else(no_models)?;

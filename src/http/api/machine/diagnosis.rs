@@ -1,8 +1,8 @@
 //! `/api/v1/diagnosis`: what was looked at, how it was found, and what to do. The same words as `tallycam check`.
 //!
-//! What the running daemon knows of itself (camera, lens, light, counting, stores, settings) is told at once. What must be
-//! looked for (devices, permissions, files, temperature) is looked for by whoever implements [`Diagnose`](crate::http::Diagnose), on a thread
-//! that may block, by one at a time, and stays true for a second.
+//! What the running daemon knows of itself (camera, lens, light, counting, stores, settings) is told at once. What must
+//! be looked for (devices, permissions, files, temperature) is looked for by whoever implements
+//! [`Diagnose`](crate::http::Diagnose), on a thread that may block, by one at a time, and stays true for a second.
 
 use std::time::Instant;
 

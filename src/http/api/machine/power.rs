@@ -35,8 +35,9 @@ pub async fn power(request: Request) -> Result<Response<Body>, Problem> {
     Ok(noted(response, AuditNote::Did(format!("{action} the machine"))))
 }
 
-/// Closes what is being recorded and switches the machine, for whoever has shown the password or sits at it. Where there is
-/// no password nobody else may: a camera that everybody may change is one thing, the computer it runs on another.
+/// Closes what is being recorded and switches the machine, for whoever has shown the password or sits at it. Where
+/// there is no password nobody else may: a camera that everybody may change is one thing, the computer it runs on
+/// another.
 ///
 /// # Errors
 /// Who asks may not, or it cannot be done.

@@ -1,8 +1,8 @@
 //! `/api/v1/settings`: every setting with its origin and what it may be, changed while everything runs. What a value
 //! means and how it takes effect is the business of [`crate::http::Preferences`].
 //!
-//! A change may name the version it was made on (`If-Match`); one that names none changes its own keys and no others, so
-//! that of two who change something at once neither loses what the other has not touched.
+//! A change may name the version it was made on (`If-Match`); one that names none changes its own keys and no others,
+//! so that of two who change something at once neither loses what the other has not touched.
 
 use std::path::Path;
 
@@ -225,8 +225,8 @@ fn toml(path: &str, value: &Value) -> Result<Option<String>, WrongSetting> {
     }
 }
 
-/// What was typed into a field of a form for the setting `path`, as [`PreferenceChanges`] want it: of a list what is between its
-/// commas.
+/// What was typed into a field of a form for the setting `path`, as [`PreferenceChanges`] want it: of a list what is
+/// between its commas.
 ///
 /// # Errors
 /// It is a list, and nobody knows where its items end.
@@ -266,8 +266,8 @@ pub fn item(text: &str) -> String {
     if is_plain { text.to_owned() } else { kind::quoted(text) }
 }
 
-/// The items of a list as a field holds them: what is between commas, or in quotes as TOML has them. `None`: a quote stands
-/// where none can.
+/// The items of a list as a field holds them: what is between commas, or in quotes as TOML has them. `None`: a quote
+/// stands where none can.
 pub fn items(typed: &str) -> Option<Vec<String>> {
     let mut items = Vec::new();
     let mut rest = typed.trim_start();
@@ -318,7 +318,8 @@ fn no_list(path: &str, text: &str) -> WrongSetting {
         given: kind::quoted(&json_body::given(&Value::from(text))),
         message: format!("`{path}` has a quote where none can be."),
         hint: Some(String::from(
-            "write what holds a comma or a quote in quotes, and a backslash before a quote of its own: \"a, b\", \"5\\\" pipe\"",
+            "write what holds a comma or a quote in quotes, and a backslash before a quote of its own: \"a, \
+             b\", \"5\\\" pipe\"",
         )),
     }
 }

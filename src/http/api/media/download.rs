@@ -242,7 +242,8 @@ async fn pass(
     Ok(())
 }
 
-/// At most `most` bytes of `film`, which is all of a recording or the part `cut`, from `at` on. Waits as long as others read.
+/// At most `most` bytes of `film`, which is all of a recording or the part `cut`, from `at` on. Waits as long as others
+/// read.
 ///
 /// # Errors
 /// [`Broken`].

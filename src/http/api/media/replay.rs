@@ -1,8 +1,8 @@
 //! A recording as a stream of pictures at its own pace, for an `<img>` and for the player, and its index.
 //!
 //! The pace is that of the stamps, times `speed`. A client that is slow skips: before a picture is chosen, the one
-//! before has left this machine, and the one that is due by then is sent. Gaps (the camera was away) are passed over
-//! in two seconds. A time-lapse has 25 pictures a second. Every picture is read when it is due, by one short transaction.
+//! before has left this machine, and the one that is due by then is sent. Gaps (the camera was away) are passed over in
+//! two seconds. A time-lapse has 25 pictures a second. Every picture is read when it is due, by one short transaction.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -147,8 +147,9 @@ type ReplayPlace = (usize, usize);
 
 /// An even grid of fewer pictures than there are, on the replay's time.
 ///
-/// As [`RateLimit`](crate::pipeline::rate::RateLimit) does it for what is live: the next picture is due a step after the
-/// one before was, and not after it was shown, so that each picture that comes a little late takes nothing from the rate.
+/// As [`RateLimit`](crate::pipeline::rate::RateLimit) does it for what is live: the next picture is due a step after
+/// the one before was, and not after it was shown, so that each picture that comes a little late takes nothing from the
+/// rate.
 #[derive(Debug)]
 struct ReplayPace {
     step_us: f64,
@@ -161,8 +162,8 @@ impl ReplayPace {
         ReplayPace { step_us, due_us: f64::NEG_INFINITY }
     }
 
-    /// A picture of this time is shown. The grid begins again at one that comes more than a step late: the first one, one
-    /// after a gap, and one of a recording that has no more pictures than are wanted.
+    /// A picture of this time is shown. The grid begins again at one that comes more than a step late: the first one,
+    /// one after a gap, and one of a recording that has no more pictures than are wanted.
     fn shown(&mut self, shown_us: u64) {
         let shown_us = shown_us as f64;
         let next_us = self.due_us + self.step_us;
@@ -565,7 +566,9 @@ mod tests {
 
     #[test]
     fn a_part_ends_the_stream_only_if_it_is_the_last() {
-        let want: &[u8] = b"Content-Type: image/jpeg\r\nContent-Length: 2\r\nX-Timestamp: 1.000002\r\nX-Time: 0.500000\r\nX-Frame: 7\r\n\r\nab\r\n--frame\r\n";
+        let want: &[u8] =
+            b"Content-Type: image/jpeg\r\nContent-Length: 2\r\nX-Timestamp: 1.000002\r\nX-Time: \
+            0.500000\r\nX-Frame: 7\r\n\r\nab\r\n--frame\r\n";
         assert_eq!(&part(b"ab", 1_000_002, 500_000, 7, false)[..], want);
         assert!(part(b"ab", 0, 0, 0, true).ends_with(b"ab\r\n--frame--\r\n"));
     }

@@ -37,8 +37,8 @@ const MOST_PARTS: usize = 1000;
 /// The longest text of a form's field.
 const MOST_TEXT: usize = 8 << 10;
 
-/// `POST /api/v1/media`: 201 with the item; with the list of them where a form had several files. 207 where some of them
-/// could not be taken, with what is wrong with each.
+/// `POST /api/v1/media`: 201 with the item; with the list of them where a form had several files. 207 where some of
+/// them could not be taken, with what is wrong with each.
 pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
     let Taken { items, refused } = take(request, None).await?;
     if let ([item], []) = (&items[..], &refused[..]) {

@@ -1,5 +1,5 @@
-//! `/api/v1/media/{id}/video` and `/api/v1/crossings/{id}/video`: a recording, or a part of it, as H.264 in MP4, made by
-//! `ffmpeg` as it is sent.
+//! `/api/v1/media/{id}/video` and `/api/v1/crossings/{id}/video`: a recording, or a part of it, as H.264 in MP4, made
+//! by `ffmpeg` as it is sent.
 //!
 //! ```text
 //! readers ─► film (Motion JPEG in MP4) ─► ffmpeg ─► fragments ─► one MP4 (Remux) ─► client

@@ -1,4 +1,5 @@
-//! `/api/v1/media/zip`: chosen items as one archive, made as it is sent ([`Zip`]): snapshots as JPEG, recordings as MP4.
+//! `/api/v1/media/zip`: chosen items as one archive, made as it is sent ([`Zip`]): snapshots as JPEG, recordings as
+//! MP4.
 //!
 //! Its length is known before, so that a browser shows how far it is; neither the archive nor an entry is ever whole
 //! in memory. A recording that still grows goes in as far as it was when the request came. What is removed on the way

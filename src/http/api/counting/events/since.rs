@@ -23,7 +23,8 @@ pub(super) fn following(
     after: u64,
 ) -> Result<(Vec<StoredCrossing>, bool), StoreError> {
     let mut found = Vec::new();
-    // What is committed from now on is told as it comes: read here, one of a scene that was read already could be missing.
+    // What is committed from now on is told as it comes: read here, one of a scene that was read already could be
+    // missing.
     let newest = newest_id(reader)?;
     // Up to this id nothing is missing of any scene.
     let mut whole_up_to = u64::MAX;
