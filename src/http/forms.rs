@@ -138,7 +138,7 @@ impl FormPost {
         let place = match made.as_ref().filter(is_plain) {
             Some(made) => next.replace(ID, made),
             // Nothing is there to be named: it was deleted, or is as it was.
-            None if next.contains(ID) => {
+            None if next.contains(ID) || self.method == Method::DELETE => {
                 let (address, fragment) = next.split_once('#').unwrap_or((next, ""));
                 let fragment =
                     Some(fragment).filter(|fragment| !fragment.is_empty() && !fragment.contains(ID));

@@ -520,8 +520,8 @@ fn forms_are_carried_out_or_come_back() {
         (IMPORT, "toml=%5Bstream%5D%0Aqality+%3D+1", 422),
         ("/api/v1/power", "next=settings&action=explode", 422),
         ("/api/v1/picture", "_method=patch&next=.%2F&gray=perhaps", 422),
-        ("/api/v1/lens", "_method=patch&next=.%2F&step=x", 422),
-        ("/api/v1/light", "_method=patch&next=lights&brightness=999", 422),
+        ("/api/v1/lens", "_method=patch&next=.%2F&step=x", 400),
+        ("/api/v1/light", "_method=patch&next=lights&brightness=999", 400),
     ] {
         let answer = post(&daemon, path, body);
         assert_eq!(answer.status, status, "{path} {body}: {}", answer.text());

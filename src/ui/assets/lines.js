@@ -343,7 +343,7 @@
     try {
       const isDeleted = e.submitter?.value === 'delete', body = new URLSearchParams(new FormData(form, e.submitter));
       const answer = await fetch(form.action, { method: 'POST', body, signal: AbortSignal.timeout(10_000) });
-      const page = new DOMParser().parseFromString(await answer.text(), 'text/html'), fresh = id => page.getElementById(id);
+      const page = parsed(await answer.text()), fresh = id => page.getElementById(id);
       if (isSignedOut(answer)) {
         isDirty = false;
         signIn();

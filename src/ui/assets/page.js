@@ -4,6 +4,8 @@
 // A page with a form that was refused stands at the API's address: from here on at its own.
 const base = document.querySelector('base');
 if (base) { history.replaceState(null, '', base.href); base.remove(); }
+// A page that was fetched: where its links begin is this page's business.
+const parsed = html => new DOMParser().parseFromString(html.replace(/<base [^>]*>/, ''), 'text/html');
 const el = id => document.getElementById(id);
 const on = (target, type, act, how) => target?.addEventListener(type, act, how);
 
@@ -113,7 +115,7 @@ const freshPage = async (address, patience) => {
   const answer = await fetch(address, { cache: 'no-store', signal: patience ? AbortSignal.timeout(patience) : null });
   if (isSignedOut(answer)) signIn();
   if (!answer.ok || answer.redirected) throw new Error(`The server answered ${answer.status}.`);
-  return new DOMParser().parseFromString(await answer.text(), 'text/html');
+  return parsed(await answer.text());
 };
 
 // The head and the window's title say the worst that is wrong. The banner is the server's: fetched again when it is another.

@@ -48,7 +48,7 @@
   const post = async (address, body) => {
     const answer = await fetch(address, { method: 'POST', body: new URLSearchParams(body) }), words = await answer.text();
     if (isSignedOut(answer)) signIn();
-    const page = new DOMParser().parseFromString(words, 'text/html');
+    const page = parsed(words);
     if (!page.getElementById('banners')) throw new Error(words.slice(0, 300) || `The server answered ${answer.status}.`);
     return page;
   };
