@@ -182,7 +182,13 @@ fn two_at_once_lose_nothing() {
     // Somebody else changes another setting: in nobody's way.
     assert_eq!(send(&daemon, "PATCH", "/api/v1/settings", &json!({"name": "Door"})).status, 200);
     type_into(&browser, "stream.quality", "62");
-    browser.wait_until("it is set", || setting(&daemon, "stream.quality").0 == 62);
+    // The page that comes after it shows what is so by then.
+    let is_shown = |value: &str| {
+        browser
+            .wait_for(&format!("document.getElementsByName('was.stream.quality')[0]?.value === '{value}'"));
+    };
+    is_shown("62");
+    assert_eq!(setting(&daemon, "stream.quality").0, 62);
     // And now the very same one.
     assert_eq!(send(&daemon, "PATCH", "/api/v1/settings", &json!({"stream.quality": 40})).status, 200);
     type_into(&browser, "stream.quality", "63");
@@ -191,7 +197,8 @@ fn two_at_once_lose_nothing() {
     });
     assert_eq!(setting(&daemon, "stream.quality").0, 40);
     browser.click("[data-key='stream.quality'] .err button");
-    browser.wait_until("mine is set", || setting(&daemon, "stream.quality").0 == 63);
+    is_shown("63");
+    assert_eq!(setting(&daemon, "stream.quality").0, 63);
     assert_eq!(send(&daemon, "PATCH", "/api/v1/settings", &json!({"stream.quality": 41})).status, 200);
     type_into(&browser, "stream.quality", "64");
     browser.wait_until("the page says so", || said(&browser, "stream.quality").contains("to 41 meanwhile"));
