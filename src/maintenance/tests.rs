@@ -21,7 +21,7 @@ thread_local! {
 pub(super) fn step() -> Result<(), Fault> {
     match LEFT.get() {
         None => Ok(()),
-        Some(0) => Err(system_error("the power", &"it is gone")),
+        Some(0) => Err(system_error("the power", "it is gone")),
         Some(left) => {
             LEFT.set(Some(left - 1));
             Ok(())
