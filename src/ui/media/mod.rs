@@ -424,7 +424,7 @@ mod tests {
         let two = [page.rows[0].clone(), page.rows[3].clone()];
         let html = media_ask_page(&page.head, &page.clock, &page.ask, &two);
         assert!(html.contains("Delete 2 recordings, 139 MB?") && html.contains("Delete both"));
-        assert_eq!(html.matches("name=\"id\"").count(), 2);
+        assert_eq!(html.matches("name=\"ids\"").count(), 2);
         let mixed = [page.rows[0].clone(), page.rows[1].clone()];
         assert_eq!(delete_prompt(&mixed), "Delete 1 recording and 1 snapshot, 27 MB?");
         let html = media_ask_page(&page.head, &page.clock, &page.ask, &mixed[1..]);
