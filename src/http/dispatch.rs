@@ -19,11 +19,10 @@ use crate::base::instance_id;
 use crate::http::auth::audit::{AuditChange, AuditedRequest};
 use crate::http::auth::caller::{AuthError, Caller, Who};
 use crate::http::auth::refusals::Refusal;
-use crate::http::auth::{cors, csrf, host_names, redirect, sign_in};
-use crate::http::forms::{FormKind, FormPost};
-use crate::http::pages::assets;
+use crate::http::auth::{csrf, host_names, redirect};
+use crate::http::cors;
+use crate::http::pages::{assets, counting, sign_in};
 use crate::http::report::wire::Redact;
-use crate::http::request::handler::{Changes, Found, InPath, Request, Route, Tag, Told, Wanted, find};
 use crate::http::request::problem::{Miss, Problem};
 use crate::http::request::query::Query;
 use crate::http::request::reply::RESOURCE_POLICY;
@@ -32,9 +31,11 @@ use crate::http::server::body::Body;
 use crate::http::server::gzip::{self, AcceptedEncoding};
 use crate::http::server::incoming::{BodyError, Upload};
 use crate::http::server::link::{ConnectionUse, FILES, Link};
-use crate::http::server::place;
 use crate::http::site::Site;
-use crate::http::{forms, legacy, openapi, pages};
+use crate::http::site::forms::{self, FormKind, FormPost};
+use crate::http::site::handler::{Changes, Found, InPath, Request, Route, Tag, Told, Wanted, find};
+use crate::http::site::{html, place};
+use crate::http::{legacy, openapi};
 use crate::ui::ReturnedForm;
 
 /// The longest body of a request: forms and settings need less.
@@ -311,9 +312,9 @@ impl Arrival {
             Ok(Found::Asset(asset)) => return Err(EarlyEnd::with(assets::asset(asset, &self.headers))),
             Ok(Found::Options(allow)) => return Err(EarlyEnd::with(options(&allow))),
             Err(Miss::Path { .. })
-                if is_read(&self.method) && pages::html::is_asked_by_a_reader(path, &self.headers) =>
+                if is_read(&self.method) && html::is_asked_by_a_reader(path, &self.headers) =>
             {
-                return Err(EarlyEnd::with(pages::html::not_found(path)));
+                return Err(EarlyEnd::with(html::not_found(path)));
             }
             Err(miss) => return Err(miss.into()),
         };
@@ -437,7 +438,7 @@ impl Arrival {
     ) -> Result<Response<Body>, Problem> {
         let Destination { route, in_path: InPath { id, name }, query, is_change, is_page, .. } = destination;
         let Arrival { site, link, method, uri, version, headers } = self;
-        let is_for_browser = is_page && pages::html::is_asked_by_a_reader(uri.path(), &headers);
+        let is_for_browser = is_page && html::is_asked_by_a_reader(uri.path(), &headers);
         let mut request = Request {
             site: site.clone(),
             link,
@@ -470,7 +471,7 @@ impl Arrival {
             if !reader.sees_internals() {
                 problem.redact();
             }
-            if is_for_browser { Ok(pages::counting::problem(&site, &reader, &problem)) } else { Err(problem) }
+            if is_for_browser { Ok(counting::problem(&site, &reader, &problem)) } else { Err(problem) }
         })
     }
 }

@@ -15,16 +15,18 @@ use crate::http::api::machine::power;
 use crate::http::api::machine::power::ByKey;
 use crate::http::api::media::snapshots::asked_of_old;
 use crate::http::auth::refusals::Refusal;
-use crate::http::power_switch::PowerAction;
-use crate::http::preferences::{PreferenceChanges, Terms};
-use crate::http::readers::MediaReadError;
+use crate::http::report;
 use crate::http::report::wire;
-use crate::http::request::handler::{Request, Route};
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
+use crate::http::request::reply;
 use crate::http::request::reply::{TEXT, no_store};
-use crate::http::request::{handler, reply};
 use crate::http::server::body::Body;
+use crate::http::site::handler;
+use crate::http::site::handler::{Request, Route};
+use crate::http::site::power_switch::PowerAction;
+use crate::http::site::preferences::{PreferenceChanges, Terms};
+use crate::http::site::readers::MediaReadError;
 use crate::pipeline::HoldOutcome;
 use crate::pipeline::focus::Move;
 use crate::pipeline::recording::import::{ImportError, ImportRequest, import};
@@ -302,7 +304,7 @@ fn date(request: &Request) -> Option<String> {
 /// `GET /light`: `false` switches it on and `true` off, as the old documentation says; the other way round with
 /// `[lights] old_status = "program"`.
 pub async fn light(request: Request) -> Result<Response<Body>, Problem> {
-    if !light::has(&request.site) {
+    if !report::light::has(&request.site) {
         return Ok(say(StatusCode::FORBIDDEN, TEXT, "Changing light not supported"));
     }
     let is_on = switched_on(&request).map(|is_on| is_on != light::is_old_status_the_programs(&request.site));
@@ -311,7 +313,7 @@ pub async fn light(request: Request) -> Result<Response<Body>, Problem> {
 
 /// `GET /set_brightness?value=`: the number without its fraction; outside 0–255 nothing changes.
 pub async fn set_brightness(request: Request) -> Result<Response<Body>, Problem> {
-    if !light::has(&request.site) {
+    if !report::light::has(&request.site) {
         return Ok(say(StatusCode::FORBIDDEN, TEXT, "Changing brightness not supported"));
     }
     let Some(value) = number(&request, "value") else {
@@ -325,7 +327,7 @@ pub async fn set_brightness(request: Request) -> Result<Response<Body>, Problem>
 /// `GET /set_color?value=`: the first six hexadecimal digits, RRGGBB; without them nothing changes. A light that is off
 /// stays off, and has this colour when it is switched on.
 pub async fn set_color(request: Request) -> Result<Response<Body>, Problem> {
-    if !light::has_colors(&request.site) {
+    if !report::light::has_colors(&request.site) {
         return Ok(say(StatusCode::FORBIDDEN, TEXT, "Changing color not supported"));
     }
     let value = request.query.get("value").unwrap_or_default();

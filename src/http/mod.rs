@@ -14,45 +14,41 @@
 //! picture. counts.db is read on threads of the runtime's pool, by a few at a time.
 //! On [`Stop`](crate::base::Stop) the listeners close, streams end themselves, and what is left after a second is cut.
 //!
-//! `server` accepts, reads and writes, and knows no route; `request` is what comes and what is answered, on which every
-//! handler stands; `auth` says who asks and what they may do; `report` is what is told of one concept, whoever asks;
-//! `api` and `pages` answer; `site` is what they share; `routes` is the one table, and `dispatch` goes by it.
+//! The rooms, from the ground up: `server` reads and writes, and knows no route; `request` is what comes and what is
+//! answered; `auth` says who asks and what they may do; `site` is what handlers share; `report` is what is told of one
+//! concept, whoever asks; `api`, `pages` and `legacy` answer; `routes` is the one table, `dispatch` goes by it, and
+//! `accept` begins it all.
 
+mod accept;
 mod api;
 mod auth;
+mod connection;
+mod cors;
 mod dispatch;
-mod forms;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod legacy;
-mod model_store;
 mod openapi;
 mod pages;
-mod power_switch;
-mod preferences;
-mod readers;
 pub(crate) mod report;
 mod request;
 mod routes;
 mod server;
 mod site;
-mod videos;
 
 pub use crate::ui::format_bytes;
 pub use api::counting::recount::{RecountBody, RecountReport};
-pub use model_store::{CatalogueModel, ModelLibrary, ModelRow};
-pub use power_switch::{NotSwitched, Power, PowerAction};
-pub use preferences::{
-    Changing, NotSet, PreferenceChanges, Preferences, SettingsInForce, Terms, WrongSetting, is_of_the_moment,
-};
-pub use report::findings::{
-    Diagnose, Finding, FoundCamera, SET_CLOCK, Verdict, clock_is_wrong, room_finding,
-};
 pub use request::{csv, time_param};
 pub use server::https::SPEAKS_HTTPS;
 pub use server::listen::Listener;
 pub use server::tls::{IdentityError, TlsIdentity};
 pub use server::{listen, multipart};
+pub use site::findings::{Diagnose, Finding, FoundCamera, SET_CLOCK, Verdict, clock_is_wrong, room_finding};
+pub use site::model_store::{CatalogueModel, ModelLibrary, ModelRow};
+pub use site::power_switch::{NotSwitched, Power, PowerAction};
+pub use site::preferences::{
+    Changing, NotSet, PreferenceChanges, Preferences, SettingsInForce, Terms, WrongSetting, is_of_the_moment,
+};
 pub use site::{Server, ServerSettings};
 
 /// The program's version, as pages and the API name it.

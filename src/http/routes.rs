@@ -4,15 +4,17 @@ use hyper::Method;
 
 use crate::http::api::camera::{controls, found, lens, light, live, picture, state};
 use crate::http::api::counting::{counts, crossings, events, lines, model, recount, tallies, zones};
-use crate::http::api::machine::{activity, backup, diagnosis, logs, people, power, settings, update};
+use crate::http::api::machine::{
+    activity, backup, diagnosis, logs, password, people, power, settings, update,
+};
 use crate::http::api::media::{
     download, items, recordings, replay, snapshots, storage, thumbnail, uploads, video, zip,
 };
-use crate::http::auth::sign_in;
-use crate::http::request::handler::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
+use crate::http::pages::{machine, sign_in};
 use crate::http::request::keys::{AMOUNT, FLAG, ID, MayBe, QueryKey, SECONDS, SPAN, TEXT, key, needed};
 use crate::http::request::right::Right;
-use crate::http::{legacy, pages};
+use crate::http::site::handler::{Answered, Changes, Content, Doc, Route, Tag, Wanted};
+use crate::http::{legacy, openapi, pages};
 
 macro_rules! route {
     (
@@ -683,18 +685,18 @@ pub static ROUTES: &[Route] = &[
     route!(Admin GET "/access" sign_in::show_access, Pages,
         "Access: viewing, passwords, users, tokens, links.", [DONE], [(200, "The page.", Content::Html),
         (503, "This program stores no password.", Content::Text)]),
-    route!(Anyone GET "/api/v1/password" sign_in::password, Api,
+    route!(Anyone GET "/api/v1/password" password::password, Api,
         "Whether there is a password, and the number of sessions.", [],
         [(200, "The status.", Content::Json("Password")), NO_PASSWORD]),
-    route!(Admin PUT "/api/v1/password" sign_in::set_password => "changed the password", Api,
+    route!(Admin PUT "/api/v1/password" password::set_password => "changed the password", Api,
         "Sets the password and ends all sessions. From other machines `current` must be the current one.",
         [], Wanted::Json("PasswordDraft"), [(200, "The status.", Content::Json("Password")), NOT_HERE,
         TOO_MANY, (422, "Too short or too long.", Content::Problem), NO_PASSWORD, NO_ROOM]),
-    route!(Admin POST "/api/v1/password/random" sign_in::random => "changed the password", Api,
+    route!(Admin POST "/api/v1/password/random" password::random => "changed the password", Api,
         "Generates a password and ends all sessions. Only on the camera's own machine.", [],
         [(201, "The password, shown only once.", Content::Json("MadePassword")), NOT_HERE, TOO_MANY,
         NO_PASSWORD, NO_ROOM]),
-    route!(Admin DELETE "/api/v1/password" sign_in::remove => "removed the password", Api, "Removes the \
+    route!(Admin DELETE "/api/v1/password" password::remove => "removed the password", Api, "Removes the \
             password: then anybody who reaches the camera can change it. Only on the camera's own machine.",
         [], [(200, "The status.", Content::Json("Password")), NOT_HERE, TOO_MANY, NO_PASSWORD, NO_ROOM]),
     route!(Anyone GET "/api/v1/me" people::me, Api,
@@ -801,11 +803,11 @@ pub static ROUTES: &[Route] = &[
         key("saved", TEXT, "What was just changed."),
         key("q", TEXT, "Only settings with this in their name or key.")],
         [(200, "The page.", Content::Html)]),
-    route!(Admin GET "/backup" backup::page, Pages, "Backup, restore, factory reset.", [],
+    route!(Admin GET "/backup" machine::backup, Pages, "Backup, restore, factory reset.", [],
         [(200, "The page.", Content::Html)]),
-    route!(Admin GET "/factory-reset" backup::ask, Pages, "Asks for confirmation of a factory reset.", [],
+    route!(Admin GET "/factory-reset" machine::factory_reset, Pages, "Asks for confirmation of a factory reset.", [],
         [(200, "The page.", Content::Html)]),
-    route!(Admin GET "/update" update::page, Pages,
+    route!(Admin GET "/update" machine::update, Pages,
         "The running version, and the installation of another one.", [],
         [(200, "The page.", Content::Html)]),
     route!(Look GET "/lights" pages::live_controls::lights, Pages, "The light.", [],
@@ -822,9 +824,9 @@ pub static ROUTES: &[Route] = &[
     route!(Operator GET "/log" pages::live_controls::show_log, Pages, "The last lines of the log.",
         [key("level", TEXT, "Lines of this level or above: `error`, `warn`, `info`, `debug` or `trace`.")],
         [(200, "The page.", Content::Html)]),
-    route!(Admin GET "/activity" activity::show, Pages, "Sign-ins, refusals and changes.",
+    route!(Admin GET "/activity" machine::activity, Pages, "Sign-ins, refusals and changes.",
         [key("cursor", ID, "The cursor of the next page.")], [(200, "The page.", Content::Html), NO_PAGE]),
-    route!(Anyone GET "/api/v1/openapi.json" state::document, Api, "This document.", [],
+    route!(Anyone GET "/api/v1/openapi.json" openapi::get, Api, "This document.", [],
         [(200, "OpenAPI 3.1.", Content::AnyJson), (304, "Not changed.", Content::Nothing)]),
     route!(Operator POST "/start_stream" legacy::start_stream => "resumed the camera", Legacy,
         "Opens the camera and holds it open.", [],

@@ -35,6 +35,25 @@ const FLOORS: &[(&str, &[&[&str]])] = &[
         ],
     ),
     (
+        "http",
+        &[
+            &["server"],
+            &["request"],
+            &["auth"],
+            &["site"],
+            &["report"],
+            &["api"],
+            &["legacy", "pages"],
+            &["openapi"],
+            &["routes"],
+            &["cors", "forms"],
+            &["dispatch"],
+            &["connection"],
+            &["accept"],
+            &["fuzz"],
+        ],
+    ),
+    (
         "cli",
         &[
             &["common", "examples"],

@@ -5,13 +5,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use hyper::header::{CACHE_CONTROL, CONTENT_ENCODING, ETAG, HeaderValue};
 use hyper::{HeaderMap, Response, StatusCode};
 
-use crate::http::request::handler::Request;
-use crate::http::request::{range, reply};
+use crate::http::request::reply;
 use crate::http::server::body::Body;
 use crate::http::server::gzip;
+use crate::http::site::handler::Request;
 use crate::ui::{self, Asset};
 
 /// `GET /favicon.ico`: the icon; its media type says what it is.
@@ -28,18 +27,7 @@ pub async fn favicon(request: Request) -> Response<Body> {
 
 /// An embedded file. Browsers ask each time whether it is still the same, which costs no bytes.
 pub fn asset(asset: &'static Asset, asked: &HeaderMap) -> Response<Body> {
-    let mut response = reply::fixed(asset.content_type, asset.body);
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(ETAG, HeaderValue::from_static(asset.etag));
-    if range::is_known(asked, asset.etag) {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        *response.body_mut() = Body::full("");
-    } else if let Some(compressed) = compressed(asset).filter(|_| gzip::takes_gzip(asked)) {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        *response.body_mut() = Body::full(compressed);
-    }
-    response
+    reply::kept(asked, asset.content_type, asset.etag, Bytes::from_static(asset.body), || compressed(asset))
 }
 
 /// The file in the form of clients that take gzip, where it is text. All are compressed once, beside the server's

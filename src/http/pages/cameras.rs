@@ -4,12 +4,12 @@ use hyper::Response;
 
 use crate::base::unicode::percent_encoded;
 use crate::config::SourceKind;
-use crate::http::pages::html::html;
 use crate::http::pages::{data_counting, data_settings};
 use crate::http::report::state::StateReport;
-use crate::http::request::handler::Request;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
+use crate::http::site::handler::Request;
+use crate::http::site::html::html;
 use crate::ui::{self, CameraChoice, CamerasPage};
 
 /// `GET /cameras`.

@@ -5,14 +5,15 @@ use hyper::{Response, StatusCode};
 
 use crate::http::api::counting::model::ModelList;
 use crate::http::auth::caller::Who;
-use crate::http::pages::html::{again, html, see};
 use crate::http::pages::{data_counting, data_media, live_controls, welcome};
 use crate::http::report::state::StateReport;
 use crate::http::report::wire;
-use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
+use crate::http::site::forms;
+use crate::http::site::handler::Request;
+use crate::http::site::html::{again, html, see};
 use crate::ui::{self, ChosenShape, LinesPage, LivePage, ModelsPage, ShapeForm};
 
 /// `GET /`.
@@ -46,7 +47,7 @@ async fn live_page(site: &Site, who: &Who) -> LivePage {
 /// The page in place of one that cannot be made.
 pub fn problem(site: &Site, who: &Who, problem: &Problem) -> Response<Body> {
     let head = data_counting::head_of(&StateReport::of(site, who));
-    again(problem, ui::problem_page(&head, &data_counting::refusal(problem)))
+    again(problem, ui::problem_page(&head, &forms::refusal(problem)))
 }
 
 /// `GET /lines`.

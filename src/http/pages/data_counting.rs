@@ -8,17 +8,17 @@ use hyper::Method;
 use crate::http::api::counting::zones::drawn;
 use crate::http::api::media::video;
 use crate::http::auth::caller::Who;
-use crate::http::auth::way::sign_in_for;
-use crate::http::readers::CountsReadError;
 use crate::http::report::state::StateReport;
 use crate::http::report::wire;
 use crate::http::report::wire::Redact;
-use crate::http::request::handler::Request;
-use crate::http::request::problem::{Problem, WrongValueOf};
+use crate::http::request::problem::Problem;
 use crate::http::request::query::WrongValue;
 use crate::http::request::right::Right;
 use crate::http::request::time_param;
 use crate::http::site::Site;
+use crate::http::site::handler::Request;
+use crate::http::site::readers::CountsReadError;
+use crate::http::site::way::sign_in_for;
 use crate::maintenance::update::describe_version;
 use crate::pipeline::counting::{Counting, CountingStatus};
 use crate::store::media::Item;
@@ -28,7 +28,7 @@ use crate::store::{
 };
 use crate::ui::{
     self, CountingReport, CountsAsk, CountsPage, CrossingClip, CrossingFigure, CrossingsPage, DateSpan, Head,
-    LineCrossings, LiveCounting, LocalClock, RefusalReason, StorageFault, ZoneFigures, ZoneNow,
+    LineCrossings, LiveCounting, LocalClock, StorageFault, ZoneFigures, ZoneNow,
 };
 
 /// Crossings that the live page shows.
@@ -100,27 +100,6 @@ pub fn zones(counting: &Counting, counts: &Counts, who: &Who) -> Vec<ZoneNow> {
 /// Today's sums.
 pub fn tallies(counts: &Counts) -> Vec<TallyRow> {
     counts.subscribe_tallies().borrow().lines.clone()
-}
-
-/// What went wrong, for the page.
-pub fn refusal(problem: &Problem) -> RefusalReason {
-    let wrong = problem.wrong.as_deref().cloned().unwrap_or_default();
-    let each = wrong.errors.into_iter().map(|WrongValueOf { path, message, hint, .. }| {
-        let hint = hint.map(|hint| format!(". {hint}")).unwrap_or_default();
-        (path, message.trim_end_matches('.').to_owned() + &hint)
-    });
-    let mut errors: Vec<(String, String)> = each.collect();
-    if errors.is_empty() && !wrong.field.is_empty() {
-        let takes = format!("This takes {}", wrong.range);
-        errors
-            .push((wrong.field.clone(), if wrong.range.is_empty() { problem.detail.clone() } else { takes }));
-    }
-    RefusalReason {
-        detail: problem.detail.clone(),
-        hint: problem.hint.clone().unwrap_or_default(),
-        field: wrong.field,
-        errors,
-    }
 }
 
 /// What the live page shows of counting. A counts.db that cannot be read is no reason for no page: what

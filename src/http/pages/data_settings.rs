@@ -6,17 +6,19 @@ use std::time::Duration;
 
 use crate::config::keys::Key;
 use crate::config::{self, Origin, SourceKind, show_duration};
-use crate::http::api::camera::{controls, controls_form};
+use crate::http::api::camera::controls_form;
 use crate::http::api::counting::model::ModelList;
 use crate::http::api::machine::settings::{item, items};
 use crate::http::api::machine::settings_form::{self, key, text, wanted};
 use crate::http::auth::caller::Who;
 use crate::http::pages::{data_counting, retention};
-use crate::http::preferences::{SettingsInForce, meanwhile};
-use crate::http::request::handler::Request;
+use crate::http::report;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
 use crate::http::site::Site;
+use crate::http::site::forms;
+use crate::http::site::handler::Request;
+use crate::http::site::preferences::{SettingsInForce, meanwhile};
 use crate::media;
 use crate::pipeline::CameraControls;
 use crate::ui::{
@@ -239,8 +241,8 @@ fn of_camera(found: &crate::pipeline::CameraControls, in_force: Option<&Settings
         camera: found.camera.clone(),
         identity: identity.unwrap_or_default().to_owned(),
         controls: found.controls.clone(),
-        saved: names(&|in_force, name| controls::is_saved(in_force, identity, name)),
-        pinned: names(&|in_force, name| controls::pinned(in_force, identity, name).is_some()),
+        saved: names(&|in_force, name| report::controls::is_saved(in_force, identity, name)),
+        pinned: names(&|in_force, name| report::controls::pinned(in_force, identity, name).is_some()),
         typed: Vec::new(),
         wrong: not_taken(&found.refused),
         notes: found.notes.clone(),
@@ -297,7 +299,7 @@ fn mark_wrong(page: &mut SettingsPage, reason: &RefusalReason) {
 
 /// Puts into the page what is wrong with what was asked of it.
 pub fn put_wrong(page: &mut SettingsPage, problem: &Problem) {
-    let reason = data_counting::refusal(problem);
+    let reason = forms::refusal(problem);
     mark_wrong(page, &reason);
     page.refused = Some(refusal(reason));
 }

@@ -2,14 +2,15 @@
 
 use hyper::Response;
 
-use crate::http::api::camera::{lens, light};
+use crate::http::api::camera::lens;
 use crate::http::api::machine::{diagnosis, logs};
 use crate::http::auth::caller::Who;
 use crate::http::pages::data_counting;
-use crate::http::pages::html::html;
-use crate::http::request::handler::Request;
+use crate::http::report;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
+use crate::http::site::handler::Request;
+use crate::http::site::html::html;
 use crate::ui::{self, DiagnosisPage, LightsPage, LiveControls, LogPage, ViewFacts};
 
 /// So many lines of the log are shown.
@@ -25,7 +26,7 @@ pub async fn live(site: &Site, who: &Who) -> LiveControls {
             is_mirrored: view.mirror,
             is_flipped: view.flip,
         },
-        light: light::report(site, who),
+        light: report::light::report(site, who),
         lens: lens::report(site, who).await,
         said: site.unkept().filter(|_| who.sees_internals()).unwrap_or_default(),
     }
@@ -39,7 +40,7 @@ pub async fn lights(request: Request) -> Response<Body> {
 fn lights_page(request: &Request) -> LightsPage {
     LightsPage {
         head: data_counting::head(request),
-        light: light::report(&request.site, &request.who),
+        light: report::light::report(&request.site, &request.who),
         refused: request.refused(),
     }
 }

@@ -3,22 +3,23 @@
 use hyper::Response;
 
 use crate::http::api::media::{items, storage};
-use crate::http::pages::html::{html, see};
 use crate::http::pages::{data_counting, data_media};
-use crate::http::readers::MediaReadError;
 use crate::http::report::wire;
-use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
+use crate::http::site::forms;
+use crate::http::site::handler::Request;
+use crate::http::site::html::{html, see};
+use crate::http::site::readers::MediaReadError;
 use crate::store::media::{CheckReport, Item, MediaError, MediaKind, Vacuumed};
 use crate::ui::{self, DatabasePage, MEDIA_PAGE, MediaAsk, MediaPage, PlayerPage, RefusalReason, SPEEDS};
 
 /// `GET /media`.
 pub async fn media(request: Request) -> Response<Body> {
     let query = &request.query;
-    let mut refused = request.refused().or_else(|| request.told().map(data_counting::refusal));
+    let mut refused = request.refused().or_else(|| request.told().map(forms::refusal));
     if query.get("ask") != Some("delete") {
         return html(ui::media_page(
             &media_page(&request, MediaAsk::from_pairs(query.pairs()), refused).await,
@@ -40,7 +41,7 @@ pub async fn media(request: Request) -> Response<Body> {
                 ..RefusalReason::default()
             });
         }
-        Err(problem) => refused = Some(data_counting::refusal(&problem)),
+        Err(problem) => refused = Some(forms::refusal(&problem)),
     }
     html(ui::media_page(&media_page(&request, ask, refused).await))
 }

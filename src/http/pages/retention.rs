@@ -5,9 +5,9 @@ use serde_json::{Map, Value};
 use crate::config::keys;
 use crate::http::api::media::storage;
 use crate::http::pages::data_media;
-use crate::http::preferences::{NotSet, PreferenceChanges, WrongSetting};
 use crate::http::request::body_fields::{FieldError, Fields};
 use crate::http::site::Site;
+use crate::http::site::preferences::{NotSet, PreferenceChanges, WrongSetting};
 use crate::store::media::RetentionRules;
 use crate::ui::RetentionPreview;
 

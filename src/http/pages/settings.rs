@@ -4,11 +4,11 @@
 use hyper::Response;
 
 use crate::http::api::machine::settings_form;
-use crate::http::pages::html::html;
 use crate::http::pages::{data_settings, retention};
-use crate::http::preferences::SettingsInForce;
-use crate::http::request::handler::Request;
 use crate::http::server::body::Body;
+use crate::http::site::handler::Request;
+use crate::http::site::html::html;
+use crate::http::site::preferences::SettingsInForce;
 use crate::pipeline::CameraControls;
 use crate::ui::{self, SettingsPage};
 

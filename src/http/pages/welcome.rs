@@ -2,14 +2,14 @@
 
 use hyper::Response;
 
-use crate::http::pages::html::html;
 use crate::http::pages::{cameras, data_counting, data_settings};
 use crate::http::report::state::StateReport;
-use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::reply;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
+use crate::http::site::handler::Request;
+use crate::http::site::html::html;
 use crate::ui::{self, WelcomePage};
 
 /// The key in the database that says the first start is finished.

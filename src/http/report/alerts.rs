@@ -4,8 +4,8 @@
 use jiff::{Timestamp, Zoned};
 
 use crate::base::clock;
-use crate::http::report::findings::SET_CLOCK;
 use crate::http::report::state::StateReport;
+use crate::http::site::findings::SET_CLOCK;
 use crate::ui::{Alert, AlertKind};
 
 /// What is wrong, the worst first.

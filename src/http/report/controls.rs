@@ -3,10 +3,10 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::http::api::camera::controls::{is_saved, pinned};
-use crate::http::preferences::SettingsInForce;
+use crate::config::{Origin, control_path, keys, quote_key_part};
 use crate::http::report::wire;
 use crate::http::report::wire::Redact;
+use crate::http::site::preferences::SettingsInForce;
 use crate::media::control::number_json;
 use crate::media::{CameraFormat, Control, ControlKind};
 use crate::pipeline::CameraControls;
@@ -178,4 +178,30 @@ impl FormatsReport {
         let reason = "This source has one format, which it chooses itself.";
         FormatsReport { reason: items.is_empty().then_some(reason), items }
     }
+}
+
+/// Where the operator sets a control of this camera, if so. What was set here of every camera pins nothing: the next
+/// word for one takes its place.
+pub fn pinned(in_force: &SettingsInForce, identity: Option<&str>, name: &str) -> Option<String> {
+    let resolved = &in_force.resolved;
+    let of_this = identity.and_then(|identity| resolved.origin(&control_path(identity, name)));
+    let origins = [resolved.origin(&of_every_camera(name)), of_this];
+    origins.into_iter().flatten().find(|origin| origin.is_operators()).map(ToString::to_string)
+}
+
+/// The setting of the control of this name of whatever camera is open.
+pub fn of_every_camera(name: &str) -> String {
+    format!("{}.{}", keys::CONTROLS, quote_key_part(name))
+}
+
+/// Whether a value was set here for the control of this name of whatever camera is open.
+pub fn is_set_for_every_camera(in_force: &SettingsInForce, name: &str) -> bool {
+    let origin = in_force.resolved.origin(&of_every_camera(name));
+    origin.is_some_and(|origin| matches!(origin, Origin::Page { .. }))
+}
+
+/// Whether a value is kept for a control of this camera, or was set here for every camera.
+pub fn is_saved(in_force: &SettingsInForce, identity: Option<&str>, name: &str) -> bool {
+    let kept = identity.and_then(|identity| in_force.resolved.config.controls.get(identity));
+    kept.is_some_and(|controls| controls.contains_key(name)) || is_set_for_every_camera(in_force, name)
 }

@@ -3,11 +3,8 @@
 pub(in crate::http) mod alerts;
 pub mod controls;
 pub(crate) mod counts;
-pub(in crate::http) mod findings;
+pub(in crate::http) mod light;
 pub(in crate::http) mod media;
 pub(in crate::http) mod schema_parts;
-pub(in crate::http) mod schemas;
-pub(in crate::http) mod schemas_media;
 pub(in crate::http) mod state;
-pub(in crate::http) mod storage_usage;
 pub(crate) mod wire;

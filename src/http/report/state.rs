@@ -5,16 +5,16 @@ use serde::Serialize;
 
 use crate::base::json::Rfc3339;
 use crate::base::{ClockTime, clock};
-use crate::http::api::camera::light::LightSummary;
 use crate::http::auth::caller::Who;
 use crate::http::report::alerts;
-use crate::http::report::findings::{SET_CLOCK, clock_is_wrong};
+use crate::http::report::light::LightSummary;
 use crate::http::report::media::{RecordingReport, StorageSummary};
 use crate::http::report::wire;
 use crate::http::report::wire::Redact;
 use crate::http::request::right::Right;
 use crate::http::server::https::HttpsReport;
 use crate::http::site::Site;
+use crate::http::site::findings::{SET_CLOCK, clock_is_wrong};
 use crate::maintenance::update::describe_version;
 use crate::pipeline::{CameraState, CameraStatus};
 use crate::store::media::ClockWait;

@@ -468,10 +468,10 @@ pub const RETRY_LEDGER: u32 = 2;
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::http::preferences::{NotSet, WrongSetting};
     use crate::http::request::body_fields::Fields;
     use crate::http::request::keys::{QueryKey, TEXT, key};
     use crate::http::request::query::Query;
+    use crate::http::site::preferences::{NotSet, WrongSetting};
     use http_body_util::BodyExt;
     use hyper::HeaderMap;
 

@@ -9,20 +9,22 @@ use hyper::header::ETAG;
 use hyper::{HeaderMap, Response, StatusCode};
 use serde_json::Value;
 
-use crate::config::{Origin, control_path, keys, quote_key_part};
+use crate::config::control_path;
 use crate::http::api::camera::controls_form;
 use crate::http::api::machine::settings_form;
-use crate::http::preferences::{NotSet, PreferenceChanges, SettingsInForce};
-use crate::http::report::controls::{ControlsReport, FormatsReport};
+use crate::http::report::controls::{
+    ControlsReport, FormatsReport, is_saved, is_set_for_every_camera, of_every_camera, pinned,
+};
 use crate::http::report::wire;
 use crate::http::request::body_fields::Fields;
 use crate::http::request::etag::IfMatch;
-use crate::http::request::handler::{Request, Told};
 use crate::http::request::problem::{Problem, WrongValueOf};
-use crate::http::request::task::to_its_end;
 use crate::http::request::{etag, json_body, reply};
 use crate::http::server::body::Body;
 use crate::http::site::Site;
+use crate::http::site::handler::{Request, Told};
+use crate::http::site::preferences::{NotSet, PreferenceChanges, SettingsInForce};
+use crate::http::site::task::to_its_end;
 use crate::media::control::number_json;
 use crate::media::{Control, ControlKind, ControlValue};
 use crate::pipeline::{CameraControls, ControlsError, WantedControls, WrongControl, unknown_control};
@@ -287,26 +289,6 @@ fn version(site: &Site, headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     }
 }
 
-/// Where the operator sets a control of this camera, if so. What was set here of every camera pins nothing: the next
-/// word for one takes its place.
-pub fn pinned(in_force: &SettingsInForce, identity: Option<&str>, name: &str) -> Option<String> {
-    let resolved = &in_force.resolved;
-    let of_this = identity.and_then(|identity| resolved.origin(&control_path(identity, name)));
-    let origins = [resolved.origin(&of_every_camera(name)), of_this];
-    origins.into_iter().flatten().find(|origin| origin.is_operators()).map(ToString::to_string)
-}
-
-/// The setting of the control of this name of whatever camera is open.
-fn of_every_camera(name: &str) -> String {
-    format!("{}.{}", keys::CONTROLS, quote_key_part(name))
-}
-
-/// Whether a value was set here for the control of this name of whatever camera is open.
-fn is_set_for_every_camera(in_force: &SettingsInForce, name: &str) -> bool {
-    let origin = in_force.resolved.origin(&of_every_camera(name));
-    origin.is_some_and(|origin| matches!(origin, Origin::Page { .. }))
-}
-
 /// The settings that keep `value` (as it is written in a file) for a control of this camera; `None`: nothing is kept of
 /// it. What was set here for every camera goes before what is kept for one, and has had its day.
 pub fn kept_as(
@@ -328,12 +310,6 @@ pub fn set_to(in_force: &SettingsInForce, identity: Option<&str>, name: &str) ->
     let of_all = config.source.controls.iter().find(|(control, _)| control == name).map(|(_, value)| *value);
     let of_this = || config.controls.get(identity?)?.get(name).copied();
     of_all.or_else(of_this)
-}
-
-/// Whether a value is kept for a control of this camera, or was set here for every camera.
-pub fn is_saved(in_force: &SettingsInForce, identity: Option<&str>, name: &str) -> bool {
-    let kept = identity.and_then(|identity| in_force.resolved.config.controls.get(identity));
-    kept.is_some_and(|controls| controls.contains_key(name)) || is_set_for_every_camera(in_force, name)
 }
 
 /// The names of all controls that [`is_saved`] is said of. Of a camera without an identity nothing is kept.

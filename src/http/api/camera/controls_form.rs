@@ -3,9 +3,9 @@
 
 use serde_json::Value;
 
-use crate::http::preferences::meanwhile;
 use crate::http::request::problem::{Problem, WrongField, WrongValueOf};
 use crate::http::request::query::Query;
+use crate::http::site::preferences::meanwhile;
 use crate::media::{Control, ControlKind};
 use crate::ui;
 

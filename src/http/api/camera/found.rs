@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use hyper::{Response, StatusCode};
 
 use crate::http::api::camera::live;
-use crate::http::request::handler::Request;
 use crate::http::request::problem::{Problem, Withheld};
 use crate::http::server::body::Body;
+use crate::http::site::handler::Request;
 use crate::pipeline::{CameraState, card_of};
 
 /// A still, or the card in its place, stays so long.

@@ -14,17 +14,18 @@ use crate::config::LensKind;
 use crate::http::api::camera::controls;
 use crate::http::api::machine::settings;
 use crate::http::auth::caller::Who;
-use crate::http::preferences::{NotSet, PreferenceChanges, SettingsInForce};
+use crate::http::report;
 use crate::http::report::schema_parts::object;
 use crate::http::report::wire;
 use crate::http::report::wire::Redact;
 use crate::http::request::body_fields::{FieldError, Fields, wrong};
-use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
-use crate::http::request::task::to_its_end;
 use crate::http::request::{etag, reply};
 use crate::http::server::body::Body;
 use crate::http::site::Site;
+use crate::http::site::handler::Request;
+use crate::http::site::preferences::{NotSet, PreferenceChanges, SettingsInForce};
+use crate::http::site::task::to_its_end;
 use crate::pipeline::CameraState;
 use crate::pipeline::focus::{FocusError, Move, Planned, SweepEnd};
 use crate::ui::{LastSweep, LensReport, LensWindow, SweepProgress};
@@ -249,7 +250,7 @@ fn refuse_pinned(site: &Site, planned: &Planned) -> Result<(), Problem> {
     let Ok(settings) = site.preferences() else { return Ok(()) };
     let (in_force, identity) = (settings.in_force(), planned.identity.as_deref());
     for value in &planned.change.values {
-        let Some(place) = controls::pinned(&in_force, identity, &value.name) else { continue };
+        let Some(place) = report::controls::pinned(&in_force, identity, &value.name) else { continue };
         if controls::set_to(&in_force, identity, &value.name) != Some(value.value) {
             return Err(NotSet::Pinned { path: value.name.clone(), place }.into());
         }
@@ -263,7 +264,7 @@ async fn keep(site: &Site, planned: &Planned, expected: Option<u64>) -> Result<(
         return Ok(());
     };
     let in_force = settings.in_force();
-    let is_ours = |name: &str| controls::pinned(&in_force, Some(identity), name).is_none();
+    let is_ours = |name: &str| report::controls::pinned(&in_force, Some(identity), name).is_none();
     let kept = planned.change.kept.iter().filter(|(name, _)| is_ours(name));
     let of = |(name, value): &(String, Option<f64>)| {
         controls::kept_as(&in_force, identity, name, value.map(|value| value.to_string()))

@@ -5,26 +5,23 @@
 //! the disk sets the pace.
 
 use hyper::{Response, StatusCode};
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::config::kind::{color as read_color, pixel_range};
 use crate::config::{MOST_RANGES, PixelRange};
-use crate::http::auth::caller::Who;
-use crate::http::preferences::{NotSet, PreferenceChanges, meanwhile};
+use crate::http::report::light::{has, has_colors, hex, no_light, report};
 use crate::http::report::schema_parts::{count, list};
 use crate::http::report::wire;
-use crate::http::report::wire::Redact;
 use crate::http::request::body_fields::{FieldError, Fields};
 use crate::http::request::etag::IfMatch;
-use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::{etag, json_body, reply};
 use crate::http::server::body::Body;
 use crate::http::site::Site;
+use crate::http::site::handler::Request;
+use crate::http::site::preferences::{NotSet, PreferenceChanges, meanwhile};
 use crate::pipeline::Lights;
-use crate::pipeline::lights::{Color, LightStatus, PRESETS, Paint, Shows, StripKind};
-use crate::ui::{LightReport, PresetReport, RangeReport};
+use crate::pipeline::lights::{Color, PRESETS};
 
 const KEYS: [&str; 5] = ["on", "brightness", "color", "preset", "ranges"];
 
@@ -68,140 +65,15 @@ impl From<NoLight> for Problem {
     }
 }
 
-/// The light in a few words, for the state and the figures.
-#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
-pub struct LightSummary {
-    /// The word of the configuration.
-    pub kind: StripKind,
-    /// Whether it was switched on.
-    pub on: bool,
-    /// What shines: `off`, `on`, `auto` or `shot`.
-    pub shows: Shows,
-    /// Why it does not work.
-    pub reason: Option<String>,
-    /// What to do about it.
-    pub hint: Option<String>,
-}
-
-impl LightSummary {
-    /// How it is now; `None` where there is none.
-    pub fn of(site: &Site) -> Option<LightSummary> {
-        let lights = site.lights.as_ref().filter(|_| has(site))?;
-        let (settings, status) = (lights.settings(), lights.status());
-        let (reason, hint) = why(&status);
-        Some(LightSummary {
-            kind: settings.strip.kind,
-            on: settings.is_on,
-            shows: status.shows,
-            reason,
-            hint,
-        })
-    }
-}
-
-impl Redact for LightReport {
-    fn redact(&mut self) {
-        wire::redact_reason(&mut self.reason, &mut self.hint);
-        wire::redact_reason(&mut self.unkept, &mut None);
-        wire::redact_place(&mut self.pinned);
-    }
-}
-
-impl Redact for LightSummary {
-    fn redact(&mut self) {
-        wire::redact_reason(&mut self.reason, &mut self.hint);
-    }
-}
-
-/// Why it does not work, and what to do about it, in sentences.
-fn why(status: &LightStatus) -> (Option<String>, Option<String>) {
-    let Some(trouble) = &status.trouble else { return (None, None) };
-    let mut reason = trouble.what.clone();
-    for cause in &trouble.causes {
-        reason.push_str(": ");
-        reason.push_str(cause);
-    }
-    reason.push('.');
-    (Some(reason), trouble.hint.as_ref().map(|hint| format!("{hint}.")))
-}
-
 /// The light, if there is one.
 fn of(site: &Site) -> Result<&Lights, NoLight> {
     site.lights.as_ref().filter(|_| has(site)).ok_or(NoLight::None)
-}
-
-fn kind(site: &Site) -> StripKind {
-    site.lights.as_ref().map_or(StripKind::None, |lights| lights.settings().strip.kind)
-}
-
-/// Whether there is a light.
-pub fn has(site: &Site) -> bool {
-    kind(site) != StripKind::None
-}
-
-/// Whether there is one with colours.
-pub fn has_colors(site: &Site) -> bool {
-    kind(site).has_colors()
 }
 
 /// Whether `/light?status=` means what the old program did.
 pub fn is_old_status_the_programs(site: &Site) -> bool {
     let preferences = site.preferences().ok();
     preferences.is_some_and(|set| set.in_force().resolved.config.lights.old_status_as_program)
-}
-
-/// The light as it is now, as far as `who` is told; `None` where there is none.
-pub fn report(site: &Site, who: &Who) -> Option<LightReport> {
-    let lights = of(site).ok()?;
-    let (settings, status) = (lights.settings(), lights.status());
-    let (reason, hint) = why(&status);
-    let range = |paint: &Paint| RangeReport { from: paint.from, to: paint.to, color: hex(paint.color) };
-    let report = LightReport {
-        kind: settings.strip.kind.as_str(),
-        has_colors: settings.strip.kind.has_colors(),
-        is_on: settings.is_on,
-        brightness: settings.light.brightness,
-        color: hex(settings.light.color),
-        ranges: settings.light.ranges.iter().map(range).collect(),
-        pixels: settings.strip.count(),
-        shows: status.shows.as_str(),
-        colors: status.pixels.iter().copied().map(hex).collect(),
-        reason,
-        hint,
-        auto: settings.auto_below.map(|_| status.shows == Shows::Auto),
-        auto_below: settings.auto_below,
-        luma: status.luma.map(|luma| (luma * 10.0).round() / 10.0),
-        pinned: pinned(site),
-        unkept: site.unkept(),
-        presets: presets(),
-    };
-    Some(wire::redacted_for(who, report))
-}
-
-/// What is told where there is none: how it would shine.
-fn no_light() -> LightReport {
-    LightReport {
-        kind: StripKind::None.as_str(),
-        brightness: 255,
-        color: hex([255; 3]),
-        shows: Shows::Off.as_str(),
-        presets: presets(),
-        ..LightReport::default()
-    }
-}
-
-fn presets() -> Vec<PresetReport> {
-    PRESETS.iter().map(|(name, color)| PresetReport { name, color: hex(*color) }).collect()
-}
-
-/// Where the operator's file sets a key that is changed here; those cannot be.
-fn pinned(site: &Site) -> Option<String> {
-    let in_force = site.preferences().ok()?.in_force();
-    let origin = |key: &str| in_force.resolved.origin(key).filter(|origin| origin.is_operators());
-    ["lights.on", "lights.brightness", "lights.color", "lights.ranges"]
-        .into_iter()
-        .find_map(origin)
-        .map(ToString::to_string)
 }
 
 /// Changes the light, with `expected` only if that is still the settings' version. Done when it shines so and is kept.
@@ -360,10 +232,6 @@ fn range(item: &Value) -> Option<PixelRange> {
     let from = pixel("from")?;
     let to = if object.contains_key("to") { pixel("to")? } else { from };
     Some(PixelRange { from, to, color: read_color(object.get("color")?.as_str()?)? })
-}
-
-fn hex([red, green, blue]: Color) -> String {
-    format!("{red:02X}{green:02X}{blue:02X}")
 }
 
 /// The schemas of what is said here.

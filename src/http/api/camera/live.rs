@@ -9,13 +9,14 @@ use hyper::{Method, Response, StatusCode};
 
 use crate::http::api::camera::view_query;
 use crate::http::api::media::snapshots;
-use crate::http::request::handler::Request;
 use crate::http::request::problem::{Problem, RETRY_PICTURE, Withheld};
 use crate::http::request::reply::{for_own_pages, no_store};
 use crate::http::server::body::Body;
 use crate::http::server::link::ConnectionUse;
-use crate::http::server::{multipart, place};
+use crate::http::server::multipart;
 use crate::http::site::Site;
+use crate::http::site::handler::Request;
+use crate::http::site::place;
 use crate::media::Picture;
 use crate::media::exif::{Label, labelled};
 use crate::pipeline::recording::RecordError;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use std::fs;
 
-use crate::http::api::camera::light::LightSummary;
+use crate::http::report::light::LightSummary;
 use crate::http::server::link::ConnectionUse;
 use crate::http::site::Site;
 use crate::pipeline::counting::{CountingStatus, Overlay};

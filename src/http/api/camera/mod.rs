@@ -9,5 +9,4 @@ pub(in crate::http) mod live;
 pub(in crate::http) mod metrics;
 pub(in crate::http) mod picture;
 pub(in crate::http) mod state;
-pub(in crate::http) mod still;
 pub(in crate::http) mod view_query;

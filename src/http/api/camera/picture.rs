@@ -7,14 +7,14 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::http::api::machine::settings;
-use crate::http::preferences::NotSet;
 use crate::http::report::schema_parts::maybe;
 use crate::http::report::wire;
 use crate::http::report::wire::Redact;
-use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::{etag, json_body, reply};
 use crate::http::server::body::Body;
+use crate::http::site::handler::Request;
+use crate::http::site::preferences::NotSet;
 use crate::media::View;
 
 /// So often a turn is tried again where somebody else has changed something meanwhile.

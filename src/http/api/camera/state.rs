@@ -2,21 +2,16 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use hyper::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
-use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use crate::http::api::camera::metrics;
-use crate::http::api::media::{download, storage};
-use crate::http::openapi;
+use crate::http::api::media::storage;
 use crate::http::report::state::StateReport;
-use crate::http::request::handler::Request;
-use crate::http::request::range;
 use crate::http::request::reply::{json, no_store};
 use crate::http::server::body::Body;
-use crate::http::server::gzip;
+use crate::http::site::handler::Request;
 
 /// `GET /api/v1/state`, and `/state`.
 pub async fn state(request: Request) -> Response<Body> {
@@ -49,34 +44,6 @@ pub async fn pause(request: Request) -> Response<Body> {
 pub async fn resume(request: Request) -> Response<Body> {
     request.site.resume();
     state(request).await
-}
-
-/// `GET /api/v1/openapi.json`.
-pub async fn document(request: Request) -> Response<Body> {
-    // It is the same for as long as the program runs, and to make it takes longer than all else that is asked here.
-    static DOCUMENT: OnceCell<(Bytes, Option<Bytes>, String)> = OnceCell::const_new();
-    let make = || async {
-        let text = Bytes::from(openapi::document(request.table).to_string());
-        let tag = format!("\"{:08x}-{:x}\"", crc32fast::hash(&text), text.len());
-        let plain = text.clone();
-        let compressed = tokio::task::spawn_blocking(move || gzip::best(&plain)).await;
-        (text, compressed.ok().flatten(), tag)
-    };
-    let (text, compressed, tag) = DOCUMENT.get_or_init(make).await;
-    let compressed = compressed.as_ref().filter(|_| gzip::takes_gzip(&request.headers));
-    let mut response = Response::new(Body::full(compressed.unwrap_or(text).clone()));
-    if compressed.is_some() {
-        download::put(&mut response, CONTENT_ENCODING, "gzip");
-    }
-    download::put(&mut response, CONTENT_TYPE, "application/json");
-    download::put(&mut response, CACHE_CONTROL, "no-cache");
-    download::put(&mut response, ETAG, tag);
-    if range::is_known(&request.headers, tag) {
-        *response.body_mut() = Body::full("");
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        response.headers_mut().remove(CONTENT_ENCODING);
-    }
-    response
 }
 
 /// `GET /metrics`.

@@ -11,13 +11,13 @@ use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 use crate::http::api::counting::lines;
 use crate::http::report::counts::{BUCKETS, By, Counted};
 use crate::http::report::wire;
-use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::{Query, WrongValue};
 use crate::http::request::range::disposition;
 use crate::http::request::reply::no_store;
 use crate::http::request::{csv, reply, time_param};
 use crate::http::server::body::Body;
+use crate::http::site::handler::Request;
 use crate::store::{BucketSize, CountsQuery, LineRow, MOST_BUCKETS, OpeningHours, Scene, StoreError};
 use crate::ui;
 

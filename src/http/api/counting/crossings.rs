@@ -13,16 +13,16 @@ use crate::base::Stop;
 use crate::http::api::counting::counts::{CountsFormat, as_table, classes_of, format, resolve};
 use crate::http::api::counting::lines;
 use crate::http::api::media::download;
-use crate::http::readers::CountsReaders;
 use crate::http::report::wire;
 use crate::http::report::wire::{CrossingReport, List};
 use crate::http::request::csv::{BYTE_ORDER_MARK, CsvTable};
-use crate::http::request::handler::Request;
 use crate::http::request::problem::{Problem, Withheld};
 use crate::http::request::query::WrongValue;
 use crate::http::request::reply::no_store;
 use crate::http::request::{reply, time_param};
 use crate::http::server::body::{Body, BrokenBody};
+use crate::http::site::handler::Request;
+use crate::http::site::readers::CountsReaders;
 use crate::store::{CrossingsQuery, Direction, StoredCrossing};
 
 /// Crossings on a page, when nothing is said.

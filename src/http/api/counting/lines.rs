@@ -14,12 +14,12 @@ use crate::http::report::wire;
 use crate::http::report::wire::List;
 use crate::http::request::body_fields::{Fields, PLACE};
 use crate::http::request::etag::IfMatch;
-use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::WrongValue;
 use crate::http::request::{etag, json_body, reply};
 use crate::http::server::body::Body;
 use crate::http::site::Site;
+use crate::http::site::handler::Request;
 use crate::store::{Anchor, Counts, EditError, LineDraft, LineRow, Recrossing, Scene};
 use crate::ui::LineForm;
 

@@ -4,7 +4,6 @@ pub(in crate::http) mod counts;
 pub(in crate::http) mod crossings;
 pub(in crate::http) mod events;
 pub(in crate::http) mod lines;
-pub(in crate::http) mod listeners;
 pub(in crate::http) mod model;
 pub(in crate::http) mod recount;
 pub(in crate::http) mod tallies;

@@ -5,14 +5,14 @@ use hyper::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{DetectorKind, kind};
-use crate::http::preferences::{PreferenceChanges, Terms};
 use crate::http::report::wire;
 use crate::http::report::wire::{Redact, milliseconds};
-use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::{json_body, reply};
 use crate::http::server::body::Body;
 use crate::http::site::Site;
+use crate::http::site::handler::Request;
+use crate::http::site::preferences::{PreferenceChanges, Terms};
 use crate::pipeline::counting::{Counting, CountingStatus, MODEL_SETTING};
 use crate::ui::{CatalogueModel, ModelRow};
 

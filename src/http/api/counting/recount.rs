@@ -9,10 +9,10 @@ use hyper::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::http::report::wire;
-use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::{json_body, reply};
 use crate::http::server::body::Body;
+use crate::http::site::handler::Request;
 use crate::store::{Direction, EditError, FoundAgain, Recount, RecountResult, Scene};
 
 /// What is sent.

@@ -5,10 +5,10 @@ use hyper::{Response, StatusCode};
 use crate::http::report::wire;
 use crate::http::report::wire::{TalliesReport, TracksReport};
 use crate::http::request::body_fields::Fields;
-use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::reply;
 use crate::http::server::body::Body;
+use crate::http::site::handler::Request;
 use crate::store::EditError;
 
 /// `GET /api/v1/tracks`.

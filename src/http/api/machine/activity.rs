@@ -1,4 +1,4 @@
-//! `/api/v1/audit` and the page `/activity`: who signed in, who was refused, and who changed what, newest first.
+//! `/api/v1/audit`: who signed in, who was refused, and who changed what, newest first.
 
 use hyper::Response;
 use jiff::tz::TimeZone;
@@ -8,21 +8,19 @@ use crate::base::clock::rfc3339;
 use crate::http::api::counting::counts::{CountsFormat, as_table, format};
 use crate::http::api::media::download;
 use crate::http::auth::refusals::Refusal;
-use crate::http::pages::{data_counting, html};
 use crate::http::report::schema_parts::{count, object, page_of, text, time};
 use crate::http::report::wire;
 use crate::http::report::wire::List;
 use crate::http::request::csv::{BYTE_ORDER_MARK, CsvTable};
-use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::reply::no_store;
 use crate::http::request::{reply, time_param};
 use crate::http::server::body::Body;
+use crate::http::site::handler::Request;
 use crate::store::{AuditEntry, AuditKind, AuditRow};
-use crate::ui::{self, ActivityPage, ActivityRow};
 
 /// Rows on a page, when nothing is said; and at most.
-const USUAL: u64 = 100;
+pub const USUAL: u64 = 100;
 const MOST: u64 = 1000;
 
 /// What a row tells, in words: "changed line Door", "12 wrong passwords".
@@ -92,7 +90,7 @@ pub fn table(rows: &[AuditRow], zone: &TimeZone) -> String {
 }
 
 /// The rows before `before`: at most `limit`, and whether there are more.
-async fn rows(
+pub async fn rows(
     request: &Request,
     before: Option<u64>,
     limit: usize,
@@ -122,30 +120,4 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     let next = rows.last().filter(|_| has_more).map(|last| last.id.to_string());
     let items = rows.iter().map(report).collect();
     Ok(no_store(reply::json(wire::json(&List { items, next }))))
-}
-
-/// `GET /activity`.
-pub async fn show(request: Request) -> Result<Response<Body>, Problem> {
-    let cursor = request.query.whole("cursor", 1..=u64::MAX)?;
-    let (rows, has_more) = rows(&request, cursor, USUAL as usize).await?;
-    let site = &request.site;
-    Ok(html::html(ui::activity_page(&ActivityPage {
-        head: data_counting::head(&request),
-        clock: site.clock(),
-        is_newest: cursor.is_none(),
-        next: rows.last().filter(|_| has_more).map(|last| last.id),
-        dropped: site.counts()?.dropped_audit_rows(),
-        rows: rows
-            .into_iter()
-            .map(|row| ActivityRow {
-                time_us: row.time_us,
-                is_refusal: row.entry.kind == AuditKind::Refused,
-                what: in_words(&row),
-                who: row.entry.who,
-                role: row.entry.role,
-                from: row.entry.address,
-                browser: row.entry.browser,
-            })
-            .collect(),
-    })))
 }

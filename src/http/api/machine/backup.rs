@@ -1,4 +1,4 @@
-//! A backup of the whole camera, restoring one, and the factory reset: by the API and by the page `backup`.
+//! A backup of the whole camera, restoring one, and the factory reset: by the API.
 //!
 //! What is wanted is laid beside the state and carried out by the next start, to which the daemon comes by itself.
 
@@ -16,23 +16,20 @@ use crate::base::{Fault, Stop};
 use crate::http::api::media::download;
 use crate::http::api::media::download::{PIECE, WAITING, put};
 use crate::http::auth::audit::{AuditNote, change, noted};
-use crate::http::pages::data_counting;
-use crate::http::pages::html::html;
 use crate::http::report::wire;
 use crate::http::request::body_fields::Fields;
 use crate::http::request::form_data::FormData;
-use crate::http::request::handler::{Request, Told, read_upload};
 use crate::http::request::problem::{Problem, Withheld};
 use crate::http::request::range::disposition;
 use crate::http::request::reply::no_store;
 use crate::http::request::{reply, time_param};
 use crate::http::server::body::{Body, BrokenBody};
 use crate::http::site::Site;
+use crate::http::site::handler::{Request, Told, read_upload};
 use crate::maintenance::backup::{ArchiveHeader, MediaCopy, write};
 use crate::maintenance::restore::{RestoreOptions, stage_restore};
 use crate::maintenance::{Maintenance, cut, request_reset, unfit};
 use crate::media::zip::stem;
-use crate::ui::{self, BackupPage, BackupStep};
 
 /// Parts of a form, at most.
 const MOST_PARTS: usize = 10;
@@ -204,28 +201,4 @@ async fn wipe(site: &Site, typed: &str, peer: &str) -> Result<(), Problem> {
 }
 
 /// All is being removed.
-struct ResetBegun;
-
-/// `GET /backup`.
-pub async fn page(request: Request) -> Response<Body> {
-    let restored = request.told::<ArchiveHeader>().map(|ArchiveHeader { name, made, .. }| {
-        BackupStep::Restored { name: name.clone(), made: made.clone() }
-    });
-    shown(&request, restored.unwrap_or(BackupStep::Begin))
-}
-
-/// `GET /factory-reset`: the page that asks the second time.
-pub async fn ask(request: Request) -> Response<Body> {
-    let is_reset = request.told::<ResetBegun>().is_some();
-    shown(&request, if is_reset { BackupStep::Reset } else { BackupStep::Ask })
-}
-
-fn shown(request: &Request, step: BackupStep) -> Response<Body> {
-    html(ui::backup_page(&BackupPage {
-        head: data_counting::head(request),
-        is_counts_only: request.site.is_counts_only(),
-        is_claimed_by_network: request.site.settings().is_claimed_by_network,
-        step,
-        refused: request.refused(),
-    }))
-}
+pub struct ResetBegun;

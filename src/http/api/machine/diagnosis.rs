@@ -9,16 +9,16 @@ use std::time::Instant;
 use hyper::Response;
 
 use crate::http::api::camera::lens;
-use crate::http::api::camera::light::LightSummary;
 use crate::http::api::media::storage;
 use crate::http::auth::caller::Who;
-use crate::http::report::findings::{Finding, room_finding};
+use crate::http::report::light::LightSummary;
 use crate::http::report::wire;
 use crate::http::report::wire::WholeList;
-use crate::http::request::handler::Request;
 use crate::http::request::reply;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
+use crate::http::site::findings::{Finding, room_finding};
+use crate::http::site::handler::Request;
 use crate::pipeline::counting::CountingStatus;
 use crate::pipeline::{CameraState, CameraStatus};
 
@@ -202,7 +202,7 @@ pub async fn get(request: Request) -> Response<Body> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::report::findings::Verdict;
+    use crate::http::site::findings::Verdict;
 
     #[test]
     fn a_line_too_near_to_the_edge_is_named() {

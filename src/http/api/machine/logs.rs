@@ -8,12 +8,12 @@ use crate::base::json::Rfc3339;
 use crate::base::log_ring;
 use crate::http::report::wire;
 use crate::http::report::wire::WholeList;
-use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::reply;
 use crate::http::request::reply::no_store;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
+use crate::http::site::handler::Request;
 use crate::ui::LogLine;
 
 /// The words of levels, in the order of their urgency.

@@ -7,19 +7,20 @@ use serde::Serialize;
 use crate::access::{ADMIN, Access, AccessError, Role, Scope, SessionFacts, TokenFacts};
 use crate::base::clock;
 use crate::base::json::Rfc3339;
+use crate::http::api::machine::password::{access, change, hidden, set_user};
 use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::auth::authenticate::fit_password;
 use crate::http::auth::caller::{AuthError, Who};
-use crate::http::auth::sign_in::{access, change, hidden, set_user};
 use crate::http::report::wire;
 use crate::http::report::wire::List;
 use crate::http::request::body_fields::Fields;
-use crate::http::request::handler::{Changes, Request, Route, Tag};
 use crate::http::request::problem::Problem;
 use crate::http::request::query::LINK;
+use crate::http::request::reply;
 use crate::http::request::right::Right;
-use crate::http::request::{handler, reply};
 use crate::http::server::body::Body;
+use crate::http::site::handler;
+use crate::http::site::handler::{Changes, Request, Route, Tag};
 
 const DAY_S: u64 = 86_400;
 

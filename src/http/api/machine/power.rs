@@ -7,14 +7,14 @@ use crate::access::constant_time_eq;
 use crate::base::clock;
 use crate::http::auth::audit::{AuditNote, noted};
 use crate::http::auth::caller::Caller;
-use crate::http::power_switch::PowerAction;
 use crate::http::request::body_fields::Fields;
-use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::reply;
 use crate::http::request::reply::no_store;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
+use crate::http::site::handler::Request;
+use crate::http::site::power_switch::PowerAction;
 
 /// What `POST /api/v1/power` takes for `action`.
 const ACTIONS: [(&str, PowerAction); 2] = [("off", PowerAction::Off), ("reboot", PowerAction::Reboot)];

@@ -16,14 +16,14 @@ use crate::config::keys;
 use crate::config::{ResolvedSetting, Saved, kind};
 use crate::http::api::machine::settings_form;
 use crate::http::auth::audit::{AuditNote, noted};
-use crate::http::preferences::{NotSet, PreferenceChanges, SettingsInForce, Terms, WrongSetting};
 use crate::http::report::wire;
 use crate::http::request::etag::IfMatch;
-use crate::http::request::handler::{MadeId, Request, Told};
 use crate::http::request::problem::Problem;
 use crate::http::request::reply::no_store;
 use crate::http::request::{etag, json_body, reply};
 use crate::http::server::body::Body;
+use crate::http::site::handler::{MadeId, Request, Told};
+use crate::http::site::preferences::{NotSet, PreferenceChanges, SettingsInForce, Terms, WrongSetting};
 
 /// All settings at one moment.
 #[derive(Debug, Serialize, schemars::JsonSchema)]

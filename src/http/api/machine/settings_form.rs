@@ -7,12 +7,14 @@ use crate::config::keys::{self, Key};
 use crate::config::kind;
 use crate::http::api::machine::settings::{item, report, typed};
 use crate::http::auth::audit::{AuditNote, noted};
-use crate::http::preferences::{NotSet, PreferenceChanges, SettingsInForce, Terms, WrongSetting, meanwhile};
-use crate::http::request::handler::{MadeId, Request};
 use crate::http::request::json_body;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
 use crate::http::server::body::Body;
+use crate::http::site::handler::{MadeId, Request};
+use crate::http::site::preferences::{
+    NotSet, PreferenceChanges, SettingsInForce, Terms, WrongSetting, meanwhile,
+};
 
 /// So often a change is tried again where somebody else has changed something else meanwhile.
 const TRIES: usize = 5;

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 use tokio::task::spawn_blocking;
@@ -12,21 +11,18 @@ use tokio::task::spawn_blocking;
 use crate::base::{Fault, private};
 use crate::http::VERSION;
 use crate::http::auth::audit::{AuditNote, noted};
-use crate::http::pages::data_counting;
-use crate::http::pages::html::html;
 use crate::http::report::wire;
 use crate::http::request::form_data::FormData;
-use crate::http::request::handler::{Request, read_upload};
 use crate::http::request::problem::Problem;
 use crate::http::request::reply;
 use crate::http::request::reply::no_store;
 use crate::http::server::body::Body;
 use crate::http::site::Site;
+use crate::http::site::handler::{Request, read_upload};
 use crate::maintenance::update::{
     LONGEST, PROGRAM, Pending, UpdatePhase, UpdateStatus, built, is_card_image, is_pending, publish, verify,
 };
 use crate::maintenance::{cut, file_error, has_room};
-use crate::ui::{self, UpdatePage, UpdateState};
 
 /// Parts of a form, at most.
 const MOST_PARTS: usize = 10;
@@ -48,16 +44,16 @@ pub struct UpdateReport {
 }
 
 /// How a version is installed here, and what is known of the last update.
-struct Last {
+pub struct Last {
     is_card: bool,
     has_key: bool,
-    is_waiting: bool,
-    status: Option<UpdateStatus>,
+    pub is_waiting: bool,
+    pub status: Option<UpdateStatus>,
 }
 
 impl Last {
     /// Read on a thread that may wait for the disk.
-    async fn of(site: &Site) -> Last {
+    pub async fn of(site: &Site) -> Last {
         let state = site.maintenance.as_ref().map(|maintenance| maintenance.state().to_owned());
         let has_key = site.settings().update_key.is_some();
         let read = move || {
@@ -70,7 +66,7 @@ impl Last {
     }
 
     /// `page`, `apt`, or `key` where the configuration names no key.
-    fn by(&self) -> &'static str {
+    pub fn by(&self) -> &'static str {
         match (self.is_card, self.has_key) {
             (false, _) => "apt",
             (true, false) => "key",
@@ -78,7 +74,7 @@ impl Last {
         }
     }
 
-    fn phase(&self) -> Option<&'static str> {
+    pub fn phase(&self) -> Option<&'static str> {
         if self.is_waiting {
             return Some("waiting");
         }
@@ -104,34 +100,6 @@ pub async fn get(request: Request) -> Response<Body> {
         time: last.status.map(|status| status.time),
     };
     no_store(reply::json(wire::json(&report)))
-}
-
-/// `GET /update`.
-pub async fn page(request: Request) -> Response<Body> {
-    let last = Last::of(&request.site).await;
-    let mut page = html(ui::update_page(&UpdatePage {
-        head: data_counting::head(&request),
-        by: last.by(),
-        last: last.phase().map(|phase| UpdateState {
-            phase,
-            words: last
-                .status
-                .as_ref()
-                .filter(|_| !last.is_waiting)
-                .map(|status| status.words.clone())
-                .unwrap_or_default(),
-        }),
-        refused: request.refused(),
-    }));
-    // While it works the page comes again; while the service starts nobody is there to ask.
-    let again_s = match last.phase() {
-        _ if request.returned.is_some() => return page,
-        Some("waiting" | "checking" | "unpacking") => "3",
-        Some("starting") => "15",
-        _ => return page,
-    };
-    page.headers_mut().insert(HeaderName::from_static("refresh"), HeaderValue::from_static(again_s));
-    page
 }
 
 /// `POST /api/v1/update`: the package and its signature.

@@ -16,16 +16,16 @@ use hyper::header::{
 use hyper::{Method, Response, StatusCode};
 use tokio::sync::mpsc;
 
-use crate::http::readers::{MediaReaders, ReadError};
-use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::WrongValue;
 use crate::http::request::range;
 use crate::http::request::range::FilePart;
 use crate::http::server::body::{Body, BrokenBody};
 use crate::http::server::link::{ConnectionUse, FILES};
-use crate::http::server::place;
 use crate::http::site::Site;
+use crate::http::site::handler::Request;
+use crate::http::site::place;
+use crate::http::site::readers::{MediaReaders, ReadError};
 use crate::media::film::{Film, FilmError, FilmFormat, FilmReadError};
 use crate::media::zip;
 use crate::store::media::{self, CutFootage, Item, MediaError, MediaKind, StoredFootage, film};

@@ -5,17 +5,17 @@
 use hyper::Response;
 use hyper::header::{ETAG, HeaderValue, LOCATION};
 
-use crate::http::readers::MediaReadError;
 use crate::http::report::wire;
 use crate::http::report::wire::List;
 use crate::http::request::body_fields::Fields;
 use crate::http::request::etag::IfMatch;
-use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::{FLAGS, WrongValue};
 use crate::http::request::{etag, json_body, reply, time_param};
 use crate::http::server::body::Body;
 use crate::http::site::Site;
+use crate::http::site::handler::Request;
+use crate::http::site::readers::MediaReadError;
 use crate::store::media::{Item, MediaEdit, MediaError, MediaKind, MediaQuery, check_day, wrong_field};
 
 /// Items on a page, when nothing is said.

@@ -9,10 +9,10 @@ use crate::http::api::media::items;
 use crate::http::report::media::RecordingReport;
 use crate::http::report::wire;
 use crate::http::request::body_fields::{FieldError, Fields};
-use crate::http::request::handler::{MadeId, Request};
 use crate::http::request::problem::Problem;
 use crate::http::request::reply;
 use crate::http::server::body::Body;
+use crate::http::site::handler::{MadeId, Request};
 use crate::pipeline::recording::RecordingRequest;
 
 const KEYS: [&str; 8] = ["name", "date", "note", "fps", "every", "duration", "bytes", "picture"];

@@ -13,16 +13,17 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::http::api::media::thumbnail::seconds;
-use crate::http::readers::{MediaReadError, MediaReaders};
-use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::{Query, WrongValue};
 use crate::http::request::reply;
 use crate::http::server::body::{Body, BrokenBody};
 use crate::http::server::link::{ConnectionUse, Link};
+use crate::http::server::multipart;
 use crate::http::server::multipart::{OPENING, REPEAT};
-use crate::http::server::{multipart, place};
 use crate::http::site::Site;
+use crate::http::site::handler::Request;
+use crate::http::site::place;
+use crate::http::site::readers::{MediaReadError, MediaReaders};
 use crate::store::media::{ChunkFrame, ChunkRow, Item, MediaKind, MediaReader};
 
 /// Replays at once.

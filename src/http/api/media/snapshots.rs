@@ -9,10 +9,10 @@ use crate::http::api::camera::view_query;
 use crate::http::api::media::items;
 use crate::http::api::media::thumbnail::wanted_change;
 use crate::http::request::body_fields::{FieldError, Fields};
-use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::{Query, WrongValue};
 use crate::http::server::body::Body;
+use crate::http::site::handler::Request;
 use crate::media::{Picture, View};
 use crate::pipeline::recording::{PictureChange, RecordError, SnapshotRequest, Which};
 

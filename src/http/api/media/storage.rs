@@ -11,17 +11,17 @@ use tokio::sync::mpsc;
 
 use crate::config::keys;
 use crate::http::api::media::download;
-use crate::http::preferences::NotSet;
 use crate::http::report::media::{CheckedReport, RetentionReport, StorageReport};
 use crate::http::report::wire;
 use crate::http::request::body_fields::{FieldError, Fields, wrong};
-use crate::http::request::handler::{Request, Told};
 use crate::http::request::problem::Problem;
 use crate::http::request::range::disposition;
 use crate::http::request::reply::no_store;
 use crate::http::request::{reply, time_param};
 use crate::http::server::body::{Body, BrokenBody};
 use crate::http::site::Site;
+use crate::http::site::handler::{Request, Told};
+use crate::http::site::preferences::NotSet;
 use crate::store::media::{MediaStatus, RetentionRules, Storage};
 
 /// What was measured of the room stays true for so long, while nothing is added or removed.

@@ -19,12 +19,12 @@ use crate::http::api::media::{items, storage};
 use crate::http::report::wire;
 use crate::http::report::wire::List;
 use crate::http::request::form_data::{FormData, boundary};
-use crate::http::request::handler::{Request, Told};
 use crate::http::request::problem::Problem;
 use crate::http::request::query::WrongValue;
 use crate::http::request::{reply, time_param};
 use crate::http::server::body::Body;
 use crate::http::server::incoming::BodyError;
+use crate::http::site::handler::{Request, Told};
 use crate::pipeline::recording::import::{ImportError, ImportRequest, import};
 use crate::store::media::{Item, Media};
 

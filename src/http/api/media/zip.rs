@@ -18,8 +18,6 @@ use tokio::sync::mpsc;
 
 use crate::http::api::media::download;
 use crate::http::api::media::download::{Broken, PIECE, WAITING, put};
-use crate::http::readers::MediaReaders;
-use crate::http::request::handler::Request;
 use crate::http::request::json_body;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
@@ -27,6 +25,8 @@ use crate::http::request::range::disposition;
 use crate::http::request::reply::no_store;
 use crate::http::server::body::{Body, BrokenBody};
 use crate::http::site::Site;
+use crate::http::site::handler::Request;
+use crate::http::site::readers::MediaReaders;
 use crate::media::film::{FilmFormat, FilmReadError};
 use crate::media::zip::{FileNames, Zip, ZipEntry, stem};
 use crate::store::media::{Item, MediaKind, film};
@@ -200,7 +200,7 @@ impl Sending {
         let (item, chunks) = (packed.item.clone(), packed.chunks);
         let id = item.id;
         let odd = |id| Broken::Failed(format!("item {id} is not what it was"));
-        let failed = |error: crate::http::readers::MediaReadError| Broken::Failed(error.to_string());
+        let failed = |error: crate::http::site::readers::MediaReadError| Broken::Failed(error.to_string());
         if item.kind == MediaKind::Snapshot {
             let jpeg = self.readers.read(move |reader| reader.snapshot(id)).await.map_err(failed)?;
             if jpeg.len() as u64 != packed.len {

@@ -30,13 +30,13 @@ use hyper::{Method, Response};
 use sse::{CountedEvent, SseSession, Throttled};
 use tokio::sync::mpsc;
 
-use crate::http::request::handler::Request;
 use crate::http::request::problem::{NoCounting, Problem};
 use crate::http::request::query::{Query, WrongValue};
 use crate::http::request::reply::no_store;
 use crate::http::server::body::Body;
 use crate::http::server::link::ConnectionUse;
-use crate::http::server::place;
+use crate::http::site::handler::Request;
+use crate::http::site::place;
 
 /// The media type.
 pub const CONTENT_TYPE_VALUE: &str = "text/event-stream";
@@ -178,7 +178,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::http::api::counting::listeners::CachedEvent;
+    use crate::http::site::listeners::CachedEvent;
     use bytes::Bytes;
     use std::sync::Arc;
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use tokio::sync::Semaphore;
 
-use crate::http::preferences::NotSet;
 use crate::http::request::problem::Problem;
+use crate::http::site::preferences::NotSet;
 
 /// Changes that go on when whoever asked for them has gone: a connection that ends makes no room for another.
 const AT_ONCE: usize = 16;

@@ -3,11 +3,11 @@
 use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
 use hyper::{HeaderMap, Response, StatusCode};
 
-use crate::http::request::handler::Request;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
 use crate::http::request::reply::no_store;
 use crate::http::server::body::Body;
+use crate::http::site::handler::Request;
 use crate::ui;
 
 /// Nothing from elsewhere, nothing inline; pictures may be kept by the script as data.

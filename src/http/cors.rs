@@ -7,8 +7,8 @@ use hyper::header::{
 };
 use hyper::{Method, Uri};
 
-use crate::http::request::handler::Route;
 use crate::http::request::query::Query;
+use crate::http::site::handler::Route;
 
 /// Paths of the routes whose answers may be read.
 const READABLE: [&str; 19] = [

@@ -1,5 +1,21 @@
 //! What handlers share: settings, the camera, what is counted, and who is there; and the [`Server`] it is made of.
 
+pub(in crate::http) mod findings;
+pub(in crate::http) mod forms;
+pub(in crate::http) mod handler;
+pub(in crate::http) mod html;
+pub(in crate::http) mod listeners;
+pub(in crate::http) mod model_store;
+pub(in crate::http) mod place;
+pub(in crate::http) mod power_switch;
+pub(in crate::http) mod preferences;
+pub(in crate::http) mod readers;
+pub(in crate::http) mod still;
+pub(in crate::http) mod storage_usage;
+pub(in crate::http) mod task;
+pub(in crate::http) mod videos;
+pub(in crate::http) mod way;
+
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::rc::{Rc, Weak};
@@ -12,24 +28,24 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::access::Access;
 use crate::base::{Recent, Stop, clock};
-use crate::http::api::camera::still::Still;
-use crate::http::api::counting::listeners::Listeners;
 use crate::http::auth::audit::Audit;
 use crate::http::auth::authenticate::Auth;
 use crate::http::auth::caller::Caller;
-use crate::http::model_store::ModelLibrary;
-use crate::http::power_switch::Power;
-use crate::http::preferences::Preferences;
-use crate::http::readers::{CountsReaders, MediaReaders};
-use crate::http::report::findings::{Diagnose, FindingsCache, Stills};
-use crate::http::report::storage_usage::StorageUsage;
 use crate::http::request::problem::{NoCounting, NoPreferences, NoRecorder, Problem, Withheld};
 use crate::http::server::https::Https;
 use crate::http::server::link::{ConnectionUse, Link, Links, kept};
 use crate::http::server::tls::TlsIdentity;
 use crate::http::server::viewers;
 use crate::http::server::viewers::{ViewerPlaces, Viewers};
-use crate::http::videos::Videos;
+use crate::http::site::findings::{Diagnose, FindingsCache, Stills};
+use crate::http::site::listeners::Listeners;
+use crate::http::site::model_store::ModelLibrary;
+use crate::http::site::power_switch::Power;
+use crate::http::site::preferences::Preferences;
+use crate::http::site::readers::{CountsReaders, MediaReaders};
+use crate::http::site::still::Still;
+use crate::http::site::storage_usage::StorageUsage;
+use crate::http::site::videos::Videos;
 use crate::maintenance::Maintenance;
 use crate::media::View;
 use crate::pipeline::counting::Counting;

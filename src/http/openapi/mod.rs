@@ -1,16 +1,37 @@
 //! The document of the API (OpenAPI 3.1.0), made from the table of routes, so that the two
 //! cannot differ.
 
+pub(in crate::http) mod schemas;
+pub(in crate::http) mod schemas_media;
+
+use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
+use tokio::sync::OnceCell;
 
-use crate::http::report::schemas;
-use crate::http::request::handler::{Changes, Content, Doc, Route, Tag, Wanted};
 use crate::http::request::keys;
 use crate::http::request::problem::Problem;
+use crate::http::request::reply;
 use crate::http::server::body::Body;
+use crate::http::server::gzip;
 use crate::http::server::multipart::CONTENT_TYPE_VALUE;
+use crate::http::site::handler::{Changes, Content, Doc, Request, Route, Tag, Wanted};
+
+/// `GET /api/v1/openapi.json`.
+pub async fn get(request: Request) -> Response<Body> {
+    // It is the same for as long as the program runs, and to make it takes longer than all else that is asked here.
+    static DOCUMENT: OnceCell<(Bytes, Option<Bytes>, String)> = OnceCell::const_new();
+    let make = || async {
+        let text = Bytes::from(document(request.table).to_string());
+        let tag = format!("\"{:08x}-{:x}\"", crc32fast::hash(&text), text.len());
+        let plain = text.clone();
+        let compressed = tokio::task::spawn_blocking(move || gzip::best(&plain)).await;
+        (text, compressed.ok().flatten(), tag)
+    };
+    let (text, compressed, tag) = DOCUMENT.get_or_init(make).await;
+    reply::kept(&request.headers, "application/json", tag, text.clone(), || compressed.clone())
+}
 
 /// The whole document.
 pub fn document(table: &[Route]) -> Value {

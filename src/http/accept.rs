@@ -11,13 +11,14 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::task::LocalSet;
 
 use crate::base::Stop;
-use crate::http::server::connection::OpenConnection;
+use crate::http::connection;
+use crate::http::connection::OpenConnection;
 use crate::http::server::https::Https;
 use crate::http::server::link::Link;
 use crate::http::server::listen::Listener;
 use crate::http::server::socket::Socket;
 use crate::http::server::tls::Tls;
-use crate::http::server::{connection, viewers};
+use crate::http::server::viewers;
 use crate::http::site::{Server, Site};
 
 /// Responses under way when the server stops have so long to end.

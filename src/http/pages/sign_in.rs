@@ -1,4 +1,4 @@
-//! Signing in and out: the pages, and what is said of the password itself.
+//! The pages to sign in and out, and those of the password.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -6,28 +6,24 @@ use std::time::Duration;
 use hyper::header::HeaderValue;
 use hyper::header::{ORIGIN, USER_AGENT};
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri};
-use serde::Serialize;
 
-use crate::access::{ADMIN, Access, AccessError, AccessGuard, Person, Role, VIEWER, random_password};
+use crate::access::{ADMIN, Person, Role, VIEWER};
 use crate::base::clock;
+use crate::http::api::machine::password::{access, change, is_owner, may_begin, set_user};
 use crate::http::auth::audit;
-use crate::http::auth::authenticate::{fit_password, with_cookie};
+use crate::http::auth::authenticate::with_cookie;
 use crate::http::auth::caller::{AuthError, Caller, Who};
-use crate::http::auth::way::{next, sign_in_for, up_from};
-use crate::http::forms::{self, FormPost};
-use crate::http::pages::{data_counting, html};
-use crate::http::preferences::{PreferenceChanges, Terms};
-use crate::http::report::wire;
-use crate::http::request::body_fields::{FieldError, Fields};
-use crate::http::request::handler::{Found, Request, Route, Tag, find};
-use crate::http::request::json_body::PayloadError;
+use crate::http::pages::data_counting;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
-use crate::http::request::reply;
-use crate::http::request::reply::no_store;
 use crate::http::server::body::Body;
 use crate::http::server::https::HttpsReport;
 use crate::http::site::Site;
+use crate::http::site::forms::{self, FormPost, refusal};
+use crate::http::site::handler::{Found, Request, Route, Tag, find};
+use crate::http::site::html;
+use crate::http::site::preferences::{PreferenceChanges, Terms};
+use crate::http::site::way::{next_page, sign_in_for, up_from};
 use crate::store::AuditEntry;
 use crate::ui::{self, AccessPage, RefusalReason, SignInPage};
 
@@ -38,7 +34,7 @@ pub async fn show(request: Request) -> Response<Body> {
     }
     html::html(ui::sign_in_page(&sign_in_page(
         &request,
-        next(request.table, request.query.get("next")),
+        next_page(request.table, request.query.get("next")),
         request.refused(),
     )))
 }
@@ -47,7 +43,7 @@ pub async fn show(request: Request) -> Response<Body> {
 pub async fn sign_in(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     let form = html::form(&request);
-    let next = next(request.table, form.get("next"));
+    let next = next_page(request.table, form.get("next"));
     if form.get("again").is_some() {
         return change_password(&request, &form, next).await;
     }
@@ -71,7 +67,7 @@ pub async fn sign_in(request: Request) -> Result<Response<Body>, Problem> {
         problem.status = StatusCode::UNPROCESSABLE_ENTITY;
         problem = problem.wrong_secret("password", "the one that belongs to the name");
     }
-    let refusal = data_counting::refusal(&problem);
+    let refusal = refusal(&problem);
     let kept = form.get("kept").unwrap_or_default().to_owned();
     let page = SignInPage { name, kept, ..sign_in_page(&request, next, Some(refusal)) };
     Ok(html::again(&problem, ui::sign_in_page(&page)))
@@ -128,7 +124,7 @@ async fn change_password(request: &Request, form: &Query, next: String) -> Resul
     let response = match done {
         Ok(()) => html::see(&next),
         Err(problem) => {
-            let refused = Some(data_counting::refusal(&problem));
+            let refused = Some(refusal(&problem));
             let page = match next.starts_with("access") {
                 true => ui::access_page(&access_page(request, refused)?),
                 false => ui::sign_in_page(&sign_in_page(request, next, refused)),
@@ -158,7 +154,7 @@ pub async fn post_claim(request: Request) -> Result<Response<Body>, Problem> {
     let cookie = match claim(&request, &form).await {
         Ok(cookie) => cookie,
         Err(problem) => {
-            let page = access_page(&request, Some(data_counting::refusal(&problem)))?;
+            let page = access_page(&request, Some(refusal(&problem)))?;
             return Ok(html::again(&problem, ui::claim_page(&page)));
         }
     };
@@ -246,40 +242,6 @@ async fn set_own(request: &Request, form: &Query) -> Result<(Role, HeaderValue),
     Ok((role, request.site.auth.begin(request.caller(), person, request.site.settings().session).await?))
 }
 
-/// Sets what is given of the user `name`. The admin's password and the caller's own are set from other machines only
-/// for who knows the one that holds now, so that a browser that somebody left signed in locks nobody out.
-pub(in crate::http) async fn set_user(
-    request: &Request,
-    access: &Access,
-    name: &str,
-    role: Option<Role>,
-    password: Option<String>,
-    current: String,
-) -> Result<(), Problem> {
-    let is_own = name == ADMIN || matches!(&request.who, Who::Person(person) if person.name == name);
-    let is_first = access.is_open();
-    if is_own && password.is_some() && is_first && !may_begin(request, access) {
-        return Err(only_here());
-    }
-    if is_own && password.is_some() && !is_first && !is_owner(request) {
-        let proven = request.site.auth.prove(request.caller(), name.to_owned(), current).await;
-        proven.map_err(|denied| {
-            let problem = Problem::from(denied.clone());
-            match denied {
-                AuthError::Wrong => Problem {
-                    status: StatusCode::FORBIDDEN,
-                    detail: String::from("the current password is another one"),
-                    hint: Some(String::from("type the one that you signed in with")),
-                    ..problem.wrong_secret("current", "the password that holds now")
-                },
-                _ => problem,
-            }
-        })?;
-    }
-    let name = name.to_owned();
-    change(access, move |access| access.set_user(&name, role, password.as_deref())).await
-}
-
 fn sign_in_page(request: &Request, next: String, refused: Option<RefusalReason>) -> SignInPage {
     let auth = &request.site.auth;
     SignInPage {
@@ -308,143 +270,6 @@ fn is_done(request: &Request) -> bool {
     is_said
         && !auth.is_open()
         && auth.session(&request.headers).is_some_and(|session| session.person.role > Role::Guest)
-}
-
-/// `/api/v1/password`: to whoever may not change it, only whether there is one.
-#[derive(Debug, Serialize, schemars::JsonSchema)]
-pub struct PasswordReport {
-    set: bool,
-    /// It stands in the log, and is to be changed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    first: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sessions: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<String>,
-}
-
-/// A password that was made.
-#[derive(Debug, Serialize, schemars::JsonSchema)]
-pub struct MadePassword {
-    password: String,
-}
-
-/// The error without what was given, nor keys that nobody knows: either may be the password.
-pub(in crate::http) fn hidden(error: FieldError, known: &[&str]) -> FieldError {
-    let star = || String::from("***");
-    let shown = |key: String| Some(key).filter(|key| known.contains(&key.as_str())).unwrap_or_else(star);
-    match error {
-        FieldError::Wrong { key, expected, .. } => {
-            let expected = if key == "password" { fit_password() } else { expected };
-            FieldError::Wrong { key, expected, given: None }
-        }
-        FieldError::Unknown { known, .. } => FieldError::Unknown { key: star(), known, given: star() },
-        FieldError::Payload(PayloadError::Repeated(key, _)) => {
-            PayloadError::Repeated(shown(key), star()).into()
-        }
-        FieldError::Payload(PayloadError::NoNumber(key, _)) => {
-            PayloadError::NoNumber(shown(key), star()).into()
-        }
-        error => error,
-    }
-}
-
-/// What `PUT /api/v1/password` takes: the new password, and the one that holds now.
-fn password_draft(request: &Request) -> Result<(String, String), Problem> {
-    const KEYS: [&str; 2] = ["password", "current"];
-    let read = Fields::read(&request.headers, &request.body, &KEYS)
-        .and_then(|fields| Ok((fields.text("password")?, fields.text("current")?)));
-    let (password, current) = read.map_err(|error| Problem::unprocessable(hidden(error, &KEYS)))?;
-    let password = password.ok_or_else(|| Problem::missing(&[("password", &fit_password())]))?;
-    Ok((password, current.unwrap_or_default()))
-}
-
-/// `GET /api/v1/password`: whether there is one.
-pub async fn password(request: Request) -> Result<Response<Body>, Problem> {
-    Ok(report(&request, access(&request)?))
-}
-
-/// `PUT /api/v1/password`: sets it, and ends all sessions. From other machines it takes the one that holds now.
-pub async fn set_password(request: Request) -> Result<Response<Body>, Problem> {
-    let (password, current) = password_draft(&request)?;
-    let access = access(&request)?;
-    set_user(&request, access, ADMIN, None, Some(password), current).await?;
-    Ok(report(&request, access))
-}
-
-/// `POST /api/v1/password/random`: makes one. Only from this machine.
-pub async fn random(request: Request) -> Result<Response<Body>, Problem> {
-    let access = access(&request)?;
-    here(&request)?;
-    let password = random_password()?;
-    let made = password.clone();
-    change(access, move |access| access.set(&made)).await?;
-    let mut response = no_store(reply::fixed("application/json", wire::json(&MadePassword { password })));
-    *response.status_mut() = StatusCode::CREATED;
-    Ok(response)
-}
-
-/// `DELETE /api/v1/password`: takes it away. Only from this machine.
-pub async fn remove(request: Request) -> Result<Response<Body>, Problem> {
-    let access = access(&request)?;
-    here(&request)?;
-    change(access, Access::remove).await?;
-    log::warn!(
-        "the password was removed by {}: whoever reaches this camera can change it",
-        request.link.peer()
-    );
-    Ok(report(&request, access))
-}
-
-/// Whether a password may be set where there is none: on the machine itself; and on its own network if there never was
-/// one. Who has removed it is not locked out by whoever comes by.
-fn may_begin(request: &Request, access: &Access) -> bool {
-    let is_near = request.caller().is_near(request.link.own_address());
-    is_owner(request) || (is_near && access.guard() == AccessGuard::Never)
-}
-
-/// Whether it is the machine's owner who asks: on the machine itself, and for sure once there is a password.
-fn is_owner(request: &Request) -> bool {
-    let caller = request.caller();
-    let is_free = request.site.auth.is_open() || request.site.auth.is_unclaimed();
-    if is_free { caller.is_here() } else { caller.is_trusted() }
-}
-
-fn here(request: &Request) -> Result<(), Problem> {
-    if is_owner(request) { Ok(()) } else { Err(only_here()) }
-}
-
-fn only_here() -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, "this is done on the camera's own machine only")
-        .hint("`tallycam password set`, `random` or `remove` there")
-}
-
-pub(in crate::http) fn access(request: &Request) -> Result<&Access, Problem> {
-    let none = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "this server asks nobody for a password");
-    request.site.auth.access().ok_or_else(none)
-}
-
-/// What hashes or writes, not on the server's thread.
-pub(in crate::http) async fn change<T: Send + 'static>(
-    access: &Access,
-    how: impl FnOnce(&Access) -> Result<T, AccessError> + Send + 'static,
-) -> Result<T, Problem> {
-    let access = access.clone();
-    match tokio::task::spawn_blocking(move || how(&access)).await {
-        Ok(done) => Ok(done?),
-        Err(panicked) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string())),
-    }
-}
-
-fn report(request: &Request, access: &Access) -> Response<Body> {
-    let is_told = request.who.role() == Some(Role::Admin);
-    let report = PasswordReport {
-        set: matches!(access.guard(), AccessGuard::Password),
-        first: is_told.then(|| access.is_first()),
-        sessions: is_told.then(|| access.sessions(clock::wall_s()).len()),
-        file: is_told.then(|| access.file().display().to_string()),
-    };
-    no_store(reply::fixed("application/json", wire::json(&report)))
 }
 
 /// What the caller gets of `route`: a page's form leads to the page that signs in; everybody else is told.

@@ -9,14 +9,14 @@ use serde_json::{Map, Value, json};
 use crate::access::{Role, Scope};
 use crate::http::api::camera::{lens, light, picture};
 use crate::http::api::counting::{model, recount};
-use crate::http::api::machine::{activity, backup, logs, people, settings, update};
+use crate::http::api::machine::{activity, backup, logs, password, people, settings, update};
 use crate::http::api::media::uploads;
-use crate::http::auth::sign_in;
 use crate::http::legacy::LegacyRow;
+use crate::http::openapi::schemas_media;
 use crate::http::report::schema_parts::{closed, count, draft, list, maybe, name, object, text};
-use crate::http::report::{controls, counts, media, schemas_media, state, wire};
+use crate::http::report::{controls, counts, media, state, wire};
 use crate::http::request::problem::{ProblemJson, WrongValueOf};
-use crate::http::videos::VideosReport;
+use crate::http::site::videos::VideosReport;
 use crate::store::media::{AsideFile, Item, RetentionRules, Vacuumed};
 use crate::store::{LineRow, Reset};
 use crate::ui::{Finding, LensReport, LightReport, LogLine, PresetReport, RangeReport, ZoneNow};
@@ -63,7 +63,7 @@ fn told() -> Map<String, Value> {
         "Crossings" wire::List<wire::CrossingReport<'_>>, "CountsReport" counts::CountsReport<'_>, "Reset" Reset,
         "Recount" recount::RecountReport, "RecountDraft" recount::RecountBody, "Tracks" wire::TracksReport,
         "Tallies" wire::TalliesReport, "Model" model::ModelReport, "Settings" settings::SettingsReport,
-        "Password" sign_in::PasswordReport, "MadePassword" sign_in::MadePassword, "Me" people::MeReport,
+        "Password" password::PasswordReport, "MadePassword" password::MadePassword, "Me" people::MeReport,
         "Users" wire::List<people::UserReport>, "Tokens" wire::List<people::TokenReport>,
         "MadeToken" people::MadeToken, "Sessions" wire::List<people::SessionReport>, "MadeLink" people::LinkReport,
         "Log" wire::WholeList<LogLine>, "OldLine" logs::OldLine, "Restored" backup::RestoredReport,

@@ -3,7 +3,13 @@
 use hyper::Method;
 
 use crate::base::unicode::percent_encoded;
-use crate::http::request::handler::{Route, Tag};
+use crate::http::site::handler::{Route, Tag};
+
+/// Stands in an address for the number of what was made.
+pub const ID: &str = "{id}";
+
+/// The longest address that is led to.
+const LONGEST: usize = 500;
 
 /// The page that signs in, seen from `path`, and from there back to the page that `path` belongs to, with its query.
 pub fn sign_in_for(table: &[Route], path: &str, query: Option<&str>) -> String {
@@ -20,16 +26,20 @@ pub fn up_from(path: &str) -> String {
     "../".repeat(path.trim_start_matches('/').matches('/').count())
 }
 
-/// Where a page may lead to after signing in: a page of ours, with a query perhaps; anything else is the live page.
-pub fn next(table: &[Route], wanted: Option<&str>) -> String {
+/// Where a form or signing in leads to: a page of ours, with a query and a fragment perhaps, in which [`ID`] may stand;
+/// anything else is the live page.
+pub fn next_page(table: &[Route], wanted: Option<&str>) -> String {
     let wanted = wanted.unwrap_or_default();
-    let (path, query) = wanted.split_once('?').unwrap_or((wanted, ""));
-    let is_plain = query.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~=&%+,:".contains(&b));
-    if wanted.len() <= 500 && is_plain && is_page(table, path) {
-        wanted.to_owned()
-    } else {
-        String::from("./")
-    }
+    let (address, fragment) = wanted.split_once('#').unwrap_or((wanted, ""));
+    let (path, query) = address.split_once('?').unwrap_or((address, ""));
+    let is_plain = |text: &str, marks: &[u8]| {
+        text.replace(ID, "").bytes().all(|b| b.is_ascii_alphanumeric() || marks.contains(&b))
+    };
+    let is_ours = wanted.len() <= LONGEST
+        && is_plain(query, b"-._~=&%+,:")
+        && is_plain(fragment, b"-._")
+        && (path == "./" || is_page(table, path));
+    if is_ours { wanted.to_owned() } else { String::from("./") }
 }
 
 /// Whether `name`, as a link has it, is that of a page beside the live one.
@@ -49,8 +59,16 @@ mod tests {
 
     #[test]
     fn only_pages_of_ours_are_led_to() {
-        for good in ["lines", "lines?line=2", "counts?range=7d&class=person", "media?q=a%20b+c"] {
-            assert_eq!(next(ROUTES, Some(good)), good);
+        for good in [
+            "lines",
+            "lines?line=2",
+            "counts?range=7d&class=person",
+            "media?q=a%20b+c",
+            "lines?line={id}#{id}",
+            "./",
+            "./?stored={id}#lens",
+        ] {
+            assert_eq!(next_page(ROUTES, Some(good)), good);
         }
         for bad in [
             "//evil.example",
@@ -66,14 +84,17 @@ mod tests {
             "./",
             "stream",
             "api/v1/state",
-            "lines#x",
+            "lines#\"x",
+            "/\\evil",
+            "///lines",
+            "//evil.example#x",
             "lines?next=//evil\\",
             "LINES",
         ] {
-            assert_eq!(next(ROUTES, Some(bad)), "./", "{bad}");
+            assert_eq!(next_page(ROUTES, Some(bad)), "./", "{bad}");
         }
-        assert_eq!(next(ROUTES, Some(&format!("lines?{}", "a".repeat(1000)))), "./");
-        assert_eq!(next(ROUTES, None), "./");
+        assert_eq!(next_page(ROUTES, Some(&format!("lines?{}", "a".repeat(1000)))), "./");
+        assert_eq!(next_page(ROUTES, None), "./");
     }
 
     #[test]

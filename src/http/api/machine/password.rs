@@ -1,0 +1,187 @@
+//! `/api/v1/password`, and what setting a password asks for, whoever sets it.
+
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+
+use crate::access::{ADMIN, Access, AccessError, AccessGuard, Role, random_password};
+use crate::base::clock;
+use crate::http::auth::authenticate::fit_password;
+use crate::http::auth::caller::{AuthError, Who};
+use crate::http::report::wire;
+use crate::http::request::body_fields::{FieldError, Fields};
+use crate::http::request::json_body::PayloadError;
+use crate::http::request::problem::Problem;
+use crate::http::request::reply::{self, no_store};
+use crate::http::server::body::Body;
+use crate::http::site::handler::Request;
+
+/// Sets what is given of the user `name`. The admin's password and the caller's own are set from other machines only
+/// for who knows the one that holds now, so that a browser that somebody left signed in locks nobody out.
+pub async fn set_user(
+    request: &Request,
+    access: &Access,
+    name: &str,
+    role: Option<Role>,
+    password: Option<String>,
+    current: String,
+) -> Result<(), Problem> {
+    let is_own = name == ADMIN || matches!(&request.who, Who::Person(person) if person.name == name);
+    let is_first = access.is_open();
+    if is_own && password.is_some() && is_first && !may_begin(request, access) {
+        return Err(only_here());
+    }
+    if is_own && password.is_some() && !is_first && !is_owner(request) {
+        let proven = request.site.auth.prove(request.caller(), name.to_owned(), current).await;
+        proven.map_err(|denied| {
+            let problem = Problem::from(denied.clone());
+            match denied {
+                AuthError::Wrong => Problem {
+                    status: StatusCode::FORBIDDEN,
+                    detail: String::from("the current password is another one"),
+                    hint: Some(String::from("type the one that you signed in with")),
+                    ..problem.wrong_secret("current", "the password that holds now")
+                },
+                _ => problem,
+            }
+        })?;
+    }
+    let name = name.to_owned();
+    change(access, move |access| access.set_user(&name, role, password.as_deref())).await
+}
+
+/// `/api/v1/password`: to whoever may not change it, only whether there is one.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct PasswordReport {
+    set: bool,
+    /// It stands in the log, and is to be changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sessions: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+}
+
+/// A password that was made.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct MadePassword {
+    password: String,
+}
+
+/// The error without what was given, nor keys that nobody knows: either may be the password.
+pub fn hidden(error: FieldError, known: &[&str]) -> FieldError {
+    let star = || String::from("***");
+    let shown = |key: String| Some(key).filter(|key| known.contains(&key.as_str())).unwrap_or_else(star);
+    match error {
+        FieldError::Wrong { key, expected, .. } => {
+            let expected = if key == "password" { fit_password() } else { expected };
+            FieldError::Wrong { key, expected, given: None }
+        }
+        FieldError::Unknown { known, .. } => FieldError::Unknown { key: star(), known, given: star() },
+        FieldError::Payload(PayloadError::Repeated(key, _)) => {
+            PayloadError::Repeated(shown(key), star()).into()
+        }
+        FieldError::Payload(PayloadError::NoNumber(key, _)) => {
+            PayloadError::NoNumber(shown(key), star()).into()
+        }
+        error => error,
+    }
+}
+
+/// What `PUT /api/v1/password` takes: the new password, and the one that holds now.
+fn password_draft(request: &Request) -> Result<(String, String), Problem> {
+    const KEYS: [&str; 2] = ["password", "current"];
+    let read = Fields::read(&request.headers, &request.body, &KEYS)
+        .and_then(|fields| Ok((fields.text("password")?, fields.text("current")?)));
+    let (password, current) = read.map_err(|error| Problem::unprocessable(hidden(error, &KEYS)))?;
+    let password = password.ok_or_else(|| Problem::missing(&[("password", &fit_password())]))?;
+    Ok((password, current.unwrap_or_default()))
+}
+
+/// `GET /api/v1/password`: whether there is one.
+pub async fn password(request: Request) -> Result<Response<Body>, Problem> {
+    Ok(report(&request, access(&request)?))
+}
+
+/// `PUT /api/v1/password`: sets it, and ends all sessions. From other machines it takes the one that holds now.
+pub async fn set_password(request: Request) -> Result<Response<Body>, Problem> {
+    let (password, current) = password_draft(&request)?;
+    let access = access(&request)?;
+    set_user(&request, access, ADMIN, None, Some(password), current).await?;
+    Ok(report(&request, access))
+}
+
+/// `POST /api/v1/password/random`: makes one. Only from this machine.
+pub async fn random(request: Request) -> Result<Response<Body>, Problem> {
+    let access = access(&request)?;
+    here(&request)?;
+    let password = random_password()?;
+    let made = password.clone();
+    change(access, move |access| access.set(&made)).await?;
+    let mut response = no_store(reply::fixed("application/json", wire::json(&MadePassword { password })));
+    *response.status_mut() = StatusCode::CREATED;
+    Ok(response)
+}
+
+/// `DELETE /api/v1/password`: takes it away. Only from this machine.
+pub async fn remove(request: Request) -> Result<Response<Body>, Problem> {
+    let access = access(&request)?;
+    here(&request)?;
+    change(access, Access::remove).await?;
+    log::warn!(
+        "the password was removed by {}: whoever reaches this camera can change it",
+        request.link.peer()
+    );
+    Ok(report(&request, access))
+}
+
+/// Whether a password may be set where there is none: on the machine itself; and on its own network if there never was
+/// one. Who has removed it is not locked out by whoever comes by.
+pub fn may_begin(request: &Request, access: &Access) -> bool {
+    let is_near = request.caller().is_near(request.link.own_address());
+    is_owner(request) || (is_near && access.guard() == AccessGuard::Never)
+}
+
+/// Whether it is the machine's owner who asks: on the machine itself, and for sure once there is a password.
+pub fn is_owner(request: &Request) -> bool {
+    let caller = request.caller();
+    let is_free = request.site.auth.is_open() || request.site.auth.is_unclaimed();
+    if is_free { caller.is_here() } else { caller.is_trusted() }
+}
+
+fn here(request: &Request) -> Result<(), Problem> {
+    if is_owner(request) { Ok(()) } else { Err(only_here()) }
+}
+
+fn only_here() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "this is done on the camera's own machine only")
+        .hint("`tallycam password set`, `random` or `remove` there")
+}
+
+pub fn access(request: &Request) -> Result<&Access, Problem> {
+    let none = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "this server asks nobody for a password");
+    request.site.auth.access().ok_or_else(none)
+}
+
+/// What hashes or writes, not on the server's thread.
+pub async fn change<T: Send + 'static>(
+    access: &Access,
+    how: impl FnOnce(&Access) -> Result<T, AccessError> + Send + 'static,
+) -> Result<T, Problem> {
+    let access = access.clone();
+    match tokio::task::spawn_blocking(move || how(&access)).await {
+        Ok(done) => Ok(done?),
+        Err(panicked) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string())),
+    }
+}
+
+fn report(request: &Request, access: &Access) -> Response<Body> {
+    let is_told = request.who.role() == Some(Role::Admin);
+    let report = PasswordReport {
+        set: matches!(access.guard(), AccessGuard::Password),
+        first: is_told.then(|| access.is_first()),
+        sessions: is_told.then(|| access.sessions(clock::wall_s()).len()),
+        file: is_told.then(|| access.file().display().to_string()),
+    };
+    no_store(reply::fixed("application/json", wire::json(&report)))
+}

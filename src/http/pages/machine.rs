@@ -1,0 +1,94 @@
+//! The pages of the machine: what was done, backup and factory reset, updates.
+
+use hyper::Response;
+use hyper::header::{HeaderName, HeaderValue};
+
+use crate::http::api::machine::activity::{USUAL, in_words, rows};
+use crate::http::api::machine::backup::ResetBegun;
+use crate::http::api::machine::update::Last;
+use crate::http::pages::data_counting;
+use crate::http::request::problem::Problem;
+use crate::http::server::body::Body;
+use crate::http::site::handler::Request;
+use crate::http::site::html::html;
+use crate::maintenance::backup::ArchiveHeader;
+use crate::store::AuditKind;
+use crate::ui::{self, ActivityPage, ActivityRow, BackupPage, BackupStep, UpdatePage, UpdateState};
+
+/// `GET /activity`.
+pub async fn activity(request: Request) -> Result<Response<Body>, Problem> {
+    let cursor = request.query.whole("cursor", 1..=u64::MAX)?;
+    let (rows, has_more) = rows(&request, cursor, USUAL as usize).await?;
+    let site = &request.site;
+    Ok(html(ui::activity_page(&ActivityPage {
+        head: data_counting::head(&request),
+        clock: site.clock(),
+        is_newest: cursor.is_none(),
+        next: rows.last().filter(|_| has_more).map(|last| last.id),
+        dropped: site.counts()?.dropped_audit_rows(),
+        rows: rows
+            .into_iter()
+            .map(|row| ActivityRow {
+                time_us: row.time_us,
+                is_refusal: row.entry.kind == AuditKind::Refused,
+                what: in_words(&row),
+                who: row.entry.who,
+                role: row.entry.role,
+                from: row.entry.address,
+                browser: row.entry.browser,
+            })
+            .collect(),
+    })))
+}
+
+/// `GET /backup`.
+pub async fn backup(request: Request) -> Response<Body> {
+    let restored = request.told::<ArchiveHeader>().map(|ArchiveHeader { name, made, .. }| {
+        BackupStep::Restored { name: name.clone(), made: made.clone() }
+    });
+    shown(&request, restored.unwrap_or(BackupStep::Begin))
+}
+
+/// `GET /factory-reset`: the page that asks the second time.
+pub async fn factory_reset(request: Request) -> Response<Body> {
+    let is_reset = request.told::<ResetBegun>().is_some();
+    shown(&request, if is_reset { BackupStep::Reset } else { BackupStep::Ask })
+}
+
+fn shown(request: &Request, step: BackupStep) -> Response<Body> {
+    html(ui::backup_page(&BackupPage {
+        head: data_counting::head(request),
+        is_counts_only: request.site.is_counts_only(),
+        is_claimed_by_network: request.site.settings().is_claimed_by_network,
+        step,
+        refused: request.refused(),
+    }))
+}
+
+/// `GET /update`.
+pub async fn update(request: Request) -> Response<Body> {
+    let last = Last::of(&request.site).await;
+    let mut page = html(ui::update_page(&UpdatePage {
+        head: data_counting::head(&request),
+        by: last.by(),
+        last: last.phase().map(|phase| UpdateState {
+            phase,
+            words: last
+                .status
+                .as_ref()
+                .filter(|_| !last.is_waiting)
+                .map(|status| status.words.clone())
+                .unwrap_or_default(),
+        }),
+        refused: request.refused(),
+    }));
+    // While it works the page comes again; while the service starts nobody is there to ask.
+    let again_s = match last.phase() {
+        _ if request.returned.is_some() => return page,
+        Some("waiting" | "checking" | "unpacking") => "3",
+        Some("starting") => "15",
+        _ => return page,
+    };
+    page.headers_mut().insert(HeaderName::from_static("refresh"), HeaderValue::from_static(again_s));
+    page
+}
