@@ -1,8 +1,8 @@
-//! Two examples for the help of each command. A test holds that each of them is understood.
+//! Two examples for the help of each command. A test checks that every example parses.
 
 use clap::Command;
 
-/// The words of a command, and two whole command lines.
+/// A command and two complete command lines for it.
 const EXAMPLES: &[(&str, [&str; 2])] = &[
     ("serve", ["tallycam serve", "tallycam serve --set source.kind=sim --set http.listen=127.0.0.1:8080"]),
     ("check", ["tallycam check", "tallycam check --no-camera --json"]),
@@ -104,7 +104,7 @@ const EXAMPLES: &[(&str, [&str; 2])] = &[
     ("completions", ["tallycam completions bash > tallycam.bash", "tallycam completions zsh > _tallycam"]),
 ];
 
-/// `command` and all below it, with the examples in their help.
+/// Adds the examples to the help of `command` and of all commands below it.
 pub(in crate::cli) fn with_examples(mut command: Command) -> Command {
     for (words, examples) in EXAMPLES {
         command = put(command, &words.split(' ').collect::<Vec<_>>(), examples);
@@ -115,7 +115,7 @@ pub(in crate::cli) fn with_examples(mut command: Command) -> Command {
 fn put(command: Command, words: &[&str], examples: &[&str; 2]) -> Command {
     match words.split_first() {
         None => command.after_help(format!("Examples:\n  {}\n  {}", examples[0], examples[1])),
-        // One that does not exist would be added: the test says which.
+        // A name that does not exist would create a command; the test reports it.
         Some((word, rest)) if command.find_subcommand(word).is_some() => {
             command.mut_subcommand(word, |below| put(below, rest, examples))
         }

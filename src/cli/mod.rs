@@ -1,8 +1,7 @@
-//! The command line: one file per command, in folders by what it is about; its doc comments are the help.
+//! The command line: one file per command, in folders by subject. Doc comments of the arguments are the help.
 //!
-//! Runs on the main thread. What was asked for goes to standard output and nothing else does;
-//! what went wrong goes to standard error as `tallycam: …` and perhaps `hint: …`, and decides the
-//! exit code ([`Failure`]).
+//! Runs on the main thread. Standard output carries only results. Failures go to standard error as `tallycam: …`,
+//! perhaps with `hint: …`, and set the exit code ([`Failure`]).
 
 mod camera;
 mod card;
@@ -42,7 +41,7 @@ struct Cli {
     command: Command,
 }
 
-/// The version, and when it was built where that is known.
+/// The version, and the build date if known.
 static VERSION: LazyLock<String> = LazyLock::new(describe_version);
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 64 wrong usage, 69 no picture from the camera, \
@@ -85,13 +84,13 @@ enum Command {
     Completions(completions::CompletionsArgs),
 }
 
-/// The whole command line as clap knows it: what manual pages and completions are made of.
+/// The whole command line, from which manual pages and completions are made.
 pub fn command() -> clap::Command {
     let command = Cli::command().mut_subcommands(ConfigArgs::add_to_tree);
     examples::with_examples(ConfigArgs::add_to(command))
 }
 
-/// Runs the command that `arguments` (the program's name first) ask for.
+/// Runs the command of `arguments`, which start with the program's name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let parsed = command().try_get_matches_from(arguments).and_then(|matches| {
         Ok((Cli::from_arg_matches(&matches)?.command, ConfigArgs::from_levels(&matches)?))
@@ -132,7 +131,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Help and version, which were asked for, or a usage error in our own form.
+/// Prints help and version, or turns an error into a usage error of our own form.
 fn report_usage(error: &clap::Error) -> Result<(), Failure> {
     let text = error.render().to_string();
     match error.kind() {
@@ -145,7 +144,7 @@ fn report_usage(error: &clap::Error) -> Result<(), Failure> {
     }
 }
 
-/// A clap error (`error: …`, indented details, `tip: …`, `Usage: …`) as one line and a hint.
+/// Turns a clap error (`error: …`, indented details, `tip: …`, `Usage: …`) into one line and a hint.
 fn usage_failure(text: &str) -> Failure {
     let mut message: Vec<&str> = Vec::new();
     let mut hints: Vec<&str> = Vec::new();
@@ -164,7 +163,7 @@ fn usage_failure(text: &str) -> Failure {
     Failure::usage(message.join(" ")).hint(hint)
 }
 
-/// The command that was meant, by the usage that is told: "tallycam count".
+/// The intended command, from the usage in clap's error: "tallycam count".
 fn meant_command(text: &str) -> String {
     let usage = text.lines().find_map(|line| line.trim().strip_prefix("Usage: ")).unwrap_or("tallycam");
     let is_name =
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_leads_to_the_help_of_its_command() {
+    fn a_missing_argument_hints_at_the_help_of_its_command() {
         let hint = |words: &[&str]| {
             let error = command().try_get_matches_from(words).map(drop);
             let Err(Failure::Usage { hint, .. }) =
@@ -204,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_before_the_command_is_not_lost() {
+    fn options_before_the_command_count() {
         let given = |line: &str| {
             let matches = command().try_get_matches_from(line.split(' ')).unwrap();
             ConfigArgs::from_levels(&matches).unwrap()

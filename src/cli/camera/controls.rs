@@ -1,4 +1,4 @@
-//! `tallycam controls`: the daemon, which has the camera, shows and sets the camera's own controls.
+//! `tallycam controls`: shows and sets the camera's own controls through the running service.
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
@@ -58,7 +58,7 @@ struct ControlsResetArgs {
 }
 
 impl ControlsArgs {
-    /// Does it.
+    /// Runs the command.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         match &self.what {
             None => print_controls(given, self.json),
@@ -74,7 +74,7 @@ fn daemon(given: &ConfigArgs) -> Result<Daemon, Failure> {
     Ok(Daemon::require(&config, "setting the camera")?.with_timeout(PATIENCE))
 }
 
-/// A camera that is being opened answers when it is.
+/// Includes the time in which a camera opens.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
 fn print_controls(given: &ConfigArgs, json: bool) -> Result<(), Failure> {
@@ -118,7 +118,7 @@ impl ControlsResetArgs {
     }
 }
 
-/// Says what came out otherwise; what the camera did not set is a failure.
+/// Reports what the camera changed or refused; a refusal is a failure.
 fn report_outcome(report: &Value) -> Result<(), Failure> {
     notes(report);
     if list(report, "refused").is_empty() { Ok(()) } else { Err(Failure::AlreadyReported(FAILED)) }
@@ -130,7 +130,7 @@ fn notes(report: &Value) {
     }
 }
 
-/// `NAME=VALUE`, each name once.
+/// Reads `NAME=VALUE`; each name may appear once.
 fn parse_assignments(values: &[String]) -> Result<Map<String, Value>, Failure> {
     let usage = |message: String| {
         Failure::usage(message)
@@ -161,7 +161,7 @@ fn as_text(report: &Value) -> String {
     match report.get("reason").and_then(Value::as_str) {
         Some(reason) => format!("{reason}\n"),
         None => {
-            // The name under which they are kept, for whoever writes them into a file.
+            // The name under which config.toml stores the values of this camera.
             let identity = report.pointer("/camera/identity").and_then(Value::as_str);
             let identity = identity.map_or_else(String::new, |id| format!("  kept as [controls.{id:?}]\n"));
             format!("{name}\n{identity}{}", lines(report, |_| true))
@@ -169,7 +169,7 @@ fn as_text(report: &Value) -> String {
     }
 }
 
-/// A line for each control that is `meant`.
+/// One line for each control that `meant` selects.
 fn lines(report: &Value, meant: impl Fn(&str) -> bool) -> String {
     let items: Vec<&Value> =
         list(report, "items").iter().filter(|item| meant(text_field(item, "name"))).collect();
@@ -179,7 +179,7 @@ fn lines(report: &Value, meant: impl Fn(&str) -> bool) -> String {
     items.iter().map(|item| format!("  {:<widest$}  {}\n", text_field(item, "name"), line(item))).collect()
 }
 
-/// "128, from 0 to 255, default 128; kept".
+/// As in "128, from 0 to 255, default 128; kept".
 fn line(item: &Value, is_refused: bool) -> String {
     let is = |key: &str| item.get(key).and_then(Value::as_bool).unwrap_or_default();
     let of = |key: &str| item.get(key).map(format_value).unwrap_or_default();
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_assignment_is_a_usage_error() {
+    fn a_malformed_assignment_is_a_usage_error() {
         for texts in [&["gain"][..], &["gain=1", "gain=2"]] {
             let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
             assert!(matches!(parse_assignments(&texts), Err(Failure::Usage { .. })), "{texts:?}");

@@ -35,12 +35,12 @@ impl DevicesArgs {
     }
 }
 
-/// The cameras that libcamera reads; a camera of V4L2 that it has, too, is there twice, under both names.
+/// The cameras of libcamera. A camera that V4L2 lists too appears twice, under both names.
 fn libcamera_cameras() -> Vec<Listed> {
     libcamera::survey_libcamera(&libcamera::folder()).used.map(|found| found.cameras).unwrap_or_default()
 }
 
-/// The cameras as text, without the names that have their serial numbers.
+/// The cameras as text, without the device names that contain serial numbers.
 pub fn report() -> String {
     let text = as_text(&v4l2::list(), &libcamera_cameras());
     text.lines().filter(|line| !line.starts_with("  device ")).map(|line| format!("{line}\n")).collect()
@@ -110,7 +110,7 @@ fn write_formats_and_controls(out: &mut String, formats: &[CameraFormat], contro
     }
 }
 
-/// "30, 15, 7.5 fps"; empty when nothing is known.
+/// As in "30, 15, 7.5 fps"; empty when no rate is known.
 fn rates(fps: &[f64]) -> String {
     let words: Vec<String> = fps
         .iter()
@@ -119,7 +119,7 @@ fn rates(fps: &[f64]) -> String {
     if words.is_empty() { String::new() } else { format!("{} fps", words.join(", ")) }
 }
 
-/// "128, from 0 to 255, default 128".
+/// As in "128, from 0 to 255, default 128".
 fn control_line(control: &Control) -> String {
     let Control { value, default, .. } = control;
     let mut line = match &control.kind {
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_camera_is_listed_in_full_and_what_is_none_in_a_line() {
+    fn a_camera_is_listed_in_full_and_another_node_in_one_line() {
         let want = "\
 /dev/video0  Webcam
   device    /dev/v4l/by-id/usb-Webcam-video-index0
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn why_there_is_none() {
+    fn the_absence_of_a_camera_is_explained() {
         let denied = SourceError::new(SourceErrorKind::Denied, "/dev/video0 may not be opened");
         let closed = VideoNode { path: "/dev/video0".into(), by_id: None, facts: Err(denied.clone()) };
         assert_eq!(no_usable_camera(&[codec(), closed]), denied);

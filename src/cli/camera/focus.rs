@@ -1,4 +1,4 @@
-//! `tallycam focus`: the lens of the daemon that runs.
+//! `tallycam focus`: moves the lens through the running service.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub struct FocusArgs {
     what: Option<FocusCommand>,
 }
 
-/// What may be given with each of them.
+/// Options that every subcommand takes.
 #[derive(Debug, Args)]
 struct How {
     /// Print JSON
@@ -94,13 +94,13 @@ impl FocusCommand {
     }
 }
 
-/// A sweep looks at 25 places, each after a while.
+/// A sweep tries 25 positions and waits at each.
 const SWEEPS_WITHIN: Duration = Duration::from_secs(300);
 
-/// How often it is asked how far it is.
+/// Interval between questions for the progress of a sweep.
 const ASK_EVERY: Duration = Duration::from_millis(250);
 
-/// The camera may have to be looked at first, and its driver may be slow.
+/// The service may have to open the camera first, and a driver may be slow.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn number(text: &str, least: f64, expected: &str) -> Result<f64, String> {
@@ -119,7 +119,7 @@ fn parse_step(text: &str) -> Result<f64, String> {
 }
 
 impl FocusArgs {
-    /// Asks the daemon and prints how the lens is then.
+    /// Sends the request and prints the state of the lens after it.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let how = self.what.as_ref().map_or(&self.how, FocusCommand::action);
         let config = given.load()?.config;
@@ -149,7 +149,7 @@ fn fetch_lens(daemon: &Daemon) -> Result<Value, Failure> {
     daemon.json("GET", LENS, RequestBody::Nothing, "the lens could not be read")
 }
 
-/// Begins a sweep and waits for its end.
+/// Starts a sweep and waits for its end.
 fn run_sweep(daemon: &Daemon) -> Result<Value, Failure> {
     let mut lens: Value =
         daemon.json("POST", "/api/v1/lens/sweep", RequestBody::Nothing, "no focus sweep")?;
@@ -169,7 +169,7 @@ fn run_sweep(daemon: &Daemon) -> Result<Value, Failure> {
     Err(Failure::failed("the sweep does not end"))
 }
 
-/// How the lens is, for people.
+/// The state of the lens as lines for people.
 fn describe_lens(lens: &Value) -> String {
     if lens["supported"] != json!(true) {
         let why = lens["reason"].as_str().unwrap_or("it has none");
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lens_is_told_in_words() {
+    fn a_lens_is_described_in_words() {
         let sweep = json!({"done": 3, "of": 25});
         let lens =
             json!({"supported": true, "position": 0.4, "auto": false, "sharpness": 31.256, "sweep": sweep});

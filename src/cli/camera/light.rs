@@ -1,4 +1,4 @@
-//! `tallycam light`: the daemon, which has the light, shows and changes it.
+//! `tallycam light`: shows and changes the light through the running service.
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
@@ -70,7 +70,7 @@ struct LightSetArgs {
 }
 
 impl LightArgs {
-    /// Does it.
+    /// Runs the command.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let (plain, options) = match &self.what {
             None => return print_light(given, self.json),
@@ -89,7 +89,7 @@ impl LightArgs {
         } else {
             print_stdout(&describe_light(&light))?;
         }
-        // It is kept for when the light works, but it does not shine so.
+        // The service stores the settings for later, but the light does not work now.
         let is_in_trouble = light.get("reason").is_some_and(|reason| !reason.is_null());
         if is_in_trouble { Err(Failure::AlreadyReported(FAILED)) } else { Ok(()) }
     }
@@ -143,7 +143,7 @@ fn describe_light(light: &Value) -> String {
         words.push_str(&format!(", color {}, {} pixels", text("color"), number("pixels")));
     }
     words.push_str(&format!(" ({})\n", text("kind")));
-    // Of a strip that was there before a lamp, ranges may be kept: a lamp has no pixels.
+    // A lamp has no pixels, but ranges of an earlier strip may still be stored.
     let ranges = light.get("ranges").and_then(Value::as_array).filter(|_| text("kind") != "gpio");
     for range in ranges.into_iter().flatten() {
         let pixel = |key: &str| range.get(key).and_then(Value::as_u64).unwrap_or_default();
@@ -158,7 +158,7 @@ fn describe_light(light: &Value) -> String {
     words
 }
 
-/// The colours with a name, of a light that has colours.
+/// The named colours, if the light has colours.
 fn describe_presets(light: &Value) -> String {
     if matches!(light.get("kind").and_then(Value::as_str), Some("none" | "gpio")) {
         return String::new();

@@ -1,4 +1,4 @@
-//! `tallycam record`: the daemon, which has the camera, begins and ends recordings.
+//! `tallycam record`: starts and stops recordings in the running service.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::{ConfigArgs, Failure, media, print_json, print_stdout};
 
-/// How long the camera may take to wake, and the disk to take the last second.
+/// Covers the opening of the camera and the write of the last chunk.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const RECORDING: &str = "/api/v1/recording";
@@ -79,7 +79,7 @@ struct RecordStatusArgs {
 }
 
 impl RecordArgs {
-    /// Does it.
+    /// Runs the command.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         match &self.what {
             None => self.begin.run(given),

@@ -20,7 +20,7 @@ use crate::media::SourceErrorKind;
 /// --url http://localhost:8080/snapshot, or --keep to store the snapshot there.
 #[derive(Debug, Args)]
 pub struct SnapshotArgs {
-    /// Where the JPEG goes; - is standard output
+    /// File for the JPEG; - is standard output
     #[arg(value_name = "FILE", default_value = "-")]
     to: PathBuf,
     /// Use this network camera instead of the configured one
@@ -44,7 +44,7 @@ pub struct SnapshotArgs {
     /// A note on it
     #[arg(long, value_name = "TEXT", requires = "keep")]
     note: Option<String>,
-    /// What to store: the picture as shown, the camera's own, or its largest size
+    /// The picture to store: as shown, the camera's own, or its largest size
     #[arg(long, value_name = "WHICH", requires = "keep", value_parser = ["shown", "original", "largest"])]
     picture: Option<String>,
     /// Maximum width in pixels, 16 to 8192
@@ -61,11 +61,11 @@ pub struct SnapshotArgs {
     json: bool,
 }
 
-/// How long the camera may take to wake, or to change its size.
+/// Covers the opening of the camera and a change of its size.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl SnapshotArgs {
-    /// Takes the picture.
+    /// Takes the snapshot.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let mut given = given.clone();
         if let Some(url) = &self.url {
@@ -74,7 +74,7 @@ impl SnapshotArgs {
         }
         let mut config = given.load()?.config;
         if self.url.is_some() {
-            // What is taken from elsewhere is taken as it is: it may be our own daemon's.
+            // A picture from a URL is not changed: it may come from our own service, which has changed it already.
             config.picture = Config::default().picture;
         }
         if self.keep {
@@ -89,7 +89,7 @@ impl SnapshotArgs {
             return Err(Failure::usage("an image is not written to a terminal")
                 .hint("name a file: tallycam snapshot picture.jpg"));
         }
-        // Known before the camera is opened, so that no one waits for it in vain.
+        // Checked before the camera opens, so that nobody waits in vain.
         if !to_standard_output && !self.force && self.to.exists() {
             return Err(already_exists(&self.to));
         }
@@ -105,7 +105,7 @@ impl SnapshotArgs {
 }
 
 impl SnapshotArgs {
-    /// Has the daemon, which has the camera and the store, take and keep one.
+    /// Has the running service take and store a snapshot.
     fn take_and_keep(&self, config: &Config) -> Result<(), Failure> {
         let daemon = Daemon::require(config, "keeping a picture")?.with_timeout(PATIENCE);
         let texts = [
@@ -143,14 +143,14 @@ impl SnapshotArgs {
     }
 }
 
-/// A camera in use is most often in use by ourselves.
+/// A busy camera is most often in use by the service.
 fn hint_daemon_running(failure: Failure, listens: &[Listen]) -> Failure {
     let address = listens.iter().find_map(|listen| match listen {
         Listen::Tcp(address) if address.ip().is_unspecified() => {
             Some(format!("localhost:{}", address.port()))
         }
         Listen::Tcp(address) => Some(address.to_string()),
-        // A certificate of tallycam's own making is none that it trusts.
+        // `snapshot` does not trust a certificate that tallycam made itself.
         Listen::Https(_) | Listen::Unix(_) => None,
     });
     match (failure, address) {
@@ -170,7 +170,7 @@ mod tests {
     use crate::media::SourceError;
 
     #[test]
-    fn a_busy_camera_is_asked_for_where_we_serve_it() {
+    fn a_busy_camera_hints_at_the_snapshot_of_the_service() {
         let hint = |listens: &[&str]| {
             let busy = Failure::Device(
                 SourceError::new(SourceErrorKind::Busy, "/dev/video0 is in use").hint("wait"),

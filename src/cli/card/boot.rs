@@ -1,4 +1,4 @@
-//! The boot partition: FAT, mounted read-only, and made writable only for as long as something is replaced on it.
+//! The boot partition: FAT, mounted read-only, and writable only while a file on it is replaced.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -11,22 +11,23 @@ use rustix::mount::{MountFlags, mount_remount};
 use crate::base::private;
 use crate::card::{LONGEST, Loaded};
 
-/// What is being written, before it takes its name.
+/// Name of a new file until it is complete.
 const NEW: &str = "tallycam.new";
 
-/// The partition's folder.
+/// The folder of the partition.
 #[derive(Debug)]
 pub struct Boot {
     folder: PathBuf,
-    /// With what it was mounted, while it is writable.
+    /// The mount flags to restore, while the partition is writable.
     was: Option<MountFlags>,
 }
 
 impl Boot {
-    /// The partition that is mounted at `folder`.
+    /// Opens the partition that is mounted at `folder`.
     ///
     /// # Errors
-    /// There is none, in words. Where `is_mounted` says that it has to be a file system of its own, a folder is none.
+    /// A sentence that says why there is no such partition. With `is_mounted`, a plain folder that is no file system
+    /// of its own is refused.
     pub fn open(folder: &Path, is_mounted: bool) -> Result<Boot, String> {
         let none = |why: &str| Err(format!("there is no boot partition at {}: {why}", folder.display()));
         let about = match fs::metadata(folder) {
@@ -40,15 +41,15 @@ impl Boot {
         Ok(Boot { folder: folder.to_owned(), was: None })
     }
 
-    /// Whether there is a file of this name.
+    /// True if a file of this name exists.
     pub fn has(&self, name: &str) -> bool {
         fs::symlink_metadata(self.folder.join(name)).is_ok()
     }
 
-    /// The file `name`, at most one byte more than such a file may have; `None` where there is none.
+    /// Reads the file `name`, at most one byte more than the largest allowed size; `None` if it does not exist.
     ///
     /// # Errors
-    /// Why it cannot be read.
+    /// Why the file cannot be read.
     pub fn read(&self, name: &str) -> Loaded {
         let path = self.folder.join(name);
         let read = || -> io::Result<Vec<u8>> {
@@ -67,8 +68,8 @@ impl Boot {
         }
     }
 
-    /// Replaces the file `name` as a whole. What it had is overwritten: it may hold a password, and FAT leaves clusters
-    /// that become free as they are. The partition stays writable until this is dropped.
+    /// Replaces the whole file `name`. The old content is overwritten first: it may hold a password, and FAT does not
+    /// erase freed clusters. The partition stays writable until this value is dropped.
     pub fn write(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.remount_writable(&|folder, flags| Ok(mount_remount(folder, flags, "")?))?;
         let new = self.folder.join(NEW);
@@ -85,7 +86,7 @@ impl Boot {
             io::copy(&mut io::repeat(0).take(bytes), &mut old)?;
             old.sync_all()
         })();
-        // What is left of it is of no use.
+        // A half-written file is useless.
         written.inspect_err(|_: &io::Error| drop(fs::remove_file(&new)))
     }
 
@@ -94,7 +95,7 @@ impl Boot {
         if !flags.contains(StatVfsMountFlags::RDONLY) {
             return Ok(());
         }
-        // The other bits mean the same in both (statvfs(3), mount(2)).
+        // The other bits have the same values in statvfs(3) and mount(2).
         let kept = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::SYNCHRONOUS;
         let kept = (kept | MountFlags::NOATIME) & MountFlags::from_bits_truncate(flags.bits() as _);
         remount(&self.folder, kept)?;
@@ -125,7 +126,7 @@ mod tests {
         let mut boot = Boot::open(folder.path(), false).unwrap();
         assert_eq!(boot.read("a"), Ok(None));
         boot.write("a", b"one").unwrap();
-        // Where the clusters of the old one are seen.
+        // A hard link still shows the clusters of the old file.
         fs::hard_link(folder.path().join("a"), folder.path().join("clusters")).unwrap();
         boot.write("a", b"two").unwrap();
         assert_eq!(boot.read("a").unwrap().unwrap(), b"two");
@@ -144,7 +145,8 @@ mod tests {
         assert!(Boot::open(folder.path(), true).unwrap_err().contains("not mounted"));
     }
 
-    /// sysfs is mounted read-only or not at all writable here: what cannot be remounted is told, and nothing is tried.
+    /// Uses sysfs, which is read-only or cannot be remounted in a test: the failure is reported and nothing is
+    /// written.
     #[test]
     fn a_partition_that_cannot_be_made_writable_is_reported() {
         let read_only = ["/sys", "/proc/sys", "/sys/fs/cgroup"].into_iter().find(|path| {

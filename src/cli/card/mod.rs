@@ -1,5 +1,4 @@
-//! `tallycam card apply`: provisioning, at each start of a card before its network, and before each start of the
-//! daemon.
+//! `tallycam card apply`: sets up a card at each start, before its network and before each start of the service.
 
 mod boot;
 mod root;
@@ -26,10 +25,10 @@ use crate::daemon::diagnosis::card as diagnosis;
 /// The configuration that the daemon reads.
 const CONFIG: &str = "etc/tallycam/config.toml";
 
-/// The image's own, as it was before the first time.
+/// The configuration of the image, as it was before the first run.
 const SHIPPED: &str = "run/tallycam-card/config.toml";
 
-/// What the initrd has to say: a line each.
+/// Messages of the initrd, one per line.
 const NOTES: &str = "run/tallycam-card/notes";
 
 const CONFIG_HEAD: &str = "\
@@ -70,14 +69,14 @@ pub struct ApplyArgs {
 }
 
 impl CardCommand {
-    /// Does what was asked.
+    /// Runs the command.
     pub fn run(&self) -> Result<(), Failure> {
         let CardCommand::Apply(apply) = self;
         apply.run()
     }
 }
 
-/// The work in progress.
+/// The state of one run.
 struct Applying {
     root: Root,
     entries: Vec<Entry>,
@@ -138,7 +137,7 @@ impl Applying {
         }
     }
 
-    /// What stands in the root.
+    /// The system's present settings.
     fn read_before(&mut self) -> Before {
         let mut text = |path: &str| match self.root.read_text(path) {
             Ok(text) => text,
@@ -158,7 +157,7 @@ impl Applying {
         }
     }
 
-    /// What the files on the boot partition want.
+    /// The settings that the files on the boot partition ask for.
     fn find_wanted(&mut self, boot: &Result<Boot, String>, before: &Before, is_own_alone: bool) -> ReadFiles {
         let root = &self.root;
         let is_zone = |zone: &str| {
@@ -176,7 +175,7 @@ impl Applying {
         self.entries.append(&mut found.entries);
         match boot {
             Err(why) => {
-                // Nothing is known of what the file says.
+                // The file is unreadable, so nothing is known of its settings.
                 found.is_broken = true;
                 self.report_mistake(why.clone());
             }
@@ -196,7 +195,7 @@ impl Applying {
         self.entries.extend(notes.lines().filter(|line| !line.trim().is_empty()).map(Entry::note));
     }
 
-    /// A card has one place for what it keeps: there a reset empties it and this program sets it up.
+    /// Drops `store.directory`: a card stores everything on its state partition, where a reset finds it.
     fn drop_directory_settings(&mut self, settings: &mut Saved) {
         const DIRECTORY: &str = "store.directory";
         if settings.get(DIRECTORY).is_some() {
@@ -206,14 +205,14 @@ impl Applying {
         }
     }
 
-    /// Tells of what is the system's, where that is set up by other means.
+    /// Reports the system's settings as unused, on a system that is set up by other means.
     fn report_not_used(&mut self, wanted: &CardSettings, settings: &Saved) {
         self.entries.retain(|entry| entry.severity != Severity::Note);
         let CardSettings { host, time_zone, country, wifi, wired, wireless, user, keys, .. } = wanted;
         fn origin<T>(given: &Option<Sourced<T>>) -> Option<&SettingOrigin> {
             given.as_ref().map(|given| &given.origin)
         }
-        // A host name that is made of the camera's was asked for by nobody.
+        // Nobody asked for a host name that was derived from the camera's name.
         let host = origin(host).filter(|origin| origin.key == "host");
         let texts = [host, origin(time_zone), origin(country), origin(user)];
         let all =
@@ -230,7 +229,7 @@ impl Applying {
         }
     }
 
-    /// Writes the system's files: the units that are to be started then.
+    /// Writes the system's files. Returns the units to start afterwards.
     fn write_system_files(&mut self, wanted: &mut CardSettings, before: &Before) -> Vec<&'static str> {
         if before.accounts.passwd.is_empty() && wanted.keys.take().is_some() {
             self.report_mistake(String::from("no user is made: /etc/passwd is not known"));
@@ -246,7 +245,7 @@ impl Applying {
         plan.units
     }
 
-    /// Settings and the password, in the state. Whether the settings could be kept there.
+    /// Applies the settings and the password to the state directory. True if the settings could be stored.
     fn daemon(
         &mut self,
         state: &Result<CardStateDirectory, String>,
@@ -284,7 +283,7 @@ impl Applying {
                 (Err(why), _) | (_, Err(why)) => Err(why.clone()),
             };
             match set {
-                // Whether it was set now or before: the report is the same at the next start.
+                // Reported alike for a new and an unchanged password, so that the next start gives the same report.
                 Ok(()) => {
                     self.applied.push(Applied::new("password of the page", "set", format_origin(origin)))
                 }
@@ -315,13 +314,13 @@ impl Applying {
         of_page.is_some()
     }
 
-    /// The settings of the image, above them a name that Imager gives, and above all those of `tallycam.toml`.
+    /// Merges the settings, later ones first: `tallycam.toml`, the name that Imager gives, the image.
     fn given_settings(&mut self, found: &ReadFiles) -> Saved {
         let read = match self.root.read_text(SHIPPED) {
             Ok(text) if !text.is_empty() => Ok(text),
             _ => self.root.read_text(CONFIG).inspect(|text| {
                 let what = FileChange::File(text.clone().into_bytes(), 0o600);
-                // Without the copy the next run at this start takes this one's for the image's.
+                // Without the copy the next run would take this run's file for the image's.
                 let _ = self.root.write(&Write { path: SHIPPED.to_owned(), what, owner: None });
             }),
         };
@@ -335,7 +334,7 @@ impl Applying {
             Saved::empty(file)
         });
         if let Some(host) = found.wanted.host.as_ref().filter(|host| host.origin.file != OWN) {
-            // It is a name of letters, digits and dashes.
+            // The name has only letters, digits and dashes.
             let _ = given.set("name", Some(&format!("\"{}\"", host.value)));
         }
         for path in found.settings.paths() {
@@ -344,7 +343,8 @@ impl Applying {
         given
     }
 
-    /// `/etc/tallycam/config.toml`: what cannot be set on the page, or all of it.
+    /// Writes `/etc/tallycam/config.toml`: the settings that the page cannot change, or with `with_all` every
+    /// setting.
     fn configuration(&mut self, given: &Saved, with_all: bool, owner: Option<Ids>) {
         let mut config = Saved::empty(PathBuf::from(CONFIG));
         for path in given.paths().filter(|path| with_all || !is_settable_on_page(path)) {
@@ -357,7 +357,7 @@ impl Applying {
             );
             return self.report_mistake(what);
         }
-        // There may be secrets among them.
+        // The settings may include secrets.
         let owner = owner.map(|ids| Ids { user: 0, ..ids });
         let mode = if owner.is_some() { 0o640 } else { 0o644 };
         self.write(&Write {
@@ -367,7 +367,7 @@ impl Applying {
         });
     }
 
-    /// Tells which settings are in force.
+    /// Reports which settings are in force.
     fn report_in_force(&mut self, settings: &Saved, of_page: &[String]) {
         for path in settings.paths() {
             let line = settings.line(path);
@@ -387,7 +387,7 @@ impl Applying {
     }
 }
 
-/// Leaves the report beside the files, if it is another one, and for the daemon.
+/// Writes the report beside the files, if it has changed, and for the service.
 fn write_report(
     root: &Root,
     boot: &mut Result<Boot, String>,
@@ -414,7 +414,7 @@ fn write_report(
     report
 }
 
-/// What is in force only when the running system is told. That it is not goes to the journal.
+/// Applies settings that take effect only in the running system. Failures go to the journal.
 fn start(wanted: &CardSettings, units: &[&str]) {
     if let Some(host) = &wanted.host
         && let Err(error) = rustix::system::sethostname(host.value.as_bytes())

@@ -1,4 +1,4 @@
-//! Files below a root: read and replaced so that no symbolic link leads out of it (openat2(2), `RESOLVE_IN_ROOT`).
+//! Files below a root directory. No symbolic link leads out of it (openat2(2), `RESOLVE_IN_ROOT`).
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use crate::card::accounts::Ids;
 use crate::card::files::{FileChange, Write};
 
-/// What is being written, before it takes its name.
+/// Name of a new file until it is complete.
 const PART: &str = ".tallycam-card.part";
 
 /// A folder that stands for `/`.
@@ -26,7 +26,7 @@ fn folder_flags() -> OFlags {
 }
 
 impl Root {
-    /// The folder at `path`.
+    /// Opens the folder at `path`.
     pub fn open(path: &Path) -> io::Result<Root> {
         Ok(Root(openat(CWD, path, folder_flags(), Mode::empty())?))
     }
@@ -36,7 +36,7 @@ impl Root {
         Ok(openat2(&self.0, path, flags | OFlags::CLOEXEC, Mode::empty(), how)?)
     }
 
-    /// The file at `path`, at most `most` bytes of it; `None` where there is none.
+    /// Reads at most `most` bytes of the file at `path`; `None` if it does not exist.
     pub fn read(&self, path: &str, most: u64) -> io::Result<Option<Vec<u8>>> {
         let file = match self.resolve(path, OFlags::RDONLY | OFlags::NONBLOCK) {
             Ok(file) => File::from(file),
@@ -51,19 +51,19 @@ impl Root {
         Ok(Some(bytes))
     }
 
-    /// The text at `path`; empty where there is none.
+    /// Reads the text at `path`; empty if there is no file.
     pub fn read_text(&self, path: &str) -> io::Result<String> {
         let bytes = self.read(path, 1024 * 1024)?.unwrap_or_default();
         String::from_utf8(bytes)
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8 text"))
     }
 
-    /// Whether there is something at `path`.
+    /// True if something exists at `path`.
     pub fn has(&self, path: &str) -> bool {
         self.resolve(path, OFlags::PATH).is_ok()
     }
 
-    /// The folder at `path`; what is missing of it is made.
+    /// Opens the folder at `path` and creates missing parts of it.
     fn folder(&self, path: &str) -> io::Result<OwnedFd> {
         let mut folder = self.resolve(".", folder_flags())?;
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
@@ -80,7 +80,7 @@ impl Root {
         Ok(folder)
     }
 
-    /// Writes one thing. A file or link takes the place of what was there in one step.
+    /// Writes one file, link or folder. A file or link replaces the old one atomically.
     pub fn write(&self, write: &Write) -> io::Result<()> {
         let (folder, name) = write.path.rsplit_once('/').unwrap_or(("", &write.path));
         let folder = self.folder(folder)?;
@@ -111,7 +111,7 @@ impl Root {
                     fchmod(&part, Mode::from_raw_mode(*mode))?;
                     Ok(renameat(&folder, PART, &folder, name)?)
                 })();
-                // What is left of it is of no use.
+                // A half-written file is useless.
                 written.inspect_err(|_: &io::Error| drop(remove(&folder, PART)))
             }
         }
@@ -125,14 +125,14 @@ fn remove(folder: &OwnedFd, name: &str) -> io::Result<()> {
     }
 }
 
-/// Whose the file `name` is; `None` where there is none.
+/// The owner of the file `name`; `None` if there is no such file.
 fn file_owner(folder: &OwnedFd, name: &str) -> Option<Ids> {
     let about = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
     let is_file = FileType::from_raw_mode(about.st_mode) == FileType::RegularFile;
     is_file.then_some(Ids { user: about.st_uid, group: about.st_gid })
 }
 
-/// Gives a file to its owner. Only root can; whoever else tries this out keeps what is made.
+/// Sets the owner of a file. Other users than root cannot, and keep their own files.
 fn set_owner(file: impl AsFd, owner: Option<Ids>) -> io::Result<()> {
     match owner.filter(|_| rustix::process::geteuid().is_root()) {
         None => Ok(()),
@@ -174,7 +174,7 @@ mod tests {
         fs::create_dir(folder.path().join("home")).unwrap();
         symlink(outside.path(), folder.path().join("home/alice")).unwrap();
         assert!(root.write(&home(FileChange::Folder(0o700))).is_err());
-        // One that stays inside is followed.
+        // A link that stays inside is followed.
         fs::create_dir_all(folder.path().join("usr/lib")).unwrap();
         symlink("usr/lib", folder.path().join("lib")).unwrap();
         root.write(&file("lib/new/deep/file")).unwrap();
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_not_read_or_replaced() {
+    fn only_files_are_read_or_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let root = Root::open(folder.path()).unwrap();
         fs::create_dir_all(folder.path().join("etc/hostname/full")).unwrap();

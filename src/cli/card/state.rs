@@ -1,6 +1,7 @@
-//! The daemon's state directory: settings and the password go into it as the page's own do, and only when they have
-//! changed on the card, so that what was changed on the page afterwards outlives a start. What was applied is
-//! remembered in the same directory: a factory reset takes the memory along, and all is applied again.
+//! Applies the card's settings and password to the daemon's state directory, as the page would.
+//!
+//! A value is applied only when it has changed on the card, so that later changes on the page survive a start. The
+//! same directory stores what was applied: after a factory reset everything is applied again.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,15 +22,15 @@ use crate::config::{Saved, is_settable_on_page};
 use crate::daemon::settings_file;
 use crate::maintenance::PROVISIONED;
 
-/// A longer one is none.
+/// A longer file is refused.
 const LONGEST: u64 = 1024 * 1024;
 
-/// What was applied last. No secrets: the password's hash, and digests of values.
+/// The values that were applied last. It holds no secrets, only the password's hash and digests of values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
     #[serde(default)]
     password: Option<String>,
-    /// By their paths.
+    /// Digest of each value by its path.
     #[serde(default)]
     settings: BTreeMap<String, String>,
 }
@@ -38,12 +39,12 @@ pub struct Memory {
 #[derive(Debug)]
 pub struct CardStateDirectory(PathBuf);
 
-/// A value of a setting, so that it is known again.
+/// Digest by which a value is recognised.
 fn value_digest(toml: &str) -> String {
     hex(digest(&SHA256, toml.as_bytes()))
 }
 
-/// The folder `path`, made where it is missing, for `owner`. No link stands for it.
+/// Opens the folder `path`, or creates it for `owner`. A symbolic link is refused.
 fn folder(path: &Path, owner: Option<Ids>) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(about) if about.is_dir() => return Ok(()),
@@ -65,16 +66,16 @@ fn folder(path: &Path, owner: Option<Ids>) -> io::Result<()> {
 }
 
 impl CardStateDirectory {
-    /// The directory at `path`, which belongs to `owner`.
+    /// Opens the directory at `path`, or creates it for `owner`.
     ///
     /// # Errors
-    /// It cannot be used, in words.
+    /// A sentence that says why the directory cannot be used.
     pub fn open(path: PathBuf, owner: Option<Ids>) -> Result<CardStateDirectory, String> {
         folder(&path, owner).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(CardStateDirectory(path))
     }
 
-    /// What was applied last. That it cannot be understood goes to `entries`: all is applied again then.
+    /// Reads what was applied last. If it is unreadable, `entries` gets a report and everything is applied again.
     pub fn memory(&self, entries: &mut Vec<Entry>) -> Memory {
         let file = self.0.join(PROVISIONED);
         let read = || -> io::Result<Memory> {
@@ -91,10 +92,10 @@ impl CardStateDirectory {
         })
     }
 
-    /// Keeps what was applied, if it is something else than `before`.
+    /// Stores what was applied, if it differs from `before`.
     ///
     /// # Errors
-    /// Why it cannot be kept.
+    /// Why it cannot be stored.
     pub fn save_memory(&self, memory: &Memory, before: &Memory) -> io::Result<()> {
         if memory == before {
             return Ok(());
@@ -103,12 +104,13 @@ impl CardStateDirectory {
         private::replace(&self.0.join(PROVISIONED), format!("{text}\n").as_bytes())
     }
 
-    /// Sets those of `given` that have changed since the last time, as if they were set on the page; removes those that
-    /// are gone, unless the page has changed them or `is_kept` says that it is not known. Gives the paths of those that
-    /// the page has changed.
+    /// Sets every value of `given` that has changed since the last time, as if it were set on the page.
+    ///
+    /// A value that is gone from `given` is removed, unless the page has changed it or `is_kept` says that its
+    /// absence is not certain. Returns the paths that the page has changed.
     ///
     /// # Errors
-    /// They cannot be kept, in words; nothing has changed then.
+    /// A sentence that says why the settings cannot be stored; then nothing has changed.
     pub fn settings(
         &self,
         given: &Saved,
@@ -148,10 +150,10 @@ impl CardStateDirectory {
         Ok(of_page)
     }
 
-    /// Makes `hash` the admin's password, if it is another one than last time or there never was one.
+    /// Makes `hash` the admin's password if it differs from the last one or no password is set.
     ///
     /// # Errors
-    /// It could not be set, in words.
+    /// A sentence that says why it could not be set.
     pub fn password(&self, hash: &str, memory: &mut Memory) -> Result<(), String> {
         let access = Access::open(&self.0);
         if memory.password.as_deref() == Some(hash) && access.guard() != AccessGuard::Never {
@@ -163,10 +165,10 @@ impl CardStateDirectory {
     }
 }
 
-/// The hash of a password; that of last time, where it is the same password.
+/// The hash of a password. The last hash is returned again if it fits the same password.
 ///
 /// # Errors
-/// None can be made, in words.
+/// A sentence that says why no hash can be made.
 pub fn hash(password: &Password, memory: &Memory) -> Result<String, String> {
     match password {
         Password::Hash(hash) => Ok(hash.clone()),

@@ -48,14 +48,14 @@ pub struct CheckArgs {
     force: bool,
 }
 
-/// What was found, and the exit code that it asks for when it is bad.
+/// A finding, and the exit code for it if it is bad.
 type Found = (Finding, u8);
 
-/// A camera that is asleep in its own fashion is given so long for its first picture.
+/// Wait for the first frame: some cameras wake slowly.
 const PICTURE_WITHIN: Duration = Duration::from_secs(10);
 
 impl CheckArgs {
-    /// Looks at everything and tells what was found.
+    /// Runs all checks and prints the findings.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         if let Some(file) = self.report.as_ref().filter(|file| !self.force && file.exists()) {
             return Err(already_exists(file));
@@ -72,13 +72,13 @@ impl CheckArgs {
             }
         };
         found.sort_by_key(|(finding, _)| finding.verdict);
-        // Of several, the configuration's code goes first: it is mended first.
+        // With several bad findings, the configuration's code wins: it must be mended first.
         let is_bad = |(finding, _): &&Found| finding.verdict == Verdict::Bad;
         let code = found.iter().filter(is_bad).map(|(_, code)| *code).max().unwrap_or(0);
         let findings: Vec<Finding> = found.into_iter().map(|(finding, _)| finding).collect();
         if let Some(file) = &self.report {
             let resolved = read.as_ref().ok().map(|read| &read.resolved);
-            // Behind the first line of what is wrong with a file the file itself is quoted.
+            // Later lines of a complaint quote the file itself, so the report gets only the first.
             let first = |finding: Finding| {
                 let said = finding.said.lines().next().unwrap_or_default().to_owned();
                 Finding { said, ..finding }
@@ -120,7 +120,7 @@ impl CheckArgs {
         if told.is_empty() {
             found.push((diagnosis::lens(config), FAILED));
         }
-        // What is in the file now is for who looks at it, more than what the daemon has read.
+        // A check reads the settings file afresh, so the running service's finding about it is left out.
         let is_told = |name| !(self.no_camera && name == "camera") && name != "settings";
         found.extend(
             told.iter().filter(|finding| is_told(finding.name)).cloned().map(|finding| (finding, DEVICE)),
@@ -137,7 +137,7 @@ impl CheckArgs {
     }
 }
 
-/// What was set on the page.
+/// Checks the settings that were made on the page.
 fn settings(read: &Started) -> Finding {
     let name = "settings";
     let file = read.found.saved.file().display();
@@ -151,7 +151,7 @@ fn settings(read: &Started) -> Finding {
     }
 }
 
-/// What only the daemon that runs knows: it has the camera and the light.
+/// Findings of the running service, which alone has the camera and the light.
 fn daemon_findings(config: &Config) -> Vec<Finding> {
     #[derive(Deserialize)]
     struct CheckItem {
@@ -198,9 +198,9 @@ fn camera(config: &Config, is_running: bool) -> Found {
     }
 }
 
-/// Lines of the configuration that will not be counted on, for one that was drawn has their name.
+/// Reports lines of the configuration that are not counted because a drawn line has the same name.
 fn ignored_lines_finding(config: &Config) -> Option<Finding> {
-    // What is wrong with counts.db itself is told of that.
+    // `check_counts` reports faults of counts.db itself.
     let rows = CountsReader::open(&store_settings(config)).and_then(|reader| reader.lines()).ok()?;
     let is_drawn = |name: &str| {
         rows.iter().any(|row| row.scene.is_some() && row.deleted_us.is_none() && row.draft.name == name)
@@ -220,7 +220,7 @@ fn ignored_lines_finding(config: &Config) -> Option<Finding> {
     Some(finding.hint("rename or delete the drawn one on the page /lines, or rename the one in the file"))
 }
 
-/// Whether `counts.db` is sound; read only, beside a daemon that runs.
+/// Checks that `counts.db` is sound. Opens it read-only, also beside a running service.
 fn check_counts(config: &Config) -> Found {
     let name = "ledger";
     let settings = store_settings(config);
@@ -246,8 +246,8 @@ fn check_counts(config: &Config) -> Found {
     (finding, IO)
 }
 
-/// Whether `media.db` can be read, and what is in it; read only, beside a daemon that runs. What every picture is worth
-/// is looked at by `tallycam media check`.
+/// Checks that `media.db` can be read and reports its contents. Opens it read-only, also beside a running service.
+/// `tallycam media check` checks each picture.
 fn pictures(config: &Config) -> Found {
     let name = "pictures";
     let file = state_directory(config).join("media.db");
@@ -308,7 +308,7 @@ fn as_text(findings: &[Finding]) -> String {
     out
 }
 
-/// As `/api/v1/diagnosis` has it, with `ok` when nothing is bad.
+/// The shape of `/api/v1/diagnosis`, and `ok`, which is true when nothing is bad.
 fn as_json(findings: Vec<Finding>) -> serde_json::Value {
     let ok = findings.iter().all(|finding| finding.verdict != Verdict::Bad);
     json!({"ok": ok, "items": findings})
@@ -319,7 +319,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worst_stands_first_and_hints_under_their_line() {
+    fn the_worst_finding_is_first_and_hints_follow_their_line() {
         let mut findings = vec![
             Finding::good("configuration", "all is at its default"),
             Finding::none("camera", "left alone, as asked"),

@@ -1,4 +1,4 @@
-//! Whether an address can be listened on, and if not, who has it.
+//! Checks whether an address can be listened on, and if not, which program has it.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -10,26 +10,26 @@ use std::time::Duration;
 use crate::config::Listen;
 use crate::http::SPEAKS_HTTPS;
 
-/// Whoever listens is given so long to say who it is.
+/// Time that a listener gets to identify itself.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
-/// Of an answer so much is read.
+/// Most bytes that are read of an answer.
 const ANSWER: u64 = 64 * 1024;
 
-/// What an address is good for.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PortAddress {
-    /// It can be listened on.
+    /// The address can be listened on.
     Free,
     /// A tallycam listens there already.
     Ours,
-    /// Another program has it; its name where that can be found out: "python3 (process 123)".
+    /// Another program listens there; its name if known, as in "python3 (process 123)".
     Taken(Option<String>),
-    /// It cannot be listened on; what can be done about it.
+    /// The address cannot be listened on: the reason and a hint.
     Refused(String, Option<String>),
 }
 
-/// Tries `listen`, and lets it go again.
+/// Tries to listen on `listen` and closes the socket again.
 pub fn check_address(listen: &Listen) -> PortAddress {
     match listen {
         Listen::Tcp(address) | Listen::Https(address) => try_tcp(*address),
@@ -67,7 +67,7 @@ fn unix(path: &Path) -> PortAddress {
                 _ => PortAddress::Taken(None),
             }
         }
-        // Nobody listens on it any more: it is replaced at start.
+        // A stale socket; the service replaces it at its start.
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && is_socket(path) => {
             PortAddress::Free
         }
@@ -107,17 +107,17 @@ fn is_tallycam_at(mut address: SocketAddr) -> bool {
     asked.unwrap_or(false)
 }
 
-/// Asks for the figures, whose names begin with ours. Where HTTPS is spoken the answer says that.
+/// Asks for `/metrics`, where our names begin with `tallycam_`. An HTTPS listener of ours says so in its answer.
 fn is_tallycam(mut stream: impl io::Read + io::Write) -> io::Result<bool> {
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut answer = Vec::new();
-    // What came before a time-out or a reset is judged as well.
+    // A time-out or reset may follow a useful answer.
     let _ = stream.take(ANSWER).read_to_end(&mut answer);
     let says = |words: &[u8]| answer.windows(words.len()).any(|window| window == words);
     Ok(says(b"tallycam_") || says(SPEAKS_HTTPS.as_bytes()))
 }
 
-/// The program that listens on TCP `port`, as far as this user may know (proc_pid_fd(5)).
+/// The program that listens on TCP `port`, if this user may see it (proc_pid_fd(5)).
 fn listening_program(port: u16) -> Option<String> {
     let inodes: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
@@ -168,7 +168,7 @@ mod tests {
             let mut head = [0; 4];
             stream.read_exact(&mut head).unwrap();
             stream.write_all(answer).unwrap();
-            // Closed by the asker: a close with the question half read would be a reset.
+            // The client closes first: a close with half of the request unread would be a reset.
             stream.shutdown(std::net::Shutdown::Write).unwrap();
             let _ = stream.read_to_end(&mut Vec::new());
         });
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_free_address_is_free_and_one_of_nobody_refused() {
+    fn a_free_address_is_free_and_a_foreign_one_is_refused() {
         assert_eq!(check_address(&Listen::Tcp("127.0.0.1:0".parse().unwrap())), PortAddress::Free);
         let PortAddress::Refused(why, hint) = check_address(&Listen::Tcp("192.0.2.1:8080".parse().unwrap()))
         else {
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_running_tallycam_is_known_by_its_figures() {
+    fn a_running_tallycam_is_recognised_by_its_metrics() {
         let (server, thread) =
             answering(b"HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\ntallycam_build_info 1");
         assert_eq!(check_address(&Listen::Tcp(server.local_addr().unwrap())), PortAddress::Ours);
@@ -213,7 +213,7 @@ mod tests {
         let thread = std::thread::spawn(move || drop(server.accept().unwrap()));
         assert_eq!(check_address(&Listen::Unix(path.clone())), PortAddress::Taken(None));
         thread.join().unwrap();
-        // A child that another test is starting has it, too, until it is another program.
+        // A child process that another test is starting inherits the socket until it executes its program.
         let unused = || check_address(&Listen::Unix(path.clone())) == PortAddress::Free;
         let soon = (0..1000).any(|_| {
             unused() || {

@@ -1,8 +1,7 @@
-//! `tallycam check --report`: what a maintainer needs to know of a camera that is not at hand, in one text to send
-//! back.
+//! `tallycam check --report`: one text that tells a maintainer about a camera that is not at hand.
 //!
-//! Nothing is written that was not chosen here: of the configuration only what are numbers, words of a choice and
-//! flags, of the state and the log only what is about the camera. What is free text passes [`Redaction`] besides.
+//! Only chosen facts are written: numbers, choices and flags of the configuration, and the parts of state and log
+//! that concern the camera. Free text also passes [`Redaction`].
 
 use std::fmt::Write as _;
 use std::fs;
@@ -22,7 +21,7 @@ use crate::config::keys;
 use crate::config::{Config, Origin, Resolved};
 use crate::source::libcamera::{Survey, folder, survey_libcamera};
 
-/// What the person at the camera is asked.
+/// Questions for the person at the camera.
 const QUESTIONS: &str = "\
 ## Please fill in
 
@@ -38,13 +37,12 @@ an hour of running: frame rate, temperature, anything in the log:
 anything else:
 ";
 
-/// How long the daemon is watched for its frame rate.
+/// How long the frame rate of the running service is observed.
 const WATCHED_FOR: Duration = Duration::from_secs(3);
-/// How long a program may take that is asked for its version.
+/// Time limit for a program that prints its version.
 const SAYS_WITHIN: Duration = Duration::from_secs(5);
-/// Lines of the log at most.
 const MOST_LINES: usize = 80;
-/// What is told of `/api/v1/state`.
+/// Reported fields of `/api/v1/state`.
 const STATE: [&str; 20] = [
     "version",
     "state",
@@ -67,10 +65,10 @@ const STATE: [&str; 20] = [
     "opens",
     "uptime_s",
 ];
-/// Which parts of the program are listened to in the log.
+/// Reported parts of the log.
 const PLACES: [&str; 4] = ["source", "pipeline::capture", "lens", "daemon::parts::source"];
 
-/// The report, with what `tallycam check` has found (`findings`) and the cameras of V4L2 (`devices`) as text.
+/// Builds the report from the findings of `tallycam check` and the list of V4L2 cameras (`devices`).
 pub fn build_report(resolved: Option<&Resolved>, findings: &str, devices: &str) -> String {
     let config = resolved.map(|resolved| &resolved.config);
     let mut out = String::new();
@@ -156,12 +154,12 @@ fn describe_machine() -> String {
     )
 }
 
-/// What is set, by whom. Values that may hold anything are not told.
+/// The settings that are not at their default, and who set them. Values of free text are left out.
 fn configuration(resolved: &Resolved) -> String {
     let set = resolved.settings.iter().filter(|setting| setting.origin != Origin::Default);
     set.map(|setting| {
         let (section, name) = setting.path.rsplit_once('.').unwrap_or(("", &setting.path));
-        // A camera's identity has its serial number.
+        // A camera's identity contains its serial number.
         let section = if section.starts_with(keys::BY_CAMERA) { keys::BY_CAMERA } else { section };
         let key = keys::find(section, name);
         let is_plain = key.is_none_or(|key| is_harmless_shape(key.kind.shape().word));
@@ -176,12 +174,12 @@ fn configuration(resolved: &Resolved) -> String {
     .collect()
 }
 
-/// Whether the system has given a camera this name, by its place.
+/// True for a device name that the system derives from the camera's place.
 fn is_system_name(device: &str) -> bool {
     ["/dev/video", "/base/"].iter().any(|start| device.starts_with(start))
 }
 
-/// Whether values of such a shape tell nothing but what was chosen among what there is.
+/// True for shapes whose values are numbers, flags or choices.
 fn is_harmless_shape(shape: &str) -> bool {
     matches!(
         shape,
@@ -202,7 +200,7 @@ fn libcamera(folder: &Path, survey: &Survey) -> String {
     out
 }
 
-/// Nodes that a camera may have, and whether this user may use them.
+/// Device nodes that a camera may have, and this user's access to them.
 fn nodes(dev: &Path) -> String {
     let entries =
         |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -224,10 +222,10 @@ fn nodes(dev: &Path) -> String {
     paths.iter().map(line).collect()
 }
 
-/// State, frame rate, age of its pictures, controls and log of the daemon.
+/// State, frame rate, age of the pictures, controls and log of the running service.
 fn describe_running(daemon: &Daemon) -> String {
     let get = |path: &str| daemon.json::<Value>("GET", path, RequestBody::Nothing, "it was not asked").ok();
-    // Whoever asks for a picture wakes the camera.
+    // A request for a picture opens the camera.
     let age = || {
         let answer = daemon.request("GET", "/api/v1/snapshot", RequestBody::Nothing).ok()?;
         let taken: f64 = answer.header("x-timestamp")?.parse().ok()?;
@@ -288,7 +286,7 @@ fn describe_running(daemon: &Daemon) -> String {
     out
 }
 
-/// What a program prints, or why it does not, in so many letters that a report may have of it.
+/// The output of a program, or why there is none, cut to the length that a report may have of it.
 fn command_output(program: impl AsRef<Path>, arguments: &[&str]) -> String {
     let program = program.as_ref();
     let spawned = child::command(program)
@@ -305,7 +303,7 @@ fn command_output(program: impl AsRef<Path>, arguments: &[&str]) -> String {
     while matches!(child.try_wait(), Ok(None)) && Instant::now() < until {
         sleep(Duration::from_millis(20));
     }
-    // One that has ended takes no signal.
+    // The signal fails if the process has ended.
     let _ = child.kill();
     match child.wait_with_output() {
         Ok(output) => {
@@ -323,19 +321,19 @@ fn command_output(program: impl AsRef<Path>, arguments: &[&str]) -> String {
     }
 }
 
-/// Takes out of a text what is the owner's own.
+/// Removes what identifies the owner from a text.
 #[derive(Debug)]
 struct Redaction {
     secrets: Vec<String>,
-    /// What is taken out where it is a word: names of the machine and its user.
+    /// Names of the machine and its user, removed where they stand as a word.
     names: Vec<String>,
 }
 
-/// A shorter text of the configuration stands in too many words: only where it is one is it taken out.
+/// Shorter texts of the configuration occur inside too many words, so they are removed only as whole words.
 const LEAST: usize = 4;
 
 impl Redaction {
-    /// For what is configured, and these names of machine and user.
+    /// Redacts the texts of the configuration and `names`, those of machine and user.
     fn new(config: Option<&Config>, names: Vec<String>) -> Redaction {
         let mut secrets = Vec::new();
         if let Some(config) = config {
@@ -343,7 +341,7 @@ impl Redaction {
             let texts = [
                 Some(&config.name),
                 source.url.as_ref(),
-                // The name of a USB camera has its serial number.
+                // The name of a USB camera contains its serial number.
                 source.device.as_ref().filter(|device| !is_system_name(device)),
                 source.username.as_ref(),
                 source.password.as_ref(),
@@ -353,7 +351,7 @@ impl Redaction {
             secrets.extend(texts.into_iter().flatten().cloned());
             let paths = [&source.path, &config.store.directory, &config.detect.replay];
             secrets.extend(paths.into_iter().flatten().map(|path| path.display().to_string()));
-            // What is shorter is a word or number of everything.
+            // Shorter parts are common words and numbers.
             let is_long = |part: &String| part.chars().count() >= LEAST;
             secrets.extend(secrets_in_command(&source.command).into_iter().filter(is_long));
             secrets.extend(source.url.as_deref().map(identifying_parts).unwrap_or_default());
@@ -398,7 +396,7 @@ impl Redaction {
             let rest = home.find('/').map_or("", |at| &home[at..]);
             return format!("{before}/home/{STARS}{rest}");
         }
-        // Also with a domain, or before what it says.
+        // A name may have a domain behind it or stand before a colon.
         let is_name = |part: &str| !part.is_empty() && self.names.iter().any(|name| name == part);
         if word.split(['.', '@', ':', '/']).any(is_name) { STARS.to_owned() } else { word.to_owned() }
     }
@@ -408,7 +406,7 @@ fn is_word_character(c: char) -> bool {
     !(c.is_whitespace() || "\"'`,;<>(){}|".contains(c))
 }
 
-/// What a URL tells of its camera: host, who signs in and how, secrets in its path.
+/// Identifying parts of a URL: host, user, password, and secrets in its path.
 fn identifying_parts(url: &str) -> Vec<String> {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
@@ -431,7 +429,7 @@ mod tests {
         Config::from_text(Path::new("config.toml"), text, &[], []).unwrap()
     }
 
-    /// Whatever text a key takes, the report has it not: neither as the setting nor where something else says it.
+    /// No free text of the configuration reaches the report, neither as a setting nor inside other text.
     #[test]
     fn no_text_of_the_configuration_is_reported() {
         let free = |key: &&Key| !is_harmless_shape(key.kind.shape().word);
@@ -441,14 +439,14 @@ mod tests {
                 "url" => "\"http://s3cretvalue.example/s3cretvalue?pwd=s3cretvalue\"",
                 "device" => "\"usb-s3cretvalue\"",
                 "list" if key.section != "http" => "[\"s3cretvalue\"]",
-                // Their words are not free, or addresses.
+                // Lists of words or addresses, which are not free text.
                 _ => continue,
             };
             let text = match key.section {
                 "" => format!("{} = {value}\n", key.name),
                 section => format!("[{section}]\n{} = {value}\n", key.name),
             };
-            // What takes no such text cannot tell it.
+            // Keys that refuse such a text cannot reveal it.
             let Ok(resolved) = Config::from_text(Path::new("config.toml"), &text, &[], []) else { continue };
             let written = configuration(&resolved);
             assert!(written.contains(key.name) && !written.contains("s3cretvalue"), "{written}");
@@ -456,7 +454,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_log_says_of_it_is_taken_out() {
+    fn configured_texts_are_removed_from_a_log() {
         let resolved = resolved(
             "name = \"Kindergarten\"\n[source]\nkind = \"url\"\nurl \
              = \"http://eve:hunter22@cam.example:81/live?token=abcdef\"\n\
@@ -509,7 +507,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_is_quoted_or_why_not() {
+    fn a_program_is_quoted_or_its_failure_is_explained() {
         assert_eq!(command_output("/bin/echo", &["0.7.1"]), "0.7.1");
         assert_eq!(command_output("/bin/sh", &["-c", "echo no; exit 127"]), "no (ended with 127)");
         assert!(command_output("/nowhere", &[]).contains("No such file"));

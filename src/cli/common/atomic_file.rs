@@ -1,4 +1,4 @@
-//! Files that commands write: made beside their name and moved there in one step, so that nobody ever sees half of one.
+//! Files that commands write. Each is made beside its name and renamed, so that nobody sees half a file.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -10,16 +10,16 @@ use rustix::io::Errno;
 use crate::cli::Failure;
 use crate::media::zip::joined;
 
-/// There is such a file, and it is not to be replaced.
+/// The failure for a file that exists and must not be replaced.
 pub fn already_exists(file: &Path) -> Failure {
     Failure::io(format!("{} is there already", file.display())).hint("--force replaces it")
 }
 
-/// Has `write` fill a file beside `file`, brings it to the disk, and moves it there. `write` is given the file and its
-/// name for as long as it is not there.
+/// Lets `write` fill a file beside `file`, syncs it and renames it to `file`. `write` gets the open file and its
+/// temporary name.
 ///
 /// # Errors
-/// As `write`; the disk does not take it; or `file` is there and is not to be replaced. Then nothing is left.
+/// The error of `write`; the disk fails; or `file` exists and must not be replaced. Then no temporary file is left.
 pub fn write_atomically<T>(
     file: &Path,
     replace: bool,
@@ -34,29 +34,29 @@ pub fn write_atomically<T>(
         Ok(made)
     })();
     if placed.is_err() {
-        // What is left of the attempt; the attempt's own error is the one to tell.
+        // The attempt's own error is the one to report.
         let _ = fs::remove_file(&beside);
     }
     placed
 }
 
-/// Where it is made: `NAME.PID.part`, of a long name as much as fits.
+/// The temporary name `NAME.PID.part`; a long name is cut to fit.
 fn part_path(file: &Path) -> PathBuf {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     file.with_file_name(joined(&name, &format!(".{}.part", std::process::id())))
 }
 
-/// Writes `bytes` so.
+/// Writes `bytes` with [`write_atomically`].
 ///
 /// # Errors
-/// As [`place`].
+/// As [`write_atomically`].
 pub fn write_bytes_atomically(file: &Path, bytes: &[u8], replace: bool) -> Result<(), Failure> {
     write_atomically(file, replace, |part, _| {
         part.write_all(bytes).map_err(|error| write_failure(file, &error))
     })
 }
 
-/// Why a file could not be written.
+/// The failure for a file that could not be written.
 pub fn write_failure(file: &Path, error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::AlreadyExists => already_exists(file),
@@ -69,7 +69,7 @@ fn move_to(from: &Path, to: &Path, replace: bool) -> io::Result<()> {
         return fs::rename(from, to);
     }
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // A file system that knows no such rename (some network ones): look, then move.
+        // The file system has no such rename (some network ones): check, then rename.
         Err(Errno::INVAL | Errno::NOSYS) if to.exists() => Err(io::ErrorKind::AlreadyExists.into()),
         Err(Errno::INVAL | Errno::NOSYS) => fs::rename(from, to),
         done => Ok(done?),
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_replaced_only_when_told() {
+    fn a_file_is_replaced_only_on_request() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.jpg");
         write_bytes_atomically(&file, b"one", false).unwrap();
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_may_be_as_long_as_one_can_be() {
+    fn a_name_of_the_largest_length_works() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["ä".repeat(125) + "x.jpg", "x".repeat(255)] {
             write_bytes_atomically(&folder.path().join(&name), b"one", false).unwrap();
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_fails_nothing_is_left() {
+    fn a_failed_write_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.jpg");
         fs::write(&file, "old").unwrap();
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_named() {
+    fn a_missing_folder_is_named() {
         let failure = write_bytes_atomically(Path::new("/nowhere/a.jpg"), b"", false).unwrap_err();
         assert_eq!(
             failure.to_text(),

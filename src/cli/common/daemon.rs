@@ -1,4 +1,4 @@
-//! Asking the daemon that runs here: its HTTP API over TCP or a Unix socket, one request a connection.
+//! Client of the service that runs here: its HTTP API over TCP or a Unix socket, one request per connection.
 //!
 //! Bodies go up and come down in pieces, with exact lengths: a body that is cut off is an error, never a short file.
 
@@ -30,42 +30,42 @@ use crate::config::{Config, Listen, StoreConfig};
 use crate::daemon::counting::state_directory;
 use crate::http;
 
-/// How long the daemon may take to be reached, and to answer what takes no time.
+/// Time limit for a connection and for quick answers.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long it may take for what goes through all that is kept.
+/// Time limit for work on the whole store.
 pub const WORKS_WITHIN: Duration = Duration::from_secs(6 * 3600);
 
-/// Bytes of a file that are sent at once.
+/// Size of one read of a file, in bytes.
 const PIECE: usize = 64 << 10;
 
-/// A longer answer in words or JSON is not read.
+/// Largest answer in text or JSON, in bytes.
 const LONGEST_WORDS: u64 = 256 << 20;
 
-/// A daemon that listens.
+/// The address of a running service.
 #[derive(Debug, Clone)]
 pub struct Daemon {
     listen: Listen,
     patience: Duration,
 }
 
-/// What is sent with a request.
+/// The body of a request.
 #[derive(Debug)]
 pub enum RequestBody<'a> {
     Nothing,
     Json(&'a Value),
-    /// A file of settings.
+    /// A settings file.
     Text(&'a str),
-    /// A file, from its beginning, as long as it is now.
+    /// A file from its start, at its present length.
     File(&'a File),
 }
 
-/// An answer whose body has still to be read.
+/// An answer whose body is not read yet.
 pub struct Answer {
     runtime: Runtime,
     response: Response<Incoming>,
     patience: Duration,
-    /// Bytes of the body that have come and are not read yet.
+    /// Received bytes of the body that are not read yet.
     come: Bytes,
 }
 
@@ -73,21 +73,21 @@ trait DaemonSocket: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> DaemonSocket for T {}
 
 impl Daemon {
-    /// The daemon at its own socket for the command line, else at the first configured address where somebody listens,
-    /// or where systemd listens for it.
+    /// Finds the service at its own socket for the command line, else at the first address of the configuration that
+    /// answers, else where systemd listens for it.
     pub fn find(config: &Config) -> Option<Daemon> {
         let heard = |listen| {
             let daemon = Daemon { listen, patience: ANSWERS_WITHIN };
             daemon.is_heard().then_some(daemon)
         };
-        // Nobody asks for a password there; who may not open it is asked like any other program.
+        // The control socket asks for no password. Users who may not open it go through the other addresses.
         let control = http::listen::control_path(&state_directory(config));
         let own = std::iter::once(Listen::Unix(control));
         let configured = own.chain(config.http.listen.iter().cloned()).find_map(heard);
         configured.or_else(|| systemd_listen_addresses(config).into_iter().find_map(heard))
     }
 
-    /// The same, or why nothing is done.
+    /// As [`Daemon::find`], but its absence is a failure that begins with `what`.
     ///
     /// # Errors
     /// Nobody listens.
@@ -95,11 +95,11 @@ impl Daemon {
         Daemon::find(config).ok_or_else(|| none_runs(what))
     }
 
-    /// The daemon that has the counts and media of this configuration, or why there is none. Addresses are tried only
-    /// where its own socket may not be opened: another daemon that listens there has other counts and media.
+    /// The service that has the counts and media of this configuration. Other addresses are tried only if this user
+    /// may not open its control socket, because a service behind them may have other counts and media.
     ///
     /// # Errors
-    /// None runs here.
+    /// No such service runs here.
     pub fn require_own(config: &Config, what: &str) -> Result<Daemon, Failure> {
         let control = http::listen::control_path(&state_directory(config));
         match UnixStream::connect(control) {
@@ -108,18 +108,17 @@ impl Daemon {
         }
     }
 
-    /// The same daemon, which may take so long to answer.
+    /// The same service with another time limit for answers.
     #[must_use]
     pub fn with_timeout(mut self, patience: Duration) -> Daemon {
         self.patience = patience;
         self
     }
 
-    /// Somebody listens there.
     fn is_heard(&self) -> bool {
         match &self.listen {
             Listen::Tcp(address) => TcpStream::connect_timeout(&reachable(*address), ANSWERS_WITHIN).is_ok(),
-            // Its own socket is asked before.
+            // The control socket was tried before.
             Listen::Https(_) => false,
             Listen::Unix(path) => UnixStream::connect(path).is_ok(),
         }
@@ -133,10 +132,10 @@ impl Daemon {
         })
     }
 
-    /// Asks, and waits for the head of the answer. `path` is encoded already.
+    /// Sends a request and waits for the head of the answer. `path` must be percent-encoded.
     ///
     /// # Errors
-    /// It cannot be reached, does not answer, or what it answers is no HTTP.
+    /// The service cannot be reached, does not answer, or answers something other than HTTP.
     pub fn request(&self, method: &str, path: &str, sent: RequestBody<'_>) -> Result<Answer, Failure> {
         let asked = || -> io::Result<Answer> {
             let request = sent.into_request(method, path)?;
@@ -145,7 +144,7 @@ impl Daemon {
                 let socket = timeout(ANSWERS_WITHIN, self.connect()).await??;
                 let talk = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await;
                 let (mut sender, connection) = talk.map_err(http_error)?;
-                // What goes wrong with it is also told to whoever waits for the answer.
+                // An error of the connection also reaches the caller of `send_request`.
                 drop(tokio::spawn(connection));
                 timeout(self.patience, sender.send_request(request)).await?.map_err(http_error)
             })?;
@@ -154,11 +153,11 @@ impl Daemon {
         asked().map_err(|error| connection_failure(&error))
     }
 
-    /// Asks for something that is answered in JSON; an answer above 299 is a failure in its words, that begin with
-    /// `what`: "nothing was reset".
+    /// Sends a request and reads the answer as JSON. A status above 299 becomes a failure whose message begins with
+    /// `what`, as in "nothing was reset".
     ///
     /// # Errors
-    /// As [`Daemon::request`], and whatever the daemon refuses.
+    /// As [`Daemon::request`], and every refusal of the service.
     pub fn json<T: DeserializeOwned>(
         &self,
         method: &str,
@@ -195,10 +194,10 @@ impl RequestBody<'_> {
     }
 }
 
-/// The body of a request as it goes.
+/// The body of a request while it is sent.
 enum SentBody {
     Text(Bytes),
-    /// A file, and how much of it is still to be sent.
+    /// A file and the number of bytes still to send.
     File {
         file: File,
         left: u64,
@@ -217,7 +216,7 @@ impl Body for SentBody {
             SentBody::File { file, left } => {
                 let mut piece = vec![0; PIECE.min(usize::try_from(*left).unwrap_or(PIECE))];
                 match file.read(&mut piece) {
-                    // The file has become shorter: what was promised cannot be sent.
+                    // The file has shrunk, so the announced length cannot be sent.
                     Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
                     Ok(len) => {
                         piece.truncate(len);
@@ -254,7 +253,7 @@ impl Answer {
         self.response.headers().get(wanted)?.to_str().ok()
     }
 
-    /// The answer if it is no refusal; else what the daemon says, after `what` was not done.
+    /// The answer, unless it is a refusal. The failure's message begins with `what` and quotes the service.
     ///
     /// # Errors
     /// The status is above 299.
@@ -271,14 +270,14 @@ impl Answer {
             _ => format!("the answer was {status}"),
         });
         let hint = match status {
-            // We are not asked at the daemon's own socket.
+            // The control socket asks for no password.
             401 => Some(String::from("run it as the service's user, or as root: `sudo tallycam ...`")),
             _ => word("hint"),
         };
         Err(Failure::Failed { message: format!("{what}: {detail}"), hint })
     }
 
-    /// The same, for what was typed: a value that means nothing is wrong usage.
+    /// As [`Answer::expect_success`] for typed values: an invalid value (400, 422) is wrong usage.
     ///
     /// # Errors
     /// As [`Answer::expect_success`].
@@ -290,13 +289,13 @@ impl Answer {
         })
     }
 
-    /// The answer's JSON.
+    /// Reads the answer as JSON.
     ///
     /// # Errors
-    /// It is cut off, or something else.
+    /// The answer is cut off or has another form.
     pub fn read<T: DeserializeOwned>(self) -> Result<T, Failure> {
         let text = self.into_text().map_err(|error| connection_failure(&error))?;
-        // No content is `null`: an `Option` can be asked for.
+        // An empty body reads as `null`, so that an `Option` works.
         let text = if text.is_empty() { "null" } else { &text };
         serde_json::from_str(text).map_err(|error| {
             Failure::failed(format!("the daemon's answer is not understood: {error}"))
@@ -304,10 +303,10 @@ impl Answer {
         })
     }
 
-    /// The answer's table, without the mark of its encoding.
+    /// Reads the answer as a table, without its byte order mark.
     ///
     /// # Errors
-    /// It is cut off, or no text.
+    /// The answer is cut off or is no text.
     pub fn table(self) -> Result<String, Failure> {
         let text = self.into_text().map_err(|error| connection_failure(&error))?;
         Ok(text.trim_start_matches('\u{feff}').to_owned())
@@ -316,7 +315,7 @@ impl Answer {
     fn into_text(self) -> io::Result<String> {
         let mut text = String::new();
         self.take(LONGEST_WORDS).read_to_string(&mut text)?;
-        // A table that is cut looks like a whole one.
+        // A table that is cut looks complete.
         if text.len() as u64 == LONGEST_WORDS {
             return Err(io::Error::other("it is longer than 256 MiB; ask for less at once"));
         }
@@ -339,7 +338,7 @@ impl Read for Answer {
     }
 }
 
-/// What hyper says: its cause where that is the connection's, for hyper's own words alone say little.
+/// Prefers the cause that hyper wraps, because hyper's own words say little.
 fn http_error(error: hyper::Error) -> io::Error {
     let kind = if error.is_incomplete_message() { ErrorKind::UnexpectedEof } else { ErrorKind::Other };
     match std::error::Error::source(&error) {
@@ -349,7 +348,7 @@ fn http_error(error: hyper::Error) -> io::Error {
     }
 }
 
-/// What went wrong between us and the daemon.
+/// The failure for an error of the connection.
 fn connection_failure(error: &io::Error) -> Failure {
     let message = match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => String::from("the daemon does not answer"),
@@ -358,7 +357,7 @@ fn connection_failure(error: &io::Error) -> Failure {
     Failure::io(message)
 }
 
-/// An address that one can connect to: where it listens everywhere, here.
+/// An address to connect to: the loopback address if the service listens on all.
 fn reachable(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
@@ -367,7 +366,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Where tallycam.socket listens, if it does, for the service whose configuration this is.
+/// Addresses of tallycam.socket, if it is active and belongs to the service of this configuration.
 fn systemd_listen_addresses(config: &Config) -> Vec<Listen> {
     if config.store.unit.as_deref() != Some(Path::new(StoreConfig::SERVICE)) {
         return Vec::new();
@@ -377,11 +376,11 @@ fn systemd_listen_addresses(config: &Config) -> Vec<Listen> {
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .output();
-    // Where there is no systemd nothing is held by it.
+    // Without systemd there is no socket unit.
     shown.map(|shown| parse_listen_addresses(&String::from_utf8_lossy(&shown.stdout))).unwrap_or_default()
 }
 
-/// The addresses of an active socket unit, as systemctl(1) shows it: `Listen=[::]:80 (Stream)`, a line each.
+/// Parses the addresses of an active socket unit from systemctl(1), one per line: `Listen=[::]:80 (Stream)`.
 fn parse_listen_addresses(shown: &str) -> Vec<Listen> {
     if !shown.lines().any(|line| line == "ActiveState=active") {
         return Vec::new();
@@ -404,7 +403,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_systemd_listens_at_is_read() {
+    fn addresses_of_the_socket_unit_are_read() {
         let tcp = |address: &str| Listen::Tcp(address.parse().unwrap());
         let shown = "Listen=[::]:80 (Stream)\nListen=/run/a b (Stream)\nListen=127.0.0.1:9 \
             (Datagram)\nListen=1.2.3.4:81 (Stream)\nActiveState=active\n";
@@ -417,13 +416,13 @@ mod tests {
     }
 
     #[test]
-    fn everywhere_is_here() {
+    fn the_unspecified_address_becomes_loopback() {
         assert_eq!(reachable("0.0.0.0:80".parse().unwrap()).to_string(), "127.0.0.1:80");
         assert_eq!(reachable("[::]:80".parse().unwrap()).to_string(), "[::1]:80");
         assert_eq!(reachable("10.0.0.2:80".parse().unwrap()).to_string(), "10.0.0.2:80");
     }
 
-    /// What comes of a request that is answered with `bytes`, and the head that was sent.
+    /// The result of a request that is answered with `bytes`, and the head that was sent.
     fn asked(bytes: &'static [u8], sent: RequestBody<'_>) -> (Result<String, Failure>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let listen = Listen::Tcp(listener.local_addr().unwrap());
@@ -433,7 +432,7 @@ mod tests {
             let got = stream.read(&mut head).unwrap();
             stream.write_all(bytes).unwrap();
             stream.shutdown(std::net::Shutdown::Write).unwrap();
-            // What was under way is read, so that the answer is not lost with the connection.
+            // The rest of the request is read, so that the answer is not lost with the connection.
             let _ = io::copy(&mut stream, &mut io::sink());
             String::from_utf8_lossy(&head[..got]).into_owned()
         });
@@ -447,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_is_an_error() {
+    fn a_cut_answer_is_an_error() {
         let (text, head) = asked(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfour", RequestBody::Nothing);
         assert_eq!(text.unwrap(), "four");
         assert!(head.starts_with("POST /api/v1/media?name=a HTTP/1.1\r\n"), "{head}");
@@ -463,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_told_in_the_daemons_words() {
+    fn refusals_quote_the_service() {
         let refused = |bytes| asked(bytes, RequestBody::Text("a = 1")).0.unwrap_err().to_text();
         let text = refused(
             b"HTTP/1.1 409 Conflict\r\nContent-Length: 99\r\n\r\n{\"detail\": \"it is there\", \"hint\": \"look\"}",
@@ -475,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_comes_before_the_body_is_taken_is_an_answer() {
+    fn an_early_answer_is_read_though_the_body_was_not_sent() {
         let file = tempfile::tempfile().unwrap();
         file.set_len(64 << 20).unwrap();
         let answer = b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";

@@ -1,4 +1,4 @@
-//! What can go wrong with a command, what is said about it, and the exit code.
+//! Failures of commands: messages and exit codes.
 
 use std::io;
 use std::process::ExitCode;
@@ -8,25 +8,25 @@ use crate::cli::common::terminal::{coloured, takes_colour};
 use crate::config::Diagnostics;
 use crate::media::SourceError;
 
-/// Why a command did not do what was asked. Codes as in `sysexits.h`.
+/// The reason why a command failed. Exit codes as in `sysexits.h`.
 #[derive(Debug)]
 pub enum Failure {
-    /// Nothing was asked for: the help, on standard error; 64.
+    /// No command was given: the help, on standard error; 64.
     Help(String),
     /// The command line is wrong; 64.
     Usage {
         /// One line.
         message: String,
-        /// What to do about it.
+        /// The remedy.
         hint: Option<String>,
     },
     /// The camera gives no picture; 69.
     Device(SourceError),
     /// A file or socket failed; 74.
     Io {
-        /// What could not be done, with what.
+        /// The failed operation and its object.
         message: String,
-        /// What to do about it.
+        /// The remedy.
         hint: Option<String>,
     },
     /// The configuration is wrong; 78.
@@ -35,16 +35,16 @@ pub enum Failure {
     Failed {
         /// One line.
         message: String,
-        /// What to do about it.
+        /// The remedy.
         hint: Option<String>,
     },
-    /// Standard output could not be written; 74, or a quiet 0 when its reader has gone (`| head`).
+    /// Standard output could not be written; 74, or a quiet 0 if its reader has gone (`| head`).
     Output(io::Error),
-    /// All has been said on standard output; this is the exit code.
+    /// Standard output already says everything; only this exit code is left.
     AlreadyReported(u8),
 }
 
-/// It did not work.
+/// The command failed.
 pub const FAILED: u8 = 1;
 /// The command line is wrong (`EX_USAGE`).
 pub const USAGE: u8 = 64;
@@ -78,22 +78,22 @@ impl From<Fault> for Failure {
 }
 
 impl Failure {
-    /// Something else did not work, said in one line.
+    /// A failure of another kind, in one line.
     pub fn failed(message: impl Into<String>) -> Failure {
         Failure::Failed { message: message.into(), hint: None }
     }
 
-    /// A file or socket failed: what could not be done, with what.
+    /// A failed file or socket: the operation and its object.
     pub fn io(message: impl Into<String>) -> Failure {
         Failure::Io { message: message.into(), hint: None }
     }
 
-    /// The command line is wrong, said in one line.
+    /// A wrong command line, in one line.
     pub fn usage(message: impl Into<String>) -> Failure {
         Failure::Usage { message: message.into(), hint: None }
     }
 
-    /// With what to do about it, for a failure that is made of a message.
+    /// Adds a hint to a failure that has a message.
     #[must_use]
     pub fn hint(mut self, words: impl Into<String>) -> Failure {
         if let Failure::Usage { hint, .. } | Failure::Io { hint, .. } | Failure::Failed { hint, .. } =
@@ -118,7 +118,7 @@ impl Failure {
         }
     }
 
-    /// What is said about it on standard error; empty when nothing is.
+    /// The text for standard error; empty if there is none.
     pub fn to_text(&self) -> String {
         match self {
             Failure::Help(text) => text.trim_end().to_owned(),
@@ -137,13 +137,13 @@ impl Failure {
         }
     }
 
-    /// Says it, and gives the exit code.
+    /// Prints the text and returns the exit code.
     pub fn report(&self) -> ExitCode {
         use io::Write as _;
         let text = self.to_text();
         let text = if takes_colour(&io::stderr()) { coloured(&text) } else { text };
         if !text.is_empty() {
-            // Where standard error is closed, too, the exit code is all that can be said.
+            // If standard error is closed too, only the exit code is left.
             let _ = writeln!(io::stderr(), "{text}");
         }
         ExitCode::from(self.code())

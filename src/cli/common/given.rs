@@ -1,4 +1,4 @@
-//! The options of nearly every command: where the configuration is, and keys for this run.
+//! Options that nearly every command takes: the configuration file, and keys for this run.
 
 use std::iter::successors;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use clap::{Arg, ArgMatches, Args, Command, FromArgMatches as _};
 use crate::config::{Diagnostics, OperatorConfig, Resolved};
 use crate::daemon::settings::Started;
 
-/// Where the configuration is to be found. May stand before the command or after it.
+/// Options for the configuration. They may stand before the command or after it.
 #[derive(Debug, Clone, Default, Args)]
 pub(in crate::cli) struct ConfigArgs {
     /// Configuration file; default: ./config.toml, else /etc/tallycam/config.toml, if it exists
@@ -44,7 +44,7 @@ impl ConfigArgs {
         if command.is_subcommand_required_set() { command } else { ConfigArgs::add_to(command) }
     }
 
-    /// The options of a command line, before the command and after it. The last file counts, and every key.
+    /// Collects the options from every level of the command line. The last file wins; all keys count.
     pub(in crate::cli) fn from_levels(matches: &ArgMatches) -> Result<ConfigArgs, clap::Error> {
         let mut all = ConfigArgs::default();
         let levels = successors(Some(matches), |level| Some(level.subcommand()?.1));
@@ -57,17 +57,17 @@ impl ConfigArgs {
         Ok(all)
     }
 
-    /// What the operator gives.
+    /// Reads the operator's configuration.
     pub(in crate::cli) fn read(&self) -> OperatorConfig {
         OperatorConfig::read(self.file.as_deref(), &self.sets, std::env::vars_os())
     }
 
-    /// The configuration in force, with what was set on the page.
+    /// The configuration in force, including the settings of the page.
     pub(in crate::cli) fn load(&self) -> Result<Resolved, Diagnostics> {
         Ok(self.load_all()?.resolved)
     }
 
-    /// The same, with what is wrong with what was set on the page.
+    /// As [`ConfigArgs::load`], with the complaints about the settings of the page.
     pub(in crate::cli) fn load_all(&self) -> Result<Started, Diagnostics> {
         Started::read(self.read())
     }

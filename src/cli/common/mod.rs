@@ -1,4 +1,4 @@
-//! What every command stands on: where the configuration is, the running service, what went wrong, what is printed.
+//! Shared parts of all commands: configuration options, the running service, failures, output.
 
 pub(in crate::cli) mod atomic_file;
 pub(in crate::cli) mod daemon;

@@ -1,4 +1,4 @@
-//! What was asked for, on standard output.
+//! Results on standard output.
 
 use std::io::{self, Write as _};
 

@@ -1,4 +1,4 @@
-//! Where the commands meet the daemon.
+//! Starts the daemon for the command `serve`.
 
 use std::os::unix::process::CommandExt as _;
 
@@ -10,8 +10,8 @@ use crate::daemon::{self, DaemonError};
 /// Serves until stopped.
 ///
 /// # Errors
-/// [`Failure::Configuration`] where it is wrong, [`Failure::Device`] where `[source]` cannot be used, [`Failure::Io`]
-/// where an address cannot be served on, [`Failure::Failed`] for the rest.
+/// [`Failure::Configuration`] for a wrong configuration, [`Failure::Device`] if `[source]` cannot be used,
+/// [`Failure::Io`] if an address cannot be served, [`Failure::Failed`] for the rest.
 pub fn serve(
     operator: OperatorConfig,
     reload: impl Fn() -> OperatorConfig + Send + Sync + 'static,
@@ -31,13 +31,13 @@ pub fn serve(
     })
 }
 
-/// The new start that systemd gives a service: this program with the same arguments, in this process. Returns only if
-/// that is refused.
+/// Restarts as systemd restarts a service: executes this program again, with the same arguments, in this process.
+/// Returns only if that fails.
 fn restart_failure() -> Failure {
     let refused = |error: std::io::Error| {
         Failure::failed(format!("a restart was needed and failed: {error}")).hint("start it again")
     };
-    // By the name that it was started by: after an upgrade the file of the running one is gone.
+    // Uses the name from the command line: an upgrade removes the file of the running program.
     let mut words = std::env::args_os();
     refused(child::reexec_command(words.next().unwrap_or_default()).args(words).exec())
 }

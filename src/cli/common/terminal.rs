@@ -1,32 +1,32 @@
-//! What a terminal is given beside the words: colours, and how far long work is.
+//! Colours and progress bars on a terminal.
 //!
-//! Colours only on a terminal, and not with `NO_COLOR` (no-color.org) or `TERM=dumb`. Bars only on standard error, and
-//! only where that is a terminal: pipes and logs get neither.
+//! Colours appear only on a terminal, and not with `NO_COLOR` (no-color.org) or `TERM=dumb`. Bars appear only on
+//! standard error, and only if it is a terminal: pipes and logs get neither.
 
 use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Red, for what is wrong.
+/// For faults.
 const RED: &str = "\x1b[1;31m";
-/// Yellow, for what may be.
+/// For warnings.
 const YELLOW: &str = "\x1b[1;33m";
-/// Green, for what is well.
+/// For good findings.
 const GREEN: &str = "\x1b[32m";
-/// Cyan, for what to do.
+/// For hints.
 const CYAN: &str = "\x1b[36m";
-/// Bold, for headings.
+/// For headings.
 const BOLD: &str = "\x1b[1m";
 const PLAIN: &str = "\x1b[0m";
 
-/// Whether what is written there may have colours.
+/// True if text for `stream` may have colours.
 pub(in crate::cli) fn takes_colour(stream: &impl IsTerminal) -> bool {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     stream.is_terminal() && !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// `text` with colours: of hints, of marks of a check, of the carets below what is wrong, of headings of help.
+/// Colours hints, marks of a check, carets below a quoted line, and headings of the help.
 pub(in crate::cli) fn coloured(text: &str) -> String {
     let paint = |line: &str| {
         let trimmed = line.trim_start();
@@ -58,27 +58,26 @@ pub(in crate::cli) fn coloured(text: &str) -> String {
     text.split('\n').map(paint).collect::<Vec<_>>().join("\n")
 }
 
-/// Headings of clap's help, and of the examples.
+/// Headings of clap's help and of the examples.
 const HEADINGS: [&str; 4] = ["Commands:", "Arguments:", "Options:", "Examples:"];
 
-/// How far long work is, on standard error's last line; gone when this is dropped.
+/// A progress bar on the last line of standard error; dropping it removes the bar.
 #[derive(Debug)]
 pub(in crate::cli) struct Progress(ProgressBar);
 
-/// What is counted.
+/// The unit and the total of the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cli) enum Of {
-    /// Pictures.
     Frames(u64),
     Bytes(u64),
-    /// Microseconds of a clip; how many pictures that is is told beside.
+    /// Microseconds of a clip; the number of frames is shown beside it.
     ClipTime(u64),
-    /// Nobody knows how much it is.
+    /// The total is unknown.
     Unknown,
 }
 
 impl Progress {
-    /// Work that begins now; `what` says which, in a few words.
+    /// Starts a bar; `what` names the work in a few words.
     pub(in crate::cli) fn new(what: &str, of: Of) -> Progress {
         let (len, rate) = match of {
             Of::Frames(len) => (len, "{per_sec:.0} frames, "),
@@ -91,7 +90,7 @@ impl Progress {
             _ => format!("{{prefix}} [{{wide_bar}}] {{percent}} % {rate}{{eta}} left"),
         };
         let bar = ProgressBar::with_draw_target(Some(len), ProgressDrawTarget::stderr());
-        // The template is ours: a test holds that each is understood.
+        // A test checks every template.
         let style = ProgressStyle::with_template(&template);
         let bar =
             bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
@@ -102,12 +101,12 @@ impl Progress {
         Progress(bar)
     }
 
-    /// So much of it is done.
+    /// Sets the amount of work that is done.
     pub(in crate::cli) fn set(&self, done: u64) {
         self.0.set_position(done);
     }
 
-    /// So many pictures of a clip were looked at.
+    /// Sets the number of frames of a clip that are done.
     pub(in crate::cli) fn set_frames(&self, frames: u64) {
         if !self.0.is_hidden() {
             let seconds = self.0.elapsed().as_secs_f64().max(0.001);
@@ -147,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bar_is_understood_and_quiet_where_nobody_sees_it() {
+    fn every_template_is_valid_and_bars_are_hidden_without_a_terminal() {
         for of in [Of::Frames(3), Of::Bytes(9), Of::ClipTime(7), Of::Unknown] {
             let progress = Progress::new("street.mp4", of);
             progress.set(1);

@@ -1,4 +1,4 @@
-//! `tallycam counts`: what counts.db says, and setting today's sums to zero. Counting recordings again: `recount`.
+//! `tallycam counts`: shows counts.db and resets today's sums. `recount` counts recordings again.
 
 use std::fmt::Write as _;
 
@@ -31,7 +31,7 @@ pub enum CountsCommand {
 }
 
 impl CountsCommand {
-    /// Does it.
+    /// Runs the command.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         match self {
             CountsCommand::Show(show) => show.run(given),
@@ -42,7 +42,7 @@ impl CountsCommand {
     }
 }
 
-/// Which counts.
+/// The selected counts.
 #[derive(Debug, Args)]
 struct SpanArgs {
     /// Start: a date, a time, today, yesterday, -24h, -7d
@@ -62,7 +62,7 @@ struct SpanArgs {
     scene: Option<String>,
 }
 
-/// The words for the length of a row.
+/// The allowed lengths of a row.
 fn bucket() -> PossibleValuesParser {
     PossibleValuesParser::new(BUCKETS.map(|(word, _)| word))
 }
@@ -78,8 +78,8 @@ impl SpanArgs {
         daemon.request("GET", &path, RequestBody::Nothing)?.expect_valid("counts could not be read")
     }
 
-    /// What there is, as the API has it. Where nothing is on record of a scene that nobody named, standard error says
-    /// of which something is.
+    /// Reads the counts as the API gives them. If they are empty and no scene was named, a hint on standard error
+    /// names the scenes that have counts.
     fn read(&self, daemon: &Daemon) -> Result<Value, Failure> {
         let report: Value = self.request(daemon, self.scene.as_deref(), "json")?.read()?;
         let is_known = |report: &Value| rows(report).iter().any(|row| !row["in"].is_null());
@@ -120,13 +120,13 @@ impl CountsShowArgs {
         if self.json {
             return print_json(&report);
         }
-        // The service made the rows in its own zone.
+        // The service made the rows in its own time zone.
         let zone = report["time_zone"].as_str().and_then(|name| TimeZone::get(name).ok());
         print_stdout(&format_table(&report, &zone.unwrap_or_else(|| store_settings(&config).zone)))
     }
 }
 
-/// As people read it.
+/// The table for people.
 fn format_table(report: &Value, zone: &TimeZone) -> String {
     let mut text = format!("{:25} {:>7} {:>6} {:>6}  {}\n", "from", "covered", "in", "out", "of these");
     let number = |sum: &Value| sum.as_u64().map_or_else(|| String::from("–"), |sum| sum.to_string());
@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_not_covered_has_a_dash_and_no_zero() {
+    fn uncovered_time_shows_a_dash_and_no_zero() {
         let report = json!({"items": [
             {"start": "2026-01-01T00:00:00.000Z", "covered": 0.9999, "in": 5, "out": 0,
                 "counts": [

@@ -1,4 +1,4 @@
-//! Commands that count, and show what was counted.
+//! Commands for counting, counts and models.
 
 pub(in crate::cli) mod count;
 pub(in crate::cli) mod counts;

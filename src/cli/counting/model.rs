@@ -67,22 +67,22 @@ pub struct ModelAddArgs {
     trial: ModelTrial,
 }
 
-/// Try a model for the daemon, which ends nothing but this process.
+/// Test a model for the service. A crash ends only this process.
 #[derive(Debug, Args)]
 pub struct ModelProveArgs {
-    /// Bytes of memory that it may have
+    /// Memory limit in bytes
     #[arg(long)]
     memory: u64,
-    /// The size of pictures, as in 416x416
+    /// Frame size, for example 416x416
     #[arg(long, value_parser = parse_size)]
     size: Option<(u32, u32)>,
-    /// With so many threads
+    /// Number of threads
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=16))]
     threads: u64,
     file: PathBuf,
 }
 
-/// How a model is tried.
+/// Options of a trial run.
 #[derive(Debug, Args)]
 struct ModelTrial {
     /// JPEG to test it on; default: a built-in photograph
@@ -97,7 +97,7 @@ struct ModelTrial {
 }
 
 impl ModelCommand {
-    /// Does what was asked.
+    /// Runs the command.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         match self {
             ModelCommand::List(list) => list.run(given),
@@ -177,14 +177,14 @@ impl ModelProveArgs {
         )))
     }
 
-    /// What cannot be limited is let be: the daemon still waits for no longer than it wants to.
+    /// A failed limit is ignored: the service also limits its own wait.
     fn limit_resources(&self) {
         let at_most = |most: u64| Rlimit { current: Some(most), maximum: Some(most) };
         let limits = [
             (Resource::Data, self.memory),
-            // All threads' seconds together.
+            // CPU seconds of all threads together.
             (Resource::Cpu, WITHIN.as_secs() * self.threads),
-            // It is expected to end in the middle: nobody looks at what is left of it.
+            // The process may well crash, and nobody reads its core file.
             (Resource::Core, 0),
         ];
         for (resource, most) in limits {
@@ -192,11 +192,11 @@ impl ModelProveArgs {
                 log::debug!("{resource:?} cannot be limited: {error}");
             }
         }
-        // It is begun by a thread that gets what nobody else wants, and nobody sees that it is starved.
+        // The parent thread runs in the idle class, where a trial could starve unnoticed.
         if let Err(error) = set_nice_only() {
             log::debug!("it stays of the class it is of: {error}");
         }
-        // Whoever waits for it may end, or the machine's memory.
+        // The process must end with its parent and be the first to go when memory is short.
         let _ = set_parent_process_death_signal(Some(Signal::KILL));
         let _ = fs::write("/proc/self/oom_score_adj", "1000");
     }
@@ -256,7 +256,6 @@ impl ModelTrial {
     }
 }
 
-/// The models of this configuration.
 fn models(given: &ConfigArgs) -> Result<Models, Failure> {
     let resolved = given.load()?;
     Ok(Models::new(&state_directory(&resolved.config)))
@@ -305,7 +304,7 @@ fn format_card(card: &Card, proof: &Proof) -> String {
     format!("family {}, looks at {width}×{height}, {}", card.family.as_str(), classes(card))
 }
 
-/// Things that are told one by one.
+/// Largest number of detections that are listed.
 const MOST_TOLD: usize = 30;
 
 fn proof_as_text(card: &Card, proof: &Proof) -> String {

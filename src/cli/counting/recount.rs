@@ -1,6 +1,6 @@
-//! `tallycam counts recount`: who crosses the lines in stored recordings, in the place of what was counted then.
+//! `tallycam counts recount`: counts crossings in stored recordings and replaces the former counts.
 //!
-//! The counting is done here, on the files; counts.db has one writer, so the service is sent what was found.
+//! This process counts, on the files. The service gets the result, because counts.db has one writer.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -69,7 +69,7 @@ fn parse_fps(text: &str) -> Result<f64, String> {
 }
 
 impl RecountArgs {
-    /// Counts, puts it on record, and says what changed.
+    /// Counts, stores the result, and prints the changes.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let resolved = given.load()?;
         let pinned = configured_model(self.model.as_deref(), &resolved);
@@ -77,7 +77,7 @@ impl RecountArgs {
         let daemon = if self.dry_run { None } else { Some(Daemon::require_own(&config, "this")?) };
         let media = media::reader(&config)?;
         let counts_db = CountsReader::open(&store_settings(&config)).map_err(store_failure)?;
-        // Each is known before the first is counted, which may take an hour.
+        // All names are resolved first, because one count may take an hour.
         let items = self.recordings.iter().map(|wanted| recording(&media, wanted));
         let items: Vec<Item> = items.collect::<Result<_, _>>()?;
         let mut reports = Vec::new();
@@ -140,7 +140,7 @@ impl RecountArgs {
         Ok(PrintedRecount::new(item, &recount, &counted, &lines, &was, notes, made))
     }
 
-    /// The detector that is asked for, made as the service makes it.
+    /// The requested detector, made as the service makes it.
     fn detector(
         &self,
         config: &Config,
@@ -168,7 +168,7 @@ impl RecountArgs {
     }
 }
 
-/// The recording of this number or name.
+/// Finds the recording of this number or name.
 fn recording(media: &MediaReader, wanted: &str) -> Result<Item, Failure> {
     let item = media::find_stored_item(media, wanted)?;
     let message = match () {
@@ -185,8 +185,8 @@ fn label(item: &Item) -> String {
     format!("recording {}, {}", item.id, item.name)
 }
 
-/// Which scene a recording shows: that which was counted most while it was made, else the configured one. What was
-/// brought in is never taken for the camera's.
+/// The scene of a recording: the one that was counted most while it was made, else the configured one. An import
+/// never belongs to the camera.
 fn recorded_scene(
     counts_db: &CountsReader,
     item: &Item,
@@ -195,7 +195,7 @@ fn recorded_scene(
     if item.origin == MediaOrigin::Import {
         return Ok(Scene::Files);
     }
-    // Of what is still to come, as a clock that is wrong has it, nothing was counted, and no gap tells of it.
+    // Cut at the present: nothing was counted in the future, yet no gap covers it. A wrong clock can set such times.
     let end_us = item.at_us.saturating_add(item.duration_us).max(item.at_us + 1);
     let (from_us, to_us) = (item.at_us, end_us.min(wall_us()).max(item.at_us));
     let mut best = (0, configured);
@@ -213,7 +213,7 @@ fn recorded_scene(
 /// In and out by line.
 type Sums = BTreeMap<u64, (u64, u64)>;
 
-/// What counts.db has in the place that the recount takes.
+/// The present counts in counts.db that the recount replaces.
 fn previous_sums(
     counts_db: &CountsReader,
     scene: Scene,
@@ -249,14 +249,14 @@ fn add(sums: &mut Sums, line: u64, direction: Direction) {
     }
 }
 
-/// Has the service put it on record.
+/// Lets the service store the recount.
 fn save_recount(daemon: &Daemon, recount: &store::Recount) -> Result<RecountReport, Failure> {
     let body = serde_json::to_value(RecountBody::from(recount))
         .map_err(|error| Failure::failed(error.to_string()))?;
     daemon.json("POST", "/api/v1/counts/recount", RequestBody::Json(&body), "nothing was changed")
 }
 
-/// `lines` are those that there are, of whatever scene.
+/// `lines` are the lines of all scenes.
 fn recount_failure(item: &Item, lines: &[LineRow], error: RecountError) -> Failure {
     let message = format!("{}: {error}", item.name);
     match error {
@@ -265,7 +265,7 @@ fn recount_failure(item: &Item, lines: &[LineRow], error: RecountError) -> Failu
         RecountError::NoLine { scene, why } if !why.is_empty() => {
             let mut hint =
                 String::from("choose other classes for the lines or in [detect] classes, or another model");
-            // The recording may be of another scene than those lines are.
+            // The recording may belong to another scene than those lines.
             if let Some(others) = other_scene_options(scene, lines) {
                 hint.push_str(&format!("; or choose other lines: {others}"));
             }
@@ -280,7 +280,7 @@ fn recount_failure(item: &Item, lines: &[LineRow], error: RecountError) -> Failu
     }
 }
 
-/// What to do where no line of `scene` counts: other scenes are named only if lines are drawn there.
+/// A hint for a scene without lines. It names other scenes only if lines are drawn there.
 fn explain_no_lines(scene: Scene, lines: &[LineRow]) -> String {
     match other_scene_options(scene, lines) {
         None => String::from("draw a line on the page"),
@@ -288,7 +288,7 @@ fn explain_no_lines(scene: Scene, lines: &[LineRow]) -> String {
     }
 }
 
-/// The options that name the other scenes in which lines are drawn.
+/// The options for other scenes in which lines are drawn.
 fn other_scene_options(scene: Scene, lines: &[LineRow]) -> Option<String> {
     let is_drawn_in = |other: Scene| {
         other != scene && lines.iter().any(|line| line.scene == Some(other) && line.deleted_us.is_none())
@@ -308,7 +308,7 @@ struct PrintedRecount {
     spans: Vec<SpanReport>,
     lines: Vec<RecountedLine>,
     dry_run: bool,
-    /// Whether counts.db was changed; where nothing is, whether any sum would be.
+    /// True if counts.db was changed; in a dry run, if any sum would change.
     changed: bool,
     superseded: u64,
     counted: u64,
@@ -378,7 +378,7 @@ impl PrintedRecount {
         }
     }
 
-    /// As people read it.
+    /// The text for people.
     fn to_text(&self) -> String {
         let mut text =
             format!("{}: {} pictures, {}, scene {}\n\n", self.name, self.pictures, self.model, self.scene);

@@ -1,4 +1,4 @@
-//! `tallycam media add`: files become items.
+//! `tallycam media add`: stores files as items.
 
 use std::fs::File;
 use std::io;
@@ -71,7 +71,7 @@ impl MediaAddArgs {
                     }
                     items.push(item);
                 }
-                // One of several: the others are taken all the same.
+                // The other files are still added.
                 Err(NotAdded::Refused { message, hint }) if self.files.len() > 1 => {
                     let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
                     eprintln!("tallycam: {}: {message}{hint}", path.display());
@@ -97,10 +97,10 @@ impl MediaAddArgs {
         })
     }
 
-    /// Has the service take a file as an item.
+    /// Lets the service store a file as an item.
     ///
     /// # Errors
-    /// [`NotAdded`]; then nothing is left of it.
+    /// [`NotAdded`]; then nothing of the file is stored.
     fn add(
         &self,
         daemon: &Daemon,
@@ -117,7 +117,7 @@ impl MediaAddArgs {
                 return Err(NotAdded::Failed(Failure::io(message)));
             }
         };
-        // The service would give it another name.
+        // The service would rename a duplicate.
         if item_of_name(daemon, name).map_err(NotAdded::Failed)?.is_some() {
             let message = format!("there is an item called {name:?} already");
             return Err(NotAdded::Refused {
@@ -158,22 +158,22 @@ fn describe_added(item: &MediaItem) -> String {
     format!("{} {}: {}{pictures}\n", item.id, item.name, bytes(item.bytes))
 }
 
-/// Why a file has not become one.
+/// The reason why a file was not stored.
 #[derive(Debug)]
 enum NotAdded {
-    /// This file cannot be taken; others may.
+    /// This file is refused; others may work.
     Refused {
-        /// Why.
+        /// The reason.
         message: String,
-        /// What can be done.
+        /// The remedy.
         hint: Option<String>,
     },
-    /// Nothing can be taken.
+    /// No file can be stored.
     Failed(Failure),
 }
 
 impl NotAdded {
-    /// The same as a command's failure, with the file's name.
+    /// The failure of the command, with the file's name.
     fn failure(self, path: &Path) -> Failure {
         match self {
             NotAdded::Refused { message, hint } => {
@@ -184,14 +184,14 @@ impl NotAdded {
     }
 }
 
-/// When the file was last written, microseconds since 1970.
+/// The file's modification time, in microseconds since 1970.
 fn modified_us(path: &Path) -> Option<u64> {
     let modified = std::fs::metadata(path).ok()?.modified().ok()?;
     let since = modified.duration_since(std::time::UNIX_EPOCH).ok()?;
     u64::try_from(since.as_micros()).ok()
 }
 
-/// The file, to be read; `None` if it is none. A pipe is not waited for until somebody writes into it.
+/// Opens a file for reading; `None` if it is no regular file. Does not wait for the writer of a pipe.
 fn open(path: &Path) -> io::Result<Option<File>> {
     let opened = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
     Ok(opened.metadata()?.is_file().then_some(opened))
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_file_is_not_waited_for() {
+    fn a_pipe_is_not_waited_for() {
         let folder = tempfile::tempdir().unwrap();
         let (pipe, file) = (folder.path().join("pipe"), folder.path().join("file"));
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -222,7 +222,7 @@ mod tests {
         });
         for is_file in [false, true, false] {
             let got = opened.recv_timeout(Duration::from_secs(10));
-            assert_eq!(got, Ok(is_file), "a pipe into which nobody writes holds it up");
+            assert_eq!(got, Ok(is_file), "a pipe without a writer blocks");
         }
     }
 }

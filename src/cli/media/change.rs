@@ -70,11 +70,11 @@ impl NoteArgs {
     }
 }
 
-/// Changes an item, and says how it is then.
+/// Changes an item and prints the result.
 fn edit_one(given: &ConfigArgs, wanted: &str, edit: &Value, json: bool) -> Result<(), Failure> {
     let daemon = require_service(given)?;
     let before = find_item(&daemon, wanted)?;
-    // The version is not asked for: what was named is meant, whatever it is called by now.
+    // No version is sent: the named item is meant, even if it was renamed since.
     let path = format!("/api/v1/media/{}", before.id);
     let answer = daemon.request("PATCH", &path, RequestBody::Json(edit))?;
     let after: MediaItem = answer.expect_valid("nothing was changed")?.read()?;
@@ -146,10 +146,10 @@ impl RemoveArgs {
     }
 }
 
-/// Items that are named in the question; of more the number is told.
+/// Most items that the question names; further ones are only counted.
 const NAMED: usize = 10;
 
-/// Asks on the terminal whether these are to be deleted.
+/// Asks on the terminal whether to delete these items.
 fn is_confirmed(items: &[MediaItem]) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(Failure::usage("what is deleted cannot be brought back, and nobody can be asked here")
@@ -172,7 +172,7 @@ fn is_confirmed(items: &[MediaItem]) -> Result<bool, Failure> {
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
-/// The items that are named, each once.
+/// Finds the named items, each once.
 fn find_items(daemon: &Daemon, wanted: &[String]) -> Result<Vec<MediaItem>, Failure> {
     let mut items: Vec<MediaItem> = Vec::new();
     for wanted in wanted {
@@ -198,7 +198,7 @@ pub struct New {
     json: bool,
 }
 
-/// What the daemon says of a file that was set aside.
+/// The service's answer about a file that was set aside.
 #[derive(Debug, Deserialize)]
 struct SetAside {
     name: String,

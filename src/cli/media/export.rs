@@ -1,4 +1,4 @@
-//! `tallycam media export`: an item as a file.
+//! `tallycam media export`: writes an item to a file.
 
 use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
@@ -14,13 +14,13 @@ use crate::media::film::{FilmError, FilmFormat, FilmReadError};
 use crate::media::zip::joined;
 use crate::store::media::{Item, MediaKind, MediaReader, StoredFootage, film};
 
-/// Bytes that are made at once.
+/// Bytes that are written at once.
 const PIECE: usize = 1 << 20;
 
 /// Write an item to a file.
 ///
-/// A snapshot is a JPEG. A recording becomes what its ending or --as says: an MP4 or AVI with every frame as recorded,
-/// at its own time; its frames one after the other (mjpeg); or the first one (jpg).
+/// A snapshot is a JPEG. The ending of FILE or --as selects the format of a recording. MP4 and AVI have every frame
+/// as recorded, at its own time; mjpeg has the frames one after the other; jpg is the first frame.
 #[derive(Debug, Args)]
 pub struct MediaExportArgs {
     /// Its number or its name; id:7 and name:7 say which
@@ -37,7 +37,6 @@ pub struct MediaExportArgs {
     force: bool,
 }
 
-/// What is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ExportFormat {
     Film(FilmFormat),
@@ -98,7 +97,7 @@ impl MediaExportArgs {
         print_stdout(&format!("{}: {}\n", to.display(), amount(len)))
     }
 
-    /// As asked for; else as the file's ending says; else a JPEG of a snapshot, an MP4 of a recording.
+    /// The format of --as, else of the file's ending, else JPEG for a snapshot and MP4 for a recording.
     fn format(&self, item: &Item, is_stdout: bool) -> Result<ExportFormat, Failure> {
         let asked = self.format.as_deref().and_then(ExportFormat::parse);
         let named =
@@ -120,8 +119,8 @@ impl MediaExportArgs {
     }
 }
 
-/// The item's name with the ending that fits what is written, cut where no file could be called so. Never a path: a
-/// name has no `/` and is no `..`.
+/// The item's name with the ending of the format, cut to the length of a file name. It is never a path: a name has no
+/// `/` and is no `..`.
 fn export_name(name: &str, format: ExportFormat) -> String {
     let ending = format!(".{}", format.extension());
     let (stem, own) = name.split_at(name.rfind('.').unwrap_or(name.len()));
@@ -132,7 +131,7 @@ fn export_name(name: &str, format: ExportFormat) -> String {
     }
 }
 
-/// Writes the item. Gives the bytes.
+/// Writes the item. Returns the number of bytes.
 fn write(
     reader: &MediaReader,
     item: &Item,
@@ -191,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_called_as_its_item_where_one_can_be() {
+    fn a_file_gets_the_name_of_its_item() {
         let film = ExportFormat::Film(FilmFormat::Mp4);
         let long = "\u{1F600}".repeat(196);
         for (name, format, want) in [

@@ -81,7 +81,7 @@ impl MediaListArgs {
     }
 }
 
-/// As people read it.
+/// The table for people.
 fn format_table(items: &[MediaItem], zone: &jiff::tz::TimeZone) -> String {
     let mut text = String::new();
     if items.is_empty() {

@@ -34,7 +34,7 @@ pub struct MediaCheckArgs {
 impl MediaCheckArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.load()?.config;
-        // A store that is not there is not made to be checked. What cannot be read is for the check to tell.
+        // A check does not create a missing store. It does report one that cannot be read.
         if !file(&config).exists() {
             reader(&config)?;
         }
@@ -42,7 +42,7 @@ impl MediaCheckArgs {
         let mut report = check(&config, self.repair)?;
         let mut left = report.faults.len();
         if !report.mended.is_empty() {
-            // What is left is what is found now.
+            // Faults that remain after the repair.
             let again = check(&config, false)?;
             left = again.faults.len();
             (report.items, report.chunks, report.pictures) = (again.items, again.chunks, again.pictures);
@@ -58,7 +58,7 @@ impl MediaCheckArgs {
     }
 }
 
-/// Here where nobody has the store, also if it is too damaged to be used; else by the daemon.
+/// Checks the files here if no process has the store open, however damaged they are; else lets the service check.
 fn check(config: &Config, repair: bool) -> Result<CheckReport, Failure> {
     match check_offline(&state_directory(config), repair) {
         Ok(report) => Ok(report),
@@ -71,10 +71,10 @@ fn check(config: &Config, repair: bool) -> Result<CheckReport, Failure> {
     }
 }
 
-/// The daemon that has the store.
+/// The service that has the store open.
 ///
 /// # Errors
-/// None answers.
+/// It does not answer.
 fn require_store_daemon(config: &Config) -> Result<Daemon, Failure> {
     Daemon::find(config).ok_or_else(|| {
         Failure::failed(format!(
@@ -160,7 +160,7 @@ impl MediaBackupArgs {
     }
 }
 
-/// From the daemon. Gives the bytes.
+/// Copies the database from the service. Returns the number of bytes.
 fn copy_from(daemon: &Daemon, part: &mut File, to: &Path) -> Result<u64, Failure> {
     let mut answer = daemon
         .request("GET", "/api/v1/media/backup", RequestBody::Nothing)?
@@ -170,7 +170,7 @@ fn copy_from(daemon: &Daemon, part: &mut File, to: &Path) -> Result<u64, Failure
     let mut piece = vec![0; 256 << 10];
     let mut len = 0;
     loop {
-        // What fails when reading is the daemon's end, what fails when writing is this one.
+        // A read error concerns the service, a write error the local file.
         let got = io::Read::read(&mut answer, &mut piece).map_err(|error| interrupted_failure(&error))?;
         if got == 0 {
             break;
@@ -217,7 +217,7 @@ impl RetentionArgs {
 
 const UNREAD: &str = "the rules could not be read";
 
-/// The room that media have, and the rules they are kept by.
+/// Disk space of media, and the retention rules.
 #[derive(Debug, Deserialize)]
 struct RoomAnswer {
     file: u64,
@@ -245,11 +245,11 @@ struct RetentionAnswer {
     plan: DeletionPlan,
 }
 
-/// What the rules would delete now.
+/// The items that the rules would delete now.
 #[derive(Debug, Deserialize)]
 struct DeletionPlan {
     items: Vec<Goes>,
-    /// Items in all, also those that are not listed.
+    /// Number of all items, including those that are not listed.
     count: usize,
     unmet: Option<String>,
 }
@@ -276,7 +276,7 @@ fn report(storage: &RoomAnswer, plan: Option<&DeletionPlan>) -> Value {
     if let Some(plan) = plan {
         let goes = plan.items.iter().map(|goes| json!({"item": goes.item, "reason": goes.why}));
         report["goes"] = goes.collect();
-        // The service lists a thousand at most.
+        // The service lists at most a thousand.
         report["count"] = json!(plan.count);
         report["unmet"] = json!(plan.unmet);
     }

@@ -1,6 +1,6 @@
-//! `tallycam media`: what is kept of pictures.
+//! `tallycam media`: snapshots and recordings.
 //!
-//! The service is asked for all of it, but for what helps where it does not run: `check` and `export` work on the file.
+//! Every command asks the service, except `check` and `export`, which work on the file and need no service.
 
 mod add;
 mod change;
@@ -39,7 +39,7 @@ pub enum MediaCommand {
 }
 
 impl MediaCommand {
-    /// Does it.
+    /// Runs the command.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         match self {
             MediaCommand::List(command) => command.run(given),
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_short() {
+    fn sizes_and_durations_are_short() {
         for (count, text) in [
             (0, "0 B"),
             (999, "999 B"),

@@ -1,4 +1,4 @@
-//! The items, as the service tells of them; and the file itself, for what works without the service.
+//! Items as the service reports them, and the database file for commands that need no service.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ use crate::http::time_param;
 use crate::maintenance::backup::MediaCopy;
 use crate::store::media::{Item, Media, MediaError, MediaReader, MediaSettings, RetentionRules};
 
-/// An item, in the API's form.
+/// An item in the API's form.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::cli::media) struct MediaItem {
     pub(in crate::cli::media) id: u64,
@@ -47,13 +47,13 @@ impl MediaItem {
         self.kind == "recording"
     }
 
-    /// Its length as a player shows it.
+    /// The length as a player shows it.
     pub(in crate::cli::media) fn length(&self) -> String {
         format_duration((self.duration * 1e6).round() as u64)
     }
 }
 
-/// A time of the API on the wall's clock.
+/// A time of the API as local time.
 pub(in crate::cli) fn local_time(time: &str, zone: &TimeZone) -> String {
     let us = time.parse::<Timestamp>().map_or(0, |time| time.as_microsecond());
     time_param::local(u64::try_from(us).unwrap_or_default(), zone)
@@ -69,12 +69,12 @@ pub(in crate::cli::media) struct ListedItems {
 /// The service, which has the items.
 ///
 /// # Errors
-/// None runs here.
+/// No service runs here.
 pub(in crate::cli::media) fn require_service(given: &ConfigArgs) -> Result<Daemon, Failure> {
     Daemon::require_own(&given.load()?.config, "this")
 }
 
-/// A page of the items that `query` asks for.
+/// A page of the items that match `query`.
 pub(in crate::cli::media) fn list_items(
     daemon: &Daemon,
     query: &[(&str, String)],
@@ -99,7 +99,7 @@ pub(in crate::cli::media) fn item_of_name(daemon: &Daemon, name: &str) -> Result
     Ok(None)
 }
 
-/// The item that `wanted` names, as the service has it.
+/// The item that `wanted` names, from the service.
 ///
 /// # Errors
 /// As [`named`].
@@ -111,7 +111,7 @@ pub(in crate::cli::media) fn find_item(daemon: &Daemon, wanted: &str) -> Result<
     named(wanted, by_number, |name| item_of_name(daemon, name), |item| (item.id, &item.name))
 }
 
-/// The item that `wanted` names, of the file itself.
+/// The item that `wanted` names, from the file.
 ///
 /// # Errors
 /// As [`named`].
@@ -125,10 +125,10 @@ pub fn find_stored_item(reader: &MediaReader, wanted: &str) -> Result<Item, Fail
     named(wanted, by_number, by_name, |item| (item.id, &item.name))
 }
 
-/// The item of this number, or of exactly this name; `id:7` and `name:7` say which is meant.
+/// The item of this number or of exactly this name; `id:7` and `name:7` decide between them.
 ///
 /// # Errors
-/// There is none, or it is one's number and another's name.
+/// No item matches, or the number of one item is the name of another.
 fn named<T>(
     wanted: &str,
     by_number: impl Fn(u64) -> Result<Option<T>, Failure>,
@@ -140,13 +140,12 @@ fn named<T>(
         Some(("id", number)) => numbered(number)?,
         Some(("name", name)) => by_name(name)?,
         _ => match (numbered(wanted)?, by_name(wanted)?) {
-            // A guess would have another one removed than was meant.
+            // A guess could remove the wrong item.
             (Some(numbered), Some(named)) if of(&numbered).0 != of(&named).0 => {
                 let (name, id) = (of(&numbered).1, of(&named).0);
                 let message = format!("{wanted:?} is the number of {name:?} and the name of item {id}");
                 return Err(Failure::usage(message).hint(format!("say which: id:{wanted} or name:{wanted}")));
             }
-            // A name may be a number.
             (numbered, named) => numbered.or(named),
         },
     };
@@ -155,15 +154,15 @@ fn named<T>(
     })
 }
 
-/// Where everything is kept.
+/// The database file.
 pub(in crate::cli::media) fn file(config: &Config) -> PathBuf {
     state_directory(config).join("media.db")
 }
 
-/// The store, to look at.
+/// Opens the store for reading.
 ///
 /// # Errors
-/// There is none yet, or it cannot be read.
+/// The store does not exist yet or cannot be read.
 pub fn reader(config: &Config) -> Result<MediaReader, Failure> {
     let file = file(config);
     if !file.exists() {
@@ -173,7 +172,7 @@ pub fn reader(config: &Config) -> Result<MediaReader, Failure> {
     MediaReader::open(&file).map_err(store_failure)
 }
 
-/// What went wrong with the store.
+/// The failure for an error of the store.
 pub fn store_failure(error: MediaError) -> Failure {
     let (message, hint) = (error.to_string(), error.hint().map(str::to_owned));
     match error {
@@ -190,17 +189,17 @@ pub fn store_failure(error: MediaError) -> Failure {
     }
 }
 
-/// A copy of the store as it comes, where no daemon has it.
+/// A copy of a store that no service has open.
 pub struct OwnCopy {
-    /// What is to be read.
+    /// The source of the bytes.
     pub copy: MediaCopy,
     media: Media,
-    /// Joined after the store was told to end.
+    /// Joined when the store has been told to stop.
     _worker: Worker,
 }
 
 impl OwnCopy {
-    /// Begins one; `None`: there is no store.
+    /// Starts a copy; `None` if there is no store.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -210,7 +209,7 @@ impl OwnCopy {
         }
         let runtime = tokio::runtime::Builder::new_current_thread().build();
         let runtime = runtime.map_err(|error| Failure::failed(error.to_string()))?;
-        // Retention is the daemon's: a command removes nothing.
+        // Only the service applies retention: a command deletes nothing.
         let settings = MediaSettings { retention: RetentionRules::default(), ..media_settings(config) };
         let (media, worker) = Media::open(settings).map_err(store_failure)?;
         match block_on(&runtime, media.backup()) {
@@ -229,28 +228,28 @@ impl Drop for OwnCopy {
     }
 }
 
-/// Bytes as people read them: `412 B`, `3.2 MB`.
+/// Bytes for people: `412 B`, `3.2 MB`.
 pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     if bytes < 1000 {
         return format!("{bytes} B");
     }
     let (mut amount, mut unit) = (bytes as f64 / 1e3, 0);
-    // What would be rounded up to a thousand is one of the next.
+    // An amount that would round to 1000 moves to the next unit.
     while amount >= 999.95 && unit + 1 < UNITS.len() {
         (amount, unit) = (amount / 1e3, unit + 1);
     }
     format!("{amount:.1} {}", UNITS[unit])
 }
 
-/// A time as a player shows it: `0:07`, `1:02:03`.
+/// A duration as a player shows it: `0:07`, `1:02:03`.
 pub fn format_duration(duration_us: u64) -> String {
     let seconds = (duration_us + 500_000) / 1_000_000;
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
-/// `1 item`, `3 items`.
+/// As in `1 item`, `3 items`.
 pub fn format_count(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -1,4 +1,4 @@
-//! `tallycam audit`: who signed in, who was refused, and who changed what.
+//! `tallycam audit`: sign-ins, refusals and changes.
 
 use clap::Args;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::cli::media::local_time;
 use crate::cli::{ConfigArgs, Failure, print_stdout};
 use crate::daemon::counting::store_settings;
 
-/// Rows that are asked for at once.
+/// Rows of one request.
 const PAGE: u64 = 1000;
 
 const UNREAD: &str = "the list could not be read";
@@ -26,13 +26,13 @@ pub struct AuditArgs {
 }
 
 impl AuditArgs {
-    /// Does it.
+    /// Runs the command.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.load()?.config;
         let daemon = Daemon::require_own(&config, "this")?;
         let zone = store_settings(&config).zone;
         if self.csv {
-            // Of a table the limit is in what is printed: an address asks for a thousand rows, or for all.
+            // The table is cut here: the API gives CSV of a thousand rows or of all.
             let path = "/api/v1/audit?format=csv";
             let table = daemon.request("GET", path, RequestBody::Nothing)?.expect_success(UNREAD)?.table()?;
             return print_stdout(first_records(&table, self.limit.saturating_add(1)));
@@ -56,7 +56,7 @@ impl AuditArgs {
     }
 }
 
-/// The first records of a table: a line end between quotes ends none.
+/// The first records of a table. A line end between quotes ends no record.
 fn first_records(table: &str, most: u64) -> &str {
     let (mut is_quoted, mut records) = (false, 0);
     let end = table.bytes().position(|byte| {

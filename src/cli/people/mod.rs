@@ -1,4 +1,4 @@
-//! Commands for who may do what.
+//! Commands for users, tokens, passwords and the audit list.
 
 pub(in crate::cli) mod audit;
 pub(in crate::cli) mod password;

@@ -1,4 +1,4 @@
-//! `tallycam password show-how|set|random|remove`: by the daemon where one runs, else in the file itself.
+//! `tallycam password show-how|set|random|remove`: through the running service, else in the file itself.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
@@ -30,10 +30,10 @@ pub enum PasswordCommand {
     Remove,
 }
 
-/// What the daemon says when it does nothing.
+/// Message for a refusal of the service.
 const UNDONE: &str = "the password has not changed";
 
-/// Where the password is.
+/// Owner of the password file: the running service or this process.
 enum PasswordFile {
     Daemon(Daemon),
     File(Access),
@@ -49,7 +49,7 @@ impl PasswordFile {
 }
 
 impl PasswordCommand {
-    /// Does what was asked.
+    /// Runs the command.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.load()?.config;
         match self {
@@ -146,14 +146,14 @@ fn failure(error: AccessError) -> Failure {
     }
 }
 
-/// The password that somebody types, twice, unseen; or one line of standard input.
+/// Reads a password: typed twice without echo, or one line of standard input if that is no terminal.
 pub(in crate::cli) fn read_password() -> Result<String, Failure> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
         return line();
     }
     let unseen = |prompt: &str| {
-        // The prompt is no result: standard output stays clean.
+        // The prompt goes to standard error, because standard output is for results.
         let _ = write!(io::stderr(), "{prompt}: ");
         let shown = tcgetattr(&stdin).map_err(|error| stdin_failure(&error.into()))?;
         let mut hidden = shown.clone();

@@ -1,4 +1,4 @@
-//! `tallycam user`, `tallycam token`, `tallycam link`: by the daemon.
+//! `tallycam user`, `tallycam token`, `tallycam link`: through the running service.
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -90,7 +90,7 @@ fn text_field<'a>(item: &'a Value, key: &str) -> &'a str {
 }
 
 impl UserCommand {
-    /// Does what was asked.
+    /// Runs the command.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let daemon = Daemon::require(&given.load()?.config, "this")?;
         match self {
@@ -124,7 +124,7 @@ fn user_path(name: &str) -> String {
 }
 
 impl TokenCommand {
-    /// Does what was asked.
+    /// Runs the command.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let daemon = Daemon::require(&given.load()?.config, "this")?;
         match self {
@@ -160,7 +160,7 @@ fn describe_token(token: &Value) -> String {
 }
 
 impl LinkArgs {
-    /// Does what was asked.
+    /// Runs the command.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let daemon = Daemon::require(&given.load()?.config, "this")?;
         let sent = json!({"address": self.address, "hours": self.hours});

@@ -1,4 +1,4 @@
-//! `tallycam backup`, `restore` and `reset`: the state of the camera as a whole.
+//! `tallycam backup`, `restore` and `reset`: the whole state of the camera.
 
 use std::fs::File;
 use std::io::{self, BufReader, Write as _};
@@ -87,7 +87,7 @@ impl BackupArgs {
     }
 }
 
-/// It is for its owner only.
+/// Only the owner may read a backup.
 fn restrict_to_owner(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     file.set_permissions(std::fs::Permissions::from_mode(0o600))
@@ -104,7 +104,7 @@ pub struct RestoreArgs {
     from: PathBuf,
 }
 
-/// What a daemon answers.
+/// The service's answer.
 #[derive(Debug, Deserialize)]
 struct Restored {
     name: String,
@@ -142,7 +142,7 @@ impl RestoreArgs {
     }
 }
 
-/// Does at once what the next start would do, where nobody has the state.
+/// Does the work of the next start at once, if no process has the state open.
 fn apply_if_idle(state: &Path, done: &'static str) -> &'static str {
     match finish(state) {
         Ok(_) => done,
@@ -183,7 +183,6 @@ impl FactoryResetArgs {
     }
 }
 
-/// The camera's name, as the daemon has it.
 fn fetch_camera_name(daemon: &Daemon) -> Result<String, Failure> {
     #[derive(Deserialize)]
     struct NameAnswer {
@@ -192,7 +191,7 @@ fn fetch_camera_name(daemon: &Daemon) -> Result<String, Failure> {
     Ok(daemon.json::<NameAnswer>("GET", "/api/v1/state", RequestBody::Nothing, "nothing was removed")?.name)
 }
 
-/// Has the camera's name typed.
+/// Lets the user type the camera's name.
 fn confirm_camera_name(config: &Config) -> Result<(), Failure> {
     let refused = |message: String| {
         Failure::failed(message).hint("nothing was removed; type the camera's name, or give --yes")

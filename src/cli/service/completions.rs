@@ -6,7 +6,6 @@ use clap_complete::Shell;
 
 use crate::cli::{Failure, write_stdout};
 
-/// The shells there are completions for.
 const SHELLS: [&str; 5] = ["bash", "elvish", "fish", "powershell", "zsh"];
 
 /// Print completions for a shell.
@@ -21,7 +20,7 @@ pub struct CompletionsArgs {
 }
 
 impl CompletionsArgs {
-    /// Prints them.
+    /// Prints the completions.
     pub fn run(&self) -> Result<(), Failure> {
         let shell = Shell::from_str(&self.shell, false).map_err(Failure::usage)?;
         let mut out = Vec::new();

@@ -30,7 +30,7 @@ pub struct ConfigShowArgs {
 }
 
 impl ConfigCommand {
-    /// Does what was asked.
+    /// Runs the command.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         match self {
             ConfigCommand::Check => {
@@ -58,7 +58,7 @@ impl ConfigCommand {
     }
 }
 
-/// One sentence on a configuration that is good: "config.toml is good: 3 keys set in it, 1 elsewhere".
+/// Summary of a valid configuration: "config.toml is good: 3 keys set in it, 1 elsewhere".
 pub fn summary(resolved: &Resolved) -> String {
     let count = |is: fn(&Origin) -> bool| resolved.settings.iter().filter(|s| is(&s.origin)).count();
     let in_file = count(|origin| matches!(origin, Origin::File { .. }));
@@ -79,7 +79,7 @@ pub fn summary(resolved: &Resolved) -> String {
     }
 }
 
-/// Where the origins stand, in characters from the left.
+/// Column of the origins, in characters.
 const ORIGINS_AT: usize = 36;
 
 fn as_toml(resolved: &Resolved, complaint: &str) -> String {

@@ -16,7 +16,7 @@ pub struct ServeArgs {
     fallback: Option<Fallback>,
 }
 
-/// What `--fallback` takes.
+/// Values of `--fallback`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Fallback {
     /// The simulation.

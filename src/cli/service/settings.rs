@@ -1,4 +1,4 @@
-//! `tallycam settings`: the running daemon's settings, shown and changed while it runs.
+//! `tallycam settings`: shows and changes the settings of the running service.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -13,13 +13,13 @@ use crate::cli::common::daemon::{Daemon, RequestBody};
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 use crate::config::{keys, kind};
 
-/// Another camera or another model may take so long to prove itself.
+/// Time limit for a change: a new camera or model is tried first.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 const SETTINGS: &str = "/api/v1/settings";
 const FILE: &str = "/api/v1/settings.toml";
 
-/// A longer file is none of settings.
+/// A longer file is refused.
 const LONGEST: u64 = 64 * 1024;
 
 /// Show and change the settings of the running service.
@@ -115,7 +115,7 @@ struct SettingsImportArgs {
     yes: bool,
 }
 
-/// The daemon's answer, as far as it is used here.
+/// The service's answer, as far as it is used here.
 #[derive(Debug, Deserialize)]
 struct All {
     complaint: String,
@@ -136,10 +136,10 @@ struct SettingItem {
 }
 
 impl SettingsDocument {
-    /// Does what was asked.
+    /// Runs the command.
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         match &self.what {
-            // A section alone needs `list`: its name could be a subcommand's.
+            // A section alone needs `list`, because its name could be a subcommand.
             None => print_settings(given, None, self.changed, self.json),
             Some(SettingsCommand::List(list)) => {
                 print_settings(given, list.section.as_deref(), list.changed, list.json)
@@ -161,7 +161,7 @@ fn fetch_settings(daemon: &Daemon) -> Result<All, Failure> {
     daemon.json("GET", SETTINGS, RequestBody::Nothing, "settings could not be read")
 }
 
-/// The settings, of one section or of all, each with where it comes from.
+/// Prints the settings of one section or all, each with its origin.
 fn print_settings(
     given: &ConfigArgs,
     section: Option<&str>,
@@ -218,7 +218,7 @@ impl SettingsSetArgs {
                     .hint("for example `tallycam settings set stream.quality=70`"));
             };
             let text = normalise_typed(path.trim(), text);
-            // As of controls: of two values nobody knows which is meant.
+            // As for controls, two values for one key are ambiguous.
             if changes.insert(path.trim().to_owned(), Value::from(text)).is_some() {
                 return Err(Failure::usage(format!("{} is given twice", path.trim())));
             }
@@ -227,13 +227,12 @@ impl SettingsSetArgs {
     }
 }
 
-/// What was typed for the setting `path`, as a field of a form would have it. Quotes that the shell has left are
-/// TOML's.
+/// A typed value as a field of the form would have it. Quotes that the shell has left are TOML's.
 fn normalise_typed(path: &str, typed: &str) -> String {
     let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
     let is_list = keys::find(section, name).is_some_and(|key| key.kind.shape().word == "list");
     match kind::parse_given(typed).ok().map(|value| value.into_inner()) {
-        // One item of a list stays one, whatever its quotes: its field knows but one kind of them.
+        // An item keeps its quotes: the field of a list knows only one kind of them.
         Some(toml::de::DeValue::String(text)) if is_list && !text.is_empty() => kind::quoted(&text),
         Some(toml::de::DeValue::String(text)) => text.into_owned(),
         _ => typed.trim().to_owned(),
@@ -247,7 +246,7 @@ impl SettingsUnsetArgs {
     }
 }
 
-/// The address that also confirms deletions, where `is_sure`.
+/// The address, with confirmation of deletions if `is_sure`.
 fn confirmed(address: &str, is_sure: bool) -> String {
     format!("{address}{}", if is_sure { "?confirm=1" } else { "" })
 }
@@ -301,10 +300,10 @@ impl SettingsImportArgs {
     }
 }
 
-/// Writes a file that was not there.
+/// Writes a new file.
 ///
 /// # Errors
-/// It is there already, or cannot be written.
+/// The file exists or cannot be written.
 fn write_new(file: &std::path::Path, text: &str) -> Result<(), Failure> {
     let opened = OpenOptions::new().write(true).create_new(true).open(file);
     opened.and_then(|mut out| out.write_all(text.as_bytes())).map_err(|error| Failure::Io {
@@ -314,7 +313,7 @@ fn write_new(file: &std::path::Path, text: &str) -> Result<(), Failure> {
     })
 }
 
-/// What else there is to say.
+/// Remarks below the settings.
 fn notes(all: &All) -> String {
     let mut text = String::new();
     if !all.needs_restart.is_empty() {
@@ -331,7 +330,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quotes_are_tomls_and_of_a_list_those_of_its_items() {
+    fn quotes_are_tomls_and_items_of_a_list_keep_theirs() {
         for (path, typed, want) in [
             ("name", "\"Front door\"", "Front door"),
             ("name", " Front door ", "Front door"),
@@ -340,7 +339,7 @@ mod tests {
             ("record.on_crossing", r#""a", "b""#, r#""a", "b""#),
             ("record.on_crossing", "a, b", "a, b"),
             ("record.on_crossing", "['a, b']", "['a, b']"),
-            // Nothing is no item.
+            // An empty text is no item.
             ("record.on_crossing", "\"\"", ""),
         ] {
             assert_eq!(normalise_typed(path, typed), want, "{path}={typed}");

@@ -1,4 +1,4 @@
-//! `tallycam update`: another version of the program.
+//! `tallycam update`: installs another version of the program.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -48,7 +48,7 @@ impl UpdateArgs {
                 None => Ok(()),
             };
         }
-        // What was set on the page says nothing of what may run here.
+        // Settings of the page have no say in what may run here.
         let config = given.read().resolve(None)?.config;
         let machine = Debian::new(|| running_version(&config));
         let program = Path::new(PROGRAM);
@@ -70,7 +70,7 @@ impl UpdateArgs {
     }
 
     fn by_apt(&self, package: &Path) -> Result<(), Failure> {
-        // By a name without a slash apt looks for a package.
+        // apt takes a name without a slash for the name of a package.
         let package =
             package.canonicalize().map_err(|error| Failure::io(format!("{}: {error}", package.display())))?;
         let mut apt = child::command("apt-get");
@@ -87,7 +87,7 @@ fn install_failure(fault: Fault) -> Failure {
     Failure::Failed { message: format!("nothing was installed: {fault}"), hint: fault.hint }
 }
 
-/// What was interrupted, and then what was uploaded.
+/// Finishes an interrupted update, then installs an upload.
 fn pending<F: Fn() -> Option<String>>(
     config: &Config,
     machine: &Debian<F>,
@@ -108,7 +108,7 @@ fn pending<F: Fn() -> Option<String>>(
     print_stdout(&format!("version {version} is in force\n"))
 }
 
-/// The version of the daemon that answers.
+/// The version of the running service.
 fn running_version(config: &Config) -> Option<String> {
     #[derive(Deserialize)]
     struct VersionAnswer {

@@ -10,7 +10,7 @@ use crate::encode::avi::AviWriter;
 use crate::pipeline::clip::{ClipAnnotator, ClipCount, CountedFrame};
 use crate::vision::{CountingLine, Labels};
 
-/// Quality of its JPEGs, on libjpeg's scale.
+/// JPEG quality of the film, on libjpeg's scale.
 const QUALITY: u8 = 85;
 
 /// An annotated film that is being written.
@@ -24,15 +24,15 @@ pub struct AnnotatedFilm {
 
 enum FilmFile {
     Avi(AviWriter<BufWriter<File>>),
-    /// JPEGs one after another.
+    /// One JPEG after another.
     Mjpeg(BufWriter<File>),
 }
 
 impl AnnotatedFilm {
-    /// Begins a film at `path` of pictures of this size: an AVI or JPEGs one after another, as its name ends.
+    /// Starts a film at `path` with frames of this size. The file's ending selects AVI or a sequence of JPEGs.
     ///
     /// # Errors
-    /// It ends otherwise, or cannot be written.
+    /// The ending is unknown, or the file cannot be written.
     pub fn new(
         path: &Path,
         lines: &[CountingLine],
@@ -65,10 +65,10 @@ impl AnnotatedFilm {
         open().map_err(|error| write_failure(path, &error))
     }
 
-    /// Adds the next look.
+    /// Adds the next frame.
     ///
     /// # Errors
-    /// It cannot be drawn or written.
+    /// The frame cannot be drawn or written.
     pub fn push(&mut self, look: &CountedFrame<'_>) -> io::Result<()> {
         let picture = self.annotator.draw(look)?;
         self.first_us.get_or_insert(look.frame.time_us);
@@ -83,7 +83,7 @@ impl AnnotatedFilm {
     /// Ends the film. An AVI has one frame rate: the mean of the clip's.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// The film cannot be written.
     pub fn finish(self, count: &ClipCount) -> io::Result<()> {
         let elapsed = self.last_us - self.first_us.unwrap_or(self.last_us);
         let steps = self.frames.saturating_sub(1);

@@ -26,7 +26,7 @@ use film::AnnotatedFilm;
 use printed::{PrintedLineCounts, PrintedReport};
 use report::{ReportCollector, read_true_crossings};
 
-/// A line of fewer pixels than this is shorter than whatever is to cross it.
+/// A line of fewer pixels is shorter than every object that could cross it.
 const SHORT_LINE: f64 = 10.0;
 
 /// Count crossings in a clip.
@@ -39,7 +39,7 @@ pub struct CountArgs {
     /// The clip
     #[arg(value_name = "CLIP")]
     clip: PathBuf,
-    /// A line from X1,Y1 to X2,Y2, in pixels, or in fractions of the frame if all four are at most 1; in is from its
+    /// A line from X1,Y1 to X2,Y2, in pixels, or in fractions of the frame if all four are at most 1. In is from its
     /// right-hand side to its left. May be repeated
     #[arg(long = "line", value_name = "[NAME=]X1,Y1,X2,Y2", required = true, allow_hyphen_values = true)]
     lines: Vec<GivenLine>,
@@ -71,7 +71,7 @@ pub struct CountArgs {
     json: bool,
 }
 
-/// A line of the command line, before the size of the pictures is known.
+/// A line of the command line, before the size of the frames is known.
 #[derive(Debug, Clone, PartialEq)]
 struct GivenLine {
     name: Option<String>,
@@ -100,7 +100,7 @@ impl std::str::FromStr for GivenLine {
 }
 
 impl GivenLine {
-    /// The line on pictures of this size.
+    /// The line on frames of this size.
     fn to_counting_line(
         &self,
         number: usize,
@@ -113,20 +113,20 @@ impl GivenLine {
         CountingLine::new(LineId(number as u64), self.name(number), point(ax, ay), point(bx, by))
     }
 
-    /// Four ends within 1 of the corner are fractions: a line of one pixel is none.
+    /// Numbers that are all at most 1 are fractions: a line of one pixel makes no sense.
     fn are_fractions(&self) -> bool {
         self.ends.iter().all(|end| end.abs() <= 1.0)
     }
 
-    /// How many pixels lie between its ends, where they are so few that hardly anybody means that: one number of a line
-    /// in fractions that is above 1 makes pixels of all four.
+    /// The length of a line that is suspiciously short in pixels. One number above 1 makes pixels of all four, also
+    /// where fractions were meant.
     fn short_length_pixels(&self) -> Option<f64> {
         let [ax, ay, bx, by] = self.ends;
         let apart = (bx - ax).hypot(by - ay);
         (!self.are_fractions() && apart < SHORT_LINE).then_some(apart)
     }
 
-    /// Why it is none, and what may help, as its ends were given: the library speaks of fractions.
+    /// The reason and a hint, in the units that were given: the library speaks of fractions.
     fn explain_line_error(&self, error: LineError, (width, height): (u32, u32)) -> (String, String) {
         let pictures = format!("the pictures are {width} × {height} pixels");
         if self.are_fractions() {
@@ -168,7 +168,7 @@ impl CountArgs {
         let score = config.detect.score.map(|score| score as f32);
         let mut options =
             counter_options(&*detector, classes, score, place, &mut notes).map_err(no_detector_failure)?;
-        // Excluded areas are drawn on the camera's picture, as its lines are; this is a clip.
+        // Excluded areas belong to the camera's picture, not to a clip, and are left out.
         let heights = settings(&config).filter;
         apply_filter(&mut options, &heights, &mut notes);
         for note in notes {
@@ -225,7 +225,7 @@ impl CountArgs {
         check_complete(&self.clip, &count)
     }
 
-    /// What was counted with, and how much of the clip, in sentences.
+    /// Describes the detector, the settings and how much of the clip was read.
     fn describe(&self, model: &str, region: RegionMode, count: &ClipCount) -> String {
         let region = match region {
             RegionMode::Line => "around the lines",
@@ -252,7 +252,7 @@ impl CountArgs {
         text
     }
 
-    /// The detector that is asked for, made as the service makes it.
+    /// The requested detector, made as the service makes it.
     fn detector(&self, config: &Config, pinned: Option<String>) -> Result<Box<dyn Detector>, Failure> {
         let mut detect: DetectConfig = config.detect.clone();
         match (&self.replay, self.model.as_deref()) {
@@ -263,7 +263,7 @@ impl CountArgs {
             (None, Some(model)) => {
                 (detect.backend, detect.model) = (DetectorKind::Onnx, Some(model.to_owned()));
             }
-            // Figures must not depend on which model happened to be found: nothing stands in for it.
+            // No other model stands in, so that results do not depend on which models are installed.
             (None, None) if matches!(detect.backend, DetectorKind::Auto | DetectorKind::None) => {
                 detect.backend = DetectorKind::Onnx;
             }
@@ -277,7 +277,7 @@ impl CountArgs {
         Ok(made.detector)
     }
 
-    /// What went wrong, with the file that it went wrong with.
+    /// The failure, with the file that it concerns.
     fn to_failure(&self, error: ClipCountError) -> Failure {
         match (error, &self.annotate) {
             (ClipCountError::Onlooker(error), Some(film)) => write_failure(film, &error),
@@ -285,7 +285,7 @@ impl CountArgs {
         }
     }
 
-    /// Nothing must be written over what is read, nor over the other output, by whatever path both are named.
+    /// Refuses outputs that would overwrite an input or the other output, whatever paths name them.
     fn check_outputs(&self) -> Result<(), Failure> {
         let film = self.annotate.as_deref();
         let read = [
@@ -327,7 +327,7 @@ impl CountArgs {
         self.lines.iter().enumerate().map(on).collect()
     }
 
-    /// Says of lines that they are hardly meant so, on standard error.
+    /// Warns on standard error of lines that are probably a mistake.
     fn warn_doubtful_lines(&self) {
         for (at, line) in self.lines.iter().enumerate() {
             if let Some(apart) = line.short_length_pixels() {
@@ -358,7 +358,7 @@ impl CountArgs {
         }
     }
 
-    /// Says what a reader of the figures should know, on standard error.
+    /// Prints warnings about the result on standard error.
     fn print_warnings(&self, count: &ClipCount) {
         for (frame, width, height) in &count.resized {
             eprintln!(
@@ -372,7 +372,7 @@ impl CountArgs {
     }
 }
 
-/// Whether both name one file, which need not be there yet.
+/// True if both paths name one file, also one that does not exist yet.
 fn is_same_file(one: &Path, other: &Path) -> bool {
     let found = |path: &Path| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
     match (found(one), found(other)) {
@@ -389,7 +389,7 @@ fn no_detector_failure(error: NoDetector) -> Failure {
     Failure::Failed { message: error.reason, hint: error.hint }
 }
 
-/// Says what is missing, with exit code 1.
+/// Reports incomplete work, with exit code 1.
 fn check_complete(clip: &Path, count: &ClipCount) -> Result<(), Failure> {
     let message = if let Some(reason) = &count.broken_off {
         format!("{} is truncated after frame {}: {reason}", clip.display(), count.frames)

@@ -1,4 +1,4 @@
-//! What `tallycam count` prints, as text and as JSON.
+//! The result of `tallycam count` as text and as JSON.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,17 +8,17 @@ use serde::Serialize;
 use crate::pipeline::clip::{ClipCount, ClipCrossing};
 use crate::vision::{Direction, Labels};
 
-/// What is printed with `--json`.
+/// The output of `--json`.
 #[derive(Debug, Serialize)]
 pub struct PrintedReport {
     pub clip: String,
     pub model: String,
     pub frames: u64,
-    /// Frames that were looked at.
+    /// Frames that were analysed.
     pub looks: u64,
-    /// Of these, how many showed that nothing moved, and were not shown to the model.
+    /// Analysed frames without motion, which the model did not get.
     pub saved: u64,
-    /// `false`: the clip broke off, or there are frames that could not be looked at. Left out else.
+    /// False if the clip is truncated or a frame could not be analysed. Left out otherwise.
     #[serde(skip_serializing_if = "Clone::clone")]
     pub complete: bool,
     pub lines: Vec<PrintedLineCounts>,
@@ -27,13 +27,13 @@ pub struct PrintedReport {
 #[derive(Debug, Serialize)]
 pub struct PrintedLineCounts {
     pub name: String,
-    /// As they were given.
+    /// The start as it was given.
     a: [f64; 2],
     b: [f64; 2],
     #[serde(rename = "in")]
     into: u64,
     out: u64,
-    /// What is wrong with where it is drawn, as far as the clip shows it.
+    /// A warning about the position of the line, as far as the clip shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     by_class: BTreeMap<String, DirectionCounts>,
@@ -57,7 +57,7 @@ struct PrintedCrossing {
 }
 
 impl PrintedLineCounts {
-    /// Of what was found on a line with these ends.
+    /// The report of a line with these ends, from the crossings that were found on it.
     pub fn new<'a>(
         name: String,
         [ax, ay, bx, by]: [f64; 4],
@@ -75,7 +75,7 @@ impl PrintedLineCounts {
             crossings: Vec::new(),
         };
         let mut found: Vec<&ClipCrossing> = found.collect();
-        // Counted in the order of being sure; read in the order of happening.
+        // Crossings come in the order in which they were confirmed and are listed by time.
         found.sort_by_key(|c| (c.crossing.time_us, c.crossing.track, c.crossing.ordinal));
         for ClipCrossing { crossing, frame } in found {
             let class = labels.name(crossing.class).unwrap_or("unknown").to_owned();
@@ -87,7 +87,7 @@ impl PrintedLineCounts {
             (*own, *of_class) = (*own + 1, *of_class + 1);
             report.crossings.push(PrintedCrossing {
                 frame: *frame,
-                // To the millisecond: what is finer is guessed between two frames.
+                // Rounded to milliseconds: finer values are interpolated between two frames.
                 time_s: ((crossing.time_us + 500) / 1000) as f64 / 1000.0,
                 track: crossing.track.0,
                 class,
@@ -99,7 +99,7 @@ impl PrintedLineCounts {
 }
 
 impl PrintedReport {
-    /// As people read it.
+    /// The text for people.
     pub fn to_text(&self, count: &ClipCount) -> String {
         let seconds = count.last_us as f64 / 1e6;
         let mut text = format!("{}: {} frames, {seconds:.1} s, {}\n", self.clip, self.frames, self.model);

@@ -1,4 +1,4 @@
-//! The page of `tallycam count --report`: each crossing's picture, what may have been missed, and how right it all is.
+//! The page of `tallycam count --report`: a picture of each crossing, possible misses, and the accuracy.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -16,22 +16,22 @@ use crate::pipeline::counting::thumbnail::{Cutter, MARGIN};
 use crate::ui::{CrossingClip, CrossingFigure, LineCrossings, report_page};
 use crate::vision::{Bounds, Class, CountingLine, Direction, Labels, LineId, TrackId};
 
-/// Quality of the kept frames, on libjpeg's scale.
+/// JPEG quality of the kept frames, on libjpeg's scale.
 const QUALITY: u8 = 80;
-/// Frames are kept for so long: a crossing is counted, and a track given up, later than it happens. Microseconds.
+/// Age of the oldest kept frame, in microseconds: crossings and lost tracks are reported later than they happen.
 const KEPT_US: u64 = 6_000_000;
-/// And never more than this many.
+/// The largest number of kept frames.
 const MOST_KEPT: usize = 200;
-/// Pixels of a picture's longer side, and bytes of all pictures on the page: one has some 15 kB.
+/// The longer side of a picture in pixels, and all pictures of the page in bytes. One picture has about 15 kB.
 const LONGEST: u32 = 256;
 const MOST_BYTES: usize = 20_000_000;
-/// A picture shows so many times the box's height, and at least this share of the frame's.
+/// Height of a picture in heights of the box, and its least share of the frame's height.
 const AROUND: f32 = 3.0;
 const LEAST_SHOWN: f32 = 0.35;
-/// A counted crossing is a true one that is at most so far from it. Seconds.
+/// Largest distance in seconds between a counted crossing and the true one that it matches.
 const TOLERANCE_S: f64 = 1.0;
 
-/// What really crossed: of the file given with `--truth`.
+/// A crossing that really happened, from the file given with `--truth`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrueCrossing {
     line: String,
@@ -40,15 +40,15 @@ pub struct TrueCrossing {
 }
 
 impl TrueCrossing {
-    /// Reads rows of line, seconds, and `in` or `out`. A row of names may stand first.
+    /// Reads rows of line, seconds, and `in` or `out`. A header row may come first.
     ///
     /// # Errors
-    /// The first row that is none.
+    /// The first invalid row.
     pub fn read(text: &str) -> Result<Vec<TrueCrossing>, String> {
-        // What Excel saves begins with a byte order mark.
+        // Excel starts a file with a byte order mark.
         let rows = text.trim_start_matches('\u{feff}').lines().enumerate();
         let rows = rows.map(|(at, row)| (at + 1, row.trim()));
-        // Three words, none of them a time or a direction.
+        // A header row: three words, none of them a time or a direction.
         let is_names = |row: &str| {
             let mut words = row.rsplitn(3, ',').map(str::trim);
             let is_word = |word: Option<&str>| word.is_some_and(|word| word.parse::<f64>().is_err());
@@ -73,7 +73,6 @@ impl TrueCrossing {
     }
 }
 
-/// A frame that is kept for a while.
 struct KeptFrame {
     frame: u64,
     time_us: u64,
@@ -81,17 +80,17 @@ struct KeptFrame {
     tracks: Vec<(TrackId, Bounds)>,
 }
 
-/// Something at a line.
+/// A crossing or a possible miss at a line.
 struct LineMoment {
     line: LineId,
     time_s: f64,
-    /// `None` of what was not counted.
+    /// `None` for a possible miss.
     direction: Option<Direction>,
     words: String,
     picture: Option<String>,
 }
 
-/// Collects what the page shows, look by look.
+/// Collects the content of the page, frame by frame.
 pub struct ReportCollector {
     annotator: ClipAnnotator,
     labels: Labels,
@@ -100,16 +99,16 @@ pub struct ReportCollector {
     shown: Vec<LineMoment>,
     reading: PictureReader,
     cutter: Cutter,
-    /// Of all pictures.
+    /// Bytes of all pictures so far.
     bytes: usize,
     out: File,
 }
 
 impl ReportCollector {
-    /// Of these lines, to be written to `path`, which is created.
+    /// Creates the file at `path` and starts a page for these lines.
     ///
     /// # Errors
-    /// It cannot be created, or libjpeg-turbo not be set up.
+    /// The file cannot be created, or libjpeg-turbo fails.
     pub fn new(path: &Path, lines: &[CountingLine], labels: Labels) -> io::Result<ReportCollector> {
         Ok(ReportCollector {
             annotator: ClipAnnotator::new(lines, labels.clone(), QUALITY)?,
@@ -124,7 +123,7 @@ impl ReportCollector {
         })
     }
 
-    /// Takes in the next look.
+    /// Adds the next frame.
     ///
     /// # Errors
     /// Its picture could not be made.
@@ -168,7 +167,7 @@ impl ReportCollector {
         format!("{} #{}", self.labels.name(class).unwrap_or("unknown"), track.0)
     }
 
-    /// A track in the kept frame that is the least `away`, as a `data:` URL.
+    /// A picture of a track from the kept frame with the least `away`, as a `data:` URL.
     fn picture(&mut self, track: TrackId, away: impl Fn(&KeptFrame) -> u64) -> Option<String> {
         if self.bytes >= MOST_BYTES {
             return None;
@@ -176,7 +175,7 @@ impl ReportCollector {
         let kept = self.kept.iter().min_by_key(|kept| away(kept))?;
         let of_track =
             |kept: &KeptFrame| kept.tracks.iter().find(|(id, _)| *id == track).map(|(_, bounds)| *bounds);
-        // Who was not believed yet in that frame is in the newest.
+        // A track that was not confirmed yet in that frame has a box in the newest one.
         let bounds = of_track(kept).or_else(|| self.kept.back().and_then(of_track))?;
         let part = square_around(&bounds, (kept.picture.width, kept.picture.height));
         let jpeg = self.cutter.encode(&mut self.reading, &kept.picture, &Geometry::default(), part)?;
@@ -188,7 +187,7 @@ impl ReportCollector {
     /// Writes the page.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// The page cannot be written.
     pub fn finish(self, clip: &Path, by: &str, truth: Option<&[TrueCrossing]>) -> io::Result<()> {
         let title = clip.file_name().unwrap_or(clip.as_os_str()).to_string_lossy();
         let ReportCollector { lines, shown, bytes, mut out, .. } = self;
@@ -209,8 +208,8 @@ impl ReportCollector {
     }
 }
 
-/// Left, top, right and bottom, in fractions of a picture of this size, of the square that is shown of a box, less the
-/// cutter's margin.
+/// Left, top, right and bottom of the square around a box that is cut from a frame of this size, without the cutter's
+/// margin. In fractions of the frame.
 fn square_around(bounds: &Bounds, (width, height): (u32, u32)) -> [f32; 4] {
     let (center, ratio) = (bounds.center(), width as f32 / height as f32);
     let side = (AROUND * bounds.height()).clamp(LEAST_SHOWN, 1.0).min(ratio);
@@ -222,7 +221,7 @@ fn square_around(bounds: &Bounds, (width, height): (u32, u32)) -> [f32; 4] {
     [x - across, y - down, x + across, y + down]
 }
 
-/// What the page says of a line.
+/// The section of the page about one line.
 fn report(line: &CountingLine, shown: Vec<LineMoment>, truth: Option<&[TrueCrossing]>) -> LineCrossings {
     let (mut crossings, missed): (Vec<LineMoment>, Vec<LineMoment>) =
         shown.into_iter().partition(|shown| shown.direction.is_some());
@@ -256,7 +255,7 @@ fn report(line: &CountingLine, shown: Vec<LineMoment>, truth: Option<&[TrueCross
     report
 }
 
-/// Precision, recall, and when a true crossing was not counted, in sentences.
+/// Precision, recall, and the times of missed crossings, in sentences.
 fn how_right(counted: usize, real: &[(f64, Direction)], pairs: &[(usize, usize)]) -> String {
     let share = |of: usize| match of {
         0 => String::from("–"),
@@ -273,7 +272,8 @@ fn how_right(counted: usize, real: &[(f64, Direction)], pairs: &[(usize, usize)]
     }
 }
 
-/// Which counted crossing is which true one, as places in both: the nearest first, each once.
+/// Matches counted to true crossings, as indices of both. The nearest pairs come first, and each crossing is used
+/// once.
 fn pairs(counted: &[(f64, Direction)], real: &[(f64, Direction)]) -> Vec<(usize, usize)> {
     let mut near: Vec<(f64, usize, usize)> = Vec::new();
     for (at, one) in counted.iter().enumerate() {
@@ -294,10 +294,10 @@ fn pairs(counted: &[(f64, Direction)], real: &[(f64, Direction)]) -> Vec<(usize,
     pairs
 }
 
-/// Reads a file of true crossings, whose lines must be among those that are counted on.
+/// Reads a file of true crossings. Each must name a line of `lines`.
 ///
 /// # Errors
-/// It cannot be read, or is none.
+/// The file cannot be read or is invalid.
 pub fn read_true_crossings(path: &Path, lines: &[CountingLine]) -> Result<Vec<TrueCrossing>, Failure> {
     let wrong = |reason: String| {
         Failure::usage(format!("{}: {reason}", path.display()))
@@ -318,7 +318,7 @@ mod tests {
     use crate::vision::Point;
 
     #[test]
-    fn a_line_says_how_right_it_is() {
+    fn a_line_reports_precision_and_recall() {
         let line = CountingLine::new(LineId(1), "door", Point::new(0.5, 0.2), Point::new(0.5, 0.8)).unwrap();
         let shown = |time_s, direction| LineMoment {
             line: LineId(1),
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn true_crossings_are_read_or_the_row_is_named() {
+    fn true_crossings_are_read_or_the_invalid_row_is_named() {
         let read =
             TrueCrossing::read("\u{feff}line,time_s,direction\nthe door, left,1.5,In\n\nB,2,out\n").unwrap();
         assert_eq!(
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn each_true_crossing_serves_once_and_the_nearest_first() {
+    fn each_true_crossing_matches_once_and_the_nearest_first() {
         use Direction::{In, Out};
         let counted = [(1.0, In), (1.4, In), (5.0, Out), (9.0, In)];
         assert_eq!(pairs(&counted, &[(1.5, In), (5.9, Out), (10.1, In)]), [(1, 0), (2, 1)]);
