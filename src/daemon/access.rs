@@ -1,7 +1,7 @@
-//! The camera's password at the start: a service that never had one makes one and shows it, once.
+//! The camera's password at the start. A service that never had one generates one and prints it once.
 //!
-//! "A service" is a daemon that systemd started with a state directory and listens to. A user who runs tallycam by
-//! hand, by `make run` say, is asked for nothing until a password is set.
+//! "Service" means a daemon that systemd started with a state directory and a notify socket. A daemon started by
+//! hand, as by `make run`, asks for no password until one is set.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -11,11 +11,11 @@ use ::log::{error, info, warn};
 
 use crate::access::{Access, AccessError, AccessGuard, random_password};
 
-/// The password that is kept in `directory`. Where there never was one, the first start as a service makes one, or,
-/// with `is_claimed_by_network`, nobody gets in before a browser on the network has chosen one.
+/// Opens the password file in `directory`. The first start as a service generates a password. With
+/// `is_claimed_by_network`, nobody gets in until a browser on the local network has chosen one.
 ///
-/// It is written to standard output and not to the log: the last lines of that can be read on the page.
-/// Under systemd standard output is the journal and, as the units have it, the machine's console.
+/// The password goes to standard output, not to the log, because the page shows the last lines of the log. Under
+/// systemd standard output is the journal and, with our units, the machine's console.
 pub fn open(directory: &Path, is_claimed_by_network: bool) -> Access {
     let is_service = is_service(
         std::env::var_os("NOTIFY_SOCKET").as_deref(),
@@ -50,7 +50,7 @@ fn is_service(notify_socket: Option<&OsStr>, state_directory: Option<&OsStr>) ->
     notify_socket.is_some_and(|path| !path.is_empty()) && state_directory.is_some_and(|path| !path.is_empty())
 }
 
-/// Makes a password and shows it.
+/// Generates a password and prints it.
 fn first(access: &Access, shown: &mut impl Write) -> Result<(), AccessError> {
     let password = random_password()?;
     let holds = match access.set_initial_password(&password) {
@@ -61,7 +61,7 @@ fn first(access: &Access, shown: &mut impl Write) -> Result<(), AccessError> {
             ", until the next start"
         }
     };
-    // Nobody who reads it is no reason not to serve.
+    // The daemon serves even if nobody can read the password.
     let _ = writeln!(
         shown,
         "tallycam: the password for changing this camera from other machines is {password}{holds} (any user name). \
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_password_that_is_shown_is_the_one_that_opens() {
+    fn the_printed_password_works() {
         let folder = tempfile::tempdir().unwrap();
         let access = Access::open(folder.path());
         let mut shown = Vec::new();
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_that_cannot_be_kept_holds_for_now() {
+    fn a_password_that_cannot_be_stored_works_until_the_next_start() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("file"), "").unwrap();
         let access = Access::open(&folder.path().join("file/state"));
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_systemd_starts_is_a_service() {
+    fn only_a_daemon_of_systemd_is_a_service() {
         let some = Some(OsStr::new("/run/x"));
         assert!(is_service(some, some));
         assert!(

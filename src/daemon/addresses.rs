@@ -1,33 +1,33 @@
 //! The addresses to type into a browser, for the log and for a daemon that is started by hand.
 //!
-//! Pure, but for one small look at what the kernel tells under `/proc`.
+//! Pure, except for reads of small files under `/proc`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Where a server listens over TCP.
+/// A TCP socket on which the server listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listening {
     /// The socket's address.
     pub address: SocketAddr,
-    /// It serves IPv4 clients, as an IPv6 socket may.
+    /// True if the socket serves IPv4 clients; an IPv6 socket may.
     pub with_ipv4: bool,
-    /// HTTPS is spoken there.
+    /// True if the socket speaks HTTPS.
     pub is_https: bool,
 }
 
-/// What this machine is called and where it can be reached.
+/// Names and addresses of this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MachineAddresses {
-    /// What it calls itself: `door`, `door.example.org`.
+    /// The machine's own hostname: `door`, `door.example.org`.
     pub host: String,
-    /// Its name on the local network (mDNS), when a responder for it runs: `door.local`.
+    /// The machine's name on the local network (mDNS), if a responder runs: `door.local`.
     pub mdns_name: Option<String>,
-    /// Its own addresses, without loopback and link-local ones.
+    /// The machine's addresses, without loopback and link-local ones.
     pub addresses: Vec<IpAddr>,
 }
 
 impl MachineAddresses {
-    /// This machine, as it is now.
+    /// Reads the present names and addresses.
     pub fn detect() -> MachineAddresses {
         let read = |path| std::fs::read_to_string(path).unwrap_or_default();
         let host = read("/proc/sys/kernel/hostname").trim().to_owned();
@@ -44,7 +44,7 @@ impl MachineAddresses {
         }
     }
 
-    /// The names by which it may be reached.
+    /// The names under which the machine may be reached.
     pub fn names(&self) -> Vec<String> {
         let short = self.host.split('.').next().unwrap_or_default();
         let mut names = vec![String::from("localhost")];
@@ -57,7 +57,7 @@ impl MachineAddresses {
         names
     }
 
-    /// What to open in a browser to reach a server that listens there, nearest first.
+    /// The URLs of a server that listens on `listening`, nearest first.
     pub fn urls(&self, listening: &Listening) -> Vec<String> {
         let &Listening { address: listening, with_ipv4, is_https } = listening;
         let (scheme, usual) = if is_https { ("https", 443) } else { ("http", 80) };
@@ -104,9 +104,10 @@ fn parse_ipv4_addresses(fib_trie: &str) -> Vec<Ipv4Addr> {
     own
 }
 
-/// This machine's IPv6 addresses of global or site scope in `/proc/net/if_inet6`, one a line:
-/// address in hexadecimal, interface number, prefix length, scope (`00` is global, `40` site),
-/// flags (`01` is temporary, RFC 8981, and changes by the day), name.
+/// This machine's IPv6 addresses of global or site scope in `/proc/net/if_inet6`.
+///
+/// Fields of a line: address in hexadecimal, interface number, prefix length, scope (`00` is global, `40` site),
+/// flags (`01` is temporary, RFC 8981, and changes daily), name.
 fn parse_ipv6_addresses(if_inet6: &str) -> Vec<Ipv6Addr> {
     const TEMPORARY: u32 = 0x01;
     if_inet6

@@ -1,12 +1,10 @@
-//! A service whose configuration is wrong: it stays, says so wherever somebody looks, and goes on as soon as the file
-//! is good.
+//! Runs a service with a wrong configuration: it shows the error and starts normally once the file is valid.
 //!
-//! Ending would leave the reason to the journal, and nobody would look at the file again. Nothing is shown, counted or
-//! written meanwhile, and no camera is opened: what the file says about privacy and places is not known. Only sockets
-//! that systemd has handed over are answered on, for no other address is known, and always with 503.
+//! A service that ended would leave the reason only to the journal, and would never read the file again. Nothing is
+//! shown, counted or written meanwhile, and no camera is opened, because the settings of privacy and places are
+//! unknown. Only sockets from systemd are answered, since no other address is known, and always with 503.
 //!
-//! Lives on the main thread, before any other is started, on a runtime of its own; connections are answered on its
-//! pool.
+//! Runs on the main thread before any other thread starts, on its own runtime, whose pool answers connections.
 
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -25,22 +23,22 @@ use crate::base::block_on;
 use crate::config::{Diagnostics, OperatorConfig};
 use crate::http::Listener;
 
-/// The file is read again so often, or as the watchdog wants it.
+/// Longest interval between reads of the file; the watchdog may need a shorter one.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// Who has not asked after this time is let go, and who does not take the answer.
+/// Time limit for the request and for the answer of each client.
 const ASKED_WITHIN: Duration = Duration::from_secs(2);
 
-/// Connections that are answered at the same time; others wait in the socket.
+/// Connections that are answered at the same time; others wait in the socket's backlog.
 const AT_ONCE: usize = 8;
 
-/// A request's head is read as far as this.
+/// Bytes of a request that are read.
 const HEAD: usize = 8192;
 
-/// Waits until what `reload` reads is good; `None` when a signal asked for the end. `handed` are systemd's sockets.
+/// Waits until `reload` returns a valid configuration. `None` after a stop signal. `handed` are systemd's sockets.
 ///
 /// # Errors
-/// The operating system gives no runtime or no signals.
+/// The operating system provides no runtime or no signals.
 pub fn wait_for_valid_config(
     wrong: Diagnostics,
     reload: &dyn Fn() -> OperatorConfig,
@@ -69,7 +67,7 @@ async fn wait(
     let (shows, shown) = watch::channel(page(&wrong));
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut answering = JoinSet::new();
-    // Over HTTPS nothing can be said yet: who comes there waits in the socket.
+    // Without a configuration there is no certificate: HTTPS clients wait in the backlog.
     for listener in handed.iter().filter(|listener| !listener.is_https()) {
         answering.spawn(serve_error_page(HeldListener::new(listener)?, shown.clone(), Arc::clone(&places)));
     }
@@ -78,7 +76,7 @@ async fn wait(
     let mut looking = new_interval(systemd::Watchdog::interval().unwrap_or(AGAIN).min(AGAIN));
     print_complaints(&wrong);
     status.set(status_text(&wrong));
-    // The caller that starts it need not wait: the status says the rest.
+    // The starter need not wait, because the status line says the rest.
     systemd::notify_ready();
     loop {
         let is_asked = tokio::select! {
@@ -104,7 +102,7 @@ async fn wait(
         match read {
             Ok(started) => {
                 status.set(String::from("The configuration is good now: starting"));
-                // It is not fed again before all is up: the whole of its time is left for that.
+                // The watchdog is fed next when everything is up; this call gives the start its whole interval.
                 watchdog.pet();
                 answering.shutdown().await;
                 return Ok(Some(started));
@@ -120,7 +118,7 @@ async fn wait(
     }
 }
 
-/// A socket that is listened on for a while: the daemon goes on with the same one.
+/// A duplicate of systemd's socket. The daemon later uses the original.
 enum HeldListener {
     Tcp(tokio::net::TcpListener),
     Unix(tokio::net::UnixListener),
@@ -151,37 +149,37 @@ impl HeldListener {
     }
 }
 
-/// Answers every client, [`AT_ONCE`] at the same time, with what is `shown` then.
+/// Answers every client with the present page, at most [`AT_ONCE`] at the same time.
 async fn serve_error_page(ear: HeldListener, shown: watch::Receiver<String>, places: Arc<Semaphore>) {
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         let Ok(socket) = ear.accept().await else {
-            // Of passing nature, as too many open files are.
+            // The error passes, for example too many open files.
             tokio::time::sleep(AGAIN).await;
             continue;
         };
         let page = shown.borrow().clone();
         drop(spawn_blocking(move || {
-            // Who has gone, or says nothing, needs no answer.
+            // A client that has gone or says nothing needs no answer.
             let _ = set_timeouts(&socket).and_then(|()| respond(&socket, &page));
             drop(place);
         }));
     }
 }
 
-/// Makes every wait on `socket` end.
+/// Limits every wait on `socket`.
 fn set_timeouts(socket: &Socket) -> std::io::Result<()> {
     socket.set_nonblocking(false)?;
     socket.set_read_timeout(Some(ASKED_WITHIN))?;
     socket.set_write_timeout(Some(ASKED_WITHIN))
 }
 
-/// For the journal: there is no log yet.
+/// Prints to standard error for the journal: the log is not set up yet.
 fn print_complaints(wrong: &Diagnostics) {
     let text = format!(
         "{wrong}\n\ntallycam: {} about the configuration; it is read again until it is good\n",
         wrong.count_text()
     );
-    // Where standard error is closed the status line says it.
+    // If standard error is closed, the status line still says it.
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
@@ -195,7 +193,7 @@ fn status_text(wrong: &Diagnostics) -> String {
     format!("The configuration is wrong{}{more}", first.unwrap_or_default()).replace(['\n', '\r'], " ")
 }
 
-/// What everybody is shown: places. Words about a value may quote it, and it may be a password.
+/// The page for everybody. It shows only places: the text of an error may quote a value, which may be a password.
 fn page(wrong: &Diagnostics) -> String {
     let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let mut items = String::new();
@@ -213,11 +211,11 @@ fn page(wrong: &Diagnostics) -> String {
     )
 }
 
-/// Reads a request's head, whatever it asks for, and answers with the page.
+/// Reads the head of any request and answers with the page.
 fn respond(mut stream: impl Read + Write, page: &str) -> std::io::Result<()> {
     let mut head = [0; HEAD];
     let mut len = 0;
-    // Who sends byte after byte has no longer than who sends nothing.
+    // The limit covers the whole head, so that a client cannot extend it byte by byte.
     let began = Instant::now();
     while len < head.len()
         && began.elapsed() < ASKED_WITHIN

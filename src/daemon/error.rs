@@ -1,41 +1,41 @@
-//! Why the daemon could not start, or did not end well.
+//! Errors of the daemon's start and end.
 
 use crate::base::{Fault, FaultKind};
 use crate::config::Diagnostics;
 use crate::media::SourceError;
 use crate::pipeline;
 
-/// Why the daemon could not start, or did not end well.
+/// The reason why the daemon could not start or did not end well.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
-    /// What the operator gives is wrong.
+    /// The operator's configuration is wrong.
     #[error(transparent)]
     Configuration(#[from] Diagnostics),
-    /// `[source]` cannot be used as it is.
+    /// `[source]` cannot be used.
     #[error(transparent)]
     Source(#[from] SourceError),
     /// The capture thread could not be started.
     #[error(transparent)]
     Pipeline(#[from] pipeline::StartError),
-    /// The threads that count could not be started.
+    /// The counting threads could not be started.
     #[error(transparent)]
     Counting(#[from] pipeline::CountingError),
-    /// The thread that records could not be started.
+    /// The recording thread could not be started.
     #[error(transparent)]
     RecorderHandle(#[from] pipeline::RecorderStartError),
-    /// The thread of the light could not be started.
+    /// The light's thread could not be started.
     #[error(transparent)]
     Lights(#[from] pipeline::LightsError),
-    /// Anything else.
+    /// Any other fault.
     #[error(transparent)]
     Fault(#[from] Fault),
-    /// Something is there that only a new start takes: this.
+    /// A restart is needed to apply this change of the state.
     #[error("{0}; a new start takes it")]
     Reopen(&'static str),
 }
 
 impl DaemonError {
-    /// What the user can do about it.
+    /// The remedy for the user.
     pub fn hint(&self) -> Option<String> {
         match self {
             DaemonError::Source(trouble) => trouble.advice(),
@@ -44,7 +44,7 @@ impl DaemonError {
         }
     }
 
-    /// That the operating system gives no runtime, or no signals.
+    /// The operating system refused a runtime or signals.
     pub fn refused(what: &str, error: &std::io::Error) -> DaemonError {
         Fault::new(FaultKind::Passing, format!("the operating system refused {what}: {error}")).into()
     }

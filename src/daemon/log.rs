@@ -1,10 +1,8 @@
-//! Where log lines go: to journald with levels and fields when systemd started the program, else
-//! as readable lines to standard error.
+//! The log: to journald with levels and fields if systemd started the program, else as lines to standard error.
 //!
-//! Every thread logs; a line is written with one call, so lines never mix. The level can be
-//! changed while the program runs ([`set_level`]). The last lines stay in memory, for the page and
-//! the API. Other crates' lines are kept out below warnings: what they say is no part of the
-//! appliance's story.
+//! Every thread logs. One call writes a whole line, so lines never mix. [`set_level`] changes the level at run time.
+//! The last lines stay in memory for the page and the API. Other crates are logged only from warnings up, because
+//! their details mean nothing to an operator.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
@@ -16,12 +14,10 @@ use systemd_journal_logger::JournalLog;
 use crate::base::log_ring::LoggedLine;
 use crate::base::{Recent, clock};
 
-/// Starts logging for the whole program, once; a second call only sets the level.
+/// Starts logging for the whole program, once; a second call only sets the level. `recent` keeps the last lines.
 ///
-/// Every line goes into `recent`, too.
-///
-/// `camera` goes into the journal as the field `CAMERA`, so that
-/// `journalctl CAMERA=door` shows the lines of one camera's instance.
+/// `camera` goes into the journal as the field `CAMERA`, so that `journalctl CAMERA=door` shows the lines of one
+/// camera's instance.
 pub fn start(level: LevelFilter, camera: &str, recent: Recent) {
     let sink = match systemd_journal_logger::connected_to_journal().then(JournalLog::new) {
         Some(Ok(journal)) => Sink::Journal(
@@ -29,17 +25,17 @@ pub fn start(level: LevelFilter, camera: &str, recent: Recent) {
         ),
         _ => Sink::Lines { coloured: use_color(), zone: TimeZone::system() },
     };
-    // Refused when there is a logger already: that one stays.
+    // A logger that was set before stays.
     let _ = log::set_boxed_logger(Box::new(Logger { sink, recent }));
     set_level(level);
 }
 
-/// Lines less urgent than `level` are no longer written.
+/// Drops lines below `level`.
 pub fn set_level(level: LevelFilter) {
     log::set_max_level(level);
 }
 
-/// Standard error is a terminal, and `NO_COLOR` (<https://no-color.org>) is unset or empty.
+/// True if standard error is a terminal and `NO_COLOR` (<https://no-color.org>) is unset or empty.
 fn use_color() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
@@ -70,7 +66,7 @@ impl Log for Logger {
             place: module_path(record.target()).to_owned(),
             text: record.args().to_string(),
         });
-        // A log that cannot be written is no reason to stop showing pictures.
+        // The daemon goes on without a writable log.
         match &self.sink {
             Sink::Journal(journal) => drop(journal.journal_send(record)),
             Sink::Lines { coloured, zone } => {
@@ -87,7 +83,7 @@ fn is_own_target(target: &str) -> bool {
     target.split("::").next() == Some(env!("CARGO_CRATE_NAME"))
 }
 
-/// `2026-11-20 08:41:02.123 INFO  pipeline: the camera is open`, in `zone`'s time, with a line end.
+/// As in `2026-11-20 08:41:02.123 INFO  pipeline: the camera is open`, in the time of `zone`, with a line end.
 fn line(record: &Record<'_>, wall_us: u64, zone: &TimeZone, coloured: bool) -> String {
     let time = jiff::Timestamp::from_microsecond(wall_us as i64).unwrap_or_default().to_zoned(zone.clone());
     let (on, off) = match (coloured, record.level()) {
@@ -110,7 +106,7 @@ fn line(record: &Record<'_>, wall_us: u64, zone: &TimeZone, coloured: bool) -> S
     line
 }
 
-/// The module inside the program: `tallycam::source::v4l2` is `source::v4l2`.
+/// The module path inside the program: `tallycam::source::v4l2` becomes `source::v4l2`.
 fn module_path(target: &str) -> &str {
     match target.split_once("::") {
         Some((_, inner)) if is_own_target(target) => inner,
@@ -174,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_heard_is_kept() {
+    fn logged_lines_are_kept() {
         let recent = Recent::default();
         let sink = Sink::Lines { coloured: false, zone: TimeZone::UTC };
         let logger = Logger { sink, recent: recent.clone() };

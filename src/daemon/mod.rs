@@ -1,18 +1,17 @@
-//! The daemon's life: what is started in which order, what keeps it going, and how it ends.
+//! The daemon's life: the order of its start, its main loop, and its end.
 //!
 //! ```text
-//! start   configuration, settings of the page ► log ► sockets (systemd's or own) ► ledger, store of pictures ►
+//! start   configuration, settings of the page ► log ► sockets (systemd's or own) ► counts.db, media.db ►
 //!         capture, detect, annotate, record, lights, views ► password ► HTTP server ► READY=1
-//! wait    a service whose configuration is wrong says so, and reads it again until it is good
-//! run     SIGHUP: read the configuration again · watchdog: fed on progress · STATUS= kept true
+//! wait    a service with a wrong configuration shows the error and reads the file again until it is valid
+//! run     SIGHUP: read the configuration again · watchdog: fed on progress · STATUS= kept up to date
 //! stop    STOPPING=1 ► listeners close, streams end ► camera released ► counting ended ► recording
-//!         closed ► ledger and store closed ► light off ► done
+//!         closed ► counts.db and media.db closed ► light off ► done
 //! ```
 //!
-//! Everything here lives on the main thread, which runs the one tokio runtime. READY does not
-//! wait for a camera: the page that says what is wrong with it must be there first. A stop takes
-//! less than 3 s whatever viewers and drivers do, and less than 5 s where a look or a disk hangs, too;
-//! a second signal ends it at once.
+//! Runs on the main thread, which has the one tokio runtime. READY does not wait for a camera: the page that shows
+//! its fault must come first. A stop takes less than 3 s whatever viewers and drivers do, and less than 5 s if a
+//! detection or a disk hangs, too. A second signal ends it at once.
 
 pub mod access;
 pub mod addresses;
@@ -59,21 +58,21 @@ use settings::{Settings, Started};
 use threads::Threads;
 use waits::{SignalName, Signals, new_interval, next_tick};
 
-/// Whether systemd looks after this process: it starts one again that ends with an error.
+/// True if systemd supervises this process and restarts it after an error.
 pub fn is_supervised() -> bool {
     systemd::is_listening()
 }
 
 /// Serves until SIGTERM or SIGINT, then stops cleanly.
 ///
-/// What was set on the page is read from the state directory, and goes below what `operator` gives. `reload` is asked
-/// for what the operator gives then at every SIGHUP. With `fallback_to_sim`, `auto` shows the simulated scene where
-/// there is no camera.
+/// Settings of the page come from the state directory and rank below those of `operator`. Each SIGHUP calls `reload`
+/// for the operator's present configuration. With `fallback_to_sim`, `auto` shows the simulation if no camera is
+/// found.
 ///
-/// As a service it waits for a configuration that is good, and says meanwhile what is wrong.
+/// A service with a wrong configuration shows the error and waits for a valid one.
 ///
 /// # Errors
-/// [`DaemonError`]. After one the process should exit: what was left behind goes with it.
+/// [`DaemonError`]. The process should exit after one: threads may be left behind.
 pub fn serve(
     operator: OperatorConfig,
     reload: impl Fn() -> OperatorConfig + Send + Sync + 'static,
@@ -92,9 +91,9 @@ fn run_daemon(
     fallback_to_sim: bool,
 ) -> Result<(), DaemonError> {
     let began = Instant::now();
-    // Before the first thread is started: systemd hands them over through the environment.
+    // Before the first thread starts: systemd passes the sockets through the environment.
     let handed = sockets::systemd_listeners()?;
-    // Before anything of the state is read.
+    // Before any file of the state is read.
     let state = operator.resolve(None).ok().map(|alone| counting::state_directory(&alone.config));
     let finished = state.as_deref().map(finish);
     let settings = match Started::read(operator) {
@@ -115,19 +114,19 @@ fn run_daemon(
     set_mmap_threshold();
     let is_other = matches!(finished, Some(Ok(Finished::Reset | Finished::Restored { .. })));
     log_finished_maintenance(finished, &config);
-    // On a card the password and the settings of tallycam.toml are applied before each start of the service: nobody
-    // gets a look at this state before they are.
+    // On a card, a step before each start applies the password and settings of tallycam.toml. It must run again on
+    // the new state before anybody can use it.
     if is_other && is_supervised() {
         return Err(DaemonError::Reopen("the state is another one"));
     }
-    // It was wanted where the state lies by a configuration that was wrong until now.
+    // The work was requested in a state directory that a wrong configuration hid until now.
     if has_pending_work(&counting::state_directory(&config)) && state.is_none() {
         return Err(DaemonError::Reopen("another state is wanted"));
     }
     info!("tallycam {} starts, camera \"{}\"", describe_version(), config.name);
 
-    // They are served when everything else is up. A second daemon ends here and leaves counts.db alone.
-    // What was set on the page must not be what keeps the page away.
+    // The sockets are bound first and served last: a second daemon ends here and leaves counts.db alone. If the
+    // page's addresses fail, the operator's are tried, so that settings of the page cannot lock the page away.
     let alone = settings.operator.resolve(None)?.config;
     let mut listeners = if handed.is_empty() {
         sockets::bind(&config.http.listen).or_else(|error| {
@@ -172,7 +171,7 @@ fn run_daemon(
     let counting = match counting::start(&config, &pipeline, counts_db, model_store, fallback_to_sim) {
         Ok(counting) => counting,
         Err(error) => {
-            // The worker is joined when it is dropped: let it end.
+            // The worker is joined when it is dropped, so it must be told to end.
             pipeline.stop();
             recording::close(store);
             return Err(error.into());
@@ -216,8 +215,7 @@ fn run_daemon(
         recent,
     };
     let tasks = LocalSet::new();
-    // A task of its own: what `block_on` itself waits for is polled at every wake-up of any task,
-    // which is every picture.
+    // A separate task: `block_on` polls its own future at every wake-up of any task, which is every picture.
     let life = tasks.spawn_local(async move {
         let urls = sockets::urls(&listeners);
         let control = http::listen::bind_private(&control).inspect_err(|error| {
@@ -234,7 +232,7 @@ fn run_daemon(
     });
     let ended = tasks.block_on(&runtime, life).unwrap_or_else(|error| Err(server_ended(&error)));
     drop(tasks);
-    // Not waited for: a driver's call that does not return would keep us here.
+    // A driver's call that does not return would block a normal shutdown.
     runtime.shutdown_background();
     ended
 }
@@ -243,7 +241,7 @@ fn server_ended(error: &impl std::fmt::Display) -> DaemonError {
     Fault::new(FaultKind::Passing, format!("the HTTP server ended: {error}")).into()
 }
 
-/// Logs what was done with the state as a whole before the log was there.
+/// Logs the maintenance of the state that ran before the log was set up.
 fn log_finished_maintenance(finished: Option<Result<Finished, Fault>>, config: &Config) {
     match finished {
         None | Some(Ok(Finished::Nothing)) => {}
@@ -262,9 +260,11 @@ fn log_finished_maintenance(finished: Option<Result<Finished, Fault>>, config: &
     }
 }
 
-/// Has blocks of 4 MiB and more given back to the kernel when they are freed, always. By itself glibc keeps ever larger
-/// ones in each thread's arena once one was freed (mallopt(3), `M_MMAP_THRESHOLD`): a password's 19 MiB for each thread
-/// that has ever looked at one, and likewise pictures that are made smaller.
+/// Makes glibc return freed blocks of 4 MiB and more to the kernel.
+///
+/// By default its threshold grows once such a block is freed, and each thread's arena keeps the next ones
+/// (mallopt(3), `M_MMAP_THRESHOLD`). That costs 19 MiB for each thread that ever checked a password, and likewise
+/// for pictures that are scaled down.
 fn set_mmap_threshold() {
     #[cfg(target_env = "gnu")]
     // SAFETY: mallopt takes two numbers and touches nothing of ours.
@@ -282,24 +282,24 @@ struct RunningDaemon {
     server: JoinHandle<std::io::Result<()>>,
     signals: Signals,
     has_terminal: bool,
-    /// The certificate's files are to be read.
+    /// Asks for the certificate's files to be read again.
     renewal: Rc<Notify>,
     maintenance: Arc<Maintenance>,
 }
 
-/// Why [`RunningDaemon::run`] came to an end.
+/// The reason why [`RunningDaemon::run`] ended.
 enum Reason {
-    /// A signal by its name.
+    /// The name of a signal.
     Signal(&'static str),
-    /// The server ended, which it should not.
+    /// The server ended by mistake.
     Server(String),
-    /// A thread ended, which it should not.
+    /// A thread ended by mistake.
     Thread(String),
-    /// Something is there that only a new start takes: this.
+    /// A restart is needed for this.
     Anew(&'static str),
 }
 
-/// What the server alone needs.
+/// Parts that only the server needs.
 struct ServerParts {
     access: Access,
     certificate: Option<https::CertificateWatcher>,
@@ -317,7 +317,7 @@ fn start(
     let signals = match Signals::new() {
         Ok(signals) => signals,
         Err(error) => {
-            // Workers are joined when they are dropped: let them end.
+            // Workers are joined when they are dropped, so they must be told to end.
             pipeline.stop();
             threads.request_stop();
             return Err(DaemonError::refused("signals", &error));
@@ -384,7 +384,7 @@ fn start(
 }
 
 impl RunningDaemon {
-    /// Runs until a signal asks for the end, or the server is gone.
+    /// Runs until a signal asks for the end, or the server or a thread ends.
     async fn run<R>(&mut self, reload: Arc<R>) -> Reason
     where
         R: Fn() -> OperatorConfig + Send + Sync + 'static,
@@ -406,7 +406,7 @@ impl RunningDaemon {
         loop {
             tokio::select! {
                 signal = self.signals.next() => match signal {
-                    // Started by hand, and its terminal was closed: nobody could stop it any more.
+                    // A daemon started by hand has lost its terminal: nobody could stop it any more.
                     SignalName::Hup if self.has_terminal && !std::io::stdin().is_terminal() => {
                         return Reason::Signal("SIGHUP, for the terminal is gone");
                     }
@@ -433,7 +433,7 @@ impl RunningDaemon {
                         trying = None;
                     }
                     Ok(Some(Err(error))) => {
-                        // It is tried again and again: one line for each reason.
+                        // The open is retried; each reason is logged once.
                         let why = error.to_string();
                         if why != refused {
                             error!("no pictures are kept: {why}");
@@ -470,7 +470,7 @@ impl RunningDaemon {
         let now = self.pipeline.status();
         let counting = self.threads.counting.counting.status();
         let recorder = &self.threads.recorder.recorder;
-        // Counting and recording need the camera, too, and are no viewers.
+        // Counting and recording hold the camera, too, but are no viewers.
         let others = usize::from(counting.holds_camera) + recorder.demand_count();
         let viewers = now.demands.saturating_sub(others);
         let mut line = systemd::status_text(&now, viewers, &counting, &recorder.status());
@@ -482,14 +482,14 @@ impl RunningDaemon {
         status.set(systemd::with_clock(line, ClockTime::now(), zone));
     }
 
-    /// Reads the configuration again and applies what can be applied; a bad file changes nothing.
+    /// Reads the configuration again and applies it; a wrong file changes nothing.
     async fn reload<R>(&mut self, reload: Arc<R>)
     where
         R: Fn() -> OperatorConfig + Send + Sync + 'static,
     {
         info!("SIGHUP: reading the configuration again");
         systemd::notify_reloading();
-        // A file may lie on a disk that sleeps: not on the runtime's own thread.
+        // A file may be on a sleeping disk, so the runtime's own thread does not read it.
         let reloaded = match spawn_blocking(move || reload()).await {
             Ok(operator) => self.settings.reload(operator).await,
             Err(panicked) => Err(panicked.to_string()),
@@ -505,7 +505,7 @@ impl RunningDaemon {
         systemd::notify_ready();
     }
 
-    /// Ends everything, in order, or at once when a second signal comes.
+    /// Ends everything in order, or at once after a second signal.
     async fn stop(mut self, reason: Reason) -> Result<(), DaemonError> {
         let ended = match reason {
             Reason::Signal(name) => {
@@ -517,8 +517,7 @@ impl RunningDaemon {
                 Err(server_ended(&error))
             }
             Reason::Thread(name) => {
-                // Nobody could be served, or nothing counted, any more: better to begin again than to
-                // seem alive.
+                // Serving or counting would be broken: a restart is better than a daemon that only looks alive.
                 error!("stop: the thread {name} ended by itself");
                 let what = format!("the thread {name} ended by itself");
                 Err(Fault::new(FaultKind::Passing, what)
@@ -536,8 +535,8 @@ impl RunningDaemon {
             () = &mut steps => ended,
             name = self.signals.next_end() => {
                 warn!("stop: a second signal, {name}: the rest is skipped");
-                // Dropping the worker would wait for its thread, which may be why there is a
-                // second signal. The process ends now, and everything with it.
+                // Dropping the worker would wait for its thread, perhaps the reason for the second signal. The
+                // process ends now.
                 std::mem::forget(steps);
                 Err(Fault::new(FaultKind::Passing, format!("stopped at once by a second {name}")).into())
             }
@@ -545,7 +544,7 @@ impl RunningDaemon {
     }
 }
 
-/// Ends when the first of these threads does, with its name.
+/// Waits for the first of these threads to end and returns its name.
 async fn first_ended<'a>(workers: impl Iterator<Item = &'a Worker>) -> String {
     let mut waits: Vec<_> = workers.map(|worker| (worker.name(), Box::pin(worker.wait_ended()))).collect();
     poll_fn(|cx| {
@@ -585,7 +584,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pages_and_counts_db_go_by_the_same_clock() {
+    fn the_pages_and_counts_db_use_the_same_time_zone() {
         let mut config = Config::default();
         config.counts.time_zone = Some(String::from("Asia/Kathmandu"));
         config.counts.day_starts = 4;

@@ -1,9 +1,9 @@
-//! Has logind switch the machine off or on again, through `systemctl`: that is there wherever logind is, waits for
-//! its answer and says in words why not, which a D-Bus library of our own would have to learn at the price of some
-//! hundred crates.
+//! Switches the machine off or restarts it through `systemctl`.
 //!
-//! Whether this user may is polkit's to say (`org.freedesktop.login1.power-off` and `.reboot`); it is never asked for a
-//! password. Runs on a thread of the runtime's pool, and waits as long as systemctl does: 25 s at most for the bus.
+//! systemctl exists wherever logind does, waits for its answer and explains a refusal. A D-Bus library would need
+//! some hundred crates for that. Polkit decides whether this user may (`org.freedesktop.login1.power-off` and
+//! `.reboot`) and never asks for a password. Runs on the runtime's pool and waits as long as systemctl: 25 s at
+//! most for the bus.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -12,18 +12,18 @@ use std::process::Stdio;
 use crate::base::child;
 use crate::http::{NotSwitched, Power, PowerAction};
 
-/// What to do when polkit refuses: the package brings the rule, and leaves it to the owner whether it is in force.
+/// The hint after a refusal by polkit. The package brings the rule, and the owner decides to install it.
 const ALLOW: &str = "the service has to be allowed to, once: `sudo install -m 644 \
     /usr/share/doc/tallycam/examples/tallycam-power.rules /etc/polkit-1/rules.d/`";
 
-/// The machine that this runs on.
+/// The machine that tallycam runs on.
 #[derive(Debug)]
 pub struct MachinePower {
     program: PathBuf,
 }
 
 impl Default for MachinePower {
-    /// By the `systemctl` in the `PATH`.
+    /// Uses the `systemctl` in `PATH`.
     fn default() -> MachinePower {
         MachinePower { program: PathBuf::from("systemctl") }
     }

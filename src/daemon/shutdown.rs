@@ -1,5 +1,5 @@
-//! The order in which everything ends, and how long each step may take. A step that takes longer is left behind: the
-//! process ends all the same, and what was left open is mended at the next start.
+//! The order of a stop and the time limit of each step. A step that exceeds its limit is left behind: the process
+//! ends all the same, and the next start repairs unclosed files.
 
 use std::time::{Duration, Instant};
 
@@ -12,31 +12,29 @@ use super::threads::Threads;
 use crate::base::{Stop, Worker};
 use crate::pipeline::Pipeline;
 
-/// Streams that have not ended so long after the stop are cut off.
+/// Time limit after which open streams are cut off.
 const STREAMS_END_WITHIN: Duration = Duration::from_millis(900);
 
-/// A capture thread that has not ended so long after the stop is left behind.
+/// Time limit for the capture thread.
 const CAPTURE_ENDS_WITHIN: Duration = Duration::from_secs(2);
 
-/// A thread that counts and has not ended so long after that is left behind: it may be in the middle
-/// of a look.
+/// Time limit for the counting threads, which may be in the middle of a detection.
 const COUNTING_ENDS_WITHIN: Duration = Duration::from_millis(500);
 
-/// A recording that is not closed so long after that is left behind: the next start closes it. It has
-/// begun to end when the camera was let go.
+/// Time limit for the recording, which starts to close before the camera is released. The next start closes it
+/// otherwise.
 const RECORDING_ENDS_WITHIN: Duration = Duration::from_millis(1500);
 
-/// A counts.db or a store that is not written so long after that is left behind. What it has promised is on
-/// the disk by then.
+/// Time limit for counts.db and media.db. Everything that they have confirmed is already on the disk.
 const STORE_ENDS_WITHIN: Duration = Duration::from_secs(1);
 
-/// A light that is not off so long after that is left as it is.
+/// Time limit for switching the light off.
 const LIGHT_ENDS_WITHIN: Duration = Duration::from_millis(500);
 
-/// All steps of a stop together take at most so long: the service's unit allows 5 s.
+/// Time limit for all steps together: the service's unit allows 5 s.
 const STOP_TAKES: Duration = Duration::from_millis(4800);
 
-/// Ends everything, one after the other, each within its limit and all within the budget.
+/// Ends everything in order, each step within its limit and all within the budget.
 pub(super) async fn shut_down(
     stop: Stop,
     server: JoinHandle<std::io::Result<()>>,
@@ -55,8 +53,8 @@ pub(super) async fn shut_down(
         }
     }
     pipeline.stop();
-    // At the same time: a look that is under way, and the last chunk of a recording, have until the camera is
-    // released, and longer.
+    // They stop at the same time: a running detection and the last chunk get the time until the camera is released, and
+    // longer.
     counting.counting.stop();
     recorder.recorder.stop();
     views.views.stop();
@@ -69,9 +67,9 @@ pub(super) async fn shut_down(
     report("views ended", join_within(views.worker, within(COUNTING_ENDS_WITHIN)).await, ms());
     let recording::RunningRecorder { worker, store, .. } = recorder;
     report("recording closed", join_within(worker, within(RECORDING_ENDS_WITHIN)).await, ms());
-    // No picture is taken any more. It goes off while the disk is waited for.
+    // No picture is taken any more, and the light goes off while the disk works.
     lights.stop();
-    // Both at once: they may wait for the same disk.
+    // Both at once, because they may wait for the same disk.
     if let Some((counts, _)) = &counts_db {
         counts.stop();
     }

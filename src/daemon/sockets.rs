@@ -1,9 +1,8 @@
-//! The sockets to serve on: those that systemd hands over, else our own.
+//! The sockets to serve on: those of systemd, else our own.
 //!
-//! systemd's protocol is sd_listen_fds(3): descriptors from 3 on, `LISTEN_FDS` of them, meant for
-//! the process `LISTEN_PID`. What is handed over replaces `[http] listen` altogether, so that a
-//! `.socket` unit is the only place that decides. HTTPS is spoken over those that are called `https`
-//! (`FileDescriptorName=`), but over Unix sockets.
+//! systemd's protocol is sd_listen_fds(3): `LISTEN_FDS` descriptors from 3 on, for the process `LISTEN_PID`. They
+//! replace `[http] listen` altogether, so that a `.socket` unit alone decides. TCP sockets with the name `https`
+//! (`FileDescriptorName=`) speak HTTPS.
 
 use std::io::{IsTerminal, Write};
 use std::net::TcpListener;
@@ -18,13 +17,13 @@ use crate::base::{Fault, FaultKind};
 use crate::config::Listen;
 use crate::http;
 
-/// systemd's sockets; none where it hands over none.
+/// systemd's sockets; empty if it passes none.
 ///
-/// Reads and clears `LISTEN_FDS` and `LISTEN_PID`, so that no child believes they are meant for
-/// it: call it before the first thread is started.
+/// Reads and clears `LISTEN_FDS` and `LISTEN_PID`, so that no child process takes them for its own. Call it before
+/// the first thread starts.
 ///
 /// # Errors
-/// A descriptor that is no listening socket.
+/// A descriptor is no listening socket.
 pub fn systemd_listeners() -> Result<Vec<http::Listener>, DaemonError> {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     take_listeners(ListenFd::from_env(), &names)
@@ -33,7 +32,7 @@ pub fn systemd_listeners() -> Result<Vec<http::Listener>, DaemonError> {
 /// Binds `listen`.
 ///
 /// # Errors
-/// A socket that cannot be bound.
+/// A socket cannot be bound.
 pub fn bind(listen: &[Listen]) -> Result<Vec<http::Listener>, DaemonError> {
     Ok(listen.iter().map(http::listen::bind).collect::<Result<_, _>>()?)
 }
@@ -48,7 +47,7 @@ fn take_listeners(mut fds: ListenFd, names: &str) -> Result<Vec<http::Listener>,
                 let hint = "the .socket unit needs ListenStream= and Accept=no";
                 DaemonError::from(Fault::new(FaultKind::File, what).hint(hint))
             };
-            // What is no TCP socket stays in its place, and the second try says what it is.
+            // Another kind of socket stays in its place, and the second attempt reports it.
             if let Ok(Some(tcp)) = fds.take_tcp_listener(n) {
                 let is_https = names.split(':').nth(n) == Some("https");
                 return Ok(if is_https { http::Listener::Https(tcp) } else { http::Listener::Tcp(tcp) });
@@ -59,7 +58,7 @@ fn take_listeners(mut fds: ListenFd, names: &str) -> Result<Vec<http::Listener>,
         .collect()
 }
 
-/// Where `listeners` are reached over TCP.
+/// The TCP addresses of `listeners`.
 pub fn addresses(listeners: &[http::Listener]) -> Vec<Listening> {
     let tcp = listeners.iter().filter_map(|listener| match listener {
         http::Listener::Tcp(tcp) | http::Listener::Https(tcp) => Some(Listening {
@@ -72,7 +71,7 @@ pub fn addresses(listeners: &[http::Listener]) -> Vec<Listening> {
     tcp.collect()
 }
 
-/// The addresses at which people find the page served on `listeners`.
+/// The URLs of the page on `listeners`. Logs each listener.
 pub fn urls(listeners: &[http::Listener]) -> Vec<String> {
     let machine = MachineAddresses::detect();
     for listener in listeners {
@@ -84,23 +83,22 @@ pub fn urls(listeners: &[http::Listener]) -> Vec<String> {
     urls
 }
 
-/// Says where the page is to be found: on standard output when a person who started the daemon by
-/// hand (or by `make run`) reads it there, else in the log.
+/// Prints the URLs to standard output if the daemon was started by hand or by `make run`, else logs them.
 pub fn announce(urls: &[String]) {
     if urls.is_empty() {
         return;
     }
-    // make sets MAKELEVEL for what it runs.
+    // make sets MAKELEVEL for its commands.
     if std::io::stdout().is_terminal() || std::env::var_os("MAKELEVEL").is_some() {
         let list: String = urls.iter().map(|url| format!("    {url}\n")).collect();
-        // A closed standard output is no reason not to serve.
+        // The daemon serves even if standard output is closed.
         let _ = write!(std::io::stdout(), "\n  tallycam is here:\n{list}\n  Ctrl-C stops it.\n\n");
     } else {
         info!("open {}", urls.join(" or "));
     }
 }
 
-/// Whether IPv4 clients reach it: an IPv6 socket takes them too, unless it was told not to (ipv6(7)).
+/// True if IPv4 clients reach it: an IPv6 socket takes them too, unless `IPV6_V6ONLY` is set (ipv6(7)).
 fn serves_ipv4(tcp: &TcpListener) -> bool {
     tcp.local_addr().is_ok_and(|address| address.is_ipv4())
         || SockRef::from(tcp).only_v6().is_ok_and(|only| !only)

@@ -1,8 +1,7 @@
-//! What systemd is told: ready, reloading, stopping, how things are, and that there is progress.
+//! Messages to systemd: ready, reloading, stopping, status and watchdog.
 //!
-//! Protocol: sd_notify(3). Without `NOTIFY_SOCKET` in the environment nobody listens, and every
-//! call here does nothing. A message that cannot be sent is logged at level debug: a service
-//! manager that does not listen is no reason to stop.
+//! Protocol: sd_notify(3). Without `NOTIFY_SOCKET` in the environment every call does nothing. A failed message is
+//! logged at level debug and stops nothing.
 
 use std::time::Duration;
 
@@ -14,34 +13,35 @@ use crate::http::clock_is_wrong;
 use crate::pipeline::recording::RecordingStatus;
 use crate::pipeline::{CameraState, CameraStatus, CountingStatus};
 
-/// A thread that has not beaten for this long is stuck, the capture thread in a driver's call, say: it beats at least
-/// once a second while it lives, even when the camera is asleep, and once in [`IDLE`] where it only waits to be asked.
-/// What is known to be slow (an open, a model that is loaded, a look) has its time added.
+/// Silence after which a thread counts as stuck, for example in a driver's call.
+///
+/// A thread beats at least once a second while it works, also with the camera closed, and once in [`IDLE`] while it
+/// waits for requests. Known slow steps (an open, the load of a model, a detection) add their own time.
 pub const STUCK_AFTER: Duration = Duration::from_secs(10);
 
 const _: () = assert!(IDLE.as_millis() * 2 <= STUCK_AFTER.as_millis());
 
-/// Whether a service manager listens.
+/// True if a service manager listens.
 pub fn is_listening() -> bool {
     std::env::var_os("NOTIFY_SOCKET").is_some()
 }
 
-/// The daemon answers requests.
+/// Reports that the daemon answers requests.
 pub fn notify_ready() {
     notify(&[NotifyState::Ready]);
 }
 
-/// The configuration is being read again; [`notify_ready`] ends it.
+/// Reports that the configuration is read again; [`notify_ready`] ends it.
 pub fn notify_reloading() {
     notify(&[NotifyState::Reloading, NotifyState::MonotonicUsec(i128::from(clock::monotonic_us()))]);
 }
 
-/// The daemon is on its way out.
+/// Reports that the daemon stops.
 pub fn notify_stopping() {
     notify(&[NotifyState::Stopping, NotifyState::Status("Stopping")]);
 }
 
-/// The daemon ends for this reason: `systemctl status` shows it, while it is tried again, too.
+/// Reports why the daemon ends. `systemctl status` shows it, also while systemd waits to restart it.
 pub fn notify_failing(reason: &dyn std::fmt::Display, hint: Option<&str>) {
     let mut text = reason.to_string();
     if let Some(hint) = hint {
@@ -56,17 +56,17 @@ fn notify(states: &[NotifyState<'_>]) {
     }
 }
 
-/// Between two looks at what the status line says; what happens to the camera is said at once.
+/// Interval between updates of the status line; changes of the camera are shown at once.
 pub const SHOWN_EVERY: Duration = Duration::from_secs(2);
 
-/// The line that `systemctl status` shows, sent only when it changes.
+/// The status line of `systemctl status`, sent only when it changes.
 #[derive(Debug, Default)]
 pub struct StatusLine {
     sent: String,
 }
 
 impl StatusLine {
-    /// Makes `text` the line.
+    /// Sets the line to `text`.
     pub fn set(&mut self, text: String) {
         if text != self.sent {
             notify(&[NotifyState::Status(&text)]);
@@ -75,7 +75,7 @@ impl StatusLine {
     }
 }
 
-/// How things are, in one line of words.
+/// The status in one line of words.
 pub fn status_text(
     status: &CameraStatus,
     viewers: usize,
@@ -95,7 +95,7 @@ pub fn status_text(
         CameraState::Trouble(trouble) => format!("{}: {}", trouble.kind.headline(), trouble.what),
         CameraState::Paused => String::from("Paused: the camera is closed until Resume"),
     };
-    // One line: a line end inside would end the field.
+    // A line end would end the field.
     let state = state.replace(['\n', '\r'], " ");
     let state = match viewers {
         0 => state,
@@ -116,8 +116,8 @@ pub fn status_text(
     }
 }
 
-/// `line`, and after it what is wrong with a clock that nothing has set: times are unsure, and nothing goes by its age.
-/// `zone` is asked for then only: the line is looked at every other second.
+/// Appends a warning to `line` if the clock was never set, because then times are uncertain and retention by age
+/// waits. `zone` is called only then, since the line is made every other second.
 pub fn with_clock(line: String, now: ClockTime, zone: impl FnOnce() -> TimeZone) -> String {
     if now.wall_trusted {
         return line;
@@ -130,9 +130,8 @@ pub fn with_clock(line: String, now: ClockTime, zone: impl FnOnce() -> TimeZone)
 
 /// Feeds systemd's watchdog, but only on progress.
 ///
-/// It is fed from the runtime that serves viewers, so a runtime that hangs does not feed it; and
-/// only while the threads beat, so a driver's call that never returns gets the daemon restarted. A
-/// camera that is merely silent, gone or broken never does.
+/// The runtime that serves viewers feeds it, so a hanging runtime does not. It is fed only while the threads beat, so
+/// a driver's call that never returns leads to a restart. A camera that is silent, gone or broken never does.
 #[derive(Debug)]
 pub struct Watchdog {
     hearts: Vec<WatchedThread>,
@@ -146,21 +145,21 @@ struct WatchedThread {
 }
 
 impl Watchdog {
-    /// A watchdog that listens to these threads' hearts.
+    /// A watchdog for these threads.
     pub fn new(hearts: impl Iterator<Item = (String, Heartbeat)>) -> Watchdog {
         Watchdog {
             hearts: hearts.map(|(name, beat)| WatchedThread { name, beat, is_stuck: false }).collect(),
         }
     }
 
-    /// How often it is to be fed: twice in systemd's limit. `None`: systemd has set no limit.
+    /// Interval of feeding: half of systemd's limit. `None` if systemd has set no limit.
     pub fn interval() -> Option<Duration> {
         sd_notify::watchdog_enabled().map(|limit| (limit / 2).max(Duration::from_millis(1)))
     }
 
-    /// Feeds it if there is progress.
+    /// Feeds the watchdog if every thread makes progress.
     pub fn pet(&mut self) {
-        // All of them are looked at, so that each is logged.
+        // Every thread is checked, so that each stuck one is logged.
         let stuck = self.hearts.iter_mut().filter_map(|heart| heart.is_stuck().then_some(())).count();
         if stuck == 0 {
             notify(&[NotifyState::Watchdog]);
@@ -173,7 +172,7 @@ impl WatchedThread {
         self.is_stuck_for(self.beat.age())
     }
 
-    /// Whether a thread that has not beaten for `silence` is stuck; logs when that changes.
+    /// True if a thread with this `silence` is stuck; logs when that changes.
     fn is_stuck_for(&mut self, silence: Duration) -> bool {
         let is_stuck = silence > STUCK_AFTER;
         match (is_stuck, self.is_stuck) {
@@ -286,7 +285,7 @@ mod tests {
             line(86_402_000_000, false),
             "Live: /dev/video0; counting; the clock is not set: it says 1970-01-02"
         );
-        // The line is sent when it changes: not each time it is looked at.
+        // The text stays equal while time passes, because every change of the line is sent.
         assert_eq!(line(86_402_000_000, false), line(86_403_000_000, false));
         assert_eq!(line(1_795_000_000_000_000, true), "Live: /dev/video0; counting");
     }

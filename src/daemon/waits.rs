@@ -1,4 +1,4 @@
-//! What the daemon's main loop waits for: signals, ticks.
+//! Signals and ticks that the daemon's main loop waits for.
 
 use std::future::pending;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-/// The signals that the daemon heeds.
+/// The signals that the daemon handles.
 pub(super) struct Signals {
     hangup: Signal,
     terminate: Signal,
@@ -36,7 +36,7 @@ impl Signals {
         }
     }
 
-    /// The next signal that asks for the end.
+    /// Waits for the next signal that asks for the end.
     pub(super) async fn next_end(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
@@ -51,7 +51,7 @@ pub(super) fn new_interval(period: Duration) -> Interval {
     ticks
 }
 
-/// The next tick; never, where there is nothing to tick.
+/// Waits for the next tick, or forever without an interval.
 pub(super) async fn next_tick(ticks: &mut Option<Interval>) {
     match ticks {
         Some(ticks) => drop(ticks.tick().await),

@@ -1,4 +1,4 @@
-//! What became of the files on a card's boot partition, as `tallycam card apply` has left it in `/run`.
+//! The result of `tallycam card apply` for the files on a card's boot partition, from its report in `/run`.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -7,16 +7,16 @@ use std::path::Path;
 use crate::card::{CardReport, Severity};
 use crate::http::{Finding, Verdict};
 
-/// The file that says that this system runs from a card.
+/// This file marks a system that runs from a card.
 pub const MARKER: &str = "etc/tallycam/card";
 
-/// Where the report is.
+/// Path of the report.
 pub const REPORT: &str = "run/tallycam-card/report.json";
 
-/// A longer report is none.
+/// A longer report is refused.
 const LONGEST: u64 = 1024 * 1024;
 
-/// What there is to say of the card that `root` runs from; `None`: it runs from none.
+/// The finding for the card that `root` runs from; `None` if it runs from no card.
 pub fn card_finding(root: &Path) -> Option<Finding> {
     root.join(MARKER).is_file().then(|| match read(&root.join(REPORT)) {
         Ok(report) => report_finding(&report),
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_card_has_something_to_say() {
+    fn only_a_card_has_a_finding() {
         assert_eq!(card_finding(tempfile::tempdir().unwrap().path()), None);
         for nonsense in [None, Some("{"), Some("[]")] {
             assert_eq!(
@@ -87,7 +87,7 @@ mod tests {
                 "{nonsense:?}"
             );
         }
-        // A folder or a report that never ends in its place is no report.
+        // A folder or an endless file in its place is no report.
         let root = root(None);
         fs::write(root.path().join(REPORT), vec![b' '; LONGEST as usize + 10]).unwrap();
         assert_eq!(card_finding(root.path()).unwrap().verdict, Verdict::Warning);

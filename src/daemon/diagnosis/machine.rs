@@ -1,5 +1,5 @@
-//! What the kernel says of the machine: room, clock, temperature, power, memory. Each is read here and judged by a pure
-//! function.
+//! Findings about the machine: disk space, clock, temperature, power, memory. Each reads the kernel's files and is
+//! judged by a pure function.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,21 +10,21 @@ use jiff::tz::TimeZone;
 use crate::base::{ClockTime, clock as clocks};
 use crate::http::{Finding, SET_CLOCK, clock_is_wrong, format_bytes};
 
-/// Less free room than this is a fault: counts.db needs some, too.
+/// Less free space in bytes is a fault: counts.db needs some, too.
 const NO_ROOM: u64 = 50_000_000;
 
-/// Less than this, or than a twentieth, is worth a word.
+/// Less free space in bytes, or less than a twentieth, is a warning.
 const LITTLE_ROOM: u64 = 500_000_000;
 
-/// From so many degrees on a processor is hot: a Pi slows down from 80 (documentation of `temp_limit`: 85 at most).
+/// A processor is hot from this many °C: a Pi throttles from 80 (documentation of `temp_limit`: 85 at most).
 const HOT: f64 = 75.0;
 
-/// From so many it is slowed down.
+/// The processor throttles from this many °C.
 const TOO_HOT: f64 = 82.0;
 
-/// The file system's room for what is kept.
+/// Free space of the file system that holds the state.
 pub fn disk(directory: &Path) -> Finding {
-    // Of a directory that is not there yet, the one that it would be in.
+    // A missing directory is judged by its nearest existing parent.
     let there = directory.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("/"));
     match rustix::fs::statvfs(there) {
         Ok(said) => {
@@ -47,7 +47,7 @@ fn disk_finding(directory: &Path, free: u64, total: u64) -> Finding {
     }
 }
 
-/// The wall clock, in the time zone that days are told in.
+/// The wall clock, in the time zone of the counts.
 pub fn clock(zone: &TimeZone) -> Finding {
     clock_finding(ClockTime::now(), clocks::is_synchronised(), zone)
 }
@@ -83,7 +83,7 @@ pub fn temperature() -> Finding {
 
 fn temperature_finding(readings: &[(String, f64)]) -> Finding {
     let name = "temperature";
-    // What is not connected reads as 0 or as nonsense.
+    // An unconnected sensor reads as 0 or as nonsense.
     let plausible = readings.iter().filter(|(_, degrees)| (1.0..150.0).contains(degrees));
     let Some((zone, degrees)) = plausible.max_by(|a, b| a.1.total_cmp(&b.1)) else {
         return Finding::none(name, "This machine does not tell it.");
@@ -97,15 +97,14 @@ fn temperature_finding(readings: &[(String, f64)]) -> Finding {
     }
 }
 
-/// Where a Raspberry Pi's firmware tells whether it was short of power or too hot (the number that `vcgencmd
-/// get_throttled` prints, in hexadecimal).
+/// The Raspberry Pi firmware's flags for low voltage and heat: the number that `vcgencmd get_throttled` prints, in
+/// hexadecimal.
 const THROTTLED: &str = "/sys/devices/platform/soc/soc:firmware/get_throttled";
 
-/// Where the kernel tells it on a Pi 5, which has no such file: its sensor `rpi_volt` (kernel doc
-/// hwmon/raspberrypi-hwmon).
+/// A Pi 5 has no such file but a kernel sensor `rpi_volt` (kernel doc hwmon/raspberrypi-hwmon).
 const SENSORS: &str = "/sys/class/hwmon";
 
-/// Whether the power supply is enough, on a Raspberry Pi.
+/// Power supply of a Raspberry Pi.
 pub fn power() -> Finding {
     match fs::read_to_string(THROTTLED) {
         Ok(flags) => power_finding(Some(&flags)),
@@ -113,8 +112,7 @@ pub fn power() -> Finding {
     }
 }
 
-/// The alarm of the kernel's sensor of under-voltage as the flag that the firmware has for it; `None` where there is
-/// none.
+/// The kernel's under-voltage alarm as the firmware's flag for it; `None` without such a sensor.
 fn sensor_alarm_flags(sensors: &Path) -> Option<&'static str> {
     let mut sensors = fs::read_dir(sensors).ok()?.flatten().map(|sensor| sensor.path());
     let is_it = |sensor: &PathBuf| {
@@ -129,7 +127,7 @@ fn sensor_alarm_flags(sensors: &Path) -> Option<&'static str> {
 }
 
 /// Bits by Raspberry Pi's documentation of `get_throttled`: 0 under-voltage now, 1 frequency capped, 2 throttled, 3
-/// soft temperature limit; 16–19 the same, at some time since the start.
+/// soft temperature limit. Bits 16–19 mean the same at any time since the start.
 fn power_finding(flags: Option<&str>) -> Finding {
     let name = "power";
     let flags = flags.map(|text| text.trim().trim_start_matches("0x"));
@@ -154,7 +152,7 @@ fn power_finding(flags: Option<&str>) -> Finding {
     }
 }
 
-/// The memory that is left.
+/// Available memory.
 pub fn memory() -> Finding {
     memory_finding(&fs::read_to_string("/proc/meminfo").unwrap_or_default())
 }
@@ -186,7 +184,7 @@ mod tests {
     use crate::http::Verdict;
 
     #[test]
-    fn room_is_judged_by_what_is_left() {
+    fn disk_space_is_judged_by_free_bytes() {
         let verdict = |free, total| disk_finding(Path::new("/var"), free, total).verdict;
         assert_eq!(verdict(40_000_000, 8_000_000_000), Verdict::Bad);
         assert_eq!(verdict(400_000_000, 2_000_000_000), Verdict::Warning);
@@ -196,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_is_right_wrong_or_by_itself() {
+    fn a_clock_is_synchronised_wrong_or_unsynchronised() {
         let at = |wall_us: u64, wall_trusted: bool| ClockTime { monotonic_us: 1, wall_us, wall_trusted };
         let finding = |stamp, is_kept| clock_finding(stamp, is_kept, &TimeZone::UTC);
         let now = at(1_795_000_000_000_000, true);
@@ -212,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hottest_that_can_be_is_reported() {
+    fn the_hottest_plausible_reading_is_reported() {
         let finding = |degrees: &[f64]| {
             let zones: Vec<(String, f64)> =
                 degrees.iter().enumerate().map(|(n, d)| (format!("zone{n}"), *d)).collect();
@@ -244,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kernels_alarm_tells_it_where_the_firmware_does_not() {
+    fn the_kernels_alarm_replaces_missing_firmware_flags() {
         let sensors = tempfile::tempdir().unwrap();
         let write = |file: &str, text: &str| {
             let path = sensors.path().join(file);
@@ -264,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_judged_by_what_can_be_had() {
+    fn memory_is_judged_by_available_bytes() {
         let finding = |available: u64| {
             memory_finding(&format!("MemTotal:  1000000 kB\nMemFree: 1 kB\nMemAvailable: {available} kB\n"))
         };

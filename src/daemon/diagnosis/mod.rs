@@ -1,8 +1,8 @@
-//! What `tallycam check` and the diagnosis page look for on this machine, and the words they find for it.
+//! Checks of this machine for `tallycam check` and the page Diagnosis.
 //!
-//! Everything here may block for a moment (files under `/proc`, `/sys` and `/dev`, the folder of models): it runs on
-//! the main thread of `tallycam check`, and on tokio's pool in the daemon. What is decided is decided by pure functions
-//! on what was read.
+//! Everything here may block for a moment (files under `/proc`, `/sys` and `/dev`, the folder of models). It runs on
+//! the main thread of `tallycam check` and on tokio's pool in the daemon. Pure functions judge the values that were
+//! read.
 
 pub mod card;
 pub mod machine;
@@ -24,26 +24,27 @@ use crate::models::{BUILT_IN, FORMER_BUILT_IN, FORMER_BUILT_IN_HINT, FORMER_BUIL
 use crate::source::libcamera::Survey;
 use crate::source::{libcamera, v4l2};
 
-/// Looks at the machine for the server.
+/// Diagnoses the machine for the server.
 #[derive(Debug)]
 pub struct MachineDiagnosis {
-    /// Where it is served, and whether IPv4 clients reach it there.
+    /// The sockets of the page, and which of them serve IPv4 clients.
     listening: Vec<Listening>,
-    /// What there was of libcamera, and when: a helper is started for it, so not for everyone who asks.
+    /// The last survey of libcamera and its time. A survey starts a helper process, so it is reused for a while.
     surveyed: Mutex<Option<(Instant, Survey)>>,
 }
 
-/// How long that stays true: nobody plugs in a ribbon cable while it runs.
+/// Lifetime of a survey: nobody plugs in a ribbon cable while the machine runs.
 const SURVEYED_FOR: Duration = Duration::from_secs(30);
 
 impl MachineDiagnosis {
-    /// For a server that is reached there.
+    /// For a server with these sockets.
     pub fn new(listening: Vec<Listening>) -> MachineDiagnosis {
         MachineDiagnosis { listening, surveyed: Mutex::default() }
     }
 }
 
-/// A camera that is only looked at is asked for so many pixels, and waited for so long: it counts as silent before.
+/// Requested size of a test picture in pixels, and its time limit. The limit is longer than the time after which a
+/// camera counts as silent.
 const STILL: (u32, u32) = (640, 360);
 const STILL_WITHIN: Duration = Duration::from_secs(8);
 
@@ -98,7 +99,7 @@ impl Diagnose for MachineDiagnosis {
     }
 }
 
-/// Permissions, disk, clock, temperature, power and memory; on a card what became of its files.
+/// Permissions, disk, clock, temperature, power and memory; on a card also the result for its files.
 pub fn machine_findings(config: &Config) -> Vec<Finding> {
     let directory = state_directory(config);
     let zone = store_settings(config).zone;
@@ -114,13 +115,13 @@ pub fn machine_findings(config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// The cameras of this machine, and what there is of libcamera.
+/// The cameras of this machine and the state of libcamera.
 pub fn cameras(config: &Config) -> [Finding; 2] {
     let survey = libcamera::survey_libcamera(&libcamera::folder());
     [devices(config, &survey), libcamera_finding(config, &survey)]
 }
 
-/// That there is no camera is a fault only where one is configured.
+/// A missing camera is a fault only if the configuration asks for one.
 fn devices(config: &Config, survey: &Survey) -> Finding {
     let name = "devices";
     let nodes = v4l2::list();
@@ -130,7 +131,7 @@ fn devices(config: &Config, survey: &Survey) -> Finding {
         lines.extend(ribbon.map(|camera| format!("{} (libcamera)", camera.model)));
     }
     match lines.as_slice() {
-        // A device that is named is judged by whether it opens.
+        // A named device is judged by whether it opens.
         [] if config.source.kind == SourceKind::Auto
             || (config.source.kind == SourceKind::V4l2 && config.source.device.is_none()) =>
         {
@@ -161,7 +162,7 @@ fn libcamera_finding(config: &Config, survey: &Survey) -> Finding {
     }
 }
 
-/// Which source the configuration names, where that is not whatever camera there is.
+/// The configured source, unless it is any camera.
 fn configured(source: &SourceConfig) -> String {
     let kind = match source.kind {
         SourceKind::Url => "a network camera",
@@ -179,7 +180,7 @@ fn configured(source: &SourceConfig) -> String {
     }
 }
 
-/// "HD Webcam (/dev/video0): MJPG up to 1920×1080, YUYV up to 1280×720".
+/// As in "HD Webcam (/dev/video0): MJPG up to 1920×1080, YUYV up to 1280×720".
 fn describe_node(node: &v4l2::VideoNode) -> String {
     let title = v4l2::node_title(node);
     let formats = node.facts.iter().flat_map(|facts| &facts.formats);
@@ -196,7 +197,7 @@ fn describe_node(node: &v4l2::VideoNode) -> String {
     if words.is_empty() { title } else { format!("{title}: {}", words.join(", ")) }
 }
 
-/// The model that counting would use, as far as its files tell.
+/// The model that counting would use, judged by its files.
 pub fn model(config: &Config) -> Finding {
     let name = "model";
     let detect = &config.detect;
@@ -215,7 +216,7 @@ pub fn model(config: &Config) -> Finding {
         };
     }
     let found = Models::new(&state_directory(config)).list();
-    // Without a name it is the built-in one, whatever else is at hand.
+    // Without a name it is the built-in model, whatever others are installed.
     let looked_for = wanted.unwrap_or(BUILT_IN);
     match found.iter().find(|model| model.name == looked_for) {
         Some(model) => match &model.problem {
@@ -233,7 +234,7 @@ pub fn model(config: &Config) -> Finding {
     }
 }
 
-/// Whether the camera that would be opened can be focused, as far as a look without opening it tells.
+/// Focus support of the camera that would be opened, as far as it is known without opening it.
 pub fn lens(config: &Config) -> Finding {
     let name = "lens";
     match (config.lens.kind, config.source.kind) {
@@ -265,7 +266,7 @@ pub fn lens(config: &Config) -> Finding {
     }
 }
 
-/// Where the page is to be found.
+/// The page's addresses.
 fn addresses(listening: &[Listening]) -> Finding {
     let name = "address";
     if listening.is_empty() {
@@ -313,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn the_model_that_is_told_of_is_the_one_that_would_look() {
+    fn the_finding_names_the_model_that_counting_would_use() {
         let folder = tempfile::tempdir().unwrap();
         let models = folder.path().join("models");
         std::fs::create_dir(&models).unwrap();
@@ -328,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_configured_is_named_where_there_is_no_camera() {
+    fn without_a_camera_the_configured_source_is_named() {
         let of = |kind, device: Option<&str>| {
             configured(&SourceConfig { kind, device: device.map(String::from), ..Config::default().source })
         };
@@ -338,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_looked_at_and_named_once() {
+    fn every_check_runs_once() {
         let findings = MachineDiagnosis::new(Vec::new()).look(&Config::default());
         let names: Vec<&str> = findings.iter().map(|finding| finding.name).collect();
         assert_eq!(

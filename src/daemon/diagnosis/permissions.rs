@@ -1,5 +1,5 @@
-//! Whether this user may use the devices that it is to use: cameras, SPI, GPIO. On Raspberry Pi OS and Debian each kind
-//! belongs to a group (`video`, `spi`, `gpio`), and its members may.
+//! This user's access to the devices that the configuration needs: cameras, SPI, GPIO. On Raspberry Pi OS and Debian
+//! each kind belongs to a group (`video`, `spi`, `gpio`) whose members have access.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -9,11 +9,11 @@ use crate::config::{Config, LightKind, SourceKind};
 use crate::http::Finding;
 
 struct DeviceKind {
-    /// What it is called.
+    /// The name for people.
     title: &'static str,
-    /// How its files begin, in `/dev`.
+    /// Prefixes of its files in `/dev`.
     beginnings: &'static [&'static str],
-    /// Whether the configuration wants to use it.
+    /// True if the configuration needs such a device.
     is_wanted: fn(&Config) -> bool,
 }
 
@@ -35,15 +35,15 @@ const KINDS: [DeviceKind; 3] = [
     },
 ];
 
-/// A device that this user may not use.
+/// A device without access for this user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct DeniedDevice {
     path: PathBuf,
-    /// The group that may, where it has a name.
+    /// The group that has access, if it has a name.
     group: Option<String>,
 }
 
-/// What was seen of a kind of device.
+/// The devices of one kind that were found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct DeviceAccess {
     title: &'static str,
@@ -52,7 +52,7 @@ struct DeviceAccess {
     denied: Vec<DeniedDevice>,
 }
 
-/// Looks at all of them.
+/// Checks the devices of all kinds.
 pub fn permissions_finding(config: &Config) -> Finding {
     let groups = fs::read_to_string("/etc/group").unwrap_or_default();
     let seen: Vec<DeviceAccess> =
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_needed_and_denied_says_what_to_run() {
+    fn a_needed_denied_device_says_which_command_helps() {
         let found =
             summary_finding(&[kind("cameras", true, 2, None), kind("SPI", true, 1, Some("spi"))], "pi");
         assert_eq!(found.verdict, Verdict::Bad);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_needs_is_no_fault() {
+    fn a_denied_device_that_nobody_needs_is_no_fault() {
         let seen = [
             kind("cameras", true, 2, None),
             kind("SPI", false, 1, Some("spi")),
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_told_by_how_they_begin() {
+    fn files_are_recognised_by_their_prefix() {
         #![allow(clippy::unwrap_used)]
         let folder = tempfile::tempdir().unwrap();
         for name in ["video0", "video1", "spidev0.0", "vcio"] {

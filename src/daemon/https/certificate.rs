@@ -1,7 +1,7 @@
-//! A certificate of our own making, for HTTPS where there is no other: X.509 (RFC 5280) signed by its own key, P-256.
+//! A self-signed certificate for HTTPS (RFC 5280, X.509, P-256), for cameras without another one.
 //!
-//! Written byte by byte: a crate that can make any certificate would take more of the program than this one needs.
-//! Pure, but for random numbers.
+//! It is written byte by byte: a general certificate crate would add more to the program than this file. Pure, except
+//! for random numbers.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use ring::error::Unspecified;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 
-/// Object identifiers, encoded.
+/// Object identifiers in DER.
 const COMMON_NAME: &[u8] = b"\x06\x03\x55\x04\x03";
 const EC_PUBLIC_KEY: &[u8] = b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01";
 const P256: &[u8] = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
@@ -21,7 +21,7 @@ const BASIC_CONSTRAINTS: &[u8] = b"\x06\x03\x55\x1d\x13";
 const EXTENDED_KEY_USAGE: &[u8] = b"\x06\x03\x55\x1d\x25";
 const SERVER_AUTH: &[u8] = b"\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x01";
 
-/// Tags.
+/// DER tags.
 const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
 const OCTET_STRING: u8 = 0x04;
@@ -32,10 +32,10 @@ const SET: u8 = 0x31;
 const DNS_NAME: u8 = 0x82;
 const IP_ADDRESS: u8 = 0x87;
 
-/// It is valid for so many years.
+/// Years of validity.
 const YEARS: u64 = 10;
 
-/// The last year that `UTCTime` can say.
+/// The last year that `UTCTime` can express.
 const LAST_YEAR: u64 = 2049;
 
 /// A certificate and its key, as PEM.
@@ -45,12 +45,13 @@ pub struct SelfSigned {
     pub key: String,
 }
 
-/// Makes one for the machine `host`, which is reached by these names and addresses, at a time in seconds since 1970.
+/// Generates a certificate for the machine `host` with these names and addresses, at the time `now_s` in seconds
+/// since 1970.
 ///
-/// It is valid from 2020 on: a clock that is wrong now is right later.
+/// Validity starts in 2020: a clock that is wrong now may be set later.
 ///
 /// # Errors
-/// The operating system gives no random numbers.
+/// The operating system provides no random numbers.
 pub fn generate(
     host: &str,
     names: &[String],
@@ -63,9 +64,9 @@ pub fn generate(
         .map_err(|_| Unspecified)?;
     let mut serial = [0; 16];
     random.fill(&mut serial)?;
-    // A positive number, and no zero in front.
+    // DER wants a positive number without a leading zero byte.
     serial[0] = serial[0] & 0x7f | 0x40;
-    // A clock that has never been set says 1970.
+    // A clock that was never set says 1970.
     let until = ((1970 + now_s / 31_556_952).max(2026) + YEARS).min(LAST_YEAR) % 100;
     let validity =
         [value(UTC_TIME, b"200101000000Z"), value(UTC_TIME, format!("{until:02}0101000000Z").as_bytes())];
@@ -146,7 +147,7 @@ mod tests {
     use crate::http::TlsIdentity;
 
     #[test]
-    fn it_is_one_that_can_be_served() {
+    fn the_certificate_can_be_served() {
         let names: Vec<String> = (0..40).map(|n| format!("door-{n}.example")).collect();
         let addresses = ["192.168.1.20".parse().unwrap(), "fd00::2".parse().unwrap()];
         for now_s in [0, 1_800_000_000, 1 << 40] {

@@ -1,8 +1,8 @@
-//! The certificate that HTTPS is served with: the operator's, or one of our own making.
+//! The HTTPS certificate: the operator's, or a self-signed one.
 //!
-//! The operator's is read again when its files change and at SIGHUP; connections that are open keep theirs. One that
-//! cannot be used changes nothing: what was served before goes on, at a start a certificate of our own, so that the
-//! page is there.
+//! The operator's files are read again when they change and at SIGHUP; open connections keep the old certificate.
+//! Files that cannot be used change nothing while running. At a start a self-signed certificate replaces them, so
+//! that the page works.
 
 pub(super) mod certificate;
 
@@ -27,13 +27,13 @@ use crate::base::{clock, private};
 use crate::config::Config;
 use crate::http::{IdentityError, Preferences as _, TlsIdentity};
 
-/// The operator's files are looked at so often.
+/// Interval between checks of the operator's files.
 const AGAIN: Duration = Duration::from_secs(60);
 
-/// A longer file is none.
+/// A longer file is cut and refused.
 const LONGEST: u64 = 1 << 20;
 
-/// Our own, in the state directory.
+/// File names of the self-signed pair in the state directory.
 const CERTIFICATE: &str = "https.pem";
 const KEY: &str = "https.key";
 
@@ -42,22 +42,22 @@ const KEY: &str = "https.key";
 struct Pair {
     certificate: PathBuf,
     key: PathBuf,
-    /// Whoever owns the folder must not lead elsewhere.
+    /// True if symbolic links are followed: the operator's may be links, but nothing in the state directory may.
     follows: bool,
 }
 
-/// What tells that a file is another one than before.
+/// Identifies a version of a file.
 type Stamp = (u64, u64, i64, i64);
 
 impl Pair {
-    /// The operator's.
+    /// The operator's files.
     fn from_config(config: &Config) -> Option<Pair> {
         let http = &config.http;
         let (certificate, key) = (http.certificate.clone()?, http.key.clone()?);
         Some(Pair { certificate, key, follows: true })
     }
 
-    /// Our own in `directory`.
+    /// The self-signed pair in `directory`.
     fn own_in(directory: &Path) -> Pair {
         let (certificate, key) = (directory.join(CERTIFICATE), directory.join(KEY));
         Pair { certificate, key, follows: false }
@@ -71,11 +71,11 @@ impl Pair {
     }
 
     /// # Errors
-    /// What is wrong, and with which file.
+    /// The problem and the file that it concerns.
     fn read(&self) -> Result<TlsIdentity, String> {
         let text = |file: &Path| {
             let mut bytes = Vec::new();
-            // A pipe would be waited for.
+            // Without `NONBLOCK` a pipe would block.
             let flags = if self.follows { OFlags::NONBLOCK } else { OFlags::NONBLOCK | OFlags::NOFOLLOW };
             let opened = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(file);
             let read = opened.and_then(|open| open.take(LONGEST).read_to_end(&mut bytes));
@@ -95,8 +95,8 @@ impl Pair {
     }
 }
 
-/// Our own certificate; it is made where there is none that can be used, also for the names that the operator gives the
-/// machine.
+/// The self-signed certificate. A missing or unusable one is made again, also for the names that the operator gives
+/// the machine.
 fn own_identity(directory: &Path, more: &[String]) -> io::Result<TlsIdentity> {
     let pair = Pair::own_in(directory);
     match pair.read() {
@@ -110,7 +110,7 @@ fn own_identity(directory: &Path, more: &[String]) -> io::Result<TlsIdentity> {
     let mut addresses = machine.addresses.clone();
     addresses.extend([IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]);
     let mut names = machine.names();
-    // Addresses are named as such.
+    // IP addresses among the names are listed as addresses.
     names.extend(more.iter().filter(|name| name.parse::<IpAddr>().is_err()).cloned());
     let made = certificate::generate(&machine.host, &names, &addresses, clock::wall_s())
         .map_err(|_| io::Error::other("there are no random numbers"))?;
@@ -122,8 +122,8 @@ fn own_identity(directory: &Path, more: &[String]) -> io::Result<TlsIdentity> {
     if let Err(error) = kept {
         warn!("the certificate holds until the next start, which makes another one: {error}");
     }
-    // Where the first password stands, too: whoever reads it there knows whose certificate the browser shows. Nobody
-    // who reads it is no reason not to serve.
+    // Printed beside the first password, so that its reader can recognise the certificate in the browser. A failed
+    // write does not stop the daemon.
     let _ = writeln!(
         io::stdout(),
         "tallycam: the certificate of this camera for HTTPS has the SHA-256 fingerprint {}",
@@ -132,20 +132,20 @@ fn own_identity(directory: &Path, more: &[String]) -> io::Result<TlsIdentity> {
     Ok(identity)
 }
 
-/// What has the certificate served that is configured.
+/// Keeps the served certificate up to date with the configuration.
 #[derive(Debug)]
 pub struct CertificateWatcher {
     directory: PathBuf,
     served: watch::Sender<Arc<TlsIdentity>>,
-    /// The operator's files as they were when they were last read, whether they could be used or not.
+    /// The operator's files when they were last read, usable or not.
     seen: Option<(Pair, [Option<Stamp>; 2])>,
 }
 
 impl CertificateWatcher {
-    /// Reads the certificate that is configured; our own lies in `directory`.
+    /// Reads the configured certificate; the self-signed one is in `directory`.
     ///
     /// # Errors
-    /// There are no random numbers to make one.
+    /// There are no random numbers for a self-signed certificate.
     pub fn start(config: &Config, directory: &Path) -> Result<CertificateWatcher, DaemonError> {
         let pair = Pair::from_config(config);
         let seen = pair.as_ref().map(|pair| (pair.clone(), pair.stamps()));
@@ -168,19 +168,19 @@ impl CertificateWatcher {
         Ok(CertificateWatcher { directory: directory.to_owned(), served, seen })
     }
 
-    /// What is served at each moment.
+    /// The served certificate and its changes.
     pub fn subscribe(&self) -> watch::Receiver<Arc<TlsIdentity>> {
         self.served.subscribe()
     }
 
-    /// Keeps to what the settings name and what is in those files, at once when it is `asked`; never ends.
+    /// Follows the settings and the files, at once after each `asked`. Never returns.
     pub async fn watch_files(mut self, settings: Settings, asked: Rc<Notify>) {
         loop {
             let is_asked = tokio::time::timeout(AGAIN, asked.notified()).await.is_ok();
             let in_force = settings.in_force();
             let pair = Pair::from_config(&in_force.resolved.config);
             let names = in_force.resolved.config.http.names.clone();
-            // A file may lie on a disk that sleeps.
+            // A file may be on a sleeping disk.
             let looked = spawn_blocking(move || {
                 self.reload(pair, &names, is_asked);
                 self
@@ -192,7 +192,7 @@ impl CertificateWatcher {
         }
     }
 
-    /// Serves what is in the files, where they are others than before or `is_asked`.
+    /// Serves the files if they have changed or `is_asked`.
     fn reload(&mut self, pair: Option<Pair>, names: &[String], is_asked: bool) {
         let seen = pair.map(|pair| (pair.clone(), pair.stamps()));
         if seen == self.seen && !is_asked {
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_is_made_once_for_nobody_else_to_read() {
+    fn the_self_signed_pair_is_made_once_and_private() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
         let fingerprint = || {
@@ -260,25 +260,25 @@ mod tests {
         }
         assert_eq!(fs::read_dir(&state).unwrap().count(), 2);
         assert_eq!(fingerprint(), first);
-        // A file that a power cut has emptied.
+        // A power cut can leave an empty file.
         fs::write(state.join(KEY), "").unwrap();
         let second = fingerprint();
         assert!(second != first && fingerprint() == second);
-        // Nor is one read to which a link leads.
+        // A symbolic link is not followed either.
         fs::rename(state.join(KEY), folder.path().join("elsewhere")).unwrap();
         std::os::unix::fs::symlink(folder.path().join("elsewhere"), state.join(KEY)).unwrap();
         assert_ne!(fingerprint(), second);
     }
 
     #[test]
-    fn one_that_cannot_be_kept_holds_for_now() {
+    fn a_certificate_that_cannot_be_stored_is_served() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("file"), "").unwrap();
         assert!(CertificateWatcher::start(&Config::default(), &folder.path().join("file/state")).is_ok());
     }
 
     #[test]
-    fn a_new_one_is_served_and_a_broken_one_is_not() {
+    fn a_renewed_certificate_is_served_and_a_broken_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path());
         let first = renew(folder.path());
@@ -300,13 +300,13 @@ mod tests {
         let third = renew(folder.path());
         keeper.reload(Pair::from_config(&config), &[], false);
         assert_eq!(shown(), third);
-        // Without the two keys, our own.
+        // Without the two keys of the configuration the self-signed certificate is served.
         keeper.reload(None, &[], false);
         assert_ne!(shown(), third);
     }
 
     #[test]
-    fn what_is_wrong_names_its_file() {
+    fn an_error_names_its_file() {
         let folder = tempfile::tempdir().unwrap();
         let pair = Pair::from_config(&config(folder.path())).unwrap();
         let why = || pair.read().err().unwrap_or_default();

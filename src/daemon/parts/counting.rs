@@ -1,5 +1,4 @@
-//! From the configuration to counting: where counts.db lies, what is drawn in the file, and which
-//! detector looks.
+//! From the configuration to counting: the place of counts.db, lines and zones of the file, and the detector.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,31 +19,30 @@ use crate::vision::{
     Anchor, Filter, MotionDetector, RecordedDetections, Recrossing, RegionMode, ReplayDetector, ReplayOptions,
 };
 
-/// Counting at work, with everything that is to be ended in order.
+/// Running counting, with everything that must be ended in order.
 #[derive(Debug)]
 pub struct RunningCounting {
-    /// The handle.
     pub counting: Counting,
     /// The threads `detect` and `annotate`.
     pub workers: Vec<Worker>,
     /// counts.db and the thread that writes it, if it could be opened.
     pub counts_db: Option<(Counts, Worker)>,
-    /// The models at hand.
+    /// The installed models.
     pub model_store: ModelStore,
 }
 
 impl RunningCounting {
-    /// The threads without which nothing is counted or annotated.
+    /// The threads that counting and annotating need.
     pub fn threads(&self) -> impl Iterator<Item = &Worker> {
         self.workers.iter().chain(self.counts_db.as_ref().map(|(_, writer)| writer))
     }
 
-    /// Those of them whose hearts the watchdog listens to: those that beat all the time.
+    /// The threads with a steady heartbeat, for the watchdog.
     pub fn watched_workers(&self) -> impl Iterator<Item = &Worker> {
         self.workers.iter()
     }
 
-    /// Has everything end, for a daemon that does not start.
+    /// Tells every thread to end, after a failed start.
     pub fn request_stop(&self) {
         self.counting.stop();
         if let Some((counts, _)) = &self.counts_db {
@@ -53,7 +51,7 @@ impl RunningCounting {
     }
 }
 
-/// Closes a counts.db that nothing was written to.
+/// Closes a counts.db that was not written to.
 pub fn close(counts_db: OpenedCounts) {
     if let Ok((counts, writer)) = counts_db {
         counts.stop();
@@ -61,25 +59,25 @@ pub fn close(counts_db: OpenedCounts) {
     }
 }
 
-/// counts.db and its thread, or why there is none.
+/// counts.db and its thread, or the reason why there is none.
 pub type OpenedCounts = Result<(Counts, Worker), StoreError>;
 
-/// A counts.db that could not be opened at the start is tried again after this time.
+/// Delay before counts.db is opened again after a failure at the start.
 pub const LATER: Duration = Duration::from_secs(5);
 
-/// In the end it is tried so often, unless a try takes long.
+/// Longest delay between attempts, unless an attempt takes long.
 const SELDOM: Duration = Duration::from_secs(30);
 
-/// How long to wait after a try that was in vain and `took` so long, when it was `waited` for before. One that is
-/// damaged may be read as a whole each time, which the disk is not to be busy with for ever.
+/// The delay after a failed attempt that `took` this long, when the last delay was `waited`. An attempt may read all
+/// of a damaged file, so the delay is at least 20 times as long.
 pub fn retry_delay(waited: Duration, took: Duration) -> Duration {
     waited.saturating_mul(2).min(SELDOM).max(took.saturating_mul(20))
 }
 
-/// Why a file is not opened by a version that may be taken back: the one before could not read it any more.
+/// The reason why a version on trial does not upgrade a file: the former version could not read it any more.
 pub const ON_TRIAL: &str = "this version is on trial, and it is brought up to date when that has ended";
 
-/// Opens counts.db, unless a version that `is_on_trial` would bring it up to date.
+/// Opens counts.db, unless `is_on_trial` and this version would upgrade it.
 fn open(config: &Config, is_on_trial: bool) -> OpenedCounts {
     let settings = store_settings(config);
     if is_on_trial && is_counts_outdated(&settings.directory) {
@@ -92,7 +90,7 @@ fn open(config: &Config, is_on_trial: bool) -> OpenedCounts {
     Counts::open(settings)
 }
 
-/// Puts a row on the audit list of a counts.db that was restored.
+/// Writes a row to the audit list of a restored counts.db.
 pub fn record_audit_entry(config: &Config, entry: AuditEntry) {
     match open(config, is_on_trial()) {
         Ok((counts, writer)) => {
@@ -105,7 +103,7 @@ pub fn record_audit_entry(config: &Config, entry: AuditEntry) {
     }
 }
 
-/// Whether counts.db can be opened now. What had to be mended is, then.
+/// True if counts.db can be opened now. Opening it also repairs it.
 pub fn can_open_counts(config: &Config) -> bool {
     let opened = open(config, is_on_trial());
     let is_good = opened.is_ok();
@@ -113,8 +111,8 @@ pub fn can_open_counts(config: &Config) -> bool {
     is_good
 }
 
-/// Opens counts.db, moves what is drawn along with the picture, and draws the lines and zones of the file in it. May
-/// take a while: what a power cut has left is mended here.
+/// Opens counts.db, adjusts lines and zones to the shown picture, and draws those of the file. May take a while,
+/// because it repairs the damage of a power cut.
 pub fn open_counts(config: &Config) -> OpenedCounts {
     let (counts, writer) = open(config, is_on_trial())?;
     match counts.follow_picture_now(picture::view(config).geometry()) {
@@ -131,22 +129,22 @@ pub fn open_counts(config: &Config) -> OpenedCounts {
     Ok((counts, writer))
 }
 
-/// Draws the lines and zones of the file. Blocks until they are on record.
+/// Draws the lines and zones of the file. Blocks until they are stored.
 pub fn pin(counts: &Counts, config: &Config) {
     let lines = config.lines.iter().map(line_draft).collect();
     let zones = config.zones.iter().map(to_zone_draft).collect();
     if let Err(error) = counts.pin(lines, zones) {
-        // The file has been checked: a line of the page has the name of one, which alone is left out until that is
-        // renamed, or it is counts.db's trouble. How counting stands says so, too.
+        // The file is valid, so either counts.db failed or a line of the page has the same name. In that case only
+        // the line of the file is left out, until one is renamed. The counting status reports it, too.
         log::error!("not all of the configuration is counted on: {error}");
     }
 }
 
-/// Starts counting. Without a counts.db it runs all the same, and says why nothing is recorded. `fallback_to_sim` as
-/// the [opener](super::source::make_opener) was given it.
+/// Starts counting. Without counts.db it runs all the same and reports why nothing is stored. `fallback_to_sim` is
+/// the value that the [opener](super::source::make_opener) got.
 ///
 /// # Errors
-/// [`CountingError`]; counts.db has been closed then.
+/// [`CountingError`]; then counts.db is closed.
 pub fn start(
     config: &Config,
     pipeline: &Pipeline,
@@ -174,7 +172,7 @@ pub fn start(
     }
 }
 
-/// Counting's part of the configuration.
+/// The counter's part of the configuration.
 pub fn settings(config: &Config) -> CountingSettings {
     let detect = &config.detect;
     CountingSettings {
@@ -195,18 +193,18 @@ pub fn settings(config: &Config) -> CountingSettings {
     }
 }
 
-/// Where a model looks, if that is said.
+/// The part of the frame that a model gets, if configured.
 pub fn region_mode(detect: &DetectConfig) -> Option<RegionMode> {
     detect.at_lines.map(|at_lines| if at_lines { RegionMode::Line } else { RegionMode::Picture })
 }
 
-/// The same for the daemon, whose [opener](super::source::make_opener) was given `fallback_to_sim`.
+/// As [`settings`], for the daemon, whose [opener](super::source::make_opener) got `fallback_to_sim`.
 pub fn daemon_settings(config: &Config, fallback_to_sim: bool) -> CountingSettings {
     let may_be_simulated = fallback_to_sim && config.source.kind == SourceKind::Auto;
     CountingSettings { may_be_simulated, ..settings(config) }
 }
 
-/// What a source of this kind gives, unless it says that it is simulated.
+/// The scene of a source of this kind, unless the source reports that it is simulated.
 fn scene(kind: SourceKind) -> Scene {
     match kind {
         SourceKind::Files => Scene::Files,
@@ -227,12 +225,12 @@ pub fn store_settings(config: &Config) -> store::CountsOptions {
     }
 }
 
-/// Where everything is kept.
+/// The state directory.
 pub fn state_directory(config: &Config) -> PathBuf {
     directory(&config.store, std::env::var_os("STATE_DIRECTORY"))
 }
 
-/// The configured directory; else the first that systemd hands over (systemd.exec(5), `StateDirectory=`); else that of
+/// The configured directory; else the first that systemd passes (systemd.exec(5), `StateDirectory=`); else that of
 /// the unit whose file it is; else `data` in the working directory.
 fn directory(store: &StoreConfig, handed_over: Option<std::ffi::OsString>) -> PathBuf {
     let handed_over = handed_over.and_then(|list| std::env::split_paths(&list).next());
@@ -274,10 +272,10 @@ fn to_zone_draft(zone: &ZoneConfig) -> (ZoneDraft, String) {
     (draft, zone.origin.clone())
 }
 
-/// What makes the detector that the configuration asks for. Nothing is loaded before it is needed.
+/// The factory of the configured detector. It loads nothing before it is called.
 pub fn detector_factory(config: DetectConfig, model_store: ModelStore) -> MakeDetector {
     Box::new(move |scene, chosen| {
-        // A model that somebody has named is meant: nothing stands in for it.
+        // No other model stands in for a named one.
         let is_named = config.model.is_some() || chosen.is_some();
         match config.backend {
             DetectorKind::None => Err(no_detector_error("counting is switched off", "set [detect] backend")),
@@ -317,7 +315,7 @@ fn replay(config: &DetectConfig, scene: Scene) -> Result<LoadedDetector, NoDetec
     let recording = RecordedDetections::read(&text).map_err(|error| wrong(&error))?;
     let name =
         path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
-    // The simulated scene numbers its pictures from 0, a clip from 1.
+    // The simulation numbers its frames from 0, a clip from 1.
     let first = if scene == Scene::Sim { 0 } else { ReplayOptions::default().first };
     let options = ReplayOptions { first, ..ReplayOptions::default() };
     let detector = ReplayDetector::new(name, recording, options);
@@ -337,9 +335,9 @@ mod tests {
     use super::*;
     use crate::media::SmallImage;
 
-    /// The version of a file as SQLite has it: 4 bytes at 60.
+    /// SQLite stores a file's version in 4 bytes at offset 60.
     #[test]
-    fn a_version_that_may_be_taken_back_brings_nothing_up_to_date() {
+    fn a_version_on_trial_upgrades_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config::default();
         config.store.directory = Some(folder.path().to_owned());
@@ -359,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_of_counts_db_is_the_configured_one_else_systemds_else_here() {
+    fn the_state_directory_is_the_configured_one_else_systemds_else_here() {
         let systemds = Some("/var/lib/tallycam:/var/lib/other".into());
         let store = |directory: Option<&str>, unit: Option<&str>| StoreConfig {
             directory: directory.map(PathBuf::from),
@@ -375,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_counts_db_that_cannot_be_opened_is_tried_less_and_less_often() {
+    fn a_failing_counts_db_is_retried_less_and_less_often() {
         let seconds = Duration::from_secs;
         let waits = |took| [5, 10, 20, 30].map(|waited| retry_delay(seconds(waited), took).as_secs());
         assert_eq!(waits(Duration::ZERO), [10, 20, 30, 30]);
@@ -384,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_file_draws_is_what_is_pinned() {
+    fn lines_of_the_file_are_pinned() {
         let line = LineConfig {
             name: String::from("Door"),
             a: [0.1, 0.2],
@@ -402,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn excluded_zones_are_drawn_as_the_others_and_heights_are_the_counters() {
+    fn excluded_zones_are_drawn_and_heights_reach_the_counter() {
         let zone = ZoneConfig {
             name: String::from("Screen"),
             points: vec![[0.0, 0.0], [0.5, 0.0], [0.5, 0.5]],
@@ -422,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn the_simulated_scene_stands_in_for_cameras_that_are_looked_for_and_for_no_other() {
+    fn the_simulation_stands_in_only_for_automatic_cameras() {
         for (kind, fallback_to_sim, want) in [
             (SourceKind::Auto, true, true),
             (SourceKind::Auto, false, false),
@@ -445,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn motion_stands_in_for_a_model_that_nobody_has_named() {
+    fn motion_stands_in_only_for_an_unnamed_model() {
         let auto = with(DetectorKind::Auto);
         let sim = make(&auto, Scene::Sim, None).unwrap();
         assert_eq!((sim.backend, sim.notes.len()), ("motion", 0), "it is what the scene is meant for");
@@ -461,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_configured_is_not_chosen_otherwise() {
+    fn a_configured_detector_ignores_the_chosen_model() {
         let motion = with(DetectorKind::Motion);
         assert_eq!(make(&motion, Scene::Camera, None).unwrap().backend, "motion");
         for backend in [DetectorKind::Motion, DetectorKind::Replay, DetectorKind::None] {
@@ -472,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn recorded_detections_are_read_or_refused_by_their_place() {
+    fn recorded_detections_are_read_or_the_error_names_the_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("seen.csv");
         let replay = DetectConfig { replay: Some(path.clone()), ..with(DetectorKind::Replay) };

@@ -1,4 +1,4 @@
-//! From the configuration to the light: what it is made of, and how it behaves.
+//! From the configuration to the light: its hardware and its behaviour.
 
 use crate::config::{ColorOrder, Config, LightKind};
 use crate::pipeline::LightsSettings;

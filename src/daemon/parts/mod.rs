@@ -1,4 +1,4 @@
-//! Each part as the configuration wants it: from `[section]` to what the part takes, and its start.
+//! From `[section]` of the configuration to the settings and the start of each part.
 
 pub mod counting;
 pub mod lights;

@@ -1,9 +1,8 @@
-//! Tries a model in a process of its own before the daemon loads it. A network of a few hundred bytes may ask for any
-//! amount of memory or time, in more ways than can be listed; there it ends a child, which may have no more than
-//! there is, and nothing else.
+//! Tries a model in a child process before the daemon loads it.
 //!
-//! Runs on the thread that makes detectors. The child is this program (`tallycam model prove`), gives itself its
-//! limits, and dies with that thread.
+//! A network of a few hundred bytes may ask for any amount of memory or time, in more ways than a check could list.
+//! In the child, which has limits, it ends nothing else. Runs on the thread that makes detectors. The child is this
+//! program (`tallycam model prove`), limits itself, and dies with that thread.
 
 use std::fs;
 use std::io::Read as _;
@@ -19,46 +18,46 @@ use crate::models::Proof;
 use crate::pipeline::counting::LOOK_TAKES;
 use crate::vision::onnx::SMALLER;
 
-/// The child loads the model and looks once; longer than that nobody waits for counting to begin.
+/// Time limit for loading the model and one detection. Counting waits no longer for a trial.
 pub const WITHIN: Duration = Duration::from_secs(60);
 
-/// How often it is asked whether it has ended.
+/// Interval between checks whether the child has ended.
 const STEP: Duration = Duration::from_millis(20);
 
-/// No model that is of use needs more.
+/// Largest memory limit in bytes; no useful model needs more.
 const MOST_MEMORY: u64 = 4 << 30;
 
-/// A stop of the daemon may also stop its child: that says nothing of the model.
+/// Signals that a stop of the daemon may also send to its child. They say nothing about the model.
 const FROM_OUTSIDE: [i32; 3] = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM];
 
-/// How a program that panics exits.
+/// Exit code of a Rust program that panics.
 const PANIC: i32 = 101;
 
-/// Where it is not known how much there is.
+/// Assumed free memory in bytes if it is unknown.
 const USUAL_MEMORY: u64 = 512 << 20;
 
-/// With less than that even what is of use is ended: what comes of it would say nothing of the model.
+/// Least memory limit in bytes: with less, even a good model would fail.
 const LEAST_MEMORY: u64 = 64 << 20;
 
-/// More than a verdict has.
+/// Longest verdict in bytes; real ones are shorter.
 const LONGEST_VERDICT: u64 = 16 << 10;
 
-/// Letters of a reason at most: names in it are the file's, of any length.
+/// Longest reason in characters: names in it come from the file and may have any length.
 const LONGEST_REASON: usize = 500;
 
-/// What the child says of a model, on its standard output.
+/// The child's verdict on a model, on its standard output.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SandboxVerdict {
-    /// Why it cannot be used; empty: it can.
+    /// Why the model cannot be used; empty if it can.
     pub reason: String,
-    /// What can be done about that.
+    /// The remedy.
     pub hint: Option<String>,
-    /// Whether a file could not be read: it may be the next time, as it is.
+    /// True if a file could not be read, which may work the next time.
     pub may_pass: bool,
 }
 
 impl SandboxVerdict {
-    /// Of what came of trying it, with names that are not too long.
+    /// The verdict for the result of a trial, with texts cut to [`LONGEST_REASON`].
     pub fn from_result(tried: Result<Proof, Fault>) -> SandboxVerdict {
         let short = |text: String| text.chars().take(LONGEST_REASON).collect();
         let longest_ms = LOOK_TAKES.as_secs_f64() * 1000.0 / 2.0;
@@ -74,12 +73,12 @@ impl SandboxVerdict {
     }
 }
 
-/// What came of it, where nothing speaks against a model.
+/// The result of a trial in which nothing spoke against the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proved {
-    /// It was tried and is good.
+    /// The model was tried and works.
     Good,
-    /// It could not be tried.
+    /// The model could not be tried.
     Untried,
 }
 
@@ -91,17 +90,17 @@ pub struct Prover {
 }
 
 impl Prover {
-    /// This program; also where its file has been replaced since it began.
+    /// This program, also if its file has been replaced since its start.
     pub fn from_current_exe() -> Prover {
         Prover { program: PathBuf::from("/proc/self/exe"), within: WITHIN }
     }
 
-    /// Has the network at `onnx` loaded and run once, for pictures of `size` if that is not its own, with so many
-    /// threads.
+    /// Lets a child load the network at `onnx` and run it once, with `threads` threads and frames of `size`, or the
+    /// model's own size.
     ///
     /// # Errors
-    /// It cannot be used, or not with what memory there is and in this time. Where no child can be started it is not
-    /// tried, which the log says.
+    /// The model cannot be used, or not within the available memory and time. If no child can be started, the model
+    /// is not tried; the log says so.
     pub fn prove_in_child(
         &self,
         onnx: &Path,
@@ -128,7 +127,7 @@ impl Prover {
 
     fn wait(&self, mut child: Child, memory: u64) -> Result<Proved, Fault> {
         let end = Instant::now() + self.within;
-        // What it says is shorter than a pipe is long: it does not wait for us.
+        // The verdict fits into a pipe, so the child never waits for us.
         let ended = loop {
             match child.try_wait() {
                 Ok(None) if Instant::now() < end => std::thread::sleep(STEP),
@@ -156,7 +155,7 @@ impl Prover {
                 let what = "it was being tried when that was ended from outside";
                 Err(Fault::new(FaultKind::Passing, what))
             }
-            // It has not begun, whatever is wrong with the program; a panic is the model's.
+            // The child failed before the trial, by a fault of the program; only a panic is the model's.
             (Err(_), Some(status)) if status.code().is_some_and(|code| code != PANIC) => {
                 log::warn!("a model is not tested before it is loaded: {status}");
                 Ok(Proved::Untried)
@@ -178,8 +177,8 @@ impl Prover {
     pub fn of_script(folder: &Path, script: &str) -> Prover {
         let program = folder.join("program");
         let text = format!("#!/bin/sh\ncd '{}'\n{script}\n", folder.display());
-        // Written by another process: a file that this one has open cannot be run by children that another thread
-        // begins.
+        // Another process writes the script: a file that this process has open for writing cannot be executed by
+        // children that other threads start.
         let write = r#"printf %s "$1" >"$0" && chmod 755 "$0""#;
         let made = child::command("sh").arg("-c").arg(write).arg(&program).arg(text).status();
         assert!(made.is_ok_and(|made| made.success()));
@@ -187,16 +186,16 @@ impl Prover {
     }
 }
 
-/// Bytes that can be had: "MemAvailable:    1234 kB" (proc_meminfo(5)).
+/// Available memory in bytes: "MemAvailable:    1234 kB" (proc_meminfo(5)).
 fn available(meminfo: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// Bytes of the `free` ones that the child may have.
+/// The child's share of the `free` bytes.
 ///
 /// # Errors
-/// They are too few to tell anything.
+/// The share is too small for a trial.
 fn child_memory(free: u64) -> Result<u64, Fault> {
     let share = (free / 4 * 3).min(MOST_MEMORY);
     if share >= LEAST_MEMORY {
@@ -206,15 +205,15 @@ fn child_memory(free: u64) -> Result<u64, Fault> {
     Err(Fault::new(FaultKind::Passing, what).hint("end other programs, or choose the built-in model"))
 }
 
-/// Bytes that the service may have on top of what it has, where somebody has limited it or what it is a part of
-/// (cgroup v2): beyond a `memory.high` it would be held up as a whole.
+/// Bytes that the service may still take within its cgroup limits and those of its parents (cgroup v2). Beyond
+/// `memory.high` the whole service would be throttled. `None` without a limit.
 fn available_memory() -> Option<u64> {
     let own = fs::read_to_string("/proc/self/cgroup").ok()?;
     let own = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
     least_headroom_in(Path::new("/sys/fs/cgroup"), Path::new(own))
 }
 
-/// The least of a group's room and of those that it is in, `own` in the tree at `root`.
+/// The least headroom of the group `own` and its parents, in the tree at `root`.
 fn least_headroom_in(root: &Path, own: &Path) -> Option<u64> {
     let room = |group: &Path| {
         let read = |name: &str| fs::read_to_string(root.join(group).join(name)).unwrap_or_default();
@@ -223,9 +222,9 @@ fn least_headroom_in(root: &Path, own: &Path) -> Option<u64> {
     own.ancestors().filter_map(room).min()
 }
 
-/// Of the texts of those files; what files take up there makes way by itself, and does not count.
+/// Headroom from the texts of these files. Cached file pages do not count, because the kernel reclaims them.
 fn group_headroom(high: &str, max: &str, stat: &str) -> Option<u64> {
-    // "max": no limit.
+    // The word "max" means no limit.
     let most = [high, max].iter().filter_map(|limit| limit.trim().parse::<u64>().ok()).min()?;
     let taken = stat.lines().find_map(|line| line.strip_prefix("anon "))?.trim().parse().ok()?;
     Some(most.saturating_sub(taken))
@@ -238,7 +237,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_child_says_or_that_it_says_nothing() {
+    fn the_childs_verdict_or_its_silence_decides() {
         let folder = tempfile::tempdir().unwrap();
         let asked = |prover: Prover| prover.prove_in_child(Path::new("a.onnx"), Some((64, 32)), 3);
         let prove = |script: &str| asked(Prover::of_script(folder.path(), script));
@@ -264,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn who_looks_for_longer_than_anybody_waits_is_refused() {
+    fn a_too_slow_model_is_refused() {
         let looking = |look_ms| {
             let (of, input) = ((64, 64), (64, 64));
             SandboxVerdict::from_result(Ok(Proof {
@@ -281,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_a_file_are_not_told_at_any_length() {
+    fn long_names_of_a_file_are_cut() {
         let verdict = SandboxVerdict::from_result(Err(Fault::wrong("x".repeat(1 << 20))));
         assert_eq!((verdict.reason.chars().count(), verdict.may_pass), (LONGEST_REASON, false));
         assert!(SandboxVerdict::from_result(Err(Fault::new(FaultKind::File, "a"))).may_pass);
@@ -290,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_service_is_limited_there_is_only_so_much_room() {
+    fn limits_of_the_service_bound_the_childs_memory() {
         assert_eq!(group_headroom("600\n", "800\n", "file 500\nanon 150\n"), Some(450));
         assert_eq!(group_headroom("max\n", "800\n", "anon 900\n"), Some(0));
         assert_eq!(group_headroom("max\n", "max\n", "anon 900\n"), None);

@@ -1,4 +1,4 @@
-//! Models for the daemon: the one that is to look, as a detector, and those that the page offers.
+//! Models for the daemon: the detector in use, and the list that the page offers.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,21 +16,21 @@ use crate::vision::onnx::{Card, OnnxDetector};
 
 use super::model_sandbox::{Proved, Prover};
 
-/// The folders of models.
+/// The installed models, with a memory of the last trial and the last refusal.
 #[derive(Debug, Clone)]
 pub struct ModelStore {
     models: Models,
-    /// Where the operator names the model.
+    /// The origin of the model, if the operator names it: `config.toml:88`.
     pinned: Arc<Mutex<Option<String>>>,
-    /// The model that was refused last, and why.
+    /// The model that was refused last.
     refused: Arc<Mutex<Option<RefusedModel>>>,
-    /// The model that was tried last and is good.
+    /// The model that was tried last and works.
     proved: Arc<Mutex<Option<Files>>>,
-    /// What tries models that nobody has tried before, where that is done.
+    /// Tries unknown models, if set.
     prover: Option<Prover>,
 }
 
-/// A model's files, and why they were refused.
+/// The files of a refused model and the reason.
 #[derive(Debug, Clone)]
 struct RefusedModel {
     files: Files,
@@ -41,16 +41,16 @@ struct RefusedModel {
 /// The origin of a model that a command line names.
 const COMMAND_LINE: &str = "--model";
 
-/// What is refused is loaded again so much later all the same: memory may have been short.
+/// A refused model is loaded again after this time, because memory may have been short.
 const AGAIN_AFTER: Duration = Duration::from_secs(600);
 
-/// A model's files as they lie there, and how it is to be loaded: as long as that is the same, so is what comes of it.
+/// The state of a model's files and how it is loaded. While this is equal, a trial gives the same result.
 #[derive(Debug, Clone, PartialEq)]
 struct Files {
     onnx: PathBuf,
-    /// It is named by its path, and need not have a description.
+    /// The model is named by its path and needs no description.
     is_path: bool,
-    /// Length and time of the last change, of the network and of its description.
+    /// Length and modification time of the network and of its description.
     states: [Option<(u64, SystemTime)>; 2],
     size: Option<(u32, u32)>,
     threads: usize,
@@ -65,8 +65,8 @@ impl Files {
 }
 
 impl ModelStore {
-    /// The usual folders, and our own in `state_directory`. `pinned`: where the operator names the model
-    /// (`config.toml:88`), if so.
+    /// The usual folders, and that in `state_directory`. `pinned` is the origin of the model, if the operator names
+    /// it (`config.toml:88`).
     pub fn new(state_directory: &Path, pinned: Option<String>) -> ModelStore {
         ModelStore {
             models: Models::new(state_directory),
@@ -77,13 +77,13 @@ impl ModelStore {
         }
     }
 
-    /// Models that were not tried before they were given out are tried first, so that they end nothing but a child.
+    /// Lets `prover` try unknown models first, so that a bad one ends only a child process.
     #[must_use]
     pub fn with_prover(self, prover: Prover) -> ModelStore {
         ModelStore { prover: Some(prover), ..self }
     }
 
-    /// The operator names the model there, or no longer.
+    /// Sets where the operator names the model; `None` if nowhere.
     pub fn set_pinned(&self, pinned: Option<String>) {
         *self.pinned.lock().unwrap_or_else(PoisonError::into_inner) = pinned;
     }
@@ -101,10 +101,12 @@ impl ModelStore {
         }
     }
 
-    /// The detector of the operator's model, else of the one `chosen` on the page, else of the one that settings name,
-    /// else of the shipped one. Takes seconds. The operator may name a file anywhere; everybody else, a model that is
-    /// at hand: no browser has files of this machine opened. What was refused is refused again without being loaded, as
-    /// long as nobody has touched its files, for ten minutes.
+    /// The detector of the operator's model, else of the one `chosen` on the page, else of the settings', else of the
+    /// built-in one. Takes seconds.
+    ///
+    /// The operator may name any file. Everybody else may name only an installed model, so that no browser can open
+    /// files of this machine. A refused model is refused again without being loaded for ten minutes, unless its files
+    /// change.
     ///
     /// # Errors
     /// There is no such model, or it cannot be used.
@@ -126,7 +128,7 @@ impl ModelStore {
             (wanted, path) = (FORMER_BUILT_IN, None);
         }
         let is_there = |name| self.models.path_of(name).is_some_and(|onnx| onnx.is_file());
-        // Settings outlive an upgrade. Who names it on a command line now is told that it is not there.
+        // Settings outlive an upgrade, so the successor stands in. A command line gets an error instead.
         let is_asked = self.pinned().as_deref() == Some(COMMAND_LINE);
         if wanted == FORMER_BUILT_IN && path.is_none() && !is_asked && !is_there(wanted) {
             wanted = BUILT_IN;
@@ -146,14 +148,14 @@ impl ModelStore {
         };
         loaded.map(with_note).map_err(|error| {
             let why = NoDetector { reason: error.to_string(), hint: error.hint };
-            // Of a file, its name goes first: the words are about what is in it.
+            // The file's name comes first, because the reason is about its content.
             let why = match path {
                 Some(_) if !why.reason.contains(wanted) => {
                     NoDetector { reason: format!("{wanted}: {}", why.reason), ..why }
                 }
                 _ => why,
             };
-            // What could not be read may be there the next time, as it is.
+            // A read error may pass, so it is not remembered.
             let lasts = !matches!(error.kind, FaultKind::File | FaultKind::Passing);
             let refused = |files| RefusedModel { files, why: why.clone(), at: Instant::now() };
             *self.lock_refused() = files.filter(|_| lasts).map(refused);
@@ -161,13 +163,13 @@ impl ModelStore {
         })
     }
 
-    /// Has files tried that nobody has tried so far.
+    /// Tries files that are not known to work.
     fn ensure_proved(&self, files: Option<&Files>) -> Result<(), Fault> {
         let (Some(prover), Some(files)) = (&self.prover, files) else { return Ok(()) };
-        // What has no description and must have one is told so when it is loaded.
+        // Loading refuses a model whose description is missing.
         let is_loaded = files.is_path || files.states[1].is_some();
         let is_proved = self.lock_proved().as_ref() == Some(files);
-        // What is known is so at its own size.
+        // The known models are known only at their own size.
         let is_known = || files.size.is_none() && models::is_already_proved(&files.onnx);
         if !is_loaded || is_proved || is_known() {
             return Ok(());
@@ -217,13 +219,13 @@ impl ModelStore {
     }
 }
 
-/// `wanted` as the path of an ONNX file, if it is no name.
+/// `wanted` as the path of an ONNX file, unless it is a name.
 pub fn as_path(wanted: &str) -> Option<&Path> {
     let path = Path::new(wanted);
     (wanted.contains('/') || is_onnx(path)).then_some(path)
 }
 
-/// Where the operator says what looks, so that nobody else can: the model, or a back end without one.
+/// The origin of the operator's detector, which nobody else can change: the model, or a back end without one.
 pub fn pinned_origin(resolved: &Resolved) -> Option<String> {
     let detect = &resolved.config.detect;
     let key = match detect.backend {
@@ -233,7 +235,7 @@ pub fn pinned_origin(resolved: &Resolved) -> Option<String> {
     resolved.origin(key).filter(|origin| origin.is_operators()).map(Origin::to_string)
 }
 
-/// The same for who names the model on a command line, who may name a file as the operator may.
+/// As [`pinned_origin`], also for a command line that names a model. It may name any file, as the operator may.
 pub fn configured_model(model: Option<&str>, resolved: &Resolved) -> Option<String> {
     model.map(|_| String::from(COMMAND_LINE)).or_else(|| pinned_origin(resolved))
 }
@@ -284,7 +286,7 @@ impl ModelLibrary for ModelStore {
             FaultKind::Taken => {
                 let called = || format!("a model called {name:?} is here already");
                 let what = self.models.path_of(name).map_or_else(|| error.to_string(), |_| called());
-                // What the command line could do about it is no help here.
+                // Hints for the command line would not help here.
                 Fault::new(FaultKind::Taken, what).hint(
                     "choose it by this name; for it to be fetched once more, its files have to go first",
                 )
@@ -303,7 +305,7 @@ mod tests {
     use crate::config::Config;
 
     #[test]
-    fn a_path_is_looked_for_where_it_says() {
+    fn a_path_names_a_file_outside_the_folders() {
         let folder = tempfile::tempdir().unwrap();
         let model_store = ModelStore::new(folder.path(), Some(String::from("config.toml:88")));
         let config = DetectConfig {
@@ -316,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn the_built_in_model_counts_where_the_former_one_is_gone() {
+    fn the_built_in_model_replaces_the_missing_former_one() {
         let folder = tempfile::tempdir().unwrap();
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
         let copy = |from: PathBuf, name: &str| {
@@ -332,7 +334,7 @@ mod tests {
         assert_eq!(loaded.detector.name(), BUILT_IN);
         assert!(loaded.notes.iter().any(|note| note.contains("model add")), "{:?}", loaded.notes);
         assert!(model_store.detector(&named("another"), None).is_err());
-        // Where it was kept, it counts on.
+        // A stored copy of the former model is still used.
         copy(shipped.join("catalogue").join(FORMER_BUILT_IN), FORMER_BUILT_IN);
         let loaded = model_store.detector(&named(FORMER_BUILT_IN), None).unwrap();
         assert_eq!((loaded.detector.name(), loaded.notes.len()), (FORMER_BUILT_IN, 0));
@@ -348,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_refused_is_looked_at_again_when_somebody_has_touched_its_files() {
+    fn a_refused_model_is_loaded_again_when_its_files_change() {
         let folder = tempfile::tempdir().unwrap();
         let model_store = ModelStore::in_folder(folder.path());
         let (onnx, card) = (folder.path().join("mine.onnx"), folder.path().join("mine.toml"));
@@ -356,7 +358,7 @@ mod tests {
         let refused = || model_store.detector(&Config::default().detect, Some("mine")).err().unwrap();
         let say = |reason: &str| model_store.lock_refused().as_mut().unwrap().why.reason = reason.to_owned();
         refused();
-        // As if nobody had touched it: the same length and time.
+        // As if untouched: the same length and time.
         let time = onnx.metadata().unwrap().modified().unwrap();
         std::fs::write(&onnx, "no picture").unwrap();
         std::fs::File::options().write(true).open(&onnx).unwrap().set_modified(time).unwrap();
@@ -376,13 +378,13 @@ mod tests {
         say("as before");
         std::fs::write(&onnx, "no network at all").unwrap();
         assert_ne!(refused().reason, "as before");
-        // Of what is not there at all nothing is kept.
+        // A missing model is not remembered.
         assert!(model_store.detector(&Config::default().detect, Some("other")).is_err());
         assert!(model_store.lock_refused().is_none());
     }
 
     #[test]
-    fn a_model_is_tried_once_for_as_long_as_its_files_are_the_same() {
+    fn a_model_is_tried_once_while_its_files_are_unchanged() {
         let folder = tempfile::tempdir().unwrap();
         let (onnx, tried) = (folder.path().join("mine.onnx"), folder.path().join("tried"));
         let prover = Prover::of_script(
@@ -392,7 +394,7 @@ mod tests {
         let model_store = ModelStore::in_folder(folder.path()).with_prover(prover);
         std::fs::write(&onnx, "no network").unwrap();
         let times = |chosen: &str| {
-            // The script takes all for good: what is wrong with it is found when it is loaded.
+            // The script approves everything, so faults appear only when the model is loaded.
             assert!(model_store.detector(&Config::default().detect, Some(chosen)).is_err());
             *model_store.lock_refused() = None;
             std::fs::read_to_string(&tried).unwrap_or_default().lines().count()
@@ -411,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_opens_no_file_of_this_machine() {
+    fn the_page_cannot_open_files_by_path() {
         let folder = tempfile::tempdir().unwrap();
         let model_store = ModelStore::new(folder.path(), None);
         let path = folder.path().join("mine.onnx");
@@ -437,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_model_is_said_by_its_name() {
+    fn an_unknown_model_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let model_store = ModelStore::new(folder.path(), Some(String::from("config.toml:88")));
         let refused = model_store.detector(&Config::default().detect, Some("not_there")).err().unwrap();
@@ -448,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_here_is_not_fetched_again_and_no_option_of_a_command_is_named() {
+    fn an_installed_model_is_not_fetched_again_and_the_hint_names_no_option() {
         let folder = tempfile::tempdir().unwrap();
         let model_store = ModelStore::in_folder(folder.path());
         std::fs::write(folder.path().join("yolox-nano.onnx"), "a network").unwrap();

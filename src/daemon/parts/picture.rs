@@ -1,4 +1,4 @@
-//! From the configuration to what is done to the picture, and the thread that makes views of their own.
+//! From the configuration to the shown picture, and the thread that makes single viewers' views.
 
 use crate::base::Worker;
 use crate::config::Config;
@@ -7,7 +7,7 @@ use crate::pipeline::{Pipeline, StartError, Views};
 
 use super::counting;
 
-/// What `[picture]` says. Times are written in the zone of `[counts]`.
+/// The view of `[picture]`. Times are written in the time zone of `[counts]`.
 pub fn view(config: &Config) -> View {
     let picture = &config.picture;
     View {
@@ -22,15 +22,14 @@ pub fn view(config: &Config) -> View {
     }
 }
 
-/// The thread `views`, and the handle to it.
+/// The thread `views` and its handle.
 pub struct RunningViews {
-    /// Views of their own.
+    /// Views of single viewers.
     pub views: Views,
-    /// Its thread.
     pub worker: Worker,
 }
 
-/// Sets what is done to the picture for everyone, and starts what makes views of their own.
+/// Sets the view of all viewers and starts the thread for single viewers' views.
 ///
 /// # Errors
 /// [`StartError`].

@@ -1,4 +1,4 @@
-//! From the configuration to keeping: where pictures lie, how they are recorded, and how long they stay.
+//! From the configuration to recording: the place of media.db, how recordings are made, and retention.
 
 use std::time::{Duration, Instant};
 
@@ -11,40 +11,40 @@ use crate::store::Counts;
 use crate::store::backup::are_media_older;
 use crate::store::media::{Media, MediaError, MediaSettings, RetentionRules};
 
-/// So long a store is waited for that a command has: most of them have it for a moment. Nobody is served meanwhile.
+/// Wait at the start for a store that another process has open, as most commands do for a moment. Nobody is served
+/// meanwhile.
 const LOCKED_WITHIN: Duration = Duration::from_secs(5);
 
-/// Between two tries to get it.
+/// Interval between attempts.
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// The same while the daemon serves without it.
+/// Interval between attempts while the daemon serves without the store.
 pub const LATER: Duration = Duration::from_secs(2);
 
-/// Keeping at work, with everything that is to be ended in order.
+/// The running recorder, with everything that must be ended in order.
 #[derive(Debug)]
 pub struct RunningRecorder {
-    /// The handle.
     pub recorder: RecorderHandle,
     /// The thread `record`.
     pub worker: Worker,
     /// The store and the thread that writes it, if it could be opened.
     pub store: Option<(Media, Worker)>,
-    /// The store could not be opened at the start: it is tried again.
+    /// True if the store could not be opened at the start and is tried again.
     pub is_waiting: bool,
 }
 
 impl RunningRecorder {
-    /// The threads without which nothing is kept.
+    /// The threads that recording needs.
     pub fn threads(&self) -> impl Iterator<Item = &Worker> {
         std::iter::once(&self.worker).chain(self.store.as_ref().map(|(_, writer)| writer))
     }
 
-    /// Those of them whose hearts the watchdog listens to: the store's waits for the disk as long as that takes.
+    /// The threads for the watchdog. The store's thread is left out, because it waits for the disk.
     pub fn watched_workers(&self) -> impl Iterator<Item = &Worker> {
         std::iter::once(&self.worker)
     }
 
-    /// Takes a store that was opened late.
+    /// Uses a store that was opened late.
     pub fn attach_store(&mut self, (media, writer): (Media, Worker)) {
         log::info!("media.db is open now: recording and snapshots work");
         self.recorder.attach_store(media.clone());
@@ -52,7 +52,7 @@ impl RunningRecorder {
         self.is_waiting = false;
     }
 
-    /// Has everything end, for a daemon that does not start.
+    /// Tells every thread to end, after a failed start.
     pub fn request_stop(&self) {
         self.recorder.stop();
         if let Some((media, _)) = &self.store {
@@ -61,18 +61,18 @@ impl RunningRecorder {
     }
 }
 
-/// The store and its thread, or why there is none.
+/// The store and its thread, or the reason why there is none.
 pub type Store = Result<(Media, Worker), MediaError>;
 
-/// Opens the store of pictures. May take a while: what a power cut has left is mended here, and a command that has the
-/// store for a moment is waited for.
+/// Opens the store. May take a while: it repairs the damage of a power cut, and waits for a command that has the
+/// store open.
 pub fn open_store(config: &Config, pinned: &[String]) -> Store {
     let (media, writer) = retry_while_locked(LOCKED_WITHIN, || open(config, is_on_trial()))?;
     apply_saved_rules(&media, pinned);
     Ok((media, writer))
 }
 
-/// Opens the store, unless a version that `is_on_trial` would bring it up to date.
+/// Opens the store, unless `is_on_trial` and this version would upgrade it.
 fn open(config: &Config, is_on_trial: bool) -> Store {
     let settings = media_settings(config);
     if is_on_trial && are_media_older(&settings.directory) {
@@ -82,7 +82,7 @@ fn open(config: &Config, is_on_trial: bool) -> Store {
     Media::open(settings)
 }
 
-/// The same at once, for a daemon that serves already; without one, another tallycam has it still.
+/// As [`open_store`] without waiting, for a daemon that serves already. Gives no store while another tallycam has it.
 pub fn open_store_in_background(config: &Config, pinned: &[String]) -> Late {
     let opened = match open(config, is_on_trial()) {
         Err(MediaError::Locked { .. }) => return Late(None),
@@ -94,13 +94,13 @@ pub fn open_store_in_background(config: &Config, pinned: &[String]) -> Late {
     Late(Some(opened))
 }
 
-/// What was opened late. It is closed where nobody takes it, as when the daemon ends meanwhile: its thread would never
-/// end, and who drops it would wait for that.
+/// A store that was opened late. If nobody takes it, as when the daemon ends meanwhile, it is closed: its thread
+/// would never end, and dropping the worker would wait for it.
 #[derive(Debug)]
 pub struct Late(Option<Store>);
 
 impl Late {
-    /// What was opened.
+    /// The store, or `None` if another tallycam has it.
     pub fn into_store(mut self) -> Option<Store> {
         self.0.take()
     }
@@ -114,7 +114,7 @@ impl Drop for Late {
     }
 }
 
-/// What `open` gives; while another tallycam has the store it is asked again, at most for `patience`.
+/// Calls `open` again while another tallycam has the store, for at most `patience`.
 fn retry_while_locked<T>(
     patience: Duration,
     mut open: impl FnMut() -> Result<T, MediaError>,
@@ -134,7 +134,7 @@ fn retry_while_locked<T>(
     }
 }
 
-/// Rules that were made on the page hold where the operator has set none.
+/// Applies rules of the page where the operator has set none.
 pub fn apply_saved_rules(media: &Media, pinned: &[String]) {
     if let Err(error) = media.apply_saved_retention(pinned) {
         log::error!("rules of what is kept how long that were made on the page are not in force: {error}");
@@ -147,7 +147,7 @@ pub fn pinned_keys(resolved: &Resolved) -> Vec<String> {
     set.filter_map(|setting| setting.path.strip_prefix("retention.").map(str::to_owned)).collect()
 }
 
-/// Closes a store that nothing was written to.
+/// Closes a store that was not written to.
 pub fn close(store: Store) {
     if let Ok((media, writer)) = store {
         media.stop();
@@ -155,10 +155,10 @@ pub fn close(store: Store) {
     }
 }
 
-/// Starts keeping. Without a store it runs all the same, and says why nothing is kept.
+/// Starts the recorder. Without a store it runs all the same and reports why nothing is stored.
 ///
 /// # Errors
-/// [`RecorderStartError`]; the store has been closed then.
+/// [`RecorderStartError`]; then the store is closed.
 pub fn start(
     config: &Config,
     pipeline: &Pipeline,
@@ -185,7 +185,7 @@ pub fn start(
     }
 }
 
-/// Keeping's part of the configuration.
+/// The recorder's part of the configuration.
 pub fn settings(config: &Config) -> RecorderSettings {
     let record = &config.record;
     RecorderSettings {
@@ -213,7 +213,7 @@ pub fn media_settings(config: &Config) -> MediaSettings {
     }
 }
 
-/// What is kept how long.
+/// The retention rules of the configuration.
 pub fn retention(config: &Config) -> RetentionRules {
     let rules = &config.retention;
     RetentionRules {
@@ -225,7 +225,7 @@ pub fn retention(config: &Config) -> RetentionRules {
     }
 }
 
-/// What is left of `budget` after `gone`, at most `limit`.
+/// The rest of `budget` after `gone`, at most `limit`.
 pub(in crate::daemon) fn remaining(budget: Duration, gone: Duration, limit: Duration) -> Duration {
     limit.min(budget.saturating_sub(gone))
 }
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn no_room_kept_free_needs_no_unit() {
+    fn zero_free_space_needs_no_unit() {
         for none in ["0", "\"0\"", "\"0B\""] {
             let file = format!("[retention]\nmin_free = {none}\nrecordings_size = \"1GB\"\n");
             let resolved = Config::from_text(Path::new("config.toml"), &file, &[], []).unwrap();
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_store_that_nobody_takes_is_closed() {
+    fn an_unused_late_store_is_closed() {
         let folder = tempfile::tempdir().unwrap();
         let file = format!("[store]\ndirectory = {:?}\n", folder.path());
         let resolved = Config::from_text(Path::new("config.toml"), &file, &[], []).unwrap();
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_another_has_for_a_moment_is_waited_for() {
+    fn a_briefly_locked_store_is_waited_for() {
         let locked = || MediaError::Locked { file: "media.lock".into() };
         let mut tries = 0;
         let opened = retry_while_locked(Duration::from_secs(3600), || {

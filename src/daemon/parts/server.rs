@@ -1,4 +1,4 @@
-//! From the configuration to the pipeline's and the server's part of it.
+//! From the configuration to the settings of pipeline and server.
 
 use super::counting;
 use crate::config::Config;

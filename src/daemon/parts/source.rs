@@ -1,17 +1,16 @@
-//! From `[source]` to the opener it asks for. Nothing is opened here.
+//! From `[source]` to its opener. Nothing is opened here.
 
 use crate::config::{SourceConfig, SourceKind};
 use crate::media::{Fourcc, SourceError, SourceErrorKind};
 use crate::source::{FormatRequest, Opener, auto, exec, files, libcamera, sim, url, v4l2};
 
-/// The opener that `source` asks for.
+/// The opener for `source`.
 ///
-/// With `fallback_to_sim`, `auto` shows the simulated scene where no camera works: for whoever
-/// starts the daemon by hand to have a look. An installed service must never do so: a picture
-/// that looks like a camera's and is none would be worse than the card that says what is wrong.
+/// With `fallback_to_sim`, `auto` shows the simulation if no camera works, for trials by hand. An installed service
+/// must never do so: a simulation that looks like a camera would be worse than the card that shows the fault.
 ///
 /// # Errors
-/// The configuration names a kind whose own key is missing or cannot be used.
+/// The key that this kind of source needs is missing or unusable.
 pub fn make_opener(source: &SourceConfig, fallback_to_sim: bool) -> Result<Box<dyn Opener>, SourceError> {
     let wanted = wanted_format(source)?;
     Ok(match source.kind {

@@ -1,4 +1,4 @@
-//! One picture of a camera, without the rest of the daemon.
+//! Takes one picture of a camera without the rest of the daemon.
 
 use std::time::Duration;
 
@@ -12,13 +12,12 @@ use crate::media::{Picture, SourceError, SourceErrorKind};
 use crate::pipeline::{CameraState, Pipeline};
 use crate::source::StreamFormat;
 
-/// The camera's thread is given so long to end after a picture was taken.
+/// Time for the camera's thread to end after the picture.
 const ENDS_WITHIN: Duration = Duration::from_secs(2);
 
-/// A picture, and what the source that gave it says of itself.
+/// A picture and the format of its source.
 pub struct CapturedPicture {
     pub picture: Picture,
-    /// What the source delivers.
     pub delivers: Option<StreamFormat>,
 }
 

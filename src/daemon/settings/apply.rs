@@ -1,7 +1,7 @@
-//! Putting another configuration in force while everything runs: what each part is told when its section changed.
+//! Applies a changed configuration to the running parts, section by section.
 //!
-//! What can fail (another source, another detector, rules in the store) comes first, and what was done already is
-//! undone then; what cannot follows. Everything here runs on the main thread; what blocks is on the runtime's pool.
+//! Steps that can fail (source, detector, stored rules) come first, and a failure undoes the earlier ones. The others
+//! follow. Runs on the main thread; blocking work runs on the runtime's pool.
 
 use std::sync::Arc;
 
@@ -21,42 +21,39 @@ use crate::pipeline::{Counting, Lights, NoDetector, Pipeline, RecorderHandle, Sa
 use crate::store::media::{MediaError, RetentionPlan};
 use crate::store::{Counts, StoreError};
 
-/// It does not work; everything is as it was.
+/// A step failed; everything is as before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApplyError {
-    /// What does not work.
+    /// The reason.
     pub reason: String,
-    /// What can be done.
+    /// The remedy.
     pub hint: Option<String>,
 }
 
-/// Everything that goes by the configuration. Clones share it.
+/// Handles of all parts that use the configuration. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Parts {
-    /// The camera.
     pub pipeline: Pipeline,
-    /// What counts.
     pub counting: Counting,
-    /// The models at hand.
+    /// The installed models.
     pub model_store: ModelStore,
-    /// Snapshots and recordings.
     pub recorder: RecorderHandle,
     pub lights: Lights,
     /// counts.db, if it could be opened.
     pub counts: Option<Counts>,
-    /// What the server goes by.
+    /// The server's settings.
     pub http: watch::Sender<Arc<http::ServerSettings>>,
-    /// `auto` shows the simulated scene where there is no camera.
+    /// True if `auto` shows the simulation when no camera is found.
     pub fallback_to_sim: bool,
 }
 
 impl Parts {
-    /// Settings that are kept in the databases.
+    /// The settings that are stored in the databases.
     pub fn stored_settings(&self) -> DatabaseSettings {
         DatabaseSettings { recorder: self.recorder.clone(), counts: self.counts.clone() }
     }
 
-    /// Puts `to` in force, where `from` is.
+    /// Applies `to` in place of `from`.
     ///
     /// # Errors
     /// [`ApplyError`].
@@ -93,8 +90,8 @@ impl Parts {
         Ok(())
     }
 
-    /// Lines and zones are drawn on the picture as it is shown: where that is turned, mirrored or cropped they go
-    /// along. Nothing is asked of counts.db where it is not: settings that free space work on a full disk too.
+    /// Moves lines and zones along when the shown picture is rotated, mirrored or cropped. Otherwise counts.db is not
+    /// asked, so that settings that free space work on a full disk too.
     async fn turn_lines(&self, from: &Resolved, to: &Resolved) -> Result<(), ApplyError> {
         let [before, after] = [from, to].map(|settings| picture::view(&settings.config).geometry());
         let Some(counts) = self.counts.as_ref().filter(|_| after != before) else { return Ok(()) };
@@ -105,7 +102,7 @@ impl Parts {
         })
     }
 
-    /// What stands in every row, and what hours and days are told by.
+    /// Applies the camera's name in every row, the time zone and the start of a day.
     async fn apply_counts(&self, from: &Resolved, to: &Resolved) -> Result<(), ApplyError> {
         let (before, after) = (counting::store_settings(&from.config), counting::store_settings(&to.config));
         let is_renamed = before.camera != after.camera;
@@ -124,8 +121,8 @@ impl Parts {
         Ok(())
     }
 
-    /// Rules of the operator's file that are others now, and those of the page where it has none any more. Blocks for
-    /// as long as a small file is read.
+    /// Applies changed rules of the operator's file, and the page's where the file has none any more. Blocks while it
+    /// reads a small file.
     pub fn apply_retention_rules(&self, to: &Resolved) {
         if let Ok(media) = self.recorder.media() {
             media.set_retention(recording::retention(&to.config));
@@ -133,14 +130,14 @@ impl Parts {
         }
     }
 
-    /// Lines and zones of the operator's file that are others now.
+    /// Draws changed lines and zones of the operator's file.
     pub async fn draw(&self, from: &Config, to: &Config) {
         if (&from.lines, &from.zones) == (&to.lines, &to.zones) {
             return;
         }
         if let Some(counts) = self.counts.clone() {
             let config = to.clone();
-            // Its errors are in the log.
+            // `pin` logs its errors.
             let _ = spawn_blocking(move || counting::pin(&counts, &config)).await;
         }
     }
@@ -150,7 +147,7 @@ impl Parts {
             return Ok(());
         }
         let opener = source::make_opener(&to.config.source, self.fallback_to_sim)?;
-        // The controls of the new one are set as soon as it is open.
+        // Set first, so that the new source gets its controls as soon as it opens.
         self.pipeline.set_saved_controls(saved_controls(&to.config));
         let replaced = self.pipeline.replace_source(opener).await;
         if replaced.is_err() {
@@ -175,7 +172,7 @@ impl Parts {
                 return Err(refused.into());
             }
         }
-        // The operator's is the detector's own; what is chosen here is kept in counts.db.
+        // A model that the page chose is stored in counts.db; the operator's is part of the detector's settings.
         let chosen = |resolved: &Resolved| match resolved.origin("detect.model") {
             Some(Origin::Page { line: 0, .. }) => resolved.config.detect.model.clone(),
             _ => None,
@@ -210,10 +207,10 @@ impl Parts {
         Ok(media.save_retention(rules).await?)
     }
 
-    /// What the rules of `to` would delete that those in force leave.
+    /// The items that the rules of `to` would delete beyond those in force.
     ///
     /// # Errors
-    /// [`ApplyError`]: it cannot be looked up.
+    /// [`ApplyError`]: the store cannot be read.
     pub async fn deletions(&self, to: &Resolved) -> Result<RetentionPlan, ApplyError> {
         let Ok(media) = self.recorder.media().cloned() else { return Ok(RetentionPlan::default()) };
         let rules = recording::retention(&to.config);
@@ -226,7 +223,7 @@ impl Parts {
         Ok(looked.map_err(unknown)??)
     }
 
-    /// What cannot fail.
+    /// Applies the settings that cannot fail.
     fn notify_changed(&self, from: &Resolved, to: &Resolved) {
         let (before, after) = (&from.config, &to.config);
         if before.log.level != after.log.level {
@@ -239,7 +236,7 @@ impl Parts {
         if saved_controls(before) != saved_controls(after) {
             self.pipeline.set_saved_controls(saved_controls(after));
         }
-        // The same again is no news.
+        // An equal view changes nothing.
         self.pipeline.set_view(picture::view(after));
         if before.lights != after.lights {
             self.lights.set(lights::settings(after));
@@ -262,7 +259,7 @@ impl Parts {
     }
 }
 
-/// What the server goes by.
+/// The server's settings, with the retention keys that the operator pins.
 pub fn server_settings(resolved: &Resolved) -> http::ServerSettings {
     http::ServerSettings {
         pinned_retention: recording::pinned_keys(resolved),
@@ -270,7 +267,7 @@ pub fn server_settings(resolved: &Resolved) -> http::ServerSettings {
     }
 }
 
-/// The camera's controls that are to be set after every open.
+/// The camera controls to set after every open.
 pub fn saved_controls(config: &Config) -> SavedControls {
     SavedControls {
         pinned: config.source.controls.iter().cloned().collect(),
@@ -278,7 +275,7 @@ pub fn saved_controls(config: &Config) -> SavedControls {
     }
 }
 
-/// What of `[source]` decides what is opened, and how.
+/// The keys of `[source]` that decide what is opened, and how. The others are at their defaults.
 fn opening_settings(source: &SourceConfig) -> SourceConfig {
     let usual = Config::default().source;
     SourceConfig {
@@ -289,14 +286,15 @@ fn opening_settings(source: &SourceConfig) -> SourceConfig {
     }
 }
 
-/// What decides which detector is made. The model that was chosen on the page comes by another way.
+/// The settings that decide which detector is made. A model that the page chose is left out: `detector` passes it
+/// separately.
 fn effective_detector(resolved: &Resolved) -> DetectConfig {
     let usual = Config::default().detect;
     let detect = resolved.config.detect.clone();
     let is_chosen = matches!(resolved.origin("detect.model"), Some(Origin::Page { line: 0, .. }));
     DetectConfig {
         model: detect.model.filter(|_| !is_chosen),
-        // The counter's, not the detector's.
+        // The counter uses these keys, not the detector.
         fps: usual.fps,
         classes: usual.classes,
         score: usual.score,

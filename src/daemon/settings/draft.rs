@@ -1,4 +1,4 @@
-//! What would be set: drafts made of changes or of a file, and what is wrong with them. Pure.
+//! Drafts of settings, made from changes or from a file, and their errors. Pure.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -8,30 +8,30 @@ use crate::config::{Config, Diagnostic, Diagnostics, Faulty, Origin, Resolved, S
 use crate::daemon::parts::lights;
 use crate::http::{NotSet, PreferenceChanges, WrongSetting, is_of_the_moment};
 
-/// What is to be in the place of what was set.
+/// The settings that a change would lead to.
 pub(super) struct Draft {
     pub(super) saved: Saved,
-    /// What is kept elsewhere, as TOML; `None`: what the operator's file or the default says.
+    /// Values stored in the databases, as TOML. `None` returns to the operator's file or the default.
     pub(super) elsewhere: BTreeMap<String, Option<String>>,
-    /// What of it has another value from the operator, and where: `stream.quality in config.toml:3`.
+    /// Keys for which the operator sets another value, and where: `stream.quality in config.toml:3`.
     pub(super) pinned: Vec<String>,
-    /// What was in force when it was exported is so again, ranges that wait for a longer strip included.
+    /// True for an exported file. Everything in it was in force once, also ranges that wait for a longer strip.
     pub(super) is_export: bool,
 }
 
-/// Whether nothing but switches differs.
+/// True if only switches differ.
 pub(super) fn is_switch_only_change(before: &Saved, after: &Saved) -> bool {
     let differs = |path: &&str| before.get(path) != after.get(path);
     before.paths().chain(after.paths()).filter(differs).all(is_of_the_moment)
 }
 
-/// `saved` with `changes`. What is as it should be already stays as it is: a form may send all it shows.
+/// Applies `changes` to `saved`. An unchanged value stays as it is, because a form may send all its fields.
 pub(super) fn draft(saved: &Saved, now: &Resolved, changes: &PreferenceChanges) -> Result<Draft, NotSet> {
     let mut draft =
         Draft { saved: saved.clone(), elsewhere: BTreeMap::new(), pinned: Vec::new(), is_export: false };
     let (mut wrong, mut pinned) = (Vec::new(), None);
     for (path, text) in changes {
-        // Where things are kept can be told, if nothing else: it is shown like all others.
+        // A key that the page cannot set may be sent unchanged: the form shows it like all others.
         if is_current_value(now, path, text.as_deref()) {
             continue;
         }
@@ -58,7 +58,7 @@ pub(super) fn draft(saved: &Saved, now: &Resolved, changes: &PreferenceChanges) 
         } else if let Some(fault) = missing_password_error(&path, toml.as_deref()) {
             wrong.push(fault);
         } else if external_change::is_stored_elsewhere(&path) {
-            // From now on it is kept there only.
+            // The value now lives only in the database.
             let _ = draft.saved.set(&path, None);
             draft.elsewhere.insert(path, toml);
         }
@@ -73,20 +73,21 @@ pub(super) fn draft(saved: &Saved, now: &Resolved, changes: &PreferenceChanges) 
     }
 }
 
-/// Everything that is kept, as a file that can be imported again: what is kept elsewhere, too, where it is in force,
-/// and of what is kept in the file also that which the operator's value goes before now, for that may be taken away
-/// again.
+/// Exports all settings as a file that can be imported again.
+///
+/// It includes those in the databases, if they are in force, and those that the operator's values override now,
+/// because the operator may remove these.
 pub(super) fn export_settings(saved: &Saved, now: &Resolved) -> String {
     let mut all = saved.redacted();
     for setting in &now.settings {
         if external_change::is_stored_elsewhere(&setting.path)
             && matches!(setting.origin, Origin::Page { .. })
         {
-            // A value that is in force is one that is good.
+            // A value in force is valid.
             let _ = all.set(&setting.path, Some(&setting.value));
         }
     }
-    // Thousands of controls may be kept, and settings are in no order.
+    // A set, because thousands of controls may be stored in no order.
     let operators = now.settings.iter().filter(|setting| setting.origin.is_operators());
     let pins: HashSet<&str> = operators.map(|setting| setting.path.as_str()).collect();
     let is_pinned = |path: &str| {
@@ -95,12 +96,12 @@ pub(super) fn export_settings(saved: &Saved, now: &Resolved) -> String {
     all.to_toml_with(|path| is_pinned(path).then_some(PINNED))
 }
 
-/// What an export says of a value that the operator's goes before.
+/// The comment in an export beside a value that the operator overrides.
 pub(super) const PINNED: &str = "not in force: the operator sets it elsewhere";
 
-/// What an imported file puts in the place of everything that was set.
+/// A draft that replaces all settings by those of an imported file.
 pub(super) fn imported(saved: &Saved, now: &Resolved, toml: &str) -> Result<Draft, NotSet> {
-    // It is another file than the daemon's own, and its name is known to its sender.
+    // Errors name lines only: this is not the daemon's file, and its sender knows its name.
     let of = |complaint: &Diagnostic| {
         let at = match complaint.line_and_column() {
             Some((line, column)) => format!("line {line}, column {column}"),
@@ -161,7 +162,8 @@ pub(super) fn imported(saved: &Saved, now: &Resolved, toml: &str) -> Result<Draf
     Ok(draft)
 }
 
-/// What of `draft` the operator sets to something else, but for what was kept below that before.
+/// Keys of `draft` that the operator sets to another value, except those that were stored below the operator's
+/// before.
 pub(super) fn pinned_conflicts(draft: &Saved, saved: &Saved, now: &Resolved) -> Vec<String> {
     let pinned = draft.paths().filter_map(|path| {
         let place = pinned_place(now, path)?;
@@ -172,7 +174,7 @@ pub(super) fn pinned_conflicts(draft: &Saved, saved: &Saved, now: &Resolved) -> 
     pinned.collect()
 }
 
-/// That some of what was imported waits below what the operator sets; empty: nothing does.
+/// A note about imported values that the operator overrides; empty if there are none.
 pub(super) fn no_effect_note(draft: &Draft) -> String {
     match draft.pinned.as_slice() {
         [] => String::new(),
@@ -183,8 +185,8 @@ pub(super) fn no_effect_note(draft: &Draft) -> String {
     }
 }
 
-/// Ranges of pixels that the strip does not have, where they are changed: as the light's own route has it. A strip that
-/// is made shorter shows what it can of them.
+/// Refuses changed pixel ranges beyond the end of the strip, as the light's own route does. A strip that becomes
+/// shorter shows as much of its ranges as it can.
 pub(super) fn check_strip_range(now: &Resolved, to: &Resolved) -> Option<WrongSetting> {
     let strip = lights::settings(&to.config).strip;
     if to.config.lights.ranges == now.config.lights.ranges || !strip.kind.has_colors() {
@@ -205,22 +207,22 @@ pub(super) fn check_strip_range(now: &Resolved, to: &Resolved) -> Option<WrongSe
 }
 
 pub(super) fn restore(draft: &mut Saved, saved: &Saved, path: &str) {
-    // Both are good: they were read or set before.
+    // Both values are valid: they were read or set before.
     let _ = draft.set(path, saved.get(path));
 }
 
-/// Whether `path` has this value already, as it is shown. Only of keys that cannot be set here is it asked so early.
+/// True if `path` has this value already, as the page shows it. Applies only to keys that the page cannot set.
 pub(super) fn is_current_value(now: &Resolved, path: &str, text: Option<&str>) -> bool {
     let Some(key) = keys::find_path(path).filter(|key| !key.is_settable_on_page()) else { return false };
     let Some(text) = text else { return false };
     let Ok(shown) = key.kind.apply_text(text, &mut Config::default()) else { return false };
-    // What is hidden looks the same, whatever it is: only a stand-in is what is shown.
+    // Hidden values all look the same, so only the stand-in itself counts as the shown value.
     let bare = |text: &str| text.replace([' ', '"'], "");
     let is_itself = !shown.contains(STARS) || bare(&shown) == bare(text);
     is_itself && now.setting(path).is_some_and(|setting| setting.value == shown)
 }
 
-/// A stand-in for a password that is known nowhere.
+/// The error for a stand-in of a value that is not known here.
 pub(super) fn missing_password_error(path: &str, toml: Option<&str>) -> Option<WrongSetting> {
     let toml = toml?;
     let key = keys::find_path(path)?;
@@ -240,8 +242,8 @@ pub(super) fn missing_password_error(path: &str, toml: Option<&str>) -> Option<W
 /// The network camera's password.
 pub(super) const PASSWORD: &str = "source.password";
 
-/// A network camera's password goes to the host it was written for: who may change the address may not have it sent
-/// to a host of their own, and read there what is shown nowhere.
+/// Refuses to send a network camera's password to another host than it was written for. Otherwise a user who may
+/// change the address could send it to a host of their own and read it there.
 pub(super) fn password_for_another(now: &Resolved, draft: &Saved, is_written: bool) -> Option<WrongSetting> {
     let is_pinned = |path| now.origin(path).is_some_and(Origin::is_operators);
     if is_pinned("source.url") {
@@ -270,19 +272,19 @@ pub(super) fn host(url: &str) -> &str {
     }
 }
 
-/// Where the operator sets `path`, or what goes before it.
+/// The place in which the operator sets `path` or a key that overrides it.
 pub(super) fn pinned_place(now: &Resolved, path: &str) -> Option<String> {
     let by = |path: &str| now.origin(path).filter(|origin| origin.is_operators()).map(Origin::to_string);
     by(path).or_else(|| by(&any_camera_path(path)?))
 }
 
-/// Of one camera's control: the same of every camera, which goes before it.
+/// For the control of one camera, the key for all cameras, which overrides it.
 pub(super) fn any_camera_path(path: &str) -> Option<String> {
     let (_, name) = control_of(path)?;
     Some(format!("{}.{}", keys::CONTROLS, crate::config::quote_key_part(&name)))
 }
 
-/// What was asked for cannot be together with the rest.
+/// The error for changes that contradict the other settings.
 pub(super) fn conflict_error(complaints: &Diagnostics) -> NotSet {
     NotSet::Wrong(
         complaints

@@ -1,7 +1,7 @@
-//! Settings that were made on other pages before there was a page of settings, and stay where they are kept: the rules
-//! of `[retention]` in `media.db`, the model in `counts.db`. They show and change with all others; there is one truth.
+//! Settings that are stored in the databases: the rules of `[retention]` in `media.db`, the model in `counts.db`.
 //!
-//! Reading them is looking at memory; changing them is the business of `applying`.
+//! They are older than `settings.toml` and stay there, so that each has one place. They show and change like all
+//! others. Reading them reads memory; `apply` changes them.
 
 use std::path::PathBuf;
 
@@ -11,16 +11,15 @@ use crate::pipeline::counting::MODEL_SETTING;
 use crate::store::Counts;
 use crate::store::media::RetentionRules;
 
-/// The databases, where they could be opened.
+/// The databases that could be opened.
 #[derive(Debug, Clone)]
 pub struct DatabaseSettings {
-    /// What has `media.db`, which may be opened late.
+    /// Has `media.db`, which may be opened late.
     pub recorder: RecorderHandle,
-    /// `counts.db`.
     pub counts: Option<Counts>,
 }
 
-/// What is kept there at one moment.
+/// The stored values at one moment.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct KeptElsewhere {
     rules: Option<(PathBuf, RetentionRules)>,
@@ -30,13 +29,13 @@ pub struct KeptElsewhere {
 const MODEL: &str = "detect.model";
 const RULES: &str = "retention.";
 
-/// Whether `path` is kept elsewhere.
+/// True if a database stores `path`.
 pub fn is_stored_elsewhere(path: &str) -> bool {
     path == MODEL || path.starts_with(RULES)
 }
 
 impl DatabaseSettings {
-    /// What is kept there now.
+    /// Reads the present values.
     pub fn read_current(&self) -> KeptElsewhere {
         KeptElsewhere {
             rules: self.recorder.media().ok().map(|media| (media.file().to_owned(), media.retention())),
@@ -46,8 +45,7 @@ impl DatabaseSettings {
 }
 
 impl KeptElsewhere {
-    /// Lays it over `resolved`, where the operator has not said otherwise, and but for the paths that `is_left_out`
-    /// names.
+    /// Lays the values over `resolved`, except those that the operator sets and the paths that `is_left_out` selects.
     pub fn overlay(&self, resolved: &mut Resolved, is_left_out: impl Fn(&str) -> bool) {
         let directory = self.rules.as_ref().and_then(|(file, _)| file.parent()).map(PathBuf::from);
         let mut lay = |path: &str, toml: String, file: PathBuf| {
@@ -92,7 +90,7 @@ mod tests {
     use crate::daemon::parts::recording::retention;
 
     #[test]
-    fn what_is_kept_elsewhere_shows_where_the_operator_has_said_nothing() {
+    fn stored_values_show_unless_the_operator_sets_them() {
         let file = "[retention]\nsnapshots_age = \"1d\"\n";
         let mut resolved = Config::from_text(Path::new("config.toml"), file, &[], []).unwrap();
         let rules = RetentionRules {

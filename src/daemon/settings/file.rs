@@ -1,13 +1,12 @@
-//! `settings.toml` in the state directory: what was set on the page, as it is read at start and written at each change.
+//! `settings.toml` in the state directory: the settings of the page, read at the start and written at each change.
 //!
-//! What holds: at every moment, also after a power cut, the file is one that was whole (written beside, synced,
-//! renamed, the folder synced). A copy of what was last good lies beside it; where somebody has edited the file to
-//! nonsense or emptied it, that copy is in force, and where a single value is wrong, the copy's of that key. A file
-//! that cannot be used is never written over: it is set aside with its date, and only once what takes its place is
-//! whole on the disk.
+//! The file is complete at every moment, also after a power cut: a new one is written beside it, synced and renamed,
+//! and the folder is synced. A copy of the last good file is used if somebody has broken or emptied the file. If a
+//! single value is wrong, the copy's value of that key is used. A file that cannot be used is never overwritten. It is
+//! set aside with its date, once its successor is on the disk.
 //!
-//! Everything here blocks: at start on the main thread, later on the runtime's pool. One writer at a time, which is
-//! whoever calls.
+//! Everything here blocks: at the start on the main thread, later on the runtime's pool. The caller makes sure that
+//! there is only one writer.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -19,20 +18,20 @@ use crate::config::{Faulty, Saved};
 /// The file's name.
 pub const NAME: &str = "settings.toml";
 
-/// The name of the copy of what was last good.
+/// The copy of the last good file.
 const LAST_GOOD: &str = "settings.toml.last-good";
 
-/// What is being written, before it takes the file's name.
+/// Name of a new file until it is complete.
 const NEW: &str = "settings.toml.new";
 
-/// What was found.
+/// The result of a read.
 #[derive(Debug)]
 pub struct LoadedSettings {
-    /// What is to be in force.
+    /// The settings to apply.
     pub saved: Saved,
-    /// What is wrong, and what is in force instead: for people, in sentences; empty when all is well.
+    /// The faults and what is used instead, in sentences for people; empty without faults.
     pub complaint: String,
-    /// The file is not to be written over: not all of it was understood.
+    /// True if parts were not understood, so that the file must not be overwritten.
     pub is_faulty: bool,
 }
 
@@ -41,11 +40,10 @@ pub struct LoadedSettings {
 #[error("{}: {error}", file.display())]
 pub struct NotWritten {
     pub file: PathBuf,
-    /// What the operating system said.
     pub error: io::Error,
 }
 
-/// Reads what is kept in `directory`, and changes nothing there. That there is nothing is no fault.
+/// Reads the settings in `directory` and changes nothing there. A missing file is no fault.
 pub fn read(directory: &Path) -> LoadedSettings {
     let file = directory.join(NAME);
     if matches!(fs::symlink_metadata(&file), Err(error) if error.kind() == ErrorKind::NotFound) {
@@ -55,7 +53,7 @@ pub fn read(directory: &Path) -> LoadedSettings {
     let good = || Saved::load(&copy).ok().map(|(good, _)| good);
     let complaints = match Saved::load(&file) {
         Ok((saved, None)) if saved.paths().next().is_none() && is_blank(&file) => {
-            // tallycam itself writes no such file, and neither does a power cut.
+            // Neither tallycam nor a power cut makes such a file.
             let Some(good) = good().filter(|good| good.paths().next().is_some()) else {
                 return LoadedSettings { saved, complaint: String::new(), is_faulty: false };
             };
@@ -77,7 +75,7 @@ pub fn read(directory: &Path) -> LoadedSettings {
     LoadedSettings { saved, complaint: format!("{complaints}\n{instead}."), is_faulty: true }
 }
 
-/// What is in force of a file in which single values are wrong: of those the last that were good.
+/// Replaces wrong values of a file by the last good ones.
 fn repair_settings(saved: Saved, faulty: &Faulty, good: Option<Saved>) -> LoadedSettings {
     let (saved, taken) = match good {
         Some(good) => saved.fill_from(&good, |path| faulty.affects(path)),
@@ -92,13 +90,13 @@ fn repair_settings(saved: Saved, faulty: &Faulty, good: Option<Saved>) -> Loaded
     LoadedSettings { saved, complaint, is_faulty: true }
 }
 
-/// Whether there is nothing in the file at all.
+/// True if the file has nothing but blanks.
 fn is_blank(file: &Path) -> bool {
     fs::read_to_string(file).is_ok_and(|text| text.trim_start_matches('\u{feff}').trim().is_empty())
 }
 
-/// Keeps a copy of a file that was found to be good, if the one there is another. That this does not succeed is in the
-/// log: it costs nothing but the copy.
+/// Copies a file that was found good, unless the copy is equal. A failure is only logged, because it costs nothing
+/// but the copy.
 pub fn save_known_good(directory: &Path) {
     let (file, copy) = (directory.join(NAME), directory.join(LAST_GOOD));
     let Ok(text) = fs::read(&file) else { return };
@@ -110,16 +108,16 @@ pub fn save_known_good(directory: &Path) {
     }
 }
 
-/// Writes `saved` and gives it back as it is read again. Done when it is on the disk. With `set_aside`, the file that
-/// is there is kept under another name.
+/// Writes `saved` and returns it as it is read again, once it is on the disk. With `set_aside` the old file is kept
+/// under another name.
 ///
 /// # Errors
-/// [`NotWritten`]: what was there is there still.
+/// [`NotWritten`]: the old file is unchanged.
 pub fn write(directory: &Path, saved: &Saved, set_aside: bool) -> Result<Saved, NotWritten> {
     let file = directory.join(NAME);
     let failed = |error| NotWritten { file: file.clone(), error };
     let text = saved.to_toml();
-    // Read before it is written: what could not be read again is not written at all.
+    // A text that could not be read again is not written.
     let (again, faulty) = Saved::read(&file, &text).map_err(|e| failed(io::Error::other(e.to_string())))?;
     if let Some(faulty) = faulty {
         return Err(failed(io::Error::other(faulty.complaints.to_string())));
@@ -128,7 +126,7 @@ pub fn write(directory: &Path, saved: &Saved, set_aside: bool) -> Result<Saved, 
     let new = directory.join(NEW);
     let before = || if set_aside { move_aside(directory, &file) } else { Ok(()) };
     private::replace_through(&new, &file, text.as_bytes(), true, before).map_err(failed)?;
-    // Needed only where somebody spoils the file itself, and no power cut spoils both: it need not be synced.
+    // The copy is needed only if somebody breaks the file. No power cut breaks both, so the copy is not synced.
     let last_good = directory.join(LAST_GOOD);
     if let Err(error) = private::replace_through(&new, &last_good, text.as_bytes(), false, || Ok(())) {
         log::warn!(
@@ -139,8 +137,8 @@ pub fn write(directory: &Path, saved: &Saved, set_aside: bool) -> Result<Saved, 
     Ok(again)
 }
 
-/// Gives `file` another name: `settings.toml.2026-11-20T14-53-07`. Beside its own, where the file system can do that:
-/// whenever the power goes, one of the two is whole under that.
+/// Gives `file` a second name, `settings.toml.2026-11-20T14-53-07`. It keeps the first one too, if the file system
+/// has hard links, so that a power cut leaves a complete file under it.
 fn move_aside(directory: &Path, file: &Path) -> io::Result<()> {
     let now = jiff::Timestamp::from_microsecond(clock::wall_us() as i64).unwrap_or_default();
     let date = now.strftime("%Y-%m-%dT%H-%M-%S");
@@ -187,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again_and_nobody_else_may_read_it() {
+    fn written_settings_are_read_again_and_private() {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("not there yet");
         let saved = write(&directory, &with(&directory, "source.password", "s3cret"), false).unwrap();
@@ -202,14 +200,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_no_fault() {
+    fn a_missing_file_is_no_fault() {
         let folder = tempfile::tempdir().unwrap();
         let found = read(folder.path());
         assert_eq!((found.saved.paths().count(), found.complaint.as_str()), (0, ""));
     }
 
     #[test]
-    fn a_file_of_nonsense_leaves_the_last_good_one_in_force_and_is_set_aside() {
+    fn a_broken_file_is_set_aside_and_the_last_good_one_used() {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path();
         write(directory, &with(directory, "stream.quality", "70"), false).unwrap();
@@ -220,7 +218,7 @@ mod tests {
             assert!(found.is_faulty && found.complaint.contains("settings.toml:1"), "{}", found.complaint);
             assert!(found.complaint.contains("last-good"), "{}", found.complaint);
         }
-        // Bytes that are no text, a folder in its place: the same.
+        // Bytes that are no text, or a folder in its place, are treated alike.
         fs::write(directory.join(NAME), [0xff, 0xfe]).unwrap();
         assert!(read(directory).complaint.contains("UTF-8"));
         fs::remove_file(directory.join(NAME)).unwrap();
@@ -235,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_good_copy_nothing_is_in_force() {
+    fn without_a_good_copy_no_setting_is_used() {
         let folder = tempfile::tempdir().unwrap();
         for copy in [None, Some("also = = nonsense")] {
             fs::write(folder.path().join(NAME), "=").unwrap();
@@ -249,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_emptied_leaves_the_last_good_one_in_force() {
+    fn after_an_emptied_file_the_last_good_one_is_used() {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path();
         for blank in ["", " \n\n", "\u{feff}"] {
@@ -263,7 +261,7 @@ mod tests {
             assert_eq!(found.saved.get("stream.quality"), Some("70"), "{blank:?}");
             assert!(found.is_faulty && found.complaint.contains("is empty"), "{}", found.complaint);
         }
-        // Set back on the page: that is no emptied file, and what is good then.
+        // Removed on the page: such a file is good, not emptied.
         let none = read(directory).saved.with_file(&directory.join(NAME)).without_key("stream.quality");
         write(directory, &none, false).unwrap();
         let found = read(directory);
@@ -273,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn in_the_place_of_a_wrong_value_is_the_last_that_was_good() {
+    fn a_wrong_value_is_replaced_by_the_last_good_one() {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path();
         let mut saved = with(directory, "stream.quality", "70");
@@ -296,21 +294,21 @@ mod tests {
             ("controls.\"cam\".brightness", Some("128")),
             ("controls.\"cam\".hue", None),
             ("name", Some("\"gate\"")),
-            // It is not wrong, but gone.
+            // The key is absent, not wrong.
             ("stream.idle_stop", None),
         ] {
             assert_eq!(found.saved.get(path), want, "{path}");
         }
         assert!(found.is_faulty && found.complaint.contains("settings.toml:3"), "{}", found.complaint);
         assert!(found.complaint.contains("last good is in force: controls"), "{}", found.complaint);
-        // A value where a section has to be costs none of its keys.
+        // A value in the place of a section costs none of its keys.
         fs::write(directory.join(NAME), "stream = 3\n").unwrap();
         assert_eq!(read(directory).saved.get("stream.idle_stop"), Some("\"5m\""));
         assert_eq!(read(directory).saved.get("name"), None);
     }
 
     #[test]
-    fn a_key_that_is_not_known_leaves_the_rest_in_force() {
+    fn an_unknown_key_leaves_the_rest_in_force() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(NAME), "name = \"door\"\n[wifi]\nssid = \"x\"\n").unwrap();
         let found = read(folder.path());
@@ -321,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_too_long_to_be_read_is_not_written() {
+    fn a_file_too_long_to_read_is_not_written() {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path();
         let mut saved = write(directory, &with(directory, "name", "door"), false).unwrap();
@@ -337,16 +335,16 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_reported_and_leaves_what_was_there() {
+    fn a_failed_write_is_reported_and_leaves_the_old_file() {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path();
         write(directory, &with(directory, "name", "door"), false).unwrap();
-        // A folder in the way of what is written beside it, as a file system without room would be.
+        // A folder in place of the new file fails like a full file system.
         fs::create_dir(directory.join(NEW)).unwrap();
         let refused = write(directory, &with(directory, "name", "gate"), false).unwrap_err();
         assert!(refused.to_string().contains(NAME), "{refused}");
         assert_eq!(read(directory).saved.get("name"), Some("\"door\""));
-        // Nor is one that is to be set aside gone then.
+        // A file that is to be set aside stays in place then, too.
         fs::write(directory.join(NAME), "=").unwrap();
         write(directory, &with(directory, "name", "gate"), true).unwrap_err();
         assert_eq!(fs::read_to_string(directory.join(NAME)).unwrap(), "=");

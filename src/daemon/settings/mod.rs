@@ -1,17 +1,17 @@
-//! The daemon's settings: what the operator gives, what was set on the page, and how either is changed while everything
-//! runs. The one way in for pages, the API, the old routes, the command line and SIGHUP.
+//! The daemon's settings: the operator's configuration, the settings of the page, and their changes at run time.
+//! Pages, API, old routes, command line and SIGHUP all change them here.
 //!
 //! ```text
 //! changes ─► checked, all of them ─► in force (apply) ─► on the disk (file) ─► shown
 //!                 nothing changed ◄─ undone ◄──┴────────────────────┘ it does not work
 //! ```
 //!
-//! A switch (the light, the picture, the camera's controls) is turned, too, where the disk takes nothing: what is shown
-//! says so then, and the next change that can be written takes it along.
+//! A switch (light, picture, camera controls) changes even if the disk fails. The page then says that it is not
+//! stored, and the next successful write includes it.
 //!
-//! One change at a time: others wait for their turn, sixteen with the one under way, and further ones are refused.
-//! A change runs to its end, also when its client has gone, and has its place until then. Lives on the main
-//! thread; files are written on the runtime's pool.
+//! One change runs at a time. Sixteen may wait, including the running one; further ones are refused. A change runs to
+//! its end and keeps its place, also when its client has gone. Runs on the main thread; files are written on the
+//! runtime's pool.
 
 pub(super) mod apply;
 mod draft;
@@ -37,7 +37,7 @@ use external_change::{DatabaseSettings, KeptElsewhere};
 use file::LoadedSettings;
 use reload::keys_needing_restart;
 
-/// Changes that wait for their turn, with the one that has it: one that tries another source may have it for a minute.
+/// Most changes at a time, waiting or running: one that tries another source may run for a minute.
 const AT_ONCE: usize = 16;
 
 /// The daemon's settings. Clones share them.
@@ -46,68 +46,67 @@ pub struct Settings(Arc<SettingsInner>);
 
 #[derive(Debug)]
 struct SettingsInner {
-    /// Where `settings.toml` lies.
+    /// The folder of `settings.toml`.
     directory: PathBuf,
     parts: Parts,
     elsewhere: DatabaseSettings,
-    /// What the daemon has started with.
+    /// The configuration at the start.
     started: Resolved,
     /// Places for changes, [`AT_ONCE`].
     places: Arc<Semaphore>,
-    /// Whose turn it is.
+    /// Locked by the running change.
     turn: tokio::sync::Mutex<SettingsTurn>,
     shared: Mutex<SharedSettings>,
 }
 
-/// What only who has the turn sees.
+/// State that only the running change uses.
 #[derive(Debug)]
 struct SettingsTurn {
     operator: OperatorConfig,
-    /// Why what the operator gives now is not in force; empty when it is.
+    /// The reason why the operator's present configuration is not in force; empty if it is.
     refused: String,
     saved: Saved,
-    /// What is wrong with the file it was read from; empty when nothing is.
+    /// The faults of the settings file; empty if there are none.
     complaint: String,
-    /// The file is to be set aside before it is written.
+    /// True if the file must be set aside before it is written.
     is_faulty: bool,
 }
 
 impl SettingsTurn {
-    /// All that is wrong with files, for people.
+    /// All faults of files, for people.
     fn complaints(&self) -> String {
         let both = [self.refused.as_str(), self.complaint.as_str()];
         both.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
     }
 }
 
-/// What all readers in the daemon share; with secrets.
+/// State for all readers in the daemon; it includes secrets.
 #[derive(Debug)]
 struct SharedSettings {
     in_force: Arc<SettingsInForce>,
-    /// The same without what is kept elsewhere.
+    /// The settings in force without those of the databases.
     base: Arc<Resolved>,
-    /// What is kept in the file, also below what the operator sets.
+    /// The settings of the file, also those that the operator overrides.
     saved: Arc<Saved>,
     kept_elsewhere: KeptElsewhere,
 }
 
-/// A configuration that was read at start: the operator's, with what was set on the page below it.
+/// The configuration that was read at the start: the operator's above the settings of the page.
 #[derive(Debug)]
 pub struct Started {
-    /// What the operator gives.
     pub operator: OperatorConfig,
-    /// What is kept in the state directory.
+    /// The settings of the page, from the state directory.
     pub found: LoadedSettings,
-    /// Both.
+    /// Both together.
     pub resolved: Resolved,
 }
 
 impl Started {
-    /// Reads what is kept in the state directory that `operator` names. What is wrong there is in `found`, and in no
-    /// way of a start.
+    /// Reads the settings in the state directory that `operator` names. Their faults go into `found` and do not stop
+    /// a start.
     ///
     /// # Errors
-    /// What the operator gives is wrong.
+    /// The operator's configuration is wrong.
     pub fn read(operator: OperatorConfig) -> Result<Started, Diagnostics> {
         let directory = super::parts::counting::state_directory(&operator.resolve(None)?.config);
         let mut found = file::read(&directory);
@@ -122,7 +121,7 @@ impl Started {
 }
 
 impl Settings {
-    /// Settings whose values are in force in `parts` already.
+    /// Settings that are already in force in `parts`.
     pub fn new(started: Started, parts: Parts) -> Settings {
         let Started { operator, found, resolved } = started;
         let directory = super::parts::counting::state_directory(&resolved.config);
@@ -137,7 +136,7 @@ impl Settings {
         kept_elsewhere.overlay(&mut shared, |_| false);
         let complaint = found.complaint;
         let in_force = SettingsInForce {
-            // Other than those of an earlier life: an entity tag of then is none now.
+            // Based on the clock, so that entity tags of an earlier run are never valid now.
             version: clock::wall_us() / 1000,
             resolved: Arc::new(shared),
             complaint: complaint.clone(),
@@ -167,10 +166,10 @@ impl Settings {
         }))
     }
 
-    /// Puts in force what the operator gives now. On error all is as it was, and the words are for the log.
+    /// Applies the operator's present configuration. On error everything is as before, and the text is for the log.
     ///
     /// # Errors
-    /// It is wrong, or does not work.
+    /// The configuration is wrong or does not work.
     pub async fn reload(&self, operator: OperatorConfig) -> Result<Arc<SettingsInForce>, String> {
         let inner = Arc::clone(&self.0);
         let reloaded = tokio::spawn(async move { inner.reload(operator).await });
@@ -185,7 +184,7 @@ impl Settings {
             return Box::pin(std::future::ready(Err(NotSet::Busy)));
         };
         let change = change(Arc::clone(&self.0));
-        // A task of its own: its client may go in the middle of it, which frees no place.
+        // A separate task, so that a change ends and frees its place even if its client goes.
         let changed = tokio::spawn(async move {
             let _place = place;
             change.await
@@ -217,7 +216,7 @@ impl Preferences for Settings {
 
     fn export(&self) -> String {
         let now = self.in_force();
-        // The turn is another's while something changes: then what is shown is what was.
+        // Does not wait for a running change and exports the state before it.
         let saved = Arc::clone(&self.0.lock_shared().saved);
         export_settings(&saved, &now.resolved)
     }
@@ -230,7 +229,7 @@ impl Preferences for Settings {
                 return Err(NotSet::Changed);
             }
             let (saved, resolved) = (turn.saved.clone(), Arc::clone(&now.resolved));
-            // Thousands of faults may be in it: streams would wait for it here.
+            // A file may have thousands of faults, which would delay the streams on this thread.
             let draft = spawn_blocking(move || imported(&saved, &resolved, &toml)).await;
             let draft = draft.unwrap_or_else(|panicked| {
                 Err(NotSet::RolledBack { reason: panicked.to_string(), hint: None })
@@ -240,7 +239,7 @@ impl Preferences for Settings {
             if of_no_effect.is_empty() {
                 return Ok(in_force);
             }
-            // For the client that imports; what is in force has no fault.
+            // A complaint only for the importing client: the settings in force have no fault.
             let both = [in_force.complaint.as_str(), of_no_effect.as_str()];
             let complaint = both.into_iter().filter(|c| !c.is_empty()).collect::<Vec<_>>().join("\n");
             Ok(Arc::new(SettingsInForce { complaint, ..SettingsInForce::clone(&in_force) }))
@@ -253,7 +252,7 @@ impl SettingsInner {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is in force, also of what others have changed elsewhere.
+    /// The settings in force, including changes in the databases.
     fn current(&self) -> Arc<SettingsInForce> {
         let kept = self.elsewhere.read_current();
         let mut shared = self.lock_shared();
@@ -271,7 +270,7 @@ impl SettingsInner {
         Arc::clone(&shared.in_force)
     }
 
-    /// Puts `draft` in force and keeps it.
+    /// Applies `draft` and stores it.
     async fn apply_draft(
         &self,
         turn: &mut SettingsTurn,
@@ -298,7 +297,7 @@ impl SettingsInner {
         {
             return Err(NotSet::Wrong(vec![fault]));
         }
-        // What could not be written then may be by now.
+        // An equal change also writes what an earlier write failed to store.
         let is_kept = now.unkept.is_empty() && turn.saved.to_toml() == saved.to_toml();
         if is_kept && to.config == now.resolved.config {
             return Ok(now);
@@ -337,7 +336,7 @@ impl SettingsInner {
                         "What was changed last is not kept and holds until tallycam ends: settings could not be \
                          written to {file}: {reason}."
                     );
-                    // A slider that is dragged fails with every step.
+                    // Every step of a dragged slider would fail the same way.
                     if unkept != now.unkept {
                         log::error!("{unkept}");
                     }
@@ -355,7 +354,7 @@ impl SettingsInner {
         Ok(self.publish(turn, base, unkept))
     }
 
-    /// Puts in force what the operator gives now; if that fails, every client sees the fault until it works.
+    /// Applies the operator's present configuration. If that fails, every client sees the fault until it works.
     async fn reload(&self, operator: OperatorConfig) -> Result<Arc<SettingsInForce>, String> {
         let mut turn = self.turn.lock().await;
         let reloaded = self.apply_operator(&mut turn, operator).await;
@@ -374,7 +373,7 @@ impl SettingsInner {
         reloaded.map(|_| shared)
     }
 
-    /// Puts in force what the operator gives now, but for showing it.
+    /// Applies the operator's present configuration without publishing it.
     async fn apply_operator(
         &self,
         turn: &mut SettingsTurn,
@@ -382,7 +381,7 @@ impl SettingsInner {
     ) -> Result<Resolved, String> {
         let now = self.current();
         let (base, left_out) = operator.resolve_with(&turn.saved).map_err(|complaints| {
-            // Places only: every viewer sees this, and a line that is quoted may hold a secret.
+            // Only places: every viewer sees this text, and a quoted line may hold a secret.
             let places: Vec<&str> = complaints.iter().take(5).map(|complaint| complaint.place()).collect();
             let more = if complaints.iter().nth(5).is_some() { " and more places" } else { "" };
             let places = places.join(", ") + more;
@@ -392,7 +391,7 @@ impl SettingsInner {
             log::error!("{complaints}\nThe kind of source that was set is not in force.");
         }
         let mut to = base.clone();
-        // Rules are adopted below: they are not made by a reload.
+        // A reload does not change rules through `apply`; they are applied below.
         to.config.retention = now.resolved.config.retention.clone();
         self.elsewhere.read_current().overlay(&mut to, |path| path.starts_with("retention."));
         self.parts.apply(&now.resolved, &to).await.map_err(|refused| {
@@ -413,7 +412,7 @@ impl SettingsInner {
         Ok(base)
     }
 
-    /// Shows that `base` is in force, with what is kept elsewhere.
+    /// Publishes `base`, overlaid with the settings of the databases.
     fn publish(&self, turn: &SettingsTurn, base: Resolved, unkept: String) -> Arc<SettingsInForce> {
         let kept_elsewhere = self.elsewhere.read_current();
         let mut resolved = base.clone();
@@ -437,7 +436,7 @@ mod tests {
     use super::*;
     use crate::http::WrongSetting;
 
-    /// The first that is wrong with what is imported.
+    /// The first error of an import.
     fn refused(toml: &str) -> WrongSetting {
         let (saved, now) = (Saved::empty("settings.toml".into()), SettingsInForce::of("").resolved);
         match imported(&saved, &now, toml) {
@@ -447,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_an_import_is_named_by_its_key_with_what_was_given() {
+    fn an_error_of_an_import_names_key_and_value() {
         for (toml, path, given, place) in [
             ("\n[lights]\nbrightness = 300\n", "lights.brightness", "300", "line 3, column 14: "),
             ("lights = { brightness = \"x\" }", "lights.brightness", "\"x\"", "line 1, column 25: "),
@@ -465,7 +464,7 @@ mod tests {
         // Without syntax there is no key.
         let broken = refused("[lights]\nbrightness = \n");
         assert!(broken.path.starts_with("line 2, column "), "{broken:?}");
-        // A secret is not sent back to its sender.
+        // A secret is not returned to its sender.
         for secret in [
             "[power]\nkey = \"s3cret\"",
             "[source]\npasswordd = \"s3cret\"",

@@ -1,10 +1,9 @@
-//! What of a configuration takes effect only by a restart. Pure.
+//! Finds the settings that need a restart. Pure.
 
 use crate::config::Resolved;
 use crate::config::keys;
 
-/// Keys whose values in `now` are other than those that the daemon has `started` with, and that take effect only when
-/// it starts again, as written in the file: `http.listen`.
+/// Keys that differ between `started` and `now` and take effect only at a start, as in `http.listen`.
 pub fn keys_needing_restart(started: &Resolved, now: &Resolved) -> Vec<String> {
     let value = |resolved: &Resolved, path: &str| resolved.setting(path).map(|setting| setting.value.clone());
     let late = keys::all().filter(|key| key.at_start).map(|key| key.path());
@@ -21,7 +20,7 @@ mod tests {
     use crate::config::Config;
 
     #[test]
-    fn what_is_listened_on_and_where_things_are_kept_wait_for_a_restart() {
+    fn listen_addresses_and_the_state_directory_wait_for_a_restart() {
         let with = |text: &str| Config::from_text(Path::new("config.toml"), text, &[], []).unwrap();
         let started = with("");
         assert!(
