@@ -263,7 +263,7 @@ fn log_finished_maintenance(finished: Option<Result<Finished, Fault>>, config: &
 /// Makes glibc return freed blocks of 4 MiB and more to the kernel.
 ///
 /// By default its threshold grows once such a block is freed, and each thread's arena keeps the next ones
-/// (mallopt(3), `M_MMAP_THRESHOLD`). That costs 19 MiB for each thread that ever checked a password, and likewise
+/// (mallopt(3), `M_MMAP_THRESHOLD`). This would cost 19 MiB for each thread that ever checked a password, and likewise
 /// for pictures that are scaled down.
 fn set_mmap_threshold() {
     #[cfg(target_env = "gnu")]

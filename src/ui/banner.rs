@@ -1,4 +1,4 @@
-//! The banner at the top of every page: what is wrong, since when, and the one thing to do about it, on a page.
+//! The banner at the top of every page: the faults, their start, and a link to the remedy.
 
 use std::fmt::Write;
 
@@ -7,8 +7,8 @@ use super::facts::{Alert, AlertKind, Reader};
 use super::form::{change_link, field, form_to};
 use super::format::as_sentence;
 
-/// What of `alerts` keeps the camera from its work, each with its remedy, else the first of them; the others are named.
-/// `page.js` fetches it again when they change.
+/// The banner of `alerts`. Faults are shown in full with their remedies, or the first alert if there is no fault; the
+/// others are only named. `page.js` fetches the banner again when `data-key` changes.
 pub(super) fn banner(alerts: &[Alert], reader: Reader) -> String {
     let mut key = String::new();
     for alert in alerts {
@@ -26,7 +26,7 @@ pub(super) fn banner(alerts: &[Alert], reader: Reader) -> String {
 
 fn one(alert: &Alert, more: &[Alert], reader: Reader) -> String {
     let (look, role) = if alert.kind.is_bad() { (" trouble", " role=\"alert\"") } else { ("", "") };
-    // The page's button takes the place of a remedy that ends in a shell.
+    // A page's button replaces a hint for the command line.
     let hint = alert.hint.as_deref().filter(|_| remedy(alert).is_none()).unwrap_or_default();
     let words = [alert.reason.as_deref().unwrap_or_default(), hint].map(as_sentence).join(" ");
     let since = match alert.since_words.as_str() {
@@ -48,7 +48,7 @@ fn one(alert: &Alert, more: &[Alert], reader: Reader) -> String {
     )
 }
 
-/// Where it is mended: an address and what its button says.
+/// The page that helps, and the label of its link.
 fn remedy(alert: &Alert) -> Option<(&'static str, &'static str)> {
     Some(match (alert.kind, alert.why()) {
         (AlertKind::Camera, "denied" | "unsupported" | "broken") => ("settings#camera", "Camera settings"),
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_is_shown_with_its_remedy_and_the_others_are_named() {
+    fn the_first_alert_is_shown_with_its_remedy_and_the_others_are_named() {
         let html =
             banner(&[alert(AlertKind::Counting, "no_model"), alert(AlertKind::Password, "")], Reader::Admin);
         assert!(html.contains("role=\"alert\"><p><b>Not counting</b> since 14:02. No model"), "{html}");
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_bad_is_told_whole_beside_the_worst() {
+    fn every_fault_is_shown_in_full() {
         let full = Alert {
             headline: "Disk full",
             reason: Some("no room".into()),
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn every_alert_has_a_way_out_and_none_is_said_of_nothing() {
+    fn every_alert_has_a_link_and_no_alert_gives_an_empty_banner() {
         for kind in AlertKind::ALL {
             let html = banner(&[alert(kind, "full")], Reader::Admin);
             let is_told = html.contains("class=\"btn\"") || html.contains("<code>tallycam model add</code>");

@@ -1,9 +1,9 @@
-//! Charts as SVG, drawn on the server: the axis is the line, in stands above it and out below, and time
-//! that was not counted is hatched, never zero. Pure.
+//! Charts as SVG, drawn on the server. In stands above the axis and out below; time without counting is hatched,
+//! never zero. Pure.
 //!
-//! Bars and cells are single paths in an inner drawing that is stretched sideways; hatch, lines and words
-//! stand in the outer one in per cent and pixels, so that nothing is distorted at any width. Every look is
-//! a class of the style sheet.
+//! Bars and cells are single paths in an inner drawing that is stretched sideways. Hatches, lines and words stand in
+//! the outer drawing, in per cent and pixels, so that nothing is distorted at any width. The style sheet's classes
+//! set every colour and stroke.
 
 use std::fmt::Write;
 
@@ -12,22 +12,21 @@ use crate::ui::escape::Text;
 use crate::ui::facts::LocalClock;
 use crate::ui::format::{format_thousands, to_zoned};
 
-/// What is defined once per page for all of its charts.
+/// SVG definitions, once per page for all of its charts.
 pub(super) const DEFINITIONS: &str = "<svg class=\"sr\" aria-hidden=\"true\"><defs><pattern id=\"hatch\" \
     width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\">\
     <path class=\"hl\" d=\"M0 0v6\"/></pattern></defs></svg>";
 
-/// Units of the inner drawing that a bucket is wide.
+/// Width of a bucket in units of the inner drawing.
 const WIDE: f64 = 10.0;
-/// Pixels under the bars, for the words of the axis.
+/// Pixels below the bars, for the axis labels.
 const FOOT: u32 = 24;
-/// A share of its time under which a bucket has no figure at all.
+/// A bucket with a smaller coverage has no figure.
 pub(super) const NOTHING: f64 = 0.000_1;
 
-/// How many went in and how many out.
+/// Crossings in and out.
 pub(super) type ChartSums = (u64, u64);
 
-/// The sums of a bucket.
 pub(super) fn sums(bucket: &BucketRow) -> ChartSums {
     bucket.counts.iter().fold((0, 0), |(count_in, out), kind| match kind.direction {
         Direction::In => (count_in + kind.count, out),
@@ -35,17 +34,17 @@ pub(super) fn sums(bucket: &BucketRow) -> ChartSums {
     })
 }
 
-/// In and out of all of them.
+/// In and out of all buckets.
 pub(super) fn total(buckets: &[BucketRow]) -> ChartSums {
     buckets.iter().map(sums).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
 }
 
-/// Whether nothing is known of a bucket: it was not counted, or is still to come.
+/// True if nothing is known of a bucket: it was not counted, or is in the future.
 pub(super) fn is_unknown(bucket: &BucketRow) -> bool {
     bucket.covered < NOTHING && bucket.counts.is_empty()
 }
 
-/// The buckets with those that are still to come after them, so that a day has all of its hours.
+/// Appends future buckets, so that a day has all of its hours.
 pub(super) fn with_future_buckets(mut buckets: Vec<BucketRow>, to_us: u64) -> Vec<BucketRow> {
     const HOUR: u64 = 3_600_000_000;
     while let Some(last) = buckets.last() {
@@ -63,29 +62,27 @@ pub(super) fn with_future_buckets(mut buckets: Vec<BucketRow>, to_us: u64) -> Ve
     buckets
 }
 
-/// Bars over time.
+/// A bar chart over time.
 pub(super) struct Bars<'a> {
-    /// In order, without a hole.
+    /// In order, without holes.
     pub buckets: &'a [BucketRow],
     /// `hour`, `day`, `week` or `month`.
     pub bucket: &'static str,
-    /// For each bucket what it is compared with, where that is known.
+    /// The sums to compare each bucket with, if known.
     pub before: &'a [Option<ChartSums>],
-    /// Times without counting.
     pub gaps: &'a [Gap],
-    /// Before this time nothing is hatched: counting began then.
+    /// The start of counting: nothing before it is hatched.
     pub since_us: u64,
-    /// The clock on the wall.
     pub clock: &'a LocalClock,
-    /// Pixels that the bars are high, both sides of the axis together; even.
+    /// Height of the bars on both sides of the axis, in pixels; even.
     pub height: u32,
-    /// Whether the scale is written beside the grid.
+    /// The scale is written beside the grid.
     pub has_scale: bool,
-    /// Whether the axis lies at the foot: there is no out.
+    /// The axis is at the bottom, because there is no out.
     pub is_one_sided: bool,
-    /// The scale reaches at least so far: charts side by side have one.
+    /// Least upper end of the scale, so that charts side by side have the same one.
     pub at_least: u64,
-    /// What the chart shows, in words, for those who do not see it.
+    /// Description of the chart for screen readers.
     pub label: &'a str,
 }
 
@@ -161,7 +158,7 @@ impl Bars<'_> {
         svg + "</svg>"
     }
 
-    /// The value at the chart's edge: round, with a round half, and not far above the highest bar.
+    /// The upper end of the scale: a round number with a round half, a little above the highest bar.
     fn axis_max(&self) -> u64 {
         let shown = self.buckets.iter().map(sums).chain(self.before.iter().flatten().copied());
         let most = shown.map(|(count_in, out)| count_in.max(out)).fold(self.at_least, u64::max);
@@ -175,8 +172,8 @@ impl Bars<'_> {
         }
     }
 
-    /// Where a moment stands, in per cent of the chart's width. Buckets are equally wide, whatever
-    /// daylight saving and the calendar make of their length.
+    /// Position of a moment, in per cent of the chart's width. All buckets are equally wide, whatever daylight saving
+    /// and the calendar make of their length.
     fn position(&self, us: u64) -> f64 {
         let at = self.buckets.partition_point(|bucket| bucket.end_us <= us);
         let within = self.buckets.get(at).map_or(0.0, |bucket| {
@@ -200,7 +197,7 @@ impl Bars<'_> {
         path
     }
 
-    /// Strokes where the bars were before.
+    /// Strokes at the height of the compared sums.
     fn marks(&self, axis: f64, scale: f64) -> String {
         let mut path = String::new();
         for (n, before) in self.before.iter().enumerate() {
@@ -215,8 +212,7 @@ impl Bars<'_> {
         path
     }
 
-    /// Spans of which nothing is known: the gaps, and buckets that are past and were not covered at all.
-    /// In order, without overlap.
+    /// Spans without data, in order and without overlap: the gaps, and past buckets without coverage.
     fn unknown_spans(&self) -> Vec<(u64, u64)> {
         let (Some(first), Some(last)) = (self.buckets.first(), self.buckets.last()) else {
             return Vec::new();
@@ -237,7 +233,7 @@ impl Bars<'_> {
         merged
     }
 
-    /// The words under the axis.
+    /// Writes the axis labels.
     fn write_ticks(&self, svg: &mut String) {
         let y = self.height + 18;
         let count = self.buckets.len();
@@ -285,7 +281,7 @@ impl Bars<'_> {
         }
     }
 
-    /// Whether a word may stand under this bucket.
+    /// True if the bucket `n` gets a label.
     fn has_label(&self, n: usize) -> bool {
         let Some(bucket) = self.buckets.get(n) else { return false };
         let at = to_zoned(bucket.start_us, &self.clock.zone);
@@ -297,25 +293,24 @@ impl Bars<'_> {
     }
 }
 
-/// Weekdays by hours: the mean of what was counted, by how much of each hour was.
+/// A heat map of weekdays by hours: the mean count of each hour, weighted by coverage.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct WeekMap {
-    /// For each weekday from Monday, for each hour from the one the day begins at: the mean of an hour;
-    /// `None` where less than half an hour was counted in all.
+    /// Means for each weekday from Monday and each hour from the start of the day; `None` with less than half an hour
+    /// of coverage in all.
     pub means: [[Option<f64>; 24]; 7],
-    /// The hour of the first column.
     pub first_hour: u8,
 }
 
 impl WeekMap {
-    /// The map of hourly buckets; `count` picks what is shown of a bucket's sums.
+    /// The map of hourly buckets; `count` selects the shown sum.
     pub fn new(buckets: &[BucketRow], clock: &LocalClock, count: impl Fn(ChartSums) -> u64) -> WeekMap {
         let mut cells = [[(0.0, 0.0); 24]; 7];
         for bucket in buckets.iter().filter(|bucket| bucket.end_us <= clock.now_us) {
             let at = to_zoned(bucket.start_us, &clock.zone);
             let hour = usize::try_from(at.hour()).unwrap_or(0);
             let first = usize::from(clock.day_starts);
-            // Before the hour that days begin at, it is still the weekday before.
+            // Hours before the start of the day belong to the day before.
             let weekday = usize::try_from(at.weekday().to_monday_zero_offset()).unwrap_or(0);
             let row = if hour < first { (weekday + 6) % 7 } else { weekday };
             let cell = &mut cells[row][(hour + 24 - first) % 24];
@@ -326,20 +321,20 @@ impl WeekMap {
         WeekMap { means, first_hour: clock.day_starts }
     }
 
-    /// The upper bounds of the four lower steps of colour above nothing.
+    /// Upper bounds of the four lower colour steps above zero.
     pub fn steps(&self) -> [f64; 4] {
         let most = self.means.iter().flatten().flatten().fold(0.0_f64, |most, mean| most.max(*mean));
-        // Whole numbers, unless there are hardly any.
+        // Whole numbers, unless all means are small.
         let fine = if most < 5.0 { 10.0 } else { 1.0 };
         [0.2, 0.4, 0.6, 0.8].map(|share| (share * most * fine).ceil() / fine)
     }
 
-    /// The step, 0–5, of a mean.
+    /// The colour step of a mean, 0–5.
     fn step_index(mean: f64, steps: &[f64; 4]) -> usize {
         if mean < 0.05 { 0 } else { 1 + steps.iter().filter(|step| mean > **step).count() }
     }
 
-    /// The map as one `svg` element, seven rows of 24 px.
+    /// The map as one `svg` element with seven rows of 24 px.
     pub fn svg(&self, label: &str) -> String {
         let steps = self.steps();
         let mut paths: [String; 6] = Default::default();
@@ -388,7 +383,7 @@ impl WeekMap {
     }
 }
 
-/// What a bucket is called in a table: "13:00", "Thu 12 Nov", "week of 9 Nov", "November 2026".
+/// The name of a bucket in a table: "13:00", "Thu 12 Nov", "week of 9 Nov", "November 2026".
 pub(super) fn bucket_name(bucket: &BucketRow, kind: &str, is_one_day: bool, clock: &LocalClock) -> String {
     let at = to_zoned(bucket.start_us, &clock.zone);
     let format = match kind {
@@ -457,7 +452,7 @@ mod tests {
         let clock = clock(MONDAY + 24 * HOUR);
         let buckets = [bucket(0, 1.0, 10, 5), bucket(1, 1.0, 0, 0)];
         let svg = bars(&buckets, &[], &clock).svg();
-        // Ten of ten: all of the upper half; five: half of the lower one; nothing is drawn of a zero.
+        // Ten of ten fills the upper half, five fills half of the lower one, and zero draws nothing.
         assert!(svg.contains("<path class=\"i\" d=\"M1.5 50v-50.0h7V50\"/>"), "{svg}");
         assert!(svg.contains("<path class=\"o\" d=\"M1.5 50v25.0h7V50\"/>"), "{svg}");
         assert!(svg.contains("10 in") && svg.contains("10 out"));
@@ -465,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_counted_is_hatched_to_the_minute_and_what_is_to_come_is_not() {
+    fn gaps_are_hatched_to_the_minute_and_the_future_is_not() {
         let clock = clock(MONDAY + 2 * HOUR);
         let buckets =
             with_future_buckets(vec![bucket(0, 0.0, 0, 0), bucket(1, 0.5, 1, 0)], MONDAY + 4 * HOUR);
@@ -500,9 +495,9 @@ mod tests {
     }
 
     #[test]
-    fn means_are_of_the_time_that_was_counted() {
+    fn means_are_weighted_by_coverage() {
         let clock = clock(MONDAY + 30 * 24 * HOUR);
-        // Two Mondays at 00: one counted in full, one by half, one not at all.
+        // Two Mondays at 00:00: one with full coverage, one with half, one with none.
         let week = 7 * 24;
         let buckets = [
             bucket(0, 1.0, 6, 1),
@@ -531,7 +526,7 @@ mod tests {
     }
 
     #[test]
-    fn no_chart_has_a_figure_that_is_none() {
+    fn no_chart_contains_nan_or_infinity() {
         let clock = clock(MONDAY);
         let svg = bars(&[], &[], &clock).svg();
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");

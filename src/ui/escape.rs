@@ -1,8 +1,8 @@
-//! Text into HTML. Whatever is put into a page goes through one of these.
+//! Escapes text for HTML. Every text on a page goes through one of these types.
 
 use std::fmt::{self, Display, Formatter, Write};
 
-/// Text as HTML: right between tags and inside double-quoted attributes.
+/// Text as HTML, between tags and inside double-quoted attributes.
 pub struct Text<'a>(pub &'a str);
 
 impl Display for Text<'_> {
@@ -14,7 +14,7 @@ impl Display for Text<'_> {
                 '>' => f.write_str("&gt;")?,
                 '"' => f.write_str("&quot;")?,
                 '\'' => f.write_str("&#39;")?,
-                // Not allowed in HTML, escaped or not.
+                // HTML allows no NUL, escaped or not.
                 '\0' => f.write_char('\u{fffd}')?,
                 c => f.write_char(c)?,
             }
@@ -23,7 +23,7 @@ impl Display for Text<'_> {
     }
 }
 
-/// Text as HTML, in which `` `this` `` is something to type. Between tags only.
+/// Text as HTML in which `` `this` `` becomes code. Between tags only.
 pub(super) struct MarkedText<'a>(pub &'a str);
 
 impl Display for MarkedText<'_> {
@@ -61,7 +61,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_leaves_its_place(text in any::<String>()) {
+        fn escaped_text_cannot_leave_its_place(text in any::<String>()) {
             let html = Text(&text).to_string();
             prop_assert!(!html.contains(['<', '>', '"', '\'', '\0']));
             let words = MarkedText(&text).to_string().replace("<code>", "").replace("</code>", "");

@@ -6,47 +6,46 @@ use jiff::{Timestamp, Zoned};
 use crate::media::SourceErrorKind;
 use crate::store::Gap;
 
-/// The moment on the wall clock of `zone`; 1970 for what no calendar holds.
+/// The moment on the local clock of `zone`; 1970 if no calendar contains it.
 pub(super) fn to_zoned(us: u64, zone: &TimeZone) -> Zoned {
     let us = i64::try_from(us).unwrap_or_default();
     Timestamp::from_microsecond(us).unwrap_or_default().to_zoned(zone.clone())
 }
 
-/// Microseconds since 1970 of a moment; 0 before.
+/// Microseconds since 1970; 0 before.
 pub(super) fn micros(at: &Zoned) -> u64 {
     u64::try_from(at.timestamp().as_microsecond()).unwrap_or_default()
 }
 
-/// `2026-11-20T13:00:00Z`, as addresses of the API have it: nothing in it wants escaping.
+/// As in `2026-11-20T13:00:00Z`, the form of the API's addresses, which needs no escaping.
 pub(super) fn rfc3339(us: u64) -> String {
     format!("{:.0}", Timestamp::from_microsecond(i64::try_from(us).unwrap_or_default()).unwrap_or_default())
 }
 
-/// "14:02".
+/// As in "14:02".
 pub(super) fn minute(at: &Zoned) -> String {
     format!("{:02}:{:02}", at.hour(), at.minute())
 }
 
-/// "14:02:37".
+/// As in "14:02:37".
 pub(super) fn second(at: &Zoned) -> String {
     format!("{:02}:{:02}:{:02}", at.hour(), at.minute(), at.second())
 }
 
-/// The days of a week, as the heat map has them.
+/// The weekdays of the heat map.
 pub(super) const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
-/// "12 Nov".
+/// As in "12 Nov".
 pub(super) fn day(at: &Zoned) -> String {
     at.strftime("%-d %b").to_string()
 }
 
-/// "Thursday 12 November".
+/// As in "Thursday 12 November".
 pub(super) fn format_long_day(at: &Zoned) -> String {
     at.strftime("%A %-d %B").to_string()
 }
 
-/// When something was, as short as it is clear at `now`: "14:02" today, else "12 Nov 14:02", with the year
-/// when it is another.
+/// A moment, as short as it is clear at `now`: "14:02" today, else "12 Nov 14:02", with the year if it is another.
 pub(super) fn format_when(at: &Zoned, now: &Zoned) -> String {
     if at.date() == now.date() {
         minute(at)
@@ -57,7 +56,7 @@ pub(super) fn format_when(at: &Zoned, now: &Zoned) -> String {
     }
 }
 
-/// A length of time: "41 s", "79 min", "7 h 58", "12 days".
+/// A duration: "41 s", "79 min", "7 h 58", "12 days".
 pub(super) fn format_duration(us: u64) -> String {
     let seconds = (us + 500_000) / 1_000_000;
     match seconds {
@@ -68,20 +67,20 @@ pub(super) fn format_duration(us: u64) -> String {
     }
 }
 
-/// When counting first began, if that is between `gaps`, oldest first: the end of what goes on, in one gap after
-/// another, from before the start of counting.
+/// The start of counting, if it is among `gaps`, oldest first. It is the end of the adjacent gaps that begin with the
+/// one before the start of counting.
 pub(super) fn began_us(gaps: &[Gap]) -> Option<u64> {
     let first = gaps.iter().position(|gap| gap.why == "not_begun")?;
     let joined = |end: u64, gap: &Gap| if gap.from_us <= end { end.max(gap.to_us) } else { end };
     Some(gaps[first..].iter().fold(gaps[first].to_us, joined))
 }
 
-/// Whether it is of the time before counting first began, when nothing was closed.
+/// True for a gap before the start of counting, when nothing was closed.
 pub(super) fn is_before_begin(gap: &Gap, began_us: Option<u64>) -> bool {
     began_us.is_some_and(|us| gap.to_us <= us)
 }
 
-/// Why nothing was counted, of counts.db's word.
+/// The words for a gap's reason in counts.db.
 pub(super) fn not_counted_reason(word: &str) -> String {
     match word {
         "off" => "tallycam was off".into(),
@@ -98,7 +97,7 @@ pub(super) fn not_counted_reason(word: &str) -> String {
     }
 }
 
-/// A share of 1 as "91 %": 100 only when it is all, 0 only when it is nothing.
+/// A share of 1 as "91 %". Only a full share is 100, and only an empty one 0.
 pub(super) fn percent(share: f64) -> String {
     let percent = (share * 100.0).round();
     let percent = if share > 0.0 && percent < 1.0 {
@@ -111,7 +110,7 @@ pub(super) fn percent(share: f64) -> String {
     format!("{percent:.0} %")
 }
 
-/// How much `now` differs from `before`: "+10 %", "−2 %", "the same".
+/// The change from `before` to `now`: "+10 %", "−2 %", "the same".
 pub(super) fn format_change(now: u64, before: u64) -> Option<String> {
     if before == 0 {
         return None;
@@ -126,31 +125,30 @@ pub(super) fn format_change(now: u64, before: u64) -> Option<String> {
     })
 }
 
-/// The text with a full stop at its end; nothing stays nothing.
+/// Adds a full stop; an empty text stays empty.
 pub(super) fn sentence(text: &str) -> String {
     let stop = if text.is_empty() || text.ends_with(['.', '!', '?', '…']) { "" } else { "." };
     format!("{text}{stop}")
 }
 
-/// The same of a text that may not be there.
+/// As [`sentence`], for a text that may be absent.
 pub(super) fn maybe_sentence(text: &Option<String>) -> String {
     text.as_deref().map(sentence).unwrap_or_default()
 }
 
-/// What somebody else said as a sentence that stands by itself: with a capital, unless it begins with the name of a
-/// file, and an end.
+/// Makes a foreign message a sentence: with a full stop, and a capital letter unless it starts with a file name.
 pub(super) fn as_sentence(text: &str) -> String {
     let first = text.split([' ', ',', ';']).next().unwrap_or_default();
     if first.chars().all(char::is_alphabetic) { sentence(&capital(text)) } else { sentence(text) }
 }
 
-/// Bytes as "8.9 MB".
+/// As in "8.9 MB".
 pub(super) fn bytes(bytes: u64) -> String {
     let mega = bytes as f64 / 1e6;
     if mega >= 100.0 { format!("{mega:.0} MB") } else { format!("{mega:.1} MB") }
 }
 
-/// Bytes in the unit that suits them: "212 kB", "8.9 MB", "18.4 GB". `page.js` says them the same way.
+/// Bytes in a suitable unit: "212 kB", "8.9 MB", "18.4 GB". `page.js` formats alike.
 pub(super) fn size(bytes: u64) -> String {
     let of = |unit: f64| bytes as f64 / unit;
     match bytes {
@@ -163,14 +161,14 @@ pub(super) fn size(bytes: u64) -> String {
     }
 }
 
-/// A time within a recording: "1:27", "1:02:05". `page.js` says it the same way.
+/// A time within a recording: "1:27", "1:02:05". `page.js` formats alike.
 pub(super) fn format_time_in_recording(us: u64) -> String {
     let seconds = us / 1_000_000;
     let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
-/// A number with its thousands apart: "7 236".
+/// A number with separators for thousands: "7 236".
 pub(super) fn format_thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut apart = String::with_capacity(digits.len() * 2);
@@ -184,13 +182,13 @@ pub(super) fn format_thousands(number: u64) -> String {
     apart
 }
 
-/// "1 recording", "3 recordings".
+/// As in "1 recording", "3 recordings".
 pub(super) fn format_count(number: u64, one: &str) -> String {
     let more = if number == 1 { "" } else { "s" };
     format!("{} {one}{more}", format_thousands(number))
 }
 
-/// The text with its first letter in upper case: labels of models are written small.
+/// Capitalises the first letter: models write their labels in lower case.
 pub(super) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
@@ -201,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_are_as_short_as_they_are_clear() {
+    fn durations_are_short_and_clear() {
         for (seconds, words) in [
             (0, "0 s"),
             (41, "41 s"),
@@ -233,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn times_in_a_recording_are_as_a_player_has_them() {
+    fn times_in_a_recording_look_as_in_a_player() {
         for (us, words) in [(0, "0:00"), (87_900_000, "1:27"), (3_725_000_000, "1:02:05")] {
             assert_eq!(format_time_in_recording(us), words);
         }
@@ -251,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_say_all_and_nothing_only_when_it_is_so() {
+    fn shares_are_100_or_0_only_when_exact() {
         for (share, words) in
             [(0.0, "0 %"), (0.001, "1 %"), (0.91, "91 %"), (0.998, "99 %"), (0.9995, "100 %"), (1.0, "100 %")]
         {
@@ -278,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_told_in_their_zone() {
+    fn times_are_shown_in_their_zone() {
         let zone = TimeZone::fixed(jiff::tz::offset(1));
         // 2026-11-12T13:02:37Z
         let at = to_zoned(1_794_488_557_000_000, &zone);

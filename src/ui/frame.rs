@@ -1,4 +1,4 @@
-//! What is around every page: its head with the camera's state, the tabs, the footer; and what several pages say alike.
+//! The frame of every page: head with the camera's state, tabs, footer; and words that several pages share.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use super::facts::{Alert, Head, Reader, RefusalReason, ReturnedForm};
 use super::form::locked_banner;
 use super::format::{as_sentence, sentence};
 
-/// The pages, in the order in which one gets to them.
+/// The pages, in the order of the tabs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tab {
     Live,
@@ -42,42 +42,38 @@ impl Tab {
         (Tab::SignIn, "sign-in", "Account"),
     ];
 
-    /// So many have room on a telephone; the others are in a menu.
+    /// Number of tabs that fit on a phone; the others are in a menu.
     const IN_SIGHT: usize = 5;
 }
 
-/// What is around every page: head, tabs and footer.
+/// Head, tabs and footer of a page.
 pub(super) struct PageFrame<'a> {
     /// Begins the window's title.
     pub(super) title: &'a str,
-    /// The camera's name.
     pub(super) name: &'a str,
-    /// The program's version.
     pub(super) version: &'a str,
-    /// How the page looks at the state: see [`state_class`].
+    /// The state's class in the style sheet, from [`state_class`].
     pub(super) look: &'a str,
     /// The state in words.
     pub(super) headline: &'a str,
-    /// The figures beside it; may be empty.
+    /// Figures beside the state; may be empty.
     pub(super) figures: &'a str,
-    /// Which page it is.
     pub(super) tab: Tab,
-    /// The scripts it runs.
     pub(super) scripts: &'a [&'a str],
-    /// What keeps the camera from its work, the worst first.
+    /// Faults and open tasks, the worst first.
     pub(super) alerts: &'a [Alert],
-    /// Who looks at it.
+    /// The rights of the reader.
     pub(super) reader: Reader,
-    /// Who may send its forms.
+    /// The rights that the page's forms need.
     pub(super) least: Reader,
     /// The address that signs in and leads back.
     pub(super) sign_in: &'a str,
-    /// The form that was sent from the page and not carried out.
+    /// The form that was sent from the page and refused.
     pub(super) returned: Option<&'a ReturnedForm>,
 }
 
 impl<'a> PageFrame<'a> {
-    /// The frame of a page that knows no more of the camera than `head`.
+    /// The frame of a page that knows only `head` of the camera.
     pub(super) fn new(head: &'a Head, tab: Tab, title: &'a str, scripts: &'a [&'a str]) -> PageFrame<'a> {
         PageFrame {
             title,
@@ -96,12 +92,12 @@ impl<'a> PageFrame<'a> {
         }
     }
 
-    /// The same of a page whose forms only some may send.
+    /// The same frame for a page whose forms need `least`.
     pub(super) fn for_changes_by(self, least: Reader) -> PageFrame<'a> {
         PageFrame { least, ..self }
     }
 
-    /// The whole page around `main`, which is HTML already.
+    /// The whole page around `main`, which must be HTML.
     pub(super) fn render(&self, main: &str) -> String {
         let (mut tabs, mut scripts) = (String::new(), String::new());
         // Writing to a string does not fail.
@@ -144,7 +140,7 @@ impl<'a> PageFrame<'a> {
     }
 }
 
-/// How a state looks: every kind of trouble looks the same.
+/// The style sheet's class of a state; all faults share one.
 pub(super) fn state_class(state: &str) -> &'static str {
     match state {
         "live" => "live",
@@ -159,7 +155,7 @@ pub(super) fn hidden_attribute(is_hidden: bool) -> &'static str {
     if is_hidden { " hidden" } else { "" }
 }
 
-/// What is wrong with the field `id`: what marks it, and the words beneath it. Both are empty where nothing is.
+/// The attributes of the wrong field `id` and the message below it. Both are empty without an error.
 pub(super) fn field_error(id: &str, refusal: Option<&RefusalReason>) -> (String, String) {
     let Some(RefusalReason { detail, hint, .. }) = refusal else { return Default::default() };
     let words = MarkedText(format!("{} {}", as_sentence(detail), as_sentence(hint)).trim()).to_string();
@@ -169,7 +165,7 @@ pub(super) fn field_error(id: &str, refusal: Option<&RefusalReason>) -> (String,
     )
 }
 
-/// What marks the field with this name, if it is the one that is wrong, and the words that stand behind it.
+/// The attributes of the field with this name, if it is the wrong one, and the message behind it.
 pub(super) fn marked(refusal: Option<&RefusalReason>, field: &str) -> (&'static str, String) {
     match refusal.filter(|refusal| refusal.field == field) {
         Some(refusal) => (
@@ -180,7 +176,7 @@ pub(super) fn marked(refusal: Option<&RefusalReason>, field: &str) -> (&'static 
     }
 }
 
-/// What could not be done, where the reader looks first.
+/// The banner for a refused request, at the top of the page.
 pub(super) fn refusal_html(refusal: &RefusalReason) -> String {
     let hint = if refusal.hint.is_empty() { String::new() } else { format!(" {}", remedy(&refusal.hint)) };
     format!(
@@ -189,7 +185,7 @@ pub(super) fn refusal_html(refusal: &RefusalReason) -> String {
     )
 }
 
-/// What can be done, as HTML. What a shell mends is mended here by a page.
+/// A hint as HTML. A link to a page replaces a hint for the command line.
 pub(super) fn remedy(hint: &str) -> String {
     let pages = [("`tallycam model", "models", "Models"), ("`tallycam devices`", "cameras", "Cameras")];
     match pages.iter().find(|(command, ..)| hint.starts_with(command)) {
@@ -198,8 +194,7 @@ pub(super) fn remedy(hint: &str) -> String {
     }
 }
 
-/// The options of a selection: values with their words, the one that is `chosen` selected. Both stand in HTML as they
-/// are.
+/// The options of a selection with the `chosen` one selected. Values and words must be HTML.
 pub(super) fn options(choices: &[(&str, &str)], chosen: &str) -> String {
     let mut html = String::new();
     for (value, words) in choices {

@@ -1,12 +1,12 @@
-//! The pages: rendered on the server, one style sheet, a little script, all embedded in the program.
+//! The pages: rendered on the server, with one style sheet and a little script, all embedded in the program.
 //!
-//! Pure: data in, HTML out. What is stored comes as the store's own plain rows. URLs in pages are relative, so that any
-//! prefix works. No page carries a style attribute, an inline script or an inline style, so the strictest content
-//! security policy will do: `default-src 'none'; connect-src 'self'; form-action 'self'; img-src 'self'; manifest-src
+//! Pure: data in, HTML out. Stored data comes as the store's own plain rows. URLs in pages are relative, so that any
+//! prefix works. No page has a style attribute, an inline script or an inline style, so that the strictest content
+//! security policy works: `default-src 'none'; connect-src 'self'; form-action 'self'; img-src 'self'; manifest-src
 //! 'self'; script-src 'self'; style-src 'self'; worker-src 'self'`.
 //!
-//! A page is one HTML file in the folder of its page with `{names}` in it, filled by `format!` (so the
-//! compiler checks the names), inside the frame that all pages share (`frame.html`).
+//! Each page has an HTML file in its folder with `{names}` in it. `format!` fills it, so that the compiler checks the
+//! names, and puts it into the frame that all pages share (`frame.html`).
 
 mod assets;
 mod banner;
@@ -66,7 +66,7 @@ pub use settings::{
     control_in_words, group_of_key, name_settings, settings_page,
 };
 
-/// Bytes in the unit that suits them: "8.9 MB".
+/// Bytes in a suitable unit: "8.9 MB".
 pub fn format_bytes(bytes: u64) -> String {
     format::size(bytes)
 }

@@ -3,18 +3,15 @@
 /// One embedded file.
 #[derive(Debug)]
 pub struct Asset {
-    /// Its URL, relative to the pages.
     pub path: &'static str,
-    /// Its media type, with the character set where there is one.
+    /// The media type, with a character set for text.
     pub content_type: &'static str,
-    /// Its bytes.
     pub body: &'static [u8],
-    /// Its entity tag, quotes included, as it stands in the `ETag` header. Made from the bytes, so
-    /// that it changes when they do and only then.
+    /// The entity tag with its quotes, as in the header `ETag`. A hash of the bytes.
     pub etag: &'static str,
 }
 
-/// Names the file once; its bytes and its tag follow from it.
+/// Includes a file with its entity tag.
 macro_rules! asset {
     ($path:literal, $content_type:literal) => {{
         const BODY: &[u8] = include_bytes!($path);
@@ -55,12 +52,11 @@ static ASSETS: [Asset; 21] = [
     asset!("manifest.webmanifest", "application/manifest+json"),
 ];
 
-/// All embedded files.
 pub fn assets() -> &'static [Asset] {
     &ASSETS
 }
 
-/// The embedded file with this relative URL (no leading slash, no query), if there is one.
+/// The file with this relative URL (no leading slash, no query).
 pub fn asset(path: &str) -> Option<&'static Asset> {
     ASSETS.iter().find(|asset| asset.path == path)
 }
@@ -167,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_fetched_from_elsewhere() {
+    fn assets_refer_to_no_other_host() {
         for asset in ASSETS.iter().filter(|asset| !asset.path.ends_with(".png")) {
             let text = std::str::from_utf8(asset.body).unwrap();
             let text = text.replace("http://www.w3.org/2000/svg", "").replace("url(#", "");

@@ -1,4 +1,4 @@
-//! The large figures, the bars, and the week hour by hour.
+//! The headline figures, the bars, and the heat map of the week.
 
 use std::fmt::Write;
 
@@ -12,11 +12,11 @@ use crate::ui::counts::since::{format_sums, reset_name, tally_sums};
 use crate::ui::escape::Text;
 use crate::ui::format::{WEEKDAYS, format_change, format_duration, format_when, percent, to_zoned};
 
-/// Less than this, in microseconds, says nothing of a line.
+/// Least known time of a line, in microseconds, for a figure.
 const LEAST_KNOWN_US: u64 = 2_000_000;
 
 impl ChartView<'_> {
-    /// The large figures.
+    /// The headline figures.
     pub(super) fn headline_figures(&self, compared: Option<&Compared>) -> String {
         let (count_in, out) = self.total();
         let (share, missing) = self.covered_share();
@@ -106,7 +106,7 @@ impl ChartView<'_> {
         html
     }
 
-    /// The chart of everything.
+    /// The main chart.
     pub(super) fn bars(&self, compared: Option<&Compared>) -> String {
         let ask = &self.page.ask;
         let marks: &[Option<ChartSums>] = compared.map_or(&[], |compared| compared.marks.as_slice());
@@ -168,7 +168,7 @@ impl ChartView<'_> {
         )
     }
 
-    /// A small chart a line.
+    /// A small chart for each line.
     pub(super) fn lines(&self) -> String {
         let ask = &self.page.ask;
         if ask.line.is_some() {
@@ -191,7 +191,7 @@ impl ChartView<'_> {
         let most = all.map(|(count_in, out)| count_in.max(out)).max().unwrap_or(0);
         let mut html = String::from("<div class=\"split\">");
         for (line, buckets) in &by_line {
-            // A line without a crossing is not unknown; one that nothing could be counted on is.
+            // A line without crossings shows a zero; a line on which nothing could be counted shows a dash.
             let (count_in, out) = buckets.iter().map(sums).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
             let gaps = self.gaps_of_line(line);
             let is_known = (count_in, out) != (0, 0) || self.is_mostly_known(&gaps);
@@ -226,8 +226,8 @@ impl ChartView<'_> {
         html + "</div>"
     }
 
-    /// What is not known of a line, oldest first, some of it twice; it was not drawn in all of the time that is shown
-    /// if nothing is said of it.
+    /// The gaps of a line, oldest first, perhaps with overlaps. A line without an entry did not exist in the shown
+    /// time, and all of it is a gap.
     fn gaps_of_line(&self, line: &LineRow) -> Vec<Gap> {
         let Some(own) = self.page.line_gaps.get(&line.id) else {
             return vec![Gap { from_us: 0, to_us: u64::MAX, why: "no_line".into() }];
@@ -237,9 +237,10 @@ impl ChartView<'_> {
         gaps
     }
 
-    /// Whether these gaps, oldest first, leave enough of the time that is shown and has passed: more than what lies
-    /// between them where the service was started again, and than two clocks differ by. Of a line that was drawn in the
-    /// last minutes of a year nothing is known of that year.
+    /// True if these gaps, oldest first, leave enough of the shown time up to now.
+    ///
+    /// The rest must be longer than the pause of a restart and the difference of two clocks, and a noticeable share
+    /// of the shown time. A line drawn in the last minutes of a year says nothing about that year.
     fn is_mostly_known(&self, gaps: &[Gap]) -> bool {
         let DateSpan { from_us, to_us, .. } = self.page.ask.shown;
         let to_us = to_us.min(self.clock().now_us);
@@ -253,7 +254,7 @@ impl ChartView<'_> {
         known_us >= LEAST_KNOWN_US.max(least_share as u64)
     }
 
-    /// The week, hour by hour.
+    /// The heat map of the week.
     pub(super) fn week(&self) -> String {
         let ask = &self.page.ask;
         let map = WeekMap::new(&self.page.weeks, self.clock(), |(count_in, out)| match ask.heat {

@@ -1,4 +1,4 @@
-//! What was then, beside what is now: like for like, hour by hour on the wall.
+//! The comparison with an earlier time, hour by hour on the local clock.
 
 use std::collections::HashMap;
 
@@ -10,32 +10,32 @@ use crate::store::BucketRow;
 use crate::ui::chart::{ChartSums, sums};
 use crate::ui::format::{micros, to_zoned};
 
-/// A share of an hour from which on it counts as counted in full: a look may begin a little late.
+/// Coverage from which an hour counts as complete: a detection may start a little late.
 const IN_FULL: f64 = 0.99;
 
-/// What is compared: sums of the hours that were counted in full now and then.
+/// Sums of the hours that were complete both now and then.
 pub(super) struct Compared {
     pub now: ChartSums,
     pub before: ChartSums,
     pub hours: u32,
-    /// For each bucket of the chart, what it was then; `None` where part of it is not known.
+    /// The earlier sum for each bucket of the chart; `None` if part of it is unknown.
     pub marks: Vec<Option<ChartSums>>,
 }
 
-/// "Fri 13 Nov", with the year where it is another one than today's.
+/// As in "Fri 13 Nov", with the year if it is not this one.
 fn day_name(day: Date, today: Date) -> String {
     let name = day.strftime("%a %-d %b").to_string();
     if day.year() == today.year() { name } else { format!("{name} {}", day.year()) }
 }
 
 impl ChartView<'_> {
-    /// What is compared, hour by hour on the wall: hours that are over and were counted in full on both
-    /// sides.
+    /// Compares past hours with the same local time that were complete on both sides.
     pub(super) fn comparison(&self) -> Option<Compared> {
         let [now, before] = self.page.compared.as_ref()?;
         let zone = &self.clock().zone;
         let later = jiff::Span::new().days(i64::from(self.page.ask.days_back));
-        // What hour each one of then is now. Two hours of the same name (daylight saving ends) are one.
+        // Earlier hours by the present hour that they are compared with. When daylight saving ends, the second of two
+        // equal hours is left out.
         let mut then: HashMap<DateTime, &BucketRow> = HashMap::new();
         let mut marks = vec![(0, 0, 0.0, 0.0); self.buckets.len()];
         for bucket in before {
@@ -67,7 +67,7 @@ impl ChartView<'_> {
         Some(compared)
     }
 
-    /// What it is compared with: "last Friday", "the 7 days before".
+    /// The name of the compared time: "last Friday", "the 7 days before".
     pub(super) fn reference_name(&self) -> String {
         let ask = &self.page.ask;
         let day = ask.first.strftime("%A");

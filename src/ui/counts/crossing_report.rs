@@ -1,5 +1,5 @@
-//! Crossings of lines, each with its picture, so that an owner sees whether the count can be trusted: as a page of its
-//! own (`tallycam count --report`) and as the page of a line's last hour.
+//! Crossings of lines with a picture of each, so that an owner can judge the counts: a self-contained page (`tallycam
+//! count --report`), and the page of a line's last hour.
 
 use std::fmt::Write;
 
@@ -10,48 +10,45 @@ use crate::ui::facts::{Head, LocalClock};
 use crate::ui::format::{format_count, format_when, not_counted_reason, rfc3339, second, to_zoned};
 use crate::ui::frame::{PageFrame, Tab};
 
-/// A line, what was counted on it, and what may have been missed.
+/// The crossings and possible misses of a line.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LineCrossings {
     pub name: String,
-    /// How many went in.
     pub count_in: usize,
-    /// How many went out.
     pub count_out: usize,
-    /// More about how right that is, in sentences; may be empty.
+    /// Remarks on the accuracy, in sentences; may be empty.
     pub note: String,
-    /// What was counted, the oldest first.
+    /// Counted crossings, oldest first.
     pub crossings: Vec<CrossingFigure>,
     /// Tracks that ended at the line uncounted.
     pub missed: Vec<CrossingFigure>,
 }
 
-/// A crossing, or what may have been one.
+/// A crossing or a possible miss.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CrossingFigure {
-    /// The address of its picture, where there is one; that may be a `data:` URL.
+    /// The address of its picture, perhaps a `data:` URL; `None` without a picture.
     pub picture: Option<String>,
-    /// When, which way, and what.
+    /// Time, direction and class.
     pub words: String,
-    /// It is known to be wrong.
+    /// Known to be wrong.
     pub is_wrong: bool,
-    /// The recording that shows it.
     pub clip: CrossingClip,
 }
 
-/// Where a crossing can be watched.
+/// The recording of a crossing.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum CrossingClip {
-    /// Nothing is said of it.
+    /// The page says nothing about a recording.
     #[default]
     Unknown,
-    /// No recording was under way.
+    /// No recording was running.
     None,
-    /// The address of the player, and of a video where one can be made.
+    /// Addresses of the player, and of a video if one can be made.
     At(String, Option<String>),
 }
 
-/// A page that needs nothing else, as HTML. `by`: what it was counted with, in sentences.
+/// A self-contained HTML page. `by` describes the detector and its settings, in sentences.
 pub fn report_page(title: &str, by: &str, lines: &[LineCrossings]) -> String {
     let mut html = format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{0}</title>\n<style>{STYLE}</style>\n<h1>{0}</h1>\n\
@@ -72,11 +69,11 @@ const STYLE: &str = "body{font-family:sans-serif;margin:1em auto;max-width:72em;
     img{width:100%;aspect-ratio:1;object-fit:contain;background:#ddd}figcaption{font-size:.85em}\
     .wrong img{outline:3px solid #c00}.missed img{outline:3px solid #e90}";
 
-/// Closed times that are listed at most.
+/// Largest number of listed closed times.
 const MOST_CLOSED: usize = 12;
 
-/// When nothing was counted, and why, in a sentence: what adjoins for one reason is one time. Empty where there was
-/// none of a second.
+/// Times without counting and their reasons, in a sentence. Adjacent times with the same reason are joined; empty if
+/// none lasts a second.
 pub fn closed_in_words(gaps: &[Gap], clock: &LocalClock) -> String {
     let mut joined: Vec<Gap> = Vec::new();
     for gap in gaps {
@@ -106,35 +103,32 @@ pub fn closed_in_words(gaps: &[Gap], clock: &LocalClock) -> String {
 
 const SECOND_US: u64 = 1_000_000;
 
-/// The address of a line's crossings in a time, of all classes or of one.
+/// The address of a line's crossings in a time, of one class or all.
 pub fn crossings_address(line: u64, class: Option<&str>, from_us: u64, to_us: u64) -> String {
     let of = |us| percent_encoded(&rfc3339(us));
     let class = class.map_or_else(String::new, |class| format!("&class={}", percent_encoded(class)));
     format!("crossings?line={line}{class}&from={}&to={}", of(from_us), of(to_us))
 }
 
-/// What the page of a line's crossings shows.
+/// Data of the page of a line's crossings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CrossingsPage {
-    /// What stands above.
     pub head: Head,
-    /// The clock on the wall.
     pub clock: LocalClock,
-    /// The number of the line.
     pub line_id: u64,
-    /// From when to when.
+    /// Start and end of the shown time, in microseconds since 1970.
     pub from_us: u64,
     pub to_us: u64,
-    /// That is the last hour, which nobody asked for.
+    /// No time was asked for, so the last hour is shown.
     pub is_last_hour: bool,
-    /// The address of the ones before those that are shown, if there are more.
+    /// The address of earlier crossings, if there are more.
     pub next: Option<String>,
     pub line: LineCrossings,
     /// Why there are no pictures, in a sentence; empty if there may be some.
     pub no_pictures: String,
 }
 
-/// The page of a line's crossings as HTML, at `crossings?line=N`: of the last hour, or from `from` to `to`.
+/// The page of a line's crossings as HTML, at `crossings?line=N`: the last hour, or from `from` to `to`.
 pub fn crossings_page(page: &CrossingsPage) -> String {
     let lead = match page.no_pictures.as_str() {
         "" => String::new(),
@@ -169,7 +163,7 @@ pub fn crossings_page(page: &CrossingsPage) -> String {
 }
 
 impl LineCrossings {
-    /// `heading`: the element above what was missed.
+    /// `heading` is the element above the possible misses.
     fn html(&self, heading: &str) -> String {
         let mut html = format!("<p><b>{} in, {} out.</b>", self.count_in, self.count_out);
         if !self.note.is_empty() {
@@ -217,7 +211,7 @@ mod tests {
     use jiff::tz::TimeZone;
 
     #[test]
-    fn a_closed_time_is_told_once_with_its_reason() {
+    fn a_closed_time_is_listed_once_with_its_reason() {
         const S: u64 = SECOND_US;
         let clock = LocalClock { now_us: 7200 * S, zone: TimeZone::UTC, day_starts: 0 };
         let gap = |from: u64, to: u64, why: &str| Gap { from_us: from * S, to_us: to * S, why: why.into() };

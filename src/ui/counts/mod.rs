@@ -1,10 +1,8 @@
-//! The page of figures: today (or any days) against the same weekdays before, bars, the week hour by hour,
-//! classes, tables, and what was not counted.
+//! The page Counts: today or any days against the same weekdays before, bars, the heat map of the week, classes,
+//! tables, and gaps.
 //!
-//! `compare` decides which hours may be compared, `charts` and `tables` draw the sections.
-//!
-//! It is complete as the server draws it. `counts.js` fetches the same page again when something has
-//! crossed, and puts its new `#shown` in place of the old one.
+//! `compare` decides which hours may be compared; `charts` and `tables` draw the sections. The page is complete as
+//! the server sends it. After a crossing `counts.js` fetches it again and replaces the old `#shown` by the new one.
 
 mod charts;
 mod compare;
@@ -30,49 +28,46 @@ use crate::ui::format::{
 };
 use crate::ui::frame::{PageFrame, Tab, refusal_html, remedy};
 
-/// Stands in place of a sum of which nothing is known.
+/// Shown instead of an unknown sum.
 const UNKNOWN: &str = "–";
 
-/// What the page of figures shows.
+/// Data of the page Counts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CountsPage {
-    /// What stands above.
     pub head: Head,
-    /// The clock on the wall.
     pub clock: LocalClock,
     /// The scene in use: `camera`, `files` or `sim`.
     pub scene: String,
-    /// What is asked for.
+    /// The parsed query of the page.
     pub ask: CountsAsk,
-    /// Lines of the scene, deleted ones too.
+    /// Lines of the scene, including deleted ones.
     pub lines: Vec<LineRow>,
-    /// The zones that count, and how many were in each in [`CountsAsk::shown`].
+    /// The zones that count, with their occupancy in [`CountsAsk::shown`].
     pub zones: Vec<ZoneFigures>,
     /// Today's sums of the lines that are not deleted.
     pub tallies: Vec<TallyRow>,
-    /// Every class there is to choose, by name: those that are counted and those that ever were.
+    /// The classes to choose from, by name: those counted now and those counted before.
     pub classes: Vec<String>,
-    /// [`CountsAsk::shown`], of the line and class asked for.
+    /// Buckets of [`CountsAsk::shown`], for the chosen line and class.
     pub shown: Vec<BucketRow>,
-    /// [`CountsAsk::compared`], likewise.
+    /// Buckets of [`CountsAsk::compared`], likewise.
     pub compared: Option<[Vec<BucketRow>; 2]>,
-    /// [`CountsAsk::weeks`], likewise.
+    /// Buckets of [`CountsAsk::weeks`], likewise.
     pub weeks: Vec<BucketRow>,
-    /// Times without counting that meet [`CountsAsk::shown`], oldest first.
+    /// Times without counting that overlap [`CountsAsk::shown`], oldest first.
     pub gaps: Vec<Gap>,
-    /// What goes beyond it for each line, by its number, where all of them are shown.
+    /// Additional gaps of each line by its number, if all lines are shown.
     pub line_gaps: BTreeMap<u64, Vec<Gap>>,
     /// Resets in [`CountsAsk::shown`].
     pub resets: Vec<Reset>,
-    /// Every time that a line was moved in the time that is shown: its number, and when.
+    /// Moves of lines in the shown time: the line's number, and the time in microseconds since 1970.
     pub moves: Vec<(u64, u64)>,
-    /// How counting is going.
     pub counting: CountingReport,
-    /// A reset that could not be carried out.
+    /// A reset that failed.
     pub refused: Option<RefusalReason>,
 }
 
-/// Buckets of the page with those to come, between the hours that are shown.
+/// Buckets of the page and future ones, limited to the chosen hours.
 fn shown_buckets(page: &CountsPage, known: Vec<BucketRow>) -> Vec<BucketRow> {
     let ask = &page.ask;
     let mut buckets = chart::with_future_buckets(known, ask.shown.to_us);
@@ -83,7 +78,7 @@ fn shown_buckets(page: &CountsPage, known: Vec<BucketRow>) -> Vec<BucketRow> {
     buckets
 }
 
-/// The page of figures as HTML, at `counts`. It links to `api/v1/counts`.
+/// The page Counts as HTML, at `counts`. It links to `api/v1/counts`.
 pub fn counts_page(page: &CountsPage) -> String {
     let ask = &page.ask;
     let buckets = shown_buckets(page, page.shown.clone());
@@ -129,7 +124,7 @@ pub fn counts_page(page: &CountsPage) -> String {
         .render(&main)
 }
 
-/// The page and the buckets of its chart, those that are still to come too.
+/// The page and the buckets of its chart, including future ones.
 struct ChartView<'a> {
     page: &'a CountsPage,
     buckets: &'a [BucketRow],
@@ -144,7 +139,7 @@ impl ChartView<'_> {
         counting_day(self.clock().now_us, self.clock())
     }
 
-    /// What was asked for and is not shown so.
+    /// Notes about parts of the query that were ignored.
     fn ignored_parameters(&self) -> String {
         let mut told = self.page.ask.misread.clone();
         if let Some(line) =
@@ -166,7 +161,7 @@ impl ChartView<'_> {
         self.page.ask.first == self.page.ask.last
     }
 
-    /// The days that are shown: "Today, Friday 20 November".
+    /// The shown days: "Today, Friday 20 November".
     fn range_title(&self) -> String {
         let ask = &self.page.ask;
         let of = |us| to_zoned(us, &self.clock().zone);
@@ -192,7 +187,7 @@ impl ChartView<'_> {
         format!("{} to {}", time(ask.first, from), time(ask.last, day(&last) + &year))
     }
 
-    /// An address of this page with something else asked for.
+    /// The address of this page with another range, bucket or heat map.
     fn address(&self, range: &str, bucket: Option<&str>, heat: Heatmap) -> String {
         let ask = &self.page.ask;
         let mut address = format!("counts?range={range}");
@@ -210,7 +205,7 @@ impl ChartView<'_> {
         Text(&address).to_string()
     }
 
-    /// What is chosen beside the days: as names and values of the address.
+    /// The chosen filters as names and values of the query.
     fn choices(&self) -> Vec<(&'static str, String)> {
         let ask = &self.page.ask;
         let (open, close) = ask.hours.unzip();
@@ -228,7 +223,7 @@ impl ChartView<'_> {
         self.choices().iter().map(|(name, value)| format!("&{name}={}", percent_encoded(value))).collect()
     }
 
-    /// The way to as many days before and after.
+    /// Links to the same number of days before and after.
     fn steps(&self) -> String {
         let names = if self.is_one_day() { ["Previous day", "Next day"] } else { ["Earlier", "Later"] };
         let mut html = String::new();
@@ -246,7 +241,7 @@ impl ChartView<'_> {
         html
     }
 
-    /// The hours that may be chosen, from and to.
+    /// Menus for the first and last hour of a day.
     fn hour_options(&self) -> String {
         let (open, close) = self.page.ask.hours.unzip();
         let options = |chosen: Option<u8>, all: &str| {
@@ -265,7 +260,7 @@ impl ChartView<'_> {
         )
     }
 
-    /// What it may be compared with.
+    /// The menu of comparisons.
     fn comparison_options(&self) -> String {
         let with = self.page.ask.with.as_deref().unwrap_or_default();
         let before =
@@ -287,7 +282,7 @@ impl ChartView<'_> {
         html
     }
 
-    /// What of today was set to zero, each with the way back.
+    /// Today's resets, each with a button that undoes it.
     fn undo(&self) -> String {
         let today = range::day_start_us(self.today(), self.clock());
         let [lock, unlock] = lock(self.page.head.reader, Reader::Operator);
@@ -313,14 +308,14 @@ impl ChartView<'_> {
         html
     }
 
-    /// When counting first began, if that was in the time that is shown.
+    /// The start of counting, if it is within the shown time.
     fn begun_us(&self) -> Option<u64> {
         let shown = &self.page.ask.shown;
         let end_us = shown.to_us.min(self.clock().now_us);
         began_us(&self.page.gaps).filter(|us| (shown.from_us + 1..end_us).contains(us))
     }
 
-    /// The API's address of exactly what is shown.
+    /// The API's address of exactly the shown counts.
     fn export(&self, format: &str) -> String {
         let ask = &self.page.ask;
         let mut address = format!(
@@ -385,17 +380,17 @@ impl ChartView<'_> {
         options
     }
 
-    /// The filters as fields that are not seen.
+    /// The filters as hidden fields.
     fn filters(&self) -> String {
         let mut fields = String::new();
-        // What it is compared with is a field that is seen.
+        // The comparison is a visible field.
         for (name, value) in self.choices().into_iter().filter(|(name, _)| *name != "with") {
             let _ = write!(fields, "<input type=\"hidden\" name=\"{name}\" value=\"{}\">", Text(&value));
         }
         fields
     }
 
-    /// Everything that changes when something crosses.
+    /// The part of the page that changes with every crossing.
     fn live_part(&self) -> String {
         let page = self.page;
         let has_counted = self.total() != (0, 0);
@@ -441,7 +436,7 @@ impl ChartView<'_> {
         html
     }
 
-    /// The ways to the last hour of the lines that are shown, crossing by crossing.
+    /// Links to the single crossings of the shown lines in the last hour.
     fn last_hour(&self) -> String {
         let (mut ways, mut all) = (String::new(), String::new());
         for line in self.page.lines.iter().filter(|line| self.page.ask.line.is_none_or(|id| line.id == id)) {
@@ -460,7 +455,7 @@ impl ChartView<'_> {
         )
     }
 
-    /// The line whose crossings alone are shown, if it is one.
+    /// The only line whose crossings are shown, if there is just one.
     fn only_line(&self) -> Option<u64> {
         match (self.page.ask.line, self.page.lines.as_slice()) {
             (Some(line), _) => Some(line),
@@ -473,10 +468,10 @@ impl ChartView<'_> {
         chart::total(self.buckets)
     }
 
-    /// The share of what has passed that was counted, and the microseconds that were not.
+    /// Coverage of the past part of the shown time, and its uncovered microseconds.
     fn covered_share(&self) -> (f64, u64) {
         let (mut counted, mut passed) = (0.0, 0.0);
-        // Of a longer bucket only the hours that are shown.
+        // A day, week or month counts only with its shown hours.
         let hours = self.page.ask.hours.filter(|_| self.page.ask.shown.bucket != "hour");
         let part =
             hours.map_or(1.0, |hours| (0..24).filter(|hour| is_open(hours, *hour)).count() as f64 / 24.0);
@@ -490,12 +485,12 @@ impl ChartView<'_> {
         (share, (passed - counted).max(0.0) as u64)
     }
 
-    /// Whether anything is known of the time that is shown.
+    /// True if anything is known of the shown time.
     fn has_data(&self) -> bool {
         self.covered_share().0 > 0.0 || self.total() != (0, 0)
     }
 
-    /// A sum over the time that is shown; a dash where nothing is known of it.
+    /// A sum over the shown time, or a dash if nothing is known of it.
     fn format_sum(&self, count: u64) -> String {
         if self.has_data() { figure(count) } else { UNKNOWN.into() }
     }
@@ -509,7 +504,7 @@ fn figure(count: u64) -> String {
     }
 }
 
-/// Links of which one is where the reader is. Addresses are HTML already.
+/// Links, one of them marked as current. Addresses must be HTML already.
 fn link_list<'a>(links: impl Iterator<Item = (String, &'a str, bool)>) -> String {
     let mut html = String::new();
     for (address, name, is_current) in links {

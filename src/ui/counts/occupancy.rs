@@ -1,4 +1,4 @@
-//! How many were in the zones: a chart of the peaks, and the peak of all, for each.
+//! Occupancy of the zones: for each a chart of the peaks, and the highest peak.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use crate::ui::facts::ZoneFigures;
 use crate::ui::format::{format_when, to_zoned};
 
 impl ChartView<'_> {
-    /// The zones, where all lines and classes are shown.
+    /// The zones, if no line or class is chosen.
     pub(super) fn occupancy(&self) -> String {
         let page = self.page;
         if page.zones.is_empty() || page.ask.line.is_some() || page.ask.class.is_some() {
@@ -34,7 +34,7 @@ impl ChartView<'_> {
         html + "</section>"
     }
 
-    /// "2 inside now, peak 46, 11:45, on average 3.1".
+    /// As in "2 inside now, peak 46, 11:45, on average 3.1".
     fn zone_figures(&self, zone: &ZoneFigures) -> String {
         let mut words = Vec::new();
         if self.is_today() {
@@ -103,7 +103,7 @@ mod tests {
     use crate::ui::fixtures;
 
     #[test]
-    fn the_peak_of_a_zone_is_told_with_its_time() {
+    fn the_peak_of_a_zone_is_shown_with_its_time() {
         let html = counts_page(&fixtures::counts(&[]));
         assert!(html.contains("<b>2</b> inside now &nbsp; peak <b>46</b>, 11:45"), "{html}");
         let html = counts_page(&fixtures::counts(&[("line", "1")]));

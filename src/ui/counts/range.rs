@@ -1,6 +1,6 @@
-//! Which figures the page `/counts` asks for: the words of its address, made into spans of time.
+//! The query of the page `/counts`, parsed into spans of time.
 //!
-//! Pure: the present is handed in. Days begin at [`LocalClock::day_starts`] of the clock on the wall, whatever
+//! Pure: the present time is an argument. Days begin at [`LocalClock::day_starts`] of the local clock, whatever
 //! daylight saving does to their length.
 
 use jiff::ToSpan;
@@ -10,78 +10,77 @@ use crate::base::json;
 use crate::ui::facts::LocalClock;
 use crate::ui::format::{micros, to_zoned};
 
-/// The longest range that is compared with the time before it, in days: by the hour it is read twice.
+/// Longest range in days that is compared with the time before it: hours are read for both.
 const MOST_COMPARED: i32 = 92;
-/// The longest range that is shown by the hour, in days.
+/// Longest range in days that is shown by the hour.
 const MOST_HOURLY: i32 = 31;
-/// The longest range that is shown by the day, in days.
+/// Longest range in days that is shown by the day.
 const MOST_DAILY: i32 = 800;
-/// The longest range at all, in days: 20 years.
+/// Longest range in days: 20 years.
 const MOST: i32 = 7305;
 
-/// A span of time with the buckets it is cut into.
+/// A span of time and its buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DateSpan {
-    /// From this wall time in microseconds on.
+    /// Start, in microseconds since 1970.
     pub from_us: u64,
-    /// Before this one.
+    /// End, excluded.
     pub to_us: u64,
-    /// `hour`, `day`, `week` or `month`, as `/api/v1/counts` has it.
+    /// `hour`, `day`, `week` or `month`, as in `/api/v1/counts`.
     pub bucket: &'static str,
 }
 
 json::words! { Heatmap { In "in", Out "out", Both "both" } }
 
-/// Which direction the heat map shows.
+/// Direction that the heat map shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heatmap {
-    /// In.
     In,
     Out,
-    /// Both together.
+    /// In and out together.
     Both,
 }
 
-/// What the page is asked to show, and the spans that have to be read for it.
+/// The parsed query of the page, and the spans that must be read for it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CountsAsk {
     /// `today`, `yesterday`, `7d`, `30d`, `month` or `own`.
     pub range: &'static str,
-    /// The first day shown.
     pub first: Date,
     /// The last day shown.
     pub last: Date,
-    /// Of this line only.
+    /// Limits the page to this line.
     pub line: Option<u64>,
-    /// Of this class only.
+    /// Limits the page to this class.
     pub class: Option<String>,
-    /// What the heat map shows.
     pub heat: Heatmap,
-    /// What is shown.
+    /// The shown span.
     pub shown: DateSpan,
-    /// The same by the hour, and the time before it that it is compared with, by the hour (begins
-    /// [`CountsAsk::days_back`] days earlier); `None` where it is too long to compare.
+    /// The shown span by the hour, and the earlier span to compare it with, also by the hour, which starts
+    /// [`CountsAsk::days_back`] days before. `None` if it is too long to compare.
     pub compared: Option<[DateSpan; 2]>,
-    /// How many days lie between what is shown and what it is compared with: whole weeks, so that weekdays meet, unless
-    /// something else was asked for.
+    /// Days between the shown span and the compared one. Whole weeks, so that weekdays match, unless another
+    /// comparison was chosen.
     pub days_back: i32,
-    /// What was asked for instead: `before`, `4w`, `year` or a date.
+    /// The chosen comparison: `before`, `4w`, `year` or a date.
     pub with: Option<String>,
-    /// Only what is between these hours of the clock on the wall is shown; `None`: all day.
+    /// Limits each day to the time between these local hours; `None` for all day.
     pub hours: Option<(u8, u8)>,
-    /// The four weeks up to the last day shown, by the hour, for the heat map.
+    /// The four weeks up to the last shown day, by the hour, for the heat map.
     pub weeks: DateSpan,
-    /// What was asked for and is not shown so, in sentences.
+    /// Notes about ignored parts of the query, in sentences.
     pub misread: Vec<String>,
 }
 
 impl CountsAsk {
-    /// What an address with this query asks for. `query` gives the value of a name: `range`, `from` and `to` (dates,
-    /// for `range=own`; both days are part of it), `bucket` (`hour`, `day`, `week` or `month` in place of what suits
-    /// the range), `line` (a number), `class`, `heat` (`in`, `out`, `both`), `open` and `close` (hours), `with`
-    /// (`week`, `before`, `4w`, `year`, or the first day of another time). Dates alone are a range of one's own. What
-    /// cannot be understood is as if it were not there (today, all lines, all classes); of the range, its dates and the
-    /// line it is told.
+    /// Parses a query. `query` returns the value of a name:
+    ///
+    /// - `range`; `from` and `to`, dates for `range=own`, both included. Dates alone also mean `own`.
+    /// - `bucket`: `hour`, `day`, `week` or `month`; default: as suits the range.
+    /// - `line` (a number), `class`, `heat` (`in`, `out`, `both`), `open` and `close` (hours).
+    /// - `with`: `week`, `before`, `4w`, `year`, or the first day of another time.
+    ///
+    /// Invalid values count as absent (today, all lines, all classes). For range, dates and line, `misread` says so.
     pub fn from_query<'a>(query: impl Fn(&str) -> Option<&'a str>, clock: &LocalClock) -> CountsAsk {
         let today = counting_day(clock.now_us, clock);
         let mut misread = Vec::new();
@@ -142,7 +141,7 @@ impl CountsAsk {
         let usual =
             if days <= 2 { "hour" } else { *allowed.iter().find(|b| **b != "hour").unwrap_or(&"day") };
         let bucket = allowed.iter().copied().find(|bucket| *bucket == wanted).unwrap_or(usual);
-        // A week or month that is begun is shown whole: figures and bars agree.
+        // Weeks and months are shown whole, so that figures and bars agree.
         let (first, last) = match bucket {
             "week" => (monday(first), days_before(monday(last), -6).min(today)),
             "month" => (first.first_of_month(), last.last_of_month().min(today)),
@@ -175,7 +174,7 @@ impl CountsAsk {
         let hours = match (hour("open", 0, 23), hour("close", 24, 24)) {
             (Some(0), Some(24)) => None,
             (Some(open), Some(close)) if open != close && days <= MOST_DAILY => {
-                // Midnight is the end of a day, and of a night that would go on after it.
+                // A closing time of 0 means the end of the day, also for a night that would go on after it.
                 let hours = (open, if close == 0 { 24 } else { close });
                 if hours.0 > hours.1 && !(hours.1..=hours.0).contains(&clock.day_starts) {
                     misread.push(format!(
@@ -220,8 +219,8 @@ impl CountsAsk {
         }
     }
 
-    /// As many days before what is shown, and after it: the first and the last; `None` where that is to come. What
-    /// begins with a month goes by months.
+    /// The first and last day of the same number of days before and after the shown ones; `None` in the future. Whole
+    /// months step by months.
     pub(in crate::ui) fn neighbours(&self, today: Date) -> [Option<(Date, Date)>; 2] {
         let is_month =
             self.first.day() == 1 && (self.range == "month" || self.last == self.last.last_of_month());
@@ -236,13 +235,13 @@ impl CountsAsk {
         [Some(before), (after.0 <= today).then_some((after.0, after.1.min(today)))]
     }
 
-    /// The buckets that suit the days that are shown.
+    /// The buckets that suit the shown days.
     pub(in crate::ui) fn buckets(&self) -> Vec<&'static str> {
         buckets_for(days_between(self.first, self.last) + 1)
     }
 }
 
-/// What a table of these times is saved as, without its ending: `tallycam-Yard-2026-11-01..2026-11-30`.
+/// File name of an exported table, without its ending: `tallycam-Yard-2026-11-01..2026-11-30`.
 pub fn export_name(camera: &str, from_us: u64, to_us: u64, clock: &LocalClock) -> String {
     let name: String = camera.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
     let name = Some(name.trim_matches('-')).filter(|name| !name.is_empty()).unwrap_or("camera");
@@ -261,7 +260,7 @@ fn buckets_for(days: i32) -> Vec<&'static str> {
     all.into_iter().filter(|(_, suits)| *suits).map(|(bucket, _)| bucket).collect()
 }
 
-/// The day a moment belongs to: before the hour that days begin at it is still the day before.
+/// The day that a moment belongs to. Before the hour at which days begin it is still the day before.
 pub(in crate::ui) fn counting_day(us: u64, clock: &LocalClock) -> Date {
     let at = to_zoned(us, &clock.zone);
     if at.hour() < i8::try_from(clock.day_starts).unwrap_or(0) {
@@ -271,14 +270,14 @@ pub(in crate::ui) fn counting_day(us: u64, clock: &LocalClock) -> Date {
     }
 }
 
-/// When a day begins. An hour that daylight saving leaves out begins an hour later.
+/// The start of a day, in microseconds since 1970. If daylight saving skips that hour, the day starts an hour later.
 pub(in crate::ui) fn day_start_us(day: Date, clock: &LocalClock) -> u64 {
     let hour = i8::try_from(clock.day_starts.min(23)).unwrap_or(0);
     let at = day.at(hour, 0, 0, 0);
     at.to_zoned(clock.zone.clone()).map_or(0, |at| micros(&at))
 }
 
-/// The date so many days earlier (later, if negative); itself at the calendar's ends.
+/// The date `days` earlier, or later if negative. At the ends of the calendar `day` itself.
 pub(in crate::ui) fn days_before(day: Date, days: i32) -> Date {
     day.checked_sub(days.days()).unwrap_or(day)
 }
@@ -336,7 +335,7 @@ mod tests {
             ("range=own&from=2026-03-29", "2026-03-29T00:00 2026-03-30T00:00 hour"),
             ("from=2026-11-18&to=2026-11-18", "2026-11-18T00:00 2026-11-19T00:00 hour"),
             ("to=2026-11-18", "2026-11-18T00:00 2026-11-19T00:00 hour"),
-            // Turned round, and beyond today.
+            // Swapped dates, and dates in the future.
             ("range=own&from=2026-11-18&to=2026-11-14", "2026-11-14T00:00 2026-11-19T00:00 day"),
             ("range=own&from=2026-12-24&to=2026-11-18", "2026-11-18T00:00 2026-11-21T00:00 day"),
             ("range=own&from=2026-12-24&to=2026-12-25", "2026-11-20T00:00 2026-11-21T00:00 hour"),
@@ -354,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_shown_as_it_was_asked_for_is_told() {
+    fn ignored_parts_of_the_query_are_noted() {
         let clock = clock(0);
         for query in
             ["", "range=own", "range=&from=&to=&line=&class=", "range=7d&from=x", "from=2026-11-18", "line=3"]
@@ -381,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_compared_has_the_same_weekdays() {
+    fn compared_spans_have_the_same_weekdays() {
         let clock = clock(0);
         for (query, days, want) in [
             ("", 7, "2026-11-13T00:00 2026-11-14T00:00 hour"),
@@ -401,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_begins_when_the_user_says() {
+    fn a_day_begins_at_the_configured_hour() {
         let mut clock = clock(5);
         assert_eq!(told(&ask("", &clock).shown, &clock), "2026-11-20T05:00 2026-11-21T05:00 hour");
         // Ten hours earlier it is 04:02: still yesterday.
@@ -410,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn one_steps_by_as_many_days_and_by_months() {
+    fn neighbours_have_as_many_days_or_are_whole_months() {
         let clock = clock(0);
         let today: Date = "2026-11-20".parse().unwrap();
         for (query, before, after) in [
@@ -427,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_called_by_camera_and_days() {
+    fn an_exported_table_is_named_after_camera_and_days() {
         let clock = clock(0);
         let DateSpan { from_us, to_us, .. } = ask("range=7d", &clock).shown;
         assert_eq!(
@@ -440,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn filters_are_taken_as_they_are() {
+    fn filters_are_taken_over_unchanged() {
         let clock = clock(0);
         let with = ask("line=3&class=cell phone&heat=out", &clock);
         assert_eq!(

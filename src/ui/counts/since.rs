@@ -1,11 +1,11 @@
-//! What the sums of today are called where some of them were set to zero: the pages Live and Counts have it from here.
+//! Names of today's sums after a reset, for the pages Live and Counts.
 
 use crate::store::TallyRow;
 use crate::ui::facts::LocalClock;
 use crate::ui::format::{format_thousands, minute, to_zoned};
 
-/// The name of the sums of these lines, where some were set to zero since the day began at `day_us`: "Since 14:00", or
-/// "Today, Door since 14:00".
+/// The name of the sums of these lines if some were reset since the day began at `day_us`: "Since 14:00", or "Today,
+/// Door since 14:00".
 pub(in crate::ui) fn reset_name(tallies: &[&TallyRow], day_us: u64, clock: &LocalClock) -> Option<String> {
     let reset: Vec<&&TallyRow> = tallies.iter().filter(|tally| tally.since_us > day_us).collect();
     let last_us = reset.iter().map(|tally| tally.since_us).max()?;
@@ -19,12 +19,12 @@ pub(in crate::ui) fn reset_name(tallies: &[&TallyRow], day_us: u64, clock: &Loca
     })
 }
 
-/// In and out of these lines.
+/// In and out of these lines together.
 pub(in crate::ui) fn tally_sums(tallies: &[&TallyRow]) -> (u64, u64) {
     tallies.iter().fold((0, 0), |sum, tally| (sum.0 + tally.count_in, sum.1 + tally.count_out))
 }
 
-/// "4 in, 2 out".
+/// As in "4 in, 2 out".
 pub(in crate::ui) fn format_sums((count_in, out): (u64, u64)) -> String {
     format!("{} in, {} out", format_thousands(count_in), format_thousands(out))
 }
@@ -36,7 +36,7 @@ mod tests {
     use crate::ui::fixtures;
 
     #[test]
-    fn sums_are_called_by_what_they_are_since() {
+    fn sums_are_named_after_their_reset() {
         let counting = fixtures::live().counting.unwrap();
         let (day_us, hour) = (counting.hours[0].start_us, 3_600_000_000);
         let name = |hours: &[u64]| {

@@ -1,4 +1,4 @@
-//! The tables: the same figures as the charts, classes, what was not counted, and marks.
+//! The tables of the page Counts: figures of the chart, classes, gaps, and events.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -15,7 +15,7 @@ use crate::ui::format::{
     not_counted_reason, percent, to_zoned,
 };
 
-/// Gaps and marks that are listed at most; the rest is in the API.
+/// Largest number of listed gaps and events; the API has all.
 const MOST_LISTED: usize = 12;
 
 impl ChartView<'_> {
@@ -98,10 +98,10 @@ impl ChartView<'_> {
         )
     }
 
-    /// The name of an hour or a day, which leads to what crossed in it.
+    /// The name of an hour or a day as a link to its crossings.
     fn way_to_crossings(&self, bucket: &BucketRow, name: String) -> String {
         let ask = &self.page.ask;
-        // Of a day only some hours may be shown.
+        // A day may show only some of its hours, so it gets no link.
         let is_whole = ask.shown.bucket == "hour" || ask.shown.bucket == "day" && ask.hours.is_none();
         let is_short = is_whole && sums(bucket) != (0, 0);
         match self.only_line().filter(|_| is_short) {
@@ -113,7 +113,7 @@ impl ChartView<'_> {
         }
     }
 
-    /// What is read of a bar: "09:00–10:00: 33 in, 51 out (the Tuesday before: 31, 46)".
+    /// A bar for screen readers: "09:00–10:00: 33 in, 51 out (the Tuesday before: 31, 46)".
     fn bucket_in_words(&self, bucket: &BucketRow, before: Option<ChartSums>) -> String {
         let kind = self.page.ask.shown.bucket;
         let mut words = bucket_name(bucket, kind, self.is_one_day(), self.clock());
@@ -138,7 +138,7 @@ impl ChartView<'_> {
         words
     }
 
-    /// What crossed.
+    /// The table of classes.
     pub(super) fn classes(&self) -> String {
         let mut by_class: BTreeMap<&str, ChartSums> = BTreeMap::new();
         for kind in self.buckets.iter().flat_map(|bucket| &bucket.counts) {
@@ -168,7 +168,7 @@ impl ChartView<'_> {
                 "<tr><td colspan=\"3\" class=\"l muted\">Nothing has crossed in this time.</td></tr>",
             );
         }
-        // What looks today says nothing of days that are past, nor of what another one has told apart today.
+        // The present detector says nothing about past days, nor about classes that another one found today.
         let by = match (facts.backend, facts.model.as_str()) {
             ("", _) => String::new(),
             _ if !is_of_today => String::new(),
@@ -222,7 +222,7 @@ impl ChartView<'_> {
         )
     }
 
-    /// What happened to lines and sums in this time: it explains a step in a chart.
+    /// Changes of lines and sums in the shown time, which explain steps in a chart.
     pub(super) fn marks(&self) -> String {
         let ask = &self.page.ask;
         let mut marks: Vec<(u64, String)> = Vec::new();

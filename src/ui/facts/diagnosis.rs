@@ -1,4 +1,4 @@
-//! What a diagnosis found: the API, the page, `tallycam check` and systemd's line tell the same.
+//! Findings of the diagnosis, shared by the API, the page, `tallycam check` and systemd's status line.
 
 use serde::Serialize;
 
@@ -6,30 +6,30 @@ use crate::base::json;
 
 json::words! { Verdict { Good "good", Warning "warning", Bad "bad", None "none" } }
 
-/// How something was found; worst first.
+/// The verdict of a finding; worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// It does not work.
+    /// Broken.
     Bad,
-    /// It works, and will not for long, or not as it should.
+    /// Works, but not as it should or not for long.
     Warning,
-    /// It is not there, or there is nothing to say of it.
+    /// Absent, or nothing to report.
     None,
-    /// It works.
+    /// Works.
     Good,
 }
 
-/// What was looked at, and what was found.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Finding {
-    /// What it is about, in a few words that stay the same.
+    /// The subject, in a few words that never change.
     pub name: &'static str,
-    /// How it was found.
+    /// The verdict.
     #[serde(rename = "state")]
     pub verdict: Verdict,
-    /// What was found, in a sentence or as a list.
+    /// The result, as a sentence or a list.
     pub said: String,
-    /// What can be done about it.
+    /// The remedy.
     pub hint: Option<String>,
 }
 
@@ -39,33 +39,33 @@ impl Finding {
         Finding { name, verdict, said: said.into(), hint: None }
     }
 
-    /// It works.
+    /// A finding with [`Verdict::Good`].
     pub fn good(name: &'static str, said: impl Into<String>) -> Finding {
         Finding::new(name, Verdict::Good, said)
     }
 
-    /// There is nothing to say.
+    /// A finding with [`Verdict::None`].
     pub fn none(name: &'static str, said: impl Into<String>) -> Finding {
         Finding::new(name, Verdict::None, said)
     }
 
-    /// It will not work for long, or not as it should.
+    /// A finding with [`Verdict::Warning`].
     pub fn warning(name: &'static str, said: impl Into<String>) -> Finding {
         Finding::new(name, Verdict::Warning, said)
     }
 
-    /// It does not work.
+    /// A finding with [`Verdict::Bad`].
     pub fn bad(name: &'static str, said: impl Into<String>) -> Finding {
         Finding::new(name, Verdict::Bad, said)
     }
 
-    /// Adds what can be done.
+    /// Adds a hint.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Finding {
         Finding { hint: Some(hint.into()), ..self }
     }
 
-    /// Adds what can be done, where that is known.
+    /// Adds a hint if there is one.
     #[must_use]
     pub fn maybe_hint(self, hint: Option<String>) -> Finding {
         Finding { hint, ..self }

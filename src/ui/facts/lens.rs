@@ -1,33 +1,33 @@
-//! What the API and the pages tell of the lens.
+//! The lens as the API and the pages show it.
 
 use serde::Serialize;
 
-/// The lens, and what is under way with it.
+/// The lens and its focus sweep.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, schemars::JsonSchema)]
 pub struct LensReport {
-    /// Whether it can be focused from here. A page that is not about what is wrong leaves the lens out where not.
+    /// The lens can be focused from here.
     pub supported: bool,
     /// Why it cannot be focused, in a sentence.
     pub reason: Option<String>,
-    /// Where it stands, 0 (far) to 1 (near); `null` where the camera only takes steps, or does not tell.
+    /// Focus position, 0 (far) to 1 (near); `null` if the camera only takes steps or does not report it.
     #[schemars(range(min = 0, max = 1))]
     pub position: Option<f64>,
-    /// Whether the camera focuses by itself; `null` where it has no autofocus.
+    /// Autofocus is on; `null` without autofocus.
     pub auto: Option<bool>,
-    /// Whether a position can be set and a sweep be made: not where the camera only takes steps.
+    /// A position can be set and a sweep run; false if the camera only takes steps.
     #[serde(skip)]
     pub has_position: bool,
-    /// Whether autofocus can be told where to look.
+    /// Autofocus can be limited to a part of the picture.
     pub has_window: bool,
-    /// Where it looks; `null`: at all of the picture.
+    /// The part that autofocus uses; `null` for all of the picture.
     pub window: Option<LensWindow>,
-    /// How sharp the newest picture is (more is sharper, there is no end to it); `null` without a live picture.
+    /// Sharpness of the newest picture: higher is sharper, without an upper limit. `null` without a live picture.
     pub sharpness: Option<f64>,
     /// The focus sweep under way.
     pub sweep: Option<SweepProgress>,
     /// How the last focus sweep ended.
     pub last_sweep: Option<LastSweep>,
-    /// Why changes are not kept.
+    /// Why changes are not stored.
     pub unkept: Option<String>,
 }
 
@@ -38,7 +38,7 @@ pub struct LensWindow {
     pub y: f64,
 }
 
-/// How many places a focus sweep has looked at, and how many it will at most.
+/// Number of positions that a focus sweep has tried, and the maximum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct SweepProgress {
     pub done: u32,

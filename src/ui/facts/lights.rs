@@ -1,8 +1,8 @@
-//! What the API and the pages tell of the light.
+//! The light as the API and the pages show it.
 
 use serde::Serialize;
 
-/// A colour, as it is told.
+/// Pattern of a colour in reports.
 const COLOR: &str = "^[0-9A-F]{6}$";
 
 /// The light at one moment. Colours are `RRGGBB`.
@@ -11,7 +11,7 @@ pub struct LightReport {
     /// The word of the configuration: `spi`, `pwm`, `gpio`, `sim`; `none`.
     #[schemars(extend("enum" = ["none", "spi", "pwm", "gpio", "sim"]))]
     pub kind: &'static str,
-    /// Whether it has colours, and more than one pixel; else it is a lamp.
+    /// True for a strip with colours and several pixels, false for a lamp.
     #[serde(skip)]
     pub has_colors: bool,
     /// Whether it was switched on.
@@ -19,32 +19,32 @@ pub struct LightReport {
     pub is_on: bool,
     /// 0–255.
     pub brightness: u8,
-    /// That of every pixel without a colour of its own.
+    /// Colour of all pixels outside `ranges`.
     #[schemars(regex(pattern = COLOR))]
     pub color: String,
     /// Pixels with colours of their own.
     pub ranges: Vec<RangeReport>,
     /// How many pixels there are.
     pub pixels: usize,
-    /// What shines: `off`, `on`, `auto` or `shot`.
+    /// The light's mode now: `off`, `on`, `auto` or `shot`.
     #[schemars(extend("enum" = ["off", "on", "auto", "shot"]))]
     pub shows: &'static str,
-    /// What each pixel shows now.
+    /// The present colour of each pixel.
     #[schemars(inner(regex(pattern = COLOR)))]
     pub colors: Vec<String>,
     /// Why it does not work, in a sentence.
     pub reason: Option<String>,
-    /// What to do about it, in a sentence.
+    /// The remedy, in a sentence.
     pub hint: Option<String>,
-    /// Whether it went on by itself; `null` where it never does.
+    /// It is on automatically; `null` if it never is.
     pub auto: Option<bool>,
-    /// It goes on by itself where the picture is darker than this, of 255.
+    /// It switches on automatically if the picture is darker than this, of 255.
     pub auto_below: Option<f64>,
-    /// How bright the picture is, of 255, where that is measured.
+    /// Brightness of the picture, of 255, if measured.
     pub luma: Option<f64>,
-    /// Where the operator's file sets one of these, which then cannot be changed: `config.toml:12`.
+    /// The place in the operator's file that pins one of these: `config.toml:12`.
     pub pinned: Option<String>,
-    /// Why changes are not kept.
+    /// Why changes are not stored.
     pub unkept: Option<String>,
     /// Colours with a name.
     pub presets: Vec<PresetReport>,

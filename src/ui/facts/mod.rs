@@ -1,7 +1,7 @@
-//! Plain data that several pages show, filled by whoever serves them.
+//! Plain data that several pages show. Callers fill it.
 //!
-//! Times are wall time in microseconds since 1970-01-01T00:00:00Z; the zone they are told in is part of
-//! the page's data. Texts are as they were typed: pages escape them.
+//! Times are in microseconds since 1970-01-01T00:00:00Z; the pages' data includes their time zone. Texts are
+//! unescaped: pages escape them.
 
 pub mod diagnosis;
 pub mod lens;
@@ -18,45 +18,42 @@ json::words! {
     AlertKind { Camera "camera", Counting "counting", Storage "storage", Clock "clock", Password "password" }
 }
 
-/// What stands above every page but the live one, which knows more.
+/// The head of every page except Live, which has more.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Head {
-    /// The camera's name.
     pub name: String,
-    /// The program's version.
     pub version: String,
-    /// One word: `live`, `asleep`, `waking`, `paused`, or a kind of trouble.
+    /// One word: `live`, `asleep`, `waking`, `paused`, or a kind of fault.
     pub state: String,
     /// The state in words: "Live", "Camera idle", "Camera in use".
     pub headline: String,
-    /// What keeps it from its work, the worst first. Every page says so.
+    /// Faults and open tasks, the worst first. Every page shows them.
     pub alerts: Vec<Alert>,
-    /// Who looks at it.
+    /// The rights of the reader.
     pub reader: Reader,
     /// The address that signs in and leads back to the page.
     pub sign_in: String,
-    /// The form that was sent from this page and not carried out.
+    /// The form that was sent from this page and refused.
     pub returned: Option<Rc<ReturnedForm>>,
 }
 
-/// What whoever looks at a page may do.
+/// The rights of a page's reader.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reader {
-    /// Look.
+    /// May watch.
     #[default]
     Viewer,
-    /// Draw, record, pause and turn, too.
+    /// May also draw, record, pause, and move light and lens.
     Operator,
-    /// Everything.
+    /// May change everything.
     Admin,
 }
 
-/// What an alert is about, the worst first.
+/// The subject of an alert, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AlertKind {
     /// There is no picture.
     Camera,
-    /// Nothing is counted.
     Counting,
     /// No snapshot or recording can be stored.
     Storage,
@@ -67,37 +64,37 @@ pub enum AlertKind {
 }
 
 impl AlertKind {
-    /// Whether something does not work; else something is to be done.
+    /// True for a fault; false for an open task.
     pub fn is_bad(self) -> bool {
         matches!(self, AlertKind::Camera | AlertKind::Counting | AlertKind::Storage)
     }
 }
 
-/// What keeps the camera from its work.
+/// A problem that keeps the camera from its work.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Alert {
-    /// What it is about.
+    /// The subject.
     pub kind: AlertKind,
-    /// Of counting, why, in one word: `no_model`; of the camera its kind of trouble.
+    /// Cause in one word: `no_model` for counting, the kind of fault for the camera.
     pub why: Option<String>,
     /// In a few words: "Not counting".
     pub headline: &'static str,
     /// Why, in a sentence.
     pub reason: Option<String>,
-    /// What the reader can do.
+    /// The remedy for the reader.
     pub hint: Option<String>,
-    /// Since when, where that is known.
+    /// Start, if known.
     #[schemars(with = "Option<json::Rfc3339>")]
     pub since: Option<String>,
-    /// The camera or counting does not work; else it works, and something is to be done.
+    /// The camera, counting or storage does not work. False: they work, and something is to be done.
     pub bad: bool,
-    /// Since when, for people: "14:02"; empty where that is not known.
+    /// Start for people: "14:02"; empty if unknown.
     #[serde(skip)]
     pub since_words: String,
 }
 
 impl Alert {
-    /// One of which only this is known.
+    /// An alert without details.
     pub fn new(kind: AlertKind, headline: &'static str) -> Alert {
         Alert {
             kind,
@@ -111,23 +108,23 @@ impl Alert {
         }
     }
 
-    /// Why, in one word; empty where that is not known.
+    /// The cause in one word; empty if unknown.
     pub(super) fn why(&self) -> &str {
         self.why.as_deref().unwrap_or_default()
     }
 }
 
-/// The clock on the wall.
+/// The local clock.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LocalClock {
     pub now_us: u64,
-    /// The zone that days and hours are told in.
+    /// The time zone of days and hours.
     pub zone: TimeZone,
-    /// The hour, 0–23, at which a day begins.
+    /// The hour at which a day begins, 0–23.
     pub day_starts: u8,
 }
 
-/// How counting is going.
+/// The state of counting.
 #[derive(Debug, Default, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct CountingReport {
     /// One word: `counting`, `idle` (no line), `waiting` (no picture), `off`, `trouble`.
@@ -135,25 +132,25 @@ pub struct CountingReport {
     pub word: &'static str,
     /// Why it does not count, in one word; `null` while it does.
     pub why: Option<&'static str>,
-    /// Since when.
+    /// Start of this state.
     #[schemars(with = "json::Rfc3339")]
     pub since: String,
     /// Why, in a sentence.
     pub reason: Option<String>,
-    /// What can be done about it.
+    /// The remedy.
     pub hint: Option<String>,
-    /// What is not as it was asked for though it may count, in sentences.
+    /// Deviations from the configuration that do not stop counting, in sentences.
     pub notes: Vec<String>,
-    /// `onnx`, `motion`, `replay`; empty before one was made.
+    /// `onnx`, `motion` or `replay`; empty before the detector is loaded.
     pub backend: &'static str,
     /// The name of the model; empty where the back end has none.
     pub model: String,
-    /// Looks a second over the last seconds.
+    /// Detections per second over the last seconds.
     pub looks_per_second: f64,
-    /// Looks since the start, and those of them that asked no model, for nothing moved.
+    /// Detections since the start; `looks_saved` of them asked no model because nothing moved.
     pub looks: u64,
     pub looks_saved: u64,
-    /// Median time of a look, in milliseconds.
+    /// Median time of a detection, in milliseconds.
     pub look_ms: f64,
     pub tracks: usize,
     pub scene: Scene,
@@ -161,18 +158,19 @@ pub struct CountingReport {
     pub lines: usize,
     /// Why counts.db takes no crossings at present.
     pub ledger: Option<String>,
-    /// The classes it tells apart.
+    /// The classes of the detector.
     #[serde(skip)]
     pub labels: Vec<String>,
-    /// Whether the classes mean what things are.
+    /// True if classes name kinds of objects; motion has none.
     #[serde(skip)]
     pub tells_classes: bool,
-    /// The inference in a look, in milliseconds: the network's part, or the detector's where there is none.
+    /// Time of the inference in a detection, in milliseconds: the network's, or the whole detector's without a
+    /// network.
     #[serde(skip)]
     pub inference_ms: f64,
 }
 
-/// A zone, and how many are in it now.
+/// A zone and its present occupancy.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct ZoneNow {
     #[serde(flatten)]
@@ -180,15 +178,14 @@ pub struct ZoneNow {
     pub occupancy: u32,
 }
 
-/// How many were in a zone over a time.
+/// Occupancy of a zone over a time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ZoneFigures {
-    /// Its number.
     pub id: u64,
     pub name: String,
-    /// How many are in it now.
+    /// The present occupancy.
     pub inside: u32,
-    /// Bucket by bucket; empty if nothing is known of it.
+    /// Empty if nothing is known of the zone.
     pub buckets: Vec<OccupancyRow>,
 }
 
@@ -201,58 +198,58 @@ pub struct LogLine {
     /// `error`, `warn`, `info`, `debug` or `trace`.
     #[schemars(extend("enum" = ["error", "warn", "info", "debug", "trace"]))]
     pub level: &'static str,
-    /// Which part of the program: `source::v4l2`.
+    /// Part of the program: `source::v4l2`.
     #[serde(rename = "target")]
     pub place: String,
-    /// What it said; may have several lines.
+    /// The text; may have several lines.
     #[serde(rename = "message")]
     pub text: String,
 }
 
-/// A form that was sent: its page shows it again, or what came of it.
+/// A form that was sent. Its page shows it again, or shows the result.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReturnedForm {
-    /// The address that it was sent to, without its leading slash: `api/v1/lines/3`.
+    /// The address that it was sent to, without the leading slash: `api/v1/lines/3`.
     pub action: String,
-    /// The page's own address, seen from there.
+    /// The page's own address, relative to that one.
     pub base: String,
-    /// The version of what it changes that its page was made of; empty: none.
+    /// The version of the changed object when the page was made; empty if there is none.
     pub version: String,
-    /// What was typed, in its order.
+    /// The typed values, in the form's order.
     pub fields: Vec<(String, String)>,
-    /// All of it as one text, for the page that signs in.
+    /// The whole form as one text, for the sign-in page.
     pub kept: String,
-    /// Why it was not carried out; `None`: it was.
+    /// The reason of a refusal; `None` if it was carried out.
     pub refusal: Option<RefusalReason>,
 }
 
 impl ReturnedForm {
-    /// What was typed into the field of this name; the last, where it is there more than once.
+    /// The value typed into the field of this name; the last one if there are several.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.fields.iter().rfind(|(key, _)| key == name).map(|(_, text)| text.as_str())
     }
 
-    /// The number at the end of the address; `None`: it is of something new.
+    /// The number at the end of the address; `None` for a new object.
     pub fn id(&self) -> Option<u64> {
         self.action.rsplit('/').next()?.parse().ok()
     }
 
-    /// The reason in one line, with what can be done.
+    /// The reason and the remedy in one line.
     pub fn said(&self) -> String {
         let Some(RefusalReason { detail, hint, .. }) = &self.refusal else { return String::new() };
         if hint.is_empty() { detail.clone() } else { format!("{detail}: {hint}") }
     }
 }
 
-/// What went wrong with something that was sent from a page.
+/// The refusal of a request from a page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RefusalReason {
-    /// What could not be done and why, in a sentence.
+    /// The failed action and the reason, in a sentence.
     pub detail: String,
-    /// What can be done about it; empty when nothing.
+    /// The remedy; may be empty.
     pub hint: String,
-    /// The name of the field that is wrong; empty: none by itself.
+    /// The name of the wrong field; empty if it is no single one.
     pub field: String,
-    /// What is wrong, field by field: name and sentence.
+    /// Name and sentence of each wrong field.
     pub errors: Vec<(String, String)>,
 }

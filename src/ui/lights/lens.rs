@@ -1,5 +1,5 @@
-//! The lens: a card beside the live picture. A lens that cannot be focused from here has none; the page Diagnosis says
-//! why. `controls.js` says the same in the same words: change both.
+//! The card of the lens beside the live picture. A lens that cannot be focused has none; the page Diagnosis says why.
+//! `controls.js` renders the same words: change both.
 
 use crate::ui::escape::Text;
 use crate::ui::facts::lens::{LensReport, SweepProgress};
@@ -7,7 +7,7 @@ use crate::ui::form::form_to;
 use crate::ui::format::sentence;
 use crate::ui::frame::hidden_attribute;
 
-/// The card; nothing where there is nothing to be focused.
+/// The card; empty if the lens cannot be focused.
 pub(in crate::ui) fn section(lens: &LensReport) -> String {
     if !lens.supported {
         return String::new();
@@ -38,7 +38,7 @@ pub(in crate::ui) fn section(lens: &LensReport) -> String {
         ""
     };
     let set = if lens.has_position { "<noscript><button class=\"btn\">Set</button></noscript>" } else { "" };
-    // A spot is pointed at by `controls.js`, which shows the button.
+    // `controls.js` shows the button, because a spot needs a pointer.
     let window = if lens.has_window {
         "<button class=\"btn\" type=\"button\" id=\"spot\" aria-pressed=\"false\" hidden>Focus on a \
          spot</button><button \
@@ -71,7 +71,7 @@ pub(in crate::ui) fn section(lens: &LensReport) -> String {
     )
 }
 
-/// What the buttons of the card ask for, each with a form: the slider is sent by its own.
+/// Forms of the card's buttons: name, method, address. The slider has its own form.
 const ACTS: [[&str; 3]; 4] = [
     ["lens-act", "patch", "api/v1/lens"],
     ["lens-reset", "post", "api/v1/lens/reset"],
@@ -81,7 +81,7 @@ const ACTS: [[&str; 3]; 4] = [
 
 const NEXT: &str = "./#lens";
 
-/// Sharpness has no end: three digits are enough.
+/// Sharpness has no upper limit; three digits are enough.
 fn sharpness(sharpness: f64) -> String {
     if sharpness < 10.0 { format!("{sharpness:.2}") } else { format!("{sharpness:.0}") }
 }
@@ -106,7 +106,7 @@ mod tests {
             assert!(html.contains(words), "no {words} in {html}");
         }
         assert!(html.contains("id=\"sweeping\" hidden"));
-        // One that only takes steps.
+        // A lens that only takes steps.
         let html = section(&LensReport { has_position: false, position: None, auto: None, ..lens.clone() });
         assert!(
             !html.contains("type=\"range\"") && !html.contains("id=\"sweep\"") && html.contains("Nearer +")

@@ -1,5 +1,5 @@
-//! The light: a card beside the live picture, and a page of its own for telephones and readers without scripts.
-//! `controls.js` draws the same and says it in the same words: change both.
+//! The light: a card beside the live picture, and a page for phones and readers without scripts. `controls.js`
+//! renders the same words: change both.
 
 pub mod lens;
 
@@ -14,15 +14,14 @@ use crate::ui::frame::{PageFrame, Tab, hidden_attribute, refusal_html};
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LightsPage {
-    /// What stands above.
     pub head: Head,
-    /// The light; `None` where there is none.
+    /// The light; `None` without one.
     pub light: Option<LightReport>,
-    /// Something that could not be carried out.
+    /// A refused request.
     pub refused: Option<RefusalReason>,
 }
 
-/// Pixels side by side.
+/// Pixels in a row of the drawing.
 const IN_A_ROW: usize = 24;
 
 /// The page as HTML, at `lights`.
@@ -90,7 +89,8 @@ fn card(light: &LightReport, is_live: bool, reader: Reader) -> String {
     )
 }
 
-/// What is shown, so that Set changes only what was moved; with scripts each field is sent by itself.
+/// The present values as hidden fields, so that Set changes only what the user moved. With scripts each field is sent
+/// alone.
 fn previous_values_html(light: &LightReport) -> String {
     let hidden =
         |name: &str, value: &str| format!("<input type=\"hidden\" name=\"was.{name}\" value=\"{value}\">");
@@ -101,7 +101,7 @@ fn previous_values_html(light: &LightReport) -> String {
     html
 }
 
-/// What shines, in words.
+/// The light's mode in words.
 fn describe_scene(light: &LightReport) -> &'static str {
     match light.shows {
         "on" => "on",
@@ -111,7 +111,7 @@ fn describe_scene(light: &LightReport) -> &'static str {
     }
 }
 
-/// What the pixels show, as dots.
+/// The colours of the pixels, as dots.
 fn pixel_dots(light: &LightReport) -> String {
     let (columns, rows) =
         (light.colors.len().clamp(1, IN_A_ROW), light.colors.len().div_ceil(IN_A_ROW).max(1));
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_light_that_does_not_work_says_why_and_one_that_is_not_there_how_to_have_one() {
+    fn a_failed_light_says_why_and_a_missing_one_links_to_settings() {
         let light = LightReport {
             reason: Some("/dev/spidev0.0 is not there".into()),
             hint: Some("`dtparam=spi=on` makes it".into()),

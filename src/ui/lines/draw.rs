@@ -1,5 +1,5 @@
-//! Counting lines over a picture, as SVG: for readers without scripts, and until the script draws its
-//! own. `overlay.js` and `lines.js` draw the same shapes in pixels of the window.
+//! Lines and zones over a picture, as SVG: for readers without scripts, and until the script draws its own.
+//! `overlay.js` and `lines.js` draw the same shapes in pixels of the window.
 
 use std::fmt::Write;
 
@@ -7,22 +7,22 @@ use crate::store::{LineRow, ZoneDraft};
 use crate::ui::escape::Text;
 use crate::ui::facts::ZoneNow;
 
-/// Units that the drawing is wide, whatever the picture: strokes and words keep their size.
+/// Width of the drawing in its own units, so that strokes and words have the same size on every picture.
 const WIDE: f64 = 960.0;
 
-/// Width and height of the drawing over a picture of this size in pixels.
+/// Width and height of the drawing over a picture of `size` pixels.
 pub(in crate::ui) fn view_box(size: (u32, u32)) -> (f64, f64) {
     let (width, height) = (f64::from(size.0.max(1)), f64::from(size.1.max(1)));
     (WIDE, (WIDE * height / width).round().clamp(1.0, 16.0 * WIDE))
 }
 
-/// The lines, each with its name, and an arrow that says which way is in.
+/// The lines, each with its name and an arrow to its inner side.
 pub(in crate::ui) fn lines(lines: &[LineRow], size: (u32, u32)) -> String {
     let draw = |LineRow { draft, .. }: &LineRow| line((draft.a, draft.b), &draft.name, &draft.in_name, size);
     lines.iter().map(draw).collect()
 }
 
-/// One line from a to b, with its name, and an arrow to `in_name`.
+/// One line from a to b, with its name and an arrow to `in_name`.
 pub(in crate::ui) fn line(ends: ([f64; 2], [f64; 2]), name: &str, in_name: &str, size: (u32, u32)) -> String {
     let (width, height) = view_box(size);
     let mut svg = String::new();
@@ -42,7 +42,8 @@ pub(in crate::ui) fn line(ends: ([f64; 2], [f64; 2]), name: &str, in_name: &str,
         foot[0], foot[1], tip[0], tip[1], one[0], one[1], tip[0], tip[1], other[0], other[1]
     );
     let bar = format!("M{:.1} {:.1}L{:.1} {:.1}", a[0], a[1], b[0], b[1]);
-    // Beyond the arrow's tip, however long it is: a letter is some 8 wide, half of them are on this side.
+    // The word stands beyond the arrow's tip, however long it is: a letter is about 8 wide, and half of them reach
+    // back.
     let half = (4.0 * in_name.chars().count() as f64).max(8.0);
     let word = beside(56.0 + half * left[0].abs() + 8.0 * left[1].abs(), 0.0);
     let edge = (half + 16.0).min(width / 2.0);
@@ -62,7 +63,7 @@ pub(in crate::ui) fn line(ends: ([f64; 2], [f64; 2]), name: &str, in_name: &str,
     svg
 }
 
-/// The letters of a line's ends, as its form calls them.
+/// The letters a and b at a line's ends, as in its form.
 pub(super) fn ends(a: [f64; 2], b: [f64; 2], size: (u32, u32)) -> String {
     let (width, height) = view_box(size);
     let mut svg = String::new();
@@ -83,7 +84,7 @@ pub(in crate::ui) fn zones(zones: &[ZoneNow], size: (u32, u32)) -> String {
     zones.iter().map(draw).collect()
 }
 
-/// One zone, with its name.
+/// One zone with its name.
 pub(super) fn zone(name: &str, points: &[[f64; 2]], is_excluded: bool, size: (u32, u32)) -> String {
     let (width, height) = view_box(size);
     let corners: Vec<[f64; 2]> = points.iter().map(|[x, y]| [x * width, y * height]).collect();
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_length_draws_no_figure_that_is_none() {
+    fn a_line_without_length_draws_no_nan_or_infinity() {
         let svg = line(([0.5, 0.5], [0.5, 0.5]), "A & B", "in", (0, 0));
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
     }

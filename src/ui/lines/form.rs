@@ -1,9 +1,9 @@
-//! What the forms of lines and of zones share.
+//! Parts that the forms of lines and zones share.
 
 use crate::ui::escape::Text;
 use crate::ui::form::{field, form_to};
 
-/// The beginning of the form of a line or zone, with the button that Enter presses.
+/// The start of a line's or zone's form, with the button that Enter presses.
 pub(super) fn shape_form(kind: &str, id: Option<u64>, version: Option<u64>) -> String {
     let (method, address, next) = match id {
         Some(id) => ("put", format!("api/v1/{kind}s/{id}"), format!("lines?{kind}={id}")),
@@ -14,17 +14,16 @@ pub(super) fn shape_form(kind: &str, id: Option<u64>, version: Option<u64>) -> S
     form_to(method, &address, &next, " id=\"form\" autocomplete=\"off\"") + &version + &save
 }
 
-/// How one draws with a script, and without.
+/// Instructions for drawing, with and without a script.
 pub(super) fn how_to_draw(words: &str, ends: &str) -> String {
     format!(
         "<span id=\"how-js\" hidden>{words} {KEYS}</span><noscript>Its {ends} are numbers, under Advanced.</noscript>"
     )
 }
 
-/// How a line or zone is moved by keys.
 const KEYS: &str = "Arrow keys move one; with Shift, further. Escape takes it back.";
 
-/// What is asked before a line or zone is deleted.
+/// The question before a line or zone is deleted.
 pub(super) fn ask_to_delete(name: &str, stays: &str) -> String {
     format!(
         "<div class=\"ask\"><p><b>Delete {}?</b> It cannot be undone. {stays}</p><p class=\"row\"><button class=\"btn \

@@ -1,7 +1,7 @@
-//! The editor of lines and zones: a still picture to draw on, a list of them, and a form for one.
+//! The editor of lines and zones: a still picture to draw on, a list, and a form.
 //!
-//! The form does everything without a script, by numbers; `lines.js` adds dragging, saving without
-//! leaving the page, and what the line would have counted.
+//! The form does everything by numbers, without a script. `lines.js` adds dragging, saving without leaving the page,
+//! and a preview of the counts.
 
 pub mod draw;
 mod form;
@@ -17,33 +17,30 @@ use crate::ui::frame::{PageFrame, Tab, options};
 use form::{ask_to_delete, how_to_draw};
 use zones::ZoneForm;
 
-/// What the line editor shows.
+/// Data of the line editor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinesPage {
-    /// What stands above.
     pub head: Head,
-    /// The clock on the wall.
     pub clock: LocalClock,
     /// Lines of the scene in use that are not deleted, pinned ones first.
     pub lines: Vec<LineRow>,
     /// Its zones, likewise.
     pub zones: Vec<ZoneNow>,
-    /// Today's sums of the lines.
     pub tallies: Vec<TallyRow>,
-    /// Which is edited.
+    /// The edited line or zone.
     pub chosen: ChosenShape,
     /// Width and height of the picture, for the layout; `None` while unknown.
     pub size: Option<(u32, u32)>,
-    /// How counting is going, and which classes there are.
+    /// The state of counting and the available classes.
     pub counting: CountingReport,
-    /// Under `[privacy] counts_only`: the one still is the only picture, for who may change something.
+    /// `[privacy] counts_only` is on: only readers who may draw get the one still picture.
     pub is_counts_only: bool,
-    /// What was typed and could not be taken: shown again, to be mended.
+    /// A refused form, shown again with the reason.
     pub refused: Option<(ShapeForm, RefusalReason)>,
 }
 
 impl ShapeForm {
-    /// What was typed into a form that was sent and not carried out.
+    /// The values of a form that was refused.
     pub fn returned(form: &ReturnedForm) -> ShapeForm {
         let (id, version) = (form.id(), form.version.parse().ok());
         if form.action.contains("/zones") {
@@ -54,38 +51,36 @@ impl ShapeForm {
 }
 
 impl LinesPage {
-    /// The name of the field that is wrong; empty: none by itself.
+    /// The name of the wrong field; empty if it is no single one.
     fn invalid(&self) -> &str {
         self.refused.as_ref().map_or("", |(_, refused)| &refused.field)
     }
 }
 
-/// What was typed into either form.
+/// The values of either form.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ShapeForm {
-    /// That of a line.
     Line(LineForm),
-    /// That of a zone.
     Zone(ZoneForm),
 }
 
-/// Which line or zone is edited.
+/// The line or zone to edit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChosenShape {
-    /// `line=7`. A number that is not there is as [`ChosenShape::First`].
+    /// `line=7`; an unknown number means [`ChosenShape::First`].
     Line(u64),
-    /// `line=new`: one that is still to be drawn.
+    /// `line=new`.
     NewLine,
     /// `zone=7`, likewise.
     Zone(u64),
     /// `zone=new`.
     NewZone,
-    /// Nothing said: the first line that is not pinned, else the first, else a new one.
+    /// No choice: the first line that is not pinned, else the first, else a new one.
     First,
 }
 
 impl ChosenShape {
-    /// What these values of `line` and `zone` in the page's address mean.
+    /// Reads the values of `line` and `zone` in the page's address.
     pub fn parse(line: Option<&str>, zone: Option<&str>) -> ChosenShape {
         let number = |text: &str, of: fn(u64) -> ChosenShape| text.parse().map_or(ChosenShape::First, of);
         match (line, zone) {
@@ -98,40 +93,40 @@ impl ChosenShape {
     }
 }
 
-/// What is in the editor's form: ends in per cent.
+/// The values of a line's form, which shows the ends in per cent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LineForm {
-    /// The line; `None`: a new one.
+    /// The line; `None` for a new one.
     pub id: Option<u64>,
-    /// The version it had when the page was made, as If-Match.
+    /// Its version when the page was made, as in If-Match.
     pub version: Option<u64>,
     pub name: String,
-    /// Where it begins, in fractions of the picture.
+    /// The start, in fractions of the picture.
     pub a: [f64; 2],
-    /// Where it ends.
+    /// The end, in fractions of the picture.
     pub b: [f64; 2],
-    /// What going in is called.
+    /// Name of the direction in.
     pub in_name: String,
-    /// What going out is called.
+    /// Name of the direction out.
     pub out_name: String,
-    /// Names of the classes that are counted; everything if empty.
+    /// Names of the counted classes; empty for all.
     pub classes: Vec<String>,
-    /// Which point of a box has to pass.
+    /// The count point of a box.
     pub anchor: String,
     /// `every` or `once`.
     pub recrossing: String,
 }
 
 impl LineForm {
-    /// Reads the fields of the form, decoded, in their order. What is missing or no number is as it was
-    /// never typed (empty, 0): counts.db says what is wrong with such a line.
+    /// Reads the decoded fields of the form. Missing values become empty or 0, and counts.db reports what is wrong
+    /// with such a line.
     pub fn from_fields(fields: &[(String, String)]) -> LineForm {
         let text = |name: &str| named(fields, name);
         let or = |text: String, usual: &str| if text.is_empty() { usual.to_owned() } else { text };
-        // "50,5" is what half of the world types.
+        // Many countries write 50,5.
         let fraction = |name: &'static str| {
             let typed = text(name);
-            // What is no number is refused as being nowhere.
+            // A position that is no number is refused by counts.db.
             if typed.is_empty() { 0.0 } else { typed.replace(',', ".").parse().unwrap_or(f64::NAN) / 100.0 }
         };
         let (mut a, mut b) = ([fraction("ax"), fraction("ay")], [fraction("bx"), fraction("by")]);
@@ -153,22 +148,21 @@ impl LineForm {
     }
 }
 
-/// The last value of this field, without blanks around it; empty if there is none.
+/// The last value of this field, trimmed; empty if there is none.
 fn named(fields: &[(String, String)], name: &str) -> String {
     let all = fields.iter().filter(|(own, _)| own == name);
     all.map(|(_, value)| value.trim()).next_back().unwrap_or_default().to_owned()
 }
 
-/// The classes that are ticked.
 fn class_names(fields: &[(String, String)]) -> Vec<String> {
     let ticked = fields.iter().filter(|(own, value)| own == "classes" && !value.trim().is_empty());
     ticked.map(|(_, value)| value.trim().to_owned()).collect()
 }
 
-/// Marks a field as wrong.
+/// Attributes of a wrong field.
 const INVALID: &str = " aria-invalid=\"true\" aria-describedby=\"said\" autofocus";
 
-/// Which point of a box counts: its word, what it means to a line, and to a zone.
+/// The count points: their word, and their meaning for a line and for a zone.
 const ANCHORS: [(&str, (&str, &str)); 6] = [
     ("bottom", ("its feet pass (middle of the lower edge)", "its feet are (middle of the lower edge)")),
     ("center", ("its middle passes (looking straight down)", "its middle is (looking straight down)")),
@@ -178,8 +172,7 @@ const ANCHORS: [(&str, (&str, &str)); 6] = [
     ("box", ("all of it has passed", "all of it is")),
 ];
 
-/// The classes that most people count, in the order they are offered; the others a model has follow
-/// behind a word.
+/// The most usual classes, in the order of the form; the model's other classes are folded.
 const USUAL: [&str; 8] = ["person", "bicycle", "car", "motorcycle", "bus", "truck", "dog", "cat"];
 
 /// The editor as HTML, at `lines`. It refers to `api/v1/still.jpg` and, from the script, to `api/v1/events`.
@@ -263,7 +256,7 @@ const ADD: &str = "<p class=\"row\"><a class=\"btn\" id=\"add\" href=\"lines?lin
     class=\"btn\" \
     id=\"add-zone\" href=\"lines?zone=new\">Add a zone</a></p>\n    ";
 
-/// What is in the form.
+/// The line or zone in the form.
 struct Edited {
     id: Option<u64>,
     version: Option<u64>,
@@ -340,12 +333,12 @@ impl Edited {
         }
     }
 
-    /// It is shown, not changed.
+    /// True if the form is only shown.
     fn is_shown_only(&self) -> bool {
         self.is_locked || self.pinned.is_some()
     }
 
-    /// Where it is set, if not here.
+    /// The place that pins it, as HTML.
     fn origin(&self) -> String {
         let pinned = self.pinned.as_ref().map(|origin| {
             format!(
@@ -370,13 +363,13 @@ impl Edited {
         }
     }
 
-    /// Where this line or zone is edited.
+    /// The address of its editor.
     fn address(&self) -> String {
         self.id
             .map_or_else(|| format!("lines?{}=new", self.kind()), |id| format!("lines?{}={id}", self.kind()))
     }
 
-    /// The number of the line or of the zone that is edited.
+    /// The number of the edited line or zone.
     fn numbers(&self) -> (Option<u64>, Option<u64>) {
         match self.form {
             ShapeForm::Line(_) => (self.id, None),
@@ -384,7 +377,7 @@ impl Edited {
         }
     }
 
-    /// The other lines and zones, and this one as it is in the form, as SVG.
+    /// The other lines and zones, and the edited one as in the form, as SVG.
     fn drawn(&self, page: &LinesPage, size: (u32, u32)) -> (String, String) {
         let (line, zone) = self.numbers();
         let lines: Vec<LineRow> =
@@ -408,7 +401,7 @@ impl Edited {
 }
 
 impl LineForm {
-    /// The form of a line that is there.
+    /// The form of an existing line.
     fn of(line: &LineRow) -> LineForm {
         let LineDraft { name, a, b, in_name, out_name, classes, anchor, recrossing } = line.draft.clone();
         LineForm {
@@ -425,7 +418,7 @@ impl LineForm {
         }
     }
 
-    /// The form of a new one, upright where no other lies.
+    /// The form of a new line: vertical, where no other line is.
     fn new(page: &LinesPage) -> LineForm {
         let is_free = |x: &f64| {
             page.lines
@@ -442,7 +435,7 @@ impl LineForm {
     }
 }
 
-/// "Line 3" after two, or the next number that no other has: it can be saved as soon as it is drawn.
+/// "Line 3" after two, or the next free number, so that a new line can be saved at once.
 fn unused_name<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.collect();
     let is_free = |name: &String| names.iter().all(|other| other != name);
@@ -453,12 +446,12 @@ fn number(number: Option<u64>) -> String {
     number.map(|number| number.to_string()).unwrap_or_default()
 }
 
-/// A fraction as per cent with one digit behind the point.
+/// As per cent with one decimal digit.
 fn percent(fraction: f64) -> String {
     format!("{:.1}", fraction * 100.0)
 }
 
-/// All lines with what they counted today.
+/// All lines with today's sums.
 fn list(page: &LinesPage, edited: &Edited) -> String {
     let (chosen, chosen_zone) = edited.numbers();
     if page.lines.is_empty() && page.zones.is_empty() {
@@ -488,7 +481,7 @@ fn list(page: &LinesPage, edited: &Edited) -> String {
         );
     }
     rows.push_str(&zones::rows(page, chosen_zone));
-    // Which of them count nothing, above all.
+    // Notes about lines that count nothing.
     let notes: String =
         page.counting.notes.iter().map(|note| format!("<p class=\"small\">{}</p>", Text(note))).collect();
     format!(
@@ -497,7 +490,7 @@ fn list(page: &LinesPage, edited: &Edited) -> String {
     )
 }
 
-/// A line that is shown and not changed. `origin` is HTML.
+/// A line that is only shown. `origin` is HTML.
 fn line_facts(form: &LineForm, origin: &str) -> String {
     let classes = if form.classes.is_empty() { "everything".to_owned() } else { form.classes.join(", ") };
     let end = |[x, y]: [f64; 2]| format!("{} % from the left, {} % from the top", percent(x), percent(y));
@@ -548,7 +541,7 @@ fn editor(page: &LinesPage, form: &LineForm, title: &str) -> String {
     )
 }
 
-/// What the line counts. Classes that were chosen stay, also where the model in use has no such.
+/// The classes of the line. Chosen ones are listed even if the model does not know them.
 fn classes(facts: &CountingReport, chosen: &[String]) -> String {
     if !facts.tells_classes && chosen.is_empty() {
         return "<p class=\"small muted\" id=\"classes\">Motion mode counts everything. Choose a model to count \
@@ -573,7 +566,7 @@ fn classes(facts: &CountingReport, chosen: &[String]) -> String {
         }
     }
     let rest: Vec<&str> = known.iter().map(String::as_str).filter(|label| !is_first(label)).collect();
-    // A model with few classes needs no second list.
+    // A short list of classes needs no second one.
     let (first, rest) =
         if rest.len() <= 4 { (first.into_iter().chain(rest).collect(), Vec::new()) } else { (first, rest) };
     let more = if rest.is_empty() {

@@ -1,4 +1,4 @@
-//! Zones in the editor: what their form sends, and how it and the list of them are shown.
+//! Zones in the editor: their form, their list, and their drawing.
 
 use std::fmt::Write;
 
@@ -8,31 +8,31 @@ use crate::ui::escape::Text;
 use crate::ui::facts::ZoneNow;
 use crate::ui::frame::options;
 
-/// A new zone, unless one lies there already: the lower middle of the picture.
+/// Corners of a new zone, if they are free: the lower middle of the picture.
 const NEW: [[f64; 2]; 4] = [[0.3, 0.5], [0.7, 0.5], [0.7, 0.9], [0.3, 0.9]];
 
-/// What is in the form of a zone: corners in per cent.
+/// The values of a zone's form, which shows the corners in per cent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ZoneForm {
-    /// The zone; `None`: a new one.
+    /// The zone; `None` for a new one.
     pub id: Option<u64>,
-    /// The version it had when the page was made, as If-Match.
+    /// Its version when the page was made, as in If-Match.
     pub version: Option<u64>,
     pub name: String,
-    /// Its corners as they were typed.
+    /// The corners as typed.
     pub typed: String,
-    /// Its corners, in fractions of the picture; one that could not be read is no number.
+    /// The corners in fractions of the picture; an unreadable one is NaN.
     pub points: Vec<[f64; 2]>,
-    /// Whether nothing is followed in it.
+    /// Nothing is tracked in it.
     pub exclude: bool,
-    /// Names of the classes that are counted; everything if empty.
+    /// Names of the counted classes; empty for all.
     pub classes: Vec<String>,
-    /// Which point of a box has to be in it.
+    /// The point of a box that must be inside.
     pub anchor: String,
 }
 
 impl ZoneForm {
-    /// Reads the fields of the form, decoded, in their order.
+    /// Reads the decoded fields of the form.
     pub fn from_fields(fields: &[(String, String)]) -> ZoneForm {
         let typed = named(fields, "corners");
         let row = |row: &str| {
@@ -59,7 +59,7 @@ impl ZoneForm {
         }
     }
 
-    /// The form of a zone that is there.
+    /// The form of an existing zone.
     pub(super) fn of(ZoneNow { row, .. }: &ZoneNow) -> ZoneForm {
         ZoneForm {
             id: Some(row.id),
@@ -73,14 +73,14 @@ impl ZoneForm {
         }
     }
 
-    /// The zone as it is in the form, as SVG.
+    /// The zone of the form as SVG.
     pub(super) fn svg(&self, size: (u32, u32)) -> String {
         let is_known = |point: &[f64; 2]| point.iter().all(|at| at.is_finite());
         let points: Vec<[f64; 2]> = self.points.iter().copied().filter(is_known).collect();
         draw::zone(&self.name, &points, self.exclude, size)
     }
 
-    /// The form of a new one.
+    /// The form of a new zone.
     pub(super) fn new(page: &LinesPage) -> ZoneForm {
         let is_taken = |points: &[[f64; 2]]| page.zones.iter().any(|zone| zone.row.draft.points == points);
         let moved = |step: u8| NEW.map(|[x, y]| [x, y - 0.1 * f64::from(step)]);
@@ -94,12 +94,12 @@ impl ZoneForm {
     }
 }
 
-/// Corners as they are typed: per cent from the left and from the top, one corner a line.
+/// Corners as people type them: per cent from the left and from the top, one corner per line.
 fn typed(points: &[[f64; 2]]) -> String {
     points.iter().map(|[x, y]| format!("{} {}\n", percent(*x), percent(*y))).collect()
 }
 
-/// All zones with how many are in each.
+/// All zones with their occupancy.
 pub(super) fn rows(page: &LinesPage, chosen: Option<u64>) -> String {
     let mut rows = String::new();
     for ZoneNow { row: zone, occupancy } in &page.zones {
@@ -124,7 +124,7 @@ pub(super) fn rows(page: &LinesPage, chosen: Option<u64>) -> String {
     rows
 }
 
-/// A zone that is shown and not changed. `origin` is HTML.
+/// A zone that is only shown. `origin` is HTML.
 pub(super) fn facts(form: &ZoneForm, origin: &str) -> String {
     format!(
         "<section aria-labelledby=\"title\"><h2 id=\"title\">{}</h2>{origin}<p>{}</p></section>",
@@ -133,7 +133,6 @@ pub(super) fn facts(form: &ZoneForm, origin: &str) -> String {
     )
 }
 
-/// The form.
 pub(super) fn editor(page: &LinesPage, form: &ZoneForm, title: &str, invalid: &str) -> String {
     let delete = match form.id {
         Some(_) => format!(

@@ -1,4 +1,4 @@
-//! What is turned from the live page: buttons under the picture for how it is shown, and the cards of light and lens.
+//! Controls of the live page: the view menu under the picture, and the cards of light and lens.
 
 use crate::store::LineRow;
 use crate::ui::facts::lens::LensReport;
@@ -6,24 +6,24 @@ use crate::ui::facts::lights::LightReport;
 use crate::ui::form::form_to;
 use crate::ui::lights::{self, lens};
 
-/// What the live page has to turn.
+/// Data of the live page's controls.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LiveControls {
-    /// How everybody sees the picture.
+    /// The view of all viewers.
     pub view: ViewFacts,
-    /// The light; `None` where there is none.
+    /// The light; `None` without one.
     pub light: Option<LightReport>,
     pub lens: LensReport,
-    /// Why the last request was not carried out; empty when nothing is to be said.
+    /// Why the last request was refused; may be empty.
     pub said: String,
 }
 
-/// How everybody sees the picture: `[picture]`.
+/// The view of all viewers: `[picture]`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ViewFacts {
     /// Without colour.
     pub is_gray: bool,
-    /// Half as wide and high, or smaller.
+    /// Scaled to half the width and height, or smaller.
     pub is_small: bool,
     /// Left and right swapped.
     pub is_mirrored: bool,
@@ -31,8 +31,8 @@ pub struct ViewFacts {
     pub is_flipped: bool,
 }
 
-/// The menu "View": what this browser alone sees, and what everyone does. `save` is the link that saves the picture;
-/// without `lines` nothing can be changed for everyone.
+/// The menu "View": settings of this browser and of all viewers. `save` is the link that saves the picture. Without
+/// `lines` the reader cannot change the view of all.
 pub(in crate::ui) fn view_menu(
     controls: &LiveControls,
     has_boxes: bool,
@@ -117,7 +117,7 @@ pub(in crate::ui) fn view_menu(
     )
 }
 
-/// Light and lens, folded, at the end of what stands beside the picture.
+/// The folded cards of light and lens, below the others beside the picture.
 pub(in crate::ui) fn cards(controls: &LiveControls) -> String {
     let light = controls.light.as_ref().map(lights::section).unwrap_or_default();
     let lens = lens::section(&controls.lens);

@@ -1,4 +1,4 @@
-//! What the live page says of counting: chips over the picture, today, who just crossed, how it is going.
+//! Counting on the live page: chips over the picture, today's chart, the newest crossings, the state of counting.
 
 use std::fmt::Write;
 
@@ -14,32 +14,30 @@ use crate::ui::format::{
 };
 use crate::ui::frame::{hidden_attribute, remedy};
 
-/// What the live page shows of counting.
+/// Data of counting on the live page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveCounting {
-    /// The clock on the wall.
     pub clock: LocalClock,
-    /// How it is going.
     pub facts: CountingReport,
     /// Lines of the scene in use that are not deleted.
     pub lines: Vec<LineRow>,
     pub zones: Vec<ZoneNow>,
-    /// The lines' sums of today, in the same order.
+    /// Today's sums, in the order of the lines.
     pub tallies: Vec<TallyRow>,
-    /// Today by the hour, from the hour the day begins to its last, over all lines.
+    /// Today by the hour, from the start of the day to its end, over all lines.
     pub hours: Vec<BucketRow>,
-    /// Times of today without counting, oldest first.
+    /// Today's times without counting, oldest first.
     pub gaps: Vec<Gap>,
     /// The last five crossings, newest first.
     pub crossings: Vec<StoredCrossing>,
-    /// Where recordings show them, by their numbers: addresses of the player.
+    /// Addresses of the player for crossings in recordings, by their numbers.
     pub clips: Vec<(u64, String)>,
 }
 
-/// The list of the newest has room for so many.
+/// Rows of the list of the newest crossings.
 const MOST_CROSSED: usize = 5;
 
-/// One chip a line, to lie over the picture.
+/// A chip for each line, over the picture.
 pub(in crate::ui) fn chips(counting: &LiveCounting) -> String {
     let mut html = String::new();
     for tally in &counting.tallies {
@@ -60,7 +58,7 @@ pub(in crate::ui) fn chips(counting: &LiveCounting) -> String {
     html
 }
 
-/// What the directions of a line are called.
+/// The names of a line's directions.
 fn names(counting: &LiveCounting, line: u64) -> (&str, &str) {
     let line = counting.lines.iter().find(|own| own.id == line);
     line.map_or(("in", "out"), |line| (line.draft.in_name.as_str(), line.draft.out_name.as_str()))
@@ -73,7 +71,7 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting, reader: Reader) -> S
     let (count_in, out) = tally_sums(&tallies);
     let day_us = counting.hours.first().map_or(u64::MAX, |hour| hour.start_us);
     let reset = reset_name(&tallies, day_us, clock);
-    // Where some were set to zero, the figures of all the day, as on Counts.
+    // After a reset the sums of the whole day are shown too, as on Counts.
     let whole = reset.as_ref().map_or_else(String::new, |_| {
         format!(
             "Today in all: {}. <a href=\"counts#zero\">Undo</a>",
@@ -95,7 +93,7 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting, reader: Reader) -> S
     }
     .svg();
     let has_none = counting.lines.is_empty();
-    // Without a counts.db there are no lines, either: why is more than that one can be drawn.
+    // Without counts.db there are no lines either, and its fault matters more than the hint to draw one.
     let is_trouble = facts.word == "trouble";
     format!(
         include_str!("counting.html"),
@@ -122,7 +120,7 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting, reader: Reader) -> S
     )
 }
 
-/// How many are in each zone.
+/// The occupancy of each zone.
 fn zones(zones: &[ZoneNow]) -> String {
     let mut html = String::new();
     for ZoneNow { row, occupancy } in zones {
@@ -135,12 +133,12 @@ fn zones(zones: &[ZoneNow]) -> String {
     html
 }
 
-/// When counting first began, if that was today.
+/// The start of counting, if it was today.
 fn begun_us(counting: &LiveCounting) -> Option<u64> {
     began_us(&counting.gaps).filter(|us| *us < counting.clock.now_us)
 }
 
-/// Where nothing is ever counted.
+/// The section for a configuration without counting.
 pub(in crate::ui) fn counting_off_html() -> String {
     "<section class=\"empty\" aria-labelledby=\"off-head\"><h2 id=\"off-head\">Counting is switched off</h2>\
      <p class=\"muted\">The configuration says <code>[detect] backend = \"none\"</code>. With another one, \
@@ -148,10 +146,10 @@ pub(in crate::ui) fn counting_off_html() -> String {
         .into()
 }
 
-/// What of today was not counted, in a sentence.
+/// Today's gaps in a sentence.
 fn gaps_in_words(counting: &LiveCounting) -> String {
     let clock = &counting.clock;
-    // A gap of less than a minute is not seen in the chart; the page Counts lists it.
+    // The chart cannot show a gap of less than a minute; the page Counts lists it.
     let of = |us| minute(&to_zoned(us, &clock.zone));
     let is_seen = |gap: &&Gap| {
         gap.to_us.saturating_sub(gap.from_us) >= 60_000_000 && !is_before_begin(gap, begun_us(counting))
@@ -175,7 +173,7 @@ fn gaps_in_words(counting: &LiveCounting) -> String {
     )
 }
 
-/// The newest crossings; rows that are still empty keep their room.
+/// The newest crossings; empty rows keep their space.
 fn log(counting: &LiveCounting) -> String {
     let mut html = String::new();
     for crossed in counting.crossings.iter().take(MOST_CROSSED) {
@@ -193,7 +191,7 @@ fn log(counting: &LiveCounting) -> String {
             "<li data-id=\"{}\"><time>{}</time><b class=\"{class}\">{}</b><span>{}</span><span class=\"muted\" \
              title=\"Object {}\">{}{clip}</span></li>",
             crossed.id,
-            // "~14:02:37" where the clock was perhaps not set.
+            // "~14:02:37" if the clock was perhaps not set.
             format_args!(
                 "{}{}",
                 if crossed.is_time_sure { "" } else { "~" },
@@ -211,12 +209,12 @@ fn log(counting: &LiveCounting) -> String {
     html
 }
 
-/// What a class is called: motion tells no classes apart.
+/// The name of a class; motion knows no classes.
 fn class_name(class: &str) -> &str {
     if class == "moving" { "Moving object" } else { class }
 }
 
-/// How counting is going, in a word or two.
+/// The state of counting in a word or two.
 fn state(facts: &CountingReport) -> &'static str {
     match facts.word {
         "counting" => "Counting",
@@ -227,7 +225,7 @@ fn state(facts: &CountingReport) -> &'static str {
     }
 }
 
-/// Why it does not count, and what can be done; what is not as it was asked for.
+/// The reason and the remedy if it does not count, and the notes.
 fn reason_html(facts: &CountingReport) -> String {
     let mut html = String::new();
     if facts.word != "counting" {
@@ -240,7 +238,7 @@ fn reason_html(facts: &CountingReport) -> String {
     html.trim().to_owned()
 }
 
-/// How fast: "9.8 fps (61 ms), 93 % skipped without motion".
+/// The rate: "9.8 fps (61 ms), 93 % skipped without motion".
 pub(in crate::ui) fn describe_rate(facts: &CountingReport) -> String {
     if facts.looks_per_second > 0.0 {
         let percent = facts.looks_saved * 100 / facts.looks.max(1);
@@ -271,7 +269,7 @@ mod tests {
     use crate::ui::fixtures;
 
     #[test]
-    fn there_is_one_today_also_after_the_sums_were_set_to_zero() {
+    fn the_whole_day_is_shown_after_a_reset_too() {
         let mut counting = fixtures::live().counting.unwrap();
         let day_us = counting.hours[0].start_us;
         counting.tallies.iter_mut().for_each(|tally| tally.since_us = day_us);
@@ -287,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn counting_since_is_said_of_the_first_moment_that_counted() {
+    fn counting_since_names_the_first_counted_moment() {
         let mut counting = fixtures::live().counting.unwrap();
         let (day_us, now_us) = (counting.hours[0].start_us, counting.clock.now_us);
         let gap = |from_us, to_us, why: &str| Gap { from_us, to_us, why: why.into() };
@@ -308,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_moves_is_an_object_with_its_number_in_the_tooltip() {
+    fn a_moving_object_has_its_number_in_the_tooltip() {
         let mut counting = fixtures::live().counting.unwrap();
         counting.crossings[0].class = "moving".into();
         let html = sections_html(&counting, Reader::Admin);
@@ -317,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn why_nothing_is_counted_is_seen_though_there_is_no_line() {
+    fn a_fault_of_counting_is_shown_even_without_a_line() {
         let side = |word, reason: &str| {
             let mut counting = fixtures::live().counting.unwrap();
             counting.lines.clear();

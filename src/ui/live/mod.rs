@@ -1,4 +1,4 @@
-//! The live page: the picture, what can be done with it, and how the camera is.
+//! The live page: the picture, its controls, and the state of the camera.
 
 pub mod controls;
 pub mod counting;
@@ -18,69 +18,63 @@ use crate::ui::live::controls::LiveControls;
 use crate::ui::live::counting::LiveCounting;
 use crate::ui::live::recording::LiveRecording;
 
-/// What the live page shows when it is first painted; the script keeps it fresh from
-/// `api/v1/state` afterwards.
+/// Data of the live page at its first paint; afterwards the script updates it from `api/v1/state`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LivePage {
-    /// The camera's name.
     pub name: String,
-    /// The program's version.
     pub version: String,
-    /// One word: `live`, `asleep`, `waking`, `paused`, or a kind of trouble.
+    /// One word: `live`, `asleep`, `waking`, `paused`, or a kind of fault.
     pub state: String,
     /// The state in words: "Live", "Camera idle", "Camera in use".
     pub headline: String,
-    /// One sentence with the reason; empty when all is well.
+    /// The reason in a sentence; empty without a fault.
     pub reason: String,
-    /// What the reader can do; empty when nothing.
+    /// The remedy for the reader; may be empty.
     pub hint: String,
-    /// What the picture comes from.
+    /// The source of the picture.
     pub camera: String,
-    /// What is not as it should be and ends nothing, in sentences: what the camera could not be had to do, a clock that
-    /// is not set.
+    /// Minor faults, in sentences: settings that the camera refused, a clock that is not set.
     pub notes: Vec<String>,
-    /// Whether it is the simulated scene.
+    /// The source is the simulation.
     pub is_simulated: bool,
-    /// "1280 × 720 MJPG", or empty while unknown.
+    /// As in "1280 × 720 MJPG"; empty while unknown.
     pub picture: String,
-    /// Pixels, for the layout; `None` while unknown.
+    /// Width and height in pixels, for the layout; `None` while unknown.
     pub size: Option<(u32, u32)>,
-    /// Pictures a second.
+    /// Frames per second.
     pub fps: f64,
-    /// Streams being watched.
+    /// Number of watched streams.
     pub viewers: usize,
     /// Held open by `/start_stream`.
     pub is_held: bool,
-    /// What is counted; `None` where nothing ever is (`[detect] backend = "none"`).
+    /// Counting; `None` if it is switched off (`[detect] backend = "none"`).
     pub counting: Option<LiveCounting>,
-    /// What is kept; `None` where nothing ever is.
+    /// Recording; `None` if it is not available.
     pub recording: Option<LiveRecording>,
-    /// What can be turned.
     pub controls: LiveControls,
-    /// Under `[privacy] counts_only`: no picture is shown.
+    /// `[privacy] counts_only` is on: no picture is shown.
     pub is_counts_only: bool,
-    /// What keeps it from its work, the worst first.
+    /// Faults and open tasks, the worst first.
     pub alerts: Vec<Alert>,
-    /// Who looks at it.
+    /// The rights of the reader.
     pub reader: Reader,
-    /// The first start is not finished yet.
+    /// The first setup is not finished.
     pub is_new: bool,
-    /// The form that was sent from the page and not carried out.
+    /// The form that was sent from the page and refused.
     pub returned: Option<Rc<ReturnedForm>>,
 }
 
 /// The live page as HTML.
 ///
-/// Its forms ask the API. It refers to `stream`, `snapshot.jpg`, the [assets](crate::ui::asset),
-/// the other pages, and, from the scripts, `api/v1/state`, `api/v1/pause`, `api/v1/resume` and
-/// `api/v1/events`; all relative. `tallycam.js` and `overlay.js` say the same things in the same words:
-/// change both.
+/// Its forms ask the API. It refers to `stream`, `snapshot.jpg`, the [assets](crate::ui::asset), the other pages,
+/// and, from the scripts, `api/v1/state`, `api/v1/pause`, `api/v1/resume` and `api/v1/events`; all relative.
+/// `tallycam.js` and `overlay.js` render the same words: change both.
 pub fn live_page(page: &LivePage) -> String {
     let look = state_class(&page.state);
     let can_change = page.reader >= Reader::Operator;
     let [lock, unlock] = form::lock(page.reader, Reader::Operator);
     let is_only = page.is_counts_only;
-    // Room for the picture before the first one tells its size: most cameras give 16:9.
+    // The picture's space before its size is known: most cameras give 16:9.
     let size = page.size.unwrap_or((1280, 720));
     let lines: &[LineRow] = page.counting.as_ref().map_or(&[], |counting| &counting.lines);
     let zones: &[ZoneNow] = page.counting.as_ref().map_or(&[], |counting| &counting.zones);
@@ -99,7 +93,7 @@ pub fn live_page(page: &LivePage) -> String {
         include_str!("live.html"),
         only = if is_only { " data-only=\"counts\"" } else { "" },
         show = if is_only { " data-show=\"words\"" } else { "" },
-        // The script decides first whether the browser has room for it.
+        // With scripts, the script first checks that the browser may open another stream.
         stream = if is_only { "" } else { "<noscript><img src=\"stream\" alt=\"\"></noscript>" },
         over_hidden = hidden_attribute(!is_only),
         over_head = if is_only { ONLY[0] } else { "" },
@@ -118,7 +112,7 @@ pub fn live_page(page: &LivePage) -> String {
                 lines.is_empty() && page.counting.is_some()
             ))
             .unwrap_or_default(),
-        // One main button: where there is no line yet, drawing one.
+        // One main button: without a line it is the one that draws a line.
         save_first = if acts.is_some() {
             String::new()
         } else {
@@ -183,16 +177,16 @@ pub fn live_page(page: &LivePage) -> String {
     .render(&main)
 }
 
-/// In place of the buttons that somebody may not use.
+/// Replaces the buttons that the reader may not use.
 const SIGN_IN: &str =
     "<a class=\"btn quiet\" id=\"sign-in\" href=\"sign-in?next=./\">Sign in to change</a>\n      ";
 
-/// Leads to the first start.
+/// Leads to the first setup.
 const WELCOME: &str = "<div class=\"banner\" id=\"new\"><p><b>New here?</b> Name, camera, password and first line in a \
     few \
     minutes.</p><p class=\"row\"><a class=\"btn main\" href=\"welcome\">Set up</a></p></div>\n    ";
 
-/// What stands in place of a picture under `[privacy] counts_only`; `tallycam.js` has the same words.
+/// Replaces the picture under `[privacy] counts_only`; `tallycam.js` has the same words.
 const ONLY: [&str; 3] =
     ["Privacy mode", "This camera counts and shows no images.", "`[privacy] counts_only` is on."];
 
@@ -200,7 +194,7 @@ fn non_empty_or<'a>(text: &'a str, instead: &'a str) -> &'a str {
     if text.is_empty() { instead } else { text }
 }
 
-/// Pictures a second in words; never a zero.
+/// The frame rate in words; never a zero.
 fn rate(fps: f64) -> String {
     if fps > 0.0 { format!("{fps:.*} fps", if fps < 1.0 { 2 } else { 1 }) } else { "no frames".into() }
 }
@@ -217,7 +211,7 @@ fn viewers(viewers: usize, is_held: bool) -> String {
     words
 }
 
-/// What a pause stops, to be read before it is pressed.
+/// The effects of a pause, shown before it.
 fn pause_effects(viewers: usize, is_held: bool, is_recording: bool) -> String {
     let mut words = match viewers {
         0 => "Nobody is watching; the stream stops".to_owned(),
@@ -245,8 +239,8 @@ fn reason_paragraphs(page: &LivePage) -> String {
     html
 }
 
-/// The name under which a snapshot is saved, without its ending: the camera's name in lower case,
-/// with a hyphen for whatever is neither letter nor digit.
+/// The file name of a snapshot, without its ending: the camera's name in lower case, with a hyphen for every
+/// character that is neither letter nor digit.
 fn file_name(name: &str) -> String {
     let mut file_name = String::new();
     for c in name.chars().flat_map(char::to_lowercase) {
@@ -303,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_live_camera_is_told_in_words_and_figures() {
+    fn a_live_camera_is_described_in_words_and_figures() {
         let html = live_page(&page());
         for words in [
             "<title>Live · Yard · tallycam</title>",
@@ -324,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn signed_out_nothing_looks_as_if_it_could_be_changed() {
+    fn without_sign_in_no_control_is_offered() {
         let html = live_page(&LivePage { reader: Reader::Viewer, is_new: true, ..page() });
         assert!(html.contains(">Sign in to change</a>") && html.contains("id=\"pause\" hidden"), "{html}");
         assert!(!html.contains("For everyone") && !html.contains("id=\"new\""), "{html}");
@@ -336,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn every_trouble_says_what_and_what_to_do() {
+    fn every_fault_shows_its_reason_and_remedy() {
         for kind in SourceErrorKind::ALL {
             let html = live_page(&LivePage {
                 state: kind.as_str().into(),
@@ -364,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sleeping_camera_is_not_known_yet_and_keeps_its_room() {
+    fn an_idle_camera_of_unknown_size_keeps_its_space() {
         for (state, headline) in [("asleep", "Camera idle"), ("waking", "Starting the camera")] {
             let html = live_page(&LivePage {
                 state: state.into(),
@@ -392,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn notes_stand_there_before_any_script() {
+    fn notes_are_shown_without_a_script() {
         let html = live_page(&page());
         assert!(html.contains("id=\"notes\"></p>"), "nothing is said where all is well: {html}");
         let notes = vec!["It gives 15 fps".into(), "The clock is not set; try `sudo timedatectl`.".into()];

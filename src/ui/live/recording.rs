@@ -1,5 +1,4 @@
-//! What the live page has for keeping pictures: the buttons under the picture, the newest that is kept, and what is
-//! wrong with the disk.
+//! Recording on the live page: the buttons under the picture, the newest items, and faults of the disk.
 
 use crate::store::media::{Item, Recorded};
 use crate::ui::escape::Text;
@@ -9,28 +8,27 @@ use crate::ui::frame::hidden_attribute;
 use crate::ui::media::LAPSES;
 use crate::ui::media::storage_view::grid_item;
 
-/// What the live page shows of what is kept.
+/// Data of recording on the live page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveRecording {
-    /// The clock on the wall.
     pub clock: LocalClock,
-    /// What is being recorded.
+    /// The recording in progress.
     pub now: Option<Recorded>,
-    /// The newest that is kept, newest first.
+    /// The newest items, newest first.
     pub newest: Vec<Item>,
-    /// What came of the last request, in a sentence; empty when nothing is to be said.
+    /// The result of the last request, in a sentence; may be empty.
     pub said: String,
-    /// The number of what was just stored.
+    /// The number of the item that was just stored.
     pub stored: Option<u64>,
 }
 
-/// The page that says what was stored.
+/// The page with the message that an item was stored.
 const STORED: &str = "./?stored={id}";
 
-/// So many of the newest are shown.
+/// Number of the newest items that are shown.
 const MOST: usize = 6;
 
-/// Snapshot and Record; `can_take`: the camera gives pictures; `is_second`: something else is the main thing to do.
+/// Snapshot and Record. `can_take`: the camera gives pictures. `is_second`: another button is the main one.
 pub(in crate::ui) fn action_buttons(recording: &LiveRecording, can_take: bool, is_second: bool) -> String {
     let (action, next, word, figures) = match &recording.now {
         Some(now) => ("recording/stop", STORED, "Stop recording", now.length_and_size()),
@@ -56,8 +54,8 @@ pub(in crate::ui) fn action_buttons(recording: &LiveRecording, can_take: bool, i
     )
 }
 
-/// What came of the last request, at its button: a refusal, or what was stored, with a way there. `recording.js` says
-/// the same.
+/// The result of the last request beside its button: a refusal, or a link to the stored item. `recording.js` renders
+/// the same words.
 pub(in crate::ui) fn said(recording: &LiveRecording) -> String {
     let stored = recording.stored.and_then(|id| recording.newest.iter().find(|row| row.id == id));
     stored.map_or_else(
@@ -72,7 +70,7 @@ pub(in crate::ui) fn said(recording: &LiveRecording) -> String {
     )
 }
 
-/// The newest that is kept.
+/// The section of the newest items.
 pub(in crate::ui) fn newest(recording: &LiveRecording) -> String {
     let items: String =
         recording.newest.iter().take(MOST).map(|row| grid_item(row, &recording.clock, None)).collect();
@@ -98,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_recorded_stands_in_its_button() {
+    fn the_button_shows_length_and_size_of_the_recording() {
         let html = page(|_| ());
         assert!(html.contains("action=\"api/v1/recording/stop\" id=\"record\"><input"), "{html}");
         assert!(html.contains(
@@ -120,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_picture_nothing_is_begun_but_what_runs_can_be_ended() {
+    fn without_a_picture_a_recording_can_only_be_stopped() {
         let html = page(|page| page.state = "paused".into());
         assert!(
             html.contains("id=\"keep\" hidden")
@@ -134,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_lead_to_the_player_and_nothing_is_said_to_be_there_that_is_not() {
+    fn the_newest_items_link_to_the_player() {
         let html = page(|_| ());
         let newest = html.split("id=\"newest\"").nth(1).unwrap();
         assert_eq!(newest.matches("<a href=\"player?id=").count(), MOST);
@@ -144,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_stored_is_said_at_the_button_with_a_way_there() {
+    fn a_stored_item_is_linked_beside_the_button() {
         let html = page(|page| {
             let kept = page.recording.as_mut().unwrap();
             kept.stored = Some(kept.newest[0].id);
@@ -158,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_only_keep_nothing() {
+    fn privacy_mode_shows_no_recording() {
         let html = page(|page| page.is_counts_only = true);
         assert!(
             !html.contains("recordings?")

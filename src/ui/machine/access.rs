@@ -1,33 +1,31 @@
-//! The page of who may watch the camera and who may change it. Where there is no password yet, and where the first one
-//! still holds, it asks for one, and in words who may watch.
+//! The page Access: who may watch the camera and who may change it. Without a password of one's own it asks for one,
+//! and for who may watch.
 
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, RefusalReason};
 use crate::ui::form::{field, form_to};
 use crate::ui::frame::{PageFrame, Tab, marked, refusal_html};
 
-/// What the page of access shows.
+/// Data of the page Access.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AccessPage {
-    /// What stands above.
     pub head: Head,
-    /// There is a password.
     pub has_password: bool,
-    /// It is the one that the program has made and shown.
+    /// The password is the generated one.
     pub is_first: bool,
     /// The reader is on the camera's own network and may set the first password.
     pub is_here: bool,
     /// A password was just set.
     pub is_done: bool,
-    /// To look takes no password.
+    /// Anyone may watch without a password.
     pub is_view_open: bool,
-    /// Where the operator's file says so: it cannot be chosen here.
+    /// The place in the operator's file that pins who may watch.
     pub pinned: Option<String>,
-    /// Why it did not work.
+    /// The refusal of the last request.
     pub refused: Option<RefusalReason>,
 }
 
-/// Where one goes on after setting one's password on the page of access.
+/// The page after a change of the own password.
 const NEXT: &str = "access?done=password";
 
 /// The page as HTML, at `access`. It posts `password`, `again`, `current` and `view` (`open` or `password`) to
@@ -64,13 +62,13 @@ pub fn access_page(page: &AccessPage) -> String {
     PageFrame::new(&page.head, Tab::Access, "Access", &["page.js", "head.js", "access.js"]).render(&main)
 }
 
-/// Whether it is the form of the reader's own password that did not work.
+/// True if the form of the reader's own password was refused.
 fn is_own_wrong(page: &AccessPage) -> bool {
     let own = ["current", "password", "again"];
     page.refused.as_ref().is_some_and(|refused| own.contains(&refused.field.as_str()))
 }
 
-/// The page on which the first password is chosen, at `claim`. It posts there `password`, `again` and `view`.
+/// The page that chooses the first password, at `claim`. It posts `password`, `again` and `view` to `claim`.
 pub fn claim_page(page: &AccessPage) -> String {
     let main = format!(
         "<main id=\"main\" class=\"page one\">\n  <div class=\"top\"><h1>Welcome</h1><p class=\"lead muted\">Nobody \
@@ -82,17 +80,17 @@ pub fn claim_page(page: &AccessPage) -> String {
     PageFrame::new(&page.head, Tab::Access, "Welcome", &["page.js", "head.js"]).render(&main)
 }
 
-/// After a password was set.
+/// After a change of the password.
 pub(in crate::ui) const DONE: &str = "<div class=\"banner\" id=\"done\" role=\"status\"><p><b>The password is set.</b> \
     You are signed in with \
     it. Other devices have to sign in again.</p></div>";
 
-/// From elsewhere the first password is not set.
+/// For readers outside the camera's network, who cannot set the first password.
 const ELSEWHERE: &str = "<section class=\"panel\"><h2>No password yet</h2><p>The first one is set on this page in a \
     browser on the \
     camera's own network, or by <code>tallycam password set</code> on its machine.</p></section>\n";
 
-/// The two choices, in words.
+/// The two choices in words.
 fn choices(page: &AccessPage, name: &str) -> String {
     let choice = |word: &str, words: &str, is_so: bool| {
         format!(
@@ -113,7 +111,7 @@ fn choices(page: &AccessPage, name: &str) -> String {
     )
 }
 
-/// A part of the page that is unfolded by whoever needs it; `said` is how it stands.
+/// A folded part of the page; `said` is its present state.
 fn collapsible_section(id: &str, head: &str, said: &str, is_open: bool, inner: &str) -> String {
     let open = if is_open { " open" } else { "" };
     format!(
@@ -138,7 +136,7 @@ fn stream_access_section(page: &AccessPage) -> String {
     collapsible_section("watching", "Watching", said, page.refused.is_some() && !is_own_wrong(page), &inner)
 }
 
-/// Sets the own password, and leads to `next`.
+/// The form for the own password, which leads to `next`.
 pub(in crate::ui) fn change_password_form(next: &str, refused: Option<&RefusalReason>) -> String {
     format!(
         "<section class=\"panel\" id=\"own\" aria-labelledby=\"own-head\"><h2 id=\"own-head\">Your \
@@ -170,7 +168,7 @@ fn claim_form(page: &AccessPage, action: &str) -> String {
     )
 }
 
-/// What a new password takes.
+/// The fields of a new password.
 fn fields(has_password: bool, refused: Option<&RefusalReason>) -> String {
     let all = [
         ("current", "Current password", "current-password\""),
@@ -194,7 +192,7 @@ mod tests {
     use crate::ui::fixtures;
 
     #[test]
-    fn the_first_password_is_asked_for_with_who_may_watch_where_it_can_be_set() {
+    fn the_first_password_is_asked_for_together_with_who_may_watch() {
         let page = AccessPage { has_password: false, ..fixtures::access() };
         let html = access_page(&page);
         assert!(html.contains("Anyone on this network may watch") && html.contains("Only with a password"));
@@ -204,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_that_is_shown_before_anybody_has_a_password_asks_for_one() {
+    fn the_claim_page_asks_for_a_password() {
         let html = claim_page(&AccessPage {
             has_password: false,
             is_here: false,
@@ -216,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_password_is_told_at_its_field_and_opens_nothing_else() {
+    fn a_wrong_password_is_reported_at_its_field_only() {
         let refused = RefusalReason {
             detail: "it is another".into(),
             field: "current".into(),
@@ -228,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_operators_file_says_cannot_be_chosen() {
+    fn a_pinned_choice_cannot_be_changed() {
         let page = AccessPage { pinned: Some(String::from("config.toml:3")), ..fixtures::access() };
         assert!(access_page(&page).contains("Set in config.toml:3"));
     }

@@ -1,4 +1,4 @@
-//! The page of what was done: who signed in, who was refused, and who changed what, newest first.
+//! The page Activity: sign-ins, refusals and changes, newest first.
 
 use std::fmt::Write;
 
@@ -7,39 +7,36 @@ use crate::ui::facts::{Head, LocalClock};
 use crate::ui::format::{day, format_count, second, to_zoned};
 use crate::ui::frame::{PageFrame, Tab};
 
-/// What the page shows.
+/// Data of the page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActivityPage {
-    /// What stands above.
     pub head: Head,
-    /// The clock on the wall.
     pub clock: LocalClock,
     /// Rows, newest first.
     pub rows: Vec<ActivityRow>,
     /// The page begins with the newest row.
     pub is_newest: bool,
-    /// The cursor of the next page, where there is one.
+    /// The cursor of the next page, if there is one.
     pub next: Option<u64>,
-    /// Rows of this run that found no place.
+    /// Rows of this run that were lost.
     pub dropped: u64,
 }
 
-/// Something that was done or refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActivityRow {
-    /// When, in microseconds since 1970.
+    /// Microseconds since 1970.
     pub time_us: u64,
     /// The user, the token, or "this machine"; may be empty.
     pub who: String,
     /// The user's role; may be empty.
     pub role: String,
-    /// The address.
+    /// The client's address.
     pub from: String,
-    /// As the browser calls itself.
+    /// The browser's name for itself.
     pub browser: String,
-    /// In words.
+    /// The action in words.
     pub what: String,
-    /// It was refused.
+    /// The action was refused.
     pub is_refusal: bool,
 }
 

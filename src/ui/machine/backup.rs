@@ -1,39 +1,37 @@
-//! The page that makes a backup, restores one, and resets the camera.
+//! The page Backup: makes and restores backups, and resets the camera.
 
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, RefusalReason};
 use crate::ui::frame::{PageFrame, Tab, refusal_html};
 
-/// What the page shows.
+/// Data of the page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BackupPage {
-    /// What stands above.
     pub head: Head,
-    /// No pictures are given.
+    /// Privacy mode: a backup has no pictures.
     pub is_counts_only: bool,
     /// The first browser on the network chooses the first password.
     pub is_claimed_by_network: bool,
-    /// Where one is.
     pub step: BackupStep,
-    /// Why it did not work.
+    /// The refusal of the last request.
     pub refused: Option<RefusalReason>,
 }
 
-/// Where one is.
+/// The state of the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BackupStep {
-    /// Everything is offered.
+    /// All actions are offered.
     Begin,
-    /// The camera's name is asked for, before it is reset.
+    /// Asks for the camera's name before a reset.
     Ask,
-    /// A backup is being put in force.
+    /// A backup is being restored.
     Restored {
-        /// The camera that it is of.
+        /// The camera of the backup.
         name: String,
-        /// When it was made.
+        /// The time of the backup.
         made: String,
     },
-    /// All is being removed.
+    /// Everything is being deleted.
     Reset,
 }
 
@@ -91,7 +89,7 @@ mod tests {
     use crate::ui::fixtures;
 
     #[test]
-    fn pictures_are_offered_where_they_are_given_and_a_reset_asks_for_the_name() {
+    fn pictures_are_offered_outside_privacy_mode_and_a_reset_asks_for_the_name() {
         let head = Head { name: String::from("<b>door"), ..fixtures::access().head };
         let page = BackupPage {
             head,

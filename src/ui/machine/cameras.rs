@@ -1,4 +1,4 @@
-//! The page of cameras: choose one of this machine, a network camera, or the simulated scene.
+//! The page Cameras: choose a camera of this machine, a network camera, or the simulation.
 
 use std::fmt::Write;
 
@@ -7,24 +7,23 @@ use crate::ui::facts::{Head, Reader, RefusalReason};
 use crate::ui::form::{field, form_to, lock};
 use crate::ui::frame::{PageFrame, Tab, field_error, refusal_html};
 
-/// What the page of cameras shows.
+/// Data of the page Cameras.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CamerasPage {
-    /// What stands above.
     pub head: Head,
-    /// Those that are found.
+    /// The cameras that were found.
     pub choices: Vec<CameraChoice>,
-    /// Whatever camera there is is used.
+    /// The source is `auto`: any camera.
     pub is_auto: bool,
-    /// The simulated scene is used.
+    /// The simulation is in use.
     pub is_simulated: bool,
-    /// There is a live picture to be shown.
+    /// There is a live picture.
     pub has_picture: bool,
-    /// What it comes from; may be empty.
+    /// The source of the picture; may be empty.
     pub what: String,
-    /// The address that was typed and refused; empty: a button was.
+    /// The refused address; empty if a button was pressed.
     pub typed: String,
-    /// Why the choice did not work.
+    /// The refusal of the choice.
     pub refused: Option<RefusalReason>,
 }
 
@@ -33,17 +32,16 @@ pub struct CamerasPage {
 pub struct CameraChoice {
     /// Its kind of source: `v4l2`.
     pub kind: String,
-    /// Where it is.
+    /// Its device.
     pub device: String,
-    /// What it calls itself.
     pub name: String,
-    /// What it offers, and where it is.
+    /// Formats and place, for people.
     pub about: String,
-    /// It is the one that is set.
+    /// It is the configured source.
     pub is_used: bool,
-    /// The live picture is its.
+    /// It gives the live picture.
     pub is_shown: bool,
-    /// Where a picture of it is; nowhere while none may be taken.
+    /// The address of a picture of it; `None` while none may be taken.
     pub still: Option<String>,
 }
 
@@ -110,7 +108,7 @@ pub fn cameras_page(page: &CamerasPage) -> String {
         .render(&main)
 }
 
-/// The cameras that can be chosen, as items of a list.
+/// The cameras as items of a list.
 pub(in crate::ui) fn choices_html(choices: &[CameraChoice], reader: Reader) -> String {
     choices
         .iter()
@@ -118,7 +116,7 @@ pub(in crate::ui) fn choices_html(choices: &[CameraChoice], reader: Reader) -> S
         .collect()
 }
 
-/// What it sees: now, or when that is asked for, since it is opened for it.
+/// Its picture: at once if it is in use, else on request, because the camera must be opened for it.
 fn still(choice: &CameraChoice) -> String {
     let Some(address) = &choice.still else { return String::new() };
     let image = format!(
@@ -132,7 +130,7 @@ fn still(choice: &CameraChoice) -> String {
     }
 }
 
-/// The beginning of a form that sets the source; without a device the one of before goes.
+/// The start of a form that sets the source. Without a device the former one is removed.
 fn choose(kind: &str, device: &str) -> String {
     let device = match device {
         "" => field("_null", "source.device"),
@@ -176,11 +174,11 @@ mod tests {
     use crate::ui::fixtures;
 
     #[test]
-    fn what_is_found_can_be_chosen_and_nothing_found_is_no_dead_end() {
+    fn found_cameras_can_be_chosen_and_without_one_there_is_a_way_on() {
         let html = cameras_page(&fixtures::cameras());
         assert!(html.contains("name=\"source.device\" value=\"/dev/video2\">"), "{html}");
         assert_eq!(html.matches("<b>In use</b>").count(), 1, "{html}");
-        // The one in use is shown; another one is opened only when somebody asks to see it.
+        // The camera in use is shown; another one is opened only on request.
         let (used, other) = html.split_once("/dev/video2").unwrap_or_default();
         assert!(used.contains("src=\"snapshot.jpg?w=320\"") && !used.contains("still.jpg"), "{html}");
         assert!(

@@ -1,4 +1,4 @@
-//! The page of the database: the file that keeps pictures, its care, and what was set aside.
+//! The page Database: the file of media, its maintenance, and files that were set aside.
 
 use std::fmt::Write;
 
@@ -10,30 +10,28 @@ use crate::ui::format::{format_count, format_when, sentence, size, to_zoned};
 use crate::ui::frame::{PageFrame, Tab, hidden_attribute, refusal_html};
 use crate::ui::media::storage_view::StorageFault;
 
-/// What the page of the database shows.
+/// Data of the page Database.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DatabasePage {
-    /// What stands above.
     pub head: Head,
-    /// The clock on the wall.
     pub clock: LocalClock,
-    /// Where the file lies; empty where that is not known.
+    /// The path of the file; empty if unknown.
     pub file: String,
-    /// The room there is; `None` where it cannot be told.
+    /// The disk space; `None` if unknown.
     pub room: Option<Storage>,
-    /// What a check has found.
+    /// The result of a check.
     pub checked: Option<CheckReport>,
-    /// What has just been done, in a sentence.
+    /// The result of the last action, in a sentence.
     pub done: Option<String>,
-    /// Why nothing, or not all, can be kept.
+    /// The reason why storing fails, wholly or in part.
     pub trouble: Option<StorageFault>,
-    /// Under `[privacy] counts_only`: nothing is kept.
+    /// `[privacy] counts_only` is on: nothing is stored.
     pub is_counts_only: bool,
-    /// Something that could not be carried out.
+    /// The refusal of the last request.
     pub refused: Option<RefusalReason>,
 }
 
-/// The page of the database as HTML, at `database`.
+/// The page as HTML, at `database`.
 ///
 /// It posts `database?do=` `check` (with `repair=1`), `vacuum` (with `wipe=1`), `new` and `aside` (`name`).
 /// `database.js` sends files to `api/v1/media`.
@@ -156,7 +154,7 @@ mod tests {
     use crate::ui::{NotKept, fixtures};
 
     #[test]
-    fn the_page_tells_the_file_and_what_was_set_aside() {
+    fn the_page_shows_the_file_and_those_set_aside() {
         let html = database_page(&fixtures::database());
         for words in [
             "<dt>Location</dt><dd>/var/lib/tallycam/media.db</dd>",
@@ -192,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_read_is_told_with_what_to_do() {
+    fn an_unreadable_file_is_reported_with_its_remedy() {
         let page = DatabasePage {
             room: None,
             trouble: Some(StorageFault {

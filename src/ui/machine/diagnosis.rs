@@ -1,4 +1,4 @@
-//! The page of the diagnosis: the list of `tallycam check`, worst first.
+//! The page Diagnosis: the findings of `tallycam check`, worst first.
 
 use std::fmt::Write;
 
@@ -8,18 +8,15 @@ use crate::ui::facts::{Head, LocalClock};
 use crate::ui::format::{capital, second, sentence, to_zoned};
 use crate::ui::frame::{PageFrame, Tab};
 
-/// What the page of the diagnosis shows.
+/// Data of the page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DiagnosisPage {
-    /// What stands above.
     pub head: Head,
-    /// The clock on the wall.
     pub clock: LocalClock,
-    /// What was found.
     pub findings: Vec<Finding>,
 }
 
-/// States in the order of their parts, each with the part's heading and the word beside a finding.
+/// The parts of the page in order: verdict, heading, and word beside each finding.
 const PARTS: [(Verdict, &str, &str); 4] = [
     (Verdict::Bad, "Problems", "Fix"),
     (Verdict::Warning, "Notes", "Note"),
@@ -79,7 +76,7 @@ pub fn diagnosis_page(page: &DiagnosisPage) -> String {
     PageFrame::new(&page.head, Tab::Diagnosis, "Diagnosis", &["page.js", "head.js"]).render(&main)
 }
 
-/// What was found: a sentence, or lines.
+/// The text of a finding: a sentence, or lines.
 fn format_finding(said: &str) -> String {
     let mut lines = said.lines().map(str::trim_end).filter(|line| !line.is_empty());
     let first = lines.next().unwrap_or_default();

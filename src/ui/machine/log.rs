@@ -1,4 +1,4 @@
-//! The page of the log: its last lines, newest last, and at which level.
+//! The page Log: the last lines of the log, newest last, and the choice of the level.
 
 use std::fmt::Write;
 
@@ -7,20 +7,18 @@ use crate::ui::facts::{Head, LocalClock, LogLine};
 use crate::ui::format::{day, second, to_zoned};
 use crate::ui::frame::{PageFrame, Tab};
 
-/// What the page of the log shows.
+/// Data of the page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogPage {
-    /// What stands above.
     pub head: Head,
-    /// The clock on the wall.
     pub clock: LocalClock,
-    /// The least urgent that is shown: `error`, `warn`, `info`, `debug`, `trace`.
+    /// The least urgent level that is shown: `error`, `warn`, `info`, `debug`, `trace`.
     pub level: &'static str,
-    /// Its lines, oldest first.
+    /// Lines, oldest first.
     pub lines: Vec<LogLine>,
 }
 
-/// Levels, most urgent first, and what they are called together with those before them.
+/// The levels, most urgent first, each with the name for itself and those before it.
 pub const LEVELS: [(&str, &str); 5] =
     [("error", "Errors"), ("warn", "Warnings"), ("info", "Normal"), ("debug", "More"), ("trace", "All")];
 

@@ -1,4 +1,4 @@
-//! The page of models: what looks at the pictures, what else could, and how to get more.
+//! The page Models: the detector in use, the installed models, and the catalogue.
 
 use std::fmt::Write;
 
@@ -11,22 +11,21 @@ use crate::ui::format::{bytes, maybe_sentence, sentence};
 use crate::ui::frame::{PageFrame, Tab, refusal_html};
 use crate::ui::live::counting::describe_rate;
 
-/// What the page of models shows.
+/// Data of the page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelsPage {
-    /// What stands above.
     pub head: Head,
-    /// What looks at the pictures now, and how fast.
+    /// The detector in use and its speed.
     pub counting: CountingReport,
-    /// The model that was chosen on the page, if one was.
+    /// The model that was chosen on the page, if any.
     pub chosen: Option<String>,
-    /// Where the operator's file says which (`config.toml:88`): the page cannot change it.
+    /// The place in the operator's file that pins the model (`config.toml:88`).
     pub pinned: Option<String>,
-    /// Models that are here.
+    /// Installed models.
     pub found: Vec<ModelRow>,
-    /// Models that could be fetched.
+    /// Models to download.
     pub catalogue: Vec<CatalogueModel>,
-    /// Something that could not be carried out.
+    /// The refusal of the last request.
     pub refused: Option<RefusalReason>,
 }
 
@@ -38,18 +37,18 @@ pub struct ModelRow {
     pub about: String,
     /// Its family: `ssd`, `yolox`, …
     pub family: String,
-    /// Width and height of what it looks at, in pixels.
+    /// Input size: width and height in pixels.
     #[schemars(with = "Option<[u32; 2]>")]
     pub input: Option<(u32, u32)>,
-    /// How many classes it tells apart.
+    /// Number of classes.
     pub classes: usize,
     pub licence: String,
     /// Bytes of the file.
     pub bytes: u64,
-    /// Whether it is the one in use.
+    /// It is in use.
     #[serde(rename = "in_use")]
     pub is_in_use: bool,
-    /// What of its description is guessed, a sentence each.
+    /// Guessed parts of its description, a sentence each.
     #[serde(rename = "notes")]
     pub guessed: Vec<String>,
     /// Why it cannot be used.
@@ -59,22 +58,23 @@ pub struct ModelRow {
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct CatalogueModel {
     pub name: String,
-    /// What it is good for.
+    /// Its purpose.
     pub about: String,
     pub licence: String,
     /// Bytes of the file.
     pub bytes: u64,
-    /// Where it is fetched from.
+    /// Download address.
     #[schemars(extend("format" = "uri"))]
     pub url: String,
-    /// Whether it is here already.
+    /// It is installed.
     #[serde(rename = "here")]
     pub is_here: bool,
 }
 
-/// The page of models as HTML, at `models`. It posts `models?do=use` and `models?do=fetch`, each with a field `name`
-/// (`models?do=use` with an empty one: as configured), and `models?do=motion`; they are answered by 303 to `models`, or
-/// by this page with [`ModelsPage::refused`].
+/// The page as HTML, at `models`.
+///
+/// It posts `models?do=use` and `models?do=fetch`, each with a field `name`, and `models?do=motion`. An empty name
+/// for `use` means the configured model. The answer is a 303 to `models`, or this page with [`ModelsPage::refused`].
 pub fn models_page(page: &ModelsPage) -> String {
     let main = format!(
         include_str!("models.html"),
@@ -94,12 +94,12 @@ pub fn models_page(page: &ModelsPage) -> String {
         .render(&main)
 }
 
-/// Whether the reader may choose another model here.
+/// True if the reader may choose another model.
 fn can_choose(page: &ModelsPage) -> bool {
     page.pinned.is_none() && page.head.reader == Reader::Admin
 }
 
-/// The detector that needs no model.
+/// The button that counts by motion.
 fn motion() -> String {
     format!(
         "{}{}<button class=\"btn\" id=\"motion\">Count by motion</button> <span class=\"small muted\">No model: \
@@ -110,7 +110,7 @@ fn motion() -> String {
     )
 }
 
-/// What looks at the pictures.
+/// The name of the detector in use.
 fn detector_name(facts: &CountingReport) -> String {
     match (facts.backend, facts.model.as_str()) {
         ("", _) => "Not known yet: it is loaded when the first frame is looked at.".into(),
@@ -132,7 +132,7 @@ fn state(facts: &CountingReport) -> String {
     if why.trim().is_empty() { "Not counting now".into() } else { why.trim().to_owned() }
 }
 
-/// "9.8 looks a second; 61 ms each, 52 ms of it inference".
+/// As in "9.8 fps; 61 ms each, 52 ms of it inference".
 fn speed(facts: &CountingReport) -> String {
     let part = if facts.looks_per_second > 0.0 && facts.inference_ms > 0.0 {
         format!(", {:.0} ms of it inference", facts.inference_ms)
@@ -152,7 +152,7 @@ fn classes(facts: &CountingReport) -> String {
     format!("{}{more}", Text(&few.join(", ")))
 }
 
-/// Who decides which model it is.
+/// The origin of the choice.
 fn chosen_html(page: &ModelsPage) -> String {
     if let Some(origin) = &page.pinned {
         return format!("by <code>{}</code>: change it there, then reload the service", Text(origin));
@@ -169,7 +169,7 @@ fn chosen_html(page: &ModelsPage) -> String {
     }
 }
 
-/// The models that are here, each with a way to use it or why that cannot be.
+/// The installed models, each with a button, or the reason why it cannot be used.
 fn found_html(page: &ModelsPage) -> String {
     if page.found.is_empty() {
         return "<p><b>No model is installed.</b> <span class=\"muted\">Download one below, or count by \
@@ -215,7 +215,7 @@ fn found_html(page: &ModelsPage) -> String {
     format!("<ul class=\"rows\">{rows}</ul>")
 }
 
-/// The models that could be fetched.
+/// The models to download.
 fn catalogue(page: &ModelsPage) -> String {
     if page.catalogue.is_empty() {
         return "<p class=\"muted\">The catalogue is empty.</p>".into();

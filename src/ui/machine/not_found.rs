@@ -1,11 +1,11 @@
-//! The pages in place of one that is not there, and of one that cannot be made.
+//! The pages for an unknown address and for a page that fails.
 
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, RefusalReason};
 use crate::ui::format::as_sentence;
 use crate::ui::frame::{PageFrame, Tab, refusal_html};
 
-/// The page that nothing is at `path`. It tells nothing of the camera: anybody may see it.
+/// The page for the unknown address `path`. It reveals nothing about the camera, because anybody may see it.
 pub fn not_found_page(path: &str) -> String {
     let head = Head { state: String::from("asleep"), headline: String::from("Not found"), ..Head::default() };
     let main = format!(
@@ -17,7 +17,7 @@ pub fn not_found_page(path: &str) -> String {
     PageFrame::new(&head, Tab::None, "Not found", &["page.js"]).render(&main)
 }
 
-/// The page that says why there is no other.
+/// The page that explains why another one is not available.
 pub fn problem_page(head: &Head, why: &RefusalReason) -> String {
     let main = format!(
         "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>This page is not available</h1></div>\n{}<p \

@@ -1,4 +1,4 @@
-//! The page on which one signs in and out.
+//! The page that signs in and out.
 
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, RefusalReason};
@@ -6,37 +6,37 @@ use crate::ui::form::field;
 use crate::ui::frame::{PageFrame, Tab, marked, refusal_html};
 use crate::ui::machine::access::{DONE, change_password_form};
 
-/// What the page of signing in shows.
+/// Data of the page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SignInPage {
-    /// What stands above.
     pub head: Head,
-    /// Where to go afterwards: an address of this program, relative to the page; `./` is the live page.
+    /// The page to go to afterwards, relative to this one; `./` is the live page.
     pub next: String,
-    /// There is a password.
     pub has_password: bool,
-    /// To look takes no password.
+    /// Anyone may watch without a password.
     pub is_view_open: bool,
     /// The first browser on the network has chosen the first password.
     pub is_claimed_by_network: bool,
-    /// Who looks at the page and is signed in: the user's name and role.
+    /// Name and role of the signed-in reader.
     pub signed_in: Option<(String, &'static str)>,
     /// A password was just set.
     pub is_done: bool,
-    /// The role that was missing for what was asked for.
+    /// The role that the refused action needs.
     pub needed: Option<&'static str>,
-    /// The SHA-256 of the certificate, where HTTPS is spoken.
+    /// The SHA-256 fingerprint of the certificate, with HTTPS.
     pub fingerprint: Option<String>,
-    /// The name that was typed.
+    /// The typed name.
     pub name: String,
-    /// The form that goes on after signing in, as one text; empty: none.
+    /// The form to send on after signing in, as one text; may be empty.
     pub kept: String,
-    /// Why it did not work.
+    /// The refusal of the last request.
     pub refused: Option<RefusalReason>,
 }
 
-/// The page as HTML, at `sign-in`. It posts `password` and `next` to `sign-in`, which leads on (303) or gives the
-/// page again, and `current`, `password` and `again` likewise; nothing to `sign-out`, which leads back here.
+/// The page as HTML, at `sign-in`.
+///
+/// It posts `password` and `next`, or `current`, `password` and `again`, to `sign-in`, which redirects (303) or shows
+/// the page again. It posts an empty form to `sign-out`, which leads back here.
 pub fn sign_in_page(page: &SignInPage) -> String {
     let (title, lead, panel) = match &page.signed_in {
         Some((name, role)) => {
@@ -77,7 +77,7 @@ pub fn sign_in_page(page: &SignInPage) -> String {
     PageFrame::new(&page.head, Tab::SignIn, title, &["page.js", "head.js"]).render(&main)
 }
 
-/// What a role may do, in words.
+/// The rights of a role in words.
 fn role_help(role: &str) -> &'static str {
     match role {
         "viewer" => "you may watch, and view recordings.",
@@ -86,15 +86,15 @@ fn role_help(role: &str) -> &'static str {
     }
 }
 
-/// What somebody can do who is signed in.
+/// Actions of a signed-in reader.
 const SIGNED_IN: &str = "<section class=\"panel\"><form class=\"row\" method=\"post\" action=\"sign-out\">\
     <button class=\"btn main\">Sign out</button> <a class=\"btn\" href=\"./\">Go to Live</a></form></section>\n";
 
-/// An admin's password is changed where all of them are.
+/// Admins change their password on the page Access.
 const ACCESS: &str =
     "<section class=\"panel\"><p><a href=\"access\">Passwords, users, tokens and viewing</a></p></section>\n";
 
-/// A certificate that no authority stands for is known by this.
+/// The fingerprint by which a self-signed certificate can be recognised.
 fn certificate(fingerprint: &str) -> String {
     format!(
         "<p class=\"small muted\">This camera's certificate for HTTPS has the SHA-256 fingerprint \
@@ -135,7 +135,7 @@ mod tests {
     use crate::ui::fixtures;
 
     #[test]
-    fn the_page_offers_what_there_is_to_do() {
+    fn the_page_offers_the_possible_actions() {
         let page = fixtures::sign_in();
         let html = sign_in_page(&page);
         assert!(html.contains("written to the journal"));

@@ -1,23 +1,23 @@
-//! The page of the program's version, and of another one that is to be installed.
+//! The page Update: the program's version, and the installation of another one.
 
 use crate::ui::escape::Text;
 use crate::ui::facts::{Head, RefusalReason};
 use crate::ui::frame::{PageFrame, Tab, refusal_html};
 
-/// What the page shows.
+/// Data of the page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UpdatePage {
-    /// What stands above; its version is what runs.
+    /// The head of the page; its version is the running one.
     pub head: Head,
-    /// How a version is installed here: `page`, `apt`, or `key` where there is no key to check it with.
+    /// The way of installing: `page`, `apt`, or `key` if there is no key to check a package with.
     pub by: &'static str,
-    /// What is known of the last update.
+    /// The state of the last update, if known.
     pub last: Option<UpdateState>,
-    /// Why a package was not taken.
+    /// The refusal of a package.
     pub refused: Option<RefusalReason>,
 }
 
-/// How far an update is.
+/// The progress of an update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpdateState {
     /// `waiting`, `checking`, `unpacking`, `starting`, `done` or `failed`.
@@ -79,7 +79,7 @@ mod tests {
     use crate::ui::fixtures;
 
     #[test]
-    fn what_is_said_of_an_update_and_how_one_is_installed() {
+    fn an_update_is_described_and_offered() {
         let page = UpdatePage { head: fixtures::access().head, by: "page", last: None, refused: None };
         let html = update_page(&page);
         assert!(html.contains("name=\"package\"") && !html.contains("id=\"last\""));

@@ -1,5 +1,5 @@
-//! The page of the first start: what a newcomer does, step by step; each can be left out, and it is shown until it is
-//! said to be done.
+//! The page of the first setup, step by step. Every step is optional, and the page is shown until the reader finishes
+//! it.
 
 use std::fmt::Write;
 
@@ -9,26 +9,25 @@ use crate::ui::form::form_to;
 use crate::ui::frame::{PageFrame, Tab, field_error};
 use crate::ui::machine::cameras::{CameraChoice, choices_html};
 
-/// What the page of the first start shows.
+/// Data of the page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WelcomePage {
-    /// What stands above; with the camera's name.
+    /// The head of the page, with the camera's name.
     pub head: Head,
-    /// What the picture comes from; empty while nothing is known.
+    /// The source of the picture; empty while unknown.
     pub camera: String,
     /// The cameras of this machine.
     pub choices: Vec<CameraChoice>,
-    /// There is a live picture to be shown.
+    /// There is a live picture.
     pub has_picture: bool,
-    /// There is a password.
     pub has_password: bool,
-    /// The name of the first line; empty where there is none.
+    /// The name of the first line; empty without one.
     pub line: String,
-    /// How many have crossed today.
+    /// Crossings of today.
     pub crossings: u64,
-    /// The name that was typed and not set.
+    /// The typed name, if it was refused.
     pub typed: Option<String>,
-    /// Why it was not set.
+    /// The reason of that refusal.
     pub refused: Option<RefusalReason>,
 }
 
@@ -63,7 +62,7 @@ pub fn welcome_page(page: &WelcomePage) -> String {
     } else {
         Text(&page.camera).to_string()
     };
-    // A camera in use shows its picture among the others; one of the network stands alone.
+    // A local camera in use shows its picture in the list; a network camera stands alone.
     let picture = if page.has_picture && !page.choices.iter().any(|choice| choice.is_shown) {
         "<img class=\"now-seen\" src=\"snapshot.jpg?w=320\" alt=\"What the camera sees now\">"
     } else {

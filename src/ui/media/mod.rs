@@ -1,4 +1,4 @@
-//! The page of media: what is kept, newest first, by days, with what can be done to it.
+//! The page Media: recordings and snapshots by days, newest first, with their actions.
 
 pub mod player;
 pub mod storage_view;
@@ -19,50 +19,48 @@ use crate::ui::media::storage_view::{StorageFault, delete_prompt, grid_item};
 /// Items on one page.
 pub const MEDIA_PAGE: usize = 60;
 
-/// What the page of media shows.
+/// Data of the page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MediaPage {
-    /// What stands above.
     pub head: Head,
-    /// The clock on the wall.
     pub clock: LocalClock,
-    /// What was asked for.
+    /// The parsed query.
     pub ask: MediaAsk,
     /// Items, newest first.
     pub rows: Vec<Item>,
     /// The cursor of the next page.
     pub next: Option<String>,
-    /// The room there is; `None` where it cannot be told.
+    /// The disk space; `None` if unknown.
     pub room: Option<Storage>,
-    /// What is being recorded.
+    /// The recording in progress.
     pub now: Option<Recorded>,
-    /// Why nothing, or not all, can be kept.
+    /// The reason why storing fails, wholly or in part.
     pub trouble: Option<StorageFault>,
-    /// Under `[privacy] counts_only`: nothing is kept.
+    /// `[privacy] counts_only` is on: nothing is stored.
     pub is_counts_only: bool,
-    /// Something that could not be carried out.
+    /// The refusal of the last request.
     pub refused: Option<RefusalReason>,
 }
 
-/// Which items are wanted, as the page's address says it.
+/// The filters of the page's address.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MediaAsk {
-    /// In names and notes; empty: any.
+    /// Text in names and notes; empty for any.
     pub text: String,
-    /// `snapshot`, `recording`, or empty: both.
+    /// `snapshot`, `recording`, or empty for both.
     pub kind: &'static str,
-    /// Only kept ones (`true`), only others (`false`), or both.
+    /// Only protected items (`true`), only others (`false`), or both.
     pub is_kept: Option<bool>,
-    /// From this day on.
+    /// The first day.
     pub from: Option<Date>,
-    /// To this day, itself included.
+    /// The last day, included.
     pub to: Option<Date>,
-    /// Where the page before ended.
+    /// The end of the page before.
     pub cursor: Option<String>,
 }
 
 impl MediaAsk {
-    /// What the keys of an address ask for. Leniently: what is not understood is left away.
+    /// Reads the keys of an address. Unknown and invalid ones are ignored.
     pub fn from_pairs(pairs: &[(String, String)]) -> MediaAsk {
         let mut ask = MediaAsk::default();
         for (key, value) in pairs {
@@ -82,12 +80,12 @@ impl MediaAsk {
         ask
     }
 
-    /// Whether not everything is asked for.
+    /// True if any filter is set.
     fn has_filters(&self) -> bool {
         *self != MediaAsk { cursor: self.cursor.clone(), ..MediaAsk::default() }
     }
 
-    /// The same as the query of an address with another cursor: empty, or from its `?` on.
+    /// The query with another cursor: empty, or from its `?` on.
     pub fn query(&self, cursor: Option<&str>) -> String {
         let mut query = String::new();
         let mut put = |key: &str, value: &str| {
@@ -114,10 +112,10 @@ impl MediaAsk {
     }
 }
 
-/// The page of media as HTML, at `media`.
+/// The page Media as HTML, at `media`.
 ///
-/// Its form asks the API with one of `ids` for each item that is picked; to delete them asks for [`media_ask_page`]
-/// first. `media.js` does the same without leaving the page.
+/// Its form asks the API with one of `ids` for each picked item; deleting goes through [`media_ask_page`] first.
+/// `media.js` does the same without leaving the page.
 pub fn media_page(page: &MediaPage) -> String {
     let ask = &page.ask;
     let can_pick = !page.rows.is_empty();
@@ -166,7 +164,7 @@ pub fn media_page(page: &MediaPage) -> String {
         .render(&main)
 }
 
-/// What is asked before items are deleted, where no script does it, as HTML.
+/// The page that asks before items are deleted, for browsers without scripts.
 pub fn media_ask_page(head: &Head, clock: &LocalClock, ask: &MediaAsk, rows: &[Item]) -> String {
     let (mut ids, mut items) = (String::new(), String::new());
     for row in rows {
@@ -195,14 +193,14 @@ pub fn media_ask_page(head: &Head, clock: &LocalClock, ask: &MediaAsk, rows: &[I
     PageFrame::new(head, Tab::Media, "Delete?", &["page.js", "head.js"]).render(&main)
 }
 
-/// What to record: a video, or a time-lapse, which plays at 25 frames a second.
+/// The choice between a video and a time-lapse, which plays at 25 frames per second.
 pub(in crate::ui) const LAPSES: &str = "<select id=\"lapse\" name=\"every\"><option value=\"\">Video</option><option \
     value=\"1s\">Time-lapse: every second, 25 × faster</option><option value=\"10s\">Time-lapse: every 10 s, 250 × \
     faster</option><option value=\"1m\">Time-lapse: every minute, 1500 × faster</option><option \
     value=\"5m\">Time-lapse: \
     every 5 minutes, 7500 × faster</option></select>";
 
-/// Begins a recording.
+/// The form that starts a recording.
 fn start(reader: Reader) -> String {
     let [lock, unlock] = lock(reader, Reader::Operator);
     format!(
@@ -212,7 +210,7 @@ fn start(reader: Reader) -> String {
     )
 }
 
-/// What is being recorded, with the one thing to do about it.
+/// The recording in progress, with the button that stops it.
 fn recording(now: &Recorded, clock: &LocalClock, reader: Reader) -> String {
     let [lock, unlock] = lock(reader, Reader::Operator);
     format!(
@@ -249,7 +247,7 @@ fn days(page: &MediaPage) -> String {
             _ => "",
         };
         let (name, mut more) = if name.is_empty() { (long, Vec::new()) } else { (name.into(), vec![long]) };
-        // A day that goes on on another page is not summed up.
+        // A day that continues on another page has no sum.
         let is_whole = (n > 0 || page.ask.cursor.is_none()) && (n + 1 < groups.len() || page.next.is_none());
         if is_whole {
             more.push(format_count(group.len() as u64, "item"));
@@ -271,7 +269,7 @@ fn days(page: &MediaPage) -> String {
     html
 }
 
-/// How many there are in all, where that is known.
+/// The number of all items, if known.
 fn total_html(page: &MediaPage) -> String {
     match &page.room {
         Some(room) if !page.ask.has_filters() => {
@@ -281,7 +279,7 @@ fn total_html(page: &MediaPage) -> String {
     }
 }
 
-/// What stands in place of items, with the one thing to do.
+/// The message instead of items, with one action.
 fn empty(page: &MediaPage) -> String {
     let (head, why, act) = if page.is_counts_only {
         (
@@ -331,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_read_leniently_and_written_again() {
+    fn a_query_is_read_leniently_and_written_again() {
         let ask = MediaAsk::from_pairs(&pairs(
             "q= Door &kind=recording&kept=1&from=2026-11-01&to=2026-11-12&cursor=c7&x=y",
         ));
@@ -349,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn days_are_told_as_people_do_and_summed_where_they_are_whole() {
+    fn days_are_named_and_complete_ones_summed() {
         let html = media_page(&fixtures::media());
         for words in [
             "Today <small class=\"muted\">Thursday 12 November, 5 items, 212 MB</small>",
@@ -363,7 +361,7 @@ mod tests {
         ] {
             assert!(html.contains(words), "no {words:?} in {html}");
         }
-        // Found again on the next page: that day is begun on this one.
+        // The same day on the next page: it is complete except for its first part.
         let next = MediaPage {
             ask: MediaAsk { cursor: Some("1276".into()), ..MediaAsk::default() },
             next: None,
@@ -376,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_recorded_stands_above_all_and_cannot_be_deleted() {
+    fn the_running_recording_is_first_and_cannot_be_deleted() {
         let html = media_page(&fixtures::media());
         assert!(html.contains("Being recorded: <a href=\"player?id=1285\">Gate &lt;left&gt;</a>"), "{html}");
         assert!(html.contains("id=\"now-figures\">2:14, 41 MB</b>, since 14:00, 4"));
@@ -403,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_said_first() {
+    fn a_full_disk_is_reported_first() {
         let page = MediaPage {
             trouble: Some(StorageFault {
                 what: NotKept::Full,
@@ -419,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn deleting_is_asked_in_words() {
+    fn deleting_asks_in_words() {
         let page = fixtures::media();
         let two = [page.rows[0].clone(), page.rows[3].clone()];
         let html = media_ask_page(&page.head, &page.clock, &page.ask, &two);

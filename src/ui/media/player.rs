@@ -1,5 +1,4 @@
-//! The player: a recording by time, with what crossed and what is missing marked on its ruler; or a snapshot with
-//! its facts.
+//! The player: a recording over time, with crossings and gaps marked on its ruler; or a snapshot with its facts.
 
 use std::fmt::Write;
 
@@ -13,42 +12,37 @@ use crate::ui::format::{
 use crate::ui::frame::{PageFrame, Tab, marked, refusal_html};
 use crate::ui::media::storage_view::{delete_prompt, format_frame_rate, gaps, pictures};
 
-/// Marks of one direction on the ruler, at most: more could not be told apart.
+/// Most marks of one direction on the ruler: more could not be told apart.
 const MOST_MARKS: usize = 2000;
 
 /// Height of the ruler's marks, in units of the drawing.
 const HIGH: u32 = 72;
 
-/// What the player shows.
+/// Data of the player.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlayerPage {
-    /// What stands above.
     pub head: Head,
-    /// The clock on the wall.
     pub clock: LocalClock,
-    /// What is shown.
     pub item: Item,
-    /// Where it begins, microseconds from the recording's begin.
+    /// The start position, in microseconds from the start of the recording.
     pub at_us: u64,
-    /// How fast, one of [`SPEEDS`].
+    /// The speed, one of [`SPEEDS`].
     pub speed: f64,
-    /// Where pictures are missing: from, to, in microseconds from the recording's begin.
+    /// Gaps: start and end, in microseconds from the start of the recording.
     pub gaps: Vec<(u64, u64)>,
-    /// What crossed meanwhile: when, in microseconds from the recording's begin, and whether in. `None`: not known.
+    /// Crossings: microseconds from the start of the recording, and true for in. `None` if unknown.
     pub crossed: Option<Vec<(u64, bool)>>,
-    /// Whether a video can be made that every browser and phone plays.
+    /// A video that every browser and phone plays can be made.
     pub has_video: bool,
-    /// What was typed into its form and could not be carried out.
+    /// The refusal of its form.
     pub refused: Option<RefusalReason>,
 }
 
-/// Speeds of the player.
 pub const SPEEDS: [f64; 5] = [0.25, 0.5, 1.0, 2.0, 4.0];
 
 /// The player as HTML, at `player?id=…&t=…`.
 ///
-/// `player.js` plays what
-/// `api/v1/media/{id}/frames` sends and shows what `frame.jpg` gives; without it the first is shown by an image.
+/// `player.js` plays `api/v1/media/{id}/frames` and shows `frame.jpg`; without it an image shows the first frame.
 pub fn player_page(page: &PlayerPage) -> String {
     let item = &page.item;
     let at = to_zoned(item.at_us, &page.clock.zone);
@@ -136,13 +130,13 @@ fn screen(page: &PlayerPage) -> String {
     )
 }
 
-/// Microseconds as seconds with as many digits as are needed: "12.5".
+/// Seconds with as many digits as needed: "12.5".
 fn format_seconds(us: u64) -> String {
     let text = format!("{}.{:06}", us / 1_000_000, us % 1_000_000);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// The ruler: in above the line, out below it, what is missing hatched.
+/// The ruler: in above the line, out below it, gaps hatched.
 fn ruler_html(page: &PlayerPage) -> String {
     let long = page.item.duration_us.max(1);
     let share = |us: u64| us.min(long) as f64 / long as f64 * 100.0;
@@ -180,7 +174,7 @@ fn ruler_html(page: &PlayerPage) -> String {
     let step = label_step(long);
     for n in 0..long.div_ceil(step) {
         let at = n * step;
-        // The last one would lie under the end.
+        // A last label would collide with the end's.
         if n > 0 && share(at) > 91.0 {
             break;
         }
@@ -206,14 +200,14 @@ fn ruler_html(page: &PlayerPage) -> String {
     svg
 }
 
-/// From one time on the ruler to the next, microseconds: at most eight.
+/// The step between labels of the ruler, in microseconds, for at most eight labels.
 fn label_step(long: u64) -> u64 {
     const STEPS: [u64; 14] = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200];
     let fits = STEPS.into_iter().map(|step| step * 1_000_000).find(|step| long / step < 8);
     fits.unwrap_or_else(|| (long / 8 / 14_400_000_000 + 1) * 14_400_000_000)
 }
 
-/// How many went in and out, where that is known.
+/// Crossings in and out, if known.
 fn sums(page: &PlayerPage) -> Option<(usize, usize)> {
     let crossed = page.crossed.as_ref()?;
     let count_in = crossed.iter().filter(|(_, is_in)| *is_in).count();
@@ -233,12 +227,12 @@ fn label(page: &PlayerPage) -> String {
     words
 }
 
-/// Gaps worth a word: shorter ones are hatched on the ruler only.
+/// Gaps of a second or more; shorter ones are only hatched on the ruler.
 fn long_gaps(page: &PlayerPage) -> impl Iterator<Item = &(u64, u64)> {
     page.gaps.iter().filter(|(from, to)| to.saturating_sub(*from) >= 1_000_000)
 }
 
-/// What the marks on the ruler mean.
+/// The legend of the ruler.
 fn keys(page: &PlayerPage) -> String {
     let mut html = String::new();
     if let Some((count_in, out)) = sums(page) {
@@ -261,7 +255,7 @@ fn keys(page: &PlayerPage) -> String {
     html
 }
 
-/// Ways to take it away.
+/// The download links.
 fn download_links(item: &Item, has_video: bool) -> String {
     let id = item.id;
     if !item.is_recording() {
@@ -276,7 +270,7 @@ fn download_links(item: &Item, has_video: bool) -> String {
     } else {
         ""
     };
-    // What plays nowhere but in VLC says so, and is no video to be sent to somebody.
+    // A format that only VLC plays says so, and is not offered as a video.
     let (video, more, main) = if has_video {
         let video = format!(
             "<a class=\"btn main\" id=\"video\" href=\"api/v1/media/{id}/video?download=1\" download>Download video</a>"
@@ -342,7 +336,7 @@ fn facts_html(item: &Item) -> String {
     })
 }
 
-/// What is lost, before it is.
+/// The question before the item is deleted.
 fn delete(item: &Item, [lock, unlock]: [&str; 2]) -> String {
     if item.is_open {
         return "<p>It is still being recorded. Stop the recording first.</p>".into();
@@ -380,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn what_crossed_and_what_is_missing_stands_on_the_ruler() {
+    fn crossings_and_gaps_are_on_the_ruler() {
         let html = player_page(&fixtures::player());
         for words in [
             "aria-label=\"22 crossings in and 12 out over 4 min; dropped frames at 1 place\"",
@@ -401,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_behind_the_end_is_the_end() {
+    fn a_position_behind_the_end_is_the_end() {
         let html = player_page(&PlayerPage { at_us: u64::MAX / 4, ..fixtures::player() });
         assert!(html.contains("value=\"242\"") && html.contains("x1=\"100.000%\""), "{html}");
     }
@@ -432,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_typed_is_there_again_when_it_was_refused() {
+    fn a_refused_form_keeps_its_values() {
         let mut page = fixtures::player();
         let fields = vec![("name".into(), "Gate".into()), ("kept".into(), "0".into())];
         page.head.returned = Some(ReturnedForm { fields, ..ReturnedForm::default() }.into());
@@ -449,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_downloaded_says_what_plays_it() {
+    fn a_download_says_what_plays_it() {
         let html = player_page(&fixtures::player());
         assert!(
             html.contains("video?download=1\" download>Download video</a>") && html.contains("MP4 (H.264)")
@@ -460,7 +454,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_being_recorded_is_not_deleted() {
+    fn a_running_recording_is_not_deleted() {
         let mut page = fixtures::player();
         page.item.is_open = true;
         let html = player_page(&page);

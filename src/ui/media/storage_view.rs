@@ -1,8 +1,6 @@
-//! What is kept, as the pages show it: rows of the index, the room there is, what is being recorded, and the
-//! words that all these pages have for them.
+//! Stored media as the pages show them: items, disk space, the recording in progress, and their shared words.
 //!
-//! Plain data, filled by whoever serves the pages. Times are wall time in microseconds since 1970, bytes are
-//! bytes, texts are as they were typed.
+//! Plain data; callers fill it. Times are in microseconds since 1970, sizes in bytes, texts unescaped.
 
 use std::fmt::Write;
 
@@ -19,14 +17,14 @@ impl Item {
         self.kind == MediaKind::Recording
     }
 
-    /// Its name as it is shown in a grid: a name that is but date and time says nothing that is not there anyway.
+    /// The name in a grid. A name of date and time is replaced by the kind, because the grid shows both anyway.
     fn display_name(&self) -> String {
         let shape: String =
             self.name.chars().take(19).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
         if shape == "0000-00-00_00-00-00" { capital(self.kind.as_str()) } else { self.name.clone() }
     }
 
-    /// "13:47, 27 MB, kept": what stands under its thumbnail.
+    /// The line under its thumbnail: "13:47, 27 MB, kept".
     pub(in crate::ui) fn line(&self, clock: &LocalClock) -> String {
         let at = to_zoned(self.at_us, &clock.zone);
         let mut words = format!("{:02}:{:02}, {}", at.hour(), at.minute(), size(self.bytes));
@@ -47,18 +45,18 @@ impl Item {
 }
 
 impl Storage {
-    /// How much of the file system has been used for pictures.
+    /// Bytes of the file system that media use.
     fn used_bytes(&self) -> u64 {
         self.file_bytes + self.aside.iter().map(|file| file.bytes).sum::<u64>()
     }
 
-    /// How many items there are.
+    /// The number of all items.
     pub(in crate::ui) fn item_count(&self) -> u64 {
         self.snapshots.0 + self.recordings.0
     }
 
-    /// The bar with its words, and the way to the page of the database. Dark is what is kept here, lighter what else
-    /// the disk holds.
+    /// The bar of disk space with its words and a link to the page Database. Media are dark, other use of the disk is
+    /// lighter.
     pub(in crate::ui) fn usage_bar(&self, link: &str) -> String {
         let total = self.total_bytes.max(1) as f64;
         let used = self.total_bytes.saturating_sub(self.free_bytes) as f64 / total * 100.0;
@@ -81,7 +79,7 @@ impl Storage {
         )
     }
 
-    /// "8.1 GB free, 41 days left at this rate".
+    /// As in "8.1 GB free, 41 days left at this rate".
     fn describe_left(&self) -> String {
         let free = format!("{} free", size(self.free_bytes));
         match self.describe_days_left() {
@@ -90,7 +88,7 @@ impl Storage {
         }
     }
 
-    /// "41 days left at this rate".
+    /// As in "41 days left at this rate".
     pub(in crate::ui) fn describe_days_left(&self) -> Option<String> {
         match (self.days_left, self.bytes_a_day) {
             (Some(days), _) => Some(format!("{} left at this rate", format_days(days))),
@@ -100,7 +98,7 @@ impl Storage {
     }
 }
 
-/// "41 days", "7 hours", "3 years".
+/// As in "41 days", "7 hours", "3 years".
 pub(in crate::ui) fn format_days(days: f64) -> String {
     match days {
         days if days < 0.05 => "less than an hour".into(),
@@ -112,12 +110,12 @@ pub(in crate::ui) fn format_days(days: f64) -> String {
 }
 
 impl Recorded {
-    /// "2:14, 41 MB": what stands in the button and beside it. `page.js` says it the same way.
+    /// Length and size, in the button and beside it: "2:14, 41 MB". `page.js` formats alike.
     pub(in crate::ui) fn length_and_size(&self) -> String {
         format!("{}, {}", format_time_in_recording(self.duration_us), size(self.bytes))
     }
 
-    /// "since 14:02, every 1 min, 134 pictures, 2 gaps".
+    /// As in "since 14:02, every 1 min, 134 pictures, 2 gaps".
     pub(in crate::ui) fn describe_progress(&self, clock: &LocalClock) -> String {
         let since = format_when(&to_zoned(self.began_us, &clock.zone), &to_zoned(clock.now_us, &clock.zone));
         let mut words = format!("since {since}");
@@ -138,30 +136,29 @@ impl Recorded {
     }
 }
 
-/// What cannot be kept.
+/// The part of storing that fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotKept {
-    /// Anything: there is no room left.
+    /// Nothing can be stored: the disk is full.
     Full,
-    /// Anything: the store cannot be used.
+    /// Nothing can be stored: the database cannot be used.
     Anything,
-    /// What is being recorded; it goes on by itself.
+    /// The running recording has a gap; it continues automatically.
     Recording,
 }
 
-/// Why nothing, or not all, can be kept.
+/// The reason why storing fails, wholly or in part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StorageFault {
-    /// What does not go.
     pub what: NotKept,
-    /// Why, in a sentence.
+    /// The reason, in a sentence.
     pub reason: String,
-    /// What can be done about it; empty when nothing.
+    /// The remedy; may be empty.
     pub hint: String,
 }
 
 impl StorageFault {
-    /// What stands in front of the reason.
+    /// The words before the reason.
     pub(in crate::ui) fn head(&self) -> &'static str {
         match self.what {
             NotKept::Full => "The disk is full.",
@@ -180,7 +177,7 @@ impl StorageFault {
     }
 }
 
-/// An item in a grid. With `form`: it can be picked for the form of that name.
+/// An item in a grid. With `form` it can be picked for the form of that name.
 pub(in crate::ui) fn grid_item(row: &Item, clock: &LocalClock, form: Option<&str>) -> String {
     let length = if row.is_recording() {
         format!("<span class=\"len\">{}</span>", format_time_in_recording(row.duration_us))
@@ -217,7 +214,7 @@ pub(in crate::ui) fn grid_item(row: &Item, clock: &LocalClock, form: Option<&str
     )
 }
 
-/// Its thumbnail; a dark place for one of which nothing is on the disk yet.
+/// The thumbnail; a dark field for a recording that has no frame on the disk yet.
 fn thumbnail(row: &Item) -> String {
     if row.is_open && row.frames == 0 {
         return "<span class=\"none\"></span>".into();
@@ -225,14 +222,14 @@ fn thumbnail(row: &Item) -> String {
     format!(
         "<img src=\"api/v1/media/{}/thumbnail.jpg{}\" width=\"320\" height=\"{}\" alt=\"\" loading=\"lazy\">",
         row.id,
-        // What is still being recorded has no lasting one.
+        // The thumbnail of a running recording may still change, so it is not cached.
         if row.is_open { "?_=open" } else { "" },
-        // Room of its shape before it has come.
+        // Reserves the space of its shape before it has loaded.
         (u64::from(row.height) * 320 / u64::from(row.width.max(1))).clamp(80, 640),
     )
 }
 
-/// What is asked before items are gone for good: "Delete 2 recordings and 1 snapshot, 139 MB?"
+/// The question before items are deleted: "Delete 2 recordings and 1 snapshot, 139 MB?"
 pub(in crate::ui) fn delete_prompt(rows: &[Item]) -> String {
     let count = |is_recording| rows.iter().filter(|row| row.is_recording() == is_recording).count() as u64;
     let parts: Vec<String> = [(count(true), "recording"), (count(false), "snapshot")]
@@ -243,13 +240,13 @@ pub(in crate::ui) fn delete_prompt(rows: &[Item]) -> String {
     format!("Delete {}, {}?", parts.join(" and "), size(rows.iter().map(|row| row.bytes).sum()))
 }
 
-/// "7 236 pictures, 960 × 720".
+/// As in "7 236 pictures, 960 × 720".
 pub(in crate::ui) fn pictures(row: &Item) -> String {
     let pixels = format!("{} × {}", row.width, row.height);
     if row.is_recording() { format!("{}, {pixels}", format_count(row.frames, "frame")) } else { pixels }
 }
 
-/// Pictures a second of a recording, in words; nothing where that cannot be said.
+/// The frame rate of a recording in words; empty if unknown.
 pub(in crate::ui) fn format_frame_rate(row: &Item) -> String {
     if row.frames < 2 || row.duration_us == 0 {
         return String::new();
@@ -262,7 +259,7 @@ pub(in crate::ui) fn format_frame_rate(row: &Item) -> String {
     }
 }
 
-/// A number of gaps as a sentence; nothing where there is none.
+/// The number of gaps as a sentence; empty if there are none.
 pub(in crate::ui) fn gaps(row: &Item) -> String {
     match row.gaps {
         0 => String::new(),
@@ -277,7 +274,7 @@ mod tests {
     use crate::ui::fixtures::media::{media_room, rows};
 
     #[test]
-    fn a_name_of_date_and_time_is_told_by_its_kind() {
+    fn a_name_of_date_and_time_is_shown_as_its_kind() {
         let mut row = rows().swap_remove(0);
         for (name, shown) in [
             ("2026-11-12_13-47-02.mp4", "Recording"),
@@ -292,14 +289,14 @@ mod tests {
     }
 
     #[test]
-    fn of_a_recording_that_has_just_begun_no_picture_is_asked_for() {
+    fn a_recording_without_frames_loads_no_thumbnail() {
         let now = Item { is_open: true, frames: 0, ..rows().swap_remove(0) };
         assert!(!thumbnail(&now).contains("src="));
         assert!(thumbnail(&Item { frames: 9, ..now }).contains("thumbnail.jpg?_=open"));
     }
 
     #[test]
-    fn days_are_told_as_exactly_as_they_are_known() {
+    fn days_are_shown_as_exactly_as_they_are_known() {
         for (days, words) in [
             (0.01, "less than an hour"),
             (0.5, "12 hours"),
@@ -313,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gauge_says_what_is_known_and_never_more_than_all() {
+    fn the_gauge_shows_only_known_values_and_at_most_all() {
         let html = Storage { file_bytes: u64::MAX / 4, total_bytes: 10, ..media_room() }.usage_bar("");
         assert!(html.contains("class=\"u\" width=\"100.00%\""), "{html}");
         let html = Storage { days_left: None, ..media_room() }.usage_bar("");

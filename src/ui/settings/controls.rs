@@ -1,4 +1,4 @@
-//! The camera's own controls: sliders, switches, menus and buttons, as the camera tells of them.
+//! The camera's own controls as sliders, switches, menus and buttons.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ use crate::ui::form::form_to;
 use crate::ui::format::{format_count, sentence};
 use crate::ui::frame::hidden_attribute;
 
-/// The panel of the group; where there are no controls it says why, or is not there.
+/// The panel of the group. Without controls it says why, or is empty.
 pub(super) fn controls_panel(page: &SettingsPage, group: &Group) -> String {
     let head = |body: String| {
         let id = group.id;
@@ -79,7 +79,7 @@ pub(super) fn controls_panel(page: &SettingsPage, group: &Group) -> String {
     head(body)
 }
 
-/// A value of the camera's control in words: "on", "50 Hz".
+/// A value of a control in words: "on", "50 Hz".
 pub fn format_value(control: &Control, value: f64) -> String {
     match &control.kind {
         ControlKind::Boolean => if value == 0.0 { "off" } else { "on" }.into(),

@@ -1,4 +1,4 @@
-//! One setting as a row: label, what it takes, its field, and where its value comes from.
+//! One setting as a row: label, range, field, and origin of the value.
 
 use std::fmt::Write;
 
@@ -9,19 +9,19 @@ use crate::config::keys;
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::format::{capital, sentence};
 
-/// What a setting is called.
+/// The words for a setting.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FieldLabels<'a> {
     /// Its name for people.
     pub label: &'a str,
-    /// What it does, in few words; may be empty.
+    /// Its effect, in few words; may be empty.
     pub hint: &'a str,
-    /// What its number counts; may be empty.
+    /// The unit of its number; may be empty.
     pub unit: &'a str,
 }
 
 impl<'a> FieldLabels<'a> {
-    /// Those of the key of `setting`; the key itself where the table of keys has none.
+    /// The words of the setting's key; without a label the key itself.
     pub(super) fn of(setting: &'a Setting) -> FieldLabels<'a> {
         match keys::find_path(&setting.path).filter(|key| !key.label.is_empty()) {
             Some(key) => FieldLabels { label: key.label, hint: key.hint, unit: key.unit },
@@ -71,7 +71,7 @@ pub(super) fn row(page: &SettingsPage, setting: &Setting) -> String {
     )
 }
 
-/// Whether it is of another kind of source, or of light, than the one that is chosen.
+/// True if the setting belongs to another kind of source or light than the chosen one.
 fn is_out(page: &SettingsPage, setting: &Setting) -> bool {
     let only_for = keys::find_path(&setting.path).map_or(&[][..], |key| key.only_for);
     let section = setting.path.split('.').next().unwrap_or_default();
@@ -80,7 +80,7 @@ fn is_out(page: &SettingsPage, setting: &Setting) -> bool {
     is_other && setting.wrong.is_none() && page.search.is_empty()
 }
 
-/// What came of the last change: "Saved", which goes away, or what is wrong or asked.
+/// The result of the last change: "Saved" for a while, an error, or a question.
 fn said(setting: &Setting, is_saved: bool) -> String {
     let path = Text(&setting.path);
     let more = match (&setting.deletes, setting.is_changed) {
@@ -101,16 +101,16 @@ fn said(setting: &Setting, is_saved: bool) -> String {
     format!("<div class=\"err\" id=\"s-{path}-said\">{wrong}{more}</div>{}", saved(is_saved))
 }
 
-/// Seen for some seconds, in the place of where the value comes from.
+/// Shown for some seconds instead of the origin.
 pub(super) fn saved(is_saved: bool) -> &'static str {
     if is_saved { "<span class=\"ok\">Saved</span>" } else { "" }
 }
 
-/// What it does and what it takes; the configuration's own words in full on demand.
+/// Effect and range; the full text of the configuration on demand.
 fn hint_html(setting: &Setting, labels: &FieldLabels<'_>) -> String {
     let parts = [labels.hint.to_owned(), range(setting)];
     let mut words: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    // The configuration's own words, where they are few.
+    // The text of the configuration, if it is short.
     let first = setting.about.split(['\n', ':', ';']).next().unwrap_or_default();
     let first = first.split(". ").next().unwrap_or_default().trim_end_matches('.');
     if words.is_empty()
@@ -138,12 +138,12 @@ fn field(setting: &Setting, labels: &FieldLabels<'_>, rules: &str) -> String {
             "<input class=\"switch\" type=\"checkbox\" role=\"switch\" value=\"true\"{begin}{}>",
             if setting.text == "true" { " checked" } else { "" }
         ),
-        // Not of the kind "number": what is wrong is to come back with a reason, not to be swallowed by the browser.
+        // Not of the type "number": the server must see a wrong value and give the reason.
         SettingField::Number { is_whole, .. } => unit(format!(
             "<input inputmode=\"{}\" autocomplete=\"off\" value=\"{text}\"{begin}>",
             if *is_whole { "numeric" } else { "decimal" }
         )),
-        // The word that takes the number's place is what an empty field means.
+        // An empty field means the word that may replace the number.
         SettingField::NumberOr { word, .. } => unit(format!(
             "<input inputmode=\"decimal\" autocomplete=\"off\" value=\"{}\" placeholder=\"{}\"{begin}>",
             if setting.text == *word && setting.default == *word { Text("") } else { text },
@@ -175,7 +175,7 @@ fn field(setting: &Setting, labels: &FieldLabels<'_>, rules: &str) -> String {
                 if setting.default == AUTO { "Automatic" } else { "" },
             )
         }
-        // What is set is not told, and an empty field leaves it as it is.
+        // The stored secret is not shown, and an empty field leaves it unchanged.
         SettingField::Secret => format!(
             "<input type=\"password\" autocomplete=\"new-password\" placeholder=\"{}\"{begin}>",
             if setting.is.is_empty() { "" } else { "unchanged" }
@@ -189,7 +189,7 @@ fn is_auto(setting: &Setting) -> bool {
     setting.text == AUTO && setting.default == AUTO
 }
 
-/// A number and its unit; where a word can take their place it is one of the units.
+/// A number and its unit. A word that may replace them is one of the units.
 fn with_unit(setting: &Setting, units: &[Unit], or: Option<&str>, begin: &str, label: &str) -> String {
     let (number, unit) = match &setting.unit {
         Some(unit) => (setting.text.as_str(), unit.as_str()),
@@ -200,7 +200,7 @@ fn with_unit(setting: &Setting, units: &[Unit], or: Option<&str>, begin: &str, l
             if is_one { (number, unit) } else { (setting.text.as_str(), "") }
         }
     };
-    // Where there is none yet, that of the default; where that is a word, days of a time and gigabytes of a size.
+    // Without a unit it is that of the default; without that, days for a time and gigabytes for a size.
     let is_one = |own: &&str| units.iter().any(|(word, ..)| word == own);
     let is_word = setting.unit.is_some() && Some(unit) == or;
     let first = [unit, units::split(&setting.default).1, "d", "GB"].into_iter().find(is_one);
@@ -233,8 +233,8 @@ fn with_unit(setting: &Setting, units: &[Unit], or: Option<&str>, begin: &str, l
     )
 }
 
-/// Ticks in a list that is folded. The chosen ones come first, in the order in which they are set, so that a list that
-/// nobody has touched is the same.
+/// Checkboxes in a folded list. The chosen ones come first in their present order, so that an untouched list sends
+/// the same value.
 fn several(setting: &Setting, chosen: &[String], others: &[String], rules: &str) -> String {
     let path = Text(&setting.path);
     let off = if rules.ends_with(" disabled") { " disabled" } else { "" };
@@ -259,7 +259,7 @@ fn several(setting: &Setting, chosen: &[String], others: &[String], rules: &str)
     )
 }
 
-/// Where the value comes from, and how it is taken back.
+/// The origin of the value, and the button that restores the default.
 fn origin(setting: &Setting, label: &str, is_fixed: bool) -> String {
     let restart = if setting.needs_restart { " In force after a restart." } else { "" };
     match &setting.origin {
@@ -276,7 +276,7 @@ fn origin(setting: &Setting, label: &str, is_fixed: bool) -> String {
     }
 }
 
-/// The default in words; long ones are not spelled out.
+/// The default in words; long ones are shortened.
 fn default(setting: &Setting) -> String {
     match (&setting.field, setting.default.as_str()) {
         (SettingField::Switch, "true") => "on".into(),
@@ -291,7 +291,7 @@ fn default(setting: &Setting) -> String {
     }
 }
 
-/// With scripts each field is sent by itself.
+/// With scripts each field is sent alone.
 pub(super) const APPLY: &str =
     "<noscript><p class=\"row\"><button class=\"btn main\">Apply</button></p></noscript>";
 
@@ -308,7 +308,7 @@ pub(super) fn format_rounded(number: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// What it takes, as a hint: "1 to 100".
+/// The accepted range as a hint: "1 to 100".
 fn range(setting: &Setting) -> String {
     match &setting.field {
         SettingField::Number { least, most, .. } if *most > 1e12 => {
@@ -327,7 +327,7 @@ fn range(setting: &Setting) -> String {
     }
 }
 
-/// A word of the configuration as people read it.
+/// A word of the configuration for people.
 fn format_word(path: &str, word: &str) -> String {
     known_word(path, word).map_or_else(|| capital(word), str::to_owned)
 }

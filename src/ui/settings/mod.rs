@@ -1,6 +1,7 @@
-//! The page of settings: what can be changed while it runs, in groups, each value with its unit, its range and where it
-//! comes from; and the camera's own controls. Pure. Every group is a form of its own; `settings.js` sends each row by
-//! itself when it is changed, and puts the row of the page that comes back in its place.
+//! The page Settings: the settings that can be changed at run time, in groups, each with unit, range and origin; and
+//! the camera's own controls. Pure.
+//!
+//! Each group is a form. `settings.js` sends each changed row alone, and replaces it by the row of the returned page.
 
 mod controls;
 mod fields;
@@ -23,7 +24,7 @@ pub use retention::{LISTED, RetentionPreview};
 pub use setting::{CameraMode, ControlsFacts, Setting, SettingField, SettingsPage, ValueOrigin};
 use table::{CAMERA, CONTROLS, ELSEWHERE, GROUPS, Group, MODE, MODE_HINT, MODE_LABEL, RETENTION, synonyms};
 
-/// Whether the page shows and changes the setting with this key.
+/// True if the page shows and changes the setting with this key.
 fn is_shown_on_page(path: &str) -> bool {
     place(path) != PagePlace::Elsewhere
         && !path.starts_with("controls.")
@@ -39,7 +40,7 @@ fn place(path: &str) -> PagePlace {
     }
 }
 
-/// The keys of a group's form. `other` has those that no group has.
+/// The form of a key; `other` for keys without a group.
 pub fn group_of_key(path: &str) -> &'static str {
     match place(path) {
         PagePlace::Shown(group) | PagePlace::Advanced(group) => group,
@@ -47,11 +48,11 @@ pub fn group_of_key(path: &str) -> &'static str {
     }
 }
 
-/// `text` with what the page calls the settings in the place of their keys: "`stream.fps` must" is "“Frame rate” must".
+/// Replaces keys in `text` by the page's names for them: "`stream.fps` must" becomes "“Frame rate” must".
 pub fn name_settings(text: &str) -> String {
     let mut parts = text.split('`');
     let mut named = parts.next().unwrap_or_default().to_owned();
-    // What is between two marks, and what follows it.
+    // The part between two marks, and the text after it.
     while let Some(part) = parts.next() {
         match (label(part), parts.next()) {
             (Some(label), Some(after)) => named.extend(["“", label, "”", after]),
@@ -62,17 +63,16 @@ pub fn name_settings(text: &str) -> String {
     named
 }
 
-/// What the page calls the setting.
+/// The page's name for the setting.
 pub fn label(path: &str) -> Option<&'static str> {
     let label = if path == MODE { MODE_LABEL } else { keys::find_path(path)?.label };
     Some(label).filter(|label| !label.is_empty())
 }
 
-/// The page of settings as HTML, at `settings`.
+/// The page Settings as HTML, at `settings`.
 ///
-/// Its forms ask the API for settings: fields under their keys, with the unit as `unit.KEY` where there is one;
-/// `was.KEY` is what each was, `mode` a mode's [`CameraMode::to_form_value`]. And for controls: fields under the
-/// controls' names, likewise.
+/// Its forms ask the API. Settings are fields under their keys, a unit is `unit.KEY`, `was.KEY` is the former value,
+/// and `mode` is [`CameraMode::to_form_value`]. Controls are fields under their names, likewise.
 pub fn settings_page(page: &SettingsPage) -> String {
     let (mut nav, mut groups) = (String::new(), String::new());
     let mut shown: Vec<&Setting> = page.settings.iter().filter(|own| is_shown_on_page(&own.path)).collect();
@@ -134,7 +134,7 @@ pub fn settings_page(page: &SettingsPage) -> String {
         .render(&main)
 }
 
-/// What the buttons of rows ask for, each kind with a form.
+/// Forms of the rows' buttons: name, method, address, next page.
 const ACTS: [[&str; 4]; 4] = [
     ["reset", "patch", "api/v1/settings", "settings?saved={id}#s-{id}"],
     ["press", "patch", "api/v1/controls", "settings#controls"],
@@ -142,7 +142,7 @@ const ACTS: [[&str; 4]; 4] = [
     ["defaults", "post", "api/v1/controls/reset", "settings#controls"],
 ];
 
-/// What is looked for here and set on another page: seen while something is looked for.
+/// Links to settings that are on other pages, shown during a search.
 fn elsewhere(search: &str) -> String {
     let word = search.to_lowercase();
     let mut rows = String::new();
@@ -157,7 +157,7 @@ fn elsewhere(search: &str) -> String {
     format!("<section class=\"panel{out}\" aria-label=\"On other pages\">{rows}</section>\n")
 }
 
-/// Whether it is among those that are looked for.
+/// True if the setting matches the search.
 fn is_found(page: &SettingsPage, setting: &Setting) -> bool {
     let labels = FieldLabels::of(setting);
     let word = page.search.to_lowercase();
@@ -206,7 +206,7 @@ fn banners(page: &SettingsPage) -> String {
     html
 }
 
-/// Export and import. What an import would delete is asked first.
+/// Export and import. The reader is asked before an import that deletes media.
 fn settings_file(page: &SettingsPage) -> String {
     let button = if page.import_deletes.is_empty() {
         String::from("<p class=\"row\"><button class=\"btn\">Import</button></p>")
@@ -223,12 +223,12 @@ fn settings_file(page: &SettingsPage) -> String {
     format!(include_str!("file.html"), form = form, typed = Text(&page.import), button = button)
 }
 
-/// The form of one group: the rows in sight, and the advanced ones, folded.
+/// The form of one group: its visible rows, and the folded advanced ones.
 fn group_form(page: &SettingsPage, group: &Group, rows: &str, advanced: &str) -> String {
     if rows.is_empty() && advanced.is_empty() {
         return String::new();
     }
-    // What was just changed, or is looked for, is not hidden.
+    // Changed rows and found rows are not hidden.
     let is_open = !page.search.is_empty() || [OK, WRONG].iter().any(|mark| advanced.contains(mark));
     let folded = if advanced.is_empty() {
         String::new()
@@ -266,18 +266,18 @@ fn group_form(page: &SettingsPage, group: &Group, rows: &str, advanced: &str) ->
     )
 }
 
-/// What marks a row that has something to say.
+/// Marks of rows with a message.
 const OK: &str = "class=\"ok\"";
 const WRONG: &str = "aria-invalid";
 
-/// What the key Enter presses: the first button of a form, which is not to be one that deletes.
+/// The key Enter presses the first button of a form, which must not be one that deletes.
 const ENTER: &str = "<button class=\"sr\" tabindex=\"-1\" aria-hidden=\"true\">Apply</button>";
 
 const PLAN: &str = "<p class=\"row\"><button class=\"btn\" id=\"plan\" formmethod=\"get\" formaction=\"settings\" \
     name=\"plan\" value=\"1\">Preview</button> <span class=\"small \
     muted\">What these rules delete now</span></p>";
 
-/// The choice of a mode among those the camera offers: format, width and height in one; `None` where none are known.
+/// The choice of a camera mode (format, width and height in one); `None` if no modes are known.
 fn modes(page: &SettingsPage) -> Option<String> {
     let word = page.search.to_lowercase();
     let is_wanted = MODE_LABEL.to_lowercase().contains(&word) || synonyms(MODE).contains(&word);
@@ -368,12 +368,12 @@ mod tests {
         assert!(name.contains("<b>Set on this page</b>") && name.contains("Back to “camera”"), "{name}");
         assert!(row(&html, "http.max_connections").contains("In force after a restart."));
         assert!(html.contains("id=\"restart-keys\">Maximum connections</span>"));
-        // A key that this page has never heard of is there all the same.
+        // A key that the page does not know is shown all the same.
         assert!(html.contains("Further") && row(&html, "new.key").contains("1 second to 5 minutes"));
     }
 
     #[test]
-    fn what_people_call_a_setting_finds_it_or_leads_to_its_page() {
+    fn synonyms_find_a_setting_or_the_page_that_has_it() {
         let found = |search: &str| {
             settings_page(&SettingsPage { search: search.into(), modes: Vec::new(), ..controls::settings() })
         };
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_stands_at_its_field_with_what_was_typed() {
+    fn an_error_is_shown_at_its_field_with_the_typed_value() {
         let mut page = controls::settings();
         for own in page.settings.iter_mut().filter(|own| own.path == "stream.quality") {
             own.text = "500".into();
@@ -425,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn controls_are_what_the_camera_says_they_are() {
+    fn controls_are_shown_as_the_camera_describes_them() {
         let html = settings_page(&controls::settings());
         for words in [
             "type=\"range\" min=\"0\" max=\"255\" step=\"1\" value=\"140\" id=\"c-brightness\"",

@@ -1,4 +1,4 @@
-//! What rules of retention would delete, before they do.
+//! A preview of the items that the retention rules would delete.
 
 use std::fmt::Write;
 
@@ -7,29 +7,26 @@ use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::LocalClock;
 use crate::ui::format::{format_count, format_long_day, format_when, sentence, size, to_zoned};
 
-/// Rows of a plan that are listed.
+/// Most listed items of a preview.
 pub const LISTED: usize = 20;
 
-/// What retention would do.
+/// The effect of retention rules.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RetentionPreview {
-    /// How many items go.
     pub items: usize,
-    /// Bytes of them.
     pub bytes: u64,
-    /// When the oldest and the newest of them were taken, in microseconds since 1970.
+    /// Times of the oldest and the newest of them, in microseconds since 1970.
     pub span_us: Option<(u64, u64)>,
-    /// The oldest of them, at most [`LISTED`], and why: `age`, `bytes` or `free`.
+    /// The oldest of them, at most [`LISTED`], and the reason: `age`, `bytes` or `free`.
     pub goes: Vec<(Item, &'static str)>,
-    /// Why the rules cannot be met even so.
+    /// Why the rules cannot be met even then.
     pub unmet: Option<String>,
-    /// What of it is too old does not go yet.
+    /// The reason why items that are too old are not deleted yet.
     pub waits: Option<ClockWait>,
-    /// The clock on the wall.
     pub clock: LocalClock,
 }
 
-/// When all that is too old goes: "What is too old goes as soon as …".
+/// The time at which items that are too old are deleted: "What is too old goes as soon as …".
 pub(super) fn wait_in_words(wait: ClockWait, clock: &LocalClock) -> String {
     match wait {
         ClockWait::Until(us) => {
@@ -41,7 +38,7 @@ pub(super) fn wait_in_words(wait: ClockWait, clock: &LocalClock) -> String {
 }
 
 impl RetentionPreview {
-    /// "This deletes 2 items, 39 MB, from 1 October to 2 October.", and when, if not at once.
+    /// As in "This deletes 2 items, 39 MB, from 1 October to 2 October.", with the time if it is later.
     pub fn in_words(&self) -> String {
         let day = |us| format_long_day(&to_zoned(us, &self.clock.zone));
         let when = match self.span_us.map(|(first, last)| (day(first), day(last))) {
@@ -59,7 +56,7 @@ impl RetentionPreview {
     }
 }
 
-/// What goes by the rules, and why.
+/// The items that the rules delete, and the reasons.
 pub(super) fn preview(plan: &RetentionPreview) -> String {
     let mut html = String::from("<div id=\"goes\" role=\"status\">");
     if plan.items == 0 {
@@ -110,7 +107,7 @@ mod tests {
     use crate::ui::fixtures::controls;
 
     #[test]
-    fn what_goes_is_said_in_one_sentence_and_listed_with_its_reason() {
+    fn deletions_are_summed_up_and_listed_with_their_reasons() {
         let plan = controls::plan();
         assert_eq!(
             plan.in_words(),

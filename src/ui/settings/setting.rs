@@ -1,4 +1,4 @@
-//! What the page of settings shows: settings, what they hold, where their values come from.
+//! Data of the page Settings: settings, their kinds of values, and the origins of values.
 
 use std::sync::Arc;
 
@@ -8,47 +8,45 @@ use crate::ui::facts::{Head, LocalClock, Reader, RefusalReason};
 
 use super::retention::RetentionPreview;
 
-/// What the page of settings shows.
+/// Data of the page Settings.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SettingsPage {
-    /// What stands above.
     pub head: Head,
-    /// Every setting.
     pub settings: Vec<Setting>,
-    /// The modes that the camera really offers; empty where that is not known.
+    /// The modes that the camera offers; empty if unknown.
     pub modes: Vec<CameraMode>,
-    /// The camera's own controls; `None` where it has none.
+    /// The camera's own controls; `None` if it has none.
     pub controls: Option<ControlsFacts>,
-    /// Why they cannot be shown, in a sentence; empty where they can.
+    /// Why they cannot be shown, in a sentence; may be empty.
     pub no_controls: String,
-    /// What is wrong with a file that was read; empty when all is well.
+    /// Faults of a settings file; empty without faults.
     pub complaint: String,
-    /// Why what was changed last is not kept; empty when it is.
+    /// Why the last change is not stored; empty if it is.
     pub unkept: String,
-    /// Settings cannot be changed here: why, in a sentence. Empty where they can.
+    /// Why settings cannot be changed here, in a sentence; empty if they can.
     pub fixed: String,
     /// The machine can be switched off from here.
     pub has_power: bool,
-    /// What has just been done, in a sentence.
+    /// The result of the last action, in a sentence.
     pub done: Option<String>,
-    /// What was not done.
+    /// The refusal of the last request.
     pub refused: Option<RefusalReason>,
     /// The rows that have just been changed.
     pub saved: Vec<String>,
-    /// Only settings with this in them are shown; empty: all.
+    /// Only settings that contain this text are shown; empty for all.
     pub search: String,
-    /// What the rules of retention that were typed would delete, where that was asked for.
+    /// The preview of the typed retention rules, if it was asked for.
     pub plan: Option<RetentionPreview>,
-    /// What keeps all that is too old from going, where a rule wants it to, and the clock on the wall.
+    /// Why items that are too old are not deleted yet, and the local clock; `None` if no rule asks for it.
     pub waits: Option<(ClockWait, LocalClock)>,
-    /// The file that was to be imported and is not.
+    /// The file of a refused import.
     pub import: String,
-    /// What it would delete, in a sentence; empty: nothing.
+    /// The items that it would delete, in a sentence; may be empty.
     pub import_deletes: String,
 }
 
 impl SettingsPage {
-    /// Whether the reader can change nothing here.
+    /// True if the reader can change nothing here.
     pub(super) fn is_fixed(&self) -> bool {
         !self.fixed.is_empty() || self.head.reader < Reader::Admin
     }
@@ -59,55 +57,53 @@ impl SettingsPage {
 pub struct Setting {
     /// Its key: `stream.quality`.
     pub path: String,
-    /// What it holds.
     pub field: SettingField,
-    /// The value as it stands in its field: as typed, where that was refused. A secret is not told.
+    /// The text in its field: the typed one if it was refused. A secret is never included.
     pub text: String,
-    /// The unit that was chosen beside it, where that was refused.
+    /// The unit that was chosen for a refused value.
     pub unit: Option<String>,
     /// The value in force, likewise.
     pub is: String,
     /// The default, likewise.
     pub default: String,
-    /// Where it comes from.
     pub origin: ValueOrigin,
-    /// What it does, as the configuration file says.
+    /// The description of the configuration file.
     pub about: String,
-    /// Why what was typed is none, in a sentence.
+    /// Why the typed value is wrong, in a sentence.
     pub wrong: Option<String>,
-    /// It was changed, and takes effect after a restart.
+    /// Changed, but in force only after a restart.
     pub needs_restart: bool,
-    /// Somebody else has changed it meanwhile: what was typed can be sent again.
+    /// Somebody else has changed it meanwhile; the typed value can be sent again.
     pub is_changed: bool,
-    /// What would be deleted by what was typed, in a sentence: it is asked first.
+    /// The items that the typed value would delete, in a sentence, as a question.
     pub deletes: Option<String>,
 }
 
-/// Where a value comes from.
+/// The origin of a value.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum ValueOrigin {
     /// Nobody has set it.
     #[default]
     Default,
-    /// It was set on the page, or by a program.
+    /// Set on the page or by a program.
     Page,
-    /// The operator sets it there, and only there: "/etc/tallycam/config.toml line 12".
+    /// Set by the operator, and changeable only there: "/etc/tallycam/config.toml line 12".
     Pinned(String),
 }
 
-/// What a setting holds, and so how it is shown.
+/// The kind of a setting's value, and so its field.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SettingField {
-    /// On or off: `true`, `false`.
+    /// `true` or `false`.
     Switch,
-    /// A number from the first to the second.
+    /// A number between two limits.
     Number {
         least: f64,
         most: f64,
-        /// Only whole ones.
+        /// Whole numbers only.
         is_whole: bool,
     },
-    /// The same, or a word: "auto".
+    /// A number between two limits, or a word: "auto".
     NumberOr {
         least: f64,
         most: f64,
@@ -115,17 +111,17 @@ pub enum SettingField {
     },
     /// One of these words.
     Choice(Vec<String>),
-    /// A length of time from the first to the second, or a word.
+    /// A duration between two limits, or a word.
     Time(String, String, Option<&'static str>),
-    /// An amount of bytes, or a word.
+    /// A size in bytes, or a word.
     Size(Option<&'static str>),
-    /// Words with commas between.
+    /// Words separated by commas.
     List,
-    /// The same, of these: each as it stands in such a list.
+    /// Words separated by commas, out of these.
     Several {
-        /// Those that are set.
+        /// The words that are set.
         chosen: Vec<String>,
-        /// Those that could be.
+        /// The other possible words.
         others: Vec<String>,
     },
     Text,
@@ -137,34 +133,34 @@ pub enum SettingField {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct CameraMode {
-    /// `MJPG`.
+    /// As in `MJPG`.
     pub format: String,
-    /// Pixels in a row.
+    /// In pixels.
     pub width: u32,
-    /// Rows.
+    /// In pixels.
     pub height: u32,
-    /// The highest rate, pictures a second; 0 where that is not known.
+    /// The highest frame rate; 0 if unknown.
     pub fps: f64,
 }
 
 /// The camera's own controls.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ControlsFacts {
-    /// The camera, for people.
+    /// The camera's name for people.
     pub camera: String,
-    /// Under which its controls are kept; empty where they are not.
+    /// The identity under which its controls are stored; empty if they are not.
     pub identity: String,
-    /// Each, as it is now.
+    /// All controls with their present values.
     pub controls: Vec<Control>,
-    /// Those that are kept for this camera.
+    /// Names of the controls that are stored for this camera.
     pub saved: Vec<String>,
-    /// Those that the operator sets.
+    /// Names of the controls that the operator pins.
     pub pinned: Vec<String>,
-    /// What was typed, by name, where the form of controls was not carried out.
+    /// Typed values of a refused form, by name.
     pub typed: Vec<(String, f64)>,
-    /// What is wrong with what was given, or was not done with it, by name.
+    /// Errors of given values, by name.
     pub wrong: Vec<(String, String)>,
-    /// What came out otherwise than it was asked, in sentences.
+    /// Deviations of the camera from the request, in sentences.
     pub notes: Vec<String>,
 }
 

@@ -1,19 +1,16 @@
-//! The groups of the page of settings. Which group a key is in, and what the page calls it, says its row in
-//! the table of keys
-//! (`config/keys/`); a key whose row says nothing stands at the end of the page under its own name.
+//! The groups of the page Settings. The table of keys (`config/keys/`) names the group and the label of each key. A
+//! key without a group stands at the end of the page under its own name.
 
 use crate::config::keys::{self, Key, PagePlace};
 
-/// One group of settings.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Group {
     /// Its name in addresses, forms and rows of keys.
     pub id: &'static str,
-    /// Its heading.
     pub title: &'static str,
-    /// What is to be known of all of it; may be empty. HTML.
+    /// An introduction; may be empty. HTML.
     pub about: &'static str,
-    /// Keys that come before the others, which have the order of the table of keys.
+    /// Keys that come first; the others follow in the order of the table of keys.
     pub first: &'static [&'static str],
 }
 
@@ -30,24 +27,24 @@ impl Group {
 /// The group whose rows are the camera's own controls.
 pub(super) const CONTROLS: &str = "controls";
 
-/// The group that says when media are deleted.
+/// The group of the retention rules.
 pub(super) const RETENTION: &str = "retention";
 
-/// The group that the row [`MODE`] ends.
+/// The group that ends with the row [`MODE`].
 pub(super) const CAMERA: &str = "camera";
 
-/// The row that chooses format, width and height in one; its label, what it does, and what else people call it.
+/// The row that chooses format, width and height in one, with its label, hint and synonyms.
 pub(super) const MODE: &str = "mode";
 pub(super) const MODE_LABEL: &str = "Resolution";
 pub(super) const MODE_HINT: &str = "If the camera refuses it, the last one that worked comes back";
 const MODE_SYNONYMS: &str = "size width height format pixels";
 
-/// What else people call a setting; empty for most.
+/// Other names that people search for; empty for most settings.
 pub(super) fn synonyms(path: &str) -> &'static str {
     if path == MODE { MODE_SYNONYMS } else { keys::find_path(path).map_or("", |key| key.synonyms) }
 }
 
-/// What is looked for in the settings and is on another page: what people call it, and where it is, as HTML.
+/// Search words for settings that are on other pages, with a link to each, as HTML.
 pub(super) const ELSEWHERE: &[(&str, &str)] = &[
     (
         "password passwords sign-in login user users account token tokens viewers",
@@ -66,11 +63,11 @@ pub(super) const ELSEWHERE: &[(&str, &str)] = &[
     ("log journal error", "What the program has said: <a href=\"log\">Log</a>"),
 ];
 
-/// Words for a value of any key.
+/// Words for values of any key.
 pub(super) const WORDS: &[(&str, &str)] = &[("", "None"), ("auto", "Automatic")];
 
-/// Every group, in order. At most 25 rows are in sight, whatever the hardware: `tests/browser/settings.rs`
-/// counts them.
+/// Every group, in order. At most 25 rows are visible, whatever the hardware: `tests/browser/settings.rs` counts
+/// them.
 pub(super) const GROUPS: &[Group] = &[
     Group {
         id: CAMERA,

@@ -1,6 +1,6 @@
 //! Units of times and sizes, as the configuration writes them and as people read them. Pure.
 
-/// As the configuration writes it, its name, and whether it is always offered.
+/// Spelling in the configuration, name for people, and whether it is always offered.
 pub(super) type Unit = (&'static str, &'static str, bool);
 
 const TIMES: &[Unit] = &[
@@ -11,7 +11,6 @@ const TIMES: &[Unit] = &[
     ("d", "days", true),
 ];
 
-/// Units of sizes.
 pub(super) const SIZES: &[Unit] = &[
     ("B", "bytes", false),
     ("kB", "kB", false),
@@ -21,18 +20,18 @@ pub(super) const SIZES: &[Unit] = &[
     ("TB", "TB", true),
 ];
 
-/// Units of times up to `most` ("5m"); all if that is empty.
+/// Units of durations up to `most` ("5m"); all if that is empty.
 pub(super) fn times(most: &str) -> &'static [Unit] {
     let last = TIMES.iter().position(|(word, ..)| *word == split(most).1);
     &TIMES[..last.map_or(TIMES.len(), |last| last + 1)]
 }
 
-/// "7d" as "7" and "d".
+/// Splits "7d" into "7" and "d".
 pub(super) fn split(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len()))
 }
 
-/// "7d" as "7 days"; what is none stays.
+/// "7d" as "7 days"; any other text unchanged.
 pub(super) fn in_words(text: &str) -> String {
     let (number, unit) = split(text);
     let known = TIMES.iter().chain(SIZES).find(|(word, ..)| *word == unit).filter(|_| !number.is_empty());
