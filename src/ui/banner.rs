@@ -12,7 +12,6 @@ use super::format::as_sentence;
 pub(super) fn banner(alerts: &[Alert], reader: Reader) -> String {
     let mut key = String::new();
     for alert in alerts {
-        // Writing to a string does not fail.
         let _ = write!(key, "{} {},", alert.kind.as_str(), alert.why());
     }
     let bad = alerts.iter().filter(|alert| alert.kind.is_bad()).count();
@@ -114,7 +113,7 @@ mod tests {
             html.contains("href=\"models\">Choose a model</a>")
                 && html.contains("name=\"detect.backend\" value=\"motion\"")
         );
-        assert!(!html.contains("tallycam model"), "a page mends it: {html}");
+        assert!(!html.contains("tallycam model"), "a page is the remedy: {html}");
         assert!(html.contains("Also: not counting."), "{html}");
         assert!(html.contains("data-key=\"counting no_model,password ,\""), "{html}");
     }

@@ -100,7 +100,6 @@ impl Bars<'_> {
             Text(self.label),
             self.height + FOOT
         );
-        // Writing to a string does not fail.
         for (from, to) in self.unknown_spans() {
             let (x, wide) = (self.position(from), self.position(to) - self.position(from));
             if wide > 0.05 {
@@ -508,7 +507,7 @@ mod tests {
         ];
         let map = WeekMap::new(&buckets, &clock, |(count_in, _)| count_in);
         assert_eq!(map.means[0][0], Some(6.0));
-        assert_eq!(map.means[0][1], None, "too little of it");
+        assert_eq!(map.means[0][1], None, "too little coverage");
         assert_eq!(map.means[1][1], Some(0.0), "a true zero");
         assert_eq!(map.means[6][23], None);
         let svg = map.svg("x");

@@ -100,7 +100,6 @@ impl<'a> PageFrame<'a> {
     /// The whole page around `main`, which must be HTML.
     pub(super) fn render(&self, main: &str) -> String {
         let (mut tabs, mut scripts) = (String::new(), String::new());
-        // Writing to a string does not fail.
         for (i, (tab, address, name)) in Tab::ALL.into_iter().enumerate() {
             if i == Tab::IN_SIGHT {
                 tabs.push_str("<details id=\"menu\"><summary>More</summary><div>");
@@ -199,7 +198,6 @@ pub(super) fn options(choices: &[(&str, &str)], chosen: &str) -> String {
     let mut html = String::new();
     for (value, words) in choices {
         let selected = if *value == chosen { " selected" } else { "" };
-        // Writing to a string does not fail.
         let _ = write!(html, "<option value=\"{value}\"{selected}>{words}</option>");
     }
     html

@@ -6,7 +6,8 @@
 //! 'self'; script-src 'self'; style-src 'self'; worker-src 'self'`.
 //!
 //! Each page has an HTML file in its folder with `{names}` in it. `format!` fills it, so that the compiler checks the
-//! names, and puts it into the frame that all pages share (`frame.html`).
+//! names, and puts it into the frame that all pages share (`frame.html`). Results of `write!` are ignored, because
+//! writing to a `String` cannot fail.
 
 mod assets;
 mod banner;

@@ -44,7 +44,7 @@ struct ControlsSetArgs {
     /// A number, `on` or `off`, the number of a menu entry, or `default`; `on` presses a button
     #[arg(value_name = "NAME=VALUE", required = true)]
     values: Vec<String>,
-    /// Print all controls as they are then, as JSON
+    /// Print all controls after the change as JSON
     #[arg(long)]
     json: bool,
 }
@@ -52,7 +52,7 @@ struct ControlsSetArgs {
 /// Set every control to the camera's default and forget saved values
 #[derive(Debug, Args)]
 struct ControlsResetArgs {
-    /// Print all controls as they are then, as JSON
+    /// Print all controls after the change as JSON
     #[arg(long)]
     json: bool,
 }

@@ -58,7 +58,7 @@ struct LightOffArgs {
 struct LightSetArgs {
     #[command(flatten)]
     plain: LightShowArgs,
-    /// How bright, 0 to 255
+    /// Brightness, 0 to 255
     #[arg(long, value_name = "0-255", group = "change")]
     brightness: Option<u8>,
     /// Red, green and blue as RRGGBB

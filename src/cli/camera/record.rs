@@ -65,7 +65,7 @@ struct RecordBeginArgs {
 /// Stop the recording. Returns when all of it is on the disk
 #[derive(Debug, Args)]
 struct RecordStopArgs {
-    /// Print JSON; null if none was under way
+    /// Print JSON; null if no recording was running
     #[arg(long)]
     json: bool,
 }

@@ -221,7 +221,7 @@ mod tests {
                 false
             }
         });
-        assert!(soon, "a socket that nobody listens on is replaced");
+        assert!(soon, "a stale socket is replaced");
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
         assert!(matches!(check_address(&Listen::Unix(file)), PortAddress::Refused(..)));

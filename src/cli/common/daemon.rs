@@ -468,7 +468,7 @@ mod tests {
             b"HTTP/1.1 409 Conflict\r\nContent-Length: 99\r\n\r\n{\"detail\": \"it is there\", \"hint\": \"look\"}",
         );
         let cut_off = "tallycam: nothing was done: the answer was 409";
-        assert_eq!(text, cut_off, "a body that is cut off says nothing");
+        assert_eq!(text, cut_off, "a cut body has no message");
         let text = refused(b"HTTP/1.1 409 Conflict\r\n\r\n{\"detail\": \"it is there\", \"hint\": \"look\"}");
         assert_eq!(text, "tallycam: nothing was done: it is there\nhint: look");
     }

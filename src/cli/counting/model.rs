@@ -88,7 +88,7 @@ struct ModelTrial {
     /// JPEG to test it on; default: a built-in photograph
     #[arg(long, value_name = "JPEG")]
     picture: Option<PathBuf>,
-    /// File with the names of its classes, one a line
+    /// File with the names of its classes, one per line
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     /// Print JSON

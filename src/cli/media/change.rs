@@ -19,7 +19,7 @@ pub struct RenameArgs {
     /// Its new name, which must be unique
     #[arg(value_name = "NAME")]
     name: String,
-    /// Print what is known of it then as JSON
+    /// Print the changed item as JSON
     #[arg(long)]
     json: bool,
 }
@@ -39,7 +39,7 @@ pub struct DateArgs {
     /// YYYY-MM-DD, optionally with THH:MM or THH:MM:SS, and Z or +05:00, which also moves its time
     #[arg(value_name = "DATE")]
     date: String,
-    /// Print what is known of it then as JSON
+    /// Print the changed item as JSON
     #[arg(long)]
     json: bool,
 }
@@ -59,7 +59,7 @@ pub struct NoteArgs {
     /// The new note; "" removes it
     #[arg(value_name = "TEXT", allow_hyphen_values = true)]
     note: String,
-    /// Print what is known of it then as JSON
+    /// Print the changed item as JSON
     #[arg(long)]
     json: bool,
 }
@@ -103,7 +103,7 @@ pub struct KeepArgs {
     /// Their numbers or names; id:7 and name:7 say which
     #[arg(value_name = "ITEM", required = true)]
     items: Vec<String>,
-    /// Let retention have them again
+    /// End the protection
     #[arg(long)]
     off: bool,
 }

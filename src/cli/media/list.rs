@@ -28,16 +28,16 @@ pub struct MediaListArgs {
     /// End
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     to: Option<String>,
-    /// Only those that retention leaves alone
+    /// Only protected items
     #[arg(long, conflicts_with = "not_kept")]
     kept: bool,
-    /// Only those that retention may take
+    /// Only unprotected items
     #[arg(long)]
     not_kept: bool,
     /// Maximum number
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     limit: Option<u64>,
-    /// Go on where a list with --limit ended: `next` of its JSON
+    /// Continue a list that --limit cut: `next` of its JSON
     #[arg(long, value_name = "CURSOR")]
     cursor: Option<String>,
     /// Print JSON

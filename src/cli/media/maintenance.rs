@@ -105,7 +105,7 @@ fn format_report(report: &CheckReport, repair: bool) -> String {
 /// Compact the database
 #[derive(Debug, Args)]
 pub struct VacuumArgs {
-    /// Overwrite what was deleted first: until then its bytes stay on the card
+    /// Overwrite deleted data first, which otherwise stays on the card
     #[arg(long)]
     wipe: bool,
 }
@@ -189,7 +189,7 @@ fn interrupted_failure(error: &io::Error) -> Failure {
 /// Show retention rules and disk space
 #[derive(Debug, Args)]
 pub struct RetentionArgs {
-    /// Also what would go now, and why; nothing is removed
+    /// Also list what the rules would delete now, and why
     #[arg(long)]
     plan: bool,
     /// Print JSON

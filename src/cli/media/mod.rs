@@ -19,7 +19,7 @@ use clap::Subcommand;
 
 use crate::cli::{ConfigArgs, Failure};
 
-/// Show, add, change and delete snapshots and recordings (needs the running service, but to check and export)
+/// Show, add, change and delete snapshots and recordings (needs the running service, except check and export)
 #[derive(Debug, Subcommand)]
 pub enum MediaCommand {
     List(list::MediaListArgs),

@@ -95,11 +95,10 @@ struct SettingsUnsetArgs {
     yes: bool,
 }
 
-/// Export all settings made here as a configuration file. Passwords are left out, and of URLs all but the host: they
-/// are "***"
+/// Export all settings made here as a configuration file. Passwords, and all of a URL but its host, become "***"
 #[derive(Debug, Args)]
 struct SettingsExportArgs {
-    /// Into this file, which must not be there yet; without it to standard output
+    /// Output file, which must not exist yet; default: standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }

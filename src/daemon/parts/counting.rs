@@ -446,7 +446,7 @@ mod tests {
     fn motion_stands_in_only_for_an_unnamed_model() {
         let auto = with(DetectorKind::Auto);
         let sim = make(&auto, Scene::Sim, None).unwrap();
-        assert_eq!((sim.backend, sim.notes.len()), ("motion", 0), "it is what the scene is meant for");
+        assert_eq!((sim.backend, sim.notes.len()), ("motion", 0), "motion is the detector of the simulation");
         let camera = make(&auto, Scene::Camera, None).unwrap();
         assert_eq!((camera.backend, camera.notes.len()), ("motion", 1));
         assert!(camera.notes[0].contains("no model is used"), "{:?}", camera.notes);

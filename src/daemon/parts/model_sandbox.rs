@@ -57,7 +57,7 @@ pub struct SandboxVerdict {
 }
 
 impl SandboxVerdict {
-    /// The verdict for the result of a trial, with texts cut to [`LONGEST_REASON`].
+    /// The verdict for the result of a trial, with texts cut to `LONGEST_REASON`.
     pub fn from_result(tried: Result<Proof, Fault>) -> SandboxVerdict {
         let short = |text: String| text.chars().take(LONGEST_REASON).collect();
         let longest_ms = LOOK_TAKES.as_secs_f64() * 1000.0 / 2.0;
@@ -303,7 +303,7 @@ mod tests {
             fs::write(group.join("memory.max"), max.to_string()).unwrap();
             fs::write(group.join("memory.stat"), "anon 100\n").unwrap();
         }
-        assert_eq!(least_headroom_in(root.path(), own), Some(600), "of the slice that it is in");
+        assert_eq!(least_headroom_in(root.path(), own), Some(600), "the limit of its slice");
     }
 
     #[test]

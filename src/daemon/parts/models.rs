@@ -370,7 +370,7 @@ mod tests {
         say("as before");
         if let Some(before) = Instant::now().checked_sub(AGAIN_AFTER) {
             model_store.lock_refused().as_mut().unwrap().at = before;
-            assert_ne!(refused().reason, "as before", "it may be another now");
+            assert_ne!(refused().reason, "as before", "the refusal has expired");
             say("as before");
         }
         std::fs::write(&card, "family = ").unwrap();
@@ -399,7 +399,7 @@ mod tests {
             *model_store.lock_refused() = None;
             std::fs::read_to_string(&tried).unwrap_or_default().lines().count()
         };
-        assert_eq!(times("mine"), 0, "without a description it is not loaded");
+        assert_eq!(times("mine"), 0, "a model without a description is not tried");
         std::fs::write(folder.path().join("mine.toml"), "family = ").unwrap();
         assert_eq!((times("mine"), times("mine")), (1, 1));
         std::fs::write(&onnx, "another file").unwrap();
@@ -407,9 +407,9 @@ mod tests {
         std::fs::write(&onnx, "one more file").unwrap();
         let (program, away) = (folder.path().join("program"), folder.path().join("away"));
         std::fs::rename(&program, &away).unwrap();
-        assert_eq!(times("mine"), 2, "nothing tries it");
+        assert_eq!(times("mine"), 2, "no program to try it with");
         std::fs::rename(&away, &program).unwrap();
-        assert_eq!(times("mine"), 3, "it was not tried then");
+        assert_eq!(times("mine"), 3, "an untried model is tried later");
     }
 
     #[test]
@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_operator_sets_is_pinned() {
+    fn settings_of_the_operator_are_pinned() {
         let pinned_by = |sets: &[&str]| {
             let sets: Vec<String> = sets.iter().map(|&set| set.to_owned()).collect();
             pinned_origin(&Config::load(Some(Path::new("/dev/null")), &sets, []).unwrap())

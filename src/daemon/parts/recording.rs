@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_operator_sets_is_pinned() {
+    fn rules_of_the_operator_are_pinned() {
         let file = "[retention]\nrecordings_age = \"30d\"\nmin_free = \"1 GB\"\n";
         let resolved = Config::from_text(Path::new("config.toml"), file, &[], []).unwrap();
         assert_eq!(pinned_keys(&resolved), ["recordings_age", "min_free"]);

@@ -252,7 +252,7 @@ mod tests {
         let directory = folder.path();
         for blank in ["", " \n\n", "\u{feff}"] {
             fs::write(directory.join(NAME), blank).unwrap();
-            assert_eq!(read(directory).complaint, "", "there is nothing else: {blank:?}");
+            assert_eq!(read(directory).complaint, "", "there is no other copy: {blank:?}");
         }
         write(directory, &with(directory, "stream.quality", "70"), false).unwrap();
         for blank in ["", " \n\n", "\u{feff}"] {

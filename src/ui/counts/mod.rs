@@ -191,7 +191,6 @@ impl ChartView<'_> {
     fn address(&self, range: &str, bucket: Option<&str>, heat: Heatmap) -> String {
         let ask = &self.page.ask;
         let mut address = format!("counts?range={range}");
-        // Writing to a string does not fail.
         if range == "own" {
             let _ = write!(address, "&from={}&to={}", ask.first, ask.last);
         }
@@ -440,7 +439,6 @@ impl ChartView<'_> {
     fn last_hour(&self) -> String {
         let (mut ways, mut all) = (String::new(), String::new());
         for line in self.page.lines.iter().filter(|line| self.page.ask.line.is_none_or(|id| line.id == id)) {
-            // Writing to a string does not fail.
             let _ = write!(ways, " <a href=\"crossings?line={}\">{}</a>", line.id, Text(&line.draft.name));
             let shown = &self.page.ask.shown;
             let address =

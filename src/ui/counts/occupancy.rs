@@ -22,7 +22,6 @@ impl ChartView<'_> {
              bar</p></header>",
         );
         for zone in &page.zones {
-            // Writing to a string does not fail.
             let _ = write!(
                 html,
                 "<header><h3>{}</h3><p class=\"num\">{}</p></header>{}",
@@ -107,6 +106,6 @@ mod tests {
         let html = counts_page(&fixtures::counts(&[]));
         assert!(html.contains("<b>2</b> inside now &nbsp; peak <b>46</b>, 11:45"), "{html}");
         let html = counts_page(&fixtures::counts(&[("line", "1")]));
-        assert!(!html.contains("id=\"occupancy\""), "a line is none of a zone's");
+        assert!(!html.contains("id=\"occupancy\""), "a chosen line hides the zones");
     }
 }

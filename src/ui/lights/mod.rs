@@ -122,7 +122,6 @@ fn pixel_dots(light: &LightReport) -> String {
         rows * 10
     );
     for (i, color) in light.colors.iter().enumerate() {
-        // Writing to a string does not fail.
         let _ = write!(
             svg,
             "<circle cx=\"{}\" cy=\"{}\" r=\"4\" fill=\"#{}\"/>",

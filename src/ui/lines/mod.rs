@@ -464,7 +464,6 @@ fn list(page: &LinesPage, edited: &Edited) -> String {
         let tally = page.tallies.iter().find(|tally| tally.line_id == line.id);
         let figure = |of: fn(&TallyRow) -> u64| tally.map_or(0, of);
         let is_chosen = Some(line.id) == chosen;
-        // Writing to a string does not fail.
         let _ = write!(
             rows,
             "<tr{}><th scope=\"row\"><a href=\"lines?line={}\"{}>{}</a></th><td class=\"in\" \

@@ -110,7 +110,6 @@ pub(super) fn rows(page: &LinesPage, chosen: Option<u64>) -> String {
                 format!("<td colspan=\"2\"><b data-zone=\"{}\">{occupancy}</b> inside now</td>", zone.id)
             }
         };
-        // Writing to a string does not fail.
         let _ = write!(
             rows,
             "<tr{}><th scope=\"row\"><a href=\"lines?zone={}\"{}>{}</a></th>{inside}<td class=\"muted\">{}</td></tr>",

@@ -42,7 +42,6 @@ pub(in crate::ui) fn chips(counting: &LiveCounting) -> String {
     let mut html = String::new();
     for tally in &counting.tallies {
         let (in_name, out_name) = names(counting, tally.line_id);
-        // Writing to a string does not fail.
         let _ = write!(
             html,
             "<li data-line=\"{}\"><b>{}</b> <span class=\"in\"><b>{}</b> <i>{}</i></span> <span \

@@ -232,7 +232,6 @@ fn reason_paragraphs(page: &LivePage) -> String {
     let mut html = String::new();
     for text in [&page.reason, &page.hint] {
         if !text.is_empty() {
-            // Writing to a string does not fail.
             let _ = write!(html, "<p>{}</p>", MarkedText(&sentence(text)));
         }
     }
@@ -388,7 +387,7 @@ mod tests {
     #[test]
     fn notes_are_shown_without_a_script() {
         let html = live_page(&page());
-        assert!(html.contains("id=\"notes\"></p>"), "nothing is said where all is well: {html}");
+        assert!(html.contains("id=\"notes\"></p>"), "no note without a fault: {html}");
         let notes = vec!["It gives 15 fps".into(), "The clock is not set; try `sudo timedatectl`.".into()];
         let html = live_page(&LivePage { notes, ..page() });
         let words =

@@ -47,7 +47,6 @@ pub fn activity_page(page: &ActivityPage) -> String {
         let at = to_zoned(row.time_us, &page.clock.zone);
         let on = day(&at);
         if on != last_day {
-            // Writing to a string does not fail.
             let _ = write!(rows, "<li class=\"on muted\">{on}</li>");
             last_day = on;
         }

@@ -152,7 +152,6 @@ fn row(
         Text(name),
         Text(about)
     );
-    // Writing to a string does not fail.
     let _ = if is_used {
         write!(html, "<b>In use</b>")
     } else if reader < Reader::Admin {

@@ -95,7 +95,6 @@ fn facts_table(page: &DatabasePage) -> String {
         rows.push(("State", "unknown at the moment".into()));
     }
     rows.iter().fold(String::new(), |mut html, (name, value)| {
-        // Writing to a string does not fail.
         let _ = write!(html, "<dt>{name}</dt><dd>{}</dd>", Text(value));
         html
     })

@@ -38,7 +38,6 @@ pub fn diagnosis_page(page: &DiagnosisPage) -> String {
         if of.is_empty() {
             continue;
         }
-        // Writing to a string does not fail.
         let _ = write!(
             parts,
             "<section class=\"panel\" aria-labelledby=\"{state}-head\"><h2 id=\"{state}-head\">{title}</h2>"

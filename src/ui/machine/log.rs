@@ -27,7 +27,6 @@ pub fn log_page(page: &LogPage) -> String {
     let mut levels = String::new();
     for (level, name) in LEVELS {
         let current = if level == page.level { " aria-current=\"true\"" } else { "" };
-        // Writing to a string does not fail.
         let _ = write!(levels, "<a href=\"log?level={level}\"{current}>{name}</a>");
     }
     let (mut lines, mut last_day) = (String::new(), String::new());

@@ -204,7 +204,6 @@ fn found_html(page: &ModelsPage) -> String {
             .iter()
             .map(|note| format!("<p class=\"small\">{}</p>", MarkedText(&sentence(note))))
             .collect();
-        // Writing to a string does not fail.
         let _ = write!(
             rows,
             "<li><div><b>{}</b><p class=\"small muted\">{}</p>{guessed}</div><div class=\"act\">{act}</div></li>",

@@ -35,7 +35,6 @@ pub struct WelcomePage {
 pub fn welcome_page(page: &WelcomePage) -> String {
     let mut steps = String::new();
     let mut step = |title: &str, is_done: bool, words: &str, more: &str, act: &str| {
-        // Writing to a string does not fail.
         let _ = write!(
             steps,
             "<li><div><h2>{title}{}</h2><p class=\"muted\">{words}</p>{more}</div><div class=\"act\">{act}</div></li>",

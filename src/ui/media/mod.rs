@@ -91,7 +91,6 @@ impl MediaAsk {
         let mut put = |key: &str, value: &str| {
             if !value.is_empty() {
                 let mark = if query.is_empty() { '?' } else { '&' };
-                // Writing to a string does not fail.
                 let _ = write!(query, "{mark}{key}={}", percent_encoded(value));
             }
         };

@@ -439,7 +439,7 @@ mod tests {
             html.contains("value=\"Gate\"")
                 && html.contains("there is an item called &quot;Gate&quot; already")
         );
-        assert!(!html.contains("value=\"1\" checked"), "the tick was taken away");
+        assert!(!html.contains("value=\"1\" checked"), "the box was unticked");
     }
 
     #[test]

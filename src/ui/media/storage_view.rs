@@ -122,7 +122,6 @@ impl Recorded {
         match (self.every, self.origin) {
             (Some(every), _) => {
                 let every_us = u64::try_from(every.as_micros()).unwrap_or(u64::MAX);
-                // Writing to a string does not fail.
                 let _ = write!(words, ", one picture every {}", format_duration(every_us));
             }
             (None, MediaOrigin::Crossing) => words.push_str(", started by a crossing"),

@@ -152,7 +152,6 @@ fn field(setting: &Setting, labels: &FieldLabels<'_>, rules: &str) -> String {
         SettingField::Choice(words) => {
             let options = words.iter().fold(String::new(), |mut options, word| {
                 let (is_it, words) = (selected(*word == setting.text), format_word(&setting.path, word));
-                // Writing to a string does not fail.
                 let _ = write!(options, "<option value=\"{}\"{is_it}>{}</option>", Text(word), Text(&words));
                 options
             });

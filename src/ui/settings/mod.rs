@@ -78,7 +78,6 @@ pub fn settings_page(page: &SettingsPage) -> String {
     let mut shown: Vec<&Setting> = page.settings.iter().filter(|own| is_shown_on_page(&own.path)).collect();
     let mut add = |group: &Group, html: String| {
         if !html.is_empty() {
-            // Writing to a string does not fail.
             let _ = write!(nav, "<a href=\"#{}\">{}</a>", group.id, group.title);
             groups.push_str(&html);
         }
@@ -147,7 +146,6 @@ fn elsewhere(search: &str) -> String {
     let word = search.to_lowercase();
     let mut rows = String::new();
     for (names, row) in ELSEWHERE.iter().filter(|(names, _)| names.contains(&word)) {
-        // Writing to a string does not fail.
         let _ = write!(rows, "<div class=\"set\" data-find=\"{names}\"><span>{row}</span></div>");
     }
     if rows.is_empty() {
@@ -363,7 +361,7 @@ mod tests {
         assert!(
             kind.contains(" disabled") && kind.contains("<b>Set in /etc/tallycam/config.toml line 14</b>")
         );
-        assert!(!kind.contains("name=\"was."), "what cannot be changed is not sent");
+        assert!(!kind.contains("name=\"was."), "a pinned setting is not sent");
         let name = row(&html, "name");
         assert!(name.contains("<b>Set on this page</b>") && name.contains("Back to “camera”"), "{name}");
         assert!(row(&html, "http.max_connections").contains("In force after a restart."));

@@ -63,7 +63,6 @@ pub(super) fn preview(plan: &RetentionPreview) -> String {
         html.push_str("<p>By these rules nothing is deleted.</p>");
     } else {
         let clock = &plan.clock;
-        // Writing to a string does not fail.
         let _ = write!(
             html,
             "<p><b>{}</b></p><div class=\"scroll\"><table><thead><tr><th class=\"l\">Name</th><th \
