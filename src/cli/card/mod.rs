@@ -314,7 +314,7 @@ impl Applying {
         of_page.is_some()
     }
 
-    /// Merges the settings, later ones first: `tallycam.toml`, the name that Imager gives, the image.
+    /// Merges the settings, highest priority first: `tallycam.toml`, the name that Imager gives, the image.
     fn given_settings(&mut self, found: &ReadFiles) -> Saved {
         let read = match self.root.read_text(SHIPPED) {
             Ok(text) if !text.is_empty() => Ok(text),

@@ -261,7 +261,7 @@ mod tests {
             assert_eq!(found.saved.get("stream.quality"), Some("70"), "{blank:?}");
             assert!(found.is_faulty && found.complaint.contains("is empty"), "{}", found.complaint);
         }
-        // Removed on the page: such a file is good, not emptied.
+        // Reset on the page: such a file is good, not emptied.
         let none = read(directory).saved.with_file(&directory.join(NAME)).without_key("stream.quality");
         write(directory, &none, false).unwrap();
         let found = read(directory);

@@ -221,7 +221,7 @@ fn thumbnail(row: &Item) -> String {
     format!(
         "<img src=\"api/v1/media/{}/thumbnail.jpg{}\" width=\"320\" height=\"{}\" alt=\"\" loading=\"lazy\">",
         row.id,
-        // The thumbnail of a running recording may still change, so it is not cached.
+        // A running recording has no final thumbnail yet: another URL keeps it out of the final one's cache.
         if row.is_open { "?_=open" } else { "" },
         // Reserves the space of its shape before it has loaded.
         (u64::from(row.height) * 320 / u64::from(row.width.max(1))).clamp(80, 640),
