@@ -382,7 +382,7 @@ impl WeekMap {
     }
 }
 
-/// The name of a bucket in a table: "13:00", "Thu 12 Nov", "week of 9 Nov", "November 2026".
+/// The name of a bucket in a table: "13:00", "Thu 12 Nov", "Week of 9 Nov", "November 2026".
 pub(super) fn bucket_name(bucket: &BucketRow, kind: &str, is_one_day: bool, clock: &LocalClock) -> String {
     let at = to_zoned(bucket.start_us, &clock.zone);
     let format = match kind {

@@ -179,7 +179,7 @@ fn lines(report: &Value, meant: impl Fn(&str) -> bool) -> String {
     items.iter().map(|item| format!("  {:<widest$}  {}\n", text_field(item, "name"), line(item))).collect()
 }
 
-/// As in "128, from 0 to 255, default 128; kept".
+/// As in "128, from 0 to 255, default 128 (kept)".
 fn line(item: &Value, is_refused: bool) -> String {
     let is = |key: &str| item.get(key).and_then(Value::as_bool).unwrap_or_default();
     let of = |key: &str| item.get(key).map(format_value).unwrap_or_default();

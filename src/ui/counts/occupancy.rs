@@ -33,7 +33,7 @@ impl ChartView<'_> {
         html + "</section>"
     }
 
-    /// As in "2 inside now, peak 46, 11:45, on average 3.1".
+    /// As in "2 inside now, peak 46, 11:45, 3.1 on average".
     fn zone_figures(&self, zone: &ZoneFigures) -> String {
         let mut words = Vec::new();
         if self.is_today() {

@@ -132,7 +132,7 @@ fn state(facts: &CountingReport) -> String {
     if why.trim().is_empty() { "Not counting now".into() } else { why.trim().to_owned() }
 }
 
-/// As in "9.8 fps; 61 ms each, 52 ms of it inference".
+/// As in "9.8 fps (61 ms), 52 ms of it inference".
 fn speed(facts: &CountingReport) -> String {
     let part = if facts.looks_per_second > 0.0 && facts.inference_ms > 0.0 {
         format!(", {:.0} ms of it inference", facts.inference_ms)

@@ -24,7 +24,7 @@ impl Item {
         if shape == "0000-00-00_00-00-00" { capital(self.kind.as_str()) } else { self.name.clone() }
     }
 
-    /// The line under its thumbnail: "13:47, 27 MB, kept".
+    /// The line under its thumbnail: "13:47, 27 MB, protected".
     pub(in crate::ui) fn line(&self, clock: &LocalClock) -> String {
         let at = to_zoned(self.at_us, &clock.zone);
         let mut words = format!("{:02}:{:02}, {}", at.hour(), at.minute(), size(self.bytes));
@@ -115,7 +115,7 @@ impl Recorded {
         format!("{}, {}", format_time_in_recording(self.duration_us), size(self.bytes))
     }
 
-    /// As in "since 14:02, every 1 min, 134 pictures, 2 gaps".
+    /// As in "since 14:02, one picture every 1 min, 134 pictures, 2 gaps".
     pub(in crate::ui) fn describe_progress(&self, clock: &LocalClock) -> String {
         let since = format_when(&to_zoned(self.began_us, &clock.zone), &to_zoned(clock.now_us, &clock.zone));
         let mut words = format!("since {since}");
@@ -239,7 +239,7 @@ pub(in crate::ui) fn delete_prompt(rows: &[Item]) -> String {
     format!("Delete {}, {}?", parts.join(" and "), size(rows.iter().map(|row| row.bytes).sum()))
 }
 
-/// As in "7 236 pictures, 960 × 720".
+/// As in "7 236 frames, 960 × 720"; a snapshot has only the size.
 pub(in crate::ui) fn pictures(row: &Item) -> String {
     let pixels = format!("{} × {}", row.width, row.height);
     if row.is_recording() { format!("{}, {pixels}", format_count(row.frames, "frame")) } else { pixels }
