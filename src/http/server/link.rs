@@ -1,5 +1,6 @@
-//! What is known of one connection, and of all of them: counts and two questions to the kernel (what is unsent, what is
-//! not acknowledged) say everything that limits need. hyper reads and writes through [`LinkIo`], which counts.
+//! One connection's state, and the list of all connections. The limits need only the link's counters and two numbers
+//! from the
+//! kernel: unsent and unacknowledged bytes. hyper reads and writes through [`LinkIo`], which counts.
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
@@ -21,31 +22,33 @@ use crate::http::server::lane::{Lane, SendRate};
 use crate::http::server::socket::Socket;
 use crate::http::server::tls::{Tls, TlsSocket};
 
-/// A player may pause a download for so many times `stall` of the settings: a minute, usually.
+/// A player may pause a download for this many times `stall` of the settings: usually a minute.
 const PAUSES: u32 = 12;
 
-/// Of a connection that is closed and has not sent its last bytes the sweep sees nothing: the kernel gives its peer up
-/// after so many times what the sweep would have allowed it. Not before: the kernel takes a window that never has room
-/// for a whole segment of the queue, as that of a slow viewer, for one that is shut.
+/// The sweep no longer sees a closed connection with unsent bytes. The kernel drops its peer after this many times
+/// the
+/// sweep's limit. It must not be sooner: the kernel takes a window without room for a whole segment, as a slow viewer
+/// has it,
+/// for a closed one.
 const KERNEL_WAITS: u32 = 3;
 
-/// How long a peer may take for what.
+/// Time limits of a peer.
 #[derive(Debug, Clone, Copy)]
 pub struct LinkLimits {
-    /// For taking anything of what is due to it.
+    /// To take any of the pending bytes.
     pub stall: Duration,
-    /// For a request's head.
+    /// To send the head of a request.
     pub head_timeout: Duration,
-    /// For the next request.
+    /// To send the next request.
     pub keep_alive: Duration,
 }
 
-/// What a connection is doing, as far as time limits are concerned.
+/// A connection's state for the time limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ConnectionPhase {
-    /// Nothing has come yet.
+    /// No byte has arrived.
     Fresh,
-    /// Part of a request's head has come.
+    /// Part of a request's head has arrived.
     Head,
     /// A request is being answered.
     Busy,
@@ -53,29 +56,29 @@ enum ConnectionPhase {
     Idle,
 }
 
-/// What a connection's answer takes for as long as it goes on: places of which there are few.
+/// The scarce place that a connection's response occupies until it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionUse {
-    /// Nothing of that kind.
+    /// None.
     Nothing,
-    /// A stream of live pictures.
+    /// A live stream.
     Stream,
-    /// Likewise, of one's own view, where nobody else watches it.
+    /// A live stream of a view that nobody else watches.
     View,
-    /// A recording that is played.
+    /// A replay.
     Replay,
     Events,
-    /// A file, an archive or a table that is made as it is sent, or a long body that is read.
+    /// A file, an archive, a table made while it is sent, or a long body being read.
     File,
 }
 
 impl ConnectionUse {
-    /// Whether a place of this kind counts among those of `kind`: a view is a stream, too.
+    /// True if this place counts among those of `kind`. A view is also a stream.
     fn counts_as(self, kind: ConnectionUse) -> bool {
         self == kind || (self == ConnectionUse::View && kind == ConnectionUse::Stream)
     }
 
-    /// Who has such a place.
+    /// The users of this kind of place, for messages.
     pub fn users(self) -> &'static str {
         match self {
             ConnectionUse::Nothing => "connections",
@@ -88,85 +91,86 @@ impl ConnectionUse {
     }
 }
 
-/// All places of a kind are taken, or those of one address.
+/// Why there is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoPlace {
-    /// All of them.
+    /// All places are taken.
     Taken,
-    /// All but those that are kept for known clients.
+    /// Only the places reserved for known clients are free.
     Kept,
-    /// Those that one address may have.
+    /// The address has its share already.
     Share,
 }
 
-/// One address has at most this part of the places of a kind; rounded up.
+/// One address gets at most this part of the places of a kind, rounded up.
 pub(in crate::http) const SHARE: usize = 4;
 
-/// This part of the places of a kind, rounded up, is kept for known clients: programs of this machine, and whoever is
-/// signed in.
+/// This part of the places of a kind, rounded up, is reserved for known clients: programs of this machine and
+/// signed-in
+/// callers.
 const KEPT: usize = 16;
 
-/// Files, archives and tables that are sent at once, and long bodies that are read.
+/// Maximum number of files, archives, tables and long bodies under way.
 pub(in crate::http) const FILES: usize = 16;
 
-/// How many of `most` places are kept for known clients. Of very few none is.
+/// How many of `most` places are reserved for known clients; none if there are very few.
 pub(in crate::http) fn kept(most: usize) -> usize {
     if most < SHARE { 0 } else { most.div_ceil(KEPT) }
 }
 
-/// What is to become of a connection.
+/// The next step for a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkVerdict {
-    /// Finish the response under way, then close: the server stops.
+    /// Finish the current response, then close: the server stops.
     Finish,
-    /// Answer 408, then close: a head did not come in time.
+    /// Answer 408, then close: the head came too late.
     TooLate,
-    /// Close without a word: nobody waits for one.
+    /// Close silently: nobody waits for an answer.
     Close,
-    /// Reset: the peer takes nothing.
+    /// Reset: the peer takes no bytes.
     Shed,
 }
 
-/// What is known of one connection. Its task, its response's body and the sweep share it.
+/// One connection. Its task, its response's body and the sweep share it.
 #[derive(Debug)]
 pub struct Link {
     pub(in crate::http) socket: Socket,
-    /// What is between hyper and the socket of a connection over HTTPS.
+    /// The TLS layer between hyper and the socket.
     pub(in crate::http) tls: Option<Box<Tls>>,
     pub(in crate::http) peer: Rc<str>,
     address: Option<IpAddr>,
     phase: Cell<(ConnectionPhase, Instant)>,
-    /// Who is at the other end, as the last request told.
+    /// The client according to the last request.
     client: Cell<LimitedClient>,
-    /// It is a program of this machine, or signed in.
+    /// The client is a program of this machine, or signed in.
     is_known: Cell<bool>,
     uses: Cell<ConnectionUse>,
-    /// It is to be closed, and does not count any more.
+    /// The connection will be closed and no longer counts.
     is_leaving: Cell<bool>,
     pub(in crate::http) is_viewer: Cell<bool>,
-    /// `stall` of the settings of when it came.
+    /// `stall` of the settings when the connection was accepted.
     stall: Duration,
-    /// The answer under way is one of which a player takes as much as it needs.
+    /// The current response goes to a player, which may pause.
     may_pause: Cell<bool>,
-    /// A request was answered before all of it had come.
+    /// A request was answered before its body was complete.
     pub(in crate::http) is_cut: Cell<bool>,
-    /// Bytes came since the last request.
+    /// Bytes have arrived since the last request.
     has_read: Cell<bool>,
     /// The peer has sent its last byte.
     pub(in crate::http) at_end: Cell<bool>,
-    /// hyper's task, which is told of that end when the answer under way is out.
+    /// Wakes hyper's task to read the withheld end of input, once the current response is out.
     withheld: RefCell<Option<Waker>>,
     /// Bytes handed to the kernel, here and through a lane.
     written: Arc<AtomicU64>,
     /// Bytes that hyper or TLS holds and the kernel has not taken.
     unwritten: Cell<usize>,
-    /// Bytes acknowledged, and when that number last moved or nothing was due.
+    /// Acknowledged bytes, and when that number last moved or nothing was pending.
     progress: Cell<(u64, Instant)>,
     pub(in crate::http) verdict: Cell<Option<LinkVerdict>>,
     pub(in crate::http) called: Notify,
 }
 
-/// Who connects from `address`, or over a Unix socket. Whoever does from this machine is not told apart.
+/// The client behind `address`. Clients over a Unix socket or from this machine are not distinguished.
 fn client_of(address: Option<IpAddr>) -> LimitedClient {
     address
         .filter(|address| !address.to_canonical().is_loopback())
@@ -174,7 +178,7 @@ fn client_of(address: Option<IpAddr>) -> LimitedClient {
 }
 
 impl Link {
-    /// A connection that has just been accepted. `stall`: `stall` of the settings.
+    /// A newly accepted connection. `stall` is that of the settings.
     pub fn new(
         socket: Socket,
         tls: Option<Box<Tls>>,
@@ -208,39 +212,38 @@ impl Link {
         })
     }
 
-    /// The peer's address; of a Unix socket, "unix".
+    /// The peer's address; "unix" for a Unix socket.
     pub fn peer(&self) -> &Rc<str> {
         &self.peer
     }
 
-    /// The peer's address as a number; `None` over a Unix socket.
+    /// The peer's IP address; `None` over a Unix socket.
     pub fn address(&self) -> Option<IpAddr> {
         self.address
     }
 
-    /// This machine's own address that the peer came to; `None` over a Unix socket.
+    /// This machine's address that the peer connected to; `None` over a Unix socket.
     pub fn own_address(&self) -> Option<IpAddr> {
         self.socket.local_addr().map(|address| address.ip())
     }
 
-    /// Whether all that was given to hyper has left this machine's buffers, so that the next
-    /// picture would not queue behind an old one.
+    /// True if everything given to hyper has left this machine's buffers, so the next picture would not queue behind
+    /// an old one.
     pub fn has_room(&self) -> bool {
         self.is_written() && self.socket.unsent() == 0
     }
 
-    /// Whether hyper holds nothing of the pictures it was handed. Of a response's head and a stream's opening it does
-    /// not tell.
+    /// True if hyper holds no bytes of the pictures it was handed. A response's head and a stream's opening are not
+    /// counted.
     pub fn is_written(&self) -> bool {
         self.unwritten.get() == 0
     }
 
-    /// Whether it is one over HTTPS.
     pub fn is_tls(&self) -> bool {
         self.tls.is_some()
     }
 
-    /// A lane past hyper, closed; `None` where the connection can have none, as over HTTPS.
+    /// A closed lane past hyper; `None` if the connection cannot have one, for example over HTTPS.
     pub fn lane(&self, sent: &Arc<SendRate>) -> Option<Lane> {
         if self.is_tls() {
             return None;
@@ -252,7 +255,7 @@ impl Link {
         TlsSocket { socket: &self.socket, written: &self.written }
     }
 
-    /// Writes a response without hyper, as far as it goes without waiting. Nothing comes after it.
+    /// Writes the last response without hyper, as far as possible without waiting.
     pub(in crate::http) fn say(&self, status: &str, body: &str) {
         let response = response(status, "", body);
         match &self.tls {
@@ -261,18 +264,18 @@ impl Link {
         }
     }
 
-    /// Reads what the peer says; 0 at its end.
+    /// Reads from the peer; 0 at the end of input.
     fn poll_read(&self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         if let Some(tls) = &self.tls {
             let read = tls.poll_read(self.wire(), cx, into);
-            // hyper does not tell of what fails before the first request.
+            // hyper does not report failures before the first request.
             if let Poll::Ready(Err(error)) = &read {
                 log::debug!("{}: HTTPS: {error}", self.peer);
             }
             return read;
         }
         loop {
-            // Asked first: a viewer's task comes by with every picture, and there is nothing to read.
+            // Asked first, because a viewer's task comes by with every picture and there is usually nothing to read.
             ready!(self.socket.poll_readable(cx))?;
             match self.socket.try_read(into) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
@@ -281,7 +284,6 @@ impl Link {
         }
     }
 
-    /// Writes as much as goes.
     fn poll_write(&self, cx: &mut Context<'_>, runs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         if let Some(tls) = &self.tls {
             return tls.poll_write(self.wire(), cx, runs);
@@ -299,39 +301,40 @@ impl Link {
         self.tls.as_ref().map_or(0, |tls| tls.unsent())
     }
 
-    /// A stream handed `bytes` to hyper.
+    /// Counts `bytes` that a stream handed to hyper.
     pub fn holds(&self, bytes: usize) {
         self.unwritten.set(self.unwritten.get() + bytes);
     }
 
-    /// Who asks: the peer, or whom a proxy of this machine names; a known one is of this machine, or signed in.
+    /// Sets the client: the peer, or the one that a proxy on this machine names. `is_known` is true for programs of
+    /// this machine
+    /// and signed-in callers.
     pub fn is_of(&self, client: LimitedClient, is_known: bool) {
         self.client.set(client);
         self.is_known.set(is_known);
     }
 
-    /// Whether the client is a program of this machine, or signed in.
+    /// True if the client is a program of this machine, or signed in.
     pub fn is_known(&self) -> bool {
         self.is_known.get()
     }
 
-    /// Who asks.
     pub fn client(&self) -> LimitedClient {
         self.client.get()
     }
 
-    /// The connection carries a stream from now on.
+    /// Marks the connection as a stream from now on.
     pub fn watches(&self) {
         self.is_viewer.set(true);
         self.pass_end_on();
     }
 
-    /// The answer is a file: a player that is paused takes nothing of it for a while, and is not let go at once.
+    /// Marks the answer as a file: a paused player takes no bytes for a while and is not disconnected at once.
     pub fn may_pause(&self) {
         self.may_pause.set(true);
     }
 
-    /// A request's head is complete. Tells whether it was here before: it came along with the one before it.
+    /// Notes a complete request head. Returns true if it arrived together with the previous request.
     pub fn asked(&self) -> bool {
         self.may_pause.set(false);
         self.uses.set(ConnectionUse::Nothing);
@@ -339,26 +342,26 @@ impl Link {
         !self.has_read.replace(false)
     }
 
-    /// The request is answered though its body has not come to its end.
+    /// Notes that the request was answered before its body was complete.
     pub fn cut(&self) {
         self.is_cut.set(true);
     }
 
-    /// A response's body is over (bytes of it may still be on their way).
+    /// Notes the end of a response's body; bytes of it may still be on their way.
     pub fn answered(&self) {
         self.uses.set(ConnectionUse::Nothing);
         self.phase.set((ConnectionPhase::Idle, Instant::now()));
         self.pass_end_on();
     }
 
-    /// The end of what the peer sends is not yet to be passed on: hyper would drop the answer under
-    /// way, but a client may say that it asks nothing more and still wait (`nc -N`). Of a viewer
-    /// it is the only sign that it has left.
+    /// True while the end of input must not reach hyper, which would drop the current response. A client may end its
+    /// side
+    /// and still wait for the answer (`nc -N`). From a viewer, that end is the only sign that it has left.
     fn withholds_end(&self) -> bool {
         !self.is_viewer.get() && (self.phase.get().0 == ConnectionPhase::Busy || self.unwritten.get() > 0)
     }
 
-    /// Has hyper look again for an end that was withheld, once it no longer is.
+    /// Wakes hyper to read an end of input that is no longer withheld.
     fn pass_end_on(&self) {
         if !self.withholds_end()
             && let Some(waker) = self.withheld.take()
@@ -367,22 +370,22 @@ impl Link {
         }
     }
 
-    /// Tells the connection's task what is to become of it.
+    /// Tells the connection's task its verdict.
     pub fn call(&self, verdict: LinkVerdict) {
         self.verdict.set(Some(verdict));
         self.called.notify_one();
     }
 
-    /// So many times `stall` of the settings the peer may take nothing.
+    /// The peer may stop taking bytes for this many times `stall` of the settings.
     fn patience(&self) -> u32 {
         if self.may_pause.get() { PAUSES } else { 1 }
     }
 
-    /// What the time limits say at `now`.
+    /// The verdict of the time limits at `now`.
     pub fn judge(&self, now: Instant, settings: &LinkLimits) -> Option<LinkVerdict> {
         let written = self.written.load(Ordering::Relaxed);
         let unacknowledged = if written == 0 { 0 } else { self.socket.unacknowledged() };
-        // Less than nothing if a lane has written meanwhile: that is progress, too.
+        // Wraps below zero if a lane has written meanwhile; that is also progress.
         let acknowledged = written.wrapping_sub(unacknowledged as u64);
         let (before, moved) = self.progress.get();
         let is_clear = unacknowledged == 0 && self.unwritten.get() == 0;
@@ -407,12 +410,12 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        // Whoever embeds the server may have it wait for ever.
+        // An embedding program may set an endless `stall`.
         self.socket.give_up_after(self.stall.saturating_mul(self.patience() * KERNEL_WAITS));
     }
 }
 
-/// hyper's view of a connection.
+/// The connection as hyper reads and writes it.
 pub(in crate::http) struct LinkIo(pub(in crate::http) Rc<Link>);
 
 impl Read for LinkIo {
@@ -453,7 +456,7 @@ impl Write for LinkIo {
         runs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let link = &self.0;
-        // hyper offers all it holds, every time.
+        // hyper offers everything it holds, every time.
         let held = runs.iter().map(|run| run.len()).sum::<usize>();
         let written = link.poll_write(cx, runs);
         let taken = match &written {
@@ -482,19 +485,19 @@ impl Write for LinkIo {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let link = &self.0;
         if let Some(tls) = &link.tls {
-            // Who speaks plain HTTP is told something yet.
+            // A client that speaks plain HTTP still gets a message.
             if tls.is_plain() {
                 return Poll::Ready(Ok(()));
             }
             ready!(tls.poll_close(link.wire(), cx))?;
         }
-        // The peer may have gone already, which is no failure.
+        // The peer may already have gone; that is no failure.
         let _ = rustix::net::shutdown(&link.socket, rustix::net::Shutdown::Write);
         Poll::Ready(Ok(()))
     }
 }
 
-/// A response without hyper.
+/// A response as text, made without hyper.
 pub(in crate::http) fn response(status: &str, fields: &str, body: &str) -> String {
     format!(
         "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
@@ -503,7 +506,7 @@ pub(in crate::http) fn response(status: &str, fields: &str, body: &str) -> Strin
     )
 }
 
-/// Writes a response as far as it goes without waiting.
+/// Writes a response as far as possible without waiting.
 pub(in crate::http) fn say(socket: &Socket, status: &str, response: &str) {
     tell(status, socket.try_write_vectored(&[IoSlice::new(response.as_bytes())]).map(drop));
 }
@@ -514,7 +517,7 @@ fn tell(status: &str, said: io::Result<()>) {
     }
 }
 
-/// All connections that are open.
+/// All open connections.
 #[derive(Debug, Default)]
 pub(in crate::http) struct Links {
     pub(in crate::http) open: RefCell<Vec<Rc<Link>>>,
@@ -523,18 +526,18 @@ pub(in crate::http) struct Links {
 }
 
 impl Links {
-    /// How many there are.
     pub fn count(&self) -> usize {
         self.open.borrow().len()
     }
 
-    /// How many have a place of this kind.
+    /// Connections with a place of this kind.
     pub fn users(&self, kind: ConnectionUse) -> usize {
         self.open.borrow().iter().filter(|link| link.uses.get().counts_as(kind)).count()
     }
 
-    /// Has `link` take one of `most` places for this use, until its answer is over. A known client may have all of
-    /// them, and anybody else those that are not [`kept`], of which one address gets a quarter: it does not keep all
+    /// Takes one of `most` places of this kind for `link`, until its answer ends. A known client may take all of
+    /// them. Others may
+    /// take those that are not [`kept`], and one address at most a quarter of these, so that it cannot lock the
     /// others out.
     ///
     /// # Errors
@@ -561,14 +564,16 @@ impl Links {
         Ok(())
     }
 
-    /// Whether another connection from `address` may be opened where there are `most`; some are [`kept`]. One that
-    /// waits for its next request goes for it where all are taken: of the address that has most of them the one that
-    /// has waited longest. An address that has its quarter loses one of its own.
+    /// True if a connection from `address` may be opened when `most` are allowed; some are [`kept`]. If all are
+    /// taken, an idle
+    /// connection is closed for it: the longest idle one of the address with the most connections. An address that
+    /// has its quarter
+    /// loses one of its own.
     pub fn has_room(&self, address: Option<IpAddr>, most: usize) -> bool {
         let client = client_of(address);
         let open = self.open.borrow();
         let staying = || open.iter().filter(|link| !link.is_leaving.get());
-        // Before a request nothing but its address tells of a connection.
+        // Before the first request, only the address identifies a connection.
         let known: HashSet<_> = staying().filter(|link| link.is_known()).map(|link| link.address).collect();
         let is_stranger = |address| client_of(address) != LimitedClient::Unnamed && !known.contains(&address);
         let mut of_each: HashMap<LimitedClient, usize> = HashMap::new();
@@ -596,7 +601,7 @@ impl Links {
         true
     }
 
-    /// Bytes of whole answers that wait to be taken by their clients: all, and those of `client`.
+    /// Bytes of complete answers that clients have not taken: of all clients, and of `client`.
     pub fn unsent(&self, client: LimitedClient) -> (usize, usize) {
         let open = self.open.borrow();
         let waiting = open.iter().filter(|link| !link.is_viewer.get());
@@ -606,13 +611,11 @@ impl Links {
         })
     }
 
-    /// Notes a connection.
     pub(in crate::http) fn enter(&self, link: Rc<Link>) {
         self.open.borrow_mut().push(link);
         self.arrival.notify_one();
     }
 
-    /// Forgets a connection.
     pub(in crate::http) fn leave(&self, link: &Rc<Link>) {
         let mut open = self.open.borrow_mut();
         if let Some(place) = open.iter().position(|l| Rc::ptr_eq(l, link)) {
@@ -623,7 +626,7 @@ impl Links {
         }
     }
 
-    /// Tells every connection to finish, and waits until all have, at most `time`.
+    /// Tells every connection to finish, and waits at most `time` until all have.
     pub async fn finish_within(&self, time: Duration) {
         self.open.borrow().iter().for_each(|link| link.call(LinkVerdict::Finish));
         let all_gone = async {
@@ -642,7 +645,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// Connections, of whoever the test says; nobody is at their other end.
+    /// Connections from the addresses that a test names, without peers.
     #[derive(Default)]
     struct Crowd {
         links: Links,
@@ -664,7 +667,7 @@ mod tests {
             Link::new(socket, None, "test".into(), address, Duration::from_secs(5))
         }
 
-        /// One more from the `n`th address, in this phase for `ages` seconds.
+        /// Adds a connection from the `n`th address that has been in this phase for `age` seconds.
         fn enter(&mut self, n: u8, phase: ConnectionPhase, age: u64) -> usize {
             let link = Crowd::link(address(n));
             let since = Instant::now().checked_sub(Duration::from_secs(age)).unwrap();
@@ -674,14 +677,14 @@ mod tests {
             self.all.len() - 1
         }
 
-        /// Which ones were told to go.
+        /// The connections told to close.
         fn going(&self) -> Vec<usize> {
             (0..self.all.len()).filter(|n| self.all[*n].is_leaving.get()).collect()
         }
     }
 
     #[tokio::test]
-    async fn of_the_address_that_has_most_the_one_that_waits_longest_goes_for_a_new_one() {
+    async fn a_new_connection_replaces_the_longest_idle_one_of_the_busiest_address() {
         let mut crowd = Crowd::default();
         crowd.enter(1, ConnectionPhase::Idle, 50);
         crowd.enter(2, ConnectionPhase::Busy, 40);
@@ -691,17 +694,17 @@ mod tests {
             crowd.enter(0, ConnectionPhase::Busy, 1);
         }
         assert!(crowd.links.has_room(address(3), 12) && crowd.going().is_empty());
-        // 12 places, of which one is kept; one address may have three.
+        // One of the 12 places is reserved; one address may have three.
         for n in 4..9 {
             crowd.enter(n, ConnectionPhase::Busy, 1);
         }
         assert!(crowd.links.has_room(address(3), 12));
-        assert_eq!(crowd.going(), [3], "not the oldest of all, and nobody who is answered");
+        assert_eq!(crowd.going(), [3], "neither the oldest of all nor one that is being answered");
         assert!(crowd.links.has_room(address(3), 11));
         assert_eq!(crowd.going(), [2, 3]);
         assert!(crowd.links.has_room(address(3), 10));
         assert_eq!(crowd.going(), [0, 2, 3]);
-        assert!(!crowd.links.has_room(address(3), 9), "nobody waits any more");
+        assert!(!crowd.links.has_room(address(3), 9), "none is idle any more");
     }
 
     #[tokio::test]
@@ -717,26 +720,26 @@ mod tests {
             crowd.all[n].phase.set((ConnectionPhase::Busy, Instant::now()));
         }
         crowd.enter(1, ConnectionPhase::Head, 1);
-        assert!(!crowd.links.has_room(address(1), 12), "none of its own waits");
+        assert!(!crowd.links.has_room(address(1), 12), "none of its own is idle");
         assert!(crowd.links.has_room(address(2), 12) && crowd.links.has_room(address(0), 12));
         assert_eq!(crowd.going(), [3]);
     }
 
     #[tokio::test]
-    async fn some_connections_are_kept_for_this_machine_and_for_who_is_signed_in() {
+    async fn some_connections_are_reserved_for_this_machine_and_signed_in_clients() {
         let mut crowd = Crowd::default();
         for n in 1..=30 {
             crowd.enter(n, ConnectionPhase::Head, 1);
         }
-        assert!(!crowd.links.has_room(address(40), 32), "30 of 32: the others are kept");
+        assert!(!crowd.links.has_room(address(40), 32), "30 of 32: the others are reserved");
         assert!(crowd.links.has_room(address(0), 32) && crowd.links.has_room(None, 32));
         crowd.all[6].is_of(LimitedClient::from_address(address(7).unwrap()), true);
         assert!(crowd.links.has_room(address(7), 32), "somebody is signed in there");
         crowd.enter(7, ConnectionPhase::Idle, 1);
-        assert!(crowd.links.has_room(address(40), 32), "the 29 others may have another one");
+        assert!(crowd.links.has_room(address(40), 32), "the 29 strangers may have another one");
         crowd.enter(40, ConnectionPhase::Head, 1);
         assert!(!crowd.links.has_room(address(41), 32));
-        assert!(crowd.links.has_room(address(0), 32), "for whom one that waits goes");
+        assert!(crowd.links.has_room(address(0), 32), "an idle one is closed for it");
         assert_eq!(crowd.going(), [30]);
     }
 
@@ -756,8 +759,8 @@ mod tests {
             assert_eq!(take(1, false, ConnectionUse::Stream), Ok(()));
         }
         assert_eq!(take(1, false, ConnectionUse::Stream), Err(NoPlace::Share));
-        assert_eq!(take(1, false, ConnectionUse::File), Ok(()), "another kind has places of its own");
-        assert_eq!(take(1, false, ConnectionUse::View), Ok(()), "which is a stream, too");
+        assert_eq!(take(1, false, ConnectionUse::File), Ok(()), "another kind has its own places");
+        assert_eq!(take(1, false, ConnectionUse::View), Ok(()), "a view is also a stream");
         for n in [2, 2, 2, 2, 3, 3, 3, 3, 4, 4] {
             assert_eq!(take(n, false, ConnectionUse::Stream), Ok(()));
         }
@@ -769,7 +772,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_requests_that_come_at_once_all_but_the_first_are_told_apart() {
+    async fn pipelined_requests_are_recognised_after_the_first() {
         let link = Crowd::link(None);
         link.has_read.set(true);
         assert_eq!([link.asked(), link.asked(), link.asked()], [false, true, true]);
@@ -778,7 +781,7 @@ mod tests {
     }
 
     #[test]
-    fn of_few_places_none_is_kept() {
+    fn few_places_are_not_reserved() {
         assert_eq!([1, 3, 4, 16, 17, 100, 512].map(kept), [0, 0, 1, 1, 2, 7, 32]);
     }
 }

@@ -1,4 +1,4 @@
-//! What a handler gets and gives, what a route is, and how one is found in a table of them.
+//! The request that a handler gets, the answer it gives, the routes, and the search for a route in a table of them.
 
 use std::any::Any;
 use std::fmt;
@@ -24,11 +24,12 @@ use crate::http::server::link::Link;
 use crate::http::site::Site;
 use crate::ui::{self, RefusalReason, ReturnedForm};
 
-/// Reads `upload` by `read`, on a thread that may block. Of a body that breaks off the sender is told that, and not
-/// what `read` makes of it.
+/// Reads `upload` with `read`, on a thread that may block. If the body breaks off, the sender gets that error and not
+/// the one
+/// of `read`.
 ///
 /// # Errors
-/// That of the body, else that of `read`.
+/// The error of the body, else that of `read`.
 pub async fn read_upload<T, E>(
     upload: Upload,
     read: impl FnOnce(Received) -> Result<T, E> + Send + 'static,
@@ -45,81 +46,81 @@ where
     }
 }
 
-/// What a handler gets.
+/// The input of a handler.
 #[derive(Debug)]
 pub struct Request {
-    /// The server's pieces.
     pub site: Rc<Site>,
-    /// The connection it came over.
+    /// The connection that carried the request.
     pub link: Rc<Link>,
-    /// `GET`, `HEAD` (answered by the same handler; hyper leaves the body away) or the route's own.
+    /// `GET`, the route's own method, or `HEAD`, which the same handler answers; hyper drops the body.
     pub method: Method,
-    /// What was asked for.
     pub uri: Uri,
     /// The query, decoded.
     pub query: Query,
-    /// Who asks, as far as that was shown.
+    /// The caller, as far as identified.
     pub who: Who,
     pub headers: HeaderMap,
-    /// Of HTTP.
+    /// The HTTP version.
     pub version: Version,
-    /// The number in the path, where the route has one; else 0.
+    /// The number in the path; 0 if the route has none.
     pub id: u64,
-    /// The name in the path, decoded, where the route has one; else empty.
+    /// The decoded name in the path; empty if the route has none.
     pub name: String,
-    /// Every route there is.
+    /// All routes.
     pub table: &'static [Route],
-    /// The body, complete; empty where there was none, and where it is to be streamed.
+    /// The complete body; empty if there is none or it is streamed.
     pub body: Bytes,
-    /// The body as it comes, of a route that takes it so.
+    /// The body as a stream, for routes that take it so.
     pub upload: Option<Upload>,
-    /// The form that was not carried out and that this page shows again.
+    /// The refused form that this page shows again.
     pub returned: Option<Rc<ReturnedForm>>,
-    /// What came of the form whose page this is.
+    /// The result of the form that led to this page.
     pub told: Option<Told>,
 }
 
-/// What was made or changed, in the extensions of an answer without `Location`: for `{id}` in `next`.
+/// The ID of the created or changed row, for `{id}` in `next`. An answer without `Location` carries it in its
+/// extensions.
 #[derive(Debug, Clone)]
 pub struct MadeId(pub String);
 
-/// What came of a form, in the extensions of its answer: its page tells it, in the place of a way on.
+/// The result of a form, in the extensions of its answer. The page shows it in place of a link.
 #[derive(Debug, Clone)]
 pub struct Told(pub Arc<dyn Any + Send + Sync>);
 
 impl Request {
-    /// What the body is: one file, or a form with this boundary.
+    /// The multipart boundary, if the body is a form; `None` for a bare file.
     pub fn form_boundary(&self) -> Option<String> {
         let kind = self.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         boundary(kind)
     }
 
-    /// The body, to be read as it comes.
+    /// Takes the body as a stream.
     ///
     /// # Errors
-    /// The route takes it complete.
+    /// The route takes the body complete.
     pub fn take_upload(&mut self) -> Result<Upload, Problem> {
         let none = || Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the body cannot be taken as it comes");
         self.upload.take().ok_or_else(none)
     }
 
-    /// Who asks, where looking takes no password, too: one that was shown is looked at. A wrong one is none. Of a page
-    /// it is [`Request::who`].
+    /// The caller, identified by credentials even if reading needs no password. Wrong credentials count as none. On a
+    /// page it is
+    /// [`Request::who`].
     pub async fn reader(&self) -> Who {
         self.site.auth.admit(self.caller(), Right::Operator).await.unwrap_or_else(|_| self.who.clone())
     }
 
-    /// Why the form was not carried out that this page shows again.
+    /// Why the form that this page shows again was refused.
     pub fn refused(&self) -> Option<RefusalReason> {
         self.returned.as_ref().and_then(|form| form.refusal.clone())
     }
 
-    /// What came of the form whose page this is.
+    /// The result of the form that led to this page, if it is a `T`.
     pub fn told<T: Any>(&self) -> Option<&T> {
         self.told.as_ref()?.0.downcast_ref()
     }
 
-    /// Who asks.
+    /// The caller's address and credentials.
     pub fn caller(&self) -> Caller<'_> {
         let settings = self.site.settings();
         Caller {
@@ -141,12 +142,12 @@ impl fmt::Debug for Route {
     }
 }
 
-/// What answers a request.
+/// Answers a request.
 pub type Handler = fn(Request) -> Pin<Box<dyn Future<Output = Result<Response<Body>, Problem>>>>;
 
-/// What a handler gives: an answer, or an answer or a problem.
+/// The output of a handler: a response, or a response or a problem.
 pub trait Answered {
-    /// Both as the latter.
+    /// Both as a `Result`.
     fn answered(self) -> Result<Response<Body>, Problem>;
 }
 
@@ -164,137 +165,133 @@ impl Answered for Result<Response<Body>, Problem> {
 
 /// One route.
 pub struct Route {
-    /// `GET` stands for `HEAD` too.
+    /// `GET` also stands for `HEAD`.
     pub method: Method,
-    /// The path, exactly, but that `{id}` stands for a number from 1 on, and `{name}` at its end for one segment.
+    /// The exact path. `{id}` stands for a number from 1 on, and `{name}` at the end for one segment.
     pub path: &'static str,
-    /// When it changes something.
+    /// When the route changes something.
     pub changes: Changes,
-    /// What it asks of whoever asks for it. To change something by a route that is looked at is the operator's.
+    /// The right that the route requires. A change through a reading route requires the operator's.
     pub right: Right,
-    /// What is done by it, in the words of the audit list; empty: nothing that goes on that list.
+    /// The act in the words of the audit list; empty if the list leaves it out.
     pub did: &'static str,
-    /// What it does, for the document.
+    /// Its description in the OpenAPI document.
     pub doc: Doc,
-    /// What answers it.
     pub handler: Handler,
 }
 
-/// When a route changes something: then it is closed to other sites, and not answered for a mere `HEAD`.
+/// When a route changes something. A change is closed to other sites and not answered for `HEAD`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Changes {
-    /// As its method says: never by `GET`, else always.
+    /// As its method says: never for `GET`, else always.
     AsUsual,
-    /// Always, though its method is `GET`: an old address.
+    /// Always, though the method is `GET`: an old address.
     Always,
-    /// When the query has this key, though its method is `GET`: an old address.
+    /// If the query has this key, though the method is `GET`: an old address.
     WithKey(&'static str),
-    /// Never. But where only counts are wanted it is closed as if it did: it shows the one picture that there is.
+    /// Never. In privacy mode the route is closed as if it did: it shows the only picture there is.
     ShownSeldom,
 }
 
-/// What the document says of a route.
+/// A route's description in the OpenAPI document.
 pub struct Doc {
-    /// The group it is listed in.
+    /// The group that lists it.
     pub tag: Tag,
     /// One line.
     pub summary: &'static str,
-    /// Keys of the query.
     pub query: &'static [QueryKey],
-    /// What is to be sent with it.
+    /// The expected body.
     pub body: Wanted,
-    /// Status, words, and what the body is.
+    /// Status, description, and content of the body.
     pub answers: &'static [(u16, &'static str, Content)],
 }
 
 /// Groups of routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tag {
-    /// Pages for people.
+    /// HTML pages.
     Pages,
     /// Streams and snapshots.
     Pictures,
-    /// This program's own.
+    /// This program's own API.
     Api,
-    /// What older programs offered.
+    /// Addresses of older programs.
     Legacy,
 }
 
-/// What a request's body is to be.
+/// The body that a request must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
-    /// There need be none.
+    /// None needed.
     Nothing,
-    /// JSON whose schema the document has under this name; the same as a form is taken, too.
+    /// JSON with the document's schema of this name; the same fields as a form are also accepted.
     Json(&'static str),
-    /// Likewise, of at most so many bytes, which may be more than usual.
+    /// The same, with its own limit in bytes, which may exceed the default.
     LongJson(&'static str, usize),
-    /// Likewise, or nothing at all.
+    /// The same, or no body.
     JsonOrNothing(&'static str),
-    /// What a page's form sends.
+    /// A page's form.
     Form,
-    /// A file of settings.
+    /// A settings file.
     Toml,
-    /// A file, of any length: the handler takes it as it comes.
+    /// A file of any length, which the handler streams.
     File,
 }
 
-/// What an answer's body is.
+/// The content of an answer's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
-    /// There is none.
+    /// None.
     Nothing,
-    /// Words.
+    /// Plain text.
     Text,
-    /// A page.
     Html,
-    /// One picture.
+    /// One JPEG.
     Jpeg,
-    /// Pictures without end.
+    /// An endless multipart stream of JPEGs.
     Multipart,
-    /// Figures for Prometheus.
+    /// Metrics for Prometheus.
     Metrics,
-    /// JSON whose schema the document has under this name, or, with `format=csv`, a table.
+    /// JSON with the document's schema of this name, or CSV with `format=csv`.
     JsonOrCsv(&'static str),
-    /// Events without end.
+    /// An endless event stream.
     Events,
-    /// JSON whose schema the document has under this name.
+    /// JSON with the document's schema of this name.
     Json(&'static str),
-    /// JSON of no fixed form.
+    /// JSON of no fixed shape.
     AnyJson,
-    /// A file of settings.
+    /// A settings file.
     Toml,
     /// A problem (RFC 9457).
     Problem,
-    /// An icon.
     Svg,
-    /// A file of SQLite.
+    /// An SQLite file.
     Database,
     /// A file of one of these media types.
     OneOf(&'static [&'static str]),
 }
 
-/// Where a request goes.
+/// The target of a request.
 pub enum Found {
-    /// To a handler.
+    /// A handler.
     Route(&'static Route, InPath),
-    /// To an embedded file.
+    /// An embedded file.
     Asset(&'static ui::Asset),
-    /// To the methods that the address knows.
+    /// `OPTIONS`: the methods that the address knows.
     Options(String),
 }
 
-/// What a path says beyond its route.
+/// The variable parts of a path.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct InPath {
-    /// The number in it, or 0.
+    /// The number, or 0.
     pub id: u64,
-    /// The name at its end, decoded.
+    /// The decoded name at the end.
     pub name: String,
 }
 
 impl Route {
-    /// What `path` says if this route's path is like it.
+    /// The variable parts of `path` if it matches this route.
     pub fn matches(&self, path: &str) -> Option<InPath> {
         if let Some(before) = self.path.strip_suffix("{name}") {
             let name = path.strip_prefix(before)?;
@@ -305,23 +302,23 @@ impl Route {
             return (self.path == path).then(InPath::default);
         };
         let digits = path.strip_prefix(before)?.strip_suffix(after)?;
-        // Only as it is written by us: no sign, no zero in front.
+        // Only the canonical spelling: no sign, no leading zero.
         let is_plain = digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
         let id = digits.parse().ok().filter(|_| is_plain)?;
         Some(InPath { id, name: String::new() })
     }
 
-    /// Whether it is answered for a mere `HEAD`, if not always: that is what changes nothing.
+    /// True if `HEAD` is answered: the route changes nothing, at least without its key.
     fn has_head(&self) -> bool {
         self.method == Method::GET && self.changes != Changes::Always
     }
 
-    /// What a request asks for that does, or does not, change something.
+    /// The right that a request needs, changing or not.
     pub fn right(&self, is_change: bool) -> Right {
         if is_change && self.right.is_look() { Right::Operator } else { self.right }
     }
 
-    /// Whether a request with this query changes something.
+    /// True if a request with this query changes something.
     pub fn is_change(&self, query: &Query) -> bool {
         match self.changes {
             Changes::AsUsual | Changes::ShownSeldom => self.method != Method::GET,
@@ -331,7 +328,7 @@ impl Route {
     }
 }
 
-/// The route by which something is got at `path`.
+/// The route that answers `GET path`.
 pub fn got(table: &'static [Route], path: &str) -> Option<&'static Route> {
     match find(table, &Method::GET, path) {
         Ok(Found::Route(route, _)) => Some(route),
@@ -339,7 +336,7 @@ pub fn got(table: &'static [Route], path: &str) -> Option<&'static Route> {
     }
 }
 
-/// Whether an address of ours lies behind folders of `path`, as a proxy hands it on that keeps its own.
+/// True if one of our addresses lies behind leading folders of `path`, as a proxy sends it that keeps its prefix.
 fn is_prefixed(table: &'static [Route], path: &str) -> bool {
     let is_ours = |path: &str| {
         let is_asset = path.strip_prefix('/').and_then(ui::asset).is_some();
@@ -349,7 +346,7 @@ fn is_prefixed(table: &'static [Route], path: &str) -> bool {
         && path.match_indices('/').skip(1).any(|(at, _)| is_ours(&path[at..]))
 }
 
-/// Where a request of this method and path goes.
+/// The target of a request with this method and path.
 ///
 /// # Errors
 /// [`Miss`].
@@ -371,7 +368,8 @@ pub fn find(table: &'static [Route], method: &Method, path: &str) -> Result<Foun
             methods.push(route.method.as_str());
         }
     }
-    // A path that is there by itself has its own methods only. And what can merely be put under a name is not there.
+    // A path with a route of its own has only that route's methods. A path that only `PUT` by name matches does not
+    // exist.
     if methods.is_empty() && (by_name != ["PUT"] || *method == Method::OPTIONS) {
         (methods, has_head) = (by_name, has_named_head);
     }
@@ -414,7 +412,7 @@ mod tests {
     use super::*;
     use crate::http::routes::ROUTES;
 
-    // Of what their scripts put together, none is here.
+    // Addresses that scripts assemble are not covered.
 
     #[test]
     fn the_api_knows_every_key_of_the_addresses_in_pages() {
@@ -423,7 +421,7 @@ mod tests {
             for address in html.split('"').filter(|text| text.starts_with("api/") && text.contains('?')) {
                 let address = address.replace("&amp;", "&");
                 let (path, query) = address.split_once('?').unwrap();
-                // A form with a file names the page after it in its query, and means any method.
+                // A form with a file names its next page in the query and may use any method.
                 let query =
                     query.split('&').filter(|pair| !pair.starts_with("next=")).collect::<Vec<_>>().join("&");
                 let is_known = |method| match find(ROUTES, &method, &format!("/{path}")) {
@@ -491,7 +489,7 @@ mod tests {
             (Method::DELETE, "/icon.svg", "GET, HEAD, OPTIONS"),
             (Method::POST, "/api/v1/lines/7", "GET, PUT, PATCH, DELETE, HEAD, OPTIONS"),
             (Method::DELETE, "/api/v1/lines", "GET, POST, HEAD, OPTIONS"),
-            // A file may be put under these names, too, and is not told of where something else is.
+            // `PUT` of a file is possible under these names too, but is not mentioned.
             (Method::POST, "/api/v1/media/backup", "GET, HEAD, OPTIONS"),
             (Method::GET, "/api/v1/media/delete", "POST, OPTIONS"),
             (Method::POST, "/api/v1/media/7", "GET, PATCH, DELETE, HEAD, OPTIONS"),
@@ -514,7 +512,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_not_found() {
+    fn unknown_paths_are_not_found() {
         for method in [Method::GET, Method::PATCH, Method::DELETE, Method::POST] {
             assert!(
                 matches!(find(ROUTES, &method, "/api/v1/media/a.jpg"), Err(Miss::Path { .. })),

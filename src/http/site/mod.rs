@@ -1,4 +1,4 @@
-//! What handlers share: settings, the camera, what is counted, and who is there; and the [`Server`] it is made of.
+//! The state that all handlers share ([`Site`]), and the [`Server`] that it is built from.
 
 pub(in crate::http) mod findings;
 pub(in crate::http) mod forms;
@@ -55,10 +55,10 @@ use crate::store::Counts;
 use crate::store::media::{ClockWait, Media};
 use crate::ui::LocalClock;
 
-/// Files that are taken in at the same time.
+/// Uploads at the same time.
 const UPLOADS: usize = 2;
 
-/// Pictures that are made smaller at once: a Raspberry Pi has other things to do.
+/// Thumbnails made at the same time: few, because a Raspberry Pi has other work to do.
 const THUMBNAILS: usize = 2;
 
 /// How the server behaves. The defaults are those of the shipped configuration.
@@ -76,35 +76,35 @@ pub struct ServerSettings {
     pub head_timeout: Duration,
     /// An idle connection is closed after this time.
     pub keep_alive: Duration,
-    /// Who only asks for something over plain HTTP is sent to HTTPS, where that is listened for.
+    /// Plain HTTP requests that only read are redirected to HTTPS, if there is an HTTPS listener.
     pub redirect: bool,
-    /// Pages of these origins may read pictures and counts by script.
+    /// Scripts of pages from these origins may read pictures and counts.
     pub allow_origins: Vec<String>,
-    /// A peer that takes nothing of what is due to it for this time is let go.
+    /// A peer that takes no pending bytes for this time is disconnected.
     pub stall: Duration,
-    /// Who listens to events hears at least a comment this often.
+    /// Longest silence on an event stream; a comment is sent after it.
     pub heartbeat: Duration,
-    /// The time zone that days and hours are told in.
+    /// The time zone of days and hours.
     pub zone: TimeZone,
     /// The hour, 0–23, at which a day begins.
     pub day_starts: u8,
-    /// No picture is given to anybody.
+    /// Privacy mode: no images are served.
     pub counts_only: bool,
-    /// Keys of `[retention]` that the operator's file sets, which nobody else changes: `snapshots_age`.
+    /// Keys of `[retention]` that the operator's file pins, for example `snapshots_age`.
     pub pinned_retention: Vec<String>,
-    /// Who signs in stays so for so long.
+    /// How long a session lasts after signing in.
     pub session: Duration,
-    /// Programs of this machine need no password over TCP, either.
+    /// Programs on this machine need no password over TCP either.
     pub is_local_open: bool,
-    /// To look takes no password.
+    /// Reading needs no password.
     pub is_view_open: bool,
-    /// The first browser on the network chooses the first password.
+    /// The first browser on the network sets the first password.
     pub is_claimed_by_network: bool,
-    /// Names that this machine is asked by, beside those that no resolver leads elsewhere.
+    /// Host names of this machine, besides those that no resolver can lead elsewhere.
     pub names: Vec<String>,
-    /// What the old addresses that switch the machine off ask for.
+    /// Key that the old power-off addresses require.
     pub power_key: Option<String>,
-    /// The public key of minisign that updates are signed with.
+    /// The minisign public key that verifies updates.
     pub update_key: Option<String>,
 }
 
@@ -136,59 +136,57 @@ impl Default for ServerSettings {
     }
 }
 
-/// What handlers share: settings, the camera, what is counted, and who is there.
+/// The state that all handlers share.
 #[derive(Debug)]
 pub(crate) struct Site {
     server: Server,
-    /// Where pictures are kept. Made with the first look at the store, which may be opened late.
+    /// Readers of `media.db`; created on first use, because the store may open late.
     pub(super) media_readers: OnceLock<MediaReaders>,
-    /// The camera's lens.
     pub(super) focus: Focus,
-    /// What was found of the machine.
+    /// The latest findings of the machine's diagnosis.
     pub(super) looked: FindingsCache,
-    /// What its cameras show that are not in use.
+    /// Stills of the cameras that are not in use.
     pub(super) stills: Stills,
-    /// What was last seen of the room for pictures.
+    /// The last measured disk usage of recordings and snapshots.
     pub(super) storage_usage: StorageUsage,
-    /// Files that are taken in at the same time.
+    /// Permits for [`UPLOADS`].
     pub(super) uploading: Arc<Semaphore>,
-    /// Where there is counting, and its ledger could be opened.
+    /// Present if counting runs and `counts.db` could be opened.
     pub(super) counts_readers: Option<CountsReaders>,
     pub(super) places: Rc<ViewerPlaces>,
     pub(super) viewers: Rc<Viewers>,
-    /// Those who watch what is counted drawn over the picture.
+    /// Viewers of the annotated stream.
     pub(super) annotated: Option<Rc<Viewers>>,
-    /// Those who watch one: the view, whether it is of annotated pictures, and they.
+    /// Viewers of one view: the view, whether its pictures are annotated, and the viewers.
     pub(super) viewed: RefCell<Vec<(View, bool, Weak<Viewers>)>>,
     pub(super) listeners: Listeners,
-    /// Who may change something.
     pub(super) auth: Auth,
     pub(super) https: Option<Https>,
-    /// It listens beyond this machine.
+    /// The server listens beyond this machine.
     pub(super) is_reached: bool,
-    /// One package is taken at a time.
+    /// Permit for one update package at a time.
     pub(super) updating: Arc<Semaphore>,
-    /// The line editor's, where only counts are wanted.
+    /// The line editor's still in privacy mode.
     pub(super) still: Still,
-    /// One model is fetched at a time.
+    /// Permit for one model download at a time.
     pub(super) fetching: Arc<Semaphore>,
-    /// Pictures that are made smaller at once.
+    /// Permits for [`THUMBNAILS`].
     pub(super) thumbnails: Arc<Semaphore>,
-    /// Which video is being made.
+    /// The videos in the making.
     pub(super) videos: Videos,
     pub(super) links: Links,
-    /// Who signed in, was refused, or changed something.
+    /// The audit list: sign-ins, refusals, changes.
     pub(super) audit: Rc<Audit>,
     pub(super) stop: Stop,
     pub(super) started: Instant,
     pub(super) accepted: Cell<u64>,
     pub(super) refused: Cell<u64>,
-    /// Answers by the first digit of their status, from 1.
+    /// Answers by the first digit of their status; index 0 is 1xx.
     pub(super) answered: Cell<[u64; 5]>,
 }
 
-/// What the server was made of is at hand as the site's own fields are, but for `access` and `https`, which the site
-/// has taken out of it.
+/// Gives access to the server's fields as if they were the site's. `access` and `https` are empty here: the site has
+/// taken them.
 impl Deref for Site {
     type Target = Server;
 
@@ -235,54 +233,53 @@ impl Site {
         }
     }
 
-    /// Settings, to be changed.
+    /// Settings that can be changed.
     pub(super) fn preferences(&self) -> Result<&Arc<dyn Preferences>, NoPreferences> {
         self.preferences.as_ref().ok_or(NoPreferences)
     }
 
-    /// Why what was changed last is not kept; `None` when it is.
+    /// Why the last change is not stored; `None` if it is.
     pub(super) fn unkept(&self) -> Option<String> {
         let unkept = self.preferences.as_ref()?.in_force().unkept.clone();
         (!unkept.is_empty()).then_some(unkept)
     }
 
-    /// How the server behaves now.
+    /// The server settings in force.
     pub(super) fn settings(&self) -> Arc<ServerSettings> {
         self.settings.borrow().clone()
     }
 
-    /// Whoever reaches the camera can change it, and it can be reached from other machines.
+    /// Anybody on the network can change settings: there is no password, and the server listens beyond this machine.
     pub(super) fn is_open(&self) -> bool {
         self.is_reached && self.auth.is_open()
     }
 
-    /// To look takes no password. Where somebody has yet to choose one nobody looks.
+    /// True if reading needs no password. Before the first password is set, nobody may read.
     pub(super) fn is_view_open(&self) -> bool {
         self.settings().is_view_open && !self.auth.is_unclaimed()
     }
 
-    /// Whether somebody is a program of this machine, or known by what they show: some places are kept for them.
+    /// True for programs of this machine and for signed-in callers: some places are reserved for them.
     pub(super) fn is_known(&self, caller: &Caller<'_>) -> bool {
         caller.is_here() || self.auth.knows(*caller)
     }
 
-    /// What counts.
     pub(super) fn counting(&self) -> Result<&Counting, NoCounting> {
         self.counting.as_ref().ok_or(NoCounting)
     }
 
-    /// counts.db, to be changed and to be waited for.
+    /// `counts.db`, for changes.
     pub(super) fn counts(&self) -> Result<&Counts, Problem> {
         self.counting()?.counts().map_err(|error| error.clone().into())
     }
 
-    /// counts.db, to be read.
+    /// `counts.db`, for reading.
     pub(super) fn counts_readers(&self) -> Result<CountsReaders, Problem> {
         self.counts()?;
         Ok(self.counts_readers.clone().ok_or(NoCounting)?)
     }
 
-    /// What keeps pictures, where that is allowed.
+    /// The recorder, unless privacy mode forbids it.
     pub(super) fn recorder(&self) -> Result<&RecorderHandle, Problem> {
         if self.is_counts_only() {
             return Err(Withheld.into());
@@ -290,32 +287,33 @@ impl Site {
         Ok(self.recorder.as_ref().ok_or(NoRecorder)?)
     }
 
-    /// The store of pictures, to be changed and to be waited for, where pictures may be kept.
+    /// `media.db`, for changes, unless privacy mode forbids it.
     pub(super) fn media(&self) -> Result<&Media, Problem> {
         Ok(self.recorder()?.media()?)
     }
 
-    /// The store of pictures, to be read, where pictures may be given.
+    /// `media.db`, for reading, unless privacy mode forbids it.
     pub(super) fn media_readers(&self) -> Result<MediaReaders, Problem> {
         let media = self.media()?;
         Ok(self.media_readers.get_or_init(|| MediaReaders::new(media.clone())).clone())
     }
 
-    /// The clock on the wall.
+    /// The wall clock with the zone and the start of the day.
     pub(super) fn clock(&self) -> LocalClock {
         let settings = self.settings();
         LocalClock { now_us: clock::wall_us(), zone: settings.zone.clone(), day_starts: settings.day_starts }
     }
 
-    /// Now, in the zone that days and hours are told in.
+    /// The current time in the configured zone.
     pub(super) fn now(&self) -> jiff::Zoned {
         let us = i64::try_from(clock::wall_us()).unwrap_or(i64::MAX);
         let now = jiff::Timestamp::from_microsecond(us).unwrap_or(jiff::Timestamp::MAX);
         now.to_zoned(self.settings().zone.clone())
     }
 
-    /// Whether the wall clock is known to be right, as the stores say, which tell the times; without one, as the kernel
-    /// does.
+    /// True if the wall clock is known to be right: according to the stores, which stamp the times, or to the kernel
+    /// if
+    /// there is no store.
     pub(super) fn is_time_sure(&self) -> bool {
         let counts = self.counting.as_ref().and_then(|counting| counting.counts().ok());
         let media = self.recorder.as_ref().and_then(|recorder| recorder.media().ok());
@@ -327,39 +325,39 @@ impl Site {
         }
     }
 
-    /// What keeps all that is too old from going, where a rule wants it to go.
+    /// Why retention by age waits for the clock, if a rule by age exists.
     pub(super) fn clock_wait(&self) -> Option<ClockWait> {
         let media = self.media().ok()?;
         let rules = media.retention();
         media.clock_wait().filter(|_| rules.snapshots_age.is_some() || rules.recordings_age.is_some())
     }
 
-    /// What `/health` says: the camera delivers, and what crosses is recorded.
+    /// The answer of `/health`: the camera delivers, and crossings are recorded.
     pub(super) fn is_healthy(&self, status: &CameraStatus) -> bool {
         let ledger_trouble = self.counting.as_ref().and_then(Counting::counts_error);
         status.is_healthy && ledger_trouble.is_none()
     }
 
-    /// Whether nobody is given a picture.
+    /// True in privacy mode: nobody gets an image.
     pub(super) fn is_counts_only(&self) -> bool {
         self.settings().counts_only
             || self.counting.as_ref().is_some_and(Counting::is_counts_only)
             || self.recorder.as_ref().is_some_and(RecorderHandle::is_counts_only)
     }
 
-    /// Lets the camera go, whoever holds it.
+    /// Closes the camera for everyone.
     pub(super) async fn pause(&self) {
         if let Some(counting) = &self.counting {
             counting.release();
         }
         self.pipeline.pause().await;
         if let Some(recorder) = &self.recorder {
-            // What was being recorded ends by itself; who asks next finds it whole.
+            // The recording ends by itself; the next request finds it complete.
             recorder.wait_closed().await;
         }
     }
 
-    /// Back to on demand.
+    /// Returns the camera to demand.
     pub(super) fn resume(&self) {
         if let Some(counting) = &self.counting {
             counting.release();
@@ -367,7 +365,7 @@ impl Site {
         self.pipeline.resume();
     }
 
-    /// Does `each` with all who watch, whatever they watch.
+    /// Calls `each` for the viewers of every stream and view.
     pub(super) fn each_viewers(&self, mut each: impl FnMut(&Rc<Viewers>)) {
         [Some(&self.viewers), self.annotated.as_ref()].into_iter().flatten().for_each(&mut each);
         self.viewed
@@ -377,8 +375,8 @@ impl Site {
             .for_each(|one| each(&one));
     }
 
-    /// Those who watch this view, of annotated pictures if `is_annotated`; they are begun if there are none. `None`
-    /// where no views are made.
+    /// The viewers of this view, annotated if `is_annotated`; started if there are none. `None` if views are not
+    /// available.
     pub(super) fn viewers_of(
         &self,
         link: &Link,
@@ -391,7 +389,7 @@ impl Site {
             (_, true) => return Ok(None),
             (_, false) => None,
         };
-        // Those who watch what looks the same are one crowd, however they said it.
+        // Equal views share their viewers, however each request spells the view.
         let view = &view.canonical();
         let mut all = self.viewed.borrow_mut();
         all.retain(|(_, _, viewers)| viewers.strong_count() > 0);
@@ -410,7 +408,7 @@ impl Site {
         Ok(Some(viewers))
     }
 
-    /// Pictures that viewers did not get, since the start.
+    /// Pictures that viewers skipped since the start.
     pub(super) fn skipped(&self) -> u64 {
         let mut skipped = self.places.skipped_before();
         self.each_viewers(|viewers| skipped += viewers.skipped());
@@ -426,36 +424,33 @@ impl Site {
     }
 }
 
-/// Serves a pipeline's pictures, and what is counted in them, over HTTP.
+/// Serves the pictures and counts of a pipeline over HTTP.
 #[derive(Debug)]
 pub struct Server {
-    /// What is in force now: see [`Site::settings`].
+    /// The settings in force: see [`Site::settings`].
     pub(super) settings: watch::Receiver<Arc<ServerSettings>>,
     pub(super) pipeline: Pipeline,
     pub(super) counting: Option<Counting>,
     pub(super) models: Option<Arc<dyn ModelLibrary>>,
-    /// Settings that can be changed.
     pub(super) preferences: Option<Arc<dyn Preferences>>,
-    /// Snapshots and recordings.
     pub(super) recorder: Option<RecorderHandle>,
     pub(super) access: Option<Access>,
     pub(super) https: Option<watch::Receiver<Arc<TlsIdentity>>>,
-    /// What was logged last.
+    /// The latest log lines.
     pub(super) recent: Recent,
-    /// What can switch the machine off.
+    /// Switches the machine off.
     pub(super) power: Option<Arc<dyn Power>>,
-    /// The state directory as a whole.
+    /// Backup and restore of the state directory.
     pub(super) maintenance: Option<Arc<Maintenance>>,
-    /// What makes views of their own.
+    /// Makes views for single viewers.
     pub(super) views: Option<Views>,
     pub(super) lights: Option<Lights>,
-    /// What looks at the machine.
+    /// Diagnoses the machine.
     pub(super) machine: Option<Arc<dyn Diagnose>>,
 }
 
 impl Server {
-    /// A server that has not begun. Without `counting` it shows pictures only, and whoever asks for
-    /// counts is told so.
+    /// A server that has not started. Without `counting` it shows pictures only, and requests for counts are refused.
     pub fn new(settings: ServerSettings, pipeline: Pipeline, counting: Option<Counting>) -> Server {
         let settings = watch::Sender::new(Arc::new(settings)).subscribe();
         Server {
@@ -476,74 +471,75 @@ impl Server {
         }
     }
 
-    /// The same, by settings that may change: those that `settings` shows at each moment. What is under way already may
-    /// end by those that it began with.
+    /// The same, with settings that may change. Each request uses the value that `settings` holds then; a response
+    /// under
+    /// way may end by the old ones.
     #[must_use]
     pub fn with_live_settings(self, settings: watch::Receiver<Arc<ServerSettings>>) -> Server {
         Server { settings, ..self }
     }
 
-    /// The same, where models can be chosen and fetched.
+    /// The same, with models to choose and download.
     #[must_use]
     pub fn with_models(self, models: Arc<dyn ModelLibrary>) -> Server {
         Server { models: Some(models), ..self }
     }
 
-    /// The same, where settings can be changed.
+    /// The same, with settings that can be changed.
     #[must_use]
     pub fn with_preferences(self, preferences: Arc<dyn Preferences>) -> Server {
         Server { preferences: Some(preferences), ..self }
     }
 
-    /// The same, where who changes something from another machine has to know a password.
+    /// The same, with access control: changes from other machines need a password.
     #[must_use]
     pub fn with_access(self, access: Access) -> Server {
         Server { access: Some(access), ..self }
     }
 
-    /// The same, with the certificate of its listeners for HTTPS: the one that is there when somebody connects.
+    /// The same, with the certificate of the HTTPS listeners. Each connection uses the current one.
     #[must_use]
     pub fn with_https(self, identity: watch::Receiver<Arc<TlsIdentity>>) -> Server {
         Server { https: Some(identity), ..self }
     }
 
-    /// The same, which shows what was logged last.
+    /// The same, with the latest log lines to show.
     #[must_use]
     pub fn with_recent(self, recent: Recent) -> Server {
         Server { recent, ..self }
     }
 
-    /// The same, which can have the machine switched off.
+    /// The same, with power off and restart of the machine.
     #[must_use]
     pub fn with_power(self, power: Arc<dyn Power>) -> Server {
         Server { power: Some(power), ..self }
     }
 
-    /// The same, where a backup can be made and restored.
+    /// The same, with backup and restore.
     #[must_use]
     pub fn with_maintenance(self, maintenance: Arc<Maintenance>) -> Server {
         Server { maintenance: Some(maintenance), ..self }
     }
 
-    /// The same, where the machine is looked at.
+    /// The same, with a diagnosis of the machine.
     #[must_use]
     pub fn with_machine(self, machine: Arc<dyn Diagnose>) -> Server {
         Server { machine: Some(machine), ..self }
     }
 
-    /// The same, where single viewers may have views of their own. Elsewhere they get the picture as everyone does.
+    /// The same, with views for single viewers. Without it, everyone gets the unchanged picture.
     #[must_use]
     pub fn with_views(self, views: Views) -> Server {
         Server { views: Some(views), ..self }
     }
 
-    /// The same, where pictures are kept.
+    /// The same, with snapshots and recordings.
     #[must_use]
     pub fn with_recorder(self, recorder: RecorderHandle) -> Server {
         Server { recorder: Some(recorder), ..self }
     }
 
-    /// The same, where there may be a light.
+    /// The same, with lights.
     #[must_use]
     pub fn with_lights(self, lights: Lights) -> Server {
         Server { lights: Some(lights), ..self }

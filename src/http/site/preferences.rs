@@ -1,6 +1,7 @@
-//! Settings that are made while the daemon runs: what is in force, where each value comes from, and how others are put
-//! in force. What is valid, how it takes effect and where it is kept is the business of whoever implements
-//! [`Preferences`]; pages, the API, the old routes and the command line all go through it.
+//! Settings that change while the service runs: the values in force, their origin, and the way to change them. An
+//! implementation of [`Preferences`] validates, applies and stores them. Pages, the API, the old routes and the
+//! command line all
+//! use it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,26 +20,26 @@ use crate::store::media::RetentionPlan;
 /// Settings as they are at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SettingsInForce {
-    /// Another one after every change: what the ETag is made of.
+    /// Differs after every change; the ETag is made of it.
     pub version: u64,
-    /// Every value, and where it comes from.
+    /// Every value with its origin.
     pub resolved: Arc<Resolved>,
-    /// What is wrong with a file that was read, and what is in force instead; empty when all is well. For people.
+    /// The fault of a configuration file and the values in force instead, for people; empty if all is well.
     pub complaint: String,
-    /// Why what was changed last is in force but not kept, a sentence; empty when all is kept.
+    /// Why the last change is in force but not stored, as a sentence; empty if all is stored.
     pub unkept: String,
-    /// Keys that were changed and are in force only after a restart: `http.listen`.
+    /// Changed keys that need a restart, for example `http.listen`.
     pub needs_restart: Vec<String>,
 }
 
 impl SettingsInForce {
-    /// Everything that is wrong with it, for people; empty when all is well.
+    /// Everything that is wrong, for people; empty if all is well.
     pub fn faults(&self) -> String {
         let both = [self.complaint.as_str(), self.unkept.as_str()];
         both.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
     }
 
-    /// What a configuration with this text says, for tests.
+    /// The settings of a configuration with this text, for tests.
     #[cfg(test)]
     #[allow(clippy::unwrap_used)]
     pub fn of(text: &str) -> SettingsInForce {
@@ -53,16 +54,17 @@ impl SettingsInForce {
     }
 }
 
-/// What is to be changed: for each key (`stream.quality`; of a camera's control `controls.IDENTITY.NAME`) its value as
-/// TOML, or `None` for what the operator's file or the default says. All of it or nothing.
+/// Changes by key (`stream.quality`, or `controls.IDENTITY.NAME` for a camera's control). A value is TOML; `None`
+/// returns to
+/// the operator's file or the default. All changes apply, or none.
 pub type PreferenceChanges = BTreeMap<String, Option<String>>;
 
-/// On what terms settings are changed.
+/// Conditions of a change.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Terms {
-    /// Only if this is still the version in force.
+    /// Only if this version is still in force.
     pub expected: Option<u64>,
-    /// Whoever asks has confirmed that media are deleted.
+    /// The caller has confirmed that media will be deleted.
     pub may_delete: bool,
 }
 
@@ -75,56 +77,57 @@ impl From<Option<u64>> for Terms {
 /// A value cannot be set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrongSetting {
-    /// The key; of a file that is no TOML the place: `line 3, column 7`.
+    /// The key; for a file that is not TOML the place: `line 3, column 7`.
     pub path: String,
-    /// What was given.
+    /// The given value.
     pub given: String,
-    /// What is wrong, and what was expected, in a sentence.
+    /// A sentence: what is wrong and what was expected.
     pub message: String,
-    /// What to do about it.
+    /// A remedy.
     pub hint: Option<String>,
 }
 
-/// Settings were not changed.
+/// Why settings were not changed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum NotSet {
-    /// Values mean nothing or are out of their range: nothing was changed.
+    /// Values are malformed or out of range.
     #[error("{}", list(.0))]
     Wrong(Vec<WrongSetting>),
-    /// The operator sets this key elsewhere, and that goes before what is set here.
+    /// The operator pins this key elsewhere.
     #[error("{path} is set in {place} and can be changed only there")]
     Pinned {
         /// The key.
         path: String,
-        /// Where: `config.toml:12`, `environment TALLYCAM_NAME`, `--set`.
+        /// The place: `config.toml:12`, `environment TALLYCAM_NAME`, `--set`.
         place: String,
     },
-    /// Media would be deleted at once, which nobody has confirmed.
+    /// The change would delete media, and nobody has confirmed it.
     #[error("this would delete {0}, and nothing was changed")]
     Deletes(Box<RetentionPlan>),
-    /// As many changes wait for their turn as can.
+    /// The queue of changes is full.
     #[error("too many changes wait for their turn")]
     Busy,
-    /// Their file would be too long to be read again.
+    /// The settings file would be too long to be read again.
     #[error("this would be more settings than there is room for: their file has 64 kB at most")]
     TooMuch,
     /// Somebody else has changed settings meanwhile.
     #[error("settings were changed by somebody else meanwhile")]
     Changed,
-    /// It was tried, did not work, and everything is as it was.
+    /// The change was tried, failed, and was undone.
     #[error("{reason}; everything is as it was")]
     RolledBack {
-        /// What did not work.
+        /// What failed.
         reason: String,
-        /// What to do about it.
+        /// A remedy.
         hint: Option<String>,
     },
-    /// It could not be kept, and is not in force. Of what is of the moment ([`is_of_the_moment`]) it is in force all
-    /// the same, and [`SettingsInForce::unkept`] says so.
+    /// The change could not be stored and is not in force. An immediate setting ([`is_of_the_moment`]) does not give
+    /// this error:
+    /// it stays in force, and [`SettingsInForce::unkept`] says so.
     #[error("settings could not be written to {file}: {reason}")]
     NotKept {
         file: String,
-        /// What the operating system said.
+        /// The operating system's message.
         reason: String,
     },
 }
@@ -133,34 +136,38 @@ fn list(wrong: &[WrongSetting]) -> String {
     wrong.iter().map(|wrong| wrong.message.as_str()).collect::<Vec<_>>().join(" ")
 }
 
-/// Whether the setting `path` is a switch to be turned here and now, which has to work when the disk is full or can
-/// only be read: the light, the picture, and the camera's own controls, of which the lens is one.
+/// True if the setting `path` is an immediate switch: the light, the picture, or one of the camera's own controls,
+/// which
+/// include the lens. It must work with a full or read-only disk.
 pub fn is_of_the_moment(path: &str) -> bool {
     matches!(path, "lights.on" | "lights.brightness" | "lights.color" | "lights.ranges")
         || ["picture.", "source.controls.", "controls."].iter().any(|section| path.starts_with(section))
 }
 
-/// A change that is under way.
+/// A change under way.
 pub type Changing<'a> = Pin<Box<dyn Future<Output = Result<Arc<SettingsInForce>, NotSet>> + Send + 'a>>;
 
-/// Settings that can be changed while the daemon runs.
+/// Settings that can be changed while the service runs.
 pub trait Preferences: fmt::Debug + Send + Sync {
-    /// What is in force. Cheap: nothing is read.
+    /// The settings in force. Cheap: no file is read.
     fn in_force(&self) -> Arc<SettingsInForce>;
 
-    /// Checks `changes`, puts them in force and keeps them, in this order; done when they are on the disk. One change
-    /// at a time: others wait, and where too many do one more is refused. What is of the moment ([`is_of_the_moment`])
-    /// holds, too, when it cannot be kept; the next change that can be takes it along.
+    /// Checks `changes`, applies them and stores them, in this order; completes when they are on the disk. Changes
+    /// run one at a
+    /// time; further ones wait, and are refused if too many wait. Immediate settings ([`is_of_the_moment`]) stay in
+    /// force even if they
+    /// cannot be stored; the next successful change stores them too.
     ///
     /// # Errors
     /// [`NotSet`]: nothing has changed then.
     fn change(&self, changes: PreferenceChanges, terms: Terms) -> Changing<'_>;
 
-    /// Everything that was set here, as a configuration file: what waits below the operator's value, too, and of
-    /// secrets a stand-in. Where it is imported again at once, nothing changes.
+    /// Everything that was set here, as a configuration file. It includes values that the operator's file overrides,
+    /// and a
+    /// placeholder for each secret. Importing it at once changes nothing.
     fn export(&self) -> String;
 
-    /// Takes the place of everything that was set here.
+    /// Replaces everything that was set here.
     ///
     /// # Errors
     /// [`NotSet`]: nothing has changed then.
@@ -174,7 +181,7 @@ impl From<WrongSetting> for WrongValueOf {
     }
 }
 
-/// Nothing was changed, for what the page has shown is no longer so.
+/// The refusal of a change whose page has shown outdated values.
 pub fn meanwhile() -> Problem {
     let detail = "Somebody else has set one of these meanwhile: nothing of yours was changed.";
     Problem::new(StatusCode::PRECONDITION_FAILED, detail)
@@ -217,13 +224,13 @@ impl From<NotSet> for Problem {
     }
 }
 
-/// What the setting `path` takes, in words; for what is no key those that there are in its place.
+/// The expected values of the setting `path`, in words; for an unknown key, the known ones.
 fn taken_by(path: &str) -> String {
     let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
     if control_of(path).is_some() || [keys::CONTROLS, keys::BY_CAMERA].contains(&section) {
         return String::from("a number, true or false");
     }
-    // A place of a file whose keys nobody can tell.
+    // A place in a file, where the key is unknown.
     if path.contains(", column ") {
         return String::from("TOML");
     }
@@ -245,7 +252,7 @@ fn taken_by(path: &str) -> String {
     }
 }
 
-/// What was given for a setting, which is TOML, as it is told of everything else: a text without its quotes.
+/// A given TOML value as problems show it: a text loses its quotes.
 fn bare(given: String) -> String {
     match kind::parse_given(&given).map(|value| value.into_inner()) {
         Ok(DeValue::String(text)) => text.into_owned(),
@@ -258,7 +265,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_of_the_moment_are_switches() {
+    fn immediate_settings_are_switches() {
         let those: Vec<String> =
             keys::all().map(|key| key.path()).filter(|path| is_of_the_moment(path)).collect();
         let of = |section: &str| those.iter().filter(|path| path.starts_with(section)).count();

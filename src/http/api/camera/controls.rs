@@ -1,5 +1,6 @@
-//! `/api/v1/controls` and `/api/v1/formats`: what the camera itself can do. What is set is set on the camera at once
-//! and kept for this camera, so that it has it again after a restart; a button is pressed and not kept.
+//! `/api/v1/controls` and `/api/v1/formats`: the camera's own controls. A value is set on the camera at once and
+//! stored for
+//! this camera, so that a restart keeps it. A button is pressed and not stored.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -29,7 +30,7 @@ use crate::media::control::number_json;
 use crate::media::{Control, ControlKind, ControlValue};
 use crate::pipeline::{CameraControls, ControlsError, WantedControls, WrongControl, unknown_control};
 
-/// Values to set, by the controls' names; `None`: the camera's default, and no longer kept.
+/// Values to set, by control name. `None` returns to the camera's default and stores no value.
 pub type ControlsRequest = Vec<(String, Option<f64>)>;
 
 /// `GET /api/v1/controls`.
@@ -38,7 +39,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     Ok(answer(&request, &controls).await)
 }
 
-/// `PATCH /api/v1/controls`: what is said, and nothing else.
+/// `PATCH /api/v1/controls`: changes the named controls only.
 pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     let now = request.site.pipeline.controls().await?;
     let form = settings_form::of(&request);
@@ -54,7 +55,7 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     let controls = set(&request.site, now, wanted.clone(), version).await?;
     match all_refused(&controls, &wanted) {
         Some(mut problem) => {
-            // A page says it at each of them.
+            // A page marks each refused control.
             let refused = controls.refused.iter().filter(|_| form.is_some()).map(|name| WrongValueOf {
                 path: name.clone(),
                 given: String::new(),
@@ -70,8 +71,8 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     }
 }
 
-/// The answer to a change. A page tells what came out otherwise than it was asked; what is not kept has its own place
-/// there.
+/// The answer to a change. The page shows deviations from the request here; a value that is not stored is shown
+/// elsewhere.
 async fn told(request: &Request, controls: CameraControls) -> Response<Body> {
     let mut response = answer(request, &controls).await;
     let unkept = request.site.unkept();
@@ -81,8 +82,9 @@ async fn told(request: &Request, controls: CameraControls) -> Response<Body> {
     response
 }
 
-/// That the camera has refused all of `wanted`, why, and which is the first; `None`: it has taken something. What goes
-/// back to the default is kept no longer, whatever the camera says to it.
+/// The problem if the camera refused all of `wanted`, naming the first; `None` if it took any. A return to the
+/// default is never
+/// refused: its value is no longer stored, whatever the camera answers.
 fn all_refused(set: &CameraControls, wanted: &[(String, Option<f64>)]) -> Option<Problem> {
     let is_refused = |(name, value): &(String, Option<f64>)| value.is_some() && set.refused.contains(name);
     let (name, value) = wanted.first().filter(|_| wanted.iter().all(is_refused))?;
@@ -91,8 +93,7 @@ fn all_refused(set: &CameraControls, wanted: &[(String, Option<f64>)]) -> Option
     Some(problem.wrong(name, range(control), value.unwrap_or_default().to_string()))
 }
 
-/// `POST /api/v1/controls/reset`: every control as the camera has it from the factory, but those that the operator
-/// sets.
+/// `POST /api/v1/controls/reset`: returns every control to the camera's default, except those that the operator pins.
 pub async fn reset(request: Request) -> Result<Response<Body>, Problem> {
     Fields::read_none(&request.headers, &request.body)?;
     let version = version(&request.site, &request.headers)?;
@@ -106,11 +107,12 @@ pub async fn formats(request: Request) -> Result<Response<Body>, Problem> {
     Ok(reply::json(wire::json(&FormatsReport::of(&formats))))
 }
 
-/// Sets controls on the camera and keeps what it took, also when whoever asked for it goes meanwhile. `now` is what it
-/// has; with `version`, only if settings are still of that version.
+/// Sets controls on the camera and stores those that it took, even if the caller leaves meanwhile. `now` are the
+/// camera's
+/// controls. With `version`, only if the settings still have that version.
 ///
 /// # Errors
-/// What is wrong; nothing is set then.
+/// The first fault; nothing is set then.
 pub async fn set(
     site: &Rc<Site>,
     now: CameraControls,
@@ -129,7 +131,7 @@ async fn set_and_keep(
 ) -> Result<CameraControls, Problem> {
     let _turn = site.focus.lock_controls().await;
     let in_force = site.preferences().ok().map(|preferences| preferences.in_force());
-    // Before the camera is touched; what changes from here on is found when it is to be kept.
+    // Checked before the camera is touched. [`keep`] detects later changes.
     if version.is_some_and(|version| in_force.as_ref().is_some_and(|it| it.version != version)) {
         return Err(NotSet::Changed.into());
     }
@@ -147,13 +149,13 @@ async fn set_and_keep(
     let values: Vec<ControlValue> = values.collect();
     let identity = now.identity.clone();
     let mut set = match wanted.iter().all(|(_, value)| value.is_none()) {
-        // Of controls that it has no longer the camera is told nothing.
+        // The camera gets no request for controls that it no longer has.
         true if values.is_empty() && !wanted.is_empty() => now.clone(),
         true => site.pipeline.reset_controls(WantedControls { identity, values }).await?,
         false => site.pipeline.set_controls(WantedControls { identity, values }).await?,
     };
     if let Err(problem) = keep(site, &mut set, wanted, version).await {
-        // What is not kept is not in force.
+        // A value that is not stored must not stay in force.
         let mut changed = now.controls;
         changed.retain(|control| wanted.iter().any(|(name, _)| *name == control.name));
         set_back(site, &changed, now.identity.as_deref(), in_force.as_deref()).await;
@@ -162,8 +164,9 @@ async fn set_and_keep(
     Ok(set)
 }
 
-/// Sets the camera back after a change of `controls` that is not kept, to what [`back`] says. Once more where settings
-/// have changed meanwhile, so that what was kept last holds.
+/// Sets the camera back to [`back`] after a change of `controls` that was not stored. Repeats if settings changed
+/// meanwhile, so
+/// that the value stored last holds.
 pub async fn set_back(
     site: &Site,
     controls: &[Control],
@@ -174,7 +177,7 @@ pub async fn set_back(
     let version = |it: &Option<Arc<SettingsInForce>>| it.as_ref().map(|it| it.version);
     let mut is = in_force();
     loop {
-        // By way of the lens, which may be among them: where it stood is known no longer then.
+        // Through the lens, which may be among them: its position is unknown afterwards.
         let values = back(controls, identity, was, is.as_deref());
         if let Err(error) =
             site.focus.set(WantedControls { identity: identity.map(Into::into), values }).await
@@ -190,9 +193,13 @@ pub async fn set_back(
     }
 }
 
-/// What `controls`, as they were before a change that is not kept, go back to: what is set of them by now, for somebody
-/// else's change may have been kept meanwhile; the camera's default of what was set when the change began and is set no
-/// longer; else what they had. What the camera would not take is left away, else it would take nothing of it.
+/// The values that `controls` return to after a change that was not stored; `controls` are as before the change. A
+/// control
+/// gets its value set by now, because somebody else's change may have been stored meanwhile. A control that was set
+/// at the start
+/// and is no longer gets the camera's default. All others get their former value. Values that the camera would refuse
+/// are left
+/// out, because it would then take none.
 fn back(
     controls: &[Control],
     identity: Option<&str>,
@@ -210,13 +217,14 @@ fn back(
     back.collect()
 }
 
-/// Whether the camera can be told to take this control's default.
+/// True if the camera can be set to this control's default.
 fn has_default(control: &Control) -> bool {
     control.kind != ControlKind::Button && !control.read_only
 }
 
-/// Sets every control that the operator leaves alone to the camera's default, and keeps none: none either that this
-/// camera has no longer, or cannot be told any more.
+/// Sets every control that is not pinned to the camera's default and stores none, not even those that this camera no
+/// longer
+/// has or no longer accepts.
 ///
 /// # Errors
 /// As [`set`].
@@ -238,15 +246,14 @@ async fn set_defaults(site: &Rc<Site>, version: Option<u64>) -> Result<CameraCon
     set(site, now, wanted, version).await
 }
 
-/// Keeps what the camera took of what was wanted.
+/// Stores the wanted values that the camera took.
 async fn keep(
     site: &Site,
     set: &mut CameraControls,
     wanted: &[(String, Option<f64>)],
     version: Option<u64>,
 ) -> Result<(), Problem> {
-    // What is to be the camera's default is kept no longer, also where an automatic mode rules it now and it is not
-    // set.
+    // A return to the default is no longer stored, even if an automatic mode rules the control now and it is not set.
     let kept = wanted.iter().filter(|(name, value)| {
         let control = set.controls.iter().find(|control| control.name == *name);
         let is_kind_kept = control.is_some_and(|control| !control.is_momentary());
@@ -270,7 +277,7 @@ async fn keep(
     Ok(())
 }
 
-/// The control's value as it is written in a file.
+/// The control's value as TOML.
 fn toml(control: &Control) -> String {
     match control.kind {
         ControlKind::Boolean => (control.value != 0.0).to_string(),
@@ -278,7 +285,7 @@ fn toml(control: &Control) -> String {
     }
 }
 
-/// The version that settings have to have still, if any was named.
+/// The version that settings must still have, if the request names one.
 fn version(site: &Site, headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Ok(preferences) = site.preferences() else { return Ok(None) };
     let version = preferences.in_force().version;
@@ -289,8 +296,9 @@ fn version(site: &Site, headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     }
 }
 
-/// The settings that keep `value` (as it is written in a file) for a control of this camera; `None`: nothing is kept of
-/// it. What was set here for every camera goes before what is kept for one, and has had its day.
+/// The changes that store `value` (TOML) for a control of this camera; `None` stores none. They remove the value that
+/// was set
+/// here for every camera: it overrides the camera's own and is outdated.
 pub fn kept_as(
     in_force: &SettingsInForce,
     identity: &str,
@@ -304,7 +312,7 @@ pub fn kept_as(
     changes
 }
 
-/// What a control of this camera is set to, by the operator, or else here; `None`: by nobody.
+/// The value that the operator or this service sets for a control of this camera; `None` if neither does.
 pub fn set_to(in_force: &SettingsInForce, identity: Option<&str>, name: &str) -> Option<f64> {
     let config = &in_force.resolved.config;
     let of_all = config.source.controls.iter().find(|(control, _)| control == name).map(|(_, value)| *value);
@@ -312,7 +320,7 @@ pub fn set_to(in_force: &SettingsInForce, identity: Option<&str>, name: &str) ->
     of_all.or_else(of_this)
 }
 
-/// The names of all controls that [`is_saved`] is said of. Of a camera without an identity nothing is kept.
+/// The names of all controls for which [`is_saved`] is true. A camera without an identity has none.
 fn all_saved(in_force: &SettingsInForce, identity: Option<&str>) -> BTreeSet<String> {
     let Some(identity) = identity else { return BTreeSet::new() };
     let config = &in_force.resolved.config;
@@ -321,7 +329,7 @@ fn all_saved(in_force: &SettingsInForce, identity: Option<&str>) -> BTreeSet<Str
     of_this.chain(of_all).filter(|name| is_saved(in_force, Some(identity), name)).cloned().collect()
 }
 
-/// Says of a control whether a value is kept for it: [`is_saved`] as things are now.
+/// A test whether a value is stored for a control: [`is_saved`] with the current settings.
 pub fn kept<'a>(site: &Site, identity: Option<&'a str>) -> impl Fn(&str) -> bool + use<'a> {
     let in_force = site.preferences().ok().map(|preferences| preferences.in_force());
     move |name| in_force.as_ref().is_some_and(|it| is_saved(it, identity, name))
@@ -337,11 +345,12 @@ async fn answer(request: &Request, controls: &CameraControls) -> Response<Body> 
     response
 }
 
-/// What is sent, checked against what the camera has: every name known, every value of its kind and in its range. What
-/// `is_kept` for a control that the camera has no longer can be taken back.
+/// Checks the request against the camera's controls: every name known, every value of its kind and in its range. A
+/// control
+/// that the camera no longer has can be reset if it `is_kept`.
 ///
 /// # Errors
-/// 422, with everything that is wrong; field, range and what was given are those of the first.
+/// 422 with all faults; field, range and given value are those of the first.
 pub fn wanted(
     controls: &[Control],
     pairs: &[(String, Value)],
@@ -383,7 +392,7 @@ struct RefusedValue {
     message: String,
 }
 
-/// The value that is meant, within the control's range; between two of its steps the camera's nearest is taken.
+/// The requested value, within the control's range; between two steps, the camera's nearest.
 fn value(control: &Control, given: &Value) -> Result<Option<f64>, RefusedValue> {
     let wrong = |range: String, message: String| RefusedValue {
         field: control.name.clone(),
@@ -395,7 +404,7 @@ fn value(control: &Control, given: &Value) -> Result<Option<f64>, RefusedValue> 
         let message = format!("The camera's control {} can be read but not set.", control.name);
         return Err(wrong(String::from("nothing"), message));
     }
-    // A form has only words.
+    // A form sends only text.
     let word = given.as_str();
     let number = || {
         let number: Option<f64> = given.as_f64().or_else(|| word?.trim().parse().ok());
@@ -428,7 +437,7 @@ fn value(control: &Control, given: &Value) -> Result<Option<f64>, RefusedValue> 
     })
 }
 
-/// What a control takes, in words.
+/// The values that a control takes, in words.
 fn range(control: &Control) -> String {
     match &control.kind {
         kind @ ControlKind::Number { .. } => {
@@ -444,7 +453,7 @@ fn range(control: &Control) -> String {
     }
 }
 
-/// What was given, as a sentence has it, at most 100 characters of it.
+/// The given value for a sentence, at most 100 characters of it.
 fn shown(given: &Value) -> String {
     given.to_string().chars().take(100).collect()
 }
@@ -502,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_that_is_not_kept_goes_back_to_what_is_kept_by_now() {
+    fn a_change_that_is_not_stored_returns_to_the_value_stored_by_now() {
         let mut camera = camera();
         (camera[1].default, camera[1].value) = (1.0, 4.0);
         let [none, five, nine] =
@@ -513,31 +522,31 @@ mod tests {
             back.iter().find(|own| own.name == "gain").map(|own| own.value as i64)
         };
         assert_eq!(gain(&five, &five), Some(5));
-        assert_eq!(gain(&five, &nine), Some(9), "somebody else's was kept meanwhile");
-        assert_eq!(gain(&none, &nine), Some(9), "and where nothing was");
-        assert_eq!(gain(&five, &pinned), Some(2), "the operator's goes before");
-        assert_eq!(gain(&five, &none), Some(1), "somebody else has taken it back to the default");
-        assert_eq!(gain(&none, &none), Some(4), "nobody has set it: what it had");
+        assert_eq!(gain(&five, &nine), Some(9), "somebody else's value was stored meanwhile");
+        assert_eq!(gain(&none, &nine), Some(9), "also if there was none before");
+        assert_eq!(gain(&five, &pinned), Some(2), "the operator's value overrides");
+        assert_eq!(gain(&five, &none), Some(1), "somebody else has returned it to the default");
+        assert_eq!(gain(&none, &none), Some(4), "nobody has set it: its former value");
         let elsewhere = back(&camera[1..2], Some("other"), Some(&five), Some(&nine));
         assert_eq!(elsewhere, [ControlValue { name: String::from("gain"), value: 4.0 }], "of another camera");
     }
 
     #[test]
-    fn what_the_camera_would_not_take_back_keeps_nothing_else_from_it() {
+    fn a_value_that_the_camera_would_refuse_does_not_block_the_others() {
         let mut camera = camera();
-        // A reading beyond its own range, and a menu at none of its choices.
+        // A reading beyond its own range, and a menu with none of its choices selected.
         (camera[0].value, camera[3].value) = (300.0, 2.0);
         let back = back(&camera, None, None, None);
         assert_eq!(back.iter().map(|own| own.name.as_str()).collect::<Vec<_>>(), ["gain", "flip"]);
     }
 
     #[test]
-    fn what_is_kept_is_named_also_where_the_camera_has_it_not() {
+    fn stored_controls_are_named_even_if_the_camera_lacks_them() {
         let own = "[controls.cam]\nghost = 1\n\"odd name\" = 2\n[controls.other]\ngain = 3";
         let in_force = SettingsInForce::of(own);
         assert!(all_saved(&in_force, Some("cam")).iter().eq(["ghost", "odd name"]));
         assert!(all_saved(&in_force, Some("new")).is_empty() && all_saved(&in_force, None).is_empty());
-        // What the operator sets of every camera is not kept here.
+        // A value that the operator sets for every camera is not stored here.
         assert!(all_saved(&SettingsInForce::of("[source.controls]\ngain = 2"), Some("cam")).is_empty());
     }
 
@@ -547,7 +556,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_of_its_controls_kind() {
+    fn a_value_has_the_kind_of_its_control() {
         assert_eq!(of("focus", json!(255)).unwrap(), Some(255));
         assert_eq!(of("gain", json!(-3)).unwrap(), Some(-3));
         assert_eq!(of("gain", json!(" 4 ")).unwrap(), Some(4), "as a form has it");
@@ -557,11 +566,11 @@ mod tests {
         assert_eq!(of("mains", json!(3)).unwrap(), Some(3));
         assert_eq!(of("press", json!(true)).unwrap(), Some(1));
         assert_eq!(of("mains", json!(null)).unwrap(), None, "the default");
-        assert_eq!(of("ghost", json!(null)).unwrap(), None, "kept, and the camera has it no longer");
+        assert_eq!(of("ghost", json!(null)).unwrap(), None, "stored, but the camera no longer has it");
     }
 
     #[test]
-    fn what_is_wrong_is_reported_with_its_range() {
+    fn a_wrong_value_is_reported_with_its_range() {
         for (name, given, range) in [
             ("focus", json!(256), "a whole number from 0 to 255 in steps of 5"),
             ("gain", json!(-4), "a whole number from -3 to 9"),
@@ -589,7 +598,7 @@ mod tests {
             let bare = given.as_str().map_or_else(|| given.to_string(), str::to_owned);
             assert_eq!(wrong.given, Some(bare), "as for the lens and the light");
         }
-        // A setting may be meant; whoever sends a secret is not shown it again.
+        // The name may be that of a setting; a secret sent under it is not echoed.
         let secret = of("password", json!("s3cret")).unwrap_err();
         assert!(!format!("{secret:?}").contains("s3cret"), "{secret:?}");
         assert!(of("gian", json!(1)).unwrap_err().detail.contains("it has gain"));
