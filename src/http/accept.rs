@@ -1,4 +1,4 @@
-//! Listening: connections are accepted, and made tasks of; on [`Stop`] they end.
+//! Accepts connections and starts a task for each; [`Stop`] ends them.
 
 use std::cell::Cell;
 use std::io;
@@ -21,27 +21,27 @@ use crate::http::server::tls::Tls;
 use crate::http::server::viewers;
 use crate::http::site::{Server, Site};
 
-/// Responses under way when the server stops have so long to end.
+/// Time for responses under way to end when the server stops.
 const FINISH: Duration = Duration::from_secs(1);
 
-/// The audit list is told the sums of what was refused this often.
+/// Interval at which the sums of refusals go to the audit list.
 const TELL_SUMS: Duration = Duration::from_secs(10);
 
-/// While the process has no descriptor to spare, accepting pauses so long between tries.
+/// Pause between tries while the process has no free descriptor.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
 
-/// The same complaint about accepting is logged this often at most.
+/// Shortest time between two log lines with the same fault of accepting.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 
-/// So many connections too many are told so at once; those beyond are closed without a word.
+/// This many surplus connections at a time get an answer; further ones are closed silently.
 const REFUSALS: usize = 64;
 
 impl Server {
-    /// Serves on `listeners` until `stop` is set, then ends within about a second. Runs on the
-    /// thread that polls it and starts no other; wants a tokio runtime with I/O and time.
+    /// Serves on `listeners` until `stop` is set, then ends within about a second. Runs on the polling thread and
+    /// starts no other. Needs a tokio runtime with I/O and time.
     ///
     /// # Errors
-    /// A listener cannot be used; later errors are logged and survived.
+    /// A listener cannot be used. Later errors are logged and do not end the server.
     pub async fn run(mut self, listeners: Vec<Listener>, stop: Stop) -> io::Result<()> {
         let is_reached = listeners.iter().any(Listener::is_reached);
         let https = Https::of(self.https.take(), &listeners);

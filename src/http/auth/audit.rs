@@ -1,9 +1,8 @@
-//! What goes on the audit list: sign-ins (summed) and their ends, refusals (summed), and every change that was carried
-//! out.
+//! Rows of the audit list: sign-ins (summed), sign-outs, refusals (summed), and every change that was carried out.
 //!
-//! Changes are seen in one place, [`crate::http::dispatch`], after the handler has answered; a handler adds to that
-//! what only it knows ([`AuditNote`]). A change whose client leaves before the answer is on the list, too, for it goes
-//! on without one. Values are never told, only which keys were sent.
+//! [`crate::http::dispatch`] records all changes in one place, after the handler has answered; a handler adds its own
+//! knowledge ([`AuditNote`]). A change goes on without its client, so it is recorded even if the client leaves before
+//! the answer. Rows name the keys that were sent, never their values.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -22,27 +21,26 @@ use crate::http::request::right::Right;
 use crate::http::server::body::Body;
 use crate::store::{AuditEntry, AuditKind, Counts};
 
-/// Characters of what comes from outside that are kept, of each piece.
+/// Maximum number of characters of each text from outside.
 const LONGEST: usize = 500;
 
-/// What a handler knows of a change, in the extensions of its answer.
+/// A handler's knowledge of a change, in the extensions of its answer.
 #[derive(Debug, Clone)]
 pub enum AuditNote {
-    /// What was done, in words.
+    /// The act, in words.
     Did(String),
-    /// What it was done to: a name, keys.
+    /// The object of the act: a name, keys.
     Of(String),
     /// Nothing was changed.
     Nothing,
 }
 
-/// The same response with a note.
 pub fn noted(mut response: Response<Body>, note: AuditNote) -> Response<Body> {
     response.extensions_mut().insert(note);
     response
 }
 
-/// Puts rows on the list. Where there is no counts.db they go to the log.
+/// Adds rows to the audit list, or to the log if there is no counts.db.
 #[derive(Debug, Default)]
 pub struct Audit {
     counts: Option<Counts>,
@@ -51,12 +49,12 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// On the list of this ledger.
+    /// With the list in this counts.db.
     pub fn new(counts: Option<Counts>) -> Audit {
         Audit { counts, ..Audit::default() }
     }
 
-    /// Counts a refusal of `who`, if that is known; gives what follows the log's own words where it is to have a line.
+    /// Counts a refusal of `who`, if known. Returns the end of the log's line, if the log should have one.
     pub fn refused(&self, refusal: Refusal, caller: Caller<'_>, who: &str) -> Option<String> {
         let entry =
             entry(AuditKind::Refused, caller, (who.to_owned(), String::new()), refusal.word().to_owned());
@@ -66,25 +64,25 @@ impl Audit {
         news.line
     }
 
-    /// Somebody was let in. Whoever is let in again and again drives nobody else's rows out.
+    /// Records a sign-in. Repeated sign-ins are summed, so that they cannot displace other rows.
     pub fn signed_in(&self, caller: Caller<'_>, person: &Person) {
         let row = entry(AuditKind::SignedIn, caller, of_person(person), String::from("signed in"));
         let news = self.sign_ins.note(AuditKind::SignedIn.as_str(), caller.client(), row);
         news.rows.into_iter().for_each(|row| self.keep(row));
     }
 
-    /// Somebody ended the own session.
+    /// Records the end of a person's own session.
     pub fn signed_out(&self, caller: Caller<'_>, person: &Person) {
         self.keep(entry(AuditKind::SignedOut, caller, of_person(person), String::from("signed out")));
     }
 
-    /// Has the list say how many were refused or let in so far.
+    /// Records the sums of refusals and sign-ins so far.
     pub fn tell_sums(&self) {
         let sums = self.refusals.unsaid().into_iter().chain(self.sign_ins.unsaid());
         sums.for_each(|row| self.on_list(row));
     }
 
-    /// Puts a row on the list.
+    /// Records a row.
     pub fn keep(&self, row: AuditEntry) {
         match self.counts {
             Some(_) => self.on_list(row),
@@ -99,18 +97,17 @@ impl Audit {
     }
 }
 
-/// What the table of routes says of what is asked for.
+/// The route's facts for the audit list.
 #[derive(Debug, Clone, Copy)]
 pub struct AuditedRequest<'a> {
-    /// By which method.
     pub method: &'a Method,
     /// The route's path.
     pub path: &'a str,
-    /// What it asks of whoever asks for it.
+    /// The required right.
     pub right: Right,
-    /// What it does, before the name of what it is done to; empty: it only looks, or says itself who has signed in.
+    /// The act, as the words before the object's name; empty if it only reads, or records the sign-in itself.
     pub did: &'static str,
-    /// It takes JSON of whose keys some may be sent.
+    /// Takes JSON with optional keys.
     pub takes_json: bool,
 }
 
@@ -118,14 +115,14 @@ pub struct AuditedRequest<'a> {
 #[derive(Debug)]
 pub struct AuditChange {
     audit: Rc<Audit>,
-    /// Until it is known what came of it.
+    /// `None` once the outcome is known.
     entry: Option<AuditEntry>,
     object: String,
     keys: String,
 }
 
 impl AuditChange {
-    /// The change that `caller` asks for by `route`: of the object that the path names, with this body.
+    /// A change that `caller` requests by `route`, for the object in the path, with this body.
     pub fn of(
         audit: &Rc<Audit>,
         caller: Caller<'_>,
@@ -151,7 +148,7 @@ impl AuditChange {
         Some(AuditChange { audit: audit.clone(), entry: Some(entry), object, keys })
     }
 
-    /// It was answered: kept if it was carried out.
+    /// Records the change if it was carried out.
     pub fn answered(mut self, answer: &Result<Response<Body>, Problem>) {
         let Some(mut entry) = self.entry.take() else { return };
         let Ok(response) = answer else { return };
@@ -184,7 +181,7 @@ impl Drop for AuditChange {
     }
 }
 
-/// The row of a change by which another list takes the place of this one: for that one.
+/// The row of a change that replaces the whole audit list, for the new list.
 pub fn change(caller: Caller<'_>, who: &Who, path: &str) -> AuditEntry {
     let row = entry(AuditKind::Changed, caller, named(caller, who), String::new());
     AuditEntry { method: caller.method.to_string(), route: clean(path), ..row }
@@ -220,7 +217,7 @@ fn entry(kind: AuditKind, caller: Caller<'_>, (who, role): (String, String), wha
     }
 }
 
-/// Text from outside, short, on one line.
+/// Text from outside, shortened, on one line.
 fn clean(text: &str) -> String {
     text.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
@@ -249,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_from_outside_is_short_and_on_one_line() {
+    fn text_from_outside_is_short_and_on_one_line() {
         assert_eq!(clean("a\nb\u{1b}[2J"), "a b [2J");
         assert_eq!(clean(&"x".repeat(5000)).len(), LONGEST);
     }

@@ -1,6 +1,6 @@
-//! What decides who may do what, and who has guessed how often: docs/ARCHITECTURE.md, "Who may do what".
+//! Decides who may do what, and counts wrong guesses: docs/ARCHITECTURE.md, "Who may do what".
 //!
-//! All of this lives on the server's thread, except hashing: one password at a time, on another one (`turns`).
+//! All of this lives on the server's thread, except hashing: one password at a time, on another thread (`turns`).
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -22,40 +22,40 @@ use crate::http::request::problem::Problem;
 use crate::http::request::right::Right;
 use crate::http::server::body::Body;
 
-/// What decides, and who has guessed how often.
+/// Checks credentials and counts wrong guesses.
 #[derive(Debug)]
 pub struct Auth {
     access: Option<Access>,
     /// Guesses of passwords.
     passwords: Arc<Mutex<Guessing>>,
-    /// Guesses of the key of old programs.
+    /// Guesses of the old programs' key.
     pub(in crate::http) keys: RefCell<Guessing>,
     audit: Rc<Audit>,
     turns: Turns,
 }
 
 impl Auth {
-    /// Without `access` nobody is asked for anything.
+    /// Without `access`, no credentials are needed.
     pub fn new(access: Option<Access>, audit: Rc<Audit>) -> Auth {
         Auth { access, passwords: Arc::default(), keys: RefCell::default(), audit, turns: Turns::default() }
     }
 
-    /// The password, where there may be one.
+    /// The users and tokens, if there is access control.
     pub fn access(&self) -> Option<&Access> {
         self.access.as_ref()
     }
 
-    /// Whether nobody is asked for anything.
+    /// True if no credentials are needed.
     pub fn is_open(&self) -> bool {
         self.access.as_ref().is_none_or(Access::is_open)
     }
 
-    /// Whether nobody gets in before somebody on the network has chosen a password.
+    /// True until somebody on the network has set the first password: nobody else gets in before.
     pub fn is_unclaimed(&self) -> bool {
         self.access.as_ref().is_some_and(Access::is_unclaimed)
     }
 
-    /// Who asks, as far as that costs microseconds: a password counts if it was shown before in this run.
+    /// The caller, as far as microseconds allow: a password counts only if it was proven before in this run.
     pub fn who(&self, caller: Caller<'_>) -> Who {
         let Some(access) = self.access.as_ref().filter(|access| !access.is_open()) else { return Who::Owner };
         if caller.is_trusted() || (access.is_unclaimed() && caller.is_here()) {
@@ -83,13 +83,12 @@ impl Auth {
         shown.map_or(Who::Anybody, Who::Person)
     }
 
-    /// Whether `caller` shows a session, a token, or a password that was proven before. Nothing is hashed for a
-    /// stranger.
+    /// True if `caller` shows a session, a token, or a proven password. Nothing is hashed for strangers.
     pub fn knows(&self, caller: Caller<'_>) -> bool {
         matches!(self.who(caller), Who::Person(_) | Who::Program(_))
     }
 
-    /// Lets through who has `right`.
+    /// Admits a caller with `right`.
     ///
     /// # Errors
     /// [`AuthError`].
@@ -120,7 +119,7 @@ impl Auth {
         Err(AuthError::TooLow { needed: right.role().unwrap_or(Role::Admin), has: who.in_words() })
     }
 
-    /// Looks at a password, and whose it is.
+    /// Verifies a password; returns its person.
     ///
     /// # Errors
     /// [`AuthError`].
@@ -150,7 +149,7 @@ impl Auth {
         if !place.turn().await {
             return Err(AuthError::Busy);
         }
-        // Somebody before in the queue may have shown the same one.
+        // An earlier caller in the queue may have proven the same one.
         let proven = match access.recall_person(&name, &password) {
             Some(person) => Some(person),
             None => {
@@ -160,7 +159,7 @@ impl Auth {
                     tokio::time::sleep(wait).await;
                 }
                 let access = access.clone();
-                // The place goes along: a client that leaves does not make room while its hash is under way.
+                // The place moves along: a client that leaves frees no place while its hash is running.
                 let proven = tokio::task::spawn_blocking(move || {
                     let _held = place;
                     access.verify_password(&name, &password)
@@ -173,7 +172,7 @@ impl Auth {
         Ok(person)
     }
 
-    /// Tells of a wrong password or token; gives `denied` back.
+    /// Records a wrong password or token; returns `denied`.
     fn wrong(&self, caller: Caller<'_>, denied: AuthError) -> AuthError {
         if let Some(more) = self.audit.refused(Refusal::WrongPassword, caller, "") {
             log::warn!("wrong password from {}{more}", caller.named());
@@ -185,23 +184,23 @@ impl Auth {
         self.passwords.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The session that a request belongs to.
+    /// The session of a request.
     pub fn session(&self, headers: &HeaderMap) -> Option<SessionFacts> {
         let access = self.access.as_ref()?;
         self.tokens(headers).find_map(|token| access.session(token, clock::wall_s()))
     }
 
-    /// The tokens of sessions that a request bears.
+    /// The session tokens of a request.
     fn tokens<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> + use<'a> {
         let names = self.access.as_ref().map(|access| [false, true].map(|is| cookie_name(access, is)));
         let is_ours = move |name: &str| names.iter().flatten().any(|own| own == name);
         cookies(headers).filter(move |(name, _)| is_ours(name)).map(|(_, token)| token)
     }
 
-    /// Begins a session of `person` and this length: what sets its cookie.
+    /// Starts a session of `person` with this length; returns its cookie.
     ///
     /// # Errors
-    /// There are no random numbers.
+    /// No random numbers are available.
     pub async fn begin(
         &self,
         caller: Caller<'_>,
@@ -222,7 +221,8 @@ impl Auth {
         set_cookie(&access, caller.is_https(), &token, length.as_secs()).ok_or_else(no)
     }
 
-    /// Ends each session that a request shows, for a browser may have a cookie for each prefix: what takes it away.
+    /// Ends every session of a request, because a browser may have a cookie per prefix; returns the header that
+    /// deletes the cookie.
     pub async fn end(&self, caller: Caller<'_>) -> Option<HeaderValue> {
         let access = self.access.clone()?;
         while let Some(session) = self.session(caller.headers) {
@@ -237,14 +237,14 @@ impl Auth {
     }
 }
 
-/// Over HTTPS it is another one: a browser takes no cookie over plain HTTP in the place of one that is `Secure`
-/// (RFC 6265bis §5.7), and whoever had signed in over HTTPS could not over HTTP.
+/// HTTPS has its own cookie. Browsers do not replace a `Secure` cookie over plain HTTP (RFC 6265bis §5.7), so after
+/// signing in over HTTPS nobody could sign in over HTTP.
 fn cookie_name(access: &Access, is_https: bool) -> String {
     format!("tallycam_{}{}", access.cookie_id(), if is_https { "_s" } else { "" })
 }
 
-/// A cookie for this host and for the folder that the page lies in: without `Path` it fits any prefix (RFC 6265
-/// §5.1.4). No other site's page makes a browser send it.
+/// A cookie for this host and the page's folder: without `Path` it fits any prefix (RFC 6265 §5.1.4).
+/// `SameSite=Strict` keeps pages of other sites from sending it.
 fn set_cookie(access: &Access, is_https: bool, token: &str, max_age: u64) -> Option<HeaderValue> {
     let secure = if is_https { "; Secure" } else { "" };
     let name = cookie_name(access, is_https);
@@ -282,7 +282,7 @@ impl From<AccessError> for Problem {
     }
 }
 
-/// What a password should be, in words.
+/// The rules for a password, in words.
 pub fn fit_password() -> String {
     format!("a text of {SHORTEST} to {LONGEST} characters that can be typed")
 }

@@ -1,4 +1,4 @@
-//! Who asks, as far as a connection and a request's head tell: docs/ARCHITECTURE.md, "Who may do what".
+//! The caller, as far as the connection and the request's head identify it: docs/ARCHITECTURE.md, "Who may do what".
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::http::request::problem::Problem;
 use crate::http::request::query::{LINK, Query, TOKEN};
 use crate::http::request::right::Right;
 
-/// Headers that a proxy adds, beside all that begin with `x-forwarded`.
+/// Headers of proxies, besides those that begin with `x-forwarded`.
 const MARKS: [&str; 8] = [
     "forwarded",
     "via",
@@ -27,75 +27,72 @@ const MARKS: [&str; 8] = [
     "x-original-host",
 ];
 
-/// Who asks, as far as a connection and a request's head tell.
+/// The caller, as far as the connection and the request's head identify it.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller<'a> {
     /// The peer's address; `None` over a Unix socket.
     pub address: Option<IpAddr>,
-    /// Of HTTP.
+    /// The HTTP version.
     pub version: Version,
-    /// The request's.
     pub headers: &'a HeaderMap,
-    /// By which method.
     pub method: &'a Method,
-    /// What is asked for.
     pub uri: &'a Uri,
-    /// Over TLS of this server's own.
+    /// The connection is HTTPS to this server.
     pub over_tls: bool,
-    /// `[access] local`: a loopback address is proof enough.
+    /// `[access] local`: a loopback address proves enough.
     pub is_local_open: bool,
-    /// `[access] view`: to look takes no password.
+    /// `[access] view`: reading needs no password.
     pub is_view_open: bool,
 }
 
-/// Who asks, as far as that has been shown.
+/// The identified caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {
-    /// Nobody in particular.
+    /// Unidentified.
     Anybody,
-    /// Whoever sits at this machine; and anybody, where there is no password.
+    /// The owner: a program of this machine, or anybody if there is no password.
     Owner,
-    /// Somebody who has signed in, or has shown a password.
+    /// A person who has signed in or shown a password.
     Person(Person),
-    /// A program that has a token.
+    /// A program with a token.
     Program(TokenFacts),
-    /// Whoever has a link that is signed for this very address, until then (seconds since 1970).
+    /// The holder of a link signed for this address, with its expiry (seconds since 1970).
     Linked(u64),
 }
 
-/// Why somebody does not get what was asked for.
+/// Why a caller is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
-    /// Nobody has chosen a password yet.
+    /// No password has been set yet.
     #[error("this camera has no password yet")]
     Unclaimed,
-    /// No password was shown, and no session that goes on.
+    /// No password and no valid session was shown.
     #[error("this takes a password")]
     NotShown,
-    /// The password is right, and that is not enough.
+    /// The credentials are right but not sufficient.
     #[error("this takes the role {}, and who asks is {has}", needed.as_str())]
     TooLow {
-        /// What it takes.
+        /// The required role.
         needed: Role,
-        /// Who asks, in words.
+        /// The caller's role, in words.
         has: String,
     },
-    /// It is another one.
+    /// The password is wrong.
     #[error("the password is wrong")]
     Wrong,
-    /// Too many wrong ones came from there.
+    /// Too many wrong passwords came from that address.
     #[error("too many wrong passwords came from this address")]
     TooSoon(Duration),
-    /// Too many are being looked at.
+    /// Too many passwords are being verified.
     #[error("too many passwords are being looked at")]
     Busy,
-    /// Nobody knows whether it is right.
+    /// The stored password cannot be read.
     #[error("the camera's password cannot be read")]
     Unreadable,
 }
 
 impl Who {
-    /// What they may do, where that is a role.
+    /// The caller's role, if it has one.
     pub fn role(&self) -> Option<Role> {
         match self {
             Who::Anybody | Who::Program(_) => None,
@@ -105,7 +102,7 @@ impl Who {
         }
     }
 
-    /// Whether they have `right`.
+    /// True if the caller has `right`.
     pub fn has(&self, right: Right, is_view_open: bool) -> bool {
         let is_free = right.role().is_none() || (is_view_open && right.is_look());
         match self {
@@ -114,7 +111,7 @@ impl Who {
         }
     }
 
-    /// Whether they are told how the machine is inside: its addresses, its paths, who watches.
+    /// True if the caller may see the machine's internals: addresses, paths, viewers.
     pub fn sees_internals(&self) -> bool {
         self.has(Right::Operator, false)
     }
@@ -139,7 +136,7 @@ impl Who {
     }
 }
 
-/// Whether the browser speaks HTTPS with a proxy in front.
+/// True if the browser speaks HTTPS with a proxy in front.
 fn is_https(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let first = text("x-forwarded-proto").split(',').next().unwrap_or_default().trim();
@@ -153,7 +150,7 @@ pub(in crate::http) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&st
     lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='))
 }
 
-/// What follows this scheme in `Authorization`.
+/// The value for this scheme in `Authorization`.
 fn authorization<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
     let (own, rest) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     own.eq_ignore_ascii_case(scheme).then(|| rest.trim())
@@ -167,16 +164,16 @@ pub(in crate::http) fn basic(headers: &HeaderMap) -> Option<(String, String)> {
 }
 
 impl Caller<'_> {
-    /// Whether it came over HTTPS, to this server or to a proxy in front.
+    /// True for HTTPS to this server or to a proxy in front.
     pub fn is_https(&self) -> bool {
         self.over_tls || is_https(self.headers)
     }
 
-    /// Whether it is this machine's own.
+    /// True for programs of this machine.
     pub fn is_here(&self) -> bool {
         let is_near = self.address.is_none_or(|address| address.to_canonical().is_loopback());
-        // nginx speaks HTTP/1.0 to what is behind it unless told otherwise, and marks nothing.
-        // What a tallycam asks of its camera is asked for whoever wrote, or redirects, the camera's address.
+        // nginx speaks HTTP/1.0 to its backend by default, and marks nothing. A tallycam that reads a camera here
+        // acts for the author of that camera's address, or of a redirect.
         let is_for_a_camera = self.headers.contains_key(instance_id::FIELD);
         is_near
             && !is_for_a_camera
@@ -185,12 +182,12 @@ impl Caller<'_> {
             && names_loopback(self.headers)
     }
 
-    /// Whether it is this machine's own for sure, so that it needs no password where there is one.
+    /// True for programs of this machine that need no password.
     pub fn is_trusted(&self) -> bool {
         self.is_here() && (self.address.is_none() || self.is_local_open)
     }
 
-    /// Whether it comes from this machine's own network, where it listens at `own`, through no proxy.
+    /// True for a client on this machine's own network, without a proxy. `own` is the address that it connected to.
     pub fn is_near(&self, own: Option<IpAddr>) -> bool {
         !self.is_proxied() && self.address.is_none_or(|address| is_near(address, own))
     }
@@ -206,7 +203,7 @@ impl Caller<'_> {
             .or_else(|| Query::parse(self.uri.query()?).get(TOKEN).map(str::to_owned))
     }
 
-    /// The end and the signature of a link, and the address that they are of.
+    /// The expiry and the signature of a link, and the address that they sign.
     pub(in crate::http) fn link(&self) -> Option<(u64, &str, String)> {
         if !matches!(*self.method, Method::GET | Method::HEAD) {
             return None;
@@ -229,7 +226,7 @@ impl Caller<'_> {
             .any(|name| name.as_str().starts_with("x-forwarded") || MARKS.contains(&name.as_str()))
     }
 
-    /// Who is held to account for guesses: the peer, or, where that is a proxy of this machine, whom it names last.
+    /// The client that guesses are counted for: the peer, or the last address that a proxy of this machine names.
     pub fn client(&self) -> LimitedClient {
         match self.address {
             Some(address) if !address.to_canonical().is_loopback() => LimitedClient::from_address(address),
@@ -253,7 +250,7 @@ impl Caller<'_> {
     }
 }
 
-/// Whether `Host` is a name that no resolver can lead elsewhere.
+/// True if `Host` is a name that no resolver can lead elsewhere.
 fn names_loopback(headers: &HeaderMap) -> bool {
     let name = host_names::named(headers).unwrap_or_default();
     name == "localhost"
@@ -288,8 +285,8 @@ impl From<AuthError> for Problem {
     }
 }
 
-/// Whether `peer` is on a network of this machine's: by its kind of address, or since it is, or shares the first 64
-/// bits with, `own`, the address that it came to (RFC 1918, 3927, 4193, 4291).
+/// True if `peer` is on one of this machine's networks: by its kind of address (RFC 1918, 3927, 4193, 4291), or
+/// because it is `own`, the address it connected to, or shares its first 64 bits.
 fn is_near(peer: IpAddr, own: Option<IpAddr>) -> bool {
     let (peer, own) = (peer.to_canonical(), own.map(|own| own.to_canonical()));
     if own == Some(peer) {
@@ -346,7 +343,7 @@ pub(in crate::http::auth) mod tests {
     }
 
     #[test]
-    fn who_sits_at_this_machine() {
+    fn programs_of_this_machine_are_recognised() {
         let host: &[_] = &[("host", "localhost:8080")];
         for address in [None, Some("127.0.0.1"), Some("127.8.9.1"), Some("::1"), Some("::ffff:127.0.0.1")] {
             assert!(is_here(address, Version::HTTP_11, host), "{address:?}");
@@ -354,11 +351,11 @@ pub(in crate::http::auth) mod tests {
         for address in ["192.168.1.7", "10.0.0.1", "0.0.0.0", "2001:db8::1", "fe80::1", "::ffff:10.0.0.1"] {
             assert!(!is_here(Some(address), Version::HTTP_11, host), "{address}");
         }
-        assert!(!is_here(Some("127.0.0.1"), Version::HTTP_10, host), "nginx as it comes");
+        assert!(!is_here(Some("127.0.0.1"), Version::HTTP_10, host), "nginx by default");
     }
 
     #[test]
-    fn only_names_that_lead_nowhere_else_are_this_machines() {
+    fn only_names_that_no_resolver_leads_elsewhere_are_local() {
         for (host, is) in [
             ("localhost", true),
             ("LOCALHOST:80", true),
@@ -382,7 +379,7 @@ pub(in crate::http::auth) mod tests {
     }
 
     #[test]
-    fn a_proxy_speaks_for_others() {
+    fn a_proxied_request_is_not_local() {
         for mark in
             ["X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "Via", "X-Real-IP", "CF-Connecting-IP"]
         {
@@ -393,7 +390,7 @@ pub(in crate::http::auth) mod tests {
     }
 
     #[test]
-    fn guesses_are_put_down_to_whom_the_proxy_names() {
+    fn guesses_count_for_the_client_that_the_proxy_names() {
         let client = |address: Option<&str>, lines: &[(&str, &str)]| {
             let address = address.map(|address| address.parse().unwrap());
             caller(address, Version::HTTP_11, &headers(lines)).client()
@@ -402,12 +399,12 @@ pub(in crate::http::auth) mod tests {
         let forged = &[("x-forwarded-for", "9.9.9.9, 10.0.0.7")];
         assert_eq!(client(Some("127.0.0.1"), forged), of("10.0.0.7"));
         assert_eq!(client(None, forged), of("10.0.0.7"));
-        assert_eq!(client(Some("10.0.0.1"), forged), of("10.0.0.1"), "anybody can say so");
+        assert_eq!(client(Some("10.0.0.1"), forged), of("10.0.0.1"), "anybody can forge the header");
         assert_eq!(client(Some("127.0.0.1"), &[("x-forwarded-for", "unknown")]), LimitedClient::Unnamed);
     }
 
     #[test]
-    fn basic_is_read_whatever_the_user_is_called() {
+    fn basic_is_read_with_any_user_name() {
         let of = |value: &str| basic(&headers(&[("authorization", value)])).map(|(_, password)| password);
         let coded = |text: &str| format!("Basic {}", STANDARD.encode(text));
         assert_eq!(of(&coded("admin:k7mqx")).as_deref(), Some("k7mqx"));
@@ -449,7 +446,7 @@ pub(in crate::http::auth) mod tests {
     }
 
     #[test]
-    fn https_in_front_is_seen() {
+    fn https_at_a_proxy_is_recognised() {
         assert!(is_https(&headers(&[("x-forwarded-proto", "https")])));
         assert!(is_https(&headers(&[("x-forwarded-proto", "https, http")])));
         assert!(is_https(&headers(&[("forwarded", "for=1.2.3.4;Proto=\"https\";by=x")])));

@@ -1,16 +1,18 @@
-//! Who may change something: not another site through a visitor's browser.
+//! Refuses changes that another site makes through a visitor's browser.
 //!
-//! A page anywhere on the Internet can make a browser at home send `POST /stop_stream` to the
-//! camera. Browsers say so themselves: `Sec-Fetch-Site` (Fetch Metadata, W3C; only over HTTPS and
-//! on localhost) and `Origin` (RFC 6454; with every POST). The old addresses change things by GET,
-//! which an `<img>` can send with neither of the two over plain HTTP: there `Referer` tells the page,
-//! and where a page keeps that back (`referrerpolicy="no-referrer"`) the request is still one of a
-//! browser that is no visit: it asks for something else than a page, or, since a script may ask for
-//! anything, does not say `Upgrade-Insecure-Requests`, as browsers do with every visit and scripts
-//! cannot (Fetch §2.2.2: it is no header that `no-cors` lets through). Programs such as curl send none
-//! of these and are not concerned, nor is who types an address. What is left is a link or frame on
-//! another page that keeps its own address back: a visit like one that was typed, and a reason to set
-//! a password, whose cookie such a visit does not carry. Looking at pictures is never refused. Pure.
+//! A page anywhere on the Internet can make a browser at home send `POST /stop_stream` to the camera. Browsers mark
+//! such requests: `Sec-Fetch-Site` (Fetch Metadata, W3C; only over HTTPS and on localhost) and `Origin` (RFC 6454;
+//! with every POST).
+//!
+//! The old addresses change things by GET, which an `<img>` can send over plain HTTP with neither header. There
+//! `Referer` names the page. A page can suppress it (`referrerpolicy="no-referrer"`), but then the request is still
+//! recognisable as a browser's that is not a visit. It does not ask for a page, or it lacks
+//! `Upgrade-Insecure-Requests`: browsers send that with every visit, and scripts cannot (Fetch §2.2.2: `no-cors` does
+//! not allow the header).
+//!
+//! Programs such as curl send none of these headers and are not affected; neither is a typed address. A link or frame
+//! on another page that hides its own address remains: it looks like a typed visit. Setting a password helps, because
+//! such a visit does not carry its cookie. Reading pictures is never refused. Pure.
 
 use hyper::HeaderMap;
 use hyper::StatusCode;
@@ -18,7 +20,7 @@ use hyper::header::{ACCEPT, ACCEPT_LANGUAGE, HOST, ORIGIN, REFERER, UPGRADE_INSE
 
 use crate::http::request::problem::Problem;
 
-/// A request to change something that comes from another site.
+/// A change requested from another site.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("this request comes from another site ({site}) and was not carried out")]
 pub struct CrossSite {
@@ -26,7 +28,7 @@ pub struct CrossSite {
 }
 
 impl CrossSite {
-    /// What the user can do.
+    /// A remedy for the user.
     pub fn hint(&self) -> &'static str {
         "use the camera's own page; a reverse proxy has to pass the header Host, or set X-Forwarded-Host"
     }
@@ -34,10 +36,10 @@ impl CrossSite {
 
 /// Refuses a request that a browser sends on behalf of another site.
 ///
-/// `Sec-Fetch-Site` decides where the browser sends it; else the host of `Origin`, or without one
-/// that of `Referer`, must be the one that was asked (`Host`, or one of `X-Forwarded-Host` behind proxies).
-/// Ports are not compared: another port of the same machine is the same site. `Origin: null`
-/// (sandboxed or hidden) is foreign. A browser that says nothing of all this may only visit.
+/// `Sec-Fetch-Site` decides if it is present. Otherwise the host of `Origin`, or without one that of `Referer`, must
+/// be the requested host: `Host`, or one of `X-Forwarded-Host` behind proxies. Ports are not compared: another port
+/// of the same machine is the same site. `Origin: null` (sandboxed or hidden) is foreign. A browser without any of
+/// these headers may only visit.
 ///
 /// # Errors
 /// [`CrossSite`].
@@ -62,21 +64,21 @@ pub fn check(headers: &HeaderMap) -> Result<(), CrossSite> {
         };
     };
     let authority = url.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
-    // With an "@" what looks like the host is a user's name.
+    // Text before an "@" is a user name that may look like a host.
     let from = authority.filter(|authority| !authority.is_empty() && !authority.contains('@')).map(host);
-    // Each proxy on the way appends the name that it was asked by.
+    // Each proxy on the way appends the host that it was asked for.
     let asked = [text(HOST.as_str()), text("x-forwarded-host")];
     let mut asked = asked.iter().flatten().flat_map(|names| names.split(',')).map(|name| host(name.trim()));
     if from.is_some_and(|from| asked.any(|to| to.eq_ignore_ascii_case(from))) { Ok(()) } else { foreign(url) }
 }
 
-/// Whether a browser fetches this for a page (as a picture, a script, a style sheet) and does not visit it. A browser
-/// names the languages of its user with every request; when it visits, it asks for HTML first and for HTTPS.
+/// True if a browser fetches this for a page (as a picture, a script, a style sheet) and does not visit it. A browser
+/// sends its user's languages with every request; on a visit it also prefers HTML and asks for HTTPS.
 fn is_of_a_page<'a>(text: &impl Fn(&str) -> Option<&'a str>) -> bool {
     let is_browser = text(USER_AGENT.as_str()).is_some_and(|agent| agent.starts_with("Mozilla/"))
         && text(ACCEPT_LANGUAGE.as_str()).is_some();
     let may_be_visit = text(UPGRADE_INSECURE_REQUESTS.as_str()).is_some();
-    // What cannot be read is a script's, too.
+    // An unreadable header also counts as a script's.
     let is_of_html = text(ACCEPT.as_str()).is_some_and(|types| types.trim_start().starts_with("text/html"));
     is_browser && !(may_be_visit && is_of_html)
 }
@@ -137,7 +139,7 @@ mod tests {
             (&[("host", "[::1]:8080"), ("origin", "http://[::1]:8080")], true),
             (&[("host", "[::1]:8080"), ("origin", "http://[::2]:8080")], false),
             (&[("origin", "http://pi")], false),
-            // A picture on a page, over plain HTTP: as Chromium and Firefox ask for it.
+            // An image on a page over plain HTTP, as Chromium and Firefox request it.
             (&[("host", "pi:8080"), ("referer", "http://evil.example/page")], false),
             (&[("host", "pi:8080"), ("referer", "http://pi.evil.example/")], false),
             (&[("host", "pi:8080"), ("referer", "http://pi@evil.example/")], false),
@@ -150,18 +152,18 @@ mod tests {
             (&[("host", "pi"), ("referer", "nonsense")], false),
             (&[("host", "pi"), ("referer", "")], true),
             (&[("host", "pi"), ("referer", "http://pi/"), ("referer", "http://evil.example/")], false),
-            // With both, what is sure goes before.
+            // `Origin` or `Sec-Fetch-Site` overrides `Referer`.
             (&[("host", "pi"), ("origin", "http://pi"), ("referer", "http://evil.example/")], true),
             (&[("sec-fetch-site", "none"), ("host", "pi"), ("referer", "http://evil.example/")], true),
-            // The page keeps its address back.
+            // The page hides its address.
             (&[BROWSER, LANGUAGE, ("host", "pi"), ("accept", "image/avif,image/webp,*/*;q=0.8")], false),
             (&[BROWSER, LANGUAGE, ("host", "pi"), ("accept", "*/*")], false),
             (&[BROWSER, LANGUAGE, ("host", "pi"), ("accept", "text/css,*/*;q=0.1")], false),
             (&[BROWSER, LANGUAGE, ("host", "pi"), ("accept", "*/*"), ("referer", "http://pi/")], true),
-            // And its script asks as if it were a visit.
+            // Its script imitates a visit.
             (&[BROWSER, LANGUAGE, ("host", "pi"), ("accept", "text/html,*/*;q=0.8")], false),
             (&[BROWSER, LANGUAGE, VISIT, ("host", "pi"), ("accept", "*/*")], false),
-            // An address that was typed; programs.
+            // A typed address; programs.
             (&[BROWSER, LANGUAGE, VISIT, ("host", "pi"), ("accept", "text/html,*/*;q=0.8")], true),
             (&[("user-agent", "curl/8.5.0"), ("host", "pi"), ("accept", "*/*")], true),
             (&[("user-agent", "Cam/3 CFNetwork/1494"), LANGUAGE, ("host", "pi"), ("accept", "*/*")], true),

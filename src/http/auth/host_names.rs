@@ -1,10 +1,10 @@
-//! Which names this machine answers to: those that no resolver outside the house leads here.
+//! The host names that this machine answers to: those that no resolver outside the house can lead here.
 //!
-//! A page anywhere can have its own name lead to an address of this network (DNS rebinding); for a browser both are one
-//! site then, and the page may read whatever is open. So a name counts only if nobody outside can own it: an address, a
-//! name without dots, `localhost`, what mDNS gives (`*.local`), this machine's own name in a zone that is nobody's, and
-//! what the operator names (`[http] names`). A Unix socket is a web server's, which looks at names by itself. Pure, but
-//! for the machine's own name.
+//! Any page can point its own name at an address of this network (DNS rebinding). The browser then sees one site, and
+//! the page may read everything that is open. A name is therefore accepted only if nobody outside can own it: an
+//! address, a name without dots, `localhost`, mDNS names (`*.local`), this machine's own name in a zone that nobody
+//! owns, and the operator's `[http] names`. A Unix socket belongs to a web server, which checks names itself. Pure,
+//! except for the machine's own name.
 
 use std::net::IpAddr;
 
@@ -13,21 +13,21 @@ use hyper::{HeaderMap, StatusCode};
 
 use crate::http::request::problem::Problem;
 
-/// Zones in which home routers and offices name their machines, and nobody else can (RFC 6762, RFC 8375, RFC 9476 and
-/// ICANN's list of names that are not given away).
+/// Zones in which home routers and offices name their machines, and which nobody can register (RFC 6762, RFC 8375,
+/// RFC 9476, ICANN's list of reserved names).
 const ZONES: [&str; 9] =
     ["local", "localhost", "lan", "home.arpa", "internal", "home", "corp", "localdomain", "intranet"];
 
-/// Refuses a request for a name that is not this machine's.
+/// Refuses a request for a foreign host name.
 ///
 /// # Errors
-/// 421, and what to do.
+/// 421, with a remedy.
 pub fn check(address: Option<IpAddr>, headers: &HeaderMap, names: &[String]) -> Result<(), Problem> {
     if address.is_none() {
         return Ok(());
     }
     let Some(name) = named(headers) else {
-        // HTTP/1.0 asks for no name.
+        // HTTP/1.0 needs no host name.
         let is_unnamed = !headers.contains_key(HOST);
         let no =
             || Problem::new(StatusCode::BAD_REQUEST, "the name of the host that is asked for cannot be read");
@@ -44,7 +44,7 @@ pub fn check(address: Option<IpAddr>, headers: &HeaderMap, names: &[String]) -> 
         )))
 }
 
-/// The host that is asked for, without its port and brackets, in small letters.
+/// The requested host in lower case, without port and brackets.
 pub fn named(headers: &HeaderMap) -> Option<String> {
     let mut hosts = headers.get_all(HOST).into_iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return None };
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_counts_that_nobody_outside_can_own() {
+    fn names_that_nobody_outside_can_own_are_accepted() {
         let names = [String::from("cam.example.org")];
         for ours in [
             "127.0.0.1",

@@ -1,4 +1,4 @@
-//! Who asks, and what they may do.
+//! Identifies callers and checks their rights.
 
 pub(in crate::http) mod audit;
 pub(in crate::http) mod authenticate;

@@ -1,4 +1,4 @@
-//! The way from plain HTTP to HTTPS.
+//! Redirects plain HTTP to HTTPS.
 
 use hyper::header::{CACHE_CONTROL, HOST, HeaderValue, LOCATION};
 use hyper::{Method, Response, StatusCode, Uri};
@@ -8,8 +8,8 @@ use crate::http::auth::csrf;
 use crate::http::server::body::Body;
 use crate::http::server::https::Https;
 
-/// Where a request is to go instead: over HTTPS, if it came over plain HTTP from another machine and only asks for
-/// something. What a proxy has from its client over HTTPS is there already.
+/// The redirect for a reading request over plain HTTP from another machine. A request that a proxy received over
+/// HTTPS needs none.
 pub fn to_https(https: &Https, caller: Caller<'_>) -> Option<Response<Body>> {
     let is_from_afar = caller.address.is_some_and(|address| !address.to_canonical().is_loopback());
     let is_read = matches!(*caller.method, Method::GET | Method::HEAD);
@@ -20,12 +20,12 @@ pub fn to_https(https: &Https, caller: Caller<'_>) -> Option<Response<Body>> {
     let mut response = Response::new(Body::full(""));
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
     response.headers_mut().insert(LOCATION, location);
-    // A browser would keep it for ever, whatever is set here later.
+    // Browsers would keep the redirect for ever, even after the setting changes.
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Some(response)
 }
 
-/// The same address over HTTPS; `None` where `host` is none.
+/// The same address over HTTPS; `None` if `host` is not a name.
 fn location(host: &str, port: u16, uri: &Uri) -> Option<HeaderValue> {
     let name = csrf::host(host);
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]%".contains(&byte);

@@ -1,5 +1,5 @@
-//! Requests that are refused, and sign-ins: one line in the log, and one row of the audit list, a minute for each kind,
-//! address and user, with how many there were, so that nobody floods them by asking. Lives on the server's thread.
+//! Sums refusals and sign-ins: per minute one log line and one audit row for each kind, address and user, with their
+//! number. A flood of requests cannot flood log and list. Lives on the server's thread.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use crate::access::LimitedClient;
 use crate::store::AuditEntry;
 
-/// A kind from one address is told this often at most, in microseconds.
+/// Shortest time between two reports of a kind from one address, in microseconds.
 const EVERY_US: u64 = 60_000_000;
 
-/// So many kinds and addresses are told apart; those beyond share one line.
+/// Maximum number of distinguished kinds and addresses; further ones share one line.
 const MOST: usize = 64;
 
 /// Why a request is refused.
@@ -20,7 +20,7 @@ pub enum Refusal {
     OtherSite,
     /// No password was shown.
     NotSignedIn,
-    /// The role or the token is not enough.
+    /// The role or the token is not sufficient.
     TooLow,
     /// A wrong password, or one that came too soon after wrong ones.
     WrongPassword,
@@ -29,7 +29,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// As a word of the audit list, and in words for one and for several.
+    /// The word of the audit list, and the descriptions of one and of several.
     const WORDS: [(Refusal, &str, &str, &str); 5] = [
         (
             Refusal::OtherSite,
@@ -53,7 +53,7 @@ impl Refusal {
         Refusal::WORDS.iter().find(|(refusal, ..)| *refusal == self).map_or("", |(_, word, ..)| word)
     }
 
-    /// What `word` means, `count` times: "12 wrong passwords".
+    /// The description of `count` refusals of the kind `word`: "12 wrong passwords".
     pub fn in_words(word: &str, count: u64) -> String {
         match Refusal::WORDS.iter().find(|(_, known, ..)| *known == word) {
             Some((.., one, _)) if count == 1 => (*one).to_owned(),
@@ -63,7 +63,7 @@ impl Refusal {
     }
 }
 
-/// What was told last, of whom: from where, and by whom as far as that is known.
+/// The last reports, by kind, address and user, as far as known.
 #[derive(Debug, Default)]
 pub struct Sums(RefCell<HashMap<Key, Reported>>);
 
@@ -73,21 +73,21 @@ type Key = (&'static str, Option<(LimitedClient, String)>);
 struct Reported {
     at_us: u64,
     since: u64,
-    /// The row of this minute, with what is to be added to its count.
+    /// This minute's row; its count is the part not yet recorded.
     row: AuditEntry,
 }
 
-/// What is to be told of one that is summed.
+/// The report of a summed event.
 #[derive(Debug, Default)]
 pub struct RefusalNews {
-    /// What follows the log's own words, where it is to have a line: how many went before unsaid.
+    /// The end of the log's line, if there is to be one: how many came before without a line.
     pub line: Option<String>,
-    /// For the audit list: what is added to the last minute's row, and the row of a new one.
+    /// For the audit list: the rest of the last minute's row, and the row of a new minute.
     pub rows: Vec<AuditEntry>,
 }
 
 impl Sums {
-    /// Counts another one of the kind `word`; `row` is what the audit list is to say of it.
+    /// Counts an event of the kind `word`; `row` describes it for the audit list.
     pub fn note(&self, word: &'static str, client: LimitedClient, row: AuditEntry) -> RefusalNews {
         let now_us = row.monotonic_us;
         let mut all = self.0.borrow_mut();
@@ -116,7 +116,7 @@ impl Sums {
         RefusalNews { line: Some(line), rows: rest.into_iter().chain([row]).collect() }
     }
 
-    /// What is to be added to rows of the audit list since they were told.
+    /// The unrecorded parts of the audit rows.
     pub fn unsaid(&self) -> Vec<AuditEntry> {
         let mut all = self.0.borrow_mut();
         let rows = all.values_mut().map(|reported| &mut reported.row).filter(|row| row.count > 0);
@@ -156,7 +156,7 @@ mod tests {
         };
         assert_eq!(said(0, 1).as_deref(), Some(""));
         assert!((0..59).all(|second| said(second, 1).is_none()));
-        assert_eq!(said(1, 2).as_deref(), Some(""), "another address has a line of its own");
+        assert_eq!(said(1, 2).as_deref(), Some(""), "another address has its own line");
         assert_eq!(said(60, 1).as_deref(), Some(" (59 more since the last such line)"));
         assert_eq!(said(200, 1).as_deref(), Some(""));
         assert!(
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn many_addresses_are_no_many_lines_and_no_memory() {
+    fn many_addresses_take_few_lines_and_little_memory() {
         let refusals = Sums::default();
         let lines = (0..60_000_u32).filter(|n| {
             let client = LimitedClient::from_address(std::net::Ipv4Addr::from_bits(*n).into());

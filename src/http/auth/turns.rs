@@ -1,6 +1,6 @@
-//! Whose password is looked at next: one at a time, and first who has tried least, so that a crowd of guessers keeps
-//! nobody out. Bounded: where all places are taken, whoever has tried most gives up the own one to somebody who has
-//! tried less.
+//! The queue of passwords to verify: one at a time, and callers with the fewest tries first, so that many guessers
+//! cannot lock others out. Bounded: if all places are taken, the waiter with the most tries loses its place to a
+//! caller with fewer.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,10 +8,11 @@ use tokio::sync::Notify;
 
 use crate::access::LimitedClient;
 
-/// So many wait at once.
+/// Maximum number of waiters.
 const MOST: usize = 64;
 
-/// So many of those behind one proxy, or on this machine, who cannot be told apart; else one of each address.
+/// Places for all clients behind one proxy or on this machine, which cannot be distinguished. Any other address has
+/// one.
 const UNNAMED: usize = 8;
 
 /// The queue.
@@ -24,12 +25,12 @@ pub struct Turns {
 #[derive(Debug, Default)]
 struct TurnQueue {
     waiting: Vec<Waiter>,
-    /// Whose password is being looked at.
+    /// The waiter whose password is being verified.
     turn: Option<Waiter>,
     next: u64,
 }
 
-/// In the order in which they come to their turn.
+/// Ordered by turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Waiter {
     tries: u32,
@@ -37,7 +38,7 @@ struct Waiter {
     client: LimitedClient,
 }
 
-/// A place in the queue, and the turn once it has come, until it is dropped.
+/// A place in the queue, which then has the turn; both end when it is dropped.
 #[derive(Debug)]
 pub struct TurnPlace {
     turns: Turns,
@@ -45,8 +46,8 @@ pub struct TurnPlace {
 }
 
 impl Turns {
-    /// A place for `client`, who has tried so often before. `None`: it has one, or all are taken by others who have
-    /// tried no more.
+    /// A place for `client`, which has tried `tries` times before. `None`: it has a place, or all are taken by
+    /// clients with no more tries.
     pub fn enter(&self, client: LimitedClient, tries: u32) -> Option<TurnPlace> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let own = state.waiting.iter().chain(&state.turn).filter(|other| other.client == client).count();
@@ -66,10 +67,10 @@ impl Turns {
 }
 
 impl TurnPlace {
-    /// Waits for the turn; false where the place was given to somebody who has tried less.
+    /// Waits for the turn; false if the place went to a client with fewer tries.
     pub async fn turn(&self) -> bool {
         loop {
-            // Made before the look: what happens between that and the wait is not missed.
+            // Created before the check, so that no notification in between is missed.
             let news = self.turns.news.notified();
             if let Some(has_turn) = self.look() {
                 return has_turn;
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_has_tried_least_comes_first() {
+    async fn the_client_with_the_fewest_tries_comes_first() {
         let turns = Turns::default();
         let first = turns.enter(nth(1), 30).unwrap();
         assert!(first.turn().await);
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_of_guessers_makes_room_for_who_has_not_tried() {
+    fn a_crowd_of_guessers_makes_room_for_a_client_without_tries() {
         let turns = Turns::default();
         let mut crowd: Vec<TurnPlace> = (0..MOST as u32).map(|n| turns.enter(nth(n), 5).unwrap()).collect();
         assert!(turns.enter(nth(1000), 5).is_none());
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn who_cannot_be_told_apart_has_few_places() {
+    fn indistinguishable_clients_have_few_places() {
         let turns = Turns::default();
         let places: Vec<_> = (0..10).filter_map(|_| turns.enter(LimitedClient::Unnamed, 0)).collect();
         assert_eq!(places.len(), UNNAMED);

@@ -1,5 +1,5 @@
-//! What is sent with a request, key by key: an object of which every key is known, each value of its kind or
-//! refused in words. Strict: what is not understood is never passed over. Pure.
+//! The fields of a request's body: an object whose keys are all known, and each value of its kind. Strict: unknown
+//! keys and wrong values are refused in words, never ignored. Pure.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -14,45 +14,45 @@ use crate::http::request::json_body::PayloadError;
 use crate::http::request::problem::{Problem, WrongField};
 use crate::http::request::query::Query;
 
-/// A body is not what it should be.
+/// Why a body was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FieldError {
-    /// No JSON, or of another kind.
+    /// Not JSON, or not an object.
     #[error(transparent)]
     Payload(#[from] PayloadError),
-    /// A key that nobody knows.
+    /// An unknown key.
     #[error("{key} is not known here; {}", those_are(known))]
     Unknown {
-        /// Which.
+        /// The key.
         key: String,
-        /// Those that are known; empty where none is.
+        /// The known keys; empty if there are none.
         known: String,
-        /// What was given for it, at most 100 characters of it.
+        /// Its value, at most 100 characters of it.
         given: String,
     },
-    /// A list of more than may be named at once.
+    /// A list with too many items.
     #[error("{key} names {count} items, and {most} are the most that may be named at once")]
     TooMany {
-        /// Of which key.
+        /// The key.
         key: &'static str,
-        /// How many there are.
+        /// The given number of items.
         count: usize,
-        /// How many there may be.
+        /// The maximum.
         most: usize,
     },
-    /// A value of another kind or out of its range.
+    /// A value of the wrong kind or out of its range.
     #[error("{key} should be {expected}")]
     Wrong {
-        /// Of which key.
+        /// The key.
         key: &'static str,
-        /// What it should be.
+        /// The expected value, in words.
         expected: String,
-        /// What was given, at most 100 characters of it, where that is known.
+        /// The given value, at most 100 characters of it, if known.
         given: Option<String>,
     },
 }
 
-/// The keys that are known, as the end of a sentence.
+/// The known keys, as the end of a sentence.
 fn those_are(known: &str) -> String {
     match known {
         "" => String::from("nothing is"),
@@ -61,13 +61,13 @@ fn those_are(known: &str) -> String {
     }
 }
 
-/// What a place should be.
+/// The expected value of a place.
 pub const PLACE: &str = "[x, y] in fractions of the picture";
 
-/// Seconds that a length of time may have, where it is a number: some thirty years.
+/// Longest time in seconds, if given as a number: some thirty years.
 pub const MOST_SECONDS: f64 = 1e9;
 
-/// What several should be.
+/// The expected value of a list of places.
 pub const PLACES: &str = "a list of [x, y] in fractions of the picture";
 
 /// The keys and values of a body.
@@ -75,7 +75,7 @@ pub const PLACES: &str = "a list of [x, y] in fractions of the picture";
 pub struct Fields(Map<String, Value>);
 
 impl Fields {
-    /// Reads a body that has to be there, with no other keys than these.
+    /// Reads a required body with no other keys than `known`.
     ///
     /// # Errors
     /// [`FieldError`].
@@ -83,7 +83,7 @@ impl Fields {
         Fields::of(json_body::read(headers, body)?, known)
     }
 
-    /// Reads a body that has to be there, of which some keys are only told: they may be sent back, and change nothing.
+    /// Reads a required body with the keys `known`. The read-only keys `told` may be sent back and change nothing.
     ///
     /// # Errors
     /// [`FieldError`].
@@ -98,7 +98,7 @@ impl Fields {
         Fields::of(fields, known)
     }
 
-    /// Has a body, where there is one, be an object without any key: for what takes nothing.
+    /// Checks that the body is empty or an object without keys, for routes that take none.
     ///
     /// # Errors
     /// [`FieldError`].
@@ -106,7 +106,7 @@ impl Fields {
         Fields::read_or_nothing(headers, body, &[]).map(|_| ())
     }
 
-    /// The same; without a body there is no key.
+    /// Reads an optional body; a missing one has no keys.
     ///
     /// # Errors
     /// [`FieldError`].
@@ -126,10 +126,10 @@ impl Fields {
         }
     }
 
-    /// Adds what the query says of `known`, as a form would; keys of other names are none of this.
+    /// Adds the keys of the query that are in `known`, as a form would send them. Other keys are ignored.
     ///
     /// # Errors
-    /// A key is there more than once, or in the body, too: nobody knows which is meant.
+    /// A key occurs more than once, or also in the body: its value is ambiguous.
     pub fn and_query(mut self, query: &Query, known: &[&'static str]) -> Result<Fields, FieldError> {
         for &key in known {
             let mut values = query.pairs().iter().filter(|(name, _)| name == key);
@@ -142,12 +142,12 @@ impl Fields {
         Ok(self)
     }
 
-    /// Whether a key is there, `null` included.
+    /// True if the key is present, even with `null`.
     pub fn has(&self, key: &str) -> bool {
         self.0.contains_key(key)
     }
 
-    /// Refuses `null`, for keys that are there to be changed: there is nothing that it could mean.
+    /// Refuses `null` for keys of a change, because it would mean nothing.
     ///
     /// # Errors
     /// [`FieldError::Wrong`].
@@ -158,10 +158,10 @@ impl Fields {
         }
     }
 
-    /// A text; `null` is none.
+    /// A text; `null` counts as absent.
     ///
     /// # Errors
-    /// [`FieldError::Wrong`]; so with all of these.
+    /// [`FieldError::Wrong`], as with the other readers below.
     pub fn text(&self, key: &'static str) -> Result<Option<String>, FieldError> {
         match self.value(key) {
             None => Ok(None),
@@ -170,7 +170,7 @@ impl Fields {
         }
     }
 
-    /// What is said of `key`, as a query would say it: `1` and `0` for true and false, a list with commas.
+    /// The value of `key` as a query would spell it: `1` and `0` for true and false, a list with commas.
     pub fn as_text(&self, key: &str) -> Option<String> {
         let text = |value: &Value| match value {
             Value::String(text) => text.clone(),
@@ -183,7 +183,7 @@ impl Fields {
         }
     }
 
-    /// A flag; a form's is `1`, `true` or `on`, and `0`, `false` or `off`.
+    /// A flag. A form sends `1`, `true` or `on`, and `0`, `false` or `off`.
     pub fn flag(&self, key: &'static str) -> Result<Option<bool>, FieldError> {
         match self.value(key) {
             None => Ok(None),
@@ -213,7 +213,7 @@ impl Fields {
         })
     }
 
-    /// One of some words.
+    /// One of `words`.
     pub fn one_of<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Result<Option<T>, FieldError> {
         let Some(value) = self.value(key) else { return Ok(None) };
         let found = words.iter().find(|(word, _)| value.as_str() == Some(word));
@@ -231,20 +231,20 @@ impl Fields {
         texts.map(Some).ok_or_else(|| self.wrong(key, "a list of texts"))
     }
 
-    /// A place on the picture.
+    /// A place in the frame.
     pub fn place(&self, key: &'static str) -> Result<Option<[f64; 2]>, FieldError> {
         let Some(value) = self.value(key) else { return Ok(None) };
         place(value).map(Some).ok_or_else(|| self.wrong(key, PLACE))
     }
 
-    /// A list of such places.
+    /// A list of places.
     pub fn places(&self, key: &'static str) -> Result<Option<Vec<[f64; 2]>>, FieldError> {
         let Some(value) = self.value(key) else { return Ok(None) };
         let places = value.as_array().and_then(|list| list.iter().map(place).collect());
         places.map(Some).ok_or_else(|| self.wrong(key, PLACES))
     }
 
-    /// A length of time: at most [`MOST_SECONDS`], or as in the configuration (`"30d"`).
+    /// A duration: seconds up to [`MOST_SECONDS`], or as in the configuration (`"30d"`).
     pub fn time(&self, key: &'static str) -> Result<Option<Duration>, FieldError> {
         let Some(value) = self.value(key) else { return Ok(None) };
         let seconds = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
@@ -259,7 +259,7 @@ impl Fields {
             .ok_or_else(|| self.wrong(key, "a number of seconds, or a time such as \"30d\" or \"90m\""))
     }
 
-    /// An amount of bytes: a number, or as in the configuration (`"2GB"`).
+    /// A size: a number of bytes, or as in the configuration (`"2GB"`).
     pub fn bytes(&self, key: &'static str) -> Result<Option<u64>, FieldError> {
         let Some(value) = self.value(key) else { return Ok(None) };
         let whole = value.as_u64().or_else(|| json_body::whole(value));
@@ -268,7 +268,7 @@ impl Fields {
         bytes.map(Some).ok_or_else(|| self.wrong(key, "a number of bytes, or an amount such as \"2GB\""))
     }
 
-    /// Numbers of items, at most `most`: a list, or in a form a text with commas. None twice.
+    /// IDs of items, at most `most`: a list, or comma-separated text from a form. Duplicates are removed.
     pub fn ids(&self, key: &'static str, most: usize) -> Result<Vec<u64>, FieldError> {
         let expected = || self.wrong(key, format!("a list of 1 to {most} numbers of items, as in [1, 2]"));
         let ids: Option<Vec<u64>> = match self.value(key) {
@@ -292,17 +292,17 @@ impl Fields {
         Ok(ids)
     }
 
-    /// `key` is not what it should be.
+    /// The error for a wrong value of `key`.
     pub fn wrong(&self, key: &'static str, expected: impl Into<String>) -> FieldError {
         FieldError::Wrong { key, expected: expected.into(), given: self.given(key) }
     }
 
-    /// What was given for `key`, `null` included, as it is told to people.
+    /// The given value of `key`, even `null`, for people.
     pub fn given(&self, key: &str) -> Option<String> {
         self.0.get(key).map(json_body::given)
     }
 
-    /// The same error with what was given for its key, where it was found without looking there.
+    /// The same error with the given value of its key, if the error lacks it.
     pub fn with_given(&self, error: FieldError) -> FieldError {
         match error {
             FieldError::Wrong { key, expected, given: None } => self.wrong(key, expected),
@@ -310,7 +310,7 @@ impl Fields {
         }
     }
 
-    /// A value as it was sent; `null` is none.
+    /// The raw value; `null` counts as absent.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.value(key)
     }
@@ -333,20 +333,20 @@ fn place(value: &Value) -> Option<[f64; 2]> {
     }
 }
 
-/// `key` is there and is not what it should be.
+/// The error for a wrong value of `key`, without the given value.
 pub fn wrong(key: &'static str, expected: impl Into<String>) -> FieldError {
     FieldError::Wrong { key, expected: expected.into(), given: None }
 }
 
 impl Problem {
-    /// What is wrong with a body that can be read, for routes that call that 422.
+    /// The problem of a readable body, for routes that answer 422.
     pub fn unprocessable(error: FieldError) -> Problem {
         let is_unread = matches!(&error, FieldError::Payload(error) if *error != PayloadError::NoObject);
         let problem = Problem::from(error);
         if is_unread { problem } else { Problem { status: StatusCode::UNPROCESSABLE_ENTITY, ..problem } }
     }
 
-    /// The same, with what was given, where `fields` has it: who refused it had only the value that it meant.
+    /// The same with the given value from `fields`, if the problem lacks it.
     #[must_use]
     pub fn given_in(mut self, fields: &Fields) -> Problem {
         if let Some(wrong) = &mut self.wrong {
@@ -359,7 +359,7 @@ impl Problem {
 impl From<FieldError> for Problem {
     fn from(error: FieldError) -> Problem {
         match error {
-            // Of these routes every body that cannot be read is a bad request.
+            // For these routes, every unreadable body is a bad request.
             FieldError::Payload(error) if error != PayloadError::NoObject => error.into(),
             error => {
                 let problem = Problem::new(StatusCode::BAD_REQUEST, error.to_string())
@@ -382,7 +382,7 @@ impl From<FieldError> for Problem {
                         status: StatusCode::UNPROCESSABLE_ENTITY,
                         ..problem.wrong(key, format!("at most {most}"), count.to_string())
                     },
-                    // The only one that comes here.
+                    // Only [`PayloadError::NoObject`] gets here.
                     FieldError::Payload(_) => problem.wrong_body(),
                 }
             }
@@ -451,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_says_the_same() {
+    fn a_form_gives_the_same_values() {
         let fields = form("name=a&kept=on&fps=2.5&w=320&kind=b&age=30d&size=5&ids=3,1");
         assert_eq!(fields.flag("kept"), Ok(Some(true)));
         assert_eq!(fields.number("fps", 0.1..=100.0), Ok(Some(2.5)));
@@ -461,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_says_what_the_body_does_not() {
+    fn a_query_adds_keys_that_the_body_lacks() {
         let and = |body: &str, query: &str| json(body).unwrap().and_query(&Query::parse(query), &KNOWN);
         let fields = and(r#"{"name":"a"}"#, "w=320&kept=1&_=5").unwrap();
         assert_eq!((fields.whole("w", 16..=8192), fields.flag("kept")), (Ok(Some(320)), Ok(Some(true))));

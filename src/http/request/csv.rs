@@ -1,16 +1,15 @@
-//! Tables as comma-separated values (RFC 4180): a header, lines that end in CR LF, quotes where they
-//! are needed. Pure.
+//! Tables as comma-separated values (RFC 4180): a header, lines that end in CR LF, quotes as needed. Pure.
 //!
-//! Spreadsheets take a cell that begins with `=`, `+`, `-`, `@`, a tab or a carriage return for a
-//! formula, and run it. Names are typed by whoever may draw a line, so a text that begins so gets an
-//! apostrophe in front, which spreadsheets show as text. Numbers are written as they are.
+//! Spreadsheets run a cell that begins with `=`, `+`, `-`, `@`, a tab or a carriage return as a formula. Anybody who
+//! may draw a line types names, so such a text gets a leading apostrophe, which spreadsheets take as a mark for text.
+//! Numbers stay unchanged.
 
 use std::fmt::{Display, Write};
 
 /// The media type.
 pub const CONTENT_TYPE: &str = "text/csv; charset=utf-8; header=present";
 
-/// What a table begins with over HTTP: without it Excel takes UTF-8 for the local code page.
+/// Begins a table over HTTP; without it Excel reads UTF-8 as the local code page.
 pub const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// Rows under one header.
@@ -42,24 +41,24 @@ impl CsvTable {
         }
     }
 
-    /// A cell of a number, a time or a word of our own.
+    /// A cell with a number, a time or a word of our own.
     pub fn plain(&mut self, value: impl Display) {
         self.separate();
         let _ = write!(self.text, "{value}");
     }
 
-    /// A cell with nothing in it.
+    /// An empty cell.
     pub fn empty(&mut self) {
         self.separate();
     }
 
-    /// The row is complete.
+    /// Ends the row.
     pub fn end_row(&mut self) {
         self.text.push_str("\r\n");
         self.is_begun = false;
     }
 
-    /// What has been written since it was last taken.
+    /// The text written since the last call.
     pub fn take(&mut self) -> String {
         std::mem::take(&mut self.text)
     }
@@ -96,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_no_formula() {
+    fn a_name_never_becomes_a_formula() {
         for (text, want) in [
             ("=1+2", "'=1+2"),
             ("@x", "'@x"),

@@ -1,5 +1,5 @@
-//! Versions of lines, zones and items as entity tags: who changes something may say which version of it was
-//! looked at (RFC 9110 §13.1.1). Pure.
+//! Versions of lines, zones and items as entity tags: a change may name the version that its author has seen (RFC
+//! 9110 §13.1.1). Pure.
 
 use hyper::HeaderMap;
 use hyper::header::{HeaderValue, IF_MATCH};
@@ -9,19 +9,19 @@ pub fn of(version: u64) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("\"{version}\"")).ok()
 }
 
-/// What `If-Match` wants of something that has `version` now.
+/// The demand of `If-Match` on a resource with a known version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfMatch {
-    /// Nothing, or only that it is there.
+    /// None, or only that the resource exists.
     Any,
-    /// The version that it has.
+    /// The current version.
     This,
-    /// Another one: it has been changed meanwhile.
+    /// Another version: the resource has changed meanwhile.
     Other,
 }
 
-/// Reads `If-Match`. A weak tag is never the version that is meant (RFC 9110 §13.1.1): it says that something is about
-/// the same, and what is changed must be exactly what was looked at.
+/// Reads `If-Match`. A weak tag never matches (RFC 9110 §13.1.1): it allows slight differences, and a change must
+/// refer to exactly the version that was seen.
 pub fn if_match(headers: &HeaderMap, version: u64) -> IfMatch {
     let mut wanted = IfMatch::Any;
     for tag in headers.get_all(IF_MATCH).iter().flat_map(|value| value.as_bytes().split(|b| *b == b',')) {

@@ -1,9 +1,8 @@
-//! Reads `multipart/form-data` (RFC 7578, RFC 2046 §5.1) as it comes: what a browser sends for a form with a file
-//! in it when no script helps.
+//! Reads streamed `multipart/form-data` (RFC 7578, RFC 2046 §5.1): a browser's form with a file, sent without a
+//! script.
 //!
-//! One part after the other; a part's bytes are lent as a [`Read`], however many there are. Bounded: some
-//! kilobytes of buffer, heads of parts of at most [`MAX_HEAD`] bytes, and so many parts as the caller asks for.
-//! Knows no socket.
+//! Parts come one after the other; a part's bytes are a [`Read`] of any length. Memory is bounded: some kilobytes of
+//! buffer, part heads of at most [`MAX_HEAD`] bytes, and as many parts as the caller asks for. Knows no socket.
 
 use std::io::{self, Read};
 
@@ -12,10 +11,10 @@ use memchr::memmem;
 /// The longest head of a part.
 const MAX_HEAD: usize = 8 << 10;
 
-/// Bytes asked for in one read.
+/// Bytes requested per read.
 const RUN: usize = 16 << 10;
 
-/// The boundary that a `Content-Type` names; `None` where it is no form of this kind.
+/// The boundary in a `Content-Type`; `None` for other media types.
 pub fn boundary(content_type: &str) -> Option<String> {
     let (kind, parameters) = content_type.split_once(';')?;
     if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
@@ -26,7 +25,7 @@ pub fn boundary(content_type: &str) -> Option<String> {
     (1..=70).contains(&boundary.len()).then_some(boundary)
 }
 
-/// The value of a parameter of a header's value: `; name="front door"; filename=a.jpg`.
+/// The value of a parameter: `; name="front door"; filename=a.jpg`.
 fn parameter(text: &str, name: &str) -> Option<String> {
     let mut rest = text;
     loop {
@@ -46,8 +45,8 @@ fn parameter(text: &str, name: &str) -> Option<String> {
     }
 }
 
-/// A quoted text up to its closing quote, and what follows. Browsers write `%22` for a quote and leave a backslash
-/// alone; others write `\"`.
+/// A quoted text up to its closing quote, and the rest. Browsers write `%22` for a quote and keep a backslash; others
+/// write `\"`.
 fn unquoted(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut letters = text.char_indices();
@@ -69,39 +68,39 @@ fn unquoted(text: &str) -> Option<(String, &str)> {
 pub struct FormPart {
     /// The field's name.
     pub name: String,
-    /// The file's name as the sender has it, without folders; `None`: it is no file.
+    /// The file's name from the sender, without folders; `None` for a plain field.
     pub file: Option<String>,
 }
 
-/// A form as it comes.
+/// A form being read.
 #[derive(Debug)]
 pub struct FormData<R> {
     input: R,
-    /// What has been read and not given yet.
+    /// Bytes read and not yet delivered.
     buffer: Vec<u8>,
     /// CR LF, two dashes, and the boundary.
     delimiter: Vec<u8>,
     is_at_end: bool,
-    /// In a part whose end has not been found yet.
+    /// Inside a part whose end has not been found.
     is_inside: bool,
 }
 
 impl<R: Read> FormData<R> {
     /// A form with this boundary.
     pub fn new(input: R, boundary: &str) -> FormData<R> {
-        // The first delimiter may stand at the very beginning.
+        // The first delimiter may be at the very beginning.
         let buffer = b"\r\n".to_vec();
         let delimiter = format!("\r\n--{boundary}").into_bytes();
         FormData { input, buffer, delimiter, is_at_end: false, is_inside: true }
     }
 
-    /// The next part, whether the one before was read to its end or not; `None` behind the last.
+    /// The next part, even if the previous one was not read to its end; `None` after the last.
     ///
     /// # Errors
-    /// The input's; or it is no such form, or ends in the middle of one.
+    /// The input's; the input is not such a form, or breaks off.
     pub fn part(&mut self) -> io::Result<Option<FormPart>> {
         io::copy(&mut self.body(), &mut io::sink())?;
-        // Behind the delimiter: two dashes, or white space and the end of the line.
+        // After the delimiter: two dashes, or white space and the end of the line.
         let line = self.up_to(b"\r\n", true)?;
         if line.starts_with(b"--") {
             return Ok(None);
@@ -134,10 +133,10 @@ impl<R: Read> FormData<R> {
         PartBody(self)
     }
 
-    /// The text of a part that is no file, at most `most` bytes.
+    /// The text of a plain field, at most `most` bytes.
     ///
     /// # Errors
-    /// As [`FormData::part`]; or it is longer.
+    /// As [`FormData::part`]; the text is longer.
     pub fn text(&mut self, most: usize) -> io::Result<String> {
         let mut text = Vec::new();
         self.body().take(most as u64 + 1).read_to_end(&mut text)?;
@@ -147,7 +146,7 @@ impl<R: Read> FormData<R> {
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
-    /// What stands before `end`, which is passed over. At the last line the input may end instead.
+    /// The bytes before `end`; skips `end` itself. With `may_end`, the end of the input also counts.
     fn up_to(&mut self, end: &[u8], may_end: bool) -> io::Result<Vec<u8>> {
         loop {
             if let Some(at) = memmem::find(&self.buffer, end) {
@@ -167,7 +166,7 @@ impl<R: Read> FormData<R> {
         }
     }
 
-    /// Reads some more; whether there was any.
+    /// Reads more bytes; false at the end of the input.
     fn more(&mut self) -> io::Result<bool> {
         if self.is_at_end {
             return Ok(false);
@@ -201,7 +200,7 @@ impl<R: Read> Read for PartBody<'_, R> {
             return Ok(0);
         }
         loop {
-            // What cannot be the beginning of a delimiter may be given.
+            // Bytes that cannot start a delimiter may be delivered.
             let end = memmem::find(&form.buffer, &form.delimiter);
             let sure = end.unwrap_or_else(|| (form.buffer.len() + 1).saturating_sub(form.delimiter.len()));
             if sure > 0 {
@@ -228,7 +227,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Gives so many bytes at a time.
+    /// Delivers at most this many bytes at a time.
     struct Slowly<'a>(&'a [u8], usize);
 
     impl Read for Slowly<'_> {
@@ -278,17 +277,17 @@ mod tests {
     }
 
     #[test]
-    fn what_breaks_off_is_no_end() {
+    fn a_form_that_breaks_off_is_an_error() {
         let whole = form(b"file");
         for len in 0..whole.len() - 4 {
             assert!(read(&whole[..len], 5).is_err(), "{len} bytes");
         }
-        // The line end behind the last boundary may be missing.
+        // The line end after the last boundary may be missing.
         assert_eq!(read(&whole[..whole.len() - 2], 5).unwrap().len(), 2);
     }
 
     #[test]
-    fn parts_may_be_passed_over_and_have_bounds() {
+    fn parts_may_be_skipped_and_have_limits() {
         let bytes = form(&[7; 100_000]);
         let mut form = FormData::new(&bytes[..], "XX");
         assert_eq!(form.part().unwrap().unwrap().name, "note");

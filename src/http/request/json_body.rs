@@ -1,8 +1,7 @@
-//! What is sent with a request: JSON, or a form that says the same in its own way. Pure.
+//! Request bodies: JSON, or a form with the same content. Pure.
 //!
-//! Content types are taken leniently: scripts forget them, and `curl -d` calls whatever it sends a
-//! form. A body that begins as JSON does is JSON; what calls itself a form is read as one; only what
-//! calls itself something else altogether is refused.
+//! Content types are read leniently: scripts forget them, and `curl -d` calls any body a form. A body that begins
+//! like JSON is JSON, and one that is called a form is read as a form. Only a body with any other type is refused.
 
 use std::collections::HashSet;
 
@@ -17,46 +16,45 @@ use crate::config::may_be_secret;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
 
-/// More keys than this mean nothing here; each is looked for among all that there are, on the server's own thread.
+/// Maximum number of keys. No request needs more, and the server's own thread searches each among all known ones.
 pub const MOST_KEYS: usize = 1000;
 
-/// The field of a form that names a key whose value is `null`: a form has no other way to say so.
+/// The form field that names a key with the value `null`, which a form cannot express otherwise.
 const NULL: &str = "_null";
 
-/// A body could not be understood.
+/// Why a body was not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PayloadError {
-    /// There is none.
+    /// There is no body.
     #[error("this request needs a body of JSON")]
     Missing,
-    /// It is no JSON.
+    /// It is not JSON.
     #[error("the request's body is no JSON: {0}")]
     NotJson(String),
-    /// It would be JSON, were it not for a number of a key that is none, or too large for any of ours (the second
-    /// text).
+    /// A key (first) has a number (second) that is not JSON or too large.
     #[error("{0:?} holds {1}, which is no finite number")]
     NoNumber(String, String),
-    /// It is something else.
+    /// It has another media type.
     #[error("{0} is not understood here")]
     Kind(String),
-    /// It is JSON, and a list, a word or a number.
+    /// It is JSON, but a list, a text or a number.
     #[error(
         "the request's body is not what is wanted here: it should be an object, as in {{\"name\": \"Front door\"}}"
     )]
     NoObject,
-    /// There are more keys than anything here has.
+    /// It has more keys than any request needs.
     #[error("the request's body has more than {MOST_KEYS} keys")]
     TooMany,
-    /// A key is there twice: which of its values (the second text) is meant?
+    /// A key (first) occurs twice, with ambiguous values (second).
     #[error("{0:?} is given twice")]
     Repeated(String, String),
-    /// It is an object, and not what is wanted.
+    /// It is an object of the wrong shape.
     #[error("the request's body is not what is wanted here: {0}")]
     Wrong(String),
 }
 
 impl PayloadError {
-    /// What the caller can do.
+    /// A remedy for the caller.
     pub fn hint(&self) -> &'static str {
         match self {
             PayloadError::Kind(_) => "send application/json or application/x-www-form-urlencoded",
@@ -65,8 +63,8 @@ impl PayloadError {
     }
 }
 
-/// Reads a body as `T`: always an object of keys. A list is refused, though serde would take one for the
-/// values of a structure in the order of its declaration, which nobody has promised.
+/// Reads a body as `T`, always an object. A list is refused: serde would accept it as the fields in the order of
+/// their declaration, which is not part of the API.
 ///
 /// # Errors
 /// [`PayloadError`].
@@ -74,7 +72,7 @@ pub fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, 
     read_or_nothing(headers, body)?.ok_or(PayloadError::Missing)
 }
 
-/// Reads a body as `T`, where there is one.
+/// Reads an optional body as `T`.
 ///
 /// # Errors
 /// [`PayloadError`].
@@ -93,7 +91,7 @@ pub fn read_or_nothing<T: DeserializeOwned>(
             if fields.pairs().len() > MOST_KEYS {
                 return Err(PayloadError::TooMany);
             }
-            // As of JSON; what is a list may come item by item.
+            // As with JSON, no key may repeat; a list may come item by item.
             let mut known = HashSet::with_capacity(fields.pairs().len());
             let again = fields.pairs().iter().find(|(key, _)| {
                 !matches!(key.as_str(), "classes" | "ids" | NULL) && !known.insert(key.as_str())
@@ -116,18 +114,19 @@ pub fn read_or_nothing<T: DeserializeOwned>(
     serde_json::from_value(value).map(Some).map_err(|e| PayloadError::Wrong(e.to_string()))
 }
 
-/// Whether a body is the fields of a form.
+/// True if a body is a form.
 pub fn is_form(headers: &HeaderMap, body: &[u8]) -> bool {
     let begin = body.iter().find(|byte| !byte.is_ascii_whitespace());
     kind(headers) == "application/x-www-form-urlencoded" && !matches!(begin, Some(b'{' | b'['))
 }
 
-/// The fields of a form, as they were sent; `None`: it is another body.
+/// The raw fields of a form; `None` for another body.
 pub fn form_of(headers: &HeaderMap, body: &[u8]) -> Option<Query> {
     is_form(headers, body).then(|| Query::parse(&String::from_utf8_lossy(body)))
 }
 
-/// Reads a body key by key, in its order, of JSON or of a form, whose values are texts. No key is there twice.
+/// Reads the keys and values of a JSON or form body in their order. Values of a form are texts. A repeated key is an
+/// error.
 ///
 /// # Errors
 /// [`PayloadError`].
@@ -142,14 +141,14 @@ pub fn read_pairs(headers: &HeaderMap, body: &[u8]) -> Result<Vec<(String, Value
         };
         fields.pairs().iter().map(pair).collect()
     } else {
-        // What is no object is told from what is no JSON.
+        // Distinguishes JSON without an object from invalid JSON.
         read::<Map<String, Value>>(headers, body)?;
         object(body)?
     };
     each_once(pairs)
 }
 
-/// An object's keys and values in their order, each key once: of two values nobody knows which is meant.
+/// An object's keys and values in their order. A repeated key is an error, because its value is ambiguous.
 fn object(body: &[u8]) -> Result<Vec<(String, Value)>, PayloadError> {
     let (mut from, mut read) = (serde_json::Deserializer::from_slice(body), None);
     let pairs = from.deserialize_map(Each(&mut read)).and_then(|pairs| from.end().map(|()| pairs));
@@ -162,8 +161,8 @@ fn object(body: &[u8]) -> Result<Vec<(String, Value)>, PayloadError> {
     })?)
 }
 
-/// The number that `body` could not be read for: `NaN`, `-Infinity` and `1e400` are what programs write that do not
-/// know what JSON has, and their users know the key, not the column.
+/// The number that made `body` unreadable: `NaN`, `-Infinity` or `1e400`. Programs write them without knowing JSON,
+/// and their users know the key, not the column.
 fn no_number(body: &[u8], error: &serde_json::Error) -> Option<String> {
     let line = body.split(|byte| *byte == b'\n').nth(error.line().checked_sub(1)?)?;
     let (before, after) = line.split_at_checked(error.column().checked_sub(1)?)?;
@@ -188,35 +187,35 @@ fn each_once(pairs: Vec<(String, Value)>) -> Result<Vec<(String, Value)>, Payloa
     }
 }
 
-/// That `key` is there more than once, with the first two of its values.
+/// The error for a repeated `key`, with its first two values.
 fn repeated(key: &str, values: impl Iterator<Item = Value>) -> PayloadError {
     let values: Vec<String> = values.take(2).map(|value| given_of(key, &value)).collect();
     PayloadError::Repeated(key.chars().take(60).collect(), values.join(" and "))
 }
 
-/// As [`given`], but for what `key` says is a secret: nobody is shown that again.
+/// As [`given`], but masks values of keys that may hold secrets.
 pub fn given_of(key: &str, value: &Value) -> String {
     if may_be_secret(key) { String::from("***") } else { given(value) }
 }
 
-/// The largest whole number up to which every JSON reader tells each from the next (RFC 8259 §6).
+/// The largest whole number up to which every JSON reader distinguishes neighbours (RFC 8259 §6).
 pub const MOST_WHOLE: u64 = 1 << f64::MANTISSA_DIGITS;
 
-/// A whole number up to [`MOST_WHOLE`], as JSON Schema has it: `435.0` is one, too.
+/// A whole number up to [`MOST_WHOLE`]. As in JSON Schema, `435.0` is also one.
 pub fn whole(value: &Value) -> Option<u64> {
     let exact = |number: &f64| number.fract() == 0.0 && (0.0..=MOST_WHOLE as f64).contains(number);
     let whole = value.as_u64().or_else(|| value.as_f64().filter(exact).map(|number| number as u64));
     whole.filter(|number| *number <= MOST_WHOLE)
 }
 
-/// Has serde read whole numbers by [`whole`].
+/// Makes serde read whole numbers by [`whole`].
 pub fn wholes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u64>, D::Error> {
     let values = Vec::<Value>::deserialize(from)?;
     let wrong = |value: &Value| serde::de::Error::custom(format!("{value} is no whole number"));
     values.iter().map(|value| whole(value).ok_or_else(|| wrong(value))).collect()
 }
 
-/// What was given, as text: at most 100 characters of it, and a text without its quotes.
+/// The given value as text, at most 100 characters; a text without its quotes.
 pub fn given(value: &Value) -> String {
     match value {
         Value::String(text) => text.chars().take(100).collect(),
@@ -224,8 +223,8 @@ pub fn given(value: &Value) -> String {
     }
 }
 
-/// Reads an object's keys and values in their order, with those that are there twice; the key whose value is being read
-/// is kept where the reader sees it, also when that value is none.
+/// Reads an object's keys and values in their order, including repeated keys. The field holds the key whose value is
+/// being read, for the error if that value is invalid.
 struct Each<'a>(&'a mut Option<String>);
 
 impl<'de> Visitor<'de> for Each<'_> {
@@ -247,8 +246,8 @@ impl<'de> Visitor<'de> for Each<'_> {
     }
 }
 
-/// Reads a long body of JSON as `T`, without a tree of all its values in between: that would take ten times
-/// the room. Takes as long as the body is long, so not for the server's own thread.
+/// Reads a long JSON body as `T` directly: a tree of its values would take ten times the memory. Takes time in
+/// proportion to the length; not for the server's own thread.
 ///
 /// # Errors
 /// [`PayloadError`].
@@ -269,14 +268,14 @@ fn json(body: &[u8]) -> Result<Value, PayloadError> {
     serde_json::from_slice(body).map_err(|e| PayloadError::NotJson(e.to_string()))
 }
 
-/// The media type without its parameters, in lower case; empty where none is given.
+/// The media type in lower case without parameters; empty if none is given.
 fn kind(headers: &HeaderMap) -> String {
     let text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().chars().take(100).collect()
 }
 
-/// A form as the JSON that says the same: places as `0.2,0.8`, several of them with spaces between,
-/// lists with commas, or the key again and again.
+/// A form as the equivalent JSON. A place is `0.2,0.8`, places are separated by spaces, and a list has commas or
+/// repeated keys.
 fn form(fields: &Query) -> Value {
     let mut object = Map::new();
     for (key, text) in fields.pairs() {
@@ -291,7 +290,7 @@ fn form(fields: &Query) -> Value {
             "line" => number(text).filter(|n| n.is_u64()).unwrap_or_else(|| Value::from(text.as_str())),
             _ => Value::from(text.as_str()),
         };
-        // An empty field of a form is one that was left out.
+        // An empty form field counts as absent.
         if !text.trim().is_empty() {
             object.insert(key.clone(), value);
         }
@@ -348,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_json_whatever_it_is_called() {
+    fn json_is_recognised_under_any_media_type() {
         for kind in [
             "",
             "application/json",
@@ -364,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_says_the_same() {
+    fn a_form_gives_the_same_values() {
         let text = "name=Front+door&a=0.5,1&b=0.5%2C0&classes=person&classes=car,dog&line=7&points=0,0+1,0+1,1&in_name=";
         assert_eq!(
             of("application/x-www-form-urlencoded", text).unwrap(),
@@ -376,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_refused_in_words() {
+    fn a_body_that_is_not_understood_is_refused_in_words() {
         assert_eq!(of("application/json", " \r\n"), Err(PayloadError::Missing));
         assert!(matches!(of("application/json", "{\"a\":"), Err(PayloadError::NotJson(_))));
         assert!(matches!(of("application/json", "nonsense"), Err(PayloadError::NotJson(_))));
@@ -404,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_no_object_however_well_it_fits() {
+    fn a_list_is_refused_even_if_it_fits() {
         let headers = HeaderMap::new();
         for body in ["[\"Front door\"]", " [ ]", "7", "\"a\"", "null", "true"] {
             let json = read::<Door>(&headers, body.as_bytes());
@@ -456,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_is_none_is_reported_with_its_key() {
+    fn an_invalid_number_is_reported_with_its_key() {
         let huge = format!("1{}", "0".repeat(400));
         for word in ["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "nan", huge.as_str()] {
             let given = word.chars().take(100).collect();
@@ -469,7 +468,7 @@ mod tests {
         }
         let secret = of("application/json", "{\"password\":NaN}");
         assert_eq!(secret, Err(PayloadError::NoNumber(String::from("password"), String::from("***"))));
-        // Of no value, of another fault, or of nothing that was meant to be a number.
+        // No value, another fault, or a text that was not meant as a number.
         for body in ["{NaN:1}", "{\"a\":1 NaN}", "{\"a\":[1", "{\"a\":hunter2}", "{\"a\":1}NaN", "{\"a\":01}"]
         {
             assert!(matches!(of("application/json", body), Err(PayloadError::NotJson(_))), "{body}");

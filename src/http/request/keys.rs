@@ -1,4 +1,4 @@
-//! The keys of queries as the table of routes has them, and what the document says each may be. Pure.
+//! Query keys as the table of routes lists them, with their JSON schemas for the OpenAPI document. Pure.
 
 use serde_json::{Value, json};
 
@@ -6,61 +6,60 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct QueryKey {
     pub name: &'static str,
-    /// What its value may be.
+    /// The allowed values.
     pub may_be: MayBe,
-    /// What it does.
+    /// The description.
     pub about: &'static str,
-    /// Whether nothing can be done without it.
+    /// The key is required.
     pub is_needed: bool,
 }
 
-/// What a value may be.
+/// The allowed values of a key.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum MayBe {
-    /// Text of at most so many characters.
+    /// Text with a maximum number of characters.
     Text(u64),
-    /// Texts: the key may be there again and again.
+    /// Texts: the key may repeat.
     Texts,
     /// One of these.
     Words(&'static [&'static str]),
-    /// Any of these, with commas.
+    /// Several of these, separated by commas.
     Several(&'static [&'static str]),
-    /// A whole number from one to the other.
+    /// A whole number in this inclusive range.
     Whole(u64, u64),
-    /// A number from one to the other.
+    /// A number in this inclusive range.
     Number(f64, f64),
     /// Text that a regular expression matches.
     Like(&'static str),
     /// The same, or a word for no limit.
     OrNoLimit(&'static str),
-    /// A moment, as `when` reads it.
+    /// A moment in any spelling of the module `time_param`.
     Moment,
-    /// A day, and a time on it or none.
+    /// A day, optionally with a time.
     Day,
 }
 
 /// Text without a limit of its own.
 pub const TEXT: MayBe = MayBe::Text(u64::MAX);
 
-/// Yes or no.
 pub const FLAG: MayBe = MayBe::Words(&["1", "true", "0", "false"]);
 
-/// A number of something that is kept.
+/// The ID of a stored row.
 pub const ID: MayBe = MayBe::Whole(1, u64::MAX);
 
 pub const SECONDS: MayBe = MayBe::Number(0.0, f64::MAX);
 
-/// A length of time, or no limit.
+/// A duration, or no limit.
 pub const SPAN: MayBe = MayBe::OrNoLimit(SPAN_PATTERN);
 
-/// A length of time in words.
+/// A duration in words.
 pub const SPAN_PATTERN: &str =
     "^([1-9][0-9]{0,4}(\\.[0-9]{1,3})?|([1-9][0-9]{0,4}(\\.[0-9]{1,3})? ?(ms|s|min|m|h|d)){1,4})$";
 
-/// An amount of bytes, or no limit.
+/// A size in bytes, or no limit.
 pub const AMOUNT: MayBe = MayBe::OrNoLimit(AMOUNT_PATTERN);
 
-/// An amount of bytes in words.
+/// A size in bytes, in words.
 pub const AMOUNT_PATTERN: &str =
     "^([0-9]{1,15}|[1-9][0-9]{0,4}(\\.[0-9])? ?[kKMGT]B|[1-9][0-9]{0,4} ?([kKMGT]i)?B)$";
 
@@ -68,23 +67,23 @@ const DATE: &str = "(19[7-9]|[2-8][0-9]{2})[0-9]-((0[13578]|1[02])-(0[1-9]|[12][
 const TIME: &str =
     "(T([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\\.[0-9]{1,6})?)?(Z|[+-](0[0-9]|1[0-3]):[0-5][0-9])?)?";
 
-/// A key that may be left out.
+/// An optional key.
 pub const fn key(name: &'static str, may_be: MayBe, about: &'static str) -> QueryKey {
     QueryKey { name, may_be, about, is_needed: false }
 }
 
-/// A key that has to be there.
+/// A required key.
 pub const fn needed(name: &'static str, may_be: MayBe, about: &'static str) -> QueryKey {
     QueryKey { name, may_be, about, is_needed: true }
 }
 
 impl MayBe {
-    /// Whether an empty value is one of those that its schema has.
+    /// True if the schema allows an empty value.
     pub fn may_be_empty(self) -> bool {
         matches!(self, MayBe::Text(_) | MayBe::Texts)
     }
 
-    /// The JSON schema of it.
+    /// The JSON schema.
     pub fn schema(self) -> Value {
         let like = |pattern: String| json!({"type": "string", "pattern": pattern});
         match self {

@@ -1,4 +1,4 @@
-//! What comes and what is answered: the leaf that every handler stands on.
+//! Requests and answers: the parsers and builders that every handler uses.
 
 pub(in crate::http) mod body_fields;
 pub mod csv;

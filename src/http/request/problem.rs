@@ -1,5 +1,5 @@
-//! What went wrong with a request: one type, one `From` per error, two ways to say it
-//! (`application/problem+json`, RFC 9457, under `/api/`; plain text elsewhere). Pure.
+//! Faults of a request: one type, one `From` per error, two formats. Under `/api/` a problem is
+//! `application/problem+json` (RFC 9457), elsewhere plain text. Pure.
 
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
@@ -17,24 +17,24 @@ use crate::pipeline::{NoPicture, NoRoom, TooManyViews};
 use crate::store::media::MediaError;
 use crate::store::{EditError, StoreError};
 
-/// A request that is not answered as it hoped.
+/// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The HTTP status.
     pub status: StatusCode,
     /// One sentence: what could not be done.
     pub detail: String,
-    /// What the caller can do, if anything.
+    /// A remedy for the caller.
     pub hint: Option<String>,
-    /// What is said instead of both to whoever is not told how the machine is inside; `None`: the same.
+    /// Replaces both for callers who may not see the machine's internals; `None`: they see the same.
     pub outside: Option<&'static str>,
-    /// Seconds after which another try makes sense.
+    /// Seconds after which a retry makes sense.
     pub retry_after: Option<u32>,
-    /// The methods that the address knows, for 405.
+    /// The methods of the address, for 405.
     pub allow: Option<String>,
-    /// A program is asked for the password by HTTP Basic.
+    /// Programs are asked for the password by HTTP Basic.
     pub challenge: bool,
-    /// Which value is wrong, where one is.
+    /// The wrong value, if there is one.
     pub wrong: Option<Box<WrongField>>,
 }
 
@@ -67,7 +67,7 @@ pub struct WrongValueOf {
     pub hint: Option<String>,
 }
 
-/// The wire form (RFC 9457 §3.1); `hint`, `field`, `range`, `given` and `errors` are extension members.
+/// The JSON format (RFC 9457 §3.1); `hint`, `field`, `range`, `given` and `errors` are extension members.
 #[derive(Serialize, schemars::JsonSchema)]
 pub struct ProblemJson<'a> {
     #[schemars(extend("format" = "uri-reference"))]
@@ -82,7 +82,7 @@ pub struct ProblemJson<'a> {
 }
 
 impl Problem {
-    /// A problem with nothing but its status and sentence.
+    /// A problem with only a status and a sentence.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
         Problem {
             status,
@@ -96,7 +96,7 @@ impl Problem {
         }
     }
 
-    /// Names the value that is wrong, what is expected there, and what was given instead.
+    /// Names the wrong value, the expected values, and the given one.
     #[must_use]
     pub fn wrong(
         mut self,
@@ -109,7 +109,7 @@ impl Problem {
         self
     }
 
-    /// Names what has to be given and is not: each key, and what is expected there.
+    /// The problem of missing keys, each with its expected value.
     pub fn missing(keys: &[(&str, &str)]) -> Problem {
         let said = |(key, expected): &(&str, &str)| format!("{key} is missing; it should be {expected}");
         let detail = keys.iter().map(said).collect::<Vec<_>>().join(". ");
@@ -128,7 +128,7 @@ impl Problem {
         Problem { wrong: Some(Box::new(WrongField { field, range, given: None, errors })), ..problem }
     }
 
-    /// Names the value that is wrong and what is expected there. What was given is not told: it may be a secret.
+    /// Names the wrong value and the expected ones, but not the given one: it may be a secret.
     #[must_use]
     pub fn wrong_secret(mut self, field: impl Into<String>, range: impl Into<String>) -> Problem {
         let (field, range) = (field.into(), range.into());
@@ -136,26 +136,26 @@ impl Problem {
         self
     }
 
-    /// Says that the body as a whole is wrong.
+    /// Marks the whole body as wrong.
     pub(in crate::http) fn wrong_body(self) -> Problem {
         self.wrong_secret("body", "an object of keys and values")
     }
 
-    /// Adds what the caller can do.
+    /// Adds a remedy for the caller.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Problem {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Says what is told instead to whoever is not told how the machine is inside.
+    /// Adds the text for callers who may not see the machine's internals.
     #[must_use]
     pub fn outside(mut self, said: impl Into<Option<&'static str>>) -> Problem {
         self.outside = said.into();
         self
     }
 
-    /// Adds when to try again, in seconds.
+    /// Adds the number of seconds until a retry makes sense.
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Problem {
         self.retry_after = Some(seconds);
@@ -179,7 +179,7 @@ impl Problem {
         if self.challenge {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"tallycam\""));
         }
-        // What the client has still to send is not waited for.
+        // The rest of the client's body is not awaited.
         if matches!(self.status, StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE) {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -195,11 +195,11 @@ impl Problem {
             hint: self.hint.as_deref(),
             wrong: self.wrong.as_deref(),
         };
-        // Strings and a number: this cannot fail.
+        // Texts and a number: this cannot fail.
         serde_json::to_string(&wire).unwrap_or_default()
     }
 
-    /// Without an end of line, as all texts of the old programs.
+    /// Without a line end, as in all texts of the old programs.
     fn text(&self) -> (&'static str, String) {
         let hint = self.hint.as_ref().map_or_else(String::new, |hint| format!("\nhint: {hint}"));
         ("text/plain; charset=utf-8", format!("{}{hint}", self.detail))
@@ -240,7 +240,7 @@ impl From<TooManyViews> for Problem {
     }
 }
 
-/// Nothing is ever counted by this daemon.
+/// This server has no counting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("counting is not available")]
 pub struct NoCounting;
@@ -267,7 +267,7 @@ impl From<FocusError> for Problem {
     }
 }
 
-/// No picture is given to anybody.
+/// Privacy mode: no images are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this camera counts only: it shows no pictures and keeps none")]
 pub struct Withheld;
@@ -278,7 +278,7 @@ impl From<Withheld> for Problem {
     }
 }
 
-/// Settings cannot be changed here: a program that embeds the server keeps them itself.
+/// Settings cannot be changed here: a program that embeds the server keeps its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("settings cannot be changed here")]
 pub struct NoPreferences;
@@ -306,7 +306,7 @@ impl From<StoreError> for Problem {
     }
 }
 
-/// Nothing is ever kept by this server.
+/// This server has no recorder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("keeping snapshots and recordings is not available")]
 pub struct NoRecorder;
@@ -346,7 +346,7 @@ impl From<MediaError> for Problem {
     }
 }
 
-/// A picture for which there is no memory, in the words of `detail`.
+/// The problem of a picture that there is no memory for.
 pub fn no_room(none: &NoRoom, detail: String) -> Problem {
     if none.is_temporary() {
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_PICTURE);
@@ -407,20 +407,20 @@ impl From<NoDetector> for Problem {
 /// No route for this request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Miss {
-    /// Nothing has this address.
+    /// No route has this path.
     #[error("there is nothing at {path}")]
     Path {
-        /// What was asked for.
+        /// The requested path.
         path: String,
-        /// An address of ours lies behind folders of it, as a proxy hands it on that keeps its own.
+        /// Leading folders hide one of our addresses, as if from a proxy that keeps its prefix.
         is_prefixed: bool,
     },
-    /// The address does not know the method.
+    /// The path has no route with this method.
     #[error("{path} answers to {allow} only")]
     Method {
-        /// What was asked for.
+        /// The requested path.
         path: String,
-        /// What it answers to, as the header `Allow` has it.
+        /// The allowed methods, as in the header `Allow`.
         allow: String,
     },
 }
@@ -457,11 +457,10 @@ impl From<&NoPicture> for Problem {
     }
 }
 
-/// Seconds after which another try for a picture makes sense: a camera that returns is taken
-/// within one.
+/// Seconds until a retry for a picture makes sense: a camera that returns is opened within one.
 pub const RETRY_PICTURE: u32 = 2;
 
-/// Seconds after which another try to read or write counts.db makes sense.
+/// Seconds until a retry on counts.db makes sense.
 pub const RETRY_LEDGER: u32 = 2;
 
 #[cfg(test)]
@@ -506,7 +505,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_missing_is_named_all_of_it() {
+    async fn all_missing_keys_are_named() {
         let one = Problem::missing(&[("action", "one of off, reboot")]).wrong.unwrap();
         assert_eq!((one.field.as_str(), one.range.as_str()), ("action", "one of off, reboot"));
         assert_eq!((one.given, one.errors.len()), (None, 0));
@@ -517,7 +516,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whatever_is_wrong_is_reported_with_what_was_given() {
+    async fn a_wrong_value_is_reported_as_it_was_given() {
         let read =
             |body: &str| Problem::from(Fields::read(&HeaderMap::new(), body.as_bytes(), &["w"]).unwrap_err());
         let setting = |path: &str, given: &str| {
@@ -554,7 +553,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_set_says_why() {
+    async fn a_setting_that_was_not_changed_says_why() {
         let wrong = WrongSetting {
             path: "lights.pixels".into(),
             given: "0".into(),

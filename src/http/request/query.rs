@@ -1,7 +1,6 @@
-//! Query strings, read leniently: old clients append whatever defeats a cache (`&123456`, `&_=…`),
-//! and a picture is never refused because of it. The API is stricter: it says which value is wrong, and what it
-//! expected ([`WrongValue`]), and which key it does not know, unless that is one to defeat a cache
-//! ([`Query::known`]). Pure.
+//! Query strings, read leniently: old clients append anything that defeats a cache (`&123456`, `&_=…`), and that
+//! never fails a picture. The API is stricter: it names the wrong value and the expected ones ([`WrongValue`]). It
+//! also names an unknown key, except those that defeat caches ([`Query::known`]). Pure.
 
 use hyper::StatusCode;
 
@@ -10,41 +9,39 @@ use crate::config::may_be_secret;
 use crate::http::request::keys::{MayBe, QueryKey};
 use crate::http::request::problem::Problem;
 
-/// A value of a query that means nothing.
+/// A malformed value of a query.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key} is {value:?}, and should be {expected}")]
 pub struct WrongValue {
-    /// Of which key.
+    /// The key.
     pub key: &'static str,
-    /// What was given, at most 100 characters of it.
+    /// The given value, at most 100 characters of it.
     pub value: String,
-    /// What it should be.
+    /// The expected values, in words.
     pub expected: String,
 }
 
 impl WrongValue {
-    /// `value` of `key` should be `expected`.
     pub fn new(key: &'static str, value: &str, expected: impl Into<String>) -> WrongValue {
         WrongValue { key, value: value.chars().take(100).collect(), expected: expected.into() }
     }
 }
 
-/// A key of a query that the address does not know.
+/// A key that the address does not know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key:?} means nothing here")]
 pub struct UnknownKey {
-    /// It, at most 100 characters of it.
+    /// The key, at most 100 characters of it.
     pub key: String,
-    /// Those that mean something.
+    /// The known keys.
     pub keys: Vec<&'static str>,
-    /// What was given for it, at most 100 characters of it.
+    /// Its value, at most 100 characters of it.
     pub value: String,
 }
 
-/// Yes and no.
 pub const FLAGS: [(&str, bool); 4] = [("1", true), ("true", true), ("0", false), ("false", false)];
 
-/// Names that programs give to a number that changes with each request, so that no cache answers it.
+/// Names that programs give to a number that changes with each request, to defeat caches.
 const AGAINST_CACHES: [&str; 14] = [
     "t",
     "ts",
@@ -68,19 +65,17 @@ fn is_against_caches(key: &str) -> bool {
         || AGAINST_CACHES.iter().any(|name| key.eq_ignore_ascii_case(name))
 }
 
-/// The keys and values of a query string, decoded, in their order.
+/// The decoded keys and values of a query string, in their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// These fields.
     pub fn of(pairs: Vec<(String, String)>) -> Query {
         Query(pairs)
     }
 
-    /// Reads `application/x-www-form-urlencoded` text. Nothing is an error: a key without `=` has
-    /// an empty value, a `%` that begins no escape stands for itself, bytes that are no UTF-8
-    /// become U+FFFD.
+    /// Reads `application/x-www-form-urlencoded` text without errors. A key without `=` has an empty value, a `%`
+    /// without a valid escape stands for itself, and invalid UTF-8 becomes U+FFFD.
     pub fn parse(text: &str) -> Query {
         let text = text.replace('+', " ");
         let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
@@ -95,7 +90,7 @@ impl Query {
         self.0.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
     }
 
-    /// The value of `key`, which may be there once: of two nobody knows which is meant.
+    /// The value of `key`. A repeated key is an error, because its value is ambiguous.
     ///
     /// # Errors
     /// [`WrongValue`].
@@ -107,7 +102,7 @@ impl Query {
         }
     }
 
-    /// The same, if it is not empty.
+    /// The same, without empty values.
     ///
     /// # Errors
     /// As [`Query::once`].
@@ -115,7 +110,7 @@ impl Query {
         Ok(self.once(key)?.filter(|value| !value.trim().is_empty()))
     }
 
-    /// Whether `key` is set; no without it.
+    /// The flag `key`; false if absent.
     ///
     /// # Errors
     /// [`WrongValue`]: it is neither `1` nor `true`, `0` or `false`.
@@ -123,7 +118,7 @@ impl Query {
         Ok(self.one_of(key, &FLAGS)?.unwrap_or(false))
     }
 
-    /// That there is no key but `keys`, and what defeats a cache.
+    /// Checks that all keys are in `keys` or defeat caches.
     ///
     /// # Errors
     /// [`UnknownKey`], the first.
@@ -141,8 +136,8 @@ impl Query {
         })
     }
 
-    /// That each of `keys` is there once, but for those that may be there again and again, and is one of its words,
-    /// where it has words. An empty value is as none.
+    /// Checks that each of `keys` occurs once, unless it may repeat, and is one of its words, if it has words. Empty
+    /// values count as absent.
     ///
     /// # Errors
     /// [`WrongValue`], the first.
@@ -158,24 +153,23 @@ impl Query {
         Ok(())
     }
 
-    /// All of it.
     pub fn pairs(&self) -> &[(String, String)] {
         &self.0
     }
 
-    /// All values of `key`, each split at its commas, without what is empty.
+    /// All values of `key`, split at commas, without empty ones.
     pub fn list(&self, key: &str) -> Vec<&str> {
         let values = self.0.iter().filter(|(k, _)| k == key);
         values.flat_map(|(_, value)| value.split(',')).map(str::trim).filter(|v| !v.is_empty()).collect()
     }
 
-    /// The values of `key`, each as it was given, without what is empty: a name may have a comma in it.
+    /// All values of `key`, unsplit, without empty ones: a name may contain a comma.
     pub fn values(&self, key: &str) -> Vec<String> {
         let given = self.0.iter().filter(|(k, _)| k == key).map(|(_, value)| value.trim());
         given.filter(|value| !value.is_empty()).map(str::to_owned).collect()
     }
 
-    /// The value of `key`, one of `words`; `None` where there is none, or an empty one.
+    /// The value of `key`, one of `words`; `None` if absent or empty.
     ///
     /// # Errors
     /// [`WrongValue`].
@@ -188,7 +182,7 @@ impl Query {
         Err(WrongValue::new(key, value, format!("one of {}", words.join(", "))))
     }
 
-    /// The value of `key`, a whole number within `range`.
+    /// The value of `key` as a whole number within `range`.
     ///
     /// # Errors
     /// [`WrongValue`].
@@ -235,9 +229,9 @@ impl From<UnknownKey> for Problem {
     }
 }
 
-/// The keys of a query that every address knows: a program's token; what a signed link ends with.
+/// Every address knows this key: a program's token.
 pub const TOKEN: &str = "token";
-/// What a signed link ends with.
+/// Every address knows this key: the end of a signed link.
 pub const LINK: &str = "link";
 
 #[cfg(test)]
@@ -267,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn the_api_takes_a_key_once_and_one_of_its_words() {
+    fn the_api_accepts_a_key_once_and_only_its_words() {
         const KEYS: &[QueryKey] = &[
             key("rotate", MayBe::Words(&["0", "90"]), "Turned."),
             key("w", MayBe::Whole(1, 9), "Width."),
@@ -312,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn the_api_says_what_it_expected() {
+    fn the_api_names_the_expected_values() {
         let q = Query::parse("n=7&m=0&x=a&w=in&v=up&l=a,b&l=,c%2Cd&e=");
         assert_eq!(q.whole("n", 1..=9), Ok(Some(7)));
         assert_eq!((q.whole("e", 1..=9), q.whole("none", 1..=9)), (Ok(None), Ok(None)));
@@ -337,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_value_is_none_and_yes_and_no_are_two_words_each() {
+    fn empty_values_count_as_absent_and_flags_have_two_spellings() {
         let q = Query::parse("a=+&b=x&c=1&d=false&e=yes&f");
         assert_eq!((q.given("a"), q.given("b"), q.given("z")), (Ok(None), Ok(Some("x")), Ok(None)));
         assert_eq!(

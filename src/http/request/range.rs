@@ -1,7 +1,7 @@
-//! Parts of a file, and whether it is still the one that was asked for (RFC 9110 §13, §14). Pure.
+//! Ranges of a file, and conditions on its entity tag (RFC 9110 §13, §14). Pure.
 //!
-//! One range is answered with that part. Several in one request are answered with the whole, which the RFC allows:
-//! players and download programs ask for one at a time, and many small ones are a way to make a server work.
+//! A single range is answered with that part. Several ranges are answered with the whole file, as the RFC allows:
+//! players and download programs ask for one at a time, and many small ones would be a way to overload a server.
 
 use std::ops::Range;
 
@@ -10,21 +10,21 @@ use hyper::header::{HeaderName, IF_NONE_MATCH, IF_RANGE, RANGE};
 
 use crate::media::zip;
 
-/// What of a file is wanted.
+/// The requested part of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FilePart {
     /// All of it.
     Whole,
     /// These bytes.
     Bytes(Range<u64>),
-    /// It has none of those bytes.
+    /// None: the range lies beyond the file.
     None,
 }
 
-/// What a GET wants of a file of `len` bytes whose entity tag is `tag`. A range that is not understood is none.
+/// The part that a GET requests of a file with `len` bytes and the entity tag `tag`. A malformed range is ignored.
 pub fn part(headers: &HeaderMap, len: u64, tag: &str) -> FilePart {
     let Some(range) = text(headers, RANGE) else { return FilePart::Whole };
-    // What has been got already is of another file: the whole of this one. Dates are no sure sign, and are not sent.
+    // The client has a part of another version: it gets the whole file. Dates are unreliable and are not sent.
     if text(headers, IF_RANGE).is_some_and(|wanted| wanted.trim() != tag) {
         return FilePart::Whole;
     }
@@ -35,7 +35,7 @@ pub fn part(headers: &HeaderMap, len: u64, tag: &str) -> FilePart {
     else {
         return FilePart::Whole;
     };
-    // More digits than a number has mean a number beyond any file.
+    // A number too large to parse lies beyond any file.
     let number = |text: &str| -> Option<u64> {
         let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         is_number.then(|| text.parse().unwrap_or(u64::MAX))
@@ -49,7 +49,7 @@ pub fn part(headers: &HeaderMap, len: u64, tag: &str) -> FilePart {
     if wanted.is_empty() { FilePart::None } else { FilePart::Bytes(wanted) }
 }
 
-/// Whether the client says that it has the file with this tag already.
+/// True if the client already has the file with this tag.
 pub fn is_known(headers: &HeaderMap, tag: &str) -> bool {
     let known = |value: &str| {
         let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
@@ -62,8 +62,8 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// The value of `Content-Disposition` (RFC 6266): a name in ASCII for everybody, and as it is for those who know
-/// (RFC 8187); cut where no file could be called so.
+/// The value of `Content-Disposition` (RFC 6266): an ASCII name for all clients, and the full name for those that
+/// know RFC 8187. Cut to the longest possible file name.
 pub fn disposition(is_download: bool, name: &str) -> String {
     let kind = if is_download { "attachment" } else { "inline" };
     let plain = |c: char| if matches!(c, ' '..='~') && !matches!(c, '"' | '\\' | '%') { c } else { '_' };
@@ -113,7 +113,7 @@ mod tests {
             ("bytes=1000-", FilePart::None),
             ("bytes=-0", FilePart::None),
             ("bytes=99999999999999999999999-", FilePart::None),
-            // Not understood, or several: the whole.
+            // Malformed or several ranges: the whole file.
             ("bytes=5-4", FilePart::Whole),
             ("bytes=0-4,6-9", FilePart::Whole),
             ("bytes=", FilePart::Whole),
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_another_file_is_not_given() {
+    fn a_range_of_another_version_gets_the_whole_file() {
         assert_eq!(asked("bytes=1-2", Some("\"a\"")), FilePart::Bytes(1..3));
         for other in ["\"b\"", "W/\"a\"", "Fri, 20 Nov 2026 14:53:07 GMT"] {
             assert_eq!(asked("bytes=1-2", Some(other)), FilePart::Whole);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_is_not_sent_again() {
+    fn a_known_file_is_not_sent_again() {
         for (value, want) in [
             ("\"a\"", true),
             ("W/\"a\"", true),

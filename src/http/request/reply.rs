@@ -1,4 +1,4 @@
-//! Answers as most handlers make them.
+//! Builders of common answers.
 
 use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName, HeaderValue};
@@ -8,10 +8,10 @@ use crate::http::request::range;
 use crate::http::server::body::Body;
 use crate::http::server::gzip;
 
-/// The media type of old text answers.
+/// The media type of the old text answers.
 pub const TEXT: &str = "text/plain; charset=utf-8";
 
-/// Which pages may show what is answered (Fetch §3.7).
+/// Restricts which pages may embed the answer (Fetch §3.7).
 pub const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// A response with a body that is part of the program.
@@ -21,8 +21,8 @@ pub fn fixed(kind: &'static str, body: impl Into<Bytes>) -> Response<Body> {
     response
 }
 
-/// A text that stays the same while the program runs. A client asks each time whether it has that one, and gets the
-/// compressed form where it takes gzip.
+/// A text that is constant while the program runs. Clients revalidate it with each request, and get the compressed
+/// form if they accept gzip.
 pub fn kept(
     asked: &HeaderMap,
     kind: &'static str,
@@ -44,26 +44,26 @@ pub fn kept(
     response
 }
 
-/// The same response, which no page of another site may show, whatever it makes of it.
+/// The same response, which pages of other sites cannot embed in any way.
 pub fn for_own_pages(mut response: Response<Body>) -> Response<Body> {
     response.headers_mut().insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
     response
 }
 
-/// The same response, which nobody is to keep.
+/// The same response, not to be cached.
 pub fn no_store(mut response: Response<Body>) -> Response<Body> {
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-/// An answer of JSON, which nobody is to keep.
+/// A JSON answer, not to be cached.
 pub fn json(body: String) -> Response<Body> {
     let mut response = no_store(Response::new(Body::full(body)));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
-/// It is done, and there is nothing to say.
+/// 204: done, without a body.
 pub fn no_content() -> Response<Body> {
     let mut response = no_store(Response::new(Body::full("")));
     *response.status_mut() = StatusCode::NO_CONTENT;

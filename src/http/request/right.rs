@@ -1,34 +1,34 @@
-//! What a route asks of whoever asks for it, and who has that: a role, or a token's scope. Pure.
+//! The rights that routes require, and the roles and token scopes that include them. Pure.
 
 use crate::access::{Role, Scope};
 
-/// What a route asks for. The table of routes states it for each.
+/// The right that a route requires; stated for each in the table of routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Right {
     /// Nothing.
     Anyone,
-    /// The key of old programs, which the route looks at by itself.
+    /// The key of old programs, which the route itself checks.
     Key,
-    /// To look, which may be open to everybody (`[access] view`).
+    /// Reading, which may be open to everybody (`[access] view`).
     Look,
-    /// Likewise, at the live picture as a stream.
+    /// The same, for the live stream.
     Stream,
-    /// Likewise, at single live pictures.
+    /// The same, for live snapshots.
     Snapshot,
-    /// Likewise, at what is counted.
+    /// The same, for counts.
     Counts,
-    /// Likewise, at figures and how things are.
+    /// The same, for metrics and status.
     Metrics,
-    /// To look at what is kept: never open where there is a password.
+    /// Reading stored media; never open if there is a password.
     Viewer,
-    /// To record, draw, light, focus and pause, and to read log and settings.
+    /// Recording, lines, light, focus and pause; reading the log and settings.
     Operator,
-    /// To change settings, passwords and the store as a whole, and to switch the machine off.
+    /// Changing settings, passwords and the whole store; switching the machine off.
     Admin,
 }
 
 impl Right {
-    /// The least role that has it, where looking takes a password; `None`: it takes no role.
+    /// The lowest role with this right if reading needs a password; `None` if no role is needed.
     pub fn role(self) -> Option<Role> {
         match self {
             Right::Anyone | Right::Key => None,
@@ -41,12 +41,12 @@ impl Right {
         }
     }
 
-    /// Whether it is no more than to look.
+    /// True if it is one of the reading rights that `[access] view` opens.
     pub fn is_look(self) -> bool {
         self.role() == Some(Role::Guest)
     }
 
-    /// Whether a token of these scopes has it.
+    /// True if a token with these scopes has it.
     pub fn is_in(self, scopes: &[Scope]) -> bool {
         let opens = |scope: &Scope| match scope {
             Scope::Stream => self == Right::Stream,

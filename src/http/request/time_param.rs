@@ -1,5 +1,5 @@
-//! Times as people and programs write them in an address: `today`, `-7d`, `2026-11-20`, RFC 3339.
-//! Pure: the present is handed in.
+//! Times as people and programs write them in an address: `today`, `-7d`, `2026-11-20`, RFC 3339. Pure: callers pass
+//! the current time.
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -8,33 +8,33 @@ use jiff::{SignedDuration, Span, Timestamp, Zoned};
 use crate::http::request::query::WrongValue;
 use crate::ui::LocalClock;
 
-/// What a time may be, for those who wrote something else.
+/// The allowed times, for error messages.
 const EXPECTED: &str = "a time such as 2026-11-20T08:00:00Z, a date such as 2026-11-20, \
     today, yesterday, tomorrow, now, or a time ago such as -24h or -7d";
 
-/// The same, where it is one that nothing is known of.
+/// The same, for times before the epoch.
 const FROM_1970: &str = "no earlier than 1970-01-01T00:00:00Z";
 
-/// Reads the time that `text`, the value of `key`, means, in microseconds of wall time.
+/// Reads `text`, the value of `key`, as microseconds of wall time.
 ///
-/// A date, and `today` and its like, is the moment that day begins: so many hours after midnight as
-/// the clock's `day_starts`. A time without an offset is told in the clock's zone. Minutes and hours ago
-/// are minutes and hours; days and weeks ago are days on the calendar, the same hour of the clock.
+/// A date, or a word like `today`, is the start of that day: `day_starts` hours after midnight by the clock. A time
+/// without an offset is in the clock's zone. Minutes and hours ago are exact durations; days and weeks ago are
+/// calendar days with the same time of day.
 ///
 /// # Errors
-/// What is wrong and what was expected, for anything else and for times before 1970.
+/// The fault and the expected values, for any other text and for times before 1970.
 pub fn instant(key: &'static str, text: &str, clock: &LocalClock) -> Result<u64, WrongValue> {
     let time = read(text.trim(), clock).ok_or_else(|| WrongValue::new(key, text, EXPECTED))?;
-    // The first of January begins before that, east of Greenwich.
+    // 1 January 1970 begins before the epoch east of Greenwich.
     u64::try_from(time.as_microsecond()).map_err(|_| WrongValue::new(key, text, FROM_1970))
 }
 
-/// When the day that is under way, or one so many days from it, begins, in microseconds of wall time.
+/// The start of the current day, or of the day `from_today` days later, in microseconds of wall time.
 pub fn day(clock: &LocalClock, from_today: i64) -> u64 {
     begin_of_day(clock, from_today).and_then(|time| u64::try_from(time.as_microsecond()).ok()).unwrap_or(0)
 }
 
-/// `time_us` as it stands on the clock on the wall, with its offset: `2026-11-20T08:00:00+01:00`.
+/// `time_us` as local time with its offset: `2026-11-20T08:00:00+01:00`.
 pub fn local(time_us: u64, zone: &TimeZone) -> String {
     let time = Timestamp::from_microsecond(i64::try_from(time_us).unwrap_or(i64::MAX)).unwrap_or_default();
     time.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
@@ -46,13 +46,13 @@ pub fn local_exactly(time_us: u64, zone: &TimeZone) -> String {
     time.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S.%3f%:z").to_string()
 }
 
-/// As spreadsheets read it as a time: `2026-11-20 08:00:00`, local and without its offset.
+/// The format that spreadsheets read as a time: `2026-11-20 08:00:00`, local, without an offset.
 pub fn for_spreadsheets(time_us: u64, zone: &TimeZone) -> String {
     let time = Timestamp::from_microsecond(i64::try_from(time_us).unwrap_or(i64::MAX)).unwrap_or_default();
     time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// The zone's name, or its offset at `now_us` where it has none.
+/// The zone's name; if it has none, its offset at `now_us`.
 pub fn name_of(zone: &TimeZone, now_us: u64) -> String {
     zone.iana_name().map_or_else(
         || {
@@ -74,7 +74,7 @@ fn read(text: &str, clock: &LocalClock) -> Option<Timestamp> {
     if let Some(ago) = text.strip_prefix('-') {
         return before(ago, clock);
     }
-    // In an address a `+` that is not escaped means a space.
+    // In an address, an unescaped `+` means a space.
     let text = match text.rsplit_once(' ') {
         Some((time, offset)) if time.contains(['T', 't']) => format!("{time}+{offset}"),
         _ => text.to_owned(),
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn days_begin_when_they_are_told_to() {
+    fn days_begin_at_the_configured_hour() {
         let early = clock("2026-11-20T02:30:00Z", 4);
         assert_eq!(at("today", &early), "2026-11-19T03:00:00Z");
         assert_eq!(at("2026-11-20", &early), "2026-11-20T03:00:00Z");
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_before_all_times_is_told_so() {
+    fn times_before_1970_are_refused() {
         let clock = clock("2026-11-20T08:30:00Z", 0);
         for text in ["1970-01-01", "1969-12-31", "1969-12-31T23:59:59Z", "-5000w"] {
             let wrong = instant("from", text, &clock).unwrap_err();

@@ -1,5 +1,4 @@
-//! What a response carries: nothing, some bytes, pieces that a task makes one by one, or a stream of
-//! pictures without end.
+//! Response bodies: nothing, bytes, pieces that a task makes one by one, or an endless stream of pictures.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -12,17 +11,16 @@ use tokio::sync::mpsc;
 use crate::http::server::link::Link;
 use crate::http::server::viewers::ViewerBody;
 
-/// A body that could not be made to its end: the connection is cut, so that nobody takes what has come
-/// for the whole.
+/// A body that could not be completed. The connection is cut, so that no client takes the received part for the
+/// whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the response could not be completed")]
 pub struct BrokenBody;
 
-/// The body of every response of the server.
 #[derive(Debug)]
 pub struct Body {
     kind: BodyKind,
-    /// Told when the response is done: the body is dropped by then.
+    /// Notified when the response is done and this body is dropped.
     link: Option<Rc<Link>>,
 }
 
@@ -31,17 +29,17 @@ enum BodyKind {
     Full(Bytes),
     Viewer(Box<ViewerBody>),
     Pieces(mpsc::Receiver<Result<Bytes, BrokenBody>>),
-    /// Pieces, and how many bytes are still to come.
+    /// Pieces, and the number of bytes still to come.
     Sized(mpsc::Receiver<Result<Bytes, BrokenBody>>, u64),
 }
 
 impl Body {
-    /// These bytes; none at all is fine.
+    /// These bytes, possibly none.
     pub fn full(bytes: impl Into<Bytes>) -> Body {
         Body { kind: BodyKind::Full(bytes.into()), link: None }
     }
 
-    /// The bytes of an answer that is here as a whole; none of one that is made as it is sent.
+    /// The bytes of a complete answer; empty for one that is made while it is sent.
     pub fn whole(&self) -> &Bytes {
         static NONE: Bytes = Bytes::new();
         if let BodyKind::Full(bytes) = &self.kind { bytes } else { &NONE }
@@ -52,19 +50,18 @@ impl Body {
         Body { kind: BodyKind::Viewer(Box::new(viewer)), link: None }
     }
 
-    /// Pieces as they are made, until their sender is dropped. The channel's length is the bound: its
-    /// sender waits while the client is slow.
+    /// Pieces as they are made, until their sender is dropped. The channel's capacity is the bound: the sender waits
+    /// while the client is slow.
     pub fn pieces(pieces: mpsc::Receiver<Result<Bytes, BrokenBody>>) -> Body {
         Body { kind: BodyKind::Pieces(pieces), link: None }
     }
 
-    /// The same where it is known how many bytes there are in all: the answer says so (`Content-Length`).
-    /// One that ends before is cut.
+    /// The same with a known total of bytes, announced as `Content-Length`. A body that ends earlier is cut.
     pub fn sized(len: u64, pieces: mpsc::Receiver<Result<Bytes, BrokenBody>>) -> Body {
         Body { kind: BodyKind::Sized(pieces, len), link: None }
     }
 
-    /// The same body, which tells `link` when it is over.
+    /// The same body, which notifies `link` when it is over.
     pub fn tells(mut self, link: Rc<Link>) -> Body {
         self.link = Some(link);
         self
@@ -95,7 +92,7 @@ impl hyper::body::Body for Body {
             }
             BodyKind::Sized(_, 0) => Poll::Ready(None),
             BodyKind::Sized(pieces, left) => {
-                // That nobody makes any more is no end while some are missing.
+                // The sender is gone, but bytes are missing: the body is broken, not complete.
                 let mut piece = std::task::ready!(pieces.poll_recv(cx)).unwrap_or(Err(BrokenBody))?;
                 piece.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
                 *left -= piece.len() as u64;

@@ -1,7 +1,7 @@
-//! Textual answers are compressed for clients that take gzip (RFC 9110 §8.4, §12.5.3).
+//! Compresses textual answers for clients that accept gzip (RFC 9110 §8.4, §12.5.3).
 //!
-//! The compressed form of an answer is another representation, so its entity tag is another one: `"7-gzip"` of `"7"`.
-//! Conditions that name it are read as of `"7"`: handlers know one tag of each thing.
+//! The compressed form of an answer is another representation with its own entity tag: `"7-gzip"` for `"7"`.
+//! Conditions with that tag are read as `"7"`, because handlers know only one tag per resource.
 
 use std::io::Write as _;
 
@@ -17,41 +17,41 @@ use tokio::sync::Semaphore;
 
 use crate::http::server::body::Body;
 
-/// Shorter answers are sent as they are: they fit into one packet.
+/// Shorter answers are sent uncompressed: they fit into one packet.
 const LEAST: usize = 1024;
 
 /// Longer answers are compressed on another thread: a Pi Zero 2 W takes about a millisecond for these.
 const AT_ONCE: usize = 16 << 10;
 
-/// Longer answers are sent as they are, so that nobody keeps a core busy for long.
+/// Longer answers are sent uncompressed, so that no client keeps a core busy for long.
 const MOST: usize = 4 << 20;
 
-/// Level of answers that are made for each request. Higher levels take twice the time for a tenth of the bytes.
+/// Level of answers made per request. Higher levels take twice the time and save a tenth of the bytes.
 const QUICK: u32 = 4;
 
-/// Level of what is compressed once.
+/// Level of answers that are compressed once.
 const BEST: u32 = 9;
 
-/// What is written before the closing quote of a tag.
+/// Written before the closing quote of a tag.
 const SUFFIX: &str = "-gzip";
 
-/// What a request says of encodings.
+/// The request's headers about encodings.
 #[derive(Debug)]
 pub struct AcceptedEncoding {
     takes_gzip: bool,
-    /// `If-None-Match`, where it names a compressed form.
+    /// `If-None-Match`, if it names a compressed form.
     known: Vec<HeaderValue>,
 }
 
 impl AcceptedEncoding {
-    /// Reads it, and leaves conditions in `headers` that name no compressed form.
+    /// Reads `headers`, and strips the suffix of compressed forms from their conditions.
     pub fn of(headers: &mut HeaderMap) -> AcceptedEncoding {
         let known = without_suffix(headers, IF_NONE_MATCH);
         without_suffix(headers, IF_MATCH);
         AcceptedEncoding { takes_gzip: takes_gzip(headers), known }
     }
 
-    /// Whether the client has the compressed form of `tag`.
+    /// True if the client has the compressed form of `tag`.
     fn is_known(&self, tag: &HeaderValue) -> bool {
         let is_tag = |known: &&str| known.trim().trim_start_matches("W/").as_bytes() == tag.as_bytes();
         self.known
@@ -62,7 +62,7 @@ impl AcceptedEncoding {
     }
 }
 
-/// Takes the suffix off the tags of a condition; gives the condition as it was if there was one.
+/// Strips the suffix from the tags of a condition. Returns the original condition if there was a suffix.
 fn without_suffix(headers: &mut HeaderMap, name: HeaderName) -> Vec<HeaderValue> {
     let end = format!("{SUFFIX}\"");
     let has_suffix = |value: &HeaderValue| value.to_str().is_ok_and(|tags| tags.contains(&end));
@@ -78,7 +78,7 @@ fn without_suffix(headers: &mut HeaderMap, name: HeaderName) -> Vec<HeaderValue>
     before
 }
 
-/// Whether `Accept-Encoding` takes gzip, and prefers nothing to it that is sent here.
+/// True if `Accept-Encoding` allows gzip and does not prefer the plain form.
 pub fn takes_gzip(headers: &HeaderMap) -> bool {
     let (mut gzip, mut any, mut plain) = (None, None, None);
     let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
@@ -98,12 +98,12 @@ pub fn takes_gzip(headers: &HeaderMap) -> bool {
     gzip > 0.0 && gzip >= plain.unwrap_or(0.0)
 }
 
-/// Whether clients that take gzip get `len` bytes of this media type compressed.
+/// True if clients that accept gzip get `len` bytes of this media type compressed.
 pub fn has_two_forms(kind: &str, len: usize) -> bool {
     is_text(kind) && len > LEAST && len <= MOST
 }
 
-/// What is compressed once, as small as it gets.
+/// Text compressed once, as small as possible.
 pub fn best(text: &[u8]) -> Option<Bytes> {
     compressed(text, BEST)
 }
@@ -113,8 +113,8 @@ fn compressed(text: &[u8], level: u32) -> Option<Bytes> {
     encoder.write_all(text).and_then(|()| encoder.finish()).ok().map(Bytes::from)
 }
 
-/// Long text, compressed on another thread: one at a time, so that clients who ask for much take one core at most. Who
-/// comes meanwhile gets the plain form at once.
+/// Compresses long text on another thread, one at a time, so that clients with many requests take at most one core.
+/// `None` if another text is being compressed: the client then gets the plain form at once.
 async fn compressed_beside(text: Bytes) -> Option<Bytes> {
     static TURN: Semaphore = Semaphore::const_new(1);
     let turn = TURN.try_acquire().ok()?;
@@ -125,7 +125,7 @@ async fn compressed_beside(text: Bytes) -> Option<Bytes> {
     compressed.await.ok().flatten()
 }
 
-/// The answer in the form that the client takes. Bodies that are made as they are sent stay as they are.
+/// The answer in the form that the client accepts. Bodies made while they are sent stay as they are.
 pub async fn encoded(accepted: &AcceptedEncoding, mut response: Response<Body>) -> Response<Body> {
     let is_encoded = response.headers().contains_key(CONTENT_ENCODING);
     if !is_encoded && !may_vary(&response) {
@@ -151,7 +151,7 @@ pub async fn encoded(accepted: &AcceptedEncoding, mut response: Response<Body>) 
     if is_unchanged {
         headers.remove(CONTENT_TYPE);
     }
-    // Another form may be asked for next, of which a cache is not to give this one.
+    // Caches must not give this form to a client that asks for the other.
     headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
     if let Some(tag) = headers.get(ETAG).and_then(with_suffix)
         && (has_suffix || (is_unchanged && accepted.takes_gzip && accepted.is_known(&tag)))
@@ -161,7 +161,7 @@ pub async fn encoded(accepted: &AcceptedEncoding, mut response: Response<Body>) 
     response
 }
 
-/// Whether there is a compressed form of an answer, too: it is text, long enough, whole, and no part of a file.
+/// True if the answer has a compressed form, too: it is text, long enough, complete, and not part of a file.
 fn may_vary(response: &Response<Body>) -> bool {
     let headers = response.headers();
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
@@ -185,7 +185,7 @@ fn is_text(kind: &str) -> bool {
     }
 }
 
-/// The strong `tag` of a thing as that of its compressed form.
+/// The strong `tag` of a resource as that of its compressed form.
 fn with_suffix(tag: &HeaderValue) -> Option<HeaderValue> {
     let inside = tag.to_str().ok()?.strip_prefix('"')?.strip_suffix('"')?;
     HeaderValue::from_str(&format!("\"{inside}{SUFFIX}\"")).ok()
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn gzip_is_taken_where_it_is_named_and_nothing_is_preferred() {
+    fn gzip_is_used_if_it_is_accepted_and_plain_text_is_not_preferred() {
         for (value, want) in [
             ("gzip", true),
             ("gzip, deflate, br, zstd", true),
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_short_or_no_text_stays_as_it_is() {
+    async fn short_answers_and_binary_answers_stay_uncompressed() {
         let plain = async |response| {
             let response = sent(&[(ACCEPT_ENCODING, "gzip")], response).await;
             assert_eq!(text(response.headers(), CONTENT_ENCODING), None, "{response:?}");
@@ -288,7 +288,7 @@ mod tests {
             let response = sent(&[(ACCEPT_ENCODING, "gzip")], answer(kind, 5000)).await;
             assert_eq!(text(response.headers(), CONTENT_ENCODING), Some("gzip"), "{kind}");
         }
-        // Caches are told that there is another form.
+        // Caches learn that there is another form.
         let response = sent(&[], answer("text/html", 5000)).await;
         assert_eq!(text(response.headers(), CONTENT_ENCODING), None);
         assert_eq!(
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn conditions_that_name_the_compressed_form_are_of_the_thing() {
+    async fn conditions_with_the_compressed_tag_name_the_resource() {
         let mut asked = headers(&[
             (ACCEPT_ENCODING, "gzip"),
             (IF_NONE_MATCH, "\"6-gzip\", W/\"7-gzip\", \"5\""),
@@ -307,7 +307,7 @@ mod tests {
         let accepted = AcceptedEncoding::of(&mut asked);
         assert_eq!(text(&asked, IF_NONE_MATCH), Some("\"6\", W/\"7\", \"5\""));
         assert_eq!(text(&asked, IF_MATCH), Some("\"7\""));
-        // A copy that has not changed keeps the tag that it has.
+        // An unchanged copy keeps its tag.
         for (tag, want) in [("\"7\"", "\"7-gzip\""), ("\"5\"", "\"5\""), ("W/\"7\"", "W/\"7\"")] {
             let mut response = answer("text/html", 0);
             *response.status_mut() = StatusCode::NOT_MODIFIED;

@@ -1,4 +1,4 @@
-//! HTTPS of this server's own: its certificate, and what is said to plain HTTP at its port.
+//! The server's own HTTPS: its certificate, and the answer to plain HTTP at its port.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use tokio::sync::watch;
 use crate::http::server::listen::Listener;
 use crate::http::server::tls::TlsIdentity;
 
-/// HTTPS, where it is listened for.
+/// HTTPS, present if there is a listener for it.
 #[derive(Debug)]
 pub struct Https {
-    /// The certificate of connections that come now.
+    /// The certificate for new connections.
     identity: watch::Receiver<Arc<TlsIdentity>>,
-    /// Where plain HTTP is sent to.
+    /// Plain HTTP is redirected to this port.
     port: u16,
 }
 
@@ -26,7 +26,7 @@ pub struct HttpsReport {
 }
 
 impl Https {
-    /// HTTPS at the first of `listeners` that is for it; `None` where there is none, or no certificate.
+    /// HTTPS at the first HTTPS listener; `None` without such a listener or without a certificate.
     pub fn of(identity: Option<watch::Receiver<Arc<TlsIdentity>>>, listeners: &[Listener]) -> Option<Https> {
         let first = listeners.iter().find_map(|listener| match listener {
             Listener::Https(tcp) => tcp.local_addr().ok(),
@@ -35,28 +35,28 @@ impl Https {
         Some(Https { identity: identity?, port: first.port() })
     }
 
-    /// Where plain HTTP is sent to.
+    /// The port that plain HTTP is redirected to.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The certificate of connections that come now.
+    /// The certificate for new connections.
     pub fn identity(&self) -> Arc<TlsIdentity> {
         self.identity.borrow().clone()
     }
 }
 
-/// What is answered to plain HTTP at an address for HTTPS begins so.
+/// Start of the answer to plain HTTP at an HTTPS address.
 pub const SPEAKS_HTTPS: &str = "this port speaks HTTPS: ";
 
-/// What is answered to plain HTTP at an address for HTTPS.
+/// The answer to plain HTTP at an HTTPS address.
 pub fn speaks_https(address: Option<SocketAddr>) -> String {
     let address = address.map(|at| SocketAddr::new(at.ip().to_canonical(), at.port()).to_string());
     format!("{SPEAKS_HTTPS}https://{}/\n", address.unwrap_or_default())
 }
 
 impl HttpsReport {
-    /// What is served now; `None` without HTTPS.
+    /// The certificate in use; `None` without HTTPS.
     pub fn of(https: Option<&Https>) -> Option<HttpsReport> {
         let fingerprint = https?.identity().fingerprint().to_owned();
         Some(HttpsReport { fingerprint })
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_speaks_http_is_told_where_https_is() {
+    fn plain_http_gets_the_https_address() {
         let answer = |at: &str| speaks_https(Some(at.parse().unwrap()));
         assert_eq!(answer("[::ffff:10.0.0.2]:8443"), "this port speaks HTTPS: https://10.0.0.2:8443/\n");
         assert!(answer("[fd00::2]:8443").contains("https://[fd00::2]:8443/"));

@@ -1,12 +1,11 @@
-//! A body that is taken as it comes: in pieces of some ten kilobytes, with limits to its length and to
-//! the patience with whoever sends it.
+//! A streamed request body: pieces of up to 64 KiB, with limits to its length and to the sender's silence.
 //!
 //! ```text
 //! socket ─► hyper ─► Upload ── 4 pieces ──► Received: Read, on a thread that blocks
 //! ```
 //!
-//! The sender waits while the reading thread is busy with the disk: nothing piles up. A body that breaks
-//! off is an error for the reader, never an end.
+//! The sender waits while the reading thread is busy with the disk, so pieces do not pile up. A body that breaks off
+//! is an error for the reader, never an end.
 
 use std::io::{self, Read};
 use std::rc::Rc;
@@ -20,22 +19,22 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::http::server::link::Link;
 
-/// Frames of the network are gathered to pieces of this many bytes.
+/// Network frames are gathered into pieces of this many bytes.
 const PIECE: usize = 64 * 1024;
 
-/// Pieces that wait for a slow disk.
+/// Pieces that may wait for a slow disk.
 const WAITING: usize = 4;
 
-/// A piece has to be complete in so many times the patience with silence: some kilobytes a second.
+/// A piece must be complete within this many times `patience`: some kilobytes per second.
 const SLOWEST: u32 = 3;
 
-/// Why a request's body could not be taken.
+/// Why a request's body could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
-    /// Longer than is ever needed.
+    /// Longer than the limit.
     #[error("the request's body is longer than {limit} bytes")]
     TooLong {
-        /// What is allowed.
+        /// The limit in bytes.
         limit: usize,
     },
     /// Not complete in time.
@@ -46,7 +45,7 @@ pub enum BodyError {
     Broken,
 }
 
-/// A request's body that has not been taken yet.
+/// A request's body that has not been read yet.
 #[derive(Debug)]
 pub struct Upload {
     body: Incoming,
@@ -58,18 +57,18 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// `body` of a request that came over `link`; nothing may come for `patience`.
+    /// The `body` of a request on `link`. Silence may last for `patience`.
     pub fn new(body: Incoming, link: Rc<Link>, patience: Duration) -> Upload {
         let is_over = body.is_end_stream();
         Upload { body, link, patience, left: u64::MAX, is_over }
     }
 
-    /// Bytes that will come, where the sender has said so.
+    /// The announced length in bytes, if known.
     pub fn len(&self) -> Option<u64> {
         self.body.size_hint().exact()
     }
 
-    /// At most so many bytes are taken.
+    /// Limits the body to this many bytes.
     ///
     /// # Errors
     /// The sender has announced more.
@@ -107,10 +106,11 @@ impl Upload {
         Ok(Some(piece.freeze()).filter(|piece| !piece.is_empty()))
     }
 
-    /// Hands the body to `read`, on a thread that may block, until it has what it wants.
+    /// Hands the body to `read`, on a thread that may block, until `read` has enough.
     ///
     /// # Errors
-    /// The body could not be taken. What `read` gives is told in any case, so that it can undo what it did.
+    /// The thread failed. A broken body is in the inner result; the output of `read` comes with it, so that the
+    /// caller can undo it.
     pub async fn read_by<T: Send + 'static>(
         mut self,
         read: impl FnOnce(Received) -> T + Send + 'static,
@@ -126,7 +126,7 @@ impl Upload {
                 Ok(None) => Some(Ok(())),
                 Err(error) => Some(Err(*error)),
             };
-            // A reader that is gone has what it wants.
+            // A reader that is gone has read enough.
             let is_gone = sender.send(piece).await.is_err();
             if let Some(over) = over.or(is_gone.then_some(Ok(()))) {
                 break over;
@@ -139,7 +139,7 @@ impl Upload {
 }
 
 impl Drop for Upload {
-    /// What is still to come is not waited for: the connection lingers so that the answer arrives.
+    /// The rest of the body is not awaited: the connection lingers so that the answer arrives.
     fn drop(&mut self) {
         if !self.is_over && !self.body.is_end_stream() {
             self.link.cut();
@@ -151,10 +151,10 @@ fn clamp(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
-/// What has come of a body, read by a thread that blocks. The end is an end only if all has come.
+/// The received part of a body, for a thread that blocks. Reading ends only after the complete body.
 #[derive(Debug)]
 pub struct Received {
-    /// `None` among them is the end; that they cease without it is not.
+    /// `None` in the channel is the end of the body; a closed channel without it is an error.
     pieces: mpsc::Receiver<Result<Option<Bytes>, BodyError>>,
     piece: Bytes,
     is_over: bool,
@@ -166,7 +166,7 @@ impl Read for Received {
             return Ok(0);
         }
         while self.piece.is_empty() && !self.is_over {
-            // Nobody sends any more: the connection is gone.
+            // The sender is gone: so is the connection.
             match self.pieces.blocking_recv().unwrap_or(Err(BodyError::Broken)) {
                 Ok(Some(piece)) => self.piece = piece,
                 Ok(None) => self.is_over = true,

@@ -1,12 +1,12 @@
-//! A lone viewer's way past the tasks: its pictures are written where they are published.
+//! A lone viewer's way past the tasks: the publishing thread writes its pictures.
 //!
-//! To wake the server's thread for one viewer and one picture costs more than all else that is done for it
-//! (docs/performance.md). So while nothing of a viewer's stream is left to be written and it waits for the next
-//! picture, its lane is open: the publisher's thread, usually the one that captures, gives the kernel the picture. It
-//! never waits there: what the kernel does not take at once is left to the viewer's task, and the lane is closed.
+//! Waking the server's thread for one viewer and one picture costs more than all other work for it
+//! (docs/performance.md). The lane is open while nothing of a viewer's stream is left to be written and the viewer
+//! waits for the next picture. The publishing thread, usually `capture`, then hands the picture to the kernel and
+//! never waits. If the kernel does not take all of it, the lane closes and the viewer's task writes the rest.
 //!
-//! Lives on both threads, behind one lock, which is held for one write without waiting. Invariant: only who has
-//! closed a lane, or found it closed, writes to its socket otherwise.
+//! A lane lives on both threads behind one lock, which is held for one write without waiting. Invariant: the task
+//! writes to the socket only after it has closed the lane or found it closed.
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +20,7 @@ use crate::http::server::socket;
 use crate::media::{Direct, Picture};
 use crate::pipeline::RateMeter;
 
-/// The rate at which a viewer is sent pictures, by the time since it came.
+/// The rate of pictures sent to a viewer, by the time since it came.
 #[derive(Debug)]
 pub struct SendRate {
     came: Instant,
@@ -28,17 +28,17 @@ pub struct SendRate {
 }
 
 impl SendRate {
-    /// None yet, of one who comes now.
+    /// For a viewer that comes now.
     pub fn new() -> Arc<SendRate> {
         Arc::new(SendRate { came: Instant::now(), rate: Mutex::default() })
     }
 
-    /// One was sent.
+    /// Counts a sent picture.
     pub fn count(&self, now: Instant) {
         self.lock().count(self.age_us(now));
     }
 
-    /// Pictures a second over the last seconds.
+    /// Pictures per second over the last seconds.
     pub fn per_second(&self) -> f64 {
         self.lock().per_second(self.age_us(Instant::now()))
     }
@@ -55,9 +55,9 @@ impl SendRate {
 /// One viewer's lane; closed at first.
 #[derive(Debug)]
 pub struct Lane {
-    /// The viewer's TCP socket, of which the task has another descriptor.
+    /// The viewer's TCP socket; the task has another descriptor of it.
     socket: OwnedFd,
-    /// Bytes handed to the kernel, by whomever.
+    /// Bytes handed to the kernel, by lane or task.
     written: Arc<AtomicU64>,
     sent: Arc<SendRate>,
     state: Mutex<LaneState>,
@@ -66,46 +66,45 @@ pub struct Lane {
 #[derive(Debug, Default)]
 struct LaneState {
     is_open: bool,
-    /// The last publication that has been written, by whomever.
+    /// The number of the last written publication, by lane or task.
     last: u64,
     passed: Option<LanePicture>,
 }
 
-/// What has gone through a lane.
+/// The pictures that went through a lane.
 #[derive(Debug, Clone)]
 pub struct LanePicture {
     /// The last publication's number.
     pub number: u64,
-    /// How many they are.
+    /// How many pictures.
     pub count: u64,
     /// The last picture.
     pub picture: Picture,
-    /// When it was written.
+    /// When the last picture was written.
     pub at: Instant,
-    /// What of it the kernel has not taken; may be empty.
+    /// The bytes of the last picture that the kernel has not taken; may be empty.
     pub rest: Bytes,
 }
 
 impl Lane {
-    /// A lane to `socket`; `written` and `sent` are told of all that goes through.
+    /// A lane to `socket`. `written` and `sent` count everything that goes through.
     pub fn new(socket: OwnedFd, written: Arc<AtomicU64>, sent: Arc<SendRate>) -> Lane {
         Lane { socket, written, sent, state: Mutex::default() }
     }
 
-    /// From now on pictures go through that were published after `number`; everything written so far is with the
-    /// kernel.
+    /// Opens the lane for pictures published after `number`. The kernel must have taken everything written before.
     pub fn open(&self, number: u64) {
         let mut state = self.lock();
         state.is_open = true;
         state.last = state.last.max(number);
     }
 
-    /// From now on none goes through.
+    /// Closes the lane.
     pub fn close(&self) {
         self.lock().is_open = false;
     }
 
-    /// The same; what has gone through since the last call.
+    /// Closes the lane and returns the pictures that went through since the last call.
     pub fn take_back(&self) -> Option<LanePicture> {
         let mut state = self.lock();
         state.is_open = false;
@@ -123,13 +122,13 @@ impl Direct for Lane {
         if !state.is_open || number <= state.last {
             return false;
         }
-        // As for every viewer: no picture queues behind an older one.
+        // As for every viewer, no picture queues behind an older one.
         if socket::unsent(&self.socket) > 0 {
             state.is_open = false;
             return false;
         }
         let part = picture.part();
-        // What is wrong with the connection shows when the task writes.
+        // A fault of the connection shows when the task writes.
         let Ok(taken) = send(&self.socket, &part, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) else {
             state.is_open = false;
             return false;
@@ -160,7 +159,7 @@ mod tests {
         builder.finish(1, 1, ClockTime::now(), number, false)
     }
 
-    /// A lane, both ends of its connection, and what is counted.
+    /// A lane, both ends of its connection, and its counters.
     fn lane() -> (Lane, TcpStream, TcpStream, Arc<AtomicU64>, Arc<SendRate>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -170,12 +169,12 @@ mod tests {
         (Lane::new(another, written.clone(), sent.clone()), near, far, written, sent)
     }
 
-    /// Waits until it is so.
+    /// Waits until `is_so` holds.
     #[track_caller]
     fn soon(mut is_so: impl FnMut() -> bool) {
         let until = Instant::now() + std::time::Duration::from_secs(30);
         while !is_so() {
-            assert!(Instant::now() < until, "it never is");
+            assert!(Instant::now() < until, "it never holds");
             std::thread::yield_now();
         }
     }
@@ -195,7 +194,7 @@ mod tests {
         let mut bytes = 0;
         for number in [2, 3, 5] {
             let picture = picture(number, 1000);
-            // The kernel may not have sent the last one yet.
+            // The kernel may not have sent the previous picture yet.
             soon(|| {
                 lane.open(0);
                 lane.offer(number, &picture)
@@ -203,7 +202,7 @@ mod tests {
             assert_eq!(read(&mut far, picture.part().len()), picture.part());
             bytes += picture.part().len() as u64;
         }
-        assert!(!lane.offer(4, &picture(4, 100)), "older than what was written");
+        assert!(!lane.offer(4, &picture(4, 100)), "older than the last written one");
         assert_eq!(written.load(Ordering::Relaxed), bytes);
         assert!(sent.per_second() > 0.0);
         let passed = lane.take_back().unwrap();
@@ -216,14 +215,14 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_does_not_take_is_left_to_the_task() {
+    fn the_task_writes_the_rest_that_the_kernel_refused() {
         let (lane, _near, mut far, written, _) = lane();
         lane.open(0);
         let large = picture(1, 64 << 20);
         assert!(!lane.offer(1, &large), "not all of it");
         assert!(!lane.offer(2, &picture(2, 100)), "closed by that");
         lane.open(1);
-        assert!(!lane.offer(2, &picture(2, 100)), "nothing goes behind what is unsent");
+        assert!(!lane.offer(2, &picture(2, 100)), "no picture goes behind unsent bytes");
         let rest = lane.take_back().unwrap().rest;
         let taken = written.load(Ordering::Relaxed) as usize;
         assert!(taken > 0 && taken + rest.len() == large.part().len());
@@ -234,7 +233,7 @@ mod tests {
     fn a_broken_connection_closes_it() {
         let (lane, near, far, ..) = lane();
         drop(far);
-        // The first may still be taken; what comes back is a reset.
+        // The kernel may take the first write; a reset comes back.
         soon(|| send(&near, b"-", SendFlags::DONTWAIT | SendFlags::NOSIGNAL).is_err());
         soon(|| socket::unsent(&lane.socket) == 0);
         lane.open(0);

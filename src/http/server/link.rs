@@ -1,6 +1,5 @@
 //! One connection's state, and the list of all connections. The limits need only the link's counters and two numbers
-//! from the
-//! kernel: unsent and unacknowledged bytes. hyper reads and writes through [`LinkIo`], which counts.
+//! from the kernel: unsent and unacknowledged bytes. hyper reads and writes through [`LinkIo`], which counts.
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
@@ -26,10 +25,8 @@ use crate::http::server::tls::{Tls, TlsSocket};
 const PAUSES: u32 = 12;
 
 /// The sweep no longer sees a closed connection with unsent bytes. The kernel drops its peer after this many times
-/// the
-/// sweep's limit. It must not be sooner: the kernel takes a window without room for a whole segment, as a slow viewer
-/// has it,
-/// for a closed one.
+/// the sweep's limit. It must not be sooner: the kernel takes a window without room for a whole segment, as a slow
+/// viewer has it, for a closed one.
 const KERNEL_WAITS: u32 = 3;
 
 /// Time limits of a peer.
@@ -106,8 +103,7 @@ pub enum NoPlace {
 pub(in crate::http) const SHARE: usize = 4;
 
 /// This part of the places of a kind, rounded up, is reserved for known clients: programs of this machine and
-/// signed-in
-/// callers.
+/// signed-in callers.
 const KEPT: usize = 16;
 
 /// Maximum number of files, archives, tables and long bodies under way.
@@ -307,8 +303,7 @@ impl Link {
     }
 
     /// Sets the client: the peer, or the one that a proxy on this machine names. `is_known` is true for programs of
-    /// this machine
-    /// and signed-in callers.
+    /// this machine and signed-in callers.
     pub fn is_of(&self, client: LimitedClient, is_known: bool) {
         self.client.set(client);
         self.is_known.set(is_known);
@@ -355,8 +350,7 @@ impl Link {
     }
 
     /// True while the end of input must not reach hyper, which would drop the current response. A client may end its
-    /// side
-    /// and still wait for the answer (`nc -N`). From a viewer, that end is the only sign that it has left.
+    /// side and still wait for the answer (`nc -N`). From a viewer, that end is the only sign that it has left.
     fn withholds_end(&self) -> bool {
         !self.is_viewer.get() && (self.phase.get().0 == ConnectionPhase::Busy || self.unwritten.get() > 0)
     }
@@ -536,9 +530,8 @@ impl Links {
     }
 
     /// Takes one of `most` places of this kind for `link`, until its answer ends. A known client may take all of
-    /// them. Others may
-    /// take those that are not [`kept`], and one address at most a quarter of these, so that it cannot lock the
-    /// others out.
+    /// them. Others may take those that are not [`kept`], and one address at most a quarter of these, so that it
+    /// cannot lock the others out.
     ///
     /// # Errors
     /// [`NoPlace`].
@@ -565,10 +558,8 @@ impl Links {
     }
 
     /// True if a connection from `address` may be opened when `most` are allowed; some are [`kept`]. If all are
-    /// taken, an idle
-    /// connection is closed for it: the longest idle one of the address with the most connections. An address that
-    /// has its quarter
-    /// loses one of its own.
+    /// taken, an idle connection is closed for it: the longest idle one of the address with the most connections. An
+    /// address that has its quarter loses one of its own.
     pub fn has_room(&self, address: Option<IpAddr>, most: usize) -> bool {
         let client = client_of(address);
         let open = self.open.borrow();

@@ -12,10 +12,10 @@ use socket2::{Domain, Protocol, SockAddr, Type};
 use crate::base::{Fault, FaultKind};
 use crate::config::Listen;
 
-/// Connections that may wait to be accepted; the kernel caps it (`net.core.somaxconn`).
+/// Connections that may wait to be accepted; the kernel caps the number (`net.core.somaxconn`).
 const BACKLOG: i32 = 1024;
 
-/// Owner and group may connect to a Unix socket: the web server in front is put into the group.
+/// Owner and group may connect to a Unix socket: the front web server joins the group.
 const UNIX_MODE: u32 = 0o660;
 
 /// A socket that accepts connections.
@@ -23,7 +23,7 @@ const UNIX_MODE: u32 = 0o660;
 pub enum Listener {
     /// TCP, version 4 or 6.
     Tcp(TcpListener),
-    /// The same, over which HTTPS is spoken.
+    /// TCP for HTTPS.
     Https(TcpListener),
     /// A Unix stream socket.
     Unix(UnixListener),
@@ -46,8 +46,8 @@ impl Listener {
 }
 
 impl Listener {
-    /// Whether other machines reach it: it is not bound to a loopback address. What a Unix socket is shown to is for
-    /// the web server in front to say.
+    /// True if other machines can reach it: it is not bound to a loopback address. A Unix socket counts as local; its
+    /// web server in front decides who reaches it.
     pub fn is_reached(&self) -> bool {
         match self {
             Listener::Tcp(tcp) | Listener::Https(tcp) => {
@@ -57,7 +57,6 @@ impl Listener {
         }
     }
 
-    /// Whether HTTPS is spoken over it.
     pub fn is_https(&self) -> bool {
         matches!(self, Listener::Https(_))
     }
@@ -72,7 +71,7 @@ impl AsFd for Listener {
     }
 }
 
-/// That `address`, as configured, cannot be listened on, and what can be done.
+/// The fault of an `address` that cannot be listened on, with a remedy.
 fn refused(address: &str, cause: &io::Error) -> Fault {
     let port = address.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
     let hint = match (cause.kind(), port) {
@@ -99,10 +98,8 @@ fn refused(address: &str, cause: &io::Error) -> Fault {
     Fault { hint, ..Fault::new(FaultKind::File, format!("cannot listen on {address}: {cause}")) }
 }
 
-/// Listens on `listen`.
-///
-/// A Unix socket that a dead daemon left behind is replaced; one on which somebody answers is
-/// not, and a file that is no socket is never removed.
+/// Listens at the configured address. Replaces a Unix socket that a dead service left behind, but not one that
+/// answers. Never removes a file that is not a socket.
 ///
 /// # Errors
 /// The address cannot be listened on.
@@ -119,10 +116,10 @@ pub fn bind(listen: &Listen) -> Result<Listener, Fault> {
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A restart does not wait for the old connections' last minutes.
+    // A restart need not wait for the old connections' last minutes.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
-        // So that "0.0.0.0:8080" and "[::]:8080" may stand side by side.
+        // Allows "0.0.0.0:8080" and "[::]:8080" side by side.
         socket.set_only_v6(true)?;
     }
     socket.bind(&SockAddr::from(address))?;
@@ -142,15 +139,15 @@ fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Where the command line asks the daemon that keeps its state in `directory`.
+/// The socket for the command line, in the service's state `directory`.
 pub fn control_path(directory: &Path) -> PathBuf {
     directory.join("control.sock")
 }
 
-/// Listens on a Unix socket that this user and root alone can open. One that a dead daemon left behind is replaced.
+/// Listens on a Unix socket that only this user and root can open. Replaces one that a dead service left behind.
 ///
 /// # Errors
-/// The operating system's: another daemon answers there, the directory cannot be written, the path is longer than 107
+/// The operating system's: another service answers there, the directory is not writable, the path is longer than 107
 /// bytes.
 pub fn bind_private(path: &Path) -> io::Result<UnixListener> {
     let listener = bind_unix(path)?;
@@ -158,7 +155,7 @@ pub fn bind_private(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// A socket on which nobody answers any more.
+/// True for a socket without a listening process.
 fn is_left_behind(path: &Path) -> bool {
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
     is_socket && UnixStream::connect(path).is_err_and(|e| e.kind() == ErrorKind::ConnectionRefused)
@@ -190,14 +187,14 @@ mod tests {
             bind(&listen).unwrap_err().hint.unwrap().starts_with("another program answers on this socket")
         );
         drop(first);
-        // A child that another test is starting has it, too, until it is another program.
+        // A child process that another test is starting holds a copy until it executes its program.
         let soon = (0..1000).any(|_| {
             bind(&listen).is_ok() || {
                 std::thread::sleep(std::time::Duration::from_millis(10));
                 false
             }
         });
-        assert!(soon, "a socket that nobody listens on is replaced");
+        assert!(soon, "a dead socket is replaced");
     }
 
     #[test]

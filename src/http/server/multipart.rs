@@ -1,12 +1,12 @@
-//! The body of a stream: `multipart/x-mixed-replace`, a part per picture, without end.
+//! The body of a stream: `multipart/x-mixed-replace`, one part per picture, endless.
 //!
-//! [`MultipartStream`] decides what comes next, and when. The daemon's server asks it for a viewer whose socket it
-//! knows (see the module `viewers`). [`StreamBody`] asks it with a timer, for programs that embed tallycam in their own
-//! server.
+//! [`MultipartStream`] decides on the next step and its time. This server drives it for viewers whose sockets it
+//! knows (see the module `viewers`). [`StreamBody`] drives it with a timer, for programs that embed tallycam in a
+//! server of their own.
 //!
-//! A stream is sent close-delimited as HTTP/1.0, since naive readers and old embedded clients do
-//! not know chunks; a response for one is made by [`head`]. A lane (see the module `lane`) writes between hyper's own
-//! writes, which chunks would not allow either.
+//! A stream is sent as HTTP/1.0 and ends with the connection, because naive readers and old embedded clients do not
+//! know chunks; [`head`] makes its response. Chunks would also forbid a lane (see the module `lane`), which writes
+//! between hyper's own writes.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -21,21 +21,19 @@ use tokio::time::Sleep;
 
 use crate::media::{Hub, Picture, Subscriber};
 
-/// The first bytes of every stream; what follows are [`Picture::part`]s.
+/// The first bytes of every stream; [`Picture::part`]s follow.
 pub const OPENING: Bytes = Bytes::from_static(b"--frame\r\n");
 
 /// The value of the header `Content-Type`.
 pub const CONTENT_TYPE_VALUE: &str = "multipart/x-mixed-replace; boundary=frame";
 
-/// A picture is repeated when nothing new came for so long: it tells viewers, and what lies
-/// between, that the stream lives.
+/// A picture is repeated after this time without a new one, to show viewers and proxies that the stream lives.
 pub const REPEAT: Duration = Duration::from_secs(1);
 
-/// A picture that comes this little before it is due is sent: waiting for the timer would cost
-/// more than it gains.
+/// A picture this little ahead of time is sent at once: waiting for the timer would cost more than it gains.
 const EARLY: Duration = Duration::from_millis(2);
 
-/// Pictures a second that a viewer may ask for.
+/// Valid frame rates of a viewer, in pictures per second.
 pub const FPS: std::ops::RangeInclusive<f64> = 0.01..=1000.0;
 
 /// A response with the headers of a stream around `body`.
@@ -52,16 +50,15 @@ pub fn head<B>(body: B) -> Response<B> {
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    // nginx would else collect megabytes of pictures before it passes them on.
+    // Otherwise nginx collects megabytes of pictures before it passes them on.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }
 
-/// When one viewer's next picture is due. Pure: the time is handed in.
+/// Decides when one viewer's next picture is due. Pure: callers pass the time.
 ///
-/// With a limit the due times stand on a grid that does not drift: a late picture does not delay
-/// those after it. A viewer that falls more than one place behind starts a new grid, so that it is
-/// not sent a burst.
+/// With a limit, the due times form a grid that does not drift: a late picture does not delay the following ones. A
+/// viewer that falls more than one interval behind starts a new grid, so that it gets no burst.
 #[derive(Debug, Clone)]
 pub struct Pacer {
     interval: Option<Duration>,
@@ -70,28 +67,28 @@ pub struct Pacer {
 }
 
 impl Pacer {
-    /// At most `fps` pictures a second, where given and within [`FPS`].
+    /// At most `fps` pictures per second, if given and within [`FPS`].
     pub fn new(fps: Option<f64>) -> Pacer {
         let interval = fps.filter(|fps| FPS.contains(fps)).map(|fps| Duration::from_secs_f64(1.0 / fps));
         Pacer { interval, due: None, repeat: None }
     }
 
-    /// Whether fewer pictures are wanted than there are.
+    /// True if the frame rate is limited.
     pub fn is_limited(&self) -> bool {
         self.interval.is_some()
     }
 
-    /// `None` when a new picture may be sent at once, else from when on.
+    /// `None` if a new picture may be sent at once, else the earliest time.
     pub fn wait(&self, now: Instant) -> Option<Instant> {
         self.due.filter(|due| *due > now + EARLY)
     }
 
-    /// When the last picture is to be repeated if none has come; `None` before the first.
+    /// When to repeat the last picture if no new one comes; `None` before the first.
     pub fn repeat_at(&self) -> Option<Instant> {
         self.repeat
     }
 
-    /// A picture was sent.
+    /// Notes that a picture was sent.
     pub fn sent(&mut self, now: Instant) {
         if let Some(interval) = self.interval {
             let next = self.due.map_or(now, |due| due) + interval;
@@ -101,26 +98,26 @@ impl Pacer {
     }
 }
 
-/// What of a hub's pictures was found for a part.
+/// The result of looking for a picture to send.
 #[derive(Debug)]
 pub enum FoundPicture {
     Picture(Picture),
-    /// None is there that was not sent yet; the last may be repeated.
+    /// There is no unsent picture; the last may be repeated.
     Nothing,
-    /// None may be sent before this time, whatever is there.
+    /// No picture may be sent before this time.
     Later(Instant),
-    /// No more will come.
+    /// The hub is closed.
     Closed,
 }
 
-/// What a stream goes on with.
+/// The next step of a stream.
 #[derive(Debug)]
 pub enum StreamStep {
     /// [`OPENING`], once.
     Opening,
-    /// A picture with its part's header.
+    /// A picture with its part header.
     Part(Bytes),
-    /// Nothing before `until`, if that is given, or before a picture is published, if that `is_on_news`.
+    /// Wait until `until`, if given, or until a picture is published, if `is_on_news`; whichever is first.
     Wait {
         is_on_news: bool,
         until: Option<Instant>,
@@ -128,23 +125,24 @@ pub enum StreamStep {
     End,
 }
 
-/// The parts of one stream: the newest picture when one is due, and the last again after [`REPEAT`] without a new one.
+/// The parts of one stream: the newest picture when one is due, and the last again after [`REPEAT`] without a new
+/// one.
 #[derive(Debug)]
 pub struct MultipartStream {
     pub news: Subscriber,
     pub pacer: Pacer,
-    /// The picture that was sent last.
+    /// The last sent picture.
     pub last: Option<Picture>,
     is_open: bool,
 }
 
 impl MultipartStream {
-    /// Of the pictures of `hub`, at most `fps` a second.
+    /// The pictures of `hub`, at most `fps` per second.
     pub fn new(hub: &Hub, fps: Option<f64>) -> MultipartStream {
         MultipartStream { news: hub.subscribe(), pacer: Pacer::new(fps), last: None, is_open: false }
     }
 
-    /// What comes next. When a part is due, `find` looks for its picture, and is told when the last one is repeated.
+    /// The next step. When a part is due, `find` looks for its picture; it also gets the time of the next repeat.
     /// Copies no picture.
     pub fn next(
         &mut self,
@@ -172,22 +170,21 @@ impl MultipartStream {
         StreamStep::Part(part)
     }
 
-    /// A picture was sent at `at`.
+    /// Notes that a picture was sent at `at`.
     pub fn record_sent(&mut self, picture: Picture, at: Instant) {
         self.pacer.sent(at);
         self.last = Some(picture);
     }
 }
 
-/// A stream of a [`Hub`]'s pictures as an HTTP body, for servers that are not ours.
+/// A stream of a [`Hub`]'s pictures as an HTTP body, for embedding servers.
 ///
-/// First part at once (the newest picture, or the next to come), newest only, the same picture
-/// again after [`REPEAT`] without a new one; it ends when the hub is closed. What the server and
-/// the kernel buffer behind it is not seen from here: keep the server's buffer small, or a slow
-/// viewer sees old pictures.
+/// The first part comes at once (the newest picture, or the next to come). Slow readers skip to the newest picture.
+/// The same picture comes again after [`REPEAT`] without a new one. The stream ends when the hub closes. Buffers of
+/// the server and the kernel behind it are invisible here: keep the server's buffer small, or a slow viewer sees old
+/// pictures.
 ///
-/// Needs a tokio runtime with time. Hold a [`crate::pipeline::Demand`] as long as it lives, or the
-/// camera falls asleep.
+/// Needs a tokio runtime with time. Hold a [`crate::pipeline::Demand`] while it lives, or the camera closes.
 #[derive(Debug)]
 pub struct StreamBody {
     parts: MultipartStream,
@@ -200,7 +197,7 @@ impl StreamBody {
         StreamBody { parts: MultipartStream::new(hub, None), timer: Box::pin(tokio::time::sleep(REPEAT)) }
     }
 
-    /// At most `fps` pictures a second; values outside [`FPS`] are ignored.
+    /// Limits the stream to `fps` pictures per second; values outside [`FPS`] are ignored.
     #[must_use]
     pub fn limited(mut self, fps: f64) -> StreamBody {
         self.parts.pacer = Pacer::new(Some(fps));
@@ -259,7 +256,7 @@ mod tests {
     #[test]
     fn a_limit_holds_on_average_and_does_not_drift() {
         let start = Instant::now();
-        // A camera of 30 pictures a second, each with some jitter, and a viewer who wants 12.
+        // A camera with 30 pictures per second and some jitter, and a viewer with a limit of 12.
         let mut pacer = Pacer::new(Some(12.0));
         let mut sent = 0;
         for n in 0..3000u64 {
@@ -273,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn one_who_fell_behind_gets_no_burst() {
+    fn a_viewer_that_fell_behind_gets_no_burst() {
         let start = Instant::now();
         let mut pacer = Pacer::new(Some(10.0));
         pacer.sent(start);
@@ -284,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_outside_the_range_are_none() {
+    fn limits_outside_the_range_are_ignored() {
         for fps in [0.0, -1.0, 0.001, 1e9, f64::NAN] {
             let mut pacer = Pacer::new(Some(fps));
             let now = Instant::now();
@@ -308,7 +305,7 @@ mod tests {
         let first = next().await.unwrap();
         assert!(first.starts_with(b"Content-Type: image/jpeg\r\nContent-Length: 8\r\n"));
         assert!(first.ends_with(b"\r\n--frame\r\n"));
-        // Nothing new comes: the same again.
+        // No new picture comes: the last one is repeated.
         assert_eq!(next().await.unwrap(), first);
         hub.publish(picture(2));
         hub.publish(picture(3));

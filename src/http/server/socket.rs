@@ -1,4 +1,4 @@
-//! A stream socket, TCP or Unix, and what the kernel knows of its queues.
+//! A stream socket, TCP or Unix, with the kernel's queue lengths.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -9,17 +9,14 @@ use std::time::Duration;
 use rustix::net::sockopt;
 use tokio::net::{TcpStream, UnixStream};
 
-/// A stream socket of either kind.
 #[derive(Debug)]
 pub enum Socket {
     Tcp(TcpStream),
-    /// A Unix socket.
     Unix(UnixStream),
 }
 
 impl Socket {
-    /// Sets what this server wants of a TCP connection. Failures are not worth a word: the peer
-    /// has gone, or the kernel does without.
+    /// Sets the options of a TCP connection. Failures are ignored: the peer has gone, or the kernel does without.
     pub fn prepare(&self) {
         if let Socket::Tcp(tcp) = self {
             let _ = tcp.set_nodelay(true);
@@ -27,17 +24,17 @@ impl Socket {
         }
     }
 
-    /// The kernel resets a TCP connection whose peer has acknowledged nothing, or has had no room, for so long
-    /// (`TCP_USER_TIMEOUT`, tcp(7)); also after it was closed, which it is meant for.
+    /// Sets `TCP_USER_TIMEOUT` (tcp(7)): the kernel resets a TCP connection whose peer has acknowledged nothing, or
+    /// has had no room, for this `time`. It also applies after the close, which is its purpose here.
     pub fn give_up_after(&self, time: Duration) {
         if let Socket::Tcp(tcp) = self {
-            // 0 would be the system's own limit.
+            // 0 would mean the system's own limit.
             let _ = sockopt::set_tcp_user_timeout(tcp, time.as_millis().clamp(1, u32::MAX.into()) as u32);
         }
     }
 
-    /// Bytes the kernel has taken and not sent yet. On a Unix socket, which sends nothing: the
-    /// memory that holds what the peer has not read.
+    /// Bytes that the kernel has taken and not sent. For a Unix socket: the memory that holds the bytes the peer has
+    /// not read.
     pub fn unsent(&self) -> usize {
         match self {
             Socket::Tcp(_) => unsent(self),
@@ -45,7 +42,7 @@ impl Socket {
         }
     }
 
-    /// Where the peer has reached this machine; `None` over a Unix socket.
+    /// The local address of a TCP connection; `None` for a Unix socket.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match self {
             Socket::Tcp(s) => s.local_addr().ok(),
@@ -53,8 +50,8 @@ impl Socket {
         }
     }
 
-    /// Another descriptor of a TCP connection, for another thread; `None` of a Unix socket, and where there are no
-    /// more.
+    /// Another descriptor of a TCP connection, for another thread; `None` for a Unix socket, or if no descriptor is
+    /// free.
     pub fn another(&self) -> Option<OwnedFd> {
         match self {
             Socket::Tcp(s) => s.as_fd().try_clone_to_owned().ok(),
@@ -62,12 +59,12 @@ impl Socket {
         }
     }
 
-    /// Bytes the kernel has taken and the peer has not acknowledged.
+    /// Bytes that the kernel has taken and the peer has not acknowledged.
     pub fn unacknowledged(&self) -> usize {
         queued::<SIOCOUTQ>(self.as_fd())
     }
 
-    /// Makes the close that follows a reset, which frees the kernel's buffers at once.
+    /// Makes the next close a reset, which frees the kernel's buffers at once.
     pub fn reset_on_close(&self) {
         let _ = sockopt::set_socket_linger(self, Some(Duration::ZERO));
     }
@@ -80,7 +77,7 @@ impl Socket {
         }
     }
 
-    /// Writes as much as goes without waiting.
+    /// Writes as much as possible without waiting.
     pub fn try_write_vectored(&self, runs: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Socket::Tcp(s) => s.try_write_vectored(runs),
@@ -114,20 +111,20 @@ impl AsFd for Socket {
     }
 }
 
-/// `SIOCOUTQNSD` of linux/sockios.h: bytes not sent yet.
+/// `SIOCOUTQNSD` of linux/sockios.h: bytes not sent.
 const SIOCOUTQNSD: rustix::ioctl::Opcode = 0x894B;
-/// `SIOCOUTQ` of linux/sockios.h, the same number as `TIOCOUTQ`: bytes not acknowledged yet.
+/// `SIOCOUTQ` of linux/sockios.h, the same number as `TIOCOUTQ`: bytes not acknowledged.
 const SIOCOUTQ: rustix::ioctl::Opcode = 0x5411;
 
-/// Bytes of a TCP connection that the kernel has taken and not sent yet.
+/// Bytes of a TCP connection that the kernel has taken and not sent.
 pub fn unsent(socket: &impl AsFd) -> usize {
     queued::<SIOCOUTQNSD>(socket.as_fd())
 }
 
-/// Asks for one of the queue lengths; 0 when the kernel does not tell.
+/// One of the queue lengths; 0 if the kernel gives none.
 fn queued<const WHICH: rustix::ioctl::Opcode>(socket: BorrowedFd<'_>) -> usize {
-    // SAFETY: both requests only write one C int through the pointer they are given (tcp(7),
-    // unix(7)), and `Getter` hands them room for exactly that.
+    // SAFETY: both requests only write one C int through the given pointer (tcp(7), unix(7)), and `Getter` provides
+    // room for exactly that.
     let length = unsafe { rustix::ioctl::ioctl(socket, rustix::ioctl::Getter::<WHICH, i32>::new()) };
     length.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(0))
 }
@@ -138,7 +135,7 @@ mod tests {
     use super::*;
     use std::io::Read;
 
-    /// Writes until nothing goes any more; tells how much went.
+    /// Writes until the socket takes no more; returns the number of bytes written.
     fn fill(socket: &Socket) -> usize {
         let run = [7; 16 * 1024];
         let mut bytes = 0;
@@ -159,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_queues_of_a_tcp_socket_are_told_apart() {
+    async fn unsent_and_unacknowledged_bytes_of_a_tcp_socket_differ() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let socket = Socket::Tcp(listener.accept().await.unwrap().0);
@@ -182,7 +179,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_unix_peer_has_not_read_counts_as_unsent() {
+    async fn bytes_that_a_unix_peer_has_not_read_count_as_unsent() {
         let (ours, mut peer) = std::os::unix::net::UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
         let socket = Socket::Unix(UnixStream::from_std(ours).unwrap());

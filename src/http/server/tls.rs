@@ -1,9 +1,9 @@
-//! TLS between hyper and the socket of a connection that came to an `https://` address.
+//! TLS between hyper and the socket of a connection to an `https://` address.
 //!
-//! It is driven by the connection's own task, so that a handshake is part of its first read: time limits, places and
-//! counts are those of every connection. At most [`BATCH`] bytes are sealed before the kernel has taken them: that is
-//! what a slow peer costs, and a picture is a few records of 16 KiB, sealed and sent while they are in the processor's
-//! cache.
+//! The connection's own task drives it, and a handshake is part of the first read; time limits, places and counts are
+//! the same as for every connection. At most [`BATCH`] bytes are encrypted before the kernel has taken them, which
+//! bounds the cost of a slow peer. A picture is a few records of 16 KiB, encrypted and sent while they are in the
+//! processor's cache.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
@@ -19,10 +19,10 @@ use tokio_rustls::rustls::{self, ServerConfig, ServerConnection};
 
 use crate::http::server::socket::Socket;
 
-/// Plaintext that is sealed at a time: four records.
+/// Plaintext bytes encrypted at a time: four records.
 const BATCH: usize = 64 * 1024;
 
-/// A certificate and its key, ready to be shown to whoever connects.
+/// A certificate with its key, ready for connections.
 #[derive(Debug, Clone)]
 pub struct TlsIdentity {
     config: Arc<ServerConfig>,
@@ -32,19 +32,19 @@ pub struct TlsIdentity {
 /// Why a certificate and a key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
-    /// The first file has none.
+    /// The first file contains none.
     #[error("there is no certificate in it; it is to be PEM, with the line -----BEGIN CERTIFICATE-----")]
     NoCertificate,
-    /// The second file has none.
+    /// The second file contains none.
     #[error("there is no private key in it; it is to be PEM, and not encrypted")]
     NoKey,
-    /// They do not go together, or are of a kind that is not known.
+    /// They do not match, or are of an unknown kind.
     #[error("{0}")]
     Unfit(#[from] rustls::Error),
 }
 
 impl TlsIdentity {
-    /// Reads a certificate, with those between it and the authority behind it, and its key.
+    /// Reads a certificate with its intermediate certificates, and its key.
     ///
     /// # Errors
     /// [`IdentityError`].
@@ -65,9 +65,9 @@ impl TlsIdentity {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(chain, key)?;
-        // Clients know whether AES is fast where they are, not here.
+        // Clients order ciphers by their own speed; a server without AES instructions uses its own order.
         config.ignore_client_order = !has_aes();
-        // HTTP/2 would need another connection layer: streams, limits and counts are per connection here.
+        // HTTP/2 would need another connection layer: here streams, limits and counts are per connection.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(TlsIdentity { config: Arc::new(config), fingerprint: pairs.join(":") })
     }
@@ -78,8 +78,7 @@ impl TlsIdentity {
     }
 }
 
-/// Whether the processor has instructions for AES: a Raspberry Pi before the fifth has none, and ChaCha20 costs it
-/// less.
+/// True if the processor has AES instructions. A Raspberry Pi before the fifth has none, and ChaCha20 costs it less.
 fn has_aes() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
@@ -93,18 +92,18 @@ fn has_aes() -> bool {
     false
 }
 
-/// One connection's TLS.
+/// The TLS state of one connection.
 #[derive(Debug)]
 pub struct Tls {
     session: RefCell<ServerConnection>,
-    /// Plaintext that is sealed and not all with the kernel.
+    /// Plaintext bytes that are encrypted and not all with the kernel.
     sealed: Cell<usize>,
-    /// The first byte that came.
+    /// The first byte from the peer.
     first: Cell<Option<u8>>,
 }
 
 impl Tls {
-    /// One that has not begun.
+    /// A session before its handshake.
     ///
     /// # Errors
     /// rustls's.
@@ -114,18 +113,18 @@ impl Tls {
         Ok(Tls { session: RefCell::new(session), sealed: Cell::new(0), first: Cell::new(None) })
     }
 
-    /// Bytes of what was written that the kernel has not taken.
+    /// Written bytes that the kernel has not taken.
     pub fn unsent(&self) -> usize {
         self.sealed.get()
     }
 
-    /// Whether the peer speaks plain HTTP: what came begins with a letter, which no handshake does (RFC 8446
+    /// True if the peer speaks plain HTTP: its first byte is a letter, which never starts a handshake (RFC 8446
     /// §5.1).
     pub fn is_plain(&self) -> bool {
         self.first.get().is_some_and(|byte| byte.is_ascii_alphabetic())
     }
 
-    /// Reads what the peer says; 0 at its end. Before that is the handshake.
+    /// Reads from the peer, after the handshake; 0 at the end of input.
     pub fn poll_read(
         &self,
         wire: TlsSocket<'_>,
@@ -135,11 +134,11 @@ impl Tls {
         loop {
             match self.session.borrow_mut().reader().read(into) {
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {}
-                // Many clients close without a word; a request that is cut off is noticed by hyper.
+                // Many clients close without notice; hyper detects a truncated request.
                 Err(e) if e.kind() == ErrorKind::UnexpectedEof => return Poll::Ready(Ok(0)),
                 read => return Poll::Ready(read),
             }
-            // Asked first: a viewer's task comes by with every picture, and there is nothing to read.
+            // Asked first, because a viewer's task comes by with every picture and there is usually nothing to read.
             ready!(wire.socket.poll_readable(cx))?;
             let mut tap = Tap { wire, first: &self.first };
             match self.session.borrow_mut().read_tls(&mut tap) {
@@ -150,15 +149,14 @@ impl Tls {
                 return Poll::Ready(Err(io::Error::new(ErrorKind::InvalidData, "this is no TLS")));
             }
             let taken = self.session.borrow_mut().process_new_packets();
-            // The server's part of the handshake, or why there is none. What the kernel does not take now goes out with
-            // the next call; an error of the socket shows there, too.
+            // Sends the server's part of the handshake, or the reason for its failure. Bytes that the kernel refuses
+            // now go out with the next call, which also shows an error of the socket.
             let _ = self.poll_flush(wire, cx)?;
             taken.map_err(|e| io::Error::new(ErrorKind::InvalidData, e))?;
         }
     }
 
-    /// Seals what is due, up to [`BATCH`], and hands the kernel what it takes; pending while it has not taken all that
-    /// was sealed before.
+    /// Encrypts up to [`BATCH`] bytes and hands them to the kernel; pending while earlier bytes wait for the kernel.
     pub fn poll_write(
         &self,
         wire: TlsSocket<'_>,
@@ -172,7 +170,7 @@ impl Tls {
         Poll::Ready(Ok(bytes))
     }
 
-    /// Hands the kernel all that is sealed.
+    /// Hands all encrypted bytes to the kernel.
     pub fn poll_flush(&self, mut wire: TlsSocket<'_>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut session = self.session.borrow_mut();
         while session.wants_write() {
@@ -186,13 +184,13 @@ impl Tls {
         Poll::Ready(Ok(()))
     }
 
-    /// Tells the peer that nothing more comes, once all that is sealed is out.
+    /// Announces the end of output to the peer, once all encrypted bytes are out.
     pub fn poll_close(&self, wire: TlsSocket<'_>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.session.borrow_mut().send_close_notify();
         self.poll_flush(wire, cx)
     }
 
-    /// Writes the last words as far as they go without waiting.
+    /// Writes the last message as far as possible without waiting.
     pub fn say(&self, mut wire: TlsSocket<'_>, words: &[u8]) -> io::Result<()> {
         let mut session = self.session.borrow_mut();
         session.writer().write_all(words)?;
@@ -204,10 +202,9 @@ impl Tls {
     }
 }
 
-/// The socket as rustls sees it, which counts what the kernel takes.
+/// The socket for rustls; counts the bytes that the kernel takes.
 #[derive(Debug, Clone, Copy)]
 pub struct TlsSocket<'a> {
-    /// The connection's.
     pub socket: &'a Socket,
     /// Bytes that the kernel has taken.
     pub written: &'a AtomicU64,
@@ -229,7 +226,7 @@ impl Write for TlsSocket<'_> {
     }
 }
 
-/// The socket's other way, which notes the first byte that comes.
+/// The reading side of the socket; notes the first byte.
 struct Tap<'a> {
     wire: TlsSocket<'a>,
     first: &'a Cell<Option<u8>>,

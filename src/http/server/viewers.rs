@@ -1,16 +1,16 @@
-//! The viewers: who watches, and when each is to look for a picture.
+//! The viewers, and when each of them looks for a picture.
 //!
-//! Waking a task from the capture thread takes a lock and often a system call, so only one task,
-//! the [`relay`], is woken there. It wakes the viewers, on whose thread it lives, for next to
-//! nothing. All of this module lives on the server's one thread.
+//! Waking a task from the capture thread takes a lock and often a system call, so it wakes only one task, the
+//! [`relay`]. The relay shares a thread with the viewers and wakes them at almost no cost. This whole module lives on
+//! the server's one thread.
 //!
-//! **Freshness.** Before a viewer takes the newest picture it asks the kernel whether the one
-//! before has left: while anything of it is unsent nothing is taken, and it looks again at the
-//! next publication, at the latest after [`LOOK_AGAIN`]. So what a stalled viewer sees when it
-//! resumes is what its own receive buffer holds, and one picture more.
+//! **Freshness.** Before a viewer takes the newest picture, it asks the kernel whether the previous one has left.
+//! While bytes of it are unsent, the viewer takes none and looks again at the next publication, or after
+//! [`LOOK_AGAIN`]. A stalled viewer that resumes therefore sees the contents of its own receive buffer and one more
+//! picture.
 //!
-//! **Alone.** Who watches alone is not woken at all while it keeps up: its pictures go through its [`Lane`],
-//! on the thread that publishes them.
+//! **Alone.** A lone viewer that keeps up is not woken at all: the publishing thread sends its pictures through its
+//! [`Lane`].
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
@@ -31,78 +31,78 @@ use crate::pipeline::{Demand, Viewed};
 /// A viewer whose last picture has not left looks again after this time.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// How many watch, whatever they watch.
+/// The number of viewers of all streams and views.
 #[derive(Debug, Default)]
 pub struct ViewerPlaces {
     taken: Cell<usize>,
-    /// Skips of viewers whose view is no longer made.
+    /// Skipped pictures of viewers whose view has ended.
     skipped_before: Cell<u64>,
 }
 
 impl ViewerPlaces {
-    /// Pictures that viewers of views that are no longer made did not get.
+    /// Skipped pictures of viewers whose view has ended.
     pub fn skipped_before(&self) -> u64 {
         self.skipped_before.get()
     }
 
-    /// How many are taken.
+    /// The number of viewers.
     pub fn taken(&self) -> usize {
         self.taken.get()
     }
 }
 
-/// All viewers of one hub, and the way they are woken.
+/// All viewers of one hub, and the state for waking them.
 #[derive(Debug)]
 pub struct Viewers {
     hub: Hub,
     places: Rc<ViewerPlaces>,
     present: RefCell<Vec<Rc<Viewer>>>,
-    /// Skips of those who have left; the total never falls.
+    /// Skipped pictures of viewers that have left, so that the total never falls.
     skipped_before: Cell<u64>,
-    /// Publications the relay has seen.
+    /// Publications that the relay has seen.
     published: Cell<u64>,
     ended: Cell<bool>,
     arrival: Notify,
-    /// Of a view of its own: it is made as long as there are viewers, and these end with the last one.
+    /// The view of these viewers, if they have one. It is made while there are viewers, and they end with its last
+    /// one.
     viewed: Option<Viewed>,
-    /// The hub knows the lane of the one who watches.
+    /// The hub has the lane of the only viewer.
     is_direct: Cell<bool>,
-    /// The relay's own waker, and the time to which its timer is set.
+    /// The relay's own waker, and the time that its timer is set to.
     relay: RefCell<Option<Waker>>,
     armed: Cell<Option<Instant>>,
 }
 
-/// One viewer.
 #[derive(Debug)]
 pub struct Viewer {
-    /// The address it comes from.
+    /// The address of the client.
     pub peer: Rc<str>,
-    /// Since when, wall time in microseconds.
+    /// Start of the stream, wall time in microseconds.
     pub since_us: u64,
-    /// Pictures it did not get: it was slow, or asked for fewer.
+    /// Pictures that it skipped: it was slow, or asked for fewer.
     pub skipped: Cell<u64>,
     sent: Arc<SendRate>,
-    /// Made when it first watches alone.
+    /// Made when the viewer is first alone.
     lane: OnceCell<Option<Arc<Lane>>>,
     waker: RefCell<Option<Waker>>,
     wakes_on_news: Cell<bool>,
     wakes_at: Cell<Option<Instant>>,
-    /// No more is shown.
+    /// The stream is to end.
     is_dismissed: Cell<bool>,
 }
 
 impl Viewer {
-    /// Pictures a second sent over the last seconds.
+    /// Sent pictures per second over the last seconds.
     pub fn fps(&self) -> f64 {
         self.sent.per_second()
     }
 
-    /// Its lane, if it has been made.
+    /// The lane, if made.
     fn lane(&self) -> Option<&Arc<Lane>> {
         self.lane.get()?.as_ref()
     }
 
-    /// No more is shown, from this moment on.
+    /// Ends the stream at once.
     fn dismiss(&self) {
         self.is_dismissed.set(true);
         if let Some(lane) = self.lane() {
@@ -121,7 +121,7 @@ impl Viewer {
 }
 
 impl Viewers {
-    /// Nobody yet; those who come take one of `places`.
+    /// An empty list, whose viewers count in `places`.
     pub fn new(hub: Hub, places: Rc<ViewerPlaces>) -> Rc<Viewers> {
         Rc::new(Viewers {
             hub,
@@ -138,17 +138,17 @@ impl Viewers {
         })
     }
 
-    /// Those of a view of its own.
+    /// An empty list for viewers of a view.
     pub fn of_view(viewed: Viewed, places: Rc<ViewerPlaces>) -> Rc<Viewers> {
         let mut viewers = Viewers::new(viewed.hub().clone(), places);
-        // Nobody else has it yet.
+        // Nobody else has a reference yet.
         if let Some(viewers) = Rc::get_mut(&mut viewers) {
             viewers.viewed = Some(viewed);
         }
         viewers
     }
 
-    /// Lets a viewer in, over the connection `link`, with at most `fps` pictures a second.
+    /// Admits a viewer on the connection `link`, with at most `fps` pictures per second.
     pub fn admit(self: &Rc<Viewers>, link: &Rc<Link>, fps: Option<f64>, demand: Demand) -> ViewerBody {
         self.places.taken.set(self.places.taken.get() + 1);
         let viewer = Rc::new(Viewer {
@@ -176,41 +176,40 @@ impl Viewers {
         }
     }
 
-    /// How many there are.
     pub fn count(&self) -> usize {
         self.present.borrow().len()
     }
 
-    /// Does `each` with every viewer.
+    /// Calls `each` for every viewer.
     pub fn each(&self, each: impl FnMut(&Rc<Viewer>)) {
         self.present.borrow().iter().for_each(each);
     }
 
-    /// Pictures that viewers did not get, since the start.
+    /// Pictures that viewers skipped since the start.
     pub fn skipped(&self) -> u64 {
         self.present.borrow().iter().map(|v| v.skipped.get()).sum::<u64>() + self.skipped_before.get()
     }
 
-    /// Ends every stream, and those that come later at once.
+    /// Ends every stream, including later ones.
     pub fn end(&self) {
         self.ended.set(true);
         self.dismiss();
         self.arrival.notify_one();
     }
 
-    /// Ends the streams of all who watch now; others may come.
+    /// Ends the current streams; new ones are possible.
     pub fn dismiss(&self) {
         self.each(|viewer| viewer.dismiss());
     }
 
-    /// Has pictures go to a lone viewer's lane, while it is open.
+    /// Sends pictures directly to a lone viewer's lane, while it is open.
     fn go_direct(&self, lane: &Arc<Lane>) {
         if !self.is_direct.replace(true) {
             self.hub.set_direct(Some(lane.clone()));
         }
     }
 
-    /// Has the relay woken by every picture again.
+    /// Makes every picture wake the relay again.
     fn go_by_relay(&self) {
         if self.is_direct.replace(false) {
             self.hub.set_direct(None);
@@ -233,7 +232,7 @@ impl Viewers {
         }
     }
 
-    /// The relay is to look at the viewers' times again, if `at` comes before its timer.
+    /// Makes the relay look at the viewers' times again if `at` is before its timer.
     fn alarm_at(&self, at: Instant) {
         if self.armed.get().is_none_or(|armed| at < armed) {
             self.wake_relay();
@@ -255,7 +254,7 @@ impl Viewers {
         });
     }
 
-    /// Wakes those whose time has come; tells when the next one's comes.
+    /// Wakes the viewers that are due; returns the next due time.
     fn wake_due(&self, now: Instant) -> Option<Instant> {
         let mut next = None;
         self.each(|viewer| match viewer.wakes_at.get() {
@@ -267,7 +266,7 @@ impl Viewers {
     }
 }
 
-/// Wakes the viewers, as long as the server lives. While there are none it does nothing at all.
+/// Wakes the viewers until the server ends, or the view loses its last viewer. Idle while there are none.
 pub async fn relay(viewers: Rc<Viewers>) {
     while !viewers.ended.get() {
         if viewers.count() == 0 {
@@ -300,8 +299,8 @@ pub async fn relay(viewers: Rc<Viewers>) {
                     return Poll::Ready(());
                 }
                 let next = viewers.wake_due(Instant::now());
-                // Times mostly move on with every picture. The timer stays where it is until it
-                // has rung: setting it a second ahead each time would cost more than one ring.
+                // Due times mostly move on with every picture. The timer stays until it fires: resetting it a second
+                // ahead each time would cost more than one extra wake-up.
                 if let Some(next) = next.filter(|next| viewers.armed.get().is_none_or(|at| *next < at)) {
                     viewers.armed.set(Some(next));
                     timer.as_mut().reset(next.into());
@@ -323,15 +322,15 @@ pub struct ViewerBody {
     viewer: Rc<Viewer>,
     link: Rc<Link>,
     parts: MultipartStream,
-    /// The publication after which it last looked; `None` before its first look.
+    /// The publication at its last look; `None` before the first look.
     seen: Option<u64>,
     _demand: Demand,
 }
 
 impl ViewerBody {
-    /// The next bytes of the stream; `Ready(None)` at its end. Takes no memory.
+    /// The next bytes of the stream; `Ready(None)` at its end. Allocates no memory.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        // First of all, so that nobody else writes: a picture begun is a picture sent, whatever comes then.
+        // First, so that no other thread writes. A picture that has begun is always completed.
         if let Some(rest) = self.take_back() {
             return Poll::Ready(Some(rest));
         }
@@ -367,7 +366,7 @@ impl ViewerBody {
         }
     }
 
-    /// Closes the lane. What of the last picture that went through is still to be written.
+    /// Closes the lane. Returns the unwritten bytes of the last picture that went through.
     fn take_back(&mut self) -> Option<Bytes> {
         let passed = self.viewer.lane()?.take_back()?;
         self.parts.news.record_handled(passed.count, passed.number);
@@ -377,7 +376,7 @@ impl ViewerBody {
         Some(passed.rest).filter(|rest| !rest.is_empty())
     }
 
-    /// Opens the lane of a viewer that watches alone and takes every picture, when nothing is left to be written.
+    /// Opens the lane of a lone viewer that takes every picture, when no bytes are left to be written.
     fn open_lane(&self) {
         if self.viewers.count() != 1 || self.parts.pacer.is_limited() || !self.link.is_written() {
             return;
@@ -401,7 +400,7 @@ impl ViewerBody {
             self.viewers.alarm_at(at);
         }
         drop(waker);
-        // The head and the opening go through hyper, which does not tell of them, and so does the first picture.
+        // The head, the opening and the first picture go through hyper, which does not report head and opening.
         if on_news && self.parts.last.is_some() {
             self.open_lane();
         }
@@ -411,7 +410,7 @@ impl ViewerBody {
 
 impl Drop for ViewerBody {
     fn drop(&mut self) {
-        // What went through the lane, and what did not, counts until the last moment.
+        // Pictures count until the last moment, sent through the lane or skipped.
         self.take_back();
         self.viewers.leave(&self.viewer);
     }

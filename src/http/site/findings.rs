@@ -1,4 +1,4 @@
-//! What was looked at and how it was found: the words that the diagnosis, `tallycam check` and systemd's line share.
+//! Findings of the diagnosis, in the words that the diagnosis, `tallycam check` and systemd's status line share.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -15,19 +15,19 @@ use crate::store::media::Storage;
 use crate::ui::format_bytes;
 pub use crate::ui::{Finding, Verdict};
 
-/// What was looked for stays true for so long.
+/// Findings stay valid for this time.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// StorageUsage for so many days is soon none.
+/// Room for this many days or fewer counts as scarce.
 const FEW_DAYS: f64 = 3.0;
 
-/// What can be done about a clock that nothing has set.
+/// The hint for a clock that has never been set.
 pub const SET_CLOCK: &str =
     "connect the machine to a network with a time server, or set the clock with `sudo timedatectl set-time`";
 
-/// What is wrong with a wall clock that cannot be believed, as what follows "the clock": the diagnosis, the page with
-/// its state, and systemd's line say it in the same words. Only the day: what is shown all the time is not to change
-/// all the time. `None` where the clock can be believed.
+/// The fault of a wall clock that cannot be trusted, as the text after "the clock". `None` if it can be trusted. The
+/// diagnosis, the status page and systemd's line share it. It names only the day, because a permanent message must
+/// not keep changing.
 pub fn clock_is_wrong(now: ClockTime, zone: &TimeZone) -> Option<String> {
     let time = (!now.wall_trusted).then(|| time_param::local(now.wall_us, zone))?;
     time.split('T').next().map(|day| format!("is not set: it says {day}"))
@@ -38,40 +38,40 @@ pub fn clock_is_wrong(now: ClockTime, zone: &TimeZone) -> Option<String> {
 pub struct FoundCamera {
     /// `[source] kind` for it.
     pub kind: &'static str,
-    /// `[source] device` for it: a lasting name where it has one.
+    /// `[source] device` for it: a persistent name if it has one.
     pub device: String,
-    /// What it calls itself.
+    /// The camera's own name.
     pub name: String,
-    /// What it offers, and where it is.
+    /// Its formats and its place on the machine.
     pub about: String,
 }
 
-/// Looks at the machine: devices, permissions, files, clock, temperature. Called on a thread that may block.
+/// Diagnoses the machine: devices, permissions, files, clock, temperature. Called on a thread that may block.
 pub trait Diagnose: fmt::Debug + Send + Sync {
-    /// What is found; `config` is in force.
+    /// The findings; `config` is in force.
     fn look(&self, config: &Config) -> Vec<Finding>;
 
-    /// The cameras that can be chosen.
+    /// The cameras to choose from.
     fn cameras(&self, _config: &Config) -> Vec<FoundCamera> {
         Vec::new()
     }
 
-    /// What the camera with this [`FoundCamera::kind`] and [`FoundCamera::device`] sees, by a short opening; `None`: no
-    /// such camera is found.
+    /// A picture from a short opening of the camera with this [`FoundCamera::kind`] and [`FoundCamera::device`];
+    /// `None` if there is no such camera.
     fn still(&self, _config: &Config, _kind: &str, _device: &str) -> Option<Result<Picture, SourceError>> {
         None
     }
 
-    /// Whether cameras of libcamera can be used.
+    /// True if libcamera cameras can be used.
     fn has_libcamera(&self) -> bool {
         false
     }
 }
 
-/// What was looked for last.
+/// The latest findings.
 #[derive(Debug, Default)]
 pub(in crate::http) struct FindingsCache {
-    /// Held while somebody looks: who comes then waits and finds it done.
+    /// Held during a diagnosis: further requests wait and find its result.
     pub(in crate::http) turn: tokio::sync::Mutex<()>,
     pub(in crate::http) found: RefCell<Option<(Instant, Vec<Finding>)>>,
 }
@@ -83,10 +83,10 @@ impl FindingsCache {
     }
 }
 
-/// What cameras showed that are not in use, each under its kind and device. Held while one is opened.
+/// The latest stills of unused cameras, each under its kind and device. The lock is held while a camera is open.
 pub(in crate::http) type Stills = Arc<tokio::sync::Mutex<Vec<(Instant, String, Picture)>>>;
 
-/// What is kept, and for how long there is room.
+/// The finding about stored media and the room that is left.
 pub fn room_finding(name: &'static str, room: &Storage, is_full: bool) -> Finding {
     let (snapshots, recordings) = (room.snapshots.0, room.recordings.0);
     let kept = format!(

@@ -1,9 +1,9 @@
 //! A form of a page is a request to the API: `<form method="post" action="api/v1/lines/3">` with hidden fields. Pure.
 //!
-//! `_method` is the request's method, `_version` its `If-Match`, and `next` the page to go on with. The adapter stands
-//! around the handlers, in [`crate::http::dispatch`]: success leads to `next` (303), and a [`Problem`] is shown on
-//! `next`, with what was typed ([`ReturnedForm`]). A form with a file names `next` in its query, because its body is
-//! read as it comes.
+//! `_method` is the request's method, `_version` its `If-Match`, and `next` the page that follows. The adapter wraps
+//! the handlers in
+//! [`crate::http::dispatch`]: success leads to `next` (303), and a [`Problem`] is shown on `next` with the typed
+//! values ([`ReturnedForm`]). A form with a file names `next` in its query, because its body is streamed.
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
@@ -25,34 +25,35 @@ use crate::ui::{RefusalReason, ReturnedForm};
 const METHODS: [(&str, Method); 4] =
     [("post", Method::POST), ("put", Method::PUT), ("patch", Method::PATCH), ("delete", Method::DELETE)];
 
-/// The fields that are the adapter's own.
+/// The adapter's own fields.
 const OWN: [&str; 4] = ["_method", "_version", "_action", "next"];
 
-/// A box to tick. Without a tick it sends nothing: a hidden field of the same name before it says what that means.
+/// A checkbox. Browsers send nothing for an unchecked one: a hidden field of the same name before it gives the value
+/// then.
 const TICK: &str = "kept";
 
-/// How the body of a form comes.
+/// The encoding of a form's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FormKind {
-    /// As one text of fields.
+    /// URL-encoded fields.
     Fields,
-    /// With a file in it.
+    /// Multipart with a file.
     File,
 }
 
-/// What the form of a page wants.
+/// A page's form as the request that it stands for.
 #[derive(Debug, PartialEq, Eq)]
 pub struct FormPost {
-    /// The method of the request that is meant.
+    /// The method of the request.
     pub method: Method,
-    /// The page to go on with, as a link from the root has it; `None`: the answer is the API's own.
+    /// The page that follows, as a link from the root; `None`: the answer is the API's own.
     next: Option<String>,
     version: Option<HeaderValue>,
-    /// What was typed, without the adapter's own fields.
+    /// The typed values, without the adapter's own fields.
     fields: Vec<(String, String)>,
 }
 
-/// Whether a request may be a page's form: only its fields can tell.
+/// How the request would carry a page's form, if it may be one: only its fields can tell.
 pub fn kind(
     method: &Method,
     uri: &Uri,
@@ -74,12 +75,12 @@ pub fn kind(
 }
 
 impl FormPost {
-    /// The form with these fields; `None` where they are a program's.
+    /// The form with these fields; `None` if a program sent them.
     ///
     /// # Errors
-    /// It names a method that there is not.
+    /// The named method does not exist.
     pub fn read(table: &[Route], fields: &Query) -> Result<Option<FormPost>, Problem> {
-        // A button may name another method than its form: it comes last.
+        // The last one counts: a button may override its form.
         let own =
             |name: &str| fields.pairs().iter().rfind(|(key, _)| key == name).map(|(_, text)| text.as_str());
         let (word, next) = (own("_method"), own("next"));
@@ -98,14 +99,14 @@ impl FormPost {
             method: method.clone(),
             next: next.map(|next| next_page(table, Some(next))),
             version: version.map(|version| {
-                // What is no version is no version that anything has.
+                // A malformed version matches no resource.
                 HeaderValue::from_str(&format!("\"{version}\"")).unwrap_or(HeaderValue::from_static("\"\""))
             }),
             fields: fields.pairs().iter().filter(|(key, _)| !OWN.contains(&key.as_str())).cloned().collect(),
         }))
     }
 
-    /// The headers of the request that is meant, and its body.
+    /// Sets the headers of the request and returns its body.
     pub fn request(&self, headers: &mut HeaderMap) -> Bytes {
         if let Some(version) = &self.version {
             headers.insert(IF_MATCH, version.clone());
@@ -118,7 +119,7 @@ impl FormPost {
         sent.chain(tick).map(pair).collect::<Vec<_>>().join("&").into()
     }
 
-    /// The answer to a form that was carried out at `path`: a file, or the way on.
+    /// The answer to a form that was carried out at `path`: a file, or a redirect to the next page.
     pub fn done(&self, path: &str, answer: Response<Body>) -> Response<Body> {
         let is_done = answer.status().is_success() && !answer.headers().contains_key(CONTENT_DISPOSITION);
         let Some(next) = self.next.as_ref().filter(|_| is_done) else { return answer };
@@ -130,7 +131,7 @@ impl FormPost {
             |made: &&String| made.bytes().all(|b| b.is_ascii_alphanumeric() || b"._,-".contains(&b));
         let place = match made.as_ref().filter(is_plain) {
             Some(made) => next.replace(ID, made),
-            // Nothing is there to be named: it was deleted, or is as it was.
+            // There is no new ID: the row was deleted or did not change.
             None if next.contains(ID) || self.method == Method::DELETE => {
                 let (address, fragment) = next.split_once('#').unwrap_or((next, ""));
                 let fragment =
@@ -143,7 +144,7 @@ impl FormPost {
         html::see(&format!("{}{place}", up_from(path)))
     }
 
-    /// The form that was sent to `path` as one text, which the page that signs in sends along; without what is secret.
+    /// The form sent to `path` as one text, which the sign-in page sends along, without secrets.
     fn kept(&self, path: &str) -> String {
         let own = [
             ("_action", path.trim_start_matches('/')),
@@ -162,10 +163,10 @@ impl FormPost {
         version.trim_matches('"')
     }
 
-    /// Where the form's page is, and what it is told of the form that was sent to `path`, and refused by `problem`, if
-    /// so; `None`: the answer is the API's own. Who is signed out gets the page that signs in.
+    /// The page of the form sent to `path`, and what that page shows of it: the refusal, if `problem` is given.
+    /// `None`: the answer is the API's own. A signed-out caller gets the sign-in page.
     pub fn returned(&self, path: &str, problem: Option<&Problem>) -> Option<(Uri, ReturnedForm)> {
-        // As pages call what is still to be made.
+        // Pages use this name for a row that is not made yet.
         let next = self.next.as_ref()?.replace(ID, "new");
         let address = next.split('#').next().unwrap_or_default();
         let address = match problem {
@@ -186,7 +187,7 @@ impl FormPost {
     }
 }
 
-/// The headers by which the page is asked for that shows a problem.
+/// The headers of the request for the page that shows a problem.
 pub fn page_headers(mut headers: HeaderMap) -> HeaderMap {
     for name in [CONTENT_TYPE, CONTENT_LENGTH, IF_MATCH] {
         headers.remove(name);
@@ -194,8 +195,8 @@ pub fn page_headers(mut headers: HeaderMap) -> HeaderMap {
     headers
 }
 
-/// `page` as the answer to a form that was `answered` so. It stands at the API's address, with links relative to its
-/// own.
+/// `page` as the answer to a form with the result `answered`. It is served at the API's address, with links relative
+/// to its own.
 pub fn in_place_of(answered: &Result<Response<Body>, Problem>, mut page: Response<Body>) -> Response<Body> {
     if page.status() != StatusCode::OK {
         return page;
@@ -220,7 +221,7 @@ pub fn without_next(uri: &Uri) -> Uri {
     address.parse().unwrap_or_else(|_| uri.clone())
 }
 
-/// What went wrong, for the page.
+/// The problem as the page shows it.
 pub fn refusal(problem: &Problem) -> RefusalReason {
     let wrong = problem.wrong.as_deref().cloned().unwrap_or_default();
     let each = wrong.errors.into_iter().map(|WrongValueOf { path, message, hint, .. }| {
@@ -261,9 +262,9 @@ mod tests {
         let body = form.request(&mut headers);
         assert_eq!((&form.method, &*body), (&Method::PUT, &b"name=a%20b%26&classes=x&classes=y&kept=1"[..]));
         assert_eq!(headers.get(IF_MATCH).unwrap(), "\"7\"");
-        assert_eq!(read("_method=put&_method=DELETE").method, Method::DELETE, "a button's own comes last");
+        assert_eq!(read("_method=put&_method=DELETE").method, Method::DELETE, "the button's own comes last");
         assert_eq!(read("next=lines").method, Method::POST);
-        assert_eq!(FormPost::read(ROUTES, &Query::parse("name=a")).unwrap(), None, "a program's");
+        assert_eq!(FormPost::read(ROUTES, &Query::parse("name=a")).unwrap(), None, "sent by a program");
         let unknown = FormPost::read(ROUTES, &Query::parse("_method=get")).unwrap_err();
         assert_eq!(unknown.status, StatusCode::BAD_REQUEST);
     }
@@ -284,7 +285,11 @@ mod tests {
         assert_eq!(led(next, made("lines/\"x")), (303, String::from("../../lines#saved")));
         let moved =
             Response::builder().status(307).header(LOCATION, "https://cam/").body(Body::full("")).unwrap();
-        assert_eq!(led(next, moved), (307, String::from("https://cam/")), "what is no success stays");
+        assert_eq!(
+            led(next, moved),
+            (307, String::from("https://cam/")),
+            "an answer other than success stays"
+        );
     }
 
     #[test]

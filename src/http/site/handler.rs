@@ -25,8 +25,7 @@ use crate::http::site::Site;
 use crate::ui::{self, RefusalReason, ReturnedForm};
 
 /// Reads `upload` with `read`, on a thread that may block. If the body breaks off, the sender gets that error and not
-/// the one
-/// of `read`.
+/// the one of `read`.
 ///
 /// # Errors
 /// The error of the body, else that of `read`.
@@ -104,8 +103,7 @@ impl Request {
     }
 
     /// The caller, identified by credentials even if reading needs no password. Wrong credentials count as none. On a
-    /// page it is
-    /// [`Request::who`].
+    /// page it is [`Request::who`].
     pub async fn reader(&self) -> Who {
         self.site.auth.admit(self.caller(), Right::Operator).await.unwrap_or_else(|_| self.who.clone())
     }

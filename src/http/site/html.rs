@@ -1,4 +1,4 @@
-//! What every page is answered with.
+//! Headers and helpers of every page's answer.
 
 use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
 use hyper::{HeaderMap, Response, StatusCode};
@@ -10,12 +10,12 @@ use crate::http::server::body::Body;
 use crate::http::site::handler::Request;
 use crate::ui;
 
-/// Nothing from elsewhere, nothing inline; pictures may be kept by the script as data.
+/// No foreign and no inline content; scripts may hold pictures as data.
 const POLICY: &str = "default-src 'none'; connect-src 'self'; img-src 'self' data: blob:; script-src 'self'; \
     worker-src 'self'; style-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors \
     'self'";
 
-/// A form without a button that is known.
+/// The problem of a form without a known button.
 pub fn nothing_to_do() -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "the form does not say what to do")
 }
@@ -25,7 +25,7 @@ pub fn form(request: &Request) -> Query {
     Query::parse(&String::from_utf8_lossy(&request.body))
 }
 
-/// Back to `place`, relative to the page, with a GET.
+/// A redirect to `place`, relative to the page, with GET (303).
 pub fn see(place: &str) -> Response<Body> {
     let mut response = no_store(Response::new(Body::full("")));
     *response.status_mut() = StatusCode::SEE_OTHER;
@@ -35,7 +35,7 @@ pub fn see(place: &str) -> Response<Body> {
     response
 }
 
-/// The page again, with what went wrong.
+/// The page again, with the problem's status.
 pub fn again(problem: &Problem, page: String) -> Response<Body> {
     let mut response = html(page);
     *response.status_mut() = problem.status;
@@ -43,28 +43,28 @@ pub fn again(problem: &Problem, page: String) -> Response<Body> {
     response
 }
 
-/// Has the links of a page that stands at the API's address be relative to its own.
+/// Allows a page at the API's address to have links relative to its own.
 pub fn allow_base(page: &mut Response<Body>) {
     if let Ok(policy) = HeaderValue::from_str(&POLICY.replace("base-uri 'none'", "base-uri 'self'")) {
         page.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
     }
 }
 
-/// Says when to try again, where that is known.
+/// Sets `Retry-After`, if the problem names a time.
 pub fn retry_after(response: &mut Response<Body>, problem: &Problem) {
     if let Some(seconds) = problem.retry_after {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
 }
 
-/// Whether somebody with a browser looks for a page beside the others.
+/// True if a browser asks for a page at the top level.
 pub fn is_asked_by_a_reader(path: &str, headers: &HeaderMap) -> bool {
     let accepts = headers.get(ACCEPT).and_then(|types| types.to_str().ok()).unwrap_or_default();
-    // Further down the relative addresses of a page would lead nowhere.
+    // Deeper down, the relative addresses of a page would lead nowhere.
     !path.trim_start_matches('/').contains('/') && accepts.trim_start().starts_with("text/html")
 }
 
-/// The page that there is none.
+/// The 404 page.
 pub fn not_found(path: &str) -> Response<Body> {
     let mut response = html(ui::not_found_page(path));
     *response.status_mut() = StatusCode::NOT_FOUND;

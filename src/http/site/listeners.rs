@@ -1,4 +1,4 @@
-//! What is said most often is made once for all who listen alike.
+//! Events that are frequent and equal for all listeners are rendered once.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -7,13 +7,13 @@ use bytes::Bytes;
 
 use crate::pipeline::counting::Overlay;
 
-/// What is said most often, to all who listen alike.
+/// Shared renderings of the most frequent events.
 #[derive(Debug, Default)]
 pub struct Listeners {
     pub(in crate::http) overlay: CachedEvent<Overlay>,
 }
 
-/// An event that was made for one client, for the next who is to get the same.
+/// The last rendered event, reused for the next client that gets the same.
 #[derive(Debug)]
 pub(in crate::http) struct CachedEvent<T>(RefCell<Option<(Arc<T>, Bytes)>>);
 

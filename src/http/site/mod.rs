@@ -312,8 +312,7 @@ impl Site {
     }
 
     /// True if the wall clock is known to be right: according to the stores, which stamp the times, or to the kernel
-    /// if
-    /// there is no store.
+    /// if there is no store.
     pub(super) fn is_time_sure(&self) -> bool {
         let counts = self.counting.as_ref().and_then(|counting| counting.counts().ok());
         let media = self.recorder.as_ref().and_then(|recorder| recorder.media().ok());
@@ -472,8 +471,7 @@ impl Server {
     }
 
     /// The same, with settings that may change. Each request uses the value that `settings` holds then; a response
-    /// under
-    /// way may end by the old ones.
+    /// under way may end by the old ones.
     #[must_use]
     pub fn with_live_settings(self, settings: watch::Receiver<Arc<ServerSettings>>) -> Server {
         Server { settings, ..self }

@@ -1,5 +1,4 @@
-//! The models of this machine as whoever implements [`ModelLibrary`] keeps them: where they lie and how they are
-//! fetched is its business.
+//! The models of this machine. An implementation of [`ModelLibrary`] knows their files and how to download them.
 
 use std::fmt;
 
@@ -7,21 +6,21 @@ use crate::base::Fault;
 
 pub use crate::ui::{CatalogueModel, ModelRow};
 
-/// The models of this machine, and a catalogue of others. Its methods may read files and the network:
-/// they are called on threads that may block.
+/// The models of this machine, and a catalogue of others. Methods may read files and the network: call them on
+/// threads that may block.
 pub trait ModelLibrary: fmt::Debug + Send + Sync {
-    /// The models that are here, good or not. Which one is in use is not theirs to say.
+    /// The installed models, good or not, without regard to which is in use.
     fn found(&self) -> Vec<ModelRow>;
 
-    /// The models that could be fetched.
+    /// The models to download.
     fn catalogue(&self) -> Vec<CatalogueModel>;
 
-    /// Where the operator's file names the model (`config.toml:88`): it cannot be chosen here.
+    /// The place in the operator's file that names the model (`config.toml:88`): then it cannot be chosen here.
     fn pinned(&self) -> Option<String>;
 
-    /// Fetches a model of the catalogue, which may take minutes.
+    /// Downloads a model of the catalogue, which may take minutes.
     ///
     /// # Errors
-    /// There is none of this name, it is here already, or it does not come.
+    /// There is no model of this name, it is installed already, or the download fails.
     fn fetch(&self, name: &str) -> Result<(), Fault>;
 }

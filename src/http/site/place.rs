@@ -1,4 +1,4 @@
-//! Places of which there are few, for what takes long: streams, views, replays, events, files.
+//! Limited places for long responses: streams, views, replays, events, files.
 
 use hyper::StatusCode;
 
@@ -6,10 +6,10 @@ use crate::http::request::problem::Problem;
 use crate::http::server::link::{ConnectionUse, Link, NoPlace, SHARE, kept};
 use crate::http::site::Site;
 
-/// Has a connection take one of `most` places of a kind, until its answer is over.
+/// Takes one of `most` places of a kind for a connection, until its answer ends.
 ///
 /// # Errors
-/// All of them are taken, or those that its address may have, or those that are not kept for known clients.
+/// All places are taken, or the address's share is, or the free ones are reserved for known clients.
 pub fn take_place(site: &Site, link: &Link, uses: ConnectionUse, most: usize) -> Result<(), Problem> {
     let Err(none) = site.links.take_place(link, uses, most) else { return Ok(()) };
     let users = uses.users();

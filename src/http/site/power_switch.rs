@@ -1,4 +1,4 @@
-//! Switching the machine off and on again, as whoever implements [`Power`] does it.
+//! Switching the machine off or restarting it, by an implementation of [`Power`].
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use hyper::StatusCode;
 
 use crate::http::request::problem::Problem;
 
-/// What is to become of the machine.
+/// The wanted state of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PowerAction {
     Off,
-    /// Off and on again.
+    /// Restart.
     Reboot,
 }
 
@@ -23,21 +23,21 @@ impl fmt::Display for PowerAction {
     }
 }
 
-/// The machine stays as it is.
+/// The machine was not switched.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the machine could not be {action}: {reason}")]
 pub struct NotSwitched {
-    /// What was wanted.
+    /// The requested action.
     pub action: PowerAction,
-    /// What was said.
+    /// The reported reason.
     pub reason: String,
-    /// What to do about it.
+    /// A remedy.
     pub hint: Option<String>,
 }
 
-/// What can switch the machine.
+/// Switches the machine.
 pub trait Power: fmt::Debug + Send + Sync {
-    /// Has it switched; returns when that is under way. May take seconds, and is called on a thread that may wait.
+    /// Starts the switch and returns when it is under way. May take seconds: called on a thread that may wait.
     ///
     /// # Errors
     /// [`NotSwitched`].

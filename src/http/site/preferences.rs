@@ -1,7 +1,6 @@
 //! Settings that change while the service runs: the values in force, their origin, and the way to change them. An
 //! implementation of [`Preferences`] validates, applies and stores them. Pages, the API, the old routes and the
-//! command line all
-//! use it.
+//! command line all use it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -55,8 +54,7 @@ impl SettingsInForce {
 }
 
 /// Changes by key (`stream.quality`, or `controls.IDENTITY.NAME` for a camera's control). A value is TOML; `None`
-/// returns to
-/// the operator's file or the default. All changes apply, or none.
+/// returns to the operator's file or the default. All changes apply, or none.
 pub type PreferenceChanges = BTreeMap<String, Option<String>>;
 
 /// Conditions of a change.
@@ -122,8 +120,7 @@ pub enum NotSet {
         hint: Option<String>,
     },
     /// The change could not be stored and is not in force. An immediate setting ([`is_of_the_moment`]) does not give
-    /// this error:
-    /// it stays in force, and [`SettingsInForce::unkept`] says so.
+    /// this error: it stays in force, and [`SettingsInForce::unkept`] says so.
     #[error("settings could not be written to {file}: {reason}")]
     NotKept {
         file: String,
@@ -137,8 +134,7 @@ fn list(wrong: &[WrongSetting]) -> String {
 }
 
 /// True if the setting `path` is an immediate switch: the light, the picture, or one of the camera's own controls,
-/// which
-/// include the lens. It must work with a full or read-only disk.
+/// which include the lens. It must work with a full or read-only disk.
 pub fn is_of_the_moment(path: &str) -> bool {
     matches!(path, "lights.on" | "lights.brightness" | "lights.color" | "lights.ranges")
         || ["picture.", "source.controls.", "controls."].iter().any(|section| path.starts_with(section))
@@ -153,18 +149,16 @@ pub trait Preferences: fmt::Debug + Send + Sync {
     fn in_force(&self) -> Arc<SettingsInForce>;
 
     /// Checks `changes`, applies them and stores them, in this order; completes when they are on the disk. Changes
-    /// run one at a
-    /// time; further ones wait, and are refused if too many wait. Immediate settings ([`is_of_the_moment`]) stay in
-    /// force even if they
-    /// cannot be stored; the next successful change stores them too.
+    /// run one at a time; further ones wait, and are refused if too many wait. Immediate settings
+    /// ([`is_of_the_moment`]) stay in force even if they cannot be stored; the next successful change stores them
+    /// too.
     ///
     /// # Errors
     /// [`NotSet`]: nothing has changed then.
     fn change(&self, changes: PreferenceChanges, terms: Terms) -> Changing<'_>;
 
     /// Everything that was set here, as a configuration file. It includes values that the operator's file overrides,
-    /// and a
-    /// placeholder for each secret. Importing it at once changes nothing.
+    /// and a placeholder for each secret. Importing it at once changes nothing.
     fn export(&self) -> String;
 
     /// Replaces everything that was set here.

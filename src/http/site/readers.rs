@@ -1,8 +1,8 @@
-//! Reading a store without holding up the server's thread: a few read-only connections, each used
-//! on a thread of the runtime's pool by one request at a time.
+//! Reads a store without blocking the server's thread: a few read-only connections, each used on a thread of the
+//! runtime's pool by one request at a time.
 //!
-//! When all are in use a request waits; when that takes too long it is answered 503. So however many
-//! ask, so many threads read each store, and no more.
+//! If all are in use, a request waits; after too long it is answered 503. At most [`PLACES`] threads read each store,
+//! however many requests come.
 
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,28 +19,28 @@ use crate::store::{Counts, CountsReader, StoreError};
 /// Requests that read a store at the same time.
 const PLACES: usize = 4;
 
-/// A request waits so long for a place.
+/// Longest wait of a request for a place.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// A store that is read through readers of their own, which block.
+/// A store with separate blocking readers.
 pub trait Readable: Clone + Send + 'static {
-    /// What reads it.
+    /// The reader.
     type Reader: Send + 'static;
-    /// Why it could not be read.
+    /// Why reading failed.
     type Error: Error + Clone + Send + 'static;
 
-    /// Another reader.
+    /// Opens another reader.
     ///
     /// # Errors
     /// The file cannot be opened.
     fn open_reader(&self) -> Result<Self::Reader, Self::Error>;
 
-    /// Tells the file apart from another that takes its place: readers of the old one are not used again.
+    /// Identifies the file: a change means that another has replaced it, and readers of the old one are discarded.
     fn file_number(&self) -> u64 {
         0
     }
 
-    /// Whether `error` is an answer, and the reader as good as before.
+    /// True if `error` is a regular answer, and the reader is still good.
     fn is_answer(_error: &Self::Error) -> bool {
         false
     }
@@ -55,7 +55,7 @@ impl Readable for Counts {
     }
 
     fn file_number(&self) -> u64 {
-        // Sums by another calendar are as those of another file.
+        // Sums by another calendar count as another file.
         self.calendars()
     }
 }
@@ -70,7 +70,7 @@ impl Readable for Media {
 
     fn file_number(&self) -> u64 {
         use std::os::unix::fs::MetadataExt;
-        // An inode's number is not given again while a reader still has the old file open.
+        // The kernel does not reuse an inode number while a reader has the old file open.
         std::fs::metadata(self.file()).map_or(0, |file| file.ino())
     }
 
@@ -88,27 +88,23 @@ pub enum ReadError<E: Error + 'static> {
     /// The store itself.
     #[error(transparent)]
     Store(#[from] E),
-    /// A mistake in tallycam.
+    /// An internal error.
     #[error("the store could not be read: {0}")]
     Failed(String),
 }
 
-/// counts.db could not be read.
 pub type CountsReadError = ReadError<StoreError>;
 
-/// The store of pictures could not be read.
 pub type MediaReadError = ReadError<MediaError>;
 
-/// counts.db's readers.
 pub type CountsReaders = Readers<Counts>;
 
-/// The readers of snapshots and recordings.
 pub type MediaReaders = Readers<Media>;
 
-/// Readers that nobody uses, each with the number of the file it has open.
+/// Unused readers, each with the number of its file.
 type Idle<R> = Vec<(u64, R)>;
 
-/// A store's readers. Clones share them.
+/// The readers of a store. Clones share them.
 #[derive(Debug)]
 pub struct Readers<S: Readable> {
     store: S,
@@ -124,12 +120,12 @@ impl<S: Readable> Clone for Readers<S> {
 }
 
 impl<S: Readable> Readers<S> {
-    /// No reader yet: each is opened when it is first needed.
+    /// Opens no reader yet: each opens on first use.
     pub fn new(store: S) -> Readers<S> {
         Readers { store, places: Arc::new(Semaphore::new(PLACES)), idle: Arc::default() }
     }
 
-    /// What `ask` reads, on a thread that may block.
+    /// Runs `ask` with a reader, on a thread that may block.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -141,7 +137,7 @@ impl<S: Readable> Readers<S> {
         let place = place.ok().and_then(Result::ok).ok_or(ReadError::Busy)?;
         let (store, idle) = (self.store.clone(), Arc::clone(&self.idle));
         let read = tokio::task::spawn_blocking(move || {
-            // Kept until the reading is over, even if nobody waits for it any more.
+            // Held until reading is over, even if nobody waits for it any more.
             let _place = place;
             let number = store.file_number();
             let known = {
@@ -154,7 +150,7 @@ impl<S: Readable> Readers<S> {
                 None => store.open_reader()?,
             };
             let read = ask(&reader);
-            // One that failed is not used again.
+            // A reader that failed is discarded.
             if read.as_ref().err().is_none_or(S::is_answer) {
                 idle.lock().unwrap_or_else(PoisonError::into_inner).push((number, reader));
             }

@@ -1,4 +1,4 @@
-//! What was last seen of the room that pictures have.
+//! The last measured disk usage of media.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -6,16 +6,16 @@ use std::time::Instant;
 
 use crate::store::media::Storage;
 
-/// How much room there was when it was looked at last: `/state` and `/metrics` are asked for often.
+/// A cached measurement: `/state` and `/metrics` are requested often.
 #[derive(Debug, Default)]
 pub struct StorageUsage {
     pub(in crate::http) known: RefCell<Option<Rc<Storage>>>,
-    /// When, and at which revision of the list.
+    /// The time of the measurement, and the revision of the list then.
     pub(in crate::http) looked: Cell<Option<(Instant, u64)>>,
 }
 
 impl StorageUsage {
-    /// What is known; nothing before the first look.
+    /// The last measurement; `None` before the first.
     pub fn known(&self) -> Option<Rc<Storage>> {
         self.known.borrow().clone()
     }

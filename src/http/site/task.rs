@@ -1,4 +1,4 @@
-//! Work that goes on when whoever asked for it has gone.
+//! Work that continues after its caller has left.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -9,19 +9,19 @@ use tokio::sync::Semaphore;
 use crate::http::request::problem::Problem;
 use crate::http::site::preferences::NotSet;
 
-/// Changes that go on when whoever asked for them has gone: a connection that ends makes no room for another.
+/// Maximum number of changes under way. A connection that ends does not end its change, and so frees no place.
 const AT_ONCE: usize = 16;
 
 thread_local! {
-    /// Places for them: a server has a thread of its own.
+    /// Places of this thread: each server has its own thread.
     static PLACES: Arc<Semaphore> = Arc::new(Semaphore::new(AT_ONCE));
 }
 
-/// Does `work` to its end, also when whoever asked for it goes in the middle: what the camera is told is kept, or taken
-/// back. At most [`AT_ONCE`] are under way.
+/// Runs `work` to its end, even if its caller leaves: a value set on the camera is stored or taken back. At most
+/// [`AT_ONCE`] run at a time.
 ///
 /// # Errors
-/// Those of `work`; [`NotSet::Busy`] where there is no place for it.
+/// Those of `work`; [`NotSet::Busy`] if no place is free.
 pub async fn to_its_end<T: 'static>(
     work: impl Future<Output = Result<T, Problem>> + 'static,
 ) -> Result<T, Problem> {
@@ -45,7 +45,7 @@ mod tests {
 
     use super::*;
     #[tokio::test]
-    async fn what_is_begun_is_done_though_nobody_waits_for_it() {
+    async fn work_completes_even_if_nobody_waits_for_it() {
         let tasks = tokio::task::LocalSet::new();
         let (go_on, started) = tokio::sync::oneshot::channel();
         let (done, is_done) = tokio::sync::oneshot::channel();
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_are_begun_than_there_are_places_for_and_who_goes_makes_no_room() {
+    async fn the_number_of_works_is_limited_and_a_caller_that_leaves_frees_no_place() {
         let tasks = tokio::task::LocalSet::new();
         let free = || PLACES.with(|places| places.available_permits());
         let (go_on, started) = tokio::sync::watch::channel(false);

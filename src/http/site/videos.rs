@@ -1,4 +1,4 @@
-//! Which video is being made of a recording: one at a time, however many ask.
+//! Videos made from recordings: one at a time.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -9,13 +9,13 @@ use tokio::sync::OnceCell;
 
 use crate::pipeline::video::VideoEncoders;
 
-/// What is known of videos. Clones share it.
+/// The state of video making. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Videos(Rc<VideoState>);
 
 #[derive(Debug, Default)]
 struct VideoState {
-    /// What makes them, once it was found.
+    /// The video encoders, once found.
     encoders: OnceCell<VideoEncoders>,
     now: RefCell<Option<Rc<VideoJob>>>,
 }
@@ -23,38 +23,38 @@ struct VideoState {
 /// A video that is being made.
 #[derive(Debug)]
 pub struct VideoJob {
-    /// The recording's number.
+    /// The recording's ID.
     id: u64,
     began: Instant,
-    /// Pictures that it will have.
+    /// Frames that the video will have.
     frames: u64,
-    /// Pictures that it has.
+    /// Frames that are done.
     made: Cell<u64>,
 }
 
 impl VideoJob {
-    /// So many pictures are made.
+    /// Notes that `made` frames are done.
     pub fn set_made(&self, made: u64) {
         self.made.set(made);
     }
 
-    /// How much is made, 0 to 1.
+    /// The share that is done, 0 to 1.
     fn share(&self) -> f64 {
         (self.made.get() as f64 / self.frames.max(1) as f64).min(1.0)
     }
 
-    /// How long it will take still; not known at the beginning.
+    /// The estimated time left; unknown at the beginning.
     fn left(&self) -> Option<Duration> {
         let share = Some(self.share()).filter(|share| *share > 0.0)?;
         Some(self.began.elapsed().mul_f64((1.0 - share) / share))
     }
 }
 
-/// The place of the one that is made; free again when this is dropped.
+/// The only place for making a video; dropping it frees the place.
 #[derive(Debug)]
 pub struct VideoPlace {
     videos: Videos,
-    /// What is told of it.
+    /// The progress that reports show.
     pub job: Rc<VideoJob>,
 }
 
@@ -80,17 +80,17 @@ pub struct VideoReport {
 }
 
 impl Videos {
-    /// What encodes; `None`: nothing does. It is looked for once, and again as long as there was none.
+    /// The video encoders; `None` if there are none. They are looked for until they are found.
     pub async fn encoders(&self) -> Option<&VideoEncoders> {
         let find =
             || async { tokio::task::spawn_blocking(VideoEncoders::find).await.ok().flatten().ok_or(()) };
         self.0.encoders.get_or_try_init(find).await.ok()
     }
 
-    /// Takes the one place.
+    /// Takes the only place.
     ///
     /// # Errors
-    /// It is taken, for so many seconds still.
+    /// The place is taken; the value is the estimated number of seconds until it is free.
     pub fn take_place(&self, id: u64, frames: u64) -> Result<VideoPlace, u32> {
         let mut now = self.0.now.borrow_mut();
         if let Some(other) = now.as_ref() {
@@ -102,7 +102,7 @@ impl Videos {
         Ok(VideoPlace { videos: self.clone(), job })
     }
 
-    /// What is told.
+    /// The report for pages and the API.
     pub async fn report(&self) -> VideosReport {
         let possible = self.encoders().await.is_some();
         let now = self.0.now.borrow().as_ref().map(|job| VideoReport {
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_is_made_at_a_time_and_another_when_it_is_over() {
+    fn one_video_is_made_at_a_time() {
         let videos = Videos::default();
         let place = videos.take_place(7, 200).unwrap();
         place.job.set_made(50);

@@ -1,17 +1,17 @@
-//! Addresses of pages: the one that signs in, and where a page may lead to. Pure.
+//! Addresses of pages: the sign-in page, and the pages that a form may lead to. Pure.
 
 use hyper::Method;
 
 use crate::base::unicode::percent_encoded;
 use crate::http::site::handler::{Route, Tag};
 
-/// Stands in an address for the number of what was made.
+/// Placeholder in an address for the ID of the new row.
 pub const ID: &str = "{id}";
 
-/// The longest address that is led to.
+/// The longest accepted address.
 const LONGEST: usize = 500;
 
-/// The page that signs in, seen from `path`, and from there back to the page that `path` belongs to, with its query.
+/// The sign-in page as seen from `path`. It leads back to the page that `path` belongs to, with its query.
 pub fn sign_in_for(table: &[Route], path: &str, query: Option<&str>) -> String {
     let own = path.trim_start_matches('/').split('/').next().unwrap_or_default();
     let next = match query {
@@ -21,13 +21,13 @@ pub fn sign_in_for(table: &[Route], path: &str, query: Option<&str>) -> String {
     format!("{}sign-in?next={}", up_from(path), percent_encoded(&next))
 }
 
-/// The way from `path` to where all addresses begin: `../`, as links have it.
+/// The relative link from `path` to the root: `../` for each level.
 pub fn up_from(path: &str) -> String {
     "../".repeat(path.trim_start_matches('/').matches('/').count())
 }
 
-/// Where a form or signing in leads to: a page of ours, with a query and a fragment perhaps, in which [`ID`] may stand;
-/// anything else is the live page.
+/// The page that follows a form or signing in: one of our pages, optionally with query and fragment, which may
+/// contain [`ID`]. Any other address gives the live page.
 pub fn next_page(table: &[Route], wanted: Option<&str>) -> String {
     let wanted = wanted.unwrap_or_default();
     let (address, fragment) = wanted.split_once('#').unwrap_or((wanted, ""));
@@ -42,7 +42,7 @@ pub fn next_page(table: &[Route], wanted: Option<&str>) -> String {
     if is_ours { wanted.to_owned() } else { String::from("./") }
 }
 
-/// Whether `name`, as a link has it, is that of a page beside the live one.
+/// True if `name` is the link of a page beside the live page.
 pub fn is_page(table: &[Route], name: &str) -> bool {
     let is_it = |route: &Route| {
         route.doc.tag == Tag::Pages
@@ -58,7 +58,7 @@ mod tests {
     use crate::http::routes::ROUTES;
 
     #[test]
-    fn only_pages_of_ours_are_led_to() {
+    fn only_our_own_pages_may_follow() {
         for good in [
             "lines",
             "lines?line=2",

@@ -1,6 +1,5 @@
 //! `/api/v1/controls` and `/api/v1/formats`: the camera's own controls. A value is set on the camera at once and
-//! stored for
-//! this camera, so that a restart keeps it. A button is pressed and not stored.
+//! stored for this camera, so that a restart keeps it. A button is pressed and not stored.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -83,8 +82,7 @@ async fn told(request: &Request, controls: CameraControls) -> Response<Body> {
 }
 
 /// The problem if the camera refused all of `wanted`, naming the first; `None` if it took any. A return to the
-/// default is never
-/// refused: its value is no longer stored, whatever the camera answers.
+/// default is never refused: its value is no longer stored, whatever the camera answers.
 fn all_refused(set: &CameraControls, wanted: &[(String, Option<f64>)]) -> Option<Problem> {
     let is_refused = |(name, value): &(String, Option<f64>)| value.is_some() && set.refused.contains(name);
     let (name, value) = wanted.first().filter(|_| wanted.iter().all(is_refused))?;
@@ -108,8 +106,7 @@ pub async fn formats(request: Request) -> Result<Response<Body>, Problem> {
 }
 
 /// Sets controls on the camera and stores those that it took, even if the caller leaves meanwhile. `now` are the
-/// camera's
-/// controls. With `version`, only if the settings still have that version.
+/// camera's controls. With `version`, only if the settings still have that version.
 ///
 /// # Errors
 /// The first fault; nothing is set then.
@@ -165,8 +162,7 @@ async fn set_and_keep(
 }
 
 /// Sets the camera back to [`back`] after a change of `controls` that was not stored. Repeats if settings changed
-/// meanwhile, so
-/// that the value stored last holds.
+/// meanwhile, so that the value stored last holds.
 pub async fn set_back(
     site: &Site,
     controls: &[Control],
@@ -194,12 +190,9 @@ pub async fn set_back(
 }
 
 /// The values that `controls` return to after a change that was not stored; `controls` are as before the change. A
-/// control
-/// gets its value set by now, because somebody else's change may have been stored meanwhile. A control that was set
-/// at the start
-/// and is no longer gets the camera's default. All others get their former value. Values that the camera would refuse
-/// are left
-/// out, because it would then take none.
+/// control gets its value set by now, because somebody else's change may have been stored meanwhile. A control that
+/// was set at the start and is no longer gets the camera's default. All others get their former value. Values that
+/// the camera would refuse are left out, because it would then take none.
 fn back(
     controls: &[Control],
     identity: Option<&str>,
@@ -223,8 +216,7 @@ fn has_default(control: &Control) -> bool {
 }
 
 /// Sets every control that is not pinned to the camera's default and stores none, not even those that this camera no
-/// longer
-/// has or no longer accepts.
+/// longer has or no longer accepts.
 ///
 /// # Errors
 /// As [`set`].
@@ -297,8 +289,7 @@ fn version(site: &Site, headers: &HeaderMap) -> Result<Option<u64>, Problem> {
 }
 
 /// The changes that store `value` (TOML) for a control of this camera; `None` stores none. They remove the value that
-/// was set
-/// here for every camera: it overrides the camera's own and is outdated.
+/// was set here for every camera: it overrides the camera's own and is outdated.
 pub fn kept_as(
     in_force: &SettingsInForce,
     identity: &str,
@@ -346,8 +337,7 @@ async fn answer(request: &Request, controls: &CameraControls) -> Response<Body> 
 }
 
 /// Checks the request against the camera's controls: every name known, every value of its kind and in its range. A
-/// control
-/// that the camera no longer has can be reset if it `is_kept`.
+/// control that the camera no longer has can be reset if it `is_kept`.
 ///
 /// # Errors
 /// 422 with all faults; field, range and given value are those of the first.
