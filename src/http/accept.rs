@@ -71,7 +71,7 @@ impl Server {
         tasks
             .run_until(async {
                 stop.stopped().await;
-                // Dropped with their tasks: the listeners are closed before the streams end.
+                // Aborting drops them: the listeners are closed before the streams end.
                 for door in doors {
                     door.abort();
                     let _ = door.await;
@@ -85,7 +85,7 @@ impl Server {
     }
 }
 
-/// Does what other settings demand of those who are there already.
+/// Applies changed settings to clients that are already connected.
 async fn apply_settings(site: Rc<Site>) {
     let mut settings = site.settings.clone();
     while settings.changed().await.is_ok() {
@@ -97,7 +97,7 @@ async fn apply_settings(site: Rc<Site>) {
 
 /// A listener on the runtime.
 enum AsyncListener {
-    /// With TLS, if it is for HTTPS.
+    /// The flag is true for HTTPS.
     Tcp(TcpListener, bool),
     Unix(UnixListener),
 }
@@ -120,7 +120,7 @@ impl AsyncListener {
         match self {
             AsyncListener::Tcp(tcp, _) => {
                 let (socket, peer) = tcp.accept().await?;
-                // An IPv4 peer of an IPv6 socket is named as people know it.
+                // An IPv4 peer of an IPv6 socket is shown as an IPv4 address.
                 let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                 Ok((Socket::Tcp(socket), peer.to_string().into(), Some(peer.ip())))
             }
@@ -132,7 +132,7 @@ impl AsyncListener {
     }
 }
 
-/// Accepts for ever. No error ends it: one that lasts is waited out.
+/// Accepts for ever. Errors do not end it: it waits until a lasting one is over.
 async fn accept(site: Rc<Site>, door: AsyncListener) {
     let mut complained: Option<Instant> = None;
     let refusing = Rc::new(Cell::new(0));
@@ -153,7 +153,7 @@ async fn accept(site: Rc<Site>, door: AsyncListener) {
         if !site.links.has_room(address, site.settings().max_connections) {
             site.refused.set(site.refused.get() + 1);
             log::debug!("{peer}: refused, all places for connections, or its share of them, are taken");
-            // To whom waits for a handshake nothing can be said.
+            // A client that waits for a handshake cannot read an answer.
             if refusing.get() < REFUSALS && !door.is_https() {
                 refusing.set(refusing.get() + 1);
                 let refusing = refusing.clone();

@@ -1,8 +1,8 @@
-//! One connection: its socket, what is known of it, and how it ends.
+//! One connection: its socket, its [`Link`], and its end.
 //!
-//! Whether a head is late, a connection idle, a viewer stalled, its [`Link`] says. One [`sweep`] over all connections
-//! asks them about once a second, so that a connection costs no timer of its own. All of this module lives on the
-//! server's one thread.
+//! The [`Link`] tells whether a head is late, a connection idle or a viewer stalled. One [`sweep`] over all
+//! connections asks about once a second, so that a connection needs no timer of its own. This whole module lives on
+//! the server's one thread.
 
 use std::io;
 use std::rc::Rc;
@@ -18,8 +18,8 @@ use crate::http::server::link::{Link, LinkIo, LinkLimits, LinkVerdict, response,
 use crate::http::server::socket::Socket;
 use crate::http::site::Site;
 
-/// After the last response the peer may still send so much, for so long, before the connection is
-/// reset: a reset at once would take the response away from it.
+/// After the last response, the peer may still send this much for this long before the connection is reset. An
+/// immediate reset would destroy the response.
 const LINGER_BYTES: usize = 256 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -32,7 +32,8 @@ pub(in crate::http) async fn serve(site: Rc<Site>, link: Rc<Link>) {
             let was_here = link.asked();
             let (site, link) = (site.clone(), link.clone());
             async move {
-                // Of many requests sent at once the others' turn comes after each, however cheap the answers are.
+                // Pipelined requests yield after each answer, so that other connections get their turn even if
+                // answers are cheap.
                 if was_here {
                     tokio::task::yield_now().await;
                 }
@@ -44,10 +45,10 @@ pub(in crate::http) async fn serve(site: Rc<Site>, link: Rc<Link>) {
         .half_close(false)
         .pipeline_flush(false)
         .writev(true)
-        // The sweep has an eye on the time.
+        // The sweep watches the time.
         .header_read_timeout(None)
-        // Also the most that a head may have; and what hyper buffers of a response, beyond which
-        // one picture is written before the next is asked for.
+        // Also the maximum size of a head, and of the part of a response that hyper buffers: beyond it, a picture is
+        // written before the next is requested.
         .max_buf_size(settings.max_head.max(MIN_HEAD))
         .serve_connection(LinkIo(link.clone()), service);
     {
@@ -60,7 +61,7 @@ pub(in crate::http) async fn serve(site: Rc<Site>, link: Rc<Link>) {
                         log::debug!("{}: {error}", link.peer);
                         link.cut();
                     }
-                    // hyper takes an end before the first request for a quiet one.
+                    // hyper treats an end of input before the first request as a quiet close.
                     if link.tls.as_ref().is_some_and(|tls| tls.is_plain()) {
                         link.say("400 Bad Request", &speaks_https(link.socket.local_addr()));
                         link.cut();
@@ -89,18 +90,18 @@ pub(in crate::http) async fn serve(site: Rc<Site>, link: Rc<Link>) {
     }
 }
 
-/// hyper's least.
+/// hyper's minimum.
 const MIN_HEAD: usize = 8192;
 
-/// Answers 503 to a connection too many. Bounded in time and in what it reads.
+/// Answers 503 to a surplus connection. Bounded in time and in the bytes that it reads.
 pub(in crate::http) async fn refuse(socket: Socket) {
     let status = "503 Service Unavailable";
     say(&socket, status, &response(status, "Retry-After: 5\r\n", "all connections are in use\n"));
     linger(&socket).await;
 }
 
-/// Ends our side and lets the peer read the last response before the socket is closed: closing
-/// over unread bytes would reset the connection and take the response away (RFC 9112 §9.6).
+/// Ends our side and lets the peer read the last response before the socket closes. Closing with unread bytes would
+/// reset the connection and destroy the response (RFC 9112 §9.6).
 async fn linger(socket: &Socket) {
     let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Write);
     let mut buffer = [0; 4096];
@@ -123,15 +124,14 @@ async fn linger(socket: &Socket) {
     let _ = tokio::time::timeout(LINGER, drained).await;
 }
 
-/// A connection that is among the [`Links`](crate::http::server::link::Links) for as long as this lives. Its task owns
-/// it, and a handler's panic ends that task in its middle: the place has to be given back then, too.
+/// Keeps a connection in [`Links`](crate::http::server::link::Links) while it lives. The connection's task owns it: a
+/// panic in a handler also frees the place.
 pub(in crate::http) struct OpenConnection {
     pub site: Rc<Site>,
     pub link: Rc<Link>,
 }
 
 impl OpenConnection {
-    /// Notes the connection.
     pub fn new(site: Rc<Site>, link: Rc<Link>) -> OpenConnection {
         site.links.enter(link.clone());
         OpenConnection { site, link }
@@ -144,15 +144,14 @@ impl Drop for OpenConnection {
     }
 }
 
-/// Holds connections to their time limits, as long as the server lives. While there are none it
-/// does nothing at all.
+/// Enforces the time limits of connections while the server lives. Idle while there are none.
 pub(in crate::http) async fn sweep(site: &Site) {
     let links = &site.links;
     loop {
         if links.count() == 0 {
             links.arrival.notified().await;
         }
-        // Often enough for the shortest limit, and at most once a second for the usual ones.
+        // Often enough for the shortest limit, and at most once a second for usual ones.
         let settings = site.settings();
         let shortest = settings.stall.min(settings.head_timeout).min(settings.keep_alive);
         let pause = (shortest / 4).clamp(Duration::from_millis(10), Duration::from_secs(1));

@@ -1,5 +1,5 @@
-//! Which answers scripts of other sites may read (Fetch §3.2): pictures, state and counts, by pages of the origins that
-//! `[http] allow_origins` names. What changes something is never among them, and no cookie or password counts.
+//! Answers that scripts of other sites may read (Fetch §3.2): pictures, state and counts, for pages of the origins in
+//! `[http] allow_origins`. Routes that change something are never included, and cookies and passwords do not count.
 
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -10,7 +10,7 @@ use hyper::{Method, Uri};
 use crate::http::request::query::Query;
 use crate::http::site::handler::Route;
 
-/// Paths of the routes whose answers may be read.
+/// Paths of the readable routes.
 const READABLE: [&str; 19] = [
     "/stream",
     "/stream.mjpg",
@@ -33,11 +33,11 @@ const READABLE: [&str; 19] = [
     "/health",
 ];
 
-/// Headers of a request that a preflight grants: those of a conditional GET, and of events that go on. Others need
-/// none.
+/// Request headers that a preflight grants: those of a conditional GET, and of resumed events. Others are not needed.
 const REQUEST_HEADERS: &str = "If-None-Match, Cache-Control, Last-Event-ID";
 
-/// Adds what lets a page of `origin` read the answer to `method` and `uri`, if `allowed` names that origin.
+/// Adds the headers that let a page of `origin` read the answer to `method` and `uri`, if `allowed` contains the
+/// origin.
 pub fn allow(
     table: &[Route],
     headers: &mut HeaderMap,
@@ -70,7 +70,7 @@ fn is_readable(table: &[Route], method: &Method, uri: &Uri) -> bool {
         return false;
     }
     let query = Query::parse(uri.query().unwrap_or_default());
-    // The addresses of MJPG-Streamer: without them the path is a page.
+    // The addresses of MJPG-Streamer; without the query the path is a page.
     let is_action = uri.path() == "/" && matches!(query.get("action"), Some("stream" | "snapshot"));
     is_action
         || table.iter().any(|route| {
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_named_origin_and_only_what_changes_nothing() {
+    fn only_a_named_origin_may_read_and_only_routes_that_change_nothing() {
         let panel = "https://panel.example";
         for readable in ["/stream?fps=1", "/?action=stream", "/?action=snapshot&gray=1"] {
             assert_eq!(granted(&Method::GET, readable, panel)[ACCESS_CONTROL_ALLOW_ORIGIN], panel);

@@ -1,6 +1,5 @@
-//! The way of a request: looked up in the one [table of routes](crate::http::routes), guarded, its body
-//! taken, answered. 404, 405, `OPTIONS`, `HEAD` and the guard against other sites follow from the
-//! table; nothing here knows any route.
+//! The path of a request: found in the one [table of routes](crate::http::routes), checked, its body read, answered.
+//! The table also gives 404, 405, `OPTIONS`, `HEAD` and the guard against other sites. This module knows no route.
 
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -38,13 +37,13 @@ use crate::http::site::{html, place};
 use crate::http::{legacy, openapi};
 use crate::ui::ReturnedForm;
 
-/// The longest body of a request: forms and settings need less.
+/// The longest body in bytes; forms and settings need less.
 const MAX_BODY: usize = 64 * 1024;
 
-/// Answers from so many bytes on count when they lie in memory because nobody takes them.
+/// Answers from this many bytes on count while clients leave them in memory.
 const LONG_ANSWER: usize = 64 << 10;
 
-/// And so many bytes of them may, of one address a quarter.
+/// Maximum number of such bytes; a quarter of it for one address.
 const MOST_UNSENT: usize = 32 << 20;
 
 /// Answers one request of one connection.
@@ -59,7 +58,7 @@ pub async fn serve(
         0 => version < Version::HTTP_11,
         hosts => hosts == 1,
     };
-    // A name in the request line goes before `Host` (RFC 9112 §3.2.2), without who wants to be let in there.
+    // A host in the request line overrides `Host` (RFC 9112 §3.2.2); its user name is dropped.
     let named = uri.authority().and_then(|named| named.as_str().rsplit('@').next());
     if let Some(named) = named.and_then(|named| HeaderValue::from_str(named).ok()) {
         headers.insert(HOST, named);
@@ -78,17 +77,17 @@ pub async fn serve(
         .hint("RFC 9112, section 3.2"))
     };
     let refused = |problem: Problem| problem.respond(path.starts_with("/api/"));
-    // What has changed something is told of, however long the answer is.
+    // A change is always reported, however long the answer is.
     let held = |response| if is_read(&method) { held_back(&site, &link, response) } else { Ok(response) };
     let response = answered.and_then(held).unwrap_or_else(refused);
     let mut response = gzip::encoded(&accepted, response).await;
     let status = response.status();
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // Other sites learn nothing. Our own must: under `no-referrer` a browser calls the origin of a form `null` (Fetch
-    // §3.2), and the guard would take it for another site's.
+    // Other sites get no referrer. Our own pages must send it: under `no-referrer`, browsers send `Origin: null` with
+    // a form (Fetch §3.2), which the guard takes for another site.
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    // What has not changed is as it was: this would go into the copy that the browser has.
+    // A 304 would write this header into the browser's copy.
     if status != StatusCode::NOT_MODIFIED {
         let policy = if is_for_all_pages(headers) { "cross-origin" } else { "same-origin" };
         headers.entry(RESOURCE_POLICY).or_insert(HeaderValue::from_static(policy));
@@ -113,29 +112,29 @@ struct Arrival {
     headers: HeaderMap,
 }
 
-/// What is sent with a request.
+/// The body of a request, or its replacement.
 enum Sent {
-    /// A body that is still to be read.
+    /// A body still to be read.
     Coming(Incoming),
     /// The fields of a form.
     Fields(Bytes),
-    /// Nothing: a form's page is asked for, to show the form again or what came of it.
+    /// None: a request for a form's page, to show the form again or its result.
     Returned(Rc<ReturnedForm>, Option<Told>),
 }
 
-/// Where a request goes.
+/// The target of a request.
 struct Destination {
     route: &'static Route,
     in_path: InPath,
     query: Query,
     /// The handler changes something.
     is_change: bool,
-    /// Pages of other sites may not ask for it, and it needs the right of a change.
+    /// Closed to pages of other sites, and needs the right of a change.
     is_guarded: bool,
     is_page: bool,
 }
 
-/// The body of a request, as its route wants it.
+/// The body in the form that the route wants.
 #[derive(Default)]
 struct TakenBody {
     whole: Bytes,
@@ -144,9 +143,8 @@ struct TakenBody {
     told: Option<Told>,
 }
 
-/// A request that did not reach its handler.
+/// The end of a request before its handler.
 enum EarlyEnd {
-    /// The answer was known before.
     Answered(Box<Response<Body>>),
     Refused(Problem),
 }
@@ -175,7 +173,7 @@ impl Arrival {
         self.pass(body).await.or_else(EarlyEnd::answered)
     }
 
-    /// The steps of a request, in their order. The first that ends it has the answer.
+    /// The steps of a request, in their order. The first that ends it gives the answer.
     async fn pass(mut self, body: Incoming) -> Result<Response<Body>, EarlyEnd> {
         self.name_client();
         self.refuse_itself()?;
@@ -187,7 +185,7 @@ impl Arrival {
         }
     }
 
-    /// The steps of a request that is no form, and of what a form asks for.
+    /// The steps of a plain request, and of the request that a form stands for.
     async fn go_on(self, body: Sent) -> Result<Response<Body>, EarlyEnd> {
         let destination = self.find_destination()?;
         self.check_query(&destination)?;
@@ -199,9 +197,9 @@ impl Arrival {
         Ok(self.hand_over(destination, who, body).await?)
     }
 
-    /// Takes the fields of what may be a page's form, which name its method. Who is not known may be a reader whose
-    /// session has ended: a browser's fields are read as those of `POST /sign-in` are, so that nothing that was typed
-    /// is lost; a program's are not.
+    /// Reads the fields of a possible page form, which name its method. An unknown caller may be a reader whose
+    /// session has ended: fields from a browser are read with the limits of `POST /sign-in`, so that typed text is
+    /// not lost. Those from a program are not.
     async fn take_form(&mut self, body: Incoming) -> Result<(Option<FormPost>, Sent), EarlyEnd> {
         match forms::kind(&self.method, &self.uri, &self.headers, &body, MAX_BODY) {
             Some(FormKind::File) => {
@@ -225,14 +223,14 @@ impl Arrival {
         }
     }
 
-    /// Whether a body that is sent to this address is a file, whatever its type says: `curl --data-binary` calls all
-    /// of them forms.
+    /// True if this address takes a file: then the body is one, whatever its type. `curl --data-binary` calls every
+    /// body a form.
     fn is_file_taken(&self) -> bool {
         let found = find(ROUTES, &self.method, self.uri.path());
         matches!(found, Ok(Found::Route(route, _)) if route.doc.body == Wanted::File)
     }
 
-    /// Answers a page's form with a page, whatever came of it.
+    /// Answers a page's form with a page, on success and on failure.
     async fn answer_form(mut self, form: FormPost, sent: Sent) -> Result<Response<Body>, Problem> {
         let path = self.uri.path().to_owned();
         let mut page = Arrival {
@@ -249,7 +247,7 @@ impl Arrival {
         if let (Ok(_), None) = (&answered, &told) {
             return answered.map(|answer| form.done(&path, answer));
         }
-        // What another site has typed is not shown.
+        // Text from another site's form is not shown.
         if csrf::check(&page.headers).is_err() {
             return answered;
         }
@@ -274,18 +272,18 @@ impl Arrival {
         }
     }
 
-    /// The connection learns whose it is.
+    /// Tells the connection which client it serves.
     fn name_client(&self) {
         let caller = self.caller();
         self.link.is_of(caller.client(), self.site.is_known(&caller));
     }
 
-    /// A request of another tallycam, or of this one, for a picture.
+    /// The mark of a request for a picture from another tallycam, or from this one.
     fn sender_mark(&self) -> Option<&HeaderValue> {
         self.headers.get(instance_id::FIELD)
     }
 
-    /// Its own picture would go round for ever, and look like a camera's.
+    /// A tallycam that reads its own picture would loop for ever and look like a camera.
     fn refuse_itself(&self) -> Result<(), Problem> {
         if self.sender_mark().is_some_and(|mark| mark == instance_id::instance_id()) {
             return Err(Problem::new(StatusCode::LOOP_DETECTED, "this tallycam is asked by itself")
@@ -304,7 +302,7 @@ impl Arrival {
         elsewhere.map_or(Ok(()), |elsewhere| Err(EarlyEnd::with(elsewhere)))
     }
 
-    /// Looks the request up in the table. Files of the pages, `OPTIONS` and pages that are not there have no handler.
+    /// Finds the request in the table. Page assets, `OPTIONS` and missing pages end it here.
     fn find_destination(&self) -> Result<Destination, EarlyEnd> {
         let path = self.uri.path();
         let (route, in_path) = match find(ROUTES, &self.method, path) {
@@ -335,7 +333,7 @@ impl Arrival {
         Ok(())
     }
 
-    /// Neither `HEAD` nor another tallycam changes anything.
+    /// Neither `HEAD` nor another tallycam may change anything.
     fn check_method(&self, destination: &Destination) -> Result<(), Problem> {
         if !destination.is_change {
             return Ok(());
@@ -344,7 +342,7 @@ impl Arrival {
             let allow = String::from("GET, OPTIONS");
             return Err(Miss::Method { path: self.uri.path().to_owned(), allow }.into());
         }
-        // A camera's address, or a redirect of it, that leads to what changes something.
+        // The address of a camera, or its redirect, points at a route that changes something.
         if self.sender_mark().is_some() {
             return Err(Problem::new(
                 StatusCode::FORBIDDEN,
@@ -354,7 +352,7 @@ impl Arrival {
         Ok(())
     }
 
-    /// Refuses what a page of another site has the browser send.
+    /// Refuses a request that a browser sends for another site's page.
     fn check_origin(&self, destination: &Destination) -> Result<(), EarlyEnd> {
         if !destination.is_guarded {
             return Ok(());
@@ -366,7 +364,7 @@ impl Arrival {
         })?)
     }
 
-    /// Finds out who asks, who must have the route's right.
+    /// Identifies the caller, which must have the route's right.
     async fn admit(&self, destination: &Destination) -> Result<Who, EarlyEnd> {
         let Destination { route, is_guarded, is_page, .. } = *destination;
         let caller = self.caller();
@@ -374,11 +372,11 @@ impl Arrival {
             Ok(who) => return Ok(who),
             Err(denied) => denied,
         };
-        // What is still on its way is not waited for.
+        // The rest of the request is not awaited.
         self.link.cut();
         let refused = match &denied {
             AuthError::TooLow { has, .. } => Some((Refusal::TooLow, has.as_str())),
-            // To be led to the page that signs in is no refusal.
+            // A redirect to the sign-in page is no refusal.
             AuthError::NotShown if !is_page => Some((Refusal::NotSignedIn, "")),
             _ => None,
         };
@@ -390,7 +388,7 @@ impl Arrival {
         Err(EarlyEnd::with(sign_in::refuse(denied, ROUTES, route, &self.uri, &self.headers)?))
     }
 
-    /// Of a page, a signed link becomes a session.
+    /// On a page, a signed link becomes a session.
     async fn follow_link(&self, destination: &Destination, who: &Who) -> Result<(), EarlyEnd> {
         match who {
             Who::Linked(until_s) if destination.is_page => {
@@ -400,7 +398,7 @@ impl Arrival {
         }
     }
 
-    /// Takes the body, but for files, which their handlers take as they come.
+    /// Reads the body, except for files, which handlers stream.
     async fn take_body(&self, route: &Route, sent: Sent) -> Result<TakenBody, EarlyEnd> {
         let body = match sent {
             Sent::Coming(body) => body,
@@ -429,7 +427,7 @@ impl Arrival {
         Ok(TakenBody { whole, ..TakenBody::default() })
     }
 
-    /// Has the handler answer, and writes what it has changed to the audit list.
+    /// Runs the handler and records its change in the audit list.
     async fn hand_over(
         self,
         destination: Destination,
@@ -465,7 +463,7 @@ impl Arrival {
         if let Some(change) = change {
             change.answered(&answered);
         }
-        // Every test of a route is one of its document, too.
+        // Every test of a route also checks its description in the OpenAPI document.
         debug_assert!(openapi::has(route, &answered), "{} {}: {answered:?}", route.method, route.path);
         answered.or_else(|mut problem| {
             if !reader.sees_internals() {
@@ -476,7 +474,7 @@ impl Arrival {
     }
 }
 
-/// What the audit list says of a request that changes something.
+/// The audit entry of a request that changes something.
 fn audited(request: &Request, route: &Route) -> Option<AuditChange> {
     let asked = AuditedRequest {
         method: &route.method,
@@ -489,14 +487,14 @@ fn audited(request: &Request, route: &Route) -> Option<AuditChange> {
     AuditChange::of(&request.site.audit, request.caller(), &request.who, &asked, object, &request.body)
 }
 
-/// Refuses an answer that would lie in memory where too much waits for clients that take nothing.
+/// Refuses a long answer while too many bytes wait in memory for clients that take none.
 fn held_back(site: &Site, link: &Link, response: Response<Body>) -> Result<Response<Body>, Problem> {
     let bytes = response.body().whole().len();
     if bytes < LONG_ANSWER {
         return Ok(response);
     }
     let (all, own) = site.links.unsent(link.client());
-    // One that is longer than all may be goes out where nothing waits.
+    // An answer above the limit is sent if none is waiting.
     let is_full = |waiting: usize, most: usize| waiting > 0 && waiting + bytes > most;
     let is_own_full = link.client() != LimitedClient::Unnamed && is_full(own, MOST_UNSENT / 4);
     if !is_full(all, MOST_UNSENT) && !is_own_full {
@@ -507,8 +505,7 @@ fn held_back(site: &Site, link: &Link, response: Response<Body>) -> Result<Respo
         .retry_after(2))
 }
 
-/// Takes the body of a request, whether its route wants one or not: the connection's next request
-/// comes after it.
+/// Reads the body even if the route needs none: the connection's next request follows it.
 async fn take(body: Incoming, limit: usize, within: std::time::Duration) -> Result<Bytes, BodyError> {
     if body.size_hint().lower() > limit as u64 {
         return Err(BodyError::TooLong { limit });
@@ -521,8 +518,7 @@ async fn take(body: Incoming, limit: usize, within: std::time::Duration) -> Resu
     }
 }
 
-/// Whether pages of any site may show it: pictures are for `<img>` tags anywhere, also on pages that isolate
-/// themselves.
+/// True if pages of any site may embed it: pictures are for `<img>` tags anywhere, also on isolated pages.
 fn is_for_all_pages(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     ["image/", "video/", "multipart/x-mixed-replace"].iter().any(|picture| kind.starts_with(picture))

@@ -1,5 +1,5 @@
-//! What must hold for any request whatever, of the readers of its parts: query and path, head fields, JSON, forms. For
-//! fuzzing (`fuzz/`) and the tests that replay what it found.
+//! Properties that must hold for any request: its query and path, head fields, JSON and forms. For fuzzing (`fuzz/`)
+//! and for the tests that replay its findings.
 
 use std::io::{Cursor, Read as _};
 
@@ -19,11 +19,11 @@ use crate::http::request::{etag, json_body, range, time_param};
 use crate::media::View;
 use crate::ui::LocalClock;
 
-/// Keys that a body may have here, one of each kind.
+/// Body keys, one of each kind.
 const KEYS: [&str; 10] =
     ["name", "flag", "number", "count", "anchor", "classes", "a", "points", "time", "ids"];
 
-/// Reads the first line of `data` as an address, the lines up to an empty one as head fields, and what follows as the
+/// Reads the first line of `data` as an address, the lines up to an empty one as head fields, and the rest as the
 /// body.
 pub fn request(data: &[u8]) {
     let head = data.windows(2).position(|two| two == b"\n\n").unwrap_or(data.len());
@@ -109,7 +109,7 @@ fn json(headers: &HeaderMap, body: &[u8]) {
     }
 }
 
-/// The same parts are found however the body comes, and nothing that was not in it.
+/// A form gives the same parts however its bytes are split, and no bytes that it does not contain.
 fn form(headers: &HeaderMap, body: &[u8]) {
     let Some(boundary) = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).and_then(boundary)
     else {
@@ -130,7 +130,7 @@ fn form(headers: &HeaderMap, body: &[u8]) {
     assert_eq!(all(3), found);
 }
 
-/// Gives so many bytes at a time.
+/// Delivers at most this many bytes at a time.
 struct Slowly<'a>(Cursor<&'a [u8]>, usize);
 
 impl std::io::Read for Slowly<'_> {
@@ -143,7 +143,7 @@ impl std::io::Read for Slowly<'_> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn what_was_found_holds() {
+    fn the_properties_hold_for_all_findings() {
         crate::base::corpus::replay("request", super::request);
     }
 }

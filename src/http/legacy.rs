@@ -1,5 +1,5 @@
-//! The addresses of mjpg-streamer, µStreamer and the Flask programs: frozen, byte-exact, and
-//! nothing but translation to what the pipeline and the rest of this module do.
+//! The addresses of mjpg-streamer, µStreamer and the Flask programs: frozen, byte-exact, and only a translation to
+//! the rest of the program.
 
 use std::fs::File;
 use std::path::Path;
@@ -42,7 +42,7 @@ fn say(status: StatusCode, kind: &'static str, body: &'static str) -> Response<B
     response
 }
 
-/// What is meant by `route`: `/?action=stream` and `/?action=snapshot`, as mjpg-streamer has them, are no pages.
+/// The route meant by the query: `/?action=stream` and `/?action=snapshot`, as in mjpg-streamer, are not the page.
 pub fn meant(table: &'static [Route], route: &'static Route, query: &Query) -> &'static Route {
     let picture = match query.get("action").filter(|_| route.path == "/") {
         Some("stream") => handler::got(table, "/stream"),
@@ -52,8 +52,8 @@ pub fn meant(table: &'static [Route], route: &'static Route, query: &Query) -> &
     picture.unwrap_or(route)
 }
 
-/// `GET /snapshot`: the JPEG. With the key `filename` it is kept under this name, as viewers see it unless another form
-/// is asked for.
+/// `GET /snapshot`: the JPEG. With the key `filename` it is stored under this name, as viewers see it unless the
+/// query asks for another form.
 pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
     if request.query.get("filename").is_none() {
         return live::snapshot(request).await;
@@ -70,7 +70,7 @@ pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
     old_answer(&request, kept.map(drop), "Error with snapshot")
 }
 
-/// `GET /video_capture`: `false` begins a recording, `true` ends it: what the old program's button was showing.
+/// `GET /video_capture`: `false` starts a recording, `true` ends it: the value is the old button's state.
 pub async fn video_capture(request: Request) -> Result<Response<Body>, Problem> {
     let recorder = once(&request).and_then(|()| request.site.recorder());
     let done = match (switched_on(&request), recorder) {
@@ -89,14 +89,14 @@ pub async fn video_capture(request: Request) -> Result<Response<Body>, Problem> 
     old_answer(&request, done, "Error with recording video")
 }
 
-/// `GET /autofocus`: `false` switches it on, `true` off, as with the other switches of the old programs: it is what the
-/// button was showing.
+/// `GET /autofocus`: `false` switches it on, `true` off: as in the other old switches, the value is the button's
+/// state.
 pub async fn autofocus(request: Request) -> Result<Response<Body>, Problem> {
     let movement = Ok(switched_on(&request).map(Move::Auto));
     focused(&request, movement, Move::Auto(true), "Autofocus not supported").await
 }
 
-/// `GET /set_focus?value=`: to a place, 0…1; a number beyond is the nearer of the two.
+/// `GET /set_focus?value=`: to a position, clamped to 0…1.
 pub async fn set_focus(request: Request) -> Result<Response<Body>, Problem> {
     let movement = match number(&request, "value") {
         Some(place) => Ok(Some(Move::To(place.clamp(0.0, 1.0)))),
@@ -105,8 +105,8 @@ pub async fn set_focus(request: Request) -> Result<Response<Body>, Problem> {
     focused(&request, movement, Move::To(0.0), NO_FOCUS).await
 }
 
-/// `GET /step_focus?direction=`: by 0.05, to the sign of the number or of `+` and `-`. A plus that nobody has escaped
-/// is a space by the time it is here.
+/// `GET /step_focus?direction=`: by 0.05 in the direction of the number's sign, `+` or `-`. An unescaped plus arrives
+/// as a space.
 pub async fn step_focus(request: Request) -> Result<Response<Body>, Problem> {
     let sign = match request.query.get("direction") {
         Some("+" | " ") => Some(1.0),
@@ -122,8 +122,8 @@ pub async fn step_focus(request: Request) -> Result<Response<Body>, Problem> {
 
 const NO_FOCUS: &str = "Changing focus not supported";
 
-/// `200`, or 403 in these words where this camera's lens cannot be moved so: not by `any`, whatever was asked for.
-/// `movement` is what to do, nothing, or what is wrong with the parameter.
+/// `200`, or 403 with `words` if this camera's lens cannot make the move `any`. `movement` is the move, no move, or
+/// the fault of the parameter.
 async fn focused(
     request: &Request,
     movement: Result<Option<Move>, &'static str>,
@@ -144,13 +144,13 @@ async fn focused(
     }
 }
 
-/// The value of `key` as a number, which may be infinite.
+/// The value of `key` as a number, possibly infinite.
 fn number(request: &Request, key: &str) -> Option<f64> {
     request.query.get(key)?.trim().parse().ok().filter(|number: &f64| !number.is_nan())
 }
 
-/// Whether `status` switches on: it is what the old program's button was showing, so `false` does. `None`, and nothing
-/// changes, for any other word.
+/// True if `status` switches on, which is `false`: the value is the old button's state. `None` for any other word,
+/// which changes nothing.
 fn switched_on(request: &Request) -> Option<bool> {
     let status = request.query.get("status")?.trim().to_ascii_lowercase();
     Some(!status.parse::<bool>().ok()?)
@@ -161,7 +161,7 @@ pub async fn grayscale(request: Request) -> Result<Response<Body>, Problem> {
     switch(request, "picture.gray", "true", "false").await
 }
 
-/// `GET /resolution?status=`: likewise, half of width and height.
+/// `GET /resolution?status=`: the same for half the width and height.
 pub async fn resolution(request: Request) -> Result<Response<Body>, Problem> {
     switch(request, "picture.scale", "\"1/2\"", "\"1\"").await
 }
@@ -182,7 +182,7 @@ pub struct LegacyRow {
     filename: String,
 }
 
-/// `GET /get_database`: every item by its number.
+/// `GET /get_database`: all items by ID.
 pub async fn get_database(request: Request) -> Result<Response<Body>, Problem> {
     let rows = request.site.media_readers()?.read(|reader| reader.legacy_list()).await?;
     let rows: Vec<LegacyRow> =
@@ -190,8 +190,8 @@ pub async fn get_database(request: Request) -> Result<Response<Body>, Problem> {
     Ok(no_store(reply::fixed(JSON, wire::json(&rows))))
 }
 
-/// `GET /database/add`: takes the file of this name out of the folder `import` beside the store. It stays there.
-/// A name that is there already is `200`, whether or not the folder has such a file, and nothing is taken again.
+/// `GET /database/add`: stores a copy of the file of this name in the folder `import` beside the store. A name that
+/// exists in the store is `200`, with or without such a file, and nothing is imported again.
 pub async fn database_add(request: Request) -> Result<Response<Body>, Problem> {
     once(&request)?;
     let site = &request.site;
@@ -246,13 +246,13 @@ pub async fn database_remove(request: Request) -> Result<Response<Body>, Problem
     }
 }
 
-/// `GET /database/new`: the old file is set aside, also one that cannot be opened; nothing is destroyed.
+/// `GET /database/new`: sets the old file aside, even one that cannot be opened, and deletes nothing.
 pub async fn database_new(request: Request) -> Result<Response<Body>, Problem> {
     request.site.recorder()?.recreate_store(&request.site.settings().zone).await?;
     Ok(say(StatusCode::OK, TEXT, "200"))
 }
 
-/// The number of the item of this name, if there is one.
+/// The ID of the item with this name.
 async fn by_name(request: &Request, name: &str) -> Result<Option<u64>, Problem> {
     let name = name.to_owned();
     match request.site.media_readers()?.read(move |reader| reader.by_name(&name)).await {
@@ -262,33 +262,32 @@ async fn by_name(request: &Request, name: &str) -> Result<Option<u64>, Problem> 
     }
 }
 
-/// The file `name` of `folder`: a file and nothing else, and never one elsewhere.
+/// Opens the file `name` directly in `folder`; only a regular file, no link.
 fn open_in(folder: &Path, name: &str) -> Option<File> {
     if Path::new(name).file_name().is_none_or(|own| own != name) {
         return None;
     }
-    // A pipe of this name would be waited for.
+    // Opening a pipe would block otherwise.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(folder.join(name), flags, Mode::empty()).ok()?);
     file.metadata().is_ok_and(|data| data.is_file()).then_some(file)
 }
 
-/// That name and date are given once: of two nobody knows which is meant.
+/// Checks that name and date are not repeated, because their value would be ambiguous.
 fn once(request: &Request) -> Result<(), Problem> {
     request.query.once("filename")?;
     request.query.once("date")?;
     Ok(())
 }
 
-/// The name that the old routes give: without its extension, as a rule; an empty one is none.
+/// The name from an old route with the extension, which callers usually omit; an empty name counts as absent.
 fn name(request: &Request, extension: &str) -> Option<String> {
     let name = request.query.get("filename").filter(|name| !name.is_empty())?;
     let has_it = name.to_ascii_lowercase().ends_with(extension) && name.len() > extension.len();
     Some(if has_it { name.to_owned() } else { format!("{name}{extension}") })
 }
 
-/// The date that the old routes give, as ISO 8601 has it: `2018-1-5` is 2018-01-05, and a time may follow. `None` for
-/// what is no date.
+/// The date from an old route as ISO 8601: `2018-1-5` is 2018-01-05, and a time may follow. `None` if malformed.
 fn date(request: &Request) -> Option<String> {
     let text = request.query.get("date")?.trim();
     let (day, time) = text.split_at(text.find(['T', ' ']).unwrap_or(text.len()));
@@ -301,7 +300,7 @@ fn date(request: &Request) -> Option<String> {
     (time.is_empty() || has_time()).then_some(date)
 }
 
-/// `GET /light`: `false` switches it on and `true` off, as the old documentation says; the other way round with
+/// `GET /light`: `false` switches it on and `true` off, as the old documentation says; the reverse with
 /// `[lights] old_status = "program"`.
 pub async fn light(request: Request) -> Result<Response<Body>, Problem> {
     if !report::light::has(&request.site) {
@@ -311,7 +310,7 @@ pub async fn light(request: Request) -> Result<Response<Body>, Problem> {
     lit(&request, LightRequest { is_on, ..LightRequest::default() }).await
 }
 
-/// `GET /set_brightness?value=`: the number without its fraction; outside 0–255 nothing changes.
+/// `GET /set_brightness?value=`: the integer part; a value outside 0–255 changes nothing.
 pub async fn set_brightness(request: Request) -> Result<Response<Body>, Problem> {
     if !report::light::has(&request.site) {
         return Ok(say(StatusCode::FORBIDDEN, TEXT, "Changing brightness not supported"));
@@ -324,8 +323,8 @@ pub async fn set_brightness(request: Request) -> Result<Response<Body>, Problem>
     lit(&request, LightRequest { brightness, ..LightRequest::default() }).await
 }
 
-/// `GET /set_color?value=`: the first six hexadecimal digits, RRGGBB; without them nothing changes. A light that is off
-/// stays off, and has this colour when it is switched on.
+/// `GET /set_color?value=`: the first six hexadecimal digits, RRGGBB; without them nothing changes. A light that is
+/// off stays off and has this colour when it is switched on.
 pub async fn set_color(request: Request) -> Result<Response<Body>, Problem> {
     if !report::light::has_colors(&request.site) {
         return Ok(say(StatusCode::FORBIDDEN, TEXT, "Changing color not supported"));
@@ -335,7 +334,7 @@ pub async fn set_color(request: Request) -> Result<Response<Body>, Problem> {
     lit(&request, LightRequest { color, ..LightRequest::default() }).await
 }
 
-/// Does what is asked for, if anything.
+/// Applies `options`, if any.
 async fn lit(request: &Request, options: LightRequest) -> Result<Response<Body>, Problem> {
     if options != LightRequest::default() {
         light::change(&request.site, options, None).await?;
@@ -343,8 +342,8 @@ async fn lit(request: &Request, options: LightRequest) -> Result<Response<Body>,
     Ok(say(StatusCode::OK, TEXT, "200"))
 }
 
-/// `200`, or the old words for whatever went wrong: 400 where the request is, else 500, as the old programs have it
-/// whether or not it may work later. That no picture may be kept at all is said as everywhere.
+/// `200`, or the old words for any fault: 400 for a wrong request, else 500, as in the old programs, even for
+/// temporary faults. Privacy mode answers as everywhere else.
 fn old_answer(
     request: &Request,
     done: Result<(), Problem>,
@@ -378,8 +377,7 @@ pub async fn health(request: Request) -> Response<Body> {
     no_store(say(status, TEXT, body))
 }
 
-/// `POST /start_stream`: the camera is held open, and counting begins again from zero for those who
-/// read `/get_counts`.
+/// `POST /start_stream`: holds the camera open and restarts the counts of `/get_counts` at zero.
 pub async fn start_stream(request: Request) -> Response<Body> {
     let site = &request.site;
     let body = match site.pipeline.hold_open().await {
@@ -404,20 +402,20 @@ pub async fn stop_stream(request: Request) -> Response<Body> {
     say(StatusCode::OK, JSON, r#"{"status":"stopped"}"#)
 }
 
-/// `POST /shutdown`: the same, in other words.
+/// `POST /shutdown`: the same with another answer.
 pub async fn shutdown(request: Request) -> Response<Body> {
     request.site.pause().await;
     say(StatusCode::OK, TEXT, "Capture released")
 }
 
-/// `GET /get_counts`: 0/0 where nothing counts.
+/// `GET /get_counts`: 0/0 without counting.
 pub async fn get_counts(request: Request) -> Response<Body> {
     let counting = request.site.counting.as_ref();
     let (count_in, count_out) = counting.map_or((0, 0), |counting| counting.since_start());
     no_store(reply::fixed(JSON, format!(r#"{{"in_count":{count_in},"out_count":{count_out}}}"#)))
 }
 
-/// `GET /shutdown?key=`: switches the machine off. (`POST /shutdown`, above, is of another program.)
+/// `GET /shutdown?key=`: switches the machine off. (`POST /shutdown`, above, is another program's.)
 pub async fn power_off(request: Request) -> Response<Body> {
     by_key(&request, PowerAction::Off, "Error with shutdown").await
 }

@@ -1,5 +1,4 @@
-//! The server: one thread, every connection a task on it, and a picture to all of them for the
-//! price of one `Bytes` each.
+//! The HTTP server: one thread with a task per connection. All viewers share each picture's bytes (`Bytes`).
 //!
 //! ```text
 //! [accept] ─► connection ─► dispatch ─► api · pages · legacy, each by the one table of routes
@@ -9,15 +8,15 @@
 //!             socket ◄───────────────────────────┘
 //! ```
 //!
-//! Nothing here blocks and nothing waits for a slow peer: connections, viewers and listeners are
-//! limited in number, heads and bodies in size and time, and what a stalled viewer holds is one
-//! picture. counts.db is read on threads of the runtime's pool, by a few at a time.
-//! On [`Stop`](crate::base::Stop) the listeners close, streams end themselves, and what is left after a second is cut.
+//! No code here blocks or waits for a slow peer. Connections, viewers and listeners are limited in number, heads and
+//! bodies in size and time, and a stalled viewer holds one picture. A few threads of the runtime's pool read
+//! counts.db. On [`Stop`](crate::base::Stop) the listeners close and streams end by themselves; connections left
+//! after a second are cut.
 //!
-//! The rooms, from the ground up: `server` reads and writes, and knows no route; `request` is what comes and what is
-//! answered; `auth` says who asks and what they may do; `site` is what handlers share; `report` is what is told of one
-//! concept, whoever asks; `api`, `pages` and `legacy` answer; `routes` is the one table, `dispatch` goes by it, and
-//! `accept` begins it all.
+//! Modules, from the ground up: `server` reads and writes, and knows no route. `request` parses requests and builds
+//! answers. `auth` identifies callers and their rights. `site` is the state that handlers share. `report` describes
+//! one concept for all its readers. `api`, `pages` and `legacy` answer. `routes` is the one table, `dispatch` follows
+//! it, and `accept` starts everything.
 
 mod accept;
 mod api;
@@ -51,5 +50,5 @@ pub use site::preferences::{
 };
 pub use site::{Server, ServerSettings};
 
-/// The program's version, as pages and the API name it.
+/// The program's version on pages and in the API.
 const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,4 +1,4 @@
-//! The one table of routes: method, address, handler, and what the API's document says of it.
+//! The one table of routes: method, address, handler, and the route's text in the OpenAPI document.
 
 use hyper::Method;
 
@@ -35,7 +35,7 @@ macro_rules! route {
             $tag, $summary, [$($query),*], $body, [$($answer),+]
         )
     };
-    // An old address that changes something though it is asked for with GET.
+    // An old address that changes something by GET.
     (
         $changes:expr, $right:ident GET $path:literal $handler:path $(=> $did:literal)?,
         $tag:ident, $summary:literal, [$($query:expr),* $(,)?], [$($answer:expr),+ $(,)?]
@@ -228,7 +228,7 @@ const OLD_WRONG: Answer = (400, "What is wrong with the value.", Content::Text);
 const CONFIRM: QueryKey =
     key("confirm", FLAG, "`1`: delete what is kept no longer; without it nothing is changed then.");
 const DOWNLOAD: QueryKey = key("download", FLAG, "`1`: download, not show.");
-/// What is kept, as it is sent.
+/// A stored item as it is sent.
 const FILE: Content = Content::OneOf(&["image/jpeg", "video/mp4", "video/x-msvideo", "video/x-motion-jpeg"]);
 const PART_OF_FILE: Answer = (206, "The requested part.", FILE);
 const NO_PART: Answer = (416, "There is no such part.", Content::Problem);
@@ -266,13 +266,13 @@ const NOT_KEPT: Answer = (507, "It could not be written, and is not in force.", 
 
 const DONE: QueryKey = key("done", TEXT, "What was just done.");
 
-/// Bytes of a body that names 10 000 items, each with twenty digits.
+/// Bytes of a body with 10 000 IDs of twenty digits.
 const IDS: usize = 256 << 10;
 
-/// Bytes of a body that tells of 20 000 crossings.
+/// Bytes of a body with 20 000 crossings.
 const RECOUNT: usize = 6 << 20;
 
-/// Every route there is. Embedded files, which pages refer to, are found by [`ui::asset`](crate::ui::asset).
+/// All routes. [`ui::asset`](crate::ui::asset) finds the embedded files that pages refer to.
 pub static ROUTES: &[Route] = &[
     route!(Look GET "/" pages::counting::live, Pages, "The live page.",
         [key("action", TEXT, "`stream` or `snapshot`, as mjpg-streamer has them."),

@@ -1,4 +1,4 @@
-//! One file a resource of the API.
+//! The API: one file per resource.
 
 pub(in crate::http) mod camera;
 pub(in crate::http) mod counting;

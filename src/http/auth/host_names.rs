@@ -1,10 +1,10 @@
 //! The host names that this machine answers to: those that no resolver outside the house can lead here.
 //!
 //! Any page can point its own name at an address of this network (DNS rebinding). The browser then sees one site, and
-//! the page may read everything that is open. A name is therefore accepted only if nobody outside can own it: an
-//! address, a name without dots, `localhost`, mDNS names (`*.local`), this machine's own name in a zone that nobody
-//! owns, and the operator's `[http] names`. A Unix socket belongs to a web server, which checks names itself. Pure,
-//! except for the machine's own name.
+//! the page may read everything that is open. A name is therefore accepted only if nobody outside can own it. These
+//! are addresses, names without dots, `localhost`, mDNS names (`*.local`), and this machine's own name in a zone that
+//! nobody owns. The operator adds others with `[http] names`. A Unix socket belongs to a web server, which checks
+//! names itself. Pure, except for the machine's own name.
 
 use std::net::IpAddr;
 

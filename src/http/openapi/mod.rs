@@ -1,5 +1,4 @@
-//! The document of the API (OpenAPI 3.1.0), made from the table of routes, so that the two
-//! cannot differ.
+//! The OpenAPI 3.1.0 document, generated from the table of routes, so that the two cannot differ.
 
 pub(in crate::http) mod schemas;
 pub(in crate::http) mod schemas_media;
@@ -20,7 +19,7 @@ use crate::http::site::handler::{Changes, Content, Doc, Request, Route, Tag, Wan
 
 /// `GET /api/v1/openapi.json`.
 pub async fn get(request: Request) -> Response<Body> {
-    // It is the same for as long as the program runs, and to make it takes longer than all else that is asked here.
+    // Constant while the program runs, and slower to make than any other answer here.
     static DOCUMENT: OnceCell<(Bytes, Option<Bytes>, String)> = OnceCell::const_new();
     let make = || async {
         let text = Bytes::from(document(request.table).to_string());
@@ -74,14 +73,14 @@ fn tag(tag: Tag, description: &str) -> Value {
     json!({"name": tag.name(), "description": description})
 }
 
-/// What a route may answer: its own answers, and what may be wrong with any such request.
+/// The possible answers of a route: its own, and the faults common to such requests.
 fn responses(route: &Route) -> Map<String, Value> {
     let doc = &route.doc;
     let problem = if route.path.starts_with("/api/") { Content::Problem } else { Content::Text };
     let mut responses = Map::new();
     for (status, words, content) in doc.answers {
         let response = responses.entry(status.to_string()).or_insert_with(|| json!({"description": ""}));
-        // One status may have several meanings, each of a kind of its own.
+        // A status may have several meanings, each with its own media type.
         let before = response["description"].as_str().unwrap_or_default();
         response["description"] =
             if before.is_empty() { json!(words) } else { json!(format!("{before} {words}")) };
@@ -111,7 +110,7 @@ fn responses(route: &Route) -> Map<String, Value> {
     if route.changes == Changes::Always {
         add(&[(422, "It is understood, and cannot be.")], problem);
     }
-    // Of looking only the operator knows whether it takes a password.
+    // Only the operator knows whether reading needs a password.
     if route.right.role().is_some() {
         add(&PASSWORD_PROBLEMS, problem);
         if doc.tag == Tag::Pages {
@@ -127,7 +126,7 @@ fn add_content(response: &mut Value, content: Content) {
     }
 }
 
-/// Whether the document says that `route` may answer so. 500 is a fault of our own, which it never says.
+/// True if the document lists this answer of `route`. Status 500 is an internal fault, which it never lists.
 pub fn has(route: &Route, answered: &Result<Response<Body>, Problem>) -> bool {
     let problem = if route.path.starts_with("/api/") { "application/problem+json" } else { "text/plain" };
     let (status, kind) = match answered {
@@ -152,11 +151,11 @@ fn operation(route: &Route) -> Value {
         .query
         .iter()
         .map(|key| {
-            // Outside the API, looking goes on where a value means nothing.
+            // Outside the API, reading routes ignore malformed values.
             let is_lenient = !route.path.starts_with("/api/") && route.right.is_look();
             let schema = if is_lenient { keys::TEXT } else { key.may_be }.schema();
             let mut parameter = json!({"name": key.name, "in": "query", "required": key.is_needed, "description": key.about, "schema": schema});
-            // As none: forms and scripts send what was not filled in.
+            // Empty values count as absent: forms and scripts send fields that were not filled in.
             if !key.is_needed && !key.may_be.may_be_empty() {
                 parameter["allowEmptyValue"] = true.into();
             }
@@ -178,7 +177,7 @@ fn operation(route: &Route) -> Value {
     let mut operation = json!({"operationId": operation_id(route), "tags": [doc.tag.name()], "summary": doc.summary, "parameters": parameters, "responses": responses});
     operation["x-right"] = route.right.word().into();
     if asks {
-        // Nothing is asked for on the camera's own machine, and where there is no password.
+        // Empty security: the camera's own machine, or no password set.
         operation["security"] = json!([{"basic": []}, {"bearer": []}, {"token": []}, {"session": []}, {}]);
     }
     if let Some(body) = request_body(doc) {
@@ -187,8 +186,8 @@ fn operation(route: &Route) -> Value {
     operation
 }
 
-/// The name that generated clients call it by: `get_lines_by_id` for `GET /api/v1/lines/{id}`. What lies elsewhere has
-/// its group before it, since pages have the names of what they show.
+/// The method name in generated clients: `get_lines_by_id` for `GET /api/v1/lines/{id}`. Other addresses have their
+/// group as a prefix, because pages share names with resources.
 fn operation_id(route: &Route) -> String {
     let method = route.method.as_str().to_ascii_lowercase();
     let (before, path) = match route.path.strip_prefix("/api/v1/") {
@@ -200,14 +199,14 @@ fn operation_id(route: &Route) -> String {
     std::iter::once(before.as_str()).chain(words).collect::<Vec<_>>().join("_")
 }
 
-/// What may be wrong with who changes something. A page's form is led to `/sign-in` instead (303).
+/// Faults of the caller of a change. A page's form is redirected to `/sign-in` instead (303).
 const PASSWORD_PROBLEMS: [(u16, &str); 3] = [
     (401, "It needs the camera's password, or that was wrong."),
     (403, "It takes another role than that of who asks, or a browser sent this for another site."),
     (429, "Too many wrong passwords came from there; Retry-After says when to try again."),
 ];
 
-/// What may be wrong with any body; the first three with any of what may have one.
+/// Faults of any body; the first three apply to optional bodies, too.
 const BODY_PROBLEMS: [(u16, &str); 5] = [
     (400, "There is no body, or it is no JSON."),
     (408, "The body did not come in time."),
@@ -216,7 +215,7 @@ const BODY_PROBLEMS: [(u16, &str); 5] = [
     (422, "The body is no object of such keys, or one of them is there twice."),
 ];
 
-/// What may be wrong with any request, before its route looks at it.
+/// Faults of any request, before its route is reached.
 const ANY_PROBLEMS: [(u16, &str); 4] = [
     (400, "A key of the query means nothing here, or is there twice; or `Host` is not there once."),
     (421, "The camera does not answer to the name in `Host`."),
@@ -224,13 +223,13 @@ const ANY_PROBLEMS: [(u16, &str); 4] = [
     (508, "It was sent by this tallycam itself."),
 ];
 
-/// What is answered before there is anything to say.
+/// Answers before the request is read.
 const BARE_ANSWERS: [(u16, &str); 2] = [
     (308, "The same is there by HTTPS."),
     (431, "The head of the request is longer than `max_head` under [http]."),
 ];
 
-/// What may be wrong with a page's form.
+/// Faults of a page's form.
 const FORM_PROBLEMS: [(u16, &str); 8] = [
     (400, "The page again: the form says nothing that is understood."),
     (403, "The page again: this is not done here, or not for who asks."),
@@ -246,7 +245,7 @@ fn request_body(doc: &Doc) -> Option<Value> {
     let (schema, is_required) = match doc.body {
         Wanted::Nothing => return None,
         Wanted::File => {
-            // What kind of file it is, its bytes say. A page's form sends it in parts, and so may a program.
+            // The bytes tell the kind of file. A page's form sends multipart, and programs may, too.
             let (kind, schema) = match doc.tag {
                 Tag::Pages => ("multipart/form-data", json!({"type": "object"})),
                 _ => ("application/octet-stream", bytes()),
@@ -267,7 +266,7 @@ fn request_body(doc: &Doc) -> Option<Value> {
             return Some(json!({"required": false, "content": form}));
         }
     };
-    // As a content of its own it would be a second class for each body, which generators make nothing good of.
+    // A separate media type would be a second class for each body, which client generators handle badly.
     let words = "The same as `application/x-www-form-urlencoded` is taken, too, lists with commas.";
     let content = json!({"application/json": {"schema": schema}});
     Some(json!({"required": is_required, "description": words, "content": content}))
@@ -277,12 +276,12 @@ fn named(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
-/// The schema of bytes. OpenAPI 3.1 wants none, but what generates clients takes that for anything at all.
+/// The schema of bytes. OpenAPI 3.1 needs none, but client generators then accept anything.
 fn bytes() -> Value {
     json!({"type": "string", "format": "binary"})
 }
 
-/// The media types and schemas of a body.
+/// The media types and schemas of an answer.
 fn content_of(content: Content) -> Map<String, Value> {
     let text = || json!({"type": "string"});
     let kinds: Vec<(&str, Value)> = match content {
@@ -341,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn every_operation_has_a_name_of_its_own() {
+    fn every_operation_has_a_unique_name() {
         let names: BTreeSet<String> = ROUTES.iter().map(operation_id).collect();
         assert_eq!(names.len(), ROUTES.len());
         assert!(names.contains("get_lines_by_id") && names.contains("pages_get_lines"), "{names:?}");
@@ -376,7 +375,7 @@ mod tests {
         }
     }
 
-    /// Schemas without a name get one from where they stand: generated clients have a class for each.
+    /// Client generators derive the class names of unnamed schemas from their position.
     #[test]
     fn no_two_inline_schemas_get_the_same_name() {
         fn words(name: &str) -> String {

@@ -1,4 +1,4 @@
-//! The JSON schemas of the API's document: what is answered, as its types say it, and what is sent.
+//! The JSON schemas of the OpenAPI document: of answers, from their types, and of bodies.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ use crate::store::media::{AsideFile, Item, RetentionRules, Vacuumed};
 use crate::store::{LineRow, Reset};
 use crate::ui::{Finding, LensReport, LightReport, LogLine, PresetReport, RangeReport, ZoneNow};
 
-/// Every schema by its name.
+/// All schemas by name.
 pub fn all() -> Value {
     let mut all = told();
     let sent = [
@@ -38,7 +38,7 @@ pub fn all() -> Value {
     Value::Object(all)
 }
 
-/// The schemas of these types, and what each is called in the document.
+/// Registers these types, and pairs each schema's name with its name in the document.
 macro_rules! named {
     ($generator:ident: $($name:literal $kind:ty),+ $(,)?) => {
         [$({
@@ -48,7 +48,7 @@ macro_rules! named {
     };
 }
 
-/// What is answered: each type says what it is, and whatever it is made of comes along under the type's own name.
+/// The schemas of answers: those of the types, and of the types inside them under their own names.
 fn told() -> Map<String, Value> {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     let mut generator =
@@ -89,8 +89,8 @@ fn told() -> Map<String, Value> {
     told.collect()
 }
 
-/// Has a schema say what matters to who reads it: which float or whole number it is inside does not, numbers are from 0
-/// on where nothing else is said, and what may be left out is never `null`.
+/// Adapts a schema for its readers. It drops the width of numbers, sets a minimum of 0 unless there is another, and
+/// removes `null` from optional properties.
 fn tidy(schema: &mut Value, called: &dyn Fn(&str) -> String) {
     let Some(map) = schema.as_object_mut() else {
         return schema.as_array_mut().into_iter().flatten().for_each(|inner| tidy(inner, called));
@@ -122,7 +122,7 @@ fn tidy(schema: &mut Value, called: &dyn Fn(&str) -> String) {
     if map.contains_key("maxItems")
         && let Some(items) = map.get_mut("items").and_then(Value::as_object_mut)
     {
-        // A place may lie beyond the picture's edge, and what moves goes to either side.
+        // A place may be beyond the frame's edge, and velocities have signs.
         items.remove("format");
     }
     if let Some(Value::String(to)) = map.get_mut("$ref") {
@@ -192,7 +192,7 @@ fn of_access() -> Value {
 const LINE_KEYS: [&str; 8] = ["name", "a", "b", "in_name", "out_name", "classes", "anchor", "recrossing"];
 const ZONE_KEYS: [&str; 5] = ["name", "points", "classes", "anchor", "exclude"];
 
-/// What is sent of lines and zones; and of `all`, how long their names may be.
+/// The schemas of bodies for lines and zones; also sets the length of names in `all`.
 fn of_what_is_drawn(all: &mut Map<String, Value>) -> Value {
     for (kind, key, longest) in
         [("Line", "name", 60), ("Line", "in_name", 30), ("Line", "out_name", 30), ("Zone", "name", 60)]

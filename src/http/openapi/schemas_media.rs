@@ -10,7 +10,7 @@ use crate::http::request::keys::{AMOUNT_PATTERN, MayBe, SPAN_PATTERN};
 
 const ITEM_KEYS: [&str; 4] = ["name", "date", "note", "kept"];
 
-/// Every schema by its name; `item` is that of an item.
+/// All schemas by name; `item` is that of an item.
 pub fn all(item: &Value) -> Value {
     json!({
         "MediaPatch": patch(item),
@@ -53,7 +53,7 @@ pub fn all(item: &Value) -> Value {
     })
 }
 
-/// What can be changed of an item, and nothing else.
+/// The properties of an item that can be changed.
 fn patch(item: &Value) -> Value {
     let mut patch = draft(item.clone(), &ITEM_KEYS, &[]);
     if let Some(properties) = patch["properties"].as_object_mut() {
@@ -65,7 +65,7 @@ fn patch(item: &Value) -> Value {
     patch
 }
 
-/// Seconds are those since the first picture.
+/// Times are seconds since the first picture.
 fn index() -> Value {
     let picture = json!({
         "type": "array", "minItems": 3, "maxItems": 3, "items": number(),

@@ -1,4 +1,4 @@
-//! Files of the pages: style, scripts, the icon.
+//! Assets of the pages: style sheet, scripts, icon.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -13,7 +13,7 @@ use crate::http::server::gzip;
 use crate::http::site::handler::Request;
 use crate::ui::{self, Asset};
 
-/// `GET /favicon.ico`: the icon; its media type says what it is.
+/// `GET /favicon.ico`: the icon, with its media type.
 pub async fn favicon(request: Request) -> Response<Body> {
     match ui::asset("icon.svg") {
         Some(icon) => asset(icon, &request.headers),
@@ -25,13 +25,13 @@ pub async fn favicon(request: Request) -> Response<Body> {
     }
 }
 
-/// An embedded file. Browsers ask each time whether it is still the same, which costs no bytes.
+/// An embedded file. Browsers revalidate it with each request, which transfers no body.
 pub fn asset(asset: &'static Asset, asked: &HeaderMap) -> Response<Body> {
     reply::kept(asked, asset.content_type, asset.etag, Bytes::from_static(asset.body), || compressed(asset))
 }
 
-/// The file in the form of clients that take gzip, where it is text. All are compressed once, beside the server's
-/// thread, when the first is asked for; until then each answer is compressed for itself.
+/// The gzip form of a text file. All files are compressed once, off the server's thread, after the first request;
+/// until then each answer is compressed separately.
 fn compressed(asset: &Asset) -> Option<Bytes> {
     static ALL: OnceLock<HashMap<&str, Bytes>> = OnceLock::new();
     static IS_BEGUN: AtomicBool = AtomicBool::new(false);
@@ -46,7 +46,7 @@ fn compress_all() -> HashMap<&'static str, Bytes> {
     texts.filter_map(|asset| Some((asset.path, gzip::best(asset.body)?))).collect()
 }
 
-/// `GET /robots.txt`: a camera is nothing for search engines.
+/// `GET /robots.txt`: keeps search engines away.
 pub async fn robots(_: Request) -> Response<Body> {
     reply::fixed(reply::TEXT, "User-agent: *\nDisallow: /\n")
 }

@@ -1,4 +1,4 @@
-//! The page of cameras: shows those found, and sets one.
+//! The page of cameras: shows those found, and selects one.
 
 use hyper::Response;
 
@@ -17,12 +17,12 @@ pub async fn cameras(request: Request) -> Response<Body> {
     html(ui::cameras_page(&cameras_page(&request).await))
 }
 
-/// Whether there is a live picture that may be shown.
+/// True if there is a live picture that may be shown.
 pub fn has_picture(site: &Site, report: &StateReport) -> bool {
     report.state == "live" && !site.is_counts_only()
 }
 
-/// The cameras of this machine, each with where a picture of it is.
+/// The cameras of this machine, each with the address of its picture.
 pub async fn choices(site: &Site, report: &StateReport) -> Vec<CameraChoice> {
     let (Some(machine), Ok(preferences)) = (site.machine.clone(), site.preferences()) else {
         return Vec::new();
@@ -36,7 +36,7 @@ pub async fn choices(site: &Site, report: &StateReport) -> Vec<CameraChoice> {
         let value = format!("{} {}", camera.kind, camera.device);
         let is_used =
             camera.kind == source.kind.as_str() && Some(camera.device.as_str()) == source.device.as_deref();
-        // Of all cameras the first that works may be the one that is shown.
+        // With the automatic choice, the shown camera is the first one that works.
         let is_shown = is_used || report.camera.as_ref().is_some_and(|shown| camera.about.starts_with(shown));
         let still = match is_shown {
             true => has_picture(site, report).then(|| String::from("snapshot.jpg?w=320")),

@@ -1,5 +1,4 @@
-//! The pages, what their forms send, and the embedded files they refer to. A form that is carried out
-//! leads back to its page (303); one that is not gets the page again, with what was typed and why.
+//! The live page and the pages of counting.
 
 use hyper::{Response, StatusCode};
 
@@ -56,7 +55,7 @@ pub async fn lines(request: Request) -> Result<Response<Body>, Problem> {
     Ok(html(ui::lines_page(&lines_page(&request, chosen)?)))
 }
 
-/// `GET /zones`: they are drawn on the page of the lines.
+/// `GET /zones`: redirects to the lines page, where zones are drawn.
 pub async fn zones(_: Request) -> Response<Body> {
     see("lines")
 }
@@ -87,7 +86,7 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     Ok(html(ui::counts_page(&data_counting::counts_page(&request).await?)))
 }
 
-/// `GET /crossings?line=N`: a line crossing by crossing, of the last hour or between `from` and `to`.
+/// `GET /crossings?line=N`: the crossings of a line in the last hour, or between `from` and `to`.
 pub async fn crossings(request: Request) -> Result<Response<Body>, Problem> {
     let line = request.query.whole("line", 1..=u64::MAX)?.unwrap_or(0);
     match data_counting::crossings_page(&request, line).await? {

@@ -1,5 +1,4 @@
-//! What the pages are given: counts.db's and the counting thread's data as the pages' own. Nothing is
-//! decided here.
+//! Data of counts.db and the counting thread in the pages' own types. Makes no decisions.
 
 use std::collections::BTreeMap;
 
@@ -31,18 +30,18 @@ use crate::ui::{
     LineCrossings, LiveCounting, LocalClock, StorageFault, ZoneFigures, ZoneNow,
 };
 
-/// Crossings that the live page shows.
+/// Crossings on the live page.
 const NEWEST: usize = 5;
-/// Most crossings that the page of a line's crossings shows at once.
+/// Maximum number of crossings on a line's page.
 const MOST_SHOWN: usize = 500;
 const HOUR_US: u64 = 3_600_000_000;
 
-/// What stands above the page that is asked for.
+/// The head of the requested page.
 pub fn head(request: &Request) -> Head {
     head_with(request, &StateReport::of(&request.site, &request.who))
 }
 
-/// The same, with this report.
+/// The same, from this report.
 pub fn head_with(request: &Request, report: &StateReport) -> Head {
     let query = request.uri.query().filter(|_| request.method == Method::GET);
     Head {
@@ -52,7 +51,7 @@ pub fn head_with(request: &Request, report: &StateReport) -> Head {
     }
 }
 
-/// The same of a page without forms.
+/// The same, for a page without forms.
 pub fn head_of(report: &StateReport) -> Head {
     Head {
         name: report.name.clone(),
@@ -74,12 +73,12 @@ impl Redact for StorageFault {
     }
 }
 
-/// How counting is going.
+/// The state of counting.
 pub fn counting(status: &CountingStatus, who: &Who) -> CountingReport {
     wire::redacted_for(who, CountingReport::of(status, None))
 }
 
-/// Lines of the scene that is shown that are not deleted, pinned ones first.
+/// The current scene's lines that are not deleted, pinned ones first.
 pub fn lines(counts: &Counts, who: &Who) -> Vec<LineRow> {
     let (rows, scene) = (counts.lines().borrow().clone(), counts.scene());
     rows.iter()
@@ -89,7 +88,7 @@ pub fn lines(counts: &Counts, who: &Who) -> Vec<LineRow> {
         .collect()
 }
 
-/// Likewise the zones, and how many are in each.
+/// The current scene's zones, with their occupancy.
 pub fn zones(counting: &Counting, counts: &Counts, who: &Who) -> Vec<ZoneNow> {
     let (rows, scene) = (counts.zones().borrow().clone(), counts.scene());
     let overlay = counting.overlay().borrow().clone();
@@ -97,13 +96,11 @@ pub fn zones(counting: &Counting, counts: &Counts, who: &Who) -> Vec<ZoneNow> {
     here.map(|row| wire::redacted_for(who, drawn(row, &overlay))).collect()
 }
 
-/// Today's sums.
 pub fn tallies(counts: &Counts) -> Vec<TallyRow> {
     counts.subscribe_tallies().borrow().lines.clone()
 }
 
-/// What the live page shows of counting. A counts.db that cannot be read is no reason for no page: what
-/// is in it is left out, and the state says why.
+/// The live page's data on counting. If counts.db cannot be read, its part is left out, and the state says why.
 pub async fn live(site: &Site, who: &Who) -> Option<LiveCounting> {
     let handle = site.counting.as_ref()?;
     let clock = site.clock();
@@ -157,7 +154,7 @@ async fn today(site: &Site, scene: Scene, clock: &LocalClock) -> Result<Today, C
     read.await
 }
 
-/// What the page of figures shows.
+/// The data of the counts page.
 pub async fn counts_page(request: &Request) -> Result<CountsPage, Problem> {
     let site = &request.site;
     let (handle, counts) = (site.counting()?, site.counts()?);
@@ -235,7 +232,7 @@ pub async fn counts_page(request: &Request) -> Result<CountsPage, Problem> {
     })
 }
 
-/// The crossings of the line of this number, of the last hour or of the time that is asked for. `None`: there is none.
+/// The crossings of a line in the last hour or the requested time; `None` if there is no such line.
 pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<CrossingsPage>, Problem> {
     let site = &request.site;
     let (handle, counts) = (site.counting()?, site.counts()?);
@@ -249,7 +246,7 @@ pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<Cross
     let from_us = from.unwrap_or_else(|| to_us.saturating_sub(HOUR_US)).min(to_us);
     let class = request.query.get("class").filter(|class| !class.is_empty()).map(str::to_owned);
     let after = request.query.whole("cursor", 1..=u64::MAX)?;
-    // One more than is shown tells whether there are more.
+    // One extra row tells whether there are more.
     let asked = CrossingsQuery {
         from_us: Some(from_us),
         to_us: to.map(|_| to_us),
@@ -291,7 +288,7 @@ pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<Cross
     let clip = |crossing: &StoredCrossing| {
         let Some(recordings) = &recorded else { return CrossingClip::Unknown };
         let Some(item) = recordings.iter().find(|item| video::covers(item, crossing.time_us)) else {
-            // The newest recordings are looked at: one before them may show it.
+            // Only the newest recordings are searched: an older one may show it.
             let is_looked_at = recordings.len() < video::LOOKED_AT
                 || recordings.iter().any(|item| item.at_us <= crossing.time_us);
             return if is_looked_at { CrossingClip::None } else { CrossingClip::Unknown };
@@ -347,7 +344,7 @@ pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<Cross
     }))
 }
 
-/// The recordings that may show what crossed in this time; `None`: nothing is kept here, or it cannot be read.
+/// The recordings that may show crossings of this time; `None` without a readable store.
 async fn recorded(site: &Site, from_us: u64, to_us: u64) -> Option<Vec<Item>> {
     let readers = site.media_readers().ok()?;
     let read = readers.read(move |reader| video::recordings_before(reader, to_us)).await;
@@ -395,7 +392,7 @@ fn buckets(
     })
 }
 
-/// Where the player shows `item` from a little before `at_us`.
+/// The player's address for `item`, starting a little before `at_us`.
 fn clip_address(item: &Item, at_us: u64) -> String {
     let begin_us = at_us.saturating_sub(item.at_us).saturating_sub(video::AROUND_US);
     format!("player?id={}&t={:.3}", item.id, begin_us as f64 / 1e6)

@@ -1,5 +1,4 @@
-//! What the pages of what is kept are given: the store's and the recorder's data as the pages' own. Nothing is
-//! decided here.
+//! Data of the store and the recorder in the pages' own types. Makes no decisions.
 
 use crate::http::api::media::storage;
 use crate::http::auth::caller::Who;
@@ -10,23 +9,23 @@ use crate::store::media::{ChunkRow, Item, MediaKind, MediaQuery, Recorded, Reten
 use crate::store::{CrossingsQuery, Direction, Scene};
 use crate::ui::{LISTED, LiveRecording, LocalClock, MediaAsk, NotKept, RetentionPreview, StorageFault};
 
-/// Items that the live page shows.
+/// Items on the live page.
 const NEWEST: usize = 6;
 
-/// Crossings of one recording that are marked.
+/// Maximum number of marked crossings of a recording.
 const MARKED: usize = 4000;
 
-/// What is being recorded; nothing where nothing is ever kept.
+/// The current recording; `None` also without a store.
 pub fn now_at(site: &Site) -> Option<Recorded> {
     site.recorder().ok()?.status().now
 }
 
-/// The room of a site; `None` where it cannot be told: [`trouble`] says why.
+/// Disk usage; if `None`, [`trouble`] says why.
 pub async fn room_at(site: &Site) -> Option<Storage> {
     storage::room(site).await.ok().as_deref().cloned()
 }
 
-/// Why nothing, or not all, can be kept, the gravest first. `None` also under `counts_only`, which is no trouble.
+/// The gravest reason why nothing, or not everything, can be stored. `None` also in privacy mode, which is no fault.
 pub fn trouble(site: &Site, who: &Who) -> Option<StorageFault> {
     whole_fault(site).map(|trouble| wire::redacted_for(who, trouble))
 }
@@ -61,7 +60,7 @@ fn whole_fault(site: &Site) -> Option<StorageFault> {
     })
 }
 
-/// What the live page shows of what is kept; `None` where nothing ever is.
+/// The live page's data on stored media; `None` without a store.
 pub async fn live(site: &Site) -> Option<LiveRecording> {
     site.recorder().ok()?;
     let query = MediaQuery { limit: NEWEST, ..MediaQuery::default() };
@@ -78,7 +77,7 @@ pub async fn live(site: &Site) -> Option<LiveRecording> {
     })
 }
 
-/// What the page of media asks the store for. Its days are those of the calendar.
+/// The store query of the media page. Its days are calendar days.
 pub fn query(ask: &MediaAsk, clock: &LocalClock, limit: usize) -> MediaQuery {
     let begin = |day: jiff::civil::Date| {
         let at = day.at(0, 0, 0, 0).to_zoned(clock.zone.clone()).ok()?;
@@ -95,7 +94,7 @@ pub fn query(ask: &MediaAsk, clock: &LocalClock, limit: usize) -> MediaQuery {
     }
 }
 
-/// Where pictures are missing, of a recording's chunks in order, counted from its first picture.
+/// The gaps between a recording's chunks, in microseconds since its first picture.
 pub fn gaps(chunks: &[ChunkRow]) -> Vec<(u64, u64)> {
     let begin = chunks.first().map_or(0, |first| first.from_us);
     let since = |us: u64| us.saturating_sub(begin);
@@ -106,11 +105,11 @@ pub fn gaps(chunks: &[ChunkRow]) -> Vec<(u64, u64)> {
     pairs.collect()
 }
 
-/// What crossed while a recording was made: when, in microseconds from its begin, and whether in. `None`: not known.
+/// Crossings during a recording: microseconds since its start, and true for in. `None` if unknown.
 pub async fn crossed(site: &Site, item: &Item) -> Option<Vec<(u64, bool)>> {
     let counts_db = site.counts_readers().ok()?;
     let (from_us, long) = (item.at_us, item.duration_us);
-    // At one time there is but one scene; which one it was then is not to be guessed.
+    // Only one scene exists at a time; which one it was then is unknown.
     let of_scene = move |scene| CrossingsQuery {
         from_us: Some(from_us),
         to_us: Some(from_us.saturating_add(long)),
@@ -131,7 +130,7 @@ pub async fn crossed(site: &Site, item: &Item) -> Option<Vec<(u64, bool)>> {
     Some(relative.collect())
 }
 
-/// What rules would do.
+/// The effect of retention rules.
 pub fn plan(plan: &RetentionPlan, clock: LocalClock) -> RetentionPreview {
     let taken_us = |one: Option<&(Item, _)>| one.map(|(item, _)| item.at_us);
     RetentionPreview {
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_asked_for_from_its_midnight_to_the_next() {
+    fn a_day_lasts_from_midnight_to_midnight() {
         let clock =
             LocalClock { now_us: 0, zone: jiff::tz::TimeZone::fixed(jiff::tz::offset(1)), day_starts: 4 };
         let day = "2026-11-12".parse().unwrap();

@@ -1,5 +1,4 @@
-//! What the page of settings is given: settings, controls and formats as the page's own data; and what was typed into
-//! its forms.
+//! Data of the settings page: settings, controls and formats in its own types, and the typed values of its forms.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -26,10 +25,10 @@ use crate::ui::{
     ValueOrigin,
 };
 
-/// What is to be told at controls, by their names.
+/// Messages at controls, by name.
 type AtFields = Vec<(String, String)>;
 
-/// The page as things are now.
+/// The page in its current state.
 pub async fn page(request: &Request) -> SettingsPage {
     let (site, who) = (&request.site, &request.who);
     let in_force = site.preferences().map(|preferences| preferences.in_force());
@@ -69,21 +68,21 @@ pub async fn page(request: &Request) -> SettingsPage {
     }
 }
 
-/// What the simulated scene is offered in.
+/// The sizes offered for the simulation.
 const SIZES: [(u32, u32); 4] = [(640, 360), (640, 480), (1280, 720), (1920, 1080)];
 
-/// What there is to choose from.
+/// The choices that the page offers.
 #[derive(Debug, Default)]
 struct Offers {
     /// Names of time zones.
     zones: Arc<[String]>,
     /// Names of models.
     models: Arc<[String]>,
-    /// Classes of the model; empty where unknown.
+    /// Classes of the model; empty if unknown.
     classes: Vec<String>,
-    /// Names of lines; `None` where nothing is counted.
+    /// Names of lines; `None` without counting.
     lines: Option<Vec<String>>,
-    /// Cameras of libcamera can be used.
+    /// libcamera cameras can be used.
     has_libcamera: bool,
 }
 
@@ -106,7 +105,7 @@ impl Offers {
         }
     }
 
-    /// Words of a choice that lead nowhere here: what is not installed, and what only the operator's file can complete.
+    /// True for choices that cannot work here: not installed, or incomplete without the operator's file.
     fn is_left_out(&self, path: &str, word: &str) -> bool {
         match (path, word) {
             ("source.kind", "libcamera") => !self.has_libcamera,
@@ -116,7 +115,7 @@ impl Offers {
     }
 }
 
-/// One setting; `None` for what is no key: lines, zones, controls.
+/// One setting; `None` for lines, zones and controls.
 fn of(setting: &config::ResolvedSetting, in_force: &SettingsInForce, offers: &Offers) -> Option<Setting> {
     let key = key(&setting.path)?;
     let is =
@@ -178,7 +177,7 @@ fn field(key: &Key, path: &str, is: &str, offers: &Offers) -> SettingField {
     }
 }
 
-/// Ticks for the items of a list, `is` those that are set.
+/// Checkboxes for the items of a list; `is` names the checked ones.
 fn several(is: &str, all: &[String]) -> SettingField {
     let listed = |all: &[String]| all.iter().map(|one| item(one)).collect::<Vec<_>>();
     let chosen = listed(&items(is).unwrap_or_default());
@@ -187,8 +186,8 @@ fn several(is: &str, all: &[String]) -> SettingField {
     SettingField::Several { chosen, others }
 }
 
-/// Names of time zones: those of the machine, or those that came with the program; without the aliases of one word, of
-/// which only UTC is in use. Read once, on a thread that may wait.
+/// Names of time zones, from the machine or from the program. Aliases of one word are left out, except UTC. Read
+/// once, on a thread that may wait.
 async fn zones() -> Arc<[String]> {
     static ZONES: OnceLock<Arc<[String]>> = OnceLock::new();
     let read = || -> Arc<[String]> {
@@ -226,7 +225,7 @@ fn modes(formats: &[media::CameraFormat]) -> Vec<CameraMode> {
     formats.iter().flat_map(of).collect()
 }
 
-/// What is told at controls that the camera has refused.
+/// The messages at controls that the camera has refused.
 fn not_taken(refused: &[String]) -> AtFields {
     refused.iter().map(|name| (name.clone(), String::from("The camera has not taken this"))).collect()
 }
@@ -249,7 +248,7 @@ fn of_camera(found: &crate::pipeline::CameraControls, in_force: Option<&Settings
     }
 }
 
-/// Puts what came of the page's form into it: what was typed, and what is wrong with it.
+/// Puts the result of the page's form into it: the typed values and their faults.
 pub async fn put_returned(site: &Site, page: &mut SettingsPage, form: &ReturnedForm) {
     let fields = Query::of(form.fields.clone());
     let Some(reason) = &form.refusal else { return };
@@ -288,7 +287,7 @@ pub async fn put_returned(site: &Site, page: &mut SettingsPage, form: &ReturnedF
     page.refused = Some(refusal(reason.clone())).filter(|_| !is_deleting);
 }
 
-/// Says at the rows of the page what is wrong with them.
+/// Marks the page's rows with their faults.
 fn mark_wrong(page: &mut SettingsPage, reason: &RefusalReason) {
     for setting in &mut page.settings {
         if let Some((_, why)) = reason.errors.iter().find(|(path, _)| *path == setting.path) {
@@ -297,20 +296,20 @@ fn mark_wrong(page: &mut SettingsPage, reason: &RefusalReason) {
     }
 }
 
-/// Puts into the page what is wrong with what was asked of it.
+/// Puts the fault of the page's own request into it.
 pub fn put_wrong(page: &mut SettingsPage, problem: &Problem) {
     let reason = forms::refusal(problem);
     mark_wrong(page, &reason);
     page.refused = Some(refusal(reason));
 }
 
-/// Puts into the page what came out otherwise than it was asked of the camera's controls.
+/// Puts deviations from the requested control values into the page.
 pub fn put_told(site: &Site, page: &mut SettingsPage, set: &CameraControls) {
     let Some(facts) = &mut page.controls else { return };
-    // What is not kept has its own place on the page.
+    // A value that is not stored is shown elsewhere on the page.
     let unkept = site.unkept();
     let notes: Vec<String> = set.notes.iter().filter(|note| unkept.as_ref() != Some(note)).cloned().collect();
-    // Before what is so since the camera was opened.
+    // Before the notes from the camera's opening.
     facts.notes.retain(|note| !notes.contains(note));
     facts.notes.splice(0..0, notes);
     let wrong = not_taken(&set.refused);
@@ -318,10 +317,10 @@ pub fn put_told(site: &Site, page: &mut SettingsPage, set: &CameraControls) {
     facts.wrong.splice(0..0, wrong);
 }
 
-/// What a refusal begins with of what would delete media.
+/// Start of the refusal of a change that would delete media.
 const DELETES: &str = "this would delete ";
 
-/// Asks, at the first rule that is changed, whether what goes by it may go.
+/// Asks at the first changed rule whether its media may be deleted.
 async fn ask_to_delete(site: &Site, page: &mut SettingsPage, fields: &Query) {
     let Ok(in_force) = site.preferences().map(|preferences| preferences.in_force()) else { return };
     let Ok(changes) = settings_form::changes(fields, &in_force) else { return };
@@ -329,7 +328,7 @@ async fn ask_to_delete(site: &Site, page: &mut SettingsPage, fields: &Query) {
     let is_rule = |own: &&mut Setting| changes.contains_key(&own.path) && retention::is_rule(&own.path);
     if let Some(own) = page.settings.iter_mut().find(is_rule) {
         own.deletes = Some(plan.in_words());
-        // Of what is taken back nothing was typed.
+        // A reset has no typed value.
         if let Some(None) = changes.get(&own.path) {
             own.text.clone_from(&own.default);
             own.unit = None;
@@ -338,7 +337,7 @@ async fn ask_to_delete(site: &Site, page: &mut SettingsPage, fields: &Query) {
     page.plan = Some(plan);
 }
 
-/// Why a setting was not changed, with the labels of the page of settings in the place of keys.
+/// The reason why a setting was not changed, with the page's labels in place of keys.
 pub fn refusal(reason: RefusalReason) -> RefusalReason {
     let RefusalReason { mut detail, hint, field, errors } = reason;
     if let Some(rest) = detail.strip_prefix(&field).filter(|rest| rest.starts_with(' ')) {
@@ -347,7 +346,7 @@ pub fn refusal(reason: RefusalReason) -> RefusalReason {
     RefusalReason { detail: ui::name_settings(&detail), hint: ui::name_settings(&hint), field, errors }
 }
 
-/// Puts what was typed into the fields of the page.
+/// Puts the typed values into the page's fields.
 pub fn put_typed(page: &mut SettingsPage, form: &Query) {
     for setting in &mut page.settings {
         let path = &setting.path;

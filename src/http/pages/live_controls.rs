@@ -1,4 +1,4 @@
-//! What the live page has to turn: picture, light and lens; and the pages of light, diagnosis and log.
+//! The live page's controls for picture, light and lens; the pages of light, diagnosis and log.
 
 use hyper::Response;
 
@@ -13,10 +13,10 @@ use crate::http::site::handler::Request;
 use crate::http::site::html::html;
 use crate::ui::{self, DiagnosisPage, LightsPage, LiveControls, LogPage, ViewFacts};
 
-/// So many lines of the log are shown.
+/// Maximum number of log lines on the page.
 const LINES: usize = 400;
 
-/// What the live page has to turn.
+/// The live page's controls.
 pub async fn live(site: &Site, who: &Who) -> LiveControls {
     let view = site.pipeline.view().borrow().clone();
     LiveControls {

@@ -1,4 +1,4 @@
-//! The pages of the machine: what was done, backup and factory reset, updates.
+//! The pages of the machine: activity, backup and factory reset, updates.
 
 use hyper::Response;
 use hyper::header::{HeaderName, HeaderValue};
@@ -49,7 +49,7 @@ pub async fn backup(request: Request) -> Response<Body> {
     shown(&request, restored.unwrap_or(BackupStep::Begin))
 }
 
-/// `GET /factory-reset`: the page that asks the second time.
+/// `GET /factory-reset`: the confirmation page.
 pub async fn factory_reset(request: Request) -> Response<Body> {
     let is_reset = request.told::<ResetBegun>().is_some();
     shown(&request, if is_reset { BackupStep::Reset } else { BackupStep::Ask })
@@ -82,7 +82,7 @@ pub async fn update(request: Request) -> Response<Body> {
         }),
         refused: request.refused(),
     }));
-    // While it works the page comes again; while the service starts nobody is there to ask.
+    // The page reloads during an update, more slowly while the service restarts and cannot answer.
     let again_s = match last.phase() {
         _ if request.returned.is_some() => return page,
         Some("waiting" | "checking" | "unpacking") => "3",

@@ -1,4 +1,4 @@
-//! The pages of what is kept: media, player, database.
+//! The pages of stored media: list, player, database.
 
 use hyper::Response;
 
@@ -25,7 +25,7 @@ pub async fn media(request: Request) -> Response<Body> {
             &media_page(&request, MediaAsk::from_pairs(query.pairs()), refused).await,
         ));
     }
-    // Where the page is that asks for this: what is shown there.
+    // `next` is the address of the requesting page: its query tells which items it shows.
     let shown = query.get("next").and_then(|next| next.split_once('?')).map(|(_, shown)| Query::parse(shown));
     let ask = shown.map(|shown| MediaAsk::from_pairs(shown.pairs())).unwrap_or_default();
     match items(&request.site, query.list("ids").iter().filter_map(|id| id.parse().ok()).collect()).await {
@@ -55,7 +55,7 @@ async fn media_page(request: &Request, mut ask: MediaAsk, refused: Option<Refusa
         let query = data_media::query(&ask, &clock, MEDIA_PAGE);
         let mut read = readers.read(move |reader| reader.list(&query)).await;
         if ask.cursor.is_some() && matches!(read, Err(MediaReadError::Store(MediaError::Wrong(_)))) {
-            // An address of somebody's own making: from the beginning.
+            // The cursor of a hand-made address is invalid: start from the beginning.
             ask.cursor = None;
             let query = data_media::query(&ask, &clock, MEDIA_PAGE);
             read = readers.read(move |reader| reader.list(&query)).await;
@@ -117,7 +117,7 @@ async fn player_page(request: &Request, item: Item, at_us: u64, speed: f64) -> R
         let chunks = site.media_readers()?.read(move |reader| reader.chunks(id)).await?;
         gaps = data_media::gaps(&chunks);
         if item.is_open {
-            // Of what is being recorded the row tells nothing yet.
+            // The row of a recording in progress has no totals yet.
             grow(&mut shown, &chunks);
         }
         let grown = Item { duration_us: shown.duration_us, ..item };
@@ -136,7 +136,7 @@ async fn player_page(request: &Request, item: Item, at_us: u64, speed: f64) -> R
     })
 }
 
-/// What the chunks that are on the disk have, where that is more than the row says.
+/// Raises the row's totals to those of the chunks on the disk.
 fn grow(row: &mut Item, chunks: &[crate::store::media::ChunkRow]) {
     let (Some(first), Some(last)) = (chunks.first(), chunks.last()) else { return };
     row.duration_us = row.duration_us.max(last.to_us.saturating_sub(first.from_us));
@@ -176,7 +176,7 @@ pub async fn database(request: Request) -> Response<Body> {
             .filter(|_| who.sees_internals())
             .map(|media| media.file().display().to_string())
             .unwrap_or_default(),
-        // What was known a moment ago may be of another file.
+        // A cached measurement may be of another file.
         room: storage::measure(site).await.ok().as_deref().cloned(),
         checked: request.told::<CheckReport>().cloned(),
         done: vacuumed.or(done.map(String::from)),

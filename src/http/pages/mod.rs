@@ -1,4 +1,4 @@
-//! Pages for people, and what is put into them.
+//! The HTML pages and their data.
 
 pub(in crate::http) mod assets;
 pub(in crate::http) mod cameras;

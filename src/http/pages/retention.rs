@@ -1,4 +1,4 @@
-//! What rules of retention that were typed on the page of settings would delete, where that is asked for.
+//! Previews what retention rules typed on the settings page would delete.
 
 use serde_json::{Map, Value};
 
@@ -14,8 +14,8 @@ use crate::ui::RetentionPreview;
 /// The section whose rules delete media.
 const SECTION: &str = "retention";
 
-/// What the rules with `changes` would delete, and when ([`crate::store::media::Media::deleted_by`]); `None` where
-/// there is no store.
+/// The media that the rules with `changes` would delete, and when ([`crate::store::media::Media::deleted_by`]);
+/// `None` without a store.
 ///
 /// # Errors
 /// A rule is wrong, or the store cannot be read.
@@ -31,12 +31,12 @@ pub async fn preview(site: &Site, changes: &PreferenceChanges) -> Result<Option<
     read.await.map(Some).map_err(unknown)
 }
 
-/// Whether `path` is one of the rules.
+/// True if `path` is one of the rules.
 pub fn is_rule(path: &str) -> bool {
     path.split_once('.').is_some_and(|(section, _)| section == SECTION)
 }
 
-/// The rules with those that are changed.
+/// The rules with the changes applied.
 fn changed(mut rules: RetentionRules, changes: &PreferenceChanges) -> Result<RetentionRules, NotSet> {
     let mut fields = Map::new();
     for (path, value) in changes.iter().filter(|(path, _)| is_rule(path)) {
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_typed_is_a_rule_and_the_rest_stays() {
+    fn typed_rules_apply_and_the_others_stay() {
         let is = RetentionRules { min_free: Some(7), ..RetentionRules::default() };
         let of = |path: &str, value: Option<&str>| {
             changed(is.clone(), &PreferenceChanges::from([(path.to_owned(), value.map(str::to_owned))]))

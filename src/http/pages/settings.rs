@@ -1,5 +1,4 @@
-//! The page of settings. Its forms are requests to the API; one that only asks what retention would delete asks for
-//! the page.
+//! The settings page. Its forms are requests to the API; one that only previews deletions requests the page.
 
 use hyper::Response;
 
@@ -12,7 +11,7 @@ use crate::http::site::preferences::SettingsInForce;
 use crate::pipeline::CameraControls;
 use crate::ui::{self, SettingsPage};
 
-/// What is said when settings were imported.
+/// The message after an import.
 const IMPORTED: &str = "These settings are in force, in the place of those that were set here before";
 
 /// `GET /settings`.

@@ -1,4 +1,4 @@
-//! The pages to sign in and out, and those of the password.
+//! The pages for signing in and out, and for passwords.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub async fn show(request: Request) -> Response<Body> {
     )))
 }
 
-/// `POST /sign-in`, from the page's form: on to where one came from, with a cookie; or the page again.
+/// `POST /sign-in`, from the page's form: redirects to the original page with a cookie, or shows the page again.
 pub async fn sign_in(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     let form = html::form(&request);
@@ -63,7 +63,7 @@ pub async fn sign_in(request: Request) -> Result<Response<Body>, Problem> {
     let is_wrong = denied == AuthError::Wrong;
     let mut problem = Problem::from(denied);
     if is_wrong {
-        // 401 would have to ask for Basic.
+        // 401 would require a Basic challenge.
         problem.status = StatusCode::UNPROCESSABLE_ENTITY;
         problem = problem.wrong_secret("password", "the one that belongs to the name");
     }
@@ -73,7 +73,7 @@ pub async fn sign_in(request: Request) -> Result<Response<Body>, Problem> {
     Ok(html::again(&problem, ui::sign_in_page(&page)))
 }
 
-/// The page of a form that was kept while its reader signed in, with what was typed.
+/// The page of a form that was kept during signing in, with the typed values.
 async fn show_kept(request: Request, kept: &str, who: Who) -> Option<Response<Body>> {
     let fields = Query::parse(kept);
     let form = FormPost::read(request.table, &fields).ok()??;
@@ -91,7 +91,8 @@ async fn show_kept(request: Request, kept: &str, who: Who) -> Option<Response<Bo
     Some(forms::in_place_of(&Err(problem), page))
 }
 
-/// Where a signed link leads to a page: to that page without it, with a session that ends when the link does.
+/// Follows a signed link to a page: redirects to the page without the link, with a session that ends when the link
+/// expires.
 pub async fn follow(site: &Site, caller: Caller<'_>, until_s: u64) -> Result<Response<Body>, Problem> {
     let left = Duration::from_secs(until_s.saturating_sub(clock::wall_s()));
     let guest = Person { name: String::new(), role: Role::Guest };
@@ -106,8 +107,8 @@ pub async fn sign_out(request: Request) -> Response<Body> {
     with_cookie(html::see("sign-in"), cookie)
 }
 
-/// Sets another password for whoever has signed in, from the form of a page, signs them in again, and lets an admin
-/// say who may watch; on to `next`, or the page again.
+/// Sets the signed-in user's password from a page's form and signs the user in again; an admin may also set who can
+/// view. Redirects to `next`, or shows the page again.
 async fn change_password(request: &Request, form: &Query, next: String) -> Result<Response<Body>, Problem> {
     let mut cookie = None;
     let done = async {
@@ -132,11 +133,11 @@ async fn change_password(request: &Request, form: &Query, next: String) -> Resul
             html::again(&problem, page)
         }
     };
-    // A password that was set is set, whatever became of the rest.
+    // The password stays set even if the rest failed.
     Ok(with_cookie(response, cookie))
 }
 
-/// `GET /claim`: asks for the first password, where nobody has chosen one; else on to where one signs in.
+/// `GET /claim`: asks for the first password if none is set; otherwise redirects to the sign-in page.
 pub async fn show_claim(request: Request) -> Result<Response<Body>, Problem> {
     if !request.site.auth.is_unclaimed() {
         return Ok(html::see("sign-in"));
@@ -144,8 +145,8 @@ pub async fn show_claim(request: Request) -> Result<Response<Body>, Problem> {
     Ok(html::html(ui::claim_page(&access_page(&request, None)?)))
 }
 
-/// `POST /claim`, from the page's form: `password` and `again` are the first password, `view` who may watch. On to the
-/// live page, signed in.
+/// `POST /claim`, from the page's form: `password` and `again` are the first password, `view` is who may view.
+/// Redirects to the live page, signed in.
 pub async fn post_claim(request: Request) -> Result<Response<Body>, Problem> {
     if !request.site.auth.is_unclaimed() {
         return Ok(html::see("sign-in"));
@@ -162,7 +163,7 @@ pub async fn post_claim(request: Request) -> Result<Response<Body>, Problem> {
         Some(word) => set_view(&request.site, word).await,
         None => Ok(()),
     };
-    // The password is set whatever became of that; the page says who may watch.
+    // The password stays set even if this failed; the page `access` shows who may view.
     let next = if view.is_ok() { "./" } else { "access" };
     Ok(with_cookie(html::see(next), Some(cookie)))
 }
@@ -180,7 +181,7 @@ async fn claim(request: &Request, form: &Query) -> Result<HeaderValue, Problem> 
     request.site.auth.begin(request.caller(), admin, request.site.settings().session).await
 }
 
-/// The new password of a form, which has it twice.
+/// The new password of a form, which contains it twice.
 fn repeated(form: &Query) -> Result<String, Problem> {
     let field = |name: &str| form.get(name).unwrap_or_default().to_owned();
     if field("password") != field("again") {
@@ -196,7 +197,7 @@ pub async fn show_access(request: Request) -> Result<Response<Body>, Problem> {
     Ok(html::html(ui::access_page(&access_page(&request, request.refused())?)))
 }
 
-/// Makes `word` who may watch, if it is another one.
+/// Sets who may view to `word`, if that is a change.
 async fn set_view(site: &Site, word: &str) -> Result<(), Problem> {
     let wanted = [("open", true), ("password", false)].into_iter().find(|(known, _)| *known == word);
     let (_, is_open) = wanted.ok_or_else(html::nothing_to_do)?;
@@ -207,7 +208,7 @@ async fn set_view(site: &Site, word: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The setting of who may watch.
+/// The setting for who may view.
 const VIEW: &str = "access.view";
 
 fn access_page(request: &Request, refused: Option<RefusalReason>) -> Result<AccessPage, Problem> {
@@ -226,7 +227,7 @@ fn access_page(request: &Request, refused: Option<RefusalReason>) -> Result<Acce
     })
 }
 
-/// Sets the caller's own password as a form says, and signs them in again: with this cookie.
+/// Sets the caller's own password from a form, and returns the cookie of a new session.
 async fn set_own(request: &Request, form: &Query) -> Result<(Role, HeaderValue), Problem> {
     let person = match &request.who {
         Who::Person(person) => person.clone(),
@@ -264,7 +265,7 @@ fn sign_in_page(request: &Request, next: String, refused: Option<RefusalReason>)
     }
 }
 
-/// Whether the reader comes from setting their password: the address says so, and they are signed in with one.
+/// True if the reader has just set the own password: the address says so, and the session is a user's.
 fn is_done(request: &Request) -> bool {
     let (auth, is_said) = (&request.site.auth, request.query.get("done") == Some("password"));
     is_said
@@ -272,10 +273,10 @@ fn is_done(request: &Request) -> bool {
         && auth.session(&request.headers).is_some_and(|session| session.person.role > Role::Guest)
 }
 
-/// What the caller gets of `route`: a page's form leads to the page that signs in; everybody else is told.
+/// The answer to a caller without the right for `route`: a page redirects to the sign-in page, any other route fails.
 ///
 /// # Errors
-/// What is told.
+/// The problem of any other route.
 pub fn refuse(
     denied: AuthError,
     table: &[Route],
@@ -284,13 +285,13 @@ pub fn refuse(
     headers: &HeaderMap,
 ) -> Result<Response<Body>, Problem> {
     let path = uri.path();
-    // A form that was sent does not come again.
+    // A sent form is not repeated.
     let query = uri.query().filter(|_| route.method == Method::GET);
     if route.doc.tag == Tag::Pages {
         match &denied {
             AuthError::Unclaimed => return Ok(html::see(&format!("{}claim", up_from(path)))),
             AuthError::NotShown => return Ok(html::see(&sign_in_for(table, path, query))),
-            // A form's answer would come in the place of the page: there it is said in words.
+            // A redirect would replace the page of a form; there a message says it.
             AuthError::TooLow { needed, .. } if route.method == Method::GET => {
                 return Ok(html::see(&format!(
                     "{}&needed={}",
@@ -305,7 +306,7 @@ pub fn refuse(
     Err(Problem { challenge, ..denied.into() })
 }
 
-/// Whether a browser asks, and not a program.
+/// True if a browser asks, not a program.
 pub fn is_browser(headers: &HeaderMap) -> bool {
     let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     agent.starts_with("Mozilla/") || headers.contains_key(ORIGIN) || headers.contains_key("sec-fetch-mode")

@@ -12,10 +12,10 @@ use crate::http::site::handler::Request;
 use crate::http::site::html::html;
 use crate::ui::{self, WelcomePage};
 
-/// The key in the database that says the first start is finished.
+/// Key in the database, set when the first start is finished.
 const KEY: &str = "first_start_done";
 
-/// Whether the first start is not finished yet.
+/// True until the first start is finished.
 pub fn is_new(site: &Site) -> bool {
     let counts = site.counting.as_ref().and_then(|counting| counting.counts().ok());
     counts.is_some_and(|counts| counts.setting(KEY).is_none())
@@ -26,7 +26,7 @@ pub async fn welcome(request: Request) -> Response<Body> {
     html(ui::welcome_page(&page(&request).await))
 }
 
-/// `POST /api/v1/welcome/done`: the live page no longer offers the first start.
+/// `POST /api/v1/welcome/done`: finishes the first start, which the live page then no longer offers.
 pub async fn finish(request: Request) -> Result<Response<Body>, Problem> {
     request.site.counts()?.set_setting(KEY, Some(String::from("1"))).await?;
     Ok(reply::no_content())

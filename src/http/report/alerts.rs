@@ -1,5 +1,5 @@
-//! What keeps the camera from its work: read from the report of the state, which judges; here nothing is judged again.
-//! Every page's banner and head, and the API, have it from here.
+//! Faults that keep the camera from its work, taken from the state report, which judges them. Banner and head of
+//! every page, and the API, use this list.
 
 use jiff::{Timestamp, Zoned};
 
@@ -8,10 +8,10 @@ use crate::http::report::state::StateReport;
 use crate::http::site::findings::SET_CLOCK;
 use crate::ui::{Alert, AlertKind};
 
-/// What is wrong, the worst first.
+/// The faults, worst first.
 pub fn of(state: &StateReport, now: &Zoned) -> Vec<Alert> {
     let mut alerts = Vec::new();
-    // A date of a clock that is not set is none.
+    // A date from an unset clock is meaningless.
     let since = |text: &String| Some(text.clone()).filter(|_| state.is_clock_set);
     if !matches!(state.state, "live" | "asleep" | "waking" | "paused") {
         alerts.push(Alert {
@@ -57,7 +57,7 @@ pub fn of(state: &StateReport, now: &Zoned) -> Vec<Alert> {
             ..Alert::new(AlertKind::Password, "No password")
         });
     }
-    // It works: what is to be done first stands above.
+    // The camera works: more urgent alerts come first.
     if state.is_clock_set && !state.time_sure {
         let ages = state.ages_wait_us.map(|us| {
             format!(" What is too old is not deleted before {}.", in_words(&clock::rfc3339(us), now))
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_is_well_nothing_is_told() {
+    fn a_healthy_state_has_no_alerts() {
         for state in ["live", "asleep", "waking", "paused"] {
             assert_eq!(told(&with(|report| report.state = state)), [], "{state}");
         }
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_the_worst_first() {
+    fn alerts_come_worst_first() {
         type Row = (fn(&mut StateReport), AlertKind, &'static str, Option<&'static str>);
         const ROWS: [Row; 7] = [
             (
@@ -167,13 +167,13 @@ mod tests {
         all.is_clock_set = true;
         all.ages_wait_us = Some(1_794_492_120_000_000);
         let alerts = of(&all, &now);
-        assert_eq!(alerts[0].since_words, "14:02", "one that nothing has confirmed has");
+        assert_eq!(alerts[0].since_words, "14:02", "an unconfirmed clock gives a time");
         let clock = alerts.last().filter(|alert| alert.kind == AlertKind::Clock).unwrap();
         assert!(clock.reason.as_deref().unwrap().ends_with("is not deleted before 15:02."), "{clock:?}");
     }
 
     #[test]
-    fn a_time_is_told_as_a_clock_on_the_wall_has_it() {
+    fn times_are_local() {
         let now: Zoned = "2026-11-12T15:00:00+01:00[+01:00]".parse().unwrap();
         assert_eq!(in_words("2026-11-12T13:02:37.000Z", &now), "14:02");
         assert_eq!(in_words("2026-11-03T13:02:37.000Z", &now), "3 Nov 14:02");

@@ -1,4 +1,4 @@
-//! What the API says of the camera's controls and formats: the wire types, and how they are filled.
+//! The API's reports on the camera's controls and formats.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -16,11 +16,11 @@ use crate::pipeline::CameraControls;
 pub struct ControlsReport {
     camera: CameraName,
     items: Vec<ControlReport>,
-    /// Why there are none; `null` where there are.
+    /// Why there are none; otherwise `null`.
     reason: Option<String>,
-    /// What came out otherwise than it was asked.
+    /// Results that differ from the request.
     notes: Vec<String>,
-    /// Names of those that were to be set and that the camera did not set.
+    /// Names of the controls that the camera refused to set.
     refused: Vec<String>,
 }
 
@@ -36,7 +36,7 @@ pub struct ControlReport {
     title: String,
     #[schemars(extend("enum" = ["integer", "decimal", "boolean", "menu", "button"]))]
     kind: &'static str,
-    /// Empty: none.
+    /// Empty if it has none.
     unit: String,
     #[schemars(extend("type" = ["number", "null"]))]
     min: Option<Value>,
@@ -51,11 +51,11 @@ pub struct ControlReport {
     value: Value,
     read_only: bool,
     inactive: bool,
-    /// It is kept for this camera.
+    /// A value is stored for this camera.
     saved: bool,
-    /// The operator sets it, and nobody else.
+    /// Pinned by the operator's file.
     pinned: bool,
-    /// Where the operator does.
+    /// The place of the pinned value.
     place: Option<String>,
 }
 
@@ -66,7 +66,7 @@ pub struct ControlChoice {
 }
 
 impl ControlsReport {
-    /// What the camera has, and what of it is kept or pinned.
+    /// The camera's controls, and which of them are stored or pinned.
     pub fn of(controls: &CameraControls, in_force: Option<&SettingsInForce>) -> ControlsReport {
         let identity = controls.identity.as_deref();
         let item = |control: &Control| {
@@ -142,7 +142,7 @@ impl ControlReport {
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct FormatsReport {
     items: Vec<FormatReport>,
-    /// Why there are none; `null` where there are.
+    /// Why there are none; otherwise `null`.
     reason: Option<&'static str>,
 }
 
@@ -154,7 +154,7 @@ pub struct FormatReport {
     width: u32,
     height: u32,
     fps: Vec<f64>,
-    /// Sizes between the smallest and the largest of this format can be had in these steps.
+    /// Step of width and height between the smallest and the largest size of this format.
     #[schemars(with = "Option<[u32; 2]>")]
     steps: Option<(u32, u32)>,
 }
@@ -180,8 +180,8 @@ impl FormatsReport {
     }
 }
 
-/// Where the operator sets a control of this camera, if so. What was set here of every camera pins nothing: the next
-/// word for one takes its place.
+/// The place where the operator pins a control of this camera. A value that was set here for every camera pins
+/// nothing: the next value for one camera replaces it.
 pub fn pinned(in_force: &SettingsInForce, identity: Option<&str>, name: &str) -> Option<String> {
     let resolved = &in_force.resolved;
     let of_this = identity.and_then(|identity| resolved.origin(&control_path(identity, name)));
@@ -189,18 +189,18 @@ pub fn pinned(in_force: &SettingsInForce, identity: Option<&str>, name: &str) ->
     origins.into_iter().flatten().find(|origin| origin.is_operators()).map(ToString::to_string)
 }
 
-/// The setting of the control of this name of whatever camera is open.
+/// The setting of the control with this name for every camera.
 pub fn of_every_camera(name: &str) -> String {
     format!("{}.{}", keys::CONTROLS, quote_key_part(name))
 }
 
-/// Whether a value was set here for the control of this name of whatever camera is open.
+/// True if a value was set here for the control with this name for every camera.
 pub fn is_set_for_every_camera(in_force: &SettingsInForce, name: &str) -> bool {
     let origin = in_force.resolved.origin(&of_every_camera(name));
     origin.is_some_and(|origin| matches!(origin, Origin::Page { .. }))
 }
 
-/// Whether a value is kept for a control of this camera, or was set here for every camera.
+/// True if a value is stored for a control of this camera, or was set here for every camera.
 pub fn is_saved(in_force: &SettingsInForce, identity: Option<&str>, name: &str) -> bool {
     let kept = identity.and_then(|identity| in_force.resolved.config.controls.get(identity));
     kept.is_some_and(|controls| controls.contains_key(name)) || is_set_for_every_camera(in_force, name)

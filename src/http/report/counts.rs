@@ -1,8 +1,6 @@
-//! What is said of counts, in the API and on the command line alike: the wire types, the table, and how they are
-//! filled.
+//! Reports of counts, for the API and the command line: JSON types and the CSV table.
 //!
-//! Pure. A bucket in which counting did not run, and nothing was counted, says `null`, and its count in the table is
-//! empty: a zero would be a lie.
+//! Pure. A bucket without counting and without counts is `null`, and empty in the table: zero would be wrong.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +14,7 @@ use crate::http::request::time_param;
 use crate::store::{BucketRow, BucketSize, Count, Direction, Gap, LineRow, Scene};
 use crate::ui::LocalClock;
 
-/// How long a bucket is, in words.
+/// Bucket sizes by name.
 pub const BUCKETS: [(&str, BucketSize); 5] = [
     ("hour", BucketSize::Hour),
     ("day", BucketSize::Day),
@@ -25,28 +23,28 @@ pub const BUCKETS: [(&str, BucketSize); 5] = [
     ("total", BucketSize::Total),
 ];
 
-/// What the counts of a bucket are told apart by.
+/// The columns that counts are grouped by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct By {
-    /// By the line that was crossed.
+    /// By line.
     pub line: bool,
-    /// By what crossed it.
+    /// By class.
     pub class: bool,
-    /// By the way it went.
+    /// By direction.
     pub direction: bool,
 }
 
 impl By {
-    /// By all there is.
+    /// By all of them.
     pub const ALL: By = By { line: true, class: true, direction: true };
 
-    /// What there is, in the order of columns.
+    /// Their names, in the order of columns.
     pub const WORDS: [&str; 3] = ["line", "class", "direction"];
 
-    /// By what these words say, and by nothing else.
+    /// By the columns that `words` name.
     ///
     /// # Errors
-    /// The first word that is none of [`By::WORDS`].
+    /// The first word that is not in [`By::WORDS`].
     pub fn of_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<By, &'a str> {
         let mut by = By { line: false, class: false, direction: false };
         for word in words {
@@ -70,30 +68,28 @@ impl By {
     }
 }
 
-/// What was read of counts.db, and how it is to be told.
+/// Rows from counts.db, and how to report them.
 #[derive(Debug)]
 pub struct Counted {
-    /// What was looked at.
+    /// The scene of the counts.
     pub scene: Scene,
-    /// From when on, wall time in microseconds.
+    /// Start, wall time in microseconds.
     pub from_us: u64,
-    /// Up to when.
+    /// End, wall time in microseconds.
     pub to_us: u64,
-    /// How long a bucket is.
+    /// The size of a bucket.
     pub bucket: BucketSize,
-    /// What its counts are told apart by.
+    /// The grouping of its counts.
     pub by: By,
-    /// The buckets.
     pub rows: Vec<BucketRow>,
-    /// When nothing was counted.
+    /// Times without counting.
     pub gaps: Vec<Gap>,
-    /// What goes beyond it for each line, where lines are told apart and that is asked for.
+    /// Additional gaps of each line, if requested and grouped by line.
     pub line_gaps: Option<Vec<(LineRow, Vec<Gap>)>>,
 }
 
 impl Counted {
-    /// The rows for who reads them beside others: of the bucket under way, the share of the whole in which counting
-    /// ran.
+    /// The rows for comparison with others: in the current bucket, coverage is the share of the whole bucket.
     pub fn with_whole_buckets(mut self, now_us: u64) -> Counted {
         for row in self.rows.iter_mut().filter(|row| (row.start_us..row.end_us).contains(&now_us)) {
             row.covered *= (now_us - row.start_us) as f64 / (row.end_us - row.start_us) as f64;
@@ -101,7 +97,7 @@ impl Counted {
         self
     }
 
-    /// As JSON has it, for programs.
+    /// As JSON, for programs.
     pub fn report<'a>(&'a self, camera: &'a str, clock: &LocalClock) -> CountsReport<'a> {
         CountsReport {
             camera,
@@ -118,14 +114,13 @@ impl Counted {
         }
     }
 
-    /// As a table, for spreadsheets: a row for each kind of each bucket that has any; of buckets that are told apart by
-    /// nothing, a row for each.
+    /// As a table, for spreadsheets: one row per group of a bucket, or one row per bucket without grouping.
     pub fn csv(&self, zone: &TimeZone) -> String {
         rows_as_csv(&self.rows, self.by, zone)
     }
 }
 
-/// What was counted between two times.
+/// The counts between two times.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct CountsReport<'a> {
     camera: &'a str,
@@ -139,9 +134,9 @@ pub struct CountsReport<'a> {
     by: Vec<&'static str>,
     items: Vec<BucketReport<'a>>,
     gaps: &'a [Gap],
-    /// Where lines are told apart: a line without counts may have been one that nothing could be counted on.
+    /// If grouped by line: gaps of single lines. A line without counts may have been unable to count.
     line_gaps: Option<Vec<LineGapsReport<'a>>>,
-    /// There is no other page.
+    /// Always `null`: there is only one page.
     next: Option<String>,
 }
 
@@ -156,7 +151,7 @@ pub struct BucketReport<'a> {
     counts: Vec<CountReport<'a>>,
 }
 
-/// How many of one kind; what they are not told apart by is left out.
+/// The number of one group; ungrouped columns are left out.
 #[derive(Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct CountReport<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -164,13 +159,13 @@ pub struct CountReport<'a> {
     /// The name of the line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<&'a str>,
-    /// What crossed it.
+    /// The class of the objects.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<&'a str>,
     /// `in` or `out`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
-    /// How many.
+    /// Number of crossings.
     pub count: u64,
 }
 
@@ -187,27 +182,27 @@ impl BucketReport<'_> {
     }
 }
 
-/// Whether it is known how many there were: counting ran at least for a while.
+/// True if the counts of a bucket are known: counting ran for at least part of it.
 pub fn is_known(row: &BucketRow) -> bool {
     row.covered > 0.0 || !row.counts.is_empty()
 }
 
-/// How many crossed in one direction; `None` where counting did not run and nothing was counted.
+/// Crossings in one direction; `None` without counting and without counts.
 pub fn sum(row: &BucketRow, direction: Direction) -> Option<u64> {
     let counts = row.counts.iter().filter(|count| count.direction == direction);
     is_known(row).then(|| counts.map(|count| count.count).sum())
 }
 
-/// A share with four decimals, 1 only if nothing is missing and 0 only if nothing was covered.
+/// A share with four decimals: 1 only if nothing is missing, and 0 only if nothing was covered.
 fn share(covered: f64) -> f64 {
-    // A moment that was covered is not nothing: beside 0 there is no count, which is not a count of 0.
+    // A moment of coverage is not zero: a share of 0 means that there is no count, and not a count of 0.
     if covered > 0.0 { (covered * 1e4).floor().max(1.0) / 1e4 } else { 0.0 }
 }
 
-/// What counts are told apart by: line, class, direction.
+/// A group: line, class, direction.
 type Kind<'a> = (Option<u64>, Option<&'a str>, Option<Direction>);
 
-/// The counts of a bucket, those of one kind added up.
+/// The counts of a bucket, summed by group.
 pub fn grouped(counts: &[Count], by: By) -> Vec<CountReport<'_>> {
     let mut groups: BTreeMap<Kind<'_>, CountReport<'_>> = BTreeMap::new();
     for count in counts {
@@ -232,14 +227,14 @@ fn rows_as_csv(rows: &[BucketRow], by: By, zone: &TimeZone) -> String {
     let mut header = vec!["start", "end", "covered"];
     header.extend(by.words());
     header.push("count");
-    // Last, for those who go by the places of columns: two lines may have been called the same, one after the other.
+    // Last, for readers that go by column positions. Two lines may have had the same name, one after the other.
     header.extend(by.line.then_some("line_id"));
     header.push("local_start");
     let mut table = CsvTable::new(&header);
     for row in rows {
         let mut groups = grouped(&row.counts, by);
         let is_empty = groups.is_empty();
-        // A row is of something that was counted, or of the whole bucket.
+        // Without grouping, every bucket has a row, even if it is empty.
         if is_empty && by.words().is_empty() {
             groups.push(CountReport { line_id: None, line: None, class: None, direction: None, count: 0 });
         }
@@ -311,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_covered_is_no_zero() {
+    fn an_uncovered_bucket_is_null_and_not_zero() {
         let rows = rows();
         let reports: Vec<_> = rows.iter().map(|row| BucketReport::of(row, By::ALL)).collect();
         let sums: Vec<_> = reports.iter().map(|r| (r.covered, r.r#in, r.out)).collect();
@@ -322,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_bucket_under_way_the_share_of_the_whole_is_told() {
+    fn the_current_bucket_has_its_share_of_the_whole() {
         let (by, bucket) = (By::ALL, BucketSize::Hour);
         let counted = Counted {
             scene: Scene::Files,
@@ -342,12 +337,12 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_nought_and_whole_only_when_it_is() {
+    fn a_share_is_0_or_1_only_if_exact() {
         assert_eq!([0.0, 1e-9, 0.5, 0.999_99, 1.0].map(share), [0.0, 0.0001, 0.5, 0.9999, 1.0]);
     }
 
     #[test]
-    fn counts_are_added_up_over_what_they_are_not_told_apart_by() {
+    fn counts_are_summed_over_ungrouped_columns() {
         let rows = rows();
         let counts = |words: &str| serde_json::to_value(grouped(&rows[0].counts, by(words))).unwrap();
         assert_eq!(counts(""), json!([{"count": 6}]));
@@ -366,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_has_the_columns_asked_for() {
+    fn the_table_has_the_requested_columns() {
         let text = rows_as_csv(&rows(), by("line,direction"), &TimeZone::UTC);
         assert_eq!(
             text,
@@ -393,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_says_what_it_is_of() {
+    fn a_report_names_its_scene_and_times() {
         let line_gaps = None;
         let gap = Gap { from_us: 0, to_us: 1_000_000, why: String::from("paused") };
         let by = by("direction,line");

@@ -1,4 +1,4 @@
-//! What is told of the light.
+//! Reports on the light.
 
 use serde::Serialize;
 
@@ -8,23 +8,23 @@ use crate::http::site::Site;
 use crate::pipeline::lights::{Color, LightStatus, PRESETS, Paint, Shows, StripKind};
 use crate::ui::{LightReport, PresetReport, RangeReport};
 
-/// The light in a few words, for the state and the figures.
+/// The light in brief, for the state and the metrics.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct LightSummary {
-    /// The word of the configuration.
+    /// The kind in the configuration.
     pub kind: StripKind,
-    /// Whether it was switched on.
+    /// It is switched on.
     pub on: bool,
-    /// What shines: `off`, `on`, `auto` or `shot`.
+    /// Its current output: `off`, `on`, `auto` or `shot`.
     pub shows: Shows,
     /// Why it does not work.
     pub reason: Option<String>,
-    /// What to do about it.
+    /// A remedy.
     pub hint: Option<String>,
 }
 
 impl LightSummary {
-    /// How it is now; `None` where there is none.
+    /// The current summary; `None` without a light.
     pub fn of(site: &Site) -> Option<LightSummary> {
         let lights = site.lights.as_ref().filter(|_| has(site))?;
         let (settings, status) = (lights.settings(), lights.status());
@@ -53,7 +53,7 @@ impl Redact for LightSummary {
     }
 }
 
-/// Why it does not work, and what to do about it, in sentences.
+/// Its fault and a remedy, in sentences.
 fn why(status: &LightStatus) -> (Option<String>, Option<String>) {
     let Some(trouble) = &status.trouble else { return (None, None) };
     let mut reason = trouble.what.clone();
@@ -69,17 +69,17 @@ fn kind(site: &Site) -> StripKind {
     site.lights.as_ref().map_or(StripKind::None, |lights| lights.settings().strip.kind)
 }
 
-/// Whether there is a light.
+/// True if there is a light.
 pub fn has(site: &Site) -> bool {
     kind(site) != StripKind::None
 }
 
-/// Whether there is one with colours.
+/// True if there is one with colours.
 pub fn has_colors(site: &Site) -> bool {
     kind(site).has_colors()
 }
 
-/// The light as it is now, as far as `who` is told; `None` where there is none.
+/// The light's state, redacted for `who`; `None` without a light.
 pub fn report(site: &Site, who: &Who) -> Option<LightReport> {
     let lights = site.lights.as_ref().filter(|_| has(site))?;
     let (settings, status) = (lights.settings(), lights.status());
@@ -107,7 +107,7 @@ pub fn report(site: &Site, who: &Who) -> Option<LightReport> {
     Some(wire::redacted_for(who, report))
 }
 
-/// What is told where there is none: how it would shine.
+/// The report without a light: its defaults.
 pub fn no_light() -> LightReport {
     LightReport {
         kind: StripKind::None.as_str(),
@@ -123,7 +123,7 @@ fn presets() -> Vec<PresetReport> {
     PRESETS.iter().map(|(name, color)| PresetReport { name, color: hex(*color) }).collect()
 }
 
-/// Where the operator's file sets a key that is changed here; those cannot be.
+/// The place where the operator's file pins a key of the light.
 fn pinned(site: &Site) -> Option<String> {
     let in_force = site.preferences().ok()?.in_force();
     let origin = |key: &str| in_force.resolved.origin(key).filter(|origin| origin.is_operators());

@@ -1,5 +1,4 @@
-//! What the API says of snapshots and recordings: the wire types, and how they are filled. Times are told in UTC,
-//! lengths of time in seconds, amounts in bytes.
+//! The API's reports on snapshots and recordings. Times are UTC, durations are seconds, sizes are bytes.
 
 use std::rc::Rc;
 
@@ -20,7 +19,7 @@ impl Redact for Item {
     }
 }
 
-/// How recording stands.
+/// The state of recording.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct RecordingReport {
     recording: bool,
@@ -48,7 +47,7 @@ impl Redact for RecordingReport {
     }
 }
 
-/// How much room there is and what has it.
+/// Disk space and its use.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct StorageReport {
     file: u64,
@@ -62,7 +61,7 @@ pub struct StorageReport {
     bytes_a_day: Option<f64>,
     days_left: Option<f64>,
     aside: Vec<AsideFile>,
-    /// Nothing more can be kept at present.
+    /// Currently there is no room for more.
     full: bool,
     trouble: Option<String>,
     hint: Option<String>,
@@ -77,7 +76,7 @@ pub struct KindReport {
 }
 
 impl StorageReport {
-    /// `storage` under `rules`, and how the store is.
+    /// The report of `storage` under `rules`, with the store's status.
     pub fn of(storage: &Storage, rules: &RetentionRules, status: &MediaStatus) -> StorageReport {
         let kind = |(items, bytes): (u64, u64)| KindReport { items, bytes };
         let (trouble, hint) = status.trouble.clone().unzip();
@@ -102,27 +101,27 @@ impl StorageReport {
     }
 }
 
-/// What is kept and the room there is, as `/state` has it.
+/// Stored media and disk space, in `/state`.
 #[derive(Debug, Default, Clone, Serialize, schemars::JsonSchema)]
 pub struct StorageSummary {
     pub snapshots: u64,
     pub recordings: u64,
     /// Bytes of both.
     pub bytes: u64,
-    /// Bytes that the file system has free.
+    /// Bytes free on the file system.
     pub free: u64,
-    /// Days until there is no room left.
+    /// Days until the space is used up.
     pub days_left: Option<f64>,
-    /// Nothing more can be kept at present.
+    /// Currently there is no room for more.
     pub full: bool,
-    /// Why nothing can be kept.
+    /// Why nothing can be stored.
     pub trouble: Option<String>,
-    /// What can be done about it.
+    /// A remedy.
     pub hint: Option<String>,
 }
 
 impl StorageSummary {
-    /// What was seen last; where the store cannot be used, why.
+    /// The last measurement, or the fault if the store cannot be used.
     pub fn of(site: &Site) -> Option<StorageSummary> {
         if site.is_counts_only() {
             return None;
@@ -154,17 +153,17 @@ impl Redact for StorageSummary {
     }
 }
 
-/// A number with one decimal; what is no number is none.
+/// A number with one decimal; `None` if it is not finite.
 fn tenths(number: Option<f64>) -> Option<f64> {
     number.filter(|number| number.is_finite()).map(|number| (number * 10.0).round() / 10.0)
 }
 
-/// The rules, and what they would do now.
+/// The rules, and what they would delete now.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct RetentionReport<'a> {
     rules: &'a RetentionRules,
     pinned: &'a [String],
-    /// Whether the machine's clock is set; nothing is removed by its age until it is.
+    /// The machine's clock is set; until then nothing is deleted by age.
     time_sure: bool,
     plan: PlanReport<'a>,
 }
@@ -172,7 +171,7 @@ pub struct RetentionReport<'a> {
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct PlanReport<'a> {
     items: Vec<GoesReport<'a>>,
-    /// Items in all, also those that are not listed.
+    /// Number of items, including those that are not listed.
     count: usize,
     bytes: u64,
     unmet: Option<&'a str>,
@@ -186,7 +185,7 @@ pub struct GoesReport<'a> {
 }
 
 impl<'a> RetentionReport<'a> {
-    /// `plan` is what `rules` would do, with a clock that `is_clock_trusted` or not; at most `most` of its items are
+    /// `plan` is the effect of `rules`; `is_clock_trusted` tells whether the clock is right. At most `most` items are
     /// listed.
     pub fn of(
         rules: &'a RetentionRules,
@@ -210,7 +209,7 @@ impl<'a> RetentionReport<'a> {
     }
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct CheckedReport {
     clean: bool,
@@ -224,7 +223,7 @@ impl From<CheckReport> for CheckedReport {
     }
 }
 
-/// What the event `media` says.
+/// The event `media`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MediaEvent {
     revision: u64,

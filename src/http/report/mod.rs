@@ -1,4 +1,4 @@
-//! What is told of one concept, whoever asks: the API, events, pages.
+//! Reports on one concept each, for all readers: the API, events, pages.
 
 pub(in crate::http) mod alerts;
 pub mod controls;

@@ -1,9 +1,9 @@
-//! What the JSON schemas of the API's document are made with.
+//! Building blocks of the OpenAPI document's JSON schemas.
 
 use serde_json::{Value, json};
 
-/// What is sent of something: `keys` of what is answered, of which some have to be there. What only we
-/// know may be sent back and changes nothing; what nobody knows is refused.
+/// The schema of a draft: `keys` of the answer's schema `whole`, some of them required. Read-only keys may be sent
+/// back and change nothing; unknown keys are refused.
 pub fn draft(mut whole: Value, keys: &[&str], required: &[&str]) -> Value {
     whole["required"] = json!(required);
     whole["additionalProperties"] = json!(false);
@@ -17,7 +17,7 @@ pub fn draft(mut whole: Value, keys: &[&str], required: &[&str]) -> Value {
     whole
 }
 
-/// An object of these keys and no others.
+/// An object with exactly these keys.
 pub fn closed(properties: Value, required: &[&str]) -> Value {
     json!({
         "type": "object", "required": required, "properties": properties, "additionalProperties": false,
@@ -42,10 +42,10 @@ pub fn text() -> Value {
     json!({"type": "string"})
 }
 
-/// Letters that no name has: those that are not seen, and control characters.
+/// Characters that no name may contain: invisible ones and control characters.
 const UNSEEN: &str = r"\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb";
 
-/// A name: at most so many characters, one of them at least to be seen, and none of `not`.
+/// A name: at most `longest` characters, at least one of them visible, and none of `not`.
 pub fn name(longest: usize, not: &str) -> Value {
     let any = format!("[^{UNSEEN}{not}]*");
     let seen = format!(r"[^{UNSEEN}{not}\s\u200c\u200d\u2800\ufe00-\ufe0f]");
@@ -57,17 +57,17 @@ pub fn time() -> Value {
     json!({"type": "string", "format": "date-time"})
 }
 
-/// A number of something.
+/// A non-negative integer.
 pub fn count() -> Value {
     json!({"type": "integer", "minimum": 0})
 }
 
-/// A number from 0 on.
+/// A non-negative number.
 pub fn number() -> Value {
     json!({"type": "number", "minimum": 0})
 }
 
-/// A schema of an object that has all of `properties`.
+/// An object that requires all of `properties`.
 pub fn object(properties: Value) -> Value {
     let required: Vec<&String> = properties.as_object().map(|p| p.keys().collect()).unwrap_or_default();
     json!({"type": "object", "required": required, "properties": properties})

@@ -1,4 +1,4 @@
-//! What the API says: the wire types, the only ones that are serialised, and how they are filled.
+//! The API's report on the state of the whole service.
 
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -20,45 +20,45 @@ use crate::pipeline::{CameraState, CameraStatus};
 use crate::store::media::ClockWait;
 use crate::ui::{Alert, CountingReport, LiveControls, LivePage, Reader};
 
-/// How things are. To whoever is no operator `source` and `viewer_list` are left out, `camera` is null, and of the
-/// camera's trouble only its kind is told, of others that there are some.
+/// The state of the service. Callers below operator do not get `source` and `viewer_list`; for them `camera` is null,
+/// the camera's fault is only its kind, and other faults are only their presence.
 #[derive(Debug, Default, Serialize, schemars::JsonSchema)]
 pub struct StateReport {
     /// The camera's name.
     pub name: String,
     /// The program's version.
     pub version: &'static str,
-    /// One word: `live`, `asleep`, `waking`, `paused`, or a kind of trouble.
+    /// One word: `live`, `asleep`, `waking`, `paused`, or a kind of fault.
     #[schemars(extend("enum" = CameraState::all_names().collect::<Vec<_>>()))]
     pub state: &'static str,
     /// The state in a few words.
     pub headline: &'static str,
     #[serde(skip)]
     outside: Option<&'static str>,
-    /// The wall clock shows a time that can be.
+    /// The wall clock shows a plausible time.
     #[serde(skip)]
     pub is_clock_set: bool,
-    /// Until when nothing goes by its age at the latest, in microseconds since 1970, where a rule wants it to.
+    /// Latest time at which deletion by age starts, in microseconds since 1970, if a rule by age exists.
     #[serde(skip)]
     pub ages_wait_us: Option<u64>,
-    /// Who it is for.
+    /// The reader of the report.
     #[serde(skip)]
     pub reader: Reader,
-    /// Why, in a sentence.
+    /// The reason, in a sentence.
     pub reason: Option<String>,
-    /// What the reader can do.
+    /// A remedy for the reader.
     pub hint: Option<String>,
-    /// Since when.
+    /// Start of this state.
     #[schemars(with = "Rfc3339")]
     pub since: String,
-    /// What is (to be) opened; told to operators only.
+    /// The configured source; for operators only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// What was found there; `null` to all others, too.
+    /// The opened camera; for others `null`.
     pub camera: Option<String>,
-    /// Whether it is the simulated scene.
+    /// The source is the simulation.
     pub simulated: bool,
-    /// What was asked of the camera and could not be had, and that the clock is not set: in sentences.
+    /// Requests that the camera could not meet, and an unset clock, in sentences.
     pub notes: Vec<String>,
     /// The camera's pixel format, a fourcc.
     pub format: Option<String>,
@@ -66,57 +66,57 @@ pub struct StateReport {
     pub width: Option<u32>,
     /// Rows.
     pub height: Option<u32>,
-    /// Pictures a second.
+    /// Frames per second.
     pub fps: f64,
     /// Streams being watched.
     pub viewers: usize,
-    /// Who watches; told to operators only.
+    /// The viewers; for operators only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub viewer_list: Option<Vec<ViewerReport>>,
     /// Connections that are open.
     pub connections: usize,
     /// `/start_stream` holds the camera open.
     pub held: bool,
-    /// What `/health` says.
+    /// The result of `/health`.
     pub healthy: bool,
-    /// What keeps the camera from its work, the worst first: the banner of every page.
+    /// Faults that keep the camera from its work, worst first: the banner of every page.
     pub alerts: Vec<Alert>,
     /// Failed reads in a row.
     pub failed_reads: u32,
     /// Frames taken from the source since start.
     pub frames: u64,
-    /// Frames lost before they came to us.
+    /// Frames lost before they reached the service.
     pub lost: u64,
-    /// Frames that were no good picture.
+    /// Frames without a valid picture.
     pub broken: u64,
     /// Pictures made.
     pub pictures: u64,
-    /// Bytes of them.
+    /// Bytes of these pictures.
     pub bytes: u64,
     /// How often the camera was opened.
     pub opens: u64,
-    /// Whoever reaches it can change it: there is no password, and it is reached from other machines.
+    /// Anybody can change it: there is no password, and other machines can reach it.
     pub open: bool,
-    /// HTTPS of this server's own; `null` where it listens for none.
+    /// This server's own HTTPS; `null` without an HTTPS listener.
     pub https: Option<HttpsReport>,
     /// Seconds since the server started.
     pub uptime_s: f64,
-    /// Whether the machine's clock is set.
+    /// The machine's clock is set.
     pub time_sure: bool,
-    /// What is counted; `null` where nothing ever is.
+    /// Counting; `null` without it.
     pub counting: Option<CountingReport>,
-    /// How recording stands; `null` where nothing is kept.
+    /// Recording; `null` without a store.
     pub recording: Option<RecordingReport>,
-    /// What is kept and the room there is; `null` where nothing is kept, and before that has been looked at.
+    /// Stored media and disk space; `null` without a store, and before the first measurement.
     pub storage: Option<StorageSummary>,
-    /// The light; `null` where there is none.
+    /// The light; `null` without one.
     pub light: Option<LightSummary>,
 }
 
 impl Redact for StateReport {
     fn redact(&mut self) {
         (self.source, self.camera, self.viewer_list) = (None, None, None);
-        // Those of the camera are its driver's; that of the clock is everybody's.
+        // Notes of the camera come from its driver; the note about the clock is for everybody.
         self.notes.retain(|note| note.starts_with(CLOCK));
         if let Some(said) = self.outside {
             (self.reason, self.hint) = (Some(said.to_owned()), None);
@@ -128,20 +128,20 @@ impl Redact for StateReport {
     }
 }
 
-/// One who watches.
+/// A viewer.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct ViewerReport {
     pub address: String,
-    /// Pictures a second it gets.
+    /// Pictures per second sent to it.
     pub fps: f64,
-    /// Pictures it did not get.
+    /// Pictures that it skipped.
     pub skipped: u64,
-    /// Since when.
+    /// Start of the stream.
     pub since: Rfc3339,
 }
 
 impl StateReport {
-    /// How things are now, as far as `who` is told.
+    /// The current state, redacted for `who`.
     pub fn of(site: &Site, who: &Who) -> StateReport {
         let whole = StateReport {
             reader: match who {
@@ -224,7 +224,7 @@ impl StateReport {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// What the page shows, from the same report.
+    /// The live page's data, from the same report.
     pub fn page(&self) -> LivePage {
         let size = self.width.zip(self.height);
         let picture = size.map_or_else(String::new, |(width, height)| {
@@ -257,10 +257,10 @@ impl StateReport {
     }
 }
 
-/// Begins what is said of the clock.
+/// Start of the note about the clock.
 const CLOCK: &str = "The clock";
 
-/// What is not as it should be and ends nothing: the camera's notes, and a clock that nothing has set.
+/// Faults that end nothing: the camera's notes, and an unset clock.
 fn notes(of_camera: &[String], now: ClockTime, zone: &TimeZone) -> Vec<String> {
     let clock = clock_is_wrong(now, zone).map(|wrong| format!("{CLOCK} {wrong}; {SET_CLOCK}."));
     of_camera.iter().cloned().chain(clock).collect()

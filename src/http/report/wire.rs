@@ -1,5 +1,4 @@
-//! What the API says of counting: the wire types, and how they are filled. Inner types are not the
-//! API: what is renamed inside stays as it is here.
+//! The API's reports on counting. Internal types are not part of the API: renaming them changes nothing here.
 
 use std::collections::BTreeMap;
 
@@ -13,38 +12,37 @@ use crate::pipeline::counting::{CountingStatus, Overlay};
 use crate::store::{Counts, Gap, LineRow, OccupancyRow, Scene, StoredCrossing, Tallies, ZoneRow};
 use crate::ui::{CountingReport, ZoneNow};
 
-/// A list, and where it goes on.
+/// One page of a list.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "List_of_{T}")]
 pub struct List<T> {
-    /// This page of it.
+    /// The items of this page.
     pub items: Vec<T>,
-    /// What `cursor` is to be for the next page; `null` at the end.
+    /// The `cursor` of the next page; `null` at the end.
     pub next: Option<String>,
 }
 
 impl<T> List<T> {
-    /// All of a list.
+    /// A list on a single page.
     pub fn whole(items: impl IntoIterator<Item = T>) -> List<T> {
         List { items: items.into_iter().collect(), next: None }
     }
 }
 
-/// A list that is told whole.
+/// A complete list.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "Items_of_{T}")]
 pub struct WholeList<T> {
     pub items: Vec<T>,
 }
 
-/// A report that says how the machine is inside: where the camera is, what lies where, who watches. Only operators are
-/// told that.
+/// A report with internals of the machine: the camera's address, paths, viewers. Only operators may see them.
 pub trait Redact {
-    /// Takes it out.
+    /// Removes the internals.
     fn redact(&mut self);
 }
 
-/// `report` as far as `who` is told.
+/// `report`, redacted for `who`.
 pub fn redacted_for<T: Redact>(who: &Who, mut report: T) -> T {
     if !who.sees_internals() {
         report.redact();
@@ -52,7 +50,7 @@ pub fn redacted_for<T: Redact>(who: &Who, mut report: T) -> T {
     report
 }
 
-/// That there is a trouble is for everybody; its words have addresses and paths.
+/// Everybody may know that there is a fault, but its words contain addresses and paths.
 pub fn redact_reason(why: &mut Option<String>, hint: &mut Option<String>) {
     if why.is_some() {
         *why = Some(String::from("Why is told to the camera's operators."));
@@ -60,7 +58,7 @@ pub fn redact_reason(why: &mut Option<String>, hint: &mut Option<String>) {
     *hint = None;
 }
 
-/// That the operator's file sets it is for everybody; where that lies is not.
+/// Everybody may know that the operator's file pins a value, but not its path.
 pub fn redact_place(place: &mut Option<String>) {
     if let Some(place) = place {
         *place = String::from("the operator's file");
@@ -79,7 +77,7 @@ impl Redact for LineRow {
     }
 }
 
-/// Lines and zones of the scene that is shown: the event `lines`.
+/// Lines and zones of the current scene: the event `lines`.
 #[derive(Debug, Serialize)]
 pub struct DrawingReport {
     /// The lines, as `/api/v1/lines` lists them.
@@ -89,7 +87,7 @@ pub struct DrawingReport {
     pub zones: Vec<ZoneNow>,
 }
 
-/// How many were in a zone, by bucket.
+/// Occupancy of a zone, by bucket.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct OccupancyReport {
     zone_id: u64,
@@ -109,7 +107,7 @@ pub struct OccupancyBucket {
 }
 
 impl OccupancyReport {
-    /// Of a zone, what was seen in it.
+    /// The occupancy of a zone.
     pub fn of(row: &ZoneRow, buckets: Vec<OccupancyRow>) -> OccupancyReport {
         let highest = OccupancyRow::highest(&buckets);
         let bucket = |bucket: &OccupancyRow| OccupancyBucket {
@@ -129,12 +127,12 @@ impl OccupancyReport {
     }
 }
 
-/// A crossing on record.
+/// A stored crossing.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct CrossingReport<'a> {
     #[serde(flatten)]
     crossing: &'a StoredCrossing,
-    /// Relative to `/api/v1/`, where this report was asked for.
+    /// Relative to `/api/v1/`, the address of this report.
     #[schemars(extend("format" = "uri-reference"))]
     thumbnail: Option<String>,
 }
@@ -168,7 +166,7 @@ pub struct TallyReport {
 }
 
 impl TalliesReport {
-    /// `tallies`, with the names of directions from counts.db's lines.
+    /// `tallies`, with the direction names of the lines in counts.db.
     pub fn of(tallies: &Tallies, counts: &Counts) -> TalliesReport {
         let lines = counts.lines();
         let lines = lines.borrow();
@@ -198,7 +196,7 @@ impl TalliesReport {
     }
 }
 
-/// Times in which nothing could be counted on a line, beyond those in which nothing was counted on any.
+/// Gaps of a single line, in addition to those of all counting.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct LineGapsReport<'a> {
     line_id: u64,
@@ -212,7 +210,7 @@ impl<'a> From<&'a (LineRow, Vec<Gap>)> for LineGapsReport<'a> {
     }
 }
 
-/// The tracks that live.
+/// The current tracks.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct TracksReport {
     time: Rfc3339,
@@ -257,17 +255,17 @@ impl From<&Overlay> for TracksReport {
     }
 }
 
-/// What a page draws over the picture: short, for it is sent many times a second.
+/// The overlay that a page draws over the picture: short, because it is sent many times per second.
 #[derive(Debug, Serialize)]
 pub struct OverlayReport {
-    /// Seconds since 1970, as the picture's X-Timestamp.
+    /// Seconds since 1970, as in the picture's X-Timestamp.
     time: f64,
     size: (u32, u32),
     tracks: Vec<DrawnTrack>,
     zones: Vec<(u64, u32)>,
 }
 
-/// Number, class, score, left, top, right, bottom, velocity to the right and down, in sight.
+/// ID, class, confidence, left, top, right, bottom, velocity to the right and down, in sight.
 type DrawnTrack = (u64, String, f64, f64, f64, f64, f64, f64, f64, bool);
 
 impl From<&Overlay> for OverlayReport {
@@ -288,7 +286,7 @@ impl From<&Overlay> for OverlayReport {
 }
 
 impl CountingReport {
-    /// `status`, and what counts.db, where there is one, says.
+    /// The report of `status` and of counts.db, if there is one.
     pub fn of(status: &CountingStatus, counts: Option<&Counts>) -> CountingReport {
         let lines = counts.map_or(0, |counts| {
             let lines = counts.lines();
@@ -333,7 +331,7 @@ pub fn milliseconds(seconds: f64) -> f64 {
     (seconds * 1e5).round() / 1e2
 }
 
-/// A fraction of the picture: finer than a pixel of any camera.
+/// A fraction of the frame, finer than a pixel of any camera.
 fn fine(value: f32) -> f64 {
     (f64::from(value) * 1e5).round() / 1e5
 }

@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_never_becomes_a_formula() {
+    fn a_name_is_no_formula() {
         for (text, want) in [
             ("=1+2", "'=1+2"),
             ("@x", "'@x"),

@@ -38,32 +38,32 @@ pub struct Problem {
     pub wrong: Option<Box<WrongField>>,
 }
 
-/// A value that is wrong. Each of its members is one of the problem's (RFC 9457 §3.2).
+/// A wrong value. Its fields are members of the problem (RFC 9457 §3.2).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct WrongField {
-    /// The key it was sent for: `brightness`, `lights.brightness`.
+    /// The key of the value: `brightness`, `lights.brightness`.
     pub field: String,
-    /// What is expected there: "a whole number from 0 to 255"; empty where that is not known.
+    /// The expected values: "a whole number from 0 to 255"; empty if unknown.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub range: String,
-    /// What was given, as text, where that is known.
+    /// The given value as text, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub given: Option<String>,
-    /// Everything that is wrong with what was sent, where that may be several values.
+    /// All wrong values, if the request may have several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<WrongValueOf>,
 }
 
-/// One of several values that are wrong.
+/// One of several wrong values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct WrongValueOf {
     /// The setting's key.
     pub path: String,
-    /// What was given.
+    /// The given value.
     pub given: String,
-    /// What is wrong, in a sentence.
+    /// A sentence that says what is wrong.
     pub message: String,
-    /// What to do about it.
+    /// A remedy.
     pub hint: Option<String>,
 }
 

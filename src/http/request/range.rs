@@ -1,7 +1,7 @@
 //! Ranges of a file, and conditions on its entity tag (RFC 9110 §13, §14). Pure.
 //!
-//! A single range is answered with that part. Several ranges are answered with the whole file, as the RFC allows:
-//! players and download programs ask for one at a time, and many small ones would be a way to overload a server.
+//! A single range is answered with that part. Several ranges are answered with the whole file, as the RFC allows.
+//! Players and download programs ask for one at a time, and many small ones would be a way to overload a server.
 
 use std::ops::Range;
 

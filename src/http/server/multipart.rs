@@ -1,8 +1,8 @@
 //! The body of a stream: `multipart/x-mixed-replace`, one part per picture, endless.
 //!
 //! [`MultipartStream`] decides on the next step and its time. This server drives it for viewers whose sockets it
-//! knows (see the module `viewers`). [`StreamBody`] drives it with a timer, for programs that embed tallycam in a
-//! server of their own.
+//! knows (see the module `viewers`). For programs that embed tallycam in a server of their own, [`StreamBody`] drives
+//! it with a timer.
 //!
 //! A stream is sent as HTTP/1.0 and ends with the connection, because naive readers and old embedded clients do not
 //! know chunks; [`head`] makes its response. Chunks would also forbid a lane (see the module `lane`), which writes

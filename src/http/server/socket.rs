@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn unsent_and_unacknowledged_bytes_of_a_tcp_socket_differ() {
+    async fn the_queues_of_a_tcp_socket_are_told_apart() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let socket = Socket::Tcp(listener.accept().await.unwrap().0);

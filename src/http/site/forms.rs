@@ -285,11 +285,7 @@ mod tests {
         assert_eq!(led(next, made("lines/\"x")), (303, String::from("../../lines#saved")));
         let moved =
             Response::builder().status(307).header(LOCATION, "https://cam/").body(Body::full("")).unwrap();
-        assert_eq!(
-            led(next, moved),
-            (307, String::from("https://cam/")),
-            "an answer other than success stays"
-        );
+        assert_eq!(led(next, moved), (307, String::from("https://cam/")), "only success leads there");
     }
 
     #[test]

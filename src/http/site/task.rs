@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_number_of_works_is_limited_and_a_caller_that_leaves_frees_no_place() {
+    async fn changes_are_limited_and_a_caller_that_leaves_frees_no_place() {
         let tasks = tokio::task::LocalSet::new();
         let free = || PLACES.with(|places| places.available_permits());
         let (go_on, started) = tokio::sync::watch::channel(false);

@@ -64,10 +64,10 @@ impl Drop for VideoPlace {
     }
 }
 
-/// How it goes with videos.
+/// The state of video making.
 #[derive(Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct VideosReport {
-    /// Whether H.264 can be made here.
+    /// This machine can make H.264.
     possible: bool,
     now: Option<VideoReport>,
 }

@@ -1,5 +1,5 @@
-//! What the form of the camera's controls on the page of settings sends: each under its name, and `was.NAME`, what it
-//! was when the page was made.
+//! Reads the form of the camera's controls on the settings page: each control under its name, and in `was.NAME` its
+//! value when the page was made.
 
 use serde_json::Value;
 
@@ -9,14 +9,14 @@ use crate::http::site::preferences::meanwhile;
 use crate::media::{Control, ControlKind};
 use crate::ui;
 
-/// What was typed of those that were moved.
+/// The typed values of the controls that were moved.
 pub fn typed(form: &Query, controls: &[Control]) -> Vec<(String, f64)> {
     let moved = moved(form, controls).into_iter();
     moved.filter_map(|(name, _, wanted)| Some((name.to_owned(), number(wanted)?))).collect()
 }
 
-/// What the form of controls wants otherwise than its page has shown it: name, what it was, what is wanted. A switch
-/// that is off sends nothing but what it was.
+/// The controls that differ from the page: name, former value, wanted value. A switch that is off sends only its
+/// former value.
 fn moved<'a>(form: &'a Query, controls: &[Control]) -> Vec<(&'a str, &'a str, &'a str)> {
     let moved = form.pairs().iter().filter_map(|(name, was)| {
         let name = name.strip_prefix("was.")?;
@@ -33,8 +33,8 @@ fn number(text: &str) -> Option<f64> {
     text.parse().ok()
 }
 
-/// What the control's field holds where it is given `value`: browsers move a slider to the nearest of its steps, and
-/// show the first choice of a menu that is at none.
+/// The value that a form field shows for `value`: browsers round a slider to its nearest step and select the first
+/// choice of a menu without a selection.
 fn at_field(control: &Control, value: Option<f64>) -> Option<f64> {
     let value = value?;
     Some(match &control.kind {
@@ -47,10 +47,10 @@ fn at_field(control: &Control, value: Option<f64>) -> Option<f64> {
     })
 }
 
-/// What the form of controls changes of what `controls` are now.
+/// The changes that the form makes to `controls`.
 ///
 /// # Errors
-/// Somebody else has set some of them meanwhile: which, and to what, in words.
+/// Somebody else has set some of them meanwhile: names and values, in words.
 pub fn changes(form: &Query, controls: &[Control]) -> Result<Vec<(String, Value)>, Problem> {
     let (mut changes, mut theirs) = (Vec::new(), Vec::new());
     for (name, was, wanted) in moved(form, controls) {
@@ -59,7 +59,7 @@ pub fn changes(form: &Query, controls: &[Control]) -> Result<Vec<(String, Value)
             if number(wanted) == is {
                 continue;
             }
-            // What an automatic mode rules moves by itself.
+            // An automatic mode moves its controls by itself.
             if !control.inactive && at_field(control, number(was)) != at_field(control, is) {
                 let is = ui::control_in_words(control, control.value);
                 theirs.push(WrongValueOf {
@@ -106,7 +106,7 @@ mod tests {
             super::changes(&Query::parse(&format!("{shown}&{typed}")), controls).map_err(told)
         };
         let is = |name: &str, value: &str| Ok(vec![(name.to_owned(), Value::from(value))]);
-        // As a browser sends it where nothing was touched: each slider at one of its steps, a menu at its first choice.
+        // A form without changes: each slider at one of its steps, a menu at its first choice.
         let untouched = "focus=40&zoom=50&flip=1&mains=1";
         assert_eq!(changes(&controls, &format!("gain=128&{untouched}")), Ok(Vec::new()));
         assert_eq!(changes(&controls, &format!("gain=60&{untouched}")), is("gain", "60"));
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(changes(&controls, "gain=128&focus=40&zoom=50&mains=1"), is("flip", "0"));
         assert_eq!(changes(&controls, "gain=128&focus=40&zoom=50&flip=1&mains=2"), is("mains", "2"));
 
-        // Somebody else has turned what is not touched here, and what is.
+        // Somebody else has moved a control that this form leaves alone, and one that it moves.
         (controls[0].value, controls[3].value) = (200.0, 0.0);
         assert_eq!(changes(&controls, "gain=128&focus=45&zoom=50&flip=1&mains=1"), is("focus", "45"));
         let theirs = |name: &str, is: &str| {
@@ -126,7 +126,7 @@ mod tests {
             "and nothing of the rest is set"
         );
         assert_eq!(changes(&controls, &format!("gain=200&{untouched}")), Ok(Vec::new()), "the same");
-        // Between the same two steps, and of what an automatic mode rules, nobody has turned anything.
+        // Values between the same two steps, and values that an automatic mode rules, do not count as moved.
         (controls[1].value, controls[0].inactive) = (41.0, true);
         assert_eq!(changes(&controls, "gain=128&focus=55&zoom=50&flip=1&mains=1"), is("focus", "55"));
         assert_eq!(changes(&controls, &format!("gain=60&{untouched}")), is("gain", "60"));

@@ -1,5 +1,5 @@
-//! `/api/v1/cameras/still.jpg`: what a camera of this machine sees that is not in use, so that it can be chosen by what
-//! it shows. One is opened at a time, for a picture, on a thread that may block.
+//! `/api/v1/cameras/still.jpg`: a still of an unused camera of this machine, for choosing by sight. One camera is
+//! opened at a time, for one picture, on a thread that may block.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,10 @@ use crate::http::server::body::Body;
 use crate::http::site::handler::Request;
 use crate::pipeline::{CameraState, card_of};
 
-/// A still, or the card in its place, stays so long.
+/// A still, or the card in its place, stays valid for this time.
 const FRESH: Duration = Duration::from_secs(10);
 
-/// The turn is waited for so long: three cameras that are silent.
+/// Longest wait for the turn: three silent cameras.
 const TURN_WITHIN: Duration = Duration::from_secs(30);
 
 /// `GET /api/v1/cameras/still.jpg?camera=KIND DEVICE`: a picture, or a card that says why there is none.
@@ -23,7 +23,7 @@ pub async fn still(request: Request) -> Result<Response<Body>, Problem> {
     if site.is_counts_only() {
         return Err(Withheld.into());
     }
-    // It may be the same one.
+    // It may be the paused one.
     if matches!(site.pipeline.status().state, CameraState::Paused) {
         let paused = "the camera is paused, and none is opened until Resume";
         return Err(Problem::new(StatusCode::CONFLICT, paused).hint("press Resume on the live page"));

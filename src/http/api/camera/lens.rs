@@ -1,8 +1,7 @@
-//! `/api/v1/lens`: where the lens stands, how sharp the picture is, and the focus sweep; and what pages and the old
-//! routes do with the lens, which is the same.
+//! `/api/v1/lens`: the lens position, the sharpness and the focus sweep, also for pages and the old routes.
 //!
-//! What is set here is set on the camera at once, and kept as the settings of its controls, so that it is so after the
-//! next opening, too. Where settings are not kept it holds until the camera is closed.
+//! A change is made on the camera at once and stored as settings of its controls, so that it holds after the next
+//! opening. Without stored settings it holds until the camera closes.
 
 use std::rc::Rc;
 
@@ -35,14 +34,15 @@ const KEYS: [&str; 4] = ["position", "auto", "step", WINDOW];
 
 const WINDOW: &str = "window";
 
-/// What is to become of the lens: one of them, and `auto: false` beside a place or a step says what is so anyhow.
+/// A change of the lens: exactly one of these. `auto: false` beside a position or a step is allowed, because it is
+/// implied.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct LensRequest {
-    /// To this place, 0–1.
+    /// To this position, 0–1.
     pub position: Option<f64>,
     /// Autofocus on or off.
     pub auto: Option<bool>,
-    /// By so much, −1…1 and not 0.
+    /// By this much, −1…1 and not 0.
     pub step: Option<f64>,
 }
 
@@ -81,8 +81,8 @@ impl LensRequest {
     }
 }
 
-/// A window of a change: `{"x": 0.4, "y": 0.6}` of the picture as it is shown, or `null` for all of it; the outer
-/// `None`: there is something else, or nothing, in it.
+/// The focus window of a change: `{"x": 0.4, "y": 0.6}` in fractions of the shown picture, or `null` for all of it.
+/// The outer `None`: the change is another one, or empty.
 fn window_of(fields: &Fields) -> Result<Option<Option<[f64; 2]>>, FieldError> {
     if !fields.has(WINDOW) || KEYS[..3].iter().any(|key| fields.has(key)) {
         return Ok(None);
@@ -95,7 +95,7 @@ fn window_of(fields: &Fields) -> Result<Option<Option<[f64; 2]>>, FieldError> {
     Ok(Some(Some([x, y])))
 }
 
-/// Makes autofocus look there, and keeps that.
+/// Points autofocus at this place and stores it.
 pub async fn look_at(site: &Rc<Site>, at: Option<[f64; 2]>, expected: Option<u64>) -> Result<(), Problem> {
     let values = site.focus.autofocus_at(kind(site), at).await?;
     let now = site.pipeline.controls().await?;
@@ -109,7 +109,7 @@ pub async fn look_at(site: &Rc<Site>, at: Option<[f64; 2]>, expected: Option<u64
     Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, set.notes.join(" ")))
 }
 
-/// How the lens is now, and how sharp the newest picture, as far as `who` is told.
+/// The state of the lens and the sharpness of the newest picture, redacted for `who`.
 pub async fn report(site: &Site, who: &Who) -> LensReport {
     let (status, sharpness) = (site.focus.status(kind(site)).await, site.focus.sharpness().await);
     let rounded = |value: f64, per: f64| (value * per).round() / per;
@@ -131,20 +131,20 @@ pub async fn report(site: &Site, who: &Who) -> LensReport {
     wire::redacted_for(who, report)
 }
 
-/// Whether the lens can be told such a thing at all; nothing is moved, and a sweep goes on.
+/// Checks that the lens supports such a move. It moves nothing, and a sweep goes on.
 ///
 /// # Errors
-/// It cannot, or the camera cannot be asked.
+/// It does not, or the camera cannot be asked.
 pub async fn can(site: &Site, movement: Move) -> Result<(), Problem> {
     Ok(site.focus.check_move(kind(site), movement).await?)
 }
 
-/// The same for a request that is known to mean something. It is done to its end, also when whoever asked for it goes.
+/// Makes a valid move. It completes even if its caller leaves.
 pub async fn make(site: &Rc<Site>, movement: Move) -> Result<(), Problem> {
     make_if(site, movement, None).await
 }
 
-/// The same, with `expected` only if that is still the settings' version.
+/// The same; with `expected`, only if the settings still have that version.
 async fn make_if(site: &Rc<Site>, movement: Move, expected: Option<u64>) -> Result<(), Problem> {
     let site = Rc::clone(site);
     to_its_end(async move { make_and_keep(&site, movement, expected).await }).await
@@ -155,23 +155,23 @@ async fn make_and_keep(site: &Site, movement: Move, expected: Option<u64>) -> Re
     let planned = site.focus.plan(kind(site), movement).await?;
     refuse_pinned(site, &planned)?;
     let in_force = site.preferences().ok().map(|settings| settings.in_force());
-    // Before the lens moves: to plan takes its time.
+    // Before the lens moves, because planning takes time.
     if expected.is_some_and(|version| in_force.as_ref().is_some_and(|it| it.version != version)) {
         return Err(NotSet::Changed.into());
     }
     site.focus.set(planned.controls()).await.map_err(FocusError::from)?;
     if let Err(problem) = keep(site, &planned, expected).await {
-        // It is not so after a restart: then it is not so now.
+        // The position would not survive a restart, so it must not hold now.
         bring_back(site, &planned, in_force.as_deref()).await;
         return Err(problem);
     }
     Ok(())
 }
 
-/// Brings the lens back from a change that is not kept; `was` is what was in force when it began.
+/// Restores the lens after a change that was not stored; `was` are the settings from its start.
 async fn bring_back(site: &Site, planned: &Planned, was: Option<&SettingsInForce>) {
     let mut controls = match site.pipeline.controls().await {
-        // That one's lens has not been moved.
+        // Another camera's lens has not been moved.
         Ok(found) if found.identity != planned.identity => {
             log::warn!("the focus position was not restored: there is another camera now");
             return;
@@ -182,7 +182,7 @@ async fn bring_back(site: &Site, planned: &Planned, was: Option<&SettingsInForce
             return;
         }
     };
-    // A place that had no say before, since autofocus was on, has one only where it is set by now.
+    // A position without effect under autofocus is restored only if it is set by now.
     let is = site.preferences().ok().map(|settings| settings.in_force());
     let identity = planned.identity.as_deref();
     controls.retain_mut(|control| {
@@ -198,7 +198,7 @@ async fn bring_back(site: &Site, planned: &Planned, was: Option<&SettingsInForce
     controls::set_back(site, &controls, planned.identity.as_deref(), was).await;
 }
 
-/// Begins a focus sweep, which goes on by itself.
+/// Starts a focus sweep, which goes on by itself.
 pub async fn sweep(site: &Rc<Site>) -> Result<(), Problem> {
     if site.pipeline.status().state == CameraState::Paused {
         return Err(Problem::new(StatusCode::CONFLICT, "the camera is paused: there is nothing to look at")
@@ -207,7 +207,7 @@ pub async fn sweep(site: &Rc<Site>) -> Result<(), Problem> {
     let turn = site.focus.lock_controls().await;
     let mut sweeping = site.focus.start_sweep(kind(site)).await?;
     drop(turn);
-    // Before the lens moves: what was found could not be kept.
+    // Before the lens moves: a pinned result could not be stored.
     for end in sweeping.end_plans() {
         refuse_pinned(site, &end)?;
     }
@@ -215,7 +215,7 @@ pub async fn sweep(site: &Rc<Site>) -> Result<(), Problem> {
     tokio::task::spawn_local(async move {
         let in_force = site.preferences().ok().map(|settings| settings.in_force());
         let Some(planned) = sweeping.run().await else { return };
-        // The operator may have said meanwhile where it is to be.
+        // The operator may have pinned it meanwhile.
         let kept = match refuse_pinned(&site, &planned) {
             Ok(()) => keep(&site, &planned, None).await,
             Err(pinned) => Err(pinned),
@@ -224,7 +224,7 @@ pub async fn sweep(site: &Rc<Site>) -> Result<(), Problem> {
             log::warn!("the result of the focus sweep is not saved: {}", problem.detail);
             site.focus.record_not_saved(String::from("what it has found is not kept, and the log says why"));
         }
-        // Until here it was under way, and whoever moves the lens waited for it.
+        // The sweep ends here: other moves waited for it.
         drop(sweeping);
         if kept.is_err() {
             let _turn = site.focus.lock_controls().await;
@@ -234,18 +234,18 @@ pub async fn sweep(site: &Rc<Site>) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Ends the sweep that is under way; done when the lens is where it was.
+/// Cancels the current sweep; completes when the lens is back at its place.
 pub async fn cancel(site: &Site) {
     site.focus.cancel_sweep().await;
 }
 
-/// `[lens] kind` as it is in force.
+/// `[lens] kind` in force.
 fn kind(site: &Site) -> LensKind {
     site.preferences().map_or(LensKind::Auto, |settings| settings.in_force().resolved.config.lens.kind)
 }
 
-/// What the operator sets is nobody else's to set to something else. That it is as he has it is no change: with
-/// autofocus switched off by his file the lens is moved by hand all the same.
+/// Refuses to change a value that the operator pins. The pinned value itself is allowed: if the operator's file
+/// switches autofocus off, the lens can still be moved by hand.
 fn refuse_pinned(site: &Site, planned: &Planned) -> Result<(), Problem> {
     let Ok(settings) = site.preferences() else { return Ok(()) };
     let (in_force, identity) = (settings.in_force(), planned.identity.as_deref());
@@ -258,7 +258,7 @@ fn refuse_pinned(site: &Site, planned: &Planned) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Keeps a change for the camera it was made on; what the operator sets is not kept beside it.
+/// Stores a change for its camera, without values that the operator pins.
 async fn keep(site: &Site, planned: &Planned, expected: Option<u64>) -> Result<(), Problem> {
     let (Ok(settings), Some(identity)) = (site.preferences(), planned.identity.as_deref()) else {
         return Ok(());
@@ -277,7 +277,7 @@ async fn keep(site: &Site, planned: &Planned, expected: Option<u64>) -> Result<(
     Ok(())
 }
 
-/// The version that a request wants the settings to have still, if any: before the lens moves, not after.
+/// The version that settings must still have, if the request names one; checked before the lens moves.
 fn expected(request: &Request) -> Result<Option<u64>, Problem> {
     let Ok(preferences) = request.site.preferences() else { return Ok(None) };
     Ok(settings::expected(&request.headers, preferences.in_force().version)?)
@@ -294,7 +294,7 @@ impl Redact for LensReport {
 pub async fn get(request: Request) -> Response<Body> {
     let report = report(&request.site, &request.reader().await).await;
     let mut response = reply::json(wire::json(&report));
-    // What is kept of it are settings, and changes with them.
+    // Its stored part are settings, and share their version.
     let version = request.site.preferences().ok().map(|preferences| preferences.in_force().version);
     if let Some(tag) = version.and_then(etag::of) {
         response.headers_mut().insert(ETAG, tag);
@@ -311,7 +311,7 @@ pub async fn patch(request: Request) -> Result<Response<Body>, Problem> {
     }
     let movement = match LensRequest::read(&fields).and_then(LensRequest::meant) {
         Ok(movement) => movement,
-        // Where there is no lens it does not matter what is wrong with what is asked of it: as with the light.
+        // Without a lens, the fault of the request does not matter: the same as for the light.
         Err(error) => {
             request.site.focus.require_lens(kind(&request.site)).await?;
             return Err(fields.with_given(error).into());
@@ -343,7 +343,6 @@ pub async fn delete_sweep(request: Request) -> Response<Body> {
     get(request).await
 }
 
-/// The schemas of all that.
 pub fn schemas() -> Value {
     let share = json!({"type": "number", "minimum": 0, "maximum": 1});
     json!({
@@ -371,7 +370,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_window_is_a_place_or_nothing() {
+    fn a_window_is_a_place_or_null() {
         let of = |body: &str| {
             let fields = Fields::read(&hyper::HeaderMap::new(), body.as_bytes(), &KEYS).unwrap();
             window_of(&fields).map_err(|error| format!("{error:?}"))
@@ -385,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn one_thing_is_wished() {
+    fn a_change_is_exactly_one_move() {
         let movement = |position, auto, step| LensRequest { position, auto, step }.meant();
         assert_eq!(movement(Some(0.4), None, None), Ok(Move::To(0.4)));
         assert_eq!(movement(Some(0.0), Some(false), None), Ok(Move::To(0.0)));

@@ -1,8 +1,7 @@
-//! `/api/v1/light`: the light as it was set, what its pixels show, and changes to it.
+//! `/api/v1/light`: the light's settings, its current pixels, and changes to it.
 //!
-//! What is changed here is a setting like any other ([`crate::http::Preferences`]): it is in force at once, and the
-//! answer comes when it is kept. Whoever drags a slider sends the next value when the last one was answered, so that
-//! the disk sets the pace.
+//! A change is a setting like any other ([`crate::http::Preferences`]): it takes effect at once, and the answer comes
+//! when it is stored. A dragged slider sends its next value after the last answer, so the disk sets the pace.
 
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
@@ -25,13 +24,13 @@ use crate::pipeline::lights::{Color, PRESETS};
 
 const KEYS: [&str; 5] = ["on", "brightness", "color", "preset", "ranges"];
 
-/// What a form's fields were when its page was made.
+/// The values of a form's fields when its page was made.
 const WAS: [&str; 2] = ["was.brightness", "was.color"];
 
-/// So often a change is tried again where somebody else has changed something meanwhile.
+/// Maximum number of tries if others change settings meanwhile.
 const TRIES: usize = 5;
 
-/// What is to be changed of the light; `None`: it stays.
+/// A change of the light; `None` keeps a value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LightRequest {
     /// On or off.
@@ -40,17 +39,16 @@ pub struct LightRequest {
     pub brightness: Option<u8>,
     /// Red, green, blue.
     pub color: Option<Color>,
-    /// Pixels with colours of their own.
+    /// Pixels with their own colours.
     pub ranges: Option<Vec<PixelRange>>,
 }
 
-/// No light configured, or none of this kind.
+/// No light is configured, or none of this kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoLight {
-    /// None at all.
     #[error("there is no light")]
     None,
-    /// A lamp.
+    /// The light is a lamp.
     #[error("a lamp has no colour")]
     NoColors,
 }
@@ -65,18 +63,18 @@ impl From<NoLight> for Problem {
     }
 }
 
-/// The light, if there is one.
 fn of(site: &Site) -> Result<&Lights, NoLight> {
     site.lights.as_ref().filter(|_| has(site)).ok_or(NoLight::None)
 }
 
-/// Whether `/light?status=` means what the old program did.
+/// True if `/light?status=` has the meaning of the old program.
 pub fn is_old_status_the_programs(site: &Site) -> bool {
     let preferences = site.preferences().ok();
     preferences.is_some_and(|set| set.in_force().resolved.config.lights.old_status_as_program)
 }
 
-/// Changes the light, with `expected` only if that is still the settings' version. Done when it shines so and is kept.
+/// Changes the light; with `expected`, only if the settings still have that version. Completes when the light has
+/// changed and the values are stored.
 ///
 /// # Errors
 /// There is no such light, or the settings were not changed.
@@ -139,7 +137,7 @@ pub async fn patch(request: Request) -> Result<Response<Body>, Problem> {
         let moved = moved(&fields, &options, lights.brightness, lights.color)?;
         let expected = named.or((moved != options).then_some(in_force.version));
         match change(site, moved, expected).await {
-            // Of something else, perhaps: looked at again.
+            // Perhaps only other settings changed: compare again.
             Err(problem)
                 if problem.status == StatusCode::PRECONDITION_FAILED && named.is_none() && tries < TRIES =>
             {
@@ -153,8 +151,8 @@ pub async fn patch(request: Request) -> Result<Response<Body>, Problem> {
     }
 }
 
-/// What of `options` is other than it was when the page was made, and than it is now. A form that does not tell what
-/// it was means what it says.
+/// The `options` that differ from the page's values and from the current ones. A form without the page's values
+/// counts in full.
 ///
 /// # Errors
 /// Somebody else has set one of them meanwhile.
@@ -234,7 +232,7 @@ fn range(item: &Value) -> Option<PixelRange> {
     Some(PixelRange { from, to, color: read_color(object.get("color")?.as_str()?)? })
 }
 
-/// The schemas of what is said here.
+/// The JSON schemas of these bodies.
 pub fn schemas() -> Value {
     let color = json!({"type": "string", "pattern": "^[0-9A-F]{6}$"});
     let names = PRESETS.map(|(name, _)| name);
@@ -265,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wished_becomes_settings() {
+    fn a_change_becomes_settings() {
         let options = read(
             r#"{"on":true,"brightness":7,"color":"ff8800","ranges":[{"from":0,"to":3,"color":"FF0000"},{"from":9,"color":"00ff00"}]}"#,
         );
@@ -284,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_means_nothing_is_refused_by_its_name() {
+    fn a_wrong_value_is_refused_by_its_name() {
         for (body, field) in [
             (r#"{"on":"perhaps"}"#, "on"),
             (r#"{"on":null}"#, "on"),
@@ -311,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_says_ranges_in_words() {
+    fn a_form_sends_ranges_as_text() {
         let mut headers = HeaderMap::new();
         let form = hyper::header::HeaderValue::from_static("application/x-www-form-urlencoded");
         headers.insert(hyper::header::CONTENT_TYPE, form);

@@ -1,5 +1,5 @@
-//! The picture: as a stream without end, and one at a time. Where only counts are wanted (`[privacy]
-//! counts_only`) nobody gets one, but for the line editor's still: for who may change something, and seldom another.
+//! The live picture: as an endless stream, and as single snapshots. In privacy mode (`[privacy] counts_only`) neither
+//! is served, except the line editor's still, for callers who may change something, and rarely renewed.
 
 use std::time::{Duration, Instant};
 
@@ -21,15 +21,14 @@ use crate::media::Picture;
 use crate::media::exif::{Label, labelled};
 use crate::pipeline::recording::RecordError;
 
-/// A sleeping camera's first picture is waited for so long: many clients give up after five seconds.
+/// Longest wait for the first picture of an idle camera: many clients give up after five seconds.
 const SNAPSHOT_WAIT: Duration = Duration::from_secs(4);
 
-/// The same for who draws a line, whose page waits.
+/// The same for the line editor, whose page waits.
 const STILL_WAIT: Duration = Duration::from_secs(10);
 
-/// The stream, at most `?fps=` pictures a second, with what is counted drawn over it if `?annotated=1`, and changed as
-/// `?gray=`, `?scale=`, `?rotate=`, `?mirror=`, `?flip=`, `?crop=`, `?text=` and `?timestamp=` say.
-/// Other keys, and values that are none, change nothing.
+/// The stream, with at most `?fps=` pictures per second, and with boxes and lines for `?annotated=1`. The keys of a
+/// view change it, for example `?gray=` and `?scale=`. Unknown keys and malformed values are ignored.
 pub async fn stream(request: Request) -> Result<Response<Body>, Problem> {
     let is_annotated = matches!(request.query.get("annotated"), Some("1" | "true"));
     watch(request, is_annotated)
@@ -71,7 +70,7 @@ fn watch(request: Request, is_annotated: bool) -> Result<Response<Body>, Problem
     Ok(multipart::head(Body::viewer(viewer)))
 }
 
-/// The newest picture; without one 503, with the still card that says why.
+/// The newest picture; if there is none, 503 with the still card that says why.
 pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
     if request.site.is_counts_only() {
         return Err(Withheld.into());
@@ -79,7 +78,7 @@ pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
     let wait = match snapshots::picture(&request, true).await? {
         None => SNAPSHOT_WAIT,
         Some(Ok(picture)) => return Ok(jpeg(&request.site, &picture)),
-        // It has been waited for; the card is the same in every form.
+        // The wait is over; the card is the same in every view.
         Some(Err(RecordError::NoPicture(..))) => Duration::ZERO,
         Some(Err(error)) => return Err(error.into()),
     };
@@ -92,7 +91,7 @@ pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
     }
 }
 
-/// The answer, which is none of what was asked for where it is a card.
+/// The answer, with status 503 if the picture is a card.
 pub fn or_card(picture: &Picture, mut response: Response<Body>) -> Response<Body> {
     if picture.is_card {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
@@ -101,7 +100,7 @@ pub fn or_card(picture: &Picture, mut response: Response<Body>) -> Response<Body
     response
 }
 
-/// The newest picture for programs; without one a problem.
+/// The newest picture for programs; a problem if there is none.
 pub async fn api_snapshot(request: Request) -> Result<Response<Body>, Problem> {
     if request.site.is_counts_only() {
         return Err(Withheld.into());
@@ -113,7 +112,7 @@ pub async fn api_snapshot(request: Request) -> Result<Response<Body>, Problem> {
     picture.map(|picture| jpeg(&request.site, &picture)).map_err(|none| Problem::from(&none))
 }
 
-/// `GET /api/v1/still.jpg`: a picture for the line editor to draw on, also where only counts are wanted.
+/// `GET /api/v1/still.jpg`: a picture for the line editor to draw on, also in privacy mode.
 pub async fn still(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     let counting = site.counting()?;
@@ -122,7 +121,7 @@ pub async fn still(request: Request) -> Result<Response<Body>, Problem> {
         return Ok(for_own_pages(jpeg(site, &picture)));
     }
     let picture = counting.still_picture(STILL_WAIT).await.map_err(|none| Problem::from(&none))?;
-    // Who asked before only counts were wanted was not asked who he is.
+    // A request from before privacy mode was not checked for its right.
     match (is_counts_only, site.is_counts_only()) {
         (true, _) => Ok(for_own_pages(jpeg(site, &site.still.instead_of(picture, Instant::now())))),
         (false, true) => Err(Withheld.into()),
@@ -130,7 +129,7 @@ pub async fn still(request: Request) -> Result<Response<Body>, Problem> {
     }
 }
 
-/// The picture, with its date and camera in its Exif header, but for a card.
+/// The picture with date and camera in its Exif header; a card has none.
 fn jpeg(site: &Site, picture: &Picture) -> Response<Body> {
     let mut bytes = picture.jpeg();
     if !picture.is_card {
@@ -142,7 +141,7 @@ fn jpeg(site: &Site, picture: &Picture) -> Response<Body> {
     plain_jpeg(picture, bytes)
 }
 
-/// These bytes as the picture, with its time.
+/// `bytes` as the answer for `picture`, with its time.
 pub fn plain_jpeg(picture: &Picture, bytes: Bytes) -> Response<Body> {
     let mut response = no_store(Response::new(Body::full(bytes)));
     let headers = response.headers_mut();

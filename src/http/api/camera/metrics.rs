@@ -1,6 +1,6 @@
-//! `/metrics`: figures in Prometheus' text format 0.0.4
-//! (<https://prometheus.io/docs/instrumenting/exposition_formats/>). Names follow its naming
-//! rules: base units, counters end in `_total`, the process's own figures have their usual names.
+//! `/metrics`: metrics in Prometheus' text format 0.0.4
+//! (<https://prometheus.io/docs/instrumenting/exposition_formats/>). Names follow its rules: base units, counters end
+//! in `_total`, the process's own metrics have their usual names.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ use crate::store::media::{MediaKind, Storage};
 /// The media type of the format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// All figures, as text.
+/// All metrics, as text.
 pub fn text(site: &Site) -> String {
     let status = site.pipeline.status();
     let mut page =
@@ -116,7 +116,7 @@ pub fn text(site: &Site) -> String {
     page.text
 }
 
-/// What is kept. Of a store that cannot be read there are no figures but that.
+/// Stored media. A store that cannot be read has only the metric that says so.
 fn kept(page: &mut MetricsPage, recorder: &RecorderHandle, storage: Option<&Storage>) {
     let recording = recorder.status();
     page.one("tallycam_recording", "gauge", "1 while recording.", u8::from(recording.now.is_some()));
@@ -153,7 +153,7 @@ fn kept(page: &mut MetricsPage, recorder: &RecorderHandle, storage: Option<&Stor
     page.one("tallycam_storage_total_bytes", "gauge", "Bytes of the file system.", storage.total_bytes);
 }
 
-/// How counting is going.
+/// The state of counting.
 fn looks(page: &mut MetricsPage, status: &CountingStatus) {
     page.one("tallycam_counting", "gauge", "1 while counting.", u8::from(status.word == "counting"));
     page.one("tallycam_looks_total", "counter", "Detections.", status.looks);
@@ -175,9 +175,9 @@ fn looks(page: &mut MetricsPage, status: &CountingStatus) {
     page.one("tallycam_tracks", "gauge", "Tracked objects.", status.tracks);
 }
 
-/// What is counted; `classes` are those that are looked for. A series is there from 0 on, for what Prometheus has not
-/// seen at 0 increases by nothing. Lines of the same name (one of them deleted) are one series: the name is all that
-/// tells series apart.
+/// The counts; `classes` are those that are counted. Every series starts at 0, because Prometheus sees no increase in
+/// a series that first appears above 0. Lines with the same name (one of them deleted) share a series, which only the
+/// name identifies.
 fn counted(page: &mut MetricsPage, counts: &Counts, overlay: &Overlay, classes: &[String]) {
     let (lines, totals) = (counts.lines(), counts.totals());
     let lines = lines.borrow();
@@ -227,8 +227,8 @@ fn counted(page: &mut MetricsPage, counts: &Counts, overlay: &Overlay, classes: 
     );
 }
 
-/// The process's own figures, named as Prometheus' client libraries name them. What the kernel
-/// does not tell is left out.
+/// The process's own metrics, named as in Prometheus' client libraries. Values that the kernel does not give are left
+/// out.
 fn process(page: &mut MetricsPage) {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     let seconds = time.tv_sec as f64 + time.tv_nsec as f64 / 1e9;
@@ -248,7 +248,7 @@ fn process(page: &mut MetricsPage) {
         page.plain("process_threads", "gauge", "Threads.", threads);
     }
     if let Ok(open) = fs::read_dir("/proc/self/fd") {
-        // One of them is the one that reads the directory.
+        // One of them reads the directory.
         page.plain("process_open_fds", "gauge", "Open file descriptors.", open.count().saturating_sub(1));
     }
     if let Some(limit) = rustix::process::getrlimit(rustix::process::Resource::Nofile).current {

@@ -1,5 +1,5 @@
-//! `/api/v1/picture`: what is done to the picture for everyone. A convenience over the settings of `[picture]`, which
-//! are changed through [`crate::http::Preferences`] like all others.
+//! `/api/v1/picture`: the changes to the picture for all viewers. A convenience over the settings of `[picture]`,
+//! which change through [`crate::http::Preferences`] like all others.
 
 use hyper::header::ETAG;
 use hyper::{Response, StatusCode};
@@ -17,10 +17,10 @@ use crate::http::site::handler::Request;
 use crate::http::site::preferences::NotSet;
 use crate::media::View;
 
-/// So often a turn is tried again where somebody else has changed something meanwhile.
+/// Maximum number of tries if others change settings meanwhile.
 const TRIES: usize = 5;
 
-/// What is done to the picture for everyone.
+/// The changes to the picture for all viewers.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct PictureReport {
     gray: bool,
@@ -58,7 +58,7 @@ impl PictureReport {
     }
 }
 
-/// The schema of a change; `picture` is that of what is answered.
+/// The schema of a change; `picture` is that of the answer.
 pub fn schemas(picture: &Value) -> Value {
     let mut properties = picture["properties"].as_object().cloned().unwrap_or_default();
     properties.remove("unkept");
@@ -77,8 +77,8 @@ pub async fn get(request: Request) -> Response<Body> {
     report(&request).await
 }
 
-/// `PATCH /api/v1/picture`: what is said, and nothing else; `null` is what the operator's file or the default says. A
-/// page's form may say `turn`, degrees beyond how the picture is now: of turns at once none is lost.
+/// `PATCH /api/v1/picture`: changes the given keys only; `null` returns to the operator's file or the default. A
+/// page's form may send `turn`, degrees relative to the current rotation, so that simultaneous turns all count.
 pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     let preferences = request.site.preferences()?;
     let mut sent: Map<String, Value> = json_body::read(&request.headers, &request.body)?;

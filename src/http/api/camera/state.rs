@@ -1,4 +1,4 @@
-//! The API of our own, `/api/v1/`: the camera's part of it, and what the others are made with.
+//! The camera's part of `/api/v1/`: state, pause and resume, metrics.
 
 use std::time::Duration;
 
@@ -19,10 +19,10 @@ pub async fn state(request: Request) -> Response<Body> {
     json(StateReport::of(&request.site, &request.reader().await).json())
 }
 
-/// The room for pictures is waited for so long: the state is asked for every second, also while a disk hangs.
+/// Longest wait for the disk usage: the state is requested every second, even while a disk hangs.
 const ROOM_WAIT: Duration = Duration::from_millis(500);
 
-/// Has the room for pictures looked at, if that is due. A store that cannot be read says so elsewhere.
+/// Measures the disk usage if that is due. The fault of an unreadable store is reported elsewhere.
 async fn read_storage_usage(request: &Request) {
     if request.site.media().is_err() {
         return;
@@ -34,13 +34,13 @@ async fn read_storage_usage(request: &Request) {
     }
 }
 
-/// `POST /api/v1/pause`: the camera is released before the answer, which is the state.
+/// `POST /api/v1/pause`: releases the camera before the answer, which is the state.
 pub async fn pause(request: Request) -> Response<Body> {
     request.site.pause().await;
     state(request).await
 }
 
-/// `POST /api/v1/resume`: back to on demand.
+/// `POST /api/v1/resume`: returns the camera to demand.
 pub async fn resume(request: Request) -> Response<Body> {
     request.site.resume();
     state(request).await

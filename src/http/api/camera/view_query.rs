@@ -1,5 +1,5 @@
-//! How a request says what is to be done to the picture: `?gray=1&scale=1/2&rotate=90&mirror=1&flip=1&crop=l,t,w,h`,
-//! `text=…`, `timestamp=1`; or the same keys in a body. Pure.
+//! Reads the view in a request: `?gray=1&scale=1/2&rotate=90&mirror=1&flip=1&crop=l,t,w,h`, `text=…`, `timestamp=1`,
+//! or the same keys in a body. Pure.
 
 use jiff::tz::TimeZone;
 
@@ -7,10 +7,10 @@ use crate::http::request::body_fields::{FieldError, Fields};
 use crate::http::request::query::{Query, WrongValue};
 use crate::media::View;
 
-/// The view that a query asks for, times written in `zone`.
+/// The requested view, with times in `zone`.
 ///
 /// # Errors
-/// A value means nothing.
+/// A value is malformed.
 pub fn of_query(query: &Query, zone: &TimeZone) -> Result<View, WrongValue> {
     for key in View::KEYS {
         query.once(key)?;
@@ -20,15 +20,15 @@ pub fn of_query(query: &Query, zone: &TimeZone) -> Result<View, WrongValue> {
         .map_err(|wrong| WrongValue::new(wrong.key, &wrong.given, wrong.expected))
 }
 
-/// The same on old addresses, where what means nothing changes nothing.
+/// The same on old addresses, which ignore malformed values.
 pub fn of_old_query(query: &Query, zone: &TimeZone) -> View {
     View::parse_lenient(|key| query.get(key)).with_zone(zone)
 }
 
-/// The view that a body asks for, times written in `zone`.
+/// The view that a body requests, with times in `zone`.
 ///
 /// # Errors
-/// A value means nothing.
+/// A value is malformed.
 pub fn of_fields(fields: &Fields, zone: &TimeZone) -> Result<View, FieldError> {
     let texts = View::KEYS.map(|key| (key, fields.as_text(key)));
     View::read(|key| texts.iter().find(|(name, _)| *name == key).and_then(|(_, text)| text.as_deref()))
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bodies_and_queries_say_the_same() {
+    fn bodies_and_queries_give_the_same_view() {
         let query = Query::parse("gray=1&scale=1%2F2&rotate=90&mirror=0&crop=0.5,0,0.5,1&timestamp=1&fps=3");
         let body = br#"{"gray":true,"scale":"1/2","rotate":90,"mirror":false,"crop":[0.5,0,0.5,1],"timestamp":true}"#;
         let fields = Fields::read(&hyper::HeaderMap::new(), body, &View::KEYS).unwrap();

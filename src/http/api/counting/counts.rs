@@ -1,7 +1,7 @@
-//! `/api/v1/counts`: how many crossed, by hour, day, week or month, as JSON or as a table.
+//! `/api/v1/counts`: crossings by hour, day, week or month, as JSON or CSV.
 //!
-//! A bucket in which counting did not run, and nothing was counted, says `null`: a zero would be a lie. Where lines are
-//! named, so does one in which none of them was drawn.
+//! A bucket without counting and without counts is `null`, because zero would be wrong. If lines are named, so is a
+//! bucket in which none of them existed.
 
 use std::collections::HashSet;
 
@@ -21,7 +21,7 @@ use crate::http::site::handler::Request;
 use crate::store::{BucketSize, CountsQuery, LineRow, MOST_BUCKETS, OpeningHours, Scene, StoreError};
 use crate::ui;
 
-/// What an answer is written as.
+/// The format of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CountsFormat {
     /// For programs.
@@ -30,7 +30,7 @@ pub enum CountsFormat {
     Csv,
 }
 
-/// The format that is asked for.
+/// The requested format.
 pub fn format(query: &Query) -> Result<CountsFormat, WrongValue> {
     Ok(query
         .one_of("format", &[("json", CountsFormat::Json), ("csv", CountsFormat::Csv)])?
@@ -81,7 +81,7 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
     })
 }
 
-/// The time that is asked for, and its buckets.
+/// The requested time and its bucket size.
 pub fn span(request: &Request) -> Result<(u64, u64, BucketSize), WrongValue> {
     let (query, clock) = (&request.query, request.site.clock());
     let instant =
@@ -93,7 +93,7 @@ pub fn span(request: &Request) -> Result<(u64, u64, BucketSize), WrongValue> {
     Ok((from_us, to_us, query.one_of("bucket", &BUCKETS)?.unwrap_or(BucketSize::Hour)))
 }
 
-/// The hours that are asked for.
+/// The requested hours of the day.
 pub fn hours(query: &Query) -> Result<Option<OpeningHours>, WrongValue> {
     let hour = |key, range| Ok::<_, WrongValue>(query.whole(key, range)?.map(|hour| hour as u8));
     let (open, close) = (hour("open", 0..=23)?, hour("close", 1..=24)?);
@@ -104,13 +104,13 @@ pub fn hours(query: &Query) -> Result<Option<OpeningHours>, WrongValue> {
     Ok(Some(hours).filter(|hours| *hours != (0, 24)))
 }
 
-/// That the buckets asked for are too short.
+/// The error for too small buckets.
 pub fn too_many(query: &Query) -> WrongValue {
     let words = format!("longer: there are more than {MOST_BUCKETS} buckets between from and to");
     WrongValue::new("bucket", query.get("bucket").unwrap_or("hour"), words)
 }
 
-/// What counts are to be told apart by.
+/// The requested grouping of counts.
 fn by(query: &Query) -> Result<By, WrongValue> {
     if query.get("by").is_none() {
         return Ok(By::ALL);
@@ -119,9 +119,9 @@ fn by(query: &Query) -> Result<By, WrongValue> {
         .map_err(|word| WrongValue::new("by", word, "any of line, class, direction, with commas"))
 }
 
-/// The numbers of the lines that `wanted` names, each by its number or its name, or some of them with commas, of all
-/// that `rows` gives. Deleted lines count, too: what they counted is still there. What is the number of one and the
-/// name of another is refused: whoever means one of them would be told of the other.
+/// The IDs of the lines in `wanted`: each item is an ID, a name, or several of them with commas. `rows` gives all
+/// lines, including deleted ones, whose counts still exist. A text that is the ID of one line and the name of another
+/// is refused as ambiguous.
 pub fn resolve<E>(
     wanted: &[String],
     rows: impl FnOnce() -> Result<Vec<LineRow>, E>,
@@ -170,9 +170,9 @@ pub fn resolve<E>(
     Ok(Ok(found))
 }
 
-/// The classes that `wanted` names, each by its name, or some of them with commas: a name with a comma in it is one of
-/// `labels`, or of what `counted` gives. None of them has to be there. What was counted is asked for once at most: that
-/// goes through all of it, and an address has room for hundreds of names.
+/// The classes in `wanted`: each item is a name, or several with commas. A name that contains a comma must be in
+/// `labels` or in the output of `counted`; other names need not exist. `counted` reads the whole table, so it is
+/// called at most once, however many of the hundreds of possible names an address has.
 pub fn classes_of<E>(
     wanted: &[String],
     labels: &[String],
@@ -195,12 +195,12 @@ pub fn classes_of<E>(
     Ok(found)
 }
 
-/// A table as an answer, which browsers save under `name`.
+/// A CSV answer that browsers save under `name`.
 pub fn table(name: &str, text: &str) -> Response<Body> {
     as_table(name, Body::full(format!("{}{text}", csv::BYTE_ORDER_MARK)))
 }
 
-/// `body` as an answer that is a table.
+/// A CSV answer with this body.
 pub fn as_table(name: &str, body: Body) -> Response<Body> {
     let mut response = no_store(Response::new(body));
     let headers = response.headers_mut();
@@ -219,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_that_is_also_a_name_is_refused_and_told_both_ways_out() {
+    fn an_id_that_is_also_a_name_is_refused_with_both_remedies() {
         use crate::store::LineDraft;
         let line = |id: u64, name: &str, scene| LineRow {
             id,
@@ -246,13 +246,13 @@ mod tests {
             it is both";
         assert_eq!(ask("1"), Err(both.to_owned()));
         assert_eq!(ask("Door,1"), Err(both.to_owned()));
-        // What is called so elsewhere is not meant here.
+        // A line of another scene with this name does not count.
         assert_eq!(ask("2"), Ok(vec![2]));
         assert_eq!((ask("3"), ask("5,6"), ask("Door, 2")), (Ok(vec![3]), Ok(vec![4]), Ok(vec![1, 2])));
     }
 
     #[test]
-    fn a_class_with_a_comma_in_its_name_is_one_where_there_is_such_a_class() {
+    fn a_name_with_a_comma_is_one_class_if_that_class_exists() {
         let labels = [String::from("a,x"), String::from("a")];
         let ask = |wanted: &[&str]| {
             let wanted: Vec<String> = wanted.iter().map(|&text| text.to_owned()).collect();
@@ -266,10 +266,10 @@ mod tests {
         };
         let of = |classes: &[&str]| classes.iter().map(|&class| class.to_owned()).collect::<Vec<_>>();
         assert_eq!(ask(&["b, y", "a"]), (of(&["b, y", "a"]), 1));
-        // counts.db is asked only where it has to be, and once whatever an address has.
+        // counts.db is read only if necessary, and only once.
         assert_eq!(ask(&["a,x", "y"]), (of(&["a,x", "y"]), 0));
         assert_eq!(ask(&["a, c,,x", "d", "b, y", "e,"]), (of(&["a", "c", "x", "d", "b, y", "e"]), 1));
-        // Nothing but commas names none, which no filter is.
+        // Commas alone name no class, which would be no filter.
         assert_eq!(ask(&[",", "a"]).0, ["a"]);
     }
 }

@@ -1,8 +1,8 @@
-//! `/api/v1/crossings`: every crossing on record, page by page, or all of them as a table.
+//! `/api/v1/crossings`: all stored crossings, page by page, or all of them as CSV.
 //!
-//! The cursor is the id of the last crossing given: ids only grow, so a page neither repeats nor skips
-//! anything while more are recorded. A table is read and sent piece by piece, each by a read of its
-//! own, so that neither memory nor counts.db is held for as long as a slow client takes.
+//! The cursor is the ID of the last crossing on the page. IDs only grow, so pages neither repeat nor skip crossings
+//! while more are stored. A table is read and sent in pieces, each with its own read, so that a slow client occupies
+//! neither memory nor counts.db.
 
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Response, StatusCode};
@@ -25,16 +25,16 @@ use crate::http::site::handler::Request;
 use crate::http::site::readers::CountsReaders;
 use crate::store::{CrossingsQuery, Direction, StoredCrossing};
 
-/// Crossings on a page, when nothing is said.
+/// Default number of crossings on a page.
 const USUAL_LIMIT: u64 = 100;
 
-/// Crossings on a page, at most.
+/// Maximum number of crossings on a page.
 const MOST: u64 = 5000;
 
 /// Crossings in a piece of a table: some 60 kB.
 const PIECE: usize = 500;
 
-/// Pieces that wait for a slow client.
+/// Pieces that may wait for a slow client.
 const WAITING: usize = 2;
 
 const HEADER: [&str; 14] = [
@@ -51,7 +51,7 @@ const HEADER: [&str; 14] = [
     "run",
     "camera",
     "scene",
-    // Last, for those who go by the places of columns.
+    // Last, for readers that go by column positions.
     "local_time",
 ];
 
@@ -67,7 +67,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     };
     let directions = [("in", Direction::In), ("out", Direction::Out)];
     let limit = query.whole("limit", 1..=MOST)?;
-    // What came after a crossing that the caller has, 0: all there are.
+    // Only crossings after this ID, which the caller has already; 0 for all.
     let since = query.whole("since", 0..=u64::MAX)?;
     let format = format(query)?;
     let mut asked = CrossingsQuery {
@@ -100,7 +100,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
         return Export { counts_db, asked, left, zone: clock.zone, stop: site.stop.clone() }.begin().await;
     }
     let limit = limit.unwrap_or(USUAL_LIMIT) as usize;
-    // One more than is shown tells whether there are more.
+    // One extra row tells whether there are more.
     asked.limit = limit + 1;
     let mut rows = counts_db.read(move |reader| reader.crossings(&asked)).await?;
     let has_more = rows.len() > limit;
@@ -109,19 +109,19 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     Ok(reply::json(wire::json(&List { items: rows.iter().map(CrossingReport::from).collect(), next })))
 }
 
-/// A table that is being sent.
+/// A table being sent.
 struct Export {
     counts_db: CountsReaders,
     asked: CrossingsQuery,
-    /// How many are still to come; `None`: all there are.
+    /// Crossings still to send; `None`: all.
     left: Option<usize>,
     zone: TimeZone,
     stop: Stop,
 }
 
 impl Export {
-    /// The first piece is read before the answer begins: a counts.db that cannot be read is told of by
-    /// the status. Later failures cut the connection.
+    /// Reads the first piece before the answer starts, so that the status can report an unreadable counts.db. Later
+    /// failures cut the connection.
     async fn begin(mut self) -> Result<Response<Body>, Problem> {
         let (first, is_last) = self.piece(CsvTable::new(&HEADER)).await?;
         let first = format!("{BYTE_ORDER_MARK}{first}");
@@ -146,7 +146,7 @@ impl Export {
         Ok(as_table("crossings.csv", Body::pieces(pieces)))
     }
 
-    /// The next rows into `table`, and whether they are the last.
+    /// Reads the next rows into `table`; true if they are the last.
     async fn piece(&mut self, mut table: CsvTable) -> Result<(String, bool), Problem> {
         let limit = self.left.unwrap_or(PIECE).min(PIECE);
         self.asked.limit = limit;

@@ -1,7 +1,6 @@
-//! `/api/v1/lines`: the lines of a scene, drawn, changed and deleted by programs and by the page.
+//! `/api/v1/lines`: the lines of a scene, for programs and for the page.
 //!
-//! A change may name the version it was made on (`If-Match`); one that names none is made on whatever
-//! is there.
+//! A change may name the version that it was made on (`If-Match`); otherwise it applies to the current one.
 
 use std::time::Duration;
 
@@ -23,37 +22,37 @@ use crate::http::site::handler::Request;
 use crate::store::{Anchor, Counts, EditError, LineDraft, LineRow, Recrossing, Scene};
 use crate::ui::LineForm;
 
-/// A change of part of a line is tried so often while others change it, too.
+/// Maximum number of tries of a partial change while others change the line.
 const TRIES: usize = 5;
 
-/// A camera that nobody has seen yet is waited for so long, to see which scene it shows.
+/// Longest wait for a camera's first picture, which tells its scene.
 const SCENE_WAIT: Duration = Duration::from_secs(10);
 
-/// What may be said of a line.
+/// The keys of a line that may be set.
 const SAID: [&str; 8] = ["name", "a", "b", "in_name", "out_name", "classes", "anchor", "recrossing"];
 
-/// Pairs of values that have to fit each other: where they do not, the store tells it of the second.
+/// Pairs of values that must fit each other; the store reports a fault of the pair under the second.
 const TOGETHER: [(&str, &str); 2] = [("a", "b"), ("in_name", "out_name")];
 
-/// What only we know of it: what was given may be sent back, and changes nothing.
+/// The read-only keys of a line: they may be sent back and change nothing.
 const TOLD: [&str; 7] = ["id", "version", "scene", "pinned", "created", "moved", "deleted"];
 
-/// What a page's form says of ends and corners in per cent, and to turn the line round.
+/// A page's form: ends and corners in per cent, and reversing the line.
 const TYPED: [&str; 6] = ["ax", "ay", "bx", "by", "reverse", "corners"];
 
-/// What was typed into a page's form, which has the field `key`.
+/// The values of a page's form that has the field `key`.
 pub fn typed<T>(request: &Request, key: &str, read: fn(&[(String, String)]) -> T) -> Option<T> {
     let fields = json_body::form_of(&request.headers, &request.body)?;
     fields.get(key).is_some().then(|| read(fields.pairs()))
 }
 
-/// The form has tenths of a per cent: an end that nobody has moved stays to the last digit where it is.
+/// The form has tenths of a per cent: an end that was not moved keeps all its digits.
 pub fn as_it_was(typed: [f64; 2], known: [f64; 2]) -> [f64; 2] {
     let is_same = (0..2).all(|axis| (typed[axis] - known[axis]).abs() < 0.000_51);
     if is_same { known } else { typed }
 }
 
-/// The line that is meant: what is not said is as in `base`, or as usual.
+/// The requested line; missing values are those of `base`, or the defaults.
 fn draft(fields: &Fields, base: Option<&LineDraft>, typed: Option<&LineForm>) -> Result<LineDraft, Problem> {
     let wrong = Problem::unprocessable;
     let name = fields.text("name").map_err(wrong)?.or_else(|| base.map(|base| base.name.clone()));
@@ -78,7 +77,7 @@ fn draft(fields: &Fields, base: Option<&LineDraft>, typed: Option<&LineForm>) ->
     })
 }
 
-/// What is wrong with the line of `fields`, told of what was sent of it: the other one of two may be as it was before.
+/// The fault of the line in `fields`, named for a sent key: the other key of a pair may be unchanged.
 fn refused(error: EditError, fields: &Fields) -> Problem {
     let is_sent = |key: &str| fields.get(key).is_some();
     let error = match error {
@@ -92,47 +91,47 @@ fn refused(error: EditError, fields: &Fields) -> Problem {
     Problem::from(error).given_in(fields)
 }
 
-/// What of a line or zone is counted: what is said, or as before.
+/// The classes that a line or zone counts: the given ones, or as before.
 pub fn classes(fields: &Fields, known: Option<&Vec<String>>) -> Result<Vec<String>, Problem> {
     let said = fields.texts("classes").map_err(Problem::unprocessable)?;
     Ok(said.or_else(|| known.cloned()).unwrap_or_default())
 }
 
-/// The anchor that is said, or as before.
+/// The given anchor, or as before.
 pub fn anchor_of(fields: &Fields, known: Option<Anchor>) -> Result<Anchor, Problem> {
     let said = fields.one_of("anchor", &Anchor::WORDS).map_err(Problem::unprocessable)?;
     Ok(said.or(known).unwrap_or_default())
 }
 
-/// What a line or zone cannot be drawn without.
+/// The required keys of a line or zone.
 const NEEDED: [&str; 4] = ["name", "a", "b", "points"];
 
-/// What is said in `request`, with no other keys than `said`, but for what is `told`. `null` is no value: nobody knows
-/// what it would mean.
+/// Reads the keys `said` and the read-only keys `told` of a request; no others. `null` is refused, because it would
+/// mean nothing.
 pub fn read(request: &Request, said: &[&'static str], told: &[&str]) -> Result<Fields, Problem> {
     let is_form = json_body::is_form(&request.headers, &request.body);
     let told = if is_form { [told, &TYPED].concat() } else { told.to_vec() };
     let fields = Fields::read_back(&request.headers, &request.body, said, &told);
     let fields = fields.map_err(Problem::unprocessable)?;
-    // What has to be there is missing then, and said to be.
+    // `null` for a required key is reported as a missing key instead.
     let is_refused = |key: &&&str| request.method == Method::PATCH || !NEEDED.contains(*key);
     let refused: Vec<&'static str> = said.iter().filter(is_refused).copied().collect();
     fields.no_null(&refused).map_err(Problem::unprocessable)?;
     Ok(fields)
 }
 
-/// Which of these keys were not sent, and have to be: each with what it should be, and whether it is there.
+/// The problem of missing keys: each key with its expected value, and whether it is present.
 pub fn missing(needed: &[(&str, &str, bool)]) -> Problem {
     let missing = needed.iter().filter(|(_, _, is_there)| !is_there).map(|&(key, range, _)| (key, range));
     Problem::missing(&missing.collect::<Vec<_>>())
 }
 
-/// The scene that is asked for: by `?scene=`, or the one that is shown.
+/// The scene that `?scene=` names, or the current one.
 pub fn scene(request: &Request, counts: &Counts) -> Result<Scene, WrongValue> {
     Ok(request.query.one_of("scene", &Scene::WORDS)?.unwrap_or_else(|| counts.scene()))
 }
 
-/// The scene that something new is drawn in: the one that is shown, or will be.
+/// The scene for new lines and zones: the current or the next one.
 pub async fn new_scene(site: &Site) -> Result<Scene, Problem> {
     site.counting()?.scene(SCENE_WAIT).await.map_err(|none| Problem::from(&none))
 }
@@ -149,7 +148,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     Ok(reply::json(wire::json(&reports(&request.reader().await, &rows, scene))))
 }
 
-/// Those of `rows` that belong to `scene`, as a list, as far as `who` is told.
+/// The `rows` of `scene` as a list, redacted for `who`.
 pub fn reports(who: &Who, rows: &[LineRow], scene: Scene) -> List<LineRow> {
     let here = rows.iter().filter(|row| row.is_in_scene(scene));
     List::whole(here.map(|row| wire::redacted_for(who, row.clone())))
@@ -170,7 +169,7 @@ pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
     Ok(response)
 }
 
-/// `GET /api/v1/lines/{id}`; deleted ones are still there.
+/// `GET /api/v1/lines/{id}`, including deleted lines.
 pub async fn get(request: Request) -> Result<Response<Body>, Problem> {
     let id = request.id;
     if let Ok(row) = known(request.site.counts()?, id) {
@@ -181,7 +180,7 @@ pub async fn get(request: Request) -> Result<Response<Body>, Problem> {
     Ok(one(&request, row).await)
 }
 
-/// `PUT /api/v1/lines/{id}`: all of it again.
+/// `PUT /api/v1/lines/{id}`: replaces the whole line.
 pub async fn replace(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
     let fields = read(&request, &SAID, &TOLD)?;
@@ -196,7 +195,7 @@ pub async fn replace(request: Request) -> Result<Response<Body>, Problem> {
     Ok(one(&request, &changed.map_err(|error| refused(error, &fields))?).await)
 }
 
-/// `PATCH /api/v1/lines/{id}`: what is said, and nothing else.
+/// `PATCH /api/v1/lines/{id}`: changes the given keys only.
 pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
     let fields = read(&request, &SAID, &TOLD)?;
@@ -208,7 +207,7 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
         let form = typed(&request, "ax", LineForm::from_fields);
         let draft = draft(&fields, Some(&row.draft), form.as_ref())?;
         match counts.change_line(request.id, Some(row.version), draft).await {
-            // Nobody asked for a certain version: it is made on the newer one.
+            // The request names no version: it applies to the newer one.
             Err(EditError::Changed { .. }) if asked.is_none() && tries < TRIES => {}
             changed => {
                 return Ok(one(&request, &changed.map_err(|error| refused(error, &fields))?).await);
@@ -217,7 +216,7 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     }
 }
 
-/// `DELETE /api/v1/lines/{id}`: what it counted stays.
+/// `DELETE /api/v1/lines/{id}`: its counts stay.
 pub async fn delete(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
     let row = known(counts, request.id)?;
@@ -234,7 +233,7 @@ fn unknown(id: u64) -> EditError {
     EditError::Unknown { what: "line", id }
 }
 
-/// The version that the line has to have still, if any was named.
+/// The version that the line must still have, if the request names one.
 fn version(request: &Request, row: &LineRow) -> Result<Option<u64>, EditError> {
     match etag::if_match(&request.headers, row.version) {
         IfMatch::Any => Ok(None),

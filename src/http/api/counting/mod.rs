@@ -1,4 +1,4 @@
-//! What is counted: lines, zones, crossings, events.
+//! Counting: lines, zones, crossings, events.
 
 pub(in crate::http) mod counts;
 pub(in crate::http) mod crossings;

@@ -1,5 +1,5 @@
-//! `/api/v1/model`: which model looks at the pictures, which others there are, and which could be fetched. Where models
-//! lie and how they are fetched is the business of whoever implements [`ModelLibrary`](crate::http::ModelLibrary).
+//! `/api/v1/model`: the model in use, the installed ones, and those that can be downloaded. An implementation of
+//! [`ModelLibrary`](crate::http::ModelLibrary) knows their files and downloads.
 
 use hyper::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -16,12 +16,12 @@ use crate::http::site::preferences::{PreferenceChanges, Terms};
 use crate::pipeline::counting::{Counting, CountingStatus, MODEL_SETTING};
 use crate::ui::{CatalogueModel, ModelRow};
 
-/// Everything there is to say of models at one moment.
+/// All facts on models at one moment.
 #[derive(Debug)]
 pub struct ModelList {
-    /// What looks at the pictures, and how fast.
+    /// The detector in use, and its rate.
     pub status: CountingStatus,
-    /// What was chosen here.
+    /// The model chosen here.
     pub chosen: Option<String>,
     /// See [`ModelLibrary::pinned`](crate::http::ModelLibrary::pinned).
     pub pinned: Option<String>,
@@ -32,7 +32,7 @@ pub struct ModelList {
 }
 
 impl ModelList {
-    /// How it is now.
+    /// The current list.
     pub async fn of(site: &Site) -> Result<ModelList, Problem> {
         let counting = site.counting()?;
         let (pinned, mut found, catalogue) = match site.models.clone() {
@@ -54,13 +54,13 @@ impl Redact for ModelList {
     }
 }
 
-/// What was chosen here, and outlives restarts.
+/// The model chosen here, which survives restarts.
 fn chosen(counting: &Counting) -> Option<String> {
     counting.counts().ok()?.setting(MODEL_SETTING)
 }
 
-/// Uses the model `name` from now on; `None`: the one of the configuration. Counting by motion, if that was chosen in
-/// its place, ends.
+/// Uses the model `name` from now on; `None`: the one in the configuration. Ends counting by motion if that was
+/// chosen.
 pub async fn choose(site: &Site, name: Option<String>) -> Result<(), Problem> {
     let counting = site.counting()?;
     let models = site.models.clone().ok_or_else(no_models)?;
@@ -75,7 +75,7 @@ pub async fn choose(site: &Site, name: Option<String>) -> Result<(), Problem> {
     }) else {
         return Ok(counting.use_model(name).await?);
     };
-    // Both, or neither: without a model whatever moves goes on to be counted.
+    // Both or neither: without a model, motion continues to be counted.
     let model = (String::from(MODEL), name.map(|name| kind::quoted(&name)));
     preferences
         .change(PreferenceChanges::from([(String::from(BACKEND), None), model]), Terms::default())
@@ -83,13 +83,13 @@ pub async fn choose(site: &Site, name: Option<String>) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The setting of what looks at the pictures.
+/// The setting of the detector.
 const BACKEND: &str = "detect.backend";
 
 /// The setting of the model.
 const MODEL: &str = "detect.model";
 
-/// Fetches the model `name` of the catalogue.
+/// Downloads the model `name` of the catalogue.
 pub async fn fetch_model(site: &Site, name: String) -> Result<(), Problem> {
     let models = site.models.clone().ok_or_else(no_models)?;
     let turn = site.fetching.clone().try_acquire_owned().map_err(|_| {
@@ -97,14 +97,14 @@ pub async fn fetch_model(site: &Site, name: String) -> Result<(), Problem> {
             .hint("wait until that one is here")
     })?;
     let fetch = move || {
-        // Kept until it is over, even if nobody waits for it any more.
+        // Held until the download ends, even if nobody waits for it any more.
         let _turn = turn;
         models.fetch(&name)
     };
     Ok(blocking(fetch).await??)
 }
 
-/// This daemon has no folder of models.
+/// This service has no model folder.
 fn no_models() -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "models are not available")
 }
@@ -114,7 +114,7 @@ async fn blocking<T: Send + 'static>(ask: impl FnOnce() -> T + Send + 'static) -
     asked.map_err(|e| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))
 }
 
-/// Which model is wanted.
+/// The requested model.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ModelBody {
@@ -157,14 +157,14 @@ pub async fn model(request: Request) -> Result<Response<Body>, Problem> {
     })))
 }
 
-/// `PUT /api/v1/model`: answered when it is in use.
+/// `PUT /api/v1/model`: answered when the model is in use.
 pub async fn put(request: Request) -> Result<Response<Body>, Problem> {
     let wanted: ModelBody = json_body::read(&request.headers, &request.body)?;
     choose(&request.site, wanted.name).await?;
     model(request).await
 }
 
-/// `POST /api/v1/model/fetch`: answered when it is here.
+/// `POST /api/v1/model/fetch`: answered when the model is installed.
 pub async fn fetch(request: Request) -> Result<Response<Body>, Problem> {
     let wanted: ModelBody = json_body::read(&request.headers, &request.body)?;
     let name = wanted.name.ok_or_else(|| json_body::PayloadError::Wrong(String::from("name is missing")))?;

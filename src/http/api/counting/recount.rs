@@ -1,7 +1,7 @@
-//! `POST /api/v1/counts/recount`: what counting a recording again has found takes the place of what was counted then.
+//! `POST /api/v1/counts/recount`: the counts of a recording, counted again, replace those of its time.
 //!
-//! It is `tallycam counts recount` that counts, in a process of its own; counts.db has one writer, so it sends what it
-//! found here. Times are numbers of microseconds: what is compared must not be rounded.
+//! `tallycam counts recount` counts in a process of its own and sends its results here, because counts.db has one
+//! writer. Times are microseconds: comparisons must not suffer from rounding.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::http::server::body::Body;
 use crate::http::site::handler::Request;
 use crate::store::{Direction, EditError, FoundAgain, Recount, RecountResult, Scene};
 
-/// What is sent.
+/// The results of a recount.
 #[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecountBody {
@@ -24,9 +24,9 @@ pub struct RecountBody {
     camera: String,
     recording: String,
     model: String,
-    /// Whether the machine's clock was set then.
+    /// The machine's clock was set at that time.
     time_sure: bool,
-    /// From and to, in microseconds since 1970.
+    /// Start and end, in microseconds since 1970.
     #[schemars(with = "Vec<[u64; 2]>", length(min = 1, max = 10_000))]
     spans: Vec<(u64, u64)>,
     #[schemars(length(min = 1, max = 1000))]
@@ -34,7 +34,7 @@ pub struct RecountBody {
     crossings: Vec<CrossingBody>,
 }
 
-/// A line that was counted on, and the version it had.
+/// A line that was counted, in the version of that time.
 #[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LineOfThen {
@@ -56,12 +56,12 @@ pub struct CrossingBody {
     time_us: u64,
 }
 
-/// What it came to.
+/// The effect of a recount.
 #[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]
 pub struct RecountReport {
-    /// Its number; `null`: counts.db said the same already.
+    /// The recount's ID; `null` if counts.db had the same counts already.
     pub id: Option<u64>,
-    /// Crossings that gave way.
+    /// Replaced crossings.
     pub superseded: u64,
     /// Crossings that count instead.
     pub counted: u64,
@@ -146,7 +146,7 @@ impl From<RecountResult> for RecountReport {
 pub async fn recount(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
     let body = request.body;
-    // Some megabytes: streams would wait for it here.
+    // Some megabytes: parsing here would delay streams.
     let read = tokio::task::spawn_blocking(move || json_body::read_long::<RecountBody>(&body)).await;
     let read =
         read.map_err(|panicked| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()))?;

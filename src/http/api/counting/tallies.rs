@@ -1,4 +1,4 @@
-//! What is counted at this moment: `/api/v1/tracks`, `/api/v1/tallies`, and setting the sums to zero.
+//! The current counts: `/api/v1/tracks`, `/api/v1/tallies`, and the reset of counters.
 
 use hyper::{Response, StatusCode};
 
@@ -24,7 +24,7 @@ pub async fn tallies(request: Request) -> Result<Response<Body>, Problem> {
     Ok(reply::json(wire::json(&TalliesReport::of(&tallies, counts))))
 }
 
-/// Why nothing was reset: which line was meant is said in the body, unlike where the address says it.
+/// The problem of a failed reset: the line's ID is in the body, not in the address.
 fn not_reset(error: EditError) -> Problem {
     let unknown = if let EditError::Unknown { id, .. } = error { Some(id) } else { None };
     let problem = Problem::from(error);
@@ -34,13 +34,13 @@ fn not_reset(error: EditError) -> Problem {
     }
 }
 
-/// `DELETE /api/v1/counts/reset/{id}`: takes a reset back.
+/// `DELETE /api/v1/counts/reset/{id}`: undoes a reset.
 pub async fn undo_reset(request: Request) -> Result<Response<Body>, Problem> {
     request.site.counts()?.undo_reset(request.id).await?;
     Ok(reply::no_content())
 }
 
-/// `POST /api/v1/counts/reset`: the sums of one line; of all of them where none is named.
+/// `POST /api/v1/counts/reset`: the counters of one line, or of all if none is named.
 pub async fn reset(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
     let fields = Fields::read_or_nothing(&request.headers, &request.body, &["line"]);

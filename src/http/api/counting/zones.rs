@@ -1,5 +1,5 @@
-//! `/api/v1/zones`: areas of the picture, how many are in each now, and how many were. As the
-//! [lines](crate::http::api::counting::lines), but that a deleted zone is gone: nothing refers to it.
+//! `/api/v1/zones`: areas of the frame with their occupancy, now and in the past. Like the
+//! [lines](crate::http::api::counting::lines), except that a deleted zone is gone, because nothing refers to it.
 
 use std::sync::Arc;
 
@@ -23,16 +23,16 @@ use crate::pipeline::counting::Overlay;
 use crate::store::{Counts, EditError, StoreError, ZoneDraft, ZoneRow};
 use crate::ui::{ZoneForm, ZoneNow};
 
-/// A change of part of a zone is tried so often while others change it, too.
+/// Maximum number of tries of a partial change while others change the zone.
 const TRIES: usize = 5;
 
-/// What may be said of a zone.
+/// The keys of a zone that may be set.
 const SAID: [&str; 5] = ["name", "points", "classes", "anchor", "exclude"];
 
-/// What only we know of it: what was given may be sent back, and changes nothing.
+/// The read-only keys of a zone: they may be sent back and change nothing.
 const TOLD: [&str; 4] = ["id", "scene", "pinned", "occupancy"];
 
-/// The zone that is meant: what is not said is as in `base`, or as usual.
+/// The requested zone; missing values are those of `base`, or the defaults.
 fn draft(fields: &Fields, base: Option<&ZoneDraft>, typed: Option<&ZoneForm>) -> Result<ZoneDraft, Problem> {
     let wrong = Problem::unprocessable;
     let name = fields.text("name").map_err(wrong)?.or_else(|| base.map(|base| base.name.clone()));
@@ -98,7 +98,7 @@ pub async fn get(request: Request) -> Result<Response<Body>, Problem> {
     one(&request, &row).await
 }
 
-/// `PUT /api/v1/zones/{id}`: all of it again.
+/// `PUT /api/v1/zones/{id}`: replaces the whole zone.
 pub async fn replace(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
     let fields = read(&request, &SAID, &TOLD)?;
@@ -115,7 +115,7 @@ pub async fn replace(request: Request) -> Result<Response<Body>, Problem> {
     one(&request, &changed.map_err(|error| Problem::from(error).given_in(&fields))?).await
 }
 
-/// `PATCH /api/v1/zones/{id}`: what is said, and nothing else.
+/// `PATCH /api/v1/zones/{id}`: changes the given keys only.
 pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     let counts = request.site.counts()?;
     let fields = read(&request, &SAID, &TOLD)?;
@@ -127,7 +127,7 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
         let form = typed(&request, "corners", ZoneForm::from_fields);
         let draft = draft(&fields, Some(&row.draft), form.as_ref())?;
         match counts.change_zone(request.id, Some(row.version), draft).await {
-            // Nobody asked for a certain version: it is made on the newer one.
+            // The request names no version: it applies to the newer one.
             Err(EditError::Changed { .. }) if asked.is_none() && tries < TRIES => {}
             changed => {
                 let changed = changed.map_err(|error| Problem::from(error).given_in(&fields))?;
@@ -152,7 +152,7 @@ fn known(counts: &Counts, id: u64) -> Result<ZoneRow, EditError> {
     row.ok_or(EditError::Unknown { what: "zone", id })
 }
 
-/// The version that the zone has to have still, if any was named.
+/// The version that the zone must still have, if the request names one.
 fn version(request: &Request, row: &ZoneRow) -> Result<Option<u64>, EditError> {
     match etag::if_match(&request.headers, row.version) {
         IfMatch::Any => Ok(None),
@@ -161,7 +161,7 @@ fn version(request: &Request, row: &ZoneRow) -> Result<Option<u64>, EditError> {
     }
 }
 
-/// A zone, and what the newest look saw in it.
+/// A zone with its occupancy in the newest detection.
 pub fn drawn(row: &ZoneRow, overlay: &Overlay) -> ZoneNow {
     let inside = overlay.zones.iter().find(|(id, _)| *id == row.id).map_or(0, |(_, inside)| *inside);
     ZoneNow { row: row.clone(), occupancy: inside }

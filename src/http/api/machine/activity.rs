@@ -1,4 +1,4 @@
-//! `/api/v1/audit`: who signed in, who was refused, and who changed what, newest first.
+//! `/api/v1/audit`: sign-ins, refusals and changes, newest first.
 
 use hyper::Response;
 use jiff::tz::TimeZone;
@@ -19,11 +19,11 @@ use crate::http::server::body::Body;
 use crate::http::site::handler::Request;
 use crate::store::{AuditEntry, AuditKind, AuditRow};
 
-/// Rows on a page, when nothing is said; and at most.
+/// Default and maximum number of rows on a page.
 pub const USUAL: u64 = 100;
 const MOST: u64 = 1000;
 
-/// What a row tells, in words: "changed line Door", "12 wrong passwords".
+/// A row in words: "changed line Door", "12 wrong passwords".
 pub fn in_words(row: &AuditRow) -> String {
     match row.entry.kind {
         AuditKind::Refused => Refusal::in_words(&row.entry.what, row.entry.count),
@@ -32,11 +32,11 @@ pub fn in_words(row: &AuditRow) -> String {
     }
 }
 
-/// What is told of a row, in this order.
+/// The columns of a row, in this order.
 const COLUMNS: [&str; 12] =
     ["id", "time", "time_sure", "kind", "who", "role", "from", "browser", "method", "route", "what", "count"];
 
-/// The same of one row; the moment is given as it is to be told.
+/// The values of a row; `time` is already in its format.
 fn values(row: &AuditRow, time: String) -> [Value; COLUMNS.len()] {
     let AuditEntry { kind, who, role, address, browser, method, route, count, .. } = &row.entry;
     let what = in_words(row);
@@ -61,7 +61,7 @@ fn report(row: &AuditRow) -> Value {
     COLUMNS.map(String::from).into_iter().zip(values(row, rfc3339(row.time_us))).collect()
 }
 
-/// The schema of what is answered here.
+/// The schema of the answer.
 pub fn schemas() -> Value {
     let of = |column: &str| match column {
         "id" | "count" => count(),
@@ -74,7 +74,7 @@ pub fn schemas() -> Value {
     json!({"Audit": page_of(object(row))})
 }
 
-/// `rows` as a table.
+/// `rows` as CSV.
 pub fn table(rows: &[AuditRow], zone: &TimeZone) -> String {
     let mut table = CsvTable::new(&COLUMNS);
     for row in rows {
@@ -89,7 +89,7 @@ pub fn table(rows: &[AuditRow], zone: &TimeZone) -> String {
     table.take()
 }
 
-/// The rows before `before`: at most `limit`, and whether there are more.
+/// At most `limit` rows before `before`, and whether there are more.
 pub async fn rows(
     request: &Request,
     before: Option<u64>,
@@ -109,7 +109,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     let (before, limit) = (query.whole("cursor", 1..=u64::MAX)?, query.whole("limit", 1..=MOST)?);
     if format(query)? == CountsFormat::Csv {
         download::take_place(&request)?;
-        // The list is bounded: all of it is a few megabytes, which are written on the thread that reads them.
+        // The list is bounded: all of it is a few megabytes, formatted on the thread that reads them.
         let (limit, zone) = (limit.map_or(usize::MAX, |limit| limit as usize), request.site.clock().zone);
         request.site.audit.tell_sums();
         let counts_db = request.site.counts_readers()?;

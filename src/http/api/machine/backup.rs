@@ -1,6 +1,6 @@
-//! A backup of the whole camera, restoring one, and the factory reset: by the API.
+//! Backup, restore and factory reset of the whole camera, in the API.
 //!
-//! What is wanted is laid beside the state and carried out by the next start, to which the daemon comes by itself.
+//! A restore or reset is placed beside the state, and the next start carries it out; the service restarts by itself.
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -31,10 +31,10 @@ use crate::maintenance::restore::{RestoreOptions, stage_restore};
 use crate::maintenance::{Maintenance, cut, request_reset, unfit};
 use crate::media::zip::stem;
 
-/// Parts of a form, at most.
+/// Maximum number of parts of a form.
 const MOST_PARTS: usize = 10;
 
-/// What was restored.
+/// The restored backup.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct RestoredReport {
     name: String,
@@ -57,7 +57,7 @@ fn maintenance(site: &Site) -> Result<&Arc<Maintenance>, Problem> {
     site.maintenance.as_ref().ok_or_else(none)
 }
 
-/// `GET /api/v1/backup`: the archive, made as it is sent.
+/// `GET /api/v1/backup`: the archive, made while it is sent.
 pub async fn download(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     let maintenance = maintenance(site)?;
@@ -76,7 +76,7 @@ pub async fn download(request: Request) -> Result<Response<Body>, Problem> {
         *response.body_mut() = Body::pieces(mpsc::channel(1).1);
         return Ok(response);
     }
-    // Whoever writes it to a stick waits for the stick now and then.
+    // A client that writes to a USB stick waits for it now and then.
     download::take_place(&request)?;
     request.link.may_pause();
     log::info!("{} takes a backup", request.link.peer());
@@ -84,7 +84,7 @@ pub async fn download(request: Request) -> Result<Response<Body>, Problem> {
     let (sender, pieces) = mpsc::channel(WAITING);
     *response.body_mut() = Body::pieces(pieces);
     let mut out = Out { to: sender, piece: BytesMut::new(), stop: site.stop.clone() };
-    // It goes on without us; who takes nothing for too long is let go, and with that it ends.
+    // It runs on by itself; a client that takes nothing for too long is disconnected, which ends it.
     drop(spawn_blocking(move || {
         if let Err(fault) = write(&contents, media.as_mut(), &mut out) {
             log::warn!("a backup was cut off: {fault}");
@@ -94,7 +94,7 @@ pub async fn download(request: Request) -> Result<Response<Body>, Problem> {
     Ok(response)
 }
 
-/// Where the archive is written to: the pieces of a body.
+/// Sends the archive as the pieces of a body.
 struct Out {
     to: mpsc::Sender<Result<Bytes, BrokenBody>>,
     piece: BytesMut,
@@ -132,7 +132,7 @@ pub async fn restore(mut request: Request) -> Result<Response<Body>, Problem> {
     Ok(noted(response, note))
 }
 
-/// Lays the archive of a body beside the state, and has the daemon start again.
+/// Places the archive of a body beside the state, and restarts the service.
 async fn take(request: &mut Request) -> Result<ArchiveHeader, Problem> {
     let maintenance = maintenance(&request.site)?.clone();
     let boundary = request.form_boundary();
@@ -159,7 +159,7 @@ async fn take(request: &mut Request) -> Result<ArchiveHeader, Problem> {
     Ok(head)
 }
 
-/// Goes to the first file of a form.
+/// Advances to the first file of a form.
 fn file_of<R: Read>(form: &mut FormData<R>) -> Result<(), Fault> {
     for _ in 0..MOST_PARTS {
         match form.part().map_err(cut)? {
@@ -171,7 +171,7 @@ fn file_of<R: Read>(form: &mut FormData<R>) -> Result<(), Fault> {
     Err(unfit("the form has no file"))
 }
 
-/// `POST /api/v1/factory-reset`: `name` is the camera's, so that nobody does it by mistake.
+/// `POST /api/v1/factory-reset`: requires the camera's `name`, to prevent mistakes.
 pub async fn factory_reset(request: Request) -> Result<Response<Body>, Problem> {
     let fields = Fields::read(&request.headers, &request.body, &["name"]);
     let typed = fields.and_then(|fields| fields.text("name")).map_err(Problem::unprocessable)?;
@@ -200,5 +200,5 @@ async fn wipe(site: &Site, typed: &str, peer: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// All is being removed.
+/// The removal of all state has begun.
 pub struct ResetBegun;

@@ -1,8 +1,8 @@
-//! `/api/v1/diagnosis`: what was looked at, how it was found, and what to do. The same words as `tallycam check`.
+//! `/api/v1/diagnosis`: findings with remedies, in the words of `tallycam check`.
 //!
-//! What the running daemon knows of itself (camera, lens, light, counting, stores, settings) is told at once. What must
-//! be looked for (devices, permissions, files, temperature) is looked for by whoever implements
-//! [`Diagnose`](crate::http::Diagnose), on a thread that may block, by one at a time, and stays true for a second.
+//! The service's own state (camera, lens, light, counting, stores, settings) is reported at once. An implementation
+//! of [`Diagnose`](crate::http::Diagnose) checks devices, permissions, files and temperature. It runs on a thread
+//! that may block, one at a time, and its findings stay valid for a second.
 
 use std::time::Instant;
 
@@ -22,7 +22,7 @@ use crate::http::site::handler::Request;
 use crate::pipeline::counting::CountingStatus;
 use crate::pipeline::{CameraState, CameraStatus};
 
-/// Everything that there is to be found, the worst first.
+/// All findings, worst first.
 pub async fn diagnose(site: &Site) -> Vec<Finding> {
     let mut findings = looked_for(site).await;
     findings.extend(known(site).await);
@@ -46,7 +46,7 @@ async fn looked_for(site: &Site) -> Vec<Finding> {
     found
 }
 
-/// What the daemon knows of itself.
+/// Findings from the service's own state.
 async fn known(site: &Site) -> Vec<Finding> {
     let status = site.pipeline.status();
     let mut findings = vec![settings(site), camera(&status), lens(site).await, light(site)];
@@ -72,7 +72,7 @@ fn settings(site: &Site) -> Finding {
     }
 }
 
-/// The camera, as its pictures come.
+/// The camera, according to its pictures.
 fn camera(status: &CameraStatus) -> Finding {
     let name = "camera";
     let what = status.delivers.as_ref().map_or(&status.source, |delivers| &delivers.name);
@@ -129,7 +129,7 @@ fn light(site: &Site) -> Finding {
     }
 }
 
-/// How counting is going, with its notes: a class that the model does not know, a line too near to the edge.
+/// The state of counting, with its notes: a class that the model does not know, a line too close to the edge.
 fn counting(status: CountingStatus) -> Finding {
     let name = "counting";
     let by = match status.model.as_str() {
@@ -186,7 +186,7 @@ async fn pictures(site: &Site) -> Option<Finding> {
     })
 }
 
-/// Names of lines whose crossings are to be recorded, and that no line has.
+/// Names in the recording rules that no line has.
 fn unknown_lines(site: &Site) -> Option<String> {
     let (recorder, counts) = (site.recorder.as_ref()?, site.counting.as_ref()?.counts().ok()?);
     let lines = counts.lines().borrow().clone();
@@ -205,7 +205,7 @@ mod tests {
     use crate::http::site::findings::Verdict;
 
     #[test]
-    fn a_line_too_near_to_the_edge_is_named() {
+    fn a_line_too_close_to_the_edge_is_named() {
         let note = "line “Door”: 3 were first seen already past this line: move it away from the edge.";
         let status = CountingStatus {
             word: "counting",

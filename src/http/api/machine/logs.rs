@@ -1,4 +1,4 @@
-//! The last lines of the log, as they are in memory.
+//! The latest log lines, from memory.
 
 use hyper::Response;
 use log::Level;
@@ -16,7 +16,7 @@ use crate::http::site::Site;
 use crate::http::site::handler::Request;
 use crate::ui::LogLine;
 
-/// The words of levels, in the order of their urgency.
+/// The names of levels, most urgent first.
 pub const LEVELS: [(&str, Level); 5] = [
     ("error", Level::Error),
     ("warn", Level::Warn),
@@ -25,10 +25,10 @@ pub const LEVELS: [(&str, Level); 5] = [
     ("trace", Level::Trace),
 ];
 
-/// So many lines if nobody says how many.
+/// Default number of lines.
 const USUAL: u64 = 200;
 
-/// A line as the old address has it.
+/// A line, in the form of the old address.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct OldLine {
     time: Rfc3339,
@@ -37,7 +37,7 @@ pub struct OldLine {
     message: String,
 }
 
-/// The newest `most` lines at least as urgent as `least`, the oldest of them first, as a page shows them.
+/// The newest `most` lines that are at least as urgent as `least`; oldest first, as on the page.
 pub fn lines(site: &Site, least: Level, most: usize) -> Vec<LogLine> {
     let lines = site.recent.lines(least, most).into_iter();
     lines
@@ -62,7 +62,7 @@ pub async fn log(request: Request) -> Result<Response<Body>, Problem> {
     Ok(no_store(reply::fixed("application/json", wire::json(&WholeList { items }))))
 }
 
-/// `GET /logs`: all lines there are, the oldest first.
+/// `GET /logs`: all lines, oldest first.
 pub async fn old(request: Request) -> Response<Body> {
     let lines: Vec<OldLine> = lines(&request.site, Level::Trace, usize::MAX)
         .into_iter()

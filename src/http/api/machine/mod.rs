@@ -1,4 +1,4 @@
-//! The machine and the program: settings, people, power, backups.
+//! The machine and the service: settings, users, power, backups.
 
 pub(in crate::http) mod activity;
 pub(in crate::http) mod backup;

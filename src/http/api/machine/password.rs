@@ -1,4 +1,4 @@
-//! `/api/v1/password`, and what setting a password asks for, whoever sets it.
+//! `/api/v1/password`, and the rules for setting any password.
 
 use hyper::{Response, StatusCode};
 use serde::Serialize;
@@ -15,8 +15,8 @@ use crate::http::request::reply::{self, no_store};
 use crate::http::server::body::Body;
 use crate::http::site::handler::Request;
 
-/// Sets what is given of the user `name`. The admin's password and the caller's own are set from other machines only
-/// for who knows the one that holds now, so that a browser that somebody left signed in locks nobody out.
+/// Sets the given values of the user `name`. From other machines, the admin's and the caller's own password also need
+/// the current one, so that an abandoned browser session cannot lock anybody out.
 pub async fn set_user(
     request: &Request,
     access: &Access,
@@ -49,11 +49,11 @@ pub async fn set_user(
     change(access, move |access| access.set_user(&name, role, password.as_deref())).await
 }
 
-/// `/api/v1/password`: to whoever may not change it, only whether there is one.
+/// `/api/v1/password`. Callers who may not change the password see only `set`.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct PasswordReport {
     set: bool,
-    /// It stands in the log, and is to be changed.
+    /// It is in the log and should be changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     first: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,13 +62,13 @@ pub struct PasswordReport {
     file: Option<String>,
 }
 
-/// A password that was made.
+/// A generated password.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct MadePassword {
     password: String,
 }
 
-/// The error without what was given, nor keys that nobody knows: either may be the password.
+/// The error without the given value and without unknown keys: either may be the password.
 pub fn hidden(error: FieldError, known: &[&str]) -> FieldError {
     let star = || String::from("***");
     let shown = |key: String| Some(key).filter(|key| known.contains(&key.as_str())).unwrap_or_else(star);
@@ -88,7 +88,7 @@ pub fn hidden(error: FieldError, known: &[&str]) -> FieldError {
     }
 }
 
-/// What `PUT /api/v1/password` takes: the new password, and the one that holds now.
+/// The body of `PUT /api/v1/password`: the new password and the current one.
 fn password_draft(request: &Request) -> Result<(String, String), Problem> {
     const KEYS: [&str; 2] = ["password", "current"];
     let read = Fields::read(&request.headers, &request.body, &KEYS)
@@ -98,12 +98,12 @@ fn password_draft(request: &Request) -> Result<(String, String), Problem> {
     Ok((password, current.unwrap_or_default()))
 }
 
-/// `GET /api/v1/password`: whether there is one.
+/// `GET /api/v1/password`.
 pub async fn password(request: Request) -> Result<Response<Body>, Problem> {
     Ok(report(&request, access(&request)?))
 }
 
-/// `PUT /api/v1/password`: sets it, and ends all sessions. From other machines it takes the one that holds now.
+/// `PUT /api/v1/password`: sets it and ends all sessions. From other machines it needs the current one.
 pub async fn set_password(request: Request) -> Result<Response<Body>, Problem> {
     let (password, current) = password_draft(&request)?;
     let access = access(&request)?;
@@ -111,7 +111,7 @@ pub async fn set_password(request: Request) -> Result<Response<Body>, Problem> {
     Ok(report(&request, access))
 }
 
-/// `POST /api/v1/password/random`: makes one. Only from this machine.
+/// `POST /api/v1/password/random`: generates one. Only from this machine.
 pub async fn random(request: Request) -> Result<Response<Body>, Problem> {
     let access = access(&request)?;
     here(&request)?;
@@ -123,7 +123,7 @@ pub async fn random(request: Request) -> Result<Response<Body>, Problem> {
     Ok(response)
 }
 
-/// `DELETE /api/v1/password`: takes it away. Only from this machine.
+/// `DELETE /api/v1/password`: removes it. Only from this machine.
 pub async fn remove(request: Request) -> Result<Response<Body>, Problem> {
     let access = access(&request)?;
     here(&request)?;
@@ -135,14 +135,14 @@ pub async fn remove(request: Request) -> Result<Response<Body>, Problem> {
     Ok(report(&request, access))
 }
 
-/// Whether a password may be set where there is none: on the machine itself; and on its own network if there never was
-/// one. Who has removed it is not locked out by whoever comes by.
+/// True if the caller may set the first password: on the machine itself, or on its own network if there never was
+/// one. If an owner has removed it, no passer-by can lock the owner out.
 pub fn may_begin(request: &Request, access: &Access) -> bool {
     let is_near = request.caller().is_near(request.link.own_address());
     is_owner(request) || (is_near && access.guard() == AccessGuard::Never)
 }
 
-/// Whether it is the machine's owner who asks: on the machine itself, and for sure once there is a password.
+/// True for the machine's owner: a program of this machine, and one that is trusted once there is a password.
 pub fn is_owner(request: &Request) -> bool {
     let caller = request.caller();
     let is_free = request.site.auth.is_open() || request.site.auth.is_unclaimed();
@@ -163,7 +163,7 @@ pub fn access(request: &Request) -> Result<&Access, Problem> {
     request.site.auth.access().ok_or_else(none)
 }
 
-/// What hashes or writes, not on the server's thread.
+/// Runs `how` on another thread, because it hashes or writes.
 pub async fn change<T: Send + 'static>(
     access: &Access,
     how: impl FnOnce(&Access) -> Result<T, AccessError> + Send + 'static,

@@ -1,4 +1,4 @@
-//! Who may come in: users, their sessions, tokens of programs and signed links, as the API has them.
+//! The API of users, sessions, tokens and signed links.
 
 use hyper::header::IF_NONE_MATCH;
 use hyper::{Response, StatusCode};
@@ -24,7 +24,7 @@ use crate::http::site::handler::{Changes, Request, Route, Tag};
 
 const DAY_S: u64 = 86_400;
 
-/// The longest life of a token that ends, in days, and of a link, in hours.
+/// The longest life of a token with an end, in days, and of a link, in hours.
 const MOST_DAYS: u64 = 3660;
 const MOST_HOURS: u64 = 366 * 24;
 
@@ -45,7 +45,7 @@ pub struct TokenReport {
     used: Option<Rfc3339>,
 }
 
-/// A token that was just made, which is shown this once.
+/// A new token; it is shown only once.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct MadeToken {
     #[serde(flatten)]
@@ -98,12 +98,12 @@ impl TokenReport {
     }
 }
 
-/// `GET /api/v1/me`: what whoever asks may do.
+/// `GET /api/v1/me`: the rights of the caller.
 ///
 /// # Errors
-/// A password was shown, and it is wrong or could not be looked at.
+/// The given password is wrong or could not be verified.
 pub async fn me(request: Request) -> Result<Response<Body>, Problem> {
-    // Where nothing is asked for, a password that was never shown before is not looked at.
+    // An open route alone would not verify a password that was never proven.
     let who = match request.site.auth.admit(request.caller(), Right::Viewer).await {
         Ok(who) => who,
         Err(AuthError::NotShown | AuthError::TooLow { .. }) => request.who.clone(),
@@ -125,7 +125,7 @@ fn user_list(access: &Access) -> Response<Body> {
     reply::no_store(reply::json(wire::json(&List::whole(users))))
 }
 
-/// `PUT /api/v1/users/{name}`: adds a user, or changes what is said of one. A password is never told back.
+/// `PUT /api/v1/users/{name}`: adds a user, or changes the given values. A password is never returned.
 pub async fn put_user(request: Request) -> Result<Response<Body>, Problem> {
     let roles = Role::ALL.map(|role| (role.as_str(), role));
     const KEYS: [&str; 3] = ["role", "password", "current"];
@@ -162,7 +162,7 @@ pub async fn tokens(request: Request) -> Result<Response<Body>, Problem> {
     Ok(reply::no_store(reply::json(wire::json(&List::whole(tokens)))))
 }
 
-/// `POST /api/v1/tokens`: makes one, and shows it this once.
+/// `POST /api/v1/tokens`: makes a token and shows it only once.
 pub async fn add_token(request: Request) -> Result<Response<Body>, Problem> {
     let access = access(&request)?;
     if !access.has_password() {
@@ -233,7 +233,7 @@ fn gone(is_there: bool, what: &str, id: u64, name: Option<String>) -> Result<Res
     Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no {what} {id}")))
 }
 
-/// `POST /api/v1/links`: an address of this camera that needs no password until it ends.
+/// `POST /api/v1/links`: an address of this camera that needs no password until it expires.
 pub async fn add_link(request: Request) -> Result<Response<Body>, Problem> {
     let access = access(&request)?;
     if !access.has_password() {
@@ -256,14 +256,14 @@ pub async fn add_link(request: Request) -> Result<Response<Body>, Problem> {
     Ok(noted(response, AuditNote::Of(format!("{address} for {hours} h"))))
 }
 
-/// What can be linked to, in words.
+/// Possible links, in words.
 const EXAMPLE: &str =
     "what is looked at by GET: stream, snapshot.jpg?w=640, api/v1/media/7/content, or the live page (./)";
 
-/// `address` with the end and the signature of a link.
+/// `address` with the expiry and the signature of a link.
 ///
 /// # Errors
-/// It is nothing that can be linked to: what it should be.
+/// The address cannot be linked to; the error says which can.
 fn sign_link(
     table: &'static [Route],
     access: &Access,

@@ -1,5 +1,5 @@
-//! Switching the machine off and on again: who may, and that a recording is whole before. How it is done is the
-//! business of whoever implements [`Power`](crate::http::Power).
+//! Power off and restart: checks the right, and completes recordings first. An implementation of
+//! [`Power`](crate::http::Power) does the switching.
 
 use hyper::{Response, StatusCode};
 
@@ -16,7 +16,7 @@ use crate::http::site::Site;
 use crate::http::site::handler::Request;
 use crate::http::site::power_switch::PowerAction;
 
-/// What `POST /api/v1/power` takes for `action`.
+/// The values of `action` in `POST /api/v1/power`.
 const ACTIONS: [(&str, PowerAction); 2] = [("off", PowerAction::Off), ("reboot", PowerAction::Reboot)];
 
 /// `POST /api/v1/power`.
@@ -35,12 +35,12 @@ pub async fn power(request: Request) -> Result<Response<Body>, Problem> {
     Ok(noted(response, AuditNote::Did(format!("{action} the machine"))))
 }
 
-/// Closes what is being recorded and switches the machine, for whoever has shown the password or sits at it. Where
-/// there is no password nobody else may: a camera that everybody may change is one thing, the computer it runs on
-/// another.
+/// Completes recordings and switches the machine, for callers who have shown the password or are on it. Without a
+/// password, only programs of this machine may: everybody may change an open camera, but not the computer that it
+/// runs on.
 ///
 /// # Errors
-/// Who asks may not, or it cannot be done.
+/// The caller may not, or switching fails.
 pub async fn ask(request: &Request, action: PowerAction) -> Result<(), Problem> {
     if request.site.auth.is_open() && !request.caller().is_here() {
         return Err(Problem::new(
@@ -52,12 +52,12 @@ pub async fn ask(request: &Request, action: PowerAction) -> Result<(), Problem> 
     switch(&request.site, action, request.link.peer()).await
 }
 
-/// The same for whoever says the key of `[power]`.
+/// The same for callers with the key of `[power]`.
 ///
 /// # Errors
-/// The key is wrong, or it cannot be done.
+/// The key is wrong, or switching fails.
 pub async fn ask_by_key(request: &Request, action: PowerAction) -> Result<(), ByKey> {
-    // Of two keys nobody knows which is meant: neither is right.
+    // A repeated key is ambiguous and counts as wrong.
     let key = request.query.once("key").ok().flatten();
     check_key(&request.site, request.caller(), key)?;
     switch(&request.site, action, request.link.peer()).await.map_err(|_| ByKey::NotDone)
@@ -79,7 +79,7 @@ async fn switch(site: &Site, action: PowerAction, caller: &str) -> Result<(), Pr
     Ok(done.inspect_err(|error| log::error!("{error}"))?)
 }
 
-/// Whether the key of `[power]` was said; without one in the configuration no key is right.
+/// Checks the key of `[power]`; if none is configured, every key is wrong.
 fn check_key(site: &Site, caller: Caller<'_>, given: Option<&str>) -> Result<(), ByKey> {
     let client = caller.client();
     let attempt = site.auth.keys.borrow_mut().check_attempt(client, clock::monotonic_us());
@@ -96,10 +96,10 @@ fn check_key(site: &Site, caller: Caller<'_>, given: Option<&str>) -> Result<(),
 /// Why an old address has not switched the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ByKey {
-    /// It is wrong, or there is none that would be right.
+    /// The key is wrong, or none is configured.
     Wrong,
-    /// Too many wrong ones came: so many seconds to wait.
+    /// Too many wrong keys; the seconds to wait.
     TooSoon(u64),
-    /// The key is right, but the machine is not switched; why is in the log.
+    /// The key is right, but switching failed; the log says why.
     NotDone,
 }

@@ -1,8 +1,8 @@
-//! `/api/v1/settings`: every setting with its origin and what it may be, changed while everything runs. What a value
-//! means and how it takes effect is the business of [`crate::http::Preferences`].
+//! `/api/v1/settings`: every setting with its origin and its allowed values, changed while the service runs.
+//! [`crate::http::Preferences`] decides what a value means and how it takes effect.
 //!
-//! A change may name the version it was made on (`If-Match`); one that names none changes its own keys and no others,
-//! so that of two who change something at once neither loses what the other has not touched.
+//! A change may name the version that it was made on (`If-Match`). Otherwise it changes only its own keys, so that
+//! simultaneous changes of different keys all count.
 
 use std::path::Path;
 
@@ -29,7 +29,7 @@ use crate::http::site::preferences::{NotSet, PreferenceChanges, SettingsInForce,
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct SettingsReport {
     version: u64,
-    /// What is wrong with a file that was read, or could not be written; empty when all is well.
+    /// The fault of a settings file that could not be read or written; empty if all is well.
     complaint: String,
     needs_restart: Vec<String>,
     items: Vec<SettingReport>,
@@ -41,9 +41,9 @@ pub struct SettingReport {
     path: String,
     section: String,
     name: String,
-    /// As the configuration file has it.
+    /// As in the configuration file.
     value: Value,
-    /// As the configuration file has it.
+    /// As in the configuration file.
     default: Value,
     #[schemars(extend("enum" = ["default", "page", "file", "environment", "command_line"]))]
     origin: &'static str,
@@ -55,7 +55,7 @@ pub struct SettingReport {
     #[schemars(extend("format" = null))]
     max: Option<f64>,
     choices: Vec<String>,
-    /// A word that may stand in the value's place: `auto`.
+    /// A word that is allowed in place of the value: `auto`.
     or: Option<&'static str>,
     unit: &'static str,
     about: &'static str,
@@ -67,13 +67,13 @@ impl SettingReport {
         let ResolvedSetting { path, value, origin } = setting;
         let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
         let key = keys::find_path(path);
-        // What is no key of the table is a camera's control, a line or a zone.
+        // A path without a key in the table is a camera's control, a line or a zone.
         let is_drawn = key.is_none() && !path.contains("controls.");
         let shape = key.map(|key| key.kind.shape()).unwrap_or_default();
         SettingReport {
             section: section.to_owned(),
             name: name.to_owned(),
-            // Values are JSON as they stand; what is drawn is no setting that is changed here.
+            // Most values are also valid JSON. Lines and zones are not settings that can be changed here.
             value: serde_json::from_str(value).unwrap_or_else(|_| Value::from(value.as_str())),
             default: key.and_then(|key| serde_json::from_str(key.default).ok()).unwrap_or_default(),
             origin: origin.as_str(),
@@ -146,14 +146,14 @@ pub async fn import(request: Request) -> Result<Response<Body>, Problem> {
     let terms = Terms { expected, may_delete: request.query.is_set("confirm")? };
     let done = preferences.import(toml, terms).await?;
     let mut response = report(&done);
-    // What has no effect is told now or never.
+    // Only this answer can report values without effect.
     if done.complaint != preferences.in_force().complaint {
         response.extensions_mut().insert(Told(done));
     }
     Ok(noted(response, AuditNote::Did(format!("imported settings: {keys}"))))
 }
 
-/// A file of settings as text.
+/// A settings file as text.
 fn as_text(body: &[u8]) -> Result<&str, Problem> {
     std::str::from_utf8(body).map_err(|_| {
         Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "what was sent is no UTF-8 text")
@@ -161,13 +161,13 @@ fn as_text(body: &[u8]) -> Result<&str, Problem> {
     })
 }
 
-/// What is sent to be imported. Nothing at all, or nothing but comments, is taken for a mistake: it would take back
-/// everything that was set. But an export of nothing says just that.
+/// The settings to import, and their keys. An empty file, or one with only comments, counts as a mistake, because it
+/// would remove every setting; an export without settings has a mark for that.
 ///
 /// # Errors
-/// There is nothing.
+/// The file has no settings.
 async fn to_import(toml: String) -> Result<(String, String), Problem> {
-    // Thousands of faults may be in it: streams would wait for it here.
+    // It may have thousands of faults: checking here would delay streams.
     let checked = tokio::task::spawn_blocking(move || check_import(&toml).map(|keys| (toml, keys))).await;
     checked.map_err(|panicked| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()))?
 }
@@ -185,7 +185,7 @@ fn check_import(toml: &str) -> Result<String, Problem> {
     Ok(keys)
 }
 
-/// The version that settings have to have still, if any was named.
+/// The version that settings must still have, if the request names one.
 pub fn expected(headers: &HeaderMap, version: u64) -> Result<Option<u64>, NotSet> {
     match etag::if_match(headers, version) {
         IfMatch::Any => Ok(None),
@@ -194,7 +194,7 @@ pub fn expected(headers: &HeaderMap, version: u64) -> Result<Option<u64>, NotSet
     }
 }
 
-/// What is sent as what is to be changed.
+/// The sent values as changes.
 ///
 /// # Errors
 /// A value that no setting can have: `null` in a list.
@@ -210,7 +210,7 @@ pub fn changes(sent: Map<String, Value>) -> Result<PreferenceChanges, NotSet> {
     if wrong.is_empty() { Ok(changes) } else { Err(NotSet::Wrong(wrong)) }
 }
 
-/// A value of JSON as the TOML that says the same: `Ok(None)` is `null`.
+/// A JSON value as the equivalent TOML; `Ok(None)` is `null`.
 fn toml(path: &str, value: &Value) -> Result<Option<String>, WrongSetting> {
     match value {
         Value::Null => Ok(None),
@@ -218,23 +218,22 @@ fn toml(path: &str, value: &Value) -> Result<Option<String>, WrongSetting> {
         value => as_toml(value).map(Some).ok_or_else(|| WrongSetting {
             path: path.to_owned(),
             message: format!("`{path}` must be a text, a number, true, false, null or a list of those."),
-            // A section holds keys of its own.
+            // A section may contain secrets under its own keys.
             given: json_body::given_of(&format!("{path} {value}"), value),
             hint: None,
         }),
     }
 }
 
-/// What was typed into a field of a form for the setting `path`, as [`PreferenceChanges`] want it: of a list what is
-/// between its commas.
+/// The text of a form field for the setting `path` as [`PreferenceChanges`] need it; a list is separated by commas.
 ///
 /// # Errors
-/// It is a list, and nobody knows where its items end.
+/// It is a list whose items cannot be separated.
 pub fn typed(path: &str, text: &str) -> Result<String, WrongSetting> {
     let shape = keys::find_path(path).map(|key| key.kind.shape()).unwrap_or_default();
     let bare = text.trim();
     match shape.word {
-        // Of what is no key the text may be anything.
+        // The text of an unknown key may be anything.
         "" => Ok(bare.to_owned()),
         _ if shape.is_text() => Ok(kind::quoted(text)),
         "list" if !bare.starts_with('[') => {
@@ -248,7 +247,7 @@ pub fn typed(path: &str, text: &str) -> Result<String, WrongSetting> {
     }
 }
 
-/// The numbers between the commas of `typed` as a list of TOML, which has no `.5`. `None`: one is no number.
+/// Numbers separated by commas as a TOML list; TOML has no `.5`. `None` if one is not a number.
 fn numbers(typed: &str) -> Option<String> {
     let parts = typed.split(',').map(str::trim).filter(|part| !part.is_empty());
     let numbers = parts.map(|part| part.parse::<f64>().ok().filter(|number| number.is_finite()));
@@ -257,7 +256,7 @@ fn numbers(typed: &str) -> Option<String> {
     Some(format!("[{}]", written.join(", ")))
 }
 
-/// An item of a list as a field holds it: as it is, or in quotes, so that [`items`] finds the same.
+/// An item of a list as a form field shows it: plain, or in quotes so that [`items`] reads it back.
 pub fn item(text: &str) -> String {
     let is_plain = !text.is_empty()
         && text.trim() == text
@@ -266,8 +265,7 @@ pub fn item(text: &str) -> String {
     if is_plain { text.to_owned() } else { kind::quoted(text) }
 }
 
-/// The items of a list as a field holds them: what is between commas, or in quotes as TOML has them. `None`: a quote
-/// stands where none can.
+/// The items of a list in a form field: separated by commas, or in quotes as in TOML. `None` if a quote is misplaced.
 pub fn items(typed: &str) -> Option<Vec<String>> {
     let mut items = Vec::new();
     let mut rest = typed.trim_start();
@@ -294,7 +292,7 @@ pub fn items(typed: &str) -> Option<Vec<String>> {
     Some(items)
 }
 
-/// Where the quote stands that ends a text.
+/// The position of the quote that ends a text.
 fn closing_quote(text: &str) -> Option<usize> {
     let mut is_escaped = false;
     let mut is_end = |c: char| {
@@ -375,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_learns_what_is_taken() {
+    fn a_file_that_is_not_text_gets_a_hint() {
         assert_eq!(as_text(b"name = \"gate\""), Ok("name = \"gate\""));
         let refused = as_text(b"name = \"\xff\"").unwrap_err();
         let hint = refused.hint.unwrap();
@@ -384,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_json_are_those_of_toml() {
+    fn json_values_become_toml() {
         for (path, value, want) in [
             ("stream.quality", json!(70), Some("70")),
             ("stream.quality", json!("70"), Some("70")),
@@ -403,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_read_from_its_field_as_it_is_shown_there() {
+    fn a_list_is_read_back_from_its_form_field() {
         for (list, shown) in [
             (&["Tür", "a, b"][..], "Tür, \"a, b\""),
             (&["5\" pipe", "Bob's", "a\\b"], r#""5\" pipe", Bob's, a\b"#),
@@ -438,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_says_what_it_may_be() {
+    fn every_key_names_its_allowed_values() {
         let resolved = crate::config::Config::from_text(
             std::path::Path::new("c"),
             "[[line]]\nname='a'\na=[0,0]\nb=[1,1]",

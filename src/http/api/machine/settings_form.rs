@@ -1,5 +1,5 @@
-//! What a form of the page of settings sends: fields under their keys, with the unit as `unit.KEY` where there is one;
-//! `was.KEY` is what each was when the page was made, and `mode` a mode of the camera.
+//! Reads a form of the settings page. A field has the setting's key as its name, `unit.KEY` its unit if there is one,
+//! and `was.KEY` its value when the page was made; `mode` is a mode of the camera.
 
 use hyper::Response;
 
@@ -16,16 +16,16 @@ use crate::http::site::preferences::{
     NotSet, PreferenceChanges, SettingsInForce, Terms, WrongSetting, meanwhile,
 };
 
-/// So often a change is tried again where somebody else has changed something else meanwhile.
+/// Maximum number of tries if others change other settings meanwhile.
 const TRIES: usize = 5;
 
-/// The fields of a form that says what they were; `None`: another body.
+/// The fields of a form that includes former values; `None` for another body.
 pub fn of(request: &Request) -> Option<Query> {
     let form = json_body::form_of(&request.headers, &request.body)?;
     form.pairs().iter().any(|(name, _)| name.starts_with("was.")).then_some(form)
 }
 
-/// Changes what the form says otherwise than its page has shown it.
+/// Changes the settings that differ from the page.
 pub async fn change(request: &Request, form: &Query, may_delete: bool) -> Result<Response<Body>, Problem> {
     let preferences = request.site.preferences()?;
     let told = |not| if not == NotSet::Changed { meanwhile() } else { Problem::from(not) };
@@ -39,7 +39,7 @@ pub async fn change(request: &Request, form: &Query, may_delete: bool) -> Result
         let (saved, keys) = (saved(form, &changes), changes.keys().cloned().collect::<Vec<_>>().join(", "));
         let terms = Terms { expected: Some(in_force.version), may_delete };
         match preferences.change(changes, terms).await {
-            // Of something else, perhaps: looked at again.
+            // Perhaps only other settings changed: compare again.
             Err(NotSet::Changed) if tries < TRIES => tries += 1,
             set => {
                 let mut response = report(&*set.map_err(told)?);
@@ -50,13 +50,13 @@ pub async fn change(request: &Request, form: &Query, may_delete: bool) -> Result
     }
 }
 
-/// The key of the setting `path`; `None` for what is none: lines, zones, controls.
+/// The key of the setting `path`; `None` for lines, zones and controls.
 pub fn key(path: &str) -> Option<&'static Key> {
     let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
     keys::find(section, name)
 }
 
-/// A value of TOML as it stands in its field.
+/// A TOML value as its form field shows it.
 pub fn text(value: &str) -> String {
     fn plain(value: &serde_json::Value) -> String {
         match value {
@@ -74,11 +74,11 @@ pub fn text(value: &str) -> String {
     serde_json::from_str(value).map_or_else(|_| value.to_owned(), |value| plain(&value))
 }
 
-/// What the form of a group changes of what is in force: fields that are other than they were when the page was made. A
-/// switch that is off, and a list without a tick, send nothing but what they were.
+/// The changes that a group's form makes to the settings in force: fields that differ from the page. A switch that is
+/// off, and a list without ticks, send only their former value.
 ///
 /// # Errors
-/// Somebody else has set one of them meanwhile, or nobody knows where a list's items end.
+/// Somebody else has set one of them meanwhile, or the items of a list cannot be separated.
 pub fn changes(form: &Query, in_force: &SettingsInForce) -> Result<PreferenceChanges, NotSet> {
     let mut changes = PreferenceChanges::new();
     let toml = |path: &str, wanted: &str| typed(path, wanted).map_err(|wrong| NotSet::Wrong(vec![wrong]));
@@ -89,7 +89,7 @@ pub fn changes(form: &Query, in_force: &SettingsInForce) -> Result<PreferenceCha
         let Some(setting) = in_force.resolved.settings.iter().find(|own| own.path == path) else { continue };
         let Some(wanted) = wanted(form, path, key) else { continue };
         let (was, is) = (was.trim(), text(&setting.value));
-        // Where there is a word in a number's place, its field is empty.
+        // A word in place of a number leaves the number's field empty.
         let is_untouched =
             wanted.is_empty() && (was == text(key.default) || key.kind.shape().or == Some(was));
         if wanted == was || wanted == is || is_untouched {
@@ -101,7 +101,7 @@ pub fn changes(form: &Query, in_force: &SettingsInForce) -> Result<PreferenceCha
         let wanted = Some(wanted).filter(|wanted| !wanted.is_empty());
         changes.insert(path.to_owned(), wanted.map(|wanted| toml(path, &wanted)).transpose()?);
     }
-    // What a secret was is not told: an empty field leaves it.
+    // A page does not show secrets: an empty field keeps the secret.
     for (path, wanted) in form.pairs() {
         if key(path).is_some_and(|key| key.kind.is_secret()) && !wanted.is_empty() {
             changes.insert(path.clone(), Some(toml(path, wanted)?));
@@ -114,7 +114,7 @@ pub fn changes(form: &Query, in_force: &SettingsInForce) -> Result<PreferenceCha
     Ok(changes)
 }
 
-/// What the field of a setting says, with its unit; `None` where the form has none.
+/// The value of a setting's field with its unit; `None` if the form lacks it.
 pub fn wanted(form: &Query, path: &str, key: &Key) -> Option<String> {
     let shape = key.kind.shape();
     let sent: Vec<&str> =
@@ -128,16 +128,16 @@ pub fn wanted(form: &Query, path: &str, key: &Key) -> Option<String> {
     if shape.or == Some(unit) {
         return Some(unit.to_owned());
     }
-    // As people write it where a comma parts the decimals. What is no number may have a unit of its own: "1 week".
+    // Some people write a decimal comma. A text that is not a number may have its own unit: "1 week".
     let number = typed.replace(',', ".");
     let is_number = number.parse::<f64>().is_ok_and(|number| number.is_finite() && number >= 0.0);
     Some(if is_number { number + unit } else { typed.to_owned() })
 }
 
-/// The field that chooses a mode.
+/// The field for the camera's mode.
 const MODE: &str = "mode";
 
-/// The rows that say “Saved” after `changes`: the mode is one.
+/// The rows that say “Saved” after `changes`, separated by commas; the mode is one row.
 fn saved(form: &Query, changes: &PreferenceChanges) -> String {
     let is_mode = |path: &&str| form.get(MODE).is_some() && MODE_KEYS.contains(path);
     let keys = changes.keys().map(String::as_str);
@@ -147,10 +147,10 @@ fn saved(form: &Query, changes: &PreferenceChanges) -> String {
 
 const MODE_KEYS: [&str; 3] = ["source.format", "source.width", "source.height"];
 
-/// A mode as its three settings; nothing where it is in force already.
+/// A mode as its three settings; empty if it is in force.
 ///
 /// # Errors
-/// It is none.
+/// It is malformed.
 fn mode_changes(mode: &str, in_force: &SettingsInForce) -> Result<PreferenceChanges, WrongSetting> {
     let sized = || {
         let (format, size) = mode.split_once('-')?;
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_other_than_it_was_is_changed() {
+    fn only_edited_fields_are_changed() {
         let in_force = SettingsInForce::of("[stream]\nquality = 70");
         let changes = |form: &str| changes(&Query::parse(form), &in_force);
         assert_eq!(changes("stream.quality=70&was.stream.quality=70"), Ok(PreferenceChanges::new()));
@@ -204,12 +204,12 @@ mod tests {
             ]))
         );
         assert_eq!(changes("stream.quality=60&was.stream.quality=80"), Err(NotSet::Changed));
-        // An empty field is the default; where it is that already, nothing is changed.
+        // An empty field means the default; if that is in force, nothing changes.
         assert_eq!(
             changes("stream.quality=&was.stream.quality=70"),
             Ok(PreferenceChanges::from([("stream.quality".into(), None)]))
         );
-        // Somebody else wants the same.
+        // Somebody else has made the same change.
         assert_eq!(changes("stream.quality=70&was.stream.quality=80"), Ok(PreferenceChanges::new()));
         assert_eq!(changes("source.password=&name=x"), Ok(PreferenceChanges::new()));
         assert_eq!(
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_parts_and_modes_are_written_as_people_do() {
+    fn lists_parts_and_modes_are_read_as_people_type_them() {
         let in_force = SettingsInForce::of("");
         let changes = |form: &str| changes(&Query::parse(form), &in_force).unwrap();
         assert_eq!(
@@ -247,6 +247,6 @@ mod tests {
                 ("source.width".into(), Some("960".into())),
             ])
         );
-        assert_eq!(changes("mode=auto"), PreferenceChanges::new(), "it is so already");
+        assert_eq!(changes("mode=auto"), PreferenceChanges::new(), "it is in force already");
     }
 }

@@ -1,4 +1,4 @@
-//! Another version of the program on a card: what runs, what was tried, and a package that is handed over to root.
+//! Updates of a card: the running version, the last update, and packages handed over to root.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -24,26 +24,26 @@ use crate::maintenance::update::{
 };
 use crate::maintenance::{cut, file_error, has_room};
 
-/// Parts of a form, at most.
+/// Maximum number of parts of a form.
 const MOST_PARTS: usize = 10;
 
-/// A longer signature is none.
+/// Maximum size of a signature in bytes.
 const LONGEST_SIGNATURE: u64 = 4096;
 
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct UpdateReport {
     version: &'static str,
     built: Option<String>,
-    /// How a version is installed here: `page`, `apt`, or `key` where the configuration names no key.
+    /// How updates are installed: `page`, `apt`, or `key` if the configuration names no key.
     #[schemars(extend("enum" = ["page", "apt", "key"]))]
     by: &'static str,
-    /// `waiting`, a phase, or nothing.
+    /// `waiting`, a phase, or `null`.
     phase: Option<String>,
     words: Option<String>,
     time: Option<String>,
 }
 
-/// How a version is installed here, and what is known of the last update.
+/// How updates are installed here, and the state of the last one.
 pub struct Last {
     is_card: bool,
     has_key: bool,
@@ -52,7 +52,7 @@ pub struct Last {
 }
 
 impl Last {
-    /// Read on a thread that may wait for the disk.
+    /// Reads on a thread that may wait for the disk.
     pub async fn of(site: &Site) -> Last {
         let state = site.maintenance.as_ref().map(|maintenance| maintenance.state().to_owned());
         let has_key = site.settings().update_key.is_some();
@@ -65,7 +65,7 @@ impl Last {
         spawn_blocking(read).await.unwrap_or(unread)
     }
 
-    /// `page`, `apt`, or `key` where the configuration names no key.
+    /// `page`, `apt`, or `key` if the configuration names no key.
     pub fn by(&self) -> &'static str {
         match (self.is_card, self.has_key) {
             (false, _) => "apt",
@@ -153,12 +153,12 @@ async fn take(request: &mut Request) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Has both files lie where root takes them, if the signature is right. Root looks at it again.
+/// Places both files where root takes them, if the signature is right. Root verifies it again.
 fn keep<R: Read>(state: &Path, form: FormData<R>, key: Option<&str>) -> Result<(), Fault> {
     let pending = Pending::create(state)?;
     let kept = fill(&pending, form, key).and_then(|()| publish(state));
     if kept.is_err() {
-        // What is refused takes no room.
+        // A refused package must take no space.
         let _ = Pending::create(state);
     }
     kept
@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_signed_is_not_handed_over() {
+    fn an_unsigned_package_is_refused() {
         let state = tempfile::tempdir().unwrap();
         let part = |name: &str, text: &str| {
             format!(

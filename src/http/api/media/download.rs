@@ -1,9 +1,9 @@
-//! `/api/v1/media/{id}/content` and the old `/media/NAME`: a snapshot's JPEG, a recording as a film that is made as
-//! it is sent ([`Film`]). Any part can be asked for, so a download is resumed and a player seeks.
+//! `/api/v1/media/{id}/content` and the old `/media/NAME`: a snapshot's JPEG, or a recording as a film made while it
+//! is sent ([`Film`]). Ranges are possible, so downloads resume and players seek.
 //!
-//! A piece is read by one short transaction on a thread that may block, and the next one when the client has taken it:
-//! a slow client costs a few pieces of memory, no thread, and no lock on the store. When the recording is removed on
-//! the way the connection is cut, so that nobody takes a part for the whole.
+//! Each piece is one short transaction on a thread that may block; the next one follows when the client has taken it.
+//! A slow client costs some pieces of memory, but no thread and no lock on the store. If the recording is removed
+//! meanwhile, the connection is cut, so that no client takes a part for the whole.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -30,16 +30,16 @@ use crate::media::film::{Film, FilmError, FilmFormat, FilmReadError};
 use crate::media::zip;
 use crate::store::media::{self, CutFootage, Item, MediaError, MediaKind, StoredFootage, film};
 
-/// Bytes of a piece, at most.
+/// Maximum size of a piece in bytes.
 pub const PIECE: usize = 64 << 10;
 
-/// Pieces that wait for a slow client.
+/// Pieces that may wait for a slow client.
 pub const WAITING: usize = 1;
 
-/// Takes a place for a file that is made as it is sent: each holds some pieces in memory, however slow its client is.
+/// Takes a place for a file that is made while it is sent. Each holds some pieces in memory while its client is slow.
 ///
 /// # Errors
-/// All are taken, or those of one address.
+/// All places are taken, or the address's share is.
 pub fn take_place(request: &Request) -> Result<(), Problem> {
     place::take_place(&request.site, &request.link, ConnectionUse::File, FILES)
 }
@@ -54,7 +54,7 @@ impl From<FilmError> for Problem {
     }
 }
 
-/// What an item is sent as.
+/// The content of an item.
 enum DownloadContent {
     Jpeg(Bytes),
     Film(Arc<Film>, FilmFormat),
@@ -87,7 +87,7 @@ pub async fn content(request: Request) -> Result<Response<Body>, Problem> {
     send(&request, item, format, &name).await
 }
 
-/// `GET /media/NAME`: a recording is what the ending of its name says, else MP4.
+/// `GET /media/NAME`: the name's extension gives a recording's format, else MP4.
 pub async fn named(request: Request) -> Result<Response<Body>, Problem> {
     let name = request.name.clone();
     let item = request.site.media_readers()?.read(move |reader| reader.by_name(&name)).await?;
@@ -104,7 +104,7 @@ pub async fn named(request: Request) -> Result<Response<Body>, Problem> {
     send(&request, item, format, &name).await
 }
 
-/// `item` as a file called `name`, or the part of it that is wanted.
+/// `item` as a file called `name`, or the requested range of it.
 async fn send(
     request: &Request,
     item: Item,
@@ -115,7 +115,7 @@ async fn send(
     let id = item.id;
     let (content, tag) = readers
         .read(move |reader| {
-            // What the bytes depend on, and nothing else: a new name or note is no new file.
+            // Only the facts that the bytes depend on: a new name or note does not make a new file.
             let Item { at_us, duration_us, .. } = item;
             let Some(format) = format else {
                 let jpeg = reader.snapshot(id)?;
@@ -139,7 +139,7 @@ async fn send(
     let mut response = Response::new(Body::full(""));
     put(&mut response, ETAG, &tag);
     put(&mut response, ACCEPT_RANGES, "bytes");
-    // It may be kept, and is asked for again before it is used: items can be removed.
+    // The file may be cached, but is revalidated before use: items can be removed.
     put(&mut response, CACHE_CONTROL, "private, no-cache");
     if range::is_known(&request.headers, &tag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -181,7 +181,7 @@ async fn send(
             tokio::task::spawn_local(async move {
                 if let Err(error) = pass(&readers, id, &film, wanted, &sender, &site).await {
                     log::warn!("a download of item {id} was cut off: {error}");
-                    // Nobody may be there any more to be told.
+                    // The client may have gone.
                     let _ = sender.send(Err(BrokenBody)).await;
                 }
             });
@@ -191,24 +191,24 @@ async fn send(
     Ok(response)
 }
 
-/// Why a film could not be sent to its end.
+/// Why a film was cut off.
 #[derive(Debug, thiserror::Error)]
 pub enum Broken {
-    /// A chunk is gone, or cannot be read.
+    /// A chunk is gone or unreadable.
     #[error(transparent)]
     Film(#[from] FilmReadError<MediaError>),
-    /// The readers.
+    /// The reader failed.
     #[error("{0}")]
     Failed(String),
     /// The server stops.
     #[error("the server stops")]
     Stopped,
-    /// Nobody is given a picture any more.
+    /// Privacy mode has begun.
     #[error("only counts are given now")]
     Withheld,
 }
 
-/// Whether more may be sent.
+/// Checks that sending may continue.
 ///
 /// # Errors
 /// [`Broken::Stopped`], [`Broken::Withheld`].
@@ -220,7 +220,7 @@ pub fn go_on(site: &Site) -> Result<(), Broken> {
     }
 }
 
-/// Sends `range` of `film` piece by piece; well, also when nobody takes them any more.
+/// Sends `range` of `film` in pieces. A client that leaves is no error.
 async fn pass(
     readers: &MediaReaders,
     id: u64,
@@ -242,7 +242,7 @@ async fn pass(
     Ok(())
 }
 
-/// At most `most` bytes of `film`, which is all of a recording or the part `cut`, from `at` on. Waits as long as others
+/// At most `most` bytes from `at` on of `film`, which is the whole recording or the part `cut`. Waits while others
 /// read.
 ///
 /// # Errors
@@ -270,7 +270,7 @@ pub async fn piece(
             }
         });
         return match read.await {
-            // A download has time.
+            // A download can wait.
             Err(ReadError::Busy) => continue,
             Err(ReadError::Store(error)) => Err(FilmReadError::Footage(error).into()),
             Err(ReadError::Failed(why)) => Err(Broken::Failed(why)),
@@ -279,7 +279,7 @@ pub async fn piece(
     }
 }
 
-/// Sets a header to what is ours and printable.
+/// Sets a header to a printable value of our own.
 pub fn put(response: &mut Response<Body>, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);

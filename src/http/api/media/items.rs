@@ -1,6 +1,6 @@
-//! `/api/v1/media`: what is kept, listed, looked at, changed and removed.
+//! `/api/v1/media`: stored items: list, read, change and delete.
 //!
-//! A change may name the version it was made on (`If-Match`); one that names none is made on whatever is there.
+//! A change may name the version that it was made on (`If-Match`); otherwise it applies to the current one.
 
 use hyper::Response;
 use hyper::header::{ETAG, HeaderValue, LOCATION};
@@ -18,13 +18,13 @@ use crate::http::site::handler::Request;
 use crate::http::site::readers::MediaReadError;
 use crate::store::media::{Item, MediaEdit, MediaError, MediaKind, MediaQuery, check_day, wrong_field};
 
-/// Items on a page, when nothing is said.
+/// Default number of items on a page.
 const USUAL_LIMIT: u64 = 100;
 
-/// Items on a page, at most.
+/// Maximum number of items on a page.
 const MOST: u64 = 1000;
 
-/// Items that are removed, or kept, by one request at most.
+/// Maximum number of items that one request deletes or protects.
 pub const MOST_AT_ONCE: usize = 10_000;
 
 const EDIT_KEYS: [&str; 4] = ["name", "date", "note", "kept"];
@@ -34,7 +34,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     let readers = request.site.media_readers()?;
     let asked = query(&request)?;
     let page = match readers.read(move |reader| reader.list(&asked)).await {
-        // The one thing of a query that only the store understands.
+        // The cursor is the only part of a query that only the store understands.
         Err(MediaReadError::Store(MediaError::Wrong(_))) => {
             let cursor = request.query.get("cursor").unwrap_or_default();
             return Err(WrongValue::new("cursor", cursor, "`next` of a page before").into());
@@ -45,10 +45,10 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     Ok(reply::json(wire::json(&List { items, next: page.next })))
 }
 
-/// What a request's query asks for.
+/// The store query of a request.
 ///
 /// # Errors
-/// A value means nothing.
+/// A value is malformed.
 pub fn query(request: &Request) -> Result<MediaQuery, WrongValue> {
     let query = &request.query;
     let clock = request.site.clock();
@@ -72,13 +72,13 @@ pub async fn get(request: Request) -> Result<Response<Body>, Problem> {
     Ok(one(&wire::redacted_for(&request.who, item)))
 }
 
-/// `PATCH /api/v1/media/{id}`: what is said, and nothing else.
+/// `PATCH /api/v1/media/{id}`: changes the given keys only.
 pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     let media = request.site.media()?;
     let fields = Fields::read(&request.headers, &request.body, &EDIT_KEYS)?;
     fields.no_null(&EDIT_KEYS)?;
     let item = known(&request.site, request.id).await?;
-    // A page's form has them all: what it says otherwise than the item is, and an emptied field is empty.
+    // A page's form sends all keys: those that differ from the item count, and an emptied field is empty.
     let form = json_body::form_of(&request.headers, &request.body)
         .filter(|form| EDIT_KEYS.iter().all(|key| form.get(key).is_some()));
     let typed = |key: &str, is: &str| {
@@ -112,10 +112,10 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
     }
 }
 
-/// Refuses a date for a new item that is neither a day nor a time on one.
+/// Checks that a new item's date is a day or a time.
 ///
 /// # Errors
-/// It is none.
+/// It is neither.
 pub fn check_date(site: &Site, date: Option<&str>) -> Result<(), Problem> {
     match date {
         Some(date) => Ok(check_day(date, &site.settings().zone)?),
@@ -131,7 +131,7 @@ pub async fn delete(request: Request) -> Result<Response<Body>, Problem> {
     Ok(reply::no_content())
 }
 
-/// `POST /api/v1/media/delete`: all of them or none.
+/// `POST /api/v1/media/delete`: all items or none.
 pub async fn delete_many(request: Request) -> Result<Response<Body>, Problem> {
     let media = request.site.media()?;
     let ids = Fields::read(&request.headers, &request.body, &["ids"])?.ids("ids", MOST_AT_ONCE)?;
@@ -139,7 +139,7 @@ pub async fn delete_many(request: Request) -> Result<Response<Body>, Problem> {
     Ok(reply::no_content())
 }
 
-/// `POST /api/v1/media/keep`: retention leaves them alone from now on, or no longer; all of them or none.
+/// `POST /api/v1/media/keep`: protects items from retention, or ends that; all of them or none.
 pub async fn keep_many(request: Request) -> Result<Response<Body>, Problem> {
     let media = request.site.media()?;
     let fields = Fields::read(&request.headers, &request.body, &["ids", "kept"])?;
@@ -148,7 +148,7 @@ pub async fn keep_many(request: Request) -> Result<Response<Body>, Problem> {
     Ok(reply::no_content())
 }
 
-/// The item of this number.
+/// The item with this ID.
 ///
 /// # Errors
 /// There is none.
@@ -156,7 +156,7 @@ pub async fn known(site: &Site, id: u64) -> Result<Item, Problem> {
     Ok(site.media_readers()?.read(move |reader| reader.item(id)).await?)
 }
 
-/// The version that the item has to have still, if any was named.
+/// The version that the item must still have, if the request names one.
 fn version(request: &Request, item: &Item) -> Result<Option<u64>, MediaError> {
     match etag::if_match(&request.headers, item.version) {
         IfMatch::Any => Ok(None),
@@ -165,7 +165,7 @@ fn version(request: &Request, item: &Item) -> Result<Option<u64>, MediaError> {
     }
 }
 
-/// An item as an answer, with its version.
+/// The item as an answer, with its version.
 pub fn one(item: &Item) -> Response<Body> {
     let mut response = reply::json(wire::json(item));
     if let Some(tag) = etag::of(item.version) {
@@ -174,7 +174,7 @@ pub fn one(item: &Item) -> Response<Body> {
     response
 }
 
-/// An item that has just been made: 201, and where it is, seen from `/api/v1/media`.
+/// The answer for a new item: 201 with its address, relative to `/api/v1/media`.
 pub fn made(item: &Item, place: &str) -> Response<Body> {
     let mut response = one(item);
     *response.status_mut() = hyper::StatusCode::CREATED;

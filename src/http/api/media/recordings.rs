@@ -1,4 +1,4 @@
-//! `/api/v1/recordings` and `/api/v1/recording`: one is begun, looked at, ended.
+//! `/api/v1/recordings` and `/api/v1/recording`: starts, shows and stops a recording.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -17,13 +17,13 @@ use crate::pipeline::recording::RecordingRequest;
 
 const KEYS: [&str; 8] = ["name", "date", "note", "fps", "every", "duration", "bytes", "picture"];
 
-/// Pictures a second.
+/// Pictures per second.
 const RATES: RangeInclusive<f64> = 0.01..=1000.0;
 
-/// One picture of a time-lapse in this time.
+/// Interval of a time-lapse.
 const EVERY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 
-/// `POST /api/v1/recordings`: 409 while one is under way.
+/// `POST /api/v1/recordings`: 409 while recording.
 pub async fn begin(request: Request) -> Result<Response<Body>, Problem> {
     let recorder = request.site.recorder()?;
     let fields = Fields::read_or_nothing(&request.headers, &request.body, &KEYS)?;
@@ -63,7 +63,7 @@ pub async fn status(request: Request) -> Result<Response<Body>, Problem> {
     Ok(reply::json(wire::json(&wire::redacted_for(&request.who, RecordingReport::from(&status)))))
 }
 
-/// `POST /api/v1/recording/stop`: answered when its last chunk is on the disk; 204 where none was under way.
+/// `POST /api/v1/recording/stop`: answered when the last chunk is on the disk; 204 if there was no recording.
 pub async fn stop(request: Request) -> Result<Response<Body>, Problem> {
     let ended = request.site.recorder()?.end_recording().await?;
     Ok(ended.map_or_else(reply::no_content, |item| {
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_is_read_or_refused() {
+    fn a_request_is_read_or_refused() {
         let options = of(r#"{"name":"a","note":"b","every":"90s","duration":7200,"bytes":"1GB"}"#).unwrap();
         assert_eq!((options.name.as_deref(), options.note.as_str()), (Some("a"), "b"));
         assert_eq!(options.every, Some(Duration::from_secs(90)));

@@ -1,8 +1,8 @@
 //! A recording as a stream of pictures at its own pace, for an `<img>` and for the player, and its index.
 //!
-//! The pace is that of the stamps, times `speed`. A client that is slow skips: before a picture is chosen, the one
-//! before has left this machine, and the one that is due by then is sent. Gaps (the camera was away) are passed over in
-//! two seconds. A time-lapse has 25 pictures a second. Every picture is read when it is due, by one short transaction.
+//! The pace follows the stamps, times `speed`. A slow client skips: after a picture has left this machine, the one
+//! due by then is sent. Gaps (the camera was away) are shortened to two seconds. A time-lapse runs at 25 pictures per
+//! second. Each picture is read when it is due, in one short transaction.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -26,16 +26,16 @@ use crate::http::site::place;
 use crate::http::site::readers::{MediaReadError, MediaReaders};
 use crate::store::media::{ChunkFrame, ChunkRow, Item, MediaKind, MediaReader};
 
-/// Replays at once.
+/// Maximum number of replays.
 const PLACES: usize = 16;
 
-/// A gap takes so long, at most, microseconds.
+/// Longest duration of a gap, in microseconds.
 const GAP_US: u64 = 2_000_000;
 
-/// While what was sent has not left, it is looked again after this time.
+/// Time after which unsent bytes are checked again.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// Speeds that may be asked for.
+/// Allowed speeds.
 const SPEEDS: std::ops::RangeInclusive<f64> = 0.05..=100.0;
 
 /// Pictures on a page of the index.
@@ -92,7 +92,7 @@ pub async fn frames(request: Request) -> Result<Response<Body>, Problem> {
                 Ok(_) => return,
                 Err(error) => {
                     log::warn!("a replay of item {} was cut off: {error}", replay.item.id);
-                    // Nobody may be there any more to be told.
+                    // The client may have gone.
                     return drop(replay.sender.send(Err(BrokenBody)).await);
                 }
             }
@@ -113,19 +113,19 @@ fn number(
     }
 }
 
-/// A chunk, on the recording's time and on that of the replay.
+/// A chunk with its times in the recording and in the replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Spot {
     number: u64,
-    /// Pictures before it.
+    /// Number of pictures before it.
     first: u64,
-    /// Time of its first picture on the chunks' clock.
+    /// Time of its first picture on the chunks' clock, in microseconds.
     from_us: u64,
-    /// When that is shown, gaps shortened, microseconds since the first picture of all.
+    /// Time of that picture in the replay, with shortened gaps: microseconds since the first picture of all.
     shown_us: u64,
 }
 
-/// `even_us`: from each picture to the next, if that is not as it was taken.
+/// The chunks' spots. `even_us` is the interval between pictures, if it replaces the recorded times.
 fn spots(rows: &[ChunkRow], even_us: Option<u64>) -> Vec<Spot> {
     let mut spots = Vec::with_capacity(rows.len());
     let mut shown_us = 0;
@@ -143,18 +143,17 @@ fn spots(rows: &[ChunkRow], even_us: Option<u64>) -> Vec<Spot> {
     spots
 }
 
-/// A picture's place: its chunk among the spots, its place in the chunk.
+/// A picture: the index of its spot, and its index in the chunk.
 type ReplayPlace = (usize, usize);
 
-/// An even grid of fewer pictures than there are, on the replay's time.
+/// An even grid with fewer pictures than recorded, on the replay's time.
 ///
-/// As [`RateLimit`](crate::pipeline::rate::RateLimit) does it for what is live: the next picture is due a step after
-/// the one before was, and not after it was shown, so that each picture that comes a little late takes nothing from the
-/// rate.
+/// Like [`RateLimit`](crate::pipeline::rate::RateLimit) for live pictures: each due time is a step after the previous
+/// due time, not after the previous picture. A slightly late picture therefore does not lower the rate.
 #[derive(Debug)]
 struct ReplayPace {
     step_us: f64,
-    /// When the next picture is due.
+    /// Due time of the next picture.
     due_us: f64,
 }
 
@@ -163,16 +162,16 @@ impl ReplayPace {
         ReplayPace { step_us, due_us: f64::NEG_INFINITY }
     }
 
-    /// A picture of this time is shown. The grid begins again at one that comes more than a step late: the first one,
-    /// one after a gap, and one of a recording that has no more pictures than are wanted.
+    /// Notes a shown picture. A picture more than a step late restarts the grid: the first one, one after a gap, or
+    /// each one if the recording has at most the requested rate.
     fn shown(&mut self, shown_us: u64) {
         let shown_us = shown_us as f64;
         let next_us = self.due_us + self.step_us;
         self.due_us = if next_us < shown_us { shown_us + self.step_us } else { next_us };
     }
 
-    /// Whether a picture of `before_us`, which is not after the time that is due, is taken for it, and not the one that
-    /// follows, of `after_us`: it is the nearer one, and early by no more than a quarter of the step.
+    /// Chooses between a picture at `before_us`, which is not after the due time, and the following one at
+    /// `after_us`. True for the former: it is the nearer one, and early by at most a quarter of the step.
     fn takes_early(&self, before_us: u64, after_us: Option<u64>) -> bool {
         let early_us = self.due_us - before_us as f64;
         let late_us = after_us.map_or(f64::INFINITY, |after_us| after_us as f64 - self.due_us);
@@ -180,30 +179,30 @@ impl ReplayPace {
     }
 }
 
-/// A recording that is being shown to one client.
+/// The replay of a recording for one client.
 struct Replay {
     readers: MediaReaders,
     item: Item,
-    /// None for a snapshot.
+    /// Empty for a snapshot.
     spots: Vec<Spot>,
-    /// From each picture to the next, if that is not as it was taken.
+    /// The interval between pictures, if it replaces the recorded times.
     step_even_us: Option<u64>,
-    /// The index of the chunk that was needed last.
+    /// The index of the last used chunk.
     opened: Option<(usize, Vec<ChunkFrame>)>,
     from_us: u64,
     to_us: u64,
     speed: f64,
-    /// Pictures are shown so far apart on average, on the recording's time; `None`: all of them.
+    /// Average interval between shown pictures, on the recording's time; `None` shows all.
     step_us: Option<f64>,
     sender: mpsc::Sender<Result<Bytes, BrokenBody>>,
     link: Rc<Link>,
     site: Rc<Site>,
-    /// What was sent last, to be sent again when nothing else is due.
+    /// The last sent part, repeated while no other is due.
     last: Option<Bytes>,
 }
 
 impl Replay {
-    /// Shows it from its beginning to its end; whether the client is still there.
+    /// Plays it once from start to end; false if the client has left.
     async fn once(&mut self, goes_on: bool) -> Result<bool, MediaReadError> {
         if self.last.is_none() && self.sender.send(Ok(OPENING)).await.is_err() {
             return Ok(false);
@@ -214,7 +213,7 @@ impl Replay {
         let base_us = self.spots[0].from_us;
         let end_us = base_us.saturating_add(self.to_us);
         let mut next = Some(self.at_time(base_us.saturating_add(self.from_us)).await?);
-        // The clock begins to run with the first picture, which is never skipped.
+        // The clock starts with the first picture, which is never skipped.
         let mut began: Option<(Instant, u64)> = None;
         let mut pace = self.step_us.map(ReplayPace::new);
         while let Some(mut place) = next {
@@ -222,11 +221,11 @@ impl Replay {
                 return Ok(false);
             }
             if let Some((begin, first_us)) = began {
-                // What is due by now, if that is later.
+                // Skips to the picture due by now, if that is later.
                 let due_us = first_us + (begin.elapsed().as_secs_f64() * self.speed * 1e6) as u64;
                 place = place.max(self.at_shown(due_us).await?);
             }
-            // Late beyond the end: the last one before it.
+            // Too late, beyond the end: show the last picture before it.
             if self.time_us(place).await? > end_us {
                 place = self.at_time(end_us).await?;
             }
@@ -254,13 +253,13 @@ impl Replay {
             }
         }
         if goes_on {
-            // The last picture has its time, too.
+            // The last picture also has its time.
             return Ok(self.wait_until(Instant::now() + LAST.div_f64(self.speed)).await);
         }
         Ok(true)
     }
 
-    /// A snapshot: itself, for a second where it is shown again and again.
+    /// Shows a snapshot; for a second if the replay repeats.
     async fn one_picture(&mut self, goes_on: bool) -> Result<bool, MediaReadError> {
         let id = self.item.id;
         let jpeg = self.readers.read(move |reader| reader.snapshot(id)).await?;
@@ -270,12 +269,12 @@ impl Replay {
         Ok(is_there && (!goes_on || self.wait_until(Instant::now() + REPEAT).await))
     }
 
-    /// Whether nothing more is to be sent: the server stops, or nobody is given a picture any more.
+    /// True if sending must end: the server stops, or privacy mode has begun.
     fn is_over(&self) -> bool {
         self.site.stop.is_set() || self.site.is_counts_only()
     }
 
-    /// Waits until what was sent has left; whether the client is still there.
+    /// Waits until all sent bytes have left; false if the client has gone.
     async fn has_room(&self) -> bool {
         loop {
             if self.sender.is_closed() || self.is_over() {
@@ -288,7 +287,7 @@ impl Replay {
         }
     }
 
-    /// Waits; what was sent is sent again now and then. Whether the client is still there.
+    /// Waits until then and repeats the last part now and then; false if the client has gone.
     async fn wait_until(&self, until: Instant) -> bool {
         loop {
             let left = until.saturating_duration_since(Instant::now());
@@ -321,7 +320,7 @@ impl Replay {
         Ok(self.opened.as_ref().map_or(&[], |(_, frames)| frames))
     }
 
-    /// The last picture whose time is not after `time_us`; the first one if none is.
+    /// The last picture not after `time_us`, or the first one.
     async fn at_time(&mut self, time_us: u64) -> Result<ReplayPlace, MediaReadError> {
         let spot = self.spots.partition_point(|spot| spot.from_us <= time_us).saturating_sub(1);
         let frames = self.open(spot).await?;
@@ -363,7 +362,7 @@ impl Replay {
         Ok((spot + 1 < self.spots.len()).then_some((spot + 1, 0)))
     }
 
-    /// The picture after `place` that is due next: of the two around that time the nearer one.
+    /// The next due picture after `place`: the nearer of the two around the due time.
     async fn due(
         &mut self,
         place: ReplayPlace,
@@ -393,10 +392,10 @@ impl Replay {
     }
 }
 
-/// The last picture of a round is shown so long.
+/// Duration of the last picture of a round.
 const LAST: Duration = Duration::from_millis(500);
 
-/// One part of the stream, with the boundary that follows it: the closing one if it `is_last`.
+/// One part of the stream with the following boundary, which is the closing one if `is_last`.
 fn part(jpeg: &[u8], wall_us: u64, at_us: u64, number: u64, is_last: bool) -> Bytes {
     let decimal = |us: u64| format!("{}.{:06}", us / 1_000_000, us % 1_000_000);
     let head = format!(
@@ -444,7 +443,7 @@ pub async fn index(request: Request) -> Result<Response<Body>, Problem> {
     ))
 }
 
-/// Pictures from number `cursor` on whose times lie in the range.
+/// Pictures from number `cursor` on within the time range.
 fn page(
     reader: &MediaReader,
     id: u64,
@@ -494,7 +493,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gaps_are_passed_over_and_pauses_are_not() {
+    fn gaps_are_shortened_and_pauses_are_not() {
         let row = |number, from_us, to_us, is_after_gap| ChunkRow {
             number,
             first_frame: number * 10,
@@ -515,12 +514,12 @@ mod tests {
         ];
         let lapse: Vec<u64> = spots(&rows, Some(40_000)).iter().map(|spot| spot.shown_us).collect();
         let firsts: Vec<u64> = rows.iter().map(|row| row.first_frame * 40_000).collect();
-        assert_eq!(lapse, firsts, "25 pictures a second, whatever lay between");
+        assert_eq!(lapse, firsts, "25 pictures per second, whatever the intervals");
         let shown: Vec<u64> = spots(&rows, None).iter().map(|spot| spot.shown_us / second).collect();
         assert_eq!(shown, [0, 11, 14, 16]);
     }
 
-    /// The stamps that are shown of a recording, as `Replay` chooses them for a client that keeps up.
+    /// The stamps of the pictures that `Replay` shows to a client that keeps up.
     fn shown(stamps: &[u64], fps: f64) -> Vec<u64> {
         let mut pace = ReplayPace::new(1e6 / fps);
         let mut place = 0;
@@ -539,8 +538,8 @@ mod tests {
     }
 
     #[test]
-    fn so_many_pictures_a_second_as_are_asked_for() {
-        // Three seconds of a camera whose stamps jitter by microseconds, and one whose do by milliseconds.
+    fn the_requested_rate_is_kept() {
+        // Three seconds of a camera with stamps that jitter by microseconds, then by milliseconds.
         let jitter = [0, 7, 3, 11, 2, 9, 5];
         for unit in [1, 500] {
             let stamps: Vec<u64> = (0..91).map(|n| n * 100_000 / 3 + unit * jitter[n as usize % 7]).collect();
@@ -555,7 +554,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grid_of_fewer_is_even_also_after_a_gap() {
+    fn a_thinned_grid_is_even_also_after_a_gap() {
         let stamps: Vec<u64> = (0..60).chain(300..360).map(|n| 50_000 + n * 100_000 / 3).collect();
         let shown = shown(&stamps, 10.0);
         assert_eq!(shown.len(), 40, "{shown:?}");

@@ -1,4 +1,4 @@
-//! `/api/v1/snapshots`, and the picture that is asked for in another form: a picture is taken, and kept or given.
+//! `/api/v1/snapshots`, and snapshots with a view in the query: takes a picture, and stores or returns it.
 
 use std::time::Duration;
 
@@ -16,19 +16,19 @@ use crate::http::site::handler::Request;
 use crate::media::{Picture, View};
 use crate::pipeline::recording::{PictureChange, RecordError, SnapshotRequest, Which};
 
-/// What a snapshot can be told, beside what is to be done to its picture.
+/// The keys of a snapshot, besides those of its view.
 const KEYS: [&str; 5] = ["name", "date", "note", "picture", "w"];
 
 const WHICH: [(&str, Which); 3] =
     [("shown", Which::Shown), ("original", Which::Original), ("largest", Which::Largest)];
 
-/// Pixels in a row that may be asked for.
+/// Allowed widths in pixels.
 const WIDTHS: std::ops::RangeInclusive<u64> = 16..=8192;
 
-/// A sleeping camera's first picture is waited for so long; one that has to be opened again for it, too.
+/// Longest wait for an idle camera's first picture, also if the camera must be reopened for it.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// `POST /api/v1/snapshots`; what is wanted is in the body, or in the query as of the picture that is asked for.
+/// `POST /api/v1/snapshots`; the keys are in the body, or in the query as for a live snapshot.
 pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
     let recorder = request.site.recorder()?;
     let keys = [&KEYS[..], &View::KEYS].concat();
@@ -53,11 +53,11 @@ fn options(fields: &Fields, zone: &TimeZone) -> Result<SnapshotRequest, FieldErr
     })
 }
 
-/// The picture in the form that the query asks for, or why there is none; `None`: in the usual one. On an old address
-/// (`is_old`) what means nothing changes nothing.
+/// The picture in the view of the query, or why there is none; `None` if the query asks for no view. An old address
+/// (`is_old`) ignores malformed values.
 ///
 /// # Errors
-/// The query means nothing, or there is nothing that makes such pictures.
+/// The query is malformed, or views are not available.
 pub async fn picture(
     request: &Request,
     is_old: bool,
@@ -76,7 +76,7 @@ fn asked(query: &Query, zone: &TimeZone) -> Result<(Which, PictureChange), Wrong
     Ok((query.one_of("picture", &WHICH)?.unwrap_or_default(), wanted_change(query, zone)?))
 }
 
-/// Which picture an old address asks for, and what is to be done to it; what means nothing changes nothing.
+/// The picture and view that an old address asks for; malformed values are ignored.
 pub fn asked_of_old(query: &Query, zone: &TimeZone) -> (Which, PictureChange) {
     let which = query.one_of("picture", &WHICH).ok().flatten().unwrap_or_default();
     let width = query.whole("w", WIDTHS).ok().flatten().and_then(|width| u32::try_from(width).ok());
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_query_says_which_picture() {
+    fn the_query_chooses_the_picture() {
         let of = |text: &str| asked(&Query::parse(text), &TimeZone::UTC);
         let usual = (Which::Shown, PictureChange::default());
         assert_eq!(of(""), Ok(usual.clone()));

@@ -1,5 +1,4 @@
-//! `/api/v1/media/…`: the room that pictures have, what is kept how long, and what the database page does with the
-//! file as a whole: set it aside, look it through, give room back, copy it.
+//! `/api/v1/media/…`: disk usage, retention, and the database file as a whole: start a new one, check, vacuum, copy.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,21 +23,21 @@ use crate::http::site::handler::{Request, Told};
 use crate::http::site::preferences::NotSet;
 use crate::store::media::{MediaStatus, RetentionRules, Storage};
 
-/// What was measured of the room stays true for so long, while nothing is added or removed.
+/// A measurement stays valid for this time while no item is added or removed.
 const FRESH: Duration = Duration::from_secs(10);
 
-/// While items come and go it is measured so often at most.
+/// Shortest interval between measurements while items come and go.
 const NO_OFTENER: Duration = Duration::from_secs(2);
 
-/// Items of a plan that are listed.
+/// Maximum number of listed items of a plan.
 const MOST_PLANNED: usize = 1000;
 
-/// Pieces of a copy that wait for a slow client.
+/// Pieces of a copy that may wait for a slow client.
 const WAITING: usize = 2;
 
 const RULES: [&str; 5] = ["snapshots_age", "snapshots_size", "recordings_age", "recordings_size", "min_free"];
 
-/// The room as it is, or was a moment ago.
+/// The disk usage, at most a few seconds old.
 ///
 /// # Errors
 /// The store cannot be read.
@@ -53,7 +52,7 @@ pub async fn room(site: &Site) -> Result<Rc<Storage>, Problem> {
     measure(site).await
 }
 
-/// The room as it is now.
+/// The current disk usage.
 ///
 /// # Errors
 /// The store cannot be read.
@@ -66,7 +65,6 @@ pub async fn measure(site: &Site) -> Result<Rc<Storage>, Problem> {
     Ok(storage)
 }
 
-/// How the store is.
 fn status(site: &Site) -> Result<Arc<MediaStatus>, Problem> {
     Ok(site.media()?.status().borrow().clone())
 }
@@ -79,7 +77,7 @@ pub async fn storage(request: Request) -> Result<Response<Body>, Problem> {
     Ok(reply::json(wire::json(&report)))
 }
 
-/// `GET /api/v1/media/retention`: the rules, and what they would do now; with rules in the query, what those would.
+/// `GET /api/v1/media/retention`: the rules and their effect now; rules in the query are tried instead.
 pub async fn retention(request: Request) -> Result<Response<Body>, Problem> {
     let mut rules = request.site.media()?.retention();
     let asked = request
@@ -96,7 +94,7 @@ pub async fn retention(request: Request) -> Result<Response<Body>, Problem> {
     plan(&request.site, rules).await
 }
 
-/// `PUT /api/v1/media/retention`: other rules from now on; what is not named stays.
+/// `PUT /api/v1/media/retention`: changes the named rules.
 pub async fn set_retention(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     let media = site.media()?;
@@ -124,7 +122,7 @@ pub async fn set_retention(request: Request) -> Result<Response<Body>, Problem> 
     plan(site, rules).await
 }
 
-/// What `rules` would do.
+/// The effect of `rules`.
 async fn plan(site: &Site, rules: RetentionRules) -> Result<Response<Body>, Problem> {
     let asked = rules.clone();
     let now = site.media()?.retention_now();
@@ -134,7 +132,7 @@ async fn plan(site: &Site, rules: RetentionRules) -> Result<Response<Body>, Prob
     Ok(reply::json(wire::json(&report)))
 }
 
-/// Puts what `fields` name into `rules`; `null` is without limit. The bounds are those of the configuration.
+/// Applies `fields` to `rules`; `null` means no limit. The ranges are those of the configuration.
 pub fn apply(rules: &mut RetentionRules, fields: &Fields) -> Result<(), FieldError> {
     let too_small = |key: &'static str, given: f64| {
         let kind = keys::find("retention", key)?.kind;
@@ -166,7 +164,7 @@ pub fn apply(rules: &mut RetentionRules, fields: &Fields) -> Result<(), FieldErr
     Ok(())
 }
 
-/// `POST /api/v1/media/new`: the file is set aside, also one that cannot be opened, and an empty one begun.
+/// `POST /api/v1/media/new`: sets the file aside, even one that cannot be opened, and starts an empty one.
 pub async fn start_new(request: Request) -> Result<Response<Body>, Problem> {
     let aside = request.site.recorder()?.recreate_store(&request.site.settings().zone).await?;
     let mut response = reply::json(wire::json(&aside));
@@ -174,7 +172,7 @@ pub async fn start_new(request: Request) -> Result<Response<Body>, Problem> {
     Ok(response)
 }
 
-/// `POST /api/v1/media/aside/delete`: a file that was set aside goes for good.
+/// `POST /api/v1/media/aside/delete`: deletes a file that was set aside.
 pub async fn delete_aside(request: Request) -> Result<Response<Body>, Problem> {
     let media = request.site.media()?;
     let name = Fields::read(&request.headers, &request.body, &["name"])?.text("name")?;
@@ -211,10 +209,10 @@ pub async fn backup(request: Request) -> Result<Response<Body>, Problem> {
     let day = time_param::local(site.clock().now_us, &site.settings().zone);
     let name = format!("tallycam-media-{}.db", day.get(..10).unwrap_or_default());
     let body = if request.method == Method::HEAD {
-        // Its length is known only when the copy begins.
+        // The length is known only when the copy starts.
         Body::pieces(mpsc::channel(1).1)
     } else {
-        // Whoever writes it to a stick waits for the stick now and then.
+        // A client that writes to a USB stick waits for it now and then.
         download::take_place(&request)?;
         request.link.may_pause();
         let mut backup = media.backup().await?;
@@ -232,7 +230,7 @@ pub async fn backup(request: Request) -> Result<Response<Body>, Problem> {
                     }
                 };
                 let is_over = piece.is_err();
-                // Whoever has left needs no more of it: the store is told by the dropped channel.
+                // The dropped channel tells the store that the client has left.
                 if sender.send(piece).await.is_err() || is_over {
                     break;
                 }

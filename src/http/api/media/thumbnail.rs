@@ -1,7 +1,7 @@
-//! One picture of what is kept: small, for lists, and any of a recording, for those who look closely.
+//! Single pictures of stored items: small ones for lists, and any frame of a recording.
 //!
-//! Pictures are read and made smaller on threads that may block, a few at a time: a page of a hundred thumbnails
-//! waits its turn, and streams go on.
+//! Pictures are read and scaled on threads that may block, a few at a time: a page of a hundred thumbnails waits for
+//! its turn, and streams go on.
 
 use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, HeaderName};
@@ -21,11 +21,11 @@ use crate::pipeline::recording::PictureChange;
 use crate::pipeline::{TransformError, change_picture};
 use crate::store::media::{ChunkRow, Item, MediaError, MediaKind, MediaReader};
 
-/// Pixels a row of a thumbnail.
+/// Maximum width of a thumbnail in pixels.
 const WIDTH: u32 = 320;
-/// The quality of thumbnails, on libjpeg's scale.
+/// JPEG quality of thumbnails.
 const QUALITY: u8 = 75;
-/// The quality of other pictures that are made smaller.
+/// JPEG quality of other scaled pictures.
 const FINE: u8 = 88;
 
 /// A picture of an item.
@@ -35,20 +35,20 @@ pub struct ThumbnailSource {
     pub number: u64,
     /// Microseconds since the recording's first picture.
     pub at_us: u64,
-    /// Microseconds since the recording's beginning: what came before the first picture may have been lost.
+    /// Microseconds since the recording's start: pictures before the first one may have been lost.
     pub since_us: u64,
 }
 
-/// Which picture of a recording.
+/// The choice of a picture of a recording.
 #[derive(Debug, Clone, Copy)]
 pub enum ThumbnailRequest {
-    /// The one that is shown at this time, microseconds since the first picture.
+    /// The one shown at this time, in microseconds since the first picture.
     Time(u64),
-    /// The one of this number, from 0.
+    /// The one with this number, from 0.
     Number(u64),
 }
 
-/// The picture that is wanted of `item`; `None`: there is none of this number, or none at all.
+/// The requested picture of `item`; `None` if it does not exist.
 pub fn find(
     reader: &MediaReader,
     item: &Item,
@@ -86,14 +86,14 @@ pub fn find(
     }
 }
 
-/// `GET /api/v1/media/{id}/thumbnail.jpg`: the first picture, 320 pixels wide at most.
+/// `GET /api/v1/media/{id}/thumbnail.jpg`: the first picture, at most 320 pixels wide.
 pub async fn thumbnail(request: Request) -> Result<Response<Body>, Problem> {
     let change = PictureChange { width: Some(WIDTH), ..PictureChange::default() };
     let (item, found) = picture(&request, ThumbnailRequest::Number(0), change, QUALITY).await?;
     let tag = format!("\"{:x}-{:x}-{:x}-t\"", item.id, item.at_us, found.jpeg.len());
     let mut response = jpeg(&item, &found);
     put(&mut response, ETAG, &tag);
-    // A first picture does not change, and a number is not given twice.
+    // A first picture never changes, and an ID is never reused.
     put(&mut response, CACHE_CONTROL, "private, max-age=3600");
     if range::is_known(&request.headers, &tag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -112,7 +112,7 @@ pub async fn frame(request: Request) -> Result<Response<Body>, Problem> {
     let change = wanted_change(query, &request.site.settings().zone)?;
     let (item, found) = picture(&request, wanted, change, FINE).await?;
     let mut response = jpeg(&item, &found);
-    // Of what is still being recorded a later picture may be the one of this second by then.
+    // While an item is still recorded, a later picture may belong to the requested second.
     let kept = if item.is_open { "no-store" } else { "private, max-age=3600" };
     put(&mut response, CACHE_CONTROL, kept);
     let is_download = query.is_set("download")?;
@@ -126,10 +126,10 @@ pub async fn frame(request: Request) -> Result<Response<Body>, Problem> {
     Ok(response)
 }
 
-/// `?w=`, and what is to be done to the picture, times written in `zone`.
+/// `?w=` and the view, with times in `zone`.
 ///
 /// # Errors
-/// A value means nothing.
+/// A value is malformed.
 pub fn wanted_change(query: &Query, zone: &TimeZone) -> Result<PictureChange, WrongValue> {
     Ok(PictureChange {
         width: query.whole("w", 16..=8192)?.map(|width| width as u32),
@@ -137,20 +137,20 @@ pub fn wanted_change(query: &Query, zone: &TimeZone) -> Result<PictureChange, Wr
     })
 }
 
-/// The value of `key`, seconds, as microseconds.
+/// The value of `key`, in seconds, as microseconds.
 ///
 /// # Errors
-/// It is no number, or less than 0.
+/// It is not a number, or negative.
 pub fn seconds(query: &Query, key: &'static str) -> Result<Option<u64>, WrongValue> {
     let Some(text) = query.given(key)? else { return Ok(None) };
     match query.number(key) {
-        // The cast takes what is too large as the largest.
+        // The cast saturates.
         Some(seconds) if seconds >= 0.0 => Ok(Some((seconds * 1e6).round() as u64)),
         _ => Err(WrongValue::new(key, text, "seconds, from 0 on")),
     }
 }
 
-/// Reads a picture and changes it, when its turn comes.
+/// Reads a picture and changes it when its turn comes.
 async fn picture(
     request: &Request,
     wanted: ThumbnailRequest,
@@ -169,15 +169,15 @@ async fn picture(
     if wanted_change == PictureChange::default() {
         return Ok((item, found));
     }
-    // What is written into it is its own time.
+    // The written timestamp is the picture's own.
     let wall_us = item.at_us.saturating_add(found.since_us);
     let taken = ClockTime { monotonic_us: 0, wall_us, wall_trusted: item.is_sure };
     let made = tokio::task::spawn_blocking(move || {
-        // Kept until it is made, even if nobody waits for it any more.
+        // Held until the picture is made, even if nobody waits for it any more.
         let _place = place;
         match change_picture(&found.jpeg, &wanted_change, &taken, quality) {
             Ok(made) => found.jpeg = made.jpeg,
-            // A picture of a kind that cannot be made smaller is better than none.
+            // A picture that cannot be scaled is better than none.
             Err(TransformError::Kind(_)) => {}
             Err(error) => return Err(error),
         }

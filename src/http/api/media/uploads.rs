@@ -1,9 +1,9 @@
-//! `POST /api/v1/media`: files that are sent become items. The bytes go from the network to the store as they
-//! come; what is in memory is a picture and a chunk, however long the file.
+//! `POST /api/v1/media`: uploaded files become items. Bytes go from the network to the store as they come; memory
+//! holds one picture and one chunk, however long the file is.
 //!
-//! A file is the body itself (a script's, `curl --data-binary @clip.avi`, `curl -T`), or part of a form
-//! (`multipart/form-data`, also several). One of several that cannot be taken does not take the others with it. Of a
-//! body that breaks off nothing is kept: one that is sent again doubles nothing.
+//! A file is the body itself (`curl --data-binary @clip.avi`, `curl -T`), or one or several parts of a form
+//! (`multipart/form-data`). A file that is refused does not affect the others. If the body breaks off, nothing is
+//! stored, so that sending it again duplicates nothing.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -28,17 +28,17 @@ use crate::http::site::handler::{Request, Told};
 use crate::pipeline::recording::import::{ImportError, ImportRequest, import};
 use crate::store::media::{Item, Media};
 
-/// A request waits so long for a place.
+/// Longest wait of a request for a place.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// Parts of a form, at most.
+/// Maximum number of parts of a form.
 const MOST_PARTS: usize = 1000;
 
-/// The longest text of a form's field.
+/// The longest text of a form's field, in bytes.
 const MOST_TEXT: usize = 8 << 10;
 
-/// `POST /api/v1/media`: 201 with the item; with the list of them where a form had several files. 207 where some of
-/// them could not be taken, with what is wrong with each.
+/// `POST /api/v1/media`: 201 with the item, or with a list if a form had several files. 207 if some were refused,
+/// with the fault of each.
 pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
     let Taken { items, refused } = take(request, None).await?;
     if let ([item], []) = (&items[..], &refused[..]) {
@@ -60,7 +60,7 @@ pub async fn add(request: Request) -> Result<Response<Body>, Problem> {
     Ok(response)
 }
 
-/// `PUT /api/v1/media/NAME`: the same. `curl -T FILE` puts the name there where the address ends with a slash.
+/// `PUT /api/v1/media/NAME`: the same. `curl -T FILE` appends the name if the address ends with a slash.
 pub async fn add_named(request: Request) -> Result<Response<Body>, Problem> {
     let name = request.name.clone();
     if name.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -73,20 +73,20 @@ pub async fn add_named(request: Request) -> Result<Response<Body>, Problem> {
     item.first().map(|item| items::made(item, "")).ok_or_else(|| ImportError::Empty.into())
 }
 
-/// What became of the files of a body.
+/// The results of a body's files.
 #[derive(Default)]
 struct Taken {
     items: Vec<Item>,
     refused: Vec<Refused>,
 }
 
-/// A file of a form that could not be taken.
+/// A refused file of a form.
 struct Refused {
     name: String,
     error: ImportError,
 }
 
-/// What is wrong with all of them, each by its name; of the first one's kind.
+/// The problem of several refused files: the fault of each by name, and the status of the first.
 fn all_of(refused: &[Refused]) -> Problem {
     let status = refused.first().map_or(StatusCode::UNPROCESSABLE_ENTITY, |first| status_of(&first.error));
     let each: Vec<String> = refused.iter().map(|one| format!("{}: {}", one.name, one.error)).collect();
@@ -120,8 +120,8 @@ impl From<&Refused> for RefusedReport {
     }
 }
 
-/// Takes the files of a request's body into the store; one that is the body itself is called as the query says, or as
-/// its path does. Fails where not one could be taken.
+/// Stores the files of a request's body. A file that is the body itself gets its name from the query or the path.
+/// Fails if no file could be stored.
 async fn take(mut request: Request, in_path: Option<String>) -> Result<Taken, Problem> {
     let site = request.site.clone();
     let media = site.media()?.clone();
@@ -151,7 +151,7 @@ async fn take(mut request: Request, in_path: Option<String>) -> Result<Taken, Pr
         return Err(Problem::new(StatusCode::BAD_REQUEST, "the form names no boundary"));
     }
     let mut upload = request.take_upload()?;
-    // Retention makes room; beyond what the disk has there is none to make.
+    // Retention can free space in the store, but not more than the disk has.
     let room = storage::room(&site).await?;
     let room = room.free_bytes.saturating_add(room.unused_bytes);
     upload.limit(room).map_err(|_| no_room(room))?;
@@ -162,7 +162,7 @@ async fn take(mut request: Request, in_path: Option<String>) -> Result<Taken, Pr
     let store = media.clone();
     let ((taken, read), sent) = upload
         .read_by(move |received| {
-            // Kept until the reading is over, even if nobody waits for it any more.
+            // Held until reading is over, even if nobody waits for it any more.
             let _place = place;
             let mut taken = Taken::default();
             let read = match boundary {
@@ -181,13 +181,13 @@ async fn take(mut request: Request, in_path: Option<String>) -> Result<Taken, Pr
         (Ok(()), Err(error)) => error.into(),
     };
     if !taken.items.is_empty() {
-        // It is sent again, and doubles nothing then.
+        // The client will send everything again, which must duplicate nothing.
         media.remove(taken.items.iter().map(|item| item.id).collect()).await?;
     }
     Err(problem)
 }
 
-/// Takes a body that is the file itself.
+/// Stores a body that is the file itself.
 fn one(
     media: &Media,
     mut body: impl Read,
@@ -195,12 +195,12 @@ fn one(
     taken: &mut Taken,
 ) -> Result<(), ImportError> {
     taken.items.push(import(media, &mut body, options)?.item);
-    // What follows a picture in its file says nothing, but whoever sends it wants to be heard to the end.
+    // Bytes after a picture mean nothing, but their sender expects them to be read.
     io::copy(&mut body, &mut io::sink())?;
     Ok(())
 }
 
-/// Takes the files of a form. Fields hold for the files after them.
+/// Stores the files of a form. Fields apply to the files after them.
 fn form(
     media: &Media,
     mut body: impl Read,
@@ -217,7 +217,7 @@ fn form(
             return if is_empty { Err(ImportError::Kind("a form without a file")) } else { Ok(()) };
         };
         if let Some(file) = part.file {
-            // A field for files that nobody chose one for is sent all the same.
+            // Browsers send an empty part for a file field without a file.
             if file.is_empty() {
                 continue;
             }

@@ -1,12 +1,12 @@
-//! `/api/v1/media/{id}/video` and `/api/v1/crossings/{id}/video`: a recording, or a part of it, as H.264 in MP4, made
-//! by `ffmpeg` as it is sent.
+//! `/api/v1/media/{id}/video` and `/api/v1/crossings/{id}/video`: a recording or a part of it as H.264 in MP4, made
+//! by `ffmpeg` while it is sent.
 //!
 //! ```text
 //! readers ─► film (Motion JPEG in MP4) ─► ffmpeg ─► fragments ─► one MP4 (Remux) ─► client
 //! ```
 //!
-//! Everything is a task of the server's thread on non-blocking pipes, and waits for the client: a slow one costs some
-//! pieces of memory. One that leaves has `ffmpeg` killed. One video is made at a time.
+//! All steps are tasks of the server's thread on non-blocking pipes. They wait for the client: a slow one costs some
+//! pieces of memory. If it leaves, `ffmpeg` is killed. One video is made at a time.
 
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
@@ -37,13 +37,13 @@ use crate::media::zip::stem;
 use crate::pipeline::video::{Transcoder, TranscoderPipes, VideoRequest};
 use crate::store::media::{self, Item, MediaError, MediaKind, MediaOrigin, MediaQuery, MediaReader, clip};
 
-/// A clip of a crossing begins so long before it, and ends so long after it, microseconds.
+/// A crossing's clip starts this long before it and ends this long after it, in microseconds.
 pub const AROUND_US: u64 = 5_000_000;
 
-/// Recordings that are looked at for one that was under way at a time.
+/// Recordings searched for one that covers a time.
 pub const LOOKED_AT: usize = 50;
 
-/// Bytes that are kept of what `ffmpeg` says.
+/// Bytes kept of `ffmpeg`'s messages.
 const WORDS: usize = 500;
 
 /// `GET /api/v1/video`.
@@ -108,7 +108,7 @@ pub async fn video(request: Request) -> Result<Response<Body>, Problem> {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("no video could be made: {reason}"))
             .hint("`content?as=avi` gives the recording as it is")
     };
-    // Starting a program takes a copy of this one's tables: some milliseconds on a Raspberry Pi.
+    // Starting a process copies this one's page tables: some milliseconds on a Raspberry Pi.
     let started = tokio::task::spawn_blocking(move || options.start()).await;
     let (transcoder, pipes) = match started {
         Ok(Ok(started)) => started,
@@ -131,7 +131,7 @@ pub async fn video(request: Request) -> Result<Response<Body>, Problem> {
     };
     request.link.may_pause();
     tokio::task::spawn_local(making.all(pipes));
-    // What goes wrong before the first byte is said; later the connection is cut.
+    // Faults before the first byte give an error; later the connection is cut.
     match begun.await {
         Ok(Ok(())) => *response.body_mut() = Body::pieces(pieces),
         Ok(Err(reason)) => return Err(failed(reason)),
@@ -140,13 +140,13 @@ pub async fn video(request: Request) -> Result<Response<Body>, Problem> {
     Ok(response)
 }
 
-/// The time of day as a part of a file's name: "14.53.07".
+/// The time of day as part of a file name: "14.53.07".
 fn clock_of(site: &Site, us: u64) -> String {
     let time = jiff::Timestamp::from_microsecond(us as i64).unwrap_or_default();
     time.to_zoned(site.clock().zone).strftime("%H.%M.%S").to_string()
 }
 
-/// `GET /api/v1/crossings/{id}/video`: the way to a clip of it.
+/// `GET /api/v1/crossings/{id}/video`: redirects to a clip of the crossing.
 pub async fn of_crossing(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     let readers = site.media_readers()?;
@@ -181,7 +181,7 @@ pub async fn of_crossing(request: Request) -> Result<Response<Body>, Problem> {
     Ok(response)
 }
 
-/// Recordings that began before a time, the newest first.
+/// Recordings that started before a time, newest first.
 ///
 /// # Errors
 /// The store cannot be read.
@@ -198,25 +198,25 @@ pub fn recordings_before(reader: &MediaReader, at_us: u64) -> Result<Vec<Item>, 
     Ok(reader.list(&query)?.items)
 }
 
-/// Whether this recording was under way then, and shows what moved: no time-lapse does, and no file from elsewhere.
+/// True if this recording covers that time and shows movement: time-lapses and imported files do not.
 pub fn covers(item: &Item, at_us: u64) -> bool {
     let is_live = !matches!(item.origin, MediaOrigin::TimeLapse | MediaOrigin::Import);
     is_live && item.at_us <= at_us && (item.is_open || at_us <= item.at_us.saturating_add(item.duration_us))
 }
 
-/// `ffmpeg`, which ends with this value, on a thread that may block.
+/// `ffmpeg`; dropping this ends it, on a thread that may block.
 struct Running(Option<Transcoder>);
 
 impl Drop for Running {
     fn drop(&mut self) {
         if let Some(transcoder) = self.0.take() {
-            // Reaping blocks until all its memory is given back.
+            // Reaping blocks until all its memory is freed.
             drop(tokio::task::spawn_blocking(move || drop(transcoder)));
         }
     }
 }
 
-/// A video that is being made for one client.
+/// A video being made for one client.
 struct Making {
     readers: MediaReaders,
     site: Rc<Site>,
@@ -225,32 +225,32 @@ struct Making {
     cut: media::FootageCut,
     began_us: u64,
     sender: mpsc::Sender<Result<Bytes, BrokenBody>>,
-    /// Told when the first bytes are there, or why there will be none.
+    /// Gets the arrival of the first bytes, or why there are none.
     begin: Option<oneshot::Sender<Result<(), String>>>,
     place: VideoPlace,
     running: Running,
 }
 
-/// Why a video could not be made to its end.
+/// Why a video was not completed.
 #[derive(Debug, thiserror::Error)]
 enum NotMade {
     #[error(transparent)]
     Recording(#[from] Broken),
     #[error("ffmpeg's pipes: {0}")]
     Pipe(#[from] std::io::Error),
-    /// It wrote something else.
+    /// Its output is not fragmented MP4.
     #[error(transparent)]
     Output(#[from] NotFragmented),
-    /// It ended otherwise than well.
+    /// It failed.
     #[error("ffmpeg ended ({0})")]
     Ended(String),
-    /// Nobody waits any more.
+    /// The client has left.
     #[error("the client has left")]
     Left,
 }
 
 impl Making {
-    /// Makes and sends all of it; says how it went wrong.
+    /// Makes and sends the video; logs or reports a failure.
     async fn all(mut self, pipes: TranscoderPipes) {
         let mut words = Vec::new();
         let error = match self.run(pipes, &mut words).await {
@@ -261,7 +261,7 @@ impl Making {
         let last = words.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim();
         let reason = if last.is_empty() { error.to_string() } else { format!("{error}: {last}") };
         if let Some(begin) = self.begin.take() {
-            // Nobody may be there any more to be told; likewise below.
+            // The client may have gone; also below.
             let _ = begin.send(Err(reason));
         } else {
             log::warn!("a video of item {} was cut off: {reason}", self.id);
@@ -285,7 +285,7 @@ impl Making {
         let draining = async {
             let made = made.drain(stdout).await;
             if made.is_err() {
-                // With it the others' pipes are closed.
+                // Ending it also closes the other pipes.
                 *running = Running(None);
             }
             made
@@ -297,7 +297,7 @@ impl Making {
             () = site.stop.stopped() => return Err(Broken::Stopped.into()),
         };
         let remux = made?;
-        // That it no longer reads is told better by how it ended.
+        // If it stopped reading, its exit status tells more than the broken pipe.
         match fed {
             Err(NotMade::Pipe(_)) | Ok(()) => {}
             Err(error) => return Err(error),
@@ -321,10 +321,10 @@ impl Making {
     }
 }
 
-/// What is made of `ffmpeg`'s output.
+/// The processing of `ffmpeg`'s output.
 struct VideoOutput<'a> {
     remux: Remux,
-    /// What comes before the first picture: only with one is it sure that it can be encoded.
+    /// The bytes before the first picture, which shows that encoding works.
     held: Vec<u8>,
     sender: &'a mpsc::Sender<Result<Bytes, BrokenBody>>,
     begin: &'a mut Option<oneshot::Sender<Result<(), String>>>,
@@ -332,7 +332,7 @@ struct VideoOutput<'a> {
 }
 
 impl VideoOutput<'_> {
-    /// Sends what `ffmpeg` writes, until it closes its output.
+    /// Sends `ffmpeg`'s output until it closes.
     async fn drain(mut self, stdout: pipe::Receiver) -> Result<Remux, NotMade> {
         let mut piece = vec![0; PIECE];
         loop {
@@ -357,7 +357,7 @@ impl VideoOutput<'_> {
     }
 }
 
-/// Gives `ffmpeg` the recording, and closes its input.
+/// Feeds the recording to `ffmpeg`, then closes its input.
 async fn feed(
     readers: &MediaReaders,
     site: &Site,
@@ -383,7 +383,7 @@ async fn feed(
     Ok(())
 }
 
-/// Takes what `ffmpeg` says, of which the end is kept.
+/// Reads `ffmpeg`'s messages and keeps their end.
 async fn listen(stderr: pipe::Receiver, words: &mut Vec<u8>) {
     let mut piece = [0; WORDS];
     while stderr.readable().await.is_ok() {

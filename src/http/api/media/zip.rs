@@ -1,9 +1,9 @@
-//! `/api/v1/media/zip`: chosen items as one archive, made as it is sent ([`Zip`]): snapshots as JPEG, recordings as
-//! MP4.
+//! `/api/v1/media/zip`: selected items as one archive, made while it is sent ([`Zip`]): snapshots as JPEG, recordings
+//! as MP4.
 //!
-//! Its length is known before, so that a browser shows how far it is; neither the archive nor an entry is ever whole
-//! in memory. A recording that still grows goes in as far as it was when the request came. What is removed on the way
-//! cuts the connection.
+//! Its length is known in advance, so that browsers show progress; memory never holds the archive or a whole entry. A
+//! recording that still grows is included as it was at the request. If an item is removed meanwhile, the connection
+//! is cut.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -31,10 +31,10 @@ use crate::media::film::{FilmFormat, FilmReadError};
 use crate::media::zip::{FileNames, Zip, ZipEntry, stem};
 use crate::store::media::{Item, MediaKind, film};
 
-/// Items in an archive, at most.
+/// Maximum number of items in an archive.
 pub const MOST: usize = 5000;
 
-/// Items that are looked up by one look into the store.
+/// Items per read of the store.
 const AT_ONCE: usize = 50;
 
 #[derive(Deserialize)]
@@ -44,10 +44,10 @@ struct ZipItems {
     ids: Vec<u64>,
 }
 
-/// An item that goes into the archive.
+/// An item for the archive.
 struct Packed {
     item: Item,
-    /// Chunks of a recording, as many as there were.
+    /// Number of a recording's chunks at the request.
     chunks: usize,
     len: u64,
 }
@@ -87,14 +87,14 @@ pub async fn archive(request: Request) -> Result<Response<Body>, Problem> {
     tokio::task::spawn_local(async move {
         if let Err(error) = sending.all(&zip, &packed).await {
             log::warn!("an archive of {} items was cut off: {error}", packed.len());
-            // Nobody may be there any more to be told.
+            // The client may have gone.
             let _ = sending.sender.send(Err(BrokenBody)).await;
         }
     });
     Ok(response)
 }
 
-/// The numbers that are asked for, each once.
+/// The requested IDs, without duplicates.
 fn chosen(request: &Request) -> Result<Vec<u64>, Problem> {
     let wrong = |words: String| Problem::new(StatusCode::BAD_REQUEST, words);
     let begin = request.body.iter().find(|byte| !byte.is_ascii_whitespace());
@@ -133,7 +133,7 @@ async fn look_up(readers: &MediaReaders, ids: Vec<u64>) -> Result<Vec<Packed>, P
                     continue;
                 }
                 let rows = reader.chunks(id)?;
-                // One without a picture yet, or one that no MP4 can hold, is left out.
+                // A recording without pictures, or one that MP4 cannot hold, is left out.
                 if let Ok(film) = film(&item, &rows, FilmFormat::Mp4) {
                     found.push(Packed { len: film.len(), chunks: rows.len(), item });
                 }
@@ -158,12 +158,12 @@ fn local(second: i64, zone: &TimeZone) -> [i16; 6] {
     ]
 }
 
-/// An archive on its way.
+/// An archive being sent.
 struct Sending {
     readers: MediaReaders,
     sender: mpsc::Sender<Result<Bytes, BrokenBody>>,
     site: Rc<Site>,
-    /// Of the entry under way.
+    /// The checksum of the current entry.
     check: crc32fast::Hasher,
 }
 
@@ -187,7 +187,7 @@ impl Sending {
                 return Ok(());
             }
         }
-        // Nobody there to take it is no failure.
+        // A client that has left is no failure.
         let _ = self.send(zip.directory(&check_sums).into()).await;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! `/api/v1/events`: what happens, as server-sent events (WHATWG HTML §9.2), one task a client.
+//! `/api/v1/events`: server-sent events (WHATWG HTML §9.2), one task per client.
 //!
 //! ```text
 //! ledger ── after Last-Event-ID ──►┐
@@ -7,20 +7,19 @@
 //! media, recording ───────────────►┘   (newest only, once a second)
 //! ```
 //!
-//! **Crossings** are sent in the order of counts.db, each once, none left out, from the one after the
-//! id that the client names on. They come as they are committed; whoever is too slow for that, or was
-//! away, gets them from counts.db, piece by piece, and the newest id given decides where that ends.
-//! A client that names no id starts from now, and is told from where. They are of all scenes, as the
-//! ledger is one: each names its own. Lines, sums and overlay are those of the scene that is shown.
+//! **Crossings** come in the order of counts.db, each exactly once, starting after the ID that the client names. They
+//! are sent as they are committed. A client that was slow or away gets them from counts.db, piece by piece, up to the
+//! newest ID then. A client without an ID starts now and gets the current ID. Crossings are of all scenes, because
+//! counts.db is one, and each names its scene. Lines, sums and overlay are those of the current scene.
 //!
-//! **What is not there** is not told: where nothing is counted, or its ledger cannot be opened, the camera's state,
-//! what is kept and how recording stands are. Only who asks for nothing that there is gets an answer that says why.
+//! **Missing parts** give no events. Without counting or without a usable counts.db, the state of the camera, media
+//! and recording are still sent. A client gets an error only if it requests nothing but missing parts.
 //!
-//! **Everything else** is newest only. An overlay is made only when nothing waits to leave for the
-//! client, as a picture is: see [`crate::http::server::viewers`].
+//! **Everything else** is newest only. An overlay is made only when nothing waits to be sent to the client, as with
+//! pictures: see [`crate::http::server::viewers`].
 //!
-//! Bounded: so many clients, four pieces for each, and what a stalled one holds is let go with it by
-//! the server's sweep. Nobody who listens keeps the camera open.
+//! Bounded: a maximum number of clients with four pieces each; the server's sweep drops a stalled client with its
+//! pieces. Listening does not keep the camera open.
 
 mod since;
 mod sse;
@@ -41,15 +40,15 @@ use crate::http::site::place;
 /// The media type.
 pub const CONTENT_TYPE_VALUE: &str = "text/event-stream";
 
-/// Clients at once, beyond those who watch.
+/// Maximum number of clients, in addition to viewers.
 const LISTENERS: usize = 100;
 
-/// Pieces that wait for a slow client.
+/// Pieces that may wait for a slow client.
 const WAITING: usize = 4;
 
 const ALL: [&str; 7] = ["crossing", "tally", "overlay", "lines", "state", "media", "recording"];
 
-/// Which events a client wants.
+/// The requested events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Types {
     crossing: bool,
@@ -79,12 +78,12 @@ impl Types {
         })
     }
 
-    /// Whether any of what counts.db has is wanted.
+    /// True if any event from counts.db is requested.
     fn of_counting(self) -> bool {
         self.crossing || self.tally || self.overlay || self.lines
     }
 
-    /// Those of `self` that there are.
+    /// The requested events that are available.
     fn that_are_there(self, counting: bool, media: bool, recording: bool) -> Types {
         Types {
             crossing: self.crossing && counting,
@@ -115,7 +114,7 @@ pub async fn events(request: Request) -> Result<Response<Body>, Problem> {
     let is_there = (is_ok(&counting), is_ok(&media), is_ok(&recording));
     let types = wanted.that_are_there(is_there.0, is_there.1, is_there.2);
     if types.is_none() {
-        // All that was wanted has its own reason; the first is told.
+        // Each requested part is missing for its own reason; the first is reported.
         let reasons: [Option<Problem>; 3] =
             [counting.and_then(Result::err), media.and_then(Result::err), recording.and_then(Result::err)];
         return Err(reasons.into_iter().flatten().next().unwrap_or_else(|| NoCounting.into()));
@@ -157,13 +156,13 @@ fn head(body: Body) -> Response<Body> {
     let mut response = no_store(Response::new(body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE_VALUE));
-    // nginx would else collect events before it passes them on.
+    // Otherwise nginx collects events before it passes them on.
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response
 }
 
-/// The id after which a client wants to go on. A browser repeats what it was given, in a header; what
-/// is not ours there says nothing. Scripts that cannot set a header use the query.
+/// The ID after which the client continues. Browsers repeat the last ID in a header; a malformed header is ignored.
+/// Scripts that cannot set headers use the query.
 fn last_event_id(headers: &HeaderMap, query: &Query) -> Result<Option<u64>, WrongValue> {
     let header = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     match header.and_then(|text| text.trim().parse().ok()) {
@@ -183,7 +182,7 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn types_are_all_or_those_named() {
+    fn types_are_all_or_the_named_ones() {
         let of = |text: &str| Types::of(&Query::parse(text));
         let all = of("").unwrap();
         assert!(all.crossing && all.tally && all.overlay && all.lines && all.state);
@@ -197,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_left_away() {
+    fn missing_parts_are_left_out() {
         let of = |text: &str| Types::of(&Query::parse(text)).unwrap();
         let all = of("").that_are_there(false, true, true);
         assert!(!all.of_counting() && all.state && all.media && all.recording);
@@ -208,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn the_header_decides_and_nonsense_in_it_says_nothing() {
+    fn the_header_overrides_the_query_unless_malformed() {
         let of = |header: Option<&'static str>, query: &str| {
             let mut headers = HeaderMap::new();
             if let Some(text) = header {
@@ -225,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_to_all_is_made_once() {
+    fn a_shared_event_is_rendered_once() {
         let said = CachedEvent::default();
         let made = Cell::new(0);
         let make = || {

@@ -1,13 +1,13 @@
-//! The crossings of counts.db from one id on, of all scenes, for those who were away or too slow.
+//! Crossings in counts.db after an ID, of all scenes, for clients that were away or too slow.
 
 use crate::store::{CountsReader, CrossingsQuery, Scene, StoreError, StoredCrossing};
 
-/// Crossings that are read from counts.db at once: some 40 kB.
+/// Crossings read from counts.db at a time: some 40 kB.
 const PIECE: usize = 100;
 
 const SCENES: [Scene; 3] = Scene::ALL;
 
-/// The newest id in counts.db; 0 of an empty one.
+/// The newest ID in counts.db; 0 if it is empty.
 pub(super) fn newest_id(reader: &CountsReader) -> Result<u64, StoreError> {
     let mut newest = 0;
     for scene in SCENES {
@@ -23,10 +23,10 @@ pub(super) fn following(
     after: u64,
 ) -> Result<(Vec<StoredCrossing>, bool), StoreError> {
     let mut found = Vec::new();
-    // What is committed from now on is told as it comes: read here, one of a scene that was read already could be
-    // missing.
+    // Later commits are sent as they come. If they were read here, a crossing of a scene that was read before could
+    // be missing.
     let newest = newest_id(reader)?;
-    // Up to this id nothing is missing of any scene.
+    // Up to this ID, the crossings of every scene are complete.
     let mut whole_up_to = u64::MAX;
     for scene in SCENES {
         let of_scene = CrossingsQuery::newest(scene, PIECE);

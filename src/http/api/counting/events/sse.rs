@@ -1,4 +1,4 @@
-//! One client's talk: how things are when it comes, then what happens, as it happens.
+//! One client's session: the current state first, then events as they happen.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -29,22 +29,22 @@ use crate::store::media::MediaStatus;
 use crate::store::{Counts, LineRow, Scene, StoredCrossing, Tallies, ZoneRow};
 use crate::ui::CountingReport;
 
-/// A browser that lost the connection comes back after this time, in milliseconds.
+/// Time after which a browser reconnects, in milliseconds.
 const RETRY_MS: u32 = 2000;
 
-/// A client that has not taken what was sent is looked at again after this time.
+/// Time after which a client with unsent bytes is checked again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// How counting is going is looked at so often: it has no channel of its own.
+/// Interval for checking the state of counting, which has no channel of its own.
 const LOOK_AT_STATE: Duration = Duration::from_secs(1);
 
-/// What is kept, and how recording stands, is told so often at most.
+/// Shortest interval between events about media and recording.
 const LEAST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The client has left, or the server stops.
 pub(super) struct SessionEnd;
 
-/// Something that changes often and is told seldom: the newest, when some time has gone by.
+/// A value that changes often and is sent rarely: always the newest, after a minimum interval.
 pub(super) struct Throttled<T> {
     newest: watch::Receiver<Arc<T>>,
     not_before: Instant,
@@ -56,14 +56,14 @@ impl<T> Throttled<T> {
         Throttled { newest, not_before: Instant::now(), said: None }
     }
 
-    /// Waits until there is something to tell; for ever where there is nothing of this kind.
+    /// Waits until there is a value to send; for ever if there is no such value.
     async fn changed(throttled: &mut Option<Throttled<T>>) -> Result<(), SessionEnd> {
         let Some(throttled) = throttled else { return std::future::pending().await };
         sleep_until(throttled.not_before).await;
         throttled.newest.changed().await.map_err(|_| SessionEnd)
     }
 
-    /// The event, unless it says what the one before said.
+    /// The event, unless it equals the previous one.
     fn tell(&mut self, make: impl FnOnce(&T) -> Bytes) -> Option<Bytes> {
         self.not_before = Instant::now() + LEAST_INTERVAL;
         let event = make(&self.newest.borrow_and_update());
@@ -71,7 +71,7 @@ impl<T> Throttled<T> {
     }
 }
 
-/// What the event `state` says.
+/// The event `state`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct StateEvent {
     state: &'static str,
@@ -80,7 +80,7 @@ struct StateEvent {
     hint: Option<String>,
     #[serde(skip)]
     outside: Option<&'static str>,
-    /// `null` where nothing is ever counted.
+    /// `null` without counting.
     counting: Option<CountingReport>,
 }
 
@@ -93,7 +93,7 @@ impl Redact for StateEvent {
     }
 }
 
-/// What is counted, as one client hears of it.
+/// The counting events of one client.
 pub(super) struct CountedEvent {
     committed: broadcast::Receiver<Arc<StoredCrossing>>,
     tallies: watch::Receiver<Arc<Tallies>>,
@@ -102,14 +102,14 @@ pub(super) struct CountedEvent {
     overlay: watch::Receiver<Arc<Overlay>>,
     counts: Counts,
     counts_db: CountsReaders,
-    /// The id of the last crossing sent.
+    /// The ID of the last crossing sent.
     last: u64,
-    /// The scene whose lines were sent last.
+    /// The scene of the lines sent last.
     shown: Option<Scene>,
 }
 
 impl CountedEvent {
-    /// From the crossing after `after` on; without one, from now on.
+    /// Starts with the crossing after `after`; without it, now.
     ///
     /// # Errors
     /// counts.db cannot be read.
@@ -119,7 +119,7 @@ impl CountedEvent {
         counts_db: CountsReaders,
         after: Option<u64>,
     ) -> Result<CountedEvent, CountsReadError> {
-        // Before counts.db is read up to its end: nothing is committed in between unseen.
+        // Subscribed before counts.db is read to its end, so that no commit in between is missed.
         let committed = counts.subscribe_crossings();
         let newest = counts_db.read(newest_id).await?;
         Ok(CountedEvent {
@@ -130,13 +130,13 @@ impl CountedEvent {
             overlay: counting.overlay(),
             counts,
             counts_db,
-            // Of a counts.db that was begun again no id is known yet that the client could have seen.
+            // If counts.db was replaced, the client's ID may lie beyond its end.
             last: after.map_or(newest, |after| after.min(newest)),
             shown: None,
         })
     }
 
-    /// Waits for what is next; for ever where nothing is counted.
+    /// Waits for the next event; for ever without counting.
     async fn news(
         counted: Option<&mut CountedEvent>,
         types: Types,
@@ -165,28 +165,27 @@ impl CountedEvent {
 
 /// One client's task.
 pub(super) struct SseSession {
-    /// What is counted, where anything of it is wanted and there.
+    /// Counting, if requested and available.
     pub(super) counted: Option<CountedEvent>,
     pub(super) states: watch::Receiver<CameraState>,
-    /// How the store of pictures is, and how recording stands, where that is wanted and pictures are kept.
+    /// Media and recording, if requested and available.
     pub(super) media: Option<Throttled<MediaStatus>>,
     pub(super) recording: Option<Throttled<RecordingStatus>>,
-    /// What is wanted and there.
+    /// The requested and available events.
     pub(super) types: Types,
     pub(super) link: Rc<Link>,
     pub(super) pieces: mpsc::Sender<Result<Bytes, BrokenBody>>,
     pub(super) stop: Stop,
     pub(super) site: Rc<Site>,
-    /// Who listens.
     pub(super) who: Who,
-    /// The words of camera and counting that were sent last.
+    /// The states of camera and counting that were sent last.
     pub(super) said: Option<(&'static str, Option<&'static str>)>,
 }
 
-/// What a client is to hear of next.
+/// The next event of a client.
 enum ListenerNews {
     Crossing(Arc<StoredCrossing>),
-    /// It was too slow for those that were committed.
+    /// The client was too slow for the committed crossings.
     Missed,
     Tallies,
     Lines,
@@ -194,21 +193,21 @@ enum ListenerNews {
     Media,
     Recording,
     Overlay,
-    /// A look at what has no channel of its own.
+    /// A check of values without a channel.
     Tick,
-    /// A look whether it has taken what was sent.
+    /// A check whether the client has taken the sent bytes.
     Look,
     Heartbeat,
 }
 
 impl SseSession {
     pub(super) async fn run(mut self) {
-        // That the client has left, or the server stops, is no failure.
+        // A client that leaves, or a server that stops, is no failure.
         let Err(SessionEnd) = self.talk().await;
     }
 
     async fn talk(&mut self) -> Result<std::convert::Infallible, SessionEnd> {
-        // An id without data is no event, but what a browser names when it comes back.
+        // An ID without data is no event, but browsers repeat it when they reconnect.
         let opening = match &self.counted {
             Some(counted) if self.types.crossing => format!("retry: {RETRY_MS}\nid: {}\n\n", counted.last),
             _ => format!("retry: {RETRY_MS}\n\n"),
@@ -253,7 +252,7 @@ impl SseSession {
         }
     }
 
-    /// Waits for what is next. A channel that has closed ends the talk: the daemon stops.
+    /// Waits for the next event. A closed channel ends the session: the service stops.
     async fn news(
         &mut self,
         state: &mut Interval,
@@ -277,7 +276,7 @@ impl SseSession {
         }
     }
 
-    /// Whether all that was sent has left this machine.
+    /// True if all sent bytes have left this machine.
     fn has_room(&self) -> bool {
         self.pieces.capacity() == self.pieces.max_capacity() && self.link.has_room()
     }
@@ -291,7 +290,7 @@ impl SseSession {
         }
     }
 
-    /// Sends a crossing that was committed, unless it was read from counts.db already.
+    /// Sends a committed crossing, unless it was already read from counts.db.
     async fn send_crossing(&mut self, crossing: &StoredCrossing) -> Result<(), SessionEnd> {
         match &mut self.counted {
             Some(counted) if crossing.id > counted.last => counted.last = crossing.id,
@@ -300,7 +299,7 @@ impl SseSession {
         self.send(said(crossing)).await
     }
 
-    /// Sends the crossings that counts.db has beyond the last one sent.
+    /// Sends the crossings of counts.db after the last one sent.
     async fn catch_up(&mut self) -> Result<(), SessionEnd> {
         while self.types.crossing
             && let Some(counted) = &mut self.counted
@@ -314,7 +313,7 @@ impl SseSession {
             let (rows, has_more) = match read {
                 Ok(read) => read,
                 Err(error) => {
-                    // Cut rather than left out: the client comes back and names the last it has.
+                    // Cut instead of leaving crossings out: the client reconnects with the last ID it has.
                     log::warn!("{}: events are cut off, {error}", self.link.peer());
                     let _ = self.pieces.send(Err(BrokenBody)).await;
                     return Err(SessionEnd);
@@ -323,7 +322,7 @@ impl SseSession {
             if let Some(last) = rows.last() {
                 counted.last = last.id;
                 let mut piece = Vec::with_capacity(rows.len() * 400);
-                // What was found in a recording has not just happened.
+                // A crossing found by a recount has not just happened.
                 let new = rows.iter().filter(|row| !row.is_recounted);
                 new.for_each(|row| piece.extend_from_slice(&said(row)));
                 if !piece.is_empty() {
@@ -417,7 +416,7 @@ impl SseSession {
     }
 }
 
-/// Rings for the first time after `period`.
+/// Ticks first after `period`.
 fn every(period: Duration) -> Interval {
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -425,7 +424,7 @@ fn every(period: Duration) -> Interval {
     ticks
 }
 
-/// An event without an id. JSON has no line end in it: one line of data will do.
+/// An event without an ID. JSON has no line ends, so one line of data is enough.
 fn event(name: &str, json: &str) -> Bytes {
     format!("event: {name}\ndata: {json}\n\n").into()
 }
