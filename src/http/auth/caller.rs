@@ -72,12 +72,10 @@ pub enum AuthError {
     /// The credentials are right but not sufficient.
     #[error("this takes the role {}, and who asks is {has}", needed.as_str())]
     TooLow {
-        /// The required role.
         needed: Role,
         /// The caller's role, in words.
         has: String,
     },
-    /// The password is wrong.
     #[error("the password is wrong")]
     Wrong,
     /// Too many wrong passwords came from that address.

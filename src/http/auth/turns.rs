@@ -15,7 +15,6 @@ const MOST: usize = 64;
 /// one.
 const UNNAMED: usize = 8;
 
-/// The queue.
 #[derive(Debug, Clone, Default)]
 pub struct Turns {
     state: Arc<Mutex<TurnQueue>>,

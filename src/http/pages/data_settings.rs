@@ -74,9 +74,7 @@ const SIZES: [(u32, u32); 4] = [(640, 360), (640, 480), (1280, 720), (1920, 1080
 /// The choices that the page offers.
 #[derive(Debug, Default)]
 struct Offers {
-    /// Names of time zones.
     zones: Arc<[String]>,
-    /// Names of models.
     models: Arc<[String]>,
     /// Classes of the model; empty if unknown.
     classes: Vec<String>,

@@ -265,7 +265,7 @@ fn sign_in_page(request: &Request, next: String, refused: Option<RefusalReason>)
     }
 }
 
-/// True if the reader has just set the own password: the address says so, and the session is a user's.
+/// True if the reader has just set their own password: the address says so, and the session is a user's.
 fn is_done(request: &Request) -> bool {
     let (auth, is_said) = (&request.site.auth, request.query.get("done") == Some("password"));
     is_said

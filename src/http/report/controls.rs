@@ -55,7 +55,7 @@ pub struct ControlReport {
     saved: bool,
     /// Pinned by the operator's file.
     pinned: bool,
-    /// The place of the pinned value.
+    /// The place that pins it.
     place: Option<String>,
 }
 

@@ -26,11 +26,8 @@ pub const BUCKETS: [(&str, BucketSize); 5] = [
 /// The columns that counts are grouped by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct By {
-    /// By line.
     pub line: bool,
-    /// By class.
     pub class: bool,
-    /// By direction.
     pub direction: bool,
 }
 
@@ -71,15 +68,12 @@ impl By {
 /// Rows from counts.db, and how to report them.
 #[derive(Debug)]
 pub struct Counted {
-    /// The scene of the counts.
     pub scene: Scene,
     /// Start, wall time in microseconds.
     pub from_us: u64,
     /// End, wall time in microseconds.
     pub to_us: u64,
-    /// The size of a bucket.
     pub bucket: BucketSize,
-    /// The grouping of its counts.
     pub by: By,
     pub rows: Vec<BucketRow>,
     /// Times without counting.

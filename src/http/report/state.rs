@@ -20,8 +20,8 @@ use crate::pipeline::{CameraState, CameraStatus};
 use crate::store::media::ClockWait;
 use crate::ui::{Alert, CountingReport, LiveControls, LivePage, Reader};
 
-/// The state of the service. Callers below operator do not get `source` and `viewer_list`; for them `camera` is null,
-/// the camera's fault is only its kind, and other faults are only their presence.
+/// The state of the service. Callers below operator get no `source` and no `viewer_list`, and `camera` is null. They
+/// see only the kind of a camera fault, and only the presence of other faults.
 #[derive(Debug, Default, Serialize, schemars::JsonSchema)]
 pub struct StateReport {
     /// The camera's name.

@@ -23,7 +23,6 @@ pub enum FieldError {
     /// An unknown key.
     #[error("{key} is not known here; {}", those_are(known))]
     Unknown {
-        /// The key.
         key: String,
         /// The known keys; empty if there are none.
         known: String,
@@ -33,9 +32,7 @@ pub enum FieldError {
     /// A list with too many items.
     #[error("{key} names {count} items, and {most} are the most that may be named at once")]
     TooMany {
-        /// The key.
         key: &'static str,
-        /// The given number of items.
         count: usize,
         /// The maximum.
         most: usize,
@@ -43,9 +40,7 @@ pub enum FieldError {
     /// A value of the wrong kind or out of its range.
     #[error("{key} should be {expected}")]
     Wrong {
-        /// The key.
         key: &'static str,
-        /// The expected value, in words.
         expected: String,
         /// The given value, at most 100 characters of it, if known.
         given: Option<String>,

@@ -1,7 +1,7 @@
 //! Tables as comma-separated values (RFC 4180): a header, lines that end in CR LF, quotes as needed. Pure.
 //!
 //! Spreadsheets run a cell that begins with `=`, `+`, `-`, `@`, a tab or a carriage return as a formula. Anybody who
-//! may draw a line types names, so such a text gets a leading apostrophe, which spreadsheets take as a mark for text.
+//! may draw a line can type a name like that, so such a text gets a leading apostrophe, which marks it as text.
 //! Numbers stay unchanged.
 
 use std::fmt::{Display, Write};

@@ -410,7 +410,6 @@ pub enum Miss {
     /// No route has this path.
     #[error("there is nothing at {path}")]
     Path {
-        /// The requested path.
         path: String,
         /// Leading folders hide one of our addresses, as if from a proxy that keeps its prefix.
         is_prefixed: bool,
@@ -418,7 +417,6 @@ pub enum Miss {
     /// The path has no route with this method.
     #[error("{path} answers to {allow} only")]
     Method {
-        /// The requested path.
         path: String,
         /// The allowed methods, as in the header `Allow`.
         allow: String,

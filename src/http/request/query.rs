@@ -13,11 +13,9 @@ use crate::http::request::problem::Problem;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key} is {value:?}, and should be {expected}")]
 pub struct WrongValue {
-    /// The key.
     pub key: &'static str,
     /// The given value, at most 100 characters of it.
     pub value: String,
-    /// The expected values, in words.
     pub expected: String,
 }
 
@@ -33,7 +31,6 @@ impl WrongValue {
 pub struct UnknownKey {
     /// The key, at most 100 characters of it.
     pub key: String,
-    /// The known keys.
     pub keys: Vec<&'static str>,
     /// Its value, at most 100 characters of it.
     pub value: String,

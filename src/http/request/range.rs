@@ -13,9 +13,7 @@ use crate::media::zip;
 /// The requested part of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FilePart {
-    /// All of it.
     Whole,
-    /// These bytes.
     Bytes(Range<u64>),
     /// None: the range lies beyond the file.
     None,

@@ -5,7 +5,6 @@ use crate::access::{Role, Scope};
 /// The right that a route requires; stated for each in the table of routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Right {
-    /// Nothing.
     Anyone,
     /// The key of old programs, which the route itself checks.
     Key,

@@ -57,6 +57,7 @@ impl Listener {
         }
     }
 
+    /// True for HTTPS.
     pub fn is_https(&self) -> bool {
         matches!(self, Listener::Https(_))
     }

@@ -143,7 +143,7 @@ impl fmt::Debug for Route {
 /// Answers a request.
 pub type Handler = fn(Request) -> Pin<Box<dyn Future<Output = Result<Response<Body>, Problem>>>>;
 
-/// The output of a handler: a response, or a response or a problem.
+/// The output of a handler, with or without a possible problem.
 pub trait Answered {
     /// Both as a `Result`.
     fn answered(self) -> Result<Response<Body>, Problem>;

@@ -245,7 +245,7 @@ async fn keep(
     wanted: &[(String, Option<f64>)],
     version: Option<u64>,
 ) -> Result<(), Problem> {
-    // A return to the default is no longer stored, even if an automatic mode rules the control now and it is not set.
+    // A control at its default is not stored, even if an automatic mode rules it now and it was not set.
     let kept = wanted.iter().filter(|(name, value)| {
         let control = set.controls.iter().find(|control| control.name == *name);
         let is_kind_kept = control.is_some_and(|control| !control.is_momentary());

@@ -33,7 +33,6 @@ const TRIES: usize = 5;
 /// A change of the light; `None` keeps a value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LightRequest {
-    /// On or off.
     pub is_on: Option<bool>,
     /// 0–255.
     pub brightness: Option<u8>,

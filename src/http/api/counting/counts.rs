@@ -30,7 +30,6 @@ pub enum CountsFormat {
     Csv,
 }
 
-/// The requested format.
 pub fn format(query: &Query) -> Result<CountsFormat, WrongValue> {
     Ok(query
         .one_of("format", &[("json", CountsFormat::Json), ("csv", CountsFormat::Csv)])?

@@ -103,7 +103,7 @@ impl TokenReport {
 /// # Errors
 /// The given password is wrong or could not be verified.
 pub async fn me(request: Request) -> Result<Response<Body>, Problem> {
-    // An open route alone would not verify a password that was never proven.
+    // An open route alone would not verify a new password.
     let who = match request.site.auth.admit(request.caller(), Right::Viewer).await {
         Ok(who) => who,
         Err(AuthError::NotShown | AuthError::TooLow { .. }) => request.who.clone(),

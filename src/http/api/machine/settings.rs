@@ -146,7 +146,7 @@ pub async fn import(request: Request) -> Result<Response<Body>, Problem> {
     let terms = Terms { expected, may_delete: request.query.is_set("confirm")? };
     let done = preferences.import(toml, terms).await?;
     let mut response = report(&done);
-    // Only this answer can report values without effect.
+    // Values without effect are reported only in this answer.
     if done.complaint != preferences.in_force().complaint {
         response.extensions_mut().insert(Told(done));
     }
@@ -162,7 +162,7 @@ fn as_text(body: &[u8]) -> Result<&str, Problem> {
 }
 
 /// The settings to import, and their keys. An empty file, or one with only comments, counts as a mistake, because it
-/// would remove every setting; an export without settings has a mark for that.
+/// would remove every setting. An export without settings is marked as one and may be imported.
 ///
 /// # Errors
 /// The file has no settings.

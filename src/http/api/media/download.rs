@@ -200,7 +200,6 @@ pub enum Broken {
     /// The reader failed.
     #[error("{0}")]
     Failed(String),
-    /// The server stops.
     #[error("the server stops")]
     Stopped,
     /// Privacy mode has begun.

@@ -241,10 +241,8 @@ enum NotMade {
     /// Its output is not fragmented MP4.
     #[error(transparent)]
     Output(#[from] NotFragmented),
-    /// It failed.
     #[error("ffmpeg ended ({0})")]
     Ended(String),
-    /// The client has left.
     #[error("the client has left")]
     Left,
 }

@@ -167,7 +167,6 @@ struct Sending {
     check: crc32fast::Hasher,
 }
 
-/// The client has left.
 struct Gone;
 
 impl Sending {
