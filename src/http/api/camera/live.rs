@@ -27,8 +27,9 @@ const SNAPSHOT_WAIT: Duration = Duration::from_secs(4);
 /// The same for the line editor, whose page waits.
 const STILL_WAIT: Duration = Duration::from_secs(10);
 
-/// The stream, with at most `?fps=` pictures per second, and with boxes and lines for `?annotated=1`. The keys of a
-/// view change it, for example `?gray=` and `?scale=`. Unknown keys and malformed values are ignored.
+/// The stream, with at most `?fps=` pictures per second, and with boxes and lines for `?annotated=1`. `?gray=`,
+/// `?scale=`, `?rotate=`, `?mirror=`, `?flip=`, `?crop=`, `?text=` and `?timestamp=` change the picture. Unknown keys
+/// and malformed values are ignored.
 pub async fn stream(request: Request) -> Result<Response<Body>, Problem> {
     let is_annotated = matches!(request.query.get("annotated"), Some("1" | "true"));
     watch(request, is_annotated)
