@@ -1,16 +1,17 @@
-//! What of the file goes into a backup: hashes of passwords and tokens, without which nobody could sign in to what is
-//! restored. Sessions stay behind, and so does the key that signs links: who comes back signs in again, and whoever
-//! finds the backup signs nothing.
+//! The part of `access.json` that goes into a backup: users and tokens with their hashes, so that people can sign in
+//! after a restore.
+//!
+//! Sessions and the key that signs links stay behind. Users sign in again, and a stolen backup signs nothing.
 
 use std::path::Path;
 
 use super::file::{self, AccessFile, NAME};
 use super::sessions::Sessions;
 
-/// The file in `directory` as a backup has it; `None`: there is none.
+/// The backup's copy of `access.json` in `directory`; `None` without one.
 ///
 /// # Errors
-/// It cannot be read, in words.
+/// The file cannot be read, in words.
 pub fn read_for_backup(directory: &Path) -> Result<Option<Vec<u8>>, String> {
     let file = directory.join(NAME);
     if !file.exists() {
@@ -20,10 +21,10 @@ pub fn read_for_backup(directory: &Path) -> Result<Option<Vec<u8>>, String> {
     serde_json::to_vec_pretty(&kept).map(Some).map_err(|error| error.to_string())
 }
 
-/// Whether `file` is one of users and their passwords.
+/// Checks that `file` is a readable `access.json`.
 ///
 /// # Errors
-/// It is not, in words.
+/// It is not; the reason in words.
 pub fn verify(file: &Path) -> Result<(), String> {
     file::read(file).map(drop)
 }
@@ -36,7 +37,7 @@ mod tests {
     use crate::access::{Access, Role};
 
     #[test]
-    fn passwords_go_along_and_sessions_and_the_key_of_links_do_not() {
+    fn a_backup_has_passwords_but_no_sessions_and_no_link_key() {
         let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         assert_eq!(read_for_backup(folder.path()), Ok(None));
         let access = Access::open(folder.path());

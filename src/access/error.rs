@@ -1,48 +1,48 @@
-//! Why users, passwords and tokens are not changed.
+//! Errors of changes to users, passwords and tokens.
 
 use super::{LONGEST, SHORTEST};
 
 /// The longest name of a user or a token.
 pub const LONGEST_NAME: usize = 40;
 
-/// Something about the password was not done.
+/// Why a change to passwords, users or tokens failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AccessError {
-    /// It is too short, too long, or nothing that can be typed.
+    /// The password is too short, too long, or has characters that cannot be typed.
     #[error("a password has {SHORTEST} to {LONGEST} characters, and none that cannot be typed")]
     Unfit,
     /// The file cannot be written.
     #[error("{file} could not be written: {reason}")]
     NotKept {
         file: String,
-        /// What the operating system said.
+        /// The operating system's error.
         reason: String,
     },
-    /// Another program has the file.
+    /// Another program holds the lock of the file.
     #[error("another tallycam has {file}")]
     Claimed { file: String },
-    /// A user's or token's name is none.
+    /// The name of a user or token is not allowed.
     #[error("a name has 1 to {LONGEST_NAME} letters, digits, dots, dashes and underscores")]
     UnfitName,
-    /// A user of this name is not there, or cannot be changed so.
+    /// No user has this name.
     #[error("there is no user of this name")]
     NoUser,
-    /// The admin's role and name stay.
+    /// The admin's role and name cannot be changed.
     #[error("the admin stays the admin: only the password can be changed")]
     Admin,
-    /// Somebody else was first.
+    /// Somebody else has claimed the camera before.
     #[error("somebody has chosen this camera's password already")]
     Late,
-    /// Who has no admin has nobody else.
+    /// A user cannot be added before the admin has a password.
     #[error("there is no admin's password yet, and without one everybody may do everything")]
     NoAdmin,
-    /// There are as many as there may be.
+    /// The maximum number of users or tokens is reached.
     #[error("there are {0} already, and not more than that can be")]
     TooMany(usize),
     /// A new user needs a password.
     #[error("a new user needs a password")]
     NoPassword,
-    /// The operating system gives no random numbers, or not the memory that hashing takes.
+    /// The operating system gives no random numbers, or not the memory for hashing.
     #[error("no hash could be made: {0}")]
     NoHash(&'static str),
 }

@@ -1,4 +1,4 @@
-//! The file: JSON that only its owner can read, replaced as a whole.
+//! `access.json`: readable by its owner only, replaced as a whole.
 
 use std::fs;
 use std::io;
@@ -17,37 +17,37 @@ use crate::base::unicode::hex;
 
 pub(super) const NAME: &str = "access.json";
 
-/// Who may write it holds a lock on this one: the file itself is another one after each change.
+/// The lock of the writer. A file of its own, because each change replaces `access.json`.
 const CLAIM: &str = "access.lock";
 
-/// A longer file is none.
+/// Maximum length in bytes; a longer file is refused.
 const LONGEST: u64 = 256 * 1024;
 
-/// What is kept.
+/// The content of `access.json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct AccessFile {
-    /// Part of the cookie's name.
+    /// Part of the session cookie's name.
     pub mark: String,
-    /// The admin's.
+    /// The admin's password.
     pub password: Option<Hash>,
-    /// That is the one that the program has made and shown, and nobody has changed it since.
+    /// The admin's password is still the one that the program made and showed.
     #[serde(default)]
     pub first: bool,
-    /// There was a password, and its owner took it away.
+    /// There was a password, and its owner removed it.
     #[serde(skip)]
     pub was_removed: bool,
-    /// All others.
+    /// Users beside the admin.
     #[serde(default)]
     pub users: Vec<User>,
     pub sessions: Sessions,
     #[serde(default)]
     pub tokens: Vec<Token>,
-    /// What signs links: another one with each new password of the admin.
+    /// The key that signs links. Each new password of the admin replaces it.
     #[serde(default)]
     pub key: [u8; 32],
 }
 
-/// Somebody beside the admin who has a password.
+/// A user beside the admin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct User {
     pub name: String,
@@ -55,19 +55,19 @@ pub(super) struct User {
     pub password: Hash,
 }
 
-/// Takes the right to write in `directory`.
+/// Takes the writer's lock of `directory`.
 pub(super) fn lock_for_writing(directory: &Path) -> Option<Lock> {
     private::lock_file(directory, CLAIM).ok().and_then(|lock| Lock::acquire(lock).ok())
 }
 
-/// Whether another program has that right.
+/// Whether another program holds the writer's lock.
 pub(super) fn is_claimed(directory: &Path) -> bool {
     let lock = private::lock_file(directory, CLAIM);
     lock.is_ok_and(|lock| matches!(Lock::acquire(lock), Err(Errno::WOULDBLOCK)))
 }
 
 impl AccessFile {
-    /// Gives it a mark, and what signs links, where it has none.
+    /// Makes the cookie mark and the link key where they are missing.
     pub fn ensure_secrets(&mut self) -> Result<(), AccessError> {
         if self.mark.is_empty() {
             self.mark = hex(random::<4>()?);
@@ -79,7 +79,7 @@ impl AccessFile {
     }
 }
 
-/// What `file` says; nothing where there is none.
+/// The content of `file`; the default if there is no file.
 pub(super) fn read(file: &Path) -> Result<AccessFile, String> {
     let text = match fs::metadata(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(AccessFile::default()),
@@ -95,7 +95,7 @@ pub(super) fn read(file: &Path) -> Result<AccessFile, String> {
         .ok_or_else(|| format!("{} is not understood", file.display()))
 }
 
-/// Replaces `file`; when it returns, that has outlived a power cut.
+/// Replaces `file`. On return the new content is safe from a power cut.
 pub(super) fn write(file: &Path, kept: &AccessFile) -> io::Result<()> {
     private::replace(file, format!("{}\n", serde_json::to_string_pretty(kept)?).as_bytes())
 }

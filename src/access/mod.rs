@@ -1,10 +1,10 @@
 //! Passwords, users and their roles, sessions, tokens and signed links. Knows no HTTP.
 //!
-//! They lie in a file of their own beside counts.db, because somebody has to sign in to mend a counts.db that cannot be
-//! opened. While the file cannot be read, no password is right.
+//! They are stored in `access.json`, apart from `counts.db`: repairing a damaged `counts.db` needs somebody who can
+//! sign in. While the file cannot be read, every password is refused.
 //!
-//! Every call may be made from any thread. Calls that hash or write take a tenth of a second and more: not on a
-//! runtime's thread.
+//! Every call may be made from any thread. Calls that hash or write take 0.1 s and more, so a thread of the async
+//! runtime must not make them.
 
 mod backup;
 mod error;
@@ -37,19 +37,19 @@ use sessions::{Digest, Session};
 use tokens::Token;
 pub use tokens::TokenFacts;
 
-/// The name of whoever has the first password.
+/// The name of the admin, who has the first password.
 pub const ADMIN: &str = "admin";
 
-/// The user whose password counts, as the admin's does, for whoever gives no name or one that nobody has.
+/// A user of this name can sign in with the password alone, as the admin can: without a name, or with an unknown one.
 pub const VIEWER: &str = "viewer";
 
-/// So many users beside the admin.
+/// Maximum number of users beside the admin.
 const MOST_USERS: usize = 50;
 
-/// So many passwords are remembered as they were shown.
+/// Maximum number of remembered passwords.
 const MOST_SHOWN: usize = 16;
 
-/// The passwords, and who has shown one.
+/// Users, sessions and tokens of one camera. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Access(Arc<AccessInner>);
 
@@ -57,13 +57,13 @@ pub struct Access(Arc<AccessInner>);
 struct AccessInner {
     file: PathBuf,
     state: Mutex<AccessState>,
-    /// Held while the file is written, so that no change is lost to another.
+    /// Held while the file is written, so that concurrent changes do not overwrite each other.
     writing: Mutex<()>,
-    /// Of this run, for [`AccessState::shown`].
+    /// Random key of this run for the tags in [`AccessState::shown`].
     key: hmac::Key,
-    /// Held as long as this lives, so that two programs do not write over each other.
+    /// The writer's lock, held for the lifetime, so that two programs do not overwrite each other's changes.
     claim: Option<private::Lock>,
-    /// Where there never was a password, nobody gets in before somebody has chosen one.
+    /// If no password was ever set, everybody is refused until somebody claims the camera.
     awaits_claim: AtomicBool,
 }
 
@@ -72,53 +72,53 @@ struct AccessState {
     kept: AccessFile,
     /// Why the file could not be read.
     trouble: Option<String>,
-    /// Passwords as they were last shown and found right, so that a program's every request does not cost a
-    /// hash: a keyed hash of each with its name, worth nothing outside this run; and whose it is.
+    /// Recently verified passwords, each as a keyed hash with the name, and the user's name. They save a program an
+    /// Argon2 hash per request and are worthless outside this run.
     shown: Vec<(hmac::Tag, String)>,
 }
 
-/// Somebody who has shown who they are.
+/// An authenticated user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
-    /// The user's name; empty: whoever has opened a signed link.
+    /// The user's name; empty for a client with a signed link.
     pub name: String,
-    /// What they may do.
+    /// The user's role.
     pub role: Role,
 }
 
-/// A session, as far as it may be told.
+/// A session without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionFacts {
-    /// To end it by.
+    /// Identifies the session to [`Access::end_session`].
     pub number: u64,
-    /// Whose it is.
+    /// The user who signed in.
     pub person: Person,
-    /// Seconds since 1970.
+    /// Start, in seconds since 1970.
     pub begun_s: u64,
-    /// Likewise.
+    /// End, in seconds since 1970.
     pub until_s: u64,
-    /// The address it was begun from.
+    /// The client's address at sign-in.
     pub from: String,
-    /// The browser, as it called itself.
+    /// The browser's `User-Agent` at sign-in.
     pub browser: String,
 }
 
-/// How a camera is guarded.
+/// Whether a password protects the camera.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccessGuard {
-    /// There never was a password.
+    /// No password was ever set.
     Never,
-    /// It was removed.
+    /// The password was removed.
     Removed,
-    /// There is one.
+    /// A password is set.
     Password,
-    /// What is kept cannot be read, and nobody gets in.
+    /// `access.json` cannot be read, for this reason: everybody is refused.
     Unreadable(String),
 }
 
 impl Access {
-    /// What is kept in `directory`, which is made where it is not there. What cannot be read or claimed is told by
-    /// [`Access::guard`], and by whatever would change it.
+    /// Opens `access.json` in `directory`, which is created if missing. A failure to read the file shows in
+    /// [`Access::guard`]. A lock that another program holds fails the next change.
     pub fn open(directory: &Path) -> Access {
         let file = directory.join(file::NAME);
         let _ = private::make_directory(directory);
@@ -138,19 +138,19 @@ impl Access {
         }))
     }
 
-    /// Makes what signs links, where a backup that was restored brought none. Writes.
+    /// Makes the link key if a restored backup brought none. Writes.
     pub fn ensure_link_key(&self) {
         if self.state().kept.key == [0; 32] {
             self.update_in_memory(|_| ());
         }
     }
 
-    /// Where it is kept.
+    /// The path of `access.json`.
     pub fn file(&self) -> &Path {
         &self.0.file
     }
 
-    /// How the camera is guarded.
+    /// Whether a password protects the camera.
     pub fn guard(&self) -> AccessGuard {
         let state = self.state();
         match (&state.trouble, &state.kept.password) {
@@ -161,12 +161,12 @@ impl Access {
         }
     }
 
-    /// Has the first password chosen by [`Access::claim`]: until then nobody gets in. Without this everybody does.
+    /// Refuses everybody until [`Access::claim`] has set the first password. Without claim mode everybody is let in.
     pub fn start_claim_mode(&self) {
         self.0.awaits_claim.store(true, Ordering::Relaxed);
     }
 
-    /// Nobody has chosen a password yet, and nobody gets in before.
+    /// Claim mode is on and no password was ever set: everybody is refused.
     pub fn is_unclaimed(&self) -> bool {
         self.0.awaits_claim.load(Ordering::Relaxed) && self.guard() == AccessGuard::Never
     }
@@ -180,18 +180,19 @@ impl Access {
         is_without && !self.is_unclaimed()
     }
 
-    /// There is an admin's password.
+    /// The admin has a password.
     pub fn has_password(&self) -> bool {
         self.state().kept.password.is_some()
     }
 
-    /// Tells this camera's cookies from those of another one on the same machine: cookies know no ports.
+    /// A part of the cookie's name that tells this camera's cookies from another one's on the same machine. Cookies
+    /// do not distinguish ports.
     pub fn cookie_id(&self) -> String {
         self.state().kept.mark.clone()
     }
 
-    /// Whose `password` was found right before, in this run, with this `name`. Costs a microsecond; nothing says
-    /// nothing.
+    /// The user, if `name` and `password` were verified before in this run. Takes a microsecond. `None` does not mean
+    /// that the password is wrong.
     pub fn recall_person(&self, name: &str, password: &str) -> Option<Person> {
         let said = password_cache_key(name, password);
         let state = self.state();
@@ -200,7 +201,7 @@ impl Access {
         state.kept.find_person(name)
     }
 
-    /// Whose `password` it is. A name that nobody has, or none, stands for the admin or the user `viewer`. Hashes.
+    /// The user whose `password` this is. An empty or unknown name stands for the admin or the user `viewer`. Hashes.
     pub fn verify_password(&self, name: &str, password: &str) -> Option<Person> {
         if password.len() > LONGEST * 4 {
             return None;
@@ -208,7 +209,7 @@ impl Access {
         let asked = self.state().kept.candidate_hashes(name);
         let (name_of, hash) = asked.into_iter().find(|(_, hash)| hash.matches(password))?;
         let mut state = self.state();
-        // It may have been changed meanwhile.
+        // The password may have changed while it was hashed.
         let is_still = state.kept.candidate_hashes(&name_of).iter().any(|(_, other)| *other == hash);
         if is_still {
             state.shown.truncate(MOST_SHOWN - 1);
@@ -219,10 +220,10 @@ impl Access {
         state.kept.find_person(&name_of).filter(|_| is_still)
     }
 
-    /// Makes `password` the admin's, where nobody has chosen one yet. Hashes and writes.
+    /// Sets the admin's first password. Hashes and writes.
     ///
     /// # Errors
-    /// [`AccessError::Late`] where somebody has; or another. Then all is as it was.
+    /// [`AccessError::Late`] if a password was set before, or another one. Nothing has changed then.
     pub fn claim(&self, password: &str) -> Result<(), AccessError> {
         password::validate_password(password)?;
         let hash = Hash::from_password(password)?;
@@ -235,31 +236,32 @@ impl Access {
         })
     }
 
-    /// Makes `password` the admin's, and ends all sessions and signed links. Hashes and writes.
+    /// Sets the admin's password, and ends all sessions and signed links. Hashes and writes.
     ///
     /// # Errors
-    /// [`AccessError`]; then all is as it was.
+    /// [`AccessError`]; nothing has changed then.
     pub fn set(&self, password: &str) -> Result<(), AccessError> {
         self.replace(password, false)
     }
 
-    /// The same of a password that the program has made and written where others read it, until somebody chooses one.
+    /// Like [`Access::set`], for a password that the program made and wrote where others can read it.
+    /// [`Access::is_first`] holds until somebody chooses another one.
     ///
     /// # Errors
-    /// [`AccessError`]; then all is as it was.
+    /// [`AccessError`]; nothing has changed then.
     pub fn set_initial_password(&self, password: &str) -> Result<(), AccessError> {
         self.replace(password, true)
     }
 
-    /// Whether the admin's password is still the one that the program has made and shown.
+    /// Whether the admin's password is still the one that the program made and showed.
     pub fn is_first(&self) -> bool {
         self.state().kept.first
     }
 
-    /// The same of a password of which only the hash is known, as [`hashed`] makes it. Writes.
+    /// Like [`Access::set`], from a hash that [`hashed`] made. Writes.
     ///
     /// # Errors
-    /// [`AccessError`]; then all is as it was.
+    /// [`AccessError`]; nothing has changed then.
     pub fn set_hash(&self, hash: &str) -> Result<(), AccessError> {
         self.store_password(Hash::try_from(hash.to_owned()).map_err(AccessError::NoHash)?, false)
     }
@@ -280,7 +282,7 @@ impl Access {
         })
     }
 
-    /// The same for this run only, where it could not be kept.
+    /// Like [`Access::set_initial_password`] for this run only, when the file could not be written. Hashes.
     ///
     /// # Errors
     /// [`AccessError::NoHash`].
@@ -295,10 +297,10 @@ impl Access {
         Ok(())
     }
 
-    /// Takes the admin's password away: whoever reaches the camera can change it. Writes.
+    /// Removes the admin's password. From then on everybody who reaches the camera can change it. Writes.
     ///
     /// # Errors
-    /// [`AccessError`]; then all is as it was.
+    /// [`AccessError`]; nothing has changed then.
     pub fn remove(&self) -> Result<(), AccessError> {
         self.change(|kept| {
             kept.password = None;
@@ -310,17 +312,17 @@ impl Access {
         })
     }
 
-    /// Everybody who has a password, the admin first.
+    /// Everybody with a password, the admin first.
     pub fn users(&self) -> Vec<Person> {
         let state = self.state();
         let admin = state.kept.password.iter().map(|_| Person { name: ADMIN.into(), role: Role::Admin });
         admin.chain(state.kept.users.iter().map(User::to_person)).collect()
     }
 
-    /// Adds a user, or changes what is said of one, whose sessions end then. Hashes and writes.
+    /// Adds a user, or changes the role or password of one and ends that user's sessions. Hashes and writes.
     ///
     /// # Errors
-    /// [`AccessError`]; then all is as it was.
+    /// [`AccessError`]; nothing has changed then.
     pub fn set_user(
         &self,
         name: &str,
@@ -345,7 +347,7 @@ impl Access {
         self.change(|kept| {
             if let Some(user) = kept.users.iter_mut().find(|user| user.name == name) {
                 if user.role >= Role::Operator {
-                    // The links that they made.
+                    // Links that this user may have made end.
                     kept.key = [0; 32];
                 }
                 user.role = role.unwrap_or(user.role);
@@ -361,10 +363,10 @@ impl Access {
         })
     }
 
-    /// Removes a user, whose sessions end. Writes.
+    /// Removes a user and ends that user's sessions. Writes.
     ///
     /// # Errors
-    /// [`AccessError`]; then all is as it was.
+    /// [`AccessError`]; nothing has changed then.
     pub fn remove_user(&self, name: &str) -> Result<(), AccessError> {
         if name == ADMIN {
             return Err(AccessError::Admin);
@@ -372,7 +374,7 @@ impl Access {
         self.change(|kept| {
             let at = kept.users.iter().position(|user| user.name == name).ok_or(AccessError::NoUser)?;
             if kept.users.swap_remove(at).role >= Role::Operator {
-                // The links that they made.
+                // Links that this user may have made end.
                 kept.key = [0; 32];
             }
             kept.sessions.retain(|session| session.user != name);
@@ -380,8 +382,9 @@ impl Access {
         })
     }
 
-    /// Begins a session of `person` that lasts until `until_s` (seconds since 1970) and gives its token, 256 random
-    /// bits for a cookie. Where it cannot be kept it lasts until the daemon ends; a full disk keeps nobody out. Writes.
+    /// Starts a session of `person` until `until_s` (seconds since 1970). Returns its token, 256 random bits for a
+    /// cookie. If the file cannot be written, the session lasts until the daemon ends: a full disk locks nobody out.
+    /// Writes.
     ///
     /// # Errors
     /// [`AccessError::NoHash`]: no random numbers.
@@ -407,14 +410,14 @@ impl Access {
         Ok(token)
     }
 
-    /// The session that has this `token` and has not ended at `now_s`.
+    /// The session with this `token`, unless it has ended at `now_s`.
     pub fn session(&self, token: &str, now_s: u64) -> Option<SessionFacts> {
         let state = self.state();
         state.kept.password.as_ref()?;
         state.kept.session_facts(state.kept.sessions.find(token, now_s)?)
     }
 
-    /// Ends the session of this number: whether there was one. Writes.
+    /// Ends the session with this number. False if there was none. Writes.
     pub fn end_session(&self, number: u64) -> bool {
         let is_there = self.state().kept.sessions.all().iter().any(|session| session.number == number);
         if is_there {
@@ -430,10 +433,10 @@ impl Access {
         going.filter_map(|session| state.kept.session_facts(session)).collect()
     }
 
-    /// Makes a token: what it is shown as, once. Writes.
+    /// Makes a token. Returns its text, which is shown only once. Writes.
     ///
     /// # Errors
-    /// [`AccessError`]; then there is none.
+    /// [`AccessError`]; no token is added then.
     pub fn add_token(
         &self,
         name: &str,
@@ -468,8 +471,8 @@ impl Access {
         text.starts_with(tokens::PREFIX)
     }
 
-    /// The token shown as `text`, if it is good at `now_s`. Whether its use is to be kept ([`Access::save_token_uses`])
-    /// stands beside.
+    /// The token with this `text`, if it is valid at `now_s`. The flag is true if its use should be saved with
+    /// [`Access::save_token_uses`].
     pub fn token(&self, text: &str, now_s: u64) -> Option<(TokenFacts, bool)> {
         if !Access::is_token(text) {
             return None;
@@ -482,7 +485,7 @@ impl Access {
         Some((token.facts.clone(), is_news))
     }
 
-    /// Writes when tokens were last used.
+    /// Saves when tokens were last used. Writes.
     pub fn save_token_uses(&self) {
         self.update_in_memory(|_| ());
     }
@@ -492,10 +495,10 @@ impl Access {
         self.state().kept.tokens.iter().map(|token| token.facts.clone()).collect()
     }
 
-    /// Revokes the token of this number: whether there was one. Writes.
+    /// Revokes the token with this number. False if there was none. Writes.
     ///
     /// # Errors
-    /// [`AccessError`]; then it holds as before.
+    /// [`AccessError`]; the token stays valid then.
     pub fn revoke_token(&self, number: u64) -> Result<bool, AccessError> {
         let is_there = self.state().kept.tokens.iter().any(|token| token.facts.number == number);
         if is_there {
@@ -507,13 +510,13 @@ impl Access {
         Ok(is_there)
     }
 
-    /// Signs `address`, path and query as they will be asked for, until `until_s`; or until an admin or operator who
-    /// may have made it is removed or has another password.
+    /// Signs `address`, path and query as the client will request them, until `until_s`. The link ends earlier if an
+    /// admin or operator who may have made it is removed or gets another password.
     pub fn sign_link(&self, address: &str, until_s: u64) -> String {
         tokens::sign_link(&self.state().kept.key, address, until_s)
     }
 
-    /// Whether `signature` is that of `address` and `until_s`, which is not over at `now_s`.
+    /// Whether `signature` is valid for `address` and `until_s`, and `until_s` is after `now_s`.
     pub fn is_signed(&self, address: &str, until_s: u64, signature: &str, now_s: u64) -> bool {
         let state = self.state();
         let is_keyed = state.kept.key != [0; 32] && state.kept.password.is_some();
@@ -540,7 +543,7 @@ impl Access {
         Ok(())
     }
 
-    /// The same, in memory at least.
+    /// Like [`Access::change`], but takes effect in memory even if the file cannot be written.
     fn update_in_memory(&self, change: impl Fn(&mut AccessFile)) {
         let shown = self.state().shown.clone();
         match self.change(|kept| {
@@ -556,13 +559,13 @@ impl Access {
     }
 
     fn state(&self) -> MutexGuard<'_, AccessState> {
-        // What is in it is whole at all times.
+        // Every change replaces whole values, so a poisoned state is consistent.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl AccessFile {
-    /// Whose passwords are asked for whoever calls himself `name`.
+    /// The users, with hashes, whose password may match for `name`.
     fn candidate_hashes(&self, name: &str) -> Vec<(String, Hash)> {
         let admin = self.password.iter().map(|hash| (String::from(ADMIN), hash.clone()));
         let all = admin.chain(self.users.iter().map(|user| (user.name.clone(), user.password.clone())));
@@ -573,7 +576,7 @@ impl AccessFile {
         .collect()
     }
 
-    /// The one of this name, as far as there is one; without a name whoever has opened a signed link.
+    /// The user with this name. The empty name stands for a client with a signed link.
     fn find_person(&self, name: &str) -> Option<Person> {
         let role = match name {
             "" => Role::Guest,
@@ -601,7 +604,7 @@ impl User {
     }
 }
 
-/// What is remembered of a password that was shown: nobody's name has the byte between.
+/// The bytes that [`AccessState::shown`] has a tag of. No name contains the zero byte between the two.
 fn password_cache_key(name: &str, password: &str) -> Vec<u8> {
     [name.as_bytes(), password.as_bytes()].join(&0)
 }
@@ -649,7 +652,7 @@ mod tests {
         drop(access);
         let access = Access::open(folder.path());
         assert_eq!(role(&access, "ann", "ann's horse"), Some(Role::Operator));
-        assert_eq!(role(&access, "ann", "correct horse"), None, "a name that is somebody's is theirs");
+        assert_eq!(role(&access, "ann", "correct horse"), None, "a known name needs its own password");
         assert_eq!(role(&access, "", "ann's horse"), None);
         for name in ["", "anybody", VIEWER] {
             assert_eq!(role(&access, name, "only looking"), Some(Role::Viewer), "{name}");
@@ -672,7 +675,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_open_what_they_say_until_they_end_or_are_revoked() {
+    fn tokens_open_their_scopes_until_they_end_or_are_revoked() {
         let folder = tempfile::tempdir().unwrap();
         let access = Access::open(folder.path());
         access.set("correct horse").unwrap();
@@ -718,7 +721,7 @@ mod tests {
         drop(access);
         let access = Access::open(folder.path());
         assert_eq!(access.guard(), AccessGuard::Password);
-        assert!(access.recall_person("", "correct horse").is_none(), "only what was shown in this run");
+        assert!(access.recall_person("", "correct horse").is_none(), "only passwords shown in this run");
         assert!(
             access.verify_password("", "correct hors").is_none()
                 && access.verify_password("", "").is_none()
@@ -771,11 +774,11 @@ mod tests {
         assert!(access.session(&token, NOW).is_none());
         assert!(access.verify_password("", "another horse").is_none());
         drop(access);
-        assert_eq!(Access::open(folder.path()).guard(), AccessGuard::Removed, "and stays away");
+        assert_eq!(Access::open(folder.path()).guard(), AccessGuard::Removed, "and stays removed");
     }
 
     #[test]
-    fn what_cannot_be_read_lets_nobody_in_until_a_password_is_set() {
+    fn an_unreadable_file_lets_nobody_in_until_a_password_is_set() {
         let folder = tempfile::tempdir().unwrap();
         for nonsense in [
             "",
@@ -811,11 +814,11 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_takes_nothing_keeps_the_password_and_lets_people_sign_in() {
+    fn with_a_full_disk_the_password_stays_and_people_sign_in() {
         let folder = tempfile::tempdir().unwrap();
         let access = Access::open(folder.path());
         access.set("correct horse").unwrap();
-        // No file can take the place of a folder that is not empty.
+        // A file cannot replace a non-empty folder.
         std::fs::remove_file(access.file()).unwrap();
         std::fs::create_dir_all(access.file().join("in the way")).unwrap();
         assert!(matches!(access.set("another horse"), Err(AccessError::NotKept { .. })));
@@ -830,7 +833,7 @@ mod tests {
     }
 
     #[test]
-    fn passwords_that_are_none_are_refused() {
+    fn unfit_passwords_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let access = Access::open(folder.path());
         for unfit in ["", "seven77", "line\nbreak1", &"x".repeat(LONGEST + 1)] {

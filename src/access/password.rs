@@ -1,7 +1,7 @@
-//! Passwords: made at random for people to read off a screen, and kept as hashes that cost to guess.
+//! Passwords: random ones that people can read off a screen, and hashes that are expensive to guess.
 //!
-//! Argon2id (RFC 9106) with the least memory that OWASP's password storage cheat sheet recommends, 19 MiB and two
-//! passes: a quarter of a second on the slowest Pi, whose 512 MiB also hold a camera's pictures and a network.
+//! Argon2id (RFC 9106) with 19 MiB and two passes, the smallest memory in OWASP's password storage cheat sheet. It
+//! takes 0.25 s on the slowest Pi, whose 512 MiB also hold frames and a model.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine as _;
@@ -11,23 +11,23 @@ use serde::{Deserialize, Serialize};
 
 use super::AccessError;
 
-/// Characters that a password has at least, when a person chooses it.
+/// Minimum number of characters of a chosen password.
 pub const SHORTEST: usize = 8;
 
-/// And at most.
+/// Maximum number of characters of a chosen password.
 pub const LONGEST: usize = 200;
 
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 
-/// A kept hash that wants more was not made here, and is not begun with.
+/// A stored hash with a higher cost was not made here. It is refused before it is computed.
 const MOST_MEMORY_KIB: u32 = 256 * 1024;
 const MOST_PASSES: u32 = 20;
 
-/// Letters and digits that nobody takes for another one, on a screen, in handwriting, or read out.
+/// Letters and digits that cannot be confused on a screen, in handwriting, or read out.
 const LETTERS: &[u8; 25] = b"acdefghjkmnpqrtuvwxy34679";
 
-/// A password as it is kept: as text in the PHC string format.
+/// A hashed password; stored as text in the PHC string format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(super) struct Hash {
@@ -37,7 +37,6 @@ pub(super) struct Hash {
     hash: [u8; 32],
 }
 
-/// Random bytes.
 pub(super) fn random<const N: usize>() -> Result<[u8; N], AccessError>
 where
     [u8; N]: Sized,
@@ -57,7 +56,7 @@ pub fn random_password() -> Result<String, AccessError> {
     let mut password = String::with_capacity(17);
     while password.len() < 17 {
         for byte in random::<32>()? {
-            // All of the 25 are equally likely: 250 is the last multiple within a byte.
+            // 250 is the largest multiple of 25 in a byte, so all letters are equally likely.
             if byte >= 250 || password.len() == 17 {
                 continue;
             }
@@ -70,33 +69,33 @@ pub fn random_password() -> Result<String, AccessError> {
     Ok(password)
 }
 
-/// Refuses what is no password.
+/// Checks the length and that all characters can be typed.
 pub(super) fn validate_password(password: &str) -> Result<(), AccessError> {
     let length = password.chars().count();
     let is_fit = (SHORTEST..=LONGEST).contains(&length) && !password.chars().any(char::is_control);
     if is_fit { Ok(()) } else { Err(AccessError::Unfit) }
 }
 
-/// The hash of `password`, as text in the PHC string format. Takes its time.
+/// The hash of `password` in the PHC string format. Takes 0.1 s and more.
 ///
 /// # Errors
-/// It is no password, or no hash can be made.
+/// The password is unfit, or hashing fails.
 pub fn hashed(password: &str) -> Result<String, AccessError> {
     validate_password(password)?;
     Hash::from_password(password).map(String::from)
 }
 
-/// Whether `text` is a hash as [`hashed`] makes them.
+/// Whether `text` is a hash in the form that [`hashed`] returns.
 pub fn is_hash(text: &str) -> bool {
     Hash::read(text).is_some()
 }
 
-/// Whether `hash` is that of `password`. Takes its time.
+/// Whether `hash` is the hash of `password`. Takes 0.1 s and more.
 pub fn verify_hash(hash: &str, password: &str) -> bool {
     Hash::read(hash).is_some_and(|hash| hash.matches(password))
 }
 
-/// Whether two secrets are the same, in a time that tells nothing of where they differ.
+/// Compares two secrets in a time that does not depend on where they differ.
 pub fn constant_time_eq(given: &str, right: &str) -> bool {
     let digest = |text: &str| ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
     let (given, right) = (digest(given), digest(right));
@@ -105,14 +104,14 @@ pub fn constant_time_eq(given: &str, right: &str) -> bool {
 }
 
 impl Hash {
-    /// The hash of `password` with a salt of its own. Takes its time.
+    /// Hashes `password` with a new salt. Takes 0.1 s and more.
     pub fn from_password(password: &str) -> Result<Hash, AccessError> {
         let mut hash = Hash { memory_kib: MEMORY_KIB, passes: PASSES, salt: random()?, hash: [0; 32] };
         hash.hash = hash.derive_key(password).ok_or(AccessError::NoHash("there is no memory for it"))?;
         Ok(hash)
     }
 
-    /// Whether it is that of `password`. Takes its time.
+    /// Whether it is the hash of `password`. Takes 0.1 s and more.
     pub fn matches(&self, password: &str) -> bool {
         let Some(made) = self.derive_key(password) else { return false };
         let differing = made.iter().zip(&self.hash).fold(0, |sum, (a, b)| sum | (a ^ b));
@@ -176,7 +175,7 @@ mod tests {
             letters.extend(password.chars().filter(|&c| c != '-'));
             assert!(seen.insert(password));
         }
-        assert_eq!(letters.len(), 25, "every one of them is used");
+        assert_eq!(letters.len(), 25, "every letter is used");
     }
 
     #[test]

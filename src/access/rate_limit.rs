@@ -1,42 +1,41 @@
-//! How often somebody may guess. Pure; the present moment is handed in.
+//! How often a client may guess passwords. Pure; the caller passes the current time.
 //!
-//! The first tries of an address are free, for people mistype. After them each one has to wait twice as long as the one
-//! before, up to a minute: a thousand guesses a day, where even a password of eight random letters needs more than a
-//! million years of them. An address is counted before its guess is looked at, so that many at once gain nothing.
+//! The first tries of an address are free, because people mistype. Each further try doubles the wait, up to a minute.
+//! A guesser gets a thousand tries a day; eight random letters take more than a million years. Each try is counted
+//! before its password is checked, so parallel tries gain nothing.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-/// So many wrong tries cost nothing.
+/// Number of wrong tries without a wait.
 const FREE: u32 = 10;
 
 /// The longest wait.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Tries are forgotten so long after the last one.
+/// Tries are forgotten after this time without a new one.
 const FORGOTTEN_AFTER_US: u64 = 15 * 60 * 1_000_000;
 
-/// So many addresses are remembered, more than can try within [`FORGOTTEN_AFTER_US`]; else the one with the fewest
-/// tries makes room.
+/// Maximum number of remembered addresses. Fewer than this can try within [`FORGOTTEN_AFTER_US`]. When full, the
+/// address with the fewest tries is forgotten.
 const MOST: usize = 1024;
 
-/// All addresses together have so many tries at once, and get one back a second: whoever has many addresses guesses no
-/// faster.
+/// Tries that all addresses share; one comes back per second. Many addresses together guess no faster.
 const ALL_FREE: u64 = 100;
 const BACK_EVERY_US: u64 = 1_000_000;
 
-/// Somebody who guesses, as far as one can be told from another.
+/// A client, as far as clients can be told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LimitedClient {
-    /// An IPv4 address, or the network of an IPv6 address: a household has 2⁶⁴ of those.
+    /// An IPv4 address, or the /64 network of an IPv6 address, because a household has 2⁶⁴ of those.
     Address(IpAddr),
-    /// Somebody of this machine, or behind a proxy that does not say who.
+    /// A client on this machine, or behind a proxy that does not name its clients.
     Unnamed,
 }
 
 impl LimitedClient {
-    /// Who has this address.
+    /// The client with this address.
     pub fn from_address(address: IpAddr) -> LimitedClient {
         match address.to_canonical() {
             IpAddr::V4(v4) => LimitedClient::Address(v4.into()),
@@ -48,11 +47,11 @@ impl LimitedClient {
     }
 }
 
-/// Who has tried how often.
+/// The number of recent tries per client.
 #[derive(Debug, Default)]
 pub struct Guessing {
     tries: HashMap<LimitedClient, Tries>,
-    /// All tries have been given back by then.
+    /// When all shared tries will be back.
     spent_until_us: u64,
 }
 
@@ -60,27 +59,27 @@ pub struct Guessing {
 struct Tries {
     count: u32,
     last_us: u64,
-    /// The next one is looked at from then on.
+    /// The client's next try is refused before this time.
     next_us: u64,
 }
 
 impl Guessing {
-    /// How often `client` has tried of late.
+    /// Number of recent tries of `client`.
     pub fn count(&self, client: LimitedClient) -> u32 {
         self.tries.get(&client).map_or(0, |tries| tries.count)
     }
 
-    /// How long `client` has to wait before its next try.
+    /// Time that `client` has to wait before the next try.
     pub fn wait(&self, client: LimitedClient, now_us: u64) -> Option<Duration> {
         let tries = self.tries.get(&client).filter(|tries| !tries.is_expired(now_us))?;
         let left = tries.next_us.checked_sub(now_us).filter(|left| *left > 0)?;
         Some(Duration::from_micros(left))
     }
 
-    /// Counts a try, before it is looked at.
+    /// Counts a try before its password is checked.
     ///
     /// # Errors
-    /// It comes too soon, and is not looked at: how long to wait.
+    /// The try comes too early. The value is the time to wait; the password must not be checked.
     pub fn check_attempt(&mut self, client: LimitedClient, now_us: u64) -> Result<(), Duration> {
         if let Some(wait) = self.wait(client, now_us) {
             return Err(wait);
@@ -102,8 +101,8 @@ impl Guessing {
         Ok(())
     }
 
-    /// Takes one of the tries that all addresses have together, or says when the next one is there. Whoever is on this
-    /// machine, or behind a proxy that names nobody, takes none.
+    /// Takes one of the shared tries, or returns the time until the next one. Clients on this machine or behind an
+    /// anonymous proxy take none.
     pub fn take_attempt(&mut self, client: LimitedClient, now_us: u64) -> Option<Duration> {
         if client == LimitedClient::Unnamed {
             return None;
@@ -116,7 +115,7 @@ impl Guessing {
         None
     }
 
-    /// The try was right: the others are forgotten.
+    /// Records a correct password: the client's earlier tries are forgotten.
     pub fn record_success(&mut self, client: LimitedClient) {
         self.tries.remove(&client);
         self.spent_until_us = self.spent_until_us.saturating_sub(BACK_EVERY_US);
@@ -168,7 +167,7 @@ mod tests {
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
         assert_eq!(guessing.check_attempt(client("10.0.0.8"), now), Ok(()), "others do not wait");
-        assert_eq!(guessing.check_attempt(me, now + FORGOTTEN_AFTER_US), Ok(()), "and it is forgotten");
+        assert_eq!(guessing.check_attempt(me, now + FORGOTTEN_AFTER_US), Ok(()), "tries are forgotten");
         assert_eq!(guessing.check_attempt(me, now + FORGOTTEN_AFTER_US), Ok(()));
         guessing.record_success(me);
         assert_eq!(guessing.wait(me, now), None);
@@ -185,7 +184,7 @@ mod tests {
         assert_eq!(
             guessing.take_attempt(LimitedClient::Unnamed, SECOND),
             None,
-            "who sits there does not wait"
+            "a local client does not wait"
         );
         assert_eq!(guessing.take_attempt(nth(1000), 2 * SECOND), None);
         assert_eq!(
@@ -196,10 +195,10 @@ mod tests {
         assert_eq!(
             guessing.take_attempt(nth(1001), 2 * SECOND + SECOND / 2),
             None,
-            "a right one costs nothing"
+            "a correct password costs no try"
         );
         let within = ALL_FREE + FORGOTTEN_AFTER_US / BACK_EVERY_US;
-        assert!(within < MOST as u64, "nobody is forgotten by a flood");
+        assert!(within < MOST as u64, "a flood makes no address forgotten");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What somebody may do, and what a token is good for. Pure.
+//! Roles of users and scopes of tokens. Pure.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,41 +8,41 @@ json::words! {
     Scope { Stream "stream", Snapshot "snapshot", Counts "counts", Metrics "metrics", Control "control" }
 }
 
-/// What somebody may do; each includes those before it.
+/// A user's role. Each includes the rights of the ones before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Look at the live picture and the counts, for as long as a signed link lasts. No user has it.
+    /// Watches the live stream and the counts with a signed link, until the link ends. No user has this role.
     Guest,
-    /// And at what is kept.
+    /// Also watches recordings and snapshots.
     Viewer,
-    /// Record, draw lines, set light, lens and picture, pause, delete what is kept; read log and settings.
+    /// Records, draws lines, sets light, lens and picture, pauses, deletes media; reads the log and the settings.
     Operator,
-    /// Settings, passwords, power, the store as a whole.
+    /// Changes settings, passwords, power and the whole store.
     Admin,
 }
 
-/// What a token opens.
+/// A scope of a token: the routes that it opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// The live picture as a stream.
+    /// The live stream.
     Stream,
-    /// Single live pictures.
+    /// Single live frames.
     Snapshot,
     /// Lines, zones, counts, crossings, events.
     Counts,
-    /// Figures, and how things are.
+    /// Metrics and health.
     Metrics,
-    /// All that an operator may.
+    /// Everything that an operator may do.
     Control,
 }
 
 impl Role {
-    /// Those that users have, the least first.
+    /// The roles that users can have, the lowest first.
     pub const ALL: [Role; 3] = [Role::Viewer, Role::Operator, Role::Admin];
 
-    /// As a word: `viewer`.
+    /// The name in files and requests: `viewer`.
     pub fn as_str(self) -> &'static str {
         match self {
             Role::Guest => "guest",
@@ -52,7 +52,7 @@ impl Role {
         }
     }
 
-    /// The role of this word that a user can have.
+    /// The role with this name, if users can have it.
     pub fn parse(word: &str) -> Option<Role> {
         Role::ALL.into_iter().find(|role| role.as_str() == word)
     }

@@ -1,47 +1,45 @@
-//! Sessions of browsers: their tokens as digests, worth nothing to who reads the file. Pure.
+//! Sessions of browsers. Only digests of their tokens are stored, so reading the file lets nobody in. Pure.
 
 use ring::digest::{SHA256, digest as sha};
 use serde::{Deserialize, Serialize};
 
 use crate::base::unicode::hex;
 
-/// So many at once; a new one takes the place of the oldest.
+/// Maximum number of sessions; a new one replaces the oldest.
 pub(super) const MOST: usize = 100;
 
-/// The SHA-256 of a token, kept as hexadecimal digits.
+/// The SHA-256 of a token; stored as hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(super) struct Digest([u8; 32]);
 
-/// One session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Session {
     #[serde(rename = "sha256")]
     pub digest: Digest,
-    /// To end it by.
+    /// Identifies the session when it is to be ended.
     pub number: u64,
-    /// Whose it is; empty: whoever has opened a signed link.
+    /// The user's name; empty for a client with a signed link.
     #[serde(default)]
     pub user: String,
-    /// Seconds since 1970.
+    /// Start, in seconds since 1970.
     #[serde(default, rename = "begun")]
     pub begun_s: u64,
     #[serde(rename = "until")]
     pub until_s: u64,
-    /// The address it was begun from, and by which browser.
+    /// The client's address at sign-in, and its browser.
     #[serde(default)]
     pub from: String,
     #[serde(default)]
     pub browser: String,
 }
 
-/// All of them, the oldest first.
+/// All sessions, the oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<Session>")]
 pub(super) struct Sessions(Vec<Session>);
 
 impl Digest {
-    /// That of a token.
     pub fn from_token(token: &str) -> Digest {
         let mut digest = [0; 32];
         digest.copy_from_slice(sha(&SHA256, token.as_bytes()).as_ref());
@@ -72,7 +70,7 @@ impl TryFrom<String> for Digest {
 }
 
 impl From<Vec<Session>> for Sessions {
-    /// Only the newest are taken if they are too many.
+    /// Takes only the newest [`MOST`].
     fn from(mut sessions: Vec<Session>) -> Sessions {
         sessions.drain(..sessions.len().saturating_sub(MOST));
         Sessions(sessions)
@@ -84,13 +82,13 @@ impl Sessions {
         &self.0
     }
 
-    /// The one of `token`, if it has not ended.
+    /// The session of `token`, unless it has ended.
     pub fn find(&self, token: &str, now_s: u64) -> Option<&Session> {
         let digest = Digest::from_token(token);
         self.0.iter().find(|session| session.digest == digest && now_s < session.until_s)
     }
 
-    /// Adds one and numbers it; those that have ended go.
+    /// Adds a session with a new number, and removes those that have ended.
     pub fn insert(&mut self, session: Session) {
         self.0.retain(|other| session.begun_s < other.until_s);
         if self.0.len() >= MOST {
@@ -100,10 +98,10 @@ impl Sessions {
         self.0.push(Session { number, ..session });
     }
 
-    /// The oldest one goes of whoever has most, so that nobody signs others out by signing in often.
+    /// Removes the oldest session of the user with the most sessions, so that repeated sign-ins end only one's own.
     fn evict_oldest(&mut self) {
         let count = |user: &str| self.0.iter().filter(|other| other.user == user).count();
-        // Of several with as many, the first.
+        // Among users with equally many sessions, the one with the oldest session.
         let user = self.0.iter().rev().max_by_key(|session| count(&session.user));
         let oldest = user.and_then(|most| self.0.iter().position(|session| session.user == most.user));
         if let Some(oldest) = oldest {
@@ -111,7 +109,6 @@ impl Sessions {
         }
     }
 
-    /// Only those stay of which this holds.
     pub fn retain(&mut self, stays: impl Fn(&Session) -> bool) {
         self.0.retain(stays);
     }
@@ -135,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn who_signs_in_often_signs_nobody_else_out() {
+    fn many_sign_ins_of_one_user_end_no_other_session() {
         let mut sessions = Sessions::default();
         sessions.insert(session("the admin's", 0, 1000));
         for n in 0..2 * MOST {
@@ -155,7 +152,7 @@ mod tests {
         assert_eq!(sessions.all().len(), MOST);
         assert!(sessions.find("4", 0).is_none() && sessions.find("5", 0).is_some(), "the oldest went");
         sessions.insert(session("late", 150, 500));
-        assert!(sessions.all().iter().all(|session| session.until_s > 150), "what has ended goes");
+        assert!(sessions.all().iter().all(|session| session.until_s > 150), "ended sessions go");
         let many = vec![session("x", 0, 1); MOST * 2];
         assert_eq!(Sessions::from(many).all().len(), MOST);
         let mut numbers: Vec<u64> = sessions.all().iter().map(|session| session.number).collect();

@@ -1,15 +1,15 @@
-//! The user who signs in by SSH, in the texts of `/etc/passwd`, `/etc/group` and `/etc/shadow`.
+//! The SSH user's entries in `/etc/passwd`, `/etc/group` and `/etc/shadow`.
 
-/// Users of people have numbers from here (login.defs(5), `UID_MIN`).
+/// Lowest user ID of a person (login.defs(5), `UID_MIN`).
 const FIRST: u32 = 1000;
 
-/// And up to here.
+/// Highest user ID of a person (`UID_MAX`).
 const LAST: u32 = 59_999;
 
-/// What the user may do beside being root: read the logs.
+/// The user's groups: become root, read the logs.
 const GROUPS: [&str; 3] = ["sudo", "adm", "systemd-journal"];
 
-/// The three files.
+/// The texts of the three files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Accounts {
     /// `/etc/passwd`.
@@ -20,12 +20,12 @@ pub struct Accounts {
     pub shadow: String,
 }
 
-/// The user's numbers.
+/// User and group ID of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ids {
-    /// The user's.
+    /// The user ID.
     pub user: u32,
-    /// The group's.
+    /// The ID of the user's own group.
     pub group: u32,
 }
 
@@ -33,14 +33,14 @@ fn fields(line: &str) -> Vec<&str> {
     line.split(':').collect()
 }
 
-/// The numbers of the user `name`.
+/// The IDs of the user `name`.
 pub fn ids(passwd: &str, name: &str) -> Option<Ids> {
     passwd.lines().map(fields).find(|fields| fields.first() == Some(&name)).and_then(|fields| {
         Some(Ids { user: fields.get(2)?.parse().ok()?, group: fields.get(3)?.parse().ok()? })
     })
 }
 
-/// Whether `name` is the name of a user or group that no person has.
+/// Whether `name` is a user or group of the system, outside the range of people's IDs.
 pub fn is_system(passwd: &str, group: &str, name: &str) -> bool {
     let is_group_of_system = || {
         let group = group.lines().map(fields).find(|fields| fields.first() == Some(&name));
@@ -53,7 +53,6 @@ pub fn is_system(passwd: &str, group: &str, name: &str) -> bool {
     }
 }
 
-/// `text` with its last line ended.
 fn with_final_newline(text: &str) -> String {
     let mut text = text.to_owned();
     if !text.is_empty() && !text.ends_with('\n') {
@@ -62,7 +61,7 @@ fn with_final_newline(text: &str) -> String {
     text
 }
 
-/// A number that neither file has.
+/// An ID that neither `passwd` nor `group` has.
 fn free_id(accounts: &Accounts) -> Option<u32> {
     let lines = accounts.passwd.lines().chain(accounts.group.lines());
     let taken: Vec<u32> = lines.filter_map(|line| fields(line).get(2)?.parse().ok()).collect();
@@ -70,8 +69,8 @@ fn free_id(accounts: &Accounts) -> Option<u32> {
 }
 
 impl Accounts {
-    /// The files with the user `name`, who has this hashed password or none that anybody knows; and the user's numbers.
-    /// `None`: no number is free.
+    /// The files with the user `name` added, and the user's IDs. `password` is hashed; without one nobody can sign in
+    /// by password. `None` if no ID is free.
     #[must_use]
     pub fn with_user(&self, name: &str, password: Option<&str>, shell: &str) -> Option<(Accounts, Ids)> {
         let (mut passwd, mut group) = (with_final_newline(&self.passwd), with_final_newline(&self.group));

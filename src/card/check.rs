@@ -1,4 +1,4 @@
-//! What a value has to be like before anything is written of it. Each says what is wrong and what to do.
+//! Checks of single values before they reach a file. An error says what is wrong and how to fix it.
 
 use std::net::IpAddr;
 
@@ -7,10 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{Secret, StaticAddress};
 
-/// A value, or what is wrong with it and a hint.
+/// A checked value, or the error message and a hint.
 pub type Checked<T> = Result<T, (String, Option<String>)>;
 
-/// ISO 3166-1 alpha-2, as tzdata 2026a lists them.
+/// ISO 3166-1 alpha-2, as in tzdata 2026a.
 const COUNTRIES: &str = "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR \
     BS BT BV BW \
     BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM \
@@ -25,7 +25,7 @@ const COUNTRIES: &str = "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB B
     VE VG VI \
     VN VU WF WS YE YT ZA ZM ZW";
 
-/// The longest public key: an RSA key of 16 384 bits has 2.8 kB.
+/// Maximum length of a public key in bytes; an RSA key of 16 384 bits has 2.8 kB.
 const LONGEST_KEY: usize = 4096;
 
 const KEY_TYPES: [&str; 7] = [
@@ -42,13 +42,13 @@ fn invalid<T>(message: impl Into<String>, hint: &str) -> Checked<T> {
     Err((message.into(), (!hint.is_empty()).then(|| hint.to_owned())))
 }
 
-/// `text` in a message: short and without control characters.
+/// `text` as it appears in a message: at most 40 characters, control characters escaped.
 fn quoted(text: &str) -> String {
     let short: String = text.chars().take(40).collect();
     format!("{short:?}")
 }
 
-/// A host name of one label (RFC 1123 §2.1), in small letters.
+/// A host name of one label (RFC 1123 §2.1), in lower case.
 pub fn host(text: &str) -> Checked<String> {
     let host = text.to_ascii_lowercase();
     let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '-';
@@ -65,14 +65,14 @@ pub fn host(text: &str) -> Checked<String> {
     }
 }
 
-/// The host name that a camera's name makes, if one can be made of it.
+/// A host name derived from a camera's name, if the name allows one.
 pub fn host_of_name(name: &str) -> Option<String> {
     let letters =
         name.trim().chars().map(|c| if c.is_whitespace() || c == '_' || c == '.' { '-' } else { c });
     host(&letters.collect::<String>()).ok()
 }
 
-/// The name of a time zone that the root knows.
+/// The name of a time zone. `is_zone` says whether the system has it.
 pub fn time_zone(text: &str, is_zone: &dyn Fn(&str) -> bool) -> Checked<String> {
     let is_letter = |c: char| c.is_ascii_alphanumeric() || "+-_".contains(c);
     let is_part = |part: &str| !part.is_empty() && part.chars().all(is_letter);
@@ -85,7 +85,7 @@ pub fn time_zone(text: &str, is_zone: &dyn Fn(&str) -> bool) -> Checked<String> 
     }
 }
 
-/// A country's code.
+/// A country code.
 pub fn country(text: &str) -> Checked<String> {
     let code = text.trim().to_ascii_uppercase();
     if code.len() == 2 && COUNTRIES.split(' ').any(|country| country == code) {
@@ -108,7 +108,7 @@ pub fn ssid(bytes: Vec<u8>) -> Checked<Vec<u8>> {
     }
 }
 
-/// The name of a Wi-Fi network in hexadecimal digits.
+/// The name of a Wi-Fi network as hexadecimal digits.
 pub fn ssid_hex(text: &str) -> Checked<Vec<u8>> {
     let digits: Option<Vec<u32>> = text.chars().map(|c| c.to_digit(16)).collect();
     match digits {
@@ -127,7 +127,7 @@ pub fn psk(text: &str) -> Checked<Secret> {
     }
 }
 
-/// The password of a Wi-Fi network, or its key. Never told.
+/// The password or key of a Wi-Fi network. Never quoted in a message.
 pub fn wifi_password(text: &str) -> Checked<Secret> {
     if let Ok(key) = psk(text) {
         return Ok(key);
@@ -140,7 +140,7 @@ pub fn wifi_password(text: &str) -> Checked<Secret> {
     }
 }
 
-/// The name of a user that is made.
+/// The name of the Linux user to create.
 pub fn user(text: &str, is_system_user: &dyn Fn(&str) -> bool) -> Checked<String> {
     let is_first = |c: char| c.is_ascii_lowercase() || c == '_';
     let is_letter = |c: char| is_first(c) || c.is_ascii_digit() || c == '-';
@@ -154,7 +154,7 @@ pub fn user(text: &str, is_system_user: &dyn Fn(&str) -> bool) -> Checked<String
     }
 }
 
-/// A hashed Linux password (crypt(5)). Never told.
+/// A hashed Linux password (crypt(5)). Never quoted in a message.
 pub fn crypt(text: &str) -> Checked<String> {
     let is_letter = |c: char| c.is_ascii_alphanumeric() || "./$=,_-".contains(c);
     let is_known = ["$y$", "$7$", "$6$", "$5$", "$gy$", "$2b$"].iter().any(|kind| text.starts_with(kind));
@@ -164,14 +164,14 @@ pub fn crypt(text: &str) -> Checked<String> {
     }
 }
 
-/// A public SSH key: one line of type, key and perhaps a comment.
+/// A public SSH key: one line with type, key and optional comment.
 pub fn key(text: &str) -> Checked<String> {
     let text = text.trim();
     let mut words = text.split_whitespace();
     let (kind, data) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let comment = words.collect::<Vec<_>>().join(" ");
     let is_line = text.len() <= LONGEST_KEY && !text.chars().any(char::is_control);
-    // The type stands inside the key, too, behind its length (RFC 4253 §6.6).
+    // The key data begins with the type, after its length (RFC 4253 §6.6).
     let is_of_kind = STANDARD.decode(data).is_ok_and(|bytes| {
         let length = u32::try_from(kind.len()).unwrap_or(0).to_be_bytes();
         bytes.len() > 4 + kind.len() && bytes.starts_with(&length) && bytes[4..].starts_with(kind.as_bytes())
@@ -186,7 +186,7 @@ pub fn key(text: &str) -> Checked<String> {
     invalid("must be a public SSH key", hint)
 }
 
-/// An IP address with the length of its network.
+/// An IP address with the length of its network prefix.
 pub fn cidr(text: &str) -> Checked<String> {
     let parsed = text.split_once('/').and_then(|(address, length)| {
         let address: IpAddr = address.parse().ok()?;
@@ -207,7 +207,7 @@ pub fn cidr(text: &str) -> Checked<String> {
     }
 }
 
-/// An IP address.
+/// An IP address of a single host.
 pub fn ip(text: &str) -> Checked<String> {
     match text.parse::<IpAddr>() {
         Ok(address) if is_host_address(address) => Ok(address.to_string()),
@@ -219,7 +219,7 @@ fn is_host_address(address: IpAddr) -> bool {
     !address.is_unspecified() && !address.is_loopback() && !address.is_multicast()
 }
 
-/// A static address as a whole: its parts are good.
+/// Checks a static address as a whole; each part has been checked before.
 pub fn address(addresses: Vec<String>, gateways: Vec<String>, dns: Vec<String>) -> Checked<StaticAddress> {
     let is_six = |address: &String| address.contains(':');
     let network = |text: &str| -> Option<(IpAddr, u8)> {
@@ -235,7 +235,7 @@ pub fn address(addresses: Vec<String>, gateways: Vec<String>, dns: Vec<String>) 
             return invalid("must have one gateway only", "");
         };
         let Ok(way) = gateway.parse::<IpAddr>() else { continue };
-        // A link-local gateway is one of every IPv6 network.
+        // A link-local gateway is in every IPv6 network.
         let is_link_local = matches!(way, IpAddr::V6(way) if way.is_unicast_link_local());
         let holds = |text: &String| network(text).is_some_and(|(own, length)| is_within(way, own, length));
         if !is_link_local && !addresses.iter().any(holds) {
@@ -266,7 +266,7 @@ mod tests {
 
     use super::*;
 
-    /// A key of nothing: its type, and 32 zeros.
+    /// A made-up key: its type, and 32 zeros.
     fn ed25519() -> String {
         let mut bytes = vec![0, 0, 0, 11];
         bytes.extend(b"ssh-ed25519");
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn time_zones_lead_nowhere_else() {
+    fn a_time_zone_leads_to_no_other_folder() {
         let all = |_: &str| true;
         assert!(
             time_zone("America/Argentina/Buenos_Aires", &all).is_ok() && time_zone("Etc/GMT+1", &all).is_ok()

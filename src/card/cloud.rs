@@ -1,5 +1,5 @@
-//! What cloud-init reads, as far as Raspberry Pi Imager writes it: `user-data`, `network-config` (version 2) and
-//! `meta-data`. Nothing else is done; what asks for more is told as not used.
+//! Reads the part of cloud-init's files that Raspberry Pi Imager writes: `user-data`, `network-config` (version 2)
+//! and `meta-data`. Everything else in them is reported as not used.
 
 use super::check::{self, Checked};
 use super::reader::{CardReader, child_path};
@@ -7,7 +7,8 @@ use super::tree::{Node, NodeValue, Table, get};
 use super::yaml;
 use super::{CLOUD, CardSettings, Entry, Secret, Sourced, StaticAddress, SystemInfo, Wifi};
 
-/// What Imager writes for every system, and means nothing here: names are resolved, mDNS is there, nobody types.
+/// Keys that Imager writes for every system and that have no effect here: the image resolves names and has mDNS, and
+/// nobody types.
 const NEEDLESS: [&str; 5] =
     ["manage_resolv_conf", "manage_etc_hosts", "apt", "keyboard", "preserve_hostname"];
 
@@ -77,7 +78,7 @@ pub fn user_data(text: &str, facts: &SystemInfo<'_>, entries: &mut Vec<Entry>) -
     wanted
 }
 
-/// The first of `users` that has a name; cloud-init's `default` is none.
+/// Uses the first of `users` that has a name; cloud-init's word `default` is not a name.
 fn users(all: &[Node], facts: &SystemInfo<'_>, reader: &mut CardReader<'_>, wanted: &mut CardSettings) {
     let tables = all.iter().filter_map(|node| match &node.value {
         NodeValue::Table(table) => Some((node.line, table)),
@@ -116,7 +117,7 @@ fn user(
     wanted.keys = reader.checked_list(table, path, "ssh_authorized_keys", check::key);
 }
 
-/// Commands are not run. Of Imager's own, what they are for is done where it can be.
+/// Runs no command. Imager's own commands are not reported, because the image or other code has their effect.
 fn run_commands(table: &Table, reader: &mut CardReader<'_>) {
     let Some(Node { value: NodeValue::List(commands), .. }) = get(table, "runcmd") else {
         if let Some(node) = get(table, "runcmd") {
@@ -137,7 +138,7 @@ fn run_commands(table: &Table, reader: &mut CardReader<'_>) {
         };
         let is_imagers = matches!(words[..], ["systemctl", "enable", "--now", "ssh"] | ["rfkill", "unblock", "wifi"])
             || matches!(words[..], ["sh", "-c", script] if script.contains("/var/lib/systemd/rfkill/"))
-            // They let the user become root without a password, as every user of a card does.
+            // These let the user become root without a password, which every user of a card may do.
             || words.iter().any(|word| word.contains("/etc/sudoers.d/010_"));
         if !is_imagers {
             reader.report_not_used(command.line, "runcmd", "not used: no command is run");
@@ -150,7 +151,7 @@ pub fn network(text: &str, entries: &mut Vec<Entry>) -> CardSettings {
     let mut wanted = CardSettings::default();
     let Some((table, mut reader)) = parsed(CLOUD[1], text, entries) else { return wanted };
     let reader = &mut reader;
-    // With `network:` above it all, as Imager has it, or without.
+    // The key `network` at the top, as Imager writes it, is optional.
     let (table, path) = match get(&table, "network") {
         Some(Node { value: NodeValue::Table(inner), .. }) => {
             reader.note_unknown_keys(&table, "", &["network"]);
@@ -204,8 +205,8 @@ fn interface<'t>(
     Some((child_path(&path, name), reader.table(all, &path, name)?))
 }
 
-/// The networks of `access-points`. In a text of ASCII alone, `\xE9` is a byte of the name, as Imager means it, and not
-/// a letter.
+/// The networks of `access-points`. In a text of ASCII only, `\xE9` is a byte of the name, as Imager means it. In
+/// other texts it is a letter.
 fn access_points(
     table: &Table,
     path: &str,
@@ -260,7 +261,7 @@ fn secret(table: &Table, path: &str, reader: &mut CardReader<'_>) -> Option<Secr
     }
 }
 
-/// The static address of an interface, or that it has none.
+/// The static address of an interface, or DHCP.
 fn address(table: &Table, path: &str, reader: &mut CardReader<'_>) -> Option<Sourced<StaticAddress>> {
     let addresses = reader.checked_list(table, path, "addresses", check::cidr)?;
     let mut gateways = Vec::new();
@@ -297,7 +298,7 @@ fn address(table: &Table, path: &str, reader: &mut CardReader<'_>) -> Option<Sou
     }
 }
 
-/// Reads the text of `meta-data`: a host name may stand there, too.
+/// Reads the text of `meta-data`, which may also have a host name.
 pub fn read_meta_data(text: &str, entries: &mut Vec<Entry>) -> CardSettings {
     let Some((table, mut reader)) = parsed(CLOUD[2], text, entries) else { return CardSettings::default() };
     reader.note_unknown_keys(

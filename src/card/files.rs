@@ -1,60 +1,60 @@
-//! The files of the root that follow from what is wanted. Nothing reaches a file that `check` has not let pass.
+//! The system files that follow from the card's settings. Only values that passed `check` reach a file.
 
 use super::accounts::{Accounts, Ids};
 use super::{Applied, CardSettings, Secret, SettingOrigin, Sourced, StaticAddress, Wifi};
 use crate::base::unicode::hex;
 
-/// What each begins with.
+/// First line of the text files.
 const HEAD: &str =
     "# Made by `tallycam card apply` at each start, from the files on the card's boot partition.\n";
 
-/// Who signs in where no name is given.
+/// The default name of the user.
 const USER: &str = "pi";
 
-/// Something to write below the root.
+/// A file, link or folder to write below the root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Write {
-    /// Where, below the root, without a slash before it.
+    /// The path below the root, without a leading slash.
     pub path: String,
-    /// What.
+    /// The content.
     pub what: FileChange,
-    /// Whose it is; otherwise that of the file in its place, or root's.
+    /// The owner; `None` keeps the present file's owner, or root.
     pub owner: Option<Ids>,
 }
 
-/// What is written.
+/// The content of a [`Write`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileChange {
-    /// A file of this mode.
+    /// A file with these bytes and this mode.
     File(Vec<u8>, u32),
-    /// A symbolic link that leads there.
+    /// A symbolic link with this target.
     Link(String),
     Folder(u32),
 }
 
-/// What stands in the root before.
+/// The state of the root before the change.
 #[derive(Debug, Clone, Default)]
 pub struct Before {
-    /// Its users.
+    /// The user database.
     pub accounts: Accounts,
-    /// `/etc/hosts`.
+    /// The text of `/etc/hosts`.
     pub hosts: String,
-    /// Names are resolved by systemd-resolved, which reads name servers itself.
+    /// systemd-resolved resolves names, and reads the name servers itself.
     pub has_resolved: bool,
-    /// bash is there.
+    /// bash is installed.
     pub has_bash: bool,
 }
 
-/// What is to be done.
+/// The changes to the root.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FilePlan {
-    /// In this order.
+    /// Files to write, in this order.
     pub writes: Vec<Write>,
-    /// Units to be started then.
+    /// Units to start after the files are written.
     pub units: Vec<&'static str>,
-    /// What is in force when it is done.
+    /// The settings that are in force afterwards.
     pub applied: Vec<Applied>,
-    /// Why something cannot be done.
+    /// The reason why a part cannot be done.
     pub problem: Option<&'static str>,
 }
 
@@ -72,7 +72,7 @@ impl FilePlan {
     }
 }
 
-/// `tallycam.toml:3`.
+/// Formats an origin: `tallycam.toml:3`.
 pub fn format_origin(origin: &SettingOrigin) -> String {
     match origin.line {
         0 => origin.file.to_owned(),
@@ -80,7 +80,7 @@ pub fn format_origin(origin: &SettingOrigin) -> String {
     }
 }
 
-/// What follows from `wanted` for a root.
+/// The changes that `wanted` makes to a root.
 pub fn plan(wanted: &CardSettings, before: &Before) -> FilePlan {
     let mut plan = FilePlan::default();
     if let Some(Sourced { value: host, origin }) = &wanted.host {
@@ -99,7 +99,7 @@ pub fn plan(wanted: &CardSettings, before: &Before) -> FilePlan {
     plan
 }
 
-/// `/etc/hosts` in which the machine's own name leads to itself (hosts(5), Debian's 127.0.1.1).
+/// `/etc/hosts` with the machine's name at 127.0.1.1, as Debian does (hosts(5)).
 fn hosts(before: &str, host: &str) -> String {
     let is_other = |line: &&str| line.split_whitespace().next() != Some("127.0.1.1");
     let mut text: String = before.lines().filter(is_other).map(|line| format!("{line}\n")).collect();
@@ -110,7 +110,7 @@ fn hosts(before: &str, host: &str) -> String {
     text
 }
 
-/// DHCP is what the image does anyway, and wpa_supplicant is started for an interface as soon as it is there.
+/// The image uses DHCP anyway, and starts wpa_supplicant for an interface as soon as it appears.
 fn network(wanted: &CardSettings, before: &Before, plan: &mut FilePlan) {
     let mut servers = Vec::new();
     for (address, what, name, matched) in [
@@ -146,8 +146,8 @@ fn format_address(address: &StaticAddress) -> String {
     }
 }
 
-/// A file of systemd.network(5) for a static address; its name servers go into `servers`, too. Without one the gateways
-/// are asked, as routers mostly are.
+/// A systemd.network(5) file for a static address. Adds its name servers to `servers`. Without name servers it uses
+/// the gateways, because most routers resolve names.
 fn interface(matched: &str, address: &StaticAddress, servers: &mut Vec<String>) -> Option<String> {
     let StaticAddress::Static { addresses, gateways, dns } = address else { return None };
     let dns = if dns.is_empty() { gateways } else { dns };
@@ -159,7 +159,7 @@ fn interface(matched: &str, address: &StaticAddress, servers: &mut Vec<String>) 
     Some(text)
 }
 
-/// The configuration of wpa_supplicant(8): each network as systems that Imager sets up have it, for WPA2 and WPA3.
+/// The wpa_supplicant(8) configuration, for WPA2 and WPA3. Each network has the options of a system set up by Imager.
 fn wpa_supplicant(networks: &[Wifi], country: Option<&str>) -> String {
     let mut text = format!("{HEAD}ctrl_interface=DIR=/run/wpa_supplicant\nupdate_config=0\n");
     if let Some(country) = country {
@@ -172,7 +172,7 @@ fn wpa_supplicant(networks: &[Wifi], country: Option<&str>) -> String {
         }
         match &wifi.secret {
             Secret::Open => text.push_str("\tkey_mgmt=NONE\n"),
-            // The last quotation mark of the line ends it; there are no escapes (wpa_supplicant's config.c).
+            // The last quotation mark of the line ends the value; there are no escapes (wpa_supplicant's config.c).
             Secret::Passphrase(word) => {
                 text.push_str(&format!("\tkey_mgmt=WPA-PSK SAE\n\tpsk=\"{word}\"\n\tieee80211w=1\n"));
             }
@@ -185,7 +185,7 @@ fn wpa_supplicant(networks: &[Wifi], country: Option<&str>) -> String {
     text
 }
 
-/// A network's name: in quotes where it is of plain letters, else in hexadecimal digits.
+/// A network's name: quoted if it is plain ASCII, otherwise as hexadecimal digits.
 fn ssid(bytes: &[u8]) -> String {
     let is_plain = |byte: &u8| (b' '..=b'~').contains(byte) && !b"\"\\#".contains(byte);
     match std::str::from_utf8(bytes) {
@@ -194,7 +194,7 @@ fn ssid(bytes: &[u8]) -> String {
     }
 }
 
-/// The user and the keys, and SSH. The image lets SSH take keys only, and the group sudo become root.
+/// The user with its keys, and SSH. The image accepts only keys for SSH, and lets the group sudo become root.
 fn user(wanted: &CardSettings, before: &Before, plan: &mut FilePlan) {
     let Some(Sourced { value: keys, origin }) = &wanted.keys else { return };
     let name = wanted.user.as_ref().map_or(USER, |given| &given.value);

@@ -1,9 +1,8 @@
-//! Provisioning of a card: what the files on its boot partition want, and the files of the root that follow from it.
+//! Provisioning of a card: the settings on its boot partition, and the system files that follow from them.
 //!
-//! Pure: whoever calls reads the files and writes what comes out (`tallycam card apply`). Three readers (`own`,
-//! `preseed`, `cloud`) give one [`CardSettings`] each, in which every value knows where it stands; per key the first
-//! that has one wins. What is wrong or not used becomes an [`Entry`] of the [`CardReport`]. No text of a report holds a
-//! secret.
+//! Pure: the caller, `tallycam card apply`, reads and writes the files. Three readers (`tallycam_toml`, `preseed`,
+//! `cloud`) give one [`CardSettings`] each, with the origin of every value. The first reader that has a key wins.
+//! Mistakes and unused values become [`Entry`] values of the [`CardReport`]. No text of a report contains a secret.
 
 pub mod accounts;
 mod check;
@@ -26,33 +25,33 @@ pub use wanted::{
     Wifi,
 };
 
-/// What became of them, beside them.
+/// The report's file, next to the files it is about.
 pub const REPORT: &str = "tallycam-report.txt";
 
-/// A longer file is none of these: 64 kB.
+/// Maximum length of each file in bytes.
 pub const LONGEST: usize = 64 * 1024;
 
-/// Everything that was found in the files.
+/// The result of reading all files.
 #[derive(Debug)]
 pub struct ReadFiles {
-    /// What they want of the system.
+    /// The settings for the system.
     pub wanted: CardSettings,
-    /// The settings of `tallycam.toml`: keys of `config.toml`, each good by itself.
+    /// The daemon's settings in `tallycam.toml`: keys of `config.toml`, each valid by itself.
     pub settings: Saved,
-    /// Keys and sections of those that have a wrong value.
+    /// Keys and sections of the daemon's settings with an invalid value.
     pub faulty: Vec<String>,
-    /// The settings are not known: the file is there, and could not be read or understood.
+    /// The daemon's settings are unknown, because `tallycam.toml` exists but could not be read or parsed.
     pub is_broken: bool,
-    /// The text of `tallycam.toml`, as it was read.
+    /// The text of `tallycam.toml`.
     pub own_text: Option<String>,
-    /// What is wrong or not used.
+    /// Mistakes and unused values.
     pub entries: Vec<Entry>,
 }
 
-/// The bytes of a file, at most [`LONGEST`] and one more; nothing where there is none; or why it cannot be read.
+/// The bytes of a file, at most [`LONGEST`] + 1, or `None` without such a file. The error is in words.
 pub type Loaded = Result<Option<Vec<u8>>, String>;
 
-/// Reads every file that `load` gives by its name.
+/// Reads every file. `load` returns a file by name.
 pub fn read(load: &dyn Fn(&str) -> Loaded, facts: &SystemInfo<'_>) -> ReadFiles {
     let mut entries = Vec::new();
     let mut is_broken = false;
@@ -93,7 +92,7 @@ pub fn read(load: &dyn Fn(&str) -> Loaded, facts: &SystemInfo<'_>) -> ReadFiles 
     ReadFiles { wanted, settings: own.settings, faulty: own.faulty, is_broken, own_text, entries }
 }
 
-/// Nobody signs in without an SSH key: what belongs to a user is not used then.
+/// Without an SSH key nobody can sign in, so the user's other values are not used.
 fn ignore_user_without_key(wanted: &mut CardSettings, entries: &mut Vec<Entry>) {
     if wanted.keys.is_some() {
         return;
@@ -107,7 +106,7 @@ fn ignore_user_without_key(wanted: &mut CardSettings, entries: &mut Vec<Entry>) 
     }
 }
 
-/// The text of a file.
+/// The file's bytes as text.
 fn decoded(file: &'static str, bytes: Vec<u8>) -> Result<String, Entry> {
     if bytes.len() > LONGEST {
         let what = format!("is not read: it is longer than {} kB", LONGEST / 1024);

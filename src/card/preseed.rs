@@ -1,4 +1,4 @@
-//! `rpi-preseed.toml`, as Raspberry Pi Imager (from 2.0.11) writes it; its other keys are told as not used.
+//! Reads `rpi-preseed.toml` of Raspberry Pi Imager 2.0.11 and later. Keys that the card does not use are reported.
 
 use super::check::{self, Checked};
 use super::reader::CardReader;
@@ -16,7 +16,7 @@ pub fn read(text: &str, facts: &SystemInfo<'_>, entries: &mut Vec<Entry>) -> Car
         }
     };
     let reader = &mut CardReader { file: PRESEED, entries };
-    // Nobody types at a card: what Imager sets of the keyboard means nothing.
+    // Imager's keyboard settings are ignored, because nobody types at a card.
     let known = ["config_version", "system", "user", "ssh", "wlan", "ethernet", "locale"];
     reader.note_unknown_keys(&table, "", &known);
     let mut wanted = CardSettings::default();

@@ -1,4 +1,4 @@
-//! Reads values out of a tree and says what is wrong with them: file, line and key of each.
+//! Reads values out of a parsed file, and reports mistakes with file, line and key.
 
 use super::check::Checked;
 use super::report::Entry;
@@ -6,21 +6,21 @@ use super::tree::{Node, NodeValue, Table, get};
 use super::{SettingOrigin, Sourced};
 use crate::config::closest_match;
 
-/// Reads one file.
+/// The reader of one file.
 pub struct CardReader<'e> {
-    /// Its name.
+    /// The file's name.
     pub file: &'static str,
-    /// Where what is wrong goes.
+    /// Receives mistakes and unused values.
     pub entries: &'e mut Vec<Entry>,
 }
 
-/// `name` below `path`.
+/// The path of `name` below `path`.
 pub fn child_path(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
 impl CardReader<'_> {
-    /// Says that something is wrong.
+    /// Reports a mistake.
     pub fn report_mistake(
         &mut self,
         line: usize,
@@ -31,17 +31,17 @@ impl CardReader<'_> {
         self.entries.push(Entry::mistake(self.file, line, key, message, hint));
     }
 
-    /// Says that something is not used.
+    /// Reports a value as not used.
     pub fn report_not_used(&mut self, line: usize, key: &str, message: &str) {
         self.entries.push(Entry::not_used(self.file, line, key, message, None));
     }
 
-    /// A value of `key`.
+    /// `value` with the location of `key` in this file.
     pub fn with_location<T>(&self, value: T, line: usize, key: &str) -> Sourced<T> {
         Sourced { value, origin: SettingOrigin { file: self.file, line, key: key.to_owned() } }
     }
 
-    /// The keys below `name`.
+    /// The table `name`.
     pub fn table<'t>(&mut self, table: &'t Table, path: &str, name: &str) -> Option<&'t Table> {
         let node = get(table, name)?;
         match &node.value {
@@ -73,7 +73,7 @@ impl CardReader<'_> {
         }
     }
 
-    /// The text of `name`, if `check` lets it pass.
+    /// The text of `name`, if `check` accepts it.
     pub fn checked<T>(
         &mut self,
         table: &Table,
@@ -91,7 +91,7 @@ impl CardReader<'_> {
         }
     }
 
-    /// Whether `name` is true.
+    /// The boolean `name`.
     pub fn boolean(&mut self, table: &Table, path: &str, name: &str) -> Option<Sourced<bool>> {
         let node = get(table, name)?;
         let key = child_path(path, name);
@@ -105,7 +105,7 @@ impl CardReader<'_> {
         }
     }
 
-    /// The texts of `name`, each with its line: one text or a list of them.
+    /// The texts of `name` with their lines. The file may have one text or a list.
     pub fn read_texts(
         &mut self,
         table: &Table,
@@ -133,7 +133,7 @@ impl CardReader<'_> {
         Some(self.with_location(texts, node.line, &key))
     }
 
-    /// Those texts of `name` that `check` lets pass; nothing where none does.
+    /// The texts of `name` that `check` accepts; `None` if it accepts none.
     pub fn checked_list<T>(
         &mut self,
         table: &Table,
@@ -152,7 +152,7 @@ impl CardReader<'_> {
         (!good.is_empty()).then_some(Sourced { value: good, origin })
     }
 
-    /// Complains of keys that are not among `known`: our own file has them all.
+    /// Reports keys outside `known` as mistakes. For our own file, whose keys are all known.
     pub fn report_unknown_keys(&mut self, table: &Table, path: &str, known: &[&str]) {
         for (name, line, _) in table.iter().filter(|(name, ..)| !known.contains(&name.as_str())) {
             let hint = match closest_match(name, known.iter().copied()) {
@@ -164,7 +164,7 @@ impl CardReader<'_> {
         }
     }
 
-    /// Tells of keys that are not among `known`: other programs have more of them.
+    /// Reports keys outside `known` as not used. For files of other programs, which have more keys.
     pub fn note_unknown_keys(&mut self, table: &Table, path: &str, known: &[&str]) {
         for (name, line, _) in table.iter().filter(|(name, ..)| !known.contains(&name.as_str())) {
             self.report_not_used(

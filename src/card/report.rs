@@ -1,4 +1,4 @@
-//! What became of the files: for `/diagnosis` as JSON, and for people as text beside the files.
+//! The report on a card's files: JSON for `/diagnosis`, and a text file next to them.
 
 use std::fmt::Write as _;
 
@@ -6,41 +6,41 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::unicode::is_unseen_control;
 
-/// At most so many entries of one file are told.
+/// Maximum number of entries per file.
 const MOST_OF_A_FILE: usize = 50;
 
-/// How much an entry matters.
+/// The severity of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// It is wrong and not in force.
+    /// The value is wrong and not in force.
     Mistake,
-    /// It is not used.
+    /// The value is not used.
     NotUsed,
-    /// It is worth knowing.
+    /// Information.
     Note,
 }
 
-/// One thing to say about a file.
+/// A remark about a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// How much it matters.
+    /// The severity.
     pub severity: Severity,
-    /// The file's name; empty: about the card.
+    /// The file's name; empty for the card itself.
     pub file: String,
-    /// The line, from 1; 0: about all of the file.
+    /// The line, from 1; 0 for the whole file.
     pub line: usize,
-    /// The key; empty where there is none.
+    /// The key; may be empty.
     pub key: String,
-    /// What is said: a sentence without its full stop.
+    /// The message: a sentence without its full stop.
     pub message: String,
-    /// What to do about it.
+    /// The way to fix it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hint: Option<String>,
 }
 
 impl Entry {
-    /// Something that is wrong.
+    /// A mistake. All texts are made printable.
     pub fn mistake(
         file: &str,
         line: usize,
@@ -60,7 +60,7 @@ impl Entry {
         }
     }
 
-    /// Something that is not used.
+    /// A value that is not used.
     pub fn not_used(
         file: &str,
         line: usize,
@@ -71,12 +71,12 @@ impl Entry {
         Entry { severity: Severity::NotUsed, ..Entry::mistake(file, line, key, message, hint) }
     }
 
-    /// Something about the card itself.
+    /// A note about the card itself.
     pub fn note(message: impl Into<String>) -> Entry {
         Entry { severity: Severity::Note, ..Entry::mistake("", 0, "", message, None) }
     }
 
-    /// In one line: `tallycam.toml:3: country: must be …`.
+    /// The entry as one line: `tallycam.toml:3: country: must be …`.
     pub fn line(&self) -> String {
         let place = match (self.file.as_str(), self.line) {
             ("", _) => String::new(),
@@ -85,7 +85,7 @@ impl Entry {
         };
         let key = match self.key.as_str() {
             "" => String::new(),
-            // A complaint of the configuration names its key itself.
+            // Messages of the configuration already name the key.
             key if self.message.contains(&format!("`{key}`")) => String::new(),
             key => format!("{key}: "),
         };
@@ -93,41 +93,41 @@ impl Entry {
     }
 }
 
-/// `text` on one line, without what cannot be seen.
+/// `text` on one line, at most 500 characters, with invisible ones replaced.
 fn to_printable_line(text: &str) -> String {
     let seen = |c: char| if c.is_control() || is_unseen_control(c) { '\u{fffd}' } else { c };
     text.chars().map(seen).take(500).collect()
 }
 
-/// Something that is in force.
+/// A setting that is in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Applied {
-    /// What it is, in a few words.
+    /// The setting, in a few words.
     pub what: String,
-    /// Its value, as far as it may be told.
+    /// Its value, without secrets.
     pub value: String,
-    /// Where it stands: `tallycam.toml:3`.
+    /// Its origin: `tallycam.toml:3`.
     pub place: String,
 }
 
 impl Applied {
-    /// Something that is in force; the value without what cannot be seen.
+    /// A setting that is in force; `value` is made printable.
     pub fn new(what: &str, value: impl AsRef<str>, place: impl Into<String>) -> Applied {
         Applied { what: what.to_owned(), value: to_printable_line(value.as_ref()), place: place.into() }
     }
 }
 
-/// What became of the files.
+/// The report on all files.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CardReport {
-    /// What is wrong or not used, mistakes first.
+    /// Mistakes, unused values and notes, in this order.
     pub entries: Vec<Entry>,
-    /// What is in force.
+    /// The settings that are in force.
     pub applied: Vec<Applied>,
 }
 
 impl CardReport {
-    /// The entries in the order of what they matter, of each file not more than anybody reads.
+    /// Sorts the entries by severity, and keeps at most 50 per file.
     #[must_use]
     pub fn new(mut entries: Vec<Entry>, applied: Vec<Applied>) -> CardReport {
         entries.sort_by_key(|entry| entry.severity);
@@ -149,12 +149,12 @@ impl CardReport {
         CardReport { entries, applied }
     }
 
-    /// How many entries there are of a severity.
+    /// The number of entries with this severity.
     pub fn count(&self, severity: Severity) -> usize {
         self.entries.iter().filter(|entry| entry.severity == severity).count()
     }
 
-    /// The text for people: the same for the same report, whenever it is made.
+    /// The report as text. Equal reports have equal texts.
     pub fn text(&self) -> String {
         let mut out = String::from(concat!(
             "tallycam ",

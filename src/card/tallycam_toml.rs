@@ -1,4 +1,4 @@
-//! `tallycam.toml`: the keys of the card, and any setting of `config.toml` under its own name.
+//! Reads `tallycam.toml`: the keys of the card, and any setting of `config.toml` under its own name.
 
 use std::ops::Range;
 use std::path::Path;
@@ -10,26 +10,26 @@ use super::{CardSettings, Entry, OWN, Password, Secret, Severity, Sourced, Stati
 use crate::access;
 use crate::config::{Diagnostic, Diagnostics, Saved, closest_match};
 
-/// The keys and sections that are the card's; all others are the daemon's.
+/// Keys and sections of the card. All others are the daemon's settings.
 const OURS: [&str; 7] = ["host", "time_zone", "country", "wifi", "network", "ssh", "access.password"];
 
-/// At most so many networks are looked for.
+/// Maximum number of Wi-Fi networks.
 const MOST_NETWORKS: usize = 20;
 
-/// What the file says.
+/// The content of the file.
 pub struct CardFile {
-    /// What it wants of the system.
+    /// The settings for the system.
     pub wanted: CardSettings,
     /// Settings of the daemon.
     pub settings: Saved,
-    /// Those that have a wrong value.
+    /// Keys and sections of the daemon's settings with an invalid value.
     pub faulty: Vec<String>,
-    /// It is no TOML: nothing of it is used.
+    /// The file is not valid TOML and not used at all.
     pub is_broken: bool,
 }
 
 impl CardFile {
-    /// What no file says.
+    /// The content of an absent file.
     pub fn empty() -> CardFile {
         let settings = Saved::empty(Path::new(OWN).to_owned());
         CardFile { wanted: CardSettings::default(), settings, faulty: Vec::new(), is_broken: false }
@@ -67,7 +67,7 @@ pub fn read(text: &str, facts: &SystemInfo<'_>, entries: &mut Vec<Entry>) -> Car
     CardFile { wanted, settings, faulty, is_broken: false }
 }
 
-/// Complaints of the configuration as entries.
+/// Adds the configuration's diagnostics as entries.
 fn report_complaints(complaints: &Diagnostics, entries: &mut Vec<Entry>) {
     for complaint in complaints.iter() {
         let line = complaint.line_and_column().map_or(0, |(line, _)| line);
@@ -76,7 +76,7 @@ fn report_complaints(complaints: &Diagnostics, entries: &mut Vec<Entry>) {
     }
 }
 
-/// What to do about a complaint: what is no key of the configuration may have meant one of the card's.
+/// The hint of a diagnostic. An unknown key of the configuration may be a misspelt key of the card.
 fn hint(complaint: &Diagnostic) -> Option<String> {
     let is_unknown = complaint.message().starts_with("there is no ");
     let near = complaint
@@ -122,7 +122,7 @@ fn read_wanted(
     wanted
 }
 
-/// The host name that `name` makes.
+/// The host name derived from the camera's `name`.
 fn host_of_name(table: &Table, reader: &mut CardReader<'_>) -> Option<Sourced<String>> {
     let Sourced { value, origin } = reader.read_text(table, "", "name")?;
     let host = check::host_of_name(&value);
@@ -135,7 +135,7 @@ fn host_of_name(table: &Table, reader: &mut CardReader<'_>) -> Option<Sourced<St
     host.map(|value| Sourced { value, origin })
 }
 
-/// `[[wifi]]`, or `[wifi]` for a single one.
+/// Reads `[[wifi]]`, or `[wifi]` for a single network.
 fn wifi(table: &Table, reader: &mut CardReader<'_>) -> Option<Sourced<Vec<Wifi>>> {
     let node = get(table, "wifi")?;
     let tables: &[Node] = match &node.value {
@@ -187,7 +187,7 @@ fn network(table: &Table, line: usize, reader: &mut CardReader<'_>) -> Option<Wi
     Some(Wifi { ssid: ssid?.value, secret: secret?, is_hidden })
 }
 
-/// `address`, `gateway` and `dns` of one interface.
+/// Reads `address`, `gateway` and `dns` of one interface.
 fn address(table: &Table, path: &str, reader: &mut CardReader<'_>) -> Option<Sourced<StaticAddress>> {
     let Some(given) = reader.read_texts(table, path, "address") else {
         for (name, line, _) in table.iter().filter(|(name, ..)| name == "gateway" || name == "dns") {
@@ -220,7 +220,7 @@ fn address(table: &Table, path: &str, reader: &mut CardReader<'_>) -> Option<Sou
     }
 }
 
-/// The page's password, plain or hashed. Never told.
+/// The page's password, plain or hashed. Never quoted in a message.
 fn password(text: &str, span: Range<usize>) -> Checked<Password> {
     if access::is_hash(text) {
         return Ok(Password::Hash(text.to_owned()));
@@ -240,8 +240,8 @@ fn password(text: &str, span: Range<usize>) -> Checked<Password> {
     }
 }
 
-/// The file's text with `hash` in the place of the plain password that stands at `span`; the rest is as it was. `None`
-/// where the result would not be read again as that.
+/// The file's text with the plain password at `span` replaced by `hash`; the rest is unchanged. `None` if the new
+/// text would not parse back to that hash.
 pub fn replace_password(text: &str, span: &Range<usize>, hash: &str) -> Option<String> {
     let replaced = format!("{}\"{hash}\"{}", text.get(..span.start)?, text.get(span.end..)?);
     let table = tree::toml(&replaced).ok()?;

@@ -1,4 +1,4 @@
-//! The readers and what follows from them, on files as people and Imager write them.
+//! The readers and the resulting files, on input as people and Imager write it.
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,7 +13,7 @@ use super::*;
 pub const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA alice@home";
 
-/// As Imager writes it (customization_generator.cpp, generateRpiPreseedToml).
+/// A preseed file by Imager (customization_generator.cpp, generateRpiPreseedToml).
 fn imagers_preseed() -> String {
     let psk = "0123456789abcdef".repeat(4);
     format!(
@@ -25,7 +25,7 @@ fn imagers_preseed() -> String {
     )
 }
 
-/// As Imager writes them (generateCloudInitUserData and generateCloudInitNetworkConfig, downloadthread.cpp).
+/// cloud-init files by Imager (generateCloudInitUserData and generateCloudInitNetworkConfig, downloadthread.cpp).
 fn imagers_cloud() -> [String; 3] {
     let user_data = format!(
         "#cloud-config\nmanage_resolv_conf: false\n\nhostname: gate\nmanage_etc_hosts: true\npackages:\n- \
@@ -46,7 +46,7 @@ fn imagers_cloud() -> [String; 3] {
     [user_data, network, String::from("instance-id: rpi-imager-1764000000000\n")]
 }
 
-/// Reads these files for a root that knows a few zones and system users.
+/// Reads these files for a root with a few zones and system users.
 fn read_all(files: &[(&str, &str)]) -> ReadFiles {
     let files: HashMap<&str, &str> = files.iter().copied().collect();
     let load = |name: &str| Ok(files.get(name).map(|text| text.as_bytes().to_vec()));
@@ -79,7 +79,7 @@ fn text_of(found: &ReadFiles, path: &str) -> String {
 }
 
 #[test]
-fn what_imager_writes_in_either_form_comes_to_the_same() {
+fn both_formats_of_imager_give_the_same_settings() {
     let [user_data, network, meta_data] = imagers_cloud();
     let cloud =
         read_all(&[("user-data", &user_data), ("network-config", &network), ("meta-data", &meta_data)]);
@@ -101,7 +101,7 @@ fn what_imager_writes_in_either_form_comes_to_the_same() {
 }
 
 #[test]
-fn a_name_in_letters_of_its_own_is_no_bytes() {
+fn a_network_name_outside_ascii_is_letters() {
     let text =
         "version: 2\nwifis:\n  wlan0:\n    access-points:\n      \"Café\":\n        password: longenough\n";
     let found = read_all(&[("network-config", text)]);
@@ -110,7 +110,7 @@ fn a_name_in_letters_of_its_own_is_no_bytes() {
 }
 
 #[test]
-fn per_key_our_own_file_goes_before_the_preseed_before_cloud_init() {
+fn per_key_our_own_file_wins_over_the_preseed_and_that_over_cloud_init() {
     let [user_data, network, _] = imagers_cloud();
     let own = "host = \"own\"\n[ssh]\nuser = \"bob\"\n[stream]\nquality = 70\n";
     let preseed =
@@ -124,7 +124,7 @@ fn per_key_our_own_file_goes_before_the_preseed_before_cloud_init() {
     );
     assert_eq!(keys.as_ref().unwrap().origin.file, "user-data");
     assert_eq!(wifi.as_ref().unwrap().origin.file, "network-config");
-    // A mistake leaves the key to the next file.
+    // After a mistake, the next file supplies the key.
     let wrong = own.replace("own", "not a host");
     let found = read_all(&[(OWN, &wrong), (PRESEED, preseed)]);
     assert_eq!(value(&found.wanted.host), "second");
@@ -136,7 +136,7 @@ fn per_key_our_own_file_goes_before_the_preseed_before_cloud_init() {
 }
 
 #[test]
-fn our_own_file_says_it_all() {
+fn our_own_file_can_set_everything() {
     let text = format!(
         "name = \"North Gate\"\ntime_zone = \"Europe/Berlin\"\ncountry = \"de\"\n[[wifi]]\nssid = \"Home\"\npassword = \
          \"correct horse\"\n[[wifi]]\nssid = \"Shed\\n\"\nhidden = true\n[network]\naddress \
@@ -169,7 +169,7 @@ fn our_own_file_says_it_all() {
 }
 
 #[test]
-fn each_mistake_is_named_with_its_line_and_key_and_costs_nothing_else() {
+fn a_mistake_is_reported_with_line_and_key_and_the_rest_is_used() {
     let text = "time_zone = \"Europe/Berlinn\"\ncountry = \"UK\"\ntimezone = \"x\"\n[[wifi]]\nssid = \"A\"\npassword = \
                 \"short\"\n[[wifi]]\nssid = \"B\"\npasword = \"longenough\"\n[stream]\nquality = 700\nidle_stop = \
                 \"5m\"\n[access]\npassword = \"short\"\n[ssh]\nuser = \"root\"\n[network]\naddress = \
@@ -198,13 +198,13 @@ fn each_mistake_is_named_with_its_line_and_key_and_costs_nothing_else() {
     assert_eq!((hint(3), hint(2)), ("did you mean `time_zone`?".into(), "did you mean \"GB\"?".into()));
     assert_eq!(found.settings.paths().collect::<Vec<_>>(), ["stream.idle_stop"]);
     assert!(found.faulty.contains(&String::from("stream.quality")) && !found.is_broken);
-    // An open network is made of the second: its password is missing. It is the misspelt key that is told.
+    // Its password key is misspelt and reported, so the second network counts as open.
     assert_eq!(value(&found.wanted.wifi)[0].ssid, b"B");
     assert!(!lines.iter().any(|line| line.contains("longenough") || line.contains("short\"")), "{lines:#?}");
 }
 
 #[test]
-fn what_is_malformed_is_reported_and_the_others_are_read() {
+fn a_malformed_file_is_reported_and_the_others_are_read() {
     let preseed = imagers_preseed();
     let other = (PRESEED, preseed.as_str());
     let found = read_all(&[(OWN, "host = \"own\"\n[stream\nquality = 70\n"), other]);
@@ -223,7 +223,7 @@ fn what_is_malformed_is_reported_and_the_others_are_read() {
 }
 
 #[test]
-fn bytes_that_are_no_text_of_ours_are_reported() {
+fn unreadable_bytes_are_reported() {
     let message = |bytes: &[u8]| {
         let load = |name: &str| Ok((name == OWN).then(|| bytes.to_vec()));
         let found = read(&load, &facts());
@@ -243,7 +243,7 @@ fn bytes_that_are_no_text_of_ours_are_reported() {
 }
 
 #[test]
-fn windows_line_ends_and_a_byte_order_mark_are_no_mistakes() {
+fn windows_line_ends_and_a_byte_order_mark_are_accepted() {
     let text = "\u{feff}# mine\r\nhost = \"gate\"\r\n\r\n[access]\r\npassword = \"long enough\"  # \
         secret\r\n\r\n[stream]\r\nquality = 70\r\n";
     let found = read_all(&[(OWN, text)]);
@@ -280,7 +280,7 @@ fn without_a_key_there_is_no_user() {
 }
 
 #[test]
-fn what_asks_for_more_is_reported_and_never_done() {
+fn unsupported_requests_are_reported_and_never_done() {
     let user_data = format!(
         "#cloud-config\nruncmd:\n  - [ systemctl, enable, --now, ssh ]\n  - touch /tmp/x\nbootcmd: \
          [reboot]\nwrite_files:\n  - \
@@ -318,7 +318,7 @@ fn what_asks_for_more_is_reported_and_never_done() {
 }
 
 #[test]
-fn a_report_has_no_line_of_others_making_and_an_end() {
+fn a_report_is_bounded_and_no_value_adds_a_line() {
     let text = "host = \"a\\nmistakes: none\\u001b[2J\"\n\"x\\ny\" = 1\n";
     let found = read_all(&[(OWN, text)]);
     let report = CardReport::new(found.entries, Vec::new());
@@ -335,7 +335,7 @@ fn a_report_has_no_line_of_others_making_and_an_end() {
 }
 
 #[test]
-fn a_static_address_of_the_other_formats_is_the_same() {
+fn a_static_address_means_the_same_in_all_formats() {
     let preseed = "config_version = \"1.0\"\n[ethernet]\nmethod = \"static\"\naddress = \"10.0.0.5/8\"\ngateway = \
                    \"10.0.0.1\"\ndns = [\"9.9.9.9\"]\n";
     let network = "network:\n  version: 2\n  ethernets:\n    eth0:\n      addresses: [10.0.0.5/8]\n      \
@@ -358,7 +358,7 @@ fn a_static_address_of_the_other_formats_is_the_same() {
 }
 
 proptest! {
-    /// Whatever stands in a file, reading it ends, and what is written of it has the lines it should have.
+    /// For any text, the readers end, and the written files have the right number of lines.
     #[test]
     fn no_text_breaks_a_reader(text in "(?s).{0,200}", word in "[a-z\\[\\]\"'=:\n \\-{}#*&!|>]{0,200}") {
         for text in [&text, &word] {

@@ -1,4 +1,4 @@
-//! A parsed file, TOML or YAML, as one kind of tree in which every value knows its line.
+//! A parsed file, TOML or YAML, as one kind of tree. Every value knows its line.
 
 use std::ops::Range;
 
@@ -8,31 +8,28 @@ use toml::de::{DeTable, DeValue};
 /// A value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// Where it begins, from 1.
+    /// The line where it begins, from 1.
     pub line: usize,
-    /// Where it stands in the text, in bytes; empty for YAML.
+    /// Its byte range in the text; empty for YAML.
     pub span: Range<usize>,
-    /// What it is.
     pub value: NodeValue,
 }
 
-/// What a value is.
+/// The content of a [`Node`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum NodeValue {
     /// YAML's null.
     Nothing,
-    /// Text; of YAML also what is not in quotes.
+    /// Text; in YAML also an unquoted scalar.
     Text(String),
-    /// True or false.
     Bool(bool),
     /// A number or date of TOML.
     Other,
     List(Vec<Node>),
-    /// Keys and values.
     Table(Table),
 }
 
-/// Keys with their lines, and values.
+/// Rows of key, line of the key, and value.
 pub type Table = Vec<(String, usize, Node)>;
 
 /// The value of `name`.
@@ -43,7 +40,7 @@ pub fn get<'t>(table: &'t Table, name: &str) -> Option<&'t Node> {
 /// Parses `text`.
 ///
 /// # Errors
-/// The first fault and its line.
+/// The line and the message of the first fault.
 pub fn toml(text: &str) -> Result<Table, (usize, String)> {
     let line = |at: usize| 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
     let table = DeTable::parse(text).map_err(|error| {

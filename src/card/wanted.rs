@@ -1,100 +1,99 @@
-//! What the files on a boot partition want, as one plain value with the place of each part.
+//! The settings of the files on a boot partition, each with its origin.
 
 use std::ops::Range;
 
 /// Our own file.
 pub const OWN: &str = "tallycam.toml";
 
-/// What Raspberry Pi Imager writes for its format `rpi-preseed`.
+/// The file of Raspberry Pi Imager's format `rpi-preseed`.
 pub const PRESEED: &str = "rpi-preseed.toml";
 
-/// What Raspberry Pi Imager writes for its format `cloudinit`.
+/// The files of Raspberry Pi Imager's format `cloudinit`.
 pub const CLOUD: [&str; 3] = ["user-data", "network-config", "meta-data"];
 
-/// Where a value stands.
+/// The place of a value in the files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingOrigin {
     /// The file's name.
     pub file: &'static str,
-    /// The line, from 1; 0 for the file as a whole.
+    /// The line, from 1; 0 for the whole file.
     pub line: usize,
-    /// The key, with its sections: `network.address`.
+    /// The key with its sections: `network.address`.
     pub key: String,
 }
 
-/// A value and where it stands.
+/// A value with its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sourced<T> {
     pub value: T,
-    /// Where it stands.
+    /// The place in the files.
     pub origin: SettingOrigin,
 }
 
-/// What opens a Wi-Fi network.
+/// The credential of a Wi-Fi network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Secret {
-    /// Nothing: the network is open.
+    /// None: the network is open.
     Open,
     /// The passphrase, 8 to 63 bytes.
     Passphrase(String),
-    /// The key derived from it (PMK), 64 hexadecimal digits.
+    /// The key derived from the passphrase (PMK), 64 hexadecimal digits.
     Key(String),
 }
 
 /// The password of the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Password {
-    /// As it is typed, and where it stands in the file, in bytes, quotes and all.
+    /// The plain password and its byte range in the file, including the quotes.
     Plain(String, Range<usize>),
     Hash(String),
 }
 
-/// One Wi-Fi network.
+/// A Wi-Fi network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wifi {
-    /// Its name, 1 to 32 bytes, which need not be text.
+    /// The name, 1 to 32 bytes, which need not be text.
     pub ssid: Vec<u8>,
-    /// What opens it.
+    /// The credential.
     pub secret: Secret,
-    /// It does not announce its name.
+    /// The network does not announce its name.
     pub is_hidden: bool,
 }
 
-/// How an interface gets its address.
+/// The address of a network interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StaticAddress {
-    /// From the network, as without any word about it.
+    /// From DHCP, which is also the default.
     Dhcp,
-    /// As given.
+    /// A fixed address.
     Static {
-        /// Addresses with the length of their network: `192.168.1.20/24`.
+        /// Addresses with prefix lengths: `192.168.1.20/24`.
         addresses: Vec<String>,
-        /// At most one of each kind.
+        /// At most one for IPv4 and one for IPv6.
         gateways: Vec<String>,
         /// Name servers.
         dns: Vec<String>,
     },
 }
 
-/// Everything that the files want of the system. Settings of the daemon are beside it, in
-/// [`ReadFiles::settings`](super::ReadFiles::settings).
+/// All settings for the system. The daemon's settings are in [`ReadFiles::settings`](super::ReadFiles::settings).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CardSettings {
-    /// The host name: one label in small letters.
+    /// The host name: one label in lower case.
     pub host: Option<Sourced<String>>,
-    /// An IANA name that the root knows.
+    /// The name of an IANA time zone that the system has.
     pub time_zone: Option<Sourced<String>>,
-    /// Where Wi-Fi is used: ISO 3166-1 alpha-2, capitals.
+    /// The country for Wi-Fi: ISO 3166-1 alpha-2, upper case.
     pub country: Option<Sourced<String>>,
     /// Wi-Fi networks, the preferred one first; never empty.
     pub wifi: Option<Sourced<Vec<Wifi>>>,
-    /// The address of the cable's interface.
+    /// The address of the wired interface.
     pub wired: Option<Sourced<StaticAddress>>,
     /// The address of the Wi-Fi interface.
     pub wireless: Option<Sourced<StaticAddress>>,
-    /// Who signs in by SSH.
+    /// The name of the user who signs in by SSH.
     pub user: Option<Sourced<String>>,
-    /// That user's Linux password, hashed.
+    /// The user's Linux password, hashed.
     pub user_password: Option<Sourced<String>>,
     /// SSH public keys; never empty.
     pub keys: Option<Sourced<Vec<String>>>,
@@ -103,7 +102,7 @@ pub struct CardSettings {
 }
 
 impl CardSettings {
-    /// What `self` wants, and of the rest what `lower` wants.
+    /// The values of `self`; where one is missing, that of `lower`.
     #[must_use]
     pub fn or(self, lower: CardSettings) -> CardSettings {
         CardSettings {
@@ -121,10 +120,10 @@ impl CardSettings {
     }
 }
 
-/// What is known of the root that the files are for.
+/// Facts about the root that the files are for.
 pub struct SystemInfo<'a> {
-    /// Whether there is a time zone of this name, which has no `.` or `..` in it.
+    /// Whether there is a time zone with this name. The name contains no `.` and no `..`.
     pub is_zone: &'a dyn Fn(&str) -> bool,
-    /// Whether a user of this name belongs to the system.
+    /// Whether the system owns the user with this name.
     pub is_system_user: &'a dyn Fn(&str) -> bool,
 }

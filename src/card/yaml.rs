@@ -1,26 +1,26 @@
-//! YAML as Imager and people write it: one document of mappings, lists and scalars. Bounded: neither deep nor long, and
-//! no aliases, so that a few lines cannot stand for millions of values.
+//! Parses YAML: one document of mappings, lists and scalars. Depth and number of values are bounded. Aliases are
+//! refused, so that a few lines cannot stand for millions of values.
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
 use super::tree::{Node, NodeValue, Table};
 
-/// Nested at most so deep.
+/// Maximum depth.
 const DEEPEST: usize = 20;
 
-/// At most so many values.
+/// Maximum number of values.
 const MOST: usize = 5000;
 
-/// What is being read: a list, or a mapping with the key whose value comes next.
+/// An unfinished list, or an unfinished mapping with the key that waits for its value. Each has its line.
 enum OpenNode {
     List(usize, Vec<Node>),
     Mapping(usize, Table, Option<(String, usize)>),
 }
 
-/// Parses `text`, whose top has to be a mapping; a text without any value is an empty one.
+/// Parses `text`. The top must be a mapping; an empty text is an empty mapping.
 ///
 /// # Errors
-/// The first fault and its line.
+/// The line and the message of the first fault.
 pub fn parse(text: &str) -> Result<Table, (usize, String)> {
     let mut open: Vec<OpenNode> = Vec::new();
     let mut top: Option<Node> = None;
@@ -81,7 +81,7 @@ fn scalar(text: &str, style: ScalarStyle) -> NodeValue {
     }
     match text {
         "" | "~" | "null" | "Null" | "NULL" => NodeValue::Nothing,
-        // As PyYAML and libyaml's users read them.
+        // The words that PyYAML and users of libyaml read as booleans.
         "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => NodeValue::Bool(true),
         "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => NodeValue::Bool(false),
         text => NodeValue::Text(text.to_owned()),
@@ -96,7 +96,7 @@ mod tests {
     use crate::card::tree::get;
 
     #[test]
-    fn what_is_nested_is_read_with_its_lines() {
+    fn nested_values_have_their_lines() {
         let table = parse("# x\na: 1\nb:\n  - \"c\\xE9\"\n  - {d: no}\n").unwrap();
         assert_eq!(get(&table, "a").unwrap().value, NodeValue::Text("1".into()));
         let NodeValue::List(all) = &get(&table, "b").unwrap().value else { panic!("no list") };
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_grows_is_refused() {
+    fn deep_long_and_aliased_texts_are_refused() {
         let bomb = "a: &a [x,x]\nb: &b [*a,*a]\n";
         assert_eq!(parse(bomb).unwrap_err(), (2, String::from("aliases (*) are not read")));
         assert!(parse(&"[".repeat(40)).is_err());

@@ -1,6 +1,7 @@
-//! A backup: one tar archive of plain files, readable by every `tar`, made as it is sent.
+//! A backup: a tar archive of plain files, readable by every `tar`, and made while it is sent.
 //!
-//! It begins with `tallycam-backup.json`, which says what it is, and ends with `SHA256SUMS`: what is cut off has none.
+//! It begins with `tallycam-backup.json`, which describes it, and ends with `SHA256SUMS`. A truncated archive lacks
+//! the sums.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -17,45 +18,45 @@ use crate::base::{Fault, clock};
 use crate::store::backup::copy_counts;
 use crate::store::media::Backup;
 
-/// The version of the archive's form.
+/// The version of the archive's format.
 pub(super) const FORMAT: u32 = 1;
 
-/// What an archive says of itself.
+/// An archive's description of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArchiveHeader {
-    /// The version of its form.
+    /// The version of the format.
     pub format: u32,
-    /// The program that made it.
+    /// The version of the program that made it.
     pub version: String,
-    /// When, RFC 3339.
+    /// When it was made, RFC 3339.
     pub made: String,
     /// The camera's name.
     pub name: String,
-    /// Snapshots and recordings are in it.
+    /// Snapshots and recordings are included.
     pub media: bool,
 }
 
 impl ArchiveHeader {
-    /// That it was restored, in words.
+    /// A sentence for the audit list: this backup was restored.
     pub fn restored(&self) -> String {
         format!("restored the backup of {:?} of {}", self.name, self.made)
     }
 }
 
-/// What goes into an archive.
+/// The parts of an archive.
 #[derive(Debug, Clone)]
 pub struct Contents {
     /// The state directory.
     pub state: PathBuf,
     /// The camera's name.
     pub name: String,
-    /// The operator's file; what of it may not be read stays behind.
+    /// The operator's file. If it is unreadable, it is left out.
     pub config: Option<PathBuf>,
-    /// Thumbnails of crossings, too.
+    /// Include the thumbnails of crossings.
     pub pictures: bool,
 }
 
-/// A copy of the store of snapshots and recordings as it comes.
+/// A copy of `media.db`, read piece by piece.
 #[derive(Debug)]
 pub struct MediaCopy {
     backup: Backup,
@@ -63,17 +64,17 @@ pub struct MediaCopy {
 }
 
 impl MediaCopy {
-    /// To be read on a thread that may block, outside of any runtime.
+    /// Reading blocks, so the thread that reads must not run an async runtime.
     pub fn new(backup: Backup) -> MediaCopy {
         MediaCopy { backup, piece: Bytes::new() }
     }
 
-    /// Bytes it has in all.
+    /// Total length in bytes.
     pub fn len(&self) -> u64 {
         self.backup.len
     }
 
-    /// It is never empty; clippy wants to know.
+    /// Always false; clippy asks for it beside `len`.
     pub fn is_empty(&self) -> bool {
         self.backup.len == 0
     }
@@ -93,7 +94,7 @@ impl Read for MediaCopy {
     }
 }
 
-/// A file of the archive that is being written.
+/// The archive while it is written.
 struct Pack<W: Write> {
     tar: tar::Builder<W>,
     sums: String,
@@ -103,7 +104,7 @@ struct Pack<W: Write> {
 /// Writes an archive to `out`.
 ///
 /// # Errors
-/// Something of it cannot be read, or `out` does not take it. What was written is no backup then.
+/// A file cannot be read, or `out` fails. The written part is not a valid backup then.
 pub fn write(contents: &Contents, media: Option<&mut MediaCopy>, out: impl Write) -> Result<(), Fault> {
     let state = contents.state.as_path();
     let now_us = clock::wall_us();
@@ -170,7 +171,7 @@ impl<W: Write> Pack<W> {
     }
 }
 
-/// Reads, and adds up what was read.
+/// Reads from `from`, and hashes and counts the bytes.
 pub(super) struct Summed<R> {
     pub from: R,
     pub sum: Context,
@@ -193,7 +194,7 @@ fn read(file: &Path) -> Result<Option<Vec<u8>>, Fault> {
     }
 }
 
-/// A copy of the counts that has no name any more: it is gone when it is closed.
+/// A copy of `counts.db`. Its name is already removed, so the file goes when it is closed.
 fn counts(state: &Path, pictures: bool) -> Result<Option<File>, Fault> {
     let copy = state.join(format!("counts.{}-{}{}", std::process::id(), clock::monotonic_us(), names::COPY));
     let copied = copy_counts(state, &copy, pictures);
@@ -205,7 +206,7 @@ fn counts(state: &Path, pictures: bool) -> Result<Option<File>, Fault> {
     opened.map(Some)
 }
 
-/// Models that were added, by name.
+/// Names and paths of the added models, sorted by name.
 fn models(folder: &Path) -> Vec<(String, PathBuf)> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
@@ -215,7 +216,7 @@ fn models(folder: &Path) -> Vec<(String, PathBuf)> {
     found
 }
 
-/// Whether a file of models may be called so.
+/// Whether a file of the models folder may have this name.
 pub(super) fn is_model(name: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-+ ".contains(c);
     let ends = name.ends_with(".onnx") || name.ends_with(".toml");

@@ -1,4 +1,4 @@
-//! What is done to the state directory as a whole: a backup of it, one restored, all of it removed.
+//! Work on the whole state directory: backup, restore, reset.
 //!
 //! ```text
 //! backup   state ─► tar: head, files, SHA256SUMS
@@ -6,9 +6,9 @@
 //! reset                        factory-reset, an empty file ─────┴─► carried out by the next start, before all else
 //! ```
 //!
-//! A request is one name in the directory, made by one rename: a power cut leaves it made or not made. What the next
-//! start does about it can be begun again from the start at every moment, and nothing is opened before it is done: so
-//! the state is the old one or the new one, never some of each.
+//! A request is one name in the directory, made by one rename, so a power cut cannot leave half a request. The next
+//! start carries it out before it opens anything, and can start over at every point. The state is always the old one
+//! or the new one, never a mixture.
 //!
 //! Everything here blocks.
 
@@ -30,10 +30,10 @@ use crate::base::{Fault, FaultKind};
 /// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What `tallycam card apply` has applied to a state: it goes with it.
+/// The record of the last `tallycam card apply`. It is part of the state, and a reset removes it.
 pub const PROVISIONED: &str = "provisioned.json";
 
-/// Files of the state, by the names that they have there and in a backup.
+/// Names of files, in the state directory and in a backup.
 mod names {
     pub const HEAD: &str = "tallycam-backup.json";
     pub const SUMS: &str = "SHA256SUMS";
@@ -42,26 +42,26 @@ mod names {
     pub const ACCESS: &str = "access.json";
     pub const COUNTS: &str = "counts.db";
     pub const MEDIA: &str = "media.db";
-    /// Models that were added, in a folder of their own.
+    /// The folder of added models.
     pub const MODELS: &str = "models";
 
-    /// Where a backup is unpacked.
+    /// The folder into which a backup is unpacked.
     pub const NEW: &str = "restore.new";
-    /// One that was found to be whole, to be taken by the next start.
+    /// A checked backup that waits for the next start.
     pub const READY: &str = "restore";
-    /// What is no longer of use.
+    /// The previous restore folder, to be removed.
     pub const OLD: &str = "restore.old";
-    /// Says that everything is to be removed.
+    /// Present when the next start should remove everything.
     pub const RESET: &str = "factory-reset";
-    /// What the operator's file said where the backup was made.
+    /// The operator's file of the restored backup.
     pub const OTHER_CONFIG: &str = "config.toml.restored";
-    /// How a copy of the counts ends that is on its way into a backup.
+    /// Suffix of a temporary copy of `counts.db` for a backup.
     pub const COPY: &str = ".backup.tmp";
-    /// Who works on the directory as a whole has this lock.
+    /// The lock for work on the whole directory.
     pub const LOCK: &str = "maintenance.lock";
 }
 
-/// That an archive is not taken.
+/// The fault of an archive that is refused.
 pub fn unfit(why: impl fmt::Display) -> Fault {
     let why = why.to_string();
     let hint = match why.contains("newer") {
@@ -71,22 +71,22 @@ pub fn unfit(why: impl fmt::Display) -> Fault {
     Fault::wrong(format!("this backup is not taken: {why}")).hint(hint)
 }
 
-/// That it could not be read to its end: the sender is gone.
+/// The fault of an archive that ended early because the sender is gone.
 pub fn cut(why: impl fmt::Display) -> Fault {
     Fault::wrong(format!("the backup was cut off: {why}")).hint("send it again; nothing was changed")
 }
 
-/// That the system does not do it.
+/// The fault of an operation that the system refused.
 fn system_error(what: impl fmt::Display, error: impl fmt::Display) -> Fault {
     Fault::new(FaultKind::File, format!("{what}: {error}"))
 }
 
-/// The same with a file.
+/// The fault of a failed operation on `file`.
 pub fn file_error(file: &Path) -> impl Fn(io::Error) -> Fault + '_ {
     |error| system_error(file.display(), error)
 }
 
-/// The state directory of a daemon that runs, and how that is told to begin again.
+/// The state directory of the running daemon, and the way to restart the daemon.
 #[derive(Debug)]
 pub struct Maintenance {
     state: PathBuf,
@@ -95,7 +95,7 @@ pub struct Maintenance {
 }
 
 impl Maintenance {
-    /// Of the daemon that keeps its state in `state` and has read `config`.
+    /// For a daemon with its state in `state` that has read the file `config`.
     pub fn new(state: PathBuf, config: Option<PathBuf>) -> Maintenance {
         Maintenance { state, config, again: Notify::new() }
     }
@@ -105,7 +105,7 @@ impl Maintenance {
         &self.state
     }
 
-    /// What goes into a backup of it, by what the camera is called now.
+    /// The contents of a backup of this state. `name` is the camera's current name; `pictures` includes thumbnails.
     pub fn contents(&self, name: &str, pictures: bool) -> backup::Contents {
         backup::Contents {
             state: self.state.clone(),
@@ -115,21 +115,21 @@ impl Maintenance {
         }
     }
 
-    /// Has the daemon stop in order and start again.
+    /// Makes the daemon stop in order and start again.
     pub fn request_restart(&self) {
         self.again.notify_one();
     }
 
-    /// Ends when that is wanted.
+    /// Waits until a restart is requested.
     pub async fn wait_restart_requested(&self) {
         self.again.notified().await;
     }
 }
 
-/// Wants everything removed by the next start of the daemon.
+/// Requests that the daemon's next start removes everything.
 ///
 /// # Errors
-/// Another one is at it, or nothing can be written there.
+/// Another restore or reset is under way, or the directory is not writable.
 pub fn request_reset(state: &Path) -> Result<(), Fault> {
     let _lock = lock(state)?;
     let marker = state.join(names::RESET);
@@ -137,13 +137,13 @@ pub fn request_reset(state: &Path) -> Result<(), Fault> {
         .map_err(file_error(&marker))
 }
 
-/// Bytes that stay free in any case.
+/// Bytes that always stay free.
 const SPARE: u64 = 16 << 20;
 
-/// Whether `needed` bytes fit into the file system of `folder`, of which `floor` bytes are to stay free.
+/// Checks that `needed` bytes fit into the file system of `folder` while `floor` bytes stay free.
 ///
 /// # Errors
-/// There is not; or it cannot be asked.
+/// There is not enough room, or the file system cannot be queried.
 pub fn has_room(folder: &Path, needed: u64, floor: u64) -> Result<(), Fault> {
     let room = rustix::fs::statvfs(folder).map_err(|error| system_error(folder.display(), error))?;
     let free = room.f_bavail.saturating_mul(room.f_frsize).saturating_sub(floor.saturating_add(SPARE));
@@ -164,26 +164,25 @@ fn lock(state: &Path) -> Result<Lock, Fault> {
     })
 }
 
-/// Brings the names in `folder` to the disk.
+/// Syncs the names in `folder` to the disk.
 fn sync_folder(folder: &Path) -> Result<(), Fault> {
     power_cut_point()?;
     private::sync_folder(folder).map_err(file_error(folder))
 }
 
-/// Between two changes to the disk. Tests cut the power here.
+/// Stands between two changes to the disk. Tests cut the power here.
 fn power_cut_point() -> Result<(), Fault> {
     #[cfg(test)]
     tests::step()?;
     Ok(())
 }
 
-/// Gives a file or folder another name.
 fn rename(from: &Path, to: &Path) -> Result<(), Fault> {
     power_cut_point()?;
     fs::rename(from, to).map_err(file_error(to))
 }
 
-/// Removes a file, a link or a folder, if it is there.
+/// Removes a file, a link or a folder, if it exists.
 fn remove(path: &Path) -> Result<(), Fault> {
     power_cut_point()?;
     let removed = match fs::symlink_metadata(path) {

@@ -1,8 +1,8 @@
-//! A backup that is to be restored: read as it comes into a folder of its own, checked as a whole, and put where the
-//! next start finds it.
+//! Receives a backup for a restore: unpacks it into a folder of its own, checks it as a whole, and stages it for the
+//! next start.
 //!
-//! Only names that a backup has are taken, as plain files, each once; a path or a link is none of them. Nothing is
-//! unpacked that is larger than the disk has room for, and nothing is compressed.
+//! An archive may contain only the names of a backup, as plain files, each once; paths and links are refused. It may
+//! not be larger than the free room on the disk. Nothing is compressed.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -25,45 +25,45 @@ use crate::config::Saved;
 use crate::store::AuditEntry;
 use crate::store::backup::{check_counts, check_media};
 
-/// Files in an archive, at most.
+/// Maximum number of files in an archive.
 const MOST_FILES: usize = 500;
 
-/// The longest file of words, and the longest model.
+/// Maximum lengths in bytes of a text file and of a model.
 const LONGEST_WORDS: u64 = 1 << 20;
 const LONGEST_MODEL: u64 = 1 << 30;
 
-/// Characters of a text in its head, at most: the rest is left out.
+/// Maximum characters of a text in the head. The rest is cut off.
 const LONGEST_TEXT: usize = 100;
 
-/// Bytes behind the end of an archive that are read, and not looked at: programs fill up to a block.
+/// Maximum number of bytes that are read and ignored after the end. Programs pad an archive to a full block.
 const LONGEST_END: u64 = 1 << 20;
 
-/// What the next start is to do with what was unpacked.
+/// Instructions for the next start: how to use the unpacked files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RestorePlan {
     pub head: ArchiveHeader,
     pub files: Vec<String>,
-    /// Who wants it, for the audit list that is restored with it.
+    /// The user who asked for the restore, for the restored audit list.
     #[serde(default)]
     pub by: Option<AuditEntry>,
 }
 
-/// On which terms a backup is taken.
+/// Conditions of a restore.
 #[derive(Debug, Default)]
 pub struct RestoreOptions {
-    /// Bytes of the file system that are to stay free: what is less has recordings deleted.
+    /// Bytes that must stay free on the file system. With less room, recordings are deleted.
     pub floor: u64,
-    /// Who sends it.
+    /// The user who sends the backup.
     pub by: Option<AuditEntry>,
 }
 
-/// The name of the file in which that stands.
+/// The file of the [`RestorePlan`].
 pub(super) const PLAN: &str = "plan.json";
 
-/// Unpacks `archive`, checks it as a whole, and leaves it for the next start. What was left before is replaced.
+/// Unpacks `archive`, checks it as a whole, and stages it for the next start. It replaces a staged one.
 ///
 /// # Errors
-/// Why not: nothing has changed then.
+/// The reason for the refusal. Nothing has changed then.
 pub fn stage_restore(
     state: &Path,
     archive: impl Read,
@@ -80,16 +80,16 @@ pub fn stage_restore(
         Ok(head)
     });
     if laid.is_err() {
-        // The fault itself is the one to tell.
+        // The caller reports the original fault, not this one.
         let _ = remove(&new);
     }
     laid
 }
 
-/// Reads an archive through without unpacking it: whether it is whole.
+/// Reads an archive to its end without unpacking it, and checks that it is whole.
 ///
 /// # Errors
-/// It is no such archive, or was cut off.
+/// It is not a backup, or is truncated.
 pub fn verify_archive(archive: impl Read) -> Result<ArchiveHeader, Fault> {
     for_each_file(archive, |_, _, from| io::copy(from, &mut io::sink()).map_err(cut)).map(|(head, _)| head)
 }
@@ -107,7 +107,6 @@ fn unusable<T>(why: impl Into<String>) -> Result<T, Fault> {
 
 type Sums = BTreeMap<String, String>;
 
-/// Unpacks into `new`.
 fn unpack(new: &Path, archive: impl Read, floor: u64) -> Result<(ArchiveHeader, Sums), Fault> {
     for_each_file(archive, |name, len, from| {
         has_room(new, len, floor)?;
@@ -122,7 +121,7 @@ fn unpack(new: &Path, archive: impl Read, floor: u64) -> Result<(ArchiveHeader, 
         let mut piece = vec![0; 256 << 10];
         let mut written = 0;
         loop {
-            // What fails when reading is the sender's, what fails when writing is ours.
+            // Read errors are the sender's, write errors are ours.
             let got = from.read(&mut piece).map_err(cut)?;
             if got == 0 {
                 break;
@@ -135,7 +134,7 @@ fn unpack(new: &Path, archive: impl Read, floor: u64) -> Result<(ArchiveHeader, 
     })
 }
 
-/// Goes through an archive. `take` is given each file's name, length and bytes, and gives how many it has taken.
+/// Goes through an archive. `take` gets each file's name, length and bytes, and returns the number of bytes it took.
 fn for_each_file(
     archive: impl Read,
     mut take: impl FnMut(&str, u64, &mut dyn Read) -> Result<u64, Fault>,
@@ -143,7 +142,7 @@ fn for_each_file(
     let mut tar = tar::Archive::new(archive);
     let (mut head, mut stated) = (None, None);
     let mut sums = Sums::new();
-    // Raw: a name that goes on in a file of its own would be read into memory, however long.
+    // Raw, because otherwise a long name (a GNU entry of its own) would be read into memory, however long.
     let entries = tar.entries().map_err(cut)?.raw(true);
     for entry in entries {
         let mut entry = entry.map_err(|error| read_error(&error, head.is_some()))?;
@@ -188,7 +187,7 @@ fn for_each_file(
     let Some(mut stated) = stated else {
         return Err(cut("its end, the check sums, is missing"));
     };
-    // Of the head itself the sum is stated as well, and what is wrong with it was told.
+    // The sums include the head's, but `read_head` has already checked the head.
     stated.remove(names::HEAD);
     if let Some((name, _)) = sums.iter().find(|(name, sum)| stated.get(*name) != Some(*sum)) {
         return unusable(format!("{name} in it has been damaged: its check sum is another one"));
@@ -199,12 +198,12 @@ fn for_each_file(
     if head.media != sums.contains_key(names::MEDIA) {
         return unusable("it does not say rightly what is in it");
     }
-    // Whoever sends it wants to be heard to the end.
+    // The sender expects its whole body to be read.
     let _ = io::copy(&mut tar.into_inner().take(LONGEST_END), &mut io::sink());
     Ok((head, sums))
 }
 
-/// How long a file of this name may be; `None`: there is no such file in a backup.
+/// Maximum length of a file with this name; `None` if a backup has no such file.
 fn size_limit(name: &str) -> Option<u64> {
     match name {
         names::CONFIG | names::SETTINGS | names::ACCESS => Some(LONGEST_WORDS),
@@ -216,7 +215,7 @@ fn size_limit(name: &str) -> Option<u64> {
     }
 }
 
-/// What a block says that is no head of a file: in the middle of an archive, or where none begins.
+/// The fault of an invalid header block: a truncated archive, or not an archive at all.
 fn read_error(error: &io::Error, has_begun: bool) -> Fault {
     if has_begun { cut(error) } else { unfit("it is no tar archive") }
 }
@@ -245,7 +244,7 @@ fn read_head(bytes: &[u8]) -> Result<ArchiveHeader, Fault> {
     Ok(ArchiveHeader { version, made, name, ..head })
 }
 
-/// The numbers that a version begins with.
+/// The leading numbers of a version.
 pub(super) fn numbers(version: &str) -> Vec<u64> {
     let end = version.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(version.len());
     version[..end].split('.').filter_map(|number| number.parse().ok()).collect()
@@ -258,12 +257,12 @@ fn read_sums(bytes: &[u8]) -> Result<Sums, Fault> {
     text.lines().map(pair).collect::<Option<Sums>>().ok_or_else(none)
 }
 
-/// Whether what was unpacked is what its names say.
+/// Checks that each unpacked file is what its name says.
 fn check(new: &Path, head: &ArchiveHeader, sums: &Sums) -> Result<(), Fault> {
     let has = |name: &str| sums.contains_key(name).then(|| new.join(name));
     let of = |name: &'static str| move |error: Fault| unfit(format!("{name} in it: {error}"));
     if let Some(settings) = has(names::SETTINGS) {
-        // Single values that are wrong are told at the start, and the defaults are in force instead.
+        // Single invalid values are reported at the start, which then uses the defaults.
         Saved::load(&settings).map_err(|_| unfit("settings.toml in it is none"))?;
     }
     if let Some(users) = has(names::ACCESS) {
@@ -278,7 +277,7 @@ fn check(new: &Path, head: &ArchiveHeader, sums: &Sums) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Makes what was checked the request of the next start.
+/// Makes the checked folder the request for the next start.
 fn commit(state: &Path, new: &Path, plan: RestorePlan) -> Result<(), Fault> {
     let text = serde_json::to_vec_pretty(&plan).map_err(|error| system_error(PLAN, &error))?;
     private::replace(&new.join(PLAN), &text).map_err(file_error(new))?;
@@ -288,7 +287,7 @@ fn commit(state: &Path, new: &Path, plan: RestorePlan) -> Result<(), Fault> {
     sync_folder(new)?;
     let (ready, old) = (state.join(names::READY), state.join(names::OLD));
     if ready.exists() {
-        // The state is the old one until the next line but two.
+        // Until the last rename below, the state is the old one.
         remove(&old)?;
         rename(&ready, &old)?;
     }
@@ -299,7 +298,7 @@ fn commit(state: &Path, new: &Path, plan: RestorePlan) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What lies there for the next start.
+/// The plan in `folder`, if there is one.
 pub(super) fn plan(folder: &Path) -> Result<Option<RestorePlan>, Fault> {
     let file = folder.join(PLAN);
     match File::open(&file) {

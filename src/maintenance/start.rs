@@ -1,6 +1,7 @@
-//! What the next start does before it opens anything: puts a backup in the place of the state, or removes all of it.
+//! The part of a restore or reset that runs at the next start, before anything is opened. It replaces the state with
+//! a backup, or removes it.
 //!
-//! Both go file by file and can be begun again at every point. What says that they are wanted goes last.
+//! Both work file by file and can start over at every point. The file that requests them is removed last.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,41 +12,41 @@ use crate::base::private::{self, Lock};
 use crate::base::{Fault, FaultKind};
 use crate::store::AuditEntry;
 
-/// What was done.
+/// The result of [`finish`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finished {
-    /// Nothing was wanted.
+    /// There was no request.
     Nothing,
-    /// A backup is the state now.
+    /// The state was replaced with a backup.
     Restored {
-        /// The camera that it is of.
+        /// The name of the backed-up camera.
         name: String,
-        /// When it was made.
+        /// When the backup was made, RFC 3339.
         made: String,
-        /// Who wanted it, for the audit list that it brought.
+        /// The user who asked for it, for the restored audit list.
         by: Option<Box<AuditEntry>>,
     },
-    /// The state is as new.
+    /// The state was removed.
     Reset,
 }
 
-/// The locks of those who keep a file open.
+/// Locks of the programs that hold files of the state open.
 const HOLDERS: [&str; 3] = ["counts.lock", "media.lock", "access.lock"];
 
-/// What stands beside a database.
+/// Suffixes of SQLite's files; the first is the database itself.
 const BESIDE: [&str; 4] = ["", "-journal", "-wal", "-shm"];
 
-/// Whether the next start has something to do here.
+/// Whether a restore or reset is requested.
 pub fn has_pending_work(state: &Path) -> bool {
     state.join(names::RESET).exists() || state.join(names::READY).join(PLAN).exists()
 }
 
-/// Does what is wanted.
+/// Carries out the request.
 ///
 /// # Errors
-/// Somebody has files of it open, or the disk refuses; the next start tries again.
+/// A program holds files of the state open, or the disk fails. The next start tries again.
 pub fn finish(state: &Path) -> Result<Finished, Fault> {
-    // Nothing is made where nothing is.
+    // A missing state directory is not created here.
     if !state.is_dir() {
         return Ok(Finished::Nothing);
     }
@@ -75,7 +76,7 @@ fn acquire_lock(state: &Path, name: &str) -> Result<Lock, Fault> {
     })
 }
 
-/// What a power cut has left of something else.
+/// Remnants of interrupted work.
 fn leftovers(state: &Path) -> Vec<PathBuf> {
     let of_no_use = |name: &str| [names::NEW, names::OLD].contains(&name) || name.ends_with(names::COPY);
     entries(state).into_iter().filter(|(name, _)| of_no_use(name)).map(|(_, path)| path).collect()
@@ -94,7 +95,7 @@ fn entries(folder: &Path) -> Vec<(String, PathBuf)> {
     entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path()))).collect()
 }
 
-/// `file` and what SQLite keeps beside it.
+/// Removes the files that SQLite keeps with `file`, from the suffix `BESIDE[from]` on.
 fn remove_database(state: &Path, file: &str, from: usize) -> Result<(), Fault> {
     BESIDE[from..].iter().try_for_each(|ending| remove(&state.join(format!("{file}{ending}"))))
 }
@@ -103,7 +104,7 @@ fn restore(state: &Path) -> Result<Finished, Fault> {
     let ready = state.join(names::READY);
     let Some(plan) = plan(&ready)? else { return Ok(Finished::Nothing) };
     let is_in = |name: &str| plan.files.iter().any(|file| file == name);
-    // The last good copy of other settings would be put in force where these are empty.
+    // Otherwise the last good copy of the old settings would be used in place of absent ones.
     remove(&state.join("settings.toml.last-good"))?;
     for name in [names::SETTINGS, names::ACCESS] {
         if is_in(name) { move_into_place(&ready, state, name, name)? } else { remove(&state.join(name))? }
@@ -111,7 +112,7 @@ fn restore(state: &Path) -> Result<Finished, Fault> {
     if is_in(names::CONFIG) {
         move_into_place(&ready, state, names::CONFIG, names::OTHER_CONFIG)?;
     }
-    // What is beside a database belongs to the old one: nothing has opened the new one yet.
+    // The journals belong to the old database; the new one has not been opened yet.
     remove_database(state, names::COUNTS, usize::from(is_in(names::COUNTS)))?;
     if is_in(names::COUNTS) {
         sync_folder(state)?;
@@ -122,7 +123,7 @@ fn restore(state: &Path) -> Result<Finished, Fault> {
         sync_folder(state)?;
         move_into_place(&ready, state, names::MEDIA, names::MEDIA)?;
     }
-    // Models of other backups and of before stay, where these have none of the name.
+    // Models that the backup does not replace stay.
     let models = state.join(names::MODELS);
     for file in plan.files.iter().filter(|file| file.starts_with(names::MODELS)) {
         if !models.is_dir() {
@@ -140,7 +141,7 @@ fn restore(state: &Path) -> Result<Finished, Fault> {
     Ok(Finished::Restored { name: plan.head.name, made: plan.head.made, by: plan.by.map(Box::new) })
 }
 
-/// Moves a file to its place, unless that was done before.
+/// Moves a file to its place, unless an interrupted run has already moved it.
 fn move_into_place(ready: &Path, state: &Path, from: &str, to: &str) -> Result<(), Fault> {
     power_cut_point()?;
     match fs::rename(ready.join(from), state.join(to)) {
@@ -156,7 +157,7 @@ fn reset(state: &Path) -> Result<(), Fault> {
         remove(&state.join(name))?;
     }
     for (name, path) in entries(state) {
-        // Settings that were set aside, stores that were set aside, and what is beside them.
+        // Settings and stores that were set aside, and their journals.
         let begins = [names::SETTINGS, names::ACCESS, "counts.db", "media.db", "media.next.db", "media-"];
         if begins.iter().any(|begin| name.starts_with(begin)) {
             remove(&path)?;

@@ -14,7 +14,7 @@ use crate::access::Access;
 use crate::store::{AuditEntry, AuditKind, Counts, CountsOptions};
 
 thread_local! {
-    /// Changes to the disk until the power is cut; `None`: it is not.
+    /// Changes to the disk until the power is cut; `None`: no cut.
     static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
@@ -29,7 +29,7 @@ pub(super) fn step() -> Result<(), Fault> {
     }
 }
 
-/// Does `work` with the power cut after `steps` changes; whether it came to its end before.
+/// Runs `work` with the power cut after `steps` changes. True if `work` ended before.
 fn cut<T>(steps: u32, work: impl FnOnce() -> Result<T, Fault>) -> bool {
     LEFT.set(Some(steps));
     let done = work();
@@ -37,7 +37,7 @@ fn cut<T>(steps: u32, work: impl FnOnce() -> Result<T, Fault>) -> bool {
     done.is_ok()
 }
 
-/// A state with something of everything, told apart by `mark`.
+/// A state directory with all kinds of content, marked with `mark`.
 fn state(mark: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let settings = CountsOptions {
@@ -70,7 +70,7 @@ fn archive(state: &Path) -> Vec<u8> {
     out
 }
 
-/// What a state is: the files that a daemon reads, by name.
+/// The files that a daemon reads from a state directory, by name.
 fn seen(state: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut seen = BTreeMap::new();
     for name in
@@ -101,7 +101,7 @@ fn copy(from: &Path) -> tempfile::TempDir {
 }
 
 #[test]
-fn what_is_restored_is_what_was_backed_up() {
+fn a_restore_brings_back_the_backed_up_state() {
     let (one, other) = (state("one"), state("two"));
     let archive = archive(one.path());
     assert_eq!(verify_archive(&archive[..]).unwrap().name, "door");
@@ -123,9 +123,9 @@ fn what_is_restored_is_what_was_backed_up() {
     assert!(!other.path().join("restore").exists() && !other.path().join("restore.old").exists());
 }
 
-/// The list that a restore replaces is gone: the one that takes its place is told.
+/// The restore replaces the audit list, so the new list must name the user.
 #[test]
-fn who_restored_it_is_known_after_it() {
+fn the_restored_audit_list_names_the_user() {
     let (one, other) = (state("one"), state("two"));
     let by = AuditEntry {
         kind: AuditKind::Changed,
@@ -147,7 +147,7 @@ fn who_restored_it_is_known_after_it() {
 }
 
 #[test]
-fn what_is_to_stay_free_is_no_room_for_a_backup() {
+fn a_restore_leaves_the_reserved_room_free() {
     let one = state("one");
     let terms = RestoreOptions { floor: 1 << 60, by: None };
     let refused = restore::stage_restore(one.path(), &archive(one.path())[..], terms);
@@ -156,7 +156,7 @@ fn what_is_to_stay_free_is_no_room_for_a_backup() {
 }
 
 #[test]
-fn whenever_the_power_goes_it_is_the_old_state_or_the_new_one() {
+fn a_power_cut_leaves_the_old_state_or_the_new_one() {
     let (one, other) = (state("one"), state("two"));
     let archive = archive(one.path());
     let old = seen(other.path());
@@ -190,7 +190,7 @@ fn whenever_the_power_goes_it_is_the_old_state_or_the_new_one() {
     for steps in 0.. {
         let place = copy(laid.path());
         let is_done = cut(steps, || finish(place.path()));
-        // Once more cut, on the way of the second start.
+        // A second cut, during the second start.
         cut(steps / 2, || finish(place.path()));
         finish(place.path()).unwrap();
         assert_eq!(seen(place.path()), new, "begun, and cut after {steps} changes");
@@ -202,7 +202,7 @@ fn whenever_the_power_goes_it_is_the_old_state_or_the_new_one() {
 }
 
 #[test]
-fn a_reset_leaves_nothing_whenever_the_power_goes() {
+fn a_reset_leaves_nothing_despite_power_cuts() {
     let one = state("one");
     let more = [
         "settings.toml.2026-11-20T14-53-07",
@@ -235,14 +235,14 @@ fn a_reset_leaves_nothing_whenever_the_power_goes() {
             break;
         }
     }
-    // What is laid later is wanted instead.
+    // A later restore replaces the request for a reset.
     request_reset(one.path()).unwrap();
     lay(one.path(), &archive(state("two").path())[..]).unwrap();
     assert!(matches!(finish(one.path()).unwrap(), Finished::Restored { .. }));
 }
 
 #[test]
-fn nothing_is_carried_out_under_a_daemon_that_runs() {
+fn nothing_is_carried_out_under_a_running_daemon() {
     let one = state("one");
     request_reset(one.path()).unwrap();
     let access = Access::open(one.path());
@@ -254,7 +254,7 @@ fn nothing_is_carried_out_under_a_daemon_that_runs() {
     assert_eq!(lay(one.path(), &b""[..]).unwrap_err().kind, FaultKind::Busy, "two at once");
 }
 
-/// An archive of these entries: a name, its type, what its head says it has in bytes, and bytes.
+/// An archive of these entries: name, type, length according to the header, bytes.
 fn tar_of(entries: &[(&str, tar::EntryType, u64, &[u8])]) -> Vec<u8> {
     let mut out = Vec::new();
     for (name, kind, len, bytes) in entries {
@@ -273,7 +273,7 @@ fn tar_of(entries: &[(&str, tar::EntryType, u64, &[u8])]) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_no_whole_backup_of_ours_is_refused_in_words_and_changes_nothing() {
+fn a_damaged_or_foreign_archive_is_refused_in_words_and_changes_nothing() {
     use tar::EntryType::{Directory, Link, Regular, Symlink};
     let one = state("one");
     let whole = archive(one.path());
@@ -354,7 +354,7 @@ fn what_is_no_whole_backup_of_ours_is_refused_in_words_and_changes_nothing() {
     }
 }
 
-/// The sums of an archive hold, and what is in it is still nothing.
+/// The sums are right, but the contents are not what the names say.
 #[test]
 fn files_that_are_not_what_their_names_say_are_refused() {
     let one = state("one");

@@ -1,52 +1,52 @@
-//! Models that are known well enough to be fetched by name: where they are, and what they are.
+//! Known models that tallycam can download by name.
 
 use super::found::FoundModel;
 
-/// A model that can be fetched.
+/// A model that can be downloaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CatalogueEntry {
-    /// The name it is given.
+    /// The name of the installed model.
     pub name: &'static str,
-    /// What it is, a sentence.
+    /// A sentence about the model.
     pub about: &'static str,
-    /// Its licence, an SPDX name.
+    /// The licence, an SPDX name.
     pub licence: &'static str,
-    /// Where it is, at a commit that does not change.
+    /// The address, at a fixed commit.
     pub url: &'static str,
     /// SHA-256 of the file, 64 lower-case digits.
     pub sha256: &'static str,
-    /// Bytes of the file.
+    /// Length of the file in bytes.
     pub bytes: u64,
-    /// Its description, the text of a `NAME.toml`.
+    /// The text of its `NAME.toml`.
     pub description: &'static str,
 }
 
 impl CatalogueEntry {
-    /// Whether one of these models is this one, whatever it is called.
+    /// Whether `models` includes this one, under any name.
     pub fn is_installed(&self, models: &[FoundModel]) -> bool {
         models.iter().any(|model| model.name == self.name || self.matches(model))
     }
 
-    /// Whether this model has this one's bytes, by its description.
+    /// Whether the description of `model` states the same SHA-256.
     pub(super) fn matches(&self, model: &FoundModel) -> bool {
         model.card.as_ref().and_then(|card| card.sha256.as_deref()) == Some(self.sha256)
     }
 }
 
-/// The built-in model, `models/yolox_nano_320.onnx`: its name, SHA-256, bytes, and input size in pixels.
+/// The built-in model, `models/yolox_nano_320.onnx`: name, SHA-256, bytes, and input size in pixels.
 pub const BUILT_IN: &str = "yolox_nano_320";
 pub(super) const BUILT_IN_SUM: &str = "2d897be42eb74e41b1ed04f0615cc32fdb89e5f112432a7f2b30283ef3b32a10";
 pub(super) const BUILT_IN_BYTES: u64 = 1_835_964;
 pub(super) const BUILT_IN_SIZE: (u32, u32) = (320, 320);
 /// The built-in model of earlier versions. Settings may still name it.
 pub const FORMER_BUILT_IN: &str = "ssdlite_mobilenet_v2";
-/// What is said where settings name it and it is gone, and what brings it back.
+/// The message if settings name the former model and it is missing, and the hint.
 pub const FORMER_BUILT_IN_IS_GONE: &str =
     "ssdlite_mobilenet_v2 is not on this machine any more: the built-in model counts in its place";
 pub const FORMER_BUILT_IN_HINT: &str =
     "`tallycam model add ssdlite_mobilenet_v2` and a restart bring it back";
 
-/// All of them.
+/// All models that can be downloaded.
 pub const CATALOGUE: [CatalogueEntry; 2] = [
     CatalogueEntry {
         name: "yolox-nano",
@@ -69,7 +69,7 @@ pub const CATALOGUE: [CatalogueEntry; 2] = [
     },
 ];
 
-/// The entry for a file of this sum.
+/// The entry of the file with this SHA-256.
 pub(super) fn find_by_sha256(sha256: &str) -> Option<&'static CatalogueEntry> {
     CATALOGUE.iter().find(|entry| entry.sha256 == sha256)
 }

@@ -25,7 +25,7 @@ const CORNERS: [(&str, Corners); 3] =
     [("xyxy", Corners::Xyxy), ("yxyx", Corners::Yxyx), ("cxcywh", Corners::Cxcywh)];
 const UNITS: [(&str, BoxUnit); 2] = [("pixels", BoxUnit::Pixels), ("fractions", BoxUnit::Fractions)];
 
-/// A table of the file; its keys are told with `path` before them.
+/// A table of the file. Messages name its keys with `path` as prefix.
 struct DescriptionTable<'t> {
     path: &'static str,
     table: Option<&'t DeTable<'t>>,
@@ -135,10 +135,10 @@ fn parse_words(value: &DeValue<'_>) -> Option<Vec<String>> {
     value.as_array()?.iter().map(|item| parse_text(item.get_ref())).collect()
 }
 
-/// The description in `text`.
+/// Parses the description `text`.
 ///
 /// # Errors
-/// The first thing that is wrong with it.
+/// The first mistake.
 pub(super) fn read(text: &str) -> Result<Card, Fault> {
     let parsed = DeTable::parse(text).map_err(|error| {
         let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count());
@@ -314,7 +314,7 @@ fn counting(section: &DescriptionTable<'_>) -> Read<CountingCard> {
     })
 }
 
-/// `card` as the text of a description.
+/// Formats `card` as the text of a description.
 pub(super) fn write(card: &Card) -> String {
     let mut out =
         String::from("# What NAME.onnx is: how a picture is fed to it, and what its numbers mean.\n");
@@ -432,7 +432,7 @@ fn write_heads(out: &mut String, family: &Family) {
 }
 
 fn line(out: &mut String, key: &str, value: &dyn std::fmt::Display) {
-    // Writing to a String cannot fail.
+    // Writing to a `String` cannot fail.
     let _ = writeln!(out, "{key} = {value}");
 }
 
@@ -452,14 +452,14 @@ mod tests {
     const LEAST: &str = "family = \"yolov8\"\nlabels = [\"person\"]\n[input]\ncolours = \"rgb\"\n";
 
     #[test]
-    fn the_least_that_a_description_needs() {
+    fn a_minimal_description_is_read() {
         let card = read(LEAST).unwrap();
         assert_eq!(card.family, Family::Yolov8(RowsCard::default()));
         assert_eq!((card.input.size, card.input.resize), (None, ResizeMode::Stretch));
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn a_written_description_is_read_back() {
         let families = [
             Family::Ssd(SsdCard {
                 anchors: vec![vec![[30.0, 30.5], [1.25, 2.0]], vec![[9.0, 9.0]]],
@@ -530,7 +530,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn mistakes_are_named() {
         for (text, says) in [
             ("family = ", "this is no TOML: string values must be quoted, expected literal string in line 1"),
             ("labels = [\"x\"]\n[input]\ncolours = \"rgb\"", "family is missing"),

@@ -1,21 +1,21 @@
-//! A model as it lies in one of the directories.
+//! A model found in one of the model directories.
 
 use std::path::PathBuf;
 
 use crate::vision::onnx::Card;
 
-/// A model as it lies there.
+/// A model file with its description.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FoundModel {
-    /// The files' name without its ending.
+    /// The file name without its extension.
     pub name: String,
     /// The ONNX file.
     pub path: PathBuf,
-    /// Bytes of that.
+    /// Length of the ONNX file in bytes.
     pub bytes: u64,
-    /// Its description; `None` when there is a problem with it.
+    /// Its description; `None` if there is a problem.
     pub card: Option<Card>,
-    /// Why it cannot be used, in words; `None` as far as its description tells. The network itself
-    /// is only looked at when it is loaded.
+    /// Why the model cannot be used, in words; `None` if its description is valid. The network itself is checked only
+    /// when it is loaded.
     pub problem: Option<String>,
 }

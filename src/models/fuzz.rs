@@ -1,10 +1,10 @@
-//! What must hold for any description of a model, and for whatever a model's file says of itself. For fuzzing (`fuzz/`)
-//! and the tests that replay what it found.
+//! Invariants of model descriptions and of the metadata in model files. For fuzzing (`fuzz/`) and for the tests that
+//! replay its findings.
 
 use super::{description, metadata};
 use crate::vision::onnx::OnnxHeader;
 
-/// Reads `data` as a description, and as names of classes.
+/// Reads `data` as a description, and as class names.
 pub fn fuzz_description(data: &[u8]) {
     let text = String::from_utf8_lossy(data).into_owned();
     if let Ok(card) = description::read(&text) {
@@ -19,7 +19,7 @@ pub fn fuzz_description(data: &[u8]) {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn what_was_found_holds() {
+    fn the_findings_hold() {
         crate::base::corpus::replay("words", super::fuzz_description);
     }
 }

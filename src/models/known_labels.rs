@@ -1,6 +1,6 @@
-//! Lists of labels that models are commonly trained with, told by their length.
+//! Well-known lists of labels, chosen by their length.
 
-/// The 80 classes of COCO (Lin et al. 2014) in the order that all but TensorFlow use.
+/// The 80 classes of COCO (Lin et al. 2014) in the usual order; only TensorFlow's differs.
 pub const COCO: [&str; 80] = [
     "person",
     "bicycle",
@@ -84,14 +84,14 @@ pub const COCO: [&str; 80] = [
     "toothbrush",
 ];
 
-/// The numbers of 0 to 90 in COCO's paper: as many columns have those who count by them.
+/// Number of columns of models that number classes as in COCO's paper, 0 to 90.
 pub(super) const OF_PAPER: usize = 91;
 
-/// The numbers of 1 to 90 that COCO's paper has and its pictures have not.
+/// Numbers from 1 to 90 that COCO's paper has and its images do not.
 const NOT_IN_COCO: [usize; 10] = [12, 26, 29, 30, 45, 66, 68, 69, 71, 83];
 
-/// The 20 classes of Pascal VOC (Everingham et al. 2010) in alphabetical order, in COCO's words
-/// where it has them.
+/// The 20 classes of Pascal VOC (Everingham et al. 2010) in alphabetical order, with COCO's names where both have the
+/// class.
 const VOC: [&str; 20] = [
     "airplane",
     "bicycle",
@@ -115,9 +115,8 @@ const VOC: [&str; 20] = [
     "tv",
 ];
 
-/// The labels of so many classes, if that number says which they are. A network with one class is
-/// taken for one of persons. The lists of 90 and 91 are COCO by the numbers
-/// of its paper, from 1 on or from 0 on.
+/// The labels for this number of classes, if a well-known list has it. A network with one class is assumed to detect
+/// persons. Lists of 90 and 91 are COCO with the numbers of its paper, from 1 or from 0.
 pub(super) fn labels_for_count(classes: usize) -> Option<Vec<String>> {
     let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     match classes {
@@ -145,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_papers_numbers() {
+    fn lists_with_the_numbers_of_cocos_paper() {
         let names = labels_for_count(90).unwrap();
         assert_eq!(names.len(), 90);
         assert_eq!(

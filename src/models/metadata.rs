@@ -1,16 +1,16 @@
-//! What a model's file says of itself in its `metadata_props`: Ultralytics, NanoDet, Transformers and
-//! others write names of classes there, as a literal of Python or as JSON.
+//! Facts about a model from the `metadata_props` of its file. Ultralytics, NanoDet, Transformers and others write
+//! class names there, as a Python literal or as JSON.
 
 use crate::vision::onnx::OnnxHeader;
 
-/// More are no names of classes.
+/// Maximum number of class names.
 const MOST_LABELS: usize = 10_000;
-/// Letters of a name at most.
+/// Maximum characters of a name.
 const LONGEST_LABEL: usize = 100;
-/// Lists in lists.
+/// Maximum depth of nested lists.
 const DEEPEST: usize = 8;
 
-/// Keys under which names of classes are written.
+/// Keys that hold class names.
 const NAMES: [&str; 9] = [
     "names",
     "classes",
@@ -23,20 +23,19 @@ const NAMES: [&str; 9] = [
     "label_map",
 ];
 
-/// What is known of a model by its own file.
+/// Facts from the model's file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct ModelMetadata {
-    /// The names of its classes in order.
+    /// Class names in order.
     pub names: Option<Vec<String>>,
-    /// What it was trained for, as Ultralytics write it: `detect`, `segment`, `pose` …
+    /// The task in Ultralytics' words: `detect`, `segment`, `pose` …
     pub task: Option<String>,
-    /// What it is, a sentence; may be empty.
+    /// A sentence about the model; may be empty.
     pub about: String,
-    /// Its licence; may be empty.
+    /// The licence; may be empty.
     pub licence: String,
 }
 
-/// Reads what `origin` says.
 pub(super) fn read_facts(origin: &OnnxHeader) -> ModelMetadata {
     let get = |name: &str| {
         let found = origin.properties.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
@@ -66,8 +65,8 @@ enum Literal {
     Other,
 }
 
-/// Names of classes as `value` has them: a list, a dictionary either way round, one of these in another, or names
-/// with commas or one a line.
+/// Class names in `value`: a list, a dictionary in either direction, one of these nested in another, or names
+/// separated by commas or newlines.
 fn names(value: &str) -> Option<Vec<String>> {
     let mut reader = LiteralReader { rest: value.trim() };
     let is_literal = value.trim_start().starts_with(['{', '[', '(']);
@@ -141,7 +140,7 @@ fn parse_names(literal: &Literal) -> Option<Vec<String>> {
     }
 }
 
-/// Takes literals off the beginning of a text.
+/// Parses literals from the start of a text.
 struct LiteralReader<'t> {
     rest: &'t str,
 }
@@ -258,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ultralytics_write() {
+    fn the_metadata_of_ultralytics_are_read() {
         let properties = [
             ("description", "Ultralytics YOLO11n model"),
             ("task", "detect"),

@@ -1,9 +1,8 @@
-//! The models at hand: finds them, checks them, adds to them.
+//! The installed models: finds, checks and adds them.
 //!
-//! A model is two files, `NAME.onnx` and its description `NAME.toml`, in one of a few directories; the
-//! first that has the name counts. Only the last of them, in the state directory, is ever written
-//! to. Everything here reads files, loads networks or asks the network, and belongs on a thread that
-//! may wait.
+//! A model is two files, `NAME.onnx` and its description `NAME.toml`, in one of a few directories. The first
+//! directory with the name counts. Only the last one, in the state directory, is written to. Everything here blocks:
+//! it reads files, loads networks or downloads.
 
 mod catalogue;
 mod description;
@@ -35,53 +34,55 @@ use crate::base::unicode::hex;
 use crate::base::{Fault, FaultKind};
 use crate::vision::onnx::{Card, Network};
 
-/// The largest network that is read, in bytes.
+/// Maximum length of an ONNX file in bytes.
 pub const MOST_BYTES: u64 = 256 << 20;
-/// A longer file is no description.
+/// Maximum length of a description in bytes.
 const LONGEST_DESCRIPTION: u64 = 1 << 20;
-/// How long a download may take.
+/// Time limit of a download.
 const DOWNLOAD_WITHIN: Duration = Duration::from_secs(300);
 
-/// Where models are, and where new ones go.
+/// The directories with models.
 #[derive(Debug, Clone)]
 pub struct Models {
-    /// In the order in which they are looked through; the last is our own.
+    /// In the order of the search; the last is our own, where models are added.
     places: Vec<PathBuf>,
 }
 
-/// What is to be added, and what is known of it.
+/// Options for adding a model.
 #[derive(Debug, Clone, Default)]
 pub struct Addition {
-    /// The name it is given; that of the file without one.
+    /// The name of the new model; `None`: the file's name.
     pub name: Option<String>,
-    /// Its labels, where neither the file's shapes nor the catalogue tell them.
+    /// The labels, if neither the file nor the catalogue has them.
     pub labels: Option<Vec<String>>,
-    /// The picture it is proved on, a JPEG; the test picture without one.
+    /// The JPEG for the trial run; `None`: the test picture.
     pub picture: Option<PathBuf>,
-    /// Whether a model of that name may be replaced.
+    /// Replace a model with the same name.
     pub replace: bool,
 }
 
-/// What was added.
+/// A model that was added.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AddedModel {
     pub name: String,
     /// Its ONNX file.
     pub path: PathBuf,
-    /// As it is described now.
+    /// Its description.
     pub card: Card,
-    /// What it saw.
+    /// The result of the trial run.
     pub proof: Proof,
 }
 
 impl Models {
-    /// The usual places (`models` in the working directory, `models` beside the program, `share/tallycam/models` where
-    /// the program was unpacked, `/usr/share/tallycam/models`) and our own: `models` in `state_directory`.
+    /// The usual directories, and our own: `models` in `state_directory`.
+    ///
+    /// The usual ones: `models` in the working directory, `models` beside the program, `share/tallycam/models` where
+    /// the program was unpacked, `/usr/share/tallycam/models`.
     pub fn new(state_directory: &Path) -> Models {
         let mut places = vec![PathBuf::from("models")];
         let program = std::env::current_exe().ok();
         places.extend(program.as_deref().and_then(Path::parent).map(|folder| folder.join("models")));
-        // Of a program that was unpacked elsewhere, its own go before the system's.
+        // For a program that was unpacked elsewhere, its own models win over the system's.
         let beside = program.as_deref().and_then(Path::parent).and_then(Path::parent);
         let shared = beside.map(|folder| folder.join("share/tallycam/models"));
         places.extend(shared.filter(|folder| !folder.starts_with("/usr")));
@@ -89,18 +90,17 @@ impl Models {
         Models::with_places(places, state_directory.join("models"))
     }
 
-    /// These places, looked through in order, and then `own`, where new ones go.
+    /// Searches `places` in order, then `own`, where models are added.
     pub fn with_places(mut places: Vec<PathBuf>, own: PathBuf) -> Models {
         places.push(own);
         Models { places }
     }
 
-    /// Where new ones go.
     fn own_directory(&self) -> &Path {
         self.places.last().map_or(Path::new("models"), PathBuf::as_path)
     }
 
-    /// All models in order of names. What cannot be used is among them and says why.
+    /// All models, by name. Unusable ones are included, with their problem.
     pub fn list(&self) -> Vec<FoundModel> {
         let mut found: Vec<FoundModel> = Vec::new();
         for place in &self.places {
@@ -118,11 +118,10 @@ impl Models {
         found
     }
 
-    /// The description and the bytes of the model called `name`, checked against the sum in its
-    /// description.
+    /// The description and the bytes of the model `name`, checked against the SHA-256 in the description.
     ///
     /// # Errors
-    /// There is none, it cannot be read, or it is not what its description says.
+    /// The model does not exist, cannot be read, or does not match its description.
     pub fn load(&self, name: &str) -> Result<(Card, Vec<u8>), Fault> {
         check_name(name)?;
         let place = self.find_place(name).ok_or_else(|| self.unknown_model(name))?;
@@ -138,7 +137,7 @@ impl Models {
         Ok((card, bytes))
     }
 
-    /// Where the model `name` lies, if there is one.
+    /// The ONNX file of the model `name`, if it exists.
     pub fn path_of(&self, name: &str) -> Option<PathBuf> {
         check_name(name).ok()?;
         self.find_place(name).map(|place| file(place, name, "onnx"))
@@ -148,11 +147,11 @@ impl Models {
         self.places.iter().find(|place| has(place, name))
     }
 
-    /// Adds the ONNX file at `path`: finds out what it is where no description beside it says so, proves it on a
-    /// picture, and copies it with its description to where our own models are. Nobody ever sees half of it.
+    /// Adds the ONNX file at `path`: describes it unless a description lies beside it, tries it on a picture, and
+    /// copies both files into our own directory. Each file appears as a whole.
     ///
     /// # Errors
-    /// It is no network that can be used, or it cannot be written; nothing is changed then.
+    /// The network is not usable, or a file cannot be written. Nothing has changed then.
     pub fn add(&self, path: &Path, addition: &Addition) -> Result<AddedModel, Fault> {
         if !path.exists() {
             let names: Vec<&str> = CATALOGUE.iter().map(|entry| entry.name).collect();
@@ -163,7 +162,7 @@ impl Models {
         let bytes = read_onnx(path)?;
         let known = catalogue::find_by_sha256(&sha256(&bytes));
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        // Who added a file looks for it by the name that it had; the catalogue helps where that is none.
+        // Users look for a file under its own name. If that cannot be a model's name, the catalogue's is used.
         let name = match (&addition.name, known) {
             (Some(name), _) => name.clone(),
             (None, Some(entry)) if check_name(&stem).is_err() => entry.name.to_owned(),
@@ -171,25 +170,25 @@ impl Models {
         };
         self.check_name_free(&name, addition.replace)?;
         let mut card = resolve_card(path, &bytes, addition)?;
-        // A description that somebody wrote may have none; ours have.
+        // A hand-written description may lack the sum; ours have it.
         card.sha256.get_or_insert_with(|| sha256(&bytes));
         self.save_model(name, &bytes, addition, card)
     }
 
-    /// Fetches a model of the catalogue, and adds it like a file.
+    /// Downloads a model of the catalogue and adds it like a file.
     ///
     /// # Errors
-    /// As of [`Models::add`]; the catalogue has no such model, or it cannot be fetched.
+    /// As for [`Models::add`]; also if the catalogue has no such model or the download fails.
     pub fn fetch(&self, name: &str, addition: &Addition) -> Result<AddedModel, Fault> {
         let entry = CATALOGUE.iter().find(|entry| entry.name == name);
         self.fetch_entry(entry.ok_or_else(|| self.unknown_model(name))?, addition)
     }
 
-    /// Fetches an ONNX file from an address of the user's own, and adds it like a file. With `sha256` only if it has
-    /// that sum, 64 digits of either case.
+    /// Downloads an ONNX file from any address and adds it like a file. If `sha256` is given (64 digits of either
+    /// case), the file must match it.
     ///
     /// # Errors
-    /// As of [`Models::add`]; it cannot be fetched, or is another file.
+    /// As for [`Models::add`]; also if the download fails or the sum differs.
     pub fn fetch_from(
         &self,
         url: &str,
@@ -203,7 +202,7 @@ impl Models {
             .and_then(|file| if is_onnx(file) { file.file_stem() } else { file.file_name() });
         let stem = stem.unwrap_or_default().to_string_lossy();
         let name = addition.name.clone().unwrap_or_else(|| stem.into_owned());
-        // Known before anything is fetched in vain.
+        // Checked first, so that no download is wasted.
         self.check_name_free(&name, addition.replace)?;
         let bytes = download(url, MOST_BYTES)?;
         let found = self::sha256(&bytes);
@@ -214,15 +213,15 @@ impl Models {
         self.save_model(name, &bytes, addition, card)
     }
 
-    /// Fetches a model from wherever `entry` says.
+    /// Downloads the model of `entry` and adds it.
     ///
     /// # Errors
-    /// As of [`Models::fetch`].
+    /// As for [`Models::fetch`].
     pub fn fetch_entry(&self, entry: &CatalogueEntry, addition: &Addition) -> Result<AddedModel, Fault> {
         let name = addition.name.clone().unwrap_or_else(|| entry.name.to_owned());
-        // Known before anything is fetched in vain.
+        // Checked first, so that no download is wasted.
         self.check_name_free(&name, addition.replace)?;
-        // Who gives it a name of its own, or forces it, wants it twice.
+        // A user who gives another name or forces it wants a second copy.
         if addition.name.is_none()
             && !addition.replace
             && let Some(there) =
@@ -243,21 +242,21 @@ impl Models {
         self.save_model(name, &bytes, addition, card)
     }
 
-    /// Runs the model called `name` on a picture.
+    /// Runs the model `name` on a picture.
     ///
     /// # Errors
-    /// It cannot be loaded, or not run.
+    /// It cannot be loaded or run.
     pub fn check(&self, name: &str, picture: Option<&Path>) -> Result<(Card, Proof), Fault> {
         let (card, bytes) = self.load(name)?;
         let proof = trial_run::prove_model(name, &bytes, &card, (None, 1), picture)?;
         Ok((card, proof))
     }
 
-    /// Runs the ONNX file at `path` on a picture as it would be added, or by the description beside
-    /// it where there is one.
+    /// Runs the ONNX file at `path` on a picture, with the description beside it or the one that adding it would
+    /// make.
     ///
     /// # Errors
-    /// It cannot be used.
+    /// It is not usable.
     pub fn check_file(&self, path: &Path, addition: &Addition) -> Result<(Card, Proof), Fault> {
         let (card, bytes) = load_as(path, addition)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -286,7 +285,7 @@ impl Models {
         Ok(AddedModel { name, path, card, proof })
     }
 
-    /// Whether a model may be given this name.
+    /// Checks that a model may be added under this name.
     fn check_name_free(&self, name: &str, replace: bool) -> Result<(), Fault> {
         check_name(name)?;
         let Some(place) = self.find_place(name) else { return Ok(()) };
@@ -312,27 +311,27 @@ impl Models {
     }
 }
 
-/// The description and the bytes of the ONNX file at `path`: by the description beside it where there
-/// is one, else by what the file itself tells.
+/// The description and the bytes of the ONNX file at `path`. The description comes from the file beside it, or else
+/// from the catalogue or the ONNX file itself.
 ///
 /// # Errors
-/// It cannot be read, or what it is cannot be told.
+/// It cannot be read, or its format is not recognized.
 pub fn load_file(path: &Path) -> Result<(Card, Vec<u8>), Fault> {
     load_as(path, &Addition::default())
 }
 
-/// Loads the ONNX file at `path` for pictures of `size`, if that is not its own, and looks once, with so many threads.
+/// Loads the ONNX file at `path` for the input `size` (default: its own) and runs it once with `threads` threads.
 ///
 /// # Errors
-/// It cannot be used.
+/// It is not usable.
 pub fn try_model_file(path: &Path, size: Option<(u32, u32)>, threads: usize) -> Result<Proof, Fault> {
     let (card, bytes) = load_file(path)?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     trial_run::prove_model(&name, &bytes, &card, (size, threads), None)
 }
 
-/// Whether the file at `path` was tried before it was given out, for pictures of the size that its description says:
-/// the built-in model, or one of the catalogue. Nothing else is read.
+/// Whether the file at `path` is the built-in model or one of the catalogue, at the input size of its description.
+/// Those were tried before the release. Other files are not even read.
 pub fn is_already_proved(path: &Path) -> bool {
     let has_length = |bytes| path.metadata().is_ok_and(|found| found.len() == bytes);
     if !has_length(BUILT_IN_BYTES) && !CATALOGUE.iter().any(|entry| has_length(entry.bytes)) {
@@ -345,7 +344,7 @@ pub fn is_already_proved(path: &Path) -> bool {
         None if sum == BUILT_IN_SUM => Some(BUILT_IN_SIZE),
         None => return false,
     };
-    // Not before: what no description tells of a network is read from it.
+    // Last, because without a description the network itself must be read.
     resolve_card(path, &bytes, &Addition::default())
         .is_ok_and(|card| card.input.size.is_none() || card.input.size == own)
 }
@@ -356,13 +355,13 @@ fn load_as(path: &Path, addition: &Addition) -> Result<(Card, Vec<u8>), Fault> {
     Ok((card, bytes))
 }
 
-/// Whether it is called as ONNX files are, in whatever letters.
+/// Whether the file has the extension `.onnx`, in any case.
 pub fn is_onnx(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"))
 }
 
-/// What the ONNX file at `path` is: by the description beside it where there is one, with other labels where they are
-/// given; else by what the catalogue knows or the file itself tells.
+/// The description of the ONNX file at `path`: the one beside it, with the given labels if any; otherwise the
+/// catalogue's, or a guess from the file.
 fn resolve_card(path: &Path, bytes: &[u8], addition: &Addition) -> Result<Card, Fault> {
     let sum = sha256(bytes);
     let described = path.with_extension("toml");
@@ -376,14 +375,14 @@ fn resolve_card(path: &Path, bytes: &[u8], addition: &Addition) -> Result<Card, 
     }
     if let Some(labels) = &addition.labels {
         card.labels.clone_from(labels);
-        // Labels are all that is ever guessed aloud.
+        // Only the labels are ever noted as guessed.
         card.guessed.clear();
         card.check().map_err(|error| wrong_description(&described, &error))?;
     }
     Ok(card)
 }
 
-/// The description of a network that has none yet.
+/// Describes a network that has no description yet.
 fn describe(bytes: &[u8], addition: &Addition, known: Option<&CatalogueEntry>) -> Result<Card, Fault> {
     if let (Some(entry), None) = (known, &addition.labels) {
         let path = Path::new(entry.name).with_extension("toml");
@@ -397,7 +396,7 @@ fn describe(bytes: &[u8], addition: &Addition, known: Option<&CatalogueEntry>) -
     Ok(card)
 }
 
-/// The file at `url`, of at most `most` bytes.
+/// Downloads the file at `url`, at most `most` bytes.
 fn download(url: &str, most: u64) -> Result<Vec<u8>, Fault> {
     crate::source::url::download(url, most, DOWNLOAD_WITHIN).map_err(|trouble| {
         let (url, reason) = (redact_url(url), trouble.line());
@@ -419,7 +418,7 @@ fn wrong_description(path: &Path, error: &Fault) -> Fault {
     Fault::wrong(what).hint("models/README.md explains every key of a description")
 }
 
-/// That the file at `path` is not the one that was described.
+/// The fault of a file that does not match its description.
 fn other_file(path: &Path, wanted: &str, found: &str) -> Fault {
     Fault::wrong(format!(
         "{} is damaged or another file: its SHA-256 is {found}, its description says {wanted}",
@@ -452,10 +451,10 @@ fn model_name(path: &Path) -> Option<String> {
     ((ending == "onnx" || ending == "toml") && check_name(name).is_ok()).then(|| name.to_owned())
 }
 
-/// Names are parts of file names and of addresses.
+/// Checks a model's name. Names become parts of file names and of addresses.
 fn check_name(name: &str) -> Result<(), Fault> {
     let sound = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-    // Words that `[detect] backend` and `--model` have for what is no model.
+    // `[detect] backend` and `--model` use these words for other things.
     let is_taken = ["auto", "onnx", "motion", "replay", "none"].contains(&name);
     if !sound || is_taken || name.is_empty() || name.starts_with('.') || name.len() > 100 {
         return Err(Fault::wrong(format!("{name:?} is no name for a model")).hint(
@@ -497,13 +496,13 @@ fn read_card(place: &Path, name: &str) -> Result<Card, Fault> {
     description::read(&text).map_err(|error| wrong_description(&path, &error))
 }
 
-/// The bytes of the file at `path`, which are no more than a network may have.
+/// The bytes of the ONNX file at `path`, at most [`MOST_BYTES`].
 fn read_onnx(path: &Path) -> Result<Vec<u8>, Fault> {
     let failed = |error| unread(path, &error);
     let file = fs::File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     let (length, kind) = (metadata.len(), metadata.file_type());
-    // Such as /dev/zero: it has no length, and no end.
+    // For example /dev/zero, which has no length and never ends.
     if kind.is_char_device() || kind.is_block_device() {
         return Err(failed(std::io::Error::other("it is a device, not a file")));
     }

@@ -19,7 +19,7 @@ fn former() -> PathBuf {
     shipped().join("catalogue/ssdlite_mobilenet_v2.onnx")
 }
 
-/// A folder for what is added, beside the shipped models.
+/// The shipped models, with an empty folder for added ones.
 fn models() -> (tempfile::TempDir, Models) {
     let folder = tempfile::tempdir().unwrap();
     let models = Models::with_places(vec![shipped()], folder.path().join("models"));
@@ -80,7 +80,7 @@ fn a_broken_model_says_why() {
 }
 
 #[test]
-fn what_is_no_network_is_not_added() {
+fn a_file_without_a_network_is_not_added() {
     let (folder, models) = models();
     let file = folder.path().join("photo.onnx");
     fs::write(&file, [0xFF, 0xD8, 0xFF, 0xE0, 0, 16, 74, 70]).unwrap();
@@ -103,7 +103,7 @@ fn a_huge_file_is_not_read() {
 }
 
 #[test]
-fn what_has_too_large_tensors_at_a_size_is_told_a_smaller_one() {
+fn too_large_tensors_are_refused_with_the_hint_of_a_smaller_size() {
     let error = try_model_file(&former(), Some((2048, 2048)), 1).unwrap_err();
     assert!(error.to_string().contains("is too large: "), "{error}");
     assert_eq!(error.hint.unwrap(), "take a smaller model, or a smaller size under [detect]");
@@ -113,14 +113,14 @@ fn what_has_too_large_tensors_at_a_size_is_told_a_smaller_one() {
 fn raw_heads_without_their_anchors_cannot_be_guessed() {
     let (folder, models) = models();
     let path = folder.path().join("mine.onnx");
-    // Not the very file of the catalogue, which is known by its sum.
+    // Altered, because the catalogue's own file is recognized by its sum.
     let mut bytes = fs::read(former()).unwrap();
     bytes.extend([0x72, 0]);
     fs::write(&path, &bytes).unwrap();
     let error = models.add(&path, &Addition::default()).unwrap_err();
     assert!(error.to_string().starts_with("no known family of models has the outputs"), "{error}");
     assert!(error.hint.unwrap().contains(".toml"));
-    // With its description beside it, it can be tried, and added.
+    // With its description beside it, it can be tried and added.
     let description = fs::read_to_string(former().with_extension("toml")).unwrap();
     let known = sha256(&fs::read(former()).unwrap());
     fs::write(path.with_extension("toml"), description.replace(&known, &sha256(&bytes))).unwrap();
@@ -131,7 +131,7 @@ fn raw_heads_without_their_anchors_cannot_be_guessed() {
 }
 
 #[test]
-fn what_was_tuned_beside_the_file_is_added_with_it() {
+fn a_tuned_description_beside_the_file_is_added_with_it() {
     let (folder, models) = models();
     let path = folder.path().join("tuned.onnx");
     fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models/one_person.onnx"), &path).unwrap();
@@ -142,20 +142,20 @@ fn what_was_tuned_beside_the_file_is_added_with_it() {
     fs::write(path.with_extension("toml"), description::write(&card)).unwrap();
     let added = models.add(&path, &Addition::default()).unwrap();
     assert_eq!((added.card.counting.sure_score, added.proof.sure_score), (Some(0.8), 0.8));
-    assert_eq!(added.card.sha256, Some(sha256(&bytes)), "that it is this file is noted");
+    assert_eq!(added.card.sha256, Some(sha256(&bytes)), "the file's sum is noted");
     assert_eq!(models.load("tuned").unwrap().0, added.card);
-    // Beside a file whose ending is in capitals, too.
+    // Also for a file whose extension is in capitals.
     fs::copy(&path, folder.path().join("LOUD.ONNX")).unwrap();
     fs::copy(path.with_extension("toml"), folder.path().join("LOUD.toml")).unwrap();
     let loud = models.add(&folder.path().join("LOUD.ONNX"), &Addition::default()).unwrap();
     assert_eq!(loud.card.counting.sure_score, Some(0.8));
-    // Other labels take only the place of its labels.
+    // Given labels replace only the description's labels.
     let mut labels = card.labels.clone();
     labels[0] = String::from("visitor");
     let addition = Addition { labels: Some(labels.clone()), replace: true, ..Addition::default() };
     let added = models.add(&path, &addition).unwrap();
     assert_eq!((added.card.counting.sure_score, &added.card.labels), (Some(0.8), &labels));
-    // What is wrong with it is told, and nothing is changed.
+    // Mistakes in it are reported, and nothing is changed.
     card.sha256 = Some("0".repeat(64));
     fs::write(path.with_extension("toml"), description::write(&card)).unwrap();
     assert!(models.add(&path, &addition).unwrap_err().to_string().contains("is damaged or another file"));
@@ -166,7 +166,7 @@ fn what_was_tuned_beside_the_file_is_added_with_it() {
 }
 
 #[test]
-fn a_name_that_is_mistyped_is_told_those_of_the_catalogue() {
+fn a_mistyped_name_is_answered_with_those_of_the_catalogue() {
     let (_folder, models) = models();
     let error = models.add(Path::new("yolox-nana"), &Addition::default()).unwrap_err();
     assert_eq!(error.to_string(), "yolox-nana is no file here, and no model of the catalogue");
@@ -183,7 +183,7 @@ fn names_that_are_taken_are_reported() {
     assert!(hint.contains("--name") && !hint.contains("--force"));
 }
 
-/// Answers one request with `head` and `body`, and gives the address.
+/// Answers one request with `head` and `body`. Returns the address.
 fn serve(head: &'static str, body: Vec<u8>) -> &'static str {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -202,7 +202,7 @@ fn entry(url: &'static str, bytes: u64) -> CatalogueEntry {
 }
 
 #[test]
-fn what_is_fetched_must_be_what_was_meant() {
+fn a_download_must_be_the_expected_file() {
     let (_folder, models) = models();
     let ok = "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nConnection: close\r\n\r\n";
     let says = |head, body: &[u8], bytes| {
@@ -220,11 +220,11 @@ fn what_is_fetched_must_be_what_was_meant() {
 }
 
 #[test]
-fn what_is_fetched_is_added_like_a_file() {
+fn a_download_is_added_like_a_file() {
     let ok = "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nConnection: close\r\n\r\n";
     let onnx = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models/one_person.onnx");
     let (bytes, sum) = (fs::read(&onnx).unwrap(), sha256(&fs::read(&onnx).unwrap()));
-    // Of the catalogue: by its own description.
+    // From the catalogue, with the catalogue's description.
     let (_folder, models) = self::models();
     let card = describe(&bytes, &Addition::default(), None).unwrap();
     let entry = CatalogueEntry {
@@ -235,14 +235,14 @@ fn what_is_fetched_is_added_like_a_file() {
     };
     let added = models.fetch_entry(&entry, &Addition::default()).unwrap();
     assert_eq!((added.name.as_str(), fs::read(&added.path).unwrap() == bytes), (entry.name, true));
-    // Known before it is fetched: nobody is asked, unless it is to have another name.
+    // A known model is refused before any download, except under another name.
     let other = CatalogueEntry { name: "other", url: "http://127.0.0.1:1/m.onnx", ..entry };
     let here = models.fetch_entry(&other, &Addition::default()).unwrap_err();
     assert_eq!(here.to_string(), "other of the catalogue is here already: it is called fetched");
     let asked = models.fetch_entry(&other, &addition_called("another")).unwrap_err();
     assert_eq!(asked.kind, FaultKind::Unreachable, "{asked}");
     assert_eq!(models.load(entry.name).unwrap().0, added.card);
-    // From an address: by what it is.
+    // From an address, with a guessed description.
     let (_folder, models) = self::models();
     let address = || format!("{}?raw=true", serve(ok, bytes.clone()));
     let other = "0".repeat(64);
@@ -252,7 +252,7 @@ fn what_is_fetched_is_added_like_a_file() {
     let added = models.fetch_from(&address(), Some(&sum.to_uppercase()), &Addition::default()).unwrap();
     assert_eq!(added.proof.seen.len(), 1, "it sees the person");
     assert_eq!(models.list().len(), 2, "it, and the shipped one");
-    // Known before it is fetched: nobody is asked.
+    // A taken name is refused before any download.
     let taken =
         models.fetch_from("http://127.0.0.1:1/m.onnx", None, &addition_called(&added.name)).unwrap_err();
     assert_eq!(taken.kind, FaultKind::Taken, "{taken}");
@@ -267,7 +267,7 @@ fn addition_called(name: &str) -> Addition {
 #[test]
 fn without_internet_it_says_what_to_do() {
     let (_folder, models) = models();
-    // A port that is ours, and nobody listens there.
+    // We hold the port, and nobody listens there.
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let port = socket.local_addr().unwrap().as_socket().unwrap().port();
@@ -280,7 +280,7 @@ fn without_internet_it_says_what_to_do() {
 }
 
 #[test]
-fn the_model_in_the_box_is_known_and_no_other_file_is() {
+fn the_built_in_model_is_known_and_no_other_file_is() {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/yolox_nano_320.onnx");
     assert!(is_already_proved(&shipped));
     assert!(

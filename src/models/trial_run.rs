@@ -1,4 +1,4 @@
-//! Proves a model on a picture: it is loaded as it will be, runs once, and what it sees is told.
+//! The trial run of a model: loads it as for counting, runs it once on a picture, and returns its detections.
 
 use std::fs;
 use std::io::Read as _;
@@ -11,50 +11,48 @@ use crate::media::{Picture, PictureBuilder, SmallImage, jpeg};
 use crate::vision::onnx::{Card, OnnxDetector};
 use crate::vision::{Defect, Detector as _, nms};
 
-/// A larger JPEG is not read.
+/// Maximum length of a JPEG in bytes.
 const MOST_PICTURE_BYTES: u64 = 64 << 20;
-/// A person, a cat, and a cup on a table: models/README.md says where they are from.
+/// A person, a cat, and a cup on a table. models/README.md names their sources.
 const TEST_PICTURE: &[u8] = include_bytes!("test_picture.jpg");
-/// Where these are: left, top, right and bottom in fractions of the picture.
+/// The objects of the test picture: left, top, right and bottom in fractions of it.
 pub(super) const THINGS: [[f32; 4]; 4] =
     [[0.0, 0.02, 0.49, 1.0], [0.53, 0.0, 1.0, 0.5], [0.66, 0.52, 0.91, 0.92], [0.52, 0.5, 1.0, 1.0]];
-/// How the test picture is called.
 const TEST: &str = "the test picture";
 
-/// What a model saw.
+/// The result of a trial run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Proof {
     /// The picture, in words: a file's name, or "the test picture".
     pub picture: String,
-    /// Pixels in a row and rows of it.
+    /// Width and height of the picture in pixels.
     pub of: (u32, u32),
-    /// Pixels in a row and rows of what the network looks at.
+    /// Width and height of the network's input in pixels.
     pub input: (u32, u32),
-    /// How long the look took, from small picture to boxes, in milliseconds. The first look of a
-    /// network is its slowest.
+    /// Time of the detection, from small picture to boxes, in milliseconds. A network's first run is its slowest.
     pub look_ms: f64,
-    /// What is surely there, the surest first.
+    /// Detections above `sure_score`, the highest score first.
     pub seen: Vec<ProofRun>,
-    /// The score (0–1) from which on it counts as sure.
+    /// The score (0–1) from which a detection counts as sure.
     pub sure_score: f32,
 }
 
-/// A thing in the picture.
+/// A detection in the picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProofRun {
-    /// What it is.
+    /// The class.
     pub class: String,
-    /// How sure, 0–1.
+    /// The score, 0–1.
     pub score: f32,
     /// Left, top, right and bottom in fractions of the picture.
     pub bounds: [f32; 4],
 }
 
-/// Runs the network in `onnx`, described by `card`, for pictures of a size, if that is not its own, and with so many
-/// threads, on the JPEG at `picture`, or on the test picture.
+/// Runs the network in `onnx`, described by `card`, on the JPEG at `picture` or on the test picture. `size` replaces
+/// the network's own input size; the other number is the number of threads.
 ///
 /// # Errors
-/// It fails, or what it says cannot be boxes.
+/// It fails, or its output cannot be boxes.
 pub(super) fn prove_model(
     name: &str,
     onnx: &[u8],
@@ -70,7 +68,7 @@ pub(super) fn prove_model(
     detector.detect(&image, &mut found)?;
     let look_ms = (clock::monotonic_us() - begun) as f64 / 1000.0;
     let options = detector.options();
-    // Where every place is sure of something, numbers were read as scores that are none.
+    // Too many sure detections: the values read as scores are something else.
     let sure = found.iter().filter(|detection| detection.score >= options.tracker.sure_score).count();
     let defects =
         |defect: Defect| found.iter().filter(|detection| detection.find_defect() == Some(defect)).count();
@@ -119,7 +117,7 @@ pub(super) fn prove_model(
     })
 }
 
-/// The test picture as a detector gets it.
+/// The test picture in a detector's input form.
 ///
 /// # Errors
 /// It cannot be decoded.
@@ -127,7 +125,7 @@ pub(super) fn test_image() -> Result<SmallImage, Fault> {
     image(None, |width, height| (width, height))
 }
 
-/// The JPEG at `path`, or the test picture, made as small as `least` says of its width and height.
+/// The JPEG at `path`, or the test picture. It is reduced as far as `least`, a function of width and height, allows.
 fn image(path: Option<&Path>, least: impl Fn(u32, u32) -> (u32, u32)) -> Result<SmallImage, Fault> {
     let no_picture = |reason: String| {
         let what = path.map_or_else(|| String::from(TEST), |path| path.display().to_string());

@@ -1,4 +1,4 @@
-//! Copies of the files for a backup, and whether a file that came back is one of ours and whole.
+//! Copies of the databases for a backup, and checks of restored ones.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,14 @@ use super::media::schema as media;
 use super::sqlite::{SchemaShape, UnusableFile};
 use crate::base::Fault;
 
-/// Writes a copy of the counts in `directory` to `to`, as they are now and without unused pages; `false`: there are
-/// none. The audit list stays behind: addresses and names of people are no part of a backup. Without `pictures` the
-/// thumbnails stay behind, too. A daemon may write meanwhile.
+/// Copies `counts.db` in `directory` to `to`, without unused pages. A daemon may write meanwhile. `false` without
+/// such a file.
+///
+/// The audit list stays behind, because a backup does not contain people's names and addresses. Without `pictures`
+/// the thumbnails stay behind, too.
 ///
 /// # Errors
-/// The file cannot be read, or the disk does not take the copy; nothing is left of it then.
+/// The file cannot be read, or the copy cannot be written. No partial copy stays.
 pub fn copy_counts(directory: &Path, to: &Path, pictures: bool) -> Result<bool, StoreError> {
     let file = directory.join(counts::FILE_NAME);
     if !file.exists() {
@@ -43,28 +45,28 @@ fn copy(file: &Path, to: &Path, pictures: bool) -> Result<(), StoreError> {
         .map_err(failed)
 }
 
-/// Goes through a file that is to be the counts.
+/// Checks that `file` is a sound `counts.db`.
 ///
 /// # Errors
-/// Why it is not taken.
+/// The reason why it is refused.
 pub fn check_counts(file: &Path) -> Result<(), Fault> {
     check(file, &counts::SHAPE)
 }
 
-/// Goes through a file that is to be the store of snapshots and recordings.
+/// Checks that `file` is a sound `media.db`.
 ///
 /// # Errors
-/// Why it is not taken.
+/// The reason why it is refused.
 pub fn check_media(file: &Path) -> Result<(), Fault> {
     check(file, &media::SHAPE)
 }
 
-/// Whether the counts in `directory` have yet to be brought up to what this program writes, which none before it reads.
+/// Whether `counts.db` in `directory` needs a migration. Earlier programs cannot read it afterwards.
 pub fn is_counts_outdated(directory: &Path) -> bool {
     is_older(&directory.join(counts::FILE_NAME), &counts::SHAPE)
 }
 
-/// The same of the store of snapshots and recordings, which nobody in this process may have open.
+/// Like [`is_counts_outdated`], for `media.db`. No other part of this process may have it open.
 pub fn are_media_older(directory: &Path) -> bool {
     is_older(&directory.join(media::SHAPE.name), &media::SHAPE)
 }
@@ -74,14 +76,14 @@ fn is_older(file: &Path, shape: &SchemaShape) -> bool {
     matches!(version, Ok(Ok(version)) if (1..shape.migrations.len()).contains(&version))
 }
 
-/// Opens a file that nobody else writes to, and beside which nothing is written, whatever its head says of a journal.
+/// Opens a file that nobody else writes to. SQLite writes nothing beside it, even if its header mentions a journal.
 fn open_immutable(file: &Path) -> rusqlite::Result<Connection> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(immutable(file), flags)
 }
 
-/// What a file has: tables, indices, views, and triggers, of which ours have none.
+/// The tables, indices, views and triggers of a database. Ours have no triggers.
 fn schema_objects(connection: &Connection) -> rusqlite::Result<Vec<[Option<String>; 4]>> {
     let mut all =
         connection.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name")?;
@@ -109,7 +111,7 @@ fn check(file: &Path, shape: &SchemaShape) -> Result<(), Fault> {
     let (identity, bytes, said) = found.map_err(|error| damaged(error.to_string()))?;
     match identity {
         Err(UnusableFile::Newer) => return Err(Fault::wrong("a newer tallycam wrote it")),
-        // An empty file has no version.
+        // An empty file has version 0.
         Err(UnusableFile::NotOurs) | Ok(0) => return Err(Fault::wrong("it is no such file of tallycam")),
         Ok(_) => {}
     }
@@ -121,7 +123,7 @@ fn check(file: &Path, shape: &SchemaShape) -> Result<(), Fault> {
     }
 }
 
-/// `file` as SQLite's address of a file that does not change (RFC 3986 encoding of everything else).
+/// SQLite's URI for `file` as an immutable file. Special characters are encoded as in RFC 3986.
 fn immutable(file: &Path) -> PathBuf {
     use std::os::unix::ffi::OsStrExt as _;
     let path = file.canonicalize().unwrap_or_else(|_| file.to_owned());
@@ -144,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_is_whole_small_and_says_nothing_of_people() {
+    fn a_copy_is_whole_and_small_and_names_no_people() {
         let folder = tempfile::tempdir().unwrap();
         let to = folder.path().join("a b%.db");
         assert!(!copy_counts(folder.path(), &to, true).unwrap());
@@ -159,7 +161,7 @@ mod tests {
                  DELETE FROM settings WHERE key <> 'key 7';",
             )
             .unwrap();
-        // While it is written on.
+        // While a writer has it open.
         assert!(copy_counts(folder.path(), &to, true).unwrap());
         check_counts(&to).unwrap();
         let bytes = fs::read(&to).unwrap();
@@ -200,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_whose_tables_are_others_is_not_taken() {
+    fn a_file_with_other_tables_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let is = |change: &str| {
             let file = folder.path().join("other.db");

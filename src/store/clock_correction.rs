@@ -1,28 +1,26 @@
-//! The wall clock as a store believes it: when it is sure, and what a change of it means.
+//! A store's view of the wall clock: whether its time is sure, and which rows a clock change moves.
 //!
-//! Pure, but for [`SystemClock`]. The wall time of anything is its monotonic time plus the offset
-//! of this boot. A Pi has no clock battery, so that offset may be wrong until the network sets the
-//! clock, and then it was wrong for all that was recorded since the boot:
-//! - until the clock is known to be right, rows are *not sure*. If the clock is set (the offset
-//!   changes by more than a second), every row of this boot that is not sure moves with it;
-//! - it is known to be right when the kernel says that it is synchronised, it shows a plausible
-//!   time, and not one before the newest sure row on record. Then all rows of this boot are sure,
-//!   and so is everything later until the machine is started again: sure rows never move;
-//! - if a sure clock is set, later rows follow it and earlier ones stay.
+//! Pure, except for [`SystemClock`]. A wall time is a monotonic time plus the offset of this boot. A Pi has no clock
+//! battery, so the offset may be wrong until the network sets the clock. Then it was wrong since the boot:
+//! - Until the clock is known to be right, rows are *not sure*. If the offset changes by more than a second, all such
+//!   rows of this boot move with it.
+//! - The clock is known to be right when the kernel reports it as synchronized, and its time is plausible and not
+//!   before the newest stored sure row. Then all rows of this boot become sure, and so are later ones. Sure rows
+//!   never move.
+//! - If a sure clock is set, later rows follow it and earlier ones stay.
 
 use crate::base::{ClockTime, clock};
 
-/// Where a store has its time from; tests have a script instead.
+/// A store's source of time; tests have a scripted one.
 pub(super) trait Clock: Send {
-    /// The present moment.
+    /// The current time.
     fn now(&self) -> ClockTime;
-    /// Whether something keeps the wall clock right.
+    /// Whether the kernel reports the wall clock as synchronized.
     fn is_synchronised(&self) -> bool;
-    /// What tells this boot of the machine from every other.
+    /// Identifies this boot of the machine.
     fn boot(&self) -> String;
 }
 
-/// The machine's own clock.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SystemClock;
 
@@ -38,38 +36,38 @@ impl Clock for SystemClock {
     fn boot(&self) -> String {
         let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         match id.trim() {
-            // A boot of its own for every run: nothing is ever mended by mistake.
+            // Each run counts as a boot of its own, so no row is moved by mistake.
             "" => format!("unknown {} {}", std::process::id(), clock::wall_us()),
             id => id.to_owned(),
         }
     }
 }
 
-/// Less than this is no change of the clock, but how it is kept.
+/// Smaller changes of the offset are adjustments of the clock, not steps.
 const STEP_US: i64 = 1_000_000;
 
-/// What a store believes of the wall clock in this boot.
+/// A store's view of the wall clock in this boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct WallClock {
     /// Wall time minus monotonic time, in microseconds.
     pub offset_us: i64,
-    /// Whether it is known to be right.
+    /// The clock is known to be right.
     pub is_sure: bool,
 }
 
-/// What is to be done after a look at the clock.
+/// The consequence of an observation of the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ClockChange {
-    /// Nothing.
+    /// No consequence.
     None,
-    /// The rows of this boot that are not sure get their wall time again, and are sure if the clock is.
+    /// The unsure rows of this boot get their wall time again, and become sure if the clock is.
     Mend,
     /// A sure clock was set: new rows follow it.
     Step,
 }
 
 impl WallClock {
-    /// Looks at the clock. `newest_sure_us` is the newest sure wall time on record before this boot.
+    /// Observes the clock. `newest_sure_us` is the newest sure wall time stored before this boot.
     pub(super) fn observe(
         &mut self,
         now: ClockTime,
@@ -90,7 +88,7 @@ impl WallClock {
         if has_stepped || self.is_sure { ClockChange::Mend } else { ClockChange::None }
     }
 
-    /// The wall time of a moment of `CLOCK_MONOTONIC`; not before 1970.
+    /// The wall time of a `CLOCK_MONOTONIC` time; not before 1970.
     pub(super) fn wall_us(&self, mono_us: i64) -> i64 {
         mono_us.saturating_add(self.offset_us).max(0)
     }
@@ -108,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_moves_what_is_not_sure() {
+    fn setting_an_unsure_clock_moves_its_rows() {
         let mut clock = WallClock { offset_us: 0, is_sure: false };
         assert_eq!(clock.observe(stamp(5 * S, 5 * S), false, 0), ClockChange::None);
         assert_eq!(clock.observe(stamp(6 * S, RIGHT), false, 0), ClockChange::Mend);
@@ -131,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_right_is_not_believed() {
+    fn an_impossible_time_is_not_sure() {
         let mut clock = WallClock { offset_us: 0, is_sure: false };
         assert_eq!(clock.observe(stamp(S, S), true, 0), ClockChange::None, "1970");
         assert_eq!(

@@ -1,4 +1,4 @@
-//! The machine as it is: dpkg and systemd.
+//! The real machine: dpkg and systemd.
 
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -8,13 +8,13 @@ use super::super::VERSION;
 use super::{CARD, Machine, PackageControl};
 use crate::base::{child, clock};
 
-/// dpkg, systemd, and how the service is asked for its version.
+/// dpkg, systemd, and a way to ask the service for its version.
 pub struct Debian<F> {
     answers: F,
 }
 
 impl<F: Fn() -> Option<String>> Debian<F> {
-    /// `answers` asks the service, which systemd says is ready.
+    /// `answers` asks the service for its version, once systemd reports it ready.
     pub fn new(answers: F) -> Debian<F> {
         Debian { answers }
     }
@@ -51,14 +51,14 @@ impl<F: Fn() -> Option<String>> Machine for Debian<F> {
     }
 
     fn restart(&self) -> Result<(), String> {
-        // Stopped and waited for: the old one is not to answer for the new one. Of a unit that was stopped by hand,
-        // too: somebody wants to see the new version.
+        // Stops and waits, so that the old service cannot answer for the new one. This also starts a unit that was
+        // stopped by hand: the user wants to see the new version.
         run_command("systemctl", ["stop", UNIT].map(Path::new))?;
         run_command("systemctl", ["start", "--no-block", UNIT].map(Path::new)).map(drop)
     }
 
     fn running_version(&self) -> Option<String> {
-        // With Type=notify that is after READY.
+        // With `Type=notify` a unit is active only after READY=1.
         let active = run("systemctl", ["is-active", "--quiet", UNIT].map(Path::new));
         if active.is_ok_and(|output| output.status.success()) { (self.answers)() } else { None }
     }
@@ -72,7 +72,7 @@ impl<F: Fn() -> Option<String>> Machine for Debian<F> {
     }
 }
 
-/// What the package `deb` says of itself.
+/// The control fields of the package `deb`.
 pub(super) fn control(deb: &Path) -> Result<PackageControl, String> {
     let fields = ["Package", "Version", "Architecture", "Installed-Size"];
     let words = [&[Path::new("--field"), deb][..], &fields.map(Path::new)].concat();
@@ -97,7 +97,7 @@ fn run<'a>(program: impl AsRef<Path>, words: impl IntoIterator<Item = &'a Path>)
     command.output().map_err(|error| format!("{}: {error}", program.display()))
 }
 
-/// What a program says that does well.
+/// Runs a program. Returns its output, or the reason of its failure.
 fn run_command<'a>(
     program: impl AsRef<Path>,
     words: impl IntoIterator<Item = &'a Path>,

@@ -1,4 +1,4 @@
-//! The steps of an update, and what brings one to its end that was cut off.
+//! The steps of an update, and the completion of an interrupted one.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -17,38 +17,38 @@ use crate::base::private::{self, Lock};
 /// Seconds that a new program has to become ready.
 const PATIENCE: u64 = 45;
 
-/// Where a package is copied to before anything is believed of it.
+/// The folder into which a package is copied before it is checked.
 const INCOMING: &str = "incoming";
 const LOCK: &str = "update.lock";
 
-/// What is to be installed, and what is given for it.
+/// The package to install, and the conditions.
 #[derive(Debug, Clone, Copy)]
 pub struct UpdateRequest<'a> {
     /// The package.
     pub deb: &'a Path,
     pub signature: &'a Path,
-    /// The key that it has to be signed with.
+    /// The public key that must have signed the package.
     pub key: Option<&'a str>,
-    /// A signature is not asked for.
+    /// Accept the package without a signature.
     pub unsigned: bool,
-    /// It may be older, or the version that is in force.
+    /// Accept an older version, or the installed one again.
     pub older: bool,
 }
 
-/// What was switched to and has not answered yet.
+/// A new program that is in force but has not answered yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct UpdateTrial {
-    /// The folder of the new program, and the version that it says of itself.
+    /// The folder of the new program, and the version that the program reports.
     folder: String,
     version: String,
-    /// The folder that was in force; none: the program of the image.
+    /// The folder that was in force before; `None`: the program of the image.
     before: Option<String>,
 }
 
-/// Installs a package in `program`; gives the version that is in force then.
+/// Installs a package in `program`. Returns the version that is now in force.
 ///
 /// # Errors
-/// In words; the program that was in force is so still, or again.
+/// In words. The previous program is still, or again, in force.
 pub fn install(machine: &impl Machine, program: &Path, request: UpdateRequest<'_>) -> Result<String, Fault> {
     let _lock = lock(program)?;
     finish_trial(machine, program)?;
@@ -64,10 +64,10 @@ pub fn install(machine: &impl Machine, program: &Path, request: UpdateRequest<'_
     done
 }
 
-/// Brings an update to its end that a power cut has interrupted; `None`: there is none.
+/// Completes an update that a power cut interrupted; `None` if there is none.
 ///
 /// # Errors
-/// In words: it was taken back.
+/// The update was taken back; the reason in words.
 pub fn finish_interrupted(machine: &impl Machine, program: &Path) -> Result<Option<String>, Fault> {
     if !program.join(TRIAL).exists() {
         return Ok(None);
@@ -95,7 +95,7 @@ fn lock(program: &Path) -> Result<Lock, Fault> {
 fn try_install(machine: &impl Machine, program: &Path, request: UpdateRequest<'_>) -> Result<String, Fault> {
     UpdateStatus::new(UpdatePhase::Checking, "", "signature, package and version are looked at")
         .write_to(program);
-    // Copied first: what is looked at is what is unpacked, whoever can write to the place it comes from.
+    // Works on a copy, because others may be able to write to the original between check and unpacking.
     let incoming = program.join(INCOMING);
     remove(&incoming)?;
     fs::DirBuilder::new().mode(0o700).create(&incoming).map_err(file_error(&incoming))?;
@@ -136,13 +136,13 @@ fn try_install(machine: &impl Machine, program: &Path, request: UpdateRequest<'_
     private::replace(&program.join(TRIAL), &text).map_err(file_error(program))?;
     switch_current(machine, program, Some(&folder))?;
     if let Err(why) = machine.restart() {
-        // It does not become ready then, and is taken back.
+        // Goes on: the service does not become ready, so the trial takes the update back.
         log::error!("the service could not be restarted: {why}");
     }
     watch_trial(machine, program, &trial)
 }
 
-/// Copies a plain file, through no link.
+/// Copies a plain file; follows no link.
 fn copy(from: &Path, to: &Path) -> Result<PathBuf, Fault> {
     let mut source = private::options().read(true).open(from).map_err(file_error(from))?;
     let about = source.metadata().map_err(file_error(from))?;
@@ -158,13 +158,13 @@ fn copy(from: &Path, to: &Path) -> Result<PathBuf, Fault> {
     Ok(to.to_owned())
 }
 
-/// As Debian has versions; an epoch's colon is none of a folder's name.
+/// Whether `text` is a Debian version without an epoch, whose colon does not belong in a folder's name.
 fn is_version(text: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || ".+~-".contains(c);
     text.starts_with(|c: char| c.is_ascii_digit()) && text.len() <= 80 && text.chars().all(fits)
 }
 
-/// Unpacks `deb` beside what there is; gives the folder, and the version that its program says of itself.
+/// Unpacks `deb` into a new folder. Returns the folder's name and the version that its program reports.
 fn unpack(
     machine: &impl Machine,
     program: &Path,
@@ -172,7 +172,7 @@ fn unpack(
     version: &str,
     before: Option<&str>,
 ) -> Result<(String, String), Fault> {
-    // The one in force stays as it is, also where it is the same version.
+    // The program in force stays untouched, even if it has the same version.
     let folder = if before == Some(version) { format!("{version}.again") } else { version.to_owned() };
     let (new, place) = (program.join(format!("{folder}.new")), program.join(&folder));
     machine.power_cut_point()?;
@@ -198,7 +198,7 @@ fn unpack(
     Ok((folder, said))
 }
 
-/// Whether the program in `new` runs here and is what it should be.
+/// Checks that the program in `new` runs here and has the package's version.
 fn check(machine: &impl Machine, new: &Path, version: &str) -> Result<String, Fault> {
     let file = program_in(new);
     let is_there = fs::symlink_metadata(&file).is_ok_and(|about| about.is_file());
@@ -217,7 +217,7 @@ fn check(machine: &impl Machine, new: &Path, version: &str) -> Result<String, Fa
     Ok(said.to_owned())
 }
 
-/// Has `current` lead to `folder`, or to nothing.
+/// Makes `current` point to `folder`, or removes it.
 fn switch_current(machine: &impl Machine, program: &Path, folder: Option<&str>) -> Result<(), Fault> {
     let link = program.join(CURRENT);
     machine.power_cut_point()?;
@@ -234,7 +234,7 @@ fn switch_current(machine: &impl Machine, program: &Path, folder: Option<&str>) 
     sync_folder(program)
 }
 
-/// Waits for the service of a trial, and keeps the program or takes it back.
+/// Waits for the service of a trial, and keeps the new program or takes it back.
 fn watch_trial(machine: &impl Machine, program: &Path, trial: &UpdateTrial) -> Result<String, Fault> {
     let began = machine.monotonic_seconds();
     loop {
@@ -273,19 +273,19 @@ fn end_trial(machine: &impl Machine, program: &Path) -> Result<(), Fault> {
     sync_folder(program)
 }
 
-/// Looks after a trial that a power cut has left; gives the version that was found to be good.
+/// Completes a trial that a power cut interrupted. Returns the version if it was kept.
 fn finish_trial(machine: &impl Machine, program: &Path) -> Result<Option<String>, Fault> {
     let file = program.join(TRIAL);
     let Ok(text) = fs::read(&file) else { return Ok(None) };
     let trial: Option<UpdateTrial> = serde_json::from_slice(&text).ok();
     match trial.filter(|trial| current_folder(program).as_ref() == Some(&trial.folder)) {
         Some(trial) => watch_trial(machine, program, &trial).map(Some),
-        // It was not switched to yet, or was switched back from.
+        // The power cut came before the switch, or after switching back.
         None => end_trial(machine, program).map(|()| None),
     }
 }
 
-/// Removes programs that are neither in force nor the one before.
+/// Removes programs except the one in force and the one before.
 fn remove_old_programs(program: &Path, keep: [Option<&String>; 2]) {
     for entry in fs::read_dir(program).into_iter().flatten().flatten() {
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());

@@ -1,4 +1,5 @@
-//! What the page hands over: the daemon may write to its state only, and root takes it from there.
+//! The hand-over of an update from the page to root. The daemon may write only to its state directory, and root takes
+//! the package from there.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -11,10 +12,10 @@ use crate::base::{Fault, private};
 const FOLDER: &str = "update";
 const DEB: &str = "tallycam.deb";
 const SIGNATURE: &str = "tallycam.deb.minisig";
-/// What systemd waits for.
+/// The file that systemd waits for.
 const MARKER: &str = "pending";
 
-/// A package and its signature, where the daemon puts them.
+/// The paths of a package and its signature that the daemon hands over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pending {
     /// The package.
@@ -23,10 +24,10 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Their places in a state directory; the folder is made.
+    /// The paths in the state directory `state`. Creates the folder and removes an earlier package.
     ///
     /// # Errors
-    /// It cannot be made.
+    /// The folder cannot be created, or an earlier package cannot be removed.
     pub fn create(state: &Path) -> Result<Pending, Fault> {
         let folder = state.join(FOLDER);
         private::make_directory(&folder).map_err(file_error(&folder))?;
@@ -38,26 +39,25 @@ impl Pending {
     }
 }
 
-/// Hands over what was written: root's `tallycam update --pending` begins with it.
+/// Hands the written package over: root's `tallycam update --pending` starts.
 ///
 /// # Errors
-/// It cannot be written.
+/// The marker cannot be written.
 pub fn publish(state: &Path) -> Result<(), Fault> {
     let marker = state.join(FOLDER).join(MARKER);
     private::replace(&marker, b"").map_err(file_error(&marker))?;
     sync_folder(&state.join(FOLDER))
 }
 
-/// Whether something is handed over and not taken yet.
+/// Whether a package waits to be taken.
 pub fn is_pending(state: &Path) -> bool {
     state.join(FOLDER).join(MARKER).exists()
 }
 
-/// Takes what was handed over, once. The folder is the service user's, who may put a link in its place: nothing is
-/// followed there.
+/// Takes the package, once. The service user owns the folder and may put a link in its place, so no link is followed.
 ///
 /// # Errors
-/// It is no folder.
+/// It is not a folder.
 pub fn take_once(state: &Path) -> Result<Option<Pending>, Fault> {
     let path = state.join(FOLDER);
     if fs::symlink_metadata(&path).is_err() {

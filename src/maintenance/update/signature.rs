@@ -1,4 +1,4 @@
-//! Whether a file is signed by the key that the configuration names (minisign, prehashed).
+//! Checks that a file is signed with the configured key (minisign, prehashed).
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -8,13 +8,13 @@ use minisign_verify::{Error, PublicKey, Signature};
 
 use crate::base::Fault;
 
-/// A longer signature is none.
+/// Maximum length of a signature in bytes.
 const LONGEST: u64 = 4096;
 
-/// Whether `signature` is one of `file` by `key`, the second line of a `minisign.pub`.
+/// Checks that `signature` signs `file` with `key`, the second line of a `minisign.pub`.
 ///
 /// # Errors
-/// Why it is not taken for signed.
+/// The reason why the signature is not accepted.
 pub fn verify(file: &Path, signature: &Path, key: Option<&str>) -> Result<(), Fault> {
     let no_key = || Fault::wrong("the configuration names no key that updates are signed with");
     let key = key.map(str::trim).filter(|key| !key.is_empty()).ok_or_else(no_key)?;
@@ -28,7 +28,7 @@ pub fn verify(file: &Path, signature: &Path, key: Option<&str>) -> Result<(), Fa
         Signature::decode(&text).map_err(|_| none(String::from("it is no signature of minisign")))?;
     let mut verifier = key.verify_stream(&signature).map_err(|error| match error {
         Error::UnexpectedKeyId => Fault::wrong("it is signed with another key"),
-        // Signed by an old minisign, or with -l: such a file would have to be in memory as a whole.
+        // Made by an old minisign, or with -l. Checking it would need the whole file in memory.
         _ => none(String::from("sign it with minisign 0.10 or later, without -l")),
     })?;
     let unread = |error: std::io::Error| Fault::wrong(format!("it could not be read: {error}"));

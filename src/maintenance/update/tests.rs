@@ -1,5 +1,5 @@
-//! Updates on a root of their own, with a service that is made up: good, never ready, refused, and with the power cut
-//! between any two changes to the disk.
+//! Updates in a folder of their own with a fake service: good, never ready, refused, and with the power cut between
+//! any two changes to the disk.
 
 #![allow(clippy::unwrap_used)]
 
@@ -16,7 +16,7 @@ use super::*;
 
 const POWER: &str = "the power is gone";
 
-/// dpkg is the machine's own; the service is whatever `current` leads to, where that is good.
+/// Uses the machine's dpkg. The service is the program that `current` points to, if it is good.
 struct Fake<'a> {
     program: &'a Path,
     /// Versions that never become ready.
@@ -42,14 +42,14 @@ impl<'a> Fake<'a> {
         fake
     }
 
-    /// What runs after a boot: what `current` leads to, if it is whole.
+    /// Starts the program that `current` points to, if it is whole, as a boot does.
     fn boot(&self) {
         let link = self.program.join("current");
         let is_there = fs::symlink_metadata(&link).is_ok();
         let version = match (is_there, said(&program_in(&link))) {
             (false, _) => Some(String::from(super::super::VERSION)),
             (true, Ok(version)) => Some(version),
-            (true, Err(why)) => panic!("what is in force is not whole: {why}"),
+            (true, Err(why)) => panic!("the program in force is not whole: {why}"),
         };
         *self.running.borrow_mut() = version.filter(|version| !self.broken.contains(&version.as_str()));
     }
@@ -106,7 +106,7 @@ impl Machine for Fake<'_> {
     }
 }
 
-/// A folder with `program/`, packages, and a key to sign them with.
+/// A folder with `program/`, packages, and a key that signs them.
 struct Bench {
     folder: tempfile::TempDir,
     pair: Ed25519KeyPair,
@@ -129,12 +129,12 @@ impl Bench {
         self.folder.path().join("program")
     }
 
-    /// The key as `[update] key` has it.
+    /// The key in the form of `[update] key`.
     fn key(&self) -> String {
         STANDARD.encode([&b"Ed"[..], &KEY_ID, self.pair.public_key().as_ref()].concat())
     }
 
-    /// A package whose program says that it is `says`.
+    /// A package whose program reports the version `says`.
     fn package(&self, package: &str, version: &str, architecture: &str, says: &str) -> PathBuf {
         let root = self.folder.path().join("root");
         let _ = fs::remove_dir_all(&root);
@@ -229,7 +229,7 @@ fn a_good_version_is_in_force_and_the_one_before_is_kept() {
     assert_eq!((status.phase, status.version.as_str()), (UpdatePhase::Done, "0.4.0"));
     let mode = fs::metadata(program.join(STATUS)).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o644, "the daemon reads it");
-    // Older, if that is wanted; and the same once more.
+    // An older version, if requested; then the same version again.
     let older = bench.good("0.1.0-1");
     assert!(bench.install(&fake, &older).unwrap_err().to_string().contains("is not newer than 0.4.0-1"));
     assert_eq!(
@@ -241,7 +241,7 @@ fn a_good_version_is_in_force_and_the_one_before_is_kept() {
         "0.1.0"
     );
     assert_eq!(current_folder(&program).as_deref(), Some("0.1.0-1.again"));
-    // Without a signature only where root says so.
+    // Without a signature only if root allows it.
     let unsigned = bench.good("0.5.0-1");
     fs::remove_file(signature_of(&unsigned)).unwrap();
     assert!(bench.install(&fake, &unsigned).unwrap_err().to_string().contains("not signed"));
@@ -256,7 +256,7 @@ fn a_version_that_never_becomes_ready_is_taken_back() {
     let bench = Bench::new();
     let program = bench.program();
     let fake = Fake { broken: &["0.3.0"], ..Fake::new(&program) };
-    // From the image's program, and from one that came later.
+    // Starting from the image's program, and from an installed one.
     let broken = bench.good("0.3.0-1");
     for (before, version) in [(None, super::super::VERSION), (Some("0.2.0-1"), "0.2.0")] {
         if let Some(before) = before {
@@ -278,7 +278,7 @@ fn a_version_that_never_becomes_ready_is_taken_back() {
 }
 
 #[test]
-fn what_is_not_right_is_refused_in_words_and_changes_nothing() {
+fn a_bad_package_is_refused_in_words_and_changes_nothing() {
     let bench = Bench::new();
     let program = bench.program();
     let fake = Fake::new(&program);
@@ -357,7 +357,7 @@ fn what_is_not_right_is_refused_in_words_and_changes_nothing() {
 }
 
 #[test]
-fn whenever_the_power_goes_it_is_the_old_program_or_the_new_one() {
+fn a_power_cut_leaves_the_old_program_or_the_new_one() {
     for (broken, end) in [(&[][..], "0.3.0-1"), (&["0.3.0"][..], "0.2.0-1")] {
         let mut interrupted = 0;
         for steps in 0.. {
@@ -368,7 +368,7 @@ fn whenever_the_power_goes_it_is_the_old_program_or_the_new_one() {
             let fake = Fake { broken, ..Fake::new(&program) };
             fake.left.set(Some(steps));
             let is_cut = bench.install(&fake, &deb).is_err_and(|fault| fault.to_string() == POWER);
-            // The next boot: what is in force is whole, and what was begun is brought to its end.
+            // The next boot: the program in force is whole, and the interrupted update is completed.
             fake.left.set(None);
             fake.boot();
             let at_boot = current_folder(&program).unwrap();
@@ -381,7 +381,7 @@ fn whenever_the_power_goes_it_is_the_old_program_or_the_new_one() {
             );
             assert!(!program.join("trial").exists(), "cut after {steps}");
             assert_eq!(fake.running_version().as_deref(), settled.strip_suffix("-1"), "cut after {steps}");
-            // And once more, to the end.
+            // Once more, to the end.
             let again = bench.install(&fake, &deb);
             assert_eq!(current_folder(&program).as_deref(), Some(end), "cut after {steps}: {again:?}");
             if !is_cut {
@@ -394,7 +394,7 @@ fn whenever_the_power_goes_it_is_the_old_program_or_the_new_one() {
 }
 
 #[test]
-fn what_the_page_hands_over_is_taken_once_and_through_no_link() {
+fn a_package_from_the_page_is_taken_once_and_through_no_link() {
     let state = tempfile::tempdir().unwrap();
     assert_eq!(take_once(state.path()).unwrap(), None);
     let pending = Pending::create(state.path()).unwrap();

@@ -1,8 +1,8 @@
-//! What a network is, told by the shapes of its outputs and by what they hold when it looks at a picture.
+//! Recognizes a network's format from the shapes of its outputs and from their values for the test picture.
 //!
-//! Shapes leave several ways to read the numbers. Each is tried on the test picture, and the first in which
-//! scores are scores and boxes lie in the picture is taken; where one finds the things that are in the
-//! picture, that one. How a picture is to be fed is taken to be what the family's own exporters do.
+//! Shapes alone leave several readings. Each is tried on the test picture. A reading is valid if its scores are
+//! between 0 and 1 and its boxes lie in the picture. A valid reading that finds the objects of the picture wins;
+//! otherwise the first valid one. The input is prepared as the family's own exporters do.
 
 mod error;
 mod readings;
@@ -25,7 +25,7 @@ use crate::vision::onnx::{Letterbox, Network, OutputShape, TensorLayout};
 use readings::{GuessInput, Interpretation, LETTERBOX_CENTRE, OutputStats, scaled_input_card};
 use weigh::choose;
 
-/// Names of classes, and whether the first or the last of them is the background's, as in torchvision's lists.
+/// Class names, and whether the first or last is the background, as in torchvision's lists.
 #[derive(Debug, Clone, Copy)]
 struct ClassNames<'a> {
     all: &'a [String],
@@ -47,7 +47,7 @@ impl<'a> ClassNames<'a> {
         ClassNames { all, background }
     }
 
-    /// Those of so many classes, with or without the background's.
+    /// The names for `classes` classes, with or without the background.
     fn for_classes(&self, classes: usize) -> Option<&'a [String]> {
         let without = match self.background {
             BackgroundColumn::None => self.all,
@@ -57,25 +57,26 @@ impl<'a> ClassNames<'a> {
         [self.all, without].into_iter().find(|names| names.len() == classes)
     }
 
-    /// Whether the outputs, read so, have these classes.
+    /// Whether the names fit the number of classes in `reading`.
     fn fits_reading(&self, reading: &Interpretation) -> bool {
         reading.classes.is_none_or(|classes| self.for_classes(classes).is_some())
     }
 }
 
-/// What a network gave for the test picture, fed in one way.
+/// The outputs for the test picture, with one preparation of the input.
 struct TrialOutput {
     fed: InputCard,
     fit: Fit,
     outputs: Vec<OutputStats>,
 }
 
-/// Describes a network, with what of that is guessed. `labels`, where they are given, must be as many as it has
-/// classes; otherwise the names in its file are taken, else the usual list of that length. `picture` is the test
-/// picture.
+/// Describes a network, and notes the guessed parts.
+///
+/// `labels` must have one label per class. Without them it takes the names in the file, or else the usual list of
+/// that length. `picture` is the test picture.
 ///
 /// # Errors
-/// It is for something else, or cannot be told; or it fails when it is run.
+/// The network has another task, is not recognized, or fails to run.
 pub(super) fn guess_description(
     network: &mut Network,
     facts: &ModelMetadata,
@@ -125,7 +126,7 @@ pub(super) fn guess_description(
     let named = if labels.is_none() { written.map(|names| names.all.len()) } else { None };
     let does_fit = |names: &ClassNames<'_>| readings.iter().any(|reading| names.fits_reading(reading));
     let given = match written {
-        // Names in the file that are not as many as there are classes are of something else.
+        // Names in the file that do not fit the number of classes belong to something else.
         Some(names) if labels.is_none() && !does_fit(&names) => {
             guessed
                 .push(format!("the file names {} classes, which its outputs do not have", names.all.len()));
@@ -185,7 +186,7 @@ pub(super) fn guess_description(
     })
 }
 
-/// What a task of Ultralytics is, if it is not to find things.
+/// Ultralytics' tasks that are not upright-box detection, in words.
 fn unsupported_task(task: &str) -> Option<&'static str> {
     match task {
         "segment" => Some("masks (segmentation)"),
@@ -206,7 +207,7 @@ fn run_inference(network: &mut Network, fed: &InputCard, picture: &SmallImage) -
         shapes.into_iter().zip(values).map(|(shape, values)| OutputStats { shape, values }).collect();
     Ok(TrialOutput { fed: fed.clone(), fit, outputs })
 }
-/// Whether the outputs name the class of this number, by that reading.
+/// Whether `outputs`, read with `card`, contain class `number` and not class 0.
 fn has_class(card: &EndToEndCard, outputs: &[OutputStats], number: usize) -> bool {
     let of_rows = outputs.first().and_then(|held| Some((held, held.rows()?[1])));
     match of_rows {

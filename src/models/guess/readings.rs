@@ -1,4 +1,4 @@
-//! The ways in which outputs of some shapes can be read, and what of that the numbers in them allow.
+//! The possible readings of outputs with given shapes, limited by the values in them.
 
 use std::ops::Range;
 
@@ -12,24 +12,24 @@ use crate::vision::onnx::card::{
 use crate::vision::onnx::families::{all_cells, as_rows, decoder, find_columns};
 use crate::vision::onnx::{InputShape, OutputShape};
 
-/// Strides of the usual three levels, and of those who have others: P6, P2, both, and the tiny ones.
+/// Strides of the usual three levels, and of variants: with P6, with P2, with both, tiny ones.
 const LEVELS: [&[u32]; 6] =
     [&[8, 16, 32], &[8, 16, 32, 64], &[4, 8, 16, 32], &[4, 8, 16, 32, 64], &[16, 32], &[8, 16, 32, 64, 128]];
-/// Numbers a row that NanoDet and PicoDet have for the box: four sides of eight bins.
+/// Values per row for a box in NanoDet and PicoDet: four sides of eight bins.
 const DISTANCES: usize = 32;
-/// More rows than any network gives whose boxes are final.
+/// Maximum number of rows of final boxes.
 const MOST_FINAL: usize = 1000;
-/// More numbers than a row has.
+/// Maximum number of values in a row.
 const LONGEST_ROW: usize = 2000;
-/// Numbers of the key points of a person: 17 places, and how sure each is.
+/// Values of a person's key points: 17 positions, each with a confidence.
 const KEY_POINTS: usize = 51;
-/// The greatest side of a block of pixels for which a map has one number.
+/// Maximum side in pixels of the block for which a map has one value.
 const MOST_BLOCK: usize = 32;
-/// Masks' coefficients a box that Ultralytics have.
+/// Mask coefficients per box in Ultralytics' models.
 const MASKS: usize = 32;
 
-/// A way to read the outputs: the family, how many classes there are then (`None` where the outputs do not
-/// say), and how a picture is fed.
+/// One reading of the outputs: the family, the number of classes (`None` if the outputs do not show it), and the
+/// preparation of the input.
 #[derive(Debug, Clone)]
 pub(super) struct Interpretation {
     pub family: Family,
@@ -37,7 +37,7 @@ pub(super) struct Interpretation {
     pub fed: InputCard,
 }
 
-/// An output and what it held.
+/// An output's shape and values.
 pub(super) struct OutputStats {
     pub shape: OutputShape,
     pub values: Vec<f32>,
@@ -48,14 +48,14 @@ impl OutputStats {
         as_rows(&self.shape.shape)
     }
 
-    /// Whether all numbers of some columns can be scores. What is no number is found out elsewhere.
+    /// Whether all values of some columns can be scores. NaN counts as one here; another check finds it.
     fn are_scores(&self, columns: usize, which: Range<usize>) -> bool {
         let mut rows = self.values.chunks_exact(columns.max(1));
         rows.all(|row| row[which.clone()].iter().all(|value| value.is_nan() || is_score(*value)))
     }
 }
 
-/// Whether they can be logits: some are below 0, for most places hold nothing.
+/// Whether the values can be logits: most positions hold nothing, so some logits are below 0.
 fn are_logits(values: &[f32]) -> bool {
     values.iter().any(|value| *value < -1e-3)
 }
@@ -64,14 +64,13 @@ fn is_score(value: f32) -> bool {
     (-1e-3..=1.001).contains(&value)
 }
 
-/// What is looked for in the outputs, and the ways to read them that were found.
+/// The facts for recognizing outputs, and the readings found so far.
 pub(super) struct GuessInput<'a> {
     pub input: &'a InputShape,
-    /// The shapes of all outputs.
     pub all: &'a [OutputShape],
-    /// How many classes are named.
+    /// The number of named classes.
     pub known: Option<usize>,
-    /// Whether the first or the last of these names is the background's.
+    /// The background among the names.
     pub named: BackgroundColumn,
     pub is_pose: bool,
     pub is_tensorflow: bool,
@@ -79,7 +78,7 @@ pub(super) struct GuessInput<'a> {
 }
 
 impl GuessInput<'_> {
-    /// Adds a reading, if the outputs have the shapes for it.
+    /// Adds a reading if the outputs have its shapes.
     fn push_reading(&mut self, family: Family, classes: Option<usize>, fed: InputCard) {
         let count = classes.or(self.known).unwrap_or(usize::from(u16::MAX));
         if decoder(&family, self.input, self.all, count).is_ok() {
@@ -107,7 +106,7 @@ impl GuessInput<'_> {
         };
         if self.readings.is_empty() && !self.is_map([rows, columns]) {
             self.read_single_output(first, rows, columns)?;
-            // Prototypes of masks lie beside boxes with as many coefficients; raw heads are of no matter.
+            // With mask prototypes, boxes have as many coefficients. Raw heads do not matter here.
             let coefficients = |reading: &Interpretation| match &reading.family {
                 Family::Yolov5(card) | Family::Yolov8(card) => card.extra == MASKS,
                 _ => false,
@@ -126,7 +125,7 @@ impl GuessInput<'_> {
             .any(|output| matches!(as_rows(&output.shape), Some([n, own]) if n > 1 && own == columns))
     }
 
-    /// Whether it is a number for each pixel, or for each block of them.
+    /// Whether the output has one value for each pixel or block of pixels.
     fn is_map(&self, [rows, columns]: [usize; 2]) -> bool {
         let size = [self.input.height as usize, self.input.width as usize];
         (1..=MOST_BLOCK).any(|block| [rows * block, columns * block] == size)
@@ -158,7 +157,7 @@ impl GuessInput<'_> {
                 );
             }
             if is_v5 || down.is_some() || first > last {
-                // YOLOv6 is sure that something is everywhere; YOLOX is fed as it always is.
+                // In YOLOv6's output, objectness is always 1. YOLOX takes BGR from 0 to 255.
                 let always = held.values.chunks_exact(last).all(|row| row[4] == 1.0);
                 let fed = if down.is_some() && !always {
                     self.input_card(Colours::Bgr, 1.0, LETTERBOX_TOP_LEFT)
@@ -205,8 +204,10 @@ impl GuessInput<'_> {
         Ok(())
     }
 
-    /// Rows of a box and `count` more numbers, of which `scores` says whether so many can be scores, and `are_logits`
-    /// whether they can be logits. `is_query`: rows of no grid, as RT-DETR has them.
+    /// Rows of a box and `count` more values.
+    ///
+    /// `scores` says whether the first values of that number can be scores, `are_logits` whether they can be logits.
+    /// With `is_query` the rows are queries without a grid, as in RT-DETR.
     fn decoded_rows(
         &mut self,
         family: fn(RowsCard) -> Family,
@@ -252,12 +253,12 @@ impl GuessInput<'_> {
         }
     }
 
-    /// Boxes that are final, in rows; the columns of score and class are told by what they hold.
+    /// Rows of final boxes. The values show which columns hold score and class.
     fn read_final_rows(&mut self, held: &OutputStats, rows: usize, columns: usize) -> Result<(), Fault> {
         let is_number = |value: f32| value == value.trunc() && (-1.0..10_000.0).contains(&value);
         let column = |at: usize| held.values.chunks_exact(columns).map(move |row| row[at]);
         let are_classes = |at: usize| column(at).all(|value| value.is_nan() || is_number(value));
-        // Some fill up with rows of -1.
+        // Some networks pad with rows of -1.
         let are_scores = |at: usize, class: usize| {
             let mut rows = held.values.chunks_exact(columns);
             rows.all(|row| row[at].is_nan() || is_score(row[at]) || row[class] == -1.0 && row[at] == -1.0)
@@ -290,12 +291,12 @@ impl GuessInput<'_> {
         Ok(())
     }
 
-    /// Rows of scores beside rows of boxes.
+    /// One output with rows of scores, another with rows of boxes.
     fn read_scores_and_boxes(&mut self, outputs: &[OutputStats]) {
         let is_called = |held: &OutputStats| {
             ["box", "dets"].iter().any(|word| held.shape.name.to_lowercase().contains(word))
         };
-        // Where both have four columns, a description says which has the boxes.
+        // If both have four columns, the names show which has the boxes.
         let boxes_last = matches!(outputs, [one, two] if !is_called(one) && is_called(two));
         let mut last = None;
         for boxes in if boxes_last { [1, 0] } else { [0, 1] } {
@@ -309,8 +310,8 @@ impl GuessInput<'_> {
         }
     }
 
-    /// Final boxes with scores [n, 5], and classes: as MMDetection's exporter feeds them, with ImageNet's means and
-    /// deviations.
+    /// Final boxes with scores [n, 5], and classes. Input with ImageNet's means and deviations, as MMDetection's
+    /// exporter does.
     fn read_scored_boxes(&mut self) {
         if !self.has_rows(5) {
             return;
@@ -326,7 +327,7 @@ impl GuessInput<'_> {
         let are_scores = scores.are_scores(columns, 0..columns);
         let usual = known_labels::labels_for_count(columns).is_none()
             && known_labels::labels_for_count(columns - 1).is_some();
-        // The list of 91 has nothing in its first place; as many and one more is DETR's.
+        // The list of 91 has nothing in its first position. DETR has one column more.
         let is_of_paper = columns == known_labels::OF_PAPER;
         let is_of_detr = columns == known_labels::OF_PAPER + 1;
         let held = find_background(scores, columns, are_scores);
@@ -368,7 +369,7 @@ impl GuessInput<'_> {
                 (Xyxy, Fractions) if background == BackgroundColumn::First => {
                     vec![InputCard { mean: [127.0; 3], deviation: [128.0; 3], ..stretched(1.0) }]
                 }
-                // DETR and its kin with ImageNet's means and deviations, RT-DETR without.
+                // DETR and its relatives use ImageNet's means and deviations, RT-DETR does not.
                 _ if background != BackgroundColumn::None => vec![imagenet(stretched(1.0)), stretched(255.0)],
                 _ => vec![stretched(255.0), imagenet(stretched(1.0))],
             };
@@ -378,7 +379,7 @@ impl GuessInput<'_> {
         }
     }
 
-    /// Scores and distances, a pair a level: whether it is so.
+    /// Scores and distances, a pair for each level. True if the outputs have this form.
     fn distributions(&mut self, outputs: &[OutputStats]) -> bool {
         let strides = LEVELS[usize::from(outputs.len() == 8)];
         let sizes =
@@ -388,7 +389,7 @@ impl GuessInput<'_> {
         true
     }
 
-    /// NanoDet's means and deviations for BGR (ImageNet's, of 0–255); PicoDet has the same for RGB.
+    /// NanoDet has ImageNet's means and deviations for BGR (of 0–255); PicoDet has the same for RGB.
     fn distribution(&mut self, strides: &[u32], point: f32, classes: usize) {
         let card = DistributionCard { strides: strides.to_vec(), point, activation: Activation::None };
         let is_picodet = point > 0.0 && strides.len() == 4;
@@ -401,7 +402,7 @@ impl GuessInput<'_> {
         self.push_reading(Family::Distribution(card), Some(classes), fed);
     }
 
-    /// Boxes, scores and classes apart: TensorFlow's names say that it is TensorFlow's.
+    /// Boxes, scores and classes in separate outputs. TensorFlow's models are recognized by their output names.
     fn read_separate_outputs(&mut self) {
         if !self.has_rows(4) {
             return;
@@ -425,7 +426,7 @@ impl GuessInput<'_> {
     }
 }
 
-/// The column that is surest of nearly every row, if that is the first or the last: most places hold nothing.
+/// The first or last column, if it is the largest in nearly every row. Most positions hold nothing.
 fn find_background(scores: &OutputStats, columns: usize, are_scores: bool) -> Option<BackgroundColumn> {
     let found = |background| {
         (columns > 1 && fits_background(scores, columns, background, are_scores)).then_some(background)
@@ -433,8 +434,8 @@ fn find_background(scores: &OutputStats, columns: usize, are_scores: bool) -> Op
     found(BackgroundColumn::First).or_else(|| found(BackgroundColumn::Last))
 }
 
-/// Of the first and the last column, the one that is never sure of anything: RF-DETR has one more than it has classes,
-/// and counts from 0 or from 1 as its data do.
+/// The first or last column, whichever stays lower. RF-DETR has one column more than classes, and counts from 0 or
+/// from 1 depending on its data.
 fn unused_column(scores: &OutputStats, columns: usize) -> BackgroundColumn {
     let most = |at: usize| scores.values.chunks_exact(columns).map(|row| row[at]).fold(f32::MIN, f32::max);
     if most(0) < most(columns - 1) { BackgroundColumn::First } else { BackgroundColumn::Last }
@@ -461,13 +462,13 @@ fn fits_background(
     held.count() * 10 >= count * 6
 }
 
-/// As YOLOX's own exporter does.
+/// As YOLOX's exporter does.
 const LETTERBOX_TOP_LEFT: ResizeMode = ResizeMode::Letterbox { place: InputPlacement::TopLeft, pad: 114 };
-/// As Ultralytics do.
+/// As Ultralytics does.
 pub(super) const LETTERBOX_CENTRE: ResizeMode =
     ResizeMode::Letterbox { place: InputPlacement::Centre, pad: 114 };
 
-/// Fed with 0–255 divided by `range`.
+/// Input values of 0–255 divided by `range`.
 pub(super) fn scaled_input_card(
     input: &InputShape,
     colours: Colours,
@@ -484,7 +485,7 @@ pub(super) fn scaled_input_card(
     }
 }
 
-/// With ImageNet's means and deviations, of 0–255 and for red, green and blue.
+/// With ImageNet's means and deviations for RGB values of 0–255.
 fn imagenet(fed: InputCard) -> InputCard {
     InputCard { mean: [123.675, 116.28, 103.53], deviation: [58.395, 57.12, 57.375], ..fed }
 }

@@ -1,4 +1,4 @@
-//! How well each way to read a network's outputs does on the test picture.
+//! Rates each reading of a network's outputs on the test picture.
 
 use super::error::{DESCRIBE, NO_BOXES, NO_SCORES};
 use super::readings::Interpretation;
@@ -10,18 +10,18 @@ use crate::vision::geometry::Bounds;
 use crate::vision::onnx::families::{decoder, format_shapes};
 use crate::vision::onnx::{InputShape, Network, Output, OutputShape};
 
-/// How well a reading does on the test picture.
+/// The rating of a reading.
 #[derive(Debug, Clone, Copy)]
 struct Weight {
-    /// How much of its boxes lies in the picture, 0–1; `None` where it gives no score above 0.
+    /// Mean share of its boxes inside the picture, 0–1; `None` without a score above 0.
     inside: Option<f32>,
     are_scores: bool,
-    /// Scores of the boxes that are where things are in the picture, all together.
+    /// Sum of the scores of the boxes on objects of the picture.
     hits: f32,
 }
 
-/// The first reading that holds on the test picture; of those that find the things in it, the first that finds as good
-/// as all that any finds.
+/// Chooses a valid reading. Among those that find the objects of the test picture, it is the first whose hits come
+/// close to the best.
 pub(super) fn choose<'r>(
     network: &mut Network,
     looks: &mut Vec<TrialOutput>,
@@ -53,7 +53,7 @@ pub(super) fn choose<'r>(
                     format!("on the test picture {what}: the outputs {outputs} are none of a known family");
                 Err(Fault::wrong(what).hint(DESCRIBE))
             }
-            // It gives nothing that could be read in one way or another.
+            // No reading gives a score, so the values cannot decide.
             None => Ok(readings.first()),
         };
     }
@@ -69,9 +69,9 @@ pub(super) fn choose<'r>(
     Ok(good.first().map(|(reading, _)| *reading))
 }
 
-/// So many of the surest boxes are weighed.
+/// Maximum number of rated boxes.
 const MOST_WEIGHED: usize = 64;
-/// Those that have at least this share of the surest one's score.
+/// Rated boxes have at least this share of the highest score.
 const SURE_SHARE: f32 = 0.3;
 
 fn score_reading(
@@ -113,8 +113,7 @@ fn score_reading(
     Weight { inside: Some(insides / found.len() as f32), are_scores: surest <= 1.001, hits: hits.sum() }
 }
 
-/// How much of a box (left, top, right, bottom in pixels) lies in a picture of this size, 0–1; 0 for one that is a
-/// point or inside out.
+/// The share of a box (left, top, right, bottom in pixels) inside a picture, 0–1. Boxes without area are 0.
 fn share_inside([left, top, right, bottom]: [f32; 4], width: f32, height: f32) -> f32 {
     let is_box = right - left >= (width / 250.0).max(2.0) && bottom - top >= (height / 250.0).max(2.0);
     if !is_box || ![left, top, right, bottom].iter().all(|side| side.is_finite()) {

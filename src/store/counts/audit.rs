@@ -1,8 +1,7 @@
 //! The audit list: who signed in, who was refused, and who changed what.
 //!
-//! Each kind keeps its newest rows only, so that a flood of refusals drives out nothing but refusals. Refusals and
-//! sign-ins are summed by whoever sends them: a row that is sent again, with the same moment, user and address, adds to
-//! the count of the first.
+//! Each kind keeps only its newest rows, so a flood of refusals displaces only refusals. The sender sums refusals and
+//! sign-ins: an entry that is sent again with the same time, user and address adds to the count of the first.
 
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
@@ -15,65 +14,65 @@ json::words! {
     AuditKind { SignedIn "signed_in", SignedOut "signed_out", Changed "changed", Refused "refused" }
 }
 
-/// Rows of each kind that are kept.
+/// Maximum number of rows of a kind.
 pub(super) const MOST_OF_A_KIND: i64 = 5000;
 
-/// Rows that are older are deleted with the next one, where the clock is right.
+/// Maximum age. A new entry deletes older rows, if the clock is right.
 const MOST_AGE_US: i64 = 400 * 86_400 * 1_000_000;
 
-/// What a row is about.
+/// The kind of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuditKind {
-    /// Somebody showed a password or a link, and was let in.
+    /// A client signed in with a password or a link.
     SignedIn,
-    /// Somebody ended the own session.
+    /// A user ended their own session.
     SignedOut,
     /// Something was changed.
     Changed,
-    /// Requests were not carried out.
+    /// Requests were refused.
     Refused,
 }
 
-/// Something that belongs on the list.
+/// An entry for the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEntry {
-    /// What it is about.
+    /// The kind.
     pub kind: AuditKind,
     /// The user, the token's name, or "this machine".
     pub who: String,
-    /// The user's role; empty where there is none.
+    /// The user's role; may be empty.
     pub role: String,
-    /// The address it came from.
+    /// The client's address.
     pub address: String,
     /// The client's `User-Agent`.
     pub browser: String,
-    /// HTTP method and path of the route; both are empty for a sign-in.
+    /// The HTTP method; empty for a sign-in.
     pub method: String,
-    /// See `method`.
+    /// The route's path; empty for a sign-in.
     pub route: String,
-    /// What was changed, in words; why it was refused, as one word.
+    /// The change, in words, or the reason of the refusal, as one word.
     pub what: String,
-    /// How often.
+    /// Number of occurrences.
     pub count: u64,
-    /// When, by `CLOCK_MONOTONIC`.
+    /// The time by `CLOCK_MONOTONIC`.
     pub monotonic_us: u64,
 }
 
 /// A row of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRow {
-    /// Grows, and is never given again.
+    /// Increases, and is never reused.
     pub id: u64,
-    /// When, in microseconds since 1970.
+    /// The time in microseconds since 1970.
     pub time_us: u64,
-    /// The clock was right then.
+    /// The clock was right at that time.
     pub is_time_sure: bool,
-    /// The rest.
+    /// The entry.
     pub entry: AuditEntry,
 }
 
-/// Puts `entry` on the list, or adds it to the row it belongs to, and deletes what is beyond the bounds.
+/// Stores `entry`, or adds it to its first row, and deletes rows beyond the limits.
 pub(super) fn insert(
     connection: &Connection,
     entry: &AuditEntry,
@@ -120,7 +119,7 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// The newest `limit` rows of those before the row `before`, the newest first.
+/// The newest `limit` rows before the row `before`, newest first.
 pub(super) fn rows(
     connection: &Connection,
     before: Option<u64>,
@@ -142,7 +141,7 @@ fn row(row: &Row<'_>) -> Result<AuditRow, CountsRowError> {
         time_us: unsigned(row, 1)?,
         is_time_sure: row.get(2)?,
         entry: AuditEntry {
-            // A word that nobody wrote is shown as what it is at least: something was done.
+            // An unknown kind is shown as a change.
             kind: kind.unwrap_or(AuditKind::Changed),
             who: row.get(4)?,
             role: row.get(5)?,

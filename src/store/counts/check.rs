@@ -1,4 +1,4 @@
-//! Whether a counts.db is sound: the file itself, and that what it says twice is the same both times.
+//! Checks a counts.db: the integrity of the file, and that redundant data agree.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,15 @@ use super::rows::{CountsRowError, direction_of, parse_scene, unsigned};
 use super::sums::calendar::Calendar;
 use super::sums::rollups::{RollupTable, for_each_crossing};
 
-/// Faults of one kind that are told one by one; further ones are only counted.
+/// Maximum number of faults of one kind in the report; further ones are only counted.
 const MOST_TOLD: usize = 10;
 
-/// Every fault in a sentence; none if it is sound.
+/// A sentence for every fault; empty for a sound file.
 pub(super) fn find_faults(
     connection: &Connection,
     calendar: &Calendar,
 ) -> Result<Vec<String>, CountsRowError> {
-    // One state of the file for all that is read.
+    // One transaction, so that all queries see the same state.
     let _state = connection.unchecked_transaction()?;
     let mut faults = Vec::new();
     sentences(connection, &mut faults, "PRAGMA integrity_check(10)", |text| {
@@ -46,7 +46,7 @@ pub(super) fn find_faults(
         "SELECT 'span ' || id || ' ends before it begins' FROM spans WHERE to_us < from_us",
         |text| Some(text.to_owned()),
     )?;
-    // Of each sure span the next sure one begins no earlier than it ends.
+    // Each sure span must start after the previous sure spans have ended.
     sentences(
         connection,
         &mut faults,
@@ -60,7 +60,7 @@ pub(super) fn find_faults(
     Ok(faults)
 }
 
-/// Adds what a query of one text column tells.
+/// Adds the faults that a query with one text column returns.
 fn sentences(
     connection: &Connection,
     faults: &mut Vec<String>,
@@ -84,7 +84,7 @@ fn sentences(
     Ok(())
 }
 
-/// Compares the sums with the crossings, naively.
+/// Compares the sums with the crossings, by naive addition.
 fn sums(
     connection: &Connection,
     calendar: &Calendar,

@@ -1,11 +1,10 @@
-//! What must hold for any line or zone that somebody draws. For fuzzing (`fuzz/`) and the tests that replay what it
-//! found.
+//! Invariants of drafts of lines and zones. For fuzzing (`fuzz/`) and for the tests that replay its findings.
 
 use super::geometry::validation;
 use super::types::{LineDraft, ZoneDraft};
 use crate::vision::{Anchor, CountingLine, LineId, Point, Polygon, Recrossing};
 
-/// Reads the first lines of `data` as names, and what follows an empty one as numbers.
+/// Reads the first lines of `data` as names, and the bytes after an empty line as numbers.
 pub fn fuzz_drafts(data: &[u8]) {
     let end = data.windows(2).position(|two| two == b"\n\n").unwrap_or(data.len());
     let numbers = data.get(end + 2..).unwrap_or_default().chunks_exact(4);
@@ -47,7 +46,7 @@ pub fn fuzz_drafts(data: &[u8]) {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn what_was_found_holds() {
+    fn the_findings_hold() {
         crate::base::corpus::replay("drawn", super::fuzz_drafts);
     }
 }

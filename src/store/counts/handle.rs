@@ -1,4 +1,4 @@
-//! counts.db's handle: what the rest of the house holds of the writer's thread.
+//! The handle of `counts.db`, through which other modules use the writer's thread.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,13 +22,13 @@ use super::{
 use crate::base::Worker;
 use crate::media::Geometry;
 
-/// How long a sender waits for a place in a full inbox.
+/// Time that a sender waits for a place in a full inbox.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long the operator's lines may take to be set.
+/// Time limit for pinning the operator's lines.
 const PIN_PATIENCE: Duration = Duration::from_secs(30);
 
-/// counts.db. Clones share it.
+/// `counts.db`. Clones share it.
 #[derive(Clone)]
 pub struct Counts {
     shared: Arc<CountsShared>,
@@ -44,11 +44,11 @@ impl std::fmt::Debug for Counts {
 }
 
 impl Counts {
-    /// Opens counts.db, migrates and mends it, begins a run, and starts the thread `counts`. The thread ends,
-    /// with everything written, after [`Counts::stop`].
+    /// Opens `counts.db`, migrates and mends it, starts a run and the thread `counts`. After [`Counts::stop`] the
+    /// thread writes everything that waits, and ends.
     ///
     /// # Errors
-    /// The directory cannot be written to, another tallycam has it, or the file is damaged, foreign or newer.
+    /// The directory is not writable, another tallycam holds it, or the file is damaged, foreign or newer.
     pub fn open(settings: CountsOptions) -> Result<(Counts, Worker), StoreError> {
         let (counts, writer) = Counts::open_parts(settings, Arc::new(SystemClock))?;
         let file = counts.file.clone();
@@ -58,7 +58,7 @@ impl Counts {
         Ok((counts, worker))
     }
 
-    /// The handle and the writer, whose thread has not begun: tests take its turns themselves.
+    /// The handle and the writer without a running thread; tests run its turns themselves.
     pub(super) fn open_parts(
         settings: CountsOptions,
         clock: Arc<dyn Clock + Sync>,
@@ -87,8 +87,8 @@ impl Counts {
         self.run
     }
 
-    /// Takes crossings for recording. Waits at most 2 s when 1024 commands are waiting. They are on record when
-    /// [`Counts::subscribe_crossings`] tells them.
+    /// Takes crossings to store. Waits at most 2 s while 1024 commands are queued. A crossing is stored when
+    /// [`Counts::subscribe_crossings`] announces it.
     ///
     /// # Errors
     /// [`StoreError::Busy`]: they were not taken, and [`Counts::error`] says so.
@@ -99,25 +99,25 @@ impl Counts {
         self.push(CountsWrite::Record(crossings))
     }
 
-    /// Takes how many were in the zones. Never waits: what finds no place is dropped.
+    /// Takes figures of zones. Never waits; without a place in the queue they are dropped.
     pub fn record_occupancy(&self, spans: Vec<OccupancySpan>) {
         drop(self.shared.inbox.push(CountsWrite::Occupancy(spans), Duration::ZERO));
     }
 
-    /// Puts a row on the audit list. Never waits: where there is no place for it, it is dropped and counted.
+    /// Adds an entry to the audit list. Never waits; without a place in the queue it is dropped and counted.
     pub fn audit(&self, entry: AuditEntry) {
         if self.shared.inbox.push(CountsWrite::Audit(entry), Duration::ZERO).is_err() {
             self.shared.drop_audit_row();
         }
     }
 
-    /// Rows of the audit list that were dropped in this run.
+    /// Number of dropped audit entries in this run.
     pub fn dropped_audit_rows(&self) -> u64 {
         self.shared.lock_board().dropped_audit_rows
     }
 
-    /// Says whether counting runs from now on. Cheap to repeat, and to be repeated: what the writer could
-    /// not take (it waits at most 2 s for a place) is told by the next repetition.
+    /// Sets whether counting runs from now on. Waits at most 2 s for a place in the queue. Cheap to repeat, and meant
+    /// to be: a repetition delivers what the writer could not take.
     pub fn set_coverage(&self, cover: Coverage) {
         if self.shared.lock_board().cover.as_ref() == Some(&cover) {
             return;
@@ -128,9 +128,9 @@ impl Counts {
         }
     }
 
-    /// Says which lines can count something with the detector at work and which cannot, from now on, and those that
-    /// cannot since they are as they are; nothing of those that are not among them. Waits and is repeated like
-    /// [`Counts::set_coverage`], before which it is to be said.
+    /// Sets which lines the current detector can count on, from now on, and which it cannot. A negative verdict holds
+    /// since the line's last change. Lines outside `judged` keep their state. Waits and is repeated like
+    /// [`Counts::set_coverage`], and must be called before it.
     pub fn set_line_verdicts(&self, judged: &[LineStatus]) {
         if self.shared.lock_board().judged == judged {
             return;
@@ -141,8 +141,7 @@ impl Counts {
         }
     }
 
-    /// The scene whose lines, zones and tallies are shown from now on. Waits and is repeated like
-    /// [`Counts::set_coverage`].
+    /// Sets the scene whose lines, zones and tallies are shown. Waits and is repeated like [`Counts::set_coverage`].
     pub fn show_scene(&self, scene: Scene) {
         if self.scene() == scene {
             return;
@@ -152,45 +151,45 @@ impl Counts {
         }
     }
 
-    /// The scene that is shown: `camera` before any other was asked for.
+    /// The scene that is shown; initially `camera`.
     pub fn scene(&self) -> Scene {
         self.shared.lock_board().scene
     }
 
-    /// All lines that are not deleted, pinned ones first, of all scenes; to look at and to wait for changes.
+    /// All lines of all scenes that are not deleted, pinned ones first. The receiver is woken by changes.
     pub fn lines(&self) -> watch::Receiver<Arc<Vec<LineRow>>> {
         self.shared.lines.subscribe()
     }
 
-    /// Likewise the zones.
+    /// All zones, like [`Counts::lines`].
     pub fn zones(&self) -> watch::Receiver<Arc<Vec<ZoneRow>>> {
         self.shared.zones.subscribe()
     }
 
-    /// Today's sums of the scene that is shown, after every commit, reset and change of day.
+    /// Today's sums of the scene that is shown. Sent after every commit, reset and change of day.
     pub fn subscribe_tallies(&self) -> watch::Receiver<Arc<Tallies>> {
         self.shared.tallies.subscribe()
     }
 
-    /// All crossings ever, of the scene that is shown, by line name, class and direction; never falls
-    /// while the daemon runs and shows one scene.
+    /// All stored crossings of the scene that is shown, by line name, class and direction. Never falls while the
+    /// daemon shows the same scene.
     pub fn totals(&self) -> Vec<Count> {
         let totals = Arc::clone(&self.shared.lock_board().totals);
         totals.to_vec()
     }
 
-    /// Crossings that are on record, in order, as they are committed. A listener that is more than 1024 behind is
-    /// told so and finds what it missed in counts.db.
+    /// Stored crossings in order of commit. A receiver that is more than 1024 behind gets an error and finds the
+    /// missed ones in `counts.db`.
     pub fn subscribe_crossings(&self) -> broadcast::Receiver<Arc<StoredCrossing>> {
         self.shared.committed.subscribe()
     }
 
-    /// Sets the lines and zones of the operator's file, each with its place there. A line that was there in an earlier
-    /// run under the same name is the same line. Those whose names are taken by what was drawn are left out, until that
-    /// is renamed or deleted. Blocks until it is on record.
+    /// Pins the lines and zones of the operator's file, each with its place in that file. A line with the name of an
+    /// earlier run's line is the same line. A line whose name a drawn one has is left out until that is renamed or
+    /// deleted. Blocks until everything is stored.
     ///
     /// # Errors
-    /// A draft is none: then nothing is changed. Or [`EditError::Drawn`], the first of those that are left out.
+    /// An invalid draft: nothing is changed. Or [`EditError::Drawn`], the first of those that are left out.
     pub fn pin(
         &self,
         lines: Vec<(LineDraft, String)>,
@@ -202,7 +201,7 @@ impl Counts {
         let make = move |tx: &CountsTransaction<'_>| wanted.pin(tx);
         let shared = Arc::clone(&self.shared);
         let asked = self.push(CountsWrite::Edit(edit(make, move |answer| {
-            // Also when it comes so late that nobody waits any more.
+            // Set even if the answer comes after the time limit.
             shared.set_unpinned(&answer);
             drop(tell.send(answer));
         })));
@@ -219,23 +218,23 @@ impl Counts {
         pinned.map(|_| ())
     }
 
-    /// Why not all lines and zones of the operator's file could be set.
+    /// Why some lines or zones of the operator's file are not set.
     pub fn unpinned_reason(&self) -> Option<Unpinned> {
         self.shared.lock_board().unpinned.clone()
     }
 
-    /// Draws a line.
+    /// Adds a line.
     ///
     /// # Errors
-    /// The draft is none, or its name is taken.
+    /// The draft is invalid, or its name is taken.
     pub async fn add_line(&self, scene: Scene, draft: LineDraft) -> Result<LineRow, EditError> {
         self.edit(move |tx| shapes::add(tx, scene, draft)).await
     }
 
-    /// Changes a line; `version`: only if it still has this one.
+    /// Changes a line. With `version` only if the line still has it.
     ///
     /// # Errors
-    /// As for a new one; and it is gone, pinned, or has been changed meanwhile.
+    /// As for a new line; also if it is deleted, pinned, or has another version.
     pub async fn change_line(
         &self,
         id: u64,
@@ -245,27 +244,27 @@ impl Counts {
         self.run_edit(move |tx| shapes::change(tx, id, version, draft)).await
     }
 
-    /// Deletes a line. What it counted stays.
+    /// Deletes a line. Its counts stay.
     ///
     /// # Errors
-    /// It is gone, pinned, or has been changed meanwhile.
+    /// It is deleted, pinned, or has another version.
     pub async fn delete_line(&self, id: u64, version: Option<u64>) -> Result<(), EditError> {
         self.run_edit(move |tx| shapes::delete::<LineRow>(tx, id, version)).await
     }
 
-    /// Moves all lines and zones of the page along where the picture is turned, mirrored or cropped otherwise than when
-    /// that was last said, in one transaction. Gives how many have moved.
+    /// Moves all drawn lines and zones if the picture's rotation, mirroring or crop has changed since the last call,
+    /// in one transaction. Returns the number of moved shapes.
     ///
     /// # Errors
-    /// It could not be written, or one would be too far from the picture: none has moved.
+    /// The write failed, or a shape would be too far outside the picture. None has moved then.
     pub async fn follow_picture(&self, shown: Geometry) -> Result<usize, EditError> {
         self.run_edit(move |tx| orientation::follow(tx, shown)).await
     }
 
-    /// The same at a start. Blocks until it is on record.
+    /// Like [`Counts::follow_picture`], for the start. Blocks until it is stored.
     ///
     /// # Errors
-    /// As [`Counts::follow_picture`].
+    /// As for [`Counts::follow_picture`].
     pub fn follow_picture_now(&self, shown: Geometry) -> Result<usize, EditError> {
         let (tell, told) = std::sync::mpsc::sync_channel(1);
         let make = move |tx: &CountsTransaction<'_>| orientation::follow(tx, shown);
@@ -273,7 +272,7 @@ impl Counts {
         told.recv_timeout(PIN_PATIENCE).unwrap_or(Err(EditError::Store(StoreError::Busy)))
     }
 
-    /// Draws a zone.
+    /// Adds a zone.
     ///
     /// # Errors
     /// As for lines.
@@ -281,7 +280,7 @@ impl Counts {
         self.edit(move |tx| shapes::add(tx, scene, draft)).await
     }
 
-    /// Changes a zone; `version`: only if it still has this one.
+    /// Changes a zone. With `version` only if the zone still has it.
     ///
     /// # Errors
     /// As for lines.
@@ -302,7 +301,7 @@ impl Counts {
         self.run_edit(move |tx| shapes::delete::<ZoneRow>(tx, id, version)).await
     }
 
-    /// Sets today's sums of a line (or of all of the scene that is shown) to zero from now on. Nothing is deleted.
+    /// Sets today's counters of a line, or of all lines of the scene that is shown, to zero. Nothing is deleted.
     ///
     /// # Errors
     /// There is no such line.
@@ -310,43 +309,43 @@ impl Counts {
         self.edit(move |tx| reset_tallies(tx, line)).await
     }
 
-    /// Takes a reset of the scene that is shown back.
+    /// Takes back a reset of the scene that is shown.
     ///
     /// # Errors
-    /// There is none of this number.
+    /// There is no reset with this number.
     pub async fn undo_reset(&self, id: u64) -> Result<(), EditError> {
         self.edit(move |tx| undo_reset(tx, id)).await
     }
 
-    /// Puts what counting a recording again has found in the place of what was counted then; what gives way is kept
-    /// beside. Listeners are not told, and [`Counts::totals`] stays as it is until the next start: it only ever grows.
+    /// Replaces the crossings of a time with those of a recount. The replaced ones are kept apart. Listeners are not
+    /// notified. [`Counts::totals`] stays as it is until the next start, because it only ever grows.
     ///
     /// # Errors
-    /// It is none, or a line that was counted on is gone or has been changed meanwhile.
+    /// The recount is invalid, or one of its lines was deleted or changed meanwhile.
     pub async fn recount(&self, recount: Recount) -> Result<RecountResult, EditError> {
         self.edit(move |tx| recounts::replace(tx, tx.calendar, &recount)).await
     }
 
-    /// Tells days and hours in another time zone, or has days begin at another hour, from now on: all sums are made
-    /// again, which takes as long as there are crossings. Readers that were opened before do not know of it.
+    /// Changes the time zone and the hour at which days start. All sums are computed anew, in a time proportional to
+    /// the number of crossings. Readers that were opened before still use the old calendar.
     ///
     /// # Errors
-    /// It could not be written: all is as it was.
+    /// The write failed; nothing has changed.
     pub async fn set_calendar(&self, zone: jiff::tz::TimeZone, day_starts: u8) -> Result<(), StoreError> {
         let (tell, told) = oneshot::channel();
         self.push(CountsWrite::Calendar(Calendar::new(zone, day_starts), tell))?;
         told.await.unwrap_or(Err(StoreError::Busy))
     }
 
-    /// How often days and hours were told by another calendar: a reader that was opened before is to be opened again.
+    /// Number of calendar changes. A reader that was opened before the last one must be opened again.
     pub fn calendars(&self) -> u64 {
         self.shared.calendar().1
     }
 
-    /// The camera is called so from now on, in all crossings of this run.
+    /// Renames the camera in all crossings of this run.
     ///
     /// # Errors
-    /// It could not be written.
+    /// The write failed.
     pub async fn set_camera(&self, name: String) -> Result<(), StoreError> {
         let rename = move |tx: &CountsTransaction<'_>| {
             let run = tx.moment.run;
@@ -360,15 +359,15 @@ impl Counts {
         })
     }
 
-    /// Something small that outlives restarts, such as the model that was chosen on the page.
+    /// A small stored value, such as the model that was chosen on the page.
     pub fn setting(&self, key: &str) -> Option<String> {
         self.shared.lock_board().settings.get(key).cloned()
     }
 
-    /// Keeps it, or forgets it.
+    /// Stores a small value, or deletes it.
     ///
     /// # Errors
-    /// It could not be written.
+    /// The write failed.
     pub async fn set_setting(&self, key: &'static str, value: Option<String>) -> Result<(), StoreError> {
         let set = move |tx: &CountsTransaction<'_>| {
             match value {
@@ -385,22 +384,22 @@ impl Counts {
         })
     }
 
-    /// Why counts.db does not take crossings at present.
+    /// Why `counts.db` cannot take crossings at present.
     pub fn error(&self) -> Option<String> {
         self.shared.lock_board().trouble.clone()
     }
 
-    /// Whether the wall clock is known to be right: what crosses now has a time that is sure.
+    /// The wall clock is known to be right, so new crossings have a sure time.
     pub fn is_clock_sure(&self) -> bool {
         self.shared.live().is_some_and(|live| live.wall.is_sure)
     }
 
-    /// Crossings of this run that were lost, for more waited for the disk than can be kept in memory.
+    /// Crossings of this run that were lost because more waited for the disk than fit in memory.
     pub fn lost_count(&self) -> u64 {
         self.shared.lock_board().lost
     }
 
-    /// A connection of its own, to be used on a thread that may block.
+    /// Opens a read connection, for a thread that may block.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -413,12 +412,12 @@ impl Counts {
         )
     }
 
-    /// Everything that waits is written, then the thread ends.
+    /// Writes everything that waits, then ends the thread.
     pub fn stop(&self) {
         self.shared.inbox.close();
     }
 
-    /// What waits for the writer, for tests that take its turns.
+    /// The queued commands, for tests that run the writer's turns.
     #[cfg(test)]
     pub(super) fn taken(&self) -> std::collections::VecDeque<CountsWrite> {
         self.shared.inbox.take_all()
@@ -437,8 +436,8 @@ impl Counts {
         StoreError::Busy
     }
 
-    /// Has an edit made and waits for its commit, without holding a thread.
-    /// Changes or deletes what was drawn: its name may be free for the operator's file then.
+    /// Runs an edit that may free a name for the operator's file, and pins left-out shapes again. Waits for the
+    /// commit without holding a thread.
     async fn run_edit<T: Send + 'static>(
         &self,
         make: impl FnOnce(&CountsTransaction<'_>) -> Result<T, CountsFault> + Send + 'static,
@@ -462,7 +461,7 @@ impl Counts {
         make: impl FnOnce(&CountsTransaction<'_>) -> Result<T, CountsFault> + Send + 'static,
     ) -> Result<T, EditError> {
         let (tell, told) = oneshot::channel();
-        // Nobody waits any more: that is all right.
+        // Dropped if the caller has stopped waiting.
         let command = CountsWrite::Edit(edit(make, move |answer| drop(tell.send(answer))));
         let pushed = self.shared.inbox.push_from_task(command, PATIENCE).await;
         pushed.map_err(|_| self.busy_error())?;
@@ -470,7 +469,7 @@ impl Counts {
     }
 }
 
-/// An edit that tells how it ended: at once what is wrong with it, else after the commit.
+/// An edit that reports its outcome: a mistake at once, otherwise after the commit.
 fn edit<T: Send + 'static>(
     make: impl FnOnce(&CountsTransaction<'_>) -> Result<T, CountsFault> + Send + 'static,
     tell: impl FnOnce(Result<T, EditError>) + Send + 'static,

@@ -1,4 +1,4 @@
-//! `counts.db`: every crossing a row, and everything else that must not be lost.
+//! `counts.db`: one row per crossing, and everything else that must not be lost.
 //!
 //! ```text
 //! [detect] ─ record ─►┐ 1024 commands                     ┌─► committed crossings (SSE)
@@ -6,30 +6,26 @@
 //!                                      readers ◄───────────┘─► today's tallies, totals
 //! ```
 //!
-//! What holds:
-//! - What is announced is on record: events leave after the commit, and a commit stays through `kill -9`
-//!   and through a power cut. There are at most ten commits a second, so a power cut loses what the last
-//!   tenth of a second brought (more only while the disk takes nothing, which [`Counts::error`] tells).
-//! - A crossing is (run, line, track, ordinal): told twice, it counts once. Its number grows and is never
-//!   given again.
-//! - Sums by hour and day equal the crossings, in every committed state of the file. They are made for one
-//!   local calendar, which the file knows, and again when that is another one.
-//! - Time: a row has the run, the monotonic time and the wall time, which is monotonic time plus the offset
-//!   of this boot of the machine. The writer looks at the clock every second. While it is not known to be
-//!   right, rows are *not sure*, and setting the clock moves them (crossings, spans, resets, changes of
-//!   lines) and the sums they are in; once it is synchronised they are sure and never move (`clock_correction`).
-//! - Times in which nothing was counted are on record with their reason: no span, no claim. A span is at
-//!   most 30 s behind, so what a power cut leaves is a gap `off` from the last known moment to the next
-//!   start (`coverage`).
-//! - Nothing that was counted is ever deleted: not by deleting a line, not by a reset; what a recount takes the place
-//!   of
-//!   is kept beside (`recounts`).
-//! - How many were in a zone is on record in rows of five minutes (`occupancy`); what was seen while the disk took
-//!   nothing is
-//!   not.
-//! - Who signed in, was refused or changed something is on a list of bounded length (`audit`). It gives way: a row that
-//!   finds no place is dropped and counted, and holds up nobody.
-//! - A file that is damaged, foreign or written by a newer tallycam is refused and left as it is.
+//! Invariants:
+//! - Only stored data is announced: events follow the commit, and a commit survives `kill -9` and a power cut. There
+//!   are at most ten commits a second, so a power cut loses the last tenth of a second. It loses more only while the
+//!   disk fails, which [`Counts::error`] reports.
+//! - A crossing is identified by (run, line, track, ordinal); offered twice, it counts once. Its number grows and is
+//!   never reused.
+//! - Sums by hour and day equal the crossings in every committed state of the file. They belong to one local
+//!   calendar, which the file names, and are computed anew for another one.
+//! - A row has the run, the monotonic time and the wall time, which is the monotonic time plus this boot's offset.
+//!   The writer checks the clock every second. Until it is known to be right, rows are *not sure*: setting the clock
+//!   moves them (crossings, spans, resets, changes of lines) and their sums. Once it is synchronized they are sure
+//!   and never move (`clock_correction`).
+//! - Times without counting are stored with their reason; without a span nothing is claimed. A span is at most 30 s
+//!   behind, so a power cut leaves a gap `off` from the last known time to the next start (`coverage`).
+//! - No crossing is ever deleted, neither with its line nor by a reset. A recount keeps the crossings that it
+//!   replaces (`recounts`).
+//! - Occupancy of zones is stored in rows of five minutes (`occupancy`). It is lost while the disk fails.
+//! - Sign-ins, refusals and changes are on a list of bounded length (`audit`). An entry that finds no place is
+//!   dropped and counted, and blocks nobody.
+//! - A damaged or foreign file, or one of a newer tallycam, is refused and left unchanged.
 
 mod audit;
 mod check;
@@ -62,36 +58,36 @@ pub use shared::Unpinned;
 pub use sums::opening::{OpeningHours, is_open};
 pub use types::*;
 
-/// How counts.db is kept.
+/// Options of `counts.db`.
 #[derive(Debug, Clone)]
 pub struct CountsOptions {
-    /// The directory in which `counts.db` lies; made if it is not there.
+    /// The directory of `counts.db`; created if missing.
     pub directory: PathBuf,
     /// The camera's name.
     pub camera: String,
-    /// The time zone that days and hours are told in.
+    /// The time zone of days and hours.
     pub zone: jiff::tz::TimeZone,
-    /// The hour, 0–23, at which a day begins.
+    /// The hour, 0–23, at which a day starts.
     pub day_starts: u8,
 }
 
-/// counts.db could not be opened, read or written.
+/// An error of opening, reading or writing `counts.db`.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// The file cannot be used.
     #[error("{}: {reason}", file.display())]
     File {
-        /// Which.
+        /// The path.
         file: PathBuf,
-        /// What is wrong.
+        /// The problem.
         reason: String,
-        /// What the user can do.
+        /// The remedy, if known.
         hint: Option<String>,
     },
-    /// The writer has not kept up, or has ended.
+    /// The writer did not keep up, or has ended.
     #[error("the writer of counts.db does not answer")]
     Busy,
-    /// More was asked for than is read at once.
+    /// The request exceeds the limit of one query.
     #[error(
         "there are more than {MOST_BUCKETS} buckets between these times; ask for longer ones, or for less time"
     )]
@@ -99,7 +95,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// What the user can do, where that is known.
+    /// The remedy, if known.
     pub fn hint(&self) -> Option<&str> {
         match self {
             StoreError::File { hint, .. } => hint.as_deref(),
@@ -111,7 +107,7 @@ impl StoreError {
 /// A line or zone could not be changed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum EditError {
-    /// There is none of this number.
+    /// There is no shape or reset with this number.
     #[error("there is no {what} {id}")]
     Unknown {
         /// `line`, `zone` or `reset`.
@@ -119,14 +115,14 @@ pub enum EditError {
         /// The number.
         id: u64,
     },
-    /// Somebody else has changed it meanwhile.
+    /// It was changed meanwhile.
     #[error("{what} {id} has been changed meanwhile")]
     Changed {
         /// `line` or `zone`.
         what: &'static str,
         /// The number.
         id: u64,
-        /// The version it has now.
+        /// Its current version.
         version: u64,
     },
     /// The operator's file sets it.
@@ -137,7 +133,7 @@ pub enum EditError {
         /// File and line.
         origin: String,
     },
-    /// Another one has this name.
+    /// Another shape has this name.
     #[error("there is a {what} called {name:?} already; give each a name of its own")]
     SameName {
         /// `line` or `zone`.
@@ -145,7 +141,7 @@ pub enum EditError {
         /// The name.
         name: String,
     },
-    /// What was drawn has the name that the operator's file gives to another one.
+    /// A drawn shape has the name of one in the operator's file.
     #[error(
         "the {what} {name:?} of {origin} is left out, for one that was drawn is called so; rename or delete that one"
     )]
@@ -157,23 +153,23 @@ pub enum EditError {
         /// File and line.
         origin: String,
     },
-    /// The draft is none: equal ends, outside the picture, no name, too many.
+    /// The draft is invalid: equal ends, outside the picture, no name, too many.
     #[error("{words}")]
     Wrong {
-        /// Which of its values; empty: none of them alone.
+        /// The wrong value; empty if no single value is wrong.
         field: &'static str,
-        /// What is expected there; empty where that is not one of its values.
+        /// The expected range; empty if no single value is wrong.
         range: String,
-        /// What is wrong with it.
+        /// The message.
         words: String,
     },
-    /// counts.db itself.
+    /// An error of `counts.db` itself.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl EditError {
-    /// That `field` is not in `range`, in `words`.
+    /// A value of `field` outside `range`, with the message `words`.
     pub fn out_of_range(
         field: &'static str,
         range: impl Into<String>,
@@ -182,7 +178,7 @@ impl EditError {
         EditError::Wrong { field, range: range.into(), words: words.into() }
     }
 
-    /// That the whole is not what it may be.
+    /// A draft that is wrong as a whole.
     pub fn invalid_whole(words: impl Into<String>) -> EditError {
         EditError::out_of_range("", "", words)
     }

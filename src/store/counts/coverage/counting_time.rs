@@ -1,9 +1,9 @@
-//! The time under way: whether counting runs, as rows that grow while it stays so.
+//! The current span: whether counting runs, as a row that grows while nothing changes.
 //!
-//! A span is a row (run, scene or none, reason, from, to). The last one of a run grows at each commit, and
-//! by itself every 30 s (a page of the log each time, some 12 MB a day), so after a power cut the last
-//! known moment is at most that old. No span ends before it begins, and those of a sure clock never
-//! overlap: where the clock was set back, the new one begins where the old one ended.
+//! A span is a row (run, scene or none, reason, from, to). A run's last span grows at each commit, and on its own
+//! every 30 s (a page of the log each time, some 12 MB a day). After a power cut the last known time is at most that
+//! old. No span ends before it starts. Spans of a sure clock never overlap: after the clock was set back, the new
+//! span starts where the old one ended.
 
 use rusqlite::{Connection, params};
 
@@ -11,10 +11,10 @@ use crate::store::counts::Coverage;
 use crate::store::counts::clock_correction::WallClock;
 use crate::store::counts::rows::CountsRowError;
 
-/// A span is made longer by itself when it is behind by this much.
+/// A span is extended on its own when it is this far behind.
 pub const EXTEND_AFTER_US: i64 = 30_000_000;
 
-/// The span of a run that grows.
+/// The last span of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpenSpan {
     pub id: i64,
@@ -26,7 +26,7 @@ pub struct OpenSpan {
 }
 
 impl OpenSpan {
-    /// Begins a span at a moment of `CLOCK_MONOTONIC`, not before the wall time `floor_us`.
+    /// Starts a span at a `CLOCK_MONOTONIC` time, not before the wall time `floor_us`.
     pub fn insert(
         connection: &Connection,
         run: i64,
@@ -49,7 +49,7 @@ impl OpenSpan {
         Ok(OpenSpan { id, cover, from_mono_us: mono_us, from_us, to_mono_us: mono_us, to_us: from_us })
     }
 
-    /// Makes it last to this moment. A moment it has passed already changes nothing.
+    /// Extends the span to this time; an earlier time changes nothing.
     pub fn extend_to(
         &mut self,
         connection: &Connection,

@@ -1,8 +1,7 @@
-//! Which part of the time was counted in: spans in, gaps and shares out.
+//! Coverage of time by counting: spans in, gaps and shares out.
 //!
-//! Pure. Spans may touch and, while the clock is not sure, overlap: a moment is covered if any
-//! counting span holds it; of the rest, the reason is that of the span that holds it, and `off` where
-//! there is none.
+//! Pure. Spans may touch and, while the clock is not sure, overlap. A moment is covered if any counting span contains
+//! it. Other moments have the reason of the span that contains them, or `off` without one.
 
 pub(super) mod counting_time;
 
@@ -10,25 +9,25 @@ use std::sync::Arc;
 
 use super::{Gap, Scene};
 
-/// A time in which one thing was so. Wall time in microseconds, `from_us <= to_us`.
+/// A time with one state. Wall time in microseconds, `from_us <= to_us`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CoverageSpan {
     pub from_us: i64,
     pub to_us: i64,
-    /// The scene that was counted in; `None` if none was.
+    /// The scene that was counted in, if any.
     pub scene: Option<Scene>,
-    /// Why not, if none was. Shared: the spans of a year are copied for each of the lines.
+    /// Otherwise the reason. Shared, because the spans of a year are copied for each line.
     pub why: Arc<str>,
 }
 
-/// A time that was counted again from recordings, and the lines that were counted on.
+/// A time that was recounted from recordings, and the lines of the recount.
 #[derive(Debug, Clone)]
 pub(super) struct RecountedSpan {
     pub span: CoverageSpan,
     pub lines: Arc<[u64]>,
 }
 
-/// Times of `from_us..to_us` in which `scene` was counted: in order, apart from each other.
+/// The times within `from_us..to_us` in which `scene` was counted: in order and disjoint.
 pub(super) fn covered_times(
     spans: &[CoverageSpan],
     scene: Scene,
@@ -52,8 +51,7 @@ pub(super) fn covered_times(
     merged
 }
 
-/// `spans`, of which those in which `scene` was counted are cut to `times`: `why` nothing was counted in what is cut
-/// off.
+/// Cuts the spans in which `scene` was counted to `times`. The parts cut off get the reason `why`.
 pub(super) fn clip_to_times(
     spans: Vec<CoverageSpan>,
     scene: Scene,
@@ -85,8 +83,8 @@ pub(super) fn clip_to_times(
     cut
 }
 
-/// All of `from_us..to_us` as if `scene` had been counted throughout, but for what of the gaps of `spans` is in none of
-/// `all`, which was told already: that has its reason.
+/// A timeline of `from_us..to_us` for one line. It counts as covered except where a gap of `spans` is outside `all`,
+/// the gaps that are already reported. Such a gap keeps its reason.
 pub(super) fn uncovered_spans(
     spans: &[CoverageSpan],
     all: &[Gap],
@@ -124,7 +122,7 @@ pub(super) fn uncovered_spans(
     timeline
 }
 
-/// Goes along buckets in order and says of each how much of it is covered.
+/// Covered shares of consecutive buckets.
 #[derive(Debug)]
 pub(super) struct Shares {
     covered: Vec<(i64, i64)>,
@@ -133,13 +131,13 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    /// `covered` as [`covered_times`] gives it.
+    /// `covered` is the result of [`covered_times`].
     pub(super) fn new(covered: Vec<(i64, i64)>, now_us: i64) -> Shares {
         Shares { covered, next: 0, now_us }
     }
 
-    /// The share, 0–1, of the bucket (none begins before an earlier one); of the one under way, of
-    /// what has passed. 0 of the future.
+    /// The covered share of the bucket, 0–1; of the current one, of the part that has passed. 0 for the future.
+    /// Buckets must come in order of their start.
     pub(super) fn covered_share(&mut self, start_us: i64, end_us: i64) -> f64 {
         let end_us = end_us.min(self.now_us);
         if end_us <= start_us {
@@ -154,19 +152,18 @@ impl Shares {
     }
 }
 
-/// Shorter than this is no gap: how long things take to be told.
+/// Shorter times without a span are no gap: messages take time.
 const LEAST_GAP_US: u64 = 1_000_000;
 
-/// What is not covered of `from_us..to_us` (cut to it), with reasons, oldest first.
+/// The times within `from_us..to_us` that are not covered, cut to it, with reasons, oldest first.
 pub(super) fn gaps(spans: &[CoverageSpan], scene: Scene, from_us: i64, to_us: i64) -> Vec<Gap> {
     let mut gaps = all_gaps(spans, scene, from_us, to_us);
     gaps.retain(is_reportable);
     gaps
 }
 
-/// What is not covered of a line by itself beyond `all`, the gaps that are told already: `spans` are those of
-/// [`uncovered_spans`], and what is known of that line. A piece that goes on in one of `all` is worth telling, however
-/// short it is.
+/// The gaps of one line beyond `all`, the gaps that are already reported. `spans` are those of [`uncovered_spans`]
+/// and the line's own. A piece next to one in `all` is reported however short it is.
 pub(super) fn line_gaps(
     spans: &[CoverageSpan],
     all: &[Gap],
@@ -183,7 +180,7 @@ pub(super) fn line_gaps(
     gaps
 }
 
-/// Whether it is more than how long things take to be told.
+/// Whether the gap is longer than delays of messages.
 fn is_reportable(gap: &Gap) -> bool {
     gap.why != "off" || gap.to_us - gap.from_us >= LEAST_GAP_US
 }
@@ -223,15 +220,15 @@ fn all_gaps(spans: &[CoverageSpan], scene: Scene, from_us: i64, to_us: i64) -> V
     gaps
 }
 
-/// Times of lines, from and to.
+/// Times of lines, as (from, to).
 #[derive(Default)]
 pub struct LineTimes {
     pub drawn: Vec<(i64, i64)>,
-    /// When they were drawn and the detector knew a class that they count.
+    /// Times in which they were drawn and the detector knew one of their classes.
     pub able: Vec<(i64, i64)>,
 }
 
-/// How a line is after some of its changes.
+/// State of a line while its changes are read.
 #[derive(Default)]
 pub struct LineNow {
     pub drawn_since: Option<i64>,
@@ -255,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_covered_has_a_reason() {
+    fn a_gap_has_a_reason() {
         let spans = [
             span(10, 20, Some(Scene::Camera), ""),
             span(20, 30, None, "paused"),
@@ -280,7 +277,7 @@ mod tests {
     fn a_line_is_counted_on_only_while_it_is_drawn() {
         let spans = vec![span(0, 40, Some(Scene::Camera), ""), span(40, 50, None, "paused")];
         let cut = |drawn: &[(i64, i64)]| clip_to_times(spans.clone(), Scene::Camera, drawn, "no_line");
-        // Two lines, one of them drawn twice; the last is still there.
+        // Two lines, one of them drawn twice; the last is still drawn.
         let drawn = [(30 * S, i64::MAX), (10 * S, 20 * S), (12 * S, 15 * S)];
         assert_eq!(
             gaps(&cut(&drawn), Scene::Camera, 0, 50 * S),
@@ -288,7 +285,7 @@ mod tests {
         );
         assert!(covered_times(&cut(&[]), Scene::Camera, 0, 50 * S).is_empty());
         assert_eq!(covered_times(&cut(&[(-S, 100 * S)]), Scene::Camera, 0, 50 * S), [(0, 40 * S)]);
-        // Of another scene nothing is cut.
+        // Other scenes are not cut.
         assert_eq!(clip_to_times(spans.clone(), Scene::Sim, &[], "no_line"), spans);
     }
 
@@ -302,14 +299,14 @@ mod tests {
     }
 
     proptest! {
-        /// What is told of all and of a line beyond it is what there is of that line, moment by moment, and nothing
-        /// twice.
+        /// The gaps of all lines and the further gaps of one line are together that line's gaps, moment by moment,
+        /// and do not overlap.
         #[test]
-        fn what_is_told_beyond_all_is_what_there_is_of_a_line(
+        fn common_gaps_and_further_gaps_of_a_line_are_its_gaps(
             raw in prop::collection::vec((0i64..60, 0i64..20, 0u8..4), 0..8),
             again in prop::collection::vec((0i64..80, 0i64..6, 0usize..3), 0..12),
         ) {
-            // In pieces of which some are too short to be told by themselves.
+            // Some pieces are too short to be reported on their own.
             const PIECE: i64 = 400_000;
             let piece = |from: i64, length: i64, scene, why: &str| {
                 CoverageSpan { from_us: from * PIECE, to_us: (from + length) * PIECE, scene, why: why.into() }
@@ -320,7 +317,7 @@ mod tests {
                 2 => piece(from, length, None, "off"),
                 _ => piece(from, length, Some(Scene::Sim), ""),
             }).collect();
-            // Counted again on the first line, on the second, on both.
+            // Recounted on the first line, on the second, on both.
             let on: [&[usize]; 3] = [&[0], &[1], &[0, 1]];
             let with = |timeline: &[CoverageSpan], is_meant: &dyn Fn(&[usize]) -> bool| {
                 let recounts = again.iter().filter(|&&(.., lines)| is_meant(on[lines]));
@@ -344,7 +341,7 @@ mod tests {
             }
         }
 
-        /// Gaps and covered times fill everything, second by second, as a naive look says.
+        /// Gaps and covered times fill everything, second by second, compared with a naive computation.
         #[test]
         fn every_moment_is_covered_or_a_gap(
             raw in prop::collection::vec((0i64..60, 0i64..20, 0u8..3), 0..12),

@@ -1,8 +1,8 @@
-//! Since when a line has been what a detector finds it to be.
+//! Since when the detector's verdict on a line has been valid.
 //!
-//! The thread that counts hears of a line's change some time after it, up to a whole look on a slow machine, and says
-//! then whether it can count anything on the line as it is. What it says holds since the line became so: the first
-//! change of those that it had not heard of. Plain data of the writer; it begins again with each run.
+//! The counting thread sees a change of a line only later, up to a detection's time on a slow machine. Then it says
+//! whether it can count on that version of the line. The verdict is valid since the first change that the thread had
+//! not seen before. Plain data of the writer; starts anew with each run.
 
 use std::collections::BTreeMap;
 
@@ -10,26 +10,25 @@ use rusqlite::Connection;
 
 use crate::store::counts::rows::{CountsRowError, unsigned};
 
-/// Changes of one line that are kept apart while nothing is said of it.
+/// Maximum number of remembered changes of a line without a verdict.
 const MOST_CHANGES: usize = 64;
 
-/// What is known of the lines' versions.
+/// The versions of the lines.
 #[derive(Debug, Clone, Default)]
 pub struct LineHistory(BTreeMap<u64, Line>);
 
 #[derive(Debug, Clone, Default)]
 struct Line {
-    /// The version on record.
+    /// The stored version.
     version: u64,
-    /// The newest version that something was said of in this run; 0 for none.
+    /// The newest version with a verdict in this run; 0 for none.
     judged: u64,
-    /// Versions that nothing was said of, and since when they are there, in microseconds of `CLOCK_MONOTONIC`; oldest
-    /// first.
+    /// Versions without a verdict, and their start in microseconds of `CLOCK_MONOTONIC`; oldest first.
     changes: Vec<(u64, i64)>,
 }
 
 impl LineHistory {
-    /// The lines as a run finds them.
+    /// The lines at the start of a run.
     pub fn load(connection: &Connection) -> Result<LineHistory, CountsRowError> {
         let mut judging = LineHistory::default();
         judging.changed(connection, 0)?;
@@ -37,7 +36,7 @@ impl LineHistory {
         Ok(judging)
     }
 
-    /// Lines may have been drawn or changed at this moment.
+    /// Reads the lines' versions; changed ones start at this time.
     pub fn changed(&mut self, connection: &Connection, mono_us: i64) -> Result<(), CountsRowError> {
         let mut query = connection.prepare("SELECT id, version FROM lines")?;
         let mut rows = query.query([])?;
@@ -55,13 +54,14 @@ impl LineHistory {
         line.version = version;
         let is_full = line.changes.len() >= MOST_CHANGES;
         match line.changes.last_mut().filter(|_| is_full) {
-            // What is said of the later of the two is then taken to be so since the earlier: rather a gap than a 0.
+            // A verdict on the later version then holds from the earlier one on: rather a gap than a wrong 0.
             Some(last) => last.0 = version,
             None => line.changes.push((version, mono_us)),
         }
     }
 
-    /// Something is said of this version of a line: when it became so, if that was after the last word of it.
+    /// Records a verdict on this version of a line. Returns the time since which it holds, if the version is newer
+    /// than the last verdict.
     pub fn record_verdict(&mut self, line: u64, version: u64) -> Option<i64> {
         let line = self.0.entry(line).or_default();
         line.judged = line.judged.max(version);
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_holds_since_the_first_change_that_was_not_heard_of() {
+    fn a_verdict_holds_since_the_first_change_without_one() {
         let mut judging = LineHistory::default();
         judging.has_version(7, 1, 100);
         judging.has_version(7, 1, 105);
@@ -83,7 +83,7 @@ mod tests {
         judging.has_version(7, 3, 120);
         assert_eq!(judging.record_verdict(7, 2), Some(100));
         assert_eq!(judging.record_verdict(7, 2), None, "nothing new");
-        assert_eq!(judging.record_verdict(7, 1), None, "an old word");
+        assert_eq!(judging.record_verdict(7, 1), None, "an old verdict");
         assert_eq!(judging.record_verdict(7, 3), Some(120));
         assert_eq!(judging.record_verdict(8, 1), None, "of an earlier run");
     }

@@ -1,8 +1,8 @@
-//! Lines on record, never lost.
+//! Lines in `counts.db`, never lost.
 //!
-//! Every change is a row of `line_changes` with its moment, so that a chart can show where a line was moved; and so is
-//! it if a line can count nothing, for none of its classes is looked for: that is no count of 0. A deleted line keeps
-//! its row and its number: its counts stay. Called by the writer, within its transaction.
+//! Every change is a row of `line_changes` with its time, so that a chart can show where a line was moved. So is a
+//! time in which the detector looks for none of a line's classes: then its count is not 0 but unknown. A deleted line
+//! keeps its row and its number, because its counts stay. The writer calls this within its transaction.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -43,7 +43,7 @@ impl ShapeRow for LineRow {
         validation::line(draft)
     }
 
-    /// Mirrored, its ends are swapped, so that in stays in.
+    /// A mirrored picture swaps the ends, so that in stays in.
     fn turned(draft: &LineDraft, turn: Turn<'_>, is_mirrored: bool) -> LineDraft {
         let (a, b) = (turn(draft.a), turn(draft.b));
         let (a, b) = if is_mirrored { (b, a) } else { (a, b) };
@@ -124,7 +124,7 @@ impl ShapeRow for LineRow {
     }
 }
 
-/// All lines, pinned ones first, then in order of numbers.
+/// All lines, pinned ones first, then by number.
 pub fn load_all(connection: &Connection) -> Result<Vec<LineRow>, CountsRowError> {
     let mut query = connection.prepare(
         "SELECT id, version, scene, name, ax, ay, bx, by, in_name, out_name, classes, anchor, recrossing, pinned,
@@ -162,7 +162,7 @@ pub fn load_all(connection: &Connection) -> Result<Vec<LineRow>, CountsRowError>
     Ok(lines)
 }
 
-/// When lines were moved between two wall times: their numbers and the times, oldest first.
+/// Moves of lines between two wall times: line number and time, oldest first.
 pub fn list_moves(
     connection: &Connection,
     from_us: i64,
@@ -175,8 +175,8 @@ pub fn list_moves(
     query.query_map([from_us, to_us], |row| Ok((unsigned(row, 0)?, unsigned(row, 1)?)))?.collect()
 }
 
-/// The simulated scene's first line, once in the life of counts.db, and only if none was ever drawn
-/// there and the operator's file has none.
+/// Creates the simulation's first line, once in the life of `counts.db`, and only if no line was ever drawn there and
+/// the operator's file has none.
 pub fn create_sim_line(tx: &CountsTransaction<'_>) -> Result<bool, CountsFault> {
     const KEY: &str = "sim_line_made";
     let made: Option<i64> = tx
@@ -198,15 +198,15 @@ pub fn create_sim_line(tx: &CountsTransaction<'_>) -> Result<bool, CountsFault> 
     }
     match shapes::add::<LineRow>(tx, Scene::Sim, draft) {
         Ok(_) => Ok(true),
-        // The operator's file has one of this name.
+        // The operator's file has a line of this name.
         Err(CountsFault::Edit(_)) => Ok(false),
         Err(fault) => Err(fault),
     }
 }
 
-/// Writes down which of these lines can count something with the detector at work since `since`, and which cannot; what
-/// is on record already is not repeated. One that cannot since it was drawn or changed could not since then: the
-/// detector's thread had to hear of it first.
+/// Stores which of these lines the current detector can count on since `since`, and which it cannot. Unchanged
+/// verdicts are not repeated. A negative verdict on a new or changed line holds since that change, because the
+/// detector thread learns of it later.
 pub fn record_verdicts(
     tx: &CountsTransaction<'_>,
     judging: &mut LineHistory,
@@ -237,7 +237,7 @@ pub fn record_verdicts(
                 since.mono_us,
                 since.wall_us,
                 since.is_sure,
-                // From a change on it could not, and not yet.
+                // A negative verdict starts at the change, a positive one now.
                 changed_us.filter(|_| !is_able),
             ],
         )?;
@@ -245,7 +245,7 @@ pub fn record_verdicts(
     Ok(())
 }
 
-/// Writes down that a line was changed, and where it is from now on.
+/// Stores a change of a line and its new position.
 fn record_change(
     tx: &CountsTransaction<'_>,
     line: u64,

@@ -1,4 +1,4 @@
-//! Lines and zones as they are drawn: what a draft may be, and what is on record of them.
+//! Lines and zones: checks of drafts, and their rows.
 
 pub(super) mod line_status;
 pub(super) mod lines;

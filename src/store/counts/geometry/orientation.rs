@@ -1,5 +1,5 @@
-//! The way the picture was shown when lines and zones were last placed, kept beside them: however that changes, on the
-//! page or by another configuration at the next start, they are moved along once.
+//! The picture's geometry for which lines and zones were last placed. It is stored beside them. When it changes, on
+//! the page or by another configuration at the next start, they are moved once.
 
 use rusqlite::OptionalExtension;
 
@@ -8,11 +8,10 @@ use crate::media::{Geometry, Orientation};
 use crate::store::counts::writer::transaction::{CountsFault, CountsTransaction};
 use crate::store::counts::{LineRow, ZoneRow};
 
-/// The setting's key.
 const KEY: &str = "placed_for";
 
-/// Moves the lines and zones of the page from the way the picture was shown to `shown`, and keeps that. A ledger that
-/// does not say yet is taken to be right. Gives how many have moved.
+/// Moves the page's lines and zones from the stored geometry to `shown`, and stores that. Without a stored geometry,
+/// they are taken to be right. Returns the number of moved shapes.
 pub fn follow(tx: &CountsTransaction<'_>, shown: Geometry) -> Result<usize, CountsFault> {
     let wanted = to_text(shown);
     let was: Option<String> = tx
@@ -44,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_is_read_again() {
+    fn a_stored_geometry_is_read_back() {
         for crop in [None, Some([0.125, 0.0, 0.3, 1.0])] {
             let shown = Geometry { orientation: Orientation { quarters: 3, mirrored: true }, crop };
             assert_eq!(from_text(&to_text(shown)), Some(shown));

@@ -1,7 +1,7 @@
-//! What lines and zones have in common: drawn on the page or pinned by the operator's file, changed, moved, deleted.
-//! Called by the writer, within its transaction.
+//! The common part of lines and zones: drawn on the page or pinned by the operator's file, changed, moved, deleted.
+//! The writer calls this within its transaction.
 //!
-//! A shape without a scene is the operator's, and holds in every one.
+//! A shape without a scene is the operator's and belongs to every scene.
 
 use std::collections::BTreeSet;
 
@@ -11,30 +11,30 @@ use crate::store::counts::rows::CountsRowError;
 use crate::store::counts::writer::transaction::{CountsFault, CountsTransaction};
 use crate::store::counts::{EditError, Scene};
 
-/// Where a point of the picture comes to be.
+/// Maps a point of the old picture to the new one.
 pub type Turn<'a> = &'a dyn Fn([f64; 2]) -> [f64; 2];
 
 /// A row of a table of shapes.
 pub trait ShapeRow: Sized {
-    /// What the user wants of it.
+    /// The user's values.
     type Draft: Clone + PartialEq;
-    /// What it is called in messages.
+    /// The word for it in messages.
     const WHAT: &'static str;
-    /// How many a scene has at most.
+    /// Maximum number per scene.
     const MOST: usize;
 
-    /// All on record, pinned ones first, then in order of numbers.
+    /// All stored shapes, pinned ones first, then by number.
     fn load_all(connection: &Connection) -> Result<Vec<Self>, CountsRowError>;
     fn columns(&self) -> ShapeColumns<'_, Self::Draft>;
     fn name(draft: &Self::Draft) -> &str;
-    /// The draft, tidied, if it is one.
+    /// The tidied draft, or its mistake.
     fn validate(draft: Self::Draft) -> Result<Self::Draft, EditError>;
-    /// Whether the two could not be told apart.
+    /// Whether users could not tell the two apart.
     fn clash(one: &Self::Draft, other: &Self::Draft) -> bool {
         Self::name(one) == Self::name(other)
     }
     fn turned(draft: &Self::Draft, turn: Turn<'_>, is_mirrored: bool) -> Self::Draft;
-    /// Gives its number.
+    /// Returns the new number.
     fn insert(
         tx: &CountsTransaction<'_>,
         scene: Option<Scene>,
@@ -48,11 +48,11 @@ pub trait ShapeRow: Sized {
         pinned: Option<&str>,
     ) -> Result<(), CountsFault>;
     fn mark_deleted(&self, tx: &CountsTransaction<'_>) -> Result<(), CountsFault>;
-    /// One that was deleted is there again.
+    /// Restores a deleted shape.
     fn revive(&self, tx: &CountsTransaction<'_>, draft: &Self::Draft) -> Result<(), CountsFault>;
 }
 
-/// What every shape has.
+/// The columns that every shape has.
 pub struct ShapeColumns<'a, D> {
     pub id: u64,
     pub version: u64,
@@ -62,13 +62,13 @@ pub struct ShapeColumns<'a, D> {
     pub is_deleted: bool,
 }
 
-/// One of them, also a deleted one that is on record.
+/// The shape with this number, also a deleted one whose row is kept.
 fn load<S: ShapeRow>(connection: &Connection, id: u64) -> Result<S, CountsFault> {
     let found = S::load_all(connection)?.into_iter().find(|shape| shape.columns().id == id);
     found.ok_or(CountsFault::Edit(EditError::Unknown { what: S::WHAT, id }))
 }
 
-/// Draws one.
+/// Adds a drawn shape.
 pub fn add<S: ShapeRow>(tx: &CountsTransaction<'_>, scene: Scene, draft: S::Draft) -> Result<S, CountsFault> {
     let draft = S::validate(draft)?;
     let shapes = S::load_all(tx.connection)?;
@@ -82,7 +82,7 @@ pub fn add<S: ShapeRow>(tx: &CountsTransaction<'_>, scene: Scene, draft: S::Draf
     load(tx.connection, id)
 }
 
-/// Changes one of the page.
+/// Changes a drawn shape.
 pub fn change<S: ShapeRow>(
     tx: &CountsTransaction<'_>,
     id: u64,
@@ -102,7 +102,7 @@ pub fn change<S: ShapeRow>(
     load(tx.connection, id)
 }
 
-/// Moves those of the page as `turn` says. Gives how many there are.
+/// Moves all drawn shapes with `turn`. Returns their number.
 pub fn turn<S: ShapeRow>(
     tx: &CountsTransaction<'_>,
     turn: Turn<'_>,
@@ -120,7 +120,7 @@ pub fn turn<S: ShapeRow>(
     Ok(moved)
 }
 
-/// Deletes one of the page.
+/// Deletes a drawn shape.
 pub fn delete<S: ShapeRow>(
     tx: &CountsTransaction<'_>,
     id: u64,
@@ -129,8 +129,9 @@ pub fn delete<S: ShapeRow>(
     load_editable::<S>(tx, id, version)?.mark_deleted(tx)
 }
 
-/// Makes the operator's those of his file. One that was there earlier under the same name, and is on record still, is
-/// the same; one that has gone is deleted. One that clashes with a drawn one is left out: gives why, for each.
+/// Makes the pinned shapes those of the operator's file. An earlier pinned one with the same name, whose row still
+/// exists, is the same shape. One that left the file is deleted. One that clashes with a drawn shape is left out; the
+/// results say why.
 pub fn pin<S: ShapeRow>(
     tx: &CountsTransaction<'_>,
     pinned: Vec<(S::Draft, String)>,
@@ -178,7 +179,7 @@ pub fn pin<S: ShapeRow>(
     Ok(left_out)
 }
 
-/// Whether it is there and ever seen together with what is in `scene`; `None` is every scene.
+/// Whether the shape exists and is shown together with shapes in `scene`; `None` is every scene.
 fn meets<D>(other: &ShapeColumns<'_, D>, scene: Option<Scene>) -> bool {
     !other.is_deleted && (other.scene.is_none() || scene.is_none() || other.scene == scene)
 }

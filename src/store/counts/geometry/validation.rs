@@ -1,14 +1,14 @@
-//! What users may ask of a line or zone: pure judgement of drafts, with words for whoever drew them.
+//! Checks drafts of lines and zones, with messages for their authors. Pure.
 
 use crate::base::outline;
 use crate::base::unicode::{is_blank, is_unseen_control};
 use crate::store::counts::{EditError, LineDraft, ZoneDraft};
 use crate::vision::{CountingLine, LineError, LineId, Point, Polygon};
 
-/// Lines that a scene has at most, those of the operator's file among them.
+/// Maximum number of lines in a scene, including those of the operator's file.
 pub const MOST_LINES: usize = 100;
 
-/// Zones that a scene has at most.
+/// Maximum number of zones in a scene.
 pub const MOST_ZONES: usize = 50;
 
 const MOST_CORNERS: usize = 32;
@@ -16,22 +16,22 @@ const LONGEST_NAME: usize = 60;
 const LONGEST_DIRECTION: usize = 30;
 const MOST_CLASSES: usize = 100;
 
-// What two values have to be together fits either of them: whoever asked may have sent the one or the other.
+// Requirements on a pair of values. Each text fits both, because the client may have sent either.
 const APART: &str = "[x, y], another point than the other end";
 const ON_PICTURE: &str = "[x, y] in fractions of the picture, with some of the line from a to b on it";
 const OWN_NAME: &str = "another name than the other direction has";
 
-/// An end may be beyond the edge: the line goes on there.
+/// An end may lie beyond the edge; the line goes on there.
 const PLACE: &str = "[x, y] in fractions of the picture, each from -1 to 2";
 
-/// The draft with blanks around its names taken off, if it is a line.
+/// The draft with trimmed names, if it is a valid line.
 pub fn line(draft: LineDraft) -> Result<LineDraft, EditError> {
     let [a, b] = [draft.a, draft.b].map(|[x, y]| Point::new(x as f32, y as f32));
     let name = name("name", "line", &draft.name, LONGEST_NAME)?;
     if let Err(error) = CountingLine::new(LineId(0), name.as_str(), a, b) {
         let (field, range) = match error {
             LineError::EqualEnds => ("b", APART),
-            // Both may be: the first is told.
+            // Both ends may be wrong; the first is reported.
             _ if !is_in_unit_square(a) => ("a", PLACE),
             _ if !is_in_unit_square(b) => ("b", PLACE),
             _ => ("b", ON_PICTURE),
@@ -47,7 +47,7 @@ pub fn line(draft: LineDraft) -> Result<LineDraft, EditError> {
     Ok(LineDraft { name, in_name, out_name, classes: classes(draft.classes)?, ..draft })
 }
 
-/// The draft with blanks around its names taken off, if it is a zone.
+/// The draft with trimmed names, if it is a valid zone.
 pub fn zone(draft: ZoneDraft) -> Result<ZoneDraft, EditError> {
     let name = name("name", "zone", &draft.name, LONGEST_NAME)?;
     let range = format!(
@@ -60,7 +60,7 @@ pub fn zone(draft: ZoneDraft) -> Result<ZoneDraft, EditError> {
         return Err(wrong(format!("a zone has at most {MOST_CORNERS} corners, not {has}")));
     }
     let corners: Vec<Point> = draft.points.iter().map(|&[x, y]| Point::new(x as f32, y as f32)).collect();
-    // All of its corners beyond one edge: none of it is on the picture.
+    // With all corners beyond one edge, no part of the zone is in the picture.
     let is_beyond =
         [|p: &Point| p.x < 0.0, |p: &Point| p.x > 1.0, |p: &Point| p.y < 0.0, |p: &Point| p.y > 1.0]
             .iter()
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_expected_is_not_what_was_refused() {
+    fn the_expected_range_excludes_the_refused_value() {
         let field = |judged| match judged {
             Err(EditError::Wrong { field, range, .. }) => (field, range),
             other => panic!("{other:?}"),
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_line_is_told() {
+    fn mistakes_in_a_line_are_named() {
         for (draft, words) in [
             (LineDraft { a: [f64::NAN, 0.0], ..door() }, "no place"),
             (LineDraft { a: [0.9, 0.5], ..door() }, "same point"),
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_zone_is_told() {
+    fn mistakes_in_a_zone_are_named() {
         let square = ZoneDraft {
             name: String::from("Hall"),
             points: vec![[0.0, 0.0], [0.5, 0.0], [0.5, 0.5]],

@@ -1,5 +1,5 @@
-//! Zones on record. Unlike lines nothing counts by them for ever: their changes are not kept, and a deleted one is
-//! gone.
+//! Zones in `counts.db`. Unlike lines, no stored counts depend on them, so their changes are not stored and a deleted
+//! zone is gone.
 
 use rusqlite::{Connection, params};
 
@@ -37,7 +37,7 @@ impl ShapeRow for ZoneRow {
         validation::zone(draft)
     }
 
-    /// A zone that is excluded has no figures that could be taken for the other's.
+    /// An excluded zone has no figures that could be confused with another's.
     fn clash(one: &ZoneDraft, other: &ZoneDraft) -> bool {
         one.name == other.name && !one.exclude && !other.exclude
     }
@@ -94,7 +94,7 @@ impl ShapeRow for ZoneRow {
     fn mark_deleted(&self, tx: &CountsTransaction<'_>) -> Result<(), CountsFault> {
         let text = "UPDATE zones SET deleted = 1, version = version + 1 WHERE id = ?1";
         tx.connection.execute(text, [self.id as i64])?;
-        // Nobody can ask for its figures any more.
+        // The figures of a deleted zone cannot be requested any more.
         tx.connection.execute("DELETE FROM occupancy WHERE zone = ?1", [self.id as i64])?;
         Ok(())
     }
@@ -104,7 +104,7 @@ impl ShapeRow for ZoneRow {
     }
 }
 
-/// All zones that are not deleted, pinned ones first, then in order of numbers.
+/// All zones that are not deleted, pinned ones first, then by number.
 pub fn load_all(connection: &Connection) -> Result<Vec<ZoneRow>, CountsRowError> {
     let mut query = connection.prepare(
         "SELECT id, version, scene, name, points, classes, anchor, pinned, exclude FROM zones
