@@ -1,13 +1,14 @@
 //! A store's view of the wall clock: whether its time is sure, and which rows a clock change moves.
 //!
 //! Pure, except for [`SystemClock`]. A wall time is a monotonic time plus the offset of this boot. A Pi has no clock
-//! battery, so the offset may be wrong until the network sets the clock. Then it was wrong since the boot:
-//! - Until the clock is known to be right, rows are *not sure*. If the offset changes by more than a second, all such
-//!   rows of this boot move with it.
-//! - The clock is known to be right when the kernel reports it as synchronized, and its time is plausible and not
-//!   before the newest stored sure row. Then all rows of this boot become sure, and so are later ones. Sure rows
-//!   never move.
-//! - If a sure clock is set, later rows follow it and earlier ones stay.
+//! battery, so the offset may be wrong until the network sets the clock. Then it was wrong since the boot.
+//!
+//! Until the clock is known to be right, rows are *not sure*. If the offset changes by more than a second, all such
+//! rows of this boot move with it.
+//!
+//! The clock is known to be right when the kernel reports it as synchronized, and its time is plausible and not
+//! before the newest stored sure row. Then all rows of this boot become sure, and so are later ones. Sure rows never
+//! move. If a sure clock is set, later rows follow it and earlier ones stay.
 
 use crate::base::{ClockTime, clock};
 

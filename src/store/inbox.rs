@@ -1,7 +1,7 @@
-//! A writer's inbox: bounded, in order, waited on by one thread.
+//! A writer's inbox: a bounded queue, in order, read by one thread.
 //!
-//! When it is full a sender on a thread waits, at most as long as it is told to, and is then refused;
-//! a task asks again. After it was closed nothing comes in, and what is in it can be taken.
+//! When it is full, a sending thread waits for a given time and is then refused; a task tries again. A closed inbox
+//! accepts nothing, but its content can still be taken.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,12 +9,11 @@ use std::time::{Duration, Instant};
 
 /// A bounded queue.
 pub(super) struct Inbox<T> {
-    /// Items that wait at most.
     capacity: usize,
     state: Mutex<InboxState<T>>,
-    /// Something came in, or it was closed.
+    /// Signals a new item or the closing.
     filled: Condvar,
-    /// Something was taken, or it was closed.
+    /// Signals a taken item or the closing.
     emptied: Condvar,
 }
 
@@ -23,17 +22,17 @@ struct InboxState<T> {
     is_closed: bool,
 }
 
-/// Why something was not taken in.
+/// Why an item was refused. Contains the item.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum SendError<T> {
-    /// It is full; here it is back.
+    /// The inbox is full.
     Full(T),
-    /// It is closed; here it is back.
+    /// The inbox is closed.
     Closed(T),
 }
 
 impl<T> Inbox<T> {
-    /// With room for `capacity`.
+    /// An inbox for `capacity` items.
     pub(super) fn new(capacity: usize) -> Inbox<T> {
         Inbox {
             capacity,
@@ -43,7 +42,7 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// Puts `item` in; waits at most `patience` for a place.
+    /// Adds `item`; waits at most `patience` for a place.
     pub(super) fn push(&self, item: T, patience: Duration) -> Result<(), SendError<T>> {
         let began = Instant::now();
         let mut state = self.lock();
@@ -61,7 +60,7 @@ impl<T> Inbox<T> {
         Ok(())
     }
 
-    /// Puts `item` in; waits about `patience` at most for a place, without holding a thread.
+    /// Adds `item`; waits about `patience` for a place, without holding a thread.
     pub(super) async fn push_from_task(&self, mut item: T, patience: Duration) -> Result<(), SendError<T>> {
         let pause = Duration::from_millis(50);
         let mut waited = Duration::ZERO;
@@ -75,7 +74,7 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// Puts `item` in however much waits, for senders with a bound of their own.
+    /// Adds `item` regardless of the capacity, for senders with their own bound.
     pub(super) fn push_unbounded(&self, item: T) -> Result<(), SendError<T>> {
         let mut state = self.lock();
         if state.is_closed {
@@ -86,7 +85,7 @@ impl<T> Inbox<T> {
         Ok(())
     }
 
-    /// Waits at most `patience` for something to be there; tells whether the inbox is closed.
+    /// Waits at most `patience` for an item. True if the inbox is closed.
     pub(super) fn wait(&self, patience: Duration) -> bool {
         let state = self.lock();
         let is_idle = |state: &mut InboxState<T>| state.waiting.is_empty() && !state.is_closed;
@@ -94,21 +93,21 @@ impl<T> Inbox<T> {
         waited.unwrap_or_else(PoisonError::into_inner).0.is_closed
     }
 
-    /// Waits for `time`, or until the inbox is closed, whatever comes in.
+    /// Sleeps for `time`, or until the inbox is closed. New items do not wake it.
     pub(super) fn sleep_unless_closed(&self, time: Duration) {
         let state = self.lock();
         let waited = self.filled.wait_timeout_while(state, time, |state| !state.is_closed);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Takes everything that waits.
+    /// Takes all items.
     pub(super) fn take_all(&self) -> VecDeque<T> {
         let taken = std::mem::take(&mut self.lock().waiting);
         self.emptied.notify_all();
         taken
     }
 
-    /// From now on nothing comes in.
+    /// Refuses further items.
     pub(super) fn close(&self) {
         self.lock().is_closed = true;
         self.filled.notify_all();

@@ -1,8 +1,7 @@
-//! What is kept: counts.db of counts in `counts.db`, snapshots and recordings in `media.db`. The only module that
-//! names SQLite.
+//! The databases: counts in `counts.db`, snapshots and recordings in `media.db`. The only module that names SQLite.
 //!
-//! One thread writes each file and owns its connection; readers have read-only connections of their
-//! own and block, so they are used from threads that may. Nothing here knows a camera or a socket.
+//! One thread writes each file and owns its connection. Readers have read-only connections and block, so they belong
+//! on threads that may block. Nothing here knows a camera or a socket.
 
 pub mod backup;
 mod clock_correction;
@@ -19,5 +18,5 @@ pub use counts::{
     ZoneRow, is_open,
 };
 
-/// What counts.db's rows are told in.
+/// Words that the rows of `counts.db` use.
 pub use crate::vision::{Anchor, Direction, Recrossing};

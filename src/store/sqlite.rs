@@ -1,5 +1,4 @@
-//! What both files of the house have in common: being known for what they are, being brought up to date, and
-//! having one writer.
+//! The common part of both databases: recognition of the file, migrations, and the lock of the only writer.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,28 +9,28 @@ use rustix::io::Errno;
 
 use crate::base::private::{self, Lock};
 
-/// What a file is known by.
+/// The identity of a database file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SchemaShape {
     /// Its name, for the log.
     pub name: &'static str,
     /// `PRAGMA application_id`.
     pub application: i32,
-    /// What brings a file from version n to n + 1; `PRAGMA user_version` is how many of them it has had. Entries are
-    /// never changed once released.
+    /// Migrations from version n to n + 1. `PRAGMA user_version` is the number of applied ones. Released entries
+    /// never change.
     pub migrations: &'static [&'static str],
-    /// What is said of a database of something else, and what can be done about it.
+    /// The message about a foreign database, and the remedy.
     pub foreign: (&'static str, &'static str),
-    /// What can be done about a file that SQLite finds damaged.
+    /// The remedy for a file that SQLite finds damaged.
     pub damaged: &'static str,
 }
 
-/// Why a file that SQLite can read is not used.
+/// Why a readable database is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum UnusableFile {
-    /// Its version is one that this program does not know.
+    /// Its version is newer than this program.
     Newer,
-    /// It is a database of something else.
+    /// It belongs to another program.
     NotOurs,
 }
 
@@ -50,7 +49,7 @@ impl SchemaShape {
         }
     }
 
-    /// Brings a file from `version` to the newest, one transaction for each step.
+    /// Migrates a file from `version` to the newest, with one transaction per step.
     pub(super) fn migrate(&self, connection: &mut Connection, version: usize) -> rusqlite::Result<()> {
         for (from, step) in self.migrations.iter().enumerate().skip(version) {
             let transaction = connection.transaction()?;
@@ -58,7 +57,7 @@ impl SchemaShape {
             transaction.pragma_update(None, "application_id", self.application)?;
             transaction.pragma_update(None, "user_version", from as i64 + 1)?;
             transaction.commit()?;
-            // Of a file that is just being made nobody needs to hear.
+            // Nobody needs to know about the creation of a file.
             if version > 0 {
                 log::info!("{}: upgraded from version {from} to {}", self.name, from + 1);
             }
@@ -83,7 +82,7 @@ impl SchemaShape {
         Err(FileFault::new(file, reason, Some(hint)))
     }
 
-    /// The same of a file that is only read: nobody brings it up to date then.
+    /// Checks that a file for reading has the newest version, because a reader does not migrate it.
     pub(super) fn accept_newest(&self, file: &Path, version: usize) -> Result<(), FileFault> {
         if version < self.migrations.len() {
             let reason = "an older tallycam wrote it, and it has not been brought up to date";
@@ -92,7 +91,7 @@ impl SchemaShape {
         Ok(())
     }
 
-    /// What SQLite said, with what the user can do about it.
+    /// SQLite's error with the remedy for it.
     pub(super) fn fault(&self, file: &Path, error: &rusqlite::Error) -> FileFault {
         if let Some(unlockable) = FileFault::of_locks(file, error) {
             return unlockable;
@@ -113,8 +112,8 @@ impl SchemaShape {
     }
 }
 
-/// Opens `file` by `open`: through no link, and for nobody else if it may be made. SQLite gives its journals the same
-/// mode.
+/// Opens `file` with `open`. Follows no link, and makes a new file readable by its owner only. SQLite gives its
+/// journals the same mode.
 pub(super) fn open_private(
     file: &Path,
     flags: OpenFlags,
@@ -136,16 +135,16 @@ pub(super) fn open_private(
     open(&file, flags | OpenFlags::SQLITE_OPEN_NOFOLLOW)
 }
 
-/// Why there is no lock.
+/// Why the lock is not held.
 #[derive(Debug)]
 pub(super) enum LockFault {
-    /// Another process (or another store of this one) has this lock.
+    /// Another process, or another store of this one, holds the lock.
     Taken(PathBuf),
-    /// Nothing can be made in the directory, or the file system has no locks.
+    /// The directory is not writable, or the file system has no locks.
     Unusable(FileFault),
 }
 
-/// Keeps a second writer away from `directory`, which is made if it is not there, by the lock `name`.
+/// Locks `directory` against a second writer with the lock file `name`. Creates the directory if it is missing.
 pub(super) fn lock(directory: &Path, name: &str) -> Result<Lock, LockFault> {
     let lock = private::make_directory(directory).and_then(|()| private::lock_file(directory, name));
     let lock = lock.map_err(|error| {
@@ -160,11 +159,11 @@ pub(super) fn lock(directory: &Path, name: &str) -> Result<Lock, LockFault> {
     })
 }
 
-/// What can be done about a file system that a database cannot lie on.
+/// The remedy for a file system on which a database cannot work.
 pub(super) const ELSEWHERE: &str = "set [store] directory to a directory on a local disk, or mount this one with locks \
     (NFS: without `nolock`)";
 
-/// What can be done about a file that another program is in the middle of writing.
+/// The remedy for a file that another program is writing.
 pub(super) const IN_USE: &str = "another program holds the file open in the middle of something; end it";
 
 /// Why a file or directory cannot be used.
@@ -172,7 +171,7 @@ pub(super) const IN_USE: &str = "another program holds the file open in the midd
 pub(super) struct FileFault {
     pub file: PathBuf,
     pub reason: String,
-    /// What the user can do.
+    /// The remedy, if known.
     pub hint: Option<&'static str>,
 }
 
@@ -181,8 +180,8 @@ impl FileFault {
         FileFault { file: file.to_owned(), reason: reason.into(), hint }
     }
 
-    /// A file on a file system without the locks or the shared memory that a database needs: network file systems that
-    /// are mounted so, and some of FUSE.
+    /// The fault of a file system without the locks or the shared memory that a database needs: network file systems
+    /// with such mount options, and some of FUSE.
     fn without_locks(file: &Path, error: std::io::Error) -> FileFault {
         let (kind, place) =
             file_system(file).unwrap_or_else(|| (String::from("file system"), file.to_owned()));
@@ -191,7 +190,8 @@ impl FileFault {
         FileFault::new(file, reason, Some(ELSEWHERE))
     }
 
-    /// Whether that is why SQLite cannot use `file`. It says "locked" or "disk I/O error" then, as of other troubles.
+    /// The fault if a missing lock is the reason why SQLite cannot use `file`. SQLite's words, "locked" or "disk I/O
+    /// error", do not show it.
     fn of_locks(file: &Path, error: &rusqlite::Error) -> Option<FileFault> {
         let rusqlite::Error::SqliteFailure(code, _) = error else { return None };
         let is_lock = matches!(
@@ -209,7 +209,7 @@ impl FileFault {
         if !is_lock && code.code != ErrorCode::DatabaseBusy {
             return None;
         }
-        // Asked of the lock beside it: a descriptor of the database that is closed takes SQLite's locks away.
+        // Tests the lock file beside it, because closing a descriptor of the database would drop SQLite's locks.
         let beside = File::options().write(true).open(file.with_extension("lock")).ok()?;
         match rustix::fs::fcntl_lock(&beside, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) | Err(Errno::WOULDBLOCK | Errno::ACCESS) => {
@@ -220,7 +220,7 @@ impl FileFault {
     }
 }
 
-/// What the file system of `file` is called, and where it is mounted.
+/// The type and the mount point of the file system of `file`.
 fn file_system(file: &Path) -> Option<(String, PathBuf)> {
     let file = file.canonicalize().or_else(|_| file.parent().unwrap_or(file).canonicalize()).ok()?;
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
@@ -230,7 +230,7 @@ fn file_system(file: &Path) -> Option<(String, PathBuf)> {
         let place = PathBuf::from(place);
         file.starts_with(&place).then(|| (tail.split(' ').next().unwrap_or_default().to_owned(), place))
     });
-    // Of those at one place the last one covers the others.
+    // If several are mounted at one place, the last one covers the others.
     mounted.max_by_key(|(_, place)| place.components().count())
 }
 
@@ -240,7 +240,8 @@ mod tests {
 
     use super::*;
 
-    /// As `.cargo/config.toml` has it built: else the writer of pictures grows by what was meant for the others.
+    /// Checks the build options of `.cargo/config.toml`. With shared memory management, the writer of media would
+    /// grow by the memory meant for other connections.
     #[test]
     fn each_connection_has_its_own_measure_of_pages() {
         let connection = Connection::open_in_memory().expect("memory");
@@ -297,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_could_read_is_its_owners_only() {
+    fn files_become_readable_by_their_owner_only() {
         let folder = tempfile::tempdir().expect("a folder");
         let (made, file, locked) =
             (folder.path().join("made"), folder.path().join("counts.db"), folder.path().join("counts.lock"));
@@ -318,9 +319,9 @@ mod tests {
         assert_eq!(mode(&made) & 0o027, 0);
     }
 
-    /// Only root can try it: for everybody else there is nothing to hand over.
+    /// Only root can test this; other users have nothing to hand over.
     #[test]
-    fn what_root_made_is_handed_over_and_nothing_that_was_linked_there() {
+    fn files_of_root_are_handed_over_but_nothing_linked() {
         let (folder, elsewhere) =
             (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
         let [own, linked, led] = ["media.db", "counts.db", "media.lock"].map(|name| folder.path().join(name));

@@ -326,7 +326,7 @@ impl Counts {
         self.edit(move |tx| recounts::replace(tx, tx.calendar, &recount)).await
     }
 
-    /// Changes the time zone and the hour at which days start. All sums are computed anew, in a time proportional to
+    /// Changes the time zone and the hour at which days start. All sums are computed again, in a time proportional to
     /// the number of crossings. Readers that were opened before still use the old calendar.
     ///
     /// # Errors

@@ -13,13 +13,13 @@
 //! - A crossing is identified by (run, line, track, ordinal); offered twice, it counts once. Its number grows and is
 //!   never reused.
 //! - Sums by hour and day equal the crossings in every committed state of the file. They belong to one local
-//!   calendar, which the file names, and are computed anew for another one.
+//!   calendar, which the file names. Another calendar rebuilds them.
 //! - A row has the run, the monotonic time and the wall time, which is the monotonic time plus this boot's offset.
 //!   The writer checks the clock every second. Until it is known to be right, rows are *not sure*: setting the clock
 //!   moves them (crossings, spans, resets, changes of lines) and their sums. Once it is synchronized they are sure
 //!   and never move (`clock_correction`).
-//! - Times without counting are stored with their reason; without a span nothing is claimed. A span is at most 30 s
-//!   behind, so a power cut leaves a gap `off` from the last known time to the next start (`coverage`).
+//! - Times without counting are stored with their reason; without a span nothing is claimed. A power cut leaves a gap
+//!   `off` from the last known time to the next start. A span is at most 30 s behind (`coverage`).
 //! - No crossing is ever deleted, neither with its line nor by a reset. A recount keeps the crossings that it
 //!   replaces (`recounts`).
 //! - Occupancy of zones is stored in rows of five minutes (`occupancy`). It is lost while the disk fails.

@@ -1,4 +1,4 @@
-//! How many were in each zone, in rows of a few minutes, and after [`FINE_US`] of an hour. Called by the writer and by
+//! Occupancy of zones: rows of a few minutes, merged into rows of an hour after [`FINE_US`]. Called by the writer and
 //! the reader.
 
 use std::collections::BTreeMap;
@@ -10,14 +10,14 @@ use super::rows::{CountsRowError, unsigned};
 use super::sums::calendar::Calendar;
 use super::{BucketSize, OccupancyRow, OccupancySpan, Scene};
 
-/// So long rows of a few minutes are kept, in microseconds: 90 days.
+/// Age in microseconds up to which rows of a few minutes are kept: 90 days.
 pub(super) const FINE_US: i64 = 90 * DAY_US;
 const DAY_US: i64 = 86_400_000_000;
 
-/// Up to when rows are of an hour: the setting's key.
+/// Key of the setting with the wall time before which rows are of an hour.
 const ROLLED: &str = "occupancy_rolled_us";
 
-/// Puts rows on record; one of a moment that has one already replaces it.
+/// Stores rows; a row with the same time is replaced.
 pub fn insert(
     connection: &Connection,
     spans: &[OccupancySpan],
@@ -48,8 +48,8 @@ pub fn insert(
     Ok(())
 }
 
-/// Makes rows that are older than [`FINE_US`] rows of an hour, a day of them at a time. Times that may be mended yet
-/// are left.
+/// Merges rows older than [`FINE_US`] into rows of an hour, a day at a time. Rows of unsure times stay, because they
+/// may still move.
 pub fn roll_up(connection: &Connection, calendar: &Calendar, now_us: i64) -> Result<(), CountsRowError> {
     let limit_us = calendar.bucket(BucketSize::Hour, now_us.saturating_sub(FINE_US)).0;
     let rolled = "SELECT CAST(value AS INTEGER) FROM settings WHERE key = ?1";
@@ -102,13 +102,13 @@ fn keep_rolled(connection: &Connection, up_to_us: i64) -> Result<(), CountsRowEr
     Ok(())
 }
 
-/// Rows of one hour of one run that become its first.
+/// The rows of an hour of a run, to be merged into the first of them.
 struct Hour {
-    /// Run, scene, zone, and where the hour begins.
+    /// Run, scene, zone, and start of the hour.
     key: (i64, String, i64, i64),
     id: i64,
     wall_us: i64,
-    /// Watched, inside, the most, and how long after the row's beginning that was.
+    /// Watched time, inside time, peak, and the peak's time after the row's start.
     figures: [i64; 4],
     others: Vec<i64>,
 }
@@ -125,7 +125,7 @@ impl Hour {
     }
 }
 
-/// For each zone of `scene` of which anything is known, what was seen in each of the buckets between these bounds.
+/// For each zone of `scene` with data, its occupancy in each bucket of `bounds`.
 pub fn read(
     connection: &Connection,
     scene: Scene,
@@ -153,7 +153,7 @@ pub fn read(
         let buckets = zones.entry(unsigned(row, 0)?).or_insert_with(empty);
         let Some(bucket) = buckets.get_mut(at) else { continue };
         let (watched_us, inside_us, peak) = (unsigned(row, 2)?, unsigned(row, 3)?, row.get(4)?);
-        // The sum of times until all rows are read; the mean of them then.
+        // Holds the sum of times until all rows are read, then the mean.
         bucket.watched_us += watched_us;
         bucket.mean += inside_us as f64;
         if peak > bucket.peak {

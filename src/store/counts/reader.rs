@@ -1,8 +1,8 @@
-//! Reading counts.db: pages of crossings, buckets of charts, gaps.
+//! Reads `counts.db`: pages of crossings, buckets of charts, gaps.
 //!
-//! A read-only connection of its own; its methods block, the writer does not wait for them. Charts come
-//! from the sums by hour and day, never from the crossings. A page of crossings walks their numbers from
-//! the cursor on, within the bounds that the daily sums give.
+//! A read-only connection of its own. Its methods block, and never delay the writer. Charts come from the sums by
+//! hour and day, never from the crossings. A page of crossings walks the crossing numbers from the cursor on, within
+//! the bounds of the daily sums.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -32,13 +32,13 @@ use super::{
 };
 use crate::vision::Direction;
 
-/// Buckets that are read at once: two years of hours, fifty of days.
+/// Maximum number of buckets per query: two years of hours, fifty of days.
 pub const MOST_BUCKETS: usize = 20_000;
 
-/// Crossings that a page has at most.
+/// Maximum number of crossings in a page.
 const LARGEST_PAGE: usize = 10_000;
 
-/// Why nothing was counted before counts.db began.
+/// The reason of the gap before `counts.db` began.
 const NOT_BEGUN: &str = "not_begun";
 
 /// Sums by line, class and direction.
@@ -50,7 +50,7 @@ pub struct CountsReader {
     file: std::path::PathBuf,
     calendar: Calendar,
     clock: Arc<dyn Clock + Sync>,
-    /// The writer of this process, if there is one.
+    /// The shared state of the writer in this process, if there is one.
     shared: Option<Arc<CountsShared>>,
 }
 
@@ -61,11 +61,11 @@ impl std::fmt::Debug for CountsReader {
 }
 
 impl CountsReader {
-    /// Opens counts.db of a directory for reading, beside a daemon of another process or without one. Of
-    /// `settings` the camera does not matter.
+    /// Opens `counts.db` for reading, beside a daemon in another process or without one. The camera's name in
+    /// `settings` is ignored.
     ///
     /// # Errors
-    /// There is none, it cannot be read, or its sums are made for another time zone or start of day.
+    /// There is no file, it cannot be read, or its sums are for another time zone or start of day.
     pub fn open(settings: &CountsOptions) -> Result<CountsReader, StoreError> {
         let file = settings.directory.join(FILE_NAME);
         if !file.exists() {
@@ -92,7 +92,7 @@ impl CountsReader {
         Ok(CountsReader { connection, file, calendar, clock: Arc::new(SystemClock), shared: None })
     }
 
-    /// Opens it beside the writer of this process.
+    /// Opens the file beside the writer of this process.
     pub(super) fn open_beside_writer(
         file: &Path,
         calendar: Calendar,
@@ -106,33 +106,33 @@ impl CountsReader {
     /// A page of crossings.
     ///
     /// # Errors
-    /// The file cannot be read; so with all of these.
+    /// The file cannot be read. The same holds for the other methods.
     pub fn crossings(&self, query: &CrossingsQuery) -> Result<Vec<StoredCrossing>, StoreError> {
         self.map_error(self.read_crossings(query))
     }
 
-    /// One of them.
+    /// The crossing with this number.
     pub fn crossing(&self, id: u64) -> Result<Option<StoredCrossing>, StoreError> {
         let text = format!("{SELECT_CROSSINGS} WHERE c.id = ?1");
         self.map_error(self.connection.query_row(&text, [number(id)], crossing).optional())
     }
 
-    /// Rows of the audit list before the row `before`, the newest first.
+    /// Rows of the audit list before the row `before`, newest first.
     pub fn audit(&self, before: Option<u64>, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
         self.map_error(audit::rows(&self.connection, before, limit))
     }
 
-    /// The small JPEG of who crossed, if it was kept.
+    /// The JPEG thumbnail of a crossing, if it was stored.
     pub fn thumbnail(&self, id: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let text = "SELECT jpeg FROM thumbnails WHERE crossing = ?1";
         self.map_error(self.connection.query_row(text, [number(id)], |row| row.get(0)).optional())
     }
 
-    /// Buckets from the roll-ups, one after the other from that in which `from_us` lies to that in which the
-    /// last moment before `to_us` does. A total goes by full hours.
+    /// Consecutive buckets from the sums, from the one that contains `from_us` to the one with the last moment before
+    /// `to_us`. A total covers full hours.
     ///
     /// # Errors
-    /// [`StoreError::TooManyBuckets`] if there are more than [`MOST_BUCKETS`]; else as for crossings.
+    /// [`StoreError::TooManyBuckets`] for more than [`MOST_BUCKETS`]; otherwise as for crossings.
     pub fn counts(&self, query: &CountsQuery) -> Result<Vec<BucketRow>, StoreError> {
         let (from_us, to_us) = (number(query.from_us), number(query.to_us));
         if from_us >= to_us {
@@ -144,8 +144,8 @@ impl CountsReader {
         Ok(open_buckets(read, query.bucket, query.hours, &self.calendar, self.now_us()))
     }
 
-    /// How many were in each zone that is not deleted, by the number of the zone; buckets as for
-    /// [`CountsReader::counts`]. A zone of which nothing is known is left out.
+    /// The occupancy of each zone that is not deleted, by zone number, in buckets as for [`CountsReader::counts`].
+    /// Zones without data are left out.
     pub fn occupancy(
         &self,
         scene: Scene,
@@ -162,14 +162,13 @@ impl CountsReader {
         Ok(read.into_iter().map(|(zone, buckets)| (zone, opened(buckets))).collect())
     }
 
-    /// Times without counting that meet `from_us..to_us`, cut to it and to what is past, oldest first. What was
-    /// before counts.db began is one, too, of a reason of its own.
+    /// The gaps within `from_us..to_us`, cut to it and to the past, oldest first. The time before `counts.db` began
+    /// is a gap with its own reason.
     pub fn gaps(&self, scene: Scene, from_us: u64, to_us: u64) -> Result<Vec<Gap>, StoreError> {
         self.gaps_of_lines(scene, &[], from_us, to_us)
     }
 
-    /// The same of these lines (all if none is named): what was counted while none of them was drawn says nothing of
-    /// them.
+    /// The gaps of these lines together; all lines if empty. A time in which none of them was drawn is a gap.
     pub fn gaps_of_lines(
         &self,
         scene: Scene,
@@ -185,9 +184,11 @@ impl CountsReader {
         })())
     }
 
-    /// The same, and what goes beyond it for each line by itself: of these, or of all that were drawn or counted again
-    /// in `scene` in that time. However often counting stopped, a line's own gaps are few: they are those of a time
-    /// that was counted in throughout, but for what is known by a recount of other lines only.
+    /// The gaps of [`CountsReader::gaps_of_lines`], and the further gaps of each line. Lines are the given ones, or
+    /// all that were drawn or recounted in `scene` in that time.
+    ///
+    /// A line has few further gaps, however often counting stopped: they are computed as if counting had never
+    /// stopped. Times that only other lines' recounts cover are the exception.
     pub fn gaps_by_line(
         &self,
         scene: Scene,
@@ -201,7 +202,7 @@ impl CountsReader {
                 && row.deleted_us.is_none_or(|deleted_us| deleted_us > from_us)
         };
         self.map_error((|| {
-            // One state of the file for all that is read.
+            // One transaction, so that all queries see the same state.
             let _state = self.connection.unchecked_transaction()?;
             let past = self.past_range(from_us, to_us);
             let recounts =
@@ -229,7 +230,7 @@ impl CountsReader {
                 from_us,
                 to_us,
             );
-            // Of a line that was not counted again no more is known than there was.
+            // A line without a recount stays unknown where counting stopped.
             let timeline = coverage::uncovered_spans(&spans, &all, scene, from_us, to_us);
             let with_its_own = |row: LineRow| {
                 let spans = self.spans_of_lines(timeline.clone(), &recounts, scene, &[row.id])?;
@@ -240,19 +241,19 @@ impl CountsReader {
         })())
     }
 
-    /// What of this time has passed, in microseconds of wall time; `None` if nothing has.
+    /// The past part of a time, in microseconds of wall time; `None` if all is in the future.
     fn past_range(&self, from_us: u64, to_us: u64) -> Option<(i64, i64)> {
         let (from_us, to_us) = (number(from_us), number(to_us).min(self.now_us()));
         (from_us < to_us).then_some((from_us, to_us))
     }
 
-    /// The time from `from_us` to when it was first said whether counting runs; all up to `to_us` if it never was.
+    /// The time from `from_us` to the first coverage report; up to `to_us` if there was none.
     fn span_before_counting(&self, from_us: i64, to_us: i64) -> Result<CoverageSpan, CountsRowError> {
         let began_us = self.read_began()?.unwrap_or(to_us);
         Ok(CoverageSpan { from_us, to_us: began_us, scene: None, why: NOT_BEGUN.into() })
     }
 
-    /// When it was first said whether counting runs, wall time in microseconds; `None` if it never was.
+    /// The wall time of the first coverage report in microseconds, if there was one.
     fn read_began(&self) -> Result<Option<i64>, CountsRowError> {
         self.connection.query_row("SELECT min(from_us) FROM spans", [], |row| row.get(0))
     }
@@ -262,18 +263,18 @@ impl CountsReader {
         self.map_error(load_resets(&self.connection, scene, number(from_us), number(to_us)))
     }
 
-    /// When lines were moved between two wall times, deleted ones too: their numbers and the times, oldest first. A row
-    /// of [`CountsReader::lines`] has the last time only.
+    /// Moves of lines between two wall times, also of deleted ones: line number and time, oldest first.
+    /// [`CountsReader::lines`] has only the last move of each.
     pub fn line_moves(&self, from_us: u64, to_us: u64) -> Result<Vec<(u64, u64)>, StoreError> {
         self.map_error(lines::list_moves(&self.connection, number(from_us), number(to_us)))
     }
 
-    /// All lines, deleted ones too.
+    /// All lines, including deleted ones.
     pub fn lines(&self) -> Result<Vec<LineRow>, StoreError> {
         self.map_error(lines::load_all(&self.connection))
     }
 
-    /// The classes of all that was counted in `scene`. Goes through all of its days.
+    /// The classes of all crossings in `scene`. Reads all daily sums.
     pub fn classes(&self, scene: Scene) -> Result<HashSet<String>, StoreError> {
         let read = || {
             let mut classes = self.connection.prepare("SELECT DISTINCT class FROM daily WHERE scene = ?1")?;
@@ -282,13 +283,14 @@ impl CountsReader {
         self.map_error(read())
     }
 
-    /// Something small that outlives restarts, as [`super::Counts::setting`] has it.
+    /// A small stored value, like [`super::Counts::setting`].
     pub fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {
         let text = "SELECT value FROM settings WHERE key = ?1";
         self.map_error(self.connection.query_row(text, [key], |row| row.get(0)).optional())
     }
 
-    /// Whether the file is sound and the roll-ups equal the crossings: every fault in a sentence. Reads all of it.
+    /// Checks the integrity of the file and that sums equal crossings. Returns a sentence for each fault. Reads the
+    /// whole file.
     pub fn check(&self) -> Result<Vec<String>, StoreError> {
         self.map_error(check::find_faults(&self.connection, &self.calendar))
     }
@@ -297,7 +299,7 @@ impl CountsReader {
         read.map_err(|error| store_error(&self.file, &error))
     }
 
-    /// Wall time now, as the writer tells it where there is one.
+    /// The current wall time; the writer's view of it if there is a writer.
     fn now_us(&self) -> i64 {
         let now = self.clock.now();
         match self.shared.as_ref().and_then(|shared| shared.live()) {
@@ -338,7 +340,7 @@ impl CountsReader {
         statement.query_map(params_from_iter(conditions.values), crossing)?.collect()
     }
 
-    /// Numbers between which all crossings lie that are asked for; `None` if there are none.
+    /// The range of crossing numbers that can match the query; `None` without a match.
     fn bounds(&self, query: &CrossingsQuery) -> Result<Option<(i64, i64)>, CountsRowError> {
         let mut conditions = SqlFilter::new("scene = ?", query.scene.as_str());
         if let Some(from_us) = query.from_us {
@@ -364,7 +366,7 @@ impl CountsReader {
         let (Some(&(start, _)), Some(&(_, end))) = (bounds.first(), bounds.last()) else {
             return Ok(Vec::new());
         };
-        // One state of the file for all that is read.
+        // One transaction, so that all queries see the same state.
         let _state = self.connection.unchecked_transaction()?;
         let spans = self.spans(query.scene, &query.lines, start, end)?;
         let covered = coverage::covered_times(&spans, query.scene, start, end);
@@ -419,7 +421,7 @@ impl CountsReader {
         Ok(rows.collect())
     }
 
-    /// The buckets that `from_us..to_us` meets; `None` if they are too many.
+    /// The buckets that overlap `from_us..to_us`; `None` if there are too many.
     fn buckets(&self, size: BucketSize, from_us: i64, to_us: i64) -> Option<Vec<(i64, i64)>> {
         if size == BucketSize::Total {
             let start = self.calendar.bucket(BucketSize::Hour, from_us).0;
@@ -438,7 +440,7 @@ impl CountsReader {
         Some(buckets)
     }
 
-    /// Which sums to read from where to where. A total goes by days but for its ends.
+    /// The tables of sums to read, each with its range. A total uses whole days and, at its ends, hours.
     fn tables(&self, size: BucketSize, start: i64, end: i64) -> Vec<(&'static str, i64, i64)> {
         match size {
             BucketSize::Hour => vec![("hourly", start, end)],
@@ -454,9 +456,8 @@ impl CountsReader {
         }
     }
 
-    /// Spans that meet a time, that under way as long as it is now. Of certain lines (all if none is named), `scene`
-    /// was counted only while one of them was drawn and could count something: else there is no count of them, which is
-    /// no count of 0.
+    /// The spans that overlap a time; the current one lasts until now. For given lines, counting in `scene` also
+    /// needs that one of them was drawn and could count. Otherwise the count is not 0 but unknown.
     fn spans(
         &self,
         scene: Scene,
@@ -468,7 +469,7 @@ impl CountsReader {
         self.spans_of_lines(spans, &self.recounts(from_us, to_us)?, scene, lines)
     }
 
-    /// The same of `spans` that nothing is cut off of yet.
+    /// Like [`CountsReader::spans`], from spans that are not cut yet.
     fn spans_of_lines(
         &self,
         mut spans: Vec<CoverageSpan>,
@@ -488,7 +489,7 @@ impl CountsReader {
         Ok(spans)
     }
 
-    /// Spans as they are on record, and the one under way.
+    /// The stored spans, and the current one.
     fn recorded_spans(&self, from_us: i64, to_us: i64) -> Result<Vec<CoverageSpan>, CountsRowError> {
         let mut query = self.connection.prepare(
             "SELECT from_us, to_us, scene, state FROM spans WHERE to_us > ?1 AND from_us < ?2 ORDER BY from_us, id",
@@ -526,8 +527,8 @@ impl CountsReader {
         Ok(spans)
     }
 
-    /// When each of these lines was drawn in `scene`, and when it could count something then: from, and to; for ever,
-    /// if it still is so.
+    /// The times in which each of these lines was drawn in `scene`, and those in which it could also count, as (from,
+    /// to). An open end is `i64::MAX`.
     fn line_times(&self, scene: Scene, lines: &[u64]) -> Result<LineTimes, CountsRowError> {
         let places = vec!["?"; lines.len()].join(", ");
         let mut query = self.connection.prepare(&format!(
@@ -562,8 +563,7 @@ impl CountsReader {
         Ok(times)
     }
 
-    /// Times that were counted again from recordings: on the lines that were counted on then they are covered, whatever
-    /// was so at the time.
+    /// Recounted times. The lines of a recount are covered then, whatever the coverage was at the time.
     fn recounts(&self, from_us: i64, to_us: i64) -> Result<Vec<RecountedSpan>, CountsRowError> {
         let mut query = self.connection.prepare(
             "SELECT s.from_us, s.to_us, s.scene, r.lines, r.id FROM recount_spans s JOIN recounts r ON r.id = s.recount
@@ -584,8 +584,8 @@ impl CountsReader {
         Ok(recounts)
     }
 
-    /// A daemon of another process is behind in telling: what it told last is so until now, if it has not
-    /// ended and can be believed to run.
+    /// Extends the last span of a daemon in another process to now, because the daemon stores it with a delay. Its
+    /// run must not have ended, and the span must be recent.
     fn extend_to_now(&self, spans: &mut [CoverageSpan], now_us: i64) -> Result<(), CountsRowError> {
         let newest = self
             .connection

@@ -1,13 +1,14 @@
-//! Counting a recording again: what is found now takes the place of what was counted in its time.
+//! Recounts: the result of counting a recording again replaces the crossings of its time.
 //!
-//! Nothing that was counted is deleted: a crossing that gives way goes, whole, with its picture and its number, from
-//! `crossings` to `superseded`, which names the recount that took its place. Sums, pages, charts and the check go by
-//! `crossings`, so nothing of what gave way is in them; all of it happens in one transaction. What a recount found
-//! belongs to a run of its own, that is ended from the beginning, so its tracks cannot be taken for those of the
-//! daemon. Only the lines that were counted on give way, and only in the times that the recording has pictures of: what
-//! crossed in a gap, or a line that is deleted since, stays. Saying the same again changes nothing.
+//! Nothing is deleted. A replaced crossing moves from `crossings` to `superseded`, with its thumbnail, its number,
+//! and the number of the recount. Sums, pages, charts and the check use only `crossings`. Everything happens in one
+//! transaction.
 //!
-//! Called by the writer, within its transaction.
+//! A recount is a run of its own that has already ended, so its tracks cannot be confused with the daemon's. It
+//! replaces only crossings of its own lines, and only at times with frames in the recording. Crossings in a gap, and
+//! those of lines deleted since, stay. Repeating a recount changes nothing.
+//!
+//! The writer calls this within its transaction.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -22,76 +23,75 @@ use super::{BucketSize, EditError, Scene};
 use crate::base::unicode::is_unseen_control;
 use crate::vision::Direction;
 
-/// Crossings that one recount has at most: an hour of a very busy street.
+/// Maximum number of crossings in a recount: an hour of a very busy street.
 pub const MOST_RECOUNTED: usize = 20_000;
 
-/// Pieces that a recording falls into at most.
+/// Maximum number of spans in a recount.
 const MOST_SPANS: usize = 10_000;
 
-/// Lines that are counted on at most.
+/// Maximum number of lines in a recount.
 const MOST_LINES: usize = 1000;
 
-/// Letters of a name that is noted.
+/// Maximum characters of a stored name.
 const LONGEST_NAME: usize = 250;
 
-/// What counting a recording again has found.
+/// The result of counting a recording again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recount {
-    /// The scene it was recorded in.
+    /// The scene of the recording.
     pub scene: Scene,
-    /// The name of the camera that recorded it.
+    /// The name of the recording camera.
     pub camera: String,
-    /// What was counted, in words: "recording 7, door.mp4".
+    /// The recording, in words: "recording 7, door.mp4".
     pub recording: String,
-    /// What looked: a model's name, or `motion`.
+    /// The detector: a model's name, or `motion`.
     pub model: String,
-    /// Whether the recording's times will not be mended any more.
+    /// The recording's times are sure and will not move.
     pub is_time_sure: bool,
-    /// The times in which its pictures follow each other closely, wall time in microseconds, both ends included; in
-    /// order and apart from each other.
+    /// The times without gaps in the recording, wall time in microseconds, both ends included; in order and disjoint.
     pub spans: Vec<(u64, u64)>,
-    /// The lines that were counted on, each with the version it had then.
+    /// The lines of the recount, each with its version at that time.
     pub lines: Vec<(u64, u64)>,
-    /// Who crossed.
+    /// The crossings.
     pub crossings: Vec<FoundAgain>,
 }
 
-/// A crossing that a recount has found.
+/// A crossing of a recount.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FoundAgain {
     /// The number of the line.
     pub line: u64,
     /// The track, unique within the recount.
     pub track: u64,
-    /// The how-manieth crossing of this line by this track, from 1.
+    /// The number of this crossing among those of this track and line, from 1.
     pub ordinal: u32,
     /// The name of the class.
     pub class: Arc<str>,
-    /// Which way.
+    /// The direction.
     pub direction: Direction,
     /// The score, 0–1.
     pub score: f32,
-    /// When, wall time in microseconds; within one of the spans.
+    /// Wall time in microseconds; within one of the spans.
     pub time_us: u64,
 }
 
-/// What a recount came to.
+/// The effect of a recount.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecountResult {
-    /// Its number; `None`: counts.db says the same already, and nothing was changed.
+    /// Its number; `None` if `counts.db` already has the same and nothing was changed.
     pub id: Option<u64>,
-    /// Crossings that gave way.
+    /// Number of replaced crossings.
     pub superseded: u64,
-    /// Crossings that were counted instead.
+    /// Number of new crossings.
     pub counted: u64,
 }
 
-/// A crossing that is there.
+/// A stored crossing.
 struct ExistingCrossings {
     id: i64,
     kind: RollupTable,
     wall_us: i64,
-    /// In order of time, then as below: what two counts of the same are compared by.
+    /// For the comparison with the new crossings.
     mark: Mark,
 }
 
@@ -102,12 +102,12 @@ fn new_mark(line: u64, direction: Direction, class: &Arc<str>, score: f64, wall_
     (wall_us, line, direction, Arc::clone(class), score.to_bits())
 }
 
-/// What SQLite has of a score: it has no place for what is not a number.
+/// The score as SQLite stores it, which has no NaN.
 fn stored_score(score: f32) -> f64 {
     if score.is_finite() { f64::from(score) } else { 0.0 }
 }
 
-/// Puts a recount in the place of what was counted.
+/// Replaces stored crossings with those of a recount.
 pub(super) fn replace(
     tx: &CountsTransaction<'_>,
     calendar: &Calendar,
@@ -129,7 +129,7 @@ pub(super) fn replace(
     }
     let (id, run) = insert_recount(tx, recount)?;
     if is_same {
-        // That it was looked at is new: where nothing had been counted, nothing crossed.
+        // The coverage is new: nobody crossed in this time.
         return Ok(RecountResult { id: Some(id as u64), superseded: 0, counted: 0 });
     }
     let mut sums = RollupChanges::new(calendar);
@@ -143,7 +143,7 @@ pub(super) fn replace(
     Ok(RecountResult { id: Some(id as u64), superseded, counted })
 }
 
-/// Whether it can be one.
+/// Checks sizes, names, spans and crossings of the recount.
 fn check(recount: &Recount) -> Result<(), EditError> {
     let wrong = |field: &'static str, words: String| Err(EditError::out_of_range(field, "", words));
     if recount.crossings.len() > MOST_RECOUNTED {
@@ -204,7 +204,7 @@ fn check(recount: &Recount) -> Result<(), EditError> {
     Ok(())
 }
 
-/// Whether the lines are still those that were counted on.
+/// Checks that the lines still have the versions of the recount.
 fn check_lines_unchanged(connection: &Connection, recount: &Recount) -> Result<(), CountsFault> {
     for &(id, version) in &recount.lines {
         let now: Option<(u64, bool)> = connection
@@ -225,7 +225,7 @@ fn check_lines_unchanged(connection: &Connection, recount: &Recount) -> Result<(
     Ok(())
 }
 
-/// The crossings whose place it takes, in order of their numbers.
+/// The stored crossings that the recount replaces, by number.
 fn load_crossings(
     connection: &Connection,
     calendar: &Calendar,
@@ -235,7 +235,7 @@ fn load_crossings(
         return Ok(Vec::new());
     };
     let (from, to) = (from as i64, to as i64);
-    // The daily sums know between which numbers all crossings of these days lie.
+    // The daily sums bound the numbers of all crossings on these days.
     let (first, last): (Option<i64>, Option<i64>) = connection.query_row(
         "SELECT min(first), max(last) FROM daily WHERE scene = ?1 AND start_us >= ?2 AND start_us <= ?3",
         params![recount.scene.as_str(), calendar.bucket(BucketSize::Day, from).0, to],
@@ -265,7 +265,7 @@ fn load_crossings(
     Ok(there)
 }
 
-/// Notes the recount; gives its number and that of its run.
+/// Stores the recount. Returns its number and the number of its run.
 fn insert_recount(tx: &CountsTransaction<'_>, recount: &Recount) -> Result<(i64, i64), CountsRowError> {
     let (connection, at) = (tx.connection, tx.moment);
     connection.execute(
@@ -288,7 +288,7 @@ fn insert_recount(tx: &CountsTransaction<'_>, recount: &Recount) -> Result<(i64,
         ],
     )?;
     let id = connection.last_insert_rowid();
-    // A time that may still be mended covers nothing: it would stay where it is when all else moves.
+    // Times that may still move cover nothing, because the coverage would not move along.
     if has_final_times(tx, recount) {
         let mut row = connection
             .prepare("INSERT INTO recount_spans (recount, scene, from_us, to_us) VALUES (?1, ?2, ?3, ?4)")?;
@@ -299,7 +299,7 @@ fn insert_recount(tx: &CountsTransaction<'_>, recount: &Recount) -> Result<(i64,
     Ok((id, run))
 }
 
-/// Whether earlier recounts cover the same times of the same lines already.
+/// Whether earlier recounts cover the same times of the same lines.
 fn is_already_covered(tx: &CountsTransaction<'_>, recount: &Recount) -> Result<bool, CountsRowError> {
     if !has_final_times(tx, recount) {
         return Ok(true);
@@ -308,7 +308,7 @@ fn is_already_covered(tx: &CountsTransaction<'_>, recount: &Recount) -> Result<b
         "SELECT DISTINCT recount FROM recount_spans WHERE to_us = ?3 AND from_us = ?2 AND scene = ?1 ORDER BY recount",
     )?;
     let mut lines_of = tx.connection.prepare("SELECT lines FROM recounts WHERE id = ?1")?;
-    // Thousands of spans have the same few recounts.
+    // Thousands of spans share a few recounts.
     let mut known: HashSet<Vec<i64>> = HashSet::new();
     for &(from, to) in &recount.spans {
         let asked = params![recount.scene.as_str(), from as i64, to as i64];
@@ -329,8 +329,8 @@ fn is_already_covered(tx: &CountsTransaction<'_>, recount: &Recount) -> Result<b
     Ok(true)
 }
 
-/// Whether its times stay as they are when this boot's clock is set: those that are known to be right, and those of
-/// another boot, which nothing mends any more.
+/// Whether the recount's times stay when this boot's clock is set. Sure times stay, and so do those of an earlier
+/// boot.
 fn has_final_times(tx: &CountsTransaction<'_>, recount: &Recount) -> bool {
     let began_us = tx.moment.wall_us.saturating_sub(tx.moment.mono_us);
     recount.is_time_sure
@@ -338,7 +338,7 @@ fn has_final_times(tx: &CountsTransaction<'_>, recount: &Recount) -> bool {
         || recount.spans.first().is_some_and(|&(from, _)| (from as i64) < began_us)
 }
 
-/// Takes a crossing out of what counts.
+/// Moves a crossing to `superseded`.
 fn mark_superseded(connection: &Connection, recount: i64, id: i64) -> Result<(), CountsRowError> {
     connection
         .prepare(
@@ -354,7 +354,7 @@ fn mark_superseded(connection: &Connection, recount: i64, id: i64) -> Result<(),
     Ok(())
 }
 
-/// Puts what was found on record.
+/// Stores the crossings of the recount.
 fn insert(
     tx: &CountsTransaction<'_>,
     run: i64,

@@ -1,4 +1,4 @@
-//! Words and numbers as they stand in the file, and back.
+//! Conversions between values and columns.
 
 use rusqlite::Row;
 use rusqlite::types::Value;
@@ -7,45 +7,41 @@ use rusqlite::types::{FromSqlError, Type};
 use super::{Scene, StoredCrossing};
 use crate::vision::{Anchor, Direction, Recrossing};
 
-/// A row that cannot be read: SQLite's fault, or a word that nobody wrote.
+/// A row cannot be read: SQLite's error, or an unknown word.
 pub(super) type CountsRowError = rusqlite::Error;
 
 fn unknown_word(what: &str, word: &str) -> CountsRowError {
     CountsRowError::FromSqlConversionFailure(0, Type::Text, format!("no {what}: {word:?}").into())
 }
 
-/// The scene of a word in the file.
 pub(super) fn parse_scene(word: &str) -> Result<Scene, CountsRowError> {
     Scene::parse(word).ok_or_else(|| unknown_word("scene", word))
 }
 
-/// The direction of a word in the file.
 pub(super) fn direction_of(word: &str) -> Result<Direction, CountsRowError> {
     Direction::parse(word).ok_or_else(|| unknown_word("direction", word))
 }
 
-/// The anchor of a word in the file.
 pub(super) fn parse_anchor(word: &str) -> Result<Anchor, CountsRowError> {
     Anchor::parse(word).ok_or_else(|| unknown_word("anchor", word))
 }
 
-/// The policy of a word in the file.
 pub(super) fn parse_recrossing(word: &str) -> Result<Recrossing, CountsRowError> {
     Recrossing::parse(word).ok_or_else(|| unknown_word("policy", word))
 }
 
-/// A JSON value in a column.
+/// Parses a JSON column.
 pub(super) fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, CountsRowError> {
     serde_json::from_str(text).map_err(|error| FromSqlError::other(error).into())
 }
 
-/// The numbers of the lines that a recount was on, of its column.
+/// The line numbers in a recount's column `lines`.
 pub(super) fn parse_line_ids(lines: &str) -> Result<impl Iterator<Item = u64>, CountsRowError> {
     let with_versions: Vec<(u64, u64)> = from_json(lines)?;
     Ok(with_versions.into_iter().map(|(line, _)| line))
 }
 
-/// A JSON value for a column.
+/// Formats a JSON column.
 pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, CountsRowError> {
     serde_json::to_string(value).map_err(|error| CountsRowError::ToSqlConversionFailure(Box::new(error)))
 }
@@ -55,7 +51,7 @@ pub(super) fn unsigned(row: &Row<'_>, column: usize) -> Result<u64, CountsRowErr
     Ok(row.get::<_, i64>(column)?.max(0) as u64)
 }
 
-/// What [`crossing`] reads, to be followed by conditions.
+/// The columns for [`crossing`]; conditions follow.
 pub(super) const SELECT_CROSSINGS: &str = "SELECT c.id, c.run, r.camera, c.scene, c.line, l.name, c.track, c.ordinal, \
      c.class, c.direction, c.score, c.wall_us, c.sure, EXISTS (SELECT 1 FROM thumbnails t WHERE t.crossing = c.id), \
      EXISTS (SELECT 1 FROM recounts n WHERE n.run = c.run) \
@@ -70,7 +66,7 @@ pub(super) fn crossing(row: &Row<'_>) -> Result<StoredCrossing, CountsRowError> 
         scene: parse_scene(row.get_ref(3)?.as_str()?)?,
         line_id: unsigned(row, 4)?,
         line: row.get(5)?,
-        // The only numbers whose high bit may be set.
+        // Only track numbers may use the highest bit.
         track: row.get::<_, i64>(6)? as u64,
         ordinal: row.get(7)?,
         class: row.get(8)?,
@@ -83,7 +79,7 @@ pub(super) fn crossing(row: &Row<'_>) -> Result<StoredCrossing, CountsRowError> 
     })
 }
 
-/// Conditions of a query, and their values.
+/// The conditions of a query and their values.
 pub struct SqlFilter {
     pub text: String,
     pub values: Vec<Value>,
@@ -100,7 +96,7 @@ impl SqlFilter {
         self.values.push(value.into());
     }
 
-    /// Nothing, if there are none: then any will do.
+    /// Adds no condition if `values` is empty.
     pub fn add_any_of(&mut self, column: &str, values: impl ExactSizeIterator<Item = Value>) {
         if values.len() > 0 {
             let places = vec!["?"; values.len()].join(", ");
@@ -110,7 +106,7 @@ impl SqlFilter {
     }
 }
 
-/// A number for SQLite, whose numbers have a sign.
+/// A number for SQLite, whose integers are signed.
 pub(super) fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }

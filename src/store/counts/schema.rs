@@ -1,11 +1,11 @@
-//! The file's shape: opening it, knowing it for a counts.db, and bringing older ones up to date.
+//! Opens `counts.db`: recognizes the file and migrates older versions.
 //!
-//! `PRAGMA user_version` is the number of the newest migration a file has had; each is one
-//! transaction. A file that is newer, damaged or not a counts.db is refused and left as it is.
+//! `PRAGMA user_version` is the number of the file's last migration. Each migration is one transaction. A file that
+//! is newer, damaged or foreign is refused and left unchanged.
 //!
-//! Journal mode WAL with `synchronous=FULL`: a commit is one append to the log and one `fsync`, so
-//! it stays through a power cut, and it writes each touched page once (a rollback journal writes
-//! the old page, the new page and two headers, and holds the writer up while anybody reads).
+//! The journal mode is WAL with `synchronous=FULL`. A commit is one append to the log and one `fsync`, so it survives
+//! a power cut, and writes each touched page once. A rollback journal would write the old page, the new page and two
+//! headers, and block the writer during reads.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,13 +16,11 @@ use super::StoreError;
 use super::sqlite::{self, FileFault, LockFault, SchemaShape};
 use crate::base::private::{Lock, match_folder_owner};
 
-/// counts.db's name in its directory.
 pub(in crate::store) const FILE_NAME: &str = "counts.db";
 
 /// `application_id`: "taly".
 const APPLICATION: i32 = 0x7461_6c79;
 
-/// What the file is known by.
 pub(in crate::store) const SHAPE: SchemaShape = SchemaShape {
     name: FILE_NAME,
     application: APPLICATION,
@@ -35,10 +33,10 @@ pub(in crate::store) const SHAPE: SchemaShape = SchemaShape {
               (`sqlite3 counts.db .recover` saves what can be read)",
 };
 
-/// What brings a file from version n to n + 1. Entries are never changed once released.
+/// Migrations from version n to n + 1. Released entries never change.
 ///
-/// Times are microseconds: `wall_us` since 1970, `mono_us` of `CLOCK_MONOTONIC` of the run's boot.
-/// `sure`: the wall time will not be mended any more.
+/// Times are microseconds: `wall_us` since 1970, `mono_us` of `CLOCK_MONOTONIC` of the run's boot. `sure`: the wall
+/// time is final.
 const MIGRATIONS: &[&str] = &["
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE boots (id INTEGER PRIMARY KEY, boot TEXT NOT NULL UNIQUE, offset_us INTEGER NOT NULL, sure INTEGER NOT \
@@ -122,14 +120,14 @@ CREATE INDEX occupancy_by_moment ON occupancy(zone, wall_us);
 INSERT OR IGNORE INTO settings SELECT 'first_start_done', '1' WHERE EXISTS (SELECT 1 FROM crossings);
 "];
 
-/// Opens `file` for its one writer, made and migrated where need be.
+/// Opens `file` for its only writer. Creates or migrates it if necessary.
 pub(in crate::store) fn open_to_write(file: &Path) -> Result<Connection, StoreError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection =
         sqlite::open_private(file, flags, |file, flags| Connection::open_with_flags(file, flags))
             .map_err(|e| store_error(file, &e))?;
-    // Before there is a log, which SQLite makes for the same user.
+    // Before the log exists, because SQLite gives the log the same owner.
     match_folder_owner(file);
     let opened = (|| {
         connection.busy_timeout(Duration::from_secs(2))?;
@@ -137,7 +135,7 @@ pub(in crate::store) fn open_to_write(file: &Path) -> Result<Connection, StoreEr
         if let Ok(version) = version {
             connection.pragma_update(None, "journal_mode", "wal")?;
             connection.pragma_update(None, "synchronous", "full")?;
-            // A log that one long reader made grow gives its place back afterwards.
+            // The log shrinks again after a long reader has made it grow.
             connection.pragma_update(None, "journal_size_limit", 4 << 20)?;
             SHAPE.migrate(&mut connection, version)?;
             check_integrity(&connection)?;
@@ -148,7 +146,7 @@ pub(in crate::store) fn open_to_write(file: &Path) -> Result<Connection, StoreEr
     Ok(connection)
 }
 
-/// Opens `file` for reading only; it must be of this version.
+/// Opens `file` for reading only; it must have the newest version.
 pub(in crate::store) fn open_to_read(file: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection =
@@ -163,7 +161,7 @@ pub(in crate::store) fn open_to_read(file: &Path) -> Result<Connection, StoreErr
     Ok(connection)
 }
 
-/// After a run that did not end, which is when disks lie: goes through the file, and fails if it is damaged.
+/// If the last run did not end, checks the file and fails if it is damaged. Disks may lie in a power cut.
 fn check_integrity(connection: &Connection) -> rusqlite::Result<()> {
     let has_ended: Option<bool> = connection
         .query_row(
@@ -184,10 +182,10 @@ fn check_integrity(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Keeps a second writer away from `directory` while it lives.
+/// Locks `directory` against a second writer, for the lifetime of the lock.
 ///
 /// # Errors
-/// Nothing can be kept there, or another one has it.
+/// The directory is not writable, or another process holds the lock.
 pub(super) fn lock(directory: &Path) -> Result<Lock, StoreError> {
     sqlite::lock(directory, "counts.lock").map_err(|fault| match fault {
         LockFault::Taken(file) => {
@@ -204,7 +202,7 @@ impl From<FileFault> for StoreError {
     }
 }
 
-/// What SQLite said, with what the user can do about it.
+/// SQLite's error with the remedy for it.
 pub(in crate::store) fn store_error(file: &Path, error: &rusqlite::Error) -> StoreError {
     SHAPE.fault(file, error).into()
 }
@@ -216,7 +214,7 @@ mod tests {
     fn refused(file: &Path) -> String {
         match open_to_write(file) {
             Err(StoreError::File { reason, hint, .. }) => {
-                assert!(hint.is_some(), "{reason}: and what can be done?");
+                assert!(hint.is_some(), "{reason}: there is no hint");
                 reason
             }
             other => panic!("{other:?}"),
@@ -283,7 +281,7 @@ mod tests {
             .query_row("SELECT a, b FROM one", [], |row| Ok((row.get(0)?, row.get(1)?)))
             .expect("kept");
         assert_eq!(row, (7, None));
-        // A step that fails leaves nothing of itself.
+        // A failing step leaves no trace.
         const FAILING: [&str; 3] = [STEPS[0], STEPS[1], "CREATE TABLE two (a); CREATE TABLE one (a)"];
         assert!(migrate(&mut connection, 2, &FAILING).is_err());
         let tables: i64 =

@@ -1,4 +1,4 @@
-//! What the writer shares with the handles: its inbox, what it publishes, and small things under one lock.
+//! State that the writer shares with the handles: its inbox, its published values, and small values under one lock.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -17,14 +17,14 @@ use super::{
     ZoneRow,
 };
 
-/// Commands that wait at most.
+/// Maximum number of queued commands.
 const CAPACITY: usize = 1024;
 
-/// Committed crossings that a slow listener may be behind. It is told that it missed some, and reads them in the
-/// ledger.
+/// Number of committed crossings that a receiver may be behind. A slower one gets an error, and reads the missed ones
+/// from `counts.db`.
 const BROADCAST: usize = 1024;
 
-/// What the writer shares with the handles.
+/// State that the writer shares with the handles.
 pub struct CountsShared {
     pub inbox: Inbox<CountsWrite>,
     pub lines: watch::Sender<Arc<Vec<LineRow>>>,
@@ -32,11 +32,11 @@ pub struct CountsShared {
     pub tallies: watch::Sender<Arc<Tallies>>,
     pub committed: broadcast::Sender<Arc<StoredCrossing>>,
     board: Mutex<CountsSnapshot>,
-    /// What days and hours are told by, and how often that was another one.
+    /// The calendar of days and hours, and the number of its changes.
     calendar: RwLock<(Calendar, u64)>,
 }
 
-/// Small things under one lock, held for no longer than a copy takes.
+/// Small values under one lock, which is held only for a copy.
 #[derive(Debug, Default)]
 pub struct CountsSnapshot {
     pub scene: Scene,
@@ -45,25 +45,25 @@ pub struct CountsSnapshot {
     pub settings: BTreeMap<String, String>,
     pub totals: Arc<Vec<Count>>,
     pub trouble: Option<String>,
-    /// Why the lines and zones of the operator's file are not those on record.
+    /// Why the lines and zones of the operator's file are not all stored.
     pub unpinned: Option<Unpinned>,
-    /// The lines and zones of the operator's file, as they are wanted by now.
+    /// The current lines and zones of the operator's file.
     pub of_the_file: Pinned,
     pub lost: u64,
     pub dropped_audit_rows: u64,
     pub live: Option<Live>,
 }
 
-/// Why lines and zones of the operator's file are not counted on.
+/// Why lines and zones of the operator's file are left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unpinned {
-    /// None of them is.
+    /// All of them are left out.
     pub is_all: bool,
-    /// Why, in words.
+    /// The reason, in words.
     pub why: String,
 }
 
-/// What the operator's file draws, each with its place there.
+/// The lines and zones of the operator's file, each with its place there.
 #[derive(Debug, Clone, Default)]
 pub struct Pinned {
     pub lines: Vec<(LineDraft, String)>,
@@ -71,7 +71,7 @@ pub struct Pinned {
 }
 
 impl Pinned {
-    /// Draws it; gives why, for each that is left out.
+    /// Pins them. Returns the reason for each that is left out.
     pub fn pin(self, tx: &CountsTransaction<'_>) -> Result<Vec<EditError>, CountsFault> {
         let mut left_out = shapes::pin::<LineRow>(tx, self.lines)?;
         left_out.extend(shapes::pin::<ZoneRow>(tx, self.zones)?);
@@ -79,7 +79,7 @@ impl Pinned {
     }
 }
 
-/// The span under way and the clock: what readers add to what is on record.
+/// The current span and the clock, which readers add to the stored rows.
 #[derive(Debug, Clone)]
 pub struct Live {
     pub wall: WallClock,
@@ -134,7 +134,7 @@ impl CountsShared {
         self.lock_board().lost = lost;
     }
 
-    /// A row of the audit list has found no place.
+    /// Counts an audit entry for which there was no place.
     pub fn drop_audit_row(&self) {
         let mut board = self.lock_board();
         if board.dropped_audit_rows == 0 {
@@ -151,7 +151,7 @@ impl CountsShared {
         self.lock_board().live.clone()
     }
 
-    /// What days and hours are told by, and how often that was another one.
+    /// The calendar of days and hours, and the number of its changes.
     pub fn calendar(&self) -> (Calendar, u64) {
         self.calendar.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

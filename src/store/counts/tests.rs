@@ -1,4 +1,4 @@
-//! counts.db as a whole, with a scripted clock, and its writer taken turn by turn.
+//! `counts.db` as a whole, with a scripted clock and a writer whose turns the tests run.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ const HOUR: u64 = 3600 * S;
 /// 2026-06-01T10:00:00Z, a Monday.
 const MONDAY: u64 = 1_780_308_000 * S;
 
-/// A clock that stands where it is put.
+/// A clock that tests set.
 #[derive(Clone)]
 struct Script(Arc<Mutex<Scripted>>);
 
@@ -66,7 +66,7 @@ impl Clock for Script {
     }
 }
 
-/// A counts.db whose writer is taken turn by turn.
+/// A `counts.db` whose writer runs turn by turn.
 struct Bench {
     clock: Script,
     counts: Counts,
@@ -105,7 +105,7 @@ impl Bench {
         .expect("the line is drawn")
     }
 
-    /// Sets lines and zones of the operator's file, each in the line of it that its name is long.
+    /// Pins lines and zones of the operator's file. The line number of each in the file is the length of its name.
     fn pin(&mut self, lines: &[&str], zones: &[&str]) -> Result<(), EditError> {
         let place = |name: &str| format!("config.toml:{}", name.len());
         let lines = lines.iter().map(|name| (draft(name), place(name))).collect();
@@ -130,7 +130,7 @@ impl Bench {
         waiting.join().expect("no panic")
     }
 
-    /// Has an edit made: it waits for a turn, which is taken here.
+    /// Makes an edit and runs the turn that it waits for.
     fn edit<T: Send + 'static, F: Future<Output = T>>(&mut self, make: impl FnOnce(Counts) -> F) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         let mut made = Box::pin(make(self.counts.clone()));
@@ -168,7 +168,7 @@ impl Bench {
     fn assert_sound(&self) {
         let reader = self.reader();
         assert_eq!(reader.check().expect("it can be read"), Vec::<String>::new());
-        // What is said of each line beyond what is said of all is what there is of that line.
+        // The common gaps and a line's further gaps are together the gaps of that line.
         let lines = reader.lines().expect("it can be read");
         let lines: std::collections::BTreeSet<u64> = lines.iter().map(|line| line.id).collect();
         let lines: Vec<u64> = lines.into_iter().collect();
@@ -188,7 +188,7 @@ impl Bench {
                         let both = merged([&gaps.all[..], &own].concat());
                         assert_eq!(both, merged(gaps_of(&[line.id])), "{own:?}");
                     }
-                    // Of a line of which nothing is said nothing is known.
+                    // A line without an entry is unknown for the whole time.
                     let never_drawn = gaps_of(&[1 << 40]);
                     for id in lines.iter().filter(|id| filter.is_empty() && !said.contains(id)) {
                         let gaps = merged(gaps_of(&[*id]));
@@ -200,7 +200,7 @@ impl Bench {
     }
 }
 
-/// Times that gaps fill, in order and apart from each other, without what is shorter than a second.
+/// The times of the gaps, merged, in order and disjoint, without those shorter than a second.
 fn merged(mut gaps: Vec<Gap>) -> Vec<(u64, u64)> {
     gaps.sort_by_key(|gap| gap.from_us);
     let mut merged: Vec<(u64, u64)> = Vec::new();
@@ -251,7 +251,7 @@ fn crossing(line: u64, track: u64, direction: Direction, monotonic_us: u64) -> N
 }
 
 #[test]
-fn what_is_recorded_is_told_and_read() {
+fn a_stored_crossing_is_announced_and_read() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path(), &Script::new(MONDAY));
     let line = bench.draw("Door", Scene::Camera);
@@ -261,12 +261,12 @@ fn what_is_recorded_is_told_and_read() {
     new.thumbnail = Some(bytes::Bytes::from_static(b"jpeg"));
     let again = new.clone();
     bench.counts.record(vec![new]).expect("there is room");
-    assert!(told.try_recv().is_err(), "told before it is on record");
+    assert!(told.try_recv().is_err(), "announced before it is stored");
     bench.turn();
     let event = told.try_recv().expect("it is told");
     bench.counts.record(vec![again]).expect("there is room");
     bench.turn();
-    assert!(told.try_recv().is_err(), "told twice, it counts once");
+    assert!(told.try_recv().is_err(), "offered twice, it counts once");
     assert_eq!(bench.all(), [(*event).clone()]);
     assert_eq!((event.id, event.time_us, event.is_time_sure, event.has_thumbnail), (1, MONDAY, true, true));
     assert_eq!((&*event.line, &*event.camera, event.run), ("Door", "door", bench.counts.run()));
@@ -282,7 +282,7 @@ fn what_is_recorded_is_told_and_read() {
 }
 
 #[test]
-fn commits_that_follow_each_other_wait_only_when_they_are_many() {
+fn only_many_consecutive_commits_wait() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path(), &Script::new(MONDAY));
     let line = bench.draw("Door", Scene::Camera);
@@ -297,7 +297,7 @@ fn commits_that_follow_each_other_wait_only_when_they_are_many() {
 }
 
 #[test]
-fn a_clock_that_is_set_moves_what_is_not_sure_and_no_more() {
+fn setting_the_clock_moves_unsure_rows_only() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(2 * HOUR); // 1970: no battery.
     clock.with(|clock| clock.is_synchronised = false);
@@ -311,7 +311,7 @@ fn a_clock_that_is_set_moves_what_is_not_sure_and_no_more() {
     bench.record(line, Direction::Out, 1);
     assert_eq!(bench.all().iter().filter(|crossing| crossing.is_time_sure).count(), 0);
     assert!(!bench.counts.is_clock_sure());
-    // Somebody sets it by hand, wrongly by an hour; then the network does.
+    // Somebody sets it by hand, wrong by an hour; then the network sets it.
     clock.with(|clock| clock.wall = MONDAY + 60 * S + HOUR);
     bench.turn();
     assert_eq!(bench.all()[0].time_us, MONDAY + HOUR);
@@ -332,7 +332,7 @@ fn a_clock_that_is_set_moves_what_is_not_sure_and_no_more() {
     let tally = bench.counts.subscribe_tallies().borrow().lines[0].clone();
     assert_eq!((tally.count_in, tally.count_out, tally.inside, tally.since_us), (0, 1, 0, MONDAY));
     bench.assert_sound();
-    // Sure rows never move: neither by another step nor by the next start.
+    // Sure rows never move, neither by another step nor at the next start.
     clock.with(|clock| clock.wall += 5 * HOUR);
     bench.record(line, Direction::In, 1);
     drop(bench);
@@ -345,7 +345,7 @@ fn a_clock_that_is_set_moves_what_is_not_sure_and_no_more() {
 }
 
 #[test]
-fn a_daemon_that_starts_anew_mends_the_earlier_run_of_this_boot() {
+fn a_restarted_daemon_corrects_the_earlier_run_of_this_boot() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(MONDAY);
     clock.with(|clock| clock.is_synchronised = false);
@@ -362,7 +362,7 @@ fn a_daemon_that_starts_anew_mends_the_earlier_run_of_this_boot() {
     assert!(bench.all()[0].is_time_sure);
     bench.assert_sound();
     drop(bench);
-    // Another boot's clock is another clock.
+    // The clock of another boot is independent.
     clock.with(|clock| {
         (clock.boot, clock.mono, clock.wall) = (String::from("second"), 5 * S, MONDAY + 72 * HOUR)
     });
@@ -372,7 +372,7 @@ fn a_daemon_that_starts_anew_mends_the_earlier_run_of_this_boot() {
 }
 
 #[test]
-fn a_sure_clock_that_is_set_back_covers_nothing_twice() {
+fn a_sure_clock_set_back_covers_no_time_twice() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(MONDAY);
     let mut bench = Bench::open(folder.path(), &clock);
@@ -393,7 +393,7 @@ fn a_sure_clock_that_is_set_back_covers_nothing_twice() {
 }
 
 #[test]
-fn what_was_not_counted_is_a_gap_with_its_reason() {
+fn a_time_without_counting_is_a_gap_with_its_reason() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(MONDAY);
     let mut bench = Bench::open(folder.path(), &clock);
@@ -407,9 +407,9 @@ fn what_was_not_counted_is_a_gap_with_its_reason() {
     bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
     bench.turn();
     clock.pass(40 * S);
-    bench.turn(); // It grows by itself.
+    bench.turn(); // The span is extended on its own.
     clock.pass(20 * S);
-    drop(bench); // The power fails: 20 s are not on record.
+    drop(bench); // The power fails: 20 s are not stored.
     clock.pass(240 * S);
     let mut bench = Bench::open(folder.path(), &clock);
     bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
@@ -423,7 +423,7 @@ fn what_was_not_counted_is_a_gap_with_its_reason() {
     };
     let before = Gap { from_us: 0, ..of(0, 0, "not_begun") };
     assert_eq!(gaps, [before, of(600, 900, "paused"), of(940, 1200, "off")]);
-    // Half an hour has passed; the bucket under way is measured by that.
+    // Half an hour has passed, which is the measure of the current bucket.
     let rows = bench.reader().counts(&chart(BucketSize::Hour, MONDAY, MONDAY + 2 * HOUR)).expect("read");
     assert!((rows[0].covered - (1800.0 - 560.0) / 1800.0).abs() < 1e-9, "{}", rows[0].covered);
     assert_eq!((rows[1].covered, rows[1].counts.len()), (0.0, 0));
@@ -432,7 +432,7 @@ fn what_was_not_counted_is_a_gap_with_its_reason() {
 }
 
 #[test]
-fn what_changed_while_its_span_was_made_longer_is_covered_once_also_when_the_clock_is_set() {
+fn a_change_during_an_extension_covers_no_time_twice() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(2 * HOUR);
     clock.with(|clock| clock.is_synchronised = false);
@@ -443,7 +443,7 @@ fn what_changed_while_its_span_was_made_longer_is_covered_once_also_when_the_clo
     bench.counts.set_coverage(Coverage::Not("paused"));
     let late = bench.counts.taken();
     clock.pass(S);
-    bench.turn(); // It grows by itself, beyond the change.
+    bench.turn(); // The span is extended on its own, beyond the change.
     bench.writer.run_once(late);
     clock.pass(10 * S);
     clock.with(|clock| (clock.wall, clock.is_synchronised) = (MONDAY, true));
@@ -452,7 +452,7 @@ fn what_changed_while_its_span_was_made_longer_is_covered_once_also_when_the_clo
 }
 
 #[test]
-fn what_was_before_counts_db_began_is_a_gap_like_others() {
+fn the_time_before_counts_db_is_a_gap() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(MONDAY + 2700 * S);
     let mut bench = Bench::open(folder.path(), &clock);
@@ -462,7 +462,7 @@ fn what_was_before_counts_db_began_is_a_gap_like_others() {
         gaps.map(|gap| ((gap.from_us - MONDAY) / S, (gap.to_us - MONDAY) / S, gap.why)).collect()
     };
     let not_begun = |from: u64, to: u64| (from, to, String::from("not_begun"));
-    // Of a counts.db in which nothing was ever said, all that is past is one.
+    // Without any coverage report, the whole past is one such gap.
     assert_eq!(gaps(&bench, &[], 0, 3600), [not_begun(0, 2700)]);
     let door = bench.draw("Door", Scene::Camera);
     bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
@@ -475,14 +475,14 @@ fn what_was_before_counts_db_began_is_a_gap_like_others() {
     assert_eq!(gaps(&bench, &[], 2700, 3600), []);
     let rows = bench.reader().counts(&chart(BucketSize::Hour, MONDAY, MONDAY + HOUR)).expect("read");
     assert!((rows[0].covered - 0.25).abs() < 1e-9, "{}", rows[0].covered);
-    // What was counted again from an older recording is known all the same.
+    // A recount of an older recording covers its time all the same.
     bench.recount(recount(&door, &[(600, 900)], &[])).expect("recounted");
     assert_eq!(gaps(&bench, &[], 0, 3600), [not_begun(0, 600), not_begun(900, 2700)]);
     bench.assert_sound();
 }
 
 #[test]
-fn of_a_line_nothing_is_known_before_it_was_drawn_and_after_it_was_deleted() {
+fn a_line_has_gaps_before_it_was_drawn_and_after_it_was_deleted() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(MONDAY);
     let mut bench = Bench::open(folder.path(), &clock);
@@ -512,7 +512,7 @@ fn of_a_line_nothing_is_known_before_it_was_drawn_and_after_it_was_deleted() {
 }
 
 #[test]
-fn a_line_of_another_scene_and_one_that_was_counted_again_only_are_no_zero_and_no_gap() {
+fn lines_of_other_scenes_and_recounted_lines_are_neither_zero_nor_a_gap() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(MONDAY);
     let mut bench = Bench::open(folder.path(), &clock);
@@ -537,7 +537,7 @@ fn a_line_of_another_scene_and_one_that_was_counted_again_only_are_no_zero_and_n
         gaps.by_line.into_iter().map(of_line).collect::<Vec<_>>()
     };
     assert_eq!(told(&bench), []);
-    // Nobody crossed: so it is of another line, too, and that was known of the first one only.
+    // Nobody crossed the other line either, but only the first line's recount says so.
     bench.recount(recount(&door, &[(100, 400)], &[])).expect("it is made");
     let none = recount(&gate, &[(100, 400)], &[]);
     assert_eq!(bench.recount(none.clone()).expect("it is made").id, Some(2));
@@ -546,7 +546,7 @@ fn a_line_of_another_scene_and_one_that_was_counted_again_only_are_no_zero_and_n
     let own = vec![no_line(0, 100), no_line(400, 500)];
     assert_eq!(told(&bench), [(door.id, own.clone()), (gate.id, own)]);
     assert!((covered(&bench, gate.id) - 0.5).abs() < 1e-9, "{}", covered(&bench, gate.id));
-    // One of the operator's file counts in every scene.
+    // A line of the operator's file counts in every scene.
     bench.pin(&["Road"], &[]).expect("pinned");
     clock.pass(200 * S);
     bench.turn();
@@ -556,7 +556,7 @@ fn a_line_of_another_scene_and_one_that_was_counted_again_only_are_no_zero_and_n
     bench.assert_sound();
 }
 
-/// What a detector finds of a line that was never changed.
+/// The verdict on a line that was never changed.
 fn able(line: u64) -> LineStatus {
     LineStatus { line, version: 1, is_able: true }
 }
@@ -566,12 +566,12 @@ fn unable(line: u64) -> LineStatus {
 }
 
 #[test]
-fn of_a_line_that_can_count_nothing_nothing_is_known_while_that_is_so() {
+fn a_line_without_a_known_class_has_a_gap() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(MONDAY);
     let mut bench = Bench::open(folder.path(), &clock);
     let (door, gate) = (bench.draw("Door", Scene::Camera).id, bench.draw("Gate", Scene::Camera).id);
-    // The thread that counts hears of the lines a moment later: it has been so since they were drawn.
+    // The counting thread learns of the lines a moment later; its verdict holds since they were drawn.
     clock.pass(S / 2);
     bench.counts.set_line_verdicts(&[able(door), unable(gate)]);
     bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
@@ -583,7 +583,7 @@ fn of_a_line_that_can_count_nothing_nothing_is_known_while_that_is_so() {
     };
     let no_class = |from: u64, to: u64| (from, to, String::from("no_class"));
     clock.pass(600 * S);
-    // Said again, nothing is new. Another detector knows what the gate counts, and not what the door does.
+    // A repetition adds nothing. Another detector knows the gate's class but not the door's.
     bench.counts.set_line_verdicts(&[able(door), unable(gate)]);
     bench.counts.set_line_verdicts(&[unable(door), able(gate)]);
     bench.turn();
@@ -595,7 +595,7 @@ fn of_a_line_that_can_count_nothing_nothing_is_known_while_that_is_so() {
     assert_eq!(gaps(&bench, &[door]), [no_class(600, 1800)]);
     assert_eq!(gaps(&bench, &[door, gate]), [no_class(1200, 1800)], "one of them");
     assert_eq!(gaps(&bench, &[]), []);
-    // It is on record, and not only in memory.
+    // The verdicts are stored, not only in memory.
     drop(bench);
     let mut bench = Bench::open(folder.path(), &clock);
     bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
@@ -610,7 +610,7 @@ fn of_a_line_that_can_count_nothing_nothing_is_known_while_that_is_so() {
 }
 
 #[test]
-fn a_line_can_count_nothing_since_it_is_as_it_is_however_late_the_detector_hears_of_it() {
+fn a_late_verdict_holds_since_the_change_of_the_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(MONDAY);
     let mut bench = Bench::open(folder.path(), &clock);
@@ -629,7 +629,7 @@ fn a_line_can_count_nothing_since_it_is_as_it_is_however_late_the_detector_hears
     let door = bench.draw("Door", Scene::Camera).id;
     bench.counts.set_line_verdicts(&[able(door)]);
     bench.turn();
-    // It was heard of as it is: what is found of it by another detector holds from now on only.
+    // The thread knew this version already, so another detector's verdict holds from now on only.
     clock.pass(20 * S);
     bench.counts.set_line_verdicts(&[unable(door)]);
     bench.turn();
@@ -637,7 +637,7 @@ fn a_line_can_count_nothing_since_it_is_as_it_is_however_late_the_detector_hears
     bench.counts.set_line_verdicts(&[able(door)]);
     bench.turn();
     assert_eq!(gaps(&bench, door), [(120, 150)]);
-    // Changed twice while a look takes a minute: of the first change nothing was ever said.
+    // Changed twice during a detection of a minute; the first change never got a verdict.
     clock.pass(50 * S);
     change(&mut bench, door, "Dogs", 0.5);
     clock.pass(10 * S);
@@ -655,7 +655,7 @@ fn a_line_can_count_nothing_since_it_is_as_it_is_however_late_the_detector_hears
 }
 
 #[test]
-fn what_is_judged_while_the_disk_takes_nothing_is_on_record_when_it_does() {
+fn verdicts_during_a_disk_fault_are_stored_afterwards() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(MONDAY);
     let mut bench = Bench::open(folder.path(), &clock);
@@ -683,7 +683,7 @@ fn what_is_judged_while_the_disk_takes_nothing_is_on_record_when_it_does() {
     let gaps = bench.reader().gaps_of_lines(Scene::Camera, &[door], MONDAY, MONDAY + HOUR).expect("read");
     let last =
         gaps.last().map(|gap| ((gap.from_us - MONDAY) / S, (gap.to_us - MONDAY) / S, gap.why.as_str()));
-    // Of those beyond the bound the newest is kept: what was so before it is not claimed.
+    // Beyond the limit the newest is kept, and nothing is claimed about the time before it.
     assert_eq!(last, Some((109, 400, "no_class")), "{gaps:?}");
     assert_eq!(gaps[0].from_us, MONDAY + 100 * S + S / 10, "the first is kept");
     bench.assert_sound();
@@ -724,7 +724,7 @@ fn tallies_follow_resets_scenes_and_days() {
     assert_eq!((resets(&bench, Scene::Camera), resets(&bench, Scene::Sim)), (2, 0));
     let error = bench.edit(|counts| async move { counts.reset(Some(99)).await }).expect_err("no such line");
     assert!(matches!(error, EditError::Unknown { what: "line", id: 99 }));
-    // Another scene has other lines; one is made for the simulated street, once.
+    // Another scene has other lines; the simulation gets one, once.
     bench.counts.show_scene(Scene::Sim);
     bench.turn();
     let lines = bench.counts.lines().borrow().clone();
@@ -771,9 +771,9 @@ fn lines_are_drawn_changed_pinned_and_never_lost() {
     let moved = change(&mut bench, door.id, None, moved).expect("moved");
     assert_eq!((moved.version, moved.moved_us, moved.created_us), (3, Some(MONDAY + S), MONDAY));
     assert_eq!(bench.reader().line_moves(MONDAY, MONDAY + 2 * S).expect("read"), [(door.id, MONDAY + S)]);
-    assert_eq!(bench.reader().line_moves(MONDAY, MONDAY + S).expect("read"), [], "up to, and not with");
+    assert_eq!(bench.reader().line_moves(MONDAY, MONDAY + S).expect("read"), [], "the end is excluded");
     assert_eq!(change(&mut bench, door.id, Some(3), moved.draft.clone()).expect("as it is").version, 3);
-    // Pinned ones: before the others, only the file changes them, the name is what they are known by.
+    // Pinned lines come first, only the file changes them, and their name identifies them.
     let pin = |bench: &mut Bench, names: &[&str]| bench.pin(names, &[]);
     pin(&mut bench, &["Gate", "Road"]).expect("pinned");
     let lines = bench.counts.lines().borrow().clone();
@@ -791,7 +791,7 @@ fn lines_are_drawn_changed_pinned_and_never_lost() {
     pin(&mut bench, &["Gate"]).expect("pinned");
     assert_eq!(bench.counts.lines().borrow()[0].id, gate, "it is the same line again");
     assert_eq!(bench.all()[0].line.as_ref(), "Gate");
-    // What a deleted line counted stays.
+    // The counts of a deleted line stay.
     bench.edit(|c| async move { c.delete_line(door.id, Some(3)).await }).expect("deleted");
     let gone = bench.edit(|c| async move { c.delete_line(door.id, None).await });
     assert!(matches!(gone, Err(EditError::Unknown { .. })));
@@ -800,7 +800,7 @@ fn lines_are_drawn_changed_pinned_and_never_lost() {
 }
 
 #[test]
-fn a_name_that_is_taken_leaves_out_only_what_has_it_and_until_it_is_free() {
+fn a_taken_name_leaves_out_one_pinned_line_until_it_is_free() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(MONDAY);
     let mut bench = Bench::open(folder.path(), &clock);
@@ -832,7 +832,7 @@ fn a_name_that_is_taken_leaves_out_only_what_has_it_and_until_it_is_free() {
         that one";
     assert!(!unpinned.is_all && unpinned.why.starts_with(words), "{}", unpinned.why);
     assert!(unpinned.why.contains("the line \"Yard\"") && unpinned.why.contains("the zone \"Hall\""));
-    // Whatever frees a name has the file's one counted on, at once.
+    // When a name becomes free, the file's line counts at once.
     let id = door.id;
     bench.edit(|c| async move { c.change_line(id, None, draft("Front door")).await }).expect("renamed");
     bench.edit(|c| async move { c.delete_line(yard.id, None).await }).expect("deleted");
@@ -931,7 +931,7 @@ fn a_full_disk_loses_nothing_and_counts_nothing_twice() {
         assert!(matches!(refused, Err(EditError::Store(_))), "{refused:?}");
         let mut acknowledged: Vec<u64> =
             std::iter::from_fn(|| told.try_recv().ok()).map(|c| c.track).collect();
-        assert_eq!(acknowledged.len() + 1, bench.all().len(), "what is told is on record");
+        assert_eq!(acknowledged.len() + 1, bench.all().len(), "announced crossings are stored");
         bench.assert_sound();
         bench.writer.limit_growth(1_000_000);
         bench.turn();
@@ -944,7 +944,7 @@ fn a_full_disk_loses_nothing_and_counts_nothing_twice() {
 }
 
 #[test]
-fn what_changed_while_the_disk_takes_nothing_is_not_claimed_when_the_clock_is_set_or_at_the_end() {
+fn changes_during_a_disk_fault_are_not_claimed_after_a_clock_change_or_the_end() {
     for is_end in [false, true] {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Script::new(MONDAY);
@@ -959,7 +959,7 @@ fn what_changed_while_the_disk_takes_nothing_is_not_claimed_when_the_clock_is_se
         assert!(bench.counts.error().is_some(), "the disk took all of it");
         clock.pass(600 * S);
         if is_end {
-            // Its end needs no more room than there is.
+            // The end needs no more room than there is.
             let Bench { counts, writer, .. } = bench;
             counts.stop();
             writer.run_thread(&Heartbeat::new());
@@ -983,7 +983,7 @@ fn what_changed_while_the_disk_takes_nothing_is_not_claimed_when_the_clock_is_se
 }
 
 #[test]
-fn beyond_the_bound_it_says_what_is_lost() {
+fn crossings_beyond_the_limit_are_reported_as_lost() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path(), &Script::new(MONDAY));
     let line = bench.draw("Door", Scene::Camera).id;
@@ -997,12 +997,12 @@ fn beyond_the_bound_it_says_what_is_lost() {
     assert_eq!(
         (bench.counts.error(), bench.counts.lost_count()),
         (None, 7),
-        "it takes them again, and says so"
+        "it stores crossings again, and says so"
     );
 }
 
 #[test]
-fn a_camera_that_comes_and_goes_fills_no_memory_and_claims_nothing() {
+fn a_camera_that_comes_and_goes_fills_no_memory() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path(), &Script::new(MONDAY));
     let line = bench.draw("Door", Scene::Camera).id;
@@ -1021,7 +1021,7 @@ fn a_camera_that_comes_and_goes_fills_no_memory_and_claims_nothing() {
     bench.turn();
     let now = MONDAY + (3 * most as u64 + 1) * S;
     let rows = bench.reader().counts(&chart(BucketSize::Total, MONDAY, now)).expect("read");
-    // Every other second of the first thousand, none of the rest: the last state is "unplugged".
+    // Every other second of the first thousand, none of the rest; the last state is "unplugged".
     let counted = rows[0].covered * (rows[0].end_us.min(now) - rows[0].start_us) as f64 / S as f64;
     assert!((counted - most as f64 / 2.0).abs() <= 1.5, "{counted} s");
     let gaps = bench.reader().gaps(Scene::Camera, MONDAY, now).expect("read");
@@ -1030,7 +1030,7 @@ fn a_camera_that_comes_and_goes_fills_no_memory_and_claims_nothing() {
 }
 
 #[test]
-fn another_calendar_makes_the_sums_anew() {
+fn another_calendar_rebuilds_the_sums() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(MONDAY);
     let mut bench = Bench::open(folder.path(), &clock);
@@ -1076,7 +1076,7 @@ fn the_calendar_and_the_name_change_while_it_counts() {
         let sum = rows.iter().flat_map(|row| &row.counts).map(|count| count.count).sum::<u64>();
         assert_eq!(sum, 61 + n as u64);
         assert!(CountsReader::open(&settings(folder.path(), zone, day_starts)).is_ok());
-        // What is told of today is what a start would tell.
+        // Today's tallies equal those of a new start.
         let told = bench.counts.subscribe_tallies().borrow().clone();
         let today =
             bench.writer.board.load_tallies(&bench.writer.connection, &bench.writer.all_lines).expect("read");
@@ -1089,10 +1089,10 @@ fn the_calendar_and_the_name_change_while_it_counts() {
 
 #[test]
 fn a_saved_file_of_every_version_is_opened() {
-    // A file for each version; the newest is written when its migration is.
+    // One file per version; the newest is added with its migration.
     let versions = [
         (include_str!("../../../tests/data/counts-v1.sql"), 3),
-        // The newest of its crossings gave way to a recount that found nothing.
+        // A recount that found nothing replaced the newest of its crossings.
         (include_str!("../../../tests/data/counts-v2.sql"), 4),
         (include_str!("../../../tests/data/counts-v3.sql"), 4),
         (include_str!("../../../tests/data/counts-v4.sql"), 4),
@@ -1118,7 +1118,7 @@ fn a_saved_file_of_every_version_is_opened() {
         let tally = bench.counts.subscribe_tallies().borrow().lines[0].clone();
         assert_eq!((tally.count_in, tally.count_out), (0, 1), "it was reset between the two");
         assert_eq!(bench.reader().gaps(Scene::Camera, MONDAY, u64::MAX).expect("read").len(), 1);
-        // It is written to as any other.
+        // It can be written to.
         bench.record(1, Direction::In, 1);
         assert_eq!(bench.all().last().map(|crossing| crossing.id), Some(next));
         bench.assert_sound();
@@ -1170,17 +1170,17 @@ fn pages_follow_each_other() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Whatever crosses whenever, over changes of the clocks, told once or twice: sums are what a naive
-    /// count says, for every size of bucket.
+    /// For any crossings, over clock changes, offered once or twice: sums equal a naive count, for every size of
+    /// bucket.
     #[test]
-    fn sums_are_what_a_naive_count_says(
+    fn sums_equal_a_naive_count(
         zone in prop::sample::select(vec![BERLIN, LORD_HOWE, "<+0545>-5:45", "EST5EDT,M3.2.0,M11.1.0", "UTC0"]),
         day_starts in 0u8..24,
         steps in prop::collection::vec((0u64..3 * 86_400, 1usize..4, 0u8..4), 1..40),
         again in prop::collection::vec(any::<prop::sample::Index>(), 0..5),
     ) {
         let folder = tempfile::tempdir().expect("a folder");
-        // 2026-09-15: the changes of autumn lie ahead.
+        // 2026-09-15: the clock changes of autumn are ahead.
         let start = 1_789_430_400 * S;
         let clock = Script::new(start);
         let mut bench = Bench::of(settings(folder.path(), zone, day_starts), &clock);
@@ -1220,7 +1220,7 @@ proptest! {
     }
 }
 
-/// What counting again found: crossings of a line at these seconds after Monday ten o'clock.
+/// A recount with crossings of a line at these seconds after Monday ten o'clock.
 fn recount(line: &LineRow, spans: &[(u64, u64)], found: &[(u64, Direction)]) -> Recount {
     let found = found.iter().enumerate().map(|(at, &(second, direction))| FoundAgain {
         line: line.id,
@@ -1248,7 +1248,7 @@ impl Bench {
         self.edit(|counts| async move { counts.recount(recount).await })
     }
 
-    /// Kind and second of every crossing that counts, by time.
+    /// Second and direction of every counted crossing, by time.
     fn seconds(&self) -> Vec<(u64, Direction)> {
         let all = self.all().into_iter();
         let mut all: Vec<_> = all.map(|c| ((c.time_us - MONDAY) / S, c.direction)).collect();
@@ -1263,7 +1263,7 @@ impl Bench {
 }
 
 #[test]
-fn a_recount_takes_the_place_of_what_was_counted_and_no_more() {
+fn a_recount_replaces_the_crossings_of_its_line_and_time_only() {
     use Direction::{In, Out};
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(MONDAY);
@@ -1272,7 +1272,7 @@ fn a_recount_takes_the_place_of_what_was_counted_and_no_more() {
     bench.counts.set_coverage(Coverage::Counting(Scene::Camera));
     bench.turn();
     let mut committed = bench.counts.subscribe_crossings();
-    // Live: Door at 1, 2 … 9 s, Gate at 5 s.
+    // Live: the door at 1, 2 … 9 s, the gate at 5 s.
     for second in 1..10 {
         clock.pass(S);
         bench.record(line.id, In, 1);
@@ -1283,19 +1283,19 @@ fn a_recount_takes_the_place_of_what_was_counted_and_no_more() {
     let live: Vec<u64> = std::iter::from_fn(|| committed.try_recv().ok()).map(|c| c.id).collect();
     assert_eq!(live.len(), 10);
     let totals = bench.counts.totals();
-    // Pictures from 2 to 4 s and from 6 to 8 s: what is in the gap between stays, and so does the Gate.
+    // Frames from 2 to 4 s and from 6 to 8 s. Crossings in the gap stay, and so do the gate's.
     let found = recount(&line, &[(2, 4), (6, 8)], &[(3, Out), (7, In), (8, In)]);
     let made = bench.recount(found.clone()).expect("it is made");
     assert_eq!((made.id, made.superseded, made.counted), (Some(1), 6, 3));
     let now = [(1, In), (3, Out), (5, In), (5, Out), (7, In), (8, In), (9, In)];
     assert_eq!(bench.seconds(), now);
     bench.assert_sound();
-    assert!(committed.try_recv().is_err(), "what was found in a recording has not just happened");
+    assert!(committed.try_recv().is_err(), "recounted crossings are no new events");
     assert_eq!(bench.counts.totals(), totals, "they never fall while it runs");
     let tally = bench.counts.subscribe_tallies().borrow().lines[0].clone();
     assert_eq!((tally.count_in, tally.count_out), (5, 1));
     assert_eq!(bench.rows("SELECT count(*) FROM superseded"), 6, "nothing that was counted is deleted");
-    // The same again, also with its crossings in another order: nothing is changed.
+    // The same again, also with its crossings in another order, changes nothing.
     let mut again = found.clone();
     again.crossings.reverse();
     for again in [found.clone(), again] {
@@ -1303,17 +1303,17 @@ fn a_recount_takes_the_place_of_what_was_counted_and_no_more() {
         assert_eq!((made.id, made.superseded, made.counted), (None, 0, 0));
     }
     assert_eq!((bench.seconds(), bench.rows("SELECT count(*) FROM superseded")), (now.to_vec(), 6));
-    // With another model it is another count, in the place of the last one.
+    // Another model gives another count, which replaces the last one.
     let made = bench.recount(recount(&line, &[(2, 4), (6, 8)], &[])).expect("it is made");
     assert_eq!((made.id, made.superseded, made.counted), (Some(2), 3, 0));
     assert_eq!(bench.seconds(), [(1, In), (5, In), (5, Out), (9, In)]);
     bench.assert_sound();
-    // Crossings go on with new numbers, and are told.
+    // New crossings get new numbers, and are announced.
     clock.pass(S);
     bench.record(line.id, Out, 1);
     assert_eq!(committed.try_recv().map(|c| (c.time_us - MONDAY) / S), Ok(10));
     drop(bench);
-    // The next run finds it so, too.
+    // The next run finds the same.
     let bench = Bench::open(folder.path(), &clock);
     assert_eq!(bench.seconds().len(), 5);
     bench.assert_sound();
@@ -1339,13 +1339,13 @@ fn a_recount_knows_resets_and_fills_gaps() {
     };
     assert_eq!(gaps(&bench), [(0, 60)]);
     bench.recount(recount(&line, &[(10, 50)], &[(20, In), (40, In), (45, Out)])).expect("it is made");
-    assert_eq!(gaps(&bench), [(0, 10), (50, 60)], "what was looked at since is no gap");
-    // Nobody crossed, where nothing had been counted: that is known now, and known once.
+    assert_eq!(gaps(&bench), [(0, 10), (50, 60)], "recounted time is no gap");
+    // A recount without crossings covers a gap, and does so only once.
     let none = || recount(&line, &[(52, 55)], &[]);
     assert_eq!(bench.recount(none()).expect("it is made").id, Some(2));
     assert_eq!(gaps(&bench), [(0, 10), (50, 52), (55, 60)]);
     assert_eq!(bench.recount(none()).expect("it is taken").id, None);
-    // On the other line nothing was looked at.
+    // The other line was not recounted.
     let by_line =
         bench.reader().gaps_by_line(Scene::Camera, &[], MONDAY, MONDAY + 60 * S).expect("read").by_line;
     let of = |from: u64, to: u64| Gap {
@@ -1354,14 +1354,14 @@ fn a_recount_knows_resets_and_fills_gaps() {
         why: String::from("no_model"),
     };
     assert_eq!(by_line, [(line, vec![]), (other, vec![of(10, 50), of(52, 55)])]);
-    // Before the reset, though it was found after it: not among today's sums.
+    // It is before the reset, though found later, so it is not among today's sums.
     let tally = bench.counts.subscribe_tallies().borrow().lines[0].clone();
     assert_eq!((tally.count_in, tally.count_out), (1, 1));
     bench.assert_sound();
 }
 
 #[test]
-fn a_recount_of_moments_leaves_what_it_says_nothing_of() {
+fn a_recount_of_moments_leaves_the_gaps_between() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(MONDAY);
     let mut bench = Bench::open(folder.path(), &clock);
@@ -1369,7 +1369,7 @@ fn a_recount_of_moments_leaves_what_it_says_nothing_of() {
     bench.counts.set_coverage(Coverage::Not("off"));
     clock.pass(60 * S);
     bench.turn();
-    // A camera that comes and goes: each of its recordings is shorter than a gap that is told by itself.
+    // A camera that comes and goes: each of its recordings is shorter than the shortest gap in a report.
     let moment = |number: u64| (MONDAY + 2 * number * S, MONDAY + 2 * number * S + 9 * S / 10);
     let moments = Recount { spans: (1..=20).map(moment).collect(), ..recount(&door, &[(0, 1)], &[]) };
     bench.recount(moments.clone()).expect("it is made");
@@ -1384,7 +1384,7 @@ fn a_recount_of_moments_leaves_what_it_says_nothing_of() {
 }
 
 #[test]
-fn a_recount_that_cannot_be_is_refused_whole() {
+fn an_invalid_recount_is_refused_whole() {
     use Direction::In;
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(MONDAY);
@@ -1423,7 +1423,7 @@ fn a_recount_that_cannot_be_is_refused_whole() {
     assert_eq!(bench.rows("SELECT (SELECT count(*) FROM recounts) + (SELECT count(*) FROM superseded)"), 0);
     let line_id = line.id;
     bench.edit(|counts| async move { counts.delete_line(line_id, None).await }).expect("deleted");
-    assert!(bench.recount(good).is_err(), "what a deleted line counted stays");
+    assert!(bench.recount(good).is_err(), "counts of a deleted line stay");
     bench.assert_sound();
 }
 
@@ -1452,10 +1452,10 @@ fn a_recount_of_equal_sums_is_found_by_the_next_one() {
 }
 
 #[test]
-fn what_recounts_of_version_2_counted_twice_is_counted_once() {
-    // As the program of then left it: the recount 2 found one for one, so that the day's bounds missed its crossing 4;
-    // the recount 3 did not see that one and added its own to it; 4 confirmed 3. The recounts 5 and 6 are of another
-    // time: 6 looked further and found the same.
+fn crossings_that_recounts_of_version_2_doubled_count_once() {
+    // The state that the program of that time left. Recount 2 found one for one, so the day's bounds missed its
+    // crossing 4. Recount 3 did not see that crossing and added its own; recount 4 confirmed 3. Recounts 5 and 6 are
+    // about another time: 6 covers more and found the same.
     let later = "
         INSERT INTO runs SELECT value, 1, 'door', 1 FROM json_each('[3, 4, 5, 6, 7]');
         INSERT INTO recounts SELECT value - 1, value, 'camera', 'recording 7, door.mp4', 'nano', '[[1,2]]',
@@ -1482,7 +1482,7 @@ fn what_recounts_of_version_2_counted_twice_is_counted_once() {
     let bench = Bench::open(folder.path(), &Script::new(MONDAY + 120 * S));
     bench.assert_sound();
     assert_eq!(bench.all().iter().map(|c| c.id).collect::<Vec<_>>(), [2, 5, 6]);
-    // Nothing that was counted is deleted.
+    // No crossing is deleted.
     assert_eq!(bench.rows("SELECT recount FROM superseded WHERE id = 4 AND jpeg = x'ffd8ffd9'"), 3);
     assert_eq!(bench.rows("SELECT sum(count) FROM daily"), 3);
 }
@@ -1490,10 +1490,10 @@ fn what_recounts_of_version_2_counted_twice_is_counted_once() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// However often, and with whatever, what was counted is counted again: only the last word counts, pages of any
-    /// time have exactly its rows, and the file is sound.
+    /// However often and with whatever result a time is recounted, only the last recount counts. Pages of any time
+    /// have exactly its rows, and the file is sound.
     #[test]
-    fn of_recounts_the_last_word_counts(
+    fn the_last_recount_counts(
         steps in prop::collection::vec(
             (0u64..60 * 3600, 1u64..12 * 3600, prop::collection::vec((0u64..100, any::<bool>()), 0..6), any::<bool>()),
             1..12,
@@ -1611,7 +1611,7 @@ fn the_audit_list_outlives_the_run_and_a_sum_is_one_row() {
 }
 
 #[test]
-fn a_flood_of_refusals_drives_out_refusals_and_old_rows_go() {
+fn a_flood_of_refusals_displaces_only_refusals_and_old_rows_go() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path(), &Script::new(MONDAY));
     bench.audit(AuditKind::Changed, "10.0.0.1");
@@ -1631,7 +1631,7 @@ fn a_flood_of_refusals_drives_out_refusals_and_old_rows_go() {
 }
 
 #[test]
-fn the_audit_list_has_the_right_time_once_the_clock_has() {
+fn the_audit_list_is_corrected_with_the_clock() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(2 * HOUR); // 1970: no battery.
     clock.with(|clock| clock.is_synchronised = false);
@@ -1647,7 +1647,7 @@ fn the_audit_list_has_the_right_time_once_the_clock_has() {
 }
 
 #[test]
-fn a_full_disk_and_a_full_queue_drop_rows_of_the_audit_list_and_hold_up_nobody() {
+fn a_full_disk_or_queue_drops_audit_entries_and_blocks_nobody() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path(), &Script::new(MONDAY));
     let line = bench.draw("Door", Scene::Camera).id;
@@ -1663,7 +1663,7 @@ fn a_full_disk_and_a_full_queue_drop_rows_of_the_audit_list_and_hold_up_nobody()
     bench.writer.limit_growth(1_000_000);
     bench.turn();
     assert_eq!((bench.counts.error(), bench.audited().len() as u64), (None, held));
-    // Nobody takes what waits.
+    // Nobody takes from the queue.
     let began = std::time::Instant::now();
     (0..2000).for_each(|n| bench.counts.audit(entry(AuditKind::Changed, "10.0.0.1", n)));
     assert!(began.elapsed() < std::time::Duration::from_secs(1));
@@ -1671,7 +1671,7 @@ fn a_full_disk_and_a_full_queue_drop_rows_of_the_audit_list_and_hold_up_nobody()
 }
 
 #[test]
-fn lines_and_zones_go_along_with_the_picture_whichever_door_it_is_turned_by() {
+fn lines_and_zones_move_with_the_picture() {
     use crate::media::View;
 
     let folder = tempfile::tempdir().expect("a folder");
@@ -1703,7 +1703,7 @@ fn lines_and_zones_go_along_with_the_picture_whichever_door_it_is_turned_by() {
         (of("Door"), of("Gate"), bench.counts.zones().borrow()[0].draft.points.clone())
     };
     let before = ends(&bench);
-    // Of a ledger of before nothing is known: it is as it is shown.
+    // A `counts.db` without a stored geometry is taken to be right.
     assert_eq!(follow(&mut bench, shown(90, false)), 0);
     assert_eq!(follow(&mut bench, shown(90, false)), 0);
     assert_eq!(ends(&bench), before);
@@ -1721,7 +1721,7 @@ fn lines_and_zones_go_along_with_the_picture_whichever_door_it_is_turned_by() {
     assert_eq!(follow(&mut bench, shown(90, false)), 2);
     assert_eq!(ends(&bench), before, "and back");
     assert!(door.expect("drawn").id > 0);
-    // One that would be out of the picture: none has moved.
+    // One would be outside the picture, so none has moved.
     let part = View { rotate: 90, crop: Some([0.5, 0.0, 0.5, 1.0]), ..View::default() }.geometry();
     assert!(bench.edit(|c| async move { c.follow_picture(part).await }).is_err());
     assert_eq!(ends(&bench), before);
@@ -1729,7 +1729,7 @@ fn lines_and_zones_go_along_with_the_picture_whichever_door_it_is_turned_by() {
 }
 
 #[test]
-fn an_excluded_zone_of_the_file_works_beside_a_drawn_one_of_its_name() {
+fn an_excluded_zone_of_the_file_may_share_its_name_with_a_drawn_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path(), &Script::new(MONDAY));
     let zone = |exclude| ZoneDraft {
@@ -1753,7 +1753,7 @@ fn an_excluded_zone_of_the_file_works_beside_a_drawn_one_of_its_name() {
     assert_eq!(bench.counts.zones().borrow().len(), 2);
     let moved = ZoneDraft { points: vec![[0.0, 0.0], [0.5, 0.0], [0.5, 1.0]], ..zone(false) };
     bench.edit(|c| async move { c.change_zone(drawn.id, None, moved).await }).expect("it can be changed");
-    // Two that count cannot be told apart.
+    // Two counting zones with one name could not be told apart.
     assert!(matches!(pin(&mut bench, false), Err(EditError::Drawn { what: "zone", .. })));
 }
 
@@ -1811,8 +1811,8 @@ fn occupancy_becomes_hours_and_goes_with_its_zone() {
     watch(&mut bench, 1);
     watch(&mut bench, 1);
     assert_eq!(rows(&bench), 3, "an hour each, and the newest");
-    assert_eq!(read(&bench), before, "nothing of it is told otherwise");
+    assert_eq!(read(&bench), before, "the figures are unchanged");
     bench.edit(|c| async move { c.delete_zone(hall, None).await }).expect("deleted");
     watch(&mut bench, 1);
-    assert_eq!(rows(&bench), 0, "also of what was seen before that was heard of");
+    assert_eq!(rows(&bench), 0, "figures that came before the deletion go, too");
 }

@@ -1,4 +1,4 @@
-//! counts.db's plain data.
+//! Plain data of `counts.db`.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use crate::vision::{Anchor, Direction, Recrossing};
 
 json::words! { Scene { Camera "camera", Files "files", Sim "sim" } }
 
-/// What kind of thing the pictures come from. Crossings and lines of different scenes are never
-/// mixed: a demonstration must not end up in a shop's figures.
+/// The source class of frames. Crossings and lines of different scenes are never mixed: a demonstration must not end
+/// up in a shop's figures.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scene {
     /// A camera: v4l2, libcamera, url, exec.
@@ -19,34 +19,34 @@ pub enum Scene {
     Camera,
     /// Files: a folder, a list, a clip.
     Files,
-    /// The simulated scene.
+    /// The simulation.
     Sim,
 }
 
 /// A line as a user describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct LineDraft {
-    /// Its name: 1–60 characters, none of them one that is not seen; unique among the lines of its
-    /// scene that are not deleted.
+    /// Its name: 1–60 characters, all visible; unique among the lines of its scene that are not deleted.
     pub name: String,
-    /// Where it begins: x and y in fractions of the picture.
+    /// Start: x and y in fractions of the frame.
     pub a: [f64; 2],
-    /// Where it ends.
+    /// End: x and y in fractions of the frame.
     pub b: [f64; 2],
-    /// What going in (from the right-hand side of a→b to its left) is called; 1–30 characters.
+    /// The name of the direction in, from the right-hand side of a→b to its left; 1–30 characters.
     pub in_name: String,
-    /// What going out is called.
+    /// The name of the direction out; 1–30 characters.
     pub out_name: String,
-    /// Names of the classes that are counted; everything if empty.
+    /// Names of the classes that are counted; all if empty.
     pub classes: Vec<String>,
-    /// Which point of a box has to pass.
+    /// The point of a box that must cross the line.
     pub anchor: Anchor,
-    /// Whether a track counts once.
+    /// Whether the same object counts each time it crosses.
     pub recrossing: Recrossing,
 }
 
 impl LineDraft {
-    /// A line from `a` to `b` with the names "in" and "out", for every class, with the default anchor and recrossing.
+    /// A line from `a` to `b` with the directions "in" and "out", for all classes, with the default anchor and
+    /// recrossing.
     pub fn new(name: impl Into<String>, a: [f64; 2], b: [f64; 2]) -> LineDraft {
         LineDraft {
             name: name.into(),
@@ -61,40 +61,40 @@ impl LineDraft {
     }
 }
 
-/// What a detector makes of a line.
+/// A detector's verdict on a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LineStatus {
     /// The line's number.
     pub line: u64,
-    /// Its version that was looked at.
+    /// The judged version of the line.
     pub version: u64,
-    /// Whether anything can be counted on it.
+    /// The detector knows a class that the line counts.
     pub is_able: bool,
 }
 
-/// A line on record, and what is told of it. Its number is never given to another one.
+/// A stored line. Its number is never reused.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct LineRow {
     /// Its number, from 1.
     pub id: u64,
-    /// Grows with every change: the entity tag.
+    /// Increases with every change; the entity tag.
     pub version: u64,
-    /// What the user wants of it.
+    /// The user's values.
     #[serde(flatten)]
     pub draft: LineDraft,
-    /// The scene it was drawn in; `null`: every scene (lines of the operator's file).
+    /// The scene in which it was drawn; `null` for all scenes (lines of the operator's file).
     pub scene: Option<Scene>,
-    /// Where the operator's file sets it (`config.toml:112`): the page cannot change it.
+    /// The place in the operator's file that sets it (`config.toml:112`). The page cannot change it then.
     pub pinned: Option<String>,
     /// When it was drawn.
     #[schemars(with = "json::Rfc3339")]
     #[serde(rename = "created", serialize_with = "json::time")]
     pub created_us: u64,
-    /// When it was last moved (its ends or anchor changed).
+    /// When its ends or its count point were last changed.
     #[schemars(with = "Option<json::Rfc3339>")]
     #[serde(rename = "moved", serialize_with = "json::maybe_time")]
     pub moved_us: Option<u64>,
-    /// When it was deleted; what it counted stays.
+    /// When it was deleted; its counts stay.
     #[schemars(with = "Option<json::Rfc3339>")]
     #[serde(rename = "deleted", serialize_with = "json::maybe_time")]
     pub deleted_us: Option<u64>,
@@ -110,81 +110,81 @@ impl LineRow {
 /// A zone as a user describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ZoneDraft {
-    /// Its name, as a line's.
+    /// Its name, with the same rules as a line's.
     pub name: String,
-    /// Its corners, 3–32, in fractions of the picture.
+    /// Its corners, 3–32, in fractions of the frame.
     #[schemars(length(min = 3, max = 32))]
     pub points: Vec<[f64; 2]>,
-    /// Names of the classes that are counted; everything if empty.
+    /// Names of the classes that are counted; all if empty.
     pub classes: Vec<String>,
-    /// Which point of a box has to be in it.
+    /// The point of a box that must be in the zone.
     pub anchor: Anchor,
-    /// Whether nothing is followed that stands in it; then nothing is counted in it, either.
+    /// Nothing in the zone is tracked, and so nothing is counted there.
     pub exclude: bool,
 }
 
-/// What was seen in a zone in a few minutes of one run.
+/// The occupancy of a zone in a few minutes of one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OccupancySpan {
     /// The number of the zone.
     pub zone: u64,
-    /// The scene that was looked at.
+    /// The scene.
     pub scene: Scene,
-    /// When it began, in microseconds of `CLOCK_MONOTONIC`. What is recorded later of the same moment replaces it.
+    /// Start in microseconds of `CLOCK_MONOTONIC`. A later record with the same start replaces this one.
     pub monotonic_us: u64,
-    /// Microseconds of it in which the zone was looked at.
+    /// Microseconds in which the zone was watched.
     pub watched_us: u64,
-    /// The sum over all who were in it of how long, in microseconds.
+    /// Sum of the times of all objects in the zone, in microseconds.
     pub inside_us: u64,
-    /// The most that were in it at once.
+    /// Maximum number of objects at once.
     pub peak: u32,
-    /// When that was first so, in microseconds after the beginning.
+    /// Microseconds from the start to the first such moment.
     pub peak_after_us: u64,
 }
 
-/// What was seen in a zone in a bucket of time.
+/// The occupancy of a zone in a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct OccupancyRow {
-    /// When the bucket begins, wall time in microseconds.
+    /// Start of the bucket, wall time in microseconds.
     pub start_us: u64,
-    /// Where the next one begins.
+    /// Start of the next bucket.
     pub end_us: u64,
-    /// Microseconds of it in which the zone was looked at.
+    /// Microseconds in which the zone was watched.
     pub watched_us: u64,
-    /// How many were in it on average while it was looked at.
+    /// Mean number of objects in the watched time.
     pub mean: f64,
-    /// The most that were in it at once.
+    /// Maximum number of objects at once.
     pub peak: u32,
-    /// When that was first so, wall time in microseconds; 0 if nobody was.
+    /// Wall time in microseconds of the first such moment; 0 without objects.
     pub peak_us: u64,
 }
 
 impl OccupancyRow {
-    /// Whether the zone was looked at.
+    /// Whether the zone was watched.
     pub fn is_known(&self) -> bool {
         self.watched_us > 0
     }
 
-    /// The bucket with the most, the first of them; `None` if the zone was looked at in none.
+    /// The bucket with the highest peak, the first of equal ones; `None` if the zone was never watched.
     pub fn highest(buckets: &[OccupancyRow]) -> Option<&OccupancyRow> {
         buckets.iter().rev().filter(|bucket| bucket.is_known()).max_by_key(|bucket| bucket.peak)
     }
 }
 
-/// A zone on record, and what is told of it.
+/// A stored zone.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ZoneRow {
     /// Its number, from 1.
     pub id: u64,
-    /// Grows with every change.
+    /// Increases with every change.
     #[serde(skip)]
     pub version: u64,
-    /// What the user wants of it.
+    /// The user's values.
     #[serde(flatten)]
     pub draft: ZoneDraft,
-    /// As a line's.
+    /// The scene in which it was drawn; `null` for all scenes (zones of the operator's file).
     pub scene: Option<Scene>,
-    /// As a line's.
+    /// The place in the operator's file that sets it; the page cannot change it then.
     pub pinned: Option<String>,
 }
 
@@ -195,69 +195,69 @@ impl ZoneRow {
     }
 }
 
-/// A crossing that is to be recorded.
+/// A crossing to store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewCrossing {
     /// The number of the line.
     pub line: u64,
-    /// The scene it happened in.
+    /// The scene.
     pub scene: Scene,
-    /// The number of the track, unique within the run of the daemon.
+    /// The number of the track, unique within the daemon's run.
     pub track: u64,
-    /// The how-manieth crossing of this line by this track, from 1.
+    /// The number of this crossing among those of this track and line, from 1.
     pub ordinal: u32,
     /// The name of the class.
     pub class: Arc<str>,
-    /// Which way.
+    /// The direction.
     pub direction: Direction,
     /// The score, 0–1.
     pub score: f32,
-    /// When, in microseconds of `CLOCK_MONOTONIC`; the writer knows what that is in wall time.
+    /// The time in microseconds of `CLOCK_MONOTONIC`; the writer converts it to wall time.
     pub monotonic_us: u64,
-    /// A small JPEG of who crossed, where the user wants that.
+    /// A small JPEG of the object, if the user wants thumbnails.
     pub thumbnail: Option<Bytes>,
 }
 
-/// A crossing on record, and what is told of it.
+/// A stored crossing.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct StoredCrossing {
-    /// Its place in counts.db, from 1, growing: what cursors and event ids are made of.
+    /// Its number in counts.db, from 1 and increasing; used for cursors and event IDs.
     pub id: u64,
-    /// Which run of the daemon counted it.
+    /// The run of the daemon that counted it.
     pub run: u64,
-    /// The camera's name then.
+    /// The camera's name at that time.
     #[serde(serialize_with = "text")]
     pub camera: Arc<str>,
     /// The scene.
     pub scene: Scene,
-    /// The name of the line, as it is now.
+    /// The current name of the line.
     #[serde(serialize_with = "text")]
     pub line: Arc<str>,
     /// The number of the line.
     pub line_id: u64,
-    /// The track.
+    /// The number of the track.
     pub track: u64,
-    /// The how-manieth crossing of this line by this track.
+    /// The number of this crossing among those of this track and line, from 1.
     pub ordinal: u32,
     /// The name of the class.
     #[serde(serialize_with = "text")]
     pub class: Arc<str>,
-    /// Which way.
+    /// The direction.
     pub direction: Direction,
     /// The score, 0–1.
     #[serde(serialize_with = "json::score")]
     pub score: f32,
-    /// When.
+    /// The time of the crossing.
     #[schemars(with = "json::Rfc3339")]
     #[serde(rename = "time", serialize_with = "json::time")]
     pub time_us: u64,
-    /// Whether the machine's clock was set then (or was mended since).
+    /// The time is sure: the machine's clock was right, or has been corrected since.
     #[serde(rename = "time_sure")]
     pub is_time_sure: bool,
-    /// Whether there is a thumbnail.
+    /// A thumbnail is stored.
     #[serde(skip)]
     pub has_thumbnail: bool,
-    /// Whether it was found by counting a recording again: it is told to nobody as having just happened.
+    /// It was found by a recount, so it is not announced as a new event.
     #[serde(skip)]
     pub is_recounted: bool,
 }
@@ -266,170 +266,170 @@ fn text<S: Serializer>(text: &str, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(text)
 }
 
-/// Whether counting runs. What is said holds until something else is said.
+/// Whether counting runs. A value holds until the next one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Coverage {
-    /// It runs, in this scene.
+    /// Counting runs in this scene.
     Counting(Scene),
-    /// It does not; one lower-case word why: `paused`, `no_line`, a kind of trouble, `no_model`, `no_class`.
+    /// Counting does not run, for this reason, a lower-case word: `paused`, `no_line`, a kind of fault, `no_model`,
+    /// `no_class`.
     Not(&'static str),
 }
 
 /// A time in which nothing was counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Gap {
-    /// When it began.
+    /// Start.
     #[schemars(with = "json::Rfc3339")]
     #[serde(rename = "from", serialize_with = "json::time")]
     pub from_us: u64,
-    /// When it ended.
+    /// End.
     #[schemars(with = "json::Rfc3339")]
     #[serde(rename = "to", serialize_with = "json::time")]
     pub to_us: u64,
-    /// Why, in one word: `paused`, `no_line`, `no_model`, a kind of trouble; `off` while the daemon did not run.
+    /// The reason, one word: `paused`, `no_line`, `no_model`, a kind of fault; `off` while the service did not run.
     pub why: String,
 }
 
-/// Times in which nothing was counted, of several lines and of each.
+/// The gaps of several lines, together and for each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GapsByLine {
-    /// When nothing was counted on any of them.
+    /// Times in which none of them was counted.
     pub all: Vec<Gap>,
-    /// Of each line, in order of numbers, when nothing could be counted on it besides: it was not drawn, the detector
-    /// knew none of its classes, or only others were counted again from a recording. May overlap with the times above.
+    /// Further gaps of each line, by line number. The line was not drawn, the detector knew none of its classes, or
+    /// only other lines were recounted from a recording. May overlap with `all`.
     pub by_line: Vec<(LineRow, Vec<Gap>)>,
 }
 
-/// Which crossings are asked for. Newest first unless `oldest_first`.
+/// A query for crossings. Newest first unless `oldest_first`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CrossingsQuery {
     /// The scene.
     pub scene: Scene,
-    /// From this wall time in microseconds on.
+    /// The first wall time in microseconds.
     pub from_us: Option<u64>,
-    /// Before this wall time.
+    /// The end of the time, which is excluded; wall time in microseconds.
     pub to_us: Option<u64>,
-    /// Of these lines (numbers); all if empty.
+    /// Numbers of lines; all if empty.
     pub lines: Vec<u64>,
-    /// Of these classes; all if empty.
+    /// Names of classes; all if empty.
     pub classes: Vec<String>,
-    /// Of this direction.
+    /// The direction; `None` for both.
     pub direction: Option<Direction>,
-    /// Only those after this id in the order asked for: the cursor.
+    /// The cursor: only crossings after this number, in the order of the query.
     pub after: Option<u64>,
-    /// The order: by id, which is that of recording.
+    /// Sort by number, the order of storing.
     pub oldest_first: bool,
-    /// At most so many, 1–10 000.
+    /// Maximum number of crossings, 1–10 000.
     pub limit: usize,
 }
 
 impl CrossingsQuery {
-    /// The newest `limit` of a scene, whatever they are.
+    /// The newest `limit` crossings of a scene.
     pub fn newest(scene: Scene, limit: usize) -> CrossingsQuery {
         CrossingsQuery { scene, limit, ..CrossingsQuery::default() }
     }
 }
 
-/// How long a bucket is.
+/// The size of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BucketSize {
-    /// An hour of the clock on the wall.
+    /// An hour of the wall clock.
     Hour,
-    /// A day, from the hour that days start at.
+    /// A day, from the hour at which days start.
     Day,
     /// A week, from Monday.
     Week,
-    /// A month of the calendar.
+    /// A calendar month.
     Month,
-    /// All of it in one.
+    /// The whole time as one bucket.
     Total,
 }
 
-/// Which counts are asked for.
+/// A query for counts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CountsQuery {
     /// The scene.
     pub scene: Scene,
-    /// From this wall time in microseconds on; begins the bucket it lies in.
+    /// A wall time in microseconds, in the first bucket.
     pub from_us: u64,
-    /// Before this wall time; ends the bucket it lies in.
+    /// The end of the time, which is excluded; the moment before it is in the last bucket.
     pub to_us: u64,
-    /// How long a bucket is.
+    /// The size of a bucket.
     pub bucket: BucketSize,
-    /// Of these lines (numbers); all, deleted ones too, if empty.
+    /// Numbers of lines; all if empty, including deleted ones.
     pub lines: Vec<u64>,
-    /// Of these classes; all if empty.
+    /// Names of classes; all if empty.
     pub classes: Vec<String>,
-    /// Only what is between these hours; `None`: all day.
+    /// Only the time between these hours; `None`: all day.
     pub hours: Option<super::OpeningHours>,
 }
 
-/// How many of one kind.
+/// The number of crossings of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Count {
     /// The number of the line.
     pub line_id: u64,
-    /// Its name as it is now.
+    /// The current name of the line.
     pub line: Arc<str>,
     /// The name of the class.
     pub class: Arc<str>,
-    /// Which way.
+    /// The direction.
     pub direction: Direction,
-    /// How many, at least 1.
+    /// The number of crossings, at least 1.
     pub count: u64,
 }
 
-/// One bucket of a chart.
+/// A bucket of a chart.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BucketRow {
-    /// Wall time in microseconds; buckets follow each other without a hole.
+    /// Start, wall time in microseconds; buckets are consecutive.
     pub start_us: u64,
-    /// Where the next one begins.
+    /// Start of the next bucket.
     pub end_us: u64,
-    /// The share of it, 0–1, in which counting ran; of the bucket that is under way, the share of
-    /// what has passed.
+    /// Share of the bucket in which counting ran, 0–1; in the current bucket, of the part that has passed.
     pub covered: f64,
-    /// What was counted; nothing that is 0.
+    /// The counts, without those that are 0.
     pub counts: Vec<Count>,
 }
 
-/// The sums of one line since the day began or it was reset, whichever was later.
+/// The sums of one line since the start of the day or its reset, whichever was later.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TallyRow {
     /// The number of the line.
     pub line_id: u64,
-    /// Its name.
+    /// The name of the line.
     pub line: Arc<str>,
-    /// How many went in.
+    /// Number of crossings in.
     pub count_in: u64,
-    /// How many went out.
+    /// Number of crossings out.
     pub count_out: u64,
     /// `count_in − count_out`, not below 0.
     pub inside: u64,
-    /// Since when, wall time in microseconds.
+    /// Start of the sums, wall time in microseconds.
     pub since_us: u64,
-    /// By class, in order of names: class, in, out.
+    /// Class, in and out, by class name.
     pub by_class: Vec<(Arc<str>, u64, u64)>,
 }
 
-/// Today's sums, of the lines of the scene that is counted.
+/// Today's sums of the lines of the current scene.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Tallies {
-    /// When the day began, wall time in microseconds.
+    /// Start of the day, wall time in microseconds.
     pub day_us: u64,
-    /// In the order of lines; deleted lines are not among them.
+    /// The lines in their order, without deleted ones.
     pub lines: Vec<TallyRow>,
 }
 
-/// Counting was set to zero by somebody.
+/// A reset of counters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Reset {
     /// Its number.
     pub id: u64,
-    /// When.
+    /// When the counters were reset.
     #[schemars(with = "json::Rfc3339")]
     #[serde(rename = "time", serialize_with = "json::time")]
     pub time_us: u64,
-    /// Of which line; `null`: of all.
+    /// The number of the line; `null` for all lines.
     pub line_id: Option<u64>,
 }

@@ -84,7 +84,7 @@ pub(super) fn clip_to_times(
 }
 
 /// A timeline of `from_us..to_us` for one line. It counts as covered except where a gap of `spans` is outside `all`,
-/// the gaps that are already reported. Such a gap keeps its reason.
+/// the gaps that are already reported. Those exceptions keep their reasons.
 pub(super) fn uncovered_spans(
     spans: &[CoverageSpan],
     all: &[Gap],

@@ -2,7 +2,7 @@
 //!
 //! The counting thread sees a change of a line only later, up to a detection's time on a slow machine. Then it says
 //! whether it can count on that version of the line. The verdict is valid since the first change that the thread had
-//! not seen before. Plain data of the writer; starts anew with each run.
+//! not seen before. Plain data of the writer; each run starts with none.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,9 @@
 //! Lines in `counts.db`, never lost.
 //!
-//! Every change is a row of `line_changes` with its time, so that a chart can show where a line was moved. So is a
-//! time in which the detector looks for none of a line's classes: then its count is not 0 but unknown. A deleted line
-//! keeps its row and its number, because its counts stay. The writer calls this within its transaction.
+//! Every change is a row of `line_changes` with its time, so that a chart can show where a line was moved. A row also
+//! marks the start and end of a time in which the detector looks for none of a line's classes. The count is then
+//! unknown, not 0. A deleted line keeps its row and its number, because its counts stay. The writer calls this within
+//! its transaction.
 
 use rusqlite::{Connection, OptionalExtension, params};
 

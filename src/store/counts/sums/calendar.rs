@@ -1,15 +1,15 @@
-//! The local calendar: where hours, days, weeks and months begin, on the wall clock of one place.
+//! The local calendar: starts of hours, days, weeks and months in a time zone.
 //!
-//! Pure. Buckets of one size tile time: each instant lies in exactly one, none is empty, and a
-//! bucket ends where the next one begins, whatever the clocks of the place do:
-//! - an hour begins at every full hour of the wall clock and wherever the clocks are changed: the
-//!   hour that is lived twice in autumn is two buckets, and in zones whose clocks change by half an
-//!   hour there are two buckets of half an hour;
-//! - a day begins at the chosen hour of the wall clock, or where that hour is skipped, at the first
-//!   moment after; if that hour comes twice, at the first; so days have 23–25 hours at times;
-//! - weeks begin on Mondays, months on the 1st, at the hour that days begin at.
+//! Pure. Buckets of one size tile time, whatever the clocks do. Each moment is in exactly one of them, none is empty,
+//! and each ends where the next starts.
 //!
-//! Instants are microseconds since 1970; the calendar ends in the year 9999.
+//! - An hour starts at every full hour of the wall clock and at every clock change. The repeated hour in autumn is
+//!   two buckets. In zones that change by half an hour, there are two half-hour buckets.
+//! - A day starts at the chosen hour of the wall clock. If that hour is skipped, it starts at the first moment after
+//!   it; if it is repeated, at the first one. Days may have 23 to 25 hours.
+//! - Weeks start on Monday, months on the 1st, at the hour at which days start.
+//!
+//! Times are microseconds since 1970; the calendar ends in the year 9999.
 
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
@@ -19,7 +19,6 @@ use crate::store::counts::BucketSize;
 
 const HOUR_US: i64 = 3_600_000_000;
 
-/// A place's calendar.
 #[derive(Debug, Clone)]
 pub struct Calendar {
     zone: TimeZone,
@@ -27,13 +26,13 @@ pub struct Calendar {
 }
 
 impl Calendar {
-    /// The calendar of `zone` whose days begin at `day_starts` o'clock (0–23; more is taken as 23).
+    /// The calendar of `zone`, with days from `day_starts` o'clock (0–23; larger values count as 23).
     pub fn new(zone: TimeZone, day_starts: u8) -> Calendar {
         Calendar { zone, day_starts: day_starts.min(23) as i8 }
     }
 
-    /// What tells it from calendars that cut time differently: the zone, the hour, and a digest of
-    /// the changes of its clocks, for governments change the rules of a zone and keep its name.
+    /// Identifies the calendar: the zone, the hour, and a digest of the zone's clock changes. Governments change a
+    /// zone's rules and keep its name.
     pub fn identity(&self) -> String {
         let from = instant(1_704_067_200_000_000); // 2024-01-01
         let mut digest = 0xcbf2_9ce4_8422_2325u64; // FNV-1a
@@ -51,8 +50,7 @@ impl Calendar {
         format!("{name} {:02}:00 {digest:016x}", self.day_starts)
     }
 
-    /// The bucket of this size that `at_us` lies in: where it begins, and where the next one does.
-    /// A total is everything.
+    /// The bucket that contains `at_us`: its start, and the start of the next one. A total is all of time.
     pub fn bucket(&self, size: BucketSize, at_us: i64) -> (i64, i64) {
         match size {
             BucketSize::Hour => self.hour(at_us),
@@ -71,7 +69,7 @@ impl Calendar {
         }
     }
 
-    /// The hour of the clock on the wall, 0–23.
+    /// The hour of the wall clock, 0–23.
     pub fn hour_of_day(&self, at_us: i64) -> u8 {
         self.zone.to_datetime(instant(at_us)).hour().unsigned_abs()
     }
@@ -81,7 +79,7 @@ impl Calendar {
         let offset = i64::from(self.zone.to_offset(at).seconds()) * 1_000_000;
         let start = at_us - (at_us + offset).rem_euclid(HOUR_US);
         let end = start + HOUR_US;
-        // The latest change up to now, and the next one, cut the hour short. Most hours have none.
+        // The last clock change and the next one cut the hour short. Most hours have neither.
         let before = self.zone.to_offset(instant(start)).seconds();
         let after = self.zone.to_offset(instant(end)).seconds();
         if i64::from(before) * 1_000_000 == offset && i64::from(after) * 1_000_000 == offset {
@@ -99,10 +97,10 @@ impl Calendar {
         self.range_us(date, add_saturating(date, Span::new().days(1)))
     }
 
-    /// The date whose day `at_us` lies in.
+    /// The date of the day that contains `at_us`.
     fn date(&self, at_us: i64) -> Date {
         let mut date = self.zone.to_datetime(instant(at_us)).date();
-        // The wall clock's date is right to a day or so either way: days begin late, clocks go back.
+        // The wall clock's date may be off by a day or so, because days start late and clocks go back.
         for _ in 0..3 {
             if self.day_start_us(date) <= at_us {
                 break;
@@ -121,12 +119,12 @@ impl Calendar {
 
     fn range_us(&self, from: Date, to: Date) -> (i64, i64) {
         let start = self.day_start_us(from);
-        // Only at the end of time is there no next one.
+        // Only the last date has no next one.
         let end = if to > from { self.day_start_us(to) } else { i64::MAX };
         (start, end)
     }
 
-    /// When the day of this date begins.
+    /// The start of the day of this date.
     fn day_start_us(&self, date: Date) -> i64 {
         let time = Time::new(self.day_starts, 0, 0, 0).unwrap_or_default();
         let at = self.zone.to_ambiguous_timestamp(date.to_datetime(time)).compatible();
@@ -134,12 +132,12 @@ impl Calendar {
     }
 }
 
-/// The date so much later; the last there is, beyond the calendar's end.
+/// `date` plus `span`; unchanged beyond the calendar's end.
 fn add_saturating(date: Date, span: Span) -> Date {
     date.checked_add(span).unwrap_or(date)
 }
 
-/// The instant, the nearest that there is.
+/// The time as a timestamp, limited to the possible range.
 fn instant(at_us: i64) -> Timestamp {
     Timestamp::from_microsecond(at_us).unwrap_or(if at_us < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }
@@ -150,7 +148,7 @@ mod tests {
     use proptest::prelude::*;
 
     const SIZES: [BucketSize; 4] = [BucketSize::Hour, BucketSize::Day, BucketSize::Week, BucketSize::Month];
-    /// Places by the rules of their clocks today: no database of zones is needed.
+    /// Zones with today's rules, so that the tests need no time zone database.
     const ZONES: [(&str, &str); 8] = [
         ("UTC", "UTC0"),
         ("Europe/Berlin", "CET-1CEST,M3.5.0,M10.5.0/3"),
@@ -171,7 +169,7 @@ mod tests {
         text.parse::<Timestamp>().expect("a time").as_microsecond()
     }
 
-    /// Lengths in minutes of the buckets that tile `from..to`.
+    /// Lengths in minutes of the buckets in `from..to`.
     fn lengths(calendar: &Calendar, size: BucketSize, from: &str, to: &str) -> Vec<i64> {
         let (mut place, to) = (at(from), at(to));
         let mut lengths = Vec::new();
@@ -185,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hour_that_is_lived_twice_is_two_buckets() {
+    fn a_repeated_hour_is_two_buckets() {
         let berlin = calendar("Europe/Berlin", 0);
         assert_eq!(
             lengths(&berlin, BucketSize::Hour, "2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z").len(),
@@ -204,16 +202,16 @@ mod tests {
     #[test]
     fn clocks_that_change_by_half_an_hour_make_short_hours() {
         let island = calendar("Australia/Lord_Howe", 0);
-        // 2026-04-05: at 02:00 (UTC+11) back to 01:30 (UTC+10:30).
+        // 2026-04-05: from 02:00 (UTC+11) back to 01:30 (UTC+10:30).
         let autumn = lengths(&island, BucketSize::Hour, "2026-04-04T14:00:00Z", "2026-04-04T16:30:00Z");
         assert_eq!(autumn, [60, 30, 60]);
-        // 2026-10-04: at 02:00 (UTC+10:30) on to 02:30 (UTC+11).
+        // 2026-10-04: from 02:00 (UTC+10:30) to 02:30 (UTC+11).
         let spring = lengths(&island, BucketSize::Hour, "2026-10-03T14:30:00Z", "2026-10-03T17:00:00Z");
         assert_eq!(spring, [60, 30, 60]);
     }
 
     #[test]
-    fn hours_are_those_of_the_wall() {
+    fn hours_follow_the_wall_clock() {
         let kathmandu = calendar("Asia/Kathmandu", 0);
         let (start, end) = kathmandu.bucket(BucketSize::Hour, at("2026-05-01T12:00:00Z"));
         assert_eq!((start, end), (at("2026-05-01T11:15:00Z"), at("2026-05-01T12:15:00Z")));
@@ -234,7 +232,7 @@ mod tests {
             berlin.bucket(BucketSize::Month, at("2026-08-01T02:00:00Z")),
             (at("2026-07-01T03:00:00Z"), at("2026-08-01T03:00:00Z"))
         );
-        // The hour that is skipped, and the one that comes twice.
+        // The skipped hour, and the repeated one.
         let at_two = calendar("Europe/Berlin", 2);
         assert_eq!(at_two.bucket(BucketSize::Day, at("2026-03-29T12:00:00Z")).0, at("2026-03-29T01:00:00Z"));
         assert_eq!(at_two.bucket(BucketSize::Day, at("2026-10-25T12:00:00Z")).0, at("2026-10-25T00:00:00Z"));
@@ -262,7 +260,7 @@ mod tests {
                 prop_assert_eq!(calendar.bucket(size, end).0, end);
                 prop_assert_eq!(calendar.bucket(size, start - 1).1, start);
             }
-            // Days are made of hours, weeks and months of days.
+            // Days consist of hours; weeks and months consist of days.
             let (day, next) = calendar.bucket(BucketSize::Day, at_us);
             prop_assert_eq!(calendar.bucket(BucketSize::Hour, day).0, day);
             prop_assert_eq!(calendar.bucket(BucketSize::Hour, next).0, next);
@@ -273,7 +271,7 @@ mod tests {
             }
         }
 
-        /// Around the changes themselves, where it matters.
+        /// Near the clock changes.
         #[test]
         fn buckets_tile_the_changes(zone in 0..ZONES.len(), day_starts in 0u8..24, change in 0usize..20, off in -90_000i64..90_000) {
             let calendar = calendar(ZONES[zone].0, day_starts);

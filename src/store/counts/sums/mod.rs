@@ -1,4 +1,4 @@
-//! Sums by hour and day, and the calendar that says where those begin.
+//! Sums by hour and day, and the calendar that bounds them.
 
 pub(super) mod calendar;
 pub(super) mod opening;

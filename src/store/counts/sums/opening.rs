@@ -1,29 +1,29 @@
-//! Opening hours: of buckets by the hour those between two hours of the clock on the wall, as buckets of any size.
+//! Opening hours: takes hourly buckets between two hours of the wall clock, and merges them into buckets of any size.
 //! Pure.
 
 use super::calendar::Calendar;
 use crate::store::counts::{BucketRow, BucketSize, OccupancyRow};
 
-/// The first hour, 0–23, and the hour it ends at, 1–24; over midnight, where that is an earlier one.
+/// The first hour, 0–23, and the closing hour, 1–24. If the second is not larger, the time spans midnight.
 pub type OpeningHours = (u8, u8);
 
-/// Whether an hour of the clock is one of them. Those that end before they begin go over midnight.
+/// Whether `hour` is within the opening hours.
 pub fn is_open((open, close): OpeningHours, hour: u8) -> bool {
     if open < close { (open..close).contains(&hour) } else { hour >= open || hour < close }
 }
 
-/// What is read by the hour and can be added up.
+/// An hourly bucket that can be merged.
 pub trait Bucket {
-    /// Where it begins and ends, wall time in microseconds.
+    /// Start and end, wall time in microseconds.
     fn bounds(&mut self) -> (&mut u64, &mut u64);
-    /// Takes in a further hour.
+    /// Adds a further hour.
     fn add(&mut self, hour: Self);
-    /// It is of `hours` hours that have begun.
+    /// Completes the bucket. `hours` is the number of its hours that have begun.
     fn finish(&mut self, hours: u32);
 }
 
-/// What is between `hours` of `hourly`, which is in order, in buckets of this size. A bucket that is never open is left
-/// out. Without hours all is as it was read.
+/// Merges the buckets of `hourly` (in order) that are within `hours` into buckets of this size. Buckets without an
+/// open hour are left out. Without `hours` the input is returned unchanged.
 pub fn open_buckets<T: Bucket>(
     hourly: Vec<T>,
     size: BucketSize,
@@ -119,7 +119,7 @@ mod tests {
         Count { line_id, line: Arc::from(""), class: Arc::from("person"), direction: Direction::In, count }
     }
 
-    /// Two days by the hour: one on line 1 in each hour, and one on line 2 in each even hour.
+    /// Two days of hours: one on line 1 in each hour, and one on line 2 in each even hour.
     fn hourly(now_hour: u64) -> Vec<BucketRow> {
         let row = |hour: u64| BucketRow {
             start_us: hour * HOUR_US,
@@ -154,27 +154,27 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_what_was_counted_while_it_was_open() {
+    fn a_day_has_the_counts_of_its_open_hours() {
         assert_eq!(opened(BucketSize::Hour, 99).len(), 8);
         let day = |first: u64| (first, first + 24, 0.75, vec![4, 2]);
         assert_eq!(opened(BucketSize::Day, 99), [day(0), day(24)]);
         assert_eq!(opened(BucketSize::Total, 99), [(9, 37, 0.75, vec![8, 4])]);
-        // Hours to come say nothing of how much was counted.
+        // Future hours do not change the covered share.
         assert_eq!(opened(BucketSize::Day, 34)[1], (24, 48, 0.5, vec![4, 2]));
     }
 
     #[test]
     fn a_night_is_of_the_day_it_begins_on_where_days_begin_after_it() {
         let night = |day_starts| opened_between((22, 3), day_starts, BucketSize::Day, 99);
-        // Two days from midnight on: the hours 0 to 2 and 22 to 23 of each.
+        // Two days from midnight: the hours 0 to 2 and 22 to 23 of each.
         assert_eq!(night(0), [(0, 24, 0.8, vec![5, 3]), (24, 48, 0.8, vec![5, 3])]);
-        // Days from 4 on: the end of a night, a whole one, and the begin of one.
+        // Days from 4 o'clock: the end of a night, a whole night, and the start of one.
         let per_day: Vec<Vec<u64>> = night(4).into_iter().map(|(.., counts)| counts).collect();
         assert_eq!(per_day, [vec![3, 2], vec![5, 3], vec![2, 1]]);
     }
 
     #[test]
-    fn of_a_zone_the_mean_is_by_the_time_it_was_looked_at() {
+    fn the_mean_of_a_zone_is_weighted_by_watched_time() {
         let hour = |start: u64, watched_us, mean, peak| OccupancyRow {
             start_us: start * HOUR_US,
             end_us: (start + 1) * HOUR_US,

@@ -1,4 +1,4 @@
-//! Today's sums set to zero: a row with its moment; no crossing is deleted, and the row can be taken back.
+//! Resets: a row with its time sets today's counters to zero. No crossing is deleted, and the row can be taken back.
 
 use rusqlite::params;
 
@@ -27,7 +27,7 @@ pub fn reset_tallies(tx: &CountsTransaction<'_>, line: Option<u64>) -> Result<Re
     Ok(Reset { id, time_us: at.wall_us as u64, line_id: line })
 }
 
-/// Takes a reset back: the sums are those of before.
+/// Takes back a reset.
 pub fn undo_reset(tx: &CountsTransaction<'_>, id: u64) -> Result<(), CountsFault> {
     let gone = tx
         .connection
@@ -38,7 +38,7 @@ pub fn undo_reset(tx: &CountsTransaction<'_>, id: u64) -> Result<(), CountsFault
     Ok(())
 }
 
-/// The resets of a scene on record between two wall times, oldest first.
+/// The stored resets of a scene between two wall times, oldest first.
 pub fn load_resets(
     connection: &rusqlite::Connection,
     scene: Scene,

@@ -1,8 +1,8 @@
-//! Hourly and daily sums beside the crossings, changed in the transaction that changes those.
+//! Hourly and daily sums of crossings, changed in the same transaction as the crossings.
 //!
-//! A row for each scene, bucket, line, class and direction that has a crossing; of a day also the first
-//! and last number of its crossings (bounds: exact until a clock was mended or a recount took a place, never too
-//! narrow), by which a page of crossings is found without an index of its own.
+//! There is a row for each scene, bucket, line, class and direction with a crossing. A daily row also has the first
+//! and last number of its crossings. They let a page of crossings be found without an index. They are exact until a
+//! clock change or a recount, and never too narrow.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::store::counts::rows::{CountsRowError, direction_of, parse_scene};
 use crate::store::counts::{BucketSize, Scene};
 use crate::vision::Direction;
 
-/// What is summed.
+/// The key of a sum.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RollupTable {
     pub scene: Scene,
@@ -23,11 +23,11 @@ pub struct RollupTable {
     pub direction: Direction,
 }
 
-/// Changes to the sums, gathered before they are written.
+/// Changes to the sums, collected before they are written.
 #[derive(Debug)]
 pub struct RollupChanges<'a> {
     calendar: &'a Calendar,
-    /// The buckets that the last one lay in: crossings come in bunches.
+    /// The buckets of the last crossing, cached because crossings come in bunches.
     hour: (i64, i64),
     day: (i64, i64),
     hourly: BTreeMap<(i64, RollupTable), i64>,
@@ -39,7 +39,7 @@ impl<'a> RollupChanges<'a> {
         RollupChanges { calendar, hour: (0, 0), day: (0, 0), hourly: BTreeMap::new(), daily: BTreeMap::new() }
     }
 
-    /// `count` (1 or −1) at a crossing's wall time.
+    /// Adds `count` (1 or −1) at a crossing's wall time.
     pub fn add(&mut self, kind: RollupTable, wall_us: i64, id: i64, count: i64) {
         let holds = |bucket: (i64, i64)| bucket.0 <= wall_us && wall_us < bucket.1;
         if !holds(self.hour) {
@@ -53,12 +53,12 @@ impl<'a> RollupChanges<'a> {
         *day = (day.0 + count, day.1.min(id), day.2.max(id));
     }
 
-    /// How many rows would be touched.
+    /// Number of hourly rows to change.
     fn len(&self) -> usize {
         self.hourly.len()
     }
 
-    /// Writes what was gathered, and forgets it.
+    /// Writes the collected changes and clears them.
     pub fn write(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let has_less = self.hourly.values().any(|count| *count < 0)
             || self.daily.values().any(|(count, _, _)| *count <= 0);
@@ -79,7 +79,7 @@ impl<'a> RollupChanges<'a> {
                first = min(first, excluded.first), last = max(last, excluded.last)",
         )?;
         for ((start, kind), (count, first, last)) in std::mem::take(&mut self.daily) {
-            // Also where as many came as went: those that came have other numbers.
+            // Written even if the change is 0, because the numbers may differ.
             let RollupTable { scene, line, class, direction } = kind;
             day.execute(params![
                 scene.as_str(),
@@ -100,10 +100,9 @@ impl<'a> RollupChanges<'a> {
     }
 }
 
-/// Rows that are held in memory at most while all is summed again.
+/// Maximum number of rows in memory while all sums are rebuilt.
 const MOST_GATHERED: usize = 20_000;
 
-/// Goes through all crossings.
 pub fn for_each_crossing(
     connection: &Connection,
     mut each: impl FnMut(i64, RollupTable, i64) -> Result<(), CountsRowError>,
@@ -111,7 +110,7 @@ pub fn for_each_crossing(
     let mut all =
         connection.prepare("SELECT id, scene, line, class, direction, wall_us FROM crossings ORDER BY id")?;
     let mut rows = all.query([])?;
-    // One name for many rows.
+    // Consecutive rows share one name.
     let mut class: Arc<str> = Arc::from("");
     while let Some(row) = rows.next()? {
         let name = row.get_ref(3)?.as_str()?;
@@ -129,7 +128,7 @@ pub fn for_each_crossing(
     Ok(())
 }
 
-/// Makes all sums again from the crossings.
+/// Computes all sums again from the crossings.
 pub fn rebuild(connection: &Connection, calendar: &Calendar) -> Result<(), CountsRowError> {
     connection.execute_batch("DELETE FROM hourly; DELETE FROM daily;")?;
     let mut changes = RollupChanges::new(calendar);

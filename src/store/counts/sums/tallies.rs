@@ -1,4 +1,4 @@
-//! Today's sums: what a day's roll-ups say, less what was there when somebody set them to zero.
+//! Today's sums: the daily sums minus the crossings before a reset.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,16 +13,16 @@ use crate::vision::Direction;
 /// Sums by line, class and direction.
 type Sums = BTreeMap<(u64, Arc<str>, Direction), u64>;
 
-/// The day under way and what was set to zero in it. Made again when the day, the scene or a reset changes,
-/// or a clock was mended; between those, today's sums are a short read.
+/// The current day and its resets. Created again when the day, the scene or a reset changes, or the clock moved rows.
+/// Otherwise today's sums are a short read.
 #[derive(Debug)]
 pub struct TodayTotals {
     scene: Scene,
-    /// When the day begins and ends, wall time in microseconds.
+    /// Start and end of the day, wall time in microseconds.
     day: (i64, i64),
-    /// For each line that was reset today: when.
+    /// The time of today's reset of each line.
     resets: BTreeMap<u64, i64>,
-    /// What those lines had counted by then.
+    /// The sums of those lines before their reset.
     before: Sums,
 }
 
@@ -35,7 +35,7 @@ impl TodayTotals {
         lines: &[LineRow],
     ) -> Result<TodayTotals, CountsRowError> {
         let day = calendar.bucket(BucketSize::Day, now_us);
-        // Of each line the newest reset counts: the number of the last crossing before it, and its time.
+        // Only the newest reset of each line counts: the number of the last crossing before it, and its time.
         let mut marks: BTreeMap<u64, (i64, i64)> = BTreeMap::new();
         let mut resets = connection.prepare(
             "SELECT line, after, wall_us FROM resets WHERE scene = ?1 AND wall_us >= ?2 ORDER BY id",
@@ -51,7 +51,7 @@ impl TodayTotals {
             }
         }
         let mut before = Sums::new();
-        // Of what was found in a recording the time says whether it was before.
+        // For recounted crossings, their time decides whether they are before the reset.
         let mut afters: Vec<(i64, i64)> = marks.values().copied().collect();
         afters.sort_unstable();
         afters.dedup();
@@ -76,7 +76,7 @@ impl TodayTotals {
         Ok(TodayTotals { scene, day, resets, before })
     }
 
-    /// Whether it is of this scene and the day that `now_us` lies in.
+    /// Whether it is for this scene and the day that contains `now_us`.
     pub fn is_current(&self, scene: Scene, now_us: i64) -> bool {
         self.scene == scene && self.day.0 <= now_us && now_us < self.day.1
     }

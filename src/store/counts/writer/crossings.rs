@@ -1,4 +1,4 @@
-//! Crossings into the file: rows, their sums, thumbnails.
+//! Stores crossings with their sums and thumbnails.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use crate::store::counts::NewCrossing;
 use crate::store::counts::rows::{CountsRowError, unsigned};
 use crate::store::counts::sums::rollups::{RollupChanges, RollupTable};
 
-/// Thumbnails are kept of so many crossings, the newest: some 50 MB. counts.db keeps every crossing for ever, and must
-/// not fill the disk with pictures of them.
+/// Maximum number of thumbnails, some 50 MB; only the newest stay. `counts.db` keeps crossings for ever, so their
+/// images must not fill the disk.
 pub const MOST_THUMBNAILS: i64 = 10_000;
 
 pub(super) fn load_line_ids(connection: &Connection) -> Result<BTreeSet<u64>, CountsRowError> {
@@ -19,7 +19,7 @@ pub(super) fn load_line_ids(connection: &Connection) -> Result<BTreeSet<u64>, Co
     query.query_map([], |row| unsigned(row, 0))?.collect()
 }
 
-/// Puts crossings on record, and into the sums those that were not there yet.
+/// Stores crossings, and adds the new ones to the sums.
 pub(super) fn insert_crossings(
     connection: &Connection,
     crossings: &[NewCrossing],
@@ -39,7 +39,7 @@ pub(super) fn insert_crossings(
         }
         let mono_us = new.monotonic_us as i64;
         let wall_us = wall.wall_us(mono_us);
-        // SQLite has no place for what is not a number.
+        // SQLite cannot store NaN.
         let score = if new.score.is_finite() { f64::from(new.score) } else { 0.0 };
         let inserted = row.execute(params![
             run,
@@ -68,7 +68,7 @@ pub(super) fn insert_crossings(
         if let Some(jpeg) = &new.thumbnail {
             connection
                 .execute("INSERT INTO thumbnails (crossing, jpeg) VALUES (?1, ?2)", params![id, &jpeg[..]])?;
-            // The oldest are the first of the table: nothing is searched for.
+            // The oldest are the first rows of the table, so there is no search.
             connection.execute("DELETE FROM thumbnails WHERE crossing <= ?1", [id - MOST_THUMBNAILS])?;
         }
     }

@@ -1,11 +1,12 @@
-//! The thread `counts`: the one writer of counts.db.
+//! The thread `counts`: the only writer of `counts.db`.
 //!
-//! Each turn takes everything that waits and makes one transaction of it: crossings with their sums, edits,
-//! the span under way, and what a look at the clock demands. Only after the commit is anything told. If a
-//! turn fails (a full disk, a disk that gives errors), nothing of it is on record: its crossings stay
-//! in memory and are tried again each second with what has come meanwhile, [`MOST_HELD`] at most; edits
-//! are refused. A commit that failed and yet reached the disk does no harm, for a crossing that is there already is
-//! not counted again, and what is told is read back from the file.
+//! Each turn writes all queued commands in one transaction: crossings with their sums, edits, the current span, and
+//! the consequences of a clock change. Values are announced only after the commit.
+//!
+//! If a turn fails (a full or failing disk), nothing of it is stored. Its crossings stay in memory, at most
+//! [`MOST_HELD`], and are tried again each second with newer ones. Edits are refused. A commit that failed but
+//! reached the disk does no harm: stored crossings are not counted again, and announcements are read back from the
+//! file.
 
 pub(super) mod crossings;
 pub(super) mod publisher;
@@ -39,53 +40,52 @@ use crossings::{insert_crossings, load_line_ids};
 use retiming::{apply_change, newest_sure_end, record_calendar, reload_open_span};
 use transaction::{CountsFault, CountsJob, CountsOnCommit, CountsTransaction, Moment};
 
-/// Microseconds between two commits in the long run: ten a second spare an SD card, and nobody sees the difference.
+/// Average time between two commits in microseconds. Ten commits a second spare an SD card without a visible delay.
 const PACE_US: i64 = 100_000;
 
-/// After a quiet time so much of the pace is let off: edits that follow each other, as those of a start do, need not
-/// wait.
+/// Credit after a quiet time, in microseconds, so that consecutive edits, such as those of a start, need not wait.
 const BURST_US: i64 = 3 * PACE_US;
 
-/// Between two looks at the clock, and before what failed is tried again.
+/// Time between two observations of the clock, and before a failed turn is tried again.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Crossings that are kept in memory while the disk takes none: more are lost, and that is said.
+/// Maximum number of crossings in memory while the disk fails. More are lost, which is reported.
 pub(super) const MOST_HELD: usize = 100_000;
 
-/// Bytes of thumbnails that are kept then; crossings beyond go without.
+/// Maximum bytes of thumbnails in memory while the disk fails. Further crossings are kept without one.
 const MOST_HELD_BYTES: usize = 16 << 20;
 
-/// Changes of the cover that are kept in memory while the disk takes none. What changed after that is one
-/// gap up to the newest change: less is claimed than was so, never more.
+/// Maximum number of coverage changes in memory while the disk fails. Later changes become one gap up to the newest
+/// change, so coverage is never overstated.
 pub(super) const MOST_HELD_COVERS: usize = 1000;
 
-/// Rows of the audit list that are kept in memory then.
+/// Maximum number of audit entries in memory while the disk fails.
 pub(super) const MOST_HELD_AUDIT: usize = 100;
 
-/// What was judged of lines that is kept in memory then.
+/// Maximum number of line verdicts in memory while the disk fails.
 const MOST_HELD_JUDGED: usize = 100;
 
-/// Something that is to be done.
+/// A command for the writer.
 pub(super) enum CountsWrite {
-    /// Crossings for the record.
+    /// Crossings to store.
     Record(Vec<NewCrossing>),
-    /// Whether counting runs, since a moment of `CLOCK_MONOTONIC`.
+    /// The coverage since a `CLOCK_MONOTONIC` time.
     Cover(Coverage, i64),
-    /// Which lines can count something with the detector at work and which cannot, since a moment of `CLOCK_MONOTONIC`.
+    /// The current detector's verdicts on lines, since a `CLOCK_MONOTONIC` time.
     Judge(Vec<LineStatus>, i64),
     /// The scene that is shown.
     Show(Scene),
-    /// How many were in the zones.
+    /// Occupancy of zones.
     Occupancy(Vec<OccupancySpan>),
-    /// A row of the audit list.
+    /// An audit entry.
     Audit(AuditEntry),
-    /// A change that somebody waits for.
+    /// An edit whose caller waits for the result.
     Edit(CountsJob),
-    /// Days and hours are told by another calendar from now on.
+    /// A new calendar for days and hours.
     Calendar(Calendar, oneshot::Sender<Result<(), StoreError>>),
 }
 
-/// What the writer believes and does, changed by a turn only if that is committed.
+/// The state that a turn changes only if it commits.
 #[derive(Debug, Clone)]
 pub(super) struct CountsState {
     pub wall: WallClock,
@@ -94,7 +94,6 @@ pub(super) struct CountsState {
     pub judging: LineHistory,
 }
 
-/// The writer.
 pub(super) struct CountsWriter {
     pub(super) connection: Connection,
     file: PathBuf,
@@ -104,31 +103,31 @@ pub(super) struct CountsWriter {
     pub(super) shared: Arc<CountsShared>,
     boot: i64,
     run: i64,
-    /// The newest sure time on record before this boot.
+    /// The newest sure time that was stored before this boot.
     newest_sure_us: i64,
     pub(super) state: CountsState,
-    /// What no turn has committed yet.
+    /// Commands that no turn has committed yet.
     held: VecDeque<CountsWrite>,
     held_crossings: usize,
     held_bytes: usize,
     held_covers: usize,
     lost: u64,
-    /// Whether the last turn failed.
+    /// The last turn failed.
     is_failing: bool,
-    /// Whether something that is on record could not be read back, and has to be told yet.
+    /// Stored data could not be read back and must still be announced.
     pub(super) is_behind: bool,
-    /// The last crossing that was told.
+    /// The number of the last announced crossing.
     pub(super) announced: i64,
     pub(super) line_ids: BTreeSet<u64>,
     pub(super) all_lines: Vec<LineRow>,
     pub(super) board: TodayTotals,
     pub(super) totals: BTreeMap<RollupTable, u64>,
-    /// When the next commit is due, by `CLOCK_MONOTONIC`; a time that is past tells how many may follow at once.
+    /// When the next commit is due, by `CLOCK_MONOTONIC`. A past time allows several commits in a row.
     due_us: i64,
 }
 
 impl CountsWriter {
-    /// Mends what an earlier run left, and begins a run.
+    /// Repairs the remains of an earlier run and starts a new run.
     pub(super) fn new(
         mut connection: Connection,
         lock: Lock,
@@ -211,7 +210,7 @@ impl CountsWriter {
         self.run as u64
     }
 
-    /// Lets the file grow no further than by so many pages, as a disk that is full does.
+    /// Limits the growth of the file to `pages`, as a full disk does.
     #[cfg(test)]
     pub(super) fn limit_growth(&self, pages: i64) {
         let count: i64 = self
@@ -224,19 +223,18 @@ impl CountsWriter {
             .expect("it can be set");
     }
 
-    /// counts.db.
     #[cfg(test)]
     pub(super) fn file(&self) -> &std::path::Path {
         &self.file
     }
 
-    /// Commands that are held.
+    /// Number of held commands.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
         self.held.len()
     }
 
-    /// The thread.
+    /// Runs turns until the inbox is closed.
     pub(super) fn run_thread(mut self, beat: &Heartbeat) {
         let shared = Arc::clone(&self.shared);
         loop {
@@ -257,20 +255,20 @@ impl CountsWriter {
         self.shut_down();
     }
 
-    /// How long the next turn has to wait, if at all.
+    /// Time that the next turn has to wait, if any.
     pub(super) fn pause(&self) -> Option<Duration> {
         let left_us = self.due_us - self.clock.now().monotonic_us as i64;
         (left_us > 0).then(|| Duration::from_micros(left_us as u64))
     }
 
-    /// One turn: takes `commands`, writes, tells.
+    /// One turn: takes `commands`, writes, announces.
     pub(super) fn run_once(&mut self, commands: VecDeque<CountsWrite>) {
-        // Read before a calendar is changed, which can take seconds: what comes meanwhile is not in `commands`, and a
-        // clock that is set meanwhile must not vouch for the time before it.
+        // Read before a calendar change, which can take seconds. Later commands are not in `commands`, and a clock
+        // that is set meanwhile must not confirm earlier times.
         let (is_synchronised, now) = (self.clock.is_synchronised(), self.clock.now());
         for command in commands {
             match command {
-                // Whoever asked may have gone.
+                // Dropped if the caller has gone.
                 CountsWrite::Calendar(calendar, answer) => drop(answer.send(self.change_calendar(calendar))),
                 command => self.enqueue(command),
             }
@@ -311,7 +309,7 @@ impl CountsWriter {
                 for tell in edits {
                     tell(Err(error.clone()));
                 }
-                // Edits were told; what counts is tried again.
+                // Edits have been answered; everything else is tried again.
                 self.held.retain(|command| !matches!(command, CountsWrite::Edit(_)));
                 if !self.is_failing {
                     log::error!("counts.db takes nothing: {error}; it is tried again every second");
@@ -324,7 +322,7 @@ impl CountsWriter {
         self.due_us = self.due_us.max(now_us - BURST_US) + PACE_US;
     }
 
-    /// Has days and hours begin by another calendar; all sums are made again. What waits is written by that one.
+    /// Changes the calendar and computes all sums again. Held commands are written with the new one.
     fn change_calendar(&mut self, calendar: Calendar) -> Result<(), StoreError> {
         let written = (|| -> Result<(), CountsRowError> {
             let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
@@ -339,7 +337,7 @@ impl CountsWriter {
         Ok(())
     }
 
-    /// The last turn, then the file is closed.
+    /// Ends the span and the run.
     fn shut_down(mut self) {
         let mono_us = self.clock.now().monotonic_us as i64;
         let ended = (|| {
@@ -358,10 +356,10 @@ impl CountsWriter {
         }
     }
 
-    /// Takes a command in, within the bound.
+    /// Holds a command, within the limits.
     fn enqueue(&mut self, mut command: CountsWrite) {
         if let CountsWrite::Record(crossings) = &mut command {
-            // A disk that takes what it is given gets all of it: the inbox is bounded.
+            // Unlimited while the disk works, because the inbox is bounded.
             let room =
                 if self.is_failing { MOST_HELD.saturating_sub(self.held_crossings) } else { usize::MAX };
             let lost = crossings.len().saturating_sub(room);
@@ -389,19 +387,18 @@ impl CountsWriter {
         match command {
             CountsWrite::Cover(cover, since_us) if self.is_failing => self.enqueue_cover(cover, since_us),
             CountsWrite::Judge(..) if self.is_failing => self.enqueue_verdicts(command),
-            // The rows of a period are told again with more in them.
+            // The same rows come again later, with larger figures.
             CountsWrite::Occupancy(_) if self.is_failing => {}
             CountsWrite::Audit(_) if self.is_failing && self.is_audit_full() => self.shared.drop_audit_row(),
             command => self.held.push_back(command),
         }
     }
 
-    /// Takes a change of the cover in while the disk takes nothing: a camera that comes and goes must not
-    /// fill the memory.
+    /// Holds a coverage change while the disk fails. Bounded, because a camera may come and go.
     fn enqueue_cover(&mut self, cover: Coverage, since_us: i64) {
         self.held_covers += 1;
         if self.held_covers > MOST_HELD_COVERS {
-            // The newest of those beyond the bound is enough: what was so before it is a gap.
+            // Beyond the limit only the newest change is kept; the time before it is a gap.
             if let Some(newest) = self.held.iter().rposition(|held| matches!(held, CountsWrite::Cover(..))) {
                 self.held.remove(newest);
             }
@@ -411,8 +408,8 @@ impl CountsWriter {
         self.held.push_back(CountsWrite::Cover(cover, since_us));
     }
 
-    /// Takes in what was judged of lines while the disk takes nothing. The first is of a time that may be covered yet;
-    /// nothing is said to be counted after that, so of those beyond the bound the newest is enough.
+    /// Holds line verdicts while the disk fails. The first may be about a time that is covered. No counting is
+    /// claimed after that, so beyond the limit only the newest is kept.
     fn enqueue_verdicts(&mut self, command: CountsWrite) {
         let is_judged = |held: &CountsWrite| matches!(held, CountsWrite::Judge(..));
         if self.held.iter().filter(|held| is_judged(held)).count() >= MOST_HELD_JUDGED
@@ -423,12 +420,12 @@ impl CountsWriter {
         self.held.push_back(command);
     }
 
-    /// Whether no more rows of the audit list are to wait for the disk.
+    /// Whether the limit of held audit entries is reached.
     fn is_audit_full(&self) -> bool {
         self.held.iter().filter(|held| matches!(held, CountsWrite::Audit(_))).count() >= MOST_HELD_AUDIT
     }
 
-    /// Everything that is held, in one transaction.
+    /// Writes all held commands in one transaction.
     fn write(
         &mut self,
         mono_us: i64,
@@ -442,7 +439,7 @@ impl CountsWriter {
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
         let until_us = first_change_us(held, mono_us);
         if change == ClockChange::Step {
-            // By the clock that was right until now; the next span begins no earlier.
+            // With the clock that was valid until now; the next span starts no earlier.
             if let Some(span) = &mut state.span {
                 span.extend_to(&transaction, until_us, state.wall)?;
             }
@@ -481,7 +478,7 @@ impl CountsWriter {
                     let mut floor_us = 0;
                     if let Some(span) = &mut state.span {
                         span.extend_to(&transaction, since_us, wall)?;
-                        // What it was made longer by meanwhile is covered once.
+                        // The time that the old span already covers is not covered again.
                         (since_us, floor_us) = (since_us.max(span.to_mono_us), span.to_us);
                     } else if wall.is_sure {
                         floor_us = newest_sure_end(&transaction)?;
@@ -506,18 +503,18 @@ impl CountsWriter {
                 }
                 CountsWrite::Occupancy(spans) => {
                     occupancy::insert(&transaction, spans, run, wall)?;
-                    // By a clock that is ahead everything would be old.
+                    // With a clock that is ahead, all rows would look old.
                     if wall.is_sure {
                         occupancy::roll_up(&transaction, calendar, moment.wall_us)?;
                     }
                 }
                 CountsWrite::Audit(entry) => audit::insert(&transaction, entry, run, wall)?,
-                // Done at once, and not held.
+                // Carried out at once and never held.
                 CountsWrite::Calendar(..) => {}
                 CountsWrite::Edit(edit) => {
-                    // An edit that takes crossings out finds their sums where it looks for them.
+                    // An edit that removes crossings must find their sums in the table.
                     sums.write(&transaction)?;
-                    // It is made once; if the turn fails, it is told so and not tried again.
+                    // Runs once; if the turn fails, the caller gets an error and there is no second try.
                     let edit = std::mem::replace(edit, Box::new(|_| Ok(Box::new(|_| {}))));
                     transaction.execute_batch("SAVEPOINT edit")?;
                     match edit(&tx) {
@@ -541,7 +538,7 @@ impl CountsWriter {
         Ok(CommittedCounts { state, is_edited, has_new_times: change != ClockChange::None })
     }
 
-    /// What telling came to. What is on record stays so even if it could not be read back.
+    /// Reports the outcome of announcing. Stored data stays stored even if it could not be read back.
     fn record_publish_result(&mut self, told: Result<(), CountsRowError>) {
         match told {
             Ok(()) => self.shared.set_error(None),
@@ -564,13 +561,13 @@ impl CountsWriter {
 
 impl Drop for CountsWriter {
     fn drop(&mut self) {
-        // However the thread ended, nobody waits for it in vain.
+        // However the thread ends, no sender keeps waiting.
         self.shared.inbox.close();
         drop(self.shared.inbox.take_all());
     }
 }
 
-/// Up to when the cover on record is known to have been so: the first change that waits, or now.
+/// Up to when the stored coverage is known to hold: the first held change, or now.
 fn first_change_us(held: &VecDeque<CountsWrite>, now_us: i64) -> i64 {
     let first = held.iter().find_map(|command| match command {
         CountsWrite::Cover(_, since_us) => Some(*since_us),
@@ -579,7 +576,6 @@ fn first_change_us(held: &VecDeque<CountsWrite>, now_us: i64) -> i64 {
     first.unwrap_or(now_us).min(now_us)
 }
 
-/// A turn that was committed.
 struct CommittedCounts {
     state: CountsState,
     is_edited: bool,

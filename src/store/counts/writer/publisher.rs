@@ -1,5 +1,5 @@
-//! What the writer tells after a commit: crossings to those who listen, lines, zones, today's sums and
-//! all sums to whoever looks. All of it is read back from the file: what is told is on record.
+//! Announcements after a commit: crossings for listeners; lines, zones, today's sums and totals for readers.
+//! Everything is read back from the file, so only stored data is announced.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::store::counts::sums::tallies::TodayTotals;
 use crate::store::counts::{Count, LineRow, StoredCrossing};
 
 impl CountsWriter {
-    /// Tells what has been committed.
+    /// Announces committed changes.
     pub fn publish(
         &mut self,
         is_edited: bool,
@@ -44,18 +44,18 @@ impl CountsWriter {
             self.refresh_board()?;
         }
         self.publish_sums()?;
-        // Only now: if what else is to be read had failed, they would be told by the next turn; and who hears of one
-        // and asks for the sums finds it in them.
+        // Last, because a failed read above must leave them to the next turn. A listener that then asks for the sums
+        // also finds the crossing in them.
         for crossing in committed {
             self.announced = crossing.id as i64;
-            // Nobody listens: then it is for counts.db alone.
+            // Without listeners the send fails, which is fine.
             let _ = self.shared.committed.send(Arc::new(crossing));
         }
         self.is_behind = false;
         Ok(())
     }
 
-    /// Crossings on record that were not told yet. What was found in a recording has not just happened.
+    /// Stored crossings that have not been announced. Recounted ones are left out, because they are not new events.
     fn read_new(&mut self) -> Result<Vec<StoredCrossing>, CountsRowError> {
         let mut new = self.connection.prepare(&format!(
             "{SELECT_CROSSINGS} WHERE c.id > ?1 AND c.run NOT IN (SELECT run FROM recounts) ORDER BY c.id"
@@ -114,7 +114,7 @@ impl CountsWriter {
         Ok(())
     }
 
-    /// Today's sums, all sums, and the span under way.
+    /// Publishes today's sums, the totals and the current span.
     pub fn publish_sums(&mut self) -> Result<(), CountsRowError> {
         let tallies = self.board.load_tallies(&self.connection, &self.all_lines)?;
         self.shared.tallies.send_if_modified(|old| {

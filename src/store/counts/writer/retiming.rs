@@ -1,6 +1,5 @@
-//! What the rows on record need when the clock or the calendar is another one: their wall times again, and
-//! the sums that go by those. Called by the writer, within its transaction; what a change of the clock is
-//! says `clock_correction`.
+//! Moves stored rows to new wall times and rebuilds their sums after a change of clock or calendar. The writer calls
+//! this within its transaction. `clock_correction` decides about clock changes.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -10,7 +9,7 @@ use crate::store::counts::rows::{CountsRowError, direction_of, parse_scene, unsi
 use crate::store::counts::sums::calendar::Calendar;
 use crate::store::counts::sums::rollups::{self, RollupChanges, RollupTable};
 
-/// Notes the calendar that the sums are made for; if it was another one, they are made again.
+/// Stores the calendar of the sums. If it differs from the stored one, computes the sums again.
 pub fn record_calendar(connection: &Connection, calendar: &Calendar) -> Result<(), CountsRowError> {
     let identity = calendar.identity();
     let kept: Option<String> = connection
@@ -27,7 +26,7 @@ pub fn record_calendar(connection: &Connection, calendar: &Calendar) -> Result<(
     Ok(())
 }
 
-/// The end of the newest span that a sure clock measured; 0 if there is none.
+/// The end of the newest span of a sure clock; 0 without one.
 pub fn newest_sure_end(connection: &Connection) -> Result<i64, CountsRowError> {
     connection
         .query_row("SELECT to_us FROM spans WHERE sure ORDER BY to_us DESC LIMIT 1", [], |row| row.get(0))
@@ -35,7 +34,7 @@ pub fn newest_sure_end(connection: &Connection) -> Result<i64, CountsRowError> {
         .map(|end| end.unwrap_or(0))
 }
 
-/// The span under way with the wall times that it has on record now.
+/// The current span with its stored wall times.
 pub fn reload_open_span(
     connection: &Connection,
     span: Option<OpenSpan>,
@@ -50,7 +49,7 @@ pub fn reload_open_span(
     Ok(Some(span))
 }
 
-/// Does to the rows of this boot what a change of the clock demands.
+/// Applies a clock change to the rows of this boot.
 pub fn apply_change(
     connection: &Connection,
     change: ClockChange,
@@ -96,7 +95,7 @@ pub fn apply_change(
             params![boot, wall.offset_us, wall.is_sure],
         )?;
     }
-    // A time that was covered by a sure clock is not covered again.
+    // Time that a sure clock covered is not covered again.
     let floor_us = if wall.is_sure { newest_sure_end(connection)? } else { 0 };
     connection.execute(
         &format!(

@@ -1,4 +1,4 @@
-//! What an edit works with, and what becomes of it: within the writer's transaction.
+//! The context and the result of an edit within the writer's transaction.
 
 use std::path::Path;
 
@@ -8,27 +8,27 @@ use crate::store::counts::rows::CountsRowError;
 use crate::store::counts::sums::calendar::Calendar;
 use crate::store::counts::{EditError, Scene, StoreError};
 
-/// A change, made within the transaction. It gives what is to be told once the commit is known.
+/// An edit within the transaction. Returns the function that reports the outcome of the commit.
 pub type CountsJob = Box<dyn FnOnce(&CountsTransaction<'_>) -> Result<CountsOnCommit, CountsFault> + Send>;
 
-/// Tells whoever waits how it ended.
+/// Reports the outcome to the waiting caller.
 pub type CountsOnCommit = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
-/// What an edit works with.
+/// The context of an edit.
 pub struct CountsTransaction<'a> {
     /// The writer's connection, within a transaction.
     pub connection: &'a Connection,
-    /// When.
+    /// The time of the edit.
     pub moment: Moment,
     /// The scene that is shown.
     pub scene: Scene,
-    /// What days and hours are told by.
+    /// The calendar of days and hours.
     pub calendar: &'a Calendar,
-    /// counts.db's file, for words about it.
+    /// The path of `counts.db`, for messages.
     pub file: &'a Path,
 }
 
-/// When something was done, in terms of rows.
+/// A time as rows store it.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
     pub run: i64,
@@ -37,12 +37,12 @@ pub struct Moment {
     pub is_sure: bool,
 }
 
-/// Why an edit was not made.
+/// Why an edit failed.
 #[derive(Debug)]
 pub enum CountsFault {
-    /// It is wrong: only it is refused.
+    /// The edit is invalid; only it is refused.
     Edit(EditError),
-    /// The file does not take it: the whole turn has failed.
+    /// The file failed, and with it the whole turn.
     File(CountsRowError),
 }
 
