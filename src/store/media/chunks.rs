@@ -1,4 +1,4 @@
-//! Chunks on their way into the file, and what a recording's row says when it ends.
+//! Stores chunks, and closes the row of a recording when it ends.
 
 use rusqlite::{Connection, MAIN_DB, params};
 
@@ -6,13 +6,13 @@ use super::rows::{MediaRowError, StoredSums, unsigned};
 use super::schema::{GOING, THERE, chunk_id};
 use super::{Chunk, ChunkFrame, Ended, MediaOrigin, frames};
 
-/// The pictures of a row of `chunks`.
+/// The pictures for a row of `chunks`.
 pub(super) struct ChunkPictures<'a> {
     pub frames: &'a [ChunkFrame],
     pub jpegs: &'a [u8],
     pub size: (u32, u32),
     pub is_after_gap: bool,
-    /// As [`Chunk::last_us`].
+    /// Same as [`Chunk::last_us`].
     pub last_us: Option<u64>,
 }
 
@@ -28,7 +28,7 @@ impl<'a> From<&'a Chunk> for ChunkPictures<'a> {
     }
 }
 
-/// What is wrong with a chunk, if anything: what is on record must be readable.
+/// The fault of a chunk, if any. Every stored chunk must be readable.
 pub(super) fn find_fault(chunk: &Chunk) -> Option<&'static str> {
     let mut offset = 0u64;
     let mut at_us = 0;
@@ -50,7 +50,7 @@ pub(super) fn find_fault(chunk: &Chunk) -> Option<&'static str> {
     }
 }
 
-/// Puts a chunk on record as the next one of an item that has come to `sums`, and adds it to them.
+/// Stores a chunk as the next one of an item with the sums `sums`, and adds it to them.
 pub(super) fn insert(
     connection: &Connection,
     item: u64,
@@ -80,8 +80,8 @@ pub(super) fn insert(
         step_us as i64,
     ];
     let index = frames::encode(pictures.frames, first.at_us);
-    // The row first, with room for the pictures; then they are copied into its pages. Handed over as a value they would
-    // be copied twice more.
+    // Inserts the row with room for the pictures, then copies them into its pages. Passed as a value they would be
+    // copied twice more.
     let mut insert = connection.prepare(
         "INSERT INTO chunks (id, from_us, to_us, frames, bytes, width, height, gap, frames_before, bytes_before,
            gaps_before, step_us, frames_index, jpegs, filling)
@@ -92,7 +92,7 @@ pub(super) fn insert(
         insert.raw_bind_parameter(place, number)?;
     }
     insert.raw_bind_parameter(13, &index)?;
-    // None: no bytes.
+    // `None` binds NULL, so the column has no bytes.
     insert.raw_bind_parameter(14, page_fill(&numbers, index.len(), pictures.jpegs.len()))?;
     insert.raw_execute()?;
     let mut blob = connection.blob_open(MAIN_DB, "chunks", "jpegs", id, false)?;
@@ -110,24 +110,26 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// A row's bytes in its leaf page are at least so many, and at most so many, when it has overflow pages of 4 KiB
-/// (SQLite's M and X, sqlite.org/fileformat2.html, 1.6).
+/// Minimum and maximum bytes of a row in its leaf page, if it has overflow pages of 4 KiB (SQLite's M and X,
+/// sqlite.org/fileformat2.html, 1.6).
 const LEAST_IN_LEAF: usize = (4096 - 12) * 32 / 255 - 23;
 const MOST_IN_LEAF: usize = 4096 - 35;
 
-/// What an overflow page of 4 KiB holds.
+/// Payload of an overflow page of 4 KiB.
 const OVERFLOW: usize = 4096 - 4;
 
-/// A row that has so little more than the least in its leaf is left so.
+/// A row with at most this many bytes beyond the minimum in its leaf is not filled.
 const LITTLE: usize = 600;
 
-/// Zeros to come last in a row of `chunks`, so that its end fills an overflow page. SQLite puts what fills none into
-/// the leaf, where then two rows fit at most: nearly each chunk would begin a leaf and the end of another, with what is
-/// above and beside them, each written twice over. In a ring of 0.3 MB/s a chunk of 68 pages costs 82.8 pages with them
-/// and 84.8 without. `None`: it is well as it is.
+/// Number of zeros at the end of a row of `chunks` that let it end with a full overflow page; `None` if none are
+/// needed.
 ///
-/// The row's length is reckoned as SQLite will lay it out (1.6 and 2.1 of the same document). Were it wrong, more would
-/// be written, and nothing else.
+/// SQLite puts the remainder of a row into the leaf, which then holds two rows at most. Nearly each chunk would start
+/// a leaf and end another one, and write them, their parents and neighbours twice. In a ring of 0.3 MB/s a chunk of
+/// 68 pages costs 82.8 pages with the zeros and 84.8 without.
+///
+/// The row's length is computed as SQLite lays it out (1.6 and 2.1 of the same document). An error would only cost
+/// extra writes.
 fn page_fill(numbers: &[i64], index: usize, jpegs: usize) -> Option<i64> {
     let varint = |number: usize| (70 - (number as u64 | 1).leading_zeros() as usize) / 7;
     let whole = |number: &i64| match number.unsigned_abs() {
@@ -139,7 +141,7 @@ fn page_fill(numbers: &[i64], index: usize, jpegs: usize) -> Option<i64> {
         0x8000_0000..0x8000_0000_0000 => 6,
         _ => 8,
     };
-    // The header's length, a type for each column (the number of the row is none, nor is what fills), and the columns.
+    // The header's length, a type for each column, and the columns. The row's number and the zeros need no bytes.
     let header = 1 + 1 + numbers.len() + varint(12 + 2 * index) + varint(12 + 2 * jpegs) + 1;
     let row = header + numbers.iter().map(whole).sum::<usize>() + index + jpegs;
     let rest = row.checked_sub(LEAST_IN_LEAF)? % OVERFLOW;
@@ -147,8 +149,8 @@ fn page_fill(numbers: &[i64], index: usize, jpegs: usize) -> Option<i64> {
     (!is_well).then(|| (MOST_IN_LEAF - LEAST_IN_LEAF + 1 - rest) as i64)
 }
 
-/// Ends a recording that has come to `sums`; one without a picture leaves no row. Of one that was cut short the end is
-/// a gap, too.
+/// Ends a recording with the sums `sums`; without a picture its row is deleted. If it was cut short, its end counts
+/// as a gap.
 pub(super) fn close(
     connection: &Connection,
     item: u64,
@@ -178,8 +180,8 @@ pub(super) fn close(
     Ok(())
 }
 
-/// Ends a recording that nobody goes on with. What is there of it stays; but of a file that was being brought in
-/// nothing does: it lies where it was, and half of it would have its name when it is brought in again.
+/// Ends a recording that nobody continues. Its pictures stay. An unfinished import is deleted instead: the source
+/// file still exists, and the half import would occupy its name.
 pub(super) fn end_recording(
     connection: &Connection,
     item: u64,
@@ -194,7 +196,7 @@ pub(super) fn end_recording(
     Ok(())
 }
 
-/// Ends recordings that are open in the file and not `under_way`: those that an earlier run left. Tells how many.
+/// Ends open recordings that an earlier run left, which are those not `under_way`. Returns their number.
 pub(super) fn end_leftover_recordings(
     connection: &Connection,
     under_way: impl Fn(u64) -> bool,
@@ -221,7 +223,7 @@ mod tests {
     use super::super::schema;
     use super::*;
 
-    /// Whatever a chunk's length, three rows at least are in a leaf: SQLite lays them out as [`filling`] reckons.
+    /// For any length of chunks, a leaf has at least three rows. SQLite lays them out as [`page_fill`] computes.
     #[test]
     fn rows_end_with_their_overflow_pages() {
         let folder = tempfile::tempdir().unwrap();

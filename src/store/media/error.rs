@@ -1,36 +1,36 @@
-//! Why something could not be kept, found or changed.
+//! The store's errors.
 
 use std::path::{Path, PathBuf};
 
 use super::schema;
 use crate::store::sqlite::{ELSEWHERE, IN_USE};
 
-/// Something could not be kept, found or changed.
+/// An error of storing, finding or changing media.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum MediaError {
-    /// The file cannot be used, or the disk does not take or give data.
+    /// The file cannot be used, or the disk fails.
     #[error("{}: {reason}", file.display())]
     File {
-        /// Which.
+        /// The path.
         file: PathBuf,
-        /// What is wrong.
+        /// The problem.
         reason: String,
-        /// What the user can do.
+        /// The remedy, if known.
         hint: Option<String>,
     },
-    /// There is no room on the disk.
+    /// The disk is full.
     #[error("there is no room left on the disk for pictures")]
     Full,
-    /// Another process writes to this store: most likely the daemon.
+    /// Another process, probably the daemon, writes to this store.
     #[error("{}: another tallycam keeps its pictures there", file.display())]
     Locked {
-        /// The lock.
+        /// The lock file.
         file: PathBuf,
     },
-    /// The writer has not kept up, or has ended.
+    /// The writer did not keep up, or has ended.
     #[error("the store of pictures does not answer")]
     Busy,
-    /// Another backup runs.
+    /// Another backup is running.
     #[error("another backup is being made; one at a time")]
     BackingUp,
     /// There is no such item.
@@ -39,24 +39,24 @@ pub enum MediaError {
     /// The name is taken.
     #[error("there is an item called {0:?} already")]
     SameName(String),
-    /// Name, date, note or cursor is none.
+    /// The name, date, note or cursor is invalid.
     #[error("{0}")]
     Wrong(String),
-    /// It has been changed meanwhile; the version it has now.
+    /// The item was changed meanwhile.
     #[error("item {id} has been changed meanwhile")]
     Changed {
         /// Its number.
         id: u64,
-        /// Its version now.
+        /// Its current version.
         version: u64,
     },
-    /// It is being recorded and cannot be removed.
+    /// The item is being recorded and cannot be removed.
     #[error("item {0} is still being recorded; stop the recording first")]
     Open(u64),
 }
 
 impl MediaError {
-    /// What the user can do, where that is known.
+    /// The remedy, if known.
     pub fn hint(&self) -> Option<&str> {
         match self {
             MediaError::File { hint, .. } => hint.as_deref(),
@@ -66,8 +66,8 @@ impl MediaError {
         }
     }
 
-    /// The store's own file, where that is what cannot be used: it can be set aside as it is. None where the trouble is
-    /// the directory's or the file system's, or another program is in the middle of writing the file.
+    /// The store's file, if the file itself is unusable, so that it can be set aside. `None` if the directory or the
+    /// file system is at fault, or another program is writing the file.
     pub fn unusable_store_file(&self) -> Option<&Path> {
         match self {
             MediaError::File { file, hint, .. }
@@ -80,7 +80,7 @@ impl MediaError {
         }
     }
 
-    /// Whether SQLite has found what it read damaged.
+    /// Whether SQLite found the file damaged.
     pub(super) fn is_damage(&self) -> bool {
         self.hint() == Some(schema::DAMAGED)
     }

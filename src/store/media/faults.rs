@@ -1,4 +1,4 @@
-//! Faults of a disk, for tests: the Nth operation of the writer on the files of a directory fails.
+//! Disk faults for tests: the Nth operation of the writer on the files of a directory fails.
 
 use std::ffi::{CStr, c_int};
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::ffi;
 
-/// What the writer's VFS asks of the disk.
+/// A disk operation of the writer's VFS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
     Open,
@@ -15,15 +15,15 @@ pub(super) enum Operation {
     Truncate,
 }
 
-/// Which operations fail, counted from 1.
+/// The operations that fail, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Failing {
     None,
-    /// This one only.
+    /// Only this one.
     Nth(u64),
-    /// This one and all after it: to the file, it is as if the process had been killed.
+    /// This one and all later ones. For the file it looks as if the process had been killed.
     From(u64),
-    /// Every write from this operation on, as on a disk that is full.
+    /// Every write from this operation on, as on a full disk.
     FullFrom(u64),
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Faults(Arc<FaultPlan>);
 static PLANS: Mutex<Vec<Arc<FaultPlan>>> = Mutex::new(Vec::new());
 
 impl Faults {
-    /// Faults of files in `directory` that are opened from now on, none at first.
+    /// Faults of the files in `directory` that are opened from now on; none at first.
     pub(super) fn register_directory(directory: &Path) -> Faults {
         let plan =
             Arc::new(FaultPlan { directory: directory.to_owned(), state: Mutex::new((Failing::None, 0, 0)) });
@@ -48,25 +48,25 @@ impl Faults {
         Faults(plan)
     }
 
-    /// Those of the file of this name, if there are.
+    /// The faults of the file with this name, if any.
     pub(super) fn lookup(name: &CStr) -> Option<Faults> {
         let path = Path::new(name.to_str().ok()?);
         let plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
         plans.iter().rev().find(|plan| path.starts_with(&plan.directory)).cloned().map(Faults)
     }
 
-    /// Counts from zero again.
+    /// Sets the failing operations and restarts the count.
     pub(super) fn set(&self, failing: Failing) {
         *self.0.state.lock().unwrap_or_else(PoisonError::into_inner) = (failing, 0, 0);
     }
 
-    /// Operations since, and how many of them failed.
+    /// Number of operations since the last `set`, and how many of them failed.
     pub(super) fn counts(&self) -> (u64, u64) {
         let state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         (state.1, state.2)
     }
 
-    /// What the operation that comes now fails with, if it does.
+    /// Counts an operation. Returns SQLite's error code if it fails.
     pub(super) fn next(&self, operation: Operation) -> Option<c_int> {
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.1 += 1;
@@ -90,7 +90,7 @@ impl Faults {
 
 impl Drop for Faults {
     fn drop(&mut self) {
-        // The registry has one, this is another: nobody else looks at it.
+        // Only this value and the registry hold it.
         if Arc::strong_count(&self.0) == 2 {
             let mut plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
             plans.retain(|plan| !Arc::ptr_eq(plan, &self.0));

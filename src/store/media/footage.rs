@@ -1,4 +1,4 @@
-//! A stored recording as a film: what its rows say, and its pictures as [`Film`] asks for them.
+//! A stored recording as a film: its rows, and its pictures as [`Film`] requests them.
 
 use bytes::Bytes;
 
@@ -8,7 +8,7 @@ use crate::media::film::{Film, FilmChunk, FilmError, FilmFormat, FilmFrame, Foot
 /// The pictures of one recording. Reading blocks.
 #[derive(Debug)]
 pub struct StoredFootage<'a> {
-    /// What reads them.
+    /// The reader.
     pub reader: &'a MediaReader,
     /// The recording's number.
     pub id: u64,
@@ -27,22 +27,22 @@ impl Footage for StoredFootage<'_> {
     }
 }
 
-/// From one picture of a time-lapse to the next where it is shown: 25 pictures a second.
+/// Time from one picture to the next in a time-lapse: 25 pictures a second.
 pub const TIME_LAPSE_STEP_US: u64 = 40_000;
 
 impl Item {
-    /// From each picture to the next where it is shown, if that is not as it was taken: a time-lapse is faster.
+    /// Time between pictures if they are shown evenly, as in a time-lapse; `None` if at their own times.
     pub fn even_step_us(&self) -> Option<u64> {
         (self.origin == MediaOrigin::TimeLapse).then_some(TIME_LAPSE_STEP_US)
     }
 }
 
-/// Which pictures of its first and its last chunk a part of a recording has.
+/// The pictures that a part of a recording has of its first and last chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FootageCut {
-    /// The chunk's number, pictures that are left out before, and their bytes.
+    /// The first chunk's number, the number of its leading pictures that are left out, and their bytes.
     first: (u64, usize, u32),
-    /// The chunk's number, and pictures of it up to the end.
+    /// The last chunk's number, and the number of its pictures up to the end of the part.
     last: (u64, usize),
 }
 
@@ -76,11 +76,11 @@ impl Footage for CutFootage<'_> {
     }
 }
 
-/// A part of a recording as a film: from the picture that is shown at `from_us`, until `to_us`, both microseconds since
-/// its first picture. With when the film begins, microseconds since 1970. Reading blocks.
+/// A part of a recording as a film: from the picture that is shown at `from_us` until `to_us`, both in microseconds
+/// since its first picture. Also returns the start of the film in microseconds since 1970. Reading blocks.
 ///
 /// # Errors
-/// The recording cannot be read; within: there is no picture.
+/// The recording cannot be read. The inner error: there is no picture.
 pub fn clip(
     reader: &MediaReader,
     item: &Item,
@@ -111,7 +111,7 @@ pub fn clip(
         chunk.frames = chunk.frames.saturating_sub(skipped as u32);
         chunk.from_us = start.at_us;
     }
-    // Of what is being recorded the row does not tell the end yet.
+    // The row of an unfinished recording does not have its end yet.
     let end_us = rows.last().map_or(0, |row| row.to_us + 1).max(item.duration_us).min(to_us);
     let began_us = item.at_us.saturating_add(start.at_us);
     let film = match item.even_step_us() {
@@ -136,10 +136,10 @@ fn film_chunk(row: &ChunkRow) -> FilmChunk {
 /// The chunks `rows` of the recording `item` as a film. A time-lapse has 25 pictures a second.
 ///
 /// # Errors
-/// There is no picture, or the format cannot hold so many.
+/// There is no picture, or too many for the format.
 pub fn film(item: &Item, rows: &[ChunkRow], format: FilmFormat) -> Result<Film, FilmError> {
-    // The row counts from the recording's beginning, a film from its first picture: those before it may have been
-    // lost to a slow disk, or to a damaged page.
+    // The row counts from the recording's start, a film from its first picture. Pictures between may have been lost
+    // to a slow disk or a damaged page.
     let lost_us = rows.first().map_or(0, |first| first.from_us);
     let began_us = item.at_us.saturating_add(lost_us);
     let chunks = rows.iter().map(film_chunk);
@@ -156,7 +156,7 @@ mod tests {
     use super::super::{MediaKind, MediaOrigin};
     use super::*;
 
-    /// The head of a film needs no picture.
+    /// Footage without pictures, enough for the head of a film.
     struct Nothing;
 
     impl Footage for Nothing {
@@ -171,7 +171,7 @@ mod tests {
         }
     }
 
-    /// The head of a film of ten pictures in a second, the first one `lost_us` after the recording's beginning.
+    /// The head of a film with ten pictures in a second, the first one `lost_us` after the recording's start.
     fn head(lost_us: u64) -> Bytes {
         let item = Item {
             id: 1,
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_film_is_no_longer_for_what_was_lost_before_its_first_picture() {
+    fn pictures_lost_at_the_start_do_not_lengthen_a_film() {
         assert!(head(0).windows(4).any(|name| name == b"mvhd"));
         assert!(head(0) == head(3_000_000));
     }

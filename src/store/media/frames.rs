@@ -1,16 +1,16 @@
-//! The index of a chunk: where each picture lies and when it was taken, in about seven bytes a picture. Pure.
+//! The index of a chunk: position and time of each picture, in about seven bytes per picture. Pure.
 //!
-//! One byte, the format (1). Then for each picture, as unsigned LEB128 numbers: microseconds since the picture before
-//! it (the first: since the chunk's `from_us`, so 0), bytes of its JPEG, and the source's number of the frame minus the
-//! one before it (the first: minus 0), zigzag. JPEGs lie back to back, so where one begins is the sum of those before
-//! it.
+//! It starts with one byte, the format (1). Each picture follows as three unsigned LEB128 numbers. The first is the
+//! time in microseconds since the previous picture, or since the chunk's `from_us`. The second is the length of its
+//! JPEG. The third is the source's frame number minus the previous one (initially 0), zigzag. JPEGs lie back to back,
+//! so an offset is the sum of the previous lengths.
 
 use super::ChunkFrame;
 
-/// The format that is written.
+/// The format for new indices.
 const FORMAT: u8 = 1;
 
-/// The index of `frames`, which begin at `from_us`.
+/// The index of `frames`, whose times start at `from_us`.
 pub(super) fn encode(frames: &[ChunkFrame], from_us: u64) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(1 + frames.len() * 8);
     bytes.push(FORMAT);
@@ -25,7 +25,7 @@ pub(super) fn encode(frames: &[ChunkFrame], from_us: u64) -> Vec<u8> {
     bytes
 }
 
-/// The frames of an index; `None` for one that nobody wrote.
+/// The frames of an index; `None` if it is invalid.
 pub(super) fn decode(bytes: &[u8], from_us: u64) -> Option<Vec<ChunkFrame>> {
     let (&FORMAT, mut rest) = bytes.split_first()? else { return None };
     let mut frames = Vec::with_capacity(rest.len() / 6);
@@ -80,12 +80,12 @@ mod tests {
                 sequence: 1_000_000 + n,
             })
             .collect();
-        // What a row has beside: a dozen numbers. SQLite keeps 489 bytes of a long row in its own page.
+        // The row's other columns are a dozen numbers. SQLite keeps 489 bytes of a long row in its own page.
         assert!(encode(&frames, 7_000_000).len() < 300, "{}", encode(&frames, 7_000_000).len());
     }
 
     #[test]
-    fn what_nobody_wrote_is_none() {
+    fn an_invalid_index_is_refused() {
         for bytes in [&[][..], &[2], &[1, 0x80], &[1, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 0], &[1, 0, 1]] {
             assert_eq!(decode(bytes, 0), None, "{bytes:?}");
         }

@@ -1,4 +1,4 @@
-//! The store's handles: what the rest of the house holds of the writer's thread.
+//! The store's handles, through which other modules use the writer's thread.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -22,27 +22,27 @@ use crate::base::{ClockTime, Worker};
 use crate::store::clock_correction::{Clock, SystemClock};
 use crate::store::inbox::{Inbox, SendError as Full};
 
-/// Commands that wait at most, beside chunks: a snapshot's picture waits with it.
+/// Maximum number of queued commands beside chunks. A queued snapshot includes its JPEG.
 const CAPACITY: usize = 32;
 
-/// Chunks of a recording that wait for the disk at most.
+/// Maximum number of chunks of a recording that wait for the disk.
 const MOST_WAITING: usize = 2;
 
-/// A clock that nothing keeps right is gone by for ages when it has not been set for so long: one that jumps ahead has
-/// nothing removed until then.
+/// Time in microseconds after which an unsynchronized clock is trusted for retention, if it was not set meanwhile.
+/// Until then a clock that jumps ahead deletes nothing.
 const STEADY_US: u64 = 3_600_000_000;
 
-/// How long a sender waits for a place in a full inbox.
+/// Time that a sender waits for a place in a full inbox.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long the beginning or end of a recording may take: a slow card, and what was held before it.
+/// Time limit for the start or end of a recording, with a slow card and held chunks.
 const END_PATIENCE: Duration = Duration::from_secs(30);
 
-/// What the writer shares with the handles.
+/// State that the writer shares with the handles.
 pub(super) struct MediaShared {
     pub inbox: Inbox<MediaWrite>,
     clock: Arc<dyn Clock + Sync>,
-    /// Since when the wall clock has gone on without being set.
+    /// When the wall clock was last set, by `CLOCK_MONOTONIC`.
     steady_us: AtomicU64,
     status: watch::Sender<Arc<MediaStatus>>,
     retention: Mutex<RetentionRules>,
@@ -61,7 +61,7 @@ impl MediaShared {
         }
     }
 
-    /// Changes the status; whoever waits hears of it if it is another one.
+    /// Changes the status. Receivers are woken only if it differs.
     pub(super) fn change_status(&self, change: impl FnOnce(&mut MediaStatus)) {
         self.status.send_if_modified(|status| {
             let mut changed = MediaStatus::clone(status);
@@ -74,13 +74,13 @@ impl MediaShared {
         });
     }
 
-    /// The wall clock was set.
+    /// Records that the wall clock was set.
     pub(super) fn clock_was_set(&self, now: ClockTime) {
         self.steady_us.store(now.monotonic_us, Ordering::Relaxed);
     }
 
-    /// What keeps all that is too old from going at `now`: the wall time is believed only while something keeps the
-    /// clock right or it has stood the test of time.
+    /// Why deletion by age waits at `now`, if it does. The wall time is trusted only if the clock is synchronized or
+    /// was not set for an hour.
     fn clock_wait(&self, now: ClockTime) -> Option<ClockWait> {
         if !now.wall_trusted {
             return Some(ClockWait::Unset);
@@ -91,7 +91,7 @@ impl MediaShared {
             .then(|| ClockWait::Until(now.wall_us.saturating_add(left_us)))
     }
 
-    /// `now`, its wall time believed only if nothing waits for the clock.
+    /// `now`, with its wall time trusted only if deletion by age does not wait.
     pub(super) fn retention_now(&self, now: ClockTime) -> ClockTime {
         ClockTime { wall_trusted: self.clock_wait(now).is_none(), ..now }
     }
@@ -101,7 +101,7 @@ impl MediaShared {
         self.retention.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Has all recordings under way take no more chunks; `items` says what they came to.
+    /// Closes all recordings under way; `items` has their rows.
     pub(super) fn close_tracks(&self, items: &BTreeMap<u64, Option<Item>>) {
         for (id, track) in std::mem::take(&mut *self.tracks()) {
             if let Some(track) = track.upgrade() {
@@ -115,41 +115,41 @@ impl MediaShared {
     }
 }
 
-/// What a recording's handle and the writer share.
+/// State that a recording's handle and the writer share.
 #[derive(Debug)]
 pub(super) struct RecordingTrack {
     pub id: u64,
     state: Mutex<RecordingState>,
-    /// A chunk was taken, or the recording closed.
+    /// Signals a written chunk or the closing.
     moved: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct RecordingState {
     waiting: usize,
-    /// Empty chunks whose buffers are used again.
+    /// Empty chunks whose buffers are reused.
     spare: Vec<Chunk>,
     trouble: Option<MediaError>,
     written: RecordingProgress,
-    /// It takes no more chunks; what it came to.
+    /// Set when it accepts no more chunks, with the item, if it has pictures.
     closed: Option<Option<Item>>,
 }
 
-/// How much of a recording under way is on the disk.
+/// The part of a recording under way that is on the disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RecordingProgress {
-    /// Pictures.
+    /// Number of pictures.
     pub frames: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Places at which some are missing.
+    /// Number of gaps.
     pub gaps: u64,
-    /// The time of the newest since the recording's beginning, microseconds.
+    /// Time of the newest picture, in microseconds since the recording's start.
     pub to_us: u64,
 }
 
 impl RecordingProgress {
-    /// A chunk more.
+    /// Adds a chunk.
     pub fn add(&mut self, chunk: &Chunk) {
         self.frames += chunk.frames.len() as u64;
         self.bytes += chunk.jpegs.len() as u64;
@@ -167,13 +167,13 @@ impl RecordingTrack {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A chunk is on the disk: it counts, and its buffer goes back.
+    /// Counts a written chunk and returns its buffer.
     pub(super) fn chunk_written(&self, chunk: Chunk) {
         self.state().written.add(&chunk);
         self.return_buffer(chunk);
     }
 
-    /// The buffer of a chunk that nobody writes any more goes back.
+    /// Returns the buffer of a chunk that is done with.
     pub(super) fn return_buffer(&self, mut chunk: Chunk) {
         chunk.frames.clear();
         chunk.jpegs.clear();
@@ -187,13 +187,13 @@ impl RecordingTrack {
         self.moved.notify_all();
     }
 
-    /// Why the disk does not take what waits.
+    /// Sets why the disk does not take the waiting chunks.
     pub(super) fn set_error(&self, trouble: Option<MediaError>) {
         self.state().trouble = trouble;
         self.moved.notify_all();
     }
 
-    /// What it came to, if it was closed by somebody else.
+    /// The item, if the recording was closed from elsewhere.
     pub(super) fn closed_item(&self) -> Option<Option<Item>> {
         self.state().closed.clone()
     }
@@ -221,14 +221,14 @@ impl std::fmt::Debug for Media {
 }
 
 impl Media {
-    /// Opens the store, migrates and mends it (a recording that was under way is closed), and starts the thread
-    /// `media`, which ends with everything written after [`Media::stop`].
+    /// Opens the store, migrates and mends it, and starts the thread `media`. Mending closes an open recording. After
+    /// [`Media::stop`] the thread writes everything that waits, and ends.
     ///
     /// # Errors
-    /// The directory cannot be written to, another tallycam has it, or the file is damaged, foreign or newer.
+    /// The directory is not writable, another tallycam holds it, or the file is damaged, foreign or newer.
     pub fn open(settings: MediaSettings) -> Result<(Media, Worker), MediaError> {
         let (media, writer) = Media::open_parts(settings, Arc::new(SystemClock))?;
-        // The directory's name: nothing is wrong with the file.
+        // The directory, because the file itself has no fault.
         let directory = media.file.parent().unwrap_or(Path::new(".")).to_owned();
         let worker = Worker::spawn("media", move |beat| writer.run_thread(beat)).map_err(|error| {
             let reason = format!("the store's thread cannot be started: {error}");
@@ -237,7 +237,7 @@ impl Media {
         Ok((media, worker))
     }
 
-    /// The handle and the writer, whose thread has not begun: tests take its turns themselves.
+    /// The handle and the writer without a running thread; tests run its turns themselves.
     pub(super) fn open_parts(
         settings: MediaSettings,
         clock: Arc<dyn Clock + Sync>,
@@ -252,10 +252,10 @@ impl Media {
         Ok((Media { shared, file }, writer))
     }
 
-    /// Sets a store aside that cannot be opened, as it is; the next [`Media::open`] begins an empty one.
+    /// Sets an unusable store aside unchanged. The next [`Media::open`] starts an empty one.
     ///
     /// # Errors
-    /// Another tallycam has it, there is none, or the directory cannot be written to.
+    /// Another tallycam holds it, there is none, or the directory is not writable.
     pub fn set_aside(directory: &Path, zone: &jiff::tz::TimeZone) -> Result<AsideFile, MediaError> {
         let _lock = schema::lock(directory)?;
         rotate::complete(directory)?;
@@ -263,12 +263,12 @@ impl Media {
         rotate::move_store_aside(directory, &names::format_stamp(now_us, zone))
     }
 
-    /// Where it lies.
+    /// The path of the store.
     pub fn file(&self) -> &Path {
         &self.file
     }
 
-    /// A reader of its own.
+    /// Opens a reader.
     ///
     /// # Errors
     /// The file cannot be opened.
@@ -276,20 +276,20 @@ impl Media {
         MediaReader::open(&self.file)
     }
 
-    /// How it is, to look at and to wait for changes.
+    /// The store's status. The receiver is woken by changes.
     pub fn status(&self) -> watch::Receiver<Arc<MediaStatus>> {
         self.shared.status.subscribe()
     }
 
-    /// Keeps a picture. Answers when it is on the disk.
+    /// Stores a snapshot. Returns when it is on the disk.
     ///
     /// # Errors
-    /// The name is none or taken, or the disk does not take it: then there is neither row nor picture.
+    /// The name is invalid or taken, or the write failed. Nothing is stored then.
     pub async fn add_snapshot(&self, snapshot: NewSnapshot) -> Result<Item, MediaError> {
         self.run_edit(move |tx| edits::add_snapshot(tx, snapshot)).await
     }
 
-    /// Begins a recording. Its row is there at once, open, without pictures. Blocks until then.
+    /// Starts a recording. Its row is stored at once, open and without pictures. Blocks until then.
     ///
     /// # Errors
     /// As for a snapshot.
@@ -307,7 +307,7 @@ impl Media {
                 tracks.retain(|_, track| track.strong_count() > 0);
                 tracks.insert(handle.track.id, Arc::downgrade(&handle.track));
             }
-            // When nobody waits any more the handle is dropped, which ends the recording.
+            // If the caller has gone, this drops the handle, which ends the recording.
             drop(tell.send(answer));
         };
         self.shared
@@ -317,7 +317,7 @@ impl Media {
         told.recv_timeout(END_PATIENCE).unwrap_or(Err(MediaError::Busy))
     }
 
-    /// Changes an item; `version`: only if it still has this one.
+    /// Changes an item. With `version` only if the item still has it.
     ///
     /// # Errors
     /// [`MediaError`].
@@ -325,37 +325,37 @@ impl Media {
         self.run_edit(move |tx| edits::edit(tx, id, version, edit)).await
     }
 
-    /// Has retention leave items alone, or no longer: all or none, in one transaction. Those that are so already do
-    /// not change, and keep their version.
+    /// Protects items from retention, or unprotects them: all or none, in one transaction. Unchanged items keep their
+    /// version.
     ///
     /// # Errors
-    /// One is not there.
+    /// An item does not exist.
     pub async fn set_kept(&self, ids: Vec<u64>, is_kept: bool) -> Result<(), MediaError> {
         self.run_edit(move |tx| edits::set_kept(tx, &ids, is_kept)).await
     }
 
-    /// Removes items, all or none; answers when they are gone from every list. Their room is freed in time.
+    /// Removes items, all or none. Returns when they are gone from every list. Their room is freed later.
     ///
     /// # Errors
-    /// One is not there, or is being recorded.
+    /// An item does not exist, or is being recorded.
     pub async fn remove(&self, ids: Vec<u64>) -> Result<(), MediaError> {
         self.run_edit(move |tx| edits::remove(tx, &ids)).await
     }
 
-    /// Removes an item; `version`: only if it still has this one.
+    /// Removes an item. With `version` only if the item still has it.
     ///
     /// # Errors
-    /// As for several, or it has been changed.
+    /// As for several items, or it was changed.
     pub async fn remove_one(&self, id: u64, version: Option<u64>) -> Result<(), MediaError> {
         self.run_edit(move |tx| edits::remove_one(tx, id, version)).await
     }
 
-    /// Sets the file aside under a name with the date and begins an empty one. A recording under way is closed in the
-    /// old one; [`RecordingHandle::append`] refuses from then on. Numbers of items go on. A file that turns out to be
-    /// damaged is set aside as it is: what can be read of it goes on.
+    /// Sets the file aside under a name with the date and starts an empty one. A recording under way is closed in the
+    /// old file, and [`RecordingHandle::append`] refuses from then on. Item numbers continue. A damaged file is set
+    /// aside unchanged, and the settings that can be read are taken over.
     ///
     /// # Errors
-    /// [`MediaError`]; then the old one stays in use.
+    /// [`MediaError`]; the old file stays in use then.
     pub async fn recreate(&self) -> Result<AsideFile, MediaError> {
         let (tell, told) = oneshot::channel();
         self.push(MediaWrite::Anew(tell)).await?;
@@ -365,22 +365,22 @@ impl Media {
     /// Deletes a file that was set aside.
     ///
     /// # Errors
-    /// There is none of this name.
+    /// There is no such file.
     pub async fn delete_aside_file(&self, name: String) -> Result<(), MediaError> {
         let directory = self.file.parent().unwrap_or(Path::new(".")).to_owned();
         self.run_edit(move |_| rotate::remove(&directory, &name).map_err(MediaFault::from)).await
     }
 
-    /// Something small that outlives restarts, such as rules made on the page; [`MediaReader::setting`] gives it.
+    /// Stores a small value, such as the rules of the page, or deletes it. [`MediaReader::setting`] reads it.
     ///
     /// # Errors
-    /// It could not be written.
+    /// The write failed.
     pub async fn set_setting(&self, key: &'static str, value: Option<String>) -> Result<(), MediaError> {
         self.run_edit(move |tx| edits::set_setting(tx, key, value.as_deref())).await
     }
 
-    /// The rules that were made on the page, if any, from now on; those of `pinned` (keys of the configuration's
-    /// `[retention]`, such as `snapshots_age`) stay as they are. Blocks.
+    /// Applies the stored rules of the page, if any. Rules in `pinned` (keys of the configuration's `[retention]`,
+    /// such as `snapshots_age`) stay unchanged. Blocks.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -390,11 +390,11 @@ impl Media {
         Ok(())
     }
 
-    /// Other rules from now on and after a restart.
+    /// Applies rules from now on and stores them.
     ///
     /// # Errors
-    /// More is to stay free from now on than the file system has in all: everything would be deleted for it, in vain.
-    /// Or they could not be written. Then nothing is changed.
+    /// The rules would keep more free than the size of the file system, which would delete everything in vain. Or the
+    /// write failed. Nothing has changed then.
     pub async fn save_retention(&self, rules: RetentionRules) -> Result<(), MediaError> {
         self.check_rules(&rules)?;
         self.set_setting(rules::SETTING, Some(rules::to_text(&rules))).await?;
@@ -402,10 +402,10 @@ impl Media {
         Ok(())
     }
 
-    /// What `rules` would delete that those in force leave, as [`Media::deleted_by`]. Blocks.
+    /// The items that `rules` would delete and the current rules would not, like [`Media::deleted_by`]. Blocks.
     ///
     /// # Errors
-    /// As [`Media::save_retention`], or the file cannot be read.
+    /// As for [`Media::save_retention`], or the file cannot be read.
     pub fn deletions(&self, rules: &RetentionRules) -> Result<RetentionPlan, MediaError> {
         self.check_rules(rules)?;
         let in_force = self.retention();
@@ -421,8 +421,8 @@ impl Media {
         Ok(plan)
     }
 
-    /// What `rules` delete: at once, and what is too old as soon as the clock is believed, which may be in a minute
-    /// ([`RetentionPlan::waits`]).
+    /// The items that `rules` delete at once, and those that go by age as soon as the clock is trusted, which may be
+    /// in a minute ([`RetentionPlan::waits`]).
     ///
     /// # Errors
     /// The file cannot be read.
@@ -434,7 +434,7 @@ impl Media {
         let mut now = self.shared.clock.now();
         let waits = self.shared.clock_wait(now);
         if waits == Some(ClockWait::Unset) {
-            // What it will be set to is not before what is there.
+            // The clock will be set to a time after the newest item.
             now.wall_us = now.wall_us.max(reader.newest_us()?);
         }
         let mut plan = reader.plan(rules, ClockTime { wall_trusted: true, ..now })?;
@@ -442,7 +442,7 @@ impl Media {
         Ok(plan)
     }
 
-    /// What keeps all that is too old from going at present.
+    /// Why deletion by age waits at present, if it does.
     pub fn clock_wait(&self) -> Option<ClockWait> {
         self.shared.clock_wait(self.shared.clock.now())
     }
@@ -462,20 +462,19 @@ impl Media {
         Ok(())
     }
 
-    /// Other rules from now on. When less is to be kept than there is, the room goes back to the file system, paced so
-    /// that nobody notices.
+    /// Applies rules from now on. Stricter rules return room to the file system, slowly enough to go unnoticed.
     pub fn set_retention(&self, rules: RetentionRules) {
         let mut kept = self.shared.retention.lock().unwrap_or_else(PoisonError::into_inner);
         let is_lower = retention::is_lower(&kept, &rules);
         *kept = rules;
         drop(kept);
-        // A writer that has ended keeps no rule.
+        // Fails only if the writer has ended.
         let _ = self.shared.inbox.push_unbounded(MediaWrite::Rules(is_lower));
     }
 
-    /// What is added from now on is from the camera of this name, and has its date in this time zone.
+    /// Sets the camera's name and the time zone of dates for new items.
     pub fn set_camera_and_zone(&self, camera: String, zone: jiff::tz::TimeZone) {
-        // A writer that has ended adds nothing.
+        // Fails only if the writer has ended.
         let _ = self.shared.inbox.push_unbounded(MediaWrite::Words(camera, zone));
     }
 
@@ -484,41 +483,41 @@ impl Media {
         self.shared.retention()
     }
 
-    /// The present as retention takes it: a clock that nothing keeps right and that was set not long ago is not
-    /// believed, and then nothing goes by age. For [`MediaReader::plan`].
+    /// The current time for retention, for [`MediaReader::plan`]. If the clock is not synchronized and was set
+    /// recently, its wall time is not trusted, and nothing is deleted by age.
     pub fn retention_now(&self) -> ClockTime {
         self.shared.retention_now(self.shared.clock.now())
     }
 
-    /// Has the writer end once everything is written: recordings that are open are closed.
+    /// Makes the writer write everything, close open recordings, and end.
     pub fn stop(&self) {
         self.shared.inbox.close();
     }
 
-    /// Has the writer begin long work.
+    /// Starts long work on the writer's thread.
     pub(super) async fn run(&self, job: impl Job + 'static) -> Result<(), MediaError> {
         self.push(MediaWrite::Job(Box::new(job))).await
     }
 
-    /// What waits for the writer, for tests that take its turns.
+    /// The queued commands, for tests that run the writer's turns.
     #[cfg(test)]
     pub(super) fn taken(&self) -> std::collections::VecDeque<MediaWrite> {
         self.shared.inbox.take_all()
     }
 
-    /// Waits a moment for something to wait for the writer.
+    /// Waits a moment for a queued command.
     #[cfg(test)]
     pub(super) fn waited(&self) {
         self.shared.inbox.wait(Duration::from_millis(1));
     }
 
-    /// Has a change made and waits for its commit, without holding a thread.
+    /// Runs an edit and waits for its commit, without holding a thread.
     pub(super) async fn run_edit<T: Send + 'static>(
         &self,
         make: impl FnOnce(&mut MediaTransaction<'_>) -> Result<T, MediaFault> + Send + 'static,
     ) -> Result<T, MediaError> {
         let (tell, told) = oneshot::channel();
-        // Nobody waits any more: that is all right.
+        // Dropped if the caller has stopped waiting.
         self.push(MediaWrite::Edit(Some(edit(make, move |answer| drop(tell.send(answer)))))).await?;
         told.await.unwrap_or(Err(MediaError::Busy))
     }
@@ -528,7 +527,7 @@ impl Media {
     }
 }
 
-/// A change that tells how it ended: at once what is wrong with it, else after the commit.
+/// An edit that reports its outcome: a mistake at once, otherwise after the commit.
 fn edit<T: Send + 'static>(
     make: impl FnOnce(&mut MediaTransaction<'_>) -> Result<T, MediaFault> + Send + 'static,
     tell: impl FnOnce(Result<T, MediaError>) + Send + 'static,
@@ -555,7 +554,7 @@ fn edit<T: Send + 'static>(
     })
 }
 
-/// A recording under way; only the store's writer ends it for good. Dropped without an end, it ends as interrupted.
+/// A recording under way. Only the writer closes its row. Dropping the handle ends the recording as interrupted.
 pub struct RecordingHandle {
     track: Arc<RecordingTrack>,
     shared: Arc<MediaShared>,
@@ -568,18 +567,19 @@ impl std::fmt::Debug for RecordingHandle {
     }
 }
 
-/// Why a chunk was not taken: two are waiting, or the disk takes nothing. Here it is back, its buffer to be used again.
+/// A refused chunk: two are waiting, or the recording is closed. The caller gets it back to offer it again or reuse
+/// its buffer.
 #[derive(Debug)]
 pub struct RefusedChunk(pub Chunk);
 
-/// What [`RecordingHandle::spare_chunk`] has.
+/// The result of [`RecordingHandle::spare_chunk`].
 #[derive(Debug)]
 pub enum Spare {
-    /// An empty chunk whose buffers are used again.
+    /// An empty chunk whose buffers are reused.
     Here(Chunk),
-    /// None yet: a chunk is being written, whose buffers come back.
+    /// None yet; a chunk is being written, and its buffers will come back.
     BeingWritten,
-    /// None, and none is being written.
+    /// None, and no chunk is being written.
     None,
 }
 
@@ -589,19 +589,19 @@ impl RecordingHandle {
         self.track.id
     }
 
-    /// Hands a chunk to the writer and gets an empty one back, to be filled next: buffers go round. Never waits.
+    /// Gives a chunk to the writer. Returns an empty one to fill next, with reused buffers. Never waits.
     ///
     /// # Errors
-    /// [`RefusedChunk`]: two are waiting already, or the recording is closed. The caller offers it again, or drops what
-    /// it has ([`RecordingHandle::count_dropped`]), goes on with this buffer and sets [`Chunk::is_after_gap`].
+    /// [`RefusedChunk`]: two are waiting already, or the recording is closed. The caller offers it again. Or it drops
+    /// the pictures ([`RecordingHandle::count_dropped`]), reuses this buffer and sets [`Chunk::is_after_gap`].
     pub fn append(&mut self, chunk: Chunk) -> Result<Chunk, RefusedChunk> {
         self.offer_chunk(chunk)
     }
 
-    /// The same for those who have time: waits until there is a place.
+    /// Like [`RecordingHandle::append`], but waits for a place.
     ///
     /// # Errors
-    /// The disk does not take it, or the store has ended.
+    /// The disk fails, or the store has ended.
     pub fn append_waiting(&mut self, chunk: Chunk) -> Result<Chunk, MediaError> {
         if let Some(fault) = chunks::find_fault(&chunk) {
             return Err(MediaError::Wrong(format!("the chunk cannot be kept: {fault}")));
@@ -617,7 +617,7 @@ impl RecordingHandle {
         self.offer_chunk(chunk).map_err(|_| MediaError::Busy)
     }
 
-    /// An empty chunk to be filled whose buffers have come back since [`RecordingHandle::append`] gave a new one.
+    /// An empty chunk whose buffers have come back since [`RecordingHandle::append`] returned a new one.
     pub fn spare_chunk(&mut self) -> Spare {
         let mut state = self.track.state();
         match state.spare.pop() {
@@ -627,7 +627,7 @@ impl RecordingHandle {
         }
     }
 
-    /// How much of it is on the disk.
+    /// The part of it that is on the disk.
     pub fn written(&self) -> RecordingProgress {
         self.track.state().written
     }
@@ -637,20 +637,20 @@ impl RecordingHandle {
         self.track.state().trouble.clone()
     }
 
-    /// Whether it takes no more chunks: the store was set aside, or has ended.
+    /// Whether it accepts no more chunks, because the store was set aside or has ended.
     pub fn is_closed(&self) -> bool {
         self.track.state().closed.is_some()
     }
 
-    /// A chunk was dropped because the disk did not take it in time: [`MediaStatus::chunks_dropped`] counts it.
+    /// Counts a dropped chunk in [`MediaStatus::chunks_dropped`].
     pub fn count_dropped(&self) {
         self.shared.change_status(|status| status.chunks_dropped += 1);
     }
 
-    /// Ends it and removes what it has, for what turned out to be of no use. Answers when it is gone. Blocks.
+    /// Ends the recording and removes it. Returns when it is gone. Blocks.
     ///
     /// # Errors
-    /// The disk does not take it: the row stays and is closed when it does, or at the next start.
+    /// The disk fails. The row stays and is closed later, at the latest by the next start.
     pub fn discard(self) -> Result<(), MediaError> {
         let shared = Arc::clone(&self.shared);
         let Some(item) = self.end(Ended::Interrupted)? else { return Ok(()) };
@@ -660,11 +660,11 @@ impl RecordingHandle {
         told.recv_timeout(END_PATIENCE).unwrap_or(Err(MediaError::Busy))
     }
 
-    /// Ends it; answers when its last chunk is on the disk. Blocks. A recording without a picture leaves no row, and
-    /// `None` is given.
+    /// Ends the recording. Returns when its last chunk is on the disk, with the item. A recording without pictures is
+    /// removed and gives `None`. Blocks.
     ///
     /// # Errors
-    /// The disk does not take it: the row stays open and is closed when it does, or at the next start.
+    /// The disk fails. The row stays open and is closed later, at the latest by the next start.
     pub fn end(mut self, ended: Ended) -> Result<Option<Item>, MediaError> {
         let (tell, told) = mpsc::sync_channel(1);
         self.is_ended = true;
@@ -674,7 +674,7 @@ impl RecordingHandle {
             Err(_) => Err(MediaError::Busy),
         };
         match (answer, self.track.closed_item()) {
-            // The store has ended, and closed it before.
+            // The store has ended, and closed the recording before.
             (Err(MediaError::Busy), Some(Some(item))) => Ok(Some(item)),
             (answer, _) => answer,
         }
@@ -706,7 +706,7 @@ impl Drop for RecordingHandle {
     fn drop(&mut self) {
         if !self.is_ended {
             let end = MediaWrite::End(Arc::clone(&self.track), Ended::Interrupted, None);
-            // When the writer has ended it has closed the recording.
+            // Fails only if the writer has ended, which closed the recording.
             let _ = self.shared.inbox.push_unbounded(end);
         }
     }

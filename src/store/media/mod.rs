@@ -6,16 +6,16 @@
 //!                                    readers, one chunk a transaction ◄──┘
 //! ```
 //!
-//! What holds:
+//! Invariants:
 //! - A snapshot is one row and its blob, in one transaction: both or neither. A recording is a row and chunks of
-//!   about a second, each committed as it ends; of a recording no more than the chunk under way is in memory.
-//! - What was answered is on the disk (rollback journal, `synchronous=FULL`). A kill or a power cut loses at most the
-//!   chunk that was being filled and the one being written; what was being recorded is closed at the next start.
-//! - Numbers of items are never given again. Names are unique among items that are there.
-//! - Removing marks items; the writer frees their chunks one by one, within the transactions that write new ones (after
-//!   the new one, so that freed pages are used again and hardly anything is written twice), or paced while idle.
-//! - A reader holds the file for no longer than one chunk takes; the writer waits for it.
-//! - A file that is damaged, foreign or written by a newer tallycam is refused and left as it is.
+//!   about a second. Each chunk is committed when it ends, and only the current one is in memory.
+//! - Confirmed data is on the disk (rollback journal, `synchronous=FULL`). A kill or a power cut loses at most the
+//!   chunk being filled and the one being written. The next start closes the open recording.
+//! - Numbers of items are never reused. Names of existing items are unique.
+//! - Removing marks items. The writer frees their chunks after it has written new ones, in the same transaction, or
+//!   slowly while idle. Freed pages are then reused, and hardly anything is written twice.
+//! - A reader locks the file for one chunk at most. The writer waits for it.
+//! - A damaged or foreign file, or one of a newer tallycam, is refused and left unchanged.
 
 mod chunks;
 mod error;

@@ -1,5 +1,5 @@
-//! Names, dates and notes as people give them: what is one, and what a taken name becomes. Pure but for the question
-//! whether a name is taken.
+//! Rules for names, dates and notes, and free names in place of taken ones. Pure, except for the question whether a
+//! name is taken.
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
@@ -7,14 +7,14 @@ use jiff::{Timestamp, civil};
 use super::{MediaEdit, MediaError, MediaKind};
 use crate::base::unicode::{is_blank, is_unseen_control};
 
-/// Characters of a name at most.
+/// Maximum characters of a name.
 const LONGEST_NAME: usize = 200;
-/// Characters of a date at most.
+/// Maximum characters of a date.
 const LONGEST_DATE: usize = 64;
-/// Characters of a note at most.
+/// Maximum characters of a note.
 const LONGEST_NOTE: usize = 2000;
 
-/// Refuses what is no name; one that is, is kept exactly.
+/// Checks a name. A valid one is stored unchanged.
 pub(super) fn check_name(name: &str) -> Result<(), MediaError> {
     let wrong = match () {
         () if name.chars().all(is_blank) => "a name needs a character that can be seen",
@@ -29,7 +29,8 @@ pub(super) fn check_name(name: &str) -> Result<(), MediaError> {
     Err(MediaError::Wrong(String::from(wrong)))
 }
 
-/// Refuses what is no date of an item. Words are one, as those that the old program's index has; see [`check_day`].
+/// Checks the date of an item. Any words are valid, because the old program's index has such dates; see
+/// [`check_day`].
 pub(super) fn check_date(date: &str) -> Result<(), MediaError> {
     if date.chars().count() > LONGEST_DATE {
         return Err(MediaError::Wrong(String::from("a date has at most 64 characters")));
@@ -42,7 +43,7 @@ pub(super) fn check_date(date: &str) -> Result<(), MediaError> {
     if is_invalid_day(date) { Err(invalid_day(date)) } else { Ok(()) }
 }
 
-/// Which field of an edit is refused.
+/// The field of an edit that is invalid.
 pub fn wrong_field(edit: &MediaEdit) -> Option<&'static str> {
     let is_wrong = |text: &Option<String>, check: fn(&str) -> Result<(), MediaError>| {
         text.as_deref().is_some_and(|text| check(text).is_err())
@@ -55,7 +56,7 @@ pub fn wrong_field(edit: &MediaEdit) -> Option<&'static str> {
     all.into_iter().find(|(_, is_wrong)| *is_wrong).map(|(field, _)| field)
 }
 
-/// Refuses what is neither a day nor a time on one that an item can have in `zone`: whoever sets a date now means one.
+/// Checks a date that a user sets now: a day, or a time on a day, that an item can have in `zone`.
 ///
 /// # Errors
 /// [`MediaError::Wrong`].
@@ -70,7 +71,7 @@ fn invalid_day(date: &str) -> MediaError {
     ))
 }
 
-/// Whether it is written like a day, or a time on one, and is none. Words that are not written so are kept as they are.
+/// Whether `date` has the form of a day or a time on a day but does not exist. Other texts are stored as words.
 fn is_invalid_day(date: &str) -> bool {
     let is_written_so = |text: &str| {
         text.bytes()
@@ -87,7 +88,6 @@ fn is_invalid_day(date: &str) -> bool {
     }
 }
 
-/// Refuses what is no note.
 pub(super) fn check_note(note: &str) -> Result<(), MediaError> {
     if note.chars().count() > LONGEST_NOTE {
         return Err(MediaError::Wrong(String::from("a note has at most 2000 characters")));
@@ -98,7 +98,7 @@ pub(super) fn check_note(note: &str) -> Result<(), MediaError> {
     Ok(())
 }
 
-/// The name of what nobody has named: its local time, and the extension it is taken away with.
+/// The default name: local time, and the extension for downloads.
 pub(super) fn default_name(kind: MediaKind, at_us: i64, zone: &TimeZone) -> String {
     let extension = match kind {
         MediaKind::Snapshot => "jpg",
@@ -107,7 +107,7 @@ pub(super) fn default_name(kind: MediaKind, at_us: i64, zone: &TimeZone) -> Stri
     format!("{}.{extension}", local(at_us, zone).strftime("%Y-%m-%d_%H-%M-%S"))
 }
 
-/// Whether nobody has named an item of this time: its name is [`default_name`], or that with a number.
+/// Whether `name` is [`default_name`] for this time, possibly with a number.
 pub(super) fn is_default_name(name: &str, kind: MediaKind, at_us: i64, zone: &TimeZone) -> bool {
     let default = default_name(kind, at_us, zone);
     let (stem, extension) = split(&default);
@@ -120,22 +120,21 @@ pub(super) fn is_default_name(name: &str, kind: MediaKind, at_us: i64, zone: &Ti
     })
 }
 
-/// The day of a time.
+/// The local day of a time.
 pub(super) fn format_day(at_us: i64, zone: &TimeZone) -> String {
     local(at_us, zone).strftime("%Y-%m-%d").to_string()
 }
 
-/// The local time as part of a file's name.
+/// The local time as part of a file name.
 pub(super) fn format_stamp(at_us: i64, zone: &TimeZone) -> String {
     local(at_us, zone).strftime("%Y-%m-%d-%H%M%S").to_string()
 }
 
-/// The local time of `at_us`.
 fn local(at_us: i64, zone: &TimeZone) -> jiff::Zoned {
     Timestamp::from_microsecond(at_us).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(zone.clone())
 }
 
-/// What a date says.
+/// A parsed date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParsedDate {
     /// A day, without a time.
@@ -144,9 +143,9 @@ pub enum ParsedDate {
     Moment(Timestamp),
 }
 
-/// What a date says: a day, or a time on one, with an offset (`Z`, `+05:30`) or that of `zone`. `None`: it is words.
+/// Parses a date: a day, or a time on a day, with an offset (`Z`, `+05:30`) or in `zone`. `None` for other words.
 pub fn parse_date(date: &str, zone: &TimeZone) -> Option<ParsedDate> {
-    // Ten characters are a day, which would be read as the midnight it begins with, too.
+    // Ten characters are a day; the time parser would also accept it as midnight.
     match date.len() > 10 {
         true => parse_timestamp(date, zone).map(ParsedDate::Moment),
         false => date.parse().ok().map(ParsedDate::Day),
@@ -154,24 +153,24 @@ pub fn parse_date(date: &str, zone: &TimeZone) -> Option<ParsedDate> {
 }
 
 fn parse_timestamp(date: &str, zone: &TimeZone) -> Option<Timestamp> {
-    // A zone's name may not fit the offset beside it, and would not be looked at.
+    // A zone's name may contradict the offset beside it, and would be ignored.
     if date.contains('[') {
         return None;
     }
-    // In an address a `+` that is not escaped means a space.
+    // In a URL an unescaped `+` means a space.
     let date = match date.rsplit_once(' ') {
         Some((time, offset)) if time.contains(['T', 't']) => format!("{time}+{offset}"),
         _ => date.to_owned(),
     };
-    // An offset is read first: as a time of day alone it would be passed over.
+    // Tried first, because the second parser would ignore an offset.
     date.parse::<Timestamp>()
         .or_else(|_| date.parse::<civil::DateTime>()?.to_zoned(zone.clone()).map(|time| time.timestamp()))
         .ok()
 }
 
-/// What a date that is given comes to: the words to be shown, and the time it moves the item to, if it is a day or a
-/// time. A day keeps the time of day of `at_us`; a time's day is the local one, as that of others. Anything else is
-/// kept as words.
+/// The stored words of a new date, and the time that the item moves to, if the date is a day or a time. A day keeps
+/// the time of day of `at_us`. The stored day of a time is its local day, as for other items. Other words are stored
+/// unchanged.
 pub(super) fn edited_date(date: &str, at_us: i64, zone: &TimeZone) -> (String, Option<i64>) {
     let moved = match parse_date(date, zone) {
         Some(ParsedDate::Day(day)) => day
@@ -188,8 +187,8 @@ pub(super) fn edited_date(date: &str, at_us: i64, zone: &TimeZone) -> (String, O
     }
 }
 
-/// The first of `name-2`, `name-3` … (before the extension) that is not taken; found in few questions even where
-/// thousands are.
+/// A free name `name-2`, `name-3` … (with the number before the extension). Found with few queries even if thousands
+/// are taken.
 pub(super) fn unused_name<E>(
     name: &str,
     mut is_taken: impl FnMut(&str) -> Result<bool, E>,
@@ -201,7 +200,7 @@ pub(super) fn unused_name<E>(
         let stem: String = stem.chars().take(room).collect();
         format!("{stem}{end}")
     };
-    // `taken` is, `free` is not; all that was asked between is taken.
+    // Number `taken` is taken and `free` is free.
     let (mut taken, mut free) = (1, 2);
     while is_taken(&numbered(free))? {
         (taken, free) = (free, free.saturating_mul(2));
@@ -217,7 +216,7 @@ pub(super) fn unused_name<E>(
     Ok(numbered(free))
 }
 
-/// A name before and from the dot of its extension on; one without has the empty one.
+/// The name without its extension, and the extension with its dot, which may be empty.
 fn split(name: &str) -> (&str, &str) {
     match name.rfind('.') {
         Some(dot)
@@ -279,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn nameless_things_are_called_after_their_time() {
+    fn unnamed_items_are_named_after_their_time() {
         let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a zone");
         assert_eq!(default_name(MediaKind::Snapshot, NOON, &zone), "2026-11-20_13-13-07.jpg");
         assert_eq!(default_name(MediaKind::Recording, NOON, &zone), "2026-11-20_13-13-07.mp4");
@@ -300,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_like_a_date_is_one() {
+    fn a_text_in_the_form_of_a_date_must_be_one() {
         for date in
             ["2026-11-20", "2026-11-20T14:05", "2026-11-20T14:05:06", "in May", "20. 11. 2026", "", "2026-11"]
         {
@@ -312,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_is_a_day_or_a_time_on_one() {
+    fn a_new_date_is_a_day_or_a_time_on_one() {
         let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a zone");
         for date in [
             "2026-11-20",
@@ -371,7 +370,7 @@ mod tests {
             ("2020-01-01T10:00-05:00", "2020-01-01", "2020-01-01T15:00:00Z"),
             ("2020-01-01T10:00:00Z", "2020-01-01", "2020-01-01T10:00:00Z"),
             ("2020-01-01T10:00:00", "2020-01-01", "2020-01-01T09:00:00Z"),
-            // The day is that of the clock on the wall, wherever the time comes from.
+            // The day is that of the local wall clock, whatever the offset.
             ("2020-07-01T22:30:00Z", "2020-07-02", "2020-07-01T22:30:00Z"),
             ("2020-07-01T02:00:00+10:00", "2020-06-30", "2020-06-30T16:00:00Z"),
         ] {
@@ -382,7 +381,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_a_taken_name_becomes_is_a_free_name(
+        fn a_taken_name_becomes_a_free_one(
             name in "[^\\p{C}/]{1,200}",
             more in proptest::collection::btree_set("\\PC{1,8}", 0..5),
         ) {

@@ -1,8 +1,8 @@
-//! Reading the store: lists, items, chunks, pictures.
+//! Reads the store: lists, items, chunks, pictures.
 //!
-//! A read-only connection of its own; its methods block. Each call is one short read transaction that touches one
-//! chunk at most, for while it lasts the writer waits; a list of chunks is read in several. Pictures are
-//! read at their place, not their chunk as a whole.
+//! A read-only connection of its own; its methods block. Each call is one short read transaction on one chunk at
+//! most, because the writer waits for it. A list of chunks is read in several. Pictures are read at their position,
+//! without the rest of their chunk.
 
 use std::path::{Path, PathBuf};
 
@@ -19,14 +19,14 @@ use super::{
     Storage, frames, storage,
 };
 
-/// Items that a page has at most.
+/// Maximum number of items in a page.
 const LARGEST_PAGE: usize = 1000;
 
-/// Rows of chunks that one transaction reads. They lie all over the file, a page for every few of them: those of a long
-/// recording take a card a second and more, for which the writer would wait.
+/// Rows of `chunks` per transaction. They are spread over the file, a page for every few of them. For a long
+/// recording on a card they take a second and more, and the writer would wait.
 const ROWS_AT_ONCE: usize = if cfg!(test) { 3 } else { 128 };
 
-/// Reads the store through a connection of its own, in short read transactions. Blocks.
+/// A read-only connection with short transactions. Its methods block.
 pub struct MediaReader {
     connection: Connection,
     file: PathBuf,
@@ -39,7 +39,7 @@ impl std::fmt::Debug for MediaReader {
 }
 
 impl MediaReader {
-    /// The file that is read.
+    /// The path of the store.
     pub fn file(&self) -> &std::path::Path {
         &self.file
     }
@@ -47,7 +47,7 @@ impl MediaReader {
     /// Opens `file` read-only.
     ///
     /// # Errors
-    /// It is not there, damaged, foreign, newer or older than this program.
+    /// The file does not exist, is damaged or foreign, or has another version than this program's.
     pub fn open(file: &Path) -> Result<MediaReader, MediaError> {
         Ok(MediaReader { connection: open_to_read(file)?, file: file.to_owned() })
     }
@@ -55,13 +55,13 @@ impl MediaReader {
     /// A page of items, newest first.
     ///
     /// # Errors
-    /// The cursor is none, or the file cannot be read.
+    /// The cursor is invalid, or the file cannot be read.
     pub fn list(&self, query: &MediaQuery) -> Result<ItemPage, MediaError> {
         let cursor = query.cursor.as_deref().map(read_cursor).transpose()?;
         self.map_error(self.read_list(query, cursor))
     }
 
-    /// All items by number, oldest first, as the old program listed them: number, date, name.
+    /// All items by number, oldest first, in the form of the old program: number, date, name.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -72,16 +72,16 @@ impl MediaReader {
         })())
     }
 
-    /// One item.
+    /// The item with this number.
     ///
     /// # Errors
-    /// There is none, or the file cannot be read; so with all of these.
+    /// It does not exist, or the file cannot be read. The same holds for the other methods.
     pub fn item(&self, id: u64) -> Result<Item, MediaError> {
         let found = self.map_error(self.in_transaction(|| rows::item_of(&self.connection, id)))?;
         found.ok_or_else(|| MediaError::Unknown(id.to_string()))
     }
 
-    /// One item by its exact name.
+    /// The item with exactly this name.
     ///
     /// # Errors
     /// As [`MediaReader::item`].
@@ -129,15 +129,15 @@ impl MediaReader {
             let piece = found.ok_or_else(|| MediaError::Unknown(id.to_string()))?;
             let is_last = piece.len() < ROWS_AT_ONCE;
             chunks.extend(piece);
-            // As long as the item is there chunks are added behind, and none is taken away.
+            // While the item exists, chunks are only appended.
             if is_last {
                 return Ok(chunks);
             }
         }
     }
 
-    /// The newest chunk that begins at or before `at_us` (the first one if none does); `None` for a recording without
-    /// chunks. Costs the same however long the recording is.
+    /// The newest chunk that starts at or before `at_us`, or else the first one; `None` for a recording without
+    /// chunks. The cost hardly depends on the recording's length.
     ///
     /// # Errors
     /// As [`MediaReader::item`].
@@ -154,8 +154,8 @@ impl MediaReader {
     /// The index of one chunk.
     ///
     /// # Errors
-    /// As [`MediaReader::item`]; [`MediaError::Unknown`] also when retention has taken it meanwhile. What is
-    /// removed is read no further, though its bytes may not be freed yet.
+    /// As [`MediaReader::item`], and [`MediaError::Unknown`] if retention has deleted the item meanwhile. Removed
+    /// items are not readable even if their bytes are not freed yet.
     pub fn frames(&self, id: u64, chunk: u64) -> Result<Vec<ChunkFrame>, MediaError> {
         let found = self.map_error((|| {
             let found: Option<(u64, Vec<u8>)> = self
@@ -176,7 +176,7 @@ impl MediaReader {
         found.ok_or_else(|| MediaError::Unknown(format!("{id}.{chunk}")))
     }
 
-    /// `len` bytes of a chunk's pictures from `offset` on.
+    /// `len` bytes of a chunk's pictures, from `offset` on.
     ///
     /// # Errors
     /// As [`MediaReader::frames`].
@@ -185,7 +185,7 @@ impl MediaReader {
         found.ok_or_else(|| MediaError::Unknown(format!("{id}.{chunk}")))
     }
 
-    /// How much room there is and what has it, with what these rules leave.
+    /// The storage figures under these rules.
     ///
     /// # Errors
     /// As [`MediaReader::item`].
@@ -194,7 +194,7 @@ impl MediaReader {
         self.map_error(self.in_transaction(|| storage::read(&self.connection, &self.file, rules, now)))
     }
 
-    /// What retention by these rules would do at `now`: the present as the writer takes it
+    /// The items that retention with these rules would delete at `now`, which is the writer's current time
     /// ([`super::Media::retention_now`]).
     ///
     /// # Errors
@@ -207,13 +207,13 @@ impl MediaReader {
         }))
     }
 
-    /// When the newest item came in, in microseconds since 1970; 0 where there is none.
+    /// When the newest item was added, in microseconds since 1970; 0 without items.
     pub(super) fn newest_us(&self) -> Result<u64, MediaError> {
         let newest = "SELECT ifnull(max(added_us), 0) FROM items WHERE state < 2";
         self.map_error(self.connection.query_row(newest, [], |row| rows::unsigned(row, 0)))
     }
 
-    /// Something small that outlives restarts, as [`super::Media::set_setting`] left it.
+    /// A small value that [`super::Media::set_setting`] stored.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -266,7 +266,7 @@ impl MediaReader {
         })
     }
 
-    /// The newest chunk that begins at or before `at_us`, found by halving the range of numbers.
+    /// The newest chunk that starts at or before `at_us`, or else the first one, by binary search.
     fn search(&self, id: u64, at_us: u64) -> Result<Option<ChunkRow>, MediaRowError> {
         let upward = format!("{SELECT_CHUNKS} WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1");
         let downward = format!("{SELECT_CHUNKS} WHERE id >= ?1 AND id < ?2 ORDER BY id DESC LIMIT 1");
@@ -280,11 +280,11 @@ impl MediaReader {
         if last.from_us <= at_us {
             return Ok(Some(last));
         }
-        // `low` begins in time or is the first; all from `high` on begin too late.
+        // `low` starts at or before `at_us` or is the first; all from `high` on start later.
         let (mut low, mut high) = (first, last.number);
         while high - low.number > 1 {
             let middle = low.number + (high - low.number) / 2;
-            // Numbers may be missing: the chunk at the middle or the next one below it.
+            // Numbers may be missing: the chunk at the middle, or the next one below it.
             let found =
                 last_to.query_row([chunk_id(id, low.number), chunk_id(id, middle) + 1], rows::chunk)?;
             if found.number > low.number && found.from_us <= at_us {
@@ -292,7 +292,7 @@ impl MediaReader {
             } else if found.number > low.number {
                 high = found.number;
             } else {
-                // None between: go on above the middle.
+                // None between: continue above the middle.
                 let above = first_from.query_row([chunk_id(id, middle), end], rows::chunk)?;
                 if above.number >= high || above.from_us > at_us {
                     high = middle;
@@ -304,8 +304,7 @@ impl MediaReader {
         Ok(Some(low))
     }
 
-    /// Bytes of a chunk's pictures, all of them or so many; `None`: the item, the chunk, or that much of it, is not
-    /// there.
+    /// Bytes of a chunk's pictures, `len` of them or all. `None` if the item or chunk does not exist, or is shorter.
     fn read_bytes(
         &self,
         id: u64,
@@ -341,7 +340,7 @@ impl MediaReader {
         self.connection.query_row(text, [id as i64], |row| row.get(0))
     }
 
-    /// One read transaction around what takes several looks; within another one it is part of that.
+    /// Wraps several queries in one read transaction, or joins the current one.
     fn in_transaction<T>(&self, read: impl FnOnce() -> Result<T, MediaRowError>) -> Result<T, MediaRowError> {
         if !self.connection.is_autocommit() {
             return read();
@@ -357,7 +356,7 @@ impl MediaReader {
     }
 }
 
-/// Whether the item's words contain `wanted`, which is in small letters.
+/// Whether the item's texts contain `wanted`, which is in lower case.
 fn contains_words(item: &Item, wanted: &str) -> bool {
     [&item.name, &item.note, &item.date, &item.camera]
         .into_iter()

@@ -6,10 +6,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::schema::{OPEN, chunk_id, chunk_number};
 use super::{ChunkRow, Ended, Item, MediaKind, MediaOrigin};
 
-/// SQLite's fault, or something in a row that nobody wrote.
+/// A row cannot be read: SQLite's error, or an unknown word.
 pub(super) type MediaRowError = rusqlite::Error;
 
-/// A row that says what nobody wrote.
+/// The error for an unknown word in a row.
 pub(super) fn unreadable_row(what: &str, word: &str) -> MediaRowError {
     MediaRowError::FromSqlConversionFailure(0, Type::Text, format!("no {what}: {word:?}").into())
 }
@@ -19,11 +19,11 @@ pub(super) fn unsigned(row: &Row<'_>, column: usize) -> Result<u64, MediaRowErro
     Ok(row.get::<_, i64>(column)?.max(0) as u64)
 }
 
-/// What [`item`] reads, to be followed by conditions.
+/// The columns for [`read_item`]; conditions follow.
 pub(super) const SELECT_ITEMS: &str = "SELECT id, name, kind, date, at_us, boot IS NULL OR mono_us IS NULL, added_us, \
      duration_us, frames, gaps, width, height, bytes, camera, source, origin, note, kept, state, version FROM items";
 
-/// A row of [`SELECT_ITEMS`]; of one that is open the sums are those of its row, which are zero: see [`complete`].
+/// A row of [`SELECT_ITEMS`]. The sums of an open item are zero there; [`complete`] adds them.
 pub(super) fn read_item(row: &Row<'_>) -> Result<Item, MediaRowError> {
     let kind = row.get_ref(2)?.as_str()?;
     let origin = row.get_ref(15)?.as_str()?;
@@ -51,14 +51,14 @@ pub(super) fn read_item(row: &Row<'_>) -> Result<Item, MediaRowError> {
     })
 }
 
-/// An item that is there, with the sums of its chunks if it is being recorded.
+/// The item with this number, with the sums of its chunks if it is being recorded.
 pub(super) fn item_of(connection: &Connection, id: u64) -> Result<Option<Item>, MediaRowError> {
     let text = format!("{SELECT_ITEMS} WHERE id = ?1 AND state < 2");
     let found = connection.query_row(&text, [id as i64], read_item).optional()?;
     found.map(|item| complete(connection, item)).transpose()
 }
 
-/// Adds to an item that is being recorded what its chunks say.
+/// Adds the sums of its chunks to an item that is being recorded.
 pub(super) fn complete(connection: &Connection, mut item: Item) -> Result<Item, MediaRowError> {
     if item.is_open
         && let Some(sums) = StoredSums::read(connection, item.id)?
@@ -72,27 +72,27 @@ pub(super) fn complete(connection: &Connection, mut item: Item) -> Result<Item, 
     Ok(item)
 }
 
-/// What a recording comes to up to its newest chunk. Two rows tell it, however long the recording is.
+/// The sums of a recording up to its newest chunk. Reading them takes two rows, however long the recording is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct StoredSums {
-    /// The number that the next chunk gets.
+    /// The number of the next chunk.
     pub next: u64,
-    /// Pictures.
+    /// Number of pictures.
     pub frames: u64,
-    /// Bytes of them.
+    /// Their bytes.
     pub bytes: u64,
-    /// Gaps.
+    /// Number of gaps.
     pub gaps: u64,
-    /// Time of the newest picture since the recording's beginning.
+    /// Time of the newest picture in microseconds since the recording's start.
     pub to_us: u64,
-    /// The usual time from one picture to the next.
+    /// The usual time between pictures, in microseconds.
     pub step_us: u64,
-    /// Pixels of the first picture.
+    /// Size in pixels of the first picture.
     pub size: (u32, u32),
 }
 
 impl StoredSums {
-    /// As the chunks have them; `None`: there are none.
+    /// Reads the sums from the chunks; `None` without chunks.
     pub(super) fn read(connection: &Connection, item: u64) -> Result<Option<StoredSums>, MediaRowError> {
         let range = [chunk_id(item, 0), chunk_id(item + 1, 0)];
         let newest = connection
@@ -122,19 +122,19 @@ impl StoredSums {
         Ok(Some(sums))
     }
 
-    /// From the recording's beginning to its newest picture, and one usual step.
+    /// From the recording's start to its newest picture, plus one usual step.
     pub(super) fn duration_us(&self) -> u64 {
         self.to_us.saturating_add(self.step_us)
     }
 }
 
-/// Gaps of an item that none of its chunks tells: the lost end of a recording that was cut short.
+/// Gaps of an item outside its chunks: the lost end of a recording that was cut short.
 pub(super) fn gaps_at_end(connection: &Connection, item: u64) -> Result<u64, MediaRowError> {
     let query = "SELECT ended IS ?2 FROM items WHERE id = ?1";
     connection.query_row(query, params![item as i64, Ended::Cut.as_str()], |row| unsigned(row, 0))
 }
 
-/// What [`chunk`] reads, to be followed by conditions.
+/// The columns for [`chunk`]; conditions follow.
 pub(super) const SELECT_CHUNKS: &str =
     "SELECT id, frames_before, from_us, to_us, frames, bytes, width, height, gap FROM chunks";
 
@@ -153,7 +153,7 @@ pub(super) fn chunk(row: &Row<'_>) -> Result<ChunkRow, MediaRowError> {
     })
 }
 
-/// Whether an item that is there has this name.
+/// Whether an existing item has this name.
 pub(super) fn has_name(connection: &Connection, name: &str) -> Result<bool, MediaRowError> {
     connection.query_row(
         "SELECT EXISTS (SELECT 1 FROM items WHERE name = ?1 AND state < 2)",
@@ -162,7 +162,7 @@ pub(super) fn has_name(connection: &Connection, name: &str) -> Result<bool, Medi
     )
 }
 
-/// Something small that is kept by name.
+/// The small value stored under `key`.
 pub(super) fn read_setting(connection: &Connection, key: &str) -> Result<Option<String>, MediaRowError> {
     connection.query_row("SELECT value FROM settings WHERE key = ?1", [key], |row| row.get(0)).optional()
 }

@@ -1,16 +1,16 @@
-//! The file's shape: opening it, knowing it for a store of pictures, and bringing older ones up to date.
+//! Opens `media.db`: recognizes the file and migrates older versions.
 //!
-//! Rollback journal (TRUNCATE), `synchronous=FULL`, pages of 4 KiB, `secure_delete=FAST`: of all that was tried this
-//! has the fewest bytes reach the disk for a byte of pictures (DESIGN §9). `auto_vacuum=INCREMENTAL` costs about a
-//! hundredth and lets room go back to the file system in small steps.
+//! The file has a rollback journal (TRUNCATE), `synchronous=FULL`, pages of 4 KiB and `secure_delete=FAST`. This
+//! writes the fewest bytes for a byte of pictures of all measured variants (docs/decisions/0015).
+//! `auto_vacuum=INCREMENTAL` costs about a hundredth, and lets room return to the file system in small steps.
 //!
-//! A chunk's number is `item << 32 | its number in the item`, so that a recording's chunks lie together in their order
-//! and no index is written with them. The small columns come first and fit into the row's own page; the pictures come
-//! last and fill pages of their own, which are read only for them. Of a recording under way nothing but chunks is
-//! written: its sums are in its newest chunk, and go into the item at its end.
+//! A chunk's number is `item << 32 | its number in the item`, so a recording's chunks lie together in order, without
+//! an index. The small columns come first and fit into the row's own page. The pictures come last and fill separate
+//! pages, which are read only for them. During a recording only chunks are written. Its sums are in its newest chunk
+//! and go into the item at the end.
 //!
-//! Nobody else in this process may open and close the file: that would take SQLite's locks away (POSIX locks go with
-//! the first descriptor that is closed).
+//! Nobody else in this process may open and close the file, because that would drop SQLite's locks: POSIX locks end
+//! with the first descriptor that is closed.
 
 use std::path::Path;
 use std::time::Duration;
@@ -22,16 +22,14 @@ use super::file::vfs;
 use crate::base::private::{Lock, match_folder_owner};
 use crate::store::sqlite::{self, FileFault, LockFault, SchemaShape};
 
-/// The store's name in its directory.
 pub(super) const FILE_NAME: &str = "media.db";
 
-/// A new store that is to take the place of the one that is set aside.
+/// A new store that will replace the one being set aside.
 pub(super) const NEXT_NAME: &str = "media.next.db";
 
 /// `application_id`: "tmed".
 const APPLICATION: i32 = 0x746d_6564;
 
-/// What the file is known by.
 pub(in crate::store) const SHAPE: SchemaShape = SchemaShape {
     name: FILE_NAME,
     application: APPLICATION,
@@ -45,21 +43,24 @@ pub(in crate::store) const SHAPE: SchemaShape = SchemaShape {
     damaged: DAMAGED,
 };
 
-/// `state` in the file: the item is there and whole.
+/// `state` of an item that is there and whole.
 pub(super) const THERE: i64 = 0;
-/// It is being recorded.
+/// `state` of an item that is being recorded.
 pub(super) const OPEN: i64 = 1;
-/// It is gone; what is left of it is room to be freed.
+/// `state` of a removed item whose room is not freed yet.
 pub(super) const GOING: i64 = 2;
 
-/// What brings a file from version n to n + 1. Entries are never changed once released.
+/// Migrations from version n to n + 1. Released entries never change.
 ///
-/// Times are microseconds: `…_us` since 1970, `…mono_us` of `CLOCK_MONOTONIC` of `boot`. `boot`: whose clock may still
-/// move the row's times; none: they are sure. No `mono_us`: somebody has set `at_us`, and it does not move. `dated`:
-/// the date was given by somebody and does not move with the clock. `state`: 0 there, 1 being recorded, 2 going. In
-/// `chunks`: `from_us` and `to_us` since the recording's beginning; `…_before`: sums over the chunks before this one;
-/// `step_us`: the usual time from one picture to the next; `frames_index`: see `frames.rs`; `filling`: zeros that mean
-/// nothing, see `chunks.rs`. A snapshot has one chunk, number 0.
+/// Times are microseconds: `…_us` since 1970, `…mono_us` of `CLOCK_MONOTONIC` of `boot`.
+///
+/// In `items`, `boot` is the boot whose clock may still move the row's times. It is null if they are sure. `mono_us`
+/// is null if a user has set `at_us`, which then does not move. With `dated`, the date was given and does not move
+/// with the clock. `state` is 0 for a whole item, 1 while it is recorded, and 2 after its removal.
+///
+/// In `chunks`, `from_us` and `to_us` count from the recording's start. `…_before` are sums over the previous chunks.
+/// `step_us` is the usual time between pictures. `frames_index` is described in `frames.rs`. `filling` has zeros
+/// without a meaning, see `chunks.rs`. A snapshot has one chunk, number 0.
 const MIGRATIONS: &[&str] = &["
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE boots (id INTEGER PRIMARY KEY, boot TEXT NOT NULL UNIQUE, offset_us INTEGER NOT NULL, sure INTEGER NOT \
@@ -88,24 +89,24 @@ CREATE VIEW pictures AS SELECT items.id, items.name AS filename, chunks.jpegs AS
 ALTER TABLE chunks ADD COLUMN filling BLOB;
 "];
 
-/// KiB of pages that the writer's connection holds: those of one chunk, so that none is written twice.
+/// Cache of the writer's connection in KiB: the pages of one chunk, so that none is written twice.
 const WRITER_CACHE_KIB: i64 = 2560;
 
-/// KiB of pages that a reader holds.
+/// Cache of a reader in KiB.
 const READER_CACHE_KIB: i64 = 512;
 
-/// How long the writer waits for readers of other programs.
+/// Time that the writer waits for readers of other programs.
 const WRITER_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long a reader waits for the writer: a commit on a slow card takes its time.
+/// Time that a reader waits for the writer; a commit on a slow card takes long.
 const READER_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Opens `file` for its one writer, made and migrated where need be.
+/// Opens `file` for its only writer. Creates or migrates it if necessary.
 pub(super) fn open_to_write(file: &Path) -> Result<Connection, MediaError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = vfs::open(file, flags).map_err(|e| media_error(file, &e))?;
-    // Before there is a journal, which SQLite makes for the same user.
+    // Before the journal exists, because SQLite gives the journal the same owner.
     match_folder_owner(file);
     let opened = (|| {
         connection.busy_timeout(WRITER_PATIENCE)?;
@@ -117,7 +118,7 @@ pub(super) fn open_to_write(file: &Path) -> Result<Connection, MediaError> {
             }
             connection.pragma_update(None, "journal_mode", "truncate")?;
             connection.pragma_update(None, "synchronous", "full")?;
-            // Zeroes deleted rows where their page is written anyway; pages that become free are left.
+            // Zeroes deleted rows in pages that are written anyway; freed pages are not touched.
             connection.pragma_update(None, "secure_delete", "fast")?;
             connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
             // A page that is written before its transaction ends is written twice.
@@ -130,7 +131,7 @@ pub(super) fn open_to_write(file: &Path) -> Result<Connection, MediaError> {
     Ok(connection)
 }
 
-/// Opens `file` for reading only; it must be of this version.
+/// Opens `file` for reading only; it must have the newest version.
 pub(super) fn open_to_read(file: &Path) -> Result<Connection, MediaError> {
     if !file.exists() {
         return Err(MediaError::File {
@@ -148,7 +149,7 @@ pub(super) fn open_to_read(file: &Path) -> Result<Connection, MediaError> {
     };
     let mut opened = open(OpenFlags::SQLITE_OPEN_READ_ONLY);
     if opened.as_ref().is_err_and(needs_journal_replay) {
-        // A write was cut off and nobody has opened the file since: whoever reads first takes it back.
+        // A write was interrupted, and nobody has opened the file since. The first reader rolls it back.
         opened = open(OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(|_| open(OpenFlags::SQLITE_OPEN_READ_ONLY));
     }
     let (connection, identified) = opened.map_err(|error| media_error(file, &error))?;
@@ -164,12 +165,12 @@ pub(super) fn open_to_read(file: &Path) -> Result<Connection, MediaError> {
     Ok(connection)
 }
 
-/// Whether a read-only connection is refused because a journal has to be played back first.
+/// Whether a read-only connection is refused because a journal must be played back first.
 fn needs_journal_replay(error: &rusqlite::Error) -> bool {
     matches!(error, rusqlite::Error::SqliteFailure(code, _) if code.extended_code == ffi::SQLITE_READONLY_ROLLBACK)
 }
 
-/// Keeps a second writer away from `directory`, which is made if it is not there.
+/// Locks `directory` against a second writer. Creates it if it is missing.
 pub(super) fn lock(directory: &Path) -> Result<Lock, MediaError> {
     sqlite::lock(directory, "media.lock").map_err(|fault| match fault {
         LockFault::Taken(file) => MediaError::Locked { file },
@@ -183,18 +184,18 @@ impl From<FileFault> for MediaError {
     }
 }
 
-/// What can be done about a file that SQLite finds damaged.
+/// The remedy for a file that SQLite finds damaged.
 pub(super) const DAMAGED: &str = "the file is damaged and left as it is: `tallycam media check` says what can be \
     saved; \
                                   `tallycam media new` sets it aside and begins another";
 
-/// What can be done about one of which a check could read nothing.
+/// The remedy for a file that the check cannot read at all.
 const UNREADABLE: &str = "the file is left as it is; nothing of it can be checked. `tallycam media new` sets it aside \
     and \
                           begins another; `.recover` of the program sqlite3 reads what can be read of the one set \
                           aside";
 
-/// What is said where a check itself ends so: it is not sent back to where it comes from.
+/// Replaces the hint to run a check, for errors of the check itself.
 pub(super) fn without_check_hint(error: MediaError) -> MediaError {
     match error {
         MediaError::File { file, reason, hint } if hint.as_deref() == Some(DAMAGED) => {
@@ -204,7 +205,7 @@ pub(super) fn without_check_hint(error: MediaError) -> MediaError {
     }
 }
 
-/// What SQLite said, with what the user can do about it.
+/// SQLite's error with the remedy for it.
 pub(super) fn media_error(file: &Path, error: &rusqlite::Error) -> MediaError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => MediaError::Full,

@@ -1,5 +1,5 @@
-//! How much room there is, what has it, and how long it lasts. Sums over the rows of items; no chunk is looked at but
-//! the newest of a recording under way and the first that is left of one that is going.
+//! Storage figures: room, its use, and how long it lasts. They come from the rows of items and a few chunks: the
+//! newest of a recording under way, and the first that is left of a removed one.
 
 use std::path::Path;
 
@@ -14,19 +14,19 @@ const DAY_US: f64 = 86_400e6;
 const WEEK_US: u64 = 7 * 86_400_000_000;
 const HOUR_US: u64 = 3_600_000_000;
 
-/// Bytes of items, as the writer keeps them in mind and the gauge shows them.
+/// Sums over items, which the writer keeps in memory and the page shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Totals {
-    /// Snapshots that are there: how many, and bytes.
+    /// Number and bytes of snapshots.
     pub snapshots: (u64, u64),
-    /// Recordings that are there or under way.
+    /// Number and bytes of recordings, including open ones.
     pub recordings: (u64, u64),
-    /// Bytes that are left of those that are going.
+    /// Bytes of removed items that are not freed yet.
     pub going: u64,
 }
 
 impl Totals {
-    /// Of the rows as they are.
+    /// Computes the sums from the rows.
     pub(super) fn read(connection: &Connection) -> Result<Totals, MediaRowError> {
         let mut totals = Totals::default();
         let mut query =
@@ -55,7 +55,7 @@ impl Totals {
         Ok(totals)
     }
 
-    /// Those of a kind; what is neither is taken for recordings.
+    /// The sums of a kind; an unknown kind counts as a recording.
     pub(super) fn for_kind(&mut self, kind: Option<MediaKind>) -> &mut (u64, u64) {
         match kind {
             Some(MediaKind::Snapshot) => &mut self.snapshots,
@@ -64,7 +64,7 @@ impl Totals {
     }
 }
 
-/// Bytes of a going recording that have been freed already: those before the first chunk that is left.
+/// Bytes of a removed recording that are already freed: those before the first remaining chunk.
 fn freed_bytes(connection: &Connection, id: u64) -> Result<u64, MediaRowError> {
     let left = connection
         .query_row(
@@ -81,7 +81,7 @@ fn freed_bytes(connection: &Connection, id: u64) -> Result<u64, MediaRowError> {
     }
 }
 
-/// The gauge.
+/// The storage figures.
 pub(super) fn read(
     connection: &Connection,
     file: &Path,
@@ -112,7 +112,7 @@ pub(super) fn read(
     Ok(storage)
 }
 
-/// Bytes of items that retention leaves alone.
+/// Bytes of protected items.
 fn kept_bytes(connection: &Connection) -> Result<u64, MediaRowError> {
     let mut bytes = 0;
     let mut query = connection.prepare("SELECT id, bytes, state FROM items WHERE kept AND state < 2")?;
@@ -126,14 +126,14 @@ fn kept_bytes(connection: &Connection) -> Result<u64, MediaRowError> {
     Ok(bytes)
 }
 
-/// Bytes of the file, and of its pages that nothing uses.
+/// Bytes of the file, and of its unused pages.
 pub(super) fn pages(connection: &Connection) -> Result<(u64, u64), MediaRowError> {
     let pragma = |name| connection.pragma_query_value(None, name, |row| unsigned(row, 0));
     let size = pragma("page_size")?;
     Ok((pragma("page_count")?.saturating_mul(size), pragma("freelist_count")?.saturating_mul(size)))
 }
 
-/// Bytes that the file system of `directory` has free for us, and has in all; `None` if it does not say.
+/// Free and total bytes of the file system of `directory`; `None` if unknown.
 pub(super) fn file_system_space(directory: &Path) -> Option<(u64, u64)> {
     let said = rustix::fs::statvfs(directory).ok()?;
     Some((said.f_bavail.saturating_mul(said.f_frsize), said.f_blocks.saturating_mul(said.f_frsize)))
@@ -155,14 +155,14 @@ pub(super) fn aside_files(directory: &Path) -> Vec<AsideFile> {
     files
 }
 
-/// Whether a file was called so when it was set aside: `media-2026-11-20-145307.db`, with `-2` … if there was one.
+/// Whether `name` is that of a store that was set aside: `media-2026-11-20-145307.db`, possibly with `-2` ….
 pub(super) fn is_aside_name(name: &str) -> bool {
     name.strip_prefix("media-").and_then(|rest| rest.strip_suffix(".db")).is_some_and(|date| {
         date.len() >= 17 && date.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
     })
 }
 
-/// Bytes a day of snapshots and of recordings, over the last week or since the oldest item that is there.
+/// Bytes per day of snapshots and of recordings, over the last week or since the oldest existing item.
 fn rates(connection: &Connection, now: ClockTime) -> Result<Option<[f64; 2]>, MediaRowError> {
     let week_ago = now.wall_us.saturating_sub(WEEK_US);
     let oldest: Option<i64> = connection.query_row(
@@ -190,12 +190,12 @@ fn rates(connection: &Connection, now: ClockTime) -> Result<Option<[f64; 2]>, Me
     Ok(Some(rates))
 }
 
-/// Where the oldest go for room that is to stay free, days are told only while there are so many: what lies in a ring
-/// that is full, and stays so, has none left and lasts for ever.
+/// If `min_free` deletes the oldest items, days are shown only from this number on. A full ring has no days left and
+/// lasts for ever.
 const DAYS_BEFORE_THE_OLDEST_GO: f64 = 7.0;
 
-/// Days until there is no room at these rates (of snapshots and of recordings), but for what is to stay free; `None`:
-/// rules keep what grows small enough for ever, or nothing grows.
+/// Days until the room except `min_free` is used, at these rates of snapshots and of recordings. `None` if nothing
+/// grows, or the rules keep it small enough for ever.
 fn days_left(storage: &Storage, rates: [f64; 2], rules: &RetentionRules) -> Option<f64> {
     let least = rules.min_free.unwrap_or(0);
     let room = (storage.free_bytes + storage.unused_bytes + storage.going_bytes).saturating_sub(least) as f64;
@@ -203,9 +203,9 @@ fn days_left(storage: &Storage, rates: [f64; 2], rules: &RetentionRules) -> Opti
     (rules.min_free.is_none() || days >= DAYS_BEFORE_THE_OLDEST_GO).then_some(days)
 }
 
-/// Days until `room` is used up.
+/// Days until `room` is used.
 fn days_until_full(room: f64, storage: &Storage, rates: [f64; 2], rules: &RetentionRules) -> Option<f64> {
-    // What each kind may still grow by.
+    // Bytes by which each kind may still grow.
     let growth = |now: u64, rate: f64, most: Option<u64>, age: Option<std::time::Duration>| {
         let by_bytes = most.map_or(f64::INFINITY, |most| most as f64);
         let by_age = age.map_or(f64::INFINITY, |age| rate * age.as_secs_f64() / 86_400.0);
@@ -215,7 +215,7 @@ fn days_until_full(room: f64, storage: &Storage, rates: [f64; 2], rules: &Retent
         growth(storage.snapshots.1, rates[0], rules.snapshots_bytes, rules.snapshots_age),
         growth(storage.recordings.1, rates[1], rules.recordings_bytes, rules.recordings_age),
     ];
-    // The one that stops growing first, if the room lasts until then; after that the other alone.
+    // First the kind that stops growing earlier, if the room lasts until then; after that only the other.
     let ends: Vec<f64> =
         (0..2).map(|kind| if rates[kind] > 0.0 { growths[kind] / rates[kind] } else { 0.0 }).collect();
     let (first, second) = if ends[0] <= ends[1] { (0, 1) } else { (1, 0) };
@@ -252,14 +252,14 @@ mod tests {
         assert_eq!(days([0.0, 100.0], &rules), Some(10.0));
         assert_eq!(days([0.0, 0.0], &rules), None);
         assert_eq!(days([50.0, 50.0], &rules), Some(10.0));
-        // Recordings may grow by 100 only: that takes a day, and leaves 900 - 0 for snapshots.
+        // Recordings may grow only by 100, which takes a day and leaves 900 - 0 for snapshots.
         let bounded = RetentionRules { recordings_bytes: Some(600), ..RetentionRules::default() };
         assert_eq!(days([0.0, 100.0], &bounded), None);
         assert_eq!(days([100.0, 100.0], &bounded), Some(1.0 + 8.0));
         let aged = RetentionRules { recordings_age: Some(Duration::from_secs(86_400 * 7)), ..rules };
         assert_eq!(days([0.0, 100.0], &aged), None, "700 bytes in all");
         assert_eq!(days([0.0, 1000.0], &aged), Some(1.0));
-        // What is to stay free is none of it; and where the oldest make it soon, no days are counted.
+        // The room of `min_free` does not count. If it will soon delete the oldest, no days are shown.
         let floor = RetentionRules { min_free: Some(200), ..RetentionRules::default() };
         assert_eq!(days([0.0, 100.0], &floor), Some(8.0));
         assert_eq!(days([0.0, 200.0], &floor), None);

@@ -1,4 +1,4 @@
-//! What is kept of pictures, as plain data.
+//! Plain data of `media.db`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,7 +19,7 @@ json::words! {
     }
 }
 
-/// What an item is.
+/// The kind of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MediaKind {
     /// One picture.
@@ -28,72 +28,71 @@ pub enum MediaKind {
     Recording,
 }
 
-/// What had an item made.
+/// The reason why an item was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MediaOrigin {
-    /// Somebody asked for it: page, API, command line, an old route.
+    /// A request: page, API, command line, or a route of the old program.
     Asked,
     /// A crossing.
     Crossing,
-    /// A time-lapse that somebody began.
+    /// A time-lapse that a user started.
     TimeLapse,
-    /// It was brought in as a file.
+    /// The import of a file.
     Import,
 }
 
-/// One row of the index, and what is told of it. Its number is never given to another one.
+/// A stored snapshot or recording. Its number is never reused.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Item {
     /// Its number, from 1.
     pub id: u64,
-    /// Its name: unique, 1–200 characters, no control character nor another that is not seen, no `/`, not `.` or `..`.
-    /// Never a path.
+    /// Its name: unique, 1–200 characters, all visible, no `/`, not `.` or `..`. Never a path.
     pub name: String,
-    /// What it is.
+    /// Its kind.
     pub kind: MediaKind,
-    /// The day that people see and may change: `2026-11-20`, or whatever an old route was given (at most 64
+    /// Its day, which users see and may change: `2026-11-20`, or the text given on a legacy route (at most 64
     /// characters).
     pub date: String,
     /// When its first picture was taken.
     #[schemars(with = "json::Rfc3339")]
     #[serde(rename = "time", serialize_with = "json::time")]
     pub at_us: u64,
-    /// `false`: the machine's clock was not set then, or the file that was taken in tells no time.
+    /// The time is sure. `false` if the machine's clock was not set, or the imported file has no time.
     #[serde(rename = "time_sure")]
     pub is_sure: bool,
-    /// When it came into the store: what its age is counted from.
+    /// When it was added, from which its age counts.
     #[schemars(with = "json::Rfc3339")]
     #[serde(rename = "added", serialize_with = "json::time")]
     pub added_us: u64,
-    /// Pixels in a row, of the first picture.
+    /// Width of the first picture in pixels.
     pub width: u32,
-    /// Rows, of the first picture.
+    /// Height of the first picture in pixels.
     pub height: u32,
     /// From its first picture to its last plus one usual step; 0 for a snapshot.
     #[schemars(with = "f64")]
     #[serde(rename = "duration", serialize_with = "json::seconds")]
     pub duration_us: u64,
-    /// Pictures in it; 1 for a snapshot.
+    /// Number of pictures; 1 for a snapshot.
     pub frames: u64,
-    /// Places at which pictures are missing.
+    /// Number of places at which pictures are missing.
     pub gaps: u64,
     /// Bytes of its pictures.
     pub bytes: u64,
     /// The camera's name.
     pub camera: String,
-    /// What the pictures came from, in words: "HD Pro Webcam C920 (/dev/video0)", "simulated scene".
+    /// The source, in words: "HD Pro Webcam C920 (/dev/video0)", "simulated scene".
     pub source: String,
-    /// What had it made.
+    /// Why it was made.
     pub origin: MediaOrigin,
-    /// What somebody wrote about it, at most 2000 characters.
+    /// A user's note, at most 2000 characters.
     pub note: String,
-    /// Retention leaves it alone.
+    /// It is protected from retention.
     #[serde(rename = "kept")]
     pub is_kept: bool,
     /// It is still being recorded.
     #[serde(rename = "open")]
     pub is_open: bool,
-    /// Changed by every change: what an `ETag` is made of.
+    /// Differs after every change; used for the `ETag`.
     pub version: u64,
 }
 
@@ -103,35 +102,35 @@ pub struct Recorded {
     /// Its number.
     pub id: u64,
     pub name: String,
-    /// What had it made.
+    /// Why it was started.
     pub origin: MediaOrigin,
-    /// When it began.
+    /// When it started.
     #[schemars(with = "json::Rfc3339")]
     #[serde(rename = "began", serialize_with = "json::time")]
     pub began_us: u64,
-    /// How long it is so far.
+    /// Its length so far.
     #[schemars(with = "f64")]
     #[serde(rename = "duration", serialize_with = "json::seconds")]
     pub duration_us: u64,
-    /// Pictures on the disk so far: those of the last second are on their way.
+    /// Number of pictures on the disk; those of the last second are not yet included.
     pub frames: u64,
-    /// Bytes of them.
+    /// Bytes of those pictures.
     pub bytes: u64,
-    /// Gaps so far.
+    /// Number of gaps so far.
     pub gaps: u64,
-    /// Between two pictures of a time-lapse.
+    /// Time between two pictures of a time-lapse.
     #[serde(serialize_with = "json::maybe_span::serialize")]
     #[schemars(with = "Option<f64>")]
     pub every: Option<Duration>,
 }
 
-/// A picture that is to become a snapshot.
+/// A picture to store as a snapshot.
 #[derive(Debug, Clone)]
 pub struct NewSnapshot {
-    /// Its name; `None`: made of date and time. A taken one gets `-2`, `-3` … before its extension if
-    /// [`NewSnapshot::may_rename`], else it is refused.
+    /// Its name; `None`: made of date and time. A taken name gets `-2`, `-3` … before its extension with
+    /// [`NewSnapshot::may_rename`]; otherwise it is refused.
     pub name: Option<String>,
-    /// Whether a taken name may be changed.
+    /// A taken name may be changed.
     pub may_rename: bool,
     /// Its date as given; `None`: the day of `stamp`.
     pub date: Option<String>,
@@ -139,9 +138,9 @@ pub struct NewSnapshot {
     pub jpeg: bytes::Bytes,
     /// When it was taken.
     pub stamp: ClockTime,
-    /// Pixels in a row.
+    /// Width in pixels.
     pub width: u32,
-    /// Rows.
+    /// Height in pixels.
     pub height: u32,
     /// See [`Item::source`].
     pub source: String,
@@ -151,7 +150,7 @@ pub struct NewSnapshot {
     pub note: String,
 }
 
-/// A recording that begins.
+/// A recording to start.
 #[derive(Debug, Clone)]
 pub struct NewRecording {
     /// As for a snapshot.
@@ -160,7 +159,7 @@ pub struct NewRecording {
     pub may_rename: bool,
     /// As for a snapshot.
     pub date: Option<String>,
-    /// When its first picture was (or will be) taken: times in its chunks count from here.
+    /// The time of its first picture, from which the times in its chunks count.
     pub stamp: ClockTime,
     /// See [`Item::source`].
     pub source: String,
@@ -170,113 +169,113 @@ pub struct NewRecording {
     pub note: String,
 }
 
-/// One picture in a chunk.
+/// A picture in a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkFrame {
-    /// Since the recording's own stamp, in microseconds; never less than the one before.
+    /// Time in microseconds since the recording's stamp; never less than that of the previous picture.
     pub at_us: u64,
-    /// Where its JPEG begins in the chunk's bytes.
+    /// Offset of its JPEG in the chunk's bytes.
     pub offset: u32,
-    /// Bytes of its JPEG.
+    /// Length of its JPEG in bytes.
     pub len: u32,
-    /// The source's number of the frame.
+    /// The source's frame number.
     pub sequence: u64,
 }
 
-/// About a second of a recording: what is committed at once. All its pictures have one size; pictures are missing
-/// only before its first, never within.
+/// About a second of a recording, the unit of commits. All its pictures have one size. Pictures may be missing only
+/// before its first one.
 #[derive(Debug, Clone, Default)]
 pub struct Chunk {
     /// Its pictures in order, at least one.
     pub frames: Vec<ChunkFrame>,
     /// Their JPEGs, back to back.
     pub jpegs: Vec<u8>,
-    /// Pixels in a row.
+    /// Width in pixels.
     pub width: u32,
-    /// Rows.
+    /// Height in pixels.
     pub height: u32,
-    /// Whether pictures are missing between the chunk before and this one.
+    /// Pictures are missing between the previous chunk and this one.
     pub is_after_gap: bool,
-    /// How long the last picture is shown, microseconds, where the recording ends with it and that is known; else as
-    /// long as is usual in it.
+    /// How long the last picture is shown, in microseconds, if the recording ends with it and that is known.
+    /// Otherwise the usual step is used.
     pub last_us: Option<u64>,
 }
 
-/// What is known of a stored chunk without its pictures.
+/// A stored chunk without its pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkRow {
-    /// Its number in the recording, from 0. Numbers grow; those that were dropped are missing.
+    /// Its number in the recording, from 0. Numbers increase; dropped chunks leave holes.
     pub number: u64,
-    /// How many pictures come before it.
+    /// Number of pictures before it.
     pub first_frame: u64,
-    /// Time of its first picture since the recording's stamp, microseconds.
+    /// Time of its first picture in microseconds since the recording's stamp.
     pub from_us: u64,
-    /// Time of its last picture.
+    /// Time of its last picture, likewise.
     pub to_us: u64,
-    /// Pictures in it.
+    /// Number of pictures.
     pub frames: u32,
-    /// Bytes of them.
+    /// Their bytes.
     pub bytes: u32,
-    /// Pixels in a row.
+    /// Width in pixels.
     pub width: u32,
-    /// Rows.
+    /// Height in pixels.
     pub height: u32,
     /// Pictures are missing before it.
     pub is_after_gap: bool,
 }
 
-/// Why a recording has ended, for the log and its row.
+/// Why a recording ended, for the log and its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// Somebody stopped it.
+    /// A user stopped it.
     Asked,
     /// Its limit of time or bytes was reached.
     Limit,
-    /// Nothing has crossed for long enough.
+    /// No crossing came for long enough.
     Quiet,
-    /// The daemon stopped, or the camera was let go by `/stop_stream`.
+    /// The daemon stopped, or `/stop_stream` closed the camera.
     Stopped,
-    /// It was found open at a start: a power cut, a kill.
+    /// It was found open at a start, after a power cut or a kill.
     Interrupted,
-    /// Somebody stopped it, or a limit did, and its last pictures are lost: the disk took no more. That is a gap at its
-    /// end, which none of its chunks tells.
+    /// A user or a limit ended it, and its last pictures are lost because the disk failed. The loss is a gap at its
+    /// end, outside its chunks.
     Cut,
 }
 
-/// What is to be changed of an item; `None` stays.
+/// Changes to an item; `None` leaves a value unchanged.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MediaEdit {
-    /// Its name.
+    /// The new name.
     pub name: Option<String>,
-    /// Its date: `YYYY-MM-DD`, or with `THH:MM` or `THH:MM:SS`, and with `Z` or an offset such as `+01:00` where the
-    /// time is not the local one. It moves [`Item::at_us`], too (a day alone keeps the time of day).
+    /// The new date: `YYYY-MM-DD`, or with `THH:MM` or `THH:MM:SS`, and with `Z` or an offset such as `+01:00` for a
+    /// time that is not local. It moves [`Item::at_us`], too; a day alone keeps the time of day.
     pub date: Option<String>,
-    /// Its note.
+    /// The new note.
     pub note: Option<String>,
-    /// Whether retention leaves it alone.
+    /// Protect the item from retention, or unprotect it.
     pub is_kept: Option<bool>,
 }
 
-/// Which items, newest first.
+/// A query for items, newest first.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MediaQuery {
-    /// Only of this kind.
+    /// Only this kind.
     pub kind: Option<MediaKind>,
-    /// Only those whose name, note, date or camera contains this, letters alike in both cases.
+    /// Only items whose name, note, date or camera contains this text, ignoring case.
     pub text: Option<String>,
-    /// Only those taken from this time on, microseconds since 1970.
+    /// Only items taken from this time on, in microseconds since 1970.
     pub from_us: Option<u64>,
-    /// Only those taken before this time.
+    /// Only items taken before this time.
     pub to_us: Option<u64>,
-    /// Only those that retention leaves alone (`true`) or may take (`false`).
+    /// Only protected items (`true`) or unprotected ones (`false`).
     pub is_kept: Option<bool>,
-    /// Where the page before ended: `next` of it.
+    /// The cursor from [`ItemPage::next`] of the previous page.
     pub cursor: Option<String>,
-    /// At most so many, 1–1000.
+    /// Maximum number of items, 1–1000.
     pub limit: usize,
 }
 
-/// One page of a list.
+/// A page of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ItemPage {
     /// Newest first.
@@ -285,67 +284,66 @@ pub struct ItemPage {
     pub next: Option<String>,
 }
 
-/// What is kept how long, in seconds and bytes; `null` is without limit.
+/// Rules for deleting old media, in seconds and bytes; `null` means no limit.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RetentionRules {
-    /// Snapshots older than this go.
+    /// Maximum age of snapshots.
     #[schemars(with = "Option<f64>")]
     #[serde(with = "json::maybe_span")]
     pub snapshots_age: Option<Duration>,
-    /// Snapshots together are at most so many bytes.
+    /// Maximum size of all snapshots together, in bytes.
     #[serde(rename = "snapshots_size")]
     pub snapshots_bytes: Option<u64>,
-    /// Recordings older than this go.
+    /// Maximum age of recordings.
     #[schemars(with = "Option<f64>")]
     #[serde(with = "json::maybe_span")]
     pub recordings_age: Option<Duration>,
-    /// Recordings together are at most so many bytes.
+    /// Maximum size of all recordings together, in bytes.
     #[serde(rename = "recordings_size")]
     pub recordings_bytes: Option<u64>,
-    /// The file system keeps so many bytes free.
+    /// Bytes that stay free on the file system.
     pub min_free: Option<u64>,
 }
 
-/// Why retention takes an item.
+/// The rule that deletes an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetentionReason {
-    /// It is too old.
+    /// The item is too old.
     Age,
-    /// There are too many bytes of its kind.
+    /// Items of its kind have too many bytes.
     Bytes,
     /// The file system has too little room.
     Free,
 }
 
-/// What retention would do now.
+/// The effect of retention at one time.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RetentionPlan {
-    /// What goes, oldest first, and why.
+    /// The items to delete, oldest first, each with its rule.
     pub goes: Vec<(Item, RetentionReason)>,
-    /// Why the rules cannot be met even so: all that is left is kept, or open.
+    /// Why the rules are still not met: all remaining items are protected or open.
     pub unmet: Option<String>,
-    /// What of it is too old does not go yet.
+    /// Why items that are too old are not deleted yet, if so.
     pub waits: Option<ClockWait>,
 }
 
-/// What keeps all that is too old from going: what is removed does not come back when the clock does.
+/// Why deletion by age waits for the clock. Deleted items would not come back when a wrong clock is corrected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockWait {
-    /// Nothing has confirmed the clock: it is believed when something does, at the latest at this time, in microseconds
-    /// since 1970.
+    /// Nothing has confirmed the clock. It is trusted at this time at the latest, in microseconds since 1970.
     Until(u64),
     /// The clock is not set.
     Unset,
 }
 
 impl RetentionPlan {
-    /// Whether something goes by its age.
+    /// Whether an item goes by age.
     pub(super) fn has_too_old(&self) -> bool {
         self.goes.iter().any(|(_, reason)| *reason == RetentionReason::Age)
     }
 }
 
-/// `2 items, 39.0 MB`, and that some of it waits for the clock
+/// `2 items, 39.0 MB`, with a remark if some of it waits for the clock.
 impl std::fmt::Display for RetentionPlan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let bytes = self.goes.iter().map(|(item, _)| item.bytes).sum();
@@ -361,41 +359,41 @@ impl std::fmt::Display for RetentionPlan {
     }
 }
 
-/// How much room there is and what has it.
+/// Room and its use.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Storage {
     /// Bytes of `media.db`.
     pub file_bytes: u64,
-    /// Of these, bytes that new items will use before the file grows.
+    /// Unused bytes of the file, which new items use before it grows.
     pub unused_bytes: u64,
-    /// Snapshots: how many, and bytes.
+    /// Number and bytes of snapshots.
     pub snapshots: (u64, u64),
-    /// Recordings: how many, and bytes.
+    /// Number and bytes of recordings.
     pub recordings: (u64, u64),
-    /// Bytes of items that retention leaves alone.
+    /// Bytes of protected items.
     pub kept_bytes: u64,
-    /// Bytes of items that are gone and whose room is being freed.
+    /// Bytes of removed items that are not freed yet.
     pub going_bytes: u64,
     /// Files that were set aside.
     pub aside: Vec<AsideFile>,
-    /// Bytes that the file system has free for us.
+    /// Free bytes of the file system.
     pub free_bytes: u64,
-    /// Bytes of the file system.
+    /// Total bytes of the file system.
     pub total_bytes: u64,
-    /// Bytes a day that were added over the last week (or since the first item, if that is less than a week ago);
-    /// `None` before there is an hour of experience.
+    /// Bytes per day that were added over the last week, or since the first item if it is younger. `None` before the
+    /// first hour.
     pub bytes_a_day: Option<f64>,
-    /// Days until the room that retention and the file system leave is used up, at that rate; `None`: not known, or
+    /// Days until the room that retention and the file system leave is used, at that rate. `None` if unknown, or if
     /// retention makes room as fast as it is used.
     pub days_left: Option<f64>,
 }
 
-/// A store that was set aside by `new`.
+/// A store that was set aside.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct AsideFile {
     /// Its name in the store's directory: `media-2026-11-20-145307.db`.
     pub name: String,
-    /// Its bytes.
+    /// Its length in bytes.
     pub bytes: u64,
     /// When it was set aside.
     #[schemars(with = "json::Rfc3339")]
@@ -403,63 +401,63 @@ pub struct AsideFile {
     pub at_us: u64,
 }
 
-/// How the store is.
+/// The status of the store.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MediaStatus {
-    /// Grows with every change of the list of items.
+    /// Increases with every change of the list of items.
     pub revision: u64,
-    /// Why nothing can be kept at the moment, in words, with what to do; `None`: all is well.
+    /// Why nothing can be stored at present, in words, and the remedy; `None` if all is well.
     pub trouble: Option<(String, Option<String>)>,
-    /// The disk is full, or has less than `min_free` and nothing may go.
+    /// The disk is full, or has less than `min_free` and nothing can be deleted.
     pub is_full: bool,
-    /// The wall clock is known to be right: what is kept now has a time that is sure.
+    /// The wall clock is known to be right, so new items have a sure time.
     pub is_clock_sure: bool,
-    /// Chunks that the disk did not take in time, since the start.
+    /// Number of chunks since the start that the disk did not take in time.
     pub chunks_dropped: u64,
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CheckReport {
-    /// Items looked at.
+    /// Number of checked items.
     pub items: u64,
-    /// Chunks looked at.
+    /// Number of checked chunks.
     pub chunks: u64,
-    /// Pictures looked at (each begins and ends as a JPEG, each within its chunk).
+    /// Number of checked pictures. Each must start and end as a JPEG, within its chunk.
     pub pictures: u64,
-    /// What is wrong, one sentence each.
+    /// The faults, a sentence each.
     pub faults: Vec<String>,
-    /// What was mended, one sentence each.
+    /// The repairs, a sentence each.
     pub mended: Vec<String>,
 }
 
-/// How the store is kept.
+/// Options of the store.
 #[derive(Debug, Clone)]
 pub struct MediaSettings {
-    /// The directory in which `media.db` lies; made if it is not there.
+    /// The directory of `media.db`; created if missing.
     pub directory: PathBuf,
     /// The camera's name.
     pub camera: String,
-    /// The time zone that days are told in.
+    /// The time zone of days.
     pub zone: jiff::tz::TimeZone,
-    /// What is kept how long.
+    /// The retention rules.
     pub retention: RetentionRules,
 }
 
-/// What became of unused room, in bytes.
+/// The result of compacting, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Vacuumed {
-    /// Given back to the file system.
+    /// Bytes returned to the file system.
     pub freed: u64,
-    /// Overwritten with zeros.
+    /// Bytes overwritten with zeros.
     pub wiped: u64,
 }
 
-/// A copy of the store under way.
+/// A copy of the store that is being made.
 #[derive(Debug)]
 pub struct Backup {
-    /// Bytes it has in all.
+    /// Total length in bytes.
     pub len: u64,
-    /// Its pieces in order. An error ends it: what came is not a whole file.
+    /// Its pieces in order. An error ends it; the file is not whole then.
     pub pieces: mpsc::Receiver<Result<Bytes, MediaError>>,
 }

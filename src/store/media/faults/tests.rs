@@ -1,5 +1,5 @@
-//! Every operation of the writer on the disk fails in turn; after each the store is opened again and must be sound,
-//! with everything that was answered. And what tests of a whole store share.
+//! Every disk operation of the writer fails in turn. After each fault the store is opened again and must be sound,
+//! with everything that was confirmed. Also has helpers for other tests of a whole store.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::store::media::{
     RecordingHandle, RetentionRules, check_offline,
 };
 
-/// Says something where it is seen though the test succeeds: past what `cargo test` catches.
+/// Prints past the output capture of `cargo test`, so that it is seen though the test succeeds.
 fn say(text: &str) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stderr(), "{text}");
@@ -41,7 +41,7 @@ impl House {
         Ok(House { media, worker: Some(worker), runtime })
     }
 
-    /// Another handle of the same store, to be waited with on another thread.
+    /// Another handle of the same store, for another thread.
     pub(in crate::store::media) fn beside(other: &House) -> House {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         House { media: other.media.clone(), worker: None, runtime }
@@ -59,7 +59,7 @@ impl House {
         self.media.begin_recording(new_recording(Some(name), ClockTime::now()))
     }
 
-    /// A recording of so many chunks.
+    /// Makes a recording with `chunks` chunks.
     pub(in crate::store::media) fn record(
         &self,
         name: &str,
@@ -86,7 +86,7 @@ impl House {
     }
 }
 
-/// Something that begins and ends as a JPEG and is told from others by its number.
+/// Bytes that start and end as a JPEG and depend on `number`.
 pub(in crate::store::media) fn jpeg(number: u64, len: usize) -> Vec<u8> {
     let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut bytes: Vec<u8> = (0..len)
@@ -102,7 +102,7 @@ pub(in crate::store::media) fn jpeg(number: u64, len: usize) -> Vec<u8> {
     bytes
 }
 
-/// The chunk of this number: so many pictures of `len` bytes, five a second.
+/// The chunk with this number: `pictures` pictures of `len` bytes, five a second.
 pub(in crate::store::media) fn chunk(number: u64, pictures: u64, len: usize) -> Chunk {
     let mut chunk = Chunk { width: 64, height: 48, ..Chunk::default() };
     for picture in 0..pictures {
@@ -114,7 +114,7 @@ pub(in crate::store::media) fn chunk(number: u64, pictures: u64, len: usize) -> 
     chunk
 }
 
-/// Everything that is there: of each item its row and a hash of its bytes.
+/// All items: their rows, and hashes of their bytes.
 pub(in crate::store::media) fn contents(file: &Path) -> BTreeMap<u64, (Item, u64)> {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let reader = crate::store::media::MediaReader::open(file).unwrap();
@@ -138,14 +138,14 @@ pub(in crate::store::media) fn contents(file: &Path) -> BTreeMap<u64, (Item, u64
     hashed.collect()
 }
 
-/// What was answered: items as they were told, those that were told gone, chunks that must be there.
+/// Confirmed results: stored items with their bytes, and removed ones.
 #[derive(Default)]
 struct Answered {
     there: BTreeMap<u64, Vec<u8>>,
     gone: Vec<u64>,
 }
 
-/// Everything that writes, once; what fails is passed over.
+/// Every kind of write, once. Failures are skipped.
 fn work(house: &House, answered: &mut Answered, old: &[Item]) {
     if let Ok(item) = house.snapshot("new.jpg", &jpeg(1000, 30_000)) {
         answered.there.insert(item.id, jpeg(1000, 30_000));
@@ -154,7 +154,7 @@ fn work(house: &House, answered: &mut Answered, old: &[Item]) {
         let id = handle.id();
         let mut expected = Vec::new();
         for number in 0..3 {
-            // The daemon drops what is not taken; here it is offered until it fails.
+            // The daemon would drop a refused chunk; here it is offered until it fails.
             let offered = chunk(number, 5, 6000);
             let bytes = offered.jpegs.clone();
             if handle.append_waiting(offered).is_err() {
@@ -175,7 +175,7 @@ fn work(house: &House, answered: &mut Answered, old: &[Item]) {
     let _ = house.wait(house.media.vacuum(true));
 }
 
-/// What is kept while it writes: of what `template` makes the oldest recording and the two oldest snapshots have to go.
+/// The retention during the writes. It deletes the oldest recording and the two oldest snapshots of `template`.
 const RULES: RetentionRules = RetentionRules {
     snapshots_age: None,
     snapshots_bytes: Some(75_000),
@@ -184,11 +184,11 @@ const RULES: RetentionRules = RetentionRules {
     min_free: None,
 };
 
-/// The places in `template`'s items of what those rules take, and of the one that somebody removes.
+/// Indices of `template`'s items that these rules delete, and of the one that is removed.
 const RETIRED: [usize; 3] = [0, 1, 3];
 const REMOVED: usize = 2;
 
-/// A directory as every run begins with it: three recordings and three snapshots.
+/// Fills a directory with three recordings and three snapshots, the start of every run.
 fn template(directory: &Path) -> Vec<Item> {
     let house = House::open(directory, RetentionRules::default()).unwrap();
     let mut items = Vec::new();
@@ -200,12 +200,12 @@ fn template(directory: &Path) -> Vec<Item> {
     items
 }
 
-/// A directory in memory where there is one: hundreds of runs need no disk that turns.
+/// A directory in memory if possible, because there are hundreds of runs.
 fn directory() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
-/// One run with `failing`; whether it met a fault.
+/// One run with `failing`. True if a fault occurred.
 fn run(template_file: &Path, old: &[Item], failing: Failing) -> bool {
     let directory = directory();
     let file = directory.path().join("media.db");
@@ -251,7 +251,7 @@ fn run(template_file: &Path, old: &[Item], failing: Failing) -> bool {
             Some(left) => assert!(*left == before[id], "old item {id}, after {failing:?}"),
             None => assert!(at == REMOVED || RETIRED.contains(&at), "old item {id}, after {failing:?}"),
         }
-        // Without a fault the rules are kept to.
+        // Without a fault the rules are met.
         let is_to_go = at == REMOVED || RETIRED.contains(&at);
         assert!(met > 0 || is_to_go != after.contains_key(id), "old item {id}, after no fault");
     }
@@ -273,14 +273,14 @@ fn everything_may_end_at_every_operation() {
     let directory = directory();
     let old = template(directory.path());
     let file = directory.path().join("media.db");
-    // Each of these runs waits for the writer's own pauses: every ninth operation.
+    // Each of these runs waits for the writer's own pauses, so only every ninth operation is tried.
     let met = (1..).step_by(9).take_while(|&n| run(&file, &old, Failing::From(n))).count();
     say(&format!("everything ended at an operation: {met} runs, each sound afterwards"));
     assert!(met > 40, "{met}");
 }
 
-/// Sets a store aside with `failing`, and keeps something after it; whether it met a fault. Everything is in one of the
-/// two stores then, whatever was answered.
+/// Sets a store aside with `failing`, and stores something afterwards. True if a fault occurred. Everything is in one
+/// of the two stores then, whatever was confirmed.
 fn set_aside(template_file: &Path, old: &[Item], failing: Failing) -> bool {
     let directory = directory();
     let file = directory.path().join("media.db");
@@ -295,7 +295,8 @@ fn set_aside(template_file: &Path, old: &[Item], failing: Failing) -> bool {
     let answer = house.wait(house.media.recreate());
     let (_, met) = faults.counts();
     faults.set(Failing::None);
-    // It goes on by itself. One that was told as failed may be there all the same: each has its own name.
+    // The writer recovers on its own. A snapshot that was reported as failed may exist all the same, so each has its
+    // own name.
     let kept = (0..).find_map(|n| house.snapshot(&format!("after-{n}.jpg"), &jpeg(n, 9000)).ok()).unwrap();
     assert!(kept.id > open, "numbers go on, after {failing:?}");
     drop(handle);
@@ -345,7 +346,7 @@ fn setting_aside_may_fail_at_every_operation() {
 }
 
 #[test]
-fn a_disk_that_is_full_takes_pictures_again_when_it_has_room() {
+fn a_full_disk_stores_pictures_again_when_it_has_room() {
     let directory = directory();
     let faults = Faults::register_directory(directory.path());
     let mut full = 0;
@@ -360,7 +361,7 @@ fn a_disk_that_is_full_takes_pictures_again_when_it_has_room() {
         }
         full += u64::from(faults.counts().1 > 0);
         faults.set(Failing::None);
-        // What waited is taken within a second or two, and so is what comes.
+        // The waiting chunk is written within a second or two, and so are new ones.
         let item = loop {
             match handle.append_waiting(chunk(5, 5, 6000)) {
                 Ok(_) => break handle.end(Ended::Asked).unwrap().unwrap(),

@@ -1,20 +1,19 @@
-//! The list of pages that nothing uses, as SQLite keeps it in the file (sqlite.org/fileformat2.html, 1.5): trunks, each
-//! with the numbers of leaves. A leaf's content means nothing, nor does what follows the numbers in a trunk: both still
-//! hold what was deleted. Pages are counted from 0 here. Pure, but for a [`Read`] that is handed in.
+//! SQLite's list of unused pages in the file (sqlite.org/fileformat2.html, 1.5): trunk pages that list leaf pages.
+//! The content of a leaf has no meaning, nor have the bytes after the numbers in a trunk. Both still hold deleted
+//! data. Pages count from 0 here. Pure, except for the caller's [`Read`].
 
 use std::collections::BTreeSet;
 use std::io;
 
-/// Reads the file at a place.
+/// Reads the file at a position.
 pub type Read<'a> = &'a mut dyn FnMut(u64, &mut [u8]) -> io::Result<()>;
 
-/// A page of the list.
+/// A trunk page of the list.
 #[derive(Debug)]
 pub struct Trunk {
     pub number: u32,
-    /// Bytes of it that mean something.
+    /// Number of bytes with a meaning.
     pub used: usize,
-    /// Its leaves.
     pub leaves: Vec<u32>,
 }
 
@@ -23,20 +22,20 @@ pub struct Trunk {
 pub struct FreeListWalk {
     page: usize,
     pages: u32,
-    /// The next trunk as the file names it: 0 is none.
+    /// The next trunk as the file names it, from 1; 0 is none.
     next: u32,
     seen: BTreeSet<u32>,
 }
 
 impl FreeListWalk {
-    /// From the beginning of the list of a file of `pages` pages of `page` bytes.
+    /// Starts at the head of the list. The file has `pages` pages of `page` bytes.
     pub fn start(page: usize, pages: u32, read: Read<'_>) -> io::Result<FreeListWalk> {
         let mut header = [0; 100];
         read(0, &mut header)?;
         Ok(FreeListWalk { page, pages, next: number(&header, 32), seen: BTreeSet::new() })
     }
 
-    /// The next trunk; `None` at the end, and where the list is damaged.
+    /// The next trunk; `None` at the end, or if the list is damaged.
     pub fn next(&mut self, read: Read<'_>) -> io::Result<Option<Trunk>> {
         let Some(trunk) = self.next.checked_sub(1).filter(|&trunk| trunk < self.pages) else {
             return Ok(None);
@@ -71,7 +70,7 @@ mod tests {
         let mut file = vec![0; 4 * page];
         let mut put = |at: usize, number: u32| file[at..at + 4].copy_from_slice(&number.to_be_bytes());
         put(32, 2);
-        // A trunk with two leaves, one of which no file of four pages has; it names itself as the next.
+        // A trunk with two leaves. One is beyond a file of four pages, and the trunk names itself as the next.
         for (place, value) in [2, 2, 3, 9].into_iter().enumerate() {
             put(page + 4 * place, value);
         }

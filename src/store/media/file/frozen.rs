@@ -1,13 +1,13 @@
-//! A file as it was at one moment, while it is written on: what a backup reads.
+//! The file as it was at one moment, while writing continues. A backup reads it.
 //!
-//! Before a page that the backup has not read yet is overwritten or cut off, its old content is put aside, once, at its
-//! own place in a file of holes that has no name any more. So no more room is taken than what is overwritten, and it
-//! comes back by itself, also after a kill. What is not overwritten is read from the file itself.
+//! Before a page that the backup has not read yet is overwritten or cut off, its old content is saved once. It goes
+//! to the same position in a sparse file without a name. The copy takes only the room of overwritten pages, and
+//! disappears on its own, even after a kill. All other pages are read from the file itself.
 //!
-//! What was deleted is not given: pages that nothing uses come as zeros, and so does what nothing uses in a page of the
-//! free list or of a b-tree ([`zero_unused_bytes`]).
+//! Deleted data is not included. Unused pages are returned as zeros, and so are the unused parts of pages of the free
+//! list or of a b-tree ([`zero_unused_bytes`]).
 //!
-//! Putting aside may fail: then the backup is broken, and the write goes on.
+//! If saving fails, the backup is broken and the write continues.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -25,13 +25,13 @@ pub struct Frozen {
     pages: u32,
     /// The first page that has not been read, from 0.
     next: u32,
-    /// Pages whose content means nothing: they are given as zeros, and never put aside.
+    /// Unused pages, which are returned as zeros and never saved.
     unused: PageSet,
-    /// Pages of which so many bytes mean something.
+    /// Pages with unused bytes at the end, and the number of used bytes at their start.
     cut: BTreeMap<u32, usize>,
-    /// The kinds of the pages that come next, where the file tells them.
+    /// The kinds of the next pages, if the file has a pointer map.
     kinds: Option<PageKinds>,
-    /// Pages that were put aside.
+    /// Pages whose old content was saved.
     saved: PageSet,
     path: PathBuf,
     aside: Option<File>,
@@ -39,9 +39,8 @@ pub struct Frozen {
 }
 
 impl Frozen {
-    /// A file of `pages` pages of `page` bytes, as it is now; `has_kinds`: it tells the kinds of its pages, as one with
-    /// `auto_vacuum` does. What is put aside goes into a file at `path`, which is made when it is needed and unlinked
-    /// at once.
+    /// Freezes a file of `pages` pages of `page` bytes. `has_kinds` is true for a file with `auto_vacuum`, which has
+    /// a pointer map. Old content is saved in a file at `path`, which is created on demand and unlinked at once.
     pub fn new(page: usize, pages: u32, has_kinds: bool, path: &Path) -> Frozen {
         Frozen {
             page,
@@ -57,13 +56,13 @@ impl Frozen {
         }
     }
 
-    /// What a trunk of the free list says: only that much of it is given, and nothing of its leaves.
+    /// Excludes the leaves of a trunk of the free list, and the unused part of the trunk itself.
     pub fn exclude_free_pages(&mut self, trunk: &Trunk) {
         self.cut.insert(trunk.number, trunk.used);
         trunk.leaves.iter().for_each(|&leaf| self.unused.set(leaf));
     }
 
-    /// Bytes of a page as they were, before any was given. `read` reads the file.
+    /// Original bytes of a page, before the first `read`. `read` reads the file.
     pub fn read_original(
         &self,
         at: u64,
@@ -76,8 +75,8 @@ impl Frozen {
         }
     }
 
-    /// Must be called before bytes from `from` to `to` change: puts aside what the backup needs of them. `read` reads
-    /// the file.
+    /// Must be called before the bytes from `from` to `to` change. Saves the pages that the backup still needs.
+    /// `read` reads the file.
     pub fn before_change(
         &mut self,
         from: u64,
@@ -111,7 +110,7 @@ impl Frozen {
         let aside = match &mut self.aside {
             Some(aside) => aside,
             none => {
-                // One that a kill has left between the two calls.
+                // A kill between the two calls may have left one.
                 let _ = std::fs::remove_file(&self.path);
                 let file = private::options().read(true).write(true).create_new(true).open(&self.path)?;
                 std::fs::remove_file(&self.path)?;
@@ -121,7 +120,7 @@ impl Frozen {
         aside.write_all_at(bytes, at)
     }
 
-    /// The next pages as they were, at most as many as fit in `into`; how many bytes. 0 at the end. `read` reads
+    /// Returns the next original pages, as many as fit in `into`, and the number of bytes; 0 at the end. `read` reads
     /// the file.
     pub fn read(
         &mut self,
@@ -175,7 +174,7 @@ impl Frozen {
         }
     }
 
-    /// Gives the room of what has been read back. That it may fail is no harm.
+    /// Frees the room of saved pages that have been read. A failure does no harm.
     fn punch_hole(&self, from: u32, to: u32) {
         let Some(aside) = &self.aside else { return };
         if !(from..to).any(|number| self.saved.has(number)) {
@@ -186,7 +185,7 @@ impl Frozen {
         let _ = rustix::fs::fallocate(aside, flags, u64::from(from) * page, u64::from(to - from) * page);
     }
 
-    /// Bytes in all.
+    /// Length of the frozen file in bytes.
     pub fn len(&self) -> u64 {
         u64::from(self.pages) * self.page as u64
     }
@@ -199,13 +198,13 @@ enum PageSource {
     Nothing,
 }
 
-/// Bytes of the first page that are the file's own.
+/// Length of the file's own header in the first page.
 const FILE_HEADER: usize = 100;
 
-/// What the pages that come next are, as the file's pointer map says (sqlite.org/fileformat2.html, 1.8).
+/// The kinds of the next pages, from the file's pointer map (sqlite.org/fileformat2.html, 1.8).
 #[derive(Debug)]
 struct PageKinds {
-    /// Pages that a page of the map tells of. Of 4 KiB none has to make way for SQLite's locks.
+    /// Number of pages that a map page describes. With pages of 4 KiB no map page collides with SQLite's lock page.
     each: u32,
     map: Vec<u8>,
 }
@@ -215,7 +214,7 @@ impl PageKinds {
         PageKinds { each: (page / 5) as u32, map: Vec::new() }
     }
 
-    /// Whether page `number` belongs to a b-tree. Pages are shown in their order; one of the map is kept in mind.
+    /// Whether page `number` belongs to a b-tree. Pages must come in order, because the last map page is remembered.
     fn is_tree(&mut self, number: u32, bytes: &[u8]) -> bool {
         let Some(after) = number.checked_sub(1) else { return true };
         match after % (self.each + 1) {
@@ -229,8 +228,8 @@ impl PageKinds {
     }
 }
 
-/// Zeroes what no cell of a page of a b-tree uses (1.6 of the same document): deleted rows still lie there. Its header
-/// is at `head`.
+/// Zeroes the bytes of a b-tree page that no cell uses (1.6 of the same document), where deleted rows may remain. The
+/// page's header is at `head`.
 fn zero_unused_bytes(page: &mut [u8], head: usize) {
     let two = |page: &[u8], at: usize| {
         page.get(at..at + 2).map_or(0, |two| usize::from(u16::from_be_bytes([two[0], two[1]])))
@@ -241,7 +240,7 @@ fn zero_unused_bytes(page: &mut [u8], head: usize) {
         _ => return,
     };
     let cells = two(page, head + 3);
-    // 0 is 65 536.
+    // 0 means 65 536.
     let content = two(page, head + 5).wrapping_sub(1) % 65_536 + 1;
     if let Some(gap) = page.get_mut(head + header + 2 * cells..content) {
         gap.fill(0);
@@ -257,24 +256,23 @@ fn zero_unused_bytes(page: &mut [u8], head: usize) {
     }
 }
 
-/// A set of page numbers, a bit each.
+/// A set of page numbers, one bit each.
 #[derive(Debug, Default)]
 pub struct PageSet(Vec<u64>);
 
 impl PageSet {
-    /// An empty one for numbers below `count`.
+    /// An empty set for numbers below `count`.
     pub fn new(count: u32) -> PageSet {
         PageSet(vec![0; count.div_ceil(64) as usize])
     }
 
-    /// Adds one; a number that is too large is left out.
+    /// Adds a number; too large ones are ignored.
     pub fn set(&mut self, number: u32) {
         if let Some(word) = self.0.get_mut((number / 64) as usize) {
             *word |= 1 << (number % 64);
         }
     }
 
-    /// Whether it is in.
     pub fn has(&self, number: u32) -> bool {
         self.0.get((number / 64) as usize).is_some_and(|word| word & (1 << (number % 64)) != 0)
     }
@@ -297,7 +295,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_old_file_is_read_whatever_is_written(
+        fn the_old_file_is_read_despite_writes(
             steps in proptest::collection::vec((0..70u64, 1..20u64, 0..4usize), 0..60),
             unused in proptest::collection::vec(0..16u32, 0..4),
         ) {
@@ -345,11 +343,11 @@ mod tests {
         frozen.read(&mut buffer, read_from(&file)).unwrap();
         assert_eq!(blocks(&frozen), 0);
         frozen.before_change(0, 32 * page as u64, read_from(&file));
-        assert_eq!(blocks(&frozen), 0, "nothing is put aside that has been read");
+        assert_eq!(blocks(&frozen), 0, "pages that were read are not saved");
     }
 
     #[test]
-    fn what_cannot_be_put_aside_breaks_the_copy_and_nothing_else() {
+    fn a_failure_to_save_a_page_breaks_only_the_copy() {
         let mut frozen = Frozen::new(4, 4, false, Path::new("/dev/null/aside"));
         let file = [1; 16];
         assert_eq!(frozen.read(&mut [0; 4], read_from(&file)).unwrap(), 4);

@@ -1,4 +1,4 @@
-//! What lies between SQLite and the disk: what backups and wiping do past SQLite, and where tests let a disk fail.
+//! The layer between SQLite and the disk, for backups, wiping, and disk faults in tests.
 
 pub(super) mod free_list;
 pub(super) mod frozen;

@@ -1,11 +1,11 @@
-//! What lies between SQLite and the writer's file: a VFS (sqlite.org/vfs.html) over the one SQLite has for Unix.
+//! The layer between SQLite and the writer's file: a VFS (sqlite.org/vfs.html) over SQLite's own one for Unix.
 //!
-//! It hands everything on as it is, but that while a backup is under way, what that has not read is put aside before it
-//! is overwritten ([`Frozen`]). It also is where tests let a disk fail.
+//! It passes everything on unchanged. During a backup it saves pages that the backup has not read before they are
+//! overwritten ([`Frozen`]). Tests make the disk fail here.
 //!
 //! Locks are SQLite's own, on its own descriptor. A connection and its files belong to one thread at a time.
 //!
-//! This is the only file of the store with `unsafe`: SQLite's C interface.
+//! This is the only file of the store with `unsafe`, for SQLite's C interface.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::io;
@@ -21,7 +21,7 @@ use super::free_list::Trunk;
 use super::frozen::Frozen;
 use crate::store::sqlite;
 
-/// Bytes that are read at once: SQLite's layer over the file takes fewer than 128 KiB.
+/// Bytes per read call; SQLite's layer over the file accepts fewer than 128 KiB.
 const READ_AT_ONCE: usize = 64 << 10;
 
 const NAME: &CStr = c"tallycam-media";
@@ -49,20 +49,19 @@ fn register_vfs() -> c_int {
     outer.pNext = ptr::null_mut();
     outer.zName = NAME.as_ptr();
     outer.xOpen = Some(open_file);
-    // All other methods are those of the inner one: they use nothing of the VFS they are called with but its numbers.
+    // All other methods are those of the inner VFS, which use only numbers of the VFS that they are called with.
     // SAFETY: it is whole, and lives as long as the process since it is never freed.
     unsafe { ffi::sqlite3_vfs_register(Box::into_raw(Box::new(outer)), 0) }
 }
 
-/// What SQLite has for each open file: its own part first, then ours, then (in the same piece of memory) the inner
-/// VFS's file.
+/// SQLite's memory for an open file: its own part, then ours, then the inner VFS's file in the same allocation.
 #[repr(C)]
 struct File {
     base: sqlite3_file,
     state: *mut OpenFileState,
 }
 
-/// What we know of an open file.
+/// Our state of an open file.
 struct OpenFileState {
     inner: InnerFile,
     frozen: Option<Frozen>,
@@ -75,12 +74,12 @@ struct InnerFile {
     faults: Option<crate::store::media::faults::Faults>,
 }
 
-/// Calls a method of the inner file; one it does not have answers as a VFS should.
+/// Calls a method of the inner file. A missing method returns the code that a VFS should.
 macro_rules! inner {
     ($inner:expr, $method:ident $(, $argument:expr)*) => {{
         let file = $inner.file;
-        // SAFETY: the inner file is open as long as its state lives, so that its table of methods is valid; the
-        // arguments are those SQLite gave for this very method, or slices of ours with their length.
+        // SAFETY: the inner file is open as long as its state lives, so its table of methods is valid. The arguments
+        // are those that SQLite gave for this very method, or slices of ours with their length.
         unsafe {
             match (*(*file).pMethods).$method {
                 Some(method) => method(file $(, $argument)*),
@@ -94,7 +93,7 @@ impl InnerFile {
     fn write(&self, at: u64, bytes: &[u8]) -> c_int {
         #[cfg(test)]
         if let Some(code) = self.fault(crate::store::media::faults::Operation::Write) {
-            // As a disk that fails would: half of it is there.
+            // As a failing disk would do: half of the bytes are written.
             inner!(self, xWrite, bytes.as_ptr().cast(), bytes.len() as c_int / 2, at as i64);
             return code;
         }
@@ -109,7 +108,7 @@ impl InnerFile {
     fn read_all(&self, mut at: u64, into: &mut [u8]) -> io::Result<()> {
         for piece in into.chunks_mut(READ_AT_ONCE) {
             match self.read(at, piece) {
-                // What lies beyond the end has been filled with zeros.
+                // SQLite has filled the part beyond the end with zeros.
                 ffi::SQLITE_OK | ffi::SQLITE_IOERR_SHORT_READ => at += piece.len() as u64,
                 code => check_code(code)?,
             }
@@ -156,8 +155,8 @@ impl OpenFileState {
 /// # Safety
 /// `file` was opened by [`open_file`] and not closed since, and no other reference to its state is alive.
 unsafe fn state<'a>(file: *mut sqlite3_file) -> &'a mut OpenFileState {
-    // SAFETY: by the caller: it is the first part of a whole `File`, whose state is set while it is open. SQLite calls
-    // the methods of a file from one thread at a time and never from within another.
+    // SAFETY: by the caller: it is the first part of a whole `File`, whose state is set while it is open. SQLite
+    // calls the methods of a file from one thread at a time and never from within another.
     unsafe { &mut *(*file.cast::<File>()).state }
 }
 
@@ -194,8 +193,8 @@ unsafe extern "C" fn open_file(
     {
         return code;
     }
-    // SAFETY: as above, with the inner file's own memory, which `xOpen` fills; an inner file that was not opened but
-    // has methods all the same must be closed (sqlite3.h, xOpen).
+    // SAFETY: as above, with the inner file's own memory, which `xOpen` fills. An inner file that failed to open but
+    // has methods must be closed (sqlite3.h, xOpen).
     let code = unsafe {
         (*inner).pMethods = ptr::null();
         let code = open(inner_vfs, name, inner, flags, flags_out);
@@ -222,7 +221,7 @@ unsafe extern "C" fn open_file(
     code
 }
 
-/// A method that only calls the inner one.
+/// Methods that only call the inner one.
 macro_rules! passing {
     ($(fn $name:ident($($argument:ident: $kind:ty),*) => $method:ident;)*) => {$(
         unsafe extern "C" fn $name(file: *mut sqlite3_file $(, $argument: $kind)*) -> c_int {
@@ -248,7 +247,7 @@ passing! {
 }
 
 unsafe extern "C" fn write(file: *mut sqlite3_file, bytes: *const c_void, count: c_int, at: i64) -> c_int {
-    // SAFETY: SQLite calls this for files that `open_file` opened, with so many bytes at `bytes`.
+    // SAFETY: SQLite calls this for files that `open_file` opened, with `count` bytes at `bytes`.
     let (state, bytes) =
         unsafe { (state(file), std::slice::from_raw_parts(bytes.cast::<u8>(), count.max(0) as usize)) };
     state.write(at as u64, bytes)
@@ -283,7 +282,7 @@ unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
     code
 }
 
-/// Version 2: without memory mapping, past which writes would not be seen.
+/// Version 2 has no memory mapping, which would bypass these methods.
 static METHODS: sqlite3_io_methods = sqlite3_io_methods {
     iVersion: 2,
     xClose: Some(close),
@@ -306,8 +305,8 @@ static METHODS: sqlite3_io_methods = sqlite3_io_methods {
     xUnfetch: None,
 };
 
-/// The file behind a connection that [`open`] opened, for what SQL cannot say. It borrows the connection, so that the
-/// file stays open and no statement runs meanwhile: a connection is not used by two threads at once.
+/// The file behind a connection that [`open`] opened, for operations that SQL lacks. It borrows the connection, so
+/// that the file stays open and no statement runs meanwhile: a connection is not used by two threads at once.
 #[derive(Debug)]
 pub struct WriterFile<'c> {
     file: *mut sqlite3_file,
@@ -315,11 +314,10 @@ pub struct WriterFile<'c> {
 }
 
 impl<'c> WriterFile<'c> {
-    /// `None` if the connection is not one of ours.
+    /// `None` if the connection does not use this VFS.
     pub fn from_connection(connection: &'c Connection) -> Option<WriterFile<'c>> {
         let mut file: *mut sqlite3_file = ptr::null_mut();
-        // SAFETY: the connection is open; this operation puts a pointer to the main file into what it is given, and
-        // nothing else.
+        // SAFETY: the connection is open. This operation only writes a pointer to the main file to `out`.
         let code = unsafe {
             let out = ptr::from_mut(&mut file).cast::<c_void>();
             ffi::sqlite3_file_control(
@@ -336,28 +334,28 @@ impl<'c> WriterFile<'c> {
     }
 
     fn with_state<T>(&mut self, act: impl FnOnce(&mut OpenFileState) -> T) -> T {
-        // SAFETY: it is one of ours and open, see `of`; no method of it runs, since those run within calls that use the
-        // connection, of which `act` (in this file) makes none.
+        // SAFETY: it is one of ours and open, see `from_connection`. No method of it runs, because methods run within
+        // calls that use the connection, and `act` (in this file) makes no such call.
         act(unsafe { state(self.file) })
     }
 
-    /// Reads the file itself.
+    /// Reads the current file.
     pub fn read(&mut self, at: u64, into: &mut [u8]) -> io::Result<()> {
         self.with_state(|state| state.inner.read_all(at, into))
     }
 
-    /// Writes zeros over a place whose content means nothing. They are on the disk after [`WriterFile::sync`].
+    /// Overwrites unused bytes with zeros. They are on the disk after [`WriterFile::sync`].
     pub fn wipe(&mut self, at: u64, len: usize) -> io::Result<()> {
         let zeros = vec![0; len];
         self.with_state(|state| check_code(state.write(at, &zeros)))
     }
 
-    /// Has the disk keep what was written.
+    /// Syncs written bytes to the disk.
     pub fn sync(&mut self) -> io::Result<()> {
         self.with_state(|state| check_code(state.sync(ffi::SQLITE_SYNC_NORMAL)))
     }
 
-    /// From now on what `frozen` needs is put aside. There is one at a time: one before it ends.
+    /// Starts a backup: pages that `frozen` needs are saved from now on. It ends an earlier one.
     pub fn freeze(&mut self, frozen: Frozen) {
         self.with_state(|state| state.frozen = Some(frozen));
     }
@@ -367,7 +365,7 @@ impl<'c> WriterFile<'c> {
         self.with_state(|state| state.frozen.is_some())
     }
 
-    /// A part of the frozen file, before any was given.
+    /// A part of the frozen file, before the first `read_frozen`.
     pub fn read_frozen_at(&mut self, at: u64, into: &mut [u8]) -> io::Result<()> {
         self.with_state(|state| match &state.frozen {
             Some(frozen) => frozen.read_original(at, into, |at, into| state.inner.read_all(at, into)),
@@ -375,7 +373,7 @@ impl<'c> WriterFile<'c> {
         })
     }
 
-    /// The frozen file is given without what a trunk of the free list says.
+    /// Excludes the unused pages that a trunk of the free list names.
     pub fn exclude_free_pages(&mut self, trunk: &Trunk) {
         self.with_state(|state| {
             if let Some(frozen) = &mut state.frozen {
@@ -384,7 +382,7 @@ impl<'c> WriterFile<'c> {
         });
     }
 
-    /// The frozen file's next bytes; 0 at its end.
+    /// The next bytes of the frozen file; 0 at its end.
     pub fn read_frozen(&mut self, into: &mut [u8]) -> io::Result<usize> {
         self.with_state(|state| match &mut state.frozen {
             Some(frozen) => frozen.read(into, |at, into| state.inner.read_all(at, into)),
@@ -392,7 +390,7 @@ impl<'c> WriterFile<'c> {
         })
     }
 
-    /// Nothing is put aside any more, and what was is gone.
+    /// Ends the backup and frees the saved pages.
     pub fn thaw(&mut self) {
         self.with_state(|state| state.frozen = None);
     }
@@ -442,14 +440,14 @@ mod tests {
         fill(&writer, 1..50, 9000);
         let reader = Connection::open(&file).unwrap();
         assert_eq!(word(&reader, "integrity_check"), "ok");
-        // Locks are seen from either side.
+        // Both sides see each other's locks.
         writer.execute_batch("BEGIN EXCLUSIVE").unwrap();
         reader.busy_timeout(std::time::Duration::ZERO).unwrap();
         let busy = reader.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)).unwrap_err();
         assert_eq!(busy.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy));
         writer.execute_batch("DELETE FROM t; ROLLBACK").unwrap();
         assert_eq!(reader.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)).unwrap(), 49);
-        // A journal in memory shared with others works too, should somebody have chosen it.
+        // A WAL works too, should somebody have chosen it.
         assert_eq!(word(&writer, "journal_mode=wal"), "wal");
         fill(&writer, 50..60, 9000);
         assert_eq!(reader.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)).unwrap(), 59);
@@ -458,7 +456,7 @@ mod tests {
         drop(writer);
         assert_eq!(word(&open(&file, MAKE).unwrap(), "integrity_check"), "ok");
         assert!(open(&directory.path().join("none/there.db"), MAKE).is_err());
-        // Memory and temporary files are SQLite's own affair.
+        // SQLite itself handles memory and temporary files.
         for nameless in [":memory:", ""] {
             let open = Connection::open_with_flags_and_vfs(nameless, MAKE, NAME).unwrap();
             open.execute_batch("CREATE TABLE t (a)").unwrap();
@@ -479,7 +477,7 @@ mod tests {
         assert!(WriterFile::from_connection(&Connection::open_in_memory().unwrap()).is_none());
     }
 
-    /// Through commits, spilled pages, rolled back transactions and a file that shrinks.
+    /// Through commits, spilled pages, rolled back transactions and a shrinking file.
     #[test]
     fn a_frozen_file_stays_as_it_was() {
         let directory = tempfile::tempdir().unwrap();
@@ -516,16 +514,16 @@ mod tests {
         assert_eq!(word(&writer, "integrity_check"), "ok");
     }
 
-    /// Every write, sync, truncation and opening fails in turn: SQLite says so, and the file is as before.
+    /// Every write, sync, truncation and opening fails in turn: SQLite reports it, and the file is as before.
     #[test]
-    fn what_fails_is_told_and_taken_back() {
+    fn a_failure_is_reported_and_rolled_back() {
         fails_in_turn("");
     }
 
-    /// Pages that have no place in memory are written before their transaction ends: then come calls whose answers
-    /// SQLite does not look at.
+    /// With a small cache, pages are written before their transaction ends. SQLite ignores the results of some of
+    /// those calls.
     #[test]
-    fn what_fails_before_the_end_of_a_transaction_is_told_too() {
+    fn a_failure_before_the_end_of_a_transaction_is_reported_too() {
         fails_in_turn("PRAGMA cache_size=4; PRAGMA cache_spill=1;");
     }
 

@@ -1,8 +1,8 @@
-//! A backup: the file as it is when it begins, page by page, while everything else goes on.
+//! A backup: the file page by page as it was at the start, while everything else continues.
 //!
-//! It is no transaction: nobody waits for it, whoever takes it may be slow, and what is overwritten before it was read
-//! is put aside ([`Frozen`]). What was deleted is not in a backup: what is going is freed first, and what nothing uses
-//! is given as zeros.
+//! It is not a transaction. Nobody waits for it, and its receiver may be slow. Pages are saved before they are
+//! overwritten ([`Frozen`]). Deleted data is not in a backup: removed items are freed first, and unused bytes are
+//! sent as zeros.
 
 use std::time::Duration;
 
@@ -21,37 +21,37 @@ use crate::store::media::{Backup, MediaError};
 /// Bytes of a piece.
 const PIECE: usize = 256 << 10;
 
-/// Pieces that wait for their receiver at most.
+/// Maximum number of pieces that wait for the receiver.
 const WAITING: usize = 4;
 
-/// Pieces of one step.
+/// Pieces per step.
 const PIECES_A_STEP: usize = 4;
 
-/// How soon a full channel is looked at again.
+/// Pause before a full channel is tried again.
 const RETRY: Duration = Duration::from_millis(10);
 
-/// How long a receiver may take nothing.
+/// Time in microseconds after which a receiver that takes nothing is given up.
 const PATIENCE_US: u64 = 60_000_000;
 
-/// Pages of the list of unused pages that one step reads.
+/// Trunk pages of the free list that one step reads.
 const TRUNKS_A_STEP: usize = 64;
 
-/// Between two turns of freeing.
+/// Pause between two steps of freeing.
 const FREEING_PAUSE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 20 });
 
-/// The work of one backup.
+/// One backup.
 pub struct BackupJob {
-    /// Told when the file is frozen.
+    /// Answered when the file is frozen.
     begun: Option<oneshot::Sender<Result<Backup, MediaError>>>,
-    /// Where the list of unused pages is read, until all of it is known.
+    /// The position in the free list, until all of it is read.
     unused: Option<FreeListWalk>,
     pieces: Option<mpsc::Sender<Result<Bytes, MediaError>>>,
-    /// When the receiver took something last.
+    /// When the receiver last took a piece.
     moved_us: u64,
 }
 
 impl BackupJob {
-    /// Work that tells when it has begun.
+    /// Answers `begun` once the file is frozen.
     pub fn new(begun: oneshot::Sender<Result<Backup, MediaError>>) -> BackupJob {
         BackupJob { begun: Some(begun), unused: None, pieces: None, moved_us: 0 }
     }
@@ -65,7 +65,7 @@ impl BackupJob {
             Ok(false) => {}
             Err(error) => {
                 log::warn!("backup aborted: deleted items cannot be freed first");
-                // Nobody waits any more: that is all right.
+                // Dropped if the caller has gone.
                 let _ = begun.send(Err(media_error(tx.file, &error)));
                 return Next::Done;
             }
@@ -73,7 +73,7 @@ impl BackupJob {
         let (len, unused) = match freeze(tx) {
             Ok(frozen) => frozen,
             Err(error) => {
-                // Nobody waits any more: that is all right.
+                // Dropped if the caller has gone.
                 let _ = begun.send(Err(error));
                 return Next::Done;
             }
@@ -91,7 +91,7 @@ impl BackupJob {
         Next::After(Duration::ZERO)
     }
 
-    /// Reads on in the list of unused pages; whether there is more of it.
+    /// Continues reading the free list. True if there is more.
     fn list(&mut self, file: &mut WriterFile<'_>) -> std::io::Result<bool> {
         let Some(walk) = &mut self.unused else { return Ok(false) };
         for _ in 0..TRUNKS_A_STEP {
@@ -106,7 +106,7 @@ impl BackupJob {
         Ok(true)
     }
 
-    /// A few pieces, if they are taken.
+    /// Sends a few pieces, if the receiver takes them.
     fn copy_pieces(&mut self, tx: &mut JobDesk<'_>, file: &mut WriterFile<'_>) -> Next {
         match self.list(file) {
             Ok(false) => {}
@@ -166,12 +166,12 @@ impl Job for BackupJob {
     }
 }
 
-/// Freezes the file as it is now: its length, and the beginning of the list of its unused pages.
+/// Freezes the file. Returns its length, and the start of its free list.
 fn freeze(tx: &JobDesk<'_>) -> Result<(u64, FreeListWalk), MediaError> {
     let tell = |error: rusqlite::Error| media_error(tx.file, &error);
     let connection: &Connection = tx.connection;
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u32>(0)).map_err(tell);
-    // Reading takes back what a failed write may have left in the file.
+    // This read rolls back the remains of a failed write.
     let (pages, page) = (number("page_count")?, number("page_size")? as usize);
     let has_kinds = number("auto_vacuum")? != 0;
     let Some(mut file) = WriterFile::from_connection(connection) else { return Err(MediaError::Busy) };

@@ -1,4 +1,4 @@
-//! Whether a copy of the store is one: what is asked before a backup takes its name.
+//! Checks a copy of the store before a backup gets its final name.
 
 use std::path::Path;
 
@@ -6,10 +6,10 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::store::media::MediaError;
 
-/// Goes through a copy of the store and fails if it is damaged or cut off. Nothing is written.
+/// Checks that a copy of the store is neither damaged nor truncated. Writes nothing.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The fault.
 pub fn verify_copy(file: &Path) -> Result<(), MediaError> {
     let wrong = |reason: String| MediaError::File {
         file: file.to_owned(),
@@ -18,7 +18,7 @@ pub fn verify_copy(file: &Path) -> Result<(), MediaError> {
             "try again; if it happens again, look at the disks (`dmesg`) and run `tallycam media check`",
         )),
     };
-    // A file that is being copied has no journal of its own, and nobody else writes to it.
+    // A new copy has no journal, and nobody else writes to it.
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let found = Connection::open_with_flags(file, flags)
         .and_then(|connection| {
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_cut_off_or_damaged_is_found() {
+    fn truncated_and_damaged_copies_are_found() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("copy.db");
         let connection = Connection::open(&file).expect("made");

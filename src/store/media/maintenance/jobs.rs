@@ -1,5 +1,5 @@
-//! Long work on the writer's own connection, in small steps between other work: what reads or moves the whole file and
-//! must not hold a recording up.
+//! Long work on the writer's connection, in small steps between other work. For operations on the whole file that
+//! must not delay a recording.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,33 +11,33 @@ use crate::base::ClockTime;
 use crate::store::media::rows::StoredSums;
 use crate::store::media::storage::Totals;
 
-/// What a step works with; no transaction is open.
+/// The context of a step; no transaction is open.
 pub struct JobDesk<'a> {
     /// The writer's connection.
     pub connection: &'a Connection,
-    /// The store's file, for words about it.
+    /// The path of the store, for messages.
     pub file: &'a Path,
-    /// The present moment.
+    /// The current time.
     pub now: ClockTime,
-    /// The sums that the writer keeps in mind, to be set right by what changes items.
+    /// The writer's sums in memory. A step that changes items must update them.
     pub totals: &'a mut Totals,
-    /// Recordings under way, and what they have come to.
+    /// Recordings under way with their sums.
     pub recordings: &'a mut BTreeMap<u64, StoredSums>,
-    /// To be set when the list of items has been changed.
+    /// A step that changes the list of items must set this.
     pub is_changed: &'a mut bool,
 }
 
-/// What comes after a step.
+/// The result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// Another one, when this time has passed.
+    /// Continue after this time.
     After(Duration),
-    /// None: whoever waits has been told.
+    /// The job is done and has answered its caller.
     Done,
 }
 
-/// Long work. It is dropped unfinished when the store ends or is set aside.
+/// A long job. It is dropped unfinished when the store ends or is set aside.
 pub trait Job: Send {
-    /// One step of a few milliseconds. A transaction that it opens it ends.
+    /// One step of a few milliseconds. It must end the transaction that it opens.
     fn step(&mut self, tx: &mut JobDesk<'_>) -> Next;
 }

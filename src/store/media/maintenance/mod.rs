@@ -14,8 +14,8 @@ use check::CheckJob;
 use vacuum::VacuumJob;
 
 impl Media {
-    /// Gives all unused room of the file back to the file system, in small steps between other work. Answers when done,
-    /// with the bytes given back. `wipe`: what was deleted is freed and overwritten with zeros before.
+    /// Returns all unused room of the file to the file system, in small steps. Answers when done, with the number of
+    /// bytes. `wipe` first frees deleted data and overwrites it with zeros.
     ///
     /// # Errors
     /// [`MediaError`].
@@ -25,7 +25,7 @@ impl Media {
         told.await.unwrap_or(Err(MediaError::Busy))
     }
 
-    /// Looks at every invariant, in small steps between other work; with `repair` mends what can be.
+    /// Checks every invariant, in small steps; with `repair` also repairs faults.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -35,11 +35,11 @@ impl Media {
         told.await.unwrap_or(Err(MediaError::Busy))
     }
 
-    /// A copy of the file as it is now, whatever is written meanwhile: a whole SQLite file, in pieces, without a second
-    /// copy on the disk. Reading is in small steps on the writer's own connection.
+    /// Copies the file as it is now, whatever is written meanwhile. The copy is a whole SQLite file, sent in pieces
+    /// and never stored on the disk. The writer's connection reads it in small steps.
     ///
     /// # Errors
-    /// Another backup runs.
+    /// Another backup is running.
     pub async fn backup(&self) -> Result<Backup, MediaError> {
         let (tell, told) = oneshot::channel();
         self.run(BackupJob::new(tell)).await?;

@@ -1,10 +1,10 @@
-//! Giving room back to the file system: pages from the end of the file take unused places, and the file is cut. On
-//! request what was deleted is overwritten before ([`wipe_free_pages`]).
+//! Returns room to the file system: pages from the end of the file move to unused places, and the file is cut. On
+//! request it first overwrites deleted data ([`wipe_free_pages`]).
 //!
-//! Each page that is moved is written twice (the journal has its place's old content, or the pages that point to it),
-//! so it is done only on request, when a limit was lowered, or when the file system has too little: otherwise new
-//! items use the room, and nothing is moved. A step is one small transaction; between two there is a pause, so that a
-//! card has time for what matters.
+//! Each moved page is written twice: the journal gets the old content of its place, or the pages that point to it.
+//! Room is therefore returned only on request, after stricter limits, or when the file system has too little.
+//! Otherwise new items use the room. A step is one small transaction, followed by a pause, so that a card has time
+//! for other writes.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -21,38 +21,37 @@ use crate::store::media::rows::MediaRowError;
 use crate::store::media::schema::media_error;
 use crate::store::media::{MediaError, Vacuumed};
 
-/// Pages that a step moves at most: a megabyte of pages of 4 KiB.
+/// Maximum number of pages that a step moves: a megabyte of pages of 4 KiB.
 const PAGES_A_STEP: u64 = 256;
 
-/// Bytes that a step overwrites, about.
+/// Approximate bytes that a step overwrites.
 const WIPED_A_STEP: u64 = 1 << 20;
 
-/// Between two steps: at most 10 MB a second.
+/// Pause between two steps, for at most 10 MB a second.
 const PAUSE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 100 });
 
-/// The work.
 pub struct VacuumJob {
     told: Option<oneshot::Sender<Result<Vacuumed, MediaError>>>,
-    /// What was deleted is overwritten first; the places where that is done.
+    /// While deleted data is overwritten: the pages that are done.
     wiped: Option<BTreeSet<u32>>,
-    /// Bytes that are still to be given back; it ends sooner when nothing is unused.
+    /// Bytes that are still to be returned. The job ends earlier if no room is unused.
     left: u64,
     done: Vacuumed,
 }
 
 impl VacuumJob {
-    /// Gives everything back that nothing uses; `wipe`: once it is overwritten.
+    /// Returns all unused room. `wipe` overwrites it first.
     pub fn everything(wipe: bool, told: oneshot::Sender<Result<Vacuumed, MediaError>>) -> VacuumJob {
         let wiped = wipe.then(BTreeSet::new);
         VacuumJob { told: Some(told), wiped, left: u64::MAX, done: Vacuumed::default() }
     }
 
-    /// Gives back so many bytes at most; nobody waits.
+    /// Returns at most `bytes` bytes; nobody waits for it.
     pub fn at_most(bytes: u64) -> VacuumJob {
         VacuumJob { told: None, wiped: None, left: bytes, done: Vacuumed::default() }
     }
 
-    /// One step; whether there is more to do.
+    /// Runs one step. True if there is more to do.
     fn run_step(&mut self, tx: &mut JobDesk<'_>) -> Result<bool, MediaError> {
         let tell = |error: MediaRowError| media_error(tx.file, &error);
         if let Some(wiped) = &mut self.wiped {
@@ -90,18 +89,18 @@ impl Job for VacuumJob {
             Err(error) => log::warn!("media.db: compacting stopped: {error}"),
         }
         if let Some(told) = self.told.take() {
-            // Nobody waits any more: that is all right.
+            // Dropped if the caller has gone.
             let _ = told.send(answer);
         }
         Next::Done
     }
 }
 
-/// Overwrites pages that nothing uses with zeros, as many as one step may; `wiped` are those that are done. Tells how
-/// many bytes; 0 when nothing is left.
+/// Overwrites unused pages with zeros, as many as one step may. `wiped` has the pages that are done. Returns the
+/// number of bytes; 0 when nothing is left.
 ///
-/// It is done past SQLite, whose free pages have no content: a cut in the middle of it harms nothing. In a transaction,
-/// so that no other program takes one of them meanwhile.
+/// The writes bypass SQLite, whose free pages have no content, so a power cut does no harm. They run in a
+/// transaction, so that no other program uses such a page meanwhile.
 fn wipe_free_pages(connection: &Connection, wiped: &mut BTreeSet<u32>) -> Result<u64, MediaRowError> {
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
@@ -113,7 +112,7 @@ fn wipe_free_pages(connection: &Connection, wiped: &mut BTreeSet<u32>) -> Result
         while let Some(trunk) = walk.next(&mut |at, into| file.read(at, into))? {
             let whole = trunk.leaves.iter().map(|&leaf| (leaf, 0));
             let mut places: Vec<_> = whole.chain([(trunk.number, trunk.used)]).collect();
-            // Neighbours go to the disk in one piece.
+            // Neighbours are written together.
             places.sort_unstable();
             for (number, used) in places {
                 if bytes >= WIPED_A_STEP {
@@ -129,17 +128,18 @@ fn wipe_free_pages(connection: &Connection, wiped: &mut BTreeSet<u32>) -> Result
     })();
     let bytes = bytes.and_then(|bytes| file.sync().map(|()| bytes)).map_err(to_read_error)?;
     transaction.commit()?;
-    // Of a trunk that SQLite has in memory the old bytes would be written again.
+    // Drops cached trunk pages, because SQLite would write their old bytes again.
     connection.execute_batch("PRAGMA shrink_memory")?;
     Ok(bytes)
 }
 
-/// As SQLite would say it.
+/// Converts to SQLite's error type.
 fn to_read_error(error: io::Error) -> MediaRowError {
     MediaRowError::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_WRITE), Some(error.to_string()))
 }
 
-/// One step: at most so many bytes, in one transaction. Tells how many; 0 when nothing is unused.
+/// Runs one step: returns at most `most` bytes to the file system, in one transaction. Returns their number; 0 if no
+/// room is unused.
 fn free_pages(connection: &Connection, most: u64) -> Result<u64, MediaRowError> {
     let count = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let (page, before) = (count("page_size")?.max(1) as u64, count("page_count")?);

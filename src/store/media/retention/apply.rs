@@ -1,4 +1,4 @@
-//! Retention as the writer applies it: the plan of `retention` over the rows as they are.
+//! Applies retention to the stored rows.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::store::media::rows::{self, MediaRowError, SELECT_ITEMS};
 use crate::store::media::storage::{self, Totals};
 use crate::store::media::{RetentionPlan, RetentionRules};
 
-/// What these rules would do now. In a steady state one row is read, however many there are.
+/// The plan of these rules at `now`. In a steady state it reads one row, however many there are.
 pub fn plan(
     connection: &Connection,
     directory: &Path,
@@ -21,7 +21,7 @@ pub fn plan(
     now: ClockTime,
 ) -> Result<RetentionPlan, MediaRowError> {
     let (_, unused) = storage::pages(connection)?;
-    // A file system that does not say how much is free has enough.
+    // A file system of unknown size counts as having enough room.
     let free = storage::file_system_space(directory).map_or(u64::MAX, |(free, _)| free);
     let sums = RetentionSums {
         snapshots: totals.snapshots.1,
@@ -30,13 +30,13 @@ pub fn plan(
         going: totals.going,
         free,
     };
-    // By number: it grows as items come, also while the clock is not set yet.
+    // By number, which is the order of adding even while the clock is not set.
     let mut query = connection.prepare(&format!("{SELECT_ITEMS} WHERE state < 2 ORDER BY id"))?;
     let items = query.query_map([], rows::read_item)?;
     retention::plan(rules, now, &sums, items)
 }
 
-/// Marks what the rules take. Tells how many items that was, and why the rules are not met even so.
+/// Marks the items that the rules delete. Returns their number, and why the rules are still not met, if so.
 pub fn apply(
     connection: &Connection,
     directory: &Path,

@@ -1,14 +1,14 @@
-//! Which items go, and why: a pure plan over rows and sums. Knows neither file nor thread.
+//! Decides which items retention deletes, and why: a pure plan over rows and sums, without files or threads.
 //!
-//! What holds:
-//! - Kept items and those being recorded are never taken.
-//! - Oldest first by when they came in; of each rule no item is taken that it does not need.
-//! - Snapshots and recordings have rules of their own; `min_free` takes the oldest of either kind, and only what the
+//! Invariants:
+//! - Protected items and those being recorded are never deleted.
+//! - The oldest by adding time go first. A rule deletes only what it needs.
+//! - Snapshots and recordings have separate rules. `min_free` deletes the oldest of either kind, and only what the
 //!   other rules have not freed already.
-//! - What has been removed before and is still being freed counts as freed, and room inside the file that nothing uses
-//!   counts as free: new items will use it, or it is given back.
-//! - Without a wall clock that can be believed nothing is too old (the writer believes one that something keeps right,
-//!   or that has not been set for an hour); what came in "later than now" is not either.
+//! - Removed items that are still being freed count as freed. Unused room in the file counts as free, because new
+//!   items use it or it is returned.
+//! - Without a trusted wall clock nothing is too old. The writer trusts a clock that is synchronized or was not set
+//!   for an hour. Items added "later than now" are not too old either.
 
 pub(super) mod apply;
 pub(super) mod reclaim;
@@ -18,23 +18,23 @@ use crate::base::ClockTime;
 
 use super::{Item, MediaKind, RetentionPlan, RetentionReason, RetentionRules};
 
-/// What a plan begins with.
+/// The sums at the start of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RetentionSums {
-    /// Bytes of all snapshots that are there, kept ones too.
+    /// Bytes of all snapshots, including protected ones.
     pub(super) snapshots: u64,
-    /// Bytes of all recordings that are there, kept and open ones too.
+    /// Bytes of all recordings, including protected and open ones.
     pub(super) recordings: u64,
-    /// Bytes of the file that nothing uses.
+    /// Unused bytes of the file.
     pub(super) unused: u64,
-    /// Bytes of items that are gone from the lists and whose room is being freed.
+    /// Bytes of removed items that are not freed yet.
     pub(super) going: u64,
-    /// Bytes that the file system has free for us.
+    /// Free bytes of the file system.
     pub(super) free: u64,
 }
 
-/// The plan for items in the order of [`Item::added_us`], oldest first. Takes no more of them than it needs: one
-/// that meets every rule costs one item, however many there are.
+/// The plan for items in order of [`Item::added_us`], oldest first. It reads only as many as it needs: one if all
+/// rules are met.
 pub(super) fn plan<E>(
     rules: &RetentionRules,
     now: ClockTime,
@@ -43,7 +43,7 @@ pub(super) fn plan<E>(
 ) -> Result<RetentionPlan, E> {
     let mut items = oldest_first.into_iter();
     let mut goes: Vec<(Item, RetentionReason)> = Vec::new();
-    // Those that the first two rules leave: `min_free` may want them.
+    // Items that the first two rules spare and `min_free` may delete.
     let mut left = Vec::new();
     let mut over = [MediaKind::Snapshot, MediaKind::Recording]
         .map(|kind| sums.for_kind(kind).saturating_sub(byte_limit(rules, kind)));
@@ -51,7 +51,7 @@ pub(super) fn plan<E>(
     let mut is_aging = rules.snapshots_age.is_some() || rules.recordings_age.is_some();
     while is_aging || over.iter().any(|&over| over > 0) {
         let Some(item) = items.next().transpose()? else { break };
-        // One that came in while the clock was ahead says nothing about those after it.
+        // An item that was added while the clock was ahead tells nothing about later ones.
         is_aging = is_aging
             && (item.added_us > now.wall_us
                 || [MediaKind::Snapshot, MediaKind::Recording]
@@ -86,14 +86,14 @@ pub(super) fn plan<E>(
     Ok(RetentionPlan { goes, unmet: describe_shortfall(over, missing), waits: None })
 }
 
-/// How many bytes of the file should go back to the file system so that `min_free` of it is free: none while less
-/// than `least` is missing, since new items use the room again without a byte written twice.
+/// Bytes of the file that should return to the file system for `min_free`. None if less than `least` is missing,
+/// because new items reuse the room without extra writes.
 pub(super) fn bytes_to_reclaim(rules: &RetentionRules, free: u64, unused: u64, least: u64) -> u64 {
     let missing = rules.min_free.unwrap_or(0).saturating_sub(free);
     if missing < least { 0 } else { missing.min(unused) }
 }
 
-/// Whether `new` keeps less than `old` under any rule: then room is given back.
+/// Whether `new` is stricter than `old` in any rule, so that room should be returned.
 pub(super) fn is_lower(old: &RetentionRules, new: &RetentionRules) -> bool {
     fn is_stricter<T: PartialOrd>(old: Option<T>, new: Option<T>) -> bool {
         match (old, new) {
@@ -117,7 +117,7 @@ impl RetentionSums {
         }
     }
 
-    /// Bytes that can be written before the file system has nothing left.
+    /// Bytes that can be written before the file system is full.
     fn usable_bytes(&self) -> u64 {
         self.free.saturating_add(self.unused).saturating_add(self.going)
     }
@@ -131,7 +131,7 @@ fn byte_limit(rules: &RetentionRules, kind: MediaKind) -> u64 {
     .unwrap_or(u64::MAX)
 }
 
-/// Whether an item that came in with `item` would be too old if it were of this kind.
+/// Whether an item with the adding time of `item` would be too old if it were of this kind.
 fn is_too_old(rules: &RetentionRules, kind: MediaKind, item: &Item, now: ClockTime) -> bool {
     let age = match kind {
         MediaKind::Snapshot => rules.snapshots_age,
@@ -141,7 +141,7 @@ fn is_too_old(rules: &RetentionRules, kind: MediaKind, item: &Item, now: ClockTi
         && age.is_some_and(|age| u128::from(now.wall_us.saturating_sub(item.added_us)) > age.as_micros())
 }
 
-/// What the rules lack still, in words.
+/// The unmet rules, in words.
 fn describe_shortfall([snapshots, recordings]: [u64; 2], missing: u64) -> Option<String> {
     let mut lacks = Vec::new();
     if snapshots > 0 {
@@ -165,7 +165,7 @@ fn describe_shortfall([snapshots, recordings]: [u64; 2], missing: u64) -> Option
     (!lacks.is_empty()).then(|| lacks.join("; "))
 }
 
-/// `1.5 GB`, in thousands as disks are sold.
+/// Formats `1.5 GB`, in powers of 1000.
 pub(super) fn bytes(count: u64) -> String {
     let (unit, word) = match count {
         0..1_000 => return format!("{count} bytes"),
@@ -192,7 +192,7 @@ mod tests {
         ClockTime { monotonic_us: 0, wall_us: NOW_US, wall_trusted: true }
     }
 
-    /// An item that came in so many seconds ago.
+    /// An item that was added `age_s` seconds ago.
     fn item(id: u64, kind: MediaKind, age_s: u64, bytes: u64) -> Item {
         Item {
             id,
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_came_in_while_the_clock_was_ahead_shields_nobody() {
+    fn an_item_added_with_a_clock_ahead_protects_no_other() {
         let mut ahead = item(1, MediaKind::Snapshot, 0, 50);
         ahead.added_us = NOW_US + 86_400_000_000;
         let items = [ahead, item(2, MediaKind::Snapshot, 900, 50), item(3, MediaKind::Snapshot, 10, 50)];
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_going_and_room_in_the_file_count_as_free() {
+    fn removed_items_and_unused_room_count_as_free() {
         let items = [item(1, MediaKind::Snapshot, 9, 10), item(2, MediaKind::Recording, 8, 10)];
         let rules = RetentionRules { min_free: Some(100), ..RetentionRules::default() };
         let mut sums = RetentionSums { unused: 30, going: 20, ..sums(&items, 50) };
@@ -284,7 +284,7 @@ mod tests {
 
     #[test]
     fn free_room_takes_only_what_the_other_rules_have_not_freed() {
-        // The newer recording goes for its bytes; that is room enough for the older snapshot to stay.
+        // The newer recording goes by size, which leaves enough room for the older snapshot.
         let items = [item(1, MediaKind::Snapshot, 9, 40), item(2, MediaKind::Recording, 8, 40)];
         let rules =
             RetentionRules { min_free: Some(30), recordings_bytes: Some(0), ..RetentionRules::default() };
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_met_is_said() {
+    fn unmet_rules_are_reported() {
         let mut items = [item(1, MediaKind::Recording, 9, 2_500_000), item(2, MediaKind::Snapshot, 8, 700)];
         items[0].is_open = true;
         items[1].is_kept = true;
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_cannot_be_believed_makes_nothing_old() {
+    fn with_an_untrusted_clock_nothing_is_too_old() {
         let items = [item(1, MediaKind::Snapshot, 1_000_000, 10)];
         let rules =
             RetentionRules { snapshots_age: Some(Duration::from_secs(1)), ..RetentionRules::default() };
@@ -397,7 +397,7 @@ mod tests {
         })
     }
 
-    /// Which rules the items break, if the plan takes what is left out of them: bytes of each kind, and free room.
+    /// The rules that are broken after `gone` is deleted: bytes of each kind, and free room.
     fn broken(rules: &RetentionRules, before: &RetentionSums, gone: &[&Item]) -> [bool; 3] {
         let freed = |kind| gone.iter().filter(|i| i.kind == kind).map(|i| i.bytes).sum::<u64>();
         [
@@ -416,10 +416,10 @@ mod tests {
             let sums = RetentionSums { unused, going, ..sums(&items, free) };
             let plan = planned(&rules, &sums, &items);
             let gone: Vec<&Item> = plan.goes.iter().map(|(item, _)| item).collect();
-            // Never kept, never open, each once, oldest first.
+            // Never protected, never open, each once, oldest first.
             prop_assert!(gone.iter().all(|i| !i.is_kept && !i.is_open));
             prop_assert!(gone.windows(2).all(|w| (w[0].added_us, w[0].id) < (w[1].added_us, w[1].id)));
-            // Everything that is too old goes, for that reason; nothing else has it.
+            // Exactly the items that are too old go by age.
             for item in items.iter().filter(|i| !i.is_kept && !i.is_open) {
                 let reason = plan.goes.iter().find(|(gone, _)| gone.id == item.id).map(|(_, reason)| *reason);
                 prop_assert_eq!(
@@ -427,7 +427,7 @@ mod tests {
                     reason == Some(RetentionReason::Age)
                 );
             }
-            // Oldest first for each rule: what stays is younger than the newest that goes for it.
+            // Oldest first for each rule: what stays is younger than the newest that the rule deletes.
             for (reason, kinds) in [
                 (RetentionReason::Bytes, &[MediaKind::Snapshot][..]),
                 (RetentionReason::Bytes, &[MediaKind::Recording][..]),
@@ -439,7 +439,8 @@ mod tests {
                     let stays = !gone.iter().any(|g| g.id == item.id);
                     prop_assert!(!stays || (item.added_us, item.id) > (last.added_us, last.id));
                 }
-                // Minimal: without the last one the rule is broken; what is taken for room comes after the other rules.
+                // Minimal: without the last deletion the rule is broken. Deletions for room come after the other
+                // rules.
                 let without: Vec<&Item> = plan
                     .goes
                     .iter()
@@ -448,7 +449,7 @@ mod tests {
                     .collect();
                 prop_assert!(last.bytes == 0 || broken(&rules, &sums, &without).contains(&true));
             }
-            // All rules are met, or it is said, and then nothing is left that could go.
+            // All rules are met. Otherwise the plan says so, and nothing more could be deleted.
             let is_broken = broken(&rules, &sums, &gone);
             prop_assert_eq!(is_broken.contains(&true), plan.unmet.is_some());
             for (kinds, is_broken) in [

@@ -1,8 +1,8 @@
-//! Removing: items are marked, and their chunks freed one by one.
+//! Removal: items are marked, and their chunks freed one by one.
 //!
-//! Marking costs the item's row, however large it is: it is out of every list at once. What it leaves is freed by the
-//! writer, about as many bytes as it has written, in the same transaction and after them: so freed pages are used by
-//! what is written next and the file does not grow. While nothing is written it goes on in small turns.
+//! Marking costs only the item's row, however large the item is, and takes it out of every list at once. The writer
+//! frees about as many bytes as it writes, in the same transaction and after the writes. The next writes use the
+//! freed pages, so the file does not grow. While nothing is written, freeing continues in small turns.
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
@@ -12,13 +12,13 @@ use crate::store::media::storage::Totals;
 use crate::store::media::writer::transaction::MediaFault;
 use crate::store::media::{Item, MediaError, MediaKind};
 
-/// Rows that are deleted in one turn at most, so that many small ones do not hold anything up.
+/// Maximum number of rows that one turn deletes, so that many small ones do not delay other work.
 const MOST_ROWS: usize = 256;
 
-/// Bytes that a turn of its own frees, about.
+/// Approximate bytes that a separate turn frees.
 const BYTES_A_TURN: u64 = 4 << 20;
 
-/// Marks items that somebody removes: all or none.
+/// Marks items for removal: all or none.
 pub fn remove(connection: &Connection, ids: &[u64], totals: &mut Totals) -> Result<(), MediaFault> {
     let mut about = connection.prepare("SELECT state, kind, bytes FROM items WHERE id = ?1 AND state < 2")?;
     let mut done = std::collections::BTreeSet::new();
@@ -40,7 +40,7 @@ pub fn remove(connection: &Connection, ids: &[u64], totals: &mut Totals) -> Resu
     Ok(())
 }
 
-/// Marks an item that retention takes.
+/// Marks an item that retention deletes.
 pub fn mark_retired(connection: &Connection, item: &Item, totals: &mut Totals) -> Result<(), MediaRowError> {
     mark_for_deletion(connection, item.id, Some(item.kind), item.bytes, totals)
 }
@@ -60,7 +60,7 @@ fn mark_for_deletion(
     Ok(())
 }
 
-/// Frees about `budget` bytes of what is going; tells whether there is more.
+/// Frees about `budget` bytes of marked items. True if there is more.
 pub fn free_up_to(connection: &Connection, budget: u64, totals: &mut Totals) -> Result<bool, MediaRowError> {
     let mut next_item = connection.prepare("SELECT id FROM items WHERE state = 2 ORDER BY id LIMIT 1")?;
     let mut next_chunk =
@@ -99,7 +99,7 @@ pub fn free_up_to(connection: &Connection, budget: u64, totals: &mut Totals) -> 
     Ok(true)
 }
 
-/// A turn of its own, in a transaction, where anything is going; tells whether there is more.
+/// Runs a separate turn of freeing in a transaction, if any item is marked. True if there is more.
 pub fn free_some(connection: &Connection, totals: &mut Totals) -> Result<bool, MediaRowError> {
     if !has_marked_items(connection)? {
         return Ok(false);
@@ -112,7 +112,7 @@ pub fn free_some(connection: &Connection, totals: &mut Totals) -> Result<bool, M
     Ok(is_more)
 }
 
-/// Whether anything is going.
+/// Whether any item is marked.
 pub fn has_marked_items(connection: &Connection) -> Result<bool, MediaRowError> {
     connection.query_row("SELECT EXISTS (SELECT 1 FROM items WHERE state = 2)", [], |row| row.get(0))
 }

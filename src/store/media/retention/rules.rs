@@ -1,14 +1,13 @@
-//! Rules of retention as they are kept in the file: JSON, keys as in the configuration, seconds and bytes. Pure.
+//! Retention rules as stored in the file: JSON with the configuration's keys, in seconds and bytes. Pure.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::store::media::RetentionRules;
 
-/// The setting's key.
+/// Key of the setting.
 pub const SETTING: &str = "retention";
 
-/// The rules as text.
 pub fn to_text(rules: &RetentionRules) -> String {
     let seconds = |age: Option<Duration>| age.map(|age| age.as_secs());
     let fields = BTreeMap::from([
@@ -21,7 +20,7 @@ pub fn to_text(rules: &RetentionRules) -> String {
     serde_json::to_string(&fields).unwrap_or_default()
 }
 
-/// `rules` with those of `text`, but for the keys in `pinned`; what cannot be read changes nothing.
+/// `rules` overlaid with those of `text`, except the keys in `pinned`. An unreadable text changes nothing.
 pub fn overlay_rules(mut rules: RetentionRules, text: &str, pinned: &[String]) -> RetentionRules {
     let Ok(fields) = serde_json::from_str::<BTreeMap<String, Option<u64>>>(text) else {
         log::warn!("media.db: its retention rules cannot be read and are ignored");

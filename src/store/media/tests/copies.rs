@@ -2,12 +2,12 @@
 
 use super::*;
 
-/// As `backup::PIECE` and `backup::WAITING`.
+/// Same as `backup::PIECE` and `backup::WAITING`.
 const PIECE: u64 = 256 << 10;
 const WAITING: usize = 4;
 
 impl Bench {
-    /// Begins a backup; turns and steps are taken until it is answered.
+    /// Starts a backup and runs turns and steps until it is answered.
     fn backup(&mut self) -> Result<Backup, MediaError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         let media = self.media.clone();
@@ -22,7 +22,7 @@ impl Bench {
         }))
     }
 
-    /// Time passes, and then all jobs have some steps.
+    /// Lets time pass, then runs some steps of all jobs.
     fn pass(&mut self, time: u64) {
         self.clock.pass(time);
         for _ in 0..10 {
@@ -41,7 +41,7 @@ fn a_receiver_that_takes_nothing_for_a_minute_is_given_up() {
     assert!(slow.len > (WAITING as u64 + 3) * PIECE);
     bench.pass(0);
     assert_eq!(slow.pieces.len(), WAITING, "no more of it is in memory");
-    // Whoever takes a little now and then is waited for.
+    // A receiver that takes a little now and then is not given up.
     for _ in 0..3 {
         bench.pass(59 * S);
         slow.pieces.try_recv().expect("a piece").expect("whole");
@@ -56,7 +56,7 @@ fn a_receiver_that_takes_nothing_for_a_minute_is_given_up() {
         left += piece.expect("whole").len() as u64;
     }
     assert!(slow.pieces.is_closed() && left + 3 * PIECE < slow.len, "it ends early, which its length tells");
-    // Nothing of it is in the way.
+    // It does not block the next backup.
     let mut next = bench.backup().expect("it begins");
     let mut bytes = 0;
     loop {

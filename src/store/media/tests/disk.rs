@@ -1,4 +1,4 @@
-//! A disk that is full, and one that gives errors.
+//! A full disk, and a failing one.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::base::Heartbeat;
 use crate::store::media::maintenance::jobs::{Job, JobDesk, Next};
 
 #[test]
-fn a_full_disk_refuses_and_what_was_kept_stays() {
+fn a_full_disk_refuses_new_items_and_keeps_stored_ones() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
     let kept = bench.snapshot(Some("kept"), &jpeg(1, 50_000)).expect("kept");
@@ -27,7 +27,7 @@ fn a_full_disk_refuses_and_what_was_kept_stays() {
     assert_eq!(bench.reader().item(kept.id).expect("there"), kept);
     assert_eq!(bench.reader().item(handle.id()).expect("there").frames, 10);
     assert_eq!(bench.items().len(), 2);
-    // What makes room is done even so.
+    // Removal makes room even on a full disk.
     bench.remove(vec![kept.id]).expect("removed");
     bench.writer.limit_growth(None);
     bench.clock.pass(S);
@@ -50,7 +50,7 @@ fn a_recording_ends_on_a_full_disk_too_and_can_be_removed_to_make_room() {
     let mut handle = bench.begin(Some("ride"));
     bench.append(&mut handle, chunk(0, 10, 5000));
     let id = handle.id();
-    // More than there is.
+    // More than the disk has.
     bench.media.set_retention(RetentionRules { min_free: Some(u64::MAX / 4), ..RetentionRules::default() });
     handle.append(chunk(10, 10, 50_000)).expect("there is a place");
     let item = bench.end(handle).expect("it ends").expect("it has pictures");
@@ -64,7 +64,7 @@ fn a_recording_ends_on_a_full_disk_too_and_can_be_removed_to_make_room() {
 }
 
 #[test]
-fn what_waits_for_a_full_disk_when_the_store_ends_is_a_lost_end() {
+fn a_chunk_that_waits_when_the_store_ends_is_a_lost_end() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
     let mut handle = bench.begin(Some("ride"));
@@ -84,11 +84,11 @@ fn what_waits_for_a_full_disk_when_the_store_ends_is_a_lost_end() {
 }
 
 #[test]
-fn what_cannot_even_be_begun_is_refused_at_once() {
+fn an_edit_without_a_transaction_is_refused_at_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
     let mut handle = bench.begin(Some("ride"));
-    // The wait takes one turn: it hangs unless that answers.
+    // The wait takes one turn, so the test hangs without an answer.
     bench.writer.connection.pragma_update(None, "query_only", true).expect("set");
     let refused = bench.snapshot(None, &jpeg(1, 5000));
     assert!(matches!(refused, Err(MediaError::File { .. })), "{refused:?}");
@@ -101,7 +101,7 @@ fn what_cannot_even_be_begun_is_refused_at_once() {
 }
 
 #[test]
-fn trouble_ends_when_the_disk_takes_something_again() {
+fn a_disk_fault_ends_when_a_write_succeeds() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
     bench.writer.limit_growth(Some(0));
@@ -115,12 +115,12 @@ fn trouble_ends_when_the_disk_takes_something_again() {
 }
 
 #[test]
-fn what_the_file_system_is_to_keep_free_is_kept_free() {
+fn min_free_is_kept_free() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
     let kept = bench.snapshot(Some("kept"), &jpeg(1, 500_000)).expect("kept");
     bench.edit(kept.id, None, MediaEdit { is_kept: Some(true), ..MediaEdit::default() }).expect("changed");
-    // More than there is.
+    // More than the disk has.
     bench.media.set_retention(RetentionRules { min_free: Some(u64::MAX / 4), ..RetentionRules::default() });
     let refused = bench.snapshot(None, &jpeg(2, 100_000));
     assert!(matches!(refused, Err(MediaError::Full)), "{refused:?}");
@@ -128,7 +128,7 @@ fn what_the_file_system_is_to_keep_free_is_kept_free() {
     new.expect("words can be changed");
     bench.settle();
     assert!(bench.items().is_empty(), "it goes for what is to be free");
-    // What it leaves goes back to the file system, which lacks it, and is not taken again.
+    // Its room returns to the file system, which lacks it, and is not used again.
     let (_, unused) = storage::pages(&bench.writer.connection).expect("read");
     assert!(unused < 100_000, "{unused} bytes of the file are not used");
     let refused = bench.snapshot(None, &jpeg(3, 100_000));
@@ -139,7 +139,7 @@ fn what_the_file_system_is_to_keep_free_is_kept_free() {
 }
 
 #[test]
-fn less_room_than_is_to_stay_free_is_told_until_there_is_more() {
+fn too_little_free_room_is_reported_until_there_is_more() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
     let kept = bench.snapshot(Some("kept"), &jpeg(1, 50_000)).expect("kept");
@@ -153,7 +153,7 @@ fn less_room_than_is_to_stay_free_is_told_until_there_is_more() {
     let refused = bench.snapshot(None, &jpeg(2, 50_000));
     assert!(matches!(refused, Err(MediaError::Full)), "{refused:?}");
     assert_eq!(told(&bench), (true, true));
-    // A change that takes no room says nothing of it.
+    // A change that takes no room does not report room.
     let note = MediaEdit { note: Some(String::from("a word")), ..MediaEdit::default() };
     bench.edit(kept.id, None, note).expect("changed");
     bench.clock.pass(60 * S);
@@ -164,7 +164,7 @@ fn less_room_than_is_to_stay_free_is_told_until_there_is_more() {
     bench.turn();
     bench.writer.run_background();
     assert_eq!(told(&bench), (false, false));
-    // Nobody has to be refused first.
+    // It is reported without a refused write.
     bench.media.set_retention(short);
     bench.turn();
     bench.writer.run_background();
@@ -199,7 +199,7 @@ fn a_small_disk_fills_and_recording_goes_on_when_there_is_room() {
         assert!(bench.media.status().borrow().is_full);
         let on_record = bench.reader().item(handle.id()).expect("there");
         assert_eq!(on_record.frames, (chunks - 1) * 10, "all but the last");
-        // Somebody makes room, which needs some.
+        // Somebody makes room, which itself needs some.
         bench.remove(vec![old.id]).expect("it can be removed");
         bench.clock.pass(S);
         bench.turn();
@@ -226,7 +226,7 @@ fn a_small_disk_fills_and_recording_goes_on_when_there_is_room() {
     }
 }
 
-/// What is damaged under the writer is set aside as it is, and what can be read of it goes on.
+/// A file that is damaged during use is set aside unchanged, and its readable settings are taken over.
 #[test]
 fn a_file_that_is_damaged_while_it_is_in_use_is_set_aside() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -247,7 +247,7 @@ fn a_file_that_is_damaged_while_it_is_in_use_is_set_aside() {
     bench.assert_sound();
 }
 
-/// Long work without end that counts its steps.
+/// An endless job that counts its steps.
 struct Steps(Arc<AtomicU64>);
 
 impl Job for Steps {
@@ -257,7 +257,7 @@ impl Job for Steps {
     }
 }
 
-/// A backup is wanted most when the disk is full, and would take hours with a step for every try.
+/// A backup is needed most when the disk is full. One step per retry would take hours.
 #[test]
 fn long_work_goes_on_between_two_tries() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -25,7 +25,7 @@ fn a_snapshot_is_kept_and_found() {
 }
 
 #[test]
-fn names_are_kept_exactly_or_refused() {
+fn names_are_stored_exactly_or_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
     let letters = "x".repeat(300);
@@ -75,7 +75,7 @@ fn a_name_is_free_again_when_its_item_is_gone() {
     let first = bench.snapshot(Some("a.jpg"), &jpeg(1, 10_000)).expect("kept");
     bench.remove(vec![first.id]).expect("removed");
     let second = bench.snapshot(Some("a.jpg"), &jpeg(2, 10_000)).expect("the first is still being freed");
-    assert!(second.id > first.id, "numbers are never given again");
+    assert!(second.id > first.id, "numbers are never reused");
     assert!(matches!(bench.reader().snapshot(first.id), Err(MediaError::Unknown(_))));
     bench.settle();
     let last = second.id;
@@ -139,7 +139,7 @@ fn changes_need_the_version_they_were_made_for() {
 }
 
 #[test]
-fn many_are_kept_at_once_or_none() {
+fn several_items_are_protected_or_none() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
     let ids: Vec<u64> = (0..3).map(|n| bench.snapshot(None, &jpeg(n, 1000)).expect("kept").id).collect();
@@ -155,11 +155,11 @@ fn many_are_kept_at_once_or_none() {
     assert!(bench.items().iter().all(|item| item.is_kept && item.version == 2), "each changed once");
     assert_eq!(bench.media.status().borrow().revision, before + 2);
     set(&mut bench, ids, true).expect("as they are");
-    assert_eq!(bench.media.status().borrow().revision, before + 2, "nobody is told of nothing");
+    assert_eq!(bench.media.status().borrow().revision, before + 2, "a no-op is not announced");
     bench.assert_sound();
 }
 
-/// Many rows without a picture, as fast as they can be made.
+/// Inserts many rows without pictures, quickly.
 pub(super) fn fill(bench: &Bench, count: u64) {
     let transaction = bench.writer.connection.unchecked_transaction().expect("begun");
     let mut row = transaction
@@ -170,7 +170,7 @@ pub(super) fn fill(bench: &Bench, count: u64) {
         )
         .expect("prepared");
     for number in 0..count {
-        // Several at one moment, and not in their order.
+        // Several at one time, and not in their order.
         let at_us = MONDAY + (number * 7919 % count) / 3 * S;
         let kind = if number % 10 == 0 { "recording" } else { "snapshot" };
         let note = if number % 1000 == 0 { "the Fox" } else { "" };
@@ -223,7 +223,7 @@ fn ten_thousand_items_come_page_by_page() {
         let query = MediaQuery { cursor: Some(cursor.to_owned()), limit: 5, ..MediaQuery::default() };
         assert!(matches!(reader.list(&query), Err(MediaError::Wrong(_))), "{cursor}");
     }
-    // The pages are read from an index, not sorted.
+    // Pages are read from an index, not sorted.
     let plan: String = bench
         .writer
         .connection
@@ -240,7 +240,7 @@ fn ten_thousand_items_come_page_by_page() {
 }
 
 #[test]
-fn a_clock_that_is_set_moves_what_is_not_sure() {
+fn setting_the_clock_moves_unsure_items() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new();
     clock.with(|clock| (clock.wall, clock.is_synchronised) = (1000 * S, false));
@@ -282,12 +282,12 @@ fn a_clock_that_is_set_moves_what_is_not_sure() {
     let sure = bench.reader().item(early.id).expect("there");
     assert_eq!((sure.is_sure, sure.at_us), (true, MONDAY - 60 * S));
     assert!(bench.reader().item(handle.id()).expect("there").is_sure);
-    // A sure clock that is set moves nothing that is there.
+    // Setting a sure clock moves no existing item.
     clock.with(|clock| clock.wall += 3600 * S);
     bench.turn();
     assert_eq!(bench.reader().item(early.id).expect("there").at_us, MONDAY - 60 * S);
     assert_eq!(bench.snapshot(None, &jpeg(3, 1000)).expect("kept").at_us, MONDAY + 3601 * S);
-    // Sure until the machine starts again.
+    // Sure until the next boot.
     bench.cut(vec![handle]);
     clock.with(|clock| clock.is_synchronised = false);
     let mut bench = Bench::with(folder.path(), &clock);
@@ -295,7 +295,7 @@ fn a_clock_that_is_set_moves_what_is_not_sure() {
 }
 
 #[test]
-fn an_import_that_says_no_time_has_none_that_is_sure() {
+fn an_import_without_a_time_has_an_unsure_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new();
     let mut bench = Bench::with(folder.path(), &clock);
@@ -304,7 +304,7 @@ fn an_import_that_says_no_time_has_none_that_is_sure() {
         NewSnapshot { origin: MediaOrigin::Import, ..new_snapshot(Some("old.jpg"), &jpeg(1, 1000), stamp) };
     let item = bench.wait(|media| async move { media.add_snapshot(new).await }).expect("kept");
     assert_eq!((item.is_sure, item.at_us), (false, MONDAY));
-    // No clock mends it; somebody may.
+    // No clock corrects it; a user may.
     bench.cut(Vec::new());
     clock.with(|clock| (clock.boot, clock.is_synchronised) = (String::from("next"), true));
     let mut bench = Bench::with(folder.path(), &clock);
@@ -334,9 +334,9 @@ fn an_import_has_the_time_it_says() {
     );
 }
 
-/// As a change of its date would: the day is that of its list, too.
+/// Like an edit of the date, so that the item is listed on that day.
 #[test]
-fn a_date_that_is_given_at_the_beginning_moves_the_time() {
+fn a_date_given_with_a_new_item_moves_its_time() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
     let stamp = bench.clock.now();
@@ -344,7 +344,7 @@ fn a_date_that_is_given_at_the_beginning_moves_the_time() {
         date: Some(date.to_owned()),
         ..new_snapshot(Some(name), &jpeg(1, 1000), stamp)
     };
-    // MONDAY is noon in the zone of the store's summer, and eleven in its winter.
+    // MONDAY is noon in the store's zone in summer, and 11 o'clock in winter.
     for (name, date, shown, time) in [
         ("day.jpg", "2018-01-31", "2018-01-31", "2018-01-31T11:00:00Z"),
         ("time.jpg", "2018-01-31T14:05", "2018-01-31", "2018-01-31T13:05:00Z"),
@@ -357,7 +357,7 @@ fn a_date_that_is_given_at_the_beginning_moves_the_time() {
         let again = MediaEdit { date: Some(date.to_owned()), ..MediaEdit::default() };
         assert_eq!(bench.edit(item.id, None, again).expect("it is so").at_us, item.at_us, "{date}");
     }
-    // What has got a time stays where it is when the clock is set; the other goes along.
+    // Items with a given time stay when the clock is set; the other one moves.
     bench.clock.with(|clock| clock.wall += 3600 * S);
     bench.clock.pass(S);
     bench.turn();
@@ -405,12 +405,12 @@ fn a_store_that_is_set_aside_is_whole() {
 }
 
 #[test]
-fn what_comes_after_the_store_was_set_aside_is_counted_as_lost() {
+fn chunks_for_a_store_that_was_set_aside_count_as_lost() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
     let mut handle = bench.begin(Some("ride"));
     bench.append(&mut handle, chunk(0, 10, 1000));
-    // It is on its way while the store is set aside, behind that.
+    // The chunk is in the queue behind the command that sets the store aside.
     let media = bench.media.clone();
     let (tell, _told) = tokio::sync::oneshot::channel();
     let mut commands = std::collections::VecDeque::from([super::super::writer::MediaWrite::Anew(tell)]);
@@ -424,7 +424,7 @@ fn what_comes_after_the_store_was_set_aside_is_counted_as_lost() {
 }
 
 #[test]
-fn a_trial_of_the_rules_believes_the_clock_as_retention_does() {
+fn a_preview_of_rules_trusts_the_clock_as_retention_does() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
     bench.snapshot(Some("old.jpg"), &jpeg(1, 1000)).expect("kept");
@@ -436,11 +436,11 @@ fn a_trial_of_the_rules_believes_the_clock_as_retention_does() {
         let now = bench.media.retention_now();
         bench.reader().plan(&rules, now).expect("planned").goes.len()
     };
-    // It jumps ahead, and nothing says that it is right.
+    // The clock jumps ahead, and nothing confirms it.
     bench.clock.with(|clock| (clock.wall, clock.is_synchronised) = (clock.wall + 400 * 86_400 * S, false));
     bench.writer.run_once(std::collections::VecDeque::new());
     assert_eq!(goes(&bench), 0);
-    // Who sets the rule is asked, and told when.
+    // The preview for new rules includes these items, and when they go.
     let asked = bench.media.deletions(&rules).expect("planned");
     let latest = bench.clock.with(|clock| clock.wall) + 3600 * S;
     assert_eq!((asked.goes.len(), asked.waits), (1, Some(ClockWait::Until(latest))));
@@ -464,7 +464,7 @@ fn a_cut_between_the_two_moves_of_setting_aside_leaves_a_store() {
         .expect("moved");
     let mut bench = Bench::open(folder.path());
     assert!(bench.snapshot(None, &jpeg(1, 1000)).expect("kept").id > item.id);
-    // A store that was not yet moved is not replaced.
+    // A store that was not moved yet is not replaced.
     rotate::prepare(&bench.writer.connection, folder.path()).expect("made");
     bench.cut(Vec::new());
     assert_eq!(Bench::open(folder.path()).items().len(), 1);

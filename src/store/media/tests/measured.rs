@@ -1,11 +1,11 @@
-//! Figures, printed: what reaches the disk for a byte of pictures, memory, and how quick a large store is. Run alone:
+//! Prints measurements: bytes written for a byte of pictures, memory, and the speed of a large store. Run alone:
 //! `cargo test --lib store::media::tests::measured -- --ignored --nocapture --test-threads 1`.
 
 use std::time::Instant;
 
 use super::*;
 
-/// Bytes this process has had written to a disk, and its resident bytes.
+/// Bytes that this process has written to a disk, and its resident bytes.
 fn written_and_resident() -> (u64, u64) {
     let io = std::fs::read_to_string("/proc/self/io").expect("the kernel counts");
     let field = |name: &str| -> u64 {
@@ -93,7 +93,7 @@ fn how_quick_a_large_store_is() {
     let mut bench = Bench::open(folder.path());
     items::fill(&bench, 10_000);
     let mut handle = bench.begin(None);
-    // An hour and more of chunks, pictures small, and one page of sparse pictures for each.
+    // An hour and more of chunks with small pictures, and one page of sparse pictures for each.
     for number in 0..3700 {
         bench.append(&mut handle, chunk(number * 10, 10, 500));
     }

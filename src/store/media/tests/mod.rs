@@ -1,4 +1,4 @@
-//! The store as a whole, with a scripted clock, and its writer taken turn by turn.
+//! The store as a whole, with a scripted clock and a writer whose turns the tests run.
 
 mod copies;
 mod disk;
@@ -53,7 +53,7 @@ pub(super) fn new_recording(name: Option<&str>, stamp: ClockTime) -> NewRecordin
     }
 }
 
-/// A clock that stands where it is put.
+/// A clock that tests set.
 #[derive(Clone)]
 struct Script(Arc<Mutex<Scripted>>);
 
@@ -98,7 +98,7 @@ impl Clock for Script {
     }
 }
 
-/// A store whose writer is taken turn by turn.
+/// A store whose writer runs turn by turn.
 struct Bench {
     clock: Script,
     media: Media,
@@ -129,7 +129,7 @@ impl Bench {
         self.writer.run_once(self.media.taken());
     }
 
-    /// Has something made that waits for a turn, which is taken here.
+    /// Runs an async call and the turns that it waits for.
     fn wait<T, F: Future<Output = T>>(&mut self, make: impl FnOnce(Media) -> F) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         let mut made = Box::pin(make(self.media.clone()));
@@ -142,7 +142,7 @@ impl Bench {
         }))
     }
 
-    /// Has something made on a thread that blocks until a turn was taken.
+    /// Runs a call on a blocking thread, and turns until it returns.
     fn block<T: Send + 'static>(&mut self, make: impl FnOnce(Media) -> T + Send + 'static) -> T {
         let media = self.media.clone();
         let thread = std::thread::spawn(move || make(media));
@@ -172,7 +172,7 @@ impl Bench {
         self.turn();
     }
 
-    /// The machine is cut off: nothing that is under way is ended.
+    /// Simulates a power cut: nothing is closed.
     fn cut(self, handles: Vec<RecordingHandle>) {
         drop(self.writer);
         drop(handles);
@@ -186,7 +186,7 @@ impl Bench {
         self.wait(|media| async move { media.edit(id, version, edit).await })
     }
 
-    /// Takes turns while time passes, until nothing is being freed.
+    /// Runs turns while time passes, until nothing is left to free.
     fn settle(&mut self) {
         for _ in 0..10_000 {
             self.clock.pass(S);
@@ -204,7 +204,7 @@ impl Bench {
         self.reader().list(&query).expect("a page").items
     }
 
-    /// Every invariant that the file has at any time, and that what the writer believes is so.
+    /// Checks every invariant of the file, and that the writer's state agrees with it.
     fn assert_sound(&self) {
         let connection = &self.writer.connection;
         let ok: String =
@@ -246,7 +246,7 @@ impl Bench {
     }
 }
 
-/// A picture of so many bytes that no other is like.
+/// A unique picture of `len` bytes.
 fn jpeg(number: u64, len: usize) -> Vec<u8> {
     let mut bytes = vec![0xff, 0xd8];
     let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -258,7 +258,7 @@ fn jpeg(number: u64, len: usize) -> Vec<u8> {
     bytes
 }
 
-/// A chunk of `count` pictures, ten a second, from picture `first` on.
+/// A chunk of `count` pictures, ten a second, starting with picture `first`.
 fn chunk(first: u64, count: u64, len: usize) -> Chunk {
     let mut chunk = Chunk { width: 640, height: 480, ..Chunk::default() };
     for number in first..first + count {

@@ -1,4 +1,4 @@
-//! Opening: what is refused and left, what is migrated, who may write.
+//! Opening: refused files, migrations, the only writer.
 
 use rusqlite::Connection;
 
@@ -15,7 +15,7 @@ fn files_that_are_no_stores_are_refused_and_left() {
     let newer = folder.path().join("newer.db");
     drop(schema::open_to_write(&newer).expect("made"));
     make("newer.db", "PRAGMA user_version = 1000");
-    // The old program's.
+    // A database of the old program.
     let foreign = make("foreign.db", "CREATE TABLE media (id INTEGER PRIMARY KEY, date TEXT, fileName TEXT)");
     let counts_db = make("ledger.db", "PRAGMA application_id = 0x74616c79; CREATE TABLE lines (a)");
     let rubbish = folder.path().join("rubbish.db");
@@ -31,7 +31,7 @@ fn files_that_are_no_stores_are_refused_and_left() {
         for refused in [schema::open_to_write(&file).err(), MediaReader::open(&file).err()] {
             let Some(MediaError::File { reason, hint, .. }) = refused else { panic!("{refused:?}") };
             assert!(reason.contains(words), "{reason}");
-            assert!(hint.is_some(), "{reason}: and what can be done?");
+            assert!(hint.is_some(), "{reason}: there is no hint");
         }
         assert_eq!(std::fs::read(&file).expect("read"), before, "{words}");
     }
@@ -40,7 +40,7 @@ fn files_that_are_no_stores_are_refused_and_left() {
 }
 
 #[test]
-fn an_empty_file_is_a_store_in_which_nothing_has_been_kept() {
+fn an_empty_file_is_a_store_without_items() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("media.db");
     std::fs::write(&file, "").expect("made");
@@ -51,7 +51,7 @@ fn an_empty_file_is_a_store_in_which_nothing_has_been_kept() {
 }
 
 #[test]
-fn a_damaged_page_costs_no_more_than_what_is_on_it() {
+fn a_damaged_page_costs_only_its_own_data() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
     let ids: Vec<u64> = (0..4).map(|n| bench.snapshot(None, &jpeg(n, 40_000)).expect("kept").id).collect();
@@ -82,7 +82,7 @@ fn one_writer_has_the_directory() {
 }
 
 #[test]
-fn a_place_that_takes_nothing_is_said() {
+fn an_unwritable_directory_is_reported() {
     use std::os::unix::fs::PermissionsExt;
 
     let folder = tempfile::tempdir().expect("a folder");
@@ -111,7 +111,7 @@ fn a_file_of_each_version_is_opened() {
     opens_saved(include_str!("../../../../tests/data/media-v2.sql"));
 }
 
-/// A saved file is brought up to date, and everything in it is there.
+/// Opens a saved file of an older version; everything in it must be there.
 fn opens_saved(saved: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let connection = Connection::open(folder.path().join("media.db")).expect("made");
@@ -140,11 +140,11 @@ fn opens_saved(saved: &str) {
 }
 
 #[test]
-fn a_reader_takes_back_what_was_cut_off() {
+fn a_reader_rolls_back_an_interrupted_write() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
     let item = bench.snapshot(Some("a"), &jpeg(1, 30_000)).expect("kept");
-    // The file and its journal as a power cut in the middle of a commit leaves them.
+    // The file and its journal as a power cut during a commit leaves them.
     let connection = &bench.writer.connection;
     connection.pragma_update(None, "cache_spill", 1).expect("set");
     connection.pragma_update(None, "cache_size", 1).expect("set");
@@ -163,7 +163,7 @@ fn a_reader_takes_back_what_was_cut_off() {
 }
 
 #[test]
-fn a_file_that_cannot_be_opened_is_set_aside_as_it_is() {
+fn an_unusable_file_is_set_aside_unchanged() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("media.db");
     std::fs::write(&file, "rubbish ".repeat(1000)).expect("written");

@@ -53,7 +53,7 @@ fn two_chunks_wait_and_buffers_go_round() {
 }
 
 #[test]
-fn a_chunk_that_could_not_be_read_is_not_taken() {
+fn an_unreadable_chunk_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
     let mut handle = bench.begin(None);
@@ -78,7 +78,7 @@ fn a_chunk_that_could_not_be_read_is_not_taken() {
 }
 
 #[test]
-fn what_was_under_way_at_a_cut_is_closed_and_playable() {
+fn a_recording_interrupted_by_a_power_cut_is_closed_and_playable() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
     let mut handle = bench.begin(Some("ride"));
@@ -106,7 +106,7 @@ fn what_was_under_way_at_a_cut_is_closed_and_playable() {
 }
 
 #[test]
-fn of_a_file_that_was_being_brought_in_at_a_cut_nothing_stays() {
+fn an_import_interrupted_by_a_power_cut_is_removed() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
     let new = |stamp| NewRecording { origin: MediaOrigin::Import, ..new_recording(Some("clip.avi"), stamp) };
@@ -119,7 +119,7 @@ fn of_a_file_that_was_being_brought_in_at_a_cut_nothing_stays() {
     bench.assert_sound();
     bench.settle();
     bench.assert_sound();
-    // Once more, and whole: its name is free.
+    // A second, complete import works: the name is free.
     let clip = new(bench.clock.now());
     let mut handle = bench.block(move |media| media.begin_recording(clip)).expect("it begins");
     bench.append(&mut handle, chunk(0, 10, 3000));
@@ -128,7 +128,7 @@ fn of_a_file_that_was_being_brought_in_at_a_cut_nothing_stays() {
 }
 
 #[test]
-fn a_handle_that_is_dropped_ends_its_recording_and_one_can_be_discarded() {
+fn dropping_a_handle_ends_its_recording_and_one_can_be_discarded() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
     let mut handle = bench.begin(Some("dropped"));
@@ -209,7 +209,7 @@ fn retention_deletes_as_fast_as_recording_writes() {
 }
 
 #[test]
-fn what_is_kept_stays_and_what_is_too_old_goes() {
+fn protected_items_stay_and_old_ones_go() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
     let kept = bench.snapshot(Some("kept"), &jpeg(1, 1000)).expect("kept");
@@ -230,14 +230,14 @@ fn what_is_kept_stays_and_what_is_too_old_goes() {
 }
 
 #[test]
-fn a_clock_that_jumps_ahead_has_nothing_removed() {
+fn a_clock_that_jumps_ahead_deletes_nothing() {
     const YEAR: u64 = 365 * 86_400 * S;
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
     let age = std::time::Duration::from_secs(86_400);
     bench.media.set_retention(RetentionRules { snapshots_age: Some(age), ..RetentionRules::default() });
     bench.snapshot(Some("a"), &jpeg(1, 1000)).expect("kept");
-    // Somebody sets it: the kernel says that it is not kept right any more.
+    // Somebody sets it, and the kernel reports it as unsynchronized.
     bench.clock.with(|clock| (clock.wall, clock.is_synchronised) = (clock.wall + YEAR, false));
     for _ in 0..59 {
         bench.clock.pass(60 * S);
@@ -245,13 +245,13 @@ fn a_clock_that_jumps_ahead_has_nothing_removed() {
         bench.writer.run_background();
     }
     assert_eq!(bench.items().len(), 60);
-    // It comes back.
+    // The clock is corrected.
     bench.clock.with(|clock| (clock.wall, clock.is_synchronised) = (clock.wall - YEAR, true));
     bench.clock.pass(60 * S);
     bench.turn();
     bench.settle();
     assert_eq!(bench.items().len(), 60);
-    // A start in a wrong year, too.
+    // A start with a wrong year deletes nothing either.
     bench.cut(Vec::new());
     let clock = Script::new();
     clock.with(|clock| {
@@ -262,7 +262,7 @@ fn a_clock_that_jumps_ahead_has_nothing_removed() {
     bench.media.set_retention(RetentionRules { snapshots_age: Some(age), ..RetentionRules::default() });
     bench.settle();
     assert_eq!(bench.items().len(), 60);
-    // Where nothing keeps the clock right an hour of it is believed.
+    // An unsynchronized clock is trusted after an hour.
     bench.clock.pass(2 * 86_400 * S);
     bench.settle();
     assert_eq!(bench.items().len(), 0);
@@ -319,7 +319,7 @@ fn room_goes_back_to_the_file_system_when_a_limit_is_lowered() {
     }
     let size = |bench: &Bench| storage::pages(&bench.writer.connection).expect("read").0;
     let before = size(&bench);
-    // What somebody removes leaves room for what comes.
+    // Removed items leave room for new ones in the file.
     let ids: Vec<u64> = bench.items().iter().take(5).map(|item| item.id).collect();
     bench.remove(ids).expect("removed");
     bench.settle();

@@ -1,4 +1,4 @@
-//! Any sequence of what is done to a store: invariants hold after each, and every picture is what it was.
+//! Any sequence of operations on a store: invariants hold after each, and pictures are unchanged.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..40)
 }
 
-/// What should be on record: the numbers of an item's pictures and the length of each chunk's.
+/// The expected items: for each chunk the first picture, the number of pictures, and their length.
 type Model = BTreeMap<u64, Vec<(u64, u64, usize)>>;
 
 fn assert_pictures(bench: &Bench, model: &Model) {
@@ -58,7 +58,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_is_done_the_store_is_sound(steps in steps()) {
+    fn any_sequence_leaves_the_store_sound(steps in steps()) {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Script::new();
         let mut bench = Bench::with(folder.path(), &clock);

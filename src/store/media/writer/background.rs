@@ -1,5 +1,4 @@
-//! What the writer does between turns, in small steps: retention, freeing, a try whether the disk takes something
-//! again, long work.
+//! The writer's work between turns, in small steps: retention, freeing, a test write after a disk fault, long work.
 
 use rusqlite::{Transaction, TransactionBehavior};
 
@@ -11,23 +10,22 @@ use crate::store::media::retention::{self, apply as apply_retention, reclaim};
 use crate::store::media::rows::MediaRowError;
 use crate::store::media::{MediaError, storage};
 
-/// Less room than this is not given back by itself: moving pages wears the disk, and new items use them.
+/// Less unused room than this is not returned without a request. Moving pages wears the disk, and new items use them.
 const LEAST_BACK: u64 = 16 << 20;
 
-/// How long after a failure with nothing left to be written the disk is tried, and how much room there must be then.
+/// Time after a failure until a test write, if nothing is held, and the room that it needs.
 const PROBE_US: u64 = 5_000_000;
 
 const PROBE_BYTES: u64 = 1 << 20;
 
 impl MediaWriter {
-    /// Whether freeing has turns of its own now.
+    /// Whether freeing runs in separate turns now.
     pub(super) fn can_free(&self, now_us: u64) -> bool {
         let is_quiet = self.state.recordings.is_empty() || now_us.saturating_sub(self.written_us) > QUIET_US;
         self.state.is_freeing && (is_quiet || self.is_hurried || self.failed.is_some())
     }
 
-    /// Retention while nothing is written, and when the disk takes nothing: what has grown too old goes, and room is
-    /// made.
+    /// Applies retention while nothing is written, and while the disk fails: deletes old items and makes room.
     pub(super) fn apply_retention(&mut self, now: ClockTime) -> Result<(), MediaRowError> {
         let mut totals = self.state.totals;
         let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)?;
@@ -48,8 +46,8 @@ impl MediaWriter {
         Ok(())
     }
 
-    /// Gives room back to the file system when less is to be kept than before, or it has less free than it is to have.
-    /// Called when nothing is going any more; other long work is let finish first.
+    /// Returns room to the file system after stricter rules, or if it has less than `min_free`. Called when nothing
+    /// is left to free. Other long work is finished first.
     pub(super) fn reclaim_space(&mut self) {
         if !self.jobs.is_empty() {
             return;
@@ -59,7 +57,7 @@ impl MediaWriter {
         let bytes = if self.is_lowered {
             unused
         } else {
-            // A file system that does not say how much is free has enough.
+            // A file system of unknown size counts as having enough room.
             let free = storage::file_system_space(&self.directory).map_or(u64::MAX, |(free, _)| free);
             retention::bytes_to_reclaim(&rules, free, unused, LEAST_BACK)
         };
@@ -69,11 +67,11 @@ impl MediaWriter {
         }
     }
 
-    /// One step of what goes on while nothing waits: retention, freeing, long work.
+    /// Runs one step of the work that continues while nothing waits: retention, freeing, long work.
     pub fn run_background(&mut self) {
         if let Err(error) = self.reopen_if_needed() {
             log::debug!("media.db: it cannot be opened again: {error}");
-            // Who waits for one is answered.
+            // Their callers get an error.
             self.jobs.clear();
             return;
         }
@@ -113,7 +111,8 @@ impl MediaWriter {
         self.run_long_work(now);
     }
 
-    /// Whether so many bytes of pictures, and what was refused before, would find room; what is going makes some.
+    /// Checks whether `bytes` of pictures, and those refused before, would fit. While items are being freed, a lack
+    /// is not reported.
     fn look_for_room(&mut self, now: ClockTime, bytes: u64) {
         let bytes = self.lacks_room.map_or(bytes, |(refused, _)| refused.max(bytes));
         let least = self.shared.retention().min_free;
@@ -125,7 +124,7 @@ impl MediaWriter {
         }
     }
 
-    /// A step of long work, if one is due.
+    /// Runs a step of long work, if one is due.
     pub(super) fn run_long_work(&mut self, now: ClockTime) {
         let due = |running: &RunningJob| running.due_us <= now.monotonic_us;
         if let Some(at) = self.jobs.iter().position(due) {
@@ -147,7 +146,7 @@ impl MediaWriter {
         }
     }
 
-    /// After a failure with nothing left to be written: whether the disk would take something again.
+    /// After a failure with nothing held: tests whether the disk accepts a write again.
     pub(super) fn probe_disk(&mut self, now: ClockTime) {
         let Some((error, since_us)) = &mut self.failed else { return };
         if !self.held.is_empty() || now.monotonic_us.saturating_sub(*since_us) < PROBE_US {

@@ -1,4 +1,4 @@
-//! What is done to items within one transaction: new ones, changes of words, removal.
+//! Edits of items within one transaction: new items, changes, removal.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -16,7 +16,7 @@ use crate::store::media::{
     ChunkFrame, Item, MediaEdit, MediaError, MediaKind, MediaOrigin, NewRecording, NewSnapshot,
 };
 
-/// What a new item of either kind says.
+/// The values of a new item of either kind.
 struct ItemDescription {
     kind: MediaKind,
     name: Option<String>,
@@ -28,7 +28,7 @@ struct ItemDescription {
     note: String,
 }
 
-/// Keeps a snapshot.
+/// Stores a snapshot.
 pub fn add_snapshot(tx: &mut MediaTransaction<'_>, new: NewSnapshot) -> Result<Item, MediaFault> {
     let Ok(len) = u32::try_from(new.jpeg.len()) else {
         return Err(MediaError::Wrong(String::from("a picture has at most 4 GiB")).into());
@@ -65,7 +65,7 @@ pub fn add_snapshot(tx: &mut MediaTransaction<'_>, new: NewSnapshot) -> Result<I
     read_back(tx, id)
 }
 
-/// Begins a recording.
+/// Starts a recording.
 pub fn insert_recording(tx: &mut MediaTransaction<'_>, new: NewRecording) -> Result<u64, MediaFault> {
     tx.require_space(0)?;
     let words = ItemDescription {
@@ -84,10 +84,10 @@ pub fn insert_recording(tx: &mut MediaTransaction<'_>, new: NewRecording) -> Res
     Ok(id)
 }
 
-/// The row of a new item, open.
+/// Inserts the row of a new item, open.
 fn insert(tx: &mut MediaTransaction<'_>, words: ItemDescription) -> Result<u64, MediaFault> {
     check_note(&words.note)?;
-    // A file that is brought in has the time it says; a picture of ours has that of this boot's clock.
+    // An import has its own time; a picture of ours has that of this boot's clock.
     let is_ours = words.origin != MediaOrigin::Import;
     let at_us =
         if is_ours { tx.wall_us(words.stamp) } else { words.stamp.wall_us.min(i64::MAX as u64) as i64 };
@@ -108,7 +108,7 @@ fn insert(tx: &mut MediaTransaction<'_>, words: ItemDescription) -> Result<u64, 
     let (date, moved_us) = match date {
         Some(date) => {
             check_date(&date)?;
-            // Whoever brings a file in has said its time, too.
+            // An import's date does not move its time, which was given as well.
             if is_ours { edited_date(&date, at_us, tx.zone) } else { (date, None) }
         }
         None => (format_day(at_us, tx.zone), None),
@@ -135,7 +135,7 @@ fn insert(tx: &mut MediaTransaction<'_>, words: ItemDescription) -> Result<u64, 
             words.origin.as_str(),
             words.note,
             boot,
-            // A time that somebody has set is moved by no clock.
+            // No clock moves a time that a user has set.
             ((is_ours || !is_known) && moved_us.is_none()).then_some(words.stamp.monotonic_us as i64),
             tx.now.monotonic_us as i64,
             is_dated
@@ -158,7 +158,7 @@ fn item_at_version(tx: &MediaTransaction<'_>, id: u64, version: Option<u64>) -> 
     }
 }
 
-/// Changes the words of an item.
+/// Changes name, date, note or protection of an item.
 pub fn edit(
     tx: &mut MediaTransaction<'_>,
     id: u64,
@@ -183,7 +183,7 @@ pub fn edit(
         let (date, moved_us) = edited_date(&date, item.at_us as i64, tx.zone);
         changed += set("date", &date)? + set("dated", &true)?;
         if let Some(moved_us) = moved_us {
-            // Whoever sets a time knows it: no clock moves it any more.
+            // The user knows this time, so no clock moves it any more.
             set("at_us", &moved_us)?;
             set("mono_us", &None::<i64>)?;
         }
@@ -203,7 +203,7 @@ pub fn edit(
     read_back(tx, id)
 }
 
-/// Has retention leave items alone, or no longer: all or none.
+/// Protects items from retention, or unprotects them: all or none.
 pub fn set_kept(tx: &mut MediaTransaction<'_>, ids: &[u64], is_kept: bool) -> Result<(), MediaFault> {
     let mut is_so = tx.connection.prepare("SELECT kept = ?2 FROM items WHERE id = ?1 AND state < 2")?;
     let mut set = tx.connection.prepare("UPDATE items SET kept = ?2, version = version + 1 WHERE id = ?1")?;
@@ -232,7 +232,7 @@ pub fn remove(tx: &mut MediaTransaction<'_>, ids: &[u64]) -> Result<(), MediaFau
     Ok(())
 }
 
-/// Keeps or forgets something small.
+/// Stores or deletes a small value.
 pub fn set_setting(tx: &MediaTransaction<'_>, key: &str, value: Option<&str>) -> Result<(), MediaFault> {
     match value {
         Some(value) => tx

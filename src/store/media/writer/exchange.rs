@@ -1,4 +1,4 @@
-//! The store is set aside, and an empty one begun: what the writer does for that.
+//! The writer's part of setting the store aside and starting an empty one.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -10,7 +10,7 @@ use crate::store::media::schema::media_error;
 use crate::store::media::{AsideFile, Ended, Item, MediaError, chunks, names};
 
 impl MediaWriter {
-    /// Sets the store aside. What was held is written, or this fails.
+    /// Sets the store aside. Fails if held commands cannot be written.
     pub(super) fn recreate(&mut self) -> Result<AsideFile, MediaError> {
         let readied = match &self.failed {
             Some((error, _)) => Err(error.clone()),
@@ -29,13 +29,13 @@ impl MediaWriter {
         self.state.recordings.clear();
         self.shared.close_tracks(&closed);
         self.jobs.clear();
-        // Nobody may have the file open while it is moved: its journal has its name.
+        // The file must not be open while it is moved, because its journal has its name.
         let nothing = Connection::open_in_memory().map_err(tell)?;
         drop(std::mem::replace(&mut self.connection, nothing));
         let now_us = self.state.wall.wall_us(self.clock.now().monotonic_us as i64);
         let exchange = if is_damaged { rotate::replace_damaged } else { rotate::exchange };
         let exchanged = exchange(&self.directory, &names::format_stamp(now_us, &self.zone));
-        // Whichever file has the place now. What is sure of this boot's clock stays so.
+        // Opens whichever file has the name now. A sure clock stays sure.
         self.is_stale = true;
         if let Err(error) = self.reopen_if_needed() {
             self.handle_failed_turn(&error, VecDeque::new());
@@ -48,7 +48,7 @@ impl MediaWriter {
         exchanged
     }
 
-    /// Makes the new store, and closes the recordings under way in the old one. Gives what they came to.
+    /// Makes the new store, and closes the recordings under way in the old one. Returns their items.
     pub(super) fn prepare_exchange(&self) -> Result<BTreeMap<u64, Option<Item>>, MediaError> {
         rotate::prepare(&self.connection, &self.directory)?;
         let tell = |error: MediaRowError| media_error(&self.file, &error);

@@ -1,4 +1,4 @@
-//! A turn that came to nothing: what is told, what is tried again, and opening the file again.
+//! A failed turn: reports, retries, and opening the file again.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -14,8 +14,9 @@ use crate::store::media::storage::Totals;
 use crate::store::media::{Ended, MediaError, chunks};
 
 impl MediaWriter {
-    /// A turn came to nothing: changes that were made were told so and are not tried again; the others stay. Changes
-    /// alone of which not one could be begun are refused: nobody waits for them until the disk is well.
+    /// Handles a failed turn. Edits that were made have been answered and are not tried again; other commands are
+    /// held. If the turn had only edits and none could be started, they are refused, so that nobody waits until the
+    /// disk works.
     pub(super) fn handle_failed_turn(&mut self, error: &MediaError, mut commands: VecDeque<MediaWrite>) {
         if self.failed.is_none() {
             log::error!("pictures cannot be kept: {error}; it is tried again every second");
@@ -24,7 +25,7 @@ impl MediaWriter {
         let is_none_begun = commands.iter().all(|command| matches!(command, MediaWrite::Edit(Some(_))));
         let cut_short = self.drop_writes_when_full(error, &mut commands);
         commands.retain_mut(|command| match command {
-            // It ends in the next turn.
+            // Its end is written in the next turn.
             MediaWrite::End(track, ..) if cut_short.contains(&track.id) => true,
             MediaWrite::Chunk(track, _, was_tried) => {
                 track.set_error(Some(error.clone()));
@@ -34,14 +35,14 @@ impl MediaWriter {
             MediaWrite::End(track, _, tell) => {
                 track.set_error(Some(error.clone()));
                 if let Some(tell) = tell.take() {
-                    // Nobody waits any more: that is all right.
+                    // Dropped if the caller has gone.
                     let _ = tell.send(Err(error.clone()));
                 }
                 true
             }
             MediaWrite::Edit(edit) if is_none_begun => {
                 if let Some(edit) = edit.take() {
-                    // It tells whoever waits.
+                    // Answers the caller.
                     let _ = edit(Err(error.clone()));
                 }
                 false
@@ -55,8 +56,8 @@ impl MediaWriter {
         self.is_stale |= !matches!(error, MediaError::Full);
     }
 
-    /// On a full disk a recording that is to end does so without what there is no room for: else it would stay open,
-    /// and could not even be removed to make room. Its row tells that its end is missing. Gives the numbers of those.
+    /// On a full disk, lets a recording end without its unwritten chunks. Otherwise it would stay open, and could not
+    /// even be removed to make room. Its row marks the missing end. Returns the numbers of such recordings.
     pub(super) fn drop_writes_when_full(
         &self,
         error: &MediaError,
@@ -76,7 +77,7 @@ impl MediaWriter {
             if !ending.contains(&track.id) {
                 return true;
             }
-            // Whoever ends it tells what is lost of it in all.
+            // The caller of the end reports the total loss.
             log::debug!("{} pictures of recording {} are lost: {error}", chunk.frames.len(), track.id);
             self.shared.change_status(|status| status.chunks_dropped += 1);
             track.return_buffer(std::mem::take(chunk));
@@ -93,7 +94,7 @@ impl MediaWriter {
         cut_short
     }
 
-    /// Opens the file again where that has to be; what the writer believes is read from it.
+    /// Opens the file again if necessary, and reads the writer's state from it.
     pub(super) fn reopen_if_needed(&mut self) -> Result<(), MediaError> {
         if !self.is_stale {
             return Ok(());
@@ -106,9 +107,9 @@ impl MediaWriter {
         Ok(())
     }
 
-    /// What the file says of what the writer believes. A recording that the file has open and nobody makes (its
-    /// beginning was told as failed and was on the disk after all) is closed; one that it does not have is dropped.
-    /// With them comes this boot's row: the file may be a new one.
+    /// Reads the writer's state from the file. An open recording in the file that nobody makes is closed: its start
+    /// was reported as failed but reached the disk. A recording that the file does not have is dropped. Also returns
+    /// this boot's row, because the file may be new.
     pub(super) fn load(&self, connection: &Connection) -> Result<(i64, MediaState), MediaRowError> {
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
         let (boot, _) = retime::boot(&transaction, &self.clock.boot(), self.clock.now())?;
@@ -129,7 +130,7 @@ impl MediaWriter {
         Ok((boot, state))
     }
 
-    /// The disk takes what it is given.
+    /// Called after a successful write.
     pub(super) fn recover_from_failure(&mut self) {
         if self.failed.take().is_some() {
             log::info!("media.db accepts recordings again");
@@ -137,7 +138,7 @@ impl MediaWriter {
         }
     }
 
-    /// So many bytes of pictures find no room, or those that found none do now.
+    /// Records that `lacking` bytes of pictures do not fit, or that there is room again.
     pub(super) fn note_room(&mut self, now: ClockTime, lacking: Option<u64>) {
         match (lacking, self.lacks_room) {
             (Some(bytes), None) => {
@@ -153,7 +154,7 @@ impl MediaWriter {
         self.tell_trouble();
     }
 
-    /// Why nothing can be kept, for the status: what failed last, else that there is no room.
+    /// Sets the status: the last failure, or else a lack of room.
     fn tell_trouble(&self) {
         let failed = self.failed.as_ref().map(|(error, _)| error.clone());
         let error = failed.or_else(|| self.lacks_room.map(|_| MediaError::Full));

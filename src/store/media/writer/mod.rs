@@ -1,11 +1,14 @@
-//! The thread `media`: the one writer of the store.
+//! The thread `media`: the only writer of the store.
 //!
-//! Each turn takes everything that waits and makes one transaction of it: chunks, snapshots, edits, what a look at the
-//! clock demands; after them, freeing of what is going. Only after the commit is anything told. If a turn fails (a full
-//! disk, a disk that gives errors), nothing of it is on record: edits and snapshots are told so; chunks wait
-//! where they are, two of a recording at most, and are tried again every second; the connection is opened again
-//! unless the disk is merely full. Between turns go, in small steps, freeing while nothing is written, and long
-//! work (`maintenance`). When nothing is to be done nothing is written.
+//! Each turn writes all queued commands in one transaction: chunks, snapshots, edits, the consequences of a clock
+//! change, and then freeing. Changes are announced only after the commit.
+//!
+//! If a turn fails (a full or failing disk), nothing of it is stored. Edits and snapshots are refused. Chunks stay in
+//! the queue, at most two for a recording, and are tried again every second. The connection is opened again unless
+//! the disk is only full.
+//!
+//! Between turns the writer frees room while nothing is written, and does long work (`maintenance`), both in small
+//! steps. Without work it writes nothing.
 
 mod background;
 pub(super) mod edits;
@@ -37,49 +40,48 @@ use crate::base::{ClockTime, Heartbeat};
 use crate::store::clock_correction::{Clock, ClockChange, WallClock};
 use transaction::{MediaFault, MediaJob, MediaOnCommit, MediaState, MediaTransaction};
 
-/// Between two looks at the clock.
+/// Time between two observations of the clock.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Before what failed is tried again.
+/// Time before a failed turn is tried again.
 const RETRY: Duration = if cfg!(test) { Duration::from_millis(5) } else { TICK };
 
-/// Between two turns of freeing while nothing is written: about 16 MB a second.
+/// Pause between two turns of freeing while nothing is written, for about 16 MB a second.
 const FREEING_PAUSE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 250 });
 
-/// So long after the newest chunk freeing is left to the chunks.
+/// Within this time after the newest chunk, freeing happens only together with chunks.
 const QUIET_US: u64 = 5_000_000;
 
-/// Between two looks at retention while nothing is written, and when it cannot be met.
+/// Time between two applications of retention while nothing is written, or while the rules cannot be met.
 const RETIRING_US: u64 = 30_000_000;
 
-/// Something that is to be done.
+/// A command for the writer.
 pub(super) enum MediaWrite {
-    /// A change that somebody waits for.
+    /// An edit whose caller waits for the result.
     Edit(Option<MediaJob>),
-    /// A chunk of a recording, and whether it was in a turn that failed.
+    /// A chunk of a recording; the flag is true if it was in a failed turn.
     Chunk(Arc<RecordingTrack>, Chunk, bool),
     /// The end of a recording.
     End(Arc<RecordingTrack>, Ended, Option<EndReply>),
-    /// The store is to be set aside.
+    /// Sets the store aside.
     Anew(oneshot::Sender<Result<AsideFile, MediaError>>),
     /// Long work.
     Job(Box<dyn Job>),
-    /// There are other rules of retention; whether less is to be kept by them.
+    /// The retention rules have changed; true if they are stricter.
     Rules(bool),
-    /// The camera's name and the time zone are others from now on.
+    /// A new camera name and time zone.
     Words(String, TimeZone),
 }
 
-/// Who waits for the end of a recording.
+/// Receives the item of an ended recording.
 pub(super) type EndReply = mpsc::SyncSender<Result<Option<Item>, MediaError>>;
 
-/// A job and when its next step is due.
+/// A job, and when its next step is due.
 struct RunningJob {
     job: Box<dyn Job>,
     due_us: u64,
 }
 
-/// The writer.
 pub(super) struct MediaWriter {
     pub(super) connection: Connection,
     file: PathBuf,
@@ -90,34 +92,34 @@ pub(super) struct MediaWriter {
     camera: String,
     zone: TimeZone,
     boot: i64,
-    /// The newest sure time on record before this boot.
+    /// The newest sure time that was stored before this boot.
     newest_sure_us: i64,
     pub(super) state: MediaState,
-    /// What no turn has committed yet.
+    /// Commands that no turn has committed yet.
     held: VecDeque<MediaWrite>,
     jobs: Vec<RunningJob>,
-    /// When pictures were written last, and when something was freed last.
+    /// When pictures were last written, and when room was last freed, by `CLOCK_MONOTONIC`.
     written_us: u64,
     freed_us: u64,
     is_hurried: bool,
-    /// There are other rules since retention was looked at last.
+    /// The rules have changed since retention was last applied.
     is_hurried_by_rules: bool,
-    /// Less is to be kept than before: the room that leaves goes back to the file system.
+    /// The rules became stricter, so freed room returns to the file system.
     is_lowered: bool,
-    /// When retention was looked at last, and why it could not be met.
+    /// When retention was last applied, and why its rules could not be met.
     retired_us: u64,
     unmet: Option<String>,
-    /// Why the last turn failed, and when.
+    /// Why and when the last turn failed.
     failed: Option<(MediaError, u64)>,
-    /// So many bytes of pictures find no room beside what is to stay free, and when that was looked at.
+    /// Bytes of pictures that do not fit beside `min_free`, and when that was checked.
     lacks_room: Option<(u64, u64)>,
-    /// A write has failed: what the writer believes may not be what is on the disk, and SQLite may have given the
-    /// connection up. Nothing is done before the file has been opened again.
+    /// A write has failed: the state in memory may differ from the disk, and SQLite may have given up the connection.
+    /// Nothing runs before the file is opened again.
     is_stale: bool,
 }
 
 impl MediaWriter {
-    /// Mends what an earlier run left.
+    /// Repairs the remains of an earlier run.
     pub(super) fn new(
         connection: Connection,
         lock: Lock,
@@ -171,7 +173,7 @@ impl MediaWriter {
         })
     }
 
-    /// The thread.
+    /// Runs turns until the inbox is closed.
     pub(super) fn run_thread(mut self, beat: &Heartbeat) {
         let shared = Arc::clone(&self.shared);
         loop {
@@ -191,8 +193,8 @@ impl MediaWriter {
         self.shut_down();
     }
 
-    /// Waits until what failed is tried again; whether the inbox is closed. Long work goes on at its own pace: a backup
-    /// is wanted most when the disk is full.
+    /// Waits until a failed turn is tried again. True if the inbox is closed. Long work continues meanwhile, because
+    /// a backup is needed most when the disk is full.
     pub(super) fn wait_to_retry(&mut self, beat: &Heartbeat) -> bool {
         let shared = Arc::clone(&self.shared);
         let mut waited = Duration::ZERO;
@@ -201,7 +203,7 @@ impl MediaWriter {
             let until_due = self.jobs.iter().map(|running| running.due_us.saturating_sub(now_us)).min();
             let pause = until_due.map_or(RETRY, Duration::from_micros).min(RETRY - waited);
             shared.inbox.sleep_unless_closed(pause);
-            // A step counts as a millisecond, so that what failed has its turn however much work there is.
+            // A step counts as at least a millisecond, so that any amount of work ends in a retry.
             waited = (waited + pause.max(Duration::from_millis(1))).min(RETRY);
             let is_closed = shared.inbox.wait(Duration::ZERO);
             if is_closed || waited == RETRY {
@@ -212,7 +214,7 @@ impl MediaWriter {
         }
     }
 
-    /// How long there is nothing to be done unless something comes in.
+    /// Time until something is due, if no command comes.
     fn idle_timeout(&self) -> Duration {
         let now_us = self.clock.now().monotonic_us;
         let mut due_us = now_us + TICK.as_micros() as u64;
@@ -223,13 +225,13 @@ impl MediaWriter {
         Duration::from_micros(due_us.saturating_sub(now_us))
     }
 
-    /// One turn: takes `commands`, writes, tells.
+    /// One turn: takes `commands`, writes, announces.
     pub(super) fn run_once(&mut self, commands: VecDeque<MediaWrite>) {
         for command in commands {
             match command {
                 MediaWrite::Anew(tell) => {
                     self.flush();
-                    // Nobody waits any more: that is all right.
+                    // Dropped if the caller has gone.
                     let _ = tell.send(self.recreate());
                 }
                 MediaWrite::Job(job) => self.jobs.push(RunningJob { job, due_us: 0 }),
@@ -244,8 +246,8 @@ impl MediaWriter {
         self.flush();
     }
 
-    /// Writes everything that is held. While the disk does not take pictures, changes have a transaction of their own:
-    /// one of them may make room.
+    /// Writes all held commands. While the disk fails, edits run in a transaction of their own, because one of them
+    /// may make room.
     fn flush(&mut self) {
         if self.failed.is_some() {
             let (edits, others) =
@@ -257,7 +259,7 @@ impl MediaWriter {
         self.flush_commands(held);
     }
 
-    /// Writes `commands` and tells what came of them; what is to be tried again is held.
+    /// Writes `commands` and answers their callers. Commands to be tried again are held.
     fn flush_commands(&mut self, mut commands: VecDeque<MediaWrite>) {
         let now = self.clock.now();
         let mut wall = self.state.wall;
@@ -297,7 +299,7 @@ impl MediaWriter {
                     match command {
                         MediaWrite::Chunk(track, chunk, _) => track.chunk_written(chunk),
                         MediaWrite::End(track, _, Some(tell)) => {
-                            // Nobody waits any more: that is all right.
+                            // Dropped if the caller has gone.
                             let _ = tell.send(Ok(turn.ended.remove(&track.id).flatten()));
                         }
                         _ => {}
@@ -317,7 +319,7 @@ impl MediaWriter {
         }
     }
 
-    /// `commands` in one transaction.
+    /// Writes `commands` in one transaction.
     fn write(
         &self,
         commands: &mut VecDeque<MediaWrite>,
@@ -347,7 +349,7 @@ impl MediaWriter {
             match command {
                 MediaWrite::Chunk(track, chunk, was_tried) => {
                     let Some(mut sums) = tx.state.recordings.get(&track.id).copied() else {
-                        // It was closed meanwhile, with the store that was set aside or by a failure.
+                        // It was closed meanwhile, when the store was set aside or by a failure.
                         log::warn!(
                             "{} pictures came after recording {} was closed, and are lost",
                             chunk.frames.len(),
@@ -356,7 +358,7 @@ impl MediaWriter {
                         lost += 1;
                         continue;
                     };
-                    // A commit may be told as failed and be on the disk all the same: then so is this chunk.
+                    // A commit that was reported as failed may have reached the disk, and with it this chunk.
                     let is_there = chunk.frames.last().is_some_and(|last| last.at_us <= sums.to_us);
                     if *was_tried && sums.frames > 0 && is_there {
                         continue;
@@ -381,7 +383,7 @@ impl MediaWriter {
                     turn.ended.insert(track.id, item);
                 }
                 MediaWrite::Edit(edit) => {
-                    // It is made once; if the turn fails, it is told so and not tried again.
+                    // Runs once; if the turn fails, the caller gets an error and there is no second try.
                     let Some(edit) = edit.take() else { continue };
                     transaction.execute_batch("SAVEPOINT edit")?;
                     let before = (tx.state.clone(), tx.written, tx.is_changed);
@@ -421,8 +423,8 @@ impl MediaWriter {
         Ok(CommittedMedia { state, bytes, refused, is_changed, unmet })
     }
 
-    /// Whether retention is looked at after what is written now. If all that is left is kept, rarely: each look goes
-    /// through all rows then.
+    /// Whether to apply retention after this write. If all remaining items are protected, this happens rarely,
+    /// because it reads all rows.
     fn can_apply_retention(&self, now: ClockTime) -> bool {
         self.unmet.is_none() || now.monotonic_us.saturating_sub(self.retired_us) >= RETIRING_US
     }
@@ -438,7 +440,7 @@ impl MediaWriter {
         }
     }
 
-    /// The last turn: recordings that are under way are closed, then the file.
+    /// Closes the recordings under way, then the file.
     fn shut_down(mut self) {
         if let Err(error) = self.reopen_if_needed() {
             log::debug!("media.db: it cannot be opened again: {error}");
@@ -450,7 +452,7 @@ impl MediaWriter {
             }
             let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
             for (&id, sums) in &self.state.recordings {
-                // What waits still is not written any more.
+                // Waiting chunks are not written any more.
                 let waits =
                     |command: &MediaWrite| matches!(command, MediaWrite::Chunk(track, ..) if track.id == id);
                 let ended = if self.held.iter().any(waits) { Ended::Cut } else { Ended::Stopped };
@@ -470,7 +472,7 @@ impl MediaWriter {
         self.state.recordings.clear();
     }
 
-    /// Lets the file grow no further than by so many pages, as a disk that is full does; `None`: as it likes.
+    /// Limits the growth of the file to `pages`, as a full disk does; `None` removes the limit.
     #[cfg(test)]
     pub(super) fn limit_growth(&self, pages: Option<i64>) {
         let count: i64 = self
@@ -486,27 +488,26 @@ impl MediaWriter {
 
 impl Drop for MediaWriter {
     fn drop(&mut self) {
-        // However the thread ended, nobody waits for it in vain.
+        // However the thread ends, no caller keeps waiting.
         self.shared.inbox.close();
         drop(self.shared.inbox.take_all());
         self.shared.close_tracks(&BTreeMap::new());
     }
 }
 
-/// What a turn gathers for those who wait.
+/// The answers that a turn collects.
 struct WriterTurn {
     now: ClockTime,
     told: Vec<MediaOnCommit>,
     ended: BTreeMap<u64, Option<Item>>,
 }
 
-/// A turn that was committed.
 struct CommittedMedia {
     state: MediaState,
     bytes: u64,
-    /// The most bytes of a picture that found no room.
+    /// Largest number of picture bytes that did not fit at once.
     refused: u64,
     is_changed: bool,
-    /// Why retention cannot be met.
+    /// Why the retention rules cannot be met.
     unmet: Option<String>,
 }

@@ -1,5 +1,5 @@
-//! What the rows need when the wall clock is set: their times, days and names. `store/clock_correction` says what a
-//! change of the clock is.
+//! Moves times, days and names of items after the wall clock was set. `store/clock_correction` decides about clock
+//! changes.
 
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -10,16 +10,16 @@ use crate::store::media::MediaKind;
 use crate::store::media::names::{default_name, format_day, is_default_name, unused_name};
 use crate::store::media::rows::{self, MediaRowError};
 
-/// The boot of a time that no clock can mend: that of a file which does not say when it was made.
+/// Name of the pseudo boot for times that no clock can correct, those of imported files without a time.
 const UNKNOWN: &str = "none";
 
-/// The row of [`UNKNOWN`], which is made where it is not there.
+/// The row of [`UNKNOWN`], created if missing.
 pub fn unknown_boot(connection: &Connection) -> Result<i64, MediaRowError> {
     connection.execute("INSERT OR IGNORE INTO boots (boot, offset_us, sure) VALUES (?1, 0, 0)", [UNKNOWN])?;
     connection.query_row("SELECT id FROM boots WHERE boot = ?1", [UNKNOWN], |row| row.get(0))
 }
 
-/// What is known of this boot's clock; a boot that is not on record yet is put there.
+/// The row and the clock of this boot, created if missing.
 pub fn boot(connection: &Connection, name: &str, now: ClockTime) -> Result<(i64, WallClock), MediaRowError> {
     let known = connection
         .query_row("SELECT id, offset_us, sure FROM boots WHERE boot = ?1", [name], |row| {
@@ -37,7 +37,7 @@ pub fn boot(connection: &Connection, name: &str, now: ClockTime) -> Result<(i64,
     Ok((connection.last_insert_rowid(), wall))
 }
 
-/// The newest time on record that a sure clock has given; 0 if there is none.
+/// The newest stored time of a sure clock; 0 without one.
 pub fn newest_sure(connection: &Connection) -> Result<i64, MediaRowError> {
     connection
         .query_row("SELECT ifnull(max(added_us), 0) FROM items WHERE boot IS NULL", [], |row| row.get(0))
@@ -53,7 +53,7 @@ struct Moved {
     to_us: i64,
 }
 
-/// Does to the rows of this boot what a change of the clock demands; tells whether any has moved.
+/// Applies a clock change to the rows of this boot. True if any has moved.
 pub fn apply_change(
     connection: &Connection,
     change: ClockChange,
@@ -92,7 +92,7 @@ pub fn apply_change(
         if !item.is_dated {
             date.execute(params![item.id, format_day(item.to_us, zone)])?;
         }
-        // The name that it got from the clock goes along; one that somebody has given stays.
+        // A name made of the time changes with it; a given name stays.
         if let Some(kind) = item.kind
             && is_default_name(&item.name, kind, item.from_us, zone)
         {

@@ -1,8 +1,8 @@
-//! Setting the store aside and beginning an empty one, and deleting what was set aside.
+//! Sets the store aside and starts an empty one; deletes files that were set aside.
 //!
-//! The new file is made whole beside the old one, then the old one gets its name with the date, then the new one its
-//! place: a cut between the two leaves no `media.db`, and the next start puts the new one in its place. Numbers go on
-//! where the old ones ended, so a link to an item never leads to another one.
+//! The new file is made whole beside the old one. Then the old one gets a name with the date, and the new one takes
+//! its place. A power cut between these renames leaves no `media.db`, and the next start renames the new one. Item
+//! numbers continue after the old ones, so a link to an item never leads to another one.
 
 use std::path::{Path, PathBuf};
 
@@ -13,8 +13,8 @@ use crate::store::media::schema::{FILE_NAME, NEXT_NAME, media_error, open_to_wri
 use crate::store::media::storage::{aside_files, is_aside_name};
 use crate::store::media::{AsideFile, MediaError};
 
-/// A new store that was made and not put in its place: it is now. One that a kill has left half made, which its journal
-/// tells, goes: without that, which would not go with it, it would be a damaged one.
+/// Completes the second rename. A half-made new store, recognized by its journal, is deleted instead. Renamed without
+/// its journal it would be a damaged store.
 pub fn complete(directory: &Path) -> Result<(), MediaError> {
     let (file, next) = (directory.join(FILE_NAME), directory.join(NEXT_NAME));
     if file.exists() || !next.exists() {
@@ -30,7 +30,7 @@ pub fn complete(directory: &Path) -> Result<(), MediaError> {
     move_file(&next, &file)
 }
 
-/// What goes on in the new store: the newest number of an item, and what is kept by name.
+/// Data carried over to the new store: the highest item number, and the settings.
 type GoesOn = (i64, Vec<(String, String)>);
 
 /// Makes the new store beside the old one, which `connection` has open.
@@ -40,7 +40,7 @@ pub fn prepare(connection: &Connection, directory: &Path) -> Result<(), MediaErr
     create(directory, read().map_err(|error| media_error(&file, &error))?)
 }
 
-/// The same beside one that is damaged: what cannot be read begins again.
+/// Like [`prepare`] for a damaged old store. Unreadable parts start from nothing.
 pub fn prepare_replacement(connection: &Connection, directory: &Path) -> Result<(), MediaError> {
     create(directory, (last_number(connection).unwrap_or(0), settings(connection).unwrap_or_default()))
 }
@@ -76,12 +76,12 @@ fn create(directory: &Path, (last, settings): GoesOn) -> Result<(), MediaError> 
     })()
     .map_err(|error| media_error(&next, &error))?;
     drop(made);
-    // Of no use without its file.
+    // Useless without its file.
     let _ = std::fs::remove_file(journal(&next));
     Ok(())
 }
 
-/// Gives the old file, which nobody has open any more, the name `media-DATE.db`, and the new one its place.
+/// Renames the closed old file to `media-DATE.db`, and puts the new one in its place.
 pub fn exchange(directory: &Path, date: &str) -> Result<AsideFile, MediaError> {
     let (file, next) = (directory.join(FILE_NAME), directory.join(NEXT_NAME));
     let left = journal(&file);
@@ -99,19 +99,19 @@ pub fn exchange(directory: &Path, date: &str) -> Result<AsideFile, MediaError> {
     aside_files(directory).into_iter().find(|aside| aside.name == name).ok_or(MediaError::Unknown(name))
 }
 
-/// The same with an old file that is damaged, which takes what a write that was cut off has left with it.
+/// Like [`exchange`] for a damaged old file, which takes its journal along.
 pub fn replace_damaged(directory: &Path, date: &str) -> Result<AsideFile, MediaError> {
     let aside = move_store_aside(directory, date)?;
     move_file(&directory.join(NEXT_NAME), &directory.join(FILE_NAME))?;
     Ok(aside)
 }
 
-/// Sets a store aside that cannot be opened, with what a write that was cut off has left.
+/// Sets an unusable store aside, together with its journal.
 pub fn move_store_aside(directory: &Path, date: &str) -> Result<AsideFile, MediaError> {
     let file = directory.join(FILE_NAME);
     let name = unused_name(directory, date);
     let aside = directory.join(&name);
-    // The journal first: without it the file would be taken for whole.
+    // The journal first, because without it the file would look whole.
     if journal(&file).exists() {
         move_file(&journal(&file), &journal(&aside))?;
     }
@@ -119,7 +119,7 @@ pub fn move_store_aside(directory: &Path, date: &str) -> Result<AsideFile, Media
     aside_files(directory).into_iter().find(|aside| aside.name == name).ok_or(MediaError::Unknown(name))
 }
 
-/// A name with the date that no file has.
+/// A free file name with the date.
 fn unused_name(directory: &Path, date: &str) -> String {
     let name = |number: u64| match number {
         1 => format!("media-{date}.db"),
@@ -139,7 +139,7 @@ pub fn remove(directory: &Path, name: &str) -> Result<(), MediaError> {
     sync_directory(directory)
 }
 
-/// Moves a file within its directory; it stays moved through a power cut.
+/// Renames a file within its directory, safely against a power cut.
 fn move_file(from: &Path, to: &Path) -> Result<(), MediaError> {
     std::fs::rename(from, to).map_err(|error| io_error(from, &error))?;
     sync_directory(to.parent().unwrap_or(Path::new(".")))

@@ -1,4 +1,4 @@
-//! What a change works with, and what becomes of it: the writer's connection and state, within its transaction.
+//! The context and the result of an edit: the writer's connection and state, within its transaction.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,48 +13,48 @@ use crate::store::media::retention::reclaim;
 use crate::store::media::rows::{MediaRowError, StoredSums};
 use crate::store::media::storage::{self, Totals};
 
-/// Pictures never take the last of the file system: removing something needs a journal.
+/// Bytes that pictures always leave free, because a removal needs room for its journal.
 const LAST_BYTES: u64 = 1 << 20;
 
-/// A change, made within the transaction. It gives what is to be told once the commit is known. Called with an error it
-/// is not made, and whoever waits is told why.
+/// An edit within the transaction. Returns the function that reports the outcome of the commit. Called with an error,
+/// it only passes that error to its caller.
 pub type MediaJob = Box<
     dyn FnOnce(Result<&mut MediaTransaction<'_>, MediaError>) -> Result<MediaOnCommit, MediaFault> + Send,
 >;
 
-/// Tells whoever waits how it ended.
+/// Reports the outcome to the waiting caller.
 pub type MediaOnCommit = Box<dyn FnOnce(Result<(), MediaError>) + Send>;
 
-/// What an edit works with.
+/// The context of an edit.
 pub struct MediaTransaction<'a> {
     /// The writer's connection, within a transaction.
     pub connection: &'a Connection,
-    /// The store's file, for words about it.
+    /// The path of the store, for messages.
     pub file: &'a Path,
-    /// The present moment.
+    /// The current time.
     pub now: ClockTime,
-    /// This boot's row.
+    /// The number of this boot's row.
     pub boot: i64,
     pub camera: &'a str,
     pub zone: &'a TimeZone,
-    /// Bytes that the file system is to keep free.
+    /// Bytes that stay free on the file system.
     pub min_free: Option<u64>,
-    /// What the writer will believe if this turn is committed.
+    /// The writer's state if this turn commits.
     pub state: &'a mut MediaState,
-    /// Bytes of pictures that this turn has put on record.
+    /// Bytes of pictures that this turn has stored.
     pub written: u64,
-    /// Bytes of pictures that were refused for want of room, the most at once.
+    /// Largest number of picture bytes that did not fit at once.
     pub refused: u64,
-    /// Whether the list of items has been changed.
+    /// The list of items has changed.
     pub is_changed: bool,
 }
 
-/// Why an edit was not made.
+/// Why an edit failed.
 #[derive(Debug)]
 pub enum MediaFault {
-    /// It is wrong: only it is refused.
+    /// The edit is invalid; only it is refused.
     Edit(MediaError),
-    /// The file does not take it: the whole turn has failed.
+    /// The file failed, and with it the whole turn.
     File(MediaRowError),
 }
 
@@ -71,15 +71,14 @@ impl From<MediaRowError> for MediaFault {
 }
 
 impl MediaTransaction<'_> {
-    /// The wall time of a stamp by this boot's clock. That of the stamp itself, unless the clock was set after it.
+    /// The wall time of a stamp by this boot's clock. It is the stamp's own, unless the clock was set after it.
     pub fn wall_us(&self, stamp: ClockTime) -> i64 {
         let wall_us = self.state.wall.wall_us(stamp.monotonic_us as i64);
         let own_us = stamp.wall_us as i64;
         if (own_us - wall_us).abs() <= 1_000_000 { own_us } else { wall_us }
     }
 
-    /// Sees to it that `bytes` of pictures find room without taking what the file system is to keep free; frees for it
-    /// what is going.
+    /// Ensures that `bytes` of pictures fit without taking the room of `min_free`. Frees removed items if necessary.
     pub fn require_space(&mut self, bytes: u64) -> Result<(), MediaFault> {
         self.written += bytes;
         let directory = self.file.parent().unwrap_or(Path::new("."));
@@ -99,8 +98,8 @@ impl MediaTransaction<'_> {
     }
 }
 
-/// By how much the file would have to grow for `bytes` of pictures where the file system has no room for that beside
-/// `min_free`; 0: they find room.
+/// Bytes by which the file would have to grow for `bytes` of pictures, if the file system has no room for that beside
+/// `min_free`; 0 if they fit.
 pub fn lacking(
     connection: &Connection,
     directory: &Path,
@@ -108,7 +107,7 @@ pub fn lacking(
     bytes: u64,
 ) -> Result<u64, MediaRowError> {
     let least = min_free.unwrap_or(0).max(LAST_BYTES);
-    // Pages of rows and trees, too.
+    // Includes pages of rows and trees.
     let bytes = bytes + bytes / 16 + 65_536;
     let growth = bytes.saturating_sub(storage::pages(connection)?.1);
     let has_room = growth == 0
@@ -116,13 +115,13 @@ pub fn lacking(
     Ok(if has_room { 0 } else { growth })
 }
 
-/// What the writer believes, changed by a turn only if that is committed.
+/// The writer's state, which a turn changes only if it commits.
 #[derive(Debug, Clone)]
 pub struct MediaState {
     pub wall: WallClock,
-    /// Recordings under way and what they have come to.
+    /// Recordings under way with their sums.
     pub recordings: BTreeMap<u64, StoredSums>,
     pub totals: Totals,
-    /// Whether something is going.
+    /// Removed items remain to be freed.
     pub is_freeing: bool,
 }

@@ -1,4 +1,4 @@
-//! Backups while everything else goes on.
+//! Backups while everything else continues.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::store::media::faults::tests::{House, chunk, contents, jpeg};
 use crate::store::media::{Ended, RetentionRules, check_offline};
 
-/// Takes a whole backup; its bytes, or the error that ended it.
+/// The bytes of a whole backup, or the error that ended it.
 async fn take(mut backup: Backup) -> Result<Vec<u8>, MediaError> {
     let mut bytes = Vec::new();
     while let Some(piece) = backup.pieces.recv().await {
@@ -16,7 +16,7 @@ async fn take(mut backup: Backup) -> Result<Vec<u8>, MediaError> {
     Ok(bytes)
 }
 
-/// Looks at the bytes of a backup as a store of its own.
+/// A store with the bytes of a backup; checks that it is sound.
 fn restored(bytes: &[u8]) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("media.db"), bytes).unwrap();
@@ -26,7 +26,7 @@ fn restored(bytes: &[u8]) -> tempfile::TempDir {
 }
 
 #[test]
-fn a_backup_is_the_store_as_it_was_while_recording_and_deleting_go_on() {
+fn a_backup_is_a_snapshot_of_the_store_despite_recording_and_deleting() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path(), RetentionRules::default()).unwrap();
     let mut ids = Vec::new();
@@ -34,7 +34,7 @@ fn a_backup_is_the_store_as_it_was_while_recording_and_deleting_go_on() {
         ids.push(house.record(&format!("{n}.mp4"), 6, 60_000).unwrap().id);
         house.snapshot(&format!("{n}.jpg"), &jpeg(n, 40_000)).unwrap();
     }
-    // Room that nothing uses.
+    // Leaves unused room in the file.
     house.wait(house.media.remove(vec![ids[0]])).unwrap();
     let before = contents(house.media.file());
     let backup = house.wait(house.media.backup()).unwrap();
@@ -68,7 +68,7 @@ fn a_backup_is_the_store_as_it_was_while_recording_and_deleting_go_on() {
 }
 
 #[test]
-fn there_is_one_at_a_time_and_what_was_deleted_is_not_in_it() {
+fn one_backup_runs_at_a_time_and_has_no_deleted_data() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path(), RetentionRules::default()).unwrap();
     let secret = jpeg(77, 700_000);
@@ -77,7 +77,7 @@ fn there_is_one_at_a_time_and_what_was_deleted_is_not_in_it() {
         house.snapshot(&format!("{n}.jpg"), &jpeg(n, 200_000)).unwrap();
     }
     house.wait(house.media.remove(vec![item.id])).unwrap();
-    // Its room is freed with what is written next.
+    // The next writes free its room.
     house.record("next.mp4", 4, 1000).unwrap();
     while house.media.reader().unwrap().storage(&RetentionRules::default()).unwrap().going_bytes > 0 {
         std::thread::yield_now();
@@ -89,7 +89,7 @@ fn there_is_one_at_a_time_and_what_was_deleted_is_not_in_it() {
     let of_it = |bytes: &[u8]| memchr::memmem::find(bytes, &secret[350_000..350_256]).is_some();
     assert!(!of_it(&bytes));
     restored(&bytes);
-    // One that nobody wants any more is no hindrance.
+    // A backup whose receiver has gone does not block the next one.
     drop(house.wait(house.media.backup()).unwrap());
     let again = loop {
         match house.wait(house.media.backup()) {
@@ -102,15 +102,15 @@ fn there_is_one_at_a_time_and_what_was_deleted_is_not_in_it() {
     house.close();
 }
 
-/// Pieces of `picture` that `bytes` still has: one of each page.
+/// Number of pieces of `picture` that `bytes` still contains, with one piece from each page.
 fn left_of(picture: &[u8], bytes: &[u8]) -> usize {
     let pieces = picture.chunks_exact(200).step_by(7);
     pieces.filter(|piece| memchr::memmem::find(bytes, piece).is_some()).count()
 }
 
-/// Also what was deleted a moment ago, and what the free list's own pages and half-used pages of rows still hold.
+/// Also data that was just deleted, and the unused bytes of free list pages and half-empty pages.
 #[test]
-fn nothing_of_what_was_deleted_is_in_a_backup() {
+fn a_backup_has_no_bytes_of_deleted_data() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path(), RetentionRules::default()).unwrap();
     let secrets: Vec<Vec<u8>> =
@@ -130,7 +130,7 @@ fn nothing_of_what_was_deleted_is_in_a_backup() {
     house.close();
 }
 
-/// As stores of earlier versions were written: rows that were deleted stay where they were.
+/// Stores of earlier versions left deleted rows where they were.
 #[test]
 fn nothing_is_left_of_rows_that_an_earlier_version_deleted() {
     let directory = tempfile::tempdir().unwrap();
@@ -156,7 +156,7 @@ fn nothing_is_left_of_rows_that_an_earlier_version_deleted() {
 }
 
 #[test]
-fn what_was_deleted_is_overwritten_by_a_wipe_and_what_is_kept_is_not() {
+fn a_wipe_overwrites_deleted_data_only() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path(), RetentionRules::default()).unwrap();
     let secrets: Vec<Vec<u8>> =
@@ -179,7 +179,7 @@ fn what_was_deleted_is_overwritten_by_a_wipe_and_what_is_kept_is_not() {
     house.close();
 }
 
-/// A copy made while a recording is under way is whole: the next start closes that recording.
+/// A copy made while recording is whole: the next start closes that recording.
 #[test]
 fn a_backup_made_while_recording_is_sound_as_it_is() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The items of a store and their chunks, looked at one after another.
+//! Checks the items of a store and their chunks, one after another.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -7,16 +7,16 @@ use crate::store::media::rows::{self, MediaRowError, StoredSums, unsigned};
 use crate::store::media::schema::{GOING, OPEN, chunk_id, chunk_number};
 use crate::store::media::{ChunkFrame, Ended, Item, MediaKind, chunks, frames};
 
-/// How far an item is looked at: what its chunks have come to.
+/// The progress within an item, with the sums of its checked chunks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Walk {
     item: u64,
-    /// The first chunk that has not been looked at.
+    /// The first chunk that has not been checked.
     next: i64,
     sums: StoredSums,
-    /// A chunk was dropped: the next one is after a gap.
+    /// A chunk was dropped, so the next one follows a gap.
     is_gap: bool,
-    /// A chunk could not be used and is still there: what the next one says of those before it is believed.
+    /// An unusable chunk stayed, so the next chunk's sums of earlier ones are believed.
     is_lost: bool,
 }
 
@@ -36,7 +36,7 @@ struct ChunkToCheck {
 }
 
 impl Check {
-    /// Items and their chunks; whether all have been looked at.
+    /// Checks items and their chunks. True when all are done.
     pub(super) fn check_items(&mut self, tx: &mut CheckContext<'_>) -> Result<bool, MediaRowError> {
         let mut bytes = 0;
         for _ in 0..ROWS_A_STEP {
@@ -65,8 +65,8 @@ impl Check {
                 continue;
             }
             self.report.items += 1;
-            // In a store that nobody has, a copy made while recording or what a cut left, it is no fault: the next
-            // start closes it.
+            // In a store that nobody has open, such as a copy made while recording, an open item is no fault: the
+            // next start closes it.
             if state == OPEN && !tx.recordings.contains_key(&id) && (self.repair || !self.is_alone) {
                 self.check_open_item(tx, id)?;
             }
@@ -81,8 +81,8 @@ impl Check {
         Ok(false)
     }
 
-    /// The first chunk after the newest item's that lies before `until`: it has no item. Whether there was one that is
-    /// gone now.
+    /// Handles the first chunk without an item between the current item and `until`. True if there was one and it has
+    /// been handled.
     fn find_orphan(&mut self, tx: &mut CheckContext<'_>, until: i64) -> Result<bool, MediaRowError> {
         let from = chunk_id(self.item + 1, 0);
         let found: Option<i64> = tx
@@ -102,7 +102,7 @@ impl Check {
             tx,
             format!("{count} chunk(s) belong to item {item}, which is not there"),
             Some(&mut |connection| {
-                // One at a time: each may be megabytes.
+                // One at a time, because each may be megabytes.
                 connection.execute("DELETE FROM chunks WHERE id = ?1", [id])?;
                 Ok(String::from("one is freed"))
             }),
@@ -127,7 +127,7 @@ impl Check {
         Ok(())
     }
 
-    /// The next chunk of an item, or its end; how many bytes were read.
+    /// Checks the next chunk of an item, or its end. Returns the number of bytes read.
     fn chunk(&mut self, tx: &mut CheckContext<'_>, mut walk: Walk) -> Result<u64, MediaRowError> {
         let range = [walk.next, chunk_id(walk.item + 1, 0)];
         let found = tx
@@ -169,7 +169,7 @@ impl Check {
         Ok(bytes)
     }
 
-    /// One chunk that could be read.
+    /// Checks a readable chunk.
     fn row(
         &mut self,
         tx: &mut CheckContext<'_>,
@@ -210,7 +210,7 @@ impl Check {
             .filter(|jpeg| !has_jpeg_end(jpeg))
             .count();
         if cut > 0 {
-            // Most programs show what is there of it: it stays.
+            // It stays, because most programs show the part that exists.
             self.record_fault(format!(
                 "item {}, chunk {number}: {cut} of {} pictures have no end",
                 walk.item,
@@ -286,7 +286,7 @@ impl Check {
         Ok(())
     }
 
-    /// What the row of an item says, against its chunks.
+    /// Compares the row of an item with its chunks.
     fn check_item_end(&mut self, tx: &mut CheckContext<'_>, walk: &Walk) -> Result<(), MediaRowError> {
         let id = walk.item;
         if let Some(kept) = tx.recordings.get_mut(&id) {
@@ -305,7 +305,7 @@ impl Check {
         let text = format!("{} WHERE id = ?1 AND state < 2", rows::SELECT_ITEMS);
         let item = match tx.connection.query_row(&text, [id as i64], rows::read_item).optional() {
             Ok(Some(item)) if !item.is_open => item,
-            // It has gone meanwhile, or it is open and that was told.
+            // It is gone meanwhile, or it is open and was reported.
             Ok(_) => return Ok(()),
             Err(error @ rusqlite::Error::FromSqlConversionFailure(..)) => {
                 self.record_fault(format!("item {id}: its row cannot be read ({error})"));
@@ -314,7 +314,7 @@ impl Check {
             Err(error) => return Err(error),
         };
         if walk.sums.frames == 0 {
-            // A chunk that could not be dropped still has it.
+            // A chunk that could not be dropped still belongs to it.
             let range = [chunk_id(id, 0), chunk_id(id + 1, 0)];
             let has_chunks: bool = tx.connection.query_row(
                 "SELECT EXISTS (SELECT 1 FROM chunks WHERE id >= ?1 AND id < ?2)",
@@ -383,19 +383,19 @@ fn read_row(connection: &Connection, id: i64) -> Result<ChunkToCheck, MediaRowEr
     )
 }
 
-/// The bytes of a picture, if a JPEG begins where the index says.
+/// The bytes of a picture, if a JPEG starts where the index says.
 fn picture<'a>(jpegs: &'a [u8], frame: &ChunkFrame) -> Option<&'a [u8]> {
     let from = frame.offset as usize;
     let bytes = from.checked_add(frame.len as usize).and_then(|to| jpegs.get(from..to));
     bytes.filter(|jpeg| jpeg.starts_with(&[0xff, 0xd8]))
 }
 
-/// Whether a JPEG's end is there. Some cameras and programs put something after it.
+/// Whether a JPEG has an end marker. Some cameras and programs append data after it.
 fn has_jpeg_end(jpeg: &[u8]) -> bool {
     jpeg.ends_with(&[0xff, 0xd9]) || memchr::memmem::rfind(jpeg, &[0xff, 0xd9]).is_some()
 }
 
-/// Adds a chunk to what an item has come to.
+/// Adds a chunk to the sums of an item.
 fn add(sums: &mut StoredSums, row: &ChunkToCheck, frames: u64, bytes: u64, is_after_gap: bool, to_us: u64) {
     if sums.frames == 0 {
         sums.size = row.size;
@@ -408,7 +408,7 @@ fn add(sums: &mut StoredSums, row: &ChunkToCheck, frames: u64, bytes: u64, is_af
     sums.step_us = row.step_us;
 }
 
-/// Puts the good pictures of a chunk in its place, after a gap.
+/// Replaces a chunk with its good pictures, and marks a gap before it.
 fn rewrite_chunk(
     connection: &Connection,
     row: &ChunkToCheck,
@@ -443,7 +443,7 @@ fn rewrite_chunk(
     Ok(())
 }
 
-/// Which of an item's sums are not those of its chunks.
+/// The names of an item's sums that differ from its chunks.
 fn differing_sums(item: &Item, sums: &StoredSums) -> Vec<&'static str> {
     let duration_us = if item.kind == MediaKind::Snapshot { 0 } else { sums.duration_us() };
     [

@@ -1,16 +1,16 @@
-//! Whether a store is sound, and mending what can be: every invariant, item by item, in small steps.
+//! Checks every invariant of a store, item by item in small steps, and repairs faults on request.
 //!
-//! What is looked at: the file as SQLite sees it (all of it when nobody else uses it or it is small, else its small
-//! tables; the chunks are read whole anyway) · each item's row and sums · each chunk's index against its pictures and
-//! the chunks before it · each picture's first and last two bytes · chunks without an item · names that two items
-//! have · recordings that nobody makes and are open all the same · the sums the writer keeps in mind.
+//! SQLite's own check reads the whole file if nobody else uses it or it is small, otherwise its small tables. Chunks
+//! are read whole anyway. Each item's row is compared with its chunks, and each chunk's index with its pictures and
+//! the previous chunks. Each picture needs the first and last two bytes of a JPEG. Further faults are chunks without
+//! an item, duplicate names, open recordings that nobody makes, and wrong sums in the writer's memory.
 //!
-//! What is mended: sums are computed again; what belongs to nothing is freed; of a chunk with pictures that are none
-//! the others stay and a gap is marked; a chunk that cannot be read is dropped, and a gap marked after it; an item that
-//! has no picture left goes. A page that is damaged costs the chunk it belongs to, and nothing else.
+//! Repairs: sums are computed again. Orphans are freed. A chunk with bad pictures keeps the good ones, with a gap
+//! marked. An unreadable chunk is dropped, and a gap marked after it. An item without pictures is removed. A damaged
+//! page costs only the chunk it belongs to.
 //!
-//! Between two steps anything may be changed: an item is looked at as it is when its turn comes, and what was said of
-//! it is compared in the step that sees its last chunk.
+//! Between two steps anything may change. An item is read when its turn comes, and its row is compared in the step
+//! that sees its last chunk.
 
 mod items;
 
@@ -30,27 +30,27 @@ use crate::store::media::schema::{FILE_NAME, lock, media_error, open_to_write, w
 use crate::store::media::storage::Totals;
 use crate::store::media::{CheckReport, MediaError};
 
-/// Mends something within a transaction, and says how in a sentence.
+/// A repair within a transaction; returns a sentence about it.
 type Mend<'a> = &'a mut dyn FnMut(&Connection) -> Result<String, MediaRowError>;
 
-/// Bytes of pictures that one step reads, about, and rows.
+/// Approximate bytes of pictures, and rows, that one step reads.
 const BYTES_A_STEP: u64 = 1 << 20;
 const ROWS_A_STEP: usize = 64;
 
-/// Between two steps, so that a check takes no more than about half of what a slow card gives.
+/// Pause between two steps, so that a check takes at most about half of a slow card's throughput.
 const PAUSE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 20 });
 
-/// A file up to so many bytes is examined as a whole even while it is used.
+/// Files up to this many bytes are checked as a whole even while in use.
 const SMALL: u64 = 16 << 20;
 
-/// Faults that are told one by one; further ones are counted.
+/// Maximum number of listed faults; further ones are counted.
 const MOST_TOLD: usize = 100;
 
-/// Looks at the store in `directory` while no daemon uses it, and mends it if `repair`. A file that is too damaged to
-/// be used is looked at as far as it can be read, and left as it is.
+/// Checks the store in `directory` while no daemon uses it, and repairs it with `repair`. An unusable file is checked
+/// as far as it can be read, and not repaired.
 ///
 /// # Errors
-/// The store is in use ([`MediaError::Locked`]: ask the daemon), there is none, or nothing of it can be read.
+/// The store is in use ([`MediaError::Locked`]: ask the daemon), does not exist, or is unreadable.
 pub fn check_offline(directory: &Path, repair: bool) -> Result<CheckReport, MediaError> {
     let file = directory.join(FILE_NAME);
     if !file.exists() {
@@ -67,7 +67,7 @@ pub fn check_offline(directory: &Path, repair: bool) -> Result<CheckReport, Medi
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection =
                 vfs::open(&file, flags).map_err(|error| without_check_hint(media_error(&file, &error)))?;
-            // Something of it must be there to be looked at.
+            // At least the items must be readable.
             if connection.query_row("SELECT count(*) FROM items", [], |_| Ok(())).is_err() {
                 return Err(without_check_hint(error));
             }
@@ -94,14 +94,14 @@ pub fn check_offline(directory: &Path, repair: bool) -> Result<CheckReport, Medi
     }
 }
 
-/// A check as work of the writer's.
+/// A check as a job of the writer.
 pub struct CheckJob {
     told: Option<oneshot::Sender<Result<CheckReport, MediaError>>>,
     check: Check,
 }
 
 impl CheckJob {
-    /// Work that tells what it found.
+    /// Sends the report to `told`.
     pub fn new(repair: bool, told: oneshot::Sender<Result<CheckReport, MediaError>>) -> CheckJob {
         CheckJob { told: Some(told), check: Check::new(repair, false) }
     }
@@ -124,14 +124,14 @@ impl Job for CheckJob {
             Err(error) => Err(media_error(tx.file, &error)),
         };
         if let Some(told) = self.told.take() {
-            // Nobody waits any more: that is all right.
+            // Dropped if the caller has gone.
             let _ = told.send(answer);
         }
         Next::Done
     }
 }
 
-/// What a step works with.
+/// The context of a step.
 struct CheckContext<'a> {
     connection: &'a Connection,
     recordings: &'a mut BTreeMap<u64, StoredSums>,
@@ -154,7 +154,7 @@ struct Check {
     stage: CheckStage,
     report: CheckReport,
     untold: u64,
-    /// The newest item that is done.
+    /// The last item that is done.
     item: u64,
     walk: Option<Walk>,
 }
@@ -165,7 +165,7 @@ impl Check {
         Check { repair, is_alone, stage: CheckStage::File, report, untold: 0, item: 0, walk: None }
     }
 
-    /// One step; whether it was the last.
+    /// Runs one step. True if it was the last.
     fn step(&mut self, tx: &mut CheckContext<'_>) -> Result<bool, MediaRowError> {
         match self.stage {
             CheckStage::File => {
@@ -190,7 +190,7 @@ impl Check {
         Ok(false)
     }
 
-    /// Says that something is wrong, and mends it if that is wanted and can be; whether it was mended.
+    /// Repairs a fault if requested and possible, otherwise reports it. True if it was repaired.
     fn report_and_repair(
         &mut self,
         tx: &mut CheckContext<'_>,
@@ -198,7 +198,7 @@ impl Check {
         mend: Option<Mend<'_>>,
     ) -> Result<bool, MediaRowError> {
         if let (true, Some(mend)) = (self.repair, mend) {
-            // A transaction of its own: what meets a damaged page cannot be committed any more.
+            // A separate transaction, because one that meets a damaged page cannot be committed.
             let transaction = Transaction::new_unchecked(tx.connection, TransactionBehavior::Immediate)?;
             match mend(&transaction).and_then(|how| transaction.commit().map(|()| how)) {
                 Ok(how) => {
@@ -224,7 +224,7 @@ impl Check {
         }
     }
 
-    /// What SQLite itself says of the file.
+    /// Runs SQLite's own check.
     fn file(&mut self, connection: &Connection) -> Result<(), MediaRowError> {
         let count = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         let is_whole = self.is_alone
@@ -257,7 +257,7 @@ impl Check {
         Ok(())
     }
 
-    /// Names that two items have: the index of names forbids it, unless it is damaged.
+    /// Finds duplicate names, which can exist only if the index of names was damaged.
     fn names(&mut self, tx: &mut CheckContext<'_>) -> Result<(), MediaRowError> {
         let twice: Vec<(u64, String)> = {
             let mut query = tx.connection.prepare(
@@ -282,7 +282,7 @@ impl Check {
         Ok(())
     }
 
-    /// The sums that the writer keeps in mind.
+    /// Checks the sums in the writer's memory.
     fn check_totals(&mut self, tx: &mut CheckContext<'_>) -> Result<(), MediaRowError> {
         let totals = Totals::read(tx.connection)?;
         let is_same = |totals: &Totals, kept: &Totals| {
@@ -290,7 +290,7 @@ impl Check {
         };
         if !is_same(&totals, tx.totals) {
             if self.repair {
-                // Mending has changed them, or they were wrong: either way they are right now.
+                // Changed by repairs or wrong before; now they are right.
                 *tx.totals = totals;
             } else {
                 self.record_fault(String::from("the sums of all items are not those of the items"));
@@ -300,7 +300,7 @@ impl Check {
     }
 }
 
-/// Sentences of SQLite's own examination; none if all is well.
+/// The messages of SQLite's own checks; empty for a sound file.
 fn examination_messages(connection: &Connection, looks: &[&str]) -> Result<Vec<String>, MediaRowError> {
     let mut said = Vec::new();
     for look in looks {
@@ -317,7 +317,7 @@ fn examination_messages(connection: &Connection, looks: &[&str]) -> Result<Vec<S
     Ok(said)
 }
 
-/// Whether the file is damaged there, rather than the disk in trouble or the file in use.
+/// Whether the error means a damaged file, rather than a disk fault or a file in use.
 fn is_damage(error: &MediaRowError) -> bool {
     matches!(
         error,

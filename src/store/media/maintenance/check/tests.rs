@@ -1,11 +1,11 @@
-//! Stores that are damaged in every way that is told of, mended, and found sound.
+//! Stores damaged in every way that the check reports, repaired, and then found sound.
 
 use super::*;
 use crate::store::media::faults::tests::{House, chunk, contents, jpeg};
 use crate::store::media::schema::chunk_id;
 use crate::store::media::{MediaKind, RetentionRules, Vacuumed};
 
-/// A store with one snapshot and one recording of five chunks; their numbers.
+/// Makes a store with one snapshot and one recording of five chunks. Returns their numbers.
 fn store(directory: &Path) -> (u64, u64) {
     let house = House::open(directory, RetentionRules::default()).unwrap();
     let snapshot = house.snapshot("a.jpg", &jpeg(1, 30_000)).unwrap().id;
@@ -17,7 +17,8 @@ fn store(directory: &Path) -> (u64, u64) {
     (snapshot, recording)
 }
 
-/// Damages a store by SQL (`{r}`, `{s}`: the recording, the snapshot; `{c}`: its chunk 2), says what is told, mends it.
+/// Damages a store with SQL, expects a report with `told`, and repairs it. `{r}` is the recording, `{s}` the
+/// snapshot, `{c}` the recording's chunk 2.
 fn damaged(sql: &str, told: &str) -> (tempfile::TempDir, CheckReport) {
     let directory = tempfile::tempdir().unwrap();
     let (snapshot, recording) = store(directory.path());
@@ -39,7 +40,7 @@ fn damaged(sql: &str, told: &str) -> (tempfile::TempDir, CheckReport) {
 }
 
 #[test]
-fn a_lost_end_is_a_gap_that_no_chunk_tells() {
+fn a_lost_end_is_a_gap_without_a_chunk() {
     let directory = tempfile::tempdir().unwrap();
     let (_, recording) = store(directory.path());
     let file = directory.path().join(FILE_NAME);
@@ -58,7 +59,7 @@ fn a_lost_end_is_a_gap_that_no_chunk_tells() {
 }
 
 #[test]
-fn sums_are_computed_anew() {
+fn wrong_sums_are_computed_again() {
     for (set, told) in [
         ("items SET frames = 7 WHERE id = {r}", "not the sums of its chunks: pictures"),
         ("items SET bytes = bytes + 1 WHERE id = {s}", "not the sums of its chunks: bytes"),
@@ -98,7 +99,7 @@ fn bad_chunks_go_and_leave_a_gap() {
 }
 
 #[test]
-fn what_belongs_to_nothing_is_freed() {
+fn orphans_are_freed() {
     damaged("DELETE FROM items WHERE id = {r}", "which is not there");
     let copy = "INSERT INTO chunks SELECT id + (9 << 32), from_us, to_us, frames, bytes, width, height, gap,
         frames_before, bytes_before, gaps_before, step_us, frames_index, jpegs, filling FROM chunks WHERE id = {c}";
@@ -109,7 +110,7 @@ fn what_belongs_to_nothing_is_freed() {
 }
 
 #[test]
-fn of_a_file_that_was_being_brought_in_repair_leaves_nothing() {
+fn repair_removes_an_unfinished_import() {
     let directory = tempfile::tempdir().unwrap();
     let (_, recording) = store(directory.path());
     let sql = format!("UPDATE items SET state = 1, origin = 'import' WHERE id = {recording}");
@@ -122,13 +123,13 @@ fn of_a_file_that_was_being_brought_in_repair_leaves_nothing() {
 }
 
 #[test]
-fn an_open_item_that_nobody_records_is_told_while_the_store_is_in_use() {
+fn an_open_item_that_nobody_records_is_reported_while_the_store_is_in_use() {
     let directory = tempfile::tempdir().unwrap();
     let (_, recording) = store(directory.path());
     let house = House::open(directory.path(), RetentionRules::default()).unwrap();
     let mut handle = house.begin("c.mp4").unwrap();
     handle.append_waiting(chunk(0, 5, 1000)).unwrap();
-    // One that is being recorded is sound.
+    // A recording under way is sound.
     assert_eq!(house.check(false).faults, Vec::<String>::new());
     let other = Connection::open(house.media.file()).unwrap();
     other.execute("UPDATE items SET state = 1 WHERE id = ?1", [recording as i64]).unwrap();
@@ -141,9 +142,9 @@ fn an_open_item_that_nobody_records_is_told_while_the_store_is_in_use() {
     house.close();
 }
 
-/// Each page of the file in turn is overwritten: what is told is true, and what is not damaged stays.
+/// Overwrites each page of the file in turn. The report is true, and undamaged data stays.
 #[test]
-fn a_damaged_page_costs_what_lies_on_it() {
+fn a_damaged_page_costs_only_its_own_data() {
     let directory = tempfile::tempdir().unwrap();
     store(directory.path());
     let file = directory.path().join(FILE_NAME);
@@ -163,7 +164,7 @@ fn a_damaged_page_costs_what_lies_on_it() {
             Ok(report) if report.faults.is_empty() && report.mended.is_empty() => unseen += 1,
             Ok(_) => {
                 told += 1;
-                // What is left can be read as a store.
+                // The rest can be read as a store.
                 let again = check_offline(directory.path(), false).unwrap();
                 assert!(again.chunks + 1 >= 4 || again.items < 2, "page {page}: {again:?}");
             }
@@ -173,9 +174,9 @@ fn a_damaged_page_costs_what_lies_on_it() {
     assert!(told > 20 && unusable < 5, "{told} {unusable} {unseen}");
 }
 
-/// What `media check` says of it when it cannot read it is not that `media check` says what can be saved.
+/// If the check itself cannot read the file, its hint must not be to run `media check`.
 #[test]
-fn of_what_cannot_be_checked_another_way_is_told() {
+fn the_hint_for_an_uncheckable_file_names_another_way() {
     let directory = tempfile::tempdir().unwrap();
     store(directory.path());
     let file = directory.path().join(FILE_NAME);
