@@ -111,7 +111,7 @@ impl Hash {
         Ok(hash)
     }
 
-    /// Whether it is the hash of `password`. Takes 0.1 s and more.
+    /// Takes 0.1 s and more.
     pub fn matches(&self, password: &str) -> bool {
         let Some(made) = self.derive_key(password) else { return false };
         let differing = made.iter().zip(&self.hash).fold(0, |sum, (a, b)| sum | (a ^ b));

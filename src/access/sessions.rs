@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_never_too_many() {
+    fn the_number_of_sessions_is_bounded() {
         let mut sessions = Sessions::default();
         for n in 0..MOST as u64 + 5 {
             sessions.insert(session(&n.to_string(), 0, 100 + n));

@@ -85,7 +85,6 @@ pub fn time_zone(text: &str, is_zone: &dyn Fn(&str) -> bool) -> Checked<String> 
     }
 }
 
-/// A country code.
 pub fn country(text: &str) -> Checked<String> {
     let code = text.trim().to_ascii_uppercase();
     if code.len() == 2 && COUNTRIES.split(' ').any(|country| country == code) {
@@ -99,7 +98,6 @@ pub fn country(text: &str) -> Checked<String> {
     invalid(format!("must be a country's code, not {}", quoted(text)), hint)
 }
 
-/// The name of a Wi-Fi network.
 pub fn ssid(bytes: Vec<u8>) -> Checked<Vec<u8>> {
     match bytes.len() {
         1..=32 => Ok(bytes),
@@ -119,7 +117,6 @@ pub fn ssid_hex(text: &str) -> Checked<Vec<u8>> {
     }
 }
 
-/// The key of a Wi-Fi network.
 pub fn psk(text: &str) -> Checked<Secret> {
     match text.len() == 64 && text.chars().all(|c| c.is_ascii_hexdigit()) {
         true => Ok(Secret::Key(text.to_ascii_lowercase())),

@@ -27,7 +27,6 @@ fn parsed<'e>(
     }
 }
 
-/// Reads the text of `user-data`.
 pub fn user_data(text: &str, facts: &SystemInfo<'_>, entries: &mut Vec<Entry>) -> CardSettings {
     let mut wanted = CardSettings::default();
     let head = text.trim_start_matches('\u{feff}').lines().next().unwrap_or_default().trim_end();
@@ -146,7 +145,6 @@ fn run_commands(table: &Table, reader: &mut CardReader<'_>) {
     }
 }
 
-/// Reads the text of `network-config`.
 pub fn network(text: &str, entries: &mut Vec<Entry>) -> CardSettings {
     let mut wanted = CardSettings::default();
     let Some((table, mut reader)) = parsed(CLOUD[1], text, entries) else { return wanted };

@@ -5,7 +5,6 @@ use super::reader::CardReader;
 use super::tree::{self, Table, get};
 use super::{CardSettings, Entry, PRESEED, Secret, Sourced, StaticAddress, SystemInfo, Wifi};
 
-/// Reads the file's text.
 pub fn read(text: &str, facts: &SystemInfo<'_>, entries: &mut Vec<Entry>) -> CardSettings {
     let table = match tree::toml(text) {
         Ok(table) => table,

@@ -36,7 +36,6 @@ impl CardFile {
     }
 }
 
-/// Reads the file's text.
 pub fn read(text: &str, facts: &SystemInfo<'_>, entries: &mut Vec<Entry>) -> CardFile {
     let nothing = || CardFile { is_broken: true, ..CardFile::empty() };
     let (settings, faulty) = match Saved::read_shared(Path::new(OWN), text, &OURS) {

@@ -5,7 +5,6 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// A value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
     /// The line where it begins, from 1.

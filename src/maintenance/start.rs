@@ -95,7 +95,7 @@ fn entries(folder: &Path) -> Vec<(String, PathBuf)> {
     entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path()))).collect()
 }
 
-/// Removes the files that SQLite keeps with `file`, from the suffix `BESIDE[from]` on.
+/// Removes `file` and its journals; only the journals if `from` is 1.
 fn remove_database(state: &Path, file: &str, from: usize) -> Result<(), Fault> {
     BESIDE[from..].iter().try_for_each(|ending| remove(&state.join(format!("{file}{ending}"))))
 }

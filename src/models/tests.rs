@@ -31,7 +31,7 @@ fn is_empty(models: &Models) -> bool {
 }
 
 #[test]
-fn the_shipped_model_is_found_and_is_what_it_says() {
+fn the_shipped_model_is_found_and_matches_its_description() {
     let (_folder, models) = models();
     let all = models.list();
     let [model] = &all[..] else { panic!("{all:?}") };

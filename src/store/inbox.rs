@@ -100,7 +100,6 @@ impl<T> Inbox<T> {
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Takes all items.
     pub(super) fn take_all(&self) -> VecDeque<T> {
         let taken = std::mem::take(&mut self.lock().waiting);
         self.emptied.notify_all();

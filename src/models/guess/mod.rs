@@ -207,7 +207,7 @@ fn run_inference(network: &mut Network, fed: &InputCard, picture: &SmallImage) -
         shapes.into_iter().zip(values).map(|(shape, values)| OutputStats { shape, values }).collect();
     Ok(TrialOutput { fed: fed.clone(), fit, outputs })
 }
-/// Whether `outputs`, read with `card`, contain class `number` and not class 0.
+/// Whether `outputs`, read with `card`, contain class `number`. Rows must then lack class 0.
 fn has_class(card: &EndToEndCard, outputs: &[OutputStats], number: usize) -> bool {
     let of_rows = outputs.first().and_then(|held| Some((held, held.rows()?[1])));
     match of_rows {

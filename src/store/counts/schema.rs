@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_no_counts_db_are_refused_and_left() {
+    fn other_files_are_refused_and_left_unchanged() {
         let folder = tempfile::tempdir().expect("a folder");
         let newer = folder.path().join("newer.db");
         let connection = open_to_write(&newer).expect("it is made");

@@ -1294,7 +1294,7 @@ fn a_recount_replaces_the_crossings_of_its_line_and_time_only() {
     assert_eq!(bench.counts.totals(), totals, "they never fall while it runs");
     let tally = bench.counts.subscribe_tallies().borrow().lines[0].clone();
     assert_eq!((tally.count_in, tally.count_out), (5, 1));
-    assert_eq!(bench.rows("SELECT count(*) FROM superseded"), 6, "nothing that was counted is deleted");
+    assert_eq!(bench.rows("SELECT count(*) FROM superseded"), 6, "no crossing is deleted");
     // The same again, also with its crossings in another order, changes nothing.
     let mut again = found.clone();
     again.crossings.reverse();
@@ -1320,7 +1320,7 @@ fn a_recount_replaces_the_crossings_of_its_line_and_time_only() {
 }
 
 #[test]
-fn a_recount_knows_resets_and_fills_gaps() {
+fn a_recount_respects_resets_and_fills_gaps() {
     use Direction::{In, Out};
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Script::new(MONDAY);
@@ -1725,7 +1725,7 @@ fn lines_and_zones_move_with_the_picture() {
     let part = View { rotate: 90, crop: Some([0.5, 0.0, 0.5, 1.0]), ..View::default() }.geometry();
     assert!(bench.edit(|c| async move { c.follow_picture(part).await }).is_err());
     assert_eq!(ends(&bench), before);
-    assert_eq!(follow(&mut bench, shown(90, false)), 0, "and it is still for this");
+    assert_eq!(follow(&mut bench, shown(90, false)), 0, "the stored geometry is still this one");
 }
 
 #[test]

@@ -141,7 +141,8 @@ fn page_fill(numbers: &[i64], index: usize, jpegs: usize) -> Option<i64> {
         0x8000_0000..0x8000_0000_0000 => 6,
         _ => 8,
     };
-    // The header's length, a type for each column, and the columns. The row's number and the zeros need no bytes.
+    // The header's length, a type for each column, and the columns' content. The row's number has none, and the zeros
+    // are not counted.
     let header = 1 + 1 + numbers.len() + varint(12 + 2 * index) + varint(12 + 2 * jpegs) + 1;
     let row = header + numbers.iter().map(whole).sum::<usize>() + index + jpegs;
     let rest = row.checked_sub(LEAST_IN_LEAF)? % OVERFLOW;

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_night_is_of_the_day_it_begins_on_where_days_begin_after_it() {
+    fn with_days_from_4_a_night_belongs_to_its_first_day() {
         let night = |day_starts| opened_between((22, 3), day_starts, BucketSize::Day, 99);
         // Two days from midnight: the hours 0 to 2 and 22 to 23 of each.
         assert_eq!(night(0), [(0, 24, 0.8, vec![5, 3]), (24, 48, 0.8, vec![5, 3])]);

@@ -67,7 +67,6 @@ const MOST_HELD_JUDGED: usize = 100;
 
 /// A command for the writer.
 pub(super) enum CountsWrite {
-    /// Crossings to store.
     Record(Vec<NewCrossing>),
     /// The coverage since a `CLOCK_MONOTONIC` time.
     Cover(Coverage, i64),
@@ -75,9 +74,7 @@ pub(super) enum CountsWrite {
     Judge(Vec<LineStatus>, i64),
     /// The scene that is shown.
     Show(Scene),
-    /// Occupancy of zones.
     Occupancy(Vec<OccupancySpan>),
-    /// An audit entry.
     Audit(AuditEntry),
     /// An edit whose caller waits for the result.
     Edit(CountsJob),
@@ -205,7 +202,6 @@ impl CountsWriter {
         Ok(writer)
     }
 
-    /// The number of the run.
     pub(super) fn run_id(&self) -> u64 {
         self.run as u64
     }
@@ -228,7 +224,6 @@ impl CountsWriter {
         &self.file
     }
 
-    /// Number of held commands.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
         self.held.len()

@@ -20,7 +20,6 @@ pub struct CountsTransaction<'a> {
     pub connection: &'a Connection,
     /// The time of the edit.
     pub moment: Moment,
-    /// The scene that is shown.
     pub scene: Scene,
     /// The calendar of days and hours.
     pub calendar: &'a Calendar,

@@ -77,7 +77,6 @@ impl House {
         self.wait(self.media.check(repair)).unwrap()
     }
 
-    /// Ends the writer and waits for it.
     pub(in crate::store::media) fn close(mut self) {
         self.media.stop();
         if let Some(worker) = self.worker.take() {
@@ -269,7 +268,7 @@ fn every_operation_may_fail() {
 }
 
 #[test]
-fn everything_may_end_at_every_operation() {
+fn a_kill_may_come_at_every_operation() {
     let directory = directory();
     let old = template(directory.path());
     let file = directory.path().join("media.db");

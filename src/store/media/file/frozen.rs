@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn room_is_taken_for_what_is_overwritten_only_and_comes_back() {
+    fn saved_pages_take_room_only_until_they_are_read() {
         let directory = tempfile::tempdir().unwrap();
         let page = 64 << 10;
         let file = vec![7; 32 * page];

@@ -67,7 +67,6 @@ struct OpenFileState {
     frozen: Option<Frozen>,
 }
 
-/// The file of the inner VFS.
 struct InnerFile {
     file: *mut sqlite3_file,
     #[cfg(test)]
@@ -433,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_an_ordinary_one() {
+    fn a_file_is_an_ordinary_database() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("a file.db");
         let writer = make(&file);

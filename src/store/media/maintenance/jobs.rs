@@ -13,11 +13,9 @@ use crate::store::media::storage::Totals;
 
 /// The context of a step; no transaction is open.
 pub struct JobDesk<'a> {
-    /// The writer's connection.
     pub connection: &'a Connection,
     /// The path of the store, for messages.
     pub file: &'a Path,
-    /// The current time.
     pub now: ClockTime,
     /// The writer's sums in memory. A step that changes items must update them.
     pub totals: &'a mut Totals,

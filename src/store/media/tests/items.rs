@@ -267,13 +267,13 @@ fn setting_the_clock_moves_unsure_items() {
     assert_eq!(mended.name, "2026-06-01_11-59-00.jpg", "it was named after its time");
     let name = |id| bench.reader().item(id).expect("there").name;
     assert_eq!(name(second.id), "2026-06-01_11-59-00-2.jpg");
-    assert_eq!((name(named.id), name(handle.id())), (named.name, String::from("r")), "somebody has named it");
+    assert_eq!((name(named.id), name(handle.id())), (named.name, String::from("r")), "a user has named it");
     assert!(mended.version > early.version);
     let said = bench.reader().item(edited.id).expect("there");
     assert_eq!(
         (said.is_sure, said.at_us, said.added_us),
         (true, edited.at_us, MONDAY - 60 * S),
-        "somebody has said it"
+        "a user has set it"
     );
     clock.pass(S);
     clock.with(|clock| clock.is_synchronised = true);
@@ -317,7 +317,7 @@ fn an_import_without_a_time_has_an_unsure_one() {
 }
 
 #[test]
-fn an_import_has_the_time_it_says() {
+fn an_import_has_its_given_time() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut bench = Bench::open(folder.path());
     let stamp = ClockTime { monotonic_us: 5, wall_us: MONDAY - 3600 * S, wall_trusted: true };

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::*;
 
 #[test]
-fn files_that_are_no_stores_are_refused_and_left() {
+fn other_files_are_refused_and_left_unchanged() {
     let folder = tempfile::tempdir().expect("a folder");
     let make = |name: &str, sql: &str| {
         let file = folder.path().join(name);

@@ -61,11 +61,9 @@ pub(super) enum MediaWrite {
     Edit(Option<MediaJob>),
     /// A chunk of a recording; the flag is true if it was in a failed turn.
     Chunk(Arc<RecordingTrack>, Chunk, bool),
-    /// The end of a recording.
     End(Arc<RecordingTrack>, Ended, Option<EndReply>),
     /// Sets the store aside.
     Anew(oneshot::Sender<Result<AsideFile, MediaError>>),
-    /// Long work.
     Job(Box<dyn Job>),
     /// The retention rules have changed; true if they are stricter.
     Rules(bool),

@@ -31,7 +31,6 @@ pub struct MediaTransaction<'a> {
     pub connection: &'a Connection,
     /// The path of the store, for messages.
     pub file: &'a Path,
-    /// The current time.
     pub now: ClockTime,
     /// The number of this boot's row.
     pub boot: i64,

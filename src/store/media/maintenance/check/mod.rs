@@ -146,7 +146,6 @@ enum CheckStage {
     Sums,
 }
 
-/// A check under way.
 #[derive(Debug)]
 struct Check {
     repair: bool,
