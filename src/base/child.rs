@@ -1,14 +1,15 @@
-//! Programs that are started beside this one, with an environment that holds nothing of ours. Pure, but for reading it.
+//! Builders of child processes whose environment holds nothing of this process's own.
 
 use std::ffi::OsStr;
 use std::process::Command;
 
-/// Beginnings of names that are meant for this process alone: its settings, passwords among them, and what systemd
-/// hands over (sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3), systemd.exec(5) on credentials).
+/// Prefixes of variables that only this process may see: its settings with their passwords, and the handles of
+/// systemd
+/// (sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3), systemd.exec(5) on credentials).
 const OURS: [&str; 6] =
     ["TALLYCAM_", "NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_", "CREDENTIALS_DIRECTORY", "JOURNAL_STREAM"];
 
-/// `program`, still to be started, without what is meant for this process alone.
+/// A command for `program` without this process's own variables.
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
@@ -19,7 +20,7 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// This program once more, with all that it was given.
+/// A command for this program again, with its whole environment.
 pub fn reexec_command(program: impl AsRef<OsStr>) -> Command {
     Command::new(program)
 }

@@ -1,23 +1,22 @@
-//! The only place that asks the time.
+//! The only module that reads a clock.
 //!
-//! A Raspberry Pi has no clock battery: after a power cut its wall clock may stand at 1970 or at the
-//! last shutdown until the network sets it. So a [`ClockTime`] carries both clocks, orders by the
-//! monotonic one only, and says whether the wall clock could be believed when it was taken.
+//! A Raspberry Pi has no clock battery. After a power cut its wall clock may show 1970 or the last shutdown until the
+//! network sets it. A [`ClockTime`] therefore carries both clocks, orders by the monotonic one only, and records
+//! whether the wall clock was plausible.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// 2026-01-01T00:00:00Z in microseconds: this program is younger, so a wall clock that shows an
-/// earlier time has not been set yet.
+/// 2026-01-01T00:00:00Z in microseconds. This program is younger, so an earlier wall clock is not set yet.
 const EARLIEST_PLAUSIBLE_US: u64 = 1_767_225_600_000_000;
 
 /// One moment on both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockTime {
-    /// `CLOCK_MONOTONIC` in microseconds: what V4L2 stamps frames with, and what orders stamps.
+    /// `CLOCK_MONOTONIC` in microseconds: V4L2 stamps frames with it, and stamps are ordered by it.
     pub monotonic_us: u64,
     /// Wall time in microseconds since 1970-01-01T00:00:00Z.
     pub wall_us: u64,
-    /// Whether the wall clock showed a plausible time.
+    /// The wall clock showed a plausible time.
     pub wall_trusted: bool,
 }
 
@@ -28,10 +27,10 @@ impl ClockTime {
         ClockTime { monotonic_us: monotonic_us(), wall_us, wall_trusted: wall_us >= EARLIEST_PLAUSIBLE_US }
     }
 
-    /// The stamp of something that happened at `monotonic_us`, as a driver reports it.
+    /// The stamp of an event at `monotonic_us`, as a driver reports it.
     ///
-    /// A time in the future, or more than ten seconds ago, is a driver that stamps with another
-    /// clock: the present moment is taken instead.
+    /// A time in the future or more than ten seconds ago means that the driver uses another clock. The present moment
+    /// replaces it.
     pub fn at_monotonic(monotonic_us: u64) -> ClockTime {
         let now = ClockTime::now();
         match now.monotonic_us.checked_sub(monotonic_us) {
@@ -42,12 +41,12 @@ impl ClockTime {
         }
     }
 
-    /// How long ago this was; zero for a stamp in the future.
+    /// Time since this stamp; zero for a stamp in the future.
     pub fn age(&self) -> Duration {
         Duration::from_micros(monotonic_us().saturating_sub(self.monotonic_us))
     }
 
-    /// Monotonic time from `earlier` to this stamp; zero if `earlier` is in fact later.
+    /// Monotonic time from `earlier` to this stamp; zero if `earlier` is later.
     pub fn since(&self, earlier: &ClockTime) -> Duration {
         Duration::from_micros(self.monotonic_us.saturating_sub(earlier.monotonic_us))
     }
@@ -64,17 +63,18 @@ pub fn wall_us() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as u64)
 }
 
-/// Likewise in seconds.
+/// Wall time in seconds since 1970.
 pub fn wall_s() -> u64 {
     wall_us() / 1_000_000
 }
 
-/// What systemd-timesyncd makes when it has set the clock; it goes when that is switched off
+/// Flag file that systemd-timesyncd creates once it has set the clock, and removes when it is switched off
 /// (systemd-timesyncd.service(8)).
 const SET_BY_TIMESYNCD: &str = "/run/systemd/timesync/synchronized";
 
-/// Whether something (NTP, PTP, GPS) keeps the wall clock right, as the kernel was told by it (`STA_UNSYNC`,
-/// adjtimex(2)). Where nobody may ask the kernel, as in the service's sandbox, systemd-timesyncd says it for itself.
+/// NTP, PTP or GPS keeps the wall clock right, according to the kernel (`STA_UNSYNC`, adjtimex(2)).
+///
+/// The service's sandbox forbids that call. There the flag file of systemd-timesyncd answers instead.
 pub fn is_synchronised() -> bool {
     // SAFETY: `timex` is plain numbers, for which zeros are valid; `modes` 0 only asks.
     let mut state: libc::timex = unsafe { std::mem::zeroed() };
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn the_kernel_says_whether_the_clock_is_kept() {
-        // The same answer twice: asking changes nothing.
+        // Reading the state changes nothing, so the answer stays the same.
         assert_eq!(is_synchronised(), is_synchronised());
         assert!(monotonic_us() <= monotonic_us());
     }

@@ -1,4 +1,4 @@
-//! What fuzzing has collected (`fuzz/corpus/`), for tests that replay it.
+//! Replay of the inputs that fuzzing has collected (`fuzz/corpus/`).
 
 use std::path::Path;
 

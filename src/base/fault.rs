@@ -1,37 +1,37 @@
-//! What went wrong, as the log, a page, the API and the terminal all tell it.
+//! One error type for the log, pages, the API and the terminal.
 
 use std::fmt;
 
-/// What a status of HTTP and an exit code are made of.
+/// Kind of a fault; the HTTP status and the exit code follow from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultKind {
-    /// What was given cannot be used.
+    /// The input cannot be used.
     Wrong,
-    /// There is no such thing, or it is not said.
+    /// The thing does not exist, or its existence is not disclosed.
     Unknown,
-    /// It is there already.
+    /// The thing already exists.
     Taken,
-    /// Somebody else is at it.
+    /// Somebody else is using it.
     Busy,
-    /// There is no room for it.
+    /// There is no room left.
     Full,
     /// A file cannot be read or written.
     File,
     /// Another machine cannot be reached.
     Unreachable,
-    /// What another machine has sent is of no use.
+    /// Another machine sent unusable data.
     Foreign,
-    /// It may work the next time, as it is.
+    /// A retry without changes may succeed.
     Passing,
 }
 
-/// What went wrong, and what can be done about it.
+/// A failure and its remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     pub kind: FaultKind,
-    /// A sentence without its full stop.
+    /// The message: a sentence without its full stop.
     pub what: String,
-    /// What can be done.
+    /// The remedy.
     pub hint: Option<String>,
 }
 
@@ -41,12 +41,12 @@ impl Fault {
         Fault { kind, what: what.into(), hint: None }
     }
 
-    /// What was given cannot be used.
+    /// A fault of the kind [`FaultKind::Wrong`].
     pub fn wrong(what: impl Into<String>) -> Fault {
         Fault::new(FaultKind::Wrong, what)
     }
 
-    /// Adds what can be done.
+    /// Adds the remedy.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Fault {
         Fault { hint: Some(hint.into()), ..self }

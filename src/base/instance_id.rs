@@ -1,13 +1,12 @@
-//! A mark of this process among all others: asked by a program that sends it, a server is asked by itself. Pure, but
-//! for the chance that makes it.
+//! A random mark of this process. A program that gets a request with its own mark is its own camera source.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::LazyLock;
 
-/// The field of a request that carries the mark of whoever asks for a camera's picture.
+/// Header field with the mark of the program that requests a frame.
 pub const FIELD: &str = "x-tallycam-mark";
 
-/// The mark: 16 letters and digits, the same as long as this process lives.
+/// The mark: 16 hexadecimal digits, constant while the process lives.
 pub fn instance_id() -> &'static str {
     static MARK: LazyLock<String> =
         LazyLock::new(|| format!("{:016x}", RandomState::new().build_hasher().finish()));

@@ -1,5 +1,4 @@
-//! How rows are written in JSON: times in UTC, lengths of time in seconds, enums by their word; and how JSON and TOML
-//! quote.
+//! JSON formats of rows: times in UTC, durations in seconds, enums as words. Also quoting for JSON and TOML.
 
 use std::borrow::Cow;
 
@@ -9,25 +8,25 @@ use serde::{Serialize, Serializer};
 use super::clock::rfc3339;
 use super::unicode::is_unseen_control;
 
-/// Gives enums their words, each of which stands once: for programs, for JSON, and for the API's document.
+/// Gives each variant of an enum its one word: for programs, for JSON and for the API document.
 macro_rules! words {
     ($($kind:ident { $($variant:ident $word:literal),+ })+) => {$(
         #[allow(dead_code)]
         impl $kind {
-            /// All of them, each with its word.
+            /// All variants with their words.
             pub const WORDS: [(&'static str, $kind); [$($word),+].len()] = [$(($word, $kind::$variant)),+];
 
-            /// All of them.
+            /// All variants.
             pub const ALL: [$kind; [$($word),+].len()] = [$($kind::$variant),+];
 
-            /// Its word.
+            /// The word of this variant.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $($kind::$variant => $word),+
                 }
             }
 
-            /// The one of this word.
+            /// The variant with this word.
             pub fn parse(word: &str) -> Option<$kind> {
                 $kind::WORDS.iter().find(|(own, _)| *own == word).map(|(_, kind)| *kind)
             }
@@ -56,7 +55,7 @@ macro_rules! words {
 }
 pub(crate) use words;
 
-/// A moment, in microseconds since 1970, that is told as RFC 3339.
+/// A time in microseconds since 1970, written as RFC 3339.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rfc3339(pub u64);
 
@@ -80,7 +79,7 @@ impl JsonSchema for Rfc3339 {
     }
 }
 
-/// `text` as a TOML basic string, which is a JSON string too.
+/// `text` as a TOML basic string, which is also a JSON string.
 pub fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
@@ -101,43 +100,43 @@ pub fn quoted(text: &str) -> String {
     out
 }
 
-/// Microseconds since 1970 as RFC 3339.
+/// Writes microseconds since 1970 as RFC 3339.
 pub fn time<S: Serializer>(us: &u64, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&rfc3339(*us))
 }
 
-/// The same, or `null`.
+/// Like [`time()`]; `None` becomes `null`.
 pub fn maybe_time<S: Serializer>(us: &Option<u64>, to: S) -> Result<S::Ok, S::Error> {
     us.map(rfc3339).serialize(to)
 }
 
-/// Microseconds as seconds.
+/// Writes microseconds as seconds.
 pub fn seconds<S: Serializer>(us: &u64, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_f64(*us as f64 / 1e6)
 }
 
-/// A score, as far as it means anything.
+/// Writes a score with its three significant decimals.
 pub fn score<S: Serializer>(score: &f32, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_f64(thousandths(*score))
 }
 
-/// A number with three decimals.
+/// `value` rounded to three decimals.
 pub fn thousandths(value: f32) -> f64 {
     (f64::from(value) * 1e3).round() / 1e3
 }
 
-/// A length of time or none, in seconds.
+/// An optional duration in seconds.
 pub mod maybe_span {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    /// In seconds.
+    /// Writes seconds or `null`.
     pub fn serialize<S: Serializer>(span: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
         span.map(|span| span.as_secs_f64()).serialize(to)
     }
 
-    /// What is no length of time is none.
+    /// Reads seconds. A negative or too large number becomes `None`.
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
         let seconds: Option<f64> = Option::deserialize(from)?;
         Ok(seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))

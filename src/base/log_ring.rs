@@ -1,37 +1,37 @@
-//! The last lines of the log, kept in memory for the page and the API: there need not be a journal, and whoever looks
-//! at the page may not be allowed to read it.
+//! The last lines of the log in memory, for the page and the API. There may be no journal, or the reader may lack the
+//! right to read it.
 //!
-//! Any thread adds a line, for the price of one lock and one copy of its text. At most [`LINES`] lines and [`BYTES`]
-//! bytes of text are kept; the oldest make room.
+//! Any thread adds a line at the price of one lock and one copy. At most [`LINES`] lines and [`BYTES`] bytes of text
+//! are kept; the oldest make room.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use log::Level;
 
-/// So many lines at most.
+/// Maximum number of lines.
 pub const LINES: usize = 1000;
 
-/// So many bytes of text at most.
+/// Maximum bytes of text.
 pub const BYTES: usize = 256 * 1024;
 
-/// Of a longer line the beginning is kept.
+/// Bytes that are kept of a longer line.
 const LONGEST: usize = 4096;
 
-/// One line.
+/// One line of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedLine {
-    /// When, in microseconds since 1970.
+    /// Wall time in microseconds since 1970.
     pub wall_us: u64,
-    /// How urgent.
+    /// Severity.
     pub level: Level,
-    /// Which part of the program: `source::v4l2`.
+    /// Module that logged the line: `source::v4l2`.
     pub place: String,
-    /// What was said; may have several lines.
+    /// The message; may have several lines.
     pub text: String,
 }
 
-/// The last lines. A clone is the same list.
+/// The last lines. Clones share one list.
 #[derive(Debug, Clone, Default)]
 pub struct Recent(Arc<Mutex<LogBuffer>>);
 
@@ -64,7 +64,7 @@ impl Recent {
         }
     }
 
-    /// The newest `most` lines that are at least as urgent as `least`, the oldest of them first.
+    /// The newest `most` lines that are at least as severe as `least`, oldest first.
     pub fn lines(&self, least: Level, most: usize) -> Vec<LoggedLine> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let urgent = kept.lines.iter().rev().filter(|line| line.level <= least);

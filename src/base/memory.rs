@@ -1,10 +1,10 @@
-//! How much memory this process may have.
+//! The memory limit of this process.
 
 use std::fs;
 use std::path::Path;
 
-/// Bytes that this process may have: the machine's, or fewer where somebody has limited it or what it is a part of
-/// (cgroup v2). `None` where nothing says so.
+/// Bytes of memory that this process may use: the least of the machine's memory and the limits of its cgroups (v2).
+/// `None` if neither can be read.
 pub fn allowed() -> Option<u64> {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|meminfo| total(&meminfo));
     let own = fs::read_to_string("/proc/self/cgroup").ok();
@@ -19,10 +19,10 @@ fn total(meminfo: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// The least limit of a group and of those that it is in, `own` in the tree at `root`.
+/// The least limit of the group `own` and its ancestors, in the tree at `root`.
 fn least_limit_in(root: &Path, own: &Path) -> Option<u64> {
     let limit = |group: &Path, name: &str| {
-        // "max": no limit.
+        // "max" means no limit and does not parse.
         fs::read_to_string(root.join(group).join(name)).ok()?.trim().parse().ok()
     };
     own.ancestors()

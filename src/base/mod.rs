@@ -1,5 +1,4 @@
-//! What every other layer stands on: time, the stop flag, named threads, the last lines of the log. Knows nothing of
-//! cameras.
+//! The base of all other layers: clocks, the stop flag, named threads, the log ring. It knows nothing of cameras.
 
 pub mod child;
 pub mod clock;

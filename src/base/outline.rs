@@ -1,9 +1,10 @@
-//! Outlines of areas, as corners in order.
+//! Outlines of areas, given as corners in order.
 
-/// What is said of an outline that [`crosses_itself`].
+/// Error text for an outline that [`crosses_itself`].
 pub const CROSSES_ITSELF: &str = "crosses itself: put its corners in order around it";
 
-/// Whether two sides of the closed outline cross, which leaves open what is inside. Sides that only touch do not.
+/// True if two sides of the closed outline cross, so that its inside is undefined. Sides that only touch do not
+/// cross.
 pub fn crosses_itself(corners: &[[f64; 2]]) -> bool {
     let side = |n: usize| (corners[n], corners[(n + 1) % corners.len()]);
     let turn =

@@ -1,17 +1,17 @@
-//! Real numbers for property tests, where proptest's own ranges of them cannot be relied on.
+//! Floating-point strategies for property tests, because proptest's own float ranges are unreliable.
 //!
-//! `0.1f32..0.9` as a strategy panics on a rare seed, in an assertion of proptest's own ("self.low - result <
-//! initial.step", in its sampler of floats; 1.10 and 1.12 alike), so that a sound program fails its tests once in a
-//! great while. Whole numbers have no such trouble, and shrink as well: towards `low`.
+//! `0.1f32..0.9` as a strategy panics on a rare seed in proptest's sampler ("self.low - result < initial.step",
+//! versions 1.10 and 1.12). Sound programs then fail their tests once in a while. Whole numbers work, and shrink
+//! towards `low` as well.
 
 use std::ops::{Add, Mul, Sub};
 
 use proptest::prelude::*;
 
-/// As many steps as leave each a number of its own between 0 and 1, for the smaller floats too.
+/// The largest number of steps that an `f32` between 0 and 1 can tell apart.
 const STEPS: u32 = 1 << 24;
 
-/// A number from `low` to `high`, both of them among what may come.
+/// A number from `low` to `high`, both included.
 pub fn between<T>(low: T, high: T) -> impl Strategy<Value = T> + Clone
 where
     T: Copy + std::fmt::Debug + From<f32> + Add<Output = T> + Sub<Output = T> + Mul<Output = T>,

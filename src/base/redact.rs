@@ -1,21 +1,21 @@
-//! Addresses and commands as they may be shown: whoever may look need not sign in. Pure.
+//! Redaction of addresses and commands, because they may be shown without a sign-in.
 //!
-//! Of an address its scheme and host are shown, of a command its program; [`STARS`] stand for the rest. From what a
-//! program says, what it was given is taken out ([`redact_known`]).
+//! An address shows its scheme and host, a command its program. [`STARS`] replace the rest.
+//! [`redact_known`] removes a program's arguments from its output.
 
 use crate::base::unicode::{percent_decoded, percent_encoded};
 
-/// What stands in the place of a secret.
+/// Replacement of a secret.
 pub const STARS: &str = "***";
 
-/// What parts one value from another, in addresses and in words of commands.
+/// Separators of values in addresses and in command arguments.
 const SIGNS: [char; 17] =
     [':', '=', '@', '&', '?', ';', '#', ',', '/', '"', '\'', '(', ')', '{', '}', '|', '\\'];
 
-/// Secrets of fewer letters are words of any text: they are hidden only where a secret stands.
+/// Secrets with fewer characters occur in any text. They are hidden only in the place of a secret.
 const SHORTEST_ANYWHERE: usize = 4;
 
-/// `url` as it may be shown: `http://***@cam:8080/***`.
+/// `url` in its public form: `http://***@cam:8080/***`.
 pub fn redact_url(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return if url.is_empty() { String::new() } else { STARS.to_owned() };
@@ -25,26 +25,26 @@ pub fn redact_url(url: &str) -> String {
     }
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let (user, host) = authority.rsplit_once('@').map_or(("", authority), |(_, host)| ("***@", host));
-    // A password may have a slash or `@`, too: then nobody knows where the host is.
+    // A password may contain a slash or `@`. Then the host cannot be found for certain.
     if path.contains('@') || !is_host(host) {
         return format!("{scheme}://{STARS}");
     }
     format!("{scheme}://{user}{host}{}", redact_path(path))
 }
 
-/// What follows an address's host, as it may be shown.
+/// The public form of the part of an address after its host.
 pub fn redact_path(path: &str) -> &str {
     if matches!(path, "" | "/") { path } else { "/***" }
 }
 
-/// Whether it is a host, perhaps with its port, and no part of a name and password.
+/// True for a host with an optional port; false for a part of a user name or password.
 fn is_host(host: &str) -> bool {
     let port = host.rsplit_once(']').map_or(host, |(_, behind)| behind).split_once(':').map(|(_, port)| port);
     port.is_none_or(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
         && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:%[]".contains(&byte))
 }
 
-/// The words of a command as they may be shown: its program.
+/// The public form of a command: its program.
 pub fn redact_command<W: AsRef<str>>(words: &[W]) -> Vec<String> {
     let Some(first) = words.first().map(AsRef::as_ref) else { return Vec::new() };
     let program = first.split_whitespace().next().unwrap_or_default();
@@ -55,8 +55,8 @@ pub fn redact_command<W: AsRef<str>>(words: &[W]) -> Vec<String> {
     std::iter::once(program.to_owned()).chain(rest).collect()
 }
 
-/// What of a command may be a secret, as its program may say it: what follows an option, and what has a sign of
-/// addresses or options in it, in whole and in parts.
+/// Parts of a command that may be secret and that the program may print: option values, and arguments with
+/// separators, whole and in pieces.
 pub fn secrets_in_command<W: AsRef<str>>(words: &[W]) -> Vec<String> {
     let mut secrets = Vec::new();
     add_secrets(words, &mut secrets);
@@ -75,7 +75,7 @@ fn add_secrets<W: AsRef<str>>(words: &[W], secrets: &mut Vec<String>) {
             secrets.extend(word.get(2..).map(str::to_owned));
         }
         if word.contains(char::is_whitespace) {
-            // A command of its own, or several words.
+            // A nested command or several words.
             let words = || word.split_whitespace().map(str::to_owned).collect();
             let inner: Vec<String> = shlex::split(word).unwrap_or_else(words);
             if !inner.iter().any(|inner| inner == word) {
@@ -86,14 +86,14 @@ fn add_secrets<W: AsRef<str>>(words: &[W], secrets: &mut Vec<String>) {
     }
 }
 
-/// The same of what follows an address's host.
+/// Like [`secrets_in_command`], for the part of an address after its host.
 pub fn secrets_in_path(path: &str) -> Vec<String> {
     let mut secrets = Vec::new();
     add_parts(path, &mut secrets);
     with_encodings(secrets)
 }
 
-/// The text without quotes around it, who signs in in it, and what stands between its signs, but for schemes and host.
+/// Adds the text without quotes, its user and password, and the pieces between separators except schemes and host.
 fn add_parts(text: &str, secrets: &mut Vec<String>) {
     let text = text.trim_matches(['"', '\'']);
     let behind = text.split_once("://").map_or(text, |(_, behind)| behind);
@@ -108,13 +108,13 @@ fn add_parts(text: &str, secrets: &mut Vec<String>) {
     };
     let host = host.split(['/', ':', '?']).next().unwrap_or_default();
     secrets.push(text.to_owned());
-    // What is `name=value`, with signs in the value.
+    // The value of `name=value`, separators included.
     secrets.extend(text.match_indices(['=', ':', '"', '\'']).map(|(at, _)| text[at + 1..].trim().to_owned()));
     let pieces = text.split(SIGNS).map(str::trim).filter(|piece| *piece != host);
     secrets.extend(pieces.filter(|piece| !text.contains(&format!("{piece}://"))).map(str::to_owned));
 }
 
-/// Each once, also percent-encoded and decoded.
+/// Each secret once, plus its percent-encoded and decoded forms.
 fn with_encodings(secrets: Vec<String>) -> Vec<String> {
     let forms = |secret: String| [percent_decoded(&secret), percent_encoded(&secret), secret];
     let mut all: Vec<String> =
@@ -124,7 +124,7 @@ fn with_encodings(secrets: Vec<String>) -> Vec<String> {
     all
 }
 
-/// `text` with [`STARS`] for whatever is one of the `secrets` there, or several that overlap, also with themselves.
+/// `text` with [`STARS`] over each of the `secrets`. Occurrences may overlap, also with themselves.
 pub fn redact_known(text: &str, secrets: &[String]) -> String {
     let mut places: Vec<(usize, usize)> = Vec::new();
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
@@ -148,7 +148,7 @@ pub fn redact_known(text: &str, secrets: &[String]) -> String {
     shown + &text[hidden_to.unwrap_or(0)..]
 }
 
-/// Whether what stands between these is a secret by its place: `user:SECRET@host`, `token=SECRET&…`.
+/// True if the text between `before` and `after` is in the place of a secret: `user:SECRET@host`, `token=SECRET&…`.
 fn is_secret_context(before: &str, after: &str) -> bool {
     before.ends_with([':', '=']) && (after.is_empty() || after.starts_with(['@', '&', ' ', '"', '\'', '\n']))
 }
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_url_scheme_and_host_are_shown() {
+    fn a_url_shows_its_scheme_and_host() {
         for (url, shown) in [
             ("http://cam", "http://cam"),
             ("https://cam:8443/", "https://cam:8443/"),
@@ -169,7 +169,7 @@ mod tests {
             ("http://me:p@w@cam?x=1", "http://***@cam/***"),
             ("http://cam/v?pwd=b", "http://cam/***"),
             ("rtsp://cam:7447/AbCdEf12345678", "rtsp://cam:7447/***"),
-            // Where the host is cannot be told.
+            // The host cannot be found for certain.
             ("http://me:p/w@cam/x", "http://***"),
             ("http://me:p@w/x@cam/", "http://***"),
             ("http://me:12?x@cam", "http://***"),
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_command_its_program_is_shown() {
+    fn a_command_shows_its_program() {
         for (command, shown) in [
             (&["rpicam-vid"][..], &["rpicam-vid"][..]),
             (&["/opt/cam", "-u", "me:pw"], &["/opt/cam", "***"]),
@@ -196,9 +196,9 @@ mod tests {
         }
     }
 
-    /// What a command was given is not told by its program, however that says it.
+    /// No form in which a program prints its arguments reveals them.
     #[test]
-    fn what_a_program_says_of_its_secrets_is_taken_out() {
+    fn secrets_are_removed_from_a_programs_output() {
         for (command, secrets) in [
             (&["ffmpeg", "-i", "rtsp://me:hunter2@cam/1", "-"][..], &["hunter2", "me:hunter2"][..]),
             (&["x", "rtsp://me:S3cr@t@cam/1"], &["S3cr@t"]),
@@ -226,7 +226,7 @@ mod tests {
                 assert_eq!(redact_known(&format!("it is <{secret}>"), &known), "it is <***>", "{known:?}");
             }
         }
-        // What helps is told still: program, host, file, scheme.
+        // Useful parts stay visible: program, host, file, scheme.
         let known =
             secrets_in_command(&["ffmpeg", "-f", "v4l2", "-i", "/dev/video0", "rtsp://me:hush@10.0.0.5/1"]);
         let said = "ffmpeg: /dev/video0 is busy; rtsp at 10.0.0.5: 401 Unauthorized";
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_overlaps_is_hidden_as_well() {
+    fn overlapping_secrets_are_hidden() {
         let secrets = ["hun@ter", "ter2 more", "", "xyz"].map(String::from);
         assert_eq!(redact_known("a hun@ter2 more; hun@ter", &secrets), "a ***; ***");
         assert_eq!(redact_known("xyz, p=xyz", &secrets), "xyz, p=***");
@@ -245,9 +245,9 @@ mod tests {
     }
 
     proptest! {
-        /// What has stars only is shown as it is: it may be sent back.
+        /// Redacting twice changes nothing: a form may send the text back.
         #[test]
-        fn what_is_shown_is_shown_the_same_again(url in any::<String>(), typed in "(http://|a:b|@|c|/|\\?|&|pwd|=|;|#| \
+        fn redacting_twice_changes_nothing(url in any::<String>(), typed in "(http://|a:b|@|c|/|\\?|&|pwd|=|;|#| \
             |-u|'|:){0,20}") {
             for url in [url, typed] {
                 let shown = redact_url(&url);

@@ -1,13 +1,13 @@
-//! One flag that ends things: threads sleep on it, tasks await it, nobody misses it.
+//! The stop flag: threads sleep on it, tasks await it, and no waiter misses it.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-/// A flag that can be set once and is waited on by threads and by tasks. Clones share it.
+/// A flag that is set once. Threads and tasks wait for it; clones share it.
 ///
-/// Invariant: after [`Stop::set`] returned, every present and future wait ends at once.
+/// Invariant: after [`Stop::set`] has returned, every present and future wait ends at once.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Arc<StopInner>);
 
@@ -24,7 +24,7 @@ impl Stop {
         Stop::default()
     }
 
-    /// Sets the flag and wakes everyone who waits on it.
+    /// Sets the flag and wakes all waiters.
     pub fn set(&self) {
         *self.lock() = true;
         self.0.threads.notify_all();
@@ -36,7 +36,7 @@ impl Stop {
         *self.lock()
     }
 
-    /// Sleeps for `time`, or until the flag is set; tells whether it is set.
+    /// Sleeps for `time` or until the flag is set. Returns true if it is set.
     pub fn sleep(&self, time: Duration) -> bool {
         let began = Instant::now();
         let mut set = self.lock();
@@ -53,7 +53,7 @@ impl Stop {
     pub async fn stopped(&self) {
         let notified = self.0.tasks.notified();
         tokio::pin!(notified);
-        // Registered before the flag is read: a set between the two cannot be missed.
+        // Registered before the flag is read, so that no set between the two is missed.
         notified.as_mut().enable();
         if !self.is_set() {
             notified.await;

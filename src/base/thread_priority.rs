@@ -1,14 +1,13 @@
-//! Giving way to everybody else on the machine's processors, without being starved by them.
+//! Lowers the priority of computing threads without starving them.
 //!
-//! A thread that computes for tens of milliseconds at a time keeps threads of the same class waiting for milliseconds
-//! on a machine with few processors, however nice it is: the scheduler lets what runs finish its slice (sched(7)). A
-//! thread of the class `SCHED_IDLE` is put aside at once by whatever wakes up. But on a machine whose processors are
-//! all busy it gets next to nothing: one piece of work would take minutes. So somebody else looks how long it has
-//! waited for a processor, and has it be merely nice for a while where that was most of the time. Who looks sees that
-//! there is progress, too, in work that takes longer than anybody could say: a large network on a small machine.
+//! A thread that computes for tens of milliseconds delays threads of its class on a machine with few processors,
+//! whatever its niceness. The scheduler lets it finish its slice (sched(7)). A `SCHED_IDLE` thread is preempted at
+//! once. On a machine with busy processors, however, it gets almost no time, and one task would take minutes.
 //!
-//! That is a thread of its own, `giving-way`, which [`ThreadPriority`] owns. Where the system does not allow one or the
-//! other, the threads stay as they are.
+//! The thread `giving-way`, which [`ThreadPriority`] owns, therefore measures how long such threads wait for a
+//! processor. If they wait most of the time, it moves them to `SCHED_OTHER` with a high niceness for a while. It also
+//! keeps the heartbeat alive during work of unpredictable length, such as a large network on a small machine. If the
+//! system forbids a change, the threads stay as they are.
 
 use std::collections::HashMap;
 use std::fs;
@@ -16,26 +15,27 @@ use std::time::{Duration, Instant};
 
 use super::{Heartbeat, Stop, Worker};
 
-/// The niceness of a thread that gives way, in both classes: five steps are a third of the weight (sched(7)).
+/// Niceness of a low-priority thread in both classes. Five steps are a third of the weight (sched(7)).
 const NICE: i32 = 5;
 
-/// Between two looks at how it goes: two of them, and the work that is under way, are to be over before a thread is
-/// taken for stuck.
+/// Interval between two measurements. Two intervals and the work under way must end before the watchdog considers a
+/// thread stuck.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Whoever waits for a processor for more than this share of the time is starved.
+/// A thread that waits for a processor for more than this share of the time is starved.
 const STARVED: f64 = 0.5;
 
-/// Whoever has run and waited for less than this share of the time has nothing to do: the others are not looked for.
+/// A thread that ran and waited for less than this share of the time has nothing to do. The other threads are then
+/// not searched.
 const AT_REST: f64 = 0.01;
 
-/// Whoever computes for longer without a beat of its own makes no progress.
+/// A thread that computes longer than this without a beat of its own makes no progress.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// So long a starved thread is merely nice.
+/// Time that a starved thread spends in [`Policy::Nice`].
 const NICE_FOR: Duration = Duration::from_secs(60);
 
-/// How a thread is scheduled.
+/// Scheduling class of a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Policy {
     /// `SCHED_OTHER`, with [`NICE`].
@@ -44,21 +44,21 @@ enum Policy {
     Idle,
 }
 
-/// The thread that began it and those of certain names, giving way together until this is dropped.
+/// Low priority for the starting thread and for threads with certain names, until this is dropped.
 #[derive(Debug)]
 pub struct ThreadPriority {
     stop: Stop,
-    /// Joined after the stop is set. `None`: the system tells no waiting times, or has no thread.
+    /// Joined after the stop is set. `None` if the system reports no waiting times or provides no thread.
     _attends: Option<Worker>,
 }
 
 impl ThreadPriority {
-    /// The calling thread, and every thread of this process whose name begins with one of `names`, give way from now
-    /// on. While they compute, `beat` goes on.
+    /// Lowers the priority of the calling thread and of every thread whose name begins with one of `names`. While
+    /// they compute, `beat` continues.
     pub fn start(names: &'static [&'static str], beat: &Heartbeat) -> ThreadPriority {
         let stop = Stop::new();
         let task = rustix::thread::gettid().as_raw_nonzero().get();
-        // Started before this thread gives way: it would inherit that.
+        // Started before this thread lowers its priority, because a new thread inherits it.
         let attends = times(task).and_then(|_| {
             let mut attendant = Attendant::new(task, names, beat.clone());
             let run = {
@@ -73,8 +73,8 @@ impl ThreadPriority {
                 .map_err(|error| log::debug!("nobody can attend to giving way: {error}"))
                 .ok()
         });
-        // No process is named: Linux takes that for the calling thread (setpriority(2), BUGS). Who is nicer already
-        // stays so.
+        // Without a process id, Linux applies this to the calling thread (setpriority(2), BUGS). A higher niceness
+        // stays.
         let nice = rustix::process::getpriority_process(None).unwrap_or(0);
         if let Err(error) = rustix::process::setpriority_process(None, NICE.max(nice)) {
             log::debug!("a thread cannot give way to others: {error}");
@@ -92,31 +92,31 @@ impl Drop for ThreadPriority {
     }
 }
 
-/// What a thread has had of the processors since it began.
+/// Processor time of a thread since it started.
 #[derive(Debug, Clone, Copy, Default)]
 struct CpuTimes {
     ran: Duration,
-    /// While it could run.
+    /// Time in which the thread was runnable but had no processor.
     waited: Duration,
 }
 
-/// Looks how it goes with the threads that give way.
+/// Measures the low-priority threads and chooses their class.
 #[derive(Debug)]
 struct Attendant {
     names: &'static [&'static str],
     beat: Heartbeat,
-    /// What was made of it here, and when somebody else was last seen to have made something else of it.
+    /// Last value of the heartbeat that this attendant wrote, and the time of the last beat from elsewhere.
     kept_us: u64,
     beaten: Instant,
     class: Policy,
     since: Instant,
     looked: Instant,
-    /// Of the thread that began it, and of the others that were found.
+    /// Times at the previous measurement, of the starting thread and of the others that were found.
     seen: HashMap<i32, CpuTimes>,
 }
 
 impl Attendant {
-    /// `task` is in [`Policy::Idle`] from now on.
+    /// The caller puts `task` into [`Policy::Idle`].
     fn new(task: i32, names: &'static [&'static str], beat: Heartbeat) -> Attendant {
         let now = Instant::now();
         let seen = HashMap::from([(task, times(task).unwrap_or_default())]);
@@ -134,7 +134,7 @@ impl Attendant {
         }
         self.extend_heartbeat(now);
         let class = self.choose_class(&had, elapsed, now);
-        // A thread that has not run yet is without its name: it is found at the next look.
+        // A new thread has no name before it runs; the next measurement finds it.
         for task in threads_named(self.names) {
             if let Some(times) = times(task) {
                 self.seen.insert(task, times);
@@ -145,7 +145,7 @@ impl Attendant {
         }
     }
 
-    /// There is progress, as far as can be seen.
+    /// Extends the heartbeat unless the threads' own beats have been missing for [`LONGEST`].
     fn extend_heartbeat(&mut self, now: Instant) {
         if self.beat.due_us() != self.kept_us {
             self.beaten = now;
@@ -155,7 +155,7 @@ impl Attendant {
         }
     }
 
-    /// What each has had since the last look; nothing of those that have ended.
+    /// Time of each thread since the last measurement, without threads that have ended.
     fn times_since_last(&self) -> HashMap<i32, CpuTimes> {
         let had = |(&task, seen): (&i32, &CpuTimes)| {
             let now = times(task)?;
@@ -170,7 +170,7 @@ impl Attendant {
         self.seen.iter().filter_map(had).collect()
     }
 
-    /// The class that is right for all, by the one that waited most.
+    /// The class for all threads, chosen by the one that waited most.
     fn choose_class(&mut self, had: &HashMap<i32, CpuTimes>, elapsed: Duration, now: Instant) -> Policy {
         let waited = had.values().map(|had| had.waited).max().unwrap_or_default();
         let share = waited.as_secs_f64() / elapsed.as_secs_f64();
@@ -191,8 +191,7 @@ fn threads_named(beginnings: &[&str]) -> Vec<i32> {
     tasks.filter(|task| beginnings.iter().any(|beginning| name(task).starts_with(beginning))).collect()
 }
 
-/// What is right for a thread that has been `class` for `since` and waited for a processor for `share` of the last
-/// look's time.
+/// The next class of threads that have been in `class` for `since` and waited for `share` of the last interval.
 fn next(class: Policy, share: f64, since: Duration) -> Policy {
     match class {
         Policy::Idle if share > STARVED => Policy::Nice,
@@ -201,28 +200,28 @@ fn next(class: Policy, share: f64, since: Duration) -> Policy {
     }
 }
 
-/// What a thread has had since it began
-/// (`schedstat`, Documentation/scheduler/sched-stats.rst: nanoseconds that it ran, and that it waited).
+/// Processor time of a thread since it started (`schedstat`, Documentation/scheduler/sched-stats.rst: nanoseconds
+/// running, then waiting).
 fn times(task: i32) -> Option<CpuTimes> {
     let text = fs::read_to_string(format!("/proc/self/task/{task}/schedstat")).ok()?;
     let mut numbers = text.split_whitespace().map(|number| number.parse().ok().map(Duration::from_nanos));
     Some(CpuTimes { ran: numbers.next()??, waited: numbers.next()?? })
 }
 
-/// Has the calling thread and those that it starts merely be nice from now on: for who cannot look how it goes, and
-/// would be starved.
+/// Gives the calling thread and the threads that it starts a high niceness for good. For threads that nobody
+/// measures, which would starve in `SCHED_IDLE`.
 ///
 /// # Errors
-/// The system does not let a thread leave `SCHED_IDLE`; it stays as it is.
+/// The system does not let a thread leave `SCHED_IDLE`; the thread stays as it is.
 pub fn set_nice_only() -> std::io::Result<()> {
     schedule(0, Policy::Nice)
 }
 
 fn apply_class(task: i32, class: Policy) {
     match schedule(task, class) {
-        // One that has ended since it was found needs nothing more.
+        // The thread may have ended since it was found.
         Err(error) if error.raw_os_error() != Some(libc::ESRCH) => {
-            // To leave SCHED_IDLE takes a limit (RLIMIT_NICE) that the service's unit sets.
+            // Leaving `SCHED_IDLE` needs the limit RLIMIT_NICE that the service's unit sets.
             log::debug!("a thread cannot be scheduled as {class:?}: {error}");
         }
         _ => {}
@@ -267,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn who_gives_way_and_whom_it_starts_do_so_and_nobody_else() {
+    fn only_the_thread_and_its_children_have_a_low_priority() {
         let ours = (policy(), nice());
         let (tell, told) = channel();
         let worker = Worker::spawn("gives", move |_| {
@@ -290,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn who_starves_is_only_nice_for_a_while() {
+    fn a_starved_thread_is_nice_for_a_while() {
         let second = Duration::from_secs(1);
         assert_eq!(next(Policy::Idle, 0.4, second), Policy::Idle);
         assert_eq!(next(Policy::Idle, 0.9, second), Policy::Nice);
@@ -299,14 +298,14 @@ mod tests {
     }
 
     #[test]
-    fn who_computes_lives_for_a_while() {
+    fn a_computing_thread_counts_as_alive_for_a_while() {
         let beat = Heartbeat::new();
         let mut attendant = Attendant::new(own_task(), &[], beat.clone());
         let minute = Duration::from_secs(60);
         let far = beat.due_us() + 1_000_000_000;
         beat.beat_with_extension(Duration::from_secs(1000));
         attendant.extend_heartbeat(Instant::now());
-        assert!(beat.due_us() >= far, "what is known to be slow keeps its time");
+        assert!(beat.due_us() >= far, "an announced slow step keeps its deadline");
         beat.beat();
         let began = Instant::now();
         attendant.extend_heartbeat(began);
@@ -320,12 +319,12 @@ mod tests {
         let before = beat.due_us();
         std::thread::sleep(Duration::from_millis(1));
         attendant.extend_heartbeat(began + 20 * minute);
-        assert!(beat.due_us() > before, "it has beaten by itself since");
+        assert!(beat.due_us() > before, "the attendant beats by itself");
     }
 
-    /// One long piece of work on a processor that somebody else has taken: neither thread looks how it goes.
+    /// One long task on a busy processor: neither of the two threads measures anything.
     #[test]
-    fn who_starves_in_the_middle_of_its_work_is_helped_by_somebody_else() {
+    fn a_thread_that_starves_during_its_work_is_promoted() {
         use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
         let stop = Stop::new();
@@ -374,7 +373,7 @@ mod tests {
         drop(starves);
         assert!(is_helped, "they starve");
         if is_left_out {
-            // Past what keeps a test's output: it is to be seen where it passes.
+            // Written past the test's captured output, so that it is visible when the test passes.
             writeln!(std::io::stderr(), "LEFT OUT: a thread may not leave the idle class here").unwrap();
         }
     }

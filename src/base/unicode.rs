@@ -1,13 +1,14 @@
-//! Which characters are not seen, and names in sentences and addresses. Pure.
+//! Invisible characters, and names in sentences and addresses.
 
-/// Whether nothing is seen of it alone: white space, joiners, and what chooses among the forms of a letter.
+/// True for characters that are invisible alone: white space, joiners and variation selectors.
 pub fn is_blank(letter: char) -> bool {
     letter.is_whitespace() || matches!(letter, '\u{200c}' | '\u{200d}' | '\u{2800}' | '\u{fe00}'..='\u{fe0f}')
 }
 
-/// Whether it is a control character, or one that is shown as none and changes what is around it, or nothing at all: a
-/// name that reads `photo.gpj` could end in `.exe`, go on in a line of its own, or look as another does. Joiners
-/// (U+200C, U+200D) are letters' own business, and of emoji.
+/// True for control characters and for invisible characters that change the text around them or add nothing.
+///
+/// With one of them a name that reads `photo.gpj` could end in `.exe`, contain a line break, or look like another
+/// name. Joiners (U+200C, U+200D) are allowed: scripts and emoji need them.
 pub fn is_unseen_control(letter: char) -> bool {
     letter.is_control()
         || matches!(
@@ -18,12 +19,12 @@ pub fn is_unseen_control(letter: char) -> bool {
         )
 }
 
-/// A name in a sentence for people, as it is: `“Door”`.
+/// A name in quotation marks, for sentences: `“Door”`.
 pub fn quoted(name: &str) -> String {
     format!("“{name}”")
 }
 
-/// A text as a value in an address: all but letters, digits and `-._~` is escaped (RFC 3986 §2.3).
+/// `text` as a value in an address: all characters except letters, digits and `-._~` are escaped (RFC 3986 §2.3).
 pub fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -35,7 +36,7 @@ pub fn percent_encoded(text: &str) -> String {
     encoded
 }
 
-/// Undoes percent-encoding; what is no valid encoding stays as it is, and bytes that are no UTF-8 become U+FFFD.
+/// Undoes percent-encoding. Invalid escapes stay as they are; bytes that are not UTF-8 become U+FFFD.
 pub fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -55,7 +56,7 @@ pub fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Bytes as two lower-case digits each.
+/// Bytes as two lower-case hexadecimal digits each.
 pub fn hex(bytes: impl AsRef<[u8]>) -> String {
     bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -65,13 +66,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stands_in_an_address_is_escaped() {
+    fn values_in_addresses_are_escaped() {
         assert_eq!(percent_encoded("a b&c=ü/..~"), "a%20b%26c%3D%C3%BC%2F..~");
         assert_eq!(percent_decoded("a%20b%26c%3d%C3%BC%2F..~+%4%zz"), "a b&c=ü/..~+%4%zz");
     }
 
     #[test]
-    fn marks_are_told_from_letters() {
+    fn invisible_characters_are_recognised() {
         assert!("\u{202e}\u{200b}\u{2066}\u{feff}\n\t\u{7f}\u{ad}".chars().all(is_unseen_control));
         assert!(
             "Türe ドア \u{1f468}\u{200d}\u{1f469}\u{fe0f}".chars().all(|letter| !is_unseen_control(letter))

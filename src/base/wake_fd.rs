@@ -1,38 +1,38 @@
-//! A descriptor that wakes a thread that waits for a device: a descriptor to poll beside the device's own.
+//! A descriptor to poll beside a device's own, so that another thread can wake the one that waits for the device.
 //!
-//! Invariant: after [`WakeFd::notify`] a poll of the descriptor ends at once, until somebody has called
-//! [`WakeFd::clear`]. Rings between two polls are one. Any thread rings; the one that waits hushes.
+//! Invariant: after [`WakeFd::notify`] a poll of the descriptor ends at once, until [`WakeFd::clear`] is called.
+//! Several notifications between two polls are one. Any thread notifies; the waiting thread clears.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::event::{EventfdFlags, eventfd};
 
-/// A wake-up descriptor; clones are the same one.
+/// A wake-up descriptor. Clones share it.
 #[derive(Debug, Clone)]
 pub struct WakeFd(Option<Arc<OwnedFd>>);
 
 impl WakeFd {
-    /// One that is clear. Where the system has no descriptor left it stays silent for good: who waits for a device then
-    /// sees what is new when that has something.
+    /// A cleared descriptor. If the system has none left, it never wakes: the waiting thread then sees news when its
+    /// device does.
     pub fn new() -> WakeFd {
         let made = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC);
         WakeFd(made.inspect_err(|error| log::warn!("no descriptor for a bell: {error}")).ok().map(Arc::new))
     }
 
-    /// Wakes who waits.
+    /// Wakes the waiting thread.
     pub fn notify(&self) {
-        // Full means that it rings already.
+        // A full counter means that a notification is pending already.
         let _ = self.0.as_ref().map(|fd| rustix::io::write(fd, &1_u64.to_ne_bytes()));
     }
 
-    /// Ends the ringing.
+    /// Ends the notification.
     pub fn clear(&self) {
-        // Empty means that it is silent.
+        // An empty counter means that there is none.
         let _ = self.0.as_ref().map(|fd| rustix::io::read(fd, &mut [0_u8; 8]));
     }
 
-    /// What is readable while it rings.
+    /// The descriptor, readable while a notification is pending.
     pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.0.as_ref().map(|fd| fd.as_fd())
     }
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn it_rings_until_it_is_hushed() {
+    fn it_is_readable_until_it_is_cleared() {
         let wake_fd = WakeFd::new();
         assert!(!rings(&wake_fd));
         wake_fd.clone().notify();

@@ -1,5 +1,5 @@
-//! Threads with a name, an owner that joins them, and a heartbeat; and waiting: on a thread of its own for something
-//! asynchronous, and in a task for a job.
+//! Threads with a name, a heartbeat and an owner that joins them. Also waiting: a thread for a future, a task for a
+//! job.
 
 use std::future::pending;
 use std::pin::{Pin, pin};
@@ -14,44 +14,44 @@ use tokio::task::JoinError;
 use super::Stop;
 use super::clock::monotonic_us;
 
-/// How long a thread that waits to be asked for something sleeps at most, before it beats. Many of them that woke every
-/// second would cost a camera's own JPEGs and one viewer a twentieth of what they take.
+/// Longest sleep of an idle thread between two beats. Waking many threads every second would cost a twentieth of the
+/// CPU that one viewer of a camera's own JPEGs takes.
 pub const IDLE: Duration = Duration::from_secs(4);
 
-/// When a worker last made progress. The worker beats; whoever feeds the watchdog reads.
+/// Time of a worker's last progress. The worker writes it; the watchdog's feeder reads it.
 #[derive(Debug, Clone)]
 pub struct Heartbeat(Arc<AtomicU64>);
 
 impl Heartbeat {
-    /// A heart that has just beaten.
+    /// A heartbeat that has just beaten.
     pub fn new() -> Heartbeat {
         Heartbeat(Arc::new(AtomicU64::new(monotonic_us())))
     }
 
-    /// Progress was made. One atomic store: cheap enough for every frame.
+    /// Records progress. One atomic store: cheap enough for every frame.
     pub fn beat(&self) {
         self.0.store(monotonic_us(), Ordering::Relaxed);
     }
 
-    /// Progress was made, and the next sign of it may take this much longer than usual: before
-    /// what is known to be slow.
+    /// Records progress before a slow step: the next beat may come `slow` later than usual.
     pub fn beat_with_extension(&self, slow: Duration) {
         let slow_us = u64::try_from(slow.as_micros()).unwrap_or(u64::MAX);
         self.0.store(monotonic_us().saturating_add(slow_us), Ordering::Relaxed);
     }
 
-    /// Progress was seen by somebody else: what is known to be slow keeps its time. Gives [`Heartbeat::due_us`].
+    /// Records progress that another thread saw. An announced slow step keeps its deadline. Returns
+    /// [`Heartbeat::due_us`].
     pub fn record_external_progress(&self) -> u64 {
         let now_us = monotonic_us();
         self.0.fetch_max(now_us, Ordering::Relaxed).max(now_us)
     }
 
-    /// The moment of the last beat, or until when it has time (microseconds of the monotonic clock).
+    /// Time of the last beat, or the end of an announced slow step (microseconds of the monotonic clock).
     pub fn due_us(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Time since the last beat; zero while something slow has its time.
+    /// Time since the last beat; zero during an announced slow step.
     pub fn age(&self) -> Duration {
         Duration::from_micros(monotonic_us().saturating_sub(self.due_us()))
     }
@@ -63,14 +63,13 @@ impl Default for Heartbeat {
     }
 }
 
-/// A worker that did not end in the time it was given. Its thread goes on by itself, usually in a
-/// driver's call that does not return.
+/// A worker that did not end in time. Its thread continues alone, usually in a driver call that does not return.
 #[derive(Debug, thiserror::Error)]
 #[error("thread {name} did not end within {waited:?} and was left behind")]
 pub struct LeftBehind {
     /// The thread's name.
     pub name: String,
-    /// How long its owner waited.
+    /// Time that its owner waited.
     pub waited: Duration,
 }
 
@@ -83,7 +82,7 @@ pub struct Worker {
     ended: Stop,
 }
 
-/// Sets the flag when the thread ends, by a panic too.
+/// Sets the flag when the thread ends, also by a panic.
 struct SetAtEnd(Stop);
 
 impl Drop for SetAtEnd {
@@ -96,14 +95,14 @@ impl Worker {
     /// Starts a thread called `name` (Linux shows the first 15 bytes).
     ///
     /// # Errors
-    /// The operating system's, when no thread can be had.
+    /// The operating system's error if no thread can be started.
     pub fn spawn(name: &str, run: impl FnOnce(&Heartbeat) + Send + 'static) -> std::io::Result<Worker> {
         let beat = Heartbeat::new();
         let ended = Stop::new();
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn({
             let (beat, end) = (beat.clone(), SetAtEnd(ended.clone()));
             move || {
-                // Held to the end of `run`, also while a panic unwinds it.
+                // Dropped at the end of `run`, also when a panic unwinds it.
                 let _end = end;
                 run(&beat);
             }
@@ -120,12 +119,12 @@ impl Worker {
         &self.beat
     }
 
-    /// Ends when the thread has ended, whether it returned or panicked.
+    /// Completes when the thread has ended, by return or panic.
     pub async fn wait_ended(&self) {
         self.ended.stopped().await;
     }
 
-    /// Waits at most `time` for the thread to end; tells whether it has.
+    /// Waits at most `time` for the thread to end. Returns true if it has.
     pub fn wait_ended_within(&self, time: Duration) -> bool {
         self.ended.sleep(time)
     }
@@ -133,13 +132,13 @@ impl Worker {
     /// Waits at most `time` for the thread to end, then leaves it behind.
     ///
     /// # Errors
-    /// [`LeftBehind`] when it was still running.
+    /// [`LeftBehind`] if the thread is still running.
     pub fn join_within(mut self, time: Duration) -> Result<(), LeftBehind> {
         let thread = self.thread.take();
         if !self.wait_ended_within(time) {
             return Err(LeftBehind { name: std::mem::take(&mut self.name), waited: time });
         }
-        // It has returned or panicked: the join is short.
+        // The thread has returned or panicked, so the join is short.
         join(&self.name, thread);
         Ok(())
     }
@@ -157,8 +156,8 @@ fn join(name: &str, thread: Option<JoinHandle<()>>) {
     }
 }
 
-/// Runs `future` on this thread to its end, as [`Runtime::block_on`] does, which would be in the program again for each
-/// future.
+/// Runs `future` on this thread to its end. Unlike [`Runtime::block_on`] it is not compiled again for each future
+/// type.
 pub fn block_on<T>(runtime: &Runtime, future: impl Future<Output = T>) -> T {
     let mut output = None;
     {
@@ -166,14 +165,14 @@ pub fn block_on<T>(runtime: &Runtime, future: impl Future<Output = T>) -> T {
         let whole: Pin<&mut dyn Future<Output = ()>> = whole;
         runtime.block_on(whole);
     }
-    // It has ended, so it has put its output there.
+    // The future has ended, so its output is set.
     match output {
         Some(output) => output,
         None => unreachable!("a future that has ended has an output"),
     }
 }
 
-/// The result of a job, once; waits for ever where there is none.
+/// The result of a job, once; pending for ever if there is no job.
 pub async fn wait_job<T>(job: &mut Option<tokio::task::JoinHandle<T>>) -> Result<T, JoinError> {
     match job {
         Some(running) => {
@@ -222,7 +221,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_end_is_seen_by_a_panic_too() {
+    async fn a_panic_also_counts_as_the_end() {
         Worker::spawn("returns", |_| {}).expect("no thread").wait_ended().await;
         let panics = Worker::spawn("panics", |_| panic!("as it should")).expect("no thread");
         panics.wait_ended().await;
@@ -230,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_slow_has_its_time() {
+    fn an_announced_slow_step_has_its_time() {
         let beat = Heartbeat::new();
         beat.beat_with_extension(Duration::from_secs(3600));
         assert_eq!(beat.age(), Duration::ZERO);

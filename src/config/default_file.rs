@@ -1,5 +1,5 @@
-//! The shipped `config.toml`, made from the table of keys: every key explained and commented out
-//! at its default, so that it pins nothing.
+//! Writes the shipped `config.toml` from the table of keys: every key explained and commented out at its default, so
+//! that it pins nothing.
 
 use super::keys::{BY_CAMERA, CONTROLS, Key, SECTIONS, VARIABLE_PREFIX, keys_of_section};
 
@@ -40,7 +40,7 @@ right-hand side of a→b to its left. Only name, a, b and points are required. E
 \x20 exclude = true         # objects whose feet are in it are not tracked\n\
 Environment: TALLYCAM_LINE, TALLYCAM_ZONE: [{ name = \"Door\", a = [0.5, 1.0], b = [0.5, 0.0] }].";
 
-/// The shipped `config.toml`, to the byte.
+/// The exact text of the shipped `config.toml`.
 pub fn default_text() -> String {
     let mut out = String::new();
     write_comment(&mut out, HEAD);
@@ -90,7 +90,7 @@ fn explain_key(out: &mut String, key: &Key) {
     out.push_str(&format!("#{} = {}\n", key.name, key.default));
 }
 
-/// Writes `text` as a comment, wrapped at [`WIDTH`]; lines that begin with a space stay as they are.
+/// Writes `text` as a comment, wrapped at [`WIDTH`]. Lines that begin with a space stay as they are.
 fn write_comment(out: &mut String, text: &str) {
     for paragraph in text.split('\n') {
         if paragraph.is_empty() || paragraph.starts_with(' ') {

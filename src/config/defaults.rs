@@ -1,4 +1,4 @@
-//! Every key at its default, as the table of keys has it.
+//! The default configuration, read from the table of keys.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::kind::{NameText, default_value};
 use super::{Config, keys};
 
 impl Default for Config {
-    /// Every key at its default, as the table of keys has it.
+    /// Every key at its default.
     fn default() -> Config {
         Config {
             name: default_value(&NameText, keys::NAME),

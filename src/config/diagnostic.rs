@@ -1,8 +1,8 @@
-//! Complaints: what is wrong in a configuration, where, and what to write instead.
+//! Diagnostics of a configuration: the fault, its place and a remedy.
 //!
-//! All of them are collected before any is shown. Each names its place as compilers do
-//! (`config.toml:12:11:`, or the variable or `--set` that said it), shows the line as typed with a
-//! caret under the place, and carries a hint where one can be given. Passwords are never shown.
+//! All are collected before any is shown. Each names its place as compilers do (`config.toml:12:11:`, the variable or
+//! `--set`). It shows the line as typed with a caret under the place, and a hint if there is one. Passwords are never
+//! shown.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -12,69 +12,65 @@ use std::rc::Rc;
 
 use super::redact::masked;
 
-/// More complaints than this are counted, not shown: the file is then no configuration at all.
+/// Further diagnostics are counted, not shown: the file is no configuration at all.
 const SHOWN: usize = 50;
 
-/// Characters of a source line that are shown; of a longer one the part around the caret is.
+/// Maximum characters of a shown source line. A longer line is cut around the caret.
 const WIDEST: usize = 110;
 
-/// One thing that is wrong.
+/// One fault of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     pub(super) place: FilePosition,
     pub(super) message: String,
     pub(super) hint: Option<String>,
-    /// The key that it is about, and what stands there for it.
+    /// The key and its faulty value.
     pub(super) about: Option<(String, String)>,
 }
 
 impl Diagnostic {
-    /// Where: `config.toml:12:11`, `--set`, `environment`.
+    /// The place: `config.toml:12:11`, `--set`, `environment`.
     pub fn place(&self) -> &str {
         &self.place.at
     }
 
-    /// Line and column of the file, from 1; `None` where it is about all of it, or none.
+    /// Line and column in the file, from 1; `None` if the fault concerns the whole file, or no file.
     pub fn line_and_column(&self) -> Option<(usize, usize)> {
         let (_, line, column) = self.place.order;
         (self.place.line() > 0).then_some((line, column))
     }
 
-    /// The key that it is about, and what stands there for it, secrets starred out; `None` where there is no key to
-    /// name.
+    /// The key and its faulty value, secrets redacted; `None` if the fault concerns no key.
     pub fn key_and_value(&self) -> Option<(&str, &str)> {
         self.about.as_ref().map(|(path, given)| (path.as_str(), given.as_str()))
     }
 
-    /// What is wrong and what was expected: a sentence without its full stop.
+    /// The fault and the expected value: a sentence without its full stop.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// What to write instead.
+    /// A remedy.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 }
 
-/// Where a complaint points.
+/// The place of a diagnostic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FilePosition {
-    /// What stands before the message: `config.toml:12:11`, `--set`, `environment`.
+    /// The text before the message: `config.toml:12:11`, `--set`, `environment`.
     pub at: String,
-    /// What complaints are sorted by: who said it (file, environment, command line), line and
-    /// column, counted from 1; 0 outside any line.
+    /// Sort key: origin, line and column. Both count from 1; 0 means outside any line.
     pub order: (ComplaintOrigin, usize, usize),
-    /// What is shown under the message.
+    /// The lines under the message.
     pub excerpt: Option<Excerpt>,
 }
 
-/// Who said what is complained of.
+/// Origin of a faulty value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ComplaintOrigin {
-    /// The file.
     File,
-    /// An environment variable.
     Environment,
     /// `--set` on the command line.
     CommandLine,
@@ -90,7 +86,7 @@ impl ComplaintOrigin {
     }
 }
 
-/// One line as typed, and the characters of it that are meant.
+/// A line as typed, and its marked characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Excerpt {
     text: String,
@@ -98,12 +94,12 @@ pub(super) struct Excerpt {
 }
 
 impl FilePosition {
-    /// A place outside any line: the file as a whole.
+    /// The whole file, outside any line.
     pub fn whole_file(at: impl Into<String>) -> FilePosition {
         FilePosition { at: at.into(), order: (ComplaintOrigin::File, 0, 0), excerpt: None }
     }
 
-    /// The bytes `span` of `text`, which the command line or the environment gave as its number `n`.
+    /// The bytes `span` of `text`, the argument number `n` of the command line or the environment.
     pub fn in_argument(said: ComplaintOrigin, n: usize, text: &str, span: Range<usize>) -> FilePosition {
         FilePosition {
             at: said.as_str().to_owned(),
@@ -112,26 +108,26 @@ impl FilePosition {
         }
     }
 
-    /// The text that is meant, secrets starred out; empty where none is shown.
+    /// The marked text, secrets redacted; empty without an excerpt.
     pub fn marked_text(&self) -> String {
         let marked =
             |Excerpt { text, mark }: &Excerpt| text.chars().skip(mark.start).take(mark.len()).collect();
         self.excerpt.as_ref().map(marked).unwrap_or_default()
     }
 
-    /// The line of the file, from 1; 0 outside any.
+    /// The line in the file, from 1; 0 outside any line.
     pub fn line(&self) -> usize {
         self.order.1
     }
 }
 
-/// A line as it may be shown.
+/// A line in its redacted form.
 #[derive(Debug)]
 struct ShownLine {
     text: Vec<char>,
-    /// The byte at which each of its characters begins in what was typed.
+    /// The byte in the typed line at which each character begins.
     starts: Vec<usize>,
-    /// Whether some of it is starred out.
+    /// A part of the line is redacted.
     has_secret: bool,
 }
 
@@ -145,14 +141,14 @@ impl ShownLine {
         }
     }
 
-    /// How many characters begin before byte `at` of what was typed.
+    /// Number of characters that begin before byte `at` of the typed line.
     fn column_at(&self, at: usize) -> usize {
         self.starts.partition_point(|&start| start < at)
     }
 }
 
 impl Excerpt {
-    /// The bytes `span` of what was typed.
+    /// Marks the bytes `span` of the typed line.
     fn new(line: &ShownLine, span: Range<usize>) -> Excerpt {
         let begin = line.column_at(span.start);
         let mark = begin..line.column_at(span.end).max(begin + 1);
@@ -183,7 +179,7 @@ impl fmt::Display for Diagnostic {
         let margin = " ".repeat(number.len().max(1));
         write!(f, "{}: {}", self.place.at, self.message)?;
         if let Some(Excerpt { text, mark }) = &self.place.excerpt {
-            // Tabs stay tabs under tabs, so that the caret stands where the eye expects it.
+            // Tabs stay tabs, so that the caret stands under its place.
             let before: String = (0..mark.start)
                 .map(|at| if text.chars().nth(at) == Some('\t') { '\t' } else { ' ' })
                 .collect();
@@ -196,22 +192,22 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Everything that is wrong; never empty.
+/// All faults of a configuration; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostics(pub(super) Vec<Diagnostic>);
 
 impl Diagnostics {
-    /// How many there are.
+    /// Number of faults.
     pub fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// Each of them, in the order of the file, then the environment's, then the command line's.
+    /// The faults of the file in its order, then those of the environment, then those of the command line.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.0.iter()
     }
 
-    /// How many there are, in words: "1 complaint", "3 complaints".
+    /// The number in words: "1 error", "3 errors".
     pub fn count_text(&self) -> String {
         format!("{} error{}", self.count(), if self.count() == 1 { "" } else { "s" })
     }
@@ -234,21 +230,21 @@ impl fmt::Display for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
-/// A text with its line starts, for turning byte offsets into places.
+/// A text with its line starts, to turn byte offsets into places.
 #[derive(Debug)]
 pub(super) struct LineStarts<'t> {
     name: &'t str,
     text: &'t str,
     starts: Vec<usize>,
-    /// How often a line was asked for.
+    /// Number of calls of [`LineStarts::line_text`].
     #[cfg(test)]
     pub asked: std::cell::Cell<usize>,
-    /// Lines that something was complained of: one line may have thousands of faults, and is looked through once.
+    /// Redacted lines with diagnostics. A line may have thousands of faults but is redacted once.
     shown: RefCell<BTreeMap<usize, Rc<ShownLine>>>,
 }
 
 impl<'t> LineStarts<'t> {
-    /// The lines of `text`, which is called `name`.
+    /// The lines of `text` from the file `name`.
     pub fn new(name: &'t str, text: &'t str) -> LineStarts<'t> {
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         LineStarts {
@@ -261,12 +257,12 @@ impl<'t> LineStarts<'t> {
         }
     }
 
-    /// The number of the line that holds byte `at`, from 1.
+    /// Number of the line with byte `at`, from 1.
     pub fn line(&self, at: usize) -> usize {
         self.starts.partition_point(|&start| start <= at)
     }
 
-    /// The text of line `number`, without its end.
+    /// Text of the line `number` without its end.
     pub fn line_text(&self, number: usize) -> &'t str {
         #[cfg(test)]
         self.asked.set(self.asked.get() + 1);
@@ -274,12 +270,12 @@ impl<'t> LineStarts<'t> {
         line.trim_end_matches('\n').trim_end_matches('\r')
     }
 
-    /// The byte at which line `number` begins.
+    /// First byte of the line `number`.
     pub fn line_start(&self, number: usize) -> usize {
         number.checked_sub(1).and_then(|n| self.starts.get(n)).copied().unwrap_or(self.text.len())
     }
 
-    /// The bytes that `span` covers.
+    /// The text of `span`.
     pub fn slice(&self, span: Range<usize>) -> &'t str {
         self.text.get(span).unwrap_or("")
     }
@@ -287,7 +283,7 @@ impl<'t> LineStarts<'t> {
     /// The place of `span`, cut to its first line.
     pub fn place_of_span(&self, span: Range<usize>) -> FilePosition {
         let mut at = span.start.min(self.text.len());
-        // An error at the very end is shown at the end of the last line that has something in it.
+        // An error at the very end is shown at the end of the last line with text.
         if at == self.text.len() {
             at = self.text.trim_end().len();
         }
@@ -305,7 +301,7 @@ impl<'t> LineStarts<'t> {
         }
     }
 
-    /// Whether some of line `number` is not shown.
+    /// A part of line `number` is redacted.
     pub fn has_secret(&self, number: usize) -> bool {
         self.shown_line(number).has_secret
     }
@@ -316,8 +312,7 @@ impl<'t> LineStarts<'t> {
     }
 }
 
-/// The candidate that `word` most likely meant: at most a third of its letters, and never more
-/// than three, differ.
+/// The candidate closest to `word`. At most a third of its letters, and at most three, differ.
 pub fn closest_match<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let length = word.chars().count();
@@ -362,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn any_span_has_a_place() {
+    fn every_span_has_a_place() {
         for text in ["", "\n", "a\n\nb", "é"] {
             let lines = LineStarts::new("x", text);
             for start in 0..=text.len() + 1 {
@@ -373,7 +368,7 @@ mod tests {
         }
     }
 
-    /// As many as the longest file can have: each has its place, and the line is looked through for secrets once.
+    /// The longest file can have this many faults. Each gets its place, and the line is redacted once.
     #[test]
     fn a_line_may_have_thousands_of_faults() {
         let text = "a=1,".repeat(16_000);

@@ -1,4 +1,4 @@
-//! Lengths of time as people write them: `"10s"`, `"500ms"`, `"1.5s"`, `"2m"`, `"1h"`, `"1h30m"`, `"7 days"`.
+//! Durations as users write them: `"10s"`, `"500ms"`, `"1.5s"`, `"2m"`, `"1h"`, `"1h30m"`, `"7 days"`.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ const UNITS: [(&[&str], f64); 6] = [
     (&["w", "week", "weeks"], 604_800.0),
 ];
 
-/// Reads a length of time; `None` for anything else, a missing unit and more than 10 000 years
-/// included. Whole nanoseconds; no signs, no exponents.
+/// Reads a duration in whole nanoseconds, without signs and exponents. `None` for anything else, also without a unit
+/// or above 10 000 years.
 pub fn parse(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
     let mut total = Duration::ZERO;
@@ -36,8 +36,8 @@ pub fn parse(text: &str) -> Option<Duration> {
     Some(total)
 }
 
-/// Writes a length of time so that [`parse`] reads the same one (to the nanosecond below a day):
-/// in the largest unit that divides it, `0s` for nothing.
+/// Writes a duration in the largest unit that divides it; zero is `0s`. [`parse`] reads the same one (to the
+/// nanosecond below a day).
 pub fn format_duration(time: Duration) -> String {
     let seconds = time.as_secs();
     match (seconds, time.subsec_nanos()) {
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_people_write_is_read() {
+    fn usual_spellings_are_read() {
         for (text, millis) in [
             ("10s", 10_000),
             ("500ms", 500),
@@ -105,13 +105,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_again(millis in 0u64..86_400_000) {
+        fn a_written_duration_is_read_back(millis in 0u64..86_400_000) {
             let time = Duration::from_millis(millis);
             prop_assert_eq!(parse(&format_duration(time)), Some(time));
         }
 
         #[test]
-        fn anything_is_read_without_panic(text in ".*") {
+        fn no_text_causes_a_panic(text in ".*") {
             let _ = parse(&text);
         }
     }

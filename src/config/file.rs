@@ -1,5 +1,4 @@
-//! The file as typed: read whole, with the place of every value, and all complaints about its
-//! syntax at once.
+//! The file as typed: its text, the place of every value, and all syntax errors at once.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -12,12 +11,12 @@ use toml::de::DeTable;
 use super::diagnostic::{Diagnostic, FilePosition, LineStarts};
 use super::kind::quoted;
 
-/// A longer file than this is no configuration of ours: the shipped one has 11 kB.
+/// Maximum bytes of a file. The shipped one has 11 kB.
 const LONGEST: u64 = 64 * 1024;
 
 const LIST_NOT_CLOSED: &str = "a comma, or the list's closing `]`, is missing before this";
 
-/// A parsed file. Where its syntax is broken, `table` holds what could be made out.
+/// A parsed file. If its syntax is broken, `table` holds the readable part.
 #[derive(Debug)]
 pub(super) struct Document<'t> {
     pub lines: LineStarts<'t>,
@@ -27,7 +26,7 @@ pub(super) struct Document<'t> {
 /// Reads the file at `path` as text.
 ///
 /// # Errors
-/// A complaint: it cannot be read, is too long, or is not UTF-8.
+/// The file cannot be read, is too long, or is not UTF-8.
 pub(super) fn read(path: &Path) -> Result<String, Box<Diagnostic>> {
     let name = path.display().to_string();
     let mut bytes = Vec::new();
@@ -51,10 +50,10 @@ pub(super) fn read(path: &Path) -> Result<String, Box<Diagnostic>> {
     })
 }
 
-/// Refuses what lies at `path` and is no file: to open a pipe waits for who writes into it.
+/// Refuses anything at `path` that is not a file, because opening a pipe would block.
 ///
 /// # Errors
-/// A complaint.
+/// The diagnostic.
 pub(super) fn check_kind(path: &Path) -> Result<(), Box<Diagnostic>> {
     match std::fs::metadata(path) {
         Ok(found) if !found.is_file() => {
@@ -64,10 +63,10 @@ pub(super) fn check_kind(path: &Path) -> Result<(), Box<Diagnostic>> {
     }
 }
 
-/// Refuses a file of so many bytes, if that is too long to be read.
+/// Refuses a file of `len` bytes that is too long.
 ///
 /// # Errors
-/// A complaint of the file called `name`.
+/// A diagnostic of the file `name`.
 pub(super) fn check_length(name: &str, len: usize) -> Result<(), Box<Diagnostic>> {
     if len as u64 <= LONGEST {
         return Ok(());
@@ -75,12 +74,12 @@ pub(super) fn check_length(name: &str, len: usize) -> Result<(), Box<Diagnostic>
     Err(file_complaint(name, format!("is no configuration: it is longer than {} kB", LONGEST / 1024), None))
 }
 
-/// What is wrong with all of the file called `name`.
+/// A diagnostic of the whole file `name`.
 fn file_complaint(name: &str, message: String, hint: Option<String>) -> Box<Diagnostic> {
     Box::new(Diagnostic { place: FilePosition::whole_file(name), message, hint, about: None })
 }
 
-/// Parses `text`, which is called `name`.
+/// Parses `text` from the file `name`.
 pub(super) fn parse<'t>(name: &'t str, text: &'t str) -> (Document<'t>, Vec<Diagnostic>) {
     let lines = LineStarts::new(name, text);
     let (table, errors) = DeTable::parse_recoverable(text);
@@ -95,8 +94,7 @@ pub(super) fn parse<'t>(name: &'t str, text: &'t str) -> (Document<'t>, Vec<Diag
         .map(|error| syntax(&document, &mut sections, error.message(), error.span().unwrap_or(0..0)))
         .collect();
     complaints.sort_by_key(|complaint| complaint.place.order);
-    // What follows the first error of a line is mostly its echo; so is every line after a list
-    // that is not closed.
+    // Later errors on a line mostly repeat the first one. After an unclosed list every line has an error.
     complaints.dedup_by(|later, earlier| {
         later.place.line() == earlier.place.line()
             || (earlier.message == LIST_NOT_CLOSED
@@ -109,16 +107,16 @@ fn is_heading(line: &str) -> bool {
     line.trim_start().starts_with('[')
 }
 
-/// The sections that faults are looked for in: a heading may be long, and have thousands of faults below it.
+/// The sections for syntax errors. A heading may be long and have thousands of errors below it.
 struct Sections<'d, 't> {
-    /// The lines on which they begin.
+    /// Lines with headings.
     headings: Vec<usize>,
-    /// Of those that were asked for, by the line, 0 above the first: its table, if there is one.
+    /// The table of each requested heading, by its line; 0 above the first heading.
     below: HashMap<usize, Option<&'d DeTable<'t>>>,
 }
 
 impl<'d, 't> Sections<'d, 't> {
-    /// The table that line `line` of `document` is in.
+    /// The table at line `line` of `document`.
     fn table_at(&mut self, document: &'d Document<'t>, line: usize) -> Option<&'d DeTable<'t>> {
         let heading = self.headings.partition_point(|&heading| heading < line).checked_sub(1);
         let heading = heading.map_or(0, |at| self.headings[at]);
@@ -132,7 +130,7 @@ impl<'d, 't> Sections<'d, 't> {
     }
 }
 
-/// The parser's `message` in the words of the file's owner.
+/// Rewrites the parser's `message` for the file's owner.
 fn syntax<'d, 't>(
     document: &'d Document<'t>,
     sections: &mut Sections<'d, 't>,
@@ -148,7 +146,7 @@ fn syntax<'d, 't>(
         if typed.trim().is_empty() {
             (String::from("a value is missing here"), None)
         } else {
-            // What is starred out in the line is not told beside it.
+            // The hint must not repeat a redacted value.
             let hint = match lines.has_secret(lines.line(span.start)) {
                 false => format!("write {}", quoted(typed.trim())),
                 true => String::from("write it in quotes"),
@@ -201,14 +199,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_set_twice_is_looked_for_in_its_section() {
+    fn a_duplicate_is_searched_in_its_section() {
         let text = "a = 1\n[b]\na = 2\n[c]\n\n[c.d]\na = 3\na = 4\n[b.e]\n";
         let (_, complaints) = parse("x", text);
         assert_eq!((complaints.len(), complaints[0].place.line()), (1, 8));
         assert_eq!(complaints[0].hint.as_deref(), Some("line 7 sets it first: keep one of the two"));
     }
 
-    /// As many as the longest file can have: none of them goes through all that stands before it.
+    /// The longest file can have this many faults. None of them searches the whole text before it.
     #[test]
     fn a_file_may_have_a_fault_in_every_line() {
         let count = LONGEST as usize / "a=1\n".len();

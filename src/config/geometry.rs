@@ -1,4 +1,4 @@
-//! `[[line]]` and `[[zone]]`: what the operator draws in the file instead of on the page.
+//! `[[line]]` and `[[zone]]`: shapes that the operator defines in the file instead of on the page.
 
 use std::ops::Range;
 
@@ -12,72 +12,72 @@ use super::kind::{
 use crate::base::outline;
 use crate::base::unicode::{is_blank, is_unseen_control};
 
-/// The words of `anchor`.
+/// Values of `anchor`.
 pub const ANCHORS: [&str; 6] = ["bottom", "center", "top", "left", "right", "box"];
 
-/// The words of `recrossing`.
+/// Values of `recrossing`.
 pub const RECROSSINGS: [&str; 2] = ["every", "once"];
 
-/// The most lines that the file may draw: counts.db takes no more.
+/// Maximum number of lines in the file, which is the limit of counts.db.
 const MOST_LINES: usize = 100;
 
-/// The most zones, likewise.
+/// Maximum number of zones in the file, which is the limit of counts.db.
 const MOST_ZONES: usize = 50;
 
-/// The most classes that a line or zone may name, and the longest of them.
+/// Maximum number of classes of a line or zone, and maximum characters of a class.
 const MOST_CLASSES: usize = 100;
 const LONGEST_CLASS: usize = 60;
 
-/// Ends nearer to each other than this, along both axes, are one point.
+/// Two ends that are closer than this along both axes are one point.
 const LEAST_LENGTH: f64 = 1e-4;
 
-/// A coordinate may lie so far beyond the picture, in pictures.
+/// Maximum distance of a coordinate from the frame, in frame sizes.
 const BEYOND: f64 = 1.0;
 
-/// One `[[line]]`.
+/// A `[[line]]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LineConfig {
     /// `name`: 1–60 characters, unique.
     pub name: String,
-    /// `a`: where it begins, x and y in fractions of the picture.
+    /// `a`: start of the line, x and y in fractions of the frame.
     pub a: [f64; 2],
-    /// `b`: where it ends.
+    /// `b`: end of the line.
     pub b: [f64; 2],
-    /// `in`: what going in is called; default `in`.
+    /// `in`: name of the direction in; default `in`.
     pub in_name: String,
-    /// `out`: what going out is called; default `out`.
+    /// `out`: name of the direction out; default `out`.
     pub out_name: String,
-    /// `classes` that are counted; everything if empty.
+    /// `classes`: the counted classes; all if empty.
     pub classes: Vec<String>,
     /// `anchor`: one of [`ANCHORS`]; default `bottom`.
     pub anchor: &'static str,
     /// `recrossing`: one of [`RECROSSINGS`]; default `every`.
     pub recrossing: &'static str,
-    /// Where it is set: `config.toml:112`.
+    /// The place that sets it: `config.toml:112`.
     pub origin: String,
 }
 
-/// One `[[zone]]`.
+/// A `[[zone]]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ZoneConfig {
     /// `name`: 1–60 characters, unique.
     pub name: String,
-    /// `points`: 3–32 corners in fractions of the picture.
+    /// `points`: 3–32 corners in fractions of the frame.
     pub points: Vec<[f64; 2]>,
-    /// `classes` that are counted; everything if empty.
+    /// `classes`: the counted classes; all if empty.
     pub classes: Vec<String>,
     /// `anchor`: one of [`ANCHORS`]; default `bottom`.
     pub anchor: &'static str,
-    /// `exclude`: who stands in it is not followed, and nobody is counted in it; default false.
+    /// `exclude`: nothing is tracked or counted in this area; default false.
     pub exclude: bool,
-    /// Where it is set.
+    /// The place that sets it.
     pub origin: String,
 }
 
-/// Reads the tables of `line = […]`. `origin` tells where what lies at a byte of the document is set.
+/// Reads the tables of `line = […]`. `origin` turns a byte of the document into the place that sets it.
 ///
 /// # Errors
-/// Everything that is wrong with any of them.
+/// All faults of all tables.
 pub(super) fn lines(
     value: &Spanned<DeValue<'_>>,
     origin: &dyn Fn(usize) -> String,
@@ -119,10 +119,10 @@ pub(super) fn lines(
     })
 }
 
-/// Reads the tables of `zone = […]`, likewise.
+/// Reads the tables of `zone = […]`, like [`lines()`].
 ///
 /// # Errors
-/// Everything that is wrong with any of them.
+/// All faults of all tables.
 pub(super) fn zones(
     value: &Spanned<DeValue<'_>>,
     origin: &dyn Fn(usize) -> String,
@@ -137,7 +137,7 @@ pub(super) fn zones(
     })
 }
 
-/// Names of `[[line]]`'s or `[[zone]]`'s keys.
+/// The keys of `[[line]]` or `[[zone]]`.
 fn known_keys(what: &str) -> &'static [&'static str] {
     match what {
         "line" => &["name", "a", "b", "in", "out", "classes", "anchor", "recrossing"],
@@ -145,9 +145,9 @@ fn known_keys(what: &str) -> &'static [&'static str] {
     }
 }
 
-/// One table being read, and what is wrong with it.
+/// A table being read, with its faults so far.
 struct TableReader {
-    /// Where it begins, in bytes of the document.
+    /// First byte of the table in the document.
     at: usize,
     span: Range<usize>,
     wrongs: Vec<Wrong>,
@@ -191,7 +191,7 @@ impl TableReader {
     }
 }
 
-/// What has a name that must be its own.
+/// A shape with a unique name.
 trait Named {
     fn name(&self) -> &str;
 }
@@ -305,10 +305,10 @@ fn parse_one_of(value: &Spanned<DeValue<'_>>, words: &'static [&'static str]) ->
     })
 }
 
-/// How places are told.
+/// Hint for a wrong coordinate.
 const FRACTIONS: &str = "[0, 0] is the upper left corner and [1, 1] the lower right; 0.5 is the middle";
 
-/// `[x, y]` in fractions of the picture.
+/// `[x, y]` in fractions of the frame.
 fn parse_point(value: &Spanned<DeValue<'_>>) -> Result<[f64; 2], Fault> {
     let must = |hint: Option<&str>| {
         let not = match value.get_ref() {
@@ -348,8 +348,7 @@ fn points(value: &Spanned<DeValue<'_>>) -> Result<Vec<[f64; 2]>, Fault> {
     Ok(points)
 }
 
-/// What is wrong with a line between these ends, if anything is: what counting would refuse is said here, with its
-/// place.
+/// The fault of a line between these ends, if any. Counting would refuse the line later, without a place.
 fn line_fault(a: [f64; 2], b: [f64; 2]) -> Option<Fault> {
     if (0..2).all(|axis| (a[axis] - b[axis]).abs() < LEAST_LENGTH) {
         let message = "has a wrong `b`: it is the same point as `a`, and a line needs two different ends";
@@ -362,7 +361,7 @@ fn line_fault(a: [f64; 2], b: [f64; 2]) -> Option<Fault> {
     None
 }
 
-/// Whether any part of the way is on the picture (Liang and Barsky's clipping, 1984).
+/// True if any part of the line is in the frame (Liang and Barsky's clipping, 1984).
 fn crosses_picture(a: [f64; 2], b: [f64; 2]) -> bool {
     let (mut from, mut to) = (0.0_f64, 1.0_f64);
     for (start, step) in [(a[0], b[0] - a[0]), (a[1], b[1] - a[1])] {
@@ -379,7 +378,7 @@ fn crosses_picture(a: [f64; 2], b: [f64; 2]) -> bool {
     from <= to
 }
 
-/// Whether all corners lie on one line.
+/// True if all corners are on one straight line.
 fn is_collinear(corners: &[[f64; 2]]) -> bool {
     let Some((first, rest)) = corners.split_first() else { return true };
     let Some(far) = rest.iter().find(|corner| *corner != first) else { return true };

@@ -1,5 +1,5 @@
-//! The table of keys: the one place that knows each key's name, type, range, default and meaning.
-//! Reading, complaining, `--set`, environment names and the shipped file all come from it.
+//! The table of keys: the only place with each key's name, type, range, default and meaning. Reader, diagnostics,
+//! `--set`, names of variables and the shipped file come from it.
 
 mod camera;
 mod row;
@@ -17,16 +17,16 @@ pub use service::{
 };
 pub(super) use unknown::{unknown_key, unknown_section, unknown_variable};
 
-/// The section whose keys are a camera's own controls.
+/// The section of the open camera's controls.
 pub const CONTROLS: &str = "source.controls";
 
-/// The section of tables whose keys are the controls of one camera each, by its identity.
+/// The section of tables with the controls of single cameras, by identity.
 pub const BY_CAMERA: &str = "controls";
 
-/// What is drawn by lists of tables.
+/// Sections that are lists of tables.
 pub(super) const DRAWN: [&str; 2] = ["line", "zone"];
 
-/// Every section, in the order of the shipped file.
+/// All sections, in the order of the shipped file.
 pub const SECTIONS: &[Section] = &[
     SourceConfig::SECTION,
     Section {
@@ -64,12 +64,12 @@ pub const SECTIONS: &[Section] = &[
     LogConfig::SECTION,
 ];
 
-/// Every key, in the order of the shipped file.
+/// All keys, in the order of the shipped file.
 pub fn all() -> impl Iterator<Item = &'static Key> {
     camera::TOP.iter().chain(SECTIONS.iter().flat_map(|section| section.keys))
 }
 
-/// The key with this path: `section.key`.
+/// The key with the path `section.key`.
 pub fn find_path(path: &str) -> Option<&'static Key> {
     let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
     find(section, name)
@@ -85,13 +85,13 @@ pub fn keys_of_section(section: &str) -> impl Iterator<Item = &'static Key> {
     all().filter(move |key| key.section == section)
 }
 
-/// Whether there is a section of this name.
+/// True if a section has this name.
 pub fn is_section(name: &str) -> bool {
     SECTIONS.iter().any(|section| section.name == name)
 }
 
-/// The key that `name`, which is no key of `section`, most likely meant: by another program's name
-/// for it, by its letters, in another section; in this order, its own section first.
+/// The key that the unknown `name` in `section` most likely means. Candidates, in this order: another program's name
+/// for a key, a similar spelling, a key of another section. Its own section goes first.
 pub fn suggest_key(section: &str, name: &str) -> Option<&'static Key> {
     let simple = name.to_lowercase().replace('-', "_");
     let called = |key: &&Key| key.name == simple || key.aliases.contains(&simple.as_str());
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_meant() {
+    fn unknown_names_get_a_suggestion() {
         for (section, name, want) in [
             ("stream", "qualtiy", Some("stream.quality")),
             ("source", "quality", Some("stream.quality")),

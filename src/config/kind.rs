@@ -1,5 +1,5 @@
-//! What a key may hold: reading a TOML value into its place in [`Config`](super::Config), writing it as TOML, and
-//! saying in words what is expected and what was found instead.
+//! Kinds of values: each reads a TOML value into its place in [`Config`](super::Config), writes it as TOML, and
+//! describes expected and given values.
 
 pub(super) mod listen;
 mod plain;
@@ -125,7 +125,7 @@ mod tests {
         ] {
             assert!(url_fault(bad).is_some(), "{bad}");
         }
-        // A sign that should have been written otherwise makes the password look like a port.
+        // A special character in a password, not escaped, makes the password look like a port.
         let (message, hint) = url_fault("http://admin:secret/x@cam").unwrap();
         assert!(!message.contains("secret"), "{message}");
         assert!(hint.unwrap().contains("%2F"));

@@ -1,13 +1,12 @@
-//! The configuration: the file as typed, with the place of every value; the configuration as
-//! meant; and complaints that point at what is wrong.
+//! The configuration: the file as typed with the place of every value, the resolved values, and diagnostics that
+//! point at faults.
 //!
-//! Order of precedence, highest first: command line (`--set`), environment (`TALLYCAM_SECTION_KEY`),
-//! file, what was set on the page ([`Saved`]), default. Every value knows where it came from.
+//! Order of precedence, highest first: command line (`--set`), environment (`TALLYCAM_SECTION_KEY`), file, values set
+//! on the page ([`Saved`]), default. Every value knows its origin.
 //!
-//! Plain data and pure functions, except for reading the one file; lives on whichever thread asks
-//! (at start the main one, at a reload the daemon's). [`keys`] is the one table of all keys: reading,
-//! complaining, environment names, defaults, the shipped `config.toml`, the page of settings and the API
-//! come from it, so a new key is one row there.
+//! Plain data and pure functions, except for reading the file. They run on the calling thread: the main one at start,
+//! the daemon's at a reload. [`keys`] is the only table of keys. Reader, diagnostics, names of variables, defaults,
+//! the shipped `config.toml`, the page of settings and the API come from it: a new key is one row there.
 
 mod default_file;
 mod defaults;
@@ -46,14 +45,14 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// The configuration as meant: every key has a value, every value is in its range.
+/// The resolved configuration: every key has a value, and every value is in its range.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// `name`: the camera's name, a label everywhere.
+    /// `name`: the camera's name, shown everywhere.
     pub name: String,
     /// `[source]`.
     pub source: SourceConfig,
-    /// `[controls."IDENTITY"]`: controls of certain cameras, by identity and name; booleans are 0 and 1.
+    /// `[controls."IDENTITY"]`: controls of single cameras, by identity and name; booleans are 0 and 1.
     pub controls: BTreeMap<String, BTreeMap<String, f64>>,
     /// `[stream]`.
     pub stream: StreamConfig,
@@ -106,41 +105,41 @@ pub enum SourceKind {
     Url,
     /// A program that writes MJPEG to its standard output.
     Exec,
-    /// Pictures or a clip from the file system.
+    /// Images or a clip from the file system.
     Files,
-    /// The simulated scene.
+    /// The simulation.
     Sim,
 }
 
 /// `[lens] kind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LensKind {
-    /// As the camera offers it.
+    /// The camera's controls, if it has any for focus.
     Auto,
-    /// By its V4L2 controls.
+    /// The camera's V4L2 controls.
     V4l2,
-    /// A simulated one.
+    /// A simulated lens.
     Sim,
-    /// It is set by hand.
+    /// None: focus is set by hand at the lens.
     None,
 }
 
 /// `[lights] kind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LightKind {
-    /// There is no light.
+    /// No light.
     None,
     /// NeoPixels at an SPI bus.
     Spi,
     /// NeoPixels at a PWM or PCM pin.
     Pwm,
-    /// A lamp that a pin switches.
+    /// A lamp on a pin.
     Gpio,
     /// A simulated strip.
     Sim,
 }
 
-/// In which order a pixel takes its colours.
+/// Order of the colours in a pixel's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColorOrder {
     /// Green, red, blue: WS2812.
@@ -157,18 +156,18 @@ pub enum ColorOrder {
     Bgrw,
 }
 
-/// A strip has at most so many pixels.
+/// Maximum number of pixels of a strip.
 pub const MOST_PIXELS: u16 = 1000;
 
-/// At most so many ranges of pixels have a colour of their own.
+/// Maximum number of pixel ranges with their own colour.
 pub const MOST_RANGES: usize = 100;
 
-/// Pixels with a colour of their own. Written as `0-3 FF0000`, or `7 0000FF`.
+/// Pixels with their own colour, written as `0-3 FF0000` or `7 0000FF`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PixelRange {
-    /// The first of them, from 0.
+    /// The first pixel, from 0.
     pub from: u16,
-    /// The last of them, not before the first.
+    /// The last pixel, not before the first.
     pub to: u16,
     /// Red, green and blue.
     pub color: [u8; 3],
@@ -188,15 +187,15 @@ impl fmt::Display for PixelRange {
 /// `[detect] backend`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DetectorKind {
-    /// A model where one is found, motion for the simulated scene and where none is.
+    /// A model if one is found; motion without one and for the simulation.
     Auto,
     /// A model, through ONNX.
     Onnx,
-    /// A background model: counts what moves.
+    /// Motion detection by a background model.
     Motion,
     /// Recorded detections.
     Replay,
-    /// Nothing is counted.
+    /// No detection, so no counting.
     None,
 }
 
@@ -205,7 +204,7 @@ impl StoreConfig {
     pub const SERVICE: &'static str = "/var/lib/tallycam";
 }
 
-/// Where to listen.
+/// An address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listen {
     /// `"0.0.0.0:8080"`, `"[::1]:80"`.

@@ -1,14 +1,13 @@
-//! Origins of web pages, as a browser sends them in `Origin` (RFC 6454 §6.2): scheme, host and port; and names of
-//! machines.
+//! Origins of web pages as in the header `Origin` (RFC 6454 §6.2): scheme, host and port. Also names of hosts.
 
 use std::net::Ipv6Addr;
 
 use super::kind::quoted;
 
-/// Reads `"https://panel.example"`. Gives it back as browsers write it: lower case, without a default port.
+/// Reads `"https://panel.example"`. Returns it as browsers write it: lower case, without a default port.
 ///
 /// # Errors
-/// What it must be, and what was probably meant.
+/// The expected value and a suggestion.
 pub(super) fn parse(text: &str) -> Result<String, (String, Option<String>)> {
     let must = |hint: Option<&str>| {
         let message = format!("must list origins such as \"https://panel.example\", not {}", quoted(text));
@@ -69,10 +68,10 @@ fn is_host(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_letter)
 }
 
-/// Reads the name of a machine, `"cam.example.org"`. Gives it back in small letters.
+/// Reads a host name such as `"cam.example.org"`. Returns it in lower case.
 ///
 /// # Errors
-/// What it must be, and what was probably meant.
+/// The expected value and a suggestion.
 pub(super) fn host(text: &str) -> Result<String, (String, Option<String>)> {
     let name = text.to_ascii_lowercase();
     if is_host(&name) && !name.ends_with('.') {

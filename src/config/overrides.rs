@@ -1,8 +1,8 @@
-//! What was set on the page, by the API or by `tallycam settings`: the values of `settings.toml` in the state
-//! directory, in the grammar and with the keys of `config.toml`. Pure; on whichever thread asks.
+//! Values set on the page, by the API or by `tallycam settings`. They are in `settings.toml` in the state directory,
+//! with the grammar and the keys of `config.toml`. Pure; runs on the calling thread.
 //!
-//! Invariants: every value here is good by itself, at its own key, and is written as it is read; where it was a secret
-//! it is one here, so no text of this module is for people but [`WrongChange`].
+//! Invariants: every value is valid for its key on its own, and is written as it is read. Secrets are in plain text
+//! here, so only [`WrongChange`] may be shown to users.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,33 +23,32 @@ const HEAD: &str = "\
 # wins over the one here.
 ";
 
-/// One value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OverrideValue {
-    /// As TOML, on one line.
+    /// TOML on one line.
     pub toml: String,
-    /// Where it stands in the file, from 1.
+    /// Line in the file, from 1.
     pub line: usize,
 }
 
-/// Everything that was set on the page.
+/// All values set on the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Saved {
     file: PathBuf,
     values: BTreeMap<String, OverrideValue>,
 }
 
-/// What of a file cannot be used.
+/// The unusable part of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Faulty {
-    /// Everything that is wrong with it.
+    /// All faults of the file.
     pub complaints: Diagnostics,
-    /// The keys that have a wrong value, and the sections that have one instead of keys; of what is no key nothing.
+    /// Keys with a wrong value, and sections that have a value instead of keys. Unknown names are not included.
     pub paths: Vec<String>,
 }
 
 impl Faulty {
-    /// Whether `path` has no value because what stands there is wrong.
+    /// True if `path` has no value because of a fault in the file.
     pub fn affects(&self, path: &str) -> bool {
         self.paths.iter().any(|wrong| {
             path.strip_prefix(wrong.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -57,20 +56,20 @@ impl Faulty {
     }
 }
 
-/// A value cannot be set.
+/// A refused change of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrongChange {
     /// The key.
     pub path: String,
-    /// What was given; of a secret `"***"`.
+    /// The given value; a secret as `"***"`.
     pub given: String,
-    /// What is wrong and what was expected: a sentence without its full stop.
+    /// The fault and the expected value: a sentence without its full stop.
     pub message: String,
-    /// What to do about it.
+    /// A remedy.
     pub hint: Option<String>,
 }
 
-/// What a path means.
+/// Target of a path.
 enum KeyTarget {
     Key(&'static Key),
     /// `source.controls.NAME`.
@@ -84,17 +83,17 @@ impl Saved {
         Saved { file, values }
     }
 
-    /// Nothing, to be kept in `file`.
+    /// No values, to be stored in `file`.
     pub fn empty(file: PathBuf) -> Saved {
         Saved::new(file, BTreeMap::new())
     }
 
-    /// The line of the file on which the value of `path` stands; 0 where it has none.
+    /// Line of the value of `path` in the file; 0 if it has none.
     pub fn line(&self, path: &str) -> usize {
         self.values.get(path).map_or(0, |value| value.line)
     }
 
-    /// Takes over the value of `path` from `other`, or removes it where `other` has none.
+    /// Copies the value of `path` from `other`, or removes it if `other` has none.
     pub fn copy(&mut self, path: &str, other: &Saved) {
         match other.values.get(path) {
             Some(value) => drop(self.values.insert(path.to_owned(), value.clone())),
@@ -107,39 +106,39 @@ impl Saved {
         self.to_toml_commented(head, |_| None)
     }
 
-    /// Whether its file would be too long to be read again.
+    /// True if the file would be too long to be read again.
     pub fn is_too_long(&self) -> bool {
         super::file::check_length("", self.to_toml().len()).is_err()
     }
 
-    /// Reads the file at `file`: [`Saved::read`] of its text.
+    /// Reads the file at `file` with [`Saved::read`].
     ///
     /// # Errors
-    /// It is none, cannot be read, is too long, is no UTF-8 or no TOML.
+    /// It is not a file, cannot be read, is too long, or is not UTF-8 or TOML.
     pub fn load(file: &Path) -> Result<(Saved, Option<Faulty>), Diagnostics> {
         super::file::check_kind(file).map_err(|complaint| Diagnostics(vec![*complaint]))?;
         let text = super::file::read(file).map_err(|complaint| Diagnostics(vec![*complaint]))?;
         Saved::read(file, &text)
     }
 
-    /// Whether the first line of `text` is that of [`Saved::to_toml`], of this version or another: a file with nothing
-    /// behind its head says that nothing is set.
+    /// True if the first line of `text` is that of [`Saved::to_toml`], in any version. A file with only this head
+    /// says that no value is set.
     pub fn is_our_format(text: &str) -> bool {
         HEAD.lines().next() == text.lines().next()
     }
 
-    /// The file that it is kept in.
+    /// The file that stores the values.
     pub fn file(&self) -> &Path {
         &self.file
     }
 
-    /// The same values, kept in `file`.
+    /// The same values, stored in `file`.
     #[must_use]
     pub fn with_file(self, file: &Path) -> Saved {
         Saved { file: file.to_owned(), ..self }
     }
 
-    /// The same with those values of `other` that `is_wanted`, where it has none of its own; and their paths.
+    /// Adds those values of `other` that `is_wanted` accepts and that are missing here. Also returns their paths.
     #[must_use]
     pub fn fill_from(mut self, other: &Saved, is_wanted: impl Fn(&str) -> bool) -> (Saved, Vec<String>) {
         let mut taken = Vec::new();
@@ -152,12 +151,12 @@ impl Saved {
         (self, taken)
     }
 
-    /// Every path and its value.
+    /// All paths with their values.
     pub(super) fn values(&self) -> &BTreeMap<String, OverrideValue> {
         &self.values
     }
 
-    /// The paths of what was set.
+    /// The paths of all values.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.values.keys().map(String::as_str)
     }
@@ -167,7 +166,7 @@ impl Saved {
         self.values.get(path).map(|value| value.toml.as_str())
     }
 
-    /// All but the value of `path`.
+    /// All values except that of `path`.
     #[must_use]
     pub fn without_key(&self, path: &str) -> Saved {
         let mut less = self.clone();
@@ -175,11 +174,11 @@ impl Saved {
         less
     }
 
-    /// Sets `path` to `text`, which is TOML or, where it is no such value, the text itself (`30s`). `None`: as if it
-    /// had never been set. Gives the path as it is written here.
+    /// Sets `path` to `text`: a TOML value, or plain text if it is none (`30s`). `None` removes the value. Returns
+    /// the path in its normal form.
     ///
     /// # Errors
-    /// There is no such key, or this is no value for it. Nothing has changed then.
+    /// There is no such key, or `text` is no value for it. Nothing changes then.
     pub fn set(&mut self, path: &str, text: Option<&str>) -> Result<String, WrongChange> {
         let given = text.unwrap_or_default();
         let wrong = |shown: String, (message, hint): (String, Option<String>)| WrongChange {
@@ -199,14 +198,14 @@ impl Saved {
             };
             match kind::parse_given(given).ok().map(|value| value.into_inner()) {
                 _ if is_secret => quoted("***"),
-                // A text that is cut has its quotes still.
+                // A shortened text keeps its quotes.
                 Some(DeValue::String(text)) => quoted(&short(&text)),
                 _ => short(given),
             }
         };
         let meant = parse_path(path);
         let is_secret = match (&meant, key) {
-            // The camera may be called so.
+            // Only the control's name counts: a camera's identity may contain such a word.
             (Ok(KeyTarget::Control(name) | KeyTarget::OfCamera(_, name)), _) => may_be_secret(name),
             (_, Some(key)) => key.kind.is_secret(),
             (_, None) => may_be_secret(path),
@@ -238,13 +237,13 @@ impl Saved {
         Ok(path)
     }
 
-    /// The same as it may be shown to anybody: stand-ins in the place of secrets.
+    /// The same values with secrets redacted.
     #[must_use]
     pub fn redacted(&self) -> Saved {
         let mut shown = self.clone();
         for (path, value) in &mut shown.values {
             let Ok(KeyTarget::Key(key)) = parse_path(path) else { continue };
-            // It is good: it was read or set before.
+            // The value is valid: it was checked when it was read or set.
             if let Ok(toml) = key.kind.apply_text(&value.toml, &mut Config::default()) {
                 value.toml = toml;
             }
@@ -252,13 +251,13 @@ impl Saved {
         shown
     }
 
-    /// The file's text: the order of `config.toml`, one key a line.
+    /// The file's text: one key per line, in the order of `config.toml`.
     pub fn to_toml(&self) -> String {
         self.to_toml_commented(HEAD, |_| None)
     }
 
-    /// The same with what `remark`, one line, says of a path behind its value; without where it would be too long to be
-    /// read again.
+    /// Like [`Saved::to_toml`], with the one-line `remark` on a path after its value. Omits the remarks if the file
+    /// would become too long to be read.
     pub fn to_toml_with(&self, remark: impl Fn(&str) -> Option<&'static str>) -> String {
         let text = self.to_toml_commented(HEAD, remark);
         if super::file::check_length("", text.len()).is_ok() { text } else { self.to_toml() }
@@ -329,7 +328,7 @@ impl KeyTarget {
     }
 }
 
-/// What `path` means, or what is wrong with it and a hint.
+/// The target of `path`, or a message and a hint.
 fn parse_path(path: &str) -> Result<KeyTarget, (String, Option<String>)> {
     let parts = split(path);
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
@@ -354,7 +353,7 @@ fn parse_path(path: &str) -> Result<KeyTarget, (String, Option<String>)> {
     }
 }
 
-/// The parts of a dotted key as TOML has it.
+/// The parts of a dotted TOML key.
 fn split(path: &str) -> Vec<String> {
     let mut parts = Vec::new();
     let text = format!("{path} = 0");
@@ -369,7 +368,7 @@ fn split(path: &str) -> Vec<String> {
     parts
 }
 
-/// A value as it is to be kept: as it is shown, unless something is hidden then.
+/// The TOML to store for a value: the `shown` one unless it is redacted.
 pub(super) fn value_to_save(key: &Key, given: &DeValue<'_>, shown: String) -> String {
     match (key.kind.shape().word, given) {
         ("secret" | "url" | "command", DeValue::String(text)) => quoted(text),
@@ -381,12 +380,12 @@ pub(super) fn value_to_save(key: &Key, given: &DeValue<'_>, shown: String) -> St
     }
 }
 
-/// Whether `path` is a key that can be set on the page.
+/// True if `path` is a key that can be set on the page.
 pub fn is_settable_on_page(path: &str) -> bool {
     parse_path(path).is_ok()
 }
 
-/// Any value on one line, as TOML.
+/// A value as TOML on one line.
 pub(super) fn format_inline(value: &DeValue<'_>) -> String {
     let list = |parts: Vec<String>| parts.join(", ");
     match value {
@@ -407,12 +406,12 @@ pub(super) fn format_inline(value: &DeValue<'_>) -> String {
     }
 }
 
-/// The path of the control `name` of the camera with this identity: `controls."IDENTITY".NAME`.
+/// Path of the control `name` of the camera with the identity `camera`: `controls."IDENTITY".NAME`.
 pub fn control_path(camera: &str, name: &str) -> String {
     format!("{BY_CAMERA}.{}.{}", quoted(camera), quote_key_part(name))
 }
 
-/// The identity and the control's name that `path` is made of, if it is such a path.
+/// Identity and control name in `path`, if it is such a path.
 pub fn control_of(path: &str) -> Option<(String, String)> {
     match path.starts_with(BY_CAMERA).then(|| split(path))?.as_slice() {
         [first, camera, name] if first == BY_CAMERA => Some((camera.clone(), name.clone())),
@@ -420,7 +419,7 @@ pub fn control_of(path: &str) -> Option<(String, String)> {
     }
 }
 
-/// The name of the control of whatever camera is open that `path` is made of, if it is such a path.
+/// Name of the open camera's control in `path`, if it is such a path.
 pub(super) fn any_camera_control(path: &str) -> Option<String> {
     match path.starts_with(CONTROLS).then(|| split(path))?.as_slice() {
         [source, controls, name] if CONTROLS.split('.').eq([source, controls]) && !name.is_empty() => {
@@ -430,7 +429,7 @@ pub(super) fn any_camera_control(path: &str) -> Option<String> {
     }
 }
 
-/// `name` as a part of a dotted key: in quotes where TOML wants them.
+/// `name` as a part of a dotted key, quoted if TOML requires it.
 pub fn quote_key_part(name: &str) -> String {
     let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if !name.is_empty() && name.chars().all(is_bare) { name.to_owned() } else { quoted(name) }
@@ -463,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_set_is_written_in_the_order_of_the_configuration() {
+    fn values_are_written_in_the_order_of_the_configuration() {
         let mut saved = nothing();
         for (path, text) in [
             ("stream.quality", "70"),
@@ -497,7 +496,7 @@ mod tests {
     }
 
     #[test]
-    fn the_operator_goes_before_it_and_it_before_the_default() {
+    fn the_operators_value_wins_over_the_page_and_the_page_over_the_default() {
         let mut saved = nothing();
         saved.set("stream.quality", Some("70")).unwrap();
         saved.set("name", Some("page")).unwrap();
@@ -514,7 +513,7 @@ mod tests {
     }
 
     #[test]
-    fn one_bad_key_leaves_the_rest_and_broken_syntax_nothing() {
+    fn one_bad_key_leaves_the_rest_but_broken_syntax_nothing() {
         let file = Path::new("settings.toml");
         let text = "colour = 1\n[stream]\nquality = 700\nfps = 5\n[store]\ndirectory = \"/x\"\n[[line]]\n";
         let (saved, complaints) = Saved::read(file, text).unwrap();
@@ -530,7 +529,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_together_with_the_operators_file_is_left_out() {
+    fn a_value_that_conflicts_with_the_operators_file_is_left_out() {
         let mut saved = nothing();
         saved.set("source.kind", Some("url")).unwrap();
         saved.set("name", Some("page")).unwrap();
@@ -543,7 +542,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_changes_say_what_was_given_and_expected() {
+    fn wrong_changes_name_the_given_and_the_expected_value() {
         let wrong = |path: &str, text: &str| nothing().set(path, Some(text)).unwrap_err();
         let quality = wrong("stream.quality", "700");
         assert_eq!(quality.given, "700");
@@ -557,7 +556,7 @@ mod tests {
         assert_eq!(wrong("power.key", "s3cret").given, "\"***\"");
         assert!(wrong("controls.sim.gain", "much").message.contains("a number"));
         assert_eq!(wrong("source.password", "[1]").given, "\"***\"");
-        // Nor where the key is not quite right, or what a URL carries is long.
+        // The same for a misspelt key, and for credentials in a long URL.
         assert_eq!(wrong("source.passwd", "hunter2").given, "\"***\"");
         let long =
             wrong("source.url", "htp://admin:averyveryverylongpassword1@192.168.1.20/video of the door")
@@ -574,7 +573,7 @@ mod tests {
             assert_eq!(fault.given, given);
             assert!(!format!("{fault:?}").contains("cret"), "{fault:?}");
         }
-        // A password among the controls is one, too; a camera may be called as one is.
+        // A password among the controls is redacted. A secret word in the camera's identity changes nothing.
         for path in ["source.controls.password", "controls.sim.passwd"] {
             for text in ["\"s3cret\"", "s3cret", "\"4.711\""] {
                 let fault = wrong(path, text);
@@ -592,7 +591,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unset_is_gone_and_paths_are_taken_as_toml_has_them() {
+    fn a_removed_value_is_gone_and_paths_follow_toml() {
         let mut saved = nothing();
         assert_eq!(saved.set("controls.a-b.gain", Some("1")).unwrap(), "controls.\"a-b\".gain");
         assert_eq!(saved.set("controls.\"a-b\".\"gain\"", None).unwrap(), "controls.\"a-b\".gain");
@@ -602,7 +601,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_has_no_secret_and_a_remark_is_read_over() {
+    fn the_redacted_text_has_no_secret_and_remarks_are_ignored() {
         let mut saved = nothing();
         for (path, text) in [
             ("source.url", "http://me:pw@cam/"),
@@ -621,7 +620,7 @@ mod tests {
         );
         let (again, faulty) = Saved::read(saved.file(), &remarked).unwrap();
         assert_eq!((again.to_toml(), faulty), (shown.to_toml(), None));
-        // There is room for the values, and none for the remarks.
+        // The values fit into the file, but not the remarks.
         for n in 0..1500 {
             saved.set(&format!("controls.cam.a_long_name_of_a_control_{n}"), Some("1")).unwrap();
         }
@@ -631,7 +630,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_identity_and_name_come_back(camera in any::<String>(), name in any::<String>(), value in any::<i64>()) {
+        fn every_identity_and_name_survives(camera in any::<String>(), name in any::<String>(), value in any::<i64>()) {
             let mut saved = nothing();
             let path = saved.set(&control_path(&camera, &name), Some(&value.to_string())).unwrap();
             prop_assert_eq!(control_of(&path), Some((camera.clone(), name.clone())));
@@ -647,7 +646,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read(text in any::<String>()) {
+        fn no_text_causes_a_panic(text in any::<String>()) {
             let _ = Saved::read(Path::new("x"), &text);
             for key in keys::all() {
                 let _ = nothing().set(&key.path(), Some(&text));
@@ -655,7 +654,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_taken_is_written_as_it_is_read(at in 0..keys::all().count(), text in "[a-z0-9\"\\[\\]. :/#]{0,12}") {
+        fn accepted_values_are_written_as_read(at in 0..keys::all().count(), text in "[a-z0-9\"\\[\\]. :/#]{0,12}") {
             let mut saved = nothing();
             if saved.set(&keys::all().nth(at).unwrap().path(), Some(&text)).is_ok() {
                 let (one, two) = (saved.to_toml(), again(&saved).to_toml());

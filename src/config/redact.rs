@@ -1,31 +1,31 @@
-//! What of a line that was typed, right or not quite, may be shown again. Pure.
+//! Redaction of typed lines, correct or not.
 //!
-//! The rule is to star too much rather than too little: shown are the key, and its value where neither of them speaks
-//! of a secret, an address or a command.
+//! When in doubt, redact. A line shows its key, and its value only if neither hints at a secret, an address or a
+//! command.
 
 use crate::base::unicode::{is_blank, is_unseen_control};
 
-/// What stands in the names of secrets, right or not quite.
+/// Parts of the names of secrets, also misspelt.
 const SECRET_WORDS: [&str; 9] =
     ["pass", "pasw", "pwd", "psk", "secret", "token", "credential", "authorization", "key"];
 
-/// Whether what has such a name, right or not quite, may be a secret.
+/// True if a key called `name`, even misspelt, may hold a secret.
 pub fn may_be_secret(name: &str) -> bool {
     let is_seen = |c: &char| !is_unseen_control(*c) && !is_blank(*c) && *c != '\\';
     let name: String = name.chars().filter(is_seen).flat_map(char::to_lowercase).collect();
     SECRET_WORDS.iter().any(|word| name.contains(word))
 }
 
-/// Whether a value of whatever key may be a secret, or have one in it.
+/// True if `value`, of any key, may be or contain a secret.
 pub(super) fn may_hold_secret(value: &str) -> bool {
-    // An address with more than a host, or a user.
+    // An address with more than a host, or with a user.
     let mut addresses = value.split("://").skip(1);
     value.contains('@')
         || may_be_secret(value)
         || addresses.any(|rest| rest.trim_end_matches('/').contains(['/', '?']))
 }
 
-/// `line` with stars for what of it may be a secret, letter for letter.
+/// `line` with stars over its possible secrets, character by character.
 pub(super) fn masked(line: &str) -> String {
     let is_space = |c: char| c.is_whitespace() || is_blank(c);
     let is_sign = |c: char| matches!(c, '=' | ':' | '＝' | '：');
@@ -36,7 +36,7 @@ pub(super) fn masked(line: &str) -> String {
     let name = name.trim_matches(|c| is_space(c) || matches!(c, '"' | '\'')).to_lowercase();
     let is_of_addresses = ["url", "command"].iter().any(|key| name.ends_with(key));
     let shown = match () {
-        // What is before the value may be who signs in.
+        // The text before the value may be a user name.
         () if name.contains('@')
             || value.contains('@') && !rest.trim_start_matches(is_space).starts_with('=') =>
         {
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_starred_out() {
+    fn secrets_are_redacted() {
         for (text, want) in [
             ("password = \"abc\" # x", "password = \"***\" * *"),
             ("source.password=a b", "source.password=* *"),
@@ -89,7 +89,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_sign_stays_one(text in any::<String>(), typed in "(pass|key|http://|a:b| \
+        fn every_character_stays_one(text in any::<String>(), typed in "(pass|key|http://|a:b| \
             |\"|'|@|=|:|\\\\|,|x|\u{a0}){0,30}") {
             for text in [text, typed] {
                 prop_assert_eq!(masked(&text).chars().count(), text.chars().count());

@@ -1,6 +1,6 @@
-//! Amounts of bytes as people write them: `"500MB"`, `"1.5GB"`, `"2GiB"`, `"4096B"`.
+//! Sizes in bytes as users write them: `"500MB"`, `"1.5GB"`, `"2GiB"`, `"4096B"`.
 //!
-//! kB, MB, GB and TB are powers of 1000, as disks are sold; KiB to TiB of 1024.
+//! kB, MB, GB and TB are powers of 1000, as for disks; KiB to TiB are powers of 1024.
 
 const UNITS: [(&str, f64); 9] = [
     ("b", 1.0),
@@ -14,10 +14,10 @@ const UNITS: [(&str, f64); 9] = [
     ("tib", 1_099_511_627_776.0),
 ];
 
-/// The most that is taken: a million terabytes.
+/// Maximum size: a million terabytes.
 const MOST: f64 = 1e18;
 
-/// Reads an amount; `None` for anything else, a missing unit and fractions of a byte included.
+/// Reads a size in bytes; `None` for anything else, also without a unit or with fractions of a byte.
 pub fn parse(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
@@ -28,7 +28,7 @@ pub fn parse(text: &str) -> Option<u64> {
     (bytes.is_finite() && bytes <= MOST && bytes.fract() == 0.0).then_some(bytes as u64)
 }
 
-/// Writes an amount so that [`parse`] reads the same one, in the largest unit that divides it.
+/// Writes a size in the largest unit that divides it, so that [`parse`] reads the same one.
 pub fn format_size(bytes: u64) -> String {
     for (unit, factor) in
         [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("MiB", 1 << 20), ("kB", 1000)]
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_people_write_is_read() {
+    fn usual_spellings_are_read() {
         for (text, bytes) in [
             ("0B", 0),
             ("500MB", 500_000_000),
@@ -65,7 +65,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_is_read_again(bytes in prop_oneof![0u64..5000, 0u64..1 << 50]) {
+        fn a_written_size_is_read_back(bytes in prop_oneof![0u64..5000, 0u64..1 << 50]) {
             prop_assert_eq!(parse(&format_size(bytes)), Some(bytes));
         }
     }

@@ -1,13 +1,13 @@
-//! From a camera's controls to a lens of 0…1 and back.
+//! Maps a camera's controls to a lens position of 0…1 and back.
 //!
-//! V4L2 (Linux media user-space API, "Camera Control Reference") has four controls that matter here:
-//! `FOCUS_ABSOLUTE` ("sets the focal point of the camera to the specified position"; more is closer), `FOCUS_RELATIVE`
-//! ("moves the focal point of the camera by the specified amount", write only), and two names of one switch,
-//! `FOCUS_AUTO` (today `focus_automatic_continuous`, in old drivers `focus_auto`). They are found by their numbers.
+//! V4L2 has three controls of focus, which are found by number (Linux media user-space API, "Camera Control
+//! Reference"). `FOCUS_ABSOLUTE` "sets the focal point of the camera to the specified position"; more is closer.
+//! `FOCUS_RELATIVE` "moves the focal point of the camera by the specified amount" and is write only. `FOCUS_AUTO` is
+//! a switch with two names: `focus_automatic_continuous`, in old drivers `focus_auto`.
 //!
-//! libcamera's are found by their names: `lens_position` in dioptres (0 is far), the menu `af_mode` (0 Manual, 1 Auto:
-//! when `af_trigger` is pressed, 2 Continuous), and `af_metering` (0 Auto, 1 Windows) with the middle of a window,
-//! `af_window_x` and `af_window_y`, 0…1 of the camera's own picture.
+//! libcamera's controls are found by name. `lens_position` is in dioptres; 0 is far. The menu `af_mode` has 0 Manual,
+//! 1 Auto (runs when `af_trigger` is pressed) and 2 Continuous. The menu `af_metering` has 0 Auto and 1 Windows.
+//! `af_window_x` and `af_window_y` are the middle of the window, 0…1 of the camera's own frame.
 
 use crate::media::{Control, ControlKind, ControlValue};
 
@@ -18,7 +18,7 @@ const FOCUS_RELATIVE: u32 = 0x009a_090b;
 /// `V4L2_CID_FOCUS_AUTO`.
 const FOCUS_AUTO: u32 = 0x009a_090c;
 
-/// What moves a lens: the camera's own controls, as they are now.
+/// The controls of a camera that move its lens, with their current values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drive {
     absolute: Option<NumberControl>,
@@ -27,12 +27,12 @@ pub struct Drive {
     window: Option<FocusWindow>,
 }
 
-/// Where autofocus looks.
+/// The area that autofocus measures.
 #[derive(Debug, Clone, PartialEq)]
 struct FocusWindow {
-    /// In 0…1 of the camera's own picture; `None`: all of it.
+    /// Middle of the area, 0…1 of the camera's own frame; `None` for the whole frame.
     at: Option<[f64; 2]>,
-    /// Autofocus has a trigger, which it waits for in one of its modes.
+    /// Autofocus has a trigger; in the mode Auto it waits for it.
     has_trigger: bool,
 }
 
@@ -40,7 +40,6 @@ const METERING: &str = "af_metering";
 const WINDOW: [&str; 2] = ["af_window_x", "af_window_y"];
 const TRIGGER: &str = "af_trigger";
 
-/// A control that is a number.
 #[derive(Debug, Clone, PartialEq)]
 struct NumberControl {
     name: String,
@@ -55,38 +54,38 @@ struct NumberControl {
 #[derive(Debug, Clone, PartialEq)]
 struct SwitchControl {
     name: String,
-    /// What switches it on.
+    /// The value for on.
     on: f64,
     value: f64,
     default: f64,
 }
 
-/// What is to become of the lens.
+/// A requested lens movement.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Move {
-    /// To this place, 0…1; autofocus off.
+    /// To this position, 0…1; switches autofocus off.
     To(f64),
-    /// By so much, −1…1, from where it stands; autofocus off.
+    /// By this share of the range, −1…1, from the current position; switches autofocus off.
     By(f64),
-    /// Autofocus on or off. Switched off, it stays where it stands.
+    /// Autofocus on or off. When it goes off, the lens stays at its position.
     Auto(bool),
-    /// As the camera has it by itself.
+    /// To the camera's defaults.
     Reset,
 }
 
-/// Why a lens cannot be moved so.
+/// Reason why a lens refuses a movement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unmoved {
-    /// There is no autofocus.
+    /// The camera has no autofocus.
     #[error("this camera has no autofocus")]
     NoAutofocus,
-    /// It only takes steps.
+    /// The lens only takes relative steps.
     #[error("this camera's lens only takes steps: it cannot be sent to a place")]
     OnlySteps,
-    /// Its autofocus always looks at all of the picture.
+    /// Autofocus always measures the whole frame.
     #[error("this camera's autofocus cannot be told where to look")]
     NoWindow,
-    /// It has an autofocus and nothing else.
+    /// The camera has autofocus and no manual focus.
     #[error("this camera focuses by itself and not by hand")]
     OnlyAuto,
 }
@@ -94,23 +93,24 @@ pub enum Unmoved {
 /// Control changes that move a lens.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LensChange {
-    /// What is to be set, auto mode first.
+    /// Controls to set, the auto mode first.
     pub values: Vec<ControlValue>,
-    /// What of it holds after the next opening, too, by the controls' names; `None`: nothing, as if it had never been
-    /// set. A step of a lens that does not tell where it stands is not kept: it would be taken once more at every
-    /// opening. Nor is a place while autofocus has the lens.
+    /// Values to restore after each open, by control name; `None` removes the stored value.
+    ///
+    /// A relative step is not stored, because every open would repeat it. Neither is a position while autofocus is
+    /// on.
     pub kept: Vec<(String, Option<f64>)>,
 }
 
 impl Drive {
-    /// What of `controls` moves a lens; `None`: nothing does.
+    /// The controls in `controls` that move a lens; `None` if there are none.
     pub fn from_controls(controls: &[Control]) -> Option<Drive> {
         let settable = |id: u32, names: &[&str]| {
             let is = |control: &&Control| control.id == id || names.contains(&control.name.as_str());
             controls.iter().filter(|control| !control.read_only).find(is)
         };
         let places = |control: &Control| match control.kind {
-            // V4L2's are of 32 bits; what claims more has no places to count.
+            // V4L2's values have 32 bits. A wider range has no countable positions.
             ControlKind::Number { min, max, step }
                 if min < max && f64::from(i32::MIN) <= min && max <= f64::from(i32::MAX) =>
             {
@@ -118,7 +118,7 @@ impl Drive {
                     name: control.name.clone(),
                     min,
                     max,
-                    // A camera that lies about its steps still has places.
+                    // A camera that reports a wrong step still has positions.
                     step: if step > 0.0 { step } else { 1.0 }.min(max - min),
                     value: control.value.clamp(min, max),
                     default: control.default.clamp(min, max),
@@ -153,32 +153,32 @@ impl Drive {
         (drive.has_position() || drive.relative.is_some() || drive.auto.is_some()).then_some(drive)
     }
 
-    /// Whether it can be sent to a place.
+    /// The lens can be sent to a position.
     pub fn has_position(&self) -> bool {
         self.absolute.is_some()
     }
 
-    /// Whether it can be moved at all other than by its own autofocus.
+    /// The lens can be moved other than by its own autofocus.
     pub fn is_movable(&self) -> bool {
         self.absolute.is_some() || self.relative.is_some()
     }
 
-    /// Where it stands, 0 (far) to 1 (near).
+    /// The current position, 0 (far) to 1 (near).
     pub fn position(&self) -> Option<f64> {
         self.absolute.as_ref().map(|places| places.to_share(places.value))
     }
 
-    /// Whether autofocus is on; `None` where there is none.
+    /// True if autofocus is on; `None` if there is none.
     pub fn auto(&self) -> Option<bool> {
         self.auto.as_ref().map(|auto| auto.value != 0.0)
     }
 
-    /// The last of the places it can be sent to, counted from 0 on, the farthest.
+    /// The index of the nearest position; index 0 is the farthest.
     pub fn last_place(&self) -> Option<i64> {
         self.absolute.as_ref().map(|places| places.kind().steps() as i64)
     }
 
-    /// How it stands now, to bring it back: autofocus, and without that the place.
+    /// The values that restore the current state: autofocus, or the position if autofocus is off.
     pub fn current_values(&self) -> Vec<ControlValue> {
         let auto = self.auto.as_ref().map(|auto| value(&auto.name, auto.value));
         let is_auto = self.auto() == Some(true);
@@ -186,13 +186,13 @@ impl Drive {
         auto.into_iter().chain(place.map(|places| value(&places.name, places.value))).collect()
     }
 
-    /// Whether setting the control `name` moves it.
+    /// True if the control `name` moves the lens.
     pub fn is_moved_by(&self, name: &str) -> bool {
         let places = self.absolute.iter().chain(&self.relative).map(|places| &places.name);
         self.auto.iter().map(|auto| &auto.name).chain(places).any(|own| own == name)
     }
 
-    /// Takes it that the control `name` has `value` from now on; `None`: its default. Tells whether that moves it.
+    /// Records a new `value` of the control `name`; `None` means its default. Returns true if that moves the lens.
     pub fn record_value(&mut self, name: &str, value: Option<f64>) -> bool {
         if let Some(auto) = self.auto.as_mut().filter(|auto| auto.name == name) {
             auto.value = value.unwrap_or(auto.default);
@@ -208,15 +208,15 @@ impl Drive {
         self.autofocus_off().into_iter().chain(place).collect()
     }
 
-    /// The place `at`, as [`Drive::last_place`] counts them, as 0…1.
+    /// The position with the index `at` (see [`Drive::last_place`]) as 0…1.
     pub fn share_of_place(&self, at: i64) -> Option<f64> {
         self.absolute.as_ref().map(|places| places.to_share(places.nth_place(at)))
     }
 
-    /// The control changes that make `request` true.
+    /// The control changes for `request`.
     ///
     /// # Errors
-    /// [`Unmoved`]: this lens cannot be moved so.
+    /// [`Unmoved`] if this lens cannot move like that.
     pub fn change(&self, request: Move) -> Result<LensChange, Unmoved> {
         let none = if self.is_movable() { Unmoved::OnlySteps } else { Unmoved::OnlyAuto };
         let values = match request {
@@ -248,7 +248,7 @@ impl Drive {
         Ok(LensChange { values, kept })
     }
 
-    /// What is kept of `values`: see [`LensChange::values_to_save`].
+    /// The part of `values` to restore after each open: see [`LensChange::kept`].
     fn values_to_save(&self, values: &[ControlValue], is_reset: bool) -> Vec<(String, Option<f64>)> {
         let names = self.auto.iter().map(|auto| &auto.name).chain(self.absolute.iter().map(|at| &at.name));
         let value = |name: &str| values.iter().find(|value| value.name == name).map(|value| value.value);
@@ -257,20 +257,21 @@ impl Drive {
         kept.chain(window.map(|name| (name.to_owned(), None))).collect()
     }
 
-    /// The change that brings it to the place `at` as [`Drive::last_place`] counts them, autofocus off.
+    /// The change that switches autofocus off and moves the lens to the index `at` (see [`Drive::last_place`]).
     pub fn move_to(&self, at: i64) -> LensChange {
         let values = self.to_value(self.absolute.as_ref().map_or(0.0, |places| places.nth_place(at)));
         let kept = self.values_to_save(&values, false);
         LensChange { values, kept }
     }
 
-    /// Where autofocus looks, in 0…1 of the camera's own picture, or `None` for all of it; the outer `None`: it cannot
-    /// be told.
+    /// Middle of the area that autofocus measures, 0…1 of the camera's own frame. The inner `None` is the whole
+    /// frame; the outer `None` means that the camera has no such setting.
     pub fn window(&self) -> Option<Option<[f64; 2]>> {
         self.window.as_ref().map(|window| window.at)
     }
 
-    /// What makes autofocus look there, switched on where it is off; `None`: at all of the picture.
+    /// The values that make autofocus measure the area around `at`, or the whole frame for `None`. For an area they
+    /// also switch autofocus on.
     ///
     /// # Errors
     /// [`Unmoved::NoWindow`].
@@ -308,7 +309,7 @@ impl NumberControl {
         self.snap_to_place(self.min + share.clamp(0.0, 1.0) * self.width())
     }
 
-    /// The place nearest to `at` that the control has: whatever is asked for, one between the ends.
+    /// The valid position nearest to `at`, within the limits.
     fn snap_to_place(&self, at: f64) -> f64 {
         self.kind().round_to_step(at)
     }
@@ -317,7 +318,7 @@ impl NumberControl {
         ControlKind::Number { min: self.min, max: self.max, step: self.step }
     }
 
-    /// Where a step leads: at least to the next place, and not beyond the last.
+    /// The target of a step: at least the next position, at most the last.
     fn step_by(&self, by: f64) -> f64 {
         let wanted = self.snap_to_place(self.value + by * self.width());
         match by.partial_cmp(&0.0) {
@@ -331,7 +332,7 @@ impl NumberControl {
         }
     }
 
-    /// A relative control's value for a step: a share of the way it can go in that direction, at least one.
+    /// A relative control's value for a step: a share of its range in that direction, at least one step.
     fn relative_step(&self, by: f64) -> f64 {
         let most = if by < 0.0 { self.min } else { self.max };
         let leap = (by.abs().min(1.0) * most / self.step).round() * self.step;
@@ -372,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn no_number_leads_beyond_the_ends() {
+    fn no_value_leads_beyond_the_limits() {
         let places = NumberControl {
             name: String::from("focus_absolute"),
             min: -10.0,
@@ -403,7 +404,7 @@ mod tests {
         let zoom = control(0x009a_090d, "Zoom, Absolute", ControlKind::integer(0, 9, 1), 0);
         assert_eq!(Drive::from_controls(&[zoom]), None);
         assert_eq!(Drive::from_controls(&[Control { read_only: true, ..absolute(0, 9, 1, 0) }]), None);
-        // One that lies: as many places as there are, that is one.
+        // A camera that reports an empty or inverted range has no positions.
         assert_eq!(Drive::from_controls(&[absolute(5, 5, 1, 5)]), None);
         assert_eq!(Drive::from_controls(&[absolute(9, 3, 0, 5)]), None);
     }
@@ -426,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_is_what_it_is_brought_back_to() {
+    fn the_current_values_restore_the_state() {
         let mut drive = Drive::from_controls(&[absolute(0, 250, 5, 30), auto(false)]).unwrap();
         assert!(!drive.record_value("zoom_absolute", Some(3.0)) && !drive.is_moved_by("zoom_absolute"));
         assert_eq!(drive.current_values(), [value(AUTO, 0.0), value(PLACE, 30.0)]);
@@ -439,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_lens_lacks_is_said() {
+    fn a_missing_ability_is_reported() {
         let by_hand = Drive::from_controls(&[absolute(1, 1023, 1, 1)]).unwrap();
         assert_eq!(by_hand.auto(), None);
         assert_eq!(by_hand.change(Move::Auto(true)), Err(Unmoved::NoAutofocus));
@@ -452,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lens_that_only_takes_steps_is_stepped_and_not_kept() {
+    fn a_relative_step_is_taken_and_not_stored() {
         let relative = control(FOCUS_RELATIVE, "Focus, Relative", ControlKind::integer(-100, 100, 1), 0);
         let drive = Drive::from_controls(&[relative]).unwrap();
         assert_eq!((drive.position(), drive.has_position(), drive.is_movable()), (None, false, true));
@@ -469,7 +470,7 @@ mod tests {
         assert_eq!(Drive::from_controls(&[old]).unwrap().auto(), Some(true));
     }
 
-    /// A Camera Module 3's.
+    /// The controls of a Camera Module 3.
     fn module_3(mode: i64, position: f64) -> Vec<Control> {
         let menu = |titles: &[&str]| {
             ControlKind::Menu((0..).zip(titles).map(|(n, title)| (n, (*title).to_owned())).collect())
@@ -487,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lens_in_dioptres_is_moved_as_any_other() {
+    fn a_lens_in_dioptres_moves_like_any_other() {
         let drive = Drive::from_controls(&module_3(2, 2.5)).unwrap();
         assert_eq!((drive.auto(), drive.last_place()), (Some(true), Some(1500)));
         let set =
@@ -503,7 +504,7 @@ mod tests {
         let reset = by_hand.change(Move::Reset).unwrap();
         assert_eq!(values(&reset), [("af_mode", 0), ("lens_position", 1), ("af_metering", 0)]);
         assert!(reset.kept.len() == 5 && reset.kept.iter().all(|(_, value)| value.is_none()));
-        // One without continuous autofocus.
+        // A lens without continuous autofocus.
         let mut old = module_3(0, 2.5);
         old[0].kind = ControlKind::Menu(vec![(0, "Manual".into()), (1, "Auto".into())]);
         assert_eq!(
@@ -513,7 +514,7 @@ mod tests {
     }
 
     #[test]
-    fn autofocus_focuses_where_it_is_set() {
+    fn autofocus_measures_the_requested_area() {
         let named = |values: Vec<ControlValue>| {
             values.into_iter().map(|own| format!("{}={}", own.name, own.value)).collect::<Vec<_>>().join(" ")
         };

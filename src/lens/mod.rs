@@ -1,7 +1,7 @@
-//! The lens: what of a camera's controls focuses it, how sharp a picture is, and the search for the sharpest place.
+//! The lens: the controls that focus it, the sharpness of a frame, and the search for the sharpest position.
 //!
-//! Pure: controls and luma in, values and figures out. It knows no camera, no thread and no clock; `pipeline/focus.rs`
-//! turns what is said here into control changes.
+//! Pure: controls and luma in, values and figures out. It knows no camera, thread or clock; `pipeline/focus` applies
+//! the results.
 
 mod drive;
 mod sharpness;

@@ -1,19 +1,21 @@
-//! How sharp a picture is: one figure that grows as the lens comes into focus.
+//! The sharpness of a frame: a figure that grows as the lens comes into focus.
 //!
 //! The measure is the root mean square of the luma's gradient by the Sobel operator, in percent of the mean luma per
 //! pixel. The gradient's energy is Tenengrad (J. M. Tenenbaum, *Accommodation in computer vision*, 1970; E. Krotkov,
-//! *Focusing*, IJCV 1, 1988), which S. Pertuz et al. (*Analysis of focus measure operators for shape-from-focus*,
-//! Pattern Recognition 46, 2013) found among the best and, as it smooths across the direction it derives, little
-//! disturbed by noise. Divided by the mean, it is the same in half the light: gradients and mean grow alike with the
-//! exposure. The root makes the figure go with the width of edges, so that twice as sharp is about twice the figure.
+//! *Focusing*, IJCV 1, 1988). S. Pertuz et al. (*Analysis of focus measure operators for shape-from-focus*, Pattern
+//! Recognition 46, 2013) found it among the best. It smooths across the direction it derives, so noise disturbs it
+//! little.
 //!
-//! Pure; about one pass over the luma, which should be a picture at reduced scale.
+//! Division by the mean makes the figure independent of the light: gradients and mean grow alike with the exposure.
+//! The root makes it proportional to the width of edges: twice as sharp is about twice the figure.
+//!
+//! The cost is about one pass over the luma, which should come from a reduced frame.
 
-/// A darker picture (mean luma, 0–255) tells nothing of the lens, only of the sensor's noise.
+/// In a darker frame (mean luma, 0–255) the sensor's noise dominates.
 const DARKEST: f64 = 3.0;
 
-/// The sharpness of a picture of `width` pixels a row, whose luma is `luma`, row after row without padding. `None`
-/// where there is nothing to measure: fewer than 3 × 3 pixels, or next to no light.
+/// Sharpness of a frame of `width` pixels a row. `luma` has its rows without padding. `None` for fewer than 3 × 3
+/// pixels or almost no light.
 pub fn sharpness(luma: &[u8], width: usize) -> Option<f64> {
     if width < 3 || luma.len() < 3 * width {
         return None;
@@ -56,7 +58,7 @@ mod tests {
 
     const WIDTH: usize = 64;
 
-    /// Stripes of 8 pixels, dark and bright, their edges `soft` pixels wide.
+    /// Stripes of 8 pixels, dark and bright, with edges `soft` pixels wide.
     fn stripes(soft: f64, gain: f64) -> Vec<u8> {
         let level = |x: usize| {
             let phase = (x as f64 % 16.0 - 8.0).abs() - 4.0;
@@ -71,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn softer_edges_give_less() {
+    fn softer_edges_give_a_lower_figure() {
         let figures: Vec<f64> = [2.0, 3.0, 4.0, 6.0, 8.0].iter().map(|soft| of(*soft, 1.0)).collect();
         assert!(figures.windows(2).all(|two| two[0] > 1.05 * two[1]), "{figures:?}");
     }
@@ -84,8 +86,8 @@ mod tests {
     }
 
     #[test]
-    fn a_known_slope_gives_what_it_should() {
-        // 2 levels a pixel about a mean of 100: 2 %.
+    fn a_known_slope_gives_the_expected_figure() {
+        // 2 levels per pixel at a mean of 100 make 2 %.
         let ramp: Vec<u8> = (0..20).flat_map(|_| (0..51).map(|x| 50 + 2 * x as u8)).collect();
         assert!((sharpness(&ramp, 51).unwrap() - 2.0).abs() < 1e-9);
         let turned: Vec<u8> = (0..51).flat_map(|y| vec![50 + 2 * y as u8; 20]).collect();
@@ -93,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_measured_has_no_figure() {
+    fn a_dark_or_tiny_frame_has_no_figure() {
         assert_eq!(sharpness(&[], 0), None);
         assert_eq!(sharpness(&[9; 8], 4), None);
         assert_eq!(sharpness(&[9; 20], 2), None);

@@ -1,41 +1,41 @@
-//! The focus sweep: where a lens is sharpest, found by looking at a few of its places, coarse and then fine.
+//! The focus sweep: finds the sharpest lens position by measuring a few positions, first coarsely and then finely.
 //!
-//! 1. *Coarse*: 13 places, evenly over all there are, so that no place is farther than half a gap from one of them.
-//! 2. *Middle*: a third of the coarse gap about the best of them, and about a second hill that promises almost as much.
-//! 3. *Fine*: half of that, then half again, about the best so far, down to its neighbours.
-//! 4. What is left of the 25 looks goes to neighbours that were not looked at.
+//! The coarse stage measures 13 positions, evenly over the range: no position is farther than half a gap from one of
+//! them. The middle stage measures at a third of that gap around the best one, and around a second hill that promises
+//! almost as much. The fine stage halves the gap, then halves it again, around the best so far, down to its
+//! neighbours. The rest of the 25 measurements goes to neighbours that were not measured.
 //!
-//! The answer is the best place that was looked at; where neighbouring looks contradict each other by more than a
-//! smooth hill allows, it is the top of the parabola through those near the best (least squares), which the noise of a
-//! single look moves little. A figure that hardly changes from one end to the other is no answer at all.
+//! The result is the best measured position. If neighbours contradict each other more than a smooth hill allows, it
+//! is the top of a least-squares parabola through those near the best. Noise in one measurement moves that top
+//! little. If the figure hardly changes over the range, there is no result.
 //!
-//! Pure: the owner of the lens asks [`Sweep::next_place`] where to go, and says what was seen there.
+//! Pure: the owner of the lens asks [`Sweep::next_place`] for the next position and reports the sharpness there.
 
-/// At most so many places are looked at.
+/// Maximum number of measured positions.
 pub const MOST_STEPS: u32 = 25;
 
-/// Places of the first look.
+/// Positions of the coarse stage.
 const COARSE: usize = 13;
 
-/// Finer than so many places a lens is not searched: those between are as sharp.
+/// Maximum number of candidate positions. Positions between them are as sharp.
 const MOST_PLACES: usize = 200;
 
-/// A second hill is looked at, too, where it may reach this share of the first.
+/// A second hill is searched if it may reach this share of the first.
 const SECOND_HILL: f64 = 0.6;
 
-/// The sharpest place must be so much better than the worst.
+/// Minimum ratio of the best figure to the worst.
 const CONTRAST: f64 = 1.1;
 
-/// Looks above this share of the hill are near its top.
+/// Measurements above this share of the hill are near its top.
 const TOP: f64 = 0.7;
 
-/// A search that is under way.
+/// A search in progress.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sweep {
     places: Vec<i64>,
-    /// What was seen, by the index of the place; in no order.
+    /// Index of a position and its sharpness, in any order.
     seen: Vec<(usize, f64)>,
-    /// Places still to look at in this stage.
+    /// Positions still to measure in this stage.
     ahead: Vec<usize>,
     stage: SweepStage,
 }
@@ -44,28 +44,28 @@ pub struct Sweep {
 enum SweepStage {
     Coarse,
     Middle,
-    /// So many places to either side of the best.
+    /// Number of positions on either side of the best.
     Fine(usize),
     Over,
 }
 
-/// What came of a search.
+/// Result of a search.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum SweepResult {
-    /// The sharpest place.
+    /// The sharpest position.
     At(i64),
-    /// No place is sharper than another: the lens does nothing, or there is nothing to see.
+    /// No position is sharper than another: the lens does nothing, or the scene has no detail.
     NothingToSee,
 }
 
 impl Sweep {
-    /// A search over the places from `first` to `last`, `step` apart (at least 1).
+    /// A search over the positions from `first` to `last`, `step` apart (at least 1).
     pub fn new(first: i64, last: i64, step: i64) -> Sweep {
         let step = step.max(1);
         let count = usize::try_from((last - first).max(0) / step + 1).unwrap_or(usize::MAX);
         let places = match count {
             0..=MOST_PLACES => (0..count as i64).map(|n| first + n * step).collect(),
-            // The middles of as many parts.
+            // The middles of [`MOST_PLACES`] equal parts.
             _ => (0..MOST_PLACES as i64)
                 .map(|n| first + ((2 * n + 1) * (count as i64 - 1) / (2 * MOST_PLACES as i64)) * step)
                 .collect(),
@@ -79,7 +79,7 @@ impl Sweep {
         sweep
     }
 
-    /// The place to look at next; `None`: it is over.
+    /// The next position to measure; `None` when the search is over.
     pub fn next_place(&mut self) -> Option<i64> {
         while self.ahead.is_empty() && self.stage != SweepStage::Over {
             self.next_stage();
@@ -87,24 +87,25 @@ impl Sweep {
         self.ahead.last().map(|&at| self.places[at])
     }
 
-    /// How sharp it was at the place that [`Sweep::next_place`] named. What is no number is as unsharp as can be.
+    /// Records the sharpness at the position that [`Sweep::next_place`] returned. A value that is not finite counts
+    /// as 0.
     pub fn record_sharpness(&mut self, sharpness: f64) {
         if let Some(at) = self.ahead.pop() {
             self.seen.push((at, if sharpness.is_finite() { sharpness.max(0.0) } else { 0.0 }));
         }
     }
 
-    /// How many places were looked at.
+    /// Number of measured positions.
     pub fn places_done(&self) -> u32 {
         self.seen.len() as u32
     }
 
-    /// How many it may become.
+    /// Maximum number of positions that this search measures.
     pub fn places_total(&self) -> u32 {
         MOST_STEPS.min(self.places.len() as u32)
     }
 
-    /// The sharpest place, as far as is known.
+    /// The sharpest position so far.
     pub fn result(&self) -> SweepResult {
         let Some((at, most)) = self.best() else { return SweepResult::NothingToSee };
         let least = self.least_sharpness();
@@ -124,7 +125,7 @@ impl Sweep {
         self.seen.iter().map(|(_, value)| *value).fold(f64::MAX, f64::min)
     }
 
-    /// What was seen around `at` without a break that is at least `level`, by its place.
+    /// The measurements around `at` that are at least `level` without a break, in order of position.
     fn run_above(&self, at: usize, level: f64) -> Vec<(usize, f64)> {
         let mut seen = self.seen.clone();
         seen.sort_by_key(|(n, _)| *n);
@@ -135,7 +136,7 @@ impl Sweep {
         seen[middle - left..middle + right].to_vec()
     }
 
-    /// What comes after a stage.
+    /// Plans the next stage.
     fn next_stage(&mut self) {
         let Some((best, _)) = self.best() else {
             self.stage = SweepStage::Over;
@@ -167,8 +168,8 @@ impl Sweep {
         };
     }
 
-    /// Looks ahead at `count` places to either side of `at`, `gap` apart, those that were not looked at yet, as far as
-    /// there are looks left.
+    /// Plans `count` positions on either side of `at`, `gap` apart. Skips measured ones and stops at the maximum
+    /// number.
     fn plan_around(&mut self, at: usize, gap: usize, count: usize) {
         for n in 1..=count {
             for place in [at.checked_sub(n * gap), Some(at + n * gap)].into_iter().flatten() {
@@ -180,11 +181,11 @@ impl Sweep {
                 }
             }
         }
-        // Taken from the end.
+        // [`Sweep::next_place`] takes from the end.
         self.ahead.reverse();
     }
 
-    /// The place of a second hill of the coarse looks, away from the `best`, that may be as high.
+    /// The position of a second hill of the coarse stage, away from `best`, that may be as high.
     fn find_second_peak(&self, best: usize, coarse: usize) -> Option<usize> {
         let mut seen = self.seen.clone();
         seen.sort_by_key(|(n, _)| *n);
@@ -199,20 +200,20 @@ impl Sweep {
     }
 }
 
-/// Whether these looks, in the order of their places, rise to one top and fall from it.
+/// True if these measurements, in order of position, rise to one top and fall from it.
 fn is_unimodal(near: &[(usize, f64)]) -> bool {
     let falls = near.windows(2).position(|two| two[1].1 < two[0].1).unwrap_or(near.len());
     near.windows(2).skip(falls).all(|two| two[1].1 <= two[0].1)
 }
 
-/// The place, among these of at least five, at which the parabola with the least squares of what they are off is
-/// highest; `None` where it has no top.
+/// Position of the top of the least-squares parabola through at least five measurements, among their positions.
+/// `None` if it has no top.
 fn parabola_peak(near: &[(usize, f64)]) -> Option<usize> {
     let (Some(first), Some(last)) = (near.first(), near.last()) else { return None };
     if near.len() < 5 {
         return None;
     }
-    // About the middle and in units of the reach, so that the sums are well-behaved.
+    // Centred and scaled, so that the sums are well-behaved.
     let (middle, reach) = ((first.0 + last.0) as f64 / 2.0, (last.0 - first.0) as f64 / 2.0);
     let points: Vec<(f64, f64)> = near.iter().map(|(n, y)| ((*n as f64 - middle) / reach, *y)).collect();
     let sum = |power: i32| points.iter().map(|(x, _)| x.powi(power)).sum::<f64>();

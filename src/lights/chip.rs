@@ -1,4 +1,4 @@
-//! A pin of any machine's GPIO character device, as an output, through gpiocdev (the only file that names it).
+//! An output pin of any GPIO character device, through gpiocdev (the only file that names it).
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use gpiocdev::line::Value;
 
 use crate::media::{SourceError, SourceErrorKind};
 
-/// A line that is held as an output.
+/// A GPIO line, held as an output.
 pub struct ChipPin {
     request: Request,
     line: u32,
@@ -15,7 +15,7 @@ pub struct ChipPin {
 }
 
 impl ChipPin {
-    /// Takes the line `line` of `chip`, which is inactive from then on. With `active_low` it is active while low.
+    /// Requests the line `line` of `chip` as an inactive output. With `active_low` it is active while low.
     pub fn open(chip: &Path, line: u8, active_low: bool) -> Result<ChipPin, SourceError> {
         let line = u32::from(line);
         let name = format!("line {line} of {}", chip.display());
@@ -25,7 +25,7 @@ impl ChipPin {
             builder.as_active_low();
         }
         builder.as_output(Value::Inactive);
-        // Opened before, for the operating system's own words.
+        // The chip is opened first for the operating system's own error.
         let opened = std::fs::OpenOptions::new().read(true).write(true).open(chip);
         if let Err(error) = opened {
             return Err(failure(&name, error.kind(), &error));
@@ -36,7 +36,7 @@ impl ChipPin {
         }
     }
 
-    /// Makes it active or not.
+    /// Makes the line active or inactive.
     pub fn set(&mut self, is_active: bool) -> Result<(), SourceError> {
         let value = if is_active { Value::Active } else { Value::Inactive };
         let set = self.request.set_value(self.line, value);
@@ -44,7 +44,7 @@ impl ChipPin {
     }
 }
 
-/// What the kernel said, where it did.
+/// The kernel's error kind, if there is one in the chain of causes.
 fn kind(error: &gpiocdev::Error) -> std::io::ErrorKind {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
@@ -95,12 +95,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_chip_that_is_none_says_so() {
+    fn a_missing_or_wrong_chip_is_reported() {
         let open = |path: &str| ChipPin::open(Path::new(path), 3, false).err().unwrap();
         let absent = open("/dev/gpiochip999");
         assert_eq!(absent.kind, SourceErrorKind::Absent);
         assert!(absent.hint.unwrap().contains("/dev/gpiochip"));
-        // A file that answers to no ioctl of the kind.
+        // A file that supports no GPIO ioctl.
         assert_eq!(open("/dev/null").kind, SourceErrorKind::Failed);
     }
 

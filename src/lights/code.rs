@@ -1,16 +1,18 @@
-//! How a bit goes down a NeoPixel's one wire: high, then low, and the times of both say which it is. Sent by an SPI bus
-//! whose every bit is a piece of that. Pure.
+//! Encoding of bits for a NeoPixel's single wire. A bit is a high pulse and a low pulse whose lengths tell 0 from 1.
+//! An SPI bus sends them as several SPI bits each.
 //!
-//! Sources: Worldsemi WS2812B data sheet (T0H 0.4, T0L 0.85, T1H 0.8, T1L 0.45 µs, each ± 150 ns, reset above 50 µs;
-//! since 2017 above 280 µs) and Opsco SK6812RGBW data sheet (T0H 0.3, T0L 0.9, T1H 0.6, T1L 0.6 µs, each ± 150 ns,
-//! reset above 80 µs).
+//! Sources:
+//!
+//! - Worldsemi WS2812B data sheet: T0H 0.4, T0L 0.85, T1H 0.8, T1L 0.45 µs, each ± 150 ns. Reset above 50 µs, since
+//!   2017 above 280 µs.
+//! - Opsco SK6812RGBW data sheet: T0H 0.3, T0L 0.9, T1H 0.6, T1L 0.6 µs, each ± 150 ns. Reset above 80 µs.
 
-/// A time that a data sheet allows, nanoseconds.
+/// The range of a pulse length in a data sheet, nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// At least.
+    /// Shortest.
     pub least: u32,
-    /// At most.
+    /// Longest.
     pub most: u32,
 }
 
@@ -20,28 +22,28 @@ impl Window {
         Window { least: middle - 150, most: middle + 150 }
     }
 
-    /// Whether `ns` is allowed.
+    /// True if a pulse of `ns` nanoseconds is within the range.
     pub fn allows(self, ns: f64) -> bool {
         (f64::from(self.least)..=f64::from(self.most)).contains(&ns)
     }
 }
 
-/// The times of a data sheet.
+/// Pulse lengths of a data sheet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sheet {
-    /// High, of a 0.
+    /// High time of a 0.
     pub t0h: Window,
-    /// Low, of a 0.
+    /// Low time of a 0.
     pub t0l: Window,
-    /// High, of a 1.
+    /// High time of a 1.
     pub t1h: Window,
-    /// Low, of a 1.
+    /// Low time of a 1.
     pub t1l: Window,
-    /// What is low for longer than this ends a message, nanoseconds. The longest of all revisions.
+    /// A longer low ends a message, nanoseconds. The longest value of all revisions.
     pub reset_ns: u32,
 }
 
-/// Pixels of three colours.
+/// Pixels with three colours.
 pub const WS2812B: Sheet = Sheet {
     t0h: Window::tolerance_around(400),
     t0l: Window::tolerance_around(850),
@@ -59,25 +61,25 @@ pub const SK6812: Sheet = Sheet {
     reset_ns: 80_000,
 };
 
-/// How bits are sent over SPI.
+/// Encoding of bits for SPI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Code {
-    /// The bus's clock that is asked for, hertz.
+    /// Requested clock of the bus, hertz.
     pub hertz: u32,
-    /// SPI bits for each bit.
+    /// SPI bits per bit.
     pub bits: u32,
-    /// Those of a 0: high for one SPI bit.
+    /// SPI bits of a 0: high for one of them.
     pub zero: u8,
-    /// Those of a 1: high for two.
+    /// SPI bits of a 1: high for two of them.
     pub one: u8,
-    /// The line is low for this long before the bits and after them, nanoseconds: more than a reset needs.
+    /// Low time before and after the bits, nanoseconds: more than a reset needs.
     pub rest_ns: u32,
-    /// The data sheet that it keeps to.
+    /// The data sheet that this encoding meets.
     pub sheet: Sheet,
 }
 
 impl Code {
-    /// For pixels of three colours: 3 SPI bits of 417 ns.
+    /// For pixels with three colours: 3 SPI bits of 417 ns.
     pub const THREE_COLORS: Code =
         Code { hertz: 2_400_000, bits: 3, zero: 0b100, one: 0b110, rest_ns: 300_000, sheet: WS2812B };
 
@@ -85,24 +87,24 @@ impl Code {
     pub const WITH_WHITE: Code =
         Code { hertz: 3_200_000, bits: 4, zero: 0b1000, one: 0b1100, rest_ns: 300_000, sheet: SK6812 };
 
-    /// Bytes of low before the first bit and after the last. A bus may rest high: without the reset before, the first
-    /// bit would begin in the middle of a pulse.
+    /// Low bytes before the first bit and after the last. A bus may rest high: without the reset the first bit would
+    /// start inside a pulse.
     pub fn idle_bytes(&self) -> usize {
         let bits = u64::from(self.rest_ns) * u64::from(self.hertz) / 1_000_000_000;
         usize::try_from(bits.div_ceil(8)).unwrap_or(usize::MAX)
     }
 
-    /// Bytes on the bus for `bytes` of pixels, with the rest before and after.
+    /// Bytes on the bus for `bytes` of pixel data, with the low bytes before and after.
     pub fn len(&self, bytes: usize) -> usize {
         bytes * self.bits as usize + 2 * self.idle_bytes()
     }
 
-    /// `bytes` as the bus sends them, highest bit first: low, the bits, low.
+    /// Encodes `bytes`, highest bit first: low, the bits, low.
     pub fn encode(&self, bytes: &[u8], out: &mut Vec<u8>) {
         out.clear();
         out.resize(self.idle_bytes(), 0);
         for byte in bytes {
-            // 8 bits become 24 or 32, so whole bytes.
+            // 8 bits become 24 or 32, so the result has whole bytes.
             let mut coded = 0_u32;
             for bit in (0..8).rev() {
                 let code = if byte >> bit & 1 == 1 { self.one } else { self.zero };
@@ -119,7 +121,7 @@ impl Code {
 mod tests {
     use super::*;
 
-    /// The runs of equal bits of what the bus sends: level and how many SPI bits.
+    /// The runs of equal bits on the bus: level and number of SPI bits.
     fn runs(bytes: &[u8]) -> Vec<(bool, u32)> {
         let mut runs: Vec<(bool, u32)> = Vec::new();
         for bit in bytes.iter().flat_map(|byte| (0..8).rev().map(move |at| byte >> at & 1 == 1)) {
@@ -131,17 +133,18 @@ mod tests {
         runs
     }
 
-    /// The clock that a bus really has: its input divided by an even number, and never faster than asked for
-    /// (spi-bcm2835 of the Pis up to 4, spi-dw of the Pi 5).
+    /// The real clock of a bus: its input divided by an even number, never faster than requested.
+    ///
+    /// Drivers: spi-bcm2835 of the Pis up to 4, spi-dw of the Pi 5.
     fn real_hertz(input: u32, asked: u32) -> f64 {
         let divider = input.div_ceil(asked);
         f64::from(input) / f64::from(divider + divider % 2)
     }
 
-    /// Every time that leaves the bus is within the data sheet, on every Pi's clock.
+    /// Every pulse on the bus meets the data sheet, with every Pi's input clock.
     #[test]
-    fn times_are_those_of_the_data_sheet() {
-        // 250 MHz: core_freq=250 (Pi 3, Zero 2); 400: their usual one; 500: Pi 4; 200: RP1 of the Pi 5.
+    fn pulse_lengths_meet_the_data_sheet() {
+        // 250 MHz: core_freq=250 (Pi 3, Zero 2); 400: their default; 500: Pi 4; 200: RP1 of the Pi 5.
         for input in [200_000_000, 250_000_000, 400_000_000, 500_000_000] {
             for code in [Code::THREE_COLORS, Code::WITH_WHITE] {
                 let bit_ns = 1e9 / real_hertz(input, code.hertz);
@@ -171,10 +174,10 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_off_is_seen() {
+    fn a_wrong_clock_violates_the_data_sheet() {
         // A Pi 3 whose core goes to 400 MHz after the bus was set up for 250.
         let bit_ns = 1e9 / (real_hertz(250_000_000, Code::THREE_COLORS.hertz) * 1.6);
-        assert!(!WS2812B.t1h.allows(2.0 * bit_ns), "why core_freq is to be fixed");
+        assert!(!WS2812B.t1h.allows(2.0 * bit_ns), "core_freq must be fixed");
     }
 
     #[test]

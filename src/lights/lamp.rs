@@ -1,4 +1,4 @@
-//! A lamp that a pin switches: on while its one pixel is anything but black. It is not dimmed.
+//! A lamp on a GPIO pin, without dimming: it is on unless its one pixel is black.
 
 use super::chip::ChipPin;
 use super::pi::PiPin;
@@ -8,13 +8,13 @@ use crate::media::SourceError;
 const PIN: u8 = 17;
 
 enum Lamp {
-    /// A Pi's own pin, and whether it is low while the lamp is on.
+    /// A Pi's own pin; true if the pin is low while the lamp is on.
     Pi(PiPin, bool),
-    /// A line, which knows itself when it is active.
+    /// A line of a GPIO chip, which handles `active_low` itself.
     Chip(ChipPin),
 }
 
-/// Opens the lamp, which is off then.
+/// Opens the lamp, switched off.
 pub fn open(settings: &StripSettings) -> Result<Box<dyn Strip>, SourceError> {
     let pin = settings.pin.unwrap_or(PIN);
     Ok(Box::new(match &settings.chip {
@@ -23,7 +23,7 @@ pub fn open(settings: &StripSettings) -> Result<Box<dyn Strip>, SourceError> {
     }))
 }
 
-/// Whether a lamp shines for these pixels.
+/// True if these pixels switch the lamp on.
 fn is_lit(pixels: &[Color]) -> bool {
     pixels.iter().flatten().any(|value| *value > 0)
 }

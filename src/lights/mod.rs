@@ -1,4 +1,4 @@
-//! Strips of NeoPixels and lamps: what is to shine becomes pixels, and pixels become what a strip is sent.
+//! NeoPixel strips and lamps: a scene becomes pixels, and pixels become the bytes of a strip.
 //!
 //! ```text
 //! Scene ─► pixels (red, green, blue) ─► order, white ─► SPI bits        spi   ─► pi    rppal
@@ -7,9 +7,8 @@
 //!                                    └─► nothing                        sim
 //! ```
 //!
-//! `scene`, `order` and `code` are pure. A [`Strip`] is opened, used and dropped on one thread (what drives it may not
-//! change threads). Retrying is not its business: it says what is wrong as a [`SourceError`], and is opened again
-//! later.
+//! `scene`, `order` and `code` are pure. A [`Strip`] is opened, used and dropped on one thread, because some drivers
+//! may not change threads. A strip does not retry: it returns a [`SourceError`], and its owner opens it again later.
 
 mod chip;
 mod code;
@@ -32,11 +31,11 @@ pub use scene::{LightScene, LitLight, PRESETS, Paint, STATUS_BRIGHTNESS, correct
 pub use spi::{DEFAULT_BUFFER, message};
 pub use strip::{Color, Strip, StripKind, StripSettings};
 
-/// Opens the light, on the thread that will use it. What it shows until the first [`Strip::show`] is its own affair; a
-/// lamp is off.
+/// Opens the light, on the thread that will use it. A lamp is off then; a strip shows anything until the first
+/// [`Strip::show`].
 ///
 /// # Errors
-/// What is wrong, and what to do about it.
+/// The cause, with a hint.
 pub fn open(settings: &StripSettings) -> Result<Box<dyn Strip>, SourceError> {
     match settings.kind {
         StripKind::Spi => spi::open(settings),

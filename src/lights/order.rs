@@ -1,11 +1,11 @@
-//! In which order a pixel takes its colours, and what of them is white. Pure.
+//! The colour order of a pixel, and its share of white.
 //!
-//! A pixel with a white light of its own gets as white what red, green and blue have in common; what is left of them
-//! stays coloured: (255, 200, 100) is white 100 with (155, 100, 0).
+//! A pixel with a white light shows the common part of red, green and blue as white, and the rest in colour: (255,
+//! 200, 100) becomes white 100 with (155, 100, 0).
 
 use super::Color;
 
-/// In which order a pixel takes its colours.
+/// Order of the colours in a pixel's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PixelOrder {
     /// Green, red, blue: WS2812B.
@@ -23,17 +23,17 @@ pub enum PixelOrder {
 }
 
 impl PixelOrder {
-    /// Whether its pixels have a white light of their own.
+    /// The pixels have a white light.
     pub fn has_white(self) -> bool {
         matches!(self, PixelOrder::Grbw | PixelOrder::Rgbw | PixelOrder::Bgrw)
     }
 
-    /// Bytes of a pixel.
+    /// Bytes per pixel.
     pub fn bytes(self) -> usize {
         if self.has_white() { 4 } else { 3 }
     }
 
-    /// Appends a pixel's bytes as they go down the wire.
+    /// Appends a pixel's bytes in the order of the wire.
     pub fn push(self, color: Color, out: &mut Vec<u8>) {
         let [red, green, blue, white] = if self.has_white() { split(color) } else { without_white(color) };
         match self {
@@ -47,13 +47,13 @@ impl PixelOrder {
     }
 }
 
-/// Red, green, blue and white of a pixel that has a white light.
+/// Red, green, blue and white of a pixel with a white light.
 pub fn split([red, green, blue]: Color) -> [u8; 4] {
     let white = red.min(green).min(blue);
     [red - white, green - white, blue - white, white]
 }
 
-/// The same of one that has none.
+/// Red, green, blue and zero of a pixel without a white light.
 pub fn without_white([red, green, blue]: Color) -> [u8; 4] {
     [red, green, blue, 0]
 }
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn white_is_what_all_have_in_common() {
+    fn white_is_the_common_part_of_all_colours() {
         for (color, want) in [
             ([255, 255, 255], [0, 0, 0, 255]),
             ([0, 0, 0], [0, 0, 0, 0]),

@@ -1,5 +1,6 @@
-//! The SPI bus and the pins of a Raspberry Pi, through rppal (the only file that names it). The bus works wherever
-//! Linux has a spidev, on other machines, too.
+//! The SPI bus and the pins of a Raspberry Pi, through rppal (the only file that names it).
+//!
+//! The bus works on every machine with Linux's spidev.
 
 use std::io;
 use std::path::Path;
@@ -9,7 +10,7 @@ use rppal::spi::{self, Bus, Mode, SlaveSelect, Spi};
 
 use crate::media::{SourceError, SourceErrorKind};
 
-/// An open SPI bus, of which only the data line is used.
+/// An open SPI bus. Only its data line is used.
 pub struct SpiBus {
     spi: Spi,
     name: String,
@@ -27,7 +28,7 @@ impl SpiBus {
         Ok(SpiBus { spi, name })
     }
 
-    /// Sends `bytes` in one piece.
+    /// Sends `bytes` in one transfer.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), SourceError> {
         match self.spi.write(bytes) {
             Ok(sent) if sent == bytes.len() => Ok(()),
@@ -40,7 +41,7 @@ impl SpiBus {
     }
 }
 
-/// The bus and the select of `/dev/spidevB.C`.
+/// Bus and chip select of `/dev/spidevB.C`.
 fn spi_device(name: &str) -> Option<(Bus, SlaveSelect)> {
     let (bus, select) = name.strip_prefix("/dev/spidev")?.split_once('.')?;
     let bus = match bus {
@@ -91,18 +92,18 @@ fn failure(name: &str, error: spi::Error) -> SourceError {
     }
 }
 
-/// One of a Pi's pins, as an output.
+/// An output pin of a Pi.
 pub struct PiPin(OutputPin);
 
 impl PiPin {
-    /// Takes the pin with this GPIO number; it is `is_high` from then on.
+    /// Takes the pin with this GPIO number and sets it high if `is_high`.
     pub fn open(number: u8, is_high: bool) -> Result<PiPin, SourceError> {
         let pin =
             Gpio::new().and_then(|gpio| gpio.get(number)).map_err(|error| pin_failure(number, error))?;
         Ok(PiPin(if is_high { pin.into_output_high() } else { pin.into_output_low() }))
     }
 
-    /// Makes it high or low.
+    /// Sets the pin high or low.
     pub fn set(&mut self, is_high: bool) {
         if is_high { self.0.set_high() } else { self.0.set_low() }
     }
@@ -144,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn devices_by_their_names() {
+    fn device_names_give_bus_and_select() {
         assert_eq!(spi_device("/dev/spidev0.0"), Some((Bus::Spi0, SlaveSelect::Ss0)));
         assert_eq!(spi_device("/dev/spidev10.0"), None);
         assert_eq!(spi_device("/dev/spidev1.2"), Some((Bus::Spi1, SlaveSelect::Ss2)));
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn each_failure_has_its_words_and_what_to_do() {
+    fn each_failure_has_a_message_and_a_hint() {
         let of = |kind: io::ErrorKind| failure("/dev/spidev0.0", spi::Error::Io(kind.into()));
         for (kind, want, hint) in [
             (io::ErrorKind::NotFound, SourceErrorKind::Absent, "dtparam=spi=on"),

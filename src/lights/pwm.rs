@@ -1,13 +1,13 @@
-//! NeoPixels at a PWM or PCM pin, through the library rs_ws281x: what it is handed is made here, everywhere; the
-//! library itself is in programs built with the feature `pwm` (it needs git and libclang for its build, and root to
-//! run).
+//! NeoPixels at a PWM or PCM pin, through the library rs_ws281x.
 //!
-//! The library sends 3 bits at 2.4 MHz for each bit, as [`super::Code::THREE_COLORS`] does, whatever the pixels: to
-//! those with a white light, too, whose data sheet wants a shorter 1 (over SPI they get one,
-//! [`super::Code::WITH_WHITE`]). It puts the colours in order itself: a pixel is handed over as blue, green, red, white
-//! (0xWWRRGGBB, lowest byte first).
+//! This file prepares the library's input in every build. The library itself is only part of builds with the feature
+//! `pwm`: it needs git and libclang to build, and root to run.
+//!
+//! The library sends 3 bits at 2.4 MHz for each bit, like [`super::Code::THREE_COLORS`], also to pixels with a white
+//! light. Their data sheet wants a shorter 1, which they get over SPI ([`super::Code::WITH_WHITE`]). The library
+//! orders the colours itself: a pixel is passed as blue, green, red, white (0xWWRRGGBB, lowest byte first).
 
-// Without the feature it is made, tested and used by nobody.
+// Without the feature only the tests use this file.
 #![cfg_attr(not(feature = "pwm"), allow(dead_code))]
 
 use super::order::{PixelOrder, split, without_white};
@@ -16,26 +16,26 @@ use crate::media::{SourceError, SourceErrorKind};
 
 const PIN: u8 = 18;
 
-/// Bits a second on the strip's wire.
+/// Bits per second on the strip's wire.
 pub const HERTZ: u32 = 800_000;
 
-/// The DMA channel: 5, which others use, is the SD card's on a Pi 3.
+/// The DMA channel. Channel 5, a common choice, belongs to the SD card on a Pi 3.
 pub const DMA: i32 = 10;
 
-/// What the library is handed once.
+/// The library's settings of a strip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wiring {
-    /// The GPIO number.
+    /// GPIO number.
     pub pin: u8,
-    /// Which of the library's two channels drives it.
+    /// The library's channel that drives the pin, 0 or 1.
     pub channel: usize,
-    /// How many pixels there are.
+    /// Number of pixels.
     pub count: i32,
-    /// In which order they take their colours.
+    /// Colour order of the pixels.
     pub order: PixelOrder,
 }
 
-/// What the library is handed for these settings. Pins as its documentation lists them: PWM 0 and PCM are its first
+/// The library's settings for a strip. The library's documentation lists the pins: PWM 0 and PCM are its first
 /// channel, PWM 1 is its second.
 pub fn wiring(settings: &StripSettings) -> Result<Wiring, SourceError> {
     let pin = settings.pin.unwrap_or(PIN);
@@ -52,7 +52,7 @@ pub fn wiring(settings: &StripSettings) -> Result<Wiring, SourceError> {
     Ok(Wiring { pin, channel, count, order: settings.order })
 }
 
-/// A pixel as the library is handed it.
+/// A pixel in the library's format.
 pub fn raw(color: Color, order: PixelOrder) -> [u8; 4] {
     let [red, green, blue, white] = if order.has_white() { split(color) } else { without_white(color) };
     [blue, green, red, white]
@@ -64,7 +64,7 @@ pub fn open(settings: &StripSettings) -> Result<Box<dyn Strip>, SourceError> {
     super::ws281x::open(wiring(settings)?)
 }
 
-/// Says what it takes.
+/// Refuses, with a hint on the build that is needed.
 #[cfg(not(feature = "pwm"))]
 pub fn open(settings: &StripSettings) -> Result<Box<dyn Strip>, SourceError> {
     wiring(settings)?;
@@ -80,7 +80,7 @@ mod tests {
     use crate::lights::{Code, SK6812, Sheet, StripKind, WS2812B};
 
     #[test]
-    fn pixels_as_the_library_takes_them() {
+    fn pixels_have_the_librarys_format() {
         for (order, want) in [
             (PixelOrder::Grb, [100, 200, 255, 0]),
             (PixelOrder::Rgb, [100, 200, 255, 0]),
@@ -91,14 +91,15 @@ mod tests {
         ] {
             assert_eq!(raw([255, 200, 100], order), want, "{order:?}");
         }
-        // As the number that the library's own examples write: 0xWWRRGGBB.
+        // The library's own examples write 0xWWRRGGBB.
         assert_eq!(u32::from_le_bytes(raw([0x12, 0x34, 0x56], PixelOrder::Grb)), 0x0012_3456);
         assert_eq!(u32::from_le_bytes(raw([0x12, 0x34, 0x56], PixelOrder::Grbw)), 0x1200_2244);
     }
 
     #[test]
-    fn the_librarys_bits_are_those_of_the_data_sheet() {
-        // It sends 110 and 100 at three times its frequency (SYMBOL_HIGH 0x6, SYMBOL_LOW 0x4 of its ws2811.c).
+    fn the_librarys_bits_meet_the_data_sheet() {
+        // The library sends 110 and 100 at three times its frequency (SYMBOL_HIGH 0x6, SYMBOL_LOW 0x4 of its
+        // ws2811.c).
         let code = Code::THREE_COLORS;
         assert_eq!((code.hertz, code.one, code.zero), (3 * HERTZ, 0x6, 0x4));
         // One of its bits lasts 1/(3 × 800 kHz).
@@ -128,7 +129,7 @@ mod tests {
 
     #[test]
     #[cfg(not(feature = "pwm"))]
-    fn without_the_library_it_says_what_it_takes() {
+    fn without_the_library_the_hint_names_the_build() {
         let settings = StripSettings { kind: StripKind::Pwm, ..StripSettings::default() };
         let trouble = open(&settings).err().unwrap();
         assert!(trouble.hint.unwrap().contains("--features pwm"));

@@ -1,7 +1,7 @@
-//! What is to shine, as pixels: colour, brightness, gamma, limit, ranges, the pixel that tells how things are. Pure.
+//! Turns a scene into pixels: colour, brightness, gamma, limit, ranges, status LED.
 //!
-//! Each of a pixel's colours is asked for as `colour × brightness / 255`, raised to `gamma`, and scaled so that what is
-//! full is `limit`. What is asked for never becomes dark altogether: it is 1 at least.
+//! Each colour of a pixel is `colour × brightness / 255`, raised to `gamma` and scaled so that full is `limit`. A
+//! colour above zero is at least 1, so it never goes dark.
 
 use super::strip::{Color, StripKind, StripSettings};
 
@@ -17,59 +17,59 @@ pub const PRESETS: [(&str, Color); 8] = [
     ("night", [64, 8, 0]),
 ];
 
-/// How bright the status pixel is, before gamma and limit: seen by day, and no lamp by night.
+/// Brightness of the status LED before gamma and limit: visible by day, and not a lamp at night.
 pub const STATUS_BRIGHTNESS: u8 = 96;
 
-/// Pixels with a colour of their own.
+/// A range of pixels with its own colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Paint {
-    /// The first of them, from 0.
+    /// The first pixel, from 0.
     pub from: u16,
-    /// The last of them.
+    /// The last pixel.
     pub to: u16,
-    /// Their colour.
+    /// Colour of the range.
     pub color: Color,
 }
 
-/// A light that is on.
+/// The state of a light that is on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LitLight {
-    /// The colour of every pixel that has none of its own.
+    /// Colour of all pixels outside the ranges.
     pub color: Color,
-    /// 0–255.
+    /// Brightness, 0–255.
     pub brightness: u8,
-    /// Pixels with colours of their own, later ones over earlier ones; what lies beyond the strip is passed over.
+    /// Ranges with their own colour; later ones cover earlier ones. Pixels beyond the strip are ignored.
     pub ranges: Vec<Paint>,
 }
 
 impl LitLight {
-    /// As bright as it goes.
+    /// White at full brightness.
     pub fn full_brightness() -> LitLight {
         LitLight { color: [255; 3], brightness: 255, ranges: Vec::new() }
     }
 }
 
-/// What is to shine.
+/// The scene to show.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LightScene {
-    /// The light; `None`: it is off.
+    /// The light; `None` if it is off.
     pub light: Option<LitLight>,
-    /// The colour of the first pixel, which tells how things are, over the light.
+    /// Colour of the status LED, the first pixel. It covers the light.
     pub status: Option<Color>,
 }
 
-/// What a colour of 0–255 becomes at a brightness, with the strip's gamma and limit.
+/// The level for a colour value of 0–255 at a brightness, with the strip's gamma and limit.
 pub fn corrected_level(value: u8, brightness: u8, settings: &StripSettings) -> u8 {
     let asked = f64::from(value) * f64::from(brightness) / (255.0 * 255.0);
     if asked <= 0.0 {
         return 0;
     }
     let level = asked.powf(settings.gamma) * f64::from(settings.limit);
-    // From 1 to 255: the limit is at most that.
+    // The limit is at most 255.
     level.round().clamp(1.0, 255.0) as u8
 }
 
-/// The strip's pixels for a scene. A lamp has one, without colour: it is on or off.
+/// The strip's pixels for a scene. A lamp has one pixel without colour: it is on or off.
 pub fn pixels(scene: &LightScene, settings: &StripSettings) -> Vec<Color> {
     let mut pixels = vec![[0; 3]; settings.count()];
     if settings.kind == StripKind::Lamp {
@@ -109,8 +109,8 @@ mod tests {
     }
 
     #[test]
-    fn brightness_gamma_and_limit_by_the_table() {
-        // value, brightness, limit, gamma, what the pixel gets.
+    fn brightness_gamma_and_limit_give_the_level() {
+        // value, brightness, limit, gamma, expected level.
         for (value, brightness, limit, gamma, want) in [
             (0, 255, 255, 1.0, 0),
             (1, 255, 255, 1.0, 1),
@@ -125,7 +125,7 @@ mod tests {
             (128, 255, 255, 2.2, 56),
             (64, 255, 255, 2.2, 12),
             (255, 128, 100, 2.2, 22),
-            // Asked for, and so never dark.
+            // A value above zero never becomes dark.
             (1, 255, 255, 5.0, 1),
             (255, 1, 255, 2.2, 1),
             (64, 255, 255, 0.5, 128),
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn more_is_never_darker_and_nothing_is_over_the_limit() {
+    fn levels_never_fall_as_values_rise_nor_exceed_the_limit() {
         for gamma in [0.2, 0.45, 1.0, 2.2, 5.0] {
             for limit in [1, 77, 255] {
                 let strip = strip(1, limit, gamma);
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn no_strip_has_no_pixels() {
+    fn without_a_strip_there_are_no_pixels() {
         assert!(pixels(&light([255; 3], 255), &StripSettings::default()).is_empty());
     }
 }

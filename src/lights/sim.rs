@@ -1,9 +1,9 @@
-//! The simulated strip: nothing shines, and the pixels are seen on the page and in the API.
+//! The simulated strip: it shows nothing itself; the page and the API show its pixels.
 
 use super::{Color, Strip};
 use crate::media::SourceError;
 
-/// A strip that takes everything.
+/// A strip that accepts all pixels.
 pub struct SimStrip;
 
 impl Strip for SimStrip {

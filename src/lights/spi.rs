@@ -1,8 +1,8 @@
-//! NeoPixels at an SPI bus: its data line (MOSI, GPIO 10) is the strip's wire, clock and select are left open. Needs no
-//! root: the group `spi` may use it.
+//! NeoPixels at an SPI bus. The data line (MOSI, GPIO 10) is the strip's wire; clock and chip select stay open. No
+//! root is needed: the group `spi` may use the bus.
 //!
-//! A message leaves in one piece or not at all: what is longer than the driver's buffer (`spidev.bufsiz`) would have a
-//! pause in the middle, which the strip takes for the end.
+//! A message is sent in one transfer or refused. A message longer than the driver's buffer (`spidev.bufsiz`) would
+//! pause in the middle, and the strip would take that for its end.
 
 use std::path::Path;
 
@@ -14,10 +14,10 @@ use crate::media::{SourceError, SourceErrorKind};
 
 const DEVICE: &str = "/dev/spidev0.0";
 
-/// Bytes that the driver takes in one piece unless it is told otherwise.
+/// The driver's default buffer size in bytes.
 pub const DEFAULT_BUFFER: usize = 4096;
 
-/// Where the driver says how many it takes.
+/// File with the driver's buffer size.
 const BUFFER: &str = "/sys/module/spidev/parameters/bufsiz";
 
 struct SpiStrip {
@@ -27,12 +27,12 @@ struct SpiStrip {
     sent: Vec<u8>,
 }
 
-/// How pixels of this order are sent.
+/// The encoding for pixels of this order.
 fn code(order: PixelOrder) -> Code {
     if order.has_white() { Code::WITH_WHITE } else { Code::THREE_COLORS }
 }
 
-/// Every byte that leaves for the bus.
+/// All bytes of a message on the bus.
 pub fn message(pixels: &[Color], order: PixelOrder) -> Vec<u8> {
     let (mut colors, mut sent) = (Vec::new(), Vec::new());
     encode_pixels(pixels, order, &mut colors, &mut sent);
@@ -57,7 +57,7 @@ pub fn open(settings: &StripSettings) -> Result<Box<dyn Strip>, SourceError> {
     Ok(Box::new(SpiStrip { bus, order, colors: Vec::new(), sent: Vec::new() }))
 }
 
-/// Whether so many pixels go through the driver's buffer in one piece.
+/// Refuses a number of pixels that does not fit the driver's buffer in one transfer.
 fn check_fits_buffer(pixels: usize, order: PixelOrder, buffer: usize) -> Result<(), SourceError> {
     let len = code(order).len(pixels * order.bytes());
     if len <= buffer {
@@ -89,7 +89,7 @@ mod tests {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// What is between the low before and the low after.
+    /// The bytes between the leading and the trailing low.
     fn between(pixels: &[Color], order: PixelOrder) -> String {
         let message = message(pixels, order);
         let rest = code(order).idle_bytes();
@@ -98,11 +98,11 @@ mod tests {
         hex(&message[rest..end])
     }
 
-    /// The bits of known colours, written down: `100` or `1000` for 0, `110` or `1100` for 1.
+    /// The bits of known colours: `100` or `1000` for 0, `110` or `1100` for 1.
     #[test]
     fn known_colours_bit_for_bit() {
         let pixel = [0xff, 0x80, 0x01];
-        // Red, green and blue of three, then the same after what all have in common (01) has become white.
+        // Red, green and blue with three colours; then the same after the common part (01) has become white.
         let [ff, x80, x01, x00] = ["db6db6", "d24924", "924926", "924924"];
         let [w_fe, w_7f, w_00, w_01] = ["ccccccc8", "8ccccccc", "88888888", "8888888c"];
         for (order, want) in [
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_longer_than_the_buffer_is_refused_with_what_to_do() {
+    fn a_message_longer_than_the_buffer_is_refused_with_a_hint() {
         assert!(check_fits_buffer(435, PixelOrder::Grb, 4096).is_ok());
         assert!(check_fits_buffer(241, PixelOrder::Grbw, 4096).is_ok());
         assert!(check_fits_buffer(1000, PixelOrder::Grbw, 16384).is_ok());
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bus_that_is_not_there_says_how_it_is_switched_on() {
+    fn a_missing_bus_is_reported_with_a_hint() {
         let device = Some("/dev/spidev9.9".into());
         let settings = StripSettings { kind: super::super::StripKind::Spi, device, ..Default::default() };
         let Err(trouble) = open(&settings) else { panic!("there is none") };

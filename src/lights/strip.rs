@@ -1,4 +1,4 @@
-//! What drives a light, what it is made of, and what can be asked of an open one.
+//! Kinds and settings of lights, and the trait of an open one.
 
 use std::path::PathBuf;
 
@@ -11,10 +11,10 @@ json::words! { StripKind { None "none", Spi "spi", Pwm "pwm", Lamp "gpio", Sim "
 /// Red, green and blue, 0–255 each.
 pub type Color = [u8; 3];
 
-/// What drives the light.
+/// Kind of a light, by its driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StripKind {
-    /// There is none.
+    /// No light.
     None,
     /// NeoPixels at an SPI bus.
     Spi,
@@ -22,37 +22,37 @@ pub enum StripKind {
     Pwm,
     /// A lamp that a pin switches: one pixel without colour.
     Lamp,
-    /// Nothing but its pixels.
+    /// A simulated strip: only its pixels exist.
     Sim,
 }
 
 impl StripKind {
-    /// Whether it has colours, and more than one pixel.
+    /// The light has colours and more than one pixel.
     pub fn has_colors(self) -> bool {
         matches!(self, StripKind::Spi | StripKind::Pwm | StripKind::Sim)
     }
 }
 
-/// What the light is made of. The defaults are those of the shipped configuration.
+/// Settings of a light. The defaults are those of the shipped configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StripSettings {
-    /// What drives it.
+    /// Kind of the light.
     pub kind: StripKind,
-    /// Pixels, 1–1000; of a lamp one whatever this says.
+    /// Number of pixels, 1–1000; a lamp always has one.
     pub pixels: u16,
-    /// In which order a pixel takes its colours.
+    /// Colour order of the pixels.
     pub order: PixelOrder,
-    /// The SPI bus's device; `None`: `/dev/spidev0.0`.
+    /// The SPI bus's device; `None` means `/dev/spidev0.0`.
     pub device: Option<PathBuf>,
-    /// The GPIO number; `None`: 18 for `Pwm`, 17 for `Lamp`.
+    /// GPIO number; `None` means 18 for `Pwm` and 17 for `Lamp`.
     pub pin: Option<u8>,
-    /// The GPIO character device of a lamp's pin; `None`: a Pi's own pins.
+    /// The GPIO character device of a lamp's pin; `None` means a Pi's own pins.
     pub chip: Option<PathBuf>,
-    /// A lamp is on while its pin is low.
+    /// The lamp is on while its pin is low.
     pub active_low: bool,
-    /// Nothing is brighter, 1–255.
+    /// Maximum level of a colour, 1–255.
     pub limit: u8,
-    /// Exponent from what is asked for to what a pixel gets, 0.2–5.
+    /// Exponent from the requested to the shown level, 0.2–5.
     pub gamma: f64,
 }
 
@@ -73,7 +73,7 @@ impl Default for StripSettings {
 }
 
 impl StripSettings {
-    /// How many pixels it has.
+    /// Number of pixels.
     pub fn count(&self) -> usize {
         match self.kind {
             StripKind::None => 0,
@@ -85,9 +85,9 @@ impl StripSettings {
 
 /// An open light.
 pub trait Strip {
-    /// Has it show these pixels, of which there are [`StripSettings::count`]. Returns when they have been sent.
+    /// Shows [`StripSettings::count`] pixels. Returns when they have been sent.
     ///
     /// # Errors
-    /// It is of no more use and is to be dropped.
+    /// The strip is no longer usable; the caller drops it.
     fn show(&mut self, pixels: &[Color]) -> Result<(), SourceError>;
 }

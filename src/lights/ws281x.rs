@@ -1,5 +1,7 @@
-//! The library rs_ws281x (the only file that names it): in programs built with the feature `pwm`. Its controller maps
-//! the machine's registers, which takes root, and writes them by DMA; it belongs to the thread that opened it.
+//! The library rs_ws281x (the only file that names it), in builds with the feature `pwm`.
+//!
+//! Its controller maps the machine's registers, which needs root, and writes them by DMA. It belongs to the thread
+//! that opened it.
 
 use rs_ws281x::{ChannelBuilder, Controller, ControllerBuilder, StripType, WS2811Error};
 

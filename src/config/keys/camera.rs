@@ -1,4 +1,4 @@
-//! The keys of what is seen: camera, streams, picture, lens and light.
+//! The keys of camera, stream, picture, lens and lights.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub(super) const TOP: &[Key] = &[Key {
 pub(in crate::config) const NAME: &str = r#""camera""#;
 
 section! {
-    /// `[source]`: which camera, and what is wanted of it.
+    /// `[source]`: the camera and its requested format.
     source: SourceConfig = "The camera. `tallycam devices` lists cameras with formats, sizes and frame rates." {
         kind: SourceKind = r#""auto""#, Choice(&KINDS), {
             page: Shown("camera"), label: "Source", aliases: &["type", "backend"],
@@ -148,7 +148,7 @@ section! {
 }
 
 section! {
-    /// `[stream]`: what viewers get.
+    /// `[stream]`: the stream for viewers.
     stream: StreamConfig = "What viewers get." {
         quality: u8 = "80", Integer(1, 100), {
             page: Shown("picture"), label: "JPEG quality", hint: "For cameras that send no JPEG",
@@ -180,8 +180,8 @@ section! {
 }
 
 section! {
-    /// `[picture]`: what is done to the picture before anybody sees it. In this order: turned, mirrored and
-    /// flipped, cropped, made smaller, without colour, written into.
+    /// `[picture]`: changes to the frame for everyone. Their order: rotate, mirror and flip, crop, scale, grayscale,
+    /// overlay.
     picture: PictureConfig = "\
         Changes to the picture for everyone. Lines are drawn on the rotated and cropped picture: those of \
         the page move along, those of this file do not. Counting uses it in colour and at full size." {

@@ -1,11 +1,11 @@
-//! One row of the table of keys, and the macro that makes a section of rows: the struct of its values with their
-//! defaults, and the [`Key`]s.
+//! A row of the table of keys, and the macro that turns a section of rows into the struct of its values with defaults
+//! and into its [`Key`]s.
 
 use std::time::Duration;
 
 use super::super::kind::{At, Boolean, ValueKind};
 
-/// What all our environment variables begin with.
+/// Prefix of tallycam's environment variables.
 pub const VARIABLE_PREFIX: &str = "TALLYCAM_";
 
 /// The environment variable that sets `path`.
@@ -13,7 +13,6 @@ pub fn variable(path: &str) -> String {
     format!("{VARIABLE_PREFIX}{}", path.replace('.', "_").to_uppercase())
 }
 
-/// So many seconds.
 pub(super) const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
@@ -25,62 +24,63 @@ pub struct Key {
     pub section: &'static str,
     /// The key's name in its section.
     pub name: &'static str,
-    /// What it holds, and where that goes.
+    /// Kind and place of its value.
     pub kind: &'static dyn ValueKind,
     /// Its default, as TOML.
     pub default: &'static str,
     /// Names that other programs give to it.
     pub aliases: &'static [&'static str],
-    /// What it does, in sentences for the camera's owner.
+    /// Explanation, in sentences for the camera's owner.
     pub about: &'static str,
-    /// What its numbers count, for people; empty where they say it themselves.
+    /// Unit of its numbers, for people; empty if the numbers need none.
     pub unit: &'static str,
-    /// Why it can be set by the operator only: in the configuration file, the environment or on the command
-    /// line. Who may change the camera may not therefore choose what runs on its machine, read its files or
-    /// switch it off; where there is no password that is whoever reaches it.
+    /// Reason why only the operator may set it: in the configuration file, the environment or on the command line.
+    ///
+    /// A user who may change the camera must not choose which programs run on its machine, read its files or switch
+    /// it off. Without a password, everyone on the network is such a user.
     pub operator_only: Option<&'static str>,
-    /// It takes effect only when the daemon starts.
+    /// It takes effect only when the service starts.
     pub at_start: bool,
     /// Its place on the page of settings.
     pub page: PagePlace,
-    /// What the page calls it.
+    /// Label on the page.
     pub label: &'static str,
-    /// What it does, in few words for the page; may be empty.
+    /// Short explanation for the page; may be empty.
     pub hint: &'static str,
-    /// What else people call it; may be empty.
+    /// Other words for it, for the search on the page; may be empty.
     pub synonyms: &'static str,
-    /// The kinds of source, or of light, that it is for; all if empty.
+    /// Kinds of source or of light that use it; all if empty.
     pub only_for: &'static [&'static str],
-    /// Words for its values.
+    /// Labels of its values.
     pub words: &'static [(&'static str, &'static str)],
 }
 
-/// The place of a key on the page of settings.
+/// Place of a key on the page of settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PagePlace {
     /// At the end, under its own name.
     End,
-    /// In sight, in the group with this name.
+    /// Visible, in the group with this name.
     Shown(&'static str),
-    /// Folded away under "Advanced" in the group with this name.
+    /// Folded away under "Advanced", in the group with this name.
     Advanced(&'static str),
-    /// Not there: it is the operator's, or has a page of its own.
+    /// Not on the page: only the operator sets it, or it has its own page.
     Elsewhere,
 }
 
-/// One section.
+/// A section of keys.
 #[derive(Debug, Clone, Copy)]
 pub struct Section {
     /// Its name, as between the brackets.
     pub name: &'static str,
-    /// What it is about.
+    /// Explanation.
     pub about: &'static str,
     /// Its keys, in the order of the shipped file.
     pub keys: &'static [Key],
 }
 
 impl Key {
-    /// A row without anything that a row may leave out.
+    /// A row with every optional attribute left out.
     pub(super) const PLAIN: Key = Key {
         section: "",
         name: "",
@@ -104,7 +104,7 @@ impl Key {
         if self.section.is_empty() { self.name.to_owned() } else { format!("{}.{}", self.section, self.name) }
     }
 
-    /// Whether it can be set on the page, by the API or in a file that these have written.
+    /// It can be set on the page, by the API and in the files that these write.
     pub fn is_settable_on_page(&self) -> bool {
         self.operator_only.is_none()
     }
@@ -115,10 +115,10 @@ impl Key {
     }
 }
 
-/// A section: `FIELD: STRUCT = "what it is about" { rows } and { fields that are no keys }`.
+/// A section: `FIELD: STRUCT = "explanation" { rows } and { fields that are no keys }`.
 ///
-/// A row is `field: type = default as TOML, kind, { attributes of its Key }`, with `as "name"` where the
-/// key has another name than the field. An attribute that is left out is that of [`Key::PLAIN`].
+/// A row is `field: type = default as TOML, kind, { attributes of its Key }`, with `as "name"` if the key has another
+/// name than the field. A missing attribute has the value of [`Key::PLAIN`].
 macro_rules! section {
     (
         $(#[$doc:meta])*

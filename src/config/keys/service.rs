@@ -1,4 +1,4 @@
-//! The keys of what is done with it: counting, storing, serving.
+//! The keys of counting, storage and service.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,15 +13,15 @@ use super::row::PagePlace::{Advanced, Elsewhere, Shown};
 use super::row::{Key, Section, seconds, section};
 use super::words::{CLAIMS, DETECTORS, LEVELS, LOCALS, REGIONS, VIEWS};
 
-/// The shortest age of `[retention]` and the smallest size there and of a recording: nothing would delete everything.
+/// Minimum age and size in `[retention]`, and minimum size of a recording. Zero would delete everything.
 const LEAST_AGE: Duration = seconds(60);
 const LEAST_SIZE: u64 = 1_000_000;
 
-/// Characters of a key that switches the machine off: shorter ones can be guessed.
+/// Minimum characters of the key that switches the machine off; a shorter one can be guessed.
 const SHORTEST_POWER_KEY: usize = 16;
 
 section! {
-    /// `[detect]`: how things are seen that are counted.
+    /// `[detect]`: the detection for counting.
     detect: DetectConfig = "\
         Detection and counting. Counting runs from boot as soon as there is a line, on the page or below." {
         backend: DetectorKind = r#""auto""#, Choice(&DETECTORS), {
@@ -112,7 +112,7 @@ section! {
 }
 
 section! {
-    /// `[counts]`: how counts are summed up.
+    /// `[counts]`: the sums of counts.
     counts: CountsConfig = "How counts are summed." {
         time_zone: Option<String> = r#""auto""#, ZoneName, {
             page: Shown("counting"), label: "Time zone", hint: "For days and hours in Counts",
@@ -129,7 +129,7 @@ section! {
 }
 
 section! {
-    /// `[store]`: where things are kept.
+    /// `[store]`: the storage.
     store: StoreConfig = "Storage." {
         directory: Option<PathBuf> = r#""""#, FilePath, {
             page: Elsewhere, at_start: true,
@@ -141,15 +141,14 @@ section! {
         }
     }
     and {
-        /// The state directory of the unit that runs with this file, if it is one of those in
-        /// `/etc/tallycam`: no key, but known by the file's place, so that a command by hand finds what the
-        /// service keeps.
+        /// State directory of the service that runs with this file in `/etc/tallycam`. Not a key: it follows from the
+        /// file's path, so that a command started by hand finds the service's data.
         unit: Option<PathBuf>
     }
 }
 
 section! {
-    /// `[snapshot]`: how single pictures are taken.
+    /// `[snapshot]`: how snapshots are taken.
     snapshot: SnapshotConfig = "Snapshots." {
         warm_up: u32 = "3", Integer(0, 300), {
             page: Advanced("keeping"), label: "Frames to skip before a snapshot",
@@ -196,7 +195,7 @@ section! {
 }
 
 section! {
-    /// `[retention]`: what is kept how long.
+    /// `[retention]`: when media are deleted.
     retention: RetentionConfig = "\
         When snapshots and recordings are deleted, oldest first. Protected items stay." {
         snapshots_age: Option<Duration> = r#""never""#, Or("never", LongTime(LEAST_AGE)), {
@@ -306,7 +305,7 @@ section! {
 }
 
 section! {
-    /// `[access]`: who may change something.
+    /// `[access]`: rights to see and change.
     access: AccessConfig = "\
         Who may change something. From other machines this needs a password. A service makes one at its \
         first start and writes it to the journal; `tallycam password` changes it." {
@@ -360,7 +359,7 @@ section! {
 }
 
 section! {
-    /// `[update]`: other versions of the program.
+    /// `[update]`: updates of the program.
     update: UpdateConfig = "Updates of tallycam on a card (`tallycam update`, page Update)." {
         key: Option<String> = r#""""#, TextLine(100), {
             page: Elsewhere, operator_only: Some("programs that are signed with it run on this machine"),

@@ -1,9 +1,9 @@
-//! Names that are no section, key or variable, and what was probably meant.
+//! Messages for unknown sections, keys and variables, with suggestions.
 
 use crate::config::diagnostic::closest_match;
 use crate::config::keys::{self, Key, SECTIONS, VARIABLE_PREFIX};
 
-/// There is no section `name`: the message and a hint.
+/// Message and hint for the unknown section `name`.
 pub fn unknown_section(name: &str) -> (String, Option<String>) {
     let top = || SECTIONS.iter().map(|section| section.name).filter(|name| !name.contains('.'));
     let hint = match closest_match(name, SECTIONS.iter().map(|section| section.name)) {
@@ -13,14 +13,14 @@ pub fn unknown_section(name: &str) -> (String, Option<String>) {
     (format!("there is no section `{name}`"), Some(hint))
 }
 
-/// There is no key `name` in `section`, or outside all with `""`: the message and a hint.
+/// Message and hint for the unknown key `name` in `section`; `""` is outside all sections.
 pub fn unknown_key(section: &str, name: &str) -> (String, Option<String>) {
     let message = match section {
         "" => format!("there is no key `{name}` outside the sections"),
         section => format!("there is no key `{name}` in [{section}]"),
     };
     let hint = match keys::suggest_key(section, name) {
-        // One value elsewhere, two keys here.
+        // Other programs have one value for these two keys.
         Some(key) if key.name == "width" && key.aliases.contains(&name) => {
             String::from("did you mean `width` and `height` in [source]?")
         }
@@ -36,8 +36,8 @@ pub fn unknown_key(section: &str, name: &str) -> (String, Option<String>) {
     (message, Some(hint))
 }
 
-/// A variable that begins as ours do, but names no key. One that is far from any key is somebody
-/// else's business.
+/// Message and hint for a variable with our prefix that names no key. `None` if it is far from any key: it may belong
+/// to another program.
 pub fn unknown_variable(variable: &str) -> Option<(String, Option<String>)> {
     let rest = variable.strip_prefix(VARIABLE_PREFIX)?.to_lowercase();
     let in_section =

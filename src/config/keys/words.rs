@@ -1,8 +1,8 @@
-//! The words that keys with a choice take, each table beside what its words mean.
+//! The words of keys with a choice, each with its meaning.
 
 use super::super::{ColorOrder, DetectorKind, LensKind, LightKind, SourceKind};
 
-/// The words of `[source] kind`, and what they mean.
+/// The words of `[source] kind`.
 pub const KINDS: [(&str, SourceKind); 7] = [
     ("auto", SourceKind::Auto),
     ("v4l2", SourceKind::V4l2),
@@ -13,7 +13,7 @@ pub const KINDS: [(&str, SourceKind); 7] = [
     ("sim", SourceKind::Sim),
 ];
 
-/// The words of `[lights] kind`, and what they mean.
+/// The words of `[lights] kind`.
 pub const LIGHTS: [(&str, LightKind); 5] = [
     ("none", LightKind::None),
     ("spi", LightKind::Spi),
@@ -22,20 +22,20 @@ pub const LIGHTS: [(&str, LightKind); 5] = [
     ("sim", LightKind::Sim),
 ];
 
-/// The words of `[lens] kind`, and what they mean.
+/// The words of `[lens] kind`.
 pub const LENSES: [(&str, LensKind); 4] =
     [("auto", LensKind::Auto), ("v4l2", LensKind::V4l2), ("sim", LensKind::Sim), ("none", LensKind::None)];
 
-/// The words of `[access] view`: whether to look takes no password.
+/// The words of `[access] view`: true if viewing needs no password.
 pub const VIEWS: [(&str, bool); 2] = [("open", true), ("password", false)];
 
-/// The words of `[access] local`: whether who sits at this machine needs no password.
+/// The words of `[access] local`: true if a user at this machine needs no password.
 pub const LOCALS: [(&str, bool); 2] = [("password", false), ("open", true)];
 
-/// The words of `[access] claim`: whether the first browser on the network chooses the first password.
+/// The words of `[access] claim`: true if the first browser on the network chooses the first password.
 pub const CLAIMS: [(&str, bool); 2] = [("here", false), ("network", true)];
 
-/// The words of `[detect] region`, and whether it is what is around lines.
+/// The words of `[detect] region`: true for the area around lines.
 pub const REGIONS: [(&str, Option<bool>); 3] =
     [("auto", None), ("line", Some(true)), ("picture", Some(false))];
 
@@ -49,13 +49,13 @@ pub const ORDERS: [(&str, ColorOrder); 6] = [
     ("BGRW", ColorOrder::Bgrw),
 ];
 
-/// The words of `[picture] scale`: the eighths that are left.
+/// The words of `[picture] scale`: the remaining eighths.
 pub const SCALES: [(&str, u8); 4] = [("1", 8), ("1/2", 4), ("1/4", 2), ("1/8", 1)];
 
-/// The words of `[lights] old_status`: whether it means what the program did.
+/// The words of `[lights] old_status`: true for the behaviour of the earlier program.
 pub const OLD_STATUS: [(&str, bool); 2] = [("documented", false), ("program", true)];
 
-/// The words of `[detect] backend`, and what they mean.
+/// The words of `[detect] backend`.
 pub const DETECTORS: [(&str, DetectorKind); 5] = [
     ("auto", DetectorKind::Auto),
     ("onnx", DetectorKind::Onnx),

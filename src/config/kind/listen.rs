@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use super::{quoted, suggestion};
 use crate::config::Listen;
 
-/// What an address begins with over which HTTPS is spoken.
+/// Prefix of an address that serves HTTPS.
 const HTTPS: &str = "https://";
 
-/// Bytes of a unix socket's path that Linux takes (`sockaddr_un`, without the final zero).
+/// Maximum bytes of a unix socket's path on Linux (`sockaddr_un`, without the final zero).
 const LONGEST_PATH: usize = 107;
 
 impl fmt::Display for Listen {
@@ -23,11 +23,11 @@ impl fmt::Display for Listen {
     }
 }
 
-/// Reads `"0.0.0.0:8080"`, `"[::1]:80"`, with `http://` or `https://` in front or without, or
+/// Reads `"0.0.0.0:8080"` or `"[::1]:80"`, optionally after `http://` or `https://`, or
 /// `"unix:/run/tallycam/http.sock"`.
 ///
 /// # Errors
-/// What it must be, and what was probably meant.
+/// The expected value and a suggestion.
 pub fn parse(text: &str) -> Result<Listen, (String, Option<String>)> {
     if let Some(path) = text.strip_prefix("unix:") {
         return unix(path);
@@ -68,7 +68,7 @@ fn unix(path: &str) -> Result<Listen, (String, Option<String>)> {
     Ok(Listen::Unix(PathBuf::from(path)))
 }
 
-/// The address that a near miss meant, with this port where it names none.
+/// The address that a near miss means; `port` fills in for a missing one.
 fn suggest_address(text: &str, port: u16) -> Option<String> {
     let text = text.trim().trim_end_matches('/');
     if text.starts_with('/') {
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn a_written_address_is_read_back() {
         for text in
             ["0.0.0.0:8080", "[::1]:80", "127.0.0.1:0", "https://[::]:8443", "unix:/run/tallycam/http.sock"]
         {
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn near_misses_are_understood() {
+    fn near_misses_get_a_suggestion() {
         for (text, want) in [
             ("8080", Some("0.0.0.0:8080")),
             (":8080", Some("0.0.0.0:8080")),

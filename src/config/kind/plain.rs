@@ -17,7 +17,7 @@ use crate::base::unicode::{is_blank, is_unseen_control};
 use crate::config::diagnostic::join_with_or;
 use crate::config::{duration, size};
 
-/// Text that says something: 1 to 64 characters.
+/// A non-empty text of 1 to 64 characters.
 #[derive(Debug)]
 pub(in crate::config) struct NameText;
 
@@ -38,7 +38,7 @@ impl Kind for NameText {
     }
 }
 
-/// A line of text of at most so many characters; empty is none.
+/// A line of text with at most this many characters; empty is none.
 #[derive(Debug)]
 pub(in crate::config) struct TextLine(pub usize);
 
@@ -80,7 +80,7 @@ impl Kind for AnyText {
     }
 }
 
-/// Text of at least so many characters that is never shown; empty is none.
+/// Text with at least this many characters that is never shown; empty is none.
 #[derive(Debug)]
 pub(in crate::config) struct SecretText(pub usize);
 
@@ -126,7 +126,7 @@ impl Kind for FilePath {
     }
 }
 
-/// One of these words, each with what it means.
+/// One of these words, each with its value.
 #[derive(Debug)]
 pub(in crate::config) struct Choice<T: 'static>(pub &'static [(&'static str, T)]);
 
@@ -181,7 +181,7 @@ impl Kind for Boolean {
     }
 }
 
-/// A whole number from the first to the second.
+/// A whole number in this range.
 #[derive(Debug)]
 pub(in crate::config) struct Integer(pub i64, pub i64);
 
@@ -216,7 +216,7 @@ impl Kind for OneOf {
     const IS_EXPLAINED: bool = true;
 
     fn read(&self, given: &DeValue<'_>) -> Result<(i64, String), BadValue> {
-        // In quotes as well: other settings of this look want them.
+        // Quoted numbers are accepted: similar keys require quotes.
         let one = integer(given).or_else(|| given.as_str()?.parse().ok());
         let one = one.filter(|one| self.0.contains(one)).ok_or(BadValue::Other(None))?;
         Ok((one, one.to_string()))
@@ -231,7 +231,7 @@ impl Kind for OneOf {
     }
 }
 
-/// A number from the first to the second.
+/// A number in this range.
 #[derive(Debug)]
 pub(in crate::config) struct Number(pub f64, pub f64);
 
@@ -253,7 +253,7 @@ impl Kind for Number {
     }
 }
 
-/// A length of time from the first to the second.
+/// A duration in this range.
 #[derive(Debug)]
 pub(in crate::config) struct Time(pub Duration, pub Duration);
 
@@ -277,7 +277,7 @@ impl Kind for Time {
     }
 }
 
-/// A length of time of at least so much: it may be days.
+/// A duration of at least this length; it may be days.
 #[derive(Debug)]
 pub(in crate::config) struct LongTime(pub Duration);
 
@@ -302,7 +302,7 @@ impl Kind for LongTime {
     }
 }
 
-/// An amount of at least so many bytes.
+/// A size of at least this many bytes.
 #[derive(Debug)]
 pub(in crate::config) struct Size(pub u64);
 
@@ -327,7 +327,7 @@ impl Kind for Size {
     }
 }
 
-/// Pixels in a row and rows, `"512x384"`, each from the first to the second, or `"auto"`.
+/// Width and height in pixels, `"512x384"`, each in this range, or `"auto"`.
 #[derive(Debug)]
 pub(in crate::config) struct AutoPixels(pub u32, pub u32);
 

@@ -1,4 +1,4 @@
-//! Single values as people write them: numbers, colours, pixels, URLs, lists; and what is said of one that is none.
+//! Single values as users write them: numbers, colours, pixels, URLs, lists. Also the messages for wrong ones.
 
 use toml::Spanned;
 use toml::de::{DeArray, DeValue};
@@ -13,13 +13,13 @@ use crate::base::redact::{STARS, redact_url};
 use crate::base::unicode::is_unseen_control;
 use crate::media::Fourcc;
 
-/// Whether left, top, width and height are a part of the picture, one of more than nothing.
+/// True if left, top, width and height are a non-empty part of the frame.
 pub(super) fn is_part(&[left, top, width, height]: &[f64; 4]) -> bool {
     let within = |from: f64, length: f64| from >= 0.0 && length >= 0.01 && from + length <= 1.0 + 1e-9;
     within(left, width) && within(top, height)
 }
 
-/// The colour `RRGGBB`, with or without a `#` before it.
+/// The colour `RRGGBB`, with or without a leading `#`.
 pub fn color(text: &str) -> Option<[u8; 3]> {
     let digits = text.strip_prefix('#').unwrap_or(text);
     if digits.len() != 6 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -30,7 +30,7 @@ pub fn color(text: &str) -> Option<[u8; 3]> {
     Some([red, green, blue])
 }
 
-/// Pixels from 0 to 999 and their colour: `0-3 FF0000`, or `7 0000FF` for one of them.
+/// Pixels from 0 to 999 with their colour: `0-3 FF0000`, or `7 0000FF` for one pixel.
 pub fn pixel_range(text: &str) -> Option<PixelRange> {
     let (pixels, color_of) = text.trim().split_once(char::is_whitespace)?;
     let (from, to) = pixels.split_once('-').unwrap_or((pixels, pixels));
@@ -57,13 +57,13 @@ pub(super) fn ranges(list: &DeArray<'_>) -> Result<Vec<PixelRange>, Wrong> {
 /// Reads the value of the camera control `name`: a number, or a boolean as 0 and 1.
 ///
 /// # Errors
-/// [`Wrong`], for anything else.
+/// [`Wrong`] for anything else.
 pub fn control(name: &str, value: &Spanned<DeValue<'_>>) -> Result<f64, Wrong> {
     let given = value.get_ref();
     let number = number(given).filter(|number| number.is_finite());
     number.or_else(|| given.as_bool().map(f64::from)).ok_or_else(|| {
         let must_be = "must be a number, true or false";
-        // A password that was put into the wrong table is one all the same.
+        // A password in the wrong table is still a secret.
         let fault = if may_be_secret(name) {
             (must_be.to_owned(), None)
         } else {
@@ -73,10 +73,10 @@ pub fn control(name: &str, value: &Spanned<DeValue<'_>>) -> Result<f64, Wrong> {
     })
 }
 
-/// `text`, which the command line or the environment gave, as the TOML value it is.
+/// The TOML value of `text` from the command line or the environment.
 ///
 /// # Errors
-/// The parser's, when it is none.
+/// The parser's error if `text` is not TOML.
 pub fn parse_given(text: &str) -> Result<Spanned<DeValue<'_>>, toml::de::Error> {
     let before = text.len() - text.trim_start().len();
     DeValue::parse(text.trim()).map(|value| {
@@ -85,7 +85,7 @@ pub fn parse_given(text: &str) -> Result<Spanned<DeValue<'_>>, toml::de::Error> 
     })
 }
 
-/// A list of words, or one. `Err(Err(()))`: it is neither.
+/// A list of words, or a single text of words. `Err(Err(()))` if it is neither.
 pub(in crate::config) fn parse_word_list(given: &DeValue<'_>) -> Result<Vec<String>, Result<Wrong, ()>> {
     match given {
         DeValue::String(one) => {
@@ -96,7 +96,7 @@ pub(in crate::config) fn parse_word_list(given: &DeValue<'_>) -> Result<Vec<Stri
     }
 }
 
-/// What was found, as the object of "not …".
+/// The given value, as the object of "not …".
 pub(in crate::config) fn describe_value(given: &DeValue<'_>) -> String {
     match given {
         DeValue::String(text) if text.is_empty() => String::from("empty text"),
@@ -117,7 +117,7 @@ pub(in crate::config) fn describe_value(given: &DeValue<'_>) -> String {
     }
 }
 
-/// Whether these are numbers, a few of them.
+/// True for a short list of numbers.
 fn is_of_numbers<'v>(values: impl ExactSizeIterator<Item = &'v DeValue<'v>>) -> bool {
     let mut values = values;
     (1..=8).contains(&values.len()) && values.all(|v| matches!(v, DeValue::Integer(_) | DeValue::Float(_)))
@@ -163,18 +163,19 @@ pub(super) fn quoted_value_hint(given: &DeValue<'_>) -> Option<String> {
     }
 }
 
-/// Marks that a terminal does not show have a complaint of their own: the text looks as if it were one.
+/// The hint for an invisible character, because the text looks correct.
 pub(in crate::config) fn invisible_character_hint(given: &DeValue<'_>) -> Option<String> {
     let at = given.as_str()?.chars().position(is_unseen_control)?;
     Some(format!("it has a control character, or a mark that is not seen, in place {}", at + 1))
 }
 
-/// A bare number has no unit: where the longest is minutes, seconds are what most people mean.
+/// The hint for a number without a unit, for keys of at most minutes: seconds are the likely unit.
 pub(super) fn missing_unit_hint(given: &DeValue<'_>) -> Option<String> {
     bare_number(given).map(|seconds| format!("with its unit: \"{seconds}s\""))
 }
 
-/// The same of a time that may be days: nothing is to be deleted after seconds by mistake.
+/// The hint for a number without a unit where days are possible. It suggests no single unit: a mistake would delete
+/// media after seconds.
 pub(super) fn any_unit_hint(given: &DeValue<'_>) -> Option<String> {
     let number = bare_number(given)?;
     Some(format!(
@@ -191,7 +192,7 @@ fn bare_number(given: &DeValue<'_>) -> Option<f64> {
     (number.is_finite() && (0.0..1e9).contains(&number)).then_some(number)
 }
 
-/// What pays of the sizes that were measured (docs/accuracy.md), by its name.
+/// The recommended larger input size (measured in docs/accuracy.md), with its name.
 pub(super) const FAR: (&str, (u32, u32)) = ("far", (512, 384));
 
 /// `512x384`, also with spaces or `×`; or the name of a size.
@@ -204,7 +205,7 @@ pub(super) fn pixels(text: &str) -> Option<(u32, u32)> {
     Some((width.trim().parse().ok()?, height.trim().parse().ok()?))
 }
 
-/// An amount of bytes; none at all needs no unit.
+/// A size in bytes; zero needs no unit.
 pub(super) fn amount(text: Option<&str>, given: &DeValue<'_>) -> Option<u64> {
     let is_nothing = match text {
         Some(text) => text.trim() == "0",
@@ -226,7 +227,7 @@ pub(super) fn parse_usable_fourcc(text: Option<&str>) -> Option<Fourcc> {
     text?.parse().ok().filter(|f| Fourcc::USABLE.contains(f))
 }
 
-/// The one of `words` that `text` most likely meant: by its letters, or since others call it so.
+/// The one of `words` that `text` most likely means, by its spelling or as another name for it.
 pub(in crate::config) fn suggest_word<'w>(text: &str, words: &[&'w str]) -> Option<&'w str> {
     const OTHERS: [(&str, &[&str]); 11] = [
         ("v4l2", &["usb", "uvc", "webcam", "camera", "video", "v4l"]),
@@ -252,7 +253,7 @@ pub(in crate::config) fn suggest_word<'w>(text: &str, words: &[&'w str]) -> Opti
         .or_else(|| closest_match(&text, words.iter().copied()))
 }
 
-/// The format that other programs call by another name.
+/// The format that other programs call `text`.
 pub(super) fn suggest_format(text: &str) -> Option<&'static str> {
     Some(match text.to_ascii_uppercase().as_str() {
         "MJPEG" | "MPJG" | "JPG" => "MJPG",
@@ -264,7 +265,7 @@ pub(super) fn suggest_format(text: &str) -> Option<&'static str> {
     })
 }
 
-/// What is wrong with a URL, by RFC 3986's outline: a scheme we speak, a host, no white space.
+/// The fault of a URL by RFC 3986: it needs a supported scheme, a host and no white space.
 pub(super) fn url_fault(text: &str) -> Option<Fault> {
     if text.is_empty() {
         return None;
@@ -301,7 +302,8 @@ pub(super) fn url_fault(text: &str) -> Option<Fault> {
         return Some((String::from("must be a URL that names a host"), None));
     }
     let port = host.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
-    // A sign of the user name or password may have ended it: what was taken for the host is a part of them.
+    // A special character in the user name or password may have ended the host: the host found is then a part of
+    // them.
     let name = port.map_or(host, |port| &host[..host.len() - port.len() - 1]).trim_matches(['[', ']']);
     let is_sure = name.parse::<std::net::IpAddr>().is_ok()
         || name == "localhost"
@@ -324,7 +326,7 @@ pub(super) fn url_fault(text: &str) -> Option<Fault> {
     }
 }
 
-/// The items of a list as `read` takes them, with those before; or all that are wrong.
+/// The items of a list, each read with the items before it; or all their faults.
 pub(super) fn parse_items<T>(
     list: &DeArray<'_>,
     mut read: impl FnMut(&DeValue<'_>, &[T]) -> Result<T, Fault>,
@@ -346,7 +348,7 @@ pub(super) fn parse_texts(list: &DeArray<'_>, must: &str) -> Result<Vec<String>,
     })
 }
 
-/// A list of texts, each as `parse` has it.
+/// A list of texts, each read by `parse`, without duplicates.
 pub(super) fn parse_each(list: &DeArray<'_>, parse: Parse) -> Result<Vec<String>, Wrong> {
     parse_items(list, |item, before: &[String]| {
         let DeValue::String(text) = item else {

@@ -1,4 +1,4 @@
-//! Kinds of lists and of texts with a grammar of their own: addresses, programs, colours, time zones.
+//! Kinds of lists, and of texts with their own grammar: addresses, programs, colours, time zones.
 
 use toml::de::DeValue;
 
@@ -20,7 +20,7 @@ fn list<T: ToString>(items: &[T]) -> String {
     format!("[{}]", shown.join(", "))
 }
 
-/// Left, top, width and height as fractions of the picture, a part of it.
+/// Left, top, width and height of a part of the frame, as fractions.
 #[derive(Debug)]
 pub(in crate::config) struct PicturePart;
 
@@ -56,7 +56,7 @@ impl Kind for Color {
     }
 }
 
-/// Pixels of a strip with a colour of their own: a list of texts such as `"0-3 FF0000"`.
+/// Pixels of a strip with their own colour: a list of texts such as `"0-3 FF0000"`.
 #[derive(Debug)]
 pub(in crate::config) struct Ranges;
 
@@ -68,7 +68,7 @@ impl Kind for Ranges {
 
     fn read(&self, given: &DeValue<'_>) -> Result<(Self::Value, String), BadValue> {
         let ranges = match given {
-            // One or several in one text: so a page shows them, and so they are typed there.
+            // One text may hold several ranges: the page shows them like that.
             DeValue::String(all) => all
                 .split(',')
                 .map(str::trim)
@@ -85,7 +85,7 @@ impl Kind for Ranges {
     }
 }
 
-/// A list of words, or one word.
+/// A list of words, or a single text of words.
 #[derive(Debug)]
 pub(in crate::config) struct Words;
 
@@ -124,7 +124,7 @@ impl Kind for ZoneName {
     }
 }
 
-/// A pixel format the pipeline takes, or `"auto"`.
+/// A supported pixel format, or `"auto"`.
 #[derive(Debug)]
 pub(in crate::config) struct Format;
 
@@ -154,7 +154,7 @@ impl Kind for Format {
     }
 }
 
-/// A video device: path, name below `/dev/v4l/by-id`, or index; empty is none.
+/// A video device: path, name in `/dev/v4l/by-id`, or index; empty is none.
 #[derive(Debug)]
 pub(in crate::config) struct VideoDevice;
 
@@ -173,7 +173,7 @@ impl Kind for VideoDevice {
     }
 }
 
-/// An address of a network camera; empty is none.
+/// Address of a network camera; empty is none.
 #[derive(Debug)]
 pub(in crate::config) struct Url;
 
@@ -246,7 +246,7 @@ impl Kind for Addresses {
     }
 }
 
-/// Texts that are each read so: what they are, and an example.
+/// A list of texts that this function reads, and the description of them with an example.
 #[derive(Debug)]
 pub(in crate::config) struct EachText(pub Parse, pub &'static str);
 

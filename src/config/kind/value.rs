@@ -10,19 +10,19 @@ use super::wrong::{Fault, Shape, Wrong};
 use crate::base::json::quoted;
 use crate::config::Config;
 
-/// A kind of value: one `impl` says all about it.
+/// A kind of value with all its properties.
 pub(in crate::config) trait Kind: Debug + Sync {
     /// The type of its values.
     type Value: Debug;
 
-    /// Reads a value, and writes it as TOML: a secret as `"***"`, a URL and a command without their passwords.
+    /// Reads a value and returns its redacted TOML: a secret as `"***"`, a URL and a command without their passwords.
     fn read(&self, given: &DeValue<'_>) -> Result<(Self::Value, String), BadValue>;
 
-    /// The word of their [`Shape`].
+    /// Word of the [`Shape`].
     const WORD: &'static str = "";
     /// The expected values, as the object of "must be …".
     const EXPECTED: &'static str = "";
-    /// Default and explanation of a key already tell what it takes.
+    /// Default and explanation of a key already describe the expected values.
     const IS_EXPLAINED: bool = false;
 
     /// The expected values, where they depend on a range.
@@ -30,25 +30,25 @@ pub(in crate::config) trait Kind: Debug + Sync {
         Self::EXPECTED.to_owned()
     }
 
-    /// The facts that a program or a form needs to offer values, where there are more than the word.
+    /// Facts for a program or a form that offers values, if there are more than the word.
     fn shape(&self) -> Shape {
         Shape::plain(Self::WORD)
     }
 
-    /// Default and explanation `about` of a key already tell what it takes.
+    /// Default and explanation `about` of a key already describe the expected values.
     fn is_explained(&self, _about: &str) -> bool {
         Self::IS_EXPLAINED
     }
 }
 
-/// The fault of a value.
+/// Fault of a value.
 #[derive(Debug)]
 pub(in crate::config) enum BadValue {
-    /// It is something else than expected; what to write instead.
+    /// Not an expected value, with an optional hint.
     Other(Option<String>),
-    /// A fault in other words.
+    /// A fault with its own message.
     Fault(Fault),
-    /// Faults of its parts, each with its place.
+    /// Faults of parts of the value, each with its place.
     Parts(Wrong),
 }
 
@@ -87,27 +87,27 @@ impl<K: Kind> Kind for Or<K> {
     }
 }
 
-/// A kind and the place of its values.
+/// A kind and the place of its value in [`Config`].
 #[derive(Debug)]
 pub(in crate::config) struct At<K: Kind> {
     pub kind: K,
     pub put: fn(&mut Config, K::Value),
 }
 
-/// What a key holds, whatever its kind.
+/// A kind of value without its type, as the table of keys holds it.
 pub trait ValueKind: Debug + Sync {
-    /// Reads `value` into its place in `config` and gives it back as TOML (a secret as `"***"`, of a
-    /// URL scheme and host, of a command its program). On error `config` is as it was.
+    /// Reads `value` into its place in `config` and returns its redacted TOML. A secret becomes `"***"`; a URL keeps
+    /// scheme and host, a command its program. On error `config` is unchanged.
     ///
     /// # Errors
-    /// [`Wrong`], when this is no such value or not in its range.
+    /// [`Wrong`] if `value` is not of this kind or outside its range.
     fn apply_toml(&self, value: &Spanned<DeValue<'_>>, config: &mut Config) -> Result<String, Wrong>;
 
-    /// Reads a value from the command line or the environment: TOML where it is such a value, else
-    /// the text as it stands, so that `30s` needs no quotes there. Spans count from the text's start.
+    /// Reads a value from the command line or the environment: as TOML if it is a valid value, else as plain text:
+    /// `30s` needs no quotes there. Spans count from the start of `text`.
     ///
     /// # Errors
-    /// [`Wrong`], as [`ValueKind::apply_toml`].
+    /// [`Wrong`], like [`ValueKind::apply_toml`].
     fn apply_text(&self, text: &str, config: &mut Config) -> Result<String, Wrong> {
         let plain = Spanned::new(0..text.len(), DeValue::String(text.into()));
         let Ok(value) = parse_given(text) else { return self.apply_toml(&plain, config) };
@@ -117,16 +117,16 @@ pub trait ValueKind: Debug + Sync {
         })
     }
 
-    /// The facts that a program or a form needs to offer values.
+    /// Facts for a program or a form that offers values.
     fn shape(&self) -> Shape;
 
-    /// What is expected, as the object of "must be …".
+    /// The expected values, as the object of "must be …".
     fn describe_expected(&self) -> String;
 
-    /// Default and explanation `about` of a key already tell what it takes.
+    /// Default and explanation `about` of a key already describe the expected values.
     fn is_explained(&self, about: &str) -> bool;
 
-    /// Its value must not be shown.
+    /// The value must not be shown.
     fn is_secret(&self) -> bool {
         self.shape().word == "secret"
     }
@@ -162,7 +162,7 @@ impl<K: Kind> ValueKind for At<K> {
     }
 }
 
-/// The default of a key: `text` is TOML, and a value of `kind`.
+/// The default of a key. `text` is TOML and a valid value of `kind`.
 pub(in crate::config) fn default_value<K: Kind, T>(kind: &K, text: &str) -> T
 where
     K::Value: FitPlace<T>,
@@ -174,7 +174,7 @@ where
     }
 }
 
-/// The conversion of a value to the type of its place; a number in its range always fits.
+/// Converts a value to the type of its place. A number in its range always fits.
 pub(in crate::config) trait FitPlace<T> {
     fn fit(self) -> T;
 }

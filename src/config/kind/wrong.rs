@@ -1,23 +1,23 @@
-//! What values look like, and what is wrong with one.
+//! Shapes of values, and their faults.
 
 use std::ops::Range;
 
-/// Reads one text of a list; else what it must be, and what was probably meant.
+/// Reads one text of a list. The error is a message and an optional hint.
 pub type Parse = fn(&str) -> Result<String, (String, Option<String>)>;
 
-/// What values look like.
+/// Shape of the values of a kind.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Shape {
     /// One lower-case word: `boolean`, `integer`, `number`, `choice`, `text`, `secret`, `time`, `pixels`,
     /// `size`, `crop`, `color`, `ranges`, `list`, `zone`, `device`, `url`, `command`, `path`.
     pub word: &'static str,
-    /// The least, of a time in seconds.
+    /// Minimum; of a time in seconds.
     pub least: Option<f64>,
-    /// The most.
+    /// Maximum; of a time in seconds.
     pub most: Option<f64>,
-    /// All there are, of a choice.
+    /// All values of a choice.
     pub choices: Vec<String>,
-    /// A word that may stand in its place: `auto`, `never`, `off`, `unlimited`, `none`.
+    /// A word that may replace the value: `auto`, `never`, `off`, `unlimited`, `none`.
     pub or: Option<&'static str>,
 }
 
@@ -27,27 +27,27 @@ impl Shape {
         Shape { word, ..Shape::default() }
     }
 
-    /// One of these.
+    /// A choice of these words.
     pub(super) fn one_of<T: ToString>(choices: impl IntoIterator<Item = T>) -> Shape {
         Shape { choices: choices.into_iter().map(|one| one.to_string()).collect(), ..Shape::plain("choice") }
     }
 
-    /// Whether a value is written in quotes: all but numbers, flags and lists are.
+    /// The value is written in quotes. Numbers, booleans and lists are not.
     pub fn is_text(&self) -> bool {
         !matches!(self.word, "boolean" | "integer" | "number" | "crop" | "ranges" | "list" | "command")
     }
 }
 
-/// A value that is not what its key holds.
+/// A value that its key does not accept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wrong {
     /// The end of a sentence that begins with the key: "must be a whole number from 1 to 100, not 500".
     pub message: String,
-    /// What to write instead.
+    /// A remedy.
     pub hint: Option<String>,
-    /// The part that is wrong, in bytes of the document.
+    /// The faulty part, in bytes of the document.
     pub span: Range<usize>,
-    /// What else is wrong with the value: further items of a list.
+    /// Further faults of the value, one per list item.
     pub further: Vec<Wrong>,
 }
 
@@ -56,12 +56,12 @@ impl Wrong {
         Wrong { message, hint, span, further: Vec::new() }
     }
 
-    /// All of several as one; `None` of none.
+    /// Several faults as one; `None` if `wrongs` is empty.
     pub(in crate::config) fn merge(wrongs: Vec<Wrong>) -> Option<Wrong> {
         let mut wrongs = wrongs.into_iter();
         wrongs.next().map(|first| Wrong { further: wrongs.collect(), ..first })
     }
 }
 
-/// What is wrong, before it is known where: message and hint.
+/// Message and hint of a fault whose place is not known yet.
 pub(in crate::config) type Fault = (String, Option<String>);

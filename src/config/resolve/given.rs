@@ -1,4 +1,4 @@
-//! What the environment and the command line give.
+//! Values from the environment and the command line.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -58,7 +58,7 @@ impl Resolving {
         }
     }
 
-    /// A value given as text for `path`; it begins at byte `from` of what `place` shows.
+    /// Reads the value of `path` from `text`, which begins at byte `from` of the text that `place` shows.
     pub(super) fn read_text_value(
         &mut self,
         path: &str,
@@ -110,7 +110,7 @@ impl Resolving {
         }
     }
 
-    /// `{ "CAMERA" = { brightness = 128 } }`, as the environment or the command line gives it.
+    /// `{ "CAMERA" = { brightness = 128 } }` from the environment or the command line.
     pub(super) fn cameras_in(&mut self, value: &Spanned<DeValue<'_>>, given: &GivenValue<'_>) {
         let cameras = value.get_ref().as_table();
         let Some(cameras) = cameras.filter(|all| all.values().all(|c| c.get_ref().is_table())) else {

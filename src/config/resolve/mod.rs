@@ -1,5 +1,5 @@
-//! The configuration as meant: command line before environment before file before what was set on the page before
-//! default, and for every value where it came from.
+//! Resolves the configuration. Order of precedence: command line, environment, file, values set on the page, default.
+//! Every value keeps its origin.
 
 mod given;
 mod relations;
@@ -19,21 +19,21 @@ use super::overrides::{self, Faulty, OverrideValue, Saved};
 use super::{Config, StoreConfig, file, geometry};
 pub use resolved::{Origin, Resolved, ResolvedSetting};
 
-/// Keys that mean nothing without another one.
+/// Keys that need another key.
 const LEANING: [&str; 3] = ["source.kind", "http.certificate", "http.key"];
 
-/// Where the file is looked for when none is named; the first that is there counts.
+/// Default paths of the file; the first that exists is used.
 pub const FILES: [&str; 2] = ["config.toml", "/etc/tallycam/config.toml"];
 
-/// Everything that the operator gives: file, environment and command line. What is set on the page goes below it.
+/// The operator's input: file, environment and command line. It wins over values set on the page.
 #[derive(Debug, Clone)]
 pub struct OperatorConfig {
     /// The file and its text.
     file: Option<(PathBuf, String)>,
-    /// Why the file cannot be read.
+    /// The error if the file cannot be read.
     unread: Option<Diagnostic>,
     sets: Vec<String>,
-    /// Variables that may be ours.
+    /// Variables, of tallycam or not.
     environment: Vec<(OsString, OsString)>,
 }
 
@@ -43,9 +43,10 @@ impl OperatorConfig {
         self.file.as_ref().map(|(path, _)| path.as_path())
     }
 
-    /// Reads the file at `path` (or the first of [`FILES`] that is there, or none), and takes the variables of
-    /// `environment` that are ours, and `sets`, each `section.key=value`. That a file cannot be read is told by
-    /// [`OperatorConfig::resolve`], with everything else that is wrong.
+    /// Reads the file at `path`, or the first of [`FILES`] that exists, or none. Adds the variables of `environment`
+    /// with our prefix, and `sets`, each `section.key=value`.
+    ///
+    /// [`OperatorConfig::resolve`] reports a file that cannot be read, together with all other faults.
     pub fn read(
         path: Option<&Path>,
         sets: &[String],
@@ -53,7 +54,7 @@ impl OperatorConfig {
     ) -> OperatorConfig {
         let looked_up = || FILES.iter().map(PathBuf::from).find(|file| file.try_exists().unwrap_or(true));
         let path = path.map(PathBuf::from).or_else(looked_up);
-        // When the file cannot be read, the complaints about the rest are still worth telling.
+        // If the file cannot be read, the faults of the rest are still reported.
         let (file, unread) = match path.map(|path| (file::read(&path), path)) {
             None => (None, None),
             Some((Ok(text), path)) => (Some((path, text)), None),
@@ -62,10 +63,10 @@ impl OperatorConfig {
         OperatorConfig { file, unread, sets: sets.to_vec(), environment: environment.into_iter().collect() }
     }
 
-    /// What is in force, with `saved` in the place of defaults.
+    /// The values in force; `saved` replaces defaults.
     ///
     /// # Errors
-    /// Everything that is wrong in what the operator gives, at once; or that what was saved cannot be together with it.
+    /// All faults of the operator's input, or the conflicts of `saved` with it.
     pub fn resolve(&self, saved: Option<&Saved>) -> Result<Resolved, Diagnostics> {
         let mut resolving = Resolving::new(self.unread.clone());
         if let Some(saved) = saved {
@@ -83,11 +84,11 @@ impl OperatorConfig {
         resolving.finish(file.map(|(path, _)| path.to_owned()))
     }
 
-    /// As [`OperatorConfig::resolve`]. What was saved and cannot be together with the rest (a kind of source whose key
-    /// has gone) is left out, and complained of.
+    /// Like [`OperatorConfig::resolve`], but leaves out saved values that conflict with the rest, such as a kind of
+    /// source whose key is missing. Returns diagnostics of them.
     ///
     /// # Errors
-    /// Everything that is wrong in what the operator gives, at once.
+    /// All faults of the operator's input.
     pub fn resolve_with(&self, saved: &Saved) -> Result<(Resolved, Option<Diagnostics>), Diagnostics> {
         let alone = self.resolve(None)?;
         let complaints = match self.resolve(Some(saved)) {
@@ -100,12 +101,11 @@ impl OperatorConfig {
 }
 
 impl Config {
-    /// Reads the configuration: the file at `path` (or the first of [`FILES`] that is there, or
-    /// none), the variables of `environment` that are ours, and `sets`, each `section.key=value`. What was set on the
-    /// page is not looked at.
+    /// Reads the configuration: the file at `path` (or the first of [`FILES`] that exists, or none), the variables of
+    /// `environment` with our prefix, and `sets`, each `section.key=value`. Ignores values set on the page.
     ///
     /// # Errors
-    /// Everything that is wrong in any of them, at once.
+    /// All faults of all of them.
     pub fn load(
         path: Option<&Path>,
         sets: &[String],
@@ -114,10 +114,10 @@ impl Config {
         OperatorConfig::read(path, sets, environment).resolve(None)
     }
 
-    /// As [`Config::load`], of a file's text that is called `name` in complaints.
+    /// Like [`Config::load`], with the file's text; `name` is its name in diagnostics.
     ///
     /// # Errors
-    /// Everything that is wrong, at once.
+    /// All faults.
     pub fn from_text(
         name: &Path,
         text: &str,
@@ -131,20 +131,21 @@ impl Config {
 }
 
 impl Saved {
-    /// Reads the text of `file`. A key that is not known or has a wrong value is left out, and complained of; the rest
-    /// is used.
+    /// Reads the text of `file`. Unknown keys and wrong values are left out and reported; the rest is used.
     ///
     /// # Errors
-    /// It is no TOML, or longer than such a file may be: nothing of it can be relied on.
+    /// The text is not TOML or too long, so none of it is reliable.
     pub fn read(file: &Path, text: &str) -> Result<(Saved, Option<Faulty>), Diagnostics> {
         Saved::read_as(file, text, None)
     }
 
-    /// Reads the text of the operator's file `file`, in which the keys and sections `others` are somebody else's. Each
-    /// value that is good by itself is used, whoever may set it; lines and zones are values, too.
+    /// Reads the text of the operator's file `file`. Ignores the keys and sections `others`, which belong to another
+    /// reader.
+    ///
+    /// Uses every valid value, also of keys that only the operator may set. Lines and zones are values, too.
     ///
     /// # Errors
-    /// As for [`Saved::read`].
+    /// Like [`Saved::read`].
     pub fn read_shared(
         file: &Path,
         text: &str,
@@ -153,7 +154,7 @@ impl Saved {
         Saved::read_as(file, text, Some(others))
     }
 
-    /// The same as it is read again when it is written: with the lines that its values will have.
+    /// The same values with the lines that they get when the file is written.
     #[must_use]
     pub fn as_written(&self) -> Saved {
         Saved::read_all(self.file(), &self.to_toml(), None).0
@@ -174,7 +175,7 @@ impl Saved {
         }
     }
 
-    /// As far as it can be used; what is wrong with it; and whether it is no TOML at all.
+    /// The usable values, the faults, and true if the text is not TOML.
     fn read_all(path: &Path, text: &str, others: Option<&'static [&'static str]>) -> (Saved, Faulty, bool) {
         let mut resolving = Resolving::new(None);
         resolving.typed = Some(BTreeMap::new());
@@ -188,25 +189,25 @@ impl Saved {
     }
 }
 
-/// The work in progress: each giver's values are laid over those before.
+/// The state of resolving: each layer's values replace those before.
 struct Resolving {
     config: Config,
     settings: BTreeMap<String, (String, Origin)>,
     controls: BTreeMap<String, f64>,
     complaints: Vec<Diagnostic>,
-    /// Keys that were given a wrong value, and sections that were.
+    /// Keys and sections with a wrong value.
     faulty: BTreeSet<String>,
-    /// The file's syntax is broken, or it could not be read: what is missing may be in there.
+    /// The file's syntax is broken or it cannot be read, so a missing key may be in there.
     is_broken: bool,
-    /// Where the keys of [`LEANING`] were set.
+    /// Places of the keys of [`LEANING`].
     places: BTreeMap<String, FilePosition>,
-    /// Of a file of what was saved: its values as they are to be written again.
+    /// When reading saved values: the values to write again.
     typed: Option<BTreeMap<String, OverrideValue>>,
-    /// Of a file of the operator's that others have keys in: those, which are passed over.
+    /// When reading an operator's file that others share: their keys, which are ignored.
     others: Option<&'static [&'static str]>,
 }
 
-/// A value with the place of its parts: the file's, or that of a text given elsewhere.
+/// A value and the place of its parts in the file or in a given text.
 struct GivenValue<'a> {
     place: &'a dyn Fn(std::ops::Range<usize>) -> FilePosition,
     span: std::ops::Range<usize>,
@@ -229,7 +230,7 @@ impl Resolving {
         }
     }
 
-    /// The values of a file, what is wrong with it, and whether it is no TOML at all.
+    /// The values of a file, its faults, and true if it is not TOML.
     fn into_values(mut self, path: &Path) -> (Saved, Faulty, bool) {
         self.complaints.sort_by_key(|complaint| complaint.place.order);
         let mut values = self.typed.unwrap_or_default();
@@ -239,7 +240,7 @@ impl Resolving {
         (Saved::new(path.to_owned(), values), faulty, self.is_broken)
     }
 
-    /// Whether the file keeps only what can be set on the page.
+    /// The file holds only keys that can be set on the page.
     fn is_page_file(&self) -> bool {
         self.typed.is_some() && self.others.is_none()
     }
@@ -252,7 +253,7 @@ impl Resolving {
         self.complaints.push(Diagnostic { place, message: message.into(), hint, about: None });
     }
 
-    /// The same of the key `path`, for which the file says what stands at `given`.
+    /// Reports a fault of the key `path`, whose value is at `given`.
     fn record_key_complaint(
         &mut self,
         path: String,
@@ -264,7 +265,7 @@ impl Resolving {
         self.complaints.push(Diagnostic { place, message, hint, about });
     }
 
-    /// What was read for `path`: a value that is in `config` now, or why it is none.
+    /// Records the outcome of reading `path`: a value that is in `config` now, or a fault.
     fn read(&mut self, path: String, read: Result<String, Wrong>, given: &GivenValue<'_>) {
         match read {
             Ok(value) => {
@@ -295,7 +296,7 @@ impl Resolving {
         self.read(path, read, given);
     }
 
-    /// `[controls."CAMERA"]`: controls of certain cameras.
+    /// `[controls."CAMERA"]`: controls of single cameras.
     fn read_camera_controls(
         &mut self,
         camera: &str,
@@ -312,14 +313,14 @@ impl Resolving {
         self.read(path, read, given);
     }
 
-    /// Notes a value of a file of what was saved, as it is to be written again.
+    /// Records a saved value in the form to write again.
     fn record_saved_value(&mut self, path: &str, read: &Result<String, Wrong>, given: &GivenValue<'_>) {
         if let (Some(typed), Ok(toml), Origin::File { line, .. }) = (&mut self.typed, read, &given.origin) {
             typed.insert(path.to_owned(), OverrideValue { toml: toml.clone(), line: *line });
         }
     }
 
-    /// What was saved, which is known to be good by itself.
+    /// Applies the saved values, which are valid on their own.
     fn apply_saved(&mut self, saved: &Saved) {
         for (path, OverrideValue { toml, line }) in saved.values() {
             let text = format!("{path} = {toml}");
@@ -338,7 +339,7 @@ impl Resolving {
         let (document, syntax) = file::parse(&name, text);
         let broken: BTreeSet<usize> = syntax.iter().map(|complaint| complaint.place.line()).collect();
         self.read_top_level(&document.table, path, &document.lines);
-        // On a line whose syntax is broken, the value is whatever the parser made of it.
+        // On a line with broken syntax the parsed value is unreliable.
         self.complaints.retain(|complaint| !broken.contains(&complaint.place.line()));
         self.is_broken |= !syntax.is_empty();
         self.complaints.extend(syntax);
@@ -381,7 +382,7 @@ impl Resolving {
         }
     }
 
-    /// `[[line]]` or `[[zone]]`: a later giver's list takes the place of an earlier one's.
+    /// `[[line]]` or `[[zone]]`: the list of a later layer replaces that of an earlier one.
     fn read_drawn(
         &mut self,
         what: &str,
@@ -451,7 +452,7 @@ impl Resolving {
         }
     }
 
-    /// `[controls]`: a table for each camera.
+    /// `[controls]`: one table per camera.
     fn cameras(&mut self, value: &Spanned<DeValue<'_>>, path: &Path, lines: &LineStarts<'_>) {
         let hint = || {
             let text =
@@ -514,7 +515,7 @@ impl Resolving {
             let below: &[&str] = match section {
                 CONTROLS => &[CONTROLS],
                 BY_CAMERA => &["controls."],
-                // Lines and zones stand where the file explains them.
+                // Lines and zones are listed where the file explains them.
                 "detect" => &["line.", "zone."],
                 _ => &[],
             };
@@ -528,7 +529,7 @@ impl Resolving {
     }
 }
 
-/// Where the unit that runs with `file` keeps its state: systemd/tallycam.service and systemd/tallycam@.service.
+/// State directory of the unit that runs with `file` (systemd/tallycam.service, systemd/tallycam@.service).
 fn unit_directory(file: &Path) -> Option<PathBuf> {
     let name = file.strip_prefix("/etc/tallycam").ok()?.to_str()?.strip_suffix(".toml")?;
     match name {
@@ -542,7 +543,7 @@ fn is_drawn_section(word: &str) -> bool {
     keys::DRAWN.contains(&word)
 }
 
-/// Where it stands what was given for a key that is not known: of a section nothing but its name.
+/// The span of an unknown key's value; of an unknown section only its name.
 fn given_span(name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> std::ops::Range<usize> {
     if value.get_ref().is_table() { name.span() } else { value.span() }
 }
@@ -552,7 +553,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_the_network_chooses_the_password_looking_takes_one() {
+    fn a_password_claimed_by_the_network_protects_viewing() {
         let saved = |text: &str| Saved::read(Path::new("settings.toml"), text).expect("TOML").0;
         for (file, page, is_open, value, origin) in [
             ("", "", true, "\"open\"", "default"),
@@ -571,7 +572,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_in_etc_leads_to_its_units_state() {
+    fn a_file_in_etc_gives_its_units_state_directory() {
         let of = |file: &str| unit_directory(Path::new(file));
         assert_eq!(of("/etc/tallycam/config.toml"), Some("/var/lib/tallycam".into()));
         assert_eq!(of("/etc/tallycam/door.toml"), Some("/var/lib/tallycam-door".into()));

@@ -1,4 +1,4 @@
-//! Keys that need each other.
+//! Keys that depend on each other.
 
 use super::Resolving;
 use super::resolved::Origin;
@@ -6,7 +6,7 @@ use crate::config::diagnostic::FilePosition;
 use crate::config::{SourceKind, keys, kind};
 
 impl Resolving {
-    /// A kind of source that means nothing without another key.
+    /// Reports a kind of source without the key that it needs.
     pub(super) fn check_source_keys(&mut self) {
         let source = &self.config.source;
         let (name, example) = match source.kind {
@@ -27,7 +27,7 @@ impl Resolving {
         );
     }
 
-    /// A certificate is nothing without its key, and the other way round.
+    /// Reports a certificate without its key, or a key without its certificate.
     pub(super) fn check_https_keys(&mut self) {
         let http = &self.config.http;
         let (path, needed, example) = match (&http.certificate, &http.key) {
@@ -38,7 +38,8 @@ impl Resolving {
         self.require_key(path, &format!("`{path}` needs `{needed}`"), needed, example);
     }
 
-    /// Where a browser on the network chooses the first password, looking takes one, unless somebody says otherwise.
+    /// If a browser on the network chooses the first password, viewing needs it, too, unless the operator decides
+    /// otherwise.
     pub(super) fn check_claim_keys(&mut self) {
         if self.config.access.is_claimed_by_network
             && let Some((value, Origin::Default)) = self.settings.get_mut("access.view")
@@ -48,7 +49,7 @@ impl Resolving {
         }
     }
 
-    /// Complains of the key `path` with this message, for it means nothing without the key `needed`.
+    /// Reports the key `path`, which needs the key `needed`.
     pub(super) fn require_key(&mut self, path: &str, message: &str, needed: &str, example: &str) {
         if self.is_broken || self.faulty.contains(needed) || self.faulty.contains(path) {
             return;

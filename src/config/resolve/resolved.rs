@@ -1,25 +1,25 @@
-//! What holds, and where each value is from.
+//! The values in force, with their origins.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::config::{Config, keys};
 
-/// Where a value came from.
+/// Origin of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// The table of keys.
     Default,
-    /// It was set on the page, by the API or on the command line of a running daemon, and is kept in this file.
+    /// Set on the page, by the API or by a command of the running service, and stored in this file.
     Page {
         /// `settings.toml` in the state directory.
         file: PathBuf,
-        /// The line, from 1; 0 where it is kept in a database.
+        /// The line, from 1; 0 if it is stored in a database.
         line: usize,
     },
-    /// The file, at this line (from 1).
+    /// The file, at this line.
     File {
-        /// The file as it was named.
+        /// The file's path as it was given.
         file: PathBuf,
         /// The line, from 1.
         line: usize,
@@ -31,7 +31,7 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// One lower-case word for programs: `default`, `page`, `file`, `environment`, `command_line`.
+    /// A lower-case word for programs: `default`, `page`, `file`, `environment`, `command_line`.
     pub fn as_str(&self) -> &'static str {
         match self {
             Origin::Default => "default",
@@ -42,7 +42,7 @@ impl Origin {
         }
     }
 
-    /// Whether the operator has set it, so that it cannot be set on the page.
+    /// The operator has set the value, so it cannot be changed on the page.
     pub fn is_operators(&self) -> bool {
         match self {
             Origin::Default | Origin::Page { .. } => false,
@@ -65,41 +65,41 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One value in force, as it may be shown to anybody.
+/// A value in force, in its redacted form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedSetting {
-    /// `section.key`; a camera control is `source.controls.NAME`, that of a certain camera
+    /// `section.key`. A control of the open camera is `source.controls.NAME`, of a single camera
     /// `controls."IDENTITY".NAME`.
     pub path: String,
-    /// The value as TOML (which is JSON, too): a secret as `"***"`, of a URL scheme and host, of a command its program.
+    /// The value as TOML (also valid JSON). A secret is `"***"`; a URL keeps scheme and host, a command its program.
     pub value: String,
-    /// Where it came from.
+    /// Origin of the value.
     pub origin: Origin,
 }
 
-/// A configuration with the origin of its values.
+/// A configuration with the origins of its values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resolved {
-    /// What is in force.
+    /// The values in force.
     pub config: Config,
-    /// Every key in the order of the shipped file, camera controls after `source`.
+    /// All keys in the order of the shipped file; camera controls follow `source`.
     pub settings: Vec<ResolvedSetting>,
     /// The file that was read, if any.
     pub file: Option<PathBuf>,
 }
 
 impl Resolved {
-    /// Where the value of `path` (`section.key`) came from; `None` for what is no key.
+    /// Origin of the value of `path` (`section.key`); `None` for an unknown key.
     pub fn origin(&self, path: &str) -> Option<&Origin> {
         self.setting(path).map(|setting| &setting.origin)
     }
 
-    /// The value of `path` and where it came from.
+    /// The value of `path` with its origin.
     pub fn setting(&self, path: &str) -> Option<&ResolvedSetting> {
         self.settings.iter().find(|setting| setting.path == path)
     }
 
-    /// Puts another value in the place of that of the key `path`: one that is kept elsewhere. Whether it is one for it.
+    /// Replaces the value of the key `path` by one that is stored elsewhere. Returns true if it is valid.
     pub fn override_value(&mut self, path: &str, toml: &str, origin: Origin) -> bool {
         let Some(key) = keys::find_path(path) else { return false };
         let Some(setting) = self.settings.iter_mut().find(|setting| setting.path == path) else {

@@ -1,4 +1,4 @@
-//! The sweep against lenses of 200 positions with curves of every kind.
+//! The sweep against lenses of 200 positions with many kinds of curves.
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use crate::base::proptest_floats::between;
 
 const POSITIONS: i64 = 200;
 
-/// How sharp a lens is at a position: all curves reach 1 at their top.
+/// Sharpness of a lens by position; every curve reaches 1 at its top.
 #[derive(Debug, Clone, Copy)]
 enum Curve {
     Gaussian {
@@ -17,7 +17,7 @@ enum Curve {
     Lorentzian {
         width: f64,
     },
-    /// A peak upon shoulders that are flat.
+    /// A peak on flat shoulders.
     Shoulders {
         width: f64,
         level: f64,
@@ -27,7 +27,7 @@ enum Curve {
         left: f64,
         right: f64,
     },
-    /// A lower hill beside it.
+    /// A lower hill beside the peak.
     Double {
         width: f64,
         apart: f64,
@@ -53,7 +53,7 @@ impl Curve {
     }
 }
 
-/// The same noise again for a seed: uniform, −1…1.
+/// Reproducible noise for a seed: uniform, −1…1.
 struct Noise(u64);
 
 impl Noise {
@@ -67,7 +67,7 @@ impl Noise {
     }
 }
 
-/// Where the sweep ends, and after how many looks.
+/// The result of the sweep and its number of measurements.
 fn swept(curve: Curve, top: i64, noise: f64, seed: u64) -> (i64, u32) {
     let mut sweep = Sweep::new(0, POSITIONS - 1, 1);
     let mut dice = Noise(seed);
@@ -114,7 +114,7 @@ fn the_sharpest_of_200_positions_is_found_wherever_it_lies() {
 }
 
 #[test]
-fn with_noise_it_ends_where_it_is_about_as_sharp() {
+fn with_noise_the_result_is_about_as_sharp() {
     let (mut worst, mut sum, mut count, mut low) = (1.0_f64, 0.0, 0, Vec::new());
     for curve in curves() {
         for top in 0..POSITIONS {
@@ -133,7 +133,7 @@ fn with_noise_it_ends_where_it_is_about_as_sharp() {
 }
 
 #[test]
-fn where_nothing_changes_there_is_no_answer() {
+fn a_constant_figure_gives_no_result() {
     for value in [0.0, 7.0, f64::NAN] {
         let mut sweep = Sweep::new(0, 199, 1);
         while sweep.next_place().is_some() {
@@ -145,7 +145,7 @@ fn where_nothing_changes_there_is_no_answer() {
 }
 
 #[test]
-fn a_lens_of_few_places_is_looked_at_in_all_of_them() {
+fn a_lens_of_few_positions_is_measured_at_all_of_them() {
     let mut sweep = Sweep::new(10, 60, 10);
     let mut seen = Vec::new();
     while let Some(at) = sweep.next_place() {
@@ -172,7 +172,7 @@ proptest! {
             sweep.record_sharpness((1.0 / (1.0 + x * x)) * (1.0 + noise * dice.next()));
         }
         prop_assert!(sweep.places_done() <= sweep.places_total() && sweep.places_total() <= MOST_STEPS);
-        // Of at least so many places, one near the top is found.
+        // With at least this many positions, the result is near the top.
         if width / step >= 30 {
             let SweepResult::At(at) = sweep.result() else { panic!("nothing to see") };
             prop_assert!((at as f64 - peak).abs() <= 0.08 * width as f64 + step as f64, "{} for {}", at, peak);
@@ -180,7 +180,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_seen_it_ends(values in proptest::collection::vec(any::<f64>(), 40)) {
+    fn it_ends_with_any_measurements(values in proptest::collection::vec(any::<f64>(), 40)) {
         let mut sweep = Sweep::new(0, 199, 1);
         let mut values = values.into_iter();
         while sweep.next_place().is_some() {
