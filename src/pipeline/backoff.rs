@@ -1,8 +1,8 @@
-//! How long to wait before a camera in trouble is tried again. Pure.
+//! The pause before a camera in trouble is tried again.
 
 use std::time::Duration;
 
-/// Doubles from half a second to half a minute.
+/// A pause that doubles from half a second to half a minute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backoff {
     last: Duration,
@@ -27,9 +27,9 @@ impl Backoff {
         self.last
     }
 
-    /// Where the next trouble begins, after pictures came for `time`: again, unless that was less
-    /// than the pause before it. A source that gives one picture and dies would else be opened,
-    /// and written about in the log, twice a second for ever.
+    /// The backoff of the next fault, after pictures came for `time`. It starts again only if `time` was at least the
+    /// last pause. Otherwise a source that gives one picture and dies would be opened and logged twice a second for
+    /// ever.
     pub fn after_running(self, time: Duration) -> Backoff {
         if time < self.last { self } else { Backoff::default() }
     }
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn begins_again_only_when_it_went_well_for_as_long_as_the_pause() {
+    fn starts_again_only_after_pictures_for_as_long_as_the_pause() {
         let mut backoff = Backoff::default();
         let lives = |seconds| Duration::from_secs_f64(seconds);
         assert_eq!(backoff.clone().after_running(Duration::ZERO), Backoff::default());

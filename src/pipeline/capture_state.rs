@@ -1,7 +1,6 @@
-//! What the capture thread and everyone else share: requests one way, state and figures the other.
+//! State shared by the capture thread and its users: requests one way, state and figures the other.
 //!
-//! Locks are taken in this order, or one at a time: requests, opening, sweep, state, view, figures; the hub's own is
-//! the last of all.
+//! Locks are taken one at a time or in this order: requests, opening, sweep, state, view, figures, the hub's own.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -23,106 +22,104 @@ use super::single_flight::SingleFlight;
 use super::warm_up::WarmUp;
 use super::{CameraState, CaptureOptions};
 
-/// Pictures of the largest size that are waited for at once; one opening serves them all.
+/// Maximum number of waiting requests for the largest size; one open serves them all.
 const LARGEST_AT_ONCE: usize = 8;
 
-/// What came of asking for a picture of the camera's largest size.
+/// Outcome of a request for a picture of the camera's largest size.
 #[derive(Debug, Clone)]
 pub enum Largest {
-    /// Here it is.
     Picture(Picture),
-    /// What it gives anyhow is the largest.
+    /// The stream already has the largest size.
     NothingLarger,
-    /// It could not be taken.
+    /// The picture could not be taken.
     Failed(SourceError),
 }
 
-/// What was made of one frame. While the view is plain both are the same picture.
+/// The pictures made of one frame. Without changes for viewers both are the same picture.
 #[derive(Debug, Default)]
 pub struct Shots {
-    /// As viewers see it; `None` while nobody does.
+    /// The picture for viewers; `None` while there are none.
     pub shown: Option<Picture>,
-    /// The camera's own; `None` while nobody wants it and it would have to be encoded for that.
+    /// The camera's original; `None` if nobody wants it and it would have to be encoded.
     pub original: Option<Picture>,
 }
 
 /// Shared by the capture thread, every [`super::Pipeline`] handle and every [`super::Demand`].
 #[derive(Debug)]
 pub struct CaptureState {
-    /// As viewers see it.
+    /// Pictures for viewers.
     pub hub: Hub,
-    /// The camera's own.
+    /// The camera's original pictures.
     pub originals: Hub,
-    /// What is done to the pictures for everyone.
+    /// Changes of the pictures for everyone.
     pub view: watch::Sender<Arc<View>>,
     requests: Mutex<CaptureRequests>,
-    /// Something new is asked of the capture thread, which looks at this between two frames.
+    /// A request is pending. The capture thread checks this between two frames.
     is_asked: AtomicBool,
-    /// Rings when something was asked, for a source that is waiting for a frame.
+    /// Wakes a source that waits for a frame when a request arrives.
     pub wake_fd: WakeFd,
     changed: Condvar,
     pub figures: Mutex<CaptureFigures>,
     pub state: watch::Sender<CameraState>,
-    /// Which source the capture thread has open (or is opening), counted from 1. It changes from
-    /// `None` with the requests locked: who has changed a request knows what was opened before.
+    /// Number of the source that the capture thread has open or is opening, counted from 1. It changes from `None`
+    /// with the requests locked, so that a requester knows which source was open before its request.
     pub opening: watch::Sender<Option<u64>>,
-    /// The focus sweep that is under way. Other saved values end it with the requests locked.
+    /// The focus sweep in progress. A change of the saved values ends it with the requests locked.
     pub sweep: watch::Sender<Option<UnderWay>>,
-    /// The light for snapshots, once there is one.
+    /// The light for snapshots, once it exists.
     pub light: OnceLock<LightSwitch>,
     /// The newest frame of a camera's second stream, for the detector.
     small: Mutex<Small>,
-    /// What those who only look at the camera's controls are told.
+    /// Recent controls of the camera, for readers.
     pub controls: SingleFlight<Result<CameraControls, ControlsError>>,
-    /// And at its formats.
+    /// Recent formats of the camera, for readers.
     pub formats: SingleFlight<Result<Vec<CameraFormat>, ControlsError>>,
 }
 
-/// A camera's second, small stream, which a detector takes in place of the picture: nothing has to be decoded for it.
+/// The small second stream of a camera. A detector uses it in place of the picture, because it needs no decoding.
 #[derive(Debug, Default)]
 struct Small {
-    /// The pixels of a row, and rows, that are wanted at least; `None`: nobody wants it.
+    /// Minimum width and height in pixels; `None` if nobody wants the stream.
     least: Option<(u32, u32)>,
     newest: Option<Arc<SmallImage>>,
 }
 
-/// What others want of the capture thread.
+/// Requests to the capture thread.
 #[derive(Debug)]
 pub struct CaptureRequests {
-    /// How many need the camera.
+    /// Number of demands for the camera.
     pub demands: usize,
-    /// When that number last fell to zero.
+    /// Time at which that number last fell to zero.
     pub last_needed: Instant,
     pub is_held: bool,
-    /// Holds so far: a hold that was ended is told from a later one.
+    /// Number of holds so far, to tell one hold from a later one.
     pub holds: u64,
     pub is_paused: bool,
-    /// A pause that the open camera has not obeyed yet, even if it is over by then.
+    /// A pause that the capture thread has not yet carried out, even if the pause is over.
     pub is_to_close: bool,
     pub is_stopping: bool,
-    /// Somebody new wants pictures: a camera in trouble is worth a try now.
+    /// A new viewer wants pictures: a camera in trouble is tried now.
     pub try_now: bool,
-    /// A resume or hold: even what has ended for good is tried again.
+    /// A resume or hold: even a source that has ended for good is tried again.
     pub try_again: bool,
-    /// Ends an open that is under way.
+    /// Ends an open in progress.
     pub interrupt: Stop,
-    /// Who waits for a picture of the camera's largest size. Dropped unanswered while there is none to be had.
+    /// Requesters of a picture of the largest size. Dropped without an answer if no picture is possible.
     pub largest: Vec<oneshot::Sender<Largest>>,
-    /// What else is asked, in its order; at most [`AT_ONCE`](super::commands::AT_ONCE). None is taken any more when the
-    /// thread has ended.
+    /// Other requests in order; at most [`AT_ONCE`](super::commands::AT_ONCE). `None` after the thread has ended.
     pub commands: Option<VecDeque<CaptureCommand>>,
-    /// How the pipeline behaves.
+    /// Settings of the pipeline.
     pub settings: CaptureOptions,
-    /// Which values controls are to have.
+    /// Values that controls get after every open.
     pub saved: Arc<SavedControls>,
-    /// Others than the capture thread has seen.
+    /// The capture thread has not seen the current `saved` yet.
     pub has_new_saved: bool,
-    /// Demands so far: one that nobody else came during is told from others.
+    /// Number of demands so far, to tell whether another one arrived meanwhile.
     taken: u64,
 }
 
 impl CaptureRequests {
-    /// Has the camera give one picture of its largest size; `None` when too many wait for one.
+    /// Requests a picture of the largest size; `None` if too many wait for one.
     pub fn request_largest(&mut self) -> Option<oneshot::Receiver<Largest>> {
         self.largest.retain(|waits| !waits.is_closed());
         (self.largest.len() < LARGEST_AT_ONCE).then(|| {
@@ -133,20 +130,20 @@ impl CaptureRequests {
     }
 }
 
-/// What the capture thread counts.
+/// Counters of the capture thread.
 #[derive(Debug)]
 pub struct CaptureFigures {
     pub since: ClockTime,
-    /// What is (to be) opened, in words.
+    /// The source that is or will be opened, in words.
     pub source: String,
     pub delivers: Option<StreamFormat>,
-    /// Since when the source that was opened last is open.
+    /// Time at which the current source was opened (monotonic microseconds).
     pub opened_us: u64,
-    /// So many pictures after an opening are not given as snapshots.
+    /// Number of pictures after an open that are not used as snapshots.
     pub warm_up: u32,
-    /// Of the source that was opened last.
+    /// Warm-up of the source that was opened last.
     warming: WarmUp,
-    /// When its first picture that is good was captured.
+    /// Capture time of its first picture after the warm-up.
     warm_us: Option<u64>,
     pub size: Option<(u32, u32)>,
     pub rate: RateMeter,
@@ -158,7 +155,7 @@ pub struct CaptureFigures {
     /// Pictures that were changed for everyone.
     pub changed: u64,
     pub opens: u64,
-    /// Attempts to open that ended in trouble, and streams that did.
+    /// Failed opens and failed streams.
     pub failures: u64,
     pub failed_reads: u32,
 }
@@ -220,7 +217,7 @@ impl CaptureState {
         }
     }
 
-    /// Looks at the requests.
+    /// Locks the requests.
     pub fn lock_requests(&self) -> MutexGuard<'_, CaptureRequests> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -232,7 +229,7 @@ impl CaptureState {
         result
     }
 
-    /// Asks something of the capture thread; it does it between two frames, or wakes for it.
+    /// Sends a request to the capture thread. It wakes, or serves the request between two frames.
     pub fn request<T>(&self, ask: impl FnOnce(&mut CaptureRequests) -> T) -> T {
         let result = self.update_requests(|requests| {
             let result = ask(requests);
@@ -243,32 +240,32 @@ impl CaptureState {
         result
     }
 
-    /// Whether something was asked since the last time. Costs a frame one look.
+    /// True if a request arrived since the last call. Costs one load per frame.
     pub fn take_request_flag(&self) -> bool {
         self.is_asked.load(Ordering::Relaxed) && self.is_asked.swap(false, Ordering::Acquire)
     }
 
-    /// As [`CaptureState::take_request_flag`], and stays so.
+    /// Like [`CaptureState::take_request_flag`], without clearing the flag.
     pub fn has_request(&self) -> bool {
         self.is_asked.load(Ordering::Relaxed)
     }
 
-    /// Something is left that was asked.
+    /// Notes that a request is left.
     pub fn set_request_flag(&self) {
         self.is_asked.store(true, Ordering::Release);
     }
 
-    /// How the pipeline behaves.
+    /// Settings of the pipeline.
     pub fn settings(&self) -> CaptureOptions {
         self.lock_requests().settings.clone()
     }
 
-    /// What is (to be) opened, in words.
+    /// The source that is or will be opened, in words.
     pub fn source(&self) -> String {
         self.lock_figures().source.clone()
     }
 
-    /// The capture thread's sleep: until requests change, but at most `time`.
+    /// Sleep of the capture thread until requests change, at most `time`.
     pub fn wait<'a>(
         &self,
         requests: MutexGuard<'a, CaptureRequests>,
@@ -281,12 +278,12 @@ impl CaptureState {
         self.figures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Enters a state. Entering the state that is allows nothing to change, not even its time.
+    /// Enters a state. Entering the current state changes nothing, not even its time.
     pub fn set_state(&self, state: CameraState) {
         self.set_state_if(|_| true, state);
     }
 
-    /// Enters a state if `is_to` says so of the one that is, with nobody between the two.
+    /// Enters a state if `is_to` accepts the current one. Check and change are atomic.
     pub fn set_state_if(&self, is_to: impl FnOnce(&CameraState) -> bool, state: CameraState) {
         self.state.send_if_modified(|now| {
             let changes = *now != state && is_to(now);
@@ -298,13 +295,13 @@ impl CaptureState {
         });
     }
 
-    /// Forgets the newest pictures.
+    /// Removes the newest pictures.
     pub fn clear(&self) {
         self.hub.clear();
         self.originals.clear();
     }
 
-    /// No more pictures will come.
+    /// Closes both hubs.
     pub fn close(&self) {
         self.hub.close();
         self.originals.close();
@@ -316,7 +313,7 @@ impl CaptureState {
         self.hub.publish(card);
     }
 
-    /// Small images of at least this size are wanted from now on; `None`: none.
+    /// Sets the minimum size of small images that a subscriber wants; `None` for none.
     pub fn request_small(&self, least: Option<(u32, u32)>) {
         let mut small = self.lock_second_frame();
         if small.least != least {
@@ -324,7 +321,7 @@ impl CaptureState {
         }
     }
 
-    /// Keeps the second frame that came with `frame`, where it is wanted and large enough.
+    /// Stores the second image of `frame` if it is wanted and large enough.
     pub fn keep_second_frame(&self, frame: &Frame<'_>) {
         let Some(second) = frame.second else { return };
         let mut small = self.lock_second_frame();
@@ -337,7 +334,7 @@ impl CaptureState {
         }
     }
 
-    /// The small image of the same moment as `picture`, where it is there still.
+    /// The small image of the same moment as `picture`, if it is still stored.
     pub fn small_image_of(&self, picture: &Picture) -> Option<Arc<SmallImage>> {
         let is_same = |image: &&Arc<SmallImage>| {
             (image.sequence, image.stamp.monotonic_us) == (picture.sequence, picture.stamp.monotonic_us)
@@ -349,10 +346,10 @@ impl CaptureState {
         self.small.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts and publishes live pictures. What is shown only if no other view was set since it was made as `view` has
-    /// it: later subscribers do not see it as it was shown before. Tells whether.
+    /// Counts and publishes live pictures. Publishes the shown one only if `view` is still the current view, so that
+    /// later subscribers do not see the old view. Returns true if it is.
     pub fn publish(&self, Shots { shown, original }: Shots, view: &Arc<View>) -> bool {
-        // Held until they are published: who sets another view takes what is shown away again.
+        // Held until they are published: a change of the view removes shown pictures.
         let now = self.view.borrow();
         let is_current = Arc::ptr_eq(&now, view);
         let (picture, size) = match (&shown, &original) {
@@ -374,7 +371,7 @@ impl CaptureState {
                 figures.warm_us = Some(at_us);
             }
         }
-        // What nobody wanted is not made: who comes next is not to take an old one for it.
+        // Unwanted pictures are not made. The next subscriber must not get an old one instead.
         match original {
             Some(original) => self.originals.publish(original),
             None => self.originals.clear(),
@@ -387,7 +384,7 @@ impl CaptureState {
         is_current
     }
 
-    /// Publishes the newest picture once more, made as `view` has it, unless another one was set since.
+    /// Publishes the newest picture again in `view`, unless the view has changed since.
     pub fn republish(&self, shown: Picture, view: &Arc<View>) {
         // Held, as in [`CaptureState::publish`].
         let now = self.view.borrow();
@@ -399,7 +396,7 @@ impl CaptureState {
 }
 
 impl CaptureFigures {
-    /// Another source is open, and delivers this.
+    /// Records that another source was opened, which delivers this format.
     pub fn record_open(&mut self, delivers: StreamFormat) {
         self.opens += 1;
         self.delivers = Some(delivers);
@@ -408,22 +405,22 @@ impl CaptureFigures {
         self.warm_us = None;
     }
 
-    /// Whether a picture was captured after the camera had settled.
+    /// True if a picture was captured after the camera had settled.
     pub fn is_warm(&self, picture: &Picture) -> bool {
         self.warm_us.is_some_and(|warm_us| picture.stamp.monotonic_us >= warm_us)
     }
 }
 
-/// Something that lasts as long as a [`Demand`].
+/// A value that lives as long as a [`Demand`].
 pub type Guard = Box<dyn fmt::Debug + Send + Sync>;
 
-/// One who needs the camera. See [`super::Pipeline::demand`].
+/// A user who needs the camera. See [`super::Pipeline::demand`].
 #[derive(Debug)]
 pub struct Demand {
     shared: Arc<CaptureState>,
-    /// What else ends with it, just before.
+    /// Dropped just before the demand ends.
     guard: Option<Guard>,
-    /// Of one who comes for a moment: since when the camera was not needed, and the how-manieth demand it is.
+    /// For a brief demand: the time since which the camera was not needed, and the number of this demand.
     brief: Option<(Instant, u64)>,
 }
 
@@ -432,7 +429,7 @@ impl Demand {
         Demand::register(shared, |_| ()).0
     }
 
-    /// A demand for a moment: when it ends and nobody else came meanwhile, the camera is as idle as if it had
+    /// A demand for a moment. If no other one arrived meanwhile, the camera's idle time continues as if this one had
     /// never been.
     pub(super) fn brief(shared: &Arc<CaptureState>) -> Demand {
         let (mut demand, brief) = Demand::register(shared, |requests| {

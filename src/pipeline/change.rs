@@ -1,5 +1,5 @@
-//! What is done with a picture before it is given or kept: joins the request ([`PictureChange`]) to the encoder. Blocks
-//! the thread that calls, for some milliseconds.
+//! Changes a picture before it is sent or stored: connects the request ([`PictureChange`]) to the encoder. Blocks the
+//! calling thread for some milliseconds.
 
 use bytes::Bytes;
 
@@ -8,17 +8,17 @@ use crate::encode::Transformer;
 pub use crate::encode::{NoRoom, TransformError, Transformed};
 use crate::media::View;
 
-/// What is done with a picture before it is given or kept. The default leaves its bytes as they are.
+/// A change of a picture before it is sent or stored. The default leaves its bytes unchanged.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PictureChange {
-    /// At most so many pixels a row, 16–8192; never more than it has.
+    /// Maximum width in pixels, 16–8192; a smaller picture is not enlarged.
     pub width: Option<u32>,
-    /// As this shows it.
+    /// View of the picture.
     pub view: View,
 }
 
-/// `jpeg`, `taken` at this time, changed as wanted; `quality` (1–100) is used where it must be encoded again. Nothing
-/// wanted gives the very bytes.
+/// Changes `jpeg`, captured at `taken`, as `wanted` says. `quality` (1–100) applies if it must be encoded again.
+/// Without a change the result has the same bytes.
 ///
 /// # Errors
 /// [`TransformError`].

@@ -1,8 +1,8 @@
-//! What others ask of the capture thread between two frames: the camera's controls and formats, another source, other
-//! settings.
+//! Requests that the capture thread serves between two frames: the camera's controls and formats, another source,
+//! other settings.
 //!
-//! Commands wait in a queue of [`AT_ONCE`] and are answered by a oneshot each; while none waits, a frame costs one
-//! look at a flag. Everything here is asked from tokio's thread and done on the capture thread.
+//! Commands wait in a queue of [`AT_ONCE`]; each is answered by a oneshot channel. While none waits, a frame costs
+//! one check of a flag. Requests are made on tokio's thread and served on the capture thread.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,20 +12,20 @@ use tokio::sync::oneshot;
 use crate::media::{CameraFormat, Control, ControlValue, SourceError};
 use crate::source::Opener;
 
-/// Commands that wait at once; further ones are refused.
+/// Maximum number of waiting commands; further ones are refused.
 pub const AT_ONCE: usize = 16;
 
-/// Which values controls are to have after every open.
+/// Values that controls get after every open.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SavedControls {
-    /// The operator's, for every camera. They go before the others.
+    /// The operator's values for every camera. They win over the others.
     pub pinned: BTreeMap<String, f64>,
-    /// What was set here, by the camera's identity and the control's name.
+    /// Values set by users, by the camera's identity and the control's name.
     pub cameras: BTreeMap<String, BTreeMap<String, f64>>,
 }
 
 impl SavedControls {
-    /// What holds for the camera with this identity, by the controls' names.
+    /// The values for the camera with this identity, by control name.
     pub fn for_camera(&self, identity: Option<&str>) -> BTreeMap<String, f64> {
         let mut values =
             identity.and_then(|identity| self.cameras.get(identity)).cloned().unwrap_or_default();
@@ -34,57 +34,57 @@ impl SavedControls {
     }
 }
 
-/// A camera's controls at one moment.
+/// The controls of a camera at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CameraControls {
-    /// The camera's lasting name, under which its controls are saved; `None`: nothing can be saved for it.
+    /// The camera's permanent identity, under which its controls are saved; `None` if nothing can be saved for it.
     pub identity: Option<String>,
-    /// The camera in words.
+    /// The camera's name.
     pub camera: String,
-    /// In the camera's own order; empty: it has none.
+    /// Controls in the camera's own order; may be empty.
     pub controls: Vec<Control>,
-    /// What came out otherwise than it was asked, in sentences: of what was set now, or, of whoever only looks, of what
-    /// is saved.
+    /// Deviations from the requested values, in sentences: of the values just set, or, for a reader, of the saved
+    /// ones.
     pub notes: Vec<String>,
-    /// Names of those that were to be set and that the camera did not set.
+    /// Names of the requested controls that the camera did not set.
     pub refused: Vec<String>,
 }
 
-/// A control cannot be set to what was given.
+/// A control that cannot have the given value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WrongControl {
     /// The control's name, as given.
     pub name: String,
     /// The value, as given.
     pub given: f64,
-    /// What is wrong and what was expected, in a sentence.
+    /// The fault and the expected value, in a sentence.
     pub message: String,
 }
 
 /// Controls could not be read or set.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ControlsError {
-    /// Names or values mean nothing to this camera: nothing was set.
+    /// Names or values are wrong for this camera: nothing was set.
     #[error("{}", .0.iter().map(|wrong| wrong.message.as_str()).collect::<Vec<_>>().join(" "))]
     Wrong(Vec<WrongControl>),
-    /// The camera cannot be asked.
+    /// The camera cannot be accessed.
     #[error(transparent)]
     Camera(#[from] SourceError),
-    /// As many wait already as can.
+    /// Too many commands are waiting.
     #[error("too many want something of the camera at once")]
     Busy,
-    /// What was meant is another one.
+    /// Another camera has replaced the one that was meant.
     #[error("another camera is there now")]
     OtherCamera,
     /// The camera's driver does not return.
     #[error("the camera did not answer in time")]
     NoAnswer,
-    /// tallycam stops.
+    /// tallycam is stopping.
     #[error("tallycam is stopping")]
     Ending,
 }
 
-/// What is asked of the capture thread.
+/// A command for the capture thread.
 pub enum CaptureCommand {
     Controls(CommandAnswer<CameraControls>),
     RecentControls(CommandAnswer<CameraControls>),
@@ -94,16 +94,16 @@ pub enum CaptureCommand {
     Replace(Box<dyn Opener>, oneshot::Sender<Result<(), SourceError>>),
 }
 
-/// What is wanted of the controls of one camera: where another one has come into its place, nothing is set.
+/// Values for the controls of one camera. If another camera is present, nothing is set.
 #[derive(Debug, Clone)]
 pub struct WantedControls {
-    /// Its lasting name, as [`CameraControls::identity`].
+    /// The camera's permanent identity, like [`CameraControls::identity`].
     pub identity: Option<String>,
-    /// What they are to have.
+    /// The requested values.
     pub values: Vec<ControlValue>,
 }
 
-/// Where the answer to a command goes. Who has gone does not mind.
+/// Receiver of an answer; it may be gone.
 pub type CommandAnswer<T> = oneshot::Sender<Result<T, ControlsError>>;
 
 impl fmt::Debug for CaptureCommand {
@@ -120,7 +120,7 @@ impl fmt::Debug for CaptureCommand {
 }
 
 impl CaptureCommand {
-    /// Whether nobody waits for its answer any more: then it is not done.
+    /// True if nobody waits for the answer any more. The command is then skipped.
     pub fn is_abandoned(&self) -> bool {
         match self {
             CaptureCommand::Controls(answer)

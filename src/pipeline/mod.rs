@@ -1,9 +1,9 @@
-//! The only place that wires the capture thread to the hub.
+//! Connects the capture thread to the hub.
 //!
 //! ```text
-//!            Opener ──open──► Source ──Frame──► Encoder ──Picture──► Hub ──► viewers, snapshots
-//!            └──────────────── one thread, "capture" ─────────────┘
-//!   Demand, pause, hold ───────► wake it           State, figures ◄──── what it says
+//!           Opener ──open──► Source ──Frame──► Encoder ──Picture──► Hub ──► viewers, snapshots
+//!           └──────────────── one thread, "capture" ─────────────┘
+//!  Demand, pause, hold ───────► wakes it          State, figures ◄──── reported by it
 //! ```
 
 mod backoff;
@@ -56,31 +56,31 @@ pub use recording::{RecorderHandle, RecorderSettings, RecorderStartError};
 pub use state::{CameraState, NoPicture};
 pub use views::{TooManyViews, Viewed, Views};
 
-/// The longest that [`Pipeline::pause`] waits for a driver to let the camera go.
+/// Maximum time that [`Pipeline::pause`] waits for a driver to close the camera.
 const RELEASE_WITHIN: Duration = Duration::from_secs(2);
-/// The longest that [`Pipeline::hold_open`] waits for a first picture.
+/// Maximum time that [`Pipeline::hold_open`] waits for a first picture.
 const HOLD_WITHIN: Duration = Duration::from_secs(20);
 
-/// Everything a reader may want to know of the camera, at one moment.
+/// Status of the camera at one moment.
 #[derive(Debug, Clone)]
 pub struct CameraStatus {
-    /// What the camera is doing.
+    /// State of the camera.
     pub state: CameraState,
-    /// Since when.
+    /// Time of the last change of the state.
     pub since: ClockTime,
-    /// What is (to be) opened.
+    /// The source that is or will be opened.
     pub source: String,
-    /// What the open source delivers; of a closed one, what it delivered last.
+    /// Format that the source delivers; for a closed source the last one.
     pub delivers: Option<StreamFormat>,
     /// Size of the newest live picture in pixels; `None` before the first.
     pub size: Option<(u32, u32)>,
-    /// Pictures a second over the last seconds; 0 while not live.
+    /// Pictures per second over the last seconds; 0 while not live.
     pub fps: f64,
     /// Frames taken from the source since start.
     pub frames: u64,
-    /// Frames that were lost before they came to us (the driver's or network's gaps).
+    /// Frames lost before tallycam received them (gaps of the driver or the network).
     pub lost: u64,
-    /// Frames that were no good picture.
+    /// Frames that could not become a picture.
     pub broken: u64,
     /// Pictures published.
     pub pictures: u64,
@@ -92,56 +92,56 @@ pub struct CameraStatus {
     pub opens: u64,
     /// Failed reads (opens, silences, broken frames) in a row.
     pub failed_reads: u32,
-    /// Not in trouble, or with fewer failed reads in a row than the settings allow.
+    /// No trouble, or fewer failed reads in a row than the settings allow.
     pub is_healthy: bool,
     /// `/start_stream` holds the camera open.
     pub is_held: bool,
-    /// How many need the camera now: viewers, snapshots, recordings.
+    /// Number of demands for the camera: viewers, snapshots, recordings.
     pub demands: usize,
 }
 
-/// A camera turned into pictures on demand. Clones share it.
+/// A camera that becomes pictures on demand. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Pipeline {
     shared: Arc<CaptureState>,
 }
 
-/// A source as counting sees it.
+/// A source from the view of counting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct NewestSource {
-    /// The how-manieth it is.
+    /// Number of the source, counted from 1.
     number: u64,
-    /// When it was opened: pictures with an earlier stamp (`CLOCK_MONOTONIC`, microseconds) are of
-    /// another one.
+    /// Time at which it was opened. Pictures with an earlier stamp (`CLOCK_MONOTONIC`, microseconds) belong to
+    /// another source.
     opened_us: u64,
-    /// Whether it is no camera at all.
+    /// The source is a simulation.
     is_simulated: bool,
 }
 
-/// How [`Pipeline::hold_open`] ended.
+/// Outcome of [`Pipeline::hold_open`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum HoldOutcome {
     /// The camera is open and held.
     Started,
-    /// It was held already.
+    /// The camera was held already.
     AlreadyRunning,
-    /// It could not be opened, and is not held.
+    /// The camera could not be opened and is not held.
     CouldNotOpen(SourceError),
 }
 
-/// The pipeline could not be started.
+/// Error of [`Pipeline::start`].
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The JPEG compressor could not be set up.
     #[error(transparent)]
     Compressor(#[from] crate::encode::CompressError),
-    /// No thread could be had.
+    /// No thread could be started.
     #[error("the capture thread could not be started: {0}")]
     Thread(#[from] std::io::Error),
 }
 
 impl Pipeline {
-    /// Starts the capture thread. The camera stays closed until somebody needs it.
+    /// Starts the capture thread. The camera stays closed until there is demand.
     ///
     /// # Errors
     /// [`StartError`].
@@ -158,89 +158,88 @@ impl Pipeline {
         Ok((Pipeline { shared }, worker))
     }
 
-    /// Where pictures appear: live ones, and the still card when something is wrong or paused.
-    /// While the camera is asleep or has just begun to wake the hub is empty: viewers wait for
-    /// the picture.
+    /// The hub with the pictures for viewers: live ones, or the still card during a fault or pause. While the camera
+    /// is idle or starting the hub is empty, and viewers wait for the first picture.
     pub fn hub(&self) -> &Hub {
         &self.shared.hub
     }
 
-    /// Where the camera's own pictures appear, before anything is done to them ([`Pipeline::set_view`]): the very same
-    /// pictures while nothing is. Cards are here, too. What has to be encoded is made only while somebody subscribes.
+    /// The hub with the camera's originals, before the changes of [`Pipeline::set_view`]; without changes they are
+    /// the same pictures. It has cards, too. An original that must be encoded is made only while there are
+    /// subscribers.
     pub fn originals(&self) -> &Hub {
         &self.shared.originals
     }
 
-    /// The newest picture there is, to be looked at by the program itself: as shown, or, while nobody looks and it is
-    /// not made for that, the camera's own. Cards, too.
+    /// The newest picture for internal use: the shown one, or the original if no viewer needs the shown one. May be a
+    /// card.
     fn newest(&self) -> Option<Picture> {
         self.shared.hub.newest().or_else(|| self.shared.originals.newest())
     }
 
-    /// What is done to the pictures for everyone from now on: who comes after this sees none as it was shown before (a
-    /// view of his own, and what is counted drawn in, excepted: those follow with their next picture). Nobody's stream
-    /// is cut.
+    /// Sets the changes of the pictures for everyone. New viewers never see the previous view. Views of single
+    /// viewers and annotated streams follow with their next picture. No stream is interrupted.
     pub fn set_view(&self, view: View) {
         self.shared.view.send_if_modified(|now| {
             let is_new = **now != view;
             if is_new {
                 *now = Arc::new(view);
-                // The newest is made again where the camera's own is there, else the next frame is the first.
+                // The newest picture is rendered again if its original exists; otherwise the next frame is the first.
                 self.shared.hub.clear_unless_card();
             }
             is_new
         });
     }
 
-    /// JPEG quality of pictures that are encoded, 1–100.
+    /// JPEG quality of encoded pictures, 1–100.
     fn quality(&self) -> u8 {
         self.shared.lock_requests().settings.quality
     }
 
-    /// What is done to the pictures for everyone, to be looked at and waited for.
+    /// The changes of the pictures for everyone, as a channel.
     pub fn view(&self) -> watch::Receiver<Arc<View>> {
         self.shared.view.subscribe()
     }
 
-    /// Wakes the camera and keeps it awake until the returned value is dropped (and `idle_stop`
-    /// has passed). Takes no effect on a paused camera.
+    /// Opens the camera and keeps it open until the returned value is dropped and `idle_stop` has passed. Has no
+    /// effect on a paused camera.
     pub fn demand(&self) -> Demand {
         Demand::new(&self.shared)
     }
 
-    /// The same for a moment: a camera that was idle is as idle as before when it ends.
+    /// A demand for a moment. It does not restart the idle timeout of an idle camera.
     fn brief_demand(&self) -> Demand {
         Demand::brief(&self.shared)
     }
 
-    /// Small images of at least this size are wanted beside the camera's own pictures, where it gives them; `None`:
-    /// none.
+    /// Requests small images of at least this size beside the originals, if the camera has a second stream; `None`
+    /// for none.
     fn request_small(&self, least: Option<(u32, u32)>) {
         self.shared.request_small(least);
     }
 
-    /// The small image that the camera gave beside `picture`.
+    /// The small image of the same moment as `picture`.
     fn small_image_of(&self, picture: &Picture) -> Option<Arc<SmallImage>> {
         self.shared.small_image_of(picture)
     }
 
-    /// So many pictures after each opening are not given as snapshots.
+    /// Sets the number of pictures after each open that are not used as snapshots.
     fn set_warm_up(&self, frames: u32) {
         self.shared.lock_figures().warm_up = frames;
     }
 
-    /// What the pictures come from, in words: the camera's name, or what is (to be) opened.
+    /// The camera's name, or the source that is or will be opened.
     pub(crate) fn source_name(&self) -> String {
         let figures = self.shared.lock_figures();
         figures.delivers.as_ref().map_or_else(|| figures.source.clone(), |delivers| delivers.name.clone())
     }
 
-    /// Whether `picture` was captured after the camera had settled.
+    /// True if `picture` was captured after the camera had settled.
     fn is_warm(&self, picture: &Picture) -> bool {
         self.shared.lock_figures().is_warm(picture)
     }
 
-    /// How things are.
+    /// The status of the camera.
     pub fn status(&self) -> CameraStatus {
         let state = self.shared.state.borrow().clone();
         let (demands, is_held, failed_reads) = {
@@ -265,7 +264,7 @@ impl Pipeline {
             changed: figures.changed,
             opens: figures.opens,
             failed_reads: figures.failed_reads,
-            // A few broken pictures that the page does not mention are no reason for /health to say that it is broken.
+            // `/health` must not fail for a few broken pictures that the page does not mention.
             is_healthy: figures.failed_reads < failed_reads || !matches!(state, CameraState::Trouble(_)),
             is_held,
             demands,
@@ -273,14 +272,14 @@ impl Pipeline {
         }
     }
 
-    /// The state, to wait for changes.
+    /// The state, as a channel.
     pub fn states(&self) -> watch::Receiver<CameraState> {
         self.shared.state.subscribe()
     }
 
-    /// Closes the camera for everyone, until [`Pipeline::resume`] or [`Pipeline::hold_open`].
-    /// Returns once the device is released, or after 2 s if the driver does not return. A pause
-    /// that another ends at once releases the device all the same.
+    /// Closes the camera for everyone, until [`Pipeline::resume`] or [`Pipeline::hold_open`]. Returns once the device
+    /// is released, or after 2 s if the driver blocks. Releases the device even if another call ends the pause at
+    /// once.
     pub async fn pause(&self) {
         let mut opening = self.shared.opening.subscribe();
         let mut states = self.states();
@@ -292,15 +291,15 @@ impl Pipeline {
             *opening.borrow_and_update()
         });
         let released = async {
-            // Both ends of the channel live as long as `self.shared`: the wait cannot fail.
+            // Both ends of the channel live as long as `self.shared`, so the wait cannot fail.
             let _ = opening.wait_for(|now| to_close.is_none() || *now != to_close).await;
             loop {
-                // Each lock is let go before the next is taken: the capture thread takes both.
+                // Each lock is released before the next is taken, because the capture thread takes both.
                 let is_obeyed = *states.borrow_and_update() == CameraState::Paused;
                 if is_obeyed || !self.shared.lock_requests().is_paused {
                     break;
                 }
-                // That another has ended the pause may be no new state: look now and then, too.
+                // The end of the pause by another call may not change the state, so check at intervals, too.
                 let _ = timeout(Duration::from_millis(100), states.changed()).await;
             }
         };
@@ -309,7 +308,7 @@ impl Pipeline {
         }
     }
 
-    /// Ends a pause and any hold: back to on demand.
+    /// Ends a pause and any hold: the camera opens on demand again.
     pub fn resume(&self) {
         self.shared.update_requests(|requests| {
             requests.is_paused = false;
@@ -318,17 +317,16 @@ impl Pipeline {
             }
             requests.try_again = true;
         });
-        // At once, so that the next caller does not see a pause that is over. The capture
-        // thread may have been faster: then it stands as that says.
+        // Set at once, so that the next caller does not see a pause that is over. If the capture thread was faster,
+        // its state stays.
         if *self.shared.state.borrow() == CameraState::Paused {
             self.shared.clear();
         }
         self.shared.set_state_if(|now| *now == CameraState::Paused, CameraState::Asleep);
     }
 
-    /// Ends a pause and keeps the camera open, watched or not, until [`Pipeline::pause`] or
-    /// [`Pipeline::resume`]. Returns when the first picture came or the open failed, or when one of
-    /// the two, or [`Pipeline::stop`], came in between.
+    /// Ends a pause and keeps the camera open without viewers, until [`Pipeline::pause`] or [`Pipeline::resume`].
+    /// Returns at the first picture or a failed open, or earlier if one of these or [`Pipeline::stop`] is called.
     pub async fn hold_open(&self) -> HoldOutcome {
         let mut states = self.states();
         let failures = self.shared.lock_figures().failures;
@@ -357,8 +355,7 @@ impl Pipeline {
                     }
                     _ => {}
                 }
-                // The same trouble again is no new state, nor is the end of a hold: look at them
-                // now and then, too.
+                // The same fault again, or the end of a hold, is no new state, so check at intervals, too.
                 let _ = timeout(Duration::from_millis(100), states.changed()).await;
             }
         });
@@ -371,7 +368,7 @@ impl Pipeline {
             ),
         };
         self.shared.update_requests(|requests| {
-            // Another may have taken a hold of its own meanwhile.
+            // Another call may have taken its own hold meanwhile.
             if requests.holds == own {
                 requests.is_held = false;
             }
@@ -379,13 +376,13 @@ impl Pipeline {
         HoldOutcome::CouldNotOpen(trouble)
     }
 
-    /// From now on snapshots have this light, where they are to have one.
+    /// Sets the light for snapshots.
     fn set_snapshot_light(&self, switch: lights::LightSwitch) {
-        // A pipeline has one light all its life.
+        // A pipeline has one light during its whole life.
         let _ = self.shared.light.set(switch);
     }
 
-    /// Full light for a snapshot, where it is to have one and there is a picture to be had.
+    /// Full light for a snapshot, if configured and if a picture is possible.
     async fn snapshot_light(&self) -> Option<lights::LitShot> {
         let light = self.shared.light.get()?;
         let is_hopeless =
@@ -393,8 +390,8 @@ impl Pipeline {
         if is_hopeless { None } else { light.full_light().await }
     }
 
-    /// The newest live picture, in full light where snapshots are to have that; wakes a sleeping camera and waits at
-    /// most `wait` (and what the light takes) for its first one that is good.
+    /// The newest live picture, with light if snapshots have it. Opens an idle camera and waits at most `wait`, plus
+    /// the time of the light, for its first settled picture.
     ///
     /// # Errors
     /// [`NoPicture`] with a still card: paused, in trouble, or no picture in time.
@@ -402,18 +399,18 @@ impl Pipeline {
         self.lit_snapshot(&self.shared.hub, wait).await
     }
 
-    /// The same of the camera's own pictures.
+    /// Like [`Pipeline::snapshot`], for the camera's original.
     ///
     /// # Errors
-    /// As [`Pipeline::snapshot`].
+    /// Like [`Pipeline::snapshot`].
     pub async fn original_snapshot(&self, wait: Duration) -> Result<Picture, NoPicture> {
         self.lit_snapshot(&self.shared.originals, wait).await
     }
 
-    /// The newest live picture in the light there is.
+    /// The newest live picture without additional light.
     ///
     /// # Errors
-    /// As [`Pipeline::snapshot`].
+    /// Like [`Pipeline::snapshot`].
     pub async fn snapshot_in_current_light(&self, wait: Duration) -> Result<Picture, NoPicture> {
         self.newest_of(&self.shared.hub, wait, None).await
     }
@@ -436,7 +433,7 @@ impl Pipeline {
         let mut pictures = hub.subscribe();
         let mut states = self.states();
         loop {
-            // Each lock is let go before the next is taken: the capture thread takes both.
+            // Each lock is released before the next is taken, because the capture thread takes both.
             let is_hopeless =
                 matches!(*states.borrow_and_update(), CameraState::Trouble(_) | CameraState::Paused);
             if is_hopeless || self.is_ending() {
@@ -457,12 +454,11 @@ impl Pipeline {
         Err(NoPicture { card: self.card(&state).await, state })
     }
 
-    /// A picture of the largest size that the camera has, of which nobody else sees anything: an open camera is
-    /// closed, opened for this picture, and opened again as it was. Where it has nothing larger, as
-    /// [`Pipeline::snapshot`].
+    /// A picture of the camera's largest size, invisible to everyone else. An open camera is closed, opened for this
+    /// picture, and reopened as before. If nothing larger exists, this is [`Pipeline::snapshot`].
     ///
     /// # Errors
-    /// [`NoPicture`], as for a snapshot; its state may be trouble that only this picture had.
+    /// [`NoPicture`], as for a snapshot. Its state may be a fault of this picture only.
     pub async fn largest_picture(&self, wait: Duration) -> Result<Picture, NoPicture> {
         let state = self.shared.state.borrow().clone();
         if matches!(state, CameraState::Trouble(_) | CameraState::Paused) || self.is_ending() {
@@ -492,8 +488,8 @@ impl Pipeline {
         Err(NoPicture { card: self.card(&state).await, state })
     }
 
-    /// The still card that tells of `state`: the one in the hub, or one drawn now. The capture
-    /// thread may be busy opening, so it is drawn on a thread of the runtime's pool.
+    /// The still card for `state`: the one in the hub, or a new one. The capture thread may be busy opening, so the
+    /// card is drawn on a thread of the runtime's pool.
     async fn card(&self, state: &CameraState) -> Option<Picture> {
         if let Some(card) = self.shared.hub.newest().filter(|picture| picture.is_card) {
             return Some(card);
@@ -508,7 +504,7 @@ impl Pipeline {
         .ok()?
     }
 
-    /// Ends it all: closes the camera and the hub. Join the worker afterwards.
+    /// Closes the camera and the hub for good. Join the worker afterwards.
     pub fn stop(&self) {
         self.shared.update_requests(|requests| {
             requests.is_stopping = true;
@@ -517,7 +513,7 @@ impl Pipeline {
         self.shared.close();
     }
 
-    /// The source that was opened last, open or closed by now; `None` before the first.
+    /// The source that was opened last, open or closed; `None` before the first.
     fn newest_source(&self) -> Option<NewestSource> {
         let figures = self.shared.lock_figures();
         let delivers = figures.delivers.as_ref()?;

@@ -1,19 +1,19 @@
-//! How the pipeline behaves. Plain data.
+//! Settings of the pipeline.
 
 use std::time::Duration;
 
-/// How the pipeline behaves. The defaults are those of the shipped configuration.
+/// Settings of the pipeline. The defaults are those of the shipped configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CaptureOptions {
     /// JPEG quality of raw frames, 1–100.
     pub quality: u8,
-    /// At most this many pictures a second are made; `None`: as many as the source gives.
+    /// Maximum pictures per second; `None` means the rate of the source.
     pub fps: Option<f64>,
-    /// The camera is closed this long after nobody needs it; `None`: never.
+    /// Time after the last demand until the camera closes; `None` means never.
     pub idle_stop: Option<Duration>,
-    /// A camera that sends nothing for this long is silent: still card, and it is opened again.
+    /// Time without a frame after which the camera counts as silent: still card, and reopen.
     pub silent_after: Duration,
-    /// This many failed reads in a row make the pipeline unhealthy, and `/health` False.
+    /// Number of failed reads in a row that makes the pipeline unhealthy, and `/health` False.
     pub failed_reads: u32,
 }
 

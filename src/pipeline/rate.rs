@@ -1,6 +1,6 @@
-//! Frame rates: measured, and held down. Pure: times come in as microseconds of any clock.
+//! Measures and limits frame rates. Times are microseconds of any clock.
 
-/// Pictures a second over the last few seconds.
+/// Pictures per second over the last few seconds.
 #[derive(Debug, Clone)]
 pub struct RateMeter {
     times: [u64; RateMeter::WINDOW],
@@ -14,19 +14,19 @@ impl Default for RateMeter {
 }
 
 impl RateMeter {
-    /// Pictures looked back on.
+    /// Maximum number of measured pictures.
     const WINDOW: usize = 64;
-    /// Longest look back.
+    /// Maximum time span.
     const SPAN_US: u64 = 3_000_000;
 
-    /// A picture came at `now_us`.
+    /// Records a picture at `now_us`.
     pub fn count(&mut self, now_us: u64) {
         self.times[(self.count % RateMeter::WINDOW as u64) as usize] = now_us;
         self.count += 1;
     }
 
-    /// Pictures a second as of `now_us`: over the last 3 s or 64 pictures, whichever is shorter,
-    /// but always over two at least, so that one picture in ten seconds reads 0.1 and not 0.
+    /// Pictures per second at `now_us`: over the last 3 s or 64 pictures, whichever is shorter. At least two pictures
+    /// count, so that one picture in ten seconds reads 0.1 and not 0.
     pub fn per_second(&self, now_us: u64) -> f64 {
         let have = self.count.min(RateMeter::WINDOW as u64);
         if have < 2 {
@@ -38,7 +38,7 @@ impl RateMeter {
             (2..have).take_while(|&b| newest.saturating_sub(at(b)) <= RateMeter::SPAN_US).count() as u64;
         let intervals = within + 1;
         let span = newest.saturating_sub(at(intervals));
-        // A picture that is overdue counts as one that comes now: the figure sinks when they stop.
+        // An overdue picture counts as one that arrives now, so that the figure falls when pictures stop.
         let mean = span / intervals;
         let waited = now_us.saturating_sub(newest);
         let span = if waited > mean { span + waited - mean } else { span };
@@ -46,7 +46,7 @@ impl RateMeter {
     }
 }
 
-/// How far apart pictures usually are.
+/// Usual interval between pictures.
 #[derive(Debug, Clone, Default)]
 pub struct Spacing {
     seen_us: Option<u64>,
@@ -54,15 +54,15 @@ pub struct Spacing {
 }
 
 impl Spacing {
-    /// A picture came at `now_us`: the longer one of the last two distances, since one that is late is near to the
-    /// next. Nothing is known of it with the first picture.
+    /// Records a picture at `now_us`. Returns the longer one of the last two intervals, because a late picture is
+    /// close to the next one. `None` for the first picture.
     pub fn record_picture(&mut self, now_us: u64) -> Option<u64> {
         let distance_us = now_us.saturating_sub(self.seen_us.replace(now_us)?);
         Some(distance_us.max(std::mem::replace(&mut self.last_us, distance_us)))
     }
 }
 
-/// Lets at most so many pictures a second pass, evenly, without drifting off the requested rate.
+/// Limits the rate of pictures, evenly and without drifting off the requested rate.
 #[derive(Debug, Clone)]
 pub struct RateLimit {
     step_us: f64,
@@ -71,16 +71,16 @@ pub struct RateLimit {
 }
 
 impl RateLimit {
-    /// At most `fps` (finite, > 0) pictures a second.
+    /// At most `fps` (finite, > 0) pictures per second.
     pub fn new(fps: f64) -> RateLimit {
         RateLimit { step_us: 1e6 / fps, due_us: None, spacing: Spacing::default() }
     }
 
-    /// Whether a picture that comes at `now_us` passes.
+    /// True if a picture at `now_us` passes.
     ///
-    /// One that is early by less than a quarter of a step passes too: cameras jitter, and 30 of 30
-    /// pictures are to pass a limit of 30. But it is early by no more than half of what pictures are usually apart:
-    /// else the one after it is nearer to the time that is due.
+    /// A picture that is less than a quarter of a step early passes, too: cameras jitter, and all of 30 pictures must
+    /// pass a limit of 30. It may be early by at most half the usual interval; otherwise the next picture is closer
+    /// to the due time.
     pub fn accepts(&mut self, now_us: u64) -> bool {
         let now = now_us as f64;
         let due = self.due_us.unwrap_or(now);
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn slow_pictures_and_an_end_are_seen() {
+    fn slow_pictures_and_an_end_lower_the_rate() {
         let mut meter = RateMeter::default();
         for n in 0..3 {
             meter.count(n * 10_000_000);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_is_late_makes_the_next_one_no_less_welcome() {
+    fn a_late_picture_does_not_delay_the_next_one() {
         let mut limit = RateLimit::new(30.0);
         let jitter = [0, 25_000, -5_000, 0];
         let passed =

@@ -1,13 +1,13 @@
-//! Counting in a stored recording: its own pictures with their own times, looked at as the service looks.
+//! Counts crossings in a stored recording, with its own pictures and times, like the live service.
 //!
 //! ```text
-//! MediaReader ─ a chunk at a time ─► caller: reduce ► detector ► Counter ─► who crossed, and when
+//! MediaReader ─ chunk by chunk ─► caller: reduce ► detector ► Counter ─► crossings with times
 //! ```
 //!
-//! The watch that is used is that of live counting, and it sees the same bytes. Every picture is looked at, or as many
-//! a second as is asked for, so the same recording, lines and model always give the same answer. Where no picture was
-//! taken for longer than [`LONGEST_STEP_US`] nobody can be followed: everybody is forgotten there, and that time is
-//! not among the spans for which the answer stands. Works on the caller's thread; one chunk is in memory.
+//! It uses the `Watch` of live counting on the same bytes. It analyses every picture, or the requested number per
+//! second, so the same recording, lines and model always give the same result. Across a gap longer than
+//! [`LONGEST_STEP_US`] no object can be tracked: all tracks end there, and the gap is not part of the counted spans.
+//! Runs on the caller's thread with one chunk in memory.
 
 use bytes::Bytes;
 
@@ -20,64 +20,66 @@ use crate::media::{Geometry, PictureBuilder};
 use crate::store::media::{ChunkFrame, ChunkRow, Item, MediaError, MediaReader};
 use crate::store::{FoundAgain, LineRow, Scene};
 
-/// Pictures that are further apart than this do not follow each other: nobody can be followed from one to the next.
+/// Maximum distance of consecutive pictures. Across a longer gap no object can be tracked.
 pub const LONGEST_STEP_US: u64 = 1_000_000;
 
-/// A recording could not be counted again.
+/// A recording could not be recounted.
 #[derive(Debug, thiserror::Error)]
 pub enum RecountError {
-    /// It cannot be read.
+    /// The recording cannot be read.
     #[error(transparent)]
     Media(#[from] MediaError),
-    /// There is no detector, or it knows none of what is wanted.
+    /// There is no detector, or it knows none of the wanted classes.
     #[error(transparent)]
     Detector(#[from] NoDetector),
     /// libjpeg-turbo could not be set up.
     #[error(transparent)]
     Decoder(#[from] CompressError),
-    /// No line of its scene counts.
+    /// No line of the recording's scene counts.
     #[error("no line counts in the scene {:?}{why}", .scene.as_str())]
     NoLine {
-        /// Which.
+        /// The scene.
         scene: Scene,
-        /// Why those that are drawn there do not; empty if none is.
+        /// The reason why its lines do not count; empty if there are none.
         why: String,
     },
-    /// Its pictures are too far apart.
+    /// The pictures are too far apart.
     #[error("its pictures are more than a second apart: nobody can be followed from one to the next")]
     TooSparse,
-    /// Too many pictures could not be looked at to believe the rest.
+    /// Too many pictures could not be analysed, so the result would be unreliable.
     #[error("{times} of {looks} pictures could not be looked at: {reason}")]
     MachineDiagnosis {
-        /// How many failed.
+        /// Number of failures.
         times: u64,
-        /// Of how many.
+        /// Number of analysed pictures.
         looks: u64,
-        /// Why the last of them did.
+        /// Reason of the last failure.
         reason: String,
     },
 }
 
-/// What counting a recording again has found.
+/// Result of recounting a recording.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecordingCount {
-    /// Who crossed, in the order of being counted; times are wall times in microseconds.
+    /// Crossings in order of counting; times are wall times in microseconds.
     pub crossings: Vec<FoundAgain>,
-    /// Where its pictures follow each other: wall time in microseconds, both ends included.
+    /// Spans without gaps: wall time in microseconds, both ends included.
     pub spans: Vec<(u64, u64)>,
-    /// The lines that were counted on, with their versions.
+    /// The counted lines with their versions.
     pub lines: Vec<(u64, u64)>,
     /// The model's name.
     pub model: String,
-    /// Pictures that were looked at.
+    /// Number of analysed pictures.
     pub looks: u64,
-    /// What could not be had as it was wanted, in sentences.
+    /// Deviations from the request, in sentences.
     pub notes: Vec<String>,
 }
 
-/// Counts who crosses the `lines` of `scene` in a recording, at most `fps` looks a second (`None`: every picture).
-/// Of a recording of the camera's own pictures what `geometry` shows is counted; one of what viewers saw is as it is.
-/// `progress` is told how many pictures are done after each chunk.
+/// Counts crossings of the `lines` of `scene` in a recording, with at most `fps` detections per second (`None` for
+/// every picture).
+///
+/// `geometry` is applied to a recording of originals; a recording of shown pictures is used as it is. `progress` gets
+/// the number of finished pictures after each chunk.
 ///
 /// # Errors
 /// [`RecountError`].
@@ -123,7 +125,7 @@ pub fn count_recording(
         progress(done);
     }
     let RecordingCounter { watch, spans, mut crossings, looks, failed, .. } = looker;
-    // One damaged picture in a hundred is a damaged picture; more is an answer that nobody should believe.
+    // A few damaged pictures are normal. More than one in a hundred make the result unreliable.
     if failed.0 * 100 > looks {
         return Err(RecountError::MachineDiagnosis { times: failed.0, looks, reason: failed.1 });
     }
@@ -134,26 +136,26 @@ pub fn count_recording(
     if spans.is_empty() {
         return Err(RecountError::TooSparse);
     }
-    // A time between two pictures is within the span that both are in; nothing else can be said of it.
+    // A crossing between two pictures must be in the span of both; nothing else is known about its time.
     crossings.retain(|found| spans.iter().any(|&(from, to)| (from..=to).contains(&found.time_us)));
     Ok(RecordingCount { crossings, spans, lines, model: watch.name.clone(), looks, notes })
 }
 
-/// What goes along a recording.
+/// State of a pass through a recording.
 struct RecordingCounter<'a> {
     watch: Watch,
     reading: PictureReader,
     geometry: Geometry,
     item: &'a Item,
-    /// Between two looks at least; 0: every picture is looked at.
+    /// Minimum time between two analysed pictures; 0 for every picture.
     least_step_us: u64,
-    /// Earlier pictures are passed over, since the recording's beginning.
+    /// Time from the start of the recording before which pictures are skipped.
     next_look_us: u64,
     /// Wall times.
     spans: Vec<(u64, u64)>,
     crossings: Vec<FoundAgain>,
     looks: u64,
-    /// How many looks failed, and why the last of them did.
+    /// Number of failures and the reason of the last one.
     failed: (u64, String),
 }
 
@@ -165,7 +167,7 @@ impl RecordingCounter<'_> {
             let (from, to) = (frame.offset as usize, frame.offset as usize + frame.len as usize);
             match jpegs.get(from..to) {
                 Some(_) => self.frame(frame, &jpegs.slice(from..to), (chunk.width, chunk.height))?,
-                // What a damaged index names is no picture.
+                // A damaged index may point outside its chunk.
                 None => self.failed = (self.failed.0 + 1, String::from("it is not in its chunk")),
             }
         }
@@ -192,7 +194,7 @@ impl RecordingCounter<'_> {
         if frame.at_us < self.next_look_us {
             return Ok(());
         }
-        // Evenly, however the pictures come.
+        // Evenly spaced, even if the pictures are not.
         self.next_look_us =
             (self.next_look_us + self.least_step_us).max(frame.at_us.saturating_sub(self.least_step_us));
         self.looks += 1;
@@ -210,7 +212,7 @@ impl RecordingCounter<'_> {
                 score: crossed.score,
                 time_us: crossed.monotonic_us,
             })),
-            // A detector that has panicked is not used again.
+            // A detector that has panicked must not be used again.
             Err(error) if error.is_detector_lost() => {
                 let (times, looks) = (self.failed.0 + 1, self.looks);
                 return Err(RecountError::MachineDiagnosis { times, looks, reason: error.to_string() });

@@ -1,5 +1,5 @@
-//! What a handle asks of the capture thread between two frames, on tokio's thread: the camera's controls and formats,
-//! another source, other settings.
+//! Requests of a handle to the capture thread, on tokio's thread: the camera's controls and formats, another source,
+//! other settings.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,38 +15,39 @@ use crate::lens::Drive;
 use crate::media::{CameraFormat, SourceError, SourceErrorKind};
 use crate::source::Opener;
 
-/// The longest that controls and formats are waited for: an open that is under way comes first, and may take long.
+/// Timeout for controls and formats. An open in progress goes first and may take long.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
-/// How long the formats of a camera are cached.
+/// Time that the formats of a camera stay cached.
 const FORMATS_STAY: Duration = Duration::from_secs(1);
 
-/// The longest that another source is waited for.
+/// Timeout for a change of the source.
 const REPLACED_WITHIN: Duration = Duration::from_secs(60);
 
 impl Pipeline {
-    /// The controls of the camera, with their present values and flags. A closed camera is looked at without
-    /// streaming from it; of a paused one it is told what was seen last.
+    /// The controls of the camera with their current values and flags. A closed camera is read without streaming; a
+    /// paused one is described by its last known controls.
     ///
     /// # Errors
-    /// [`ControlsError`]; an empty list where there are none.
+    /// [`ControlsError`]. An empty list means that there are no controls.
     pub async fn controls(&self) -> Result<CameraControls, ControlsError> {
         self.request(CaptureCommand::Controls).await
     }
 
-    /// The same as they were read within the last second, if nothing was set since: for whoever only looks, and may
-    /// look often. A camera is asked for each of its controls, and however many look, one at a time waits in the queue.
+    /// The controls as they were read within the last second, if nothing was set since. For readers that may ask
+    /// often: reading accesses each control, and only one reader at a time waits in the queue.
     ///
     /// # Errors
-    /// As [`Pipeline::controls`].
+    /// Like [`Pipeline::controls`].
     pub async fn recent_controls(&self) -> Result<CameraControls, ControlsError> {
         self.shared.controls.get(Duration::ZERO, self.request(CaptureCommand::RecentControls)).await
     }
 
-    /// Sets controls, all of them or (where one means nothing) none: auto modes before the values that they rule. An
-    /// open camera is set between two frames; what is set on a closed one holds from its next open on, unless another
-    /// value is saved before. What the camera really took is in the answer, with a note where that is something else.
-    /// Where one of them moves the lens, a focus sweep that is under way ends first.
+    /// Sets all controls, or none if one is wrong. Auto modes go before the values that they manage.
+    ///
+    /// An open camera is set between two frames. A closed one gets the values at its next open, unless other values
+    /// are saved before. The answer has the values that the camera accepted, with a note on each difference. If one
+    /// of them moves the lens, a focus sweep in progress ends first.
     ///
     /// # Errors
     /// [`ControlsError`].
@@ -54,8 +55,8 @@ impl Pipeline {
         self.set_outside_sweep(wanted, CaptureCommand::SetControls).await
     }
 
-    /// As [`Pipeline::set_controls`], where `wanted` are the controls' defaults: values go before the auto modes that
-    /// rule them from then on, and what one rules already is set while that is manual for a moment.
+    /// Like [`Pipeline::set_controls`] with `wanted` as the controls' defaults. Values go before the auto modes that
+    /// will manage them. If a mode manages one already, the mode is manual meanwhile.
     ///
     /// # Errors
     /// [`ControlsError`].
@@ -76,7 +77,7 @@ impl Pipeline {
             names.iter().any(|name| back.is_moved_by(name) && !is_refused(name))
         };
         if let Some(ended) = ended.filter(|ended| !is_taken(&ended.back)) {
-            // Nobody else does it now.
+            // Nobody else restores it.
             let back = WantedControls { identity: ended.identity, values: ended.back.current_values() };
             if let Err(error) = self.set_in_sweep(back).await {
                 log::warn!("the focus position was not restored after a sweep: {error}");
@@ -85,13 +86,13 @@ impl Pipeline {
         set
     }
 
-    /// The same for the sweep itself.
+    /// Sets controls on behalf of the sweep itself.
     pub(super) async fn set_in_sweep(&self, wanted: WantedControls) -> Result<CameraControls, ControlsError> {
         self.request(|answer| CaptureCommand::SetControls(wanted, answer)).await
     }
 
-    /// The formats, sizes and rates that the camera offers, as they were within the last second; empty where there is
-    /// nothing to choose. However many ask, one at a time waits in the queue.
+    /// The formats, sizes and rates of the camera, at most a second old; empty if there is no choice. Only one
+    /// request at a time waits in the queue.
     ///
     /// # Errors
     /// [`ControlsError`].
@@ -99,8 +100,8 @@ impl Pipeline {
         self.shared.formats.get(FORMATS_STAY, self.request(CaptureCommand::Formats)).await
     }
 
-    /// Which values controls have after every open from now on; those of an open camera that are others now are set
-    /// at once. Where the lens's are among them, a focus sweep that is under way ends, and leaves the lens there.
+    /// Replaces the values that controls get after every open; an open camera gets the changed ones at once. If they
+    /// include the lens's controls, a focus sweep in progress ends and leaves the lens there.
     pub fn set_saved_controls(&self, saved: SavedControls) {
         self.shared.request(|requests| {
             let before = std::mem::replace(&mut requests.saved, Arc::new(saved));
@@ -111,20 +112,20 @@ impl Pipeline {
         });
     }
 
-    /// Puts other settings in force, from the next frame on.
+    /// Replaces the settings, from the next frame on.
     pub fn set_settings(&self, settings: CaptureOptions) {
         self.shared.request(|requests| requests.settings = settings);
     }
 
-    /// Takes pictures from another source from now on. Viewers stay. Where it gives no picture in the time that it
-    /// has for its first, the one before is opened again.
+    /// Replaces the source; viewers stay. If the new source gives no picture within its first timeout, the previous
+    /// one is opened again.
     ///
-    /// A camera that is asleep is woken for one picture to try it. A paused one stays closed: the new source is taken
-    /// untried, and speaks for itself when the pause ends.
+    /// An idle camera is opened for one picture to try it. A paused one stays closed: the new source is accepted
+    /// untried, and a fault appears when the pause ends.
     ///
     /// # Errors
-    /// Why the new source gives no picture; the one before is in use then. Also when this is no longer waited for
-    /// before it has given one.
+    /// The reason why the new source gives no picture; the previous one is in use then. Also an error if the caller
+    /// stops waiting before the first picture.
     pub async fn replace_source(&self, opener: Box<dyn Opener>) -> Result<(), SourceError> {
         let (answer, answered) = oneshot::channel();
         let failed = |why: &str| {
@@ -133,7 +134,7 @@ impl Pipeline {
         match self.command(CaptureCommand::Replace(opener, answer)) {
             Err(ControlsError::Busy) => failed("too many want something of the camera at once"),
             Err(_) => failed("tallycam is stopping"),
-            // A source has its own time to begin, and so had the one that is being opened now.
+            // The new source has its own time to start, and so has an open in progress.
             Ok(()) => {
                 let replaced = timeout(REPLACED_WITHIN, answered).await;
                 self.shared.formats.invalidate().await;
@@ -146,7 +147,7 @@ impl Pipeline {
         }
     }
 
-    /// Asks and waits for the answer.
+    /// Sends a command and waits for the answer.
     async fn request<T>(
         &self,
         command: impl FnOnce(CommandAnswer<T>) -> CaptureCommand,

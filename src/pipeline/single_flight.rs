@@ -1,10 +1,10 @@
-//! What many may ask of the capture thread at once: one of them does, and the others have the same answer.
+//! Shares one answer of the capture thread among concurrent requests.
 
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
-/// An answer that is asked for by one at a time.
+/// An answer that only one caller at a time requests.
 #[derive(Debug)]
 pub struct SingleFlight<T>(Mutex<Option<(Instant, T)>>);
 
@@ -15,8 +15,8 @@ impl<T> Default for SingleFlight<T> {
 }
 
 impl<T: Clone, E: Clone> SingleFlight<Result<T, E>> {
-    /// What `ask` says, or has said to somebody else who began to ask later than this one came; a success also earlier,
-    /// by at most `stays`. Who goes in the middle leaves the turn to the next.
+    /// The result of `ask`, or of another caller's `ask` that began after this call. A success may be older, by at
+    /// most `stays`. A caller that is cancelled leaves its turn to the next.
     ///
     /// # Errors
     /// Those of `ask`.
@@ -35,7 +35,7 @@ impl<T: Clone, E: Clone> SingleFlight<Result<T, E>> {
         answer
     }
 
-    /// What was answered is so no longer.
+    /// Discards the stored answer.
     pub async fn invalidate(&self) {
         *self.0.lock().await = None;
     }
@@ -49,7 +49,8 @@ mod tests {
 
     use super::*;
 
-    /// 60 ask at once, of whom the first is answered when all have come; how often somebody asked.
+    /// Runs 60 concurrent requests; the first is answered after all have arrived. Returns the number of calls of
+    /// `ask`.
     async fn sixty(stays: Duration, answer: Result<u8, u8>) -> u32 {
         let (asked, count) = (Rc::new(SingleFlight::default()), Rc::new(Cell::new(0)));
         let all: Vec<_> = (0..60)
@@ -72,12 +73,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_many_at_once_two_ask() {
+    async fn two_of_many_concurrent_requests_ask() {
         let tasks = tokio::task::LocalSet::new();
         let hour = Duration::from_secs(3600);
         let counts = async {
             [
-                // The second began when all had come.
+                // The second one began after all had arrived.
                 sixty(Duration::ZERO, Ok(1)).await,
                 sixty(hour, Ok(1)).await,
                 sixty(hour, Err(1)).await,
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_goes_leaves_the_turn_and_who_forgets_asks_again() {
+    async fn a_cancelled_request_leaves_its_turn_and_a_discarded_answer_is_asked_again() {
         let (asked, hour) = (SingleFlight::<Result<u8, u8>>::default(), Duration::from_secs(3600));
         {
             let mut gone = Box::pin(asked.get(hour, std::future::pending()));

@@ -1,24 +1,24 @@
-//! What the camera is doing, in words for programs and people. Pure.
+//! States of the camera, in words for programs and people.
 
 use crate::media::{Picture, SourceError, SourceErrorKind};
 
-/// What the camera is doing.
+/// State of the camera.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CameraState {
-    /// Closed, since nobody needs it.
+    /// Closed, because there is no demand.
     Asleep,
-    /// Being opened, or open and not yet at its first picture.
+    /// Being opened, or open before its first picture.
     Waking,
-    /// Pictures flow.
+    /// Pictures arrive.
     Live,
-    /// Something is wrong; it is tried again by itself.
+    /// A fault; the camera is retried automatically.
     Trouble(SourceError),
-    /// Let go by `/stop_stream` or Pause, until told otherwise.
+    /// Closed by `/stop_stream` or Pause until it is resumed.
     Paused,
 }
 
 impl CameraState {
-    /// One lower-case word for programs.
+    /// A lower-case word for programs.
     pub fn as_str(&self) -> &'static str {
         match self {
             CameraState::Asleep => "asleep",
@@ -29,14 +29,14 @@ impl CameraState {
         }
     }
 
-    /// Every word [`CameraState::as_str`] can give.
+    /// Every word that [`CameraState::as_str`] returns.
     pub fn all_names() -> impl Iterator<Item = &'static str> {
         ["asleep", "waking", "live", "paused"]
             .into_iter()
             .chain(SourceErrorKind::ALL.iter().map(|kind| kind.as_str()))
     }
 
-    /// A few words for people: page, still card, the service's status line.
+    /// A few words for people: on the page, on the still card, in the service's status line.
     pub fn headline(&self) -> &'static str {
         match self {
             CameraState::Asleep => "Camera idle",
@@ -47,7 +47,7 @@ impl CameraState {
         }
     }
 
-    /// Why it is so, in a sentence; empty when the headline says it all.
+    /// The reason in a sentence; empty if the headline is enough.
     pub fn reason(&self) -> String {
         match self {
             CameraState::Asleep => String::from("The camera is off until somebody needs it."),
@@ -58,7 +58,7 @@ impl CameraState {
         }
     }
 
-    /// In place of reason and hint for clients below operator; `None`: the same.
+    /// Replaces reason and hint for users below operator; `None` keeps both.
     pub fn public_reason(&self) -> Option<&'static str> {
         match self {
             CameraState::Trouble(trouble) => Some(trouble.kind.public_message()),
@@ -66,7 +66,7 @@ impl CameraState {
         }
     }
 
-    /// What can be done where a picture was wanted: also of a pause, which nobody has to be told of who sees the state.
+    /// The remedy if a picture was requested. It includes the pause, which needs no hint next to the state.
     pub fn remedy_hint(&self) -> Option<String> {
         match self {
             CameraState::Paused => {
@@ -76,7 +76,7 @@ impl CameraState {
         }
     }
 
-    /// What the reader can do, in a sentence.
+    /// The remedy in a sentence.
     pub fn hint(&self) -> Option<String> {
         match self {
             CameraState::Trouble(trouble) => trouble.hint.as_deref().map(sentence),
@@ -85,16 +85,16 @@ impl CameraState {
     }
 }
 
-/// `text` with a full stop, if it has no end of its own. Its first letter stays: it may be a path.
+/// `text` with a full stop unless it has an end of its own. The first letter stays, because it may begin a path.
 pub(super) fn sentence(text: &str) -> String {
     let text = text.trim();
     if text.is_empty() || text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
 }
 
-/// There is no live picture to give.
+/// No live picture is available.
 #[derive(Debug, Clone)]
 pub struct NoPicture {
-    /// Words and reason as a picture; `None` if not even that could be made.
+    /// The state as a picture; `None` if drawing failed.
     pub card: Option<Picture>,
     /// The state that explains it.
     pub state: CameraState,

@@ -1,7 +1,8 @@
-//! A recording as H.264 in MP4, which browsers, phones and messengers play: `ffmpeg` encodes, where it is installed.
+//! Converts a recording to H.264 in MP4 for browsers, phones and messengers, with `ffmpeg` if it is installed.
 //!
-//! `ffmpeg` reads the recording as Motion JPEG in MP4 on its standard input and writes fragmented MP4 to its standard
-//! output, both with the pictures' own times. It is nice, has two threads, and is killed with its group.
+//! `ffmpeg` reads the recording as Motion JPEG in MP4 from its standard input and writes fragmented MP4 to its
+//! standard output, both with the original times. It has a high niceness and two threads, and is killed with its
+//! process group.
 
 use std::io::{self, ErrorKind};
 use std::os::unix::process::CommandExt as _;
@@ -13,25 +14,24 @@ use rustix::process::{Pid, Signal, kill_process_group, setpriority_process};
 use crate::base::{child, json};
 use crate::media::film::h264::SCALE;
 
-/// The program.
 const FFMPEG: &str = "ffmpeg";
 
-/// Its niceness (sched(7)): the camera's pictures come first.
+/// Niceness of `ffmpeg` (sched(7)): the live stream goes first.
 const NICE: i32 = 10;
 
-/// What the driver of a Raspberry Pi's encoder is called in sysfs. Others that `h264_v4l2m2m` would find are not tried:
-/// to look for one it opens every camera there is.
+/// Name of the Raspberry Pi's encoder driver in sysfs. Other encoders for `h264_v4l2m2m` are not tried, because its
+/// search opens every camera.
 const PI_ENCODER: &str = "bcm2835-codec-encode";
 
-/// Pixels in a row and rows that a Raspberry Pi's encoder takes.
+/// Maximum width and height of the Raspberry Pi's encoder.
 const PI_LARGEST: (u32, u32) = (1920, 1088);
 
-/// Pictures from one that needs no other to the next: a player can begin there.
+/// Range of pictures from one key frame to the next; a player can start at a key frame.
 const KEY_FRAMES: std::ops::RangeInclusive<u64> = 1..=120;
 
 json::words! { VideoEncoder { Pi "h264_v4l2m2m", X264 "libx264", OpenH264 "libopenh264" } }
 
-/// What makes H.264, by the words that `ffmpeg` has for it.
+/// An H.264 encoder, with its name in `ffmpeg`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VideoEncoder {
     /// A Raspberry Pi's own encoder, up to the Pi 4.
@@ -43,7 +43,7 @@ pub enum VideoEncoder {
 }
 
 impl VideoEncoder {
-    /// How good and how fast, for pictures of so many pixels, so many a second.
+    /// Quality and speed for pictures of this size and rate.
     fn options(self, (width, height): (u32, u32), fps: f64) -> Vec<String> {
         let bits = f64::from(width) * f64::from(height) * fps.clamp(5.0, 60.0) * 0.1;
         let rate = format!("{:.0}", bits.clamp(500_000.0, 20_000_000.0));
@@ -56,12 +56,12 @@ impl VideoEncoder {
     }
 }
 
-/// The encoders that there are, the best one first.
+/// The available encoders, best first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VideoEncoders(Vec<VideoEncoder>);
 
 impl VideoEncoders {
-    /// Asks `ffmpeg`. Blocks for the time that it takes to start. `None`: there is none, or it makes no H.264.
+    /// Asks `ffmpeg` and blocks while it runs. `None` if it is missing or has no H.264 encoder.
     pub fn find() -> Option<VideoEncoders> {
         let asked = child::command(FFMPEG)
             .args(["-hide_banner", "-loglevel", "error", "-encoders"])
@@ -74,7 +74,7 @@ impl VideoEncoders {
         (!found.is_empty()).then_some(VideoEncoders(found))
     }
 
-    /// The best one for pictures of this size.
+    /// The best encoder for pictures of this size.
     pub fn best(&self, (width, height): (u32, u32)) -> Option<VideoEncoder> {
         let fits = |encoder: &&VideoEncoder| {
             **encoder != VideoEncoder::Pi || (width <= PI_LARGEST.0 && height <= PI_LARGEST.1)
@@ -98,24 +98,24 @@ fn has_pi_encoder(devices: &Path) -> bool {
     })
 }
 
-/// What is to be encoded.
+/// A video to encode.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct VideoRequest {
-    /// What encodes.
+    /// The encoder.
     pub encoder: VideoEncoder,
-    /// Pixels in a row and rows of the first picture; others are fitted into it.
+    /// Width and height of the first picture in pixels; others are fitted into it.
     pub size: (u32, u32),
-    /// Pictures a second, on average.
+    /// Pictures per second, on average.
     pub fps: f64,
 }
 
 impl VideoRequest {
     /// The arguments of `ffmpeg`.
     fn arguments(&self) -> Vec<String> {
-        // Chroma is halved: both sides are even.
+        // Chroma has half the resolution, so both sides must be even.
         let (width, height) = (self.size.0 & !1, self.size.1 & !1);
         let (width, height) = (width.max(2), height.max(2));
-        // JPEG is full range BT.601; players take video for limited range, and BT.709 where nothing is said.
+        // JPEG is full range BT.601. Players expect limited range, and BT.709 unless the file says otherwise.
         let filters = format!(
             "crop=trunc(iw/2)*2:trunc(ih/2)*2,scale={width}:{height}:force_original_aspect_ratio=decrease:\
              in_range=full:out_range=tv:in_color_matrix=bt601:out_color_matrix=bt709,\
@@ -126,7 +126,7 @@ impl VideoRequest {
         let time_base = format!("1:{SCALE}");
         let before =
             ["-hide_banner", "-nostats", "-loglevel", "error", "-f", "mov", "-i", "pipe:0", "-map", "0:v:0"];
-        // Each picture at its own time, in the order in which it was taken.
+        // Each picture has its own time, in the order of capture.
         let timing = [
             "-vf",
             &filters,
@@ -172,7 +172,7 @@ impl VideoRequest {
             .process_group(0)
             .spawn()?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        // From here on it is ended whatever goes wrong.
+        // From here on dropping it ends the process after any error.
         let transcoder = Transcoder { child, is_reaped: false };
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(ErrorKind::BrokenPipe.into());
@@ -186,18 +186,18 @@ impl VideoRequest {
     }
 }
 
-/// The ends of its pipes that are ours.
+/// Our ends of the pipes.
 #[derive(Debug)]
 pub struct TranscoderPipes {
-    /// Takes the recording.
+    /// Input: the recording.
     pub stdin: ChildStdin,
-    /// Gives the video.
+    /// Output: the video.
     pub stdout: ChildStdout,
-    /// Says what is wrong.
+    /// Error messages.
     pub stderr: ChildStderr,
 }
 
-/// `ffmpeg` while it encodes. Dropping it kills and reaps it, which may block for some milliseconds.
+/// A running `ffmpeg`. Dropping it kills and reaps it, which may block for some milliseconds.
 #[derive(Debug)]
 pub struct Transcoder {
     child: Child,
@@ -205,16 +205,16 @@ pub struct Transcoder {
 }
 
 impl Transcoder {
-    /// Waits until it has ended by itself, which it does when its output is closed.
+    /// Waits until it ends by itself, which it does when its output is closed.
     ///
     /// # Errors
-    /// The operating system's.
+    /// The operating system's error.
     pub fn wait(mut self) -> io::Result<ExitStatus> {
         self.is_reaped = true;
         self.child.wait()
     }
 
-    /// Its number, and its group's; `None` once it is reaped, when it may be somebody else's.
+    /// Its process id, which is also its group's. `None` once it is reaped, because the id may be reused.
     fn pid(&self) -> Option<Pid> {
         if self.is_reaped { None } else { i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) }
     }
@@ -239,7 +239,7 @@ mod tests {
                           libx264rgb           libx264 RGB\n V..... h264_v4l2m2m         V4L2 mem2mem\n";
 
     #[test]
-    fn the_pis_encoder_comes_first_where_there_is_one_and_large_pictures_go_past_it() {
+    fn the_pis_encoder_comes_first_except_for_large_pictures() {
         assert_eq!(listed_encoders(LISTED, false), [VideoEncoder::X264]);
         let both = VideoEncoders(listed_encoders(LISTED, true));
         assert_eq!(both.0, [VideoEncoder::Pi, VideoEncoder::X264]);

@@ -1,14 +1,14 @@
-//! The thread `views`: pictures changed as single viewers want them (`/stream?gray=1&scale=1/2`), each distinct view
-//! made once for all who want it, and only while somebody does.
+//! The thread `views`: makes the pictures of single viewers' views (`/stream?gray=1&scale=1/2`), each distinct view
+//! once, and only while somebody watches it.
 //!
 //! ```text
 //! originals (or annotated) ── newest picture ─► [views] ─► a hub for each distinct view ─► its viewers
 //! ```
 //!
-//! It is a subscriber of a hub like every viewer, and takes the newest picture when it is done with the one before: a
-//! slow change skips pictures and delays nobody else. The originals and annotated pictures take turns. What is wanted
-//! comes after what is done for everyone ([`super::Pipeline::set_view`]); both are one view, made from the camera's own
-//! picture at once. While nobody wants a view it sleeps, but for its heart.
+//! The thread subscribes to a hub like every viewer and takes the newest picture after finishing the previous one. A
+//! slow change skips pictures and delays nobody else. Originals and annotated pictures take turns. A view is applied
+//! after the changes for everyone ([`super::Pipeline::set_view`]); both are one transformation of the original.
+//! Without views the thread only beats.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,7 +23,7 @@ use crate::base::{Heartbeat, IDLE, Stop, Worker, block_on};
 use crate::encode::Transformer;
 use crate::media::{Hub, Picture, Subscriber, View};
 
-/// Views of their own, for who wants them. Clones share it.
+/// Views of single viewers. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Views {
     shared: Arc<ViewState>,
@@ -33,7 +33,7 @@ pub struct Views {
 struct ViewState {
     pipeline: Pipeline,
     wanted: Mutex<Vec<SharedView>>,
-    /// Grows with every change of what is wanted.
+    /// Increases with every change of `wanted`.
     changes: watch::Sender<u64>,
     made: AtomicU64,
     failed: AtomicU64,
@@ -41,7 +41,7 @@ struct ViewState {
 }
 
 impl ViewState {
-    /// Of this pipeline, with nothing wanted yet.
+    /// Without any views yet.
     fn new(pipeline: Pipeline) -> ViewState {
         ViewState {
             pipeline,
@@ -54,22 +54,22 @@ impl ViewState {
     }
 }
 
-/// A view that somebody wants.
+/// A view with at least one viewer.
 #[derive(Debug)]
 struct SharedView {
     view: View,
-    /// Of these pictures; `None`: of the camera's own, after what is done for everyone.
+    /// Hub of its source pictures; `None` for the originals, after the changes for everyone.
     over: Option<Hub>,
     hub: Hub,
     users: usize,
 }
 
-/// More distinct views are wanted than are made.
+/// The maximum number of distinct views is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{} different views of the picture are being watched, and no more are made", Views::MOST)]
 pub struct TooManyViews;
 
-/// One who wants a view. It is made until the last of them is dropped.
+/// A viewer's handle of a view. The view is made until its last handle is dropped.
 #[derive(Debug)]
 pub struct Viewed {
     shared: Arc<ViewState>,
@@ -77,7 +77,7 @@ pub struct Viewed {
 }
 
 impl Views {
-    /// So many distinct views are made at once.
+    /// Maximum number of distinct views.
     pub const MOST: usize = 8;
 
     /// Starts the thread `views`, which ends after [`Views::stop`].
@@ -94,8 +94,8 @@ impl Views {
         Ok((Views { shared }, worker))
     }
 
-    /// Has pictures made as `view` shows them: of those of `over` (annotated ones), or of the camera's own after what
-    /// is done for everyone. Hold a [`super::Demand`] beside it.
+    /// Makes pictures in `view`: of the pictures of `over` (annotated ones), or of the originals after the changes
+    /// for everyone. Hold a [`super::Demand`] beside it.
     ///
     /// # Errors
     /// [`TooManyViews`].
@@ -126,12 +126,12 @@ impl Views {
         Ok(Viewed { shared: Arc::clone(&self.shared), hub })
     }
 
-    /// Distinct views that are made now.
+    /// Number of distinct views.
     pub fn count(&self) -> usize {
         self.shared.lock_wanted().len()
     }
 
-    /// Pictures that were made, since the start.
+    /// Number of pictures made since the start.
     pub fn made_count(&self) -> u64 {
         self.shared.made.load(Ordering::Relaxed)
     }
@@ -143,7 +143,7 @@ impl Views {
 }
 
 impl Viewed {
-    /// Where its pictures appear.
+    /// The hub with its pictures.
     pub fn hub(&self) -> &Hub {
         &self.hub
     }
@@ -173,32 +173,32 @@ impl ViewState {
     }
 }
 
-/// What is made of a picture.
+/// One view to make.
 struct ViewWork {
     view: View,
-    /// Where the pictures come from.
+    /// Hub of the source pictures.
     ground: Hub,
     hub: Hub,
 }
 
 enum ViewEvent {
-    /// A picture of the ground of this number.
+    /// The index of a ground, and its new picture.
     Picture(usize, Picture),
     Changed,
     Stopped,
 }
 
-/// The thread's own things.
+/// State of the thread.
 struct Maker<'a> {
     shared: Arc<ViewState>,
     beat: &'a Heartbeat,
     changes: watch::Receiver<u64>,
-    /// What is done for everyone.
+    /// The changes for everyone.
     views: watch::Receiver<Arc<View>>,
     work: Vec<ViewWork>,
-    /// The one that was served last is the last.
+    /// The ground that was served last is at the end.
     grounds: Vec<(Hub, Subscriber)>,
-    /// While there is something to make.
+    /// Exists only while there is a view to make.
     transformer: Option<Transformer>,
 }
 
@@ -218,7 +218,7 @@ impl<'a> Maker<'a> {
     fn run(mut self, runtime: &Runtime) {
         self.refresh();
         loop {
-            // Neither is slow work a long sleep, nor a long sleep slow work.
+            // Beat on both sides, so that neither the work nor the sleep counts for the other.
             self.beat.beat();
             let event = block_on(runtime, self.wait());
             self.beat.beat();
@@ -235,7 +235,7 @@ impl<'a> Maker<'a> {
         tokio::select! {
             biased;
             () = shared.stop.stopped() => ViewEvent::Stopped,
-            // Their senders live as long as `shared`: these do not fail.
+            // The senders live as long as `shared`, so these cannot fail.
             Ok(()) = changes.changed() => ViewEvent::Changed,
             Ok(()) = views.changed(), if !grounds.is_empty() => ViewEvent::Changed,
             (ground, picture) = std::future::poll_fn(|cx| next_picture(grounds, cx)) => match picture {
@@ -246,7 +246,7 @@ impl<'a> Maker<'a> {
         }
     }
 
-    /// Brings what is made in line with what is wanted. Who has just come gets the newest picture at once.
+    /// Adapts the work to the wanted views. A new view gets the newest picture at once.
     fn refresh(&mut self) {
         self.changes.borrow_and_update();
         let everyone = Arc::clone(&self.views.borrow_and_update());
@@ -264,19 +264,19 @@ impl<'a> Maker<'a> {
                 },
             })
             .collect();
-        // Nobody will see anything more of a ground that has ended; subscribed to again, it would end again and again.
+        // A closed ground has no more pictures. A new subscription to it would end at once, again and again.
         self.work.iter().filter(|work| work.ground.is_closed()).for_each(|work| work.hub.close());
         self.work.retain(|work| !work.ground.is_closed());
         self.grounds.retain(|(hub, _)| self.work.iter().any(|work| work.ground.is_same(hub)));
         if self.work.is_empty() {
-            // Its buffers are as large as pictures.
+            // Dropped because its buffers are as large as pictures.
             self.transformer = None;
             return;
         }
         for at in 0..self.work.len() {
             let ground = self.work[at].ground.clone();
             if !self.grounds.iter().any(|(hub, _)| hub.is_same(&ground)) {
-                // Its first picture is the newest there is.
+                // The subscription starts with the newest picture.
                 self.grounds.push((ground.clone(), ground.subscribe()));
             } else if self.work[at].hub.newest().is_none()
                 && let Some(newest) = ground.newest()
@@ -324,7 +324,7 @@ impl<'a> Maker<'a> {
         }
     }
 
-    /// The first, then ever rarer: they must not fill the log.
+    /// The first, then ever rarer: errors must not fill the log.
     fn report(&self, error: &dyn std::error::Error) {
         let failed = self.shared.failed.fetch_add(1, Ordering::Relaxed) + 1;
         if failed.is_power_of_two() {
@@ -335,13 +335,13 @@ impl<'a> Maker<'a> {
 
 impl Drop for Maker<'_> {
     fn drop(&mut self) {
-        // By a panic too: nobody is to wait for pictures that will not come.
+        // Also after a panic: no viewer must wait for pictures that will not come.
         self.shared.lock_wanted().iter().for_each(|one| one.hub.close());
     }
 }
 
-/// The next picture of any ground; never, while there is none. It moves to the end: the others come before its next
-/// one, so that a change that takes longer than a frame is no reason for them to get nothing.
+/// The next picture of any ground; pending without one. Its ground moves to the end, so that the others come first
+/// next time, even if a change takes longer than a frame.
 fn next_picture(grounds: &mut [(Hub, Subscriber)], cx: &mut Context<'_>) -> Poll<(usize, Option<Picture>)> {
     for at in 0..grounds.len() {
         if let Poll::Ready(picture) = grounds[at].1.poll_next(cx) {
@@ -385,7 +385,7 @@ mod tests {
             served.push(hubs.iter().position(|hub| hub.is_same(&grounds[at].0)).unwrap());
         }
         assert_eq!(served, [0, 1, 2, 0, 1, 2, 0, 1, 2]);
-        // One that is alone is served at once.
+        // A single ready ground is served at once.
         while next_picture(&mut grounds, &mut cx).is_ready() {}
         for n in 9..12 {
             hubs[1].publish(picture(n));
@@ -409,13 +409,13 @@ mod tests {
         assert_eq!(maker.grounds.len(), 2);
         over.close();
         assert!(matches!(runtime.block_on(maker.wait()), ViewEvent::Changed));
-        // Its viewers are still there, and those who come now are told at once, too.
+        // Its present viewers see the end at once, and so do new ones.
         maker.refresh();
         assert!(viewed.hub().is_closed() && !other.hub().is_closed());
         let late = views.watch(&View { flip: true, ..gray }, Some(&over)).unwrap();
         maker.refresh();
         assert!(late.hub().is_closed());
-        // Nothing is to be done: it sleeps.
+        // Nothing is left to do, so it sleeps.
         assert_eq!(maker.grounds.len(), 1);
         let nothing = runtime.block_on(async { timeout(IDLE / 4, maker.wait()).await.is_err() });
         assert!(nothing, "it is awake");

@@ -1,14 +1,13 @@
-//! When a camera that was opened gives pictures worth keeping: its exposure and white balance settle over its
-//! first frames. Pure: times come in as microseconds of any clock.
+//! Skips the first frames after an open, while exposure and white balance settle. Times are microseconds of any
+//! clock.
 
-/// Frames are passed over for at least this long at most, however slow the camera: after that it has had time
-/// enough to settle, and somebody waits.
+/// Minimum of the time limit for skipping. Even a slow camera has settled by then, and somebody waits.
 const AT_MOST_US: u64 = 800_000;
 
-/// A camera is taken to give so many frames a second when a number of frames is to be a time.
+/// Frame rate that converts a number of frames to a time.
 const USUAL_FPS: u64 = 30;
 
-/// The first frames after an opening.
+/// The first frames after an open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WarmUp {
     frames: u32,
@@ -17,13 +16,13 @@ pub struct WarmUp {
 }
 
 impl WarmUp {
-    /// So many frames after an opening are passed over, but no more than they take at 30 a second (or 0.8 s, if
-    /// that is longer): a camera of one frame a second has settled by its second one.
+    /// Skips this many frames after an open, but for no longer than they take at 30 fps (or 0.8 s, if that is
+    /// longer). A camera with one frame per second has settled by its second one.
     pub fn new(frames: u32) -> WarmUp {
         WarmUp { frames, seen: 0, first_us: None }
     }
 
-    /// The next frame came, captured at `at_us`; tells whether it is good.
+    /// Records the next frame, captured at `at_us`. Returns true if the camera has settled.
     pub fn is_warm_after(&mut self, at_us: u64) -> bool {
         let first_us = *self.first_us.get_or_insert(at_us);
         let longest_us = AT_MOST_US.max(u64::from(self.frames) * 1_000_000 / USUAL_FPS);
@@ -43,11 +42,11 @@ mod tests {
     }
 
     #[test]
-    fn so_many_frames_or_so_long() {
+    fn skipping_ends_by_number_or_by_time() {
         assert_eq!(passed_over(0, 33_333), 0);
         assert_eq!(passed_over(3, 33_333), 3);
         assert_eq!(passed_over(300, 33_333), 300);
-        // A slow camera's second frame is good.
+        // The second frame of a slow camera is good.
         assert_eq!(passed_over(3, 1_000_000), 1);
         assert_eq!(passed_over(3, 300_000), 3);
         assert_eq!(passed_over(60, 500_000), 4);

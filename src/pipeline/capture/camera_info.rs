@@ -1,36 +1,36 @@
-//! What is known of the camera: a paused one is answered from this alone, for a pause is a promise that nothing looks.
-//! Where nobody has asked for its controls before, one look is taken as the pause begins.
+//! Known facts of the camera. A paused camera is described from these alone, because a pause promises that nothing
+//! accesses it. If its controls are unknown, they are read once as the pause begins.
 
 use crate::base::Stop;
 use crate::media::{CameraFormat, Control, SourceError, SourceErrorKind};
 use crate::pipeline::commands::{CameraControls, ControlsError, WantedControls};
 use crate::source::{Opener, Source};
 
-/// What was seen of one camera last. Lives on the capture thread.
+/// The last known facts of one camera. Lives on the capture thread.
 #[derive(Debug, Default)]
 pub struct CameraInfo {
     identity: Option<String>,
-    /// `None`: nobody has asked for them yet.
+    /// `None` until somebody asks for them.
     controls: Option<Vec<Control>>,
     formats: Option<Vec<CameraFormat>>,
 }
 
 impl CameraInfo {
-    /// The camera of this identity was opened: what was seen of another one says nothing of it.
+    /// Records that the camera `identity` was opened. Facts of another camera are forgotten.
     pub fn record_open(&mut self, identity: Option<String>) {
         if identity != self.identity {
             *self = CameraInfo { identity, ..CameraInfo::default() };
         }
     }
 
-    /// Its controls are so now, as far as that is known.
+    /// Records the current controls, if they are known.
     pub fn update_controls(&mut self, controls: Option<&[Control]>) {
         if let Some(controls) = controls {
             self.controls = Some(controls.to_vec());
         }
     }
 
-    /// Looks at a closed camera whose controls nobody has asked for yet. What cannot be seen is not known.
+    /// Reads the controls of a closed camera if they are unknown. An error leaves them unknown.
     pub fn probe_once(&mut self, opener: &mut dyn Opener) {
         if self.controls.is_some() {
             return;
@@ -41,7 +41,7 @@ impl CameraInfo {
         }
     }
 
-    /// Remembers what an open camera has said of its controls, and passes it on.
+    /// Records the controls of an open camera and passes the result on.
     pub fn record_controls(
         &mut self,
         said: Result<CameraControls, ControlsError>,
@@ -54,8 +54,8 @@ impl CameraInfo {
     }
 }
 
-/// A closed camera as it may be looked at: what its opener sees is remembered, and while it is paused only that is
-/// told. It opens nothing.
+/// A closed camera as its readers see it. Answers of its opener are recorded; during a pause only recorded facts are
+/// returned. It opens nothing.
 pub struct ClosedCamera<'a> {
     pub known: &'a mut CameraInfo,
     pub opener: &'a mut dyn Opener,
@@ -63,8 +63,8 @@ pub struct ClosedCamera<'a> {
 }
 
 impl ClosedCamera<'_> {
-    /// Whether what is `wanted` is of another camera than the one that is there, which is `open` or closed. Of none
-    /// that is there only opening it can tell what is the matter.
+    /// True if `wanted` belongs to another camera than the present one, whether `open` or closed. False if none is
+    /// present: the open then reports the fault.
     pub fn is_other_camera(&mut self, open: Option<&dyn Source>, wanted: &WantedControls) -> bool {
         match open {
             Some(source) => source.identity() != wanted.identity,
@@ -104,7 +104,7 @@ impl Opener for ClosedCamera<'_> {
     }
 }
 
-/// What was asked for is not known, and cannot be seen now.
+/// The answer for an unknown fact during a pause.
 fn paused_fault() -> SourceError {
     SourceError::new(SourceErrorKind::Failed, "the camera is paused, and nothing looks at it")
         .hint("resume it on the live page, or by POST /api/v1/resume")

@@ -1,4 +1,4 @@
-//! Still cards: what a state says, as a picture.
+//! Still cards: the state of the camera, drawn as a picture.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,20 +11,18 @@ use crate::media::{Picture, SourceError};
 use crate::pipeline::CameraState;
 use crate::pipeline::capture_state::CaptureState;
 
-/// The size of cards before the first picture, in pixels.
+/// Size of cards before the first picture, in pixels.
 pub const CARD_SIZE: (u32, u32) = (1280, 720);
-/// The size of cards in lists, in pixels, and their quality.
+/// Size of cards in lists, in pixels.
 const SMALL_CARD: (u32, u32) = (640, 360);
 const CARD_QUALITY: u8 = 80;
-/// Viewers who wait for a camera to wake get a card that says so after this time, counted from the start of its
-/// opening. Not at once: most cameras are faster, and a program that takes the first picture wants a real one.
+/// Time from the start of opening until waiting viewers get a card. Most cameras are faster, and a program that takes
+/// the first picture wants a real one.
 pub const WAKING_CARD: Duration = Duration::from_millis(700);
-/// Cards are at most so wide and high, in pixels: what a picture claims to have is no reason to
-/// draw as many.
+/// Maximum width and height of a card, in pixels. A camera may claim any size, and drawing must stay cheap.
 const LARGEST_CARD: u32 = 1920;
 
-/// The card that tells of `state`, in a picture of `size` pixels, or of its shape where that is
-/// too large.
+/// The card for `state`, `size` pixels large, or reduced to the maximum in the same shape.
 pub fn draw_card(encoder: &mut Encoder, state: &CameraState, size: (u32, u32)) -> Option<Picture> {
     let (width, height) = card_size(size);
     let canvas = still_card::draw(&card_text(state), width, height);
@@ -34,12 +32,12 @@ pub fn draw_card(encoder: &mut Encoder, state: &CameraState, size: (u32, u32)) -
         .ok()
 }
 
-/// The same of a camera of which nothing else is known.
+/// A small card for a camera in trouble about which nothing else is known.
 pub fn card_of(trouble: SourceError) -> Option<Picture> {
     draw_card(&mut Encoder::new(CARD_QUALITY).ok()?, &CameraState::Trouble(trouble), SMALL_CARD)
 }
 
-/// The card for who wants a picture of `size` pixels in a form for which there is no memory.
+/// The card for a viewer whose view of a frame of `size` pixels needs too much memory.
 pub fn out_of_memory_card(none: &NoRoom, size: (u32, u32), quality: u8) -> Option<Picture> {
     let text = CardText {
         headline: String::from("Too large for this"),
@@ -51,8 +49,8 @@ pub fn out_of_memory_card(none: &NoRoom, size: (u32, u32), quality: u8) -> Optio
     encoder.encode_card(&still_card::draw(&text, width, height).frame(ClockTime::now(), 0)).ok()
 }
 
-/// Shows the card of a waking camera where an opening takes longer than [`WAKING_CARD`]: the capture thread is in that
-/// opening meanwhile. Dropping it ends and joins its thread, so nothing else is published beside the capture thread.
+/// Publishes the card of a starting camera if its opening takes longer than [`WAKING_CARD`] and blocks the capture
+/// thread. Dropping it ends and joins its thread, so that only the capture thread publishes afterwards.
 pub struct WakingCard {
     is_opened: Stop,
     _thread: Option<Worker>,
@@ -94,12 +92,12 @@ fn show_waking_card(shared: &CaptureState) {
 
 fn card_size((width, height): (u32, u32)) -> (u32, u32) {
     let longest = u64::from(width.max(height).max(LARGEST_CARD));
-    // No more than LARGEST_CARD: it fits.
+    // The result is at most LARGEST_CARD, so it fits.
     let fit = |side: u32| (u64::from(side) * u64::from(LARGEST_CARD) / longest).max(1) as u32;
     (fit(width), fit(height))
 }
 
-/// The card's words for `state`, for any viewer.
+/// The card's text for `state`, free of private details.
 fn card_text(state: &CameraState) -> CardText {
     let (body, hint) = match state.public_reason() {
         Some(told) => (told.to_owned(), Some(SEE_DIAGNOSIS.to_owned())),
@@ -125,14 +123,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_reported_on_a_card() {
+    fn a_view_that_is_too_large_is_reported_on_a_card() {
         let none = NoRoom { needed: 403_000_000, most: 96_000_000 };
         let card = out_of_memory_card(&none, (8192, 8192), 80).unwrap();
         assert!(card.is_card && card.width == 1920);
     }
 
     #[test]
-    fn a_card_is_as_large_as_the_picture_within_bounds() {
+    fn a_card_has_the_size_of_the_picture_within_bounds() {
         for (picture, card) in [
             ((640, 480), (640, 480)),
             ((1920, 1080), (1920, 1080)),

@@ -1,5 +1,5 @@
-//! What the capture thread does between two frames because somebody asks: the camera's controls and formats, another
-//! source on trial, other settings.
+//! Requests that the capture thread serves between two frames: the camera's controls and formats, a source on trial,
+//! other settings.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,8 +13,8 @@ use crate::pipeline::commands::{CaptureCommand, ControlsError};
 use crate::source::{Opener as _, Source};
 
 impl Capture<'_> {
-    /// Does one thing of what is asked, in its order: however much that is, pictures come between. Another source is
-    /// given back, to be tried when `open` is closed. Nothing here looks at a camera that is closed by a pause.
+    /// Serves one request, in order, so that frames come between many of them. Returns another source to try; the
+    /// caller closes `open` first. A camera that a pause has closed is not accessed.
     pub(super) fn handle_next(&mut self, mut open: Option<&mut (dyn Source + 'static)>) -> Option<Swap> {
         self.beat.beat_with_extension(OPEN_TAKES);
         let shared = Arc::clone(&self.shared);
@@ -22,9 +22,9 @@ impl Capture<'_> {
             let mut requests = shared.lock_requests();
             let is_saved_new = std::mem::take(&mut requests.has_new_saved);
             let command = requests.commands.as_mut().and_then(|commands| {
-                // Who has gone was told that nothing came of it.
+                // Requesters that have gone already got an error.
                 commands.retain(|waiting| !waiting.is_abandoned());
-                // One at a time is on trial.
+                // Only one source is on trial at a time.
                 let is_source = |command: &CaptureCommand| matches!(command, CaptureCommand::Replace(..));
                 let may_be = self.trial.is_none() || !commands.front().is_some_and(is_source);
                 let command = if may_be { commands.pop_front() } else { None };
@@ -45,7 +45,7 @@ impl Capture<'_> {
         }
         let mut swap = None;
         let mut closed = ClosedCamera { known: &mut self.known, opener: &mut *self.opener, is_paused };
-        // Who goes now does not mind.
+        // A requester may be gone by now.
         match command {
             None => {}
             Some(CaptureCommand::Controls(answer)) => {
@@ -93,14 +93,14 @@ impl Capture<'_> {
                 self.tuning.invalidate();
                 let _ = answer.send(Ok(()));
             }
-            // What comes behind it is done with the new source.
+            // Later requests go to the new source.
             Some(CaptureCommand::Replace(opener, answer)) => swap = Some(Swap { opener, answer }),
         }
         self.beat.beat();
         swap
     }
 
-    /// Puts another source in the camera's place, on trial. The one before is closed by now.
+    /// Puts another source in the camera's place, on trial. The source before is closed already.
     pub(super) fn start_trial(&mut self, swap: Swap) {
         let Swap { opener, answer } = swap;
         log::info!("trying another source: {}", opener.describe());
@@ -111,7 +111,7 @@ impl Capture<'_> {
         self.trial = Some(SourceTrial { before, known: std::mem::take(&mut self.known), answer });
     }
 
-    /// The source on trial has a picture to give: it stays, unless nobody waits for it to.
+    /// The source on trial has delivered a picture: it stays unless the requester has gone.
     pub(super) fn has_trial_passed(&mut self) -> bool {
         if self.trial.as_ref().is_some_and(|trial| trial.answer.is_closed()) {
             return false;
@@ -123,7 +123,8 @@ impl Capture<'_> {
         true
     }
 
-    /// Ends a trial, if there is one, in favour of the source before. Tells whether that is to be opened again now.
+    /// Ends a trial, if there is one, and restores the source before. Returns true if that source must be opened
+    /// again now.
     pub(super) fn abort_trial(&mut self, trouble: SourceError) -> bool {
         let Some(SourceTrial { before, known, answer }) = self.trial.take() else { return false };
         log::warn!("back to {}: the other source delivers no frame: {trouble}", before.describe());
@@ -132,11 +133,11 @@ impl Capture<'_> {
         self.tuning.invalidate();
         self.was_tried_asleep = false;
         let _ = answer.send(Err(trouble));
-        // What was at its end is not begun again for this.
+        // A source that had ended for good is not restarted.
         self.trouble.as_ref().is_none_or(|retry| !retry.kind.is_final())
     }
 
-    /// Another quality for raw frames.
+    /// Sets the JPEG quality of raw frames.
     pub(super) fn set_quality(&mut self, quality: u8) {
         if let Err(error) = self.encoder.set_quality(quality) {
             log::error!("the pictures' quality could not be set to {quality}: {error}");

@@ -1,12 +1,12 @@
-//! The camera's controls as the capture thread keeps them: what is set when it opens, what is set on it while it
-//! streams, and what waits until it opens again.
+//! The camera's controls on the capture thread: values set at open, values set while streaming, and values that wait
+//! for the next open.
 //!
-//! Every value is asked of an open camera once: what it was asked already is not asked again until it opens again. Auto
-//! modes go before the values that they rule; what one of them rules is not set when the camera opens, and a saved
-//! value that comes into effect because its auto mode was switched off is set then. Of what was set on a closed camera
-//! and what is saved, the later word holds. What goes back to its default goes before the modes that rule it from then
-//! on, and what one rules already is set while that is switched off. What the camera has not taken of what is saved is
-//! told to whoever looks, for as long as that is saved.
+//! A value is set once per open; setting it again is skipped. Auto modes are set before the values that they manage.
+//! A value that an active mode manages is not set at open. A saved value is set when its auto mode is switched off.
+//!
+//! Between a value set on a closed camera and a saved value, the later one wins. Defaults are set before the modes
+//! that will manage them. If a mode manages one already, the mode is off meanwhile. Saved values that the camera has
+//! not accepted are reported to every reader while they are saved.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -16,51 +16,50 @@ use crate::pipeline::commands::{CameraControls, ControlsError, SavedControls, Wr
 use crate::source::controls::{ControlPlan, Objection, is_auto_mode, plan};
 use crate::source::{Opener, Source};
 
-/// Lives on the capture thread.
+/// State of the controls. Lives on the capture thread.
 #[derive(Debug, Default)]
 pub struct CameraTuning {
-    /// The camera that was opened last.
+    /// Identity of the camera that was opened last.
     identity: Option<String>,
-    /// Its controls as they were read last; `None`: not since it was opened.
+    /// Its most recently read controls; `None` if not read since the open.
     known: Option<Vec<Control>>,
-    /// What it was asked since it was opened, and took.
+    /// Values set since the open that the camera has accepted.
     asked: BTreeMap<String, f64>,
-    /// What was saved for it when that was looked at last.
+    /// Values saved for it at the previous check.
     held: BTreeMap<String, f64>,
-    /// What it is to have when it is opened again, since nothing else was saved for it after that; `None`: its default.
+    /// Values for the next open, unless a later saved value replaces them; `None` means the default.
     waiting: BTreeMap<String, Option<f64>>,
-    /// What it has not taken of what it was to have at its last opening, or of what was saved since.
+    /// Values of the last open or saved since that the camera has not accepted.
     unmet: Vec<Unmet>,
-    /// What was answered last to who asked for controls: when, and whether the camera was open. `None`: something has
-    /// changed since.
+    /// The last answer to a reader, its time, and true if the camera was open. `None` after a change.
     answered: Option<(Instant, bool, CameraControls)>,
 }
 
-/// A value that the camera has not taken as it was asked to.
+/// A value that the camera has not accepted as requested.
 #[derive(Debug, Clone)]
 struct Unmet {
     name: String,
     wanted: f64,
-    /// What it has taken instead; `None`: it has refused.
+    /// The value that it has set instead; `None` if it refused.
     taken: Option<f64>,
-    /// In a sentence.
+    /// The reason as a sentence.
     why: String,
 }
 
 impl Unmet {
-    /// Nothing of this was even asked of the camera.
+    /// A value that was never sent to the camera.
     fn from_objection(objection: &Objection) -> Unmet {
         let ControlValue { name, value } = objection.wanted.clone();
         Unmet { name, wanted: value, taken: None, why: objection.why.clone() }
     }
 }
 
-/// So old what is told of the controls may be for who only looks: about as often as people look, and programs ask.
+/// Maximum age of an answer for readers, about the interval at which pages and programs ask.
 const RECENT: Duration = Duration::from_secs(1);
 
 impl CameraTuning {
-    /// Sets what is to hold for a camera that was just opened, but for what an automatic mode rules. What cannot be set
-    /// is told.
+    /// Sets the values for a camera that was just opened, except those that an automatic mode manages. Returns
+    /// messages about values that cannot be set.
     pub fn apply_on_open(&mut self, source: &mut dyn Source, saved: &SavedControls) -> Vec<String> {
         self.invalidate();
         self.identify_camera(source.identity(), saved);
@@ -87,7 +86,7 @@ impl CameraTuning {
         }
         let plan = plan(&controls, &wanted);
         let mut setting = ControlSetter::new(source, controls);
-        // A camera that is gone is noticed when its frames fail to come.
+        // Missing frames will reveal a camera that is gone.
         let done = setting.apply_unmanaged(&plan).and_then(|ruled| {
             let is_default = |value: &ControlValue| defaults.contains(&value.name);
             setting.apply_managed(ruled.into_iter().filter(is_default).collect())
@@ -100,12 +99,12 @@ impl CameraTuning {
         notes
     }
 
-    /// The controls of the camera that was opened last, as they are for all that is known.
+    /// The last known controls of the camera that was opened last.
     pub fn known_controls(&self) -> Option<&[Control]> {
         self.known.as_deref()
     }
 
-    /// The controls of an open camera, read now.
+    /// Reads the controls of an open camera.
     pub fn read(&mut self, source: &mut dyn Source) -> Result<CameraControls, ControlsError> {
         let controls = source.controls()?;
         self.known = Some(controls.clone());
@@ -118,19 +117,19 @@ impl CameraTuning {
         Ok(read)
     }
 
-    /// What was read of the camera within the second before `now`, if it was open (or closed) then as it is now, and
+    /// The last answer if it is less than a second old at `now`, the camera was open (or closed) as it is now, and
     /// nothing was set since.
     pub fn recently_read(&self, is_open: bool, now: Instant) -> Option<CameraControls> {
         let (at, was_open, read) = self.answered.as_ref()?;
         (*was_open == is_open && now.saturating_duration_since(*at) < RECENT).then(|| read.clone())
     }
 
-    /// What was answered is so no longer.
+    /// Discards the last answer.
     pub fn invalidate(&mut self) {
         self.answered = None;
     }
 
-    /// The controls of a closed camera, with the values that they will have when it is open.
+    /// The controls of a closed camera, with the values that they will have after the open.
     pub fn read_closed(
         &mut self,
         opener: &mut dyn Opener,
@@ -151,7 +150,7 @@ impl CameraTuning {
         let mut unmet: Vec<Unmet> = plan.objections.iter().map(Unmet::from_objection).collect();
         let mut is_other_mode = false;
         for will in plan.settings() {
-            // What it did not take when it was asked last it will not take now.
+            // A value that the camera did not accept before is not accepted now either.
             let known = self.unmet.iter().find(|unmet| unmet.name == will.name && unmet.wanted == will.value);
             let known = known.filter(|_| identity == self.identity);
             unmet.extend(known.cloned());
@@ -164,7 +163,7 @@ impl CameraTuning {
             }
         }
         if is_other_mode {
-            // What that will rule is seen when it is set.
+            // The controls that the new mode will manage are known only after it is set.
             controls.iter_mut().for_each(|control| control.inactive = false);
         }
         let camera = opener.describe();
@@ -175,7 +174,7 @@ impl CameraTuning {
         Ok(read)
     }
 
-    /// Sets controls of an open camera: all, or none where one means nothing.
+    /// Sets controls of an open camera: all, or none if one is wrong.
     pub fn set(
         &mut self,
         source: &mut dyn Source,
@@ -185,8 +184,8 @@ impl CameraTuning {
         self.set_by(source, wanted, saved, |setting, plan| setting.apply_all(plan))
     }
 
-    /// As [`CameraTuning::set`], where `wanted` are the controls' defaults: those are set, too, that an automatic mode
-    /// rules.
+    /// Like [`CameraTuning::set`] with `wanted` as the controls' defaults. Also sets those that an automatic mode
+    /// manages.
     pub fn reset(
         &mut self,
         source: &mut dyn Source,
@@ -222,7 +221,7 @@ impl CameraTuning {
         let done = set(&mut setting, &plan).and_then(|()| setting.apply_newly_active(&plan, &held));
         let ControlSetter { controls, unmet, taken, .. } = setting;
         self.unmet.retain(|before| !taken.contains_key(&before.name));
-        // What was planned is not saved as it was refused.
+        // A refused value that was just requested is not a saved one.
         let of_saved = |unmet: &&Unmet| plan.settings().all(|planned| planned.name != unmet.name);
         self.unmet.extend(unmet.iter().filter(of_saved).cloned());
         self.asked.extend(taken);
@@ -233,7 +232,7 @@ impl CameraTuning {
         Ok(CameraControls { notes, refused, ..report(source, controls) })
     }
 
-    /// As [`CameraTuning::set`], of a closed camera: its controls have these values when it is opened again.
+    /// Like [`CameraTuning::set`] for a closed camera: its controls get these values at the next open.
     pub fn set_closed(
         &mut self,
         opener: &mut dyn Opener,
@@ -243,7 +242,7 @@ impl CameraTuning {
         self.wait_for(opener, wanted, saved, |setting| Some(setting.value))
     }
 
-    /// As [`CameraTuning::reset`], of a closed camera.
+    /// Like [`CameraTuning::reset`] for a closed camera.
     pub fn reset_closed(
         &mut self,
         opener: &mut dyn Opener,
@@ -264,7 +263,7 @@ impl CameraTuning {
         self.identify_camera(opener.identity(), saved);
         for setting in plan.settings() {
             self.waiting.insert(setting.name.clone(), value(setting));
-            // It is asked again.
+            // The camera is asked again at the next open.
             self.unmet.retain(|unmet| unmet.name != setting.name);
         }
         let mut report = self.read_closed(opener, saved)?;
@@ -274,8 +273,8 @@ impl CameraTuning {
         Ok(report)
     }
 
-    /// Other values are saved now: an open camera gets those that are new to it, and the defaults of those that are
-    /// no longer saved; a closed one when it is opened. Gives what cannot be set.
+    /// Applies a change of the saved values. An open camera gets the new ones, and the defaults of those removed; a
+    /// closed camera gets them at the next open. Returns messages about values that cannot be set.
     pub fn sync_saved(
         &mut self,
         source: Option<&mut (dyn Source + 'static)>,
@@ -317,18 +316,18 @@ impl CameraTuning {
             let name = &before.name;
             !gone.contains(name) && !new.contains_key(name) && !taken.contains_key(name)
         });
-        // Of what is not saved any more nobody can make it good.
+        // A refused value that is no longer saved cannot be corrected by the user.
         self.unmet.extend(unmet.into_iter().filter(|unmet| self.held.contains_key(&unmet.name)));
         self.asked.extend(taken);
         self.known = Some(controls);
         notes
     }
 
-    /// This is the camera, closed or just opened, and this is saved: what waits of a control gives way where another
-    /// value was saved for it since, and one that is no longer saved is to have its default.
+    /// Adopts the identity of the closed or just opened camera and its saved values. A waiting value is dropped if
+    /// another value was saved since. A value no longer saved returns to its default.
     fn identify_camera(&mut self, identity: Option<String>, saved: &SavedControls) {
         if identity != self.identity {
-            // What waits was meant for another camera, and what was saved, too.
+            // Waiting and saved values belonged to another camera.
             self.waiting.clear();
             self.held.clear();
             self.unmet.clear();
@@ -340,7 +339,7 @@ impl CameraTuning {
         self.waiting.extend(gone.into_iter().map(|name| (name, None)));
     }
 
-    /// This is saved for the camera now. Gives what was, and the names of those that are no longer.
+    /// Replaces the saved values. Returns the values before and the names that were removed.
     fn replace_saved(&mut self, saved: &SavedControls) -> (BTreeMap<String, f64>, Vec<String>) {
         let held = saved.for_camera(self.identity.as_deref());
         let before = std::mem::replace(&mut self.held, held);
@@ -349,7 +348,7 @@ impl CameraTuning {
     }
 }
 
-/// Controls being set on an open camera.
+/// Sets controls on an open camera and records the results.
 struct ControlSetter<'a> {
     source: &'a mut dyn Source,
     controls: Vec<Control>,
@@ -362,7 +361,7 @@ impl<'a> ControlSetter<'a> {
         ControlSetter { source, controls, taken: BTreeMap::new(), unmet: Vec::new() }
     }
 
-    /// Sets all that is planned, and looks at what has become of the controls.
+    /// Sets all values of the plan, and reads the controls again if they may have changed.
     fn apply_all(&mut self, plan: &ControlPlan) -> Result<(), SourceError> {
         let mut is_known = true;
         for wanted in plan.settings() {
@@ -374,9 +373,9 @@ impl<'a> ControlSetter<'a> {
         Ok(())
     }
 
-    /// As [`ControlSetter::apply_all`], but for values that a mode rules when all modes are set: such a one has no
-    /// effect, and to be refused at every opening is no news. What is saved of it is set when the mode ends
-    /// ([`ControlSetter::apply_newly_active`]). Gives those values.
+    /// Like [`ControlSetter::apply_all`], without values that a mode manages once all modes are set. The camera would
+    /// refuse them at every open. [`ControlSetter::apply_newly_active`] sets the saved ones when the mode ends.
+    /// Returns the values left out.
     fn apply_unmanaged(&mut self, plan: &ControlPlan) -> Result<Vec<ControlValue>, SourceError> {
         self.apply_all(&ControlPlan { modes: plan.modes.clone(), ..ControlPlan::default() })?;
         let (ruled, values) = plan.values.iter().cloned().partition(|value| self.is_managed(value));
@@ -384,8 +383,8 @@ impl<'a> ControlSetter<'a> {
         Ok(ruled)
     }
 
-    /// As [`ControlSetter::apply_all`] of defaults: values first, for a mode that is automatic by default would keep
-    /// the camera from taking them.
+    /// Like [`ControlSetter::apply_all`] for defaults. Values go first, because a mode that is automatic by default
+    /// would make the camera refuse them.
     fn defaults(&mut self, plan: &ControlPlan) -> Result<(), SourceError> {
         let (ruled, values) = plan.values.iter().cloned().partition(|value| self.is_managed(value));
         self.apply_all(&ControlPlan { values, ..ControlPlan::default() })?;
@@ -395,8 +394,8 @@ impl<'a> ControlSetter<'a> {
         self.apply_all(&ControlPlan { modes, ..ControlPlan::default() })
     }
 
-    /// Sets what was saved again and the defaults of what is saved no longer; `held` is all that is saved now. Defaults
-    /// go before a mode that will rule them, and after one that does so no more.
+    /// Sets new saved values and the defaults of those removed; `held` has all values saved now. Defaults go before a
+    /// mode that will manage them, and after one that is switched off.
     fn apply_changes(
         &mut self,
         new: &ControlPlan,
@@ -417,9 +416,9 @@ impl<'a> ControlSetter<'a> {
         self.apply_newly_active(&ControlPlan { modes, values, ..ControlPlan::default() }, held)
     }
 
-    /// Sets values that automatic modes rule: a mode is manual meanwhile, and then as it was. V4L2 does not say which
-    /// one rules what, so that they are tried, those first that share most words of their names. What is ruled after
-    /// all of them is refused by the camera, and told.
+    /// Sets values that automatic modes manage, with the mode off meanwhile. V4L2 does not say which mode manages
+    /// which value, so the modes are tried, those with the most common words in their names first. A value that all
+    /// modes leave managed is sent anyway; the camera's refusal is reported.
     fn apply_managed(&mut self, mut ruled: Vec<ControlValue>) -> Result<(), SourceError> {
         let alike = |mode: &ControlValue| {
             ruled.iter().map(|value| common_word_count(&mode.name, &value.name)).max().unwrap_or_default()
@@ -432,7 +431,7 @@ impl<'a> ControlSetter<'a> {
             }
             let told = self.unmet.len();
             self.apply_all(&ControlPlan { modes: vec![manual], ..ControlPlan::default() })?;
-            // Nobody has asked for that.
+            // Messages about this temporary change are of no interest.
             self.unmet.truncate(told);
             let (still, values) = ruled.into_iter().partition(|value| self.is_managed(value));
             ruled = still;
@@ -442,12 +441,12 @@ impl<'a> ControlSetter<'a> {
         self.apply_all(&ControlPlan { values: ruled, ..ControlPlan::default() })
     }
 
-    /// Whether an automatic mode rules the control of this value now.
+    /// True if an automatic mode manages the control of this value now.
     fn is_managed(&self, value: &ControlValue) -> bool {
         self.controls.iter().any(|control| control.name == value.name && control.inactive)
     }
 
-    /// Sets one; tells whether what is known of the controls is true still.
+    /// Sets one value. Returns true if the other known controls are still valid.
     fn apply_one(&mut self, wanted: &ControlValue) -> Result<bool, SourceError> {
         let at = self.controls.iter().position(|control| control.name == wanted.name);
         let kind = at.map(|at| self.controls[at].kind.clone());
@@ -467,7 +466,7 @@ impl<'a> ControlSetter<'a> {
                 if let Some(at) = at {
                     self.controls[at].value = taken;
                 }
-                // Modes and switches change what others do.
+                // Modes and switches change other controls.
                 Ok(matches!(kind, Some(ControlKind::Number { .. })))
             }
             Err(trouble) if trouble.kind == SourceErrorKind::Unplugged => Err(trouble),
@@ -484,7 +483,7 @@ impl<'a> ControlSetter<'a> {
         }
     }
 
-    /// Sets the saved values of controls that come into effect with what was planned, since their auto mode is off.
+    /// Sets the saved values of controls that became active because the plan switched their auto mode off.
     fn apply_newly_active(
         &mut self,
         plan: &ControlPlan,
@@ -505,8 +504,8 @@ impl<'a> ControlSetter<'a> {
     }
 }
 
-/// `values` in the order of the camera's own controls; a button is pressed, and something moved, by nobody but who does
-/// it. What the camera does not have comes last, and is told when it is planned.
+/// `values` in the order of the camera's own controls, and messages about those that are not restored. Buttons and
+/// relative movements are never restored. Unknown controls come last; the plan reports them.
 fn order_values(controls: &[Control], values: &BTreeMap<String, f64>) -> (Vec<ControlValue>, Vec<String>) {
     let request = |(name, value): (&String, &f64)| ControlValue { name: name.clone(), value: *value };
     let here = controls.iter().filter_map(|control| values.get_key_value(&control.name));
@@ -527,7 +526,7 @@ fn order_values(controls: &[Control], values: &BTreeMap<String, f64>) -> (Vec<Co
     (wanted, notes)
 }
 
-/// Puts `request` into the place of what is wanted of the same control.
+/// Adds `request`, replacing an earlier value of the same control.
 fn set_wanted(wanted: &mut Vec<ControlValue>, request: ControlValue) {
     match wanted.iter_mut().find(|other| other.name == request.name) {
         Some(other) => *other = request,
@@ -535,7 +534,7 @@ fn set_wanted(wanted: &mut Vec<ControlValue>, request: ControlValue) {
     }
 }
 
-/// The plan for what somebody asks for, in which nothing may be wrong.
+/// The plan for requested values; an error if any of them is wrong.
 fn checked(controls: &[Control], wanted: &[ControlValue]) -> Result<ControlPlan, ControlsError> {
     let mut plan = plan(controls, wanted);
     if plan.objections.is_empty() {
@@ -559,12 +558,13 @@ fn report(source: &dyn Source, controls: Vec<Control>) -> CameraControls {
     }
 }
 
-/// The names of what the camera has refused.
+/// Names of the values that the camera has refused.
 fn refused_names(unmet: &[Unmet]) -> Vec<String> {
     unmet.iter().filter(|unmet| unmet.taken.is_none()).map(|unmet| unmet.name.clone()).collect()
 }
 
-/// What makes an automatic mode manual, and what brings it back to how it is; `None`: it is none, or is manual.
+/// The value that makes an automatic mode manual, and the value that restores it. `None` if `control` is no mode or
+/// is manual already.
 fn manual_mode_values(control: &Control) -> Option<(ControlValue, ControlValue)> {
     let manual = match &control.kind {
         _ if control.read_only || !is_auto_mode(control) => None,
@@ -579,7 +579,7 @@ fn manual_mode_values(control: &Control) -> Option<(ControlValue, ControlValue)>
     (manual != control.value).then(|| (to(manual), to(control.value)))
 }
 
-/// How many words two names have in common: `focus_absolute` and `focus_auto` have one.
+/// Number of common words of two names: `focus_absolute` and `focus_auto` have one.
 fn common_word_count(a: &str, b: &str) -> usize {
     a.split('_').filter(|word| b.split('_').any(|other| other == *word)).count()
 }
@@ -601,13 +601,13 @@ mod tests {
     use crate::media::{Fourcc, Frame};
     use crate::source::StreamFormat;
 
-    /// A camera with a focus that its auto mode rules, a gain of its own mind, and a button.
+    /// A camera with a focus under an auto mode, a gain with a limit of its own, and a button.
     struct Camera {
         delivers: StreamFormat,
         identity: Option<String>,
         controls: Vec<Control>,
         asked: Vec<String>,
-        /// What is ruled is refused.
+        /// The camera refuses values that a mode manages.
         is_strict: bool,
     }
 
@@ -682,7 +682,7 @@ mod tests {
             if is_strict && control.inactive {
                 return Err(SourceError::new(SourceErrorKind::Unsupported, "not now"));
             }
-            // Its gain never goes above 60, whatever it says.
+            // The gain never exceeds 60, whatever its range says.
             control.value = if control.name == "gain" { wanted.value.min(60.0) } else { wanted.value };
             let taken = control.value;
             self.rule();
@@ -690,7 +690,7 @@ mod tests {
         }
     }
 
-    /// The same camera while it sleeps.
+    /// The same camera while closed.
     impl Opener for Camera {
         fn describe(&self) -> String {
             self.delivers.name.clone()
@@ -722,7 +722,7 @@ mod tests {
     }
 
     #[test]
-    fn the_operators_values_go_before_those_of_the_camera() {
+    fn the_operators_values_win_over_those_of_the_camera() {
         let mut saved = saved(&[("gain", 20), ("focus", 30)]);
         saved.pinned.insert(String::from("gain"), 40.0);
         assert_eq!(
@@ -734,41 +734,41 @@ mod tests {
     }
 
     #[test]
-    fn who_only_looks_asks_the_camera_once_until_something_is_set() {
+    fn the_camera_is_read_once_until_a_value_is_set() {
         let (mut tuning, mut cam) = (CameraTuning::default(), camera());
         let (nothing, now) = (SavedControls::default(), Instant::now());
         tuning.apply_on_open(&mut cam, &nothing);
         assert_eq!(tuning.recently_read(true, now), None);
         let read = tuning.read(&mut cam).unwrap();
         assert_eq!(tuning.recently_read(true, now), Some(read));
-        assert_eq!(tuning.recently_read(false, now), None, "a closed one says something else");
-        assert_eq!(tuning.recently_read(true, Instant::now() + RECENT), None, "that is long ago");
+        assert_eq!(tuning.recently_read(false, now), None, "the answer of a closed camera differs");
+        assert_eq!(tuning.recently_read(true, Instant::now() + RECENT), None, "the answer is too old");
         tuning.set(&mut cam, &values(&[("gain", 20)]), &nothing).unwrap();
-        assert_eq!(tuning.recently_read(true, now), None, "it was set");
+        assert_eq!(tuning.recently_read(true, now), None, "a value was set");
         tuning.read(&mut cam).unwrap();
         tuning.sync_saved(Some(&mut cam), &saved(&[("gain", 30)]));
-        assert_eq!(tuning.recently_read(true, now), None, "what is saved was set");
+        assert_eq!(tuning.recently_read(true, now), None, "a saved value was set");
         tuning.read(&mut cam).unwrap();
         tuning.apply_on_open(&mut cam, &nothing);
-        assert_eq!(tuning.recently_read(true, now), None, "it was opened again");
+        assert_eq!(tuning.recently_read(true, now), None, "the camera was opened again");
     }
 
     #[test]
-    fn a_camera_without_anything_saved_is_not_even_asked() {
+    fn a_camera_without_saved_values_is_not_read() {
         let (mut tuning, mut cam) = (CameraTuning::default(), camera());
         assert_eq!(tuning.apply_on_open(&mut cam, &SavedControls::default()), [""; 0]);
         assert!(tuning.known.is_none() && cam.asked.is_empty());
     }
 
     #[test]
-    fn what_is_saved_is_set_at_every_open_and_asked_once() {
+    fn saved_values_are_set_once_at_every_open() {
         let (mut tuning, mut cam) = (CameraTuning::default(), camera());
         let all = saved(&[("focus", 30), ("focus_auto", 0), ("gain", 20), ("press", 1), ("zoom", 1)]);
         let notes = tuning.apply_on_open(&mut cam, &all);
         assert_eq!(cam.asked(), ["focus_auto=0", "gain=20", "focus=30"]);
         assert!(notes.iter().any(|note| note.contains("press is a button")), "{notes:?}");
         assert!(notes.iter().any(|note| note.contains("no control zoom")), "{notes:?}");
-        // The same again is nothing new; another value is, and what is gone goes back to the default.
+        // The same value is not set again. Another one is, and a removed one returns to its default.
         assert_eq!(tuning.sync_saved(Some(&mut cam), &all).len(), 0);
         assert_eq!(cam.asked(), [""; 0]);
         tuning.sync_saved(Some(&mut cam), &saved(&[("focus", 45), ("focus_auto", 0)]));
@@ -778,7 +778,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_later_goes_before_what_was_set_on_a_camera_that_sleeps() {
+    fn a_later_saved_value_wins_over_one_set_on_a_closed_camera() {
         let before = saved(&[("gain", 20)]);
         let (kept, none) = (saved(&[("gain", 30)]), saved(&[]));
         let mut pinned = kept.clone();
@@ -788,9 +788,9 @@ mod tests {
             (30, &kept, &saved(&[("gain", 50)]), 50),
             // No longer saved: its default.
             (30, &kept, &none, 10),
-            // Reset, and saved again.
+            // Reset, then saved again.
             (10, &none, &saved(&[("gain", 50)]), 50),
-            // Nothing but what was set.
+            // Only set.
             (30, &kept, &kept, 30),
             (10, &none, &none, 10),
         ] {
@@ -813,7 +813,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_in_the_moment_of_waking_goes_before_what_was_set_too() {
+    fn a_value_saved_while_opening_wins_too() {
         let (mut tuning, mut cam) = (CameraTuning::default(), camera());
         let kept = saved(&[("gain", 30), ("focus_auto", 0)]);
         tuning.apply_on_open(&mut cam, &kept);
@@ -824,7 +824,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_for_one_camera_is_not_set_on_another() {
+    fn values_that_wait_for_one_camera_are_not_set_on_another() {
         let (mut tuning, mut cam) = (CameraTuning::default(), camera());
         let kept = saved(&[("gain", 20)]);
         tuning.apply_on_open(&mut cam, &kept);
@@ -835,12 +835,12 @@ mod tests {
         assert_eq!(
             cam.asked(),
             [""; 0],
-            "neither that nor what is the default of what was saved for the other"
+            "neither the waiting value nor the default for the other camera's saved value"
         );
     }
 
     #[test]
-    fn what_is_set_and_then_saved_is_asked_once() {
+    fn a_value_set_and_then_saved_is_sent_once() {
         let (mut tuning, mut cam) = (CameraTuning::default(), camera());
         tuning.apply_on_open(&mut cam, &SavedControls::default());
         let report = tuning.set(&mut cam, &values(&[("gain", 83)]), &SavedControls::default()).unwrap();
@@ -853,14 +853,14 @@ mod tests {
         );
         tuning.sync_saved(Some(&mut cam), &saved(&[("gain", 60)]));
         assert_eq!(cam.asked(), ["gain=85"]);
-        // Set back, and no longer saved: once, too.
+        // Set back and no longer saved: sent once, too.
         tuning.set(&mut cam, &values(&[("gain", 10)]), &saved(&[("gain", 60)])).unwrap();
         tuning.sync_saved(Some(&mut cam), &SavedControls::default());
         assert_eq!((cam.asked(), cam.value("gain")), (vec![String::from("gain=10")], 10));
     }
 
     #[test]
-    fn one_that_is_wrong_keeps_all_from_being_set() {
+    fn one_wrong_value_keeps_all_from_being_set() {
         let (mut tuning, mut cam) = (CameraTuning::default(), camera());
         tuning.apply_on_open(&mut cam, &SavedControls::default());
         let wanted = values(&[("gain", 20), ("gian", 3), ("focus", 101)]);
@@ -882,17 +882,17 @@ mod tests {
         let report = tuning.set(&mut cam, &values(&[("focus_auto", 0)]), &kept).unwrap();
         assert_eq!(cam.asked(), ["focus_auto=0", "focus=30"]);
         assert_eq!((report.controls[1].value, report.controls[1].inactive), (30.0, false));
-        // Who sets both has said what holds.
+        // A request for both wins over the saved value.
         tuning.set(&mut cam, &values(&[("focus_auto", 1)]), &kept).unwrap();
         tuning.set(&mut cam, &values(&[("focus", 50), ("focus_auto", 0)]), &kept).unwrap();
         assert_eq!(cam.asked(), ["focus_auto=1", "focus_auto=0", "focus=50"]);
     }
 
     #[test]
-    fn what_a_saved_mode_rules_is_no_matter_of_an_opening() {
+    fn values_under_an_active_mode_are_not_set_at_open() {
         let (mut tuning, mut cam) = (CameraTuning::default(), camera());
         cam.is_strict = true;
-        // By hand first, and then automatic: both are kept.
+        // Manual at first, then automatic; both values are saved.
         tuning.apply_on_open(&mut cam, &saved(&[("focus", 30), ("focus_auto", 0)]));
         assert_eq!(cam.asked(), ["focus_auto=0", "focus=30"]);
         let kept = saved(&[("focus", 30), ("focus_auto", 1), ("gain", 20)]);
@@ -900,19 +900,19 @@ mod tests {
             assert_eq!(tuning.apply_on_open(&mut cam, &kept), [""; 0]);
             assert_eq!(cam.asked(), ["focus_auto=1", "gain=20"]);
         }
-        // The mode has moved it; switched off, it is where it was saved.
+        // The mode has moved the focus. When it is switched off, the saved value returns.
         cam.controls[1].value = 90.0;
         tuning.sync_saved(Some(&mut cam), &saved(&[("focus", 30), ("focus_auto", 0), ("gain", 20)]));
         assert_eq!(cam.asked(), ["focus_auto=0", "focus=30"]);
     }
 
     #[test]
-    fn what_is_saved_and_not_taken_is_reported_until_it_is_saved_no_longer() {
+    fn a_saved_value_that_is_not_accepted_is_reported_while_it_is_saved() {
         let (mut tuning, mut cam) = (CameraTuning::default(), camera());
         let kept = saved(&[("gain", 80), ("focus", 300)]);
         let told =
             |read: &CameraControls| (read.controls[0].value as i64, read.notes.len(), read.refused.clone());
-        // What nobody has tried yet is as it will be, but for what cannot be.
+        // Without an open the expected values are reported, except impossible ones.
         let focus = vec![String::from("focus")];
         assert_eq!(told(&tuning.read_closed(&mut cam, &kept).unwrap()), (80, 1, focus.clone()));
         tuning.apply_on_open(&mut cam, &kept);
@@ -923,11 +923,11 @@ mod tests {
             "{:?}",
             read.notes
         );
-        // So it is while the camera sleeps, and of no interest to who sets another one.
+        // The closed camera reports the same; the answer to setting another control does not repeat it.
         assert_eq!(told(&tuning.read_closed(&mut cam, &kept).unwrap()), (60, 2, focus.clone()));
         let set = tuning.set(&mut cam, &values(&[("press", 1)]), &kept).unwrap();
         assert_eq!(told(&set), (60, 0, Vec::new()));
-        // Another value, and none.
+        // Another value, then none.
         tuning.sync_saved(Some(&mut cam), &saved(&[("gain", 20), ("focus", 300)]));
         assert_eq!(told(&tuning.read(&mut cam).unwrap()), (20, 1, focus));
         tuning.sync_saved(Some(&mut cam), &saved(&[("gain", 20)]));
@@ -935,7 +935,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_again_on_a_camera_that_sleeps_is_tried_again() {
+    fn a_value_set_again_on_a_closed_camera_is_tried_again() {
         let (mut tuning, mut cam) = (CameraTuning::default(), camera());
         let kept = saved(&[("gain", 80)]);
         tuning.apply_on_open(&mut cam, &kept);
@@ -946,9 +946,9 @@ mod tests {
     }
 
     #[test]
-    fn what_an_automatic_mode_rules_has_its_default_after_a_reset() {
+    fn a_value_under_a_mode_has_its_default_after_a_reset() {
         let defaults = values(&[("gain", 10), ("focus", 0), ("focus_auto", 1)]);
-        // Set by hand: values go before the mode.
+        // Manual mode: values go before the mode.
         let (mut tuning, mut cam) = (CameraTuning::default(), camera());
         cam.is_strict = true;
         tuning.apply_on_open(&mut cam, &SavedControls::default());
@@ -963,7 +963,7 @@ mod tests {
         tuning.sync_saved(Some(&mut cam), &SavedControls::default());
         assert_eq!(cam.asked(), [""; 0]);
 
-        // Automatic again since: the mode is manual for as long as it takes.
+        // Automatic again: the mode is manual while the value is set.
         tuning.set(&mut cam, &by_hand, &SavedControls::default()).unwrap();
         tuning.set(&mut cam, &values(&[("focus_auto", 1)]), &SavedControls::default()).unwrap();
         cam.asked();
@@ -974,11 +974,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_no_longer_has_its_default_whatever_mode_rules_it_by_then() {
+    fn a_removed_value_returns_to_its_default_under_any_mode() {
         let (mut tuning, mut cam) = (CameraTuning::default(), camera());
         cam.is_strict = true;
         let by_hand = saved(&[("focus", 50), ("focus_auto", 0), ("gain", 20)]);
-        // The mode is automatic from then on, since that is its default, or since it is saved so.
+        // The mode becomes automatic: by its default, or because it is saved so.
         for (later, asked) in [
             (saved(&[]), ["gain=10", "focus=0", "focus_auto=1"]),
             (saved(&[("focus_auto", 1)]), ["gain=10", "focus=0", "focus_auto=1"]),
@@ -992,13 +992,13 @@ mod tests {
             assert_eq!((read.notes.len(), read.refused.len()), (0, 0));
             assert!(read.controls[1].inactive);
         }
-        // It rules already: it is manual for as long as it takes.
+        // The mode is active already: it is manual while the value is set.
         tuning.apply_on_open(&mut cam, &by_hand);
         tuning.sync_saved(Some(&mut cam), &saved(&[("focus", 50), ("focus_auto", 1), ("gain", 20)]));
         cam.asked();
         tuning.sync_saved(Some(&mut cam), &saved(&[("gain", 20)]));
         assert_eq!(cam.asked(), ["focus_auto=0", "focus=0", "focus_auto=1"]);
-        // And it ends with what is saved now: what it has ruled is free.
+        // The saved values switch the mode off, which frees the value.
         tuning.sync_saved(Some(&mut cam), &saved(&[("focus", 50), ("focus_auto", 0)]));
         tuning.sync_saved(Some(&mut cam), &saved(&[("focus", 50), ("focus_auto", 1)]));
         cam.asked();
@@ -1007,23 +1007,23 @@ mod tests {
     }
 
     #[test]
-    fn what_the_camera_refuses_of_what_is_saved_no_longer_is_not_told() {
+    fn a_refused_default_of_a_removed_value_is_not_reported() {
         let (mut tuning, mut cam) = (CameraTuning::default(), camera());
         cam.is_strict = true;
         tuning.apply_on_open(&mut cam, &saved(&[("focus", 50), ("focus_auto", 0)]));
-        // A mode that says nothing of being manual cannot be got past.
+        // The code cannot switch off a mode without a manual choice.
         cam.controls[2].kind = ControlKind::Menu(vec![(0, String::from("Off")), (1, String::from("On"))]);
         tuning.known = None;
         tuning.set(&mut cam, &values(&[("focus_auto", 1)]), &SavedControls::default()).unwrap();
         tuning.held = saved(&[("focus", 50)]).for_camera(Some("cam-1"));
         let notes = tuning.sync_saved(Some(&mut cam), &SavedControls::default());
-        assert_eq!(notes.len(), 1, "the log has it");
+        assert_eq!(notes.len(), 1, "the log reports it");
         let read = tuning.read(&mut cam).unwrap();
         assert_eq!((read.notes.len(), read.refused.len()), (0, 0));
     }
 
     #[test]
-    fn what_is_reset_while_the_camera_sleeps_has_its_default_when_it_wakes() {
+    fn a_control_reset_on_a_closed_camera_has_its_default_at_open() {
         let (mut tuning, mut cam) = (CameraTuning::default(), camera());
         cam.is_strict = true;
         let kept = saved(&[("focus", 50), ("focus_auto", 1)]);
@@ -1040,7 +1040,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mode_is_manual_where_it_says_so() {
+    fn a_mode_is_manual_at_its_manual_choice() {
         let menu = |titles: &[&str]| {
             let choice = |(n, title): (usize, &&str)| (n as i64, (*title).to_owned());
             ControlKind::Menu(titles.iter().enumerate().map(choice).collect())
@@ -1067,7 +1067,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_is_named() {
+    fn refused_values_are_named() {
         let (mut tuning, mut cam) = (CameraTuning::default(), camera());
         cam.is_strict = true;
         tuning.apply_on_open(&mut cam, &SavedControls::default());

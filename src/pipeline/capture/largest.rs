@@ -1,4 +1,4 @@
-//! One picture of the camera's largest size, of which nobody else sees anything: the camera is opened again for it.
+//! One frame of the camera's largest size. The camera is reopened for it, and other viewers do not see it.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,8 +12,8 @@ use crate::pipeline::capture_state::Largest;
 use crate::pipeline::warm_up::WarmUp;
 
 impl Capture<'_> {
-    /// Whether the camera is to be opened again for a picture larger than `now`. Who waits for one where there is
-    /// nothing larger is told so.
+    /// True if the camera must be reopened for a frame larger than `now`. If there is no larger one, the requesters
+    /// get that answer.
     pub(super) fn needs_largest(&mut self, now: Option<(u32, u32)>) -> bool {
         if self.shared.lock_requests().largest.is_empty() {
             return false;
@@ -29,7 +29,7 @@ impl Capture<'_> {
         is_larger
     }
 
-    /// Takes one picture of the largest size for all who wait for one. Nobody else sees it.
+    /// Takes one frame of the largest size for all requesters. Nobody else sees it.
     pub(super) fn serve_largest(&mut self, interrupt: &Stop) {
         let largest = self.capture_largest(interrupt);
         if let Largest::Failed(trouble) = &largest {
@@ -41,7 +41,7 @@ impl Capture<'_> {
     fn reply(&self, largest: &Largest) {
         let waiting = std::mem::take(&mut self.shared.lock_requests().largest);
         for waits in waiting {
-            // Who has gone does not mind.
+            // A requester may be gone.
             let _ = waits.send(largest.clone());
         }
     }

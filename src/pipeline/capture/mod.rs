@@ -1,10 +1,9 @@
-//! The capture thread: waits until somebody needs the camera, opens it, turns its frames into
-//! pictures, and lets it go again.
+//! The capture thread: waits for demand, opens the camera, turns its frames into pictures, and closes it.
 //!
-//! Invariants: at most one source is open (two only while a stand-in gives way to what it stood in
-//! for), and it is dropped on this thread before the state says that it is closed; every wait ends
-//! when a request changes; the heart beats at least once a second unless a driver does not return; a
-//! picture is encoded once, for all viewers; the hub is closed when this ends, by a panic too.
+//! Invariants: At most one source is open; a second one only while a better source replaces a stand-in. A source is
+//! dropped on this thread before the state says that the camera is closed. Every wait ends when a request changes.
+//! The heart beats at least once a second unless a driver call blocks. A frame is encoded once for all viewers. The
+//! hub is closed when this thread ends, also by a panic.
 
 mod camera_info;
 mod card;
@@ -34,53 +33,51 @@ use controls::CameraTuning;
 use render::Renderer;
 use trial::{SourceTrial, Swap, source_released};
 
-/// Longest wait for one frame: how late a pause or stop may be noticed.
+/// Longest wait for one frame, so the longest delay of a pause or stop.
 const FRAME_WAIT: Duration = Duration::from_millis(200);
-/// How often an absent camera is looked for.
+/// Interval at which an absent camera is looked for.
 const LOOK: Duration = Duration::from_millis(500);
-/// An open may take so long on top of the usual time between heartbeats: `auto` may try several
-/// cameras, and a slow one takes seconds to begin.
+/// Extra time until the next heartbeat while opening: `auto` may try several cameras, and a slow one takes seconds.
 const OPEN_TAKES: Duration = Duration::from_secs(20);
 /// Longest sleep between heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// Why a stream of frames ended.
+/// Reason why a stream of frames ended.
 enum StreamEnd {
-    /// Nobody needs it, a pause, or the stop: look at the requests.
+    /// No demand, a pause or the stop: the requests say which.
     Released,
-    /// The source is of no more use.
+    /// The source is no longer usable.
     Failed(SourceError),
-    /// This one takes its place.
+    /// This source replaces it.
     Replaced(Box<dyn Source>),
-    /// Somebody waits for a picture of the largest size: it is opened again for that, and then as before.
+    /// A requester waits for a frame of the largest size. The camera is reopened for it, then as before.
     ForLargest,
     /// Another source is to be tried.
     Swap(Swap),
 }
 
-/// The thread's own things.
+/// State of the capture thread.
 pub struct Capture<'a> {
     shared: Arc<CaptureState>,
     opener: Box<dyn Opener>,
     encoder: Encoder,
     showing: Renderer,
     beat: &'a Heartbeat,
-    /// How many times a source was opened, or tried to be.
+    /// Number of attempts to open a source.
     openings: u64,
-    /// The trouble the camera is in, with the time of the next try. While there is one, tries go
-    /// on even without demand, so that `/health` can turn True again.
+    /// The current fault with the time of the next try. Tries continue without demand, so that `/health` can become
+    /// True again.
     trouble: Option<Retry>,
-    /// When the last trouble was ended by a picture, and how far its pauses had grown.
+    /// Time at which a picture ended the last fault, and the backoff reached by then.
     recovery: Option<(Instant, Backoff)>,
-    /// The camera's controls.
     tuning: CameraTuning,
-    /// What a paused camera is answered from.
+    /// Facts that describe a paused camera.
     known: CameraInfo,
-    /// A source that has not given a picture yet, in the place of another that waits for its failure.
+    /// A source on trial, which replaces another one until it delivers a picture or fails.
     trial: Option<SourceTrial>,
-    /// It is tried only to see whether it gives a picture: nobody needed the camera.
+    /// The trial only tests for a picture; there is no demand.
     was_tried_asleep: bool,
-    /// It was live since it was woken: where it is never to sleep, what it is closed for in between changes nothing.
+    /// The camera was live since its start. With idle timeout off, a short close in between then changes nothing.
     was_live: bool,
 }
 
@@ -90,7 +87,7 @@ struct Retry {
     at: Instant,
     last_try: Instant,
     backoff: Backoff,
-    /// What the last look for the device saw.
+    /// Presence of the device at the previous check.
     was_there: Option<bool>,
 }
 
@@ -118,11 +115,11 @@ impl<'a> Capture<'a> {
         }
     }
 
-    /// Runs until the pipeline is stopped.
+    /// Runs until the pipeline stops.
     pub fn run(mut self) {
         while let Some(interrupt) = self.wait_until_wanted() {
             let mut end = self.open(&interrupt);
-            // Whatever has ended, its source is dropped by now.
+            // The source of the previous stream is dropped by now.
             loop {
                 end = match end {
                     StreamEnd::Replaced(source) => self.stream(source, Instant::now(), &interrupt),
@@ -147,13 +144,13 @@ impl<'a> Capture<'a> {
                     StreamEnd::Released => break,
                 };
             }
-            // What was let go before it could give a picture has not been tried.
+            // A source that was closed before its first picture was not tried.
             self.abort_trial(source_released());
             self.shared.opening.send_replace(None);
         }
     }
 
-    /// Opens the source and streams from it, unless it is not needed for more than one picture.
+    /// Opens the source and streams from it, unless only one picture of the largest size is needed.
     fn open(&mut self, interrupt: &Stop) -> StreamEnd {
         if self.needs_largest(None) {
             return StreamEnd::ForLargest;
@@ -169,14 +166,14 @@ impl<'a> Capture<'a> {
         drop(card);
         match opened {
             Ok(source) => self.stream(source, began, interrupt),
-            // An open that was told to end has failed nobody.
+            // An interrupted open is not a fault.
             Err(_) if interrupt.is_set() => StreamEnd::Released,
             Err(trouble) => StreamEnd::Failed(trouble),
         }
     }
 
-    /// Whether anybody needs more than one picture of the largest size, or trouble is to be ended, or it was closed
-    /// only for a moment and is never to sleep.
+    /// True if there is demand beyond one picture of the largest size, a fault to end, or a camera that never idles
+    /// and was closed only for a moment.
     fn is_needed(&self) -> bool {
         let requests = self.shared.lock_requests();
         let stays_open = self.was_live && requests.settings.idle_stop.is_none();
@@ -187,8 +184,7 @@ impl<'a> Capture<'a> {
             || stays_open
     }
 
-    /// Sleeps until the camera is to be opened, and returns what can interrupt that; `None` at the
-    /// end of it all.
+    /// Sleeps until the camera must be opened. Returns the interrupt of that open; `None` at the end of the pipeline.
     fn wait_until_wanted(&mut self) -> Option<Stop> {
         let shared = Arc::clone(&self.shared);
         loop {
@@ -199,14 +195,14 @@ impl<'a> Capture<'a> {
             {
                 self.start_trial(swap);
             }
-            // Before the lock, which the server's thread takes too: this may touch a file system.
+            // Before the lock, which the server's thread takes too: this may access a file system.
             let came_back = self.has_device_returned();
             let mut requests = shared.lock_requests();
             if requests.is_stopping {
                 return None;
             }
             if requests.is_paused || self.trouble.is_some() {
-                // There is none to be had: who waits for one looks at the state.
+                // No picture is possible; the requesters see the reason in the state.
                 requests.largest.clear();
             }
             let wait = if self.trial.is_some() {
@@ -241,18 +237,18 @@ impl<'a> Capture<'a> {
                 shared.set_state(CameraState::Waking);
                 return Some(self.start_open(&mut requests));
             } else {
-                // Nobody is to take an old picture for a new one.
+                // An old picture must not pass for a new one.
                 shared.clear();
                 shared.set_state(CameraState::Asleep);
                 HEARTBEAT
             };
-            // What was asked since the look above, and what is left of it, is not to wait for the end of a sleep.
+            // Requests that arrived since, or are left over, must not wait for the end of a sleep.
             let wait = if shared.has_request() { Duration::ZERO } else { wait };
             drop(shared.wait(requests, wait));
         }
     }
 
-    /// Whether the device of a camera in trouble was gone at the last look and is there again.
+    /// True if the device of a camera in trouble was gone at the previous check and is back.
     fn has_device_returned(&mut self) -> bool {
         let Some(retry) = &mut self.trouble else { return false };
         let there = self.opener.is_present();
@@ -261,7 +257,7 @@ impl<'a> Capture<'a> {
         came_back
     }
 
-    /// A new interrupt for the open that begins now.
+    /// Makes a new interrupt for an open that begins now.
     fn start_open(&mut self, requests: &mut CaptureRequests) -> Stop {
         requests.try_now = false;
         requests.try_again = false;
@@ -273,7 +269,7 @@ impl<'a> Capture<'a> {
         requests.interrupt.clone()
     }
 
-    /// Whether requests say that the open camera is to be closed, and why.
+    /// The reason to close the open camera, if the requests give one.
     fn release_reason(&self) -> Option<&'static str> {
         let requests = self.shared.lock_requests();
         if requests.is_stopping {
@@ -282,9 +278,9 @@ impl<'a> Capture<'a> {
             Some("paused")
         } else if requests.demands == 0
             && !requests.is_held
-            // A camera that comes back is kept until its first picture: that ends the trouble.
+            // A camera that returns stays open until its first picture, which ends the fault.
             && self.trouble.is_none()
-            // And one that is tried, since that decides.
+            // A source on trial stays open until it has decided.
             && self.trial.is_none()
             && requests.settings.idle_stop.is_some_and(|idle| requests.last_needed.elapsed() >= idle)
         {
@@ -294,7 +290,7 @@ impl<'a> Capture<'a> {
         }
     }
 
-    /// The source could not be opened, or is of no more use.
+    /// Handles a source that could not be opened or is no longer usable.
     fn handle_failure(&mut self, trouble: SourceError) {
         {
             let mut figures = self.shared.lock_figures();
@@ -304,7 +300,7 @@ impl<'a> Capture<'a> {
         self.record_fault(trouble);
     }
 
-    /// Shows and logs trouble (each kind of it once), and sets the time of the next try.
+    /// Shows and logs a fault (each kind once), and sets the time of the next try.
     fn record_fault(&mut self, trouble: SourceError) {
         let now = Instant::now();
         let before = self.trouble.take();
@@ -316,7 +312,7 @@ impl<'a> Capture<'a> {
             log::error!("{trouble}");
         }
         log::debug!("next try in {pause:?}: {}", trouble.what);
-        // What has ended for good is tried again only when somebody asks again.
+        // A source that has ended for good is retried only on request.
         let at =
             if trouble.kind.is_final() { now + Duration::from_secs(365 * 24 * 3600) } else { now + pause };
         self.trouble = Some(Retry {
@@ -335,10 +331,10 @@ impl<'a> Capture<'a> {
         self.show_card(&state);
     }
 
-    /// The camera has been let go by a pause.
+    /// A pause has closed the camera.
     fn handle_paused(&mut self) {
         if self.trouble.is_none() {
-            // From now on nothing looks: who asks is answered from this.
+            // From now on nothing accesses the camera; these facts describe it.
             self.beat.beat_with_extension(OPEN_TAKES);
             self.known.probe_once(&mut *self.opener);
             self.beat.beat();
@@ -361,7 +357,7 @@ impl<'a> Capture<'a> {
 
 impl Drop for Capture<'_> {
     fn drop(&mut self) {
-        // Who waits for an answer is told that there will be none.
+        // Dropping the commands tells their requesters that no answer will come.
         self.shared.lock_requests().commands = None;
         self.shared.close();
     }

@@ -1,5 +1,5 @@
-//! From a frame to what is shown and what the camera gave: one picture while the view is plain, else each of the two
-//! made only while somebody wants it.
+//! Turns a frame into the shown picture and the original. Without changes they are the same picture; otherwise each
+//! is made only while somebody wants it.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::encode::{EncodeError, Transformer};
 use crate::media::{Frame, Picture, View};
 use crate::pipeline::capture_state::Shots;
 
-/// How pictures are shown now. There is a transformer from the first view on that is not plain.
+/// Renders frames in the current view. The transformer exists only while the view changes the frame.
 #[derive(Debug)]
 pub struct Renderer {
     views: watch::Receiver<Arc<View>>,
@@ -20,26 +20,26 @@ pub struct Renderer {
 }
 
 impl Renderer {
-    /// As `views` says at each moment.
+    /// A renderer that follows `views`.
     pub fn new(mut views: watch::Receiver<Arc<View>>) -> Renderer {
         let view = Arc::clone(&views.borrow_and_update());
         Renderer { is_plain: view.is_identity(), view, views, transformer: None }
     }
 
-    /// Heeds that another view may have been set.
+    /// Adopts a new view if there is one.
     fn refresh(&mut self) {
-        // Its sender lives as long as the pipeline.
+        // The sender lives as long as the pipeline.
         if self.views.has_changed().unwrap_or(false) {
             self.view = Arc::clone(&self.views.borrow_and_update());
             self.is_plain = self.view.is_identity();
             if self.is_plain {
-                // Its buffers are as large as pictures.
+                // Dropped because its buffers are as large as frames.
                 self.transformer = None;
             }
         }
     }
 
-    /// The view that was heeded last.
+    /// The view adopted last.
     pub fn view(&self) -> &Arc<View> {
         &self.view
     }
@@ -54,7 +54,7 @@ impl Renderer {
 }
 
 impl Capture<'_> {
-    /// Makes of `frame` what is wanted of it; `quality` is for what has to be encoded.
+    /// Makes the wanted pictures of `frame`. `quality` applies to those that are encoded.
     pub(super) fn encode_shots(&mut self, frame: &Frame<'_>, quality: u8) -> Result<Shots, EncodeError> {
         self.showing.refresh();
         if self.showing.is_plain {
@@ -70,14 +70,14 @@ impl Capture<'_> {
             return match self.change_picture(&original, quality) {
                 Ok(shown) => Ok(Shots { shown: Some(shown), original: Some(original) }),
                 Err(error) => {
-                    // Subscribers of the originals get them all the same.
+                    // Subscribers of originals get this one in spite of the error.
                     shared.originals.publish(original);
                     Err(error)
                 }
             };
         }
         let wants_original = shared.originals.has_subscribers();
-        // Where nobody wants either, who comes next finds what is shown.
+        // Without subscribers, the next one finds the shown picture.
         let wants_shown = !wants_original || shared.hub.has_subscribers();
         let mut shots = Shots::default();
         if wants_shown {
@@ -91,8 +91,8 @@ impl Capture<'_> {
         Ok(shots)
     }
 
-    /// Who has come since the last frame, and finds nothing, gets the newest as it is shown: a slow camera's next one
-    /// may be seconds away. So does everyone when it is shown otherwise from now on.
+    /// Renders the newest original for subscribers that have no picture, because the next frame of a slow camera may
+    /// be seconds away. This happens for new subscribers and after a change of the view.
     pub(super) fn publish_to_newcomers(&mut self, quality: u8) {
         self.showing.refresh();
         let shared = Arc::clone(&self.shared);
@@ -103,7 +103,7 @@ impl Capture<'_> {
         let changed =
             if self.showing.is_plain { Ok(original) } else { self.change_picture(&original, quality) };
         match changed {
-            // Where yet another view was set meanwhile it is made once more before the next frame.
+            // If the view has changed again meanwhile, the next frame shows it.
             Ok(shown) => shared.republish(shown, self.showing.view()),
             Err(error) => log::debug!("a picture could not be changed: {error}"),
         }

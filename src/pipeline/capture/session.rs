@@ -1,4 +1,4 @@
-//! One open source: its frames become pictures until it is let go or fails.
+//! An open source: its frames become pictures until it is closed or fails.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -16,17 +16,17 @@ use crate::pipeline::capture_state::Shots;
 use crate::pipeline::rate::RateLimit;
 use crate::source::{Source, StreamFormat};
 
-/// How often an open source's opener is asked for a better one.
+/// Interval at which the opener is asked for a better source.
 const LOOK_FOR_BETTER: Duration = Duration::from_secs(3);
-/// Viewers who see the last picture of a camera that is opened again get the card of a waking camera after this time.
+/// Time until viewers of an old picture get the card of a starting camera.
 const STALE: Duration = Duration::from_secs(2);
 
-/// An open source and what is known of its frames. A step breaks with the reason why the session ends.
+/// An open source and the state of its frames. A step breaks with the reason why the session ends.
 pub(super) struct OpenCamera<'s, 'a> {
     capture: &'s mut Capture<'a>,
-    /// When the source began to be opened.
+    /// Time at which opening began.
     began: Instant,
-    /// The frame rate that the source promises.
+    /// Frame rate promised by the source.
     fps: Option<f64>,
     size: (u32, u32),
     terms: OpenOptions,
@@ -41,7 +41,7 @@ pub(super) struct OpenCamera<'s, 'a> {
 }
 
 impl Capture<'_> {
-    /// Takes frames from the source, which began to be opened at `began`, until it is let go or fails.
+    /// Takes frames from the source until it is closed or fails. Opening began at `began`.
     pub(super) fn stream(
         &mut self,
         mut source: Box<dyn Source>,
@@ -53,7 +53,7 @@ impl Capture<'_> {
 }
 
 impl<'s, 'a> OpenCamera<'s, 'a> {
-    /// Sets the source up, which began to be opened at `began`.
+    /// Prepares the source. Opening began at `began`.
     pub fn start(
         capture: &'s mut Capture<'a>,
         source: &mut dyn Source,
@@ -159,7 +159,7 @@ impl<'s, 'a> OpenCamera<'s, 'a> {
         ControlFlow::Continue(())
     }
 
-    /// Shows the card of a waking camera when the first picture takes long.
+    /// Shows the card of a starting camera if the first picture takes long.
     fn show_waking_card(&mut self) {
         if !self.is_first || self.is_card_shown || self.capture.trouble.is_some() {
             return;
@@ -193,8 +193,8 @@ impl<'s, 'a> OpenCamera<'s, 'a> {
         figures.lost += gap;
     }
 
-    /// Whether the frame becomes a picture at the frame rate of the settings. A viewer that has none, since pictures
-    /// are shown otherwise from now on, does not wait for the next that is due.
+    /// True if the frame becomes a picture at the configured rate. Subscribers without a picture, after a change of
+    /// the view, get the next frame at once.
     fn is_due(&mut self, frame: &Frame<'_>) -> bool {
         let hub = &self.capture.shared.hub;
         let is_missed = || hub.has_subscribers() && hub.newest().is_none();
@@ -207,9 +207,9 @@ impl<'s, 'a> OpenCamera<'s, 'a> {
             return ControlFlow::Break(StreamEnd::Failed(trial_abandoned()));
         }
         let shared = Arc::clone(&self.capture.shared);
-        // Before the picture: who takes that looks for what belongs to it.
+        // Stored before the picture is published, because its receiver looks for it.
         shared.keep_second_frame(frame);
-        // First the picture, then the state: who reads "live" finds one.
+        // The picture goes before the state, so that a reader of "live" finds one.
         if !shared.publish(shots, self.capture.showing.view())
             && let Ok(Shots { shown: Some(again), .. }) =
                 self.capture.encode_shots(frame, self.terms.settings.quality)
@@ -246,17 +246,17 @@ impl<'s, 'a> OpenCamera<'s, 'a> {
         ControlFlow::Break(StreamEnd::Failed(silent_fault(&self.capture.opener.describe(), allowed)))
     }
 
-    /// A frame could not be made a picture.
+    /// Handles a frame that could not become a picture.
     fn on_broken(&mut self, error: &EncodeError) -> ControlFlow<StreamEnd> {
         let is_on_trial = self.capture.trial.is_some();
         let (broken, failed_reads) = {
             let mut figures = self.capture.shared.lock_figures();
             figures.broken += 1;
-            // A trial makes nobody unhealthy.
+            // A trial does not affect health.
             figures.failed_reads = figures.failed_reads.saturating_add(u32::from(!is_on_trial));
             (figures.broken, figures.failed_reads)
         };
-        // The first, then ever rarer: a cable that flickers must not fill the log.
+        // The first, then ever rarer: a loose cable must not fill the log.
         if broken.is_power_of_two() || failed_reads == self.terms.settings.failed_reads {
             log::warn!("{}, {broken} so far", error_chain(error));
         }
@@ -288,7 +288,7 @@ pub(super) fn broken_pictures_fault(source: &str, error: &EncodeError) -> Source
         .hint("check its cable, or try a smaller size or another format")
 }
 
-/// An error with its causes, in one line.
+/// An error with its causes in one line.
 fn error_chain(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();

@@ -1,18 +1,18 @@
-//! What an open source is held to: how long it may be silent, and what its pictures are.
+//! Timeouts of an open source: without frames, and without good frames.
 
 use std::time::Duration;
 
 use crate::pipeline::CaptureOptions;
 
-/// What holds while a source is open, made again when settings change.
+/// Settings and timeouts of an open source, made again when settings change.
 pub struct OpenOptions {
-    /// What this is made from.
+    /// The settings.
     pub settings: CaptureOptions,
-    /// Silent after this time without a frame.
+    /// Time without a frame after which the camera counts as silent.
     pub silent_after: Duration,
-    /// Broken after this time without a good frame.
+    /// Time without a good frame after which the camera counts as broken.
     pub broken_after: Duration,
-    /// Limit for the first frame.
+    /// Timeout of the first frame.
     pub first_within: Duration,
 }
 
@@ -21,7 +21,7 @@ impl OpenOptions {
         let silent_after = silence_timeout(&settings, fps);
         OpenOptions {
             silent_after,
-            // Of pictures held down to fewer, as many must be broken.
+            // At a limited frame rate, the same number of pictures must be broken.
             broken_after: silent_after.max(silence_timeout(&settings, settings.fps)),
             first_within: first_within.max(silent_after),
             settings,
@@ -29,11 +29,10 @@ impl OpenOptions {
     }
 }
 
-/// How long without a frame is silence: a camera that promises one in ten seconds is not silent
-/// after three.
+/// Time without a frame that counts as silence: at least three frame intervals.
 pub fn silence_timeout(settings: &CaptureOptions, fps: Option<f64>) -> Duration {
     let frames = fps.filter(|fps| *fps > 0.0).map_or(Duration::ZERO, |fps| {
-        // Fewer than one in the age of the universe is never.
+        // The duration overflows for an extremely low rate.
         Duration::try_from_secs_f64(3.0 / fps).unwrap_or(Duration::MAX)
     });
     settings.silent_after.max(frames)

@@ -1,4 +1,4 @@
-//! Another source in the camera's place, on trial until its first picture.
+//! A source on trial: it takes the camera's place until its first picture decides.
 
 use tokio::sync::oneshot;
 
@@ -6,27 +6,27 @@ use super::camera_info::CameraInfo;
 use crate::media::{SourceError, SourceErrorKind};
 use crate::source::Opener;
 
-/// Another source, to be tried.
+/// Another source to try.
 pub struct Swap {
     pub opener: Box<dyn Opener>,
     pub answer: oneshot::Sender<Result<(), SourceError>>,
 }
 
-/// A source on trial: it has the camera's place until its first picture says that it may keep it.
+/// A source on trial. It stays if it delivers a picture.
 pub struct SourceTrial {
-    /// What is opened again if it gives none.
+    /// The source to restore if it fails.
     pub before: Box<dyn Opener>,
-    /// What is known of that.
+    /// Known facts of that source.
     pub known: CameraInfo,
     pub answer: oneshot::Sender<Result<(), SourceError>>,
 }
 
-/// A source was let go while it was tried.
+/// The fault of a source that was closed during its trial.
 pub fn source_released() -> SourceError {
     SourceError::new(SourceErrorKind::Failed, "the camera was let go before the new source gave a picture")
 }
 
-/// Nobody waits for the outcome of a trial any more.
+/// The fault of a trial whose requester has gone.
 pub fn trial_abandoned() -> SourceError {
     SourceError::new(SourceErrorKind::Failed, "nobody waited for the new source's first picture")
 }
