@@ -1,8 +1,8 @@
-//! The thread `annotate`: draws what counting sees into the pictures, once for all who watch, and
-//! only while somebody does.
+//! The thread `annotate`: draws boxes and lines into the pictures, once for all viewers, and only while somebody
+//! watches.
 //!
-//! It is a subscriber of the hub as every viewer, takes the newest picture when it is done with the
-//! one before, and publishes to a hub of its own. Still cards pass through untouched.
+//! It subscribes to the hub like every viewer, takes the newest picture after finishing the previous one, and
+//! publishes to its own hub. Still cards pass through unchanged.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use crate::media::canvas::{Canvas, Ink};
 use crate::media::{Geometry, Picture, Subscriber};
 use crate::pipeline::capture::out_of_memory_card;
 
-/// That of the card for a picture that is too large.
+/// JPEG quality of the card for a picture that is too large.
 const CARD_QUALITY: u8 = 80;
 
-/// The thread's own things.
+/// State of the thread.
 pub struct Annotator<'a> {
     shared: Arc<DetectorState>,
     reading: PictureReader,
@@ -61,11 +61,11 @@ impl<'a> Annotator<'a> {
         }
     }
 
-    /// Runs until counting is stopped.
+    /// Runs until counting stops.
     pub fn run(mut self, runtime: &Runtime) {
         loop {
             if self.requests.borrow_and_update().annotating == 0 {
-                // Who comes next waits for a new picture, and the memory of large ones is given back.
+                // The next viewer waits for a new picture, and the memory of large ones is freed.
                 if self.pictures.take().is_some() {
                     self.shared.annotated.clear();
                     self.canvas = Canvas::new(2, 2, Ink::srgb(0));
@@ -75,7 +75,7 @@ impl<'a> Annotator<'a> {
             } else if self.pictures.is_none() {
                 self.pictures = Some(self.shared.pipeline.hub().subscribe());
             }
-            // Neither is slow work a long sleep, nor a long sleep slow work.
+            // Beat on both sides, so that neither the work nor the sleep counts for the other.
             self.beat.beat();
             let event = block_on(runtime, self.wait());
             self.beat.beat();
@@ -96,7 +96,7 @@ impl<'a> Annotator<'a> {
             picture = next_picture(&mut self.pictures) => match picture {
                 Some(picture) => AnnotateEvent::Picture(picture),
                 None => {
-                    // The pipeline ends: nobody will see anything more.
+                    // The pipeline ends: there will be no more pictures.
                     self.shared.annotated.close();
                     self.shared.stop.stopped().await;
                     AnnotateEvent::Stopped
@@ -126,7 +126,7 @@ impl<'a> Annotator<'a> {
         self.trails.update(&overlay);
         let ahead = picture.stamp.since(&overlay.stamp).as_secs_f32();
         let (lines, zones) = self.drawn_shapes();
-        // It may be another one since the last picture.
+        // The quality may have changed since the last picture.
         if let Err(error) = self.encoder.set_quality(self.shared.pipeline.quality()) {
             return self.report(&error);
         }
@@ -137,7 +137,7 @@ impl<'a> Annotator<'a> {
         }
     }
 
-    /// The first, then ever rarer: they must not fill the log.
+    /// The first, then ever rarer: errors must not fill the log.
     fn report(&mut self, error: &dyn std::error::Error) {
         self.failed += 1;
         if self.failed.is_power_of_two() {
@@ -145,7 +145,7 @@ impl<'a> Annotator<'a> {
         }
     }
 
-    /// What is drawn in the scene that is looked at.
+    /// Lines and zones of the current scene.
     fn drawn_shapes(&self) -> (Vec<DrawnLine>, Vec<DrawnZone>) {
         let (scene, with_middle) = {
             let figures = self.shared.lock_figures();
@@ -192,12 +192,12 @@ impl<'a> Annotator<'a> {
 
 impl Drop for Annotator<'_> {
     fn drop(&mut self) {
-        // By a panic too: nobody is to wait for pictures that will not come.
+        // Also after a panic: no viewer must wait for pictures that will not come.
         self.shared.annotated.close();
     }
 }
 
-/// The next picture; never, while nobody wants one.
+/// The next picture; pending while nobody wants one.
 async fn next_picture(pictures: &mut Option<Subscriber>) -> Option<Picture> {
     match pictures {
         Some(pictures) => pictures.next().await,

@@ -1,8 +1,8 @@
-//! What is drawn over an annotated picture: boxes with trails and names, lines with their arrow and
-//! tallies, zones with who is in them. Pure.
+//! Draws the overlay of an annotated picture: boxes with trails and names, lines with arrow and counts, zones with
+//! their occupancy.
 //!
-//! Colours are those of the pages: *in* blue, *out* orange (both told apart by the colour-blind),
-//! everything else white on a dark edge, which shows on any ground.
+//! Colours are those of the pages: *in* is blue and *out* is orange, which colour-blind viewers can tell apart.
+//! Everything else is white with a dark edge, visible on any background.
 
 use std::collections::BTreeMap;
 
@@ -15,38 +15,38 @@ const OUT: Ink = Ink::srgb(0xe69f00);
 const WHITE: Ink = Ink::srgb(0xffffff);
 const DARK: Ink = Ink::srgb(0x101418);
 
-/// Places that a trail remembers of a track.
+/// Maximum number of points in a track's trail.
 const TRAIL: usize = 48;
-/// How long a track is extrapolated by its velocity at most, seconds.
+/// Maximum extrapolation of a track by its velocity, seconds.
 const MOST_AHEAD: f32 = 1.0;
-/// An overlay that is older than this, in seconds, says nothing of the picture.
+/// An overlay that is older than this, in seconds, is not drawn.
 const STALE: f32 = 3.0;
 
-/// A line as it is drawn.
+/// A line to draw.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DrawnLine {
     pub name: String,
-    /// Where it begins, in fractions of the picture.
+    /// Start of the line, in fractions of the picture.
     pub a: [f64; 2],
-    /// Where it ends.
+    /// End of the line.
     pub b: [f64; 2],
-    /// What going in and going out are called.
+    /// Names of the directions in and out.
     pub names: [String; 2],
-    /// How many went in and out today.
+    /// Today's counts in and out.
     pub counts: [u64; 2],
 }
 
-/// A zone as it is drawn.
+/// A zone to draw.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DrawnZone {
-    /// Its number.
+    /// Number of the zone.
     pub id: u64,
     pub name: String,
-    /// Its corners, in fractions of the picture.
+    /// Corners in fractions of the picture.
     pub points: Vec<[f64; 2]>,
 }
 
-/// Where the tracks have been. Bounded: [`TRAIL`] places each, and tracks that are gone are forgotten.
+/// Past positions of the tracks. Bounded: [`TRAIL`] points each, and ended tracks are removed.
 #[derive(Debug, Default)]
 pub struct Trails {
     places: BTreeMap<u64, Vec<[f32; 2]>>,
@@ -54,7 +54,7 @@ pub struct Trails {
 }
 
 impl Trails {
-    /// Takes in a look, once.
+    /// Adds the positions of a detection, once.
     pub fn update(&mut self, overlay: &Overlay) {
         let number = overlay.stamp.monotonic_us;
         if self.newest.replace(number) == Some(number) {
@@ -76,7 +76,7 @@ fn bottom_center(bounds: &[f32; 4]) -> [f32; 2] {
     [(bounds[0] + bounds[2]) / 2.0, bounds[3]]
 }
 
-/// Draws everything. `ahead_s`: how much newer the picture is than the look, in seconds.
+/// Draws the whole overlay. The picture is `ahead_s` seconds newer than the detection.
 pub fn draw(
     canvas: &mut Canvas,
     overlay: &Overlay,
@@ -96,13 +96,13 @@ pub fn draw(
         }
         pen.draw_track(track, ahead_s.clamp(0.0, MOST_AHEAD));
     }
-    // Last, so that nobody stands before the tallies.
+    // Lines go last, so that no box covers their counts.
     for line in lines {
         pen.line(line);
     }
 }
 
-/// The canvas with sizes that suit it.
+/// The canvas with matching sizes of strokes and letters.
 struct OverlayPen<'a> {
     canvas: &'a mut Canvas,
     width: f32,
@@ -131,8 +131,7 @@ impl<'a> OverlayPen<'a> {
         self.canvas.draw_limb(from, thin, to, thin, ink);
     }
 
-    /// Words on a plate whose upper left corner is at `corner`, moved to be seen whole; gives the
-    /// plate's width.
+    /// Words on a plate with its upper left corner at `corner`, moved to be fully visible. Returns the plate's width.
     fn draw_label(&mut self, corner: PixelPoint, words: &str, ink: Ink, ground: Ink) -> f32 {
         let pad = self.letters * 0.35;
         let (width, height) = (Face::Bold.width(self.letters, words) + 2.0 * pad, self.letters * 1.4);
@@ -157,7 +156,7 @@ impl<'a> OverlayPen<'a> {
         self.draw_label((left, above), &words, WHITE, DARK.opacity(0.75 * share));
     }
 
-    /// The four edges of a rectangle, each `half` pixels to both sides; corners are drawn once.
+    /// The four edges of a rectangle, `half` pixels to both sides; corners are drawn once.
     fn frame(&mut self, (left, top): PixelPoint, (right, bottom): PixelPoint, half: f32, ink: Ink) {
         self.canvas.rectangle((left - half, top - half), (right + half, top + half), ink);
         self.canvas.rectangle((left - half, bottom - half), (right + half, bottom + half), ink);
@@ -197,7 +196,7 @@ impl<'a> OverlayPen<'a> {
         if length < 1.0 {
             return;
         }
-        // To the left-hand side of a→b as seen on the picture, whose y grows downwards.
+        // To the left of a→b in the picture, whose y grows downwards.
         let (nx, ny) = (dy / length, -dx / length);
         let middle = ((a.0 + b.0) / 2.0, (a.1 + b.1) / 2.0);
         let reach = 2.2 * self.letters;
@@ -272,14 +271,14 @@ mod tests {
         assert_eq!(canvas.luma(96, 300), Some(128), "its inside is untouched");
         let later = drawn(0.5, &[], &[]);
         assert_eq!((later.luma(64, 300), later.luma(96, 300)), (Some(128), Some(255)));
-        assert_eq!(drawn(STALE + 1.0, &[], &[]).take_dirty_area(), None, "what is old is not shown");
+        assert_eq!(drawn(STALE + 1.0, &[], &[]).take_dirty_area(), None, "an old overlay is not drawn");
     }
 
     #[test]
     fn the_arrow_points_to_the_left_of_the_line() {
         let canvas = drawn(9.0, &[line()], &[]);
         assert_eq!(canvas.luma(320, 400), Some(255), "the line itself");
-        // It is drawn upwards: in is to the left.
+        // The line goes upwards, so in is to the left.
         assert_eq!(canvas.luma(300, 240), Some(IN.luma()));
         assert_eq!(canvas.luma(340, 240), Some(128));
         let turned = DrawnLine { a: [0.5, 0.1], b: [0.5, 0.9], ..line() };
@@ -299,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_place_draws_nothing_and_breaks_nothing() {
+    fn invalid_positions_draw_nothing() {
         let mut canvas = Canvas::new(64, 48, GREY);
         let mad = DrawnLine { a: [f64::NAN, 0.0], b: [f64::INFINITY, 1e30], ..line() };
         let none = DrawnZone { id: 1, name: String::new(), points: Vec::new() };

@@ -1,7 +1,7 @@
-//! One look: a picture made small, shown to the detector, and counted. Lives on the detect thread.
+//! One detection: a picture is reduced, passed to the detector, and counted. Lives on the detect thread.
 //!
-//! Invariants: the numbers of tracks never repeat while the daemon runs, whatever was begun again in
-//! between; a detector that panics is reported as a failure and not used again.
+//! Invariants: Track numbers never repeat while the service runs, also across restarts of the counter. A detector
+//! that panics is reported as a failure and not used again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -18,96 +18,96 @@ use crate::vision::{
     LineId, Outcome, Point, ReadPicture, RegionSchedule, TrackView, region,
 };
 
-/// The line down the middle that counts for the old programs while none is drawn. No counts.db gives
+/// Id of the vertical middle line that counts for the earlier programs while no line is drawn. counts.db never gives
 /// a line this number.
 pub const MIDDLE: u64 = u64::MAX;
 
-/// Why a picture could not be looked at.
+/// Error of a detection.
 #[derive(Debug, thiserror::Error)]
 pub enum DetectionError {
-    /// It could not be decoded: the picture's fault.
+    /// The picture could not be decoded.
     #[error(transparent)]
     Picture(#[from] ReduceError),
-    /// The detector's.
+    /// The detector failed.
     #[error(transparent)]
     Detector(#[from] Fault),
-    /// A mistake in tallycam or in the model's file.
+    /// A bug in tallycam or in the model's file.
     #[error("the detector {0} panicked")]
     Panicked(String),
 }
 
 impl DetectionError {
-    /// Whether the detector is of no more use.
+    /// True if the detector is no longer usable.
     pub fn is_detector_lost(&self) -> bool {
         matches!(self, DetectionError::Panicked(_))
     }
 }
 
-/// Somebody crossed a line.
+/// A crossing of a line.
 #[derive(Debug, Clone)]
 pub struct Crossed {
-    /// The number of the line; [`MIDDLE`] is on no record.
+    /// Number of the line; [`MIDDLE`] is not recorded.
     pub line: u64,
     /// The track, unique within the run.
     pub track: u64,
-    /// The how-manieth crossing of this line by this track, from 1.
+    /// Number of this track's crossing of this line, from 1.
     pub ordinal: u32,
-    /// The name of the class.
+    /// Name of the class.
     pub class: Arc<str>,
-    /// Which way.
+    /// Direction of the crossing.
     pub direction: Direction,
-    /// The score, 0–1.
+    /// Confidence, 0–1.
     pub score: f32,
-    /// When, in microseconds of `CLOCK_MONOTONIC`.
+    /// Time in microseconds of `CLOCK_MONOTONIC`.
     pub monotonic_us: u64,
-    /// Where the track is in the picture that was looked at, in fractions, if it is still followed.
+    /// Box of the track in fractions of the analysed picture, if the track continues.
     pub bounds: Option<[f32; 4]>,
 }
 
-/// A track ended at a line and was not counted there: somebody may have been missed.
+/// A track that ended at a line without a count: a crossing may have been missed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissedTrack {
-    /// The number of the line.
+    /// Number of the line.
     pub line: u64,
     /// The track, unique within the run.
     pub track: u64,
-    /// The name of its class.
+    /// Name of the class.
     pub class: Arc<str>,
-    /// When it was last seen, wall time in microseconds.
+    /// Time at which it was last seen, wall time in microseconds.
     pub time_us: u64,
 }
 
-/// What a detector makes of the lines that are drawn.
+/// Status of the drawn lines with a detector.
 #[derive(Debug, Clone, Default)]
 pub struct LineStatuses {
-    /// Whether they can count something with it.
+    /// For each line, its ability to count with this detector.
     pub lines: Vec<LineStatus>,
-    /// What is not as the user wants it, in sentences.
+    /// Deviations from the settings, in sentences.
     pub notes: Vec<String>,
 }
 
 impl LineStatuses {
-    /// How many of them count.
+    /// Number of lines that count.
     pub fn countable_lines(&self) -> usize {
         self.lines.iter().filter(|line| line.is_able).count()
     }
 }
 
-/// What came of a look.
+/// Result of a detection.
 #[derive(Debug)]
 pub struct InferenceResult {
-    /// In the counter's order.
+    /// Crossings in the counter's order.
     pub crossed: Vec<Crossed>,
-    /// What it may have missed.
+    /// Tracks that may have crossed without a count.
     pub missed: Vec<MissedTrack>,
-    /// What is to be drawn.
+    /// The overlay to draw.
     pub overlay: Overlay,
-    /// How long the network took of it; all of the detector's part where there is none. `None` if there was nothing to
-    /// look for, and the detector was not asked.
+    /// Time of the network, or of the whole detector if it has none. `None` if nothing moved and the detector was not
+    /// asked.
     pub inference: Option<Duration>,
 }
 
-/// A picture's way to the detector: the decoder, and the room for what it gives.
+/// The decoder of pictures for the detector, and the buffer for its result.
 #[derive(Debug)]
 pub struct PictureReader {
     reducer: Reducer,
@@ -115,7 +115,7 @@ pub struct PictureReader {
 }
 
 impl PictureReader {
-    /// A decoder.
+    /// A new decoder.
     ///
     /// # Errors
     /// libjpeg-turbo could not be set up.
@@ -123,17 +123,17 @@ impl PictureReader {
         Ok(PictureReader { reducer: Reducer::new()?, image: SmallImage::empty() })
     }
 
-    /// Gives the memory of large pictures back.
+    /// Frees the memory of large pictures.
     pub fn release(&mut self) {
         self.reducer.release();
         self.image = SmallImage::empty();
     }
 
-    /// What `geometry` shows of `picture`, with at least this width and height, until the next call. `small` is the
-    /// same picture as the camera made it smaller, and is taken where it does: nothing is decoded then.
+    /// The part of `picture` that `geometry` selects, with at least this width and height; valid until the next call.
+    /// `small` is the camera's own reduced version of the picture. It replaces decoding if it is large enough.
     ///
     /// # Errors
-    /// It is none.
+    /// The picture cannot be decoded.
     pub fn read<'a>(
         &'a mut self,
         picture: &Picture,
@@ -149,10 +149,10 @@ impl PictureReader {
         Ok(&self.image)
     }
 
-    /// The same of a `region` of what `geometry` shows, in fractions of that: `least` is of the region.
+    /// Like [`PictureReader::read`], for a `region` in fractions of that part. `least` applies to the region.
     ///
     /// # Errors
-    /// As [`PictureReader::read`].
+    /// Like [`PictureReader::read`].
     pub fn read_region<'a>(
         &'a mut self,
         picture: &Picture,
@@ -177,7 +177,7 @@ impl PictureReader {
     }
 }
 
-/// What `geometry` shows of a picture, on its way to the detector.
+/// A picture in `geometry`, on its way to the detector.
 struct ShownPicture<'a> {
     reading: &'a mut PictureReader,
     picture: &'a Picture,
@@ -201,34 +201,34 @@ impl ReadPicture for ShownPicture<'_> {
     }
 }
 
-/// A detector, and the counter of what it sees.
+/// A detector with the counter of its detections.
 pub struct Watch {
     detector: Box<dyn Detector>,
     /// `onnx`, `motion` or `replay`.
     pub backend: &'static str,
-    /// What it is called.
+    /// Name of the detector.
     pub name: String,
-    /// Whether its classes mean what things are.
+    /// The classes name kinds of objects.
     pub tells_classes: bool,
     labels: Labels,
     class_names: Vec<Arc<str>>,
-    /// The classes that are not left out by the settings; all if empty.
+    /// Classes that the settings select; all if empty.
     kept: Vec<Class>,
     counter: Counter,
-    /// The size of the pictures that the counter knows.
+    /// Size of the pictures that the counter knows.
     size: (u32, u32),
-    /// The counter's number 1 is this one's next.
+    /// Offset of track numbers: the counter's number 1 is the next one after this.
     base: u64,
     regions: RegionSchedule,
-    /// What of the settings cannot be had with this detector, in sentences.
+    /// Settings that this detector does not support, in sentences.
     pub notes: Vec<String>,
 }
 
 impl Watch {
-    /// A detector at work, whose tracks have numbers above `highest`.
+    /// Starts a detector whose tracks have numbers above `highest`.
     ///
     /// # Errors
-    /// The settings name classes, and the detector knows none of them.
+    /// The detector knows none of the classes in the settings.
     pub fn new(made: LoadedDetector, settings: &CountingSettings, highest: u64) -> Result<Watch, NoDetector> {
         let LoadedDetector { detector, backend, mut notes } = made;
         let (name, labels) = (detector.name().to_owned(), detector.labels().clone());
@@ -256,18 +256,18 @@ impl Watch {
         })
     }
 
-    /// The least size of a picture of this size at which it sees what it looks at as large as it can.
+    /// The minimum size of a picture of this size that fills the detector's input.
     pub fn least_size(&self, size: (u32, u32)) -> (u32, u32) {
         self.regions.least_size(size, &*self.detector)
     }
 
-    /// The names of its classes.
+    /// Names of the classes.
     pub fn class_names(&self) -> &[Arc<str>] {
         &self.class_names
     }
 
-    /// Counts on what is drawn in `scene` from now on, and on a line down the middle if `with_middle`.
-    /// Tells which of the drawn lines count, and what is not as the user wants it.
+    /// Counts on the shapes of `scene` from now on, and on a vertical middle line if `with_middle`. Returns the
+    /// status of the lines, with notes on deviations from the settings.
     pub fn set_lines(
         &mut self,
         lines: &[LineRow],
@@ -295,30 +295,30 @@ impl Watch {
         LineStatuses { lines: lines_judged, notes }
     }
 
-    /// What is wrong with where lines are drawn, as far as what was seen shows it, in sentences.
+    /// Messages about lines in bad places, judged by the tracks so far.
     pub fn misplaced_lines(&self) -> impl Iterator<Item = String> {
         self.counter.late_appearances().map(|(line, past)| lines::too_near_note(&line.name, past))
     }
 
-    /// Whether the line of this number counts.
+    /// True if the line with this number counts.
     pub fn counts_line(&self, line: u64) -> bool {
         self.counter.lines().any(|counted| counted.id.0 == line)
     }
 
-    /// The camera sees something else now: everybody is forgotten. Lines and zones stay.
+    /// The camera's view has changed: forgets all tracks. Lines and zones stay.
     pub fn restart(&mut self) {
         self.detector.restart();
         self.counter.restart();
         self.regions.restart();
     }
 
-    /// The highest number that a track has had.
+    /// The highest track number so far.
     pub fn highest_track_id(&self) -> u64 {
         self.base + self.counter.highest_track_id()
     }
 
-    /// Looks at what `geometry` shows of `picture`: lines and boxes are fractions of that. `small`: as for
-    /// [`PictureReader::read`].
+    /// Runs the detector on the part of `picture` that `geometry` selects. Lines and boxes are fractions of it. For
+    /// `small` see [`PictureReader::read`].
     ///
     /// # Errors
     /// See [`DetectionError`].
@@ -350,7 +350,7 @@ impl Watch {
         Ok(self.to_result(picture, outcome, inference))
     }
 
-    /// What came of a look, or of none.
+    /// The result of a detection, or of a skipped one.
     fn to_result(&self, picture: &Picture, outcome: Outcome, inference: Option<Duration>) -> InferenceResult {
         let tracks: Vec<ShownTrack> =
             outcome.overlay.tracks.iter().map(|track| self.to_shown_track(track)).collect();
@@ -402,9 +402,8 @@ impl Watch {
     }
 }
 
-/// The detector's own options with what a user wants of it: these classes by name (all if empty), and
-/// the score that begins a track. `named`: where the classes were asked for (`[detect] classes`), for
-/// `notes` on what could not be had.
+/// The detector's own options, restricted to these classes by name (all if empty) and the confidence that starts a
+/// track. `named` is the place of the classes in the settings (`[detect] classes`), for `notes` on unsupported ones.
 ///
 /// # Errors
 /// The detector knows none of the classes.
@@ -444,7 +443,8 @@ pub fn counter_options(
     Ok(options)
 }
 
-/// Has only what has these heights be followed; what is excluded comes from the zones. `notes` on what makes no sense.
+/// Restricts tracking to objects of these heights; zones define the excluded areas. Adds `notes` on contradictory
+/// heights.
 pub fn apply_filter(options: &mut CounterOptions, filter: &Filter, notes: &mut Vec<String>) {
     options.filter.least_height = filter.least_height;
     options.filter.most_height = filter.most_height;
@@ -453,9 +453,9 @@ pub fn apply_filter(options: &mut CounterOptions, filter: &Filter, notes: &mut V
     }
 }
 
-/// From the middle of the lower edge to that of the upper: to the left is in.
+/// From the middle of the lower edge to the middle of the upper one: movement to the left is in.
 fn default_middle_line() -> Option<CountingLine> {
-    // The ends are two different points of the picture: it is a line.
+    // The ends are two different points of the picture, so this is a valid line.
     CountingLine::new(LineId(MIDDLE), "middle", Point::new(0.5, 1.0), Point::new(0.5, 0.0)).ok()
 }
 
@@ -473,7 +473,7 @@ mod tests {
     use crate::vision::region::plan::RegionShape;
     use crate::vision::{Detection, RegionMode};
 
-    /// Somebody walks from the right to the left in four seconds, again and again.
+    /// A person that walks from right to left in four seconds, repeatedly.
     struct Walker {
         labels: Labels,
         restarts: Arc<AtomicU32>,
@@ -508,7 +508,7 @@ mod tests {
         }
     }
 
-    /// Finds what is dark, in squares only.
+    /// Finds dark areas, in square regions only.
     struct Dark {
         labels: Labels,
     }
@@ -567,7 +567,7 @@ mod tests {
         }
     }
 
-    /// A picture of `width` × `height`, grey but for what is `dark` (left, top, right, bottom).
+    /// A grey picture of `width` × `height` with a `dark` box (left, top, right, bottom).
     fn picture(
         encoder: &mut Encoder,
         number: u64,
@@ -596,7 +596,7 @@ mod tests {
     }
 
     #[test]
-    fn around_a_line_boxes_are_where_they_are_in_the_picture() {
+    fn boxes_of_a_region_have_picture_coordinates() {
         // The line is to the right of the middle: its region begins at 150 of 320 pixels.
         for has_small in [false, true] {
             let detector = Dark { labels: Labels::new(["person"]) };
@@ -641,7 +641,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_of_another_size_show_something_else_and_counting_goes_on() {
+    fn counting_restarts_with_pictures_of_another_size() {
         let restarts = Arc::new(AtomicU32::new(0));
         let walker = Walker { labels: Labels::new(["person"]), restarts: Arc::clone(&restarts) };
         let made = LoadedDetector { detector: Box::new(walker), backend: "replay", notes: Vec::new() };
@@ -650,14 +650,14 @@ mod tests {
         let (mut reading, mut encoder) = (PictureReader::new().unwrap(), Encoder::new(80).unwrap());
         let mut crossed = Vec::new();
         for number in 0..80_u64 {
-            // When he is on the line the pictures become wider.
+            // The pictures become wider while the person is on the line.
             let (width, height) = if number < 20 { (64, 48) } else { (96, 48) };
             let (picture, _) = picture(&mut encoder, number, (width, height), [0; 4]);
             let seen = watch.run_inference(&mut reading, &picture, None, &Geometry::default()).unwrap();
             assert_eq!(seen.overlay.size, (width, height));
             crossed.extend(seen.crossed);
         }
-        // Who was followed into the other size has not been seen to cross; who comes afterwards has.
+        // The person tracked across the change is not counted; the next one is.
         let [only] = &crossed[..] else { panic!("{crossed:?}") };
         assert_eq!((only.line, only.direction), (7, Direction::In));
         assert!((5_800_000..6_400_000).contains(&only.monotonic_us), "{only:?}");

@@ -1,36 +1,36 @@
-//! From the lines and zones on record to those that are counted on: the ones of the scene, their
-//! class names as the detector's classes. Pure.
+//! Selects the stored lines and zones of a scene for counting, and translates their class names to the detector's
+//! classes.
 //!
-//! A class that the detector does not know is said, never guessed at; a line that knows no class of
-//! the detector's counts nothing rather than everything.
+//! A class that the detector does not know is reported, never guessed. A line whose classes are all unknown counts
+//! nothing.
 
 use crate::base::unicode::quoted;
 use crate::store::{LineRow, Scene, ZoneRow};
 use crate::vision::{Class, CountingLine, Labels, LineId, Point, Polygon, Zone, ZoneId};
 
-/// What is counted on, and what could not be.
+/// The shapes for counting, and the unusable ones.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Chosen {
     /// The lines that count.
     pub lines: Vec<CountingLine>,
-    /// The numbers of those that were drawn for it and count nothing.
+    /// Numbers of the lines in the scene that cannot count.
     pub unable: Vec<u64>,
-    /// The zones that are watched.
+    /// The zones with occupancy.
     pub zones: Vec<Zone>,
-    /// The areas in which nothing is followed.
+    /// The excluded areas.
     pub excluded: Vec<Polygon>,
-    /// What is not as the user wants it, in sentences.
+    /// Deviations from the drawn shapes, in sentences.
     pub notes: Vec<String>,
 }
 
-/// What is looked with.
+/// The detector's name and classes.
 #[derive(Debug, Clone, Copy)]
 pub struct DetectorView<'a> {
     /// The detector's name.
     pub detector: &'a str,
-    /// Its classes.
+    /// Classes of the detector.
     pub labels: &'a Labels,
-    /// Those of them that are not left out by the settings; all if empty.
+    /// Classes that the settings select; all if empty.
     pub kept: &'a [Class],
 }
 
@@ -40,7 +40,7 @@ impl<'a> DetectorView<'a> {
     }
 }
 
-/// The lines and zones of `scene`, looked at with `eyes`.
+/// The lines and zones of `scene` that the detector `eyes` supports.
 pub fn choose(lines: &[LineRow], zones: &[ZoneRow], scene: Scene, eyes: DetectorView<'_>) -> Chosen {
     let mut chosen = Chosen::default();
     for row in lines.iter().filter(|row| row.is_in_scene(scene) && row.deleted_us.is_none()) {
@@ -50,7 +50,7 @@ pub fn choose(lines: &[LineRow], zones: &[ZoneRow], scene: Scene, eyes: Detector
             continue;
         };
         let [a, b] = [row.draft.a, row.draft.b].map(to_point);
-        // Names are counts.db's business; the counter only asks that they differ.
+        // counts.db handles names; the counter only needs different ones.
         match CountingLine::new(LineId(row.id), row.id.to_string(), a, b) {
             Ok(mut line) => {
                 line.classes = classes;
@@ -91,7 +91,7 @@ pub fn choose(lines: &[LineRow], zones: &[ZoneRow], scene: Scene, eyes: Detector
     chosen
 }
 
-/// What to say of a line that many appear beyond without having been seen before it.
+/// The note on a line beyond which many tracks first appear.
 pub fn too_near_note(name: &str, past: u64) -> String {
     format!(
         "line {}: {past} were first seen already past this line: move it away from the edge.",
@@ -103,7 +103,7 @@ fn to_point([x, y]: [f64; 2]) -> Point {
     Point::new(x as f32, y as f32)
 }
 
-/// The classes of these names; `None` if there are names and none of them can be counted.
+/// The classes with these names; `None` if there are names and none of them can be counted.
 fn classes_of(
     what: &str,
     names: &[String],
@@ -134,7 +134,7 @@ fn classes_of(
     Some(classes)
 }
 
-/// The classes of those names that the labels have, and the names that they do not have.
+/// The classes of those names that the labels have, and the unknown names.
 pub fn match_classes<'a>(names: &'a [String], labels: &Labels) -> (Vec<Class>, Vec<&'a str>) {
     let mut classes = Vec::new();
     let mut unknown = Vec::new();
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_classes_are_said_and_a_line_of_none_counts_nothing() {
+    fn unknown_classes_are_reported_and_a_line_without_known_ones_counts_nothing() {
         let chosen = choose_lines(&[line(1, None, &["car", "dog"]), line(2, None, &["dog", "cat"])]);
         assert_eq!((chosen.lines.len(), chosen.unable.as_slice()), (1, [2].as_slice()));
         assert_eq!(chosen.lines[0].classes, [Class(1)]);
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_settings_leave_out_is_said_and_a_line_of_nothing_else_counts_nothing() {
+    fn deselected_classes_are_reported_and_a_line_with_only_those_counts_nothing() {
         let rows = [line(1, None, &["car"]), line(2, None, &["car", "person"]), line(3, None, &[])];
         let chosen = choose_with(&rows, &[Class(0)]);
         let ids: Vec<u64> = chosen.lines.iter().map(|line| line.id.0).collect();
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_and_zones_that_are_none_are_said() {
+    fn invalid_lines_and_zones_are_reported() {
         let mut point_line = line(1, None, &[]);
         point_line.draft.b = point_line.draft.a;
         let labels = Labels::new(["person"]);
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn names_in_notes_are_as_they_were_given() {
+    fn notes_quote_names_unchanged() {
         let mut yard = zone(&[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]);
         yard.draft.name = String::from("zz\"\\");
         yard.draft.classes = vec![String::from("Tür\"")];

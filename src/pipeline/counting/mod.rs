@@ -1,8 +1,8 @@
-//! Counting as the rest of the house sees it: one handle, and a thread that does it.
+//! Counting: one handle and two threads.
 //!
-//! Two threads: `detect` looks at the newest picture at its own pace and never slows the stream,
-//! `annotate` draws only while somebody watches. Every crossing goes to counts.db before anybody is
-//! told of it; what this module announces by itself is only what is seen now (the overlay).
+//! `detect` runs the detector on the newest picture at its own rate and never slows the stream. `annotate` draws only
+//! while somebody watches. Every crossing is recorded in counts.db before it is announced. This module itself
+//! announces only the overlay, which shows the present.
 //!
 //! ```text
 //! Hub ─ newest picture ─► [detect]  reduce ► detector ► Counter ─► crossings ─► store::Counts
@@ -45,21 +45,21 @@ pub use settings::{CountingSettings, LoadedDetector, MODEL_SETTING, MakeDetector
 use shared::{CountingRequest, DetectorRequest, DetectorState};
 pub use status::CountingStatus;
 
-/// Requests for other models that wait to be tried. Who comes when there are so many waits.
+/// Maximum number of waiting requests for other models; further requests wait to be queued.
 const MODEL_REQUESTS: usize = 4;
 
-/// Counting could not be started.
+/// Error of [`Counting::start`].
 #[derive(Debug, thiserror::Error)]
 pub enum CountingError {
     /// The decoder or the compressor could not be set up.
     #[error(transparent)]
     Compressor(#[from] CompressError),
-    /// No thread could be had, or none of what it waits by.
+    /// A thread or its runtime could not be started.
     #[error("the threads that count could not be started: {0}")]
     Thread(#[from] std::io::Error),
 }
 
-/// The handle. Clones share it.
+/// The handle of counting. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Counting {
     shared: Arc<DetectorState>,
@@ -67,8 +67,8 @@ pub struct Counting {
 }
 
 impl Counting {
-    /// Starts the threads `detect` and `annotate`, which end after [`Counting::stop`]. Without a
-    /// ledger nothing is recorded, and the status says why.
+    /// Starts the threads `detect` and `annotate`, which end after [`Counting::stop`]. Without counts.db nothing is
+    /// recorded, and the status gives the reason.
     ///
     /// # Errors
     /// [`CountingError`].
@@ -82,7 +82,7 @@ impl Counting {
         let shared = Arc::new(DetectorState::new(pipeline.clone(), counts, settings));
         let (reading, crops) = (PictureReader::new()?, thumbnail::Cutter::new(thumbnail::LONGEST)?);
         let runtime = shared::runtime()?;
-        // Who asks before the thread has begun, which may take a while where all processors are busy, is shown it, too.
+        // The thread may start late on a busy machine; earlier requests see the scene, too.
         if let Ok(counts) = &shared.counts_db {
             counts.show_scene(shared.settings().scene);
         }
@@ -94,7 +94,7 @@ impl Counting {
         match counting.start_annotating() {
             Ok(annotate) => Ok((counting, vec![detect, annotate])),
             Err(error) => {
-                // The worker is joined when it is dropped: let it end.
+                // Dropping the worker joins it, so it must end.
                 counting.stop();
                 Err(error)
             }
@@ -112,16 +112,16 @@ impl Counting {
         Ok(worker)
     }
 
-    /// counts.db: lines, zones, tallies, crossings.
+    /// counts.db: lines, zones, counts, crossings.
     ///
     /// # Errors
-    /// Why it could not be opened. The stream goes on without it, and nothing is recorded.
+    /// The reason why it could not be opened. The stream works without it, and nothing is recorded.
     pub fn counts(&self) -> Result<&Counts, &StoreError> {
         self.shared.counts_db.as_ref()
     }
 
-    /// Why what crosses is not recorded, though it should be: counts.db could not be opened, or takes
-    /// nothing. A daemon of which this is so is not healthy, for it loses what it is there to count.
+    /// The reason why crossings are not recorded although they should be: counts.db could not be opened or rejects
+    /// writes. The service is then unhealthy, because it loses counts.
     pub fn counts_error(&self) -> Option<String> {
         if !self.shared.settings().is_on {
             return None;
@@ -132,39 +132,39 @@ impl Counting {
         }
     }
 
-    /// How it is going.
+    /// The status of counting.
     pub fn status(&self) -> CountingStatus {
         self.shared.status()
     }
 
-    /// Whether a small picture of each crossing is kept.
+    /// True if a thumbnail of each crossing is stored.
     pub fn keeps_thumbnails(&self) -> bool {
         let settings = self.shared.settings();
         settings.thumbnails && !settings.counts_only
     }
 
-    /// Tracks that ended at a line since a wall time and were not counted there; at most those of the last hour.
+    /// Tracks that ended at a line without a count since a wall time, from the last hour at most.
     pub fn missed(&self, line: u64, since_us: u64) -> Vec<MissedTrack> {
         self.shared.lock_figures().missed.of_line(line, since_us)
     }
 
-    /// What is drawn over the picture, after every look; without tracks while there are no looks.
+    /// The overlay after every detection; without tracks while there are none.
     pub fn overlay(&self) -> watch::Receiver<Arc<Overlay>> {
         self.shared.overlay.subscribe()
     }
 
-    /// Where annotated pictures appear while somebody wants them.
+    /// The hub of annotated pictures, filled while somebody watches.
     pub fn annotated(&self) -> &Hub {
         &self.shared.annotated
     }
 
-    /// Has pictures annotated (and the camera awake) until it is dropped.
+    /// Makes annotated pictures, with the camera open, until the result is dropped.
     pub fn annotate(&self) -> Demand {
         self.shared.annotate()
     }
 
-    /// `/start_stream`: counts whatever the lines say (with none drawn, one down the middle), and
-    /// begins again from zero for [`Counting::since_start`]. Ended by [`Counting::release`].
+    /// `/start_stream`: counts in any case, without drawn lines on the middle line, and resets
+    /// [`Counting::since_start`]. [`Counting::release`] ends it.
     pub fn force_on(&self) {
         *self.shared.lock_since_start() = (0, 0);
         self.shared.requests.send_modify(|requests| {
@@ -173,22 +173,22 @@ impl Counting {
         });
     }
 
-    /// `/stop_stream`.
+    /// `/stop_stream`: ends the hold of [`Counting::force_on`].
     pub fn release(&self) {
         self.shared.requests.send_modify(|requests| requests.is_held = false);
     }
 
-    /// Persons (with a back end that tells no classes apart: everything) over all lines since the last
-    /// [`Counting::force_on`], or since the daemon's start: in, out.
+    /// In and out over all lines since the last [`Counting::force_on`] or the start of the service. Counts persons;
+    /// with a detector without classes, all objects.
     pub fn since_start(&self) -> (u64, u64) {
         *self.shared.lock_since_start()
     }
 
-    /// Uses this model from now on (`None`: the configured one) and remembers it. Returns when it is
-    /// in use, which may take seconds.
+    /// Switches to this model (`None` for the configured one) and saves the choice. Returns when it is in use, which
+    /// may take seconds.
     ///
     /// # Errors
-    /// It cannot be used; the one before still is.
+    /// The model cannot be used; the previous one stays in use.
     pub async fn use_model(&self, name: Option<String>) -> Result<(), NoDetector> {
         self.request(DetectorRequest::Model(name.clone())).await?;
         match &self.shared.counts_db {
@@ -202,10 +202,11 @@ impl Counting {
         Ok(())
     }
 
-    /// Counts by other settings from now on, and with detectors that `make` makes, if that is another one. Returns when
-    /// it is so, which may take seconds where another detector is wanted.
+    /// Replaces the settings, and the maker of detectors if `make` is given. Returns when they are in force, which
+    /// may take seconds if the detector changes.
     ///
     /// # Errors
+    /// The detector cannot be made; nothing has changed.
     /// The detector cannot be had; all is as it was then.
     pub async fn set_settings(
         &self,
@@ -222,20 +223,20 @@ impl Counting {
         answered.await.map_err(|_| ends())?
     }
 
-    /// A still picture for the line editor: the only one there is under `counts_only`. Wakes a
-    /// sleeping camera and waits at most `wait`.
+    /// A still picture for the line editor: the only image under `counts_only`. Opens an idle camera and waits at
+    /// most `wait`.
     ///
     /// # Errors
-    /// As [`Pipeline::snapshot`].
+    /// Like [`Pipeline::snapshot`].
     pub async fn still_picture(&self, wait: Duration) -> Result<Picture, NoPicture> {
         self.shared.pipeline.snapshot_in_current_light(wait).await
     }
 
-    /// The scene that something new is drawn in. While it is not known which one will be shown, wakes the camera to see
-    /// it, and waits at most `wait`: what is drawn in the other one would not be seen again.
+    /// The scene for a new shape. If it is unknown which scene will be shown, opens the camera and waits at most
+    /// `wait`: a shape in the other scene would stay invisible.
     ///
     /// # Errors
-    /// As [`Pipeline::snapshot`], if it is still not known then.
+    /// Like [`Pipeline::snapshot`], if the scene is still unknown then.
     pub async fn scene(&self, wait: Duration) -> Result<Scene, NoPicture> {
         if self.shared.is_scene_unknown() {
             self.still_picture(wait).await?;
@@ -243,7 +244,7 @@ impl Counting {
         Ok(self.shared.scene_of_source(self.shared.pipeline.newest_source()))
     }
 
-    /// Whether no picture is kept or served.
+    /// True if no image is stored or served.
     pub fn is_counts_only(&self) -> bool {
         self.shared.settings().counts_only
     }

@@ -1,34 +1,34 @@
-//! How many are in each zone, look by look, made into rows of five minutes. Pure.
+//! Aggregates the occupancy of zones, detection by detection, into rows of five minutes.
 
 use std::collections::BTreeMap;
 
 use crate::base::ClockTime;
 use crate::store::{OccupancySpan, Scene};
 
-/// How long a row is, in microseconds of wall time.
+/// Length of a row, in microseconds of wall time.
 const PERIOD_US: u64 = 300_000_000;
-/// The row under way is told again so often: as often as counts.db says how long counting has run.
+/// Interval at which the current row is recorded again, the same as that of the coverage in counts.db.
 const TELL_US: u64 = 30_000_000;
-/// So soon, if more are in a zone than ever in that row.
+/// The shorter interval if a zone has a new peak in that row.
 const TELL_MORE_US: u64 = 5_000_000;
-/// Between two looks that lie further apart nobody knows how many there were.
+/// Across a longer gap between two detections the occupancy is unknown.
 const LONGEST_STEP_US: u64 = 10_000_000;
 
-/// The rows under way.
+/// The current rows.
 #[derive(Debug, Default)]
 pub struct OccupancyLog {
     rows: BTreeMap<u64, OccupancySpan>,
-    /// Which period the rows are of, and the scene.
+    /// Period and scene of the rows.
     period: Option<(u64, Scene)>,
     began_us: u64,
     told_us: u64,
     has_more: bool,
-    /// When there was a look last, and how many were in each zone.
+    /// Time of the last detection, and the occupancy of each zone.
     last: Option<(u64, Vec<(u64, u32)>)>,
 }
 
 impl OccupancyLog {
-    /// A look saw so many in each zone. Gives the rows that are to be recorded now.
+    /// Adds the occupancy of each zone in a detection. Returns the rows to record now.
     pub fn observe(&mut self, stamp: ClockTime, scene: Scene, zones: &[(u64, u32)]) -> Vec<OccupancySpan> {
         let now_us = stamp.monotonic_us;
         if let Some((last_us, inside)) = self.last.take() {
@@ -71,12 +71,12 @@ impl OccupancyLog {
         due
     }
 
-    /// Nothing is looked at any more, until the next look. What was seen up to now stays in the row.
+    /// Suspends until the next detection. The row keeps its data so far.
     pub fn pause(&mut self) {
         self.last = None;
     }
 
-    /// The rows under way; the next look begins others.
+    /// Takes the current rows; the next detection starts new ones.
     pub fn take(&mut self) -> Vec<OccupancySpan> {
         (self.period, self.has_more) = (None, false);
         std::mem::take(&mut self.rows).into_values().collect()
@@ -117,12 +117,12 @@ mod tests {
         // The last step belongs to the row that it ends.
         let last = log.observe(at(300), Scene::Camera, &[(7, 0)]);
         assert_eq!(figures(&last), [(7, 300, 320, 3, 100)]);
-        assert_eq!(figures(&rows)[0].3, 3, "it was told before it was full");
+        assert_eq!(figures(&rows)[0].3, 3, "it was recorded before it was full");
         assert_eq!(figures(&log.take()), [(7, 0, 0, 0, 0)]);
     }
 
     #[test]
-    fn a_peak_is_reported_soon_and_a_time_without_detections_counts_for_nobody() {
+    fn a_peak_is_recorded_soon_and_a_gap_adds_no_time() {
         let mut log = OccupancyLog::default();
         assert_eq!(log.observe(at(0), Scene::Camera, &[(7, 0)]), []);
         assert_eq!(log.observe(at(4), Scene::Camera, &[(7, 2)]), []);

@@ -1,42 +1,42 @@
-//! What is drawn over the picture. Plain data.
+//! The overlay: the data drawn over a picture.
 
 use std::sync::Arc;
 
 use crate::base::ClockTime;
 
-/// A track as it is shown.
+/// A track in the overlay.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShownTrack {
     /// Its number, unique within the run.
     pub id: u64,
-    /// The name of its class.
+    /// Name of its class.
     pub class: Arc<str>,
-    /// Its score, 0–1.
+    /// Its confidence, 0–1.
     pub score: f32,
-    /// Left, top, right, bottom in fractions of the picture; may reach beyond it.
+    /// Left, top, right, bottom in fractions of the picture; may extend beyond it.
     pub bounds: [f32; 4],
-    /// Velocity of its centre in fractions of the picture a second.
+    /// Velocity of its centre in fractions of the picture per second.
     pub velocity: [f32; 2],
-    /// Whether the newest look has seen it; if not, it is where it should be.
+    /// The newest detection has found it; otherwise its position is extrapolated.
     pub in_sight: bool,
 }
 
-/// What is drawn over the picture.
+/// The overlay of a picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Overlay {
-    /// The stamp of the picture that was looked at.
+    /// Stamp of the analysed picture.
     pub stamp: ClockTime,
-    /// Its number.
+    /// Number of the picture.
     pub sequence: u64,
-    /// Its width and height in pixels.
+    /// Width and height of the picture in pixels.
     pub size: (u32, u32),
-    /// In order of numbers.
+    /// Tracks in order of their numbers.
     pub tracks: Vec<ShownTrack>,
-    /// For each zone, its number and how many are in it.
+    /// Number and occupancy of each zone.
     pub zones: Vec<(u64, u32)>,
 }
 
-/// The overlay while nobody looks.
+/// The overlay while there are no detections.
 pub fn empty_overlay() -> Overlay {
     Overlay { stamp: ClockTime::now(), sequence: 0, size: (0, 0), tracks: Vec::new(), zones: Vec::new() }
 }

@@ -1,15 +1,14 @@
-//! Crossings on their way to counts.db: kept until it has taken them, offered again and again, and
-//! bounded. Lives on the detect thread.
+//! Crossings on their way to counts.db: stored until it has recorded them, offered repeatedly, and bounded. Lives on
+//! the detect thread.
 //!
-//! counts.db takes a crossing twice and counts it once, so that an offer of which it is not known how it
-//! ended may be repeated.
+//! counts.db recognises a repeated crossing. An offer with unknown outcome may therefore be repeated.
 
 use crate::store::{Counts, NewCrossing, StoreError};
 
-/// Crossings that wait at most; beyond, the oldest are lost, and that is said.
+/// Maximum number of waiting crossings. Beyond it the oldest are lost, and the status reports that.
 const MOST_WAITING: usize = 10_000;
 
-/// Crossings that counts.db has not taken yet.
+/// Crossings that counts.db has not recorded yet.
 #[derive(Debug, Default)]
 pub struct Unrecorded {
     waiting: Vec<NewCrossing>,
@@ -18,22 +17,22 @@ pub struct Unrecorded {
 }
 
 impl Unrecorded {
-    /// One more.
+    /// Adds a crossing.
     pub fn add(&mut self, crossing: NewCrossing) {
         self.waiting.push(crossing);
     }
 
-    /// Why counts.db did not take what it was offered last.
+    /// The reason why counts.db rejected the last offer.
     pub fn error(&self) -> Option<&str> {
         self.trouble.as_deref()
     }
 
-    /// How many were lost since the start.
+    /// Number of lost crossings since the start.
     pub fn lost_count(&self) -> u64 {
         self.lost
     }
 
-    /// Offers counts.db what it has not taken yet, which may take 2 s. Where there is none, nothing is kept.
+    /// Offers the waiting crossings to counts.db, which may take 2 s. Without counts.db nothing is stored.
     pub fn flush(&mut self, counts_db: &Result<Counts, StoreError>) {
         if self.waiting.is_empty() {
             return;
@@ -71,7 +70,7 @@ mod tests {
     use crate::vision::Direction;
 
     #[test]
-    fn what_counts_db_does_not_take_is_kept_within_a_bound() {
+    fn rejected_crossings_are_kept_within_a_bound() {
         let folder = tempfile::tempdir().expect("a folder");
         let settings = CountsOptions {
             directory: folder.path().to_owned(),
@@ -101,7 +100,7 @@ mod tests {
         assert!(unrecorded.error().is_some());
         assert_eq!((unrecorded.waiting.len(), unrecorded.lost_count()), (MOST_WAITING, 3));
         assert_eq!(unrecorded.waiting[0].track, 3, "the oldest are lost");
-        // Without a counts.db nothing will ever take them, and how counting stands says so.
+        // Without counts.db they can never be recorded, and the status says so.
         unrecorded.flush(&Err(StoreError::Busy));
         assert!(unrecorded.waiting.is_empty());
     }

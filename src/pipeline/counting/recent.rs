@@ -1,19 +1,19 @@
-//! How the last looks went: the share that failed, and how often the log hears of it. Pure.
+//! Outcomes of the last detections: the share that failed, and the rate of its log messages.
 
 use std::time::{Duration, Instant};
 
-/// So many looks are remembered.
+/// Number of detections in the window.
 const REMEMBERED: u32 = 100;
-/// The log has one line in this time.
+/// Minimum time between two log messages.
 const LOG_EVERY: Duration = Duration::from_secs(60);
 
-/// The last looks.
+/// Outcomes of the last detections.
 #[derive(Debug, Default)]
 pub struct RecentDetections {
-    /// A bit a look, the newest lowest; set: it failed.
+    /// One bit per detection, the newest lowest; a set bit is a failure.
     failures: u128,
     count: u32,
-    /// Why the last one that failed did.
+    /// Reason of the last failure.
     reason: String,
     logged: Option<Instant>,
 }
@@ -23,7 +23,7 @@ impl RecentDetections {
         self.add(false);
     }
 
-    /// Gives the line for the log, unless there was one in the last minute.
+    /// Records a failure. Returns a line for the log, unless there was one in the last minute.
     pub fn record_failure(&mut self, reason: String, now: Instant) -> Option<String> {
         self.add(true);
         self.reason = reason;
@@ -34,12 +34,12 @@ impl RecentDetections {
         self.sentence()
     }
 
-    /// Why the last look failed, if it did.
+    /// The reason if the last detection failed.
     pub fn last_failure(&self) -> Option<&str> {
         (self.failures & 1 == 1).then_some(&*self.reason)
     }
 
-    /// "3 of 100 looks failed: …"; `None` while none did.
+    /// "3 of 100 looks failed: …"; `None` without failures.
     pub fn sentence(&self) -> Option<String> {
         let (failed, count, reason) = (self.failures.count_ones(), self.count, &self.reason);
         (failed > 0).then(|| format!("{failed} of {count} looks failed: {reason}"))

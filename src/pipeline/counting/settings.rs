@@ -1,56 +1,56 @@
-//! How counting is done, and what makes detectors.
+//! Settings of counting, and the maker of detectors.
 
 use crate::store::Scene;
 use crate::vision::{Detector, Filter, RegionMode};
 
-/// The setting of counts.db that remembers which model was chosen on the page.
+/// Key in counts.db of the model chosen on the page.
 pub const MODEL_SETTING: &str = "detect.model";
 
 /// A detector could not be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct NoDetector {
-    /// What is wrong, in a sentence.
+    /// The reason, in a sentence.
     pub reason: String,
-    /// What can be done.
+    /// The remedy.
     pub hint: Option<String>,
 }
 
-/// A detector and what it is called.
+/// A detector with its description.
 pub struct LoadedDetector {
-    /// It.
+    /// The detector.
     pub detector: Box<dyn Detector>,
     /// `onnx`, `motion` or `replay`.
     pub backend: &'static str,
-    /// What is not as the configuration wants it, in sentences: a model that was not found.
+    /// Deviations from the configuration, in sentences: for example, a model was not found.
     pub notes: Vec<String>,
 }
 
-/// Makes detectors: for a scene, and the model that was chosen on the page (its name), if any. May take
-/// seconds. Called on the detect thread.
+/// Makes a detector for a scene and the model chosen on the page (its name), if any. May take seconds. Runs on the
+/// detect thread.
 pub type MakeDetector = Box<dyn FnMut(Scene, Option<&str>) -> Result<LoadedDetector, NoDetector> + Send>;
 
-/// How counting is done.
+/// Settings of counting.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CountingSettings {
-    /// `false`: nothing is ever counted (`[detect] backend = "none"`).
+    /// Counting is possible; false for `[detect] backend = "none"`.
     pub is_on: bool,
-    /// At most so many detections a second; `None`: 5 with a model, 15 with motion.
+    /// Maximum detections per second; `None` means 5 with a model, 15 with motion.
     pub fps: Option<f64>,
-    /// Classes that matter, by name; all if empty.
+    /// Counted classes, by name; all if empty.
     pub classes: Vec<String>,
-    /// Scores below this do not begin a track; `None`: the model's own.
+    /// Minimum confidence that starts a track; `None` means the model's own.
     pub score: Option<f32>,
-    /// The part of the picture that is looked at; `None`: what suits the model.
+    /// The part of the picture for the detector; `None` means what suits the model.
     pub region: Option<RegionMode>,
-    /// Heights that matter, and areas in which nobody is looked for. Nothing else of it is used.
+    /// Minimum and maximum height, and excluded areas. Nothing else of the filter is used.
     pub filter: Filter,
-    /// What the source gives, unless it says that it is simulated.
+    /// Scene of the source, unless it reports that it is simulated.
     pub scene: Scene,
-    /// The simulated scene may stand in for the camera: which of the two it is, is known when the source has been open.
+    /// The simulation may stand in for the camera. The first open of the source shows which of the two it is.
     pub may_be_simulated: bool,
-    /// Keep a small picture of everybody who crosses.
+    /// Store a thumbnail of each crossing.
     pub thumbnails: bool,
-    /// No picture is kept or served.
+    /// No image is stored or served.
     pub counts_only: bool,
 }

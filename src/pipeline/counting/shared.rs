@@ -1,5 +1,5 @@
-//! What the threads of counting and everyone else share: requests one way, overlay, figures and
-//! annotated pictures the other.
+//! State shared by the threads of counting and their users: requests one way; overlay, figures and annotated pictures
+//! the other.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -16,33 +16,33 @@ use crate::media::Hub;
 use crate::pipeline::{Demand, NewestSource, Pipeline, RateMeter};
 use crate::store::{Counts, LineRow, Scene, StoreError, Tallies, ZoneRow};
 
-/// Looks whose times are remembered for the medians.
+/// Number of detections in the medians of times.
 const TIMES: usize = 64;
 
-/// What others want of the threads.
+/// Requests to the threads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DetectorRequests {
-    /// `/start_stream`.
+    /// The hold of `/start_stream` is on.
     pub is_held: bool,
-    /// Holds so far: one that begins while another lasts is seen, too.
+    /// Number of holds so far, so that a new one is noticed during another.
     pub holds: u64,
-    /// How many watch annotated pictures.
+    /// Number of viewers of annotated pictures.
     pub annotating: usize,
 }
 
-/// Somebody wants to have it counted otherwise.
+/// A request for a change of counting.
 pub struct CountingRequest {
-    /// How.
+    /// The change.
     pub wanted: DetectorRequest,
-    /// Told when it is so, or why it is not: then all is as before.
+    /// Receives the outcome. After an error nothing has changed.
     pub answer: oneshot::Sender<Result<(), NoDetector>>,
 }
 
-/// What is wanted to be otherwise.
+/// A change of counting.
 pub enum DetectorRequest {
-    /// The model, by its name; `None`: the configured one.
+    /// The model, by its name; `None` means the configured one.
     Model(Option<String>),
-    /// The settings, and, where it is not to be as before, what makes detectors.
+    /// The settings, and a new maker of detectors unless it stays.
     Settings(CountingSettings, Option<MakeDetector>),
 }
 
@@ -56,40 +56,40 @@ pub struct DetectorState {
     pub overlay: watch::Sender<Arc<Overlay>>,
     pub annotated: Hub,
     pub stop: Stop,
-    /// What the detect thread says; behind a lock that is held for a copy.
+    /// Figures of the detect thread. The lock is held only to copy.
     figures: Mutex<CountingFigures>,
     since_start: Mutex<(u64, u64)>,
-    /// What is drawn where there is no counts.db: nothing.
+    /// Empty shapes and counts, in place of a missing counts.db.
     no_lines: watch::Sender<Arc<Vec<LineRow>>>,
     no_zones: watch::Sender<Arc<Vec<ZoneRow>>>,
     no_tallies: watch::Sender<Arc<Tallies>>,
 }
 
-/// What the detect thread counts and says.
+/// Figures of the detect thread.
 #[derive(Debug)]
 pub struct CountingFigures {
-    /// How it stands; the figures below are filled in when somebody asks.
+    /// The status; its figures are filled in on request.
     pub status: CountingStatus,
-    /// Looks.
+    /// Rate of detections.
     pub rate: RateMeter,
-    /// Times of the last looks: all of it, and the inference.
+    /// Times of the last detections: total and inference.
     pub times: DetectionTimes,
-    /// Whether the line down the middle counts.
+    /// The vertical middle line counts.
     pub with_middle: bool,
-    /// What may have been missed in the last hour.
+    /// Possibly missed crossings of the last hour.
     pub missed: MissedTracks,
 }
 
-/// What may have been missed is kept for so long, in microseconds, and never more than so many.
+/// Maximum age of possibly missed crossings in microseconds, and their maximum number.
 const MISSED_US: u64 = 3_600_000_000;
 const MOST_MISSED: usize = 500;
 
-/// Tracks that may have crossed a line unseen in the last hour, the oldest first.
+/// Possibly missed crossings of the last hour, oldest first.
 #[derive(Debug, Default)]
 pub struct MissedTracks(VecDeque<MissedTrack>);
 
 impl MissedTracks {
-    /// Adds what a look at `now_us` (wall time) may have missed.
+    /// Adds the possibly missed crossings of a detection at `now_us` (wall time).
     pub fn add(&mut self, missed: Vec<MissedTrack>, now_us: u64) {
         self.0.extend(missed);
         let is_old = |track: &MissedTrack| track.time_us.saturating_add(MISSED_US) < now_us;
@@ -105,7 +105,7 @@ impl MissedTracks {
     }
 }
 
-/// How long the last looks took.
+/// Times of the last detections.
 #[derive(Debug, Default)]
 pub struct DetectionTimes {
     looks: Vec<(Duration, Duration)>,
@@ -113,7 +113,7 @@ pub struct DetectionTimes {
 }
 
 impl DetectionTimes {
-    /// A detection took `all`, of which `inference` is the network's part
+    /// Adds a detection that took `all`; `inference` is the network's part
     /// ([`super::inference::InferenceResult::inference`]).
     pub fn add(&mut self, all: Duration, inference: Duration) {
         if self.looks.len() < TIMES {
@@ -124,7 +124,7 @@ impl DetectionTimes {
         self.next = (self.next + 1) % TIMES;
     }
 
-    /// The medians of both, in seconds; 0 before the first look.
+    /// Medians of both times in seconds; 0 before the first detection.
     fn medians(&self) -> (f64, f64) {
         let median = |mut times: Vec<Duration>| {
             times.sort_unstable();
@@ -173,23 +173,23 @@ impl DetectorState {
         }
     }
 
-    /// What a source shows; the configured scene before there was one.
+    /// The scene of a source; the configured one before the first source.
     pub fn scene_of_source(&self, source: Option<NewestSource>) -> Scene {
         let is_simulated = source.is_some_and(|source| source.is_simulated);
         if is_simulated { Scene::Sim } else { self.settings().scene }
     }
 
-    /// Whether only the source's first opening will show which scene it is.
+    /// True if only the first open of the source will tell the scene.
     pub fn is_scene_unknown(&self) -> bool {
         self.settings().may_be_simulated && self.pipeline.newest_source().is_none()
     }
 
-    /// How counting is done now.
+    /// The current settings.
     pub fn settings(&self) -> Arc<CountingSettings> {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// It is done otherwise from now on.
+    /// Replaces the settings.
     pub fn set_settings(&self, settings: Arc<CountingSettings>) {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
     }
@@ -198,7 +198,7 @@ impl DetectorState {
         self.figures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the old programs' readers are told: in, out.
+    /// Counts for clients of the earlier programs: in, out.
     pub fn lock_since_start(&self) -> MutexGuard<'_, (u64, u64)> {
         self.since_start.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -226,14 +226,14 @@ impl DetectorState {
         }
     }
 
-    /// One more who watches annotated pictures, until the demand is dropped.
+    /// Adds a viewer of annotated pictures, until the demand is dropped.
     pub fn annotate(self: &Arc<DetectorState>) -> Demand {
         self.requests.send_modify(|requests| requests.annotating += 1);
         Demand::with_guard(&self.pipeline.shared, Box::new(Annotating(Arc::clone(self))))
     }
 }
 
-/// One who watches annotated pictures.
+/// A viewer of annotated pictures.
 #[derive(Debug)]
 struct Annotating(Arc<DetectorState>);
 
@@ -243,11 +243,10 @@ impl Drop for Annotating {
     }
 }
 
-/// What a thread waits by: for pictures, changes and its stop, whichever comes first. It runs no
-/// tasks.
+/// The runtime in which a thread waits for pictures, changes and its stop. It runs no tasks.
 ///
 /// # Errors
-/// The operating system's.
+/// The operating system's error.
 pub fn runtime() -> std::io::Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_time().build()
 }
@@ -269,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_have_been_missed_is_kept_for_an_hour_and_never_without_end() {
+    fn possibly_missed_crossings_are_kept_for_an_hour_within_a_bound() {
         let track =
             |line, track| MissedTrack { line, track, class: "person".into(), time_us: track * 1_000_000 };
         let mut missed = MissedTracks::default();

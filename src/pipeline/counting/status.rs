@@ -1,8 +1,7 @@
-//! How counting stands: one decision from all that is known, in words for people and as the cover
-//! that counts.db keeps.
+//! The status of counting: one decision from all facts, in words for people and as the coverage in counts.db.
 //!
-//! Counting means that looks are really happening and that what they see is recorded: everything
-//! else is a gap, with the first reason that applies.
+//! Counting means that detections take place and crossings are recorded. Everything else is a gap, with the first
+//! reason that applies.
 
 use super::NoDetector;
 use crate::base::ClockTime;
@@ -11,103 +10,102 @@ use crate::pipeline::CameraState;
 use crate::pipeline::state::sentence;
 use crate::store::{Coverage, Scene};
 
-/// How counting is going.
+/// The status of counting.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CountingStatus {
-    /// One word: `counting`, `idle` (no line), `waiting` (no picture), `off`, `trouble`.
+    /// A word: `counting`, `idle` (no line), `waiting` (no picture), `off`, `trouble`.
     pub word: &'static str,
-    /// Why it does not count, in one word, as gaps have it: `no_model`, `no_class`, `counts_db`; empty while it does.
+    /// The reason of a gap in a word: `no_model`, `no_class`, `counts_db`; empty while counting.
     pub why: &'static str,
-    /// Since when it is so, on the wall clock.
+    /// Wall time of the last change.
     pub since_us: u64,
-    /// Why it does not count, in a sentence; empty while it does.
+    /// The reason of a gap in a sentence; empty while counting.
     pub reason: String,
-    /// What can be done about it.
+    /// The remedy.
     pub hint: Option<String>,
-    /// `onnx`, `motion`, `replay`; empty before one was made.
+    /// `onnx`, `motion`, `replay`; empty before the first detector.
     pub backend: &'static str,
-    /// The name of the model.
+    /// Name of the model.
     pub model: String,
-    /// Its classes.
+    /// Classes of the model.
     pub labels: Vec<String>,
-    /// Whether the classes mean what things are.
+    /// The classes name kinds of objects.
     pub tells_classes: bool,
-    /// Looks a second over the last seconds.
+    /// Detections per second over the last seconds.
     pub looks_per_second: f64,
-    /// Looks since start.
+    /// Detections since the start.
     pub looks: u64,
-    /// Of these, how many found that nothing moved, and asked no network.
+    /// Detections that skipped the network, because nothing moved.
     pub looks_saved: u64,
-    /// Median time of a look over the last looks, in seconds.
+    /// Median time of the last detections, in seconds.
     pub look_s: f64,
-    /// The part of it that the network took; all of the detector's where there is none.
+    /// The network's part of it; the whole detector's part without a network.
     pub inference_s: f64,
-    /// Tracks that live.
+    /// Number of current tracks.
     pub tracks: usize,
-    /// Looks that failed.
+    /// Failed detections since the start.
     pub failed: u64,
-    /// What is not as it was asked for though it counts, in sentences: a class that the model does not
-    /// know, a model that was not found.
+    /// Deviations from the request while counting works, in sentences: an unknown class, a model that was not found.
     pub notes: Vec<String>,
-    /// Whether counting itself keeps the camera open: it is one of the pipeline's demands.
+    /// Counting itself keeps the camera open, as one of the pipeline's demands.
     pub holds_camera: bool,
-    /// What is shown and counted.
+    /// The shown and counted scene.
     pub scene: Scene,
 }
 
-/// How the looks go.
+/// State of the detections.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum DetectionState<'a> {
-    /// None was made of what the camera shows now.
+    /// There was none in the current view yet.
     NotYet,
-    /// They are made.
+    /// Detections take place.
     Fine,
-    /// The pictures have stopped coming.
+    /// No more pictures arrive.
     Overdue,
-    /// The last one failed, for this reason.
+    /// The last detection failed for this reason.
     Failing(&'a str),
 }
 
-/// What the decision is made from.
+/// Facts for the decision.
 #[derive(Debug, Clone, Copy)]
 pub struct StatusInputs<'a> {
-    /// Whether the settings let anything be counted.
+    /// The settings allow counting.
     pub is_on: bool,
-    /// The scene that is looked at.
+    /// The current scene.
     pub scene: Scene,
-    /// Why counts.db does not take crossings, if it does not.
+    /// The reason why counts.db rejects crossings, if it does.
     pub counts_db: Option<&'a str>,
-    /// What can be done about that, where it is known.
+    /// The remedy for that, if known.
     pub counts_hint: Option<&'a str>,
-    /// Lines that are drawn in the scene.
+    /// Number of lines drawn in the scene.
     pub drawn: usize,
-    /// Lines that can count something with this detector; those that are drawn, before there is one.
+    /// Number of lines that can count with this detector; before there is one, all drawn lines.
     pub countable: usize,
-    /// Whether the old programs' hold is on.
+    /// The hold of the earlier programs is on.
     pub is_held: bool,
-    /// What the camera does.
+    /// State of the camera.
     pub camera: &'a CameraState,
-    /// Why there is no detector, if it was tried.
+    /// The reason why a detector could not be made.
     pub refused: Option<&'a NoDetector>,
-    /// How the looks go.
+    /// State of the detections.
     pub looking: DetectionState<'a>,
 }
 
-/// How counting stands.
+/// The decided status.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CountingState {
     /// See [`super::CountingStatus::word`].
     pub word: &'static str,
-    /// Why it does not count, in a sentence; empty while it does.
+    /// The reason of a gap in a sentence; empty while counting.
     pub reason: String,
-    /// What can be done about it.
+    /// The remedy.
     pub hint: Option<String>,
-    /// What counts.db is told.
+    /// The coverage for counts.db.
     pub cover: Coverage,
 }
 
 impl CountingState {
-    /// Why it does not count, in one word; empty while it does.
+    /// The reason of a gap in a word; empty while counting.
     fn why(&self) -> &'static str {
         match self.cover {
             Coverage::Not(why) if self.word != "counting" => why,
@@ -115,7 +113,7 @@ impl CountingState {
         }
     }
 
-    /// Puts it where it is read; a change is logged, and dated.
+    /// Writes the status. A change is logged and gets a time.
     pub fn write_to(self, status: &mut CountingStatus) {
         let why = self.why();
         if (status.word, &status.reason) != (self.word, &self.reason) {
@@ -131,7 +129,7 @@ impl CountingState {
     }
 }
 
-/// The decision.
+/// Decides the status.
 pub fn decide(facts: &StatusInputs<'_>) -> CountingState {
     let not = |word, why, reason: &str, hint: Option<&str>| CountingState {
         word,
@@ -186,7 +184,7 @@ pub fn decide(facts: &StatusInputs<'_>) -> CountingState {
     if let Some(reason) = facts.counts_db {
         return not("trouble", "ledger", &sentence(reason), Some(facts.counts_hint.unwrap_or(COUNTS_HINT)));
     }
-    // The line of a hold alone is on no record.
+    // The middle line of a hold is not recorded.
     let cover = if facts.countable > 0 { Coverage::Counting(facts.scene) } else { Coverage::Not("no_line") };
     CountingState { word: "counting", reason: String::new(), hint: None, cover }
 }
@@ -219,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn all_is_well() {
+    fn detections_on_a_line_count() {
         let standing = decide(&COUNTS);
         assert_eq!((standing.word, standing.reason.as_str()), ("counting", ""));
         assert_eq!(standing.cover, Coverage::Counting(Scene::Camera));
@@ -241,7 +239,7 @@ mod tests {
         stands(&StatusInputs { camera: &CameraState::Paused, ..COUNTS }, "waiting", "paused");
         stands(&StatusInputs { camera: &trouble, ..COUNTS }, "waiting", "unplugged");
         let waits = decide(&StatusInputs { camera: &trouble, ..COUNTS });
-        assert!(!format!("{waits:?}").contains("SECRET"), "it is told to everybody");
+        assert!(!format!("{waits:?}").contains("SECRET"), "everybody can read it");
         stands(&StatusInputs { refused: Some(&refused), ..COUNTS }, "trouble", "no_model");
         stands(&StatusInputs { countable: 0, ..COUNTS }, "trouble", "no_class");
         stands(

@@ -1,5 +1,5 @@
-//! A small picture of somebody who crosses a line, cut from the picture that was looked at. Lives on
-//! the detect thread; only where the user wants such pictures.
+//! Thumbnails of objects that cross a line, cut from the analysed picture if the settings ask for them. Lives on the
+//! detect thread.
 
 use bytes::Bytes;
 
@@ -8,11 +8,11 @@ use crate::encode::{CompressError, Encoder};
 use crate::media::canvas::{Canvas, Ink};
 use crate::media::{Geometry, Picture, SmallImage};
 
-/// The longer side of a live crossing's, in pixels.
+/// Longer side of the thumbnail of a live crossing, in pixels.
 pub const LONGEST: u32 = 160;
-/// Room around the box on each side, as a share of its longer side.
+/// Margin around the box on each side, as a share of its longer side.
 pub const MARGIN: f32 = 0.1;
-/// JPEG quality: it is to be recognised, not admired.
+/// JPEG quality; enough to recognise the object.
 const QUALITY: u8 = 70;
 
 /// Cuts thumbnails.
@@ -24,7 +24,7 @@ pub struct Cutter {
 }
 
 impl Cutter {
-    /// A cutter of pictures of which the longer side has at most this many pixels.
+    /// A cutter of thumbnails whose longer side has at most this many pixels.
     ///
     /// # Errors
     /// libjpeg-turbo could not be set up.
@@ -32,8 +32,8 @@ impl Cutter {
         Ok(Cutter { longest, encoder: Encoder::new(QUALITY)?, canvas: Canvas::new(2, 2, Ink::srgb(0)) })
     }
 
-    /// A JPEG of what is within `bounds` (left, top, right, bottom in fractions of what `geometry` shows of the
-    /// picture); `None` if that is outside of it, or no such JPEG can be made.
+    /// A JPEG of the area `bounds` (left, top, right, bottom in fractions of the picture in `geometry`). `None` if
+    /// that is outside the picture or cannot be encoded.
     pub fn encode(
         &mut self,
         reading: &mut PictureReader,
@@ -49,12 +49,12 @@ impl Cutter {
     }
 }
 
-/// What is within `bounds` and the margin, reduced to at most this many pixels a side.
+/// The area `bounds` with its margin, reduced to at most `most` pixels a side.
 fn crop(image: &SmallImage, bounds: [f32; 4], most: u32) -> Option<SmallImage> {
     let [left, top, right, bottom] = bounds;
     let (width, height) = (image.width as f32, image.height as f32);
     let margin = MARGIN * ((right - left) * width).max((bottom - top) * height);
-    // Numbers that are none become 0 by `as`, and an area of no size.
+    // `as` turns NaN into 0, which gives an empty area.
     let cut = |at: f32, most: usize| (at.max(0.0) as usize).min(most);
     let (x0, x1) = (cut(left * width - margin, image.width), cut(right * width + margin, image.width));
     let (y0, y1) = (cut(top * height - margin, image.height), cut(bottom * height + margin, image.height));
@@ -93,7 +93,7 @@ fn crop(image: &SmallImage, bounds: [f32; 4], most: u32) -> Option<SmallImage> {
     })
 }
 
-/// The part `area` of a plane of `width` × `height`, each pixel the mean of those it stands for.
+/// The part `area` of a plane of `width` × `height`; each pixel is the mean of those that it covers.
 fn average(
     plane: &[u8],
     width: usize,
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_is_what_is_there() {
+    fn a_thumbnail_shows_the_box_with_its_margin() {
         let cut = crop(&image(), [0.75, 0.25, 0.9, 0.75], LONGEST).unwrap();
         assert_eq!((cut.width, cut.height), (80, 120), "60×100 and a margin of 10 all around");
         assert!(cut.y.iter().all(|&y| y == 200) && cut.u.iter().all(|&u| u == 240));
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn boxes_beyond_the_edge_are_clipped_and_those_outside_are_none() {
+    fn boxes_beyond_the_edge_are_clipped_and_those_outside_give_none() {
         assert!(crop(&image(), [-0.5, -0.5, 0.2, 0.5], LONGEST).is_some());
         assert!(crop(&image(), [1.5, 0.2, 1.8, 0.5], LONGEST).is_none());
         assert!(crop(&image(), [f32::NAN, 0.0, f32::NAN, 1.0], LONGEST).is_none());

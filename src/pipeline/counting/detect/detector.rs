@@ -1,4 +1,4 @@
-//! The detector at work: made, replaced on request, and how often it looks.
+//! Makes, replaces and releases the detector, and sets its rate.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ impl Detect<'_> {
         self.try_make_watch(scene, chosen)
     }
 
-    /// The same, and nobody is told.
+    /// Like `make_watch`, but keeps the results and the published status.
     pub(super) fn try_make_watch(&mut self, scene: Scene, chosen: Option<&str>) -> Result<Watch, NoDetector> {
         if let Some((_, watch)) = &self.watch {
             self.highest_track = watch.highest_track_id();
@@ -62,14 +62,14 @@ impl Detect<'_> {
         (self.refused, self.remake_at, self.failing) = (None, None, None);
     }
 
-    /// At most so many looks a second as are wanted of this detector.
+    /// Limits detections to the rate that is configured for this detector.
     pub(super) fn set_pace(&mut self) {
         let is_motion = self.watch.as_ref().is_some_and(|(_, watch)| watch.backend == "motion");
         let usual = if is_motion { MOTION_FPS } else { MODEL_FPS };
         self.limit = RateLimit::new(self.shared.settings().fps.unwrap_or(usual));
     }
 
-    /// Lets go of the detector. It may have panicked, and may do so again.
+    /// Drops the detector. It may have panicked, and may panic again.
     pub(super) fn release_watch(&mut self) {
         if let Some((_, watch)) = self.watch.take() {
             self.highest_track = watch.highest_track_id();
@@ -85,7 +85,7 @@ impl Detect<'_> {
             DetectorRequest::Model(name) => self.change_model(name),
             DetectorRequest::Settings(settings, make) => self.change_settings(settings, make),
         };
-        // The caller may have gone.
+        // The caller may be gone.
         let _ = request.answer.send(answer);
     }
 
@@ -103,8 +103,8 @@ impl Detect<'_> {
         Ok(())
     }
 
-    /// Another detector, or one for other classes, is made before the one at work is let go. One that was not needed so
-    /// far is made, too, to see whether it can be; nothing is made where nothing is to be counted.
+    /// Makes another detector, or one for other classes, before the current one is dropped. Also makes one that was
+    /// not needed so far, as a test; makes none if counting is off.
     pub(super) fn change_settings(
         &mut self,
         settings: CountingSettings,

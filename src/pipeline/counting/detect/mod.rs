@@ -1,12 +1,12 @@
-//! The thread `detect`: looks at the newest picture at its own pace, counts, and says how it stands.
+//! The thread `detect`: runs the detector on the newest picture at its own rate, counts, and publishes its status.
 //!
-//! It is one subscriber of the hub among others: the hub is its inbox of one place, so that a slow
-//! detector skips pictures and delays nobody. It waits for pictures and changes by a runtime of its
-//! own that runs no tasks; everything slow happens outside of that.
+//! It is a subscriber of the hub. The hub serves as an inbox with one place, so a slow detector skips pictures and
+//! delays nobody. The thread waits for pictures and changes in its own runtime, which runs no tasks; slow work
+//! happens outside of it.
 //!
-//! Invariants: the camera is demanded exactly while something should be counted; counts.db is told
-//! that counting runs only between the first look at what the camera shows and the last; no two
-//! tracks of one run have the same number; the heart beats at least once a second but while a
+//! Invariants: The camera is demanded exactly while something should be counted. counts.db records coverage only
+//! between the first and the last detection of the current view. No two tracks of one run have the same number. The
+//! heart beats at least once a second, except while a detector is being made or runs.
 //! detector is being made or looks.
 
 mod detector;
@@ -40,25 +40,25 @@ use plan::{CounterLines, Needs, ShapeCount, plan};
 
 /// Longest sleep between heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// Limit for making a detector, on top of the usual time between heartbeats: to be tried, and to be loaded.
+/// Extra time until the next heartbeat while a detector is tested and loaded.
 const MAKING_TAKES: Duration = Duration::from_secs(120);
-/// Limit of one detection, for slow machines.
+/// Extra time until the next heartbeat during one detection, for slow machines.
 pub const LOOK_TAKES: Duration = Duration::from_secs(20);
-/// Counting ends after this time without a picture; for a slow camera, or a slow pace, for
-/// so many of its steps.
+/// Counting ends after this time without a picture. A slow camera or a low detection rate gets this many steps
+/// instead.
 const OVERDUE: Duration = Duration::from_millis(1500);
 const OVERDUE_STEPS: f64 = 2.5;
-/// Detections a second where nothing is configured: with a model, and by motion. Ten a second count no better with a
-/// model (docs/accuracy.md).
+/// Default detections per second with a model and by motion. Ten per second count no better with a model
+/// (docs/accuracy.md).
 const MODEL_FPS: f64 = 5.0;
 const MOTION_FPS: f64 = 15.0;
-/// What the old programs count.
+/// The class that the earlier programs count.
 const PERSON: &str = "person";
 
-/// What a detector was made for: the scene, and the model that was chosen on the page.
+/// Input of a detector: the scene, and the model chosen on the page.
 type MadeFor = (Scene, Option<String>);
 
-/// Where a thread's life goes on.
+/// The event that ends a wait.
 enum DetectEvent {
     Picture(Picture),
     Asked(CountingRequest),
@@ -66,7 +66,7 @@ enum DetectEvent {
     Stopped,
 }
 
-/// What is drawn, and what the counter was told of it.
+/// The shapes, and the lines that the counter has.
 #[derive(Debug, Default)]
 struct Drawn {
     lines: Arc<Vec<LineRow>>,
@@ -75,26 +75,26 @@ struct Drawn {
     told: Option<CounterLines>,
 }
 
-/// The last look that succeeded.
+/// The last successful detection.
 #[derive(Debug, Clone, Copy)]
 struct LastDetection {
     at: Instant,
-    /// Time to the one before it; zero for the first.
+    /// Time since the detection before; zero for the first.
     step: Duration,
 }
 
-/// There is no detector.
+/// A detector that could not be made.
 #[derive(Debug)]
 struct RefusedPicture {
     made_for: MadeFor,
     why: NoDetector,
-    /// When it is tried again, for a file may be put right, and how the pauses grow.
+    /// Time of the next try, because a file may be repaired; and the growing pauses.
     again_at: Instant,
     pauses: Backoff,
 }
 
 impl RefusedPicture {
-    /// `before`: that it was so already, and that it is tried.
+    /// `before` is the previous failure, if this was a retry.
     fn new(made_for: MadeFor, why: NoDetector, before: Option<RefusedPicture>) -> RefusedPicture {
         if before.as_ref().is_none_or(|before| before.why != why) {
             log::error!("counting: {why}");
@@ -104,7 +104,7 @@ impl RefusedPicture {
     }
 }
 
-/// The thread's own things.
+/// State of the thread.
 pub struct Detect<'a> {
     shared: Arc<DetectorState>,
     make: MakeDetector,
@@ -116,7 +116,7 @@ pub struct Detect<'a> {
     zones: watch::Receiver<Arc<Vec<ZoneRow>>>,
     states: watch::Receiver<CameraState>,
     views: watch::Receiver<Arc<View>>,
-    /// Which way up the pictures are looked at, and what part of them: lines are fractions of that.
+    /// Rotation and crop of the pictures. Lines are fractions of the result.
     geometry: Geometry,
     requests: watch::Receiver<DetectorRequests>,
     holds: u64,
@@ -124,31 +124,31 @@ pub struct Detect<'a> {
     pictures: Option<Subscriber>,
     limit: RateLimit,
     scene: Scene,
-    /// The source whose pictures are looked at.
+    /// Source of the current pictures.
     source: Option<NewestSource>,
-    /// The model that was chosen on the page.
+    /// The model chosen on the page.
     chosen: Option<String>,
     watch: Option<(MadeFor, Watch)>,
     refused: Option<RefusedPicture>,
-    /// When a detector that broke is made again, and how the pauses grow.
+    /// Time at which a broken detector is made again, and the growing pauses.
     remake_at: Option<Instant>,
     remaking: Backoff,
     working_since: Instant,
     highest_track: u64,
     drawn: Drawn,
-    /// What the detector makes of the lines that are drawn; `None` while there is none for this scene.
+    /// Status of each line with this detector; `None` without a detector for this scene.
     judged: Option<LineStatuses>,
     last_look: Option<LastDetection>,
     failing: Option<String>,
     recent: RecentDetections,
     unrecorded: Unrecorded,
     occupancy: OccupancyLog,
-    /// On a small machine a network can take all there is: the stream must not wait for that.
+    /// A network can take a whole small machine: the stream must not wait for it.
     _way: ThreadPriority,
 }
 
 impl<'a> Detect<'a> {
-    /// On the thread that runs it: that gives way to others from here on.
+    /// Runs on the thread itself, and lowers its priority.
     pub fn new(
         shared: Arc<DetectorState>,
         make: MakeDetector,
@@ -196,7 +196,7 @@ impl<'a> Detect<'a> {
         }
     }
 
-    /// Runs until counting is stopped.
+    /// Runs until counting stops.
     pub fn run(mut self, runtime: &Runtime) {
         self.switch_scene(self.shared.settings().scene);
         loop {
@@ -217,7 +217,7 @@ impl<'a> Detect<'a> {
         self.record_cover(Coverage::Not("off"));
     }
 
-    /// The next picture that is to be looked at, or whatever else there is to do.
+    /// The next picture for the detector, or another event.
     async fn wait(&mut self) -> DetectEvent {
         let sleep = tokio::time::sleep(self.longest_wait());
         tokio::pin!(sleep);
@@ -226,7 +226,7 @@ impl<'a> Detect<'a> {
                 biased;
                 () = self.shared.stop.stopped() => return DetectEvent::Stopped,
                 Some(request) = self.asked.recv() => return DetectEvent::Asked(request),
-                // Their senders live as long as `self.shared`: these do not fail.
+                // The senders live as long as `self.shared`, so these cannot fail.
                 Ok(()) = self.lines.changed() => return DetectEvent::Changed,
                 Ok(()) = self.zones.changed() => return DetectEvent::Changed,
                 Ok(()) = self.states.changed() => return DetectEvent::Changed,
@@ -235,7 +235,7 @@ impl<'a> Detect<'a> {
                 picture = next_picture(&mut self.pictures) => match picture {
                     Some(picture) if self.needs_inference(&picture) => return DetectEvent::Picture(picture),
                     Some(_) => {}
-                    // The pipeline ends; so shall we, by the stop.
+                    // The pipeline ends; the stop will end this thread, too.
                     None => self.pictures = None,
                 },
                 () = &mut sleep => return DetectEvent::Changed,
@@ -254,7 +254,7 @@ impl<'a> Detect<'a> {
             .fold(HEARTBEAT, Duration::min)
     }
 
-    /// How long after this look pictures are overdue.
+    /// Time after this detection until pictures count as overdue.
     fn overdue_after(&self, last: &LastDetection) -> Duration {
         let pace = self.shared.settings().fps.map_or(0.0, |fps| 1.0 / fps);
         let step = last.step.as_secs_f64().max(pace);
@@ -265,9 +265,9 @@ impl<'a> Detect<'a> {
         !picture.is_card && self.limit.accepts(picture.stamp.monotonic_us)
     }
 
-    /// Brings everything in line with what is wanted and what there is, and tells how it stands.
+    /// Adapts everything to the requests and the facts, and publishes the status.
     fn refresh(&mut self) {
-        // counts.db may keep us waiting for some seconds each time.
+        // Each call of counts.db may block for some seconds.
         self.beat.beat();
         self.refresh_source();
         self.refresh_view();
@@ -306,7 +306,7 @@ impl<'a> Detect<'a> {
             Some((made_for, watch)) if plan.tells_counter => {
                 let CounterLines { scene, with_middle } = plan.lines;
                 let judged = watch.set_lines(&self.drawn.lines, &self.drawn.zones, scene, with_middle);
-                // Another scene's detector says nothing of this one's lines: the next picture has its own made.
+                // A detector of another scene cannot judge these lines. The next picture makes one for this scene.
                 self.judged = (made_for.0 == scene).then_some(judged);
             }
             Some(_) => {}
@@ -315,7 +315,7 @@ impl<'a> Detect<'a> {
         self.publish_status(needs.here.lines, plan.lines.with_middle, requests.is_held, &camera);
     }
 
-    /// What is wanted now, and what there is.
+    /// The current requests and facts.
     fn needs<'n>(
         &self,
         requests: DetectorRequests,
@@ -350,7 +350,7 @@ impl<'a> Detect<'a> {
         self.last_look.is_some_and(|last| last.at.elapsed() >= self.overdue_after(&last))
     }
 
-    /// Heeds that another source may be open by now: nobody is followed from one into the other.
+    /// Adopts a new source, if there is one. Tracks do not continue across it.
     fn refresh_source(&mut self) {
         let newest = self.shared.pipeline.newest_source();
         if newest == self.source {
@@ -365,13 +365,12 @@ impl<'a> Detect<'a> {
         self.switch_scene(self.current_scene());
     }
 
-    /// What the source shows.
+    /// The scene of the current source.
     fn current_scene(&self) -> Scene {
         self.shared.scene_of_source(self.source)
     }
 
-    /// Heeds that pictures may be shown another way up, or another part of them: nobody is followed from one into the
-    /// other. What else is done to them is not looked at.
+    /// Adopts a new rotation or crop. Tracks do not continue across it. Other changes of the picture do not matter.
     fn refresh_view(&mut self) {
         let geometry = self.views.borrow_and_update().geometry();
         if geometry == self.geometry {
@@ -393,14 +392,14 @@ impl<'a> Detect<'a> {
         self.publish_scene();
     }
 
-    /// Has counts.db show what is looked at. What it could not take is told again by the next call.
+    /// Tells counts.db the current scene. The next call repeats a failed attempt.
     fn publish_scene(&self) {
         if let Ok(counts) = &self.shared.counts_db {
             counts.show_scene(self.scene);
         }
     }
 
-    /// The looks so far say nothing of what the camera shows now.
+    /// Discards the results, which do not describe the current view.
     fn clear_results(&mut self) {
         self.last_look = None;
         self.occupancy.pause();
@@ -418,7 +417,7 @@ impl<'a> Detect<'a> {
         });
     }
 
-    /// Makes a detector if there is none for this scene and choice; looks at the picture.
+    /// Makes a detector if there is none for this scene and choice, and runs it on the picture.
     fn picture(&mut self, picture: &Picture) {
         if self.shared.pipeline.newest_source() != self.source {
             self.refresh();
@@ -426,7 +425,7 @@ impl<'a> Detect<'a> {
                 return;
             }
         }
-        // Of the source before: it was in the hub while that gave way.
+        // A picture of the previous source may still be in the hub.
         if self.source.is_some_and(|source| picture.stamp.monotonic_us < source.opened_us) {
             return;
         }
@@ -438,7 +437,7 @@ impl<'a> Detect<'a> {
             self.release_watch();
             let chosen = wanted.1.clone();
             let before = self.refused.take().filter(|refused| refused.made_for == wanted);
-            // Until it is made after all it stands as it did.
+            // Until it succeeds, the published status stays.
             let made = match before {
                 None => self.make_watch(wanted.0, chosen.as_deref()),
                 Some(_) => self.try_make_watch(wanted.0, chosen.as_deref()),
@@ -451,7 +450,7 @@ impl<'a> Detect<'a> {
                 }
             }
             self.refresh();
-            // What it shows may be seconds old by now: the next one is looked at.
+            // This picture may be seconds old by now: the detector gets the next one.
             return;
         }
         self.run_inference(picture);
@@ -461,7 +460,7 @@ impl<'a> Detect<'a> {
         let Some((_, watch)) = &mut self.watch else { return };
         self.beat.beat_with_extension(LOOK_TAKES);
         let began = Instant::now();
-        // From the next picture on, where the camera has such a stream.
+        // Takes effect from the next picture on, if the camera has a second stream.
         self.shared.pipeline.request_small(Some(watch.least_size((picture.width, picture.height))));
         let small = self.shared.pipeline.small_image_of(picture);
         let looked = watch.run_inference(&mut self.reading, picture, small.as_deref(), &self.geometry);
@@ -504,7 +503,7 @@ impl<'a> Detect<'a> {
         self.publish(overlay);
     }
 
-    /// Hands counts.db how many were in the zones.
+    /// Records the occupancy of zones in counts.db.
     fn record_occupancy(&self, rows: Vec<OccupancySpan>) {
         if let Ok(counts) = &self.shared.counts_db
             && !rows.is_empty()
@@ -527,7 +526,7 @@ impl<'a> Detect<'a> {
         }
     }
 
-    /// Hands the crossings to counts.db.
+    /// Records crossings in counts.db.
     fn record_crossings(&mut self, picture: &Picture, crossed: Vec<Crossed>) {
         let settings = self.shared.settings();
         let with_thumbnails = settings.thumbnails && !settings.counts_only;
@@ -555,7 +554,7 @@ impl<'a> Detect<'a> {
         if let Some(line) = self.recent.record_failure(error.to_string(), Instant::now()) {
             log::error!("counting: {line}");
         }
-        // One look that fails among others is no failure of counting.
+        // A single failed detection among others is not a failure of counting.
         if !error.is_detector_lost() && self.last_look.is_some() && !self.is_picture_overdue() {
             return;
         }
@@ -572,12 +571,12 @@ impl<'a> Detect<'a> {
 
 impl Drop for Detect<'_> {
     fn drop(&mut self) {
-        // By a panic too: nobody is to take the last overlay for what is seen now.
+        // Also after a panic: the last overlay must not pass for current.
         self.shared.overlay.send_replace(Arc::new(empty_overlay()));
     }
 }
 
-/// The next picture; never, while nobody wants one.
+/// The next picture; pending while nobody wants one.
 async fn next_picture(pictures: &mut Option<Subscriber>) -> Option<Picture> {
     match pictures {
         Some(pictures) => pictures.next().await,

@@ -1,10 +1,10 @@
-//! What the thread `detect` does about what is wanted and what there is: one pure decision.
+//! Decides what the thread `detect` does, as a pure function of requests and facts.
 
 use crate::pipeline::CameraState;
 use crate::pipeline::counting::shared::DetectorRequests;
 use crate::store::Scene;
 
-/// Lines and zones that count in one scene.
+/// Numbers of counting lines and zones in one scene.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ShapeCount {
     pub lines: usize,
@@ -17,61 +17,61 @@ impl ShapeCount {
     }
 }
 
-/// What the counter counts on.
+/// The lines of the counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CounterLines {
     pub scene: Scene,
-    /// The vertical line through the middle counts, since none is drawn.
+    /// The vertical middle line counts, because no line is drawn.
     pub with_middle: bool,
 }
 
-/// What is wanted, and what there is.
+/// Requests and facts.
 #[derive(Debug, Clone, Copy)]
 pub struct Needs<'a> {
-    /// The settings let anything be counted.
+    /// The settings allow counting.
     pub is_on: bool,
     pub camera: &'a CameraState,
     pub requests: DetectorRequests,
-    /// The hold of the old programs has begun anew since the last plan.
+    /// The hold of the earlier programs has started since the last plan.
     pub is_hold_new: bool,
-    /// The scene that the source shows.
+    /// Scene of the source.
     pub scene: Scene,
     /// Shapes in that scene.
     pub here: ShapeCount,
-    /// Shapes in the scene of the settings, which a stand-in may hide.
+    /// Shapes in the configured scene, which a stand-in may hide.
     pub configured: ShapeCount,
     /// Shapes in the simulation, while it is unknown whether the source is one.
     pub possible: ShapeCount,
     /// Lines or zones have changed since the last plan.
     pub are_shapes_new: bool,
-    /// What the counter was last told to count on; `None` for a new counter.
+    /// The lines that the counter has; `None` for a new counter.
     pub told: Option<CounterLines>,
-    /// The thread takes pictures.
+    /// The thread is subscribed to pictures.
     pub has_pictures: bool,
 }
 
-/// What the thread does.
+/// A decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
-    /// The camera is held open.
+    /// Hold the camera open.
     pub demands_camera: bool,
-    /// Pictures are taken.
+    /// Subscribe to pictures.
     pub takes_pictures: bool,
-    /// The results so far say nothing of what the camera shows.
+    /// Discard the results, which do not describe the current view.
     pub clears_results: bool,
-    /// A detector that was refused is made again at once.
+    /// Make a refused detector again at once.
     pub retries_detector: bool,
-    /// What the counter counts on.
+    /// The lines to count on.
     pub lines: CounterLines,
-    /// The counter is told its lines.
+    /// Give the counter its lines.
     pub tells_counter: bool,
 }
 
-/// Decides.
+/// Makes the decision.
 pub fn plan(needs: &Needs<'_>) -> Plan {
     let may_count = needs.is_on && *needs.camera != CameraState::Paused;
     let counts_here = needs.here.is_any() || needs.requests.is_held;
-    // The camera that a stand-in replaces is to come back, and an unopened source may be the one with the shapes.
+    // The camera behind a stand-in must come back, and a source not yet opened may have the shapes.
     let counts_elsewhere = needs.configured.is_any() || needs.possible.is_any();
     let takes_pictures = may_count && (counts_here || needs.requests.annotating > 0);
     let with_middle = needs.requests.is_held && needs.here.lines == 0;
@@ -95,7 +95,7 @@ mod tests {
     const NONE: ShapeCount = ShapeCount { lines: 0, zones: 0 };
     const PLAIN: CounterLines = CounterLines { scene: Scene::Camera, with_middle: false };
 
-    /// A live camera with nothing drawn, and a counter that knows it.
+    /// A live camera without shapes, and a counter that has its lines.
     fn needs() -> Needs<'static> {
         Needs {
             is_on: true,
@@ -117,21 +117,21 @@ mod tests {
     }
 
     #[test]
-    fn the_camera_is_open_for_shapes_and_the_hold_and_pictures_are_taken_where_they_count() {
+    fn shapes_and_the_hold_open_the_camera_and_pictures_are_taken_for_counting_shapes() {
         let (held, watched, none) = (requests(true, 0), requests(false, 2), requests(false, 0));
         // here, configured, possible, requests: demands the camera, takes pictures
         for (here, configured, possible, requests, demands, takes) in [
             (NONE, NONE, NONE, none, false, false),
             (LINE, LINE, NONE, none, true, true),
             (ZONE, ZONE, NONE, none, true, true),
-            // A stand-in is shown in which nothing is drawn.
+            // A stand-in without shapes is shown.
             (NONE, LINE, NONE, none, true, false),
             (NONE, ZONE, NONE, none, true, false),
-            // Something is drawn in a stand-in only, which may be shown yet.
+            // Only a stand-in that may still appear has shapes.
             (NONE, NONE, LINE, none, true, false),
             (NONE, NONE, ZONE, none, true, false),
             (NONE, NONE, NONE, held, true, true),
-            // Annotated pictures are a view: they open no camera of themselves.
+            // Annotated pictures are a view: they do not open the camera.
             (NONE, NONE, NONE, watched, false, true),
             (NONE, LINE, NONE, watched, true, true),
         ] {
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_detector_is_tried_again_when_something_has_changed() {
+    fn a_refused_detector_is_retried_after_a_change() {
         for (are_shapes_new, is_hold_new) in [(false, false), (true, false), (false, true), (true, true)] {
             let wanted = Needs { are_shapes_new, is_hold_new, ..needs() };
             assert_eq!(plan(&wanted).retries_detector, are_shapes_new || is_hold_new, "{wanted:?}");
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn the_counter_is_told_what_it_does_not_know() {
+    fn the_counter_gets_lines_that_it_does_not_have() {
         let elsewhere = CounterLines { scene: Scene::Sim, ..PLAIN };
         let middle = CounterLines { with_middle: true, ..PLAIN };
         for (told, are_shapes_new, want) in [

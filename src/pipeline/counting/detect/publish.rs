@@ -1,4 +1,4 @@
-//! What the thread says of itself: how counting stands, and what counts.db is told of it.
+//! Publishes the status of counting and its coverage in counts.db.
 
 use super::Detect;
 use crate::pipeline::CameraState;
@@ -8,7 +8,7 @@ use crate::pipeline::counting::status::{DetectionState, StatusInputs};
 use crate::store::{Counts, Coverage, Unpinned};
 
 impl Detect<'_> {
-    /// Tells that a detector is being made.
+    /// Publishes that a detector is being made.
     pub(super) fn publish_loading(&mut self) {
         if self.demand.is_none() {
             return;
@@ -20,7 +20,7 @@ impl Detect<'_> {
         figures.status.hint = None;
     }
 
-    /// Says how it stands, to counts.db and to everybody else.
+    /// Publishes the status, to counts.db and to everybody.
     pub(super) fn publish_status(
         &mut self,
         drawn: usize,
@@ -54,7 +54,7 @@ impl Detect<'_> {
             looking,
         });
         if let (Ok(counts), Some(judged)) = (&self.shared.counts_db, &self.judged) {
-            // Before it may hear that counting runs.
+            // Goes before the coverage, which may start counting.
             counts.set_line_verdicts(&judged.lines);
         }
         self.record_cover(standing.cover.clone());
@@ -90,7 +90,7 @@ impl Detect<'_> {
         status.notes.extend(self.recent.sentence());
     }
 
-    /// Tells counts.db, which heeds only what is news to it, and is told again what it could not take.
+    /// Tells counts.db the coverage. It ignores repetitions, and gets again what it could not record.
     pub(super) fn record_cover(&self, cover: Coverage) {
         self.publish_scene();
         if let Ok(counts) = &self.shared.counts_db {
