@@ -1,8 +1,8 @@
-//! One recording under way: from the pictures that wait to the store, chunk by chunk. Never waits for the store, except
-//! at its end. Knows no thread and no clock: times are microseconds of the monotonic clock.
+//! A recording in progress: moves waiting pictures to the store, chunk by chunk. It waits for the store only at its
+//! end. It uses no thread and no clock; times are microseconds of the monotonic clock.
 //!
-//! The store takes a chunk, or refuses it for the moment: then the chunk is offered again, while pictures wait behind
-//! it. When there are too many of those it is dropped, which is a gap.
+//! The store accepts a chunk or refuses it for the moment. A refused chunk is offered again while pictures wait
+//! behind it. If too many wait, the chunk is dropped, which is a gap.
 
 use crate::pipeline::rate::RateLimit;
 use crate::store::media::{
@@ -12,15 +12,15 @@ use crate::store::media::{
 use super::chunking::Chunking;
 use super::queue::{Backlog, Shot};
 
-/// While a chunk is being written, so many bytes of pictures wait for its buffer to come back before another one is
-/// taken: a disk that is not slow has no need of two.
+/// While a chunk is being written, up to this many bytes of pictures wait for its buffer before a second one is
+/// allocated. A fast disk does not need two.
 const AWAITED: usize = 512 << 10;
 
-/// And so much time of them, in microseconds: small pictures that waited for bytes alone would still be in no chunk
-/// when the disk has time for the next one.
+/// The same limit as a time, in microseconds. Without it small pictures would still be in no chunk when the disk has
+/// time for the next one.
 const AWAITED_US: u64 = 450_000;
 
-/// Where chunks go: the store's writer.
+/// Receiver of chunks: the store's writer.
 pub trait RecordingSink: Send + 'static {
     /// See [`RecordingHandle::append`].
     fn append(&mut self, chunk: Chunk) -> Result<Chunk, RefusedChunk>;
@@ -74,54 +74,54 @@ impl RecordingSink for RecordingHandle {
     }
 }
 
-/// What a recording is made of, and where it ends.
+/// Limits of a recording, and its rate.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct RecordingLimits {
-    /// At most so many pictures a second.
+    /// Maximum pictures per second.
     pub fps: Option<f64>,
-    /// Pictures from this time on are none of it.
+    /// Time of its end; later pictures do not belong to it.
     pub until_us: Option<u64>,
-    /// At most so many bytes, but one picture at least.
+    /// Maximum bytes; a recording has at least one picture.
     pub bytes: Option<u64>,
-    /// Each picture is a chunk of its own: it is on the disk as soon as it can be.
+    /// Each picture is a chunk of its own, so that it is on the disk as soon as possible.
     pub is_each_a_chunk: bool,
 }
 
-/// How much there is of it, what waits for the disk included.
+/// Size of a recording, including chunks that wait for the disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FrameTally {
     /// Pictures.
     pub frames: u64,
-    /// Their bytes.
+    /// Bytes of the pictures.
     pub bytes: u64,
-    /// Places at which some are missing.
+    /// Number of gaps.
     pub gaps: u64,
-    /// From the first to the newest, microseconds.
+    /// Time from the first to the newest picture, microseconds.
     pub duration_us: u64,
-    /// Pictures that the store did not take.
+    /// Pictures that the store did not accept.
     pub dropped: u64,
-    /// Those of them that were to be its end.
+    /// Those of them that belonged to the end.
     pub dropped_at_end: u64,
 }
 
-/// A recording under way.
+/// A recording in progress.
 #[derive(Debug)]
 pub struct Recording<S> {
-    /// None while the row is being made.
+    /// None while the row is being created.
     sink: Option<S>,
     terms: RecordingLimits,
     began_us: u64,
     chunking: Chunking,
-    /// When the first picture of the chunk under way was taken.
+    /// Capture time of the first picture in the current chunk.
     open_since_us: Option<u64>,
-    /// A chunk that has ended and that the store has not taken yet.
+    /// A finished chunk that the store has not accepted yet.
     closed: Option<Chunk>,
     /// The picture that comes next.
     next: Option<Shot>,
     limit: Option<RateLimit>,
-    /// Pictures are missing before the next one that is wanted.
+    /// A gap precedes the next wanted picture.
     is_after_gap: bool,
-    /// The store did not take what came after the newest chunk that it took.
+    /// The store refused everything after the newest chunk that it accepted.
     is_end_lost: bool,
     newest_us: Option<u64>,
     is_over: bool,
@@ -129,7 +129,7 @@ pub struct Recording<S> {
 }
 
 impl<S: RecordingSink> Recording<S> {
-    /// A recording whose times count from `began_us`. Nothing is handed over before [`Recording::begin`].
+    /// A recording whose times count from `began_us`. It hands over nothing before [`Recording::attach_sink`].
     pub fn new(began_us: u64, terms: RecordingLimits) -> Recording<S> {
         Recording {
             sink: None,
@@ -148,47 +148,48 @@ impl<S: RecordingSink> Recording<S> {
         }
     }
 
-    /// The store is ready for it.
+    /// Connects the store.
     pub fn attach_sink(&mut self, sink: S) {
         self.sink = Some(sink);
     }
 
-    /// How much there is of it.
+    /// Size of the recording.
     pub fn tally(&self) -> FrameTally {
         self.tally
     }
 
-    /// How much of it is on the disk.
+    /// The part of the recording on the disk.
     pub fn written(&self) -> RecordingProgress {
         self.sink.as_ref().map(RecordingSink::written).unwrap_or_default()
     }
 
-    /// Whether a limit is reached: nothing more is taken.
+    /// A limit is reached; no more pictures are accepted.
     pub fn has_reached_limit(&self) -> bool {
         self.is_over
     }
 
-    /// Whether the store has closed it by itself: it was set aside, or has ended.
+    /// The store has closed the recording on its own: it was set aside or has ended.
     pub fn is_closed(&self) -> bool {
         self.closed.is_some() && self.sink.as_ref().is_some_and(RecordingSink::is_closed)
     }
 
-    /// Why the store takes nothing, if so.
+    /// The reason why the store accepts nothing, if so.
     pub fn error(&self) -> Option<MediaError> {
         self.sink.as_ref().and_then(RecordingSink::error)
     }
 
-    /// Whether a chunk waits to be offered again.
+    /// A chunk waits to be offered again.
     pub fn is_refused(&self) -> bool {
         self.closed.is_some()
     }
 
-    /// When the chunk under way has to end, whether another picture comes or not.
+    /// Time at which the current chunk must end, even without another picture.
     pub fn chunk_ends_us(&self) -> Option<u64> {
         self.open_since_us.map(|since_us| since_us + self.chunking.longest_us())
     }
 
-    /// Takes what waits in `backlog` as far as the store does. What it does not take waits there, up to `room` bytes.
+    /// Moves pictures from `backlog` to the store as far as it accepts them. The rest waits there, up to `room`
+    /// bytes.
     pub fn drain_backlog(&mut self, backlog: &mut Backlog, room: usize, now_us: u64) {
         if self.sink.is_none() {
             while backlog.bytes() > room && backlog.drop_oldest().is_some() {
@@ -200,14 +201,14 @@ impl<S: RecordingSink> Recording<S> {
             && !self.is_waiting_for_buffer(backlog)
             && self.append_next(backlog)
         {}
-        // What has waited until now belongs to it still.
+        // Pictures that have waited until now still belong to the chunk.
         if self.closed.is_none() && self.chunk_ends_us().is_some_and(|ends_us| now_us >= ends_us) {
             self.close();
             self.offer_chunk(false);
         }
     }
 
-    /// Whether what comes next waits for the buffer of the chunk that is being written.
+    /// True if the next picture waits for the buffer of the chunk that is being written.
     fn is_waiting_for_buffer(&mut self, backlog: &Backlog) -> bool {
         let Some(sink) = self.sink.as_mut().filter(|_| self.chunking.needs_buffer()) else { return false };
         match sink.spare_chunk() {
@@ -220,7 +221,7 @@ impl<S: RecordingSink> Recording<S> {
         }
     }
 
-    /// Takes one picture, or ends a chunk before it; `false`: there is none to be taken.
+    /// Accepts one picture, or ends a chunk before it. False if there is no picture to accept.
     fn append_next(&mut self, backlog: &mut Backlog) -> bool {
         if self.is_over {
             return false;
@@ -248,7 +249,7 @@ impl<S: RecordingSink> Recording<S> {
         true
     }
 
-    /// The next picture that is wanted. One held down to fewer pictures has a gap only where one comes late.
+    /// The next wanted picture. At a reduced rate only a late picture marks a gap.
     fn next_wanted(&mut self, backlog: &mut Backlog) -> Option<Shot> {
         while let Some(mut shot) = backlog.pop() {
             let at_us = shot.picture.stamp.monotonic_us;
@@ -267,7 +268,7 @@ impl<S: RecordingSink> Recording<S> {
         None
     }
 
-    /// Ends the chunk under way.
+    /// Ends the current chunk.
     fn close(&mut self) {
         if self.closed.is_some() || self.chunking.is_empty() {
             return;
@@ -278,7 +279,7 @@ impl<S: RecordingSink> Recording<S> {
         self.closed = Some(chunk);
     }
 
-    /// Offers the chunk that has ended; `is_to_go`: it is dropped if it is not taken. Tells whether none waits.
+    /// Offers the finished chunk; with `is_to_go` a refused chunk is dropped. Returns true if none waits afterwards.
     fn offer_chunk(&mut self, is_to_go: bool) -> bool {
         let Some((chunk, sink)) = self.closed.take().zip(self.sink.as_mut()) else { return true };
         match sink.append(chunk) {
@@ -309,8 +310,8 @@ impl<S: RecordingSink> Recording<S> {
         self.tally.gaps -= u64::from(chunk.is_after_gap);
     }
 
-    /// Writes what is left, and answers when it is on the disk: blocks as long as that takes. `None`: there is not one
-    /// picture of it. Tells how much there was of it, too. Where its last pictures are lost it ends as [`Ended::Cut`].
+    /// Writes the rest and blocks until it is on the disk. `None` if the recording has no picture. Also returns the
+    /// size. If its last pictures are lost, it ends as [`Ended::Cut`].
     pub fn finish(
         mut self,
         mut backlog: Backlog,
@@ -318,7 +319,7 @@ impl<S: RecordingSink> Recording<S> {
     ) -> (Result<Option<Item>, MediaError>, FrameTally) {
         let Some(mut sink) = self.sink.take() else { return (Ok(None), self.tally) };
         let dropped = self.tally.dropped;
-        // What was set aside is whole without the chunk under way.
+        // A recording that was set aside is complete without the current chunk.
         while !sink.is_closed() {
             if let Some(chunk) = self.closed.take() {
                 let (frames, bytes) = (chunk.frames.len() as u64, chunk.jpegs.len() as u64);
@@ -344,11 +345,11 @@ impl<S: RecordingSink> Recording<S> {
                 }
             }
         }
-        // What is left was not taken: the store was closed before the end, or takes nothing.
+        // A remaining chunk was not accepted: the store was closed before the end, or accepts nothing.
         if let Some(chunk) = self.closed.take() {
             self.subtract_chunk(&chunk);
         }
-        // Its gap, if it has one, is not counted yet.
+        // Its gap, if any, is not counted yet.
         let under_way = Chunk { is_after_gap: false, ..self.chunking.finish_chunk() };
         self.subtract_chunk(&under_way);
         if !self.is_over {
@@ -371,7 +372,7 @@ mod tests {
     use super::super::queue::tests::shot;
     use super::*;
 
-    /// A store that takes chunks or does not.
+    /// A store that accepts or refuses chunks.
     #[derive(Debug, Clone, Default)]
     struct Disk(Arc<Mutex<State>>);
 
@@ -379,7 +380,7 @@ mod tests {
     struct State {
         is_slow: bool,
         is_aside: bool,
-        /// What was given to it comes back by `spare` alone.
+        /// Buffers return only through `spare`.
         has_one_buffer: bool,
         spare: Option<Chunk>,
         dropped: u64,
@@ -392,7 +393,7 @@ mod tests {
             self.0.lock().unwrap().is_slow = is_slow;
         }
 
-        /// Numbers of the pictures of each chunk, negative after a gap.
+        /// For each chunk, true after a gap, and the numbers of its pictures.
         fn chunks(&self) -> Vec<(bool, Vec<u64>)> {
             let state = self.0.lock().unwrap();
             let numbers = |chunk: &Chunk| chunk.frames.iter().map(|frame| frame.sequence).collect();
@@ -456,7 +457,7 @@ mod tests {
 
     const STEP_US: u64 = 33_333;
 
-    /// Records `numbers` at 30 a second, each taken as it comes.
+    /// Records `numbers` at 30 per second, each as it arrives.
     fn run(
         recording: &mut Recording<Disk>,
         room: usize,
@@ -482,7 +483,7 @@ mod tests {
     fn every_picture_in_order_and_the_rest_at_the_end() {
         let (mut recording, disk) = begun(RecordingLimits::default());
         let mut backlog = run(&mut recording, 0, 0..100, 10);
-        assert_eq!(disk.pictures().len(), 84, "three chunks are on their way");
+        assert_eq!(disk.pictures().len(), 84, "three chunks are handed over");
         backlog.push(shot(100, 100 * STEP_US, 10));
         let tally = recording.finish(backlog, Ended::Asked).1;
         assert_eq!(disk.pictures(), (0..=100).collect::<Vec<u64>>());
@@ -492,7 +493,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_ends_in_time_though_no_more_pictures_come() {
+    fn a_chunk_ends_in_time_without_more_pictures() {
         let (mut recording, disk) = begun(RecordingLimits::default());
         let mut backlog = run(&mut recording, 0, 0..3, 10);
         assert_eq!(recording.chunk_ends_us(), Some(CHUNK_US));
@@ -504,7 +505,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_wait_for_the_buffer_that_is_being_written_but_only_so_many() {
+    fn a_limited_number_of_pictures_waits_for_the_buffer() {
         let (mut recording, disk) = begun(RecordingLimits::default());
         run(&mut recording, 0, 0..5, 10);
         disk.0.lock().unwrap().has_one_buffer = true;
@@ -515,12 +516,12 @@ mod tests {
             backlog.len()
         };
         let waiting: Vec<usize> = (5..32).map(|n| push(&mut recording, n, 10)).collect();
-        // The first that belongs to the next chunk has been taken out of the backlog.
+        // The first picture of the next chunk has left the backlog.
         assert_eq!(waiting[22..], [0, 0, 1, 2, 3], "{waiting:?}");
         let buffer = Chunk { jpegs: Vec::with_capacity(1000), ..Chunk::default() };
         disk.0.lock().unwrap().spare = Some(buffer);
-        assert_eq!(push(&mut recording, 32, 10), 0, "it is back");
-        // The second chunk ends, and its buffer stays away.
+        assert_eq!(push(&mut recording, 32, 10), 0, "the buffer has returned");
+        // The second chunk ends, and its buffer does not return.
         let waiting: Vec<usize> = (33..62).map(|n| push(&mut recording, n, 100_000)).collect();
         let most = AWAITED / 100_000;
         assert_eq!(waiting.iter().max(), Some(&most), "{waiting:?}");
@@ -529,7 +530,7 @@ mod tests {
     }
 
     #[test]
-    fn small_pictures_wait_for_the_buffer_half_a_second_at_most() {
+    fn small_pictures_wait_for_the_buffer_for_half_a_second_at_most() {
         let (mut recording, disk) = begun(RecordingLimits::default());
         disk.0.lock().unwrap().has_one_buffer = true;
         let mut backlog = Backlog::default();
@@ -539,18 +540,18 @@ mod tests {
             recording.drain_backlog(&mut backlog, 1 << 30, n * STEP_US);
             most = most.max(backlog.len());
         }
-        assert_eq!(most, 14, "of them the oldest and the newest are less than that apart");
+        assert_eq!(most, 14, "the oldest and the newest are less than that apart");
         assert_eq!(disk.chunks().len(), 1);
         recording.finish(backlog, Ended::Asked).0.unwrap();
         assert_eq!(disk.pictures(), (0..55).collect::<Vec<u64>>());
     }
 
     #[test]
-    fn a_slow_disk_is_waited_for_and_then_costs_whole_chunks_and_a_gap() {
+    fn a_slow_disk_delays_pictures_and_then_costs_whole_chunks_and_a_gap() {
         let (mut recording, disk) = begun(RecordingLimits::default());
         let mut backlog = run(&mut recording, 1000, 0..30, 10);
         disk.is_slow(true);
-        // A hiccup: what comes meanwhile waits.
+        // A hiccup: arriving pictures wait.
         for n in 30..90 {
             backlog.push(shot(n, n * STEP_US, 10));
             recording.drain_backlog(&mut backlog, 1000, n * STEP_US);
@@ -560,7 +561,7 @@ mod tests {
         recording.drain_backlog(&mut backlog, 1000, 90 * STEP_US);
         assert_eq!((recording.tally().dropped, recording.tally().frames), (0, 90));
         assert_eq!(backlog.bytes(), 0);
-        // It lasts: more than 1000 bytes are not held.
+        // The delay lasts: no more than 1000 bytes are held.
         disk.is_slow(true);
         for n in 90..400 {
             backlog.push(shot(n, n * STEP_US, 10));
@@ -574,14 +575,14 @@ mod tests {
         assert!(disk.0.lock().unwrap().dropped > 1, "chunks");
         assert_eq!((pictures.len() as u64, tally.frames), (tally.frames, 400 - tally.dropped));
         assert!(tally.dropped > 100 && tally.dropped < 300, "{tally:?}");
-        // One hole, told where it is.
+        // A single gap, marked in its place.
         let holes: Vec<u64> = pictures.windows(2).filter(|w| w[1] != w[0] + 1).map(|w| w[1]).collect();
         let after: Vec<u64> = disk.chunks().iter().filter(|c| c.0).map(|c| c.1[0]).collect();
         assert_eq!((holes.len(), &holes), (1, &after));
     }
 
     #[test]
-    fn what_comes_while_the_row_is_made_waits_and_is_bounded() {
+    fn pictures_wait_within_a_bound_while_the_row_is_created() {
         let mut recording = Recording::new(0, RecordingLimits::default());
         let mut backlog = run(&mut recording, 100, 0..25, 10);
         assert_eq!((backlog.bytes(), recording.tally().dropped), (100, 15));
@@ -614,7 +615,7 @@ mod tests {
     }
 
     #[test]
-    fn fewer_pictures_are_an_even_grid_and_no_gaps() {
+    fn a_reduced_rate_is_even_and_has_no_gaps() {
         let (mut recording, disk) = begun(RecordingLimits { fps: Some(10.0), ..RecordingLimits::default() });
         let mut backlog = Backlog::default();
         for n in 0..90 {
@@ -635,7 +636,7 @@ mod tests {
     }
 
     #[test]
-    fn each_picture_of_a_time_lapse_is_on_its_way_at_once() {
+    fn each_picture_of_a_time_lapse_is_handed_over_at_once() {
         let (mut recording, disk) =
             begun(RecordingLimits { is_each_a_chunk: true, ..RecordingLimits::default() });
         run(&mut recording, 0, 0..3, 10);
@@ -643,7 +644,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_was_set_aside_ends_it() {
+    fn a_store_that_was_set_aside_ends_the_recording() {
         let (mut recording, disk) = begun(RecordingLimits::default());
         run(&mut recording, 1000, 0..30, 10);
         assert!(!recording.is_closed());
@@ -651,12 +652,12 @@ mod tests {
         let backlog = run(&mut recording, 1000, 30..60, 10);
         assert!(recording.is_closed());
         let tally = recording.finish(backlog, Ended::Stopped).1;
-        // What had not been written by then is told as lost.
+        // Pictures that were not written by then count as lost.
         assert_eq!((disk.pictures().len(), tally.frames, tally.bytes, tally.dropped), (28, 28, 280, 32));
     }
 
     #[test]
-    fn a_disk_that_takes_nothing_at_the_end_loses_the_end_and_says_so() {
+    fn a_failing_disk_at_the_end_loses_the_end_and_reports_it() {
         let (mut recording, disk) = begun(RecordingLimits::default());
         let backlog = run(&mut recording, 0, 0..30, 10);
         disk.is_slow(true);
@@ -667,7 +668,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_dropped_before_an_end_without_more_pictures_is_a_lost_end() {
+    fn pictures_dropped_just_before_the_end_are_a_lost_end() {
         let (mut recording, disk) = begun(RecordingLimits::default());
         let mut backlog = run(&mut recording, 0, 0..30, 10);
         disk.is_slow(true);
@@ -676,13 +677,13 @@ mod tests {
             recording.drain_backlog(&mut backlog, 0, n * STEP_US);
         }
         assert!(recording.tally().dropped > 0);
-        // What is told of it meanwhile is what is on the disk.
+        // The published figures are those on the disk.
         let written = recording.written();
         assert_eq!((written.frames, written.bytes, written.to_us), (28, 280, 27 * STEP_US));
         let tally = recording.finish(backlog, Ended::Limit).1;
         assert_eq!((tally.frames, tally.dropped, tally.gaps), (28, 62, 0));
         assert_eq!(disk.0.lock().unwrap().ended, Some(Ended::Cut));
-        // Once it goes on there is a gap where it was, and none at the end.
+        // After a recovery the gap is in its place, and not at the end.
         let (mut recording, disk) = begun(RecordingLimits::default());
         run(&mut recording, 0, 0..30, 10);
         disk.is_slow(true);

@@ -1,64 +1,64 @@
-//! Which pictures make a chunk. Pure: pictures come in with their times, chunks go out.
+//! Groups pictures into chunks.
 //!
-//! A chunk ends before the picture that would make it longer than 0.9 s (0.75 s where it has 384 KiB by then) or larger
-//! than 2 MiB, before a picture of another size, and before a gap. Its owner also ends it when its first picture
-//! has waited that long. What is in the chunk under way and what is being written are then within the one second that a
-//! power cut may cost, as long as a card takes no more than 70 ms or a quarter of a second for it.
+//! A chunk ends before the picture that would make it longer than 0.9 s (0.75 s once it has 384 KiB) or larger than 2
+//! MiB. It also ends before a picture of another size, before a gap, and when its first picture has waited that long.
+//! A power cut then costs at most one second: the current chunk and the one being written. This assumes that a card
+//! takes at most 70 ms for a small chunk, or a quarter of a second for a large one.
 //!
-//! Shorter ones would cost more than they may: each has some 15 pages written that are not its pictures, which of a
-//! chunk of 0.3 MB is nearly a quarter. What is larger also takes longer to write, and can afford to end sooner.
+//! Shorter chunks would cost more: each adds some 15 pages, which is nearly a quarter of a chunk of 0.3 MB. Larger
+//! chunks also take longer to write, and can afford to end sooner.
 
 use crate::store::media::{Chunk, ChunkFrame};
 
 use super::queue::Shot;
 
-/// A chunk holds at most so much time, in microseconds.
+/// Maximum duration of a chunk, in microseconds.
 pub const CHUNK_US: u64 = 900_000;
 
-/// At most so much, in microseconds, where it has [`LARGE_BYTES`]: writing it takes longer. A stream of 2.8 MB/s and
-/// more comes to [`CHUNK_BYTES`] sooner.
+/// Maximum duration of a chunk with [`LARGE_BYTES`], in microseconds, because writing it takes longer. A stream of
+/// 2.8 MB/s or more reaches [`CHUNK_BYTES`] sooner.
 const LARGE_US: u64 = 750_000;
 
-/// So many bytes of pictures make little of what else is written with them: 15 pages or so.
+/// Bytes of pictures that outweigh the other pages of a chunk (about 15).
 const LARGE_BYTES: usize = 384 << 10;
 
-/// A chunk holds at most so many bytes, unless it is a single picture.
+/// Maximum bytes of a chunk, unless it is a single picture.
 pub const CHUNK_BYTES: usize = 2 << 20;
 
-/// The chunk under way.
+/// The current chunk.
 #[derive(Debug)]
 pub struct Chunking {
     chunk: Chunk,
-    /// The recording's own time, which those of its pictures count from (`CLOCK_MONOTONIC`, microseconds).
+    /// Start of the recording, which its times count from (`CLOCK_MONOTONIC`, microseconds).
     began_us: u64,
-    /// The time of the newest picture since then: times never go back.
+    /// Time of the newest picture since then. Times never go back.
     last_us: u64,
-    /// Pictures are missing before the next one.
+    /// A gap precedes the next picture.
     is_after_gap: bool,
 }
 
 impl Chunking {
-    /// Nothing yet, of a recording whose times count from `began_us`.
+    /// Empty, for a recording whose times count from `began_us`.
     pub fn new(began_us: u64) -> Chunking {
         Chunking { chunk: Chunk::default(), began_us, last_us: 0, is_after_gap: false }
     }
 
-    /// Whether nothing is under way.
+    /// True if the current chunk has no picture.
     pub fn is_empty(&self) -> bool {
         self.chunk.frames.is_empty()
     }
 
-    /// Whether the next picture needs new memory: no chunk is under way, and there is no buffer to be filled.
+    /// True if the next picture needs new memory: the chunk is empty and has no buffer.
     pub fn needs_buffer(&self) -> bool {
         self.is_empty() && self.chunk.jpegs.capacity() == 0
     }
 
-    /// Pictures are missing before the next one.
+    /// Marks a gap before the next picture.
     pub fn mark_gap(&mut self) {
         self.is_after_gap = true;
     }
 
-    /// Whether the chunk under way has to end before `shot`.
+    /// True if the current chunk must end before `shot`.
     pub fn must_end_before(&self, shot: &Shot) -> bool {
         let Some(first) = self.chunk.frames.first() else { return false };
         let picture = &shot.picture;
@@ -69,41 +69,41 @@ impl Chunking {
             || self.chunk.jpegs.len() + picture.jpeg_len() > CHUNK_BYTES
     }
 
-    /// How much time the chunk under way holds at most, as large as it is, in microseconds.
+    /// Maximum duration of the current chunk at its current size, in microseconds.
     pub fn longest_us(&self) -> u64 {
         if self.chunk.jpegs.len() < LARGE_BYTES { CHUNK_US } else { LARGE_US }
     }
 
-    /// Adds a picture: the one copy that recording makes of it.
+    /// Adds a picture. This is the only copy that recording makes of it.
     pub fn push(&mut self, shot: &Shot) {
         let at_us = self.time(shot);
         let picture = &shot.picture;
         let jpeg = picture.jpeg();
         if self.is_empty() {
-            // In one piece: what is not written to takes no memory.
+            // Reserved in one piece; pages that are never written use no memory.
             self.chunk.jpegs.reserve_exact(CHUNK_BYTES.max(jpeg.len()));
             (self.chunk.width, self.chunk.height) = (picture.width, picture.height);
             self.chunk.is_after_gap = std::mem::take(&mut self.is_after_gap) || shot.is_after_gap;
         }
         let offset = self.chunk.jpegs.len();
         self.chunk.jpegs.extend_from_slice(&jpeg);
-        // A chunk is a few MiB: both fit.
+        // A chunk has a few MiB, so both fit.
         let (offset, len) = (offset as u32, jpeg.len() as u32);
         self.chunk.frames.push(ChunkFrame { at_us, offset, len, sequence: picture.sequence });
         self.last_us = at_us;
     }
 
-    /// Ends the chunk under way. The next one needs a buffer: [`Chunking::reuse`].
+    /// Ends the current chunk. The next one needs a buffer: see [`Chunking::reuse`].
     pub fn finish_chunk(&mut self) -> Chunk {
         std::mem::take(&mut self.chunk)
     }
 
-    /// `spare`'s buffers are filled next. What is in it is gone.
+    /// Fills the buffers of `spare` next; its content is lost.
     pub fn reuse(&mut self, mut spare: Chunk) {
         debug_assert!(self.is_empty());
         spare.frames.clear();
         spare.jpegs.clear();
-        // One huge picture is no reason to hold as much for ever.
+        // A single huge picture must not keep its memory for ever.
         spare.jpegs.shrink_to(CHUNK_BYTES);
         spare.is_after_gap = false;
         self.chunk = spare;
@@ -119,7 +119,7 @@ mod tests {
     use super::super::queue::tests::shot;
     use super::*;
 
-    /// The pictures of each chunk, by the rule.
+    /// The pictures, grouped by the rule.
     fn chunks(shots: &[Shot]) -> Vec<Chunk> {
         let mut chunking = Chunking::new(shots[0].picture.stamp.monotonic_us);
         let mut chunks = Vec::new();
@@ -140,10 +140,10 @@ mod tests {
     #[test]
     fn a_chunk_is_a_second_or_two_mebibytes() {
         let shots: Vec<Shot> = (0..60).map(|n| shot(n, 5_000_000 + n * 33_333, 10)).collect();
-        assert_eq!(counts(&shots), [28, 28, 4], "27 steps of 33 ms are less than 0.9 s, 28 are more");
+        assert_eq!(counts(&shots), [28, 28, 4], "27 steps of 33 ms take less than 0.9 s, 28 take more");
         let at_rate = |len| (0..60).map(|n| shot(n, n * 33_333, len)).collect::<Vec<Shot>>();
-        assert_eq!(counts(&at_rate(14_000)), [28, 28, 4], "of 0.42 MB/s it is small");
-        assert_eq!(counts(&at_rate(20_000)), [23, 23, 14], "of 0.6 MB/s it ends before 0.75 s");
+        assert_eq!(counts(&at_rate(14_000)), [28, 28, 4], "at 0.42 MB/s it is small");
+        assert_eq!(counts(&at_rate(20_000)), [23, 23, 14], "at 0.6 MB/s it ends before 0.75 s");
         let large: Vec<Shot> = (0..9).map(|n| shot(n, n * 1000, 700_000)).collect();
         assert_eq!(counts(&large), [2, 2, 2, 2, 1]);
         let huge: Vec<Shot> = (0..3).map(|n| shot(n, n * 1000, 3 << 20)).collect();
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_marked_gap_ends_the_chunk_too_and_is_told_once() {
+    fn a_marked_gap_ends_the_chunk_and_is_reported_once() {
         let mut chunking = Chunking::new(0);
         chunking.push(&shot(1, 1, 1));
         chunking.mark_gap();
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_goes_round_and_stays_in_its_size() {
+    fn a_buffer_is_reused_and_keeps_its_size() {
         let mut chunking = Chunking::new(0);
         chunking.push(&shot(1, 1, 5 << 20));
         let chunk = chunking.finish_chunk();

@@ -1,41 +1,40 @@
-//! Why a picture could not be taken or kept.
+//! Errors of taking and storing pictures.
 
 use crate::encode::NoRoom;
 use crate::pipeline::{CameraState, NoPicture};
 use crate::store::media::MediaError;
 
-/// A picture could not be taken or kept, or a recording not begun.
+/// A picture could not be taken or stored, or a recording not started.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RecordError {
     /// `[privacy] counts_only`.
     #[error("no snapshot is stored: privacy mode is on")]
     CountsOnly,
-    /// There is no picture to be had; the words of the camera's state, what can be done, and what everybody is told
-    /// instead.
+    /// No picture is available: the state of the camera in words, the remedy, and the public reason.
     #[error("{0}")]
     NoPicture(String, Option<String>, Option<&'static str>),
-    /// A recording runs already.
+    /// A recording is already in progress.
     #[error("{0:?} is being recorded already")]
     Recording(String),
-    /// A request is out of its range.
+    /// A value of the request is out of range.
     #[error("{0}")]
     Wrong(String),
-    /// The picture is too large for this machine's memory to be changed, now or at all.
+    /// The change needs more memory than this machine has, now or at all.
     #[error("the picture could not be changed: {0}")]
     NoRoom(NoRoom),
-    /// The picture could not be changed as wanted.
+    /// The change failed.
     #[error("the picture could not be changed: {0}")]
     Picture(String),
-    /// A recording has ended, and the store does not take that for the moment: it does later by itself.
+    /// A recording has ended, but the store cannot close it at the moment. It retries on its own.
     #[error(
         "the recording has ended, and is closed when the store takes that; {lost} pictures of its end are lost: {why}"
     )]
     NotClosed {
-        /// Pictures of its end.
+        /// Lost pictures at its end.
         lost: u64,
         why: MediaError,
     },
-    /// The store.
+    /// An error of the store.
     #[error(transparent)]
     Media(#[from] MediaError),
 }
@@ -51,7 +50,7 @@ impl From<&NoPicture> for RecordError {
     }
 }
 
-/// Why a camera in this state gives no picture, with what can be done.
+/// The error for a camera in this state, with the remedy.
 pub fn no_picture_error(state: &CameraState) -> RecordError {
     RecordError::NoPicture(describe_state(state), state.remedy_hint(), state.public_reason())
 }

@@ -1,20 +1,19 @@
-//! The one place that joins pictures and the store: snapshots, recordings, time-lapse, what a crossing starts.
+//! Connects pictures and the store: snapshots, recordings, time-lapse, and recordings on a crossing.
 //!
 //! ```text
 //!   Hub: the newest picture
-//!    │ every picture, or at the pace wanted
-//!  [record]  ring of the last seconds (pre-roll) ─► chunk under way ── full, or a second old ──► [media]
-//!    ▲ begin, end, crossings (committed)              one thread, owns the recording
+//!    │ every picture, or at the requested rate
+//!  [record]  ring of the last seconds (pre-roll) ─► current chunk ── full, or a second old ──► [media]
+//!    ▲ start, end, crossings (committed)            one thread, owns the recording
 //!  page, API, old routes
 //! ```
 //!
-//! The thread `record` is a viewer like any other: what it skips, and what the store does not take in time, is a gap in
-//! the recording, told in its row, and costs viewers and counting nothing. One recording runs at a time. Nothing of it
-//! is in memory but the chunk under way, the two that wait for the disk, and the pre-roll (or 2 MiB) that waits behind
-//! them.
+//! The thread `record` subscribes like any viewer. Pictures that it skips, or that the store does not accept in time,
+//! become a gap in the recording's row, and cost viewers and counting nothing. One recording runs at a time. In
+//! memory are only the current chunk, the two that wait for the disk, and the pre-roll (or 2 MiB) behind them.
 //!
-//! `chunking`, `continuity`, `queue`, `time_lapse` and `trigger` are pure, `assembly` joins them, `record` is the
-//! thread (`order` what it is told, `waits` what it waits for, `view` its look at the hub); `snapshot` takes single
+//! `chunking`, `continuity`, `queue`, `time_lapse` and `trigger` are pure, and `assembly` joins them. `record` is the
+//! thread, with its orders in `order`, its waits in `waits` and its subscription in `view`. `snapshot` takes single
 //! pictures.
 
 mod assembly;
@@ -57,10 +56,10 @@ use shared::{COMMANDS, RecorderState, RecordingCommand};
 pub use status::RecordingStatus;
 use trigger::Trigger;
 
-/// Limit of the wait for an empty store in place of one that was set aside.
+/// Timeout for an empty store to replace one that was set aside.
 const OPENS_WITHIN: Duration = Duration::from_secs(5);
 
-/// The longest that [`RecorderHandle::wait_closed`] waits.
+/// Maximum wait of [`RecorderHandle::wait_closed`].
 const CLOSES_WITHIN: Duration = Duration::from_secs(2);
 
 /// Snapshots and recordings. Clones share it.
@@ -69,13 +68,13 @@ pub struct RecorderHandle {
     shared: Arc<RecorderState>,
 }
 
-/// Keeping could not be started.
+/// The recorder could not be started.
 #[derive(Debug, thiserror::Error)]
 #[error("the thread that records could not be started: {0}")]
 pub struct RecorderStartError(#[from] std::io::Error);
 
 impl RecorderHandle {
-    /// Starts the thread `record`. Without a store it answers everything with why there is none.
+    /// Starts the thread `record`. Without a store every request fails with the reason.
     ///
     /// # Errors
     /// [`RecorderStartError`].
@@ -92,7 +91,7 @@ impl RecorderHandle {
         let worker = Worker::spawn("record", {
             let shared = Arc::clone(&shared);
             move |beat| {
-                // Until there is a store nothing can be recorded, and nobody is let ask for it.
+                // Without a store nothing can be recorded, and requests are refused before they get here.
                 while shared.media.get().is_none() {
                     beat.beat();
                     if shared.stop.sleep(Duration::from_secs(1)) {
@@ -107,8 +106,7 @@ impl RecorderHandle {
         Ok((RecorderHandle { shared }, worker))
     }
 
-    /// Keeps by other settings from now on. A recording under way goes on as it was begun, but is ended where no
-    /// picture is to be kept any more.
+    /// Replaces the settings. A current recording keeps its own, but ends if privacy mode starts.
     pub fn set_settings(&self, settings: RecorderSettings) {
         self.shared.pipeline.set_warm_up(settings.warm_up);
         self.shared.settings.send_if_modified(|now| {
@@ -120,37 +118,37 @@ impl RecorderHandle {
         });
     }
 
-    /// The store, or why there is none.
+    /// The store, or the reason why there is none.
     ///
     /// # Errors
-    /// It could not be opened.
+    /// The store could not be opened.
     pub fn media(&self) -> Result<&Media, MediaError> {
         self.shared.media.get().ok_or_else(|| self.shared.no_store_reason())
     }
 
-    /// Another try to open the store has failed: from now on this is why there is none.
+    /// Records the reason of another failed attempt to open the store.
     pub fn set_open_error(&self, error: MediaError) {
         self.shared.set_open_error(error);
     }
 
-    /// A store that could not be opened at the start is there now. The thread `record` begins within a second.
+    /// Attaches a store that could not be opened at the start. The thread `record` uses it within a second.
     pub fn attach_store(&self, media: Media) {
-        // One that is there already stays.
+        // An attached store stays.
         let _ = self.shared.media.set(media);
     }
 
-    /// What is wrong with the names of `[record] on_crossing`, if none of `lines` has one of them.
+    /// A message about unknown names in `[record] on_crossing`; `None` if `lines` has all of them.
     pub fn unknown_lines<'a>(&self, lines: impl Iterator<Item = &'a str>) -> Option<String> {
         let settings = self.shared.settings();
         Trigger::new(&settings.on_crossing, settings.after_crossing)?.unknown_names_note(lines)
     }
 
-    /// Sets the store aside and begins an empty one. A recording under way is ended before, so that its last pictures
-    /// are in the file that is set aside, too. One that could not be opened is set aside as it is; `zone` is that of
-    /// the date in its name.
+    /// Sets the store aside and creates an empty one. A current recording ends before, so that its last pictures are
+    /// in the old file. A store that cannot be opened is set aside as it is. `zone` is the time zone of the date in
+    /// its new name.
     ///
     /// # Errors
-    /// [`MediaError`]; then the store is as it was.
+    /// [`MediaError`]; the store is unchanged then.
     pub async fn recreate_store(&self, zone: &TimeZone) -> Result<AsideFile, MediaError> {
         let media = match self.media() {
             Ok(media) => media,
@@ -167,8 +165,8 @@ impl RecorderHandle {
         Ok(aside)
     }
 
-    /// Sets a store aside that could not be opened. The opener retries every other second, and begins
-    /// an empty one: that is waited for, so that things can be kept from the answer on.
+    /// Sets aside a store that could not be opened. The opener retries every two seconds and creates an empty store.
+    /// This waits for it, so that the new store is usable when this returns.
     async fn set_aside(&self, directory: PathBuf, zone: TimeZone) -> Result<AsideFile, MediaError> {
         let until = Instant::now() + OPENS_WITHIN;
         let pause = Duration::from_millis(50);
@@ -176,7 +174,7 @@ impl RecorderHandle {
             let (directory, zone) = (directory.clone(), zone.clone());
             let done = spawn_blocking(move || Media::set_aside(&directory, &zone)).await;
             match done.map_err(|_| MediaError::Busy)? {
-                // A retry of the opener holds it for that long.
+                // A retry of the opener may hold the lock for a moment.
                 Err(MediaError::Locked { .. }) if Instant::now() < until => sleep(pause).await,
                 done => break done?,
             }
@@ -188,8 +186,8 @@ impl RecorderHandle {
         Ok(aside)
     }
 
-    /// Begins a recording; answers when its first picture is on its way and its row is there. One that a crossing began
-    /// is ended for it.
+    /// Starts a recording. Returns when its first picture has arrived and its row exists. Ends a current recording
+    /// that a crossing started.
     ///
     /// # Errors
     /// [`RecordError`].
@@ -201,11 +199,11 @@ impl RecorderHandle {
         answer.await.map_err(|_| RecordError::Media(MediaError::Busy))?
     }
 
-    /// Ends the recording under way; answers when its last chunk is on the disk. `None`: none was under way, or it had
-    /// not a single picture.
+    /// Ends the current recording. Returns when its last chunk is on the disk. `None` if there was none, or if it has
+    /// no picture.
     ///
     /// # Errors
-    /// The disk does not take it.
+    /// The disk refuses it.
     pub async fn end_recording(&self) -> Result<Option<Item>, RecordError> {
         self.shared.store()?;
         let (reply, answer) = oneshot::channel();
@@ -214,38 +212,38 @@ impl RecorderHandle {
     }
 
     async fn send_command(&self, command: RecordingCommand) -> Result<(), RecordError> {
-        // The receiver is gone only when the thread is.
+        // The receiver lives as long as the thread.
         self.shared.commands.send(command).await.map_err(|_| RecordError::Media(MediaError::Busy))
     }
 
-    /// Ends when nothing is being recorded any more, after 2 s at the latest: a pause closes a recording by itself.
+    /// Waits until no recording is in progress, for at most 2 s. A pause closes a recording automatically.
     pub async fn wait_closed(&self) {
         let mut statuses = self.statuses();
         let nothing = statuses.wait_for(|status| status.now.is_none());
         let _ = tokio::time::timeout(CLOSES_WITHIN, nothing).await;
     }
 
-    /// Whether no picture is kept or given.
+    /// True if no image is stored or served.
     pub fn is_counts_only(&self) -> bool {
         self.shared.settings().counts_only
     }
 
-    /// How many of the pipeline's demands are for recordings and the pre-roll, and no viewers.
+    /// Number of the pipeline's demands that belong to recordings and the pre-roll, not to viewers.
     pub fn demand_count(&self) -> usize {
         self.shared.demand_count()
     }
 
-    /// How recording stands; cheap.
+    /// Status of recording; cheap.
     pub fn status(&self) -> RecordingStatus {
         self.shared.status.borrow().as_ref().clone()
     }
 
-    /// The same, to wait for changes (at most a few a second).
+    /// Status of recording, as a channel with at most a few changes per second.
     pub fn statuses(&self) -> watch::Receiver<Arc<RecordingStatus>> {
         self.shared.status.subscribe()
     }
 
-    /// Closes a recording under way properly and ends the thread.
+    /// Closes a current recording properly and ends the thread.
     pub fn stop(&self) {
         self.shared.stop.set();
     }

@@ -1,5 +1,5 @@
-//! Pictures on their way into a recording, oldest first: the pre-roll while nothing is recorded, and then what waits
-//! for the store. Bounded by its owner. Pure. A picture in it shares its bytes with everybody who shows it.
+//! Pictures on their way into a recording, oldest first: the pre-roll, or the pictures that wait for the store. Its
+//! owner bounds it. A picture in it shares its bytes with the viewers.
 
 use std::collections::VecDeque;
 
@@ -8,9 +8,9 @@ use crate::media::Picture;
 /// A picture that may be recorded.
 #[derive(Debug, Clone)]
 pub struct Shot {
-    /// It.
+    /// The picture.
     pub picture: Picture,
-    /// Pictures are missing between the one before and this.
+    /// A gap precedes it.
     pub is_after_gap: bool,
 }
 
@@ -22,7 +22,6 @@ pub struct Backlog {
 }
 
 impl Backlog {
-    /// Adds the newest.
     pub fn push(&mut self, shot: Shot) {
         self.bytes += shot.picture.jpeg_len();
         self.shots.push_back(shot);
@@ -32,14 +31,13 @@ impl Backlog {
         self.shots.front()
     }
 
-    /// Takes the oldest.
     pub fn pop(&mut self) -> Option<Shot> {
         let shot = self.shots.pop_front()?;
         self.bytes -= shot.picture.jpeg_len();
         Some(shot)
     }
 
-    /// The oldest is lost: what follows comes after a gap.
+    /// Drops the oldest picture; the next one then follows a gap.
     pub fn drop_oldest(&mut self) -> Option<Shot> {
         let lost = self.pop();
         if let Some(next) = self.shots.front_mut() {
@@ -48,7 +46,7 @@ impl Backlog {
         lost
     }
 
-    /// Forgets what is older than `span_us` before the newest, and the oldest until there are at most `bytes`: a ring.
+    /// Keeps the newest pictures within `span_us` and `bytes`, like a ring.
     pub fn trim_to(&mut self, span_us: u64, bytes: usize) {
         while self.bytes > bytes || self.span_us() > span_us {
             if self.pop().is_none() {
@@ -57,30 +55,28 @@ impl Backlog {
         }
     }
 
-    /// Forgets what was captured before `at_us`.
+    /// Drops pictures captured before `at_us`.
     pub fn drop_before(&mut self, at_us: u64) {
         while self.oldest().is_some_and(|shot| shot.picture.stamp.monotonic_us < at_us) {
             self.pop();
         }
     }
 
-    /// Forgets all.
     pub fn clear(&mut self) {
         self.shots.clear();
         self.bytes = 0;
     }
 
-    /// How many pictures.
     pub fn len(&self) -> usize {
         self.shots.len()
     }
 
-    /// Bytes of its pictures.
+    /// Bytes of all pictures.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Time from the oldest to the newest, microseconds.
+    /// Time from the oldest to the newest picture, microseconds.
     pub fn span_us(&self) -> u64 {
         let at = |shot: &Shot| shot.picture.stamp.monotonic_us;
         match (self.shots.front(), self.shots.back()) {
@@ -96,7 +92,7 @@ pub mod tests {
     use crate::base::ClockTime;
     use crate::media::PictureBuilder;
 
-    /// A shot of 8×8 pixels whose JPEG is `len` times its number.
+    /// A shot of 8×8 pixels whose JPEG repeats its number `len` times.
     pub fn shot(sequence: u64, at_us: u64, len: usize) -> Shot {
         let mut builder = PictureBuilder::with_capacity(len);
         builder.push(&vec![sequence as u8; len]);

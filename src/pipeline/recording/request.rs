@@ -1,67 +1,67 @@
-//! What is wanted of a recording or a snapshot. Plain data.
+//! Requests for recordings and snapshots.
 
 use std::time::Duration;
 
 use super::RecordError;
 use crate::pipeline::PictureChange;
 
-/// Pictures a second that a recording may be held down to.
+/// Valid pictures per second of a recording.
 const FPS: std::ops::RangeInclusive<f64> = 0.01..=240.0;
 
-/// Times between two pictures of a time-lapse.
+/// Valid intervals of a time-lapse.
 const EVERY: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 
-/// Behind the source of a recording whose pictures are those that viewers saw.
+/// Suffix of the source of a recording of shown pictures.
 pub const AS_SHOWN: &str = ", as shown";
 
-/// What is wanted of a recording.
+/// A request for a recording.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RecordingRequest {
-    /// Its name; `None`: made of date and time. A taken one gets a number.
+    /// Name; `None` derives it from date and time. A duplicate name gets a number.
     pub name: Option<String>,
-    /// Its date as given; `None`: today.
+    /// Date as given; `None` means today.
     pub date: Option<String>,
     pub note: String,
-    /// At most so many pictures a second; `None`: as configured.
+    /// Maximum pictures per second; `None` means the configured value.
     pub fps: Option<f64>,
-    /// One picture in this time, 1 s to 1 h, the camera asleep between where that is long enough; `None`: no
+    /// Interval of a time-lapse, 1 s to 1 h; the camera closes in between if that is worthwhile. `None` is no
     /// time-lapse.
     pub every: Option<Duration>,
-    /// Ends after this time, the pre-roll not counted; `None`: as configured, and a time-lapse when somebody ends it.
+    /// Duration without the pre-roll. `None` means the configured maximum; a time-lapse then has no limit.
     pub duration: Option<Duration>,
-    /// Ends at so many bytes; `None`: as configured.
+    /// Maximum bytes; `None` means the configured value.
     pub bytes: Option<u64>,
-    /// The pictures as viewers see them, not the camera's own. Such a recording has no pre-roll.
+    /// Records the pictures as viewers see them instead of originals. The recording has no pre-roll then.
     pub as_shown: bool,
 }
 
-/// Which picture a snapshot is.
+/// The picture that a snapshot takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Which {
-    /// What viewers see.
+    /// The picture that viewers see.
     #[default]
     Shown,
-    /// The camera's own.
+    /// The camera's original.
     Original,
-    /// The camera's largest size: it is opened again for it, and viewers wait a moment.
+    /// The camera's largest size. The camera is reopened for it, and viewers wait a moment.
     Largest,
 }
 
-/// What is wanted of a snapshot that is kept.
+/// A request for a stored snapshot.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SnapshotRequest {
-    /// Its name; `None`: made of date and time. A taken one gets a number.
+    /// Name; `None` derives it from date and time. A duplicate name gets a number.
     pub name: Option<String>,
-    /// Its date as given; `None`: today.
+    /// Date as given; `None` means today.
     pub date: Option<String>,
     pub note: String,
-    /// Which picture.
+    /// The picture to take.
     pub which: Which,
-    /// What is done with it.
+    /// Changes before it is stored.
     pub change: PictureChange,
 }
 
-/// Whether its figures are within their ranges.
+/// Checks the ranges of a request.
 pub(super) fn check(request: &RecordingRequest) -> Result<(), RecordError> {
     let wrong = |what: String| Err(RecordError::Wrong(what));
     if let Some(fps) = request.fps.filter(|fps| !FPS.contains(fps)) {
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wishes_out_of_range_are_refused() {
+    fn requests_out_of_range_are_refused() {
         let fine = RecordingRequest {
             fps: Some(0.01),
             duration: Some(Duration::from_millis(1)),

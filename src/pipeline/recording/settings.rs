@@ -1,4 +1,4 @@
-//! How pictures are kept. Plain data.
+//! Settings of snapshots and recordings.
 
 use std::time::Duration;
 
@@ -7,32 +7,32 @@ use jiff::tz::TimeZone;
 /// Default limit of the pre-roll, bytes.
 const PRE_ROLL_BYTES: usize = 16 << 20;
 
-/// How pictures are kept. The defaults are those of the shipped configuration.
+/// Settings of snapshots and recordings. The defaults are those of the shipped configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecorderSettings {
     /// The camera's name.
     pub name: String,
-    /// The time zone that dates are told in.
+    /// Time zone of dates.
     pub zone: TimeZone,
-    /// Frames after a camera's opening that are no snapshot yet: its exposure settles.
+    /// Frames to skip after the camera opens, while exposure settles.
     pub warm_up: u32,
-    /// A recording ends after this time; `None`: when somebody ends it.
+    /// Maximum length of a recording; `None` means no limit.
     pub max_duration: Option<Duration>,
-    /// A recording ends at so many bytes.
+    /// Maximum bytes of a recording.
     pub max_bytes: Option<u64>,
-    /// At most so many pictures a second are recorded; `None`: every one.
+    /// Maximum pictures per second of a recording; `None` records every picture.
     pub fps: Option<f64>,
-    /// So much of what was before goes into a recording (needs the camera awake); zero: nothing.
+    /// Length of the pre-roll, which keeps the camera open; zero is none.
     pub pre_roll: Duration,
-    /// The pre-roll holds at most so many bytes.
+    /// Maximum bytes of the pre-roll.
     pub pre_roll_bytes: usize,
-    /// Crossings of these lines (by name; `*`: of every line) start a recording.
+    /// Lines whose crossings start a recording, by name; `*` means every line.
     pub on_crossing: Vec<String>,
-    /// Such a recording ends this long after the last crossing.
+    /// Time from the last crossing to the end of such a recording.
     pub after_crossing: Duration,
-    /// A time-lapse of at least so much from picture to picture lets the camera sleep between.
+    /// Minimum interval at which a time-lapse closes the camera between pictures.
     pub sleeps_from: Duration,
-    /// No picture is kept.
+    /// No image is stored.
     pub counts_only: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What the thread `record` and every [`super::RecorderHandle`] handle share: requests one way, status the other.
+//! State shared by the thread `record` and every [`super::RecorderHandle`]: requests one way, status the other.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -10,19 +10,19 @@ use crate::base::Stop;
 use crate::pipeline::{Demand, Pipeline};
 use crate::store::media::{Item, Media, MediaError};
 
-/// Requests that wait for the thread; who comes when there are so many waits.
+/// Maximum number of waiting requests; further ones wait to be queued.
 pub const COMMANDS: usize = 8;
 
-/// Told when the recording has begun.
+/// Answered when the recording has started.
 pub type Begun = oneshot::Sender<Result<Item, RecordError>>;
 
-/// Told when its last chunk is on the disk.
+/// Answered when its last chunk is on the disk.
 pub type EndReply = oneshot::Sender<Result<Option<Item>, RecordError>>;
 
-/// What somebody wants of the thread.
+/// A request to the thread.
 #[derive(Debug)]
 pub enum RecordingCommand {
-    /// Begin a recording.
+    /// Start a recording.
     Begin(Box<RecordingRequest>, Begun),
     End(EndReply),
 }
@@ -31,15 +31,15 @@ pub enum RecordingCommand {
 #[derive(Debug)]
 pub struct RecorderState {
     pub pipeline: Pipeline,
-    /// The store; it may come later.
+    /// The store; it may be attached later.
     pub media: OnceLock<Media>,
-    /// Why there is none, as the newest try to open it met it.
+    /// The latest reason why there is none.
     why_none: Mutex<MediaError>,
     pub settings: watch::Sender<Arc<RecorderSettings>>,
     pub commands: mpsc::Sender<RecordingCommand>,
     pub status: watch::Sender<Arc<RecordingStatus>>,
     pub stop: Stop,
-    /// One picture is changed at a time: it takes the processor of a small machine for a while.
+    /// Only one picture is changed at a time, because that keeps the processor of a small machine busy.
     pub changing: Arc<Semaphore>,
     demands: AtomicUsize,
 }
@@ -68,12 +68,12 @@ impl RecorderState {
         }
     }
 
-    /// How pictures are kept now.
+    /// The current settings.
     pub fn settings(&self) -> Arc<RecorderSettings> {
         Arc::clone(&self.settings.borrow())
     }
 
-    /// The store, if pictures may be kept in it.
+    /// The store, unless privacy mode forbids it.
     pub fn store(&self) -> Result<&Media, RecordError> {
         if self.settings().counts_only {
             return Err(RecordError::CountsOnly);
@@ -81,23 +81,23 @@ impl RecorderState {
         self.media.get().ok_or_else(|| RecordError::Media(self.no_store_reason()))
     }
 
-    /// Why there is no store.
+    /// The reason why there is no store.
     pub fn no_store_reason(&self) -> MediaError {
         self.why_none.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Another try to open it has failed.
+    /// Records the reason of another failed attempt to open it.
     pub fn set_open_error(&self, error: MediaError) {
         *self.why_none.lock().unwrap_or_else(PoisonError::into_inner) = error;
     }
 
-    /// How many of the pipeline's demands are the recorder's.
+    /// Number of the pipeline's demands that belong to the recorder.
     pub fn demand_count(&self) -> usize {
         self.demands.load(Ordering::Relaxed)
     }
 }
 
-/// A demand of the recorder, counted.
+/// A counted demand of the recorder.
 #[derive(Debug)]
 pub struct CameraHold {
     shared: Arc<RecorderState>,
@@ -105,7 +105,7 @@ pub struct CameraHold {
 }
 
 impl CameraHold {
-    /// Keeps the camera awake; `is_brief`: for a moment.
+    /// Keeps the camera open; with `is_brief` only for a moment.
     pub fn new(shared: &Arc<RecorderState>, is_brief: bool) -> CameraHold {
         shared.demands.fetch_add(1, Ordering::Relaxed);
         let pipeline = &shared.pipeline;

@@ -1,4 +1,4 @@
-//! Snapshots: taken, changed as wanted, kept. On the runtime; what takes the processor goes to its pool.
+//! Snapshots: takes, changes and stores them. Runs on the runtime; CPU-bound work runs on its pool.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use crate::media::{Picture, PictureBuilder};
 use crate::pipeline::change_picture;
 use crate::store::media::{Item, MediaOrigin, NewSnapshot};
 
-/// Limit of the wait for a snapshot's picture.
+/// Timeout of a snapshot's picture.
 const PICTURE_WITHIN: Duration = Duration::from_secs(10);
 
-/// Widths that a picture can be made, pixels.
+/// Valid widths of a changed picture, pixels.
 const WIDTHS: std::ops::RangeInclusive<u32> = 16..=8192;
 
 impl RecorderHandle {
-    /// Takes a picture without keeping it: the camera is woken, warm-up frames are passed over; waits at most `wait`.
+    /// Takes a picture without storing it. Opens the camera, skips warm-up frames, and waits at most `wait`.
     ///
     /// # Errors
     /// [`RecordError`].
@@ -37,7 +37,7 @@ impl RecorderHandle {
         let is_as_it_is = change == PictureChange::default();
         let (taken, view) = match which {
             Which::Shown if is_as_it_is => (pipeline.snapshot(wait).await, change.view),
-            // What is done for everyone and what is wanted here are one change, of the camera's own picture.
+            // The changes for everyone and the requested ones are combined into one change of the original.
             Which::Shown => {
                 let everyone = pipeline.view().borrow().clone();
                 (pipeline.original_snapshot(wait).await, everyone.compose(&change.view))
@@ -64,10 +64,10 @@ impl RecorderHandle {
         changed.await.map_err(|panicked| RecordError::Picture(panicked.to_string()))?
     }
 
-    /// Takes a picture and keeps it.
+    /// Takes a picture and stores it.
     ///
     /// # Errors
-    /// [`RecordError`]; then there is neither row nor picture.
+    /// [`RecordError`]; nothing is stored then.
     pub async fn snapshot(&self, request: SnapshotRequest) -> Result<Item, RecordError> {
         let media = self.shared.store()?.clone();
         let picture = self.picture(request.which, request.change, PICTURE_WITHIN).await?;
@@ -102,7 +102,7 @@ fn check(change: &PictureChange) -> Result<(), RecordError> {
     Ok(())
 }
 
-/// The picture changed as wanted, with its own stamp and number.
+/// The picture with the requested changes, and with its own stamp and number.
 fn changed(picture: &Picture, wanted: &PictureChange, quality: u8) -> Result<Picture, RecordError> {
     let changed = change_picture(&picture.jpeg(), wanted, &picture.stamp, quality).map_err(|error| {
         error
@@ -120,7 +120,7 @@ mod tests {
     use crate::media::View;
 
     #[test]
-    fn wishes_out_of_range_are_refused_before_a_picture_is_taken() {
+    fn requests_out_of_range_are_refused_before_a_picture_is_taken() {
         let change =
             |width, rotate| PictureChange { width, view: View { rotate, gray: true, ..View::default() } };
         for fine in [change(None, 0), change(Some(16), 90), change(Some(8192), 270)] {

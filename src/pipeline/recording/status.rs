@@ -1,16 +1,16 @@
-//! How recording stands. Plain data.
+//! Status of recording.
 
 use crate::store::media::Recorded;
 
-/// How recording stands.
+/// Status of recording.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RecordingStatus {
-    /// The recording under way.
+    /// The current recording.
     pub now: Option<Recorded>,
-    /// What was dropped because the disk was too slow, pictures, since the start.
+    /// Pictures dropped since the start because the disk was too slow.
     pub dropped: u64,
-    /// Why it does not go on as it should (disk full, camera lost), in words; recording goes on when that ends.
+    /// The present obstacle (disk full, camera lost) in words. Recording continues when it ends.
     pub trouble: Option<String>,
-    /// Seconds of pre-roll at hand.
+    /// Seconds in the pre-roll.
     pub pre_roll_s: f64,
 }

@@ -1,11 +1,11 @@
-//! Which crossings start a recording. Pure.
+//! Crossings that start a recording.
 
 use std::time::Duration;
 
 use crate::base::unicode::quoted;
 use crate::store::{Scene, StoredCrossing};
 
-/// A crossing that is told so much later than it happened starts nothing: what it could show is over.
+/// Maximum delay of a crossing's report, microseconds. After that the scene is over.
 const STALE_US: u64 = 10_000_000;
 
 /// `[record] on_crossing` and `after_crossing`.
@@ -16,17 +16,17 @@ pub struct Trigger {
 }
 
 impl Trigger {
-    /// Crossings of `lines` (`*`: of any) record until `after` the last one; `None` where none does.
+    /// Crossings of `lines` (`*` for any) record until `after` the last one; `None` without lines.
     pub fn new(lines: &[String], after: Duration) -> Option<Trigger> {
         (!lines.is_empty()).then(|| Trigger { lines: lines.to_vec(), after })
     }
 
-    /// The recording ends this long after the last crossing.
+    /// Time from the last crossing to the end of the recording.
     pub fn quiet_time(&self) -> Duration {
         self.after
     }
 
-    /// What is wrong with its names, where none of the `lines` there are has one of them.
+    /// A message about configured names that none of the existing `lines` has.
     pub fn unknown_names_note<'a>(&self, lines: impl Iterator<Item = &'a str>) -> Option<String> {
         let there: Vec<&str> = lines.collect();
         let is_unknown = |name: &&String| *name != "*" && !there.contains(&name.as_str());
@@ -46,10 +46,11 @@ impl Trigger {
         ))
     }
 
-    /// Whether `crossing`, told at `now_us` while `scene` is shown, is one of those.
+    /// True if `crossing`, reported at `now_us` while `scene` is shown, starts a recording.
     pub fn matches(&self, crossing: &StoredCrossing, scene: Scene, now_us: u64) -> bool {
         let is_named = self.lines.iter().any(|name| name == "*" || **name == *crossing.line);
-        // counts.db tells late what it could not write for a while. A clock that is not set tells nothing.
+        // counts.db reports late if it could not write for a while. Times of a clock that is not set are not
+        // compared.
         let is_stale = crossing.is_time_sure && now_us.saturating_sub(crossing.time_us) > STALE_US;
         is_named && crossing.scene == scene && !is_stale
     }
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_by_name_or_all_of_the_scene_shown() {
+    fn named_or_all_lines_of_the_shown_scene_match() {
         let trigger = |lines: &[&str]| {
             let lines: Vec<String> = lines.iter().map(|line| line.to_string()).collect();
             Trigger::new(&lines, Duration::from_secs(5))
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_too_late_starts_nothing() {
+    fn a_late_report_starts_no_recording() {
         let any = Trigger::new(&[String::from("*")], Duration::from_secs(5)).unwrap();
         assert!(!any.matches(&crossing("Door"), Scene::Camera, 111_000_000));
         let unsure = StoredCrossing { is_time_sure: false, ..crossing("Door") };

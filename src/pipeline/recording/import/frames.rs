@@ -1,4 +1,4 @@
-//! The pictures of a file, one after the other, whichever kind of file it is.
+//! The pictures of a file in order, for every kind of file.
 
 use std::fs::File;
 use std::io;
@@ -15,25 +15,24 @@ use crate::source::multipart::{MAX_PICTURE, MultipartReader, PartError, Step};
 
 /// A picture of a clip.
 pub(super) struct ReadFrame<'a> {
-    /// Its bytes; none at all: the one before is shown for longer.
+    /// JPEG bytes; empty to show the previous picture for longer.
     pub(super) jpeg: &'a [u8],
-    /// When it was taken, in microseconds since 1970, where the file says so.
+    /// Capture time in microseconds since 1970, if the file has it.
     pub(super) told_us: Option<u64>,
-    /// From when until when it is shown, in microseconds from the clip's beginning, where the file has a time of each
-    /// picture.
+    /// Start and end of its display in microseconds from the start of the clip, if the file has times.
     pub(super) shown_us: Option<(u64, u64)>,
 }
 
-/// The pictures of a clip, one after the other.
+/// The pictures of a clip in order.
 pub(super) trait Frames {
     fn next(&mut self) -> Result<Option<ReadFrame<'_>>, ImportError>;
 
-    /// When the clip begins, in microseconds since 1970, where the file says so beside its pictures.
+    /// Start of the clip in microseconds since 1970, if the file has it apart from its pictures.
     fn began_us(&self) -> Option<u64> {
         None
     }
 
-    /// How many were none.
+    /// Number of invalid pictures.
     fn skipped_count(&self) -> u64;
 }
 
@@ -54,7 +53,7 @@ impl<R: Read + Seek> Frames for AviFrames<R> {
     }
 }
 
-/// The pictures of an MP4 or a MOV.
+/// The pictures of an MP4 or MOV.
 pub(super) struct Mp4Frames<R> {
     pub(super) reader: Mp4Reader<R>,
     pub(super) jpeg: Vec<u8>,
@@ -75,7 +74,7 @@ impl<R: Read> Frames for Mp4Frames<R> {
     }
 }
 
-/// A nameless file on the disk of the store, gone when it is closed.
+/// An unnamed file on the disk of the store, which disappears when it is closed.
 pub(super) fn create_spool(store: &Path) -> Result<File, ImportError> {
     let folder = store.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mode = Mode::RUSR | Mode::WUSR;
@@ -84,7 +83,7 @@ pub(super) fn create_spool(store: &Path) -> Result<File, ImportError> {
         Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::NOENT) => {}
         Err(error) => return Err(ImportError::Spool(error.into())),
     }
-    // File systems such as NFS and FUSE have no nameless files.
+    // File systems such as NFS and FUSE have no unnamed files.
     let named = folder.join(format!(".tallycam-{}-{}", std::process::id(), clock::monotonic_us()));
     let file = private::options().read(true).write(true).create_new(true).open(&named);
     let file = file.map_err(ImportError::Spool)?;
@@ -92,13 +91,13 @@ pub(super) fn create_spool(store: &Path) -> Result<File, ImportError> {
     Ok(file)
 }
 
-/// Pictures one behind another.
+/// Concatenated pictures.
 pub(super) struct ImportedPictures<R> {
     input: R,
     reader: MultipartReader,
-    /// One that was read already and comes next.
+    /// A picture that was put back and comes next.
     put_back: Option<(Vec<u8>, Option<u64>)>,
-    /// One that was looked at and comes after that.
+    /// A peeked picture that comes after that.
     ahead: Option<(Vec<u8>, Option<u64>)>,
     current: Vec<u8>,
     left_out: u64,
@@ -118,7 +117,7 @@ impl<R: Read> ImportedPictures<R> {
         }
     }
 
-    /// Reads the next picture; where it lies.
+    /// Reads the next picture. Returns its range in the reader's buffer.
     pub(super) fn read(&mut self) -> io::Result<Option<std::ops::Range<usize>>> {
         loop {
             match self.reader.next_step() {
@@ -138,7 +137,7 @@ impl<R: Read> ImportedPictures<R> {
         }
     }
 
-    /// Whether another picture follows; it is not lost.
+    /// Checks if another picture follows, and keeps it.
     pub(super) fn peek_next(&mut self) -> io::Result<Option<()>> {
         let Some(range) = self.read()? else { return Ok(None) };
         self.ahead = Some((self.reader.bytes(range).to_vec(), self.reader.captured_us()));
@@ -167,7 +166,7 @@ impl<R: Read> Frames for ImportedPictures<R> {
     }
 }
 
-/// Passes over what is not wanted by reading it: an input that only goes forward, for a reader that skips.
+/// Skips by reading: adapts a forward-only input to a reader that seeks.
 pub(super) struct Forward<R> {
     input: R,
     at: u64,
@@ -195,7 +194,7 @@ impl<R: Read> Seek for Forward<R> {
             SeekFrom::End(_) => None,
         };
         let ahead = ahead.ok_or(io::ErrorKind::Unsupported)?;
-        // Beyond the end is as good as the end.
+        // A position beyond the end acts as the end.
         self.at += io::copy(&mut self.input.by_ref().take(ahead), &mut io::sink())?;
         Ok(self.at)
     }

@@ -1,12 +1,11 @@
-//! Files become items: a JPEG a snapshot; an MJPEG file (pictures one behind another, or a multipart stream that
-//! was saved) or an AVI, MP4 or MOV with MJPEG video a recording. Nothing is decoded: every picture keeps its bytes,
-//! but for the tables that the AVI convention leaves out. An MP4 or MOV keeps its times and its date.
+//! Imports files: a JPEG becomes a snapshot. An MJPEG file (concatenated pictures or a saved multipart stream), or an
+//! AVI, MP4 or MOV with MJPEG video becomes a recording. Nothing is decoded: every picture keeps its bytes, except
+//! that tables which AVI omits are added. An MP4 or MOV keeps its times and its date.
 //!
-//! A file is read from its beginning to its end, once, and need not be a file: one picture and the chunk under way
-//! are in memory, and chunks are handed to the store as it takes them. An MP4 whose index comes last is set aside in a
-//! nameless file beside the store until the index is there. Who reads it may block and wait. What cannot
-//! be read to its end, for the disk or the network failed, leaves nothing behind; a file that was itself cut off is
-//! taken as far as it goes.
+//! The input is read once from start to end and need not be a file. One picture and the current chunk are in memory;
+//! the store gets chunks as it accepts them. An MP4 with its index at the end is spooled to an unnamed file beside
+//! the store. Import may block. If reading fails in the middle, nothing is left behind. A truncated file is imported
+//! as far as it goes.
 
 mod frames;
 
@@ -28,91 +27,90 @@ use frames::{AviFrames, Forward, Frames, ImportedPictures, Mp4Frames, create_spo
 
 const DAY_US: u64 = 86_400_000_000;
 
-/// The pace of a clip that does not tell its own: 30 a second, as where such a file is played.
+/// Step of a clip without its own rate: 30 per second, as players assume.
 const USUAL_STEP_US: u64 = 33_333;
 
-/// More time than this from one picture to the next, in microseconds, is none: the clock was set, as that of a machine
-/// that begins in 1970 is.
+/// Maximum step between two pictures, in microseconds. A longer one means that the clock was set, for example from
+/// 1970.
 const LONGEST_STEP_US: u64 = 86_400_000_000;
 
-/// Length of a chunk, microseconds.
+/// Maximum duration of a chunk, microseconds.
 const CHUNK_US: u64 = 1_000_000;
 
-/// A chunk ends at so many bytes.
+/// Maximum bytes of a chunk.
 const CHUNK_BYTES: usize = 2 << 20;
 
-/// What is looked at to tell what a file is.
+/// Bytes that identify the kind of a file.
 const HEAD: usize = 4096;
 
-/// Bytes asked for in one read.
+/// Bytes per read.
 const RUN: usize = 64 << 10;
 
-/// What is known of a file beside its bytes.
+/// Description of a file to import.
 #[derive(Debug, Clone)]
 pub struct ImportRequest {
-    /// The item's name; `None`: made of its date and time.
+    /// Name of the item; `None` derives it from date and time.
     pub name: Option<String>,
-    /// Whether a taken name gets a number; else the file is refused.
+    /// A duplicate name gets a number; otherwise the file is refused.
     pub may_rename: bool,
-    /// Its date as given: `2026-11-20`, with `T14:53` or `T14:53:07` a time, too, with `Z` or `+05:00` one of another
-    /// zone; or any text.
+    /// The date as given: `2026-11-20`, optionally with a time (`T14:53` or `T14:53:07`) and a zone (`Z` or
+    /// `+05:00`); or any text.
     pub date: Option<String>,
     pub note: String,
-    /// When its first picture was taken; `None`: as the date or the file itself says.
+    /// Capture time of the first picture; `None` uses the date or the file.
     pub stamp: Option<ClockTime>,
-    /// When the file was written, microseconds since 1970: its time where nothing says another one, and no sure one.
-    /// `None`: now.
+    /// Modification time of the file, microseconds since 1970. It is a fallback and not reliable. `None` means now.
     pub modified_us: Option<u64>,
-    /// Pictures a second of a clip; `None`: as it says itself, else 30.
+    /// Pictures per second of a clip; `None` uses the file's own rate, or 30.
     pub fps: Option<f64>,
-    /// Where it comes from, in words.
+    /// Origin of the file, in words.
     pub source: String,
-    /// The time zone of the date.
+    /// Time zone of the date.
     pub zone: TimeZone,
 }
 
-/// A file that has become an item.
+/// The result of an import.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Imported {
     pub item: Item,
-    /// Pictures in the file that were none and were left out.
+    /// Number of invalid pictures in the file, which were left out.
     pub left_out: u64,
 }
 
-/// A file could not be taken.
+/// A file could not be imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("it could not be read: {0}")]
     Read(#[from] io::Error),
-    /// It is something else.
+    /// The file is of another kind.
     #[error("this is {0}; a JPEG, an MJPEG file, or an AVI, MP4 or MOV with MJPEG video can be taken")]
     Kind(&'static str),
-    /// The AVI is none, or its video is not MJPEG.
+    /// The AVI is invalid, or its video is not MJPEG.
     #[error("this AVI cannot be taken: {0}")]
     Avi(String),
-    /// Likewise an MP4 or a MOV.
+    /// The MP4 or MOV is invalid, or its video is not MJPEG.
     #[error("this film cannot be taken: {0}")]
     Mp4(String),
-    /// A file that has to be set aside while it is read has no place.
+    /// There is no room to spool a file that needs it.
     #[error("there is no place beside the store where it can be set aside while it is read: {0}")]
     Spool(io::Error),
-    /// There is no whole picture in it.
+    /// The file has no complete picture.
     #[error("there is no whole picture in it")]
     Empty,
-    /// The picture is not one that can be shown.
+    /// The picture cannot be displayed.
     #[error("the picture cannot be taken: {0}")]
     Jpeg(#[from] JpegError),
-    /// A picture beyond what any camera makes.
+    /// The picture is larger than any camera makes.
     #[error("the picture has more than {} MB", MAX_PICTURE >> 20)]
     TooBig,
-    /// The store does not take it.
+    /// The store refuses it.
     #[error(transparent)]
     Media(#[from] MediaError),
 }
 
 impl ImportError {
-    /// Whether something is wrong with this file: another one may be taken all the same.
+    /// True if the fault is in this file, so that other files may still be imported.
     pub fn is_file_fault(&self) -> bool {
         match self {
             ImportError::Kind(_) | ImportError::Avi(_) | ImportError::Mp4(_) | ImportError::Empty => true,
@@ -122,7 +120,7 @@ impl ImportError {
         }
     }
 
-    /// What the user can do.
+    /// The remedy.
     pub fn hint(&self) -> Option<&str> {
         match self {
             ImportError::Kind(_) | ImportError::Avi(_) | ImportError::Mp4(_) => Some(
@@ -135,13 +133,13 @@ impl ImportError {
     }
 }
 
-/// Takes a file into the store. Blocks until its last byte is on the disk.
+/// Imports a file into the store. Blocks until its last byte is on the disk.
 ///
-/// A name that ends in `.jpg` or `.jpeg` makes it a snapshot of the first picture, whatever follows it (phones
-/// put clips and depths behind their pictures).
+/// With a name in `.jpg` or `.jpeg` the first picture becomes a snapshot, whatever follows it: phones append clips
+/// and depth maps to their pictures.
 ///
 /// # Errors
-/// [`ImportError`]; then nothing is left of it.
+/// [`ImportError`]; nothing is left in the store then.
 pub fn import(media: &Media, mut input: impl Read, request: ImportRequest) -> Result<Imported, ImportError> {
     let mut head = Vec::with_capacity(HEAD);
     input.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
@@ -174,7 +172,7 @@ pub fn import(media: &Media, mut input: impl Read, request: ImportRequest) -> Re
     }
 }
 
-/// Keeps one picture.
+/// Stores one picture.
 fn picture(
     media: &Media,
     mut bytes: Vec<u8>,
@@ -203,7 +201,7 @@ fn picture(
     Ok(Imported { item, left_out: 0 })
 }
 
-/// Keeps a clip. Of one that cannot be read to its end nothing is left.
+/// Stores a clip. If reading fails before its end, nothing is left.
 fn record(
     media: &Media,
     mut pictures: impl Frames,
@@ -224,7 +222,7 @@ fn record(
             Err(error) => break Err(error),
         };
         let at_us = match frame.shown_us {
-            // One that is shown for no time, or before the one before it, takes the usual pace.
+            // A picture without duration, or out of order, gets the usual step.
             Some((from_us, to_us)) if own_step.is_none() && from_us >= pace.next_us && to_us > from_us => {
                 pace.next_us = from_us + 1;
                 until_us = Some(to_us);
@@ -232,13 +230,13 @@ fn record(
             }
             _ => {
                 let at_us = pace.next(frame.told_us);
-                // What takes the usual pace, for want of another, takes that of its own times to the end.
+                // At the usual step the end of the last picture follows from the clip's own rate, if it has one.
                 until_us = own_step.or(step_us).map(|_| pace.next_us);
                 at_us
             }
         };
         if frame.jpeg.is_empty() {
-            // An AVI's way to say that the picture before is shown for longer.
+            // An AVI shows the previous picture for longer like this.
             continue;
         }
         let Ok(found) = jpeg::inspect(frame.jpeg) else {
@@ -269,7 +267,7 @@ fn record(
     Ok(Imported { item, left_out: left_out + pictures.skipped_count() })
 }
 
-/// A recording that is being made of a clip.
+/// A recording in progress from a clip.
 struct ImportedFile {
     handle: RecordingHandle,
     chunk: Chunk,
@@ -335,7 +333,7 @@ impl ImportedFile {
         Ok(())
     }
 
-    /// Ends it with its last picture, which is shown until then.
+    /// Ends the recording. Its last picture is shown until `until_us`.
     fn finish(mut self, until_us: Option<u64>) -> Result<Option<Item>, MediaError> {
         if let Some(last) = self.chunk.frames.last() {
             let begun_us = self.first_us.unwrap_or(0).saturating_add(last.at_us);
@@ -346,7 +344,7 @@ impl ImportedFile {
         self.handle.end(Ended::Asked)
     }
 
-    /// Takes it away again. What that meets is in the log: there is another error to tell already.
+    /// Removes the recording. An error is only logged, because the import already returns another one.
     fn discard(self) {
         let id = self.handle.id();
         if let Err(error) = self.handle.discard() {
@@ -356,19 +354,19 @@ impl ImportedFile {
 }
 
 impl ImportRequest {
-    /// When the first picture was taken, and what its date is.
+    /// Capture time of the first picture, and its date.
     fn start_time(&self, told_us: Option<u64>) -> (ClockTime, Option<String>) {
         let given = self.date.as_deref().map(str::trim).filter(|date| !date.is_empty());
         let said = given.and_then(|date| parse_date(date, &self.zone));
         let time = said.and_then(|said| match said {
-            // A day has noon, so that it is the same day in the zones around.
+            // A date alone means noon, so that it is the same day in neighbouring zones.
             ParsedDate::Day(day) => day.at(12, 0, 0, 0).to_zoned(self.zone.clone()).ok(),
             ParsedDate::Moment(moment) => Some(moment.to_zoned(self.zone.clone())),
         });
         let date = time.as_ref().map(|time| time.date().to_string()).or_else(|| given.map(str::to_owned));
         let said_us = time.and_then(|time| u64::try_from(time.timestamp().as_microsecond()).ok());
         let stamp = self.stamp.unwrap_or_else(|| {
-            // A camera whose clock was wrong tells of days to come.
+            // A camera with a wrong clock may write future times.
             let now = ClockTime::now();
             let is_past = |us: &u64| !now.wall_trusted || *us <= now.wall_us.saturating_add(DAY_US);
             let known_us = said_us.or(told_us.filter(is_past));
@@ -384,29 +382,29 @@ fn is_picture_name(name: &str) -> bool {
     ["jpg", "jpeg", "jpe", "jfif"].iter().any(|own| extension.eq_ignore_ascii_case(own))
 }
 
-/// Waits on this thread for what the store answers.
+/// Blocks this thread until the store answers.
 fn wait_for<T>(answer: impl Future<Output = Result<T, MediaError>>) -> Result<T, MediaError> {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     block_on(&runtime.map_err(|_| MediaError::Busy)?, answer)
 }
 
-/// When pictures were taken, from what is told of each: never earlier than the one before.
+/// Times of the pictures, from their reported times. A time is never earlier than the one before.
 #[derive(Debug, Default)]
 struct ImportPace {
     step_us: u64,
     next_us: u64,
-    /// What the first picture that told a time told, as that of the clip's beginning.
+    /// The first reported time, converted to the start of the clip.
     first_told_us: Option<u64>,
 }
 
 impl ImportPace {
-    /// Microseconds from the clip's beginning.
+    /// Time of the next picture in microseconds from the start of the clip.
     fn next(&mut self, told_us: Option<u64>) -> u64 {
         let own = self.next_us;
         let at_us = match told_us {
             Some(told) => {
                 let first = *self.first_told_us.get_or_insert(told.saturating_sub(own));
-                // A clock that jumped in the middle of a clip stretches nothing.
+                // A clock change inside the clip must not stretch it.
                 let nearest = own.saturating_sub(self.step_us);
                 let farthest = nearest.saturating_add(LONGEST_STEP_US);
                 told.checked_sub(first).filter(|at| (nearest..=farthest).contains(at)).unwrap_or(own)
@@ -418,7 +416,7 @@ impl ImportPace {
     }
 }
 
-/// What a file is, by its first bytes.
+/// Kind of a file, by its first bytes.
 enum ImportKind {
     Avi,
     Mp4,
@@ -437,14 +435,14 @@ impl ImportKind {
                 "a HEIC picture"
             }
             () if at(4, b"ftypavi") => "an AVIF picture",
-            // Old QuickTime films begin without a type.
+            // Old QuickTime files start without a type.
             () if [b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"]
                 .iter()
                 .any(|name| at(4, *name)) =>
             {
                 return Ok(ImportKind::Mp4);
             }
-            // At once, or behind the head of a multipart stream that was saved.
+            // At the start, or after the header of a saved multipart stream.
             () if memchr::memmem::find(head, &[0xff, 0xd8, 0xff]).is_some() => return Ok(ImportKind::Jpegs),
             () if head.is_empty() => "an empty file",
             () if at(0, &[0x1a, 0x45, 0xdf, 0xa3]) => "a Matroska or WebM file",
@@ -497,7 +495,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_in_the_middle_of_a_clip_stretches_nothing() {
+    fn a_clock_change_inside_a_clip_does_not_stretch_it() {
         let second = 1_000_000;
         let since_1970 = 1_800_000_000 * second;
         let paced = |told: &[u64]| -> Vec<u64> {

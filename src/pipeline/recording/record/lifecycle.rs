@@ -1,4 +1,4 @@
-//! How a recording begins and ends: wanted, its row made, running, ended.
+//! Start and end of a recording: wanted, row being created, running, ended.
 
 use tokio::task::{JoinError, spawn_blocking};
 
@@ -29,14 +29,14 @@ impl Recorder<'_> {
                 } else if self.ending.is_some() {
                     self.end_told.push(reply);
                 } else {
-                    // Who has gone does not mind.
+                    // The requester may be gone.
                     let _ = reply.send(Ok(None));
                 }
             }
         }
     }
 
-    /// A person wants a recording: one that a crossing began gives way.
+    /// Handles a request for a recording. It replaces one that a crossing started.
     pub(super) fn request_recording(&mut self, request: RecordingRequest, begun: Begun) {
         let under_way = match (&self.running, &self.wanted, &self.next) {
             (Some(running), ..) if running.origin != MediaOrigin::Crossing => Some(running.name.clone()),
@@ -93,14 +93,14 @@ impl Recorder<'_> {
         }
     }
 
-    /// Wakes the camera for a recording, which begins with its first picture, or with the oldest of the pre-roll.
+    /// Opens the camera for a recording, which starts with its first picture or the oldest of the pre-roll.
     pub(super) fn wake_camera_for(&mut self, order: RecordingPlan) {
         let state = self.states.borrow_and_update().clone();
         if matches!(state, CameraState::Paused | CameraState::Trouble(_)) {
             order.reject(no_picture_error(&state));
             return;
         }
-        // The camera may have been let go meanwhile.
+        // The camera may have been closed meanwhile.
         let pre_roll_us = self.shared.settings().pre_roll.as_micros() as u64;
         self.backlog.drop_before(monotonic_us().saturating_sub(pre_roll_us));
         let lapse = order.plan_time_lapse(&self.shared.settings(), 0);
@@ -116,7 +116,7 @@ impl Recorder<'_> {
         }
     }
 
-    /// The first picture is there: its row is made, while more pictures come.
+    /// Creates the row of the recording at its first picture, while more pictures arrive.
     pub(super) fn create_row(&mut self) {
         let Some(first) = self.backlog.oldest().map(|shot| shot.picture.stamp) else { return };
         let Some(order) = self.wanted.take() else { return };
@@ -144,7 +144,7 @@ impl Recorder<'_> {
                 (running.id, running.name) = (item.id, item.name.clone());
                 let (begun, is_to_end) = (running.begun.take(), running.is_to_end.take());
                 self.failure = None;
-                // Who is answered finds it in the status.
+                // The status goes before the answer, so that the requester finds the recording there.
                 self.publish_status(monotonic_us());
                 if let Some(begun) = begun {
                     let _ = begun.send(Ok(item));
@@ -169,7 +169,7 @@ impl Recorder<'_> {
         }
     }
 
-    /// Ends what is running: its last chunk is written on the pool.
+    /// Ends the current recording. Its last chunk is written on the pool.
     pub(super) fn finish(&mut self, ended: Ended) {
         let Some(running) = &mut self.running else { return };
         if self.beginning.is_some() {
@@ -183,7 +183,7 @@ impl Recorder<'_> {
         self.ending = Some(spawn_blocking(move || running.recording.finish(backlog, ended)));
     }
 
-    /// Nothing is running any more, and nothing is needed for it.
+    /// Clears the current recording and releases the camera.
     pub(super) fn clear_running(&mut self) -> Option<ActiveRecording> {
         self.demand = None;
         let running = self.running.take();
@@ -200,7 +200,7 @@ impl Recorder<'_> {
             Err(panicked) => (Err(MediaError::Wrong(panicked.to_string())), FrameTally::default()),
         };
         let closing = self.closing.take();
-        // Those that the store had taken and could not write, too.
+        // Includes pictures that the store accepted and could not write.
         let unwritten = match (&result, &closing) {
             (Ok(Some(item)), _) => tally.frames.saturating_sub(item.frames),
             (Err(_), Some(closing)) => tally.frames.saturating_sub(closing.frames),
@@ -239,7 +239,7 @@ impl Recorder<'_> {
         }
     }
 
-    /// What is wrong is logged once.
+    /// Logs a failure once.
     pub(super) fn log_failure(&mut self, failure: String) {
         if self.failure.as_ref() != Some(&failure) {
             log::error!("{failure}");

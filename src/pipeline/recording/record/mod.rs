@@ -1,16 +1,16 @@
-//! The thread `record`: begins recordings, fills them with the hub's pictures, ends them.
+//! The thread `record`: starts recordings, fills them with the hub's pictures, ends them.
 //!
 //! ```text
 //! idle ── request, crossing ─► wanted ── first picture ─► running ── end, limit, quiet, pause, stop ─► ending ─► idle
 //!  └ armed: the ring of the pre-roll                     └ row being made (pool), then chunk by chunk    └ (pool)
 //! ```
 //!
-//! While one runs, or the ring is filled, pictures wait in the hub and are taken several at once; whatever else
-//! happens, those that wait are taken first, so that it finds the recording as if each had been taken as it came.
+//! While a recording runs or the ring is filled, pictures wait in the hub, and the thread takes several at once. It
+//! takes all waiting pictures before it handles another event, so that the event finds the recording up to date.
 //!
-//! It waits on its own small runtime. What blocks (a row that is made, the last chunk on its way to the disk) runs on
-//! that runtime's pool, so that pictures are taken and the heart beats however slow the disk is. At most one recording
-//! is wanted, running or ending; one that a person wants while another ends waits for that.
+//! The thread waits on its own small runtime. Blocking work (creating a row, writing the last chunk) runs on that
+//! runtime's pool. Pictures are taken and the heart beats, however slow the disk is. At most one recording is wanted,
+//! running or ending; a request during an ending waits for it.
 
 mod lifecycle;
 pub(super) mod order;
@@ -41,31 +41,31 @@ use order::{ActiveRecording, RecordingPlan};
 use view::{NextPicture, RecordedView};
 use waits::{next, next_crossing};
 
-/// How the store began a recording.
+/// Result of starting a recording in the store.
 type HasBegun = Result<(RecordingHandle, Item), MediaError>;
 
-/// How the store ended one, with what was in it.
+/// Result of ending a recording in the store, and its size.
 type HasEnded = (Result<Option<Item>, MediaError>, FrameTally);
 
-/// Limit of the wait for a recording's first picture.
+/// Timeout of a recording's first picture.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
 
-/// Pictures that wait behind a chunk that the store has refused, in bytes, where there is no pre-roll.
+/// Maximum bytes of pictures behind a refused chunk, if there is no pre-roll.
 const ROOM: usize = 2 << 20;
 
-/// A chunk that the store has refused is offered again after this time.
+/// Time until a refused chunk is offered again, microseconds.
 const AGAIN_US: u64 = 50_000;
 
 /// Longest sleep between heartbeats.
 const HEARTBEAT_US: u64 = 1_000_000;
 
-/// Pictures that are let wait are looked for this often, microseconds.
+/// Interval at which waiting pictures are taken, microseconds.
 const LOOK_US: u64 = 250_000;
 
-/// Shortest time between two reports of the status, microseconds.
+/// Minimum time between two updates of the status, microseconds.
 const TELL_US: u64 = 250_000;
 
-/// The thread's own things.
+/// State of the thread.
 pub struct Recorder<'a> {
     shared: Arc<RecorderState>,
     media: Media,
@@ -74,14 +74,14 @@ pub struct Recorder<'a> {
     counts: Option<Counts>,
     crossings: Option<broadcast::Receiver<Arc<StoredCrossing>>>,
     trigger: Option<Trigger>,
-    /// Those that a crossing may be of, where one records.
+    /// The lines for crossings, if crossings start recordings.
     lines: Option<watch::Receiver<Arc<Vec<LineRow>>>>,
     states: watch::Receiver<CameraState>,
     settings: watch::Receiver<Arc<RecorderSettings>>,
     view: Option<RecordedView>,
-    /// For the pre-roll.
+    /// Demand of the pre-roll.
     armed: Option<CameraHold>,
-    /// For a recording.
+    /// Demand of a recording.
     demand: Option<CameraHold>,
     backlog: Backlog,
     ring_limit: Option<RateLimit>,
@@ -91,15 +91,15 @@ pub struct Recorder<'a> {
     beginning: Option<JoinHandle<HasBegun>>,
     ending: Option<JoinHandle<HasEnded>>,
     end_told: Vec<EndReply>,
-    /// What is ending.
+    /// The recording that is ending.
     closing: Option<Recorded>,
-    /// Begins when what is ending has ended.
+    /// Starts when the ending one has ended.
     next: Option<RecordingPlan>,
-    /// Pictures that the store did not take, of recordings that have ended.
+    /// Pictures of ended recordings that the store did not accept.
     dropped: u64,
-    /// Why a crossing could not be recorded, or a recording not ended well.
+    /// The reason why a recording on a crossing did not start, or a recording did not end properly.
     failure: Option<String>,
-    /// Lines that are to record and are not there.
+    /// A message about configured lines that do not exist.
     unknown: Option<String>,
     told_us: u64,
 }
@@ -143,7 +143,7 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Runs until [`super::RecorderHandle::stop`]; what is being recorded then is closed.
+    /// Runs until [`super::RecorderHandle::stop`]; closes a current recording then.
     pub fn run(mut self, runtime: &Runtime) {
         block_on(runtime, async {
             self.refresh_settings();
@@ -188,7 +188,7 @@ impl<'a> Recorder<'a> {
         });
     }
 
-    /// What starts recordings, and what is held for them, is as the settings want it from now on.
+    /// Adapts trigger and pre-roll to the settings.
     fn refresh_settings(&mut self) {
         let settings = Arc::clone(&self.settings.borrow_and_update());
         let may_keep = !settings.counts_only;
@@ -223,7 +223,7 @@ impl<'a> Recorder<'a> {
         self.update_subscription();
     }
 
-    /// Ends everything properly, however long the disk takes: the caller that joins the thread has a limit.
+    /// Ends everything properly, however long the disk takes. The caller that joins the thread has a timeout.
     async fn close(&mut self) {
         let stops = || RecordError::NoPicture(String::from("tallycam stops"), None, None);
         self.reject_waiting(&stops());
@@ -242,10 +242,10 @@ impl<'a> Recorder<'a> {
         self.publish_status(monotonic_us());
     }
 
-    /// When something is to be done though nothing comes.
+    /// Time of the next work without an event.
     fn next_wake_us(&self) -> u64 {
         let now_us = monotonic_us();
-        // One that is to end waits for its row only.
+        // A recording that is to end waits only for its row.
         let running = self.running.as_ref().filter(|running| running.is_to_end.is_none());
         let again = running.filter(|r| r.recording.is_refused()).map(|_| now_us + AGAIN_US);
         let is_patient = self.view.as_ref().is_some_and(RecordedView::is_batching);
@@ -280,7 +280,7 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Subscribes to the hub, or ends that, as it is needed.
+    /// Subscribes to the hub or unsubscribes, as needed.
     fn update_subscription(&mut self) {
         let is_needed = self.armed.is_some() || self.demand.is_some();
         let as_shown = self.wanted.as_ref().is_some_and(|order| order.request.as_shown)
@@ -290,7 +290,7 @@ impl<'a> Recorder<'a> {
             Some(view) if view.as_shown == as_shown => {}
             before => {
                 if before.is_some() {
-                    // The pre-roll is of other pictures.
+                    // The pre-roll has pictures of the other kind.
                     self.backlog = Backlog::default();
                 }
                 self.view = Some(RecordedView::new(&self.shared.pipeline, as_shown));
@@ -298,7 +298,7 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Takes every picture that waits.
+    /// Takes all waiting pictures.
     fn drain_pictures(&mut self) {
         while let Some(seen) = self.view.as_mut().and_then(RecordedView::try_next) {
             self.handle_picture(seen);
@@ -310,7 +310,7 @@ impl<'a> Recorder<'a> {
             NextPicture::Shot(shot) => self.append(shot),
             NextPicture::Card => {}
             NextPicture::End => {
-                // The pipeline has ended, and so does this.
+                // The pipeline has ended, so the recording ends, too.
                 self.view = None;
                 self.armed = None;
                 self.finish(Ended::Stopped);
@@ -332,14 +332,14 @@ impl<'a> Recorder<'a> {
                     running.took_us = Some(at_us - woken_us);
                 }
                 let Some(missed) = lapse.take_if_due(at_us) else { return };
-                // Only now: until then it is awake for this one.
+                // Measured only now: until then the camera is open for this picture.
                 if let Some(took_us) = running.took_us.take() {
                     lapse.record_wake_time(took_us);
                 }
                 shot.is_after_gap = missed > 0;
             }
             self.backlog.push(shot);
-            // As of its own time: of those that waited with it the last one ends no chunk of the first.
+            // Uses the picture's own time, so that a later waiting picture does not end the chunk of an earlier one.
             self.pump_recording(at_us);
         } else if self.wanted.is_some() {
             if !is_lapse || self.shared.pipeline.is_warm(&shot.picture) {
@@ -357,7 +357,7 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Hands on what the recording takes.
+    /// Moves waiting pictures to the recording as far as it accepts them.
     fn pump_recording(&mut self, now_us: u64) {
         let settings = self.shared.settings();
         let room = if settings.pre_roll.is_zero() { ROOM } else { settings.pre_roll_bytes };
@@ -366,7 +366,7 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// What time alone brings about, and what is to be handed on.
+    /// Handles timeouts and waiting pictures.
     fn run_timers(&mut self) {
         let now_us = monotonic_us();
         if self.wanted.as_ref().is_some_and(|order| now_us >= order.until_us) {
@@ -389,7 +389,7 @@ impl<'a> Recorder<'a> {
                 self.run_time_lapse(now_us);
             }
         }
-        // One picture matters to a recording that is to begin, and to a time-lapse.
+        // A starting recording and a time-lapse need each picture at once.
         let is_patient = self.wanted.is_none() && self.running.as_ref().is_none_or(|r| r.lapse.is_none());
         if let Some(view) = &mut self.view {
             view.set_batching(is_patient);
@@ -400,7 +400,7 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Whether the lines that are to record are there. What is wrong is logged once.
+    /// Checks that the configured lines exist. A fault is logged once.
     fn check_lines(&mut self) {
         let (Some(lines), Some(trigger)) = (&mut self.lines, &self.trigger) else { return };
         if !lines.has_changed().unwrap_or(false) {
@@ -414,7 +414,7 @@ impl<'a> Recorder<'a> {
         self.unknown = unknown;
     }
 
-    /// Lets the camera of a time-lapse sleep, and wakes it in time.
+    /// Closes the camera between the pictures of a time-lapse, and opens it in time.
     fn run_time_lapse(&mut self, now_us: u64) {
         let Some(running) = &mut self.running else { return };
         let Some(lapse) = &running.lapse else { return };
@@ -430,7 +430,7 @@ impl<'a> Recorder<'a> {
         self.update_subscription();
     }
 
-    /// Whether a recording has begun or ended since the status was told.
+    /// True if a recording has started or ended since the last status.
     fn has_news(&self) -> bool {
         let published = self.shared.status.borrow().now.as_ref().map(|now| now.id);
         let running = self.running.as_ref().map(|running| running.id).filter(|id| *id > 0);

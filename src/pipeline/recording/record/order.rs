@@ -1,4 +1,4 @@
-//! What is wanted of the recorder, and what becomes of it: an order, then a recording under way.
+//! Orders of the recorder: a plan becomes a current recording.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::pipeline::recording::trigger::Trigger;
 use crate::pipeline::recording::{AS_SHOWN, RecordError, RecorderSettings, RecordingRequest};
 use crate::store::media::{Ended, MediaOrigin, NewRecording, Recorded, RecordingHandle};
 
-/// A recording that is wanted.
+/// A planned recording.
 pub struct RecordingPlan {
     pub request: RecordingRequest,
     pub origin: MediaOrigin,
@@ -19,7 +19,7 @@ pub struct RecordingPlan {
     pub until_us: u64,
 }
 
-/// A recording under way.
+/// A current recording.
 pub struct ActiveRecording {
     pub recording: Recording<RecordingHandle>,
     pub id: u64,
@@ -28,28 +28,28 @@ pub struct ActiveRecording {
     pub origin: MediaOrigin,
     pub every: Option<Duration>,
     pub began_us: u64,
-    /// It ends at this time, whether pictures come or not.
+    /// Time of its end, even without pictures.
     pub until_us: Option<u64>,
     pub begun: Option<Begun>,
-    /// One that a crossing began: ends when nothing has crossed until then.
+    /// End of a recording on a crossing, if nothing crosses until then.
     pub quiet_us: Option<u64>,
     pub lapse: Option<TimeLapse>,
-    /// Since when the camera of a time-lapse wakes.
+    /// Time at which the camera of a time-lapse was last opened.
     pub woken_us: Option<u64>,
-    /// How long waking took, until its picture.
+    /// Time from that open to the picture.
     pub took_us: Option<u64>,
-    /// It is to end as soon as its row is made.
+    /// It ends as soon as its row exists.
     pub is_to_end: Option<Ended>,
 }
 
 impl RecordingPlan {
-    /// The plan of its time-lapse, if it is one, with the first picture due at `began_us`.
+    /// The plan of its time-lapse, if any, with the first picture due at `began_us`.
     pub fn plan_time_lapse(&self, settings: &RecorderSettings, began_us: u64) -> Option<TimeLapse> {
         let worth_us = settings.sleeps_from.as_micros() as u64;
         self.request.every.map(|every| TimeLapse::new(every.as_micros() as u64, began_us, worth_us))
     }
 
-    /// It begins with the picture of `first`: what runs from now on, and the row that is to be made.
+    /// Starts with the picture of `first`. Returns the current recording and the row to create.
     pub fn start(
         self,
         settings: &RecorderSettings,
@@ -63,7 +63,7 @@ impl RecordingPlan {
             lapse.take_if_due(first.monotonic_us);
         }
         let request = self.request;
-        // A time-lapse is meant to be long: the configured time is for recordings that somebody forgets.
+        // A time-lapse is meant to be long. The configured maximum is for forgotten recordings.
         let usual = if lapse.is_some() { None } else { settings.max_duration };
         let terms = RecordingLimits {
             fps: if lapse.is_some() { None } else { request.fps.or(settings.fps) },
@@ -100,10 +100,10 @@ impl RecordingPlan {
         (running, row)
     }
 
-    /// It does not begin.
+    /// Rejects the plan.
     pub fn reject(self, why: RecordError) {
         match self.begun {
-            // Who has gone does not mind.
+            // The requester may be gone.
             Some(begun) => drop(begun.send(Err(why))),
             None => log::warn!("no recording on a crossing: {why}"),
         }
@@ -111,7 +111,7 @@ impl RecordingPlan {
 }
 
 impl ActiveRecording {
-    /// What is told of it: what is on the disk, so that nothing is promised that a full one takes back.
+    /// Its published figures: those on the disk, so that a full disk does not revoke them.
     pub fn recorded(&self) -> Recorded {
         let written = self.recording.written();
         Recorded {

@@ -1,6 +1,6 @@
-//! The recorder's look at the hub: each new picture, and whether some are missing before it. There is one only while
-//! something may be recorded: otherwise nobody is woken by pictures. While nothing hangs on the single picture, it lets
-//! them wait and takes many at once: waking the thread for each costs as much as copying it.
+//! The recorder's subscription to the hub: new pictures with their gaps. It exists only while something may be
+//! recorded; otherwise pictures do not wake the thread. While single pictures do not matter, it batches them: waking
+//! the thread costs as much as copying a picture.
 
 use crate::media::{Picture, Subscriber};
 use crate::pipeline::Pipeline;
@@ -8,41 +8,41 @@ use crate::pipeline::Pipeline;
 use crate::pipeline::recording::continuity::Continuity;
 use crate::pipeline::recording::queue::Shot;
 
-/// Pictures that wait for the recorder, together: on a machine that is busy for a moment none is missed.
+/// Maximum bytes of waiting pictures, so that a busy machine misses none.
 const WAITING_BYTES: usize = 4 << 20;
 
-/// So many waiting pictures, in bytes, wake a recorder that lets them wait.
+/// Bytes of waiting pictures that wake a batching recorder.
 const MANY_BYTES: usize = 256 << 10;
 
-/// What came.
+/// An event of the subscription.
 #[derive(Debug)]
 pub enum NextPicture {
     /// A picture of the camera.
     Shot(Shot),
-    /// A card with words: the camera sees nothing.
+    /// A still card: the camera gives no pictures.
     Card,
-    /// The hub is closed: no more will come.
+    /// The hub is closed.
     End,
 }
 
-/// A subscriber that knows where pictures are missing.
+/// A subscriber that detects gaps.
 #[derive(Debug)]
 pub struct RecordedView {
     pipeline: Pipeline,
-    /// What viewers see, not the camera's own pictures.
+    /// Pictures as viewers see them, instead of originals.
     pub as_shown: bool,
-    /// Which source the newest picture is of.
+    /// Number of the newest picture's source.
     source: Option<u64>,
     subscriber: Subscriber,
     skipped: u64,
-    /// The number of the newest picture, and when it was captured.
+    /// Number and capture time of the newest picture.
     newest: Option<(u64, u64)>,
     continuity: Continuity,
     is_patient: bool,
 }
 
 impl RecordedView {
-    /// From the newest picture on.
+    /// Subscribes, starting with the newest picture.
     pub fn new(pipeline: &Pipeline, as_shown: bool) -> RecordedView {
         let hub = if as_shown { pipeline.hub() } else { pipeline.originals() };
         RecordedView {
@@ -57,19 +57,17 @@ impl RecordedView {
         }
     }
 
-    /// Whether pictures are let wait: then the owner polls ([`RecordedView::try_next`]) before long.
+    /// Switches batching. While it is on, the owner must poll ([`RecordedView::try_next`]) at intervals.
     pub fn set_batching(&mut self, is_patient: bool) {
         if std::mem::replace(&mut self.is_patient, is_patient) != is_patient {
             self.subscriber.wake_at_bytes(if is_patient { MANY_BYTES } else { 0 });
         }
     }
 
-    /// Whether pictures are let wait.
     pub fn is_batching(&self) -> bool {
         self.is_patient
     }
 
-    /// The next picture.
     pub async fn next(&mut self) -> NextPicture {
         loop {
             let Some(picture) = self.subscriber.next().await else { return NextPicture::End };
@@ -79,7 +77,7 @@ impl RecordedView {
         }
     }
 
-    /// The next picture, if it waits.
+    /// The next picture if it is waiting.
     pub fn try_next(&mut self) -> Option<NextPicture> {
         loop {
             let Some(picture) = self.subscriber.try_next()? else { return Some(NextPicture::End) };
@@ -89,12 +87,12 @@ impl RecordedView {
         }
     }
 
-    /// The camera has stopped seeing.
+    /// Records an interruption of the camera.
     pub fn mark_gap(&mut self) {
         self.continuity.mark_gap();
     }
 
-    /// What has come; `None`: a frame that has come before, and is shown otherwise since.
+    /// Converts a picture. `None` for a frame that is published again in another view.
     fn accept(&mut self, picture: Picture) -> Option<NextPicture> {
         let at_us = picture.stamp.monotonic_us;
         let which = (picture.sequence, at_us);
@@ -107,8 +105,8 @@ impl RecordedView {
             self.continuity.mark_gap();
             return Some(NextPicture::Card);
         }
-        // It was opened again without a card between: for a picture of its largest size, or by what took a stand-in's
-        // place.
+        // The source was reopened without a card: for a picture of its largest size, or when the camera replaced a
+        // stand-in.
         let newest = self.pipeline.newest_source().filter(|source| source.opened_us <= at_us);
         if let Some(newest) = newest
             && self.source.replace(newest.number).is_some_and(|source| source != newest.number)
@@ -133,7 +131,7 @@ mod tests {
     use crate::source::sim::SimOpener;
 
     #[test]
-    fn a_frame_that_is_shown_once_more_is_taken_once() {
+    fn a_frame_that_is_published_again_is_taken_once() {
         let opener = Box::new(SimOpener::new(1, FormatRequest::ANYTHING, true));
         let (pipeline, capture) = Pipeline::start(opener, CaptureOptions::default()).unwrap();
         let mut view = RecordedView::new(&pipeline, true);

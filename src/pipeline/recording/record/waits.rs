@@ -1,5 +1,4 @@
-//! What the recorder waits for beside its own sleep: pictures, crossings. Each wait can be dropped and
-//! begun again without losing anything.
+//! Waits of the recorder for pictures and crossings. Each can be cancelled and repeated without loss.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -12,25 +11,25 @@ use crate::pipeline::recording::RecordError;
 use crate::store::StoredCrossing;
 use crate::store::media::{Ended, Item, Media, MediaError, NewRecording, RecordingHandle};
 
-/// Makes the row, and reads it back.
+/// Creates the row and reads it back.
 pub fn create_row(media: &Media, new: NewRecording) -> Result<(RecordingHandle, Item), MediaError> {
     let handle = media.begin_recording(new)?;
     match media.reader().and_then(|reader| reader.item(handle.id())) {
         Ok(item) => Ok((handle, item)),
         Err(error) => {
-            // Nothing is in it: no row is left.
+            // An empty recording leaves no row.
             handle.end(Ended::Stopped)?;
             Err(error)
         }
     }
 }
 
-/// Why a recording that was ended too early has not begun.
+/// The error of a recording that was ended before its first picture.
 pub fn ended_before_start() -> RecordError {
     RecordError::NoPicture(String::from("the recording was ended before its first picture"), None, None)
 }
 
-/// What the view sees next; waits for ever where there is none.
+/// The next event of the view; pending without one.
 pub async fn next(view: &mut Option<RecordedView>) -> NextPicture {
     match view {
         Some(view) => view.next().await,
@@ -38,7 +37,7 @@ pub async fn next(view: &mut Option<RecordedView>) -> NextPicture {
     }
 }
 
-/// The next crossing that is told. Those that came too fast began what they were to begin.
+/// The next crossing. Crossings missed in a burst need no recording of their own.
 pub async fn next_crossing(
     crossings: &mut Option<broadcast::Receiver<Arc<StoredCrossing>>>,
 ) -> Arc<StoredCrossing> {
@@ -52,7 +51,7 @@ pub async fn next_crossing(
     pending().await
 }
 
-/// The thread's runtime: timers, and a pool of as many threads as there are jobs at once.
+/// The thread's runtime: timers, and a pool for two concurrent jobs.
 pub fn runtime() -> std::io::Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(2).build()
 }
