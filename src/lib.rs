@@ -2,8 +2,8 @@
 //!
 //! # The map
 //!
-//! A layer imports only from layers below it; siblings in layer 2 never import each other
-//! (`tests/architecture.rs` reads the `use` lines and fails on an arrow that points up).
+//! A layer imports only from layers below it, and modules of layer 2 never import each other. `tests/architecture.rs`
+//! reads the `use` lines and fails on an arrow that points up.
 //!
 //! ```text
 //! 4  cli
@@ -13,21 +13,21 @@
 //! 0  base
 //! ```
 //!
-//! # The way of one frame
+//! # The path of a frame
 //!
 //! ```text
 //! driver ─► [capture thread]  Source ─► Frame ─► Encoder ─► Picture ─► Hub ─► viewers, snapshots
 //! ```
 //!
-//! A [`media::Frame`] is scarce (it may pin a driver's buffer) and is lent; a [`media::Picture`] is
-//! a finished JPEG that may be kept as long as a slow viewer likes.
+//! A [`media::Frame`] is scarce, because it may occupy a driver's buffer, and is only lent. A [`media::Picture`] is a
+//! finished JPEG that a slow viewer may hold as long as it likes.
 //!
 //! # As a library
 //!
-//! What follows this page is the front: it is documented and changes with care. The modules behind it are there for the
-//! program, its tests and its benchmarks, and may change with every version.
+//! The items below this page are the public interface: they are documented and change with care. The modules behind
+//! them serve the program, its tests and its benchmarks, and may change with every version.
 //!
-//! A source of your own becomes a [`Pipeline`], which opens it while somebody needs pictures:
+//! Your own source becomes a [`Pipeline`], which opens it while there is demand:
 //!
 //! ```
 //! use std::time::Duration;
@@ -88,7 +88,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! `examples/embed.rs` is a whole program of both.
+//! `examples/embed.rs` is a complete program with both.
 
 #[doc(hidden)]
 pub mod access;

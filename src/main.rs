@@ -1,4 +1,4 @@
-//! The program: arguments in, exit code out. Everything is in the library.
+//! The program: arguments in, exit code out. The library does everything else.
 
 use std::process::ExitCode;
 

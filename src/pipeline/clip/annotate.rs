@@ -1,5 +1,4 @@
-//! The frames of a clip with what was seen drawn into them, as the live picture has it: boxes, trails,
-//! lines and tallies.
+//! Draws the overlay into the frames of a clip, like the annotated stream: boxes, trails, lines and counts.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +10,7 @@ use crate::pipeline::counting::draw::{DrawnLine, Trails, draw};
 use crate::pipeline::counting::{Overlay, ShownTrack};
 use crate::vision::{CountingLine, Direction, Labels, LineId};
 
-/// Draws counted frames, one after another.
+/// Draws counted frames in order.
 pub struct ClipAnnotator {
     labels: Labels,
     lines: Vec<(LineId, DrawnLine)>,
@@ -22,7 +21,7 @@ pub struct ClipAnnotator {
 }
 
 impl ClipAnnotator {
-    /// An annotator that draws these lines and calls classes by these names; JPEGs of `quality` 1–100.
+    /// An annotator for these lines and class names; JPEGs have `quality` 1–100.
     ///
     /// # Errors
     /// libjpeg-turbo could not be set up.
@@ -42,10 +41,10 @@ impl ClipAnnotator {
         })
     }
 
-    /// The frame with everything drawn into it.
+    /// The frame with its overlay.
     ///
     /// # Errors
-    /// libjpeg-turbo refused.
+    /// libjpeg-turbo failed.
     pub fn draw(&mut self, counted: &CountedFrame<'_>) -> std::io::Result<Picture> {
         let frame = counted.frame;
         for found in counted.crossings {
@@ -55,7 +54,7 @@ impl ClipAnnotator {
             }
         }
         let frame = to_frame(frame);
-        // At least as large as it is: the frame itself.
+        // The frame itself, because it must be at least as large as it is.
         self.image.reduce(&frame, (frame.width, frame.height)).map_err(std::io::Error::other)?;
         self.canvas.load(&self.image);
         let overlay = self.to_overlay(counted);

@@ -1,13 +1,13 @@
-//! Counting in a clip: every frame, or every Nth, as fast as the machine can, with the clip's own times.
+//! Counts crossings in a clip: every frame, or every Nth, at full speed, with the clip's own times.
 //!
 //! ```text
 //! [clip]  ffmpeg ► ClipReader ─ 4 frames ─► caller: reduce ► detector ► Counter ─► crossings
 //!                      ▲─────── empty buffers ──────┘                └─► the caller's `see`
 //! ```
 //!
-//! The thread `clip` decodes while the caller's thread looks. When four frames wait, decoding waits:
-//! nothing is ever left out, so the same clip gives the same answer. The detector and the counter are those of live
-//! counting, fed the same way.
+//! The thread `clip` decodes while the caller's thread runs the detector. When four frames wait, decoding waits. No
+//! frame is skipped, so the same clip always gives the same result. Detector and counter are those of live counting,
+//! with the same input.
 
 mod annotate;
 
@@ -24,72 +24,72 @@ use crate::vision::{
 
 pub use annotate::ClipAnnotator;
 
-/// Decoded frames that wait to be looked at.
+/// Maximum number of decoded frames that wait.
 const WAITING: usize = 4;
 
-/// Counting in a clip came to an early end.
+/// Counting in a clip failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClipCountError {
     /// The clip cannot be read.
     #[error(transparent)]
     Clip(#[from] Fault),
-    /// There is no thread to be had.
+    /// No thread could be started.
     #[error("no thread could be started: {0}")]
     Thread(std::io::Error),
-    /// The detector could look at none of the frames.
+    /// The detector failed on all frames.
     #[error("{0}")]
     Detector(String),
-    /// The caller's `see` failed: what is drawn cannot be written.
+    /// The caller's `see` failed: the annotated clip cannot be written.
     #[error("{0}")]
     Onlooker(std::io::Error),
 }
 
-/// A crossing, and where it is in the clip.
+/// A crossing and its frame in the clip.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClipCrossing {
-    /// The crossing; its time is that of the clip.
+    /// The crossing; its time is the clip's own.
     pub crossing: Crossing,
-    /// The first frame (from 1) that is shown at or after that time.
+    /// Number of the first frame (from 1) at or after that time.
     pub frame: u64,
 }
 
-/// A frame that was looked at.
+/// A frame after detection.
 #[derive(Debug)]
 pub struct CountedFrame<'a> {
     pub frame: &'a ClipFrame,
-    /// What is in it.
+    /// Its overlay.
     pub overlay: &'a CounterOverlay,
-    /// What was counted by it.
+    /// Crossings counted at this frame.
     pub crossings: &'a [ClipCrossing],
-    /// Tracks that ended with it, and that may have crossed a line unseen.
+    /// Tracks that ended at this frame and may have crossed without a count.
     pub missed: &'a [NearMiss],
 }
 
-/// What came of a clip.
+/// Result of counting in a clip.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ClipCount {
-    /// Frames it has.
+    /// Frames of the clip.
     pub frames: u64,
-    /// Frames that were looked at.
+    /// Frames with a detection.
     pub looks: u64,
-    /// Of these, how many showed that nothing moved, and were not shown to the detector.
+    /// Those of them that skipped the detector, because nothing moved.
     pub saved: u64,
-    /// When the last frame is shown, in microseconds.
+    /// Display time of the last frame, in microseconds.
     pub last_us: u64,
-    /// What was counted, in the order of counting.
+    /// Crossings in order of counting.
     pub crossings: Vec<ClipCrossing>,
-    /// Why the clip is not whole; `None` if it is.
+    /// The reason why the clip is incomplete; `None` if it is complete.
     pub broken_off: Option<String>,
-    /// Frames whose size is another than that of the frame before: their numbers and sizes. What was followed
-    /// is forgotten there; lines keep their fractions.
+    /// Numbers and sizes of frames whose size differs from the frame before. Tracks end there; lines keep their
+    /// fractions.
     pub resized: Vec<(u64, u32, u32)>,
-    /// How many looks failed, and why the last of them did.
+    /// Number of failed detections, and the reason of the last one.
     pub failed: (u64, Option<String>),
-    /// How often `ffmpeg` complained about damaged data, and its last words.
+    /// Number of `ffmpeg`'s messages on damaged data, and the last one.
     pub complaints: (u64, Option<String>),
 }
 
-/// What the decoding thread sends last.
+/// The last message of the decoding thread.
 struct ClipEnd {
     broken_off: Option<String>,
     complaints: (u64, Option<String>),
@@ -101,19 +101,19 @@ enum ClipMessage {
     Failed(Fault),
 }
 
-/// A clip that is being decoded.
+/// A clip being decoded.
 pub struct ClipRun {
     first: ClipFrame,
-    /// How long the clip says it is.
+    /// Duration according to the clip.
     duration_us: Option<u64>,
     decoded: Receiver<ClipMessage>,
     empty: SyncSender<Vec<u8>>,
-    /// Dropped after the channels, whose end ends it.
+    /// Dropped after the channels, whose end ends the thread.
     _worker: Worker,
 }
 
 impl ClipRun {
-    /// Begins to decode `file`, and waits for its first frame.
+    /// Starts to decode `file` and waits for its first frame.
     ///
     /// # Errors
     /// See [`ClipCountError`].
@@ -121,7 +121,7 @@ impl ClipRun {
         let mut reader = ClipReader::open(file)?;
         let duration_us = reader.duration_us();
         let (send, decoded) = sync_channel(WAITING);
-        // One place more than frames can be under way, so that giving a buffer back never waits.
+        // One place more than frames can be in use, so that returning a buffer never blocks.
         let (empty, buffers) = sync_channel::<Vec<u8>>(WAITING + 2);
         let worker = Worker::spawn("clip", move |beat| {
             loop {
@@ -136,7 +136,7 @@ impl ClipRun {
                     }
                     Err(error) => (ClipMessage::Failed(error), false),
                 };
-                // Full: waits until a frame is taken. Nobody there any more: the clip is not wanted.
+                // Blocks while the channel is full. Fails if the receiver is gone, because nobody wants the clip.
                 if send.send(message).is_err() || !goes_on {
                     return;
                 }
@@ -148,23 +148,23 @@ impl ClipRun {
                 Ok(ClipRun { first, duration_us, decoded, empty, _worker: worker })
             }
             Ok(ClipMessage::Failed(error)) => Err(error.into()),
-            // A reader without a frame fails; this is a thread that panicked.
+            // A reader without a frame fails, so this is a thread that panicked.
             Ok(ClipMessage::End(_)) | Err(_) => Err(no_pictures(file).into()),
         }
     }
 
-    /// Pixels in a row and rows of the first frame.
+    /// Width and height of the first frame in pixels.
     pub fn size(&self) -> (u32, u32) {
         (self.first.width, self.first.height)
     }
 
-    /// How long the clip says it is, in microseconds.
+    /// Duration according to the clip, in microseconds.
     pub fn duration_us(&self) -> Option<u64> {
         self.duration_us
     }
 
-    /// Looks at the frames 1, 1 + `every`, 1 + 2 · `every` … (`every` ≥ 1), where `region` says, and shows each look to
-    /// `see`.
+    /// Runs the detector on the frames 1, 1 + `every`, 1 + 2 · `every` … (`every` ≥ 1) with the mode `region`, and
+    /// passes each result to `see`.
     ///
     /// # Errors
     /// See [`ClipCountError`].
@@ -181,7 +181,7 @@ impl ClipRun {
         let mut size = (first.width, first.height);
         counter.set_aspect(Aspect::new(size.0, size.1));
         let mut count = ClipCount::default();
-        // When each frame is shown: eight bytes a frame.
+        // Display time of each frame: eight bytes per frame.
         let mut times: Vec<u64> = Vec::new();
         let mut regions = RegionSchedule::new(region);
         let (mut image, mut part) = (SmallImage::empty(), SmallImage::empty());
@@ -194,7 +194,7 @@ impl ClipRun {
                         (count.broken_off, count.complaints) = (end.broken_off, end.complaints);
                         break;
                     }
-                    // After the first frame, what was counted is still worth something.
+                    // After the first frame the counts so far are still useful.
                     Ok(ClipMessage::Failed(error)) => {
                         count.broken_off = Some(error.to_string());
                         break;
@@ -241,7 +241,7 @@ impl ClipRun {
                     Err(reason) => count.failed = (count.failed.0 + 1, Some(reason)),
                 }
             }
-            // No room: there are buffers enough.
+            // If the channel is full, there are enough buffers.
             let _ = empty.try_send(frame.planes);
         }
         match count.failed {
@@ -251,7 +251,7 @@ impl ClipRun {
     }
 }
 
-/// A frame, and rooms for what is made of it.
+/// A frame and buffers for its reduced images.
 struct ClipPicture<'a> {
     frame: &'a ClipFrame,
     image: &'a mut SmallImage,
@@ -280,7 +280,7 @@ impl ReadPicture for ClipPicture<'_> {
     }
 }
 
-/// The frame as any source gives frames.
+/// The frame in the format of a source.
 fn to_frame(frame: &ClipFrame) -> Frame<'_> {
     Frame {
         fourcc: Fourcc::YU12,

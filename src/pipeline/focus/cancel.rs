@@ -1,4 +1,4 @@
-//! Ending the sweep that is under way: somebody else moves the lens, or wants it back.
+//! Ends a focus sweep: another request moves the lens, or the user cancels it.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use super::UnderWay;
 use crate::media::ControlValue;
 use crate::pipeline::Pipeline;
 
-/// Limit of a move's wait for a sweep to end.
+/// Timeout of a move that waits for a sweep to end.
 const ENDS_WITHIN: Duration = Duration::from_secs(5);
 
 impl Pipeline {
-    /// Ends the sweep that is under way if one of `wanted` moves its lens; done when it is over. It does not bring the
-    /// lens back then: who asks moves it, and gets how it was under way last.
+    /// Ends the current sweep if one of `wanted` moves its lens, and waits until it is over. The sweep does not
+    /// restore the lens, because the caller moves it. Returns the last state of the sweep.
     pub(in crate::pipeline) async fn stop_sweep_for(&self, wanted: &[ControlValue]) -> Option<UnderWay> {
         self.end_sweep(true, |sweep| wanted.iter().any(|request| sweep.back.is_moved_by(&request.name))).await
     }
 
-    /// Ends the sweep that is under way if it is meant; done when it is over, and the lens brought back, unless that is
-    /// taken over. Gives how it was under way last, if there was one.
+    /// Ends the current sweep if `is_meant` accepts it, and waits until it is over. The sweep restores the lens
+    /// unless `is_taken_over`. Returns the last state of the sweep, if there was one.
     pub(super) async fn end_sweep(
         &self,
         is_taken_over: bool,
@@ -37,11 +37,11 @@ impl Pipeline {
         });
         last.as_ref()?;
         let ended = async {
-            // Until it is over other values may be saved.
+            // Other values may be saved until the sweep is over.
             loop {
                 match sweep.borrow_and_update().as_ref() {
                     Some(now) if now.cancel.is_set() => last = Some(now.clone()),
-                    // Another one has begun since.
+                    // Another sweep has started since.
                     Some(_) | None => return,
                 }
                 if sweep.changed().await.is_err() {

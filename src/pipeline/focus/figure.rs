@@ -1,25 +1,25 @@
-//! How sharp the part of a picture is that is shown, worked out once for each picture. Runs on tokio's pool, one at a
-//! time; takes no memory for a picture after the first of its size.
+//! The sharpness of the shown part of a picture, computed once per picture. Runs on tokio's pool, one at a time.
+//! Allocates only for the first picture of a size.
 
 use crate::encode::Reducer;
 use crate::lens;
 use crate::media::{Geometry, Picture, SmallImage};
 
-/// It is worked out at the scale at which what is shown still has so many pixels a row and rows: fine enough for the
-/// last place of a lens, and a quarter of the work for a picture of 1280 × 720.
+/// Minimum width and height of the analysed image: fine enough for the last position of a lens, and a quarter of the
+/// work for a picture of 1280 × 720.
 const LOOKED_AT: (u32, u32) = (640, 360);
 
-/// What is needed to look at a picture, and what came of the last one.
+/// Buffers of the measurement, and the last result.
 #[derive(Debug, Default)]
 pub struct Figure {
     reducer: Option<Reducer>,
     image: Option<SmallImage>,
-    /// Number and stamp of the picture, what was shown of it, and how sharp that was.
+    /// Number and stamp of the picture, its shown part, and the sharpness.
     last: Option<(u64, u64, Geometry, Option<f64>)>,
 }
 
 impl Figure {
-    /// How sharp what `shown` shows of `picture` is; `None` where that cannot be told.
+    /// Sharpness of the part of `picture` that `shown` selects; `None` if it cannot be measured.
     pub fn sharpness(&mut self, picture: &Picture, shown: Geometry) -> Option<f64> {
         let (sequence, stamp) = (picture.sequence, picture.stamp.monotonic_us);
         if let Some((last, at, of, figure)) = self.last

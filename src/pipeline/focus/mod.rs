@@ -1,14 +1,14 @@
-//! The camera's lens: where it stands, how sharp its pictures are, and the sweep that looks for the sharpest place.
+//! The camera's lens: its position, the sharpness of its pictures, and the sweep for the sharpest position.
 //!
 //! ```text
-//!            look, set ──────► Pipeline::controls, set_controls ──► capture thread ──► camera
-//!   sweep ──► set ── settle ── pictures captured after it ──► sharpness (on tokio's pool) ──► lens::Sweep ──► set …
+//!           read, set ──────► Pipeline::controls, set_controls ──► capture thread ──► camera
+//!  sweep ──► set ── settle ── pictures captured after it ──► sharpness (on tokio's pool) ──► lens::Sweep ──► set …
 //! ```
 //!
-//! Invariants: one sweep at a time; a sweep ends with the lens at the sharpest place, or where it was before; how sharp
-//! a picture is is worked out only when somebody asks, once for all who ask, and never on the capture thread. Whatever
-//! moves the lens ends a sweep, be it by a control that is set or by what is saved for one, and the lens is where that
-//! has it. Runs in the tasks of those who ask.
+//! Invariants: Only one sweep runs at a time. A sweep leaves the lens at the sharpest position, or where it was
+//! before. Sharpness is computed only on request, once for all requesters, and never on the capture thread. Every
+//! other change of the lens, by a set control or a saved value, ends a sweep and wins. Runs in the tasks of the
+//! callers.
 
 mod cancel;
 mod figure;
@@ -31,24 +31,24 @@ use crate::media::{ControlValue, Picture};
 use figure::Figure;
 pub(super) use under_way::UnderWay;
 
-/// The camera's controls are read at most so often for those who only look: reading one is a transfer on its bus.
+/// Maximum age of controls for readers: reading a control is a transfer on the camera's bus.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// Limit of the wait for the camera's own picture, where another one is shown.
+/// Timeout for an original, if viewers see another picture.
 const ORIGINAL_WITHIN: Duration = Duration::from_secs(1);
 
-/// Limit for the first picture of an idle camera.
+/// Timeout for the first picture of an idle camera.
 const WAKES_WITHIN: Duration = Duration::from_secs(20);
 
-/// Pictures measured at one place; their mean counts.
+/// Number of pictures measured at a position; their mean counts.
 const PICTURES: u32 = 2;
 
-/// How a sweep waits.
+/// Waiting times of a sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FocusSettings {
-    /// After a move the lens swings, and frames from before it are on their way: nothing is measured for this time.
+    /// Time after a move without measurements, because the lens swings and earlier frames are still on their way.
     pub settle: Duration,
-    /// A picture that does not come in this time ends the sweep.
+    /// A picture that takes longer than this ends the sweep.
     pub picture_within: Duration,
 }
 
@@ -66,70 +66,70 @@ pub struct Focus(Arc<FocusInner>);
 struct FocusInner {
     pipeline: Pipeline,
     settings: FocusSettings,
-    /// What was read last, and when.
+    /// Time and result of the last reading.
     known: Mutex<Option<(Instant, Result<CameraControls, ControlsError>)>>,
-    /// Held while a picture is looked at: who asks for the same one meanwhile finds the figure.
+    /// Held while a picture is measured, so that later requests for it find the result.
     figure: Arc<tokio::sync::Mutex<Figure>>,
     ended: Mutex<Option<SweepEnd>>,
     turn: tokio::sync::Mutex<()>,
 }
 
-/// The lens, as it was found.
+/// Status of the lens.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LensStatus {
-    /// Why it cannot be focused from here; `None`: it can.
+    /// The reason why it cannot be focused from here; `None` if it can.
     pub reason: Option<String>,
-    /// Where it stands, 0 (far) to 1 (near), where it tells.
+    /// Position, 0 (far) to 1 (near), if known.
     pub position: Option<f64>,
-    /// Whether autofocus is on; `None` where there is none.
+    /// True if autofocus is on; `None` if there is none.
     pub auto: Option<bool>,
-    /// Whether it can be sent to a place.
+    /// The lens can be sent to a position.
     pub has_position: bool,
-    /// Whether it can be moved by hand at all.
+    /// The lens can be moved manually.
     pub is_movable: bool,
-    /// Where autofocus looks, in 0…1 of the picture as it is shown, or `None` for all of it; the outer `None`: it
-    /// cannot be told.
+    /// Middle of the area that autofocus measures, 0…1 of the shown picture. The inner `None` is the whole picture;
+    /// the outer `None` means that the camera has no such setting.
     pub window: Option<Option<[f64; 2]>>,
-    /// Of the sweep that is under way: places looked at, and how many there will be at most.
+    /// Measured positions of the current sweep, and their maximum number.
     pub sweep: Option<(u32, u32)>,
-    /// How the last sweep ended.
+    /// Result of the last sweep.
     pub ended: Option<SweepEnd>,
 }
 
-/// How a sweep ended.
+/// Result of a sweep.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SweepEnd {
-    /// The lens stands at the sharpest place.
+    /// The lens is at the sharpest position.
     Found {
-        /// Where that is, 0–1.
+        /// The position, 0–1.
         position: f64,
     },
-    /// It was not found.
+    /// The sharpest position was not found.
     NotFound {
-        /// Why not.
+        /// The reason.
         why: NotFound,
-        /// Where the lens is.
+        /// Final position of the lens.
         lens: LensAfterSweep,
     },
 }
 
-/// Why a sweep has not found the sharpest place.
+/// Reason why a sweep has not found the sharpest position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotFound {
-    /// Somebody ended it.
+    /// Somebody cancelled it.
     #[error("The sweep was ended.")]
     Cancelled,
-    /// No place is sharper than another.
+    /// No position is sharper than another.
     #[error("No place is sharper than another: is there something to see, and light on it?")]
     NothingToSee,
-    /// It could not go on.
+    /// It could not continue.
     #[error("The sweep came to no end: {0}.")]
     Failed(String),
 }
 
 impl From<ControlsError> for NotFound {
     fn from(error: ControlsError) -> NotFound {
-        // Readers of the state see how a sweep ended.
+        // Users below operator see the result of a sweep, too.
         NotFound::Failed(match &error {
             ControlsError::Camera(trouble) => trouble.kind.public_message().trim_end_matches('.').to_owned(),
             error => error.to_string(),
@@ -137,21 +137,21 @@ impl From<ControlsError> for NotFound {
     }
 }
 
-/// How a sweep that has found nothing leaves the lens.
+/// Position of the lens after a sweep without a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LensAfterSweep {
-    /// Where it was.
+    /// At its previous position.
     Back,
-    /// Where somebody else has sent it meanwhile.
+    /// At the position of another request.
     Sent,
-    /// Somewhere: it could not be brought back.
+    /// Unknown: the lens could not be restored.
     Astray,
-    /// It is another camera's now, and was left alone.
+    /// Another camera is present, whose lens was not touched.
     Other,
 }
 
 impl SweepEnd {
-    /// In a sentence or two.
+    /// The result in a sentence or two.
     pub fn describe(&self) -> String {
         match self {
             SweepEnd::Found { position } => format!("It is sharpest at {position:.2}."),
@@ -171,33 +171,33 @@ impl SweepEnd {
 /// The lens was not moved.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum FocusError {
-    /// There is no lens to be moved from here.
+    /// The camera has no lens that can be moved from here.
     #[error("the lens cannot be focused from here: {0}")]
     Unsupported(String),
-    /// This one cannot be moved so.
+    /// This lens cannot move like that.
     #[error(transparent)]
     Unmoved(#[from] Unmoved),
-    /// The camera did not do it.
+    /// The camera did not move it.
     #[error(transparent)]
     Controls(#[from] ControlsError),
-    /// There is one already.
+    /// A sweep is already in progress.
     #[error("a focus sweep is under way")]
     Sweeping,
 }
 
-/// What is to be set, and of which camera.
+/// A planned change of the lens and its camera.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Planned {
-    /// The camera's lasting name.
+    /// The camera's permanent identity.
     pub identity: Option<String>,
-    /// What is to be set, and kept.
+    /// The values to set and to save.
     pub change: LensChange,
-    /// What brings it back to where it is now.
+    /// The values that restore the current position.
     pub before: Vec<ControlValue>,
 }
 
 impl Planned {
-    /// What [`Focus::set`] is to be given.
+    /// The argument for [`Focus::set`].
     pub fn controls(&self) -> WantedControls {
         WantedControls { identity: self.identity.clone(), values: self.change.values.clone() }
     }
@@ -216,7 +216,7 @@ impl Focus {
         }))
     }
 
-    /// How the lens is. The camera is asked at most once a second.
+    /// The status of the lens. The camera is read at most once a second.
     pub async fn status(&self, kind: LensKind) -> LensStatus {
         let drive = self.find_drive(kind, true).await.map(|(drive, _)| drive);
         let ended = self.lock_sweep_end().clone();
@@ -241,15 +241,16 @@ impl Focus {
         }
     }
 
-    /// How sharp the newest live picture is, where viewers see it; `None` without one, or where it is too dark to say.
-    /// Worked out on tokio's pool, once for each picture. It is the camera's own picture that is looked at: what is
-    /// written into the one that is shown is sharp wherever the lens stands.
+    /// Sharpness of the newest live picture, within its shown part. `None` without a picture, or if it is too dark.
+    ///
+    /// Computed on tokio's pool, once per picture, from the original: an overlay in the shown picture is sharp at any
+    /// position of the lens.
     pub async fn sharpness(&self) -> Option<f64> {
         if *self.0.pipeline.shared.state.borrow() != CameraState::Live {
             return None;
         }
         let newest = self.0.pipeline.newest().filter(|picture| !picture.is_card)?;
-        // The very same, or one that is made because somebody asks.
+        // The same picture, or one that is made because of this subscription.
         let mut pictures = self.0.pipeline.originals().subscribe();
         loop {
             let picture = timeout(ORIGINAL_WITHIN, pictures.next()).await.ok()??;
@@ -259,8 +260,8 @@ impl Focus {
         }
     }
 
-    /// What is to be set so that `request` comes true, from where the lens stands now. During a sweep, from where that
-    /// would bring it back to: it goes on until something is set ([`Focus::set`]), and goes back only if nothing is.
+    /// Plans the values for `request`, based on the current position. During a sweep the position to restore is the
+    /// base. The sweep continues until [`Focus::set`] is called; it restores the lens only if that does not happen.
     ///
     /// # Errors
     /// [`FocusError`].
@@ -268,22 +269,23 @@ impl Focus {
         let sweep = || self.0.pipeline.shared.sweep.borrow().clone();
         let was_swept = sweep().is_some();
         let (mut drive, mut identity) = self.find_drive(kind, false).await?;
-        // Who sets it without waiting between sets it in the midst of this very sweep.
+        // A caller that sets it at once does so during this same sweep.
         match sweep() {
             Some(sweep) if sweep.identity == identity => drive = sweep.back,
-            // Of a camera that was there before.
+            // The sweep belongs to a camera that was replaced.
             Some(_) => {
                 self.cancel_sweep().await;
                 (drive, identity) = self.find_drive(kind, false).await?;
             }
-            // It was read in the midst of it.
+            // The position was read during the sweep.
             None if was_swept => (drive, identity) = self.find_drive(kind, false).await?,
             None => {}
         }
         Ok(Planned { identity, change: drive.change(request)?, before: drive.current_values() })
     }
 
-    /// What makes autofocus look there, in 0…1 of the picture as it is shown; `None`: at all of it.
+    /// The values that make autofocus measure the area around `at`, 0…1 of the shown picture; `None` for the whole
+    /// picture.
     ///
     /// # Errors
     /// [`FocusError`].
@@ -296,7 +298,7 @@ impl Focus {
         Ok(drive.focus_on(at.map(|at| self.shown_geometry().to_source(at)))?)
     }
 
-    /// The camera's controls have changed: what was read of them is not so any more.
+    /// Discards the read controls, because they have changed.
     pub fn invalidate(&self) {
         *self.lock_known() = None;
     }
@@ -305,24 +307,24 @@ impl Focus {
         self.0.pipeline.view().borrow().geometry()
     }
 
-    /// Whether there is a lens that can be told something.
+    /// Checks that there is a lens to control.
     ///
     /// # Errors
-    /// [`FocusError`].
+    /// [`FocusError`] if there is none.
     pub async fn require_lens(&self, kind: LensKind) -> Result<(), FocusError> {
         self.find_drive(kind, true).await.map(drop)
     }
 
-    /// Whether `request` is one that this lens can follow.
+    /// Checks that this lens supports `request`.
     ///
     /// # Errors
-    /// [`FocusError`].
+    /// [`FocusError`] if it does not.
     pub async fn check_move(&self, kind: LensKind, request: Move) -> Result<(), FocusError> {
         let (drive, _) = self.find_drive(kind, true).await?;
         Ok(drive.change(request).map(drop)?)
     }
 
-    /// Sets what was planned on the camera; keeps nothing. Ends a sweep that is under way.
+    /// Sets planned values on the camera without saving them. Ends a current sweep.
     ///
     /// # Errors
     /// [`ControlsError`].
@@ -332,10 +334,10 @@ impl Focus {
         set.map(drop)
     }
 
-    /// Begins a sweep, which is run by [`Sweeping::run`].
+    /// Starts a sweep, which [`Sweeping::run`] performs.
     ///
     /// # Errors
-    /// [`FocusError`]: among others, one is under way.
+    /// [`FocusError`], for example if a sweep is in progress.
     pub async fn start_sweep(&self, kind: LensKind) -> Result<Sweeping, FocusError> {
         let (drive, identity) = self.find_drive(kind, false).await?;
         let Some(last) = drive.last_place() else {
@@ -365,25 +367,26 @@ impl Focus {
         Ok(Sweeping { focus: self.clone(), drive, identity, search, cancel, has_moved: false })
     }
 
-    /// Ends the sweep that is under way; done when it is over and the lens is where it was. Tells whether there was
-    /// one.
+    /// Ends the current sweep, and waits until the lens is restored. Returns true if there was one.
     pub async fn cancel_sweep(&self) -> bool {
         self.0.pipeline.end_sweep(false, |_| true).await.is_some()
     }
 
-    /// Held while controls are set and saved, or a sweep begins: else what is kept of an earlier change could
-    /// come in the midst of a later sweep. Held until it is kept, or has begun. The sweep itself takes none.
+    /// A lock for setting and saving controls, or for starting a sweep. Hold it until the values are saved or the
+    /// sweep has started; otherwise an earlier saved change could disturb a later sweep. The sweep itself does not
+    /// take it.
     pub async fn lock_controls(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.0.turn.lock().await
     }
 
-    /// What the sweep has found could not be kept, for the reason `why`: the lens goes back. Said before it is over.
+    /// Records that the found position could not be saved, for the reason `why`, so that the lens is restored. Call
+    /// it before the sweep is over.
     pub fn record_not_saved(&self, why: String) {
         *self.lock_sweep_end() =
             Some(SweepEnd::NotFound { why: NotFound::Failed(why), lens: LensAfterSweep::Back });
     }
 
-    /// What moves the lens; with `may_be_known`, as it was read within the last second.
+    /// The controls that move the lens. With `may_be_known` they may be a second old.
     async fn find_drive(
         &self,
         kind: LensKind,
@@ -423,7 +426,7 @@ impl Focus {
         Ok((drive, controls.identity))
     }
 
-    /// How sharp `picture` is.
+    /// Sharpness of `picture`.
     async fn sharpness_of(&self, picture: Picture) -> Option<f64> {
         let shown = self.shown_geometry();
         let mut figure = Arc::clone(&self.0.figure).lock_owned().await;
@@ -439,11 +442,11 @@ impl Focus {
     }
 }
 
-/// The lasting name of the simulated scene.
+/// Identity of the simulation.
 const SIMULATED: &str = "sim";
 
-/// A sweep that was begun, and is under way until this is dropped: ending it waits for that. Dropped without being
-/// run to its end, it leaves the lens where it is.
+/// A sweep in progress until this is dropped; cancelling it waits for that. If dropped early, it leaves the lens at
+/// its position.
 #[derive(Debug)]
 pub struct Sweeping {
     focus: Focus,
@@ -451,12 +454,12 @@ pub struct Sweeping {
     identity: Option<String>,
     search: Sweep,
     cancel: Stop,
-    /// The lens was sent somewhere.
+    /// The lens was moved.
     has_moved: bool,
 }
 
 impl Sweeping {
-    /// What it sets at both ends of the lens: for callers that check whether it may go from one to the other.
+    /// The plans for both ends of the lens, for callers that check permissions before a sweep.
     pub fn end_plans(&self) -> [Planned; 2] {
         [i64::MIN, i64::MAX].map(|at| Planned {
             identity: self.identity.clone(),
@@ -465,7 +468,8 @@ impl Sweeping {
         })
     }
 
-    /// Runs it to its end: what is to be kept where it has found the sharpest place, and the lens stands there.
+    /// Runs the sweep to its end. Returns the plan to save if it has found the sharpest position; the lens is there
+    /// then.
     pub async fn run(&mut self) -> Option<Planned> {
         let _demand = self.focus.0.pipeline.demand();
         let (end, planned) = match self.find().await {
@@ -482,7 +486,7 @@ impl Sweeping {
         planned
     }
 
-    /// Finds the sharpest place, and sends the lens there.
+    /// Finds the sharpest position and moves the lens there.
     async fn find(&mut self) -> Result<i64, NotFound> {
         self.unless_cancelled(self.first_picture()).await?;
         while let Some(at) = self.search.next_place() {
@@ -497,11 +501,11 @@ impl Sweeping {
         }
         let SweepResult::At(at) = self.search.result() else { return Err(NotFound::NothingToSee) };
         self.set(self.drive.move_to(at).values).await?;
-        // What was said meanwhile of where the lens is to be is newer than what was found.
+        // A position requested meanwhile wins over the found one.
         if self.cancel.is_set() {
             return Err(NotFound::Cancelled);
         }
-        // A move while this is being saved starts from here.
+        // A move during saving starts from this position.
         let place = self.drive.move_to(at).values;
         self.focus.0.pipeline.shared.sweep.send_modify(|now| {
             if let Some(now) = now {
@@ -513,10 +517,9 @@ impl Sweeping {
         Ok(at)
     }
 
-    /// Brings the lens back to where it was, or where what is saved has it since, unless the caller that ended the
-    /// sweep moves it.
+    /// Restores the previous position, or the one saved since, unless the caller that ended the sweep moves the lens.
     async fn restore_lens(&self) -> LensAfterSweep {
-        // One that has not moved stands where it was.
+        // An unmoved lens is still at its previous position.
         let mut stands = (!self.has_moved).then(|| self.drive.clone());
         loop {
             let Some(now) = self.focus.0.pipeline.shared.sweep.borrow().clone() else {
@@ -536,12 +539,12 @@ impl Sweeping {
                     return LensAfterSweep::Astray;
                 }
             }
-            // It may have been sent elsewhere meanwhile.
+            // Another position may have been requested meanwhile.
             stands = Some(now.back);
         }
     }
 
-    /// Sets the lens's controls, which ends no sweep; of no other camera.
+    /// Sets the lens's controls without ending the sweep, and only on its camera.
     async fn set(&self, values: Vec<ControlValue>) -> Result<(), ControlsError> {
         let wanted = WantedControls { identity: self.identity.clone(), values };
         let set = self.focus.0.pipeline.set_in_sweep(wanted).await;
@@ -560,9 +563,9 @@ impl Sweeping {
         }
     }
 
-    /// Waits until the camera gives pictures.
+    /// Waits for the first picture of the camera.
     async fn first_picture(&self) -> Result<(), NotFound> {
-        // It is no snapshot: nothing flashes for it.
+        // This is no snapshot, so it gets no light.
         match self.focus.0.pipeline.snapshot_in_current_light(WAKES_WITHIN).await {
             Ok(_) => Ok(()),
             Err(none) => {
@@ -571,7 +574,7 @@ impl Sweeping {
         }
     }
 
-    /// How sharp pictures are with the lens at the place `at`.
+    /// Mean sharpness with the lens at the position `at`.
     async fn measure_at(&self, at: i64) -> Result<f64, NotFound> {
         self.set(self.drive.move_to(at).values).await?;
         let FocusInner { pipeline, settings, .. } = &*self.focus.0;
@@ -589,7 +592,7 @@ impl Sweeping {
                 return Err(NotFound::Failed(format!("there is no live picture ({state})")));
             }
             if picture.stamp.monotonic_us >= settled_us {
-                // What is too dark to tell is as unsharp as can be.
+                // A picture that is too dark counts as 0.
                 sum += self.focus.sharpness_of(picture).await.unwrap_or_default();
                 count += 1;
             }

@@ -1,34 +1,34 @@
-//! The sweep that is under way, as others meet it: how far it is, how it is ended, and where the lens goes then.
+//! The current sweep as other requests see it: its progress, its cancellation, and the position to restore.
 //!
-//! Invariant: of all that is said meanwhile of where the lens is to be, the last word holds. Lives in the pipeline's
-//! shared state, since code that sets a control knows nothing of sweeps; used in the tasks of those who ask.
+//! Invariant: the latest requested position of the lens wins. Lives in the pipeline's shared state, because code that
+//! sets a control knows nothing of sweeps. Used in the tasks of the callers.
 
 use crate::base::Stop;
 use crate::lens::Drive;
 use crate::pipeline::SavedControls;
 
-/// A sweep that is under way. A pipeline has one at most.
+/// A current sweep. A pipeline has at most one.
 #[derive(Debug, Clone)]
 pub struct UnderWay {
-    /// Places looked at.
+    /// Measured positions.
     pub done: u32,
-    /// How many there will be at most.
+    /// Maximum number of positions.
     pub of: u32,
-    /// Ends it.
+    /// Ends the sweep.
     pub cancel: Stop,
-    /// The camera's lasting name.
+    /// The camera's permanent identity.
     pub identity: Option<String>,
-    /// The lens as it is to stand when the sharpest place is not found: as it was, or as it was saved since.
+    /// The state to restore if no sharpest position is found: the previous one, or one saved since.
     pub back: Drive,
-    /// It was saved since.
+    /// A new state was saved since.
     pub is_sent: bool,
-    /// The caller that ended the sweep moves the lens: it is not brought back.
+    /// The caller that ended the sweep moves the lens, so it is not restored.
     pub is_taken_over: bool,
 }
 
 impl UnderWay {
-    /// Other values are saved: where one of them moves the lens, the sweep ends, and the lens goes there. Tells
-    /// whether.
+    /// Adopts new saved values. If one of them moves the lens, the sweep ends and the lens goes there. Returns true
+    /// then.
     pub fn sync_saved(&mut self, before: &SavedControls, after: &SavedControls) -> bool {
         let identity = self.identity.as_deref();
         let (before, after) = (before.for_camera(identity), after.for_camera(identity));

@@ -1,37 +1,38 @@
-//! When the light goes on and off by itself, from how bright the picture is. Pure: times come in as microseconds of any
-//! clock, measurements about once a second.
+//! Switches the light by the brightness of the picture. Times are microseconds of any clock, with a measurement about
+//! once a second.
 //!
-//! It goes on after [`DARK`] measurements in a row below the limit. From then on the picture shows its own light, so
-//! the limit says nothing; and a camera that adjusts its exposure makes day and lamp look alike. So it goes off only on
-//! trial, and stays off only where the picture is bright enough *without* it: a trial is due when the picture has
-//! become brighter than the light alone had made it (by a quarter of the limit, at least 8, [`BRIGHT`] times in a row),
-//! or after 15 minutes. A trial that finds it dark takes two seconds, and the next one by time comes after twice as
-//! long, up to four hours.
+//! The light goes on after [`DARK`] consecutive measurements below the limit. From then on the picture includes the
+//! light, so the limit is no guide, and a camera that adjusts its exposure makes daylight and lamp look alike. The
+//! light therefore goes off only for a trial, and stays off if the picture is bright enough *without* it.
+//!
+//! A trial starts when the picture is brighter than with the light alone: by a quarter of the limit, at least 8,
+//! [`BRIGHT`] times in a row. It also starts after 15 minutes. A trial that finds it dark takes two seconds, and
+//! doubles the time to the next one, up to four hours.
 
-/// So many measurements below the limit, one after the other, switch it on; so many above it in a trial leave it off.
+/// Number of consecutive dark measurements that switch the light on, and of bright ones in a trial that leave it off.
 const DARK: u32 = 3;
 
-/// So many that are brighter than the light alone call for a trial.
+/// Number of consecutive brighter measurements that start a trial.
 const BRIGHT: u32 = 5;
 
-/// So many after it went on are passed over: the camera adjusts.
+/// Number of measurements to skip after switching on, while the camera adjusts.
 const ADJUSTS: u32 = 5;
 
-/// A trial comes after so long at first, microseconds, and after so long at most.
+/// Initial and maximum time until a trial, microseconds.
 const FIRST_TRIAL_US: u64 = 15 * 60 * 1_000_000;
 const LAST_TRIAL_US: u64 = 4 * 3600 * 1_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum AutoLightPhase {
-    /// Off; so many measurements were dark, one after the other.
+    /// Off; number of consecutive dark measurements.
     Off { dark: u32 },
-    /// Off, to see whether it is bright enough without; so many measurements, of which so many were bright.
+    /// Off for a trial; number of measurements, and of bright ones.
     Trial { seen: u32, bright: u32 },
-    /// On for so many measurements; the darkest with its light; how many were brighter, one after the other.
+    /// On; number of measurements, the darkest value with the light, and the number of consecutive brighter ones.
     On { seen: u32, lit: f64, brighter: u32 },
 }
 
-/// Whether it is dark.
+/// Automatic switching of the light.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Auto {
     below: f64,
@@ -41,7 +42,7 @@ pub struct Auto {
 }
 
 impl Auto {
-    /// Goes on below this mean luma, 0–255.
+    /// Switches on below this mean luma, 0–255.
     pub fn with_threshold(below: f64) -> Auto {
         Auto { below, phase: AutoLightPhase::Off { dark: 0 }, on_since_us: 0, trial_after_us: FIRST_TRIAL_US }
     }
@@ -50,23 +51,23 @@ impl Auto {
         self.below
     }
 
-    /// Whether the light is to be on.
+    /// True if the light must be on.
     pub fn is_on(&self) -> bool {
         matches!(self.phase, AutoLightPhase::On { .. })
     }
 
-    /// Nobody looks, or another light shines: off, and it begins again.
+    /// Starts again with the light off, because nobody watches or another light is on.
     pub fn reset(&mut self) {
         *self = Auto::with_threshold(self.below);
     }
 
-    /// The picture's mean luma at `now_us`; tells whether the light is to be on.
+    /// Records the picture's mean luma at `now_us`. Returns true if the light must be on.
     pub fn record_luma(&mut self, now_us: u64, luma: f64) -> bool {
         let is_dark = luma < self.below;
         self.phase = match self.phase {
             AutoLightPhase::Off { dark } if is_dark && dark + 1 >= DARK => self.next_phase(now_us),
             AutoLightPhase::Off { dark } => AutoLightPhase::Off { dark: if is_dark { dark + 1 } else { 0 } },
-            // The camera adjusts first.
+            // The first measurement is skipped while the camera adjusts.
             AutoLightPhase::Trial { seen: 0, bright } => AutoLightPhase::Trial { seen: 1, bright },
             AutoLightPhase::Trial { .. } if is_dark => {
                 self.trial_after_us = (self.trial_after_us * 2).min(LAST_TRIAL_US);
@@ -105,7 +106,7 @@ impl Auto {
 mod tests {
     use super::*;
 
-    /// A room: its own light, what the lamp adds, and a camera that may adjust its exposure.
+    /// A room with daylight, a lamp, and a camera that may adjust its exposure.
     struct Room {
         auto: Auto,
         now_s: u64,
@@ -123,7 +124,7 @@ mod tests {
             for _ in 0..many {
                 let was_on = self.auto.is_on();
                 let light = daylight + if was_on { self.lamp } else { 0.0 };
-                // Exposure makes everything that has enough light look alike.
+                // Exposure makes all scenes with enough light look alike.
                 let luma = if self.adjusts && light > 60.0 { 110.0 } else { light.min(255.0) };
                 if self.auto.record_luma(self.now_s * 1_000_000, luma) != was_on {
                     self.switched.push((self.now_s, !was_on));
@@ -138,11 +139,11 @@ mod tests {
     }
 
     #[test]
-    fn it_goes_on_in_the_dark_and_its_own_light_does_not_switch_it_off() {
+    fn it_goes_on_in_the_dark_and_its_own_light_keeps_it_on() {
         for adjusts in [false, true] {
             let mut room = Room::new(60.0, 150.0, adjusts);
             room.seconds(2, 20.0);
-            assert!(!room.is_on(), "two measurements are none");
+            assert!(!room.is_on(), "two measurements are not enough");
             room.seconds(1, 20.0);
             assert!(room.is_on());
             // A night of twelve hours: trials of two seconds, ever rarer.
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn daylight_switches_it_off_soon_where_it_is_seen() {
+    fn visible_daylight_switches_it_off_soon() {
         let mut room = Room::new(60.0, 100.0, false);
         room.seconds(60, 20.0);
         assert!(room.is_on());
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn daylight_switches_it_off_in_a_quarter_of_an_hour_where_the_camera_hides_it() {
+    fn hidden_daylight_switches_it_off_within_a_quarter_of_an_hour() {
         let mut room = Room::new(60.0, 100.0, true);
         room.seconds(60, 20.0);
         assert!(room.is_on());
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flicker_is_no_dark() {
+    fn a_flicker_does_not_count_as_dark() {
         let mut room = Room::new(60.0, 100.0, false);
         for _ in 0..100 {
             room.seconds(2, 20.0);
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_begins_again() {
+    fn a_reset_starts_again() {
         let mut room = Room::new(60.0, 100.0, false);
         room.seconds(3, 20.0);
         room.auto.reset();

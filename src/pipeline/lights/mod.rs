@@ -1,20 +1,18 @@
-//! The one place that joins the light to everything else: what was set, how things are, how dark it is, and who takes a
-//! picture.
+//! Connects the light to everything else: settings, status, brightness and snapshots.
 //!
 //! ```text
-//!  settings (page, API, old routes) ─┐
-//!  a snapshot is taken ──────────────┼─► mailbox (1, newest wins) ─► [lights] ─► Scene ─► pixels ─► Strip
-//!                                    │        camera, recording, disk ──┘ ▲
-//!                                    └─ Hub: the newest picture ─► how dark it is (once a second, only if wanted)
+//! settings (page, API, old routes) ─┐
+//! a snapshot is taken ──────────────┼─► mailbox (1, newest wins) ─► [lights] ─► Scene ─► pixels ─► Strip
+//!                                   │        camera, recording, disk ──┘ ▲
+//!                                   └─ Hub: the newest picture ─► brightness (once a second, only if wanted)
 //! ```
 //!
-//! The thread `lights` opens the strip, shows it what is wanted, and drops it: what drives a strip may not change
-//! threads. What wants to shine, in this order: a snapshot, the light that was switched on, the light that goes on by
-//! itself, none; the status pixel lies over all but the first. A strip that cannot be opened or fails, or panics, is
-//! trouble that is told; nothing else minds, and it is tried again at every change and every half minute. Where there
-//! is no light the thread sleeps until there is one.
+//! The thread `lights` opens the strip, shows pixels and drops the strip, because some drivers may not change
+//! threads. Order of precedence: a snapshot's light, the light that was switched on, the automatic light, none. The
+//! status LED covers all but the first. If a strip cannot be opened, fails or panics, the status reports it, and
+//! nothing else is affected. It is retried at every change and every half minute. Without a light the thread sleeps.
 //!
-//! `auto` is pure; `shared` is what the thread and the handles share, `worker` is the thread, `shot` a snapshot's
+//! `auto` is pure. `shared` is the state of thread and handles, `worker` is the thread, and `shot` is a snapshot's
 //! light.
 
 mod auto;
@@ -40,7 +38,7 @@ pub use shared::{LightStatus, Shows};
 use shot::LIT_WITHIN;
 pub(super) use shot::{LightSwitch, LitShot};
 
-/// The light could not be started.
+/// The thread of the light could not be started.
 #[derive(Debug, thiserror::Error)]
 #[error("the thread of the light could not be started: {0}")]
 pub struct LightsError(#[from] std::io::Error);
@@ -52,8 +50,8 @@ pub struct Lights {
 }
 
 impl Lights {
-    /// Starts the thread `lights`. From then on snapshots of `pipeline` have their light, if they are to. `recorder`
-    /// tells the status pixel of recordings and a full disk.
+    /// Starts the thread `lights`. From then on snapshots of `pipeline` use the light if the settings say so. The
+    /// status LED shows the recordings and full disk of `recorder`.
     ///
     /// # Errors
     /// [`LightsError`].
@@ -65,7 +63,8 @@ impl Lights {
         Lights::start_with(pipeline, recorder, settings, Box::new(lights::open))
     }
 
-    /// The same with another way to open a strip: for programs that have one of their own, and tests.
+    /// Like [`Lights::start`] with another function that opens a strip: for programs with their own strip, and for
+    /// tests.
     ///
     /// # Errors
     /// [`LightsError`].
@@ -84,35 +83,35 @@ impl Lights {
         Ok((Lights { shared }, worker))
     }
 
-    /// Other settings, in force at once: the newest of several that come quickly. A strip in trouble is tried again.
+    /// Replaces the settings at once; of several quick changes the last one wins. A faulty strip is retried.
     pub fn set(&self, settings: LightsSettings) {
         self.shared.request(|requests| requests.settings = Arc::new(settings));
     }
 
-    /// What was set last.
+    /// The latest settings.
     pub fn settings(&self) -> Arc<LightsSettings> {
         Arc::clone(&self.shared.lock_requests().settings)
     }
 
-    /// Returns when what was set last is in force, or has failed; after a moment anyway, where the light hangs.
+    /// Waits until the latest settings are in force or have failed, or for a moment if the light hangs.
     pub async fn wait_applied(&self) {
         let mut obeyed = self.shared.obeyed.subscribe();
         let number = self.shared.last_request();
-        // That it hangs the status tells.
+        // The status reports a light that hangs.
         let _ = timeout(LIT_WITHIN, obeyed.wait_for(|obeyed| obeyed.number >= number)).await;
     }
 
-    /// How the light is; cheap.
+    /// Status of the light; cheap.
     pub fn status(&self) -> Arc<LightStatus> {
         self.shared.status()
     }
 
-    /// The same, to wait for changes.
+    /// Status of the light, as a channel.
     pub fn statuses(&self) -> watch::Receiver<Arc<LightStatus>> {
         self.shared.status.subscribe()
     }
 
-    /// Switches it off for good and ends the thread.
+    /// Switches the light off and ends the thread.
     pub fn stop(&self) {
         self.shared.request(|requests| requests.is_stopping = true);
     }

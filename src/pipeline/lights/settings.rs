@@ -1,26 +1,27 @@
-//! How the light behaves, and what opens it. Plain data.
+//! Settings of the light, and the function that opens it.
 
 use std::time::Duration;
 
 use crate::lights::{LitLight, Strip, StripSettings};
 use crate::media::SourceError;
 
-/// How the light behaves. The defaults are those of the shipped configuration.
+/// Settings of the light. The defaults are those of the shipped configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LightsSettings {
-    /// What it is made of.
+    /// Settings of the strip.
     pub strip: StripSettings,
-    /// Whether it was switched on.
+    /// The light is switched on.
     pub is_on: bool,
-    /// How it shines when it is on.
+    /// Colours and brightness while it is on.
     pub light: LitLight,
-    /// The first pixel tells how things are.
+    /// The first pixel is the status LED.
     pub has_status: bool,
-    /// Full light for a snapshot.
+    /// Snapshots get full light.
     pub for_shots: bool,
-    /// Time for the camera to adjust to that.
+    /// Time for the camera to adjust to it.
     pub settle: Duration,
-    /// It goes on by itself where the picture without it is darker than this, mean luma of 255; `None`: never.
+    /// The light goes on automatically if the picture without it has a mean luma (0–255) below this; `None` means
+    /// never.
     pub auto_below: Option<f64>,
 }
 
@@ -38,5 +39,5 @@ impl Default for LightsSettings {
     }
 }
 
-/// Opens a light, on the thread that will use it. May block for a moment.
+/// Opens a light on the thread that will use it. May block for a moment.
 pub type OpenStrip = Box<dyn FnMut(&StripSettings) -> Result<Box<dyn Strip>, SourceError> + Send>;

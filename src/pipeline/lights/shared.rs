@@ -1,4 +1,4 @@
-//! What the thread `lights` and every handle share: a mailbox of one request, and how the light is.
+//! State shared by the thread `lights` and its handles: a mailbox with one request, and the status.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,51 +11,50 @@ use crate::media::{SourceError, SourceErrorKind};
 
 json::words! { Shows { Off "off", On "on", Auto "auto", Shot "shot" } }
 
-/// A strip that accepts nothing for this time hangs.
+/// A strip that accepts nothing for this time counts as hanging.
 const HANGS_AFTER: Duration = Duration::from_secs(3);
 
-/// What shines.
+/// Kind of the current light.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Shows {
-    /// Nothing (but perhaps the status pixel).
+    /// None, except perhaps the status LED.
     #[default]
     Off,
     /// The light that was switched on.
     On,
-    /// The light that went on by itself.
+    /// The automatic light.
     Auto,
     /// Full light for a snapshot.
     Shot,
 }
 
-/// How the light is.
+/// Status of the light.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LightStatus {
-    /// What shines.
+    /// Kind of the current light.
     pub shows: Shows,
-    /// What its pixels were sent last: red, green and blue after brightness, gamma and limit. Dark where it has
-    /// trouble.
+    /// The last pixels: red, green and blue after brightness, gamma and limit. Black during a fault.
     pub pixels: Vec<Color>,
-    /// Why it does not work.
+    /// The fault, if the light does not work.
     pub trouble: Option<SourceError>,
-    /// How bright the picture was when that was last measured: mean luma, 0–255. `None` while nobody wants to know.
+    /// Last measured brightness: mean luma, 0–255. `None` while it is not needed.
     pub luma: Option<f64>,
 }
 
-/// What is wanted of the thread.
+/// Requests to the thread.
 #[derive(Debug)]
 pub struct LightCommands {
     pub settings: Arc<LightsSettings>,
-    /// Snapshots that are being taken.
+    /// Number of snapshots in progress.
     pub shots: usize,
     pub is_stopping: bool,
-    /// Grows with every change.
+    /// Increases with every change.
     number: u64,
-    /// When the oldest change came that the thread has not obeyed yet.
+    /// Time of the oldest change that is not in force yet.
     waiting_since: Option<Instant>,
 }
 
-/// The newest request, as the thread takes it out of its mailbox.
+/// The newest request, as taken from the mailbox.
 #[derive(Debug)]
 pub struct LightCommand {
     pub settings: Arc<LightsSettings>,
@@ -64,13 +63,13 @@ pub struct LightCommand {
     pub number: u64,
 }
 
-/// How far the thread is.
+/// Progress of the thread.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LightApplied {
-    /// The request that is in force.
+    /// Number of the request in force.
     pub number: u64,
-    /// Since when what shines for a snapshot does so, `CLOCK_MONOTONIC` in microseconds; `None`: nothing does. It may
-    /// have shone before: another snapshot is being taken, or just this was switched on.
+    /// Time at which the snapshot's light was confirmed, `CLOCK_MONOTONIC` in microseconds; `None` without it. The
+    /// same light may have been on before, for another snapshot or because it was switched on.
     pub lit_us: Option<u64>,
 }
 
@@ -90,7 +89,7 @@ impl LightState {
                 settings: Arc::new(settings),
                 shots: 0,
                 is_stopping: false,
-                // The thread has seen none yet.
+                // The thread has not seen a request yet.
                 number: 1,
                 waiting_since: Some(Instant::now()),
             }),
@@ -100,17 +99,17 @@ impl LightState {
         }
     }
 
-    /// Looks at the requests.
+    /// Locks the requests.
     pub fn lock_requests(&self) -> MutexGuard<'_, LightCommands> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The number of the last request.
+    /// Number of the latest request.
     pub fn last_request(&self) -> u64 {
         self.lock_requests().number
     }
 
-    /// Changes the requests, wakes the thread, and gives the number of the request.
+    /// Changes the requests and wakes the thread. Returns the number of the request.
     pub fn request(&self, change: impl FnOnce(&mut LightCommands)) -> u64 {
         let number = {
             let mut requests = self.lock_requests();
@@ -123,7 +122,7 @@ impl LightState {
         number
     }
 
-    /// The thread's sleep: until there is a request newer than number `seen`, but at most `time`. Gives the newest.
+    /// Sleep of the thread until there is a request after number `seen`, at most `time`. Returns the newest one.
     pub fn wait(&self, seen: u64, time: Option<Duration>) -> LightCommand {
         let until = time.map(|time| Instant::now() + time);
         let mut requests = self.lock_requests();
@@ -146,7 +145,8 @@ impl LightState {
         }
     }
 
-    /// The request `number` is in force, or has failed: its waiters go on. `lit_us`: see [`LightApplied`].
+    /// Reports that the request `number` is in force or has failed, which wakes its waiters. For `lit_us` see
+    /// [`LightApplied`].
     pub fn complete_request(&self, number: u64, lit_us: Option<u64>) {
         {
             let mut requests = self.lock_requests();
@@ -162,7 +162,7 @@ impl LightState {
         });
     }
 
-    /// How the light is. That the thread hangs in a driver it cannot say itself.
+    /// The status. A thread that hangs in a driver cannot report that itself.
     pub fn status(&self) -> Arc<LightStatus> {
         let status = Arc::clone(&self.status.borrow());
         let hangs = self.lock_requests().waiting_since.is_some_and(|since| since.elapsed() >= HANGS_AFTER);
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_wish_wins_and_none_is_waited_for_twice() {
+    fn the_newest_request_wins_and_none_is_returned_twice() {
         let shared = LightState::new(LightsSettings::default());
         let first = shared.wait(0, None);
         for brightness in 1..=200 {
@@ -193,17 +193,17 @@ mod tests {
         let newest = shared.wait(first.number, None);
         assert_eq!(newest.settings.light.brightness, 200);
         assert_eq!(newest.number, first.number + 200);
-        // Nothing newer: the wait ends by time.
+        // Without a newer request the wait ends by time.
         assert_eq!(shared.wait(newest.number, Some(Duration::from_millis(1))).number, newest.number);
     }
 
     #[test]
-    fn a_thread_that_hangs_is_told_of() {
+    fn a_hanging_thread_is_reported() {
         let shared = LightState::new(LightsSettings::default());
         shared.complete_request(1, None);
         assert_eq!(shared.status().trouble, None);
         let number = shared.request(|_| {});
-        assert_eq!(shared.status().trouble, None, "it has only just been asked");
+        assert_eq!(shared.status().trouble, None, "the request is new");
         shared.lock_requests().waiting_since = Instant::now().checked_sub(HANGS_AFTER);
         let trouble = shared.status().trouble.clone();
         assert_eq!(trouble.map(|trouble| trouble.kind), Some(SourceErrorKind::Silent));

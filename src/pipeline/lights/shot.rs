@@ -1,7 +1,7 @@
-//! The light for a snapshot: full before the picture, and as before at once after it, however that ends.
+//! The light for a snapshot: full before the picture, and restored at once after it, however that ends.
 //!
-//! It costs its settle time and nothing else: an open camera's first picture after that is taken, and a camera that has
-//! to wake does so in the light. Who comes while it shines waits only for what is left.
+//! It costs only its settle time. An open camera uses the first picture after that time, and an idle camera opens in
+//! the light. A further snapshot meanwhile waits only for the rest of the time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,21 +11,21 @@ use tokio::time::timeout;
 use super::shared::LightState;
 use crate::media::Picture;
 
-/// Limit of the wait for a strip.
+/// Timeout of the strip.
 pub(super) const LIT_WITHIN: Duration = Duration::from_millis(500);
 
-/// What a pipeline knows of the light. Holds nothing of the pipeline.
+/// The light from the view of a pipeline. It holds no reference to the pipeline.
 #[derive(Debug, Clone)]
 pub struct LightSwitch {
     shared: Arc<LightState>,
 }
 
-/// Full light, until it is dropped.
+/// Full light until it is dropped.
 #[derive(Debug)]
 pub struct LitShot {
     shared: Arc<LightState>,
-    /// The camera has adjusted to it then, `CLOCK_MONOTONIC` in microseconds; 0: nothing shines, so there is nothing to
-    /// adjust to.
+    /// Time at which the camera has adjusted to it, `CLOCK_MONOTONIC` in microseconds; 0 if the light is off and
+    /// needs no adjustment.
     from_us: u64,
 }
 
@@ -34,7 +34,7 @@ impl LightSwitch {
         LightSwitch { shared: Arc::clone(shared) }
     }
 
-    /// Full light, if there is to be one for snapshots and there is a light that works. Returns when it shines.
+    /// Switches to full light, if snapshots have it and the light works. Returns once it is on.
     pub async fn full_light(&self) -> Option<LitShot> {
         let settle = {
             let settings = Arc::clone(&self.shared.lock_requests().settings);
@@ -43,7 +43,7 @@ impl LightSwitch {
         };
         let mut obeyed = self.shared.obeyed.subscribe();
         let number = self.shared.request(|requests| requests.shots += 1);
-        // From here on a cancelled shot restores the light.
+        // From here on a cancelled snapshot restores the light.
         let mut shot = LitShot { shared: Arc::clone(&self.shared), from_us: 0 };
         let lit = timeout(LIT_WITHIN, obeyed.wait_for(|obeyed| obeyed.number >= number)).await;
         let lit_us = lit.ok().and_then(Result::ok).and_then(|obeyed| obeyed.lit_us);
@@ -59,18 +59,18 @@ impl LightSwitch {
 }
 
 impl LitShot {
-    /// Whether `picture` was captured in this light, after the camera had adjusted to it.
+    /// True if `picture` was captured in this light, after the camera had adjusted.
     pub fn is_lit_in(&self, picture: &Picture) -> bool {
         picture.stamp.monotonic_us >= self.from_us
     }
 
-    /// Ends when the camera has adjusted.
+    /// Waits until the camera has adjusted.
     pub async fn wait_settled(&self) {
         let left = self.from_us.saturating_sub(crate::base::clock::monotonic_us());
         tokio::time::sleep(Duration::from_micros(left)).await;
     }
 
-    /// The longest that takes.
+    /// Remaining time until then.
     pub fn remaining(&self) -> Duration {
         Duration::from_micros(self.from_us.saturating_sub(crate::base::clock::monotonic_us()))
     }

@@ -1,7 +1,7 @@
-//! The thread `lights`: opens the strip, shows it the newest of what is wanted, and switches it off at the end.
+//! The thread `lights`: opens the strip, shows the newest request, and switches the strip off at the end.
 //!
-//! Invariants: the strip is opened, used and dropped here; pixels that it shows already are not sent again; a panic in
-//! what drives it is trouble of the strip and ends nothing; every wait ends when a request comes.
+//! Invariants: The strip is opened, used and dropped here. Pixels that it already shows are not sent again. A panic
+//! in a driver is a fault of the strip and ends nothing else. Every wait ends when a request arrives.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,24 +18,24 @@ use crate::media::{SmallImage, SourceError, SourceErrorKind};
 use crate::pipeline::recording::RecorderHandle;
 use crate::pipeline::{CameraState, Pipeline};
 
-/// A strip in trouble is tried again by itself after this time.
+/// Time until a faulty strip is retried without a request.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// How things are is looked at this often, while a pixel tells it.
+/// Interval of status checks while there is a status LED.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// How bright the picture is is measured this often, while the light goes on by itself.
+/// Interval of brightness measurements while the light is automatic.
 const MEASURE: Duration = Duration::from_secs(1);
 
-/// A camera without a picture for this time leaves the light off.
+/// Time without a picture after which the automatic light stays off.
 const UNSEEN: Duration = Duration::from_secs(10);
 
-/// A lost camera, a full disk, a recording.
+/// Colours of the status LED: lost camera, full disk, recording.
 const LOST: Color = [255, 0, 0];
 const FULL: Color = [255, 126, 0];
 const RECORDING: Color = [0, 0, 255];
 
-/// Runs until the stop flag is set.
+/// Runs until the stop is requested.
 pub fn run(
     shared: &LightState,
     pipeline: &Pipeline,
@@ -104,7 +104,7 @@ pub fn run(
     }
 }
 
-/// What is to shine, by what goes before what.
+/// The scene to show, by order of precedence.
 fn scene(request: &LightCommand, is_dark: bool, status: Option<Color>) -> (Shows, LightScene) {
     let settings = &request.settings;
     let steady = || Some(settings.light.clone());
@@ -119,7 +119,7 @@ fn scene(request: &LightCommand, is_dark: bool, status: Option<Color>) -> (Shows
     }
 }
 
-/// The colour that tells how things are; `None`: all is well.
+/// Colour of the status LED; `None` if there is nothing to report.
 fn status_color(pipeline: &Pipeline, recorder: Option<&RecorderHandle>) -> Option<Color> {
     let is_lost = matches!(*pipeline.states().borrow(), CameraState::Trouble(_));
     let is_full =
@@ -127,7 +127,7 @@ fn status_color(pipeline: &Pipeline, recorder: Option<&RecorderHandle>) -> Optio
     color_of(is_lost, is_full, recorder.is_some_and(|recorder| recorder.status().now.is_some()))
 }
 
-/// The worst goes before the others.
+/// The worst status wins.
 fn color_of(is_lost: bool, is_full: bool, is_recording: bool) -> Option<Color> {
     match (is_lost, is_full, is_recording) {
         (true, ..) => Some(LOST),
@@ -137,22 +137,22 @@ fn color_of(is_lost: bool, is_full: bool, is_recording: bool) -> Option<Color> {
     }
 }
 
-/// The strip, and what it shows.
+/// The strip and its pixels.
 struct ShownStrip {
     open: OpenStrip,
     strip: Option<Box<dyn Strip>>,
-    /// What the strip that is open, or could not be opened, is made of.
+    /// Settings of the strip that is open, or could not be opened.
     made_of: Option<StripSettings>,
     shown: Option<Vec<Color>>,
-    /// Since when it shows that, `CLOCK_MONOTONIC` in microseconds.
+    /// Time since which it shows them, `CLOCK_MONOTONIC` in microseconds.
     shown_us: u64,
     trouble: Option<SourceError>,
-    /// When it failed last; it is tried again after a while.
+    /// Time of the last failure; a retry follows after a while.
     failed: Option<Instant>,
 }
 
 impl ShownStrip {
-    /// Has it show `scene`; tells whether it does.
+    /// Shows `scene`. Returns true if it is shown.
     fn show_scene(&mut self, made_of: &StripSettings, scene: &LightScene) -> bool {
         if self.made_of.as_ref() != Some(made_of) {
             let was_same_device = self.made_of.as_ref().is_some_and(|before| {
@@ -193,7 +193,7 @@ impl ShownStrip {
                 true
             }
             Err(trouble) => {
-                // Each kind of it once: a strip that is not there would fill the log.
+                // Each kind is logged once; otherwise an absent strip would fill the log.
                 if self.trouble.as_ref() != Some(&trouble) {
                     log::error!("the light does not work: {trouble}");
                 }
@@ -204,7 +204,7 @@ impl ShownStrip {
         }
     }
 
-    /// Switches off what is open, and lets it go.
+    /// Switches the strip off and closes it.
     fn close(&mut self) {
         if let Some(strip) = &mut self.strip {
             let dark = vec![[0; 3]; self.made_of.as_ref().map_or(0, StripSettings::count)];
@@ -230,7 +230,7 @@ impl ShownStrip {
     }
 }
 
-/// What `work` gives; a panic in it is trouble.
+/// The result of `work`; a panic becomes an error.
 fn catch_panic<T>(work: impl FnOnce() -> Result<T, SourceError>) -> Result<T, SourceError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         Err(SourceError::new(SourceErrorKind::Failed, "what drives the light has panicked")
@@ -243,22 +243,22 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| String::from("without words"))
 }
 
-/// How dark it is in front of the camera.
+/// Measures the brightness in front of the camera.
 struct LightMeter {
     auto: Option<Auto>,
-    /// Made when it is first needed.
+    /// Created when it is first needed.
     reducer: Option<Reducer>,
     small: SmallImage,
-    /// The last measurement: when, and the mean luma.
+    /// Time and mean luma of the last measurement.
     measured: Option<(Instant, f64)>,
-    /// When the picture was captured that was measured last, `CLOCK_MONOTONIC` in microseconds.
+    /// Capture time of the picture that was measured last, `CLOCK_MONOTONIC` in microseconds.
     measured_us: Option<u64>,
-    /// When the camera last showed something.
+    /// Time of the last live picture.
     seen: Option<Instant>,
 }
 
 impl LightMeter {
-    /// Measures if it is time to; tells whether the light is to be on by itself.
+    /// Measures if it is time to. Returns true if the automatic light must be on.
     fn is_light_due(
         &mut self,
         settings: &LightsSettings,
@@ -275,7 +275,7 @@ impl LightMeter {
             return false;
         };
         if settings.is_on {
-            // It shines already, and the picture says nothing of how dark it is.
+            // The light is on anyway, so the picture does not show the darkness.
             auto.reset();
             return false;
         }
@@ -295,14 +295,14 @@ impl LightMeter {
         self.seen = Some(Instant::now());
         let captured_us = picture.stamp.monotonic_us;
         if self.measured_us == Some(captured_us) {
-            // Of a slow camera: the same picture says nothing new, and nothing of a light that was switched since.
+            // A slow camera still has the same picture, which does not show a change of the light since.
             return auto.is_on();
         }
         if self.reducer.is_none() {
             self.reducer = Reducer::new().inspect_err(|error| log::error!("no dusk is seen: {error}")).ok();
         }
         let Some(reducer) = &mut self.reducer else { return auto.is_on() };
-        // The smallest there is: an eighth of its size.
+        // The smallest scale: one eighth.
         if let Err(error) = reducer.reduce(&picture, (1, 1), &mut self.small) {
             log::debug!("how dark it is cannot be told: {error}");
             return auto.is_on();
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_before_what() {
+    fn lights_follow_the_order_of_precedence() {
         let red = LitLight { color: [255, 0, 0], brightness: 10, ranges: Vec::new() };
         let off = LightsSettings { light: red.clone(), ..LightsSettings::default() };
         let on = LightsSettings { is_on: true, ..off.clone() };
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_camera_goes_before_a_full_disk_and_that_before_a_recording() {
+    fn a_lost_camera_wins_over_a_full_disk_and_that_over_a_recording() {
         for (is_lost, is_full, is_recording, want) in [
             (false, false, false, None),
             (false, false, true, Some(RECORDING)),
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mean_is_one() {
+    fn the_mean_luma_is_computed() {
         assert_eq!(mean_luma(&[]), 0.0);
         assert_eq!(mean_luma(&[0, 255, 255, 0]), 127.5);
     }
