@@ -1,4 +1,5 @@
-//! Builders of child processes whose environment holds nothing of this process's own.
+//! Builders of child processes whose environment holds nothing of this process's own. Pure, except that it reads the
+//! environment.
 
 use std::ffi::OsStr;
 use std::process::Command;

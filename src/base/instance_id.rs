@@ -1,4 +1,5 @@
-//! A random mark of this process. A program that gets a request with its own mark is its own camera source.
+//! A random mark of this process. A program that gets a request with its own mark is its own camera source. Pure,
+//! except for the random number.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::LazyLock;
@@ -18,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_stays() {
+    fn the_mark_is_constant() {
         assert_eq!((instance_id(), instance_id().len()), (instance_id(), 16));
     }
 }

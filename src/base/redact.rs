@@ -1,4 +1,4 @@
-//! Redaction of addresses and commands, because they may be shown without a sign-in.
+//! Redaction of addresses and commands, because they may be shown without a sign-in. Pure.
 //!
 //! An address shows its scheme and host, a command its program. [`STARS`] replace the rest.
 //! [`redact_known`] removes a program's arguments from its output.

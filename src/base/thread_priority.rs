@@ -35,7 +35,6 @@ const LONGEST: Duration = Duration::from_secs(600);
 /// Time that a starved thread spends in [`Policy::Nice`].
 const NICE_FOR: Duration = Duration::from_secs(60);
 
-/// Scheduling class of a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Policy {
     /// `SCHED_OTHER`, with [`NICE`].

@@ -1,4 +1,4 @@
-//! Invisible characters, and names in sentences and addresses.
+//! Invisible characters, and names in sentences and addresses. Pure.
 
 /// True for characters that are invisible alone: white space, joiners and variation selectors.
 pub fn is_blank(letter: char) -> bool {

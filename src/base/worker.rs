@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn it_gives_what_the_future_gives_and_borrows_what_it_borrows() {
+    fn a_future_returns_its_value_and_may_borrow() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         let mut seen = Vec::new();
         let sum = block_on(&runtime, async {

@@ -3,7 +3,6 @@
 
 use super::keys::{BY_CAMERA, CONTROLS, Key, SECTIONS, VARIABLE_PREFIX, keys_of_section};
 
-/// Width of the text, in characters.
 const WIDTH: usize = 100;
 
 const HEAD: &str = "The configuration of tallycam. Every key is here at its default, commented out: remove the # to \

@@ -6,7 +6,6 @@ use super::kind::{NameText, default_value};
 use super::{Config, keys};
 
 impl Default for Config {
-    /// Every key at its default.
     fn default() -> Config {
         Config {
             name: default_value(&NameText, keys::NAME),

@@ -24,7 +24,6 @@ pub struct Diagnostic {
     pub(super) place: FilePosition,
     pub(super) message: String,
     pub(super) hint: Option<String>,
-    /// The key and its faulty value.
     pub(super) about: Option<(String, String)>,
 }
 
@@ -56,7 +55,6 @@ impl Diagnostic {
     }
 }
 
-/// The place of a diagnostic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FilePosition {
     /// The text before the message: `config.toml:12:11`, `--set`, `environment`.
@@ -67,7 +65,6 @@ pub(super) struct FilePosition {
     pub excerpt: Option<Excerpt>,
 }
 
-/// Origin of a faulty value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ComplaintOrigin {
     File,
@@ -127,7 +124,6 @@ struct ShownLine {
     text: Vec<char>,
     /// The byte in the typed line at which each character begins.
     starts: Vec<usize>,
-    /// A part of the line is redacted.
     has_secret: bool,
 }
 
@@ -148,7 +144,6 @@ impl ShownLine {
 }
 
 impl Excerpt {
-    /// Marks the bytes `span` of the typed line.
     fn new(line: &ShownLine, span: Range<usize>) -> Excerpt {
         let begin = line.column_at(span.start);
         let mark = begin..line.column_at(span.end).max(begin + 1);

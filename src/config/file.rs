@@ -74,12 +74,10 @@ pub(super) fn check_length(name: &str, len: usize) -> Result<(), Box<Diagnostic>
     Err(file_complaint(name, format!("is no configuration: it is longer than {} kB", LONGEST / 1024), None))
 }
 
-/// A diagnostic of the whole file `name`.
 fn file_complaint(name: &str, message: String, hint: Option<String>) -> Box<Diagnostic> {
     Box::new(Diagnostic { place: FilePosition::whole_file(name), message, hint, about: None })
 }
 
-/// Parses `text` from the file `name`.
 pub(super) fn parse<'t>(name: &'t str, text: &'t str) -> (Document<'t>, Vec<Diagnostic>) {
     let lines = LineStarts::new(name, text);
     let (table, errors) = DeTable::parse_recoverable(text);

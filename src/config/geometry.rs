@@ -137,7 +137,6 @@ pub(super) fn zones(
     })
 }
 
-/// The keys of `[[line]]` or `[[zone]]`.
 fn known_keys(what: &str) -> &'static [&'static str] {
     match what {
         "line" => &["name", "a", "b", "in", "out", "classes", "anchor", "recrossing"],
@@ -191,7 +190,6 @@ impl TableReader {
     }
 }
 
-/// A shape with a unique name.
 trait Named {
     fn name(&self) -> &str;
 }
@@ -378,7 +376,6 @@ fn crosses_picture(a: [f64; 2], b: [f64; 2]) -> bool {
     from <= to
 }
 
-/// True if all corners are on one straight line.
 fn is_collinear(corners: &[[f64; 2]]) -> bool {
     let Some((first, rest)) = corners.split_first() else { return true };
     let Some(far) = rest.iter().find(|corner| *corner != first) else { return true };

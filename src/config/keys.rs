@@ -23,7 +23,6 @@ pub const CONTROLS: &str = "source.controls";
 /// The section of tables with the controls of single cameras, by identity.
 pub const BY_CAMERA: &str = "controls";
 
-/// Sections that are lists of tables.
 pub(super) const DRAWN: [&str; 2] = ["line", "zone"];
 
 /// All sections, in the order of the shipped file.

@@ -69,7 +69,6 @@ pub struct WrongChange {
     pub hint: Option<String>,
 }
 
-/// Target of a path.
 enum KeyTarget {
     Key(&'static Key),
     /// `source.controls.NAME`.
@@ -151,7 +150,6 @@ impl Saved {
         (self, taken)
     }
 
-    /// All paths with their values.
     pub(super) fn values(&self) -> &BTreeMap<String, OverrideValue> {
         &self.values
     }
@@ -385,7 +383,6 @@ pub fn is_settable_on_page(path: &str) -> bool {
     parse_path(path).is_ok()
 }
 
-/// A value as TOML on one line.
 pub(super) fn format_inline(value: &DeValue<'_>) -> String {
     let list = |parts: Vec<String>| parts.join(", ");
     match value {

@@ -1,4 +1,4 @@
-//! Redaction of typed lines, correct or not.
+//! Redaction of typed lines, correct or not. Pure.
 //!
 //! When in doubt, redact. A line shows its key, and its value only if neither hints at a secret, an address or a
 //! command.

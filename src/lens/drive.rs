@@ -27,7 +27,6 @@ pub struct Drive {
     window: Option<FocusWindow>,
 }
 
-/// The area that autofocus measures.
 #[derive(Debug, Clone, PartialEq)]
 struct FocusWindow {
     /// Middle of the area, 0…1 of the camera's own frame; `None` for the whole frame.
@@ -521,7 +520,7 @@ mod tests {
         let spot = |mode| {
             named(Drive::from_controls(&module_3(mode, 0.0)).unwrap().focus_on(Some([0.25, 0.5])).unwrap())
         };
-        assert_eq!(spot(0), "af_mode=2 af_metering=1 af_window_x=0.25 af_window_y=0.5", "it is off");
+        assert_eq!(spot(0), "af_mode=2 af_metering=1 af_window_x=0.25 af_window_y=0.5", "autofocus is off");
         assert_eq!(spot(2), "af_metering=1 af_window_x=0.25 af_window_y=0.5");
         assert_eq!(spot(1), "af_metering=1 af_window_x=0.25 af_window_y=0.5 af_trigger=1");
         let drive = Drive::from_controls(&module_3(2, 0.0)).unwrap();

@@ -1,4 +1,4 @@
-//! The sharpness of a frame: a figure that grows as the lens comes into focus.
+//! The sharpness of a frame: a figure that grows as the lens comes into focus. Pure.
 //!
 //! The measure is the root mean square of the luma's gradient by the Sobel operator, in percent of the mean luma per
 //! pixel. The gradient's energy is Tenengrad (J. M. Tenenbaum, *Accommodation in computer vision*, 1970; E. Krotkov,
@@ -37,7 +37,6 @@ pub fn sharpness(luma: &[u8], width: usize) -> Option<f64> {
     Some(100.0 * slope / mean)
 }
 
-/// The sum of the squared gradients of a row.
 fn row_energy(above: &[u8], row: &[u8], below: &[u8]) -> u64 {
     let threes = above.windows(3).zip(row.windows(3)).zip(below.windows(3));
     threes
@@ -99,7 +98,7 @@ mod tests {
         assert_eq!(sharpness(&[], 0), None);
         assert_eq!(sharpness(&[9; 8], 4), None);
         assert_eq!(sharpness(&[9; 20], 2), None);
-        assert_eq!(sharpness(&[2; 100], 10), None, "it is dark");
-        assert_eq!(sharpness(&[128; 100], 10), Some(0.0), "there is nothing to see");
+        assert_eq!(sharpness(&[2; 100], 10), None, "the frame is dark");
+        assert_eq!(sharpness(&[128; 100], 10), Some(0.0), "the frame has no detail");
     }
 }

@@ -14,7 +14,6 @@
 /// Maximum number of measured positions.
 pub const MOST_STEPS: u32 = 25;
 
-/// Positions of the coarse stage.
 const COARSE: usize = 13;
 
 /// Maximum number of candidate positions. Positions between them are as sharp.
@@ -136,7 +135,6 @@ impl Sweep {
         seen[middle - left..middle + right].to_vec()
     }
 
-    /// Plans the next stage.
     fn next_stage(&mut self) {
         let Some((best, _)) = self.best() else {
             self.stage = SweepStage::Over;

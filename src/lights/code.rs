@@ -1,5 +1,5 @@
 //! Encoding of bits for a NeoPixel's single wire. A bit is a high pulse and a low pulse whose lengths tell 0 from 1.
-//! An SPI bus sends them as several SPI bits each.
+//! An SPI bus sends them as several SPI bits each. Pure.
 //!
 //! Sources:
 //!
@@ -17,7 +17,6 @@ pub struct Window {
 }
 
 impl Window {
-    /// `middle` ± 150 ns.
     const fn tolerance_around(middle: u32) -> Window {
         Window { least: middle - 150, most: middle + 150 }
     }

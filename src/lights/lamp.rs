@@ -23,7 +23,6 @@ pub fn open(settings: &StripSettings) -> Result<Box<dyn Strip>, SourceError> {
     }))
 }
 
-/// True if these pixels switch the lamp on.
 fn is_lit(pixels: &[Color]) -> bool {
     pixels.iter().flatten().any(|value| *value > 0)
 }

@@ -1,4 +1,4 @@
-//! The colour order of a pixel, and its share of white.
+//! The colour order of a pixel, and its share of white. Pure.
 //!
 //! A pixel with a white light shows the common part of red, green and blue as white, and the rest in colour: (255,
 //! 200, 100) becomes white 100 with (155, 100, 0).

@@ -1,4 +1,4 @@
-//! Turns a scene into pixels: colour, brightness, gamma, limit, ranges, status LED.
+//! Turns a scene into pixels: colour, brightness, gamma, limit, ranges, status LED. Pure.
 //!
 //! Each colour of a pixel is `colour × brightness / 255`, raised to `gamma` and scaled so that full is `limit`. A
 //! colour above zero is at least 1, so it never goes dark.

@@ -27,7 +27,6 @@ struct SpiStrip {
     sent: Vec<u8>,
 }
 
-/// The encoding for pixels of this order.
 fn code(order: PixelOrder) -> Code {
     if order.has_white() { Code::WITH_WHITE } else { Code::THREE_COLORS }
 }

@@ -1,4 +1,4 @@
-//! The pause before a camera in trouble is tried again.
+//! The pause before a camera in trouble is tried again. Pure.
 
 use std::time::Duration;
 

@@ -141,7 +141,6 @@ pub struct CaptureFigures {
     pub opened_us: u64,
     /// Number of pictures after an open that are not used as snapshots.
     pub warm_up: u32,
-    /// Warm-up of the source that was opened last.
     warming: WarmUp,
     /// Capture time of its first picture after the warm-up.
     warm_us: Option<u64>,

@@ -1,4 +1,4 @@
-//! Measures and limits frame rates. Times are microseconds of any clock.
+//! Measures and limits frame rates. Pure: times are microseconds of any clock.
 
 /// Pictures per second over the last few seconds.
 #[derive(Debug, Clone)]

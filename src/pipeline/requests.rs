@@ -161,7 +161,6 @@ impl Pipeline {
         }
     }
 
-    /// Puts a command into the queue.
     fn command(&self, command: CaptureCommand) -> Result<(), ControlsError> {
         self.shared.request(|requests| {
             let commands = requests.commands.as_mut().ok_or(ControlsError::Ending)?;

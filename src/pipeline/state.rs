@@ -1,4 +1,4 @@
-//! States of the camera, in words for programs and people.
+//! States of the camera, in words for programs and people. Pure.
 
 use crate::media::{Picture, SourceError, SourceErrorKind};
 

@@ -110,7 +110,6 @@ pub struct VideoRequest {
 }
 
 impl VideoRequest {
-    /// The arguments of `ffmpeg`.
     fn arguments(&self) -> Vec<String> {
         // Chroma has half the resolution, so both sides must be even.
         let (width, height) = (self.size.0 & !1, self.size.1 & !1);

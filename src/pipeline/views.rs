@@ -41,7 +41,6 @@ struct ViewState {
 }
 
 impl ViewState {
-    /// Without any views yet.
     fn new(pipeline: Pipeline) -> ViewState {
         ViewState {
             pipeline,
@@ -193,7 +192,6 @@ struct Maker<'a> {
     shared: Arc<ViewState>,
     beat: &'a Heartbeat,
     changes: watch::Receiver<u64>,
-    /// The changes for everyone.
     views: watch::Receiver<Arc<View>>,
     work: Vec<ViewWork>,
     /// The ground that was served last is at the end.
@@ -418,7 +416,7 @@ mod tests {
         // Nothing is left to do, so it sleeps.
         assert_eq!(maker.grounds.len(), 1);
         let nothing = runtime.block_on(async { timeout(IDLE / 4, maker.wait()).await.is_err() });
-        assert!(nothing, "it is awake");
+        assert!(nothing, "the thread is awake");
         pipeline.stop();
         capture.join_within(Duration::from_secs(60)).unwrap();
     }

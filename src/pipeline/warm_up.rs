@@ -1,4 +1,4 @@
-//! Skips the first frames after an open, while exposure and white balance settle. Times are microseconds of any
+//! Skips the first frames after an open, while exposure and white balance settle. Pure: times are microseconds of any
 //! clock.
 
 /// Minimum of the time limit for skipping. Even a slow camera has settled by then, and somebody waits.

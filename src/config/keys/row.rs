@@ -140,7 +140,6 @@ macro_rules! section {
         }
 
         impl Default for $Struct {
-            /// Every key at its default.
             fn default() -> $Struct {
                 $Struct {
                     $($field: $crate::config::kind::default_value(&$kind, $default),)*

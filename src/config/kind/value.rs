@@ -12,7 +12,6 @@ use crate::config::Config;
 
 /// A kind of value with all its properties.
 pub(in crate::config) trait Kind: Debug + Sync {
-    /// The type of its values.
     type Value: Debug;
 
     /// Reads a value and returns its redacted TOML: a secret as `"***"`, a URL and a command without their passwords.
@@ -41,7 +40,6 @@ pub(in crate::config) trait Kind: Debug + Sync {
     }
 }
 
-/// Fault of a value.
 #[derive(Debug)]
 pub(in crate::config) enum BadValue {
     /// Not an expected value, with an optional hint.

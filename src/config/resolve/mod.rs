@@ -19,7 +19,6 @@ use super::overrides::{self, Faulty, OverrideValue, Saved};
 use super::{Config, StoreConfig, file, geometry};
 pub use resolved::{Origin, Resolved, ResolvedSetting};
 
-/// Keys that need another key.
 const LEANING: [&str; 3] = ["source.kind", "http.certificate", "http.key"];
 
 /// Default paths of the file; the first that exists is used.
@@ -28,7 +27,6 @@ pub const FILES: [&str; 2] = ["config.toml", "/etc/tallycam/config.toml"];
 /// The operator's input: file, environment and command line. It wins over values set on the page.
 #[derive(Debug, Clone)]
 pub struct OperatorConfig {
-    /// The file and its text.
     file: Option<(PathBuf, String)>,
     /// The error if the file cannot be read.
     unread: Option<Diagnostic>,
@@ -195,7 +193,6 @@ struct Resolving {
     settings: BTreeMap<String, (String, Origin)>,
     controls: BTreeMap<String, f64>,
     complaints: Vec<Diagnostic>,
-    /// Keys and sections with a wrong value.
     faulty: BTreeSet<String>,
     /// The file's syntax is broken or it cannot be read, so a missing key may be in there.
     is_broken: bool,
@@ -240,7 +237,6 @@ impl Resolving {
         (Saved::new(path.to_owned(), values), faulty, self.is_broken)
     }
 
-    /// The file holds only keys that can be set on the page.
     fn is_page_file(&self) -> bool {
         self.typed.is_some() && self.others.is_none()
     }

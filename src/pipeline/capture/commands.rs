@@ -137,7 +137,6 @@ impl Capture<'_> {
         self.trouble.as_ref().is_none_or(|retry| !retry.kind.is_final())
     }
 
-    /// Sets the JPEG quality of raw frames.
     pub(super) fn set_quality(&mut self, quality: u8) {
         if let Err(error) = self.encoder.set_quality(quality) {
             log::error!("the pictures' quality could not be set to {quality}: {error}");

@@ -42,7 +42,6 @@ struct Unmet {
     wanted: f64,
     /// The value that it has set instead; `None` if it refused.
     taken: Option<f64>,
-    /// The reason as a sentence.
     why: String,
 }
 
@@ -441,7 +440,6 @@ impl<'a> ControlSetter<'a> {
         self.apply_all(&ControlPlan { values: ruled, ..ControlPlan::default() })
     }
 
-    /// True if an automatic mode manages the control of this value now.
     fn is_managed(&self, value: &ControlValue) -> bool {
         self.controls.iter().any(|control| control.name == value.name && control.inactive)
     }
@@ -526,7 +524,6 @@ fn order_values(controls: &[Control], values: &BTreeMap<String, f64>) -> (Vec<Co
     (wanted, notes)
 }
 
-/// Adds `request`, replacing an earlier value of the same control.
 fn set_wanted(wanted: &mut Vec<ControlValue>, request: ControlValue) {
     match wanted.iter_mut().find(|other| other.name == request.name) {
         Some(other) => *other = request,
@@ -558,7 +555,6 @@ fn report(source: &dyn Source, controls: Vec<Control>) -> CameraControls {
     }
 }
 
-/// Names of the values that the camera has refused.
 fn refused_names(unmet: &[Unmet]) -> Vec<String> {
     unmet.iter().filter(|unmet| unmet.taken.is_none()).map(|unmet| unmet.name.clone()).collect()
 }
@@ -866,7 +862,7 @@ mod tests {
         let wanted = values(&[("gain", 20), ("gian", 3), ("focus", 101)]);
         let Err(ControlsError::Wrong(wrong)) = tuning.set(&mut cam, &wanted, &SavedControls::default())
         else {
-            panic!("it was set");
+            panic!("the values were set");
         };
         assert_eq!(wrong.iter().map(|wrong| wrong.name.as_str()).collect::<Vec<_>>(), ["gian", "focus"]);
         assert_eq!(cam.asked(), [""; 0]);

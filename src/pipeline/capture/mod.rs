@@ -42,7 +42,6 @@ const OPEN_TAKES: Duration = Duration::from_secs(20);
 /// Longest sleep between heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// Reason why a stream of frames ended.
 enum StreamEnd {
     /// No demand, a pause or the stop: the requests say which.
     Released,
@@ -63,7 +62,6 @@ pub struct Capture<'a> {
     encoder: Encoder,
     showing: Renderer,
     beat: &'a Heartbeat,
-    /// Number of attempts to open a source.
     openings: u64,
     /// The current fault with the time of the next try. Tries continue without demand, so that `/health` can become
     /// True again.
@@ -331,7 +329,6 @@ impl<'a> Capture<'a> {
         self.show_card(&state);
     }
 
-    /// A pause has closed the camera.
     fn handle_paused(&mut self) {
         if self.trouble.is_none() {
             // From now on nothing accesses the camera; these facts describe it.

@@ -24,9 +24,7 @@ const STALE: Duration = Duration::from_secs(2);
 /// An open source and the state of its frames. A step breaks with the reason why the session ends.
 pub(super) struct OpenCamera<'s, 'a> {
     capture: &'s mut Capture<'a>,
-    /// Time at which opening began.
     began: Instant,
-    /// Frame rate promised by the source.
     fps: Option<f64>,
     size: (u32, u32),
     terms: OpenOptions,
@@ -246,7 +244,6 @@ impl<'s, 'a> OpenCamera<'s, 'a> {
         ControlFlow::Break(StreamEnd::Failed(silent_fault(&self.capture.opener.describe(), allowed)))
     }
 
-    /// Handles a frame that could not become a picture.
     fn on_broken(&mut self, error: &EncodeError) -> ControlFlow<StreamEnd> {
         let is_on_trial = self.capture.trial.is_some();
         let (broken, failed_reads) = {

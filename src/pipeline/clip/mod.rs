@@ -89,7 +89,6 @@ pub struct ClipCount {
     pub complaints: (u64, Option<String>),
 }
 
-/// The last message of the decoding thread.
 struct ClipEnd {
     broken_off: Option<String>,
     complaints: (u64, Option<String>),
@@ -280,7 +279,6 @@ impl ReadPicture for ClipPicture<'_> {
     }
 }
 
-/// The frame in the format of a source.
 fn to_frame(frame: &ClipFrame) -> Frame<'_> {
     Frame {
         fourcc: Fourcc::YU12,

@@ -145,7 +145,6 @@ impl<'a> Annotator<'a> {
         }
     }
 
-    /// Lines and zones of the current scene.
     fn drawn_shapes(&self) -> (Vec<DrawnLine>, Vec<DrawnZone>) {
         let (scene, with_middle) = {
             let figures = self.shared.lock_figures();

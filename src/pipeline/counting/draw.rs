@@ -1,5 +1,5 @@
 //! Draws the overlay of an annotated picture: boxes with trails and names, lines with arrow and counts, zones with
-//! their occupancy.
+//! their occupancy. Pure.
 //!
 //! Colours are those of the pages: *in* is blue and *out* is orange, which colour-blind viewers can tell apart.
 //! Everything else is white with a dark edge, visible on any background.
@@ -71,7 +71,6 @@ impl Trails {
     }
 }
 
-/// The middle of the lower edge.
 fn bottom_center(bounds: &[f32; 4]) -> [f32; 2] {
     [(bounds[0] + bounds[2]) / 2.0, bounds[3]]
 }
@@ -265,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_box_is_where_the_track_is_and_moves_along() {
+    fn a_box_is_at_its_track_and_moves_with_it() {
         let canvas = drawn(0.0, &[], &[]);
         assert_eq!(canvas.luma(64, 300), Some(255), "its left edge");
         assert_eq!(canvas.luma(96, 300), Some(128), "its inside is untouched");

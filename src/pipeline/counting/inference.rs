@@ -177,7 +177,6 @@ impl PictureReader {
     }
 }
 
-/// A picture in `geometry`, on its way to the detector.
 struct ShownPicture<'a> {
     reading: &'a mut PictureReader,
     picture: &'a Picture,

@@ -1,5 +1,5 @@
 //! Selects the stored lines and zones of a scene for counting, and translates their class names to the detector's
-//! classes.
+//! classes. Pure.
 //!
 //! A class that the detector does not know is reported, never guessed. A line whose classes are all unknown counts
 //! nothing.

@@ -1,4 +1,4 @@
-//! Aggregates the occupancy of zones, detection by detection, into rows of five minutes.
+//! Aggregates the occupancy of zones, detection by detection, into rows of five minutes. Pure.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,6 @@ const LONGEST_STEP_US: u64 = 10_000_000;
 #[derive(Debug, Default)]
 pub struct OccupancyLog {
     rows: BTreeMap<u64, OccupancySpan>,
-    /// Period and scene of the rows.
     period: Option<(u64, Scene)>,
     began_us: u64,
     told_us: u64,

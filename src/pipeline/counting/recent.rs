@@ -1,4 +1,4 @@
-//! Outcomes of the last detections: the share that failed, and the rate of its log messages.
+//! Outcomes of the last detections: the share that failed, and the rate of its log messages. Pure.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,6 @@ pub struct RecentDetections {
     /// One bit per detection, the newest lowest; a set bit is a failure.
     failures: u128,
     count: u32,
-    /// Reason of the last failure.
     reason: String,
     logged: Option<Instant>,
 }

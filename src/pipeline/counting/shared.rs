@@ -233,7 +233,6 @@ impl DetectorState {
     }
 }
 
-/// A viewer of annotated pictures.
 #[derive(Debug)]
 struct Annotating(Arc<DetectorState>);
 

@@ -426,7 +426,6 @@ impl Focus {
         Ok((drive, controls.identity))
     }
 
-    /// Sharpness of `picture`.
     async fn sharpness_of(&self, picture: Picture) -> Option<f64> {
         let shown = self.shown_geometry();
         let mut figure = Arc::clone(&self.0.figure).lock_owned().await;
@@ -454,7 +453,6 @@ pub struct Sweeping {
     identity: Option<String>,
     search: Sweep,
     cancel: Stop,
-    /// The lens was moved.
     has_moved: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Switches the light by the brightness of the picture. Times are microseconds of any clock, with a measurement about
-//! once a second.
+//! Switches the light by the brightness of the picture. Pure: times are microseconds of any clock, with a measurement
+//! about once a second.
 //!
 //! The light goes on after [`DARK`] consecutive measurements below the limit. From then on the picture includes the
 //! light, so the limit is no guide, and a camera that adjusts its exposure makes daylight and lamp look alike. The

@@ -48,7 +48,6 @@ pub struct LightCommands {
     /// Number of snapshots in progress.
     pub shots: usize,
     pub is_stopping: bool,
-    /// Increases with every change.
     number: u64,
     /// Time of the oldest change that is not in force yet.
     waiting_since: Option<Instant>,
@@ -68,8 +67,8 @@ pub struct LightCommand {
 pub struct LightApplied {
     /// Number of the request in force.
     pub number: u64,
-    /// Time at which the snapshot's light was confirmed, `CLOCK_MONOTONIC` in microseconds; `None` without it. The
-    /// same light may have been on before, for another snapshot or because it was switched on.
+    /// Time since which full light for a snapshot is shown, `CLOCK_MONOTONIC` in microseconds; `None` if it is not.
+    /// The time may precede the request: another snapshot or the switched-on light showed the same pixels.
     pub lit_us: Option<u64>,
 }
 

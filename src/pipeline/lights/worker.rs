@@ -137,7 +137,6 @@ fn color_of(is_lost: bool, is_full: bool, is_recording: bool) -> Option<Color> {
     }
 }
 
-/// The strip and its pixels.
 struct ShownStrip {
     open: OpenStrip,
     strip: Option<Box<dyn Strip>>,
@@ -204,7 +203,6 @@ impl ShownStrip {
         }
     }
 
-    /// Switches the strip off and closes it.
     fn close(&mut self) {
         if let Some(strip) = &mut self.strip {
             let dark = vec![[0; 3]; self.made_of.as_ref().map_or(0, StripSettings::count)];
@@ -246,7 +244,6 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
 /// Measures the brightness in front of the camera.
 struct LightMeter {
     auto: Option<Auto>,
-    /// Created when it is first needed.
     reducer: Option<Reducer>,
     small: SmallImage,
     /// Time and mean luma of the last measurement.

@@ -20,23 +20,15 @@ const AWAITED: usize = 512 << 10;
 /// time for the next one.
 const AWAITED_US: u64 = 450_000;
 
-/// Receiver of chunks: the store's writer.
+/// Receiver of chunks: the store's writer. Its methods are those of [`RecordingHandle`].
 pub trait RecordingSink: Send + 'static {
-    /// See [`RecordingHandle::append`].
     fn append(&mut self, chunk: Chunk) -> Result<Chunk, RefusedChunk>;
-    /// See [`RecordingHandle::append_waiting`].
     fn append_waiting(&mut self, chunk: Chunk) -> Result<Chunk, MediaError>;
-    /// See [`RecordingHandle::spare`].
     fn spare_chunk(&mut self) -> Spare;
-    /// See [`RecordingHandle::written`].
     fn written(&self) -> RecordingProgress;
-    /// See [`RecordingHandle::trouble`].
     fn error(&self) -> Option<MediaError>;
-    /// See [`RecordingHandle::is_closed`].
     fn is_closed(&self) -> bool;
-    /// See [`RecordingHandle::count_dropped`].
     fn count_dropped(&self);
-    /// See [`RecordingHandle::end`].
     fn end(self, ended: Ended) -> Result<Option<Item>, MediaError>;
 }
 
@@ -116,10 +108,8 @@ pub struct Recording<S> {
     open_since_us: Option<u64>,
     /// A finished chunk that the store has not accepted yet.
     closed: Option<Chunk>,
-    /// The picture that comes next.
     next: Option<Shot>,
     limit: Option<RateLimit>,
-    /// A gap precedes the next wanted picture.
     is_after_gap: bool,
     /// The store refused everything after the newest chunk that it accepted.
     is_end_lost: bool,
@@ -268,7 +258,6 @@ impl<S: RecordingSink> Recording<S> {
         None
     }
 
-    /// Ends the current chunk.
     fn close(&mut self) {
         if self.closed.is_some() || self.chunking.is_empty() {
             return;
@@ -372,7 +361,6 @@ mod tests {
     use super::super::queue::tests::shot;
     use super::*;
 
-    /// A store that accepts or refuses chunks.
     #[derive(Debug, Clone, Default)]
     struct Disk(Arc<Mutex<State>>);
 

@@ -1,4 +1,4 @@
-//! Groups pictures into chunks.
+//! Groups pictures into chunks. Pure.
 //!
 //! A chunk ends before the picture that would make it longer than 0.9 s (0.75 s once it has 384 KiB) or larger than 2
 //! MiB. It also ends before a picture of another size, before a gap, and when its first picture has waited that long.
@@ -119,7 +119,6 @@ mod tests {
     use super::super::queue::tests::shot;
     use super::*;
 
-    /// The pictures, grouped by the rule.
     fn chunks(shots: &[Shot]) -> Vec<Chunk> {
         let mut chunking = Chunking::new(shots[0].picture.stamp.monotonic_us);
         let mut chunks = Vec::new();

@@ -1,10 +1,9 @@
-//! Detects gaps between pictures.
+//! Detects gaps between pictures. Pure.
 //!
 //! A jump in the source's numbers, or a picture that this subscriber skipped, is a gap if the step is longer than
 //! usual. A camera at a reduced rate jumps at every picture and has no gaps. A long step alone is not a gap, because
 //! a camera may be slow. An interruption (trouble, a pause, a reopen) is always a gap.
 
-/// Number of recent steps.
 const STEPS: usize = 16;
 
 /// Minimum number of steps for a usual step.

@@ -1,5 +1,5 @@
 //! Pictures on their way into a recording, oldest first: the pre-roll, or the pictures that wait for the store. Its
-//! owner bounds it. A picture in it shares its bytes with the viewers.
+//! owner bounds it. A picture in it shares its bytes with the viewers. Pure.
 
 use std::collections::VecDeque;
 
@@ -124,7 +124,7 @@ pub mod tests {
     }
 
     #[test]
-    fn what_follows_a_lost_one_comes_after_a_gap() {
+    fn a_picture_after_a_lost_one_follows_a_gap() {
         let mut backlog = Backlog::default();
         assert!(backlog.drop_oldest().is_none());
         (0..3).for_each(|n| backlog.push(shot(n, n, 7)));

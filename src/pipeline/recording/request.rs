@@ -61,7 +61,6 @@ pub struct SnapshotRequest {
     pub change: PictureChange,
 }
 
-/// Checks the ranges of a request.
 pub(super) fn check(request: &RecordingRequest) -> Result<(), RecordError> {
     let wrong = |what: String| Err(RecordError::Wrong(what));
     if let Some(fps) = request.fps.filter(|fps| !FPS.contains(fps)) {

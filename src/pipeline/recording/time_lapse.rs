@@ -1,4 +1,4 @@
-//! The schedule of a time-lapse: times of its pictures, and times at which the camera must open. Times are
+//! The schedule of a time-lapse: times of its pictures, and times at which the camera must open. Pure: times are
 //! microseconds of the monotonic clock.
 //!
 //! Pictures are due at `began + n × every`, even after a late one, so an hour has the right number of them.
@@ -93,7 +93,7 @@ mod tests {
         let mut lapse = TimeLapse::new(5 * S, 100 * S, WORTH);
         let taken: Vec<u64> =
             (0..=1800).map(|n| 100 * S + n * 33_333).filter(|&at| lapse.take_if_due(at).is_some()).collect();
-        assert_eq!(taken.len(), 13, "a minute, and the one that begins it");
+        assert_eq!(taken.len(), 13, "a minute, and the first picture");
         for (n, at) in taken.iter().enumerate() {
             assert!(at.abs_diff(100 * S + n as u64 * 5 * S) <= 33_333 / 2, "{taken:?}");
         }

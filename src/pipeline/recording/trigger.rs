@@ -1,4 +1,4 @@
-//! Crossings that start a recording.
+//! Crossings that start a recording. Pure.
 
 use std::time::Duration;
 

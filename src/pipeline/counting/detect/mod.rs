@@ -58,7 +58,6 @@ const PERSON: &str = "person";
 /// Input of a detector: the scene, and the model chosen on the page.
 type MadeFor = (Scene, Option<String>);
 
-/// The event that ends a wait.
 enum DetectEvent {
     Picture(Picture),
     Asked(CountingRequest),
@@ -75,7 +74,6 @@ struct Drawn {
     told: Option<CounterLines>,
 }
 
-/// The last successful detection.
 #[derive(Debug, Clone, Copy)]
 struct LastDetection {
     at: Instant,
@@ -83,7 +81,6 @@ struct LastDetection {
     step: Duration,
 }
 
-/// A detector that could not be made.
 #[derive(Debug)]
 struct RefusedPicture {
     made_for: MadeFor,
@@ -124,9 +121,7 @@ pub struct Detect<'a> {
     pictures: Option<Subscriber>,
     limit: RateLimit,
     scene: Scene,
-    /// Source of the current pictures.
     source: Option<NewestSource>,
-    /// The model chosen on the page.
     chosen: Option<String>,
     watch: Option<(MadeFor, Watch)>,
     refused: Option<RefusedPicture>,
@@ -315,7 +310,6 @@ impl<'a> Detect<'a> {
         self.publish_status(needs.here.lines, plan.lines.with_middle, requests.is_held, &camera);
     }
 
-    /// The current requests and facts.
     fn needs<'n>(
         &self,
         requests: DetectorRequests,
@@ -365,7 +359,6 @@ impl<'a> Detect<'a> {
         self.switch_scene(self.current_scene());
     }
 
-    /// The scene of the current source.
     fn current_scene(&self) -> Scene {
         self.shared.scene_of_source(self.source)
     }
@@ -503,7 +496,6 @@ impl<'a> Detect<'a> {
         self.publish(overlay);
     }
 
-    /// Records the occupancy of zones in counts.db.
     fn record_occupancy(&self, rows: Vec<OccupancySpan>) {
         if let Ok(counts) = &self.shared.counts_db
             && !rows.is_empty()
@@ -526,7 +518,6 @@ impl<'a> Detect<'a> {
         }
     }
 
-    /// Records crossings in counts.db.
     fn record_crossings(&mut self, picture: &Picture, crossed: Vec<Crossed>) {
         let settings = self.shared.settings();
         let with_thumbnails = settings.thumbnails && !settings.counts_only;

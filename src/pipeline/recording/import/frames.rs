@@ -13,7 +13,6 @@ use crate::source::avi::AviReader;
 use crate::source::mp4::Mp4Reader;
 use crate::source::multipart::{MAX_PICTURE, MultipartReader, PartError, Step};
 
-/// A picture of a clip.
 pub(super) struct ReadFrame<'a> {
     /// JPEG bytes; empty to show the previous picture for longer.
     pub(super) jpeg: &'a [u8],
@@ -23,7 +22,6 @@ pub(super) struct ReadFrame<'a> {
     pub(super) shown_us: Option<(u64, u64)>,
 }
 
-/// The pictures of a clip in order.
 pub(super) trait Frames {
     fn next(&mut self) -> Result<Option<ReadFrame<'_>>, ImportError>;
 
@@ -36,7 +34,6 @@ pub(super) trait Frames {
     fn skipped_count(&self) -> u64;
 }
 
-/// The pictures of an AVI.
 pub(super) struct AviFrames<R: Read + Seek> {
     pub(super) reader: AviReader<R>,
     pub(super) jpeg: Vec<u8>,
@@ -53,7 +50,6 @@ impl<R: Read + Seek> Frames for AviFrames<R> {
     }
 }
 
-/// The pictures of an MP4 or MOV.
 pub(super) struct Mp4Frames<R> {
     pub(super) reader: Mp4Reader<R>,
     pub(super) jpeg: Vec<u8>,

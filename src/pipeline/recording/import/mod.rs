@@ -43,7 +43,6 @@ const CHUNK_BYTES: usize = 2 << 20;
 /// Bytes that identify the kind of a file.
 const HEAD: usize = 4096;
 
-/// Bytes per read.
 const RUN: usize = 64 << 10;
 
 /// Description of a file to import.
@@ -172,7 +171,6 @@ pub fn import(media: &Media, mut input: impl Read, request: ImportRequest) -> Re
     }
 }
 
-/// Stores one picture.
 fn picture(
     media: &Media,
     mut bytes: Vec<u8>,

@@ -239,7 +239,6 @@ impl Recorder<'_> {
         }
     }
 
-    /// Logs a failure once.
     pub(super) fn log_failure(&mut self, failure: String) {
         if self.failure.as_ref() != Some(&failure) {
             log::error!("{failure}");

@@ -79,9 +79,7 @@ pub struct Recorder<'a> {
     states: watch::Receiver<CameraState>,
     settings: watch::Receiver<Arc<RecorderSettings>>,
     view: Option<RecordedView>,
-    /// Demand of the pre-roll.
     armed: Option<CameraHold>,
-    /// Demand of a recording.
     demand: Option<CameraHold>,
     backlog: Backlog,
     ring_limit: Option<RateLimit>,
@@ -91,7 +89,6 @@ pub struct Recorder<'a> {
     beginning: Option<JoinHandle<HasBegun>>,
     ending: Option<JoinHandle<HasEnded>>,
     end_told: Vec<EndReply>,
-    /// The recording that is ending.
     closing: Option<Recorded>,
     /// Starts when the ending one has ended.
     next: Option<RecordingPlan>,
@@ -280,7 +277,6 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Subscribes to the hub or unsubscribes, as needed.
     fn update_subscription(&mut self) {
         let is_needed = self.armed.is_some() || self.demand.is_some();
         let as_shown = self.wanted.as_ref().is_some_and(|order| order.request.as_shown)
@@ -298,7 +294,6 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Takes all waiting pictures.
     fn drain_pictures(&mut self) {
         while let Some(seen) = self.view.as_mut().and_then(RecordedView::try_next) {
             self.handle_picture(seen);

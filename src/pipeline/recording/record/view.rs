@@ -35,7 +35,6 @@ pub struct RecordedView {
     source: Option<u64>,
     subscriber: Subscriber,
     skipped: u64,
-    /// Number and capture time of the newest picture.
     newest: Option<(u64, u64)>,
     continuity: Continuity,
     is_patient: bool,
