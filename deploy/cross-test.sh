@@ -18,7 +18,7 @@ wanted=$(printf '%s\n' "${*:-$default}" | tr -s ' ' '\n')
 
 # Tests of these that ask for what is not there: qemu-user knows no SIOCOUTQ and tells a child that a program is missing by its
 # exit status only; ffprobe is not in the tool root.
-unfit="http::socket::tests::the_queues_of_a_tcp_socket_are_told_apart daemon::power::tests::without_systemctl_it_says_so \
+unfit="http::server::socket::tests::the_queues_of_a_tcp_socket_are_told_apart daemon::power::tests::without_systemctl_it_says_so \
 media::film::tests::ffprobe_reads_an_avi_of_many_parts"
 # shellcheck disable=SC2086 # A list of names.
 skipped=$(printf ' --skip %s' $unfit)
