@@ -1,8 +1,8 @@
-//! The whole way from detections to crossings: sort out, filter, suppress, track, watch the lines
-//! and zones. One [`Counter`] lives where the detector's results arrive; it is plain data.
+//! The whole way from detections to crossings: validate, filter, suppress overlaps, track, watch lines and zones. A
+//! [`Counter`] is plain data; it lives on the thread that receives the detector's results.
 //!
-//! Same detections and times in, same crossings out, on every machine: the arithmetic is only that
-//! which IEEE 754 defines to the last bit.
+//! The same detections and times give the same crossings on every machine: the arithmetic uses only operations that
+//! IEEE 754 defines to the last bit.
 
 use std::collections::BTreeMap;
 
@@ -20,12 +20,13 @@ use super::tracker::{Track, TrackId, TrackState, Tracker, TrackerOptions, kalman
 use super::zone::{Occupancy, Zone};
 use crate::base::Fault;
 
-/// More detections than any scene has; a model with a fault gives thousands.
+/// Upper limit of detections in a frame. No scene has that many; a faulty model gives thousands.
 const MOST_DETECTIONS: usize = 1000;
 
-/// Who is first seen within so much of a line, and then goes from it, has passed it unseen. Sizes.
+/// A track that first appears within this distance of a line and moves away from it has crossed it unseen. In sizes
+/// of its box.
 const BESIDE: f32 = 1.0;
-/// So many are worth a word, if not more than this times as many are counted.
+/// Unseen crossings are reported from `MANY` on, if `RARELY` times their number is at least the number counted.
 const MANY: u64 = 3;
 const RARELY: u64 = 3;
 
@@ -34,11 +35,11 @@ const RARELY: u64 = 3;
 pub struct CounterOptions {
     /// Which detections matter.
     pub filter: Filter,
-    /// Of two boxes of one group with a greater IoU (0–1) than this, the surer stays.
+    /// Overlapping boxes of one group compete above this IoU (0–1); the one with the highest score stays.
     pub most_iou: f32,
-    /// How things are followed.
+    /// How objects are tracked.
     pub tracker: TrackerOptions,
-    /// When somebody has arrived on the other side of a line.
+    /// When a track has arrived on the other side of a line.
     pub hysteresis: Hysteresis,
 }
 
@@ -56,40 +57,40 @@ impl Default for CounterOptions {
 /// A confirmed track as it is shown.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TrackView {
-    /// Its number.
+    /// The object ID.
     pub id: TrackId,
-    /// What it is taken for.
+    /// The most likely class.
     pub class: Class,
-    /// The score (0–1) it was last seen with.
+    /// Score (0–1) of the last detection.
     pub score: f32,
-    /// Where it is, in fractions of the picture.
+    /// Bounds, in fractions of the frame.
     pub bounds: Bounds,
-    /// Velocity of its centre, in fractions of the picture a second.
+    /// Velocity of its centre, in fractions of the frame a second.
     pub velocity: Point,
-    /// Whether the newest frame shows it; if not, it is where it should be.
+    /// The newest frame shows the object; otherwise `bounds` is predicted.
     pub in_sight: bool,
 }
 
-/// What is drawn over the picture.
+/// The overlay of a frame: boxes and zones to draw.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CounterOverlay {
     /// The time of the frame, in microseconds of the frames' clock.
     pub time_us: u64,
     /// Confirmed tracks, in order of ids.
     pub tracks: Vec<TrackView>,
-    /// One for each zone, in the order of zones.
+    /// Occupancy of each zone, in the order of the zones.
     pub zones: Vec<Occupancy>,
 }
 
-/// What came of one frame.
+/// The results of one frame.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
-    /// What was counted by this frame: line by line; of each, those who left the picture first, then
-    /// in order of tracks.
+    /// Crossings counted by this frame, line by line. Within a line, departed tracks come first, then the others in
+    /// order of track ids.
     pub crossings: Vec<Crossing>,
-    /// What is to be drawn.
+    /// The overlay to draw.
     pub overlay: CounterOverlay,
-    /// Tracks that this frame ended, and that may have crossed a line unseen.
+    /// Tracks that ended with this frame and may have crossed a line unseen.
     pub missed: Vec<NearMiss>,
 }
 
@@ -101,27 +102,26 @@ pub struct Counter {
     aspect: Aspect,
     tracker: Tracker,
     lines: Vec<Watched>,
-    /// Lines that are not counted on any more, with those who crossed them and are still followed: if such a line comes
-    /// back, nobody's crossings are numbered again.
+    /// Removed lines with their still living tracks. Ordinals continue if such a line comes back.
     gone: Vec<Watched>,
     zones: Vec<Zone>,
     near_misses: NearMisses,
     detections: Vec<Detection>,
 }
 
-/// A line, and who has got how far with it.
+/// A line with the progress of each track.
 #[derive(Debug)]
 struct Watched {
     line: CountingLine,
     segment: Segment,
     progress: BTreeMap<TrackId, LineProgress>,
     passers: Passers,
-    /// How many were counted, and how many were first seen right beyond it on their way from it.
+    /// Crossings counted, and tracks that first appeared just beyond the line and moved away from it.
     counted: u64,
     past: u64,
 }
 
-/// A track that was first seen right beside a line, in heights.
+/// First position of a track that appeared right beside a line. In heights.
 #[derive(Debug, Clone, Copy)]
 struct Appeared {
     at: Point,
@@ -133,7 +133,7 @@ impl Appeared {
         (segment.signed_distance(at).abs() <= BESIDE * size).then_some(Appeared { at, size })
     }
 
-    /// Whether it came over the line before it was seen, as soon as it has gone far enough to tell.
+    /// True if the track crossed the line before it was first seen. `None` until it has moved far enough to tell.
     fn has_crossed(&self, segment: &Segment, now: Point) -> Option<bool> {
         let (gone_x, gone_y) = (now.x - self.at.x, now.y - self.at.y);
         if gone_x * gone_x + gone_y * gone_y < self.size * self.size {
@@ -141,7 +141,7 @@ impl Appeared {
         }
         let (before, after) = (segment.signed_distance(self.at), segment.signed_distance(now));
         let away = if before >= 0.0 { after - before } else { before - after };
-        // Not mostly along the line, and back on that way there is the line.
+        // It moves mostly away from the line, and its path drawn backwards meets the line.
         let is_straight = away > 0.0 && 2.0 * away * away >= gone_x * gone_x + gone_y * gone_y;
         let back = (before.abs() + 1e-3) / away.max(1e-6);
         let from = Point::new(self.at.x - gone_x * back, self.at.y - gone_y * back);
@@ -149,7 +149,7 @@ impl Appeared {
     }
 }
 
-/// One point for those of an anchor.
+/// The mean of an anchor's points.
 pub(super) fn centroid(points: [Point; 4]) -> Point {
     let sum = points.iter().fold(Point::new(0.0, 0.0), |sum, p| Point::new(sum.x + p.x, sum.y + p.y));
     Point::new(sum.x / 4.0, sum.y / 4.0)
@@ -160,16 +160,16 @@ pub(super) fn centroid(points: [Point; 4]) -> Point {
 struct LineProgress {
     /// `None` after the line was moved, until the track is seen again.
     passage: Option<Passage>,
-    /// How often it was counted here.
+    /// How many crossings of this track were counted here.
     times: u32,
-    /// What it did while it was tentative; counted when it is confirmed.
+    /// Crossings while the track was tentative; they count once it is confirmed.
     waiting: Vec<Crossing>,
-    /// Where it was first seen, while it may be that it had passed the line by then.
+    /// First position, while the track may have crossed the line before it was seen.
     appeared: Option<Appeared>,
 }
 
 impl Counter {
-    /// A counter without lines for pictures of this aspect.
+    /// A counter without lines for frames of this aspect.
     pub fn new(options: CounterOptions, labels: Labels, aspect: Aspect) -> Counter {
         let tracker = Tracker::new(options.tracker.clone(), aspect);
         Counter {
@@ -185,10 +185,15 @@ impl Counter {
         }
     }
 
-    /// Counts on these lines from now on, at any time. A line that is as it was, goes on as it
-    /// was; a line that was moved (the same number, other ends or another anchor) knows nobody's side until
-    /// it sees them again, so that nobody is counted because the line went over them; a line
-    /// that is not among them any more forgets everything but how often it has counted whom.
+    /// Counts on `lines` from now on; may be called at any time.
+    ///
+    /// - An unchanged line keeps its state.
+    /// - A moved line (same id; other ends or another anchor) knows no track's side until it sees the track again. A
+    ///   line that sweeps over a track counts nothing.
+    /// - A removed line keeps only how often it has counted each track.
+    ///
+    /// # Errors
+    /// Two lines share an id or a name.
     pub fn set_lines(&mut self, lines: Vec<CountingLine>) -> Result<(), Fault> {
         for (at, line) in lines.iter().enumerate() {
             if lines[..at].iter().any(|other| other.id == line.id) {
@@ -245,7 +250,7 @@ impl Counter {
         self.zones = zones;
     }
 
-    /// A line or zone of these classes (all if empty) can count a vehicle; without `vehicles`, something else.
+    /// True if a line or zone of these classes (all if empty) can count a vehicle; without `vehicles`, anything else.
     pub fn may_count(&self, classes: &[Class], vehicles: bool) -> bool {
         let is_among = |classes: &[Class], class| classes.is_empty() || classes.contains(&class);
         let all = (0..self.labels.names().len()).map(|class| Class(class as u16));
@@ -254,18 +259,18 @@ impl Counter {
         counted.any(|class| self.labels.is_vehicle(class) == vehicles)
     }
 
-    /// In these areas nothing is followed from now on, and elsewhere as before.
+    /// Ignores detections in these areas from now on.
     pub fn set_excluded(&mut self, areas: Vec<Polygon>) {
         self.options.filter.excluded = areas;
     }
 
-    /// Detections are filtered so from now on.
+    /// Filters detections by `filter` from now on.
     pub fn set_filter(&mut self, filter: Filter) {
         self.options.filter = filter;
     }
 
-    /// The pictures are of this aspect from now on. If it is another one, the camera sees another
-    /// part of the world: what was tracked is forgotten. Lines and zones keep their fractions.
+    /// Sets the aspect of the frames. Another aspect means that the camera sees another part of the world: all tracks
+    /// are forgotten. Lines and zones keep their fractions.
     pub fn set_aspect(&mut self, aspect: Aspect) {
         if aspect == self.aspect {
             return;
@@ -277,8 +282,8 @@ impl Counter {
         self.restart();
     }
 
-    /// Forgets whom it follows, for the pictures show something else from now on. Numbers of tracks
-    /// go on; lines and zones stay.
+    /// Forgets all tracks, because the frames show something else from now on. Object IDs continue; lines and zones
+    /// stay.
     pub fn restart(&mut self) {
         self.tracker.restart(self.aspect);
         self.near_misses.restart();
@@ -289,14 +294,14 @@ impl Counter {
         }
     }
 
-    /// The lines that many appear beyond without having been seen before them, and how many did since the line was
-    /// drawn: it is too near to the picture's edge, or to what hides them.
+    /// Lines beyond which many tracks first appear, with how many did since the line was drawn. The line is then too
+    /// near to the edge of the frame or to something that hides objects.
     pub fn late_appearances(&self) -> impl Iterator<Item = (&CountingLine, u64)> {
         let often = |watched: &&Watched| watched.past >= MANY && watched.past * RARELY >= watched.counted;
         self.lines.iter().filter(often).map(|watched| (&watched.line, watched.past))
     }
 
-    /// The highest number that a track has had; 0 before the first.
+    /// The highest object ID so far; 0 before the first.
     pub fn highest_track_id(&self) -> u64 {
         self.tracker.highest_track_id()
     }
@@ -306,30 +311,30 @@ impl Counter {
         self.tracker.tracks()
     }
 
-    /// Whether somebody is followed who should be within `part`, in fractions of the picture.
+    /// True if a track should be within `part`, in fractions of the frame.
     pub fn has_track_within(&self, part: &Bounds) -> bool {
         self.tracker.has_track_within(part)
     }
 
-    /// Whether somebody is followed who moves, or may not be anybody.
+    /// True if a track moves, or is not yet confirmed.
     pub fn has_moving_track(&self) -> bool {
         self.tracker.has_moving_track()
     }
 
-    /// How many detections confirm a track, and the age that it needs, in microseconds.
+    /// How many detections confirm a track, and its least age, in microseconds.
     pub fn confirmation(&self) -> (u64, u64) {
         let TrackerOptions { confirm_after, confirm_age, .. } = self.options.tracker;
         (confirm_after.into(), (confirm_age * 1e6) as u64)
     }
 
-    /// Takes in what was seen in the frame of the time `time_us` (microseconds of a clock that does
-    /// not go back). Frames may be skipped; a frame in which nothing was seen must not be.
+    /// Takes in the detections of a frame. `time_us` is in microseconds of a clock that does not go back. Frames may
+    /// be skipped, but a frame without detections must not be.
     pub fn update(&mut self, detections: &[Detection], time_us: u64) -> Outcome {
         self.update_region(detections, time_us, &Bounds::PICTURE)
     }
 
-    /// The same for a detection on a region, in fractions of the picture. A track outside it is not missed, and whose
-    /// box is cut off by the part's edge passes nothing.
+    /// Like [`update`](Counter::update), for a detector that saw only `part`, in fractions of the frame. Tracks
+    /// outside `part` do not count as missed. A box that is cut off by the edge of `part` crosses nothing.
     pub fn update_region(&mut self, detections: &[Detection], time_us: u64, part: &Bounds) -> Outcome {
         self.select(detections);
         self.tracker.update_region(&self.detections, &self.labels, time_us, part);
@@ -361,7 +366,7 @@ impl Counter {
         Outcome { crossings, overlay, missed }
     }
 
-    /// Leaves in `self.detections` what is to be tracked.
+    /// Leaves the detections to be tracked in `self.detections`.
     fn select(&mut self, detections: &[Detection]) {
         let chosen = &mut self.detections;
         chosen.clear();
@@ -396,8 +401,7 @@ impl Counter {
     }
 }
 
-/// Who is in a zone: everybody who is followed, out of sight too, for who is behind a pillar has
-/// not left the room.
+/// Counts all tracks in the zone, hidden ones too: somebody behind a pillar has not left the room.
 fn occupancy(zone: &Zone, tracks: &[TrackView]) -> Occupancy {
     let mut occupancy = Occupancy::empty(zone.id);
     for track in tracks.iter().filter(|t| zone.contains(t.class, &zone.anchor.points(&t.bounds))) {
@@ -407,15 +411,15 @@ fn occupancy(zone: &Zone, tracks: &[TrackView]) -> Occupancy {
 }
 
 impl LineProgress {
-    /// The line is elsewhere, or was.
+    /// Forgets the position because the line moved.
     fn clear_place(&mut self) {
         (self.passage, self.appeared) = (None, None);
     }
 
-    /// The track has crossed the line: a crossing, if it is one that counts there.
+    /// The track has crossed the line: adds a crossing if the line counts it.
     fn count(&mut self, line: &CountingLine, labels: &Labels, track: &Track, passed: CrossingMoment) {
         let again = self.times > 0 && line.recrossing == Recrossing::Once;
-        // Who is seen now as a rider and now as what is ridden is both.
+        // An object seen now as a rider, now as a vehicle, counts as both.
         let own = track.class();
         let other = track.other_likely_classes().filter(|&class| labels.can_ride(own, class));
         let class = std::iter::once(own).chain(other).find(|&class| line.counts(class));
@@ -434,7 +438,7 @@ impl LineProgress {
 }
 
 impl Watched {
-    /// Looks for the last time at those who have left the picture.
+    /// Finishes the passages of tracks that have left the frame.
     fn finish_departed(&mut self, labels: &Labels, departed: &[Track], out: &mut Vec<Crossing>) {
         for track in departed {
             let Some(mut progress) = self.progress.remove(&track.id()) else { continue };
@@ -445,7 +449,7 @@ impl Watched {
         }
     }
 
-    /// Hands on what is known of those who were found again, and forgets tracks that have ended.
+    /// Hands the progress of tracks that were found again on to their new ids, and forgets ended tracks.
     fn retain_tracked(&mut self, tracker: &Tracker) {
         for track in tracker.tracks() {
             let old = track.continues().and_then(|old| self.progress.remove(&old));
@@ -458,7 +462,7 @@ impl Watched {
         self.progress.retain(|id, _| is_followed(id) || rests(id));
     }
 
-    /// Looks at everybody who is in the newest frame. `tracks` is in order of ids.
+    /// Updates the progress of every track in the newest frame. `tracks` is in order of ids.
     fn update(
         &mut self,
         labels: &Labels,
@@ -522,7 +526,7 @@ mod tests {
         Detection { class: Class(0), score: 0.9, bounds: Bounds::centered_at(Point::new(x, 0.5), 0.06, 0.2) }
     }
 
-    /// Walks from one x to another in these frames, at ten a second.
+    /// Walks from one x to another in these frames, at ten frames a second.
     fn walk(counter: &mut Counter, frames: std::ops::Range<u64>, from: f32, to: f32) -> Vec<Crossing> {
         let (first, last) = (frames.start, frames.end - 1);
         frames
@@ -533,13 +537,13 @@ mod tests {
             .collect()
     }
 
-    /// At walking pace and beyond, and with a box that trembles: smoothing carries on, he does not.
+    /// At walking pace and faster, and with a trembling box: the smoothed position overshoots, the person does not.
     #[test]
-    fn who_stops_at_the_line_and_goes_back_has_not_crossed_it() {
+    fn stopping_at_a_line_and_going_back_is_no_crossing() {
         for (speed, beyond) in [(0.01, 0.1), (0.02, 0.05), (0.03, 0.0), (0.05, 0.0), (0.05, 0.1)] {
             let mut counter = counter();
             counter.set_lines(vec![line(7, "door", 0.5)]).unwrap();
-            // Its size is 0.14 heights, of which 0.75 are a fraction of the picture's width.
+            // The box is 0.14 heights in size; multiplied by 0.75 (height ÷ width) that is a fraction of the width.
             let stop = 0.5 - beyond * 0.14 * 0.75;
             let steps = (0.3 / speed) as u64;
             let way = (0..steps).rev().chain([0; 30]).chain(0..steps).map(|n| stop + speed * n as f32);
@@ -555,7 +559,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crossing_says_who_what_where_and_when() {
+    fn a_crossing_names_line_track_class_direction_and_time() {
         let mut counter = counter();
         counter.set_lines(vec![line(7, "door", 0.5)]).unwrap();
         let crossings = walk(&mut counter, 0..41, 0.7, 0.3);
@@ -590,7 +594,7 @@ mod tests {
         let back = walk(&mut counter, 82..123, 0.55, 0.3);
         let found: Vec<_> = back.iter().map(|c| (c.line.0, c.track.0, c.ordinal)).collect();
         assert_eq!(found, [(7, 1, 2)]);
-        // Who is gone is forgotten there, too.
+        // Departed tracks are forgotten there, too.
         counter.set_lines(Vec::new()).unwrap();
         assert_eq!(counter.gone.len(), 1);
         counter.restart();
@@ -598,7 +602,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_set_again_as_it_was_forgets_nothing() {
+    fn an_unchanged_line_keeps_its_state() {
         let mut counter = counter();
         counter.set_lines(vec![line(7, "door", 0.5)]).unwrap();
         let mut found = walk(&mut counter, 0..20, 0.7, 0.505);
@@ -632,7 +636,7 @@ mod tests {
         assert!(counter.set_lines(twice).unwrap_err().to_string().starts_with("two lines are called \"a\""));
         let twice = vec![line(1, "a", 0.3), line(1, "b", 0.4)];
         assert_eq!(counter.set_lines(twice).unwrap_err().to_string(), "two lines have the number 1");
-        assert_eq!(counter.lines().count(), 1, "the old ones stay");
+        assert_eq!(counter.lines().count(), 1, "the old lines stay");
     }
 
     #[test]
@@ -649,7 +653,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_detection_is_dropped() {
+    fn invalid_and_surplus_detections_are_dropped() {
         let mut counter = counter();
         let bad = Detection { score: f32::NAN, ..person(0.5) };
         let outside = person(3.0);

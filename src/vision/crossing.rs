@@ -1,26 +1,26 @@
-//! Crossings: what counting is for.
+//! Crossings of lines.
 
 use super::detection::Class;
 use super::line::{Direction, LineId};
 use super::tracker::TrackId;
 
-/// Somebody or something crossed a line. Within one run of the daemon, line, track and ordinal
-/// together name it: to write it twice is to write it once.
+/// An object crossed a line. Within one run of the daemon, line, track and ordinal together identify it, so that a
+/// repeated write stores it only once.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Crossing {
-    /// Which line.
+    /// The line.
     pub line: LineId,
-    /// Who.
+    /// The track.
     pub track: TrackId,
-    /// The how-manieth crossing of this line by this track, from 1.
+    /// Number of this crossing among those of this line by this track, from 1.
     pub ordinal: u32,
-    /// What the track was taken for then.
+    /// The track's class at that time.
     pub class: Class,
-    /// Which way.
+    /// The direction.
     pub direction: Direction,
-    /// The score (0–1) of the detection by which it was counted.
+    /// Score (0–1) of the detection that completed the crossing.
     pub score: f32,
-    /// When it was on the line, in microseconds of the frames' clock; that may be between two
-    /// frames, and is before the crossing was sure.
+    /// Time on the line, in microseconds of the frames' clock. It may lie between two frames, and is earlier than the
+    /// time at which the crossing was certain.
     pub time_us: u64,
 }

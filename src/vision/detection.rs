@@ -1,36 +1,36 @@
-//! What a detector says it sees, and which of it can be believed to be a box at all.
+//! Detections, and the check that rejects impossible boxes.
 
 use super::geometry::Bounds;
 
-/// What a thing is: its place in the model's list of labels, see [`Labels`](super::Labels).
+/// The class of an object: its index in the model's labels, see [`Labels`](super::Labels).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Class(pub u16);
 
-/// One thing seen in one frame.
+/// One object found in one frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Detection {
-    /// What it is.
+    /// The class.
     pub class: Class,
-    /// How sure the detector is, 0–1.
+    /// Confidence, 0–1.
     pub score: f32,
-    /// Where it is, in fractions of the picture. It may reach beyond the picture's edges.
+    /// Bounds, in fractions of the frame. They may reach beyond its edges.
     pub bounds: Bounds,
 }
 
-/// Why a detection is no detection. A model with a fault, or a file that is not what it says it
-/// is, gives such boxes; they must not reach the tracker's arithmetic.
+/// Why a detection is invalid. Faulty models and mislabelled files give such boxes; they must not reach the tracker's
+/// arithmetic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Defect {
-    /// A number is infinite or none, or the score is not 0–1.
+    /// A number is infinite or NaN, or the score is not within 0–1.
     NotANumber,
-    /// An edge on the wrong side of its opposite, or on it.
+    /// An edge is on the wrong side of its opposite, or on it.
     Inverted,
-    /// Wholly outside the picture, or more than a picture beyond its edge.
+    /// The box is wholly outside the frame, or reaches more than one frame beyond its edge.
     Outside,
 }
 
 impl Detection {
-    /// What is wrong with it, if anything is.
+    /// The first defect, if there is one.
     pub fn find_defect(&self) -> Option<Defect> {
         let b = &self.bounds;
         if !b.is_finite() || !(0.0..=1.0).contains(&self.score) {
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn boxes_that_are_none_are_told_apart() {
+    fn invalid_boxes_are_told_apart() {
         assert_eq!(defect(0.5, 0.1, 0.1, 0.2, 0.3), None);
         assert_eq!(defect(0.5, -0.2, 0.1, 0.2, 1.3), None, "partly outside is sound");
         assert_eq!(defect(f32::NAN, 0.1, 0.1, 0.2, 0.3), Some(Defect::NotANumber));

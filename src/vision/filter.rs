@@ -1,28 +1,28 @@
-//! Which detections matter at all: classes, scores, sizes, excluded areas.
+//! Selects detections by class, score, size and excluded area.
 
 use super::detection::{Class, Detection};
 use super::geometry::{Bounds, Point, Polygon};
 
-/// What a detection must be to be tracked. The default lets everything through.
+/// Conditions for a detection to be tracked. The default accepts everything.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Filter {
-    /// The classes that matter; all if empty.
+    /// The classes to track; all if empty.
     pub classes: Vec<Class>,
-    /// Least scores (0–1) of single classes, beside the tracker's own thresholds.
+    /// Least scores (0–1) of single classes, in addition to the tracker's own thresholds.
     pub least_scores: Vec<(Class, f32)>,
-    /// Least height of a box, as a share of the picture's (0–1).
+    /// Least height of a box, as a share of the frame's (0–1).
     pub least_height: f32,
-    /// Greatest height of a box, as a share of the picture's; `None` for any.
+    /// Greatest height of a box, as a share of the frame's; `None` for any.
     pub most_height: Option<f32>,
-    /// Greatest area of a box, as a share of the picture's; `None` for any.
+    /// Greatest area of a box, as a share of the frame's; `None` for any.
     pub most_area: Option<f32>,
-    /// Areas where nothing is looked for: a detection with the middle of its lower edge in one of
-    /// them is none (a television, a mirror, a poster, the neighbour's garden).
+    /// Areas in which nothing is tracked, such as a television, a mirror, a poster or the neighbour's garden. A
+    /// detection is inside if the middle of its lower edge is.
     pub excluded: Vec<Polygon>,
 }
 
 impl Filter {
-    /// Whether `detection` matters.
+    /// True if `detection` meets all conditions.
     pub fn accepts(&self, detection: &Detection) -> bool {
         let Detection { class, score, bounds } = detection;
         let known = self.classes.is_empty() || self.classes.contains(class);
@@ -37,7 +37,7 @@ impl Filter {
     }
 
     fn is_in_excluded_zone(&self, b: &Bounds) -> bool {
-        // What stands partly below the picture is judged by where it leaves it.
+        // A box that reaches below the frame is judged by where it leaves the frame.
         let foot = Point::new(b.center().x, b.bottom.min(0.999));
         self.excluded.iter().any(|area| area.contains(foot))
     }
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn where_not_to_look() {
+    fn excluded_areas() {
         let p = Point::new;
         let floor = Polygon::new(vec![p(0.3, 0.5), p(0.7, 0.5), p(0.7, 1.0), p(0.3, 1.0)]).unwrap();
         let filter = Filter { excluded: vec![floor], ..Filter::default() };

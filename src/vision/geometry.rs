@@ -1,19 +1,19 @@
-//! Points, boxes and polygons on the picture, and what its shape does to lengths.
+//! Points, boxes and polygons on a frame, and its aspect ratio.
 //!
-//! Everything that enters or leaves [`vision`](crate::vision) is in *fractions* of the picture:
-//! x from 0 (left) to 1 (right), y from 0 (top) to 1 (bottom). Fractions are not isotropic: in a
-//! picture of 16:9 a step of 0.1 is longer sideways than downwards. What measures lengths and
-//! angles therefore works in *heights*: both axes in units of the picture's height, so that x runs
+//! Everything that enters or leaves [`vision`](crate::vision) is in *fractions* of the frame: x from 0 (left) to 1
+//! (right), y from 0 (top) to 1 (bottom). Fractions are not isotropic: in a 16:9 frame a step of 0.1 is longer
+//! sideways than downwards. Code that measures lengths and angles works in *heights*: both axes in units of the
+//! frame's height, x from 0 to the [`Aspect`]. The same types serve both; names and comments say which.
 //! from 0 to the [`Aspect`]. The same types serve both; names and comments say which is meant.
 
 use crate::base::Fault;
 
-/// A point of the picture.
+/// A point on the frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
-    /// From the left edge.
+    /// Distance from the left edge.
     pub x: f32,
-    /// From the upper edge.
+    /// Distance from the upper edge.
     pub y: f32,
 }
 
@@ -23,13 +23,13 @@ impl Point {
         Point { x, y }
     }
 
-    /// Whether neither coordinate is infinite or not a number.
+    /// True if both coordinates are finite.
     pub fn is_finite(self) -> bool {
         self.x.is_finite() && self.y.is_finite()
     }
 }
 
-/// An upright box on the picture.
+/// An upright box on the frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bounds {
     /// Left edge.
@@ -43,7 +43,7 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// The whole picture, in fractions.
+    /// The whole frame, in fractions.
     pub const PICTURE: Bounds = Bounds::new(0.0, 0.0, 1.0, 1.0);
 
     /// The box with these edges.
@@ -57,12 +57,12 @@ impl Bounds {
         Bounds::new(center.x - w, center.y - h, center.x + w, center.y + h)
     }
 
-    /// From the left to the right edge.
+    /// Distance from the left to the right edge.
     pub fn width(&self) -> f32 {
         self.right - self.left
     }
 
-    /// From the upper to the lower edge.
+    /// Distance from the upper to the lower edge.
     pub fn height(&self) -> f32 {
         self.bottom - self.top
     }
@@ -77,7 +77,7 @@ impl Bounds {
         Point::new((self.left + self.right) / 2.0, (self.top + self.bottom) / 2.0)
     }
 
-    /// The least box that holds both.
+    /// The smallest box that holds both.
     pub fn union(&self, other: &Bounds) -> Bounds {
         Bounds::new(
             self.left.min(other.left),
@@ -87,33 +87,33 @@ impl Bounds {
         )
     }
 
-    /// The area that two boxes share; 0 if they are apart.
+    /// Area of the intersection; 0 if the boxes are apart.
     pub fn intersection_area(&self, other: &Bounds) -> f32 {
         let width = self.right.min(other.right) - self.left.max(other.left);
         let height = self.bottom.min(other.bottom) - self.top.max(other.top);
         width.max(0.0) * height.max(0.0)
     }
 
-    /// Intersection over union, 0–1: 1 for the same box, 0 for boxes that are apart. It is the
-    /// same in fractions and in heights.
+    /// Intersection over union, 0–1: 1 for the same box, 0 for boxes that are apart. It is the same in fractions and
+    /// in heights.
     pub fn iou(&self, other: &Bounds) -> f32 {
         let shared = self.intersection_area(other);
         let union = self.area() + other.area() - shared;
         if union > 0.0 { shared / union } else { 0.0 }
     }
 
-    /// Whether no edge is infinite or not a number.
+    /// True if all edges are finite.
     pub fn is_finite(&self) -> bool {
         self.left.is_finite() && self.top.is_finite() && self.right.is_finite() && self.bottom.is_finite()
     }
 }
 
-/// Width of the picture divided by its height; finite and above 0.
+/// Width of the frame divided by its height; finite and above 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Aspect(f32);
 
 impl Aspect {
-    /// The aspect of a picture of `width` × `height` pixels; square if either is 0.
+    /// The aspect of a frame of `width` × `height` pixels; 1 if either is 0.
     pub fn new(width: u32, height: u32) -> Aspect {
         if width == 0 || height == 0 { Aspect(1.0) } else { Aspect(width as f32 / height as f32) }
     }
@@ -123,32 +123,31 @@ impl Aspect {
         self.0
     }
 
-    /// A point in fractions, in heights.
+    /// Converts a point from fractions to heights.
     pub fn to_heights(self, point: Point) -> Point {
         Point::new(point.x * self.0, point.y)
     }
 
-    /// A box in fractions, in heights.
+    /// Converts a box from fractions to heights.
     pub fn box_in_heights(self, b: &Bounds) -> Bounds {
         Bounds::new(b.left * self.0, b.top, b.right * self.0, b.bottom)
     }
 
-    /// A box in heights, in fractions.
+    /// Converts a box from heights to fractions.
     pub fn box_in_fractions(self, b: &Bounds) -> Bounds {
         Bounds::new(b.left / self.0, b.top, b.right / self.0, b.bottom)
     }
 }
 
-/// A closed area on the picture, in fractions. Where its outline crosses itself, the even-odd rule
-/// says what is inside.
+/// A closed area on the frame, in fractions. If the outline crosses itself, the even-odd rule decides what is inside.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Polygon(Vec<Point>);
 
 impl Polygon {
-    /// More corners than anyone draws.
+    /// Maximum number of corners, more than anyone draws.
     pub const MOST_CORNERS: usize = 100;
 
-    /// The polygon with these corners, each at most one picture away from the picture.
+    /// The polygon with these corners, each at most one frame away from the frame.
     pub fn new(corners: Vec<Point>) -> Result<Polygon, Fault> {
         if corners.len() < 3 {
             return Err(Fault::wrong(format!(
@@ -178,7 +177,7 @@ impl Polygon {
         &self.0
     }
 
-    /// Whether `point` is inside (even-odd rule; of the outline, the left and upper parts are).
+    /// True if `point` is inside, by the even-odd rule. The left and upper parts of the outline belong to the area.
     pub fn contains(&self, point: Point) -> bool {
         let mut inside = false;
         let mut from = self.0[self.0.len() - 1];

@@ -1,17 +1,17 @@
-//! The names of a model's classes, and which of them are so alike that a detector gives one thing
-//! several of them at once.
+//! Names of a model's classes, and groups of classes that a detector confuses for one object.
 
 use super::detection::Class;
 
-/// COCO's names that small detectors mix up: a pick-up is a car and a truck in the same frame and
-/// the other way round in the next. Within a group one box stands for one thing.
+/// COCO names that small detectors mix up: a pick-up is a car and a truck in one frame and the other way round in the
+/// next. Within a group one box stands for one object.
 const ALIKE: &[&[&str]] = &[&["car", "truck", "bus"], &["bicycle", "motorcycle"]];
 
-/// Names of riders and of what they ride: a detector gives both, or now one and now the other, for one passer.
+/// Names of riders and of their vehicles. For one rider a detector gives both boxes, or alternates between them.
 const RIDING: &[&str] =
     &["person", "pedestrian", "rider", "cyclist", "bicycle", "motorcycle", "bike", "motorbike", "scooter"];
 
-/// Names of vehicles. They are faster for their size than whoever walks, and grow quickly as they come near.
+/// Names of vehicles. Relative to their size they are faster than pedestrians, and they grow quickly as they
+/// approach.
 const VEHICLES: &[&str] = &[
     "bicycle",
     "bike",
@@ -34,17 +34,17 @@ const VEHICLES: &[&str] = &[
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Labels {
     names: Vec<String>,
-    /// For each class, the least class of its group.
+    /// For each class, the lowest class of its group.
     groups: Vec<u16>,
-    /// For each class, whether it is a rider's or of what is ridden.
+    /// For each class: it is a rider's, or that of a vehicle which is ridden.
     riding: Vec<bool>,
-    /// For each class, whether it is a vehicle's.
+    /// For each class: it is a vehicle's.
     vehicles: Vec<bool>,
 }
 
 impl Labels {
-    /// These names; vehicles that are alike (car, truck, bus; bicycle, motorcycle) form groups.
-    /// Names beyond 65 536 are left out.
+    /// Labels with these names. Similar vehicles (car, truck, bus; bicycle, motorcycle) form groups. Names beyond 65
+    /// 536 are left out.
     pub fn new<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Labels {
         let names: Vec<String> = names.into_iter().take(1 << 16).map(Into::into).collect();
         let groups = (0..names.len()).map(|class| class as u16).collect();
@@ -57,8 +57,8 @@ impl Labels {
         labels
     }
 
-    /// Makes one group of the classes with these names (and of the groups they are in). Names that
-    /// the model does not have are passed over.
+    /// Merges the classes with these names, and their groups, into one group. Ignores names that the model does not
+    /// have.
     pub fn merge_groups(&mut self, names: &[&str]) {
         let members: Vec<Class> = names.iter().filter_map(|name| self.class(name)).collect();
         let groups: Vec<u16> = members.iter().map(|&class| self.group_id(class)).collect();
@@ -80,18 +80,18 @@ impl Labels {
         self.names.get(usize::from(class.0)).map(String::as_str)
     }
 
-    /// The group of a class, as a number that all of its group share.
+    /// The group of a class, as a number shared by the whole group.
     pub fn group_id(&self, class: Class) -> u16 {
         self.groups.get(usize::from(class.0)).copied().unwrap_or(class.0)
     }
 
-    /// Whether two classes of different groups can be of a rider and what is ridden.
+    /// True if the classes are of different groups and can be a rider and a vehicle that is ridden.
     pub fn can_ride(&self, one: Class, other: Class) -> bool {
         let rides = |class: Class| self.riding.get(usize::from(class.0)) == Some(&true);
         self.group_id(one) != self.group_id(other) && rides(one) && rides(other)
     }
 
-    /// Whether a class is a vehicle's.
+    /// True for a vehicle's class.
     pub fn is_vehicle(&self, class: Class) -> bool {
         self.vehicles.get(usize::from(class.0)) == Some(&true)
     }
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn vehicles_that_are_alike_share_a_group() {
+    fn similar_vehicles_share_a_group() {
         let labels = Labels::new(["person", "bicycle", "car", "motorcycle", "truck"]);
         let group = |name| labels.group_id(labels.class(name).unwrap());
         assert_eq!(group("car"), group("truck"));

@@ -1,13 +1,13 @@
-//! Counting lines: what a user draws, and what has to be so for it to count.
+//! Counting lines: what a user draws, and which lines are valid.
 //!
-//! A line runs from `a` to `b`, two different points of the picture. *In* is crossing from its
-//! right-hand side to its left: stand at `a`, look at `b` on the picture, and what goes in comes
-//! from the right hand. A line drawn upwards counts what moves to the left as in; one drawn from left to
-//! right counts what moves up. The user may name both directions.
+//! A line runs from `a` to `b`, two different points of the frame. *In* is crossing from its right-hand side to its
+//! left: for somebody at `a` who looks at `b`, objects going in come from the right.
 //!
-//! The line is the segment between its ends and nothing else, with one exception: an end at the
-//! picture's edge goes on beyond it, for whoever comes in there with feet below the picture passes
-//! the line all the same.
+//! A line drawn upwards counts movement to the left as in. A line drawn from left to right counts movement upwards as
+//! in. The user may name both directions.
+//!
+//! A line covers only the segment between its ends, with one exception: an end at the edge of the frame extends
+//! beyond it. Objects that enter there with their feet below the frame cross the line all the same.
 
 use super::detection::Class;
 use super::geometry::{Aspect, Bounds, Point};
@@ -21,11 +21,11 @@ json::words! {
     }
 }
 
-/// The number of a line; a line that is deleted never gives its number to another one.
+/// Id of a line. The id of a deleted line is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LineId(pub u64);
 
-/// Which way over a line.
+/// Direction of a crossing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Direction {
     /// From the right-hand side of a→b to its left.
@@ -35,7 +35,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// The other one.
+    /// The opposite direction.
     pub fn reversed(self) -> Direction {
         match self {
             Direction::In => Direction::Out,
@@ -44,17 +44,17 @@ impl Direction {
     }
 }
 
-/// Which crossings of one and the same track count.
+/// Which crossings of one track count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Recrossing {
-    /// Every one, in whatever direction.
+    /// All of them, in either direction.
     #[default]
     Every,
-    /// The first one only.
+    /// Only the first.
     Once,
 }
 
-/// Which point of a box has to pass the line.
+/// The count point: the point of a box that must cross the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Anchor {
     /// The middle of the lower edge: feet and wheels, where a thing touches the ground.
@@ -68,12 +68,12 @@ pub enum Anchor {
     LeftCenter,
     /// The middle of the right edge.
     RightCenter,
-    /// All four corners: nothing has crossed until all of it has.
+    /// All four corners: an object has crossed only when all of it has.
     WholeBox,
 }
 
 impl Anchor {
-    /// The point or points of a box. One point is given four times.
+    /// The points of a box: four corners, or a single point four times.
     pub fn points(self, b: &Bounds) -> [Point; 4] {
         let center = b.center();
         let point = match self {
@@ -95,47 +95,47 @@ impl Anchor {
     }
 }
 
-/// Why two points make no counting line.
+/// Why two points are no valid counting line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LineError {
-    /// A coordinate is infinite or no number.
+    /// A coordinate is infinite or NaN.
     #[error("an end of the line is no place on the picture")]
     NoPlace,
-    /// Both ends are the same point, or as good as.
+    /// Both ends are the same point, or nearly.
     #[error("both ends of the line are the same point; a line needs two different ones")]
     EqualEnds,
-    /// No part of the line is on the picture.
+    /// No part of the line is on the frame.
     #[error("the line is outside the picture; coordinates go from 0 to 1")]
     OutsidePicture,
-    /// An end is more than a picture beyond its edge.
+    /// An end is more than one frame beyond the edge.
     #[error(
         "an end of the line is more than a picture beyond the edge; coordinates go from 0 to 1 across the picture"
     )]
     FarEnd,
 }
 
-/// A line that is counted on.
+/// A line with its counting rules.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CountingLine {
-    /// Its number.
+    /// The id.
     pub id: LineId,
-    /// What the user calls it.
+    /// The user's name for it.
     pub name: String,
     a: Point,
     b: Point,
-    /// What the user calls going in and going out.
+    /// The user's names for in and out.
     pub direction_names: [String; 2],
-    /// What is counted on it; everything if empty.
+    /// The classes that count; all if empty.
     pub classes: Vec<Class>,
-    /// What has to pass it.
+    /// The count point.
     pub anchor: Anchor,
     /// Whether a track counts once.
     pub recrossing: Recrossing,
 }
 
 impl CountingLine {
-    /// The line from `a` to `b` (fractions of the picture), which counts every crossing of
-    /// everything by the middle of its lower edge; its directions are called `in` and `out`.
+    /// The line from `a` to `b`, in fractions of the frame. It counts every crossing of all classes by the middle of
+    /// the lower edge, and calls its directions `in` and `out`.
     pub fn new(id: LineId, name: impl Into<String>, a: Point, b: Point) -> Result<CountingLine, LineError> {
         if !(a.is_finite() && b.is_finite()) {
             return Err(LineError::NoPlace);
@@ -162,27 +162,27 @@ impl CountingLine {
         })
     }
 
-    /// Where it begins, in fractions of the picture.
+    /// The first end, in fractions of the frame.
     pub fn start(&self) -> Point {
         self.a
     }
 
-    /// Where it ends, in fractions of the picture.
+    /// The second end, in fractions of the frame.
     pub fn b(&self) -> Point {
         self.b
     }
 
-    /// Whether things of this class are counted on it.
+    /// True if this class counts on the line.
     pub fn counts(&self, class: Class) -> bool {
         self.classes.is_empty() || self.classes.contains(&class)
     }
 }
 
-/// Ends nearer to each other than this, in fractions along both axes, are one point: less than
-/// half a pixel of the largest pictures.
+/// Ends closer to each other than this, in fractions along both axes, are one point: less than half a pixel of the
+/// largest frames.
 const LEAST_LENGTH: f32 = 1e-4;
 
-/// Whether any part of the segment is on the picture (Liang and Barsky's clipping, 1984).
+/// True if any part of the segment is on the frame (Liang and Barsky's clipping, 1984).
 fn crosses_picture(a: Point, b: Point) -> bool {
     let (mut from, mut to) = (0.0f32, 1.0f32);
     for (start, step) in [(a.x, b.x - a.x), (a.y, b.y - a.y)] {
@@ -199,10 +199,10 @@ fn crosses_picture(a: Point, b: Point) -> bool {
     from <= to
 }
 
-/// An end is at the picture's edge if the line, drawn on, is outside after this many heights.
+/// An end is at the edge of the frame if the line, extended by this much, is outside. Heights.
 const AT_EDGE: f32 = 0.03;
 
-/// The ends belong to the line, whatever rounding does to them. Heights.
+/// Tolerance that makes the ends belong to the line despite rounding. Heights.
 const END_WIDTH: f32 = 1e-4;
 
 /// The geometry of a counting line, in heights.
@@ -211,12 +211,12 @@ pub struct Segment {
     a: Point,
     /// Unit vector from a to b.
     along: Point,
-    /// What counts as between the ends: distances from a in the direction of b.
+    /// Range of distances from `a`, in the direction of `b`, that counts as between the ends.
     reach: [f32; 2],
 }
 
 impl Segment {
-    /// The segment of a line on a picture of this aspect.
+    /// The segment of a line on a frame of this aspect.
     pub fn new(line: &CountingLine, aspect: Aspect) -> Segment {
         let (a, b) = (aspect.to_heights(line.a), aspect.to_heights(line.b));
         let length = ((b.x - a.x) * (b.x - a.x) + (b.y - a.y) * (b.y - a.y)).sqrt();
@@ -232,21 +232,21 @@ impl Segment {
         Segment { a, along, reach }
     }
 
-    /// How far `point` is to the left of a→b as seen on the picture; negative to its right.
+    /// Distance of `point` to the left of a→b as seen on the frame; negative to its right.
     pub fn signed_distance(&self, point: Point) -> f32 {
-        // y points down, which turns the usual sign of the cross product round.
+        // y points down, which inverts the usual sign of the cross product.
         self.along.y * (point.x - self.a.x) - self.along.x * (point.y - self.a.y)
     }
 
-    /// Whether a point is at most this far from the line and its extension.
+    /// True if `point` is at most `most` away from the line and its extension.
     pub fn is_near(&self, point: Point, most: f32) -> bool {
         let reach = self.reach[0] - most..=self.reach[1] + most;
         self.signed_distance(point).abs() <= most && reach.contains(&self.position_along(point))
     }
 
-    /// Where the way from `from` to `to` passes the line and its extension, as a share of the way
-    /// 0–1, if the two are on different sides, and whether that is between the ends (which belong
-    /// to the line). A point on the line counts as on its left.
+    /// Where the path `from`→`to` meets the line or its extension, as a share of the path (0–1), and whether that is
+    /// between the ends. `None` if both points are on the same side. The ends belong to the line. A point on the line
+    /// counts as on its left.
     pub fn intersect(&self, from: Point, to: Point) -> Option<(f32, bool)> {
         let (before, after) = (self.signed_distance(from), self.signed_distance(to));
         if (before >= 0.0) == (after >= 0.0) {
@@ -257,14 +257,13 @@ impl Segment {
         Some((share, (self.reach[0]..=self.reach[1]).contains(&place)))
     }
 
-    /// How far along the line a point is, from a.
+    /// Distance of `point` from `a` along the line.
     fn position_along(&self, point: Point) -> f32 {
         self.along.x * (point.x - self.a.x) + self.along.y * (point.y - self.a.y)
     }
 }
 
-/// How far it is from `from` in the direction of the unit vector `way` until nothing more of the
-/// picture comes; 0 or less if that is outside already.
+/// Distance from `from` along the unit vector `way` to the edge of the frame; 0 or less if `from` is outside.
 fn distance_to_edge(from: Point, way: Point, aspect: Aspect) -> f32 {
     let leave = |at: f32, step: f32, end: f32| {
         if step > 0.0 {
@@ -315,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pass_is_between_the_ends_or_beside_them() {
+    fn an_intersection_is_between_the_ends_or_beside_them() {
         let p = Point::new;
         let s = segment(0.2, 0.5, 0.8, 0.5);
         let (share, between) = s.intersect(p(0.3, 0.4), p(0.3, 0.6)).unwrap();
@@ -328,12 +327,12 @@ mod tests {
     }
 
     #[test]
-    fn an_end_at_the_edge_goes_on_beyond_it() {
+    fn an_end_at_the_edge_extends_beyond_it() {
         let p = Point::new;
         let to_edge = segment(0.5, 0.5, 0.5, 0.99);
         assert_eq!(to_edge.intersect(p(0.4, 1.1), p(0.6, 1.1)).map(|pass| pass.1), Some(true));
         assert_eq!(to_edge.intersect(p(0.4, 0.3), p(0.6, 0.3)).map(|pass| pass.1), Some(false));
-        // Along the edge, and not towards it.
+        // The end runs along the edge, not towards it.
         let beside = segment(0.2, 0.99, 0.8, 0.99);
         assert_eq!(beside.intersect(p(0.9, 0.9), p(0.9, 1.1)).map(|pass| pass.1), Some(false));
         let short = segment(0.5, 0.5, 0.5, 0.9);
@@ -341,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_line_is_refused() {
+    fn invalid_lines_are_refused() {
         assert_eq!(line(0.5, 0.5, 0.5, 0.5), Err(LineError::EqualEnds));
         assert_eq!(line(f32::NAN, 0.5, 0.5, 0.5), Err(LineError::NoPlace));
         assert_eq!(line(0.5, 0.5, 0.5, f32::INFINITY), Err(LineError::NoPlace));

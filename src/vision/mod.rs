@@ -1,4 +1,4 @@
-//! The pure middle: detections and times in, crossings out.
+//! Counting, pure: detections and times in, crossings out.
 //!
 //! ```text
 //! detections ─► sane? ─► filter ─► NMS ─► tracker ─► line ─► crossings
@@ -6,13 +6,12 @@
 //!                                           └──────► overlay
 //! ```
 //!
-//! [`Counter`] is the whole of it; every step is a module of its own and can be used alone. Nothing
-//! here knows a thread, a clock, a file or a socket: time comes in with the detections, as
-//! microseconds of any clock that does not go back. Positions come in and go out as fractions of
-//! the picture (see [`geometry`]).
+//! [`Counter`] is the whole of it; every step is a module of its own and can be used alone. Nothing here uses a
+//! thread, a clock, a file or a socket: times come with the detections, in microseconds of any clock that does not go
+//! back. Positions are fractions of the frame (see [`geometry`]).
 //!
-//! All memory is bounded: a frame holds at most 1000 detections, the tracker so many tracks as it is
-//! told, a line one small state for each track that lives.
+//! All memory is bounded: a frame has at most 1000 detections, the tracker has a maximum number of tracks, and a line
+//! keeps one small state for each living track.
 
 pub mod counter;
 pub mod crossing;

@@ -1,4 +1,4 @@
-//! Tracks that ended at a line without being counted there: somebody may have crossed it unseen.
+//! Tracks that ended at a line without being counted there: the object may have crossed it unseen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::geometry::{Aspect, Bounds};
 use super::line::{CountingLine, LineId, Segment};
 use super::tracker::{TrackId, kalman};
 
-/// A track that ended this near to a line may have crossed it. Sizes of its box.
+/// A track that ended within this distance of a line may have crossed it. In sizes of its box.
 const NEAR: f32 = 0.5;
 
 /// A track that ended at a line and was not counted there.
@@ -17,24 +17,24 @@ const NEAR: f32 = 0.5;
 pub struct NearMiss {
     pub line: LineId,
     pub track: TrackId,
-    /// What it was taken for.
+    /// The track's class.
     pub class: Class,
-    /// When it was last seen, in microseconds of the frames' clock.
+    /// Time of its last detection, in microseconds of the frames' clock.
     pub time_us: u64,
 }
 
-/// Where a track is that is not among the tracked any more.
+/// The fate of a track that is no longer tracked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It has ended.
     Ended,
-    /// What stood may be found again: see [`Tracker::lost_tracks`](super::tracker::Tracker::lost_tracks).
+    /// A standing object that may be found again: see [`Tracker::lost_tracks`](super::tracker::Tracker::lost_tracks).
     Resting,
     /// It was found again, as another track.
     Continued,
 }
 
-/// Follows confirmed tracks to their ends. Holds a few numbers for each track that lives.
+/// Follows confirmed tracks to their ends. Holds a few numbers for each living track.
 #[derive(Debug, Default)]
 pub struct NearMisses {
     last_seen: BTreeMap<TrackId, (u64, Class, Bounds)>,
@@ -42,8 +42,8 @@ pub struct NearMisses {
 }
 
 impl NearMisses {
-    /// Takes in the confirmed tracks of a frame, with the boxes of those it shows, and what it counted on `lines`;
-    /// gives the near misses among the tracks that it ended.
+    /// Takes in a frame's confirmed tracks (with boxes for those it shows) and its crossings of `lines`. Returns the
+    /// near misses among the tracks that ended with it.
     pub fn update<'a>(
         &mut self,
         tracks: impl Iterator<Item = (TrackId, Class, Option<Bounds>)>,
@@ -109,7 +109,7 @@ mod tests {
         (TrackId(7), Class(0), Some(Bounds::new(x - 0.02, y - 0.2, x + 0.02, y)))
     }
 
-    /// What is missed of a track that is seen at these places, hidden once, and ends.
+    /// Near misses of a track that is seen at these places, hidden once, and ends.
     fn missed(way: &[(f32, f32)], crossings: &[Crossing]) -> Vec<u64> {
         let (line, mut misses) = (door(), NearMisses::default());
         let aspect = Aspect::new(ASPECT.0, ASPECT.1);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn who_stands_at_a_line_and_may_be_found_again_is_waited_for() {
+    fn a_standing_object_that_may_be_found_again_is_no_near_miss_yet() {
         let (line, aspect) = (door(), Aspect::new(ASPECT.0, ASPECT.1));
         let segment = Segment::new(&line, aspect);
         for (end, missed) in [(Fate::Ended, 1), (Fate::Continued, 0)] {
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_at_a_line_is_told_from_what_ends_elsewhere() {
+    fn only_a_track_that_ends_at_a_line_is_a_near_miss() {
         assert_eq!(missed(&[(0.3, 0.5), (0.48, 0.7)], &[]), [1]);
         assert_eq!(missed(&[(0.52, 0.5)], &[]), [0]);
         assert!(missed(&[(0.6, 0.5)], &[]).is_empty());
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_counted_is_no_near_miss() {
+    fn a_counted_track_is_no_near_miss() {
         let crossing = Crossing {
             line: LineId(1),
             track: TrackId(7),

@@ -1,15 +1,14 @@
-//! Non-maximum suppression: of several boxes for one thing the surest stays.
+//! Non-maximum suppression: of overlapping boxes of one object, the one with the highest score stays.
 //!
-//! Greedy, as in every detector since Felzenszwalb et al. 2010: the boxes are gone through from
-//! the highest score down, and each one that overlaps a kept one too much is dropped. Only boxes
-//! of one group of labels compete, so a person before a car stays, and *car* and *truck* for the
-//! same vehicle become one.
+//! Greedy, as in every detector since Felzenszwalb et al. 2010: from the highest score down, each box that overlaps a
+//! kept one too much is dropped. Only boxes of one group of labels compete, so that a person in front of a car stays,
+//! and *car* and *truck* of one vehicle become one.
 
 use super::detection::Detection;
 use super::labels::Labels;
 
-/// Drops every detection whose IoU with a surer one of its group is above `most_iou` (0–1); what
-/// stays is in order of falling score, equal scores in the order they came. O(n²), no allocation.
+/// Drops every detection whose IoU with a surer one of its group is above `most_iou` (0–1). The rest is in order of
+/// falling score, equal scores in their original order. O(n²), without allocation.
 pub fn suppress_overlaps(detections: &mut Vec<Detection>, labels: &Labels, most_iou: f32) {
     detections.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut kept = 0;
@@ -42,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn the_surest_of_one_thing_stays() {
+    fn the_box_with_the_highest_score_stays() {
         let mut boxes = vec![of(0, 0.5, 0.11), of(0, 0.9, 0.10), of(0, 0.7, 0.5)];
         suppress_overlaps(&mut boxes, &labels(), 0.5);
         assert_eq!(boxes, [of(0, 0.9, 0.10), of(0, 0.7, 0.5)]);
@@ -57,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_dropped_box_drops_no_other() {
-        // The second overlaps the first; the third only the second, which is gone by then.
+        // The second overlaps the first; the third overlaps only the second, which is dropped by then.
         let mut boxes = vec![of(0, 0.9, 0.0), of(0, 0.8, 0.06), of(0, 0.7, 0.12)];
         suppress_overlaps(&mut boxes, &labels(), 0.4);
         assert_eq!(boxes, [of(0, 0.9, 0.0), of(0, 0.7, 0.12)]);

@@ -1,5 +1,5 @@
-//! Whether one track has crossed one line: a small state machine, fed with the track's anchor point
-//! in every frame that shows it.
+//! Decides whether one track has crossed one line: a small state machine, fed with the track's anchor point in every
+//! frame that shows it.
 //!
 //! ```text
 //!              first seen                     beyond the band on the other side
@@ -8,17 +8,19 @@
 //!                           └─────┘                             counted if the way led through the line
 //! ```
 //!
-//! A track is *on* a side until it has *settled* on the other: seen there [`Hysteresis::stay`] times running, and for
-//! [`Hysteresis::stay_for`], at least [`Hysteresis::near`] away from the line, or once at least [`Hysteresis::far`]
-//! away, or once at least `near` away before it went out of the picture. Who lingers on the line, turns back on it, or
-//! trembles over it never settles: a track's smoothed place goes on for a while when somebody stops, so that its box
-//! must be measured beyond the band at the last, too. Settling is counted if the way since the last settling led
-//! through the line between its ends: every step from one sight to the next is a straight one, however long ago the
-//! last sight was, and passes through the line in opposite directions cancel. So who walks round an end has changed
-//! sides, and is not counted.
+//! A track is *on* a side until it has *settled* on the other. It settles there when it is seen [`Hysteresis::stay`]
+//! times running and for [`Hysteresis::stay_for`], at least [`Hysteresis::near`] away from the line. A single
+//! observation suffices at least [`Hysteresis::far`] away, or at least `near` away just before it left the frame.
 //!
-//! Distances are in sizes of the box (the mean of its width and height), for a box trembles in
-//! proportion to its size.
+//! A track that lingers, turns back or trembles on the line never settles. A smoothed position moves on for a while
+//! after a stop, so the measured box must be beyond the band in the last frame, too.
+//!
+//! Settling counts if the path since the last settling led through the line between its ends. The path is made of
+//! straight steps from one observation to the next, whatever their interval; passes in opposite directions cancel. A
+//! track that walks round an end has changed sides without a crossing.
+//!
+//! Distances are in sizes of the box (the mean of its width and height), because a box trembles in proportion to its
+//! size.
 
 use super::geometry::Point;
 use super::line::{Direction, Segment};
@@ -26,56 +28,56 @@ use super::line::{Direction, Segment};
 /// When a track has arrived on the other side of a line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hysteresis {
-    /// Nearer to the line than this nobody has arrived. Sizes of the box.
+    /// A track nearer to the line than this has not arrived. Sizes of the box.
     pub near: f32,
-    /// At this distance it takes a single sight. Sizes of the box.
+    /// At this distance one observation is enough. Sizes of the box.
     pub far: f32,
-    /// How many times running it must be seen at least `near` away otherwise...
+    /// Otherwise it must be seen at least `near` away this many times running...
     pub stay: u32,
-    /// ...and for how long, from the first of these times: in a fast stream a box stays off for
-    /// several frames. Seconds.
+    /// ...and for this long, from the first of these times: in a fast stream a box is off for several frames.
+    /// Seconds.
     pub stay_for: f32,
 }
 
 impl Default for Hysteresis {
-    /// A detector's box trembles by about a twentieth of its size (standard deviation), so a seventh is
-    /// beyond nearly all of it, and a quarter beyond all but what an occlusion does. Two sights of a
-    /// stream of ten frames a second are a tenth of a second apart; a little less forgives rounded stamps.
+    /// A detector's box trembles by about a twentieth of its size (standard deviation): 0.15 is beyond nearly all of
+    /// it, and 0.25 beyond everything but an occlusion. At ten frames a second two observations are 0.1 s apart;
+    /// `stay_for` is a little less, to allow for rounded time stamps.
     fn default() -> Hysteresis {
         Hysteresis { near: 0.15, far: 0.25, stay: 2, stay_for: 0.09 }
     }
 }
 
-/// A crossing as a line sees it.
+/// A crossing found by a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CrossingMoment {
-    /// Which way.
+    /// The direction.
     pub direction: Direction,
-    /// When the (last) anchor point was on the line, in microseconds of the frames' clock.
+    /// Time at which the (last) anchor point was on the line, in microseconds of the frames' clock.
     pub time_us: u64,
 }
 
 /// One track on one line.
 #[derive(Debug, Clone)]
 pub struct Passage {
-    /// The side where it is: left, or right.
+    /// It is on the left side.
     left: bool,
     points: [Point; 4],
     seen_us: u64,
-    /// Per point: passes through the line to the left less those to the right, since it settled.
+    /// Per point since the last settling: passes through the line to the left minus passes to the right.
     through: [i32; 4],
-    /// When a point last passed through the line.
+    /// Time of a point's last pass through the line.
     passed_us: u64,
     /// How many times running it was seen beyond the band on the other side.
     stayed: u32,
-    /// Whether its box was measured there, too, when it was last seen.
+    /// In the last frame the measured box was beyond the band, too.
     is_measured_beyond: bool,
-    /// When the first of these times was.
+    /// Time of the first of these.
     beyond_us: u64,
 }
 
 impl Passage {
-    /// A track that is first seen with its anchor at `points` (in heights).
+    /// A track that first appears with its anchor at `points` (in heights).
     pub fn new(segment: &Segment, points: [Point; 4], time_us: u64) -> Passage {
         let leftness: f32 = points.iter().map(|&p| segment.signed_distance(p)).sum();
         Passage {
@@ -90,8 +92,8 @@ impl Passage {
         }
     }
 
-    /// The track is seen again: it is at `points` (in heights), where its box, of this size, was measured at
-    /// `measured`.
+    /// Takes in an observation. The smoothed box has its anchor at `points`, the measured box at `measured` (both in
+    /// heights); `size` is the size of the box.
     pub fn observe(
         &mut self,
         segment: &Segment,
@@ -115,7 +117,7 @@ impl Passage {
         self.points = points;
         self.seen_us = time_us;
 
-        // How far all of it is beyond the line, seen from the side where it is.
+        // Distance of the nearest anchor point beyond the line, from the current side.
         let how_far = |points: [Point; 4]| {
             let leftness = points.map(|p| segment.signed_distance(p));
             leftness
@@ -125,7 +127,7 @@ impl Passage {
                 / size
         };
         let beyond = how_far(points);
-        // Who has stopped may be beyond by what smoothing carries on alone.
+        // After a stop the smoothed position alone may be beyond.
         self.is_measured_beyond = how_far(measured) >= hysteresis.near;
         if beyond >= hysteresis.near && beyond > 0.0 {
             if self.stayed == 0 {
@@ -143,7 +145,7 @@ impl Passage {
             }
         }
         let stayed_s = time_us.saturating_sub(self.beyond_us) as f32 / 1e6;
-        // One sight may be enough by itself, if only one is asked for.
+        // A single observation is enough if the options ask for only one.
         let long = hysteresis.stay <= 1 || stayed_s >= hysteresis.stay_for;
         let has_stayed = self.stayed >= hysteresis.stay && long;
         if self.stayed == 0 || !self.is_measured_beyond || !(has_stayed || beyond >= hysteresis.far) {
@@ -152,13 +154,13 @@ impl Passage {
         self.commit()
     }
 
-    /// The track has left the picture. If it was beyond the band when it was last seen, it has
-    /// arrived: nobody will see it there a second time.
+    /// The track has left the frame. If it was last seen beyond the band, it has arrived: no second observation is
+    /// possible.
     pub fn finish(&mut self) -> Option<CrossingMoment> {
         if self.stayed > 0 && self.is_measured_beyond { self.commit() } else { None }
     }
 
-    /// It is on the other side now.
+    /// Changes sides.
     fn commit(&mut self) -> Option<CrossingMoment> {
         self.left = !self.left;
         self.stayed = 0;
@@ -175,13 +177,13 @@ mod tests {
     use crate::vision::geometry::Aspect;
     use crate::vision::line::{CountingLine, LineId};
 
-    /// Drawn upwards in the middle of a square picture, not as far as its edges.
+    /// Drawn upwards in the middle of a square frame, not as far as its edges.
     fn segment() -> Segment {
         let line = CountingLine::new(LineId(1), "door", Point::new(0.5, 0.8), Point::new(0.5, 0.2));
         Segment::new(&line.unwrap(), Aspect::new(100, 100))
     }
 
-    /// What is counted on a way of points, one a second, by a box of the size 0.1.
+    /// The crossings on a path of points, one a second, of a box of size 0.1.
     fn walk(way: &[(f32, f32)]) -> Vec<(Direction, u64)> {
         let segment = segment();
         let points = |&(x, y): &(f32, f32)| [Point::new(x, y); 4];
@@ -205,14 +207,14 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_one_counts_when_it_has_stayed() {
+    fn a_slow_track_counts_when_it_has_stayed() {
         let way = [(0.53, 0.5), (0.51, 0.5), (0.495, 0.5), (0.483, 0.5), (0.48, 0.5)];
         assert_eq!(walk(&way).len(), 1);
         assert_eq!(walk(&way[..4]).len(), 0, "seen beyond once, and near");
     }
 
     #[test]
-    fn in_a_fast_stream_it_takes_more_sights() {
+    fn a_fast_stream_takes_more_observations() {
         let segment = segment();
         let at = |x| [Point::new(x, 0.5); 4];
         let mut passage = Passage::new(&segment, at(0.6), 0);
@@ -225,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn who_leaves_the_picture_just_beyond_the_line_has_crossed_it() {
+    fn leaving_the_frame_just_beyond_the_line_is_a_crossing() {
         let segment = segment();
         let at = |x| [Point::new(x, 0.5); 4];
         for (last, counted) in [(0.48, true), (0.49, false)] {
@@ -250,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_beyond_the_line_by_smoothing_alone_has_not_arrived() {
+    fn a_smoothed_position_beyond_the_line_alone_is_no_arrival() {
         let segment = segment();
         let at = |x| [Point::new(x, 0.5); 4];
         let mut passage = Passage::new(&segment, at(0.6), 0);
@@ -275,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_loop_through_the_line_and_round_its_end_within_the_band_is_forgotten() {
-        // Passes through just inside the upper end, comes back just outside it, goes on.
+        // Passes through just inside the upper end, comes back just outside it, continues.
         let way = [(0.52, 0.21), (0.492, 0.205), (0.492, 0.19), (0.52, 0.19), (0.52, 0.15), (0.4, 0.15)];
         assert_eq!(walk(&way), []);
     }

@@ -1,4 +1,4 @@
-//! Who has just passed a line: a rider and what is ridden are two tracks on one place, and one passer.
+//! Merges simultaneous crossings: a rider and the vehicle are two tracks in one place, and count once.
 
 use super::crossing::Crossing;
 use super::detection::Class;
@@ -7,20 +7,19 @@ use super::labels::Labels;
 use super::line::Direction;
 use super::tracker::{Track, TrackId, Tracker, kalman};
 
-/// Feet pass a line later than wheels, at most by this. Microseconds.
+/// Feet cross a line later than wheels, by at most this. Microseconds.
 const APART_US: u64 = 2_000_000;
-/// How much of the smaller box lies in the larger one (0–1), and how far their middles are apart sideways, in widths of
-/// the larger one.
+/// Least share of the smaller box within the larger one (0–1), and largest horizontal distance of their centres, in
+/// widths of the larger one.
 const SHARED: f32 = 0.3;
 const ASIDE: f32 = 0.5;
-/// How much the velocities of both may differ, for they are measured. Sizes a second.
+/// Largest difference of their velocities, which are measured. Sizes a second.
 const SAME_SPEED: f32 = 0.8;
 
-/// Those who passed one line lately.
+/// The recent passers of one line.
 #[derive(Debug, Default)]
 pub(super) struct Passers(Vec<Passer>);
 
-/// Somebody who was counted.
 #[derive(Debug)]
 struct Passer {
     track: TrackId,
@@ -28,11 +27,11 @@ struct Passer {
     direction: Direction,
     time_us: u64,
     at: Place,
-    /// The tracks that pass with it and count no more, by what they are.
+    /// Classes of the tracks that pass with it and are not counted.
     along: Vec<Class>,
 }
 
-/// Where a track is, and where it goes, in heights.
+/// Position and velocity of a track, in heights.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     bounds: Bounds,
@@ -57,7 +56,7 @@ impl Place {
 }
 
 impl Passers {
-    /// Takes in what was counted from the place `from` of `out` on, and leaves there one crossing a passer.
+    /// Merges the crossings in `out` from index `from` on: one remains for each passer.
     pub(super) fn update(
         &mut self,
         labels: &Labels,
@@ -78,7 +77,7 @@ impl Passers {
         }
         let counted: Vec<Crossing> = out.drain(from..).collect();
         for crossing in counted {
-            // A box that cannot be compared with others counts for itself.
+            // A box that cannot be compared with others counts by itself.
             let Some(at) = track(crossing.track).map(Place::from_track) else {
                 out.push(crossing);
                 continue;

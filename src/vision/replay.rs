@@ -1,8 +1,8 @@
-//! Detections that were recorded: the same ones for the same frames, whatever the pictures show.
+//! Replays recorded detections: the same ones for the same frames, regardless of the images.
 //!
-//! For comparing trackers and lines on the same detections, and for showing a count again without a
-//! network. A recording is text, one detection a line: `frame,class,score,x1,y1,x2,y2`, frames
-//! counted from 1, corners in pixels of the clip. A first line of names may stand above. Pure: whoever has
+//! This compares trackers and lines on the same detections, and repeats a count without a network. A recording is
+//! text, one detection a line: `frame,class,score,x1,y1,x2,y2`, with frames counted from 1 and corners in pixels of
+//! the clip. A header line may come first. Pure: the caller reads the file and passes its text.
 //! read the file gives its text.
 
 use std::collections::BTreeMap;
@@ -16,10 +16,10 @@ use super::labels::Labels;
 use crate::base::Fault;
 use crate::media::SmallImage;
 
-/// Most detections that a recording may hold: some 300 MB of text.
+/// Maximum number of detections in a recording: some 300 MB of text.
 pub const MOST_DETECTIONS: usize = 10_000_000;
 
-/// A recording, read.
+/// A parsed recording.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecordedDetections {
     labels: Labels,
@@ -29,8 +29,8 @@ pub struct RecordedDetections {
 }
 
 impl RecordedDetections {
-    /// Reads a recording. Lines may end in CR LF; empty ones are passed over. Classes get their numbers in
-    /// the order in which they come.
+    /// Parses a recording. Lines may end in CR LF; empty lines are skipped. Classes are numbered in order of
+    /// appearance.
     ///
     /// # Errors
     /// Each names the line.
@@ -53,7 +53,7 @@ impl RecordedDetections {
             rows.push(read_row(index + 1, row, &mut names)?);
         }
         let Some(_) = rows.first() else { return Err(Fault::wrong("the recording holds no detection")) };
-        // Stable: of one frame they stay in the file's order.
+        // Stable: the detections of a frame stay in the file's order.
         rows.sort_by_key(|(frame, _)| *frame);
         let mut frames: BTreeMap<u64, Range<usize>> = BTreeMap::new();
         for (at, (frame, _)) in rows.iter().enumerate() {
@@ -68,13 +68,13 @@ impl RecordedDetections {
         self.frames.last_key_value().map_or(0, |(frame, _)| *frame)
     }
 
-    /// What was seen in a frame, corners in pixels of the clip.
+    /// The detections of a frame, corners in pixels of the clip.
     pub fn detections_in(&self, frame: u64) -> &[Detection] {
         self.frames.get(&frame).map_or(&[], |range| &self.detections[range.clone()])
     }
 }
 
-/// One line: the frame and the detection.
+/// Parses one line into frame and detection.
 fn read_row<'a>(line: usize, row: &'a str, names: &mut Vec<&'a str>) -> Result<(u64, Detection), Fault> {
     let words: Vec<&str> = row.split(',').map(str::trim).collect();
     let [frame, class, score, x1, y1, x2, y2] = words[..] else {
@@ -116,13 +116,13 @@ fn too_long() -> Fault {
     Fault::wrong(format!("the recording holds more than {MOST_DETECTIONS} detections; cut it into parts"))
 }
 
-/// Which frame of the recording belongs to which picture.
+/// Maps frames of the source to frames of the recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplayOptions {
-    /// The source's number of the picture that frame 1 belongs to: 1 for a clip, whose first picture
-    /// is 1; 0 for the simulated scene. Pictures before it show nothing.
+    /// The source's number of the recording's frame 1: 1 for a clip, whose first frame is 1; 0 for the simulation.
+    /// Earlier frames have no detections.
     pub first: u64,
-    /// After so many frames the recording begins again (a clip shown in a loop); 0 for never.
+    /// Length in frames of a loop, after which the recording starts again; 0 for none.
     pub every: u64,
 }
 
@@ -133,14 +133,14 @@ impl Default for ReplayOptions {
 }
 
 impl ReplayOptions {
-    /// The frame, from 1 on, for the picture with this number.
+    /// The recording's frame, from 1 on, for this number of the source.
     fn frame(&self, sequence: u64) -> Option<u64> {
         let since = sequence.checked_sub(self.first)?;
         Some(if self.every > 0 { since % self.every + 1 } else { since + 1 })
     }
 }
 
-/// Says what a recording says.
+/// A detector that returns the recorded detections.
 #[derive(Debug, Clone)]
 pub struct ReplayDetector {
     name: String,
@@ -168,7 +168,7 @@ impl Detector for ReplayDetector {
         &self.recording.labels
     }
 
-    /// It does not look: the least there is will do.
+    /// It does not use the image: any size is enough.
     fn least_size(&self, _width: u32, _height: u32) -> (u32, u32) {
         (1, 1)
     }
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_can_begin_anywhere_and_go_round() {
+    fn frames_can_begin_anywhere_and_loop() {
         let recording = RecordedDetections::read(TEXT).unwrap();
         let options = ReplayOptions { first: 10, every: 5 };
         let mut detector = ReplayDetector::new("clip", recording, options);
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_line() {
+    fn an_error_names_its_line() {
         for (row, words) in [
             ("1,person,0.9,1,2,3", "line 2 has 6 columns"),
             ("1,person,0.9,1,2,3,4,5", "line 2 has 8 columns"),

@@ -1,25 +1,25 @@
-//! Zones: areas of the picture, and how many things are in them now.
+//! Zones: areas of the frame with their occupancy.
 
 use super::detection::Class;
 use super::geometry::{Point, Polygon};
 use super::line::Anchor;
 
-/// The number of a zone.
+/// Id of a zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ZoneId(pub u64);
 
 /// An area whose occupancy is watched.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Zone {
-    /// Its number.
+    /// The id.
     pub id: ZoneId,
-    /// What the user calls it.
+    /// The user's name for it.
     pub name: String,
-    /// Where it is.
+    /// The area.
     pub area: Polygon,
-    /// What is counted in it; everything if empty.
+    /// The classes that count; all if empty.
     pub classes: Vec<Class>,
-    /// What has to be in it; of a whole box, every corner.
+    /// The anchor that must be inside; for a whole box, every corner.
     pub anchor: Anchor,
 }
 
@@ -29,19 +29,19 @@ impl Zone {
         Zone { id, name: name.into(), area, classes: Vec::new(), anchor: Anchor::default() }
     }
 
-    /// Whether a thing of this class with its anchor at `points` (fractions) is in it.
+    /// True if an object of this class with its anchor at `points` (fractions) is in the zone.
     pub fn contains(&self, class: Class, points: &[Point; 4]) -> bool {
         (self.classes.is_empty() || self.classes.contains(&class))
             && points.iter().all(|&p| self.area.contains(p))
     }
 }
 
-/// How many things are in a zone.
+/// The number of objects in a zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Occupancy {
-    /// Which zone.
+    /// The zone.
     pub zone: ZoneId,
-    /// How many of each class, in order of classes; none that is 0.
+    /// Number of objects of each class, in order of classes, without zeros.
     pub by_class: Vec<(Class, u32)>,
 }
 
@@ -51,7 +51,7 @@ impl Occupancy {
         Occupancy { zone, by_class: Vec::new() }
     }
 
-    /// One more of this class.
+    /// Adds an object of this class.
     pub fn add(&mut self, class: Class) {
         match self.by_class.binary_search_by_key(&class, |entry| entry.0) {
             Ok(at) => self.by_class[at].1 += 1,
@@ -59,7 +59,7 @@ impl Occupancy {
         }
     }
 
-    /// How many altogether.
+    /// Number of objects of all classes.
     pub fn total(&self) -> u32 {
         self.by_class.iter().map(|entry| entry.1).sum()
     }
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_anchor_decides_who_is_in() {
+    fn the_anchor_decides_what_is_inside() {
         let mut zone = Zone::new(ZoneId(1), "waiting", square());
         let b = Bounds::new(0.3, 0.5, 0.4, 0.7);
         let holds = |zone: &Zone, class| zone.contains(Class(class), &zone.anchor.points(&b));

@@ -1,33 +1,31 @@
-//! What a picture looks like when nothing moves: for every pixel the two colours it has shown
-//! longest.
+//! The background of a frame: for every pixel the two colours it has shown longest.
 //!
-//! A mixture of few colours for each pixel, the one seen longest being the ground (Stauffer and
-//! Grimson, "Adaptive background mixture models for real-time tracking", CVPR 1999), each colour
-//! following the light one level a detection (the Σ-Δ filter of Manzanera and Richefeu, "A new motion
-//! detection algorithm based on Σ-Δ background estimation", Pattern Recognition Letters 28, 2007). Weights
-//! are seconds, not detections, so that the detection rate makes no difference to what is ground.
+//! Each pixel has a mixture of few colours; the one seen longest is the ground (Stauffer and Grimson, "Adaptive
+//! background mixture models for real-time tracking", CVPR 1999). Each colour follows the light by one level a
+//! detection (the Σ-Δ filter of Manzanera and Richefeu, "A new motion detection algorithm based on Σ-Δ background
+//! estimation", Pattern Recognition Letters 28, 2007). Weights are seconds, not detections, so that the detection
+//! rate does not change what is ground.
 //!
-//! It heals itself: what stood in the first picture is outvoted by the ground as soon as the
-//! ground has been seen for longer; what stops becomes ground after [`LONGEST_S`], and the ground
-//! it hid is still known when it goes on soon after.
+//! The model heals itself. An object in the first frame is outvoted by the ground once the ground has been seen for
+//! longer. An object that stops becomes ground after [`LONGEST_S`]; the ground behind it is still known if it moves
+//! on soon after.
 
-/// A colour needs to be seen no longer than this to be as much ground as any. Seconds.
+/// Longest time that a colour gathers weight: colours seen for longer are equally much ground. Seconds.
 pub const LONGEST_S: f32 = 10.0;
 
-/// How far luma and chroma of the ground may be off, beside the noise.
+/// Least tolerance of luma and chroma against the ground, in addition to the noise.
 const LEAST_LUMA_OFF: f32 = 8.0;
 const LEAST_CHROMA_OFF: f32 = 6.0;
-/// How many times the noise (mean absolute difference) luma may be off.
+/// Tolerance of luma in multiples of the noise (mean absolute difference).
 const NOISES: f32 = 4.0;
 
-/// When more than this share of the picture is something else at once, the light or the view has
-/// changed.
+/// A greater share of foreground means that the light or the view has changed.
 const MOST_FOREGROUND: f32 = 0.65;
 
 /// A colour: luma, blue, red.
 pub type Colour = [u8; 3];
 
-/// One pixel: its ground, another colour, and for how many milliseconds each was seen.
+/// One pixel: its ground, another colour, and for how many milliseconds it showed each.
 #[derive(Debug, Clone, Copy, Default)]
 struct Pixel {
     ground: Colour,
@@ -36,11 +34,11 @@ struct Pixel {
     other_ms: u16,
 }
 
-/// The ground of a picture.
+/// The ground of a frame.
 #[derive(Debug, Default)]
 pub struct Background {
     pixels: Vec<Pixel>,
-    /// Mean absolute difference of luma from the ground, where it is ground.
+    /// Mean absolute difference of luma between ground pixels and the ground.
     noise: f32,
 }
 
@@ -50,21 +48,20 @@ impl Background {
         self.pixels.clear();
     }
 
-    /// For how many pixels there is room.
+    /// Capacity in pixels.
     #[cfg(test)]
     pub fn room(&self) -> usize {
         self.pixels.capacity()
     }
 
-    /// Whether it knows a ground for pictures of `len` pixels.
+    /// True if it knows a ground for images of `len` pixels.
     fn has_model_for(&self, len: usize) -> bool {
         self.pixels.len() == len
     }
 
-    /// Takes in a picture, seen `seconds` after the one before, and leaves in `foreground` 1 where it
-    /// is not ground. `false` if so much has changed at once that the picture is taken for the new
-    /// ground: there is no foreground then. In a dull picture, to be stretched `gain` times (at least 1), less is a
-    /// difference.
+    /// Takes in an image, seen `seconds` after the one before, and sets `foreground` to 1 where it is not ground.
+    /// Returns `false` if so much has changed at once that the image becomes the new ground; there is no foreground
+    /// then. `gain` (at least 1) is the contrast stretch of a dull image: it lowers the tolerance.
     pub fn update(&mut self, colours: &[Colour], seconds: f32, gain: f32, foreground: &mut Vec<u8>) -> bool {
         foreground.clear();
         foreground.resize(colours.len(), 0);
@@ -124,7 +121,7 @@ impl Background {
     }
 }
 
-/// Whether two colours are no further apart than this.
+/// True if two colours differ by no more than `most_off`.
 #[inline]
 fn is_similar(one: &Colour, other: &Colour, most_off: &Colour) -> bool {
     // Without a branch for each of the three.
@@ -133,7 +130,7 @@ fn is_similar(one: &Colour, other: &Colour, most_off: &Colour) -> bool {
         & (one[2].abs_diff(other[2]) <= most_off[2])
 }
 
-/// Moves a known colour one level towards the one seen.
+/// Moves a known colour one level towards the seen one.
 #[inline]
 fn step_towards(known: &mut Colour, seen: &Colour) {
     for (known, seen) in known.iter_mut().zip(seen) {
@@ -148,7 +145,7 @@ mod tests {
     const GREY: Colour = [100, 128, 128];
     const DARK: Colour = [30, 128, 128];
 
-    /// How many of 100 pixels are foreground, of which the first ten show `colour` and the others grey.
+    /// Counts the foreground among 100 pixels: the first ten show `colour`, the others grey.
     fn moving(background: &mut Background, colour: Colour) -> usize {
         let mut foreground = Vec::new();
         let colours: Vec<Colour> = (0..100).map(|at| if at < 10 { colour } else { GREY }).collect();
@@ -157,21 +154,21 @@ mod tests {
     }
 
     #[test]
-    fn what_stops_is_ground_in_time_and_leaves_no_ghost() {
+    fn a_stopped_object_becomes_ground_and_leaves_no_ghost() {
         let mut background = Background::default();
         for _ in 0..200 {
             assert_eq!(moving(&mut background, GREY), 0);
         }
         let stays = (0..200).take_while(|_| moving(&mut background, DARK) == 10).count();
         assert!((95..=101).contains(&stays), "{stays} detections");
-        // It goes on a second later: the ground below is still known.
+        // It moves on a second later: the ground behind it is still known.
         (0..10).for_each(|_| assert_eq!(moving(&mut background, DARK), 0));
         let ghost = (0..200).take_while(|_| moving(&mut background, GREY) == 10).count();
         assert!(ghost <= 12, "{ghost} detections");
     }
 
     #[test]
-    fn what_stood_in_the_first_picture_is_outvoted() {
+    fn an_object_in_the_first_frame_is_outvoted() {
         let mut background = Background::default();
         (0..5).for_each(|_| assert_eq!(moving(&mut background, DARK), 0));
         let ghost = (0..50).take_while(|_| moving(&mut background, GREY) == 10).count();

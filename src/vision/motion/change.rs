@@ -1,13 +1,13 @@
-//! What of a picture differs from those before: shared by the detector and the gate.
+//! The difference between a frame and its background; shared by the detector and the gate.
 
 use super::background::{Background, Colour};
 use super::regions::{Region, Regions};
 use crate::media::SmallImage;
 
-/// A pause longer than this is a restart: everybody is elsewhere. Seconds.
+/// A longer pause is a restart: everything has moved meanwhile. Seconds.
 pub const LONGEST_PAUSE_S: f32 = 5.0;
 
-/// Compares each picture with the background of those before. Keeps its memory from picture to picture.
+/// Compares each frame with the background of earlier ones. Keeps its buffers from frame to frame.
 #[derive(Debug, Default)]
 pub struct ChangeFinder {
     background: Background,
@@ -20,14 +20,13 @@ pub struct ChangeFinder {
 }
 
 impl ChangeFinder {
-    /// The least width and height that a picture of this size is to be reduced to, where `enough` pixels a row are
-    /// enough.
+    /// Least width and height for a frame of this size if `enough` pixels a row suffice.
     pub fn least_size((width, height): (u32, u32), enough: u32) -> (u32, u32) {
         let wide = width.min(enough);
         (wide, (u64::from(height) * u64::from(wide) / u64::from(width.max(1))) as u32)
     }
 
-    /// Takes in the next picture, and gives the seconds since the one before. `gain`: see [`Background::look`].
+    /// Takes in the next frame and returns the seconds since the one before. For `gain` see [`Background::update`].
     pub fn measure(&mut self, image: &SmallImage, gain: f32) -> f32 {
         let now_us = image.stamp.monotonic_us;
         let before_us = self.newest_us.replace(now_us).unwrap_or(now_us);
@@ -44,19 +43,19 @@ impl ChangeFinder {
         seconds
     }
 
-    /// For how long the background has been known; 0 if this picture has a new one.
+    /// Age of the background in seconds; 0 if this frame started a new one.
     pub fn settled_s(&self) -> f32 {
         self.settled_s
     }
 
-    /// What of the newest picture is not background, in its pixels, without single pixels and thin lines. Once a
-    /// picture.
+    /// Foreground regions of the newest frame, in its pixels, without single pixels and thin lines. Call it at most
+    /// once a frame.
     pub fn regions(&mut self) -> &[Region] {
         self.regions.find(&mut self.foreground, self.size.0);
         &self.regions.found
     }
 
-    /// The same with them: somebody far away is a thin line.
+    /// Foreground regions with single pixels and thin lines: a distant person is a thin line.
     pub fn all_regions(&mut self) -> &[Region] {
         self.regions.find_all(&self.foreground, self.size.0);
         &self.regions.found
@@ -69,7 +68,7 @@ impl ChangeFinder {
         self.settled_s = 0.0;
     }
 
-    /// For how many pixels and regions there is room.
+    /// Capacities of the buffers in pixels and regions.
     #[cfg(test)]
     pub fn room(&self) -> (usize, [usize; 4], usize, usize) {
         let ChangeFinder { background, regions, colours, foreground, .. } = self;
@@ -77,7 +76,7 @@ impl ChangeFinder {
     }
 }
 
-/// Luma and chroma of every pixel side by side.
+/// Interleaves luma and chroma of every pixel.
 fn colours_of(image: &SmallImage, to: &mut Vec<Colour>) {
     to.resize(image.y.len(), [0; 3]);
     if image.chroma_width == 0 {

@@ -1,21 +1,21 @@
-//! Whether anything moves, and where: checked before running a network, which costs a hundred times as much.
+//! Finds out whether and where anything moves, before a network runs: a network costs a hundred times as much.
 
 use super::change::ChangeFinder;
 use crate::media::SmallImage;
 use crate::vision::geometry::Bounds;
 use crate::vision::onnx::input::light::GainOffset;
 
-/// Pixels a row that are enough.
+/// Sufficient pixels a row.
 const ENOUGH: u32 = 160;
 /// Regions of fewer pixels are noise.
 const LEAST_AREA: f32 = 3.0;
-/// Margin around what moves, in fractions of the picture: its edges may have the ground's colour.
+/// Margin around moving regions, in fractions of the frame: the edges of an object may have the ground's colour.
 const MARGIN: f32 = 0.02;
-/// Time after a start in which everything counts as moving: the background still contains what moves. Seconds.
+/// Time after a start in which everything counts as moving: the background still contains moving objects. Seconds.
 const SETTLING_S: f32 = 2.0;
 
-/// Finds where something moves. More sensitive than [`MotionDetector`](super::MotionDetector): what it misses is not
-/// counted.
+/// Finds where something moves. It is more sensitive than [`MotionDetector`](super::MotionDetector): motion that it
+/// misses is not counted.
 #[derive(Debug, Default)]
 pub struct MotionGate {
     change: ChangeFinder,
@@ -23,15 +23,15 @@ pub struct MotionGate {
 }
 
 impl MotionGate {
-    /// The least width and height that a picture of this size is to be reduced to.
+    /// Least width and height to which a frame of this size is reduced.
     pub fn least_size(size: (u32, u32)) -> (u32, u32) {
         ChangeFinder::least_size(size, ENOUGH)
     }
 
-    /// Takes in the next picture.
+    /// Takes in the next frame.
     pub fn observe(&mut self, image: &SmallImage) {
         self.moving.clear();
-        // Around lines the network gets a dull picture stretched: it finds things that hardly differ from the ground.
+        // Around lines, the network gets a dull frame stretched and finds objects that hardly differ from the ground.
         self.change.measure(image, GainOffset::contrast_stretch(image).gain);
         if self.change.settled_s() < SETTLING_S {
             self.moving.push(Bounds::PICTURE);
@@ -46,7 +46,7 @@ impl MotionGate {
         }));
     }
 
-    /// Whether something moves within `region`, in fractions of the picture.
+    /// True if something moves within `region`, in fractions of the frame.
     pub fn has_motion_in(&self, region: &Bounds) -> bool {
         self.moving.iter().any(|moving| moving.intersection_area(region) > 0.0)
     }
@@ -65,7 +65,7 @@ mod tests {
     const WIDTH: usize = 160;
     const HEIGHT: usize = 90;
 
-    /// The picture at a time in tenths of a second, as light as `ground`, with a dark thing of 4 × 8 pixels at `x`.
+    /// The frame at a time in tenths of a second, as light as `ground`, with a dark object of 4 × 8 pixels at `x`.
     fn image(tenth: u64, ground: u8, x: Option<usize>) -> SmallImage {
         let mut y = vec![ground; WIDTH * HEIGHT];
         if let Some(x) = x {
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_moves_in_a_still_picture_and_everything_in_the_first_ones() {
+    fn a_still_frame_has_no_motion_and_the_first_frames_have_motion_everywhere() {
         let mut gate = MotionGate::default();
         gate.observe(&image(0, 120, None));
         assert!(gate.has_motion_in(&Bounds::new(0.9, 0.9, 1.0, 1.0)));
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_moves_is_seen_in_the_first_picture_and_where_it_is() {
+    fn motion_is_located_in_the_first_frame_that_shows_it() {
         let mut gate = settled();
         gate.observe(&image(40, 120, Some(20)));
         assert!(gate.has_motion_in(&Bounds::new(0.0, 0.3, 0.3, 0.7)));
@@ -99,13 +99,13 @@ mod tests {
 
     #[test]
     fn somebody_far_away_and_somebody_in_the_dark_are_seen() {
-        // One pixel wide and four high, as somebody of 8 × 32 in a picture of 1280.
+        // One pixel wide and four high, like a person of 8 × 32 pixels in a frame 1280 wide.
         let mut gate = settled();
         let mut far = image(40, 120, None);
         (40..44).for_each(|row| far.y[row * WIDTH + 20] = 60);
         gate.observe(&far);
         assert!(gate.has_motion_in(&Bounds::new(0.0, 0.3, 0.3, 0.7)));
-        // Four levels of contrast, in a picture that has twenty.
+        // Four levels of contrast in a frame that has twenty.
         let night = |tenth, x| {
             let mut night = image(tenth, 20, x);
             night.y.iter_mut().for_each(|y| *y = if *y == 10 { 16 } else { 20 });
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_light_that_is_switched_on_and_a_pause_open_it() {
+    fn a_switched_on_light_and_a_pause_open_the_gate() {
         let mut gate = settled();
         gate.observe(&image(40, 240, None));
         assert!(gate.has_motion_in(&Bounds::new(0.9, 0.9, 1.0, 1.0)));

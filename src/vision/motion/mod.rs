@@ -1,15 +1,15 @@
-//! Finds what moves, with no model at all: a background, what differs from it, what of that hangs
-//! together, and what of that goes on from look to look.
+//! Finds moving objects without a model: background, foreground, connected regions, and the same regions from
+//! detection to detection.
 //!
 //! ```text
 //! colours ─► background ─► foreground ─► regions ─► movers ─► boxes
 //! ```
 //!
-//! It sees *that* something moves there, not what it is. Two who hide one another are one region; they
-//! are carried on as they went until they part, which is right if neither stops or turns meanwhile. Who
-//! comes in hidden by another from the first is not seen.
+//! It sees *that* something moves, not what it is. Two objects that hide each other are one region. Both are carried
+//! on at their velocity until they part, which is right if neither stops or turns meanwhile. An object that enters
+//! hidden behind another is not seen.
 //!
-//! A detection on a picture of a known size allocates nothing, save for more movers than ever before.
+//! A detection on a frame of a known size allocates nothing, except when there are more movers than ever before.
 
 mod background;
 mod change;
@@ -30,12 +30,12 @@ use change::ChangeFinder;
 pub use gate::MotionGate;
 use movers::MotionTracks;
 
-/// Pixels a row that are enough: somebody across a street is some ten pixels wide then.
+/// Sufficient pixels a row: a person across a street is then about ten pixels wide.
 const ENOUGH: u32 = 320;
-/// After a start nothing is reported for this time: moving objects are still in the background. Seconds.
+/// Nothing is reported for this time after a start: moving objects are still in the background. Seconds.
 const SETTLING_S: f32 = 0.5;
 
-/// Sees what moves. See the module.
+/// Detects moving objects; see the module.
 #[derive(Debug)]
 pub struct MotionDetector {
     labels: Labels,
@@ -74,8 +74,7 @@ impl Detector for MotionDetector {
         ChangeFinder::least_size((width, height), ENOUGH)
     }
 
-    /// Boxes are of movers told apart already, and one of them may hide another: nothing is
-    /// suppressed.
+    /// Suppresses nothing: the boxes are of movers already told apart, and one may hide another.
     fn options(&self) -> CounterOptions {
         CounterOptions {
             most_iou: 1.0,

@@ -1,63 +1,61 @@
 //! Moving objects: regions of this detection assigned to those of earlier ones.
 //!
-//! A region belongs to the mover where it lies, so that what breaks in pieces stays one. A region where
-//! the greater parts of several movers should be is all of them: they are carried on as they went, within
-//! it, until they part. What belongs to nobody is somebody new.
+//! A region belongs to the mover at its position, so that an object in pieces stays one. A region in which several
+//! movers should be for the greater part belongs to all of them: within it they are carried on at their velocity
+//! until they part. A region without a mover starts a new one.
 
 use super::regions::Region;
 use crate::vision::geometry::{Bounds, Point};
 
-/// What is smaller than this share of the picture is a speck, and so is what is lower than this share of
-/// its height.
+/// Smaller regions are specks: shares of the frame's area and height.
 const LEAST_AREA: f32 = 0.0008;
 const LEAST_HEIGHT: f32 = 0.05;
-/// What is nearer to a mover than this share of the picture's width may be a part of it.
+/// A region closer to a mover than this share of the frame's width may be a part of it.
 const REACH: f32 = 0.012;
-/// A mover that is not seen for longer is gone. Seconds.
+/// A mover that is unseen for longer is gone. Seconds.
 const PATIENCE_S: f32 = 1.0;
-/// Who was seen by itself for so long, clear of the picture's edges, is no piece of another. Seconds.
+/// A mover that was seen alone for this long, clear of the frame's edges, is no piece of another. Seconds.
 const PROVED_S: f32 = 0.5;
-/// What is lower than this share of the region it is in is a piece of that.
+/// A mover lower than this share of its region is a piece of another mover there.
 const LEAST_SHARE: f32 = 0.25;
-/// How quickly a velocity follows what is seen: after so many seconds by 63 %.
+/// Time constant of the velocity: it follows the observations by 63 % in this time. Seconds.
 const FOLLOW_S: f32 = 0.25;
 
-/// All who move.
+/// All moving objects.
 #[derive(Debug, Default)]
 pub struct MotionTracks {
     movers: Vec<MotionTrack>,
-    /// For each region, the mover it is a part of.
+    /// The mover that each region belongs to.
     owners: Vec<Option<usize>>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct MotionTrack {
-    /// Where it was last seen, or should be now, in pixels.
+    /// The last seen or the predicted bounds, in pixels.
     bounds: Bounds,
     /// Pixels a second.
     velocity: Point,
     age: f32,
-    /// For how long it was seen by itself, clear of the picture's edges.
+    /// Seconds in which it was seen alone, clear of the frame's edges.
     alone: f32,
     unseen: f32,
-    /// The region where most of it should be.
+    /// The region that should contain most of it.
     main: Option<usize>,
-    /// What is seen of it in this look.
+    /// The seen part of it in this detection.
     seen: Option<Bounds>,
 }
 
 impl MotionTracks {
-    /// Forgets all.
     pub fn clear(&mut self) {
         self.movers.clear();
     }
 
-    /// Boxes, in pixels, of who was seen in the last look.
+    /// Boxes, in pixels, of the movers seen in the last detection.
     pub fn visible_boxes(&self) -> impl Iterator<Item = Bounds> {
         self.movers.iter().filter(|mover| mover.unseen == 0.0).map(|mover| mover.bounds)
     }
 
-    /// Takes in the regions of a picture of `size`, `seconds` after the one before.
+    /// Takes in the regions of a frame of `size`, `seconds` after the one before.
     pub fn update(&mut self, regions: &[Region], size: (f32, f32), seconds: f32) {
         let reach = REACH * size.0;
         for mover in &mut self.movers {
@@ -87,8 +85,8 @@ impl MotionTracks {
         });
     }
 
-    /// Of those who should be in one region, only who is proved, and no mere foot or hat of what is there,
-    /// is somebody; if none is, the largest.
+    /// Decides which of several movers in one region remain: those that are proved and are more than a foot or hat of
+    /// the region. If there is none, the largest remains.
     fn merge_regions(&mut self, regions: &[Region]) {
         for (region, Region { bounds, .. }) in regions.iter().enumerate() {
             let is_somebody =
@@ -106,8 +104,8 @@ impl MotionTracks {
         }
     }
 
-    /// Settles which region belongs to which mover: the one where most of it should be, if that is
-    /// nobody else's, and pieces that lie where it should be and near to what is seen of it.
+    /// Assigns regions to movers. A mover gets the region that should contain most of it, if no other mover claims
+    /// that. It also gets the pieces at its predicted position that are near to its seen part.
     fn assign_regions(&mut self, regions: &[Region], reach: f32) {
         self.owners.clear();
         for number in 0..regions.len() {
@@ -134,7 +132,7 @@ impl MotionTracks {
                 continue;
             }
             match mover.seen {
-                // It is in a region with others: so may this be.
+                // The mover shares a region with others; so may this piece.
                 None => self.owners[number] = Some(owner),
                 Some(seen) if is_piece_near(&seen, &region.bounds, reach) => {
                     mover.seen = Some(seen.union(&region.bounds));
@@ -145,7 +143,7 @@ impl MotionTracks {
         }
     }
 
-    /// A mover that lies in another and goes as that does is a piece of it.
+    /// Merges a mover that lies in another and moves with it.
     fn merge_movers(&mut self, reach: f32) {
         let mut at = 0;
         while at < self.movers.len() {
@@ -169,7 +167,7 @@ impl MotionTracks {
         }
     }
 
-    /// Takes in those who are new.
+    /// Adds new movers.
     fn add_new(&mut self, regions: &[Region], size: (f32, f32), reach: f32) {
         let known = self.movers.len();
         for (number, region) in regions.iter().enumerate() {
@@ -178,7 +176,7 @@ impl MotionTracks {
             if is_taken || region.area < LEAST_AREA * size.0 * size.1 {
                 continue;
             }
-            // Above or below another that is new, it is a part of that one.
+            // A region above or below another new one is a part of that.
             let near = self.movers[known..].iter_mut().find(|mover| {
                 let (a, b) = (&mover.bounds, &region.bounds);
                 let common = a.right.min(b.right) - a.left.max(b.left);
@@ -210,13 +208,13 @@ impl MotionTrack {
         }
     }
 
-    /// Goes on as it went, and finds the region where most of it should be.
+    /// Moves on at its velocity and finds the region that should contain most of it.
     fn predict(&mut self, regions: &[Region], reach: f32, seconds: f32) {
         self.bounds = translated(&self.bounds, self.velocity.x * seconds, self.velocity.y * seconds);
         self.seen = None;
         let place = expanded(&self.bounds, reach);
         let inside = |region: &Region| {
-            // Regions are seldom as full as their boxes.
+            // Regions seldom fill their boxes.
             place.intersection_area(&region.bounds) * region.area / region.bounds.area()
         };
         self.main = (0..regions.len())
@@ -224,7 +222,7 @@ impl MotionTrack {
             .filter(|&best| inside(&regions[best]) > 0.0);
     }
 
-    /// It is seen there. An edge at the picture's edge says nothing of where it goes.
+    /// Takes in its seen bounds. An edge at the edge of the frame says nothing about its motion.
     fn observe(&mut self, seen: &Bounds, size: (f32, f32), seconds: f32) {
         let shift = |before: (f32, f32), now: (f32, f32), end: f32| {
             let (first, last) = (now.0 - before.0, now.1 - before.1);
@@ -238,7 +236,7 @@ impl MotionTrack {
         let b = &self.bounds;
         let x = shift((b.left, b.right), (seen.left, seen.right), size.0);
         let y = shift((b.top, b.bottom), (seen.top, seen.bottom), size.1);
-        // The second sight is the first that says anything of the pace.
+        // The second observation is the first that tells the velocity.
         let share = if self.age <= seconds { 1.0 } else { (seconds / FOLLOW_S).min(1.0) };
         self.velocity.x += share * x / seconds;
         self.velocity.y += share * y / seconds;
@@ -249,8 +247,8 @@ impl MotionTrack {
         }
     }
 
-    /// Whether it is in a region that is others too. It is if going on as it went brings it there, give or
-    /// take `reach`: another's region does not carry it off.
+    /// Moves within a region that it shares with others. Returns true if its own motion brings it there, within
+    /// `reach`: another mover's region does not carry it away.
     fn is_still_in(&mut self, region: &Bounds, reach: f32) -> bool {
         let keep = |from: f32, to: f32, least: f32, most: f32| {
             if to - from > most - least { 0.0 } else { (least - from).max(0.0) + (most - to).min(0.0) }
@@ -263,8 +261,8 @@ impl MotionTrack {
     }
 }
 
-/// Whether one may be a piece of the other: beside it within `reach`, above or below it within half the
-/// other's height.
+/// True if one may be a piece of the other: beside it within `reach`, or above or below it within half the other's
+/// height.
 fn is_piece_near(whole: &Bounds, piece: &Bounds, reach: f32) -> bool {
     let beside = (piece.left - whole.right).max(whole.left - piece.right);
     let above = (piece.top - whole.bottom).max(whole.top - piece.bottom);

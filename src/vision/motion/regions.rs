@@ -1,29 +1,28 @@
-//! Which pixels hang together: specks taken out, holes closed, connected components in one pass over
-//! runs (Rosenfeld and Pfaltz, "Sequential operations in digital picture processing", JACM 13, 1966;
-//! by runs, He, Chao and Suzuki, 2008).
+//! Connected components of a mask: removes specks, closes holes, and labels in one pass over runs (Rosenfeld and
+//! Pfaltz, "Sequential operations in digital picture processing", JACM 13, 1966; by runs: He, Chao and Suzuki, 2008).
 
 use memchr::memchr;
 
 use crate::vision::geometry::Bounds;
 
-/// Pixels sideways and rows downwards over which things still hang together.
+/// Gap in pixels sideways and rows downwards that still connects.
 const GAP: u32 = 2;
 
 /// One connected component.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Region {
-    /// What holds all its pixels, in pixels.
+    /// Bounding box, in pixels.
     pub bounds: Bounds,
-    /// How many pixels it has.
+    /// Number of pixels.
     pub area: f32,
 }
 
-/// Finds components. Keeps its buffers.
+/// Finds connected components and keeps its buffers.
 #[derive(Debug, Default)]
 pub struct Regions {
     sums: Vec<u8>,
     runs: Vec<PixelRun>,
-    /// Of each run one before it that it hangs together with, or itself.
+    /// For each run, an earlier run that it is connected to, or itself.
     parents: Vec<u32>,
     /// The regions of the last mask.
     pub found: Vec<Region>,
@@ -34,18 +33,18 @@ struct PixelRun {
     row: u32,
     from: u32,
     to: u32,
-    /// Of a run that is its own parent: its region.
+    /// The region of a run that is its own parent.
     region: u32,
 }
 
 impl Regions {
-    /// Finds what hangs together in `mask` (0 or 1, `width` pixels a row), without single pixels and thin lines.
+    /// Finds the components of `mask` (0 or 1, `width` pixels a row), without single pixels and thin lines.
     pub fn find(&mut self, mask: &mut [u8], width: usize) {
         self.smooth_mask(mask, width);
         self.find_all(mask, width);
     }
 
-    /// Finds all that hangs together in `mask`.
+    /// Finds all components of `mask`.
     pub fn find_all(&mut self, mask: &[u8], width: usize) {
         self.extract_runs(mask, width);
         let mut first = 0;
@@ -66,7 +65,7 @@ impl Regions {
             let PixelRun { row, from, to, .. } = self.runs[at];
             let (top, left, right) = (row as f32, from as f32, to as f32);
             let part = Region { bounds: Bounds::new(left, top, right, top + 1.0), area: right - left };
-            // A root comes before what hangs on it.
+            // A root precedes its children.
             let root = self.find_root(at as u32) as usize;
             if root == at {
                 self.runs[at].region = self.found.len() as u32;
@@ -79,14 +78,14 @@ impl Regions {
         }
     }
 
-    /// For how many sums, runs and regions there is room.
+    /// Capacities of sums, runs, parents and regions.
     #[cfg(test)]
     pub fn room(&self) -> [usize; 4] {
         [self.sums.capacity(), self.runs.capacity(), self.parents.capacity(), self.found.capacity()]
     }
 
-    /// Takes single pixels and thin lines out of `mask`, and fills what is nearly surrounded: a pixel
-    /// is what four or more of the nine around it are. Beyond an edge it goes on as at the edge.
+    /// Removes single pixels and thin lines from `mask` and fills nearly surrounded pixels: a pixel is set if at
+    /// least four of the nine around it are. The edge pixels continue beyond the edge.
     fn smooth_mask(&mut self, mask: &mut [u8], width: usize) {
         if width < 3 {
             return;
@@ -160,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_hangs_together_is_one_region() {
+    fn connected_pixels_are_one_region() {
         let two = ["##.##......", "##.##......", "#####......", "#####....##", ".........##", ".........##"];
         assert_eq!(found(&two), [(0.0, 0.0, 5.0, 4.0, 20.0), (9.0, 3.0, 11.0, 6.0, 6.0)]);
         let near = ["###..###", "###..###", "###..###"];

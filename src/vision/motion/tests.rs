@@ -9,8 +9,7 @@ use crate::vision::{Aspect, Counter, CountingLine, Direction, LineId, Point};
 const WIDTH: usize = 320;
 const HEIGHT: usize = 180;
 
-/// A picture with boxes (left, top, width, height, luma) on the ground, the noise of which differs
-/// from picture to picture.
+/// A frame with boxes (left, top, width, height, luma) on the ground. Its noise differs from frame to frame.
 fn picture(number: u64, light: u8, boxes: &[(i32, i32, i32, i32, u8)]) -> SmallImage {
     let mut dice = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut y: Vec<u8> = (0..WIDTH * HEIGHT)
@@ -53,7 +52,7 @@ fn found(pictures: impl Iterator<Item = SmallImage>) -> Vec<Vec<Detection>> {
 }
 
 #[test]
-fn one_that_walks_is_one_box_and_noise_is_none() {
+fn a_walker_is_one_box_and_noise_is_none() {
     let per_picture = found((0..60).map(|n| picture(n, 100, &[(n as i32 * 6 - 60, 60, 20, 60, 30)])));
     for (number, detections) in per_picture.iter().enumerate().skip(18).take(30) {
         let [one] = detections[..] else { panic!("picture {number}: {detections:?}") };
@@ -76,7 +75,7 @@ fn a_sudden_light_is_no_mover_and_the_next_mover_is_seen() {
 }
 
 #[test]
-fn a_picture_of_another_size_begins_again() {
+fn a_frame_of_another_size_restarts() {
     let mut detector = MotionDetector::new();
     let mut found = Vec::new();
     for number in 0..20 {
@@ -110,7 +109,7 @@ fn crossings(pictures: impl Iterator<Item = SmallImage>) -> Vec<Direction> {
 fn two_who_meet_are_counted_once_each() {
     let pictures = (0..90).map(|number| {
         let n = number as i32;
-        // The nearer one is drawn last; they hide one another beside the middle of the picture.
+        // The nearer one is drawn last; they hide each other beside the middle of the frame.
         let walkers = [(n * 5 - 110, 50, 20, 60, 30), (WIDTH as i32 + 80 - n * 5, 54, 22, 60, 200)];
         picture(number, 100, &walkers)
     });
@@ -119,7 +118,7 @@ fn two_who_meet_are_counted_once_each() {
 
 #[test]
 fn one_in_pieces_is_counted_once() {
-    // What is like the ground across its middle comes in as two pieces, and is one elsewhere.
+    // An object whose middle looks like the ground enters as two pieces and is whole elsewhere.
     let pictures = (0..90).map(|number| {
         let left = number as i32 * 5 - 60;
         let whole = (100..220).contains(&left);
@@ -130,8 +129,8 @@ fn one_in_pieces_is_counted_once() {
 }
 
 #[test]
-fn who_stands_in_the_first_picture_leaves_nobody_behind() {
-    // It stands for three seconds, goes on over the line, and what it hid is no mover for long.
+fn a_walker_in_the_first_frame_leaves_no_ghost() {
+    // It stands for three seconds and goes on over the line. The uncovered ground is not a mover for long.
     let walker = |n: i32| (20.max(20 + (n - 30) * 6), 60, 20, 60, 30);
     let pictures = || (0..90).map(|number| picture(number, 100, &[walker(number as i32)]));
     assert_eq!(crossings(pictures()), [Direction::Out]);
@@ -143,7 +142,7 @@ fn who_stands_in_the_first_picture_leaves_nobody_behind() {
 }
 
 #[test]
-fn who_stops_for_long_becomes_ground_and_is_no_crossing() {
+fn a_long_stop_becomes_ground_and_is_no_crossing() {
     let per_picture = found((0..300).map(|number| {
         let left = (number as i32 * 6 - 820).min(150);
         picture(number, 100, &[(left, 60, 20, 60, 30)])

@@ -1,50 +1,50 @@
-//! What a network is, as plain data: how a picture is fed to it and what its numbers mean. It is
-//! written in the `NAME.toml` beside `NAME.onnx`, which is read and written elsewhere (`models`).
+//! A network's description as plain data: its input and the meaning of its outputs. It is stored in the `NAME.toml`
+//! beside `NAME.onnx`; `models` reads and writes that file.
 
 use super::network::TensorLayout;
 use crate::base::Fault;
 use crate::vision::RegionMode;
 
-/// Everything that an ONNX file does not say of itself.
+/// Everything that an ONNX file does not say about itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Card {
-    /// What it is, a sentence for people; may be empty.
+    /// A sentence for people; may be empty.
     pub about: String,
-    /// Its licence, an SPDX name where there is one; may be empty.
+    /// Licence, an SPDX name where there is one; may be empty.
     pub licence: String,
-    /// Where it comes from; may be empty.
+    /// Origin of the model; may be empty.
     pub origin: String,
-    /// SHA-256 of the ONNX file, 64 lower-case digits; `None` where nobody has said.
+    /// SHA-256 of the ONNX file, 64 lower-case digits; `None` if unknown.
     pub sha256: Option<String>,
-    /// What of all this is guessed, a sentence each.
+    /// The guessed parts of this description, a sentence each.
     pub guessed: Vec<String>,
-    /// How the picture is fed.
+    /// The input.
     pub input: InputCard,
-    /// What the outputs mean.
+    /// The meaning of the outputs.
     pub family: Family,
-    /// The names of the classes, in the network's order.
+    /// Class names, in the network's order.
     pub labels: Vec<String>,
-    /// Names of classes that are so alike that one thing gets boxes of several, beside those that
-    /// are always taken for alike (see [`Labels`](crate::vision::Labels)).
+    /// Groups of class names that the network confuses for one object, in addition to the built-in groups (see
+    /// [`Labels`](crate::vision::Labels)).
     pub groups: Vec<Vec<String>>,
     /// How its detections are counted.
     pub counting: CountingCard,
 }
 
-/// How the picture is fed.
+/// The input of a network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InputCard {
-    /// Pixels in a row and rows; `None` to take what the file says.
+    /// Width and height in pixels; `None` for the file's own.
     pub size: Option<(u32, u32)>,
-    /// The order of the numbers; `None` to take what the file says.
+    /// Order of the numbers; `None` for the file's own.
     pub layout: Option<TensorLayout>,
     /// The order of the colours.
     pub colours: Colours,
-    /// What is subtracted from each colour's 0–255, in the order of `colours`.
+    /// Mean to subtract from each colour's 0–255, in the order of `colours`.
     pub mean: [f32; 3],
-    /// What each colour is divided by then, above 0.
+    /// Divisor of each colour after that, above 0.
     pub deviation: [f32; 3],
-    /// How the picture is brought to size.
+    /// How the frame is brought to the input size.
     pub resize: ResizeMode,
 }
 
@@ -57,21 +57,21 @@ pub enum Colours {
     Bgr,
 }
 
-/// How a picture is brought to a network's size.
+/// How a frame is brought to a network's input size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResizeMode {
-    /// Width and height each for itself: things become thinner or thicker.
+    /// Scales width and height independently, which distorts objects.
     Stretch,
-    /// As it is, with bars where the shapes differ.
+    /// Keeps the aspect and fills the rest with bars.
     Letterbox {
-        /// Where the picture lies.
+        /// Position of the frame.
         place: InputPlacement,
         /// The grey of the bars, 0–255.
         pad: u8,
     },
 }
 
-/// Where a picture lies in a larger one.
+/// Position of a frame in a larger one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InputPlacement {
     /// At the upper left; bars right or below.
@@ -80,30 +80,29 @@ pub enum InputPlacement {
     Centre,
 }
 
-/// What the outputs of a network mean.
+/// The meaning of a network's outputs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Family {
     /// SSD (Liu et al. 2016) with raw heads: box offsets from anchors, and scores.
     Ssd(SsdCard),
-    /// Boxes [1, n, 4] and scores [1, n, classes], decoded in the network, before suppression.
+    /// Boxes [1, n, 4] and scores [1, n, classes], decoded by the network, before suppression.
     Decoded(DecodedCard),
-    /// YOLOX (Ge et al. 2021): [1, n, 5 + classes], centres and logarithms of sizes from grids of
-    /// strides 8, 16 and 32 (or those given).
+    /// YOLOX (Ge et al. 2021): [1, n, 5 + classes], centres and logarithms of sizes on grids of strides 8, 16 and 32
+    /// (or those given).
     Yolox {
         /// Pixels a cell, one for each level.
         strides: Vec<u32>,
     },
-    /// YOLOv5, v6 and v7: [1, n, 5 + classes], decoded boxes, a score that something is there, and one
-    /// for each class.
+    /// YOLOv5, v6 and v7: [1, n, 5 + classes], decoded boxes, an objectness score, and a score for each class.
     Yolov5(RowsCard),
-    /// YOLOv8, v9 and v11, and RT-DETR as Ultralytics export it: [1, 4 + classes, n] or turned, decoded
-    /// boxes and a score for each class.
+    /// YOLOv8, v9 and v11, and RT-DETR as Ultralytics export it: [1, 4 + classes, n] or transposed, decoded boxes and
+    /// a score for each class.
     Yolov8(RowsCard),
-    /// Boxes that are final: boxes, scores, classes, in one output [1, n, 6 or more], in an output each, or
-    /// boxes with scores [1, n, 5] and classes.
+    /// Final boxes: boxes, scores and classes in one output [1, n, 6 or more] or in one output each; or boxes with
+    /// scores [1, n, 5] and classes.
     EndToEnd(EndToEndCard),
-    /// NanoDet and PicoDet (Generalized Focal Loss, Li et al. 2020): for each side of a box a
-    /// distribution over distances from the cell's point.
+    /// NanoDet and PicoDet (Generalized Focal Loss, Li et al. 2020): for each side of a box a distribution over
+    /// distances from the cell's point.
     Distribution(DistributionCard),
 }
 
@@ -121,7 +120,8 @@ impl Family {
         }
     }
 
-    /// The network's largest stride in pixels: the sides of its input must be multiples. `None`: any side will do.
+    /// The network's largest stride in pixels: the sides of its input must be multiples. `None`: any side is
+    /// accepted.
     pub fn largest_stride(&self) -> Option<u32> {
         match self {
             Family::Yolox { strides } => strides.iter().max().copied(),
@@ -131,41 +131,39 @@ impl Family {
         }
     }
 
-    /// All names, in the order in which they are told.
+    /// The names of all families, in the order for messages.
     pub const WORDS: [&'static str; 7] =
         ["ssd", "decoded", "yolox", "yolov5", "yolov8", "end-to-end", "nanodet"];
 }
 
-/// Raw heads of SSD. The outputs come in pairs, boxes then scores, a pair a level; either maps
-/// [1, anchors · 4, rows, columns] as the convolutions give them, or rows [1, n, 4] with one level
-/// after the other.
+/// Raw heads of SSD. The outputs come in pairs of boxes and scores, a pair a level. They are either maps [1, anchors
+/// · 4, rows, columns], as convolutions give them, or rows [1, n, 4], level after level.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SsdCard {
-    /// For each level, width and height of its anchors in pixels of the input. They stay what they
-    /// are when the input's size is changed.
+    /// For each level, width and height of its anchors in pixels of the input. They do not scale with the input size.
     pub anchors: Vec<Vec<[f32; 2]>>,
-    /// Pixels a cell, one for each level. Wanted for rows; maps say their size themselves.
+    /// Pixels a cell, one for each level. Needed for rows; maps show their size themselves.
     pub strides: Vec<u32>,
-    /// What offsets of place and of size are divided by (TensorFlow: 10 and 5).
+    /// Divisors of the offsets of position and of size (TensorFlow: 10 and 5).
     pub scales: [f32; 2],
-    /// The order of the four numbers of a box: y before x, as TensorFlow has it.
+    /// Boxes have y before x, as in TensorFlow.
     pub y_first: bool,
-    /// What makes scores of the numbers.
+    /// Turns the numbers into scores.
     pub activation: Activation,
-    /// Whether a class before the first stands for nothing at all.
+    /// The class before the first is the background.
     pub background: bool,
 }
 
 /// See [`Family::Yolov5`] and [`Family::Yolov8`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowsCard {
-    /// What the four numbers of a box are.
+    /// Meaning of a box's four numbers.
     pub corners: Corners,
-    /// What they are measured in.
+    /// Unit of a box's numbers.
     pub unit: BoxUnit,
-    /// What makes scores of the numbers; not the softmax.
+    /// Turns the numbers into scores; not the softmax.
     pub activation: Activation,
-    /// Numbers behind the scores that are left alone, such as key points.
+    /// Numbers after the scores that are ignored, such as key points.
     pub extra: usize,
 }
 
@@ -176,19 +174,19 @@ impl Default for RowsCard {
     }
 }
 
-/// Which column of scores stands for nothing at all.
+/// The column of scores that stands for the background.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BackgroundColumn {
     /// None of them.
     None,
-    /// The one before the first class.
+    /// The column before the first class.
     First,
-    /// The one after the last class, as DETR has it.
+    /// The column after the last class, as in DETR.
     Last,
 }
 
 impl BackgroundColumn {
-    /// Columns beside those of the classes.
+    /// Number of columns in addition to the classes.
     pub fn columns(self) -> usize {
         usize::from(self != BackgroundColumn::None)
     }
@@ -200,29 +198,29 @@ impl From<bool> for BackgroundColumn {
     }
 }
 
-/// What makes scores of a network's numbers.
+/// Function that turns a network's numbers into scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
-    /// They are scores.
+    /// The numbers are scores already.
     None,
     /// The logistic function, class by class.
     Sigmoid,
-    /// The softmax over all classes, the background among them.
+    /// The softmax over all classes, including the background.
     Softmax,
 }
 
-/// What the four numbers of a box are.
+/// Meaning of a box's four numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Corners {
     /// Left, top, right, bottom.
     Xyxy,
-    /// Top, left, bottom, right, as TensorFlow has them.
+    /// Top, left, bottom, right, as in TensorFlow.
     Yxyx,
     /// Centre, width, height.
     Cxcywh,
 }
 
-/// What a network measures boxes in.
+/// Unit of a box's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BoxUnit {
     /// Pixels of the input.
@@ -234,73 +232,74 @@ pub enum BoxUnit {
 /// See [`Family::Decoded`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecodedCard {
-    /// What the four numbers are.
+    /// Meaning of a box's four numbers.
     pub corners: Corners,
-    /// What they are measured in.
+    /// Unit of a box's numbers.
     pub unit: BoxUnit,
-    /// What makes scores of the numbers.
+    /// Turns the numbers into scores.
     pub activation: Activation,
-    /// Which column of scores is none of a class.
+    /// The column of scores that belongs to no class.
     pub background: BackgroundColumn,
-    /// Which of the two outputs holds the boxes, 0 or 1, where both have four columns.
+    /// The output with the boxes, 0 or 1, if both outputs have four columns.
     pub boxes: usize,
 }
 
 /// See [`Family::EndToEnd`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EndToEndCard {
-    /// What the four numbers are.
+    /// Meaning of a box's four numbers.
     pub corners: Corners,
-    /// What they are measured in.
+    /// Unit of a box's numbers.
     pub unit: BoxUnit,
-    /// The number of the first label: 1 where 0 stands for the background.
+    /// Number of the first label: 1 if 0 is the background.
     pub first_class: u16,
-    /// In one output of rows: the places of the box's first number, of the score and of the class.
+    /// In a single output of rows: positions of the box's first number, of the score and of the class.
     pub places: [usize; 3],
 }
 
-/// See [`Family::Distribution`]. One output [1, n, classes + 4 · bins], or scores and distances
-/// apart, a pair a level in the order of levels, all scores first or by turns.
+/// See [`Family::Distribution`]. Either one output [1, n, classes + 4 · bins], or scores and distances in separate
+/// outputs: a pair a level in the order of levels, all scores first or alternating.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DistributionCard {
     /// Pixels a cell, one for each level.
     pub strides: Vec<u32>,
-    /// Where in a cell its point is: 0 at the corner (NanoDet-Plus), 0.5 in the middle (PicoDet).
+    /// Position of a cell's point: 0 at the corner (NanoDet-Plus), 0.5 in the middle (PicoDet).
     pub point: f32,
-    /// What makes scores of the numbers.
+    /// Turns the numbers into scores.
     pub activation: Activation,
 }
 
-/// How a network's detections are counted; `None` for what serves most.
+/// Counting parameters for a network; `None` for the default.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct CountingCard {
-    /// From this score (0–1) on a detection is sure.
+    /// A detection is sure from this score (0–1) on.
     pub sure_score: Option<f32>,
-    /// Below this score (0–1) a detection is not used at all.
+    /// Detections below this score (0–1) are ignored.
     pub least_score: Option<f32>,
-    /// Of two boxes of one group with a greater IoU (0–1), the surer stays.
+    /// Overlapping boxes of one group compete above this IoU (0–1); the one with the highest score stays.
     pub most_iou: Option<f32>,
-    /// Greatest area of a box, as a share of the picture's (0–1).
+    /// Greatest area of a box, as a share of the frame's (0–1).
     pub most_area: Option<f32>,
-    /// The region it gets. Around lines it gets regions of several shapes, so that is for networks of any size.
+    /// The region that the network gets. Regions around lines have several shapes, so they suit only networks of any
+    /// input size.
     pub region: Option<RegionMode>,
 }
 
-/// That a description does not fit its network, and what to do.
+/// The error for a description that does not fit its network, with a hint.
 pub(super) fn unfit(what: String) -> Fault {
     Fault::wrong(what).hint("correct its .toml, or name the labels with --labels FILE, a label a line")
 }
 
-/// That the network tells more or fewer classes apart than the description names.
+/// The error for a network with more or fewer classes than the description has labels.
 pub(super) fn wrong_labels(network: usize, described: usize) -> Fault {
     unfit(format!("the network tells {network} classes apart, the description names {described} labels"))
 }
 
 impl Card {
-    /// Whether its own numbers can be.
+    /// Checks the description's own numbers.
     ///
     /// # Errors
-    /// The first that cannot.
+    /// The first invalid number.
     pub fn check(&self) -> Result<(), Fault> {
         let value = |what: &str, value: &dyn std::fmt::Display| {
             unfit(format!("{what} in the description cannot be {value}"))

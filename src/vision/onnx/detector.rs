@@ -1,4 +1,4 @@
-//! A network with its description, as a detector.
+//! A network with its description as a detector.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use crate::vision::region::RegionMode;
 use crate::vision::region::plan::{RegionShape, WIDE};
 use crate::vision::{CounterOptions, Filter, TrackerOptions};
 
-/// Most outputs a network may have; those of the families have one to sixteen.
+/// Maximum number of outputs; the families have one to sixteen.
 const MOST_OUTPUTS: usize = 32;
 
-/// Finds things by a neural network. Remembers nothing of earlier pictures.
+/// Finds objects with a neural network. Remembers nothing of earlier frames.
 pub struct OnnxDetector {
     name: String,
     labels: Labels,
@@ -29,19 +29,20 @@ pub struct OnnxDetector {
     decoder: Box<dyn Decode>,
     options: CounterOptions,
     card: Card,
-    /// Width and height of the network's input, unless it gets regions of another shape.
+    /// Width and height of the network's own input; regions of another shape may change the current one.
     own: (u32, u32),
     threads: usize,
-    /// A dull region's contrast is stretched.
+    /// Stretches the contrast of dull regions.
     has_stretched_light: bool,
-    /// Reads the network's file again; gives `None` if that is another one now, or none.
+    /// Reads the network's file again; `None` if it has changed or is gone.
     read_file: Option<Box<dyn Fn() -> Option<Vec<u8>> + Send>>,
 }
 
 impl OnnxDetector {
     /// The network in `onnx` (the bytes of the file), called `name`, as `card` describes it. `size` (width and height
-    /// in pixels) goes before the card's; where the network does not take it, its sides are rounded up to the network's
-    /// largest stride. `threads` (at least 1) share a detection. Takes from tenths of a second to seconds.
+    /// in pixels) takes precedence over the card's. If the network does not accept it, its sides are rounded up to
+    /// the network's largest stride. `threads` (at least 1) share a detection. Takes from tenths of a second to
+    /// seconds.
     ///
     /// # Errors
     /// The file is no network, or the description does not fit it.
@@ -64,13 +65,13 @@ impl OnnxDetector {
         load(size).or_else(|error| if rounded == size { Err(error) } else { load(rounded) })
     }
 
-    /// The same, for regions of other shapes than its own: `read` reads the file again for them.
+    /// Also accepts regions of other shapes than its own: `read` reads the file again for them.
     #[must_use]
     pub fn with_file(self, read: impl Fn() -> Option<Vec<u8>> + Send + 'static) -> OnnxDetector {
         OnnxDetector { read_file: Some(Box::new(read)), ..self }
     }
 
-    /// Sets the size of the network's input.
+    /// Reloads the network with another input size.
     fn load_at(&mut self, size: (u32, u32)) -> Result<(), String> {
         let read = self.read_file.as_ref().ok_or("its file is not at hand")?;
         let onnx = read().ok_or("its file is another one now")?;
@@ -83,7 +84,7 @@ impl OnnxDetector {
         Ok(())
     }
 
-    /// The same with a network that is loaded already.
+    /// Like [`new`](OnnxDetector::new), with a loaded network.
     ///
     /// # Errors
     /// The description does not fit it.
@@ -124,7 +125,7 @@ impl OnnxDetector {
         })
     }
 
-    /// How many numbers it gives for a picture.
+    /// How many numbers the network outputs for a frame.
     pub fn numbers(&self) -> usize {
         self.network.outputs().iter().map(|output| output.shape.iter().product::<usize>()).sum()
     }
@@ -135,7 +136,7 @@ impl OnnxDetector {
     }
 }
 
-/// How detections of such a network are counted.
+/// The counting options for a network with this description.
 fn options(card: &Card) -> CounterOptions {
     let counting = &card.counting;
     let usual = CounterOptions::default();
@@ -153,11 +154,11 @@ fn options(card: &Card) -> CounterOptions {
     }
 }
 
-/// How much more than its own pixels an input of another shape may have, in percent.
+/// Limit of an input's pixels for another shape, in percent of the network's own.
 const MORE_PIXELS: u64 = 105;
 
-/// Sides of an input for regions of this ratio of width to height: multiples of `stride`, with about as many pixels as
-/// `own` has, that show the region as large as can be.
+/// Input size for regions of this ratio of width to height. The sides are multiples of `stride`, and there are about
+/// as many pixels as in `own`; within that the region is shown as large as possible.
 fn input_size_for(ratio: f32, own: (u32, u32), stride: u32) -> (u32, u32) {
     let most = u64::from(own.0) * u64::from(own.1) * MORE_PIXELS / 100;
     let sides = (1..=(most / u64::from(stride)).min(4096) as u32 / stride).map(|across| {
@@ -226,7 +227,7 @@ impl Detector for OnnxDetector {
             log::info!("counting: loading {} for regions of {}×{}", self.name, wanted.0, wanted.1);
             if let Err(reason) = self.load_at(wanted) {
                 log::warn!("counting: {} cannot look at {}×{}: {reason}", self.name, wanted.0, wanted.1);
-                // The whole picture fits into any input.
+                // The whole frame fits into any input.
                 return shape == RegionShape::Picture;
             }
         }
@@ -257,14 +258,14 @@ impl Detector for OnnxDetector {
         }
         let all = &all[..count];
         self.decoder.decode(all, self.options.tracker.least_score, &mut |class, score, pixels| {
-            // What is no number is nothing that was found.
+            // Boxes that are not finite are no detections.
             if !score.is_finite() || !pixels.iter().all(|pixel| pixel.is_finite()) {
                 return;
             }
             found.push(Detection { class: Class(class), score, bounds: fit.to_picture_bounds(pixels) });
         });
-        // Nobody is there, or the network is of no use. Minus infinity is a score that some give to what cannot be, and
-        // not to everything.
+        // Distinguishes an empty frame from a useless network. Some networks give minus infinity as the score of what
+        // cannot be, but not everywhere.
         let is_none = |value: &f32| value.is_nan() || *value == f32::INFINITY;
         let mut numbers = all.iter().flat_map(|output| output.values).peekable();
         let is_all_none = numbers.peek().is_some() && !numbers.any(|value| value.is_finite());

@@ -1,7 +1,6 @@
-//! The ONNX back end: a network read from a file, described by a [`Card`], as a detector.
+//! The ONNX back end: a network from a file, described by a [`Card`], as a detector.
 //!
 //! ```text
-//! SmallImage ─► Letterbox ─► Network ─► a family's decoder ─► detections, raw
 //! ```
 //!
 //! Everything is made and checked when the detector is made; a detection allocates nothing of its own. It

@@ -1,9 +1,9 @@
-//! Small files with what real exporters write and the engine does not take as it is. `tests/models/make.py` makes them,
-//! and writes into each the numbers that onnxruntime gives for the picture below.
+//! Small files with constructs that real exporters write and the engine does not accept unchanged.
+//! `tests/models/make.py` makes them and stores onnxruntime's results for the input below in each.
 
 use super::network::Network;
 
-/// What the network of this file gives for a picture of this size is what onnxruntime gives.
+/// Checks that the results for an input of this size are those of onnxruntime.
 fn assert_as_onnxruntime(onnx: &[u8], size: Option<(u32, u32)>) {
     let mut network = Network::load(onnx, size, 1).unwrap();
     let answer = network.origin().properties.iter().find(|(name, _)| name == "answer").unwrap().1.clone();
@@ -16,19 +16,20 @@ fn assert_as_onnxruntime(onnx: &[u8], size: Option<(u32, u32)>) {
     assert!(given.iter().zip(&wanted).all(is_same), "{given:?} instead of {wanted:?}");
 }
 
-/// The deformable attention of RT-DETR: several maps at once, places between numbers and outside, both ways to count.
+/// The deformable attention of RT-DETR: several maps at once, positions between pixels and outside, both conventions.
 #[test]
 fn a_grid_sample_is_computed() {
     assert_as_onnxruntime(include_bytes!("../../../tests/models/grid_sample.onnx"), None);
 }
 
-/// Transformers' own exporter leaves the count of colours open, too.
+/// Transformers' exporter leaves the number of colours open, too.
 #[test]
-fn a_picture_may_be_open_in_every_dimension() {
+fn an_input_may_be_open_in_every_dimension() {
     assert_as_onnxruntime(include_bytes!("../../../tests/models/open_channels.onnx"), Some((6, 4)));
 }
 
-/// Exports for any size count rows and columns out of the picture's shape: Ultralytics' with `dynamic=True`, for one.
+/// Exports for any size compute rows and columns from the image's shape, for example Ultralytics' with
+/// `dynamic=True`.
 #[test]
 fn sizes_are_counted_through() {
     assert_as_onnxruntime(include_bytes!("../../../tests/models/counted_sizes.onnx"), Some((6, 4)));
@@ -36,6 +37,6 @@ fn sizes_are_counted_through() {
 
 /// PyTorch writes an empty name for the value of a Pad.
 #[test]
-fn an_input_that_is_left_out_is_not_missed() {
+fn an_omitted_input_is_accepted() {
     assert_as_onnxruntime(include_bytes!("../../../tests/models/absent_input.onnx"), None);
 }

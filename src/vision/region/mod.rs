@@ -1,10 +1,10 @@
-//! Which part of each picture a detector is given: all of it, or a region around lines and zones.
+//! Chooses the part of each frame that a detector gets: the whole frame, or a region around lines and zones.
 //!
 //! ```text
-//! lines, zones ─► plan ─► regions ─► a region where something moves, in turns ─► boxes, mapped back to the picture
+//! lines, zones ─► plan ─► regions ─► one with motion, in turns ─► boxes, mapped back to the frame
 //! ```
 //!
-//! [`RegionSchedule::detect`] does all of it for one picture; its caller reads the picture and runs the detector.
+//! [`RegionSchedule::detect`] does all of it for one frame; its caller provides the frame and the detector.
 
 pub mod plan;
 
@@ -16,17 +16,16 @@ use super::motion::MotionGate;
 use crate::media::{Geometry, SmallImage};
 use plan::{RegionNeed, RegionPlan, RegionShape};
 
-/// One picture of this many is detected as a whole, so that things away from lines are shown too.
+/// One frame of this many is detected as a whole, so that objects away from lines are shown too.
 const WHOLE_SHARE: u64 = 20;
-/// What is seen in a whole picture counts as seen this many times, where most pictures are of regions.
+/// Weight of an observation in a whole frame, if most frames are of regions.
 const WHOLE_WEIGHT: i32 = 5;
-/// Longest time between two detections in a region where nothing moves: somebody may stand there. Microseconds.
+/// Longest time between two detections in a region without motion: somebody may stand there. Microseconds.
 const LOOK_WITHIN_US: u64 = 10_000_000;
-/// Longest time between two detections on the whole picture while all that is followed stands. Microseconds.
+/// Longest time between two detections on the whole frame while all tracks stand. Microseconds.
 const STANDING_WITHIN_US: u64 = 1_000_000;
-/// While every region has a track, the gate gets one picture of this many: its background stays current.
+/// While every region has a track, the gate gets one frame of this many, to keep its background current.
 const GATE_EVERY: u64 = 5;
-/// No part of the picture.
 const NOWHERE: Bounds = Bounds::new(1.0, 1.0, 0.0, 0.0);
 
 /// `[detect] region`.
@@ -34,10 +33,10 @@ const NOWHERE: Bounds = Bounds::new(1.0, 1.0, 0.0, 0.0);
 pub enum RegionMode {
     /// Around lines and zones.
     Line,
-    /// The whole picture.
+    /// The whole frame.
     #[default]
     Picture,
-    /// Each line's classes decide: its surroundings, the whole picture for vehicles, both by turns for both.
+    /// Depends on each line's classes: its surroundings, the whole frame for vehicles, or both in turns.
     Classes,
 }
 
@@ -47,31 +46,31 @@ impl RegionMode {
         [("line", RegionMode::Line), ("picture", RegionMode::Picture), ("classes", RegionMode::Classes)];
 }
 
-/// A picture that is to be looked at.
+/// A frame to run the detector on.
 pub trait ReadPicture {
-    /// Why it was not.
+    /// Error of reading.
     type Error;
 
-    /// Its width and height.
+    /// Width and height in pixels.
     fn size(&self) -> (u32, u32);
 
-    /// When it was taken, in microseconds of a clock that does not go back.
+    /// Time of the frame, in microseconds of a clock that does not go back.
     fn time_us(&self) -> u64;
 
-    /// A `region` of it, in fractions, with at least this many pixels a row and rows.
+    /// Reads a `region` of it (in fractions) with at least this width and height in pixels.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// The frame cannot be read.
     fn read(&mut self, region: &Bounds, least: (u32, u32)) -> Result<&SmallImage, Self::Error>;
 }
 
-/// Chooses the region of each picture.
+/// Chooses the region of each frame.
 #[derive(Debug)]
 pub struct RegionSchedule {
     mode: RegionMode,
-    /// The size of the pictures that the plan is for; `None` if the lines have changed since.
+    /// The frame size that the plan is for; `None` if the lines have changed since.
     planned_for: Option<(u32, u32)>,
-    /// The whole picture takes turns with the regions, because a line or zone counts vehicles.
+    /// The whole frame takes turns with the regions, because a line or zone counts vehicles.
     has_picture_turn: bool,
     needs: Vec<RegionNeed>,
     plan: RegionPlan,
@@ -84,26 +83,26 @@ pub struct RegionSchedule {
     found: Vec<Detection>,
 }
 
-/// Whole pictures that follow one another, enough of them for a track to be confirmed.
+/// A run of whole frames, long enough to confirm a track.
 #[derive(Debug, Default)]
 struct WholeRun {
     is_running: bool,
     since_us: u64,
     pictures: u64,
-    /// Pictures since its end.
+    /// Frames since its end.
     others: u64,
 }
 
 impl WholeRun {
-    /// Whether the picture of this time is detected as a whole: one in [`WHOLE_SHARE`]. A track needs `hits`, and this
-    /// age.
+    /// True if the frame of this time is detected as a whole, as one in [`WHOLE_SHARE`] is. Confirming a track needs
+    /// `hits` detections and this age.
     fn has_turn(&mut self, time_us: u64, (hits, age_us): (u64, u64)) -> bool {
         if !self.is_running {
             self.others += 1;
             if self.others < (WHOLE_SHARE - 1) * self.pictures.max(hits) {
                 return false;
             }
-            // The next one begins it.
+            // The next frame starts a run.
             *self = WholeRun { is_running: true, ..WholeRun::default() };
             return false;
         }
@@ -117,7 +116,7 @@ impl WholeRun {
 }
 
 impl RegionSchedule {
-    /// A schedule that has planned nothing yet.
+    /// A schedule without a plan.
     pub fn new(mode: RegionMode) -> RegionSchedule {
         RegionSchedule {
             mode,
@@ -138,12 +137,12 @@ impl RegionSchedule {
         self.planned_for = None;
     }
 
-    /// Looks at the next picture: chooses a region, reads it, has `detect` leave in a list what is in it (in fractions
-    /// of the region), and counts. Does not call `detect` if nothing moves there. After a change of lines, zones or
-    /// size, `detector` may load its network for another shape, which takes seconds.
+    /// Processes the next frame: chooses a region, reads it, calls `detect` to fill a list with its detections (in
+    /// fractions of the region), and counts. Skips `detect` if nothing moves there. After a change of lines, zones or
+    /// size, `detector` may reload its network for another shape, which takes seconds.
     ///
     /// # Errors
-    /// Those of the picture and of `detect`.
+    /// Those of the frame and of `detect`.
     pub fn detect<P: ReadPicture>(
         &mut self,
         picture: &mut P,
@@ -162,13 +161,13 @@ impl RegionSchedule {
         detect(detector, image, &region, &mut self.found)?;
         to_picture_coordinates(&mut self.found, &region);
         let outcome = counter.update_region(&self.found, time_us, &region);
-        // Only a whole picture shows all of what is larger than a region, and there are few.
+        // Only a whole frame shows objects larger than a region completely, and whole frames are few.
         let is_rare = region == Bounds::PICTURE && !self.plan.regions.contains(&Bounds::PICTURE);
         self.observe(&outcome, if is_rare { WHOLE_WEIGHT } else { 1 }, size, detector);
         Ok(outcome)
     }
 
-    /// Makes regions as large as the things at the lines need.
+    /// Adapts the regions to the size of the objects at the lines.
     fn observe(&mut self, outcome: &Outcome, looks: i32, size: (u32, u32), detector: &mut dyn Detector) {
         let (width, height) = (size.0 as f32, size.1 as f32);
         for b in outcome.overlay.tracks.iter().filter(|track| track.in_sight).map(|track| track.bounds) {
@@ -180,8 +179,8 @@ impl RegionSchedule {
         }
     }
 
-    /// The region of a picture of `size`, in fractions; `None` if the detector is not needed. `read` gives the whole
-    /// picture with at least this many pixels a row and rows.
+    /// The region of a frame of `size`, in fractions; `None` if no detection is needed. `read` gives the whole frame
+    /// with at least this width and height in pixels.
     fn next<'a, E>(
         &mut self,
         size: (u32, u32),
@@ -198,7 +197,7 @@ impl RegionSchedule {
         let has_picture_turn = self.has_picture_turn;
         let is_followed =
             |region: &Bounds, since_us: u64| match has_picture_turn && *region == Bounds::PICTURE {
-                // Something always stands somewhere: it is looked at now and then.
+                // Some object always stands somewhere: that needs only an occasional detection.
                 true => {
                     counter.has_moving_track()
                         || since_us >= STANDING_WITHIN_US && counter.has_track_within(region)
@@ -219,7 +218,7 @@ impl RegionSchedule {
         if has_rare_turn && self.whole.has_turn(time_us, counter.confirmation()) {
             return Ok(Some(Bounds::PICTURE));
         }
-        // The one that has waited longest.
+        // The region that has waited longest.
         let waits = self.looked_us.iter().map(|at| at.map_or(u64::MAX, |at| time_us.saturating_sub(at)));
         let waits = self.plan.regions.iter().zip(waits).enumerate();
         let due = waits.filter(|(_, (region, since_us))| is_due(region, *since_us));
@@ -248,12 +247,12 @@ impl RegionSchedule {
         self.make_plan(size, detector, false);
     }
 
-    /// Plans for the needs. If things grew too large for regions (`keeps_shape`), the network stays as it is loaded for
-    /// squares: loading takes seconds, and things may shrink again.
+    /// Plans for the needs. With `keeps_shape`, a network loaded for squares stays loaded if objects become too large
+    /// for regions: loading takes seconds, and objects may shrink again.
     fn make_plan(&mut self, size: (u32, u32), detector: &mut dyn Detector, keeps_shape: bool) {
         self.needs.iter_mut().for_each(RegionNeed::set_planned);
         let needs = &self.needs;
-        // Rectangles of any shape, then squares, then what every detector can use.
+        // Rectangles of any shape, then squares, then the whole frame, which every detector accepts.
         let mut plans = [RegionPlan::new(needs, size, true), RegionPlan::new(needs, size, false)];
         if keeps_shape && self.plan.shape == RegionShape::Square {
             let too_large = plans.iter_mut().filter(|plan| plan.shape == RegionShape::Picture);
@@ -271,13 +270,13 @@ impl RegionSchedule {
         self.looked_us = vec![None; self.plan.regions.len()];
     }
 
-    /// Starts over after a cut in the pictures.
+    /// Restarts after a cut in the frames.
     pub fn restart(&mut self) {
         self.gate.restart();
         self.looked_us.fill(None);
     }
 
-    /// The least size of the whole picture, which is of `size`, at which each region has its least.
+    /// Least size of the whole frame (now of `size`) at which each region has its least size.
     pub fn least_size(&self, size: (u32, u32), detector: &dyn Detector) -> (u32, u32) {
         let least = self.plan.regions.iter().map(|region| {
             let (width, height) = pixels(region, size);
@@ -287,7 +286,7 @@ impl RegionSchedule {
     }
 }
 
-/// The least size of the whole picture, which is of `size`, at which `region` has at least `least`.
+/// Least size of the whole frame (now of `size`) at which `region` has at least `least`.
 pub fn picture_size(region: &Bounds, size: (u32, u32), least: (u32, u32)) -> (u32, u32) {
     let part = pixels(region, size);
     let whole = |least: u32, part: u32, all: u32| {
@@ -296,13 +295,13 @@ pub fn picture_size(region: &Bounds, size: (u32, u32), least: (u32, u32)) -> (u3
     (whole(least.0, part.0, size.0), whole(least.1, part.1, size.1))
 }
 
-/// Width and height of a region of a picture of `size`.
+/// Width and height in pixels of a region of a frame of `size`.
 fn pixels(region: &Bounds, size: (u32, u32)) -> (u32, u32) {
     let across = |share: f32, all: u32| ((share * all as f32).round() as u32).max(1);
     (across(region.width(), size.0), across(region.height(), size.1))
 }
 
-/// The crop that is `region`.
+/// The crop for `region`.
 pub fn geometry(region: &Bounds) -> Geometry {
     if *region == Bounds::PICTURE {
         return Geometry::default();
@@ -311,7 +310,7 @@ pub fn geometry(region: &Bounds) -> Geometry {
     Geometry { crop: Some([left, top, right - left, bottom - top]), ..Geometry::default() }
 }
 
-/// Converts boxes from fractions of `region` to fractions of the picture.
+/// Converts boxes from fractions of `region` to fractions of the frame.
 fn to_picture_coordinates(found: &mut [Detection], region: &Bounds) {
     let (width, height) = (region.width(), region.height());
     for Detection { bounds: b, .. } in found {

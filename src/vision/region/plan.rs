@@ -1,34 +1,33 @@
-//! Rectangles around lines and zones. Pure.
+//! Plans rectangles around lines and zones. Pure.
 //!
-//! A network's input has the same number of pixels for every region, so a smaller region has more pixels for each thing
-//! in it. A square with the line's length as its side holds what crosses, unless things are larger than that: what is
-//! seen at the line tells (see [`RegionNeed::observe`]).
+//! A network's input has the same number of pixels for every region, so a smaller region gives more pixels to each
+//! object. A square with the line's length as its side holds everything that crosses, unless objects are larger. The
+//! sizes observed at the line decide (see [`RegionNeed::observe`]).
 
 use crate::vision::geometry::{Bounds, Point};
 
-/// Least side of a region, as a share of the picture's shorter side: things at a short line are not small.
+/// Least side of a region, as a share of the frame's shorter side: objects at a short line are not small.
 const LEAST_SHARE: f32 = 0.5;
-/// Width over height of the region for a line that is longer than the picture is high; the other way round for a tall
-/// one.
+/// Width over height of the region of a line longer than the frame is high; inverted for a tall one.
 pub const WIDE: f32 = 432.0 / 208.0;
 /// Two lines share a region that is at most this many times as large as the larger of their own.
 const MOST_GROWTH: f32 = 1.5;
 /// Most regions: with more, each waits too long for its turn. The nearest are merged.
 const MOST_REGIONS: usize = 4;
-/// Least side of a region, in sizes of the things there.
+/// Least side of a region, in sizes of the objects there.
 const ROOM: f32 = 1.5;
-/// What an observed size does to the remembered one if it is larger, and if it is smaller: nine of ten become smaller.
+/// Factors on the remembered size for a larger and a smaller observation. Nine of ten observations end up smaller.
 const GROWS: f32 = 1.045;
 const FALLS: f32 = 0.995;
-/// The plan follows when the remembered size has changed this many times.
+/// The plan is remade when the remembered size has changed by this factor.
 const MOST_CHANGE: f32 = 1.2;
-/// A region that holds this share of the picture is the picture.
+/// A region with this share of the frame becomes the whole frame.
 const NEARLY_ALL: f32 = 0.9;
 
 /// The shape of a network's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RegionShape {
-    /// The whole picture's.
+    /// The shape of the whole frame.
     Picture,
     /// As wide as high.
     Square,
@@ -38,19 +37,19 @@ pub enum RegionShape {
     Tall,
 }
 
-/// The part of the picture that a line or a zone takes, and how long it is: both in pixels.
+/// The space that a line or zone needs: its bounds and length, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RegionNeed {
     bounds: Bounds,
     length: f32,
-    /// How large things are there, and how large they were when the plan was made.
+    /// Size of the objects there, and their size when the plan was made.
     things: f32,
     planned: f32,
     least_things: f32,
 }
 
 impl RegionNeed {
-    /// Of a line between two points, in fractions of a picture of `size`. `None` if none of it is in the picture.
+    /// The need of a line between two points, in fractions of a frame of `size`. `None` if it lies outside.
     pub fn from_line(a: Point, b: Point, size: (u32, u32)) -> Option<RegionNeed> {
         let (a, b) = clip(a, b)?;
         let (width, height) = (size.0 as f32, size.1 as f32);
@@ -59,7 +58,7 @@ impl RegionNeed {
         Some(RegionNeed::new(bounds, (b.x - a.x).hypot(b.y - a.y), size))
     }
 
-    /// Of an area with these corners.
+    /// The need of an area with these corners.
     pub fn from_area(corners: &[Point], size: (u32, u32)) -> Option<RegionNeed> {
         let mut within = corners.iter().map(|p| {
             let (x, y) = (p.x.clamp(0.0, 1.0) * size.0 as f32, p.y.clamp(0.0, 1.0) * size.1 as f32);
@@ -70,13 +69,13 @@ impl RegionNeed {
         Some(RegionNeed::new(bounds, bounds.width().max(bounds.height()), size))
     }
 
-    /// Things are taken for so small that they change nothing.
+    /// A need whose objects are too small to change the region.
     fn new(bounds: Bounds, length: f32, size: (u32, u32)) -> RegionNeed {
         let least_things = LEAST_SHARE * size.0.min(size.1) as f32 / ROOM;
         RegionNeed { bounds, length, things: least_things, planned: least_things, least_things }
     }
 
-    /// Takes in the box, in pixels, of something that was seen in this many detections; boxes elsewhere are ignored.
+    /// Takes in the box, in pixels, of an object that was seen in this many detections. Ignores boxes elsewhere.
     pub fn observe(&mut self, seen: &Bounds, looks: i32) {
         let (center, b) = (seen.center(), &self.bounds);
         let (width, height) = (seen.width(), seen.height());
@@ -92,12 +91,12 @@ impl RegionNeed {
         }
     }
 
-    /// Whether things there have become larger or smaller than planned for.
+    /// True if the size of the objects has changed since the plan.
     pub fn needs_plan(&self) -> bool {
         self.things > MOST_CHANGE * self.planned || self.things * MOST_CHANGE < self.planned
     }
 
-    /// A plan is made for what is known now.
+    /// A plan is made for the current sizes.
     pub fn set_planned(&mut self) {
         self.planned = self.things;
     }
@@ -109,7 +108,7 @@ impl RegionNeed {
     }
 }
 
-/// The part of a segment that lies in the picture (Liang and Barsky, 1984).
+/// The part of a segment that lies in the frame (Liang and Barsky, 1984).
 fn clip(a: Point, b: Point) -> Option<(Point, Point)> {
     let (dx, dy) = (b.x - a.x, b.y - a.y);
     let (mut from, mut to) = (0.0_f32, 1.0_f32);
@@ -128,22 +127,22 @@ fn clip(a: Point, b: Point) -> Option<(Point, Point)> {
     (from <= to).then(|| (at(from), at(to)))
 }
 
-/// The regions of one picture, all of one shape.
+/// The regions of one frame, all of one shape.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RegionPlan {
     /// The shape of all of them.
     pub shape: RegionShape,
-    /// In fractions of the picture; used in turns.
+    /// In fractions of the frame; used in turns.
     pub regions: Vec<Bounds>,
 }
 
 impl RegionPlan {
-    /// One region: the picture.
+    /// A single region: the whole frame.
     pub fn picture() -> RegionPlan {
         RegionPlan { shape: RegionShape::Picture, regions: vec![Bounds::PICTURE] }
     }
 
-    /// The regions for these needs in a picture of `size`. `oblong`: whether the network takes other shapes than its
+    /// The regions for these needs in a frame of `size`. With `oblong`, the network accepts other shapes than its
     /// own.
     pub fn new(needs: &[RegionNeed], size: (u32, u32), oblong: bool) -> RegionPlan {
         let frame = PlannedFrame { width: size.0 as f32, height: size.1 as f32, oblong };
@@ -158,7 +157,7 @@ struct PlannedFrame {
 }
 
 impl PlannedFrame {
-    /// `None`: the picture.
+    /// `None`: the whole frame.
     fn plan(&self, mut needs: Vec<RegionNeed>) -> Option<RegionPlan> {
         while let Some((one, other)) = self.best_merge(&needs) {
             needs[one] = needs[one].union(&needs[other]);
@@ -183,7 +182,7 @@ impl PlannedFrame {
         (!is_none).then_some(RegionPlan { shape, regions })
     }
 
-    /// The two needs that are best served by one region, while there are such, or too many.
+    /// The two needs to merge: those that one region serves best, or the nearest if there are too many.
     fn best_merge(&self, needs: &[RegionNeed]) -> Option<(usize, usize)> {
         let area =
             |need: &RegionNeed| self.region_for(need).map_or(self.width * self.height, |fit| fit.1.area());
@@ -196,7 +195,7 @@ impl PlannedFrame {
         (growth <= MOST_GROWTH || needs.len() > MOST_REGIONS).then_some(pair)
     }
 
-    /// The region for a need; `None` where that is the picture.
+    /// The region for a need; `None` for the whole frame.
     fn region_for(&self, need: &RegionNeed) -> Option<(RegionShape, Bounds)> {
         let short = self.width.min(self.height);
         if need.things > short {
@@ -220,7 +219,7 @@ impl PlannedFrame {
         holds.then(|| (shape, self.rect_around(&need.bounds, (width, height))))
     }
 
-    /// A square of this side, made as wide or as high as others are.
+    /// Width and height of a region of this shape whose shorter side is `side`.
     fn expand_shape(&self, shape: RegionShape, side: f32) -> (f32, f32) {
         match shape {
             RegionShape::Wide => ((side * WIDE).min(self.width), side),
@@ -228,7 +227,7 @@ impl PlannedFrame {
         }
     }
 
-    /// A rectangle of this size with `bounds` in its middle, as far as the picture allows.
+    /// A rectangle of this size centred on `bounds`, as far as the frame allows.
     fn rect_around(&self, bounds: &Bounds, (width, height): (f32, f32)) -> Bounds {
         let center = bounds.center();
         let left = (center.x - width / 2.0).min(self.width - width).max(0.0);
@@ -236,7 +235,7 @@ impl PlannedFrame {
         Bounds::new(left, top, left + width, top + height)
     }
 
-    /// On even pixels: colour is stored for two together.
+    /// Aligned to even pixels: two pixels share a chroma sample.
     fn in_fractions(&self, b: &Bounds) -> Bounds {
         let down = |at: f32, of: f32| (at / 2.0).floor() * 2.0 / of;
         let up = |at: f32, of: f32| ((at / 2.0).ceil() * 2.0).min(of) / of;
@@ -279,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn no_region_is_smaller_than_half_the_picture_is_high() {
+    fn no_region_is_smaller_than_half_the_height_of_the_frame() {
         assert_eq!(
             plan(STREET, &[[300.0, 400.0, 300.0, 120.0]]),
             (RegionShape::Square, vec![[156, 116, 444, 404]])
@@ -288,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_longer_than_the_picture_is_high_has_a_rectangle() {
+    fn a_line_longer_than_the_frame_is_high_gets_a_rectangle() {
         let (shape, regions) = plan(HD, &[[100.0, 400.0, 1200.0, 420.0]]);
         assert_eq!((shape, regions), (RegionShape::Wide, vec![[98, 144, 1202, 676]]));
         let (shape, _) = plan((720, 1280), &[[400.0, 100.0, 420.0, 1200.0]]);
@@ -297,7 +296,7 @@ mod tests {
         assert_eq!(fixed, RegionPlan::picture(), "a network of one size sees all of it");
     }
 
-    /// The plan for a line at which things of these heights were seen.
+    /// The plan for a line at which objects of these heights were seen.
     fn plan_for_things(size: (u32, u32), ends: [f32; 4], heights: impl Iterator<Item = f32>) -> RegionPlan {
         let mut need = line(size, ends);
         let center = need.bounds.center();
@@ -322,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_seen_elsewhere_changes_nothing() {
+    fn boxes_elsewhere_change_nothing() {
         let mut need = line(HD, [100.0, 100.0, 100.0, 300.0]);
         (0..100).for_each(|_| need.observe(&Bounds::new(900.0, 100.0, 1100.0, 700.0), 1));
         assert!(!need.needs_plan());
@@ -333,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_rectangle_holds_is_the_picture() {
+    fn a_need_larger_than_any_rectangle_gets_the_whole_frame() {
         let corner_to_corner = [0.0, 0.0, 1280.0, 720.0];
         assert_eq!(plan(HD, &[corner_to_corner]), (RegionShape::Picture, vec![[0, 0, 1280, 720]]));
         assert_eq!(plan(STREET, &[[0.0, 288.0, 768.0, 288.0]]).0, RegionShape::Wide);
@@ -366,14 +365,14 @@ mod tests {
     }
 
     #[test]
-    fn of_a_line_that_leaves_the_picture_what_is_in_it_counts() {
+    fn only_the_part_of_a_line_within_the_frame_counts() {
         let outside = RegionNeed::from_line(Point::new(0.5, -1.0), Point::new(0.5, 0.25), HD).unwrap();
         assert_eq!(outside.length, 180.0);
         assert_eq!(RegionNeed::from_line(Point::new(-0.5, -0.5), Point::new(-0.1, 0.5), HD), None);
     }
 
     #[test]
-    fn every_region_is_in_the_picture_and_holds_its_line() {
+    fn every_region_is_in_the_frame_and_holds_its_line() {
         for size in [STREET, HD, (720, 1280), (64, 48), (2, 2), (1, 1)] {
             for n in 0..500_u32 {
                 let number =

@@ -11,7 +11,7 @@ use crate::vision::{
 
 const HD: (u32, u32) = (1280, 720);
 
-/// A detector that finds nothing and can be shown some shapes.
+/// A detector that finds nothing and accepts some shapes.
 struct Network {
     labels: Labels,
     takes_any: bool,
@@ -70,7 +70,7 @@ fn set_lines(counter: &mut Counter, size: (u32, u32), lines: &[[f32; 4]]) {
     counter.set_lines(lines.iter().enumerate().map(line).collect()).unwrap();
 }
 
-/// A grey scene, in which `dark` (in pixels of 160 × 90) differs.
+/// A grey scene with a dark area (in pixels of 160 × 90).
 fn scene(tenth: u64, dark: Option<[usize; 4]>) -> SmallImage {
     let (width, height) = (160, 90);
     let mut y = vec![120_u8; width * height];
@@ -81,7 +81,7 @@ fn scene(tenth: u64, dark: Option<[usize; 4]>) -> SmallImage {
     SmallImage { width, height, y, of: HD, stamp, ..SmallImage::empty() }
 }
 
-/// A schedule with what it is asked with.
+/// A schedule with its detector and counter.
 struct Asked {
     schedule: RegionSchedule,
     network: Network,
@@ -96,7 +96,7 @@ impl Asked {
         Asked { schedule, network, counter, tenth: 0 }
     }
 
-    /// What is looked at of the next picture, a tenth of a second later, in pixels.
+    /// The region of the next frame, a tenth of a second later, in pixels.
     fn next(&mut self, dark: Option<[usize; 4]>) -> Option<[i32; 4]> {
         self.tenth += 1;
         let image = scene(self.tenth, dark);
@@ -114,7 +114,7 @@ const CORNERS: [[f32; 4]; 2] = [[10.0, 10.0, 10.0, 100.0], [1270.0, 620.0, 1270.
 const REGIONS: [[i32; 4]; 2] = [[0, 0, 360, 360], [920, 360, 1280, 720]];
 
 #[test]
-fn regions_take_turns_and_one_picture_of_twenty_is_looked_at_whole() {
+fn regions_take_turns_and_one_frame_of_twenty_is_detected_whole() {
     let mut asked = Asked::new(network(true, false), &CORNERS);
     let detections: Vec<[i32; 4]> = (0..240).map(|_| asked.next(None).unwrap()).collect();
     let of = |part: [i32; 4]| detections.iter().filter(|one| **one == part).count();
@@ -148,7 +148,7 @@ fn somebody_outside_the_region_is_shown_at_every_rate() {
     }
 }
 
-/// A picture in which somebody is known to be.
+/// A frame with a known person.
 struct Known(SmallImage);
 
 impl ReadPicture for Known {
@@ -169,7 +169,7 @@ impl ReadPicture for Known {
 
 #[test]
 fn people_larger_than_the_region_make_it_larger() {
-    // A door of 200 pixels, people of 140 × 420, and a network that knows them by two thirds of them or more.
+    // A door of 200 pixels, people of 140 × 420, and a network that recognizes two thirds of a person or more.
     let mut asked = Asked::new(network(true, false), &[[640.0, 600.0, 640.0, 400.0]]);
     for tenth in 0..900_u64 {
         let x = 200.0 + 10.0 * (tenth % 90) as f32;
@@ -194,7 +194,7 @@ fn people_larger_than_the_region_make_it_larger() {
 }
 
 #[test]
-fn a_detector_that_takes_no_region_gets_the_picture() {
+fn a_detector_without_regions_gets_the_whole_frame() {
     struct Whole(Network);
     impl Detector for Whole {
         fn name(&self) -> &str {
@@ -226,7 +226,7 @@ fn a_detector_that_takes_no_region_gets_the_picture() {
 }
 
 #[test]
-fn while_nothing_moves_each_region_is_looked_at_once_in_ten_seconds() {
+fn without_motion_each_region_is_detected_once_in_ten_seconds() {
     let mut asked = Asked::new(network(true, true), &CORNERS);
     (0..40).for_each(|_| {
         asked.next(None);
@@ -237,7 +237,7 @@ fn while_nothing_moves_each_region_is_looked_at_once_in_ten_seconds() {
 }
 
 #[test]
-fn the_first_picture_in_which_something_moves_is_looked_at_where_it_moves() {
+fn the_first_frame_with_motion_is_detected_where_it_moves() {
     let mut asked = Asked::new(network(true, true), &CORNERS);
     (0..41).for_each(|_| {
         asked.next(None);
@@ -250,14 +250,14 @@ fn the_first_picture_in_which_something_moves_is_looked_at_where_it_moves() {
 }
 
 #[test]
-fn what_always_moves_at_one_line_does_not_starve_the_other() {
+fn constant_motion_at_one_line_does_not_starve_the_other() {
     let mut asked = Asked::new(network(true, true), &CORNERS);
     let flicker = |n: u64| (n as usize * 13) % 36;
     let flicker = |n: u64| Some([flicker(n), 5, flicker(n) + 6, 20]);
     let detections: Vec<Option<[i32; 4]>> = (0..300).map(|n| asked.next(flicker(n))).collect();
     let other = detections[100..].iter().flatten().filter(|one| **one == REGIONS[1]).count();
     assert!((1..=3).contains(&other), "{other} detections where nothing moves");
-    // Somebody comes there: both have their turns.
+    // Somebody enters there: both regions have their turns.
     let mut both = asked;
     let person = Detection { class: Class(0), score: 0.9, bounds: Bounds::new(0.9, 0.8, 0.93, 0.95) };
     let region = Bounds::new(920.0 / 1280.0, 0.5, 1.0, 1.0);
@@ -267,7 +267,7 @@ fn what_always_moves_at_one_line_does_not_starve_the_other() {
 }
 
 #[test]
-fn who_is_followed_is_looked_for_until_the_track_ends() {
+fn a_region_with_a_track_is_detected_until_the_track_ends() {
     let mut asked = Asked::new(network(true, true), &CORNERS[..1]);
     (0..40).for_each(|_| {
         asked.next(None);
@@ -299,7 +299,7 @@ fn who_is_followed_is_looked_for_until_the_track_ends() {
 }
 
 #[test]
-fn a_detector_that_costs_little_looks_at_every_picture() {
+fn a_cheap_detector_runs_on_every_frame() {
     let mut asked = Asked::new(network(true, false), &CORNERS[..1]);
     assert!((0..100).all(|_| asked.next(None).is_some()));
 }
@@ -313,7 +313,7 @@ fn other_lines_other_sizes_and_other_networks_have_other_regions() {
     asked.schedule.replan();
     assert_eq!(asked.next(None), Some(REGIONS[0]));
     assert_eq!(asked.network.shape, Some(RegionShape::Square));
-    // Turned, the same fractions are elsewhere.
+    // After a rotation the same fractions are elsewhere.
     let turned = (720, 1280);
     let image = scene(0, None);
     let Asked { schedule, network: own, counter, .. } = &mut asked;
@@ -326,7 +326,7 @@ fn other_lines_other_sizes_and_other_networks_have_other_regions() {
 }
 
 #[test]
-fn zones_are_within_what_is_looked_at_and_no_line_is_the_picture() {
+fn regions_hold_zones_and_no_lines_mean_the_whole_frame() {
     let mut asked = Asked::new(network(true, false), &[]);
     assert_eq!(asked.next(None), Some(PICTURE));
     let corners = [(0.0, 0.0), (0.2, 0.0), (0.2, 0.3)].map(|(x, y)| Point::new(x, y));
@@ -341,7 +341,7 @@ fn zones_are_within_what_is_looked_at_and_no_line_is_the_picture() {
 }
 
 #[test]
-fn what_a_line_counts_decides_where_to_look() {
+fn a_lines_classes_decide_the_region() {
     let labels = || Labels::new(["person", "car", "truck"]);
     let line = |id: u64, classes: &[u16]| {
         let (a, b) = (Point::new(0.1, 0.5), Point::new(0.1, 0.3));
@@ -370,7 +370,7 @@ fn what_a_line_counts_decides_where_to_look() {
 }
 
 #[test]
-fn a_parked_car_is_looked_at_once_a_second_and_whatever_moves_at_once() {
+fn a_parked_car_is_detected_once_a_second_and_motion_at_once() {
     let mut asked = Asked::new(network(true, true), &[]);
     asked.schedule = RegionSchedule::new(RegionMode::Classes);
     asked.counter = Counter::new(CounterOptions::default(), Labels::new(["car"]), Aspect::new(HD.0, HD.1));
@@ -394,14 +394,14 @@ fn a_parked_car_is_looked_at_once_a_second_and_whatever_moves_at_once() {
 }
 
 #[test]
-fn a_line_of_twelve_pixels_is_given_half_the_picture_and_room_enough_to_be_read() {
+fn a_line_of_twelve_pixels_gets_half_the_frame_at_a_sufficient_size() {
     let mut asked = Asked::new(network(true, false), &[[640.0, 360.0, 652.0, 360.0]]);
     assert_eq!(asked.next(None), Some([466, 180, 826, 540]));
     assert_eq!(asked.schedule.least_size(HD, &asked.network), (1067, 600));
 }
 
-/// Somebody 40 × 160 pixels large walks from left to right over a line in the middle of `part`, and is cut off by its
-/// edges.
+/// A person of 40 × 160 pixels walks from left to right over a line in the middle of `part`, whose edges cut the box
+/// off.
 fn walk(part: Bounds, foot: f32) -> Vec<Direction> {
     let mut counter = counter(HD, &[[640.0, 420.0, 640.0, 300.0]]);
     let mut crossings = Vec::new();
@@ -424,7 +424,7 @@ fn walk(part: Bounds, foot: f32) -> Vec<Direction> {
 }
 
 #[test]
-fn a_box_that_the_region_cuts_off_below_is_no_passage() {
+fn a_box_cut_off_below_by_the_region_is_no_crossing() {
     let part = Bounds::new(0.36, 0.25, 0.64, 0.57);
     assert_eq!(walk(part, 0.55), [Direction::Out], "all of him is seen");
     assert_eq!(walk(part, 0.45), [Direction::Out], "his feet are seen, his head is not");
@@ -433,7 +433,7 @@ fn a_box_that_the_region_cuts_off_below_is_no_passage() {
 }
 
 #[test]
-fn a_line_that_is_moved_over_somebody_counts_nobody() {
+fn a_line_moved_over_a_person_counts_nothing() {
     let mut asked = Asked::new(network(true, false), &[[600.0, 420.0, 600.0, 300.0]]);
     let person =
         |x: f32| Detection { class: Class(0), score: 0.9, bounds: Bounds::new(x, 0.3, x + 0.03, 0.5) };

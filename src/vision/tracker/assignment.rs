@@ -1,12 +1,11 @@
-//! Optimal assignment: who is who, at the least sum of costs.
+//! Optimal assignment of rows to columns at the least sum of costs.
 //!
-//! Most pairs of a track and a detection cannot be, so the problem falls apart into *clusters* that
-//! have nothing to do with each other (usually a handful of neighbours), and each is solved by itself:
-//! by shortest augmenting paths with potentials, O(n²·m); R. Jonker and A. Volgenant, "A shortest
-//! augmenting path algorithm for dense and sparse linear assignment problems", Computing 38 (1987),
-//! without their initial reductions.
+//! Most pairs of a track and a detection are impossible, so the problem falls apart into independent *clusters*,
+//! usually of a handful of neighbours. Each is solved by shortest augmenting paths with potentials, O(n²·m): R.
+//! Jonker and A. Volgenant, "A shortest augmenting path algorithm for dense and sparse linear assignment problems",
+//! Computing 38 (1987), without their initial reductions.
 
-/// Solves assignment problems, one after another, in memory it keeps.
+/// Solves assignment problems and reuses its buffers.
 #[derive(Debug, Default)]
 pub struct Assignment {
     cluster: Cluster,
@@ -15,33 +14,33 @@ pub struct Assignment {
     paths: Paths,
 }
 
-/// Rows and columns that are linked by pairs that can be.
+/// Rows and columns linked by possible pairs.
 #[derive(Debug, Default)]
 struct Cluster {
     rows: Vec<usize>,
     columns: Vec<usize>,
-    /// Its part of the matrix, the shorter side along the rows.
+    /// Its part of the matrix; rows are the shorter side.
     costs: Vec<f32>,
 }
 
-/// What the search for shortest paths works with. Rows and columns count from 1 here.
+/// Buffers of the search for shortest paths. Rows and columns count from 1 here.
 #[derive(Debug, Default)]
 struct Paths {
     /// Potentials.
     row_price: Vec<f32>,
     column_price: Vec<f32>,
-    /// Which row a column belongs to, 0 for none; column 0 is where a path starts.
+    /// The row of each column, 0 for none; column 0 is the start of a path.
     row_of: Vec<usize>,
-    /// The way back along the shortest path.
+    /// Predecessors along the shortest path.
     before: Vec<usize>,
     distance: Vec<f32>,
     done: Vec<bool>,
 }
 
 impl Assignment {
-    /// Pairs rows with columns so that the sum over all pairs of (cost − `limit`) is least; pairs
-    /// that cost `limit` or more (or NaN) are never made. `costs` is row by row, `rows` ×
-    /// `columns`. Gives for every row its column, if it has one.
+    /// Pairs rows with columns so that the sum of (cost − `limit`) over all pairs is least. Pairs that cost `limit`
+    /// or more (or NaN) are never made. `costs` has `rows` × `columns` entries, row by row. Returns the column of
+    /// every row, if it has one.
     ///
     /// # Panics
     /// If `costs` is not `rows` × `columns` long.
@@ -59,7 +58,7 @@ impl Assignment {
         columns_of
     }
 
-    /// Makes the cluster of everything that `row` is linked with.
+    /// Gathers the cluster that contains `row`.
     fn gather_cluster(&mut self, row: usize, costs: &[f32], columns: usize, limit: f32) {
         let Cluster { rows: members, columns: others, .. } = &mut self.cluster;
         members.clear();
@@ -91,8 +90,7 @@ impl Assignment {
 
     fn solve_cluster(&mut self, costs: &[f32], columns: usize, limit: f32, columns_of: &mut [Option<usize>]) {
         let Cluster { rows: members, columns: others, costs: own } = &mut self.cluster;
-        // A pair at the limit stands for leaving both alone, so that every one of the shorter side
-        // can be given one of the longer side.
+        // A pair at the limit means that both stay alone, so that every member of the shorter side can get a partner.
         let capped = |row: usize, column: usize| {
             let cost = costs[row * columns + column];
             if cost < limit { cost } else { limit }
@@ -137,7 +135,7 @@ impl Paths {
         }
     }
 
-    /// Goes on from `column` to the nearest column that the path has not been to.
+    /// Extends the path from `column` to the nearest unvisited column.
     fn extend_path(&mut self, column: usize, costs: &[f32], columns: usize) -> usize {
         self.done[column] = true;
         let from = self.row_of[column];
@@ -180,7 +178,7 @@ mod tests {
     use crate::base::proptest_floats::between;
     use proptest::prelude::*;
 
-    /// The least sum of (cost − limit) over all ways to pair, by trying them all.
+    /// The least sum of (cost − limit) over all pairings, by exhaustive search.
     fn brute_force(costs: &[f32], columns: usize, limit: f32, row: usize, taken: u32) -> f32 {
         if row * columns >= costs.len() {
             return 0.0;
@@ -197,14 +195,14 @@ mod tests {
     }
 
     #[test]
-    fn the_best_whole_beats_the_best_pair() {
-        // Row 0 would like column 0 best, but then row 1 has nobody.
+    fn the_best_total_beats_the_best_pair() {
+        // Row 0 prefers column 0, but then row 1 has no partner.
         let costs = [0.1, 0.2, 0.1, 0.9];
         assert_eq!(Assignment::default().solve(&costs, 2, 2, 0.8), [Some(1), Some(0)]);
     }
 
     #[test]
-    fn a_pair_that_cannot_be_is_not_made() {
+    fn impossible_pairs_are_not_made() {
         let costs = [0.9, f32::NAN, f32::INFINITY, 0.3];
         assert_eq!(Assignment::default().solve(&costs, 2, 2, 0.8), [None, Some(1)]);
         assert_eq!(Assignment::default().solve(&[], 0, 5, 1.0), []);
@@ -213,7 +211,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_other_way_to_pair_is_cheaper(
+        fn no_other_pairing_is_cheaper(
             (rows, columns, costs) in (1usize..=6, 1usize..=6).prop_flat_map(|(rows, columns)| {
                 (Just(rows), Just(columns), prop::collection::vec(between(0.0f32, 1.0), rows * columns))
             }),

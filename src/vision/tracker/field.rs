@@ -1,4 +1,4 @@
-//! The part of the picture in which things were detected. Boxes end at its edges; the things may not.
+//! The part of the frame that a detector saw. Boxes end at its edges; objects may not.
 
 use super::super::geometry::{Aspect, Bounds};
 use super::super::line::Anchor;
@@ -6,23 +6,23 @@ use super::super::line::Anchor;
 /// A box this near to the edge is cut off by it. Heights.
 pub(super) const AT_EDGE: f32 = 0.01;
 
-/// The part of the picture in which things were detected.
+/// The part of the frame that a detector saw.
 #[derive(Debug, Clone, Copy)]
 pub struct DetectionField {
     /// In heights.
     pub(super) bounds: Bounds,
-    /// Whether the left, top, right and bottom edge lie within the picture.
+    /// The left, top, right and bottom edge lie within the frame.
     inner: [bool; 4],
 }
 
 impl DetectionField {
-    /// `part` in fractions of a picture of this aspect.
+    /// `part` in fractions of a frame of this aspect.
     pub(super) fn new(part: &Bounds, aspect: Aspect) -> DetectionField {
         let inner = [part.left > 0.0, part.top > 0.0, part.right < 1.0, part.bottom < 1.0];
         DetectionField { bounds: aspect.box_in_heights(part), inner }
     }
 
-    /// Whether something with this box, in heights, could be seen.
+    /// True if an object with this box, in heights, is visible in the part.
     pub(super) fn contains(&self, bounds: &Bounds) -> bool {
         let (center, [left, top, right, bottom]) = (bounds.center(), self.inner);
         let b = &self.bounds;
@@ -32,7 +32,8 @@ impl DetectionField {
             || bottom && center.y > b.bottom)
     }
 
-    /// Which edges of a box, in heights, are the field's. The picture's own cut nothing: there is no more to be seen.
+    /// The edges of a box, in heights, that are the part's. The frame's own edges cut nothing off: nothing more can
+    /// be seen.
     pub(super) fn cut_edges(&self, bounds: &Bounds) -> CutEdges {
         let ([left, top, right, bottom], b) = (self.inner, &self.bounds);
         CutEdges {
@@ -44,7 +45,7 @@ impl DetectionField {
     }
 }
 
-/// The edges of a box behind which the thing may go on.
+/// The edges of a box beyond which the object may continue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CutEdges {
     left: bool,
@@ -54,7 +55,7 @@ pub struct CutEdges {
 }
 
 impl CutEdges {
-    /// Whether the anchor's place on the box says nothing of its place on the thing.
+    /// True if the anchor's position on the box is not its position on the object.
     pub fn hides_anchor(self, anchor: Anchor) -> bool {
         let (across, down) = (self.left || self.right, self.top || self.bottom);
         match anchor {
@@ -77,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn an_anchor_is_spoilt_by_the_edges_that_it_is_measured_by() {
+    fn an_anchor_is_hidden_by_cuts_of_its_own_edges() {
         let inside = cut(0.8, 0.1, 1.0, 0.4);
         assert!(Anchor::WORDS.iter().all(|(_, anchor)| !inside.hides_anchor(*anchor)));
         let aside = cut(0.5, 0.1, 0.6, 0.4);
@@ -89,12 +90,12 @@ mod tests {
     }
 
     #[test]
-    fn the_pictures_own_edge_cuts_nothing() {
+    fn the_frames_own_edge_cuts_nothing() {
         assert_eq!(cut(0.8, -0.1, 1.0, 0.4), CutEdges::default());
     }
 
     #[test]
-    fn who_is_elsewhere_is_not_missed() {
+    fn an_object_outside_the_part_is_not_contained() {
         let field = DetectionField::new(&Bounds::new(0.25, 0.0, 0.75, 0.5), Aspect::new(2, 1));
         assert!(field.contains(&Bounds::new(0.6, -0.3, 0.7, 0.1)), "above the picture is its own edge");
         assert!(!field.contains(&Bounds::new(0.2, 0.1, 0.6, 0.3)));

@@ -1,33 +1,33 @@
-//! The Kalman filter of one box: centre, aspect and height, as in SORT (Bewley et al. 2016),
-//! DeepSORT and ByteTrack (Zhang et al. 2022), but in real time.
+//! The Kalman filter of one box: centre, aspect and height, as in SORT (Bewley et al. 2016), DeepSORT and ByteTrack
+//! (Zhang et al. 2022), but in real time.
 //!
-//! Those filters step from frame to frame. Here frames are skipped whenever the machine is busy, so
-//! a step has a length in seconds, velocities are per second, and the uncertainty that a step adds
-//! grows with it: *white noise acceleration* (Bar-Shalom, Li and Kirubarajan, "Estimation with
-//! Applications to Tracking and Navigation", 2001, §6.2.2).
+//! Those filters step from frame to frame. Here frames are skipped while the machine is busy. A step therefore has a
+//! length in seconds, velocities are per second, and the added uncertainty grows with the step: *white noise
+//! acceleration* (Bar-Shalom, Li and Kirubarajan, "Estimation with Applications to Tracking and Navigation", 2001,
+//! §6.2.2).
 //!
-//! As the original filter's noise is independent between the four quantities, its 8 × 8 matrices
-//! fall apart into four filters of two numbers each, and that is what is computed.
+//! The original filter's noise is independent between the four quantities. Its 8 × 8 matrices therefore fall apart
+//! into four filters of two numbers each, which are computed here.
 
 use super::super::geometry::{Bounds, Point};
 
-/// How much things move and detectors err. Lengths are in *sizes*: the mean of the box's width
-/// and height, about 1.2 m for a person and 3 m for a car, so that near and far are treated alike.
+/// Parameters of motion and of measurement errors. Lengths are in *sizes*: the mean of the box's width and height,
+/// about 1.2 m for a person and 3 m for a car. This treats near and far alike.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Motion {
-    /// How far a sure detector's box centre is off, in sizes (standard deviation).
+    /// Error of a sure box's centre, in sizes (standard deviation).
     pub measurement: f32,
-    /// For how long it stays off to the same side, in seconds: sights that follow each other faster
-    /// than this are so much less worth each.
+    /// Correlation time of that error, in seconds: observations at shorter intervals carry proportionally less
+    /// weight.
     pub same_error: f32,
-    /// How fast a thing may be when it is first seen, in sizes per second (standard deviation).
+    /// Speed at the first observation, in sizes per second (standard deviation).
     pub speed: f32,
-    /// How much its speed changes in one second, in sizes per second (standard deviation).
+    /// Change of speed in one second, in sizes per second (standard deviation).
     pub acceleration: f32,
-    /// By what share its height changes in one second (standard deviation).
+    /// Relative change of height in one second (standard deviation).
     pub growth: f32,
-    /// How much more its speed changes for each size per second that it moves, in sizes per second in one second; its
-    /// height changes by a quarter of that share more.
+    /// Additional change of speed in one second for each size per second of speed. The height's relative change grows
+    /// by [`QUICK_GROWTH`] of it.
     pub quickness: f32,
 }
 
@@ -35,11 +35,11 @@ pub struct Motion {
 const QUICK_GROWTH: f32 = 0.25;
 
 impl Default for Motion {
-    /// Small detectors put the middle of a box 0.06–0.07 sizes off (measured against the ground truth of PETS 2009, two
-    /// models), a little more where things are small. They stay off to the same side for some frames, which a Kalman
-    /// filter does not expect: of the error of one frame half is still there 0.2–0.5 s later (measured there, too).
-    /// People walk at about 1.2 sizes a second, cars in a town drive at 3 to 5, and two standard deviations should hold
-    /// them. People turn round within a second or so: a change of 1 size/s in a second is as common as not.
+    /// Small detectors put the centre of a box 0.06–0.07 sizes off (measured against the ground truth of PETS 2009,
+    /// two models), and a little more for small objects. The error is correlated between frames, which a Kalman
+    /// filter does not expect: half of it is still there 0.2–0.5 s later (measured there, too). People walk at about
+    /// 1.2 sizes a second, cars in a town drive at 3 to 5; two standard deviations should hold them. People turn
+    /// round within about a second: a change of 1 size/s in a second is common.
     fn default() -> Motion {
         Motion {
             measurement: 0.1,
@@ -53,15 +53,15 @@ impl Default for Motion {
 }
 
 impl Motion {
-    /// Vehicles: one that comes near doubles its size and its speed on the picture within half a second. With people's
-    /// motion its box fell behind, and one car in eight of a road was lost (docs/accuracy.md). One that is parked
-    /// stays.
+    /// Vehicles. An approaching vehicle doubles its size and its speed in the frame within half a second. With
+    /// people's motion its box fell behind, and one car in eight on a road was lost (docs/accuracy.md). A parked
+    /// vehicle stays put.
     pub fn vehicle() -> Motion {
         Motion { speed: 4.0, quickness: 1.5, ..Motion::default() }
     }
 }
 
-/// A quantity and its change per second, with their covariance.
+/// A quantity and its rate per second, with their covariance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Axis {
     value: f32,
@@ -75,7 +75,7 @@ impl Axis {
         Axis { value, rate: 0.0, variance: [value_variance, 0.0, rate_variance] }
     }
 
-    /// `seconds` later; the rate's variance grows by `noise` a second.
+    /// Predicts `seconds` ahead; the rate's variance grows by `noise` a second.
     fn predict(&mut self, seconds: f32, noise: f32) {
         let [value, both, rate] = self.variance;
         self.value += self.rate * seconds;
@@ -99,26 +99,26 @@ impl Axis {
     }
 }
 
-/// Where a box is, where it goes, and how sure that is. All in heights of the picture.
+/// The estimated state of a box with its uncertainty. All in heights of the frame.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Kalman {
     x: Axis,
     y: Axis,
-    /// Width over height: changes with the gait and the view, but has no direction of change.
+    /// Width over height: changes with gait and view, without a rate.
     aspect: Axis,
     height: Axis,
 }
 
-/// Below this no box of a real thing is; it keeps the arithmetic away from 0.
+/// No real box is lower; keeps the arithmetic away from 0.
 const LEAST_HEIGHT: f32 = 1e-4;
-/// A shorter step than between any two frames, in seconds; it keeps the arithmetic away from 0.
+/// Shorter than any interval of frames, in seconds; keeps the arithmetic away from 0.
 const LEAST_STEP: f32 = 1e-3;
 /// Standard deviation of a box's width over height, and of its change in a second.
 const ASPECT_MEASUREMENT: f32 = 0.1;
 const ASPECT_CHANGE: f32 = 0.3;
 
 impl Kalman {
-    /// A thing that was just seen for the first time.
+    /// An object at its first observation.
     pub fn new(seen: &Bounds, motion: &Motion) -> Kalman {
         let size = mean_side(seen);
         let center = seen.center();
@@ -133,9 +133,9 @@ impl Kalman {
         }
     }
 
-    /// Moves on by `seconds` ≥ 0. Of a thing that is out of sight (`seen` is false) the size is
-    /// kept: a box that shrank while somebody went behind a wall would shrink on to nothing. And where it may be grows
-    /// no faster than for people: else a car that has left would be found again in the next one.
+    /// Predicts `seconds` ≥ 0 ahead. An unseen object (`seen` is false) keeps its size: a box that shrank while
+    /// somebody went behind a wall would shrink on to nothing. Its uncertainty grows no faster than for people;
+    /// otherwise a car that has left would be found again in the next one.
     pub fn predict(&mut self, seconds: f32, seen: bool, motion: &Motion) {
         let quickness = if seen { motion.quickness * self.speed() } else { 0.0 };
         let noise = square((motion.acceleration + quickness) * self.size());
@@ -150,10 +150,10 @@ impl Kalman {
         self.height.value = self.height.value.max(LEAST_HEIGHT);
     }
 
-    /// Takes in a detection, `seconds` after the one before; `doubt` ≥ 1 is by how much its box is less
-    /// certain than a sure one's.
+    /// Takes in a detection, `seconds` after the one before. `doubt` ≥ 1 is the factor by which its box is less
+    /// certain than a sure one.
     pub fn correct(&mut self, seen: &Bounds, seconds: f32, doubt: f32, motion: &Motion) {
-        // Of n sights with the same error each tells an n-th: a variance n times as large.
+        // Each of n observations with the same error carries an n-th of the information: n times the variance.
         let repeats = (motion.same_error / seconds.max(LEAST_STEP)).max(1.0);
         let doubt = doubt * repeats.sqrt();
         let center = seen.center();
@@ -167,7 +167,7 @@ impl Kalman {
         self.aspect.value = self.aspect.value.max(0.01);
     }
 
-    /// Where the box is, as far as is known.
+    /// The estimated bounds.
     pub fn bounds(&self) -> Bounds {
         let center = Point::new(self.x.value, self.y.value);
         Bounds::centered_at(center, self.aspect.value * self.height.value, self.height.value)
@@ -189,16 +189,16 @@ impl Kalman {
         (x * x + y * y).sqrt() / self.size()
     }
 
-    /// How unexpected a box's centre is where `expected` is what should be seen: the squared Mahalanobis distance, when
-    /// the box itself may be off by `slack` (a standard deviation, in heights).
+    /// Squared Mahalanobis distance of a seen box's centre from the `expected` one. `slack` is the additional
+    /// uncertainty of the box (a standard deviation, in heights).
     pub fn mahalanobis_squared(&self, expected: &Bounds, seen: &Bounds, slack: f32) -> f32 {
         let (center, expected) = (seen.center(), expected.center());
         let part = |axis: &Axis, off: f32| square(off) / (axis.variance[0] + square(slack));
         part(&self.x, center.x - expected.x) + part(&self.y, center.y - expected.y)
     }
 
-    /// How far the centre of a box can be off, sideways and downwards, for [`Kalman::mahalanobis_squared`] to
-    /// stay below `most`.
+    /// Largest horizontal and vertical distance of a box's centre at which [`Kalman::mahalanobis_squared`] stays
+    /// below `most`.
     pub fn gate_size(&self, most: f32, slack: f32) -> Point {
         let part = |axis: &Axis| (most * (axis.variance[0] + square(slack))).sqrt();
         Point::new(part(&self.x), part(&self.y))
@@ -222,7 +222,7 @@ mod tests {
         Bounds::centered_at(Point::new(x, 0.5), 0.08, 0.2)
     }
 
-    /// Seen every `step` seconds on a straight way at 0.1 heights a second.
+    /// Observed every `step` seconds on a straight path at 0.1 heights a second.
     fn followed(step: f32, times: usize) -> Kalman {
         let motion = Motion::default();
         let mut kalman = Kalman::new(&walker(0.0), &motion);
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn surprise_fades_with_time() {
+    fn uncertainty_grows_with_time() {
         let motion = Motion::default();
         let mut kalman = followed(0.1, 20);
         let beside = walker(0.4);

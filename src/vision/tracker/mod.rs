@@ -1,25 +1,25 @@
-//! Who is who from frame to frame: ByteTrack (Y. Zhang et al., "ByteTrack: Multi-Object Tracking by
+//! Associates detections from frame to frame: ByteTrack (Y. Zhang et al., "ByteTrack: Multi-Object Tracking by
 //! Associating Every Detection Box", ECCV 2022) with real time steps.
 //!
-//! In every frame all tracks are moved on to the frame's time ([`kalman`]), then matched with the
-//! detections in three rounds, each an optimal [`assignment`]:
+//! Every frame moves all tracks on to its time ([`kalman`]) and matches them with its detections in three rounds,
+//! each an optimal [`assignment`]:
 //!
-//! 1. confirmed tracks, those out of sight too, with the sure detections;
-//! 2. those that were in sight and got none, with the unsure ones: somebody half behind a lamp post
-//!    is still there;
-//!    riders and what they ride may be taken for each other there, on one place;
-//! 3. tentative tracks with what sure ones are left, then with unsure ones, which keep a track
-//!    alive and prove nothing; what sure ones remain begin new tracks.
+//! 1. Confirmed and lost tracks are matched with the sure detections.
+//! 2. Tracks that were visible and got none are matched with the unsure detections: a person half behind a lamp post
+//!    is still there. Riders and their vehicles may match each other here, in one place.
+//! 3. Tentative tracks are matched with the remaining sure detections, then with unsure ones, which keep a track
+//!    alive without confirming it. The sure detections that still remain start new tracks.
 //!
-//! What differs from the paper, because frames come when the machine has time for them: velocities
-//! and noise are per second, patience is in seconds, and a pair is judged by overlap *and* by how
-//! well the place fits the motion, so that a thing whose boxes do not overlap from one frame to the
-//! next is followed too. A track never begins on what is already tracked, and ends where it walks
-//! out of the picture. What stood when it was lost, and is found again in that place long after, is a new track that
-//! names the old one ([`Track::continues`]).
+//! Differences from the paper, because frames arrive when the machine has time for them:
 //!
-//! Invariants: an id is never used twice; there are never more than
-//! [`TrackerOptions::most_tracks`] tracks; [`Tracker::tracks`] is in order of ids.
+//! Velocities and noise are per second, patience is in seconds. Similarity combines overlap *and* how well the
+//! position fits the motion, so that objects whose boxes do not overlap from one frame to the next are tracked too.
+//! No track starts on an object that is already tracked. A track ends when it leaves the frame. An object that stood
+//! when it was lost and is found in the same place much later is a new track that names the old one
+//! ([`Track::continues`]).
+//!
+//! Invariants: an id is never used twice; there are never more than [`TrackerOptions::most_tracks`] tracks;
+//! [`Tracker::tracks`] is in order of ids.
 
 pub mod assignment;
 mod field;
@@ -37,56 +37,55 @@ use super::detection::Detection;
 use super::geometry::{Aspect, Bounds, Point};
 use super::labels::Labels;
 
-/// How tracks begin, go on and end. Times are in seconds, lengths in sizes (see [`Motion`]).
+/// Parameters of tracks. Times are in seconds, lengths in sizes (see [`Motion`]).
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrackerOptions {
-    /// From this score (0–1) on a detection is sure: it finds lost tracks and begins new ones.
+    /// From this score (0–1) on a detection is sure: it finds lost tracks and starts new ones.
     pub sure_score: f32,
-    /// Below this score (0–1) a detection is not used at all.
+    /// Detections below this score (0–1) are ignored.
     pub least_score: f32,
-    /// A new track needs this score (0–1).
+    /// Least score (0–1) to start a track.
     pub birth_score: f32,
-    /// A new track is confirmed when it has been seen surely in this many frames...
+    /// A track is confirmed after sure detections in this many frames...
     pub confirm_after: u32,
-    /// ...and for this long, for in a fast stream a false box comes in many frames running.
-    /// What it crossed before is counted then. Seconds.
+    /// ...and at this age, because in a fast stream a false box lasts for several frames. Crossings before the
+    /// confirmation are counted then. Seconds.
     pub confirm_age: f32,
-    /// A tentative track that is not seen for longer than this is forgotten; at least one frame
-    /// may always be missed. Seconds.
+    /// A tentative track that is unseen for longer than this is forgotten; one missed frame is always allowed.
+    /// Seconds.
     pub tentative_patience: f32,
-    /// A confirmed track that is not seen for longer than this is forgotten; so is a tentative one
-    /// that is not confirmed by then. Seconds.
+    /// A confirmed track that is unseen for longer than this is forgotten; so is a tentative one not confirmed by
+    /// then. Seconds.
     pub lost_patience: f32,
-    /// How alike (0–1) a sure detection and a track must be, see [`Tracker`].
+    /// Least similarity (0–1) of a sure detection and a track, see [`Tracker`].
     pub least_likeness: f32,
-    /// By how much more a confirmed track must be like a detection for every second since it was
-    /// last seen: a guess of where somebody is gets worse, and so does what it proves. Per second.
+    /// Increase of the least similarity for every second in which a confirmed track was unseen: a predicted position
+    /// becomes less certain and proves less. Per second.
     pub likeness_rise: f32,
-    /// The IoU (0–1) that an unsure detection and the predicted box of a track must have. Unsure
-    /// boxes are often of parts of things, heads or legs, and would drag the track after them.
+    /// Least IoU (0–1) of an unsure detection and the predicted box of a track. Unsure boxes are often parts of
+    /// objects, heads or legs, and would drag the track after them.
     pub least_unsure_iou: f32,
-    /// No track begins on a box of which more than this share (0–1) lies in one of the same group
-    /// that is tracked and of about its size: it is a part of that thing. Nor does one on a box that
-    /// holds more than this share of one that is tracked: it is a box around several.
+    /// Coverage (0–1) above which a box starts no track. A box covered by more than this by a tracked one of its
+    /// group and of similar size is a part of that object. A box that covers more than this of a tracked one is a box
+    /// around several objects.
     pub most_covered: f32,
-    /// How far the place of a box may be off beside what the motion says, in sizes (standard
-    /// deviation): what covers somebody moves the middle of the box.
+    /// Position error of a box beyond the motion's, in sizes (standard deviation): an occlusion moves the centre of
+    /// the box.
     pub slack: f32,
-    /// What stood when it was lost is known again in the same place for this long. Seconds.
+    /// How long a lost track that stood is recognized in the same place. Seconds.
     pub rest_patience: f32,
-    /// Most tracks at one time; no new ones begin beyond it.
+    /// Maximum number of tracks at one time; no new ones start beyond it.
     pub most_tracks: usize,
     /// How people and animals move; vehicles move by [`Motion::vehicle`].
     pub motion: Motion,
 }
 
 impl Default for TrackerOptions {
-    /// The least score and the IoU of 0.5 are ByteTrack's; its sure score of 0.6 is for a far
-    /// larger detector, small ones give most of what is there 0.45 or more. Three sights make a
-    /// track: two false boxes running at one place are common, three are not. After 3 s out of
-    /// sight the bar for coming back is at 0.65, which only a box right at the predicted place
-    /// passes. A box of which a tenth shows beside another one of its size may well be somebody
-    /// else, walking abreast.
+    /// The least score and the IoU of 0.5 are ByteTrack's. Its sure score of 0.6 is for a far larger detector; small
+    /// ones give most objects 0.45 or more. Three detections make a track: two false boxes in succession at one place
+    /// are common, three are not. After 3 s unseen the required similarity is 0.65, which only a box right at the
+    /// predicted position reaches. A box that shows by a tenth beside another of its size may well be another person
+    /// walking abreast.
     fn default() -> TrackerOptions {
         TrackerOptions {
             sure_score: 0.45,
@@ -108,43 +107,41 @@ impl Default for TrackerOptions {
     }
 }
 
-/// The squared Mahalanobis distance that 99 of 100 things keep within (χ², two degrees of freedom).
+/// The squared Mahalanobis distance that 99 of 100 objects keep within (χ², two degrees of freedom).
 const FARTHEST: f32 = 9.21;
 
-/// Boxes of which one is so many times as wide or as high as the other are not of the same thing.
+/// Boxes that differ by more than this factor in width or height are not of the same object.
 const MOST_LARGER: f32 = 2.5;
 
-/// How alike a rider and what is ridden must be to be taken for each other: they are not of one size.
+/// Least similarity of a rider and a vehicle that match each other: they differ in size.
 const RIDES_ALIKE: f32 = 0.45;
 
-/// The IoU with the box that was seen last, of what is found again in that place, and how much of what is a part of it
-/// must lie within it.
+/// Recovery of a lost track: least IoU with its last box, and least share of a partial box that must lie within that.
 const SAME_PLACE: f32 = 0.6;
 const PART_THERE: f32 = 0.85;
 
-/// Most that is remembered of what stood when it was lost.
+/// Maximum number of remembered lost tracks that stood.
 const MOST_RESTING: usize = 64;
 
-/// What it costs to pair what is not alike; all other pairs cost 1 − likeness.
+/// Cost of an impossible pair; all other pairs cost 1 − similarity.
 const IMPOSSIBLE: f32 = 1.0;
 
-/// Follows things from frame to frame.
+/// Tracks objects from frame to frame.
 ///
-/// How *alike* a track and a detection are, 0–1: half of it is the IoU of the predicted and the
-/// seen box, half is 1 − d²/9.21 with d² the squared Mahalanobis distance of the centres (not below
-/// 0). Boxes of different groups of labels, or of which one is more than 2.5 times as wide or as
-/// high as the other, are not alike at all.
+/// The *similarity* of a track and a detection is between 0 and 1. Half of it is the IoU of the predicted and the
+/// seen box; half is 1 − d²/9.21 (not below 0), with d² the squared Mahalanobis distance of the centres. It is 0 for
+/// boxes of different groups of labels, and for boxes that differ by more than a factor of 2.5 in width or height.
 #[derive(Debug)]
 pub struct Tracker {
     options: TrackerOptions,
     aspect: Aspect,
     tracks: Vec<Track>,
     departed: Vec<Track>,
-    /// What stood when it was lost, and is not followed any more; the newest last.
+    /// Tracks that stood when they were lost and are no longer followed; the newest last.
     resting: Vec<Track>,
     next_id: u64,
     newest_us: Option<u64>,
-    /// What the newest frame shows.
+    /// The part of the frame that the newest detection saw.
     field: DetectionField,
     assignment: Assignment,
     work: TrackerBuffers,
@@ -153,7 +150,7 @@ pub struct Tracker {
 /// Buffers of one update, kept between frames.
 #[derive(Debug, Default)]
 struct TrackerBuffers {
-    /// The detections of the frame in heights, and whether they are still free.
+    /// Detections of the frame in heights, and whether each is still free.
     seen: Vec<Observation>,
     costs: Vec<f32>,
     rows: Vec<usize>,
@@ -163,14 +160,14 @@ struct TrackerBuffers {
 #[derive(Debug, Clone, Copy)]
 struct Observation {
     detection: Detection,
-    /// Where it is, in heights.
+    /// Bounds in heights.
     bounds: Bounds,
     group: u16,
     free: bool,
 }
 
 impl Tracker {
-    /// A tracker for pictures of this aspect.
+    /// A tracker for frames of this aspect.
     pub fn new(options: TrackerOptions, aspect: Aspect) -> Tracker {
         Tracker {
             options,
@@ -191,36 +188,36 @@ impl Tracker {
         &self.tracks
     }
 
-    /// The tracks that the newest frame ended because they went out of the picture, in order of
-    /// ids: confirmed ones that were not seen again and must be wholly outside by now.
+    /// Tracks that the newest frame ended because they left the frame, in order of ids: confirmed ones that were not
+    /// seen again and must be wholly outside by now.
     pub fn departed_tracks(&self) -> &[Track] {
         &self.departed
     }
 
-    /// What stood when it was lost: it may be found again.
+    /// Lost tracks that stood and may be found again.
     pub fn lost_tracks(&self) -> &[Track] {
         &self.resting
     }
 
-    /// Whether a track should be within `part`, in fractions of the picture.
+    /// True if a track should be within `part`, in fractions of the frame.
     pub fn has_track_within(&self, part: &Bounds) -> bool {
         let field = DetectionField::new(part, self.aspect);
         self.tracks.iter().any(|track| field.contains(&track.bounds_in_heights()))
     }
 
-    /// Whether a track moves, or is not confirmed yet.
+    /// True if a track moves or is not confirmed yet.
     pub fn has_moving_track(&self) -> bool {
         self.tracks
             .iter()
             .any(|track| track.state() == TrackState::Tentative || track.speed() > whole::STANDS)
     }
 
-    /// The highest number that a track has had; 0 before the first.
+    /// The highest object ID so far; 0 before the first.
     pub fn highest_track_id(&self) -> u64 {
         self.next_id - 1
     }
 
-    /// Forgets all tracks, because the picture is another one now. Ids go on.
+    /// Forgets all tracks, because the frames show something else now. Ids continue.
     pub fn restart(&mut self, aspect: Aspect) {
         self.aspect = aspect;
         self.tracks.clear();
@@ -228,13 +225,14 @@ impl Tracker {
         self.resting.clear();
     }
 
-    /// Takes in the sound detections of a frame of the time `time_us` (microseconds of any clock
-    /// that does not go back; if it does, no time has passed).
+    /// Takes in the valid detections of a frame. `time_us` is in microseconds of any clock that does not go back; if
+    /// it does go back, no time has passed.
     pub fn update(&mut self, detections: &[Detection], labels: &Labels, time_us: u64) -> &[Track] {
         self.update_region(detections, labels, time_us, &Bounds::PICTURE)
     }
 
-    /// The same for a detection on a region, in fractions of the picture: a track outside it is not missed.
+    /// Like [`update`](Tracker::update) for a detection on a region, in fractions of the frame. Tracks outside it are
+    /// not missed.
     pub fn update_region(
         &mut self,
         detections: &[Detection],
@@ -246,7 +244,7 @@ impl Tracker {
         let before_us = self.newest_us.unwrap_or(time_us);
         let now_us = time_us.max(before_us);
         self.newest_us = Some(now_us);
-        // Not after the matching: where somebody was a minute ago proves nothing.
+        // Before the matching: a position from a minute ago proves nothing.
         let TrackerOptions { lost_patience, rest_patience, .. } = self.options;
         let lost = self.tracks.extract_if(.., |track| track.unseen_seconds(now_us) > lost_patience);
         self.resting.extend(lost.filter(Track::is_recoverable));
@@ -285,8 +283,7 @@ impl Tracker {
         &self.tracks
     }
 
-    /// Matches the tracks that `whom` chooses and that are not yet seen at `now_us` with the free
-    /// detections that `what` chooses.
+    /// Matches the tracks chosen by `whom` and not yet seen at `now_us` with the free detections chosen by `what`.
     fn match_round(
         &mut self,
         labels: &Labels,
@@ -335,7 +332,7 @@ impl Tracker {
         }
     }
 
-    /// Lets go of the tracks that are not coming back.
+    /// Drops expired tracks.
     fn drop_expired(&mut self, now_us: u64) {
         let TrackerOptions { tentative_patience, lost_patience, .. } = self.options;
         let aspect = self.aspect;
@@ -354,7 +351,7 @@ impl Tracker {
         }));
     }
 
-    /// Begins tracks on the sure detections that are nobody's.
+    /// Starts tracks on the unmatched sure detections.
     fn start_tracks(&mut self, labels: &Labels, now_us: u64) {
         let mut old = self.tracks.len();
         for at in 0..self.work.seen.len() {
@@ -390,7 +387,7 @@ impl Tracker {
         }
     }
 
-    /// What stood in the place of `seen` when it was lost.
+    /// The lost track that stood in the place of `seen`.
     fn find_lost_at(&self, labels: &Labels, seen: &Observation) -> Option<Rest> {
         let lost = self.tracks.iter().enumerate().filter(|(_, t)| !t.is_matched() && t.is_recoverable());
         let lost = lost.map(|(at, track)| (Rest::Lost(at), track));
@@ -419,31 +416,31 @@ impl Tracker {
     }
 }
 
-/// Which tracks and detections a round pairs.
+/// The tracks and detections that a round pairs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Pairs {
     /// Those of one group of labels.
     Alike,
-    /// Riders with what they ride.
+    /// Riders with their vehicles.
     Riding,
 }
 
-/// Where a track is kept that stood when it was lost: its place in the list.
+/// List and index of a lost track that stood.
 #[derive(Debug, Clone, Copy)]
 enum Rest {
     Lost(usize),
     Resting(usize),
 }
 
-/// Where a track should be, and how far around it may be.
+/// A predicted track with its uncertainty.
 struct Predicted<'a> {
     kalman: &'a Kalman,
     bounds: Bounds,
-    /// What shows of it, if something covered a part of it.
+    /// The visible part, if something covered a part of it.
     shown: Option<Bounds>,
-    /// Standard deviation of what the motion does not know, in heights.
+    /// Uncertainty beyond the motion's: a standard deviation, in heights.
     slack: f32,
-    /// Beyond these distances of the centres, sideways and downwards, nothing fits the motion.
+    /// Centres farther off than this, sideways and downwards, do not fit the motion.
     reach: Point,
 }
 
@@ -455,7 +452,7 @@ impl<'a> Predicted<'a> {
         Predicted { kalman, bounds, shown: track.visible_bounds(), slack, reach }
     }
 
-    /// Whether a box overlaps it, or is within reach. In a crowd this spares most of the work.
+    /// True if a box overlaps it or is within reach. In a crowd this saves most of the work.
     fn may_overlap(&self, seen: &Bounds) -> bool {
         let own = &self.bounds;
         let sideways = (seen.left + seen.right - own.left - own.right).abs() / 2.0;
@@ -467,7 +464,7 @@ impl<'a> Predicted<'a> {
 }
 
 impl TrackerOptions {
-    /// How alike a track and what is seen are, see [`Tracker`].
+    /// Similarity of a track and a detection, see [`Tracker`].
     fn similarity(&self, track: &Predicted<'_>, seen: &Observation) -> f32 {
         let alike = |expected: &Bounds| {
             if !are_similar_size(expected, &seen.bounds) {
@@ -480,19 +477,18 @@ impl TrackerOptions {
             let surprise = track.kalman.mahalanobis_squared(expected, &seen.bounds, track.slack);
             (overlap + (1.0 - surprise / FARTHEST).max(0.0)) / 2.0
         };
-        // Of what was half covered all may show again, or the same half.
+        // A half covered object may show completely again, or show the same half.
         track.shown.iter().map(alike).fold(alike(&track.bounds), f32::max)
     }
 
-    /// Whether a box is a part of what is tracked, or is around it, see
-    /// [`TrackerOptions::most_covered`].
+    /// True if a box is a part of a tracked one or around it, see [`TrackerOptions::most_covered`].
     fn is_same_object(&self, tracked: &Bounds, seen: &Bounds) -> bool {
         let shared = tracked.intersection_area(seen);
         let is_part = shared > self.most_covered * seen.area() && are_similar_size(tracked, seen);
         is_part || shared > self.most_covered * tracked.area()
     }
 
-    /// How alike they must be for this track.
+    /// Required similarity for this track.
     fn required_similarity(&self, track: &Track, now_us: u64) -> f32 {
         match track.state() {
             TrackState::Tentative => self.least_likeness,
@@ -501,7 +497,7 @@ impl TrackerOptions {
     }
 }
 
-/// Whether two boxes can be of one thing, by their sizes.
+/// True if the sizes of two boxes can be those of one object.
 fn are_similar_size(one: &Bounds, other: &Bounds) -> bool {
     let alike = |ratio: f32| (1.0 / MOST_LARGER..=MOST_LARGER).contains(&ratio);
     alike(one.height() / other.height()) && alike(one.width() / other.width())
@@ -534,10 +530,10 @@ mod tests {
         tracker.tracks().iter().map(|track| track.id().0).collect()
     }
 
-    /// A car comes near: its box grows by 1.3 between detections, a fifth of a second apart. With people's motion the
+    /// A car approaches: its box grows by 1.3 between detections, a fifth of a second apart. With people's motion the
     /// last boxes share a fifth.
     #[test]
-    fn a_car_that_comes_near_is_followed_at_five_detections_a_second() {
+    fn an_approaching_car_is_tracked_at_five_detections_a_second() {
         let mut tracker = tracker();
         let mut shared = 0.0;
         for n in 0..9 {
@@ -569,7 +565,7 @@ mod tests {
     }
 
     #[test]
-    fn in_a_fast_stream_it_takes_more_sights() {
+    fn a_fast_stream_takes_more_detections() {
         let mut tracker = tracker();
         for n in 0..6 {
             let state = tracker.update(&[person(0.3, 0.9)], &labels(), n * 33_000)[0].state();
@@ -583,7 +579,7 @@ mod tests {
     fn ids_are_never_used_twice() {
         let mut tracker = tracker();
         for n in 0..50u64 {
-            // Somebody comes and goes, each time elsewhere.
+            // A person comes and goes, each time elsewhere.
             let x = if n % 2 == 0 { 0.1 } else { 0.9 };
             tracker.update(&[person(x, 0.9)], &labels(), 10 * n * TENTH);
             assert_eq!(ids(&tracker), [n + 1]);
@@ -597,7 +593,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_never_too_many() {
+    fn there_are_never_too_many_tracks() {
         let options = TrackerOptions { most_tracks: 7, ..TrackerOptions::default() };
         let mut tracker = Tracker::new(options, Aspect::new(4, 3));
         let crowd: Vec<Detection> = (0..15).map(|n| person(0.05 + 0.06 * n as f32, 0.9)).collect();
@@ -607,7 +603,7 @@ mod tests {
     }
 
     #[test]
-    fn time_that_goes_back_is_no_time() {
+    fn time_that_goes_back_counts_as_zero() {
         let mut tracker = tracker();
         for n in 0..10 {
             tracker.update(&[person(0.3 + 0.01 * n as f32, 0.9)], &labels(), 1_000_000 + n * TENTH);
@@ -626,7 +622,7 @@ mod tests {
         }
         tracker.update(&[as_class(2)], &labels(), 5 * TENTH);
         assert_eq!(ids(&tracker), [1]);
-        assert_eq!(tracker.tracks()[0].class(), Class(1), "one sight changes no mind");
+        assert_eq!(tracker.tracks()[0].class(), Class(1), "one detection does not change the class");
         for n in 6..40 {
             tracker.update(&[as_class(2)], &labels(), n * TENTH);
         }
@@ -636,7 +632,7 @@ mod tests {
     }
 
     #[test]
-    fn who_walks_out_of_the_picture_departs_at_once() {
+    fn a_track_that_leaves_the_frame_departs_at_once() {
         let mut tracker = tracker();
         for n in 0..20 {
             tracker.update(&[person(0.68 + 0.015 * n as f32, 0.9)], &labels(), n * TENTH);
@@ -654,7 +650,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_somebody_is_nobody_new() {
+    fn a_part_of_a_tracked_person_starts_no_track() {
         let chest =
             Detection { bounds: Bounds::centered_at(Point::new(0.3, 0.45), 0.04, 0.1), ..person(0.3, 0.8) };
         let mut tracker = tracker();
@@ -666,7 +662,7 @@ mod tests {
     }
 
     #[test]
-    fn who_stands_before_a_car_or_in_a_huge_false_box_is_somebody() {
+    fn a_person_before_a_car_or_in_a_huge_false_box_starts_a_track() {
         let car = Detection { class: Class(1), bounds: Bounds::new(0.1, 0.3, 0.6, 0.7), score: 0.9 };
         let huge = Detection { class: Class(0), bounds: Bounds::new(0.0, 0.0, 0.9, 0.9), score: 0.9 };
         for cover in [car, huge] {
@@ -681,7 +677,7 @@ mod tests {
     }
 
     #[test]
-    fn a_box_around_several_is_nobody_new() {
+    fn a_box_around_several_objects_starts_no_track() {
         let around = Detection { bounds: Bounds::new(0.1, 0.2, 0.6, 0.9), ..person(0.3, 0.8) };
         let mut tracker = tracker();
         for n in 0..20 {

@@ -1,4 +1,4 @@
-//! One thing that is followed: its filter, its state, and what it is taken for.
+//! One tracked object: its filter, its state and its class.
 
 use super::super::detection::{Class, Detection};
 use super::super::geometry::{Aspect, Bounds, Point};
@@ -7,42 +7,42 @@ use super::field::{CutEdges, DetectionField};
 use super::kalman::{Kalman, Motion};
 use super::whole::{STANDS, Whole};
 
-/// The number of a track; never used twice in one run.
+/// The object ID; never used twice in one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TrackId(pub u64);
 
-/// How sure it is that a track is something.
+/// Confidence in a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TrackState {
-    /// Seen too few times to be believed.
+    /// Seen too few times to be confirmed.
     Tentative,
-    /// Believed, and seen in the newest frame.
+    /// Confirmed and seen in the newest frame.
     Confirmed,
-    /// Believed, but not seen in the newest frame.
+    /// Confirmed but not seen in the newest frame.
     Lost,
 }
 
-/// How many classes are remembered of one track: detectors waver between two or three.
+/// Maximum number of remembered classes of a track: detectors waver between two or three.
 const MOST_VOTES: usize = 4;
-/// From this share of the heaviest vote on another class is no mistake.
+/// Share of the heaviest vote from which another class is no mistake.
 const GOOD_PART: f32 = 0.25;
-/// What a vote still weighs at the next sight. After 13 sights it has lost half.
+/// Factor on a vote at each observation. After 13 observations it has halved.
 const VOTE_KEEPS: f32 = 0.95;
 
-/// A thing that is followed.
+/// A tracked object.
 #[derive(Debug, Clone)]
 pub struct Track {
     id: TrackId,
     state: TrackState,
-    /// How such things move.
+    /// Motion parameters of its class.
     motion: Motion,
     kalman: Kalman,
     whole: Whole,
-    /// Its box as it was last seen, completed to all of it, in heights.
+    /// The last measured box, completed to the whole object, in heights.
     measured: Bounds,
-    /// Which edges of the newest detection's region cut it off.
+    /// The edges at which the newest detection's region cut the box off.
     cut: CutEdges,
-    /// The classes it was seen as, and their summed scores; the heaviest first.
+    /// Classes with their summed scores, the heaviest first.
     votes: Vec<(Class, f32)>,
     score: f32,
     hits: u32,
@@ -83,10 +83,10 @@ impl Track {
         }
     }
 
-    /// This track as the heir of `old`, found again where that was last seen.
+    /// Makes this track the successor of `old`, found again where that was last seen.
     pub(super) fn continue_from(mut self, old: &Track, seen: &Detection, bounds: &Bounds) -> Track {
         self.whole = old.whole;
-        // As if no time had passed: it stood.
+        // As if no time had passed, because it stood.
         let nowhere = Bounds::new(0.0, 0.0, f32::INFINITY, 1.0);
         self.measured = self.whole.complete(bounds, &old.measured, 0.0, 0.0, &nowhere);
         self.kalman = Kalman::new(&self.measured, &self.motion);
@@ -96,18 +96,18 @@ impl Track {
         self
     }
 
-    /// The same, seen as `bounds` in a detection on `field`.
+    /// Sets the edges that `field` cut off the seen `bounds`.
     pub(super) fn with_cut_edges(mut self, field: &DetectionField, bounds: &Bounds) -> Track {
         self.cut = field.cut_edges(bounds);
         self
     }
 
-    /// Which edges of its box are not its own: the region of the detection ended there.
+    /// The edges of its box at which the detection's region ended.
     pub fn cut_edges(&self) -> CutEdges {
         self.cut
     }
 
-    /// Its number.
+    /// The object ID.
     pub fn id(&self) -> TrackId {
         self.id
     }
@@ -117,44 +117,44 @@ impl Track {
         self.state
     }
 
-    /// The track that it goes on from, if it was found again where that was lost. That one is no more.
+    /// The track that it continues, if it was found again where that was lost. The old track has ended.
     pub fn continues(&self) -> Option<TrackId> {
         self.heir_of
     }
 
-    /// What it was seen as lately beside its class, where that is a good part of the sights.
+    /// Other classes with a good share of the recent observations.
     pub fn other_likely_classes(&self) -> impl Iterator<Item = Class> + '_ {
         let least = self.votes[0].1 * GOOD_PART;
         self.votes[1..].iter().filter(move |vote| vote.1 >= least).map(|vote| vote.0)
     }
 
-    /// What it has been seen as most, the newest sights weighing most.
+    /// The most frequent class, weighted towards recent observations.
     pub fn class(&self) -> Class {
         self.votes[0].0
     }
 
-    /// The score (0–1) of the detection it was last seen as.
+    /// Score (0–1) of the last detection.
     pub fn score(&self) -> f32 {
         self.score
     }
 
-    /// When it was first seen, in microseconds of the frames' clock.
+    /// Time of the first detection, in microseconds of the frames' clock.
     pub fn born_us(&self) -> u64 {
         self.born_us
     }
 
-    /// Where it is (a lost one: where it should be), in fractions of a picture of this aspect.
+    /// Estimated bounds (predicted for a lost track), in fractions of a frame of this aspect.
     pub fn bounds(&self, aspect: Aspect) -> Bounds {
         aspect.box_in_fractions(&self.kalman.bounds())
     }
 
-    /// Where it is, in heights.
+    /// Estimated bounds, in heights.
     pub fn bounds_in_heights(&self) -> Bounds {
         self.kalman.bounds()
     }
 
-    /// Where it was last seen, as its box was measured (and completed, where something covered a part of it), in
-    /// heights: it trembles, but nobody who stops is beyond it.
+    /// The last measured box in heights, completed if something covered a part of it. It trembles, but it is not
+    /// beyond the point where the object stopped.
     pub fn measured_in_heights(&self) -> Bounds {
         self.measured
     }
@@ -164,7 +164,7 @@ impl Track {
         self.kalman.velocity()
     }
 
-    /// Whether it was seen in the newest frame.
+    /// True if it was seen in the newest frame.
     pub fn is_matched(&self) -> bool {
         self.matched
     }
@@ -173,7 +173,8 @@ impl Track {
         &self.kalman
     }
 
-    /// What shows of it if as much is covered as when it was last seen, in heights; `None` if nothing was.
+    /// The predicted visible part in heights, if as much is covered as in the last observation; `None` if nothing
+    /// was.
     pub(super) fn visible_bounds(&self) -> Option<Bounds> {
         self.whole.is_part().then(|| self.whole.visible_part(&self.kalman.bounds()))
     }
@@ -183,7 +184,7 @@ impl Track {
         self.kalman.speed()
     }
 
-    /// Whether it stood when it was seen last, and was believed then or goes on from what was.
+    /// True if it stood when it was last seen, and was confirmed or continues a confirmed track.
     pub(super) fn is_recoverable(&self) -> bool {
         let is_known = self.state != TrackState::Tentative || self.heir_of.is_some();
         is_known && self.speed() <= STANDS
@@ -209,7 +210,7 @@ impl Track {
         self.matched = false;
     }
 
-    /// It is seen in the newest frame.
+    /// It was seen in the newest frame.
     pub(super) fn observe(
         &mut self,
         detection: &Detection,
@@ -237,7 +238,7 @@ impl Track {
         }
     }
 
-    /// It is not seen in the newest frame.
+    /// It was not seen in the newest frame.
     pub(super) fn record_miss(&mut self) {
         self.misses = self.misses.saturating_add(1);
         if self.state == TrackState::Confirmed {

@@ -1,31 +1,31 @@
-//! How large a thing is when all of it shows, and where all of it is while something covers a part.
+//! Estimates the full size of an object, and its full bounds while a part is covered.
 //!
-//! A car that waits half behind a lorry has not moved, though the middle of its box has: of the two edges of an axis
-//! one is where it was, and the other is the lorry's. So the size is remembered, and a box that has become a part of
-//! itself is completed to it, from the edge that is where it should be. What becomes smaller in both axes alike goes
-//! away from the camera, and nothing covers it; nor is anything completed at the picture's edge, where the tracker
-//! expects boxes to shrink.
+//! A car that waits half behind a lorry has not moved, though the centre of its box has. On an axis one edge is where
+//! it was, and the other is the lorry's. The size is therefore remembered, and a partial box is completed to it from
+//! the edge that is where it should be. A box that shrinks alike in both axes moves away from the camera and is not
+//! covered. Nothing is completed at the edge of the frame, where the tracker expects boxes to shrink.
 
 use super::super::geometry::Bounds;
 use super::field::AT_EDGE;
 
-/// Of a thing whose box is narrower, or lower, than this share of its size (0–1) a part is covered. The widths of a
-/// walker's boxes keep within it mostly.
+/// A box narrower or lower than this share of the object's size (0–1) is partly covered. The widths of a walker's
+/// boxes mostly stay above it.
 const PART: f32 = 0.8;
-/// How fast the remembered size follows boxes that are larger, and smaller ones that are no parts. Seconds.
+/// Time constants with which the remembered size follows larger boxes, and smaller ones that are not partial.
+/// Seconds.
 const GROWS: f32 = 0.15;
 const SHRINKS: f32 = 0.5;
-/// How fast it follows parts, too, while the thing moves: it may have turned. Seconds.
+/// Time constant for partial boxes of a moving object, which may have turned. Seconds.
 const TURNS: f32 = 1.0;
-/// Slower than this a thing stands: a box that trembles seems to move. Sizes a second.
+/// Below this speed an object stands: a trembling box seems to move. Sizes a second.
 pub(super) const STANDS: f32 = 0.3;
 
-/// The size of a thing, and what of it shows.
+/// The size of an object and its covered parts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Whole {
     width: f32,
     height: f32,
-    /// What of its box is covered, as shares of its size from the left, top, right and bottom; 0 where nothing is.
+    /// Covered shares of its size from the left, top, right and bottom; 0 for none.
     covered: [f32; 4],
 }
 
@@ -37,12 +37,12 @@ impl Whole {
         Whole { width: seen.width(), height: seen.height(), covered: [0.0; 4] }
     }
 
-    /// Whether something covered a part of it when it was last seen.
+    /// True if something covered a part of it in the last observation.
     pub(super) fn is_part(&self) -> bool {
         self.covered != [0.0; 4]
     }
 
-    /// What shows of a thing that is at `whole`, if as much of it is covered as when it was last seen.
+    /// The visible part of an object at `whole`, if as much is covered as in the last observation.
     pub(super) fn visible_part(&self, whole: &Bounds) -> Bounds {
         let [left, top, right, bottom] = self.covered;
         let (width, height) = (whole.width(), whole.height());
@@ -54,7 +54,7 @@ impl Whole {
         )
     }
 
-    /// Where all of a thing is that is seen as `seen` and should be at `expected`, `seconds` after it was last seen;
+    /// The full bounds of an object seen as `seen` and predicted at `expected`, `seconds` after the last observation;
     /// `speed` in sizes a second. `field` is the detection's region.
     pub(super) fn complete(
         &mut self,
@@ -82,21 +82,21 @@ impl Whole {
     }
 }
 
-/// What has come over a thing since it was last seen.
+/// Change of an object since the last observation.
 struct TrackChange {
     seconds: f32,
-    /// By how much both axes are smaller.
+    /// Factor by which both axes are smaller.
     scale: f32,
     moves: bool,
 }
 
 impl TrackChange {
-    /// How much of a change shows after the seconds, if most does after `within`.
+    /// Share of a change to follow after these seconds, with the time constant `within`.
     fn smoothing_factor(&self, within: f32) -> f32 {
         self.seconds / (self.seconds + within)
     }
 
-    /// Brings `size` up to date and gives where all of it is along an axis on which the detection covers `field`.
+    /// Updates `size` and returns the full extent on an axis on which the detection covers `field`.
     fn solve_axis(&self, size: &mut f32, seen: Span, expected: Span, field: Span) -> Span {
         let shows = seen.1 - seen.0;
         let is_cut = seen.0 < field.0 + AT_EDGE || seen.1 > field.1 - AT_EDGE;
@@ -115,7 +115,7 @@ impl TrackChange {
         if self.moves {
             *size += (shows - *size) * self.smoothing_factor(TURNS);
         }
-        // By how much each edge is off if it is the true one; the one that is less off counts.
+        // Error of each edge if it is the true one; the edge with the smaller error weighs more.
         let middle = (expected.0 + expected.1) / 2.0;
         let off = (seen.0 - (middle - *size / 2.0), seen.1 - (middle + *size / 2.0));
         let trust = |off: f32| 1.0 / (off * off + square(0.02 * *size));

@@ -1,32 +1,31 @@
-//! What the families have in common: how numbers become scores and boxes.
+//! Shared by the families: how numbers become scores and boxes.
 
 use super::super::card::{Activation, BackgroundColumn, BoxUnit, Corners, unfit};
 use super::super::network::{InputShape, Output, OutputShape};
 use crate::base::Fault;
 
-/// Takes a box that was found: class, score (0–1), and left, top, right, bottom in pixels of the
-/// input.
+/// Receives a box: class, score (0–1), and left, top, right, bottom in pixels of the input.
 pub type Found<'a> = dyn FnMut(u16, f32, [f32; 4]) + 'a;
 
-/// Reads the outputs of one network.
+/// Decodes the outputs of one network.
 pub trait Decode: Send + std::fmt::Debug {
-    /// Hands over every box with a score of at least `least`, raw: several for one thing, in no order.
-    /// `outputs` are in the order of [`Network::outputs`](super::super::Network::outputs). A score that is
-    /// no number is not sure enough.
+    /// Calls `found` for every box with a score of at least `least`, raw: several for one object, in no order.
+    /// `outputs` are in the order of [`Network::outputs`](super::super::Network::outputs). A NaN score is below every
+    /// `least`.
     fn decode(&self, outputs: &[Output<'_>], least: f32, found: &mut Found<'_>);
 }
 
-/// The cells of a level: columns and rows.
+/// Columns and rows of a level's cells.
 pub fn cells(input: &InputShape, stride: u32) -> (usize, usize) {
     (input.width.div_ceil(stride) as usize, input.height.div_ceil(stride) as usize)
 }
 
-/// The cells of all levels together.
+/// Number of cells of all levels.
 pub fn all_cells(input: &InputShape, strides: &[u32]) -> usize {
     strides.iter().map(|&stride| cells(input, stride)).map(|(columns, rows)| columns * rows).sum()
 }
 
-/// Outputs as people write them: `[1, 3549, 85] and [1, 4]`.
+/// Output shapes for messages: `[1, 3549, 85] and [1, 4]`.
 pub fn format_shapes(outputs: &[OutputShape]) -> String {
     let all: Vec<String> = outputs.iter().map(|output| format!("{:?}", output.shape)).collect();
     match all.len() {
@@ -36,7 +35,7 @@ pub fn format_shapes(outputs: &[OutputShape]) -> String {
     }
 }
 
-/// Rows and numbers a row of an output, if it is of rows: some exporters write boxes as [1, n, 1, 4].
+/// Number of rows and columns of an output of rows; some exporters write boxes as [1, n, 1, 4].
 pub fn as_rows(shape: &[usize]) -> Option<[usize; 2]> {
     let rows = match without_batch(shape, 3) {
         Some(&[n, 1, 4]) if n > 1 => [n, 4],
@@ -45,13 +44,13 @@ pub fn as_rows(shape: &[usize]) -> Option<[usize; 2]> {
     (rows[0] > 0 && rows[1] > 0).then_some(rows)
 }
 
-/// `shape` without leading ones, of which exporters write none, one or two, down to `rank`.
+/// `shape` reduced to `rank` by dropping leading ones: exporters write none, one or two.
 pub(super) fn without_batch(shape: &[usize], rank: usize) -> Option<&[usize]> {
     let extra = shape.len().checked_sub(rank)?;
     shape[..extra].iter().all(|&n| n == 1).then(|| &shape[extra..])
 }
 
-/// That a network's outputs are not those of its family.
+/// The error for outputs that do not belong to the family.
 pub fn wrong_outputs(family: &'static str, outputs: &[OutputShape], wanted: impl Into<String>) -> Fault {
     let (outputs, wanted) = (format_shapes(outputs), wanted.into());
     unfit(format!("the outputs {outputs} are not those of the family {family}, which has {wanted}"))
@@ -61,13 +60,13 @@ pub(super) fn sigmoid(logit: f32) -> f32 {
     1.0 / (1.0 + (-logit).exp())
 }
 
-/// The logit of a score, so that logits can be compared without computing their scores. 0 and 1
-/// become infinities, which compare as they should.
+/// The logit of a score, so that logits compare without computing their scores. 0 and 1 become infinities, which
+/// compare correctly.
 pub(super) fn logit(score: f32) -> f32 {
     (score / (1.0 - score)).ln()
 }
 
-/// The greatest of `scores` and its place; `None` where there is none that is a number.
+/// The greatest of `scores` and its index, without NaN; `None` if there is none.
 pub(super) fn best_score(scores: &[f32]) -> Option<(usize, f32)> {
     let mut best: Option<(usize, f32)> = None;
     for (at, &score) in scores.iter().enumerate() {
@@ -78,8 +77,7 @@ pub(super) fn best_score(scores: &[f32]) -> Option<(usize, f32)> {
     best
 }
 
-/// Hands over the classes of a row of scores or logits that are sure enough. The background, if
-/// there is one, is never handed over.
+/// Reports the classes of a row of scores or logits that reach `least`, never the background.
 pub(super) fn for_each_sure_class(
     row: &[f32],
     activation: Activation,
@@ -101,7 +99,7 @@ pub(super) fn for_each_sure_class(
         }
         Activation::Softmax => {
             let Some((best, most)) = best_score(row) else { return };
-            // The usual case by far, and no sum is needed for it.
+            // By far the most frequent case; it needs no sum.
             if background == BackgroundColumn::First && best == 0 && least > 0.5 {
                 return;
             }
@@ -116,7 +114,7 @@ pub(super) fn for_each_sure_class(
     }
 }
 
-/// Four numbers as left, top, right, bottom in pixels of an input of this size.
+/// Converts four numbers to left, top, right, bottom in pixels of an input of this size.
 pub(super) fn to_pixel_box(numbers: [f32; 4], corners: Corners, unit: BoxUnit, size: (f32, f32)) -> [f32; 4] {
     let [left, top, right, bottom] = match (corners, numbers) {
         (Corners::Xyxy, numbers) => numbers,

@@ -1,20 +1,19 @@
-//! Boxes and scores that the network has decoded itself, before suppression: SSD as torchvision and
-//! others export it, RetinaNet, RT-DETR and the like.
+//! Boxes and scores decoded by the network itself, before suppression: SSD as torchvision and others export it,
+//! RetinaNet, RT-DETR and similar networks.
 
 use super::{Decode, Found, as_rows, for_each_sure_class, to_pixel_box, wrong_outputs};
 use crate::base::Fault;
 use crate::vision::onnx::card::{DecodedCard, wrong_labels};
 use crate::vision::onnx::network::{InputShape, Output, OutputShape};
 
-/// See the module's words.
 #[derive(Debug)]
 pub(super) struct Decoded {
     card: DecodedCard,
     size: (f32, f32),
-    /// Places of the two outputs.
+    /// Indices of the two outputs.
     boxes: usize,
     scores: usize,
-    /// Numbers a row of scores.
+    /// Length of a row of scores.
     columns: usize,
 }
 
@@ -38,19 +37,19 @@ impl Decoded {
     }
 }
 
-/// Which outputs have the boxes and their scores, and how many scores a box has.
+/// The outputs with the boxes and their scores, and the number of scores a box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecodedOutputs {
-    /// The output of boxes.
+    /// Index of the output of boxes.
     pub boxes: usize,
-    /// The output of scores.
+    /// Index of the output of scores.
     pub scores: usize,
     /// Scores a box.
     pub columns: usize,
 }
 
-/// Where boxes and scores are among `outputs`: of two of four columns `boxes` says which has the boxes; of more outputs
-/// the names tell, for whatever else an exporter gave is left alone.
+/// Finds boxes and scores among `outputs`. If two outputs have four columns each, `boxes` says which has the boxes.
+/// Among more than two outputs the names decide; other outputs are ignored.
 pub fn find_columns(outputs: &[OutputShape], boxes: usize) -> Option<DecodedOutputs> {
     let rows = |at: usize| as_rows(&outputs.get(at)?.shape);
     if let [_, _] = outputs {
@@ -70,7 +69,7 @@ pub fn find_columns(outputs: &[OutputShape], boxes: usize) -> Option<DecodedOutp
     };
     let of_four: Vec<usize> = (0..outputs.len()).filter(|&at| matches!(rows(at), Some([_, 4]))).collect();
     let named: Vec<usize> = of_four.iter().copied().filter(|&at| called(at, &["box"])).collect();
-    // Of several there is one a level, of numbers that are no boxes yet.
+    // Several outputs named so are one a level, and not decoded.
     let ((&[boxes], _) | (_, &[boxes])) = (&of_four[..], &named[..]) else { return None };
     let [count, _] = rows(boxes)?;
     let beside: Vec<usize> = (0..outputs.len())
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_outputs_of_four_columns_the_description_names_the_boxes() {
+    fn the_description_names_the_boxes_of_two_outputs_with_four_columns() {
         let card = DecodedCard { boxes: 1, ..card(Activation::None, false) };
         let decoded =
             Decoded::new(&card, &input(100, 100), &of_shapes(&[&[1, 2, 4], &[1, 2, 4]]), 4).unwrap();
@@ -154,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_else_is_given_is_left_alone() {
+    fn other_outputs_are_ignored() {
         let of = |named: &[(&str, &[usize])]| -> Option<DecodedOutputs> {
             let outputs: Vec<OutputShape> = named
                 .iter()

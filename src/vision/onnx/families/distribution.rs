@@ -1,13 +1,11 @@
-//! NanoDet and PicoDet: for each side of a box the network gives a distribution over its distance
-//! from the cell's point, in cells; the distance is its mean (Li et al., "Generalized Focal Loss",
-//! 2020).
+//! NanoDet and PicoDet: for each side of a box the network gives a distribution over its distance from the cell's
+//! point, in cells. The distance is the mean (Li et al., "Generalized Focal Loss", 2020).
 
 use super::{Decode, Found, all_cells, cells, for_each_sure_class, without_batch, wrong_outputs};
 use crate::base::Fault;
 use crate::vision::onnx::card::{BackgroundColumn, DistributionCard, wrong_labels};
 use crate::vision::onnx::network::{InputShape, Output, OutputShape};
 
-/// See the module's words.
 #[derive(Debug)]
 pub(super) struct Distribution {
     card: DistributionCard,
@@ -16,7 +14,7 @@ pub(super) struct Distribution {
     bins: usize,
 }
 
-/// A level, and where its numbers are.
+/// A level and the position of its numbers.
 #[derive(Debug)]
 struct DistributionLevel {
     stride: f32,
@@ -26,7 +24,7 @@ struct DistributionLevel {
     distances: BoxSide,
 }
 
-/// Rows of an output: `width` numbers each, of which those from `offset` on are meant.
+/// A slice of each row of an output: `width` numbers from `offset` on.
 #[derive(Debug, Clone, Copy)]
 struct BoxSide {
     output: usize,
@@ -69,7 +67,7 @@ impl Distribution {
                 if outputs.len() != 2 * card.strides.len() {
                     return Err(wrong());
                 }
-                // All scores first, or by turns: only one of them has the right rows.
+                // All scores first, or alternating: only one order has the right rows.
                 let (scores, distances) = [(at, at + card.strides.len()), (2 * at, 2 * at + 1)]
                     .into_iter()
                     .find(|&(scores, distances)| {
@@ -93,12 +91,12 @@ impl Distribution {
     }
 }
 
-/// Bins a side of so many numbers for four sides; both networks have 8.
+/// Bins a side if `numbers` are those of four sides; both networks have 8.
 fn bins_per_side(numbers: usize) -> Option<usize> {
     (numbers.is_multiple_of(4) && (8..=128).contains(&numbers)).then_some(numbers / 4)
 }
 
-/// The mean of a distribution given as logits, in bins.
+/// The mean, in bins, of a distribution given as logits.
 fn distribution_mean(logits: &[f32]) -> f32 {
     let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let (mut sum, mut weighted) = (0.0, 0.0);

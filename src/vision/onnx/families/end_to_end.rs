@@ -1,24 +1,23 @@
-//! Networks that give final boxes: YOLOv10 and its like in one output [1, n, 6] (four numbers, score,
-//! class), others with the picture's number before them or in another order; TensorFlow's kind in an
-//! output each for boxes, scores and classes; MMDetection's boxes with scores, and classes apart.
+//! Networks with final boxes. YOLOv10 and similar networks have one output [1, n, 6] of four numbers, score and
+//! class; others add the image's number in front or use another order. TensorFlow has one output each for boxes,
+//! scores and classes. MMDetection has boxes with scores, and classes.
 
 use super::{Decode, Found, to_pixel_box, without_batch, wrong_outputs};
 use crate::base::Fault;
 use crate::vision::onnx::card::{BoxUnit, Corners, EndToEndCard};
 use crate::vision::onnx::network::{InputShape, Output, OutputShape};
 
-/// Where what lies.
+/// Positions of boxes, scores and classes in the outputs.
 #[derive(Debug, Clone, Copy)]
 enum ColumnOrder {
-    /// One output of rows of so many numbers.
+    /// One output whose rows have `columns` numbers.
     Together { columns: usize },
-    /// Rows of a box and its score, and classes, at these places.
+    /// Rows of a box and its score, and classes; indices of the outputs.
     Scored { boxes: usize, classes: usize },
-    /// An output each, at these places.
+    /// One output each; indices of the outputs.
     Apart { boxes: usize, scores: usize, classes: usize },
 }
 
-/// See the module's words.
 #[derive(Debug)]
 pub(super) struct EndToEnd {
     order: ColumnOrder,
@@ -87,7 +86,7 @@ fn order(outputs: &[OutputShape]) -> Option<ColumnOrder> {
     }
     let boxes = outputs.iter().position(|o| matches!(without_batch(&o.shape, 2), Some([_, 4])))?;
     let rows = without_batch(&outputs[boxes].shape, 2)?[0];
-    // Their names tell them apart; where they say nothing, scores come first.
+    // Their names tell them apart; without telling names, scores come first.
     let lists: Vec<usize> = (0..outputs.len())
         .filter(|&at| at != boxes && without_batch(&outputs[at].shape, 1).is_some_and(|s| s[0] == rows))
         .filter(|&at| !outputs[at].name.to_lowercase().contains("num"))
@@ -204,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_say_nothing() {
+    fn scores_come_first_without_telling_names() {
         let shapes = named(&[("812", &[5, 4]), ("813", &[5]), ("814", &[5])]);
         let Some(ColumnOrder::Apart { boxes: 0, scores: 1, classes: 2 }) = order(&shapes) else { panic!() };
         let shapes = named(&[("labels", &[5]), ("boxes", &[5, 4]), ("x", &[5])]);

@@ -1,8 +1,8 @@
-//! From a network's numbers to boxes, a family a file.
+//! Turns a network's numbers into boxes; each family has its own file.
 //!
-//! A decoder is made once for a network and proves then that the outputs have the shapes it is going to
-//! read; decoding itself cannot fail and allocates nothing. Numbers that are not sure enough are passed
-//! over before anything is computed from them: of thousands of cells a dozen matter.
+//! A decoder is made once for a network and checks that the outputs have the expected shapes. Decoding itself cannot
+//! fail and allocates nothing. It skips unsure numbers before computing anything from them: of thousands of cells a
+//! dozen matter.
 
 mod decode;
 mod decoded;
@@ -22,12 +22,10 @@ use super::card::Family;
 use super::network::{InputShape, OutputShape};
 use crate::base::Fault;
 
-/// The decoder of a family, for a network of this input and these outputs that tells `labels`
-/// classes apart.
+/// The decoder of a family, for a network with this input, these outputs and `labels` classes.
 ///
 /// # Errors
-/// Where the outputs are not the family's, or where they
-/// are for another number of classes.
+/// The outputs are not the family's, or are for another number of classes.
 pub fn decoder(
     family: &Family,
     input: &InputShape,
@@ -47,7 +45,7 @@ pub fn decoder(
     })
 }
 
-/// What the tests of the families share.
+/// Helpers for the tests of the families.
 #[cfg(test)]
 pub(super) mod tests {
     use super::super::card::{Activation, BackgroundColumn};
@@ -64,7 +62,7 @@ pub(super) mod tests {
         shapes.iter().enumerate().map(named).collect()
     }
 
-    /// A tensor made by hand: zeros, and then what is set.
+    /// A tensor made by hand: zeros with some values set.
     #[derive(Debug, Clone)]
     pub struct Tensor {
         pub shape: Vec<usize>,
@@ -131,7 +129,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_no_score() {
+    fn a_nan_is_no_score() {
         for activation in [Activation::None, Activation::Sigmoid, Activation::Softmax] {
             for_each_sure_class(&[f32::NAN; 3], activation, BackgroundColumn::None, 0.1, |_, _| {
                 panic!("{activation:?}")

@@ -1,20 +1,19 @@
-//! SSD (Liu et al., "SSD: Single Shot MultiBox Detector", 2016) with raw heads: every cell of
-//! several levels has a few anchors, boxes of known size, and the network says how far from each
-//! anchor the thing's box is, and what it is.
+//! SSD (Liu et al., "SSD: Single Shot MultiBox Detector", 2016) with raw heads. Every cell of several levels has a
+//! few anchors, boxes of known size. The network gives the offset of an object's box from each anchor, and its class
+//! scores.
 
 use super::{Decode, Found, cells, for_each_sure_class, logit, sigmoid, without_batch, wrong_outputs};
 use crate::base::Fault;
 use crate::vision::onnx::card::{Activation, SsdCard, wrong_labels};
 use crate::vision::onnx::network::{InputShape, Output, OutputShape};
 
-/// See the module's words.
 #[derive(Debug)]
 pub(super) struct Ssd {
     levels: Vec<SsdLevel>,
-    /// Whether outputs are maps as convolutions give them, rather than rows.
+    /// Outputs are maps, as convolutions give them, rather than rows.
     maps: bool,
     card: SsdCard,
-    /// Numbers an anchor's scores have, the background among them.
+    /// Scores of an anchor, including the background.
     classes: usize,
     size: (f32, f32),
 }
@@ -80,7 +79,7 @@ impl Ssd {
         Ok(Ssd { levels, maps, card: card.clone(), classes, size })
     }
 
-    /// The box that lies so far from an anchor of the cell at (`column`, `row`).
+    /// The box with these offsets from an anchor of a cell.
     fn bounds(&self, level: &SsdLevel, anchor: [f32; 2], cell: usize, offsets: [f32; 4]) -> [f32; 4] {
         let [place, shape] = self.card.scales;
         let [x, y, width, height] = match offsets {
@@ -109,7 +108,7 @@ impl Ssd {
                 });
                 continue;
             }
-            // Class by class, as the numbers lie.
+            // Class by class, in memory order.
             for (class, values) in scores.chunks_exact(cells).skip(skipped).enumerate() {
                 for (cell, &value) in values.iter().enumerate() {
                     if value >= bar {
@@ -121,7 +120,7 @@ impl Ssd {
         }
     }
 
-    /// A softmax goes over the classes of a cell, which lie apart in a map.
+    /// A softmax spans the classes of a cell, which are apart in a map.
     fn decode_softmax_map(
         &self,
         scores: &[f32],

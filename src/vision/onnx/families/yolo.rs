@@ -1,6 +1,7 @@
-//! YOLOv5 to v11 (Ultralytics and those who export alike), decoded by the network itself: v5, v6 and v7
-//! row by row with a score that something is there, v8, v9 and v11 column by column with the scores of
-//! the classes alone. Further outputs are left alone: some exporters give the raw heads, too.
+//! YOLOv5 to v11 (Ultralytics and compatible exporters), decoded by the network itself.
+//!
+//! Versions 5, 6 and 7 have rows with an objectness score. Versions 8, 9 and 11 have columns with class scores only.
+//! Further outputs are ignored: some exporters add the raw heads.
 
 use super::{Decode, Found, best_score, logit, sigmoid, to_pixel_box, without_batch, wrong_outputs};
 use crate::base::Fault;
@@ -11,7 +12,7 @@ fn first_shape(outputs: &[OutputShape]) -> Option<[usize; 2]> {
     without_batch(&outputs.first()?.shape, 2)?.try_into().ok()
 }
 
-/// What both have in common.
+/// Shared by both layouts.
 #[derive(Debug)]
 struct Rows {
     card: RowsCard,
@@ -35,7 +36,7 @@ impl Rows {
         if self.is_logit() { sigmoid(value) } else { value }
     }
 
-    /// The value from which on its score is `least`.
+    /// The value that corresponds to the score `least`.
     fn value_for_score(&self, least: f32) -> f32 {
         if self.is_logit() { logit(least) } else { least }
     }
@@ -86,13 +87,13 @@ impl Decode for Yolov5 {
     }
 }
 
-/// [1, 4 + classes + extra, n], or turned.
+/// [1, 4 + classes + extra, n], or transposed.
 #[derive(Debug)]
 pub(super) struct Yolov8 {
     rows: Rows,
     classes: usize,
     boxes: usize,
-    /// Whether the numbers of a box lie together.
+    /// The numbers of a box are contiguous.
     in_rows: bool,
 }
 
@@ -129,8 +130,8 @@ impl Decode for Yolov8 {
             }
             return;
         }
-        // Class by class, as the numbers lie. A box of two sure classes is handed over for both;
-        // the surer of a group stays.
+        // Class by class, in memory order. A box with two sure classes is reported for both; suppression keeps the
+        // surer one of a group.
         let (geometry, scores) = output.values.split_at(4 * self.boxes);
         let number = |which: usize, at: usize| geometry[which * self.boxes + at];
         for (class, values) in scores.chunks_exact(self.boxes).take(self.classes).enumerate() {
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn v8_lies_in_columns_or_rows() {
+    fn v8_has_columns_or_rows() {
         let columns = yolov8(RowsCard::default(), &[&[1, 7, 50]], 3).unwrap();
         let mut out = Tensor::filled(&[7, 50], 0.0);
         for (at, value) in [30.0, 40.0, 10.0, 20.0, 0.1, 0.05, 0.7].into_iter().enumerate() {

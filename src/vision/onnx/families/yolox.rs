@@ -1,15 +1,14 @@
-//! YOLOX (Ge et al., "YOLOX: Exceeding YOLO Series in 2021", arXiv 2107.08430): one row a cell, no
-//! anchors. The centre is given in cells from the cell's own corner, the size as logarithms in cells.
+//! YOLOX (Ge et al., "YOLOX: Exceeding YOLO Series in 2021", arXiv 2107.08430): one row a cell, no anchors. The
+//! centre is relative to the cell's corner, in cells; the size is the logarithm of cells.
 
 use super::{Decode, Found, all_cells, best_score, cells, without_batch, wrong_outputs};
 use crate::base::Fault;
 use crate::vision::onnx::card::wrong_labels;
 use crate::vision::onnx::network::{InputShape, Output, OutputShape};
 
-/// Centre, size, and the score that something is there.
+/// Centre, size and objectness score.
 const BEFORE_CLASSES: usize = 5;
 
-/// See the module's words.
 #[derive(Debug)]
 pub(super) struct Yolox {
     /// Stride, columns and rows of each level.
@@ -25,7 +24,7 @@ impl Yolox {
         labels: usize,
     ) -> Result<Yolox, Fault> {
         let rows = all_cells(input, strides);
-        // Further ones, such as its raw maps, are left alone.
+        // Further outputs, such as the raw maps, are ignored.
         let shape = outputs.first().and_then(|output| without_batch(&output.shape, 2));
         match shape {
             Some(&[n, columns]) if n == rows && columns > BEFORE_CLASSES => {
@@ -51,7 +50,7 @@ impl Decode for Yolox {
         for &(stride, columns, rows) in &self.levels {
             for (at, cell) in cells.by_ref().take(columns * rows).enumerate() {
                 let present = cell[4];
-                // No class makes it surer.
+                // Class scores are at most 1, so they only lower it.
                 if present.is_nan() || present < least {
                     continue;
                 }

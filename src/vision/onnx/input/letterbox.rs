@@ -1,8 +1,8 @@
-//! From the planes of a small picture straight to the numbers a network wants: resized, coloured,
-//! normalised, in one pass over the rows.
+//! Converts the planes of a small image to a network's input: resized, coloured and normalised in one pass over the
+//! rows.
 //!
-//! What depends on sizes alone (which pixels go into which, and how much of each) is worked out when
-//! the size changes, so that a detection allocates nothing.
+//! Everything that depends only on sizes (which pixels contribute to which, with which weights) is computed when a
+//! size changes, so that a detection allocates nothing.
 
 use super::light::GainOffset;
 use super::resize::Resize;
@@ -11,7 +11,7 @@ use crate::vision::geometry::Bounds;
 use crate::vision::onnx::card::{self, Colours, InputCard, InputPlacement};
 use crate::vision::onnx::network::{InputShape, TensorLayout};
 
-/// Where the picture lies in a network's input, in pixels of that.
+/// Position of the frame in a network's input, in pixels of the input.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fit {
     /// Left edge.
@@ -25,7 +25,7 @@ pub struct Fit {
 }
 
 impl Fit {
-    /// A box in pixels of the input (left, top, right, bottom) in fractions of the picture.
+    /// Converts a box from pixels of the input (left, top, right, bottom) to fractions of the frame.
     pub fn to_picture_bounds(&self, pixels: [f32; 4]) -> Bounds {
         let [left, top, right, bottom] = pixels;
         Bounds::new(
@@ -37,8 +37,8 @@ impl Fit {
     }
 }
 
-/// Which part of an input of `width` × `height` a picture of `of.0` × `of.1` pixels takes: left,
-/// top, width and height.
+/// The rectangle (left, top, width, height) that a frame of `of.0` × `of.1` pixels takes in an input of `width` ×
+/// `height`.
 pub fn picture_rect(
     resize: card::ResizeMode,
     width: u32,
@@ -58,19 +58,19 @@ pub fn picture_rect(
     }
 }
 
-/// How a channel is made of luma, blue minus luma and red minus luma.
+/// Converts luma, blue minus luma and red minus luma to a colour channel.
 #[derive(Debug, Clone, Copy)]
 struct Channel {
-    /// How much of the two differences there is in it.
+    /// Weights of the two differences.
     of_u: f32,
     of_v: f32,
-    /// What normalises 0–255.
+    /// Normalises 0–255.
     factor: f32,
     summand: f32,
 }
 
 impl Channel {
-    /// Of the differences 128 is none.
+    /// The value 128 stands for a difference of 0.
     #[inline(always)]
     fn convert_yuv(self, y: f32, u: f32, v: f32) -> f32 {
         self.normalise(y + self.of_u * (u - 128.0) + self.of_v * (v - 128.0))
@@ -82,10 +82,10 @@ impl Channel {
     }
 }
 
-/// Sizes that a plan was made for: luma, chroma, and the picture's own.
+/// Sizes of a plan: of luma, of chroma, and of the frame itself.
 type Sizes = [usize; 6];
 
-/// Makes a network's input out of pictures. Owns the input and reuses it.
+/// Makes a network's input from images. Owns the input and reuses it.
 #[derive(Debug)]
 pub struct Letterbox {
     width: usize,
@@ -104,9 +104,9 @@ pub struct Letterbox {
 }
 
 impl Letterbox {
-    /// For a network of this input, described by `card` (whose numbers have been checked).
+    /// For a network with this input, described by `card` (which has been checked).
     pub fn new(input: &InputShape, card: &InputCard) -> Letterbox {
-        // ITU-R BT.601, full range, as JFIF has it: of red, green and blue.
+        // ITU-R BT.601, full range, as in JFIF: weights for red, green and blue.
         let mut shares = [(0.0, 1.402), (-0.344_136, -0.714_136), (1.772, 0.0)];
         if card.colours == Colours::Bgr {
             shares.reverse();
@@ -130,12 +130,12 @@ impl Letterbox {
         }
     }
 
-    /// The numbers, as the last [`Letterbox::fill`] left them.
+    /// The input, as the last [`Letterbox::fill`] left it.
     pub fn tensor(&self) -> &[f32] {
         &self.tensor
     }
 
-    /// Makes the input out of `image`, in this light, and says where it lies in it.
+    /// Makes the input from `image` with this light, and returns its position in the input.
     pub fn fill(&mut self, image: &SmallImage, light: GainOffset) -> Fit {
         self.light = light;
         self.plan(image);
@@ -147,13 +147,13 @@ impl Letterbox {
     fn write(&mut self, image: &SmallImage) {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
-            // SAFETY: The processor has what the function is compiled for: it was asked just now.
+            // SAFETY: The call needs AVX2, which the processor has: the line above asked for it.
             return unsafe { self.write_avx2(image) };
         }
         self.write_rows(image, Resize::row);
     }
 
-    /// The same, and to the same numbers.
+    /// Gives the same numbers as the plain version.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
     fn write_avx2(&mut self, image: &SmallImage) {
@@ -171,7 +171,7 @@ impl Letterbox {
         }
     }
 
-    /// Colours a row and writes it from the pixel `begin` on.
+    /// Colours a row and writes it from pixel `begin` on.
     #[inline(always)]
     fn write_row(&mut self, begin: usize, width: usize) {
         let [u, v] = &self.chroma;
@@ -198,7 +198,7 @@ impl Letterbox {
         }
     }
 
-    /// Works out the taps again when a size is another, and paints the bars.
+    /// Computes the taps again and paints the bars if a size has changed.
     fn plan(&mut self, image: &SmallImage) {
         let luma = (image.width, image.height);
         let chroma = (image.chroma_width, image.chroma_height);
@@ -302,12 +302,12 @@ mod tests {
 
     #[test]
     fn much_smaller_is_the_mean_of_an_area() {
-        // Stripes a pixel wide: between two pixels they would be black or white.
+        // Stripes one pixel wide: interpolation between two pixels would give black or white.
         let image = image(12, 8, (6, 4), |x, _| if x % 2 == 0 { 0 } else { 200 });
         let mut letterbox = Letterbox::new(&input(3, 2, TensorLayout::Nchw), &card(ResizeMode::Stretch));
         letterbox.fill(&image, GainOffset::default());
         close(letterbox.tensor(), &[100.0; 18]);
-        // A share that is not whole: 5 pixels into 2.
+        // A ratio that is not whole: 5 pixels into 2.
         let image = self::image(5, 1, (5, 1), |x, _| [0, 50, 100, 150, 200][x]);
         let mut letterbox = Letterbox::new(&input(2, 1, TensorLayout::Nchw), &card(ResizeMode::Stretch));
         letterbox.fill(&image, GainOffset::default());
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn bars_are_painted_again_when_the_picture_changes_its_shape() {
+    fn bars_are_painted_again_when_the_frame_changes_its_shape() {
         let card = card(ResizeMode::Letterbox { place: InputPlacement::Centre, pad: 0 });
         let mut letterbox = Letterbox::new(&input(4, 4, TensorLayout::Nchw), &card);
         letterbox.fill(&image(8, 4, (4, 2), |_, _| 200), GainOffset::default());
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn any_size_of_planes_will_do() {
+    fn planes_of_any_size_are_accepted() {
         for (width, height) in [(1usize, 1usize), (2, 1), (1, 7), (3, 5), (31, 17), (640, 3)] {
             for chroma in [
                 (width, height),

@@ -1,35 +1,35 @@
-//! Stretches the luma of a dull picture to the contrast that networks were trained on.
+//! Stretches the luma of a dull frame to the contrast that networks are trained on.
 
 use crate::media::SmallImage;
 
-/// Shares of the pixels that are darker and lighter than what is stretched.
+/// Shares of the pixels below and above the stretched range.
 const DARKEST: f32 = 0.03;
 const LIGHTEST: f32 = 0.97;
-/// Levels between the two after stretching; a picture that has them stays as it is.
+/// Levels between the two after stretching; a frame that already has them stays unchanged.
 const LEVELS: f32 = 192.0;
-/// Largest gain: more would stretch the noise of a night.
+/// Largest gain: a larger one would amplify the noise of a night.
 const MOST_GAIN: f32 = 4.0;
-/// One pixel of this many is counted.
+/// Only each third pixel is counted.
 const STEP: usize = 3;
 
 /// Luma × `gain` + `offset`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GainOffset {
-    /// Levels a level.
+    /// Factor.
     pub gain: f32,
-    /// Levels.
+    /// Summand, in levels.
     pub offset: f32,
 }
 
 impl Default for GainOffset {
-    /// As it is.
+    /// Unchanged luma.
     fn default() -> GainOffset {
         GainOffset { gain: 1.0, offset: 0.0 }
     }
 }
 
 impl GainOffset {
-    /// What stretches the luma of `image`: its darkest part becomes black.
+    /// The stretch for the luma of `image`: its darkest part becomes black.
     pub fn contrast_stretch(image: &SmallImage) -> GainOffset {
         let mut counts = [0_u32; 256];
         for &y in image.y.iter().step_by(STEP) {

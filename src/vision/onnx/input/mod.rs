@@ -1,4 +1,4 @@
-//! From a picture to the numbers that a network wants: resized, light stretched, laid out.
+//! From a frame to a network's input: resized, light stretched, laid out.
 
 pub mod letterbox;
 pub mod light;

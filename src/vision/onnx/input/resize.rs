@@ -1,17 +1,17 @@
-//! Planes of bytes brought to another size, row by row, as floats. Pure; allocates only when a size changes.
+//! Resizes planes of bytes row by row to floats. Pure; allocates only when a size changes.
 //!
-//! A side that becomes less than half of what it was is averaged over areas, any other interpolated between two
-//! samples. Each row of a plane is brought to the new width once, and those rows are mixed. The weights of few samples
-//! are whole numbers, so that the results are the same, bit by bit, whatever vectors the processor has.
+//! An axis reduced to less than half is averaged over areas; any other is interpolated between two samples. Each row
+//! of a plane is brought to the new width once, and those rows are mixed. Mixes of few samples have integer weights,
+//! so that the results are the same, bit by bit, with any vector unit.
 
 /// Samples that are computed together.
 pub const LANES: usize = 8;
 
-/// What the weights of few samples add up to.
+/// Sum of the integer weights of a mix.
 const WHOLE: i16 = 1 << 14;
 
-/// Which samples of a row (or rows of a plane) go into each of the result: the same number for each, one after the
-/// other.
+/// The samples of a row (or rows of a plane) that contribute to each result, with weights. Every result has `each` of
+/// them, stored one after the other.
 #[derive(Debug, Default)]
 struct Taps {
     starts: Vec<usize>,
@@ -21,13 +21,13 @@ struct Taps {
 }
 
 impl Taps {
-    /// From `from` samples, of which the first `extent` (perhaps not whole) show the picture, to `to` of them.
+    /// From `from` samples to `to` of them. Only the first `extent` samples (perhaps a fraction) show the frame.
     fn new(from: usize, extent: f64, to: usize) -> Taps {
         let step = extent / to as f64;
         let each = if step > 2.0 { step.ceil() as usize + 1 } else { 2 }.min(from);
         let mut taps = Taps { starts: Vec::with_capacity(to), weights: Vec::with_capacity(to * each), each };
         for at in 0..to {
-            // A pixel's own middle is at its half.
+            // The centre of a pixel is at its half.
             let (begin, end) = if step > 2.0 {
                 (at as f64 * step, (at + 1) as f64 * step)
             } else {
@@ -52,14 +52,14 @@ impl Taps {
     }
 }
 
-/// A row's way to another width.
+/// Resizes a row to another width.
 #[derive(Debug)]
 enum ResizeColumns {
-    /// Each sample is of two.
+    /// Each result mixes two samples.
     Two(Vec<Mix<2, 8>>),
-    /// Of up to four.
+    /// Up to four.
     Four(Vec<Mix<4, 4>>),
-    /// Of any number.
+    /// Any number.
     Any(Taps),
 }
 
@@ -72,19 +72,20 @@ impl Default for ResizeColumns {
 /// Samples of a row that are read for a [`Mix`].
 const REACH: usize = 16;
 
-/// `OUT` samples, each mixed of `EACH`, sixteen in all.
+/// `OUT` results, each mixed of `EACH` samples; sixteen in all.
 #[derive(Debug, Clone)]
 struct Mix<const EACH: usize, const OUT: usize> {
-    /// The first of [`REACH`] samples of the row in which all that are needed lie.
+    /// Start of the [`REACH`] samples that contain all needed ones.
     begin: usize,
-    /// For each sample where its own are from there on.
+    /// For each result, the offsets of its samples from `begin`.
     places: [[u8; EACH]; OUT],
-    /// [`WHOLE`] together.
+    /// The weights of each result add up to [`WHOLE`].
     weights: [[i16; EACH]; OUT],
 }
 
 impl<const EACH: usize, const OUT: usize> Mix<EACH, OUT> {
-    /// All that `taps` want of a row of `from` samples. `None` if some reach too far, or are of too many.
+    /// Mixes for all results of `taps` on a row of `from` samples. `None` if some reach too far or have too many
+    /// samples.
     fn for_row(taps: &Taps, from: usize) -> Option<Vec<Self>> {
         let parts = taps.starts.chunks(OUT).zip(taps.weights.chunks(OUT * taps.each));
         parts.map(|(starts, weights)| Mix::new(starts, weights, taps.each, from)).collect()
@@ -106,13 +107,13 @@ impl<const EACH: usize, const OUT: usize> Mix<EACH, OUT> {
                     return None;
                 }
             }
-            // What rounding took or gave goes to the heaviest.
+            // The heaviest weight absorbs the rounding error.
             *own.iter_mut().max()? += left;
         }
         Some(mix)
     }
 
-    /// `mixes` of a `line`, by `mix`.
+    /// Applies each of `mixes` to `line` with `mix`.
     #[inline(always)]
     fn apply_all(
         mixes: &[Self],
@@ -135,7 +136,7 @@ impl ResizeColumns {
         two().or_else(four).unwrap_or(ResizeColumns::Any(taps))
     }
 
-    /// `line` brought to the result's width.
+    /// Resizes `line` to the width of the result.
     #[inline(always)]
     fn resample_row(
         &self,
@@ -158,7 +159,7 @@ impl ResizeColumns {
     }
 }
 
-/// `mix` of `reach`.
+/// Applies `mix` to `reach`.
 #[cfg(any(test, not(target_arch = "aarch64")))]
 fn mixed<const EACH: usize, const OUT: usize>(mix: &Mix<EACH, OUT>, reach: &[u8; REACH]) -> [f32; OUT] {
     std::array::from_fn(|lane| {
@@ -170,14 +171,14 @@ fn mixed<const EACH: usize, const OUT: usize>(mix: &Mix<EACH, OUT>, reach: &[u8;
     })
 }
 
-/// The same by vectors, and to the same numbers.
+/// Vector versions with the same results.
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use std::arch::x86_64::*;
 
     use super::{Mix, REACH, WHOLE};
 
-    /// Products with weights, each two of them added.
+    /// Products of samples and weights, added in pairs.
     #[inline]
     #[target_feature(enable = "avx2")]
     fn pairs<const EACH: usize, const OUT: usize>(mix: &Mix<EACH, OUT>, reach: &[u8; REACH]) -> __m256i {
@@ -217,14 +218,14 @@ mod avx2 {
     }
 }
 
-/// The same by vectors, and to the same numbers.
+/// Vector versions with the same results.
 #[cfg(target_arch = "aarch64")]
 mod neon {
     use std::arch::aarch64::*;
 
     use super::{Mix, REACH, WHOLE};
 
-    /// Products with weights, each two of them added.
+    /// Products of samples and weights, added in pairs.
     #[inline(always)]
     fn pairs<const EACH: usize, const OUT: usize>(
         mix: &Mix<EACH, OUT>,
@@ -269,26 +270,26 @@ mod neon {
     }
 }
 
-/// One plane's way to another size.
+/// Resizes one plane.
 #[derive(Debug, Default)]
 pub struct Resize {
     width: usize,
     columns: ResizeColumns,
     rows: Taps,
-    /// Rows of the new width, of as many of the plane's rows as go into one: row `n` at the place `n` modulo their
+    /// Ring of rows at the new width, as many as contribute to one result row: row `n` is at index `n` modulo their
     /// number.
     across: Vec<Vec<[f32; LANES]>>,
-    /// The row of the plane behind the last that is in one of them.
+    /// The next row of the plane that is not in the ring yet.
     next: usize,
-    /// A row of the result, and what there is behind it up to whole lanes.
+    /// A row of the result, padded to whole lanes.
     out: Vec<[f32; LANES]>,
 }
 
 impl Resize {
-    /// Of a plane of `width` × `height` to one of `to.0` × `to.1`, none of them 0. `of` is what the planes of luma
-    /// have; a sample stands for one or two of those.
+    /// Resizes a plane of `width` × `height` to `to.0` × `to.1`, all above 0. `of` is the size of the luma plane; a
+    /// sample stands for one or two of its pixels.
     pub fn new(width: usize, height: usize, of: (usize, usize), to: (usize, usize)) -> Resize {
-        // Half of an odd width is rounded up: the last sample reaches beyond the picture.
+        // Half of an odd width is rounded up: the last sample reaches beyond the frame.
         let extent = |own: usize, of: usize| if own * 2 == of + 1 { of as f64 / 2.0 } else { own as f64 };
         let rows = Taps::new(height, extent(height, of.1), to.1);
         let row = vec![[0.0; LANES]; to.0.div_ceil(LANES)];
@@ -302,18 +303,18 @@ impl Resize {
         }
     }
 
-    /// One that gives `sample` everywhere, whatever it is given.
+    /// A plane that gives `sample` everywhere.
     pub fn constant_sample(sample: f32, width: usize) -> Resize {
         Resize { out: vec![[sample; LANES]; width.div_ceil(LANES)], ..Resize::default() }
     }
 
-    /// The row that was made last, and something behind it up to whole lanes.
+    /// The last row, padded to whole lanes with arbitrary values.
     #[inline(always)]
     pub fn last_row(&self) -> &[[f32; LANES]] {
         &self.out
     }
 
-    /// Makes row `at` of the result of `plane`. Rows are asked for from the first on, one after the other.
+    /// Makes row `at` of the result from `plane`. Rows must be requested in order, from the first on.
     #[inline]
     pub fn row(&mut self, plane: &[u8], at: usize) {
         #[cfg(target_arch = "aarch64")]
@@ -322,7 +323,7 @@ impl Resize {
         self.row_by(plane, at, mixed, mixed);
     }
 
-    /// The same, and to the same numbers.
+    /// Gives the same numbers as [`row`](Resize::row).
     #[cfg(target_arch = "x86_64")]
     #[inline]
     #[target_feature(enable = "avx2")]
@@ -374,7 +375,7 @@ mod tests {
 
     use super::*;
 
-    /// Every row of `plane`, `size` large, brought to `to`.
+    /// Every row of `plane` (of `size`), resized to `to`.
     fn resized(
         plane: &[u8],
         size: (usize, usize),
@@ -400,14 +401,14 @@ mod tests {
 
     #[test]
     fn the_last_sample_of_half_an_odd_width_reaches_beyond_the_picture() {
-        // Two samples of chroma stand for three pixels: the second one shows the picture by its half only.
+        // Two chroma samples stand for three pixels: only half of the second one shows the frame.
         let mut resize = Resize::new(2, 1, (3, 1), (3, 1));
         resize.row(&[0, 90], 0);
         let found = &resize.last_row().as_flattened()[..3];
         assert!(found.iter().zip([0.0, 22.5, 67.5]).all(|(f, w)| (f - w).abs() < 1e-3), "{found:?}");
     }
 
-    /// What a sample of the result is by definition: the sum of all samples, each by its share of rows times that of
+    /// The result by definition: the sum of all samples, each weighted by its share of rows times its share of
     /// columns.
     fn by_definition(plane: &[u8], size: (usize, usize), to: (usize, usize)) -> Vec<f64> {
         let shares = |from: usize, to: usize| {
@@ -439,11 +440,11 @@ mod tests {
         resize.row_by(plane, at, mixed, mixed);
     }
 
-    /// By the processor's vectors, if there are any for it.
+    /// By the processor's vector unit, if there is code for it.
     fn row_by_vectors(resize: &mut Resize, plane: &[u8], at: usize) {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has them: it was asked just now.
+            // SAFETY: The call needs AVX2, which the processor has: the line above asked for it.
             return unsafe { resize.row_avx2(plane, at) };
         }
         resize.row(plane, at);
@@ -464,13 +465,13 @@ mod tests {
                 })
                 .collect();
             let plain = resized(&plane, size, to, plain_row);
-            // What was resized before by the same plan is forgotten.
+            // Earlier input of the same plan leaves no trace.
             let mut again = Resize::new(size.0, size.1, size, to);
             let inverse: Vec<u8> = plane.iter().map(|sample| !sample).collect();
             let rows = [&inverse, &plane].map(|plane| all_rows(&mut again, plane, to, Resize::row));
             prop_assert_eq!(&rows[1], &plain);
             for (found, wanted) in plain.iter().zip(by_definition(&plane, size, to)) {
-                // Weights are rounded to 16384ths, two of them twice.
+                // Weights are rounded to 16384ths, twice.
                 prop_assert!((f64::from(*found) - wanted).abs() < 0.05, "{found} is not {wanted}");
             }
             prop_assert_eq!(resized(&plane, size, to, row_by_vectors), plain);

@@ -1,4 +1,4 @@
-//! What two or more places of a network's file are refused for.
+//! Errors for which a network's file is refused in two or more places.
 
 use crate::base::Fault;
 
@@ -10,5 +10,5 @@ pub fn too_large_error(what: &str, bytes: u128, most: usize) -> Fault {
     Fault::wrong(format!("{what} is too large: {bytes} bytes, at most {most} are allowed")).hint(SMALLER)
 }
 
-/// What can be done about a model that asks for too much.
+/// Hint for a model that needs too much memory.
 pub const SMALLER: &str = "take a smaller model, or a smaller size under [detect]";

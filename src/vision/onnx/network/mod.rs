@@ -1,13 +1,11 @@
 //! A neural network from an ONNX file, ready to run. Only this file and `volume` name `tract`.
 //!
-//! [`Network::load`] takes bytes that may be anything. What they ask for is checked before memory is
-//! given to it, and a panic inside the engine is caught: a damaged or hostile file is an error, never
-//! the end of the program. Loading takes from tenths of a second to seconds and belongs on a thread
-//! that may wait; running belongs on the detect thread.
+//! [`Network::load`] takes untrusted bytes. It checks sizes before it allocates memory, and it catches panics of the
+//! engine: a damaged or hostile file is an error and never ends the program. Loading takes from tenths of a second to
+//! seconds and belongs on a thread that may wait. Running belongs on the detect thread.
 //!
-//! Everything is computed in 32-bit floats. Weights that are stored as 16-bit floats (half the file)
-//! are widened at load, which loses nothing. The same input gives the same output, byte for byte, on
-//! the same machine, whatever the number of threads.
+//! Everything is computed in 32-bit floats. Weights stored as 16-bit floats (half the file size) are widened at load
+//! without loss. The same input gives the same output, byte for byte, on the same machine with any number of threads.
 
 pub(super) mod error;
 pub(super) mod other;
@@ -24,21 +22,20 @@ use error::{not_onnx_error, too_large_error};
 
 use crate::base::{Fault, FaultKind};
 
-/// The largest file that is read. The largest network that a small computer can run several times a
-/// second is a tenth of it.
+/// Largest accepted file. The largest network that a small computer can run several times a second is a tenth of it.
 const MOST_FILE_BYTES: usize = 256 << 20;
 
-/// The largest width and height of a network's input, in pixels.
+/// Largest width and height of a network's input, in pixels.
 const LONGEST_SIDE: u32 = 4096;
 
-/// ONNX's own numbers of the element types that are spoken of here (onnx.proto, `TensorProto.DataType`).
+/// ONNX's numbers of the element types used here (onnx.proto, `TensorProto.DataType`).
 mod element {
     pub const FLOAT: i32 = 1;
     pub const UINT8: i32 = 2;
     pub const FLOAT16: i32 = 10;
 }
 
-/// The order of the numbers of a picture.
+/// The order of the numbers of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TensorLayout {
     /// All of the first colour row by row, then all of the second, then the third.
@@ -47,10 +44,10 @@ pub enum TensorLayout {
     Nhwc,
 }
 
-/// The picture a network wants: three colours, one picture at a time.
+/// The image that a network takes: three colours, one image at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputShape {
-    /// What the file calls it.
+    /// Its name in the file.
     pub name: String,
     /// Pixels in a row.
     pub width: u32,
@@ -61,12 +58,12 @@ pub struct InputShape {
 }
 
 impl InputShape {
-    /// The count of numbers that [`Network::run`] wants.
+    /// How many numbers [`Network::run`] takes.
     pub fn len(&self) -> usize {
         3 * self.width as usize * self.height as usize
     }
 
-    /// Never: a picture has pixels.
+    /// Always false: an image has pixels.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -80,16 +77,16 @@ impl InputShape {
     }
 }
 
-/// One of the tensors that a network gives.
+/// An output tensor of a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputShape {
-    /// What the file calls it.
+    /// Its name in the file.
     pub name: String,
     /// Its dimensions, the outermost first.
     pub shape: Vec<usize>,
 }
 
-/// What a run gave, one tensor for each of [`Network::outputs`], in their order.
+/// The results of a run: one tensor for each of [`Network::outputs`], in their order.
 #[derive(Debug, Clone, Copy)]
 pub struct Outputs<'a> {
     shapes: &'a [OutputShape],
@@ -99,64 +96,64 @@ pub struct Outputs<'a> {
 /// One tensor of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Output<'a> {
-    /// What the file calls it.
+    /// Its name in the file.
     pub name: &'a str,
     /// Its dimensions, the outermost first.
     pub shape: &'a [usize],
-    /// Its numbers, the innermost dimension first.
+    /// Its numbers; the innermost dimension varies fastest.
     pub values: &'a [f32],
 }
 
 impl<'a> Outputs<'a> {
-    /// The output at this place of [`Network::outputs`].
+    /// The output at this index of [`Network::outputs`].
     pub fn get(&self, at: usize) -> Option<Output<'a>> {
         let (shape, tensor) = (self.shapes.get(at)?, self.tensors.get(at)?);
         let values = tensor.as_plain_ram()?.as_slice().ok()?;
         Some(Output { name: &shape.name, shape: &shape.shape, values })
     }
 
-    /// The output of this name.
+    /// The output with this name.
     pub fn named(&self, name: &str) -> Option<Output<'a>> {
         self.get(self.shapes.iter().position(|shape| shape.name == name)?)
     }
 
-    /// How many there are.
+    /// The number of outputs.
     pub fn len(&self) -> usize {
         self.tensors.len()
     }
 
-    /// Never: a network without outputs is not loaded.
+    /// Always false: a network without outputs is not loaded.
     pub fn is_empty(&self) -> bool {
         self.tensors.is_empty()
     }
 
-    /// All of them in order.
+    /// All outputs in order.
     pub fn iter(&self) -> impl Iterator<Item = Output<'a>> + use<'a> {
         let all = *self;
         (0..all.len()).filter_map(move |at| all.get(at))
     }
 }
 
-/// What a file says of itself.
+/// The origin that a file states.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OnnxHeader {
     /// The program that wrote it, such as `pytorch`.
     pub producer: String,
-    /// Names and values (`metadata_props`), as whoever exported it wrote them.
+    /// Names and values (`metadata_props`), as the exporter wrote them.
     pub properties: Vec<(String, String)>,
 }
 
-/// A network that is ready for inputs of one size.
+/// A network ready for inputs of one size.
 pub struct Network {
     plan: Arc<TypedSimplePlan>,
     input: InputShape,
-    /// The element type the file's first operator takes.
+    /// The element type that the file's first operator takes.
     takes: DatumType,
     outputs: Vec<OutputShape>,
     origin: OnnxHeader,
-    /// What the last run gave.
+    /// The results of the last run.
     given: Vec<Tensor>,
-    /// How long it took.
+    /// The duration of the last run.
     took: Duration,
 }
 
@@ -170,14 +167,14 @@ impl std::fmt::Debug for Network {
 }
 
 impl Network {
-    /// Makes a network of the bytes of an ONNX file.
+    /// Loads a network from the bytes of an ONNX file.
     ///
-    /// `size` is the width and height, in pixels, of its input; `None` takes the
-    /// file's own. A network of convolutions only can look at other sizes than the file's; its outputs
-    /// then have other shapes. `threads` (at least 1) share the work of one picture.
+    /// `size` is the width and height of its input in pixels; `None` takes the file's own. Only a purely
+    /// convolutional network takes other sizes than the file's; its outputs then have other shapes. `threads` (at
+    /// least 1) share the work of one image.
     ///
     /// # Errors
-    /// Every reason for which the bytes are no such network.
+    /// The bytes are no usable network.
     pub fn load(onnx: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Network, Fault> {
         if onnx.len() > MOST_FILE_BYTES {
             return Err(too_large_error("the file", onnx.len() as u128, MOST_FILE_BYTES));
@@ -188,31 +185,31 @@ impl Network {
         }
     }
 
-    /// The picture it wants.
+    /// The input it takes.
     pub fn input(&self) -> &InputShape {
         &self.input
     }
 
-    /// What its file says of itself.
+    /// The origin that its file states.
     pub fn origin(&self) -> &OnnxHeader {
         &self.origin
     }
 
-    /// Whether it wants a colour as a byte, 0–255, rather than as a float.
+    /// True if it takes a colour as a byte, 0–255, rather than as a float.
     pub fn takes_bytes_input(&self) -> bool {
         self.takes == u8::datum_type()
     }
 
-    /// What it gives.
+    /// Names and shapes of its outputs.
     pub fn outputs(&self) -> &[OutputShape] {
         &self.outputs
     }
 
-    /// Looks at one picture: `input` holds its numbers in the order of [`InputShape::layout`]. What it
-    /// gives stays until the next run.
+    /// Runs on one image: `input` holds its numbers in the order of [`InputShape::layout`]. The results stay until
+    /// the next run.
     ///
     /// # Errors
-    /// Too few or too many numbers, or it failed while it ran; the next picture may be tried.
+    /// Too few or too many numbers, or the run failed; the next image may be tried.
     pub fn run(&mut self, input: &[f32]) -> Result<Outputs<'_>, Fault> {
         if input.len() != self.input.len() {
             let (wanted, given) = (self.input.len(), input.len());
@@ -229,7 +226,7 @@ impl Network {
         }
     }
 
-    /// How long the last run took; 0 before the first.
+    /// Duration of the last run; 0 before the first.
     pub fn last_run_time(&self) -> Duration {
         self.took
     }
@@ -239,7 +236,7 @@ impl Network {
         let picture = if self.takes == f32::datum_type() {
             picture
         } else {
-            // A network of bytes: what is above 255 or below 0 is none.
+            // A network of bytes: values outside 0–255 saturate.
             let bytes: Vec<u8> = input.iter().map(|&value| value.round() as u8).collect();
             Tensor::from_shape(&self.input.dimensions(), &bytes)?
         };
@@ -262,7 +259,7 @@ impl Network {
 }
 
 impl OnnxHeader {
-    /// Width and height of the pictures it was trained on: `imgsz`, one number or rows and columns.
+    /// Width and height of its training images: `imgsz`, one number or rows and columns.
     fn size(&self) -> Option<(u32, u32)> {
         let (_, value) = self.properties.iter().find(|(name, _)| name == "imgsz")?;
         let mut sides = value.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok());
@@ -287,7 +284,7 @@ fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Networ
     check_wires(graph)?;
     volume::check_file(graph)?;
     let input = match (find_input(graph, size), origin.size()) {
-        // Of a file that takes any size, the one it was trained at.
+        // A file that accepts any size gets the one it was trained at.
         (Err(open), Some(trained)) if open.kind == FaultKind::Unknown => find_input(graph, Some(trained))?,
         (input, _) => input?,
     };
@@ -323,7 +320,7 @@ fn load(bytes: &[u8], size: Option<(u32, u32)>, threads: usize) -> Result<Networ
     Ok(Network { plan, input, takes, outputs, origin, given: Vec::new(), took: Duration::ZERO })
 }
 
-/// What shares the work of one picture.
+/// The threads that share the work of one image.
 fn executor(threads: usize) -> multithread::Executor {
     match threads {
         0 | 1 => multithread::Executor::SingleThread,
@@ -332,8 +329,8 @@ fn executor(threads: usize) -> multithread::Executor {
 }
 
 fn check_operators(onnx: &tract_onnx::Onnx, graph: &pb::GraphProto) -> Result<(), Fault> {
-    // What is in a graph of an operator's own, nobody looks through before it is computed, and of these nobody knows
-    // beforehand how much they give.
+    // These operators hold graphs of their own that are not checked before they run, or outputs whose size is not
+    // known beforehand.
     const OF_ANY_SIZE: [&str; 16] = [
         "Attention",
         "BlackmanWindow",
@@ -365,8 +362,8 @@ fn check_operators(onnx: &tract_onnx::Onnx, graph: &pb::GraphProto) -> Result<()
     if names.is_empty() { Ok(()) } else { Err(unknown_operators(&names)) }
 }
 
-/// Takes the empty names from the end of what an operator takes. To ONNX they say the same as nothing; the engine
-/// counts them for some operators, Conv among them.
+/// Drops empty names from the end of an operator's inputs. In ONNX they mean an absent input; the engine counts them
+/// for some operators, Conv among them.
 fn drop_absent_inputs(graph: &mut pb::GraphProto) {
     for node in &mut graph.node {
         let present = node.input.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
@@ -374,7 +371,7 @@ fn drop_absent_inputs(graph: &mut pb::GraphProto) {
     }
 }
 
-/// Outputs must come from somewhere: the engine takes that for granted.
+/// Checks that every output has a producer: the engine takes that for granted.
 fn check_wires(graph: &pb::GraphProto) -> Result<(), Fault> {
     if graph.output.is_empty() {
         return Err(not_onnx_error("it gives nothing"));
@@ -388,8 +385,7 @@ fn check_wires(graph: &pb::GraphProto) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The picture that the network wants. Leaves only that in `graph.input`: older files list their
-/// weights there too.
+/// Finds the image input and leaves only that in `graph.input`: older files list their weights there too.
 fn find_input(graph: &mut pb::GraphProto, size: Option<(u32, u32)>) -> Result<InputShape, Fault> {
     let (inputs, initializers) = (&mut graph.input, &graph.initializer);
     inputs.retain(|input| !initializers.iter().any(|tensor| tensor.name == input.name));
@@ -406,7 +402,7 @@ fn find_input(graph: &mut pb::GraphProto, size: Option<(u32, u32)>) -> Result<In
     if !matches!(element_type(input), Some(element::FLOAT | element::FLOAT16 | element::UINT8)) {
         return Err(no_picture("its numbers are neither floats nor bytes".to_owned()));
     }
-    // None where the file leaves a dimension open.
+    // `None` for a dimension that the file leaves open.
     let dimensions: Vec<Option<i64>> = match tensor_shape(input) {
         Some(shape) => shape
             .dim
@@ -421,7 +417,7 @@ fn find_input(graph: &mut pb::GraphProto, size: Option<(u32, u32)>) -> Result<In
     let (layout, height, width) = match dimensions[..] {
         [None | Some(1), Some(3), height, width] => (TensorLayout::Nchw, height, width),
         [None | Some(1), height, width, Some(3)] => (TensorLayout::Nhwc, height, width),
-        // All of it open, as Transformers' own exporter writes it.
+        // All dimensions open, as in files of Transformers' exporter.
         [None | Some(1), None, height, width] => (TensorLayout::Nchw, height, width),
         _ => {
             let words: Vec<String> =
@@ -460,7 +456,7 @@ fn element_type(value: &pb::ValueInfoProto) -> Option<i32> {
     tensor_type(value).map(|tensor| tensor.elem_type)
 }
 
-/// Forgets what the file says of sizes on the way: it is true for the file's own size only.
+/// Forgets the file's intermediate shapes: they are true only for the file's own size.
 fn clear_inner_shapes(graph: &mut pb::GraphProto) {
     graph.value_info.clear();
     for output in &mut graph.output {
@@ -468,7 +464,7 @@ fn clear_inner_shapes(graph: &mut pb::GraphProto) {
     }
 }
 
-/// Makes 32-bit floats of all 16-bit ones: weights, constants, casts and the input.
+/// Widens all 16-bit floats to 32 bits: weights, constants, casts and the input.
 fn widen_halves(graph: &mut pb::GraphProto) {
     for tensor in &mut graph.initializer {
         widen_to_f32(tensor);
@@ -494,8 +490,7 @@ fn widen_halves(graph: &mut pb::GraphProto) {
     }
 }
 
-/// Widens one tensor, if it is of 16-bit floats. Its bits are in `raw_data` or, one to an element, in
-/// `int32_data`.
+/// Widens one tensor of 16-bit floats. Its bits are in `raw_data` or, one to an element, in `int32_data`.
 fn widen_to_f32(tensor: &mut pb::TensorProto) {
     if tensor.data_type != element::FLOAT16 {
         return;
@@ -531,7 +526,7 @@ fn unknown_operators(names: &[String]) -> Fault {
     ))
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let words = panic.downcast_ref::<&str>().copied();
     let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));

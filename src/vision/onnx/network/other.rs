@@ -1,10 +1,10 @@
-//! Files of other kinds that people take for ONNX files, told by how they begin.
+//! Recognizes other formats that people take for ONNX files, by how the files begin.
 
 const FROM_PYTORCH: &str =
     "export it where it was made: `yolo export model=FILE.pt format=onnx`, or torch.onnx.export";
 const AGAIN: &str = "fetch it again, from the address of the file itself";
 
-/// Where a file has a mark, the mark, what it is then, and what can be done about it.
+/// Offset of a mark, the mark, the format, and a hint.
 const MARKS: [(usize, &[u8], &str, &str); 19] = [
     (
         0,
@@ -47,10 +47,10 @@ const MARKS: [(usize, &[u8], &str, &str); 19] = [
     (0, b"%PDF", "a PDF", AGAIN),
 ];
 
-/// How much of a file is looked at.
+/// Bytes that are searched.
 const BEGINNING: usize = 4096;
 
-/// What the file in `bytes` is and what can be done about it, if it is one of another kind.
+/// The format of the file in `bytes` and a hint, if it is one of another kind.
 pub fn detect_other_format(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let beginning = &bytes[..bytes.len().min(BEGINNING)];
     let has = |mark: &[u8]| beginning.windows(mark.len()).any(|window| window == mark);
@@ -63,7 +63,7 @@ pub fn detect_other_format(bytes: &[u8]) -> Option<(&'static str, &'static str)>
             ("a zip archive", "unpack it first")
         });
     }
-    // The length of its header, eight bytes, then JSON.
+    // A header's length in eight bytes, then JSON.
     if beginning.get(8..10).is_some_and(|begin| begin == b"{\"") && beginning[4..8] == [0; 4] {
         return Some(("a safetensors file: weights without a network", FROM_PYTORCH));
     }

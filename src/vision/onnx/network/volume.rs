@@ -1,7 +1,7 @@
-//! No tensor of a network is larger than is allowed: neither one that the file holds nor one that is computed of such,
-//! which the engine does while it still finds out shapes. Memory that cannot be had would end the program.
+//! Limits the size of every tensor of a network: of those in the file, and of those that the engine computes from
+//! them while it infers shapes. A failed allocation would end the program.
 //!
-//! Lives on whichever thread loads a network.
+//! Runs on the thread that loads the network.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -13,13 +13,13 @@ use tract_onnx::tract_hir::ops::konst::Const;
 use super::error::{not_onnx_error, too_large_error};
 use crate::base::Fault;
 
-/// The most memory that any single tensor may ask for.
+/// Largest size of a single tensor.
 const MOST_BYTES: usize = 256 << 20;
 
-/// What an operator is known to take, give, and be told of others beside.
+/// Facts about an operator's inputs, outputs and observed outlets.
 type Facts = (TVec<InferenceFact>, TVec<InferenceFact>, TVec<InferenceFact>);
 
-/// Every tensor of the file is in it, and no larger than is allowed.
+/// Checks that every tensor of the file is complete and within the limit.
 pub fn check_file(graph: &pb::GraphProto) -> Result<(), Fault> {
     let constants =
         graph.node.iter().flat_map(|node| &node.attribute).filter_map(|attribute| attribute.t.as_ref());
@@ -35,7 +35,7 @@ pub fn check_file(graph: &pb::GraphProto) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Every tensor whose shape is known is no larger than is allowed.
+/// Checks that every tensor of known shape is within the limit.
 pub fn check(model: &InferenceModel) -> Result<(), Fault> {
     model
         .nodes()
@@ -43,22 +43,22 @@ pub fn check(model: &InferenceModel) -> Result<(), Fault> {
         .try_for_each(|node| node.outputs.iter().try_for_each(|outlet| check_fact(&node.name, &outlet.fact)))
 }
 
-/// Finds out what can be known of all tensors of `model` and computes what needs no picture, as the engine's own
-/// analysis does; but an operator computes only when what it will give is known to be no larger than is allowed.
-/// `file`: the length of the file, in bytes, for what is computed of it all together has a limit, too.
+/// Infers the facts of all tensors of `model` and computes constants, as the engine's own analysis does. An operator
+/// computes only if its outputs are known to be within the limit. The total of computed bytes has a limit, too, which
+/// depends on the file's length `file` in bytes.
 ///
 /// # Errors
-/// A tensor is too large, or what is computed; else what `failed` makes of the engine's error.
+/// A tensor or the computed total is too large. Errors of the engine are converted by `failed`.
 pub fn analyse_model(
     model: &mut InferenceModel,
     file: usize,
     failed: impl Fn(TractError) -> Fault,
 ) -> Result<(), Fault> {
-    // What no output needs would be computed, too.
+    // Otherwise parts that no output needs would be computed, too.
     model.compact().map_err(&failed)?;
     let observers = observers(model).map_err(&failed)?;
     let mut left: BTreeSet<usize> = (0..model.nodes().len()).collect();
-    // Bytes that each operator has computed, for one may do so again, and all together.
+    // Computed bytes of each operator, which may compute again, and their total.
     let mut computed: Vec<u128> = vec![0; left.len()];
     let mut in_all = 0_u128;
     while let Some(node) = left.pop_first() {
@@ -97,9 +97,8 @@ pub fn analyse_model(
     model.compact().map_err(failed)
 }
 
-/// Puts what an operator has computed in its place, if it has. It would compute it again whenever somebody looks at it,
-/// at the engine's own analysis for one; and a Range of sizes gives whole numbers then, which its own rules do not
-/// allow.
+/// Replaces an operator by its computed output. Otherwise it computes it again in every later analysis, such as the
+/// engine's own; and a Range of sizes then gives integers, which its own rules forbid.
 fn set_computed(model: &mut InferenceModel, node: usize) -> TractResult<()> {
     let operator = model.node_mut(node);
     let [output] = &operator.outputs[..] else { return Ok(()) };
@@ -113,14 +112,14 @@ fn set_computed(model: &mut InferenceModel, node: usize) -> TractResult<()> {
     Ok(())
 }
 
-/// How much may be computed of a file of so many bytes before there is a picture: anchors, and its weights as wider
-/// numbers.
+/// Limit of bytes computed before there is an image, for a file of this length: anchors, and the file's weights as
+/// wider numbers.
 fn max_precomputed_bytes(file: usize) -> usize {
     file.saturating_mul(8).saturating_add(64 << 20)
 }
 
-/// The most that an operator has in its hands while it computes, in bytes, as far as shapes tell: a resize brings one
-/// side after the other to its new length, a convolution of numbers that are known lays out what each result needs.
+/// Most bytes that an operator holds while it computes, as far as shapes tell. A resize scales one axis after the
+/// other; a convolution of constants lays out the inputs of each result.
 fn working_bytes(name: &str, takes: &TVec<InferenceFact>, gives: &TVec<InferenceFact>) -> Option<u128> {
     let (first, given) = (takes.first()?, gives.first()?);
     match name {
@@ -139,7 +138,7 @@ fn working_bytes(name: &str, takes: &TVec<InferenceFact>, gives: &TVec<Inference
     }
 }
 
-/// Which operators are told of an outlet that is none of their inputs.
+/// The operators that observe each outlet without having it as an input.
 fn observers(model: &InferenceModel) -> TractResult<HashMap<OutletId, Vec<usize>>> {
     let mut observers: HashMap<OutletId, Vec<usize>> = HashMap::new();
     for node in model.nodes() {
@@ -150,8 +149,8 @@ fn observers(model: &InferenceModel) -> TractResult<HashMap<OutletId, Vec<usize>
     Ok(observers)
 }
 
-/// Has the operator `node` find out what it can, and compute what it gives if it knows all that it takes. The outlets
-/// of which more is known then.
+/// Infers the facts of the operator `node`, and its outputs if all inputs are known. Returns the outlets with new
+/// facts.
 fn infer_outputs(model: &mut InferenceModel, node: usize, known: &Facts) -> TractResult<Vec<OutletId>> {
     let beside = model.node(node).op.observe_outlets(model, model.node(node))?;
     let operator = &mut model.node_mut(node).op;
@@ -198,7 +197,7 @@ fn check_fact(name: &str, fact: &InferenceFact) -> Result<(), Fault> {
     )
 }
 
-/// What a tensor takes, if that is known.
+/// Bytes of a tensor, if known.
 fn tensor_bytes(fact: &InferenceFact) -> Option<u128> {
     let dimensions = fact.shape.concretize()?;
     let each =
@@ -211,7 +210,7 @@ fn bytes_each(fact: &InferenceFact) -> usize {
     fact.datum_type.concretize().map_or(4, |datum| datum.size_of())
 }
 
-/// Refuses a tensor with negative or too many elements, of so many bytes each.
+/// Refuses a tensor with a negative or too large number of elements of `bytes_each`.
 fn check_dimensions(
     name: &str,
     bytes_each: usize,
