@@ -1,30 +1,30 @@
-//! Reads the pictures of an AVI with MJPEG video: RIFF (Microsoft's "AVI RIFF File Reference",
-//! 1992) with the further `AVIX` parts of OpenDML ("AVI File Format Extensions", 1996).
+//! Reads the JPEGs of an AVI with MJPEG video: RIFF (Microsoft's "AVI RIFF File Reference", 1992) with the additional
+//! `AVIX` parts of OpenDML ("AVI File Format Extensions", 1996).
 //!
-//! Pure but for the file it is given. The lengths of the lists around the pictures are not
-//! believed, and no index is needed, so a recording that was cut off plays as far as it goes. Only
-//! the first MJPEG stream is played; sound is passed over. One picture is in memory at a time.
+//! Pure except for its input. It ignores the lengths of the lists around the frames and needs no index, so an
+//! incomplete recording plays as far as it goes. Only the first MJPEG stream is played; sound is skipped. One frame
+//! is in memory at a time.
 
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::time::Duration;
 
 use crate::media::Fourcc;
 
-/// A chunk of more bytes than this is no picture.
+/// Larger chunks are no frames. Bytes.
 const MAX_PICTURE: u32 = 32 << 20;
-/// More streams than these are no AVI of a camera.
+/// Maximum number of streams; no camera's AVI has more.
 const MAX_STREAMS: u8 = 99;
-/// More of a stream's header than this says nothing to us.
+/// Bytes of a stream's header that are read.
 const HEADER: usize = 56;
 
 /// The video stream that is played.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Video {
-    /// Pixels in a row, as the header claims.
+    /// Width in pixels, as the header claims.
     pub width: u32,
-    /// Rows, as the header claims.
+    /// Height in pixels, as the header claims.
     pub height: u32,
-    /// From one picture to the next; `None` where the header says nothing sensible.
+    /// Time between frames; `None` without a plausible value in the header.
     pub step: Option<Duration>,
     /// Its number in the file.
     stream: u8,
@@ -33,7 +33,7 @@ pub struct Video {
 /// Why an AVI cannot be played.
 #[derive(Debug, thiserror::Error)]
 pub enum AviError {
-    /// No `RIFF … AVI `.
+    /// The file does not begin with `RIFF … AVI `.
     #[error("not an AVI")]
     NotAvi,
     /// Its headers name no video.
@@ -47,12 +47,12 @@ pub enum AviError {
     Io(#[from] io::Error),
 }
 
-/// Reads one picture after the other.
+/// Reads one frame after another.
 #[derive(Debug)]
 pub struct AviReader<R: Read + Seek> {
     input: BufReader<R>,
     video: Video,
-    /// Where the first pictures lie.
+    /// Offset of the first frame.
     pictures: u64,
 }
 
@@ -73,12 +73,12 @@ impl<R: Read + Seek> AviReader<R> {
         Ok(AviReader { input, video, pictures })
     }
 
-    /// What is played.
+    /// The video that is played.
     pub fn video(&self) -> &Video {
         &self.video
     }
 
-    /// Begins again.
+    /// Goes back to the first frame.
     ///
     /// # Errors
     /// The file's.
@@ -86,9 +86,8 @@ impl<R: Read + Seek> AviReader<R> {
         self.input.seek(SeekFrom::Start(self.pictures)).map(drop)
     }
 
-    /// Reads the next picture into `picture`; `false` at the end. An empty one stands for "the
-    /// same again", which is how AVI says that the recorder missed one. One of more than 32 MiB
-    /// is passed over.
+    /// Reads the next frame into `picture`; `false` at the end. An empty frame repeats the one before: AVI marks
+    /// dropped frames like that. Frames of more than 32 MiB are skipped.
     ///
     /// # Errors
     /// The file's.
@@ -96,7 +95,7 @@ impl<R: Read + Seek> AviReader<R> {
         picture.clear();
         while let Some(chunk) = chunk(&mut self.input)? {
             match (&chunk.id, &chunk.list) {
-                // Inside these are pictures: step in, whatever length they claim.
+                // These lists contain frames: enter them and ignore the claimed length.
                 (b"RIFF", _) | (b"LIST", Some([b'm', b'o', b'v', b'i'] | [b'r', b'e', b'c', b' '])) => {}
                 _ if chunk.list.is_none() && self.is_picture(chunk.id) && chunk.len <= MAX_PICTURE => {
                     let len = u64::from(chunk.len);
@@ -114,19 +113,19 @@ impl<R: Read + Seek> AviReader<R> {
         Ok(false)
     }
 
-    /// Whether `id` is "two digits, then dc or db" with our stream's number.
+    /// True if `id` is two digits and `dc` or `db`, with the number of the stream.
     fn is_picture(&self, id: [u8; 4]) -> bool {
         let [tens, ones, b'd', b'c' | b'b'] = id else { return false };
         [tens, ones] == [b'0' + self.video.stream / 10, b'0' + self.video.stream % 10]
     }
 }
 
-/// Walks the headers up to the list of pictures and steps into it.
+/// Parses the headers and stops inside the list of frames.
 fn headers(input: &mut (impl Read + Seek)) -> Result<Video, AviError> {
     let mut found: Option<Video> = None;
     let mut other: Option<Fourcc> = None;
     let mut frame_step = None;
-    // The stream being described, and whether it is video with a time step.
+    // The current stream, and its time step if it is video.
     let mut streams: u8 = 0;
     let mut rate: Option<Option<Duration>> = None;
     let mut handler = Fourcc(*b"    ");
@@ -157,7 +156,7 @@ fn headers(input: &mut (impl Read + Seek)) -> Result<Video, AviError> {
                 let codec = fourcc(&body, 16);
                 let (Some(step), Some(stream)) = (rate, streams.checked_sub(1)) else { continue };
                 if is_mjpeg(codec) || is_mjpeg(handler) {
-                    // Rows stored top down are told by a negative height.
+                    // A negative height means rows stored top down.
                     let (width, height) = (u32_at(&body, 4), (u32_at(&body, 8) as i32).unsigned_abs());
                     found.get_or_insert(Video { width, height, step, stream });
                 } else {
@@ -171,7 +170,7 @@ fn headers(input: &mut (impl Read + Seek)) -> Result<Video, AviError> {
 }
 
 fn is_mjpeg(code: Fourcc) -> bool {
-    // The last two are what capture cards of the nineties wrote.
+    // Capture cards of the nineties write the last two.
     [*b"MJPG", *b"JPEG", *b"AVRN", *b"DMB1"].contains(&code.0.map(|b| b.to_ascii_uppercase()))
 }
 
@@ -189,8 +188,8 @@ fn fourcc(body: &[u8; HEADER], at: usize) -> Fourcc {
     Fourcc([body[at], body[at + 1], body[at + 2], body[at + 3]])
 }
 
-/// The head of a chunk; for `RIFF` and `LIST` with the type of the list. The input stands behind
-/// what has been read of it.
+/// The head of a chunk; `RIFF` and `LIST` include the type of the list. The input is behind the part that has been
+/// read.
 struct RiffChunk {
     id: [u8; 4],
     len: u32,
@@ -198,7 +197,7 @@ struct RiffChunk {
 }
 
 impl RiffChunk {
-    /// Reads the body's beginning and passes over the rest; what is missing stays as it is.
+    /// Reads the beginning of the body and skips the rest; missing bytes keep their values.
     fn read(&self, input: &mut (impl Read + Seek), body: &mut [u8; HEADER]) -> io::Result<()> {
         let len = body.len().min(self.len as usize);
         if read_exact(input, &mut body[..len])?.is_some() {
@@ -233,7 +232,7 @@ fn chunk(input: &mut impl Read) -> io::Result<Option<RiffChunk>> {
     Ok(Some(RiffChunk { id, len, list }))
 }
 
-/// Fills `bytes`; `None` if the input ends before.
+/// Fills `bytes`; `None` if the input ends before that.
 fn read_exact(input: &mut impl Read, bytes: &mut [u8]) -> io::Result<Option<()>> {
     match input.read_exact(bytes) {
         Ok(()) => Ok(Some(())),
@@ -242,9 +241,9 @@ fn read_exact(input: &mut impl Read, bytes: &mut [u8]) -> io::Result<Option<()>>
     }
 }
 
-/// Passes over `len` bytes; beyond the end is as good as the end.
+/// Skips `len` bytes; a position beyond the end acts as the end.
 fn skip(input: &mut impl Seek, len: u64) -> io::Result<()> {
-    // Chunks are shorter than 4 GiB: it fits.
+    // Chunks are shorter than 4 GiB, so it fits.
     input.seek_relative(i64::try_from(len).unwrap_or(i64::MAX))
 }
 
@@ -276,7 +275,7 @@ mod tests {
         list(b"LIST", b"strl", &[chunk(b"strh", &strh), chunk(b"strf", &strf)])
     }
 
-    /// Sound, then video; pictures in a list of records, and in a second RIFF.
+    /// Sound, then video; frames in a list of records, and in a second RIFF.
     fn clip() -> Vec<u8> {
         let hdrl = list(
             b"LIST",

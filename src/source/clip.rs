@@ -1,13 +1,13 @@
-//! A clip, frame by frame, as fast as it is taken: any file that `ffmpeg` can read.
+//! Reads a clip frame by frame, as fast as the caller takes frames: any file that `ffmpeg` can read.
 //!
-//! `ffmpeg` decodes, turns pictures that a phone took upright, and writes planes to its standard
-//! output; its filter `showinfo` says on the standard error, before each frame, how large it is
-//! and when it is to be shown, so that clips of a varying frame rate or size keep their true times
-//! and sizes. Both are non-blocking pipes that are polled together, on the thread that reads.
-//! `ffprobe` is asked first: its reasons are shorter, and it knows how long the clip should be, by
-//! which one that breaks off is told.
+//! `ffmpeg` decodes, rotates frames of phones upright, and writes planes to standard output. Its filter `showinfo`
+//! announces the size and time of each frame on standard error. Clips of a varying frame rate or size thus keep their
+//! true times and sizes. Both are non-blocking pipes, polled together on the reading thread.
 //!
-//! No frame is skipped and none is doubled. Same file, same frames: `ffmpeg` is told to be exact to the bit.
+//! `ffprobe` runs first: its errors are shorter, and it knows the length of the clip, which reveals an incomplete
+//! one.
+//!
+//! No frame is skipped or doubled. The same file gives the same frames: `ffmpeg` runs in bit-exact mode.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read};
@@ -23,26 +23,26 @@ use rustix::fs::{OFlags, fcntl_setfl};
 use super::exec::Program;
 use crate::base::{Fault, FaultKind, child};
 
-/// The filters: full range BT.601 as JFIF has it, in whole planes, announced one by one.
+/// The filters: full range BT.601 as in JFIF, in whole planes, each frame announced.
 const FILTERS: &str = "scale=out_range=pc:out_color_matrix=bt601:flags=bicubic+accurate_rnd+bitexact,\
                        format=yuv420p,showinfo=checksum=0";
 /// How a line of `showinfo` begins.
 const ANNOUNCES: &str = "[Parsed_showinfo_";
-/// More pixels in a row, or rows, than any camera has.
+/// Maximum width and height in pixels; no camera has more.
 const MOST_PIXELS: u32 = 16_384;
 /// Bytes of a line of standard error that are kept.
 const LONGEST_LINE: usize = 1000;
-/// A clip whose last frame ends earlier than it should by more than this (and by more than three
-/// frames) breaks off: containers round, and the last frames of some cannot be decoded.
+/// A clip whose last frame ends earlier than promised by more than this (and by more than three frames) is
+/// incomplete. Containers round, and some have last frames that cannot be decoded.
 const MISSING_S: f64 = 0.5;
 /// How long `ffmpeg` may take to end after it has closed its output.
 const GRACE: Duration = Duration::from_secs(5);
-/// What `ffmpeg` says when a file ends before its index or its blocks do.
+/// Messages of `ffmpeg` for a file that ends before its index or its blocks do.
 const BREAKS_OFF: [&str; 4] = ["partial file", "prematurely", "Truncat", "truncat"];
-/// What it says of a packet that the file does not hold the whole of, or that lost a part on its way.
+/// Message of `ffmpeg` for a packet that is incomplete in the file or damaged in transit.
 const DAMAGED: &str = "corrupt input packet";
-/// What it says of a frame of which a part was missing and had to be made up, or all of it: of containers and streams
-/// that do not know how long they should be, nothing else tells the end.
+/// Messages of `ffmpeg` for a frame that is partly or wholly concealed. In containers and streams of unknown length,
+/// nothing else reveals an early end.
 const MADE_UP: [&str; 5] = [
     "corrupt decoded frame",
     "[info] concealing ",
@@ -50,15 +50,15 @@ const MADE_UP: [&str; 5] = [
     "Error while decoding stream",
     "Error submitting packet to decoder",
 ];
-/// Damage so many frames before the end is the end breaking off: decoders give frames that late.
+/// Damage within this many frames of the end means that the clip is incomplete: decoders delay frames that much.
 const NEAR_THE_END: u64 = 20;
-/// Formats that do not tell how long they are, though `ffprobe` guesses it. Where it is told, a picture that had to be
-/// made up is a damaged one, and no end.
+/// Formats without a stated length, although `ffprobe` guesses one. In other formats a concealed frame is only a
+/// damaged one, not an early end.
 const WITHOUT_LENGTH: [&str; 8] =
     ["mpegts", "mpeg", "mpegvideo", "h264", "hevc", "m4v", "mjpeg", "jpeg_pipe"];
-/// A picture that was made up is told that many frames before it comes, beside one for each processor that decodes.
+/// Concealment is reported this many frames before the frame, plus one for each decoding processor.
 const MADE_UP_LATE: u64 = 4;
-/// What `ffprobe` says of an MP4 without its index, which is written last; and what that means.
+/// Message of `ffprobe` for an MP4 without its index, which is written last, and its meaning.
 const NO_INDEX: &str = "moov atom not found";
 const NOT_FINISHED: &str = "its index (moov atom) is missing, as in a recording that was never finished";
 
@@ -67,12 +67,11 @@ const NOT_FINISHED: &str = "its index (moov atom) is missing, as in a recording 
 pub struct ClipFrame {
     /// Its number; the first is 1.
     pub number: u64,
-    /// When it is shown, in microseconds from the clip's beginning; never earlier than the one
-    /// before.
+    /// Presentation time in microseconds from the start of the clip; never earlier than that of the frame before.
     pub time_us: u64,
-    /// Pixels in a row, as it is seen: turned, if the clip says so.
+    /// Width in pixels, after the rotation that the clip asks for.
     pub width: u32,
-    /// Rows.
+    /// Height in pixels.
     pub height: u32,
     /// Full planes of Y, U and V (4:2:0, chroma rounded up), full range BT.601, without padding.
     pub planes: Vec<u8>,
@@ -81,17 +80,17 @@ pub struct ClipFrame {
 /// Reads a clip. Dropping it ends `ffmpeg`.
 pub struct ClipReader {
     file: PathBuf,
-    /// `None` once it is at its end.
+    /// `None` at its end.
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
-    /// Dropped after the pipes, so that a program that still writes is told by SIGPIPE as well.
+    /// Dropped after the pipes, so that a program that still writes gets SIGPIPE as well.
     program: Program,
-    /// How long the clip says it is, in seconds.
+    /// Stated length of the clip in seconds.
     promised_s: Option<f64>,
-    /// Whether its format does tell that, and it is not merely guessed from what there is.
+    /// The format states the length; otherwise it is a guess.
     tells_length: bool,
     log: Log,
-    /// The frame that is being read, and how much of it is there.
+    /// The frame that is being read, and how many bytes of it have arrived.
     planes: Vec<u8>,
     filled: usize,
     number: u64,
@@ -102,17 +101,17 @@ pub struct ClipReader {
 }
 
 impl ClipReader {
-    /// How long the clip says it is, in microseconds.
+    /// Stated length of the clip in microseconds.
     pub fn duration_us(&self) -> Option<u64> {
         self.promised_s.map(|seconds| (seconds * 1e6) as u64).filter(|us| *us > 0)
     }
 
-    /// Begins to read `file`.
+    /// Opens `file`.
     ///
     /// # Errors
-    /// It is none, or there is no `ffmpeg`.
+    /// The file is no clip, or `ffmpeg` is missing.
     pub fn open(file: &Path) -> Result<ClipReader, Fault> {
-        // Ffmpeg's own words about a missing file are fewer, and a folder it takes for a picture.
+        // For a missing file ffmpeg's message says less, and it takes a folder for an image.
         let opened = std::fs::File::open(file).and_then(|opened| opened.metadata());
         let reason = match opened {
             Ok(data) if data.is_dir() => Some(ErrorKind::IsADirectory.into()),
@@ -140,7 +139,7 @@ impl ClipReader {
         for pipe in [stdout.as_ref().map(AsFd::as_fd), stderr.as_ref().map(AsFd::as_fd)].into_iter().flatten()
         {
             fcntl_setfl(pipe, OFlags::NONBLOCK).map_err(|reason| start_error("ffmpeg", reason.into()))?;
-            // Room for most of a frame, so that it need not wait for us; refused, it waits.
+            // Room for most of a frame, so that ffmpeg need not wait; if refused, it waits.
             let _ = rustix::pipe::fcntl_setpipe_size(pipe, 1 << 20);
         }
         Ok(ClipReader {
@@ -160,12 +159,11 @@ impl ClipReader {
         })
     }
 
-    /// The next frame; `None` when there is no other. `recycled` is a buffer of an earlier frame,
-    /// or a new one.
+    /// The next frame; `None` at the end. `recycled` is the buffer of an earlier frame, or a new one.
     ///
     /// # Errors
-    /// It is none, or there is no `ffmpeg`. A clip that breaks off is none: it ends, and
-    /// [`ClipReader::incomplete_reason`] says why.
+    /// The file is no clip, or `ffmpeg` is missing. An incomplete clip is no error: it ends, and
+    /// [`ClipReader::incomplete_reason`] gives the reason.
     pub fn next(&mut self, recycled: Vec<u8>) -> Result<Option<ClipFrame>, Fault> {
         if self.filled == 0 {
             self.planes = recycled;
@@ -187,7 +185,7 @@ impl ClipReader {
                 self.stdout = None;
             }
             if self.stdout.is_none() {
-                // Everything that it says has been said once standard error is closed.
+                // After standard error closes there are no more messages.
                 if self.stderr.is_none() {
                     return self.check_end().map(|()| None);
                 }
@@ -196,17 +194,17 @@ impl ClipReader {
         }
     }
 
-    /// Why the clip is not whole, once [`ClipReader::next`] has given `None`; `None` if it is.
+    /// Why the clip is incomplete, once [`ClipReader::next`] has given `None`; `None` for a complete clip.
     pub fn incomplete_reason(&self) -> Option<&str> {
         self.broken_off.as_deref()
     }
 
-    /// How often `ffmpeg` complained about damaged data so far, and what it said last.
+    /// How many times `ffmpeg` has reported damaged data so far, and its last message.
     pub fn complaints(&self) -> (u64, Option<&str>) {
         (self.log.complaints, self.log.last_complaint.as_deref())
     }
 
-    /// Reads what there is of the frame; whether it is whole.
+    /// Reads available bytes of the frame; true once it is complete.
     fn read(&mut self) -> Result<bool, Fault> {
         while self.filled < self.planes.len() {
             let Some(stdout) = &mut self.stdout else { return Ok(false) };
@@ -221,7 +219,7 @@ impl ClipReader {
         Ok(true)
     }
 
-    /// Takes what `ffmpeg` has said.
+    /// Reads the messages of `ffmpeg`.
     fn listen(&mut self) {
         let mut run = [0; 8192];
         while let Some(stderr) = &mut self.stderr {
@@ -235,7 +233,7 @@ impl ClipReader {
         }
     }
 
-    /// Waits until there is something to take.
+    /// Waits until one of the pipes is readable.
     fn wait(&self) {
         let wants_frame = !self.log.announced.is_empty();
         let stdout = self.stdout.as_ref().filter(|_| wants_frame).map(AsFd::as_fd);
@@ -246,7 +244,7 @@ impl ClipReader {
             .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
             .collect();
         if !polled.is_empty() {
-            // An interrupted wait is a short one: the caller looks again.
+            // The caller checks again, so an interrupted wait does no harm.
             let _ = poll(&mut polled, None);
         }
     }
@@ -264,7 +262,7 @@ impl ClipReader {
         Some(ClipFrame { number: self.number, time_us, width, height, planes })
     }
 
-    /// There are no more frames: was that all?
+    /// Checks at the end whether the clip was complete.
     fn check_end(&mut self) -> Result<(), Fault> {
         let status = self.program.wait_exit_within(GRACE);
         let last = self.log.last_complaint.clone();
@@ -307,7 +305,7 @@ fn frame_bytes(width: u32, height: u32) -> usize {
     width * height + 2 * width.div_ceil(2) * height.div_ceil(2)
 }
 
-/// A name that `ffmpeg` takes for a file, whatever is in it.
+/// A name that `ffmpeg` always takes for a file.
 fn as_file(file: &Path) -> std::ffi::OsString {
     let mut name = std::ffi::OsString::from("file:");
     name.push(file);
@@ -328,16 +326,16 @@ fn no_clip(file: &Path, reason: &str) -> Fault {
     Fault::new(FaultKind::File, format!("{} is no clip that ffmpeg can read: {reason}", file.display()))
 }
 
-/// That there is sound only in it, or nothing at all.
+/// The error for a clip with only sound, or with nothing.
 pub fn no_pictures(file: &Path) -> Fault {
     Fault::new(FaultKind::File, format!("{} has no pictures", file.display()))
 }
 
-/// What a clip says of itself.
+/// The result of `ffprobe`.
 struct Probed {
-    /// How long its pictures last, in seconds.
+    /// Length of its video in seconds.
     promised_s: Option<f64>,
-    /// Whether its format does tell that, and it is not merely guessed from what there is.
+    /// The format states the length; otherwise it is a guess.
     tells_length: bool,
 }
 
@@ -370,38 +368,38 @@ fn probe_clip(file: &Path) -> Result<Probed, Fault> {
     let value_of = |name: &str| said.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
     let promised_s = value_of("duration=").and_then(|seconds| seconds.parse().ok());
     let is_guess = value_of("format_name=").is_some_and(|name| WITHOUT_LENGTH.contains(&name));
-    // Of the pictures by themselves many do not tell: Matroska, NUT, FLV.
+    // Many formats state no length of the video stream: Matroska, NUT, FLV.
     Ok(Probed { promised_s, tells_length: promised_s.is_some() && !is_guess })
 }
 
-/// A frame that is on its way.
+/// An announced frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Announced {
     width: u32,
     height: u32,
-    /// `None`: the clip does not say when.
+    /// `None` if the clip states no time.
     time_us: Option<u64>,
 }
 
-/// What `ffmpeg` says: frames to come, and complaints.
+/// The messages of `ffmpeg`: announced frames and complaints.
 #[derive(Debug, Default)]
 struct Log {
     unfinished: Vec<u8>,
     announced: VecDeque<Announced>,
     /// Seconds in a tick of the clip's time stamps.
     tick_s: f64,
-    /// The number that `showinfo` should give the next frame.
+    /// Number that `showinfo` should give the next frame.
     next: u64,
     complaints: u64,
     last_complaint: Option<String>,
     breaks_off: Option<String>,
     /// Frames announced so far, of all sizes.
     frames: u64,
-    /// How often a frame was made up of less than it should be, or of nothing, after the first had come.
+    /// Frames that were partly or wholly concealed, after the first frame.
     made_up: u64,
     /// Frames announced since a damaged packet was read.
     since_damage: Option<u64>,
-    /// The same, since a frame was made up.
+    /// Frames announced since one was concealed.
     since_made_up: Option<u64>,
     is_old: bool,
 }
@@ -428,8 +426,8 @@ impl Log {
         if line.contains(DAMAGED) {
             self.since_damage = Some(0);
         }
-        // A clip that begins between two whole pictures has such frames at its beginning, and some cameras leave out
-        // the end of each picture: either way there are as many of them as of others.
+        // A clip that begins between two key frames starts with concealed frames, and some cameras omit the end of
+        // each frame. In both cases they are as many as the good ones.
         if self.frames > 0 && MADE_UP.iter().any(|sign| line.contains(sign)) {
             self.made_up += 1;
             if self.made_up * 2 <= self.frames {
@@ -447,7 +445,7 @@ impl Log {
         self.last_complaint = Some(said.to_owned());
     }
 
-    /// A line of `showinfo`: `config in time_base: 1/10, …` or `n:   0 pts:      0 … s:768x576 …`.
+    /// Parses a line of `showinfo`: `config in time_base: 1/10, …` or `n:   0 pts:      0 … s:768x576 …`.
     fn announce(&mut self, said: &str) {
         if let Some(rest) = said.strip_prefix("config in time_base: ") {
             let ratio = rest.split(',').next().and_then(|ratio| ratio.split_once('/'));
@@ -461,7 +459,7 @@ impl Log {
         };
         let size = size.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
         let Some((width, height)) = size else { return };
-        // A line that was torn by another one: its frame comes all the same.
+        // Another line has torn this one; its frame arrives all the same.
         for _ in self.next..number.min(self.next + 100) {
             self.announced.push_back(Announced { width, height, time_us: None });
             self.frames += 1;
@@ -514,7 +512,7 @@ mod tests {
     }
 
     #[test]
-    fn another_size_begins_again() {
+    fn another_size_restarts_the_numbering() {
         let mut log = Log::default();
         log.push(FIRST.as_bytes());
         log.push(FIRST.replace("768x576", "64x48").as_bytes());
@@ -523,14 +521,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_file_says_about_itself_announces_nothing() {
+    fn metadata_of_a_file_announces_nothing() {
         let mut log = Log::default();
         log.push(b"[info]     title           : [Parsed_showinfo_2 @ 0x55] [info] n:   0 pts: 0 s:9x9\n");
         assert!(log.announced.is_empty());
     }
 
     #[test]
-    fn complaints_are_counted_and_the_telling_one_is_kept() {
+    fn complaints_are_counted_and_the_useful_one_is_kept() {
         let mut log = Log::default();
         log.push(b"[mov,mp4 @ 0x1] [error] stream 0, offset 0x30: partial file\n");
         log.push(b"[h264 @ 0x1] [error] error while decoding MB 3 4\n[info] frame=  795\n");
@@ -542,7 +540,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_that_are_made_up_are_damage_where_most_are_not() {
+    fn concealed_frames_are_damage_where_most_are_not_concealed() {
         let announced =
             |number: u64| format!("[Parsed_showinfo_2 @ 0x5] [info] n: {number} pts: {number} s:4x4\n");
         let damage_of = |of: &dyn Fn(u64) -> bool| {
@@ -563,7 +561,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_sizes_have_whole_chroma() {
+    fn chroma_of_odd_sizes_is_rounded_up() {
         assert_eq!(frame_bytes(4, 2), 12);
         assert_eq!(frame_bytes(5, 3), 15 + 2 * 6);
     }

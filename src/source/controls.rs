@@ -1,41 +1,41 @@
-//! In which order controls are set, and which values are refused: pure functions.
+//! The order in which controls are set, and which values are refused. Pure.
 //!
-//! A manual value means nothing to a camera whose auto mode rules it, so auto modes are set first,
-//! whatever the order in the configuration.
+//! A manual value has no effect while an auto mode rules it, so auto modes are set first, whatever the order in the
+//! configuration.
 
 use crate::media::{Control, ControlKind, ControlValue};
 
-/// What of a request can be set, and in which order.
+/// The settable part of a request, in order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ControlPlan {
     /// Auto modes: set first.
     pub modes: Vec<ControlValue>,
     /// Everything else, in the order of the request.
     pub values: Vec<ControlValue>,
-    /// What cannot be set, and why.
+    /// Refused values with reasons.
     pub objections: Vec<Objection>,
-    /// What is set to something else than was asked, in sentences.
+    /// Sentences about values that are set to something else than requested.
     pub notes: Vec<String>,
 }
 
 impl ControlPlan {
-    /// All that is set, in its order.
+    /// All settings in their order.
     pub fn settings(&self) -> impl Iterator<Item = &ControlValue> {
         self.modes.iter().chain(&self.values)
     }
 }
 
-/// A value that cannot be set.
+/// A refused value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Objection {
-    /// What was asked.
+    /// The request.
     pub wanted: ControlValue,
-    /// Why not, and what can be, in a sentence.
+    /// The reason and the alternatives, in a sentence.
     pub why: String,
 }
 
-/// What of `wanted` can be set on a camera with `controls`. A value between two steps becomes the nearest that is on
-/// one.
+/// The part of `wanted` that a camera with `controls` accepts. A value between two steps is rounded to the nearest
+/// step.
 pub fn plan(controls: &[Control], wanted: &[ControlValue]) -> ControlPlan {
     let mut plan = ControlPlan::default();
     for request in wanted {
@@ -59,11 +59,11 @@ pub fn plan(controls: &[Control], wanted: &[ControlValue]) -> ControlPlan {
     plan
 }
 
-/// libcamera's automatic modes whose names do not say so; `af_metering` rules whether autofocus heeds its window.
+/// libcamera's automatic modes whose names do not say so. `af_metering` decides whether autofocus uses its window.
 const AUTO_MODES: [&str; 6] =
     ["ae_enable", "awb_enable", "af_mode", "af_metering", "exposure_time_mode", "analogue_gain_mode"];
 
-/// Whether the control decides if others have an effect. Neither V4L2 nor libcamera says; the names do.
+/// True if the control decides whether others have an effect. Neither V4L2 nor libcamera states that; the names do.
 pub fn is_auto_mode(control: &Control) -> bool {
     matches!(control.kind, ControlKind::Boolean | ControlKind::Menu(_))
         && (control.name.contains("auto")
@@ -71,7 +71,7 @@ pub fn is_auto_mode(control: &Control) -> bool {
             || AUTO_MODES.contains(&control.name.as_str()))
 }
 
-/// That a camera with `controls` has none of this name, and which may have been meant.
+/// Message that a camera with `controls` has none of this name, with the most similar name.
 pub fn unknown_control_message(controls: &[Control], name: &str) -> String {
     let likeness = |control: &&Control| strsim::jaro_winkler(&control.name, name);
     let nearest = controls.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
@@ -81,7 +81,7 @@ pub fn unknown_control_message(controls: &[Control], name: &str) -> String {
     }
 }
 
-/// Why `value` cannot be set; `None`: it can.
+/// Why `value` is refused; `None` if it is accepted.
 fn validate_value(control: &Control, value: f64) -> Option<String> {
     let name = &control.name;
     if control.read_only {
@@ -123,7 +123,7 @@ mod tests {
             control(3, "Auto Exposure", ControlKind::Menu(exposure)),
             control(4, "Focus, Automatic Continuous", ControlKind::Boolean),
             control(5, "Exposure, Dynamic Framerate", ControlKind::Boolean),
-            // An integer whose name happens to speak of automatics is a value like any other.
+            // An integer whose name happens to contain "auto" is a value like any other.
             control(6, "Auto Exposure Bias", number),
             control(7, "Do White Balance", ControlKind::Button),
             serial,
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn auto_modes_come_first_and_else_the_order_stays() {
+    fn auto_modes_come_first_and_the_rest_keeps_its_order() {
         let plan = plan(
             &camera(),
             &[
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_set_is_reported_and_the_rest_is_set() {
+    fn refused_values_are_reported_and_the_rest_is_set() {
         let plan = plan(
             &camera(),
             &[

@@ -1,10 +1,9 @@
-//! A program of the configuration that writes JPEGs to its standard output: `ffmpeg`,
-//! `rpicam-vid`, anything. No shell is involved.
+//! A configured program that writes JPEGs to its standard output: `ffmpeg`, `rpicam-vid`, anything. No shell is
+//! involved.
 //!
-//! Everything happens on the capture thread: both of the program's outputs are non-blocking pipes
-//! that are polled together, so a program that says nothing, or too much, holds nobody up. The
-//! program leads a process group of its own; when the source is dropped the whole group is ended
-//! (SIGTERM, then SIGKILL) and the program is reaped.
+//! Everything happens on the capture thread. Both outputs of the program are non-blocking pipes that are polled
+//! together, so that a program that writes nothing, or too much, blocks nobody. The program leads its own process
+//! group; dropping the source ends the whole group (SIGTERM, then SIGKILL) and reaps the program.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -25,42 +24,42 @@ use crate::base::redact::{redact_command, redact_known, secrets_in_command};
 use crate::base::{ClockTime, Stop};
 use crate::media::{Fourcc, Frame, SourceError, SourceErrorKind};
 
-/// What `{width}`, `{height}` and `{fps}` stand for when nothing is asked for.
+/// Values of `{width}`, `{height}` and `{fps}` without a request.
 const DEFAULT_SIZE: (u32, u32) = (1280, 720);
 const DEFAULT_FPS: f64 = 30.0;
 
-/// Bytes asked for in one read.
+/// Bytes of one read.
 const RUN: usize = 64 << 10;
-/// Bytes taken in a row before looking for pictures in them.
+/// Reads in a row before searching for frames.
 const RUNS_AT_ONCE: usize = 16;
-/// How long its first picture may take: `ffmpeg` studies a stream for 5 s, then waits for a key frame.
+/// Time limit of the first frame: `ffmpeg` analyses a stream for 5 s, then waits for a key frame.
 const FIRST_WITHIN: Duration = Duration::from_secs(15);
-/// Bytes that a program can be given on its standard input: what a pipe holds at least, so that nobody waits for it.
+/// Maximum number of bytes on the program's standard input: any pipe holds this much, so that writing never blocks.
 const MOST_INPUT: usize = 16 << 10;
 /// How long a program may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_millis(700);
 /// Lines of standard error kept to explain an end.
 const LAST_WORDS: usize = 5;
-/// Bytes that a secret of a command has at least, to be looked for in what the program says.
+/// Least length in bytes of a secret that is searched for in the program's messages.
 const SHORTEST_SECRET: usize = 3;
-/// Bytes of such a line.
+/// Maximum length of such a line in bytes.
 const LONGEST_LINE: usize = 300;
 
-/// Opens a program's output. See the module's words.
+/// Opens a program's output; see the module.
 #[derive(Clone)]
 pub struct ExecOpener {
     command: Vec<String>,
     described: String,
-    /// Must not appear in any message, though programs quote their arguments.
+    /// Removed from every message, because programs quote their arguments.
     secrets: Vec<String>,
-    /// What it finds on its standard input; nothing where this is empty.
+    /// Text for its standard input; may be empty.
     input: String,
     delivers: StreamFormat,
 }
 
 impl ExecOpener {
-    /// Runs `command`: program and arguments. In the arguments `{width}`, `{height}` and `{fps}`
-    /// are replaced by what is wanted, or by 1280, 720 and 30.
+    /// Runs `command`: program and arguments. In the arguments `{width}`, `{height}` and `{fps}` are replaced by the
+    /// requested values, else by 1280, 720 and 30.
     pub fn new(command: Vec<String>, wanted: FormatRequest) -> ExecOpener {
         let (width, height) =
             (wanted.width.unwrap_or(DEFAULT_SIZE.0), wanted.height.unwrap_or(DEFAULT_SIZE.1));
@@ -94,14 +93,14 @@ impl ExecOpener {
             .collect();
         let shown = redact_command(&command);
         let mut secrets = secrets_in_command(&command);
-        // A letter is in every line that a program says.
+        // Single letters occur in every message.
         secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
         let described = shown.into_iter().next().unwrap_or_default();
         ExecOpener { command, described, secrets, input: String::new(), delivers }
     }
 
-    /// The same program under another name: `described` is what people are shown instead of its
-    /// command line, and the `secrets` are blotted out of whatever it says.
+    /// The same program under another name: `described` replaces the command line in messages, and `secrets` are
+    /// removed from all of its messages.
     #[must_use]
     pub fn described(mut self, described: String, secrets: Vec<String>) -> ExecOpener {
         self.delivers.name.clone_from(&described);
@@ -110,7 +109,7 @@ impl ExecOpener {
         self
     }
 
-    /// The program reads `input` on its standard input: every user of the machine can read a command line.
+    /// Gives the program `input` on standard input: every user of the machine can read a command line.
     #[must_use]
     pub fn with_stdin(mut self, input: String) -> ExecOpener {
         self.input = input;
@@ -150,11 +149,11 @@ impl ExecOpener {
             _ => SourceError::new(SourceErrorKind::Failed, format!("{program} could not be started")).because(error),
         })?;
         if let Some(mut stdin) = child.stdin.take() {
-            // Why a program has ended before it read this, it says itself.
+            // A program that ends before it reads this explains itself.
             let _ = stdin.write_all(self.input.as_bytes());
         }
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        // From here on whatever goes wrong ends the program again.
+        // From here on any failure ends the program.
         let program = Program::new(child);
         let (Some(stdout), Some(stderr)) = (stdout, stderr) else {
             return Err(SourceError::new(SourceErrorKind::Failed, "the program has no outputs"));
@@ -165,7 +164,7 @@ impl ExecOpener {
                     .because(error)
             })?;
         }
-        // Room for a whole picture, so that the program need not wait for us; refused, it waits.
+        // Room for a whole frame, so that the program need not wait; if refused, it waits.
         let _ = rustix::pipe::fcntl_setpipe_size(&stdout, 1 << 20);
         Ok(ExecSource {
             stdout: Some(stdout),
@@ -182,7 +181,7 @@ impl ExecOpener {
     }
 }
 
-/// As people are shown it: the command may hold secrets.
+/// In the displayed form: the command may contain secrets.
 impl fmt::Debug for ExecOpener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ExecOpener({})", self.described)
@@ -201,10 +200,10 @@ impl Opener for ExecOpener {
 
 /// A running program and its outputs.
 struct ExecSource {
-    /// `None` once it is at its end.
+    /// `None` at its end.
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
-    /// Dropped after the pipes: a program that writes still is told so by SIGPIPE as well.
+    /// Dropped after the pipes, so that a program that still writes gets SIGPIPE as well.
     program: Program,
     described: String,
     secrets: Vec<String>,
@@ -212,12 +211,12 @@ struct ExecSource {
     reader: MultipartReader,
     words: LastLines,
     sequence: u64,
-    /// A faulty picture has been logged.
+    /// A faulty frame has been logged.
     is_reported: bool,
 }
 
 impl ExecSource {
-    /// Takes what lies in the pipes, within bounds, and gives the newest picture in it.
+    /// Reads the pipes, within bounds, and returns the newest frame.
     fn read_pipes(&mut self) -> Result<Option<Newest>, SourceError> {
         for _ in 0..RUNS_AT_ONCE {
             let Some(stdout) = &mut self.stdout else { break };
@@ -243,13 +242,13 @@ impl ExecSource {
                 let fault = SourceError::new(SourceErrorKind::Broken, what).because(noise);
                 Err(self.with_stderr(fault).hint("its standard output must be MJPEG (ffmpeg: -f mjpeg -)"))
             }
-            // Behind a faulty picture noise is no wonder; if it goes on, that is silence.
+            // After a faulty frame noise is expected; if it goes on, the source counts as silent.
             Err(_) => Ok(None),
             Ok(newest) => Ok(newest),
         }
     }
 
-    /// Takes what the program has said on its standard error.
+    /// Reads the program's standard error.
     fn listen(&mut self) {
         if let Some(stderr) = &mut self.stderr
             && !self.words.read_stderr(stderr)
@@ -258,20 +257,20 @@ impl ExecSource {
         }
     }
 
-    /// Waits at most `wait` until there is something to take.
+    /// Waits at most `wait` until a pipe is readable.
     fn wait(&self, wait: Duration) {
         let Some(stdout) = &self.stdout else { return };
-        // Without a standard error the other is simply named twice.
+        // Without standard error the other descriptor is listed twice.
         let stderr = self.stderr.as_ref().map_or(stdout.as_fd(), AsFd::as_fd);
         let mut polled = [stdout.as_fd(), stderr].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
         let time = Timespec::try_from(wait).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
-        // An interrupted wait is a short one: the caller looks at the clock.
+        // The caller checks the clock, so an interrupted wait does no harm.
         let _ = poll(&mut polled, Some(&time));
     }
 
-    /// Why there will be no more pictures.
+    /// The fault for a program that has ended.
     fn end_fault(&mut self) -> SourceError {
-        // Standard output is closed a moment before the program can be reaped.
+        // Standard output closes a moment before the program can be reaped.
         let ended = self.program.wait_exit_within(Duration::from_millis(300));
         self.listen();
         let what = match ended {
@@ -318,7 +317,7 @@ impl Source for ExecSource {
     }
 }
 
-/// A program that leads its own process group, which ends with this value.
+/// A program that leads its own process group; dropping this ends the group.
 #[derive(Debug)]
 pub(super) struct Program {
     child: Child,
@@ -326,12 +325,12 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// A program that was started as the leader of a process group of its own.
+    /// A program that was started as the leader of its own process group.
     pub(super) fn new(child: Child) -> Program {
         Program { child, is_reaped: false }
     }
 
-    /// Waits at most `time` for it to end by itself; then ends what it left behind, and reaps it.
+    /// Waits at most `time` until it has ended by itself, then ends the rest of its group and reaps it.
     pub(super) fn wait_exit_within(&mut self, time: Duration) -> Option<ExitStatus> {
         let pid = self.pid()?;
         if !wait_exit_without_reaping(pid, time) {
@@ -341,7 +340,7 @@ impl Program {
         self.reap()
     }
 
-    /// Its number, and its group's; `None` once it is reaped, when it may be somebody else's.
+    /// Process id, also that of its group; `None` once it is reaped, because the id may be reused then.
     fn pid(&self) -> Option<Pid> {
         if self.is_reaped { None } else { i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) }
     }
@@ -352,8 +351,8 @@ impl Program {
     }
 }
 
-/// Waits at most `time` until the program has ended, without reaping it: until it is reaped nobody
-/// else can get its number, so signals to its group reach nobody else.
+/// Waits at most `time` until the program has ended, without reaping it. Its id cannot be reused before that, so
+/// signals to its group reach no other process.
 fn wait_exit_without_reaping(pid: Pid, time: Duration) -> bool {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
     let until = Instant::now() + time;
@@ -371,13 +370,13 @@ impl Drop for Program {
         let Some(pid) = self.pid() else { return };
         let _ = kill_process_group(pid, Signal::TERM);
         wait_exit_without_reaping(pid, GRACE);
-        // What is left of the group: the program itself, or children it left behind.
+        // The rest of the group: the program itself, or children it left behind.
         let _ = kill_process_group(pid, Signal::KILL);
         self.reap();
     }
 }
 
-/// The last lines a program said.
+/// The last lines of a program's standard error.
 #[derive(Debug, Default)]
 pub(super) struct LastLines {
     lines: VecDeque<String>,
@@ -385,7 +384,7 @@ pub(super) struct LastLines {
 }
 
 impl LastLines {
-    /// Takes what lies in `stderr`, which does not block; whether there may come more.
+    /// Reads `stderr`, which does not block; true if more may come.
     pub(super) fn read_stderr(&mut self, stderr: &mut ChildStderr) -> bool {
         let mut run = [0; 4096];
         for _ in 0..RUNS_AT_ONCE {
@@ -431,7 +430,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_last_words_are_kept() {
+    fn only_the_last_lines_are_kept() {
         let mut words = LastLines::default();
         for n in 0..100 {
             words.push(format!("line {n}\r\n").as_bytes());
@@ -443,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn wishes_take_their_places() {
+    fn placeholders_are_replaced() {
         let command = ["cam", "--size={width}x{height}", "{fps}"].map(String::from).to_vec();
         let opener = ExecOpener::new(command.clone(), FormatRequest::ANYTHING);
         assert_eq!(opener.command, ["cam", "--size=1280x720", "30"]);

@@ -1,12 +1,13 @@
-//! Pictures and clips from the file system, played at a pace as if a camera sent them: a folder of
-//! JPEGs, a list of paths, one JPEG, an MJPEG file (pictures one behind another, or a multipart
-//! stream that was saved), or an AVI with MJPEG video.
+//! Images and clips from the file system, played at a pace like that of a camera.
 //!
-//! Files are read piece by piece; one picture is in memory at a time. A folder or list is read
-//! again in every round, so its files may be exchanged while it plays.
+//! The path is a folder of JPEGs, a list of paths, one JPEG, an MJPEG file (concatenated JPEGs or a saved multipart
+//! stream), or an AVI with MJPEG video.
 //!
-//! A file system may hang (NFS, FUSE), so a thread of its own does everything that touches it
-//! (`reader.rs`), and nobody waits for that longer than for any other camera.
+//! Files are read piece by piece, with one frame in memory at a time. A folder or list is read again in every round,
+//! so its files may be exchanged meanwhile.
+//!
+//! A file system may hang (NFS, FUSE), so all access happens on a thread of its own (`reader.rs`), with the same time
+//! limit as for any other camera.
 
 mod reader;
 
@@ -28,24 +29,24 @@ use crate::media::jpeg::inspect_open;
 use crate::media::{Fourcc, Frame, SourceError, SourceErrorKind};
 use reader::{ReaderThread, ReelReader};
 
-/// Pace of an MJPEG file, which does not tell its own: 30 a second.
+/// Pace of an MJPEG file, which does not state its own: 30 fps.
 const CLIP_STEP: Duration = Duration::from_nanos(33_333_333);
-/// Pace of single pictures.
+/// Pace of single images.
 const PICTURE_STEP: Duration = Duration::from_secs(1);
-/// More pictures than these in a folder or list are refused.
+/// Maximum number of images in a folder or list.
 const MAX_PICTURES: usize = 1_000_000;
-/// A line of a list longer than this is no path.
+/// Maximum length of a line of a list in bytes; longer ones are no paths.
 const LONGEST_LINE: u64 = 64 << 10;
-/// So many broken files are remembered as logged.
+/// Maximum number of broken files that are remembered as logged.
 const MAX_LOGGED: usize = 1000;
-/// Bytes asked for in one read of a clip.
+/// Bytes of one read of a clip.
 const RUN: usize = 64 << 10;
-/// Default limit of an open.
+/// Default time limit of an open.
 const OPEN_WITHIN: Duration = Duration::from_secs(10);
-/// Limit of the check whether the path exists.
+/// Time limit of the check whether the path exists.
 const LOOK_WITHIN: Duration = Duration::from_millis(100);
 
-/// Opens a folder, list or file. See the module's words.
+/// Opens a folder, list or file; see the module.
 #[derive(Debug)]
 pub struct FilesOpener {
     path: PathBuf,
@@ -57,11 +58,10 @@ pub struct FilesOpener {
 }
 
 impl FilesOpener {
-    /// Plays `path`, again and again if `looped`, else once (then [`SourceErrorKind::Ended`]).
+    /// Plays `path`: in a loop if `looped`, else once (then [`SourceErrorKind::Ended`]).
     ///
-    /// In `real_time` pictures come at the requested pace, else the AVI's own, else 30 a second for an
-    /// MJPEG file and 1 a second for pictures; otherwise as fast as they are taken. Either way
-    /// every picture is delivered.
+    /// In `real_time` frames come at the requested pace, else at the AVI's own, else at 30 fps for an MJPEG file and
+    /// 1 fps for images. Otherwise they come as fast as they are taken. Either way every frame is delivered.
     pub fn new(path: PathBuf, looped: bool, real_time: bool, wanted: FormatRequest) -> FilesOpener {
         let (silent_after, aside) = (OPEN_WITHIN, ReaderThread::default());
         FilesOpener { path, looped, real_time, wanted, silent_after, aside }
@@ -109,13 +109,13 @@ impl Opener for FilesOpener {
     }
 }
 
-/// A reel that is being played.
+/// A file, folder or list that is being played.
 struct FilesSource {
     reader: ReelReader,
     pace: Pace,
     delivers: StreamFormat,
     sequence: u64,
-    /// The pace has let the next picture through, and it has not been read yet.
+    /// The next frame is due and has not been read yet.
     due: bool,
     picture: Vec<u8>,
 }
@@ -135,9 +135,9 @@ impl Source for FilesSource {
             self.due = true;
             match self.reader.advance(&mut self.picture, left())? {
                 Some(Advance::Picture) => break,
-                // The same again: its time passes.
+                // A repeated frame: its time passes.
                 Some(Advance::Nothing) => self.due = false,
-                // However many are faulty, nobody who waits for us is kept waiting.
+                // Many faulty frames in a row must not exceed `wait`.
                 Some(_) if left().is_zero() => return Ok(None),
                 Some(_) => {}
                 None => return Ok(None),
@@ -158,14 +158,14 @@ impl Source for FilesSource {
     }
 }
 
-/// What is played.
+/// The kind of media that is played.
 enum MediaFile {
     Pictures(FilePictures),
     Clip(Clip),
     Avi { reader: AviReader<File>, picture: Vec<u8> },
 }
 
-/// What a reel says of itself.
+/// Pace and size stated by the media.
 #[derive(Clone, Copy)]
 struct ReelInfo {
     step: Duration,
@@ -173,12 +173,12 @@ struct ReelInfo {
     height: u32,
 }
 
-/// What came of going on to the next picture.
+/// Result of advancing to the next frame.
 enum Advance {
     Picture,
-    /// A moment without a picture of its own.
+    /// A moment without a frame of its own.
     Nothing,
-    /// Something that cannot be shown was passed over; go on.
+    /// An unusable part was skipped; advance again.
     LeftOut,
     End,
 }
@@ -214,7 +214,7 @@ impl MediaFile {
         }
     }
 
-    /// Goes on to the next picture.
+    /// Advances to the next frame.
     fn advance(&mut self, path: &Path) -> Result<Advance, SourceError> {
         match self {
             MediaFile::Pictures(pictures) => Ok(pictures.advance()),
@@ -228,7 +228,7 @@ impl MediaFile {
         }
     }
 
-    /// The picture gone on to.
+    /// The current frame.
     fn picture(&self) -> &[u8] {
         match self {
             MediaFile::Pictures(pictures) => &pictures.picture,
@@ -237,7 +237,7 @@ impl MediaFile {
         }
     }
 
-    /// Its own pace, and the size of its pictures where one holds for all.
+    /// Its own pace, and the size of its frames if all have the same.
     fn own_pace(&mut self, path: &Path) -> Result<ReelInfo, SourceError> {
         let pictures = |step| ReelInfo { step, width: 0, height: 0 };
         Ok(match self {
@@ -262,7 +262,7 @@ impl MediaFile {
         }
     }
 
-    /// After a round without a picture.
+    /// The fault after a round without a frame.
     fn no_picture_fault(&self, path: &Path) -> SourceError {
         let what = format!("no picture in {} can be shown", path.display());
         match self {
@@ -273,7 +273,7 @@ impl MediaFile {
     }
 }
 
-/// What a file is, by its first bytes.
+/// Type of a file, detected from its first bytes.
 #[derive(Debug, PartialEq, Eq)]
 enum FileKind {
     Avi,
@@ -285,7 +285,7 @@ enum FileKind {
 impl FileKind {
     fn detect(head: &[u8]) -> FileKind {
         let at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|h| h.starts_with(magic));
-        // The last character may be cut by the end of the head.
+        // The end of the head may cut the last character.
         let is_text = match std::str::from_utf8(head) {
             Ok(_) => true,
             Err(e) => e.error_len().is_none(),
@@ -298,14 +298,14 @@ impl FileKind {
             () if at(0, b"\x89PNG") => FileKind::Other("it is a PNG; only JPEGs are played"),
             () if head.is_empty() => FileKind::Other("it is empty"),
             () if is_text && !head.contains(&0) => FileKind::List,
-            // A multipart stream that was saved.
+            // A saved multipart stream.
             () if memchr::memmem::find(head, &[0xff, 0xd8, 0xff]).is_some() => FileKind::Jpegs,
             () => FileKind::Other("it is neither JPEG, MJPEG, AVI nor a list of paths"),
         }
     }
 }
 
-/// Snapshots, by the names of their files.
+/// Images, by the names of their files.
 struct FilePictures {
     names: Vec<PathBuf>,
     next: usize,
@@ -329,7 +329,7 @@ impl FilePictures {
         Ok(())
     }
 
-    /// Goes on to the next picture, if it can be shown.
+    /// Advances to the next image, if it is usable.
     fn advance(&mut self) -> Advance {
         let Some(name) = self.names.get(self.next) else { return Advance::End };
         self.next += 1;
@@ -348,7 +348,7 @@ impl FilePictures {
     }
 }
 
-/// Opens what is a file. Opening a pipe would wait for somebody who writes to it, for ever perhaps.
+/// Opens a regular file. Opening a pipe might wait for a writer for ever.
 fn open_file(path: &Path) -> io::Result<File> {
     if std::fs::metadata(path)?.is_file() {
         reject_kernel_files(path)?;
@@ -358,7 +358,7 @@ fn open_file(path: &Path) -> io::Result<File> {
     }
 }
 
-/// What the kernel makes up, such as /proc/kmsg, may wait for ever, too, and is nobody's picture.
+/// The kernel's own files, such as /proc/kmsg, might also block for ever, and are never images.
 fn reject_kernel_files(path: &Path) -> io::Result<()> {
     if [PROC_SUPER_MAGIC, SYSFS_MAGIC].contains(&rustix::fs::statfs(path)?.f_type) {
         let why = "the kernel's own file systems, such as /proc and /sys, hold no pictures";
@@ -377,7 +377,7 @@ fn read_picture(path: &Path, picture: &mut Vec<u8>) -> Result<(), String> {
     inspect_open(picture).map(drop).map_err(|e| e.to_string())
 }
 
-/// The JPEGs of a folder by name, numbers in names by their value.
+/// The JPEGs of a folder in natural order of names.
 fn folder(path: &Path) -> Result<Vec<PathBuf>, SourceError> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(path).map_err(|e| unreadable_fault(path, &e))? {
@@ -394,9 +394,9 @@ fn folder(path: &Path) -> Result<Vec<PathBuf>, SourceError> {
     checked(path, names, "it has no files that end in .jpg or .jpeg")
 }
 
-/// The paths in a list: one a line, of JPEGs in the list's own folder or below it; `#` begins a comment line. The byte
-/// order mark that some editors put in front is no part of the first. Whoever may set the path may name any text file
-/// of this machine, so no line of it is ever shown: only how many are no such path, and where the first stands.
+/// The paths in a list: one a line, of JPEGs in the list's own folder or below it. `#` begins a comment line; a
+/// leading byte order mark is ignored. A user who may set the path could name any text file of this machine, so no
+/// line is ever shown. The error states only how many lines are no such path, and the first one's number.
 fn list(path: &Path) -> Result<Vec<PathBuf>, SourceError> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut input = BufReader::new(open_file(path).map_err(|e| unreadable_fault(path, &e))?);
@@ -457,7 +457,7 @@ fn checked(path: &Path, names: Vec<PathBuf>, none: &str) -> Result<Vec<PathBuf>,
     }
 }
 
-/// Compares names as people do: runs of digits by their value, so that 2 comes before 10.
+/// Compares names in natural order: runs of digits by their value, so that 2 comes before 10.
 fn natural_order(mut a: &[u8], mut b: &[u8]) -> Ordering {
     fn split_digits(name: &[u8]) -> (&[u8], &[u8]) {
         name.split_at(name.iter().take_while(|b| b.is_ascii_digit()).count())
@@ -485,12 +485,12 @@ fn natural_order(mut a: &[u8], mut b: &[u8]) -> Ordering {
     }
 }
 
-/// JPEGs one behind another in a file.
+/// Concatenated JPEGs in a file.
 struct Clip {
     file: File,
     reader: MultipartReader,
     range: std::ops::Range<usize>,
-    /// A faulty picture has been logged.
+    /// A faulty frame has been logged.
     is_reported: bool,
 }
 
@@ -531,7 +531,7 @@ impl Clip {
         self.file.rewind()
     }
 
-    /// Whether there is no second picture; the clip stands at its beginning again afterwards.
+    /// True if there is no second frame; leaves the clip at its start.
     fn has_single_picture(&mut self) -> io::Result<bool> {
         let mut pictures = 0;
         while pictures < 2 {
@@ -576,7 +576,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_in_names_count() {
+    fn numbers_in_names_are_compared_by_value() {
         let mut names = ["b1", "a10", "a2", "a", "a02b", "A3", "a2.5"];
         names.sort_by(|a, b| natural_order(a.as_bytes(), b.as_bytes()));
         assert_eq!(names, ["A3", "a", "a2", "a2.5", "a02b", "a10", "b1"]);
@@ -584,7 +584,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_known_by_their_first_bytes() {
+    fn files_are_detected_by_their_first_bytes() {
         assert_eq!(FileKind::detect(b"RIFF\0\0\0\0AVI LIST"), FileKind::Avi);
         assert_eq!(FileKind::detect(b"\xff\xd8\xff\xe0"), FileKind::Jpegs);
         assert_eq!(FileKind::detect(b"--frame\r\n\r\n\xff\xd8\xff\xe0"), FileKind::Jpegs);

@@ -1,8 +1,7 @@
-//! Where frames come from: one trait to open a source, one to read it, a back end a file.
+//! Sources of frames: one trait to open a source, one to read it; each back end has its own file.
 //!
-//! A source lives on the capture thread, is opened there, and is dropped there. Retrying is not
-//! its business: it says what is wrong as a [`SourceError`], is dropped, and its [`Opener`] is asked
-//! again later.
+//! A source is opened, used and dropped on the capture thread. It does not retry: it reports a [`SourceError`], is
+//! dropped, and its [`Opener`] tries again later.
 
 pub mod auto;
 pub mod avi;
@@ -23,16 +22,16 @@ use std::time::Duration;
 use crate::base::{Stop, WakeFd};
 use crate::media::{CameraFormat, Control, ControlValue, Fourcc, Frame, SourceError, SourceErrorKind};
 
-/// What is asked for when the configuration asks for no size: pixels in a row and rows.
+/// Width and height in pixels if the configuration sets none.
 pub(crate) const DEFAULT_SIZE: (u32, u32) = (1280, 720);
 
-/// What is wanted of a camera. `None` leaves the choice to the back end, which takes what suits
-/// the pipeline best (a camera's own JPEG before raw frames).
+/// The requested format. `None` leaves the choice to the back end, which takes what suits the pipeline best (a
+/// camera's own JPEG before raw frames).
 #[derive(Debug, Clone, PartialEq)]
 pub struct FormatRequest {
-    /// Pixels in a row.
+    /// Width in pixels.
     pub width: Option<u32>,
-    /// Rows.
+    /// Height in pixels.
     pub height: Option<u32>,
     /// Frames a second.
     pub fps: Option<f64>,
@@ -44,7 +43,7 @@ impl FormatRequest {
     /// No requests.
     pub const ANYTHING: FormatRequest = FormatRequest { width: None, height: None, fps: None, format: None };
 
-    /// The size asked for; what is left open keeps 16:9.
+    /// The requested size; a missing side keeps 16:9.
     pub fn size(&self) -> (u32, u32) {
         let of = |n: u32, by: u64, over: u64| u32::try_from(u64::from(n) * by / over).unwrap_or(u32::MAX);
         match (self.width, self.height) {
@@ -55,8 +54,7 @@ impl FormatRequest {
         }
     }
 
-    /// What of it a camera that delivers `size` at `fps` frames a second has missed, in sentences for the log and the
-    /// page.
+    /// Sentences for the log and the page on how a camera that delivers `size` at `fps` misses the request.
     pub fn unmet_requests(&self, (width, height): (u32, u32), fps: Option<f64>) -> Vec<String> {
         let mut notes = Vec::new();
         let differs = |request: Option<u32>, is: u32| request.is_some_and(|request| request != is);
@@ -77,59 +75,58 @@ impl FormatRequest {
     }
 }
 
-/// Whether two rates are one: 29.97 is 30.
+/// True if two rates count as equal: 29.97 is 30.
 fn is_same_rate(is: f64, request: f64) -> bool {
     (is / request).ln().abs() <= 0.01
 }
 
-/// What an open source delivers.
+/// The format that an open source delivers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamFormat {
-    /// What it is, for people: "HD Pro Webcam C920 (/dev/video0)".
+    /// Name for people: "HD Pro Webcam C920 (/dev/video0)".
     pub name: String,
     /// Pixel format of its frames.
     pub fourcc: Fourcc,
-    /// Pixels in a row; 0 where only the pictures tell (a network stream).
+    /// Width in pixels; 0 if only the frames tell (a network stream).
     pub width: u32,
-    /// Rows; 0 where only the pictures tell.
+    /// Height in pixels; 0 if only the frames tell.
     pub height: u32,
-    /// Frames a second it promised; `None` where it promises nothing.
+    /// Promised frames a second; `None` without a promise.
     pub fps: Option<f64>,
-    /// What was asked for and could not be had, in sentences for the log and the page.
+    /// Unmet requests, in sentences for the log and the page.
     pub notes: Vec<String>,
-    /// Whether this is a simulated scene and no camera at all.
+    /// True for the simulation.
     pub is_simulated: bool,
 }
 
-/// Opens a source, again and again as long as the daemon runs.
+/// Opens a source, again and again while the service runs.
 pub trait Opener: Send {
-    /// What would be opened, for the log and the page: "/dev/video0", "http://…" (no password).
+    /// Name of the source for the log and the page: "/dev/video0", "http://…" (no password).
     fn describe(&self) -> String;
 
-    /// Opens it and starts its frames. May block for seconds, but ends soon after `stop` is set.
+    /// Opens the source and starts its frames. May block for seconds, but ends soon after `stop` is set.
     ///
     /// # Errors
-    /// What is wrong, and what to do about it.
+    /// The fault, with a hint.
     fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, SourceError>;
 
-    /// How long the user lets an open source be silent (`[source] silent_after`), told before each opening: who waits
-    /// for an answer while it opens waits at least as long.
+    /// Sets how long an open source may be silent (`[source] silent_after`); called before each open. Time limits
+    /// while opening must be at least as long.
     fn set_silent_after(&mut self, _time: Duration) {}
 
-    /// A source that is to take the place of the one that was opened last and is in use: asked
-    /// every few seconds meanwhile, for those that show a stand-in where there is no camera. May
-    /// block as [`Opener::open`] may.
+    /// A source to replace the one that was opened last and is in use. Called every few seconds, for openers that
+    /// show a stand-in without a camera. May block as [`Opener::open`] may.
     fn find_better(&mut self, _stop: &Stop) -> Option<Box<dyn Source>> {
         None
     }
 
-    /// The largest picture it can give, pixels in a row and rows, where that is more than it is opened for. Asked
-    /// while it is open, too, and must not disturb that. `None`: it has only what it gives.
+    /// Largest size of a still (width, height in pixels), if it is larger than the stream's. Also called while the
+    /// source is open, which it must not disturb. `None`: the stream's size is the largest.
     fn largest_size(&mut self) -> Option<(u32, u32)> {
         None
     }
 
-    /// Opens it at [`Opener::largest_size`], for one picture. The source that was opened before is dropped by then.
+    /// Opens the source at [`Opener::largest_size`], for one frame. The open source has been dropped by then.
     ///
     /// # Errors
     /// As for [`Opener::open`].
@@ -137,71 +134,69 @@ pub trait Opener: Send {
         self.open(stop)
     }
 
-    /// Whether an open is worth trying now, by a look that costs next to nothing. While a source
-    /// is in trouble this is asked twice a second, so that a camera that is plugged in again is
-    /// taken at once, whatever the pause between tries has grown to.
-    ///
-    /// `None`: nothing is known without trying.
+    /// Whether an open is worth trying now, by a very cheap check. While a source has a fault this is called twice a
+    /// second, whatever the current pause between tries: a camera that is plugged in again is used at once.
+    /// `None`: unknown without trying.
     fn is_present(&self) -> Option<bool> {
         None
     }
 
-    /// The lasting name of the camera that would be opened, or is: what is saved for it is kept under this name. The
-    /// same camera has the same one at another port or after a restart. `None`: nothing can be saved for it, or it is
-    /// not there.
+    /// Permanent name of the camera that is or would be opened; its settings are stored under this name. It stays the
+    /// same at another port and after a restart. `None`: nothing can be stored for it, or it is absent.
     fn identity(&mut self) -> Option<String> {
         None
     }
 
-    /// The controls of the camera that would be opened, by a look that starts no frames and disturbs nobody. Asked
-    /// while the source is closed; an open one is asked by [`Source::controls`]. Empty: it has none.
+    /// The controls of the camera that would be opened, without starting frames or disturbing other users. Called
+    /// while the source is closed; an open one has [`Source::controls`]. Empty: it has none.
     ///
     /// # Errors
-    /// What keeps it from being looked at.
+    /// The camera cannot be queried.
     fn controls(&mut self) -> Result<Vec<Control>, SourceError> {
         Ok(Vec::new())
     }
 
-    /// The formats, sizes and rates that can be chosen, in the camera's own order. Asked while it is open, too, and
-    /// must not disturb that. Empty: there is nothing to choose.
+    /// The selectable formats, sizes and rates, in the camera's own order. Also called while the source is open,
+    /// which it must not disturb. Empty: there is nothing to choose.
     ///
     /// # Errors
-    /// What keeps it from being looked at.
+    /// The camera cannot be queried.
     fn formats(&mut self) -> Result<Vec<CameraFormat>, SourceError> {
         Ok(Vec::new())
     }
 }
 
-/// An open source of frames. Dropping it lets the device go.
+/// An open source of frames. Dropping it releases the device.
 pub trait Source {
-    /// What it delivers; the same as long as it is open.
+    /// The delivered format; constant while the source is open.
     fn source_info(&self) -> &StreamFormat;
 
-    /// How long its first frame may take before the source counts as silent. Cameras behind a
-    /// program or a network take longer to begin than a device.
+    /// How long the first frame may take before the source counts as silent. Cameras behind a program or a network
+    /// start more slowly than a device.
     fn first_frame_within(&self) -> Duration {
         Duration::from_secs(5)
     }
 
-    /// Waits at most `wait` for a frame and lends it. `Ok(None)`: nothing came in that time.
+    /// Waits at most `wait` for a frame and lends it. `Ok(None)`: there was none in that time.
     ///
-    /// When several frames have piled up, the newest is given and the others are let go, except
-    /// by sources that are told to deliver every frame (files at full speed).
+    /// If several frames have piled up, the newest is returned and the others are dropped, except by sources that
+    /// deliver every frame (files at full speed).
     ///
     /// # Errors
-    /// The source is of no more use and is to be dropped.
+    /// The source is unusable and must be dropped.
     fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, SourceError>;
 
-    /// From now on a wait for a frame ends when `wake_fd` rings, so that what is asked meanwhile is done before the
-    /// next frame and not after it. A source that cannot be woken ends its waits as it did.
+    /// From now on `wake_fd` also ends a wait for a frame, so that requests are handled before the next frame and not
+    /// after it. A source that cannot be woken ignores it.
     fn set_wake_bell(&mut self, _bell: &WakeFd) {}
 
-    /// The lasting name of the camera that is open, as [`Opener::identity`].
+    /// Permanent name of the open camera, as [`Opener::identity`].
     fn identity(&self) -> Option<String> {
         None
     }
 
-    /// Its controls with their present values and flags, in its own order. Empty: it has none. Asked between frames.
+    /// Its controls with their current values and flags, in its own order; empty if it has none. Called between
+    /// frames.
     ///
     /// # Errors
     /// They could not be read.
@@ -209,8 +204,8 @@ pub trait Source {
         Ok(Vec::new())
     }
 
-    /// Sets one control, at once, without touching the frames, and gives the value that the camera really took (what
-    /// it says afterwards). The frames that are captured from now on show it.
+    /// Sets one control at once, without interrupting the frames, and returns the value that the camera reports
+    /// afterwards. Frames captured from now on show it.
     ///
     /// # Errors
     /// There is no such control, or the camera refuses the value.

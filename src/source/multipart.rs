@@ -1,15 +1,14 @@
-//! Takes JPEGs out of a stream of bytes: `multipart/x-mixed-replace` (RFC 2046 §5.1), or pictures
-//! one behind another with anything in between.
+//! Extracts JPEGs from a stream of bytes: `multipart/x-mixed-replace` (RFC 2046 §5.1), or JPEGs one after another
+//! with anything in between.
 //!
-//! Cameras get multipart wrong in every way there is: boundaries that are not the announced ones,
-//! lengths that are missing, too short or too long, line ends without CR, parts without headers.
-//! A JPEG says itself where it begins and ends, so that decides, and boundaries are not looked at.
-//! What stands between two pictures is text, of which two lines are of use: `Content-Length` tells
-//! where a picture ends whose inside the marker walk cannot follow, `X-Timestamp` when it was taken.
+//! Cameras get multipart wrong in every possible way: other boundaries than announced, missing or wrong lengths, line
+//! ends without CR, parts without headers. A JPEG marks its own beginning and end, so those decide, and boundaries
+//! are ignored. Two lines of the text between JPEGs are used. `Content-Length` gives the end of a JPEG whose markers
+//! cannot be followed, and `X-Timestamp` the capture time.
 //!
-//! Pure: no socket, no clock. Any split of a stream into pushes gives the same steps, each byte is
-//! looked at once, and memory is bounded: at most `max_picture` bytes, [`MAX_HEAD`] and what was
-//! pushed last, as long as every push is followed by steps until [`Step::More`].
+//! Pure: no socket, no clock. Any split of a stream into pushes gives the same steps, and each byte is examined once.
+//! Memory is bounded by `max_picture` bytes, [`MAX_HEAD`] and the last push, if every push is followed by steps until
+//! [`Step::More`].
 
 use std::ops::Range;
 
@@ -19,41 +18,38 @@ use crate::base::ClockTime;
 use crate::media::jpeg::{EndSearch, JpegError};
 use crate::media::{Fourcc, Frame};
 
-/// How far before a picture its `Content-Length` is looked for.
+/// Maximum distance in bytes between a JPEG and its `Content-Length`.
 pub const MAX_HEAD: usize = 8 << 10;
 
-/// After so many bytes without the beginning of a picture the stream is noise.
+/// Bytes without the beginning of a JPEG after which the stream is noise.
 pub const MAX_BETWEEN: usize = 1 << 20;
 
-/// A picture of more bytes than this is refused, unless the caller chooses another limit.
+/// Default maximum size of a JPEG in bytes.
 pub const MAX_PICTURE: usize = 32 << 20;
 
-/// A buffer that grew beyond this is given back once it is empty.
+/// A larger buffer is freed once it is empty. Bytes.
 const KEPT_BUFFER: usize = 4 << 20;
 
-/// How a picture begins: SOI, and the first byte of the marker that must follow.
+/// The beginning of a JPEG: SOI, and the first byte of the marker that must follow.
 const BEGINNING: &[u8] = &[0xff, 0xd8, 0xff];
 
-/// What was found next in the stream. Ranges are lent by [`MultipartReader::bytes`] until the next
-/// push.
+/// The next item of the stream. [`MultipartReader::bytes`] lends its range until the next push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// A whole picture, from SOI to EOI (and its padding, if a correct length includes it).
+    /// A complete JPEG, from SOI to EOI (with its padding, if a correct length includes it).
     Picture(Range<usize>),
-    /// The beginning of a picture that does not end as one: its bytes as far as they go. The
-    /// stream goes on behind them.
+    /// The beginning of a JPEG without a proper end: its bytes as far as they go. The stream continues after them.
     Broken(Range<usize>, PartError),
-    /// [`MAX_BETWEEN`] bytes went by without the beginning of a picture.
+    /// [`MAX_BETWEEN`] bytes passed without the beginning of a JPEG.
     Noise,
-    /// All that was pushed is looked at.
+    /// All pushed bytes have been examined.
     More,
 }
 
-/// Why a part is no picture.
+/// Why a part is no JPEG.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PartError {
-    /// Markers that cannot stand where they stand; most often the next picture's beginning, for
-    /// this one was cut short.
+    /// Invalid markers; most often the beginning of the next JPEG, because this one was truncated.
     #[error("a picture was cut short or is corrupt")]
     Corrupt,
     /// It has no end within the limit.
@@ -64,27 +60,27 @@ pub enum PartError {
     },
 }
 
-/// The newest of what was pushed.
+/// The newest JPEG of the pushed bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Newest {
-    /// Its bytes, for [`MultipartReader::bytes`]. Faulty ones are lent too, as far as they go, so
-    /// that they are counted as broken frames.
+    /// Its bytes, for [`MultipartReader::bytes`]. Faulty ones are lent too, as far as they go, so that they count as
+    /// broken frames.
     pub range: Range<usize>,
-    /// How many pictures were found, this one included.
+    /// Number of JPEGs found, including this one.
     pub found: u64,
-    /// What was wrong with the last faulty one of them.
+    /// The fault of the last faulty one.
     pub error: Option<PartError>,
 }
 
-/// The stream is noise: [`MAX_BETWEEN`] bytes went by without the beginning of a picture.
+/// The stream is noise: [`MAX_BETWEEN`] bytes passed without the beginning of a JPEG.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{MAX_BETWEEN} bytes came and no JPEG began in them")]
 pub struct Noise;
 
-/// The reader. See the module's words.
+/// The reader; see the module.
 #[derive(Debug)]
 pub struct MultipartReader {
-    /// Its first `filled` bytes are the stream's, the rest is room.
+    /// The first `filled` bytes belong to the stream; the rest is free.
     buffer: Vec<u8>,
     filled: usize,
     place: ParserState,
@@ -92,17 +88,17 @@ pub struct MultipartReader {
     told_us: Option<u64>,
 }
 
-/// Where in the stream we are; offsets into the buffer.
+/// Parser state with offsets into the buffer.
 #[derive(Debug)]
 enum ParserState {
-    /// Between pictures: looked at up to `at`, `passed` bytes behind the last picture.
+    /// Between JPEGs: examined up to `at`, which is `passed` bytes after the last JPEG.
     Between { at: usize, passed: usize },
-    /// In a picture that begins at `at`.
+    /// In a JPEG that begins at `at`.
     Inside { at: usize, search: EndSearch, announced: Option<usize>, corrupt: Option<usize> },
 }
 
 impl MultipartReader {
-    /// A reader of pictures of at most `max_picture` bytes.
+    /// A reader of JPEGs of at most `max_picture` bytes.
     pub fn new(max_picture: usize) -> MultipartReader {
         MultipartReader {
             buffer: Vec::new(),
@@ -113,20 +109,20 @@ impl MultipartReader {
         }
     }
 
-    /// When the picture found last was taken, in microseconds since 1970, where the text before it
-    /// says so (`X-Timestamp: 1763650382.123456`, as µStreamer and this program write it).
+    /// Capture time of the last JPEG in microseconds since 1970, if its header states it (`X-Timestamp:
+    /// 1763650382.123456`, as µStreamer and this program write it).
     pub fn captured_us(&self) -> Option<u64> {
         self.told_us
     }
 
-    /// Appends a run of the stream: its one copy. Ends what [`MultipartReader::bytes`] lent.
+    /// Appends bytes of the stream, with the only copy. Invalidates ranges for [`MultipartReader::bytes`].
     pub fn push(&mut self, run: &[u8]) {
         self.read_buffer(run.len())[..run.len()].copy_from_slice(run);
         self.filled += run.len();
     }
 
-    /// Room of at least `len` bytes to read a run of the stream into; then say
-    /// [`MultipartReader::fill`]. Ends what [`MultipartReader::bytes`] lent.
+    /// Room for at least `len` bytes of the stream; call [`MultipartReader::fill`] afterwards. Invalidates ranges for
+    /// [`MultipartReader::bytes`].
     pub fn read_buffer(&mut self, len: usize) -> &mut [u8] {
         self.shift_to_front();
         let wanted = self.filled + len;
@@ -137,7 +133,7 @@ impl MultipartReader {
         &mut self.buffer[self.filled..]
     }
 
-    /// The first `len` bytes of the last [`MultipartReader::read_buffer`] are now the stream's.
+    /// Appends the first `len` bytes of the last [`MultipartReader::read_buffer`] to the stream.
     pub fn fill(&mut self, len: usize) {
         self.filled = (self.filled + len).min(self.buffer.len());
     }
@@ -147,8 +143,7 @@ impl MultipartReader {
         self.buffer.get(range).unwrap_or_default()
     }
 
-    /// The stream ends here, and another may follow: gives the bytes of the picture that this cut
-    /// short, if it did.
+    /// Ends the stream; another may follow. Returns the bytes of a truncated JPEG, if there is one.
     pub fn finish_stream(&mut self) -> Option<Range<usize>> {
         let place = std::mem::replace(&mut self.place, ParserState::Between { at: self.filled, passed: 0 });
         match place {
@@ -157,11 +152,11 @@ impl MultipartReader {
         }
     }
 
-    /// Goes on to the next thing found.
+    /// Advances to the next item.
     pub fn next_step(&mut self) -> Step {
         if let ParserState::Between { at, passed } = self.place {
             let left = MAX_BETWEEN - passed;
-            // A beginning may start at the last byte allowed.
+            // A beginning may start at the final byte allowed.
             let until = self.filled.min(at + left + BEGINNING.len() - 1);
             match memmem::find(&self.buffer[at..until], BEGINNING) {
                 Some(found) => {
@@ -203,17 +198,17 @@ impl MultipartReader {
         }
     }
 
-    /// A picture found here as a frame. Its size is its own header's to tell.
+    /// A JPEG found here as a frame. Its own header tells its size.
     pub fn frame(&self, range: Range<usize>, stamp: ClockTime, sequence: u64) -> Frame<'_> {
         let (fourcc, data) = (Fourcc::MJPG, self.bytes(range));
         Frame { fourcc, width: 0, height: 0, stride: 0, data, second: None, stamp, sequence }
     }
 
-    /// Takes all steps up to [`Step::More`] and gives the newest whole picture; a faulty one only
-    /// if there was no whole one.
+    /// Takes all steps up to [`Step::More`] and returns the newest complete JPEG, or a faulty one if there was no
+    /// complete one.
     ///
     /// # Errors
-    /// [`Noise`], when there was noise and no picture.
+    /// [`Noise`], if there was noise and no JPEG.
     pub fn newest(&mut self) -> Result<Option<Newest>, Noise> {
         let mut newest: Option<Newest> = None;
         let mut noise = false;
@@ -240,8 +235,7 @@ impl MultipartReader {
         }
     }
 
-    /// The length of the picture `bytes` begin with, and what is wrong with it; `None` if that is
-    /// yet to come.
+    /// The length of the JPEG at the beginning of `bytes`, and its fault; `None` if it is incomplete.
     fn picture_len(
         bytes: &[u8],
         search: &mut EndSearch,
@@ -257,14 +251,14 @@ impl MultipartReader {
                 Err(_) => *corrupt.insert(BEGINNING.len() - 1),
             },
         };
-        // The walk is lost. An end that was announced before, with a boundary behind it, counts; who decodes it sees
-        // whether all of it is there.
+        // The markers make no sense. An announced end before that, with a boundary after it, counts; the decoder sees
+        // whether the data are complete.
         let has_boundary =
             |length: &usize| bytes.get(*length..at).is_some_and(|behind| behind.starts_with(b"\r\n--"));
         if let Some(length) = announced.filter(|length| *length > BEGINNING.len() && has_boundary(length)) {
             return Some((length, None));
         }
-        // Unless the next picture begins there, the announced length may help.
+        // The announced length may help, unless the next JPEG begins there.
         let next_begins = bytes[at..].starts_with(&BEGINNING[..2]);
         if let Some(length) = announced.filter(|length| !next_begins && *length > at) {
             let part = bytes.get(..length)?;
@@ -275,7 +269,7 @@ impl MultipartReader {
         Some((at, Some(PartError::Corrupt)))
     }
 
-    /// Moves what is still needed to the front: less than a push, as a rule.
+    /// Moves the needed bytes to the front: usually less than a push.
     fn shift_to_front(&mut self) {
         let from = match &mut self.place {
             ParserState::Inside { at, .. } => std::mem::take(at),
@@ -302,12 +296,12 @@ fn trim_trailing_zeros(bytes: &[u8]) -> &[u8] {
     &bytes[..len]
 }
 
-/// The length that a part's header announces.
+/// The length announced in a part's header.
 fn content_length(head: &[u8]) -> Option<usize> {
     value(head, b"content-length:")?.parse().ok()
 }
 
-/// When a part was taken, as its header says; `None` where it says nothing, or no time at all.
+/// The capture time in a part's header; `None` if it is missing or invalid.
 fn timestamp(head: &[u8]) -> Option<u64> {
     let seconds: f64 = value(head, b"x-timestamp:")?.parse().ok()?;
     // Up to the year 5138.
@@ -328,7 +322,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The smallest thing the walk takes for a picture, told apart by `n`.
+    /// The smallest JPEG that the marker walk accepts, with `n` to tell it apart.
     fn picture(n: u8, len: usize) -> Vec<u8> {
         let mut jpeg = vec![0xff, 0xd8, 0xff, 0xe0, 0, 4, 0, n, 0xff, 0xda, 0, 2];
         jpeg.extend((0..len).map(|i| (i % 250) as u8));
@@ -337,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_may_tell_its_time() {
+    fn a_part_may_state_its_time() {
         let mut reader = MultipartReader::new(1000);
         for (lines, want) in [
             ("--frame\r\nX-Timestamp: 1763650382.123456\r\n\r\n", Some(1_763_650_382_123_456)),
@@ -354,7 +348,7 @@ mod tests {
         }
     }
 
-    /// Everything found in `stream` when it comes in runs of `run` bytes.
+    /// All items found in `stream` when it comes in runs of `run` bytes.
     fn all(stream: &[u8], run: usize, max: usize) -> Vec<(Vec<u8>, Option<PartError>)> {
         let mut reader = MultipartReader::new(max);
         let mut found = Vec::new();
@@ -386,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_every_make() {
+    fn parts_of_many_cameras() {
         let (a, b) = (picture(1, 100), picture(2, 300));
         let (m, n) = (a.len(), b.len());
         for (head, tail) in [
@@ -425,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn after_one_cut_short_the_next_is_shown() {
+    fn the_jpeg_after_a_truncated_one_is_found() {
         let (a, b) = (picture(1, 100), picture(2, 100));
         let head = format!("\r\n--b\r\nContent-Length: {}\r\n\r\n", a.len());
         for cut in 20..a.len() {
@@ -438,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_giant_the_next_is_shown() {
+    fn the_jpeg_after_an_oversized_one_is_found() {
         let (giant, good) = (picture(1, 5000), picture(2, 100));
         let found = all(&[giant, good.clone()].concat(), 99, 1000);
         assert_eq!(found[0].1, Some(PartError::TooBig { limit: 1000 }));
@@ -465,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_picture_does_not_hold_its_memory_for_ever() {
+    fn memory_of_a_large_jpeg_is_freed() {
         let mut reader = MultipartReader::new(MAX_PICTURE);
         reader.push(&picture(1, 8 << 20));
         assert!(matches!(reader.next_step(), Step::Picture(_)));
@@ -477,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_whole_picture_is_given() {
+    fn the_newest_complete_jpeg_is_returned() {
         let mut reader = MultipartReader::new(1 << 20);
         let (a, b) = (picture(1, 10), picture(2, 20));
         assert_eq!(reader.newest(), Ok(None));

@@ -1,8 +1,8 @@
-//! When the next frame is due, for sources that have no camera to set the pace.
+//! Times the next frame, for sources without a camera that sets the pace.
 
 use std::time::{Duration, Instant};
 
-/// A steady pace. Lateness is not made up for by a burst: after a pause the beat starts again.
+/// A steady pace. A delay is not made up for by a burst: after a pause the beat starts again.
 #[derive(Debug, Clone)]
 pub struct Pace {
     step: Duration,
@@ -17,12 +17,12 @@ impl Pace {
 
     /// `fps` frames a second (> 0).
     pub fn fps(fps: f64) -> Pace {
-        // Fewer than one in the age of the universe is never.
+        // Fewer than one frame in the age of the universe means never.
         Pace::every(Duration::try_from_secs_f64(1.0 / fps).unwrap_or(Duration::MAX))
     }
 
-    /// Sleeps until the next frame is due, but at most `wait`; tells whether it is due. The first
-    /// frame is due at once.
+    /// Sleeps until the next frame is due, but at most `wait`; returns whether it is due. The first frame is due at
+    /// once.
     pub fn wait(&mut self, wait: Duration) -> bool {
         let now = Instant::now();
         let due = *self.due.get_or_insert(now);
@@ -32,16 +32,16 @@ impl Pace {
             return false;
         }
         std::thread::sleep(left);
-        // A step that leads beyond the clock's end: a day, again and again.
+        // A step beyond the clock's range becomes a day, repeatedly.
         let next = due.checked_add(self.step).unwrap_or(due + Duration::from_secs(86_400));
-        // More than one step late: keep the beat from here.
+        // More than one step late: the beat starts again.
         self.due = Some(if next < now { now + self.step } else { next });
         true
     }
 }
 
-/// Time between frames at `fps` frames a second; `None` when `fps` is no such number (zero,
-/// negative, not finite) or the time is beyond a year.
+/// Time between frames at `fps` frames a second; `None` if `fps` is zero, negative or not finite, or if the time is a
+/// year or more.
 pub fn frame_interval(fps: f64) -> Option<Duration> {
     let step = Duration::try_from_secs_f64(1.0 / fps).ok()?;
     (!step.is_zero() && step < Duration::from_secs(365 * 86400)).then_some(step)
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_of_numbers_that_are_no_pace() {
+    fn invalid_frame_rates_have_no_interval() {
         assert_eq!(frame_interval(4.0), Some(Duration::from_millis(250)));
         for fps in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-300] {
             assert_eq!(frame_interval(fps), None, "{fps}");

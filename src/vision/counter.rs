@@ -30,16 +30,16 @@ const BESIDE: f32 = 1.0;
 const MANY: u64 = 3;
 const RARELY: u64 = 3;
 
-/// How counting is done.
+/// Options of counting.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CounterOptions {
-    /// Which detections matter.
+    /// The detections that matter.
     pub filter: Filter,
     /// Overlapping boxes of one group compete above this IoU (0–1); the one with the highest score stays.
     pub most_iou: f32,
-    /// How objects are tracked.
+    /// Options of the tracker.
     pub tracker: TrackerOptions,
-    /// When a track has arrived on the other side of a line.
+    /// Conditions for a track's arrival on the other side of a line.
     pub hysteresis: Hysteresis,
 }
 

@@ -1,7 +1,7 @@
 //! Counting lines: what a user draws, and which lines are valid.
 //!
 //! A line runs from `a` to `b`, two different points of the frame. *In* is crossing from its right-hand side to its
-//! left: for somebody at `a` who looks at `b`, objects going in come from the right.
+//! left. For somebody at `a` who looks at `b`, objects going in come from the right.
 //!
 //! A line drawn upwards counts movement to the left as in. A line drawn from left to right counts movement upwards as
 //! in. The user may name both directions.
@@ -129,7 +129,7 @@ pub struct CountingLine {
     pub classes: Vec<Class>,
     /// The count point.
     pub anchor: Anchor,
-    /// Whether a track counts once.
+    /// Whether each crossing of a track counts or only its first.
     pub recrossing: Recrossing,
 }
 
@@ -244,9 +244,9 @@ impl Segment {
         self.signed_distance(point).abs() <= most && reach.contains(&self.position_along(point))
     }
 
-    /// Where the path `from`→`to` meets the line or its extension, as a share of the path (0–1), and whether that is
-    /// between the ends. `None` if both points are on the same side. The ends belong to the line. A point on the line
-    /// counts as on its left.
+    /// The intersection of the path `from`→`to` with the line or its extension, as a share of the path (0–1); true if
+    /// it is between the ends. `None` if both points are on the same side. The ends belong to the line. A point on
+    /// the line counts as on its left.
     pub fn intersect(&self, from: Point, to: Point) -> Option<(f32, bool)> {
         let (before, after) = (self.signed_distance(from), self.signed_distance(to));
         if (before >= 0.0) == (after >= 0.0) {

@@ -25,7 +25,7 @@
 use super::geometry::Point;
 use super::line::{Direction, Segment};
 
-/// When a track has arrived on the other side of a line.
+/// Conditions for a track's arrival on the other side of a line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hysteresis {
     /// A track nearer to the line than this has not arrived. Sizes of the box.

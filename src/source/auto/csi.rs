@@ -1,5 +1,5 @@
-//! A camera on a Raspberry Pi's ribbon cable: through libcamera, or where no helper fits through the program
-//! `rpicam-vid`.
+//! A camera on a Raspberry Pi's ribbon cable: through libcamera, or through the program `rpicam-vid` if no helper
+//! fits.
 
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
@@ -14,15 +14,15 @@ use crate::media::SourceError;
 use crate::source::libcamera;
 use crate::source::{FormatRequest, Opener, Source};
 
-/// How long `rpicam-hello --list-cameras` may take.
+/// Time limit of `rpicam-hello --list-cameras`.
 const LIST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Makes the opener of a program's MJPEG output; `{width}`, `{height}` and `{fps}` in the command
-/// stand for what is wanted.
+/// Makes the opener of a program's MJPEG output. `{width}`, `{height}` and `{fps}` in the command stand for the
+/// requested values.
 pub type Run = fn(Vec<String>, FormatRequest) -> Box<dyn Opener>;
 
-/// Finds it by asking libcamera; for `rpicam-vid` by what the kernel shows, else by asking `rpicam-hello`. Its V4L2
-/// node gives raw sensor data only.
+/// Finds the camera by asking libcamera. For `rpicam-vid` it relies on the kernel's nodes, then on `rpicam-hello`.
+/// The camera's V4L2 node gives only raw sensor data.
 pub struct CsiCamera {
     root: PathBuf,
     path: OsString,
@@ -38,7 +38,7 @@ impl Finder for CsiCamera {
 }
 
 impl CsiCamera {
-    /// Looks under `root`, for programs on `path`, and for libcamera's helpers in `helpers`.
+    /// Searches under `root`, with programs from `path` and libcamera's helpers from `helpers`.
     pub fn new(root: &Path, path: &OsStr, helpers: PathBuf, wanted: FormatRequest, run: Run) -> CsiCamera {
         CsiCamera { root: root.to_owned(), path: path.to_owned(), helpers, wanted, run }
     }
@@ -51,7 +51,7 @@ impl CsiCamera {
             }
             Err(fault) => {
                 let by_program = self.find_by_rpicam_vid(&fault.what, stop);
-                // Where nobody has a ribbon camera nobody wants to hear of libcamera.
+                // Machines without a ribbon camera get no message about libcamera.
                 let is_wanted = libcamera::has_helpers(&self.helpers) || has_csi_receiver(&self.root);
                 let refused =
                     is_wanted.then(|| CandidateCamera { opener: Box::new(NotUsable(fault)), note: None });
@@ -60,7 +60,7 @@ impl CsiCamera {
         }
     }
 
-    /// Its pictures by a program; `why_not` says why libcamera is not used.
+    /// The camera through `rpicam-vid`; `why_not` is the reason against libcamera.
     fn find_by_rpicam_vid(&self, why_not: &str, stop: &Stop) -> Option<CandidateCamera> {
         let vid = program(&self.path, &["rpicam-vid", "libcamera-vid"])?;
         let is_there = has_csi_receiver(&self.root) || {
@@ -75,7 +75,7 @@ impl CsiCamera {
     }
 }
 
-/// A camera that cannot be reached, and why.
+/// A camera that cannot be used, with the reason.
 struct NotUsable(SourceError);
 
 impl Opener for NotUsable {
@@ -88,7 +88,7 @@ impl Opener for NotUsable {
     }
 }
 
-/// Whether a CSI receiver has video nodes; the kernel makes them when a sensor has answered.
+/// True if a CSI receiver has video nodes; the kernel creates them when a sensor has answered.
 fn has_csi_receiver(root: &Path) -> bool {
     let names = std::fs::read_dir(root.join("sys/class/video4linux")).into_iter().flatten();
     names
@@ -96,21 +96,21 @@ fn has_csi_receiver(root: &Path) -> bool {
         .any(|name| name.starts_with("unicam") || name.starts_with("rp1-cfe"))
 }
 
-/// The first of `names` that is on the `PATH` given.
+/// The first of `names` found in the given `PATH`.
 fn program(path: &OsStr, names: &[&str]) -> Option<PathBuf> {
     let folders: Vec<PathBuf> = std::env::split_paths(path).collect();
     names.iter().find_map(|name| folders.iter().map(|dir| dir.join(name)).find(|file| file.is_file()))
 }
 
-/// The command that writes the camera's pictures to standard output as MJPEG; [`complete`] says
-/// what stands in the braces.
+/// The command that writes the camera's frames to standard output as MJPEG; [`complete`] provides the values in
+/// braces.
 fn vid_command(vid: &str) -> Vec<String> {
     let fixed = [vid, "-t", "0", "-n", "--codec", "mjpeg", "--flush", "-o", "-"];
     let sized = ["--width", "{width}", "--height", "{height}", "--framerate", "{fps}"];
     fixed.into_iter().chain(sized).map(String::from).collect()
 }
 
-/// `wanted` with every number given. The codec takes even sizes only.
+/// `wanted` with every value set. The codec accepts only even sizes.
 fn complete(wanted: &FormatRequest) -> FormatRequest {
     let (width, height) = wanted.size();
     FormatRequest {
@@ -121,7 +121,7 @@ fn complete(wanted: &FormatRequest) -> FormatRequest {
     }
 }
 
-/// Whether `hello --list-cameras` names a camera within `timeout`.
+/// True if `hello --list-cameras` lists a camera within `timeout`.
 fn lists_a_camera(hello: &Path, timeout: Duration, stop: &Stop) -> bool {
     let started = child::command(hello)
         .arg("--list-cameras")
@@ -141,18 +141,18 @@ fn lists_a_camera(hello: &Path, timeout: Duration, stop: &Stop) -> bool {
         }
     };
     if !has_ended {
-        // It has ended by itself if it cannot be killed.
+        // A program that cannot be killed has already ended.
         let _ = child.kill();
         let _ = child.wait();
         return false;
     }
-    // The list is far shorter than a pipe, so the program never waited for us to read it.
+    // The list is far shorter than a pipe, so the program did not wait for this read.
     let mut list = String::new();
     let read = child.stdout.take().map(|out| out.take(65_536).read_to_string(&mut list));
     matches!(read, Some(Ok(_))) && lists_camera(&list)
 }
 
-/// Whether the list has a line such as `0 : imx708 [4608x2592 10-bit RGGB] (/base/…)`.
+/// True if a line of the list looks like `0 : imx708 [4608x2592 10-bit RGGB] (/base/…)`.
 fn lists_camera(list: &str) -> bool {
     list.lines().any(|line| {
         line.trim_start().split_once(" : ").is_some_and(|(number, _)| number.parse::<u32>().is_ok())
@@ -186,7 +186,7 @@ mod tests {
         }
     }
 
-    /// Runs nothing; keeps the command as its name.
+    /// Runs nothing; uses the command as its name.
     fn pretend(command: Vec<String>, _: FormatRequest) -> Box<dyn Opener> {
         Box::new(Pretended(command.join(" ")))
     }
@@ -218,27 +218,27 @@ mod tests {
         let arguments =
             "-t 0 -n --codec mjpeg --flush -o - --width {width} --height {height} --framerate {fps}";
         assert!(command.ends_with(&format!("bin/rpicam-vid {arguments}")), "{command}");
-        // Why it is not read through libcamera: no helper is there, whether or not this machine has a libcamera.
+        // The note names the missing helper, whether or not this machine has libcamera.
         let note = csi(root).find_cameras(&stop).remove(0).note.unwrap();
         assert!(note.starts_with("The CSI camera is read through rpicam-vid: "), "{note}");
         assert!(note.ends_with("is not installed."), "{note}");
     }
 
     #[test]
-    fn where_the_kernel_does_not_tell_rpicam_hello_is_asked() {
+    fn rpicam_hello_is_asked_without_kernel_nodes() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         write(root, "bin/rpicam-vid", "");
-        assert!(csi(root).find_cameras(&Stop::new()).is_empty(), "nobody to ask");
+        assert!(csi(root).find_cameras(&Stop::new()).is_empty(), "no program to ask");
         write(root, "bin/rpicam-hello", "#!/bin/sh\necho '0 : imx219 [3280x2464] (/base)'\n");
-        // A file just written cannot be run while another thread's new child still has it open.
+        // A new file cannot be executed while another thread's new child still has it open.
         assert!((0..1000).any(|_| !csi(root).find_cameras(&Stop::new()).is_empty()));
         write(root, "bin/rpicam-hello", "#!/bin/sh\necho 'No cameras available!'\n");
         assert!(csi(root).find_cameras(&Stop::new()).is_empty());
     }
 
     #[test]
-    fn a_list_that_does_not_come_is_not_waited_for() {
+    fn a_silent_rpicam_hello_is_not_waited_for() {
         let root = tempfile::tempdir().unwrap();
         write(root.path(), "hello", "#!/bin/sh\nexec sleep 3600\n");
         assert!(!lists_a_camera(&root.path().join("hello"), Duration::ZERO, &Stop::new()));

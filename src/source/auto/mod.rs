@@ -1,11 +1,10 @@
 //! The first camera that works.
 //!
-//! An ordered list of finders looks for cameras, each in its own way; the first camera that opens
-//! is taken. One that is busy or not allowed, or that opened last time and then gave nothing, is
-//! passed over for another that works, with a note. Where none has ever worked, the fallback is
-//! taken if one was given, and gives way to the first camera that works: one that is plugged in,
-//! or is no longer busy. A camera that has worked and is gone is missed, and nothing stands in
-//! for it.
+//! Several finders search for cameras in a fixed order; the first camera that opens is used. A camera that is busy,
+//! denied, or gave no frames last time is skipped if another one works, with a note.
+//!
+//! If no camera has ever worked, the fallback is used if there is one. It is replaced as soon as a camera works:
+//! after it is plugged in or is no longer busy. If a camera has worked and is gone, nothing replaces it.
 //!
 //! Lives on the capture thread, as every source.
 
@@ -28,12 +27,12 @@ use csi::CsiCamera;
 pub struct AutoOpener {
     finders: Vec<Box<dyn Finder>>,
     fallback: Option<Box<dyn Opener>>,
-    /// A new node makes another open worth it.
+    /// A new node is a reason for another open.
     nodes: Nodes,
     last: Option<Tried>,
     /// A camera has given frames.
     has_worked: bool,
-    /// The fallback was opened last: what was wrong with the cameras.
+    /// The fault of the cameras, if the fallback was opened last.
     stands_in_for: Option<SourceErrorKind>,
 }
 
@@ -46,27 +45,27 @@ struct Tried {
 
 /// One way to find cameras.
 trait Finder: Send {
-    /// Openers of the cameras found, best first; each is looked for when its turn comes.
+    /// Openers of the cameras found, best first. The search is lazy: each camera is probed when its turn comes.
     fn find<'a>(&'a self, stop: &'a Stop) -> Box<dyn Iterator<Item = CandidateCamera> + 'a>;
 }
 
 /// A camera that may work.
 struct CandidateCamera {
     opener: Box<dyn Opener>,
-    /// What its viewers should know of the way it is used.
+    /// Note for viewers about how the camera is used.
     note: Option<String>,
 }
 
 impl AutoOpener {
-    /// Looks for cameras of this machine: V4L2 first, then a camera on a Raspberry Pi's ribbon cable, through libcamera
-    /// or else `rpicam-vid`. `fallback` is what to show when there is none, such as the simulated scene.
+    /// Searches this machine's cameras: V4L2 first, then ribbon cameras through libcamera or `rpicam-vid`. `fallback`
+    /// is shown without a camera, for example the simulation.
     pub fn new(wanted: FormatRequest, fallback: Option<Box<dyn Opener>>) -> AutoOpener {
         let path = std::env::var_os("PATH").unwrap_or_default();
         AutoOpener::with_root(Path::new("/"), &path, libcamera::folder(), wanted, fallback)
     }
 
     /// As [`AutoOpener::new`], with another root than `/` (a container that has the machine's `dev`, `proc` and `sys`
-    /// mounted elsewhere), another `PATH` to look for programs on, and another folder of libcamera's helpers.
+    /// mounted elsewhere), another `PATH` for programs, and another folder of libcamera's helpers.
     pub fn with_root(
         root: &Path,
         path: &OsStr,
@@ -116,7 +115,7 @@ impl AutoOpener {
         }
     }
 
-    /// Opens the first camera that opens. One called `mute` has its turn last.
+    /// Opens the first camera that opens. The camera called `mute` comes last.
     fn first_camera(&self, stop: &Stop, mute: Option<&str>) -> Result<OpenedCamera, Vec<SourceError>> {
         let mut troubles: Vec<SourceError> = Vec::new();
         let mut last: Option<CandidateCamera> = None;
@@ -150,7 +149,7 @@ impl AutoOpener {
 }
 
 impl AutoOpener {
-    /// Looks at the camera that was opened last, or else would be opened first; `None`: there is none.
+    /// Calls `look` with the camera that was opened last, else with the first candidate; `None` if there is none.
     fn with_current<T>(&mut self, look: impl FnOnce(&mut dyn Opener) -> T) -> Option<T> {
         if let (Some(fallback), Some(_)) = (&mut self.fallback, self.stands_in_for) {
             return Some(look(&mut **fallback));
@@ -175,7 +174,7 @@ struct OpenedCamera {
     notes: Vec<String>,
 }
 
-/// Opens a camera; one that does not open is named in the log.
+/// Opens a camera; logs the name of one that fails.
 fn open(found: CandidateCamera, stop: &Stop) -> Result<OpenedCamera, SourceError> {
     let CandidateCamera { mut opener, note } = found;
     let name = opener.describe();
@@ -215,8 +214,7 @@ impl Opener for AutoOpener {
 
     fn find_better(&mut self, stop: &Stop) -> Option<Box<dyn Source>> {
         let fault = self.stands_in_for?;
-        // What is not there comes with a new node, and so does what can do what is asked; what is
-        // busy or denied may be so no longer.
+        // An absent or unsupported camera can only be replaced by a new node; a busy or denied one may become usable.
         let may_mend_itself = !matches!(fault, SourceErrorKind::Absent | SourceErrorKind::Unsupported);
         if !may_mend_itself && !self.nodes.has_new_node() {
             return None;
@@ -257,7 +255,7 @@ impl Opener for AutoOpener {
     }
 }
 
-/// The trouble that helps most: what can be mended at the camera before what cannot.
+/// The fault that helps most: those that the user can fix at the camera come first.
 fn most_useful(troubles: Vec<SourceError>) -> Option<SourceError> {
     let rank = |kind| match kind {
         SourceErrorKind::Busy => 0,
@@ -268,14 +266,14 @@ fn most_useful(troubles: Vec<SourceError>) -> Option<SourceError> {
     troubles.into_iter().min_by_key(|fault| rank(fault.kind))
 }
 
-/// `what` of a trouble as a sentence of its own.
+/// A fault's `what` as a sentence of its own.
 fn sentence(what: &str) -> String {
     let mut letters = what.chars();
     let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", letters.as_str())
 }
 
-/// A source with notes of ours added to its own; remembers whether it gave a frame.
+/// Adds notes to a source and remembers whether it gave a frame.
 struct Noted {
     source: Box<dyn Source>,
     delivers: StreamFormat,
@@ -324,7 +322,7 @@ impl Source for Noted {
     }
 }
 
-/// Cameras with a usable V4L2 node. Codecs, image processors and the like are passed over.
+/// Cameras with a usable V4L2 node; skips codecs, image processors and the like.
 struct V4l2Cameras {
     root: PathBuf,
     wanted: FormatRequest,
@@ -354,7 +352,7 @@ mod tests {
     use crate::media::Fourcc;
     use std::sync::Mutex;
 
-    /// What a camera of these tests does when it is opened.
+    /// Behaviour of a test camera when it is opened.
     #[derive(Clone)]
     enum Does {
         Work,
@@ -362,7 +360,7 @@ mod tests {
         Fail(SourceErrorKind),
     }
 
-    /// A shelf of cameras; the test changes what they do.
+    /// A set of cameras whose behaviour the test changes.
     #[derive(Clone, Default)]
     struct Fakes(Arc<Mutex<Vec<(&'static str, Does)>>>);
 
@@ -457,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_that_works_is_taken_and_the_others_are_reported() {
+    fn the_first_working_camera_is_used_and_the_others_are_reported() {
         let fakes =
             Fakes::of(&[("a", Does::Fail(SourceErrorKind::Busy)), ("b", Does::Work), ("c", Does::Work)]);
         let (name, notes) = opened(&mut auto(&fakes, scene()));
@@ -494,7 +492,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fallback_gives_way_to_a_camera() {
+    fn a_camera_replaces_the_fallback() {
         let fakes = Fakes::of(&[("a", Does::Fail(SourceErrorKind::Busy))]);
         let mut auto = auto(&fakes, scene());
         let stop = Stop::new();
@@ -506,13 +504,13 @@ mod tests {
         assert_eq!(camera.source_info().name, "a");
         assert!(camera.next(Duration::ZERO).unwrap().is_some());
         assert!(auto.find_better(&stop).is_none(), "a camera is not replaced");
-        // It has worked: when it is gone, nothing stands in for it.
+        // It has worked: when it is gone, nothing replaces it.
         fakes.0.lock().unwrap().clear();
         assert!(auto.open(&stop).is_err_and(|fault| fault.kind == SourceErrorKind::Absent));
     }
 
     #[test]
-    fn where_no_wait_helps_a_camera_is_looked_for_when_a_node_appears() {
+    fn an_absent_camera_is_looked_for_when_a_node_appears() {
         for fakes in [Fakes::default(), Fakes::of(&[("a", Does::Fail(SourceErrorKind::Unsupported))])] {
             let root = tempfile::tempdir().unwrap();
             std::fs::create_dir(root.path().join("dev")).unwrap();
@@ -526,7 +524,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_fallback_the_most_telling_trouble_is_given() {
+    fn without_a_fallback_the_most_useful_fault_is_given() {
         let fakes = Fakes::of(&[
             ("a", Does::Fail(SourceErrorKind::Unsupported)),
             ("b", Does::Fail(SourceErrorKind::Denied)),
@@ -539,7 +537,7 @@ mod tests {
     }
 
     #[test]
-    fn a_camera_that_gave_nothing_has_its_turn_last() {
+    fn a_camera_without_frames_comes_last() {
         let fakes = Fakes::of(&[("a", Does::GiveNothing), ("b", Does::Work)]);
         let mut auto = auto(&fakes, None);
         let mut source = auto.open(&Stop::new()).map_err(|t| t.line()).unwrap();
@@ -551,17 +549,17 @@ mod tests {
         assert_eq!(source.source_info().notes, ["a opens but gives no pictures.", "its own"]);
         assert!(source.next(Duration::ZERO).unwrap().is_some());
         drop(source);
-        // b gave frames: the order is the usual one again.
+        // b gave frames: the usual order applies again.
         assert_eq!(opened(&mut auto).0, "a");
 
-        // Alone, it is tried again and again.
+        // As the only camera it is tried again and again.
         fakes.0.lock().unwrap().truncate(1);
         assert_eq!(opened(&mut auto).0, "a");
         assert_eq!(opened(&mut auto).0, "a");
     }
 
     #[test]
-    fn a_camera_that_takes_long_to_begin_is_given_its_time() {
+    fn a_slow_camera_keeps_its_first_frame_limit() {
         let source = auto(&Fakes::of(&[("a", Does::Work)]), None).open(&Stop::new()).map_err(|t| t.line());
         assert_eq!(source.unwrap().first_frame_within(), SLOW);
     }
@@ -575,7 +573,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_node_makes_an_open_worth_it() {
+    fn a_new_node_triggers_an_open() {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("dev")).unwrap();
         std::fs::write(root.path().join("dev/video0"), "").unwrap();

@@ -1,4 +1,4 @@
-//! A thread of its own that reads files: a call into a file system that hangs returns late or never.
+//! A thread that reads files: a call into a hanging file system returns late or never.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -9,18 +9,17 @@ use super::{Advance, MediaFile, ReelInfo};
 use crate::base::{Stop, Worker};
 use crate::media::{SourceError, SourceErrorKind};
 
-/// The thread's name.
 const NAME: &str = "files";
-/// How late a stop may be noticed while a file is opened.
+/// Latency of a stop while a file is opened.
 const SLICE: Duration = Duration::from_millis(50);
 
-/// Does one thing at a time on a thread of its own. A thread that does not return is left behind, and nothing else is
-/// begun as long as it is stuck: retries do not pile threads up.
+/// Does one thing at a time on its own thread. A thread that does not return is abandoned, and nothing else starts
+/// while it is stuck: retries do not pile threads up.
 #[derive(Debug, Default)]
 pub(super) struct ReaderThread(Mutex<Option<Worker>>);
 
 impl ReaderThread {
-    /// Starts `run`. Tells whether it did: the one before may end until `until`, or until `stop` is set.
+    /// Starts `run`; true if it did. The one before may end until `until`, or until `stop` is set.
     fn start(
         &self,
         until: Instant,
@@ -37,14 +36,14 @@ impl ReaderThread {
         Ok(true)
     }
 
-    /// What `run` gives; `None`: not within `time`.
+    /// The result of `run`; `None` if it takes longer than `time`.
     pub(super) fn run_within<T: Send + 'static>(
         &self,
         run: impl FnOnce() -> T + Send + 'static,
         time: Duration,
     ) -> Option<T> {
         let (answer, answered) = sync_channel(1);
-        // Who has gone does not mind.
+        // A caller that has given up does not need the answer.
         let is_started = self.start(Instant::now() + time, &Stop::new(), move || drop(answer.send(run())));
         is_started.is_ok_and(|is_started| is_started).then(|| answered.recv_timeout(time).ok()).flatten()
     }
@@ -53,12 +52,12 @@ impl ReaderThread {
 impl Drop for ReaderThread {
     fn drop(&mut self) {
         let worker = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        // Nobody waits for it.
+        // Not joined: it may be stuck.
         let _ = worker.map(|worker| worker.join_within(Duration::ZERO));
     }
 }
 
-/// A reel that is played on its own thread, which ends when this is dropped, or as soon as the file system lets it.
+/// Plays a file on its own thread, which ends when this is dropped, or as soon as the file system allows it.
 pub(super) struct ReelReader {
     asks: SyncSender<Vec<u8>>,
     answers: Receiver<(Result<Advance, SourceError>, Vec<u8>)>,
@@ -94,7 +93,7 @@ impl ReelReader {
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
-        // Also where the reader of the source before is stuck.
+        // Also if the reader of the source before is stuck.
         let (path, thread) = (path.display(), NAME);
         let what = format!("{path} does not answer: the thread {thread} waits for its file system");
         Err(SourceError::new(SourceErrorKind::Silent, what)
@@ -102,7 +101,7 @@ impl ReelReader {
             .shell(format!("`timeout 5 ls -l {path}` shows whether it answers")))
     }
 
-    /// Goes on to the next picture, into `picture`. `None`: not within `wait`; it goes on all the same.
+    /// Advances to the next frame, into `picture`. `None` if it takes longer than `wait`; it advances all the same.
     pub(super) fn advance(
         &mut self,
         picture: &mut Vec<u8>,
@@ -128,7 +127,7 @@ fn reader_ended_fault() -> SourceError {
     SourceError::new(SourceErrorKind::Failed, format!("the thread {NAME} has ended"))
 }
 
-/// The thread: opens, then goes on by one for each ask, until nobody asks.
+/// Body of the thread: opens, then advances once per request until the channel closes.
 fn run_reader(
     path: &Path,
     looped: bool,
@@ -140,7 +139,7 @@ fn run_reader(
     {
         Ok((reel, own)) if opened.send(Ok(own)).is_ok() => reel,
         Ok(_) => return,
-        // Who has gone does not mind.
+        // A caller that has given up does not need the answer.
         Err(fault) => return drop(opened.send(Err(fault))),
     };
     let mut in_round = 0;
@@ -156,7 +155,7 @@ fn run_reader(
     }
 }
 
-/// `in_round`: pictures of this round; one without any is the last.
+/// `in_round` counts the frames of this round; a round without any is the last.
 fn advance_reel(
     reel: &mut MediaFile,
     path: &Path,

@@ -1,4 +1,4 @@
-//! Which camera, which configuration, and whether what the helper says of its streams can be. Pure.
+//! Chooses the camera and the configuration, and validates the streams that the helper reports. Pure.
 
 use tallycam_libcamera::{Camera, Configured, Location, Open, Orientation, Stream};
 
@@ -6,22 +6,23 @@ use super::super::FormatRequest;
 use super::clean::sanitise_text;
 use crate::media::{CameraFormat, Fourcc, Mode, SourceError, SourceErrorKind};
 
-/// Pixels in a row of the second stream: as wide as the detectors' networks want at least, with some left.
+/// Width in pixels of the second stream: the least that detectors' networks need, with a margin.
 const SECOND_WIDTH: u32 = 640;
-/// Pixels in a row, and rows, at most.
+/// Maximum width and height in pixels.
 const MOST_SIDE: u32 = 16384;
-/// Buffers of a stream at most.
+/// Maximum number of buffers of a stream.
 const MOST_BUFFERS: u32 = 32;
 
-/// Whether a camera is part of the machine, on a ribbon cable: USB cameras are V4L2's.
+/// True if a camera is part of the machine, on a ribbon cable: USB cameras belong to V4L2.
 pub fn is_on_board(camera: &Camera) -> bool {
     camera.location != Location::External && !camera.id.contains("usb")
 }
 
-/// The camera that `device` means: libcamera's name of it, its model, or its number from 0; of all the first on board,
-/// else the first.
+/// The camera named by `device`: libcamera's id, its model, or its number from 0. Without `device`, the first on
+/// board, else the first.
 ///
 /// # Errors
+/// There is none.
 /// There is none.
 pub fn camera<'a>(cameras: &'a [Camera], device: Option<&str>) -> Result<&'a Camera, SourceError> {
     let Some(device) = device else {
@@ -46,10 +47,10 @@ pub fn camera<'a>(cameras: &'a [Camera], device: Option<&str>) -> Result<&'a Cam
     })
 }
 
-/// What the helper is to be asked for.
+/// The request to the helper.
 pub fn open(camera: &Camera, wanted: &FormatRequest, orientation: Orientation) -> Open {
     let (width, height) = wanted.size();
-    // As high as the picture is: both streams show the same.
+    // Both streams show the same, so the second keeps the aspect of the frame.
     let high = |width: u32, height: u32| (SECOND_WIDTH * height / width.max(1)).max(2) & !1;
     Open {
         camera: camera.id.clone(),
@@ -62,7 +63,7 @@ pub fn open(camera: &Camera, wanted: &FormatRequest, orientation: Orientation) -
     }
 }
 
-/// The largest size that the camera offers, where that is more than is wanted of it.
+/// The largest size that the camera offers, if it is larger than the wanted one.
 pub fn largest_size(camera: &Camera, wanted: &FormatRequest) -> Option<(u32, u32)> {
     let pixels = |(width, height): (u32, u32)| u64::from(width) * u64::from(height);
     let sizes = camera.formats.iter().filter(|format| wanted_format(format, wanted)).flat_map(|f| &f.sizes);
@@ -74,7 +75,7 @@ fn wanted_format(format: &tallycam_libcamera::Format, wanted: &FormatRequest) ->
     wanted.format.is_none_or(|wanted| format.fourcc == wanted.to_string())
 }
 
-/// The formats and sizes that can be chosen.
+/// The selectable formats and sizes.
 pub fn formats(camera: &Camera) -> Vec<CameraFormat> {
     let usable = |format: &tallycam_libcamera::Format| {
         let fourcc = format.fourcc.parse::<Fourcc>().ok().filter(|fourcc| Fourcc::USABLE.contains(fourcc))?;
@@ -89,21 +90,21 @@ pub fn formats(camera: &Camera) -> Vec<CameraFormat> {
     camera.formats.iter().filter_map(usable).collect()
 }
 
-/// The layout of a stream's frames.
+/// The memory layout of a stream's frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BufferLayout {
-    /// Its format.
+    /// Pixel format.
     pub fourcc: Fourcc,
-    /// Pixels in a row.
+    /// Width in pixels.
     pub width: u32,
-    /// Rows.
+    /// Height in pixels.
     pub height: u32,
     /// Bytes from one row of luma to the next; 0 for JPEG.
     pub stride: u32,
 }
 
 impl BufferLayout {
-    /// Bytes that a buffer for its frames has at least.
+    /// Least size in bytes of a buffer for its frames.
     pub fn min_buffer_bytes(&self) -> u64 {
         self.fourcc.frame_len(self.stride, self.height).map_or(1, |len| len as u64)
     }
@@ -125,9 +126,9 @@ impl BufferLayout {
 /// The streams of a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Streams {
-    /// What is shown.
+    /// The stream for viewers.
     pub main: BufferLayout,
-    /// What detectors look at.
+    /// The stream for detectors.
     pub second: Option<BufferLayout>,
 }
 
@@ -138,10 +139,10 @@ impl Default for Streams {
 }
 
 impl Streams {
-    /// The streams that the helper tells of.
+    /// The streams that the helper reports.
     ///
     /// # Errors
-    /// What of them cannot be.
+    /// The first invalid property.
     pub fn from_configured(configured: &Configured) -> Result<Streams, String> {
         let (main, second) = match configured.streams.as_slice() {
             [main] => (main, None),
@@ -152,7 +153,7 @@ impl Streams {
             return Err(format!("{} buffers", configured.buffers));
         }
         let second = second.map(BufferLayout::from_stream).transpose()?;
-        // What has to be decoded first saves nobody anything.
+        // A second stream that needs decoding saves nothing.
         let is_planar = |layout: &BufferLayout| matches!(layout.fourcc, Fourcc::NV12 | Fourcc::YU12);
         if second.is_some_and(|second| !is_planar(&second)) {
             return Err(String::from("a second stream that is neither NV12 nor YU12"));
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_stream_is_wanted_of_the_same_shape_where_it_is_smaller() {
+    fn a_smaller_second_stream_of_the_same_shape_is_requested() {
         let camera = cam("a", "imx708", Location::Back);
         let second = |width, height| {
             let wanted =
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_size_is_one_that_can_be() {
+    fn the_largest_size_is_a_valid_one() {
         let camera = cam("a", "imx708", Location::Back);
         assert_eq!(largest_size(&camera, &FormatRequest::ANYTHING), Some((4608, 2592)));
         let wanted = FormatRequest { width: Some(4608), height: Some(2592), ..FormatRequest::ANYTHING };
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn streams_that_cannot_be_are_refused() {
+    fn invalid_streams_are_refused() {
         let stream =
             |fourcc: &str, width, height, stride| Stream { fourcc: fourcc.into(), width, height, stride };
         let streams = |streams: Vec<Stream>, buffers| {

@@ -1,8 +1,8 @@
-//! Text of a camera, as it may be shown.
+//! Makes a camera's text displayable.
 
 use crate::base::unicode::is_unseen_control;
 
-/// What a camera or libcamera says, as it may be shown: without control characters, and not without end.
+/// Text from a camera or libcamera for display: without control characters, and of limited length.
 pub fn sanitise_text(text: &str) -> String {
     const MOST: usize = 300;
     text.chars().map(|letter| if is_unseen_control(letter) { ' ' } else { letter }).take(MOST).collect()

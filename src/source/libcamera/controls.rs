@@ -1,8 +1,7 @@
-//! libcamera's controls as the program's: which there are, what they have now, which of them an automatic mode rules.
-//! Pure.
+//! Converts libcamera's controls: their definitions, current values, and which automatic mode rules them. Pure.
 //!
-//! libcamera does not tell what a control has: it has what it was set to, and else its default. What an automatic mode
-//! rules has what the camera measured last.
+//! libcamera does not report current values. A control has the value it was set to, else its default. A control ruled
+//! by an automatic mode has the value that the camera measured last.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +10,14 @@ use tallycam_libcamera::{Control as Offered, Kind, Orientation, Value};
 use super::clean::sanitise_text;
 use crate::media::{Control, ControlKind};
 
-/// The control that turns the picture before it leaves the camera. It is tallycam's: the camera is configured again for
-/// it.
+/// The control that rotates and mirrors frames before they leave the camera. tallycam adds it: a change configures
+/// the camera again.
 pub const ORIENTATION: &str = "orientation";
 
-/// Controls at most: what a helper tells beyond that is left out.
+/// Maximum number of controls; a helper's surplus is ignored.
 const MOST: usize = 200;
 
-/// A mode, what it has when it leaves the others alone, and whom it rules else.
+/// A mode, its value for manual control, and the controls that it rules otherwise.
 const MODES: [(&str, f64, &[&str]); 4] = [
     ("ae_enable", 0.0, &["exposure_time", "analogue_gain"]),
     ("awb_enable", 0.0, &["colour_gains_red", "colour_gains_blue", "colour_temperature"]),
@@ -26,7 +25,7 @@ const MODES: [(&str, f64, &[&str]); 4] = [
     ("af_metering", 1.0, &["af_window_x", "af_window_y"]),
 ];
 
-/// What is measured and can only be looked at: name, title, unit, and from one value to the next.
+/// Read-only measured values: name, title, unit, and step.
 const MEASURED: [(&str, &str, &str, f64); 6] = [
     ("lux", "Brightness of the scene", "lux", 1.0),
     ("colour_temperature", "Colour temperature", "K", 1.0),
@@ -39,7 +38,7 @@ const MEASURED: [(&str, &str, &str, f64); 6] = [
 /// The states of autofocus (libcamera, controls::AfState).
 const AF_STATES: [&str; 4] = ["Idle", "Scanning", "Focused", "Failed"];
 
-/// The controls of a camera, and what they have.
+/// The controls of a camera with their values.
 #[derive(Debug, Default)]
 pub struct LibcameraControls {
     offered: Vec<Control>,
@@ -50,7 +49,7 @@ pub struct LibcameraControls {
 }
 
 impl LibcameraControls {
-    /// Those that are offered, as far as they make sense, of a camera that can turn its picture in these ways.
+    /// The valid ones of the `offered` controls, for a camera with these orientations.
     pub fn new(
         offered: Vec<Offered>,
         orientations: &[Orientation],
@@ -68,24 +67,24 @@ impl LibcameraControls {
         LibcameraControls { offered: known, orientations, orientation, ..LibcameraControls::default() }
     }
 
-    /// Takes over what was set and measured before the camera was configured again.
+    /// Takes over settings and measurements from before the camera was configured again.
     pub fn carry_over(&mut self, before: LibcameraControls) {
         self.set = before.set;
         self.set.retain(|name, _| self.offered.iter().any(|control| control.name == *name));
         self.measured = before.measured;
     }
 
-    /// Whether there is a control of this name that can be set.
+    /// True if there is a settable control of this name.
     pub fn has(&self, name: &str) -> bool {
         self.offered.iter().any(|control| control.name == name)
     }
 
-    /// A control has this value from now on.
+    /// Records that a control has this value from now on.
     pub fn record_set(&mut self, Value { name, value }: Value) {
         self.set.insert(name, value);
     }
 
-    /// All that was set, modes before what they rule.
+    /// All settings, modes before the controls that they rule.
     pub fn values_to_restore(&self) -> Vec<Value> {
         let is_mode = |name: &str| MODES.iter().any(|(mode, ..)| *mode == name);
         let (modes, values): (Vec<_>, Vec<_>) = self.set.iter().partition(|(name, _)| is_mode(name));
@@ -93,27 +92,27 @@ impl LibcameraControls {
         modes.into_iter().chain(values).map(value).collect()
     }
 
-    /// This was measured; what is no number is left out.
+    /// Records measurements; drops values that are not finite.
     pub fn record_measured(&mut self, measured: Vec<(String, f64)>) {
         self.measured = measured.into_iter().filter(|(_, value)| value.is_finite()).take(MOST).collect();
     }
 
-    /// How the picture is turned.
+    /// The current orientation of frames.
     pub fn orientation(&self) -> Orientation {
         self.orientation
     }
 
-    /// The same as the control's value.
+    /// The current orientation as the control's value.
     pub fn orientation_value(&self) -> f64 {
         number(self.orientation) as f64
     }
 
-    /// The way to turn the picture that `value` of the control means, where the camera has it.
+    /// The orientation for `value` of the control, if the camera has it.
     pub fn orientation_of(&self, value: f64) -> Option<Orientation> {
         self.orientations.iter().copied().find(|orientation| number(*orientation) as f64 == value)
     }
 
-    /// All of them with their present values.
+    /// All controls with their current values.
     pub fn list(&self) -> Vec<Control> {
         let mut list: Vec<Control> = self.offered.iter().map(|control| self.current(control)).collect();
         if self.orientations.len() > 1 {
@@ -150,7 +149,7 @@ impl LibcameraControls {
         let rules = |&(mode, free, ruled): &(&str, f64, &[&str])| {
             ruled.contains(&name) && self.value(mode).is_some_and(|value| value != free)
         };
-        // A search is begun in the mode for that alone.
+        // A scan can start only in its own mode.
         let is_idle_trigger = name == "af_trigger" && self.value("af_mode").is_some_and(|mode| mode != 1.0);
         is_idle_trigger || MODES.iter().any(rules)
     }
@@ -186,7 +185,7 @@ fn orientation_title(orientation: Orientation) -> &'static str {
     }
 }
 
-/// A control as the program has it; `None`: what is told of it cannot be.
+/// Converts a control; `None` if its definition is invalid.
 fn control(offered: Offered) -> Option<Control> {
     let Offered { name, kind, unit, min, max, step, default, choices } = offered;
     let is_letter = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'_';
@@ -229,7 +228,8 @@ fn control(offered: Offered) -> Option<Control> {
     Some(Control { unit, default, value: default, ..Control::new(0, name, title, kind) })
 }
 
-/// A fine step for a range that has none of its own: a power of ten, some hundreds to some thousands of them.
+/// A fine step for a range without its own: a power of ten that divides it into some hundreds to some thousands of
+/// steps.
 fn fraction(range: f64) -> f64 {
     10_f64.powf((range / 300.0).log10().floor()).clamp(0.001, 1.0)
 }
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_mode_rules_shows_what_was_measured_and_else_what_was_set() {
+    fn a_ruled_control_shows_the_measured_value_else_the_setting() {
         let mut controls = module_3();
         controls.record_measured(vec![
             ("exposure_time".into(), 8333.0),
@@ -277,7 +277,7 @@ mod tests {
         ]);
         let exposure = find(&controls, "exposure_time");
         assert_eq!((exposure.value, exposure.inactive), (8333.0, true));
-        assert_eq!(find(&controls, "analogue_gain").value, 1.0, "it was not measured");
+        assert_eq!(find(&controls, "analogue_gain").value, 1.0, "gain was not measured");
         assert!(find(&controls, "af_trigger").inactive);
         let lux = find(&controls, "lux");
         assert_eq!((lux.value, lux.read_only, lux.unit.as_str()), (412.0, true, "lux"));
@@ -289,7 +289,7 @@ mod tests {
         let exposure = find(&controls, "exposure_time");
         assert_eq!((exposure.value, exposure.inactive, exposure.default), (500.0, false, 20_000.0));
         assert!(!find(&controls, "af_trigger").inactive && find(&controls, "lens_position").inactive);
-        // A camera that is configured again has it still; one that no longer offers it has not.
+        // The values survive a new configuration, except those of controls that are no longer offered.
         let mut anew = module_3();
         anew.carry_over(controls);
         assert_eq!(find(&anew, "exposure_time").value, 500.0);
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn the_picture_is_turned_as_the_camera_can() {
+    fn orientations_are_those_of_the_camera() {
         let controls = module_3();
         let orientation = find(&controls, ORIENTATION);
         let choices = vec![(0, "As it is mounted".into()), (1, "Turned by 180°".into())];
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_left_out_and_the_rest_has_sound_ranges() {
+    fn invalid_controls_are_dropped_and_the_rest_has_valid_ranges() {
         let nan = f64::NAN;
         let bad = vec![
             offered("no name", Kind::Boolean, (0.0, 1.0), 0.0),

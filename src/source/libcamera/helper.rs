@@ -1,8 +1,7 @@
-//! One helper process: started, heard, told, ended.
+//! A helper process: start, messages, end.
 //!
-//! The helper leads a process group of its own and has the socket as its standard input. It ends when that is closed;
-//! one that does not is ended by signals when this value is dropped. Nothing here waits for longer than it was asked
-//! to.
+//! The helper leads its own process group and has the socket as its standard input. It ends when the socket is
+//! closed; if it does not, dropping this value ends it with signals. Every wait here has a limit set by the caller.
 
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
@@ -23,15 +22,15 @@ use crate::base::child;
 use crate::base::{Stop, WakeFd};
 use crate::media::{SourceError, SourceErrorKind};
 
-/// How long a helper may take to say who it is and which cameras there are: libcamera loads a camera's algorithms for
+/// How long a helper may take to introduce itself and list the cameras: libcamera loads a camera's algorithms for
 /// that.
 const HELLO_WITHIN: Duration = Duration::from_secs(8);
 /// How long it may take to end when its socket is closed. It stops the camera meanwhile.
 const ENDS_WITHIN: Duration = Duration::from_millis(800);
-/// How often a wait for its first words looks at the stop flag.
+/// How often the wait for its first message checks the stop flag.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// A helper that runs.
+/// A running helper.
 #[derive(Debug)]
 pub struct Helper {
     /// `None` once it is dropped.
@@ -43,17 +42,17 @@ pub struct Helper {
     libcamera: String,
 }
 
-/// Why a helper could not be used.
+/// Why a helper could not start.
 #[derive(Debug)]
 pub enum HelperStartError {
-    /// Its version of libcamera is not installed; the loader's words.
+    /// Its version of libcamera is not installed; the loader's message.
     NotInstalled(String),
-    /// Something else.
+    /// Any other fault.
     Trouble(SourceError),
 }
 
 impl Helper {
-    /// Starts the helper at `path` and waits for its first words: who it is, and the cameras there are.
+    /// Starts the helper at `path` and waits for its first messages: its introduction and its cameras.
     ///
     /// # Errors
     /// [`HelperStartError`].
@@ -91,7 +90,7 @@ impl Helper {
             .spawn()
             .map_err(failed)?;
         let stderr = child.stderr.take();
-        // From here on whatever goes wrong ends the program again.
+        // From here on any failure ends the program.
         let program = Program::new(child);
         if let Some(stderr) = &stderr {
             fcntl_setfl(stderr, OFlags::NONBLOCK).map_err(|error| failed(error.into()))?;
@@ -125,7 +124,7 @@ impl Helper {
             .hint("install tallycam and tallycam-libcamera of the same version"))
     }
 
-    /// Waits for its next message, which has to be what `wanted` takes.
+    /// Waits for its next message, which `wanted` must accept.
     fn first<T>(
         &mut self,
         until: Instant,
@@ -166,10 +165,10 @@ impl Helper {
         HelperStartError::Trouble(self.exit_fault(ended))
     }
 
-    /// Its next message with the descriptor that came with it; `None`: there is none now. Does not wait.
+    /// Its next message with the descriptor sent along; `None` if there is none now. Does not wait.
     ///
     /// # Errors
-    /// It has ended, or has said what is no message, or that the camera is of no more use.
+    /// It has ended, has sent an invalid message, or reports that the camera is unusable.
     pub fn receive(&mut self) -> Result<Option<(FromHelper, Option<OwnedFd>)>, SourceError> {
         match self.channel.as_mut().map_or(Err(ReceiveError::Closed), Channel::receive) {
             Ok(Some((FromHelper::Fault(fault), _))) => Err(self.helper_fault(fault)),
@@ -183,7 +182,7 @@ impl Helper {
         }
     }
 
-    /// Tells it something.
+    /// Sends it a message.
     ///
     /// # Errors
     /// It has ended, or reads nothing any more.
@@ -199,31 +198,30 @@ impl Helper {
                 Err(self.with_stderr(SourceError::new(SourceErrorKind::Silent, what)))
             }
             Err(_) => {
-                // What it said last is worth more than that the socket is closed.
+                // Its last message says more than the closed socket.
                 while self.receive()?.is_some() {}
                 Err(self.exit_fault(None))
             }
         }
     }
 
-    /// Waits at most `wait` until it has said something, or `wake_fd` rings. Tells whether that was the wake-up
-    /// descriptor alone.
+    /// Waits at most `wait` for a message from it or for `wake_fd`. Returns true if only `wake_fd` rang.
     pub fn wait(&mut self, wait: Duration, wake_fd: Option<&WakeFd>) -> bool {
         let Some(channel) = &self.channel else { return false };
-        // What is not there is the socket once more.
+        // A missing descriptor is replaced by the socket.
         let rings = wake_fd.and_then(WakeFd::descriptor).unwrap_or(channel.as_fd());
         let stderr = self.stderr.as_ref().map_or(channel.as_fd(), AsFd::as_fd);
         let mut polled =
             [channel.as_fd(), rings, stderr].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
         let time = Timespec::try_from(wait).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
-        // An interrupted wait is a short one: the caller looks at the clock.
+        // The caller checks the clock, so an interrupted wait does no harm.
         let _ = poll(&mut polled, Some(&time));
         let [has_said, has_rung, has_written] = polled.map(|polled| !polled.revents().is_empty());
         if has_written {
             self.listen();
         }
         match wake_fd {
-            // Else it would end every wait from now on.
+            // Otherwise it would end every later wait.
             Some(wake_fd) if has_rung && !has_said => {
                 wake_fd.clear();
                 true
@@ -232,7 +230,7 @@ impl Helper {
         }
     }
 
-    /// Takes what it has written on its standard error: libcamera's log.
+    /// Reads its standard error: libcamera's log.
     fn listen(&mut self) {
         if let Some(stderr) = &mut self.stderr
             && !self.words.read_stderr(stderr)
@@ -265,12 +263,12 @@ impl Helper {
         }
     }
 
-    /// It has said something that means nothing now.
+    /// The fault for a message that has no meaning now.
     pub fn unexpected_message(&self) -> SourceError {
         self.invalid_message("it says what means nothing now")
     }
 
-    /// It has said something that cannot be.
+    /// The fault for an invalid message.
     pub fn invalid_message(&self, why: &str) -> SourceError {
         self.broken_fault(&why)
     }
@@ -304,7 +302,7 @@ impl Helper {
 impl Drop for Helper {
     fn drop(&mut self) {
         self.channel = None;
-        // It stops the camera; signals are for one that does not.
+        // It stops the camera; signals are for a helper that does not.
         self.program.wait_exit_within(ENDS_WITHIN);
     }
 }

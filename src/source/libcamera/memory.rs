@@ -1,4 +1,4 @@
-//! A buffer of the helper's, mapped to be read in place.
+//! A buffer of the helper, mapped and read in place.
 
 use std::ffi::c_void;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -9,7 +9,7 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 use crate::base::Fault;
 
-/// A buffer that cannot become smaller while it is mapped: one that could would end this process by SIGBUS.
+/// A mapped buffer that cannot shrink: shrinking would end this process by SIGBUS.
 #[derive(Debug)]
 pub struct FrameMemory {
     at: NonNull<c_void>,
@@ -21,13 +21,13 @@ pub struct FrameMemory {
 // SAFETY: the mapping is read only, belongs to this value alone, and can be read and unmapped by any thread.
 unsafe impl Send for FrameMemory {}
 
-/// A pipe, a socket, a file that could be cut.
+/// The error for a pipe, a socket, or a file that could be truncated.
 fn other_kind() -> Fault {
     Fault::wrong("the descriptor of a buffer is none of memory that keeps its size")
 }
 
 impl FrameMemory {
-    /// Maps `bytes` of `descriptor`, which is a dma-buf or a memfd that is sealed against shrinking.
+    /// Maps `bytes` of `descriptor`, which is a dma-buf or a memfd sealed against shrinking.
     ///
     /// # Errors
     /// It is none of these, is smaller, or cannot be mapped.
@@ -38,7 +38,7 @@ impl FrameMemory {
         if !is_sealed && !is_dma_buf {
             return Err(other_kind());
         }
-        // A dma-buf tells its size by where its end is.
+        // The end of a dma-buf is its size.
         let has = rustix::fs::seek(&descriptor, rustix::fs::SeekFrom::End(0)).map_err(|_| other_kind())?;
         let len = usize::try_from(bytes).unwrap_or(usize::MAX);
         if has < bytes || len == 0 {
@@ -53,15 +53,15 @@ impl FrameMemory {
         Ok(FrameMemory { at, len, descriptor, is_dma_buf })
     }
 
-    /// Its bytes. What the camera writes meanwhile, against the protocol, is seen as other pixels.
+    /// Its bytes. If the camera writes meanwhile, against the protocol, the pixels change.
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: `len` bytes are mapped for as long as this value lives, and the memory keeps its size
         // ([`FrameMemory::map`]).
         unsafe { std::slice::from_raw_parts(self.at.as_ptr().cast(), self.len) }
     }
 
-    /// Says that it is read from now on, or no longer: the kernel makes the processor's caches agree with what the
-    /// camera has written (Linux, "Buffer Sharing and Synchronization (dma-buf)").
+    /// Announces the beginning or end of reading: the kernel synchronizes the processor's caches with what the camera
+    /// has written (Linux, "Buffer Sharing and Synchronization (dma-buf)").
     pub fn read_begins(&self, begins: bool) {
         /// `_IOW('b', 0, struct dma_buf_sync)`, a structure of one 64-bit number.
         const DMA_BUF_IOCTL_SYNC: libc::Ioctl = 0x4008_6200;
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn sealed_memory_is_read_where_it_lies() {
+    fn sealed_memory_is_read_in_place() {
         let fd = memory(b"pixels");
         fcntl_add_seals(&fd, SealFlags::SHRINK).unwrap();
         let mapped = FrameMemory::map(fd.try_clone().unwrap(), 6).unwrap();
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_cut_or_is_short_or_no_memory_is_refused() {
+    fn truncatable_or_short_memory_is_refused() {
         assert_eq!(FrameMemory::map(memory(b"pixels"), 6).unwrap_err(), other_kind());
         let sealed = memory(b"pixels");
         fcntl_add_seals(&sealed, SealFlags::SHRINK).unwrap();

@@ -1,13 +1,13 @@
-//! Cameras on a Pi's ribbon cable, and all others that libcamera knows.
+//! Cameras on a Pi's ribbon cable, and all others that libcamera supports.
 //!
 //! ```text
 //! helpers ─► helper (a process) ─► choose ─► configured: memory ─► wait, newest ─► Frame, read in place
 //! ```
 //!
-//! libcamera itself is the helper's: `tallycam_libcamera` has what the two say to each other. `survey` finds the helper
-//! that fits the installed libcamera, `helper` holds the process, `memory` its buffers; `choose` and `controls` are
-//! pure. An open source lives on the capture thread. A frame is lent in the helper's own buffer; it goes back when the
-//! next is asked for.
+//! Only the helper uses libcamera; `tallycam_libcamera` defines the messages between the two. `survey` finds the
+//! helper that fits the installed libcamera, `helper` holds the process, and `memory` its buffers; `choose` and
+//! `controls` are pure. An open source lives on the capture thread. A frame is lent in the helper's own buffer, which
+//! goes back when the next frame is requested.
 
 mod choose;
 mod clean;
@@ -36,13 +36,13 @@ use helper::Helper;
 use memory::FrameMemory;
 pub use survey::{FittingHelper, Listed, Survey, folder, has_helpers, survey_libcamera};
 
-/// How long a camera may take to be configured: its algorithms are loaded, its sensor is set up.
+/// How long configuring a camera may take: it loads algorithms and sets up the sensor.
 const CONFIGURED_WITHIN: Duration = Duration::from_secs(5);
-/// How long a helper may take to answer that a control was set.
+/// How long a helper may take to confirm a control.
 const SET_WITHIN: Duration = Duration::from_secs(2);
-/// Messages that are taken in a row: more than a helper that has waited for its reader can have sent.
+/// Messages handled in a row: more than a helper can have queued for its reader.
 const MESSAGES_AT_ONCE: usize = 64;
-/// How often a wait for an answer looks at the stop flag.
+/// How often a wait for an answer checks the stop flag.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Opens a camera through libcamera.
@@ -51,22 +51,22 @@ pub struct LibcameraOpener {
     folder: PathBuf,
     device: Option<String>,
     wanted: FormatRequest,
-    /// A helper that was started to see which cameras there are; the next open uses it.
+    /// A helper that was started to list cameras; the next open uses it.
     ready: Option<(Helper, Vec<Camera>)>,
     remembered: Arc<Mutex<Remembered>>,
 }
 
-/// What is known of the camera while it is closed.
+/// Facts about the camera that remain while it is closed.
 #[derive(Debug, Default)]
 struct Remembered {
     camera: Option<Camera>,
-    /// How its picture was turned last.
+    /// The last orientation of its frames.
     orientation: Orientation,
 }
 
 impl LibcameraOpener {
-    /// Opens `device` (libcamera's name of a camera, its model, or its number from 0), or `None` for the first that is
-    /// no USB camera, by the helpers in `folder`.
+    /// Opens `device` (libcamera's id, its model, or its number from 0) through the helpers in `folder`; `None` is
+    /// the first that is no USB camera.
     pub fn new(folder: PathBuf, device: Option<String>, wanted: FormatRequest) -> LibcameraOpener {
         LibcameraOpener { folder, device, wanted, ready: None, remembered: Arc::default() }
     }
@@ -94,7 +94,7 @@ impl LibcameraOpener {
         Ok(Box::new(source))
     }
 
-    /// The camera that would be opened, asked of a new helper where none was seen yet.
+    /// The camera that would be opened; starts a helper if none is known yet.
     fn camera(&mut self) -> Result<Camera, SourceError> {
         if let Some(camera) = &self.lock_remembered().camera {
             return Ok(camera.clone());
@@ -130,7 +130,7 @@ impl Opener for LibcameraOpener {
 
     fn open_largest(&mut self, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
         let Some((width, height)) = self.largest_size() else { return self.open(stop) };
-        // The rate does not matter for one picture: the largest size has often only a slow one.
+        // The rate does not matter for one frame: the largest size often has only a slow one.
         let wanted =
             FormatRequest { width: Some(width), height: Some(height), fps: None, ..self.wanted.clone() };
         self.open_as(&wanted, stop)
@@ -155,11 +155,11 @@ impl Opener for LibcameraOpener {
 struct LibcameraSource {
     helper: Helper,
     camera: Camera,
-    /// What was asked for.
+    /// The request.
     open: Open,
     delivers: StreamFormat,
     streams: Streams,
-    /// By number: the main stream's, and the second one's if there is one.
+    /// By buffer number: memory of the main stream, and of the second one if there is one.
     buffers: Vec<(Option<FrameMemory>, Option<FrameMemory>)>,
     /// The buffer that is lent.
     lent: Option<u32>,
@@ -168,7 +168,7 @@ struct LibcameraSource {
     controls: LibcameraControls,
     /// Answers to [`ToHelper::Set`].
     answers: VecDeque<Result<Value, String>>,
-    /// It has not answered once: a late answer would be taken for that of another question.
+    /// It has missed an answer: a late answer could be taken for that to another request.
     is_over: bool,
     wake_fd: Option<WakeFd>,
     remembered: Arc<Mutex<Remembered>>,
@@ -214,7 +214,7 @@ impl LibcameraSource {
         Ok(source)
     }
 
-    /// Has the camera configured again: what was lent before is void.
+    /// Configures the camera again; frames lent before become invalid.
     fn configure(&mut self, open: Open, stop: &Stop) -> Result<(), SourceError> {
         self.helper.send(&ToHelper::Open(open.clone()))?;
         let until = Instant::now() + CONFIGURED_WITHIN;
@@ -236,7 +236,7 @@ impl LibcameraSource {
                         break;
                     }
                 }
-                // Of the configuration before.
+                // A frame of the configuration before.
                 Some((FromHelper::Frame(_), _)) if !is_configured => {}
                 Some((message, _)) => self.handle_message(message)?,
                 None => {
@@ -304,7 +304,7 @@ impl LibcameraSource {
         self.buffers.iter().all(|(main, second)| main.is_some() && (second.is_some() || !has_second))
     }
 
-    /// Takes what the helper has said: only so much at once, so that a flood does not keep the thread from its
+    /// Handles the helper's messages. The number is limited, so that a flood does not keep the thread from its
     /// heartbeat.
     fn receive_messages(&mut self) -> Result<(), SourceError> {
         if self.is_over {
@@ -314,7 +314,7 @@ impl LibcameraSource {
             let Some((message, _)) = self.helper.receive()? else { break };
             self.handle_message(message)?;
         }
-        // Only the answer to what was asked last is waited for.
+        // Only the answer to the last request matters.
         self.answers.truncate(MESSAGES_AT_ONCE);
         Ok(())
     }
@@ -328,7 +328,7 @@ impl LibcameraSource {
                 if !fits || taken.contains(&Some(frame.buffer)) {
                     return Err(self.helper.invalid_message("a frame in a buffer that it cannot be in"));
                 }
-                // The newest counts; the other is lost, as its number tells.
+                // Only the newest frame matters; the other counts as lost, as its number shows.
                 if let Some(older) = self.newest.replace(frame) {
                     self.return_buffer(older.buffer)?;
                 }
@@ -359,7 +359,7 @@ impl LibcameraSource {
         self.helper.send(&ToHelper::Return { buffer })
     }
 
-    /// Sets a control and waits for the answer; frames go on meanwhile, and the newest is kept.
+    /// Sets a control and waits for the answer. Frames continue meanwhile; the newest is kept.
     fn set_value(&mut self, value: Value) -> Result<Result<Value, String>, SourceError> {
         self.answers.clear();
         self.helper.send(&ToHelper::Set(value))?;
@@ -384,7 +384,7 @@ impl LibcameraSource {
 }
 
 impl LibcameraSource {
-    /// Sets what was set: a camera that is configured again has it no more.
+    /// Repeats all settings: a camera that is configured again has forgotten them.
     fn restore_values(&mut self) -> Result<(), SourceError> {
         for value in self.controls.values_to_restore() {
             let name = value.name.clone();
@@ -440,7 +440,7 @@ impl Source for LibcameraSource {
             stride: stream.stride,
             data,
             second,
-            // A stamp of the future would delay callers that wait for a newer picture.
+            // A stamp in the future would delay callers that wait for a newer frame.
             stamp: ClockTime::at_monotonic(filled.stamp_us.min(crate::base::clock::monotonic_us())),
             sequence: filled.sequence,
         }))
@@ -489,7 +489,7 @@ impl Source for LibcameraSource {
     }
 }
 
-/// The cameras on board that libcamera has, for `auto`: cameras on cables are V4L2's.
+/// The on-board cameras of libcamera, for `auto`: USB cameras belong to V4L2.
 ///
 /// # Errors
 /// No helper fits, or it failed.

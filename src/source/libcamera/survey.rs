@@ -1,8 +1,8 @@
-//! Which helper fits the libcamera that is installed.
+//! Finds the helper that fits the installed libcamera.
 //!
-//! libcamera's soname changes with each minor version, and there is no promise across them: so there is a helper for
-//! each, and the one of the newest version that its loader can start is used. Where the system's libcamera is upgraded,
-//! the next opening takes another helper.
+//! libcamera's soname changes with each minor version, without compatibility. There is one helper for each version;
+//! the newest that the loader can start is used. After an upgrade of the system's libcamera, the next open takes
+//! another helper.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,45 +16,46 @@ use super::helper::{Helper, HelperStartError};
 use crate::base::Stop;
 use crate::media::{CameraFormat, Control, SourceError, SourceErrorKind};
 
-/// What the names of helpers begin with; libcamera's version follows.
+/// Prefix of the helpers' file names; libcamera's version follows.
 const PREFIX: &str = "libcamera-";
 
-/// Where helpers are: `lib/tallycam` beside the folder of this program, so `/usr/lib/tallycam` for `/usr/bin/tallycam`.
+/// Folder of the helpers: `lib/tallycam` beside the folder of this program, so `/usr/lib/tallycam` for
+/// `/usr/bin/tallycam`.
 pub fn folder() -> PathBuf {
     let program = std::env::current_exe().unwrap_or_default();
     let prefix = program.parent().and_then(Path::parent).unwrap_or(Path::new("/usr"));
     prefix.join("lib/tallycam")
 }
 
-/// What there is of libcamera on this machine.
+/// The state of libcamera on this machine.
 #[derive(Debug)]
 pub struct Survey {
-    /// The helpers that are installed, newest first: libcamera's version that each is for, and where it is.
+    /// The installed helpers, newest first: libcamera's version, and the path.
     pub helpers: Vec<(String, PathBuf)>,
-    /// The versions of libcamera that are installed, newest first.
+    /// The installed versions of libcamera, newest first.
     pub libraries: Vec<String>,
-    /// The helper that is used with the cameras that it sees, or why there is none.
+    /// The helper in use with its cameras, or why there is none.
     pub used: Result<FittingHelper, SourceError>,
 }
 
 /// A helper that works.
 #[derive(Debug)]
 pub struct FittingHelper {
-    /// Where it is.
+    /// Path of the helper.
     pub helper: PathBuf,
     /// libcamera's own version.
     pub libcamera: String,
-    /// The cameras that it sees.
+    /// The cameras that it finds.
     pub cameras: Vec<Listed>,
 }
 
-/// A camera that libcamera sees, for lists.
+/// A camera found by libcamera, for lists.
 #[derive(Debug)]
 pub struct Listed {
-    /// libcamera's lasting name of it.
+    /// libcamera's permanent id.
     pub id: String,
     pub model: String,
-    /// What it offers.
+    /// Formats and sizes.
     pub formats: Vec<CameraFormat>,
     /// Its controls, at their defaults.
     pub controls: Vec<Control>,
@@ -71,7 +72,7 @@ impl Listed {
 }
 
 impl Survey {
-    /// In a sentence without a full stop: "libcamera 0.7.1 is read by /usr/lib/tallycam/libcamera-0.7".
+    /// A sentence without a full stop: "libcamera 0.7.1 is read by /usr/lib/tallycam/libcamera-0.7".
     pub fn describe(&self) -> String {
         match &self.used {
             Ok(found) => format!("libcamera {} is read by {}", found.libcamera, found.helper.display()),
@@ -80,8 +81,7 @@ impl Survey {
     }
 }
 
-/// Looks at what there is of libcamera, with the helpers in `folder`. Takes as long as libcamera needs to find its
-/// cameras.
+/// Surveys libcamera with the helpers in `folder`. Takes as long as libcamera needs to find its cameras.
 pub fn survey_libcamera(folder: &Path) -> Survey {
     let used = start_helper(folder, &Stop::new()).map(|(helper, path, cameras)| FittingHelper {
         helper: path,
@@ -94,7 +94,7 @@ pub fn survey_libcamera(folder: &Path) -> Survey {
 /// Starts the helper that fits.
 ///
 /// # Errors
-/// None does, and why; or it failed.
+/// None fits, with the reason; or it failed.
 pub(super) fn start(folder: &Path, stop: &Stop) -> Result<(Helper, Vec<Camera>), SourceError> {
     start_helper(folder, stop).map(|(helper, _, cameras)| (helper, cameras))
 }
@@ -112,12 +112,12 @@ fn start_helper(folder: &Path, stop: &Stop) -> Result<(Helper, PathBuf, Vec<Came
     let helpers: Vec<String> = helpers.into_iter().map(|(version, _)| version).collect();
     let libraries = libraries(Path::new("/"));
     let fault = no_fitting_helper(&helpers, &libraries);
-    // A library that is there and cannot be used: its loader knows why.
+    // A library is installed but unusable: its loader knows why.
     let is_there = helpers.iter().any(|version| libraries.contains(version));
     Err(whys.into_iter().filter(|_| is_there).fold(fault, |fault, why| fault.because(why)))
 }
 
-/// Whether there is a helper in `folder`.
+/// True if there is a helper in `folder`.
 pub fn has_helpers(folder: &Path) -> bool {
     !find_helpers(folder).is_empty()
 }
@@ -142,7 +142,7 @@ fn parse_version(version: &str) -> Option<Vec<u32>> {
 /// The versions of libcamera's shared library under `root`, newest first.
 fn libraries(root: &Path) -> Vec<String> {
     let below = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path());
-    // Debian has a folder for each architecture below them: aarch64-linux-gnu.
+    // Debian has a subfolder for each architecture: aarch64-linux-gnu.
     let is_of_architecture = |path: &PathBuf| path.to_str().is_some_and(|path| path.contains("-linux-gnu"));
     let folders = ["usr/lib", "usr/local/lib"].map(|folder| root.join(folder));
     let folders = folders.iter().flat_map(|folder| {
@@ -150,7 +150,7 @@ fn libraries(root: &Path) -> Vec<String> {
     });
     let version = |path: PathBuf| {
         let version = path.file_name()?.to_str()?.strip_prefix("libcamera.so.")?.to_owned();
-        // The soname; the file behind it has one number more.
+        // The soname has two numbers; the file behind it has one more.
         (parse_version(&version)?.len() == 2).then_some(version)
     };
     let found: BTreeSet<String> = folders.flat_map(below).filter_map(version).collect();
@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn helpers_and_libraries_are_told_newest_first() {
+    fn helpers_and_libraries_are_listed_newest_first() {
         let root = tempfile::tempdir().unwrap();
         let put = |file: &str| {
             let file = root.path().join(file);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn the_error_names_what_is_missing() {
         let line = |helpers: &[&str], libraries: &[&str]| {
             let owned = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
             no_fitting_helper(&owned(helpers), &owned(libraries)).line()

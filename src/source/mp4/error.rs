@@ -1,17 +1,17 @@
-//! Why a file cannot be read.
+//! Errors of reading an MP4.
 
 use std::io;
 
-/// Why a film cannot be taken.
+/// Why an MP4 or MOV file cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Mp4Error {
     /// There is no `moov`.
     #[error("its index (moov) is missing, as in a recording that was never finished")]
     NoIndex,
-    /// The index is spread over the film.
+    /// The index is split over the file.
     #[error("it is a fragmented MP4; `ffmpeg -i CLIP -c copy CLIP.mov` puts its pieces together")]
     Fragmented,
-    /// The index is packed (`cmov`).
+    /// The index is compressed (`cmov`).
     #[error("its index is compressed; `ffmpeg -i CLIP -c copy CLIP.mov` unpacks it")]
     Compressed,
     /// There is no video track.
@@ -23,7 +23,7 @@ pub enum Mp4Error {
     /// The index contradicts itself.
     #[error("its index is damaged: {0}")]
     Damaged(&'static str),
-    /// The film cannot be read.
+    /// The file cannot be read.
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The spool file cannot be written or read.

@@ -1,9 +1,9 @@
-//! Reads the pictures of an MP4 or a QuickTime film (MOV) with Motion JPEG video: ISO/IEC 14496-12 and Apple's
-//! "QuickTime File Format Specification", with times, edit list and creation date.
+//! Reads the frames of an MP4 or QuickTime file (MOV) with Motion JPEG video: ISO/IEC 14496-12 and Apple's "QuickTime
+//! File Format Specification", with times, edit list and creation date.
 //!
-//! The input is read forwards, once. What has to be read out of order goes into a spool file: the index (`moov`), and
-//! the pictures where they come before it or are not in order. The index is read from there through small buffers, so
-//! memory does not grow with the film, whatever its tables claim.
+//! The input is read forwards, once. Parts needed out of order go into a spool file: the index (`moov`), and the
+//! frames if they precede it or are not in order. The index is read from there through small buffers, so that memory
+//! does not grow with the file, whatever its tables claim.
 
 mod error;
 mod scan;
@@ -17,28 +17,28 @@ pub use error::Mp4Error;
 use scan::{ByteRegion, IndexScan, Spool};
 use track::{Mp4Track, Sample, Timed};
 
-/// A sample of more bytes than this is no picture.
+/// Larger samples are no frames. Bytes.
 const MAX_PICTURE: u64 = 32 << 20;
 /// The object type of JPEG in ISO/IEC 14496-1.
 const OBJECT_JPEG: u8 = 0x6c;
 
-/// Reads one picture after the other.
+/// Reads one frame after another.
 #[derive(Debug)]
 pub struct Mp4Reader<R> {
     input: R,
-    /// How far the input has been read.
+    /// Bytes of the input that have been read.
     at: u64,
     spool: Spool,
-    /// The pictures come from the input as it goes on, not from the spool file.
+    /// Frames come directly from the input, not from the spool file.
     is_forward: bool,
     track: Mp4Track,
     created_us: Option<u64>,
-    /// Bytes of pictures that can still come: a sample that lies where another one does is not a film's.
+    /// Bytes of frames that can still come. It ends files whose samples overlap.
     budget: u64,
 }
 
 impl<R: Read> Mp4Reader<R> {
-    /// Reads the index. `spool`: an empty file that nobody else uses.
+    /// Reads the index. `spool`: an empty file for exclusive use.
     ///
     /// # Errors
     /// [`Mp4Error`].
@@ -51,7 +51,7 @@ impl<R: Read> Mp4Reader<R> {
             let (name, len) = match scan.head() {
                 Ok(Some(head)) => head,
                 Ok(None) => break,
-                // Some bytes behind a whole film, as recorders and tools for repair leave them.
+                // Recorders and repair tools leave some bytes behind a complete file.
                 Err(Mp4Error::Damaged(_)) if movie.is_some() => break,
                 Err(error) => return Err(error),
             };
@@ -86,13 +86,13 @@ impl<R: Read> Mp4Reader<R> {
         Ok(Mp4Reader { input, at, spool, is_forward, track, created_us, budget })
     }
 
-    /// When it was made, in microseconds since 1970, where it says so: the time of its beginning.
+    /// Creation time, which is that of the first frame, in microseconds since 1970, if stated.
     pub fn created_us(&self) -> Option<u64> {
         self.created_us
     }
 
-    /// Reads the next picture into `picture`; from when until when it is shown, in microseconds from the film's
-    /// beginning. An empty one had more than 32 MiB. `None` at the end; a film that is cut off ends early.
+    /// Reads the next frame into `picture`. Returns its begin and end in microseconds from the start of the file;
+    /// `None` at the end. A frame of more than 32 MiB is empty. An incomplete file ends early.
     ///
     /// # Errors
     /// [`Mp4Error`].
@@ -103,8 +103,8 @@ impl<R: Read> Mp4Reader<R> {
             self.budget = budget;
             let is_wanted = shown_us.is_some() && len <= MAX_PICTURE;
             if self.is_forward {
-                // What is left out is read over at once, so that an index that tells of more than there is ends with
-                // the input.
+                // Samples outside the edit list are skipped at once, so that an index that lists more than there is
+                // ends with the input.
                 let Some(before) = at.checked_sub(self.at) else { return Ok(None) };
                 let over = if is_wanted { before } else { before.saturating_add(len) };
                 let passed = io::copy(&mut self.input.by_ref().take(over), &mut io::sink())?;
@@ -190,14 +190,14 @@ impl Movie {
     }
 }
 
-/// What a track's video is called where it is not Motion JPEG.
+/// Name of a track's codec if it is not Motion JPEG.
 fn unsupported_codec(spool: &Spool, table: ByteRegion) -> Result<Option<String>, Mp4Error> {
     let entry =
         spool.find_child(table, b"stsd")?.map(|body| ByteRegion { at: body.at.saturating_add(8), ..body });
     let entry =
         entry.filter(|entry| entry.at < entry.end).map(|entry| spool.read_box(entry)).transpose()?.flatten();
     let Some((entry, _)) = entry else { return Ok(Some(String::from("not described"))) };
-    // Motion JPEG B (`mjpb`) has pictures that are no whole JPEGs.
+    // Motion JPEG B (`mjpb`) has frames that are no complete JPEGs.
     let object = match &entry.name {
         b"jpeg" | b"mjpa" | b"MJPG" | b"mjpg" | b"JPEG" | b"AVDJ" | b"dmb1" => return Ok(None),
         b"mp4v" => object_type(spool, entry.body)?,
@@ -231,7 +231,7 @@ fn unsupported_codec(spool: &Spool, table: ByteRegion) -> Result<Option<String>,
     Ok(Some(String::from(name)))
 }
 
-/// The object type that the `esds` of a sample entry names.
+/// The object type in the `esds` of a sample entry.
 fn object_type(spool: &Spool, entry: ByteRegion) -> Result<Option<u8>, Mp4Error> {
     let Some(esds) = spool.find_child(ByteRegion { at: entry.at.saturating_add(78), ..entry }, b"esds")?
     else {
@@ -241,7 +241,7 @@ fn object_type(spool: &Spool, entry: ByteRegion) -> Result<Option<u8>, Mp4Error>
     let len = usize::try_from(esds.end - esds.at).unwrap_or(usize::MAX).min(bytes.len());
     let read = spool.read(esds.at, &mut bytes[..len])?;
     let mut rest = bytes[..read].iter().copied().skip(4);
-    // A descriptor: its tag, its length in one to four bytes.
+    // A descriptor: its tag, then its length in one to four bytes.
     let descriptor = |rest: &mut dyn Iterator<Item = u8>, tag: u8| -> Option<()> {
         (rest.next()? == tag).then_some(())?;
         for _ in 0..4 {

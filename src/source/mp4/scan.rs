@@ -1,4 +1,4 @@
-//! The boxes of a file: passed over, or put aside to be looked up later.
+//! The boxes of a file: skipped, or stored for later.
 
 use std::fs::File;
 use std::io::{self, Read, Write as _};
@@ -9,10 +9,10 @@ use super::error::Mp4Error;
 /// Bytes of a table that are in memory.
 pub(super) const RUN: usize = 16 << 10;
 
-/// The disk's room is looked at each time so many bytes more are kept on it.
+/// Free space is checked each time this many bytes more are stored.
 pub(super) const LOOK_EVERY: u64 = 16 << 20;
 
-/// A part of the film that is kept in a file, from `base` on without a hole.
+/// A contiguous part of the input, from `base` on, stored in a file.
 #[derive(Debug)]
 pub(super) struct Spool {
     pub(super) file: File,
@@ -21,7 +21,7 @@ pub(super) struct Spool {
 }
 
 impl Spool {
-    /// The film is to be stored on the same disk: what is kept here leaves room for as much again.
+    /// Checks free space. The recording will be stored on the same disk, so as much space again must remain.
     pub(super) fn check_free_space(&self) -> Result<(), Mp4Error> {
         let disk = rustix::fs::fstatvfs(&self.file).map_err(|error| Mp4Error::Spool(error.into()))?;
         if disk.f_bavail.saturating_mul(disk.f_frsize) < self.len {
@@ -30,7 +30,7 @@ impl Spool {
         Ok(())
     }
 
-    /// Fills `into` from this place of the film, as far as there is something; how far.
+    /// Reads from offset `at` of the input into `into`, as far as stored; returns the number of bytes.
     pub(super) fn read(&self, at: u64, into: &mut [u8]) -> Result<usize, Mp4Error> {
         let Some(from) = at.checked_sub(self.base) else { return Ok(0) };
         let len = into.len().min(usize::try_from(self.len.saturating_sub(from)).unwrap_or(usize::MAX));
@@ -38,7 +38,7 @@ impl Spool {
         Ok(len)
     }
 
-    /// `N` bytes at the beginning of `region` plus `offset`; `None` where it is shorter.
+    /// `N` bytes at the beginning of `region` plus `offset`; `None` if it is shorter.
     pub(super) fn bytes<const N: usize>(
         &self,
         region: ByteRegion,
@@ -56,7 +56,7 @@ impl Spool {
         Ok(self.bytes(region, offset)?.map(u32::from_be_bytes))
     }
 
-    /// The box at the beginning of `region`, and what follows it.
+    /// The box at the beginning of `region`, and the region after it.
     pub(super) fn read_box(&self, region: ByteRegion) -> Result<Option<(Box4, ByteRegion)>, Mp4Error> {
         let Some(head) = self.bytes::<8>(region, 0)? else { return Ok(None) };
         let [a, b, c, d, name @ ..] = head;
@@ -66,7 +66,7 @@ impl Spool {
             len => (u64::from(len), 8),
         };
         let end = region.at.saturating_add(len);
-        // QuickTime ends lists with four bytes of zero, which are too short for a box.
+        // QuickTime ends lists with four zero bytes, which are too short for a box.
         if len < head || end > region.end {
             return Ok(None);
         }
@@ -101,7 +101,7 @@ pub(super) struct Box4 {
     pub(super) body: ByteRegion,
 }
 
-/// The input while the index is looked for.
+/// The input during the search for the index.
 pub(super) struct IndexScan<R> {
     pub(super) input: R,
     pub(super) at: u64,
@@ -110,7 +110,7 @@ pub(super) struct IndexScan<R> {
 }
 
 impl<R: Read> IndexScan<R> {
-    /// From here on everything is kept.
+    /// Stores everything from here on.
     pub(super) fn start_spooling(&mut self) {
         if !self.is_spooling {
             self.is_spooling = true;
@@ -118,7 +118,7 @@ impl<R: Read> IndexScan<R> {
         }
     }
 
-    /// The next box at the top: its name and the bytes of its body, `u64::MAX` where it lasts to the end.
+    /// The next top-level box: its name and the length of its body, `u64::MAX` if it lasts to the end.
     pub(super) fn head(&mut self) -> Result<Option<([u8; 4], u64)>, Mp4Error> {
         let mut head = [0; 8];
         if !self.read_exact_kept(&mut head)? {
@@ -139,7 +139,7 @@ impl<R: Read> IndexScan<R> {
         len.map(|len| Some((name, len))).ok_or(Mp4Error::Damaged("a box is shorter than its head"))
     }
 
-    /// Fills `bytes`, which are kept, too; `false` where the film ends before.
+    /// Fills `bytes` and stores them; `false` if the input ends before.
     pub(super) fn read_exact_kept(&mut self, bytes: &mut [u8]) -> Result<bool, Mp4Error> {
         match self.input.read_exact(bytes) {
             Ok(()) => {}
@@ -163,7 +163,7 @@ impl<R: Read> IndexScan<R> {
         Ok(())
     }
 
-    /// Reads over `len` bytes; how many there were.
+    /// Skips up to `len` bytes; returns how many there were.
     pub(super) fn skip(&mut self, len: u64) -> Result<u64, Mp4Error> {
         let mut run = vec![0; usize::try_from(len).unwrap_or(usize::MAX).min(4 * RUN)];
         let mut passed = 0;

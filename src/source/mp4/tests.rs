@@ -10,11 +10,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::media::film::{Film, FilmChunk, FilmFormat, FilmFrame, Footage};
 
-/// When the pictures of two chunks were taken.
+/// Capture times of the frames of two chunks.
 const TIMES: [[u64; 3]; 2] = [[0, 40_001, 250_000], [1_500_000, 1_500_007, 1_533_333]];
 const BEGAN: u64 = 1_790_000_000_000_000;
 
-/// Pictures of three bytes.
+/// Frames of three bytes.
 struct Two;
 
 impl Footage for Two {
@@ -67,7 +67,7 @@ fn all() -> Vec<(u64, Vec<u8>)> {
     (0..2).flat_map(|chunk| (0..3).map(move |n| at(chunk, n))).collect()
 }
 
-/// `film` with the pictures before the index, as cameras and ffmpeg write it.
+/// `film` with the frames before the index, as cameras and ffmpeg write it.
 fn index_last(film: &[u8]) -> Vec<u8> {
     let place = |name: &[u8]| film.windows(4).position(|four| four == name).unwrap();
     let (moov, mdat) = (place(b"moov") - 4, place(b"mdat") - 4);
@@ -82,7 +82,7 @@ fn index_last(film: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn what_we_write_comes_back_with_times_and_date() {
+fn our_films_are_read_back_with_times_and_date() {
     let film = ours();
     assert_eq!(play(&film).unwrap(), (Some(BEGAN), all()));
     assert_eq!(play(&index_last(&film)).unwrap(), (Some(BEGAN), all()));
@@ -104,7 +104,7 @@ fn a_film_cut_off_plays_as_far_as_it_goes() {
 }
 
 #[test]
-fn a_date_that_is_not_there_is_not_known() {
+fn a_missing_date_is_none() {
     let mut film = ours();
     for name in [b"mvhd", b"tkhd", b"mdhd"] {
         let at = film.windows(4).position(|four| four == name).unwrap() + 8;
@@ -127,7 +127,7 @@ fn other_video_is_named() {
     }
 }
 
-/// The times in a film, as ffprobe sees them.
+/// The times in a film according to ffprobe.
 fn probed(film: &Path) -> Vec<u64> {
     let entries =
         ["-v", "error", "-select_streams", "v", "-show_entries", "packet=pts_time", "-of", "csv=p=0"];

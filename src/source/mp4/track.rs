@@ -1,21 +1,21 @@
-//! The tables of a track: where each picture lies, how long it is, and when it is shown.
+//! The tables of a track: offset, length and time of each frame.
 
 use super::error::Mp4Error;
 use super::scan::{ByteRegion, RUN, Spool};
 
-/// Seconds from 1904, where the format's times begin, to 1970.
+/// Seconds from 1904, the epoch of the format, to 1970.
 const SINCE_1904: u64 = 2_082_844_800;
 
-/// A creation date before this, in seconds since 1970, is that of a clock that was not set.
+/// An earlier creation date, in seconds since 1970, comes from a clock that was not set.
 const YEAR: u64 = 366 * 86_400;
 
-/// A picture that is shown for longer than this many units has a broken duration: players take the number for signed.
+/// A longer duration of a frame, in units, is broken: players take the number for signed.
 pub(super) const LONGEST: u32 = i32::MAX as u32;
 
 /// No time is later than this, in microseconds: the end of the year 9999.
 pub(super) const LATEST_US: u64 = 253_402_300_799_000_000;
 
-/// What the heads of a movie and of a track's media begin with.
+/// The common start of the headers of a movie and of a track's media.
 pub(super) struct Timed {
     pub(super) created_us: Option<u64>,
     /// Units a second; not 0.
@@ -31,7 +31,7 @@ impl Timed {
             spool.read_u32(body, 4)?.map(u64::from)
         };
         let scale = spool.read_u32(body, if is_long { 20 } else { 12 })?.filter(|scale| *scale > 0);
-        // Some writers count from 1970; no film is older than that.
+        // Some writers count from 1970; no file is older than that.
         let seconds = created.map(|created| created.checked_sub(SINCE_1904).unwrap_or(created));
         let created_us =
             seconds.filter(|seconds| *seconds >= YEAR).and_then(|seconds| seconds.checked_mul(1_000_000));
@@ -58,7 +58,7 @@ impl Entries {
 
     pub(super) fn next<const N: usize>(&mut self, spool: &Spool) -> Result<Option<[u8; N]>, Mp4Error> {
         if self.buffer.len() - self.used < N {
-            // Entries of one table have one length: what is left over is the table's torn end.
+            // Entries of a table have one length, so a remainder is the table's torn end.
             let len = RUN / N * N;
             let len = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX).min(len);
             self.buffer.resize(len, 0);
@@ -77,11 +77,11 @@ impl Entries {
     }
 }
 
-/// A picture in the film.
+/// A frame in the file.
 pub(super) struct Sample {
     pub(super) at: u64,
     pub(super) len: u64,
-    /// From when until when it is shown, in microseconds; `None`: the edit list leaves it out.
+    /// Begin and end in microseconds; `None` if the edit list omits it.
     pub(super) shown_us: Option<(u64, u64)>,
 }
 
@@ -154,16 +154,16 @@ impl Mp4Track {
     }
 }
 
-/// Bytes of each picture.
+/// Length in bytes of each frame.
 #[derive(Debug)]
 pub(super) struct SampleSizes {
     pub(super) left: u32,
-    /// Of all of them; 0: each has an entry.
+    /// Common length of all frames; 0 if each has an entry.
     pub(super) common: u32,
     /// Bits of an entry: 32, 16, 8 or 4.
     pub(super) bits: u8,
     pub(super) entries: Entries,
-    /// The second one of two that share a byte.
+    /// The second of two entries that share a byte.
     pub(super) second: Option<u8>,
 }
 
@@ -205,18 +205,18 @@ impl SampleSizes {
     }
 }
 
-/// How long each picture is shown.
+/// Duration of each frame.
 #[derive(Debug)]
 pub(super) struct SampleTimes {
     pub(super) entries: Entries,
-    /// Pictures of the present entry that are still to come.
+    /// Remaining frames of the current entry.
     pub(super) left: u32,
     pub(super) step: u32,
     pub(super) at: u64,
 }
 
 impl SampleTimes {
-    /// When the next one begins and ends, in units. Beyond the table the last step goes on.
+    /// Begin and end of the next frame, in units. Beyond the table the last duration is repeated.
     pub(super) fn next(&mut self, spool: &Spool) -> Result<(u64, u64), Mp4Error> {
         while self.left == 0 {
             let Some(entry) = self.entries.next::<8>(spool)? else { break };
@@ -231,19 +231,19 @@ impl SampleTimes {
     }
 }
 
-/// Where the pictures are.
+/// Offsets of the frames.
 #[derive(Debug, Clone)]
 pub(super) struct ChunkOffsets {
     pub(super) runs: Entries,
     pub(super) offsets: Entries,
     pub(super) is_wide: bool,
-    /// The present chunk; the first is 1.
+    /// Number of the current chunk; the first is 1.
     pub(super) chunk: u32,
-    /// Pictures in each chunk of the present run.
+    /// Frames in each chunk of the current run.
     pub(super) in_each: u32,
-    /// The chunk at which the next run begins, and its pictures in each.
+    /// The first chunk of the next run, and the frames in each of its chunks.
     pub(super) next_run: Option<(u32, u32)>,
-    /// Pictures of this chunk that are still to come, and where the next one is.
+    /// Remaining frames of this chunk, and the offset of the next one.
     pub(super) left: u32,
     pub(super) at: u64,
 }
@@ -257,7 +257,7 @@ impl ChunkOffsets {
         })
     }
 
-    /// Where the next picture is, of `len` bytes.
+    /// Offset of the next frame, which has `len` bytes.
     pub(super) fn next(&mut self, spool: &Spool, len: u32) -> Result<Option<u64>, Mp4Error> {
         while self.left == 0 {
             let Some(at) = self.offset(spool)? else { return Ok(None) };
@@ -285,7 +285,7 @@ impl ChunkOffsets {
         Ok(Some(at))
     }
 
-    /// Whether all chunks lie one behind the other, from `at` on.
+    /// True if the chunks are in ascending order without overlap, from `at` on.
     pub(super) fn are_ascending_from(&mut self, spool: &Spool, mut at: u64) -> Result<bool, Mp4Error> {
         while let Some(offset) = self.offset(spool)? {
             if offset < at {
@@ -297,17 +297,17 @@ impl ChunkOffsets {
     }
 }
 
-/// What of the media is shown, and when it begins.
+/// The shown part of the media, and when it begins.
 #[derive(Debug, Default)]
 pub(super) struct EditListEntry {
-    /// In units of the media: nothing is shown before.
+    /// Time before anything is shown, in units of the media.
     pub(super) delay: u64,
     pub(super) from: u64,
     pub(super) to: Option<u64>,
 }
 
 impl EditListEntry {
-    /// Of a film that is put together of several pieces all pictures are taken, in the order in which they lie there.
+    /// If a film is edited together from several pieces, all frames are used, in the order of the file.
     pub(super) fn read(
         spool: &Spool,
         list: ByteRegion,
@@ -349,7 +349,7 @@ impl EditListEntry {
         Ok(if pieces == 1 { edit } else { EditListEntry { delay: edit.delay, ..EditListEntry::default() } })
     }
 
-    /// From when until when a picture of this time is shown.
+    /// When a frame of this time is shown; `None` if it is not.
     pub(super) fn shown_range(&self, begin: u64, end: u64) -> Option<(u64, u64)> {
         let is_shown = (end > self.from || begin >= self.from) && self.to.is_none_or(|to| begin < to);
         let moved = |at: u64| (at.max(self.from) - self.from).saturating_add(self.delay);

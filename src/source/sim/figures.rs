@@ -1,4 +1,4 @@
-//! How people, bicycles, cars and buses are drawn, from the side and facing where they go.
+//! Draws people, bicycles, cars and buses from the side, facing their direction.
 //!
 //! A figure is drawn in metres: x forwards from the middle of its box, y upwards from the ground.
 
@@ -55,7 +55,7 @@ const PAINT: [Ink; 8] = [
     Ink::srgb(0x596571),
 ];
 
-/// Draws a mover on a picture whose span is `span` pixels.
+/// Draws a mover on a frame whose span is `span` pixels.
 pub(super) fn draw(canvas: &mut Canvas, span: f32, mover: &Mover, place: RoadPosition) {
     let x = place.x * canvas.width() as f32;
     let metre = mover.height / mover.class.size().1 * span;
@@ -66,7 +66,7 @@ pub(super) fn draw(canvas: &mut Canvas, span: f32, mover: &Mover, place: RoadPos
     let ground = canvas.height() as f32 - (1.0 - mover.ground) * span;
     let mut pen = FigurePen { canvas, x, ground, metre, ahead };
     let dice = Dice::new(mover.look, 0, 0);
-    // The way gone, in metres: legs and wheels turn with it.
+    // Covered distance in metres: legs and wheels turn with it.
     let gone = x * ahead / metre;
     match mover.class {
         SimClass::Person => draw_person(&mut pen, dice, gone, place.pace),
@@ -76,7 +76,7 @@ pub(super) fn draw(canvas: &mut Canvas, span: f32, mover: &Mover, place: RoadPos
     }
 }
 
-/// Draws in metres about a figure's place on the ground.
+/// Draws in metres relative to a figure's position on the ground.
 struct FigurePen<'a> {
     canvas: &'a mut Canvas,
     x: f32,
@@ -116,15 +116,15 @@ impl FigurePen<'_> {
         self.canvas.fill_rounded_rect((left, a.1), (right, b.1), radius * self.metre, ink);
     }
 
-    /// The shadow of something `half` metres long to either side.
+    /// The shadow of an object that reaches `half` metres to either side.
     fn draw_shadow(&mut self, half: f32, deep: f32) {
         self.oval((-0.04, 0.0), half, deep, SHADOW.opacity(0.28));
         self.oval((-0.02, 0.0), half * 0.82, deep * 0.6, SHADOW.opacity(0.3));
     }
 }
 
-/// The joint between two rigid links of the lengths `a` and `b` from `from` to `to`, on the side
-/// that lies ahead (`side` 1) or behind (−1) on the way down.
+/// The joint between two rigid links of the lengths `a` and `b` from `from` to `to`, on the front side (`side` 1) or
+/// the back side (−1) on the way down.
 fn joint_between(from: PixelPoint, to: PixelPoint, a: f32, b: f32, side: f32) -> PixelPoint {
     let (dx, dy) = (to.0 - from.0, to.1 - from.1);
     let far = dx.hypot(dy).clamp(0.01, a + b - 0.001);
@@ -161,7 +161,7 @@ fn draw_person(pen: &mut FigurePen<'_>, mut dice: Dice, gone: f32, pace: f32) {
         (knee, (knee.0 + 0.41 * lower.sin(), knee.1 - 0.41 * lower.cos()), lower)
     };
     let legs = [leg(phase + TAU / 2.0), leg(phase)];
-    // The lower foot stands on the ground, and the hip rides above it.
+    // The lower foot stands on the ground and sets the height of the hip.
     let hip = 0.075 - legs[0].1.1.min(legs[1].1.1);
     let (waist, shoulder) = ((0.0, hip + 0.06), (0.025, hip + 0.5));
     let head = (0.05, shoulder.1 + 0.245);
@@ -216,7 +216,7 @@ fn draw_bicycle(pen: &mut FigurePen<'_>, mut dice: Dice, gone: f32) {
     let (rear, front, crank) = ((-0.52, 0.34), (0.52, 0.34), (-0.06, 0.3));
     let (saddle, stem, bar) = ((-0.22, 0.92), (0.36, 0.9), (0.42, 1.04));
     let (hip, shoulder, head) = ((-0.2, 1.0), (0.12, 1.42), (0.25, 1.61));
-    // Geared so that the legs turn once in 4 m.
+    // One turn of the pedals in 4 m.
     let turn = -gone / 4.0 * TAU;
     let foot = |turn: f32| (crank.0 + 0.17 * turn.cos(), crank.1 + 0.17 * turn.sin());
 
@@ -268,7 +268,7 @@ fn draw_bicycle(pen: &mut FigurePen<'_>, mut dice: Dice, gone: f32) {
     pen.oval((bar.0 + 0.01, bar.1 + 0.03), 0.045, 0.045, skin);
 }
 
-/// The ring of a bicycle's tyre.
+/// A bicycle's tyre.
 fn draw_wheel_rim(pen: &mut FigurePen<'_>, hub: PixelPoint) {
     const PARTS: u8 = 20;
     let rim = |part: u8| {

@@ -1,13 +1,12 @@
-//! A simulated street in place of a camera: people, bicycles, cars and buses that cross the
-//! picture, never one before another, and a record of who crossed its middle when.
+//! A simulated street in place of a camera. People, bicycles, cars and buses cross the frame and never hide each
+//! other, and a record says who crossed its middle when.
 //!
-//! The demo, the test bench and the bug report all use it: a seed and a frame's number give the
-//! same picture at any pace, and [`crossings`] and [`boxes`] say what is in it. A caption in the
-//! picture names it for what it is. It has the controls of a camera with a lens, which blurs what is out of focus
-//! (`optics.rs`); until they are touched the picture is what the seed says.
+//! The demo, benchmarks and bug reports use it. A seed and a frame number give the same frame at any pace, and
+//! [`crossings`] and [`boxes`] state its content. A caption in the frame names it. The simulation has the controls of
+//! a camera with a lens, which blurs out of focus (`optics.rs`); until they are used, only the seed decides.
 //!
-//! It lives on the capture thread. The empty street is drawn once; for a frame, only what moved is
-//! put back and drawn again, without allocating.
+//! It lives on the capture thread. The empty street is drawn once; for each frame only the moved parts are restored
+//! and drawn again, without allocating.
 
 mod figures;
 mod optics;
@@ -26,21 +25,21 @@ use crate::media::{Control, ControlValue, Fourcc, Frame, SourceError, SourceErro
 use optics::{Optics, SimControls};
 use scene::{CROWD, Mover, RoadPosition, SimScene};
 
-/// The scene's name, in the log, on the page and in the picture.
+/// The scene's name in the log, on the page and in the frame.
 const NAME: &str = "Simulated scene";
 
-/// What is delivered when nothing else is wanted.
+/// Defaults without a request.
 const SIZE: (u32, u32) = (1280, 720);
 const FPS: f64 = 30.0;
 
-/// Smallest and largest width and height in pixels.
+/// Least and greatest width and height in pixels.
 const SMALLEST: u32 = 64;
 const LARGEST: u32 = 7680;
 
-/// Fewest and most frames a second.
+/// Range of frames a second.
 const PACES: std::ops::RangeInclusive<f64> = 0.001..=1000.0;
 
-/// Opens the simulated street of one seed, from its first frame each time.
+/// Opens the simulated street of one seed, always from its first frame.
 #[derive(Debug, Clone)]
 pub struct SimOpener {
     seed: u64,
@@ -50,16 +49,16 @@ pub struct SimOpener {
     knobs: SimControls,
 }
 
-/// The simulated camera's lasting name.
+/// The simulated camera's permanent name.
 const IDENTITY: &str = "sim";
 
 impl SimOpener {
-    /// The street of `seed`. In `real_time` frames come at their pace, and one that would be late
-    /// is skipped; otherwise each comes as soon as it is asked for.
+    /// The street of `seed`. In `real_time` frames come at their pace, and late ones are skipped; otherwise each
+    /// comes as soon as it is requested.
     ///
-    /// Any even size from 64 to 7680 can be had (others are rounded) and any pace from 0.001
-    /// to 1000 frames a second; a size half given is made 16:9, one not given 1280 × 720 at 30.
-    /// What is wanted and cannot be had is named in [`StreamFormat::notes`].
+    /// Any even size from 64 to 7680 is possible (others are rounded), and any rate from 0.001 to 1000 fps. A size
+    /// with one side is completed to 16:9; without any it is 1280 × 720 at 30 fps. Unmet requests are named in
+    /// [`StreamFormat::notes`].
     pub fn new(seed: u64, wanted: FormatRequest, real_time: bool) -> SimOpener {
         let mut notes = Vec::new();
         let (width, height) = size(&wanted, &mut notes);
@@ -88,7 +87,7 @@ impl SimOpener {
     }
 }
 
-/// The size to deliver, and a note where it is not the one wanted.
+/// The size to deliver; adds a note if it is not the requested one.
 fn size(wanted: &FormatRequest, notes: &mut Vec<String>) -> (u32, u32) {
     let (width, height) = match (wanted.width, wanted.height) {
         (None, None) => SIZE,
@@ -146,7 +145,7 @@ struct SimSource {
     fps: f64,
     real_time: bool,
     pace: Pace,
-    /// When frame 0 was given, and the number of the newest frame.
+    /// Start time of frame 0, and the number of the newest frame.
     begun: Option<Instant>,
     last: Option<u64>,
     painter: Painter,
@@ -159,9 +158,8 @@ impl Source for SimSource {
         &self.delivers
     }
 
-    /// A frame's `sequence` is its number in the scene, so that in real time what was late shows
-    /// as a gap. As with every use of [`Pace`], `wait` is slept on this thread, deaf to anything
-    /// else: ask with short ones.
+    /// A frame's `sequence` is its number in the scene, so that in real time late frames show as a gap. `wait` is
+    /// slept on this thread without interruption (see [`Pace`]): use short ones.
     fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, SourceError> {
         if !self.pace.wait(wait) {
             return Ok(None);
@@ -195,19 +193,18 @@ impl Source for SimSource {
     }
 }
 
-/// The frame that follows `last` when the clock says that it is time for `due`: never an old one
-/// again, and none in between if that time has passed.
+/// The frame that follows `last` when `due` is due: never an old one again, and frames in between are skipped.
 fn frame_after(last: Option<u64>, due: u64) -> u64 {
     last.map_or(0, |last| due.max(last + 1))
 }
 
-/// Paints any frame of a street upon the frame painted before.
+/// Paints any frame of a street over the frame painted before.
 struct Painter {
     scene: SimScene,
-    /// The empty street, with the caption's words.
+    /// The empty street with the caption's text.
     ground: Canvas,
     canvas: Canvas,
-    /// What of `canvas` differs from `ground`: an area a mover, and the clock.
+    /// Areas of `canvas` that differ from `ground`: one for each mover, and the clock.
     changed: Vec<Area>,
     movers: Vec<(Mover, RoadPosition)>,
     clock: DrawnClock,
@@ -247,11 +244,11 @@ impl Painter {
     }
 }
 
-/// The time since frame 0, in the picture beside the scene's name.
+/// The time since frame 0, shown beside the scene's name.
 struct DrawnClock {
     /// The digits 0 to 9, the colon and the full stop.
     masks: Vec<Mask>,
-    /// Where the clock begins, its baseline, and the width of a digit and of a mark, in pixels.
+    /// Left edge and baseline of the clock, and the widths of a digit and of a mark, in pixels.
     left: f32,
     baseline: f32,
     digit: f32,
@@ -266,7 +263,7 @@ impl DrawnClock {
     fn caption(ground: &mut Canvas) -> DrawnClock {
         let (width, height) = (ground.width() as f32, ground.height() as f32);
         let face = Face::Regular;
-        // In ems: the words, a gap, the clock up to 99 hours, and half an em on both sides.
+        // In ems: the text, a gap, the clock up to 99 hours, and half an em on both sides.
         let ems = Face::Bold.width(1.0, NAME) + 0.7 + face.width(1.0, "00:00:00.00") + 1.2;
         let size = (scene::span(width, height) * 0.031).max(11.0).min((width - 8.0) / ems);
         let (left, top) = ((size * 0.7).min((width - size * ems) / 2.0).round(), (size * 0.7).round());
@@ -345,11 +342,11 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_of_the_frames_before() {
+    fn earlier_frames_leave_no_traces() {
         let mut painter = Painter::new(3, 320, 180);
         let room = (painter.changed.capacity(), painter.movers.capacity());
         let mut seen = 0;
-        // Every frame of the first second, then leaps through the first minutes.
+        // Every frame of the first second, then single frames of the first minutes.
         for number in (0..30).chain((30..9_000).step_by(97)) {
             painter.paint_frame(number, 30.0);
             assert!(painter.canvas.yu12() == painted(3, number), "frame {number} has traces of others");
@@ -380,7 +377,7 @@ mod tests {
         let mut last = None;
         for _ in 0..20 {
             let frame = loop {
-                // A busy machine may skip frames, never repeat or misname one.
+                // A busy machine may skip frames, but never repeats or misnumbers one.
                 if let Some(frame) = paced.next(Duration::from_millis(100)).unwrap() {
                     break (frame.sequence, frame.data.to_vec());
                 }
@@ -401,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn late_frames_are_skipped_and_early_ones_wait_their_turn() {
+    fn late_frames_are_skipped_and_early_ones_wait() {
         assert_eq!(frame_after(None, 0), 0);
         assert_eq!(frame_after(Some(4), 5), 5);
         assert_eq!(frame_after(Some(4), 9), 9);
@@ -409,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_had_is_noted() {
+    fn unmet_requests_are_noted() {
         let delivers = |w: FormatRequest| SimOpener::new(0, w, true).delivers;
         let plain = delivers(FormatRequest::ANYTHING);
         assert_eq!((plain.width, plain.height, plain.fps), (1280, 720, Some(30.0)));
@@ -472,7 +469,7 @@ mod tests {
                     (drawn.top as f32, known.top * h),
                     (drawn.bottom as f32, known.bottom * h),
                 ] {
-                    // People who stand take less room than those who stride.
+                    // A person who stands takes less room than one who strides.
                     let room = if mover.class == SimClass::Person { 1.6 * slack } else { slack };
                     assert!((edge - want).abs() < room, "{edge} is not {want}: {text}");
                 }

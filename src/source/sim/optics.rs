@@ -1,55 +1,55 @@
-//! The simulated camera's controls and its lens: what they are set to, and what they make of a picture.
+//! The simulated camera's controls and lens, and their effect on frames.
 //!
-//! The lens has 200 places, one of which is sharp; at the others the picture is blurred by a box whose half-width grows
-//! with the distance. Autofocus takes it to the sharp place over a few frames. While the lens is sharp and the
-//! brightness as usual, which is so until somebody turns something, a frame costs nothing here.
+//! The lens has 200 positions; one is sharp. At the others the frame is blurred by a box whose half-width grows with
+//! the distance. Autofocus moves the lens to the sharp position over a few frames. While the lens is sharp and the
+//! brightness at its default, as at the start, a frame costs nothing here.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::media::control::control_name;
 use crate::media::{Control, ControlKind, ControlValue};
 
-/// The place at which the lens is sharp.
+/// The sharp position of the lens.
 pub const SHARP: i64 = 122;
 
-/// The lens's last place; its first is 0.
+/// The last position; the first is 0.
 const LAST: i64 = 199;
 
-/// Brightness is added to luma: at most so much, and at least as much below 0.
+/// Greatest value added to or subtracted from luma.
 const BRIGHTEST: i64 = 64;
 
-/// Autofocus moves the lens by so many places a frame.
+/// Positions by which autofocus moves the lens in a frame.
 const PACE: i64 = 12;
 
-/// Half the blur's width, in pixels of a picture of 1280 pixels a row, for each place that the lens is off.
+/// Half-width of the blur for each position out of focus, in pixels of a frame 1280 pixels wide.
 const BLUR: f32 = 0.09;
 
 const BRIGHTNESS: (u32, &str) = (0x0098_0900, "Brightness");
 const FOCUS_ABSOLUTE: (u32, &str) = (0x009a_090a, "Focus, Absolute");
 const FOCUS_AUTO: (u32, &str) = (0x009a_090c, "Focus, Automatic Continuous");
 
-/// What the controls are set to.
+/// Values of the controls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpticsSetting {
     /// Added to luma.
     pub brightness: i64,
-    /// Where the lens stands.
+    /// Position of the lens.
     pub focus: i64,
-    /// Whether autofocus is on.
+    /// Autofocus is on.
     pub is_auto: bool,
 }
 
-/// The controls, which stay as they are while the scene is closed, as those of a camera do. Clones share them.
+/// The controls. Like a camera's, they keep their values while the scene is closed. Clones share them.
 #[derive(Debug, Clone)]
 pub struct SimControls(Arc<Mutex<OpticsSetting>>);
 
 impl SimControls {
-    /// All at its default, the lens where autofocus has it.
+    /// All at their defaults, with the lens in focus.
     pub fn new() -> SimControls {
         SimControls(Arc::new(Mutex::new(OpticsSetting { brightness: 0, focus: SHARP, is_auto: true })))
     }
 
-    /// What they are set to for the next frame: autofocus moves the lens by it.
+    /// The values for the next frame; autofocus moves the lens by one step.
     pub fn for_frame(&self) -> OpticsSetting {
         let mut setting = self.lock();
         if setting.is_auto {
@@ -58,7 +58,7 @@ impl SimControls {
         *setting
     }
 
-    /// As a camera lists them.
+    /// The list of controls.
     pub fn list(&self) -> Vec<Control> {
         let OpticsSetting { brightness, focus, is_auto } = *self.lock();
         let control = |(id, title): (u32, &str), kind, default: i64, value: i64| Control {
@@ -74,8 +74,8 @@ impl SimControls {
         ]
     }
 
-    /// Sets one, and gives what it is set to then; `None`: there is none of this name. While autofocus has the lens, it
-    /// stays where that has it.
+    /// Sets one and returns its new value; `None` if there is none of this name. Autofocus overrides the lens
+    /// position.
     pub fn set(&self, wanted: &ControlValue) -> Option<f64> {
         let control = self.list().into_iter().find(|control| control.name == wanted.name)?;
         let mut setting = self.lock();
@@ -104,7 +104,7 @@ impl SimControls {
     }
 }
 
-/// What the controls make of frames. Keeps its buffers from one frame to the next, and has none until they are needed.
+/// Applies the controls to frames. Keeps its buffers between frames, and has none until they are needed.
 #[derive(Debug, Default)]
 pub struct Optics {
     seen: Vec<u8>,
@@ -113,7 +113,7 @@ pub struct Optics {
 }
 
 impl Optics {
-    /// How `yu12`, a frame of `width` × `height` pixels (both even), is seen with `setting`; `None`: as it is.
+    /// Applies `setting` to `yu12`, a frame of `width` × `height` pixels (both even); `None` if nothing changes.
     pub fn apply(
         &mut self,
         yu12: &[u8],
@@ -146,8 +146,8 @@ impl Optics {
         Some(&self.seen)
     }
 
-    /// Blurs the plane that begins at `start`, first along its rows, then across them. Beyond its edges it goes on as
-    /// it is there.
+    /// Blurs the plane that begins at `start`, first along its rows, then across them. Edge pixels continue beyond
+    /// the edges.
     fn blur(&mut self, start: usize, width: usize, height: usize, kernel: BlurKernel) {
         let plane = &mut self.seen[start..start + width * height];
         self.between.resize(width * height, 0);
@@ -186,7 +186,7 @@ impl Optics {
     }
 }
 
-/// A mean over `2 · whole + 1` pixels and a part of one more at either end.
+/// A mean over `2 · whole + 1` pixels and a fraction of one more at either end.
 #[derive(Debug, Clone, Copy)]
 struct BlurKernel {
     whole: usize,
@@ -234,12 +234,12 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_has_touched_is_as_it_is() {
+    fn default_controls_change_nothing() {
         assert_eq!(Optics::default().apply(&stripes(), WIDTH, HEIGHT, SimControls::new().for_frame()), None);
     }
 
     #[test]
-    fn places_farther_off_are_less_sharp_and_as_bright() {
+    fn positions_out_of_focus_are_less_sharp_and_equally_bright() {
         let (ground, mut optics) = (stripes(), Optics::default());
         let mut last = contrast(&ground);
         for off in (7..=77).step_by(10) {
@@ -273,7 +273,7 @@ mod tests {
         optics.blur(0, 9, 9, BlurKernel::with_radius(1.5));
         let column: Vec<u8> = optics.seen.iter().copied().step_by(9).collect();
         assert_eq!(column, [0, 0, 25, 50, 50, 50, 25, 0, 0]);
-        // Wider than the picture.
+        // Wider than the frame.
         optics.blur(0, 9, 9, BlurKernel::with_radius(30.0));
     }
 
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn autofocus_has_the_lens_and_brings_it_back() {
+    fn autofocus_controls_the_lens_and_brings_it_back() {
         let knobs = SimControls::new();
         assert_eq!(set(&knobs, "focus_absolute", 10), Some(SHARP), "autofocus has it");
         assert_eq!(set(&knobs, "focus_automatic_continuous", 0), Some(0));

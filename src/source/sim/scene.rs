@@ -1,62 +1,62 @@
-//! Who moves where and when in the simulated street: pure functions of a seed and a time.
+//! The movers of the simulated street and their positions: pure functions of a seed and a time.
 //!
-//! Time is cut into acts of [`ACT`] seconds, the street has lanes, and in each lane an act has slots.
-//! Who would like to enter in a slot is drawn from the seed, the act, the lane and the slot's number
-//! alone; who is let in is settled act by act: in a drawn order each of them enters at the first moment
-//! of the slot that keeps it [`APART`] from everybody let in before, as long as both are to be seen, or
-//! not at all. Everybody is gone by the end of the act. So any moment can be computed directly, nothing
-//! of an earlier act matters, and the street never ends.
+//! Time is divided into acts of [`ACT`] seconds, the street into lanes, and an act in a lane into slots. The seed,
+//! the act, the lane and the slot's number alone decide who would like to enter in a slot.
 //!
-//! Everybody walks or drives along one lane from one side of the picture to the other (some people
-//! stop on the way), nobody ever hides anybody, and each crosses the upright middle line x = 0.5
-//! exactly once, by the middle of the lower edge of their box.
+//! Admission is settled act by act in a drawn order. Each enters at the first moment of its slot at which it stays
+//! [`APART`] from everybody admitted before while both are visible, or not at all. All are gone by the end of the
+//! act. Any moment can therefore be computed directly, without earlier acts, and the street never ends.
+//!
+//! All walk or drive along one lane from one side of the frame to the other (some people stop on the way). Nobody
+//! ever hides anybody. Each crosses the upright middle line x = 0.5 exactly once, by the middle of the lower edge of
+//! its box.
 
 use crate::base::json;
 
-/// The street is measured in *spans*: a span is the picture's height, or 9/16 of its width if that
-/// is less. The street fills the lowest span of the picture.
+/// The street is measured in *spans*: a span is the frame's height, or 9/16 of its width if that is less. The street
+/// fills the lowest span of the frame.
 const SPAN_PER_WIDTH: f32 = 9.0 / 16.0;
 
-/// How far down the span (0 is its top, 1 its foot) the street would end at infinity.
+/// Position of the horizon in the span (0 is its top, 1 its foot).
 pub(super) const HORIZON: f32 = 0.167;
 
-/// Spans a metre at the depth `ground`: what stands `ground` (0–1) down the span.
+/// Spans a metre at the depth `ground`, the position (0–1) down the span on which an object stands.
 pub(super) fn pixels_per_metre(ground: f32) -> f32 {
     (ground - HORIZON) * 0.297
 }
 
-/// Pixels in a span of a picture of `width` × `height` pixels.
+/// Pixels in a span of a frame of `width` × `height` pixels.
 pub(super) fn span(width: f32, height: f32) -> f32 {
     height.min(width * SPAN_PER_WIDTH)
 }
 
-/// Seconds in an act. Between two the street is empty for a moment.
+/// Seconds in an act. Between two acts the street is empty for a moment.
 const ACT: f64 = 120.0;
 
-/// Seconds by which the street is older than frame 0, so that it is busy from the beginning.
+/// Age of the street at frame 0 in seconds, so that it is busy from the start.
 const LEAD: f64 = 60.0;
 
-/// How far apart, in spans, the boxes of two who are to be seen are at least: sideways, or up and down.
+/// Least distance in spans between the boxes of two visible movers: sideways, or up and down.
 const APART: (f64, f32) = (0.055, 0.025);
 
-/// Most who enter in an act that room is kept for.
+/// Capacity for the movers of an act.
 pub(super) const CROWD: usize = 128;
 
 json::words! { SimClass { Person "person", Bicycle "bicycle", Car "car", Bus "bus" } }
 
-/// What kind of thing moves, by the names of the COCO data set, which detection models use.
+/// Class of a mover, with the names of the COCO data set, which detection models use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SimClass {
     /// A person on foot.
     Person,
-    /// A bicycle and the one who rides it.
+    /// A bicycle and its rider.
     Bicycle,
     Car,
     Bus,
 }
 
 impl SimClass {
-    /// Width and height in metres; of a person, those of a grown one in mid-stride.
+    /// Width and height in metres; for a person, those of an adult in mid-stride.
     pub(super) fn size(self) -> (f32, f32) {
         match self {
             SimClass::Person => (0.9, 1.78),
@@ -67,7 +67,7 @@ impl SimClass {
     }
 }
 
-/// Which way across the picture.
+/// Direction across the frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Heading {
     /// From the left edge to the right one.
@@ -76,27 +76,27 @@ pub enum Heading {
     RightToLeft,
 }
 
-/// Somebody crossed the middle line.
+/// A known crossing of the middle line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownCrossing {
     /// The first frame that shows the figure beyond the line.
     pub frame: u64,
-    /// What it is.
+    /// Class of the mover.
     pub class: SimClass,
-    /// Which way it went.
+    /// Its direction.
     pub direction: Heading,
-    /// Whose crossing: the same figure as [`KnownBox::id`].
+    /// The mover's number: the same as [`KnownBox::id`].
     pub id: u64,
 }
 
-/// Where a figure is in a frame, in fractions of the picture (x from the left, y from the top).
-/// Figures that come or go lie partly beyond 0 or 1. The box keeps its size: in a long stride a
-/// foot may reach out of it by a tenth of its height.
+/// Position of a figure in a frame, in fractions of the frame (x from the left, y from the top). Figures that enter
+/// or leave lie partly beyond 0 or 1. The box keeps its size: in a long stride a foot may reach out of it by a tenth
+/// of its height.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KnownBox {
-    /// Whose box; a figure keeps its number, and no other figure of the seed has it.
+    /// Number of the figure, which is unique in the seed.
     pub id: u64,
-    /// What it is.
+    /// Its class.
     pub class: SimClass,
     /// Left edge.
     pub left: f32,
@@ -104,7 +104,7 @@ pub struct KnownBox {
     pub top: f32,
     /// Right edge.
     pub right: f32,
-    /// Lower edge, where it stands.
+    /// Lower edge, on which it stands.
     pub bottom: f32,
 }
 
@@ -117,15 +117,15 @@ impl KnownBox {
 
 /// Every crossing of the middle line in the frames `from..to` of a seed, by frame.
 ///
-/// `fps` is the pace the frames are numbered by; unless it is finite and > 0 there are none. The
-/// size of the picture makes no difference.
+/// `fps` is the frame rate; unless it is finite and > 0 there are no crossings. The size of the frame makes no
+/// difference.
 pub fn crossings(seed: u64, from: u64, to: u64, fps: f64) -> Vec<KnownCrossing> {
     let mut found = Vec::new();
     if !fps.is_normal() || fps < 0.0 {
         return found;
     }
     SimScene::new(seed).for_each_between(from as f64 / fps, to as f64 / fps, |mover| {
-        // The frame after the crossing, then put right by what the frames really show.
+        // The frame after the crossing, then corrected by the positions in the frames.
         let mut frame = (mover.crosses_at() * fps).ceil().max(0.0) as u64;
         while frame > 0 && mover.is_beyond((frame - 1) as f64 / fps) {
             frame -= 1;
@@ -133,7 +133,7 @@ pub fn crossings(seed: u64, from: u64, to: u64, fps: f64) -> Vec<KnownCrossing> 
         while !mover.is_beyond(frame as f64 / fps) {
             frame += 1;
         }
-        // One who is beyond in frame 0 crossed before it.
+        // A figure that is beyond the line in frame 0 crossed it before.
         if frame > 0 && (from..to).contains(&frame) {
             found.push(KnownCrossing { frame, class: mover.class, direction: mover.direction, id: mover.id });
         }
@@ -142,8 +142,8 @@ pub fn crossings(seed: u64, from: u64, to: u64, fps: f64) -> Vec<KnownCrossing> 
     found
 }
 
-/// The boxes of all who show at least partly in one frame of a seed, the farthest first, in a
-/// picture of `width` × `height` pixels.
+/// The boxes of all figures at least partly visible in one frame of a seed, the farthest first, for a frame of
+/// `width` × `height` pixels.
 pub fn boxes(seed: u64, frame: u64, fps: f64, width: u32, height: u32) -> Vec<KnownBox> {
     let (width, height) = (width as f32, height as f32);
     let span = span(width, height);
@@ -167,35 +167,35 @@ pub fn boxes(seed: u64, frame: u64, fps: f64, width: u32, height: u32) -> Vec<Kn
         .collect()
 }
 
-/// Someone's or something's way through the picture.
+/// A mover and its path through the frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Mover {
     pub id: u64,
     pub class: SimClass,
     pub direction: Heading,
-    /// Place of the feet or wheels, 0–1 down the lowest span.
+    /// Position of the feet or wheels, 0–1 down the lowest span.
     pub ground: f32,
     /// Width and height in spans.
     pub width: f32,
     pub height: f32,
-    /// Chooses clothes, paint and the like.
+    /// Selects clothes, paint and the like.
     pub look: u64,
-    /// Seconds, from frame 0, at which it begins to enter.
+    /// Seconds, from frame 0, at which it starts to enter.
     enters: f64,
-    /// Widths of the picture a second.
+    /// Widths of the frame a second.
     speed: f64,
-    /// Widths from its first place to its last.
+    /// Length of its path in widths of the frame.
     way: f64,
     /// Seconds after entering at which a person stops, and for how long.
     stop: (f64, f64),
 }
 
-/// Where a mover is at one time.
+/// Position of a mover at one time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct RoadPosition {
-    /// Middle of its box in widths of the picture; beyond 0–1 while it comes and goes.
+    /// Middle of its box in widths of the frame; beyond 0–1 while it enters or leaves.
     pub x: f32,
-    /// How briskly it moves: 1 at its own pace, 0 while it stands.
+    /// Relative speed: 1 at its own pace, 0 while it stands.
     pub pace: f32,
 }
 
@@ -225,7 +225,7 @@ impl Mover {
         self.enters + self.way / self.speed + self.stop.1
     }
 
-    /// Whether the two are [`APART`] as long as both are on the way.
+    /// True if the two stay [`APART`] while both are on the way.
     fn keeps_clear_of(&self, other: &Mover) -> bool {
         let (from, to) = (self.enters.max(other.enters), self.leaves_at().min(other.leaves_at()));
         let above = (self.ground - self.height).max(other.ground - other.height);
@@ -234,7 +234,7 @@ impl Mover {
         }
         let least = (f64::from(self.width + other.width) / 2.0 + APART.0) * f64::from(SPAN_PER_WIDTH);
         let apart = |time: f64| f64::from(self.position_at(time).x - other.position_at(time).x);
-        // Between two of these times each goes at one pace: it is enough to look at them.
+        // Both move uniformly between these times, so only these need checking.
         let turns = [self, other].map(|m| [m.enters + m.stop.0, m.enters + m.stop.0 + m.stop.1]);
         let right = apart(from) > 0.0;
         [from, to].into_iter().chain(turns.into_iter().flatten().filter(|t| (from..to).contains(t))).all(
@@ -245,7 +245,7 @@ impl Mover {
         )
     }
 
-    /// Whether it has crossed the middle line by `time`.
+    /// True if it has crossed the middle line by `time`.
     fn is_beyond(&self, time: f64) -> bool {
         let x = self.position_at(time).x;
         match self.direction {
@@ -255,7 +255,7 @@ impl Mover {
     }
 }
 
-/// Who uses a lane.
+/// Users of a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Traffic {
     OnFoot,
@@ -269,7 +269,7 @@ struct TrafficLane {
     ground: f32,
     direction: Heading,
     traffic: Traffic,
-    /// Seconds in a slot, and how likely it is that somebody enters in it.
+    /// Seconds in a slot, and the probability that somebody enters in it.
     slot: f64,
     chance: f64,
 }
@@ -298,23 +298,23 @@ static LANES: [TrafficLane; 7] = {
     ]
 };
 
-/// The simulated street of one seed. It keeps the act it was last asked for.
+/// The simulated street of one seed. It keeps the act of the last request.
 #[derive(Debug, Clone)]
 pub(super) struct SimScene {
     seed: u64,
     act: Option<u64>,
-    /// Who enters in that act.
+    /// Movers of that act.
     entering: Vec<Mover>,
     hopefuls: Vec<Entrant>,
 }
 
-/// Who would like to enter in a slot.
+/// A mover that would like to enter in a slot.
 #[derive(Debug, Clone)]
 struct Entrant {
-    /// Who has less is let in sooner.
+    /// Lower values are admitted first.
     turn: u64,
     mover: Mover,
-    /// Seconds by which it may come later.
+    /// Maximum delay in seconds.
     patience: f64,
 }
 
@@ -323,8 +323,7 @@ impl SimScene {
         SimScene { seed, act: None, entering: Vec::with_capacity(CROWD), hopefuls: Vec::with_capacity(CROWD) }
     }
 
-    /// Puts everybody who is on the way at `time` (seconds from frame 0) into `movers`, the
-    /// farthest first.
+    /// Puts all who are on the way at `time` (seconds from frame 0) into `movers`, the farthest first.
     pub fn movers_at(&mut self, time: f64, movers: &mut Vec<(Mover, RoadPosition)>) {
         movers.clear();
         self.plan_act(act_at(time));
@@ -333,7 +332,7 @@ impl SimScene {
         movers.sort_unstable_by(|(a, _), (b, _)| a.ground.total_cmp(&b.ground).then(a.id.cmp(&b.id)));
     }
 
-    /// Calls `meet` with all who are on the way at some time from `from` to `to`.
+    /// Calls `meet` for all who are on the way at some time from `from` to `to`.
     fn for_each_between(&mut self, from: f64, to: f64, mut meet: impl FnMut(&Mover)) {
         for act in act_at(from)..=act_at(to) {
             self.plan_act(act);
@@ -341,7 +340,7 @@ impl SimScene {
         }
     }
 
-    /// Settles who enters in an act.
+    /// Decides who enters in an act.
     fn plan_act(&mut self, act: u64) {
         if self.act == Some(act) {
             return;
@@ -373,10 +372,10 @@ impl SimScene {
     }
 }
 
-/// By so many seconds later and later one tries to enter.
+/// Step in seconds between tries to enter.
 const STEP: f64 = 0.25;
 
-/// The act in which `time` (seconds from frame 0) lies.
+/// The act that contains `time` (seconds from frame 0).
 fn act_at(time: f64) -> u64 {
     ((time + LEAD) / ACT).floor().max(0.0) as u64
 }
@@ -384,7 +383,7 @@ fn act_at(time: f64) -> u64 {
 impl TrafficLane {
     fn new_mover(&self, id: u64, begins: f64, dice: &mut Dice) -> Mover {
         let (class, metres_per_second, aside, grown) = match self.traffic {
-            // Every tenth is a child.
+            // One in ten is a child.
             Traffic::OnFoot => {
                 let grown =
                     if dice.unit_interval() < 0.1 { 0.68 } else { 0.93 + 0.12 * dice.unit_interval() };
@@ -396,7 +395,7 @@ impl TrafficLane {
                 )
             }
             Traffic::Cycling => (SimClass::Bicycle, 3.9, 0.0, 1.0),
-            // One pace for all in a lane: nobody can run into the one ahead.
+            // One speed for all in a lane: nobody can run into the one ahead.
             Traffic::Driving => {
                 (if dice.unit_interval() < 0.14 { SimClass::Bus } else { SimClass::Car }, 5.6, 0.0, 1.0)
             }
@@ -430,7 +429,7 @@ impl TrafficLane {
     }
 }
 
-/// Numbers drawn from a seed: SplitMix64 (Steele, Lea, Flood 2014).
+/// A generator of random numbers: SplitMix64 (Steele, Lea, Flood 2014).
 #[derive(Debug, Clone)]
 pub(super) struct Dice(u64);
 
@@ -441,7 +440,6 @@ impl Dice {
         dice
     }
 
-    /// Any number.
     pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -450,12 +448,12 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    /// A share: 0 ≤ x < 1.
+    /// A fraction: 0 ≤ x < 1.
     pub fn unit_interval(&mut self) -> f64 {
         (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// One of `choices`, which are not empty.
+    /// One of `choices`, which is not empty.
     pub fn choose<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[(self.next_u64() % choices.len() as u64) as usize]
     }
@@ -494,7 +492,7 @@ mod tests {
                 before = now;
             }
             shown.sort_by_key(|c| (c.frame, c.id));
-            // The boxes of one frame alone show no crossing.
+            // A single frame's boxes show no crossing, hence `start + 1`.
             assert_eq!(shown, crossings(seed, frames.start + 1, frames.end, fps), "seed {seed}");
             assert!(shown.len() > 20, "seed {seed} shows only {}", shown.len());
             for direction in [Heading::LeftToRight, Heading::RightToLeft] {
@@ -504,7 +502,7 @@ mod tests {
     }
 
     #[test]
-    fn crossings_do_not_depend_on_where_one_begins_to_look() {
+    fn crossings_do_not_depend_on_the_first_frame() {
         let all = crossings(4, 0, 20_000, 30.0);
         let parts: Vec<_> =
             (0..20).flat_map(|part| crossings(4, part * 1000, part * 1000 + 1000, 30.0)).collect();
@@ -516,14 +514,14 @@ mod tests {
     }
 
     #[test]
-    fn a_pace_without_sense_has_no_crossings() {
+    fn an_invalid_frame_rate_has_no_crossings() {
         for fps in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             assert!(crossings(1, 0, 1000, fps).is_empty());
         }
     }
 
     #[test]
-    fn everybody_comes_from_outside_and_is_gone_in_time() {
+    fn everybody_enters_from_outside_and_leaves_in_time() {
         SimScene::new(11).for_each_between(0.0, 4_000.0, |mover| {
             let (comes, goes) = (mover.position_at(mover.enters).x, mover.position_at(mover.leaves_at()).x);
             let half = mover.width * SPAN_PER_WIDTH / 2.0;
@@ -559,7 +557,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_does_not_depend_on_what_was_asked_before() {
+    fn a_moment_does_not_depend_on_earlier_requests() {
         let (mut forwards, mut backwards) = (SimScene::new(8), SimScene::new(8));
         let (mut here, mut there) = (Vec::new(), Vec::new());
         let moments = || (0..400).map(|n| f64::from(n) * 2.9);
@@ -576,7 +574,7 @@ mod tests {
     }
 
     #[test]
-    fn the_farther_are_smaller_and_come_first() {
+    fn farther_figures_are_smaller_and_come_first() {
         let mut most = 0;
         for frame in (0..3_000).step_by(50) {
             let boxes = boxes(1, frame, 30.0, 1920, 1080);

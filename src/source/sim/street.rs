@@ -1,9 +1,9 @@
-//! The street that everybody walks through: houses, pavements and the road, drawn once.
+//! The empty street: houses, pavements and the road, drawn once.
 
 use super::scene::{Dice, HORIZON, pixels_per_metre, span};
 use crate::media::canvas::{Area, Canvas, Ink};
 
-/// Where one thing ends and the next begins, 0–1 down the span (see [`span`]).
+/// Borders between parts of the street, 0–1 down the span (see [`span`]).
 const WALL: f32 = 0.44;
 const FAR_KERB: f32 = 0.515;
 const ROAD: f32 = 0.525;
@@ -36,7 +36,7 @@ const TRIMS: [Ink; 6] = [
     Ink::srgb(0x4a5a63),
 ];
 
-/// The picture of the empty street of a seed.
+/// Draws the empty street of a seed.
 pub(super) fn draw(seed: u64, width: u32, height: u32) -> Canvas {
     let mut canvas = Canvas::new(width, height, WALLS[2]);
     let (w, h) = (canvas.width() as f32, canvas.height() as f32);
@@ -47,8 +47,7 @@ pub(super) fn draw(seed: u64, width: u32, height: u32) -> Canvas {
     canvas
 }
 
-/// Where metres of the street lie in a picture of `width` × `height` pixels, with `span` pixels in
-/// a span.
+/// Maps metres of the street to pixels of a frame of `width` × `height` pixels, with `span` pixels in a span.
 struct StreetView {
     width: f32,
     height: f32,
@@ -56,23 +55,23 @@ struct StreetView {
 }
 
 impl StreetView {
-    /// The row of what stands at the depth `ground`.
+    /// The row at the depth `ground`.
     fn row(&self, ground: f32) -> f32 {
         self.height - (1.0 - ground) * self.span
     }
 
-    /// The column of what is `metres` to the right of the middle at the depth `ground`.
+    /// The column at `metres` to the right of the middle at the depth `ground`.
     fn column(&self, metres: f32, ground: f32) -> f32 {
         self.width / 2.0 + metres * pixels_per_metre(ground) * self.span
     }
 
-    /// Metres from the middle of the picture to its edge at the depth `ground`.
+    /// Metres from the middle of the frame to its edge at the depth `ground`.
     fn half_width_at(&self, ground: f32) -> f32 {
         self.width / 2.0 / (pixels_per_metre(ground) * self.span)
     }
 }
 
-/// A row of houses with shops, as far up as the picture goes.
+/// A row of houses with shops, up to the top of the frame.
 fn draw_houses(canvas: &mut Canvas, view: &StreetView, seed: u64) {
     let metre = pixels_per_metre(WALL) * view.span;
     let foot = view.row(WALL);
@@ -114,7 +113,7 @@ fn draw_houses(canvas: &mut Canvas, view: &StreetView, seed: u64) {
                 );
             }
         }
-        // The shop: a board, a window with things behind it, a door.
+        // The shop: a sign, a window with goods behind it, a door.
         canvas.rectangle(at(0.1, 3.55), at(wide - 0.1, 0.0), trim);
         canvas.rectangle(at(0.1, 3.62), at(wide - 0.1, 3.5), WHITE.blend_with(trim, 0.5));
         let letters = 4 + (dice.next_u64() % 5) as u32;
@@ -167,7 +166,7 @@ fn draw_ground(canvas: &mut Canvas, view: &StreetView) {
     strip(PAVEMENT, 1.0, SLABS.blend_with(WHITE, 0.08));
     strip(PAVEMENT, PAVEMENT + 0.005, SLABS.blend_with(DARK, 0.3));
 
-    // The line down the middle of the road, and the joints of the slabs.
+    // The middle line of the road, and the joints of the slabs.
     let mut patch = |from: f32, to: f32, left: f32, right: f32, ink: Ink| {
         let corners = [
             (view.column(left, from), view.row(from)),
@@ -199,7 +198,7 @@ fn draw_ground(canvas: &mut Canvas, view: &StreetView) {
     }
 }
 
-/// The unevenness of stone, brick and asphalt, and the light falling off to the corners.
+/// Adds the grain of stone, brick and asphalt, and darkens the corners.
 fn grain(canvas: &mut Canvas, view: &StreetView, seed: u64) {
     let all = Area { left: 0, top: 0, right: canvas.width(), bottom: canvas.height() };
     let (wall, road) = (view.row(WALL), (view.row(ROAD), view.row(NEAR_KERB)));

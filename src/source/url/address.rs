@@ -1,4 +1,4 @@
-//! Addresses as people type them: `http://user:p@ss@camera/video feed?id=1`.
+//! Parses addresses as people type them: `http://user:p@ss@camera/video feed?id=1`.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use crate::base::Fault;
 use crate::base::redact::redact_path;
 use crate::base::unicode::percent_decoded;
 
-/// Where to connect, and what to ask for there.
+/// The address of a server and the path to request.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct CameraUrl {
     /// `https` rather than `http`.
@@ -48,11 +48,11 @@ pub(super) fn split_scheme(url: &str) -> Result<(String, &str), Fault> {
     Ok((scheme.to_ascii_lowercase(), rest))
 }
 
-/// What follows `://`, as user information (still encoded), host with port, and the rest.
+/// Splits the text after `://` into user information (still encoded), host with port, and the rest.
 pub(super) fn split_authority(rest: &str) -> (Option<&str>, &str, &str) {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at(end);
-    // At the last @, since people write passwords as they are.
+    // At the rightmost @, because people write passwords unencoded.
     match authority.rsplit_once('@') {
         Some((user, host)) => (Some(user), host, rest),
         None => (None, authority, rest),
@@ -60,7 +60,7 @@ pub(super) fn split_authority(rest: &str) -> (Option<&str>, &str, &str) {
 }
 
 impl CameraUrl {
-    /// Reads an `http` or `https` URL.
+    /// Parses an `http` or `https` URL.
     pub(super) fn parse(url: &str) -> Result<(CameraUrl, Option<Login>), Fault> {
         let (scheme, rest) = split_scheme(url)?;
         let secure = match scheme.as_str() {
@@ -98,8 +98,7 @@ impl CameraUrl {
         Ok((CameraUrl { secure, host: host.to_owned(), port, path }, login.map(Login::parse)))
     }
 
-    /// Where a redirect's `Location` leads from here (RFC 3986 §5.2, without `..`, which servers
-    /// resolve themselves).
+    /// The target of a redirect's `Location` (RFC 3986 §5.2, without `..`, which servers resolve themselves).
     pub(super) fn resolve_redirect(&self, location: &str) -> Result<CameraUrl, Fault> {
         let location = location.trim();
         if split_scheme(location).is_ok() {
@@ -131,8 +130,8 @@ impl CameraUrl {
         format!("{left}{}{right}{port}", self.host)
     }
 
-    /// Whether this server may be told the login meant for `first`: it is the same, or the same
-    /// machine's secure one.
+    /// True if this server may get the login meant for `first`: it is the same server, or the same machine over
+    /// HTTPS.
     pub(super) fn may_share_login(&self, first: &CameraUrl) -> bool {
         let same = (self.secure, self.port) == (first.secure, first.port);
         self.host.eq_ignore_ascii_case(&first.host) && (same || self.secure && !first.secure)
@@ -152,7 +151,7 @@ impl fmt::Debug for Login {
     }
 }
 
-/// For people: the secrets in it are not shown.
+/// For messages: secrets are removed.
 impl fmt::Display for CameraUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.secure { "https" } else { "http" };
@@ -161,14 +160,14 @@ impl fmt::Display for CameraUrl {
 }
 
 impl Login {
-    /// Reads `user:password`, percent-encoded or not.
+    /// Parses `user:password`, percent-encoded or not.
     pub(super) fn parse(text: &str) -> Login {
         let (user, password) = text.split_once(':').unwrap_or((text, ""));
         Login { user: percent_decoded(user), password: percent_decoded(password) }
     }
 }
 
-/// Encodes what may not stand in a path or query, and leaves alone what is encoded already.
+/// Encodes characters that are invalid in a path or query; existing percent encoding stays.
 fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -190,7 +189,7 @@ mod tests {
         CameraUrl::parse(url).unwrap().0
     }
 
-    /// All of it, as people are not shown it.
+    /// The whole address with its secrets.
     fn whole(address: &CameraUrl) -> String {
         let scheme = if address.secure { "https" } else { "http" };
         format!("{scheme}://{}{}", address.host_field(), address.path)
@@ -226,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_named() {
+    fn invalid_addresses_are_named() {
         for (url, error) in [
             ("cam/video", "it has no scheme such as http://"),
             ("://cam", "it has no scheme such as http://"),
@@ -243,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn redirects_are_followed_from_where_they_stand() {
+    fn redirects_are_relative_to_their_page() {
         let from = address("http://cam:81/a/b?id=1");
         for (location, to) in [
             ("http://other/x", "http://other/x"),

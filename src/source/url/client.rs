@@ -1,4 +1,4 @@
-//! Asks a server for the camera's picture: logs in, follows redirects, and judges the answer.
+//! Requests the camera's frames from a server: logs in, follows redirects, and judges the answer.
 
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION, WWW_AUTHENTICATE};
@@ -9,38 +9,38 @@ use super::login::Challenge;
 use super::wire::{Reach, UrlConnection, WireLimits};
 use crate::media::{SourceError, SourceErrorKind};
 
-/// Nonces in a row that a server may call stale.
+/// How many times in a row a server may call a nonce stale.
 const MAX_STALE: u32 = 3;
 /// Redirects followed in a row.
 const MAX_REDIRECTS: usize = 5;
 
-/// What an answer holds.
+/// Content of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ServerContent {
-    /// Pictures without an end.
+    /// An endless stream of frames.
     Stream,
-    /// One picture, to be asked for again.
+    /// A single frame; it must be requested again.
     Picture,
 }
 
-/// A good answer, its body yet to be read.
+/// A good answer whose body is still to be read.
 pub(super) struct ServerAnswer {
     pub wire: UrlConnection,
     pub body: Incoming,
     pub content: ServerContent,
 }
 
-/// One who asks the same thing again and again.
+/// A client that repeats one request.
 pub(super) struct UrlClient {
     /// As configured.
     first: CameraUrl,
-    /// Where redirects have led.
+    /// After redirects.
     address: CameraUrl,
     login: Option<Login>,
     limits: WireLimits,
     challenge: Option<Challenge>,
     idle: Option<UrlConnection>,
-    /// Whom the servers that were asked so far may lead to.
+    /// Servers that the ones asked so far may redirect to.
     reach: Reach,
 }
 
@@ -50,7 +50,7 @@ impl UrlClient {
         UrlClient { first: address.clone(), address, login, limits, challenge: None, idle: None, reach }
     }
 
-    /// What is asked for, wherever redirects have led.
+    /// The requested address after redirects.
     pub(super) fn address(&self) -> &CameraUrl {
         &self.address
     }
@@ -60,10 +60,10 @@ impl UrlClient {
         self.idle = Some(wire);
     }
 
-    /// Asks, until there is an answer with pictures or a trouble.
+    /// Sends requests until there is an answer with frames, or a fault.
     pub(super) async fn open_stream(&mut self) -> Result<ServerAnswer, SourceError> {
         let mut redirects = 0;
-        // How often this very question was answered with a challenge.
+        // How many times in a row the server has answered this request with a challenge.
         let mut challenged = 0;
         loop {
             let (mut wire, response) = self.request().await?;
@@ -77,7 +77,7 @@ impl UrlClient {
                 StatusCode::UNAUTHORIZED => {
                     self.challenge = Some(self.challenge(&head.headers, challenged)?);
                     challenged += 1;
-                    // Some cameras know their nonce only on its own connection.
+                    // Some cameras accept a nonce only on the connection that it came on.
                     if wire.drain_body(&mut body).await {
                         self.idle = Some(wire);
                     }
@@ -97,7 +97,7 @@ impl UrlClient {
         }
     }
 
-    /// One request, over the idle connection if there is one and it still works.
+    /// Sends one request, over the idle connection if there is a working one.
     async fn request(&mut self) -> Result<(UrlConnection, hyper::Response<Incoming>), SourceError> {
         if let Some(mut wire) = self.idle.take().filter(UrlConnection::is_open) {
             let authorization = self.authorization();
@@ -130,7 +130,7 @@ impl UrlClient {
             denied(format!("{address} asks for a login of a kind that is not known here"))
                 .hint("switch the camera to Basic or Digest authentication")
         })?;
-        // One that was too old says nothing of the password.
+        // A stale nonce says nothing about the password.
         if challenged > MAX_STALE || (challenged > 0 && !challenge.is_stale()) {
             return Err(denied(format!("{address} refuses the user name or password"))
                 .hint("check username and password in [source]"));
@@ -181,7 +181,8 @@ impl UrlClient {
         }
     }
 
-    /// Whether what follows is as it is sent: nobody asked for it compressed, and an answer without a byte is none.
+    /// Checks that the body is readable as sent: compression was not requested, and an answer without a byte is an
+    /// error.
     fn check_readable(&self, headers: &HeaderMap) -> Result<(), SourceError> {
         let address = &self.address;
         let encoding = field(headers, CONTENT_ENCODING).unwrap_or("identity").trim();
@@ -200,7 +201,7 @@ impl UrlClient {
         Ok(())
     }
 
-    /// Judges an answer by its `Content-Type`. Where that says nothing, the bytes will.
+    /// Judges an answer by its `Content-Type`. Without a telling one the bytes decide.
     fn content(&self, kind: Option<&str>) -> Result<ServerContent, SourceError> {
         let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
         let kind = kind.to_ascii_lowercase();
@@ -226,7 +227,7 @@ impl UrlClient {
     }
 }
 
-/// Video that is no JPEG, with what helps.
+/// The fault for video other than JPEG, with a hint.
 pub(super) fn not_jpeg_fault(what: &str) -> SourceError {
     let name = if what.ends_with("264") {
         " (H.264)"

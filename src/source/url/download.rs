@@ -1,4 +1,4 @@
-//! Fetches one file over HTTP or HTTPS, whole and no larger than expected.
+//! Downloads a single file over HTTP or HTTPS, complete and within a size limit.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use crate::media::{SourceError, SourceErrorKind};
 /// Redirects followed in a row.
 const MAX_REDIRECTS: usize = 5;
 
-/// The file at `url`, of at most `most` bytes, within `limit`. Blocks; no proxy is asked.
+/// The file at `url`, of at most `most` bytes, within `limit`. Blocks; uses no proxy.
 ///
 /// # Errors
-/// A [`SourceError`] that says why; it has no hint, since what to do depends on what the file is for.
+/// A [`SourceError`] with the reason, without a hint: what to do depends on what the file is for.
 pub fn download(url: &str, most: u64, limit: Duration) -> Result<Vec<u8>, SourceError> {
     let failed = |what: String| SourceError::new(SourceErrorKind::Failed, what);
     let (address, _) = CameraUrl::parse(url).map_err(|error| {
@@ -34,7 +34,7 @@ pub fn download(url: &str, most: u64, limit: Duration) -> Result<Vec<u8>, Source
         // The timer belongs to the runtime.
         timeout(limit, fetch(address, most)).await
     });
-    // A name that is still being looked up must not be waited for.
+    // Does not wait for a name lookup in progress.
     runtime.shutdown_background();
     fetched
         .unwrap_or_else(|_| Err(failed(format!("it was not there within {} s", limit.as_secs()))))

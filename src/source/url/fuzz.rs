@@ -1,13 +1,13 @@
-//! What must hold for any address and any demand of a login, whoever typed or sent them. For fuzzing (`fuzz/`) and the
-//! tests that replay what it found.
+//! Invariants for any address and any login challenge, whatever their origin. For fuzzing (`fuzz/`) and the tests
+//! that replay its findings.
 
 use super::address::{CameraUrl, Login};
 use super::login::Challenge;
 use super::{FormatRequest, UrlOpener};
 use crate::source::Opener as _;
 
-/// Reads the first line of `data` as a camera's address, the second as where it sends us, and the others as what it
-/// asks a login with.
+/// Reads the first line of `data` as a camera's address, the second as a redirect, and the others as login
+/// challenges.
 pub fn url(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let mut lines = text.lines();
@@ -27,7 +27,7 @@ pub fn url(data: &[u8]) {
     }
 }
 
-/// It can be asked for as it is, and means the same when it is read again.
+/// The address can be requested, and is the same when parsed again.
 fn holds(address: &CameraUrl) {
     let path = &address.path;
     assert!(path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic()), "{path:?}");
@@ -40,7 +40,7 @@ fn holds(address: &CameraUrl) {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn what_was_found_holds() {
+    fn findings_are_replayed() {
         crate::base::corpus::replay("url", super::url);
     }
 }

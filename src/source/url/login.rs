@@ -1,5 +1,4 @@
-//! Answers a server that asks for a login: Digest (RFC 7616) if it offers that, else Basic
-//! (RFC 7617).
+//! Answers a server's login challenge: Digest (RFC 7616) if offered, else Basic (RFC 7617).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,7 +6,7 @@ use digest_auth::{AuthContext, WwwAuthenticateHeader};
 
 use super::address::Login;
 
-/// What the server asked for last; it is answered again for every request.
+/// The server's last challenge; every request answers it again.
 #[derive(Debug)]
 pub(super) enum Challenge {
     Basic,
@@ -15,11 +14,10 @@ pub(super) enum Challenge {
 }
 
 impl Challenge {
-    /// The best of the `WWW-Authenticate` fields of an answer; `None` if there is none that is
-    /// known here.
+    /// The best of an answer's `WWW-Authenticate` fields; `None` if none is supported.
     pub(super) fn choose<'a>(fields: impl Iterator<Item = &'a str>) -> Option<Challenge> {
         let mut basic = false;
-        // digest_auth counts letters where it cuts bytes: any other text would be a panic.
+        // digest_auth counts characters but cuts at bytes: non-ASCII text would be a panic.
         for field in fields.filter(|field| field.is_ascii()) {
             for challenge in split(field) {
                 let scheme = challenge.split_ascii_whitespace().next().unwrap_or_default();
@@ -38,13 +36,12 @@ impl Challenge {
         basic.then_some(Challenge::Basic)
     }
 
-    /// Whether the server says that the last answer was right, and only too old.
+    /// True if the server says that the last answer was right, but stale.
     pub(super) fn is_stale(&self) -> bool {
         matches!(self, Challenge::Digest(digest) if digest.stale)
     }
 
-    /// The value of the `Authorization` field for a GET of `path`; `None` if the challenge cannot
-    /// be answered.
+    /// The value of the `Authorization` field for a GET of `path`; `None` if the challenge cannot be answered.
     pub(super) fn authorization(&mut self, login: &Login, path: &str) -> Option<String> {
         match self {
             Challenge::Basic => {
@@ -63,8 +60,8 @@ fn is_supported_digest(digest: &WwwAuthenticateHeader) -> bool {
     digest.clone().respond(&AuthContext::new("", "", "/")).is_ok()
 }
 
-/// The challenges in one field: `Digest realm="a, b", nonce="c", Basic realm="d"`. A new one
-/// begins behind a comma with a word that no `=` follows (RFC 9110 §11.6.1).
+/// Splits the challenges of one field: `Digest realm="a, b", nonce="c", Basic realm="d"`. A new one begins after a
+/// comma with a word that is not followed by `=` (RFC 9110 §11.6.1).
 fn split(field: &str) -> Vec<&str> {
     let mut challenges = Vec::new();
     let mut start = 0;
@@ -103,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_better_one_is_chosen() {
+    fn the_better_challenge_is_chosen() {
         let both = format!("Basic realm=\"x\", {DIGEST}");
         let other = format!("{DIGEST}, Basic realm=\"x\"");
         for fields in [vec!["Basic realm=\"x\"", DIGEST], vec![&both], vec![&other], vec![DIGEST]] {

@@ -1,10 +1,9 @@
-//! Network cameras: MJPEG streams and single JPEGs over HTTP and HTTPS, and through `ffmpeg` what
-//! it can reach (`rtsp://` and the like).
+//! Network cameras: MJPEG streams and single JPEGs over HTTP and HTTPS, and everything that `ffmpeg` can open
+//! (`rtsp://` and the like).
 //!
-//! Everything happens on the capture thread, inside `open` and `next`: the source owns a
-//! single-threaded runtime that runs only while one of them waits. (Looking up a host's name is a
-//! blocking call of the C library; tokio makes it on a thread of its own, named "resolve", which
-//! ends with the call.) JPEGs are handed on as they came.
+//! Everything happens on the capture thread, inside `open` and `next`: the source owns a single-threaded runtime that
+//! runs only while one of them waits. Only the lookup of a host's name, a blocking call of the C library, runs on a
+//! thread of its own, "resolve", which ends with the call. JPEGs are passed on unchanged.
 
 mod address;
 mod client;
@@ -37,22 +36,22 @@ use crate::base::unicode::percent_encoded;
 use crate::base::{ClockTime, Fault, Stop, block_on};
 use crate::media::{Fourcc, Frame, SourceError, SourceErrorKind};
 
-/// Schemes that are left to `ffmpeg`.
+/// Schemes for `ffmpeg`.
 const FOR_FFMPEG: [&str; 10] = ["rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "tcp", "mmsh", "mmst"];
-/// What `ffmpeg` may use to reach them, and to read their address.
+/// Protocols that `ffmpeg` may use, including the pipe with the address.
 const PROTOCOLS: &str = "pipe,tcp,udp,rtp,srtp,tls,crypto,http,https,httpproxy,rtmp,rtmpe,rtmps,rtmpt,rtmpte,rtmpts,\
                          ffrtmpcrypt,ffrtmphttp,srt,mmsh,mmst";
-/// Time between questions for single pictures, unless another pace is requested.
+/// Default interval between requests for single JPEGs.
 const POLL_STEP: Duration = Duration::from_secs(1);
-/// How long a camera that gave single pictures may answer without one, before that is a trouble: it is busy, or was cut
-/// off.
+/// How long a camera of single JPEGs may answer without one before that is a fault: it may be busy, or an answer may
+/// be truncated.
 const MISSED_FOR: Duration = Duration::from_secs(5);
-/// Bytes taken in a row before looking for pictures in them.
+/// Bytes read in a row before searching for frames.
 const AT_ONCE: usize = 4 << 20;
-/// Bytes of a part in which its type is looked for.
+/// Bytes of a part in which its type is searched.
 const LONGEST_HEAD: usize = 4 << 10;
 
-/// Opens a network camera. See the module's words.
+/// Opens a network camera; see the module.
 #[derive(Debug, Clone)]
 pub struct UrlOpener(Transport);
 
@@ -63,11 +62,10 @@ enum Transport {
 }
 
 impl UrlOpener {
-    /// A camera at `url`. `login` is user name and password; one inside the URL counts where it is
-    /// `None`.
+    /// A camera at `url`. `login` is user name and password; if it is `None`, one inside the URL is used.
     ///
     /// # Errors
-    /// [`SourceErrorKind::Unsupported`] when `url` is none, or of a kind that is not known here.
+    /// [`SourceErrorKind::Unsupported`] if `url` is invalid or has an unknown scheme.
     pub fn new(
         url: &str,
         login: Option<(String, String)>,
@@ -75,7 +73,7 @@ impl UrlOpener {
     ) -> Result<UrlOpener, SourceError> {
         let login = login.map(|(user, password)| Login { user, password });
         let bad = |error: Fault| {
-            // Not quoted: it may hold a password.
+            // Not quoted: it may contain a password.
             SourceError::new(SourceErrorKind::Unsupported, "[source] url is no address of a camera")
                 .because(error)
                 .hint("it looks like http://192.168.0.20/video or rtsp://192.168.0.20/stream")
@@ -128,8 +126,8 @@ impl Opener for UrlOpener {
     }
 }
 
-/// `ffmpeg` that turns what lies at `scheme://rest` into MJPEG. It reads the address on its standard input, as a script
-/// of its concat demuxer: in its command line every user of this machine could read the password.
+/// `ffmpeg` that converts the stream at `scheme://rest` to MJPEG. It reads the address from standard input, as a
+/// script of its concat demuxer: every user of this machine can read command lines, and so a password there.
 fn ffmpeg(scheme: &str, rest: &str, login: Option<Login>, wanted: FormatRequest) -> ExecOpener {
     let (_, host, path) = split_authority(rest);
     let described = format!("{scheme}://{host}{}", redact_path(path));
@@ -138,7 +136,7 @@ fn ffmpeg(scheme: &str, rest: &str, login: Option<Login>, wanted: FormatRequest)
     ExecOpener::new(ffmpeg_command(&wanted), wanted).described(described, secrets).with_stdin(script)
 }
 
-/// What `ffmpeg` is to open, as it reads it, and the secrets in that.
+/// The script for `ffmpeg` with the address, and the secrets in it.
 fn ffmpeg_script(scheme: &str, rest: &str, login: Option<Login>) -> (String, Vec<String>) {
     let (user, host, path) = split_authority(rest);
     let (url, secrets) = match (login, user) {
@@ -155,11 +153,11 @@ fn ffmpeg_script(scheme: &str, rest: &str, login: Option<Login>) -> (String, Vec
         }
         (None, None) => (format!("{scheme}://{host}{path}"), Vec::new()),
     };
-    // A line's end would end the directive; a quote is written outside of quotes.
+    // A line break would end the directive; a quote must stand outside of quotes.
     let url: String = url.chars().map(|letter| if letter.is_control() { '_' } else { letter }).collect();
     let mut script = format!("ffconcat version 1.0\nfile '{}'\n", url.replace('\'', r"'\''"));
     if scheme.starts_with("rtsp") {
-        // Over UDP lost packets show as torn pictures; some cameras have nothing else.
+        // Over UDP lost packets show as torn frames, but some cameras support nothing else.
         script.push_str("option rtsp_flags prefer_tcp\n");
     }
     (script, secrets)
@@ -173,7 +171,7 @@ fn ffmpeg_command(wanted: &FormatRequest) -> Vec<String> {
     if wanted.fps.is_some() {
         filters.push("fps={fps}");
     }
-    // -2: as the other side asks, rounded to an even number.
+    // -2: proportional to the other side, rounded to an even number.
     match (wanted.width, wanted.height) {
         (Some(_), Some(_)) => filters.push("scale={width}:{height}"),
         (Some(_), None) => filters.push("scale={width}:-2"),
@@ -187,7 +185,7 @@ fn ffmpeg_command(wanted: &FormatRequest) -> Vec<String> {
     command
 }
 
-/// A runtime that never holds its owner up at its end.
+/// A runtime whose drop never blocks.
 struct Loop(Option<Runtime>);
 
 impl Loop {
@@ -214,7 +212,7 @@ impl Loop {
 impl Drop for Loop {
     fn drop(&mut self) {
         if let Some(runtime) = self.0.take() {
-            // Does not wait for a name that is being looked up.
+            // Does not wait for a name lookup in progress.
             runtime.shutdown_background();
         }
     }
@@ -228,27 +226,27 @@ struct UrlSource {
     delivers: StreamFormat,
     polling: Polling,
     sequence: u64,
-    /// A faulty picture has been logged.
+    /// A faulty frame has been logged.
     is_reported: bool,
     /// Last, so that connections are dropped before it.
     runtime: Loop,
 }
 
-/// Snapshots are asked for one after another.
+/// State of a camera that is polled for single JPEGs.
 struct Polling {
-    /// Time from one question to the next.
+    /// Time from one request to the next.
     step: Duration,
     due: Instant,
-    /// Whether an answer was one picture: so are the next, whatever their type says.
+    /// An answer was a single JPEG, so the next ones are, whatever their type says.
     is_still: bool,
     last_picture: Instant,
 }
 
 impl Polling {
-    /// An answer without a picture among others with one is a missed picture.
+    /// Records an answer without a JPEG from a camera that has given one before.
     ///
     /// # Errors
-    /// `fault`, where no picture has come for long.
+    /// `fault`, if there has been no JPEG for long.
     fn record_missed(&self, fault: SourceError) -> Result<(), SourceError> {
         if !self.is_still || self.last_picture.elapsed() > MISSED_FOR.max(3 * self.step) {
             return Err(fault);
@@ -258,18 +256,18 @@ impl Polling {
     }
 }
 
-/// Who asked, and what came of it.
+/// The client and the result of its request.
 type Asked = (Box<UrlClient>, Result<ServerAnswer, SourceError>);
 
-/// Where the talk with the server stands.
+/// State of the exchange with the server.
 enum Exchange {
-    /// Its answer is coming in.
+    /// An answer is arriving.
     Reading(Box<UrlResponse>),
-    /// The next question is to be asked when it is due.
+    /// The next request waits until it is due.
     Resting(Box<UrlClient>),
-    /// A question has been asked.
+    /// A request is in progress.
     Asking(Pin<Box<dyn Future<Output = Asked>>>),
-    /// Of no more use.
+    /// Unusable.
     Over,
 }
 
@@ -278,9 +276,9 @@ struct UrlResponse {
     wire: UrlConnection,
     body: Incoming,
     content: ServerContent,
-    /// Pictures found in this answer, whole or not.
+    /// JPEGs found in this answer, complete or not.
     found: u64,
-    /// What its first part is, if that is video which is no JPEG.
+    /// Type of its first part, if that is video other than JPEG.
     codec: Option<String>,
     /// How the answer ended.
     ended: Option<Result<(), SourceError>>,
@@ -299,7 +297,7 @@ impl UrlSource {
         let mut client = Box::new(UrlClient::new(address, login, limits));
         let answer = runtime.block_on(async {
             tokio::select! {
-                // All of an opening: look-up, redirects, sign-in.
+                // The limit covers the whole opening: name lookup, redirects, login.
                 answer = timeout(limits.opening_limit(), client.open_stream()) => answer.unwrap_or_else(|_| {
                     let what = format!("{shown} did not answer within {} s", limits.opening_limit().as_secs());
                     Err(SourceError::new(SourceErrorKind::Silent, what)
@@ -357,7 +355,7 @@ impl Source for UrlSource {
     fn next(&mut self, wait: Duration) -> Result<Option<Frame<'_>>, SourceError> {
         let UrlSource { exchange, reader, shown, polling, runtime, .. } = self;
         let newest = runtime.block_on(async {
-            // Dropping the wait loses nothing: all there is lies in the exchange and the reader.
+            // Cancelling loses nothing: all data are in the exchange and the reader.
             match timeout(wait, newest(exchange, reader, shown, polling)).await {
                 Ok(newest) => newest.map(Some),
                 Err(_) => Ok(None),
@@ -372,7 +370,7 @@ impl Source for UrlSource {
     }
 }
 
-/// The newest picture, however long it takes.
+/// The newest frame, however long it takes.
 async fn newest(
     exchange: &mut Exchange,
     reader: &mut MultipartReader,
@@ -384,7 +382,7 @@ async fn newest(
             Exchange::Reading(reading) => {
                 let found = match reader.newest() {
                     Err(noise) if reading.found == 0 => return Err(no_pictures_fault(shown).because(noise)),
-                    // Behind a faulty picture noise is no wonder; if it goes on, that is silence.
+                    // After a faulty frame noise is expected; if it goes on, the source counts as silent.
                     Err(_) => None,
                     Ok(found) => found,
                 };
@@ -419,7 +417,7 @@ async fn newest(
                         }
                         *exchange = Exchange::Resting(reading.client_with_wire());
                         if let Some(range) = cut {
-                            // Its end may be all that is missing: who decodes it will see.
+                            // Perhaps only the end is missing: the decoder will see.
                             return Ok(Newest { range, found: 1, error: None });
                         }
                     }
@@ -427,7 +425,7 @@ async fn newest(
             }
             Exchange::Resting(_) => {
                 sleep_until(polling.due).await;
-                // Lateness is not made up for.
+                // A delay is not made up for.
                 polling.due = (polling.due + polling.step).max(Instant::now());
                 if let Exchange::Resting(mut client) = std::mem::replace(exchange, Exchange::Over) {
                     *exchange = Exchange::Asking(Box::pin(async move {
@@ -463,7 +461,7 @@ impl UrlResponse {
         UrlResponse { client, wire, body, content, found: 0, codec: None, ended: None }
     }
 
-    /// Waits for bytes and takes what has come, so that the newest picture of it can be chosen.
+    /// Waits for bytes and reads all available ones, so that the newest frame can be chosen.
     async fn read_available(&mut self, reader: &mut MultipartReader) {
         let mut taken = 0;
         while taken < AT_ONCE && self.ended.is_none() {
@@ -486,12 +484,12 @@ impl UrlResponse {
                 }
                 Some(None) => self.ended = Some(Ok(())),
             }
-            // Lets the runtime look at the socket: what came meanwhile is taken as well.
+            // Lets the runtime check the socket, so that bytes that have arrived meanwhile are read as well.
             tokio::task::yield_now().await;
         }
     }
 
-    /// The client, which keeps the connection for its next question.
+    /// The client, with the connection for its next request.
     fn client_with_wire(self) -> Box<UrlClient> {
         let mut client = self.client;
         client.reuse_connection(self.wire);
@@ -499,7 +497,7 @@ impl UrlResponse {
     }
 }
 
-/// The type of the part that begins here, if it is video and no JPEG: `video/x-h264`.
+/// The type of the part that begins here, if it is video other than JPEG: `video/x-h264`.
 fn other_video_type(bytes: &[u8]) -> Option<String> {
     let head = &bytes[..bytes.len().min(LONGEST_HEAD)];
     let head = &head[..memchr::memmem::find(head, b"\r\n\r\n").unwrap_or(head.len())];

@@ -1,6 +1,6 @@
-//! One connection to a server, plain or secure, and the requests on it.
+//! One connection to a server, plain or TLS, and its requests.
 //!
-//! Nothing runs in the background: a caller that waits here drives the connection.
+//! Nothing runs in the background: a waiting caller drives the connection.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -28,31 +28,31 @@ use super::address::CameraUrl;
 use crate::base::instance_id;
 use crate::media::{SourceError, SourceErrorKind};
 
-/// How long reaching a camera may take, and then agreeing with it on how to talk.
+/// Time limit for connecting to a camera, and again for the TLS handshake.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// How long the head of an answer may take: some cameras wake their sensor for it.
+/// Time limit for the head of an answer: some cameras wake their sensor for it.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(15);
-/// The hint for a limit that a slow camera runs into.
+/// The hint for a limit that a slow camera exceeds.
 pub(super) const SLOW_CAMERA: &str = "A slow camera needs a larger silent_after in [source]";
-/// Bytes hyper reads ahead; an answer's head must fit.
+/// Read buffer of hyper in bytes; the head of an answer must fit.
 const READ_AHEAD: usize = 128 << 10;
 
-/// How long a server may take.
+/// Time limits of a server.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WireLimits {
-    /// To be reached, and to agree on how to talk, each.
+    /// For connecting and for the handshake, each.
     connect: Duration,
     /// For the head of an answer.
     answer: Duration,
 }
 
 impl WireLimits {
-    /// For a camera that may be silent for this long.
+    /// Limits for a camera that may be silent for this long.
     pub(super) fn with_silence(silent_after: Duration) -> WireLimits {
         WireLimits { connect: CONNECT_WITHIN.max(silent_after), answer: ANSWER_WITHIN.max(silent_after) }
     }
 
-    /// For all of an opening: a single slow answer runs into its own limit first, which says more.
+    /// Limit of the whole opening. A single slow answer exceeds its own limit first, which gives a clearer error.
     pub(super) fn opening_limit(self) -> Duration {
         self.answer + CONNECT_WITHIN
     }
@@ -67,10 +67,9 @@ impl Default for WireLimits {
 trait AsyncSocket: AsyncRead + AsyncWrite + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncSocket for T {}
 
-/// What is said over a socket.
+/// An HTTP connection over a socket.
 type Talk = Connection<TokioIo<Box<dyn AsyncSocket>>, Empty<Bytes>>;
 
-/// A connection.
 pub(super) struct UrlConnection {
     sender: SendRequest<Empty<Bytes>>,
     /// `None` once it has ended.
@@ -79,26 +78,26 @@ pub(super) struct UrlConnection {
     reach: Reach,
 }
 
-/// Whom a connection may reach.
+/// The servers that a connection may reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// Anybody: the address was written by the operator, or a server of this machine leads there.
+    /// All: the operator wrote the address, or a server of this machine redirects there.
     Anybody,
-    /// Not this machine: a server elsewhere leads there. What listens on this machine trusts it more than others
+    /// Not this machine: a server elsewhere redirects there. Programs on this machine trust it more than others do
     /// (server-side request forgery, CWE-918).
     Others,
 }
 
 impl Reach {
-    /// Whom both allow.
+    /// The servers that both allow.
     pub(super) fn intersect(self, other: Reach) -> Reach {
         if self == Reach::Others { self } else { other }
     }
 }
 
 impl UrlConnection {
-    /// Reaches the camera within a limit, and agrees with it on how to talk within another; whoever opens a camera may
-    /// have less patience than both.
+    /// Connects within one limit, and completes the TLS handshake within another. The caller may have a shorter limit
+    /// for both.
     pub(super) async fn connect(
         address: &CameraUrl,
         limits: WireLimits,
@@ -110,7 +109,7 @@ impl UrlConnection {
             .map_err(|_| silent_fault(address, limit))??;
         let is_of_this_machine = tcp.peer_addr().is_ok_and(|peer| is_own_address(peer.ip()));
         let reach = if is_of_this_machine { Reach::Anybody } else { Reach::Others };
-        // Between the two limits: a slow card may take long to read hundreds of certificates.
+        // Outside both limits: a slow card may take long to read hundreds of certificates.
         let trust = if address.secure { Some(tls_connector(address)?) } else { None };
         let connecting = async {
             let socket: Box<dyn AsyncSocket> = match trust {
@@ -131,12 +130,12 @@ impl UrlConnection {
         Ok(UrlConnection { sender, connection: Some(Box::pin(connection)), limits, reach })
     }
 
-    /// Whom the server at the other end may lead to by a redirect.
+    /// The servers that the server at the other end may redirect to.
     pub(super) fn redirect_reach(&self) -> Reach {
         self.reach
     }
 
-    /// Asks for the address, which is this connection's server's; the answer's head must come within a limit.
+    /// Requests a path of this connection's server; the answer's head must arrive within a limit.
     pub(super) async fn get(
         &mut self,
         address: &CameraUrl,
@@ -175,7 +174,7 @@ impl UrlConnection {
             .map_err(|e| http_fault(address, &e))
     }
 
-    /// The next bytes of an answer's body; `None` at its end. Dropping the wait loses nothing.
+    /// The next bytes of an answer's body; `None` at its end. Cancelling loses nothing.
     pub(super) fn poll_chunk(
         &mut self,
         body: &mut Incoming,
@@ -185,7 +184,7 @@ impl UrlConnection {
             self.poll_connection(cx);
             match ready!(Pin::new(&mut *body).poll_frame(cx)) {
                 Some(Ok(frame)) => {
-                    // Trailers are of no use.
+                    // Trailers are ignored.
                     if let Ok(bytes) = frame.into_data() {
                         return Poll::Ready(Some(Ok(bytes)));
                     }
@@ -196,7 +195,7 @@ impl UrlConnection {
         }
     }
 
-    /// Reads the rest of a short answer that nobody needs. Tells whether that was all of it.
+    /// Reads the rest of a short answer that is not needed; true if that was all of it.
     pub(super) async fn drain_body(&mut self, body: &mut Incoming) -> bool {
         const MOST: usize = 64 << 10;
         let reading = async {
@@ -212,7 +211,7 @@ impl UrlConnection {
         timeout(CONNECT_WITHIN, reading).await.unwrap_or(false)
     }
 
-    /// Whether another request may go over it, as far as is known.
+    /// True if another request may use it, as far as is known.
     pub(super) fn is_open(&self) -> bool {
         self.connection.is_some() && !self.sender.is_closed()
     }
@@ -222,15 +221,14 @@ impl UrlConnection {
     }
 }
 
-/// Lets the connection do what it can. Its end shows in whatever waits on it.
+/// Drives the connection. Its end shows in whatever waits on it.
 fn poll_driver<C: Future>(connection: &mut Option<Pin<Box<C>>>, cx: &mut Context<'_>) {
     if connection.as_mut().is_some_and(|c| c.as_mut().poll(cx).is_ready()) {
         *connection = None;
     }
 }
 
-/// Connects to the first of the host's addresses that answers; each has its share of `limit`.
-/// Whether what listens there may be this machine's own: loopback, link-local and unspecified addresses.
+/// True if the address may be this machine's own: loopback, link-local or unspecified.
 fn is_own_address(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local() || v4.octets()[0] == 0,
@@ -238,6 +236,7 @@ fn is_own_address(address: IpAddr) -> bool {
     }
 }
 
+/// Connects to the first of the host's addresses that answers; each has its share of `limit`.
 async fn connect(address: &CameraUrl, limit: Duration, reach: Reach) -> Result<TcpStream, SourceError> {
     let host = (address.host.as_str(), address.port);
     let all: Vec<_> = match tokio::net::lookup_host(host).await {
@@ -251,7 +250,7 @@ async fn connect(address: &CameraUrl, limit: Duration, reach: Reach) -> Result<T
             .hint("check the name in [source] url; the camera's IP address always works"));
         }
     };
-    // So that one address that swallows packets leaves time for the next.
+    // An address that swallows packets leaves time for the next.
     let each = limit / u32::try_from(all.len().clamp(1, 3)).unwrap_or(1);
     let mut last = None;
     for candidate in all {
@@ -262,7 +261,7 @@ async fn connect(address: &CameraUrl, limit: Duration, reach: Reach) -> Result<T
         }
         match timeout(each, TcpStream::connect(candidate)).await {
             Ok(Ok(tcp)) => {
-                // Requests are one small write: nothing is gained by waiting.
+                // Requests are one small write: a delay gains nothing.
                 let _ = tcp.set_nodelay(true);
                 return Ok(tcp);
             }
@@ -282,7 +281,7 @@ async fn connect(address: &CameraUrl, limit: Duration, reach: Reach) -> Result<T
         .hint("check that the camera is on, and the port in [source] url"))
 }
 
-/// Whom this system trusts, read again each time: a certificate may have been added since.
+/// The system's trusted certificates, read again each time: one may have been added.
 fn tls_connector(address: &CameraUrl) -> Result<TlsConnector, SourceError> {
     let mut roots = rustls::RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
@@ -337,7 +336,7 @@ fn silent_fault(address: &CameraUrl, limit: Duration) -> SourceError {
         .hint(format!("check that the camera is on and in the same network. {SLOW_CAMERA}"))
 }
 
-/// What hyper says, with its cause: its own words alone say little.
+/// hyper's message with its cause: alone it says little.
 pub(super) fn http_fault(address: &CameraUrl, error: &hyper::Error) -> SourceError {
     let fault = SourceError::new(SourceErrorKind::Failed, format!("{address} gives no proper answer"));
     if error.to_string().contains("content-length") {

@@ -1,20 +1,19 @@
-//! Which of a camera's modes is taken: pure functions over what it offers and what is wanted.
+//! Chooses a mode of a camera from its offers and a request. Pure.
 //!
-//! The size comes first, then the rate, then how cheap the format is for the pipeline. A request that
-//! cannot be met is taken as the nearest there is, and a note tells of it; only a format that is
-//! asked for by name and not offered is refused.
+//! The size comes first, then the rate, then how cheap the format is for the pipeline. A request that cannot be met
+//! is replaced by the nearest offer, with a note; only a format that is requested by name and not offered is refused.
 
 use std::path::Path;
 
 use crate::media::Fourcc;
 use crate::source::{DEFAULT_SIZE, FormatRequest, is_same_rate};
 
-/// Frames a second that are asked for when the configuration asks for nothing.
+/// Frames a second without a request.
 const DEFAULT_FPS: f64 = 30.0;
 
-/// The time from one frame to the next in seconds, as V4L2 has it (`struct v4l2_fract`).
+/// The time between frames in seconds, as a V4L2 fraction (`struct v4l2_fract`).
 ///
-/// Invariant: both parts are more than 0 where this comes from [`Interval::new`].
+/// Invariant: both parts are above 0 if this comes from [`Interval::new`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interval {
     /// Seconds …
@@ -24,7 +23,7 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// The fraction in lowest terms; `None` when either part is 0, as drivers say "unknown".
+    /// The fraction in lowest terms; `None` if either part is 0, with which drivers say "unknown".
     pub fn new(numerator: u32, denominator: u32) -> Option<Interval> {
         Interval::reduced(numerator.into(), denominator.into())
     }
@@ -54,12 +53,12 @@ impl Interval {
     }
 }
 
-/// The sizes offered in one format: pixels in a row, rows.
+/// The sizes (width, height in pixels) offered in one format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SizeRange {
-    /// These.
+    /// Exactly these.
     List(Vec<(u32, u32)>),
-    /// Every `step` from `min` to `max`; a step of 0 is one of 1.
+    /// Every `step` from `min` to `max`; a step of 0 means 1.
     Range {
         /// Smallest.
         min: (u32, u32),
@@ -68,16 +67,16 @@ pub enum SizeRange {
         /// Distance between sizes.
         step: (u32, u32),
     },
-    /// The driver does not tell, and changes what is asked for to what it can do.
+    /// The driver does not tell, and adjusts a requested size to what it supports.
     Unknown,
 }
 
 /// The intervals offered at one format and size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Intervals {
-    /// These.
+    /// Exactly these.
     List(Vec<Interval>),
-    /// Every `step` from `min` (fastest) to `max`; `None`: any between them.
+    /// Every `step` from `min` (fastest) to `max`; `None`: any value between them.
     Range {
         /// Shortest.
         min: Interval,
@@ -95,45 +94,45 @@ pub enum Intervals {
 pub struct Offer {
     /// The format.
     pub fourcc: Fourcc,
-    /// The driver's words for it.
+    /// The driver's description.
     pub description: String,
     pub sizes: SizeRange,
 }
 
-/// The mode to ask the driver for.
+/// The mode to request from the driver.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModeChoice {
     /// Pixel format.
     pub fourcc: Fourcc,
-    /// Pixels in a row.
+    /// Width in pixels.
     pub width: u32,
-    /// Rows.
+    /// Height in pixels.
     pub height: u32,
-    /// Time from frame to frame; `None`: whatever the driver has.
+    /// Time between frames; `None` for the driver's own.
     pub interval: Option<Interval>,
 }
 
-/// There is nothing to choose.
+/// Why no mode can be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoChoice {
-    /// The format asked for by name is one that tallycam cannot take.
+    /// tallycam does not support the format requested by name.
     #[error("tallycam cannot take {0} frames, only {usable}", usable = names(&Fourcc::USABLE))]
     NotUsable(Fourcc),
-    /// The format asked for by name is not there.
+    /// The camera does not offer the format requested by name.
     #[error("offers no {wanted}, only {offered}", offered = names(offered))]
     NotOffered {
-        /// The format asked for.
+        /// The requested format.
         wanted: Fourcc,
-        /// The formats there are.
+        /// The offered formats.
         offered: Vec<Fourcc>,
     },
-    /// No format that tallycam can take.
+    /// tallycam supports none of the offered formats.
     #[error("offers no format that tallycam can take, only {}", names(.0))]
     NothingUsable(Vec<Fourcc>),
 }
 
 impl NoChoice {
-    /// What can be done about it at the camera `path`.
+    /// A hint for the camera at `path`.
     pub fn hint(&self, path: &Path) -> String {
         let NoChoice::NothingUsable(formats) = self else {
             return String::from("leave [source] format out, or name one that is there");
@@ -152,7 +151,7 @@ impl NoChoice {
     }
 }
 
-/// What ffmpeg calls a format that only it can read (its `-input_format`).
+/// ffmpeg's name (for `-input_format`) of a format that only it can read.
 fn ffmpeg_name(format: Fourcc) -> Option<&'static str> {
     const NAMES: [(&str, &str); 16] = [
         ("H264", "h264"),
@@ -183,11 +182,11 @@ fn names(formats: &[Fourcc]) -> String {
     }
 }
 
-/// Chooses among `offers`; `intervals` is asked for the intervals of a format at a size, and only
-/// where the size is as good as any.
+/// Chooses among `offers`. `intervals` gives the intervals of a format at a size; it is called only for the best
+/// sizes.
 ///
 /// # Errors
-/// [`NoChoice`], with what there would be.
+/// [`NoChoice`], with the offers.
 pub fn choose(
     offers: &[Offer],
     wanted: &FormatRequest,
@@ -210,8 +209,8 @@ pub fn choose(
         .ok_or_else(|| NoChoice::NothingUsable(fourccs(offers)))
 }
 
-/// The largest size among `offers` in the format wanted, or in any that can be taken; `None` where the driver tells
-/// no sizes.
+/// The largest size among `offers` in the wanted format, or in any supported one; `None` if the driver does not tell
+/// sizes.
 pub fn largest_size(offers: &[Offer], wanted: &FormatRequest) -> Option<(u32, u32)> {
     let offers = filter_formats(offers, wanted.format).ok()?;
     let sizes = offers.into_iter().filter_map(|offer| match &offer.sizes {
@@ -235,7 +234,7 @@ fn filter_formats(offers: &[Offer], wanted: Option<Fourcc>) -> Result<Vec<&Offer
     if !Fourcc::USABLE.contains(&wanted) {
         return Err(NoChoice::NotUsable(wanted));
     }
-    // MJPG and JPEG are two names for one thing.
+    // MJPG and JPEG are two names of the same format.
     let same = |offer: &&Offer| offer.fourcc == wanted || (offer.fourcc.is_jpeg() && wanted.is_jpeg());
     let named: Vec<&Offer> = offers.iter().filter(same).collect();
     if named.is_empty() { Err(NoChoice::NotOffered { wanted, offered: fourccs(offers) }) } else { Ok(named) }
@@ -249,7 +248,7 @@ fn decoding_cost(fourcc: Fourcc) -> usize {
     Fourcc::USABLE.iter().position(|&f| f == fourcc).unwrap_or(usize::MAX)
 }
 
-/// The offered size that misses the request least.
+/// The offered size nearest to the request.
 fn nearest_size(sizes: &SizeRange, width: Option<u32>, height: Option<u32>) -> (u32, u32) {
     let (w, h) = FormatRequest { width, height, ..FormatRequest::ANYTHING }.size();
     match *sizes {
@@ -263,9 +262,8 @@ fn nearest_size(sizes: &SizeRange, width: Option<u32>, height: Option<u32>) -> (
     }
 }
 
-/// How far a size is from the request; less is better. What was asked for counts before what was
-/// left open; with nothing asked for, a size of more pixels than the default is worse than any
-/// smaller one.
+/// Distance of a size from the request; less is better. Requested sides count before open ones. Without a request, a
+/// size of more pixels than the default is worse than any smaller one.
 fn size_distance(size: (u32, u32), width: Option<u32>, height: Option<u32>) -> (bool, u64, u64, u64) {
     let (w, h) = FormatRequest { width, height, ..FormatRequest::ANYTHING }.size();
     let (dw, dh) = (u64::from(size.0.abs_diff(w)), u64::from(size.1.abs_diff(h)));
@@ -277,7 +275,7 @@ fn size_distance(size: (u32, u32), width: Option<u32>, height: Option<u32>) -> (
     }
 }
 
-/// The value nearest to `request` among `min`, `min + step`, … `max`; of two as near, the smaller.
+/// The value nearest to `request` among `min`, `min + step`, … `max`; of two equally near ones the smaller.
 fn nearest_step(min: u32, max: u32, step: u32, request: u32) -> u32 {
     let step = step.max(1);
     let above = request.clamp(min, max.max(min)) - min;
@@ -309,8 +307,7 @@ fn nearest_interval(intervals: &Intervals, fps: f64) -> Option<Interval> {
     }
 }
 
-/// `min` plus so many `step`s that it is nearest to `want`, but not beyond `max`; `min` itself if
-/// that fraction cannot be written.
+/// The value nearest to `want` among `min`, `min + step`, … `max`; `min` if that fraction overflows.
 fn nearest_step_to(min: Interval, max: Interval, step: Interval, want: Interval) -> Interval {
     let seconds = |i: Interval| 1.0 / i.fps();
     let steps = ((seconds(want) - seconds(min)) / seconds(step)).round() as u128;
@@ -322,8 +319,8 @@ fn nearest_step_to(min: Interval, max: Interval, step: Interval, want: Interval)
     at(steps).or_else(|| at(steps.checked_sub(1)?)).unwrap_or(min)
 }
 
-/// How far a rate is from the request, in thousandths of its logarithm (half is as far as double);
-/// 0 for the same rate. A rate that is not known is worse than the right one, better than a wrong one.
+/// Distance of a rate from the request, in thousandths of its logarithm (half is as far as double); 0 for the same
+/// rate. An unknown rate is worse than the right one and better than a wrong one.
 fn rate_miss(interval: Option<Interval>, fps: f64) -> u32 {
     interval.map_or(50, |interval| {
         let miss = (interval.fps() / fps).ln().abs();
@@ -361,7 +358,7 @@ mod tests {
         request.unmet_requests((got.width, got.height), got.interval.map(|interval| interval.fps()))
     }
 
-    /// A webcam as most are: raw frames are slow when large.
+    /// A typical webcam: large raw frames are slow.
     fn webcam() -> (Vec<Offer>, impl Fn(Fourcc, (u32, u32)) -> Intervals) {
         let sizes = SizeRange::List(vec![(640, 480), (640, 360), (1280, 720), (1920, 1080)]);
         let rates = |fourcc: Fourcc, (width, _): (u32, u32)| {
@@ -377,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_size_is_of_any_format_that_can_be_taken() {
+    fn the_largest_size_is_that_of_any_supported_format() {
         let offer = |fourcc, sizes| Offer { fourcc, description: String::new(), sizes };
         let unusable = Fourcc(*b"H264");
         let offers = [
@@ -417,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_that_cannot_be_met_is_reported() {
+    fn an_unmet_request_is_reported() {
         let (offers, rates) = webcam();
         let request = wanted(1300, 700, 50.0, "");
         let got = choose(&offers, &request, rates).unwrap();
@@ -525,7 +522,7 @@ mod tests {
         }
     }
 
-    /// Whether `(i - min) / step` is whole, all as exact fractions.
+    /// True if `(i - min) / step` is whole, all as exact fractions.
     fn is_whole_steps(i: Interval, min: Interval, step: Interval) -> bool {
         let wide = |n: u32| i128::from(n);
         let over = wide(i.numerator) * wide(min.denominator) - wide(min.numerator) * wide(i.denominator);
@@ -548,7 +545,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_chosen_is_offered(
+        fn the_chosen_mode_is_offered(
             formats in prop::sample::subsequence(Fourcc::USABLE.to_vec(), 1..=7),
             sizes in prop::collection::vec(some_sizes(), 7),
             intervals in prop::collection::vec(some_intervals(), 7),
@@ -569,7 +566,7 @@ mod tests {
         }
 
         #[test]
-        fn a_size_that_is_there_is_taken(list in prop::collection::vec(a_size(), 1..8), nth in 0usize..8) {
+        fn an_offered_size_is_chosen(list in prop::collection::vec(a_size(), 1..8), nth in 0usize..8) {
             let (width, height) = list[nth % list.len()];
             let request = FormatRequest { width: Some(width), height: Some(height), ..FormatRequest::ANYTHING };
             let got = choose(&[offer(Fourcc::MJPG, SizeRange::List(list))], &request, |_, _| Intervals::Unknown);

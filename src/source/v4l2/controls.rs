@@ -1,5 +1,5 @@
-//! From what a device says of its controls to [`Control`]s: pure. What no slider, switch or menu could set is left out,
-//! with the reason.
+//! Converts a device's answers to [`Control`]s. Pure. Controls that no slider, switch or menu could set are omitted
+//! with a reason.
 
 use std::io;
 
@@ -25,45 +25,45 @@ const READ_ONLY: u32 = 0x04;
 const INACTIVE: u32 = 0x10;
 const WRITE_ONLY: u32 = 0x40;
 
-/// Choices of a menu that are asked for; a camera that claims to have more is not asked for ever.
+/// Maximum number of menu choices that are queried, in case a camera claims to have far more.
 const CHOICES: u32 = 256;
 
-/// How a control is asked for what its first answer does not tell.
+/// Queries for values that a control's first answer does not contain.
 pub trait Ask {
-    /// The present value of a control of 32 bits.
+    /// The current value of a 32-bit control.
     ///
     /// # Errors
     /// The system's.
     fn value(&self, id: u32) -> io::Result<i32>;
 
-    /// Range, default and present value of a control of 64 bits: smallest, largest, step, default, value.
+    /// Range, default and current value of a 64-bit control: least, greatest, step, default, value.
     ///
     /// # Errors
     /// The system's.
     fn query_wide(&self, id: u32) -> io::Result<[i64; 5]>;
 
-    /// What a control that cannot be read was set to last.
+    /// The last value that a write-only control was set to.
     fn last_written(&self, id: u32) -> Option<i64>;
 
-    /// Choice `index` of a menu; `None`: a gap.
+    /// Choice `index` of a menu; `None` for a gap.
     fn query_choice(&self, id: u32, index: u32, is_number: bool) -> Option<String>;
 }
 
-/// Why a control is left out: it has no use here (`None`), or the reason.
+/// Why a control is omitted: the reason, or `None` if it is of no use here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut(pub Option<String>);
 
-/// The control that `answer` tells of.
+/// The control described by `answer`.
 ///
 /// # Errors
-/// Why it is left out.
+/// Why it is omitted.
 pub fn control(answer: ControlAnswer, ask: &impl Ask) -> Result<Control, LeftOut> {
     let ControlAnswer { id, kind, title, minimum, maximum, step, default, flags } = answer;
     if kind == CLASS || flags & DISABLED != 0 {
         return Err(LeftOut(None));
     }
     let left_out = |why: String| LeftOut(Some(why));
-    // One that can only be set has what it was set to; before that what it has after power-on is the likeliest.
+    // A write-only control has its last written value; before that, the value after power-on is the likeliest.
     let value = |default: i64| {
         if flags & WRITE_ONLY != 0 {
             return Ok(ask.last_written(id).unwrap_or(default));
@@ -96,7 +96,7 @@ pub fn control(answer: ControlAnswer, ask: &impl Ask) -> Result<Control, LeftOut
             (ControlKind::integer(min, max, step.max(1)), default, value)
         }
         BITMASK => {
-            // The bits that may be set are those of the largest value; the driver refuses others.
+            // The settable bits are those of the greatest value; the driver refuses others.
             let bits = |number: i32| i64::from(number as u32);
             let value = if flags & WRITE_ONLY == 0 {
                 value(bits(default)).map(|value| bits(value as i32))?
@@ -125,8 +125,8 @@ pub fn control(answer: ControlAnswer, ask: &impl Ask) -> Result<Control, LeftOut
     })
 }
 
-/// The default, which some cameras give outside of the control's own range: then the nearest that can be set, else "as
-/// the camera has it by itself" would be refused for all controls because of this one.
+/// The default. Some cameras report one outside the control's own range; it becomes the nearest settable value.
+/// Otherwise a reset of all controls would fail because of this one.
 fn allowed(kind: &ControlKind, default: i64, value: i64) -> f64 {
     match kind {
         ControlKind::Number { min, max, .. } => (default as f64).clamp(*min, *max),
@@ -139,7 +139,7 @@ fn allowed(kind: &ControlKind, default: i64, value: i64) -> f64 {
     }
 }
 
-/// Gives every control a name of its own: of two with the same title the second becomes `NAME_2`.
+/// Makes names unique: the second control with the same title becomes `NAME_2`.
 pub fn make_names_unique(controls: &mut [Control]) {
     for at in 1..controls.len() {
         let (before, rest) = controls.split_at_mut(at);
@@ -159,7 +159,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers with the same value to everything, and has the choices 1 and 3.
+    /// Gives the same value for every query, and has the choices 1 and 3.
     struct Answers(io::Result<i32>);
 
     impl Ask for Answers {
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_that_can_be_set_is_offered() {
+    fn every_settable_kind_is_offered() {
         assert_eq!(kind_of(INTEGER), ControlKind::integer(0, 3, 1));
         assert_eq!(kind_of(BOOLEAN), ControlKind::Boolean);
         assert_eq!(kind_of(MENU), ControlKind::Menu(vec![(1, "Manual".into()), (3, "Manual".into())]));
@@ -218,19 +218,19 @@ mod tests {
     }
 
     #[test]
-    fn a_default_that_cannot_be_set_becomes_one_that_can() {
+    fn an_invalid_default_becomes_a_settable_one() {
         let of = |kind, default, value| {
             control(ControlAnswer { default, ..answer(kind, 0) }, &Answers(Ok(value))).unwrap().default
         };
-        // As a camera of the trade says it of its backlight compensation.
+        // As a real camera reports its backlight compensation.
         assert_eq!((of(INTEGER, 57_343, 1), of(INTEGER, -1, 1), of(INTEGER, 2, 1)), (3.0, 0.0, 2.0));
         assert_eq!((of(BITMASK, -1, 1), of(BITMASK, 1, 1)), (3.0, 1.0));
-        // The choices are 1 and 3: what it has now, else the first.
+        // The choices are 1 and 3: the current value, else the first.
         assert_eq!((of(MENU, 3, 1), of(MENU, 2, 3), of(MENU, 2, 2)), (3.0, 3.0, 1.0));
     }
 
     #[test]
-    fn what_is_left_out_has_its_reason() {
+    fn an_omitted_control_has_a_reason() {
         let why = |answer, value: io::Result<i32>| control(answer, &Answers(value)).unwrap_err().0;
         assert_eq!(why(answer(CLASS, 0), Ok(0)), None);
         assert_eq!(why(answer(INTEGER, DISABLED), Ok(0)), None);
@@ -240,13 +240,13 @@ mod tests {
         assert!(refused.starts_with("its value cannot be read"), "{refused}");
         let none = ControlAnswer { minimum: 5, maximum: 4, ..answer(INTEGER, 0) };
         assert_eq!(why(none, Ok(0)).unwrap(), "its range, from 5 to 4, is none");
-        // Nor is a camera asked for four thousand million choices.
+        // Four thousand million choices are not queried.
         let many = ControlAnswer { minimum: 4, maximum: i32::MAX, ..answer(MENU, 0) };
         assert_eq!(why(many, Ok(0)).unwrap(), "it is a menu without choices");
     }
 
     #[test]
-    fn two_of_the_same_title_have_two_names() {
+    fn controls_of_the_same_title_have_different_names() {
         let one = || control(answer(INTEGER, 0), &Answers(Ok(2))).unwrap();
         let mut controls = [one(), one(), one()];
         make_names_unique(&mut controls);

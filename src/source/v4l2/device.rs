@@ -1,11 +1,11 @@
 //! One open V4L2 device. The only file that names rscam.
 //!
-//! rscam blocks in its dequeue and hides its descriptor. So the descriptor is found once, right
-//! after the open, by its device number among the process's own, and set non-blocking; who wants a
-//! frame waits for it with [`Device::wait`] first.
+//! rscam blocks in its dequeue and hides its descriptor. The descriptor is therefore found once, right after the
+//! open, by its device number among the process's own, and set non-blocking. Callers wait for a frame with
+//! [`Device::wait`] first.
 //!
-//! Invariant: a [`Buffer`] goes back to the driver by raw descriptor number when it is dropped, so
-//! it never outlives its [`Device`]: code that holds both declares the buffer first.
+//! Invariant: a [`Buffer`] must not outlive its [`Device`], because dropping it returns it to the driver by raw
+//! descriptor number. Code that holds both declares the buffer first.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -27,47 +27,47 @@ use super::choose::{Interval, Intervals, ModeChoice, Offer, SizeRange};
 use super::controls::{Ask, LeftOut};
 use super::{controls, failure, sys};
 
-/// Held while a device is opened or closed: between, the process's descriptors of it stand still.
+/// Held while a device is opened or closed, so that the process's descriptors of it do not change meanwhile.
 static DESCRIPTORS: Mutex<()> = Mutex::new(());
 
-/// A device as it was opened. Dropping it stops the stream and closes it.
+/// An open device. Dropping it stops the stream and closes the device.
 pub struct Device {
     path: PathBuf,
     camera: ManuallyDrop<rscam::Camera>,
     descriptor: RawFd,
     is_streaming: bool,
-    /// Which buffer of the driver lies at which address, as far as it is known.
+    /// Addresses of the driver's buffers with their indices, as far as known.
     places: Vec<(usize, u32)>,
     buffers: u32,
-    /// What controls were set to since it was opened.
+    /// Values written to controls since the open.
     written: BTreeMap<u32, i64>,
 }
 
-/// The mode a started device is in.
+/// The mode of a started device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StartedStream {
-    /// The driver's own account of its frames.
+    /// The frame format that the driver reports.
     pub format: sys::DeviceFormat,
-    /// Time from frame to frame, where the driver tells.
+    /// Time between frames, if the driver tells.
     pub interval: Option<Interval>,
 }
 
-/// What [`Device::wait`] came to.
+/// Result of [`Device::wait`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ready {
-    /// A frame can be taken.
+    /// A frame is ready.
     Frame,
-    /// Nothing in that time.
+    /// There was no frame in that time.
     Nothing,
-    /// Nothing yet; the wake-up descriptor has rung.
+    /// There is no frame yet; the wake-up descriptor has rung.
     Called,
-    /// The driver is in an error from which it gives no frames.
+    /// The driver is in an error state and gives no frames.
     Failing,
-    /// The device is no longer there.
+    /// The device is gone.
     Gone,
 }
 
-/// A frame in a driver's buffer; dropping it gives the buffer back.
+/// A frame in a driver's buffer; dropping it returns the buffer.
 pub struct Buffer(rscam::Frame);
 
 impl Buffer {
@@ -76,14 +76,14 @@ impl Buffer {
         &self.0
     }
 
-    /// The driver's time of the frame in microseconds, mostly on `CLOCK_MONOTONIC`.
+    /// The driver's time stamp of the frame in microseconds, mostly on `CLOCK_MONOTONIC`.
     pub fn timestamp_us(&self) -> u64 {
         self.0.get_timestamp()
     }
 }
 
 impl Device {
-    /// Opens the device at `path`; nothing is changed on it.
+    /// Opens the device at `path` without changing it.
     ///
     /// # Errors
     /// Absent, denied, busy, or not a device.
@@ -116,7 +116,7 @@ impl Device {
         Ok(device)
     }
 
-    /// Where it was opened.
+    /// The path that was opened.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -133,7 +133,7 @@ impl Device {
         Ok(rustix::io::fcntl_setfd(self.fd(), FdFlags::CLOEXEC)?)
     }
 
-    /// What the device says of itself.
+    /// Driver, name and capabilities that the device reports.
     ///
     /// # Errors
     /// The system's.
@@ -143,7 +143,7 @@ impl Device {
 
     /// The pixel formats and sizes it offers, in its own order.
     pub fn list_formats(&self) -> Vec<Offer> {
-        // The walk does not go on after an error: it would repeat it for ever.
+        // The iterator repeats an error for ever, so it ends at the first one.
         let mut offers: Vec<Offer> = Vec::new();
         for format in self.camera.formats().map_while(Result::ok) {
             let fourcc = Fourcc(format.format);
@@ -168,7 +168,7 @@ impl Device {
             Ok(rscam::ResolutionInfo::Stepwise { min, max, step }) if is_size(&min) && is_size(&max) => {
                 SizeRange::Range { min, max, step }
             }
-            // rscam answers with zeros for a driver that does not tell.
+            // rscam returns zeros for a driver that does not tell.
             _ => SizeRange::Unknown,
         }
     }
@@ -189,8 +189,8 @@ impl Device {
         }
     }
 
-    /// The controls it offers, in its own order; those that cannot be set by a number or whose value cannot be read
-    /// are left out.
+    /// The controls it offers, in its own order. Controls that no number can set, or whose value cannot be read, are
+    /// omitted.
     pub fn controls(&self) -> Vec<Control> {
         let mut found = Vec::new();
         let mut last = 0;
@@ -219,10 +219,10 @@ impl Device {
         Ok(())
     }
 
-    /// The present value of a control, and whether another rules it.
+    /// The current state of a control, including whether another control rules it.
     ///
     /// # Errors
-    /// The system's; also for what [`Device::controls`] leaves out.
+    /// The system's; also for a control that [`Device::controls`] omits.
     pub fn control(&self, id: u32) -> io::Result<Control> {
         let answer = sys::control(self.fd(), id)?;
         controls::control(answer, self)
@@ -231,8 +231,8 @@ impl Device {
 
     /// Sets the mode and starts the stream with `buffers` buffers.
     ///
-    /// A driver may change size, interval and field order to what it can do: what it says then is
-    /// asked for once more, since rscam takes no other answer than what it asked for.
+    /// A driver may change size, interval and field order to supported values. Its answer is then requested again,
+    /// because rscam accepts only exactly what it requested.
     ///
     /// # Errors
     /// Busy, out of bandwidth, unplugged, or a mode that cannot be set.
@@ -279,7 +279,7 @@ impl Device {
             .and_then(|(numerator, denominator)| Interval::new(numerator, denominator))
     }
 
-    /// Waits at most `time` for a frame, or until `wake_fd` rings, which hushes it.
+    /// Waits at most `time` for a frame, or until `wake_fd` rings, which is then cleared.
     ///
     /// # Errors
     /// The system's.
@@ -304,7 +304,7 @@ impl Device {
             && other.revents().contains(PollFlags::IN)
         {
             wake_fd.clear();
-            // A frame that is there is taken first: what is asked is done after it.
+            // A frame that is ready comes first; the request that rang is handled after it.
             if device.revents().is_empty() {
                 return Ok(Ready::Called);
             }
@@ -319,7 +319,7 @@ impl Device {
         })
     }
 
-    /// Takes the oldest frame the driver has ready; `None`: it has none. Only while streaming.
+    /// Takes the oldest frame that the driver has ready; `None` if there is none. Only while streaming.
     ///
     /// # Errors
     /// The system's: `ENODEV` when unplugged, `EIO` for a frame that was lost inside the device.
@@ -331,8 +331,8 @@ impl Device {
         }
     }
 
-    /// The driver's count of the frame in `buffer`, which rscam does not tell: it is asked of the
-    /// buffer that carries the same time. `None` from a driver that does not stamp its frames.
+    /// The driver's sequence number of the frame in `buffer`. rscam does not expose it, so the driver is asked for
+    /// the buffer with the same time stamp. `None` if the driver does not stamp its frames.
     pub fn frame_sequence(&mut self, buffer: &Buffer) -> Option<u32> {
         let time = buffer.timestamp_us();
         let place = buffer.bytes().as_ptr() as usize;
@@ -368,19 +368,19 @@ pub enum DeviceStartError {
     /// The system's answer.
     #[error(transparent)]
     System(#[from] io::Error),
-    /// The driver does not keep to a mode it offers.
+    /// The driver does not apply a mode that it offers.
     #[error("{0}")]
     Mode(String),
 }
 
-/// Opens a camera and finds the descriptor it got.
+/// Opens a camera and finds its descriptor.
 fn open_with_descriptor(name: &str, rdev: u64) -> io::Result<(rscam::Camera, RawFd)> {
     let _opening = DESCRIPTORS.lock().unwrap_or_else(PoisonError::into_inner);
     let before = sys::open_descriptors(rdev)?;
     let camera = rscam::Camera::new(name)?;
     let after = sys::open_descriptors(rdev)?;
     let descriptor = after.into_iter().find(|fd| !before.contains(fd));
-    // Another device may have taken the name between the look at it and the open.
+    // Another device may have taken the name between the check and the open.
     descriptor.map(|fd| (camera, fd)).ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))
 }
 

@@ -1,4 +1,4 @@
-//! What a failed call to a camera means, and what to do about it.
+//! Converts errors of camera calls to faults with hints.
 
 use std::ffi::OsStr;
 use std::io;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::media::{SourceError, SourceErrorKind};
 
-/// The trouble behind the system's `error`, met while `doing` ("open", "start") the camera at `path`.
+/// The fault for the system's `error` while `doing` ("open", "start") the camera at `path`.
 pub fn io_fault(path: &Path, doing: &str, error: &io::Error) -> SourceError {
     let name = path.display();
     match error.raw_os_error() {
@@ -35,14 +35,14 @@ pub fn io_fault(path: &Path, doing: &str, error: &io::Error) -> SourceError {
     }
 }
 
-/// There is nothing at `path`.
+/// The fault if there is nothing at `path`.
 pub fn absent_fault(path: &Path) -> SourceError {
     SourceError::new(SourceErrorKind::Absent, format!("{} does not exist", path.display()))
         .hint("plug it in, or choose another camera")
         .shell("`tallycam devices` lists the cameras")
 }
 
-/// It was there and has gone.
+/// The fault for a device that has disappeared.
 pub fn unplugged_fault(path: &Path) -> SourceError {
     SourceError::new(SourceErrorKind::Unplugged, format!("{} was unplugged", path.display()))
         .hint("plug it in again; it is reopened automatically")
@@ -59,8 +59,8 @@ fn busy(path: &Path, holder: Option<String>) -> SourceError {
     }
 }
 
-/// The first other process with `device` open, as "ustreamer (process 812)", as far as this user
-/// may see under `proc`.
+/// The first other process that has `device` open, as "ustreamer (process 812)", as far as this user may see under
+/// `proc`.
 fn other_user_of(proc: &Path, device: &Path) -> Option<String> {
     let device = std::fs::canonicalize(device).ok()?;
     let own = std::process::id().to_string();

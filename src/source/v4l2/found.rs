@@ -1,9 +1,9 @@
-//! What was found among the video devices, in words. Pure.
+//! Describes the video devices found. Pure.
 
 use super::VideoNode;
 use crate::media::{SourceError, SourceErrorKind};
 
-/// Its name and path in a few words.
+/// Short title: name and path.
 pub fn node_title(node: &VideoNode) -> String {
     match &node.facts {
         Ok(facts) => format!("{} ({})", facts.card, node.path.display()),
@@ -11,17 +11,17 @@ pub fn node_title(node: &VideoNode) -> String {
     }
 }
 
-/// Whether its pictures can be shown.
+/// True if its frames can be shown.
 pub fn is_usable(node: &VideoNode) -> bool {
     node.facts.as_ref().is_ok_and(|facts| facts.unusable.is_none())
 }
 
-/// Those of `nodes` whose pictures can be shown.
+/// The nodes whose frames can be shown.
 pub fn usable_nodes(nodes: &[VideoNode]) -> impl Iterator<Item = &VideoNode> {
     nodes.iter().filter(|node| is_usable(node))
 }
 
-/// That there is no camera to show, and what to do about it.
+/// The fault if there is no usable camera, with a hint.
 pub fn no_usable_camera(nodes: &[VideoNode]) -> SourceError {
     let denied = nodes.iter().find_map(|node| node.facts.as_ref().err());
     match denied {

@@ -1,13 +1,12 @@
-//! Cameras through V4L2: USB cameras, capture cards, and what else has a `/dev/video…` node that
-//! gives pictures.
+//! Cameras through V4L2: USB cameras, capture cards, and all other `/dev/video…` nodes that give frames.
 //!
 //! ```text
 //! node ─► device ─► choose ─► start ─► wait, dequeue ─► stride ─► Frame
 //! ```
 //!
-//! `choose`, `controls` and `stride` are pure; `device` holds the open device and is the only file
-//! that names rscam; `sys` makes the requests rscam lacks; `node` finds, lists and names; `failure`
-//! says what an error means. An open source lives on the capture thread.
+//! `choose`, `controls` and `stride` are pure. `device` holds the open device and is the only file that names rscam.
+//! `sys` makes the requests that rscam lacks. `node` finds, lists and names nodes. `failure` explains errors. An open
+//! source lives on the capture thread.
 
 mod choose;
 mod controls;
@@ -34,14 +33,13 @@ pub use found::{is_usable, no_usable_camera, node_title, usable_nodes};
 pub use node::{NodeInfo, VideoNode, list, list_under};
 pub(super) use node::{Nodes, cameras_under};
 
-/// Buffers asked of the driver: one is lent, one is being filled, two absorb what the capture
-/// thread is late by.
+/// Buffers requested from the driver: one is lent, one is being filled, two absorb delays of the capture thread.
 const BUFFERS: u32 = 4;
 
-/// Buffers for a driver that does not have as many.
+/// Buffers for a driver that does not have that many.
 const FEW_BUFFERS: u32 = 2;
 
-/// A camera that sends nothing but bad frames for this long, and at least so many, is broken.
+/// A camera is broken if it sends only bad frames for this long, and at least this many.
 const BAD_FOR: Duration = Duration::from_secs(1);
 const BAD_FRAMES: u32 = 3;
 
@@ -52,19 +50,19 @@ pub struct V4l2Opener {
     device: Option<String>,
     wanted: FormatRequest,
     nodes: Nodes,
-    /// Where the camera was that was opened last.
+    /// Path of the camera that was opened last.
     last: Option<PathBuf>,
 }
 
 impl V4l2Opener {
-    /// Opens `device`: a path, a name in `/dev/v4l/by-id`, an index ("0" is `/dev/video0`), or
-    /// `None` for the first camera that can be opened.
+    /// Opens `device`: a path, a name in `/dev/v4l/by-id`, or an index ("0" is `/dev/video0`); `None` is the first
+    /// camera that can be opened.
     pub fn new(device: Option<String>, wanted: FormatRequest) -> V4l2Opener {
         V4l2Opener::with_root(Path::new("/"), device, wanted)
     }
 
-    /// As [`V4l2Opener::new`], with names, indices and the search in the `dev` folder of another
-    /// root than `/` (a container that has the machine's devices mounted elsewhere).
+    /// As [`V4l2Opener::new`], with another root than `/` for the `dev` folder (a container that has the machine's
+    /// devices mounted elsewhere).
     pub fn with_root(root: &Path, device: Option<String>, wanted: FormatRequest) -> V4l2Opener {
         V4l2Opener { root: root.to_owned(), device, wanted, nodes: Nodes::with_root(root), last: None }
     }
@@ -73,8 +71,7 @@ impl V4l2Opener {
         self.device.as_deref().map(|name| node::resolve_name(&self.root, name))
     }
 
-    /// The camera that is looked at without being opened here: the one that is configured, was opened last, or comes
-    /// first.
+    /// The camera to query without opening it here: the configured one, the last opened one, or the first.
     fn known_path(&self) -> Option<PathBuf> {
         self.path().or_else(|| self.last.clone()).or_else(|| cameras_under(&self.root).next())
     }
@@ -115,7 +112,7 @@ impl Opener for V4l2Opener {
         let Some((path, (width, height))) = self.known_path().zip(self.largest_size()) else {
             return self.open(stop);
         };
-        // The rate does not matter for one picture: the largest size has often only a slow one.
+        // The rate does not matter for one frame: the largest size often has only a slow one.
         let wanted =
             FormatRequest { width: Some(width), height: Some(height), fps: None, ..self.wanted.clone() };
         Ok(Box::new(V4l2Source::open(&self.root, &path, &wanted)?))
@@ -145,7 +142,7 @@ impl Opener for V4l2Opener {
     }
 }
 
-/// There is nothing to open.
+/// The fault if there is nothing to open.
 pub(super) fn no_camera_fault() -> SourceError {
     SourceError::new(SourceErrorKind::Absent, "no camera was found")
         .hint("plug one in, or choose another camera")
@@ -158,12 +155,12 @@ struct V4l2Source {
     lent: Option<Buffer>,
     device: Device,
     delivers: StreamFormat,
-    /// Bytes a row and bytes a buffer, as the driver says.
+    /// Bytes a row and bytes a buffer, as the driver reports.
     said: (u32, u32),
     identity: String,
-    /// Its controls as they were read last: what their names mean. Empty: not read yet.
+    /// Its controls when they were last read, for their names. Empty: not read yet.
     controls: Vec<Control>,
-    /// What ends a wait for a frame.
+    /// Ends a wait for a frame.
     wake_fd: Option<WakeFd>,
     numbers: Numbers,
     bad: Bad,
@@ -187,7 +184,7 @@ impl V4l2Source {
             .hint(no.hint(path))
         })?;
         let started = match device.start(&choice, BUFFERS) {
-            // rscam does not notice that it was given fewer buffers than it asked for.
+            // rscam does not notice when it gets fewer buffers than requested.
             Err(DeviceStartError::System(e))
                 if matches!(e.raw_os_error(), Some(libc::EINVAL | libc::ENOMEM)) =>
             {
@@ -235,7 +232,7 @@ impl V4l2Source {
                 Some(_) => Duration::ZERO,
                 None => until.saturating_duration_since(Instant::now()),
             };
-            // More than the driver can have had ready: it is faster than we are.
+            // More frames than the driver had buffers: it is faster than this loop.
             if taken >= BUFFERS && left.is_zero() {
                 return Ok(newest);
             }
@@ -255,7 +252,7 @@ impl V4l2Source {
                         self.bad = Bad::default();
                         let age = ClockTime::at_monotonic(buffer.timestamp_us()).age();
                         newest = Some((buffer, stride));
-                        // Fresh from the sensor: there cannot be a newer one yet.
+                        // It is fresh from the sensor, so there cannot be a newer one yet.
                         if self.delivers.fps.is_some_and(|fps| age.as_secs_f64() * fps < 0.5) {
                             return Ok(newest);
                         }
@@ -365,7 +362,7 @@ impl Source for V4l2Source {
         if control.kind == ControlKind::Button {
             return Ok(wanted.value);
         }
-        // One that can be set but not read is taken at its word.
+        // A write-only control is assumed to have the written value.
         Ok(self.device.control(control.id).map_or(wanted.value, |now| now.value))
     }
 }
@@ -384,48 +381,48 @@ fn start_fault(path: &Path, choice: &ModeChoice, error: DeviceStartError) -> Sou
     }
 }
 
-/// Numbers frames: by the driver's count where it counts, else one by one.
+/// Numbers frames: by the driver's sequence where it counts, else one by one.
 ///
-/// To be told a frame's count is a request to the driver of its own. So one that comes when the next one is due has the
-/// next count without asking; the driver is asked where a frame may be missing, and now and then.
+/// Reading a frame's sequence costs an extra request to the driver. A frame that arrives when the next one is due
+/// gets the next number without it. The driver is asked if a frame may be missing, and now and then.
 #[derive(Debug, Default)]
 struct Numbers {
     last: u64,
     driver: Option<u32>,
-    /// When the last frame was taken, in microseconds.
+    /// Time stamp of the last frame, in microseconds.
     stamp_us: u64,
-    /// How far apart two frames came between which none is missing, in microseconds, when that was last seen; 0 before.
+    /// Latest interval of two frames with none missing between them, in microseconds; 0 before the first.
     step_us: u64,
     /// Frames since the driver was asked.
     unasked: u32,
 }
 
-/// So many frames have a count without asking, one after the other.
+/// Maximum number of frames in succession numbered without asking.
 const UNASKED: u32 = 30;
 
 impl Numbers {
-    /// The count of a frame of this time, if that can only be the next one at `fps` frames a second.
+    /// The sequence of a frame with this time stamp, if it can only be the next one at `fps` frames a second.
     fn expected(&self, stamp_us: u64, fps: Option<f64>) -> Option<u32> {
         let step_us = stamp_us.saturating_sub(self.stamp_us);
         let intervals = step_us as f64 / 1e6 * fps?;
-        // A camera may be faster than it says: until it is seen how fast it is, it is asked.
+        // A camera may be faster than it says, so it is asked until its speed is known.
         let is_late = step_us > self.step_us + self.step_us / 2;
         let is_next = (0.5..1.5).contains(&intervals) && !is_late && self.unasked < UNASKED;
         self.driver.filter(|_| is_next).map(|last| last.wrapping_add(1))
     }
 
-    /// Passes on what the driver has told.
+    /// Restarts the count of unasked frames; passes `count` on.
     fn reset_unasked(&mut self, count: Option<u32>) -> Option<u32> {
         self.unasked = 0;
         count
     }
 
-    /// The number of a frame of this time that has the driver's `count`. Always more than the last one.
+    /// The number of a frame with this time stamp and the driver's `count`. Always greater than the last one.
     fn next(&mut self, count: Option<u32>, stamp_us: u64) -> u64 {
         let step = self.driver.zip(count).map_or(1, |(last, count)| count.wrapping_sub(last));
-        // A count that stands still or goes back is none.
+        // A count that stands still or goes back is not used.
         self.last += if (1..1 << 16).contains(&step) { u64::from(step) } else { 1 };
-        // One whose count stands still misses none that could be known.
+        // With a count that stands still, no gap can be detected.
         if step <= 1 && self.stamp_us > 0 {
             self.step_us = stamp_us.saturating_sub(self.stamp_us);
         }
@@ -443,7 +440,7 @@ struct Bad {
 }
 
 impl Bad {
-    /// Another bad frame came at `now`; tells whether that is enough.
+    /// Records a bad frame at `now`; true if the camera counts as broken.
     fn record_bad_frame(&mut self, now: Instant) -> bool {
         self.frames += 1;
         now.saturating_duration_since(*self.since.get_or_insert(now)) >= BAD_FOR && self.frames >= BAD_FRAMES
@@ -468,7 +465,7 @@ mod tests {
     fn the_driver_is_asked_where_a_frame_may_be_missing() {
         let mut numbers = Numbers::default();
         let mut asked = 0;
-        // At 25 a second, in ms, and what the driver would say.
+        // At 25 fps, in ms, with the driver's sequence.
         let mut next = |ms: u64, count: u32| {
             let count = numbers.expected(ms * 1000, Some(25.0)).unwrap_or_else(|| {
                 asked += 1;
@@ -479,15 +476,15 @@ mod tests {
         assert_eq!(next(1000, 7), (1, 1), "the first");
         assert_eq!(next(1040, 8), (2, 2), "it is not known yet how fast it is");
         assert_eq!(next(1075, 9), (3, 2), "a little early");
-        assert_eq!(next(1195, 12), (6, 3), "two are missing");
+        assert_eq!(next(1195, 12), (6, 3), "two frames are missing");
         assert_eq!(next(1235, 13), (7, 3));
         assert_eq!(next(1250, 14), (8, 4), "a camera that is faster than it says");
         assert_eq!(next(1250, 15), (9, 5), "or has no time to tell");
         assert_eq!(next(1290, 16), (10, 6));
-        // One is missing that did not show: it does when the driver is asked again.
+        // A missing frame that did not show: it shows when the driver is asked again.
         let later: Vec<(u64, u32)> = (1..=30).map(|n| next(1290 + 40 * n, 17 + n as u32)).collect();
         assert_eq!((later[0], later[28], later[29]), ((11, 6), (39, 6), (41, 7)));
-        // One at 30 a second that says 20: a lost frame is not late by what it says.
+        // A camera at 30 fps that says 20: by that a lost frame is not late.
         let mut fast = Numbers::default();
         for (ms, count) in [(1000, 7), (1033, 8), (1066, 9)] {
             fast.next(Some(count), ms * 1000);
@@ -496,7 +493,7 @@ mod tests {
             (fast.expected(1_099_000, Some(20.0)), fast.expected(1_132_000, Some(20.0))),
             (Some(10), None)
         );
-        // Nor is one that is lost directly after it, or always.
+        // The same for a frame that is lost directly after it, or always.
         fast.next(Some(11), 1_132_000);
         assert_eq!(fast.expected(1_198_000, Some(20.0)), None);
         let mut every_second = Numbers::default();
@@ -504,7 +501,7 @@ mod tests {
             assert_eq!(every_second.expected(ms * 1000, Some(20.0)), None);
             every_second.next(Some(count), ms * 1000);
         }
-        // One whose count stands still is asked no more often than others.
+        // A camera whose count stands still is asked no more often than others.
         let (mut still, mut asked) = (Numbers::default(), 0);
         for n in 1..=60 {
             let count = still.expected(n * 40_000, Some(25.0)).or_else(|| {
@@ -531,7 +528,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_absent() {
+    fn a_missing_device_is_absent() {
         let root = tempfile::tempdir().unwrap();
         let stop = Stop::new();
         let mut named = V4l2Opener::with_root(root.path(), Some("9".to_owned()), FormatRequest::ANYTHING);

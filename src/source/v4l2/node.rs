@@ -1,4 +1,4 @@
-//! Which device nodes there are, what they are, and which of them is meant.
+//! Finds, describes and names device nodes.
 
 use std::path::{Path, PathBuf};
 
@@ -12,39 +12,39 @@ use super::sys::Capability;
 /// One `/dev/video…` node, for lists and for diagnosis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VideoNode {
-    /// `/dev/video0`.
+    /// Path, such as `/dev/video0`.
     pub path: PathBuf,
-    /// Its lasting name: the link in `/dev/v4l/by-id` that leads to it.
+    /// Its permanent name: the link in `/dev/v4l/by-id` that leads to it.
     pub by_id: Option<PathBuf>,
-    /// What could be learnt of it, or why it could not be opened.
+    /// Facts about it, or why it could not be opened.
     pub facts: Result<NodeInfo, SourceError>,
 }
 
-/// What a node says of itself and offers.
+/// Facts and offers of a node.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodeInfo {
     /// Name of the device: "HD Pro Webcam C920".
     pub card: String,
     /// Name of the driver: "uvcvideo".
     pub driver: String,
-    /// Where it is attached: "usb-0000:01:00.0-1.2".
+    /// Bus address: "usb-0000:01:00.0-1.2".
     pub bus: String,
-    /// Why it is of no use as a camera: "carries data about pictures, no pictures"; `None`: it is one.
+    /// Why it is no usable camera: "carries data about pictures, no pictures"; `None` if it is one.
     pub unusable: Option<String>,
-    /// What it offers; empty where it is of no use.
+    /// Offered formats; empty if it is not usable.
     pub formats: Vec<CameraFormat>,
-    /// Its controls; empty where it is of no use.
+    /// Its controls; empty if it is not usable.
     pub controls: Vec<Control>,
 }
 
-/// Every video node of this machine, by number. Looks only: a camera that is streaming to somebody
-/// is not disturbed.
+/// Every video node of this machine, by number. Only queries: a camera that streams to another program is not
+/// disturbed.
 pub fn list() -> Vec<VideoNode> {
     list_under(Path::new("/"))
 }
 
-/// As [`list`], in the `dev` folder of another root than `/` (a container that has the machine's
-/// devices mounted elsewhere).
+/// As [`list`], with another root than `/` for the `dev` folder (a container that has the machine's devices mounted
+/// elsewhere).
 pub fn list_under(root: &Path) -> Vec<VideoNode> {
     node_paths(root)
         .into_iter()
@@ -64,7 +64,7 @@ pub(super) fn node_paths(root: &Path) -> Vec<PathBuf> {
     numbers.into_iter().map(|number| dev.join(format!("video{number}"))).collect()
 }
 
-/// The video nodes as they were at the last open, to see when another open is worth it.
+/// The video nodes seen by the last open, to see whether another open is worthwhile.
 #[derive(Debug, Clone)]
 pub(in crate::source) struct Nodes {
     root: PathBuf,
@@ -72,24 +72,23 @@ pub(in crate::source) struct Nodes {
 }
 
 impl Nodes {
-    /// None seen yet under `root`.
+    /// No nodes seen yet under `root`.
     pub fn with_root(root: &Path) -> Nodes {
         Nodes { root: root.to_owned(), seen: Vec::new() }
     }
 
-    /// Remembers those there are now.
+    /// Remembers the current nodes.
     pub fn refresh(&mut self) {
         self.seen = node_paths(&self.root);
     }
 
-    /// Whether there is one that was not there at the last look.
+    /// True if there is a node that [`refresh`](Nodes::refresh) has not seen.
     pub fn has_new_node(&self) -> bool {
         node_paths(&self.root).iter().any(|path| !self.seen.contains(path))
     }
 }
 
-/// The node that a configured name means: a path, an index ("0"), a node's name ("video0") or a
-/// name in `/dev/v4l/by-id`.
+/// The node of a configured name: a path, an index ("0"), a node's name ("video0") or a name in `/dev/v4l/by-id`.
 pub(super) fn resolve_name(root: &Path, name: &str) -> PathBuf {
     let dev = root.join("dev");
     if name.contains('/') {
@@ -103,8 +102,8 @@ pub(super) fn resolve_name(root: &Path, name: &str) -> PathBuf {
     }
 }
 
-/// The nodes under `root` that are worth an open: usable cameras, and those that cannot be looked
-/// at (busy, denied), so that the open tells why. Each is looked at when its turn comes.
+/// The nodes under `root` that are worth an open: usable cameras, and nodes that cannot be queried (busy, denied), so
+/// that the open reports the reason. The search is lazy.
 pub(in crate::source) fn cameras_under(root: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let is_worth_it = |path: &PathBuf| match open_node(path) {
         Ok((_, capability)) => match unusable_reason(&capability) {
@@ -114,13 +113,13 @@ pub(in crate::source) fn cameras_under(root: &Path) -> impl Iterator<Item = Path
                 false
             }
         },
-        // A device of another kind.
+        // Not a video device.
         Err(fault) => fault.kind != SourceErrorKind::Unsupported,
     };
     node_paths(root).into_iter().filter(is_worth_it)
 }
 
-/// Opens a node and asks what it is.
+/// Opens a node and queries its capabilities.
 pub(super) fn open_node(path: &Path) -> Result<(Device, Capability), SourceError> {
     let device = Device::open(path)?;
     match device.capability() {
@@ -133,7 +132,7 @@ pub(super) fn open_node(path: &Path) -> Result<(Device, Capability), SourceError
     }
 }
 
-/// Why a node of this kind gives no pictures to a program like this; `None`: it does.
+/// Why a node of this kind gives no usable frames; `None` if it does.
 pub(super) fn unusable_reason(capability: &Capability) -> Option<String> {
     const CAPTURE: u32 = 0x1;
     const CAPTURE_MPLANE: u32 = 0x1000;
@@ -142,7 +141,7 @@ pub(super) fn unusable_reason(capability: &Capability) -> Option<String> {
     const STREAMING: u32 = 0x0400_0000;
     const IO_MC: u32 = 0x2000_0000;
     let has = |flag| capability.flags & flag != 0;
-    // A Pi's codecs and image processor offer capture nodes too, for pictures that one feeds them.
+    // A Pi's codecs and image processors have capture nodes, too, for frames that a program sends them.
     let processors =
         ["bcm2835-codec", "bcm2835-isp", "pispbe", "pisp_be", "rpivid", "rpi-hevc", "hevc_dec", "hantro"];
     let receivers = ["unicam", "rp1-cfe", "rp1_cfe"];
@@ -176,8 +175,8 @@ fn by_id(root: &Path, node: &Path) -> Option<PathBuf> {
     links.into_iter().next()
 }
 
-/// The lasting name of the camera at `path`, under which its controls are saved: the name of its link in
-/// `/dev/v4l/by-id` without the number of the node; of a camera without one its driver, name and place.
+/// Permanent name of the camera at `path`, under which its controls are stored. It is the name of its link in
+/// `/dev/v4l/by-id` without the number of the node, else driver, name and bus address.
 pub(super) fn camera_identity(root: &Path, path: &Path, capability: &Capability) -> String {
     let link = by_id(root, path).and_then(|link| Some(link.file_name()?.to_str()?.to_owned()));
     match link {
@@ -295,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_character_device_that_is_no_camera_says_so() {
+    fn a_character_device_that_is_no_camera_is_named() {
         let fault = open_node(Path::new("/dev/null")).err().unwrap();
         assert_eq!(fault.kind, SourceErrorKind::Unsupported);
         assert!(fault.what.contains("/dev/null is not a camera device"), "{fault}");

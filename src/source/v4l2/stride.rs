@@ -1,13 +1,13 @@
-//! How the rows of a raw frame lie: what the driver says of them against what it sends.
+//! Determines the stride of raw frames from the driver's report and the frame's length.
 
 use crate::media::Fourcc;
 
-/// Bytes from row to row of a frame of `len` bytes; `None` when its rows cannot be there.
+/// Bytes from row to row of a frame of `len` bytes; `None` if the rows cannot be complete.
 ///
-/// What the driver said (`bytes_per_line`, `size_image`; 0 where it said nothing) is believed when
-/// the frame is long enough for it and not longer than a buffer. Some drivers say nothing, or speak
-/// of padded rows and send tight ones, or the other way round: then the length decides, if exactly
-/// one stride makes it. A frame of JPEG has no rows: 0, unless it is empty or beyond its buffer.
+/// The driver's report (`bytes_per_line`, `size_image`; 0 for none) is used if the frame is long enough for it and
+/// not longer than a buffer. Some drivers report nothing, or report padded rows and send tight ones, or the other way
+/// round. Then the length decides, if exactly one stride fits it. A JPEG frame has no rows: 0, unless it is empty or
+/// longer than its buffer.
 pub fn frame_stride(
     fourcc: Fourcc,
     (width, height): (u32, u32),
@@ -22,7 +22,7 @@ pub fn frame_stride(
     }
     let tight = fourcc.tight_stride(width)?;
     let len_of = |stride: u32| fourcc.frame_len(stride, height);
-    // Buffers are often rounded up to pages, and some drivers send all of one.
+    // Buffers are often rounded up to pages, and some drivers send the whole buffer.
     let is_said = bytes_per_line >= tight && len_of(bytes_per_line)? <= len;
     if is_said && (len == len_of(bytes_per_line)? || len == size_image as usize) {
         return Some(bytes_per_line);
@@ -39,7 +39,7 @@ mod tests {
     const VGA: (u32, u32) = (640, 480);
 
     #[test]
-    fn what_the_driver_says_is_believed_where_it_fits() {
+    fn the_drivers_report_is_used_where_it_fits() {
         for (fourcc, said, len, stride) in [
             (Fourcc::YUYV, (1280, 614_400), 614_400, Some(1280)),
             // Padded rows.
@@ -61,9 +61,9 @@ mod tests {
             (Fourcc::YUYV, (0, 0), 614_400, Some(1280)),
             (Fourcc::NV12, (0, 0), 552_960, Some(768)),
             (Fourcc::YU12, (0, 0), 460_800, Some(640)),
-            // Said padded, sent tight.
+            // Reported padded, sent tight.
             (Fourcc::YUYV, (1344, 645_120), 614_400, Some(1280)),
-            // Said tight, sent padded.
+            // Reported tight, sent padded.
             (Fourcc::YUYV, (1280, 700_000), 645_120, Some(1344)),
         ] {
             assert_eq!(frame_stride(fourcc, VGA, said, len), stride, "{fourcc} {said:?} {len}");

@@ -1,7 +1,7 @@
-//! The few V4L2 requests that rscam does not make, and the search for the descriptor it hides.
+//! The V4L2 requests that rscam lacks, and the search for the descriptor that it hides.
 //!
-//! The structures are those of `linux/videodev2.h`. Requests go through libc's `ioctl` like rscam's
-//! own, so that both talk to the same device when a library is preloaded.
+//! The structures are those of `linux/videodev2.h`. Requests go through libc's `ioctl`, as rscam's do, so that both
+//! use the same device when a library is preloaded.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
@@ -12,7 +12,7 @@ use rustix::ioctl::{Opcode, opcode};
 const VIDEO_CAPTURE: u32 = 1;
 const MEMORY_MMAP: u32 = 1;
 
-/// `V4L2_CTRL_FLAG_NEXT_CTRL`: not this control but the one after it.
+/// `V4L2_CTRL_FLAG_NEXT_CTRL`: the control after this one.
 const NEXT_CONTROL: u32 = 0x8000_0000;
 
 /// The argument of one V4L2 request.
@@ -24,7 +24,7 @@ unsafe trait IoctlArgument {
     const OPCODE: Opcode;
 }
 
-/// Makes a request, again when a signal came between.
+/// Makes a request and repeats it when a signal interrupts.
 fn ioctl_retry<T: IoctlArgument>(fd: BorrowedFd<'_>, argument: &mut T) -> io::Result<()> {
     loop {
         // SAFETY: by the promise of `IoctlArgument` the kernel stays within `argument`, which outlives the call.
@@ -57,14 +57,14 @@ unsafe impl IoctlArgument for RawCapability {
     const OPCODE: Opcode = opcode::read::<RawCapability>(b'V', 0);
 }
 
-/// What a node says of itself.
+/// Driver, name and capabilities of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capability {
     /// Name of the driver: "uvcvideo".
     pub driver: String,
     /// Name of the device: "HD Pro Webcam C920".
     pub card: String,
-    /// Where it is attached: "usb-0000:01:00.0-1.2".
+    /// Bus address: "usb-0000:01:00.0-1.2".
     pub bus: String,
     /// `V4L2_CAP_…` of this very node.
     pub flags: u32,
@@ -73,7 +73,7 @@ pub struct Capability {
 /// `VIDIOC_QUERYCAP`.
 ///
 /// # Errors
-/// The system's; `ENOTTY` from what is no V4L2 device.
+/// The system's; `ENOTTY` if it is no V4L2 device.
 pub fn capability(fd: BorrowedFd<'_>) -> io::Result<Capability> {
     const DEVICE_CAPS: u32 = 0x8000_0000;
     let mut raw = RawCapability::default();
@@ -107,18 +107,18 @@ unsafe impl IoctlArgument for RawFormat {
     const OPCODE: Opcode = opcode::read_write::<RawFormat>(b'V', 4);
 }
 
-/// The format a device is set to.
+/// The current format of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeviceFormat {
-    /// Pixels in a row.
+    /// Width in pixels.
     pub width: u32,
-    /// Rows.
+    /// Height in pixels.
     pub height: u32,
-    /// `V4L2_FIELD_…`: how the rows of an interlaced picture lie.
+    /// `V4L2_FIELD_…`: order of the rows of an interlaced frame.
     pub field: u32,
-    /// Bytes from row to row of the first plane, as the driver says; often 0 for JPEG.
+    /// Bytes from row to row of the first plane, as the driver reports; often 0 for JPEG.
     pub bytes_per_line: u32,
-    /// Bytes a buffer must have.
+    /// Least size of a buffer in bytes.
     pub size_image: u32,
 }
 
@@ -164,7 +164,7 @@ unsafe impl IoctlArgument for RawParameters {
     const OPCODE: Opcode = opcode::read_write::<RawParameters>(b'V', 21);
 }
 
-/// `VIDIOC_G_PARM`: the time from frame to frame a device is set to, as a fraction of a second.
+/// `VIDIOC_G_PARM`: the current time between frames, as a fraction of a second.
 ///
 /// # Errors
 /// The system's; many drivers have no such setting.
@@ -201,7 +201,7 @@ unsafe impl IoctlArgument for RawControl {
     const OPCODE: Opcode = opcode::read_write::<RawControl>(b'V', 36);
 }
 
-/// What a device says of one control. Numbers are those of 32-bit controls; others have ranges of their own.
+/// A device's answer about one control. Numbers are those of 32-bit controls; others have ranges of their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ControlAnswer {
     /// `V4L2_CID_…`.
@@ -209,11 +209,11 @@ pub struct ControlAnswer {
     /// `V4L2_CTRL_TYPE_…`.
     pub kind: u32,
     pub title: String,
-    /// Smallest value, or first choice of a menu.
+    /// Least value, or first choice of a menu.
     pub minimum: i32,
-    /// Largest value, or last choice of a menu.
+    /// Greatest value, or last choice of a menu.
     pub maximum: i32,
-    /// Distance between values; drivers give 0 and less, too.
+    /// Distance between values; some drivers report 0 or less.
     pub step: i32,
     /// Value after power-on.
     pub default: i32,
@@ -224,7 +224,7 @@ pub struct ControlAnswer {
 /// `VIDIOC_QUERYCTRL`.
 ///
 /// # Errors
-/// The system's: `EINVAL` where there is no such control.
+/// The system's: `EINVAL` if there is no such control.
 pub fn control(fd: BorrowedFd<'_>, id: u32) -> io::Result<ControlAnswer> {
     let mut raw = RawControl { id, ..RawControl::default() };
     ioctl_retry(fd, &mut raw)?;
@@ -240,11 +240,11 @@ pub fn control(fd: BorrowedFd<'_>, id: u32) -> io::Result<ControlAnswer> {
     })
 }
 
-/// The first control after `id` (0 to begin); `None` at the end.
+/// The first control after `id` (0 to start); `None` at the end.
 ///
-/// rscam's own walk stands still at a control whose value cannot be read, so the walk is made here.
+/// rscam's own iteration gets stuck at a control whose value cannot be read.
 pub fn control_after(fd: BorrowedFd<'_>, id: u32) -> Option<ControlAnswer> {
-    // A driver that does not go forward would be asked for ever.
+    // A driver that does not move forward would cause an endless loop.
     control(fd, id | NEXT_CONTROL).ok().filter(|next| next.id > id)
 }
 
@@ -260,17 +260,17 @@ unsafe impl IoctlArgument for RawValue {
     const OPCODE: Opcode = opcode::read_write::<RawValue>(b'V', 27);
 }
 
-/// `VIDIOC_G_CTRL`: the present value of a control of 32 bits.
+/// `VIDIOC_G_CTRL`: the current value of a 32-bit control.
 ///
 /// # Errors
-/// The system's: `EACCES` for one that can only be set.
+/// The system's: `EACCES` for a write-only control.
 pub fn control_value(fd: BorrowedFd<'_>, id: u32) -> io::Result<i32> {
     let mut raw = RawValue { id, value: 0 };
     ioctl_retry(fd, &mut raw)?;
     Ok(raw.value)
 }
 
-/// `struct v4l2_querymenu`, which is packed in C. Of its union the name; a number lies in the first 8 bytes.
+/// `struct v4l2_querymenu`, which is packed in C. `name` is a member of its union; a number is in the first 8 bytes.
 #[repr(C)]
 struct RawChoice {
     id: u32,
@@ -284,7 +284,7 @@ unsafe impl IoctlArgument for RawChoice {
     const OPCODE: Opcode = opcode::read_write::<RawChoice>(b'V', 37);
 }
 
-/// `VIDIOC_QUERYMENU`: choice `index` of a menu, in words, or of an integer menu as a number; `None`: a gap.
+/// `VIDIOC_QUERYMENU`: choice `index` of a menu as text, or of an integer menu as a number; `None` for a gap.
 pub fn query_choice(fd: BorrowedFd<'_>, id: u32, index: u32, is_number: bool) -> Option<String> {
     let mut raw = RawChoice { id, index, name: [0; 32], reserved: 0 };
     ioctl_retry(fd, &mut raw).ok()?;
@@ -317,19 +317,19 @@ unsafe impl IoctlArgument for RawBuffer {
     const OPCODE: Opcode = opcode::read_write::<RawBuffer>(b'V', 9);
 }
 
-/// What the driver wrote about the frame that lies in a buffer.
+/// The driver's data about the frame in a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameNumber {
-    /// Its time in microseconds, on the driver's clock.
+    /// Time stamp in microseconds, on the driver's clock.
     pub timestamp_us: u64,
-    /// The driver's count, which jumps where frames were lost.
+    /// The driver's sequence number, which skips lost frames.
     pub sequence: u32,
 }
 
-/// `VIDIOC_QUERYBUF`: which frame lies in buffer `index`.
+/// `VIDIOC_QUERYBUF`: number and time stamp of the frame in buffer `index`.
 ///
 /// # Errors
-/// The system's; `EINVAL` when there is no such buffer.
+/// The system's; `EINVAL` if there is no such buffer.
 pub fn frame_number(fd: BorrowedFd<'_>, index: u32) -> io::Result<FrameNumber> {
     let mut raw = RawBuffer {
         index,
@@ -346,7 +346,7 @@ pub fn frame_number(fd: BorrowedFd<'_>, index: u32) -> io::Result<FrameNumber> {
         reserved: [0; 2],
     };
     ioctl_retry(fd, &mut raw)?;
-    // A driver may stamp with anything.
+    // A driver may write any time stamp.
     let seconds_us = (raw.timestamp.tv_sec as u64).wrapping_mul(1_000_000);
     let timestamp_us = seconds_us.wrapping_add(raw.timestamp.tv_usec as u64);
     Ok(FrameNumber { timestamp_us, sequence: raw.sequence })
@@ -377,7 +377,7 @@ fn device_number(fd: RawFd) -> Option<u64> {
     (stat.st_mode & libc::S_IFMT == libc::S_IFCHR).then_some(stat.st_rdev)
 }
 
-/// Text in a fixed field: up to the first NUL.
+/// Text of a fixed field, up to the first NUL.
 fn text_from_field(field: &[u8]) -> String {
     let end = field.iter().position(|&b| b == 0).unwrap_or(field.len());
     String::from_utf8_lossy(&field[..end]).trim().to_owned()
@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_camera_answers_with_an_error() {
+    fn a_file_that_is_no_camera_gives_an_error() {
         let null = std::fs::File::open("/dev/null").unwrap();
         assert!(capability(null.as_fd()).is_err());
         assert!(format(null.as_fd()).is_err());

@@ -2,7 +2,7 @@
 //! (Zhang et al. 2022), but in real time.
 //!
 //! Those filters step from frame to frame. Here frames are skipped while the machine is busy. A step therefore has a
-//! length in seconds, velocities are per second, and the added uncertainty grows with the step: *white noise
+//! length in seconds, velocities are per second, and the added uncertainty grows with the step. This is *white noise
 //! acceleration* (Bar-Shalom, Li and Kirubarajan, "Estimation with Applications to Tracking and Navigation", 2001,
 //! §6.2.2).
 //!
