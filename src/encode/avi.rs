@@ -1,20 +1,19 @@
-//! Pictures as a film: an AVI file of JPEGs (MJPEG), which every player takes.
+//! Writes JPEGs as an AVI file with MJPEG video, which every player accepts.
 //!
-//! The layout is that of Microsoft's "AVI RIFF File Reference": a list of headers, the pictures, an index.
-//! Sizes and the frame rate are filled in at the end, so the file must be one that can be gone back in.
-//! Memory: 8 bytes a picture, for the index.
+//! The layout is that of Microsoft's "AVI RIFF File Reference": a list of headers, the frames, an index. Sizes and
+//! the frame rate are filled in at the end, so the file must be seekable. Memory: 8 bytes a frame, for the index.
 
 use std::io::{self, Seek, SeekFrom, Write};
 
-/// The file's own sizes have 32 bits; many players take them for signed ones.
+/// The file's own sizes have 32 bits; many players take them for signed.
 const MOST_BYTES: u64 = (1 << 31) - (1 << 20);
-/// Where the list of pictures begins to be counted: at its four letters `movi`.
+/// Offset of the four letters `movi`, from which positions of frames are counted.
 const MOVI_AT: u64 = 12 + 8 + HEADERS as u64 + 8;
-/// Bytes of the list of headers behind its size.
+/// Bytes of the list of headers after its size.
 const HEADERS: u32 = 4 + (8 + 56) + 8 + (4 + (8 + 56) + (8 + 40));
-/// In the index: a picture that needs no other.
+/// Index flag of a frame that does not depend on others.
 const KEY_FRAME: u32 = 0x10;
-/// In the main header: there is an index.
+/// Main header flag: there is an index.
 const HAS_INDEX: u32 = 0x10;
 
 /// Writes an AVI file. Without [`AviWriter::finish`] it has no index, and players may refuse it.
@@ -22,18 +21,18 @@ const HAS_INDEX: u32 = 0x10;
 pub struct AviWriter<W> {
     out: W,
     size: (u32, u32),
-    /// Where each picture is, counted from `movi`, and how long.
+    /// Offset from `movi` and length of each frame.
     index: Vec<(u32, u32)>,
-    /// Bytes so far.
+    /// Bytes written so far.
     at: u64,
     largest: u32,
 }
 
 impl<W: Write + Seek> AviWriter<W> {
-    /// Begins a film of pictures of `width` × `height` pixels.
+    /// Starts a file with frames of `width` × `height` pixels.
     ///
     /// # Errors
-    /// The file cannot be written; so with all of these.
+    /// The file cannot be written; the same for the other methods.
     pub fn new(mut out: W, width: u32, height: u32) -> io::Result<AviWriter<W>> {
         let mut writer = Vec::new();
         headers(&mut writer, (width, height), 0, 0, 0, 0);
@@ -41,10 +40,10 @@ impl<W: Write + Seek> AviWriter<W> {
         Ok(AviWriter { out, size: (width, height), index: Vec::new(), at: writer.len() as u64, largest: 0 })
     }
 
-    /// One more picture: a whole JPEG.
+    /// Appends a frame: a complete JPEG.
     ///
     /// # Errors
-    /// Also when the film grows beyond what AVI can hold, two gigabytes.
+    /// Also if the file would exceed the limit of AVI, two gigabytes.
     pub fn push(&mut self, jpeg: &[u8]) -> io::Result<()> {
         let padded = jpeg.len().next_multiple_of(2) as u64;
         let end = self.at + 8 + padded + 8 + 16 * (self.index.len() as u64 + 1);
@@ -66,7 +65,7 @@ impl<W: Write + Seek> AviWriter<W> {
         Ok(())
     }
 
-    /// Writes the index, and that the pictures are shown `step_us` microseconds after each other.
+    /// Writes the index and the time between frames, `step_us` in microseconds.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -83,7 +82,7 @@ impl<W: Write + Seek> AviWriter<W> {
         let (frames, movi) = (self.index.len() as u32, (self.at - MOVI_AT) as u32);
         let whole = (self.at + index.len() as u64 - 8) as u32;
         headers(&mut start, self.size, frames, step_us.max(1), movi, whole);
-        // What no player needs, and some make their buffer by.
+        // No player needs these sizes, but some allocate their buffers by them.
         let suggested = (self.largest + 8).to_le_bytes();
         for place in [SUGGESTED_MAIN, SUGGESTED_STREAM] {
             start[place..place + 4].copy_from_slice(&suggested);
@@ -96,11 +95,11 @@ impl<W: Write + Seek> AviWriter<W> {
     }
 }
 
-/// Where the suggested sizes of buffers stand.
+/// Offsets of the suggested buffer sizes.
 const SUGGESTED_MAIN: usize = 12 + 12 + 8 + 28;
 const SUGGESTED_STREAM: usize = 12 + 12 + (8 + 56) + 12 + 8 + 36;
 
-/// Everything up to the first picture.
+/// Writes everything before the first frame.
 fn headers(out: &mut Vec<u8>, (width, height): (u32, u32), frames: u32, step_us: u32, movi: u32, whole: u32) {
     out.extend(b"RIFF");
     push_u32s(out, &[whole]);
@@ -141,7 +140,7 @@ mod tests {
     use std::io::Cursor;
 
     #[test]
-    fn sizes_and_places_add_up() {
+    fn sizes_and_offsets_add_up() {
         let mut avi = AviWriter::new(Cursor::new(Vec::new()), 64, 48).unwrap();
         avi.push(b"first").unwrap();
         avi.push(b"second").unwrap();
@@ -160,13 +159,13 @@ mod tests {
             assert_eq!(&file[at..at + 4], b"00dc");
             assert_eq!((&file[at + 8..at + 8 + len], number(at + 4)), (text, len));
         }
-        assert_eq!(number(32), 40_000, "time between pictures");
+        assert_eq!(number(32), 40_000, "time between frames");
         assert_eq!(number(32 + 16), 2, "pictures");
         assert_eq!((number(SUGGESTED_MAIN), number(SUGGESTED_STREAM)), (14, 14));
     }
 
     #[test]
-    fn a_film_that_would_be_too_long_is_refused() {
+    fn a_file_beyond_the_limit_is_refused() {
         let mut avi = AviWriter::new(Cursor::new(Vec::new()), 64, 48).unwrap();
         avi.at = MOST_BYTES - 20;
         assert_eq!(avi.push(b"one").unwrap_err().kind(), io::ErrorKind::FileTooLarge);

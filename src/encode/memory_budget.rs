@@ -1,28 +1,28 @@
-//! The memory that all pictures take together while they are decoded or turned: what a JPEG of some hundred bytes
-//! claims to be must not take the machine's.
+//! The memory for all images that are decoded or transformed at one time: a JPEG of some hundred bytes that claims a
+//! huge size must not exhaust the machine.
 //!
-//! Whoever decodes has a [`Share`]. It grows before the memory is taken, which fails where there is no room, and goes
-//! when the buffers go.
+//! Each decoder has a [`Share`]. It grows before memory is allocated, which fails if the budget is exhausted, and is
+//! released with the buffers.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::base::memory;
 
-/// Of the memory that this process may have, this part is for pictures: 96 MB of the 384 that the service has on a
-/// machine with 512, which are 16 megapixels of 4:2:0.
+/// The share of the process's memory for images, as a divisor: 96 MB of the 384 that the service has on a machine
+/// with 512, or 16 megapixels of 4:2:0.
 const PART: u64 = 4;
 
-/// So much there is on any machine: four pictures of 1920 × 1080.
+/// Least budget on any machine, in bytes: four images of 1920 × 1080.
 const LEAST: u64 = 48 << 20;
 
-/// Where nothing says how much memory there is.
+/// Assumed memory of the process if it is unknown, in bytes.
 const UNKNOWN: u64 = 512 << 20;
 
-/// A share above this is given back when pictures have become much smaller. Below, buffers are worth more.
+/// A larger share is reduced when images become much smaller. Below this size, keeping buffers is better. Bytes.
 const LARGE: u64 = 48 << 20;
 
-/// There is no memory for a picture.
+/// The budget has no room for an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "it takes {} MB of memory, and all pictures that are decoded may take {} MB together",
@@ -30,20 +30,20 @@ const LARGE: u64 = 48 << 20;
     most / 1_000_000
 )]
 pub struct NoRoom {
-    /// Bytes it would take.
+    /// Bytes needed.
     pub needed: u64,
-    /// Bytes that there are for all pictures.
+    /// Bytes of the whole budget.
     pub most: u64,
 }
 
 impl NoRoom {
-    /// Whether there is room for it at another time.
+    /// True if there may be room for it at another time.
     pub fn is_temporary(&self) -> bool {
         self.needed <= self.most
     }
 }
 
-/// The memory for all pictures.
+/// A memory budget for images.
 #[derive(Debug)]
 pub struct MemoryBudget {
     most: u64,
@@ -51,12 +51,12 @@ pub struct MemoryBudget {
 }
 
 impl MemoryBudget {
-    /// One of so many bytes.
+    /// A budget of this many bytes.
     pub fn new(most: u64) -> Arc<MemoryBudget> {
         Arc::new(MemoryBudget { most, taken: AtomicU64::new(0) })
     }
 
-    /// That of this process.
+    /// The budget of this process.
     pub fn process_wide() -> Arc<MemoryBudget> {
         static OWN: OnceLock<Arc<MemoryBudget>> = OnceLock::new();
         let most = || (memory::allowed().unwrap_or(UNKNOWN) / PART).max(LEAST);
@@ -64,7 +64,7 @@ impl MemoryBudget {
     }
 }
 
-/// What one has of a [`MemoryBudget`], until it is dropped.
+/// A share of a [`MemoryBudget`], returned when it is dropped.
 #[derive(Debug)]
 pub struct Share {
     room: Arc<MemoryBudget>,
@@ -72,17 +72,18 @@ pub struct Share {
 }
 
 impl Share {
-    /// Nothing of `room` yet.
+    /// An empty share of `room`.
     pub fn new(room: &Arc<MemoryBudget>) -> Share {
         Share { room: Arc::clone(room), bytes: 0 }
     }
 
-    /// Makes it nothing.
+    /// Returns all of it.
     pub fn release(&mut self) {
         self.room.taken.fetch_sub(std::mem::take(&mut self.bytes), Ordering::Relaxed);
     }
 
-    /// Makes it so many bytes at least. `true`: it has become much smaller, so that buffers have to be given back.
+    /// Grows it to at least this many bytes. Returns true if it has become much smaller, so that buffers must be
+    /// freed.
     pub fn grow(&mut self, bytes: u64) -> Result<bool, NoRoom> {
         let is_shrunk = self.bytes > LARGE && bytes < self.bytes / 4;
         if is_shrunk {

@@ -1,8 +1,8 @@
-//! From a frame to a picture: a camera's own JPEG passes through untouched, raw frames become JPEG.
+//! Turns frames into pictures: a camera's own JPEG passes through unchanged, raw frames become JPEG.
 //!
-//! Lives on the capture thread. Raw frames go to libjpeg-turbo as planar 4:2:0 YUV, never through
-//! RGB: for 1280×720 that is the difference between 2 ms and 10 ms. Planes that are already apart
-//! (YU12, the Y of NV12) are handed over where they lie.
+//! Lives on the capture thread. Raw frames go to libjpeg-turbo as planar 4:2:0 YUV, never through RGB: for 1280×720
+//! that is the difference between 2 ms and 10 ms. Planes that are already separate (YU12, the Y of NV12) are used in
+//! place.
 
 pub mod avi;
 mod entropy;
@@ -25,63 +25,63 @@ pub use transform::{TransformError, Transformed, Transformer};
 pub use turbo::CompressError;
 use turbo::Compressor;
 
-/// Why a frame did not become a picture. The next one may.
+/// Why a frame did not become a picture. The next frame may be tried.
 #[derive(Debug, thiserror::Error)]
 pub enum EncodeError {
-    /// The camera's JPEG is none, or not whole.
+    /// The camera's JPEG is broken or incomplete.
     #[error("the camera sent a broken JPEG of {len} bytes")]
     Jpeg {
         /// Bytes of the frame.
         len: usize,
-        /// What is wrong with it.
+        /// The fault of the JPEG.
         source: JpegError,
     },
-    /// A format the pipeline does not know.
+    /// An unsupported format.
     #[error("frames in the format {0} cannot be shown; MJPG, YUYV, UYVY, NV12, YU12 and GREY can")]
     Format(Fourcc),
-    /// Fewer bytes than the picture needs.
+    /// Fewer bytes than the format and size need.
     #[error("a {fourcc} frame of {width}×{height} pixels needs {needed} bytes and has {len}")]
     Short {
-        /// Its format.
+        /// Pixel format.
         fourcc: Fourcc,
-        /// Pixels in a row.
+        /// Width in pixels.
         width: u32,
-        /// Rows.
+        /// Height in pixels.
         height: u32,
-        /// Bytes it should have.
+        /// Bytes needed.
         needed: usize,
-        /// Bytes it has.
+        /// Bytes present.
         len: usize,
     },
-    /// No pixels, or rows that are longer than the bytes from one to the next.
+    /// No pixels, or rows that are longer than the stride.
     #[error("a {fourcc} frame of {width}×{height} pixels cannot have {stride} bytes a row")]
     Size {
-        /// Its format.
+        /// Pixel format.
         fourcc: Fourcc,
-        /// Pixels in a row.
+        /// Width in pixels.
         width: u32,
-        /// Rows.
+        /// Height in pixels.
         height: u32,
-        /// Bytes from one row to the next.
+        /// Stride in bytes.
         stride: u32,
     },
     /// libjpeg-turbo refused.
     #[error(transparent)]
     Compress(#[from] CompressError),
-    /// It could not be changed as it is to be shown.
+    /// The requested transformation failed.
     #[error("the camera's picture cannot be shown as it is wanted")]
     Change(#[from] TransformError),
 }
 
-/// Turns frames into pictures. Owns the compressor, the planes it works on and the pictures'
-/// buffers, so that a frame takes no memory but while somebody still shows the pictures before.
+/// Turns frames into pictures. Owns the compressor, its planes and the pictures' buffers, so that a frame allocates
+/// memory only while earlier pictures are still in use.
 #[derive(Debug)]
 pub struct Encoder {
     compressor: Compressor,
     quality: u8,
     planes: Planes,
     doubts: Doubts,
-    /// Made when the first JPEG is to be decoded.
+    /// Created for the first JPEG that needs decoding.
     mender: Option<Box<Mender>>,
     pool: PicturePool,
 }
@@ -103,7 +103,7 @@ impl Encoder {
         })
     }
 
-    /// Another quality, 1–100, from the next picture on.
+    /// Sets the quality, 1–100, of later pictures.
     ///
     /// # Errors
     /// libjpeg-turbo refuses it.
@@ -115,12 +115,12 @@ impl Encoder {
     /// Makes a picture of `frame`.
     ///
     /// # Errors
-    /// See [`EncodeError`]; the encoder can be used further.
+    /// See [`EncodeError`]; the encoder stays usable.
     pub fn encode(&mut self, frame: &Frame<'_>) -> Result<Picture, EncodeError> {
         if frame.fourcc.is_jpeg() { self.encode_passthrough(frame) } else { self.compress(frame, false) }
     }
 
-    /// Makes a picture of a drawn card.
+    /// Makes a picture of a card.
     ///
     /// # Errors
     /// As [`Encoder::encode`].
@@ -128,9 +128,9 @@ impl Encoder {
         self.compress(card, true)
     }
 
-    /// The camera's bytes as they are, less what stands behind the end, plus the standard Huffman tables where the
-    /// camera leaves them out, as many UVC cameras do and no browser forgives. A picture that views cannot take, or
-    /// that has lost rows, is decoded here ([`mend`]).
+    /// Passes the camera's bytes on without trailing bytes after the end. It adds the standard Huffman tables if the
+    /// camera omits them, as many UVC cameras do; no browser accepts that. A JPEG that views cannot use, or that has
+    /// lost rows, is decoded here ([`mend`]).
     fn encode_passthrough(&mut self, frame: &Frame<'_>) -> Result<Picture, EncodeError> {
         let broken = |source| EncodeError::Jpeg { len: frame.data.len(), source };
         let found = jpeg::inspect_open(frame.data).map_err(broken)?;
@@ -171,11 +171,11 @@ impl Encoder {
     }
 }
 
-/// Whether the bytes of a raw frame are as many as its format and size need.
+/// Checks that a raw frame has the bytes that its format and size need.
 fn check(frame: &Frame<'_>) -> Result<(), EncodeError> {
     let needed =
         frame.fourcc.frame_len(frame.stride, frame.height).ok_or(EncodeError::Format(frame.fourcc))?;
-    // Embedding programs have sources of their own: what is wrong there must not panic here.
+    // Embedding programs have sources of their own, whose faults must not panic here.
     let fits = frame.fourcc.tight_stride(frame.width).is_some_and(|tight| tight <= frame.stride);
     if frame.width == 0 || frame.height == 0 || !fits {
         return Err(EncodeError::Size {

@@ -1,11 +1,10 @@
-//! Planes of samples: cut, made smaller, turned. Plain loops without branches, which the compiler turns into vector
-//! code.
+//! Crops, reduces and rotates planes of samples. Plain loops without branches, which the compiler vectorizes.
 //!
-//! Pure; lives on whichever thread changes a picture.
+//! Pure; runs on the thread that transforms an image.
 
 use crate::media::{Crop, Orientation};
 
-/// Samples that lie somewhere: rows of `width` samples, `stride` bytes from one to the next.
+/// A borrowed plane: rows of `width` samples, with a stride in bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Samples<'a> {
     pub bytes: &'a [u8],
@@ -15,7 +14,7 @@ pub struct Samples<'a> {
 }
 
 impl<'a> Samples<'a> {
-    /// What lies within `part`, which is clipped to what is there.
+    /// The samples within `part`, which is clipped to the plane.
     pub fn part(self, part: Crop) -> Samples<'a> {
         let left = (part.left as usize).min(self.width);
         let top = (part.top as usize).min(self.height);
@@ -32,24 +31,24 @@ impl<'a> Samples<'a> {
     }
 }
 
-/// One plane of samples, rows back to back.
+/// One plane of samples without padding.
 #[derive(Debug, Default)]
 pub struct Plane {
     pub samples: Vec<u8>,
     pub width: usize,
     pub height: usize,
-    /// Sums of the columns of one row that is being made.
+    /// Column sums of the row in progress.
     sums: Vec<u32>,
 }
 
-/// Weights of samples are counted in so many parts.
+/// Denominator of the weights of samples.
 const PARTS: usize = 64;
 
-/// Samples are turned in squares of so many a side: rows and columns of one fit the processor's cache.
+/// Planes are rotated in tiles of this side: the rows and columns of a tile fit the processor's cache.
 const TILE: usize = 32;
 
 impl Plane {
-    /// Becomes `from` with `to` samples a row and rows. `spare` is used for it.
+    /// Resizes `from` to `to` samples across and down. `spare` is a buffer.
     pub fn resize_from(&mut self, from: Samples<'_>, to: (usize, usize), spare: &mut Plane) {
         if (from.width, from.height) == to {
             return self.copy(from);
@@ -83,7 +82,7 @@ impl Plane {
         }
     }
 
-    /// Half as many a row and rows, rounded up: of each two by two the mean.
+    /// Halves both axes, rounded up: the mean of each two by two samples.
     fn downsample_by_two(&mut self, from: Samples<'_>) {
         (self.width, self.height) = (from.width.div_ceil(2), from.height.div_ceil(2));
         self.samples.resize(self.width * self.height, 0);
@@ -102,7 +101,7 @@ impl Plane {
         }
     }
 
-    /// Half as many rows, of an even number: of each two the mean, as [`Plane::average`] has it.
+    /// Halves an even number of rows: the mean of each two, as in [`Plane::average`].
     fn halve_rows(&mut self, from: Samples<'_>) {
         (self.width, self.height) = (from.width, from.height / 2);
         self.samples.resize(self.width * self.height, 0);
@@ -113,13 +112,13 @@ impl Plane {
         }
     }
 
-    /// Each sample the average of those that it covers, weighed by how much of them. Enlarging repeats.
+    /// Averages the samples that each result covers, weighted by the covered share. Enlarging repeats samples.
     fn average(&mut self, from: Samples<'_>, to: (usize, usize)) {
         (self.width, self.height) = to;
         self.samples.clear();
         self.samples.reserve(to.0 * to.1);
         for y in 0..to.1 {
-            // Rows are averaged first: one pass over each.
+            // Rows are averaged first, in one pass over each.
             self.sums.clear();
             self.sums.resize(from.width, 0);
             let weight = for_each_covered(y, from.height, to.1, |row, weight| {
@@ -138,7 +137,7 @@ impl Plane {
         }
     }
 
-    /// Turns it; `spare` is used for it.
+    /// Rotates and mirrors the plane; `spare` is a buffer.
     pub fn orient(&mut self, orientation: Orientation, spare: &mut Plane) {
         if orientation == Orientation::default() || self.samples.is_empty() {
             return;
@@ -146,7 +145,7 @@ impl Plane {
         let (width, height) = (self.width, self.height);
         let (wide, high) = orientation.oriented_size((width, height));
         spare.samples.resize(wide * high, 0);
-        // The sample of the corner that becomes the upper left one, and the steps to its neighbours there.
+        // The sample that becomes the upper left corner, and the steps to its neighbours there.
         let (w, h) = (width as isize, height as isize);
         let (corner, right, down) = match orientation.quarters % 4 {
             1 => ((h - 1) * w, -w, 1),
@@ -188,7 +187,7 @@ impl Plane {
         std::mem::swap(&mut self.samples, &mut spare.samples);
     }
 
-    /// Repeats the last row and column where their number is odd, as the compressor wants it.
+    /// Repeats the last row and column if their number is odd, as the compressor requires.
     pub fn pad_to_even(&mut self, spare: &mut Plane) {
         if self.width % 2 == 1 {
             spare.samples.clear();
@@ -208,8 +207,8 @@ impl Plane {
     }
 }
 
-/// Calls `each` with every one of `from` samples that the sample `n` of `to` covers, and with how much of it, in
-/// [`PARTS`]; gives their sum, at least 1.
+/// Calls `each` for every one of `from` samples that the result `n` of `to` covers, with the covered share in
+/// [`PARTS`]; returns the sum of the shares, at least 1.
 fn for_each_covered(n: usize, from: usize, to: usize, mut each: impl FnMut(usize, u32)) -> u32 {
     let begin = n * from * PARTS / to;
     let end = ((n + 1) * from * PARTS / to).max(begin + 1);
@@ -240,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn each_of_the_eight_orientations_moves_each_sample_where_it_belongs() {
+    fn every_orientation_moves_each_sample_to_its_position() {
         for (width, height) in [(1, 1), (3, 2), (2, 5), (40, 70), (33, 1)] {
             let from = plane(width, height);
             for (quarters, mirrored) in (0..4).flat_map(|q| [(q, false), (q, true)]) {
@@ -287,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn averages_weigh_what_is_covered() {
+    fn averages_are_weighted_by_covered_shares() {
         let mut plane = Plane::default();
         plane.average(samples(&[0, 90, 180], 3, 1), (2, 1));
         assert_eq!(plane.samples, [30, 150]);
@@ -310,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_clipped_to_what_is_there() {
+    fn a_part_is_clipped_to_the_plane() {
         let plane = plane(6, 4);
         let all = samples(&plane.samples, 6, 4);
         let part = all.part(Crop { left: 4, top: 3, width: 9, height: 9 });
@@ -320,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_planes_are_made_even_by_their_last_row_and_column() {
+    fn odd_planes_repeat_their_last_row_and_column() {
         let mut odd = Plane { samples: vec![1, 2, 3], width: 3, height: 1, sums: Vec::new() };
         odd.pad_to_even(&mut Plane::default());
         assert_eq!((odd.width, odd.height, &odd.samples[..]), (4, 2, &[1, 2, 3, 3, 1, 2, 3, 3][..]));

@@ -1,13 +1,13 @@
-//! Raw frames as separate 4:2:0 planes, the form libjpeg-turbo compresses without converting.
+//! Converts raw frames to separate 4:2:0 planes, which libjpeg-turbo compresses without another conversion.
 //!
-//! The loops below touch two bytes at a time with no branch, which the compiler turns into vector
-//! code on every CPU this runs on (checked: SSE2 and NEON).
+//! The loops process two bytes at a time without a branch; the compiler vectorizes them on every supported CPU
+//! (checked: SSE2 and NEON).
 
 use crate::media::{Fourcc, Frame};
 
-/// Planes of one picture; `u` and `v` are empty for grey. Chroma is 4:2:0: planes of
-/// ⌈width/2⌉ × ⌈height/2⌉. Unless it is grey, `y` holds an even number of rows and columns, the
-/// last ones repeated where the picture's are odd: libjpeg-turbo reads whole 2×2 blocks.
+/// Planes of one frame; `u` and `v` are empty for grey. Chroma is 4:2:0: planes of ⌈width/2⌉ × ⌈height/2⌉. Unless it
+/// is grey, `y` has an even number of rows and columns; odd sizes repeat the last ones, because libjpeg-turbo reads
+/// whole 2×2 blocks.
 #[derive(Debug)]
 pub struct Planar<'a> {
     pub width: usize,
@@ -19,7 +19,7 @@ pub struct Planar<'a> {
     pub chroma_stride: usize,
 }
 
-/// Scratch planes, grown to the largest frame seen.
+/// Buffers that grow to the largest frame seen.
 #[derive(Debug, Default)]
 pub struct Planes {
     y: Vec<u8>,
@@ -30,9 +30,9 @@ pub struct Planes {
 }
 
 impl Planes {
-    /// `frame` as planes: where they lie if they are apart already, else taken apart into the
-    /// scratch. `None` for a format this does not know. The frame is as long as its format and
-    /// size need (the caller has checked). With `luma_only` it is grey, and chroma is not looked at.
+    /// Splits `frame` into planes: in place if they are separate already, else copied to the buffers. `None` for an
+    /// unsupported format. The caller has checked that the frame has the bytes for its format and size. With
+    /// `luma_only` the result is grey, and chroma is not read.
     pub fn split<'a>(&'a mut self, frame: &Frame<'a>, luma_only: bool) -> Option<Planar<'a>> {
         if luma_only {
             return self.split_luma(frame);
@@ -91,7 +91,7 @@ impl Planes {
                 let is_first = frame.fourcc == Fourcc::YUYV;
                 self.y.resize(width * height, 0);
                 for (row, to) in frame.data.chunks(stride).zip(self.y.chunks_exact_mut(width)) {
-                    // Of an odd width the last pair may be cut off behind its luma.
+                    // With an odd width, the last pair may end after its luma.
                     let row = &row[..(2 * width).min(stride)];
                     if is_first { copy_every_second::<0>(row, to) } else { copy_every_second::<1>(row, to) }
                 }
@@ -102,7 +102,7 @@ impl Planes {
         Some(Planar { width, height, y, y_stride, u: &[], v: &[], chroma_stride: 0 })
     }
 
-    /// Packed 4:2:2 with luma in byte `LUMA` of each pair. Chroma rows are averaged by twos.
+    /// Unpacks packed 4:2:2 with luma in byte `LUMA` of each pair. Averages two rows of chroma.
     fn unpack<'a, const LUMA: usize>(
         &'a mut self,
         frame: &Frame<'_>,
@@ -111,7 +111,7 @@ impl Planes {
     ) -> Option<Planar<'a>> {
         let stride = frame.stride as usize;
         let (chroma_width, chroma_height) = (width.div_ceil(2), height.div_ceil(2));
-        // A row of packed pixels holds whole pairs: of an odd width the last one is not shown.
+        // A packed row has whole pairs; with an odd width the last pixel is invisible.
         let pairs = chroma_width * 2;
         let used = (pairs * 2).min(stride);
         self.y.resize(pairs * chroma_height * 2, 0);
@@ -143,8 +143,8 @@ impl Planes {
     }
 }
 
-/// The luma plane with an even number of rows and columns, and its stride: as it lies when it has,
-/// else copied with its last row and column repeated.
+/// The luma plane with an even number of rows and columns, and its stride: in place if it is even, else copied with
+/// the last row and column repeated.
 fn pad_luma_to_even<'a>(
     y: &'a [u8],
     stride: usize,
@@ -165,21 +165,21 @@ fn pad_luma_to_even<'a>(
     (scratch, to_stride)
 }
 
-/// Byte `AT` of each pair of `from`.
+/// Copies byte `AT` of each pair of `from`.
 fn copy_every_second<const AT: usize>(from: &[u8], to: &mut [u8]) {
     for (to, pair) in to.iter_mut().zip(from.chunks_exact(2)) {
         *to = pair[AT];
     }
 }
 
-/// The mean of two rows' bytes `AT` of each pair, rounded up.
+/// The mean of byte `AT` of each pair of two rows, rounded up.
 fn average_every_second<const AT: usize>(a: &[u8], b: &[u8], to: &mut [u8]) {
     for ((to, a), b) in to.iter_mut().zip(a.chunks_exact(2)).zip(b.chunks_exact(2)) {
         *to = (u16::from(a[AT]) + u16::from(b[AT])).div_ceil(2) as u8;
     }
 }
 
-/// First and second bytes of the pairs, apart.
+/// Splits pairs into first and second bytes.
 fn deinterleave_pairs(pairs: &[u8], first: &mut [u8], second: &mut [u8]) {
     for ((pair, first), second) in pairs.chunks_exact(2).zip(first).zip(second) {
         *first = pair[0];
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn packed_rows_with_padding_are_taken_apart() {
+    fn packed_rows_with_padding_are_split() {
         // 4×2, rows padded to 12 bytes; luma 1…8, U 10 and 20, V 30 and 40 (second row 2 more).
         let yuyv = [
             [1, 10, 2, 30, 3, 20, 4, 40, 0, 0, 0, 0], //
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn planar_formats_stay_where_they_are() {
+    fn planar_formats_are_used_in_place() {
         let mut data: Vec<u8> = (1..=8).collect();
         data.extend([10, 20, 30, 40]);
         let mut planes = Planes::default();
@@ -243,12 +243,12 @@ mod tests {
     }
 
     #[test]
-    fn every_small_size_and_padding_holds() {
+    fn every_small_size_and_padding_is_split() {
         for fourcc in [Fourcc::YUYV, Fourcc::UYVY, Fourcc::NV12, Fourcc::YU12, Fourcc::GREY] {
             for (width, height, pad) in
                 (1..9).flat_map(|w| (1..6).flat_map(move |h| (0..4).map(move |p| (w, h, p))))
             {
-                // A packed or half-plane row holds whole pairs of pixels.
+                // A packed or half-plane row has whole pairs of pixels.
                 let even = u32::next_multiple_of(width, 2);
                 let stride = fourcc.tight_stride(even).unwrap() + 2 * pad;
                 let data = vec![7; fourcc.frame_len(stride, height).unwrap()];

@@ -1,39 +1,38 @@
-//! From a finished JPEG to the small planar picture a detector wants, in libjpeg-turbo's DCT domain.
+//! Decodes a JPEG to the small planar image for a detector, in libjpeg-turbo's DCT domain.
 //!
-//! A picture at an eighth of its size costs little more than reading its Huffman codes, and nothing
-//! is converted to RGB and back. Lives on the thread of whoever looks at pictures, and takes no
-//! memory for a picture after the first of its size.
+//! An image at an eighth of its size costs little more than decoding the Huffman codes, without a conversion through
+//! RGB. Runs on the thread that needs the image. Allocates memory only for the first image of a size.
 
 use super::memory_budget::NoRoom;
 use super::plane::{Plane, Samples};
 use super::turbo::{CompressError, Decompressor, YuvLayout};
 use crate::media::{Crop, Geometry, Orientation, Picture, SmallImage};
 
-/// The JPEG of a picture could not be read.
+/// Why the JPEG of a picture could not be reduced.
 #[derive(Debug, thiserror::Error)]
 pub enum ReduceError {
-    /// It is broken, or cut off.
+    /// It is broken or truncated.
     #[error("the JPEG of picture {sequence} ({len} bytes) is broken: {source}")]
     Broken {
         /// The picture's number.
         sequence: u64,
         /// Bytes of the JPEG.
         len: usize,
-        /// libjpeg-turbo's words.
+        /// libjpeg-turbo's message.
         source: CompressError,
     },
-    /// It holds no luma and chroma: CMYK, lossless, or subsampled as nobody does.
+    /// It is not of luma and chroma (CMYK, lossless), or has an unusual subsampling.
     #[error("the JPEG of picture {sequence} is none of luma and chroma: {what}")]
     Kind {
         /// The picture's number.
         sequence: u64,
-        /// What it is instead.
+        /// The kind that it is.
         what: &'static str,
     },
 }
 
 impl ReduceError {
-    /// The memory that there is not, if that is why.
+    /// The exhausted memory budget, if that is the reason.
     pub fn out_of_memory(&self) -> Option<&NoRoom> {
         match self {
             ReduceError::Broken { source: CompressError::NoRoom(none), .. } => Some(none),
@@ -46,15 +45,15 @@ impl ReduceError {
 #[derive(Debug)]
 pub struct Reducer {
     decompressor: Decompressor,
-    /// The planes as libjpeg-turbo leaves them: padded to whole blocks of chroma.
+    /// The planes from libjpeg-turbo, padded to whole blocks of chroma.
     planes: Vec<u8>,
-    /// For what is turned.
+    /// Buffer for rotation.
     plane: Plane,
     spare: Plane,
 }
 
 impl Reducer {
-    /// A reducer.
+    /// A reducer with empty buffers.
     ///
     /// # Errors
     /// libjpeg-turbo could not be set up.
@@ -67,18 +66,18 @@ impl Reducer {
         })
     }
 
-    /// Gives its memory back.
+    /// Frees its memory.
     pub fn release(&mut self) {
         self.decompressor.release();
         (self.planes, self.plane, self.spare) = Default::default();
     }
 
-    /// Decodes `picture` at the smallest of libjpeg-turbo's scales (1/8, 2/8 … 8/8) that still has `least` pixels a row
-    /// and rows, into `out`; at its own size if that is less than `least`. Lengths are rounded up. Chroma comes as the
-    /// file has it: 4:4:4, 4:2:2, 4:4:0, 4:2:0 or none; of the rare 4:1:1 and 4:4:1 each sample is given twice.
+    /// Decodes `picture` into `out` at the smallest of libjpeg-turbo's scales (1/8, 2/8 … 8/8) that has at least
+    /// `least` (width, height) pixels, or at full size. Lengths are rounded up. Chroma keeps the subsampling of the
+    /// file: 4:4:4, 4:2:2, 4:4:0, 4:2:0 or none. For the rare 4:1:1 and 4:4:1 each sample is doubled.
     ///
     /// # Errors
-    /// See [`ReduceError`]; `out` then holds nothing of worth, and the next picture may be tried.
+    /// See [`ReduceError`]; `out` is then undefined, and the next picture may be tried.
     pub fn reduce(
         &mut self,
         picture: &Picture,
@@ -88,8 +87,8 @@ impl Reducer {
         self.reduce_visible(picture, &Geometry::default(), least, out)
     }
 
-    /// The same of what `geometry` shows of the picture: `least` pixels are of that, and so is what `out` says it is
-    /// of.
+    /// Like [`reduce`](Reducer::reduce) for the part of the picture that `geometry` shows: `least` and the size of
+    /// the original in `out` refer to that part.
     ///
     /// # Errors
     /// As [`Reducer::reduce`].
@@ -130,7 +129,7 @@ impl Reducer {
             }
             let decompressor = &mut self.decompressor;
             let done = match is_straight {
-                // What our own reader does not know it need not be asked twice.
+                // The own reader has already failed on it.
                 true => decompressor.decompress_by_turbo(&jpeg, &layout, &mut self.planes),
                 false => decompressor.decompress(&jpeg, &layout, &mut self.planes),
             };
@@ -143,7 +142,7 @@ impl Reducer {
         Ok(())
     }
 
-    /// Decodes into `out` itself, whose sizes are told. `None` where our own reader does not know how.
+    /// Decodes into `out` itself and sets its sizes. `None` if the own reader does not support the JPEG.
     fn decode_directly(&mut self, jpeg: &[u8], layout: &YuvLayout, out: &mut SmallImage) -> Option<()> {
         (out.width, out.height) = (layout.width, layout.height);
         (out.chroma_width, out.chroma_height) = layout.chroma_size();
@@ -154,7 +153,7 @@ impl Reducer {
         self.decompressor.decode_unpadded(jpeg, layout, [&mut out.y, &mut out.u, &mut out.v])
     }
 
-    /// Leaves of `out`, a small image of a picture of `size`, what lies within `part`, turned.
+    /// Crops `out`, a small image of a picture of `size`, to `part`, and rotates it.
     fn crop_and_orient(
         &mut self,
         orientation: Orientation,
@@ -187,7 +186,7 @@ impl Reducer {
         (self.plane.width, self.plane.height)
     }
 
-    /// Copies the planes out without their padding.
+    /// Copies the planes without their padding.
     fn copy_planes(&self, layout: &YuvLayout, out: &mut SmallImage) {
         let (luma, chroma) = self.planes.split_at(layout.y_stride * layout.y_rows);
         copy_rows(luma, layout.y_stride, layout.width, layout.height, &mut out.y);
@@ -197,7 +196,7 @@ impl Reducer {
             out.v.clear();
             return;
         }
-        // Quarters are given as halves.
+        // A subsampling by four is delivered as one by two.
         let repeat = (if layout.across == 4 { 2 } else { 1 }, if layout.down == 4 { 2 } else { 1 });
         out.chroma_width = layout.width.div_ceil(layout.across / repeat.0);
         out.chroma_height = layout.height.div_ceil(layout.down / repeat.1);
@@ -216,7 +215,7 @@ impl Reducer {
     }
 }
 
-/// The first `width` bytes of each of `height` rows of `from`.
+/// Copies the first `width` bytes of each of `height` rows of `from`.
 fn copy_rows(from: &[u8], stride: usize, width: usize, height: usize, to: &mut Vec<u8>) {
     to.clear();
     to.reserve(width * height);

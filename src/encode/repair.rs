@@ -1,18 +1,18 @@
-//! A camera's JPEG that cannot be passed on as it is: without its end, damaged, in colours or subsampling that views do
-//! not take, or to be turned as its Exif header says. What leaves here is a whole Y'CbCr JPEG the right way up.
+//! Repairs a camera's JPEG that cannot be passed on: truncated, damaged, in colours or subsampling that views do not
+//! support, or to be rotated by its Exif header. The result is a complete, upright Y'CbCr JPEG.
 
 use super::EncodeError;
 use super::turbo::{CompressError, Compressor, Decompressor};
 use crate::media::jpeg::Jpeg;
 use crate::media::{Frame, Orientation};
 
-/// A picture this much smaller than the last whole one may have lost rows: three quarters of its bytes.
+/// A picture of less than this share of the last complete one's bytes may have lost rows.
 const FEW: (usize, usize) = (3, 4);
-/// Pictures as far apart as this are all decoded, for that costs little.
+/// Pictures at least this far apart are all decoded, because that costs little.
 const FAR_APART_US: u64 = 400_000;
 
-/// Which pictures have to be decoded to know that they are whole: to decode all of a fast camera's would cost a Pi a
-/// tenth of a core.
+/// Decides which pictures must be decoded to prove that they are complete. Decoding all pictures of a fast camera
+/// would cost a Pi a tenth of a core.
 #[derive(Debug, Default)]
 pub struct Doubts {
     whole_bytes: usize,
@@ -20,7 +20,7 @@ pub struct Doubts {
 }
 
 impl Doubts {
-    /// Whether the JPEG that was `found` in `frame` has to be decoded.
+    /// True if the JPEG that was `found` in `frame` must be decoded.
     pub fn has(&mut self, frame: &Frame<'_>, found: &Jpeg) -> bool {
         let now = frame.stamp.monotonic_us;
         let is_far = now.saturating_sub(self.looked_at_us) >= FAR_APART_US;
@@ -28,18 +28,18 @@ impl Doubts {
         is_far || !found.has_end || found.len * FEW.1 < self.whole_bytes * FEW.0
     }
 
-    /// One of so many bytes is whole.
+    /// Records a complete picture of this many bytes.
     pub fn is_whole(&mut self, bytes: usize) {
         self.whole_bytes = bytes;
     }
 }
 
-/// Mends JPEGs. Reuses its buffers.
+/// Repairs JPEGs. Reuses its buffers.
 #[derive(Debug)]
 pub struct Mender {
     decompressor: Decompressor,
     compressor: Compressor,
-    /// Luma of an eighth, or three bytes a pixel.
+    /// Luma at an eighth of the size, or three bytes a pixel.
     pixels: Vec<u8>,
     turned: Vec<u8>,
 }
@@ -56,15 +56,15 @@ impl Mender {
         })
     }
 
-    /// Whether all rows of a usual `jpeg` can be decoded.
+    /// Checks that all rows of a regular `jpeg` can be decoded.
     ///
     /// # Errors
-    /// They cannot.
+    /// A row cannot be decoded.
     pub fn check(&mut self, jpeg: &[u8]) -> Result<(), CompressError> {
         self.decompressor.check(jpeg, &mut self.pixels)
     }
 
-    /// `jpeg` as views take it, with width and height, until the next call.
+    /// `jpeg` in a form that views accept, with width and height; valid until the next call.
     ///
     /// # Errors
     /// It cannot be decoded; the next one may be tried.
@@ -89,7 +89,7 @@ impl Mender {
     }
 }
 
-/// Turns pixels of three bytes.
+/// Rotates pixels of three bytes.
 fn orient_pixels(
     pixels: &[u8],
     (width, height): (usize, usize),
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pixels_are_turned_as_exif_means_it() {
+    fn pixels_are_rotated_as_exif_defines() {
         // a b c
         // d e f
         let pixels: Vec<u8> = b"abcdef".iter().flat_map(|&letter| [letter; 3]).collect();

@@ -1,13 +1,13 @@
-//! A picture changed as a [`View`] wants it: turned, mirrored, cropped, made smaller, without its colour, written into.
-//! What streams, snapshots, `?w=` and thumbnails are made with. Nothing to be done gives the very bytes that came.
+//! Transforms a picture for a [`View`]: rotate, mirror, crop, scale, remove colour, add a caption. Used for streams,
+//! snapshots, `?w=` and thumbnails. Without a change the original bytes are returned.
 //!
-//! Of a finished JPEG as little is decoded as can be. Turning, cropping and taking the colour away are done to the
-//! coefficients of whole blocks, without loss, where the blocks come out even (`Header::is_lossless`); where they do
-//! not (1080 rows of 4:2:0 are no whole number of blocks) the picture is decoded and encoded, so that its size is
-//! always exact and no edge is lost. Smaller pictures are decoded at that scale in the DCT domain. Of a raw frame the
-//! planes are changed before they are compressed, so that less is compressed than without the change.
+//! As little as possible of a JPEG is decoded. Rotation, cropping and removal of colour work on the coefficients of
+//! whole blocks, without loss, if the blocks fit (`Header::is_lossless`). If not (1080 rows of 4:2:0 are no whole
+//! number of blocks), the picture is decoded and encoded, so that its size is always exact and no edge is lost.
+//! Smaller pictures are decoded at the smaller scale in the DCT domain. The planes of a raw frame are transformed
+//! before they are compressed, so that less is compressed.
 //!
-//! Blocks the thread that calls, for some milliseconds at most. Reuses its buffers.
+//! Blocks the calling thread for some milliseconds at most. Reuses its buffers.
 
 use std::sync::Arc;
 
@@ -22,25 +22,25 @@ use crate::media::caption::{Caption, Paper};
 use crate::media::jpeg::{self, JpegError};
 use crate::media::{Crop, Frame, Picture, PicturePool, View};
 
-/// The narrowest and the widest that may be asked for.
+/// Range of widths that may be requested, in pixels.
 pub const WIDTHS: std::ops::RangeInclusive<u32> = 16..=8192;
 
-/// Why a picture could not be changed.
+/// Why a picture could not be transformed.
 #[derive(Debug, thiserror::Error)]
 pub enum TransformError {
-    /// It is no JPEG.
+    /// It is no valid JPEG.
     #[error("the picture is no JPEG that is understood: {0}")]
     Jpeg(#[from] JpegError),
-    /// It holds no luma and chroma: CMYK, lossless, or subsampled as nobody does.
+    /// It is not of luma and chroma (CMYK, lossless), or has an unusual subsampling.
     #[error("the picture cannot be changed so: {0}")]
     Kind(&'static str),
-    /// libjpeg-turbo refused, or there is no memory for it.
+    /// libjpeg-turbo failed, or there is no memory for it.
     #[error(transparent)]
     Turbo(#[from] CompressError),
 }
 
 impl TransformError {
-    /// The memory that there is not, if that is why.
+    /// The exhausted memory budget, if that is the reason.
     pub fn out_of_memory(&self) -> Option<&NoRoom> {
         match self {
             TransformError::Turbo(CompressError::NoRoom(none)) => Some(none),
@@ -49,25 +49,25 @@ impl TransformError {
     }
 }
 
-/// A picture that was changed.
+/// A transformed picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transformed {
-    /// The JPEG: the one that came, if there was nothing to do.
+    /// The JPEG: the original one if nothing changed.
     pub jpeg: Bytes,
-    /// Pixels in a row.
+    /// Width in pixels.
     pub width: u32,
-    /// Rows.
+    /// Height in pixels.
     pub height: u32,
 }
 
-/// Changes pictures. Reuses its buffers.
+/// Transforms pictures. Reuses its buffers.
 #[derive(Debug)]
 pub struct Transformer {
     decompressor: Decompressor,
     compressor: Compressor,
     turner: Turner,
     caption: Caption,
-    /// The planes as libjpeg-turbo leaves them.
+    /// The planes from libjpeg-turbo.
     decoded: Vec<u8>,
     /// The planes of a raw frame.
     raw: Planes,
@@ -75,26 +75,26 @@ pub struct Transformer {
     pool: PicturePool,
 }
 
-/// What is made of a picture, all of it known before any is decoded.
+/// The steps of a transformation, known before anything is decoded.
 struct TransformPlan<'a> {
     view: &'a View,
-    /// The part that is shown, before it is turned.
+    /// The visible part, before rotation.
     part: Crop,
-    /// The size that is wanted.
+    /// The final size.
     size: (u32, u32),
     gray: bool,
     words: Option<&'a str>,
 }
 
-/// Where the JPEG that was made lies.
+/// The resulting JPEG.
 enum TransformedJpeg<'a> {
-    /// It is the one that came.
+    /// The original one.
     Same,
     New(&'a [u8]),
 }
 
 impl<'a> TransformPlan<'a> {
-    /// Of a picture of `size` pixels, shown at most `width` pixels wide.
+    /// The plan for a picture of `size` pixels, scaled to at most `width`.
     fn new(
         view: &'a View,
         size: (u32, u32),
@@ -120,7 +120,7 @@ impl<'a> TransformPlan<'a> {
         }
     }
 
-    /// The size before it is turned.
+    /// The size before rotation.
     fn size_before_orientation(&self) -> (usize, usize) {
         let (width, height) = self.view.geometry().orientation.oriented_size(self.size);
         (width as usize, height as usize)
@@ -132,7 +132,7 @@ impl<'a> TransformPlan<'a> {
 }
 
 impl Transformer {
-    /// A transformer.
+    /// A transformer with the memory budget of the process.
     ///
     /// # Errors
     /// libjpeg-turbo could not be set up.
@@ -140,7 +140,7 @@ impl Transformer {
         Transformer::with_budget(&MemoryBudget::process_wide())
     }
 
-    /// One whose pictures take of that memory.
+    /// A transformer with this memory budget.
     fn with_budget(room: &Arc<MemoryBudget>) -> Result<Transformer, CompressError> {
         Ok(Transformer {
             decompressor: Decompressor::with_budget(room)?,
@@ -154,8 +154,8 @@ impl Transformer {
         })
     }
 
-    /// `jpeg` as `view` shows it, with at most `width` pixels a row, never more than it has, and with `words` written
-    /// into it ([`View::caption_text`]). `quality` (1–100, libjpeg's scale) is used where it must be encoded again.
+    /// `jpeg` transformed for `view`, scaled to at most `width` pixels and never enlarged, with `words` written into
+    /// it ([`View::caption_text`]). `quality` (1–100, libjpeg's scale) applies if it must be encoded again.
     ///
     /// # Errors
     /// [`TransformError`]; the next picture may be tried.
@@ -175,7 +175,7 @@ impl Transformer {
         Ok(Transformed { jpeg, width, height })
     }
 
-    /// `picture` as `view` shows it, with its own stamp and number; the same picture where there is nothing to do.
+    /// `picture` transformed for `view`, with its own stamp and number; the same picture if nothing changes.
     ///
     /// # Errors
     /// [`TransformError`]; the next picture may be tried.
@@ -190,7 +190,7 @@ impl Transformer {
         Ok(builder.finish(width, height, picture.stamp, picture.sequence, picture.is_card))
     }
 
-    /// A picture of the raw `frame`, as `view` shows it.
+    /// Makes a picture of the raw `frame` for `view`.
     ///
     /// # Errors
     /// As [`super::Encoder::encode`].
@@ -221,7 +221,7 @@ impl Transformer {
         words: Option<&str>,
         quality: u8,
     ) -> Result<(TransformedJpeg<'_>, (u32, u32)), TransformError> {
-        // Also keeps pictures of absurd sizes away from the buffers.
+        // Also keeps images of absurd sizes away from the buffers.
         let found = jpeg::inspect(jpeg)?;
         let size = (found.width, found.height);
         let plan = TransformPlan::new(view, size, width, found.components != 1, words);
@@ -252,7 +252,7 @@ impl Transformer {
         Ok((TransformedJpeg::New(made), plan.size))
     }
 
-    /// Decodes `jpeg` at the least scale at which the part that is shown has the size that is wanted.
+    /// Decodes `jpeg` at the smallest scale at which the visible part has the final size.
     fn decode(
         &mut self,
         jpeg: &[u8],
@@ -281,20 +281,20 @@ impl Transformer {
     }
 }
 
-/// Planes that a picture is made of, and what part of them is shown.
+/// Source planes and the visible part of them.
 struct Ground<'a> {
     y: Samples<'a>,
     /// Blue and red; `None` for grey.
     chroma: Option<[Samples<'a>; 2]>,
-    /// The part of the luma.
+    /// The visible part of the luma.
     part: Crop,
-    /// Samples of luma, across and down, that one of chroma stands for.
+    /// Samples of luma, across and down, for one of chroma.
     across: usize,
     down: usize,
 }
 
 impl<'a> Ground<'a> {
-    /// A raw frame's planes, of which `part` is shown.
+    /// The planes of a raw frame and their visible `part`.
     fn new(planar: &Planar<'a>, part: Crop) -> Ground<'a> {
         let (width, height) = (planar.width, planar.height);
         let y = Samples { bytes: planar.y, stride: planar.y_stride, width, height };
@@ -304,8 +304,8 @@ impl<'a> Ground<'a> {
         Ground { y, chroma, part, across: 2, down: 2 }
     }
 
-    /// What libjpeg-turbo has decoded, maybe at a smaller scale than the picture of `size`, of which `part` is shown,
-    /// to be made `wanted`.
+    /// The planes from libjpeg-turbo, maybe at a smaller scale than the picture of `size`, with its visible `part`
+    /// that becomes `wanted`.
     fn decoded(
         layout: &YuvLayout,
         planes: &'a [u8],
@@ -328,7 +328,7 @@ impl<'a> Ground<'a> {
             let luma = layout.y_stride * layout.y_rows;
             [plane(luma), plane(luma + len)]
         });
-        // The part at this scale: to the nearest sample, and exactly as large as wanted where the scale allows.
+        // The part at this scale: rounded to the nearest sample, with the exact final size where the scale allows.
         let scale = |from: u32, length: u32, of: u32, now: usize, wanted: usize| {
             let of = u64::from(of.max(1));
             let length = (u64::from(length) * now as u64).div_ceil(of).clamp(1, now as u64);
@@ -343,13 +343,13 @@ impl<'a> Ground<'a> {
         Ground { y, chroma, part, across: layout.across, down: layout.down }
     }
 
-    /// The part where it lies, if that is how the compressor wants it.
+    /// The part in place, if its layout suits the compressor.
     fn crop_in_place(&self, colour: Option<[Samples<'a>; 2]>) -> Option<Planar<'a>> {
         let (left, top) = (self.part.left as usize, self.part.top as usize);
         let (width, height) = (self.part.width as usize, self.part.height as usize);
         let from = |plane: Samples<'a>, left: usize, top: usize, width: usize, height: usize| {
             let bytes = plane.bytes.get(top * plane.stride + left..)?;
-            // Rows beyond the last one and samples beside them are there where the compressor reads whole blocks.
+            // The compressor reads whole blocks, so rows after the last one and samples beside them must exist.
             (left + width <= plane.stride && bytes.len() >= plane.stride * (height - 1) + width)
                 .then_some(bytes)
         };
@@ -395,7 +395,7 @@ impl<'a> Ground<'a> {
     }
 }
 
-/// Planes of 4:2:0 as they are compressed.
+/// Planes of 4:2:0 ready for compression.
 #[derive(Debug, Default)]
 struct Shaped {
     planes: [Plane; 3],
@@ -403,7 +403,7 @@ struct Shaped {
 }
 
 impl Shaped {
-    /// Makes the JPEG that `plan` wants of `ground`.
+    /// Makes the JPEG of `plan` from `ground`.
     fn encode<'a>(
         &mut self,
         ground: &Ground<'_>,

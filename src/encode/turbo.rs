@@ -12,29 +12,29 @@ use super::memory_budget::{MemoryBudget, NoRoom, Share};
 use super::planes::Planar;
 use crate::media::{Crop, Orientation, jpeg};
 
-/// Why a JPEG was not decoded, turned or made.
+/// Why a JPEG was not decoded, transformed or made.
 #[derive(Debug, thiserror::Error)]
 pub enum CompressError {
-    /// libjpeg-turbo's own words.
+    /// libjpeg-turbo's own message.
     #[error("libjpeg-turbo: {0}")]
     Turbo(#[from] turbojpeg::Error),
-    /// There is no memory for it.
+    /// The memory budget is exhausted.
     #[error(transparent)]
     NoRoom(#[from] NoRoom),
 }
 
-/// Bytes that a sample takes while a picture is decoded: as it is decoded, as it is changed, and what that is made
-/// with.
+/// Bytes that a sample takes while an image is decoded: for the decoded planes, for the transformed ones, and for the
+/// buffers in between.
 const PER_SAMPLE: u64 = 4;
-/// The same of a coefficient. All of them are in memory where a picture comes in several scans, or is turned.
+/// Bytes of a coefficient. All of them are in memory if an image has several scans or is rotated.
 const PER_COEFFICIENT: u64 = 2;
 
 /// A compressor and the buffer it writes to.
 #[derive(Debug)]
 pub struct Compressor {
     turbo: turbojpeg::Compressor,
-    /// Room for the largest JPEG of the present size. Pages that no JPEG reaches are never touched,
-    /// so it costs address space, not memory.
+    /// Room for the largest JPEG of the present size. Pages that no JPEG reaches are never touched, so it costs
+    /// address space, not memory.
     out: Vec<u8>,
 }
 
@@ -46,12 +46,12 @@ impl Compressor {
         Ok(Compressor { turbo, out: Vec::new() })
     }
 
-    /// Another quality, 1–100, from the next picture on.
+    /// Sets the quality, 1–100, of later images.
     pub fn set_quality(&mut self, quality: u8) -> Result<(), CompressError> {
         Ok(self.turbo.set_quality(i32::from(quality.clamp(1, 100)))?)
     }
 
-    /// The JPEG of `planar`, until the next call.
+    /// The JPEG of `planar`, valid until the next call.
     pub fn compress(&mut self, planar: &Planar<'_>) -> Result<&[u8], CompressError> {
         let subsamp = if planar.u.is_empty() { Subsamp::Gray } else { Subsamp::Sub2x2 };
         let room = compressed_buf_len(planar.width, planar.height, subsamp)?;
@@ -85,7 +85,7 @@ impl Compressor {
         Ok(&self.out[..len])
     }
 
-    /// The JPEG of pixels of three bytes, red, green, blue, until the next call.
+    /// The JPEG of pixels of three bytes (red, green, blue), valid until the next call.
     pub fn compress_rgb(
         &mut self,
         pixels: &[u8],
@@ -99,32 +99,31 @@ impl Compressor {
     }
 }
 
-/// A decompressor to planes. What is wanted at half the size or less, of a picture as cameras send it, our own reader
-/// decodes, to the very same samples where libjpeg-turbo has the scale; all else that does.
+/// Decodes JPEGs to planes. The own reader decodes the kinds that cameras send at half the size or less, to the same
+/// samples where libjpeg-turbo has the scale. libjpeg-turbo does everything else.
 #[derive(Debug)]
 pub struct Decompressor {
     turbo: turbojpeg::Decompressor,
     reader: JpegReader,
-    /// For what is decoded, and what its owner makes of that.
+    /// For the decoded planes and their owner's buffers.
     share: Share,
 }
 
-/// Turns JPEGs, cuts parts out and takes their colour away, without decoding their blocks: what is left is bit for bit
-/// what was there.
+/// Rotates and crops JPEGs and removes their colour without decoding blocks: the rest stays bit for bit the same.
 #[derive(Debug)]
 pub struct Turner {
     turbo: turbojpeg::Transformer,
     room: Arc<MemoryBudget>,
-    /// Takes colour away from pictures as cameras send them.
+    /// Removes colour from the kinds of JPEG that cameras send.
     reader: JpegReader,
-    /// It has seen a picture.
+    /// It has processed an image.
     is_used: bool,
-    /// As a [`Compressor`]'s.
+    /// As in [`Compressor`].
     out: Vec<u8>,
 }
 
 impl Turner {
-    /// One whose pictures take of that memory.
+    /// A turner with this memory budget.
     pub fn with_budget(room: &Arc<MemoryBudget>) -> Result<Turner, CompressError> {
         let turbo = turbojpeg::Transformer::new()?;
         Ok(Turner {
@@ -136,12 +135,12 @@ impl Turner {
         })
     }
 
-    /// `jpeg` turned by `orientation`, of that only `part` (in pixels of the turned picture) if it is given, without
-    /// colour if `gray`; until the next call. What is written about the picture in it goes when it is turned or cut,
-    /// for it says how to show it.
+    /// `jpeg` rotated by `orientation`, then cropped to `part` (in pixels of the rotated image) if given, without
+    /// colour if `gray`; valid until the next call. Metadata is dropped by rotation or cropping, because it describes
+    /// how to show the image.
     ///
-    /// It fails where blocks that are not whole would have to move away from the right or lower edge, or where the part
-    /// does not begin with a block: ask [`Header::is_lossless`] before.
+    /// Fails if incomplete blocks would move away from the right or lower edge, or if the part does not begin at a
+    /// block: ask [`Header::is_lossless`] before.
     pub fn orient(
         &mut self,
         jpeg: &[u8],
@@ -167,7 +166,7 @@ impl Turner {
             let words = format!("it has more than {MOST_SCANS} scans");
             return Err(turbojpeg::Error::TurboJpegError(words).into());
         }
-        // Of what came and of what is made; libjpeg-turbo gives it back at once.
+        // For input and output coefficients; libjpeg-turbo frees them at once.
         let mut share = Share::new(&self.room);
         if let Ok(found) = jpeg::inspect_open(jpeg) {
             share.grow(2 * PER_COEFFICIENT * samples(&found))?;
@@ -192,8 +191,8 @@ impl Turner {
             width: Some(part.width as usize),
             height: Some(part.height as usize),
         });
-        // Blocks are written with other Huffman tables than they came with: they may take more room than before, but
-        // not twice as much, and what is copied beside them was there.
+        // Blocks are written with other Huffman tables than before: they may take more room, but not twice as much.
+        // Metadata keeps its size.
         let room = 2 * jpeg.len() + 4096;
         if self.out.len() < room || self.out.len() / 4 > room {
             self.out = vec![0; room.next_multiple_of(1 << 16)];
@@ -206,7 +205,7 @@ impl Turner {
             _ => false,
         };
         if done.as_ref().is_err_and(|error| !is_of_use(error)) && self.is_used {
-            // What a damaged picture has left in it (Huffman tables) fails good ones, too.
+            // Remains of a damaged image (Huffman tables) fail good ones, too.
             self.turbo = turbojpeg::Transformer::new()?;
             done = self.turbo.transform_to_slice(&transform, jpeg, &mut self.out);
         }
@@ -214,13 +213,13 @@ impl Turner {
         match done {
             Ok(len) => Ok(&self.out[..len]),
             Err(turbojpeg::Error::TurboJpegError(words)) if words.contains(EXTRANEOUS) => {
-                // It is finished, and only its length is not told.
+                // It is complete; only its length is not reported.
                 let end = jpeg::EndSearch::new().advance(&self.out).ok().flatten();
                 let error = CompressError::from(turbojpeg::Error::TurboJpegError(words));
                 end.map(|end| &self.out[..end]).ok_or(error)
             }
             Err(turbojpeg::Error::TurboJpegError(words)) if words.contains("too small") => {
-                // They do.
+                // More room is needed after all.
                 self.out = self.turbo.transform_to_vec(&transform, jpeg)?;
                 Ok(&self.out)
             }
@@ -229,49 +228,48 @@ impl Turner {
     }
 }
 
-/// A file may hold a thousand scans of nothing, each of which goes over all of the picture, and need not be progressive
-/// for it; honest ones have ten.
+/// Maximum number of scans. A file may hold a thousand empty scans; each costs a pass over the image, even in a file
+/// that is not progressive. Real files have ten.
 const MOST_SCANS: u32 = 100;
 
-/// Whether a JPEG is such a file. A transformer has no limit of its own.
+/// True if a JPEG has more scans than that. libjpeg-turbo's transformer has no limit of its own.
 fn has_too_many_scans(jpeg: &[u8]) -> bool {
     let is_scan = |&at: &usize| jpeg.get(at + 1) == Some(&0xda);
     memchr::memchr_iter(0xff, jpeg).filter(is_scan).count() > MOST_SCANS as usize
 }
 
-/// What a JPEG says of itself.
+/// The header of a JPEG.
 #[derive(Debug)]
 pub struct Header(DecompressHeader);
 
-/// How libjpeg-turbo lays a picture out in planes: Y, U, V one after the other. Rows and columns of
-/// luma are padded to whole blocks of chroma.
+/// Layout of libjpeg-turbo's planes: Y, U, V one after the other. Rows and columns of luma are padded to whole blocks
+/// of chroma.
 #[derive(Debug)]
 pub struct YuvLayout {
-    /// Pixels in a row.
+    /// Width in pixels.
     pub width: usize,
-    /// Rows.
+    /// Height in pixels.
     pub height: usize,
-    /// Bytes from one row of luma to the next, and rows there are.
+    /// Stride and number of rows of luma, with padding.
     pub y_stride: usize,
     pub y_rows: usize,
-    /// The same of each plane of chroma; 0 for grey.
+    /// The same of each chroma plane; 0 for grey.
     pub chroma_stride: usize,
     pub chroma_rows: usize,
-    /// Pixels across and down that one sample of chroma stands for.
+    /// Pixels across and down for one sample of chroma.
     pub across: usize,
     pub down: usize,
-    /// Eighths of the picture's width and height.
+    /// Scale in eighths.
     eighths: usize,
     subsamp: Subsamp,
 }
 
 impl YuvLayout {
-    /// Its scale.
     fn scale(&self) -> ScalingFactor {
         ScalingFactor::new(self.eighths, 8)
     }
 
-    /// Samples of chroma in a row and rows of them, without padding; 0 for grey.
+    /// Width and height of a chroma plane in samples, without padding; 0 for grey.
     pub fn chroma_size(&self) -> (usize, usize) {
         match self.chroma_stride {
             0 => (0, 0),
@@ -287,12 +285,12 @@ fn new_decompressor() -> Result<turbojpeg::Decompressor, turbojpeg::Error> {
 }
 
 impl Decompressor {
-    /// A decompressor.
+    /// A decompressor with the memory budget of the process.
     pub fn new() -> Result<Decompressor, CompressError> {
         Decompressor::with_budget(&MemoryBudget::process_wide())
     }
 
-    /// One whose pictures take of that memory.
+    /// A decompressor with this memory budget.
     pub fn with_budget(room: &Arc<MemoryBudget>) -> Result<Decompressor, CompressError> {
         Ok(Decompressor {
             turbo: new_decompressor()?,
@@ -301,13 +299,13 @@ impl Decompressor {
         })
     }
 
-    /// Its owner has given back what was decoded.
+    /// The owner has freed its decoded images.
     pub fn release(&mut self) {
         self.share.release();
     }
 
-    /// Must come before the memory is taken that `layout` needs of the `jpeg` with this header. `true`: buffers of a
-    /// much larger picture have to be given back.
+    /// Reserves memory for `layout` of the `jpeg` with this header; call it before allocating. Returns true if
+    /// buffers of a much larger image must be freed.
     pub fn reserve_memory(
         &mut self,
         jpeg: &[u8],
@@ -326,7 +324,7 @@ impl Decompressor {
         }
     }
 
-    /// What a damaged picture has left (Huffman tables) must not fail the next one.
+    /// Remains of a damaged image (Huffman tables) must not fail the next one.
     fn reset_after<T>(&mut self, error: turbojpeg::Error) -> Result<T, CompressError> {
         self.turbo = new_decompressor()?;
         Err(error.into())
@@ -345,7 +343,7 @@ impl Decompressor {
         self.decompress_by_turbo(jpeg, layout, planes)
     }
 
-    /// The same by libjpeg-turbo, whatever our own reader knows.
+    /// The same, always with libjpeg-turbo.
     pub fn decompress_by_turbo(
         &mut self,
         jpeg: &[u8],
@@ -364,7 +362,7 @@ impl Decompressor {
         self.check_complete(done)
     }
 
-    /// Decodes by our own reader. `None` if it does not know how.
+    /// Decodes with the own reader. `None` if it does not support the JPEG.
     fn read_planes(&mut self, jpeg: &[u8], layout: &YuvLayout, planes: &mut [u8]) -> Option<()> {
         let (y, chroma) = planes.split_at_mut_checked(layout.y_stride * layout.y_rows)?;
         let len = layout.chroma_stride * layout.chroma_rows;
@@ -380,8 +378,9 @@ impl Decompressor {
         self.read(jpeg, layout, planes)
     }
 
-    /// Decodes a JPEG to planes without padding, where our own reader can: `planes` are those of luma and of chroma, of
-    /// [`YuvLayout::chroma_size`], or nothing of a grey picture. `None`, and nothing of worth in them, where it cannot.
+    /// Decodes a JPEG to planes without padding with the own reader. `planes` are luma and chroma of
+    /// [`YuvLayout::chroma_size`], or nothing for grey. `None`, with undefined planes, if it does not support the
+    /// JPEG.
     pub fn decode_unpadded(&mut self, jpeg: &[u8], layout: &YuvLayout, planes: [&mut [u8]; 3]) -> Option<()> {
         let [y, u, v] = planes;
         let stride = layout.chroma_size().0;
@@ -399,13 +398,13 @@ impl Decompressor {
         self.read(jpeg, layout, &mut [OutputPlane { samples, stride: layout.width }])
     }
 
-    /// Has our own reader fill `planes`. `None` if it does not know how.
+    /// Fills `planes` with the own reader. `None` if it does not support the JPEG.
     fn read(&mut self, jpeg: &[u8], layout: &YuvLayout, planes: &mut [OutputPlane<'_>]) -> Option<()> {
         let (size, subsampling) = ((layout.width, layout.height), (layout.across, layout.down));
         self.reader.decode(jpeg, layout.eighths, size, subsampling, planes)
     }
 
-    /// The same of luma alone: chroma is read over, which costs half as much. The plane has no padding.
+    /// Decodes only luma, without padding. Skipping chroma halves the cost.
     pub fn decompress_luma(
         &mut self,
         jpeg: &[u8],
@@ -436,8 +435,8 @@ impl Decompressor {
         self.check_complete(done)
     }
 
-    /// Decodes all blocks of a JPEG of luma and chroma, to an eighth of its size, into `scratch`: an error where rows
-    /// are missing or damaged.
+    /// Decodes all blocks of a JPEG of luma and chroma at an eighth of its size into `scratch`. Missing or damaged
+    /// rows are an error.
     pub fn check(&mut self, jpeg: &[u8], scratch: &mut Vec<u8>) -> Result<(), CompressError> {
         let header = self.header(jpeg)?;
         let eighth = ScalingFactor::new(1, 8);
@@ -451,7 +450,7 @@ impl Decompressor {
             .turbo
             .decompress(jpeg, Image { pixels: &mut scratch[..], width, pitch: width, height, format });
         match done {
-            // What else it warns of leaves no hole.
+            // Its other warnings leave no hole.
             Err(turbojpeg::Error::TurboJpegError(words)) if !LOST.iter().any(|lost| words.contains(lost)) => {
                 Ok(())
             }
@@ -459,7 +458,7 @@ impl Decompressor {
         }
     }
 
-    /// Decodes a JPEG of any colours to pixels of three bytes, red, green, blue. Gives width and height.
+    /// Decodes a JPEG of any colours to pixels of three bytes: red, green, blue. Returns width and height.
     pub fn decompress_rgb(
         &mut self,
         jpeg: &[u8],
@@ -479,7 +478,7 @@ impl Decompressor {
             .decompress(jpeg, Image { pixels: &mut pixels[..], width, pitch: each * width, height, format });
         self.check_complete(done)?;
         if is_print {
-            // Adobe's inks are inverted, and everyone who writes such JPEGs does as Adobe does.
+            // Adobe's inks are inverted, and all other writers of such JPEGs follow Adobe.
             for at in 0..width * height {
                 let [cyan, magenta, yellow, black] = [0, 1, 2, 3].map(|ink| u16::from(pixels[4 * at + ink]));
                 let light = [cyan, magenta, yellow].map(|ink| (ink * black / 255) as u8);
@@ -490,7 +489,7 @@ impl Decompressor {
         Ok((width, height))
     }
 
-    /// All of the picture is there, too, when only bytes before its end are too many.
+    /// An image is also complete if there are only extra bytes before its end.
     fn check_complete(&mut self, done: Result<(), turbojpeg::Error>) -> Result<(), CompressError> {
         match done {
             Ok(()) => Ok(()),
@@ -500,15 +499,14 @@ impl Decompressor {
     }
 }
 
-/// What libjpeg says of bytes between the last block and the end. Many cheap cameras leave a few: all of the picture is
-/// there.
+/// libjpeg's warning about bytes between the last block and the end. Many cheap cameras leave a few; the image is
+/// complete.
 const EXTRANEOUS: &str = "extraneous bytes before";
 
-/// What libjpeg warns of where rows are missing or destroyed.
+/// libjpeg's warnings about missing or destroyed rows.
 const LOST: [&str; 4] = ["premature end", "Premature end", "bad Huffman code", "found marker"];
 
-/// The coefficients of a JPEG that comes in several scans, all of which are in memory while it is decoded; 0 for
-/// others.
+/// Number of coefficients of a JPEG with several scans, which are all in memory while it is decoded; 0 for others.
 fn coefficients(jpeg: &[u8]) -> u64 {
     let Ok(found) = jpeg::inspect_open(jpeg) else { return 0 };
     // The number of components in the first scan (T.81 B.2.3).
@@ -516,36 +514,36 @@ fn coefficients(jpeg: &[u8]) -> u64 {
     if found.is_progressive || !is_one_scan { samples(&found) } else { 0 }
 }
 
-/// Its samples of all components.
+/// Number of samples of all components.
 fn samples(found: &jpeg::Jpeg) -> u64 {
     let pixels = u64::from(found.width) * u64::from(found.height);
     let each = u64::from(found.unit.0 / 8 * (found.unit.1 / 8)).max(1);
     pixels + u64::from(found.components.saturating_sub(1)) * pixels.div_ceil(each)
 }
 
-/// A picture of fewer pixels is not looked at twice.
+/// Images of fewer pixels are not checked for their memory.
 const LARGE: usize = 4_000_000;
 
 impl Header {
-    /// Whether it may need much memory.
+    /// True if it may need much memory.
     fn is_large(&self) -> bool {
         self.0.width * self.0.height > LARGE
     }
 
-    /// Pixels in a row, rows.
+    /// Width and height in pixels.
     pub fn size(&self) -> (usize, usize) {
         (self.0.width, self.0.height)
     }
 
-    /// Whether it has no colour.
+    /// True if it has no colour.
     pub fn is_gray(&self) -> bool {
         self.0.subsamp == Subsamp::Gray
     }
 
-    /// Whether it can be turned so without being decoded, and `part` (in pixels of the turned picture) cut out: no
-    /// blocks that are not whole come to lie at the left or upper edge, and the part begins with a block. `unit`:
-    /// pixels across and down of the picture's units, which libjpeg-turbo does not tell: 4:2:2 has 8 rows, or 16 where
-    /// ffmpeg made it.
+    /// True if it can be rotated by `orientation` without decoding, and `part` (in pixels of the rotated image)
+    /// cropped. No incomplete block may move to the left or upper edge, and the part must begin at a block. `unit` is
+    /// the size of the image's units in pixels, which libjpeg-turbo does not report: 4:2:2 has 8 rows, or 16 from
+    /// ffmpeg.
     pub fn is_lossless(
         &self,
         unit: (u32, u32),
@@ -556,7 +554,7 @@ impl Header {
         if self.0.subsamp == Subsamp::Unknown {
             return orientation == Orientation::default() && part.is_none();
         }
-        // Of luma alone each block stands for itself.
+        // Without chroma, blocks are independent.
         let (width, height) = if gray { (8, 8) } else { (unit.0 as usize, unit.1 as usize) };
         let (reverses_columns, reverses_rows) = match (orientation.quarters % 4, orientation.mirrored) {
             (0, false) | (1, true) => (false, false),
@@ -573,7 +571,7 @@ impl Header {
             })
     }
 
-    /// The planes at `eighths`/8 of the size. The error says what the JPEG is instead.
+    /// The planes at `eighths`/8 of the size. The error names the unsupported kind.
     pub fn layout(&self, eighths: usize) -> Result<YuvLayout, &'static str> {
         if self.0.is_lossless {
             return Err("it is lossless");
@@ -610,7 +608,7 @@ impl Header {
 }
 
 impl YuvLayout {
-    /// Bytes of all planes.
+    /// Total length of the planes in bytes.
     pub fn len(&self) -> usize {
         self.y_stride * self.y_rows + 2 * self.chroma_stride * self.chroma_rows
     }
@@ -623,7 +621,7 @@ pub mod testing {
     use bytes::Bytes;
     use turbojpeg::{Image, PixelFormat, Subsamp, YuvPlanesImage};
 
-    /// Planes of which the chroma stands for so many samples across and down.
+    /// Compresses planes whose chroma stands for this many samples across and down.
     pub fn compress(
         y: &[u8],
         u: &[u8],
@@ -654,14 +652,14 @@ pub mod testing {
         Bytes::from(turbo.compress_yuv_planes_to_vec(&image).unwrap())
     }
 
-    /// The same picture, progressive.
+    /// The same image, progressive.
     pub fn progressive(jpeg: &[u8]) -> Vec<u8> {
         let mut transform = turbojpeg::Transform::op(turbojpeg::TransformOp::None);
         transform.progressive = true;
         turbojpeg::Transformer::new().unwrap().transform_to_vec(&transform, jpeg).unwrap()
     }
 
-    /// Luma alone.
+    /// Compresses luma alone.
     pub fn compress_gray(y: &[u8], width: usize, height: usize) -> Bytes {
         let mut turbo = turbojpeg::Compressor::new().unwrap();
         turbo.set_quality(95).unwrap();

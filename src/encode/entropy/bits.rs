@@ -5,20 +5,20 @@ use memchr::memchr;
 const RST0: u8 = 0xd0;
 const EOI: u8 = 0xd9;
 
-/// Zero bytes behind the last segment, so that eight bytes can be read wherever one is.
+/// Zero bytes after the last segment, so that eight bytes can be read at every position.
 const BEHIND: usize = 16;
 
-/// The scan without its stuffed zeros and markers. Reuses its buffer.
+/// The scan without stuffed zeros and markers. Reuses its buffer.
 #[derive(Debug, Default)]
 pub struct EntropyScan {
     bytes: Vec<u8>,
-    /// Where each segment ends. It begins where the one before ends.
+    /// End of each segment, which is the beginning of the next.
     ends: Vec<usize>,
 }
 
 impl EntropyScan {
-    /// Takes the entropy-coded bytes from the front of `data` up to EOI apart into `segments`, which restart markers in
-    /// their right order divide. `None` if there are other markers, other numbers of segments or no end.
+    /// Splits the entropy-coded bytes at the front of `data`, up to EOI, into `segments` at restart markers in the
+    /// right order. `None` for other markers, another number of segments, or a missing end.
     pub fn split_segments(&mut self, mut data: &[u8], segments: usize) -> Option<()> {
         self.bytes.clear();
         self.bytes.reserve(data.len() + BEHIND);
@@ -41,52 +41,52 @@ impl EntropyScan {
             data = &data[ff + 2..];
         }
         self.bytes.extend([0; BEHIND]);
-        // Places of bits are counted in 32 bits.
+        // Bit positions are counted in 32 bits.
         (self.ends.len() == segments && self.bytes.len() < 1 << 28).then_some(())
     }
 
-    /// The bits from the front of the first segment on.
+    /// Reads from the front of the first segment.
     pub fn bits(&self) -> BitReader<'_> {
         BitReader { bytes: &self.bytes, at: 0, buffer: 0, count: 0 }
     }
 
-    /// The bytes of all segments, and some behind them.
+    /// The bytes of all segments, and the padding.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The bits behind `segment`, which has been read up to the bit `place`. `None` if it ended too early or was not
-    /// read to its last byte.
+    /// Reads the segment after `segment`, which has been read up to the bit `place`. `None` if `segment` ended too
+    /// early or was not read to its last byte.
     pub fn segment_after(&self, segment: usize, place: usize) -> Option<BitReader<'_>> {
         let end = *self.ends.get(segment)?;
         let bits = BitReader { bytes: &self.bytes, at: end as u32, buffer: 0, count: 0 };
         (place.div_ceil(8) == end).then_some(bits)
     }
 
-    /// Whether `segment` reaches to the bit `place`.
+    /// True if `segment` reaches to the bit `place`.
     pub fn contains_bit(&self, segment: usize, place: usize) -> bool {
         self.ends.get(segment).is_some_and(|&end| place <= 8 * end)
     }
 }
 
-/// Bits from the highest of each byte on. Behind the last byte they are zeros.
+/// Reads bits, the highest of each byte first. After the last byte they are zeros.
 #[derive(Debug, Clone)]
 pub struct BitReader<'a> {
     bytes: &'a [u8],
-    /// Where the next byte lies that is not in the buffer. Of 32 bits, so that one comparison says whether eight are
-    /// there.
+    /// Offset of the next byte that is not in the buffer. It has 32 bits, so that a single comparison shows whether
+    /// eight bytes are available.
     at: u32,
     /// The next bits, from the highest on: `count` of them, and maybe some of the bytes at `at`.
     buffer: u64,
     count: u32,
 }
 
-/// Bits that are there after [`BitReader::refill`].
+/// Number of bits available after [`BitReader::refill`].
 pub const REFILLED: u32 = 56;
 
 impl BitReader<'_> {
-    /// Makes at least [`REFILLED`] bits ready.
-    // Bits of bytes that do not fit whole are put in, too, and again, alike, the next time.
+    /// Makes at least [`REFILLED`] bits available.
+    // Bits of bytes that do not fit completely are added, too; the next refill adds the same bits again.
     #[inline(always)]
     pub fn refill(&mut self) {
         let at = self.at as usize;
@@ -99,20 +99,20 @@ impl BitReader<'_> {
         self.count |= REFILLED;
     }
 
-    /// The next bits that are ready, the first one highest.
+    /// The available bits, the next one highest.
     #[inline(always)]
     pub fn peek(&self) -> u64 {
         self.buffer
     }
 
-    /// Passes over `count` bits, of which all are ready; at most 63.
+    /// Skips `count` available bits; at most 63.
     #[inline(always)]
     pub fn skip(&mut self, count: u32) {
         self.buffer <<= count;
         self.count -= count;
     }
 
-    /// How many bits have been passed over, from the first byte on.
+    /// Number of bits skipped, from the first byte on.
     #[inline(always)]
     pub fn position(&self) -> usize {
         8 * self.at as usize - self.count as usize

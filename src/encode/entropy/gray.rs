@@ -1,5 +1,5 @@
-//! A picture's luma as a picture of its own. Its AC bits are copied as they are, with the table that codes them; only
-//! the differences of DC are coded again, since blocks that stood by units stand row by row (T.81 A.2.2, A.2.3).
+//! Extracts the luma of a JPEG as a JPEG of its own. AC bits are copied unchanged, with their table. Only the DC
+//! differences are coded again, because the blocks change from units to rows (T.81 A.2.2, A.2.3).
 
 use memchr::memchr;
 
@@ -8,16 +8,16 @@ use super::headers::Headers;
 use super::huffman::{Dc, Tables};
 use super::planes::{Units, skip_ac};
 
-/// Where a block's AC bits are, and its DC.
+/// A block's AC bits and its DC.
 #[derive(Debug, Clone, Copy, Default)]
 struct BlockBits {
-    /// Bits of the scan.
+    /// Bit positions in the scan.
     begin: u32,
     end: u32,
     dc: i32,
 }
 
-/// What is used for it, and the picture that is made.
+/// Buffers and the resulting JPEG.
 #[derive(Debug, Default)]
 pub struct Buffers {
     /// Luma blocks of one row of units, row by row.
@@ -27,13 +27,13 @@ pub struct Buffers {
 }
 
 impl Buffers {
-    /// The picture that was made last.
+    /// The last JPEG made.
     pub fn jpeg(&self) -> &[u8] {
         &self.jpeg
     }
 }
 
-/// Reads `scan` and makes the picture of its luma.
+/// Reads `scan` and makes the JPEG of its luma.
 pub fn read(
     headers: &Headers<'_>,
     scan: &EntropyScan,
@@ -82,7 +82,7 @@ pub fn read(
         let rows = (blocks_down - unit_row * luma.down).min(luma.down);
         for row in buffers.blocks.chunks_exact(stride).take(rows) {
             for block in &row[..blocks_across] {
-                // libjpeg keeps it in 16 bits.
+                // libjpeg stores it in 16 bits.
                 i16::try_from(block.dc).ok()?;
                 buffers.coded.write_dc_difference(block.dc - coded_dc, &codes)?;
                 buffers.coded.copy(scan.bytes(), block.begin as usize, block.end as usize)?;
@@ -104,19 +104,19 @@ fn read_dc_difference(bits: &mut BitReader<'_>, dc: &Dc) -> Option<i32> {
     Some(difference)
 }
 
-/// Bits that are written, not stuffed yet.
+/// Bits before byte stuffing.
 #[derive(Debug, Default)]
 struct Coded {
     bytes: Vec<u8>,
-    /// Whole bytes that are written.
+    /// Number of complete bytes.
     at: usize,
-    /// The bits behind them, from the highest on: fewer than eight.
+    /// The remaining bits, from the highest on: fewer than eight.
     buffer: u64,
     count: u32,
 }
 
 impl Coded {
-    /// Begins again, with room for so many bytes.
+    /// Starts again, with room for this many bytes.
     fn reset(&mut self, room: usize) {
         if self.bytes.len() < room + 8 {
             self.bytes.resize(room + 8, 0);
@@ -124,7 +124,7 @@ impl Coded {
         (self.at, self.buffer, self.count) = (0, 0, 0);
     }
 
-    /// Writes the `count` highest of `bits`, the others of which are 0; at most 56.
+    /// Writes the `count` highest of `bits`, at most 56. The other bits must be 0.
     #[inline(always)]
     fn write_bits(&mut self, bits: u64, count: u32) -> Option<()> {
         self.buffer |= bits >> self.count;
@@ -137,7 +137,7 @@ impl Coded {
         Some(())
     }
 
-    /// Writes a difference of DC (T.81 F.1.2.1). `None` if there is no code for one so large.
+    /// Writes a DC difference (T.81 F.1.2.1). `None` if there is no code for one so large.
     #[inline(always)]
     fn write_dc_difference(&mut self, difference: i32, codes: &[(u16, u8); 12]) -> Option<()> {
         let size = 32 - difference.unsigned_abs().leading_zeros();
@@ -145,7 +145,7 @@ impl Coded {
         if length == 0 {
             return None;
         }
-        // Of a negative one the bits of the number below it.
+        // A negative difference is coded as the bits of the number below it.
         let extra = (difference + (difference >> 31)) as u32 & ((1 << size) - 1);
         let bits = u64::from(code) << size | u64::from(extra);
         let count = u32::from(length) + size;
@@ -165,7 +165,7 @@ impl Coded {
         Some(())
     }
 
-    /// Fills the last byte with ones and gives all.
+    /// Fills the last byte with ones and returns all bytes.
     fn finish(&mut self) -> Option<&[u8]> {
         let rest = (8 - self.count) % 8;
         if rest > 0 {
@@ -175,7 +175,7 @@ impl Coded {
     }
 }
 
-/// Appends `coded`, with a zero behind each byte of ones.
+/// Appends `coded` with a zero after each 0xff.
 fn write_stuffed(mut coded: &[u8], to: &mut Vec<u8>) {
     to.reserve(coded.len() + coded.len() / 64 + 16);
     while let Some(ff) = memchr(0xff, coded) {
@@ -188,20 +188,20 @@ fn write_stuffed(mut coded: &[u8], to: &mut Vec<u8>) {
 
 const JFIF: &[u8] = b"JFIF\0";
 
-/// Writes all that stands before the scan: as libjpeg-turbo's transform has it, JFIF first (with the density of the
-/// picture's own), then what else is written about the picture, then the tables.
+/// Writes everything before the scan, as libjpeg-turbo's transform does: JFIF (with the image's own density), then
+/// the other segments of metadata, then the tables.
 fn write_headers(headers: &Headers<'_>, to: &mut Vec<u8>) -> Option<()> {
     let luma = headers.components().first()?;
     let (quantization, dc, ac) = headers.tables(luma)?;
     to.clear();
     to.extend([0xff, 0xd8]);
     let is_jfif = |segment: &&[u8]| segment[1] == 0xe0 && segment[4..].starts_with(JFIF);
-    // Version and density, of the last one as libjpeg reads it; of none its defaults.
+    // Version and density of the last JFIF segment, as libjpeg reads it; else libjpeg's defaults.
     let own = headers.beside.iter().rev().find(|segment| is_jfif(segment) && segment.len() >= 18);
     let facts = own.map_or(&[1, 1, 0, 0, 1, 0, 1][..], |segment| &segment[9..16]);
     let mut jfif = [JFIF, facts, &[0, 0]].concat();
     if jfif[5] != 1 {
-        // As libjpeg does: it knows this version only.
+        // As libjpeg, which knows only this version.
         jfif[5..7].copy_from_slice(&[1, 1]);
     }
     write_segment(0xe0, &[&jfif], to)?;

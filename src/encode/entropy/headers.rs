@@ -1,9 +1,10 @@
-//! The headers of a JPEG, as far as its blocks can be read with them. Pure.
+//! Parses the headers of a JPEG as far as its blocks need them. Pure.
 //!
-//! T.81 Annex B. Only what cameras send is understood: baseline or extended sequential Huffman of 8 bits, one or three
-//! components, one scan of all of them. Whatever is odd gives `None`: libjpeg-turbo then says what is wrong.
+//! T.81 Annex B. Only the kinds that cameras send are supported: baseline or extended sequential Huffman of 8 bits,
+//! one or three components, one scan of all of them. Everything unusual gives `None`, and libjpeg-turbo reports the
+//! error.
 
-/// Huffman tables are as long as this at most: sixteen counts, 256 symbols.
+/// Number of counts in a Huffman table.
 const COUNTS: usize = 16;
 
 const SOF0: u8 = 0xc0;
@@ -18,16 +19,16 @@ const APP15: u8 = 0xef;
 const COM: u8 = 0xfe;
 const APP14: u8 = 0xee;
 
-/// Symbols of a Huffman table at most.
+/// Maximum number of symbols of a Huffman table.
 const MOST_SYMBOLS: usize = 256;
 
-/// Segments beside the picture that are looked at; a file of nothing else would take four times its length.
+/// Maximum number of metadata segments; a file of nothing else would take four times its length in memory.
 const MOST_BESIDE: usize = 256;
 
 /// One component, luma first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Component {
-    /// Blocks of it in a unit, across and down.
+    /// Its blocks in a unit, across and down.
     pub across: usize,
     pub down: usize,
     id: u8,
@@ -36,30 +37,30 @@ pub struct Component {
     ac: u8,
 }
 
-/// What stands before the scan.
+/// The headers before the scan.
 ///
-/// Invariants: `width` and `height` are more than 0; there are one or three components; one alone has one block in a
-/// unit, of three the second and third have, and the first has 1, 2 or 4; all tables they need are there.
+/// Invariants: `width` and `height` are above 0. There are one or three components. A single component has one block
+/// in a unit. If there are three, the first has 1, 2 or 4 blocks, the others one. All needed tables are present.
 #[derive(Debug)]
 pub struct Headers<'a> {
-    /// Pixels in a row, and rows.
+    /// Width and height in pixels.
     pub width: usize,
     pub height: usize,
     components: [Component; 3],
     count: usize,
-    /// Units from one restart marker to the next; 0 for none.
+    /// Units between restart markers; 0 for none.
     pub restart: usize,
     /// Offset of the entropy-coded bytes.
     pub scan_at: usize,
     quantization: [Option<&'a [u8; 64]>; 4],
     dc: [Option<&'a [u8]>; 4],
     ac: [Option<&'a [u8]>; 4],
-    /// APPn and COM as they stand, from their FF on.
+    /// Unchanged APPn and COM segments, including their FF.
     pub beside: Vec<&'a [u8]>,
 }
 
 impl<'a> Headers<'a> {
-    /// Reads what stands before the scan of `jpeg`.
+    /// Reads the headers before the scan of `jpeg`.
     pub fn read(jpeg: &'a [u8]) -> Option<Headers<'a>> {
         let mut headers = Headers {
             width: 0,
@@ -112,7 +113,7 @@ impl<'a> Headers<'a> {
     fn read_huffman(&mut self, mut body: &'a [u8]) -> Option<()> {
         while let Some((&place, rest)) = body.split_first() {
             let symbols: usize = rest.get(..COUNTS)?.iter().map(|&count| usize::from(count)).sum();
-            // Also of a table that nothing uses: libjpeg refuses the picture.
+            // Applies to unused tables, too: libjpeg refuses the image.
             if symbols > MOST_SYMBOLS {
                 return None;
             }
@@ -164,20 +165,20 @@ impl<'a> Headers<'a> {
         self.components().iter().all(|component| self.tables(component).is_some()).then_some(())
     }
 
-    /// Whether what comes first may be red and no luma: Adobe's segment says so, or the components are called R, G and
-    /// B.
+    /// True if the first component may be red rather than luma: there is an Adobe segment, or the components are
+    /// called R, G and B.
     pub fn may_be_rgb(&self) -> bool {
         self.beside.iter().any(|segment| segment.get(1) == Some(&APP14))
             || self.components().iter().map(|component| component.id).eq(*b"RGB")
     }
 
-    /// Luma, and chroma if there is any.
+    /// Luma, and chroma if present.
     pub fn components(&self) -> &[Component] {
         &self.components[..self.count]
     }
 
-    /// The tables of a component: quantization in the order of the file, Huffman's for DC and AC as the file has them:
-    /// sixteen counts, then the symbols.
+    /// The tables of a component: quantization in the order of the file, and the Huffman tables for DC and AC as in
+    /// the file (sixteen counts, then the symbols).
     pub fn tables(&self, component: &Component) -> Option<(&'a [u8; 64], &'a [u8], &'a [u8])> {
         let quantization = (*self.quantization.get(usize::from(component.quantization))?)?;
         let dc = (*self.dc.get(usize::from(component.dc))?)?;
@@ -191,7 +192,7 @@ impl<'a> Headers<'a> {
         (self.width.div_ceil(8 * luma.across), self.height.div_ceil(8 * luma.down))
     }
 
-    /// Blocks of a component that show something of the picture, across and down (T.81 A.1.1, A.2.4).
+    /// Blocks of a component that show a part of the image, across and down (T.81 A.1.1, A.2.4).
     pub fn blocks(&self, component: &Component) -> (usize, usize) {
         let luma = self.components[0];
         let of = |length: usize, factor: usize, most: usize| (length * factor).div_ceil(8 * most);

@@ -1,44 +1,44 @@
-//! Huffman codes, and tables that read several at once. Pure.
+//! Huffman codes, and tables that decode several at once. Pure.
 //!
-//! T.81 Annex C and F.2.2. A table is looked up with the next [`LOOK`] bits. One entry of [`Values`] holds up to two
-//! coefficients that these bits hold whole, runs of zeros before them included (where a block begins, the difference of
-//! DC and one coefficient); one of [`Lengths`] says how far as many coefficients reach as begin there. What does not
-//! fit is read one by one through [`Codes`].
+//! T.81 Annex C and F.2.2. A table is indexed by the next [`LOOK`] bits. An entry of [`Values`] holds up to two
+//! coefficients that are complete in these bits, including the runs of zeros before them. At the start of a block
+//! these are the DC difference and one coefficient. An entry of [`Lengths`] states how far all coefficients reach
+//! that begin there. The rest is read one by one through [`Codes`].
 
 use std::hint::black_box;
 
-/// Bits that a table of AC codes is looked up with. More would be quicker by a little where pictures come one upon the
-/// other; but they come one by one, and whatever is done between them leaves little of larger tables in the cache.
+/// Bits that index a table of AC codes. More would be a little faster for consecutive images. But images come one by
+/// one, and the work in between leaves little of larger tables in the cache.
 pub const LOOK: u32 = 11;
 
-/// Bits that a table of DC codes is looked up with.
+/// Bits that index a table of DC codes.
 const DC_LOOK: u32 = 10;
 
-/// Coefficients of a block, from which places in it are counted that are none.
+/// Coefficients of a block; positions from here on are outside it.
 pub const BLOCK: u32 = 64;
 
-/// What is added to the place in a block where it ends.
+/// Added to the position in a block at which the block ends.
 pub const END: u32 = BLOCK;
 
-/// What is added to the place in a block where a table does not know what follows.
+/// Added to the position in a block if the table does not know what follows.
 pub const UNKNOWN: u32 = 2 * BLOCK;
 
-/// Bits behind an AC code, and a DC code, at most (T.81 tables F.1, F.2, of 8-bit samples).
+/// Maximum number of bits after an AC code and a DC code (T.81 tables F.1, F.2, for 8-bit samples).
 const AC_SIZE: u32 = 10;
 const DC_SIZE: u32 = 11;
 
 /// The codes of one table.
 #[derive(Debug)]
 pub struct Codes {
-    /// For each length the least of the next 16 bits that begin no code of it or a shorter one.
+    /// For each length: the lowest value of the next 16 bits that begins no code of this length or a shorter one.
     limits: [u32; 17],
-    /// For each length what is added to a code of it to get the symbol's place, modulo 2³².
+    /// For each length: the number to add to a code to get the symbol's index, modulo 2³².
     offsets: [u32; 17],
     symbols: [u8; 256],
 }
 
 impl Codes {
-    /// The codes of `counts_and_symbols` as the file has them. `None` if they are no Huffman code.
+    /// The codes of `counts_and_symbols` as in the file. `None` if they are no Huffman code.
     fn new(counts_and_symbols: &[u8]) -> Option<Codes> {
         let (counts, given) = counts_and_symbols.split_first_chunk::<16>()?;
         let mut codes = Codes { limits: [0; 17], offsets: [0; 17], symbols: [0; 256] };
@@ -48,7 +48,7 @@ impl Codes {
             codes.offsets[length] = place.wrapping_sub(code);
             code += u32::from(count);
             place += u32::from(count);
-            // The code of ones alone is kept free (T.81 C.2).
+            // The code of all ones is reserved (T.81 C.2).
             if count > 0 && code >= 1 << length {
                 return None;
             }
@@ -58,7 +58,7 @@ impl Codes {
         (place as usize == given.len()).then_some(codes)
     }
 
-    /// The symbol that the highest bits of `bits` begin with, and the length of its code.
+    /// The symbol at the highest bits of `bits`, and the length of its code.
     #[inline(never)]
     pub fn read(&self, bits: u64) -> Option<(u8, u32)> {
         let next = (bits >> 48) as u32;
@@ -67,7 +67,7 @@ impl Codes {
         Some((*self.symbols.get(place as usize)?, length as u32))
     }
 
-    /// For each symbol below `N` its code and the length of that, 0 if it has none.
+    /// Code and length for each symbol below `N`; the length is 0 if it has none.
     pub fn codes_by_symbol<const N: usize>(&self) -> [(u16, u8); N] {
         let mut codes = [(0, 0); N];
         let mut first = 0;
@@ -84,7 +84,7 @@ impl Codes {
         codes
     }
 
-    /// For each value of the next `look` bits the symbol and the length of its code, 0 if that is longer.
+    /// For each value of the next `look` bits: the symbol and the length of its code, 0 if that is longer.
     fn lookup_table(&self, look: u32) -> Vec<(u8, u8)> {
         let mut found = vec![(0, 0); 1 << look];
         for (bits, entry) in found.iter_mut().enumerate() {
@@ -98,26 +98,27 @@ impl Codes {
     }
 }
 
-/// The number that `size` bits, the highest ones of `bits`, stand for (T.81 F.1.2.1, EXTEND). `size` is at most 16.
+/// The number coded in the `size` highest bits of `bits` (T.81 F.1.2.1, EXTEND). `size` is at most 16.
 #[inline(always)]
 fn extend_sign(bits: u64, size: u32) -> i32 {
-    // Of no bits none are left.
+    // With a size of 0 no bits are left.
     let value = ((bits >> 1) >> (63 - size)) as i32;
     let is_negative = (bits >> 63) as i32 ^ 1;
     value - (((1 << size) - 1) & -is_negative)
 }
 
-/// What codes DC.
+/// The decoder of DC differences.
 #[derive(Debug)]
 pub struct Dc {
     pub codes: Codes,
-    /// By the next [`DC_LOOK`] bits: how many bits the code has, 0 if more, and in the high byte how many follow.
+    /// Indexed by the next [`DC_LOOK`] bits: length of the code (0 if longer), and in the high byte the number of
+    /// bits after it.
     table: Box<[u16; 1 << DC_LOOK]>,
 }
 
 impl Dc {
     fn new(codes: Codes) -> Option<Dc> {
-        // libjpeg refuses tables with others.
+        // libjpeg refuses tables with other symbols.
         if codes.symbols.iter().any(|&symbol| symbol > 15) {
             return None;
         }
@@ -127,7 +128,7 @@ impl Dc {
         Some(Dc { codes, table: table.into_boxed_slice().try_into().ok()? })
     }
 
-    /// The difference that `bits` begin with, and how many bits it takes: at most 27.
+    /// The difference at the front of `bits`, and its length in bits: at most 27.
     #[inline(always)]
     pub fn read(&self, bits: u64) -> Option<(i32, u32)> {
         let entry = self.table[(bits >> (64 - DC_LOOK)) as usize];
@@ -143,43 +144,44 @@ impl Dc {
     }
 }
 
-/// The coefficient whose code the `there` highest of `bits` hold; the bits behind the code may be missing. `found` is
-/// [`Ac`]'s table of symbols.
+/// The coefficient whose code is within the `there` highest of `bits`; the bits after the code may be missing.
+/// `found` is [`Ac`]'s table of symbols.
 fn decode_prefix(found: &[(u8, u8)], bits: u64, there: u32) -> Option<Coefficient> {
     let &(symbol, length) = found.get((bits >> (64 - LOOK)) as usize)?;
     let length = u32::from(length);
     (length > 0 && length <= there).then(|| Coefficient::decode(symbol, length, bits)).flatten()
 }
 
-/// The same of one that is there whole.
+/// The same, if the coefficient is complete.
 fn decode_complete(found: &[(u8, u8)], bits: u64, there: u32) -> Option<Coefficient> {
     decode_prefix(found, bits, there).filter(|found| found.bits <= there)
 }
 
-/// What codes AC.
+/// The decoder of AC coefficients.
 #[derive(Debug)]
 pub struct Ac {
     codes: Codes,
-    /// By the next [`LOOK`] bits: the symbol they begin with and the length of its code, 0 if that is longer.
+    /// Indexed by the next [`LOOK`] bits: the symbol and the length of its code, 0 if that is longer.
     symbols: Box<[(u8, u8); 1 << LOOK]>,
     pub values: Box<[Values; 1 << LOOK]>,
     pub lengths: Box<[Lengths; 1 << LOOK]>,
 }
 
-/// Up to two coefficients, of which the first may be a difference of DC. From the lowest bit on: 4 bits for their
-/// length in bits, one that says whether the block ends there, 5 and 8 bits for the steps from the place before to the
-/// first and to the last of them, and 7 bits for the value of each. One alone is both.
+/// Up to two coefficients; the first may be a DC difference. A single coefficient is both first and last.
 ///
-/// Steps to the end of the block are [`END`] more, which only those to the last have room for: alone, the end has an
-/// empty coefficient before it, at a place that nothing was read to yet. Steps to the last are [`UNKNOWN`] where this
-/// is no use, and the length is 0.
+/// From the lowest bit on: 4 bits are their length in bits. 1 bit marks the end of the block. 5 and 8 bits are the
+/// steps from the position before to the first and to the last one. 7 bits each are their values.
+///
+/// Steps to the end of the block are [`END`] more, which only fits the steps to the last one. The end alone has an
+/// empty coefficient before it, at a position that has not been read yet. In a useless entry the steps to the last
+/// one are [`UNKNOWN`], and the length is 0.
 #[derive(Debug, Clone, Copy)]
 pub struct Values(u32);
 
 impl Values {
     const IS_END: u32 = 16;
 
-    /// The most steps to the first one.
+    /// Maximum number of steps to the first one.
     const MOST_STEPS: u32 = 16;
 
     #[inline(always)]
@@ -203,10 +205,10 @@ impl Values {
         ((signed << 7 >> 25) as i16, (signed >> 25) as i16)
     }
 
-    /// What tells nothing.
+    /// A useless entry.
     const UNKNOWN: Values = Values(Values::MOST_STEPS << 5 | UNKNOWN << 10);
 
-    /// `first` and what comes behind it.
+    /// `first` and the coefficient after it.
     fn combine(first: Coefficient, second: Option<Coefficient>) -> Values {
         let has_room = |coefficient: &Coefficient| (-64..64).contains(&coefficient.value);
         if !has_room(&first) {
@@ -226,8 +228,8 @@ impl Values {
     }
 }
 
-/// How far one or several coefficients reach: 6 bits for their length in bits, at most [`LOOK`] + 10, one that says
-/// whether the block ends there, and from bit 8 on the steps to the last one, as in [`Values`].
+/// Extent of one or several coefficients. 6 bits are their length in bits (at most [`LOOK`] + 10). 1 bit marks the
+/// end of the block. From bit 8 on there are the steps to the last one, as in [`Values`].
 #[derive(Debug, Clone, Copy)]
 pub struct Lengths(u16);
 
@@ -253,16 +255,16 @@ impl Lengths {
 /// One coefficient, or the end of a block.
 #[derive(Debug, Clone, Copy)]
 pub struct Coefficient {
-    /// Its code and the bits behind it: at most 26.
+    /// Bits of its code and after it: at most 26.
     pub bits: u32,
-    /// From the place before: 1…16, or [`END`]; 0 of a difference of DC.
+    /// Steps from the position before: 1…16, or [`END`]; 0 for a DC difference.
     pub steps: u32,
-    /// 0 of a run of zeros, and of the end.
+    /// 0 for a run of zeros and for the end.
     pub value: i16,
 }
 
 impl Coefficient {
-    /// What `bits` begin with, after a code of `length` bits for `symbol`.
+    /// Decodes `bits` after a code of `length` bits for `symbol`.
     #[inline(always)]
     fn decode(symbol: u8, length: u32, bits: u64) -> Option<Coefficient> {
         let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
@@ -313,13 +315,13 @@ impl Ac {
         })
     }
 
-    /// The coefficient that the `there` highest of `bits` hold whole, at most [`LOOK`].
+    /// The coefficient that is complete in the `there` highest of `bits`, at most [`LOOK`].
     fn lookup(&self, bits: u64, there: u32) -> Option<Coefficient> {
         decode_complete(self.symbols.as_slice(), bits, there)
     }
 
-    /// The one coefficient that `bits` begin with.
-    // In a dense picture not a few: their codes are short, but the bits behind them reach beyond LOOK.
+    /// The coefficient at the front of `bits`.
+    // Frequent in a dense image: codes are short, but the bits after them reach beyond LOOK.
     #[inline]
     pub fn read_one(&self, bits: u64) -> Option<Coefficient> {
         let (symbol, length) = match self.symbols[(bits >> (64 - LOOK)) as usize] {
@@ -330,12 +332,12 @@ impl Ac {
     }
 }
 
-/// How the blocks of a component are coded.
+/// The codes of a component's blocks.
 #[derive(Debug)]
 pub struct Coding {
     pub dc: Dc,
     pub ac: Ac,
-    /// Where a block begins: the difference of DC, at no steps, and the first coefficient behind it.
+    /// For the start of a block: the DC difference, with 0 steps, and the first coefficient after it.
     pub begins: Box<[Values; 1 << LOOK]>,
 }
 
@@ -353,8 +355,8 @@ impl Coding {
         Some(Coding { begins: begins.into_boxed_slice().try_into().ok()?, dc, ac })
     }
 
-    /// Brings the tables into the cache, all lines at once: where each is looked up only when the one before has said
-    /// where, each is waited for alone.
+    /// Loads all cache lines of the tables at once. Otherwise each access depends on the one before, and the cache
+    /// misses add up.
     pub fn prefetch(&self) {
         const LINE: usize = 64 / size_of::<Values>();
         let tables = [self.begins.as_slice(), self.ac.values.as_slice()];
@@ -363,13 +365,13 @@ impl Coding {
     }
 }
 
-/// Tables that were made, with what they were made of: the next picture of a camera has the same ones.
+/// Tables with the definitions that they were made from: the next image of a camera has the same ones.
 #[derive(Debug, Default)]
 pub struct Tables {
     kept: Vec<ComponentTables>,
 }
 
-/// The tables of one component, and the file's own of DC and AC.
+/// The tables of one component, with the file's definitions for DC and AC.
 #[derive(Debug)]
 struct ComponentTables {
     dc: Vec<u8>,
@@ -377,11 +379,11 @@ struct ComponentTables {
     coding: Coding,
 }
 
-/// Codings that are kept: two are in use, and a second source may take turns.
+/// Number of codings kept: two are in use, and a second source may take turns.
 const KEPT: usize = 4;
 
 impl Tables {
-    /// The place of the coding by the tables for DC and AC as the file has them.
+    /// The index of the coding for these tables for DC and AC, as in the file.
     pub fn find(&mut self, dc: &[u8], ac: &[u8]) -> Option<usize> {
         if let Some(place) = self.kept.iter().position(|kept| kept.dc == dc && kept.ac == ac) {
             return Some(place);
@@ -390,12 +392,12 @@ impl Tables {
         Some(self.kept.len() - 1)
     }
 
-    /// The coding at this place.
+    /// The coding at this index.
     pub fn get(&self, place: usize) -> Option<&Coding> {
         Some(&self.kept.get(place)?.coding)
     }
 
-    /// Forgets the codings when there are too many. Places that were found are none after that.
+    /// Drops all codings if there are too many; earlier indices are invalid after that.
     pub fn evict_codings(&mut self) {
         if self.kept.len() > KEPT {
             self.kept.clear();

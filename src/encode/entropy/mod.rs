@@ -1,12 +1,12 @@
-//! Reads what most of a camera's JPEG is, its Huffman codes, faster than libjpeg-turbo where less than all of it is
-//! wanted: planes at an eighth to a half of the size, or a quarter as wide and half as high, and the picture without
-//! its colour, for which no coefficient is decoded at all: the bits of luma are copied.
+//! Decodes JPEGs of cameras partly, and faster than libjpeg-turbo: planes at an eighth to a half of the size, or a
+//! quarter as wide and half as high. It also makes the image without colour, for which it decodes no coefficient and
+//! copies the bits of luma.
 //!
-//! It knows only what cameras send (see `headers`) and gives `None` for all else and for whatever is odd, so that
-//! libjpeg-turbo, which understands more and can say what is wrong, has the last word. What it does read comes out bit
-//! for bit as libjpeg-turbo would have it, where that knows the scale; the tests hold it to that.
+//! It supports only the kinds that cameras send (see `headers`) and gives `None` for everything else. libjpeg-turbo,
+//! which supports more and reports errors, is then used instead. The results are those of libjpeg-turbo, bit for bit,
+//! where that has the scale; the tests check it.
 //!
-//! Pure; lives on whichever thread changes a picture. Reuses its buffers, and tables from one picture to the next.
+//! Pure; runs on the thread that transforms the image. Reuses its buffers, and its tables from one image to the next.
 
 mod bits;
 mod gray;
@@ -20,7 +20,7 @@ use headers::Headers;
 use huffman::Tables;
 pub use planes::OutputPlane;
 
-/// Reads JPEGs.
+/// Decodes JPEGs.
 #[derive(Debug, Default)]
 pub struct JpegReader {
     scan: EntropyScan,
@@ -30,9 +30,9 @@ pub struct JpegReader {
 }
 
 impl JpegReader {
-    /// Decodes `jpeg` at so many eighths of its width and height, which then is `size`, with chroma of one sample for
-    /// so many of luma as `subsampling` says, into `planes`: luma and maybe both of chroma. `None`, and nothing of
-    /// worth in `planes`, if it is not so, or not as cameras make it.
+    /// Decodes `jpeg` into `planes` (luma, maybe both of chroma) at `eighths` of its width and height, which gives
+    /// `size`. `subsampling` is the number of luma samples across and down for one of chroma. `None`, with undefined
+    /// `planes`, if the JPEG does not match this or is of an unsupported kind.
     pub fn decode(
         &mut self,
         jpeg: &[u8],
@@ -63,11 +63,11 @@ impl JpegReader {
         read(&headers, scan, tables, &places, strips, planes)
     }
 
-    /// Makes the picture without its colour, with all that is written about it, which [`JpegReader::gray`] gives then.
-    /// `None` if `jpeg` has none, or is not as cameras make it.
+    /// Makes the image without colour, with its metadata, for [`JpegReader::gray`]. `None` if `jpeg` has no colour or
+    /// is of an unsupported kind.
     pub fn make_gray(&mut self, jpeg: &[u8]) -> Option<()> {
         let headers = Headers::read(jpeg)?;
-        // Of what is not luma and chroma libjpeg-turbo takes no colour.
+        // libjpeg-turbo removes colour only from images of luma and chroma.
         if headers.components().len() == 1 || headers.may_be_rgb() {
             return None;
         }
@@ -75,12 +75,12 @@ impl JpegReader {
         gray::read(&headers, &self.scan, &self.tables, &places, &mut self.luma)
     }
 
-    /// The picture without its colour that was made last.
+    /// The last image made without colour.
     pub fn gray(&self) -> &[u8] {
         self.luma.jpeg()
     }
 
-    /// Takes the scan apart and gives the place of each component's coding.
+    /// Splits the scan and returns the index of each component's coding.
     fn prepare(&mut self, jpeg: &[u8], headers: &Headers<'_>) -> Option<Vec<usize>> {
         let (across, down) = headers.units();
         let segments = match headers.restart {
@@ -88,7 +88,7 @@ impl JpegReader {
             restart => (across * down).div_ceil(restart),
         };
         self.scan.split_segments(jpeg.get(headers.scan_at..)?, segments)?;
-        // Each block takes two bits at least: nothing is set up for a size that is only claimed.
+        // Each block takes at least two bits, so that an invented size allocates nothing.
         let in_unit: usize = headers.components().iter().map(|own| own.across * own.down).sum();
         if across * down * in_unit > 4 * self.scan.bytes().len() {
             return None;

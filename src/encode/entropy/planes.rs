@@ -1,42 +1,42 @@
-//! The blocks of a scan as planes of fewer samples.
+//! Decodes the blocks of a scan to planes of fewer samples.
 
 use super::bits::{BitReader, EntropyScan, REFILLED};
 use super::headers::{Component, Headers};
 use super::huffman::{Ac, BLOCK, Coding, END, LOOK, Tables, UNKNOWN};
 use super::reduced::{self, Coefficients, Quantization, Samples};
 
-/// A plane that samples are written to: rows of `stride` bytes.
+/// An output plane: rows of `stride` bytes.
 #[derive(Debug)]
 pub struct OutputPlane<'a> {
     pub samples: &'a mut [u8],
     pub stride: usize,
 }
 
-/// A component while it is read.
+/// State of a component while it is decoded.
 struct ScanReader<'a> {
     component: Component,
-    /// Blocks that show something, across and down.
+    /// Visible blocks across and down.
     blocks: (usize, usize),
     coding: &'a Coding,
     quantization: Quantization,
     /// The DC of the last block.
     last_dc: i32,
-    /// Samples in a row of all of its blocks.
+    /// Samples in a row of all its blocks.
     stride: usize,
 }
 
 /// One block of each unit.
 struct BlockPosition {
-    /// Its component.
+    /// Index of its component.
     number: usize,
-    /// Where its samples begin in the first unit, and how much further in each of the next. Of 32 bits, so that one
-    /// comparison says whether they are there.
+    /// Offset of its samples in the first unit, and the step to the next unit. They have 32 bits, so that a single
+    /// comparison checks the bounds.
     begin: u32,
     step: u32,
 }
 
-/// Reads `scan` at `SIDE` samples a side of a block into `planes`: luma alone or all that there are.
-/// `strips` is used for it. What of `planes` no block reaches repeats the last sample.
+/// Decodes `scan` at `SIDE` samples a side of a block into `planes`: luma alone or all. `strips` is a buffer. Samples
+/// of `planes` that no block reaches repeat the last one.
 pub fn read<const SIDE: usize>(
     headers: &Headers<'_>,
     scan: &EntropyScan,
@@ -69,7 +69,7 @@ pub fn read<const SIDE: usize>(
     for ((strip, reading), _) in strips.iter_mut().zip(&readings).zip(planes.iter()) {
         strip.resize(reading.stride * reading.component.down * SIDE, 0);
     }
-    // Of chroma the second one's are the first one's, as a rule; of flat blocks none is looked up.
+    // The second chroma component usually shares the coding of the first; flat blocks look nothing up.
     if const { SIDE > 1 } {
         readings.iter().take(planes.len().min(2)).for_each(|reading| reading.coding.prefetch());
     }
@@ -100,7 +100,7 @@ pub fn read<const SIDE: usize>(
 }
 
 impl ScanReader<'_> {
-    /// Whether the samples of a row of units lie in `plane` as in a strip.
+    /// True if the samples of a row of units have the same layout in `plane` as in a strip.
     fn fits_plane<const SIDE: usize>(&self, unit_row: usize, plane: &OutputPlane<'_>) -> bool {
         let rows = (unit_row + 1) * self.component.down * SIDE;
         plane.stride == self.stride
@@ -109,7 +109,7 @@ impl ScanReader<'_> {
             && rows * self.stride <= plane.samples.len()
     }
 
-    /// Copies what shows something of a row of units from `strip` to `plane`.
+    /// Copies the visible part of a row of units from `strip` to `plane`.
     fn copy<const SIDE: usize>(
         &self,
         unit_row: usize,
@@ -127,7 +127,7 @@ impl ScanReader<'_> {
     }
 }
 
-/// Repeats the last of `rows` rows of `plane` where it has more.
+/// Repeats the last of `rows` rows if `plane` has more.
 fn repeat_last_row(plane: &mut OutputPlane<'_>, rows: usize) -> Option<()> {
     if rows * plane.stride < plane.samples.len() {
         let (filled, rest) = plane.samples.split_at_mut(rows * plane.stride);
@@ -139,7 +139,7 @@ fn repeat_last_row(plane: &mut OutputPlane<'_>, rows: usize) -> Option<()> {
     Some(())
 }
 
-/// Counts units from one restart marker to the next.
+/// Counts units between restart markers.
 pub struct Units<'a> {
     pub scan: &'a EntropyScan,
     pub restart: usize,
@@ -148,7 +148,7 @@ pub struct Units<'a> {
 }
 
 impl<'a> Units<'a> {
-    /// Begins a unit. `Some(bits)` where a new segment begins with it; `Err` if the one before does not end here.
+    /// Begins a unit. `Some(bits)` if a new segment begins with it; `Err` if the one before does not end here.
     #[inline(always)]
     pub fn begin_unit(&mut self, bits: &BitReader<'_>) -> Result<Option<BitReader<'a>>, ()> {
         if self.restart == 0 {
@@ -165,7 +165,7 @@ impl<'a> Units<'a> {
     }
 }
 
-/// Reads a row of units: the samples of the first `wanted` components to `to`, and passes over the others.
+/// Decodes a row of units: writes the samples of the first `wanted` components to `to` and skips the others.
 #[inline(always)]
 fn read_units<'a, const SIDE: usize>(
     units: &mut Units<'a>,
@@ -236,16 +236,16 @@ fn write_samples<const SIDE: usize>(
     Some(())
 }
 
-/// Reads a block, of which bits are ready: the difference of DC, and to `coefficients`, where that of DC is of no
-/// worth, as many of AC as are needed; the others are passed over. Gives the difference and the place of the last AC
-/// coefficient that was read, or a later one; 0 if there is none.
+/// Decodes a block whose bits are available: the DC difference, and the needed AC coefficients to `coefficients`,
+/// whose DC stays undefined. Skips the others. Returns the difference and a position at or after the last AC
+/// coefficient read; 0 if there is none.
 #[inline(always)]
 fn read_block<const SIDE: usize>(
     bits: &mut BitReader<'_>,
     coding: &Coding,
     coefficients: &mut Coefficients,
 ) -> Option<(i32, u32)> {
-    // Behind this look-up come four more before there is a refill.
+    // Four more lookups may follow this one before a refill.
     const { assert!(5 * LOOK <= REFILLED) };
     let entry = coding.begins[(bits.peek() >> (64 - LOOK)) as usize];
     let (_, last) = entry.steps();
@@ -264,8 +264,8 @@ fn read_block<const SIDE: usize>(
     Some((difference.into(), read_coefficients::<SIDE>(bits, &coding.ac, last, coefficients)?))
 }
 
-/// Reads the AC coefficients of a block behind the place `at` as far as they are needed, and gives the place of the
-/// last one that was read, or a later one; 0 if there is none. Four times LOOK bits are ready.
+/// Decodes the needed AC coefficients of a block after the position `at`. Returns a position at or after the last one
+/// read; 0 if there is none. Four times LOOK bits are available.
 #[inline(always)]
 fn read_coefficients<const SIDE: usize>(
     bits: &mut BitReader<'_>,
@@ -288,7 +288,7 @@ fn read_coefficients<const SIDE: usize>(
                 at = last;
                 continue;
             }
-            // A block that has its last coefficient has no end that could be read.
+            // A block that contains its last coefficient has no end code.
             if entry.is_end() && last < END + BLOCK - 1 {
                 bits.skip(entry.bits());
                 return Some(last - END);
@@ -321,12 +321,12 @@ fn read_coefficients<const SIDE: usize>(
     }
 }
 
-/// Passes over the AC coefficients of a block behind the place `at`, which is not the last one.
+/// Skips the AC coefficients of a block after the position `at`, which is not the last one.
 #[inline(always)]
 pub fn skip_ac(bits: &mut BitReader<'_>, ac: &Ac, mut at: u32) -> Option<()> {
     loop {
         bits.refill();
-        // Twice LOOK + 10 bits are there.
+        // Twice LOOK + 10 bits are available.
         for _ in 0..2 {
             let entry = ac.lengths[(bits.peek() >> (64 - LOOK)) as usize];
             let last = at + entry.steps();

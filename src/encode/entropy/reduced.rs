@@ -1,8 +1,9 @@
-//! Inverse DCTs that make fewer samples of a block than it has: 4×4, 3×3, 2×2 or one. Pure.
+//! Inverse DCTs that make fewer samples of a block: 4×4, 3×3, 2×2 or one. Pure.
 //!
-//! The arithmetic is that of libjpeg (jidctred.c, jidctint.c) as libjpeg-turbo's vector code does it: products with
-//! quantization wrap at 16 bits. So the samples are libjpeg-turbo's, bit by bit. But for luma far out of range, which
-//! no encoder makes and which its variants treat differently: such blocks are told, and are left to it.
+//! The arithmetic is that of libjpeg (jidctred.c, jidctint.c) as in libjpeg-turbo's vector code: products with the
+//! quantization wrap at 16 bits. The samples are therefore libjpeg-turbo's, bit by bit. The exception is luma far out
+//! of range, which no encoder produces and which libjpeg-turbo's variants treat differently. These blocks are
+//! reported and left to libjpeg-turbo.
 
 mod block;
 #[cfg(target_arch = "aarch64")]
@@ -21,8 +22,8 @@ use plain::{four, two};
 #[cfg(target_arch = "x86_64")]
 use sse2::{four, two};
 
-/// In the order of the file, the places of coefficients in a block row by row (T.81 figure A.6); of what is behind the
-/// last one a place behind the block.
+/// Row-major positions in a block of the coefficients in the order of the file (T.81 figure A.6); indices beyond the
+/// last map to a position outside the block.
 pub const NATURAL: [u8; 256] = {
     let order: [u8; 64] = [
         0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13,
@@ -38,12 +39,12 @@ pub const NATURAL: [u8; 256] = {
     all
 };
 
-/// The last coefficient, in the order of the file, of those that all are in the first four rows and columns, but for
-/// one in the fifth row, of which no transform makes use.
+/// Index in the order of the file. All coefficients up to it are in the first four rows and columns, except one in
+/// the fifth row, which no transform uses.
 pub const LAST_OF_CORNER: u32 = 13;
 
-/// The last one, in the order of the file, that is read for so many samples a side, or a later one than makes a
-/// difference: to read on is often quicker than to pass over the few that are left.
+/// Index, in the order of the file, of the last coefficient that is read for this many samples a side. It may be
+/// later than needed: reading on is often faster than skipping the few that remain.
 pub const fn last_coefficient(side: usize) -> u32 {
     match side {
         1 => 0,
@@ -52,8 +53,7 @@ pub const fn last_coefficient(side: usize) -> u32 {
     }
 }
 
-/// What becomes of a coefficient that has no others beside it at `SIDE` samples a side: the same sample everywhere.
-/// `None` if it is out of range.
+/// The sample of a block with only DC at `SIDE` samples a side, the same everywhere. `None` if it is out of range.
 #[inline(always)]
 pub fn dc_only_sample<const SIDE: usize>(dc: i16, quantization: &Quantization) -> Option<u8> {
     let product = i32::from(dc) * i32::from(quantization[0]);
@@ -64,7 +64,7 @@ pub fn dc_only_sample<const SIDE: usize>(dc: i16, quantization: &Quantization) -
     })
 }
 
-/// The samples of a block at `SIDE` a side, of which the last coefficient is `last`. `false` if it is out of range.
+/// Computes the samples of a block at `SIDE` a side; `last` is its last coefficient. `false` if it is out of range.
 #[inline(always)]
 pub fn samples<const SIDE: usize>(
     coefficients: &Coefficients,
@@ -79,7 +79,7 @@ pub fn samples<const SIDE: usize>(
     }
 }
 
-/// A sample of its difference from the middle, which wraps at 10 bits as in libjpeg.
+/// Converts a difference from the middle to a sample; wraps at 10 bits as in libjpeg.
 #[inline(always)]
 fn wrap_sample(value: i32) -> u8 {
     (((value << 22) >> 22) + 128).clamp(0, 255) as u8

@@ -1,4 +1,4 @@
-//! Pictures changed by views, sample by sample.
+//! Tests of transformations, sample by sample.
 
 #![allow(clippy::unwrap_used)]
 use super::*;
@@ -94,7 +94,7 @@ fn nothing_to_do_gives_the_very_bytes() {
 }
 
 #[test]
-fn it_turns_clockwise_at_its_own_size_and_smaller() {
+fn rotation_is_clockwise_at_full_and_reduced_size() {
     let mut transformer = Transformer::new().unwrap();
     let jpeg = quarters(128, 96);
     for (rotate, want) in [
@@ -106,7 +106,7 @@ fn it_turns_clockwise_at_its_own_size_and_smaller() {
         let whole = transformer.transform(&jpeg, &turned(rotate), None, None, 90).unwrap();
         assert_eq!((whole.width, whole.height), if lies { (96, 128) } else { (128, 96) });
         assert_like(&whole.jpeg, want);
-        // Lossless: back again it is what it was, bit for bit (but for what is written around the blocks).
+        // Lossless: rotated back it is the original, bit for bit (except for the metadata).
         let back = transformer.transform(&whole.jpeg, &turned(360 - rotate), None, None, 1).unwrap();
         assert_eq!(looks(&back.jpeg), looks(&jpeg));
         let small = transformer.transform(&jpeg, &turned(rotate), Some(51), None, 90).unwrap();
@@ -116,7 +116,7 @@ fn it_turns_clockwise_at_its_own_size_and_smaller() {
 }
 
 #[test]
-fn colour_goes_and_light_stays() {
+fn removing_colour_keeps_luma() {
     let mut transformer = Transformer::new().unwrap();
     let jpeg = quarters(128, 96);
     for width in [None, Some(40)] {
@@ -127,7 +127,7 @@ fn colour_goes_and_light_stays() {
 }
 
 #[test]
-fn any_width_is_met_and_the_shape_is_kept() {
+fn any_width_is_met_and_the_aspect_is_kept() {
     let mut transformer = Transformer::new().unwrap();
     for (width, height) in [(640, 480), (101, 67), (1920, 1080), (17, 200)] {
         let jpeg = quarters(width, height);
@@ -146,7 +146,7 @@ fn any_width_is_met_and_the_shape_is_kept() {
 }
 
 #[test]
-fn what_is_none_is_an_error_and_the_next_is_taken() {
+fn an_invalid_jpeg_is_an_error_and_the_next_is_accepted() {
     let mut transformer = Transformer::new().unwrap();
     let good = quarters(64, 48);
     for bad in [Bytes::new(), Bytes::from_static(b"GIF89a"), good.slice(..good.len() / 2)] {
@@ -155,7 +155,7 @@ fn what_is_none_is_an_error_and_the_next_is_taken() {
     assert!(transformer.transform(&good, &turned(90), Some(32), None, 75).is_ok());
 }
 
-/// What the planes of a changed picture have to be: each sample of the original where a view puts it, one by one.
+/// The expected planes of a transformed picture: each sample of the original, moved one by one.
 fn expected(planes: &[u8], (width, height): (usize, usize), view: &View) -> (Vec<u8>, (usize, usize)) {
     let geometry = view.geometry();
     let part = geometry.visible_part((width as u32, height as u32));
@@ -183,7 +183,7 @@ fn difference(a: &[u8], b: &[u8]) -> (f64, u8) {
     (all.clone().map(f64::from).sum::<f64>() / a.len() as f64, all.max().unwrap_or(0))
 }
 
-/// A JPEG with something to see in every place, subsampled so; `None`: grey.
+/// A JPEG with details everywhere and this subsampling; `None` for grey.
 fn scene(width: usize, height: usize, subsamp: Option<(usize, usize)>) -> Bytes {
     let (across, down) = subsamp.unwrap_or((1, 1));
     let wave = |x: usize, y: usize, n: usize| {
@@ -209,7 +209,7 @@ fn scene(width: usize, height: usize, subsamp: Option<(usize, usize)>) -> Bytes 
 
 const CROPS: [Option<[f64; 4]>; 4] = [
     None,
-    // On the grid of 4:2:0's blocks at the sizes below.
+    // On the block grid of 4:2:0 at the sizes below.
     Some([0.25, 0.5, 0.5, 0.5]),
     Some([0.5, 0.0, 0.5, 0.25]),
     // Off it.
@@ -243,7 +243,7 @@ fn every_orientation_and_crop_of_every_kind_is_exact() {
             let (planes, is, _) = decoded(&done.jpeg);
             assert_eq!((is, (done.width as usize, done.height as usize)), (size, size), "{view:?}");
             let (mean, most) = difference(&planes[0], &want);
-            // Lossless but for rounding where its blocks come out even, else encoded once more.
+            // Lossless except for rounding if its blocks fit, else encoded once more.
             assert!(mean < 1.0 && most <= 12, "{subsamp:?} {width}×{height} {view:?}: {mean} {most}");
             assert_eq!(planes[1].is_empty(), subsamp.is_none());
             // Its colour is where its light is.
@@ -258,7 +258,7 @@ fn every_orientation_and_crop_of_every_kind_is_exact() {
     }
 }
 
-/// ffmpeg gives luma two rows of blocks to a unit where one would do: `testsrc=s=40x24`, `-pix_fmt yuvj422p` and
+/// ffmpeg gives luma two rows of blocks a unit where one would suffice: `testsrc=s=40x24`, `-pix_fmt yuvj422p` and
 /// `yuvj444p`.
 #[test]
 fn units_are_as_large_as_the_file_has_them() {
@@ -291,20 +291,20 @@ fn units_are_as_large_as_the_file_has_them() {
 }
 
 #[test]
-fn what_comes_out_even_is_without_loss() {
+fn whole_blocks_are_transformed_without_loss() {
     let mut transformer = Transformer::new().unwrap();
     let jpeg = scene(128, 64, Some((2, 2)));
     let (original, ..) = decoded(&jpeg);
     for (rotate, mirror) in [(0, true), (90, false), (180, true), (270, false)] {
         let crop = Some([0.25, 0.5, 0.5, 0.5]);
         let view = View { rotate, mirror, crop, ..View::default() };
-        // Quality 1: nothing of it may have been encoded again.
+        // With quality 1 any re-encoding would show.
         let done = transformer.transform(&jpeg, &view, None, None, 1).unwrap();
         let (want, _) = expected(&original[0], (128, 64), &view);
         // Rows and columns of a block change places: rounding may differ by one.
         assert!(difference(&decoded(&done.jpeg).0[0], &want).1 <= 1, "{view:?}");
     }
-    // Of grey blocks of eight: 1080 rows are whole.
+    // Grey has blocks of eight, so 1080 rows are whole blocks.
     let high = scene(64, 1080 / 8, Some((2, 2)));
     let view = View { gray: true, rotate: 180, ..View::default() };
     let done = transformer.transform(&high, &view, None, None, 1).unwrap();
@@ -330,7 +330,7 @@ fn a_thousand_and_eighty_rows_keep_their_edge() {
 }
 
 #[test]
-fn smaller_is_the_mean_of_what_was_there() {
+fn a_reduced_picture_is_the_mean_of_the_original() {
     let mut transformer = Transformer::new().unwrap();
     for (width, height) in [(128, 96), (97, 51), (1280, 72)] {
         for subsamp in [Some((2, 2)), Some((2, 1)), Some((1, 1)), None] {
@@ -343,7 +343,7 @@ fn smaller_is_the_mean_of_what_was_there() {
                 let done = transformer.transform(&jpeg, &view, None, None, 95).unwrap();
                 assert_eq!((done.width, done.height), view.output_size((width as u32, height as u32)));
                 let (planes, is, _) = decoded(&done.jpeg);
-                // Of odd sizes the edge that stands for fewer samples is turned, too.
+                // With odd sizes, the edge that covers fewer samples is rotated, too.
                 let whole = Samples { bytes: &original[0], stride: width, width, height };
                 let wanted = View { eighths, ..View::default() }.output_size((width as u32, height as u32));
                 let mut small = Plane::default();
@@ -362,7 +362,7 @@ fn smaller_is_the_mean_of_what_was_there() {
 }
 
 #[test]
-fn raw_frames_are_changed_as_their_jpegs_are() {
+fn raw_frames_are_transformed_like_their_jpegs() {
     let mut transformer = Transformer::new().unwrap();
     let (width, height) = (96, 50);
     let jpeg = scene(width, height, Some((2, 2)));
@@ -406,7 +406,7 @@ fn raw_frames_are_changed_as_their_jpegs_are() {
 }
 
 #[test]
-fn the_stamp_and_the_number_stay_and_plain_is_the_same_picture() {
+fn stamp_and_number_stay_and_an_unchanged_picture_is_returned() {
     let mut transformer = Transformer::new().unwrap();
     let jpeg = scene(64, 48, Some((2, 2)));
     let mut builder = crate::media::PictureBuilder::with_capacity(jpeg.len());
@@ -420,7 +420,8 @@ fn the_stamp_and_the_number_stay_and_plain_is_the_same_picture() {
     assert_eq!((shown.width, shown.height, shown.sequence, shown.stamp), (32, 24, 41, picture.stamp));
 }
 
-/// Cut off, damaged and made-up JPEGs: an error or a picture, never a panic, and the next good one is taken.
+/// Truncated, damaged and invented JPEGs give an error or a picture, never a panic, and the next good one is
+/// accepted.
 #[test]
 fn hostile_pictures_are_errors_or_pictures() {
     let mut transformer = Transformer::new().unwrap();
@@ -458,9 +459,9 @@ fn hostile_pictures_are_errors_or_pictures() {
     transformer.transform(&good, &views[0], None, None, 80).unwrap();
 }
 
-/// 4 megapixels in some kilobytes: what is decoded is bounded by memory, not by bytes.
+/// 4 megapixels in some kilobytes: the limit is memory, not bytes of the file.
 #[test]
-fn what_takes_more_memory_than_there_is_is_refused_before_it_takes_it() {
+fn memory_beyond_the_budget_is_refused_before_allocation() {
     let (width, height) = (2048, 2032);
     let y = vec![128; width * height];
     let quarter = vec![128; width * height / 4];
@@ -474,7 +475,7 @@ fn what_takes_more_memory_than_there_is_is_refused_before_it_takes_it() {
         refused.to_string(),
         "it takes 25 MB of memory, and all pictures that are decoded may take 20 MB together"
     );
-    // The same without decoding it, and of one that comes in several scans.
+    // The same without decoding it, and for one with several scans.
     assert!(transformer.transform(&jpeg, &turned, None, None, 80).unwrap_err().out_of_memory().is_some());
     let progressive = Bytes::from(super::super::turbo::testing::progressive(&jpeg));
     let small = Some(256);
@@ -484,7 +485,7 @@ fn what_takes_more_memory_than_there_is_is_refused_before_it_takes_it() {
     assert!(
         transformer.transform(&progressive, &turned, small, None, 80).unwrap_err().out_of_memory().is_some()
     );
-    // Everybody takes of the same.
+    // All share one budget.
     let room = MemoryBudget::new(60_000_000);
     let mut all: Vec<Transformer> = (0..3).map(|_| Transformer::with_budget(&room).unwrap()).collect();
     let made: Vec<bool> =

@@ -1,4 +1,4 @@
-//! Our own reader held to libjpeg-turbo, bit by bit, on whole pictures and on damaged ones.
+//! Compares the own reader with libjpeg-turbo, bit by bit, on whole images and on damaged ones.
 
 #![allow(clippy::unwrap_used)]
 use super::testing::{compress, compress_gray};
@@ -11,7 +11,7 @@ fn random(seed: &mut u64, most: usize) -> usize {
     (*seed % most as u64) as usize
 }
 
-/// A picture of noise, of waves or of squares.
+/// An image of noise, of waves or of squares.
 fn picture(seed: &mut u64, subsampling: Option<(usize, usize)>) -> Vec<u8> {
     let (width, height) = (1 + random(seed, 90), 1 + random(seed, 90));
     let (kind, side) = (random(seed, 3), 1 + random(seed, 40));
@@ -34,7 +34,7 @@ fn picture(seed: &mut u64, subsampling: Option<(usize, usize)>) -> Vec<u8> {
     compress(&y, &u, &v, width, height, (across, down)).to_vec()
 }
 
-/// Compares at every scale; how often our reader knew how.
+/// Compares at every scale; returns how many scales the own reader supports.
 fn compare(jpeg: &[u8]) -> usize {
     let mut known = 0;
     let mut own = Decompressor::new().unwrap();
@@ -52,7 +52,7 @@ fn compare(jpeg: &[u8]) -> usize {
         }
         known += 1;
         turbo.decompress_by_turbo(jpeg, &layout, &mut b).unwrap();
-        // Beyond the last block libjpeg-turbo leaves what was there.
+        // libjpeg-turbo leaves old bytes after the last block.
         let reach = (width.div_ceil(8) * eighths, height.div_ceil(8) * eighths);
         let luma = layout.y_stride * layout.y_rows;
         for (at, (a, b)) in a[..luma].iter().zip(&b[..luma]).enumerate() {
@@ -68,7 +68,7 @@ fn compare(jpeg: &[u8]) -> usize {
     known
 }
 
-/// Compares the pictures without colour by what libjpeg-turbo makes of both; whether our reader knew how.
+/// Compares the images without colour through libjpeg-turbo; true if the own reader supports the JPEG.
 fn compare_gray(jpeg: &[u8]) -> bool {
     let mut turner = Turner::with_budget(&MemoryBudget::process_wide()).unwrap();
     if turner.reader.make_gray(jpeg).is_none() {
@@ -77,7 +77,7 @@ fn compare_gray(jpeg: &[u8]) -> bool {
     let own = turner.reader.gray().to_vec();
     let plain = Orientation::default();
     let by_turbo = turner.orient_by_turbo(jpeg, plain, None, true).unwrap().to_vec();
-    // Written by the same hand with the same tables: the same coefficients are the same bytes.
+    // The same encoder with the same tables: equal coefficients give equal bytes.
     let rewritten = turner.orient_by_turbo(&own, plain, None, true).unwrap();
     assert!(rewritten == by_turbo);
     true
@@ -134,7 +134,7 @@ fn a_file_of_a_thousand_scans_is_not_turned() {
 }
 
 #[test]
-fn scans_are_counted_whatever_the_process_is() {
+fn scans_are_counted_by_their_markers() {
     let scan = [0xffu8, 0xda, 0x00];
     assert!(!has_too_many_scans(&scan.repeat(100)));
     assert!(has_too_many_scans(&scan.repeat(101)));

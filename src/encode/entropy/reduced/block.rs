@@ -1,6 +1,6 @@
-//! A block of coefficients and its samples, and the numbers that its transforms share.
+//! A block of coefficients and its samples, and constants of its transforms.
 
-/// Coefficients of a block, row by row, and behind them room for what is none: as many places as a byte can name.
+/// Coefficients of a block, row by row, and room for positions outside it: as many as a byte can index.
 pub type Coefficients = [i16; 256];
 
 /// Quantization of a block, row by row.
@@ -9,5 +9,5 @@ pub type Quantization = [i16; 64];
 /// Samples of a block, row by row, four to a row.
 pub type Samples = [[u8; 4]; 4];
 
-/// Products of the first row that are beyond this are told as out of range.
+/// Products of the first row beyond this are reported as out of range.
 pub(super) const MOST: i32 = 8191;

@@ -1,5 +1,5 @@
-//! The transforms in NEON, which is among the features of every 64-bit Arm target: as simd/arm/jidctred-neon.c of
-//! libjpeg-turbo, with a shorter way for blocks that have coefficients in their first four rows and columns only.
+//! The transforms in NEON, which every 64-bit Arm target has. They are those of simd/arm/jidctred-neon.c of
+//! libjpeg-turbo, with a shortcut for blocks whose coefficients are all in the first four rows and columns.
 
 use std::arch::aarch64::*;
 
@@ -42,15 +42,15 @@ fn eight(row: &[i16; 8]) -> int16x8_t {
     unsafe { vld1q_s16(row.as_ptr()) }
 }
 
-/// Whether all products of the first row are in range.
+/// True if all products of the first row are in range.
 #[inline]
 #[target_feature(enable = "neon")]
 fn is_in_range(first: int16x8_t) -> bool {
-    // The least number of 16 bits has no opposite: saturated, it stays beyond.
+    // The least 16-bit number has no opposite: saturated, it stays out of range.
     vmaxvq_s16(vqabsq_s16(first)) <= MOST as i16
 }
 
-/// Even and odd parts as four numbers each: their sums and differences.
+/// Combines even and odd parts of four numbers each: their sums and differences.
 #[inline]
 #[target_feature(enable = "neon")]
 fn joined(even: int32x4_t, second: int32x4_t, odd0: int32x4_t, odd2: int32x4_t) -> [int32x4_t; 4] {
@@ -58,35 +58,35 @@ fn joined(even: int32x4_t, second: int32x4_t, odd0: int32x4_t, odd2: int32x4_t) 
     [vaddq_s32(tenth, odd2), vaddq_s32(twelfth, odd0), vsubq_s32(twelfth, odd0), vsubq_s32(tenth, odd2)]
 }
 
-/// The odd part of the outer samples, of four rows or columns: what the places 1 and 3 give.
+/// The odd part of the outer samples, of four rows or columns: contribution of the positions 1 and 3.
 #[inline]
 #[target_feature(enable = "neon")]
 fn outer(r1: int16x4_t, r3: int16x4_t) -> int32x4_t {
     vmlal_n_s16(vmull_n_s16(r1, 20995), r3, 7373)
 }
 
-/// What the places 5 and 7 add to that.
+/// Adds the contribution of the positions 5 and 7.
 #[inline]
 #[target_feature(enable = "neon")]
 fn outer_high(sum: int32x4_t, r5: int16x4_t, r7: int16x4_t) -> int32x4_t {
     vmlal_n_s16(vmlal_n_s16(sum, r5, -4926), r7, -4176)
 }
 
-/// The odd part of the middle samples: what the places 1 and 3 give.
+/// The odd part of the middle samples: contribution of the positions 1 and 3.
 #[inline]
 #[target_feature(enable = "neon")]
 fn middle(r1: int16x4_t, r3: int16x4_t) -> int32x4_t {
     vmlal_n_s16(vmull_n_s16(r1, 8697), r3, -17799)
 }
 
-/// What the places 5 and 7 add to that.
+/// Adds the contribution of the positions 5 and 7.
 #[inline]
 #[target_feature(enable = "neon")]
 fn middle_high(sum: int32x4_t, r5: int16x4_t, r7: int16x4_t) -> int32x4_t {
     vmlal_n_s16(vmlal_n_s16(sum, r5, 11893), r7, -1730)
 }
 
-/// Four columns, of the rows 0, 1, 2, 3, 5, 6 and 7, as four lines.
+/// Transforms four columns, given as the rows 0, 1, 2, 3, 5, 6 and 7, to four lines.
 #[inline]
 #[target_feature(enable = "neon")]
 fn columns(r: [int16x4_t; 7]) -> [int16x4_t; 4] {
@@ -97,14 +97,14 @@ fn columns(r: [int16x4_t; 7]) -> [int16x4_t; 4] {
     [vqshrn_n_s32::<12>(l0), vqshrn_n_s32::<12>(l1), vqshrn_n_s32::<12>(l2), vqshrn_n_s32::<12>(l3)]
 }
 
-/// The even part of the first pass, with the half that rounds it.
+/// The even part of the first pass, with the half for rounding.
 #[inline]
 #[target_feature(enable = "neon")]
 fn even_and_half(r0: int16x4_t) -> int32x4_t {
     vaddq_s32(vshll_n_s16::<14>(r0), vdupq_n_s32(1 << 11))
 }
 
-/// jidctred.c, `jpeg_idct_4x4`. With `is_corner` there are none but the first four rows and columns.
+/// jidctred.c, `jpeg_idct_4x4`. With `is_corner` only the first four rows and columns are set.
 #[inline]
 #[target_feature(enable = "neon")]
 fn four_by_vectors(
@@ -118,7 +118,7 @@ fn four_by_vectors(
     let r2 = products(coefficients, quantization, 2);
     let r3 = products(coefficients, quantization, 3);
 
-    // Columns 0 and 1, 2 and 3, of the four lines each; then those behind them.
+    // Columns 0 and 1, 2 and 3, of the four lines each; then the later ones.
     let (c01, c23, c4567);
     if is_corner {
         let (r0, r1) = (vget_low_s16(r0), vget_low_s16(r1));
@@ -204,7 +204,7 @@ fn two_by_vectors(coefficients: &Coefficients, quantization: &Quantization, to: 
     let a_high = vshrq_n_s32::<13>(vaddq_s32(even_high, odd_high));
     let b_high = vshrq_n_s32::<13>(vsubq_s32(even_high, odd_high));
 
-    // Of each column the two lines, one beside the other. Of the columns 1, 3, 5 and 7 in the upper half of each four.
+    // The two lines of each column side by side; columns 1, 3, 5 and 7 are in the upper half of each four.
     let a = vqmovn_high_s32(vqmovn_s32(a_low), a_high);
     let b = vqmovn_high_s32(vqmovn_s32(b_low), b_high);
     let (low, high) = (vzip1q_s16(a, b), vzip2q_s16(a, b));

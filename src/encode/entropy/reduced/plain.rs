@@ -1,20 +1,20 @@
-//! The transforms in plain loops, which the compiler turns into vector code where it can.
+//! The transforms in plain loops, which the compiler vectorizes where it can.
 
 use super::block::{Coefficients, MOST, Quantization, Samples};
 
-/// A number as it is packed into 16 bits: not beyond them.
+/// A number saturated to 16 bits.
 #[inline(always)]
 fn packed(value: i32) -> i32 {
     value.clamp(i32::from(i16::MIN), i32::from(i16::MAX))
 }
 
-/// A sample of its difference from the middle.
+/// Converts a difference from the middle to a sample.
 #[inline(always)]
 fn to_sample(value: i32) -> u8 {
     (packed(value).clamp(-128, 127) + 128) as u8
 }
 
-/// Products of one row, of its first `N` columns.
+/// Products of the first `N` columns of a row.
 #[inline(always)]
 fn products<const N: usize>(
     coefficients: &Coefficients,
@@ -32,7 +32,7 @@ fn is_in_range(first: &[i32]) -> bool {
     first.iter().all(|product| product.abs() <= MOST)
 }
 
-/// jidctred.c, `jpeg_idct_4x4`. With `is_corner` there are none but the first four rows and columns.
+/// jidctred.c, `jpeg_idct_4x4`. With `is_corner` only the first four rows and columns are set.
 pub fn four(
     coefficients: &Coefficients,
     quantization: &Quantization,

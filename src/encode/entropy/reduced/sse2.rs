@@ -1,5 +1,5 @@
-//! The transforms in SSE2, which every x86-64 has: as simd/x86_64/jidctred-sse2.asm of libjpeg-turbo, with a shorter
-//! way for blocks that have coefficients in their first four rows and columns only.
+//! The transforms in SSE2, which every x86-64 has. They are those of simd/x86_64/jidctred-sse2.asm of libjpeg-turbo,
+//! with a shortcut for blocks whose coefficients are all in the first four rows and columns.
 
 use std::arch::x86_64::*;
 
@@ -24,7 +24,7 @@ pub fn two(coefficients: &Coefficients, quantization: &Quantization, to: &mut Sa
     unsafe { two_by_vectors(coefficients, quantization, to) }
 }
 
-/// Two factors, four times.
+/// Two factors, repeated four times.
 #[inline]
 #[target_feature(enable = "sse2")]
 fn factor_pairs(first: i16, second: i16) -> __m128i {
@@ -49,7 +49,7 @@ fn eight(row: &[i16; 8]) -> __m128i {
     unsafe { _mm_loadu_si128(row.as_ptr().cast()) }
 }
 
-/// Whether all products of the first row are in range.
+/// True if all products of the first row are in range.
 #[inline]
 #[target_feature(enable = "sse2")]
 fn is_in_range(first: __m128i) -> bool {
@@ -59,7 +59,7 @@ fn is_in_range(first: __m128i) -> bool {
     _mm_movemask_epi8(beyond) == 0
 }
 
-/// 16-bit numbers of the lower or upper half as 32 bits, 2¹⁴ times as large.
+/// 16-bit numbers of the lower or upper half, widened to 32 bits and scaled by 2¹⁴.
 #[inline]
 #[target_feature(enable = "sse2")]
 fn widen_low_half(words: __m128i) -> __m128i {
@@ -72,7 +72,7 @@ fn widen_high_half(words: __m128i) -> __m128i {
     _mm_srai_epi32(_mm_unpackhi_epi16(_mm_setzero_si128(), words), 2)
 }
 
-/// Even and odd parts as four numbers each: their sums and differences, rounded, `DOWN` bits less.
+/// Combines even and odd parts of four numbers each: sums and differences, rounded, shifted down by `DOWN` bits.
 #[inline]
 #[target_feature(enable = "sse2")]
 fn joined<const DOWN: i32>(even: __m128i, second: __m128i, odd0: __m128i, odd2: __m128i) -> [__m128i; 4] {
@@ -87,7 +87,7 @@ fn joined<const DOWN: i32>(even: __m128i, second: __m128i, odd0: __m128i, odd2: 
     ]
 }
 
-/// jidctred.c, `jpeg_idct_4x4`. With `is_corner` there are none but the first four rows and columns.
+/// jidctred.c, `jpeg_idct_4x4`. With `is_corner` only the first four rows and columns are set.
 #[inline]
 #[target_feature(enable = "sse2")]
 fn four_by_vectors(
@@ -177,7 +177,7 @@ fn two_by_vectors(coefficients: &Coefficients, quantization: &Quantization, to: 
     let (r0, r1, r3, r5, r7) = (row(0), row(1), row(3), row(5), row(7));
     let (f362_mf127, f085_mf072) = (factor_pairs(29692, -10426), factor_pairs(6967, -5906));
     let upper_words = _mm_set1_epi32(0xffff_0000u32 as i32);
-    // Of the columns 1, 3, 5 and 7, and of column 0 in the lowest place.
+    // Columns 1, 3, 5 and 7, with column 0 in the lowest position.
     let pair = |a, b| _mm_or_si128(_mm_srli_epi32(a, 16), _mm_and_si128(b, upper_words));
     let odd =
         _mm_add_epi32(_mm_madd_epi16(pair(r1, r3), f362_mf127), _mm_madd_epi16(pair(r5, r7), f085_mf072));

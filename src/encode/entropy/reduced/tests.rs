@@ -1,4 +1,4 @@
-//! The vector code and the plain loops, held to one another. Against libjpeg-turbo they are held by the planes' tests.
+//! Compares the vector code with the plain loops. The tests of the planes compare them with libjpeg-turbo.
 
 #![allow(clippy::unwrap_used)]
 use super::*;
@@ -11,12 +11,12 @@ fn random(seed: &mut u64, most: u64) -> u64 {
 }
 
 #[test]
-fn vectors_and_loops_are_one() {
+fn vectors_and_loops_agree() {
     let mut seed = 0x2545_f491_4f6c_dd1d;
     let mut in_range = 0;
     for round in 0..20_000u32 {
         let last = [LAST_OF_CORNER, 63, 5][round as usize % 3];
-        // Ordinary ones, large ones, and whatever fits.
+        // Ordinary values, large ones, and any.
         let most = [40, 1024, 65536][round as usize / 3 % 3];
         let mut coefficients = [0; 256];
         for &place in &NATURAL[..=last as usize] {
@@ -29,7 +29,7 @@ fn vectors_and_loops_are_one() {
         let is_corner = last <= LAST_OF_CORNER;
         let told = super::four(&coefficients, &quantization, is_corner, &mut a);
         assert_eq!(told, plain::four(&coefficients, &quantization, is_corner, &mut b));
-        // What is out of range is of no worth.
+        // Samples out of range are undefined.
         assert!(!told || a == b, "{coefficients:?} {quantization:?}");
         let told_two = super::two(&coefficients, &quantization, &mut a);
         assert_eq!(told_two, plain::two(&coefficients, &quantization, &mut b));
@@ -50,7 +50,7 @@ fn a_block_of_one_value_is_flat_at_every_scale() {
             let mut to = [[0; 4]; 4];
             let flat = dc_only_sample::<4>(dc, &quantization);
             let is_in_range = samples::<4>(&coefficients, &quantization, 1, &mut to);
-            // Where a product wraps at 16 bits, only one of the two says so, and the picture is left to libjpeg-turbo.
+            // If a product wraps at 16 bits, only one of the two reports it, and the image is left to libjpeg-turbo.
             assert!(flat.is_none() || is_in_range, "{dc} {quantum}");
             assert!(flat.is_none_or(|flat| to == [[flat; 4]; 4]), "{dc} {quantum}");
             let flat = super::dc_only_sample::<3>(dc, &quantization);
