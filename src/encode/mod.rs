@@ -130,7 +130,7 @@ impl Encoder {
 
     /// Passes the camera's bytes on without trailing bytes after the end. It adds the standard Huffman tables if the
     /// camera omits them, as many UVC cameras do; no browser accepts that. A JPEG that views cannot use, or that has
-    /// lost rows, is decoded here ([`mend`]).
+    /// lost rows, is decoded here ([`Mender`]).
     fn encode_passthrough(&mut self, frame: &Frame<'_>) -> Result<Picture, EncodeError> {
         let broken = |source| EncodeError::Jpeg { len: frame.data.len(), source };
         let found = jpeg::inspect_open(frame.data).map_err(broken)?;

@@ -1,12 +1,14 @@
-//! Drawing on planar 4:2:0 pictures: anti-aliased shapes, words, and rectangles put back.
+//! Draws on planar 4:2:0 images: anti-aliased shapes, text, and restored rectangles.
 //!
-//! Coordinates are pixels: (0, 0) is the outer corner of the top left pixel, x grows to the right
-//! and y downwards, and the pixel (3, 5) covers 3…4 × 5…6. Whatever lies outside is clipped.
+//! Coordinates are pixels: (0, 0) is the outer corner of the top left pixel, x grows to the right and y downwards,
+//! and the pixel (3, 5) covers 3…4 × 5…6. Everything outside is clipped.
 //!
-//! Every shape is convex and is given as its *span* at a height: where a level line enters and
-//! leaves it. [`Canvas`] takes four level lines a row, which makes the coverage of a pixel (exact
-//! along the row, in quarters across it), and blends luma by it and chroma by the mean of the four
-//! pixels that share it. Drawing does not allocate, except for [`Canvas::draw_text`].
+//! Every shape is convex and is given by its *span* at a height: the points at which a horizontal line enters and
+//! leaves it.
+//!
+//! The canvas takes four lines a row, which give the coverage of a pixel (exact along the row, in quarters across
+//! it). It blends luma by that, and chroma by the mean of the four pixels that share it. Drawing does not allocate,
+//! except for [`Canvas::draw_text`].
 
 mod letters;
 
@@ -18,10 +20,10 @@ use crate::base::ClockTime;
 /// Coverage of a whole pixel, and opacity of an opaque ink.
 const FULL: u16 = 256;
 
-/// Level lines in a row of pixels.
+/// Horizontal lines in a row of pixels.
 const LINES: u16 = 4;
 
-/// A colour to draw with, and how much of it.
+/// A colour with its opacity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ink {
     y: u8,
@@ -31,7 +33,7 @@ pub struct Ink {
 }
 
 impl Ink {
-    /// An opaque ink of the sRGB colour 0xRRGGBB, as JFIF has it (ITU-R BT.601, full range).
+    /// An opaque ink of the sRGB colour 0xRRGGBB, converted as in JFIF (ITU-R BT.601, full range).
     pub const fn srgb(colour: u32) -> Ink {
         let (r, g, b) = ((colour >> 16 & 0xff) as i32, (colour >> 8 & 0xff) as i32, (colour & 0xff) as i32);
         // The factors of JFIF 1.02, page 3, in 1/65536.
@@ -41,7 +43,7 @@ impl Ink {
         Ink { y: y as u8, u: u as u8, v: v as u8, opacity: FULL }
     }
 
-    /// The same colour, letting through what is below: 0 is invisible, 1 opaque.
+    /// The same colour with an opacity from 0 (invisible) to 1 (opaque).
     #[must_use]
     pub fn opacity(self, share: f32) -> Ink {
         Ink { opacity: (share.clamp(0.0, 1.0) * f32::from(FULL)) as u16, ..self }
@@ -79,7 +81,7 @@ pub struct Area {
 }
 
 impl Area {
-    /// Whether it holds no pixel.
+    /// True if it contains no pixel.
     pub fn is_empty(&self) -> bool {
         self.left >= self.right || self.top >= self.bottom
     }
@@ -95,19 +97,19 @@ impl Area {
     }
 }
 
-/// A point or corner in pixels.
+/// A point in pixels.
 pub type PixelPoint = (f32, f32);
 
-/// A picture to draw on.
+/// An image to draw on.
 ///
-/// Invariants: width and height are even and at least 2; the planes Y, U and V follow each other
-/// without padding, so that [`Canvas::yu12`] is a whole `YU12` frame.
+/// Invariants: width and height are even and at least 2; the planes Y, U and V follow each other without padding, so
+/// that [`Canvas::yu12`] is a complete `YU12` frame.
 #[derive(Debug, Clone)]
 pub struct Canvas {
     width: u32,
     height: u32,
     planes: Vec<u8>,
-    /// Coverage of two rows, 0 to [`FULL`]: the rows that share their chroma.
+    /// Coverage of two rows that share their chroma, 0 to [`FULL`].
     cover: Vec<u16>,
     touched: Option<Area>,
 }
@@ -123,8 +125,8 @@ impl Canvas {
         Canvas { width, height, planes, cover: vec![0; 2 * width as usize], touched: None }
     }
 
-    /// Becomes a copy of `image`, whatever its size was: odd sizes are rounded up, with the last row
-    /// and column once more; chroma is averaged to 4:2:0. Takes memory only when it grows.
+    /// Becomes a copy of `image` of any size. Odd sizes are rounded up by repeating the last row and column; chroma
+    /// is averaged to 4:2:0. Allocates only when it grows.
     pub fn load(&mut self, image: &SmallImage) {
         let (width, height) = (image.width.next_multiple_of(2), image.height.next_multiple_of(2));
         let luma = width * height;
@@ -149,12 +151,12 @@ impl Canvas {
         }
     }
 
-    /// Pixels in a row; even.
+    /// Width in pixels; even.
     pub fn width(&self) -> u32 {
         self.width
     }
 
-    /// Rows; even.
+    /// Height in pixels; even.
     pub fn height(&self) -> u32 {
         self.height
     }
@@ -164,7 +166,7 @@ impl Canvas {
         &self.planes
     }
 
-    /// The picture as a frame of a source.
+    /// The image as a frame of a source.
     pub fn frame(&self, stamp: ClockTime, sequence: u64) -> Frame<'_> {
         Frame {
             fourcc: Fourcc::YU12,
@@ -183,14 +185,14 @@ impl Canvas {
         (x < self.width && y < self.height).then(|| self.planes[(y * self.width + x) as usize])
     }
 
-    /// What has been drawn on since this was last asked: the smallest area, with even edges, that
-    /// holds it all. A caller that puts this area back leaves no trace.
+    /// The smallest area, with even edges, that holds everything drawn since the last call. Restoring this area
+    /// leaves no trace.
     pub fn take_dirty_area(&mut self) -> Option<Area> {
         self.touched.take()
     }
 
-    /// Copies `area` from `ground`, which is of the same size (another size copies nothing). The
-    /// area grows to even edges and is clipped.
+    /// Copies `area` from `ground`, which must have the same size (otherwise nothing happens). The area grows to even
+    /// edges and is clipped.
     pub fn restore(&mut self, ground: &Canvas, area: Area) {
         if (self.width, self.height) != (ground.width, ground.height) {
             return;
@@ -220,7 +222,7 @@ impl Canvas {
         self.convex([left, top, right, bottom], ink, |_| Some((left, right)));
     }
 
-    /// Fills a rectangle whose corners are quarters of circles of `radius`.
+    /// Fills a rectangle whose corners are quarter circles of `radius`.
     pub fn fill_rounded_rect(
         &mut self,
         (left, top): PixelPoint,
@@ -236,14 +238,14 @@ impl Canvas {
         });
     }
 
-    /// Fills an ellipse about `centre` with the half axes `rx` and `ry`.
+    /// Fills an ellipse around `centre` with the half axes `rx` and `ry`.
     pub fn ellipse(&mut self, centre: PixelPoint, rx: f32, ry: f32, ink: Ink) {
         let (x, y) = centre;
         self.convex([x - rx, y - ry, x + rx, y + ry], ink, |at| circle(x, rx, (at - y) / ry));
     }
 
-    /// Draws a line with round ends: `from` and `to` are the middles of circles with the radii
-    /// `r_from` and `r_to`, and what lies between is filled. A limb, if the radii differ.
+    /// Draws a line with round ends: fills circles around `from` and `to` with the radii `r_from` and `r_to`, and
+    /// everything between them. With different radii it is a limb.
     pub fn draw_limb(&mut self, from: PixelPoint, r_from: f32, to: PixelPoint, r_to: f32, ink: Ink) {
         let ((ax, ay), (bx, by)) = (from, to);
         let bounds = [
@@ -255,11 +257,11 @@ impl Canvas {
         let (dx, dy) = (bx - ax, by - ay);
         let length = dx.hypot(dy);
         if length <= (r_from - r_to).abs() {
-            // One circle holds the other.
+            // One circle contains the other.
             let (x, y, r) = if r_from > r_to { (ax, ay, r_from) } else { (bx, by, r_to) };
             return self.ellipse((x, y), r, r, ink);
         }
-        // The common tangents touch both circles at the angle `tilt` from the square of the axis.
+        // The common tangents touch both circles at the angle `tilt` from the perpendicular of the axis.
         let (ux, uy) = (dx / length, dy / length);
         let tilt = (r_from - r_to) / length;
         let rise = (1.0 - tilt * tilt).max(0.0).sqrt();
@@ -277,7 +279,7 @@ impl Canvas {
         });
     }
 
-    /// Fills a convex polygon, its corners given in order, either way round.
+    /// Fills a convex polygon, whose corners are in order, either way round.
     pub fn polygon(&mut self, corners: &[PixelPoint], ink: Ink) {
         let bounds = corners.iter().fold([f32::MAX, f32::MAX, f32::MIN, f32::MIN], |b, &(x, y)| {
             [b[0].min(x), b[1].min(y), b[2].max(x), b[3].max(y)]
@@ -285,8 +287,7 @@ impl Canvas {
         self.convex(bounds, ink, |y| polygon_row_span(corners, y));
     }
 
-    /// Adds to the luma of every pixel of `area` what `change` says of its column and row; asks row
-    /// by row.
+    /// Adds `change(column, row)` to the luma of every pixel of `area`, row by row.
     pub fn adjust_luma(&mut self, area: Area, mut change: impl FnMut(u32, u32) -> i16) {
         let area = self.clip_to_even(area);
         for y in area.top..area.bottom {
@@ -300,8 +301,7 @@ impl Canvas {
         }
     }
 
-    /// Writes `text` in one line from `x` on, standing on `baseline`, with letters of `size` pixels
-    /// to the em.
+    /// Writes `text` in one line from `x` on, standing on `baseline`, with an em of `size` pixels.
     pub fn draw_text(&mut self, face: Face, size: f32, x: f32, baseline: f32, text: &str, ink: Ink) {
         face.for_each_glyph(size, x, baseline, text, |glyph| self.stamp(&glyph, 0, 0, ink));
     }
@@ -329,7 +329,7 @@ impl Canvas {
         });
     }
 
-    /// Fills the convex shape within `bounds` (left, top, right, bottom) that has `span(y)`.
+    /// Fills the convex shape within `bounds` (left, top, right, bottom) whose span at `y` is `span(y)`.
     fn convex(&mut self, bounds: [f32; 4], ink: Ink, span: impl Fn(f32) -> Option<(f32, f32)>) {
         // `max` and `as` turn a NaN into 0 and infinities into the canvas's edges.
         let clip = |at: f32, most: u32| at.max(0.0).min(most as f32) as u32;
@@ -352,8 +352,8 @@ impl Canvas {
         });
     }
 
-    /// Blends `ink` into `area`, two rows at a time. `fill` adds the coverage of a row to a slice
-    /// of zeros that begins at a column: `fill(row, column, coverage)`.
+    /// Blends `ink` into `area`, two rows at a time. `fill(row, column, coverage)` adds the coverage of a row to a
+    /// slice of zeros that begins at that column.
     fn blend_pairs(&mut self, area: Area, ink: Ink, mut fill: impl FnMut(u32, u32, &mut [u16])) {
         let area = self.clip_to_even(area);
         if area.is_empty() || ink.opacity == 0 {
@@ -391,7 +391,7 @@ impl Canvas {
         }
     }
 
-    /// `area` within the canvas and with even edges; an empty one stays empty.
+    /// Clips `area` to the canvas and grows it to even edges; an empty one stays empty.
     fn clip_to_even(&self, area: Area) -> Area {
         if area.is_empty() {
             return area;
@@ -409,7 +409,7 @@ impl Canvas {
     }
 }
 
-/// A chroma plane as one of 4:2:0: where it has more samples than that, the mean of two.
+/// Reduces a chroma plane to 4:2:0: the mean of two samples where it has more.
 fn downsample_chroma(
     plane: &[u8],
     (width, height): (usize, usize),
@@ -432,13 +432,13 @@ fn downsample_chroma(
     }
 }
 
-/// `under` with `share` (0 to [`FULL`]) of `over`.
+/// Mixes `share` (0 to [`FULL`]) of `over` into `under`.
 fn blend(under: u8, over: u8, share: u16) -> u8 {
-    // At most 255 · 256 + 128: it fits, and so eight pixels fit a vector register.
+    // At most 255 · 256 + 128: it fits 16 bits, and so eight pixels fit a vector register.
     ((u16::from(under) * (FULL - share) + u16::from(over) * share + 128) >> 8) as u8
 }
 
-/// Adds one level line from `from` to `to` to the coverage of a row.
+/// Adds one horizontal line from `from` to `to` to the coverage of a row.
 fn add_span(cover: &mut [u16], from: f32, to: f32) {
     const UNIT: f32 = (FULL / LINES) as f32;
     let end = cover.len();
@@ -458,7 +458,7 @@ fn add_span(cover: &mut [u16], from: f32, to: f32) {
     }
 }
 
-/// Span of a circle or ellipse with the half axis `rx` about `x`, at `t` half axes from its middle.
+/// Span of a circle or ellipse with the half axis `rx` around `x`, at `t` half axes from its middle.
 fn circle(x: f32, rx: f32, t: f32) -> Option<(f32, f32)> {
     let half = rx * (1.0 - t * t).max(0.0).sqrt();
     (half > 0.0).then_some((x - half, x + half))
@@ -468,7 +468,7 @@ fn hull(a: (f32, f32), b: (f32, f32)) -> (f32, f32) {
     (a.0.min(b.0), a.1.max(b.1))
 }
 
-/// Span of a convex polygon: where its edges meet the level line `y`.
+/// Span of a convex polygon: the points at which its edges meet the horizontal line `y`.
 fn polygon_row_span(corners: &[PixelPoint], y: f32) -> Option<(f32, f32)> {
     let mut span = None;
     let mut from = *corners.last()?;
@@ -495,7 +495,7 @@ mod tests {
     const WHITE: Ink = Ink::srgb(0xffffff);
     const RED: Ink = Ink::srgb(0xff0000);
 
-    /// How many pixels of white are on a black canvas.
+    /// Number of white pixels on a black canvas.
     fn painted(canvas: &Canvas) -> f32 {
         let luma = (canvas.width() * canvas.height()) as usize;
         canvas.yu12()[..luma].iter().map(|&y| f32::from(y)).sum::<f32>() / 255.0
@@ -519,8 +519,8 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_of_any_sampling_is_shown() {
-        // 3 × 3 pixels, chroma of as many samples, of half the columns, of a quarter, of none.
+    fn an_image_of_any_sampling_is_loaded() {
+        // 3 × 3 pixels with chroma of as many samples, of half the columns, of a quarter, of none.
         for (chroma_width, chroma_height) in [(3, 3), (2, 3), (2, 2), (0, 0)] {
             let chroma = chroma_width * chroma_height;
             let image = SmallImage {
@@ -585,7 +585,7 @@ mod tests {
     }
 
     #[test]
-    fn a_half_opaque_ink_lets_half_through() {
+    fn a_half_opaque_ink_is_blended_by_half() {
         let mut canvas = Canvas::new(2, 2, WHITE);
         canvas.rectangle((0.0, 0.0), (2.0, 2.0), BLACK.opacity(0.5));
         assert_eq!(canvas.luma(0, 0), Some(128));
@@ -616,7 +616,7 @@ mod tests {
     }
 
     #[test]
-    fn words_stand_on_their_baseline_and_keep_their_width() {
+    fn text_stands_on_its_baseline_and_keeps_its_width() {
         let mut canvas = Canvas::new(200, 60, BLACK);
         canvas.draw_text(Face::Bold, 30.0, 10.0, 40.0, "Hill", WHITE);
         let width = Face::Bold.width(30.0, "Hill");
@@ -629,7 +629,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mask_is_clipped_like_what_it_shows() {
+    fn a_mask_is_clipped_at_the_edges() {
         let mask = Mask::letter(Face::Bold, 24.0, '8');
         let mut whole = Canvas::new(60, 60, BLACK);
         whole.stamp(&mask, 30, 40, RED);
@@ -662,7 +662,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_panics_and_what_was_touched_can_be_put_back(
+        fn nothing_panics_and_the_dirty_area_can_be_restored(
             width in 1u32..90,
             height in 1u32..70,
             drawn in prop::collection::vec((0u8..7, prop::array::uniform6(wild())), 1..6),

@@ -1,44 +1,44 @@
-//! Words written into a picture: one line on a dark plate in the lower left corner, which can be read on any ground.
+//! Writes text into an image: one line on a dark plate in the lower left corner, readable on any background.
 //!
-//! Only the samples under the plate are touched. The shapes of letters are kept from one picture to the next (the
-//! digits of a time are drawn once). Pure; lives on whichever thread changes pictures.
+//! Only the samples under the plate change. The shapes of letters are cached between images (the digits of a time are
+//! rasterized once). Pure; runs on the thread that transforms images.
 
 use std::collections::HashMap;
 
 use super::SmallImage;
 use super::canvas::{Canvas, Face, Ink, Mask};
 
-/// More letters than this are no line.
+/// Maximum number of letters in a line.
 const LONGEST: usize = 200;
 
-/// Stands at the end of what does not fit.
+/// Marks the end of truncated text.
 const MARK: char = '…';
 
-/// Shapes that are kept; with more they are all forgotten.
+/// Number of cached shapes above which all are dropped.
 const SHAPES: usize = 256;
 
 const WHITE: Ink = Ink::srgb(0xffffff);
 const DARK: Ink = Ink::srgb(0x101418);
 
-/// The planes of a picture that is written into: luma, and chroma of 4:2:0 (empty for grey), rows back to back.
+/// The planes of an image to write into: luma, and chroma of 4:2:0 (empty for grey), without padding.
 #[derive(Debug)]
 pub struct Paper<'a> {
-    /// Samples of luma a row.
+    /// Width of luma in samples.
     pub width: usize,
-    /// Rows of luma.
+    /// Height of luma in rows.
     pub height: usize,
     /// Luma.
     pub y: &'a mut [u8],
-    /// Blue minus luma: ⌈width/2⌉ a row, ⌈height/2⌉ rows; or nothing.
+    /// Blue minus luma: ⌈width/2⌉ × ⌈height/2⌉ samples, or empty.
     pub u: &'a mut [u8],
-    /// Red minus luma, likewise.
+    /// Red minus luma, as `u`.
     pub v: &'a mut [u8],
 }
 
-/// Writes words into pictures.
+/// Writes text into images.
 #[derive(Debug)]
 pub struct Caption {
-    /// Pixels to the em of the letters that are kept.
+    /// Em of the cached letters, in pixels.
     size: f32,
     letters: HashMap<char, (Mask, f32)>,
     under: SmallImage,
@@ -57,8 +57,8 @@ impl Default for Caption {
 }
 
 impl Caption {
-    /// Writes `words` in one line; what does not fit gives way to a mark that says so. Everything that is no letter
-    /// (controls, line ends) is left out.
+    /// Writes `words` in one line; a mark shows that text was truncated. Control characters and line breaks are
+    /// dropped.
     pub fn write(&mut self, words: &str, paper: Paper<'_>) {
         let least = paper.width.min(paper.height);
         let size = (least as f32 / 26.0).clamp(9.0, 48.0).floor();
@@ -70,7 +70,7 @@ impl Caption {
         let most = paper.width as f32 - 2.0 * pad;
         let line = self.line(words, most);
         let wide = line.last().map_or(0.0, |(_, end)| *end);
-        // Whole pairs of samples: chroma stands for two by two.
+        // Whole pairs of samples, because chroma covers two by two.
         let width = ((wide + 2.0 * pad).ceil() as usize).next_multiple_of(2).min(paper.width / 2 * 2);
         let height = ((size * 1.5).ceil() as usize).next_multiple_of(2).min(paper.height / 2 * 2);
         if line.is_empty() || width < 2 || height < 2 {
@@ -90,8 +90,8 @@ impl Caption {
         self.write_back(paper, top, width, height);
     }
 
-    /// The letters of `words` that fit into `most` pixels, each with where it ends; with the mark behind them where
-    /// others do not.
+    /// The letters of `words` that fit into `most` pixels, each with its right edge; if others do not fit, the mark
+    /// follows.
     fn line(&mut self, words: &str, most: f32) -> Vec<(char, f32)> {
         let mut line: Vec<(char, f32)> = Vec::with_capacity(LONGEST);
         for letter in words.chars().filter(|letter| !letter.is_control()) {
@@ -110,14 +110,14 @@ impl Caption {
         line
     }
 
-    /// Where `letter` ends behind `line`.
+    /// The right edge of `letter` after `line`.
     fn advance_after(&mut self, line: &[(char, f32)], letter: char) -> f32 {
         let size = self.size;
         let (_, advance) = self.letters.entry(letter).or_insert_with(|| rasterise(size, letter));
         line.last().map_or(0.0, |(_, end)| *end) + *advance
     }
 
-    /// Takes what is under the plate onto the canvas.
+    /// Copies the background of the plate to the canvas.
     fn read_background(&mut self, paper: &Paper<'_>, top: usize, width: usize, height: usize) {
         let under = &mut self.under;
         (under.width, under.height) = (width, height);
@@ -167,7 +167,7 @@ fn copy_plane(from: &[u8], width: usize, to: &mut [u8], stride: usize, top: usiz
 mod tests {
     use super::*;
 
-    /// Luma of a picture of one colour with `words` in it.
+    /// Luma of an image of one colour with `words` in it.
     fn written(words: &str, width: usize, height: usize, luma: u8) -> Vec<u8> {
         let (half, high) = (width.div_ceil(2), height.div_ceil(2));
         let (mut y, mut u, mut v) =
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn words_can_be_read_on_any_ground_and_the_rest_is_untouched() {
+    fn text_is_readable_on_any_background_and_the_rest_is_unchanged() {
         for ground in [0, 128, 255] {
             let y = written("2026-11-20 door", 640, 480, ground);
             let (bright, dark) = (y.iter().max(), y.iter().min());
@@ -195,16 +195,16 @@ mod tests {
         let cut = wide(200);
         let whole = (1..200).find(|&letters| marked(letters) == cut);
         assert!(whole.is_some_and(|letters| letters > 20), "{whole:?}");
-        // What fits has none.
+        // A text that fits has none.
         let fits = whole.unwrap_or_default();
         assert_ne!(wide(fits), marked(fits));
         assert_eq!(marked(200), cut, "and a mark of its own is none more");
-        // Nor has it where there is no room for one.
+        // The mark is also omitted without room for it.
         written("WW", 12, 9, 128);
     }
 
     #[test]
-    fn anything_may_be_in_the_text() {
+    fn any_text_is_accepted() {
         let plain = written("door", 320, 240, 128);
         assert_eq!(written("d\u{1b}o\0o\r\nr\u{7f}\u{9b}", 320, 240, 128), plain);
         let long = "x".repeat(100_000);
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn grey_has_no_chroma_to_write_into() {
+    fn grey_images_have_no_chroma_to_write_into() {
         let mut y = vec![0; 200 * 100];
         let paper = Paper { width: 200, height: 100, y: &mut y, u: &mut [], v: &mut [] };
         Caption::default().write("door", paper);

@@ -1,6 +1,6 @@
-//! Camera controls as named ranges: what a device offers, and what is asked of it.
+//! Camera controls as named ranges: the controls of a device, and requested values.
 
-/// What a control takes.
+/// The values that a control accepts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ControlKind {
     /// Numbers `min..=max` in steps of `step` (> 0) from `min` on.
@@ -16,31 +16,31 @@ pub enum ControlKind {
     Boolean,
     /// One of these numbered choices; numbers may have gaps.
     Menu(Vec<(i64, String)>),
-    /// Does something when set; has no value.
+    /// Triggers an action when set; has no value.
     Button,
 }
 
 /// One control a camera offers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Control {
-    /// The device's own number for it (V4L2: `V4L2_CID_…`).
+    /// The device's own number (V4L2: `V4L2_CID_…`).
     pub id: u32,
-    /// Its key in configuration and API, made from the title as `v4l2-ctl` does:
-    /// lower case, runs of other characters become one `_`.
+    /// Key in configuration and API, made from the title as `v4l2-ctl` does: lower case, runs of other characters
+    /// become one `_`.
     pub name: String,
-    /// Its title as the device gives it.
+    /// The device's title.
     pub title: String,
-    /// What it takes.
+    /// The values that it accepts.
     pub kind: ControlKind,
-    /// The unit of its values, e.g. "µs"; empty: none.
+    /// Unit of its values, such as "µs"; empty for none.
     pub unit: String,
-    /// The device's default; 0 for a button. A fraction is [`ControlKind::round_decimals`], as `value` is.
+    /// The device's default; 0 for a button. A fraction is rounded by [`ControlKind::round_decimals`], as `value` is.
     pub default: f64,
-    /// The present value; 0 for a button.
+    /// The current value; 0 for a button.
     pub value: f64,
     /// It can be read but not set.
     pub read_only: bool,
-    /// It has no effect now, since another control (an auto mode) rules it.
+    /// It has no effect now, because another control (an auto mode) rules it.
     pub inactive: bool,
 }
 
@@ -50,26 +50,26 @@ impl ControlKind {
         ControlKind::Number { min: min as f64, max: max as f64, step: step as f64 }
     }
 
-    /// Whether it is a [`ControlKind::Number`] without fractions.
+    /// True for a [`ControlKind::Number`] without fractions.
     pub fn is_integer(&self) -> bool {
         matches!(self, ControlKind::Number { min, step, .. } if min.fract() == 0.0 && step.fract() == 0.0)
     }
 
-    /// How many steps lead from the smallest value to the largest.
+    /// Number of steps from the smallest value to the largest.
     pub fn steps(&self) -> f64 {
         let ControlKind::Number { min, max, step } = *self else { return 0.0 };
-        // A step that is no binary fraction ends beside the largest value, not before it.
+        // A step that is no binary fraction ends near the largest value, perhaps just before it.
         ((max - min) / step + 1e-3).floor()
     }
 
-    /// The nearest value that the steps allow; of what is no number, the smallest.
+    /// The nearest value on a step; the smallest one for NaN.
     pub fn round_to_step(&self, value: f64) -> f64 {
         let ControlKind::Number { min, max, step } = *self else { return value };
         let steps = ((value - min) / step).round().max(0.0).min(self.steps());
         self.round_decimals(min + steps * step).clamp(min, max)
     }
 
-    /// `value` with as many decimal places as the steps need: 1.1 for 1.10000002, which a camera makes of 1.1.
+    /// `value` with the decimal places that the steps need: 1.1 for 1.10000002, which a camera makes of 1.1.
     pub fn round_decimals(&self, value: f64) -> f64 {
         let ControlKind::Number { min, step, .. } = *self else { return value };
         let needs = |number: f64, tens: f64| {
@@ -89,14 +89,14 @@ pub fn number_json(value: f64) -> serde_json::Value {
     if value.fract() == 0.0 && value.abs() < i64::MAX as f64 { (value as i64).into() } else { value.into() }
 }
 
-/// V4L2's controls that move something by so much, or for as long as they are not 0: `PAN_RELATIVE`, `TILT_RELATIVE`,
+/// V4L2's controls that move something by an amount, or while they are not 0: `PAN_RELATIVE`, `TILT_RELATIVE`,
 /// `FOCUS_RELATIVE`, `ZOOM_RELATIVE`, `ZOOM_CONTINUOUS`, `IRIS_RELATIVE`, `PAN_SPEED` and `TILT_SPEED`
 /// (linux/v4l2-controls.h, the camera class).
 const MOVES: [u32; 8] =
     [0x009a_0904, 0x009a_0905, 0x009a_090b, 0x009a_090e, 0x009a_090f, 0x009a_0912, 0x009a_0920, 0x009a_0921];
 
 impl Control {
-    /// A control that can be set; default and value are 0.
+    /// A settable control whose default and value are 0.
     pub fn new(id: u32, name: impl Into<String>, title: impl Into<String>, kind: ControlKind) -> Control {
         Control {
             id,
@@ -111,7 +111,7 @@ impl Control {
         }
     }
 
-    /// Its range in words, where it is a number: "0 to 255 in steps of 5", "0 to 15 dioptres".
+    /// A number's range as text: "0 to 255 in steps of 5", "0 to 15 dioptres".
     pub fn range(&self) -> String {
         let ControlKind::Number { min, max, step } = self.kind else { return String::new() };
         let steps = if step == 1.0 || !self.kind.is_integer() {
@@ -122,19 +122,19 @@ impl Control {
         format!("{min} to {max}{}{steps}", self.spaced_unit())
     }
 
-    /// The unit with a space before it; empty where it has none.
+    /// The unit with a space before it; empty without a unit.
     pub fn spaced_unit(&self) -> String {
         if self.unit.is_empty() { String::new() } else { format!(" {}", self.unit) }
     }
 
-    /// Whether to set it is to do something once, as a button does, and is not to be repeated at every opening: what
-    /// moves something would creep. Cameras' own are told by their names.
+    /// True if setting it acts once, like a button, and must not be repeated at every open: a moving part would
+    /// creep. A camera's own controls of this kind are recognized by their names.
     pub fn is_momentary(&self) -> bool {
         self.kind == ControlKind::Button || MOVES.contains(&self.id) || self.name.ends_with("_relative")
     }
 }
 
-/// A value asked of a control, by the control's `name`.
+/// A requested value of a control.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ControlValue {
     /// The control's `name`.

@@ -1,4 +1,4 @@
-//! The Exif header of a snapshot (Exif 2.32 §4.5–4.7, TIFF 6.0 §2): when it was taken, and by which camera.
+//! The Exif header of a snapshot (Exif 2.32 §4.5–4.7, TIFF 6.0 §2) with time and camera.
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -6,32 +6,32 @@ use jiff::tz::TimeZone;
 
 use crate::base::ClockTime;
 
-/// Types of TIFF's fields.
+/// Types of TIFF fields.
 const ASCII: u16 = 2;
 const LONG: u16 = 4;
 const UNDEFINED: u16 = 7;
 
-/// The longest text, characters: a segment has room for 65 533 bytes in all.
+/// Maximum number of characters of a text: a segment has room for 65 533 bytes in all.
 const LONGEST: usize = 1000;
 
-/// What the header says.
+/// Contents of the header.
 #[derive(Debug, Clone, Copy)]
 pub struct Label<'a> {
-    /// The name of this camera, as its owner calls it.
+    /// The owner's name for this camera.
     pub name: &'a str,
-    /// The device, as it calls itself; empty is unknown.
+    /// The device's own name; empty if unknown.
     pub model: &'a str,
-    /// When the picture was taken; left out where the clock was not set.
+    /// Capture time; omitted if the clock was not set.
     pub stamp: ClockTime,
-    /// The zone that dates are told in.
+    /// Time zone for dates.
     pub zone: &'a TimeZone,
 }
 
 /// Tag, type and value of one field.
 type Field = (u16, u16, Vec<u8>);
 
-/// `jpeg` with a header that says what `label` says. A picture with an Exif header of its own, which may say which way
-/// up it is, stays as it is.
+/// `jpeg` with a header made from `label`. An image that already has an Exif header, which may contain its
+/// orientation, stays unchanged.
 pub fn labelled(jpeg: Bytes, label: &Label<'_>) -> Bytes {
     let Some(at) = header_offset(&jpeg) else { return jpeg };
     let tiff = tiff(label);
@@ -41,7 +41,7 @@ pub fn labelled(jpeg: Bytes, label: &Label<'_>) -> Bytes {
     Bytes::from([&jpeg[..at], &[0xff, 0xe1], &length, b"Exif\0\0", &tiff, &jpeg[at..]].concat())
 }
 
-/// Where the header goes: behind SOI, or behind the header of JFIF, which wants that place for itself.
+/// Offset for the header: after SOI, or after the JFIF header, which must come first.
 fn header_offset(jpeg: &[u8]) -> Option<usize> {
     let mut at = jpeg.starts_with(&[0xff, 0xd8]).then_some(2)?;
     let mut place = at;
@@ -83,18 +83,18 @@ fn tiff(label: &Label<'_>) -> Vec<u8> {
     out
 }
 
-/// Text, which ends with a zero. A name that is not ASCII is written as UTF-8, as other programs do.
+/// A text field, which ends with a zero. A name that is not ASCII is written as UTF-8, as other programs do.
 fn text_field(tag: u16, text: &str) -> Field {
     let text: String = text.chars().filter(|c| *c != '\0').take(LONGEST).chain(['\0']).collect();
     (tag, ASCII, text.into_bytes())
 }
 
-/// Bytes that a value takes behind its directory, to an even number: up to four lie in the field itself.
+/// Bytes of a value outside its directory entry, rounded up to even: up to four bytes are in the entry itself.
 fn external_len(value: &[u8]) -> usize {
     if value.len() <= 4 { 0 } else { value.len().next_multiple_of(2) }
 }
 
-/// Appends a directory and its values. There is no other one behind it.
+/// Appends a directory and its values. No other directory follows.
 fn directory(out: &mut Vec<u8>, fields: &[Field]) {
     let mut at = out.len() + 2 + 12 * fields.len() + 4;
     let mut behind = Vec::new();
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn it_goes_before_the_rest_and_never_beside_another() {
+    fn the_header_comes_first_and_an_existing_one_is_kept() {
         let zone = zone();
         let with = |parts: &[&[u8]]| labelled(Bytes::from(parts.concat()), &label(&zone, true));
         let dqt: &[u8] = b"\xff\xdb\0\x04ab\xff\xd9";

@@ -8,9 +8,9 @@ use std::str::FromStr;
 pub struct Fourcc(pub [u8; 4]);
 
 impl Fourcc {
-    /// JPEG pictures, as UVC cameras send them (often without Huffman tables).
+    /// JPEG, as UVC cameras send it (often without Huffman tables).
     pub const MJPG: Fourcc = Fourcc(*b"MJPG");
-    /// JFIF JPEG pictures: the same to us as [`Fourcc::MJPG`].
+    /// JFIF JPEG; treated like [`Fourcc::MJPG`].
     pub const JPEG: Fourcc = Fourcc(*b"JPEG");
     /// 4:2:2 packed, Y0 U Y1 V: 2 bytes a pixel.
     pub const YUYV: Fourcc = Fourcc(*b"YUYV");
@@ -23,17 +23,17 @@ impl Fourcc {
     /// 8-bit grey: 1 byte a pixel.
     pub const GREY: Fourcc = Fourcc(*b"GREY");
 
-    /// What the pipeline can take, cheapest for it first.
+    /// Supported formats, the cheapest for the pipeline first.
     pub const USABLE: [Fourcc; 7] =
         [Fourcc::MJPG, Fourcc::JPEG, Fourcc::YU12, Fourcc::NV12, Fourcc::YUYV, Fourcc::UYVY, Fourcc::GREY];
 
-    /// Whether frames of this format are finished JPEGs.
+    /// True if frames of this format are finished JPEGs.
     pub fn is_jpeg(self) -> bool {
         matches!(self, Fourcc::MJPG | Fourcc::JPEG)
     }
 
-    /// Bytes from one row of the first plane to the next when rows are not padded; `None` for
-    /// formats without rows (JPEG) and for unknown ones.
+    /// Bytes from row to row of the first plane without padding; `None` for formats without rows (JPEG) and for
+    /// unknown ones.
     pub fn tight_stride(self, width: u32) -> Option<u32> {
         match self {
             Fourcc::YUYV | Fourcc::UYVY => width.checked_mul(2),
@@ -42,8 +42,8 @@ impl Fourcc {
         }
     }
 
-    /// Bytes of a whole frame with `stride` bytes a row in the first plane and `height` rows;
-    /// `None` for formats without rows and for unknown ones.
+    /// Bytes of a whole frame with `stride` bytes a row in the first plane and `height` rows; `None` for formats
+    /// without rows and for unknown ones.
     pub fn frame_len(self, stride: u32, height: u32) -> Option<usize> {
         let first = stride as usize * height as usize;
         let half_rows = height.div_ceil(2) as usize;
@@ -72,7 +72,7 @@ impl fmt::Debug for Fourcc {
     }
 }
 
-/// Not one to four printable ASCII characters.
+/// The text is not one to four printable ASCII characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a pixel format is named by four characters, such as MJPG or YUYV")]
 pub struct NotAFourcc;
@@ -80,7 +80,7 @@ pub struct NotAFourcc;
 impl FromStr for Fourcc {
     type Err = NotAFourcc;
 
-    /// Reads `YUYV`, `mjpg`, `Y16`: letters of any case, padded with spaces to four.
+    /// Parses `YUYV`, `mjpg`, `Y16`: letters of any case, padded with spaces to four.
     fn from_str(text: &str) -> Result<Fourcc, NotAFourcc> {
         if text.is_empty() || text.len() > 4 || !text.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(NotAFourcc);

@@ -1,11 +1,12 @@
-//! Hands the newest picture to everyone, and never waits for anyone.
+//! Distributes the newest picture to all subscribers and never waits for any.
 //!
-//! One place, newest wins: a subscriber that comes late finds the newest picture, one that is slow skips ahead, and
-//! publishing costs the publisher the same whether all keep up or none does. (One who is `Direct` costs it a call,
-//! which must not wait, and spares it the waking of others.) Who wants every picture (a recorder) has a queue of its
-//! own, bounded in bytes: when it is full, its oldest pictures are forgotten. It may let pictures wait and be woken for
-//! many at once. Subscribers may be threads ([`Subscriber::next_timeout`], [`Pictures`]) or tasks
-//! ([`Subscriber::poll_next`]).
+//! There is one slot, and the newest picture wins. A late subscriber finds the newest picture, and a slow one skips
+//! pictures. Publishing costs the same whether all keep up or none does. (A `Direct` costs the publisher a call,
+//! which must not wait, but saves waking others.)
+//!
+//! A subscriber to every picture (a recorder) has its own queue, bounded in bytes: when it is full, its oldest
+//! pictures are dropped. It may be woken only once for many pictures. Subscribers are threads
+//! ([`Subscriber::next_timeout`], [`Pictures`]) or tasks ([`Subscriber::poll_next`]).
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,17 +15,17 @@ use std::time::{Duration, Instant};
 
 use super::Picture;
 
-/// What everyone watches. Clones share it.
+/// The distributor of pictures. Clones share it.
 ///
-/// Invariants: `number` grows by one with every publication; a subscriber never gets the same
-/// publication twice, nor an older one after a newer.
+/// Invariants: `number` grows by one with every publication; a subscriber never gets the same publication twice, nor
+/// an older one after a newer.
 #[derive(Debug, Clone, Default)]
 pub struct Hub(Arc<HubInner>);
 
-/// One who is handed each picture on the publisher's thread.
+/// A receiver that gets each picture on the publisher's thread.
 pub(crate) trait Direct: std::fmt::Debug + Send + Sync {
-    /// Takes the publication `number`, without waiting for anything. Whether it is dealt with; else those who stand by
-    /// are woken.
+    /// Offers the publication `number`; must not wait. Returns true if it is handled; otherwise the subscribers that
+    /// stand by are woken.
     fn offer(&self, number: u64, picture: &Picture) -> bool;
 }
 
@@ -39,7 +40,7 @@ struct HubState {
     newest: Option<Picture>,
     number: u64,
     closed: bool,
-    /// One slot per subscriber; filled while its task waits.
+    /// One slot for each subscriber; it has a waker while its task waits.
     tasks: Vec<Slot>,
     free: Vec<usize>,
     /// Kept between publications so that waking allocates nothing.
@@ -51,24 +52,24 @@ struct HubState {
 #[derive(Debug, Default)]
 struct Slot {
     waker: Option<Waker>,
-    /// Of a subscriber that wants every picture.
+    /// The queue of a subscriber to every picture.
     queue: Option<Queue>,
-    /// Not woken by what the hub's `Direct` has dealt with.
+    /// Not woken for publications that the hub's `Direct` has handled.
     stands_by: bool,
 }
 
-/// Pictures, with the numbers of their publications, that a subscriber has not taken yet.
+/// Publications that a subscriber has not taken yet, with their numbers.
 #[derive(Debug)]
 struct Queue {
     waiting: VecDeque<(u64, Picture)>,
     bytes: usize,
     most_bytes: usize,
-    /// The subscriber is woken only when so many wait, or a card does.
+    /// Least number of waiting bytes that wakes the subscriber; a card always does.
     wakes_at: usize,
 }
 
 impl Queue {
-    /// Puts a picture in; the oldest make room for it. There is room for one, however large it is.
+    /// Appends a picture and drops the oldest ones if needed. A single picture fits, however large it is.
     fn push(&mut self, number: u64, picture: Picture) {
         self.bytes += picture.jpeg_len();
         self.waiting.push_back((number, picture));
@@ -77,7 +78,7 @@ impl Queue {
         }
     }
 
-    /// Whether the subscriber is to be woken.
+    /// True if the subscriber must be woken.
     fn needs_wake(&self) -> bool {
         self.bytes >= self.wakes_at || self.waiting.back().is_some_and(|(_, newest)| newest.is_card)
     }
@@ -95,7 +96,7 @@ impl Hub {
         Hub::default()
     }
 
-    /// Makes `picture` the newest and wakes everyone who waits, but for those whom its `Direct` spares that.
+    /// Makes `picture` the newest and wakes all waiting subscribers, except those whose `Direct` has handled it.
     pub fn publish(&self, picture: Picture) {
         let mut state = self.lock();
         state.number += 1;
@@ -114,43 +115,42 @@ impl Hub {
         self.wake(self.lock(), is_dealt_with);
     }
 
-    /// From now on `direct` is offered every picture before anybody is woken; `None`: nobody is. One that is offered at
-    /// this moment may still be.
+    /// Offers every later picture to `direct` before any subscriber is woken; `None` ends that. An offer in progress
+    /// may still complete.
     pub(crate) fn set_direct(&self, direct: Option<Arc<dyn Direct>>) {
         self.lock().direct = direct;
     }
 
-    /// Forgets the newest picture, when it no longer shows what the camera sees: those who come
-    /// now wait for the next one.
+    /// Drops the newest picture if it no longer shows what the camera sees: new subscribers wait for the next one.
     pub fn clear(&self) {
         self.lock().newest = None;
     }
 
-    /// The same, unless the newest is a card, which shows nothing that the camera sees.
+    /// Like [`clear`](Hub::clear), but keeps a card, which does not show what the camera sees anyway.
     pub fn clear_unless_card(&self) {
         let mut state = self.lock();
         state.newest = state.newest.take().filter(|newest| newest.is_card);
     }
 
-    /// No more pictures will come: every subscriber's wait ends with `None`.
+    /// Ends the pictures: every subscriber's wait returns `None`.
     pub fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
         self.wake(state, false);
     }
 
-    /// Whether no more pictures will come.
+    /// True after [`Hub::close`].
     pub fn is_closed(&self) -> bool {
         self.lock().closed
     }
 
-    /// Whether anybody subscribes.
+    /// True if there are subscribers.
     pub fn has_subscribers(&self) -> bool {
         let state = self.lock();
         state.tasks.len() > state.free.len()
     }
 
-    /// Whether this is another handle of the same hub.
+    /// True if this is another handle of the same hub.
     pub fn is_same(&self, other: &Hub) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
@@ -165,8 +165,8 @@ impl Hub {
         self.subscribe_with(None)
     }
 
-    /// A subscriber that gets every picture, the newest there is first. Pictures that it has not taken wait for it,
-    /// at most `most_bytes` of them together; beyond that the oldest are skipped.
+    /// A subscriber to every picture, starting with the newest one. Pictures that it has not taken are queued, up to
+    /// `most_bytes` together; beyond that the oldest are skipped.
     pub fn subscribe_to_all(&self, most_bytes: usize) -> Subscriber {
         self.subscribe_with(Some(Queue { waiting: VecDeque::new(), bytes: 0, most_bytes, wakes_at: 0 }))
     }
@@ -186,11 +186,11 @@ impl Hub {
         Subscriber { hub: self.clone(), slot, seen, skipped: 0 }
     }
 
-    /// Wakes everyone who waits, but for those who stand by if the picture `is_dealt_with`.
+    /// Wakes all waiting subscribers, except one that stands by if the picture `is_dealt_with`.
     fn wake(&self, mut state: MutexGuard<'_, HubState>, is_dealt_with: bool) {
         let mut waking = std::mem::take(&mut state.waking);
         let is_closed = state.closed;
-        // Of several who stand by it is one's own that dealt with it.
+        // If several subscribers stand by, the `Direct` belongs to only one of them.
         let is_dealt_with = is_dealt_with && state.tasks.iter().filter(|slot| slot.stands_by).count() == 1;
         let is_due = |slot: &&mut Slot| {
             is_closed
@@ -202,7 +202,7 @@ impl Hub {
         if threads {
             self.0.threads.notify_all();
         }
-        // Outside the lock: what is woken may poll at once on another thread.
+        // Outside the lock: a woken task may poll at once on another thread.
         for waker in waking.drain(..) {
             waker.wake();
         }
@@ -214,7 +214,7 @@ impl Hub {
     }
 }
 
-/// One who watches a [`Hub`].
+/// A subscriber to a [`Hub`].
 #[derive(Debug)]
 pub struct Subscriber {
     hub: Hub,
@@ -226,7 +226,7 @@ pub struct Subscriber {
 impl Subscriber {
     /// The newest picture not seen yet; `Ready(None)` when the hub is closed.
     ///
-    /// Takes no memory. The waker is kept for the next publication.
+    /// Does not allocate. The waker is kept for the next publication.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Picture>> {
         let hub = self.hub.clone();
         let mut state = hub.lock();
@@ -245,8 +245,8 @@ impl Subscriber {
         std::future::poll_fn(|cx| self.poll_next(cx)).await
     }
 
-    /// Waits at most `wait` for a picture not seen yet, blocking the thread: `Ok(None)` when the
-    /// hub is closed, `Err(TimedOut)` when none came.
+    /// Blocks the thread for at most `wait` until there is a picture not seen yet. `Ok(None)` when the hub is closed,
+    /// `Err(TimedOut)` without a picture.
     ///
     /// # Errors
     /// [`TimedOut`].
@@ -268,15 +268,15 @@ impl Subscriber {
         }
     }
 
-    /// Of a subscriber to all, as a task: from now on it is woken only when `bytes` of pictures wait, by a card, and by
-    /// the end. What waits can be taken at any time. Waits for a subscriber to the newest are as before.
+    /// Applies to a task that subscribes to every picture: it is woken only when `bytes` of pictures wait, by a card,
+    /// and by the end. Waiting pictures can be taken at any time. Other subscribers are not affected.
     pub fn wake_at_bytes(&mut self, bytes: usize) {
         if let Some(queue) = &mut self.hub.lock().tasks[self.slot].queue {
             queue.wakes_at = bytes;
         }
     }
 
-    /// From now on it is not woken, as a task, by what the hub's `Direct` has dealt with.
+    /// From now on its task is not woken for publications that the hub's `Direct` has handled.
     pub(crate) fn suppress_wakes(&mut self) {
         self.hub.lock().tasks[self.slot].stands_by = true;
     }
@@ -286,20 +286,20 @@ impl Subscriber {
         self.seen
     }
 
-    /// So many publications, up to `number`, were dealt with past it; the others until there were skipped.
+    /// Records that `count` publications up to `number` were handled for it; the others up to there were skipped.
     pub(crate) fn record_handled(&mut self, count: u64, number: u64) {
         self.skipped += number.saturating_sub(self.seen).saturating_sub(count);
         self.seen = self.seen.max(number);
     }
 
-    /// What is there to be taken now, without waiting: `Some(None)` when the hub is closed.
+    /// Takes the next picture without waiting: `Some(None)` when the hub is closed.
     pub fn try_next(&mut self) -> Option<Option<Picture>> {
         let hub = self.hub.clone();
         let mut state = hub.lock();
         self.take_next(&mut state)
     }
 
-    /// How many publications this subscriber did not see since it came.
+    /// Number of publications that this subscriber has missed since it subscribed.
     pub fn skipped(&self) -> u64 {
         self.skipped
     }
@@ -328,8 +328,7 @@ impl Drop for Subscriber {
     }
 }
 
-/// `for picture in hub.subscribe()`: every next newest picture, blocking the thread, until the hub
-/// is closed.
+/// `for picture in hub.subscribe()`: every next newest picture, blocking the thread, until the hub is closed.
 impl IntoIterator for Subscriber {
     type Item = Picture;
     type IntoIter = Pictures;
@@ -348,7 +347,7 @@ impl Iterator for Pictures {
 
     fn next(&mut self) -> Option<Picture> {
         loop {
-            // The wait has no end of its own; it is cut into days only since it needs some length.
+            // The wait is unlimited; it is repeated daily because the call needs a limit.
             if let Ok(next) = self.0.next_timeout(Duration::from_secs(86_400)) {
                 return next;
             }
@@ -356,7 +355,7 @@ impl Iterator for Pictures {
     }
 }
 
-/// No picture came in the time given.
+/// There was no picture in the given time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no new picture came in time")]
 pub struct TimedOut;
@@ -371,7 +370,7 @@ mod tests {
         PictureBuilder::with_capacity(0).finish(1, 1, ClockTime::now(), sequence, false)
     }
 
-    /// Deals with every second picture.
+    /// Handles every second picture.
     #[derive(Debug, Default)]
     struct EverySecond(Mutex<Vec<u64>>);
 
@@ -392,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn who_stands_by_sleeps_through_what_is_dealt_with() {
+    fn a_subscriber_that_stands_by_is_not_woken_for_handled_pictures() {
         let hub = Hub::new();
         let direct = Arc::new(EverySecond::default());
         let (mut stands_by, mut other) = (hub.subscribe(), hub.subscribe());
@@ -413,7 +412,7 @@ mod tests {
         assert!(published(5, &mut stands_by));
         assert!(published(6, &mut stands_by));
         assert_eq!(*direct.0.lock().unwrap(), [1, 2, 3, 4], "what nobody is asked about is not offered");
-        // Of two who stand by, nobody knows whose it is.
+        // With two that stand by, the owner of the `Direct` is unknown.
         hub.set_direct(Some(direct.clone()));
         let mut second = hub.subscribe();
         second.suppress_wakes();
@@ -429,11 +428,11 @@ mod tests {
     }
 
     #[test]
-    fn what_passed_by_is_seen_and_the_rest_is_skipped() {
+    fn handled_publications_count_as_seen_and_the_rest_as_skipped() {
         let hub = Hub::new();
         let mut s = hub.subscribe();
         (1..=9).for_each(|number| hub.publish(picture(number)));
-        // Two of these nine went past it, the last one of them the seventh.
+        // Two of these nine were handled, the last of them the seventh.
         s.record_handled(2, 7);
         assert_eq!((s.last_seen(), s.skipped()), (7, 5));
         assert_eq!(take(&mut s), Some(9));
@@ -467,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn who_wants_all_gets_all_as_far_as_there_is_room() {
+    fn a_subscriber_to_all_gets_all_that_fit_its_queue() {
         let hub = Hub::new();
         hub.publish(sized(1, 10));
         let mut all = hub.subscribe_to_all(30);
@@ -479,21 +478,21 @@ mod tests {
         assert_eq!(all.skipped(), 0);
         (4..=8).for_each(|n| hub.publish(sized(n, 10)));
         assert_eq!((take(&mut all), all.skipped()), (Some(6), 2));
-        // One that is larger than all the room is not lost; those before it are.
+        // A picture larger than the queue is kept; the earlier ones are dropped.
         hub.publish(sized(9, 1000));
         assert_eq!((take(&mut all), all.skipped()), (Some(9), 4));
-        // What came before the end is still given.
+        // Pictures from before the end are still delivered.
         hub.publish(sized(10, 10));
         hub.close();
         assert_eq!(take(&mut all), Some(10));
         assert!(matches!(all.next_timeout(Duration::ZERO), Ok(None)));
-        // Its place in the hub is used again by one who wants the newest only.
+        // Its slot is reused by a subscriber to the newest picture.
         drop(all);
         assert!(hub.subscribe().hub.lock().tasks[0].queue.is_none());
     }
 
     #[tokio::test]
-    async fn one_with_patience_is_woken_for_many_for_a_card_and_at_the_end() {
+    async fn a_batching_subscriber_is_woken_for_many_for_a_card_and_at_the_end() {
         let hub = Hub::new();
         let mut all = hub.subscribe_to_all(100);
         all.wake_at_bytes(30);
@@ -512,7 +511,7 @@ mod tests {
         assert_eq!(times(), 0);
         hub.publish(sized(3, 10));
         assert_eq!(times(), 1);
-        // All are there, and what comes while nobody waits is, too.
+        // All pictures are there, including those published while nobody waits.
         let taken: Vec<u64> = std::iter::from_fn(|| all.try_next().flatten()).map(|p| p.sequence).collect();
         assert_eq!((taken, all.skipped()), (vec![1, 2, 3], 0));
         assert!(all.poll_next(&mut context).is_pending());
@@ -525,7 +524,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cleared_hub_makes_newcomers_wait() {
+    fn new_subscribers_of_a_cleared_hub_wait() {
         let hub = Hub::new();
         hub.publish(picture(1));
         hub.clear();
@@ -536,7 +535,7 @@ mod tests {
     }
 
     #[test]
-    fn slots_are_used_again() {
+    fn slots_are_reused() {
         let hub = Hub::new();
         assert!(!hub.has_subscribers());
         for _ in 0..100 {

@@ -1,54 +1,53 @@
-//! A walk over a JPEG's markers: its size, where it ends, whether it is whole. Nothing is decoded
-//! and nothing is allocated, so this is done for every frame.
+//! Walks over a JPEG's markers: size, end, completeness. It decodes and allocates nothing, so it runs for every
+//! frame.
 //!
-//! The format is ITU-T T.81 (ISO/IEC 10918-1), Annex B. Two things cameras do differently are
-//! allowed for: UVC cameras leave the Huffman tables out (the AVI MJPEG convention, see
-//! [`STANDARD_HUFFMAN_TABLES`]) and pad the frame behind its end.
+//! The format is ITU-T T.81 (ISO/IEC 10918-1), Annex B. Two deviations of cameras are accepted: UVC cameras omit the
+//! Huffman tables (the AVI MJPEG convention, see [`STANDARD_HUFFMAN_TABLES`]) and pad the frame after its end.
 
 use memchr::memchr;
 
 use super::Orientation;
 
-/// More pixels than this are no camera's picture: what claims them is refused.
+/// Maximum number of pixels; no camera has more, so larger claims are refused.
 pub const MAX_PIXELS: u64 = 100_000_000;
 
-/// A whole JPEG's vital facts.
+/// Facts about a JPEG.
 ///
-/// Invariants: `0 < tables_at < scan_at < len`, and `len` is at most the length of what was looked
-/// at; `width`, `height` > 0 and their product is at most [`MAX_PIXELS`].
+/// Invariants: `0 < tables_at < scan_at < len`, and `len` is at most the length of the inspected bytes; `width`,
+/// `height` > 0, and their product is at most [`MAX_PIXELS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Jpeg {
-    /// Pixels in a row.
+    /// Width in pixels.
     pub width: u32,
-    /// Rows.
+    /// Height in pixels.
     pub height: u32,
     /// Components: 1 is grey, 3 colour, 4 colour for print.
     pub components: u8,
-    /// Pixels across and down of the units that it is made of (MCU, T.81 A.2): a block of the component with the fewest
-    /// samples, 8 times the largest sampling factors; of a single component its own blocks.
+    /// Width and height in pixels of its units (MCU, T.81 A.2): a block of the component with the fewest samples, 8
+    /// times the largest sampling factors. A single component has units of one block.
     pub unit: (u32, u32),
-    /// Whether it is grey, or Y'CbCr with the chroma sampled as cameras do: every second or fourth sample, or each.
+    /// True for grey, and for Y'CbCr with a chroma subsampling of cameras: by 1, 2 or 4.
     pub is_usual: bool,
-    /// Which way up it is to be shown, by its Exif header.
+    /// Orientation stated by its Exif header.
     pub orientation: Orientation,
-    /// Whether it comes in several passes over the whole picture (SOF2).
+    /// True if it has several passes over the whole image (SOF2).
     pub is_progressive: bool,
-    /// Whether any Huffman table stands before the first scan. If not, it can be decoded, and
-    /// shown by a browser, only with [`STANDARD_HUFFMAN_TABLES`] put in at `tables_at`.
+    /// True if there is a Huffman table before the first scan. Otherwise it can be decoded, and shown by a browser,
+    /// only with [`STANDARD_HUFFMAN_TABLES`] inserted at `tables_at`.
     pub has_huffman_tables: bool,
-    /// Offset of the first scan's header (SOS), before which tables may be put in.
+    /// Offset of the first scan's header (SOS), before which tables may be inserted.
     pub tables_at: usize,
     /// Offset of the first scan's entropy-coded bytes.
     pub scan_at: usize,
-    /// Bytes from SOI up to and including EOI; what follows is padding.
+    /// Bytes from SOI up to and including EOI; padding may follow.
     pub len: usize,
-    /// Whether the EOI is there; if not, `len` is all that there is but padding.
+    /// True if the EOI is present; otherwise `len` is everything without padding.
     pub has_end: bool,
 }
 
 impl Jpeg {
-    /// The JPEG as a decoder wants it, in parts: `data` is what was looked at, and what the camera left out of it, the
-    /// Huffman tables or the EOI, is put in.
+    /// The parts of the JPEG for a decoder. `data` are the inspected bytes; missing Huffman tables and a missing EOI
+    /// are inserted.
     pub fn decoder_parts<'a>(&self, data: &'a [u8]) -> [&'a [u8]; 4] {
         let (before, after) = data[..self.len].split_at(self.tables_at);
         let tables: &[u8] = if self.has_huffman_tables { &[] } else { STANDARD_HUFFMAN_TABLES };
@@ -56,7 +55,7 @@ impl Jpeg {
     }
 }
 
-/// Why bytes are not a picture to be shown.
+/// Why bytes are no valid JPEG.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum JpegError {
     /// It does not begin with a start-of-image marker.
@@ -68,10 +67,10 @@ pub enum JpegError {
     /// Rows are missing or destroyed.
     #[error("the JPEG is damaged: not all of its rows can be decoded")]
     Damaged,
-    /// There is no frame header before the scan, or no scan at all: tables without a picture.
+    /// There is no frame header before the scan, or no scan: tables without an image.
     #[error("the JPEG has no picture in it")]
     NoFrameHeader,
-    /// What stands here cannot stand here.
+    /// An invalid byte or segment.
     #[error("the JPEG is corrupt at byte {at}")]
     Corrupt {
         /// Offset of the offending byte or segment.
@@ -80,12 +79,12 @@ pub enum JpegError {
     /// A size of zero, or beyond [`MAX_PIXELS`].
     #[error("the JPEG claims to have {width} × {height} pixels")]
     BadSize {
-        /// Pixels in a row.
+        /// Width in pixels.
         width: u32,
-        /// Rows; 0 also stands for "told after the first scan", which no camera does.
+        /// Height in pixels; 0 also means "stated after the first scan", which no camera uses.
         height: u32,
     },
-    /// A JPEG of a process that browsers do not show: lossless, arithmetic, hierarchical, 12 bit.
+    /// A coding process that browsers do not support: lossless, arithmetic, hierarchical, 12 bit.
     #[error("the JPEG is of a kind that browsers do not show (SOF{process}, {precision} bit)")]
     Unsupported {
         /// The frame header's number.
@@ -113,12 +112,12 @@ const APP14: u8 = 0xee;
 const APP15: u8 = 0xef;
 const COM: u8 = 0xfe;
 const TEM: u8 = 0x01;
-/// The last of the codes without a meaning that follow TEM.
+/// The last of the meaningless codes after TEM.
 const RESERVED: u8 = 0xbf;
 
-/// Walks the headers of the JPEG that `data` begins with, and its entropy-coded data up to the first EOI, which costs
-/// some ten microseconds for a camera's picture. So `Ok` says that headers and end are there; it does not say that the
-/// entropy-coded data between them can be decoded.
+/// Walks the headers of the JPEG at the front of `data`, and its entropy-coded data up to the first EOI, which costs
+/// about ten microseconds for a camera's JPEG. `Ok` means that headers and end are present, not that the
+/// entropy-coded data can be decoded.
 ///
 /// # Errors
 /// See [`JpegError`]. Every prefix of a JPEG that stops before its end is an error.
@@ -126,8 +125,8 @@ pub fn inspect(data: &[u8]) -> Result<Jpeg, JpegError> {
     inspect_open(data).and_then(|found| if found.has_end { Ok(found) } else { Err(JpegError::Truncated) })
 }
 
-/// The same of a JPEG whose EOI may be missing ([`Jpeg::has_end`]): whether all of its rows are there, only a decoder
-/// can say.
+/// Like [`inspect`], for a JPEG whose EOI may be missing ([`Jpeg::has_end`]): only a decoder can tell whether all
+/// rows are present.
 ///
 /// # Errors
 /// See [`JpegError`].
@@ -158,7 +157,7 @@ pub fn inspect_open(data: &[u8]) -> Result<Jpeg, JpegError> {
                     height: size.height,
                     components: size.components,
                     unit: size.unit,
-                    // Adobe's 0 is no Y'CbCr (Adobe Technical Note 5116).
+                    // Adobe's 0 is not Y'CbCr (Adobe Technical Note 5116).
                     is_usual: size.is_usual && (size.components == 1 || adobe_transform != Some(0)),
                     orientation,
                     is_progressive: size.is_progressive,
@@ -185,7 +184,7 @@ pub fn inspect_open(data: &[u8]) -> Result<Jpeg, JpegError> {
     }
 }
 
-/// The orientation that a TIFF structure tells in its first directory (Exif 2.32, 4.6.4, tag 0x0112).
+/// The orientation in the first directory of a TIFF structure (Exif 2.32, 4.6.4, tag 0x0112).
 fn exif_orientation(tiff: &[u8]) -> Option<Orientation> {
     let is_big = match tiff.get(..4)? {
         [b'M', b'M', 0, 42] => true,
@@ -213,15 +212,13 @@ fn exif_orientation(tiff: &[u8]) -> Option<Orientation> {
     Some(Orientation { quarters, mirrored })
 }
 
-/// The offset just behind the EOI of a picture whose first scan's entropy-coded bytes begin at
-/// `from` ([`Jpeg::scan_at`]), however many scans follow; `None` when it is not there, or what is
-/// there is corrupt.
+/// The offset after the EOI of a JPEG whose first scan's entropy-coded bytes begin at `from` ([`Jpeg::scan_at`]),
+/// with any number of scans; `None` if it is missing, or the data are corrupt.
 pub fn end_of_picture(data: &[u8], from: usize) -> Option<usize> {
     EndSearch { at: from, in_scan: true }.advance(data).ok().flatten()
 }
 
-/// Looks for the end of a picture whose bytes are still coming in, without looking at any byte
-/// twice.
+/// Finds the end of a JPEG whose bytes are still arriving; examines each byte only once.
 #[derive(Debug, Clone)]
 pub struct EndSearch {
     at: usize,
@@ -229,16 +226,16 @@ pub struct EndSearch {
 }
 
 impl EndSearch {
-    /// A search that starts at a picture's SOI.
+    /// A search that starts at a JPEG's SOI.
     pub fn new() -> EndSearch {
         EndSearch { at: 0, in_scan: false }
     }
 
-    /// Goes on through `data`: the picture's bytes from its SOI on, those of the last call and
-    /// what has come since. Gives the offset just behind its EOI, or `None` if that is yet to come.
+    /// Continues through `data`: the JPEG's bytes from its SOI on, those of the last call and new ones. Returns the
+    /// offset after its EOI, or `None` if that is still missing.
     ///
     /// # Errors
-    /// [`JpegError::NotJpeg`] and [`JpegError::Corrupt`]: no end can be found, look for another
+    /// [`JpegError::NotJpeg`] and [`JpegError::Corrupt`]: there is no end; look for another JPEG.
     /// picture.
     pub fn advance(&mut self, data: &[u8]) -> Result<Option<usize>, JpegError> {
         if self.at == 0 {
@@ -258,11 +255,11 @@ impl EndSearch {
                 self.at += ff;
                 match rest.get(ff + 1) {
                     None => return Ok(None),
-                    // A stuffed zero, or a restart: the scan goes on.
+                    // A stuffed zero or a restart: the scan continues.
                     Some(0x00 | RST0..=RST7) => self.at += 2,
                     // A fill byte.
                     Some(0xff) => self.at += 1,
-                    // What may follow a scan (T.81 B.2.1, B.2.4).
+                    // Valid markers after a scan (T.81 B.2.1, B.2.4).
                     Some(&(DHT | DAC | EOI..=DRI | APP0..=APP15 | COM)) => self.in_scan = false,
                     Some(_) => return Err(JpegError::Corrupt { at: self.at }),
                 }
@@ -289,7 +286,7 @@ impl Default for EndSearch {
     }
 }
 
-/// Offset behind the SOI.
+/// Offset after the SOI.
 fn start(data: &[u8]) -> Result<usize, JpegError> {
     match data {
         [0xff, SOI, ..] => Ok(2),
@@ -305,7 +302,7 @@ enum Marker {
     Segment { code: u8, body: usize, end: usize },
 }
 
-/// The marker at `at`, past any fill bytes before it (T.81 B.1.1.2).
+/// The marker at `at`, after fill bytes (T.81 B.1.1.2).
 fn marker(data: &[u8], at: usize) -> Result<Marker, JpegError> {
     let rest = data.get(at..).unwrap_or_default();
     if rest.first().is_some_and(|&b| b != 0xff) {
@@ -341,7 +338,7 @@ struct FrameHeader {
     is_progressive: bool,
 }
 
-/// Reads a SOF segment's body (T.81 B.2.2).
+/// Parses the body of a SOF segment (T.81 B.2.2).
 fn frame_header(code: u8, body: &[u8], at: usize) -> Result<FrameHeader, JpegError> {
     let &[precision, h1, h0, w1, w0, components, ref parameters @ ..] = body else {
         return Err(JpegError::Corrupt { at });
@@ -359,7 +356,7 @@ fn frame_header(code: u8, body: &[u8], at: usize) -> Result<FrameHeader, JpegErr
     let factors = || parameters.chunks_exact(3).map(|own| (u32::from(own[1] >> 4), u32::from(own[1] & 15)));
     let most = factors().fold((1, 1), |most, own| (own.0.max(most.0), own.1.max(most.1)));
     let unit = if components == 1 { (8, 8) } else { (8 * most.0, 8 * most.1) };
-    // Samples of luma that one of chroma stands for; libjpeg takes components of these names for red, green and blue.
+    // Samples of luma for one of chroma; libjpeg takes components of these names for red, green and blue.
     let is_rgb = parameters.iter().step_by(3).eq(b"RGB");
     let luma = factors().next().unwrap_or((1, 1));
     let is_sampled_so = |(across, down): (u32, u32)| {
@@ -375,23 +372,23 @@ fn frame_header(code: u8, body: &[u8], at: usize) -> Result<FrameHeader, JpegErr
     Ok(FrameHeader { width, height, components, unit, is_usual, is_progressive: code == SOF2 })
 }
 
-/// The length of `data` without the zeros behind its entropy-coded bytes, which begin at `from`. The zero behind an FF
+/// The length of `data` without the zeros after its entropy-coded bytes, which begin at `from`. The zero after an FF
 /// is one of them.
 fn without_padding(data: &[u8], from: usize) -> usize {
     let last = data.iter().rposition(|&b| b != 0).unwrap_or(0).max(from);
     (last + 1 + usize::from(data.get(last) == Some(&0xff))).min(data.len())
 }
 
-/// The Huffman tables of T.81 Annex K.3 as one DHT segment, marker included: luminance DC and AC
-/// (tables 0), chrominance DC and AC (tables 1). Cameras that send none mean these.
+/// The Huffman tables of T.81 Annex K.3 as one DHT segment with its marker: luminance DC and AC (tables 0),
+/// chrominance DC and AC (tables 1). They apply to JPEGs of cameras that send none.
 #[rustfmt::skip]
 pub const STANDARD_HUFFMAN_TABLES: &[u8; 420] = &[
     0xff, 0xc4, 0x01, 0xa2,
-    // Luminance DC (table K.3): number, how many codes of 1…16 bits, their values.
+    // Luminance DC (table K.3): number, counts of codes of 1…16 bits, their values.
     0x00,
     0x00, 0x01, 0x05, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
     0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0a, 0x0b,
-    // Luminance AC (table K.5): number, how many codes of 1…16 bits, their values.
+    // Luminance AC (table K.5): number, counts of codes of 1…16 bits, their values.
     0x10,
     0x00, 0x02, 0x01, 0x03, 0x03, 0x02, 0x04, 0x03, 0x05, 0x05, 0x04, 0x04, 0x00, 0x00, 0x01, 0x7d,
     0x01, 0x02, 0x03, 0x00, 0x04, 0x11, 0x05, 0x12, 0x21, 0x31, 0x41, 0x06, 0x13, 0x51, 0x61, 0x07,
@@ -405,11 +402,11 @@ pub const STANDARD_HUFFMAN_TABLES: &[u8; 420] = &[
     0xc6, 0xc7, 0xc8, 0xc9, 0xca, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8, 0xd9, 0xda, 0xe1, 0xe2,
     0xe3, 0xe4, 0xe5, 0xe6, 0xe7, 0xe8, 0xe9, 0xea, 0xf1, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8,
     0xf9, 0xfa,
-    // Chrominance DC (table K.4): number, how many codes of 1…16 bits, their values.
+    // Chrominance DC (table K.4): number, counts of codes of 1…16 bits, their values.
     0x01,
     0x00, 0x03, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00,
     0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0a, 0x0b,
-    // Chrominance AC (table K.6): number, how many codes of 1…16 bits, their values.
+    // Chrominance AC (table K.6): number, counts of codes of 1…16 bits, their values.
     0x11,
     0x00, 0x02, 0x01, 0x02, 0x04, 0x04, 0x03, 0x04, 0x07, 0x05, 0x04, 0x04, 0x00, 0x01, 0x02, 0x77,
     0x00, 0x01, 0x02, 0x03, 0x11, 0x04, 0x05, 0x21, 0x31, 0x06, 0x12, 0x41, 0x51, 0x07, 0x61, 0x71,
@@ -431,8 +428,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// SOI, APP0 with a whole picture in it, SOF0 of 3 × 2 grey pixels, SOS, data with a stuffed
-    /// zero and a restart, EOI.
+    /// SOI, APP0 with a complete image in it, SOF0 of 3 × 2 grey pixels, SOS, data with a stuffed zero and a restart,
+    /// EOI.
     fn small() -> Vec<u8> {
         let mut jpeg = vec![0xff, SOI, 0xff, 0xe0, 0, 8, 0xff, SOI, 1, 2, 0xff, EOI];
         jpeg.extend([0xff, SOF0, 0, 11, 8, 0, 2, 0, 3, 1, 1, 0x11, 0]);
@@ -463,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_of_any_kind_is_not_the_picture() {
+    fn padding_of_any_kind_is_not_part_of_the_jpeg() {
         for padding in [&[0; 100][..], &[0xff; 7], b"\r\n--frame", &small()] {
             let mut jpeg = small();
             let len = jpeg.len();
@@ -474,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn every_prefix_is_cut_short() {
+    fn every_prefix_is_truncated() {
         let jpeg = small();
         for len in 0..jpeg.len() {
             assert_eq!(inspect(&jpeg[..len]), Err(JpegError::Truncated), "{len} bytes");
@@ -482,10 +479,10 @@ mod tests {
     }
 
     #[test]
-    fn tables_between_scans_do_not_end_a_picture() {
+    fn tables_between_scans_do_not_end_a_jpeg() {
         let mut jpeg = small();
         jpeg[13] = SOF2;
-        // A comment between two scans that holds an end marker, and stops just behind it.
+        // A comment between two scans that contains an end marker, and stops right after it.
         let first_part = jpeg.len() - 2;
         jpeg.truncate(first_part);
         jpeg.extend([0xff, 0xfe, 0, 6, 1, 2, 0xff, EOI]);
@@ -496,7 +493,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_picture_is_named() {
+    fn invalid_jpegs_are_named() {
         let with = |at: usize, bytes: &[u8]| {
             let mut jpeg = small();
             jpeg[at..at + bytes.len()].copy_from_slice(bytes);
@@ -515,17 +512,17 @@ mod tests {
         assert_eq!(with(13, &[0xc3]), Err(JpegError::Unsupported { process: 3, precision: 8 }));
         assert_eq!(with(16, &[12]), Err(JpegError::Unsupported { process: 0, precision: 12 }));
         assert_eq!(with(21, &[2]), Err(JpegError::Corrupt { at: 12 }));
-        // The frame header made a comment: a scan without a frame; then the scan made one too.
+        // With the frame header turned into a comment there is a scan without a frame; then the same for the scan.
         assert_eq!(with(13, &[0xfe]), Err(JpegError::NoFrameHeader));
         assert_eq!(inspect(&[0xff, SOI, 0xff, EOI]), Err(JpegError::NoFrameHeader));
     }
 
     #[test]
-    fn the_standard_tables_are_one_whole_segment() {
+    fn the_standard_tables_are_one_complete_segment() {
         let tables = STANDARD_HUFFMAN_TABLES;
         let length = usize::from(u16::from_be_bytes([tables[2], tables[3]]));
         assert_eq!((&tables[..2], length + 2), (&[0xff, DHT][..], tables.len()));
-        // Four tables: class and number, 16 counts, as many values as the counts say.
+        // Four tables: class and number, 16 counts, as many values as the counts add up to.
         let mut rest = &tables[4..];
         for want in [0x00, 0x10, 0x01, 0x11] {
             assert_eq!(rest[0], want);
@@ -547,7 +544,7 @@ mod tests {
         }
 
         #[test]
-        fn a_search_in_pieces_ends_where_one_in_a_piece_does(
+        fn a_search_in_pieces_ends_at_the_same_offset(
             data in prop::collection::vec(byte(), 0..200),
             cuts in prop::collection::vec(0usize..240, 0..8),
         ) {
@@ -568,7 +565,7 @@ mod tests {
         }
     }
 
-    /// Bytes of which markers are likely to come about.
+    /// Bytes that often form markers.
     fn byte() -> impl Strategy<Value = u8> {
         prop_oneof![
             3 => Just(0xffu8),

@@ -1,5 +1,5 @@
-//! Pictures as plain data: formats, frames, finished JPEGs, and the hub that hands them out.
-//! No device, file or socket is known here.
+//! Image data: formats, frames, finished JPEGs, and the hub that distributes them. Nothing here uses a device, file
+//! or socket.
 
 pub mod canvas;
 pub mod caption;

@@ -1,4 +1,4 @@
-//! A finished JPEG with its multipart header made once, shared by everyone who shows it.
+//! A finished JPEG with its multipart header, made once and shared by all viewers.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,36 +9,35 @@ use crate::base::ClockTime;
 /// The multipart boundary of every stream, without its leading dashes.
 pub const BOUNDARY: &str = "frame";
 
-/// What stands between two parts. It follows a picture at once, since Chromium shows a part only
-/// when the next boundary has arrived.
+/// The bytes between two parts. They follow a picture immediately, because Chromium shows a part only when the next
+/// boundary has arrived.
 const DELIMITER: &[u8] = b"\r\n--frame\r\n";
 
 /// Room for the longest part header: three fields with 20-digit numbers.
 const HEAD_ROOM: usize = 128;
 
-/// Bytes that are copied at once. From some kilobytes on the C library of a PC copies by `rep movsb`, which takes some
-/// processors and every emulated one several times as long as copying by vectors (glibc's bug 30994).
+/// Bytes of one copy. From some kilobytes on, the C library of a PC copies with `rep movsb`. Some processors and all
+/// emulated ones need several times as long for that as for vector code (glibc's bug 30994).
 const AT_ONCE: usize = if cfg!(target_arch = "x86_64") { 2048 } else { usize::MAX };
 
-/// A complete JPEG, kept as long as anybody likes. Clones share the bytes.
+/// A complete JPEG, kept as long as needed. Clones share the bytes.
 ///
-/// Invariant: [`Picture::part`] is `Content-Type`, `Content-Length`, `X-Timestamp`, an empty line,
-/// exactly [`Picture::jpeg`], then CRLF, the boundary and CRLF: written after an opening
-/// `--frame\r\n`, any sequence of parts is a well-formed `multipart/x-mixed-replace` body
-/// (RFC 2046 §5.1).
+/// Invariant: [`Picture::part`] is `Content-Type`, `Content-Length`, `X-Timestamp`, an empty line, exactly
+/// [`Picture::jpeg`], then CRLF, the boundary and CRLF. After an opening `--frame\r
+/// `, any sequence of parts is a well-formed `multipart/x-mixed-replace` body (RFC 2046 §5.1).
 #[derive(Debug, Clone)]
 pub struct Picture {
     part: Bytes,
     head: u16,
-    /// Pixels in a row.
+    /// Width in pixels.
     pub width: u32,
-    /// Rows.
+    /// Height in pixels.
     pub height: u32,
-    /// When it was captured; for a still card, drawn.
+    /// Capture time; for a still card, the time at which it was drawn.
     pub stamp: ClockTime,
     /// The source's number of the frame; 0 for a still card.
     pub sequence: u64,
-    /// Whether this is a still card with words instead of what the camera sees.
+    /// True for a still card with text instead of what the camera sees.
     pub is_card: bool,
 }
 
@@ -48,36 +47,35 @@ impl Picture {
         self.part.slice(usize::from(self.head)..self.part.len() - DELIMITER.len())
     }
 
-    /// The whole multipart part: header, JPEG, and the boundary that follows it.
+    /// The whole multipart part: header, JPEG, and the following boundary.
     pub fn part(&self) -> Bytes {
         self.part.clone()
     }
 
-    /// Bytes of the JPEG.
+    /// Length of the JPEG in bytes.
     pub fn jpeg_len(&self) -> usize {
         self.part.len() - DELIMITER.len() - usize::from(self.head)
     }
 }
 
-/// The buffers of pictures that nobody shows any more, for the pictures to come: a steady stream
-/// takes no new memory from the system, whose fresh pages cost more than the copy into them.
-/// Clones share it.
+/// Buffers of unused pictures for later ones: a steady stream needs no new memory from the system, whose fresh pages
+/// cost more than the copy into them. Clones share it.
 ///
 /// Bounded: it keeps at most [`PicturePool::SPARE`] buffers, and none that is much too large.
 #[derive(Debug, Clone, Default)]
 pub struct PicturePool(Arc<Mutex<Vec<Vec<u8>>>>);
 
 impl PicturePool {
-    /// The newest picture, the one being made and the one a viewer is being sent come and go all
-    /// the time; what slow viewers hold beyond that is given back to the system.
+    /// The newest picture, the one being made and the one being sent to a viewer are constantly replaced. Buffers
+    /// that slow viewers hold beyond that are returned to the system.
     pub const SPARE: usize = 3;
 
-    /// A builder with room for a JPEG of `expected` bytes (more is allowed, at a copy).
+    /// A builder with room for a JPEG of `expected` bytes (more is allowed, at the cost of a copy).
     pub fn builder(&self, expected: usize) -> PictureBuilder {
         let needed = HEAD_ROOM + expected + DELIMITER.len();
         let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // All of them: a steady stream uses the same one or two, and one far too large would lie
-        // below those for ever.
+        // Checks all of them: a steady stream reuses the top one or two, so that a far too large one would stay below
+        // them for ever.
         spare.retain(|bytes| bytes.capacity() / 4 <= needed);
         let mut bytes = spare.pop().unwrap_or_default();
         drop(spare);
@@ -109,8 +107,8 @@ impl Drop for Pooled {
     }
 }
 
-/// Collects a JPEG's bytes behind room for the header that is known only when all are there, so
-/// that each byte is written once.
+/// Collects a JPEG's bytes after room for the header, which is known only at the end, so that each byte is written
+/// once.
 #[derive(Debug)]
 pub struct PictureBuilder {
     bytes: Vec<u8>,
@@ -118,12 +116,12 @@ pub struct PictureBuilder {
 }
 
 impl PictureBuilder {
-    /// A builder whose buffer is used for this picture only. Who makes many has a [`PicturePool`].
+    /// A builder whose buffer is used for this picture only. For many pictures use a [`PicturePool`].
     pub fn with_capacity(expected: usize) -> PictureBuilder {
         PicturePool::default().builder(expected)
     }
 
-    /// Appends a run of the JPEG.
+    /// Appends bytes of the JPEG.
     pub fn push(&mut self, run: &[u8]) {
         for run in run.chunks(AT_ONCE) {
             self.bytes.extend_from_slice(run);
@@ -155,8 +153,8 @@ impl PictureBuilder {
     }
 }
 
-/// Writes from the end of its bytes to their start. Machinery for formatting would cost as much as all else that is
-/// done for a camera's own JPEG but the copy.
+/// Writes backwards from the end of its bytes. The formatting machinery would cost as much as everything else that is
+/// done for a camera's own JPEG, except for the copy.
 struct FromBehind<'a> {
     bytes: &'a mut [u8],
     start: usize,
@@ -169,7 +167,7 @@ impl FromBehind<'_> {
         self.bytes[self.start..end].copy_from_slice(text);
     }
 
-    /// In decimal digits, at least so many.
+    /// Writes `number` in decimal, with at least this many digits.
     fn prepend_number(&mut self, mut number: u64, digits: usize) {
         let least = self.start - digits;
         while number > 0 || self.start > least {
@@ -198,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn buffers_are_used_again_once_nobody_shows_them() {
+    fn buffers_are_reused_once_they_are_free() {
         let pool = PicturePool::default();
         let make = |len: usize| {
             let mut builder = pool.builder(len);
@@ -215,9 +213,9 @@ mod tests {
         assert_eq!(make(1000).part().as_ptr(), place);
         drop((0..10).map(|_| make(1000)).collect::<Vec<_>>());
         assert_eq!(spare(&pool), PicturePool::SPARE);
-        // A small picture does not live in a large one's buffer.
+        // A small picture does not keep a large one's buffer.
         assert!(pool.builder(1).bytes.capacity() < 1000);
-        // Nor does the large one lie below the small ones for ever.
+        // A large buffer does not stay below the small ones for ever.
         let (large, small) = (make(100_000), make(1000));
         drop((large, small));
         drop(make(1000));

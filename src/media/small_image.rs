@@ -1,40 +1,40 @@
-//! A picture made small for a detector: planes of luma and chroma, nothing else.
+//! A reduced image for a detector: planes of luma and chroma.
 
 use super::{Crop, Fourcc, Frame};
 use crate::base::ClockTime;
 
-/// A small planar picture. Owned, and reused from one picture to the next.
+/// A small planar image. Owned, and reused from frame to frame.
 ///
-/// Invariants: `y` holds `width · height` bytes, row after row without padding; `u` and `v` hold `chroma_width ·
-/// chroma_height` each, or nothing at all for a grey picture. Full range BT.601, as JFIF has it. Chroma is sampled at
-/// the centre of the luma pixels it stands for. What a detector is given may be reduced more across than down:
-/// fractions of it are fractions of the picture all the same.
+/// Invariants: `y` has `width · height` bytes, row after row without padding; `u` and `v` have `chroma_width ·
+/// chroma_height` each, or nothing for a grey image. Full range BT.601, as in JFIF. Chroma is sampled at the centre
+/// of the luma pixels that it covers. An image for a detector may be reduced more across than down: fractions of it
+/// are fractions of the frame all the same.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SmallImage {
-    /// Pixels in a row, at least 1.
+    /// Width in pixels, at least 1.
     pub width: usize,
-    /// Rows, at least 1.
+    /// Height in pixels, at least 1.
     pub height: usize,
     /// Luma, 0–255.
     pub y: Vec<u8>,
-    /// Blue minus luma, 128 is none.
+    /// Blue minus luma; 128 stands for 0.
     pub u: Vec<u8>,
-    /// Red minus luma, 128 is none.
+    /// Red minus luma; 128 stands for 0.
     pub v: Vec<u8>,
-    /// Chroma samples in a row: between a half (rounded up) of `width` and `width`; 0 for grey.
+    /// Chroma samples in a row: between half (rounded up) of `width` and `width`; 0 for grey.
     pub chroma_width: usize,
     /// Rows of chroma; 0 for grey.
     pub chroma_height: usize,
-    /// Pixels in a row and rows of the picture it was made from: what fractions of it refer to.
+    /// Width and height in pixels of the frame that it was made from: fractions refer to that.
     pub of: (u32, u32),
-    /// When the picture was captured.
+    /// Capture time of the frame.
     pub stamp: ClockTime,
     /// The source's number of the frame.
     pub sequence: u64,
 }
 
 impl SmallImage {
-    /// An image of one grey pixel: room to be filled.
+    /// An image of one grey pixel, to be filled.
     pub fn empty() -> SmallImage {
         SmallImage {
             width: 1,
@@ -50,7 +50,7 @@ impl SmallImage {
         }
     }
 
-    /// The samples of luma and of chroma that show `part` of the picture, which is of `size`: to the nearest one.
+    /// The samples of luma and of chroma that show `part` of the frame of `size`, rounded to the nearest sample.
     pub fn sample_parts(&self, part: Crop, size: (u32, u32)) -> [Crop; 2] {
         let scale = |from: u32, length: u32, of: u32, now: usize| {
             let place = |at: u32| ((at as usize * now * 2 + of as usize) / (of as usize * 2)).min(now);
@@ -59,7 +59,7 @@ impl SmallImage {
         };
         let across = scale(part.left, part.width, size.0, self.width);
         let down = scale(part.top, part.height, size.1, self.height);
-        // Of chroma what belongs to that: rounded by itself it could be too little for it.
+        // The chroma that belongs to the luma: rounded independently it could be too little.
         let halved = |(first, length): (u32, u32), luma: usize, chroma: usize| {
             let each = if chroma < luma { 2 } else { 1 };
             let length = length.div_ceil(each);
@@ -70,7 +70,7 @@ impl SmallImage {
         [shown(across, down), shown(chroma_across, halved(down, self.height, self.chroma_height))]
     }
 
-    /// Leaves in `out` the part of this image that shows `part` of its picture.
+    /// Copies the part of this image that shows `part` of its frame to `out`.
     pub fn crop_into(&self, part: Crop, out: &mut SmallImage) {
         let [luma, chroma] = self.sample_parts(part, self.of);
         let copy = |from: &[u8], stride: usize, part: Crop, to: &mut Vec<u8>| {
@@ -91,13 +91,12 @@ impl SmallImage {
         (out.of, out.stamp, out.sequence) = ((part.width, part.height), self.stamp, self.sequence);
     }
 
-    /// Makes this image of `frame`, which is 4:2:0 in planes (YU12, NV12) or grey: of each box of so many by
-    /// so many pixels the mean, the boxes as large (up to 8 × 8) as leave at least `least` pixels a
-    /// row and rows. Boxes at the right and lower edges are of what pixels there are. Takes no memory for a
-    /// frame after the first of its size.
+    /// Reduces `frame`, which is planar 4:2:0 (YU12, NV12) or grey, into this image. Each pixel is the mean of a box,
+    /// as large (up to 8 × 8) as leaves at least `least` (width, height) pixels. Boxes at the right and lower edges
+    /// average the pixels that exist. Allocates only for the first frame of a size.
     ///
     /// # Errors
-    /// See [`ReduceFrameError`]; the image is as it was.
+    /// See [`ReduceFrameError`]; the image is unchanged.
     pub fn reduce(&mut self, frame: &Frame<'_>, least: (u32, u32)) -> Result<(), ReduceFrameError> {
         let Frame { fourcc, width, height, stride, data, .. } = *frame;
         if !matches!(fourcc, Fourcc::YU12 | Fourcc::NV12 | Fourcc::GREY) {
@@ -146,21 +145,21 @@ pub enum ReduceFrameError {
     /// No pixels, rows that do not fit, or fewer bytes than the frame needs.
     #[error("a frame of {width}×{height} pixels, {stride} bytes a row, needs {needed} bytes and has {len}")]
     Size {
-        /// Pixels in a row.
+        /// Width in pixels.
         width: u32,
-        /// Rows.
+        /// Height in pixels.
         height: u32,
-        /// Bytes from one row to the next.
+        /// Stride in bytes.
         stride: u32,
-        /// Bytes it should have.
+        /// Bytes needed.
         needed: usize,
-        /// Bytes it has.
+        /// Bytes present.
         len: usize,
     },
 }
 
-/// The means (rounded) of the boxes of `size` × `size` samples of a plane, whose rows and samples are so many bytes
-/// apart.
+/// The rounded means of the boxes of `size` × `size` samples of a plane; `stride` and `apart` are the distances in
+/// bytes of its rows and samples.
 fn average_boxes(
     from: &[u8],
     (stride, apart): (usize, usize),
@@ -219,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn nv12_is_as_yu12() {
+    fn nv12_gives_the_same_as_yu12() {
         let luma: Vec<u8> = (0..6 * 4).map(|n| n * 9).collect();
         let (u, v) = ([1, 2, 3, 4, 5, 6], [60, 50, 40, 30, 20, 10]);
         let mixed: Vec<u8> = u.iter().zip(v).flat_map(|(u, v)| [*u, v]).collect();
@@ -235,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn every_small_size_has_what_it_says_and_at_least_what_was_asked() {
+    fn every_small_size_is_consistent_and_at_least_as_large_as_requested() {
         for (width, height) in (1..20).flat_map(|w| (1..12).map(move |h| (w, h))) {
             for least in [(0, 0), (1, 1), (5, 3), (9, 9), (100, 1)] {
                 let data = vec![7; Fourcc::YU12.frame_len(width, height).unwrap()];
@@ -251,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_frame_is_refused() {
+    fn invalid_frames_are_refused() {
         let mut image = SmallImage::empty();
         let data = [0; 6];
         let error = image.reduce(&frame(Fourcc::YUYV, 1, 1, 2, &data), (1, 1)).unwrap_err();

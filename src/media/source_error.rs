@@ -1,5 +1,5 @@
-//! What can be wrong with a camera: one value from which the log line, the page's sentence,
-//! `/state`, `/health` and the still card are made, so that they never disagree.
+//! Faults of a camera. The log line, the page's sentence, `/state`, `/health` and the still card are made from one
+//! value, so that they never disagree.
 
 use std::fmt;
 
@@ -12,26 +12,26 @@ json::words! {
     }
 }
 
-/// Kinds of trouble. The [`SourceErrorKind::as_str`] is part of the API.
+/// Kinds of faults. Their [`SourceErrorKind::as_str`] is part of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SourceErrorKind {
     /// No such device, file or host.
     Absent,
-    /// Another program has it.
+    /// Another program uses it.
     Busy,
     /// Not allowed: permissions, or a wrong password.
     Denied,
-    /// It was there and has gone.
+    /// It has been removed.
     Unplugged,
     /// It is open and sends nothing.
     Silent,
-    /// It sends what is no picture.
+    /// It sends invalid frames.
     Broken,
-    /// It cannot do what the configuration asks.
+    /// It does not support the configuration.
     Unsupported,
-    /// A list of files, played once, is at its end.
+    /// A list of files that is played once has ended.
     Ended,
-    /// Anything else the system reports.
+    /// Any other error of the system.
     Failed,
 }
 
@@ -51,7 +51,7 @@ impl SourceErrorKind {
         }
     }
 
-    /// What anybody may be told of it, in a sentence: no address, path or program.
+    /// A sentence for everybody: without an address, path or program.
     pub fn public_message(self) -> &'static str {
         match self {
             SourceErrorKind::Absent => "The camera is not there, or does not answer.",
@@ -66,31 +66,31 @@ impl SourceErrorKind {
         }
     }
 
-    /// Whether waiting cannot help: only Resume, another configuration or a restart will.
+    /// True if waiting cannot help, but only Resume, another configuration or a restart.
     pub fn is_final(self) -> bool {
         matches!(self, SourceErrorKind::Ended)
     }
 }
 
-/// Where the rest is, beside [`SourceErrorKind::public_message`].
+/// A reference to the details, for [`SourceErrorKind::public_message`].
 pub const SEE_DIAGNOSIS: &str = "The page \"Diagnosis\" says more to the camera's operators.";
 
-/// What is wrong, with what, and what to do about it. Its words are for operators; anybody may be told its kind.
+/// A fault with its hint. Its words are for operators; its kind is for everybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceError {
     pub kind: SourceErrorKind,
     /// One sentence without a full stop that names the thing: "/dev/video0 is in use by another program".
     pub what: String,
-    /// What led to it, outermost first; often the operating system's words.
+    /// Causes, the outermost first; often the operating system's message.
     pub causes: Vec<String>,
-    /// What the reader can do, at any door: "end that program, or choose another camera". It names no command.
+    /// A hint for every interface: "end that program, or choose another camera". It names no command.
     pub hint: Option<String>,
-    /// What a shell tells or mends beyond that: "`sudo fuser -v /dev/video0` names it". No page says it.
+    /// A further hint for users with a shell: "`sudo fuser -v /dev/video0` names it". No page shows it.
     pub shell: Option<Box<str>>,
 }
 
 impl SourceError {
-    /// A trouble with nothing but its kind and sentence.
+    /// A fault with only its kind and sentence.
     pub fn new(kind: SourceErrorKind, what: impl Into<String>) -> SourceError {
         SourceError { kind, what: what.into(), causes: Vec::new(), hint: None, shell: None }
     }
@@ -102,32 +102,32 @@ impl SourceError {
         self
     }
 
-    /// Adds what can be done.
+    /// Adds the hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> SourceError {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Adds what a shell tells or mends beyond the hint.
+    /// Adds the further hint for users with a shell.
     #[must_use]
     pub fn shell(mut self, shell: impl Into<String>) -> SourceError {
         self.shell = Some(shell.into().into_boxed_str());
         self
     }
 
-    /// What is wrong and what led to it: "what: cause: cause".
+    /// The fault and its causes: "what: cause: cause".
     pub fn reason(&self) -> String {
         self.causes.iter().fold(self.what.clone(), |line, cause| format!("{line}: {cause}"))
     }
 
-    /// What can be done, for those who have a shell: "hint; shell".
+    /// Both hints: "hint; shell".
     pub fn advice(&self) -> Option<String> {
         let parts: Vec<&str> = [self.hint.as_deref(), self.shell.as_deref()].into_iter().flatten().collect();
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 
-    /// All of it in one line: "what: cause: cause; hint; shell".
+    /// Everything in one line: "what: cause: cause; hint; shell".
     pub fn line(&self) -> String {
         self.advice().map_or_else(|| self.reason(), |advice| format!("{}; {advice}", self.reason()))
     }
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_says_it_all() {
+    fn a_line_has_all_parts() {
         let t = SourceError::new(SourceErrorKind::Busy, "/dev/video0 is in use by another program")
             .because("Device or resource busy (os error 16)")
             .hint("end that program")

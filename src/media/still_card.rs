@@ -1,23 +1,23 @@
-//! The picture that viewers get while there is none: words on a card.
+//! The picture for viewers while there is no frame: a card with text.
 //!
-//! A card reads from 160 × 120 to 8K: its letters follow the picture's size, words wrap, and where
-//! room is short their ends give way to "…", then the hint and the body are left out. Words
-//! keep clear of the edges. The same words and size always give the same bytes.
+//! A card is readable from 160 × 120 to 8K: its letters scale with its size and words wrap. If room is short, lines
+//! end with "…", then the hint and the body are omitted. Text keeps clear of the edges. The same text and size always
+//! give the same bytes.
 
 use super::canvas::{Canvas, Face, Ink};
 
-/// What a card says.
+/// The text of a card.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CardText {
     /// A few words, large: "Camera in use".
     pub headline: String,
-    /// What is so and why.
+    /// The state and its reason.
     pub body: String,
-    /// The one thing to do, if there is one.
+    /// The action to take, if there is one.
     pub hint: Option<String>,
 }
 
-// The colours are those of the pages, behind and over the picture.
+// The colours of the pages, behind and over the picture.
 const STAGE: Ink = Ink::srgb(0x0b0d0e);
 const BRIGHT: Ink = Ink::srgb(0xe9ecee);
 const MUTED: Ink = Ink::srgb(0x9ca6ad);
@@ -27,20 +27,20 @@ const TILE: Ink = Ink::srgb(0x1c2226);
 const IN: Ink = Ink::srgb(0x3fa9e6);
 const OUT: Ink = Ink::srgb(0xe69f00);
 
-/// The smallest letters that can still be read, in pixels to the em.
+/// The smallest readable letters, as em in pixels.
 const SMALLEST: f32 = 9.0;
 
-/// Lines are this many ems apart.
+/// Line spacing in ems.
 const LEADING: f32 = 1.4;
 
-/// From the baseline to the top of capitals, and to the bottom of a descender, in ems.
+/// Heights from the baseline to the top of capitals, and to the bottom of descenders, in ems.
 const CAPITAL: f32 = 0.73;
 const DESCENDER: f32 = 0.24;
 
-/// What an accent adds above a capital, in ems.
+/// Height of an accent above a capital, in ems.
 const ACCENT: f32 = 0.22;
 
-/// Pixels of a card that stay empty on every side.
+/// Empty pixels on every side of a card.
 fn margin(width: u32, height: u32) -> f32 {
     (width.min(height) as f32 * 0.09).max(2.0).floor()
 }
@@ -54,7 +54,7 @@ pub fn draw(text: &CardText, width: u32, height: u32) -> Canvas {
     let below = if foot > 0.0 { margin + 2.0 * foot } else { margin };
     let room = (width - 2.0 * margin, height - margin - below);
     let block = TextBlock::largest_fitting(text, room);
-    // A little above the middle: that is where the eye expects it.
+    // A little above the middle, which looks balanced.
     let top = margin + ((room.1 - block.height()) * 0.45).max(0.0).floor();
     block.draw(&mut canvas, margin, top);
     if foot > 0.0 {
@@ -63,13 +63,13 @@ pub fn draw(text: &CardText, width: u32, height: u32) -> Canvas {
     canvas
 }
 
-/// Size of the program's name at the foot; 0 where the room is needed for words.
+/// Size of the program's name at the foot; 0 if the text needs the room.
 fn foot_size(width: f32, height: f32) -> f32 {
     let size = (width / 44.0).min(height / 26.0);
     if size < SMALLEST { 0.0 } else { size }
 }
 
-/// The program's mark and name, standing on `bottom`.
+/// Draws the program's mark and name, standing on `bottom`.
 fn draw_foot(canvas: &mut Canvas, left: f32, bottom: f32, size: f32) {
     let tile = size * 1.6;
     draw_mark(canvas, left, bottom - tile, tile);
@@ -77,8 +77,8 @@ fn draw_foot(canvas: &mut Canvas, left: f32, bottom: f32, size: f32) {
     canvas.draw_text(Face::Bold, size, left + tile + size * 0.6, baseline, "tallycam", FAINT);
 }
 
-/// The program's mark in a square of `size` pixels: what goes in above the line, what goes out
-/// below it.
+/// Draws the program's mark in a square of `size` pixels: objects going in above the line, objects going out below
+/// it.
 fn draw_mark(canvas: &mut Canvas, left: f32, top: f32, size: f32) {
     let unit = size / 16.0;
     let at = |x: f32, y: f32| (left + x * unit, top + y * unit);
@@ -90,14 +90,14 @@ fn draw_mark(canvas: &mut Canvas, left: f32, top: f32, size: f32) {
     canvas.rectangle(at(2.0, 7.5), at(14.0, 8.5), BRIGHT);
 }
 
-/// Words of one kind, wrapped.
+/// A part of the text, wrapped.
 struct TextPart {
     face: Face,
     size: f32,
     ink: Ink,
     /// Pixels between the part above and the capitals of this one.
     gap: f32,
-    /// Pixels from the block's left edge; a part that is set in has a rule beside it.
+    /// Pixels from the block's left edge; an indented part has a rule beside it.
     inset: f32,
     lines: Vec<String>,
 }
@@ -110,12 +110,12 @@ impl TextPart {
     }
 }
 
-/// The card's words: headline, body and hint below each other.
+/// The card's text: headline, body and hint below each other.
 struct TextBlock(Vec<TextPart>);
 
 impl TextBlock {
-    /// The block with the largest letters that fit `room` (width, height) whole; if there are
-    /// none, that with the smallest readable ones, cut.
+    /// The block with the largest letters with which the whole text fits `room` (width, height); otherwise the
+    /// smallest readable ones, and the text is truncated.
     fn largest_fitting(text: &CardText, room: (f32, f32)) -> TextBlock {
         let largest = (room.0 / 24.0).min(room.1 / 14.0);
         let mut size = largest;
@@ -126,9 +126,9 @@ impl TextBlock {
             }
             size *= 0.92;
         }
-        // Smaller than readable only where not even that fits.
+        // Smaller than readable only if not even that fits.
         let size = SMALLEST.min(room.0 / 8.0).min(room.1 / 2.3);
-        // As many lines as there is room for; the headline's come first.
+        // As many lines as fit; the headline has priority.
         let of = |headline, others| TextBlock::layout(text, size, room.0, (headline, others));
         let others = (1..=12).rev().find(|&lines| of(2, lines).height() <= room.1).unwrap_or(1);
         let mut block = of(2, others);
@@ -140,8 +140,8 @@ impl TextBlock {
         block
     }
 
-    /// The block with body letters of `size` pixels, `width` pixels wide. The headline and each of
-    /// the other parts have at most as many lines as `most` says.
+    /// The block with body letters of `size` pixels, `width` pixels wide. `most` limits the lines of the headline and
+    /// of each of the other parts.
     fn layout(text: &CardText, size: f32, width: f32, most: (usize, usize)) -> TextBlock {
         let others = |words: &str, inset: f32| {
             wrap_text(&quoted(words), width - inset, most.1, |t| Face::Regular.width(size, t))
@@ -174,7 +174,7 @@ impl TextBlock {
         TextBlock([headline, body, hint].into_iter().filter(|part| !part.lines.is_empty()).collect())
     }
 
-    /// Leaves out what is last until the block is at most `height` pixels high.
+    /// Drops the last parts until the block is at most `height` pixels high.
     fn truncate_to_height(&mut self, height: f32) {
         while !self.0.is_empty() && self.height() > height {
             self.0.pop();
@@ -187,7 +187,7 @@ impl TextBlock {
         self.space_above() + parts
     }
 
-    /// Pixels above the first part's gap: room for accents, less that gap, which nothing needs.
+    /// Pixels above the first part's gap: room for accents without that gap, which is not needed.
     fn space_above(&self) -> f32 {
         self.0.first().map_or(0.0, |first| first.size * ACCENT - first.gap)
     }
@@ -209,7 +209,7 @@ impl TextBlock {
     }
 }
 
-/// `text` with the backquotes of our messages made into “quotation marks”.
+/// `text` with the backquotes of our messages replaced by “quotation marks”.
 fn quoted(text: &str) -> String {
     let mut open = false;
     let turn = |letter| match letter {
@@ -222,8 +222,8 @@ fn quoted(text: &str) -> String {
     text.chars().map(turn).collect()
 }
 
-/// Breaks `text` into at most `most` lines that `measure` to at most `width`: between words, or
-/// within a word that is longer than a line. What does not fit is cut, and "…" says so.
+/// Breaks `text` into at most `most` lines of at most `width` by `measure`: between words, or within a word that is
+/// longer than a line. Truncated text ends with "…".
 fn wrap_text(text: &str, width: f32, most: usize, measure: impl Fn(&str) -> f32) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();
@@ -281,7 +281,7 @@ mod tests {
         }
     }
 
-    /// The card in characters, a cell of 5 × 10 pixels each: by the brightest pixel in it.
+    /// The card in characters, by the brightest pixel of each cell of 5 × 10 pixels.
     fn sketch(card: &Canvas) -> Vec<String> {
         let brightest = |column: u32, row: u32| {
             let pixels = (0..50).map(|i| card.luma(column * 5 + i % 5, row * 10 + i / 5).unwrap());
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn larger_pictures_have_larger_letters() {
+    fn larger_cards_have_larger_letters() {
         let bright = |width, height| {
             let card = draw(&busy(), width, height);
             let luma = &card.yu12()[..(width * height) as usize];
@@ -354,7 +354,7 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
         #[test]
-        fn words_never_leave_the_card(
+        fn text_never_leaves_the_card(
             width in 16u32..900,
             height in 16u32..700,
             headline in "[A-Za-zäß ]{0,60}",

@@ -1,40 +1,40 @@
-//! What is done to a picture before somebody sees it, as plain data: a [`View`]. Pure; nothing is changed here.
+//! A [`View`]: the transformation of pictures for viewers, as plain data. Pure; nothing is transformed here.
 //!
-//! Always in this order: turned, mirrored and flipped, cropped, made smaller, without colour, written into. Two views
-//! one after the other are one view ([`View::compose`]), so that a picture is changed once however many want something
-//! of it.
+//! The order is always: rotate, mirror and flip, crop, scale, remove colour, add a caption. Two views in succession
+//! are one view ([`View::compose`]), so that a picture is transformed once for all requests.
 //!
-//! Invariants: [`View::output_size`] gives at least one pixel a row and one row; a crop lies within the picture.
+//! Invariants: [`View::output_size`] gives at least one pixel; a crop is within the picture.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::base::ClockTime;
 
-/// The least share of a picture's width or height that a crop leaves.
+/// Least share of a picture's width or height that a crop keeps.
 pub const LEAST_CROP: f64 = 0.01;
 
-/// Words that are written into a picture are no longer than this, characters.
+/// Maximum number of characters of a caption.
 const LONGEST_TEXT: usize = 200;
 
-/// What is done to a picture. The default is nothing.
+/// The transformation of pictures. The default is none.
 #[derive(Debug, Clone, PartialEq)]
 pub struct View {
-    /// Without colour.
+    /// Removes colour.
     pub gray: bool,
-    /// So many eighths of its width and height are left: 8 (all), 4, 2 or 1; others count as the next larger one.
+    /// Scale of width and height in eighths: 8 (full size), 4, 2 or 1; others count as the next larger one.
     pub eighths: u8,
-    /// Turned clockwise by 0, 90, 180 or 270 degrees; other multiples of 90 count as these, anything else as none.
+    /// Clockwise rotation by 0, 90, 180 or 270 degrees; other multiples of 90 are equivalent to these, anything else
+    /// is none.
     pub rotate: u16,
-    /// Left and right are swapped, once it is turned.
+    /// Swaps left and right, after the rotation.
     pub mirror: bool,
-    /// Top and bottom are swapped, once it is turned.
+    /// Swaps top and bottom, after the rotation.
     pub flip: bool,
-    /// Left, top, width and height that are shown, as fractions of the turned picture; `None`: all of it.
+    /// Left, top, width and height of the visible part, as fractions of the rotated picture; `None` for all of it.
     pub crop: Option<[f64; 4]>,
-    /// Words that are written into it. Anything may be in it: what is no letter is left out.
+    /// The caption. Any text is accepted; control characters are dropped.
     pub text: Option<String>,
-    /// Date and time are written into it, of this zone.
+    /// Adds date and time in this zone to the caption.
     pub timestamp: Option<TimeZone>,
 }
 
@@ -53,34 +53,34 @@ impl Default for View {
     }
 }
 
-/// The value of a key of a view means nothing.
+/// A value of a view's key is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key} is {given:?}, and should be {expected}")]
 pub struct WrongView {
-    /// The key: `rotate`.
+    /// The key, such as `rotate`.
     pub key: &'static str,
-    /// What was given.
+    /// The given value.
     pub given: String,
-    /// What was expected, to follow "should be".
+    /// The expected values, to follow "should be".
     pub expected: &'static str,
 }
 
 impl View {
-    /// The keys that [`View::read`] asks for.
+    /// The keys that [`View::read`] requests.
     pub const KEYS: [&'static str; 8] =
         ["gray", "scale", "rotate", "mirror", "flip", "crop", "text", "timestamp"];
 
-    /// Whether it leaves pictures as they are.
+    /// True if it leaves pictures unchanged.
     pub fn is_identity(&self) -> bool {
         !self.gray && self.scale_eighths() == 8 && self.geometry().is_identity() && !self.has_caption()
     }
 
-    /// Whether something is written into the picture.
+    /// True if there is a caption.
     pub fn has_caption(&self) -> bool {
         self.timestamp.is_some() || self.text.as_ref().is_some_and(|text| !text.is_empty())
     }
 
-    /// What is written into a picture of this time, if anything is: the time, then the text. Times of a clock that was
+    /// The caption of a picture with this stamp, if there is one: the time, then the text. Times of a clock that was
     /// not set say so.
     pub fn caption_text(&self, stamp: &ClockTime) -> Option<String> {
         let text = self.text.as_deref().unwrap_or_default();
@@ -97,7 +97,7 @@ impl View {
         Some(words)
     }
 
-    /// The eighths that are left: 8, 4, 2 or 1.
+    /// The scale in eighths: 8, 4, 2 or 1.
     pub fn scale_eighths(&self) -> u8 {
         match self.eighths {
             0..=1 => 1,
@@ -107,23 +107,24 @@ impl View {
         }
     }
 
-    /// Which way up it is, and what part of it is shown.
+    /// Orientation and crop.
     pub fn geometry(&self) -> Geometry {
         let quarters = if self.rotate.is_multiple_of(90) { (self.rotate / 90 % 4) as u8 } else { 0 };
-        // Flipped is turned by half and mirrored.
+        // A flip is a half rotation and a mirroring.
         let quarters = if self.flip { (quarters + 2) % 4 } else { quarters };
         let orientation = Orientation { quarters, mirrored: self.mirror != self.flip };
         Geometry { orientation, crop: self.crop.filter(|crop| !is_all(crop)) }
     }
 
-    /// The one view of all that look like this: turned by half is mirrored and flipped, and a crop of all is none.
+    /// The canonical form of equivalent views: a half rotation is a mirroring and a flip, and a crop to everything is
+    /// none.
     #[must_use]
     pub fn canonical(&self) -> View {
         View::default().compose(self)
     }
 
-    /// This view, and then `next` of what it shows: one view that does both. What is written into the picture comes
-    /// last, whichever of the two wants it, so that it can be read. Scales below an eighth are an eighth.
+    /// A single view that applies this view and then `next`. The caption comes last, whichever of the two has it, so
+    /// that it is readable. Scales below an eighth become an eighth.
     #[must_use]
     pub fn compose(&self, next: &View) -> View {
         let both = self.geometry().compose(&next.geometry());
@@ -139,19 +140,19 @@ impl View {
         }
     }
 
-    /// The size of a picture of `size` pixels, changed so.
+    /// The size of a transformed picture of `size` pixels.
     pub fn output_size(&self, size: (u32, u32)) -> (u32, u32) {
         let (width, height) = self.geometry().visible_size(size);
         let eighths = u32::from(self.scale_eighths());
         ((width * eighths).div_ceil(8), (height * eighths).div_ceil(8))
     }
 
-    /// The view that `get` says key by key, as a query has them: `gray=1`, `scale=1/2`, `rotate=90`, `mirror=1`,
+    /// Parses a view from a query; `get` returns the value of a key: `gray=1`, `scale=1/2`, `rotate=90`, `mirror=1`,
     /// `flip=1`, `crop=0.25,0,0.5,1` (left, top, width, height), `text=door`, `timestamp=1` (in UTC until
-    /// [`View::with_zone`]). Keys that are missing or empty say nothing.
+    /// [`View::with_zone`]). Missing and empty keys have no effect.
     ///
     /// # Errors
-    /// The first value that means nothing.
+    /// The first invalid value.
     pub fn read<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Result<View, WrongView> {
         let mut view = View::default();
         for key in View::KEYS {
@@ -160,17 +161,17 @@ impl View {
         Ok(view)
     }
 
-    /// The same, where what means nothing is passed over.
+    /// Like [`View::read`], but ignores invalid values.
     pub fn parse_lenient<'a>(get: impl Fn(&str) -> Option<&'a str>) -> View {
         let mut view = View::default();
         for key in View::KEYS {
-            // A wrong value changes nothing.
+            // An invalid value changes nothing.
             let _ = view.read_key(key, get(key));
         }
         view
     }
 
-    /// The same, with its times told in `zone`.
+    /// The same view with times in `zone`.
     #[must_use]
     pub fn with_zone(mut self, zone: &TimeZone) -> View {
         if self.timestamp.is_some() {
@@ -225,7 +226,7 @@ impl View {
     }
 }
 
-/// The eighths of a scale in words.
+/// Parses a scale as eighths.
 fn scale(given: &str) -> Option<u8> {
     match given {
         "1" | "1/1" => Some(8),
@@ -245,46 +246,46 @@ fn crop(given: &str) -> Option<[f64; 4]> {
     (parts.next().is_none() && is_part(&crop)).then_some(crop)
 }
 
-/// Whether left, top, width and height are a part of the picture that is worth showing.
+/// True if left, top, width and height are within the picture and not too small.
 fn is_part(&[left, top, width, height]: &[f64; 4]) -> bool {
     let within = |from: f64, length: f64| from >= 0.0 && length >= LEAST_CROP && from + length <= 1.0 + 1e-9;
     within(left, width) && within(top, height)
 }
 
-/// Whether a crop leaves all there is.
+/// True if a crop keeps everything.
 fn is_all(&[left, top, width, height]: &[f64; 4]) -> bool {
     left <= 0.0 && top <= 0.0 && width >= 1.0 && height >= 1.0
 }
 
-/// Which way up a picture is shown: one of eight.
+/// One of eight orientations of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Orientation {
-    /// Turned clockwise by so many quarters, 0–3.
+    /// Clockwise rotation in quarters, 0–3.
     pub quarters: u8,
-    /// Then left and right are swapped.
+    /// Swaps left and right after the rotation.
     pub mirrored: bool,
 }
 
 impl Orientation {
-    /// This one, and then `next` of what it shows.
+    /// This orientation followed by `next`.
     #[must_use]
     pub fn compose(self, next: Orientation) -> Orientation {
-        // What is mirrored turns the other way.
+        // A mirrored picture rotates the other way.
         let turn = if self.mirrored { 4 - next.quarters % 4 } else { next.quarters };
         Orientation { quarters: (self.quarters + turn) % 4, mirrored: self.mirrored != next.mirrored }
     }
 
-    /// Whether width and height change places.
+    /// True if width and height are swapped.
     pub fn swaps_axes(self) -> bool {
         self.quarters % 2 == 1
     }
 
-    /// Width and height of a picture of `size` shown so.
+    /// Width and height of a picture of `size` after the orientation.
     pub fn oriented_size<T>(self, size: (T, T)) -> (T, T) {
         if self.swaps_axes() { (size.1, size.0) } else { size }
     }
 
-    /// Where left, top, width and height of a part come to be, in fractions.
+    /// Left, top, width and height of a part after the orientation, in fractions.
     fn orient_part(self, [left, top, width, height]: [f64; 4]) -> [f64; 4] {
         let [left, top, width, height] = match self.quarters % 4 {
             1 => [1.0 - top - height, left, height, width],
@@ -296,12 +297,12 @@ impl Orientation {
     }
 }
 
-/// What of a view says where things are: lines and boxes are fractions of what it leaves.
+/// The geometric part of a view: lines and boxes are fractions of its result.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Geometry {
-    /// Which way up.
+    /// The orientation.
     pub orientation: Orientation,
-    /// Left, top, width and height that are shown, as fractions of the turned picture; `None`: all of it.
+    /// Left, top, width and height of the visible part, as fractions of the rotated picture; `None` for all of it.
     pub crop: Option<[f64; 4]>,
 }
 
@@ -319,12 +320,12 @@ pub struct Crop {
 }
 
 impl Geometry {
-    /// Whether it leaves pictures as they are.
+    /// True if it leaves pictures unchanged.
     pub fn is_identity(&self) -> bool {
         *self == Geometry::default()
     }
 
-    /// This geometry, and then `next` of what it shows.
+    /// This geometry followed by `next`.
     #[must_use]
     pub fn compose(&self, next: &Geometry) -> Geometry {
         let orientation = self.orientation.compose(next.orientation);
@@ -338,13 +339,13 @@ impl Geometry {
         Geometry { orientation, crop }
     }
 
-    /// The part that is shown of a picture of `size` (before it is turned), in pixels of the turned one: to the nearest
-    /// even pixel or the edge (colour is stored for two pixels together), and at least one.
+    /// The visible part of a picture whose size is `size` before rotation, in pixels of the rotated one. Rounded to
+    /// the nearest even pixel or the edge (two pixels share a chroma sample), and at least one pixel.
     pub fn visible_part(&self, size: (u32, u32)) -> Crop {
         let (width, height) = self.orientation.oriented_size(size);
         let Some([left, top, wide, high]) = self.crop else { return Crop { left: 0, top: 0, width, height } };
         let cut = |from: f64, length: f64, most: u32| {
-            // `as` turns what is no number into 0 and clamps the rest.
+            // `as` turns NaN into 0 and clamps other values.
             let even = |at: f64| (at * f64::from(most) / 2.0).round() as u32 * 2;
             let first = even(from).min(most.saturating_sub(1) / 2 * 2);
             let end = if from + length >= 1.0 - 1e-9 { most } else { even(from + length).min(most) };
@@ -354,7 +355,7 @@ impl Geometry {
         Crop { left, top, width: wide, height: high }
     }
 
-    /// The same part in pixels of the picture before it is turned.
+    /// The same part in pixels of the picture before rotation.
     pub fn source_part(&self, size: (u32, u32)) -> Crop {
         let Crop { left, top, width, height } = self.visible_part(size);
         let (turned_width, turned_height) = self.orientation.oriented_size(size);
@@ -368,7 +369,7 @@ impl Geometry {
         }
     }
 
-    /// Where a point of what is shown lies in the picture before it is turned; both in 0…1.
+    /// Maps a point of the visible part to the picture before rotation; both in 0…1.
     pub fn to_source(&self, [x, y]: [f64; 2]) -> [f64; 2] {
         let [left, top, width, height] = self.crop.unwrap_or([0.0, 0.0, 1.0, 1.0]);
         let (x, y) = (left + x * width, top + y * height);
@@ -381,14 +382,14 @@ impl Geometry {
         }
     }
 
-    /// The opposite of [`Geometry::to_source`]; beyond 0…1 where the point is not shown.
+    /// The inverse of [`Geometry::to_source`]; outside 0…1 if the point is not visible.
     pub fn from_source(&self, [x, y]: [f64; 2]) -> [f64; 2] {
         let [x, y, ..] = self.orientation.orient_part([x, y, 0.0, 0.0]);
         let [left, top, width, height] = self.crop.unwrap_or([0.0, 0.0, 1.0, 1.0]);
         [(x - left) / width, (y - top) / height]
     }
 
-    /// The size of what is shown of a picture of `size`.
+    /// The size of the visible part of a picture of `size`.
     pub fn visible_size(&self, size: (u32, u32)) -> (u32, u32) {
         let part = self.visible_part(size);
         (part.width, part.height)
@@ -407,7 +408,7 @@ mod tests {
         View::read(|key| pairs.iter().find(|(name, _)| *name == key).map(|(_, value)| *value))
     }
 
-    /// Where the point (x, y) of a picture comes to be, done step by step: turned, mirrored, flipped.
+    /// Maps the point (x, y) of a picture step by step: rotated, mirrored, flipped.
     fn point(view: &View, (x, y): (f64, f64)) -> (f64, f64) {
         let (x, y) = match view.rotate {
             90 => (1.0 - y, x),
@@ -423,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn a_point_is_found_again_whichever_way_it_is_shown() {
+    fn a_point_maps_to_the_source_and_back_in_every_view() {
         for rotate in [0, 90, 180, 270] {
             for (mirror, flip) in [(false, false), (true, false), (false, true), (true, true)] {
                 let view =
@@ -436,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_read_or_says_what_is_wrong() {
+    fn a_query_is_parsed_or_the_error_names_the_key() {
         let view = of("gray=1&scale=1/2&rotate=90&mirror=true&flip=0&crop=0.25,0, 0.5,1").unwrap();
         let want = View {
             gray: true,
@@ -489,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_follow_what_is_done() {
+    fn sizes_follow_the_view() {
         let view = of("rotate=90&crop=0.5,0,0.5,0.5&scale=1/2").unwrap();
         assert_eq!(view.output_size((1280, 720)), (180, 320));
         assert_eq!(of("scale=1/8").unwrap().output_size((1, 9)), (1, 2));
@@ -497,12 +498,12 @@ mod tests {
         let part = of("crop=0.333,0.1,0.01,0.9").unwrap().geometry().visible_part((10, 10));
         assert_eq!(part, Crop { left: 4, top: 2, width: 2, height: 8 });
         let turned = of("rotate=90&mirror=1&crop=0,0.5,0.5,0.5").unwrap().geometry();
-        // Turned and mirrored it is 20 wide and 40 high, its lower left is the upper right of what it was.
+        // Rotated and mirrored it is 20 wide and 40 high; its lower left is the upper right of the original.
         assert_eq!(turned.source_part((40, 20)), Crop { left: 20, top: 0, width: 20, height: 10 });
     }
 
     #[test]
-    fn what_is_written_comes_last_and_empty_words_are_none() {
+    fn the_caption_comes_last_and_an_empty_one_is_none() {
         let shared =
             View { text: Some(String::from("door")), timestamp: Some(TimeZone::UTC), ..View::default() };
         let both = shared.compose(&of("rotate=180").unwrap());
@@ -514,7 +515,7 @@ mod tests {
     }
 
     #[test]
-    fn time_is_told_in_the_zone_that_was_handed_in() {
+    fn times_are_in_the_given_zone() {
         let stamp = ClockTime { monotonic_us: 0, wall_us: 1_700_000_000_500_000, wall_trusted: true };
         let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(2));
         let mut view = View { timestamp: Some(zone), ..View::default() };
@@ -547,16 +548,16 @@ mod tests {
     }
 
     proptest! {
-        /// One view that does both does what the two do one after the other, to every point.
+        /// A composed view maps every point as the two views in succession do.
         #[test]
-        fn two_views_are_one(a in views(), b in views(), x in between(0.0, 1.0), y in between(0.0, 1.0)) {
+        fn two_views_compose_to_one(a in views(), b in views(), x in between(0.0, 1.0), y in between(0.0, 1.0)) {
             let one = point(&a.compose(&b), (x, y));
             let two = point(&b, point(&a, (x, y)));
             prop_assert!((one.0 - two.0).abs() < 1e-6 && (one.1 - two.1).abs() < 1e-6, "{one:?} {two:?}");
         }
 
         #[test]
-        fn composition_is_associative_and_plain_is_nothing(a in views(), b in views(), c in views()) {
+        fn composition_is_associative_and_the_default_is_neutral(a in views(), b in views(), c in views()) {
             let (left, right) = (a.compose(&b).compose(&c), a.compose(&b.compose(&c)));
             prop_assert_eq!(left.geometry().orientation, right.geometry().orientation);
             prop_assert_eq!((left.eighths, left.gray), (right.eighths, right.gray));

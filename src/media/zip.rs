@@ -1,36 +1,37 @@
-//! A zip archive that is never whole anywhere: headers for entries as they are sent, the length known before. Pure.
+//! Streams a zip archive that never exists as a whole: the headers come between the entries, and the length is known
+//! beforehand. Pure.
 //!
-//! After PKWARE's "APPNOTE.TXT", version 6.3.10: entries are stored, not compressed (JPEGs do not shrink). Their check
-//! sum is known only when they have been sent, and follows them in a data descriptor (4.3.9). What is larger than four
-//! gigabytes, or lies behind them, has its numbers in ZIP64 fields (4.5.3). The zip crates there tell lengths
-//! when they have written them, and cannot say before how long an archive will be.
+//! Follows PKWARE's "APPNOTE.TXT", version 6.3.10. Entries are stored, not compressed (JPEGs do not shrink).
+//! Checksums are known only after the data and follow in a data descriptor (4.3.9). Sizes and offsets above four
+//! gigabytes are in ZIP64 fields (4.5.3). The existing zip crates know lengths only after writing and cannot tell the
+//! archive's length beforehand.
 
 use std::collections::HashSet;
 
-/// What is to be in an archive.
+/// An entry of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ZipEntry {
-    /// Its name: one that [`FileNames`] gave.
+    /// Its name, from [`FileNames`].
     pub name: String,
-    /// Its bytes.
+    /// Its length in bytes.
     pub len: u64,
-    /// When it was changed, seconds since 1970.
+    /// Time of modification, seconds since 1970.
     pub changed_s: i64,
-    /// The same on the clock that people there look at: year, month, day, hour, minute, second.
+    /// The same in local time: year, month, day, hour, minute, second.
     pub changed: [i16; 6],
 }
 
-/// An archive that is laid out.
+/// The layout of an archive.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Zip {
     entries: Vec<ZipEntry>,
 }
 
-/// 32 bits that say: look at the ZIP64 field.
+/// The 32-bit value that refers to the ZIP64 field.
 const ELSEWHERE: u64 = 0xffff_ffff;
-/// Sizes and check sum follow; the name is UTF-8.
+/// Flags: sizes and checksum follow; the name is UTF-8.
 const FLAGS: u16 = (1 << 3) | (1 << 11);
-/// 4.5: the version that knows ZIP64. 2.0: before.
+/// Versions needed: 4.5 for ZIP64, otherwise 2.0.
 const ZIP64: u16 = 45;
 const PLAIN: u16 = 20;
 
@@ -40,12 +41,12 @@ impl Zip {
         Zip { entries }
     }
 
-    /// What is in it.
+    /// The entries.
     pub fn entries(&self) -> &[ZipEntry] {
         &self.entries
     }
 
-    /// Bytes of the whole archive.
+    /// Length of the whole archive in bytes.
     pub fn len(&self) -> u64 {
         let (places, at) = self.offsets();
         let directory: usize = (0..self.entries.len()).map(|n| self.record(n, places[n], 0).len()).sum();
@@ -53,12 +54,12 @@ impl Zip {
         at + directory as u64 + end as u64
     }
 
-    /// Whether nothing is in it.
+    /// True without entries.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// What comes before the bytes of entry `n`.
+    /// The header before the bytes of entry `n`.
     pub fn local_header(&self, n: usize) -> Vec<u8> {
         let entry = &self.entries[n];
         let is_large = entry.len >= ELSEWHERE;
@@ -66,7 +67,7 @@ impl Zip {
         push_u16(&mut out, if is_large { ZIP64 } else { PLAIN });
         push_u16(&mut out, FLAGS);
         stored(&mut out, entry);
-        // Check sum and sizes follow. That they have 64 bits there is said by an empty ZIP64 field here.
+        // Checksum and sizes follow. An empty ZIP64 field here announces that they have 64 bits.
         let size = if is_large { ELSEWHERE as u32 } else { 0 };
         for number in [0, size, size] {
             push_u32(&mut out, number);
@@ -83,7 +84,7 @@ impl Zip {
         out
     }
 
-    /// What comes behind them.
+    /// The descriptor after the bytes of entry `n`.
     pub fn data_descriptor(&self, n: usize, check_sum: u32) -> Vec<u8> {
         let entry = &self.entries[n];
         let mut out = b"PK\x07\x08".to_vec();
@@ -98,7 +99,7 @@ impl Zip {
         out
     }
 
-    /// What comes last: the directory. `check_sums`: of every entry (CRC-32 of ISO 3309).
+    /// The directory, which ends the archive. `check_sums`: those of all entries (CRC-32 of ISO 3309).
     pub fn directory(&self, check_sums: &[u32]) -> Vec<u8> {
         let (places, at) = self.offsets();
         let mut out = Vec::new();
@@ -110,7 +111,7 @@ impl Zip {
         out
     }
 
-    /// Where each entry begins, and where the directory does.
+    /// Offsets of the entries, and of the directory.
     fn offsets(&self) -> (Vec<u64>, u64) {
         let mut at = 0;
         let places = self.entries.iter().enumerate().map(|(n, entry)| {
@@ -132,7 +133,7 @@ impl Zip {
         }
         let version = if large.is_empty() { PLAIN } else { ZIP64 };
         let mut out = b"PK\x01\x02".to_vec();
-        // Made on Unix: names and rights are meant so.
+        // Made on Unix: defines the meaning of names and permissions.
         push_u16(&mut out, (3 << 8) | version);
         push_u16(&mut out, version);
         push_u16(&mut out, FLAGS);
@@ -147,7 +148,7 @@ impl Zip {
         for _ in 0..3 {
             push_u16(&mut out, 0);
         }
-        // An ordinary file that its owner may write.
+        // A regular file that its owner may write.
         push_u32(&mut out, 0o100_644 << 16);
         push_u32(&mut out, place.min(ELSEWHERE) as u32);
         out.extend(entry.name.as_bytes());
@@ -160,7 +161,7 @@ impl Zip {
         out
     }
 
-    /// The end of the directory, which begins at `at` and has `len` bytes.
+    /// The end record of a directory that begins at `at` and has `len` bytes.
     fn end_of_directory(&self, at: u64, len: u64) -> Vec<u8> {
         let count = self.entries.len() as u64;
         let mut out = Vec::new();
@@ -190,7 +191,7 @@ impl Zip {
     }
 }
 
-/// The method, and the time as MS-DOS had it: two seconds are one.
+/// Writes the method, and the MS-DOS time, which has a resolution of two seconds.
 fn stored(out: &mut Vec<u8>, entry: &ZipEntry) {
     let [year, month, day, hour, minute, second] = entry.changed;
     let since = (year.clamp(1980, 2107) - 1980) as u16;
@@ -199,7 +200,7 @@ fn stored(out: &mut Vec<u8>, entry: &ZipEntry) {
     push_u16(out, (since << 9) | ((month as u16) << 5) | day as u16);
 }
 
-/// The time that does not depend on where it is read (Info-ZIP's extended timestamp, the time of change only).
+/// Writes the time independent of the zone (Info-ZIP's extended timestamp, only the time of modification).
 fn timestamp(out: &mut Vec<u8>, entry: &ZipEntry) {
     push_u16(out, 0x5455);
     push_u16(out, 5);
@@ -219,14 +220,13 @@ fn push_u64(out: &mut Vec<u8>, number: u64) {
     out.extend(number.to_le_bytes());
 }
 
-/// Names that can be files everywhere, each given once.
+/// Generates unique names that are valid files on every system.
 #[derive(Debug, Default)]
 pub struct FileNames(HashSet<String>);
 
 impl FileNames {
-    /// `name` as a file's name with this ending (`jpg`): what Windows does not take becomes `_`; a name that was
-    /// given already (letters alike in both cases) gets `-2`, `-3` … before its ending. None has more than [`LONGEST`]
-    /// bytes.
+    /// `name` as a file name with the extension `ending` (`jpg`). Characters that Windows does not accept become `_`.
+    /// A repeated name, ignoring case, gets `-2`, `-3` … before its extension. A name has at most [`LONGEST`] bytes.
     pub fn unique_name(&mut self, name: &str, ending: &str) -> String {
         let stem = stem(name);
         for number in 1u64.. {
@@ -240,17 +240,17 @@ impl FileNames {
     }
 }
 
-/// Bytes of a file's name at most, on nearly every file system.
+/// Maximum length of a file name in bytes, on nearly every file system.
 pub const LONGEST: usize = 255;
 
-/// A file's name of its beginning and its end; the beginning is cut after a letter where both are too long together.
+/// Joins the beginning and the end of a file name; truncates the beginning after a letter if the name is too long.
 pub fn joined(stem: &str, end: &str) -> String {
     let room = LONGEST.saturating_sub(end.len());
     let cut = (0..=room.min(stem.len())).rev().find(|at| stem.is_char_boundary(*at)).unwrap_or(0);
     format!("{}{end}", &stem[..cut])
 }
 
-/// `name`, cut before its ending where it is too long for a file's name.
+/// Truncates `name` before its extension if it is too long for a file name.
 pub fn truncate_name(name: &str) -> String {
     match name.rfind('.').filter(|dot| name.len() - dot <= LONGEST_ENDING) {
         Some(dot) => joined(&name[..dot], &name[dot..]),
@@ -258,17 +258,17 @@ pub fn truncate_name(name: &str) -> String {
     }
 }
 
-/// Bytes of an ending, its dot among them: what is longer is a part of the name that has a dot before it.
+/// Maximum length of an extension in bytes, including its dot; anything longer belongs to the name.
 const LONGEST_ENDING: usize = 6;
 
-/// Endings that say what a picture or film is.
+/// Extensions of images and films.
 const ENDINGS: [&str; 7] = [".jpg", ".jpeg", ".mp4", ".avi", ".mjpeg", ".mjpg", ".mov"];
 
-/// `name` without such an ending, as it can be a file's name everywhere.
+/// `name` without such an extension, as a valid file name on every system.
 pub fn stem(name: &str) -> String {
     let lower = name.to_lowercase();
     let ending = ENDINGS.iter().find(|ending| lower.ends_with(**ending) && lower.len() > ending.len());
-    // An ending is ASCII, but letters before it may have another length in lower case.
+    // The extension is ASCII, but letters before it may have another length in lower case.
     let kept = ending.and_then(|ending| name.get(..name.len() - ending.len())).unwrap_or(name);
     let allowed = |c: char| if c.is_control() || "\\/:*?\"<>|".contains(c) { '_' } else { c };
     let mut stem: String = kept.chars().map(allowed).collect();
@@ -287,7 +287,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_files_everywhere_and_given_once() {
+    fn names_are_valid_everywhere_and_unique() {
         let mut names = FileNames::default();
         for (name, want) in [
             ("door.jpg", "door.jpg"),
@@ -309,12 +309,12 @@ mod tests {
     }
 
     #[test]
-    fn long_names_are_cut_after_a_letter_and_stay_apart() {
+    fn long_names_are_truncated_after_a_letter_and_stay_unique() {
         let mut names = FileNames::default();
         let long = "\u{1F600}".repeat(196);
         let first = names.unique_name(&format!("{long}.jpg"), "jpg");
         assert_eq!(first, "\u{1F600}".repeat(62) + ".jpg", "252 bytes: no more letters fit");
-        // Another name that is the same as far as it fits.
+        // Another name with the same beginning up to the limit.
         assert_eq!(names.unique_name(&format!("{long}b.jpg"), "jpg"), "\u{1F600}".repeat(62) + "-2.jpg");
         for _ in 3..120 {
             let given = names.unique_name(&long, "jpg");
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_are_told_before() {
+    fn lengths_are_known_beforehand() {
         let entry = |n: usize, len| ZipEntry {
             name: format!("{n} ä.jpg"),
             len,
@@ -342,7 +342,7 @@ mod tests {
                 .sum();
             let directory = zip.directory(&vec![7; lens.len()]);
             assert_eq!(zip.len(), entries + directory.len() as u64);
-            // The directory says where it begins.
+            // The directory states its offset.
             let is_large = lens.len() >= 0xffff || entries >= ELSEWHERE;
             let end = directory.len() - 22;
             let stated = match is_large {

@@ -169,8 +169,8 @@ pub struct Ac {
 
 /// Up to two coefficients; the first may be a DC difference. A single coefficient is both first and last.
 ///
-/// From the lowest bit on: 4 bits are their length in bits. 1 bit marks the end of the block. 5 and 8 bits are the
-/// steps from the position before to the first and to the last one. 7 bits each are their values.
+/// The lowest 4 bits are their length in bits. One more bit marks the end of the block. The next 5 and 8 bits are the
+/// steps from the position before to the first and to the last one. Each value has 7 bits.
 ///
 /// Steps to the end of the block are [`END`] more, which only fits the steps to the last one. The end alone has an
 /// empty coefficient before it, at a position that has not been read yet. In a useless entry the steps to the last

@@ -1,4 +1,4 @@
-//! The embedded font: how wide words are, and the shapes of letters to stamp.
+//! The embedded font: widths of text, and masks of letters.
 //!
 //! The only file that names the font renderer.
 
@@ -6,11 +6,11 @@ use std::sync::LazyLock;
 
 use ab_glyph::{Font, FontRef, ScaleFont};
 
-/// Letters larger than this many pixels are drawn at this size: an 8K picture is as high.
+/// Largest size of letters in pixels: the height of an 8K image.
 const LARGEST_LETTER: f32 = 4320.0;
 
-/// A face of the embedded font, which has Latin-1, dashes, curly quotes, … and →. Other
-/// characters show as an empty box.
+/// A face of the embedded font, which has Latin-1, dashes, curly quotes, … and →. Other characters show as an empty
+/// box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Face {
     /// Sans, upright.
@@ -25,12 +25,12 @@ static BOLD: LazyLock<Option<FontRef<'static>>> =
     LazyLock::new(|| FontRef::try_from_slice(include_bytes!("../font/sans-bold.ttf")).ok());
 
 impl Face {
-    /// Pixels that `text` takes in one line, with letters of `size` pixels to the em.
+    /// Width of `text` in pixels in one line, with an em of `size` pixels.
     pub fn width(self, size: f32, text: &str) -> f32 {
         self.layout_glyphs(size, text, |_, _| ())
     }
 
-    /// Calls `draw` with the mask of each letter of `text`, its origin at the canvas's.
+    /// Calls `draw` with the mask of each letter of `text`, relative to the canvas's origin.
     pub(super) fn for_each_glyph(
         self,
         size: f32,
@@ -48,7 +48,7 @@ impl Face {
         });
     }
 
-    /// Calls `place` with each glyph and its distance from the first; gives the width of all.
+    /// Calls `place` with each glyph and its offset from the first; returns the total width.
     fn layout_glyphs(self, size: f32, text: &str, mut place: impl FnMut(ab_glyph::GlyphId, f32)) -> f32 {
         let Some((font, scale)) = self.scaled(size) else { return 0.0 };
         let scaled = font.as_scaled(scale);
@@ -71,19 +71,19 @@ impl Face {
             Face::Bold => BOLD.as_ref()?,
         };
         let size = size.clamp(0.0, LARGEST_LETTER);
-        // The renderer measures letters from descender to ascender, not by their em.
+        // The renderer's scale is the height from descender to ascender, not the em.
         let scale = size * font.height_unscaled() / font.units_per_em()?;
         (scale > 0.0).then_some((font, scale.into()))
     }
 }
 
-/// The shape of some letters, drawn once to be stamped often.
+/// The shape of some letters, rasterized once and drawn often.
 #[derive(Debug, Clone)]
 pub struct Mask {
-    /// First column and row, from the origin (the pen's place on the baseline).
+    /// First column and row, relative to the origin (the pen's position on the baseline).
     pub(super) left: i32,
     pub(super) top: i32,
-    /// Pixels in a row.
+    /// Width in pixels.
     pub(super) width: usize,
     /// Coverage of each pixel, 0 to 255, row by row.
     pub(super) cover: Vec<u8>,
@@ -109,7 +109,7 @@ impl Mask {
         Mask { left: bounds.min.x as i32, top: bounds.min.y as i32, width, cover }
     }
 
-    /// Rows.
+    /// Height in pixels.
     pub(super) fn height(&self) -> u32 {
         self.cover.len().checked_div(self.width).unwrap_or(0) as u32
     }
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_faces_have_the_letters_that_messages_use() {
+    fn both_faces_have_the_letters_of_messages() {
         for face in [Face::Regular, Face::Bold] {
             let (font, _) = face.scaled(20.0).unwrap();
             for letter in (' '..='~').chain('\u{a0}'..='ÿ').chain("–—…“”‘’×·→".chars()) {

@@ -1,13 +1,15 @@
-//! AVI: RIFF as in Microsoft's "AVI RIFF File Reference", beyond a gigabyte in parts with indexes as in OpenDML's "AVI
+//! AVI: RIFF as in Microsoft's "AVI RIFF File Reference", above a gigabyte in parts with indexes as in OpenDML's "AVI
 //! File Format Extensions" (1996). Pure.
 //!
-//! AVI knows one distance between pictures. Where they come evenly it is the mean, and every slot has a picture: the
-//! number of frames in the headers is exact. Elsewhere it is taken from where they come fastest; every picture is in
-//! the slot in which its time lies (or the next free one), and slots without one hold an empty chunk, for which a
-//! player goes on showing the picture before. So pictures and the whole have their times within one such step.
+//! AVI has a constant interval between frames. If frames come evenly it is the mean, every slot has a frame, and the
+//! number of frames in the headers is exact.
 //!
-//! RIFF pads odd lengths. So that where things lie follows from the rows alone, each of the store's chunks ends with a
-//! `JUNK` chunk that makes up for those that needed no padding.
+//! Otherwise it is the interval where they come fastest. Every frame is in the slot of its time (or the next free
+//! one). Slots without a frame hold an empty chunk, for which a player keeps showing the frame before. Times and the
+//! total length are thus exact within one interval.
+//!
+//! RIFF pads odd lengths. Each of the store's chunks ends with a `JUNK` chunk that makes up for frames without
+//! padding, so that all offsets follow from the rows alone.
 
 use std::ops::Range;
 
@@ -15,28 +17,29 @@ use super::footage::{FilmChunk, FilmError, FilmReadError, Footage};
 use super::layout::{Film, Layout, OpenedChunk, Table};
 use super::timeline::{CLOSEST_US, ChunkPosition, TimeUnit, Timeline, fastest_interval_us};
 
-/// Bytes of a part, at most: 32 bits are enough then, also signed ones.
+/// Maximum size of a part in bytes: 32 bits are enough then, also signed ones.
 pub const PART: u64 = (1 << 30) - (1 << 20);
 
-/// A chunk that stands for "the same again".
+/// A chunk that repeats the frame before.
 const EMPTY: [u8; 8] = *b"00dc\0\0\0\0";
-/// In an index: a picture that needs no other.
+/// Index flag of a frame that does not depend on others.
 const KEY_FRAME: u32 = 0x10;
-/// In the main header: there is an index.
+/// Main header flag: there is an index.
 const HAS_INDEX: u32 = 0x10;
 
-/// Bytes of a chunk in the file: a head for each slot, the pictures, padding for each, the `JUNK` that evens it out.
+/// Bytes of a chunk in the file: a head for each slot, the frames, padding for each, and the `JUNK` that evens it
+/// out.
 fn chunk_len(place: &ChunkPosition, next: &ChunkPosition) -> u64 {
     let frames = next.first - place.first;
     8 * (next.start - place.start) + u64::from(place.bytes) + 8 + padding(place, frames)
 }
 
-/// Bytes of padding, in the `JUNK` or not: together they are even with the pictures.
+/// Bytes of padding, in the `JUNK` or not: together with the frames the sum is even.
 fn padding(place: &ChunkPosition, frames: u64) -> u64 {
     frames + (u64::from(place.bytes) + frames) % 2
 }
 
-/// Lays a film out in parts of at most `most` bytes of pictures and indexes.
+/// Lays a film out in parts of at most `most` bytes of frames and indexes.
 pub fn layout_film(rows: &[FilmChunk], end_us: u64, most: u64) -> Result<Film, FilmError> {
     let (step, timeline) = match even_timeline(rows, end_us) {
         Some(even) => even,
@@ -53,12 +56,12 @@ pub fn layout_film(rows: &[FilmChunk], end_us: u64, most: u64) -> Result<Film, F
     Ok(AviHeader { timeline, parts, step: step as u32, largest }.into_film())
 }
 
-/// The step and the slots of pictures that come evenly: a picture in every slot, so that the number of frames that the
-/// headers tell is that of the pictures. `None` where a chunk would begin more than a step off its time.
+/// The interval and the slots of evenly spaced frames: each slot has a frame, so that the headers have the exact
+/// number of frames. `None` if a chunk would begin more than an interval off its time.
 fn even_timeline(rows: &[FilmChunk], end_us: u64) -> Option<(u64, Timeline)> {
     let from_us = rows.first()?.from_us;
     let frames: u64 = rows.iter().map(|row| u64::from(row.frames)).sum();
-    // Rounded up: no slot is left over at the end.
+    // Rounded up: no slot remains at the end.
     let step = end_us.saturating_sub(from_us).div_ceil(frames.max(1)).max(CLOSEST_US);
     let timeline = Timeline::new(rows, end_us, TimeUnit { numerator: 1, denominator: step });
     let is_on_time = |(place, row): (&ChunkPosition, &FilmChunk)| {
@@ -70,13 +73,13 @@ fn even_timeline(rows: &[FilmChunk], end_us: u64) -> Option<(u64, Timeline)> {
     is_even.then_some((step, timeline))
 }
 
-/// Which chunks go into which part.
+/// Assigns chunks to parts.
 fn split_parts(timeline: &Timeline, most: u64) -> Result<Vec<Range<usize>>, FilmError> {
     let mut parts: Vec<Range<usize>> = Vec::new();
     let mut used = 0;
     for (chunk, pair) in timeline.places.windows(2).enumerate() {
         let [place, next] = pair else { continue };
-        // With both indexes, whether the part has both or not.
+        // Counts both indexes, whether the part has both or not.
         let len = chunk_len(place, next) + (8 + 16) * (next.start - place.start);
         if len > most {
             return Err(FilmError::TooLong);
@@ -98,14 +101,14 @@ fn split_parts(timeline: &Timeline, most: u64) -> Result<Vec<Range<usize>>, Film
 struct AviHeader {
     timeline: Timeline,
     parts: Vec<Range<usize>>,
-    /// Microseconds from one slot to the next.
+    /// Microseconds between slots.
     step: u32,
-    /// Bytes of the largest of the store's chunks: no picture has more.
+    /// Bytes of the largest of the store's chunks; no frame is larger.
     largest: u32,
 }
 
 impl AviHeader {
-    /// Whether there are more parts than one.
+    /// True if there is more than one part.
     fn is_open_dml(&self) -> bool {
         self.parts.len() > 1
     }
@@ -114,19 +117,19 @@ impl AviHeader {
         self.timeline.places[part.end].start - self.timeline.places[part.start].start
     }
 
-    /// Bytes of a part's pictures.
+    /// Bytes of a part's frames.
     fn pictures(&self, part: &Range<usize>) -> u64 {
         self.timeline.places[part.start..=part.end].windows(2).map(|pair| chunk_len(&pair[0], &pair[1])).sum()
     }
 
-    /// Bytes of a part's index, with its head.
+    /// Bytes of a part's index, including its head.
     fn index_len(&self, part: &Range<usize>) -> u64 {
         if self.is_open_dml() { 32 + 8 * self.slots(part) } else { 0 }
     }
 
     fn into_film(mut self) -> Film {
         let mut layout = Layout::default();
-        // Where each part's index lies is known before its pictures are: all lengths are.
+        // All lengths are known, so the offset of each part's index is known before its frames.
         let mut places = Vec::new();
         let mut at = 12 + self.header_len();
         for (n, part) in self.parts.iter().enumerate() {
@@ -189,18 +192,18 @@ impl AviHeader {
         layout.film(self.timeline)
     }
 
-    /// Bytes of the list of headers, with its own head.
+    /// Bytes of the list of headers, including its own head.
     fn header_len(&self) -> u64 {
         12 + (8 + 56) + self.stream_len() + if self.is_open_dml() { 12 + 8 + 248 } else { 0 }
     }
 
-    /// Bytes of the list of the stream's headers, with its own head.
+    /// Bytes of the list of stream headers, including its own head.
     fn stream_len(&self) -> u64 {
         let index = if self.is_open_dml() { 8 + 24 + 16 * self.parts.len() as u64 } else { 0 };
         12 + (8 + 56) + (8 + 40) + index
     }
 
-    /// `places`: of each part, where its `movi` and its index lie.
+    /// `places`: offsets of `movi` and of the index of each part.
     fn headers(&self, out: &mut Vec<u8>, places: &[(u64, u64)]) {
         let (width, height) = self.timeline.size;
         let slots = self.timeline.units() as u32;
@@ -261,7 +264,7 @@ pub fn slots<F: Footage>(
 ) -> Result<(), FilmReadError<F::Error>> {
     let (place, next) = (&timeline.places[chunk], &timeline.places[chunk + 1]);
     let end = within.saturating_add(room as u64);
-    // What is needed of the pictures is read at once.
+    // Reads all needed frames at once.
     let mut needed: Option<(u32, u32)> = None;
     let mut at = 0;
     for frame in 0..opened.frames() {
@@ -294,7 +297,7 @@ pub fn slots<F: Footage>(
         head[4..].copy_from_slice(&size.to_le_bytes());
         window.write_bytes(&head);
         let (from, to) = (opened.bounds[frame], opened.bounds[frame + 1]);
-        // Of what was not read nothing is wanted.
+        // Bytes that were not read are not needed.
         let (low, high) = (from.clamp(first, last), to.clamp(first, last));
         if low < high {
             window.skip(u64::from(low - from));
@@ -315,12 +318,12 @@ pub fn slots<F: Footage>(
     Ok(())
 }
 
-/// A window on bytes that are told from front to back.
+/// A window on a sequence of bytes that is produced from front to back.
 struct ByteWindow<'a> {
     out: &'a mut Vec<u8>,
-    /// Bytes that come before it.
+    /// Bytes before the window.
     skip: u64,
-    /// Bytes that it still takes.
+    /// Remaining size of the window.
     room: usize,
 }
 
@@ -334,12 +337,12 @@ impl ByteWindow<'_> {
         self.room -= taken.len();
     }
 
-    /// `len` bytes that lie before the window, or behind it.
+    /// Skips `len` bytes, which are outside the window.
     fn skip(&mut self, len: u64) {
         self.skip -= self.skip.min(len);
     }
 
-    /// `times` times the same, of which there may be very many.
+    /// Writes `bytes` `times` times; `times` may be very large.
     fn write_repeated(&mut self, bytes: &[u8], times: u64) {
         let len = bytes.len() as u64;
         let before = (self.skip / len).min(times);
@@ -353,7 +356,7 @@ impl ByteWindow<'_> {
     }
 }
 
-/// Where a slot's bytes begin in its chunk's region, and how many a picture in it has.
+/// Offset of a slot in its chunk's region, and bytes of its frame.
 fn slot(opened: &OpenedChunk, slot: u64, begins: &[u64]) -> (u64, u32) {
     let heads = 8 * (slot - opened.ticks[0].min(slot));
     let next = opened.ticks[..opened.frames()].partition_point(|tick| *tick <= slot);
@@ -363,7 +366,7 @@ fn slot(opened: &OpenedChunk, slot: u64, begins: &[u64]) -> (u64, u32) {
     }
 }
 
-/// Bytes of pictures, padded, before each picture, and in all.
+/// Bytes of padded frames before each frame, and in all.
 fn picture_offsets(opened: &OpenedChunk) -> Vec<u64> {
     let mut begins = Vec::with_capacity(opened.frames() + 1);
     let mut at = 0;
@@ -385,13 +388,13 @@ pub fn slot_index(
     out: &mut Vec<u8>,
 ) {
     entries(place, opened, (within, room, 8), out, |out, at, size| {
-        // Negative: needs another one.
+        // The highest bit marks a frame that needs another one.
         let size = if size == 0 { 1 << 31 } else { size };
         push_u32s(out, &[(place.at + at + 8 - base) as u32, size]);
     });
 }
 
-/// Entries of `idx1`, likewise.
+/// Entries of `idx1`, as [`slot_index`].
 pub fn write_old_index(
     place: &ChunkPosition,
     opened: &OpenedChunk,

@@ -1,70 +1,70 @@
-//! What a film is made of: chunks of pictures, and where they are had.
+//! The content of a film: chunks of frames, and the trait that reads them.
 
 use bytes::Bytes;
 
 use crate::base::json;
 
-/// What is known of a chunk before it is read.
+/// Facts about a chunk before it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FilmChunk {
-    /// Its number, with which it is asked for.
+    /// Number for [`Footage`].
     pub number: u64,
-    /// Pictures in it.
+    /// Number of frames.
     pub frames: u32,
-    /// Bytes of them, back to back.
+    /// Bytes of the frames, without gaps.
     pub bytes: u32,
-    /// When its first picture was taken, microseconds on the recording's own clock.
+    /// Capture time of its first frame, in microseconds on the recording's own clock.
     pub from_us: u64,
-    /// When its last one was.
+    /// Capture time of its last frame.
     pub to_us: u64,
-    /// Pixels in a row.
+    /// Width in pixels.
     pub width: u32,
-    /// Rows.
+    /// Height in pixels.
     pub height: u32,
 }
 
-/// One picture of a chunk.
+/// One frame of a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FilmFrame {
-    /// When it was taken, on the clock of [`FilmChunk::from_us`].
+    /// Capture time, on the clock of [`FilmChunk::from_us`].
     pub at_us: u64,
-    /// Where its JPEG begins in the chunk's bytes.
+    /// Offset of its JPEG in the chunk's bytes.
     pub offset: u32,
 }
 
-/// Where the pictures are.
+/// A source of frames.
 pub trait Footage {
-    /// Why they cannot be had.
+    /// Why they cannot be read.
     type Error;
 
-    /// The pictures of the chunk `number`, in order.
+    /// The frames of the chunk `number`, in order.
     ///
     /// # Errors
     /// The chunk is gone, or cannot be read.
     fn frames(&mut self, number: u64) -> Result<Vec<FilmFrame>, Self::Error>;
 
-    /// `len` bytes of the chunk's pictures from `offset` on.
+    /// `len` bytes of the chunk's frames from `offset` on.
     ///
     /// # Errors
-    /// Likewise.
+    /// As for [`Footage::frames`].
     fn bytes(&mut self, number: u64, offset: u32, len: u32) -> Result<Bytes, Self::Error>;
 }
 
 json::words! { FilmFormat { Mp4 "mp4", Avi "avi", Mjpeg "mjpeg" } }
 
-/// What the file is to be; the word is also what its name ends with.
+/// The format of the file; its word is also the file name extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FilmFormat {
-    /// ISO/IEC 14496-12 with QuickTime's `jpeg` as what the pictures are.
+    /// ISO/IEC 14496-12 with QuickTime's sample entry `jpeg`.
     Mp4,
-    /// RIFF AVI with `MJPG`; beyond a gigabyte with OpenDML's parts and indexes.
+    /// RIFF AVI with `MJPG`; above a gigabyte with OpenDML's parts and indexes.
     Avi,
-    /// The JPEGs one after the other, without times.
+    /// Concatenated JPEGs, without times.
     Mjpeg,
 }
 
 impl FilmFormat {
-    /// What such a file is called in `Content-Type`.
+    /// Media type for `Content-Type`.
     pub fn media_type(self) -> &'static str {
         match self {
             FilmFormat::Mp4 => "video/mp4",
@@ -74,24 +74,24 @@ impl FilmFormat {
     }
 }
 
-/// A film cannot be made of these chunks.
+/// Why no film can be made of the chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FilmError {
-    /// There is not a single picture.
+    /// There are no frames.
     #[error("the recording has no pictures yet")]
     Empty,
-    /// The format's numbers end before.
+    /// The format's numbers are too small.
     #[error("the recording is too long for this format")]
     TooLong,
 }
 
-/// A part of a film could not be made.
+/// Why a part of a film could not be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilmReadError<E> {
-    /// The pictures could not be had.
+    /// The frames could not be read.
     #[error(transparent)]
     Footage(E),
-    /// A chunk is not what its row says.
+    /// A chunk does not match its row.
     #[error("chunk {0} of the recording is not what its row says")]
     Odd(u64),
 }

@@ -1,70 +1,70 @@
-//! A fragmented MP4, as `ffmpeg` writes it to a pipe, made into one that every player opens, seeks in, and knows the
-//! length of. Pure.
+//! Converts a fragmented MP4, as `ffmpeg` writes it to a pipe, to an MP4 that every player opens, with seeking and a
+//! known length. Pure.
 //!
-//! What is written to a pipe cannot be gone back to, so `ffmpeg` writes fragments: each with an index of its own, and
-//! none for the whole. Some players show no length of such a file and do not seek in it. Here the media data of each
-//! fragment (`mdat`) goes through as it comes, and one index (`moov`) for all is written behind them, as cameras and
-//! phones do it. So the file is sent while it is made, and only the index is kept until then: some ten bytes a picture.
+//! A pipe is not seekable, so `ffmpeg` writes fragments: each has its own index, and there is none for the whole.
+//! Some players show no length for such a file and cannot seek in it. Here the media data of each fragment (`mdat`)
+//! is passed on immediately. A single index (`moov`) follows at the end, as in files of cameras and phones. The file
+//! is thus sent while it is made, and only the index is kept until then: about ten bytes a frame.
 
 use super::mp4::{MovieTimes, SINCE_1904, push_u32, push_u64, write_box_header, write_information};
 
-/// Units a second of the video that is read: what `ffmpeg` is told to write.
+/// Units a second of the input video, as requested from `ffmpeg`.
 pub const SCALE: u64 = 90_000;
 
-/// Bytes of an index that is read. A longer one is none of a fragment of some seconds.
+/// Maximum length of an input index in bytes; a fragment of some seconds has none longer.
 const LONGEST_INDEX: u64 = 8 << 20;
 
-/// Pictures of a fragment, at most.
+/// Maximum number of frames of a fragment.
 const MOST_PICTURES: u32 = 1 << 16;
 
-/// It is no fragmented MP4 of one video track.
+/// The input is no fragmented MP4 with one video track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("ffmpeg wrote something that is no fragmented MP4: {0}")]
 pub struct NotFragmented(&'static str);
 
-/// What is done with the bytes of a box.
+/// How the bytes of a box are handled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum BoxAction {
-    /// The next box begins: its head is gathered.
+    /// Collect the head of the next box.
     #[default]
     Head,
-    /// Gathered whole: so many bytes of it in all.
+    /// Collect the whole box, of this length.
     Index([u8; 4], u64),
-    /// Passed on: so many bytes are left.
+    /// Pass on this many remaining bytes.
     Pass(u64),
-    /// Left out: likewise.
+    /// Skip this many remaining bytes.
     Skip(u64),
 }
 
-/// Where a fragment's pictures lie in the file that is written.
+/// Offset of a fragment's frames in the output.
 #[derive(Debug, Clone, Copy)]
 struct FragmentRun {
     at: u64,
     pictures: u32,
 }
 
-/// The file that is being made.
+/// Converter to a regular MP4.
 #[derive(Debug, Default)]
 pub struct Remux {
     reading: BoxAction,
     gathered: Vec<u8>,
-    /// Bytes that were written.
+    /// Bytes written so far.
     written: u64,
-    /// `stsd`, and the size of the pictures.
+    /// `stsd`, and the size of the frames.
     description: Option<(Vec<u8>, (u32, u32))>,
-    /// Pictures of the fragment whose data comes next.
+    /// Number of frames of the fragment whose data comes next.
     announced: u32,
     runs: Vec<FragmentRun>,
     sizes: Vec<u32>,
-    /// From each picture to the one behind it; of the last one it is not known.
+    /// Interval from each frame to the next; unknown for the last one.
     steps: Vec<u32>,
-    /// Numbers, from 1, of pictures that need no other.
+    /// Numbers, from 1, of frames that do not depend on others.
     keys: Vec<u32>,
     last_units: u64,
 }
 
 impl Remux {
-    /// Takes the next bytes that `ffmpeg` has written; what can be sent of the file is appended to `out`.
+    /// Takes the next bytes from `ffmpeg` and appends the finished part of the output to `out`.
     ///
     /// # Errors
     /// [`NotFragmented`].
@@ -134,15 +134,16 @@ impl Remux {
         Ok(())
     }
 
-    /// Pictures that have been told of.
+    /// Number of frames announced so far.
     pub fn pictures(&self) -> u64 {
         self.sizes.len() as u64
     }
 
-    /// Writes the index: the end of the file. `began_us`: when the first picture was taken, microseconds since 1970;
-    /// `duration_us`: until when the last one is shown.
+    /// Writes the index, which ends the file. `began_us` is the capture time of the first frame in microseconds since
+    /// 1970; `duration_us` is the end of the last one.
     ///
     /// # Errors
+    /// [`NotFragmented`]: there are no frames, or the last fragment is incomplete.
     /// [`NotFragmented`]: there is no picture, or the last fragment is not whole.
     pub fn finish(mut self, began_us: u64, duration_us: u64, out: &mut Vec<u8>) -> Result<(), NotFragmented> {
         let Some((description, size)) = self.description.take() else {
@@ -180,7 +181,7 @@ impl Remux {
     }
 
     fn tables(&self, out: &mut Vec<u8>) {
-        // How long each picture is shown: runs of the same.
+        // Duration of each frame, run-length encoded.
         let mut steps: Vec<(u32, u32)> = Vec::new();
         for step in &self.steps {
             match steps.last_mut() {
@@ -210,14 +211,14 @@ impl Remux {
         });
     }
 
-    /// Gathers bytes of a box until there are `len`.
+    /// Collects bytes of a box until there are `len`.
     fn gather(&mut self, bytes: &mut &[u8], len: usize) {
         let missing = len.saturating_sub(self.gathered.len()).min(bytes.len());
         self.gathered.extend_from_slice(&bytes[..missing]);
         *bytes = &bytes[missing..];
     }
 
-    /// Length and name of the box whose head is gathered. One of 4 GB is none of a fragment of some seconds.
+    /// Length and name of the box whose head is complete. A fragment of some seconds has no box of 4 GB.
     fn head(&self) -> Result<Option<(u64, [u8; 4])>, NotFragmented> {
         let Some((len, name)) = self.gathered.split_first_chunk::<4>() else { return Ok(None) };
         let Ok(name) = <[u8; 4]>::try_from(name) else { return Ok(None) };
@@ -227,7 +228,7 @@ impl Remux {
         }
     }
 
-    /// `moov`, of which only the description of the pictures is needed.
+    /// Parses `moov`; only the description of the frames is needed.
     fn movie(&mut self, movie: &[u8]) -> Result<(), NotFragmented> {
         let missing = NotFragmented("the track has no description");
         let track = find(movie, b"trak").ok_or(missing)?;
@@ -241,7 +242,7 @@ impl Remux {
         }
         let table = find(media, b"minf").and_then(|information| find(information, b"stbl")).ok_or(missing)?;
         let description = find(table, b"stsd").ok_or(missing)?;
-        // Behind version, flags, count, length, name, and 24 bytes of the entry.
+        // After version, flags, count, length, name, and 24 bytes of the entry.
         let size = number(description, 40).ok_or(missing)?;
         let mut whole = Vec::with_capacity(description.len() + 8);
         write_box_header(&mut whole, b"stsd", description.len() as u32 + 8);
@@ -250,7 +251,7 @@ impl Remux {
         Ok(())
     }
 
-    /// `moof`: the pictures of the fragment whose data comes next.
+    /// Parses `moof`: the frames of the fragment whose data comes next.
     fn fragment(&mut self, fragment: &[u8]) -> Result<(), NotFragmented> {
         let broken = NotFragmented("a fragment without its pictures");
         let track = find(fragment, b"traf").ok_or(broken)?;
@@ -304,10 +305,10 @@ impl Remux {
 
     fn picture(&mut self, units: u64, size: u32, is_key: bool) {
         if self.sizes.is_empty() {
-            // The first one begins the file, and is one that can be begun with.
+            // The first frame starts the file and is a key frame.
             self.last_units = 0;
         } else {
-            // Each has a unit, whatever its stamp.
+            // Each frame lasts at least one unit, whatever its stamp.
             let units = units.max(self.last_units + 1);
             self.steps.push(narrow(units - self.last_units));
             self.last_units = units;
@@ -319,12 +320,12 @@ impl Remux {
     }
 }
 
-/// A time that is told in 32 bits: thirteen hours, which no picture is shown.
+/// A time in 32 bits: they suffice for thirteen hours, longer than any frame is shown.
 fn narrow(units: u64) -> u32 {
     u32::try_from(units).unwrap_or(u32::MAX)
 }
 
-/// A box around what `content` writes.
+/// Writes a box around the output of `content`.
 fn put(out: &mut Vec<u8>, name: &[u8; 4], content: impl FnOnce(&mut Vec<u8>)) {
     let begin = out.len();
     write_box_header(out, name, 0);
@@ -333,7 +334,7 @@ fn put(out: &mut Vec<u8>, name: &[u8; 4], content: impl FnOnce(&mut Vec<u8>)) {
     out[begin..begin + 4].copy_from_slice(&len.to_be_bytes());
 }
 
-/// A table of `count` entries, with the numbers `before` their count.
+/// Writes a table of `count` entries, with the numbers `before` the count.
 fn table(
     out: &mut Vec<u8>,
     name: &[u8; 4],
@@ -353,12 +354,12 @@ fn push_all(out: &mut Vec<u8>, numbers: &[u32]) {
     numbers.iter().for_each(|number| push_u32(out, *number));
 }
 
-/// The number of 32 bits at a place.
+/// The 32-bit number at an offset.
 fn number(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk::<4>().map(|bytes| u32::from_be_bytes(*bytes))
 }
 
-/// The boxes within a box: names and contents, as far as they are whole.
+/// The complete boxes within a box: names and contents.
 fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     std::iter::from_fn(move || {
         let len = number(bytes, 0)? as usize;
@@ -378,7 +379,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// A file of fragments, each with pictures of these bytes, 3000 units apart.
+    /// A file of fragments, each with frames of these bytes, 3000 units apart.
     fn fragmented(fragments: &[&[&[u8]]]) -> Vec<u8> {
         let mut file = Vec::new();
         put(&mut file, b"ftyp", |out| out.extend(b"iso5\0\0\0\0"));
@@ -435,14 +436,14 @@ mod tests {
     }
 
     #[test]
-    fn the_index_tells_of_every_picture_where_it_is() {
+    fn the_index_lists_every_frame_with_its_offset() {
         let file = fragmented(&[&[b"first", b"second"], &[b"third"]]);
         let made = remuxed(&file, 1 << 20).unwrap();
         let movie = find(&made, b"moov").unwrap();
         let media = find(find(movie, b"trak").unwrap(), b"mdia").unwrap();
         let tables = find(find(media, b"minf").unwrap(), b"stbl").unwrap();
         let of = |name| numbers(find(tables, name).unwrap());
-        // The last one is shown until the end: 18 000 units are 0.2 s.
+        // The last frame lasts until the end: 18 000 units are 0.2 s.
         assert_eq!(of(b"stts"), [0, 2, 2, 3000, 1, 12_000]);
         assert_eq!(of(b"stss"), [0, 2, 1, 3]);
         assert_eq!(of(b"stsc"), [0, 2, 1, 2, 1, 2, 1, 1]);
@@ -464,7 +465,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_or_something_else_is_no_video() {
+    fn truncated_and_other_files_are_refused() {
         let file = fragmented(&[&[b"first", b"second"], &[b"third"]]);
         let data = file.windows(4).rposition(|name| name == b"mdat").unwrap();
         for len in [0, 3, 20, 200, data - 10, data + 6] {
@@ -473,7 +474,7 @@ mod tests {
         for wrong in [&b"\0\0\0\x03moov"[..], b"\xff\xff\xff\xffmoof", b"not a film at all, but text"] {
             assert!(remuxed(wrong, 64).is_err());
         }
-        // A damaged index is refused, and does nothing worse.
+        // A damaged index is refused without a panic.
         for at in 0..file.len().min(500) {
             let mut damaged = file.clone();
             damaged[at] ^= 0xff;

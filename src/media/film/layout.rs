@@ -1,4 +1,4 @@
-//! A file that is laid out: sections of fixed bytes, and of what each chunk gives.
+//! The layout of a file: sections of fixed bytes, and sections with a part for each chunk.
 
 use std::ops::Range;
 
@@ -8,9 +8,9 @@ use super::timeline::Timeline;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Film {
     pub(super) timeline: Timeline,
-    /// From one picture to the next, microseconds, whatever the pictures' own times are; `None`: as those are.
+    /// Fixed interval between frames in microseconds; `None` for the frames' own times.
     pub(super) step_us: Option<u64>,
-    /// In order, none overlapping, together the file.
+    /// The sections in order, without gaps.
     pub(super) sections: Vec<FilmSection>,
     pub(super) len: u64,
 }
@@ -24,36 +24,36 @@ pub(super) struct FilmSection {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum FilmPart {
     Fixed(Vec<u8>),
-    /// Something of each chunk.
+    /// A part for each chunk.
     Each(Table, Range<usize>),
 }
 
-/// What of each chunk.
+/// Kinds of data for each chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Table {
-    /// The pictures as they lie.
+    /// The frames without gaps.
     Pictures,
-    /// MP4: how long each picture is shown (`stts`).
+    /// MP4: duration of each frame (`stts`).
     Durations,
-    /// MP4: how many pictures lie together (`stsc`).
+    /// MP4: number of contiguous frames (`stsc`).
     Together,
-    /// MP4: bytes of each picture (`stsz`).
+    /// MP4: bytes of each frame (`stsz`).
     Sizes,
-    /// MP4: where the chunk lies in the file, as 32 or 64 bits (`stco`, `co64`), the first at `base`.
+    /// MP4: offset of the chunk in the file, in 32 or 64 bits (`stco`, `co64`), the first at `base`.
     Offsets { base: u64, is_wide: bool },
-    /// AVI: pictures, and empty chunks between them.
+    /// AVI: frames, and empty chunks between them.
     Slots,
-    /// AVI: where each slot's bytes lie, counted from `base` (`ix00`).
+    /// AVI: offset of each slot, counted from `base` (`ix00`).
     SlotIndex { base: u64 },
-    /// AVI: the same as old players want it (`idx1`).
+    /// AVI: the same for old players (`idx1`).
     OldIndex { base: u64 },
 }
 
-/// A chunk that has been looked into.
+/// A chunk with the index of its frames.
 pub(super) struct OpenedChunk {
-    /// Where each picture begins in the chunk's bytes, and where the last one ends.
+    /// Offset of each frame in the chunk's bytes, and the end of the last one.
     pub(super) bounds: Vec<u32>,
-    /// When each is shown, in the format's units, and when the next chunk begins.
+    /// Begin of each frame in the format's units, and that of the next chunk.
     pub(super) ticks: Vec<u64>,
 }
 
@@ -67,7 +67,7 @@ impl OpenedChunk {
     }
 }
 
-/// A file that is being laid out, from front to back.
+/// A layout under construction, from front to back.
 #[derive(Debug, Default)]
 pub(super) struct Layout {
     pub(super) sections: Vec<FilmSection>,
@@ -85,7 +85,7 @@ impl Layout {
     }
 
     pub(super) fn push(&mut self, what: FilmPart, len: u64) {
-        // A section without bytes would stand in the way of the next one.
+        // An empty section would hide the next one.
         if len > 0 {
             self.sections.push(FilmSection { at: self.len, what });
             self.len += len;

@@ -1,17 +1,18 @@
-//! A recording as a file that players open: Motion JPEG in MP4 or AVI, or the pictures alone. Pure.
+//! A recording as a video file for players: Motion JPEG in MP4 or AVI, or the JPEGs alone. Pure.
 //!
-//! Nothing is written ahead: the length is known, and any part can be made without what lies before it, from what the
-//! store's rows say of each chunk (40 bytes a chunk of about a second) and the index of the chunks that the part
-//! touches. So a download needs no more memory for a day than for a minute, can be resumed, and sought in. The muxing
-//! crates there are (mp4, muxide, mp4_muxer, containr, re_mp4, riff, avirus) write or take whole files from front to
-//! back and know the length when they are done; none gives a range of a file that is not there.
+//! Nothing is written ahead. The length is known, and any part can be made without the parts before it. It needs only
+//! the store's rows (40 bytes for each chunk of about a second) and the frame index of the chunks that it touches. A
+//! download therefore needs no more memory for a day than for a minute, can be resumed, and allows seeking. The
+//! existing muxing crates (mp4, muxide, mp4_muxer, containr, re_mp4, riff, avirus) process whole files from front to
+//! back and know the length at the end. None produces a range of a file that does not exist.
 //!
-//! Times: a chunk begins at its own time, in units of the format, but never before the one before it has had a unit
-//! for each of its pictures; within a chunk likewise. So every picture has a time of its own, they rise, and where a
-//! picture is in the file follows from the rows alone, however odd the stamps.
+//! Times: a chunk begins at its own time, in units of the format, but each frame before it gets at least one unit.
+//! The same holds for frames within a chunk. Every frame thus has its own increasing time, and its offset in the file
+//! follows from the rows alone, whatever its stamp.
 //!
-//! Sizes that change within a recording: each picture keeps its own, which its JPEG says. The file names the first
-//! one's. ffmpeg and OpenCV give each picture as it is; other players scale to the first size, or show the rest badly.
+//! Sizes that change within a recording: each frame keeps its own, which its JPEG states. The file states the first
+//! one's. ffmpeg and OpenCV return each frame as it is; other players scale to the first size, or show the rest
+//! badly.
 
 mod avi;
 mod footage;
@@ -33,9 +34,9 @@ use layout::{FilmPart, Layout, OpenedChunk, Table};
 use timeline::Timeline;
 
 impl Film {
-    /// Lays `chunks` out as a file. `began_us`: when the first picture was taken, microseconds since 1970.
-    /// `duration_us`: from then to the end of the last one; where it is less than there is, a usual step is added
-    /// to the last picture's time.
+    /// Lays `chunks` out as a file. `began_us` is the capture time of the first frame in microseconds since 1970.
+    /// `duration_us` is the time from there to the end of the last frame; if it is too short, a typical interval
+    /// after the last frame is used.
     ///
     /// # Errors
     /// [`FilmError`].
@@ -48,7 +49,7 @@ impl Film {
         Film::laid_out(format, chunks.into_iter().collect(), began_us, duration_us)
     }
 
-    /// The same, with `step_us` microseconds from each picture to the next, whatever their own times are.
+    /// Like [`Film::new`], with a fixed interval of `step_us` microseconds instead of the frames' own times.
     ///
     /// # Errors
     /// [`FilmError`].
@@ -92,29 +93,29 @@ impl Film {
         }
     }
 
-    /// Bytes of the file.
+    /// Length of the file in bytes.
     #[expect(clippy::len_without_is_empty, reason = "there is always something in it")]
     pub fn len(&self) -> u64 {
         self.len
     }
 
-    /// How long it is, in microseconds.
+    /// Duration in microseconds.
     pub fn duration_us(&self) -> u64 {
         self.timeline.duration_us()
     }
 
-    /// Pictures in it.
+    /// Number of frames.
     pub fn frames(&self) -> u64 {
         self.timeline.frames()
     }
 
-    /// Pixels in a row, and rows, of its first picture.
+    /// Width and height in pixels of its first frame.
     pub fn size(&self) -> (u32, u32) {
         self.timeline.size
     }
 
-    /// A part of the file from `at` on: at least one byte, at most `most` (of pictures no more than one chunk's);
-    /// nothing only at the end. The next part begins where this one ends.
+    /// A part of the file from `at` on: at least one byte and at most `most` (frames of one chunk only); empty only
+    /// at the end. The next part begins where this one ends.
     ///
     /// # Errors
     /// [`FilmReadError`].
@@ -151,7 +152,7 @@ impl Film {
     ) -> Result<Bytes, FilmReadError<F::Error>> {
         let places = &self.timeline.places;
         let start = |chunk: usize| self.offset(table, chunk) - self.offset(table, chunks.start);
-        // The last chunk that begins at or before `at`.
+        // Finds the last chunk that begins at or before `at`.
         let (mut low, mut high) = (chunks.start, chunks.end);
         while high - low > 1 {
             let middle = low.midpoint(high);
@@ -197,7 +198,7 @@ impl Film {
         Ok(out.into())
     }
 
-    /// Where a chunk's own begins in a table of all chunks.
+    /// Offset of a chunk's part in a table of all chunks.
     fn offset(&self, table: Table, chunk: usize) -> u64 {
         let place = &self.timeline.places[chunk];
         match table {
@@ -211,7 +212,7 @@ impl Film {
         }
     }
 
-    /// Looks into a chunk: where its pictures lie, and when each is shown.
+    /// Opens a chunk: reads offsets and times of its frames.
     fn open<F: Footage>(
         &self,
         chunk: usize,
@@ -219,7 +220,7 @@ impl Film {
     ) -> Result<OpenedChunk, FilmReadError<F::Error>> {
         let (place, next) = (&self.timeline.places[chunk], &self.timeline.places[chunk + 1]);
         let frames = footage.frames(place.number).map_err(FilmReadError::Footage)?;
-        // From the first byte to the last one, whatever lies between two pictures.
+        // Bytes between two frames count to the first of them.
         let mut bounds: Vec<u32> = frames.iter().map(|frame| frame.offset).collect();
         bounds.push(place.bytes);
         if frames.len() as u64 != next.first - place.first || bounds[0] != 0 || !bounds.is_sorted() {
@@ -228,9 +229,9 @@ impl Film {
         let mut ticks = Vec::with_capacity(frames.len() + 1);
         let mut earliest = place.start;
         for (n, frame) in frames.iter().enumerate() {
-            // Those that follow need a unit each.
+            // The following frames need one unit each.
             let latest = next.start - (frames.len() - n) as u64;
-            // The first one begins its chunk, whatever its own stamp says.
+            // The first frame begins its chunk, whatever its own stamp.
             let latest = if n == 0 { place.start } else { latest };
             let at_us = self.step_us.map_or(frame.at_us, |step_us| (place.first + n as u64) * step_us);
             let tick = self.timeline.tick_at(at_us).clamp(earliest, latest);

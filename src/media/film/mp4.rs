@@ -1,27 +1,28 @@
-//! MP4: ISO/IEC 14496-12 ("ISO base media file format"), with the sample entry `jpeg` of Apple's "QuickTime File Format
-//! Specification" (Photo-JPEG: each picture is a whole JFIF). Pure.
+//! MP4: ISO/IEC 14496-12 ("ISO base media file format"), with the sample entry `jpeg` of Apple's "QuickTime File
+//! Format Specification" (Photo-JPEG: each frame is a complete JFIF). Pure.
 //!
-//! `jpeg` is what QuickTime, VLC, ffmpeg, GStreamer and OpenCV take alike. ISO's own way (`mp4v` with the object type
-//! 0x6C of ISO/IEC 14496-1) is taken by ffmpeg and VLC, not by QuickTime.
+//! QuickTime, VLC, ffmpeg, GStreamer and OpenCV all accept `jpeg`. ISO's own way (`mp4v` with the object type 0x6C of
+//! ISO/IEC 14496-1) works in ffmpeg and VLC, but not in QuickTime.
 //!
-//! `moov` comes before `mdat`, so that a player begins at once. Every picture has an entry of its own in `stts`, and
-//! every chunk one in `stsc`: so the tables' lengths follow from the rows. Every picture is a sync sample (no `stss`).
+//! `moov` comes before `mdat`, so that a player starts at once. Every frame has its own entry in `stts`, and every
+//! chunk one in `stsc`, so that the lengths of the tables follow from the rows. Every frame is a sync sample (no
+//! `stss`).
 
 use super::footage::{FilmChunk, FilmError};
 use super::layout::{Film, Layout, OpenedChunk, Table};
 use super::timeline::{TimeUnit, Timeline, longest_us};
 
-/// Seconds from 1904, where the format's times begin, to 1970.
+/// Seconds from 1904, the epoch of the format, to 1970.
 pub const SINCE_1904: u64 = 2_082_844_800;
 
-/// Units a second that are tried: a microsecond, unless pictures are so far apart that their distance does not fit 31
-/// bits (ffmpeg takes it for signed).
+/// Candidates for units a second: a microsecond, unless an interval between frames does not fit 31 bits (ffmpeg takes
+/// it for signed).
 const SCALES: [u64; 6] = [1_000_000, 100_000, 10_000, 1_000, 100, 1];
 
 /// Lays a film out.
 pub fn layout_film(rows: &[FilmChunk], began_us: u64, end_us: u64) -> Result<Film, FilmError> {
     let longest = longest_us(rows, end_us);
-    // A chunk's pictures may need a few units more than there are.
+    // A chunk's frames may need a few units more than there are.
     let fits = |scale: &u64| u128::from(longest) * u128::from(*scale) / 1_000_000 < (1 << 31) - (1 << 20);
     let scale = SCALES.into_iter().find(fits).ok_or(FilmError::TooLong)?;
     let timeline = Timeline::new(rows, end_us, TimeUnit { numerator: scale, denominator: 1_000_000 });
@@ -35,15 +36,15 @@ pub fn layout_film(rows: &[FilmChunk], began_us: u64, end_us: u64) -> Result<Fil
 
 struct Mp4Header {
     timeline: Timeline,
-    /// Seconds since 1904.
+    /// Creation time in seconds since 1904.
     created: u64,
     /// Units a second.
     scale: u64,
-    /// Places in the file need 64 bits.
+    /// Offsets in the file need 64 bits.
     is_wide: bool,
 }
 
-/// Bytes before the pictures' own box: no less, for the most part of which the tables are.
+/// Upper bound of the bytes before `mdat`, most of them in the tables.
 fn head_len(timeline: &Timeline, is_wide: bool) -> u64 {
     let chunk = if is_wide { 20 } else { 16 };
     2000 + 12 * timeline.frames() + chunk * timeline.chunks() as u64
@@ -59,7 +60,8 @@ impl Mp4Header {
             (b"stsz", Table::Sizes, frames, 4),
         ];
         let width = if self.is_wide { 8 } else { 4 };
-        // A box's head, version and flags, the number of entries; `stsz` names a common size before, which is none.
+        // Length of a table's head: box head, version and flags, number of entries; `stsz` has a common size of 0
+        // before the count.
         let head_of = |name: &[u8; 4]| if name == b"stsz" { 20 } else { 16 };
         let tables_len =
             tables.iter().map(|(name, _, count, each)| head_of(name) + count * each).sum::<u64>()
@@ -87,7 +89,7 @@ impl Mp4Header {
         push_u32(&mut head, count as u32);
         layout.push_fixed(std::mem::take(&mut head));
         let bytes = self.timeline.bytes();
-        // A size of 32 bits where it fits, else 1 and 64 bits behind the name.
+        // A 32-bit size if it fits, else 1, and 64 bits after the name.
         match u32::try_from(bytes + 8) {
             Ok(len) => write_box_header(&mut head, b"mdat", len),
             Err(_) => {
@@ -103,7 +105,7 @@ impl Mp4Header {
         layout.film(self.timeline)
     }
 
-    /// `moov` up to its tables, which have `tables` bytes.
+    /// Writes `moov` up to its tables, which have `tables` bytes.
     fn movie(&self, out: &mut Vec<u8>, tables: u64) {
         let mut table = Vec::new();
         self.description(&mut table);
@@ -138,8 +140,8 @@ impl Mp4Header {
         MovieTimes { created: self.created, scale: self.scale, units, size }
     }
 
-    /// `stsd`: one description, also where sizes change. ISO wants one for each; ffmpeg 5 decodes nothing of such a
-    /// file, and takes each picture's size from the picture anyway.
+    /// `stsd` with a single description, also for changing sizes. ISO requires one for each size, but ffmpeg 5 cannot
+    /// decode such a file and takes each frame's size from the JPEG anyway.
     fn description(&self, out: &mut Vec<u8>) {
         let (width, height) = self.timeline.size;
         write_box_header(out, b"stsd", 16 + 86);
@@ -151,12 +153,12 @@ impl Mp4Header {
         out.extend([0; 16]);
         out.extend((width as u16).to_be_bytes());
         out.extend((height as u16).to_be_bytes());
-        // 72 dots an inch both ways; reserved; one picture a sample.
+        // 72 dots an inch both ways; reserved; one frame a sample.
         push_u32(out, 0x0048_0000);
         push_u32(out, 0x0048_0000);
         push_u32(out, 0);
         out.extend([0, 1]);
-        // What the compressor is called: a length and 31 letters. 24 bits a pixel, no colour table.
+        // Name of the compressor: a length and 31 letters. 24 bits a pixel, no colour table.
         let mut name = [0; 32];
         name[..12].copy_from_slice(b"\x0bMotion JPEG");
         out.extend(name);
@@ -164,16 +166,16 @@ impl Mp4Header {
     }
 }
 
-/// What the boxes `mvhd`, `tkhd` and `mdhd` say.
+/// Common contents of the boxes `mvhd`, `tkhd` and `mdhd`.
 #[derive(Debug, Clone, Copy)]
 pub struct MovieTimes {
     /// Seconds since 1904.
     pub created: u64,
     /// Units a second.
     pub scale: u64,
-    /// How long it is, in units.
+    /// Duration in units.
     pub units: u64,
-    /// Pixels in a row, and rows.
+    /// Width and height in pixels.
     pub size: (u32, u32),
 }
 
@@ -183,7 +185,7 @@ impl MovieTimes {
         self.units.max(self.created) > u64::from(u32::MAX)
     }
 
-    /// The head of a box with times: creation, modification, what `between` writes, duration.
+    /// Writes the head of a box with times: creation, modification, the output of `between`, duration.
     fn write_timed_head(
         &self,
         out: &mut Vec<u8>,
@@ -206,7 +208,7 @@ impl MovieTimes {
 
     pub fn movie_head(&self, out: &mut Vec<u8>) {
         self.write_timed_head(out, b"mvhd", 84, 0, |out| push_u32(out, self.scale as u32));
-        // Usual speed, full volume.
+        // Normal speed, full volume.
         push_u32(out, 0x0001_0000);
         out.extend([1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         matrix(out);
@@ -244,7 +246,7 @@ impl MovieTimes {
     }
 }
 
-/// Entries of each picture of a chunk, from `within` bytes of them on.
+/// Writes the entries of a chunk's frames, from byte `within` on.
 pub fn write_picture_entries(table: Table, opened: &OpenedChunk, within: u64, out: &mut Vec<u8>) {
     let each = if table == Table::Durations { 8 } else { 4 };
     let (first, cut) = ((within / each) as usize, (within % each) as usize);
@@ -260,7 +262,7 @@ pub fn write_picture_entries(table: Table, opened: &OpenedChunk, within: u64, ou
     out.drain(begin..begin + cut);
 }
 
-/// The entry of a chunk, from `within` bytes of it on.
+/// Writes the entry of a chunk, from byte `within` on.
 pub fn write_chunk_entry(table: Table, timeline: &Timeline, chunk: usize, within: u64, out: &mut Vec<u8>) {
     let (place, next) = (&timeline.places[chunk], &timeline.places[chunk + 1]);
     let begin = out.len();
@@ -276,7 +278,7 @@ pub fn write_chunk_entry(table: Table, timeline: &Timeline, chunk: usize, within
     out.drain(begin..begin + within as usize);
 }
 
-/// `vmhd` and `dinf`. Video: no transfer mode, no colour. The pictures are in this file.
+/// `vmhd` and `dinf`. Video: no transfer mode, no colour. The frames are in this file.
 pub fn write_information(out: &mut Vec<u8>) {
     write_box_header(out, b"vmhd", 20);
     for number in [1, 0, 0] {
@@ -312,7 +314,7 @@ pub fn push_u64(out: &mut Vec<u8>, number: u64) {
     out.extend(number.to_be_bytes());
 }
 
-/// Shown as it is.
+/// The identity matrix.
 fn matrix(out: &mut Vec<u8>) {
     for number in [0x0001_0000, 0, 0, 0, 0x0001_0000, 0, 0, 0, 0x4000_0000] {
         push_u32(out, number);

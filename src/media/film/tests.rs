@@ -1,4 +1,4 @@
-//! What holds of every film, whatever it is made of.
+//! Properties of every film.
 #![allow(clippy::unwrap_used)]
 
 use std::convert::Infallible;
@@ -11,7 +11,7 @@ use super::*;
 #[derive(Debug, Clone, Default)]
 struct Reels {
     chunks: Vec<(Vec<FilmFrame>, Vec<u8>)>,
-    /// Numbers are this many apart.
+    /// Interval between chunk numbers.
     stride: u64,
     reads: usize,
 }
@@ -32,7 +32,7 @@ impl Footage for Reels {
 }
 
 impl Reels {
-    /// Chunks of pictures, each picture a time and a number of bytes.
+    /// Chunks of frames; each frame is a time and a number of bytes.
     fn new(chunks: &[Vec<(u64, usize)>]) -> Reels {
         let mut reels = Reels { stride: 3, ..Reels::default() };
         let mut n = 0u8;
@@ -65,7 +65,7 @@ impl Reels {
         Film::new(format, self.rows(), 1_700_000_000_000_000, 0).unwrap()
     }
 
-    /// Times and pictures.
+    /// Times and frames.
     fn pictures(&self) -> Vec<(u64, &[u8])> {
         let mut all = Vec::new();
         for (frames, bytes) in &self.chunks {
@@ -118,10 +118,10 @@ fn find<'a>(mut bytes: &'a [u8], path: &[&[u8; 4]]) -> &'a [u8] {
     bytes
 }
 
-/// Time in microseconds, bytes and description of a picture.
+/// Time in microseconds, bytes and description of a frame.
 type ReadSample<'a> = (u64, &'a [u8], usize);
 
-/// Reads an MP4 as its tables say: its pictures, and how long it is in microseconds.
+/// Reads an MP4 through its tables: its frames, and its duration in microseconds.
 fn read_mp4(file: &[u8]) -> (Vec<ReadSample<'_>>, u64) {
     let media: &[&[u8; 4]] = &[b"moov", b"trak", b"mdia"];
     let table = |name| find(file, &[media, &[b"minf", b"stbl", name]].concat());
@@ -150,7 +150,7 @@ fn read_mp4(file: &[u8]) -> (Vec<ReadSample<'_>>, u64) {
     (pictures, time * 1_000_000 / scale)
 }
 
-/// Reads an AVI from front to back: each slot's bytes, and where its head lies; then the step.
+/// Reads an AVI from front to back: bytes of each slot with the offset of its head; then the interval.
 fn read_avi(file: &[u8]) -> (Vec<(usize, &[u8])>, u64) {
     let (mut at, mut slots) = (0, Vec::new());
     while at < file.len() {
@@ -173,7 +173,7 @@ fn read_avi(file: &[u8]) -> (Vec<(usize, &[u8])>, u64) {
     (slots, little(file, 32) as u64)
 }
 
-/// Looks whether every slot is in the indexes where it is in the file.
+/// Checks that the indexes list every slot with its offset.
 fn assert_indexed(file: &[u8], slots: &[(usize, &[u8])]) {
     let is_parted = find_all(file, b"ix00").len() > 1;
     let mut indexed = Vec::new();
@@ -199,12 +199,12 @@ fn assert_indexed(file: &[u8], slots: &[(usize, &[u8])]) {
     assert!(is_parted || old.len() == slots.len());
 }
 
-/// Pictures are bytes up to 250, so that none looks like a name.
+/// Frames are bytes up to 250, so that none looks like a name.
 fn find_all(file: &[u8], name: &[u8; 4]) -> Vec<usize> {
     memchr::memmem::find_iter(file, name).collect()
 }
 
-/// Chunks as a camera would leave them: regular or not, with gaps, now and then with stamps that stand still.
+/// Chunks as a camera would leave them: regular or not, with gaps, now and then with repeated stamps.
 fn footage() -> impl Strategy<Value = Reels> {
     let picture = (prop_oneof![6 => 30_000u64..36_000, 1 => 0u64..3, 1 => 100_000u64..3_000_000], 1usize..40);
     let chunk = prop::collection::vec(picture, 1..9);
@@ -254,7 +254,7 @@ proptest! {
     }
 
     #[test]
-    fn an_mp4_says_where_and_when_every_picture_is(reels in footage()) {
+    fn an_mp4_lists_offset_and_time_of_every_frame(reels in footage()) {
         let mut reels = reels;
         let film = reels.film(FilmFormat::Mp4);
         let file = whole(&film, &mut reels, 1 << 20);
@@ -262,7 +262,7 @@ proptest! {
         let want = reels.pictures();
         prop_assert_eq!(pictures.len(), want.len());
         let base = want[0].0;
-        // Stamps that stand still are told apart by a microsecond each.
+        // Repeated stamps differ by a microsecond each.
         let slack = want.len() as u64;
         for ((time, bytes, _), (at_us, jpeg)) in pictures.iter().zip(&want) {
             prop_assert_eq!(bytes, jpeg);
@@ -274,7 +274,7 @@ proptest! {
     }
 
     #[test]
-    fn an_avi_has_every_picture_in_order(reels in footage(), most in 2_000u64..40_000) {
+    fn an_avi_has_every_frame_in_order(reels in footage(), most in 2_000u64..40_000) {
         let mut reels = reels;
         let rows = reels.rows();
         // Parts that are too small for a chunk are refused, as a gap of years would be.
@@ -289,7 +289,7 @@ proptest! {
     }
 }
 
-/// A camera of 30 pictures a second with some jitter, which then gives 12, then pauses, then goes on.
+/// A camera at 30 fps with some jitter, then at 12 fps, then a pause, then 30 fps again.
 fn uneven() -> Reels {
     let mut chunks = Vec::new();
     let mut now = 1_000_000;
@@ -305,7 +305,7 @@ fn uneven() -> Reels {
 }
 
 #[test]
-fn an_avi_tells_times_within_a_step() {
+fn an_avis_times_are_exact_within_an_interval() {
     let mut reels = uneven();
     let file = whole(&reels.film(FilmFormat::Avi), &mut reels, 1 << 20);
     let (slots, step) = read_avi(&file);
@@ -314,16 +314,16 @@ fn an_avi_tells_times_within_a_step() {
     let want = reels.pictures();
     for ((slot, _), (at_us, _)) in shown.zip(&want) {
         let (told, is) = (slot as u64 * step, at_us - want[0].0);
-        // A step, and the three milliseconds of jitter.
+        // An interval, and the three milliseconds of jitter.
         assert!(told.abs_diff(is) <= step + 3_000, "{is} µs is told as {told}");
     }
     let end = timeline::end_us(&reels.rows(), 0) - want[0].0;
     assert!((slots.len() as u64 * step).abs_diff(end) <= step);
 }
 
-/// A camera's 30 a second with its jitter: no frame is told that is not there.
+/// A camera at 30 fps with jitter: the headers count no missing frames.
 #[test]
-fn an_avi_of_even_pictures_has_a_picture_in_every_slot() {
+fn an_avi_of_even_frames_has_a_frame_in_every_slot() {
     let at = |n: u64| n * 33_367 + (n * 7_919) % 9_000;
     let chunks: Vec<Vec<(u64, usize)>> =
         (0..60).map(|chunk| (0..30).map(|n| (at(30 * chunk + n), 11 + n as usize)).collect()).collect();
@@ -341,7 +341,7 @@ fn an_avi_of_even_pictures_has_a_picture_in_every_slot() {
 }
 
 #[test]
-fn an_avi_of_many_parts_tells_of_each() {
+fn an_avi_of_many_parts_lists_each() {
     let mut reels = uneven();
     let rows = reels.rows();
     let film = avi::layout_film(&rows, timeline::end_us(&rows, 0), 5_000).unwrap();
@@ -350,7 +350,7 @@ fn an_avi_of_many_parts_tells_of_each() {
     assert_indexed(&file, &slots);
     let parts = find_all(&file, b"AVIX").len() + 1;
     assert!(parts > 5, "{parts} parts");
-    // The index of indexes: where each lies, its bytes and slots.
+    // The index of indexes: offset, bytes and slots of each.
     let indx = find_all(&file, b"indx")[0];
     assert_eq!(little(&file, indx + 12), parts);
     let mut told = 0;
@@ -367,15 +367,15 @@ fn an_avi_of_many_parts_tells_of_each() {
 }
 
 #[test]
-fn odd_films_are_films() {
+fn unusual_films_are_valid() {
     let one = || Reels::new(&[vec![(5_000_000, 9)]]);
     for (mut reels, duration_us, want_us) in [
-        // One picture, with and without a duration.
+        // One frame, with and without a duration.
         (one(), 0, 1_000_000),
         (one(), 40_000, 40_000),
-        // All stamps alike.
+        // All stamps are equal.
         (Reels::new(&[vec![(7, 3), (7, 4)], vec![(7, 5)]]), 0, 1_000_000),
-        // A picture an hour, for a month: more than 32 bits of microseconds, and 31 bits between two.
+        // A frame an hour, for a month: more than 32 bits of microseconds, and 31 bits between two.
         (
             Reels::new(&(0..720).map(|n| vec![(n * 3_600_000_000, 20)]).collect::<Vec<_>>()),
             0,
@@ -404,8 +404,8 @@ fn odd_films_are_films() {
 }
 
 #[test]
-fn beyond_four_gigabytes_places_have_64_bits() {
-    // 3000 chunks of 2 MB, none of which is there: only what is asked for is made.
+fn beyond_four_gigabytes_offsets_have_64_bits() {
+    // 3000 chunks of 2 MB without any data: only the requested part is made.
     let row = |n: u64| FilmChunk {
         number: n,
         frames: 30,
@@ -444,7 +444,7 @@ fn beyond_four_gigabytes_places_have_64_bits() {
     let part = film.read(at(2999) + 66_666, 10, &mut Nothing).unwrap();
     assert_eq!(part[0], ((66_666 + 2999) % 250) as u8);
 
-    // The same as AVI: parts of a gigabyte, pictures in the last of them.
+    // The same as AVI: parts of a gigabyte, frames in the last of them.
     let film = Film::new(FilmFormat::Avi, (0..3000).map(row), 0, 0).unwrap();
     assert!(film.len() > 6_000_000_000);
     let last = film.timeline.places[2999].at;
@@ -459,7 +459,7 @@ fn beyond_four_gigabytes_places_have_64_bits() {
 
 #[test]
 fn a_range_costs_no_more_at_the_end_than_at_the_beginning() {
-    // A hundred thousand pictures.
+    // A hundred thousand frames.
     let chunks: Vec<_> =
         (0..3334u64).map(|c| (0..30).map(|n| (c * 1_000_000 + n * 33_333, 2)).collect()).collect();
     let mut reels = Reels::new(&chunks);
@@ -474,13 +474,13 @@ fn a_range_costs_no_more_at_the_end_than_at_the_beginning() {
             most = most.max(reels.reads - before);
             at += film.len() / 50;
         }
-        // Tables of 4096 bytes tell of some 34 chunks of 30 pictures; pictures here are tiny.
+        // Tables of 4096 bytes cover some 34 chunks of 30 frames; frames are tiny here.
         assert!((1..=40).contains(&most), "{format:?}: {most} reads");
     }
 }
 
 #[test]
-fn a_chunk_that_is_not_what_its_row_says_is_reported() {
+fn a_chunk_that_does_not_match_its_row_is_reported() {
     let mut reels = uneven();
     let rows = reels.rows();
     let film = Film::new(FilmFormat::Mp4, rows.clone(), 0, 0).unwrap();
@@ -509,7 +509,7 @@ fn ffprobe_reads_an_avi_of_many_parts() {
     let path = folder.path().join("parts.avi");
     let file = whole(&film, &mut reels, 1 << 20);
     std::fs::write(&path, &file).unwrap();
-    // The pictures are none: only the packets are looked at, from the beginning and after a seek into a late part.
+    // The frames are no JPEGs: ffprobe reads only packets, from the start and after a seek into a late part.
     let packets = |from: &str| -> Vec<(f64, usize)> {
         let arguments = ["-v", "quiet", "-of", "csv=p=0", "-read_intervals", from, "-show_entries"];
         let ran =

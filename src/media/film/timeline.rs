@@ -1,48 +1,48 @@
-//! Where the chunks of a film lie, in its bytes and in time. Pure.
+//! Positions of a film's chunks, in bytes and in time. Pure.
 
 use super::footage::FilmChunk;
 
-/// How microseconds become a format's units: `numerator` / `denominator` of them, rounded down.
+/// Conversion of microseconds to a format's units: times `numerator` / `denominator`, rounded down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeUnit {
     pub numerator: u64,
     pub denominator: u64,
 }
 
-/// Units of a microsecond.
+/// The unit of a microsecond.
 pub const MICROSECONDS: TimeUnit = TimeUnit { numerator: 1, denominator: 1 };
 
-/// One chunk in the film.
+/// Position of a chunk in the film.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ChunkPosition {
     /// The chunk's number in the store.
     pub number: u64,
-    /// Pictures before it.
+    /// Number of frames before it.
     pub first: u64,
-    /// When it begins, in units.
+    /// Begin, in units.
     pub start: u64,
-    /// Where its bytes begin: among the pictures, or in the file.
+    /// Offset of its bytes: among the frames, or in the file.
     pub at: u64,
-    /// Bytes of its pictures.
+    /// Bytes of its frames.
     pub bytes: u32,
 }
 
 /// All chunks in order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Timeline {
-    /// One more than there are: the last tells where the film ends.
+    /// One more than there are chunks: the last one is the end of the film.
     pub places: Vec<ChunkPosition>,
-    /// Pixels in a row and rows of the first picture.
+    /// Width and height in pixels of the first frame.
     pub size: (u32, u32),
     base_us: u64,
     unit: TimeUnit,
 }
 
-/// The last picture is shown so long where nothing says how long: there is no other.
+/// Duration of a single frame without a known duration, in microseconds.
 const ALONE_US: u64 = 1_000_000;
 
 impl Timeline {
-    /// Lays out `rows`, of which there is at least one, until `end_us`. Their bytes lie back to back.
+    /// Lays out `rows`, at least one, until `end_us`. Their bytes are contiguous.
     pub fn new(rows: &[FilmChunk], end_us: u64, unit: TimeUnit) -> Timeline {
         let (base_us, size) = rows.first().map_or((0, (0, 0)), |row| (row.from_us, (row.width, row.height)));
         let mut timeline = Timeline { places: Vec::with_capacity(rows.len() + 1), size, base_us, unit };
@@ -59,7 +59,7 @@ impl Timeline {
         timeline
     }
 
-    /// The unit in which `us` lies.
+    /// The time `us` in units.
     pub fn tick_at(&self, us: u64) -> u64 {
         let TimeUnit { numerator, denominator } = self.unit;
         let units =
@@ -75,29 +75,29 @@ impl Timeline {
         self.places.len() - 1
     }
 
-    /// Pictures in all.
+    /// Total number of frames.
     pub fn frames(&self) -> u64 {
         self.end_place().first
     }
 
-    /// Units in all.
+    /// Total duration in units.
     pub fn units(&self) -> u64 {
         self.end_place().start
     }
 
-    /// Units in all as microseconds.
+    /// Total duration in microseconds.
     pub fn duration_us(&self) -> u64 {
         let TimeUnit { numerator, denominator } = self.unit;
         (u128::from(self.units()) * u128::from(denominator) / u128::from(numerator)) as u64
     }
 
-    /// Bytes in all.
+    /// Total number of bytes.
     pub fn bytes(&self) -> u64 {
         self.end_place().at
     }
 }
 
-/// When the film of `rows` ends: after `duration_us`, or a usual step after the last picture.
+/// End of the film of `rows`: after `duration_us`, or a typical interval after the last frame.
 pub fn end_us(rows: &[FilmChunk], duration_us: u64) -> u64 {
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return 0 };
     let to_us = last.to_us.max(last.from_us);
@@ -111,16 +111,16 @@ pub fn end_us(rows: &[FilmChunk], duration_us: u64) -> u64 {
     to_us.saturating_add(usual.unwrap_or(ALONE_US))
 }
 
-/// The longest time from one picture to the next, at most, in microseconds.
+/// Upper bound of the intervals between frames, in microseconds.
 pub fn longest_us(rows: &[FilmChunk], end_us: u64) -> u64 {
     let next = rows.iter().skip(1).map(|row| row.from_us).chain([end_us]);
     rows.iter().zip(next).map(|(row, next)| next.saturating_sub(row.from_us)).max().unwrap_or(0)
 }
 
-/// Two pictures of a camera are no closer than this for long, in microseconds; stamps may be.
+/// Least sustained interval of a camera's frames, in microseconds; stamps may be closer.
 pub const CLOSEST_US: u64 = 1_000;
 
-/// The usual time between two pictures where they come fastest, in microseconds.
+/// The typical interval between frames where they come fastest, in microseconds.
 pub fn fastest_interval_us(rows: &[FilmChunk], end_us: u64) -> u64 {
     let within = |least: u32| {
         rows.iter()
@@ -129,7 +129,7 @@ pub fn fastest_interval_us(rows: &[FilmChunk], end_us: u64) -> u64 {
             .filter(|step| *step > 0)
             .min()
     };
-    // A few pictures only may be closer by chance.
+    // A few frames may be closer by chance.
     let between = || {
         let next = rows.iter().skip(1).map(|row| row.from_us);
         rows.iter()
@@ -138,7 +138,7 @@ pub fn fastest_interval_us(rows: &[FilmChunk], end_us: u64) -> u64 {
             .filter(|step| *step > 0)
             .min()
     };
-    // Stamps that stand still: evenly, then.
+    // Repeated stamps: assume even intervals.
     let alone = || {
         let frames: u64 = rows.iter().map(|row| u64::from(row.frames)).sum();
         end_us.saturating_sub(rows.first().map_or(0, |row| row.from_us)) / frames.max(1)
