@@ -1,4 +1,5 @@
-//! Memory for frames, which libcamera fills and tallycam reads: each buffer's planes follow each other in one descriptor.
+//! Memory for frames, which libcamera fills and tallycam reads: the planes of a buffer are contiguous in one
+//! descriptor.
 
 use std::fs::File;
 use std::io;
@@ -10,10 +11,10 @@ use libcamera::framebuffer_allocator::{FrameBuffer, FrameBufferAllocator};
 use libcamera::stream::Stream;
 use rustix::fs::{MemfdFlags, SealFlags};
 
-/// Heaps of memory that devices can write to. A Pi's first: the processor reads it through its cache.
+/// Heaps of memory that devices can write to. A Pi's comes first: the processor reads it through its cache.
 const HEAPS: [&str; 3] = ["/dev/dma_heap/vidbuf_cached", "/dev/dma_heap/linux,cma", "/dev/dma_heap/system"];
 
-/// A buffer for libcamera: of its own memory or of ours.
+/// A buffer for libcamera, in its own memory or in ours.
 pub enum Memory {
     Ours(OwnedFrameBuffer),
     Theirs(FrameBuffer),
@@ -21,16 +22,16 @@ pub enum Memory {
 
 pub struct Buffer {
     pub memory: Memory,
-    /// What tallycam gets.
+    /// Descriptor for tallycam.
     pub descriptor: OwnedFd,
     pub bytes: u64,
 }
 
-/// How a frame lies in memory.
+/// The memory layout of a frame.
 pub struct Layout {
     /// Bytes of each plane.
     pub planes: Vec<u32>,
-    /// Bytes of all of them, as libcamera says.
+    /// Total bytes, as libcamera reports.
     pub bytes: u64,
 }
 
@@ -47,20 +48,20 @@ impl Layout {
     }
 }
 
-/// Where the memory comes from.
+/// Sources of memory.
 enum Provider {
     Heap(File),
     Udmabuf(File),
     /// The camera's driver.
     Library(FrameBufferAllocator),
-    /// Memory that only a program can write to. It is all that libcamera's virtual cameras need.
+    /// Memory that only programs can write to. It suffices for libcamera's virtual cameras.
     Memfd,
 }
 
-/// `count` buffers for each stream.
+/// Allocates `count` buffers for each stream.
 ///
 /// # Errors
-/// There is no memory that the camera could fill.
+/// No memory suits the camera.
 pub fn allocate(
     camera: &ActiveCamera<'_>,
     streams: &[(Stream, Layout)],
@@ -68,7 +69,8 @@ pub fn allocate(
 ) -> io::Result<Vec<Vec<Buffer>>> {
     let heaps = HEAPS.iter().filter_map(|path| open(path)).map(Provider::Heap);
     let udmabuf = open("/dev/udmabuf").map(Provider::Udmabuf);
-    // After those that libcamera needs no memory for; before the one that no device can write to.
+    // After the sources that do not need libcamera's own memory; `Memfd` is the last, because no device can write to
+    // it.
     let rest = [Provider::Library(FrameBufferAllocator::new(camera)), Provider::Memfd];
     let mut failed = Vec::new();
     for mut provider in heaps.chain(udmabuf).chain(rest) {
@@ -121,14 +123,14 @@ fn ours(descriptor: OwnedFd, layout: &Layout, bytes: u64, number: u64) -> io::Re
     }
     let memory = Memory::Ours(OwnedFrameBuffer::new(planes, Some(number))?);
     for fd in left_open {
-        // SAFETY: the crate has taken these descriptors out of their owners, libcamera has made copies of its own, and nobody
-        // closes the originals; without this each buffer leaves one open for each plane.
+        // SAFETY: the crate has taken these descriptors out of their owners, libcamera has duplicated them, and
+        // nobody else closes the originals. Without this, each buffer leaks one for each plane.
         drop(unsafe { OwnedFd::from_raw_fd(fd) });
     }
     Ok(Buffer { memory, descriptor, bytes })
 }
 
-/// A buffer of the camera's driver, if its planes lie as tallycam reads them.
+/// A buffer of the camera's driver, if its planes have the layout that tallycam reads.
 fn theirs(buffer: FrameBuffer, layout: &Layout) -> io::Result<Buffer> {
     let scattered = || io::Error::other("its planes do not follow each other");
     let descriptor = {

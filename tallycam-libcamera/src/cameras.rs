@@ -1,4 +1,4 @@
-//! What cameras there are and what they can do.
+//! Lists the cameras and their capabilities.
 
 use libcamera::camera::{Camera, CameraConfiguration, Orientation as Turn};
 use libcamera::camera_manager::CameraManager;
@@ -11,7 +11,7 @@ use tallycam_libcamera::{Camera as Described, Format, Location, Orientation};
 
 use crate::controls::{Controls, number};
 
-/// The formats that tallycam reads, best first: NV12 is what image processors give without converting.
+/// Supported formats, best first: image processors produce NV12 without conversion.
 pub const FOURCCS: [&str; 3] = ["NV12", "YU12", "MJPG"];
 
 pub fn describe_all(manager: &CameraManager) -> Vec<Described> {
@@ -31,7 +31,7 @@ fn describe(camera: &Camera<'_>) -> Described {
     }
 }
 
-/// The value of a property, by its name: numbers differ between versions of the library.
+/// The value of a property by its name, because the numbers differ between versions of the library.
 pub fn property(camera: &Camera<'_>, name: &str) -> Option<ControlValue> {
     let is_named = |id: u32| PropertyId::try_from(id).is_ok_and(|id| id.name() == name);
     camera.properties().into_iter().find(|(id, _)| is_named(*id)).map(|(_, value)| value)
@@ -55,7 +55,7 @@ pub fn pixel_format(fourcc: &str) -> Option<PixelFormat> {
     Some(PixelFormat::new(u32::from_le_bytes(fourcc.as_bytes().try_into().ok()?), 0))
 }
 
-/// The format's name, if it is one that tallycam reads.
+/// The format's name, if tallycam supports it.
 pub fn fourcc(format: PixelFormat) -> Option<&'static str> {
     FOURCCS.into_iter().find(|name| pixel_format(name) == Some(format))
 }
@@ -71,7 +71,7 @@ fn formats(configuration: &CameraConfiguration) -> Vec<Format> {
         let pair = |size: &Size| (size.width, size.height);
         Some(Format {
             fourcc: name.to_owned(),
-            // Of a range libcamera lists usual sizes only; the largest is the sensor's own.
+            // libcamera lists only common sizes of a range; the greatest is the sensor's own.
             sizes: known.sizes(format).iter().chain(is_range.then_some(&range.max)).map(pair).collect(),
             is_range,
         })
@@ -97,7 +97,7 @@ pub fn orientation(turn: Turn) -> Orientation {
         .map_or(Orientation::Upright, |(orientation, _)| *orientation)
 }
 
-/// Those that the camera leaves as they are asked for.
+/// The orientations that the camera accepts unchanged.
 fn orientations(mut configuration: CameraConfiguration) -> Vec<Orientation> {
     let mut holds = |turn: Turn| {
         configuration.set_orientation(turn);

@@ -1,4 +1,4 @@
-//! One end of the socket: a message a packet, at most one descriptor with it.
+//! One end of the socket: one message a packet, with at most one descriptor.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -11,10 +11,10 @@ use rustix::net::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Bytes of a message at most.
+/// Maximum size of a message in bytes.
 pub const MAX_MESSAGE: usize = 128 << 10;
 
-/// One end of the socket. Receiving needs a buffer, which is kept.
+/// One end of the socket, with its receive buffer.
 #[derive(Debug)]
 pub struct Channel {
     socket: OwnedFd,
@@ -27,12 +27,12 @@ pub enum ReceiveError {
     /// The other side has closed its end.
     #[error("the other side has ended")]
     Closed,
-    /// It was no message of this protocol.
+    /// The message does not belong to this protocol.
     #[error("a message of {len} bytes is none of this protocol: {why}")]
     Garbage {
-        /// Bytes of it.
+        /// Length in bytes.
         len: usize,
-        /// The parser's words.
+        /// The parser's message.
         why: String,
     },
     /// The socket failed.
@@ -41,23 +41,23 @@ pub enum ReceiveError {
 }
 
 impl Channel {
-    /// A pair of connected ends, both closed on exec. The second is for the helper.
+    /// A pair of connected ends, both closed on exec. The second one is for the helper.
     ///
     /// # Errors
-    /// No descriptor is left.
+    /// There is no free descriptor.
     pub fn pair() -> io::Result<(Channel, OwnedFd)> {
         let (ours, theirs) =
             rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         Ok((Channel::new(ours), theirs))
     }
 
-    /// The end that `socket` is.
+    /// Wraps an end of the socket.
     pub fn new(socket: OwnedFd) -> Channel {
         Channel { socket, room: Vec::new() }
     }
 
-    /// Sends `message`, with `descriptor` if there is one. `must_not_wait`: where the other side has left so much unread
-    /// that there is no room, the error is `WouldBlock`.
+    /// Sends `message`, with `descriptor` if there is one. With `must_not_wait`, the error is `WouldBlock` if the
+    /// other side has left too much unread.
     ///
     /// # Errors
     /// The other side has ended, or there is no room.
@@ -84,13 +84,13 @@ impl Channel {
         }
     }
 
-    /// The next message with its descriptor; `None`: there is none now. Does not wait.
+    /// The next message with its descriptor; `None` if there is none now. Does not wait.
     ///
     /// # Errors
-    /// [`ReceiveError`]: the other side is of no more use.
+    /// [`ReceiveError`]: the other side is unusable.
     pub fn receive<T: DeserializeOwned>(&mut self) -> Result<Option<(T, Option<OwnedFd>)>, ReceiveError> {
         self.room.resize(MAX_MESSAGE, 0);
-        // Room for more than one, so that all that came are here to be closed.
+        // Room for several descriptors, so that surplus ones are received and closed.
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
         let mut with = RecvAncillaryBuffer::new(&mut space);
         let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_read_makes_nobody_wait() {
+    fn a_peer_that_does_not_read_blocks_nobody() {
         let (daemon, _helper) = pair();
         let full =
             (0..1_000_000).find_map(|n| daemon.send(&ToHelper::Return { buffer: n }, None, true).err());

@@ -1,7 +1,7 @@
-//! A camera's controls as single numbers with names, and what is set of them until a request takes it along.
+//! A camera's controls as named single numbers, and their settings until a request takes them along.
 //!
-//! libcamera checks little: a value of another type than the control's ends the process in an assertion. So everything is
-//! checked here, against the control's own range.
+//! libcamera checks little: a value of the wrong type ends the process in an assertion. Everything is therefore
+//! checked here against the control's own range.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -15,7 +15,7 @@ use tallycam_libcamera::{Control, Kind, Value};
 use crate::cameras::property;
 use crate::names;
 
-/// Not for a user: the rate is this program's own, the rest is for who develops a camera.
+/// Not for users: this program sets the rate, and the rest is for camera developers.
 const LEFT_OUT: [&str; 12] = [
     "FrameDurationLimits",
     "AfPause",
@@ -30,29 +30,29 @@ const LEFT_OUT: [&str; 12] = [
     "SyncFrames",
     "TestPatternMode",
 ];
-/// What `AeEnable` sets both of: in one request they would go before it.
+/// `AeEnable` sets both of these; in the same request they would be applied before it.
 const OF_AE_ENABLE: [&str; 2] = ["exposure_time_mode", "analogue_gain_mode"];
-/// What hands others over to the camera or takes them back.
+/// Modes that hand other controls over to the camera or take them back.
 const MODES: [&str; 4] = ["ae_enable", "awb_enable", "af_mode", "af_metering"];
-/// Requests that may be prepared; what is set beyond goes with the last.
+/// Maximum number of prepared requests; later settings go with the last one.
 const MOST_BATCHES: usize = 16;
-/// No control of a camera has larger values that mean something.
+/// Greater limits are nonsense in any camera's control.
 const ABSURD: f64 = 1e12;
 const MAX_ZOOM: f64 = 8.0;
-/// Of the picture's width and height that the focus looks at.
+/// Size of the focus window, as a share of the frame's width and height.
 const FOCUS_WINDOW: f64 = 0.2;
 
 #[derive(Default)]
 pub struct Controls {
     entries: Vec<Entry>,
-    /// What the next requests take along, by libcamera's number: within one, libcamera has an order of its own.
+    /// Settings for the next requests, by libcamera's number. Within one request libcamera has an order of its own.
     pending: VecDeque<BTreeMap<u32, ControlValue>>,
     ids: HashMap<String, u32>,
     gains: [f64; 2],
     zoom: f64,
-    /// The middle of the focus's window.
+    /// Centre of the focus window.
     focus: [f64; 2],
-    /// The part of the sensor that the picture shows without zoom.
+    /// The part of the sensor that frames show without zoom.
     whole: Option<Rectangle>,
 }
 
@@ -64,7 +64,7 @@ struct Entry {
 
 #[derive(Clone, Copy)]
 enum Target {
-    /// The control itself, which is of this type.
+    /// The control itself, with this type.
     Scalar(Type),
     /// Red or blue of `ColourGains`.
     Gain(usize),
@@ -115,7 +115,7 @@ impl Type {
     }
 }
 
-/// A value that is one number.
+/// The number in a value that holds a single one.
 pub fn number(value: &ControlValue) -> Option<f64> {
     let number = match value {
         ControlValue::Bool(v) if v.len() == 1 => f64::from(v[0]),
@@ -124,7 +124,7 @@ pub fn number(value: &ControlValue) -> Option<f64> {
         ControlValue::Uint32(v) if v.len() == 1 => f64::from(v[0]),
         ControlValue::Int32(v) if v.len() == 1 => f64::from(v[0]),
         ControlValue::Int64(v) if v.len() == 1 => v[0] as f64,
-        // Not 0.10000000149 for 0.1.
+        // 0.1 rather than 0.10000000149.
         ControlValue::Float(v) if v.len() == 1 => v[0].to_string().parse().ok()?,
         _ => return None,
     };
@@ -139,7 +139,7 @@ fn rectangle(value: &ControlValue) -> Option<Rectangle> {
 }
 
 impl Controls {
-    /// The controls that the camera has in its present configuration.
+    /// The controls of the camera in its current configuration.
     pub fn of_camera(camera: &Camera<'_>) -> Controls {
         let mut controls = Controls { gains: [1.0; 2], zoom: 1.0, focus: [0.5; 2], ..Controls::default() };
         let infos = camera.controls();
@@ -159,7 +159,7 @@ impl Controls {
         controls
     }
 
-    /// No exposure takes longer than a frame, of so many microseconds.
+    /// Limits the exposure to the duration of a frame in microseconds.
     pub fn limit_exposure(&mut self, frame_us: f64) {
         for Entry { control, .. } in &mut self.entries {
             if control.name == "exposure_time" && (control.min + 1.0..control.max).contains(&frame_us) {
@@ -169,7 +169,8 @@ impl Controls {
         }
     }
 
-    /// Puts a value where its order is kept: behind one of the same control, and a mode behind what was set before it.
+    /// Queues a value in the right order: after an earlier one of the same control, and a mode after all earlier
+    /// settings.
     fn put(&mut self, id: u32, is_mode: bool, value: ControlValue) {
         let is_after =
             |last: &BTreeMap<u32, ControlValue>| last.contains_key(&id) || is_mode && !last.is_empty();
@@ -243,7 +244,7 @@ impl Controls {
         self.ids.get(name).copied()
     }
 
-    /// Sets a control with the next request; the error says why not.
+    /// Sets a control with the next request; the error is the reason for a refusal.
     pub fn set(&mut self, value: &Value) -> Result<(), String> {
         let entry = self.entries.iter().find(|entry| entry.control.name == value.name);
         let Entry { control, id, target } = entry.ok_or("the camera has no such control")?;
@@ -272,7 +273,7 @@ impl Controls {
                 let whole = self.whole.ok_or("the camera does not say which part of its sensor it shows")?;
                 self.zoom = number;
                 self.put(id, false, crop(whole, number).into());
-                // The window is a part of the picture, which now shows another part of the sensor.
+                // The window is a part of the frame, which now shows another part of the sensor.
                 if let Some(&windows_id) = self.ids.get("AfWindows").filter(|_| self.focus != [0.5; 2]) {
                     self.put(windows_id, false, windows(crop(whole, number), self.focus).into());
                 }
@@ -281,15 +282,15 @@ impl Controls {
         Ok(())
     }
 
-    /// Writes what is pending to a request's list. It stays pending until [`Controls::taken`].
+    /// Writes pending settings to a request's list. They stay pending until [`Controls::taken`].
     pub fn write(&self, list: &mut ControlList) {
         for (id, value) in self.pending.front().into_iter().flatten() {
-            // The library's crate has no case of an error here.
+            // This crate never returns an error here.
             let _ = list.set_raw(*id, value.clone());
         }
     }
 
-    /// The request with what was pending has been queued.
+    /// The request with the pending settings has been queued.
     pub fn taken(&mut self) {
         self.pending.pop_front();
     }
@@ -304,7 +305,7 @@ struct Range {
 }
 
 impl Range {
-    /// The range that libcamera gives, if it makes sense; the default is often missing.
+    /// libcamera's range, if it makes sense; the default is often missing.
     fn of(info: &ControlInfo, step: f64, default: f64) -> Option<Range> {
         let (min, max) = (number(&info.min())?, number(&info.max())?);
         if min >= max || min.abs() > ABSURD || max.abs() > ABSURD {
@@ -325,10 +326,10 @@ fn scalar(id: u32, name: &str, of_type: Type, info: &ControlInfo) -> Option<Entr
             let default = named.unwrap_or(first.0 as f64);
             (Kind::Menu, Range { min: first.0 as f64, max: last.0 as f64, step: 0.0, default })
         }
-        // Nothing to choose.
+        // There is nothing to choose.
         (_, [_]) => return None,
         (Type::Bool, _) => {
-            // What sees to exposure and white balance is at work from the start where the library does not say.
+            // Automatic exposure and white balance are on from the start if the library does not tell.
             let default = number(&info.def()).unwrap_or(if name.ends_with("_enable") { 1.0 } else { 0.0 });
             (Kind::Boolean, Range { min: 0.0, max: 1.0, step: 1.0, default })
         }
@@ -340,7 +341,7 @@ fn scalar(id: u32, name: &str, of_type: Type, info: &ControlInfo) -> Option<Entr
     Some(Entry { control, id, target: Target::Scalar(of_type) })
 }
 
-/// The choices of a control that has names for its values, in the order of their numbers.
+/// The named choices of a control, in the order of their numbers.
 fn choices(id: u32, info: &ControlInfo) -> Vec<(i64, String)> {
     let named = ControlId::try_from(id).map(|id| id.enumerators_map()).unwrap_or_default();
     let mut named: Vec<(i64, String)> = named.into_iter().map(|(n, name)| (i64::from(n), name)).collect();
@@ -372,13 +373,13 @@ fn check(control: &Control, number: f64) -> Result<(), String> {
     }
 }
 
-/// The part of the sensor that can be shown.
+/// The part of the sensor that frames can show.
 fn sensor(camera: &Camera<'_>) -> Option<Rectangle> {
     let named = |name: &str| property(camera, name).as_ref().and_then(rectangle);
     named("ScalerCropMaximum").or_else(|| named("PixelArrayActiveAreas"))
 }
 
-/// The middle of `whole`, `zoom` times smaller.
+/// The centre part of `whole`, smaller by the factor `zoom`.
 fn crop(whole: Rectangle, zoom: f64) -> Rectangle {
     let width = (f64::from(whole.width) / zoom).round().max(1.0) as u32;
     let height = (f64::from(whole.height) / zoom).round().max(1.0) as u32;
@@ -387,8 +388,8 @@ fn crop(whole: Rectangle, zoom: f64) -> Rectangle {
     Rectangle { x, y, width, height }
 }
 
-/// The focus's window around `middle` of the part of the sensor that is shown, as its left and its right half: the crate
-/// cannot write a list of one.
+/// The focus window around `middle` of the visible part of the sensor, split into its left and right halves: the
+/// crate cannot write a list of one.
 fn windows(shown: Rectangle, middle: [f64; 2]) -> [Rectangle; 2] {
     let along = |length: u32, middle: f64| {
         let size = (f64::from(length) * FOCUS_WINDOW).max(2.0);
@@ -412,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_library_would_choke_on_is_refused() {
+    fn values_that_would_abort_the_library_are_refused() {
         let refused = [
             (Kind::Decimal, f64::NAN),
             (Kind::Decimal, f64::INFINITY),
@@ -442,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn the_focus_window_stays_in_the_picture() {
+    fn the_focus_window_stays_within_the_frame() {
         let shown = Rectangle { x: 100, y: 200, width: 1000, height: 500 };
         let [left, right] = windows(shown, [0.5, 0.5]);
         assert_eq!((left.x, left.y, left.width, left.height), (500, 400, 100, 100));

@@ -1,8 +1,9 @@
-//! What tallycam and its libcamera helper say to each other.
+//! The protocol between tallycam and its libcamera helper.
 //!
-//! The helper is a process of its own, one binary for each soname of libcamera, so that a fatal assertion in a camera's
-//! algorithm ends the helper and not the daemon. The two share a `SOCK_SEQPACKET` socket, which the helper inherits as its
-//! standard input ([`DESCRIPTOR`]). A message is one JSON object in one packet; a buffer's message carries its descriptor.
+//! The helper is a separate process, with one binary for each soname of libcamera: a fatal assertion in a camera's
+//! algorithm ends the helper and not the daemon. Both share a `SOCK_SEQPACKET` socket, which the helper inherits as
+//! its standard input ([`DESCRIPTOR`]). A message is one JSON object in one packet; a message about a buffer carries
+//! its descriptor.
 //!
 //! ```text
 //! helper                                   daemon
@@ -14,8 +15,8 @@
 //!   WasSet or Refused                 ─►                    one answer for each Set, in order
 //! ```
 //!
-//! The helper ends when the socket is closed. Another [`ToHelper::Open`] reconfigures a camera that is open: buffers of the
-//! configuration before are void from the next [`FromHelper::Configured`] on.
+//! The helper ends when the socket is closed. Another [`ToHelper::Open`] reconfigures an open camera: buffers of the
+//! configuration before become invalid at the next [`FromHelper::Configured`].
 
 mod channel;
 
@@ -23,130 +24,130 @@ pub use channel::{Channel, MAX_MESSAGE, ReceiveError};
 
 use serde::{Deserialize, Serialize};
 
-/// The version of this protocol. Both sides refuse another.
+/// The version of this protocol. Both sides refuse any other.
 pub const VERSION: u32 = 1;
 
 /// The helper's descriptor of the socket: its standard input.
 pub const DESCRIPTOR: i32 = 0;
 
-/// The helper's exit status where its libcamera is not installed, as a shell's for a program that it cannot find. The
-/// dynamic loader ends it with the same.
+/// The helper's exit status if its libcamera is not installed. A shell uses the same for a missing program, and so
+/// does the dynamic loader.
 pub const NOT_INSTALLED: i32 = 127;
 
-/// What the helper says.
+/// Messages of the helper.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FromHelper {
-    /// First of all.
+    /// The first message.
     Hello(Hello),
-    /// The cameras there are; again when one comes or goes.
+    /// The list of cameras; sent again when one is added or removed.
     Cameras(Vec<Camera>),
-    /// The camera is open with this configuration; its frames follow after the buffers.
+    /// The camera is open with this configuration; buffers follow, then frames.
     Configured(Configured),
-    /// A buffer of a stream. Its descriptor comes with this message.
+    /// A buffer of a stream, with its descriptor.
     Buffer(Buffer),
     /// A frame is in a buffer.
     Frame(Frame),
-    /// What the camera measured last, by the names of libcamera's controls in snake case: `lux`, `exposure_time` (µs),
+    /// The latest measurements, with libcamera's names of controls in snake case: `lux`, `exposure_time` (µs),
     /// `af_state`.
     Metadata(Vec<(String, f64)>),
     /// A control was set to this value.
     WasSet(Value),
     /// A control was not set.
     Refused {
-        /// Its name.
+        /// The control's name.
         name: String,
-        /// Why not, without a full stop.
+        /// The reason, without a full stop.
         why: String,
     },
-    /// The camera is of no more use; the helper ends.
+    /// The camera is unusable; the helper ends.
     Fault(Fault),
 }
 
-/// What the daemon says.
+/// Messages of the daemon.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ToHelper {
-    /// Open a camera, or configure the open one anew, and start its frames.
+    /// Opens a camera, or configures the open one again, and starts its frames.
     Open(Open),
-    /// The daemon has done with a buffer.
+    /// Returns a buffer.
     Return {
-        /// Its number.
+        /// The buffer's number.
         buffer: u32,
     },
-    /// Set a control.
+    /// Sets a control.
     Set(Value),
 }
 
-/// Who the helper is.
+/// Introduction of the helper.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// [`VERSION`].
     pub protocol: u32,
-    /// The version of the package that the helper is of.
+    /// The version of the helper's package.
     pub helper: String,
     /// libcamera's own version: "0.7.1".
     pub libcamera: String,
 }
 
-/// A camera that libcamera knows.
+/// A camera found by libcamera.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Camera {
-    /// libcamera's lasting name of it: "/base/soc/i2c0mux/i2c@1/imx708@1a".
+    /// libcamera's permanent id: "/base/soc/i2c0mux/i2c@1/imx708@1a".
     pub id: String,
     /// The sensor's model: "imx708".
     pub model: String,
-    /// Where it is.
+    /// Position of the camera.
     pub location: Location,
-    /// The formats it can give a viewer, best first.
+    /// Formats for viewers, best first.
     pub formats: Vec<Format>,
-    /// How its picture can be turned by the camera itself.
+    /// Orientations that the camera itself supports.
     pub orientations: Vec<Orientation>,
     /// Its controls, at their defaults.
     pub controls: Vec<Control>,
 }
 
-/// Where a camera is.
+/// Position of a camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Location {
-    /// In the device, looking at its user.
+    /// In the device, facing its user.
     Front,
-    /// In the device, looking away from its user. Raspberry Pi's camera modules are here, too.
+    /// In the device, facing away from its user. Raspberry Pi's camera modules belong here, too.
     Back,
     /// Attached by a cable, as USB cameras are.
     External,
-    /// It does not tell.
+    /// libcamera does not tell.
     Unknown,
 }
 
-/// How the picture is turned before it leaves the camera.
+/// Orientation of frames when they leave the camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Orientation {
     /// As the sensor is mounted.
     #[default]
     Upright,
-    /// By half a turn.
+    /// Rotated by half a turn.
     Rotated180,
-    /// Left and right changed.
+    /// Left and right swapped.
     Mirrored,
-    /// Top and bottom changed.
+    /// Top and bottom swapped.
     Flipped,
 }
 
 /// A pixel format with its sizes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Format {
-    /// As V4L2 and DRM write it: "NV12", "YU12", "MJPG".
+    /// V4L2's and DRM's code: "NV12", "YU12", "MJPG".
     pub fourcc: String,
-    /// Sizes that are offered, width and height.
+    /// Offered sizes, width and height.
     pub sizes: Vec<(u32, u32)>,
-    /// Whether sizes between the smallest and the largest can be had, too.
+    /// Sizes between the smallest and the largest are possible, too.
     pub is_range: bool,
 }
 
-/// What a control takes.
+/// The kind of values that a control accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -158,124 +159,125 @@ pub enum Kind {
     Decimal,
     /// One of [`Control::choices`].
     Menu,
-    /// Does something when it is set to 1.
+    /// Triggers an action when set to 1.
     Button,
 }
 
-/// A control of an open camera. One that libcamera has as several numbers (the two colour gains) is several here.
+/// A control of an open camera. A control of several numbers in libcamera (the two colour gains) becomes several
+/// here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Control {
     /// libcamera's name in snake case: `analogue_gain`, `colour_gains_red`.
     pub name: String,
-    /// What it takes.
+    /// The kind of values that it accepts.
     pub kind: Kind,
-    /// Its unit: "µs", "dioptres"; empty where it has none.
+    /// Unit, such as "µs" or "dioptres"; empty for none.
     pub unit: String,
-    /// Smallest value.
+    /// Least value.
     pub min: f64,
-    /// Largest value.
+    /// Greatest value.
     pub max: f64,
-    /// Distance of values; 0 where it has none.
+    /// Distance between values; 0 for none.
     pub step: f64,
     /// The camera's default.
     pub default: f64,
-    /// The choices of a menu: number and libcamera's name of it, with spaces.
+    /// The choices of a menu: number, and libcamera's name with spaces.
     pub choices: Vec<(i64, String)>,
 }
 
-/// The configuration that is wanted. `None` leaves the choice to the helper.
+/// The requested configuration. `None` leaves the choice to the helper.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Open {
     /// The camera's [`Camera::id`].
     pub camera: String,
     /// "NV12", "YU12" or "MJPG".
     pub format: Option<String>,
-    /// Pixels in a row.
+    /// Width in pixels.
     pub width: Option<u32>,
-    /// Rows.
+    /// Height in pixels.
     pub height: Option<u32>,
-    /// Frames a second; the helper holds it.
+    /// Frames a second; the helper keeps this rate.
     pub fps: Option<f64>,
-    /// How the picture is turned.
+    /// Orientation of the frames.
     #[serde(default)]
     pub orientation: Orientation,
-    /// Width and height of a second, small stream of the same picture.
+    /// Width and height of a second, small stream of the same frames.
     pub second: Option<(u32, u32)>,
 }
 
-/// The configuration that holds.
+/// The actual configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Configured {
     /// The camera's model.
     pub model: String,
     /// The main stream, and the second one if there is one.
     pub streams: Vec<Stream>,
-    /// How many buffers each stream has; they have the numbers from 0 on.
+    /// Number of buffers of each stream; they are numbered from 0.
     pub buffers: u32,
     /// Frames a second.
     pub fps: f64,
-    /// How the picture is turned.
+    /// Orientation of the frames.
     pub orientation: Orientation,
-    /// The controls with what they take now.
+    /// The controls with their current ranges.
     pub controls: Vec<Control>,
 }
 
-/// The frames of a stream. Planes follow each other without a gap in one buffer: chroma begins `stride · height` bytes
-/// behind luma; rows of YU12's chroma have half the stride.
+/// The frames of a stream. Planes are contiguous in one buffer: chroma begins `stride · height` bytes after luma;
+/// rows of YU12's chroma have half the stride.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stream {
     /// "NV12", "YU12", "MJPG".
     pub fourcc: String,
-    /// Pixels in a row.
+    /// Width in pixels.
     pub width: u32,
-    /// Rows.
+    /// Height in pixels.
     pub height: u32,
-    /// Bytes from one row of luma to the next; 0 for MJPG.
+    /// Bytes from row to row of luma; 0 for MJPG.
     pub stride: u32,
 }
 
-/// A buffer. The descriptor that comes with it is memory of at least `bytes` that cannot become smaller: a dma-buf, or a
-/// memfd with `F_SEAL_SHRINK`.
+/// A buffer. The descriptor sent along is memory of at least `bytes` that cannot shrink: a dma-buf, or a memfd with
+/// `F_SEAL_SHRINK`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Buffer {
-    /// 0: main, 1: second.
+    /// 0 for the main stream, 1 for the second.
     pub stream: u32,
-    /// Its number, the same for the buffers of both streams that are filled together.
+    /// Its number, shared by the buffers of both streams that are filled together.
     pub buffer: u32,
-    /// Bytes of it.
+    /// Length in bytes.
     pub bytes: u64,
 }
 
-/// A frame: every stream's buffer of this number holds it.
+/// A frame, in the buffers of this number of all streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frame {
     /// The buffer's number.
     pub buffer: u32,
-    /// The camera's number of the frame; a jump is a frame that was lost.
+    /// The camera's number of the frame; a gap means lost frames.
     pub sequence: u64,
-    /// When it was captured, in microseconds of `CLOCK_MONOTONIC`.
+    /// Capture time in microseconds of `CLOCK_MONOTONIC`.
     pub stamp_us: u64,
-    /// Bytes in the main stream's buffer; what counts for MJPG.
+    /// Used bytes of the main stream's buffer; relevant for MJPG.
     pub bytes: u64,
 }
 
-/// A control's value.
+/// A value of a control.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Value {
     /// The control's name.
     pub name: String,
-    /// Its value; a menu's number, 0 or 1 for a boolean.
+    /// The value; for a menu its number, for a boolean 0 or 1.
     pub value: f64,
 }
 
-/// Why a camera is of no more use.
+/// Why a camera is unusable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// Its kind.
     pub kind: FaultKind,
     /// One sentence without a full stop.
     pub what: String,
-    /// libcamera's words, where it had any.
+    /// libcamera's messages, if there were any.
     pub causes: Vec<String>,
 }
 
@@ -285,13 +287,13 @@ pub struct Fault {
 pub enum FaultKind {
     /// There is no such camera.
     Absent,
-    /// Another program has it.
+    /// Another program uses it.
     Busy,
-    /// It may not be opened.
+    /// The helper may not open it.
     Denied,
-    /// It was there and has gone.
+    /// It has been removed.
     Unplugged,
-    /// It cannot do what is asked.
+    /// It does not support the request.
     Unsupported,
     /// Anything else.
     Failed,
@@ -302,7 +304,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frame_is_a_short_line_that_one_can_read() {
+    fn a_frame_is_a_short_readable_line() {
         let frame =
             FromHelper::Frame(Frame { buffer: 2, sequence: 7, stamp_us: 1_000_000, bytes: 1_382_400 });
         let line = serde_json::to_string(&frame).unwrap();
@@ -311,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_no_number_is_no_message() {
+    fn a_value_that_is_no_number_is_refused() {
         let value = ToHelper::Set(Value { name: "lux".into(), value: f64::NAN });
         let line = serde_json::to_string(&value).unwrap();
         assert!(serde_json::from_str::<ToHelper>(&line).is_err(), "{line}");

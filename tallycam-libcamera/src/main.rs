@@ -1,4 +1,4 @@
-//! The helper that reads a camera through libcamera for tallycam. The protocol is the library's of the same name.
+//! The helper that reads a camera through libcamera for tallycam. The library of the same name defines the protocol.
 
 mod buffers;
 mod cameras;
@@ -25,7 +25,7 @@ Reads a camera through libcamera for tallycam, which starts it with a socket as 
   --list      print the cameras that libcamera knows, as JSON
   --version   print the version of the helper";
 
-/// As sysexits.h has it: the command line is wrong.
+/// Exit status of sysexits.h for a wrong command line.
 const EX_USAGE: u8 = 64;
 
 fn main() -> ExitCode {
@@ -52,10 +52,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// Has libcamera log errors alone, without colours, unless the environment says otherwise.
+/// Makes libcamera log only errors, without colours, unless the environment says otherwise.
 ///
 /// # Safety
-/// No other thread may be there.
+/// There must be no other thread.
 unsafe fn quiet_log() {
     for (name, value) in [("LIBCAMERA_LOG_LEVELS", "*:ERROR"), ("LIBCAMERA_LOG_NO_COLOR", "1")] {
         if std::env::var_os(name).is_none() {
@@ -66,7 +66,7 @@ unsafe fn quiet_log() {
 }
 
 fn hello() -> Hello {
-    // "v0.7.1", in some builds with a mark of the distribution behind.
+    // "v0.7.1"; some builds append the distribution's version.
     let libcamera = libcamera::version::runtime_version().trim_start_matches('v').to_owned();
     Hello { protocol: VERSION, helper: env!("CARGO_PKG_VERSION").to_owned(), libcamera }
 }
@@ -80,7 +80,7 @@ fn print(message: &impl serde::Serialize) -> std::io::Result<()> {
     line(&serde_json::to_string(message)?)
 }
 
-/// As `println!`, but a closed pipe is an error and no panic.
+/// Like `println!`, but a closed pipe is an error instead of a panic.
 fn line(text: &str) -> std::io::Result<()> {
     writeln!(std::io::stdout(), "{text}")
 }
@@ -95,7 +95,7 @@ fn serve() -> ExitCode {
             return ExitCode::from(EX_USAGE);
         }
     };
-    // A camera that hangs inside libcamera must not outlive tallycam. The socket's end says the same to one that does not.
+    // A helper that hangs inside libcamera must not outlive tallycam. Otherwise the end of the socket ends it.
     if let Err(error) = set_parent_process_death_signal(Some(Signal::KILL)) {
         eprintln!("tallycam-libcamera: it will not end with its parent: {error}");
     }

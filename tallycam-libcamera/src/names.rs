@@ -1,15 +1,15 @@
-//! libcamera's names as tallycam has them.
+//! Converts libcamera's names to those of tallycam.
 
-/// "AnalogueGain" as "analogue_gain".
+/// Converts "AnalogueGain" to "analogue_gain".
 pub fn snake(name: &str) -> String {
     split(name).iter().map(|word| word.to_lowercase()).collect::<Vec<_>>().join("_")
 }
 
-/// The enumerators of a control, "AwbAuto" and "AwbTungsten", as titles: "Auto", "Tungsten".
+/// Converts a control's enumerators, "AwbAuto" and "AwbTungsten", to titles: "Auto", "Tungsten".
 pub fn titles(names: &[(i64, String)]) -> Vec<(i64, String)> {
     let words: Vec<Vec<&str>> = names.iter().map(|(_, name)| split(name)).collect();
     let shortest = words.iter().map(Vec::len).min().unwrap_or(0);
-    // What all begin with, but never a whole name.
+    // The common prefix, but never a whole name.
     let common = match words.as_slice() {
         [] | [_] => 0,
         [first, rest @ ..] => (0..shortest.saturating_sub(1))
@@ -33,7 +33,7 @@ fn is_upper(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
-/// "HdrModeHDRPlus" in "Hdr", "Mode", "HDR", "Plus".
+/// Splits "HdrModeHDRPlus" into "Hdr", "Mode", "HDR", "Plus".
 fn split(name: &str) -> Vec<&str> {
     let bytes = name.as_bytes();
     let begins = |at: usize| {
@@ -52,7 +52,7 @@ fn split(name: &str) -> Vec<&str> {
     words
 }
 
-/// The unit of a control of that name in snake case; empty where it has none.
+/// The unit of a control with this name in snake case; empty for none.
 pub fn unit(name: &str) -> &'static str {
     match name {
         "exposure_time" | "ae_flicker_period" | "ae_flicker_detected" | "frame_duration" => "µs",
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_snakes() {
+    fn names_become_snake_case() {
         for (name, expected) in [
             ("AeEnable", "ae_enable"),
             ("AnalogueGain", "analogue_gain"),
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn titles_lose_what_all_begin_with() {
+    fn titles_lose_their_common_prefix() {
         let named = |names: &[&str]| {
             let names: Vec<(i64, String)> = (0..).zip(names.iter().map(|name| (*name).to_owned())).collect();
             titles(&names).into_iter().map(|(_, title)| title).collect::<Vec<_>>()

@@ -1,17 +1,18 @@
-//! The frame rate, where the camera does not hold it by itself.
+//! Keeps the frame rate if the camera does not.
 //!
-//! A camera with a clock of its own is not delayed: whatever it gives is passed on. One whose frames come clearly faster than
-//! asked (libcamera's virtual cameras, a webcam that has no such rate) gets one request a tick of an absolute grid instead.
+//! A camera with its own clock is not delayed: all its frames are passed on. If frames come clearly faster than
+//! requested (libcamera's virtual cameras, a webcam without that rate), it gets one request for each tick of an
+//! absolute grid instead.
 
-/// Of a period. A frame that comes sooner after the one before is early.
+/// A frame that follows the one before within this share of a period is early.
 const EARLY: f64 = 0.75;
-/// So many early ones in succession, and the rate is held.
+/// After this many early frames in succession the rate is enforced.
 const ENOUGH: u32 = 3;
-/// So many frames at first, early ones are not passed on: a camera without a clock would begin with a burst. After these it
-/// has one, and its frames are passed on as they come.
+/// Early frames are dropped among this many first ones: a camera without a clock starts with a burst. Afterwards the
+/// camera counts as having a clock, and all its frames are passed on.
 const TRIAL: u32 = 30;
 
-/// Times are in microseconds of one clock.
+/// Enforces a frame rate. Times are in microseconds of one clock.
 pub struct Pacer {
     period: f64,
     last: Option<u64>,
@@ -22,7 +23,7 @@ pub struct Pacer {
 
 struct Grid {
     origin: u64,
-    /// Ticks that have passed.
+    /// Number of past ticks.
     passed: u64,
 }
 
@@ -31,10 +32,10 @@ impl Pacer {
         Pacer { period: 1e6 / fps, last: None, accepted: 0, early: 0, grid: None }
     }
 
-    /// Whether a frame of this time is to be passed on.
+    /// True if a frame with this time stamp is to be passed on.
     pub fn accept(&mut self, stamp: u64) -> bool {
         if let Some(grid) = &self.grid {
-            // What was queued before the rate was held comes at once, all of it.
+            // Everything queued before the rate was enforced comes at once.
             return stamp >= grid.origin;
         }
         let since = self.last.map_or(f64::INFINITY, |last| stamp.saturating_sub(last) as f64);
@@ -52,19 +53,19 @@ impl Pacer {
         is_accepted
     }
 
-    /// How many of `idle` requests may be queued now: all, or one a tick.
+    /// How many of `idle` requests may be queued now: all, or one for each tick.
     pub fn due(&mut self, idle: usize, now: u64) -> usize {
         let Some(grid) = &mut self.grid else { return idle };
         if idle == 0 || now < grid.tick(self.period) {
             return 0;
         }
-        // Ticks that nobody could use are over: no burst makes up for them.
-        // At least this one: a quotient may come out just below the number that it is.
+        // Unused ticks are over: no burst makes up for them. The new tick is at least the next one, because a
+        // quotient may come out slightly too low.
         grid.passed = (((now - grid.origin) as f64 / self.period) as u64).max(grid.passed) + 1;
         1
     }
 
-    /// Microseconds until the next tick; `None` where there is none to wait for.
+    /// Microseconds until the next tick; `None` if there is nothing to wait for.
     pub fn wait(&self, idle: usize, now: u64) -> Option<u64> {
         let grid = self.grid.as_ref().filter(|_| idle > 0)?;
         Some(grid.tick(self.period).saturating_sub(now))
@@ -82,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_camera_with_a_clock_of_its_own_is_never_held() {
+    fn a_camera_with_its_own_clock_is_never_delayed() {
         let mut pacer = Pacer::new(30.0);
         for n in 0..1000_u64 {
             // Jitter of a quarter.
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn one_without_gets_a_request_a_tick() {
+    fn a_camera_without_a_clock_gets_a_request_a_tick() {
         let mut pacer = Pacer::new(30.0);
         let accepted: Vec<bool> = (0..6).map(|n| pacer.accept(n * 2000)).collect();
         assert_eq!(accepted, [true, false, false, false, false, false]);

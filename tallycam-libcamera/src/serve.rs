@@ -1,4 +1,4 @@
-//! The protocol: what tallycam asks and what the cameras tell, in one thread.
+//! Serves the protocol in one thread: requests of tallycam and events of the cameras.
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -14,21 +14,21 @@ use tallycam_libcamera::{
 use crate::cameras::describe_all;
 use crate::session::{Opened, Session, failed, fault};
 
-/// What libcamera's threads tell beside frames.
+/// Events from libcamera's threads, except frames.
 enum Event {
-    /// A camera has come or gone.
+    /// A camera was added or removed.
     Cameras,
-    /// The camera of this id has gone.
+    /// The camera with this id was removed.
     Gone(String),
 }
 
-/// Wakes the loop. A write adds to the counter, so that nothing is lost and nobody waits.
+/// Wakes the loop. A write adds to the counter, so that no event is lost and no thread waits.
 #[derive(Clone)]
 struct Bell(Arc<OwnedFd>);
 
 impl Bell {
     fn ring(&self) {
-        // It fails where the counter is full, and then the loop is awake.
+        // It fails if the counter is full, and then the loop is awake anyway.
         let _ = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());
     }
 
@@ -37,7 +37,7 @@ impl Bell {
     }
 }
 
-/// Why it is over.
+/// Why the service ends.
 enum End {
     /// The other side has closed the socket.
     Closed,
@@ -63,7 +63,7 @@ impl From<io::Error> for End {
 /// Serves until the socket is closed.
 ///
 /// # Errors
-/// libcamera does not start, the socket fails, or a camera has failed, which the other side has been told.
+/// libcamera does not start, the socket fails, or a camera has failed, which the other side already knows.
 pub fn serve(channel: Channel, hello: Hello) -> Result<(), String> {
     let mut server = match Server::new(channel) {
         Ok(server) => server,
@@ -93,7 +93,8 @@ struct Server<'d> {
     session: Option<Session<'d>>,
     bell: Bell,
     events: Receiver<Event>,
-    /// Once a process: libcamera's are not made a second time. Behind the session, which must go first.
+    /// Created once for the process: libcamera does not support a second one. After the session, which must be
+    /// dropped first.
     manager: CameraManager,
 }
 
@@ -127,7 +128,7 @@ impl Server<'_> {
         }
     }
 
-    /// Waits for what comes next, and sees to it.
+    /// Waits for the next event and handles it.
     fn turn(&mut self) -> Result<(), End> {
         let wait = self.session.as_ref().and_then(Session::wait);
         let wait = wait
@@ -140,7 +141,7 @@ impl Server<'_> {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(io::Error::from(error).into()),
         }
-        // Before what it announces is looked at.
+        // Before the announced events are handled.
         self.bell.clear();
         self.send_frames()?;
         while let Ok(event) = self.events.try_recv() {
@@ -181,7 +182,7 @@ impl Server<'_> {
         let Some(session) = &mut self.session else { return Ok(()) };
         while let Some((frame, metadata)) = session.frame()? {
             match self.channel.send(&FromHelper::Frame(frame), None, true) {
-                // Who does not read loses frames, not the camera.
+                // A reader that is too slow loses frames; the camera continues.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => session.take_back(frame.buffer),
                 sent => sent?,
             }

@@ -1,4 +1,4 @@
-//! An open camera: its configuration, its requests, and what becomes of each.
+//! An open camera: its configuration and its requests.
 
 use std::collections::HashMap;
 use std::io;
@@ -24,50 +24,50 @@ use crate::pace::Pacer;
 const DEFAULT_SIZE: (u32, u32) = (1280, 720);
 const DEFAULT_FPS: f64 = 30.0;
 const FPS: std::ops::RangeInclusive<f64> = 0.01..=1000.0;
-/// Enough for one to be shown, one read, and two filled in turn.
+/// Enough for one frame that is shown, one that is read, and two that are filled in turns.
 const BUFFERS: std::ops::RangeInclusive<u32> = 4..=6;
-/// Between two of [`Session::metadata`].
+/// Interval of [`Session::metadata`].
 const METADATA_US: u64 = 1_000_000;
-/// Requests in a row that a camera may give back unfilled: it is stopping, or takes no such memory.
+/// Maximum number of successive unfilled requests: the camera is stopping, or does not accept this kind of memory.
 const MOST_CANCELLED: u32 = 50;
 
 pub struct Session<'d> {
     camera: ActiveCamera<'d>,
     main: StreamHandle,
-    /// Bytes of a frame of the main stream where the camera does not tell.
+    /// Bytes of a frame of the main stream if the camera does not tell.
     frame_size: u64,
     completed: Receiver<Request>,
     /// Requests whose buffers are free.
     idle: Vec<Request>,
-    /// Those whose buffers tallycam has, by their numbers.
+    /// Requests whose buffers tallycam has, by number.
     lent: HashMap<u32, Request>,
     controls: Controls,
-    /// Requests in a row that came back unfilled.
+    /// Successive requests that came back unfilled.
     cancelled: u32,
     pacer: Pacer,
-    /// Frames that were not passed on: nobody shall think that they were lost.
+    /// Frames that were withheld on purpose, so that they do not count as lost.
     withheld: u64,
     metadata_names: HashMap<u32, String>,
     metadata_at: u64,
 }
 
-/// What the camera measured, by names.
+/// Measurements by name.
 type Measured = Vec<(String, f64)>;
 
-/// What tallycam is to learn of a session.
+/// Results of opening a session for tallycam.
 pub struct Opened {
     pub configured: Configured,
-    /// For each stream the buffers in the order of their numbers.
+    /// For each stream, the buffers in order of their numbers.
     pub buffers: Vec<Vec<Memo>>,
 }
 
-/// A buffer's descriptor and how large it is.
+/// A buffer's descriptor and length.
 pub struct Memo {
     pub descriptor: std::os::fd::OwnedFd,
     pub bytes: u64,
 }
 
-/// Microseconds of the clock that frames are stamped with.
+/// Microseconds of the clock of the frames' stamps.
 pub fn now() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1000
@@ -77,7 +77,7 @@ pub fn fault(kind: FaultKind, what: impl Into<String>) -> Fault {
     Fault { kind, what: what.into(), causes: Vec::new() }
 }
 
-/// What libcamera's error number says when `what` was tried.
+/// The fault for libcamera's error number while `what` was tried.
 pub fn failed(what: &str, error: &io::Error) -> Fault {
     let kind = match error.raw_os_error() {
         Some(libc::EBUSY) => FaultKind::Busy,
@@ -89,10 +89,10 @@ pub fn failed(what: &str, error: &io::Error) -> Fault {
 }
 
 impl<'d> Session<'d> {
-    /// Configures the camera and starts its frames. `notify` is called in libcamera's thread after each.
+    /// Configures the camera and starts its frames. libcamera's thread calls `notify` after each frame.
     ///
     /// # Errors
-    /// The camera cannot do that, or has gone.
+    /// The camera does not support the request, or has been removed.
     pub fn start(
         mut camera: ActiveCamera<'d>,
         open: &Open,
@@ -144,7 +144,7 @@ impl<'d> Session<'d> {
         camera.on_request_completed(hand_over(sender, notify));
         let mut first = ControlList::new();
         if let Some((id, limits)) = limits {
-            // The library's crate has no case of an error here.
+            // This crate never returns an error here.
             let _ = first.set_raw(id, limits);
         }
         camera.start(Some(&first)).map_err(|error| failed("the camera could not be started", &error))?;
@@ -165,10 +165,10 @@ impl<'d> Session<'d> {
         Ok((session, Opened { configured, buffers }))
     }
 
-    /// Stops the frames; the camera is still this program's.
+    /// Stops the frames; the camera stays acquired.
     pub fn stop(self) -> ActiveCamera<'d> {
         let Session { mut camera, completed, idle, lent, .. } = self;
-        // It cancels what is queued and returns when all of that has come back. A camera that has gone says no.
+        // Cancels the queued requests and returns when all have come back. Fails for a camera that has been removed.
         let _ = camera.stop();
         drop((completed.try_iter().collect::<Vec<_>>(), completed, idle, lent));
         camera
@@ -178,10 +178,10 @@ impl<'d> Session<'d> {
         self.camera.id()
     }
 
-    /// The next frame that is there, and once a second what the camera measured.
+    /// The next completed frame, and once a second the measurements.
     ///
     /// # Errors
-    /// The camera fills no request any more.
+    /// The camera no longer fills requests.
     pub fn frame(&mut self) -> Result<Option<(Frame, Option<Measured>)>, Fault> {
         while let Ok(request) = self.completed.try_recv() {
             if request.status() != RequestStatus::Complete {
@@ -216,7 +216,7 @@ impl<'d> Session<'d> {
         Ok(None)
     }
 
-    /// A buffer came back. One that was not lent is of a configuration that is over.
+    /// Takes a buffer back. A buffer that was not lent belongs to an earlier configuration.
     pub fn take_back(&mut self, buffer: u32) {
         if let Some(request) = self.lent.remove(&buffer) {
             self.free(request);
@@ -234,10 +234,10 @@ impl<'d> Session<'d> {
         self.controls.set(value)
     }
 
-    /// Queues what is due.
+    /// Queues the requests that are due.
     ///
     /// # Errors
-    /// The camera takes none.
+    /// The camera accepts none.
     pub fn queue(&mut self) -> Result<(), Fault> {
         for _ in 0..self.pacer.due(self.idle.len(), now()) {
             let Some(mut request) = self.idle.pop() else { break };
@@ -253,7 +253,7 @@ impl<'d> Session<'d> {
         Ok(())
     }
 
-    /// Microseconds until something is due by the clock.
+    /// Microseconds until a request is due.
     pub fn wait(&self) -> Option<u64> {
         self.pacer.wait(self.idle.len(), now())
     }
@@ -316,7 +316,7 @@ impl<'d> Session<'d> {
     }
 }
 
-/// What is known of a frame.
+/// Facts about a frame.
 struct About {
     is_good: bool,
     sequence: u64,
@@ -325,7 +325,8 @@ struct About {
     bytes: u64,
 }
 
-/// In libcamera's thread, which holds a lock then: only hands the request over. Queueing it again from here would deadlock.
+/// Runs in libcamera's thread, which holds a lock: only hands the request over. Queueing it again from here would
+/// deadlock.
 fn hand_over(sender: Sender<Request>, notify: impl Fn() + Send) -> impl FnMut(Request) + Send {
     move |request| {
         let _ = sender.send(request);
@@ -333,7 +334,7 @@ fn hand_over(sender: Sender<Request>, notify: impl Fn() + Send) -> impl FnMut(Re
     }
 }
 
-/// The configuration nearest to what is wanted: with the second stream if that can be had.
+/// The configuration nearest to the request, with the second stream if possible.
 fn configure(camera: &mut ActiveCamera<'_>, open: &Open) -> Result<CameraConfiguration, Fault> {
     let two = [[StreamRole::ViewFinder; 2], [StreamRole::VideoRecording, StreamRole::ViewFinder]];
     if let Some(second) = open.second {
@@ -367,7 +368,7 @@ fn validated(
         let wanted = if at == 0 { open.format.as_deref() } else { None };
         let Some(mut stream) = configuration.get_mut(at) else { continue };
         let offered: Vec<_> = stream.formats().pixel_formats().into_iter().collect();
-        // A camera that names no formats may still have them.
+        // A camera that lists no formats may still have them.
         let has = |format| offered.is_empty() || offered.contains(&format);
         let format = match wanted {
             Some(name) => cameras::pixel_format(name).filter(|format| has(*format)),
@@ -432,7 +433,7 @@ fn requests(
     Ok((requests, all))
 }
 
-/// The rate that can be had, and the control that sets it where there is one.
+/// The achievable rate, and the control that sets it if there is one.
 fn rate(camera: &ActiveCamera<'_>, controls: &Controls, fps: f64) -> (f64, Option<(u32, ControlValue)>) {
     let known =
         controls.id("FrameDurationLimits").and_then(|id| Some((id, camera.controls().find(id).ok()?)));
@@ -441,7 +442,7 @@ fn rate(camera: &ActiveCamera<'_>, controls: &Controls, fps: f64) -> (f64, Optio
     if !(min > 0.0 && min <= max) {
         return (fps, None);
     }
-    // A rate below the camera's lowest is held here.
+    // A rate below the camera's lowest is enforced here.
     let fps = fps.min(1e6 / min);
     let duration = (1e6 / fps).clamp(min, max).round() as i64;
     (fps, Some((id, ControlValue::from([duration; 2]))))
