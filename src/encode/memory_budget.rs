@@ -124,7 +124,7 @@ mod tests {
         assert!(refused.is_temporary());
         assert!(!other.grow(201 * MB).expect_err("there never is").is_temporary());
         assert_eq!(other.grow(50 * MB), Ok(false));
-        assert_eq!(one.grow(100 * MB), Ok(false), "a little smaller: what it has it keeps");
+        assert_eq!(one.grow(100 * MB), Ok(false), "slightly smaller: the share stays");
         assert!(other.grow(51 * MB).is_err());
         assert_eq!(one.grow(MB), Ok(true));
         assert_eq!(other.grow(199 * MB), Ok(false));

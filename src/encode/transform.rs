@@ -69,7 +69,6 @@ pub struct Transformer {
     caption: Caption,
     /// The planes from libjpeg-turbo.
     decoded: Vec<u8>,
-    /// The planes of a raw frame.
     raw: Planes,
     shaped: Shaped,
     pool: PicturePool,
@@ -120,7 +119,6 @@ impl<'a> TransformPlan<'a> {
         }
     }
 
-    /// The size before rotation.
     fn size_before_orientation(&self) -> (usize, usize) {
         let (width, height) = self.view.geometry().orientation.oriented_size(self.size);
         (width as usize, height as usize)
@@ -140,7 +138,6 @@ impl Transformer {
         Transformer::with_budget(&MemoryBudget::process_wide())
     }
 
-    /// A transformer with this memory budget.
     fn with_budget(room: &Arc<MemoryBudget>) -> Result<Transformer, CompressError> {
         Ok(Transformer {
             decompressor: Decompressor::with_budget(room)?,

@@ -198,7 +198,7 @@ mod tests {
         // A text that fits has none.
         let fits = whole.unwrap_or_default();
         assert_ne!(wide(fits), marked(fits));
-        assert_eq!(marked(200), cut, "and a mark of its own is none more");
+        assert_eq!(marked(200), cut, "an ellipsis in the text adds no second one");
         // The mark is also omitted without room for it.
         written("WW", 12, 9, 128);
     }

@@ -411,7 +411,7 @@ mod tests {
         hub.set_direct(None);
         assert!(published(5, &mut stands_by));
         assert!(published(6, &mut stands_by));
-        assert_eq!(*direct.0.lock().unwrap(), [1, 2, 3, 4], "what nobody is asked about is not offered");
+        assert_eq!(*direct.0.lock().unwrap(), [1, 2, 3, 4], "without a direct receiver nothing is offered");
         // With two that stand by, the owner of the `Direct` is unknown.
         hub.set_direct(Some(direct.clone()));
         let mut second = hub.subscribe();

@@ -236,7 +236,6 @@ impl EndSearch {
     ///
     /// # Errors
     /// [`JpegError::NotJpeg`] and [`JpegError::Corrupt`]: there is no end; look for another JPEG.
-    /// picture.
     pub fn advance(&mut self, data: &[u8]) -> Result<Option<usize>, JpegError> {
         if self.at == 0 {
             match start(data) {

@@ -198,7 +198,6 @@ impl Opener for ExecOpener {
     }
 }
 
-/// A running program and its outputs.
 struct ExecSource {
     /// `None` at its end.
     stdout: Option<ChildStdout>,

@@ -214,7 +214,6 @@ impl MediaFile {
         }
     }
 
-    /// Advances to the next frame.
     fn advance(&mut self, path: &Path) -> Result<Advance, SourceError> {
         match self {
             MediaFile::Pictures(pictures) => Ok(pictures.advance()),
@@ -228,7 +227,6 @@ impl MediaFile {
         }
     }
 
-    /// The current frame.
     fn picture(&self) -> &[u8] {
         match self {
             MediaFile::Pictures(pictures) => &pictures.picture,

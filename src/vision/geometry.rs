@@ -4,7 +4,6 @@
 //! (right), y from 0 (top) to 1 (bottom). Fractions are not isotropic: in a 16:9 frame a step of 0.1 is longer
 //! sideways than downwards. Code that measures lengths and angles works in *heights*: both axes in units of the
 //! frame's height, x from 0 to the [`Aspect`]. The same types serve both; names and comments say which.
-//! from 0 to the [`Aspect`]. The same types serve both; names and comments say which is meant.
 
 use crate::base::Fault;
 

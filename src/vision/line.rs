@@ -57,7 +57,7 @@ pub enum Recrossing {
 /// The count point: the point of a box that must cross the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Anchor {
-    /// The middle of the lower edge: feet and wheels, where a thing touches the ground.
+    /// The middle of the lower edge: feet and wheels, where an object touches the ground.
     #[default]
     BottomCenter,
     /// The middle of the box: for cameras that look straight down.

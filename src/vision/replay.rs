@@ -3,7 +3,6 @@
 //! This compares trackers and lines on the same detections, and repeats a count without a network. A recording is
 //! text, one detection a line: `frame,class,score,x1,y1,x2,y2`, with frames counted from 1 and corners in pixels of
 //! the clip. A header line may come first. Pure: the caller reads the file and passes its text.
-//! read the file gives its text.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -95,7 +95,7 @@ fn serve() -> ExitCode {
             return ExitCode::from(EX_USAGE);
         }
     };
-    // A helper that hangs inside libcamera must not outlive tallycam. Otherwise the end of the socket ends it.
+    // A helper that hangs inside libcamera must not outlive tallycam; one that works ends with the socket.
     if let Err(error) = set_parent_process_death_signal(Some(Signal::KILL)) {
         eprintln!("tallycam-libcamera: it will not end with its parent: {error}");
     }

@@ -216,7 +216,6 @@ fn write_headers(headers: &Headers<'_>, to: &mut Vec<u8>) -> Option<()> {
     write_segment(0xda, &[&[1, 1, 0, 0, 63, 0]], to)
 }
 
-/// Appends a marker and its segment.
 fn write_segment(marker: u8, parts: &[&[u8]], to: &mut Vec<u8>) -> Option<()> {
     let len: usize = parts.iter().map(|part| part.len()).sum();
     to.extend([0xff, marker]);

@@ -19,7 +19,6 @@ struct ScanReader<'a> {
     blocks: (usize, usize),
     coding: &'a Coding,
     quantization: Quantization,
-    /// The DC of the last block.
     last_dc: i32,
     /// Samples in a row of all its blocks.
     stride: usize,

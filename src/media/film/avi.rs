@@ -73,7 +73,6 @@ fn even_timeline(rows: &[FilmChunk], end_us: u64) -> Option<(u64, Timeline)> {
     is_even.then_some((step, timeline))
 }
 
-/// Assigns chunks to parts.
 fn split_parts(timeline: &Timeline, most: u64) -> Result<Vec<Range<usize>>, FilmError> {
     let mut parts: Vec<Range<usize>> = Vec::new();
     let mut used = 0;

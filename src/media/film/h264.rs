@@ -144,7 +144,6 @@ impl Remux {
     ///
     /// # Errors
     /// [`NotFragmented`]: there are no frames, or the last fragment is incomplete.
-    /// [`NotFragmented`]: there is no picture, or the last fragment is not whole.
     pub fn finish(mut self, began_us: u64, duration_us: u64, out: &mut Vec<u8>) -> Result<(), NotFragmented> {
         let Some((description, size)) = self.description.take() else {
             return Err(NotFragmented("it has no description"));

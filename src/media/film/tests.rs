@@ -65,7 +65,6 @@ impl Reels {
         Film::new(format, self.rows(), 1_700_000_000_000_000, 0).unwrap()
     }
 
-    /// Times and frames.
     fn pictures(&self) -> Vec<(u64, &[u8])> {
         let mut all = Vec::new();
         for (frames, bytes) in &self.chunks {
@@ -315,7 +314,7 @@ fn an_avis_times_are_exact_within_an_interval() {
     for ((slot, _), (at_us, _)) in shown.zip(&want) {
         let (told, is) = (slot as u64 * step, at_us - want[0].0);
         // An interval, and the three milliseconds of jitter.
-        assert!(told.abs_diff(is) <= step + 3_000, "{is} µs is told as {told}");
+        assert!(told.abs_diff(is) <= step + 3_000, "{is} µs became {told}");
     }
     let end = timeline::end_us(&reels.rows(), 0) - want[0].0;
     assert!((slots.len() as u64 * step).abs_diff(end) <= step);

@@ -22,8 +22,7 @@ pub fn is_on_board(camera: &Camera) -> bool {
 /// board, else the first.
 ///
 /// # Errors
-/// There is none.
-/// There is none.
+/// No camera matches.
 pub fn camera<'a>(cameras: &'a [Camera], device: Option<&str>) -> Result<&'a Camera, SourceError> {
     let Some(device) = device else {
         let first = cameras.iter().find(|camera| is_on_board(camera)).or(cameras.first());

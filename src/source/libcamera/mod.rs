@@ -151,7 +151,6 @@ impl Opener for LibcameraOpener {
     }
 }
 
-/// An open camera.
 struct LibcameraSource {
     helper: Helper,
     camera: Camera,
@@ -161,7 +160,6 @@ struct LibcameraSource {
     streams: Streams,
     /// By buffer number: memory of the main stream, and of the second one if there is one.
     buffers: Vec<(Option<FrameMemory>, Option<FrameMemory>)>,
-    /// The buffer that is lent.
     lent: Option<u32>,
     /// The newest frame that has not been lent.
     newest: Option<Filled>,

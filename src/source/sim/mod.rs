@@ -139,7 +139,6 @@ impl Opener for SimOpener {
     }
 }
 
-/// The open street.
 struct SimSource {
     delivers: StreamFormat,
     fps: f64,

@@ -218,7 +218,6 @@ impl Drop for Loop {
     }
 }
 
-/// An open network camera.
 struct UrlSource {
     exchange: Exchange,
     reader: MultipartReader,

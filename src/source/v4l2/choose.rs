@@ -16,9 +16,9 @@ const DEFAULT_FPS: f64 = 30.0;
 /// Invariant: both parts are above 0 if this comes from [`Interval::new`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interval {
-    /// Seconds …
+    /// Numerator, in seconds.
     pub numerator: u32,
-    /// … divided by this.
+    /// Denominator.
     pub denominator: u32,
 }
 

@@ -212,7 +212,7 @@ mod tests {
         assert!(with(READ_ONLY).read_only && with(GRABBED).read_only && with(INACTIVE).inactive);
         let refused = || io::Error::from(io::ErrorKind::PermissionDenied);
         let unread = control(answer(INTEGER, WRITE_ONLY), &Answers(Err(refused())));
-        assert_eq!(unread.unwrap().value, 3.0, "what it was set to stands for a value that cannot be read");
+        assert_eq!(unread.unwrap().value, 3.0, "the last written value stands for an unreadable one");
         let unset = control(answer(INTEGER, WRITE_ONLY), &Answers(Ok(2)));
         assert_eq!(unset.unwrap().value, 1.0, "or the default");
     }

@@ -149,7 +149,6 @@ pub(super) fn no_camera_fault() -> SourceError {
         .shell("`tallycam devices` lists what is there")
 }
 
-/// An open, streaming camera.
 struct V4l2Source {
     /// The frame that is lent. Declared before the device: it must go back before that is closed.
     lent: Option<Buffer>,
@@ -474,12 +473,12 @@ mod tests {
             (numbers.next(Some(count), ms * 1000), asked)
         };
         assert_eq!(next(1000, 7), (1, 1), "the first");
-        assert_eq!(next(1040, 8), (2, 2), "it is not known yet how fast it is");
+        assert_eq!(next(1040, 8), (2, 2), "its rate is not known yet");
         assert_eq!(next(1075, 9), (3, 2), "a little early");
         assert_eq!(next(1195, 12), (6, 3), "two frames are missing");
         assert_eq!(next(1235, 13), (7, 3));
         assert_eq!(next(1250, 14), (8, 4), "a camera that is faster than it says");
-        assert_eq!(next(1250, 15), (9, 5), "or has no time to tell");
+        assert_eq!(next(1250, 15), (9, 5), "the same time stamp again");
         assert_eq!(next(1290, 16), (10, 6));
         // A missing frame that did not show: it shows when the driver is asked again.
         let later: Vec<(u64, u32)> = (1..=30).map(|n| next(1290 + 40 * n, 17 + n as u32)).collect();

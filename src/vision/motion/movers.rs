@@ -167,7 +167,6 @@ impl MotionTracks {
         }
     }
 
-    /// Adds new movers.
     fn add_new(&mut self, regions: &[Region], size: (f32, f32), reach: f32) {
         let known = self.movers.len();
         for (number, region) in regions.iter().enumerate() {

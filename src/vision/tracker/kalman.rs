@@ -27,7 +27,7 @@ pub struct Motion {
     /// Relative change of height in one second (standard deviation).
     pub growth: f32,
     /// Additional change of speed in one second for each size per second of speed. The height's relative change grows
-    /// by [`QUICK_GROWTH`] of it.
+    /// by a quarter of it.
     pub quickness: f32,
 }
 
@@ -86,7 +86,6 @@ impl Axis {
         ];
     }
 
-    /// Takes in a measured value.
     fn correct(&mut self, measured: f32, measurement_variance: f32) {
         let [value, both, rate] = self.variance;
         let total = value + measurement_variance;

@@ -332,7 +332,6 @@ impl Tracker {
         }
     }
 
-    /// Drops expired tracks.
     fn drop_expired(&mut self, now_us: u64) {
         let TrackerOptions { tentative_patience, lost_patience, .. } = self.options;
         let aspect = self.aspect;
@@ -488,7 +487,6 @@ impl TrackerOptions {
         is_part || shared > self.most_covered * tracked.area()
     }
 
-    /// Required similarity for this track.
     fn required_similarity(&self, track: &Track, now_us: u64) -> f32 {
         match track.state() {
             TrackState::Tentative => self.least_likeness,

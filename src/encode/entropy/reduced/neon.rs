@@ -24,7 +24,6 @@ pub fn two(coefficients: &Coefficients, quantization: &Quantization, to: &mut Sa
     unsafe { two_by_vectors(coefficients, quantization, to) }
 }
 
-/// Products of one row.
 #[inline]
 #[target_feature(enable = "neon")]
 fn products(coefficients: &Coefficients, quantization: &Quantization, row: usize) -> int16x8_t {

@@ -31,7 +31,6 @@ fn factor_pairs(first: i16, second: i16) -> __m128i {
     _mm_set1_epi32(i32::from(second) << 16 | i32::from(first as u16))
 }
 
-/// Products of one row.
 #[inline]
 #[target_feature(enable = "sse2")]
 fn products(coefficients: &Coefficients, quantization: &Quantization, row: usize) -> __m128i {

@@ -159,7 +159,6 @@ impl ResizeColumns {
     }
 }
 
-/// Applies `mix` to `reach`.
 #[cfg(any(test, not(target_arch = "aarch64")))]
 fn mixed<const EACH: usize, const OUT: usize>(mix: &Mix<EACH, OUT>, reach: &[u8; REACH]) -> [f32; OUT] {
     std::array::from_fn(|lane| {

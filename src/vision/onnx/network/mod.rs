@@ -526,7 +526,6 @@ fn unknown_operators(names: &[String]) -> Fault {
     ))
 }
 
-/// The message of a panic.
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let words = panic.downcast_ref::<&str>().copied();
     let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
