@@ -265,7 +265,7 @@ proptest! {
         let slack = want.len() as u64;
         for ((time, bytes, _), (at_us, jpeg)) in pictures.iter().zip(&want) {
             prop_assert_eq!(bytes, jpeg);
-            prop_assert!(time.abs_diff(at_us - base) <= slack, "{} is told as {}", at_us - base, time);
+            prop_assert!(time.abs_diff(at_us - base) <= slack, "{} became {}", at_us - base, time);
         }
         prop_assert!(pictures.is_sorted_by(|a, b| a.0 < b.0));
         prop_assert!(duration > want[want.len() - 1].0 - base);

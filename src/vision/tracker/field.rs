@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn an_object_outside_the_part_is_not_contained() {
         let field = DetectionField::new(&Bounds::new(0.25, 0.0, 0.75, 0.5), Aspect::new(2, 1));
-        assert!(field.contains(&Bounds::new(0.6, -0.3, 0.7, 0.1)), "above the frame the edge is the frame's own");
+        assert!(field.contains(&Bounds::new(0.6, -0.3, 0.7, 0.1)), "the upper edge is the frame's own");
         assert!(!field.contains(&Bounds::new(0.2, 0.1, 0.6, 0.3)));
         assert!(!field.contains(&Bounds::new(0.6, 0.4, 0.8, 0.8)));
     }
