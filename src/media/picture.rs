@@ -23,8 +23,8 @@ const AT_ONCE: usize = if cfg!(target_arch = "x86_64") { 2048 } else { usize::MA
 /// A complete JPEG, kept as long as needed. Clones share the bytes.
 ///
 /// Invariant: [`Picture::part`] is `Content-Type`, `Content-Length`, `X-Timestamp`, an empty line, exactly
-/// [`Picture::jpeg`], then CRLF, the boundary and CRLF. After an opening `--frame\r
-/// `, any sequence of parts is a well-formed `multipart/x-mixed-replace` body (RFC 2046 §5.1).
+/// [`Picture::jpeg`], then CRLF, the boundary and CRLF. After an opening `--frame\r\n`, any sequence of parts is a
+/// well-formed `multipart/x-mixed-replace` body (RFC 2046 §5.1).
 #[derive(Debug, Clone)]
 pub struct Picture {
     part: Bytes,

@@ -5,10 +5,10 @@ use crate::base::ClockTime;
 
 /// A small planar image. Owned, and reused from frame to frame.
 ///
-/// Invariants: `y` has `width · height` bytes, row after row without padding; `u` and `v` have `chroma_width ·
-/// chroma_height` each, or nothing for a grey image. Full range BT.601, as in JFIF. Chroma is sampled at the centre
-/// of the luma pixels that it covers. An image for a detector may be reduced more across than down: fractions of it
-/// are fractions of the frame all the same.
+/// Invariants: `y` has `width · height` bytes, row after row without padding. `u` and `v` have
+/// `chroma_width·chroma_height` each, or nothing for a grey image. Full range BT.601, as in JFIF. Chroma is sampled
+/// at the centre of the luma pixels that it covers. An image for a detector may be reduced more across than down:
+/// fractions of it are fractions of the frame all the same.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SmallImage {
     /// Width in pixels, at least 1.

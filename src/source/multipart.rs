@@ -109,8 +109,8 @@ impl MultipartReader {
         }
     }
 
-    /// Capture time of the last JPEG in microseconds since 1970, if its header states it (`X-Timestamp:
-    /// 1763650382.123456`, as µStreamer and this program write it).
+    /// Capture time of the last JPEG in microseconds since 1970, if its header states it
+    /// (`X-Timestamp: 1763650382.123456`, as µStreamer and this program write it).
     pub fn captured_us(&self) -> Option<u64> {
         self.told_us
     }
