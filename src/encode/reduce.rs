@@ -129,7 +129,7 @@ impl Reducer {
             }
             let decompressor = &mut self.decompressor;
             let done = match is_straight {
-                // The own reader has already failed on it.
+                // The built-in reader has already failed on it.
                 true => decompressor.decompress_by_turbo(&jpeg, &layout, &mut self.planes),
                 false => decompressor.decompress(&jpeg, &layout, &mut self.planes),
             };
@@ -142,7 +142,7 @@ impl Reducer {
         Ok(())
     }
 
-    /// Decodes into `out` itself and sets its sizes. `None` if the own reader does not support the JPEG.
+    /// Decodes into `out` itself and sets its sizes. `None` if the built-in reader does not support the JPEG.
     fn decode_directly(&mut self, jpeg: &[u8], layout: &YuvLayout, out: &mut SmallImage) -> Option<()> {
         (out.width, out.height) = (layout.width, layout.height);
         (out.chroma_width, out.chroma_height) = layout.chroma_size();

@@ -99,7 +99,7 @@ impl Compressor {
     }
 }
 
-/// Decodes JPEGs to planes. The own reader decodes the kinds that cameras send at half the size or less, to the same
+/// Decodes JPEGs to planes. The built-in reader decodes the kinds that cameras send at half the size or less, to the same
 /// samples where libjpeg-turbo has the scale. libjpeg-turbo does everything else.
 #[derive(Debug)]
 pub struct Decompressor {
@@ -362,7 +362,7 @@ impl Decompressor {
         self.check_complete(done)
     }
 
-    /// Decodes with the own reader. `None` if it does not support the JPEG.
+    /// Decodes with the built-in reader. `None` if it does not support the JPEG.
     fn read_planes(&mut self, jpeg: &[u8], layout: &YuvLayout, planes: &mut [u8]) -> Option<()> {
         let (y, chroma) = planes.split_at_mut_checked(layout.y_stride * layout.y_rows)?;
         let len = layout.chroma_stride * layout.chroma_rows;
@@ -378,7 +378,7 @@ impl Decompressor {
         self.read(jpeg, layout, planes)
     }
 
-    /// Decodes a JPEG to planes without padding with the own reader. `planes` are luma and chroma of
+    /// Decodes a JPEG to planes without padding with the built-in reader. `planes` are luma and chroma of
     /// [`YuvLayout::chroma_size`], or nothing for grey. `None`, with undefined planes, if it does not support the
     /// JPEG.
     pub fn decode_unpadded(&mut self, jpeg: &[u8], layout: &YuvLayout, planes: [&mut [u8]; 3]) -> Option<()> {
@@ -398,7 +398,7 @@ impl Decompressor {
         self.read(jpeg, layout, &mut [OutputPlane { samples, stride: layout.width }])
     }
 
-    /// Fills `planes` with the own reader. `None` if it does not support the JPEG.
+    /// Fills `planes` with the built-in reader. `None` if it does not support the JPEG.
     fn read(&mut self, jpeg: &[u8], layout: &YuvLayout, planes: &mut [OutputPlane<'_>]) -> Option<()> {
         let (size, subsampling) = ((layout.width, layout.height), (layout.across, layout.down));
         self.reader.decode(jpeg, layout.eighths, size, subsampling, planes)

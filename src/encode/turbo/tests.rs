@@ -1,4 +1,4 @@
-//! Compares the own reader with libjpeg-turbo, bit by bit, on whole images and on damaged ones.
+//! Compares the built-in reader with libjpeg-turbo, bit by bit, on whole images and on damaged ones.
 
 #![allow(clippy::unwrap_used)]
 use super::testing::{compress, compress_gray};
@@ -34,7 +34,7 @@ fn picture(seed: &mut u64, subsampling: Option<(usize, usize)>) -> Vec<u8> {
     compress(&y, &u, &v, width, height, (across, down)).to_vec()
 }
 
-/// Compares at every scale; returns how many scales the own reader supports.
+/// Compares at every scale; returns how many scales the built-in reader supports.
 fn compare(jpeg: &[u8]) -> usize {
     let mut known = 0;
     let mut own = Decompressor::new().unwrap();
@@ -68,7 +68,7 @@ fn compare(jpeg: &[u8]) -> usize {
     known
 }
 
-/// Compares the images without colour through libjpeg-turbo; true if the own reader supports the JPEG.
+/// Compares the images without colour through libjpeg-turbo; true if the built-in reader supports the JPEG.
 fn compare_gray(jpeg: &[u8]) -> bool {
     let mut turner = Turner::with_budget(&MemoryBudget::process_wide()).unwrap();
     if turner.reader.make_gray(jpeg).is_none() {
