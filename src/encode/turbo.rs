@@ -99,8 +99,8 @@ impl Compressor {
     }
 }
 
-/// Decodes JPEGs to planes. The built-in reader decodes the kinds that cameras send at half the size or less, to the same
-/// samples where libjpeg-turbo has the scale. libjpeg-turbo does everything else.
+/// Decodes JPEGs to planes. The built-in reader decodes the kinds that cameras send at half the size or less, to the
+/// same samples where libjpeg-turbo has the scale. libjpeg-turbo does everything else.
 #[derive(Debug)]
 pub struct Decompressor {
     turbo: turbojpeg::Decompressor,
