@@ -240,18 +240,6 @@ impl From<TooManyViews> for Problem {
     }
 }
 
-/// This server has no counting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("counting is not available")]
-pub struct NoCounting;
-
-impl From<NoCounting> for Problem {
-    fn from(none: NoCounting) -> Problem {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, none.to_string())
-            .hint("`backend` under [detect] in the configuration selects the detector")
-    }
-}
-
 impl From<FocusError> for Problem {
     fn from(error: FocusError) -> Problem {
         let detail = error.to_string();
@@ -267,25 +255,46 @@ impl From<FocusError> for Problem {
     }
 }
 
-/// Privacy mode: no images are served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this camera counts only: it shows no pictures and keeps none")]
-pub struct Withheld;
-
-impl From<Withheld> for Problem {
-    fn from(withheld: Withheld) -> Problem {
-        Problem::new(StatusCode::FORBIDDEN, withheld.to_string()).hint("`counts_only` under [privacy] is on")
-    }
+/// A part that this server lacks, or holds back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lacking {
+    Counting,
+    Recorder,
+    /// A program that embeds the server keeps its own settings.
+    Preferences,
+    /// Privacy mode: no images are served.
+    Images,
+    Light,
+    /// The light is a lamp.
+    Colors,
 }
 
-/// Settings cannot be changed here: a program that embeds the server keeps its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("settings cannot be changed here")]
-pub struct NoPreferences;
-
-impl From<NoPreferences> for Problem {
-    fn from(none: NoPreferences) -> Problem {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, none.to_string())
+impl From<Lacking> for Problem {
+    fn from(part: Lacking) -> Problem {
+        let (status, detail, hint) = match part {
+            Lacking::Counting => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "counting is not available",
+                "`backend` under [detect] in the configuration selects the detector",
+            ),
+            Lacking::Recorder => {
+                (StatusCode::SERVICE_UNAVAILABLE, "keeping snapshots and recordings is not available", "")
+            }
+            Lacking::Preferences => (StatusCode::SERVICE_UNAVAILABLE, "settings cannot be changed here", ""),
+            Lacking::Images => (
+                StatusCode::FORBIDDEN,
+                "this camera counts only: it shows no pictures and keeps none",
+                "`counts_only` under [privacy] is on",
+            ),
+            Lacking::Light => (
+                StatusCode::FORBIDDEN,
+                "there is no light",
+                "`kind` under [lights] in the configuration sets the light type",
+            ),
+            Lacking::Colors => (StatusCode::FORBIDDEN, "a lamp has no colour", ""),
+        };
+        let hint = Some(hint).filter(|hint| !hint.is_empty()).map(String::from);
+        Problem { hint, ..Problem::new(status, detail) }
     }
 }
 
@@ -303,17 +312,6 @@ impl From<StoreError> for Problem {
             StoreError::Busy => problem.retry_after(RETRY_LEDGER),
             _ => problem,
         }
-    }
-}
-
-/// This server has no recorder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("keeping snapshots and recordings is not available")]
-pub struct NoRecorder;
-
-impl From<NoRecorder> for Problem {
-    fn from(none: NoRecorder) -> Problem {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, none.to_string())
     }
 }
 
@@ -358,7 +356,7 @@ impl From<RecordError> for Problem {
     fn from(error: RecordError) -> Problem {
         let detail = error.to_string();
         match error {
-            RecordError::CountsOnly => Withheld.into(),
+            RecordError::CountsOnly => Lacking::Images.into(),
             RecordError::NoPicture(_, hint, outside) => {
                 let problem =
                     Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_PICTURE);

@@ -31,7 +31,7 @@ use crate::base::{Recent, Stop, clock};
 use crate::http::auth::audit::Audit;
 use crate::http::auth::authenticate::Auth;
 use crate::http::auth::caller::Caller;
-use crate::http::request::problem::{NoCounting, NoPreferences, NoRecorder, Problem, Withheld};
+use crate::http::request::problem::{Lacking, Problem};
 use crate::http::server::https::Https;
 use crate::http::server::link::{ConnectionUse, Link, Links, kept};
 use crate::http::server::tls::TlsIdentity;
@@ -234,8 +234,8 @@ impl Site {
     }
 
     /// Settings that can be changed.
-    pub(super) fn preferences(&self) -> Result<&Arc<dyn Preferences>, NoPreferences> {
-        self.preferences.as_ref().ok_or(NoPreferences)
+    pub(super) fn preferences(&self) -> Result<&Arc<dyn Preferences>, Lacking> {
+        self.preferences.as_ref().ok_or(Lacking::Preferences)
     }
 
     /// Why the last change is not stored; `None` if it is.
@@ -264,8 +264,8 @@ impl Site {
         caller.is_here() || self.auth.knows(*caller)
     }
 
-    pub(super) fn counting(&self) -> Result<&Counting, NoCounting> {
-        self.counting.as_ref().ok_or(NoCounting)
+    pub(super) fn counting(&self) -> Result<&Counting, Lacking> {
+        self.counting.as_ref().ok_or(Lacking::Counting)
     }
 
     /// `counts.db`, for changes.
@@ -276,15 +276,15 @@ impl Site {
     /// `counts.db`, for reading.
     pub(super) fn counts_readers(&self) -> Result<CountsReaders, Problem> {
         self.counts()?;
-        Ok(self.counts_readers.clone().ok_or(NoCounting)?)
+        Ok(self.counts_readers.clone().ok_or(Lacking::Counting)?)
     }
 
     /// The recorder, unless privacy mode forbids it.
     pub(super) fn recorder(&self) -> Result<&RecorderHandle, Problem> {
         if self.is_counts_only() {
-            return Err(Withheld.into());
+            return Err(Lacking::Images.into());
         }
-        Ok(self.recorder.as_ref().ok_or(NoRecorder)?)
+        Ok(self.recorder.as_ref().ok_or(Lacking::Recorder)?)
     }
 
     /// `media.db`, for changes, unless privacy mode forbids it.

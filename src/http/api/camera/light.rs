@@ -13,7 +13,7 @@ use crate::http::report::schema_parts::{count, list};
 use crate::http::report::wire;
 use crate::http::request::body_fields::{FieldError, Fields};
 use crate::http::request::etag::IfMatch;
-use crate::http::request::problem::Problem;
+use crate::http::request::problem::{Lacking, Problem};
 use crate::http::request::{etag, json_body, reply};
 use crate::http::server::body::Body;
 use crate::http::site::Site;
@@ -42,28 +42,8 @@ pub struct LightRequest {
     pub ranges: Option<Vec<PixelRange>>,
 }
 
-/// No light is configured, or none of this kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NoLight {
-    #[error("there is no light")]
-    None,
-    /// The light is a lamp.
-    #[error("a lamp has no colour")]
-    NoColors,
-}
-
-impl From<NoLight> for Problem {
-    fn from(none: NoLight) -> Problem {
-        let problem = Problem::new(hyper::StatusCode::FORBIDDEN, none.to_string());
-        match none {
-            NoLight::None => problem.hint("`kind` under [lights] in the configuration sets the light type"),
-            NoLight::NoColors => problem,
-        }
-    }
-}
-
-fn of(site: &Site) -> Result<&Lights, NoLight> {
-    site.lights.as_ref().filter(|_| has(site)).ok_or(NoLight::None)
+fn of(site: &Site) -> Result<&Lights, Lacking> {
+    site.lights.as_ref().filter(|_| has(site)).ok_or(Lacking::Light)
 }
 
 /// True if `/light?status=` has the meaning of the old program.
@@ -80,7 +60,7 @@ pub fn is_old_status_the_programs(site: &Site) -> bool {
 pub async fn change(site: &Site, options: LightRequest, expected: Option<u64>) -> Result<(), Problem> {
     let lights = of(site)?;
     if !has_colors(site) && (options.color.is_some() || options.ranges.is_some()) {
-        return Err(NoLight::NoColors.into());
+        return Err(Lacking::Colors.into());
     }
     let changes = changes(&options);
     if !changes.is_empty() {

@@ -16,7 +16,7 @@ use crate::http::api::media::download;
 use crate::http::report::wire;
 use crate::http::report::wire::{CrossingReport, List};
 use crate::http::request::csv::{BYTE_ORDER_MARK, CsvTable};
-use crate::http::request::problem::{Problem, Withheld};
+use crate::http::request::problem::{Lacking, Problem};
 use crate::http::request::query::WrongValue;
 use crate::http::request::reply::no_store;
 use crate::http::request::{reply, time_param};
@@ -184,7 +184,7 @@ fn write(table: &mut CsvTable, crossing: &StoredCrossing, zone: &TimeZone) {
 /// `GET /api/v1/crossings/{id}/thumbnail.jpg`.
 pub async fn thumbnail(request: Request) -> Result<Response<Body>, Problem> {
     if request.site.is_counts_only() {
-        return Err(Withheld.into());
+        return Err(Lacking::Images.into());
     }
     let id = request.id;
     let jpeg = request.site.counts_readers()?.read(move |reader| reader.thumbnail(id)).await?;

@@ -29,7 +29,7 @@ use hyper::{Method, Response};
 use sse::{CountedEvent, SseSession, Throttled};
 use tokio::sync::mpsc;
 
-use crate::http::request::problem::{NoCounting, Problem};
+use crate::http::request::problem::{Lacking, Problem};
 use crate::http::request::query::{Query, WrongValue};
 use crate::http::request::reply::no_store;
 use crate::http::server::body::Body;
@@ -117,7 +117,7 @@ pub async fn events(request: Request) -> Result<Response<Body>, Problem> {
         // Each requested part is missing for its own reason; the first is reported.
         let reasons: [Option<Problem>; 3] =
             [counting.and_then(Result::err), media.and_then(Result::err), recording.and_then(Result::err)];
-        return Err(reasons.into_iter().flatten().next().unwrap_or_else(|| NoCounting.into()));
+        return Err(reasons.into_iter().flatten().next().unwrap_or_else(|| Lacking::Counting.into()));
     }
     if request.method == Method::HEAD {
         return Ok(head(Body::full("")));
