@@ -1,4 +1,4 @@
-//! No allocation per frame, but the word that counts who shares a picture: measured, not believed.
+//! A steady stream allocates nothing per frame except the reference count of each picture. Measured.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -15,12 +15,12 @@ struct Counting;
 static COUNT: AtomicU64 = AtomicU64::new(0);
 static BYTES: AtomicU64 = AtomicU64::new(0);
 
-// SAFETY: every call is handed to the system's allocator unchanged.
+// SAFETY: every call is passed to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         COUNT.fetch_add(1, Ordering::Relaxed);
         BYTES.fetch_add(layout.size() as u64, Ordering::Relaxed);
-        // SAFETY: the caller's promises are the system allocator's.
+        // SAFETY: the caller keeps the promises that the system allocator asks for.
         unsafe { System.alloc(layout) }
     }
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
@@ -32,7 +32,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Allocations and their bytes during `run`. One test only in this program: nothing else counts.
+/// Allocations and their bytes during `run`. The program has a single test, so nothing else counts.
 fn during(run: impl FnOnce()) -> (u64, u64) {
     let before = (COUNT.load(Ordering::Relaxed), BYTES.load(Ordering::Relaxed));
     run();
@@ -82,7 +82,7 @@ fn a_steady_stream_takes_no_memory() {
         };
         jpeg.extend_from_slice(&Encoder::new(80).unwrap().encode(&frame).unwrap().jpeg());
     }
-    // The buffers in turn grow by the room for Huffman tables.
+    // Each buffer in turn grows by the room for Huffman tables.
     (0..4).for_each(|_| {
         round(Fourcc::MJPG, &jpeg, 0);
     });
@@ -92,7 +92,7 @@ fn a_steady_stream_takes_no_memory() {
         })
     });
     println!("raw: {raw:?}, passed through: {passed:?} for {FRAMES} frames of {raw_len} bytes");
-    // Buffers are used again; what is left is the count of those who share one.
+    // Buffers are reused; the reference count of each shared buffer is left.
     for (count, bytes) in [raw, passed] {
         assert!(count <= FRAMES, "{count} allocations for {FRAMES} frames");
         assert!(bytes <= FRAMES * 128, "{bytes} bytes for {FRAMES} pictures of {raw_len}");

@@ -1,13 +1,12 @@
-//! The house rules that no compiler checks, read from the source text.
+//! Rules of the architecture that no compiler checks, read from the source text.
 //!
-//! - A layer uses only layers below it; siblings never use each other.
+//! - A layer uses only layers below it; modules of the same layer never use each other.
 //! - A crate that wraps hardware, a protocol or the system is named in its own place only.
 //! - Only `base/clock` asks for the time, only `base/worker` starts threads.
 //! - Every module says what it is for.
-//! - No more than two files import each other; lines, files and folders keep to `tests/budget.toml`.
+//! - At most two files import each other; lines, files and folders keep to `tests/budget.toml`.
 //!
-//! Test modules (`#[cfg(test)] mod …` at the end of a file, or a file of their own) are not part
-//! of the house.
+//! Test modules (`#[cfg(test)] mod …` at the end of a file, or a file of their own) are left out.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -22,7 +21,7 @@ mod rings;
 
 use std::path::{Path, PathBuf};
 
-/// What each top-level module may use: the drawing in `src/lib.rs`, as a table.
+/// Modules that each top-level module may use: the drawing in `src/lib.rs` as a table.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("base", &[]),
     ("access", &["base"]),
@@ -80,7 +79,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Crates, where they may be named (beginnings of paths), and in how many files at most.
+/// Crates, the paths (prefixes) in which they may be named, and the maximum number of files.
 const NAMED_IN: &[(&str, &[&str], usize)] = &[
     ("rscam", &["source/v4l2"], 1),
     ("turbojpeg", &["encode/"], 1),
@@ -108,7 +107,7 @@ const NAMED_IN: &[(&str, &[&str], usize)] = &[
     ("systemd_journal_logger", &["daemon/"], 1),
 ];
 
-/// Calls, and the one file that may make them.
+/// Calls, and the only file that may make each.
 const CALLED_IN: &[(&[&str], &str)] = &[
     (&["SystemTime", "::", "now"], "base/clock.rs"),
     (&["Command", "::", "new"], "base/child.rs"),
@@ -143,8 +142,8 @@ impl Source {
         tokens(self.shipped())
     }
 
-    /// The text without the tests at its end. A test module of its own file is declared among the others: what follows
-    /// that is shipped.
+    /// The text without the test module at its end. Code after the declaration of a test module in its own file is
+    /// shipped.
     fn shipped(&self) -> &str {
         let tests = self.text.match_indices("#[cfg(test)]\n").find(|(at, attribute)| {
             let next = self.text[at + attribute.len()..].lines().next().unwrap_or_default();
@@ -153,7 +152,7 @@ impl Source {
         &self.text[..tests.map_or(self.text.len(), |(at, _)| at)]
     }
 
-    /// The top-level modules it names, by `crate::…` or by `super::…` beyond its own.
+    /// The other top-level modules named here by `crate::…` or by `super::…`.
     fn uses(&self) -> Vec<&str> {
         let tokens = self.tokens();
         let depth = self.module().len();
@@ -196,7 +195,7 @@ impl Source {
         used
     }
 
-    /// Whether it names the crate `name`: `use name…` or `name::…`.
+    /// The file names the crate `name`, as `use name…` or `name::…`.
     fn names(&self, name: &str) -> bool {
         let tokens = self.tokens();
         (0..tokens.len()).any(|at| {
@@ -216,7 +215,7 @@ fn is_word(token: &str) -> bool {
     token.starts_with(|c: char| c.is_alphanumeric() || c == '_')
 }
 
-/// Pages show these hints beside a button that mends it: what needs a shell is said by `.shell(…)`.
+/// Pages show these hints beside a button that solves the problem; `.shell(…)` holds hints for the shell.
 #[test]
 fn no_hint_of_a_source_names_a_command() {
     let mut seen = 0;
@@ -231,7 +230,7 @@ fn no_hint_of_a_source_names_a_command() {
     assert!(seen > 20, "{seen}");
 }
 
-/// What stands before the bracket that closes the call.
+/// The text up to the bracket that closes the call.
 fn argument(text: &str) -> &str {
     let (mut at, mut depth) = (0, 0);
     while let Some(c) = text[at..].chars().next() {
@@ -287,7 +286,7 @@ fn tokens(text: &str) -> Vec<&str> {
     tokens
 }
 
-/// Bytes of the quoted literal at the beginning, with its quotes.
+/// Bytes of the quoted literal at the beginning, including its quotes.
 fn quoted(text: &str, quote: char) -> usize {
     let mut escaped = false;
     for (at, c) in text.char_indices().skip(1) {
@@ -331,7 +330,7 @@ fn block_comment(text: &str) -> usize {
     text.len()
 }
 
-/// Every file of `src/` but tests and the two that stand above the layers.
+/// Every file of `src/` except tests, `main.rs` and `lib.rs`.
 fn sources() -> Vec<Source> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(folder).expect("src can be read") {
@@ -362,7 +361,7 @@ fn may_use(module: &str) -> Option<&'static [&'static str]> {
     MAY_USE.iter().find(|(name, _)| *name == module).map(|(_, below)| *below)
 }
 
-/// The layer rule for one file: what it uses and may not.
+/// Violations of the layer rule in one file.
 fn upward_arrows(source: &Source) -> Vec<String> {
     let own = source.module()[0];
     let Some(below) = may_use(own) else {
@@ -433,16 +432,16 @@ fn time_and_threads_come_from_base() {
 fn every_module_says_what_it_is_for() {
     let undocumented = sources()
         .into_iter()
-        // A sentence, not a name.
+        // A sentence is longer than a name.
         .filter(|s| s.text.lines().next().is_none_or(|l| !l.starts_with("//! ") || l.len() < 20))
         .map(|s| format!("{}: begins without a doc comment that says what it is for", s.path))
         .collect();
     assert_none(undocumented);
 }
 
-/// The reader itself: what it must see, and what it must not.
+/// The tokenizer sees every form of use, and ignores comments, strings and tests.
 #[test]
-fn the_reader_sees_every_form_of_use() {
+fn uses_are_found_in_every_form() {
     let source = Source::new(
         "source/v4l2.rs",
         r##"
@@ -463,7 +462,7 @@ mod tests { use crate::ui; }
 }
 
 #[test]
-fn the_reader_tells_a_crate_from_a_module_of_its_name() {
+fn a_crate_is_not_mistaken_for_a_module_of_the_same_name() {
     let names = |text| Source::new("x.rs", text).names("hyper");
     assert!(names("use hyper::Request;"));
     assert!(names("use hyper;"));

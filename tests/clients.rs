@@ -1,6 +1,5 @@
-//! Programs people really use, on the program as it is run and a V4L2 camera: curl, ffmpeg and
-//! Python's OpenCV read the stream at once and at full rate, and none of them has to connect again
-//! when the camera goes and comes back.
+//! Real client programs on the program with a V4L2 camera: curl, ffmpeg and Python's OpenCV read the stream at the
+//! same time and at full rate. None of them has to reconnect when the camera is unplugged and comes back.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -19,10 +18,10 @@ use common::daemon::Daemon;
 use common::wait_until;
 use fakecam::{FakeCam, Stamp};
 
-/// Debian's own Python: the one that Debian's OpenCV is installed for.
+/// Debian's own Python, because Debian's OpenCV is installed for it.
 const PYTHON: &str = "/usr/bin/python3";
 
-/// Reads a stream as any OpenCV program does, and says after each picture how many there were.
+/// Reads a stream as any OpenCV program does, and prints the number of pictures after each.
 const OPENCV: &str = "
 import cv2, sys
 video = cv2.VideoCapture(sys.argv[1])
@@ -34,7 +33,7 @@ while True:
     print(count, picture.shape[1], picture.shape[0], flush=True)
 ";
 
-/// A child that ends with the test.
+/// A child process that ends with the test.
 struct Running(Child);
 
 impl Drop for Running {
@@ -44,7 +43,7 @@ impl Drop for Running {
     }
 }
 
-/// Whether `program` is there to take part. In CI it has to be.
+/// `program` is installed. In CI it must be.
 fn has(program: &str, arguments: &[&str]) -> bool {
     let ran = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
     let has = ran.is_ok_and(|status| status.success());
@@ -62,14 +61,14 @@ fn serve(camera: &FakeCam) -> Daemon {
     Daemon::start(camera.command(env!("CARGO_BIN_EXE_tallycam")), &arguments)
 }
 
-/// curl, writing what comes to a file.
+/// curl, writing the stream to a file.
 fn curl(address: SocketAddr, into: &Path) -> Running {
     let curl =
         Command::new("curl").arg("-sN").arg("-o").arg(into).arg(format!("http://{address}/stream")).spawn();
     Running(curl.unwrap())
 }
 
-/// ffmpeg, copying the pictures as they are to a file.
+/// ffmpeg, copying the pictures unchanged to a file.
 fn ffmpeg(address: SocketAddr, into: &Path) -> Running {
     let ffmpeg = Command::new("ffmpeg")
         .args(["-nostdin", "-loglevel", "error", "-f", "mpjpeg", "-i"])
@@ -80,7 +79,7 @@ fn ffmpeg(address: SocketAddr, into: &Path) -> Running {
     Running(ffmpeg.unwrap())
 }
 
-/// OpenCV, with the number of pictures it has read and their sizes.
+/// OpenCV, with the number and sizes of the pictures that it has read.
 struct OpenCv {
     _running: Running,
     count: Arc<AtomicU64>,
@@ -110,7 +109,7 @@ fn opencv(address: SocketAddr) -> OpenCv {
     OpenCv { _running: Running(python), count, sizes }
 }
 
-/// All three on one camera.
+/// All three readers on one camera.
 struct Readers {
     camera: FakeCam,
     daemon: Daemon,
@@ -121,7 +120,7 @@ struct Readers {
 }
 
 impl Readers {
-    /// A camera, the daemon, and the three; `None` where one of them is missing.
+    /// A camera, the daemon, and the three readers; `None` if a program is missing.
     fn start() -> Option<Readers> {
         let all =
             has("curl", &["--version"]) && has("ffmpeg", &["-version"]) && has(PYTHON, &["-c", "import cv2"]);
@@ -136,13 +135,13 @@ impl Readers {
         })
     }
 
-    /// How many pictures OpenCV has read.
+    /// Number of pictures that OpenCV has read.
     fn read_by_opencv(&self) -> u64 {
         self.opencv.count.load(Ordering::Relaxed)
     }
 }
 
-/// The whole JPEGs in a file, whatever stands between them; one that is still coming is left out.
+/// The complete JPEGs in a file, without the bytes between them and without an incomplete last one.
 fn jpegs(path: &PathBuf) -> Vec<Vec<u8>> {
     let bytes = std::fs::read(path).unwrap_or_default();
     let mut found = Vec::new();
@@ -165,7 +164,7 @@ fn numbers(path: &PathBuf) -> Vec<Option<u32>> {
 fn curl_ffmpeg_and_opencv_read_at_once_at_full_rate() {
     let Some(readers) = Readers::start() else { return };
     let (daemon, files) = (&readers.daemon, &readers.files);
-    // Looking at whole files all the time would leave the program too little of a small machine.
+    // Reading whole files without a pause would leave the program too little of a small machine.
     wait_until("each has read 60 pictures", || {
         std::thread::sleep(Duration::from_millis(500));
         readers.read_by_opencv() > 60 && files.iter().all(|path| numbers(path).len() > 60)
@@ -174,9 +173,9 @@ fn curl_ffmpeg_and_opencv_read_at_once_at_full_rate() {
     let state = daemon.state();
     assert_eq!(state["viewers"], 3, "{state}");
     assert_eq!(readers.opencv.sizes.lock().unwrap()[..], ["640 480"]);
-    // Full rate: between the first and the last hardly a picture is missing but those that the camera itself left out,
-    // and those that a reader did not get for being behind, as where the machine lets them wait; of all together that is
-    // told, and it is never the most.
+    // Full rate: between the first and the last picture hardly any is missing. Exceptions are those that the camera
+    // itself left out and those that a reader skipped because it fell behind, for example on a busy machine. The
+    // metrics have the sum of the skips, which is never the larger part.
     let metrics = common::client::get(daemon.address, "/metrics");
     let metric = metrics.text().lines().find(|line| line.starts_with("tallycam_viewer_skips_total")).unwrap();
     let skips: u64 = metric.rsplit_once(' ').unwrap().1.parse().unwrap();
@@ -217,6 +216,6 @@ fn a_camera_that_goes_and_returns_cuts_nobody_off() {
         }) && readers.read_by_opencv() > read_before + 10
     });
     assert_eq!(daemon.state()["viewers"], 3);
-    // The card had the camera's size: nobody had to cope with another one.
+    // The card had the camera's size, so no reader had to cope with a new size.
     assert_eq!(readers.opencv.sizes.lock().unwrap()[..], ["640 480"]);
 }

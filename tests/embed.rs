@@ -1,4 +1,4 @@
-//! The example of the library does what it says: ten pictures of a source of its own.
+//! The library's example prints ten pictures of its own source.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::path::Path;

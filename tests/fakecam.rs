@@ -1,6 +1,6 @@
-//! Proves the fake camera with programs that know real ones: Debian's `v4l2-ctl` and µStreamer.
+//! The fake camera behaves like a real one for Debian's `v4l2-ctl` and µStreamer.
 //!
-//! Where one of them is not installed its tests say so and are left out; with `CI=true` they fail.
+//! If one of them is not installed, its tests say so and are left out; with `CI=true` they fail.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "common/fakecam.rs"]
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use fakecam::{FakeCam, Stamp};
 
-/// Is `program` there? Says so where not, and fails where every test must run.
+/// `program` is installed. Says so if not, and fails if every test must run.
 fn have(program: &str) -> bool {
     let found = std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()));
@@ -26,7 +26,7 @@ fn have(program: &str) -> bool {
     found
 }
 
-/// Runs `v4l2-ctl` on the camera; `None` where there is none.
+/// Runs `v4l2-ctl` on the camera; `None` if it is not installed.
 fn v4l2_ctl(camera: &FakeCam, arguments: &[&str]) -> Option<Output> {
     have("v4l2-ctl")
         .then(|| camera.command("v4l2-ctl").arg("-d").arg(camera.path()).args(arguments).output().unwrap())
@@ -36,7 +36,7 @@ fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-/// Captures `count` frames with `v4l2-ctl` and gives their bytes, one after the other.
+/// Captures `count` frames with `v4l2-ctl` and returns their concatenated bytes.
 fn capture(camera: &FakeCam, folder: &Path, count: usize, arguments: &[&str]) -> Option<Vec<u8>> {
     let file = folder.join("frames");
     let to = format!("--stream-to={}", file.display());
@@ -89,7 +89,7 @@ fn v4l2_ctl_sees_the_controls_and_a_menu_with_gaps() {
 }
 
 #[test]
-fn setting_controls_shows_in_the_log_and_wakes_what_an_automatic_mode_ruled() {
+fn set_controls_are_logged_and_the_end_of_an_automatic_mode_frees_its_control() {
     let camera = FakeCam::new();
     let set = "--set-ctrl=brightness=200,focus_automatic_continuous=0,focus_absolute=13,auto_exposure=1";
     let Some(output) = v4l2_ctl(&camera, &[set, "--list-ctrls", "--get-ctrl=brightness,focus_absolute"])
@@ -204,7 +204,7 @@ fn broken_frames_have_the_lengths_they_should() {
         let Some(bytes) = capture(&camera, folder.path(), 5, &[]) else { return };
         assert_eq!(bytes.len(), 5 * whole - lost, "{fault}");
     }
-    // v4l2-ctl does not count an empty frame: it takes one more.
+    // v4l2-ctl does not count an empty frame and takes one more.
     let camera = FakeCam::new().formats("YUYV").sizes("320x240").fps("200").faults("empty@2");
     let bytes = capture(&camera, folder.path(), 5, &[]).unwrap();
     assert_eq!(bytes.len(), 5 * whole);
@@ -214,7 +214,7 @@ fn broken_frames_have_the_lengths_they_should() {
 }
 
 #[test]
-fn an_unplugged_camera_is_gone_and_comes_back_when_told() {
+fn an_unplugged_camera_is_gone_and_comes_back_when_plugged_in() {
     if !have("v4l2-ctl") {
         return;
     }
@@ -232,7 +232,7 @@ fn an_unplugged_camera_is_gone_and_comes_back_when_told() {
     assert!(!camera.path().exists(), "the node goes");
     assert!(camera.log().contains("unplug for"));
 
-    // Another process finds it gone, until it is plugged in.
+    // Another process finds the camera gone until it is plugged in.
     let mut other = Running::start(camera.command("sleep").arg("600"));
     assert!(!v4l2_ctl(&camera, &["--all"]).unwrap().status.success());
     camera.control("plug");
@@ -277,7 +277,7 @@ fn ustreamer_serves_it_encoded_and_passed_through() {
                 .args(["-r", "320x240", "-m", mode, "--unix"])
                 .arg(&socket),
         );
-        // Until the first frame it serves a picture of its own, which is larger.
+        // Until the first frame it serves a larger picture of its own.
         let deadline = Instant::now() + Duration::from_secs(60);
         let jpeg = loop {
             let jpeg = snapshot(&socket);
@@ -293,7 +293,7 @@ fn ustreamer_serves_it_encoded_and_passed_through() {
     }
 }
 
-/// A program that is ended when it goes out of scope.
+/// A program that ends when this is dropped.
 struct Running(Child);
 
 impl Running {
@@ -317,7 +317,7 @@ impl Drop for Running {
     }
 }
 
-/// The body of `GET /snapshot`; empty where nobody listens yet.
+/// The body of `GET /snapshot`; empty while nobody listens.
 fn snapshot(socket: &Path) -> Vec<u8> {
     let mut answer = Vec::new();
     if let Ok(mut stream) = UnixStream::connect(socket) {

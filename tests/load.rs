@@ -1,5 +1,5 @@
-//! The program itself under clients that mean it no good: what they make it hold stays within a bound, and whoever watches
-//! gets pictures. The two that are ignored take long: `make load` runs them, and prints what it saw.
+//! The program under hostile clients: its memory stays within a bound, and viewers get pictures. The two ignored
+//! tests take long: `make load` runs them and prints their figures.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -25,7 +25,7 @@ use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tallycam");
 
-/// The simulated scene, small and at 15 pictures a second.
+/// The simulation, small and at 15 fps.
 const SCENE: [&str; 10] = [
     "--set",
     "source.kind=\"sim\"",
@@ -39,10 +39,10 @@ const SCENE: [&str; 10] = [
     "log.level=\"error\"",
 ];
 
-/// What a loaded program may hold beyond what it held before.
+/// Memory that a loaded program may use beyond its former use, in kB.
 const SLACK_KB: i64 = 30_000;
 
-/// A place with a password and a recording of 20 MB, which is item 1.
+/// A state folder with a password and a recording of 20 MB, which is item 1.
 fn place() -> TempDir {
     let folder = TempDir::new().unwrap();
     Access::open(folder.path()).set("correct horse").unwrap();
@@ -59,15 +59,15 @@ fn place() -> TempDir {
     folder
 }
 
-/// Whoever knows the password.
+/// The right password.
 const RIGHT: &str = "Authorization: Basic bWU6Y29ycmVjdCBob3JzZQ==\r\n";
 
-/// What `path` gives to who knows the password.
+/// `path`, requested with the password.
 fn get(address: SocketAddr, path: &str) -> client::Answer {
     client::ask(address, &format!("GET {path} HTTP/1.1\r\nHost: cam\r\n{RIGHT}\r\n"))
 }
 
-/// `program` on what `folder` keeps.
+/// `program` on the state in `folder`.
 fn start(program: Command, folder: &Path, more: &[&str]) -> Daemon {
     let directory = format!("store.directory={:?}", folder.to_str().unwrap());
     let daemon = Daemon::start(program, &[&SCENE[..], &["--set", &directory], more].concat());
@@ -75,7 +75,7 @@ fn start(program: Command, folder: &Path, more: &[&str]) -> Daemon {
     daemon
 }
 
-/// A figure of the process in kB.
+/// A value of the process's status, in kB.
 fn status_kb(process: u32, name: &str) -> Option<i64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
@@ -86,7 +86,7 @@ fn memory_kb(daemon: &Daemon) -> i64 {
     status_kb(daemon.id(), "RssAnon").expect("it runs")
 }
 
-/// Asks for `path` on a connection of its own, for the client `who`; nothing is read.
+/// Requests `path` on a new connection for the client `who`; reads nothing.
 fn ask(address: SocketAddr, who: &str, method: &str, path: &str, lines: &str) -> Option<Client> {
     let stream = TcpStream::connect(address).ok()?;
     let mut client = Client::new(stream);
@@ -118,7 +118,7 @@ fn fifty_wrong_passwords_leave_no_memory_behind() {
 }
 
 #[test]
-fn a_hundred_downloads_that_nobody_reads_are_few_and_small() {
+fn a_hundred_unread_downloads_are_limited_and_use_little_memory() {
     let folder = place();
     let daemon = start(Command::new(PROGRAM), folder.path(), &[]);
     let before = memory_kb(&daemon);
@@ -132,14 +132,14 @@ fn a_hundred_downloads_that_nobody_reads_are_few_and_small() {
     let taken = statuses.iter().filter(|status| **status == 200).count();
     let after = memory_kb(&daemon);
     say(&format!("downloads: {taken} of 100; memory {before} → {after} kB"));
-    // With the one place that is kept for whoever has shown a password.
+    // Including the place reserved for clients that have shown a password.
     assert_eq!(taken, 16, "{statuses:?}");
     assert!(statuses.iter().all(|status| matches!(status, 200 | 503)), "{statuses:?}");
     assert!(after - before <= SLACK_KB, "{before} → {after} kB");
 }
 
 #[test]
-fn a_child_is_told_nothing_of_ours() {
+fn a_child_process_gets_none_of_our_variables() {
     let folder = TempDir::new().unwrap();
     let dump = folder.path().join("environment");
     let mut program = Command::new(PROGRAM);
@@ -161,7 +161,7 @@ fn a_child_is_told_nothing_of_ours() {
     }
 }
 
-/// A memory cgroup of its own; `None`, with a word, where none can be made.
+/// A memory cgroup; `None`, with a message, if it cannot be made.
 struct Cage {
     folder: PathBuf,
     is_v2: bool,
@@ -188,7 +188,7 @@ impl Cage {
                 let folder = folder?;
                 fs::create_dir(&folder).ok()?;
                 let cage = Cage { is_v2: limit == "memory.max", folder };
-                // Dropped, and removed, where that cannot be set.
+                // If the limit cannot be set, the cgroup is dropped and removed.
                 fs::write(cage.folder.join(limit), bytes.to_string()).ok()?;
                 Some(cage)
             });
@@ -208,7 +208,7 @@ impl Cage {
         shell
     }
 
-    /// The most that it has held, page cache included.
+    /// Its peak, page cache included.
     fn peak_kb(&self) -> u64 {
         let file = if self.is_v2 { "memory.peak" } else { "memory.max_usage_in_bytes" };
         let text = fs::read_to_string(self.folder.join(file)).unwrap_or_default();
@@ -225,14 +225,14 @@ impl Drop for Cage {
     }
 }
 
-/// What a run with clients of every kind has come to.
+/// Figures of a run with clients of every kind.
 #[derive(Debug, Default)]
 struct Seen {
-    /// Pictures that five good viewers got.
+    /// Pictures that the five good viewers got.
     frames: u64,
-    /// The most memory, without the page cache.
+    /// Peak memory in kB, without the page cache.
     peak_kb: i64,
-    /// Connections of the others.
+    /// Connections of the other clients.
     others: u64,
     peak_of_cage_kb: u64,
 }
@@ -262,7 +262,7 @@ fn watched(time: Duration, is_crowded: bool) -> Option<Seen> {
                 let (daemon, done, others) = (&daemon, &done, &others);
                 scope.spawn(move || crowd()[n].come(n, daemon.address, done, others));
             }
-            // Until there is somebody of every kind.
+            // Until every kind is present.
             wait_until("they have come", || others.load(Ordering::Relaxed) > 400);
         }
         frames.store(0, Ordering::Relaxed);
@@ -280,15 +280,15 @@ fn watched(time: Duration, is_crowded: bool) -> Option<Seen> {
     Some(seen)
 }
 
-/// A kind of client that is there as often as it is let in, and takes nothing.
+/// A kind of client that connects as often as it is admitted, and reads nothing.
 struct Kind {
     method: &'static str,
     path: &'static str,
-    /// Each asks for something else.
+    /// Each client asks for something else.
     is_numbered: bool,
-    /// So often at once, piled up.
+    /// Requests pipelined on one connection.
     times: usize,
-    /// Only a part of it is sent.
+    /// Only a part of the request is sent.
     is_broken_off: bool,
     /// With a wrong password.
     guesses: bool,
@@ -326,7 +326,7 @@ fn crowd() -> [Kind; 14] {
 }
 
 impl Kind {
-    /// Comes again and again from different addresses until all is `done`.
+    /// Connects again and again from different addresses until `done`.
     fn come(&self, kind: usize, address: SocketAddr, done: &AtomicBool, others: &AtomicU64) {
         let (mut open, mut n) = (std::collections::VecDeque::new(), 0u64);
         while !done.load(Ordering::Relaxed) {
@@ -344,7 +344,7 @@ impl Kind {
                 others.fetch_add(1, Ordering::Relaxed);
                 open.push_back(stream);
             }
-            // The oldest goes for the newest; what was refused, too.
+            // The newest replaces the oldest, refused ones included.
             if open.len() > self.most {
                 open.pop_front();
                 thread::sleep(Duration::from_millis(20));
@@ -353,10 +353,11 @@ impl Kind {
     }
 }
 
-/// The sum in ARCHITECTURE, "Memory", is true: in 256 MiB the program stays, with every kind of client at its limit.
+/// The sum in ARCHITECTURE, "Threads and queues", is true: the program stays within 256 MiB with every kind of client
+/// at its limit.
 #[test]
 #[ignore = "takes a minute, and needs the right to make a cgroup; `make load` runs it"]
-fn a_crowd_of_every_kind_does_not_bring_it_down() {
+fn a_crowd_of_every_kind_does_not_exhaust_the_memory() {
     let time = Duration::from_secs(std::env::var("TALLYCAM_LOAD_SECONDS").map_or(15, |n| n.parse().unwrap()));
     let (Some(alone), Some(crowded)) = (watched(time, false), watched(time, true)) else { return };
     say(&format!(
@@ -375,17 +376,17 @@ fn a_crowd_of_every_kind_does_not_bring_it_down() {
     assert!(crowded.peak_kb < 200_000, "{crowded:?}");
 }
 
-/// The server's one thread, by the CPU time that it has had.
+/// CPU time of the server's single thread, in ns.
 fn server_ns(daemon: &Daemon) -> u64 {
     let id = daemon.id();
     let text = fs::read_to_string(format!("/proc/{id}/task/{id}/schedstat")).unwrap();
     text.split(' ').next().unwrap().parse().unwrap()
 }
 
-/// No answer takes the server's one thread for long: a table of what each costs there, against that of `/health`.
+/// No answer occupies the server's single thread for long: a table of the cost of each, compared with `/health`.
 #[test]
 #[ignore = "measures; `make load` runs it"]
-fn no_route_holds_the_server_up() {
+fn no_route_blocks_the_server() {
     let folder = place();
     let config = folder.path().join("config.toml");
     let classes: Vec<String> = (0..80).map(|n| format!("\"class {n}\"")).collect();
@@ -421,7 +422,7 @@ fn no_route_holds_the_server_up() {
             client.rest().unwrap();
             status
         };
-        // What is made once, and read from the disk, has been.
+        // Answers that are made once, or read from the disk, are ready after the first request.
         let status = one();
         let before = server_ns(&daemon);
         for _ in 0..TIMES {
@@ -445,7 +446,7 @@ fn no_route_holds_the_server_up() {
             *ns as f64 / health as f64
         ));
     }
-    // A generous bound: what is dearer than this is made again each time though it is always the same.
+    // A generous bound: an answer that costs more is made again each time although it is always the same.
     for (ns, _, path) in &table {
         assert!(*ns < 150 * health, "{path} costs {} times what /health does", ns / health);
     }

@@ -1,5 +1,5 @@
-//! `deploy/prerequisites.sh` on machines that lack this and that: its PATH holds nothing but the
-//! few tools that every Debian system has, and what stands in for the machine's own.
+//! `deploy/prerequisites.sh` on machines that lack some tools. Its PATH holds only the few tools of every Debian
+//! system, and stand-ins for the machine's own.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prerequisites.sh");
 
-/// What an essential package of Debian brings along.
+/// Commands of Debian's essential packages.
 const ESSENTIAL: [&str; 9] = ["sh", "env", "sed", "grep", "sort", "head", "dirname", "tr", "cat"];
 
 /// A machine with a PATH and an apt of its own.
@@ -20,17 +20,17 @@ struct Machine {
     folder: TempDir,
 }
 
-/// What became of a call of the script.
+/// Result of a run of the script.
 struct Outcome {
     code: Option<i32>,
     said: String,
-    /// What apt-get was asked to do, one call a line.
+    /// The calls of apt-get, one per line.
     apt: String,
 }
 
 impl Machine {
-    /// A Debian 13 x86_64 system whose apt offers `rust` as rustc-web (empty: no package lists
-    /// yet), seen by an ordinary user without sudo.
+    /// A Debian 13 x86_64 system, seen by an ordinary user without sudo. Its apt offers `rust` as rustc-web; an empty
+    /// version means that there are no package lists yet.
     fn new(rust: &str) -> Machine {
         let machine = Machine { folder: tempfile::tempdir().expect("a folder") };
         fs::create_dir(machine.bin()).expect("a folder");
@@ -41,7 +41,7 @@ impl Machine {
         machine
             .with("id", "echo 1000")
             .with("uname", "echo x86_64")
-            // Fails for every package but those that were "installed".
+            // Fails for every package except those that were "installed".
             .with(
                 "dpkg-query",
                 "for last; do :; done; grep -qx \"$last\" \"$MACHINE/installed\" && echo installed",
@@ -74,7 +74,7 @@ impl Machine {
         let path = self.bin().join(name);
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a command");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
-        // What apt-get installs becomes executable by the real chmod, which is not on the PATH.
+        // The real chmod, which is not on the PATH, makes the files that apt-get installs executable.
         let chmod = self.folder.path().join("executable");
         fs::write(&chmod, format!("#!/bin/sh\nexec {} +x \"$@\"\n", which("chmod").display()))
             .expect("a command");
@@ -82,7 +82,6 @@ impl Machine {
         self
     }
 
-    /// With these packages.
     fn with_installed(self, packages: &[&str]) -> Machine {
         let list: String = packages.iter().map(|package| format!("{package}\n")).collect();
         fs::write(self.folder.path().join("installed"), list).expect("a list");
@@ -93,7 +92,7 @@ impl Machine {
         self.with("rustc", &format!("echo rustc {version}")).with("cargo", "exit 0")
     }
 
-    /// With everything that a build needs, but Rust.
+    /// With everything that a build needs, except Rust.
     fn with_packages(self) -> Machine {
         self.with_installed(&["gcc", "libc6-dev", "cmake", "make", "ca-certificates", "nasm"])
     }
@@ -118,7 +117,7 @@ impl Machine {
 }
 
 impl Outcome {
-    /// The line to type, which is the last.
+    /// The line for the user to type, which is the last.
     fn line_to_type(&self) -> &str {
         assert_eq!(self.code, Some(1), "{}", self.said);
         let mut last_two = self.said.lines().rev();
@@ -158,9 +157,9 @@ fn root_gets_everything_installed_at_once() {
     assert_eq!(outcome.said.lines().count(), 1, "{}", outcome.said);
 }
 
-/// Of a `qemu-utils` from Debian's backports nothing is left where `qemu-system-x86` is installed from Debian itself.
+/// A `qemu-utils` from Debian's backports is removed when `qemu-system-x86` comes from Debian itself.
 #[test]
-fn what_had_to_go_for_the_others_is_installed_again_where_nobody_has_to_be_asked() {
+fn packages_removed_by_an_installation_are_installed_again_if_nobody_must_be_asked() {
     let apt = "echo \"$@\" >> \"$MACHINE/apt\"
         case \"$*\" in
             *--no-remove*qemu-system-x86*) echo 'E: Packages need to be removed but remove is disabled.' >&2; exit 100 ;;
@@ -194,7 +193,7 @@ fn what_had_to_go_for_the_others_is_installed_again_where_nobody_has_to_be_asked
 }
 
 #[test]
-fn so_does_who_may_use_sudo() {
+fn with_sudo_everything_is_installed_at_once() {
     let sudo = "[ \"$1\" = -n ] && shift; exec \"$@\"";
     let machine = Machine::new("1.96.0").with("true", "exit 0").with("sudo", sudo);
     let outcome = machine.prerequisites("run", false);
@@ -203,27 +202,27 @@ fn so_does_who_may_use_sudo() {
 }
 
 #[test]
-fn who_may_not_install_gets_one_line_that_this_user_can_type() {
+fn without_rights_the_user_gets_one_line_to_type() {
     let packages = "apt install --no-install-recommends gcc libc6-dev cmake make ca-certificates nasm rustc-web cargo-web";
     let without_sudo = Machine::new("1.96.0").prerequisites("run", false);
     assert_eq!(without_sudo.line_to_type(), format!("su - -c 'apt update && {packages}'"));
-    // sudo that wants a password, and nobody to ask.
+    // sudo wants a password, and nobody can type it.
     let with_sudo = Machine::new("1.96.0").with("sudo", "exit 1").prerequisites("run", false);
     assert_eq!(with_sudo.line_to_type(), format!("sudo apt update && sudo {packages}"));
     assert!(!with_sudo.apt.contains(" install "), "{}", with_sudo.apt);
 }
 
 #[test]
-fn an_old_rust_is_named_with_the_line_that_mends_it_and_left_alone() {
+fn an_old_rust_is_named_with_the_line_that_replaces_it_and_left_alone() {
     let old = || Machine::new("1.96.0").with_packages().with_rust("1.63.0").root();
     let outcome = old().prerequisites("run", false);
     assert!(outcome.said.contains("this is Rust 1.63.0"), "{}", outcome.said);
     let line = "apt update && apt install --no-install-recommends rustc-web cargo-web";
     assert_eq!(outcome.line_to_type(), line);
     assert_eq!(outcome.apt, "");
-    // Automatic builds have nobody who could type it.
+    // Nobody could type the line in an automatic build.
     assert_eq!(old().prerequisites("run", true).installed(), "rustc-web cargo-web");
-    // Named, too, when other things are missing.
+    // It is named, too, when other things are missing.
     let outcome = old().with_installed(&[]).with("id", "echo 1000").prerequisites("run", false);
     assert!(outcome.said.contains("this is Rust 1.63.0"), "{}", outcome.said);
     assert!(outcome.line_to_type().contains(" nasm rustc-web cargo-web"), "{}", outcome.said);
@@ -280,7 +279,7 @@ fn an_unknown_purpose_is_wrong_usage() {
     assert_eq!(outcome.code, Some(64), "{}", outcome.said);
 }
 
-/// `cross` is on no machine that tests run on: what its files say is all that can be held here.
+/// No test machine has `cross`, so only its files can be checked here.
 #[test]
 fn cross_builds_in_a_debian_12_with_what_the_build_needs() {
     let read = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
@@ -291,7 +290,7 @@ fn cross_builds_in_a_debian_12_with_what_the_build_needs() {
     }
     let file = cross.split_once("\nfile = \"").unwrap().1.split('"').next().unwrap();
     let image = read(file);
-    // Linked against the C library of the oldest system that the program is to start on.
+    // Linked against the C library of the oldest system that the program must start on.
     assert!(image.lines().any(|line| line.starts_with("FROM debian:bookworm")), "{image}");
     for word in [
         "gcc-aarch64-linux-gnu",

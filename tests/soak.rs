@@ -1,8 +1,8 @@
-//! A day in miniature: very many frames, with clients that come and go, stall, poll and break off.
-//! Memory, descriptors and threads must be back where they began.
+//! A day in miniature: very many frames, with clients that connect and leave, stall, poll and break off. Memory,
+//! descriptors and threads must return to their initial numbers.
 //!
-//! `cargo test` runs it with 20 000 frames for each camera; `make soak` with 200 000
-//! (`TALLYCAM_SOAK_FRAMES`) and the release build. It prints its figures.
+//! `cargo test` runs it with 20 000 frames for each camera; `make soak` with 200 000 (`TALLYCAM_SOAK_FRAMES`) and the
+//! release build. It prints its figures.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -25,10 +25,10 @@ use tallycam::vision::{
     Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detection, Labels, LineId, Point,
 };
 
-/// Resident memory may differ by so much between the end and the end of the warm-up.
+/// Maximum difference of the resident memory between the end and the end of the warm-up.
 const MEMORY_DRIFT_KB: i64 = 1000;
 
-/// Nothing here may take longer than this; it is no measure of speed.
+/// Nothing here may take longer; this is no measure of speed.
 const DEADLINE: Duration = Duration::from_secs(3600);
 
 #[test]
@@ -48,9 +48,9 @@ fn a_camera_with_two_thousand_frames_a_second() {
     soak("fake camera", &settings, camera.command(env!("CARGO_BIN_EXE_tallycam")));
 }
 
-/// Crossings without end, through the counter and counts.db: neither grows in memory.
+/// Endless crossings, through the counter and counts.db: neither grows in memory.
 #[test]
-fn crossings_without_end() {
+fn endless_crossings_use_no_memory() {
     let crossings: u64 = std::env::var("TALLYCAM_SOAK_CROSSINGS").map_or(10_000, |n| n.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let (counts, writer) = Counts::open(CountsOptions {
@@ -71,7 +71,7 @@ fn crossings_without_end() {
     let began = tallycam::base::clock::monotonic_us();
     let (mut counted, mut warm) = (0, None);
     for frame in 0u64.. {
-        // In 20 lanes somebody walks over the line every five seconds, of ten frames each.
+        // In each of 20 lanes a person crosses the line every five seconds, in ten frames.
         let seen: Vec<Detection> = (0..20u64)
             .filter_map(|lane| {
                 let at = (frame + lane * 7) % 50;
@@ -136,7 +136,7 @@ fn soak(name: &str, source: &str, program: Command) {
     visited.be_busy_until(frames);
     let rests = Instant::now();
     let mut end = visited.at_rest();
-    // What closes late (a thread pool, a descriptor in its last moments) may take its time.
+    // A thread pool or a descriptor may close late.
     while (end.held() > warm.held() || end.threads > warm.threads) && rests.elapsed() < DEADLINE / 30 {
         thread::sleep(Duration::from_millis(100));
         end = visited.at_rest();
@@ -161,7 +161,7 @@ fn soak(name: &str, source: &str, program: Command) {
     );
     assert_eq!(state["broken"], 0, "every frame was a good one");
     assert!(end.memory_kb - warm.memory_kb <= MEMORY_DRIFT_KB, "{warm:?} became {end:?}");
-    // Fewer are fine: a pool's threads end when they are idle for long enough.
+    // Fewer are fine: a pool's threads end after a long idle time.
     assert!(end.held() <= warm.held(), "{:#?} became {:#?}", warm.descriptors, end.descriptors);
     for file in STORES {
         let open = end.descriptors.iter().filter(|path| path.ends_with(file)).count();
@@ -170,22 +170,22 @@ fn soak(name: &str, source: &str, program: Command) {
     assert!(end.threads <= warm.threads, "{warm:?} became {end:?}");
 }
 
-/// The stores' files, of which the server has a reader more when two clients ask at once, and keeps it.
+/// The stores' files. If two clients ask at once, the server opens another reader and keeps it.
 const STORES: [&str; 2] = ["media.db", "counts.db"];
-/// Of each: four readers, the writer, and its way past the page cache.
+/// For each: four readers, the writer, and its descriptor past the page cache.
 const OPEN_AT_MOST: usize = 6;
 
-/// What the kernel says of the daemon.
+/// The kernel's figures of the daemon.
 #[derive(Debug)]
 struct Size {
     memory_kb: i64,
-    /// What each one leads to.
+    /// Targets of the descriptors.
     descriptors: Vec<PathBuf>,
     threads: usize,
 }
 
 impl Size {
-    /// Descriptors that may not become more: all but the stores' files and what SQLite has beside them.
+    /// Number of descriptors that must not grow: all except the stores' files and SQLite's files beside them.
     fn held(&self) -> usize {
         let of_a_store = |path: &Path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -195,7 +195,7 @@ impl Size {
     }
 }
 
-/// A daemon and those who came to it.
+/// A daemon and its visitors.
 struct Visited {
     daemon: Daemon,
     clients: AtomicU64,
@@ -210,7 +210,7 @@ impl Visited {
         Visited { daemon, clients: AtomicU64::new(0) }
     }
 
-    /// Sends a request; `None` where the daemon would not have it (its limits are part of the test).
+    /// Sends a request; `None` if the daemon refuses it (its limits are part of the test).
     fn ask(&self, path: &str) -> Option<TcpStream> {
         let mut stream = TcpStream::connect(self.daemon.address).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
@@ -223,7 +223,7 @@ impl Visited {
         self.daemon.state()["frames"].as_u64().expect("a count")
     }
 
-    /// Clients of every kind come and go until so many frames were taken.
+    /// Clients of every kind connect and leave until this many frames were taken.
     fn be_busy_until(&self, frames: u64) {
         let done = AtomicBool::new(false);
         let began = Instant::now();
@@ -247,7 +247,7 @@ impl Visited {
         });
     }
 
-    /// Waits until the camera is closed and everybody has left, and takes the daemon's size.
+    /// Waits until the camera is closed and everybody has left, and measures the daemon.
     fn at_rest(&self) -> Size {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
@@ -265,7 +265,7 @@ impl Visited {
             let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
             line.trim_start_matches(':').split_whitespace().next().unwrap().parse().unwrap()
         };
-        // The connection that asked last may still be closing: the fewest of some looks.
+        // The last connection may still be closing, so the minimum of several counts is taken.
         let descriptors = (0..40).map(|_| {
             thread::sleep(Duration::from_millis(2));
             let all = fs::read_dir(proc.join("fd")).unwrap();
@@ -289,14 +289,14 @@ impl Visited {
         }
     }
 
-    /// Watches as long as there is anything to watch.
+    /// Watches until the stream ends.
     fn view_until(&self, done: &AtomicBool) {
         let Some(mut stream) = self.ask("/stream") else { return };
         let mut block = [0; 65536];
         while !done.load(Ordering::Relaxed) && matches!(stream.read(&mut block), Ok(1..)) {}
     }
 
-    /// Takes nothing: leaves after a while, or is shed.
+    /// Reads nothing: leaves after a while, or is disconnected.
     fn stall(&self, dice: u64, done: &AtomicBool) {
         let Some(mut stream) = self.ask("/stream") else { return };
         let until = Instant::now() + Duration::from_millis(dice % 2500);
@@ -313,7 +313,7 @@ impl Visited {
         thread::sleep(Duration::from_millis(5));
     }
 
-    /// Breaks off before, within or after its request.
+    /// Disconnects before, within or after its request.
     fn break_off(&self, dice: u64) {
         let request = b"GET /stream HTTP/1.1\r\nHost: soak\r\n\r\n";
         if let Ok(mut stream) = TcpStream::connect(self.daemon.address) {
@@ -324,7 +324,7 @@ impl Visited {
     }
 }
 
-/// Calls on the daemon again and again, each time with another number, the same ones in each run.
+/// Visits the daemon over and over, each time with another number; the numbers are the same in each run.
 fn visits(done: &AtomicBool, seed: u64, mut visit: impl FnMut(u64)) {
     let mut state = seed;
     while !done.load(Ordering::Relaxed) {

@@ -1,7 +1,7 @@
-//! The V4L2 source against the fake camera, through the real rscam.
+//! The V4L2 source on the fake camera, through the real rscam.
 //!
-//! The fake camera exists only in processes that preload it, so each test runs itself once more as
-//! a child process under `LD_PRELOAD`; what is checked happens in the child.
+//! The fake camera exists only in processes that preload it, so each test runs itself again as a child process under
+//! `LD_PRELOAD`. The checks run in the child.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -22,10 +22,10 @@ use tallycam::source::sim::SimOpener;
 use tallycam::source::v4l2::{self, V4l2Opener};
 use tallycam::source::{FormatRequest, Opener, Source, StreamFormat};
 
-/// Where the child finds the root of its camera's `dev` folder.
+/// Tells the child the root of its camera's `dev` folder.
 const ROOT: &str = "TALLYCAM_TEST_ROOT";
 
-/// Longest wait for what must happen.
+/// Longest wait for something that must happen.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The camera as the child sees it.
@@ -70,7 +70,7 @@ impl Bench {
         self.try_open(FormatRequest::ANYTHING).err().expect("the camera works")
     }
 
-    /// What the camera noted of `what`, without its times.
+    /// The lines of the camera's log with `what`, without their times.
     fn log(&self, what: &str) -> Vec<String> {
         let log = std::env::var_os("FAKECAM_LOG").expect("no camera");
         let log = std::fs::read_to_string(log).unwrap_or_default();
@@ -100,7 +100,7 @@ fn format(fourcc: Fourcc) -> FormatRequest {
     FormatRequest { format: Some(fourcc), ..FormatRequest::ANYTHING }
 }
 
-/// Hands the next frame to `look`.
+/// Passes the next frame to `look`.
 #[track_caller]
 fn next<T>(source: &mut Box<dyn Source>, look: impl FnOnce(Frame<'_>) -> T) -> T {
     let frame = source.next(PATIENCE).map_err(|trouble| trouble.line()).unwrap();
@@ -173,8 +173,8 @@ fn a_cameras_own_jpeg_is_preferred_and_moves() {
 }
 
 #[test]
-fn what_is_not_offered_is_taken_as_the_nearest_or_refused() {
-    with_camera("what_is_not_offered_is_taken_as_the_nearest_or_refused", FakeCam::new(), |bench| {
+fn an_unavailable_format_is_replaced_by_the_nearest_or_refused() {
+    with_camera("an_unavailable_format_is_replaced_by_the_nearest_or_refused", FakeCam::new(), |bench| {
         let wanted =
             FormatRequest { width: Some(600), height: Some(500), fps: Some(50.0), ..format(Fourcc::YUYV) };
         let mut source = bench.open(wanted);
@@ -207,8 +207,8 @@ fn a_slow_rate_is_kept() {
 }
 
 #[test]
-fn a_busy_camera() {
-    with_camera("a_busy_camera", FakeCam::new().faults("busy"), |bench| {
+fn a_busy_camera_is_reported() {
+    with_camera("a_busy_camera_is_reported", FakeCam::new().faults("busy"), |bench| {
         let trouble = bench.trouble();
         assert_eq!(trouble.kind, SourceErrorKind::Busy);
         assert!(trouble.line().contains("video3 is in use by another program"), "{trouble}");
@@ -217,8 +217,8 @@ fn a_busy_camera() {
 }
 
 #[test]
-fn a_camera_that_is_streaming_to_somebody_is_busy_but_can_be_listed() {
-    let test = "a_camera_that_is_streaming_to_somebody_is_busy_but_can_be_listed";
+fn a_streaming_camera_is_busy_but_can_be_listed() {
+    let test = "a_streaming_camera_is_busy_but_can_be_listed";
     with_camera(test, FakeCam::new().name("Test Camera"), |bench| {
         let mut source = bench.open(FormatRequest::ANYTHING);
         next(&mut source, |_| ());
@@ -241,8 +241,8 @@ fn a_camera_that_is_streaming_to_somebody_is_busy_but_can_be_listed() {
 }
 
 #[test]
-fn a_camera_that_may_not_be_used() {
-    with_camera("a_camera_that_may_not_be_used", FakeCam::new().faults("deny"), |bench| {
+fn a_camera_without_permission_is_reported() {
+    with_camera("a_camera_without_permission_is_reported", FakeCam::new().faults("deny"), |bench| {
         let trouble = bench.trouble();
         assert_eq!(trouble.kind, SourceErrorKind::Denied);
         assert!(trouble.shell.unwrap().contains("usermod -aG video"));
@@ -252,8 +252,8 @@ fn a_camera_that_may_not_be_used() {
 }
 
 #[test]
-fn a_bus_without_room() {
-    with_camera("a_bus_without_room", FakeCam::new().faults("nospace"), |bench| {
+fn a_bus_without_bandwidth_is_reported() {
+    with_camera("a_bus_without_bandwidth_is_reported", FakeCam::new().faults("nospace"), |bench| {
         let trouble = bench.trouble();
         assert_eq!(trouble.kind, SourceErrorKind::Failed);
         assert!(trouble.what.contains("USB bus has no room"), "{trouble}");
@@ -262,8 +262,8 @@ fn a_bus_without_room() {
 }
 
 #[test]
-fn an_unplugged_camera_is_taken_back() {
-    with_camera("an_unplugged_camera_is_taken_back", FakeCam::new().faults("unplug@5"), |bench| {
+fn an_unplugged_camera_is_opened_again() {
+    with_camera("an_unplugged_camera_is_opened_again", FakeCam::new().faults("unplug@5"), |bench| {
         let before = descriptors();
         let mut source = bench.open(FormatRequest::ANYTHING);
         let trouble = loop {
@@ -294,12 +294,12 @@ fn a_silent_camera_keeps_nobody_waiting() {
         assert!(got <= 3, "{got} frames of 3");
         assert!(source.next(Duration::from_millis(1)).unwrap().is_none());
         drop(source);
-        // It is free for the next one, silent as it is.
+        // It is free for the next user, though silent.
         drop(bench.open(FormatRequest::ANYTHING));
     });
 }
 
-/// The numbers of so many frames in a row, each handed to `look`.
+/// The numbers of `count` consecutive frames, each passed to `look`.
 fn numbers(source: &mut Box<dyn Source>, count: usize, look: impl Fn(&Frame<'_>)) -> Vec<u64> {
     let one = |_| {
         next(source, |frame| {
@@ -318,15 +318,15 @@ fn short_frames_are_left_out() {
             assert_eq!(frame.data.len(), 1280 * 720 * 2);
             drawn_sequence(frame);
         });
-        // Of three in a row one was short.
+        // Every third frame is short.
         assert!(numbers.windows(3).all(|three| three[2] > three[0] + 2), "{numbers:?}");
     });
 }
 
 #[test]
-fn frames_of_no_whole_rows_are_left_out() {
+fn frames_with_incomplete_rows_are_left_out() {
     let camera = FakeCam::new().faults("badlen%2");
-    with_camera("frames_of_no_whole_rows_are_left_out", camera, |bench| {
+    with_camera("frames_with_incomplete_rows_are_left_out", camera, |bench| {
         let mut source = bench.open(format(Fourcc::YUYV));
         let numbers = numbers(&mut source, 4, |frame| {
             drawn_sequence(frame);
@@ -360,8 +360,8 @@ fn nothing_but_short_frames_is_a_broken_camera() {
 }
 
 #[test]
-fn controls_are_set_while_it_streams_and_told_as_the_camera_took_them() {
-    let name = "controls_are_set_while_it_streams_and_told_as_the_camera_took_them";
+fn controls_are_set_while_it_streams_and_reported_as_accepted() {
+    let name = "controls_are_set_while_it_streams_and_reported_as_accepted";
     with_camera(name, FakeCam::new(), |bench| {
         let control = |name: &str, value: i64| ControlValue { name: name.to_owned(), value: value as f64 };
         let mut source = bench.open(FormatRequest::ANYTHING);
@@ -405,16 +405,16 @@ fn a_bell_ends_a_wait_for_a_frame_and_the_next_one_comes() {
         source.set_wake_bell(&wake_fd);
         next(&mut source, |_| ());
         wake_fd.notify();
-        // Far longer than a frame takes: only the wake-up descriptor can end it with nothing.
+        // Far longer than a frame takes: only the wake-up descriptor can end the wait without a frame.
         assert!(source.next(PATIENCE).unwrap().is_none());
         assert!(source.next(PATIENCE).unwrap().is_some(), "it rings no longer");
     });
 }
 
 #[test]
-fn a_closed_camera_tells_its_name_controls_and_formats() {
+fn a_closed_camera_reports_name_controls_and_formats() {
     let cam = FakeCam::new().formats("MJPG,YUYV").sizes("640x480,320x240").fps("30,10");
-    with_camera("a_closed_camera_tells_its_name_controls_and_formats", cam, |bench| {
+    with_camera("a_closed_camera_reports_name_controls_and_formats", cam, |bench| {
         let mut opener = bench.opener(FormatRequest::ANYTHING);
         let identity = opener.identity().unwrap();
         assert!(identity.starts_with("fakecam:Fake Camera:"), "{identity}");
@@ -477,7 +477,7 @@ fn a_slow_reader_gets_the_newest_frame() {
     with_camera("a_slow_reader_gets_the_newest_frame", FakeCam::new(), |bench| {
         let mut source = bench.open(format(Fourcc::YUYV));
         let (drawn, sequence) = next(&mut source, |frame| {
-            // Until every buffer but the lent one has been filled.
+            // Until every buffer except the lent one has been filled.
             while frame.stamp.age() < Duration::from_secs(1) {
                 std::thread::sleep(Duration::from_millis(5));
             }
@@ -491,8 +491,8 @@ fn a_slow_reader_gets_the_newest_frame() {
 }
 
 #[test]
-fn auto_passes_over_what_is_no_camera() {
-    with_camera("auto_passes_over_what_is_no_camera", FakeCam::new(), |bench| {
+fn auto_skips_devices_that_are_no_cameras() {
+    with_camera("auto_skips_devices_that_are_no_cameras", FakeCam::new(), |bench| {
         symlink("/dev/null", bench.root.join("dev/video0")).unwrap();
         std::fs::write(bench.root.join("dev/video1"), "").unwrap();
         let mut auto = AutoOpener::with_root(
@@ -510,8 +510,8 @@ fn auto_passes_over_what_is_no_camera() {
 }
 
 #[test]
-fn auto_tells_of_a_camera_it_cannot_have() {
-    with_camera("auto_tells_of_a_camera_it_cannot_have", FakeCam::new().faults("busy"), |bench| {
+fn auto_reports_a_camera_that_it_cannot_open() {
+    with_camera("auto_reports_a_camera_that_it_cannot_open", FakeCam::new().faults("busy"), |bench| {
         let mut auto = AutoOpener::with_root(
             &bench.root,
             OsStr::new(""),
@@ -549,8 +549,8 @@ fn padded_rows_have_their_stride() {
 }
 
 #[test]
-fn a_camera_is_had_once_it_is_no_longer_busy() {
-    with_camera("a_camera_is_had_once_it_is_no_longer_busy", FakeCam::new(), |bench| {
+fn a_camera_is_opened_once_it_is_no_longer_busy() {
+    with_camera("a_camera_is_opened_once_it_is_no_longer_busy", FakeCam::new(), |bench| {
         for (word, kind) in [("busy", SourceErrorKind::Busy), ("deny", SourceErrorKind::Denied)] {
             bench.control(word);
             assert_eq!(bench.trouble().kind, kind);
@@ -562,8 +562,8 @@ fn a_camera_is_had_once_it_is_no_longer_busy() {
 }
 
 #[test]
-fn a_camera_that_comes_back_between_two_looks_is_seen_by_auto() {
-    let test = "a_camera_that_comes_back_between_two_looks_is_seen_by_auto";
+fn auto_finds_a_camera_that_returned_between_two_searches() {
+    let test = "auto_finds_a_camera_that_returned_between_two_searches";
     with_camera(test, FakeCam::new().faults("unplug@2"), |bench| {
         let mut auto = AutoOpener::with_root(
             &bench.root,
@@ -585,8 +585,8 @@ fn a_camera_that_comes_back_between_two_looks_is_seen_by_auto() {
 }
 
 #[test]
-fn the_scene_gives_way_to_a_camera_that_is_freed_and_not_back_to_it() {
-    let test = "the_scene_gives_way_to_a_camera_that_is_freed_and_not_back_to_it";
+fn a_freed_camera_replaces_the_simulation_for_good() {
+    let test = "a_freed_camera_replaces_the_simulation_for_good";
     with_camera(test, FakeCam::new().formats("MJPG").sizes("640x480"), |bench| {
         bench.control("busy");
         let wanted = FormatRequest { width: Some(320), height: Some(240), ..FormatRequest::ANYTHING };
@@ -601,7 +601,7 @@ fn the_scene_gives_way_to_a_camera_that_is_freed_and_not_back_to_it() {
         let (pipeline, worker) = Pipeline::start(Box::new(auto), CaptureOptions::default()).unwrap();
         let _demand = pipeline.demand();
         let mut viewer = pipeline.hub().subscribe();
-        // The width of the next picture, and whether it is a card.
+        // The width of the next picture, and true if it is a card.
         let mut next = || {
             let picture = viewer.next_timeout(PATIENCE).expect("no picture").expect("the hub is closed");
             (picture.width, picture.is_card)
@@ -611,7 +611,7 @@ fn the_scene_gives_way_to_a_camera_that_is_freed_and_not_back_to_it() {
         bench.control("well");
         while next() != (640, false) {}
         assert!(pipeline.status().delivers.is_some_and(|delivers| !delivers.is_simulated));
-        // One that has worked is missed: what comes in its place is a card, of its size.
+        // A camera that has worked is missed: a card of its size takes its place.
         bench.control("unplug");
         while next() == (640, false) {}
         for _ in 0..3 {

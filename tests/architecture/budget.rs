@@ -1,5 +1,5 @@
-//! What the house may weigh: `tests/budget.toml`. What is over it fails, and what has become smaller is to be written
-//! there. And each type has a name of its own.
+//! The limits of `tests/budget.toml`: a larger figure fails, and a smaller one must be entered there. Each type name
+//! exists once.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -8,15 +8,15 @@ use std::path::Path;
 use super::rings::rings;
 use super::{Source, sources};
 
-/// A file has so many lines of code at most, a folder so many files beside each other, and so many files a ring.
+/// Maximum lines of code per file, files per folder, and files in a ring of imports.
 const FILE: usize = 500;
 const FOLDER: usize = 15;
 const RING: usize = 2;
 
-/// A line has so many columns.
+/// Maximum columns per line.
 const COLUMNS: usize = 120;
 
-/// An exception need not be lowered for so little.
+/// An exception may be this much too high before the test asks for it to be lowered.
 const SLACK: usize = 20;
 
 /// The figures of a section of `tests/budget.toml`.
@@ -39,7 +39,8 @@ fn lines(source: &Source) -> usize {
     lines.filter(|line| !line.is_empty() && !line.starts_with("//")).count()
 }
 
-/// Compares what there is, where it is more than `usual`, with the exceptions of a section, of which none is to be too wide.
+/// Compares the figures above `usual` with the exceptions of a section. An exception that is too high is reported,
+/// too.
 fn held(name: &str, found: BTreeMap<String, usize>, usual: usize) -> Vec<String> {
     let allowed = section(name);
     let mut wrong = Vec::new();
@@ -58,7 +59,7 @@ fn held(name: &str, found: BTreeMap<String, usize>, usual: usize) -> Vec<String>
     wrong
 }
 
-/// The modules that are there for tests and fuzzing alone.
+/// Modules that exist only for tests and fuzzing.
 fn for_tests(sources: &[Source]) -> Vec<Vec<&str>> {
     let mut found = Vec::new();
     for source in sources {
@@ -73,7 +74,7 @@ fn for_tests(sources: &[Source]) -> Vec<Vec<&str>> {
     found
 }
 
-/// The files that ship.
+/// Files that ship.
 fn shipped_sources() -> Vec<Source> {
     let all = sources();
     let left_out = for_tests(&all);
@@ -81,7 +82,7 @@ fn shipped_sources() -> Vec<Source> {
     all.iter().filter(is_shipped).map(|source| Source::new(&source.path, &source.text)).collect()
 }
 
-/// The names of the structs, enums and traits that `source` defines.
+/// Names of the structs, enums and traits that `source` defines.
 fn types(source: &Source) -> impl Iterator<Item = &str> {
     source.shipped().lines().filter_map(|line| {
         let line = line.trim_start();
@@ -92,7 +93,7 @@ fn types(source: &Source) -> impl Iterator<Item = &str> {
         };
         let line = line.strip_prefix("unsafe ").unwrap_or(line);
         let name = ["struct ", "enum ", "trait "].iter().find_map(|word| line.strip_prefix(word))?;
-        // Nothing where a macro gives the name.
+        // None where a macro supplies the name.
         name.split(|c: char| !c.is_alphanumeric() && c != '_').next().filter(|name| !name.is_empty())
     })
 }
@@ -116,7 +117,7 @@ fn each_type_has_a_name_of_its_own() {
     assert!(places.is_empty(), "these names stand for several types: {places:?}");
 }
 
-/// What the pages are made of, beside Rust: scripts, styles and pieces of HTML, with their paths below `src/`.
+/// Scripts, styles and pieces of HTML below `src/`, with their paths.
 fn assets() -> Vec<(String, String)> {
     fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -147,19 +148,19 @@ fn asset_lines(text: &str) -> usize {
     text.lines().map(str::trim).filter(counts).count()
 }
 
-/// Lines that are too long.
+/// Number of lines that are too long.
 fn wide_lines(text: &str) -> usize {
     text.lines().filter(|line| line.chars().count() > COLUMNS).count()
 }
 
 #[test]
-fn what_is_no_code_and_what_is_too_wide_are_seen() {
+fn comments_are_not_counted_and_wide_lines_are() {
     assert_eq!(asset_lines("/* one\n\n   two */\na {}\n// b\n<!-- c -->\nd\n"), 2);
     assert_eq!(wide_lines(&format!("{}\n{}\n", "–".repeat(COLUMNS), "x".repeat(COLUMNS + 1))), 1);
 }
 
 #[test]
-fn the_house_keeps_its_budget() {
+fn the_sources_keep_to_the_budget() {
     let sources = shipped_sources();
     let mut modules: BTreeMap<String, usize> = BTreeMap::new();
     let mut files: BTreeMap<String, usize> = BTreeMap::new();

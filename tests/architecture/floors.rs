@@ -1,10 +1,11 @@
-//! Floors inside the large modules: a part uses only parts below it.
+//! Layers inside the large modules: a part uses only parts below it.
 
 use super::rings::imports;
 use super::{Source, assert_none, sources};
 
-/// The parts of a module from the ground up; those of one floor never use each other. A part is a folder or a file; one
-/// that is named with its folder stands apart from it. `mod.rs` of the module, which hands names on, stands on no floor.
+/// The parts of a module from the bottom up; parts of one layer never use each other. A part is a folder or a file. A
+/// file or folder that is listed with its parent folder stands apart from that folder. `mod.rs` of the module
+/// re-exports names and belongs to no layer.
 const FLOORS: &[(&str, &[&[&str]])] = &[
     (
         "config",
@@ -64,7 +65,7 @@ const FLOORS: &[(&str, &[&[&str]])] = &[
     ),
 ];
 
-/// The floor on which `path` stands, by the longest name it begins with.
+/// Index of the layer that holds `path`, found by the longest listed prefix.
 fn floor(floors: &[&[&str]], path: &[&str]) -> Option<(usize, String)> {
     (1..=path.len()).rev().map(|len| path[..len].join("/")).find_map(|part| {
         let place = floors.iter().position(|parts| parts.contains(&part.as_str()))?;
@@ -72,7 +73,7 @@ fn floor(floors: &[&[&str]], path: &[&str]) -> Option<(usize, String)> {
     })
 }
 
-/// What is wrong with `sources`: arrows up or sideways, and parts without a floor.
+/// Faults of `sources`: arrows up or sideways, and parts without a layer.
 fn faults(sources: &[Source], floors: &[(&str, &[&[&str]])]) -> Vec<String> {
     let mut found = Vec::new();
     let placed: Vec<_> = sources
@@ -105,7 +106,7 @@ fn floors_bear_only_what_is_above_them() {
 }
 
 #[test]
-fn an_arrow_up_or_sideways_and_a_part_without_a_floor_are_seen() {
+fn arrows_up_or_sideways_and_parts_without_a_floor_are_found() {
     let sources = [
         Source::new("a/mod.rs", "use self::top::f;"),
         Source::new("a/low.rs", "use super::top::f; use crate::b::g;"),

@@ -1,4 +1,4 @@
-//! Fuzzing is of the crates that ship: `fuzz/Cargo.lock` names the versions of `Cargo.lock`.
+//! The fuzz targets use the same crate versions as the program: `fuzz/Cargo.lock` agrees with `Cargo.lock`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,7 +16,7 @@ fn versions(lock: &str) -> BTreeMap<&str, Vec<&str>> {
     all
 }
 
-/// What the program is linked with whatever its features.
+/// Dependencies that the program links with any set of features.
 fn needed(manifest: &str) -> Vec<&str> {
     let (_, rest) = manifest.split_once("\n[dependencies]\n").expect("there are dependencies");
     let lines = rest.lines().take_while(|line| !line.starts_with('['));
@@ -25,7 +25,7 @@ fn needed(manifest: &str) -> Vec<&str> {
     keys.map(|(name, _)| name).filter(|name| !name.starts_with(['#', ' '])).collect()
 }
 
-/// What of `fuzz` is not as it ships: other versions, and crates that the program uses and the fuzz targets do not know.
+/// Differences of the fuzz lock file: other versions, and crates that the program uses and the fuzz targets lack.
 fn drift(shipped: &str, fuzz: &str, needed: &[&str]) -> Vec<String> {
     let (shipped, fuzz) = (versions(shipped), versions(fuzz));
     let other = fuzz.iter().filter_map(|(name, own)| {
@@ -44,7 +44,7 @@ fn read(path: &str) -> String {
 }
 
 #[test]
-fn fuzzing_is_of_the_crates_that_ship() {
+fn the_fuzz_targets_use_the_versions_that_ship() {
     let manifest = read("Cargo.toml");
     let needed = needed(&manifest);
     assert!(needed.contains(&"hyper") && needed.contains(&"clap"), "{needed:?}");
@@ -56,7 +56,7 @@ fn fuzzing_is_of_the_crates_that_ship() {
 }
 
 #[test]
-fn a_lock_file_that_has_drifted_is_seen() {
+fn a_lock_file_that_has_drifted_is_found() {
     let lock = |packages: &[(&str, &str)]| -> String {
         let text = packages
             .iter()

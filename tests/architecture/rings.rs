@@ -1,6 +1,8 @@
-//! Rings: files that import each other, on a way of any length. Who wants to understand one has to read all of them.
+//! Rings: files that import each other, directly or through others. To understand one file of a ring means to read
+//! all of them.
 //!
-//! An import of a name that a module only hands on (`pub use`) is one of the file that has it; handing on is no import.
+//! An import through a re-export (`pub use`) counts as an import of the file that defines the name. A re-export
+//! itself is no import.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,13 +10,13 @@ use super::{Source, is_word};
 
 type Path<'a> = Vec<&'a str>;
 
-/// A path that is named, and what it is called there if that is something else.
+/// An imported path, and its alias if there is one.
 struct Named<'a> {
     path: Path<'a>,
     alias: Option<&'a str>,
 }
 
-/// The paths of the tree that begins at `at`, below `prefix`; gives where it ends.
+/// Collects the paths of the `use` tree that begins at `at`, below `prefix`; returns the index after it.
 fn tree<'a>(tokens: &[&'a str], mut at: usize, mut prefix: Path<'a>, found: &mut Vec<Named<'a>>) -> usize {
     loop {
         match tokens.get(at).copied() {
@@ -52,14 +54,14 @@ fn tree<'a>(tokens: &[&'a str], mut at: usize, mut prefix: Path<'a>, found: &mut
     }
 }
 
-/// The files by their modules, and what each hands on.
+/// The files by module, and the names that each re-exports.
 struct House<'a> {
     files: BTreeMap<Path<'a>, usize>,
     handed_on: Vec<BTreeMap<&'a str, Path<'a>>>,
 }
 
 impl<'a> House<'a> {
-    /// The path from the crate's root that begins at `at`, where one does.
+    /// Reads the path from the crate's root that begins at `at`, if there is one; returns the next index.
     fn rooted(&self, own: &Path<'a>, tokens: &[&'a str], at: usize, found: &mut Vec<Named<'a>>) -> usize {
         let is_next = |at: usize| tokens.get(at + 1) == Some(&"::");
         let child = || [&own[..], &[tokens[at]]].concat();
@@ -79,7 +81,7 @@ impl<'a> House<'a> {
         }
     }
 
-    /// The file that has what `path` names.
+    /// The file that defines `path`.
     fn file(&self, path: &[&'a str], left: usize) -> Option<usize> {
         let known = (1..=path.len()).rev().find(|&len| self.files.contains_key(&path[..len]))?;
         let file = self.files[&path[..known]];
@@ -91,7 +93,7 @@ impl<'a> House<'a> {
     }
 }
 
-/// Which files each file imports, by their places in `sources`.
+/// The files that each file imports, as indices into `sources`.
 pub(super) fn imports(sources: &[Source]) -> Vec<BTreeSet<usize>> {
     let files: BTreeMap<Path<'_>, usize> =
         sources.iter().enumerate().map(|(place, source)| (source.module(), place)).collect();
@@ -132,7 +134,7 @@ pub(super) fn imports(sources: &[Source]) -> Vec<BTreeSet<usize>> {
     all
 }
 
-/// Everything that is imported from `from` on, on whatever way.
+/// Everything that `from` imports, directly or indirectly.
 fn reached(imports: &[BTreeSet<usize>], from: usize) -> BTreeSet<usize> {
     let (mut seen, mut open) = (BTreeSet::new(), vec![from]);
     while let Some(place) = open.pop() {
@@ -157,7 +159,7 @@ pub fn rings(sources: &[Source]) -> Vec<Vec<&str>> {
 }
 
 #[test]
-fn a_ring_is_seen_through_whatever_hands_on() {
+fn a_ring_through_reexports_is_found() {
     let sources = [
         Source::new("a/mod.rs", "mod x; mod y; pub use x::Name as Other; pub(crate) use y::{Two, Three};"),
         Source::new("a/x.rs", "use super::y::Two; fn f() { crate::b::g() }"),

@@ -1,4 +1,4 @@
-//! The page of access in a real browser: the first password with who may watch, and a token from its making to its end.
+//! The page of access in a real browser: the first password, who may watch without one, and the life of a token.
 use std::process::Command;
 
 use crate::common::client;
@@ -13,7 +13,7 @@ fn start() -> Option<(Browser, Daemon)> {
     Some((browser, daemon))
 }
 
-/// What somebody at another machine gets.
+/// The status that a client on another machine gets.
 fn status(daemon: &Daemon, path: &str, head: &str) -> u16 {
     let request =
         format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 10.0.0.7\r\n{head}\r\n");
@@ -24,7 +24,7 @@ fn unfold(browser: &Browser, part: &str) {
     browser.click(&format!("{part} > summary"));
 }
 
-/// What reaches beyond the window on the right, or would if it were not cut off.
+/// Elements that reach beyond the window on the right, or would if they were not clipped.
 fn too_wide(browser: &Browser) -> serde_json::Value {
     browser.script(
         "return [...document.querySelectorAll('main, main *')]
@@ -33,12 +33,12 @@ fn too_wide(browser: &Browser) -> serde_json::Value {
 }
 
 #[test]
-fn on_a_telephone_nothing_of_access_and_activity_goes_sideways() {
+fn the_pages_access_and_activity_do_not_scroll_sideways_on_a_phone() {
     let Some((browser, daemon)) = start() else { return };
     claim(&browser, &daemon);
     for part in ["#watching", "#own", "#viewer", "#users", "#tokens", "#links", "#sessions"] {
         let is_open = format!("return document.querySelector('{part}').open");
-        assert_eq!(browser.script(&is_open), false, "{part} is unfolded by whoever needs it");
+        assert_eq!(browser.script(&is_open), false, "{part} is unfolded only on request");
         unfold(&browser, part);
     }
     browser.fill("#users [name=name]", &"a".repeat(40));
@@ -52,8 +52,8 @@ fn on_a_telephone_nothing_of_access_and_activity_goes_sideways() {
     );
     let long = "Authorization: Basic YW5uOnNvbWUgaG9yc2U=\r\nUser-Agent: curl\r\n";
     assert_eq!(status(&daemon, "/api/v1/users", long), 401);
-    // It is written a moment after it is answered.
-    browser.wait_until("what was refused is told", || {
+    // The audit entry is written a moment after the answer.
+    browser.wait_until("the refusal is in the list", || {
         browser.goto(&format!("http://{}/activity", daemon.address));
         browser.text(".acts").contains("a wrong password")
     });
@@ -61,7 +61,7 @@ fn on_a_telephone_nothing_of_access_and_activity_goes_sideways() {
     assert_eq!(browser.console_errors(), Vec::<String>::new());
 }
 
-/// The first password, from the page, with only those who have one watching.
+/// Sets the first password on the page; afterwards only signed-in users may watch.
 fn claim(browser: &Browser, daemon: &Daemon) {
     browser.goto(&format!("http://{}/access", daemon.address));
     browser.click("#claim [value=password]");
@@ -79,8 +79,9 @@ fn the_first_password_is_set_with_who_may_watch() {
     assert_eq!(status(&daemon, "/snapshot.jpg", ""), 401);
     assert_eq!(browser.script("return document.querySelector('#watching [value=password]').checked"), true);
     unfold(&browser, "#sessions");
-    browser
-        .wait_until("who set it is signed in", || browser.text("#sessions .rows").contains("this browser"));
+    browser.wait_until("the user who set it is signed in", || {
+        browser.text("#sessions .rows").contains("this browser")
+    });
     assert_eq!(
         browser.script("return document.documentElement.scrollWidth <= innerWidth"),
         true,
@@ -120,13 +121,13 @@ fn a_token_from_the_page_opens_the_stream_until_it_is_revoked() {
     browser.click("#tokens .rows .danger");
     browser.wait_until("it opens nothing", || status(&daemon, "/stream", &head) == 401);
     browser.wait_until("the page says so", || browser.text("#tokens .rows").contains("There is none"));
-    // The browser itself tells of the one that was refused.
+    // The browser itself reports the refused request.
     let errors = browser.console_errors();
     assert!(errors.iter().all(|error| error.contains("status of 422")), "{errors:?}");
 }
 
 #[test]
-fn a_user_comes_goes_and_has_a_role() {
+fn a_user_is_added_removed_and_has_a_role() {
     let Some((browser, daemon)) = start() else { return };
     claim(&browser, &daemon);
     unfold(&browser, "#users");

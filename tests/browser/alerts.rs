@@ -1,4 +1,4 @@
-//! Trouble first: a banner on every page, and the way out of it, by clicks alone.
+//! A fault is shown as a banner on every page, and can be solved by clicks alone.
 use std::process::Command;
 
 use crate::common::client;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tallycam");
 
-/// A daemon with these settings of the page, and its state's folder.
+/// A daemon with these settings of the page, and its state folder.
 pub fn with_settings(toml: &str, more: &[&str]) -> (Daemon, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("settings.toml"), toml).unwrap();
@@ -21,17 +21,17 @@ fn url(daemon: &Daemon, page: &str) -> String {
     format!("http://{}/{page}", daemon.address)
 }
 
-/// What somebody on the camera's network gets, who is not at its machine.
+/// The page as a client on the camera's network gets it, not on this machine.
 fn page_from_elsewhere(daemon: &Daemon, path: &str) -> String {
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 10.0.0.7\r\n\r\n");
     client::ask(daemon.address, &request).text().to_owned()
 }
 
 #[test]
-fn not_counting_is_said_on_every_page_and_mended_by_a_click() {
+fn every_page_says_that_counting_is_off_and_a_click_starts_it() {
     let sets = ["source.kind=\"sim\"", "source.fps=10", "source.width=640", "source.height=360"];
     for has_script in [true, false] {
-        // chromedriver hangs where a telephone has no scripts.
+        // chromedriver hangs when a phone has no scripts.
         let size = if has_script { Wanted::PHONE } else { Wanted::DESKTOP };
         let Some(browser) = Browser::start(Wanted { has_script, ..size }) else { return };
         let (daemon, _folder) =
@@ -66,13 +66,13 @@ fn not_counting_is_said_on_every_page_and_mended_by_a_click() {
 }
 
 #[test]
-fn a_camera_that_is_missing_is_no_dead_end() {
+fn the_page_of_a_missing_camera_leads_on() {
     let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
     let settings = "[source]\nkind = \"v4l2\"\ndevice = \"/dev/nothing-of-this-name\"\n";
     let (daemon, _folder) = with_settings(settings, &["detect.backend=\"none\""]);
     browser.goto(&url(&daemon, ""));
     browser.wait_for("document.getElementById('alerts').textContent.includes('No camera since ')");
-    // The words over the picture name no command either: what a shell tells is the log's and the command line's.
+    // The words over the picture name no command either; hints for the shell belong to the log and the command line.
     browser.wait_for("document.getElementById('over-do').textContent.includes('choose another camera')");
     assert!(!browser.text("#over").contains("tallycam devices"), "{}", browser.text("#over"));
     assert!(!daemon.state()["hint"].as_str().unwrap().contains('`'));
@@ -85,7 +85,7 @@ fn a_camera_that_is_missing_is_no_dead_end() {
 }
 
 #[test]
-fn a_page_that_is_not_there_leads_on() {
+fn an_unknown_page_leads_on() {
     let Some(browser) = Browser::start(Wanted::PHONE) else { return };
     let daemon = Daemon::start(Command::new(PROGRAM), &crate::scene(&["detect.backend=\"none\""]));
     browser.goto(&url(&daemon, "areas"));
@@ -171,7 +171,7 @@ fn the_state_stands_at_the_right_edge() {
 }
 
 #[test]
-fn a_view_of_ones_own_is_nobody_elses_and_lines_lie_where_they_are() {
+fn a_private_view_changes_nobody_elses_and_keeps_the_lines_in_place() {
     let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
     let daemon = Daemon::start(Command::new(PROGRAM), &crate::scene(&[]));
     browser.goto(&url(&daemon, ""));
@@ -190,7 +190,7 @@ fn a_view_of_ones_own_is_nobody_elses_and_lines_lie_where_they_are() {
     assert_eq!(browser.script(lies), true, "an upright line of everyone's is a level one here");
     let everyones = client::get(daemon.address, "/api/v1/picture").json();
     assert_eq!((&everyones["rotate"], &everyones["mirror"]), (&json!(0), &json!(false)));
-    // It is kept, and taken back.
+    // The choice is stored, and undone.
     browser.goto(&url(&daemon, ""));
     browser.wait_for(
         "document.getElementById('picture').naturalHeight > document.getElementById('picture').naturalWidth",
@@ -204,7 +204,7 @@ fn a_view_of_ones_own_is_nobody_elses_and_lines_lie_where_they_are() {
 }
 
 #[test]
-fn lines_go_along_when_the_picture_is_turned_for_everyone() {
+fn lines_turn_with_the_picture_that_is_rotated_for_everyone() {
     let daemon = Daemon::start(Command::new(PROGRAM), &crate::scene(&[]));
     let line = || client::get(daemon.address, "/api/v1/lines").json()["items"][0].clone();
     crate::common::wait_until("the scene has its line", || line().is_object());
@@ -217,12 +217,12 @@ fn lines_go_along_when_the_picture_is_turned_for_everyone() {
     assert_eq!(ends(&line()), (json!([0.0, 0.5]), json!([1.0, 0.5])));
     turn(json!({"rotate": 0}));
     assert_eq!(ends(&line()), (json!([0.5, 1.0]), json!([0.5, 0.0])));
-    // In a mirror the ends are swapped, so that in stays in.
+    // In a mirror the ends are swapped, so that "in" stays "in".
     turn(json!({"mirror": true}));
     assert_eq!(ends(&line()), (json!([0.5, 0.0]), json!([0.5, 1.0])));
     turn(json!({"gray": true}));
     assert_eq!(ends(&line()), (json!([0.5, 0.0]), json!([0.5, 1.0])), "nothing is turned by that");
-    // What is cropped off is beyond the edge meanwhile, and comes back.
+    // A part that is cropped off lies beyond the edge for now, and comes back.
     turn(json!({"mirror": false, "rotate": 270, "crop": [0.0, 0.0, 0.5, 0.5]}));
     assert_ne!(ends(&line()), (json!([0.5, 1.0]), json!([0.5, 0.0])));
     turn(json!({"rotate": 0, "crop": null}));
@@ -230,17 +230,17 @@ fn lines_go_along_when_the_picture_is_turned_for_everyone() {
 }
 
 #[test]
-fn signed_out_a_page_offers_to_sign_in_and_keeps_what_was_typed() {
+fn a_signed_out_page_offers_to_sign_in_and_keeps_the_typed_values() {
     let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
     let sets = crate::scene(&["access.local=\"password\"", "detect.backend=\"motion\""]);
     let daemon = Daemon::start(Command::new(PROGRAM), &sets);
-    // The first password is set on the page, which says so.
+    // The first password is set on the page, and the page says so.
     browser.goto(&url(&daemon, "access"));
     browser.fill("#claim [name=password]", "correct horse");
     browser.fill("#claim [name=again]", "correct horse");
     browser.click("#claim .btn.main");
     browser.wait_for("document.getElementById('done')?.textContent.startsWith('The password is set.')");
-    // Whoever looks for the word is still signed in.
+    // A user who searches for "sign-in" is still signed in.
     browser.goto(&url(&daemon, "media?q=sign-in"));
     browser.script("return freshPage(location.href).then(() => true)");
     assert_eq!(browser.script("return location.pathname"), "/media");
@@ -262,7 +262,7 @@ fn signed_out_a_page_offers_to_sign_in_and_keeps_what_was_typed() {
     let hidden =
         "return ['keep', 'record', 'everyone', 'hands'].filter(id => document.getElementById(id)).length";
     assert_eq!(browser.script(hidden), 0);
-    // Lines are shown, and nothing on the picture can be dragged.
+    // The lines are shown, and nothing on the picture can be dragged.
     browser.goto(&url(&daemon, "lines"));
     browser.wait_for("document.readyState === 'complete' && !!document.querySelector('#others .line')");
     assert_eq!(browser.script("return document.querySelectorAll('.grab, #form, #add').length"), 0);

@@ -1,6 +1,6 @@
-//! Every page before axe-core, an engine that looks for what keeps people from using a page: light and dark, on a
-//! telephone and on a desktop, nothing serious and nothing critical is found. axe-core comes from npm, once, into the
-//! folder of build products; where there is no npm or no network the test says so and is left out, except in CI.
+//! Every page is tested with axe-core, the accessibility engine. Light and dark, on a phone and on a desktop, it has
+//! no serious or critical findings. npm fetches axe-core once into the folder of build products. Without npm or
+//! network the test says so and is left out, except in CI.
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,10 +10,10 @@ use crate::common::daemon::Daemon;
 use crate::webdriver::{Browser, Wanted};
 use serde_json::{Value, json};
 
-/// The release that pages are held against.
+/// The release of axe-core.
 const AXE: &str = "axe-core@4.14.1";
 
-/// The engine's script; `None` where it cannot be had.
+/// The engine's script; `None` if it cannot be fetched.
 fn axe() -> Option<String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(AXE);
     let script = folder.join("package/axe.min.js");
@@ -21,7 +21,7 @@ fn axe() -> Option<String> {
         std::fs::create_dir_all(&folder).unwrap();
         if let Err(word) = fetch(&folder) {
             assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{word}");
-            // Past the capture of the test harness, which would hide it.
+            // Directly to standard error: the test harness would hide captured output.
             let _ = writeln!(std::io::stderr(), "LEFT OUT: no page is before axe-core: {word}");
             return None;
         }
@@ -46,7 +46,7 @@ fn fetch(folder: &Path) -> Result<PathBuf, String> {
     Ok(folder.join(packed))
 }
 
-/// What is serious or critical on the page, with the elements; the engine has been put into it.
+/// Serious and critical findings of the page, with the elements. The engine is already injected.
 fn findings(browser: &Browser) -> Value {
     browser.script(
         "return axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations
@@ -87,7 +87,7 @@ fn nothing_serious_is_found_on_any_page() {
         "activity",
         "sign-in",
     ];
-    // In an order in which each is one change away from the one before.
+    // Ordered so that each state is one change away from the previous one.
     let states = [(false, "closed"), (true, "closed"), (true, "open"), (false, "open")];
     let mut wrong = Vec::new();
     for size in [Wanted::DESKTOP, Wanted::PHONE] {
@@ -98,7 +98,7 @@ fn nothing_serious_is_found_on_any_page() {
             browser.script(&axe);
             for (is_dark, state) in states {
                 browser.prefer(is_dark);
-                // A button whose colour is still on its way has neither.
+                // During a colour transition a button has neither colour.
                 browser.wait_for("document.getAnimations().every(one => !(one instanceof CSSTransition))");
                 if state == "open" {
                     browser

@@ -1,4 +1,4 @@
-//! Cameras, and the first start: a camera that is not in use can be seen before it is chosen.
+//! The page of cameras and the first start: a camera that is not in use can be seen before it is chosen.
 use std::process::Command;
 
 use crate::common::client;
@@ -7,7 +7,7 @@ use crate::helper::{CAMERA, Helpers};
 use crate::webdriver::{Browser, Wanted};
 use serde_json::json;
 
-/// Where a picture of this camera is.
+/// Path of the still picture of this camera.
 fn still(camera: &str) -> String {
     format!("/api/v1/cameras/still.jpg?camera={}", camera.replace(' ', "+"))
 }
@@ -24,17 +24,17 @@ fn a_camera_that_is_not_in_use_is_opened_when_somebody_asks_to_see_it() {
     browser.goto(&format!("http://{}/cameras", daemon.address));
     browser.wait_for("document.readyState === 'complete'");
     assert_eq!(browser.script("return document.querySelector('main li img').naturalWidth"), 0);
-    assert_eq!(opened(), 0, "nobody has asked to see it");
+    assert_eq!(opened(), 0, "it opens only on request");
     browser.click("main li summary");
     browser.wait_for("document.querySelector('main li img').naturalWidth === 640");
     assert_eq!(browser.script("return document.documentElement.scrollWidth <= innerWidth"), true);
     assert_eq!(opened(), 1);
-    // It was let go, and is not opened again at once.
+    // The camera was released, and is not opened again at once.
     let camera = format!("libcamera {CAMERA}");
     let again = client::get(daemon.address, &still(&camera));
     assert_eq!((again.status, again.header("content-type"), opened()), (200, Some("image/jpeg"), 1));
     assert_eq!(daemon.state()["source"], "the simulated scene", "the one in use stays in use");
-    // The first start shows it, too, and chooses it by the same button.
+    // The first start shows the camera, too, with the same button.
     browser.goto(&format!("http://{}/welcome", daemon.address));
     browser.click("main li li summary");
     browser.wait_for("document.querySelector('main li li img').naturalWidth === 640");
@@ -42,7 +42,7 @@ fn a_camera_that_is_not_in_use_is_opened_when_somebody_asks_to_see_it() {
     let chosen = "const { elements } = document.querySelector('main li li form');
         return elements['source.kind'].value + ' ' + elements['source.device'].value";
     assert_eq!(browser.script(chosen), camera);
-    // Only what is found is opened.
+    // Only cameras that were found are opened.
     for wrong in ["libcamera /etc/passwd", "files /etc", "libcamera", ""] {
         assert_eq!(client::get(daemon.address, &still(wrong)).status, 404, "{wrong}");
     }
@@ -68,6 +68,6 @@ fn a_camera_that_gives_no_picture_says_why_in_its_place() {
     assert_eq!((answer.status, answer.header("content-type")), (503, Some("image/jpeg")));
     browser.goto(&format!("http://{}/cameras", daemon.address));
     browser.click("main li summary");
-    // The card is a picture, too.
+    // The card in place of the picture is a picture, too.
     browser.wait_for("document.querySelector('main li img').naturalWidth === 640");
 }

@@ -1,5 +1,5 @@
-//! The pages of counting in a real browser, served by the program on its simulated scene: lines drawn by
-//! mouse, finger and keyboard, figures that tick, and charts that say what the API says.
+//! The pages of counting in a real browser, served by the program on the simulation. Lines are drawn by mouse, finger
+//! and keyboard, figures are live, and charts agree with the API.
 use std::process::Command;
 
 use crate::common::client;
@@ -7,7 +7,7 @@ use crate::common::daemon::Daemon;
 use crate::webdriver::{Browser, LEFT, Pointer, SHIFT, UP, Wanted};
 use serde_json::{Value, json};
 
-/// A browser, and the program on the simulated scene, where one line is there from the start.
+/// A browser, and the program on the simulation, which has one line from the start.
 fn start(wanted: Wanted) -> Option<(Browser, Daemon)> {
     let browser = Browser::start(wanted)?;
     let program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
@@ -23,7 +23,7 @@ fn get(daemon: &Daemon, path: &str) -> Value {
     client::get(daemon.address, path).json()
 }
 
-/// The lines of the scene, by name.
+/// The line of this name.
 fn line(daemon: &Daemon, name: &str) -> Option<Value> {
     let lines = get(daemon, "/api/v1/lines");
     lines["items"].as_array().unwrap().iter().find(|line| line["name"] == name).cloned()
@@ -39,7 +39,7 @@ fn tally(daemon: &Daemon, name: &str) -> (u64, u64) {
         .map_or((0, 0), |line| (line["in"].as_u64().unwrap(), line["out"].as_u64().unwrap()))
 }
 
-/// Waits until the simulated scene has its line.
+/// Waits until the simulation has its line.
 fn wait_for_a_line(daemon: &Daemon) -> Value {
     let mut first = Value::Null;
     crate::common::wait_until("there is a line", || {
@@ -49,14 +49,14 @@ fn wait_for_a_line(daemon: &Daemon) -> Value {
     first
 }
 
-/// Where a share of the picture lies in the drawing over it, whose box may be wider or higher.
+/// Script: where a fraction of the picture lies on the drawing over it, whose box may be wider or higher.
 const PLACE: &str = "
     const box = document.getElementById('draw').getBoundingClientRect();
     const picture = document.getElementById('picture');
     const scale = Math.min(box.width / picture.naturalWidth, box.height / picture.naturalHeight);
     return [picture.naturalWidth * scale / box.width, picture.naturalHeight * scale / box.height];";
 
-/// A point of the picture as a point of the drawing, both in fractions.
+/// Converts a point of the picture to a point of the drawing, both in fractions.
 fn on_drawing(browser: &Browser, [x, y]: [f64; 2]) -> [f64; 2] {
     let share = browser.script(PLACE);
     let place = |at: f64, i: usize| 0.5 + (at - 0.5) * share[i].as_f64().unwrap();
@@ -67,7 +67,7 @@ fn wait_for_the_still(browser: &Browser) {
     browser.wait_for("document.getElementById('picture').naturalWidth > 0");
 }
 
-/// Draws a line across the street, saves it, and sees it count.
+/// Draws a line across the street, saves it, and waits until it counts.
 fn a_drawn_line_counts(wanted: Wanted, pointer: Pointer) {
     let Some((browser, daemon)) = start(wanted) else { return };
     wait_for_a_line(&daemon);
@@ -82,7 +82,7 @@ fn a_drawn_line_counts(wanted: Wanted, pointer: Pointer) {
     browser.click("#save");
     browser.wait_for("location.hash === '#saved' && document.getElementById('saved')?.checkVisibility()");
 
-    let saved = line(&daemon, "Door").expect("it is on record");
+    let saved = line(&daemon, "Door").expect("the line is stored");
     for (end, want) in [("a", a), ("b", b)] {
         for axis in 0..2 {
             let is = saved[end][axis].as_f64().unwrap();
@@ -90,14 +90,14 @@ fn a_drawn_line_counts(wanted: Wanted, pointer: Pointer) {
             assert!((is - want[axis]).abs() < 0.02, "{end}: {is} is not {}", want[axis]);
         }
     }
-    // It counts without a restart, and the live page shows it as it goes.
+    // The line counts without a restart, and the live page shows it at once.
     browser.goto(&url(&daemon, ""));
     let sums = format!(
         "const chip = document.querySelector('#tallies [data-line=\"{}\"]');
          return chip ? [...chip.querySelectorAll('span b')].map(b => +b.textContent) : null",
         saved["id"]
     );
-    browser.wait_until("somebody crosses it", || {
+    browser.wait_until("a person crosses it", || {
         let shown = browser.script(&sums);
         shown.as_array().is_some_and(|sums| sums.iter().any(|sum| sum.as_u64() > Some(0)))
     });
@@ -118,7 +118,7 @@ fn a_line_drawn_by_finger_counts() {
     a_drawn_line_counts(Wanted::PHONE, Pointer::Finger);
 }
 
-/// The browser is of another zone than the camera.
+/// The browser's time zone differs from the camera's.
 #[test]
 fn the_live_page_has_one_clock() {
     let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
@@ -152,7 +152,7 @@ fn an_end_is_dragged(window: Wanted, pointer: Pointer) {
     browser.goto(&url(&daemon, "lines"));
     wait_for_the_still(&browser);
     let from = |end: &str| [0, 1].map(|axis| first[end][axis].as_f64().unwrap());
-    // The handle lies half beyond the edge there: it is taken by its inner half.
+    // Half of the handle lies beyond the edge there: the test grips its inner half.
     let [x, y] = from("b");
     let grip = [x, y.clamp(0.005, 0.995)];
     browser.drag(pointer, "#draw", on_drawing(&browser, grip), on_drawing(&browser, [0.3, 0.2]));
@@ -174,7 +174,7 @@ fn an_end_is_dragged(window: Wanted, pointer: Pointer) {
 }
 
 #[test]
-fn two_who_edit_one_line_do_not_overwrite_each_other() {
+fn two_editors_of_one_line_do_not_overwrite_each_other() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
     let first = wait_for_a_line(&daemon);
     browser.goto(&url(&daemon, "lines"));
@@ -199,13 +199,13 @@ fn two_who_edit_one_line_do_not_overwrite_each_other() {
 }
 
 #[test]
-fn the_page_of_figures_shows_what_the_api_says() {
+fn the_counts_page_agrees_with_the_api() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
     let first = wait_for_a_line(&daemon);
     let name = first["name"].as_str().unwrap();
     crate::common::wait_until("somebody crosses", || tally(&daemon, name) != (0, 0));
     browser.goto(&url(&daemon, "counts"));
-    // The page follows by itself, without being loaded again.
+    // The page follows by itself, without a reload.
     browser.script("window.isTheSamePage = true");
     let figures = "return ['sum-in', 'sum-out'].map(id => parseInt(document.getElementById(id).textContent))";
     let before = tally(&daemon, name);
@@ -217,7 +217,7 @@ fn the_page_of_figures_shows_what_the_api_says() {
     });
     assert_eq!(browser.script("return window.isTheSamePage"), Value::Bool(true));
 
-    // The export is the same figures.
+    // The export has the same figures.
     let csv = browser.attribute("#csv", "href").unwrap();
     let export = client::get(daemon.address, &format!("/{csv}"));
     assert_eq!(export.status, 200, "{}", export.text());
@@ -232,12 +232,12 @@ fn a_line_is_renamed_without_javascript() {
     browser.goto(&url(&daemon, "lines"));
     browser.fill("#line-name", "Gate");
     browser.click("#save");
-    browser.wait_until("it is on record", || line(&daemon, "Gate").is_some());
+    browser.wait_until("the new name is stored", || line(&daemon, "Gate").is_some());
     browser.wait_until("the page shows it", || browser.text("#title") == "Gate");
 }
 
 #[test]
-fn no_page_scrolls_sideways_on_a_telephone() {
+fn no_page_scrolls_sideways_on_a_phone() {
     let Some((browser, daemon)) = start(Wanted::PHONE) else { return };
     let line = wait_for_a_line(&daemon);
     let wide = json!({ "name": "W".repeat(60), "in_name": "W".repeat(30), "out_name": "M".repeat(30) });

@@ -1,5 +1,5 @@
-//! The page of figures in a real browser: what is chosen acts at once and stays in the address, days before and after, and
-//! figures that were set to zero and are taken back.
+//! The counts page in a real browser: choices act at once and stay in the address, days before and after, and a reset
+//! of the counters that is undone.
 use std::process::Command;
 
 use crate::common::client;
@@ -19,7 +19,7 @@ fn open(browser: &Browser, daemon: &Daemon, page: &str) {
     browser.goto(&format!("http://{}/{page}", daemon.address));
 }
 
-/// Today's sums since they were set to zero: in and out together.
+/// Today's sum since the last reset: in and out together.
 fn sum(daemon: &Daemon) -> u64 {
     let tallies: Value = client::get(daemon.address, "/api/v1/tallies").json();
     let lines = tallies["lines"].as_array().unwrap();
@@ -27,7 +27,7 @@ fn sum(daemon: &Daemon) -> u64 {
 }
 
 #[test]
-fn what_is_chosen_acts_at_once_and_goes_along_to_other_days() {
+fn a_choice_acts_at_once_and_is_kept_on_other_days() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
     open(&browser, &daemon, "counts");
     assert_eq!(browser.script("return document.getElementById('show').hidden"), json!(true));
@@ -48,7 +48,7 @@ fn what_is_chosen_acts_at_once_and_goes_along_to_other_days() {
     assert_eq!(browser.script("return document.querySelectorAll('#table tbody tr').length"), json!(9));
     browser.click("a[rel=next]");
     browser.wait_for("document.querySelector('a[rel=next]') === null");
-    // The day is told as the browser tells days.
+    // The day is written in the browser's own way.
     let told = "const day = document.querySelector('h1 time');
         return day.textContent === new Date(day.dateTime + 'T12:00').toLocaleDateString([], { dateStyle: 'full' })";
     assert_eq!(browser.script(told), json!(true));
@@ -67,14 +67,14 @@ fn opening_hours_are_changed_in_either_order_and_go_over_midnight() {
     };
     let address =
         |query: &str| format!("location.search.endsWith({query:?}) && document.readyState === 'complete'");
-    // Where they end as they begin they are half chosen: nothing is sent, and what was chosen stays.
+    // Opening hours that end as they begin are incomplete: nothing is sent, and the chosen values stay.
     choose("open", "18");
     choose("close", "2");
     browser.wait_for(&address("&open=18&close=2&with="));
     assert_eq!(browser.script("return document.querySelectorAll('#table tbody tr').length"), json!(8));
     let chosen = "return ['open', 'close'].map(id => document.getElementById(id).value)";
     assert_eq!(browser.script(chosen), json!(["18", "2"]));
-    // The first alone makes sense, too.
+    // The first time alone is valid, too.
     choose("close", "");
     browser.wait_for(&address("&open=18&close=&with="));
     choose("open", "20");
@@ -83,7 +83,7 @@ fn opening_hours_are_changed_in_either_order_and_go_over_midnight() {
 }
 
 #[test]
-fn on_a_telephone_figures_come_first_and_filters_are_folded_until_one_is_set() {
+fn on_a_phone_figures_come_first_and_filters_are_folded_until_one_is_set() {
     let figures = "return document.querySelector('#shown dd').getBoundingClientRect().bottom";
     let seen = "return document.getElementById('line').checkVisibility({ contentVisibilityAuto: true, checkVisibilityCSS: true })";
     let Some((browser, daemon)) = start(Wanted::PHONE) else { return };
@@ -105,7 +105,7 @@ fn on_a_telephone_figures_come_first_and_filters_are_folded_until_one_is_set() {
 }
 
 #[test]
-fn the_scale_stands_beside_the_bars_and_all_of_them_is_told_first() {
+fn the_scale_stands_beside_the_bars_and_their_sum_comes_first() {
     let Some((browser, daemon)) = start(Wanted::PHONE) else { return };
     open(&browser, &daemon, "counts");
     let overlap = "const bars = document.querySelector('#bars svg svg').getBoundingClientRect();
@@ -119,7 +119,7 @@ fn the_scale_stands_beside_the_bars_and_all_of_them_is_told_first() {
 }
 
 #[test]
-fn figures_that_were_set_to_zero_are_taken_back() {
+fn a_reset_of_the_counters_is_undone() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
     crate::common::wait_until("more cross", || sum(&daemon) > 2);
     open(&browser, &daemon, "counts");

@@ -1,4 +1,4 @@
-//! The spot that autofocus looks at, pointed at on the picture: with a made-up camera that has such a control.
+//! A click on the picture sets the autofocus spot, with a fake camera that has such a control.
 use std::process::Command;
 
 use crate::common::client;
@@ -6,7 +6,8 @@ use crate::common::daemon::Daemon;
 use crate::helper::Helpers;
 use crate::webdriver::{Browser, ENTER, ESCAPE, Pointer, RIGHT, UP, Wanted};
 
-/// Where the shown picture's spot lies in the cross-hair's box, both in fractions: the picture fills it one way.
+/// Script: where the picture's spot lies in the box of the cross-hair, both in fractions. The picture fills the box
+/// in one direction.
 const SPOT: &str = "const { width, height } = document.getElementById('aim').getBoundingClientRect();
     const { naturalWidth: w, naturalHeight: h } = document.getElementById('picture');
     const scale = Math.min(width / w, height / h);
@@ -23,7 +24,7 @@ fn a_click_on_the_picture_tells_the_lens_where_to_look() {
     let arguments: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
     let program = helpers.program(env!("CARGO_BIN_EXE_tallycam"));
     let daemon = Daemon::start(Command::new(program), &arguments);
-    // What a lens can do is known once the camera is open.
+    // The abilities of a lens are known once the camera is open.
     browser.goto(&format!("http://{}/", daemon.address));
     browser.wait_for(
         "document.body.dataset.look === 'live' && document.getElementById('picture').naturalWidth > 0",
@@ -43,19 +44,19 @@ fn a_click_on_the_picture_tells_the_lens_where_to_look() {
     let at = browser.script(&SPOT.replace("(X", "(0.25").replace("(Y", "(0.75"));
     let at = [at[0].as_f64().unwrap(), at[1].as_f64().unwrap()];
     browser.drag(Pointer::Mouse, "#aim", at, at);
-    browser.wait_until("the lens looks there", || is_near(0.25, 0.75));
+    browser.wait_until("the spot is set", || is_near(0.25, 0.75));
     assert_eq!(browser.script("return document.getElementById('aim')"), serde_json::Value::Null);
     let was_set = |name: &str, wanted: f64| {
         helpers.set().iter().any(|(own, value)| own == name && (value - wanted).abs() < 0.01)
     };
     assert!(was_set("af_window_x", 0.25) && was_set("af_window_y", 0.75), "{:?}", helpers.set());
 
-    // By the keyboard, from where it was; Escape leaves it there.
+    // By keyboard, from the last place; Escape leaves it there.
     browser.click("#spot");
     browser.press(RIGHT);
     browser.press(UP);
     browser.press(ENTER);
-    browser.wait_until("the lens looks a little beside", || is_near(0.27, 0.73));
+    browser.wait_until("the spot has moved a little", || is_near(0.27, 0.73));
     browser.click("#spot");
     browser.press(RIGHT);
     browser.press(ESCAPE);
@@ -65,6 +66,6 @@ fn a_click_on_the_picture_tells_the_lens_where_to_look() {
     );
     assert!(is_near(0.27, 0.73), "{}", window());
     browser.click("button[value=window]");
-    browser.wait_until("it looks at all of it", || window().is_null());
+    browser.wait_until("the spot is cleared", || window().is_null());
     assert_eq!(browser.console_errors(), Vec::<String>::new());
 }

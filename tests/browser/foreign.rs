@@ -1,5 +1,5 @@
-//! A page of another site, in the browser of somebody who is signed in: it asks every route that changes something, by the
-//! camera's address and by a name that was rebound to it, and nothing happens.
+//! A page of another site, in the browser of a signed-in user: it sends every changing request to the camera's
+//! address and to a rebound name, and nothing changes.
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -14,7 +14,8 @@ use crate::webdriver::{Browser, Wanted};
 /// `me:correct horse`.
 const BASIC: &str = "Authorization: Basic bWU6Y29ycmVjdCBob3JzZQ==\r\n";
 
-/// Asks in each way that a page has: a fetch that may not read, one that may, an image, a form of each kind.
+/// Sends each request in every way that a page has: a fetch that may not read, one that may, an image, a form of each
+/// kind.
 const ATTACK: &str = r#"
     const [bases, requests] = ARGUMENTS;
     const kinds = ["application/x-www-form-urlencoded", "text/plain", "application/json"];
@@ -58,13 +59,13 @@ const ATTACK: &str = r#"
     Promise.all([worker(), worker(), worker(), worker()]).then(() => setTimeout(() => { window.done = true; }, 500));
 "#;
 
-/// A site of somebody else: one empty page for whoever asks.
+/// Another site: an empty page on every path.
 fn other_site() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            // The browser connects ahead of what it asks: each has a thread.
+            // The browser opens connections ahead of its requests: each gets a thread.
             std::thread::spawn(|| greet(stream.unwrap()));
         }
     });
@@ -92,7 +93,7 @@ fn ask(daemon: &Daemon, method: &str, path: &str, body: Option<&Value>) -> Answe
     client::ask(daemon.address, &request)
 }
 
-/// Requests that change something that can be seen, for who may.
+/// Requests whose effect is visible if the client has the right.
 fn telling(media: u64, line: u64) -> Vec<(&'static str, String, Value)> {
     let request = |method, path: &str, body| (method, path.to_owned(), body);
     vec![
@@ -112,7 +113,7 @@ fn telling(media: u64, line: u64) -> Vec<(&'static str, String, Value)> {
     ]
 }
 
-/// What the camera says of itself: each list and setting that a request could have changed.
+/// The camera's visible state: each list and setting that a request could change.
 fn shown(daemon: &Daemon) -> BTreeMap<&'static str, Value> {
     let paths = [
         "/api/v1/settings",
@@ -137,7 +138,7 @@ fn shown(daemon: &Daemon) -> BTreeMap<&'static str, Value> {
         .collect();
     let state = ask(daemon, "GET", "/api/v1/state", None).json()["state"].clone();
     shown.insert("paused", json!(state == "paused"));
-    // When a token was last used, and how much is free on the disk, go on by themselves.
+    // The last use of a token and the free space of the disk change by themselves.
     for value in shown.values_mut() {
         if let Some(own) = value.as_object_mut() {
             own.retain(|key, _| !["storage", "free_bytes", "as_of", "now"].contains(&&**key));
@@ -146,14 +147,14 @@ fn shown(daemon: &Daemon) -> BTreeMap<&'static str, Value> {
     shown
 }
 
-/// Every route that changes something, by the document, filled with what is there.
+/// Every changing route of the OpenAPI document, filled with existing ids.
 fn changing(daemon: &Daemon, media: u64, line: u64) -> Vec<Value> {
     let document = ask(daemon, "GET", "/api/v1/openapi.json", None).json();
     let mut all = Vec::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
             let right = operation["x-right"].as_str().unwrap();
-            // What is switched off by an own route is not tried, should it ever be let through.
+            // Routes that switch something off are not tried, in case one ever gets through.
             if method != "get" || ["operator", "admin", "key"].contains(&right) {
                 let id = if path.contains("lines") { line } else { media };
                 let path = path.replace("{id}", &id.to_string()).replace("{name}", "nobody.jpg");
@@ -190,9 +191,9 @@ fn a_page_of_another_site_changes_nothing() {
     assert!(requests.len() > 90, "{}", requests.len());
     let bases = [format!("http://{}", daemon.address), format!("http://rebound.example:{port}")];
 
-    // As it comes, without a password: this machine's own browser may do everything, the site in it nothing.
+    // Without a password, as shipped: this machine's own browser may do everything, the site in it nothing.
     let before = shown(&daemon);
-    // The same host's other port is what is left of a name that was rebound: the same site, for the browser.
+    // Another port of the same host stands for a rebound name: the browser treats it as the same site.
     for host in ["horses.example", "rebound.example"] {
         browser.goto(&format!("http://{host}:{}/", site.port()));
         assert_eq!(attack(&browser, &bases, &requests), Vec::<Value>::new());
@@ -201,7 +202,7 @@ fn a_page_of_another_site_changes_nothing() {
     browser.goto(&format!("http://rebound.example:{port}/"));
     assert!(browser.text("body").contains("rebound.example"), "{}", browser.text("body"));
 
-    // Signed in, with a cookie that is kept.
+    // Signed in, with a stored cookie.
     let password = json!({ "password": "correct horse" });
     assert_eq!(ask(&daemon, "PUT", "/api/v1/password", Some(&password)).status, 200);
     let before = shown(&daemon);
@@ -215,7 +216,7 @@ fn a_page_of_another_site_changes_nothing() {
         assert_eq!(shown(&daemon), before, "by {host}, beside a session");
     }
 
-    // The same requests by the camera's own page do change it: what was tried was worth trying.
+    // From the camera's own page the same requests do change it, so the attack was a real one.
     browser.goto(&format!("http://{}/", daemon.address));
     attack(&browser, &bases[..1], &telling);
     let after = shown(&daemon);

@@ -1,4 +1,4 @@
-//! The live page in a real browser (Debian's Chromium), served by the program as it is run.
+//! The live page in a real browser (Debian's Chromium), served by the program.
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
@@ -9,7 +9,7 @@ use crate::common::daemon::Daemon;
 use crate::webdriver::{Browser, ENTER, ESCAPE, TAB, Wanted};
 use serde_json::Value;
 
-/// The program on the simulated scene.
+/// The program on the simulation.
 fn serve_on(address: Option<SocketAddr>) -> Daemon {
     let program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
     let arguments = crate::scene(&["name=\"Yard\""]);
@@ -23,9 +23,9 @@ fn url(daemon: &Daemon) -> String {
     format!("http://{}/", daemon.address)
 }
 
-/// Whether the shown picture differs from what it was at the last call. A picture that stands still
-/// differs by a little from one drawing to the next (Chromium scales it in more than one way), so a
-/// value must differ by an eighth of its range.
+/// Script: the shown picture differs from that of the previous call. Chromium scales a still picture in more than one
+/// way, so that it differs a little from one drawing to the next. A value counts as changed if it differs by an
+/// eighth of its range.
 pub const HAS_CHANGED: &str = "
     const picture = document.getElementById('picture');
     if (!picture.naturalWidth) return false;
@@ -40,7 +40,7 @@ fn has_changed(browser: &Browser) -> bool {
     browser.script(HAS_CHANGED).as_bool().unwrap()
 }
 
-/// Waits until the picture is in sight and has changed three times.
+/// Waits until the picture is visible and has changed three times.
 #[track_caller]
 pub fn wait_until_it_moves(browser: &Browser) {
     browser.wait_for("document.body.dataset.look === 'live' && document.getElementById('over').hidden");
@@ -51,14 +51,14 @@ pub fn wait_until_it_moves(browser: &Browser) {
     });
 }
 
-/// How often the page has asked for the state.
+/// Number of requests for the state that the page has made.
 fn asked(browser: &Browser) -> i64 {
     let count =
         "return performance.getEntriesByType('resource').filter(e => e.name.endsWith('api/v1/state')).length";
     browser.script(count).as_i64().unwrap()
 }
 
-/// Waits until the page has had two more answers.
+/// Waits for two more answers to the page.
 fn wait_for_answers(browser: &Browser) {
     let before = asked(browser);
     browser.wait_until("the page asks twice", || asked(browser) >= before + 2);
@@ -70,7 +70,7 @@ fn start(wanted: Wanted) -> Option<(Browser, Daemon)> {
 }
 
 #[test]
-fn the_picture_moves_and_the_words_are_true() {
+fn the_picture_moves_and_the_status_is_right() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
     browser.goto(&url(&daemon));
     wait_until_it_moves(&browser);
@@ -107,7 +107,7 @@ fn pause_by_keyboard_names_what_stops_and_resume_undoes_it() {
         browser.text("#pause .popped p"),
         "Pause stops the camera for everyone, and counting. The stream stops for 1 viewer, until Resume or a restart."
     );
-    // Thought better of it, and again.
+    // Cancelled, and started again.
     browser.press(ESCAPE);
     assert_eq!(browser.text("#pause .popped p"), "");
     browser.press(ENTER);
@@ -126,7 +126,7 @@ fn pause_by_keyboard_names_what_stops_and_resume_undoes_it() {
         !has_changed(&browser)
     });
 
-    // The focus is where the next thing to do is.
+    // The focus is on the next step.
     assert_eq!(browser.script(focus), "Resume");
     browser.press(ENTER);
     wait_until_it_moves(&browser);
@@ -204,9 +204,9 @@ fn the_page_comes_back_by_itself_after_a_restart() {
 }
 
 #[test]
-fn a_page_out_of_sight_lets_its_stream_go_and_takes_it_back() {
+fn a_hidden_page_closes_its_stream_and_reopens_it() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
-    // A page that can be sent out of sight.
+    // A page that the test can hide.
     let source = "
         let isHidden = false;
         Object.defineProperty(document, 'hidden', { get: () => isHidden });
@@ -222,7 +222,7 @@ fn a_page_out_of_sight_lets_its_stream_go_and_takes_it_back() {
     assert_eq!(browser.console_errors(), Vec::<String>::new());
 }
 
-/// Notes every layout shift (Layout Instability API) from the first paint on, with what was moved.
+/// Script: records every layout shift (Layout Instability API) from the first paint on, with the elements that moved.
 const NOTE_SHIFTS: &str = "
     window.shifts = [];
     new PerformanceObserver(list => list.getEntries().forEach(shift => window.shifts.push(
@@ -230,11 +230,11 @@ const NOTE_SHIFTS: &str = "
         .observe({ type: 'layout-shift', buffered: true });";
 
 #[test]
-fn on_a_telephone_nothing_scrolls_sideways_or_jumps() {
+fn on_a_phone_nothing_scrolls_sideways_or_jumps() {
     for (width, height) in [(360, 740), (320, 640), (740, 360)] {
         let Some((browser, daemon)) = start(Wanted { width, height, ..Wanted::PHONE }) else { return };
-        // At the very first start the scene's own line, and what the camera is, are a moment away: until then, the page
-        // rightly offers to draw one.
+        // At the very first start the scene's own line and the camera's abilities come a moment later; until then the
+        // page rightly offers to draw a line.
         crate::common::wait_until("the scene is there", || {
             crate::common::client::get(daemon.address, "/api/v1/lines").json()["items"][0].is_object()
                 && daemon.state()["simulated"] == true
@@ -256,8 +256,8 @@ fn on_a_telephone_nothing_scrolls_sideways_or_jumps() {
     }
 }
 
-/// Passes what a browser gets from `behind` on, each page in two halves: for a moment it ends before its `half`. Serves
-/// as long as the test's process lives; how many pages it has cut is counted.
+/// A proxy that sends each page from `behind` in two halves: the page ends before `half` for a moment. It serves
+/// while the test's process lives, and counts the pages that it has cut.
 fn in_halves(behind: SocketAddr, half: &'static str) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -299,10 +299,10 @@ fn in_halves(behind: SocketAddr, half: &'static str) -> (SocketAddr, Arc<AtomicU
 fn a_page_that_comes_in_two_halves_does_not_jump() {
     let wanted = Wanted { width: 800, height: 600, ..Wanted::DESKTOP };
     let Some(browser) = Browser::start(wanted) else { return };
-    // The more of a page there is, the less room is left for a long name.
+    // The longer the page, the less room is left for a long name.
     let arguments = crate::scene(&["name=\"The yard behind the house\""]);
     let daemon = Daemon::start(Command::new(env!("CARGO_BIN_EXE_tallycam")), &arguments);
-    // Another word for the state takes another width.
+    // Each state has a word of another width.
     crate::common::wait_until("it is live", || daemon.state()["state"] == "live");
     browser.devtools("Page.addScriptToEvaluateOnNewDocument", serde_json::json!({ "source": NOTE_SHIFTS }));
     for half in ["<nav class=\"tabs\"", "<details id=\"menu\"", "<p class=\"state\""] {
@@ -310,7 +310,7 @@ fn a_page_that_comes_in_two_halves_does_not_jump() {
         browser.goto(&format!("http://{address}/diagnosis"));
         browser.wait_for("document.readyState === 'complete'");
         assert_eq!(cuts.load(Ordering::SeqCst), 1, "cut before {half}");
-        // A shift is told of after the frame in which it happened.
+        // A shift is reported after the frame in which it happened.
         browser.script(
             "window.frames = 0; const count = () => { ++window.frames; requestAnimationFrame(count) }; count();",
         );
@@ -327,7 +327,7 @@ fn light_and_dark_are_legible() {
         browser.goto(&url(&daemon));
         wait_until_it_moves(&browser);
         browser.click("#pause summary");
-        // Contrast as WCAG 2.2 defines it, of every visible text on the nearest ground behind it.
+        // Script: the contrast (WCAG 2.2) of every visible text on the nearest background.
         let pale = browser.script(
             "const light = colour => {
                 const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3)
@@ -376,12 +376,12 @@ fn everything_works_without_javascript() {
     browser.click("#resume button");
     browser.wait_until("the page no longer says paused", || browser.text("#headline") != "Paused");
     browser.wait_until("the picture is back", || daemon.state()["state"] == "live");
-    // Without a script this link opens the stream itself.
+    // Without scripts this link opens the stream itself.
     assert_eq!(browser.attribute("#full", "href").as_deref(), Some("stream"));
 }
 
 #[test]
-fn over_https_the_picture_moves_events_come_and_one_signs_in() {
+fn pictures_events_and_sign_in_work_over_https() {
     let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
     let state = tempfile::tempdir().unwrap();
     tallycam::access::Access::open(state.path()).set("correct horse").unwrap();

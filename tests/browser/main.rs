@@ -26,11 +26,11 @@ mod webdriver;
 mod windows;
 mod zones;
 
-/// The simulated scene as most pages are shown with it: small and not too often, since it is drawn by an unoptimised
-/// program beside a browser that draws it once more.
+/// Settings of the simulation for most pages. Small and slow, because an unoptimised program draws it and the browser
+/// draws it again.
 const SCENE: [&str; 4] = ["source.kind=\"sim\"", "source.fps=10", "source.width=640", "source.height=360"];
 
-/// [`SCENE`] and `more` settings, as the program's arguments.
+/// [`SCENE`] and `more` settings, as arguments of the program.
 fn scene<'a>(more: &[&'a str]) -> Vec<&'a str> {
     SCENE.iter().chain(more).flat_map(|&set| ["--set", set]).collect()
 }

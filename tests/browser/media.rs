@@ -1,5 +1,5 @@
-//! The pages of what is kept in a real browser, served by the program on its simulated scene: a recording is made,
-//! listed, played, stepped through, renamed, taken away and deleted, by mouse, by keyboard, and without scripts.
+//! The pages of stored media in a real browser, served by the program on the simulation. A recording is made, listed,
+//! played, stepped through, renamed, downloaded and deleted: by mouse, by keyboard, and without scripts.
 use std::process::Command;
 
 use crate::common::client;
@@ -7,7 +7,7 @@ use crate::common::daemon::Daemon;
 use crate::webdriver::{Browser, ENTER, ESCAPE, LEFT, RIGHT, TAB, Wanted};
 use serde_json::{Value, json};
 
-/// A browser, and the program on the simulated scene, whose pictures stay small.
+/// A browser, and the program on the simulation with small pictures.
 fn start(wanted: Wanted) -> Option<(Browser, Daemon)> {
     let browser = Browser::start(wanted)?;
     let program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
@@ -26,19 +26,18 @@ fn post(daemon: &Daemon, path: &str, body: &Value) -> client::Answer {
     client::send_json(daemon.address, "POST", path, body)
 }
 
-/// What is kept, newest first.
+/// The stored items, newest first.
 fn items(daemon: &Daemon) -> Vec<Value> {
     get(daemon, "/api/v1/media")["items"].as_array().unwrap().clone()
 }
 
-/// Takes a snapshot of this name.
 fn snapshot(daemon: &Daemon, name: &str) -> Value {
     let answer = post(daemon, "/api/v1/snapshots", &json!({ "name": name }));
     assert_eq!(answer.status, 201, "{}", answer.text());
     answer.json()
 }
 
-/// Records so many pictures at least.
+/// Records at least this many pictures.
 fn record(daemon: &Daemon, name: &str, pictures: u64) -> Value {
     let begun = post(daemon, "/api/v1/recordings", &json!({ "name": name }));
     assert_eq!(begun.status, 201, "{}", begun.text());
@@ -50,13 +49,13 @@ fn record(daemon: &Daemon, name: &str, pictures: u64) -> Value {
     ended.json()
 }
 
-/// The moments of a recording's pictures, in seconds from its begin.
+/// Times of a recording's pictures, in seconds from its beginning.
 fn times(daemon: &Daemon, id: &Value) -> Vec<f64> {
     let index = get(daemon, &format!("/api/v1/media/{id}/index"));
     index["items"].as_array().unwrap().iter().map(|row| row[0].as_f64().unwrap()).collect()
 }
 
-/// What the API gives of one picture: its stamp in microseconds, its number, and where it is in the recording.
+/// One picture by the API: its time in microseconds, its number, and its path in the recording.
 fn frame(daemon: &Daemon, id: &Value, query: &str) -> (u64, u64, f64) {
     let answer = client::get(daemon.address, &format!("/api/v1/media/{id}/frame.jpg?{query}"));
     assert_eq!(answer.status, 200, "{query}");
@@ -68,18 +67,18 @@ fn frame(daemon: &Daemon, id: &Value, query: &str) -> (u64, u64, f64) {
     (us, header("x-frame").parse().unwrap(), header("x-time").parse().unwrap())
 }
 
-/// The stamp of the picture that the player says it shows, in microseconds.
+/// Time of the picture that the player claims to show, in microseconds.
 fn shown(browser: &Browser) -> Option<u64> {
     browser.script("return +document.getElementById('stamp').dataset.us || null").as_u64()
 }
 
-/// Waits until the player shows the picture of this stamp.
+/// Waits until the player shows the picture of this time.
 #[track_caller]
 fn wait_for_picture(browser: &Browser, us: u64) {
     browser.wait_until(&format!("the picture of {us} is shown"), || shown(browser) == Some(us));
 }
 
-/// How far the pixels on the screen are from those of the API's picture `n`, on average per value of 0–255.
+/// Script: mean difference of the screen's pixels from the API's picture `n`, per value of 0–255.
 const AWAY: &str = "
     const screen = document.getElementById('screen');
     const answer = await fetch(`api/v1/media/${document.getElementById('main').dataset.id}/frame.jpg?n=${N}`);
@@ -91,7 +90,7 @@ const AWAY: &str = "
     for (let i = 0; i < a.length; i++) sum += Math.abs(a[i] - b[i]);
     return sum / a.length;";
 
-/// Whether the player's pixels are those of picture `n`.
+/// Asserts that the player's pixels are those of picture `n`.
 #[track_caller]
 fn assert_is_picture(browser: &Browser, n: u64) {
     let away =
@@ -99,7 +98,7 @@ fn assert_is_picture(browser: &Browser, n: u64) {
     assert!(away.as_f64().unwrap() < 0.5, "picture {n} differs by {away}");
 }
 
-/// A small copy of what the player shows, to tell whether it moves.
+/// Script: a small copy of the shown picture, to detect motion.
 const LOOK: &str = "
     const paper = new OffscreenCanvas(64, 36).getContext('2d');
     paper.drawImage(document.getElementById('screen'), 0, 0, 64, 36);
@@ -116,7 +115,7 @@ fn a_recording_made_on_the_page_is_listed_and_played() {
     browser.click("#record-button");
     browser.wait_for("document.getElementById('record-word').textContent === 'Record'");
     browser.wait_for("document.getElementById('kept-said').textContent.startsWith('Saved as ')");
-    // The newest on the live page leads to the player.
+    // The newest item on the live page leads to the player.
     browser.wait_for("document.querySelector('#newest .item a[href^=\"player\"]') !== null");
     browser.wait_for("document.querySelector('#newest img')?.naturalWidth > 0");
     let item = items(&daemon)[0].clone();
@@ -141,7 +140,7 @@ fn a_recording_made_on_the_page_is_listed_and_played() {
         looks.insert(browser.script(LOOK).to_string());
         looks.len() >= 4
     });
-    // To its end, where it stands still and says so.
+    // The player runs to the end, stops and says so.
     let last = times(&daemon, id).len() as u64 - 1;
     browser.wait_for("document.getElementById('play').textContent === 'Play'");
     wait_for_picture(&browser, frame(&daemon, id, &format!("n={last}")).0);
@@ -189,7 +188,7 @@ fn a_seek_lands_on_the_right_picture_and_the_address_says_where() {
     let item = record(&daemon, "Walk", 30);
     let (id, times) = (&item["id"], times(&daemon, &item["id"]));
     assert!(times.len() >= 30);
-    // Between two pictures it is the earlier one; at a picture it is that one.
+    // A time between two pictures gives the earlier one; the time of a picture gives that picture.
     for n in [7, 22, 13] {
         let between = (times[n] + times[n + 1]) / 2.0;
         browser.goto(&url(&daemon, &format!("player?id={id}&t={between:.6}")));
@@ -197,7 +196,7 @@ fn a_seek_lands_on_the_right_picture_and_the_address_says_where() {
         assert!((want.2 - times[n]).abs() < 2e-6, "{want:?} is not at {}", times[n]);
         wait_for_picture(&browser, want.0);
         assert_is_picture(&browser, n as u64);
-        // By the ruler, as a hand does it.
+        // By the seek bar, as with a mouse.
         let other = n + 4;
         let seek = format!(
             "const seek = document.getElementById('seek'); seek.value = {};
@@ -213,12 +212,12 @@ fn a_seek_lands_on_the_right_picture_and_the_address_says_where() {
         let local = stamp.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S%.3f").to_string();
         // Thousandths are cut off, not rounded.
         assert!(wall == local || wall[..8] == local[..8], "{wall} is not {local}");
-        // The address that is shown now leads there again.
+        // The address now shown leads to the same place.
         browser.wait_for("document.getElementById('link').href === location.href");
         let here = browser.script("return location.href").as_str().unwrap().to_owned();
         browser.goto(&here);
         wait_for_picture(&browser, want.0);
-        // And the link to the single picture gives it.
+        // The link to the single picture gives the same picture.
         let link = browser.attribute("#frame", "href").unwrap();
         let answer = client::get(daemon.address, &format!("/{link}"));
         assert_eq!((answer.status, answer.header("x-frame")), (200, Some(other.to_string().as_str())));
@@ -227,7 +226,7 @@ fn a_seek_lands_on_the_right_picture_and_the_address_says_where() {
     assert_eq!(browser.console_errors(), Vec::<String>::new());
 }
 
-/// What `ffprobe` says of a film: the times of its pictures in seconds, and how long it is.
+/// `ffprobe`'s view of a film: times of its pictures and its length, in seconds.
 fn probed(file: &std::path::Path) -> Option<(Vec<f64>, f64)> {
     let ask = |entries: &str| {
         let arguments = ["-v", "error", "-select_streams", "v", "-of", "csv=p=0", "-show_entries", entries];
@@ -243,9 +242,9 @@ fn probed(file: &std::path::Path) -> Option<(Vec<f64>, f64)> {
     Some((ask("packet=pts_time")?, *ask("format=duration")?.first()?))
 }
 
-/// Two sources in turn, the second cut off by a kill in the midst of it: both play and agree with what others read.
+/// Two sources in turn, and a kill in the middle of the second: both recordings play and agree with ffprobe.
 #[test]
-fn what_two_sources_gave_plays_after_a_kill() {
+fn recordings_of_two_sources_play_after_a_kill() {
     let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
     let folder = tempfile::tempdir().unwrap();
     let store = format!("store.directory={}", folder.path().display());
@@ -256,7 +255,7 @@ fn what_two_sources_gave_plays_after_a_kill() {
     let sim = serve(&["--set", "source.kind=sim", "--set", "source.fps=10"]);
     let first = record(&sim, "First", 20)["id"].clone();
     drop(sim);
-    // Another tallycam is the camera of the network.
+    // Another tallycam is the network camera.
     let sets = [
         "--set",
         "source.kind=sim",
@@ -299,7 +298,7 @@ fn what_two_sources_gave_plays_after_a_kill() {
         wait_for_picture(&browser, frame(&daemon, id, &format!("n={n}")).0);
         assert_is_picture(&browser, n as u64);
 
-        // Taken away by the button, as a person does it; it is what programs get.
+        // The button downloads the same file as the API.
         browser.click("#avi");
         let file = browser.downloaded(&format!("/{}.avi", item["name"].as_str().unwrap()));
         let film = client::get(daemon.address, &format!("/api/v1/media/{id}/content?as=avi"));
@@ -336,11 +335,11 @@ fn keys_step_play_and_seek() {
     browser.press(LEFT);
     wait_for_picture(&browser, stamp(4));
     assert_eq!(browser.text("#number"), format!("picture 5 of {}", last + 1));
-    // Also with the focus on the ruler, which has arrows of its own.
+    // The focus on the seek bar, which has arrow keys of its own, makes no difference.
     browser.script("document.getElementById('seek').focus()");
     browser.press(RIGHT);
     wait_for_picture(&browser, stamp(5));
-    // Several presses before the first answer add up.
+    // Several key presses before the first answer add up.
     browser.press(&RIGHT.repeat(4));
     wait_for_picture(&browser, stamp(9));
     browser.press(END);
@@ -358,7 +357,7 @@ fn keys_step_play_and_seek() {
     browser.press("<");
     browser.press("<");
     browser.wait_for("document.getElementById('speed').value === '0.5'");
-    // Who types is not taken for one who steers.
+    // Keys typed into a field do not steer the player.
     let before = shown(&browser);
     browser.script("document.getElementById('note-field').focus()");
     browser.press("k f");
@@ -367,19 +366,19 @@ fn keys_step_play_and_seek() {
     assert_eq!(browser.console_errors(), Vec::<String>::new());
 }
 
-/// The WebDriver's code points of two keys.
+/// WebDriver's code points of two keys.
 const END: &str = "\u{e010}";
 const HOME: &str = "\u{e011}";
 
 #[test]
-fn names_notes_and_keeping_are_changed_in_place() {
+fn names_notes_and_protection_are_changed_in_place() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
     let (one, two) = (snapshot(&daemon, "One.jpg"), snapshot(&daemon, "Two.jpg"));
     browser.goto(&url(&daemon, "media"));
     let item = format!("#m{}", one["id"]);
     browser.click(&format!("{item} .edit"));
     browser.wait_for("document.querySelector('.rename input') !== null");
-    // A name that is taken is refused in words, and what was typed stays.
+    // A name that is taken is refused in words, and the typed text stays.
     browser.fill(".rename input", "Two.jpg");
     browser.press(ENTER);
     browser.wait_for("document.querySelector('.rename .bad').textContent.includes('already')");
@@ -411,7 +410,7 @@ fn names_notes_and_keeping_are_changed_in_place() {
 }
 
 #[test]
-fn deleting_is_asked_and_only_then_done() {
+fn an_item_is_deleted_only_after_a_question() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
     let ids: Vec<Value> =
         ["a.jpg", "b.jpg", "c.jpg"].map(|name| snapshot(&daemon, name)["id"].clone()).to_vec();
@@ -429,7 +428,7 @@ fn deleting_is_asked_and_only_then_done() {
     browser.wait_for("document.querySelectorAll('#days .item').length === 1");
     let left = items(&daemon);
     assert_eq!((left.len(), &left[0]["id"]), (1, &ids[1]));
-    // The last one: the page is empty and says what to do.
+    // After the last item the page is empty and says what to do.
     browser.click("#every");
     browser.click("#delete");
     browser.click("#ask-yes");
@@ -438,7 +437,7 @@ fn deleting_is_asked_and_only_then_done() {
 }
 
 #[test]
-fn many_items_come_page_by_page_and_are_taken_away_together() {
+fn many_items_come_page_by_page_and_are_deleted_together() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
     for n in 0..65 {
         snapshot(&daemon, &format!("{n:02}.jpg"));
@@ -469,7 +468,7 @@ fn everything_works_without_javascript() {
     browser.wait_until("it is live", || daemon.state()["state"] == "live");
     browser.goto(&url(&daemon, ""));
     browser.click("#keep button");
-    browser.wait_until("the snapshot is kept", || items(&daemon).len() == 1);
+    browser.wait_until("the snapshot is stored", || items(&daemon).len() == 1);
     browser.goto(&url(&daemon, ""));
     browser.click("#record-button");
     crate::common::wait_until("it has pictures", || {
@@ -483,7 +482,7 @@ fn everything_works_without_javascript() {
     });
     let recording = items(&daemon)[0].clone();
 
-    // Plays by an image alone.
+    // Without scripts it plays as an image.
     browser.goto(&url(&daemon, &format!("player?id={}", recording["id"])));
     let (mut last, mut changes) = (browser.screenshot_of("#shot"), 0);
     browser.wait_until("the picture moves", || {
@@ -506,7 +505,7 @@ fn everything_works_without_javascript() {
 }
 
 #[test]
-fn the_database_is_cared_for_on_its_page() {
+fn the_database_is_maintained_on_its_page() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
     snapshot(&daemon, "old.jpg");
     let jpeg = client::get(daemon.address, "/snapshot.jpg").body;
@@ -515,7 +514,7 @@ fn the_database_is_cared_for_on_its_page() {
     browser.click("#check");
     browser.wait_for("document.getElementById('report-head')?.textContent === 'Nothing is wrong'");
 
-    // A file that is chosen, as bytes: the browser hands a file over as a person would drop it.
+    // The chosen file as bytes, dropped on the page as by a person.
     let drop = format!(
         "const bytes = Uint8Array.from({}); const data = new DataTransfer();
          data.items.add(new File([bytes], 'brought.jpg', {{ type: 'image/jpeg' }}));
@@ -530,7 +529,7 @@ fn the_database_is_cared_for_on_its_page() {
     browser.script(wrong);
     browser.wait_for("document.querySelector('#brought .bad')?.textContent.length > 10");
 
-    // A new file: asked first, and the old one is set aside.
+    // A new database file: the page asks first, and sets the old one aside.
     browser.click("details.act > summary");
     browser.click("#new");
     browser.wait_until("a new one is in use", || browser.text("#aside").contains("set aside "));
@@ -541,7 +540,7 @@ fn the_database_is_cared_for_on_its_page() {
 }
 
 #[test]
-fn no_page_scrolls_sideways_on_a_telephone() {
+fn no_page_scrolls_sideways_on_a_phone() {
     for is_dark in [false, true] {
         let Some((browser, daemon)) = start(Wanted { is_dark, ..Wanted::PHONE }) else { return };
         browser.goto(&url(&daemon, "media"));
@@ -569,7 +568,7 @@ fn no_page_scrolls_sideways_on_a_telephone() {
     }
 }
 
-/// Texts without the contrast of WCAG 2.2 on the nearest ground behind them.
+/// Script: texts whose contrast on the nearest background is below WCAG 2.2.
 const PALE: &str = "
     const light = colour => {
         const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3)
@@ -595,7 +594,7 @@ fn the_buttons_under_the_picture_have_room_at_every_width() {
     browser.wait_for("document.getElementById('record-figures').textContent !== ''");
     for width in [1440, 1280, 1100, 1000, 800] {
         browser.resize(width, 800);
-        // Each within the bar, none over another, and the bar within the window's first sight.
+        // Each button lies within the bar and over no other, and the bar within the first screen.
         let wrong = "const bar = document.querySelector('.bar').getBoundingClientRect();
             const boxes = [...document.querySelectorAll('.bar .btn')].filter(e => e.checkVisibility())
                 .map(e => [e.textContent, e.getBoundingClientRect()]);
@@ -632,13 +631,12 @@ fn the_keyboard_reaches_everything_on_the_page_of_media() {
     assert_eq!(items(&daemon).len(), 1);
 }
 
-/// The program alone, for what needs no browser to be seen.
+/// The program without a browser.
 fn alone(more: &[&str]) -> Daemon {
     let program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
     Daemon::start(program, &[&crate::scene(&[]), more].concat())
 }
 
-/// A form as a browser sends it.
 fn send_form(daemon: &Daemon, path: &str, site: &str, body: &str) -> client::Answer {
     let request = format!(
         "POST {path} HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: {site}\r\n\
@@ -665,7 +663,7 @@ fn another_site_changes_nothing() {
         assert_eq!(answer.status, 403, "{path} {body}");
     }
     assert_eq!(items(&daemon), std::slice::from_ref(&item));
-    // The same from its own page is carried out, and leads back relative to where it was sent.
+    // From its own page the same request is carried out, and leads back relative to its address.
     let body = format!("next=media%3Fkind%3Dsnapshot&kept=true&ids={id}");
     let answer = send_form(&daemon, "/api/v1/media/keep", "same-origin", &body);
     assert_eq!((answer.status, answer.header("location")), (303, Some("../../../media?kind=snapshot")));
@@ -678,15 +676,15 @@ fn another_site_changes_nothing() {
         let answer = send_form(&daemon, &format!("/api/v1/media/{act}"), "same-origin", body);
         assert_eq!(answer.status, status, "{body}: {}", answer.text());
     }
-    // What is changed on an old page is not changed over what somebody else has done meanwhile.
+    // A form of an old page does not overwrite a newer change by somebody else.
     let next = format!("_method=patch&next=player%3Fid%3D{id}%23saved&_version={}", item["version"]);
     let answer = send_form(&daemon, &own, "same-origin", &format!("{next}&name=Old&date=&note=&kept=0"));
     assert_eq!(answer.status, 412, "{}", answer.text());
-    assert!(answer.text().contains("value=\"Old\""), "what was typed is there again");
+    assert!(answer.text().contains("value=\"Old\""), "the typed text is there again");
 }
 
 #[test]
-fn figures_only_keep_nothing_and_say_so() {
+fn privacy_mode_stores_nothing_and_says_so() {
     let daemon = alone(&["--set", "privacy.counts_only=true"]);
     for page in ["/media", "/database"] {
         let answer = client::get(daemon.address, page);

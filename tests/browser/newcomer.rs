@@ -1,11 +1,11 @@
-//! A stranger with a telephone, from the first start to the video of a crossing: no terminal, and what it takes is counted.
+//! A newcomer with a phone, from the first start to the video of a crossing: no terminal, and the clicks are counted.
 use std::cell::Cell;
 use std::time::Instant;
 
 use crate::alerts::with_settings;
 use crate::webdriver::{Browser, Pointer, Wanted};
 
-/// The most clicks that the whole way may take.
+/// Maximum number of clicks for the whole way.
 const MOST_CLICKS: u32 = 30;
 
 struct Stranger {
@@ -87,7 +87,7 @@ fn a_stranger_gets_from_the_first_start_to_the_video_of_a_crossing() {
     let newest = "Math.max(...[...document.querySelectorAll('#log li[data-id]')].map(one => one.dataset.id))";
     let before = way.browser.script(&format!("return {newest}"));
     way.browser.wait_for(&format!("{newest} > {before}"));
-    // A row that has come by itself has its clip, too.
+    // A row that appears by itself has its clip, too.
     way.browser.wait_for(&format!(
         "[...document.querySelectorAll('#log li:has(a)')].some(one => +one.dataset.id > {before})"
     ));

@@ -1,5 +1,5 @@
-//! Every page at the widths of two telephones, a tablet and a desktop, light and dark: nothing sticks out, no text lies on
-//! another. With a folder in `SCREENSHOTS` it leaves a picture of each there.
+//! Every page at the widths of two phones, a tablet and a desktop, light and dark: nothing sticks out, and no texts
+//! overlap. With a folder in `SCREENSHOTS` the test leaves a picture of each page there.
 use std::path::Path;
 use std::process::Command;
 
@@ -8,12 +8,13 @@ use crate::common::daemon::Daemon;
 use crate::webdriver::{Browser, Wanted};
 use serde_json::{Value, json};
 
-/// Puts figures of a busy year where small ones are.
+/// Script: replaces small figures by those of a busy year.
 const BUSY: &str = "for (const figure of document.querySelectorAll('.figs dd'))
     if (/^\\d+$/.test(figure.firstChild?.data?.trim())) figure.firstChild.data = '14,049';";
 
-/// What sticks out to the right of `WIDTH` (a telephone makes its window as wide as the page), and which texts lie on each other: pieces of text (in one line each) that overlap by more than
-/// two pixels each way, of elements that move with the page and are not drawn over the picture.
+/// Script: elements that reach beyond `WIDTH` on the right (a phone makes its window as wide as the page), and texts
+/// that overlap. Two pieces of text, each on one line, overlap if they share more than two pixels in both directions.
+/// Elements that do not scroll with the page, or lie over the picture, are left out.
 const MEASURE: &str = "
     const wide = document.documentElement.scrollWidth - WIDTH, wrong = wide > 0 ? [`${wide} px too wide`] : [];
     const isLoose = one => one.closest('svg, .shot, .popped, .sr, [hidden]') || !one.checkVisibility({ visibilityProperty: true, opacityProperty: true });
@@ -26,7 +27,7 @@ const MEASURE: &str = "
         range.selectNodeContents(node);
         for (const box of range.getClientRects()) if (box.width > 2 && box.height > 2) found.push({ box, parent, text: node.data.trim().slice(0, 40) });
     }
-    // What scrolls inside the page hides what is beyond its edge.
+    // An element that scrolls inside the page hides the part beyond its edge.
     const shown = ({ box, parent, text }) => {
         let [left, top, right, bottom] = [box.left, box.top, box.right, box.bottom];
         for (let one = parent; one; one = one.parentElement) {
@@ -53,7 +54,7 @@ fn post(daemon: &Daemon, path: &str, body: &Value) -> Value {
 }
 
 #[test]
-fn nothing_sticks_out_or_lies_on_another_at_any_width() {
+fn nothing_sticks_out_or_overlaps_at_any_width() {
     let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
     let arguments = crate::scene(&["lights.kind=\"sim\"", "lights.on=true"]);
     let daemon = Daemon::start(Command::new(env!("CARGO_BIN_EXE_tallycam")), &arguments);

@@ -1,6 +1,6 @@
-//! Settings, controls, light and lens in a real browser: every control of a camera changed from the page and seen by the
-//! device, settings with and without scripts, what the operator sets, two people at once, the light's dots, the focus
-//! sweep, and signing in.
+//! Settings, controls, light and lens in a real browser. Every control of a camera is changed from the page and
+//! reaches the device. Further: settings with and without scripts, pinned settings, two users at once, the light's
+//! dots, the focus sweep, and signing in.
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
@@ -20,7 +20,7 @@ fn url(daemon: &Daemon, page: &str) -> String {
     format!("http://{}/{page}", daemon.address)
 }
 
-/// As whoever knows the password that some of these tests set: `me:correct horse`.
+/// GET with the password that some of these tests set: `me:correct horse`.
 fn get(daemon: &Daemon, path: &str) -> Value {
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic bWU6Y29ycmVjdCBob3JzZQ==\r\n\r\n"
@@ -38,7 +38,7 @@ const CONTROLS: &str = "/api/v1/controls _method=patch&next=settings%23controls&
 const IMPORT: &str = "/api/v1/settings.toml _method=put&next=settings%3Fdone%3Dimport&";
 
 fn post(daemon: &Daemon, path: &str, body: &str) -> client::Answer {
-    // An address may have fields of its own, which a form does not show.
+    // An address may have hidden fields of its own.
     let (path, hidden) = path.split_once(' ').unwrap_or((path, ""));
     let body = format!("{hidden}{body}");
     let request = format!(
@@ -49,14 +49,13 @@ fn post(daemon: &Daemon, path: &str, body: &str) -> client::Answer {
     client::ask(daemon.address, &request)
 }
 
-/// The value and the origin of a setting.
 fn setting(daemon: &Daemon, path: &str) -> (Value, String) {
     let report = get(daemon, "/api/v1/settings");
     let item = report["items"].as_array().unwrap().iter().find(|item| item["path"] == path).unwrap().clone();
     (item["value"].clone(), item["origin"].as_str().unwrap().to_owned())
 }
 
-/// The program on the simulated scene, with a light.
+/// The program on the simulation, with a light.
 fn sim(more: &[&str]) -> Daemon {
     let sets = [&["lights.kind=\"sim\"", "lights.pixels=8"], more].concat();
     Daemon::start(Command::new(PROGRAM), &crate::scene(&sets))
@@ -67,17 +66,16 @@ fn start(wanted: Wanted, more: &[&str]) -> Option<(Browser, Daemon)> {
     Some((browser, sim(more)))
 }
 
-/// What the page says at a setting.
+/// The message beside a setting.
 fn said(browser: &Browser, path: &str) -> String {
     browser.text(&format!("[data-key='{path}'] .err"))
 }
 
-/// Whether the page says at a setting that it is saved: for some seconds.
+/// The page says for some seconds that the setting is saved.
 fn is_saved(browser: &Browser, path: &str) -> bool {
     browser.script(&format!("return !!document.querySelector(\"[data-key='{path}'] .ok\")")) == true
 }
 
-/// Unfolds everything advanced.
 fn unfold(browser: &Browser) {
     browser.script("document.querySelectorAll('main .adv').forEach(one => { one.open = true; })");
 }
@@ -99,7 +97,7 @@ fn type_into(browser: &Browser, path: &str, text: &str) {
 // ---- settings with scripts
 
 #[test]
-fn a_setting_is_in_force_as_soon_as_its_field_is_left() {
+fn a_setting_applies_as_soon_as_its_field_is_left() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP, &[]) else { return };
     browser.goto(&url(&daemon, "settings"));
     assert!(origin(&browser, "stream.quality").starts_with("Default"));
@@ -110,7 +108,7 @@ fn a_setting_is_in_force_as_soon_as_its_field_is_left() {
         origin(&browser, "stream.quality") == "Set on this page. Back to 80"
     });
 
-    // Out of its range: nothing changes, and the field says why.
+    // Out of range: nothing changes, and the field says why.
     type_into(&browser, "stream.quality", "500");
     let wrong = "“JPEG quality” must be a whole number from 1 to 100, not 500.";
     browser.wait_until("it is refused", || said(&browser, "stream.quality") == wrong);
@@ -131,22 +129,22 @@ fn a_setting_is_in_force_as_soon_as_its_field_is_left() {
     browser.wait_until("it offers the way back", || origin(&browser, switch).contains("Back to off"));
     browser.click("[data-key='picture.timestamp'] .link");
     browser.wait_until("and is taken back", || setting(&daemon, switch) == (json!(false), "default".into()));
-    // What it looks for is a list.
+    // The classes to detect are a list.
     type_into(&browser, "detect.classes", "person, car");
     browser.wait_until("a list is set", || setting(&daemon, "detect.classes").0 == json!(["person", "car"]));
     assert_eq!(browser.script("return document.title"), "Settings · camera · tallycam");
     let errors = browser.console_errors();
-    // What was refused is told by the browser, too.
+    // The browser reports refused requests, too.
     assert!(errors.iter().all(|error| error.contains("422")), "{errors:?}");
 }
 
 #[test]
-fn what_the_operator_sets_is_shown_and_cannot_be_changed() {
+fn pinned_settings_are_shown_and_cannot_be_changed() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP, &["stream.quality=55"]) else { return };
     browser.goto(&url(&daemon, "settings"));
     assert_eq!(origin(&browser, "stream.quality"), "Set in the command line, --set: change it there");
     assert_eq!(browser.script("return document.getElementById('s-stream.quality').disabled"), true);
-    // Whoever sends it all the same is told.
+    // A client that sends it all the same is refused.
     let answer = post(&daemon, SET, "stream.quality=60&was.stream.quality=55");
     assert_eq!(answer.status, 409, "{}", answer.text());
     assert!(answer.text().contains("can be changed only there"));
@@ -154,7 +152,7 @@ fn what_the_operator_sets_is_shown_and_cannot_be_changed() {
 }
 
 #[test]
-fn who_selects_a_value_before_it_is_saved_replaces_it() {
+fn typing_over_a_selected_value_replaces_it() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP, &[]) else { return };
     browser.goto(&url(&daemon, "settings"));
     browser.script(
@@ -174,22 +172,22 @@ fn who_selects_a_value_before_it_is_saved_replaces_it() {
 }
 
 #[test]
-fn two_at_once_lose_nothing() {
+fn two_users_at_once_lose_nothing() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP, &[]) else { return };
     browser.goto(&url(&daemon, "settings"));
     type_into(&browser, "stream.stall", "6s");
     browser.wait_until("it is set", || setting(&daemon, "stream.stall").0 == "6s");
-    // Somebody else changes another setting: in nobody's way.
+    // Another user changes another setting: no conflict.
     assert_eq!(send(&daemon, "PATCH", "/api/v1/settings", &json!({"name": "Door"})).status, 200);
     type_into(&browser, "stream.quality", "62");
-    // The page that comes after it shows what is so by then.
+    // The next page shows the new values.
     let is_shown = |value: &str| {
         browser
             .wait_for(&format!("document.getElementsByName('was.stream.quality')[0]?.value === '{value}'"));
     };
     is_shown("62");
     assert_eq!(setting(&daemon, "stream.quality").0, 62);
-    // And now the very same one.
+    // Now both change the same setting.
     assert_eq!(send(&daemon, "PATCH", "/api/v1/settings", &json!({"stream.quality": 40})).status, 200);
     type_into(&browser, "stream.quality", "63");
     browser.wait_until("the page says so", || {
@@ -208,7 +206,7 @@ fn two_at_once_lose_nothing() {
 }
 
 #[test]
-fn at_most_25_rows_are_in_sight_and_none_of_hardware_that_is_not_there() {
+fn at_most_25_rows_are_visible_and_none_of_absent_hardware() {
     let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
     let camera = FakeCam::new().formats("MJPG,YUYV").sizes("640x480,320x240");
     let device = format!("source.device={}", camera.path().display());
@@ -229,11 +227,11 @@ fn at_most_25_rows_are_in_sight_and_none_of_hardware_that_is_not_there() {
         let lights = rows.iter().filter(|path| path.starts_with("lights.")).count();
         assert_eq!(lights, if is_lit { 3 } else { 1 }, "{rows:?}");
         assert_eq!(rows.contains(&"source.url"), sets.contains(&"source.kind=url"));
-        // All are there, folded.
+        // All of them are there, folded.
         unfold(&browser);
         let all = "return document.querySelectorAll('main [data-key]').length";
         assert!(browser.script(all).as_u64() > Some(70));
-        // What leads nowhere on this machine is not offered.
+        // Choices that do not exist on this machine are not offered.
         let kinds = browser.text("#s-source\\.kind");
         assert!(kinds.contains("Network camera") && !kinds.contains("Ribbon"), "{kinds}");
     }
@@ -268,7 +266,7 @@ fn a_setting_is_found_by_its_name_and_by_its_key() {
 }
 
 #[test]
-fn what_is_not_found_is_told_and_what_people_call_it_is_found() {
+fn a_search_without_matches_says_so_and_common_names_are_found() {
     for has_script in [true, false] {
         let Some((browser, daemon)) = start(Wanted { has_script, ..Wanted::DESKTOP }, &[]) else { return };
         let told = || {
@@ -294,7 +292,7 @@ fn what_is_not_found_is_told_and_what_people_call_it_is_found() {
 }
 
 #[test]
-fn saved_is_said_at_the_field_and_goes_away_and_nothing_moves() {
+fn the_word_saved_appears_at_the_field_and_vanishes_without_a_shift() {
     for wanted in [Wanted::DESKTOP, Wanted::PHONE] {
         let Some((browser, daemon)) = start(wanted, &[]) else { return };
         browser.goto(&url(&daemon, "settings"));
@@ -303,7 +301,7 @@ fn saved_is_said_at_the_field_and_goes_away_and_nothing_moves() {
                 "return [...document.querySelectorAll('main .set')].map(row => Math.round(row.getBoundingClientRect().height))",
             )
         };
-        // The way back has a line of its own on a telephone, once.
+        // On a phone the way back has a line of its own, once.
         type_into(&browser, "stream.quality", "60");
         browser.wait_until("it offers the way back", || origin(&browser, "stream.quality").contains("Back"));
         let before = places();
@@ -321,7 +319,7 @@ fn saved_is_said_at_the_field_and_goes_away_and_nothing_moves() {
 }
 
 #[test]
-fn a_length_of_time_is_a_number_and_a_unit_or_as_people_write_it() {
+fn a_duration_is_a_number_and_a_unit_or_free_text() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP, &[]) else { return };
     browser.goto(&url(&daemon, "settings"));
     let age = "retention.recordings_age";
@@ -358,7 +356,7 @@ fn a_length_of_time_is_a_number_and_a_unit_or_as_people_write_it() {
     assert!(said(&browser, age).contains("not \"soon\""), "{}", said(&browser, age));
     type_into(&browser, age, "0");
     browser.wait_until("it is refused", || said(&browser, age).contains("at least"));
-    // Nobody is led to seconds.
+    // No message speaks of seconds.
     let page = post(&daemon, SET, "retention.recordings_age=7&was.retention.recordings_age=never");
     assert!(
         page.status == 422 && page.text().contains("7d") && !page.text().contains("unit: &quot;7s"),
@@ -384,7 +382,7 @@ fn upload(daemon: &Daemon, name: &str) {
 }
 
 #[test]
-fn what_a_rule_would_delete_is_asked_first() {
+fn a_retention_rule_asks_before_it_deletes() {
     for has_script in [true, false] {
         let Some((browser, daemon)) = start(Wanted { has_script, ..Wanted::DESKTOP }, &[]) else { return };
         for n in 0..3 {
@@ -423,7 +421,7 @@ fn what_a_rule_would_delete_is_asked_first() {
                 == ""
         });
         assert_eq!((many(), setting(&daemon, key).1.as_str()), (3, "default"));
-        // What deletes nothing is not asked.
+        // A rule that deletes nothing asks no question.
         enter("5", apply);
         browser.wait_until("it is set", || setting(&daemon, key).0 == "5GB");
         browser.wait_until("it says so", || is_saved(&browser, key));
@@ -436,7 +434,7 @@ fn what_a_rule_would_delete_is_asked_first() {
 }
 
 #[test]
-fn what_there_is_is_chosen_from_lists() {
+fn existing_things_are_chosen_from_lists() {
     let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
     let daemon = Daemon::start(Command::new(PROGRAM), &["--set", "source.kind=\"sim\""]);
     browser.goto(&url(&daemon, "settings"));
@@ -447,7 +445,7 @@ fn what_there_is_is_chosen_from_lists() {
     browser.wait_until("the page says so", || is_saved(&browser, "mode"));
     let zones = browser.script("return document.getElementById('s-counts.time_zone').list.options.length");
     assert!(zones.as_u64() > Some(300), "{zones}");
-    // Lines by their names.
+    // Lines are chosen by name.
     browser.click("#s-record\\.on_crossing");
     browser.click("[data-key='record.on_crossing'] .tick:last-child");
     browser.wait_until("it is set", || {
@@ -471,10 +469,10 @@ fn everything_can_be_set_without_scripts() {
     browser.click("#picture .btn.main");
     browser.wait_until("it is set", || setting(&daemon, "stream.quality") == (json!(64), "page".into()));
     assert_eq!(setting(&daemon, "stream.idle_stop").0, "2m");
-    assert_eq!(setting(&daemon, "stream.max_viewers").1, "default", "what was not touched is nobody's");
+    assert_eq!(setting(&daemon, "stream.max_viewers").1, "default", "an untouched setting is not stored");
     browser
         .wait_until("the page is there again", || origin(&browser, "stream.quality").contains("Back to 80"));
-    // What is wrong comes back with what was typed.
+    // Wrong values come back as typed.
     assert!(is_saved(&browser, "stream.quality") && is_saved(&browser, "stream.idle_stop"));
     browser.fill("#s-stream\\.quality", "500");
     browser.click("#picture .btn.main");
@@ -537,13 +535,13 @@ fn forms_are_carried_out_or_come_back() {
         }
     }
     assert_eq!(setting(&daemon, "stream.quality").0, is, "nothing was changed");
-    // The other's value is told.
+    // The page names the other user's value.
     let page = post(&daemon, SET, "stream.quality=60&was.stream.quality=70");
     assert!(page.text().contains("Somebody else has set this to 80 meanwhile"), "{}", page.text());
-    // Only the page itself may send.
+    // Only the page itself may send the form.
     let foreign = "PATCH /api/v1/settings HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: cross-site\r\nContent-Length: 2\r\n\r\n{}";
     assert_eq!(client::ask(daemon.address, foreign).status, 403);
-    // Export and import of the same.
+    // Export and import of the same settings.
     assert_eq!(post(&daemon, SET, "name=Gate&was.name=camera").status, 303);
     let file = client::get(daemon.address, "/api/v1/settings.toml").text().to_owned();
     assert!(file.contains("Gate"), "{file}");
@@ -558,7 +556,7 @@ fn forms_are_carried_out_or_come_back() {
         answer.text()
     );
     assert_eq!(setting(&daemon, "name").0, "Gate");
-    // Several ranges of pixels, as they are typed and as the page shows them again.
+    // Several ranges of pixels, as typed and as the page shows them again.
     let typed = "lights.ranges=0-3+ff0000%2C+7+0000FF&was.lights.ranges=";
     assert_eq!(post(&daemon, SET, typed).status, 303);
     assert_eq!(setting(&daemon, "lights.ranges").0, json!(["0-3 FF0000", "7 0000FF"]));
@@ -586,14 +584,14 @@ fn every_control_is_changed_from_the_page_and_reaches_the_camera() {
         let ctrl = format!("ctrl {line}");
         browser.wait_until(&ctrl, || camera.log().lines().any(|own| own.ends_with(&ctrl)));
     };
-    // Somebody watches: the camera is told at once.
+    // Somebody watches, so the camera gets the value at once.
     let mut viewer = client::Client::new(std::net::TcpStream::connect(daemon.address).unwrap());
     viewer.watch("/stream");
     crate::common::wait_until("the camera is live", || daemon.state()["state"] == "live");
     browser.goto(&url(&daemon, "settings#controls"));
     assert!(browser.text("#controls").contains("Bench Camera"), "{}", browser.text("#controls"));
 
-    // A switch frees what it ruled, a slider by the keyboard, a menu, a button.
+    // A switch releases the control that it locked; a slider by keyboard; a menu; a button.
     browser.click("#c-white_balance_automatic");
     told("white_balance_automatic=0");
     browser.wait_for(
@@ -630,12 +628,13 @@ fn every_control_is_changed_from_the_page_and_reaches_the_camera() {
     browser.press(RIGHT);
     told("focus_absolute=5");
     assert_eq!(camera.log().matches("streamon").count(), 1, "the stream was not touched");
-    // The camera is told first, and what it took is kept then: what the page has no answer to a kill may take.
-    browser.wait_until("the last one is kept", || {
+    // The camera gets a value first, and the value that it took is stored then. A kill may take changes that the page
+    // has no answer to.
+    browser.wait_until("the last one is stored", || {
         browser.text("[data-control='focus_absolute'] .org").contains("Set on this page")
     });
 
-    // Exactly that, in this order.
+    // Exactly these, in this order.
     let set = || -> Vec<String> {
         camera.log().lines().filter_map(|line| Some(line.split_once("ctrl ")?.1.to_owned())).collect()
     };
@@ -653,7 +652,7 @@ fn every_control_is_changed_from_the_page_and_reaches_the_camera() {
         "focus_absolute=5",
     ];
     assert_eq!(set(), once);
-    // And again when it is plugged in again, automatic modes first and the button pressed by nobody...
+    // After unplugging and plugging in they are set again: automatic modes first, and no button is pressed …
     let again = [
         "white_balance_automatic=0",
         "auto_exposure=1",
@@ -672,7 +671,7 @@ fn every_control_is_changed_from_the_page_and_reaches_the_camera() {
     browser.wait_until("it is set again", || set().len() >= once.len() + again.len());
     assert_eq!(set()[once.len()..], again);
     crate::common::wait_until("the camera is live", || daemon.state()["state"] == "live");
-    // ... and after a restart of the program.
+    // … and after a restart of the program.
     daemon.kill();
     let daemon = start();
     let mut viewer = client::Client::new(std::net::TcpStream::connect(daemon.address).unwrap());
@@ -682,7 +681,7 @@ fn every_control_is_changed_from_the_page_and_reaches_the_camera() {
     crate::common::wait_until("the camera is live", || daemon.state()["state"] == "live");
     browser.goto(&url(&daemon, "settings#controls"));
 
-    // Kept for this camera, and taken back one by one and all at once.
+    // The values are stored for this camera, and reset one by one and all at once.
     browser.wait_until("it says so", || {
         browser.text("[data-control='brightness'] .org").contains("Set on this page. Back to 128")
     });
@@ -703,7 +702,7 @@ fn every_control_is_changed_from_the_page_and_reaches_the_camera() {
         let state = daemon.state();
         (&state["width"], &state["state"]) == (&json!(320), &json!("live"))
     });
-    browser.wait_until("it is kept", || setting(&daemon, "source.width") == (json!(320), "page".into()));
+    browser.wait_until("it is stored", || setting(&daemon, "source.width") == (json!(320), "page".into()));
 }
 
 #[test]
@@ -724,8 +723,8 @@ fn controls_are_set_without_scripts_too() {
     browser.wait_until("it is the camera's default again", || auto() == before);
 }
 
-/// The program before a camera of its own mind, which somebody watches: it refuses contrasts above 64 and what an
-/// automatic mode rules, and never has more than 50 of saturation.
+/// The program on a contrary camera that somebody watches. The camera refuses contrast above 64 and values that an
+/// automatic mode controls; its saturation never exceeds 50.
 fn contrary() -> (FakeCam, tempfile::TempDir, Daemon, client::Client) {
     let camera = FakeCam::new().formats("MJPG").sizes("320x240").faults("liar,strict");
     let kept = tempfile::tempdir().unwrap();
@@ -743,14 +742,13 @@ fn contrary() -> (FakeCam, tempfile::TempDir, Daemon, client::Client) {
     (camera, kept, daemon, viewer)
 }
 
-/// The value of a control.
 fn control(daemon: &Daemon, name: &str) -> Value {
     let report = get(daemon, "/api/v1/controls");
     report["items"].as_array().unwrap().iter().find(|item| item["name"] == name).unwrap()["value"].clone()
 }
 
 #[test]
-fn what_the_camera_does_otherwise_is_reported_at_its_control() {
+fn a_deviating_camera_is_reported_at_the_control() {
     let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
     let (_camera, _kept, daemon, _viewer) = contrary();
     browser.goto(&url(&daemon, "settings#controls"));
@@ -772,24 +770,24 @@ fn what_the_camera_does_otherwise_is_reported_at_its_control() {
     right("brightness");
     browser.wait_until("it is set", || control(&daemon, "brightness") == 129);
     assert_eq!(said("brightness"), "", "as it was asked");
-    // Of all of them it is told above them.
+    // A message about all controls stands above them.
     browser.click("#controls-reset");
     browser.wait_until("the camera has its own mind", || {
         browser.text("#controls-said").contains("saturation to 64 and has set it to 50")
     });
-    // What somebody else turns is seen.
+    // Changes by other users are shown.
     assert_eq!(send(&daemon, "PATCH", "/api/v1/controls", &json!({"brightness": 200})).status, 200);
     browser.wait_for("document.getElementById('c-brightness').value === '200'");
-    // What was refused is told by the browser, too.
+    // The browser reports refused requests, too.
     let errors = browser.console_errors();
     assert!(errors.iter().all(|error| error.contains("422")), "{errors:?}");
 }
 
 #[test]
-fn what_the_camera_does_otherwise_is_reported_without_scripts_too() {
+fn a_deviating_camera_is_reported_without_scripts_too() {
     let (camera, _kept, daemon, _viewer) = contrary();
     let form = |body: &str| post(&daemon, CONTROLS, body);
-    // Done, if otherwise: no refusal.
+    // Done, with another value: no refusal.
     let page = form("saturation=80&was.saturation=64");
     assert_eq!((page.status, control(&daemon, "saturation")), (200, json!(50)), "{}", page.text());
     assert!(page.text().contains("to set its control saturation to 80 and has set it to 50"));
@@ -797,20 +795,20 @@ fn what_the_camera_does_otherwise_is_reported_without_scripts_too() {
     let page = form("focus_absolute=42&was.focus_absolute=0&was.focus_automatic_continuous=1");
     assert_eq!((page.status, control(&daemon, "focus_absolute")), (200, json!(40)), "{}", page.text());
     assert!(page.text().contains("has no 42: it is set to 40"), "{}", page.text());
-    // In part: what was not taken is told at its field.
+    // Done in part: each refused value is named at its field.
     let ruled = "exposure_time_absolute=300&was.exposure_time_absolute=250";
     let page = form(&format!("brightness=9&was.brightness=128&{ruled}"));
     assert_eq!((page.status, control(&daemon, "brightness")), (200, json!(9)), "{}", page.text());
     assert!(page.text().contains("cannot be set while an automatic mode rules it"), "{}", page.text());
     assert_eq!(page.text().matches("The camera has not taken this.").count(), 1);
-    // Not at all.
+    // Not done at all.
     let page = form(ruled);
     assert_eq!(page.status, 422, "{}", page.text());
     assert!(page.text().contains("role=\"alert\"") && page.text().contains("The camera has not taken this."));
     let page = form("brightness=999&was.brightness=9");
     assert_eq!(page.status, 422, "{}", page.text());
     assert!(page.text().contains("This takes a whole number from 0 to 255."), "{}", page.text());
-    // What goes as it was asked leads back to the page.
+    // A change that goes through leads back to the page.
     assert_eq!(form("brightness=10&was.brightness=9").status, 303);
     assert_eq!(post(&daemon, CONTROLS, "_null=brightness").status, 303);
     assert_eq!(control(&daemon, "brightness"), 128);
@@ -819,7 +817,7 @@ fn what_the_camera_does_otherwise_is_reported_without_scripts_too() {
 }
 
 #[test]
-fn of_two_at_a_control_the_later_one_is_told() {
+fn the_later_of_two_users_of_a_control_is_told() {
     let daemon = sim(&[]);
     let brighter = |value: i64| {
         assert_eq!(send(&daemon, "PATCH", "/api/v1/controls", &json!({"brightness": value})).status, 200);
@@ -829,7 +827,7 @@ fn of_two_at_a_control_the_later_one_is_told() {
         post(&daemon, CONTROLS, &body)
     };
     let are = || ["brightness", "focus_automatic_continuous"].map(|name| control(&daemon, name));
-    // The page was made when it was 4; somebody else makes it 9.
+    // The page was made at 4; another user sets 9.
     brighter(9);
     let page = form("7&was.brightness=4", "0&was.focus_automatic_continuous=1");
     assert_eq!(page.status, 412, "{}", page.text());
@@ -842,7 +840,7 @@ fn of_two_at_a_control_the_later_one_is_told() {
         assert!(page.text().contains(words), "no {words} in {}", page.text());
     }
     assert_eq!(are(), [json!(9), json!(true)]);
-    // Another control is set without it, and who sends it again means it.
+    // The other control is set on its own. Sending this one again confirms it.
     assert_eq!(form("4&was.brightness=4", "0&was.focus_automatic_continuous=1").status, 303);
     assert_eq!(are(), [json!(9), json!(false)]);
     assert_eq!(form("7&was.brightness=9", "0&was.focus_automatic_continuous=0").status, 303);
@@ -852,7 +850,7 @@ fn of_two_at_a_control_the_later_one_is_told() {
 // ---- light and lens
 
 #[test]
-fn of_turns_at_once_none_is_lost() {
+fn simultaneous_rotations_are_all_applied() {
     let daemon = sim(&[]);
     let request = "POST /api/v1/picture HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: same-origin\r\n\
         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 31\r\n\r\n_method=patch&next=.%2F&turn=90";
@@ -878,7 +876,7 @@ fn the_strip_on_the_page_shows_what_the_light_shows() {
          colour.dispatchEvent(new Event('input', { bubbles: true }))",
     );
     browser.wait_until("they are red", || browser.script(dots) == json!(vec!["FF0000"; 8]));
-    // Somebody else's doing is seen, too.
+    // Changes by other users are shown, too.
     send(&daemon, "PATCH", "/api/v1/light", &json!({"on": false}));
     browser.wait_until("they are dark", || browser.script(dots) == json!(vec!["000000"; 8]));
     browser.wait_for("document.getElementById('light-too').getAttribute('aria-pressed') === 'false'");
@@ -895,7 +893,7 @@ fn the_picture_is_turned_from_the_page() {
     browser.wait_until("it is gray", || get(&daemon, "/api/v1/picture")["gray"] == true);
     browser.click("#turn [value='90']");
     browser.wait_until("it is turned", || get(&daemon, "/api/v1/picture")["rotate"] == 90);
-    // The picture is higher than wide now, and what is below it has come to rest.
+    // The picture is higher than wide now, and the page below it has settled.
     browser.wait_for("document.getElementById('last').height > document.getElementById('last').width");
     browser.click("#turn [value='90']");
     browser.wait_until("and again", || get(&daemon, "/api/v1/picture")["rotate"] == 180);
@@ -913,7 +911,7 @@ fn a_focus_sweep_from_the_page_finds_the_sharpest() {
     };
     browser.goto(&url(&daemon, ""));
     browser.wait_for("document.body.dataset.look === 'live'");
-    // The figure follows the picture while the card is in sight; it is folded, below the picture.
+    // The figure follows the picture while its card is visible. The card is folded, below the picture.
     browser.script("document.getElementById('hands').open = true");
     browser.script("document.getElementById('lens-form').scrollIntoView({ block: 'center' })");
     browser.wait_for("document.getElementById('sharpness').textContent !== '–'");
@@ -957,7 +955,7 @@ fn a_change_from_elsewhere_asks_for_the_password_once() {
     // As through a proxy of this machine.
     browser.devtools("Network.enable", json!({}));
     browser.devtools("Network.setExtraHTTPHeaders", json!({ "headers": { "X-Forwarded-For": "10.0.0.7" } }));
-    // Settings are for who may see them.
+    // The page of settings needs the right to see them.
     browser.goto(&url(&daemon, "settings"));
     browser.wait_for("location.pathname.endsWith('/sign-in')");
     browser.fill("[name=password]", "wrong");
@@ -966,7 +964,7 @@ fn a_change_from_elsewhere_asks_for_the_password_once() {
     browser.fill("[name=password]", "correct horse");
     browser.press(ENTER);
     browser.wait_for("location.pathname.endsWith('/settings')");
-    // What is typed when the sign-in is over is there after the next.
+    // Values typed after the session has expired are there after the next sign-in.
     browser.devtools("Network.clearBrowserCookies", json!({}));
     type_into(&browser, "stream.quality", "61");
     browser.wait_for("location.pathname.endsWith('/sign-in')");
@@ -974,7 +972,7 @@ fn a_change_from_elsewhere_asks_for_the_password_once() {
     browser.press(ENTER);
     browser.wait_until("it is set", || setting(&daemon, "stream.quality").0 == 61);
     browser.wait_for("location.pathname.endsWith('/settings')");
-    // And out again, from the menu.
+    // Signing out, from the menu.
     browser.click("#menu summary");
     browser.click("#menu a[href='sign-in']");
     browser.wait_for("location.pathname.endsWith('/sign-in')");
@@ -983,7 +981,7 @@ fn a_change_from_elsewhere_asks_for_the_password_once() {
 }
 
 #[test]
-fn a_viewer_sees_no_field_that_looks_as_if_it_could_be_changed() {
+fn a_viewer_sees_no_field_that_looks_changeable() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP, &[]) else { return };
     let set = send(&daemon, "PUT", "/api/v1/password", &json!({"password": "correct horse"}));
     assert_eq!(set.status, 200, "{}", set.text());
@@ -1013,10 +1011,10 @@ fn a_viewer_sees_no_field_that_looks_as_if_it_could_be_changed() {
 // ---- the machine's power
 
 #[test]
-fn the_machine_is_restarted_and_switched_off_from_the_page_by_who_may() {
+fn an_admin_restarts_and_switches_off_the_machine_from_the_page() {
     for has_script in [true, false] {
         let Some(browser) = Browser::start(Wanted { has_script, ..Wanted::DESKTOP }) else { return };
-        // In the place of the real one: it writes down what it is told.
+        // A stand-in for `systemctl` that writes down its arguments.
         let folder = tempfile::tempdir().unwrap();
         let (told, systemctl) = (folder.path().join("told"), folder.path().join("systemctl"));
         std::fs::write(&systemctl, format!("#!/bin/sh\necho \"$1\" >> {}\n", told.display())).unwrap();
@@ -1040,7 +1038,7 @@ fn the_machine_is_restarted_and_switched_off_from_the_page_by_who_may() {
         browser
             .wait_until("the page says so", || browser.text("main").contains("The machine is switching off"));
 
-        // From elsewhere, as through a proxy of this machine: not without a password, and not without showing it.
+        // From another machine, as through a proxy of this one: the button is shown, but needs a password.
         browser.devtools("Network.enable", json!({}));
         let headers = json!({ "headers": { "X-Forwarded-For": "10.0.0.7" } });
         browser.devtools("Network.setExtraHTTPHeaders", headers);
@@ -1054,7 +1052,7 @@ fn the_machine_is_restarted_and_switched_off_from_the_page_by_who_may() {
         assert_eq!(set.status, 200, "{}", set.text());
         browser.goto(&url(&daemon, "settings"));
         browser.wait_for("location.pathname.endsWith('/sign-in')");
-        assert_eq!(told(), "reboot\npoweroff\n", "it was switched by nobody else");
+        assert_eq!(told(), "reboot\npoweroff\n", "no second command was sent");
     }
 }
 
@@ -1084,7 +1082,7 @@ fn the_keyboard_reaches_every_setting() {
 }
 
 #[test]
-fn on_a_telephone_nothing_scrolls_sideways_and_all_is_large_enough() {
+fn on_a_phone_nothing_scrolls_sideways_and_all_is_large_enough() {
     for (width, is_dark) in [(360, false), (320, true)] {
         let Some((browser, daemon)) = start(Wanted { width, is_dark, ..Wanted::PHONE }, &[]) else { return };
         for page in ["", "settings", "lights", "diagnosis", "log", "access", "sign-in"] {
@@ -1113,10 +1111,10 @@ fn the_page_of_the_log_follows_it() {
 }
 
 #[test]
-fn a_light_that_cannot_be_kept_is_switched_and_the_page_says_so() {
+fn a_light_whose_state_cannot_be_stored_is_switched_and_the_page_says_so() {
     let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
     let folder = tempfile::tempdir().unwrap();
-    // In the way of the file that is written.
+    // A folder blocks the file that is written.
     std::fs::create_dir(folder.path().join("settings.toml.new")).unwrap();
     let directory = format!("store.directory={}", folder.path().display());
     let daemon = sim(&[&directory]);
@@ -1129,7 +1127,7 @@ fn a_light_that_cannot_be_kept_is_switched_and_the_page_says_so() {
 }
 
 #[test]
-fn a_control_that_cannot_be_kept_is_set_and_the_page_says_so() {
+fn a_control_that_cannot_be_stored_is_set_and_the_page_says_so() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("settings.toml.new")).unwrap();
     let directory = format!("store.directory={}", folder.path().display());

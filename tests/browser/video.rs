@@ -1,4 +1,4 @@
-//! A recording downloaded as video, played by the browser as by anybody who was sent it.
+//! A recording downloaded as video and played by the browser's own player.
 
 use std::process::Command;
 
@@ -8,12 +8,12 @@ use crate::common::testcam::has;
 use crate::webdriver::{Browser, Wanted};
 use serde_json::{Value, json};
 
-/// What the browser's own player says.
+/// Script: the state of the browser's own player.
 const PLAYER: &str = "const v = document.querySelector('video'); return v && {at: v.currentTime, long: v.duration, ended: v.ended, \
                       wide: v.videoWidth, error: v.error && v.error.message};";
 
 #[test]
-fn a_minute_of_the_street_is_downloaded_played_and_sought_in() {
+fn a_minute_of_the_street_is_downloaded_played_and_seeked() {
     if !has("ffmpeg", &["-version"]) || !has("ffprobe", &["-version"]) {
         return;
     }
@@ -25,7 +25,7 @@ fn a_minute_of_the_street_is_downloaded_played_and_sought_in() {
     assert_eq!(begun.status, 201, "{}", begun.text());
     let id = begun.json()["id"].clone();
     let item = || client::get(daemon.address, &format!("/api/v1/media/{id}")).json();
-    // It ends by itself; a wait is no longer than the harness has it.
+    // The recording ends by itself; no single wait exceeds the limit of the harness.
     for _ in 0..3 {
         if item()["open"] == true {
             std::thread::sleep(std::time::Duration::from_secs(21));

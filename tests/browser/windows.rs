@@ -1,5 +1,5 @@
-//! Several windows of one browser on a camera, and a server that is slow: what share of a browser's six connections the
-//! pages take, and what they say while they wait for one.
+//! Several windows of one browser on a camera, and a slow server: how many of the browser's six connections the pages
+//! take, and what they say while they wait.
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
@@ -16,7 +16,7 @@ fn start() -> Option<(Browser, Daemon)> {
     Some((browser, daemon))
 }
 
-/// A figure of the server's metrics.
+/// A value of the server's metrics.
 fn figure(daemon: &Daemon, name: &str) -> u32 {
     let metrics = client::get(daemon.address, "/metrics");
     let line = metrics
@@ -49,7 +49,7 @@ fn wait_until_all_move(browser: &Browser, count: usize) {
     }
 }
 
-/// How long the first window waits for a picture, in milliseconds.
+/// Time that the first window waits for a picture, in milliseconds.
 fn snapshot(browser: &Browser) -> f64 {
     let script = "const begin = performance.now();
         return fetch('snapshot.jpg').then(answer => answer.blob()).then(() => performance.now() - begin)";
@@ -67,7 +67,7 @@ fn windows_of_one_browser_leave_each_other_connections() {
     wait_until_all_move(&browser, 3);
     let figures = || (figure(&daemon, "tallycam_viewers"), figure(&daemon, "tallycam_listeners"));
     browser.wait_until("three streams and one connection for events", || figures() == (3, 1));
-    // Each window hears the events, those too that came when the connection was there already.
+    // Each window gets the events, even if the connection existed before it.
     for number in 0..3 {
         browser.wait_for(&format!(
             "!!windows[{number}].document.querySelector('#overlay .box')?.getAttribute('d')"
@@ -77,7 +77,7 @@ fn windows_of_one_browser_leave_each_other_connections() {
     let took = snapshot(&browser);
     // Without a free connection there would be no answer at all.
 
-    // A fourth window: it is the one that is looked at now, so another gives up its stream for stills, and says so.
+    // The fourth window is the visible one, so another gives up its stream for stills, and says so.
     let begin = std::time::Instant::now();
     open(&browser, &url);
     browser.wait_for(
@@ -91,12 +91,12 @@ fn windows_of_one_browser_leave_each_other_connections() {
     assert_eq!(figures(), (3, 1), "the stills of the fourth are no stream");
     crate::common::say(&format!("three windows: a snapshot in {took:.0} ms, a fourth page in {loaded:.0?}"));
 
-    // Its place is free again when another window closes.
+    // A stream becomes free when another window closes.
     browser.script("windows.pop().close()");
     browser.wait_for(&format!("{stills} === 0"));
     wait_until_all_move(&browser, 3);
     browser.wait_until("three streams again", || figures() == (3, 1));
-    // The last page that hears takes the connection with it.
+    // The last page that listens closes the connection.
     browser.script("windows.pop().close(); windows.pop().close()");
     browser.goto(&format!("{url}diagnosis"));
     browser.wait_until("nobody is left", || figures() == (0, 0));
@@ -104,7 +104,7 @@ fn windows_of_one_browser_leave_each_other_connections() {
 }
 
 #[test]
-fn without_shared_workers_a_page_hears_by_itself() {
+fn without_shared_workers_a_page_listens_by_itself() {
     let Some((browser, daemon)) = start() else { return };
     let source = serde_json::json!({ "source": "delete window.SharedWorker" });
     browser.devtools("Page.addScriptToEvaluateOnNewDocument", source);
@@ -114,7 +114,7 @@ fn without_shared_workers_a_page_hears_by_itself() {
     assert_eq!(browser.console_errors(), Vec::<String>::new());
 }
 
-/// Passes everything on to `behind`, the question for the state only after `wait`.
+/// A proxy to `behind` that delays only the request for the state, by `wait`.
 fn slow_state(behind: SocketAddr, wait: Duration) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

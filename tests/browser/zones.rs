@@ -1,5 +1,5 @@
-//! The editor of lines and zones in a real browser: zones drawn by mouse, finger and keyboard and seen on the other pages,
-//! drawing as a mode, taking back, and what is not saved.
+//! The editor of lines and zones in a real browser. Zones are drawn by mouse, finger and keyboard and shown on the
+//! other pages. Further: drawing as a mode, undo, and unsaved changes.
 
 use std::process::Command;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 const ESCAPE: &str = "\u{e00c}";
 const CONTROL: &str = "\u{e009}";
 
-/// A browser, and the program on the simulated scene, where one line is there from the start.
+/// A browser, and the program on the simulation, which has one line from the start.
 fn start(wanted: Wanted) -> Option<(Browser, Daemon)> {
     let browser = Browser::start(wanted)?;
     let program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
@@ -58,7 +58,7 @@ fn a_zone_is_drawn(wanted: Wanted, pointer: Pointer) {
     assert_eq!(corners.len(), 4);
     assert!(corners[0][0].as_f64() < Some(0.2) && corners[2][0].as_f64() > Some(0.8), "{saved}");
 
-    // A corner more, moved by the keyboard; then another kind.
+    // Another corner, moved by keyboard; then another kind.
     wait_for_the_still(&browser);
     browser.script("document.querySelector('#draw .grab').focus()");
     browser.click("#more");
@@ -71,18 +71,18 @@ fn a_zone_is_drawn(wanted: Wanted, pointer: Pointer) {
     browser.click("#save");
     browser.wait_until("it is saved", || zone(&daemon)["points"].as_array().unwrap().len() == 5);
 
-    // Live says how many are in it and draws it; Counts has its occupancy.
+    // The live page shows the zone and its occupancy; the counts page has the occupancy over time.
     open(&browser, &daemon, "");
     browser.wait_for("document.querySelector('#zones dt')?.textContent === 'Hall'");
     browser.wait_for("document.querySelector('#overlay .zone') !== null");
     browser.wait_for("+document.querySelector('#zones [data-zone] b').textContent > 0");
-    crate::common::wait_until("its peak is on record", || {
+    crate::common::wait_until("its peak is stored", || {
         get(&daemon, "/api/v1/zones/occupancy?from=today&bucket=total")["items"][0]["peak"].as_u64() > Some(0)
     });
     open(&browser, &daemon, "counts");
     browser.wait_for("[...document.querySelectorAll('#occupancy b')].some(one => +one.textContent > 0)");
 
-    // Deleted, it is nowhere.
+    // A deleted zone is shown nowhere.
     open(&browser, &daemon, &format!("lines?zone={}", saved["id"]));
     wait_for_the_still(&browser);
     browser.script("document.querySelector('#form details:has(#delete)').open = true");
@@ -103,7 +103,7 @@ fn a_zone_is_drawn_by_finger() {
 }
 
 #[test]
-fn a_zone_that_is_moved_excluded_or_deleted_by_somebody_else_is_so_on_live_at_once() {
+fn a_change_of_a_zone_by_somebody_else_shows_on_live_at_once() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
     let is_done = |answer: client::Answer| {
         assert!((200..300).contains(&answer.status), "{}", answer.text());
@@ -140,7 +140,7 @@ fn a_swipe_over_the_picture_draws_nothing_until_drawing_was_begun() {
     assert_eq!(typed(&browser), before, "a swipe drew");
     let touch = "return getComputedStyle(document.getElementById('draw')).touchAction";
     assert_eq!(browser.script(touch), "auto");
-    // A touch while the page still glides only stops it.
+    // A touch while the page still scrolls only stops it.
     browser.wait_until("the page rests", || {
         let was = browser.script("return scrollY");
         std::thread::sleep(Duration::from_millis(200));
@@ -151,7 +151,7 @@ fn a_swipe_over_the_picture_draws_nothing_until_drawing_was_begun() {
     browser.drag(Pointer::Finger, "#draw", [0.8, 0.9], [0.7, 0.1]);
     assert_ne!(typed(&browser), before);
     assert_eq!(browser.script(touch), "auto", "one line, then the mode ends");
-    // Save is in reach of the thumb.
+    // Save is within reach of the thumb.
     browser.script("document.getElementById('shot').scrollIntoView()");
     let inside = "const box = document.getElementById('save').getBoundingClientRect();
         return box.top >= 0 && box.bottom <= innerHeight - 56";
@@ -159,7 +159,7 @@ fn a_swipe_over_the_picture_draws_nothing_until_drawing_was_begun() {
 }
 
 #[test]
-fn a_move_is_taken_back_and_what_is_not_saved_is_not_left_without_a_word() {
+fn a_move_is_undone_and_leaving_unsaved_changes_asks_first() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
     open(&browser, &daemon, "lines");
     wait_for_the_still(&browser);
@@ -175,7 +175,7 @@ fn a_move_is_taken_back_and_what_is_not_saved_is_not_left_without_a_word() {
     browser.press(ESCAPE);
     assert_eq!(typed(&browser), before);
 
-    // Another page: asked first; stays; then leaves.
+    // Another page: the browser asks first, stays, then leaves.
     browser.press(LEFT);
     browser.click("#add");
     browser.wait_for("document.getElementById('leave').checkVisibility()");
@@ -186,7 +186,7 @@ fn a_move_is_taken_back_and_what_is_not_saved_is_not_left_without_a_word() {
     browser.click("#add");
     browser.click("#leave-go");
     browser.wait_for("location.search === '?line=new'");
-    // The new line lies on none that is there, and has the next number.
+    // The new line overlaps no existing one, and has the next number.
     browser.wait_for("document.getElementById('line-name')?.value === 'Line 2'");
     assert_ne!(browser.script("return document.getElementById('ax').value"), json!("50.0"));
 }
@@ -197,7 +197,7 @@ fn a_line_that_nothing_can_pass_is_warned_about_while_it_is_drawn() {
     open(&browser, &daemon, "lines?line=new");
     wait_for_the_still(&browser);
     assert_eq!(browser.script("return document.getElementById('near').hidden"), json!(true));
-    // Feet are never so near to the upper edge.
+    // Feet are never that near to the upper edge.
     browser.drag(Pointer::Mouse, "#draw", [0.9, 0.01], [0.1, 0.01]);
     browser.wait_for("document.getElementById('near').checkVisibility()");
     browser.drag(Pointer::Mouse, "#draw", [0.9, 0.6], [0.7, 0.4]);
@@ -216,7 +216,7 @@ fn handles_at_the_edge_are_within_the_picture() {
 }
 
 #[test]
-fn what_is_refused_is_told_at_its_field_and_nothing_else_is() {
+fn a_refusal_is_shown_at_its_field_only() {
     let Some((browser, daemon)) = start(Wanted::PHONE) else { return };
     let line = &get(&daemon, "/api/v1/lines")["items"][0];
     let name = line["name"].as_str().unwrap().to_owned();
@@ -234,12 +234,12 @@ fn what_is_refused_is_told_at_its_field_and_nothing_else_is() {
             field.value, box.height > 0 && box.top > 0 && box.bottom <= tabs.top, document.getElementById('said').textContent]";
     assert_eq!(browser.script(marked), json!(["true", "wrong", true, name, true, ""]));
     assert_eq!(browser.script(&format!("return {saved}")), json!(false));
-    // Another name is no longer wrong.
+    // A new name clears the message.
     browser.fill("#line-name", "Another");
     browser.wait_for(
         "!document.getElementById('wrong').textContent && !document.querySelector('[aria-invalid]')",
     );
-    // One is asked before it is deleted.
+    // The page asks before it deletes a line.
     open(&browser, &daemon, &format!("lines?line={}", line["id"]));
     assert_eq!(browser.script("return document.getElementById('delete').checkVisibility()"), json!(false));
     browser.script("document.getElementById('delete').closest('details').open = true");

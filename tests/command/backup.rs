@@ -1,4 +1,4 @@
-//! `tallycam backup`, `restore` and `reset` as they are run: beside a daemon, which starts again by itself, and without.
+//! `tallycam backup`, `restore` and `reset`, with a running daemon, which restarts by itself, and without one.
 
 use std::fs;
 use std::io::Write as _;
@@ -21,7 +21,7 @@ fn camera() -> Items {
     items
 }
 
-/// The daemon on the state of `items`, with the simulated scene, and the setting by which it is found.
+/// The daemon on the state of `items`, with the simulation, and the `--set` argument by which commands find it.
 fn serve(items: &Items) -> (Daemon, String) {
     let mut program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
     program.args(["--config", "/dev/null"]).current_dir(items.folder.path());
@@ -50,7 +50,7 @@ fn lines(daemon: &Daemon) -> Value {
     lines
 }
 
-/// The line that the test draws: the scene may have drawn its own by now.
+/// The line that the test draws. The scene may have drawn its own by now.
 fn has_line(daemon: &Daemon) -> bool {
     lines(daemon).to_string().contains("door line")
 }
@@ -61,7 +61,7 @@ fn media(daemon: &Daemon) -> Vec<String> {
 }
 
 #[test]
-fn what_one_camera_knows_another_knows_after_a_restore() {
+fn a_restore_brings_the_state_to_another_camera() {
     let (one, other) = (camera(), Items::new());
     let (from, listen) = serve(&one);
     let line =
@@ -78,7 +78,7 @@ fn what_one_camera_knows_another_knows_after_a_restore() {
     let (code, _, err) = one.run(&["--set", &listen, "backup", file]);
     assert!(code == 74 && err.contains("is there already"), "{code} {err}");
 
-    // Every tar reads it, and its sums hold.
+    // Every tar reads the file, and its checksums hold.
     let check = format!("mkdir x && tar -xf {file} -C x && cd x && sha256sum --quiet -c SHA256SUMS && ls");
     let unpacked = Command::new("sh").args(["-c", &check]).current_dir(one.folder.path()).output().unwrap();
     let (code, names, err) = output_of(&unpacked);
@@ -104,7 +104,7 @@ fn what_one_camera_knows_another_knows_after_a_restore() {
     let quality = client::get(to.address, "/api/v1/settings").json();
     assert!(quality.to_string().contains("61"), "{quality}");
 
-    // And as new again.
+    // Reset makes it as new again.
     let (code, out, err) = other.run(&["--set", &listen, "reset", "--yes"]);
     assert_eq!(code, 0, "{out}{err}");
     wait_until("it is as new", || to.said().contains("the state is as new"));

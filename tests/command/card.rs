@@ -1,4 +1,4 @@
-//! `tallycam card apply` on a root, a boot partition and a state partition that are folders.
+//! `tallycam card apply`, with folders in place of the root, the boot partition and the state partition.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -69,7 +69,7 @@ impl Card {
         (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
     }
 
-    /// Applies the files: what is said. A start begins with the image's configuration.
+    /// Applies the files and returns the output. Each start begins with the image's configuration.
     fn apply(&self) -> String {
         let _ = fs::remove_dir_all(self.at("root/run"));
         self.put("root/etc/tallycam/config.toml", CONFIG);
@@ -82,13 +82,13 @@ impl Card {
         serde_json::from_str(&self.text("root/run/tallycam-card/report.json")).unwrap()
     }
 
-    /// The admin's password as it is kept.
+    /// The admin's stored password hash.
     fn hash(&self) -> String {
         let kept: Value = serde_json::from_str(&self.text("state/tallycam/access.json")).unwrap();
         kept["password"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// `tallycam …` on the state, as the page does it: what is said.
+    /// Runs `tallycam …` on the state, as the page does, and returns the output.
     fn on_state(&self, arguments: &[&str]) -> String {
         let directory = format!("store.directory={:?}", self.at("state/tallycam").to_str().unwrap());
         let listen = format!("http.listen=[\"unix:{}\"]", self.at("no.sock").display());
@@ -131,14 +131,14 @@ fn the_file_becomes_a_system() {
     if keys.uid() != 1000 {
         assert_ne!(fs::metadata(card.at("root/etc/passwd")).unwrap().uid(), 0, "root gives it to alice");
     }
-    // What the page may set is in the state, the rest in the configuration.
+    // Settings of the page are in the state, the rest in the configuration.
     let settings = card.text("state/tallycam/settings.toml");
     assert!(settings.contains("quality = 70") && !settings.contains("[access]"), "{settings}");
     assert!(settings.contains("name = \"Gate\"") && settings.contains("max_head = 16384"), "{settings}");
     let config = card.text("root/etc/tallycam/config.toml");
     assert!(config.contains("key = \"sixteen letters and more\"") && !config.contains("quality"), "{config}");
     assert!(config.contains("claim = \"network\""), "{config}");
-    // The password has given way to its hash; all else stands as it was typed.
+    // The hash replaces the password; everything else stays as typed.
     let own = card.text("boot/tallycam.toml");
     assert!(own.contains(&format!("password = \"{}\" # mine\n", card.hash())), "{own}");
     assert!(card.hash().starts_with("$argon2id$") && own.starts_with("name = \"Gate\"\n"), "{own}");
@@ -167,14 +167,14 @@ fn a_second_start_writes_nothing_to_the_card() {
     let first: Vec<u64> = marks();
     card.apply();
     assert_eq!(first, marks());
-    // Nor does a second run at the same start change anything.
+    // A second run at the same start changes nothing either.
     let config = card.text("root/etc/tallycam/config.toml");
     assert_eq!(card.run().0, 0);
     assert_eq!((first, config), (marks(), card.text("root/etc/tallycam/config.toml")));
 }
 
 #[test]
-fn what_the_page_changes_outlives_a_start_until_the_file_says_otherwise() {
+fn a_change_on_the_page_survives_starts_until_the_file_changes() {
     let card = Card::new();
     card.own("[access]\npassword = \"long enough\"\n[stream]\nquality = 70\n[snapshot]\nwarm_up = 7\n");
     card.apply();
@@ -193,13 +193,13 @@ fn what_the_page_changes_outlives_a_start_until_the_file_says_otherwise() {
         "{}",
         card.text("boot/tallycam-report.txt")
     );
-    // Another value and another password go before the page's; what is taken out goes back to its default.
+    // A new value or password in the file overrides the page's. A removed setting goes back to its default.
     card.own("[access]\npassword = \"another one\"\n[stream]\nquality = 60\n");
     card.apply();
     let settings = card.text("state/tallycam/settings.toml");
     assert!(settings.contains("quality = 60") && !settings.contains("warm_up"), "{settings}");
     assert!(card.hash() != of_page && card.hash() != first);
-    // A password that is taken out stays, and so does a setting that is malformed.
+    // A removed password stays in force, and so does a setting that is malformed.
     let last = card.hash();
     card.own("[stream]\nquality = 700\n");
     card.apply();
@@ -208,7 +208,7 @@ fn what_the_page_changes_outlives_a_start_until_the_file_says_otherwise() {
     card.own("[stream\nquality = 50\n");
     card.apply();
     assert!(card.text("state/tallycam/settings.toml").contains("quality = 60"));
-    // A state that was emptied has all of it again.
+    // An emptied state gets everything again.
     card.own("[access]\npassword = \"another one\"\n[stream]\nquality = 60\n");
     fs::remove_dir_all(card.at("state/tallycam")).unwrap();
     card.apply();
@@ -216,7 +216,7 @@ fn what_the_page_changes_outlives_a_start_until_the_file_says_otherwise() {
     assert!(card.hash().starts_with("$argon2id$"));
 }
 
-/// Whatever a reset takes along: nobody looks or changes something without the password of the file.
+/// After a reset of any kind nobody reads or changes anything without the file's password.
 #[test]
 fn after_a_factory_reset_the_password_of_the_file_holds_and_nothing_is_open() {
     let card = Card::new();
@@ -250,7 +250,7 @@ fn a_card_keeps_everything_in_one_place() {
 }
 
 #[test]
-fn a_state_that_is_full_for_a_while_forgets_nothing() {
+fn a_temporarily_full_state_loses_nothing() {
     let card = Card::new();
     card.own("[stream]\nquality = 70\n");
     card.apply();
@@ -275,7 +275,7 @@ fn a_name_from_imager_is_the_cameras_too() {
 }
 
 #[test]
-fn a_boot_partition_that_is_not_there_leaves_all_as_it_was() {
+fn a_missing_boot_partition_changes_nothing() {
     let card = Card::new();
     card.own("[stream]\nquality = 70\n");
     card.apply();
@@ -290,7 +290,7 @@ fn a_boot_partition_that_is_not_there_leaves_all_as_it_was() {
 fn a_boot_partition_that_cannot_be_written_keeps_its_password_and_says_so() {
     let card = Card::new();
     card.own("[access]\npassword = \"long enough\"\n");
-    // A folder in the way of what is written, as a file system that takes nothing would be.
+    // A folder blocks the file that is written, like a file system that refuses writes.
     card.put("boot/tallycam.new/full", "");
     card.apply();
     let first = card.hash();
@@ -317,14 +317,14 @@ fn a_state_that_takes_nothing_leaves_the_settings_in_the_configuration() {
     };
     fs::remove_dir(card.at("state")).unwrap();
     in_configuration(&card.apply());
-    // Links in the place of its folders lead nowhere.
+    // Links in place of its folders lead nowhere.
     fs::create_dir_all(card.at("state")).unwrap();
     fs::create_dir_all(card.at("outside")).unwrap();
     symlink(card.at("outside"), card.at("state/tallycam")).unwrap();
     in_configuration(&card.apply());
     assert_eq!(fs::read_dir(card.at("outside")).unwrap().count(), 0);
     fs::remove_file(card.at("state/tallycam")).unwrap();
-    // Folders in the way of what is written, as on a full file system.
+    // Folders block the files that are written, like a full file system.
     card.put("state/tallycam/settings.toml.new/full", "");
     card.put("state/tallycam/access.json/full", "");
     card.put("state/tallycam/provisioned.json/full", "");
@@ -401,7 +401,7 @@ fn settings_that_do_not_go_together_leave_the_images_own() {
 }
 
 #[test]
-fn it_touches_nothing_that_is_no_card() {
+fn a_system_that_is_no_card_is_not_touched() {
     let card = Card::new();
     card.own("host = \"gate\"\n");
     fs::remove_file(card.at("root/etc/tallycam/card")).unwrap();
@@ -411,9 +411,9 @@ fn it_touches_nothing_that_is_no_card() {
     assert!(!card.at("root/etc/hostname").exists() && !card.at("state/tallycam").exists());
 }
 
-/// On Raspberry Pi OS, which Imager sets up: see deploy/card.sh.
+/// On Raspberry Pi OS, set up by Imager: see deploy/card.sh.
 #[test]
-fn on_a_system_of_others_the_settings_alone_are_applied() {
+fn on_another_system_only_the_settings_are_applied() {
     let card = Card::new();
     fs::remove_file(card.at("root/etc/tallycam/card")).unwrap();
     let config = card.text("root/etc/tallycam/config.toml");
@@ -439,7 +439,7 @@ fn on_a_system_of_others_the_settings_alone_are_applied() {
     assert!(!card.at("root/run").exists() && !card.at("root/etc/hostname").exists());
 }
 
-/// The example that lies on each card, with nothing commented out.
+/// The example on each card, with nothing commented out.
 #[test]
 fn the_example_applies_as_it_stands_and_when_it_is_uncommented() {
     let example =
@@ -468,7 +468,7 @@ fn the_example_applies_as_it_stands_and_when_it_is_uncommented() {
     assert!(docs.contains(&example), "docs/card.md shows another file");
 }
 
-/// What Imager leaves on a card's first partition, and a package.
+/// A first partition as Imager leaves it, and a package.
 fn raspberry_pi_os(cmdline: &str, firstrun: Option<&str>) -> TempDir {
     let folder = TempDir::new().unwrap();
     fs::create_dir_all(folder.path().join("boot")).unwrap();
@@ -518,7 +518,7 @@ fn a_card_of_raspberry_pi_os_installs_at_its_first_start() {
 }
 
 #[test]
-fn imagers_own_first_start_takes_it_along() {
+fn the_first_start_of_imager_installs_the_package_too() {
     let cmdline = "root=PARTUUID=1 systemd.run=/boot/firstrun.sh systemd.run_success_action=reboot systemd.unit=kernel-command-line.target\n";
     let firstrun = "#!/bin/sh\n\nset +e\n\necho imager\nrm -f /boot/firstrun.sh\nexit 0\n";
     let folder = raspberry_pi_os(cmdline, Some(firstrun));
@@ -536,7 +536,7 @@ fn imagers_own_first_start_takes_it_along() {
             .collect();
         assert_eq!(without, firstrun);
     }
-    // What the script of the first start then does, with a stand-in for ours.
+    // The script of the first start, with a stand-in for ours.
     let boot = folder.path().join("boot");
     fs::write(boot.join("tallycam/install.sh"), "echo \"ours $1\"\n").unwrap();
     let script =

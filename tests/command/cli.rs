@@ -1,4 +1,4 @@
-//! The program as run: what it writes where, and with which exit code it ends.
+//! The program on the command line: output, standard error and exit codes.
 
 use std::fs;
 use std::net::TcpListener;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use tallycam::store::{Counts, CountsOptions, LineDraft, Scene};
 use tempfile::TempDir;
 
-/// A folder without a configuration, and the program run in it.
+/// The program run in a folder without a configuration.
 struct Run {
     folder: TempDir,
 }
@@ -69,7 +69,7 @@ fn golden(name: &str, actual: &str) {
 }
 
 #[test]
-fn help_is_worded_as_its_golden_files() {
+fn help_agrees_with_the_golden_files() {
     let run = Run::new();
     for (name, arguments) in [
         ("help.txt", &["--help"][..]),
@@ -163,7 +163,7 @@ fn the_version_goes_to_standard_output() {
 }
 
 #[test]
-fn without_a_command_there_is_help_and_64() {
+fn without_a_command_help_is_printed_with_exit_code_64() {
     for arguments in [&[][..], &["config"]] {
         let (code, out, err) = Run::new().run(arguments);
         assert_eq!((code, out.as_str()), (64, ""));
@@ -213,7 +213,7 @@ fn config_default_is_the_shipped_file_and_is_good() {
 }
 
 #[test]
-fn config_check_tells_all_that_is_wrong() {
+fn config_check_lists_every_error() {
     let run = Run::with("[stream]\nqualtiy = 80\nfps = \"fast\"\n");
     let (code, out, err) = run.run(&["config", "check", "--set", "log.level=loud"]);
     assert_eq!((code, out.as_str()), (78, ""));
@@ -246,7 +246,7 @@ fn config_show_tells_where_each_value_comes_from() {
     assert_eq!((code, err.as_str()), (0, ""));
     assert!(!out.contains("hunter2"));
     golden("config-show.txt", &out);
-    // What is shown can be used, but for the passwords.
+    // The output is a valid configuration, except for the passwords.
     fs::write(run.folder.path().join("config.toml"), &out).unwrap();
     assert_eq!(run.run(&["config", "check"]).0, 0);
 }
@@ -282,7 +282,7 @@ fn the_file_is_named_before_or_after_the_command() {
 }
 
 #[test]
-fn a_reader_that_has_gone_is_no_fault_and_a_full_disk_is_one() {
+fn a_closed_pipe_is_no_error_and_a_full_disk_is_one() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let run = Run::new();
@@ -310,7 +310,7 @@ fn devices_lists_or_says_what_to_do() {
 }
 
 #[test]
-fn snapshot_keeps_what_is_there() {
+fn snapshot_replaces_no_existing_file() {
     let run = Run::new();
     let file = run.folder.path().join("a.jpg");
     fs::write(&file, "precious").unwrap();
@@ -330,7 +330,7 @@ fn snapshot_without_a_camera_says_so_and_leaves_nothing() {
 }
 
 #[test]
-fn snapshot_takes_none_where_only_counts_are_wanted() {
+fn snapshot_is_refused_in_privacy_mode() {
     let run = Run::with("[source]\nkind = \"sim\"\n[privacy]\ncounts_only = true\n");
     let (code, out, err) = run.run(&["snapshot", "a.jpg"]);
     assert_eq!((code, out.as_str()), (1, ""), "{err}");
@@ -340,7 +340,7 @@ fn snapshot_takes_none_where_only_counts_are_wanted() {
 }
 
 #[test]
-fn snapshot_takes_a_wrong_url_for_a_wrong_configuration() {
+fn snapshot_reports_a_wrong_url_as_a_configuration_error() {
     let (code, _, err) = Run::new().run(&["snapshot", "a.jpg", "--url", "camera.local"]);
     assert_eq!(code, 78);
     assert!(err.contains("did you mean \"http://camera.local\"?"), "{err}");
@@ -354,7 +354,7 @@ fn check(address: &str) -> Vec<String> {
 }
 
 #[test]
-fn check_finds_all_well() {
+fn check_finds_nothing_wrong() {
     let arguments = check("127.0.0.1:0");
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (code, out, err) = Run::new().run(&arguments);
@@ -364,7 +364,7 @@ fn check_finds_all_well() {
 }
 
 #[test]
-fn check_names_who_has_the_address_and_the_worst_first() {
+fn check_names_the_program_on_the_address_and_sorts_by_severity() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let arguments = check(&address);
@@ -380,7 +380,7 @@ fn check_names_who_has_the_address_and_the_worst_first() {
 }
 
 #[test]
-fn a_report_has_no_secret_and_replaces_nothing_unless_told() {
+fn a_report_has_no_secrets_and_replaces_a_file_only_if_told() {
     let run = Run::with(
         "name = \"Kindergarten\"\n[source]\nkind = \"url\"\n\
          url = \"http://zoltan:hunter22@cam.example:81/live?token=abcdef\"\nusername = \"brunhild\"\n\
@@ -423,7 +423,7 @@ fn a_report_has_no_secret_and_replaces_nothing_unless_told() {
     assert_eq!(code, 74);
     assert!(err.contains("answers.txt is there already\nhint: --force replaces it"), "{err}");
     assert_eq!(run.run(&[&arguments[..], &["--force"]].concat()).0, 0);
-    // Of a file that is wrong, nothing is quoted.
+    // An error never quotes a file that is wrong.
     fs::write(
         run.folder.path().join("config.toml"),
         "[source]\npasword = \"hunter22\"\nurl = 7 # hunter22\n",
@@ -435,7 +435,7 @@ fn a_report_has_no_secret_and_replaces_nothing_unless_told() {
 }
 
 #[test]
-fn check_names_lines_that_are_left_out_for_drawn_ones_of_their_name() {
+fn check_names_configured_lines_replaced_by_drawn_ones_of_the_same_name() {
     let run = Run::with(
         "[[line]]\nname = \"Door\"\na = [0.5, 1.0]\nb = [0.5, 0.0]\n\n[[line]]\nname = \"Gate\"\na = [0.2, 1.0]\nb = [0.2, 0.0]\n",
     );
@@ -461,7 +461,7 @@ fn check_names_lines_that_are_left_out_for_drawn_ones_of_their_name() {
 }
 
 #[test]
-fn check_shows_the_complaints_about_the_configuration() {
+fn check_shows_the_errors_of_the_configuration() {
     let (code, out, err) = Run::with("[stream]\nquality = 0\n").run(&["check"]);
     assert_eq!((code, err.as_str()), (78, ""));
     assert!(out.starts_with("✗ configuration  1 error\n\nconfig.toml:2:11: "), "{out}");

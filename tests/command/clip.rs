@@ -1,4 +1,4 @@
-//! Clips, read through the real `ffmpeg`, and counting in them with a detector of a few lines.
+//! Clips are read through the real `ffmpeg` and counted with a simple detector.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,7 +12,7 @@ use tallycam::vision::{
     LineId, Point, RegionMode,
 };
 
-/// Makes clips. They lie in `folder`.
+/// Makes a clip in `folder`.
 fn ffmpeg(folder: &Path, arguments: &str, to: &str) -> PathBuf {
     let to = folder.join(to);
     let words = shlex::split(arguments).expect("quotes that close");
@@ -27,7 +27,7 @@ fn ffmpeg(folder: &Path, arguments: &str, to: &str) -> PathBuf {
     to
 }
 
-/// A white box of 20 × 40 that walks to the right over black, 4 pixels a frame, for 40 frames.
+/// A white box of 20 × 40 that moves to the right on black, 4 pixels a frame, for 40 frames.
 const WALK: &str = "-f lavfi -i \"color=black:s=160x120:r=10:d=4[a];color=white:s=20x40:r=10:d=4[b];\
                     [a][b]overlay=x='n*4-10':y=50:eval=frame\" -pix_fmt yuv420p -c:v ffv1";
 
@@ -40,7 +40,7 @@ fn frames(clip: &Path) -> (Vec<ClipFrame>, Option<String>) {
     (frames, reader.incomplete_reason().map(str::to_owned))
 }
 
-/// Sees the box around everything white.
+/// Detects the box around all white pixels.
 struct White {
     labels: Labels,
     restarts: u32,
@@ -92,7 +92,7 @@ impl Detector for White {
     }
 }
 
-/// Counts on an upright line in the middle.
+/// Counts on a vertical line in the middle.
 fn count(clip: &Path, every: u64) -> (ClipCount, White) {
     let run = ClipRun::open(clip).unwrap();
     let mut detector = White::new();
@@ -121,7 +121,7 @@ fn every_frame_comes_once_in_its_size_and_at_its_time() {
 #[test]
 fn a_varying_frame_rate_keeps_its_times() {
     let folder = tempfile::tempdir().unwrap();
-    // Half as fast from frame 20 on.
+    // Half the frame rate from frame 20 on.
     let slower = WALK.replace("eval=frame", "eval=frame,setpts='if(lt(N,20),N,20+(N-20)*2)/10/TB'");
     let clip = ffmpeg(folder.path(), &format!("{slower} -fps_mode vfr"), "vary.mkv");
     let (frames, broken_off) = frames(&clip);
@@ -137,7 +137,7 @@ fn an_upright_film_is_upright() {
     let folder = tempfile::tempdir().unwrap();
     let walk = ffmpeg(folder.path(), &WALK.replace("ffv1", "mpeg4"), "walk.mp4");
     let turned = folder.path().join("turned.mp4");
-    // What a phone writes: pictures as the sensor lies, and by how much to turn them. Newer and older options.
+    // As a phone writes it: frames in the sensor's orientation, and the angle of rotation. Newer and older options.
     let turn = |before: &[&str], after: &[&str]| {
         let mut command = Command::new("ffmpeg");
         command.args(["-v", "quiet", "-nostdin", "-y"]).args(before).arg("-i").arg(&walk);
@@ -166,7 +166,7 @@ fn a_clip_is_counted_and_says_in_which_frame() {
     let (counted, _) = count(&clip, 1);
     assert_eq!((counted.frames, counted.looks, &counted.broken_off), (40, 40, &None));
     let [found] = &counted.crossings[..] else { panic!("{:?}", counted.crossings) };
-    // Its middle is on the line in frame 21.
+    // The middle of the box is on the line in frame 21.
     assert_eq!(found.crossing.direction, Direction::Out);
     assert!((20..=22).contains(&found.frame), "{found:?}");
     assert!(found.crossing.time_us <= (found.frame - 1) * 100_000);
@@ -177,7 +177,7 @@ fn a_clip_is_counted_and_says_in_which_frame() {
 }
 
 #[test]
-fn a_size_that_changes_is_another_picture() {
+fn a_change_of_size_begins_another_picture() {
     let folder = tempfile::tempdir().unwrap();
     let walk = WALK.replace("ffv1", "mpeg2video -q:v 2");
     let one = ffmpeg(folder.path(), &format!("{walk} -f mpegts"), "one.ts");
@@ -193,7 +193,7 @@ fn a_size_that_changes_is_another_picture() {
 }
 
 #[test]
-fn a_clip_that_breaks_off_is_counted_as_far_as_it_goes() {
+fn a_truncated_clip_is_counted_up_to_its_end() {
     let folder = tempfile::tempdir().unwrap();
     let endings = [
         ("ffv1", "", "whole.mkv"),
@@ -214,9 +214,9 @@ fn a_clip_that_breaks_off_is_counted_as_far_as_it_goes() {
 }
 
 #[test]
-fn a_stream_that_breaks_off_within_a_picture_is_not_whole_although_nothing_says_how_long_it_should_be() {
+fn a_stream_of_unknown_length_that_ends_within_a_picture_is_incomplete() {
     let folder = tempfile::tempdir().unwrap();
-    // Every picture by itself, and none of them small: no cut is between two.
+    // Each picture is coded by itself and none is small, so that no cut falls between two.
     let made = "-f lavfi -i testsrc=s=320x240:r=10:d=4 -pix_fmt yuvj420p -g 1 -c:v";
     for (codec, name) in [
         ("libx264", "x264.ts"),
@@ -234,7 +234,8 @@ fn a_stream_that_breaks_off_within_a_picture_is_not_whole_although_nothing_says_
         assert!((20..40).contains(&some.len()), "{name}: {} frames", some.len());
         assert_eq!(broken_off.as_deref(), Some("its last data is damaged or missing"), "{name}");
     }
-    // Nor does Matroska of its pictures; a file that was made before it was filled has all of its bytes.
+    // Matroska does not give its number of pictures either. A file that was allocated before it was filled has its
+    // full length.
     for (codec, name) in [("libx264", "x264.mkv"), ("mjpeg", "jpegs.mkv")] {
         let whole = ffmpeg(folder.path(), &format!("{made} {codec}"), name);
         let (all, broken_off) = frames(&whole);
@@ -248,7 +249,7 @@ fn a_stream_that_breaks_off_within_a_picture_is_not_whole_although_nothing_says_
         assert!(broken_off.is_some(), "{name} is taken for whole");
     }
     let bytes = std::fs::read(folder.path().join("jpegs.mjpeg")).unwrap();
-    // A picture that is damaged some way before the end, and one near it where the length is known, are no end.
+    // A damaged picture well before the end, or near it where the length is known, is not an end.
     for (copied, nth) in [("early.mjpeg", 20), ("late.avi", 37)] {
         let whole = folder.path().join(copied);
         if copied == "late.avi" {
@@ -262,7 +263,7 @@ fn a_stream_that_breaks_off_within_a_picture_is_not_whole_although_nothing_says_
         let (all, broken_off) = frames(&whole);
         assert_eq!((all.len(), broken_off), (40, None), "{copied}");
     }
-    // Some cameras leave out what ends a JPEG, each time.
+    // Some cameras always leave out the end marker of a JPEG.
     let endless = folder.path().join("endless.mjpeg");
     let ends =
         |at: usize| bytes[at..].starts_with(&[0xFF, 0xD9]) && matches!(bytes.get(at + 2), None | Some(0xFF));
@@ -274,7 +275,7 @@ fn a_stream_that_breaks_off_within_a_picture_is_not_whole_although_nothing_says_
 }
 
 #[test]
-fn what_is_no_clip_is_named() {
+fn a_file_that_is_no_clip_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let failure = |name: &str| ClipReader::open(&folder.path().join(name)).err().unwrap();
     assert!(failure("nothing.avi").to_string().contains(" cannot be read: "));
@@ -286,7 +287,7 @@ fn what_is_no_clip_is_named() {
     assert!(failure("empty.mp4").to_string().contains("is no clip that"));
     ffmpeg(folder.path(), "-f lavfi -i sine=d=1", "sound.wav");
     assert!(failure("sound.wav").to_string().ends_with(" has no pictures"));
-    // An index is written last.
+    // The index is written last.
     let whole = ffmpeg(folder.path(), &WALK.replace("ffv1", "mpeg4"), "whole.mp4");
     let bytes = std::fs::read(whole).unwrap();
     std::fs::write(folder.path().join("half.mp4"), &bytes[..bytes.len() / 2]).unwrap();
@@ -302,7 +303,7 @@ fn what_is_no_clip_is_named() {
 }
 
 #[test]
-fn a_name_is_a_file_and_no_address() {
+fn a_name_is_a_file_and_not_an_address() {
     let folder = tempfile::tempdir().unwrap();
     let clip = ffmpeg(folder.path(), WALK, "walk.mkv");
     let odd = folder.path().join("-i concat:a|b.mkv");
@@ -311,10 +312,10 @@ fn a_name_is_a_file_and_no_address() {
 }
 
 #[test]
-fn who_stops_reading_leaves_nothing_behind() {
+fn a_dropped_reader_leaves_no_process_behind() {
     let folder = tempfile::tempdir().unwrap();
     let clip = ffmpeg(folder.path(), "-f lavfi -i testsrc=s=640x480:r=25:d=20 -c:v mpeg4", "long.mp4");
-    // Dropped while decoding waits for room: it must end, and ffmpeg with it.
+    // Dropped while the decoder waits for room: it must end, and ffmpeg with it.
     drop(ClipRun::open(&clip).unwrap());
     let mut reader = ClipReader::open(&clip).unwrap();
     reader.next(Vec::new()).unwrap();

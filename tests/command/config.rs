@@ -1,5 +1,5 @@
-//! The configuration as its users meet it: precedence, origins, the shipped file, and every
-//! complaint word for word.
+//! The configuration from the user's side: precedence, origins, the shipped file, and every error message word for
+//! word.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ fn text(text: &str) -> Result<Resolved, Diagnostics> {
     Config::from_text(Path::new("config.toml"), text, &[], no_environment())
 }
 
-/// The key at this place of the table.
+/// The key at this index of the table.
 fn nth_key(n: usize) -> &'static keys::Key {
     keys::all().nth(n).unwrap()
 }
@@ -44,7 +44,7 @@ fn golden(path: &Path, actual: &str) {
 }
 
 #[test]
-fn every_complaint_is_worded_as_its_golden_file() {
+fn every_error_agrees_with_its_golden_file() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/complaints");
     let mut cases: Vec<PathBuf> = std::fs::read_dir(&folder)
         .unwrap()
@@ -61,7 +61,7 @@ fn every_complaint_is_worded_as_its_golden_file() {
 }
 
 #[test]
-fn complaints_about_the_command_line_and_the_environment_are_worded_likewise() {
+fn errors_of_command_line_and_environment_agree_with_golden_files() {
     let complaints = Config::from_text(
         Path::new("config.toml"),
         "[stream]\nquality = 101\n",
@@ -93,7 +93,7 @@ fn complaints_about_the_command_line_and_the_environment_are_worded_likewise() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named() {
+fn a_missing_file_is_named() {
     let complaints = Config::load(Some(Path::new("/nowhere/x.toml")), &[], no_environment()).unwrap_err();
     assert_eq!(
         complaints.to_string(),
@@ -128,7 +128,7 @@ fn the_command_line_goes_before_the_environment_before_the_file_before_the_defau
 }
 
 #[test]
-fn a_wrong_value_is_complained_of_even_where_a_better_one_goes_before_it() {
+fn a_wrong_value_is_reported_even_if_another_overrides_it() {
     let file = "[stream]\nquality = 500\n";
     let complaints =
         Config::from_text(Path::new("c.toml"), file, &sets(&["stream.quality=70"]), no_environment())
@@ -189,7 +189,7 @@ fn values_on_the_command_line_need_no_quotes() {
 }
 
 #[test]
-fn controls_of_all_givers_are_laid_over_each_other() {
+fn controls_of_all_origins_are_merged() {
     let resolved = Config::from_text(
         Path::new("c.toml"),
         "[source.controls]\ngain = 1\nbrightness = 2\nwhite_balance_automatic = false\n",
@@ -253,7 +253,7 @@ fn lines_and_zones_of_the_file_know_where_they_stand() {
 }
 
 #[test]
-fn what_counting_would_refuse_is_said_with_its_place() {
+fn an_impossible_line_is_reported_with_its_place() {
     let line = |more: &str| format!("[[line]]\nname = \"Door\"\n{more}\n");
     let zone = |more: &str| format!("[[zone]]\nname = \"Hall\"\n{more}\n");
     let ends = "a = [0.5, 1.0]\nb = [0.5, 0.0]";
@@ -279,7 +279,7 @@ fn what_counting_would_refuse_is_said_with_its_place() {
 }
 
 #[test]
-fn a_later_givers_lines_take_the_place_of_the_files() {
+fn lines_of_a_later_origin_replace_those_of_the_file() {
     let given = sets(&["line=[{name = \"Only\", a = [0, 0.5], b = [1, 0.5]}]"]);
     let resolved = Config::from_text(Path::new("c.toml"), DRAWN, &given, no_environment()).unwrap();
     assert_eq!(resolved.config.lines.len(), 1);
@@ -399,7 +399,7 @@ fn values_are_shown_as_toml_that_is_read_again_and_as_json() {
     assert_eq!(text(&again).unwrap().config, resolved.config);
 }
 
-/// Lines that are nearly right: where mistakes are made.
+/// Lines that are nearly right, where mistakes are made.
 fn nearly_right() -> impl Strategy<Value = String> {
     let line = prop_oneof![
         Just(String::from("[source]")),
@@ -434,7 +434,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_for_any_key_is_taken_or_complained_of(n in 0..keys::all().count(), value in ".{0,40}") {
+    fn any_text_for_any_key_is_accepted_or_reported(n in 0..keys::all().count(), value in ".{0,40}") {
         let set = format!("{}={value}", nth_key(n).path());
         if let Ok(resolved) = Config::from_text(Path::new("x"), "", &[set], no_environment()) {
             prop_assert!(resolved.settings.iter().all(|s| serde_json::from_str::<serde_json::Value>(&s.value).is_ok()));

@@ -1,4 +1,4 @@
-//! `tallycam count` as it is run: its JSON, its exit codes, its films.
+//! `tallycam count`: its JSON, its exit codes, its films.
 
 use std::fmt::Write as _;
 use std::io::{Seek as _, Write as _};
@@ -9,8 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-/// Forty black frames of 160 × 120 at ten a second, and recorded detections of somebody who walks
-/// over them to the right.
+/// A clip of forty black frames of 160 × 120 at 10 fps, and recorded detections of a person who walks across to the
+/// right.
 fn clip(folder: &Path) -> (PathBuf, PathBuf) {
     let (clip, boxes) = (folder.join("walk.mp4"), folder.join("walk.csv"));
     let status = Command::new("ffmpeg")
@@ -44,7 +44,7 @@ fn said(output: &Output) -> String {
 }
 
 #[test]
-fn the_json_says_who_crossed_which_line_in_which_frame() {
+fn the_json_has_line_object_and_frame_of_each_crossing() {
     let folder = tempfile::tempdir().unwrap();
     let (clip, _) = clip(folder.path());
     let lines = ["--line", "door=80,120,80,0", "--line", "0.25,0,0.25,1", "--replay", "walk.csv", "--json"];
@@ -62,7 +62,7 @@ fn the_json_says_who_crossed_which_line_in_which_frame() {
     let crossing = &door["crossings"][0];
     assert_eq!((&crossing["class"], &crossing["direction"]), (&json!("person"), &json!("out")));
     assert_eq!(crossing["track"], json!(1));
-    // The middle of the box is at 80 between the frames 20 and 21.
+    // The middle of the box is at 80 between frames 20 and 21.
     assert!((20..=22).contains(&crossing["frame"].as_u64().unwrap()), "{crossing}");
     assert!((crossing["time_s"].as_f64().unwrap() - 2.0).abs() < 0.15, "{crossing}");
     // Drawn downwards, in fractions: to the right is in.
@@ -73,10 +73,10 @@ fn the_json_says_who_crossed_which_line_in_which_frame() {
 }
 
 #[test]
-fn a_line_that_things_are_first_seen_past_is_said() {
+fn a_line_that_objects_appear_beyond_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let (clip, boxes) = clip(folder.path());
-    // Three come in at the left edge, right past the line.
+    // Three people come in at the left edge, already past the line.
     let mut text = String::new();
     for frame in 1..=40 {
         for (top, bottom) in [(0, 30), (40, 70), (80, 110)] {
@@ -98,7 +98,7 @@ fn a_line_that_things_are_first_seen_past_is_said() {
 }
 
 #[test]
-fn people_read_a_table() {
+fn without_json_a_table_is_printed() {
     let folder = tempfile::tempdir().unwrap();
     let (clip, _) = clip(folder.path());
     let output =
@@ -109,7 +109,7 @@ fn people_read_a_table() {
 }
 
 #[test]
-fn what_is_wrong_with_a_line_is_said_before_anything_is_counted() {
+fn a_wrong_line_is_reported_before_anything_is_counted() {
     let folder = tempfile::tempdir().unwrap();
     let (clip, _) = clip(folder.path());
     for (lines, words) in [
@@ -139,7 +139,7 @@ fn what_is_wrong_with_a_line_is_said_before_anything_is_counted() {
 }
 
 #[test]
-fn a_line_of_a_few_pixels_is_doubted_and_counted_all_the_same() {
+fn a_line_of_a_few_pixels_draws_a_warning_and_counts() {
     let folder = tempfile::tempdir().unwrap();
     let (clip, _) = clip(folder.path());
     let counted = |line: &str| {
@@ -161,7 +161,7 @@ fn a_line_of_a_few_pixels_is_doubted_and_counted_all_the_same() {
 }
 
 #[test]
-fn nothing_is_written_over_what_is_read_or_written() {
+fn no_input_or_output_file_is_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let (clip, boxes) = clip(folder.path());
     let kept = || [&clip, &boxes].map(|path| std::fs::read(path).unwrap());
@@ -181,7 +181,7 @@ fn nothing_is_written_over_what_is_read_or_written() {
         assert!(said(&output).contains(what), "{}", said(&output));
     }
     assert!(kept() == bytes);
-    // A page that cannot be written is said before anything is counted.
+    // An unwritable report is refused before anything is counted.
     let output = count(folder.path(), &clip, &[&line[..], &["--report", "not/there.html"]].concat());
     assert_eq!(output.status.code(), Some(74), "{}", said(&output));
     assert!(said(&output).contains("not/there.html could not be written"), "{}", said(&output));
@@ -222,7 +222,7 @@ fn the_report_has_a_small_picture_of_each_crossing_and_says_how_right_it_is() {
             .stdin(file_of(&jpeg))
             .output()
             .unwrap();
-        // The box is 60 high in a frame of 120: all of the height is shown, and as much of the width.
+        // The box is 60 high in a frame of 120: the full height is shown, and as much of the width.
         let size = String::from_utf8(probed.stdout).unwrap();
         let (width, height) = size.trim().split_once(',').unwrap();
         let is_all = |side: &str| (114..=120).contains(&side.parse().unwrap());
@@ -258,7 +258,7 @@ fn a_clip_that_breaks_off_is_counted_and_ends_with_1() {
 }
 
 #[test]
-fn what_cannot_be_read_is_named() {
+fn an_unreadable_file_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let (clip, _) = clip(folder.path());
     let line = ["--line", "80,120,80,0", "--replay", "walk.csv"];
@@ -294,7 +294,7 @@ fn a_model_may_be_a_file_anywhere() {
     let (clip, _) = clip(folder.path());
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/yolox_nano_320");
     let other = folder.path().join("mine.onnx");
-    // Its heads are cut, so that its outputs alone do not tell its family.
+    // The copied model has its heads cut off, so that its outputs alone do not reveal its family.
     for ending in ["onnx", "toml"] {
         std::fs::copy(shipped.with_extension(ending), other.with_extension(ending)).unwrap();
     }
@@ -308,7 +308,7 @@ fn a_model_may_be_a_file_anywhere() {
 }
 
 #[test]
-fn films_hold_every_look() {
+fn films_hold_every_detection() {
     let folder = tempfile::tempdir().unwrap();
     let (clip, _) = clip(folder.path());
     for film in ["out.avi", "out.mjpeg"] {

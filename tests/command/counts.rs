@@ -1,4 +1,4 @@
-//! `tallycam counts show` and `export` as they are run, beside a daemon.
+//! `tallycam counts show` and `export`, beside a daemon.
 
 use crate::common::daemon::Daemon;
 use crate::common::items::Items;
@@ -9,7 +9,7 @@ use tallycam::store::{Counts, CountsOptions, Coverage, Scene};
 /// The source of the daemon: a camera that does not answer.
 const CAMERA: [&str; 4] = ["--set", "source.kind=url", "--set", "source.url=http://127.0.0.1:9/"];
 
-/// A counts.db in which the simulated scene was counted for a moment, and no other.
+/// A counts.db in which only the simulation was counted, for a moment.
 fn counts_db() -> (Items, Daemon) {
     let items = Items::new();
     let (counts, writer) = Counts::open(CountsOptions {
@@ -37,7 +37,7 @@ fn counts(items: &Items, arguments: &[&str]) -> (String, String) {
 }
 
 #[test]
-fn who_names_no_scene_is_told_of_which_there_is_something_on_record() {
+fn without_a_scene_the_recorded_ones_are_named() {
     let (items, _daemon) = counts_db();
     let hint = "hint: no counts of camera for that time, but of: --scene sim\n";
     let (table, said) = counts(&items, &["show"]);
@@ -47,12 +47,12 @@ fn who_names_no_scene_is_told_of_which_there_is_something_on_record() {
     let (table, said) = counts(&items, &["show", "--scene", "sim"]);
     assert!(table.trim_end().ends_with("0      0"), "{table}");
     assert_eq!(said, "");
-    // Who named it knows what it is.
+    // A named scene needs no note.
     assert_eq!(counts(&items, &["show", "--scene", "camera"]).1, "");
 }
 
 #[test]
-fn the_json_says_what_was_asked_for_and_when_nothing_was_counted() {
+fn the_json_has_the_request_and_the_gaps() {
     let (items, _daemon) = counts_db();
     for command in ["show", "export"] {
         let (out, _) = counts(&items, &[command, "--json", "--scene", "sim", "--by", "direction,line"]);
@@ -67,7 +67,7 @@ fn the_json_says_what_was_asked_for_and_when_nothing_was_counted() {
 }
 
 #[test]
-fn a_service_that_has_other_counts_and_media_is_not_asked() {
+fn a_service_on_another_state_is_not_asked() {
     let (theirs, ours) = (Items::new(), Items::new());
     let daemon = theirs.serve_with(&CAMERA);
     let listen = format!("http.listen=[\"{}\"]", daemon.address);
@@ -79,7 +79,7 @@ fn a_service_that_has_other_counts_and_media_is_not_asked() {
 }
 
 #[test]
-fn without_a_service_or_with_a_wrong_value_it_is_said_so() {
+fn a_missing_service_and_a_wrong_value_are_reported() {
     let items = Items::new();
     for arguments in [&["counts", "show"][..], &["counts", "export"], &["counts", "reset"], &["audit"]] {
         let (code, out, err) = items.run(arguments);
@@ -101,7 +101,7 @@ fn without_a_service_or_with_a_wrong_value_it_is_said_so() {
     let (code, out, _) = items.run(&["counts", "reset", "--line", "99"]);
     assert_eq!((code, out.as_str()), (1, ""));
     assert_eq!(items.run(&["counts", "reset"]).0, 0);
-    // The list is written beside the answer, at most ten times a second.
+    // The audit list is written beside the answer, at most ten times a second.
     wait_until("the reset is on the list", || items.run(&["audit"]).1.contains("set "));
     let table = items.run(&["audit", "--csv", "--limit", "1"]).1;
     assert!(table.starts_with("id,time,") && table.lines().count() == 2, "{table}");

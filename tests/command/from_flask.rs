@@ -1,4 +1,4 @@
-//! `deploy/from-flask.py`: the settings and the folder of the earlier Flask program, as it left them and as people leave them.
+//! `deploy/from-flask.py`: settings and folder of the earlier Flask program, as it left them and as users edit them.
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
@@ -31,7 +31,7 @@ fn script(folder: &Path, arguments: &[&str]) -> Option<(i32, String, String)> {
     }
 }
 
-/// What the script makes of a config.txt, as the program reads it.
+/// The configuration that the script makes of a config.txt, as the program reads it.
 fn converted(text: &str) -> Option<(String, Config)> {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("config.txt"), text).unwrap();
@@ -44,7 +44,7 @@ fn converted(text: &str) -> Option<(String, Config)> {
 }
 
 #[test]
-fn settings_become_ours_or_a_comment() {
+fn each_old_setting_becomes_a_new_one_or_a_comment() {
     let old = fs::read_to_string(format!("{}/tests/data/config.txt", env!("CARGO_MANIFEST_DIR"))).unwrap();
     let Some((toml, config)) = converted(&old) else { return };
     assert_eq!(config.source.device.as_deref(), Some("0"));
@@ -56,7 +56,7 @@ fn settings_become_ours_or_a_comment() {
     for note in ["tty = /dev/ttyUSB0", "baud = 115200", "theme = dark"] {
         assert!(toml.contains(&format!("\n# {note}: no counterpart\n")), "{toml}");
     }
-    // The key is what `configparser` gave the program; a short one could be guessed, and is not shown.
+    // The key has the value that `configparser` gave the old program. A short one could be guessed, and is not shown.
     for (written, key) in [
         ("a #1 0123456789ab", "a #1 0123456789ab"),
         ("\"x\\\" ;y 0123456789", "\"x\\\" ;y 0123456789"),
@@ -83,7 +83,7 @@ fn settings_become_ours_or_a_comment() {
 }
 
 #[test]
-fn what_is_no_config_txt_is_refused_in_words() {
+fn a_file_that_is_no_config_txt_is_refused_in_words() {
     let folder = tempfile::tempdir().unwrap();
     for (text, words) in [
         ("[SETTINGS]\ncamera = front door\n", "camera must be the camera's number"),
@@ -100,7 +100,7 @@ fn what_is_no_config_txt_is_refused_in_words() {
     assert!(code == 1 && said.contains("not-there.txt") && !said.contains("Traceback"), "{said}");
 }
 
-/// An old folder: three rows whose files are there, one whose file is not, and a file without a row.
+/// An old folder: three rows with their files, one row without its file, and a file without a row.
 struct Old {
     items: Items,
 }
@@ -118,7 +118,7 @@ impl Old {
              INSERT INTO media VALUES (3, '2018-01-31', 'a.jpg'), (5, '2018-01-30', 'static/-b.jpg'),
                (6, '2018-02-01', 'gone.jpg'), (9, '2018-01-31', 'Tür & Tor.jpg');",
         );
-        // The file's own time is on the row's day: that is when it was taken.
+        // A file's own time is used if it lies on the day of its row.
         for (name, second) in [("a.jpg", 1_517_400_000), ("lost.jpg", 1_500_000_000)] {
             let time = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
             File::options().write(true).open(folder.join(name)).unwrap().set_modified(time).unwrap();
@@ -135,12 +135,12 @@ impl Old {
         assert!(status.expect("sqlite3 is in the prerequisites").success());
     }
 
-    /// The script on this folder.
+    /// Runs the script on this folder.
     fn take(&self) -> Option<(i32, String, String)> {
         let state = format!("store.directory={}", self.items.state().display());
         let options =
             ["media", "old", "--config", "/dev/null", "--set", "counts.time_zone=UTC", "--set", &state];
-        // Nobody listens on the discard port: no daemon of this machine is asked by mistake.
+        // Nobody listens on the discard port, so no daemon of this machine is asked by mistake.
         let listen = ["--set", "http.listen=[\"127.0.0.1:9\"]"];
         script(self.items.folder.path(), &[&options[..], &listen].concat())
     }
@@ -152,7 +152,7 @@ impl Old {
 }
 
 #[test]
-fn a_folder_is_taken_with_names_dates_and_order_and_only_once() {
+fn a_folder_is_imported_once_with_names_dates_and_order() {
     let old = Old::new();
     let _daemon = old.items.serve();
     let index = read(&old.folder().join("media.db"));
@@ -177,7 +177,7 @@ fn a_folder_is_taken_with_names_dates_and_order_and_only_once() {
     assert_eq!((code, out.matches("there already").count()), (0, 4), "{out}");
     assert_eq!(old.rows(), rows, "nothing is doubled");
     assert_eq!(read(&old.folder().join("media.db")), index, "nothing in the folder is changed");
-    // Renamed since, it is known by where it came from; what was removed comes back.
+    // A renamed item is recognised by its origin; a removed one comes back.
     assert_eq!(old.items.run(&["media", "rename", "a.jpg", "gate.jpg"]).0, 0);
     assert_eq!(old.items.run(&["media", "remove", "--yes", "lost.jpg"]).0, 0);
     let (code, out, _) = old.take().unwrap();
@@ -185,10 +185,11 @@ fn a_folder_is_taken_with_names_dates_and_order_and_only_once() {
 }
 
 #[test]
-fn what_is_not_taken_is_said() {
+fn items_left_out_are_reported() {
     let old = Old::new();
     let folder = old.folder();
-    // Somebody has something else of this name; one row is there twice; a link leads out, and one stays inside.
+    // An item of the same name exists, one row is there twice, one link leads out of the folder, and one stays
+    // inside.
     old.items.fill(|media| snapshot(media, "a.jpg", 7, 0));
     fs::write(folder.join("notes.txt"), "no picture").unwrap();
     fs::create_dir(folder.join("in")).unwrap();
@@ -212,17 +213,17 @@ fn what_is_not_taken_is_said() {
     let mut names = old.items.names();
     names.sort();
     assert_eq!(names, ["-b.jpg", "Tür & Tor.jpg", "a.jpg", "lost.jpg", "own.jpg"]);
-    // Once somebody has put it right, the rest is taken.
+    // Once the conflict is solved, the rest is imported.
     assert_eq!(old.items.run(&["media", "rename", "1", "mine.jpg"]).0, 0);
     old.take();
     assert_eq!(old.items.reader().by_name("a.jpg").unwrap().date, "2018-01-31");
 }
 
 #[test]
-fn what_is_no_old_folder_is_refused_in_words() {
+fn a_folder_of_another_kind_is_refused_in_words() {
     let old = Old::new();
     let folder = old.items.folder.path();
-    // A store of ours is none of the old program's.
+    // A store of tallycam is not mistaken for one of the old program.
     old.items.fill(|media| snapshot(media, "x.jpg", 1, 0));
     fs::create_dir(folder.join("empty")).unwrap();
     for (arguments, words) in [

@@ -1,5 +1,4 @@
-//! HTTPS of the program as it is run: a certificate of its own making, one of the operator's that is renewed, and the command line
-//! beside it.
+//! HTTPS: a certificate made by the program, a renewed certificate of the operator, and the command line beside it.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +16,7 @@ fn program() -> Command {
     program
 }
 
-/// A daemon that speaks HTTPS alone, on the state in `folder`, and what it is set to.
+/// A daemon that speaks HTTPS only, on the state in `folder`, and its `--set` arguments.
 fn daemon(folder: &Path, more: &[String]) -> (Daemon, Vec<String>) {
     let mut sets = vec![
         String::from("source.kind=\"sim\""),
@@ -32,7 +31,7 @@ fn daemon(folder: &Path, more: &[String]) -> (Daemon, Vec<String>) {
 }
 
 #[test]
-fn the_command_line_reaches_a_daemon_that_speaks_https_alone() {
+fn the_command_line_reaches_a_daemon_that_speaks_only_https() {
     let folder = tempfile::tempdir().unwrap();
     let (daemon, sets) = daemon(folder.path(), &[]);
     let port = daemon.address.port();
@@ -42,7 +41,7 @@ fn the_command_line_reaches_a_daemon_that_speaks_https_alone() {
     let key = fs::read(folder.path().join("state/https.key")).unwrap();
     let fingerprint = TlsIdentity::from_pem(&own, &key).unwrap().fingerprint().to_owned();
     let said = daemon.said();
-    // For who reads the console, and in the journal.
+    // On standard error for the user, and in the journal.
     assert_eq!(said.matches(&fingerprint).count(), 2, "{said}");
     assert!(said.contains(&format!("https://localhost:{port}/")), "{said}");
     for command in ["settings", "check"] {

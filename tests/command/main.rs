@@ -1,4 +1,4 @@
-//! The program as it is run: its commands, their output and exit codes, and its configuration.
+//! The commands of the program, their output and exit codes, and its configuration.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod backup;

@@ -1,4 +1,4 @@
-//! `tallycam media` as it is run: beside a daemon, which has the store, and without one, as far as that goes.
+//! `tallycam media`, beside a daemon, which has the store open, and without one as far as that works.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 const S: u64 = 1_000_000;
 
-/// A snapshot, a recording of thirty pictures at ten a second, and a later snapshot.
+/// A snapshot, a recording of thirty pictures at 10 fps, and a later snapshot.
 fn three() -> Items {
     let items = Items::new();
     items.fill(|media| {
@@ -27,7 +27,7 @@ fn names(report: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn what_there_is_is_listed_and_shown() {
+fn stored_items_are_listed_and_shown() {
     let items = three();
     let _daemon = items.serve();
     let all = items.json(&["media", "list", "--json"]);
@@ -72,7 +72,7 @@ fn what_there_is_is_listed_and_shown() {
 }
 
 #[test]
-fn without_a_service_a_store_or_an_item_it_is_said_so() {
+fn a_missing_service_store_or_item_is_reported() {
     let items = Items::new();
     for arguments in [
         &["list"][..],
@@ -157,7 +157,7 @@ fn the_daemon_makes_the_changes() {
     assert_eq!(code, 1);
     assert!(err.contains("there is an item called \"walk.mp4\" already"), "{err}");
 
-    // Files: a picture, two pictures one behind the other, and what is none.
+    // Files: a picture, two concatenated pictures, and a file that is no picture.
     let folder = items.folder.path();
     fs::write(folder.join("new.jpg"), jpeg(9)).unwrap();
     fs::write(folder.join("two.mjpeg"), [jpeg(10), jpeg(11)].concat()).unwrap();
@@ -184,7 +184,7 @@ fn the_daemon_makes_the_changes() {
         "tallycam: new.jpg: there is an item called \"new.jpg\" already\nhint: --name gives it another one\n"
     );
 
-    // What cannot be added does not stop the others.
+    // A file that cannot be added does not stop the others.
     fs::write(folder.join("third.jpg"), jpeg(12)).unwrap();
     let (code, out, err) = run(&["add", "none.jpg", "new.jpg", "not-there.jpg", "third.jpg"]);
     assert_eq!(code, 1, "{out} {err}");
@@ -212,7 +212,7 @@ fn the_daemon_makes_the_changes() {
     assert_eq!((code, err.as_str()), (0, ""));
     assert!(out.contains(" overwritten\n") && out.ends_with(" given back\n"), "{out}");
 
-    // A copy is a whole store of its own, and replaces nothing unless told.
+    // A copy is a complete store, and replaces an existing file only if told to.
     let (code, out, err) = run(&["backup", "copy.db"]);
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
     assert!(out.starts_with("copy.db: ") && out.ends_with(", whole\n"), "{out}");
@@ -237,7 +237,7 @@ fn the_daemon_makes_the_changes() {
     assert!(read(&aside).starts_with(b"SQLite format 3\0"), "the old file is set aside, not destroyed");
     assert_eq!(names(&items.json(&["media", "list", "--json"])), Vec::<&str>::new());
 
-    // One that is not found at its address is no reason to do it behind its back.
+    // With the socket gone, the command still does not open the store behind the daemon's back.
     std::fs::remove_file(items.state().join("control.sock")).unwrap();
     let (code, _, err) = run(&["check"]);
     assert_eq!(code, 1);
@@ -248,7 +248,7 @@ fn the_daemon_makes_the_changes() {
 }
 
 #[test]
-fn films_are_what_other_programs_read() {
+fn other_programs_read_the_films() {
     let items = three();
     let folder = items.folder.path();
     let (code, out, err) = items.run(&["media", "export", "a.jpg"]);
@@ -282,7 +282,7 @@ fn films_are_what_other_programs_read() {
             .unwrap();
         assert_eq!(output_of(&probed), (0, String::from("mjpeg,160,30\n"), String::new()), "{file}");
     }
-    // What is exported can be added again, and is the same.
+    // An exported file can be added again, and is the same.
     let _daemon = items.serve();
     items.json(&["media", "add", "film.avi", "--json"]);
     assert_eq!(items.run(&["media", "export", "film.avi", "again.avi"]).0, 0);
@@ -299,7 +299,7 @@ fn damage_is_reported_and_exits_with_1() {
         (&report["items"], &report["pictures"], &report["faults"]),
         (&json!(3), &json!(32), &json!([]))
     );
-    // The newest picture becomes something else.
+    // The newest picture is overwritten with other bytes.
     let file = items.state().join("media.db");
     let mut bytes = read(&file);
     let at = memchr::memmem::rfind(&bytes, &[0xff, 0xd8, 0xff]).expect("there are pictures");
@@ -311,14 +311,14 @@ fn damage_is_reported_and_exits_with_1() {
     let (code, out, err) = items.run(&["media", "check", "--repair"]);
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
     assert!(out.contains("mended: ") && out.ends_with("no faults\n"), "{out}");
-    // No database any more: told, and left as it is.
+    // A file that is no database is reported, and left as it is.
     fs::write(&file, "no database at all ".repeat(1000)).unwrap();
     let (code, _, _) = items.run(&["media", "check", "--repair"]);
     assert_ne!(code, 0);
     assert!(read(&file).starts_with(b"no database"));
 }
 
-/// What another program or a bad card leaves in the place of the store.
+/// Damages the store as another program or a bad card does.
 fn spoil(items: &Items, how: &str) -> Vec<u8> {
     let file = items.state().join("media.db");
     match how {
@@ -351,7 +351,7 @@ fn aside(items: &Items) -> Vec<u8> {
 }
 
 #[test]
-fn a_damaged_or_foreign_store_is_set_aside_and_another_begun() {
+fn a_damaged_or_foreign_store_is_set_aside_and_replaced() {
     for (how, way) in [
         ("rubbish", "media new"),
         ("pages", "media new"),
@@ -397,7 +397,7 @@ fn a_damaged_or_foreign_store_is_set_aside_and_another_begun() {
 }
 
 #[test]
-fn a_word_that_is_ones_number_and_anothers_name_is_refused() {
+fn a_word_that_is_both_a_number_and_a_name_is_refused() {
     let items = three();
     let _daemon = items.serve();
     assert_eq!(items.run(&["media", "rename", "7", "2"]).0, 0);
@@ -431,7 +431,7 @@ fn a_word_that_is_ones_number_and_anothers_name_is_refused() {
 }
 
 #[test]
-fn the_daemon_takes_and_keeps_pictures_and_recordings() {
+fn the_daemon_takes_and_protects_pictures_and_recordings() {
     let items = three();
     let daemon = items.serve();
     let (code, out, err) =
@@ -472,9 +472,9 @@ fn the_daemon_takes_and_keeps_pictures_and_recordings() {
     }
 }
 
-/// A command that has the store for longer than the daemon waits for it.
+/// Another command holds the store for longer than the daemon waits for it.
 #[test]
-fn a_daemon_whose_store_another_has_at_the_start_gets_it_later() {
+fn a_store_that_is_busy_at_the_start_is_opened_later() {
     let items = three();
     fs::create_dir_all(items.state()).unwrap();
     let lock = fs::File::options()
@@ -499,7 +499,7 @@ fn a_daemon_whose_store_another_has_at_the_start_gets_it_later() {
 }
 
 #[test]
-fn where_only_counts_are_wanted_nothing_is_added() {
+fn in_privacy_mode_nothing_is_added() {
     let items = three();
     fs::write(items.folder.path().join("new.jpg"), jpeg(9)).unwrap();
     let _daemon = items.serve_with(&["--set", "source.kind=sim", "--set", "privacy.counts_only=true"]);

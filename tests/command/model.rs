@@ -1,7 +1,7 @@
-//! `tallycam model`: what it finds, what it adds, and what it says about files that are no models.
+//! `tallycam model`: the models that it lists and adds, and its messages about files that are no models.
 //!
-//! The larger networks may not be part of this repository. They are read from `../shared/testdata` beside
-//! it, or from where `TALLYCAM_TESTDATA` says; without them those tests say so and pass.
+//! The larger networks may be absent from this repository. The tests read them from `../shared/testdata` beside it,
+//! or from the folder in `TALLYCAM_TESTDATA`; without them those tests say so and pass.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A folder in which the program is run.
+/// The program run in a folder.
 struct Run {
     folder: TempDir,
 }
@@ -50,7 +50,7 @@ impl Run {
         serde_json::from_str(&out).unwrap()
     }
 
-    /// What is said about a command that fails with `code`: a line, and a hint.
+    /// Message and hint of a command that fails with `code`.
     fn fails(&self, code: i32, arguments: &[&str]) -> (String, String) {
         let (found, out, err) = self.run(arguments);
         assert_eq!((found, out.as_str()), (code, ""), "{err}");
@@ -67,7 +67,7 @@ impl Run {
     }
 }
 
-/// A small network of ours.
+/// A small network made for the tests.
 fn network(name: &str) -> String {
     format!("{}/tests/models/{name}.onnx", env!("CARGO_MANIFEST_DIR"))
 }
@@ -83,7 +83,7 @@ fn testdata(file: &str) -> Option<PathBuf> {
 }
 
 #[test]
-fn a_model_is_tried_with_no_more_memory_than_it_may_have() {
+fn a_model_is_tried_within_its_memory_limit() {
     let run = Run::with_shipped();
     let prove = |more: &[&str], file: &str| {
         let arguments = [&["prove", "--memory"], more, &["--", file]].concat();
@@ -97,14 +97,14 @@ fn a_model_is_tried_with_no_more_memory_than_it_may_have() {
     assert!(code == 0 && (reason.is_empty() || reason.ends_with(" s to look once")), "{code} {reason}");
     let (code, reason) = prove(&["12000000"], shipped);
     assert!(code != 0 && reason.is_null(), "it has ended: {code} {reason}");
-    // What is wrong with it is said.
+    // The reason is named.
     fs::write(run.folder.path().join("none.onnx"), "no network").unwrap();
     let (code, reason) = prove(&["1000000000"], "none.onnx");
     assert!(code == 0 && reason.as_str().unwrap().contains("no ONNX file"), "{code} {reason}");
 }
 
 #[test]
-fn a_list_says_what_is_here_and_what_can_be_fetched() {
+fn the_list_has_installed_and_downloadable_models() {
     let run = Run::with_shipped();
     let (code, out, _) = run.run(&["list"]);
     assert_eq!(code, 0);
@@ -125,7 +125,7 @@ fn a_list_says_what_is_here_and_what_can_be_fetched() {
 }
 
 #[test]
-fn the_model_in_the_box_is_good() {
+fn the_built_in_model_is_good() {
     let run = Run::with_shipped();
     let (code, out, err) = run.run(&["check", "yolox_nano_320"]);
     assert_eq!(code, 0, "{err}");
@@ -133,7 +133,7 @@ fn the_model_in_the_box_is_good() {
 }
 
 #[test]
-fn a_network_is_added_and_seen_to_work() {
+fn a_network_is_added_and_works() {
     let run = Run::new();
     let added = run.json(&["add", &network("one_person")]);
     assert_eq!((&added["family"], &added["labels"][0]), (&"yolov8".into(), &"person".into()));
@@ -179,7 +179,7 @@ fn a_network_is_fetched_from_an_address() {
     assert_eq!((added["name"].as_str(), added["seen"][0]["class"].as_str()), (Some("mine"), Some("person")));
     assert_eq!(run.added(), ["mine.onnx", "mine.toml"]);
     serving.join().unwrap();
-    // Nothing is asked for a name that is taken.
+    // A name that is taken sends no request.
     let (message, _) = run.fails(74, &["add", &url]);
     assert!(message.ends_with("mine.onnx is there already"), "{message}");
     assert_eq!(run.run(&["add", "mine", "--sha256", "00"]).0, 64);
@@ -203,7 +203,7 @@ fn labels_can_be_given() {
 }
 
 #[test]
-fn a_network_for_pictures_of_any_size_is_told_its_size_in_its_description() {
+fn the_description_gives_the_size_of_a_network_for_any_size() {
     let run = Run::new();
     let file = run.folder.path().join("open_size.onnx");
     fs::copy(network("open_size"), &file).unwrap();
@@ -221,7 +221,7 @@ fn a_network_for_pictures_of_any_size_is_told_its_size_in_its_description() {
 }
 
 #[test]
-fn a_file_that_is_no_model_is_told_from_one() {
+fn a_file_that_is_no_model_is_refused() {
     let run = Run::new();
     let photograph = run.folder.path().join("photo.onnx");
     fs::write(&photograph, [0xFF, 0xD8, 0xFF, 0xE0, 0, 16, 74, 70, 73, 70]).unwrap();
@@ -253,7 +253,7 @@ fn a_file_that_is_no_model_is_told_from_one() {
 }
 
 #[test]
-fn a_model_that_was_changed_is_not_believed() {
+fn a_changed_model_is_refused() {
     let run = Run::new();
     run.json(&["add", &network("one_person")]);
     let path = run.folder.path().join("data/models/one_person.onnx");
@@ -269,7 +269,7 @@ fn a_model_that_was_changed_is_not_believed() {
     assert!(message.contains("there is no family \"yolov99\""), "{message}");
     assert!(run.json(&["list"])["items"][0]["problem"].as_str().unwrap().contains("yolov99"));
 
-    // A label too many for the network.
+    // One label too many for the network.
     fs::copy(network("one_person"), &path).unwrap();
     fs::write(&description, text.replace("[\"person\"]", "[\"person\", \"dog\"]")).unwrap();
     let (message, hint) = run.fails(1, &["check", "one_person"]);
@@ -281,7 +281,7 @@ fn a_model_that_was_changed_is_not_believed() {
 }
 
 #[test]
-fn yolox_is_recognised_with_no_more_said() {
+fn yolox_is_recognised_without_a_description() {
     let Some(path) = testdata("models/yolox_nano_416.onnx") else { return };
     let run = Run::new();
     let added = run.json(&["add", path.to_str().unwrap()]);
@@ -289,10 +289,10 @@ fn yolox_is_recognised_with_no_more_said() {
     assert_eq!((&added["classes"], &added["input"][0]), (&80.into(), &416.into()));
     assert_eq!(run.json(&["list"])["catalogue"][0]["here"], true);
 
-    // What is guessed of a file that nobody knows is what the catalogue says of this one.
+    // The guess for an unknown file equals the catalogue's description of this one.
     let known = fs::read_to_string(run.folder.path().join("data/models/yolox_nano_416.toml")).unwrap();
     let mut bytes = fs::read(&path).unwrap();
-    // A field that no reader of ONNX minds (the model's version, 1).
+    // A field that every reader of ONNX ignores (the model's version, 1).
     bytes.extend([0x28, 0x01]);
     let other = run.folder.path().join("mine.onnx");
     fs::write(&other, bytes).unwrap();

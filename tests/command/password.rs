@@ -1,5 +1,5 @@
-//! The password of the program as it is run: made at a service's first start, set and removed on the command line, with a
-//! daemon and without; and a machine that is switched off by a stand-in for systemctl.
+//! The password: made at a service's first start, set and removed on the command line, with a running daemon and
+//! without. And switching off the machine, with a stand-in for systemctl.
 
 use std::fs;
 use std::io::Write as _;
@@ -21,14 +21,14 @@ fn program() -> Command {
     program
 }
 
-/// A daemon on the state in `folder`, as systemd starts it or by hand.
+/// A daemon on the state in `folder`, started as by systemd or by hand.
 fn daemon(folder: &Path, is_service: bool) -> Daemon {
     let mut program = program();
     if is_service {
         program.env("NOTIFY_SOCKET", folder.join("notify"));
     }
     let daemon = Daemon::start(program, &[&SIM[..], &["--set", &directory(folder)]].concat());
-    // It listens before it serves; now it has said what there is to say.
+    // It listens before it serves; after the first answer all messages are out.
     assert_eq!(client::get(daemon.address, "/health").status, 200);
     daemon
 }
@@ -37,7 +37,7 @@ fn directory(folder: &Path) -> String {
     format!("store.directory={:?}", folder.to_str().unwrap())
 }
 
-/// A change that a proxy of this machine asks for, for somebody elsewhere.
+/// A change requested through a proxy of this machine by a client elsewhere.
 fn change(daemon: &Daemon, password: Option<&str>) -> Answer {
     let line = password
         .map(|password| format!("Authorization: Basic {}\r\n", STANDARD.encode(format!("me:{password}"))));
@@ -66,14 +66,14 @@ fn command(daemon: Option<&Daemon>, folder: &Path, arguments: &[&str], typed: &s
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // One that wants nothing may be gone already.
+    // A command that reads no input may have ended already.
     let _ = child.stdin.take().unwrap().write_all(typed.as_bytes());
     let output = child.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-/// The password that the first start has shown.
+/// The password that the first start printed.
 fn shown(said: &str) -> Option<String> {
     let line = said.lines().find(|line| line.contains("the password for changing"))?;
     Some(line.split(" is ").nth(1)?.split(' ').next()?.to_owned())
@@ -87,7 +87,7 @@ fn the_first_start_of_a_service_makes_a_password_and_shows_it_once() {
     assert_eq!((password.len(), first.said().matches(&password).count()), (17, 1));
     assert_eq!(change(&first, None).status, 401);
     assert_eq!(change(&first, Some(&password)).status, 200);
-    // Whoever may read the log learns no password from it.
+    // A reader of the log learns no password.
     let basic = STANDARD.encode(format!("me:{password}"));
     for path in ["/api/v1/log?lines=1000", "/logs"] {
         let log = client::ask(
@@ -104,7 +104,7 @@ fn the_first_start_of_a_service_makes_a_password_and_shows_it_once() {
 }
 
 #[test]
-fn run_by_hand_nobody_is_asked() {
+fn a_daemon_run_by_hand_asks_for_no_password() {
     let folder = TempDir::new().unwrap();
     let daemon = daemon(folder.path(), false);
     assert_eq!(shown(&daemon.said()), None);
@@ -113,7 +113,7 @@ fn run_by_hand_nobody_is_asked() {
 }
 
 #[test]
-fn the_command_line_changes_the_password_of_a_daemon_that_runs() {
+fn the_command_line_changes_the_password_of_a_running_daemon() {
     let folder = TempDir::new().unwrap();
     let daemon = daemon(folder.path(), false);
     let run = |arguments: &[&str], typed: &str| command(Some(&daemon), folder.path(), arguments, typed);
@@ -141,26 +141,26 @@ fn the_command_line_changes_the_password_of_a_daemon_that_runs() {
     assert_eq!(change(&daemon, Some("correct horse")).status, 401);
     assert_eq!(change(&daemon, Some(made.trim_end())).status, 200);
 
-    // It is asked at its own socket, wherever else it listens, and without the password.
+    // The command asks at the daemon's own socket, whatever addresses it listens on, and without the password.
     let (code, again, _) = command(None, folder.path(), &["random"], "");
     assert_eq!((code, change(&daemon, Some(again.trim_end())).status), (0, 200));
     let socket = folder.path().join("control.sock");
     assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
     fs::remove_file(&socket).unwrap();
 
-    // What the daemon has is not written over behind its back.
+    // The command does not overwrite the running daemon's file.
     let (code, _, err) = command(None, folder.path(), &["set"], "correct horse\n");
     assert_eq!(code, 1);
     assert!(err.contains("another tallycam has") && err.contains("hint: "), "{err}");
 
-    // Without that socket it is asked over TCP, where anybody of this machine, or who comes through it, is told from none.
+    // Without that socket the command asks over TCP, where the daemon cannot tell local users from others.
     let (code, _, err) = run(&["remove"], "");
     assert_eq!(code, 1);
     assert!(err.contains("sudo tallycam"), "{err}");
 }
 
 #[test]
-fn the_command_line_changes_the_password_where_no_daemon_runs() {
+fn the_command_line_changes_the_password_without_a_daemon() {
     let folder = TempDir::new().unwrap();
     let run = |arguments: &[&str], typed: &str| command(None, folder.path(), arguments, typed);
     assert_eq!(run(&["set"], "correct horse\r\n").0, 0);

@@ -1,4 +1,4 @@
-//! What the program writes is its owner's alone, whatever the umask of whoever starts it.
+//! Files of the program are private to its owner, whatever the umask at the start.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,7 +10,7 @@ use crate::common::daemon::Daemon;
 use crate::common::wait_until;
 use serde_json::{Value, json};
 
-/// The program as a login shell starts it: others may read what it makes, unless it says otherwise.
+/// The program as a login shell starts it: with a umask that lets others read new files.
 fn program() -> Command {
     let mut program = Command::new("sh");
     program.args(["-c", "umask 022; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_tallycam")]);
@@ -18,7 +18,8 @@ fn program() -> Command {
     program
 }
 
-/// The names of the files in `directory` and below it, which nobody but the owner (and, of directories, the group) may read.
+/// Names of the files in `directory` and below. Asserts that only the owner (and the group, for directories) may read
+/// them.
 fn all_private(directory: &Path) -> Vec<String> {
     let mode = |path: &Path| fs::symlink_metadata(path).unwrap().permissions().mode();
     assert_eq!(mode(directory) & 0o027, 0, "{}: {:o}", directory.display(), mode(directory));
@@ -42,14 +43,14 @@ fn send(daemon: &Daemon, method: &str, path: &str, body: &Value) -> Answer {
 }
 
 #[test]
-fn what_the_daemon_keeps_is_its_owners() {
+fn files_of_the_daemon_are_private() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("made/state");
     let directory = format!("store.directory={}", state.display());
     let sets =
         ["source.kind=sim", "source.width=320", "source.height=240", "detect.backend=motion", &directory];
     let sets: Vec<&str> = sets.into_iter().flat_map(|set| ["--set", set]).collect();
-    // A certificate.
+    // With HTTPS it writes a certificate, too.
     let daemon = Daemon::start_https(program(), &sets);
     wait_until("it has a certificate", || daemon.said().contains("SHA-256 fingerprint"));
     drop(daemon);
@@ -74,7 +75,7 @@ fn what_the_daemon_keeps_is_its_owners() {
 }
 
 #[test]
-fn what_the_command_line_keeps_is_its_owners() {
+fn files_of_the_command_line_are_private() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
     let directory = format!("store.directory={}", state.display());

@@ -1,4 +1,4 @@
-//! `tallycam counts recount`: recordings in, crossings in the place of those that were counted.
+//! `tallycam counts recount`: crossings of a stored recording replace those that were counted.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -16,12 +16,12 @@ use tallycam::store::{
 
 const S: u64 = 1_000_000;
 
-/// A store with a recording of forty pictures at ten a second, in which somebody walks over the line *Door* to the
-/// right at two seconds; and a counts.db that has counted two crossings there, none of which happened.
+/// A store, and a counts.db with two crossings that did not happen. The store has a recording of forty pictures at 10
+/// fps, in which a person crosses the line *Door* to the right at two seconds.
 struct Walk {
     items: Items,
     door: LineRow,
-    /// Runs while nothing is put into the files.
+    /// Runs unless the test writes to the files itself.
     daemon: RefCell<Option<Daemon>>,
 }
 
@@ -69,7 +69,7 @@ impl Walk {
         std::fs::write(items.folder.path().join("walk.csv"), text).unwrap();
         let door = with_counts(&items, |counts| {
             let door = wait(counts.add_line(Scene::Camera, draft("Door"))).unwrap();
-            // What was counted then, put there as an earlier recount: one in, one before the recording.
+            // The earlier crossings, stored as by an earlier recount: one "in" during the recording, one before it.
             let found = |track, at_us| FoundAgain {
                 line: door.id,
                 track,
@@ -95,7 +95,7 @@ impl Walk {
         Walk { items, door, daemon: RefCell::default() }
     }
 
-    /// Stops the daemon, which has the files.
+    /// Stops the daemon, which has the files open.
     fn stop(&self) -> &Items {
         if let Some(mut daemon) = self.daemon.take() {
             assert!(daemon.stop().success());
@@ -111,7 +111,7 @@ impl Walk {
 
     fn arguments<'a>(&self, more: &[&'a str]) -> Vec<&'a str> {
         let detector = ["--set", "detect.backend=replay", "--set", "detect.replay=walk.csv"];
-        // What was brought in is not taken for the camera's by itself.
+        // Imported recordings do not belong to the camera unless told so.
         let scene = if more.contains(&"--scene") { &[][..] } else { &["--scene", "camera"] };
         [&["counts", "recount"], &detector[..], scene, more].concat()
     }
@@ -122,7 +122,7 @@ impl Walk {
         serde_json::from_str::<Value>(&out).unwrap()["items"][0].clone()
     }
 
-    /// Second and direction of all that count, oldest first, and that counts.db is sound.
+    /// Second and direction of all valid crossings, oldest first. Asserts that counts.db is sound.
     fn crossings(&self) -> Vec<(f64, Direction)> {
         let reader = CountsReader::open(&counts_db(&self.items)).unwrap();
         assert_eq!(reader.check().unwrap(), Vec::<String>::new());
@@ -148,13 +148,13 @@ impl Walk {
 }
 
 #[test]
-fn what_a_recording_shows_takes_the_place_of_what_was_counted() {
+fn a_recount_replaces_the_earlier_crossings() {
     let walk = Walk::new();
     let (code, out, err) = walk.items.run(&walk.arguments(&["walk.mp4"]));
     assert_eq!((code, out.as_str()), (1, ""));
     assert!(err.contains("needs the running service, and none runs here\nhint: start it"), "{err}");
     let dry = walk.arguments(&["walk.mp4", "--dry-run"]);
-    assert_eq!(walk.items.run(&dry).0, 0, "what is not put on record needs no service");
+    assert_eq!(walk.items.run(&dry).0, 0, "a dry run needs no service");
     let before = walk.crossings();
     assert_eq!(before, [(-1.0, Direction::In), (3.0, Direction::In)]);
 
@@ -177,11 +177,11 @@ fn what_a_recording_shows_takes_the_place_of_what_was_counted() {
     assert_eq!(made["lines"], json!([line]));
     let after = walk.crossings();
     assert_eq!(after.len(), 2);
-    assert_eq!(after[0], (-1.0, Direction::In), "what is not in the recording's time stays");
+    assert_eq!(after[0], (-1.0, Direction::In), "crossings outside the recording's time stay");
     // The middle of the box is at 80 between the pictures 20 and 21: two seconds after the first.
     assert!((after[1].0 - 1.97).abs() < 0.1 && after[1].1 == Direction::Out, "{after:?}");
 
-    // By number, again: the same.
+    // By number, again: the same result.
     let again = walk.recount(&["1"]);
     assert_eq!(
         (&again["changed"], &again["superseded"], &again["counted"]),
@@ -194,7 +194,7 @@ fn what_a_recording_shows_takes_the_place_of_what_was_counted() {
     assert!(out.contains("Door      0      1           0           1\n"), "{out}");
     assert!(out.ends_with("the counts are the same already\n"), "{out}");
 
-    // On a line that was drawn since, and that nobody crosses: that is new, and known once.
+    // A line that was drawn since, and that nobody crosses: it is new, and reported once.
     let draw = |name: &str| {
         let aside = LineDraft { a: [0.0, 0.02], b: [0.1, 0.02], ..draft(name) };
         with_counts(walk.stop(), |counts| wait(counts.add_line(Scene::Camera, aside)).unwrap());
@@ -210,7 +210,7 @@ fn what_a_recording_shows_takes_the_place_of_what_was_counted() {
     assert_eq!(last_words(&["walk.mp4"]), "the counts are the same already");
     assert_eq!(walk.crossings(), after);
 
-    // What nothing looks at is nothing: motion sees no mover in these pictures.
+    // The motion detector sees nothing that moves in these pictures.
     let motion = walk.recount(&["walk.mp4", "--model", "motion"]);
     assert_eq!((&motion["model"], &motion["superseded"]), (&json!("motion"), &json!(1)), "{motion}");
     assert_eq!(walk.crossings(), [(-1.0, Direction::In)]);
@@ -220,7 +220,7 @@ fn what_a_recording_shows_takes_the_place_of_what_was_counted() {
 }
 
 #[test]
-fn what_cannot_be_counted_again_is_said() {
+fn an_impossible_recount_is_refused_with_the_reason() {
     let walk = Walk::new();
     let before = walk.crossings();
     for (arguments, code, words) in [
@@ -238,7 +238,7 @@ fn what_cannot_be_counted_again_is_said() {
         (&["walk.mp4", "--fps", "0.9"], 64, "too few for tracking"),
         (&["walk.mp4", "--model", "no-such-model"], 1, "no-such-model"),
         (&[], 64, "RECORDING"),
-        // The first could be counted, and is not: nothing is done by halves.
+        // The first could be counted, but the command does all or nothing.
         (&["walk.mp4", "nobody.mp4"], 1, "there is no item"),
     ] {
         let (was, out, err) = walk.run(&walk.arguments(arguments));
@@ -252,7 +252,7 @@ fn what_cannot_be_counted_again_is_said() {
         "what was brought in is not the camera's: {err}"
     );
     assert_eq!(walk.crossings(), before);
-    // A line that can count nothing says why, once and in order with others.
+    // A line that can count nothing is reported with the reason, once and in order with others.
     with_counts(walk.stop(), |counts| {
         for (name, class) in [("Dogs", "dog"), ("Cats", "cat")] {
             let draft =
@@ -264,7 +264,7 @@ fn what_cannot_be_counted_again_is_said() {
     let words = "no line counts in the scene \"files\": line “Dogs” counts nothing: ";
     assert!(code == 1 && err.contains(words) && err.contains("; line “Cats” counts nothing: "), "{err}");
     assert!(err.ends_with("; or choose other lines: --scene camera\n"), "{err}");
-    // Where no line is drawn, no scene is any help, least of all the one that was given.
+    // Without lines a scene does not help, not even the given one.
     with_counts(walk.stop(), |counts| {
         let drawn: Vec<u64> = counts.lines().borrow().iter().map(|line| line.id).collect();
         drawn.into_iter().for_each(|line| wait(counts.delete_line(line, None)).unwrap());
@@ -275,7 +275,7 @@ fn what_cannot_be_counted_again_is_said() {
 }
 
 #[test]
-fn where_nothing_was_counted_the_configured_source_says_what_a_recording_shows() {
+fn without_counts_the_configured_source_is_the_scene_of_a_recording() {
     let items = Items::new();
     items.fill(|media| recording_of(media, "own.mp4", MediaOrigin::Asked, stamp(0), &steps(5, S / 10)));
     with_counts(&items, |counts| drop(wait(counts.add_line(Scene::Camera, draft("Door"))).unwrap()));
@@ -293,7 +293,7 @@ fn where_nothing_was_counted_the_configured_source_says_what_a_recording_shows()
 #[test]
 fn a_gap_is_not_counted_over() {
     let walk = Walk::new();
-    // The walk with its middle missing: nobody is seen on both sides.
+    // The walk with its middle missing: the person is never seen on both sides.
     let times: Vec<u64> =
         steps(20, S / 10).into_iter().chain((0..20).map(|at| 6 * S + at * S / 10)).collect();
     walk.stop().fill(|media| recording(media, "gap.mp4", 20 * S, &times));
@@ -303,7 +303,7 @@ fn a_gap_is_not_counted_over() {
 }
 
 #[test]
-fn the_daemon_puts_it_on_record_where_it_runs() {
+fn a_running_daemon_stores_the_recount() {
     let walk = Walk::new();
     let daemon = walk.items.serve_with(&CAMERA);
     let recount = |more: &[&str]| walk.items.run(&walk.arguments(&[&["walk.mp4", "--json"], more].concat()));
@@ -324,7 +324,7 @@ fn the_daemon_puts_it_on_record_where_it_runs() {
         "also through the API nothing is rounded: {again}"
     );
 
-    // What is sent is looked at strictly.
+    // A request with wrong values is refused.
     let good = json!({
         "scene": "camera", "camera": "door", "recording": "recording 1, walk.mp4", "model": "m", "time_sure": true,
         "spans": [[MONDAY, MONDAY + 4 * S]], "lines": [{"id": walk.door.id, "version": walk.door.version}],
@@ -358,7 +358,7 @@ fn the_daemon_puts_it_on_record_where_it_runs() {
     assert!(matches!(with(&|body| body["more"] = json!(1)), 400 | 422));
     assert!(matches!(with(&|body| drop(body.as_object_mut().unwrap().remove("model"))), 400 | 422));
     assert_eq!(post(&good, "Origin: http://elsewhere.example\r\n"), 403);
-    assert_eq!(client::get(daemon.address, path).json(), listed, "what was refused changed nothing");
+    assert_eq!(client::get(daemon.address, path).json(), listed, "a refused request changed nothing");
     assert_eq!(post(&good, ""), 201);
     assert_eq!(post(&good, ""), 200, "the same again");
     // Longer than other bodies may be: an hour of a busy street.

@@ -1,4 +1,4 @@
-//! A plain HTTP client that hides nothing: every byte the server sends can be looked at.
+//! A plain HTTP client that exposes every byte of the server.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,19 +7,17 @@ use serde_json::Value;
 
 use super::DEADLINE;
 
-/// One request on a connection of its own.
 pub fn ask(address: SocketAddr, request: &str) -> Answer {
     let mut client = Client::new(TcpStream::connect(address).unwrap());
     client.send(request);
     client.answer(request.starts_with("HEAD "))
 }
 
-/// `GET path`.
 pub fn get(address: SocketAddr, path: &str) -> Answer {
     ask(address, &format!("GET {path} HTTP/1.1\r\nHost: cam\r\n\r\n"))
 }
 
-/// `method path` with JSON, as a program of this machine.
+/// `method path` with JSON, as a program on this machine.
 pub fn send_json(address: SocketAddr, method: &str, path: &str, body: &Value) -> Answer {
     let body = body.to_string();
     let head = format!(
@@ -29,10 +27,9 @@ pub fn send_json(address: SocketAddr, method: &str, path: &str, body: &Value) ->
     ask(address, &(head + &body))
 }
 
-/// One connection, from the client's side: TCP, or what is spoken over it.
+/// The client's side of a connection: TCP, or a layer over it.
 pub struct Client<S: Read + Write = TcpStream>(pub BufReader<S>);
 
-/// A response.
 #[derive(Debug)]
 pub struct Answer {
     pub version: String,
@@ -42,29 +39,25 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.head.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// All headers, in the order they came.
+    /// All headers, in the order of arrival.
     pub fn headers(&self) -> &[(String, String)] {
         &self.head
     }
 
-    /// The body as text.
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    /// The body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.text()))
     }
 }
 
 impl Client {
-    /// A client on `stream`.
     pub fn new(stream: TcpStream) -> Client {
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         Client::over(stream)
@@ -72,12 +65,12 @@ impl Client {
 }
 
 impl<S: Read + Write> Client<S> {
-    /// A client on a stream whose reads end by themselves.
+    /// A client on a stream that has its own read timeout.
     pub fn over(stream: S) -> Client<S> {
         Client(BufReader::with_capacity(1024, stream))
     }
 
-    /// Sends bytes as they are.
+    /// Sends the bytes unchanged.
     pub fn send(&mut self, request: &str) {
         self.0.get_mut().write_all(request.as_bytes()).unwrap();
     }
@@ -88,7 +81,7 @@ impl<S: Read + Write> Client<S> {
         self.answer(false)
     }
 
-    /// Begins to watch `path`, as a program of this machine.
+    /// Begins to watch `path`, as a program on this machine.
     pub fn watch(&mut self, path: &str) {
         self.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         let answer = self.head();
@@ -98,7 +91,6 @@ impl<S: Read + Write> Client<S> {
         assert_eq!(self.line(), "--frame");
     }
 
-    /// A response's head.
     pub fn head(&mut self) -> Answer {
         let status = self.line();
         let (version, rest) = status.split_once(' ').unwrap_or_else(|| panic!("no status line: {status:?}"));
@@ -112,7 +104,7 @@ impl<S: Read + Write> Client<S> {
         answer
     }
 
-    /// A whole response, `Content-Length` or to the end.
+    /// A complete response: up to `Content-Length`, or to the end.
     pub fn answer(&mut self, is_head: bool) -> Answer {
         let mut answer = self.head();
         if is_head || matches!(answer.status, 204 | 304) {
@@ -130,13 +122,13 @@ impl<S: Read + Write> Client<S> {
         answer
     }
 
-    /// The next part's JPEG, every byte around it checked; `None` at the end of the stream.
+    /// The next part's JPEG, with every byte around it checked; `None` at the end of the stream.
     pub fn part(&mut self) -> Option<Vec<u8>> {
         let (_, len) = self.part_head()?;
         Some(self.part_body(len))
     }
 
-    /// The next part's time, as text, and the bytes of its JPEG, which [`Client::part_body`] reads.
+    /// The next part's time, as text, and the length of its JPEG, which [`Client::part_body`] reads.
     pub fn part_head(&mut self) -> Option<(String, usize)> {
         if self.0.fill_buf().unwrap().is_empty() {
             return None;
@@ -161,7 +153,7 @@ impl<S: Read + Write> Client<S> {
         jpeg
     }
 
-    /// What is left until the server closes; panics if it does not.
+    /// The rest of the stream until the server closes it; panics if it does not.
     pub fn rest(&mut self) -> std::io::Result<Vec<u8>> {
         let mut rest = Vec::new();
         self.0.read_to_end(&mut rest).map(|_| rest)

@@ -1,5 +1,4 @@
-//! The server with a counts.db and the threads that count, before a [`TestCam`] and a detector that sees
-//! what the test says.
+//! The server with a counts.db and the counting threads, on a [`TestCam`] and a detector that the test steers.
 
 use std::collections::HashMap;
 use std::io::BufRead;
@@ -25,7 +24,7 @@ use super::client::Client;
 use super::served::{Served, serve_run};
 use super::testcam::TestCam;
 
-/// Sees one person, wherever the test puts it.
+/// A detector that sees one person, at the place that the test sets.
 #[derive(Clone)]
 pub struct Stage(Arc<Mutex<Option<f32>>>, Labels);
 
@@ -34,7 +33,7 @@ impl Stage {
         Stage(Arc::default(), Labels::new(["person"]))
     }
 
-    /// The person stands at this fraction of the width from now on; nobody is there without one.
+    /// Puts the person at this fraction of the width; `None` removes it.
     pub fn put(&self, x: Option<f32>) {
         *self.0.lock().unwrap() = x;
     }
@@ -69,17 +68,17 @@ impl Detector for Stage {
     }
 }
 
-/// How it is counted; the defaults are those of most tests.
+/// How to count; the defaults suit most tests.
 pub struct Setup {
     pub http: http::ServerSettings,
     pub counts_only: bool,
-    /// The simulated scene may stand in for the camera.
+    /// The simulation may stand in for the camera.
     pub may_be_simulated: bool,
     pub has_counts_db: bool,
     pub models: Option<Arc<dyn ModelLibrary>>,
-    /// Serves on a Unix socket, too.
+    /// Also serves on a Unix socket.
     pub has_unix: bool,
-    /// Keeps pictures, too.
+    /// Also stores pictures.
     pub keeps: bool,
 }
 
@@ -101,12 +100,12 @@ impl Default for Setup {
 pub struct Counted {
     served: Served,
     pub counting: Counting,
-    /// counts.db, also where the server has none.
+    /// counts.db, even if the server has none.
     pub counts: Counts,
     pub stage: Stage,
     kept: Option<(RecorderHandle, Media)>,
     workers: Vec<Worker>,
-    /// How many crossings were recorded by the test.
+    /// Number of crossings that the test recorded.
     recorded: Mutex<u64>,
     directory: TempDir,
 }
@@ -133,17 +132,16 @@ impl Drop for Counted {
     }
 }
 
-/// Counts what `cam` shows, with the usual settings.
+/// Counts the frames of `cam`, with the usual settings.
 pub fn count(cam: &TestCam) -> Counted {
     count_with(cam, Setup::default())
 }
 
-/// The same, and keeps pictures of it.
+/// The same, and stores its pictures.
 pub fn count_and_keep(cam: &TestCam) -> Counted {
     count_with(cam, Setup { keeps: true, ..Setup::default() })
 }
 
-/// Counts what `cam` shows.
 pub fn count_with(cam: &TestCam, setup: Setup) -> Counted {
     let directory = tempfile::tempdir().unwrap();
     let (counts, writer) = Counts::open(store::CountsOptions {
@@ -219,17 +217,16 @@ pub fn count_with(cam: &TestCam, setup: Setup) -> Counted {
 }
 
 impl Counted {
-    /// The store of pictures, where they are kept.
+    /// The store of pictures, if there is one.
     pub fn media(&self) -> &Media {
         &self.kept.as_ref().unwrap().1
     }
 
-    /// Waits for the end of the server.
     pub fn join(&mut self) {
         self.served.join();
     }
 
-    /// Draws a line down the middle by the API; gives its number.
+    /// Draws a line down the middle through the API and returns its number.
     pub fn draw(&self, name: &str) -> u64 {
         let body = json!({"name": name, "a": [0.5, 1], "b": [0.5, 0]}).to_string();
         let answer = self.send("POST", "/api/v1/lines", "application/json", &body);
@@ -237,19 +234,19 @@ impl Counted {
         answer.json()["id"].as_u64().unwrap()
     }
 
-    /// Records `many` crossings of `line`, each third one out, and waits until they are on record.
+    /// Records `many` crossings of `line`, every third one out, and waits until they are stored.
     pub fn record(&self, line: u64, many: u64) {
         self.record_of("person", line, many);
     }
 
-    /// The same of another class.
+    /// The same for another class.
     pub fn record_of(&self, class: &str, line: u64, many: u64) {
         let mut recorded = self.recorded.lock().unwrap();
         let mut committed = self.counts.subscribe_crossings();
         let crossings = (*recorded..*recorded + many).map(|n| NewCrossing {
             line,
             scene: Scene::Camera,
-            // No track that the counting thread gives.
+            // A track number that the counting thread never gives.
             track: 1_000_000 + n,
             ordinal: 1,
             class: class.into(),
@@ -265,20 +262,20 @@ impl Counted {
         }
     }
 
-    /// Listens to `path`, past the head, with header lines of any kind.
+    /// Listens to `path` with extra header lines, past the head.
     pub fn listen(&self, path: &str, lines: &str) -> Listener {
         Listener::new(self.connect(), path, lines)
     }
 
-    /// Listens to `path` over the Unix socket: what is on its way there is what the client has not read,
-    /// and some hundred kilobytes at most, whereas TCP takes megabytes.
+    /// Listens to `path` over the Unix socket. The socket buffers only some hundred kilobytes that the client has not
+    /// read; TCP buffers megabytes.
     pub fn listen_nearby(&self, path: &str) -> Listener {
         let socket = UnixStream::connect(self.directory.path().join("http.sock")).unwrap();
-        // Only a name for the descriptor: it is read and written as any other.
+        // Only a type for the descriptor: it is read and written like any other.
         Listener::new(Client::new(TcpStream::from(OwnedFd::from(socket))), path, "")
     }
 
-    /// A figure of `/metrics`, by its name with its labels.
+    /// A value of `/metrics`, by its name with its labels.
     pub fn figure(&self, series: &str) -> Option<String> {
         let answer = self.get("/metrics");
         let value = answer.text().lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
@@ -286,10 +283,10 @@ impl Counted {
     }
 }
 
-/// One who listens to events. HTTP/1.0, so that nothing stands between the lines.
+/// A listener to events. It uses HTTP/1.0, so that no chunk framing stands between the lines.
 pub struct Listener(pub Client);
 
-/// An event as it came.
+/// An event as received.
 #[derive(Debug, Default, PartialEq)]
 pub struct Event {
     pub name: String,
@@ -298,7 +295,6 @@ pub struct Event {
 }
 
 impl Listener {
-    /// Listens over `client`.
     pub fn new(mut client: Client, path: &str, lines: &str) -> Listener {
         client.send(&format!("GET {path} HTTP/1.0\r\nHost: cam\r\n{lines}\r\n"));
         let head = client.head();
@@ -324,7 +320,7 @@ impl Listener {
         }
     }
 
-    /// The next event, whatever it is; `None` at the end.
+    /// The next event of any name; `None` at the end.
     pub fn event(&mut self) -> Option<Event> {
         loop {
             let block = self.block()?;
@@ -349,7 +345,7 @@ impl Listener {
     }
 }
 
-/// Settings whose stalled peers are not let go, and hear no comments: a wait for what does not come ends.
+/// Settings that neither drop stalled peers nor send comments, so that waiting for an absent event ends.
 pub fn patient() -> http::ServerSettings {
     let hour = Duration::from_secs(3600);
     http::ServerSettings { stall: hour, heartbeat: hour, ..http::ServerSettings::default() }

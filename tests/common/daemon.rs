@@ -1,4 +1,4 @@
-//! The program as it is run: a child that serves on an address of its own and ends with the test.
+//! The program as a child process that serves on its own address and ends with the test.
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -13,12 +13,12 @@ use tempfile::{NamedTempFile, TempDir};
 
 use super::{client, wait_until};
 
-/// A running program, killed when this is dropped; what it said is shown when the test fails.
+/// A running program, killed on drop; its output is shown if the test fails.
 pub struct Daemon {
     pub address: SocketAddr,
     child: Child,
     log: NamedTempFile,
-    /// Where it keeps its ledger, unless it is told another place.
+    /// Its state folder, unless it has another one.
     _state: TempDir,
 }
 
@@ -28,12 +28,12 @@ impl Daemon {
         Daemon::start_on(free_address(), program, arguments)
     }
 
-    /// As [`Daemon::start`], on an address that is known.
+    /// As [`Daemon::start`], on a given address.
     pub fn start_on(address: SocketAddr, program: Command, arguments: &[&str]) -> Daemon {
         Daemon::start_listening(address, &address.to_string(), program, arguments)
     }
 
-    /// As [`Daemon::start`], which speaks HTTPS alone.
+    /// As [`Daemon::start`], with HTTPS only.
     pub fn start_https(program: Command, arguments: &[&str]) -> Daemon {
         let address = free_address();
         Daemon::start_listening(address, &format!("https://{address}"), program, arguments)
@@ -55,7 +55,7 @@ impl Daemon {
             .args(["--set", &format!("http.listen=[\"{listen}\"]")])
             .env("STATE_DIRECTORY", state.path())
             .stdin(Stdio::null())
-            // One place in the file for both: neither writes over the other.
+            // Both share one file offset, so neither overwrites the other.
             .stdout(log.as_file().try_clone().unwrap())
             .stderr(log.as_file().try_clone().unwrap())
             .spawn()
@@ -68,33 +68,33 @@ impl Daemon {
         daemon
     }
 
-    /// Its process's number.
+    /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// What it has said so far.
+    /// Its output so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log.path()).unwrap_or_default()
     }
 
-    /// What `/api/v1/state` says.
+    /// The answer of `/api/v1/state`.
     pub fn state(&self) -> Value {
         client::get(self.address, "/api/v1/state").json()
     }
 
-    /// What it has written to standard output and standard error.
+    /// Its output on standard output and standard error.
     pub fn said(&self) -> String {
         std::fs::read_to_string(self.log.path()).unwrap()
     }
 
-    /// Has it stop, as systemd does, and waits until it has.
+    /// Stops it as systemd does, and waits for its end.
     pub fn stop(&mut self) -> ExitStatus {
         rustix::process::kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
         self.child.wait().unwrap()
     }
 
-    /// Ends it without a word.
+    /// Kills it.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -111,7 +111,7 @@ impl Drop for Daemon {
     }
 }
 
-/// What has the kernel say that the clock is right: what pages tell of it is the same on every machine.
+/// A preloaded library that reports the kernel's clock as synchronised, so that pages show the same on every machine.
 fn synchronised() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
@@ -126,12 +126,11 @@ fn synchronised() -> &'static Path {
     })
 }
 
-/// An address that nobody has, and that no outgoing connection will be given before the program
-/// takes it: the ports of those are above 32768.
+/// A free address that the kernel gives to no outgoing connection before the program takes it: those have ports above
+/// 32768.
 ///
-/// Nothing listens there meanwhile: a child that another test is just starting has whatever is open
-/// here until it runs its own program, and who found a socket of ours there would take it for the
-/// program's.
+/// Nothing listens there in the meantime. A child that another test is just starting inherits every open socket until
+/// it runs its own program; a client would take such a socket for the program's.
 fn free_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = u64::from(std::process::id()) * 16;
@@ -139,7 +138,7 @@ fn free_address() -> SocketAddr {
         let next = first + u64::from(NEXT.fetch_add(1, Ordering::Relaxed));
         let address = SocketAddr::from(([127, 0, 0, 1], 20_000 + (next % 12_000) as u16));
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        // As the program does, which would otherwise be refused as long as that child has this one.
+        // As the program does. Without this, binding fails while that child holds the address.
         socket.set_reuse_address(true).unwrap();
         if socket.bind(&address.into()).is_ok() {
             return address;

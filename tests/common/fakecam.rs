@@ -1,5 +1,4 @@
-//! The preloaded fake camera of `tests/fakecam/` for tests: [`FakeCam`] is one camera, unplugged for
-//! good when it is dropped.
+//! The preloaded fake camera of `tests/fakecam/`: [`FakeCam`] is one camera, unplugged for good on drop.
 //!
 //! ```ignore
 //! let camera = FakeCam::new().formats("MJPG").sizes("640x480");
@@ -20,8 +19,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// The preload library: built by `cc` when it is older than its sources. Test programs that run at
-/// the same time may each build it; the rename makes whichever comes last whole.
+/// The preload library, built by `cc` if it is older than its sources. Test programs that run at the same time may
+/// each build it; the rename replaces it atomically.
 pub fn library() -> PathBuf {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(build).clone()
@@ -53,8 +52,8 @@ fn build() -> PathBuf {
     library
 }
 
-/// One fake camera at a path of its own: 1280x720 YUYV and MJPG at 30 frames a second unless told
-/// otherwise. `tests/fakecam/README.md` says what each setting takes.
+/// A fake camera at its own path, by default 1280x720 YUYV and MJPG at 30 fps. `tests/fakecam/README.md` explains
+/// each setting.
 pub struct FakeCam {
     folder: TempDir,
     device: PathBuf,
@@ -94,7 +93,7 @@ impl FakeCam {
         self.with("FAKECAM_FAULTS", list)
     }
 
-    /// A directory of pictures to show, instead of a moving ramp.
+    /// A directory of pictures to show instead of a moving ramp.
     pub fn frames(self, folder: &Path) -> FakeCam {
         self.with("FAKECAM_FRAMES", folder.display())
     }
@@ -104,17 +103,17 @@ impl FakeCam {
         self.with("FAKECAM_STATIC", 1)
     }
 
-    /// Rows of raw frames are padded to a multiple of so many bytes.
+    /// Rows of raw frames are padded to a multiple of this many bytes.
     pub fn stride(self, multiple: usize) -> FakeCam {
         self.with("FAKECAM_STRIDE", multiple)
     }
 
-    /// The name the camera gives itself.
+    /// The name that the camera reports.
     pub fn name(self, name: &str) -> FakeCam {
         self.with("FAKECAM_NAME", name)
     }
 
-    /// The device at this path instead of one of its own, e.g. for what looks through `/dev`.
+    /// The device at this path instead of its own, for example for code that searches `/dev`.
     pub fn at(mut self, device: &Path) -> FakeCam {
         self.device = device.to_path_buf();
         self
@@ -138,20 +137,20 @@ impl FakeCam {
         command
     }
 
-    /// Steers the running camera: `unplug`, `unplug:2`, `plug`, `stall`, `stall:2`, `go`; `busy` and
-    /// `deny` hold until the next word, `well` for none.
+    /// Steers the running camera: `unplug`, `unplug:2`, `plug`, `stall`, `stall:2`, `go`. `busy` and `deny` hold
+    /// until the next word; `well` ends them.
     pub fn control(&self, word: &str) {
         let fresh = self.folder.path().join("control.new");
         fs::write(&fresh, word).unwrap();
         fs::rename(fresh, self.folder.path().join("control")).unwrap();
     }
 
-    /// What happened so far, a line each.
+    /// The events so far, one per line.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// Waits until `text` stands in the log, and gives the log.
+    /// Waits until the log contains `text`, and returns the log.
     pub fn wait_for_log(&self, text: &str) -> String {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
@@ -167,24 +166,24 @@ impl FakeCam {
 
 impl Drop for FakeCam {
     fn drop(&mut self) {
-        // One in the folder goes with the folder.
+        // A node in the folder is removed with the folder.
         let _ = fs::remove_file(&self.device);
     }
 }
 
-/// What the camera wrote into a frame.
+/// The mark that the camera writes into each frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
-    /// Which picture of the frames' directory.
+    /// Index of the picture in the frames' directory.
     pub picture: u8,
     /// The frame's number since the stream began, modulo 2^24.
     pub sequence: u32,
-    /// When it was due: microseconds of CLOCK_MONOTONIC.
+    /// Due time: microseconds of CLOCK_MONOTONIC.
     pub micros: u64,
 }
 
 impl Stamp {
-    /// From the APP9 segment of a JPEG that was passed through.
+    /// Reads it from the APP9 segment of a JPEG that was passed through.
     pub fn in_jpeg(jpeg: &[u8]) -> Option<Stamp> {
         let mark = b"FAKECAM\0";
         let at = jpeg.windows(mark.len()).take(4096).position(|w| w == mark)? + mark.len();
@@ -193,7 +192,7 @@ impl Stamp {
         Stamp::from_words([word(0), word(1), word(2), word(3)])
     }
 
-    /// From pixels: `luma(x, y)` of a picture that is `width` pixels wide, 256 or more.
+    /// Reads it from pixels: `luma(x, y)` of a picture of `width` pixels, at least 256.
     pub fn in_pixels(luma: impl Fn(usize, usize) -> u8, width: usize) -> Option<Stamp> {
         let columns = (width / 8).min(32);
         let mut words = [0_u32; 4];

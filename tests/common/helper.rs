@@ -1,5 +1,5 @@
-//! A folder with a helper that speaks tallycam-libcamera's protocol and has a made-up Camera Module 3
-//! (`libcamera_helper.py`): how the daemon's side is tested without libcamera. Each test program uses a part of it.
+//! A folder with a helper that speaks tallycam-libcamera's protocol and has a fake Camera Module 3
+//! (`libcamera_helper.py`). It tests the daemon's side without libcamera. Each test program uses a part of it.
 #![allow(dead_code)]
 
 use std::fs;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// The camera's lasting name.
+/// The camera's permanent name.
 pub const CAMERA: &str = "/base/soc/i2c0mux/i2c@1/imx708@1a";
 
 /// A folder of helpers beside that of a program.
@@ -27,22 +27,21 @@ impl Helpers {
         helpers
     }
 
-    /// Another one.
+    /// Adds another helper.
     pub fn put(&self, name: &str) {
         let file = self.folder().join(name);
-        // Written under another name: a file that is open for writing anywhere cannot be run.
+        // Written under another name first, because a file that is open for writing cannot be executed.
         let part = self.folder().join("part");
         fs::write(&part, include_str!("libcamera_helper.py")).unwrap();
         fs::set_permissions(&part, fs::Permissions::from_mode(0o755)).unwrap();
         fs::rename(part, file).unwrap();
     }
 
-    /// Where they are.
     pub fn folder(&self) -> PathBuf {
         self.folder.path().join("lib/tallycam")
     }
 
-    /// `program` beside them: it finds them by where it is itself.
+    /// A copy of `program` beside the helpers: it finds them relative to its own path.
     pub fn program(&self, program: &str) -> PathBuf {
         let folder = self.folder.path().join("bin");
         fs::create_dir_all(&folder).unwrap();
@@ -53,23 +52,23 @@ impl Helpers {
         own
     }
 
-    /// What `helper` does wrong from its next start on; see `libcamera_helper.py`.
+    /// Sets the faults of `helper` from its next start on; see `libcamera_helper.py`.
     pub fn goes_wrong(&self, helper: &str, how: &Value) {
         fs::write(self.folder().join(format!("{helper}.json")), how.to_string()).unwrap();
     }
 
-    /// It does nothing wrong any more.
+    /// Ends the faults.
     pub fn behaves(&self) {
         self.goes_wrong("libcamera-0.7", &json!({}));
     }
 
-    /// What the helper for 0.7 was told, in its order.
+    /// The requests to the helper for 0.7, in order.
     pub fn requests(&self) -> Vec<Value> {
         let log = fs::read_to_string(self.folder().join("libcamera-0.7.log")).unwrap_or_default();
         log.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// The controls that were set, in their order.
+    /// The controls that were set, in order.
     pub fn set(&self) -> Vec<(String, f64)> {
         let set = |requests: &Value| {
             let set = requests.get("set")?;
@@ -78,7 +77,7 @@ impl Helpers {
         self.requests().iter().filter_map(set).collect()
     }
 
-    /// The processes of the helper, as it has told of them.
+    /// The helper's processes, as it reported them.
     pub fn processes(&self) -> Vec<i32> {
         self.requests()
             .iter()
@@ -88,7 +87,7 @@ impl Helpers {
     }
 }
 
-/// Whether a process is there, and no zombie.
+/// The process exists and is no zombie.
 pub fn is_running(pid: i32) -> bool {
     let stat = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"));
     stat.is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with('Z'))

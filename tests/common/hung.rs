@@ -1,5 +1,5 @@
-//! A file that hangs whoever opens it, as one of a network's file system does whose server is gone: another process holds
-//! a lease on it (fcntl(2), "File leases"), and does not give it up when it is asked to.
+//! A file whose `open` hangs, as on a network file system with a dead server. Another process holds a lease on it
+//! (fcntl(2), "File leases") and does not release it when asked.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -14,7 +14,7 @@ print('held', flush=True)
 sys.stdin.read()
 ";
 
-/// Opening the file hangs until this is dropped, or for `/proc/sys/fs/lease-break-time`: 45 s, unless that was changed.
+/// `open` hangs until this is dropped, or for `/proc/sys/fs/lease-break-time` (45 s by default).
 pub struct Hung(Child);
 
 impl Hung {

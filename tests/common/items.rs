@@ -1,4 +1,4 @@
-//! Snapshots and recordings in a folder of their own, and the program run on them.
+//! Snapshots and recordings in a temporary folder, and the program run on them.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -20,7 +20,7 @@ use super::{client, wait_until};
 /// 2026-06-01T10:00:00Z in microseconds.
 pub const MONDAY: u64 = 1_780_308_000_000_000;
 
-/// A picture of 160 × 120 pixels that differs from every other number's.
+/// A picture of 160 × 120 pixels, different for each number.
 pub fn jpeg(number: u8) -> Vec<u8> {
     let data: Vec<u8> = (0..160 * 120_usize).map(|at| ((at % 160) as u8).wrapping_add(number * 3)).collect();
     let stamp = ClockTime { monotonic_us: 1, wall_us: 1, wall_trusted: true };
@@ -37,7 +37,7 @@ pub fn jpeg(number: u8) -> Vec<u8> {
     Encoder::new(80).unwrap().encode(&frame).unwrap().jpeg().to_vec()
 }
 
-/// The moment `at_us` after [`MONDAY`], known to be right.
+/// The time `at_us` after [`MONDAY`], trusted.
 pub fn stamp(at_us: u64) -> ClockTime {
     ClockTime { monotonic_us: 1_000_000 + at_us, wall_us: MONDAY + at_us, wall_trusted: true }
 }
@@ -52,7 +52,6 @@ impl Items {
         Items { folder: TempDir::new().unwrap() }
     }
 
-    /// Where the store is.
     pub fn state(&self) -> PathBuf {
         self.folder.path().join("state")
     }
@@ -79,7 +78,7 @@ impl Items {
         MediaReader::open(&self.state().join("media.db")).unwrap()
     }
 
-    /// The daemon on this state, with more `arguments`, once it has the store: it listens before.
+    /// The daemon on this state, with more `arguments`, once it has opened the store (it listens earlier).
     pub fn serve_with(&self, arguments: &[&str]) -> Daemon {
         let mut program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
         program.args(["--config", "/dev/null"]).current_dir(self.folder.path());
@@ -93,12 +92,11 @@ impl Items {
         daemon
     }
 
-    /// The same, with the simulated scene.
+    /// The same, with the simulation.
     pub fn serve(&self) -> Daemon {
         self.serve_with(&["--set", "source.kind=sim"])
     }
 
-    /// The names of all items, oldest first.
     pub fn names(&self) -> Vec<String> {
         self.reader().legacy_list().unwrap().into_iter().map(|(_, _, name)| name).collect()
     }
@@ -106,7 +104,7 @@ impl Items {
     /// The program with `arguments`, on this store.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tallycam"));
-        // Nobody listens on the discard port: no daemon of this machine is asked by mistake.
+        // Nobody listens on the discard port, so no daemon of this machine is asked by mistake.
         command
             .args(["--config", "/dev/null", "--set", "http.listen=[\"127.0.0.1:9\"]", "--set", "name=door"])
             .args(["--set", "counts.time_zone=UTC"])
@@ -124,7 +122,7 @@ impl Items {
         output_of(&self.command(arguments).output().unwrap())
     }
 
-    /// What a command that succeeds prints as JSON.
+    /// The JSON that a successful command prints.
     pub fn json(&self, arguments: &[&str]) -> Value {
         let (code, out, err) = self.run(arguments);
         assert_eq!(code, 0, "{arguments:?}: {out}{err}");
@@ -142,7 +140,7 @@ pub fn wait<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
-/// A snapshot of 64 × 48 pixels, taken on request now.
+/// A snapshot of 64 × 48 pixels, taken now on request.
 pub fn new_snapshot(name: &str, jpeg: Vec<u8>) -> NewSnapshot {
     NewSnapshot {
         name: Some(name.to_owned()),
@@ -158,7 +156,6 @@ pub fn new_snapshot(name: &str, jpeg: Vec<u8>) -> NewSnapshot {
     }
 }
 
-/// A recording that begins at `stamp`.
 pub fn new_recording(name: &str, origin: MediaOrigin, stamp: ClockTime) -> NewRecording {
     NewRecording {
         name: Some(name.to_owned()),
@@ -171,14 +168,13 @@ pub fn new_recording(name: &str, origin: MediaOrigin, stamp: ClockTime) -> NewRe
     }
 }
 
-/// Adds a picture to `chunk`.
 pub fn push_frame(chunk: &mut Chunk, at_us: u64, sequence: u64, jpeg: &[u8]) {
     let (offset, len) = (chunk.jpegs.len() as u32, jpeg.len() as u32);
     chunk.frames.push(ChunkFrame { at_us, offset, len, sequence });
     chunk.jpegs.extend_from_slice(jpeg);
 }
 
-/// Keeps a snapshot of [`jpeg`] `number`, taken `at_us` after Monday ten o'clock.
+/// Stores a snapshot of [`jpeg`] `number`, taken `at_us` after [`MONDAY`].
 pub fn snapshot(media: &Media, name: &str, number: u8, at_us: u64) -> Item {
     wait(media.add_snapshot(NewSnapshot {
         stamp: stamp(at_us),
@@ -190,13 +186,13 @@ pub fn snapshot(media: &Media, name: &str, number: u8, at_us: u64) -> Item {
     .unwrap()
 }
 
-/// Keeps a recording that began `at_us` after Monday ten o'clock, with pictures at these times (microseconds from its
-/// beginning), numbered from 1, ten in a chunk. It was brought in, so that no clock of this machine moves it.
+/// Stores a recording that began `at_us` after [`MONDAY`], with pictures at these times (microseconds from its
+/// beginning), numbered from 1, ten per chunk. It is marked as imported, so that no clock of this machine moves it.
 pub fn recording(media: &Media, name: &str, at_us: u64, times: &[u64]) -> Item {
     recording_of(media, name, MediaOrigin::Import, stamp(at_us), times)
 }
 
-/// The same of any origin and moment.
+/// The same with any origin and time.
 pub fn recording_of(media: &Media, name: &str, origin: MediaOrigin, stamp: ClockTime, times: &[u64]) -> Item {
     let mut handle = media.begin_recording(new_recording(name, origin, stamp)).unwrap();
     for (at, times) in times.chunks(10).enumerate() {
@@ -210,7 +206,7 @@ pub fn recording_of(media: &Media, name: &str, origin: MediaOrigin, stamp: Clock
     handle.end(Ended::Asked).unwrap().unwrap()
 }
 
-/// Keeps a recording of 20 MB: more than two kernels hold of it. Gives its number.
+/// Stores a recording of 20 MB, more than two kernels buffer, and returns its number.
 pub fn long_recording(media: &Media) -> u64 {
     let new = new_recording("long", MediaOrigin::Asked, ClockTime::now());
     let mut handle = media.begin_recording(new).unwrap();
@@ -224,7 +220,6 @@ pub fn long_recording(media: &Media) -> u64 {
     handle.end(Ended::Asked).unwrap().unwrap().id
 }
 
-/// The bytes of a file.
 pub fn read(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

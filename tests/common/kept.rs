@@ -1,4 +1,4 @@
-//! The server with a store of pictures and the thread that records, before a [`TestCam`].
+//! The server with a store of pictures and the recording thread, on a [`TestCam`].
 
 use std::io::Write;
 use std::ops::Deref;
@@ -15,7 +15,7 @@ use super::client::Answer;
 use super::served::{Served, serve_run};
 use super::testcam::TestCam;
 
-/// A server that keeps, stopped and joined when dropped.
+/// A server that stores pictures, stopped and joined when dropped.
 pub struct Kept {
     served: Served,
     pub recorder: RecorderHandle,
@@ -42,17 +42,16 @@ impl Drop for Kept {
     }
 }
 
-/// Keeps what `cam` shows, with the usual settings.
+/// Stores the pictures of `cam`, with the usual settings.
 pub fn keep(cam: &TestCam) -> Kept {
     keep_with(cam, http::ServerSettings::default(), RecorderSettings::default())
 }
 
-/// Keeps what `cam` shows.
 pub fn keep_with(cam: &TestCam, http: http::ServerSettings, recorder: RecorderSettings) -> Kept {
     keep_by(cam, http, recorder, |server| server)
 }
 
-/// The same by a server that can do more.
+/// The same with a server that `make` extends.
 pub fn keep_by(
     cam: &TestCam,
     http: http::ServerSettings,
@@ -77,12 +76,11 @@ pub fn keep_by(
 }
 
 impl Kept {
-    /// Where the store lies.
     pub fn folder(&self) -> &Path {
         self.directory.path()
     }
 
-    /// A file in the folder out of which the old route takes files.
+    /// Writes a file to the folder from which the old route imports.
     pub fn put(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let folder = self.folder().join("import");
         std::fs::create_dir_all(&folder).unwrap();
@@ -96,18 +94,18 @@ impl Kept {
         self.send(method, path, "application/json", &body.to_string())
     }
 
-    /// `method path` with header lines of any kind, each with its end, and bytes as the body.
+    /// `method path` with extra header lines, each with its line end, and bytes as the body.
     pub fn upload(&self, method: &str, path: &str, lines: &str, body: &[u8]) -> Answer {
         let mut client = self.connect();
         let len = body.len();
         client
             .send(&format!("{method} {path} HTTP/1.1\r\nHost: cam\r\n{lines}Content-Length: {len}\r\n\r\n"));
-        // A body that is refused in the middle is not taken to its end.
+        // A body that is refused midway is not read to its end.
         let _ = client.0.get_mut().write_all(body);
         client.answer(false)
     }
 
-    /// Uploads a picture under this name; gives its number.
+    /// Uploads a picture under this name and returns its number.
     pub fn add(&self, name: &str, number: u64) -> u64 {
         let jpeg = super::testcam::numbered_jpeg(number, 0);
         let answer = self.upload("POST", &format!("/api/v1/media?name={name}"), "", &jpeg);
@@ -127,7 +125,7 @@ impl Kept {
         self.items().iter().map(|item| item["name"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// What the program `sqlite3` reads in the store; `None` where that is not installed.
+    /// The program `sqlite3`'s answer from the store; `None` if it is not installed.
     pub fn sqlite3(&self, query: &str) -> Option<String> {
         let output =
             Command::new("sqlite3").arg("-readonly").arg(self.media.file()).arg(query).output().ok()?;
@@ -136,7 +134,7 @@ impl Kept {
     }
 }
 
-/// An AVI with these pictures, as the encoder of the program writes it, `step_us` apart.
+/// An AVI with these pictures, written by the program's encoder, `step_us` apart.
 pub fn avi(pictures: &[Vec<u8>], step_us: u64) -> Vec<u8> {
     let mut avi = tallycam::encode::avi::AviWriter::new(std::io::Cursor::new(Vec::new()), 64, 48).unwrap();
     pictures.iter().for_each(|picture| avi.push(picture).unwrap());

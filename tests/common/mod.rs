@@ -1,4 +1,4 @@
-//! What the integration tests share. Each test program uses a part of it.
+//! Helpers of the integration tests. Each test program uses a part of them.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 pub mod client;
@@ -12,16 +12,16 @@ pub mod testcam;
 
 use std::time::{Duration, Instant};
 
-/// Longest wait for anything: generous, since it only ends a test that has failed.
+/// Longest wait for anything. Generous, because it only ends a test that has failed.
 pub const DEADLINE: Duration = Duration::from_secs(120);
 
-/// Says something where it is seen though the test succeeds: past what `cargo test` catches.
+/// Prints to standard error even if the test succeeds, past the capture of `cargo test`.
 pub fn say(text: &str) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// Waits until `what` is so, looking often; panics with its name after [`DEADLINE`].
+/// Waits until `what` is true, polling often; panics with `name` after [`DEADLINE`].
 #[track_caller]
 pub fn wait_until(name: &str, mut what: impl FnMut() -> bool) {
     let until = Instant::now() + DEADLINE;

@@ -1,4 +1,4 @@
-//! Writes the fields of protocol buffers, of which ONNX files are made.
+//! Writes fields of protocol buffers, the format of ONNX files.
 
 fn varint(mut value: u64, out: &mut Vec<u8>) {
     while value >= 0x80 {

@@ -1,4 +1,4 @@
-//! The server on a real socket before a [`TestCam`].
+//! The server on a real socket, on a [`TestCam`].
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -20,11 +20,11 @@ pub struct Served {
     pub run: Running,
     stop: Stop,
     thread: Option<JoinHandle<()>>,
-    /// What the kernel tells of that thread, below `/proc`.
+    /// The thread's folder below `/proc`.
     task: PathBuf,
 }
 
-/// Serves `cam` on a port of its own.
+/// Serves `cam` on a free port.
 pub fn serve(cam: &TestCam, settings: http::ServerSettings) -> Served {
     let pipeline = pipeline::CaptureOptions {
         silent_after: Duration::from_millis(300),
@@ -33,7 +33,7 @@ pub fn serve(cam: &TestCam, settings: http::ServerSettings) -> Served {
     serve_with(cam, settings, pipeline, None)
 }
 
-/// Serves `cam`, also on the Unix socket `unix` where there is one.
+/// Serves `cam`, and also on the Unix socket `unix` if given.
 pub fn serve_with(
     cam: &TestCam,
     settings: http::ServerSettings,
@@ -44,7 +44,7 @@ pub fn serve_with(
     serve_run(run, unix, |pipeline| Server::new(settings, pipeline, None))
 }
 
-/// Serves the pipeline `run` with the server that `make` makes of it.
+/// Serves the pipeline `run` with the server that `make` builds.
 pub fn serve_run(run: Running, unix: Option<&Path>, make: impl FnOnce(Pipeline) -> Server) -> Served {
     serve_at("127.0.0.1:0", run, unix, make)
 }
@@ -61,7 +61,7 @@ pub fn serve_at(
     serve_all(&listens, run, make).0
 }
 
-/// The same on these addresses: the server at the first one, and where the listeners are.
+/// The same on these addresses: returns the server on the first, and the addresses of all listeners.
 pub fn serve_all(
     listens: &[Listen],
     run: Running,
@@ -85,17 +85,14 @@ pub fn serve_all(
 }
 
 impl Served {
-    /// A connection to it.
     pub fn connect(&self) -> Client {
         Client::new(TcpStream::connect(self.address).unwrap())
     }
 
-    /// One request on a connection of its own.
     pub fn ask(&self, request: &str) -> Answer {
         client::ask(self.address, request)
     }
 
-    /// `GET path`.
     pub fn get(&self, path: &str) -> Answer {
         client::get(self.address, path)
     }
@@ -105,12 +102,11 @@ impl Served {
         self.ask(&format!("POST {path} HTTP/1.1\r\nHost: cam\r\nContent-Length: 0\r\n\r\n"))
     }
 
-    /// `method path` with a body of this type.
     pub fn send(&self, method: &str, path: &str, kind: &str, body: &str) -> Answer {
         self.send_with(method, path, &format!("Content-Type: {kind}\r\n"), body)
     }
 
-    /// The same with header lines of any kind, each with its end.
+    /// The same with extra header lines, each with its line end.
     pub fn send_with(&self, method: &str, path: &str, lines: &str, body: &str) -> Answer {
         let len = body.len();
         self.ask(&format!(
@@ -118,12 +114,12 @@ impl Served {
         ))
     }
 
-    /// What `/state` says.
+    /// The answer of `/state`.
     pub fn state(&self) -> serde_json::Value {
         self.get("/state").json()
     }
 
-    /// How many times its thread has had nothing to do, and waited.
+    /// Number of times that its thread became idle and waited.
     pub fn waits(&self) -> u64 {
         let status = std::fs::read_to_string(self.task.join("status")).unwrap();
         let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();
@@ -137,12 +133,10 @@ impl Served {
         client
     }
 
-    /// Begins the stop.
     pub fn stop(&self) {
         self.stop.set();
     }
 
-    /// Waits for the server's end.
     pub fn join(&mut self) {
         if let Some(thread) = self.thread.take() {
             thread.join().unwrap();

@@ -1,4 +1,4 @@
-//! A camera that a test directs: what it shows, how fast, and every way in which it can fail.
+//! A camera that the test directs: its pictures, its speed, and every kind of failure.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
@@ -8,20 +8,20 @@ use tallycam::media::{Fourcc, Frame, SourceError, SourceErrorKind};
 use tallycam::pipeline::{CaptureOptions, Pipeline};
 use tallycam::source::{Opener, Source, StreamFormat};
 
-/// How the camera behaves now.
+/// The camera's current behaviour.
 #[derive(Debug, Clone)]
 pub enum Manner {
-    /// A frame every so long.
+    /// One frame per interval.
     Flows(Duration),
     /// One frame for each [`TestCam::give`].
     OnRequest,
-    /// Open, and nothing comes.
+    /// Open, but without frames.
     Silent,
-    /// Frames are cut short.
+    /// Frames are truncated.
     Broken(Duration),
     /// Reading fails: the device is gone.
     Fails(SourceError),
-    /// Reading panics: a mistake in the program.
+    /// Reading panics, as a bug in the program would.
     Panics,
 }
 
@@ -46,7 +46,7 @@ struct Script {
 }
 
 impl TestCam {
-    /// A camera of 50 frames a second, 64×48 pixels, small pictures.
+    /// A camera of 50 fps with small pictures of 64×48 pixels.
     pub fn new() -> TestCam {
         let script = Script {
             manner: Manner::Flows(Duration::from_millis(20)),
@@ -72,78 +72,73 @@ impl TestCam {
         self
     }
 
-    /// It can do [`LARGER`], too.
+    /// It offers [`LARGER`], too.
     pub fn with_larger(self) -> TestCam {
         self.lock().has_larger = true;
         self
     }
 
-    /// Its first frame may take so long.
+    /// Longest time until its first frame.
     pub fn first_within(self, time: Duration) -> TestCam {
         self.lock().first_within = time;
         self
     }
 
-    /// It says that it is no camera but a simulated scene.
+    /// It reports itself as a simulation.
     pub fn simulated(self) -> TestCam {
         self.lock().is_simulated = true;
         self
     }
 
-    /// From now on.
     pub fn manner(&self, manner: Manner) {
         self.lock().manner = manner;
         self.0.1.notify_all();
     }
 
-    /// `fps` frames a second from now on.
+    /// `fps` frames per second from now on.
     pub fn fps(self, fps: f64) -> TestCam {
         self.manner(Manner::Flows(Duration::from_secs_f64(1.0 / fps)));
         self
     }
 
-    /// One frame, of a camera that gives them on request.
+    /// Gives one frame, with [`Manner::OnRequest`].
     pub fn give(&self) {
         self.lock().requested += 1;
         self.0.1.notify_all();
     }
 
-    /// Opening fails from now on, or succeeds again.
+    /// Opening fails with `fault` from now on, or succeeds again.
     pub fn open_fault(&self, fault: Option<SourceError>) {
         self.lock().open_fault = fault;
     }
 
-    /// What a look for the device tells from now on.
+    /// The result of a search for the device from now on.
     pub fn is_there(&self, there: Option<bool>) {
         self.lock().is_there = there;
     }
 
-    /// Gives way to `camera` when it is asked for a better one.
+    /// A search for a better source finds `camera` from now on.
     pub fn gives_way_to(&self, camera: &TestCam) {
         self.lock().better = Some(camera.clone());
     }
 
-    /// How often it was opened.
     pub fn opens(&self) -> u64 {
         self.lock().opens
     }
 
-    /// Whether it is open now.
     pub fn is_open(&self) -> bool {
         self.lock().open_now > 0
     }
 
-    /// The most that were ever open at once.
+    /// Maximum number that were ever open at once.
     pub fn open_at_most(&self) -> u64 {
         self.lock().open_at_most
     }
 
-    /// The number of the last frame given.
     pub fn sequence(&self) -> u64 {
         self.lock().sequence
     }
 
-    /// A pipeline on this camera.
     pub fn pipeline(&self, settings: CaptureOptions) -> Running {
         let (pipeline, worker) = Pipeline::start(Box::new(self.clone()), settings).unwrap();
         Running { pipeline, worker: Some(worker) }
@@ -175,7 +170,7 @@ impl TestCam {
     }
 }
 
-/// Pixels of the test camera's pictures, and of its larger ones.
+/// Sizes in pixels of the test camera's pictures, and of its larger ones.
 pub const USUAL: (u32, u32) = (64, 48);
 pub const LARGER: (u32, u32) = (128, 96);
 
@@ -186,7 +181,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// What was started elsewhere.
+    /// A pipeline that was started elsewhere.
     pub fn of(pipeline: Pipeline, worker: Worker) -> Running {
         Running { pipeline, worker: Some(worker) }
     }
@@ -196,7 +191,7 @@ impl Running {
         self.worker.as_ref().unwrap()
     }
 
-    /// Stops it now and tells whether the thread ended.
+    /// Stops it now; true if the thread ended.
     pub fn stop(&mut self) -> bool {
         self.pipeline.stop();
         self.worker.take().is_none_or(|worker| worker.join_within(super::DEADLINE).is_ok())
@@ -318,7 +313,6 @@ impl Drop for Open {
     }
 }
 
-/// A trouble of `kind`.
 pub fn trouble(kind: SourceErrorKind) -> SourceError {
     SourceError::new(kind, format!("the test camera is {}", kind.as_str())).hint("read the test")
 }
@@ -328,7 +322,7 @@ pub fn numbered_jpeg(number: u64, len: usize) -> Vec<u8> {
     numbered_jpeg_of(USUAL, number, len)
 }
 
-/// The same, [`USUAL`] or [`LARGER`].
+/// The same in the size [`USUAL`] or [`LARGER`].
 fn numbered_jpeg_of((width, height): (u32, u32), number: u64, len: usize) -> Vec<u8> {
     static BASES: [std::sync::OnceLock<Vec<u8>>; 2] = [const { std::sync::OnceLock::new() }; 2];
     let base = BASES[usize::from((width, height) == LARGER)].get_or_init(|| {
@@ -358,9 +352,9 @@ fn numbered_jpeg_of((width, height): (u32, u32), number: u64, len: usize) -> Vec
     jpeg
 }
 
-/// The number [`numbered_jpeg`] wrote; `None` for another picture, such as a still card.
+/// The number that [`numbered_jpeg`] wrote; `None` for another picture, such as a still card.
 pub fn number_of(jpeg: &[u8]) -> Option<u64> {
-    // Behind the Exif header of a snapshot.
+    // After the Exif header of a snapshot.
     let exif = match jpeg.get(2..6)? {
         &[0xff, 0xe1, high, low] => 2 + usize::from(u16::from_be_bytes([high, low])),
         _ => 0,
@@ -369,7 +363,7 @@ pub fn number_of(jpeg: &[u8]) -> Option<u64> {
     std::str::from_utf8(text.strip_prefix(b"number ")?).ok()?.parse().ok()
 }
 
-/// Whether `program` is there to take part. In CI it has to be.
+/// `program` is installed. In CI it must be.
 pub fn has(program: &str, arguments: &[&str]) -> bool {
     use std::process::{Command, Stdio};
     let ran = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();

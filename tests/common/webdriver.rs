@@ -1,6 +1,5 @@
-//! A browser for tests: Debian's Chromium, headless, led through chromedriver by the W3C WebDriver
-//! protocol (<https://www.w3.org/TR/webdriver2/>) over a plain socket. Just what the tests of the
-//! pages need.
+//! A browser for tests: Debian's Chromium, headless, driven through chromedriver by the W3C WebDriver protocol
+//! (<https://www.w3.org/TR/webdriver2/>) over a plain socket. It has only the parts that the tests of the pages need.
 #![allow(dead_code, reason = "each test program uses its part of this")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -13,10 +12,10 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use serde_json::{Value, json};
 
-/// Longest wait for anything: generous, since it only ends a test that has failed.
+/// Longest wait for anything. Generous, because it only ends a test that has failed.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// The WebDriver's code points of keys that are no characters, for [`Browser::press`].
+/// WebDriver's code points of keys that are no characters, for [`Browser::press`].
 pub const TAB: &str = "\u{e004}";
 pub const ENTER: &str = "\u{e007}";
 pub const ESCAPE: &str = "\u{e00c}";
@@ -25,24 +24,24 @@ pub const LEFT: &str = "\u{e012}";
 pub const RIGHT: &str = "\u{e014}";
 pub const UP: &str = "\u{e013}";
 
-/// What drags.
+/// The pointing device that drags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pointer {
     Mouse,
     Finger,
 }
 
-/// How a reference to an element is marked in JSON (WebDriver §12.2).
+/// Key that marks a reference to an element in JSON (WebDriver §12.2).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// What kind of browser is wanted.
+/// Kind of browser.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted {
-    /// Of the window, in CSS pixels.
+    /// Width of the window, in CSS pixels.
     pub width: u32,
-    /// Of the window, in CSS pixels.
+    /// Height of the window, in CSS pixels.
     pub height: u32,
-    /// A telephone: touch, two pixels to a CSS pixel, and exactly the size that was asked for.
+    /// A phone: touch, two pixels per CSS pixel, and exactly the given size.
     pub is_phone: bool,
     /// The reader prefers dark pages.
     pub is_dark: bool,
@@ -56,25 +55,25 @@ impl Wanted {
     pub const PHONE: Wanted = Wanted { width: 360, height: 740, is_phone: true, ..Wanted::DESKTOP };
 }
 
-/// One Chromium with one window, and the chromedriver that leads it. Both end when it is dropped.
+/// One Chromium with one window, and the chromedriver that drives it. Both end on drop.
 #[derive(Debug)]
 pub struct Browser {
     driver: Child,
     port: u16,
     session: String,
-    /// The profile, and what was downloaded.
+    /// The profile and the downloads.
     home: tempfile::TempDir,
 }
 
 impl Browser {
-    /// Starts one. `None`, and a plain word on stderr that the test is left out, where chromium or
-    /// chromedriver is not installed; with `CI=true` in the environment that is a failure instead.
+    /// Starts a browser. Without chromium or chromedriver it returns `None` and says on standard error that the test
+    /// is left out; with `CI=true` in the environment it fails instead.
     pub fn start(wanted: Wanted) -> Option<Browser> {
         let (Some(chromium), Some(chromedriver)) = (on_path("chromium"), on_path("chromedriver")) else {
             let word = "no chromium and chromedriver on PATH (Debian: chromium, chromium-driver)";
             assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{word}");
             let test = std::thread::current().name().unwrap_or("browser test").to_owned();
-            // Past the capture of the test harness, which would hide it.
+            // Directly to standard error: the test harness would hide captured output.
             let _ = writeln!(std::io::stderr(), "LEFT OUT: {test}: {word}");
             return None;
         };
@@ -94,20 +93,20 @@ impl Browser {
         Some(browser)
     }
 
-    /// The reader prefers dark pages from now on, or light ones.
+    /// The reader prefers dark pages, or light ones, from now on.
     pub fn prefer(&self, is_dark: bool) {
         let value = if is_dark { "dark" } else { "light" };
         let feature = json!([{ "name": "prefers-color-scheme", "value": value }]);
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": feature }));
     }
 
-    /// The folder that downloads go to.
+    /// The folder of downloads.
     pub fn downloads(&self) -> PathBuf {
         self.home.path().join("downloads")
     }
 
-    /// Waits for a file that was taken away, with such a name at its end. Chromium takes the name with an empty file
-    /// first and puts the whole one in its place.
+    /// Waits for a downloaded file whose name ends like this. Chromium first creates an empty file of the name, then
+    /// replaces it by the complete one.
     #[track_caller]
     pub fn downloaded(&self, end: &str) -> PathBuf {
         let mut found = None;
@@ -123,13 +122,13 @@ impl Browser {
         found.unwrap()
     }
 
-    /// Opens a page and returns when its document is there (a live picture never ends loading).
+    /// Opens a page and returns when its document is there. (Loading never ends with a live picture.)
     pub fn goto(&self, url: &str) {
         self.post("/url", json!({ "url": url }));
     }
 
-    /// A command to the element that a CSS selector finds; panics if there is none. It is looked for
-    /// again when another page took the place of its own meanwhile.
+    /// A command to the element of a CSS selector; panics if there is none. It searches again if another page
+    /// replaced the element's page in the meantime.
     fn of_element(&self, method: &str, selector: &str, command: &str, body: Option<&Value>) -> Value {
         let until = Instant::now() + DEADLINE;
         loop {
@@ -143,25 +142,25 @@ impl Browser {
         }
     }
 
-    /// Clicks in the middle of an element, as a person would, who brings it into sight first.
+    /// Clicks in the middle of an element after scrolling it into view, as a person would.
     pub fn click(&self, selector: &str) {
         self.script(&format!("document.querySelector({selector:?})?.scrollIntoView({{ block: 'center' }})"));
         self.of_element("POST", selector, "click", Some(&json!({})));
     }
 
-    /// The text of an element as it is seen; empty where it is hidden.
+    /// The visible text of an element; empty if it is hidden.
     pub fn text(&self, selector: &str) -> String {
         let text = self.of_element("GET", selector, "text", None);
         text.as_str().expect("text").to_owned()
     }
 
-    /// An attribute of an element as it stands in the document.
+    /// An attribute of an element, as in the document.
     pub fn attribute(&self, selector: &str, name: &str) -> Option<String> {
         let value = self.of_element("GET", selector, &format!("attribute/{name}"), None);
         value.as_str().map(str::to_owned)
     }
 
-    /// Runs the body of a function in the page and returns what it returns.
+    /// Runs the body of a function in the page and returns its result.
     pub fn script(&self, body: &str) -> Value {
         self.post("/execute/sync", json!({ "script": body, "args": [] }))
     }
@@ -181,7 +180,7 @@ impl Browser {
         self.post("/window/rect", json!({ "width": width, "height": height }));
     }
 
-    /// Presses and releases the keys one after the other, wherever the focus is.
+    /// Presses and releases the keys in turn, at the focus.
     pub fn press(&self, keys: &str) {
         let mut actions = Vec::new();
         for key in keys.chars() {
@@ -198,7 +197,7 @@ impl Browser {
         self.post("/actions", json!({ "actions": [{ "type": "key", "id": "keys", "actions": actions }] }));
     }
 
-    /// Goes down at `from`, moves to `to` in some steps and lets go; both in fractions of the element's box.
+    /// Presses at `from`, moves to `to` in some steps and releases; both in fractions of the element's box.
     pub fn drag(&self, pointer: Pointer, selector: &str, from: [f64; 2], to: [f64; 2]) {
         let kind = if pointer == Pointer::Mouse { "mouse" } else { "touch" };
         let script = format!(
@@ -221,19 +220,19 @@ impl Browser {
         self.post("/actions", json!({ "actions": [pointer] }));
     }
 
-    /// Puts a text into a field in place of what is there.
+    /// Replaces the text of a field.
     pub fn fill(&self, selector: &str, text: &str) {
         self.of_element("POST", selector, "clear", Some(&json!({})));
         self.of_element("POST", selector, "value", Some(&json!({ "text": text })));
     }
 
-    /// A command of Chromium's own DevTools protocol, for what WebDriver has no word for.
+    /// A command of Chromium's DevTools protocol, for actions that WebDriver lacks.
     pub fn devtools(&self, command: &str, parameters: Value) -> Value {
         self.post("/goog/cdp/execute", json!({ "cmd": command, "params": parameters }))
     }
 
-    /// Errors that the page's console has shown since the last call: scripts, loading, and what the
-    /// content security policy has refused.
+    /// Errors on the page's console since the last call: scripts, loading, and refusals of the content security
+    /// policy.
     pub fn console_errors(&self) -> Vec<String> {
         let log = self.post("/se/log", json!({ "type": "browser" }));
         let entries = log.as_array().expect("a list of entries");
@@ -244,7 +243,7 @@ impl Browser {
             .collect()
     }
 
-    /// Waits until a script's expression is true; panics with what it was last.
+    /// Waits until a script's expression is true; panics with its last value.
     #[track_caller]
     pub fn wait_for(&self, expression: &str) {
         let body = format!("return {expression}");
@@ -255,7 +254,7 @@ impl Browser {
         });
     }
 
-    /// Waits until `what` is so, looking often; panics with its name and what the page says then.
+    /// Waits until `what` is true, polling often; panics with `name` and the text of the page.
     #[track_caller]
     pub fn wait_until(&self, name: &str, mut what: impl FnMut() -> bool) {
         let until = Instant::now() + DEADLINE;
@@ -278,7 +277,7 @@ impl Browser {
         self.call("POST", &format!("{}{path}", self.session), Some(&body))
     }
 
-    /// One command (WebDriver §6): the value, or a panic with the driver's own words.
+    /// One command (WebDriver §6): its value, or a panic with the driver's message.
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let (status, answer) = self.try_call(method, path, body).expect("chromedriver answers");
         value_of(method, path, status, answer)
@@ -301,7 +300,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // The driver ends Chromium with the session; killed alone it would leave it behind.
+        // The driver ends Chromium with the session; a killed driver would leave it behind.
         if !self.session.is_empty() {
             let _ = self.try_call("DELETE", &self.session, None);
         }
@@ -310,13 +309,13 @@ impl Drop for Browser {
     }
 }
 
-/// The capabilities of a new session (WebDriver §7), in chromedriver's dialect.
+/// The capabilities of a new session (WebDriver §7), in chromedriver's form.
 fn capabilities(chromium: &Path, wanted: Wanted, home: &Path) -> Value {
     let mut options = json!({
         "binary": chromium,
         "args": [
             "--headless",
-            // Containers and root have no sandbox to give; the pages are our own.
+            // Containers and root have no sandbox; the pages are our own.
             "--no-sandbox",
             "--disable-gpu",
             "--disable-quic",
@@ -325,7 +324,7 @@ fn capabilities(chromium: &Path, wanted: Wanted, home: &Path) -> Value {
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
-            // What it would start beside: it is up a quarter sooner without, where memory is slow.
+            // Side processes are left out: without them it starts a quarter sooner on slow memory.
             "--disable-breakpad",
             "--disable-crash-reporter",
             "--disable-extensions",
@@ -334,7 +333,7 @@ fn capabilities(chromium: &Path, wanted: Wanted, home: &Path) -> Value {
             "--disable-features=Translate,MediaRouter,DialMediaRouteProvider,OptimizationHints",
             "--metrics-recording-only",
             "--mute-audio",
-            // Names of other people's sites, which lead here as a rebound name does.
+            // Names of foreign sites, which resolve to this machine as a rebound name does.
             "--host-resolver-rules=MAP *.example 127.0.0.1",
             format!("--window-size={},{}", wanted.width, wanted.height),
             format!("--user-data-dir={}", home.join("profile").display()),
@@ -353,10 +352,10 @@ fn capabilities(chromium: &Path, wanted: Wanted, home: &Path) -> Value {
         "capabilities": {
             "alwaysMatch": {
                 "browserName": "chrome",
-                // One of tallycam's own making.
+                // The certificate is made by tallycam itself.
                 "acceptInsecureCerts": true,
                 "pageLoadStrategy": "eager",
-                // An element may be missing while one page takes the place of another.
+                // An element may be missing while one page replaces another.
                 "timeouts": { "implicit": 10_000 },
                 "goog:chromeOptions": options,
                 "goog:loggingPrefs": { "browser": "ALL" },
@@ -365,8 +364,8 @@ fn capabilities(chromium: &Path, wanted: Wanted, home: &Path) -> Value {
     })
 }
 
-/// A chromedriver that listens, and on which port. It takes any free port of IPv6 and then the same one of IPv4, and ends
-/// where some connection of another test has that: then it is started again.
+/// A listening chromedriver and its port. It takes any free port of IPv6 and then the same one of IPv4; it ends if a
+/// connection of another test has that port, and is started again.
 fn start_driver(program: &Path) -> (Child, u16) {
     let mut said = String::new();
     for _ in 0..10 {
@@ -389,8 +388,8 @@ fn start_driver(program: &Path) -> (Child, u16) {
     panic!("chromedriver ended without a word of its port: {said}");
 }
 
-/// The port that chromedriver chose, from its greeting, or all it said where it ended before. The rest of what it says is read
-/// and thrown away by a thread that ends with it, so that the pipe never fills.
+/// The port from chromedriver's greeting, or all of its output if it ended before. A thread reads and discards the
+/// rest of the output, so that the pipe never fills.
 fn port_told_by(driver: &mut Child) -> Result<u16, String> {
     let mut lines = BufReader::new(driver.stdout.take().expect("its output is a pipe")).lines();
     let mut said = String::new();
@@ -406,15 +405,15 @@ fn port_told_by(driver: &mut Child) -> Result<u16, String> {
     Ok(port)
 }
 
-/// Whether an element went with its page between being found and being used. The driver has a word for that, and
-/// Chromium another, which the driver hands on when the page goes in the midst of the command.
+/// The element went with its page between search and use. The driver reports this with its own error; if the page
+/// goes during the command, it passes on Chromium's.
 fn is_gone(answer: &Value) -> bool {
     let error = &answer["value"];
     error["error"] == "stale element reference"
         || error["message"].as_str().is_some_and(|words| words.contains("does not belong to the document"))
 }
 
-/// What a command gave; panics with the driver's own words when it failed.
+/// The value of a command; panics with the driver's message if it failed.
 fn value_of(method: &str, path: &str, status: u16, mut answer: Value) -> Value {
     let value = answer["value"].take();
     assert!(status == 200, "{method} {path}: {} {}", value["error"], value["message"]);

@@ -1,4 +1,4 @@
-//! Replays what fuzzing has collected: every file of `fuzz/corpus/`, through the same checks.
+//! Replays every file of `fuzz/corpus/` through the checks of the fuzz targets.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! Films as the players of others see them: ffprobe, ffmpeg and OpenCV agree with the index on every picture and its
-//! time. What is left out where a program is missing is said.
+//! Films in other players: ffprobe, ffmpeg and OpenCV agree with the index on every picture and its time. A test
+//! whose program is missing says so and is left out.
 use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ use crate::common::testcam::has;
 use bytes::Bytes;
 use tallycam::media::film::{Film, FilmChunk, FilmFormat, FilmFrame, Footage};
 
-/// Debian's own Python: the one that Debian's OpenCV is installed for.
+/// Debian's own Python, because Debian's OpenCV is installed for it.
 const PYTHON: &str = "/usr/bin/python3";
 
-/// Reads all pictures, then goes to some of them: number, time in milliseconds, brightness.
+/// Reads all pictures, then seeks to some of them: prints number, time in milliseconds, brightness.
 const OPENCV: &str = "
 import cv2, sys
 video = cv2.VideoCapture(sys.argv[1])
@@ -31,7 +31,7 @@ for n in map(int, sys.argv[2:]):
     print('sought', n, round(picture.mean()) if good else -1)
 ";
 
-/// Pictures, their bytes and their size.
+/// Pictures, their bytes, and their size in pixels.
 type Reel = (Vec<FilmFrame>, Vec<u8>, (u32, u32));
 
 struct Reels(Vec<Reel>);
@@ -49,7 +49,6 @@ impl Footage for Reels {
     }
 }
 
-/// How bright the picture `n` is.
 fn brightness(n: usize) -> u8 {
     (20 + n * 37 % 200) as u8
 }
@@ -111,7 +110,7 @@ impl Reels {
     }
 }
 
-/// 25 pictures a second with jitter, then 10, then three seconds of nothing, then 25 again.
+/// 25 fps with jitter, then 10 fps, then a gap of three seconds, then 25 fps again.
 fn uneven() -> Reels {
     let size = (160, 120);
     let mut chunks = Vec::new();
@@ -127,7 +126,7 @@ fn uneven() -> Reels {
     Reels::new(&chunks)
 }
 
-/// What ffmpeg complains of. "EOI missing" it says of every JPEG that it looks into without decoding it.
+/// ffmpeg's complaints, without "EOI missing", which it prints for every JPEG that it parses without decoding.
 fn complaints(errors: &[u8]) -> Vec<String> {
     let errors = String::from_utf8_lossy(errors);
     let is_one = |line: &&str| !line.trim().is_empty() && !line.contains("EOI missing, emulating");
@@ -143,7 +142,7 @@ fn ask(program: &str, arguments: &[&str], file: &Path) -> String {
     String::from_utf8(ran.stdout).unwrap()
 }
 
-/// What ffprobe says of a file: each packet's time and bytes, then frames that it could decode and the duration.
+/// ffprobe's view of a file: time and bytes of each packet, number of decoded frames, duration.
 fn probe(file: &Path) -> (Vec<(f64, u64)>, u64, f64) {
     let arguments = ["-v", "warning", "-of", "csv=p=0", "-show_entries", "packet=pts_time,size"];
     let packets = ask("ffprobe", &arguments, file);
@@ -177,7 +176,7 @@ fn ffprobe_agrees_on_every_picture_of_an_mp4() {
     let times = reels.times();
     assert_eq!((packets.len(), frames), (times.len(), times.len() as u64));
     for ((stated, _), is) in packets.iter().zip(&times) {
-        assert!((stated - is).abs() < 2e-6, "{is} s is told as {stated}");
+        assert!((stated - is).abs() < 2e-6, "{is} s is reported as {stated}");
     }
     let step = times[times.len() - 1] / (times.len() - 1) as f64;
     assert!((duration - times[times.len() - 1] - step).abs() < 1e-5, "{duration}");
@@ -206,7 +205,7 @@ fn ffprobe_agrees_on_an_avi_within_a_step() {
     assert_eq!((pictures.len(), frames), (times.len(), times.len() as u64));
     let step = 0.042;
     for (stated, is) in pictures.iter().zip(&times) {
-        assert!((stated - is).abs() <= step, "{is} s is told as {stated}");
+        assert!((stated - is).abs() <= step, "{is} s is reported as {stated}");
     }
     assert!((duration - times[times.len() - 1]).abs() < 4.0 * step, "{duration}");
 }
@@ -233,7 +232,7 @@ fn ffmpeg_decodes_every_picture_of_every_format_without_complaint() {
 }
 
 #[test]
-fn a_size_that_changes_is_shown_as_it_is() {
+fn a_change_of_size_is_shown_as_it_is() {
     if !has("ffprobe", &["-version"]) {
         return;
     }
@@ -282,7 +281,7 @@ fn opencv_counts_reads_and_seeks() {
                 );
             }
             if name == "uneven" {
-                // OpenCV seeks by the mean rate; of a film that has none only that it reads again is asked.
+                // OpenCV seeks by the mean rate. For a film that has none the test only requires that it reads again.
                 assert!(of("sought").all(|line| number(line[2]) >= 0.0), "{format:?}: {said}");
                 continue;
             }
@@ -303,7 +302,7 @@ fn odd_films_open() {
     }
     let folder = tempfile::tempdir().unwrap();
     let size = (64, 48);
-    // One picture; a picture an hour; stamps that stand still.
+    // One picture; a picture an hour; equal times.
     let hourly: Vec<_> = (0..30).map(|n| (vec![n * 3_600_000_000], size)).collect();
     for (chunks, duration) in
         [(vec![(vec![7], size)], 1.0), (hourly, 30.0 * 3600.0), (vec![(vec![5, 5, 5], size)], 1.0)]

@@ -1,4 +1,4 @@
-//! Pictures and films as bytes, judged by the decoders of others.
+//! Pictures and films as bytes, judged by independent decoders.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "../../fuzz/checks.rs"]

@@ -1,4 +1,4 @@
-//! The encoder on real pixels: right picture, right size, camera JPEGs untouched.
+//! The encoder on real pixels: right picture, right size, JPEGs of the camera unchanged.
 
 use tallycam::base::ClockTime;
 use tallycam::encode::{EncodeError, Encoder};
@@ -70,7 +70,7 @@ fn frame(fourcc: Fourcc, stride: usize, data: &[u8]) -> Frame<'_> {
     }
 }
 
-/// Mean squared error of one plane of the decoded picture against the scene.
+/// Peak signal-to-noise ratio of one plane of the decoded picture against the scene, in dB.
 fn psnr(jpeg: &[u8], plane: usize) -> f64 {
     let yuv = turbojpeg::decompress_to_yuv(jpeg).unwrap();
     let (subsampled, step) = if plane == 0 { (false, 1) } else { (true, 2) };
@@ -95,7 +95,7 @@ fn psnr(jpeg: &[u8], plane: usize) -> f64 {
 }
 
 #[test]
-fn every_raw_format_gives_the_scene() {
+fn every_raw_format_encodes_the_scene() {
     for fourcc in [Fourcc::YUYV, Fourcc::UYVY, Fourcc::NV12, Fourcc::YU12] {
         for padding in [0, 30] {
             let stride = fourcc.tight_stride(WIDTH as u32).unwrap() as usize + padding;
@@ -152,7 +152,7 @@ fn missing_huffman_tables_are_put_in() {
     let data = raw(Fourcc::YUYV, 2 * WIDTH);
     let mut encoder = Encoder::new(80).unwrap();
     let whole = encoder.encode(&frame(Fourcc::YUYV, 2 * WIDTH, &data)).unwrap().jpeg();
-    // libjpeg-turbo's default tables are the standard ones: without them it is a UVC camera's JPEG.
+    // libjpeg-turbo's default tables are the standard ones: without them the picture equals a UVC camera's JPEG.
     let mut bare = Vec::new();
     let mut at = 2;
     bare.extend(&whole[..2]);
@@ -172,7 +172,7 @@ fn missing_huffman_tables_are_put_in() {
 }
 
 #[test]
-fn what_is_no_picture_is_refused_and_the_next_one_taken() {
+fn a_broken_picture_is_refused_and_the_next_one_accepted() {
     let data = raw(Fourcc::YUYV, 2 * WIDTH);
     let mut encoder = Encoder::new(80).unwrap();
     let good = frame(Fourcc::YUYV, 2 * WIDTH, &data);

@@ -7,7 +7,7 @@ use tallycam::media::{Geometry, Orientation, Picture, SmallImage};
 use tallycam::vision::{Detector, MotionDetector};
 use turbojpeg::{Compressor, PixelFormat, Subsamp};
 
-/// A slope of light with a red half and a blue half.
+/// A brightness gradient with a red half and a blue half.
 fn picture(width: usize, height: usize, subsamp: Subsamp) -> Picture {
     let mut pixels = Vec::new();
     for row in 0..height {
@@ -56,7 +56,7 @@ fn every_scale_of_every_kind_shows_the_same_picture() {
                 assert_eq!((out.sequence, out.stamp), (42, picture.stamp));
                 assert_eq!(out.y.len(), out.width * out.height);
                 let light = |column: usize, row: usize| i32::from(out.y[row * out.width + column]);
-                // Darker above, lighter below; left and right are of other lightness.
+                // Darker above, lighter below; left and right differ in brightness.
                 assert!(light(0, out.height - 1) > light(0, 0) + 40);
                 if across == 0 {
                     assert!(
@@ -73,7 +73,7 @@ fn every_scale_of_every_kind_shows_the_same_picture() {
                 );
                 assert_eq!((out.u.len(), out.v.len()), (out.chroma_width * out.chroma_height, out.u.len()));
                 if width < 64 {
-                    // A sample or two of chroma stand for all of it.
+                    // Here one or two chroma samples cover the whole picture.
                     continue;
                 }
                 let last = out.chroma_width * out.chroma_height - 1;
@@ -90,7 +90,7 @@ fn every_scale_of_every_kind_shows_the_same_picture() {
 }
 
 #[test]
-fn whatever_is_cropped_chroma_belongs_to_luma_and_motion_can_look_at_it() {
+fn any_crop_keeps_chroma_aligned_and_works_with_motion() {
     let mut reducer = Reducer::new().unwrap();
     let mut out = SmallImage::empty();
     let mut found = Vec::new();
@@ -177,7 +177,7 @@ fn broken_pictures_are_errors_and_the_next_is_read() {
 }
 
 #[test]
-fn bytes_left_between_the_last_block_and_the_end_are_forgiven() {
+fn bytes_between_the_last_block_and_the_end_are_tolerated() {
     let mut reducer = Reducer::new().unwrap();
     let (mut clean, mut out) = (SmallImage::empty(), SmallImage::empty());
     let picture = picture(320, 240, Subsamp::Sub2x1);

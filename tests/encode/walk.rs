@@ -1,9 +1,9 @@
-//! The JPEG walk on real pictures, with the decoder as judge.
+//! The JPEG walk on real pictures, compared with the decoder.
 
 use tallycam::media::jpeg::{EndSearch, JpegError, STANDARD_HUFFMAN_TABLES, end_of_picture, inspect};
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 
-/// A picture with enough in it that every kind of code is used.
+/// A picture with enough detail to use every kind of code.
 fn real(width: usize, height: usize, subsampling: Subsamp, progressive: bool) -> Vec<u8> {
     let mut seed = 1u32;
     let pixels: Vec<u8> = (0..width * height * 3)

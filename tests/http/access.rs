@@ -1,5 +1,5 @@
-//! Who may change the camera, over sockets: every route that changes something, from this machine and from another one,
-//! by Basic, by cookie, and without either.
+//! The right to change the camera, over sockets: every changing route, from this machine and from another one, by
+//! Basic, by cookie, and without either.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::Path;
@@ -21,7 +21,7 @@ use crate::common::testcam::TestCam;
 
 pub const PASSWORD: &str = "correct horse";
 
-/// A server that all addresses of this machine reach.
+/// A server that listens on all addresses of this machine.
 pub struct Camera {
     pub served: Served,
     pub access: Access,
@@ -37,12 +37,12 @@ pub fn camera_in(folder: &Path, settings: http::ServerSettings) -> Camera {
     Camera { served, access, recent }
 }
 
-/// One with the password, where `[access] local` is "open", and the folder that keeps it.
+/// A camera with a password and `[access] local` = "open", and the folder of its state.
 pub fn camera() -> (Camera, tempfile::TempDir) {
     camera_with(http::ServerSettings { is_local_open: true, ..http::ServerSettings::default() })
 }
 
-/// One with the password, and the folder that keeps it.
+/// A camera with a password, and the folder of its state.
 pub fn camera_with(settings: http::ServerSettings) -> (Camera, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let camera = camera_in(folder.path(), settings);
@@ -50,9 +50,9 @@ pub fn camera_with(settings: http::ServerSettings) -> (Camera, tempfile::TempDir
     (camera, folder)
 }
 
-/// An address of this machine that is no loopback, where it has one: what comes from there comes from beyond.
+/// An address of this machine other than loopback, if it has one. Requests from it count as remote.
 pub fn own_address() -> Option<IpAddr> {
-    // Nothing is sent: only a way is chosen.
+    // Nothing is sent: connecting only selects a route.
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.connect("192.0.2.77:9").ok()?;
     Some(socket.local_addr().ok()?.ip()).filter(|ip| !ip.is_loopback() && !ip.is_unspecified())
@@ -63,12 +63,12 @@ impl Camera {
         self.served.address.port()
     }
 
-    /// A request of this machine's own.
+    /// A request from this machine.
     pub fn here(&self, method: &str, path: &str, lines: &str, body: &str) -> Answer {
         self.ask("127.0.0.1".parse().unwrap(), method, path, &format!("Host: localhost\r\n{lines}"), body)
     }
 
-    /// A request that comes from beyond: from another address, else through a proxy.
+    /// A remote request: from another address, or else through a proxy.
     pub fn beyond(&self, method: &str, path: &str, lines: &str, body: &str) -> Answer {
         match own_address() {
             Some(ip) => self.ask(ip, method, path, &format!("Host: cam\r\n{lines}"), body),
@@ -76,7 +76,7 @@ impl Camera {
         }
     }
 
-    /// A request that a proxy of this machine hands on for `client`.
+    /// A request that a proxy on this machine forwards for `client`.
     fn behind(&self, client: &str, method: &str, path: &str, lines: &str, body: &str) -> Answer {
         let lines = format!("Host: localhost\r\nX-Forwarded-For: {client}\r\n{lines}");
         self.ask("127.0.0.1".parse().unwrap(), method, path, &lines, body)
@@ -98,7 +98,7 @@ impl Camera {
 
 pub const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 
-/// The cookie that an answer sets, as a line of the next request.
+/// The cookie that an answer sets, as a header line of the next request.
 pub fn cookie(answer: &Answer) -> String {
     let set = answer.header("set-cookie").unwrap();
     format!("Cookie: {}\r\n", set.split(';').next().unwrap())
@@ -109,13 +109,13 @@ pub fn basic(user: &str, password: &str) -> String {
 }
 
 #[test]
-fn where_only_counts_are_wanted_the_still_is_for_who_may_change_something() {
+fn in_privacy_mode_the_still_is_only_for_users_who_may_change_something() {
     let folder = tempfile::tempdir().unwrap();
     let settings =
         http::ServerSettings { counts_only: true, is_local_open: true, ..http::ServerSettings::default() };
     let camera = camera_in(folder.path(), settings);
     let path = "/api/v1/still.jpg";
-    // Nothing is counted here: who is let in is told so.
+    // Nothing is counted here, so an admitted client gets 503.
     assert_eq!(camera.beyond("GET", path, "", "").status, 503, "there is no password yet");
     camera.access.set(PASSWORD).unwrap();
     for method in ["GET", "HEAD"] {
@@ -130,7 +130,7 @@ fn where_only_counts_are_wanted_the_still_is_for_who_may_change_something() {
 }
 
 #[test]
-fn programs_show_the_password_by_basic() {
+fn programs_send_the_password_by_basic() {
     let (camera, _folder) = camera();
     for user in ["", "admin", "übermut"] {
         let answer = camera.beyond("POST", "/api/v1/resume", &basic(user, PASSWORD), "");
@@ -149,7 +149,7 @@ fn programs_show_the_password_by_basic() {
 }
 
 #[test]
-fn a_browser_is_not_asked_by_a_dialog() {
+fn a_browser_gets_no_password_dialog() {
     let (camera, _folder) = camera();
     for line in ["Origin: http://cam\r\n", "Sec-Fetch-Mode: cors\r\n", "User-Agent: Mozilla/5.0 (X11)\r\n"] {
         for path in ["/api/v1/pause", "/stop_stream"] {
@@ -159,7 +159,7 @@ fn a_browser_is_not_asked_by_a_dialog() {
     }
 }
 
-/// A web server or forwarder on the same machine that marks nothing makes everybody look as if on it.
+/// An unmarked proxy or forwarder on the same machine makes every client look local.
 #[test]
 fn once_there_is_a_password_a_loopback_address_is_no_proof() {
     let folder = tempfile::tempdir().unwrap();
@@ -196,7 +196,7 @@ fn once_there_is_a_password_a_loopback_address_is_no_proof() {
 }
 
 #[test]
-fn who_asks_for_a_camera_s_picture_changes_nothing() {
+fn a_request_for_a_picture_of_a_camera_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let camera = camera_in(folder.path(), http::ServerSettings::default());
     let mark = "X-Tallycam-Mark: 0123456789abcdef\r\n";
@@ -207,14 +207,14 @@ fn who_asks_for_a_camera_s_picture_changes_nothing() {
 }
 
 #[test]
-fn this_machine_is_asked_for_nothing() {
+fn this_machine_needs_no_password() {
     let (camera, _folder) = camera();
     assert_eq!(camera.here("POST", "/api/v1/resume", "", "").status, 200);
     let resumed = camera.here("POST", "/api/v1/resume", FORM, "next=.%2F");
     assert_eq!(resumed.header("location"), Some("../.././"));
     let loopback: IpAddr = "127.0.0.1".parse().unwrap();
     assert_eq!(camera.ask(loopback, "POST", "/api/v1/resume", "Host: cam\r\n", "").status, 401);
-    // A name that was made to lead here.
+    // A foreign name that resolves to this machine.
     assert_eq!(camera.ask(loopback, "POST", "/api/v1/resume", "Host: rebound.example\r\n", "").status, 421);
     for name in ["evil.example", "localhost:x@evil.example"] {
         let named = format!(
@@ -228,7 +228,7 @@ fn this_machine_is_asked_for_nothing() {
 }
 
 #[test]
-fn a_form_leads_to_the_page_that_signs_in_and_back() {
+fn a_form_leads_to_the_sign_in_page_and_back() {
     let (camera, folder) = camera();
     let browser = format!("Sec-Fetch-Mode: navigate\r\nSec-Fetch-Site: same-origin\r\n{FORM}");
     let form = "next=lines&name=Yard&corners=1+2&password=hidden+horse";
@@ -236,7 +236,7 @@ fn a_form_leads_to_the_page_that_signs_in_and_back() {
     assert_eq!(answer.status, 401);
     let base = "<base href=\"../../sign-in?next=lines\">";
     assert!(answer.text().contains(base) && !answer.text().contains("horse"), "{}", answer.text());
-    // A program's fields are not even read.
+    // The fields of a program's form are not even read.
     let unread = camera.beyond("POST", "/api/v1/zones", FORM, form);
     assert_eq!((unread.status, unread.header("content-type")), (401, Some("application/problem+json")));
     let page = camera.beyond("GET", "/sign-in?next=lines", "", "");
@@ -258,7 +258,7 @@ fn a_form_leads_to_the_page_that_signs_in_and_back() {
     let (name, rest) = set.split_once('=').unwrap();
     let (token, attributes) = rest.split_once("; ").unwrap();
     assert!(name.len() == 17 && name.starts_with("tallycam_") && token.len() == 43, "{set}");
-    // Without a path it fits whatever prefix the page is reached at.
+    // Without a path the cookie fits any prefix of the page's address.
     assert_eq!(attributes, "Max-Age=2592000; HttpOnly; SameSite=Strict");
     assert!(!std::fs::read_to_string(folder.path().join("access.json")).unwrap().contains(token));
 
@@ -293,7 +293,7 @@ fn signing_out_ends_each_session_that_the_browser_shows() {
 }
 
 #[test]
-fn signing_in_leads_nowhere_else_and_not_for_others() {
+fn signing_in_redirects_only_within_the_site() {
     let (camera, _folder) = camera();
     let answer = camera.beyond("POST", "/sign-in", FORM, "password=correct+horse&next=%2F%2Fevil.example");
     assert_eq!((answer.status, answer.header("location")), (303, Some("./")));
@@ -309,7 +309,7 @@ fn signing_in_leads_nowhere_else_and_not_for_others() {
 }
 
 #[test]
-fn forged_and_expired_cookies_are_none() {
+fn forged_and_expired_cookies_are_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let settings = http::ServerSettings { session: Duration::ZERO, ..http::ServerSettings::default() };
     let camera = camera_in(folder.path(), settings);
@@ -329,7 +329,7 @@ fn forged_and_expired_cookies_are_none() {
 }
 
 #[test]
-fn sessions_outlive_a_restart_and_end_with_the_password() {
+fn sessions_survive_a_restart_and_end_with_the_password() {
     let (camera, folder) = camera();
     let (one, two) = (camera.signed_in(), camera.signed_in());
     drop(camera);
@@ -340,7 +340,7 @@ fn sessions_outlive_a_restart_and_end_with_the_password() {
     assert_eq!(camera.beyond("POST", "/api/v1/resume", &one, "").status, 200);
     assert_eq!(camera.beyond("POST", "/api/v1/resume", &two, "").status, 200);
     let json = "Content-Type: application/json\r\n";
-    // With a cookie alone nobody locks the owner out.
+    // A cookie alone is not enough to lock the owner out.
     let draft = |current: &str| json!({"password": "another horse", "current": current}).to_string();
     let answer = camera.beyond("PUT", "/api/v1/password", &format!("{json}{one}"), &draft("wrong"));
     assert_eq!(answer.status, 403, "{}", answer.text());
@@ -367,7 +367,7 @@ fn sessions_outlive_a_restart_and_end_with_the_password() {
     let short = camera.here("PUT", "/api/v1/password", json, r#"{"password":"short"}"#).json();
     assert_eq!(short["range"], "a text of 8 to 200 characters that can be typed");
     assert!(short.get("given").is_none(), "{short}");
-    // What may have been meant as the password is not given back.
+    // A value that may have been meant as the password is not echoed.
     for (body, field) in [(r#"{"password":1e55555}"#, "password"), (r#"{"short77":1e55555}"#, "***")] {
         let answer = camera.here("PUT", "/api/v1/password", json, body);
         assert_eq!((answer.status, &answer.json()["field"]), (400, &json!(field)), "{}", answer.text());
@@ -404,7 +404,7 @@ fn the_password_is_changed_on_the_page() {
         assert!(!answer.text().contains("horse"), "no password is shown again");
         assert!(!answer.text().contains("show-how"), "{}", answer.text());
     }
-    // On the page of access its field is marked, and no other part of the page is unfolded.
+    // The page of access marks the field, and unfolds no other part.
     let unlike = "next=access&current=correct+horse&password=another+horse&again=another+hors";
     let answer = camera.beyond("POST", "/sign-in", &format!("{FORM}{mine}"), unlike);
     assert_eq!((answer.status, answer.text().matches("aria-invalid").count()), (422, 1), "{}", answer.text());
@@ -420,7 +420,7 @@ fn the_password_is_changed_on_the_page() {
 }
 
 #[test]
-fn who_removes_the_password_is_told_so_on_every_page() {
+fn a_removed_password_is_mentioned_on_every_page() {
     const WORDS: &str = "Anyone on this network can watch and change this camera.";
     let (camera, _folder) = camera();
     let pages = ["/", "/media", "/sign-in", "/database"];
@@ -437,7 +437,7 @@ fn who_removes_the_password_is_told_so_on_every_page() {
         assert!(camera.beyond("GET", page, "", "").text().contains(WORDS), "{page}");
     }
     assert_eq!(camera.beyond("GET", "/state", "", "").json()["open"], true);
-    // Whoever comes by does not lock the owner out.
+    // A passer-by cannot lock the owner out.
     let draft = r#"{"password":"mine for ever"}"#;
     assert_eq!(
         camera.beyond("PUT", "/api/v1/password", "Content-Type: application/json\r\n", draft).status,
@@ -471,7 +471,7 @@ fn guesses_take_longer_and_longer() {
     assert!(looked_at >= 10, "people may mistype: {looked_at}");
     assert!(late.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
     assert_eq!(late.header("www-authenticate"), None);
-    // Who has to wait learns nothing, not even whether it is right now; a cookie is no guess.
+    // A client that has to wait does not even learn whether its guess is right now; a cookie is no guess.
     let mut last = guess("10.9.9.9", "guess");
     while last.status != 429 {
         last = guess("10.9.9.9", "guess");
@@ -485,7 +485,7 @@ fn guesses_take_longer_and_longer() {
 }
 
 #[test]
-fn many_guesses_at_once_are_no_more_than_one_after_the_other() {
+fn simultaneous_guesses_are_limited_like_sequential_ones() {
     let (camera, _folder) = camera();
     let statuses: Vec<u16> = std::thread::scope(|scope| {
         let asking: Vec<_> = (0..40)
@@ -506,7 +506,7 @@ fn many_guesses_at_once_are_no_more_than_one_after_the_other() {
 }
 
 #[test]
-fn the_log_is_shown_and_says_no_secret() {
+fn the_log_is_shown_without_secrets() {
     let (camera, _folder) = camera();
     for (n, level) in [log::Level::Error, log::Level::Info, log::Level::Debug].into_iter().enumerate() {
         camera.recent.add(LoggedLine {

@@ -1,5 +1,5 @@
-//! The audit list of the program as it runs: sign-ins, refusals as sums, changes with their authors; no secrets, and no more
-//! than an admin may see.
+//! The audit list of the running program: sign-ins, summed refusals, changes with their authors; no secrets, visible
+//! to admins only.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -59,7 +59,7 @@ fn rows_with(daemon: &Daemon, what: &str) -> Vec<Value> {
 }
 
 #[test]
-fn who_signs_in_is_refused_or_changes_something_is_on_the_list() {
+fn sign_ins_refusals_and_changes_are_on_the_list() {
     let folder = tempfile::tempdir().unwrap();
     let access = Access::open(folder.path());
     access.set(PASSWORD).unwrap();
@@ -75,7 +75,7 @@ fn who_signs_in_is_refused_or_changes_something_is_on_the_list() {
     assert_eq!(changed.status, 200, "{}", changed.text());
     let wrong =
         ask(&daemon, "PATCH", "/api/v1/settings", &format!("{JSON}{session}"), r#"{"stream.quality": 6000}"#);
-    assert_eq!(wrong.status, 422, "what is not carried out is no change");
+    assert_eq!(wrong.status, 422, "a refused request is no change");
     let line = json!({"name": "Door", "a": [0.1, 0.5], "b": [0.9, 0.5]});
     let made = ask(&daemon, "POST", "/api/v1/lines", &admin(), &line.to_string());
     assert_eq!(made.status, 201, "{}", made.text());
@@ -152,7 +152,7 @@ fn fifty_wrong_passwords_are_one_row() {
         let refused = ask(&daemon, "GET", "/api/v1/users", &basic("me", "wrong horse"), "");
         assert!(matches!(refused.status, 401 | 429), "{}", refused.text());
     }
-    // From another address, for this one has to wait.
+    // From another address, because this one has to wait.
     let rows = || {
         let head = format!("Host: localhost\r\nX-Forwarded-For: 10.0.0.8\r\n{}", basic("me", PASSWORD));
         let request = format!("GET /api/v1/audit HTTP/1.1\r\n{head}\r\n");
@@ -164,7 +164,7 @@ fn fifty_wrong_passwords_are_one_row() {
 }
 
 #[test]
-fn sign_ins_of_one_user_are_one_row_a_minute_and_drive_nobody_elses_out() {
+fn sign_ins_of_one_user_are_one_row_a_minute_and_displace_no_others() {
     let folder = tempfile::tempdir().unwrap();
     let access = Access::open(folder.path());
     access.set(PASSWORD).unwrap();
@@ -178,20 +178,20 @@ fn sign_ins_of_one_user_are_one_row_a_minute_and_drive_nobody_elses_out() {
     let eves = || rows(&daemon).into_iter().filter(|row| row["who"] == "eve").collect::<Vec<_>>();
     let count = |rows: &[Value]| rows.iter().map(|row| row["count"].as_u64().unwrap()).sum::<u64>();
     wait_until("all are on the list", || count(&eves()) == 40);
-    // As many as minutes have begun meanwhile.
+    // At most one per minute that has begun.
     assert!(eves().len() < 10, "{:?}", eves());
 }
 
 #[test]
-fn a_change_is_on_the_list_though_its_client_leaves_before_the_answer() {
+fn a_change_is_on_the_list_even_if_its_client_disconnects_before_the_answer() {
     let folder = tempfile::tempdir().unwrap();
     Access::open(folder.path()).set(PASSWORD).unwrap();
     let daemon = start(folder.path());
-    // It is remembered from now on, and not looked at again.
+    // The password is remembered from now on, and not hashed again.
     rows(&daemon);
     let mut client = TcpStream::connect(daemon.address).unwrap();
     let head = format!("POST /api/v1/snapshots HTTP/1.1\r\nHost: localhost\r\n{}", basic("me", PASSWORD));
-    // The camera has to be woken for it.
+    // The request has to open the camera first.
     client.write_all(format!("{head}Content-Length: 0\r\n\r\n").as_bytes()).unwrap();
     drop(client);
     let is_kept = |row: &Value| row["what"].as_str().unwrap().starts_with("kept a snapshot");

@@ -1,4 +1,4 @@
-//! `[access] claim = "network"`: nothing is answered before a browser on the network has chosen the first password.
+//! `[access] claim = "network"`: nothing is answered before a browser on the network has set the first password.
 
 use tallycam::access::Access;
 use tallycam::http;
@@ -45,12 +45,12 @@ fn nothing_is_answered_before_a_password_is_chosen() {
     assert!(put.text().contains("/claim"), "{}", put.text());
     let page = camera.beyond("GET", "/claim", "", "");
     assert!(page.status == 200 && page.text().contains("action=\"claim\""), "{}", page.text());
-    // The machine's own programs need no browser.
+    // Programs of this machine need no browser.
     assert_eq!(camera.here("GET", "/api/v1/state", "", "").status, 200);
 }
 
 #[test]
-fn the_first_who_chooses_one_is_signed_in_and_nobody_is_after() {
+fn the_first_to_choose_a_password_is_signed_in_and_no_one_after() {
     let (camera, folder) = unclaimed();
     for (body, status, words) in [
         ("password=short&again=short", 422, "8"),
@@ -83,8 +83,8 @@ fn the_first_who_chooses_one_is_signed_in_and_nobody_is_after() {
         camera.access.verify_password("", PASSWORD).is_some()
             && camera.access.verify_password("", "wrong horse").is_none()
     );
-    assert!(camera.access.claim("wrong horse").is_err(), "who came at the same moment");
-    // Looking is open as the setting says, and after the next start too.
+    assert!(camera.access.claim("wrong horse").is_err(), "a client at the same moment");
+    // Viewing is open as the setting says, also after the next start.
     assert_eq!(camera.beyond("GET", "/snapshot.jpg", "", "").status, 200);
     drop(camera);
     let again = Access::open(folder.path());
@@ -93,7 +93,7 @@ fn the_first_who_chooses_one_is_signed_in_and_nobody_is_after() {
 }
 
 #[test]
-fn who_comes_through_a_proxy_is_not_known_to_be_near() {
+fn a_client_behind_a_proxy_does_not_count_as_near() {
     let (camera, _folder) = unclaimed();
     let lines = format!("{FORM}X-Forwarded-For: 192.168.1.7\r\n");
     let answer = camera.beyond("POST", "/claim", &lines, "password=correct+horse&again=correct+horse");

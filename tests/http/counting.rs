@@ -1,5 +1,5 @@
-//! Counting on real sockets: lines and zones, counts and crossings, and the contract of every route.
-//! What is counted is put into a real ledger, or walks before a real counting thread.
+//! Counting on real sockets: lines and zones, counts and crossings, and the contract of every route. Crossings are
+//! put into a real counts.db, or a person walks before a real counting thread.
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ fn a_line_is_drawn_changed_and_deleted() {
     let tag = got.header("etag").unwrap().to_owned();
     assert_eq!(new.header("etag"), Some(&*tag));
 
-    // What was given may be sent back; only what differs changes.
+    // A received line may be sent back; only its differences are changes.
     let mut moved = line.clone();
     moved["a"] = json!([0.4, 1.0]);
     let put = served.send_with("PUT", &path, &format!("If-Match: {tag}\r\n"), &moved.to_string());
@@ -75,14 +75,14 @@ fn a_line_is_drawn_changed_and_deleted() {
     let gone = served.send_with("DELETE", &path, &format!("If-Match: {tag}\r\n"), "");
     assert_eq!((gone.status, gone.body.len()), (204, 0));
     assert_eq!(served.get(lines).json()["items"], json!([]));
-    // What it counted stays, and so does its name.
+    // Its crossings and its name stay.
     assert_eq!(names(&served.get("/api/v1/lines?deleted=1").json()), ["Door"]);
     assert!(served.get(&path).json()["deleted"].is_string());
     assert_eq!(served.send("DELETE", &path, JSON, "").status, 404);
 }
 
 #[test]
-fn what_is_no_line_is_refused_in_words() {
+fn an_invalid_line_is_refused_in_words() {
     let (_cam, served) = counted();
     served.draw("Door");
     let good = json!({"name": "Gate", "a": [0.1, 0.1], "b": [0.9, 0.9]});
@@ -96,7 +96,7 @@ fn what_is_no_line_is_refused_in_words() {
         (JSON, String::from("{\"name\":"), 400, "no JSON"),
         ("image/png", String::from("x"), 415, "image/png"),
         (JSON, String::from("[]"), 422, "not what is wanted"),
-        // The values in the order of our own declaration: nobody has promised one.
+        // The values in the order of our own declaration; no order is guaranteed.
         (JSON, String::from(r#"["Gate", [0.1, 0.1], [0.9, 0.9]]"#), 422, "should be an object"),
         (JSON, with("colour", json!("red")), 422, "colour"),
         (JSON, with("a", json!([0.5])), 422, "a should be [x, y]"),
@@ -117,7 +117,7 @@ fn what_is_no_line_is_refused_in_words() {
         );
         assert!(said.contains(word), "{body:.60} says {said}");
     }
-    // Which value it is, what is expected there, and what was given.
+    // The answer names the value, the expectation, and the given value.
     let square = json!([[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]]);
     let zone = |key: &str, value: Value| {
         let mut draft = json!({"name": "Queue", "points": square});
@@ -163,7 +163,7 @@ fn what_is_no_line_is_refused_in_words() {
         );
         assert!(problem["range"].as_str().unwrap().contains(range), "{body}: {problem}");
     }
-    // What is there already is not taken away by saying nothing of it.
+    // Null does not remove a required value.
     for (key, path) in [("a", "/api/v1/lines/1"), ("anchor", "/api/v1/lines/1")] {
         let refused = served.send("PATCH", path, JSON, &json!({ key: null }).to_string());
         assert_eq!((refused.status, &refused.json()["field"]), (422, &json!(key)), "{}", refused.text());
@@ -207,7 +207,7 @@ fn what_is_no_line_is_refused_in_words() {
 }
 
 #[test]
-fn what_was_sent_of_a_line_or_zone_is_named_where_it_is_refused() {
+fn a_refusal_of_a_line_or_zone_names_the_sent_value() {
     let (_cam, served) = counted();
     served.draw("Door");
     let zone = json!({"name": "Yard", "points": [[0, 0], [1, 0], [1, 1]]});
@@ -216,21 +216,21 @@ fn what_was_sent_of_a_line_or_zone_is_named_where_it_is_refused() {
     let reset = "/api/v1/counts/reset";
     let many = json!({"name": "Hall", "points": vec![[0, 0]; 33]}).to_string();
     for (method, path, kind, body, status, field, range, given) in [
-        // Of two that do not go together: what was sent, not what was there before.
+        // If two values exclude each other, the answer names the one that was sent.
         ("PATCH", door, JSON, r#"{"a":[0.5,0]}"#, 422, "a", "another point", "[0.5,0]"),
         ("PATCH", door, JSON, r#"{"b":[0.5,1]}"#, 422, "b", "another point", "[0.5,1]"),
         ("PATCH", door, JSON, r#"{"in_name":"out"}"#, 422, "in_name", "another name", "out"),
         ("PATCH", door, JSON, r#"{"out_name":"in"}"#, 422, "out_name", "another name", "in"),
         ("PATCH", door, JSON, r#"{"a":[0.1,7]}"#, 422, "a", "from -1 to 2", "[0.1,7]"),
-        // No part of it is on the picture, though both ends may be where they are.
+        // The line lies outside the picture, though each end alone is allowed.
         ("POST", lines, JSON, r#"{"name":"T","a":[0,1.5],"b":[1,1.5]}"#, 422, "b", "with some of", "[1,1.5]"),
-        // Null is none where there has to be one.
+        // Null is refused for a required value.
         ("POST", lines, JSON, r#"{"name":"T","a":null,"b":[0,1]}"#, 422, "a", "[x, y]", "null"),
         ("PUT", door, JSON, r#"{"name":null,"a":[1,1],"b":[0,1]}"#, 422, "name", "a name", "null"),
         ("PUT", yard, JSON, r#"{"name":"Yard","points":null}"#, 422, "points", "a list of [x, y]", "null"),
         ("PATCH", yard, JSON, r#"{"points":null}"#, 422, "points", "left out", "null"),
         ("PATCH", yard, JSON, r#"{"classes":null}"#, 422, "classes", "left out", "null"),
-        // No numbers, in JSON and in forms.
+        // Not a number, in JSON and in forms.
         ("POST", lines, JSON, r#"{"name":"T","a":[0,NaN],"b":[0,1]}"#, 400, "a", "finite", "NaN"),
         ("POST", lines, JSON, r#"{"name":"T","a":[0,0],"b":[0,1e400]}"#, 400, "b", "finite", "1e400"),
         ("POST", lines, FORM, "name=T&a=NaN,0&b=0,1", 422, "a", "[x, y]", "[\"NaN\",0]"),
@@ -258,7 +258,7 @@ fn what_was_sent_of_a_line_or_zone_is_named_where_it_is_refused() {
             "no other",
             "Yard",
         ),
-        // Which line was meant is in the body.
+        // The body says which line.
         ("POST", reset, JSON, r#"{"line":99}"#, 404, "line", "a line that is there", "99"),
         ("POST", reset, FORM, "line=x", 422, "line", "a whole number", "x"),
     ] {
@@ -269,7 +269,7 @@ fn what_was_sent_of_a_line_or_zone_is_named_where_it_is_refused() {
         let said = problem["given"].as_str().unwrap();
         assert!(if given.is_empty() { said.len() == 100 } else { said == given }, "{body}: {problem}");
     }
-    // What was answered may be sent back, and a number as a form has it.
+    // An answer may be sent back, and a number may be written as in a form.
     for path in [door, yard] {
         let sent = served.get(path).text().to_owned();
         for method in ["PATCH", "PUT"] {
@@ -286,7 +286,7 @@ fn what_was_sent_of_a_line_or_zone_is_named_where_it_is_refused() {
 }
 
 #[test]
-fn a_line_of_the_operators_file_is_pinned() {
+fn a_line_of_the_configuration_file_is_pinned() {
     let (_cam, served) = counted();
     let draft = LineDraft::new("Door", [0.5, 1.0], [0.5, 0.0]);
     served.counts.pin(vec![(draft, String::from("config.toml:112"))], Vec::new()).unwrap();
@@ -333,15 +333,15 @@ fn counts_by_the_hour_as_json_and_as_a_table() {
     assert_eq!(report["by"], json!(["line", "class", "direction"]));
     let items = report["items"].as_array().unwrap();
     assert!((3..=4).contains(&items.len()), "{report:#}");
-    // An hour in which nothing was counted is no zero.
+    // An hour without counting is not a zero.
     assert_eq!(
         (&items[0]["in"], &items[0]["covered"], &items[0]["counts"]),
         (&json!(null), &json!(0.0), &json!([]))
     );
-    // Nor is what was before the first start, in that hour and in those before it.
+    // Neither is the time before the first start, in that hour and in those before it.
     let gap = &report["gaps"][0];
     assert_eq!((&gap["from"], &gap["why"]), (&report["from"], &json!("not_begun")), "{report:#}");
-    // Of the line by itself nothing is known before it was drawn.
+    // The line itself has a gap before it was drawn.
     let [of_the_line] = &report["line_gaps"].as_array().unwrap()[..] else { panic!("{report:#}") };
     assert_eq!((&of_the_line["line"], &of_the_line["line_id"]), (&json!("=Door"), &json!(door)));
     assert_eq!(of_the_line["gaps"][0]["from"], report["from"], "{report:#}");
@@ -362,7 +362,7 @@ fn counts_by_the_hour_as_json_and_as_a_table() {
     assert_eq!(rows[0], "\u{feff}start,end,covered,line,class,direction,count,line_id,local_start");
     assert!(rows[1].contains(&format!(",'=Door,person,in,5,{door},20")), "{}", rows[1]);
     assert!(rows[2].contains(&format!(",'=Door,person,out,2,{door},20")), "{}", rows[2]);
-    // A name may have a comma in it, and others may stand beside it.
+    // A name may contain a comma and stand beside others.
     served.draw("Hall, left");
     for (line, status) in [
         ("Hall%2C%20left", 200),
@@ -374,14 +374,14 @@ fn counts_by_the_hour_as_json_and_as_a_table() {
         assert_eq!(served.get(&format!("/api/v1/counts?line={line}")).status, status, "{line}");
         assert_eq!(served.get(&format!("/api/v1/crossings?line={line}")).status, status, "{line}");
     }
-    // By its name, too, and of a line that is deleted.
+    // By its name, too, and for a deleted line.
     served.send("DELETE", &format!("/api/v1/lines/{door}"), JSON, "");
     let named = served.get("/api/v1/counts?from=-3h&bucket=total&by=&line=%3DDoor").json();
     assert_eq!(named["items"][0]["counts"], json!([{"count": 7}]));
 }
 
 #[test]
-fn a_class_with_a_comma_in_its_name_is_asked_for_like_any_other() {
+fn a_class_with_a_comma_in_its_name_can_be_queried() {
     let (_cam, served) = counted();
     let door = served.draw("Door");
     for (class, many) in [("a,x", 3), ("a", 2), ("b", 1)] {
@@ -396,7 +396,7 @@ fn a_class_with_a_comma_in_its_name_is_asked_for_like_any_other() {
 }
 
 #[test]
-fn a_value_that_means_nothing_is_reported() {
+fn a_meaningless_value_is_reported() {
     let (_cam, served) = counted();
     for (path, word) in [
         ("/api/v1/counts?from=soon", "from is \"soon\""),
@@ -427,12 +427,12 @@ fn a_value_that_means_nothing_is_reported() {
         let detail = answer.json()["detail"].as_str().unwrap().to_owned();
         assert!(detail.contains(word), "{path} says {detail}");
     }
-    // Empty values are those of forms that were not filled in.
+    // Empty values come from form fields that were left empty.
     assert_eq!(served.get("/api/v1/counts?from=&to=&line=&class=&bucket=&scene=&_=123").status, 200);
     assert_eq!(served.get("/api/v1/crossings?from=&to=&limit=&cursor=&order=&direction=").status, 200);
 }
 
-/// All ids that pages of `path` give, and how many pages there were.
+/// All ids on the pages of `path`, and the number of pages.
 fn ids(served: &Counted, path: &str) -> (Vec<u64>, usize) {
     let (mut ids, mut pages, mut cursor) = (Vec::new(), 0, String::new());
     loop {
@@ -459,7 +459,7 @@ fn crossings_page_by_page_and_as_a_table() {
         (&json!("Gate"), &json!(gate), &json!(1_000_029))
     );
     assert_eq!((&newest["score"], &newest["thumbnail"]), (&json!(0.75), &json!(null)));
-    // Whether the clock is right is for the machine to know.
+    // Whether the clock is right depends on the machine.
     assert!(newest["time_sure"].is_boolean());
     let all: Vec<u64> = (1..=30).collect();
     let reversed: Vec<u64> = all.iter().rev().copied().collect();
@@ -472,7 +472,7 @@ fn crossings_page_by_page_and_as_a_table() {
     let thumbnail = served.get("/api/v1/crossings/1/thumbnail.jpg");
     assert_eq!((thumbnail.status, thumbnail.header("content-type")), (404, Some("application/problem+json")));
 
-    // More than one piece, and all of them once.
+    // More than one piece, each crossing once.
     served.record(door, 600);
     served.record(gate, 600);
     let ask = |path: &str| served.ask(&format!("GET {path} HTTP/1.0\r\nHost: cam\r\n\r\n"));
@@ -495,7 +495,7 @@ fn crossings_page_by_page_and_as_a_table() {
 }
 
 #[test]
-fn today_and_setting_it_to_zero() {
+fn todays_counters_and_their_reset() {
     let (_cam, served) = counted();
     let (door, gate) = (served.draw("Door"), served.draw("Gate"));
     served.record(door, 6);
@@ -526,7 +526,7 @@ fn today_and_setting_it_to_zero() {
 }
 
 #[test]
-fn figures_of_counting() {
+fn metrics_of_counting() {
     let (_cam, served) = counted();
     let door = served.draw("Door \"1\"");
     served.record(door, 4);
@@ -557,8 +557,8 @@ fn figures_of_counting() {
     }
 }
 
-/// Somebody walks to and fro over the middle, in steps that a tracker can follow, a step with each
-/// look, until `is_enough`.
+/// A person walks to and fro over the middle, one step per detection and small enough for the tracker, until
+/// `is_enough`.
 fn walk_until(served: &Counted, what: &str, mut is_enough: impl FnMut() -> bool) {
     let (mut x, mut step, mut seen) = (0.2_f32, 0.02_f32, 0);
     wait_until(what, || {
@@ -586,19 +586,19 @@ fn the_old_programs_count_with_a_line_down_the_middle() {
         let now = served.get("/get_counts").json();
         now["in_count"].as_u64() > Some(0) && now["out_count"].as_u64() > Some(0)
     });
-    // Nobody drew that line: it is in no counts.db.
+    // Nobody drew that line, so it is in no counts.db.
     assert_eq!(served.get("/api/v1/crossings").json()["items"], json!([]));
     served.stage.put(None);
     assert_eq!(served.post("/stop_stream").text(), r#"{"status":"stopped"}"#);
     let kept = counts();
     assert_ne!(kept, r#"{"in_count":0,"out_count":0}"#);
-    assert_eq!(counts(), kept, "kept after the stop");
+    assert_eq!(counts(), kept, "the counts stay after the stop");
     assert_eq!(served.post("/start_stream").text(), r#"{"status":"started"}"#);
     assert_eq!(counts(), r#"{"in_count":0,"out_count":0}"#, "from zero again");
 }
 
 #[test]
-fn who_walks_before_the_camera_is_counted_announced_and_shown() {
+fn a_person_before_the_camera_is_counted_announced_and_shown() {
     let (_cam, served) = counted();
     served.draw("Door");
     let mut listener = served.listen("/api/v1/events?types=crossing,overlay", "");
@@ -620,13 +620,13 @@ fn who_walks_before_the_camera_is_counted_announced_and_shown() {
 }
 
 #[test]
-fn the_annotated_picture_is_another_one_and_shares_the_places() {
+fn the_annotated_stream_is_separate_and_counts_towards_max_viewers() {
     let cam = TestCam::new();
     let http = ServerSettings { max_viewers: 1, ..ServerSettings::default() };
     let served = count_with(&cam, Setup { http, ..Setup::default() });
     served.draw("Door");
     let mut viewer = served.watch("/stream?annotated=1");
-    // Drawn again, it has lost the number that the camera wrote into it.
+    // The picture was encoded again, so it has lost the camera's number.
     assert_eq!(number_of(&viewer.part().unwrap()), None);
     let state = served.state();
     assert_eq!((&state["viewers"], &state["viewer_list"][0]["skipped"].is_u64()), (&json!(1), &true));
@@ -641,7 +641,7 @@ fn the_annotated_picture_is_another_one_and_shares_the_places() {
 }
 
 #[test]
-fn where_only_counts_are_wanted_no_picture_is_given() {
+fn in_privacy_mode_no_picture_is_served() {
     let cam = TestCam::new();
     for by_the_server in [true, false] {
         let http = ServerSettings { counts_only: by_the_server, ..ServerSettings::default() };
@@ -656,7 +656,7 @@ fn where_only_counts_are_wanted_no_picture_is_given() {
                 pictures.push(path.replace("{id}", "1"));
             }
         }
-        // A page, but for its actions.
+        // The live page is served, without its actions.
         pictures.retain(|path| !["/api/v1/still.jpg", "/"].contains(&&**path));
         pictures.extend([String::from("/stream?annotated=1"), String::from("/snapshot?filename=a")]);
         assert!(pictures.len() >= 12, "{pictures:?}");
@@ -674,7 +674,7 @@ fn where_only_counts_are_wanted_no_picture_is_given() {
 }
 
 #[test]
-fn what_is_drawn_first_is_drawn_in_the_scene_that_is_shown_then() {
+fn the_first_line_belongs_to_the_scene_that_is_shown() {
     let form = "next=lines&name=Gate&ax=10&ay=10&bx=90&by=90&anchor=bottom&recrossing=every";
     let line = json!({"name": "Gate", "a": [0.5, 1], "b": [0.5, 0.25]}).to_string();
     let zone = json!({"name": "Gate", "points": [[0, 0], [1, 0], [1, 1]]}).to_string();
@@ -694,7 +694,7 @@ fn what_is_drawn_first_is_drawn_in_the_scene_that_is_shown_then() {
 }
 
 #[test]
-fn the_one_still_is_no_video_and_not_for_other_sites() {
+fn the_still_of_privacy_mode_is_no_video_and_not_for_other_sites() {
     let cam = TestCam::new();
     let still = |served: &Counted, lines: &str| {
         served.ask(&format!("GET /api/v1/still.jpg HTTP/1.1\r\nHost: cam\r\n{lines}\r\n"))
@@ -721,7 +721,7 @@ fn the_one_still_is_no_video_and_not_for_other_sites() {
         assert_eq!(still(&served, lines).status, 403, "{lines}");
     }
     assert!(served.get("/lines").text().contains("sign-in?next=lines"));
-    // Where pictures are shown, it is one as all others are.
+    // Outside privacy mode this is a picture like any other.
     let served = count(&cam);
     for lines in elsewhere {
         let still = still(&served, lines);
@@ -761,7 +761,7 @@ fn without_counting_every_route_says_so() {
     }
     assert_eq!(served.state()["counting"], json!(null));
     assert_eq!(served.get("/get_counts").text(), r#"{"in_count":0,"out_count":0}"#);
-    // A plain client that asks for more than there is gets what there is.
+    // A plain client that asks for the annotated stream gets the ordinary one.
     assert!(number_of(&served.watch("/stream?annotated=1").part().unwrap()).is_some());
 }
 
@@ -784,7 +784,7 @@ fn without_a_counts_db_the_rest_goes_on() {
     assert!(served.state()["counting"].is_object());
     let mut listener = served.listen("/api/v1/events", "");
     assert!(listener.next("state").data["counting"].is_object());
-    // Nothing is recorded: whoever watches over the service is told.
+    // Nothing is recorded, so the health check fails.
     assert_eq!((served.get("/health").status, served.get("/health").text()), (503, "False"));
     assert_eq!(served.state()["healthy"], false);
     assert!(number_of(&served.watch("/stream").part().unwrap()).is_some());
@@ -814,13 +814,13 @@ fn pages_and_their_forms() {
     assert!(again.text().contains("Front door") && again.text().contains("already"));
     assert!(again.text().contains("<base href=\"../../lines?line=new\">"), "{}", again.text());
     assert!(again.header("content-security-policy").unwrap().contains("base-uri 'self'"));
-    // Without a page to go on with, a form is answered as a program is.
+    // Without a page to go on with, a form gets the same answer as a program.
     let own = served.send("POST", "/api/v1/lines", FORM, "name=Front+door&a=0.5,1&b=0.5,0");
     assert_eq!((own.status, own.header("content-type")), (409, Some("application/problem+json")));
     let equal = served.send("POST", "/api/v1/lines", FORM, "next=lines&name=Second&ax=50&ay=50&bx=50&by=50");
     assert_eq!(equal.status, 422);
-    assert!(equal.text().contains("Second"), "what was typed is there again");
-    // The form knows tenths of a per cent. Who only renames a line does not move it.
+    assert!(equal.text().contains("Second"), "the typed text is there again");
+    // The form has tenths of a per cent. Renaming a line does not move it.
     let fine = json!({"name": "Fine", "a": [-0.12345, 0.5], "b": [1.2, 0.33333]});
     let fine = served.send("POST", "/api/v1/lines", JSON, &fine.to_string()).json();
     let path = format!("/api/v1/lines/{}", fine["id"]);
@@ -865,7 +865,7 @@ fn pages_and_their_forms() {
     assert_eq!(served.get(&format!("/crossings?line={line_number}&from=x")).status, 400);
     let address = format!("crossings?line={line_number}&amp;from=");
     assert!(served.get(&format!("/counts?line={line_number}")).text().contains(&address));
-    // Of one class only, and the way there keeps to it.
+    // For one class only, and the link keeps it.
     let none = served.get(&format!("/crossings?line={line_number}&class=zeppelin&from=-2d"));
     assert_eq!(none.text().matches("<figcaption>").count(), 0, "{}", none.text());
     let address = format!("crossings?line={line_number}&amp;class=zeppelin&amp;from=");
@@ -1000,7 +1000,7 @@ fn answers_have_exactly_the_properties_that_the_document_names() {
     let zone = json!({"name": "Yard", "points": [[0, 0], [1, 0], [1, 1]]}).to_string();
     assert_eq!(served.send("POST", "/api/v1/zones", JSON, &zone).status, 201);
     served.stage.put(Some(0.3));
-    wait_until("somebody is there", || served.get("/api/v1/tracks").json()["items"][0].is_object());
+    wait_until("a person is there", || served.get("/api/v1/tracks").json()["items"][0].is_object());
     let document = served.get("/api/v1/openapi.json").json();
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<HashSet<_>>();
     let schema = |pointer: &str| {
@@ -1026,7 +1026,7 @@ fn answers_have_exactly_the_properties_that_the_document_names() {
     same(&served.post("/api/v1/counts/reset").json(), "Reset");
     let model = served.get("/api/v1/model").json();
     same(&model["catalogue"][0], "CatalogueModel");
-    // Every address the document names is answered with a status it names, also where there is counting.
+    // Every address of the document answers with a documented status, also with counting.
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
             let (mut client, path) = (served.connect(), path.replace("{id}", "1"));

@@ -1,5 +1,5 @@
-//! The page of figures without scripts: days before and after, hours, comparisons, what was set to zero and taken back, and
-//! what a table is saved as.
+//! The counts page without scripts: days before and after, hours, comparisons, reset counters and their undo, and the
+//! file names of exported tables.
 use crate::common::counted::{Counted, Setup, count, count_with};
 use crate::common::testcam::TestCam;
 use crate::common::wait_until;
@@ -20,7 +20,7 @@ fn values(page: &str, mark: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_was_set_to_zero_is_taken_back() {
+fn a_reset_is_undone() {
     let (_cam, served) = counted();
     let door = served.draw("Door");
     served.record(door, 6);
@@ -37,7 +37,7 @@ fn what_was_set_to_zero_is_taken_back() {
     assert!(page.contains("All lines were set to zero at "), "{page}");
     let live = served.get("/").text().to_owned();
     assert!(live.contains("Today in all: 4 in, 2 out. <a href=\"counts#zero\">Undo</a>"), "{live}");
-    // What both pages call so is the same on both.
+    // Both pages show the same figure under the same name.
     let name = live.split("id=\"today-head\">").nth(1).unwrap().split('<').next().unwrap();
     assert!(name.starts_with("Since "), "{name}");
     assert!(page.contains(&format!("id=\"since\">{name}: 0 in, 0 out, as on Live.")), "{page}");
@@ -60,7 +60,7 @@ fn days_hours_and_comparisons_are_in_the_address_and_stay_there() {
         page = served.get("/counts").text().to_owned();
         page.contains("Counting since ")
     });
-    // It began today: no wall, and nothing that was closed before.
+    // Counting began today: no wall of gaps, and nothing closed before.
     assert!(!page.contains("counting had not started"));
     assert!(!page.contains("rel=\"next\""), "tomorrow has no figures");
     let before = values(&page, "rel=\"prev\" href=\"").remove(0);
@@ -77,13 +77,13 @@ fn days_hours_and_comparisons_are_in_the_address_and_stay_there() {
     ] {
         assert!(yesterday.contains(chosen), "{chosen}");
     }
-    // Nine hours of the day are shown, and no others.
+    // Only nine hours of the day are shown.
     assert_eq!(yesterday.matches("<tr data-n=").count(), 9, "{yesterday}");
     assert!(yesterday.contains("&amp;open=9&amp;close=18&amp;format=csv"), "the export has the same hours");
     let week = served.get("/counts?range=7d&open=9&with=2020-02-03").text().to_owned();
     assert!(week.contains("Against Mon 3 Feb 2020 to Sun 9 Feb 2020"), "{week}");
     assert!(served.get("/counts?open=9&close=9").text().contains("end where they begin: shown is all day"));
-    // Hours over midnight, those of a bar.
+    // Hours over midnight, as in a bar.
     let night = served.get(&format!("/{before}&open=18&close=2")).text().to_owned();
     assert_eq!(night.matches("<tr data-n=").count(), 8, "{night}");
     assert!(night.contains("<option value=\"2\" selected>02:00") && night.contains("“Day begins at”"));
@@ -103,10 +103,10 @@ fn a_table_is_named_by_camera_and_days_and_has_rows_of_one_shape() {
     let today = served.get("/api/v1/counts?from=today&bucket=hour&format=csv").text().to_owned();
     let rows: Vec<&str> = today.lines().skip(1).collect();
     assert!(!rows.is_empty() && rows.iter().all(|row| row.contains(",Door,person,")), "{today}");
-    // By nothing: a row a bucket, and none where it was not counted.
+    // Without grouping: one row per bucket, and none without counting.
     let days = served.get("/api/v1/counts?from=2026-01-01&to=2026-01-03&bucket=day&by=&format=csv");
     assert_eq!(days.text().lines().count(), 3, "{}", days.text());
-    // The hours of the page are those of the export.
+    // The page and the export use the same hours.
     let open = |query: &str| {
         let path = format!("/api/v1/counts?from=2026-01-01&to=2026-01-03&by=&format=csv&{query}");
         served.get(&path).text().lines().count() - 1

@@ -1,5 +1,5 @@
-//! What the document of the API says may be sent is taken, and what it says may not is refused, with an answer that it
-//! names: every key of every route, empty, twice and as nonsense.
+//! The OpenAPI document agrees with the server: what it allows is accepted, and what it forbids is refused with a
+//! documented answer. Tested for every key of every route: empty, twice, and with nonsense.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::common::testcam::TestCam;
 
 const JSON: &str = "application/json";
 
-/// What an operation may answer: the media types of each status.
+/// Documented answers of an operation: the media types of each status.
 pub type Said = BTreeMap<u16, Vec<String>>;
 
 pub fn said(operation: &Value) -> Said {
@@ -23,7 +23,7 @@ pub fn said(operation: &Value) -> Said {
     answers.map(|(status, answer)| (status.parse().unwrap(), kinds(answer).unwrap_or_default())).collect()
 }
 
-/// Whether the answer is one of these, as the media type of what it is.
+/// The answer is one of these, with the media type of its content.
 pub fn is_said(said: &Said, answer: &Answer) -> bool {
     let media = |kind: &str| kind.split(';').next().unwrap_or_default().trim().to_owned();
     let Some(kinds) = said.get(&answer.status) else { return false };
@@ -42,11 +42,11 @@ impl Operation {
         self.path.starts_with("/api/")
     }
 
-    /// A mere look at the head, where that is to be had: some answers have no end.
+    /// A HEAD request where possible, because some answers have no end.
     fn ask(&self, served: &Counted, query: &str) -> Answer {
         let path = format!("{}?{query}", self.path);
         let answer = served.send_with(&self.method, &path, "", "");
-        // By this key it changes something.
+        // With this key the request changes something.
         if self.method == "HEAD" && answer.status == 405 { served.get(&path) } else { answer }
     }
 }
@@ -72,7 +72,7 @@ fn operations(served: &Counted) -> Vec<Operation> {
 }
 
 #[test]
-fn every_key_of_every_route_is_taken_and_refused_as_the_document_says() {
+fn every_key_of_every_route_is_accepted_or_refused_as_documented() {
     let cam = TestCam::new();
     let served = count_and_keep(&cam);
     served.draw("Door");
@@ -84,7 +84,7 @@ fn every_key_of_every_route_is_taken_and_refused_as_the_document_says() {
         let mut hold = |query: &str, is_right: &dyn Fn(&Answer) -> bool| {
             let answer = operation.ask(&served, query);
             count += 1;
-            // The camera is paused by now, which two old addresses answer in the old programs' words.
+            // The camera is paused by now; two old addresses report that in the old programs' words.
             let is_fault = answer.status == 500 && !answer.text().starts_with("Error with ");
             if !is_said(&operation.said, &answer) || is_fault || !is_right(&answer) {
                 let Operation { method, path, .. } = &operation;
@@ -95,7 +95,7 @@ fn every_key_of_every_route_is_taken_and_refused_as_the_document_says() {
         };
         let without = hold("", &|_| true);
         if operation.keys.iter().any(|key| key["required"] == true) {
-            // What is not there at all is said before: a light, a lens.
+            // An absent light or lens is reported before anything else.
             hold("", &|answer| is_refused(answer) || answer.status == 503);
         }
         for key in &operation.keys {
@@ -117,7 +117,7 @@ fn every_key_of_every_route_is_taken_and_refused_as_the_document_says() {
 }
 
 #[test]
-fn where_lines_take_none_null_is_refused() {
+fn null_is_refused_for_required_values_of_lines() {
     let served = count_and_keep(&TestCam::new());
     let id = served.draw("Door");
     let schema = served.get("/api/v1/openapi.json").json()["components"]["schemas"]["LineDraft"].clone();
@@ -133,7 +133,7 @@ fn where_lines_take_none_null_is_refused() {
 }
 
 #[test]
-fn numbers_are_no_larger_than_the_document_says() {
+fn documented_maxima_are_enforced() {
     let served = count_and_keep(&TestCam::new());
     let schemas = served.get("/api/v1/openapi.json").json()["components"]["schemas"].clone();
     let most = schemas["MediaIds"]["properties"]["ids"]["items"]["maximum"].as_u64().unwrap();
@@ -150,7 +150,7 @@ fn numbers_are_no_larger_than_the_document_says() {
 }
 
 #[test]
-fn a_head_that_is_too_long_is_an_answer_of_every_operation() {
+fn every_operation_documents_the_answer_to_an_oversized_head() {
     let served = count_and_keep(&TestCam::new());
     let answer = served.get(&format!("/api/v1/media?q={}", "x".repeat(60_000)));
     assert_eq!(answer.status, 431);
@@ -160,7 +160,7 @@ fn a_head_that_is_too_long_is_an_answer_of_every_operation() {
 }
 
 #[test]
-fn too_many_wrong_passwords_are_answered_by_a_page_that_the_document_names() {
+fn the_answer_to_too_many_wrong_passwords_is_documented() {
     let (camera, _folder) = camera_with(http::ServerSettings::default());
     camera.access.set_user("ann", Some(Role::Operator), Some("ann's horse")).unwrap();
     let document = camera.beyond("GET", "/api/v1/openapi.json", "", "").json();

@@ -1,5 +1,5 @@
-//! What is kept, taken away: films by range, archives, single pictures and replays on a real socket, and as curl,
-//! unzip, Python, bsdtar and ffprobe see them.
+//! Downloads of stored media: films by range, archives, single pictures and replays on a real socket, and in curl,
+//! unzip, Python, bsdtar and ffprobe.
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -20,7 +20,7 @@ use tempfile::TempDir;
 
 mod video;
 
-/// A server before a store; the camera is never asked.
+/// A server on a store; the camera is never used.
 struct StoredMedia {
     served: Served,
     media: Media,
@@ -67,7 +67,7 @@ impl StoredMedia {
         wait(self.media.add_snapshot(new_snapshot(name, jpeg))).unwrap().id
     }
 
-    /// A recording of chunks, each a second of 25 pictures of `len` bytes; those in `after_gap` begin a gap later.
+    /// A recording of chunks, each a second of 25 pictures of `len` bytes. A gap precedes the chunks in `after_gap`.
     fn recording(&self, name: &str, seconds: u64, len: usize, after_gap: &[u64]) -> u64 {
         let mut gaps = 0;
         let chunk = |second: u64| {
@@ -79,7 +79,7 @@ impl StoredMedia {
         self.record(name, MediaOrigin::Asked, (0..seconds).map(chunk))
     }
 
-    /// A recording of these chunks: whether pictures are missing before it, their size, and when and what they are.
+    /// A recording of these chunks: gap before it, size of its pictures, and their times and numbers.
     fn record(
         &self,
         name: &str,
@@ -120,7 +120,7 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-/// What a program that must succeed says.
+/// Output of a program that must succeed.
 fn run(program: &str, arguments: &[&str]) -> String {
     let ran = Command::new(program).args(arguments).stdin(Stdio::null()).output().unwrap();
     let (said, errors) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
@@ -153,7 +153,7 @@ fn any_range_of_a_film_is_that_of_the_whole() {
             assert_eq!(part.header("content-range"), Some(content_range.as_str()));
             assert!(part.body == whole.body[want], "{format}: {range}");
         }
-        // Of another file: the whole.
+        // For another file: the whole.
         let other = stored.get_with(&path, "Range: bytes=5-9\r\nIf-Range: \"other\"\r\n");
         assert_eq!((other.status, other.body.len()), (200, len));
         let several = stored.get_with(&path, "Range: bytes=0-1,5-6\r\n");
@@ -190,7 +190,7 @@ fn names_and_kinds_are_reported() {
     let film = content(recording, "");
     assert_eq!(film.header("content-type"), Some("video/mp4"));
     assert_eq!(film.header("content-disposition"), Some("inline; filename=\"b.mp4\""));
-    // By its name it is what its name says.
+    // By its name it gets the type of its ending.
     let old = stored.get("/media/b.avi");
     assert_eq!((old.status, old.header("content-type")), (200, Some("video/x-msvideo")));
     assert!(old.body.starts_with(b"RIFF"));
@@ -224,7 +224,7 @@ fn curl_resumes_and_ffprobe_reads_over_http() {
     let said =
         run("ffprobe", &["-v", "error", "-of", "csv=p=0", "-count_packets", "-show_entries", entries, &url]);
     assert_eq!(said.trim(), "104.000000,100");
-    // A seek into the last second, over HTTP, lands on the right picture.
+    // A seek into the last second over HTTP finds the right picture.
     let seek = ["-v", "error", "-ss", "103.1", "-i", &url, "-frames:v", "1", "-c", "copy", "-f", "mjpeg"];
     let out = stored.folder().join("one.jpg");
     run("ffmpeg", &[&seek[..], &[out.to_str().unwrap()]].concat());
@@ -278,7 +278,7 @@ fn an_archive_is_read_by_everybody() {
             "None ['door.jpg', 'Door-2.jpg', 'Straße.mp4']\n"
         );
     }
-    // From a pipe there is no directory to look at first.
+    // From a pipe the reader has no directory of the archive.
     if has("bsdtar", &["--version"]) {
         let mut child = Command::new("bsdtar");
         let mut child =
@@ -305,7 +305,7 @@ fn single_pictures_are_found_by_time_and_number() {
         ("?t=0.039", 0),
         ("?t=0.04", 1),
         ("?t=1.5", 37),
-        // In the gap: what was seen before it.
+        // In the gap: the last picture before it.
         ("?t=50", 49),
         ("?t=102", 50),
         ("?t=1e9", 99),
@@ -333,14 +333,14 @@ fn single_pictures_are_found_by_time_and_number() {
     }
     let turned = jpeg::inspect(&frame("?n=3&rotate=90&w=24&gray=1").body).unwrap();
     assert_eq!((turned.width, turned.height, turned.components), (24, 32, 1));
-    // A hundred seconds were lost before its first picture, which was taken when it was.
+    // The gap of a hundred seconds before its first picture does not change that picture's time.
     let late = stored.recording("late.mp4", 1, 0, &[0]);
     let began_us = stored.media.reader().unwrap().item(late).unwrap().at_us + 100_000_000;
     let answer = stored.get(&format!("/api/v1/media/{late}/frame.jpg?t=0"));
     let taken = format!("{}.{:06}", began_us / 1_000_000, began_us % 1_000_000);
     assert_eq!(answer.header("x-time"), Some("0.000000"));
     assert_eq!(answer.header("x-timestamp"), Some(taken.as_str()));
-    // And that time is written into it where it is asked for.
+    // On request that time is written into the picture.
     let local =
         jiff::Timestamp::from_microsecond(began_us as i64).unwrap().to_zoned(jiff::tz::TimeZone::system());
     let words = local.strftime("%Y-%m-%d %H:%M:%S").to_string().replace(' ', "%20");
@@ -366,13 +366,13 @@ fn thumbnails_are_small_and_kept_by_browsers() {
     let tag = answer.header("etag").unwrap();
     let path = format!("/api/v1/media/{}/thumbnail.jpg", ids[0]);
     assert_eq!(stored.get_with(&path, &format!("If-None-Match: {tag}\r\n")).status, 304);
-    // What is small already is as it is.
+    // A small picture is its own thumbnail.
     assert_eq!(thumbnail(ids[1]).body, numbered_jpeg(3, 0));
     assert_eq!(number_of(&thumbnail(stored.recording("r.mp4", 1, 0, &[])).body), Some(0));
     assert_eq!(thumbnail(999).status, 404);
 }
 
-/// A part of a replay: number, second, JPEG; and whether it was the last one.
+/// A part of a replay: number, second, JPEG; and true for the last one.
 fn part(client: &mut Client) -> (u64, String, Vec<u8>, bool) {
     let mut line = || {
         let mut line = String::new();
@@ -422,15 +422,15 @@ fn a_replay_goes_from_its_beginning_to_its_end() {
         assert!(numbers.is_sorted_by(|a, b| a < b), "{query}: {numbers:?}");
         assert_eq!(numbers[0], first, "{query}: {numbers:?}");
         if query.contains("fps") {
-            // At twenty times the pace fifty a second are 0.4 s of the recording apart: ten pictures.
-            // One that is late leaves less time to the next one, but there are no more of them.
+            // At twenty times the pace and 50 fps the parts are 0.4 s of the recording apart: ten pictures. A late
+            // part leaves less time to the next one, but there are never more parts.
             assert!(numbers.len() <= 5, "{numbers:?}");
             assert!((last - 10..=last).contains(&numbers[numbers.len() - 1]), "{numbers:?}");
         } else {
             assert_eq!(numbers[numbers.len() - 1], last, "{query}");
         }
     }
-    // Again and again.
+    // Repeated for ever.
     let mut client = stored.served.connect();
     client.watch(&format!("/api/v1/media/{id}/frames?speed=100&from=0.8&to=1&loop=1"));
     let mut rounds = 0;
@@ -480,7 +480,7 @@ fn the_index_comes_in_pages() {
     assert_eq!(numbers, [48, 49, 50, 51]);
 }
 
-/// A client whose receive buffer is small.
+/// A client with a small receive buffer.
 fn narrow(stored: &StoredMedia) -> Client {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -500,14 +500,14 @@ fn a_slow_client_holds_nobody_up_and_a_removed_recording_ends_its_download() {
             client
         })
         .collect();
-    // All of them are in the middle, more than there are readers: the store is written to and read all the same.
+    // All of them are under way, more than there are readers; the store is still written and read.
     let other = stored.snapshot("other.jpg", numbered_jpeg(1, 0));
     assert_eq!(stored.get(&format!("/api/v1/media/{other}/content")).status, 200);
     wait(stored.media.remove(vec![id])).unwrap();
     for mut client in clients {
         let mut got = 0;
         let mut buffer = vec![0; 1 << 16];
-        // Cut: by an end or a reset, and before all has come.
+        // The download is cut off before its end, by a close or a reset.
         while let Ok(bytes @ 1..) = client.0.read(&mut buffer) {
             got += bytes;
         }
@@ -527,13 +527,14 @@ fn a_player_may_pause_for_longer_than_a_viewer_may_stall() {
     let head = client.head();
     let len: usize = head.header("content-length").unwrap().parse().unwrap();
     assert!(len > 4 * 25 * 80_000, "more than the kernel holds");
-    // Past the time of a viewer, and past that of the kernel for anything that is no download; a player has twelve.
+    // Longer than a viewer may stall, and longer than the kernel's limit for other answers. A player has twelve times
+    // as long.
     std::thread::sleep(stall * 5);
     assert_eq!(client.rest().unwrap().len(), len);
 }
 
 #[test]
-fn what_is_under_way_is_cut_when_only_counts_are_wanted_from_then_on() {
+fn privacy_mode_cuts_off_running_downloads() {
     let stored = StoredMedia::new();
     let id = stored.recording("r.avi", 20, 80_000, &[]);
     let snapshot = stored.snapshot("s.jpg", numbered_jpeg(1, 0));
@@ -544,17 +545,17 @@ fn what_is_under_way_is_cut_when_only_counts_are_wanted_from_then_on() {
         client
     };
     let clients = [
-        // Slow enough to last for minutes; shown again and again.
+        // Slow enough for minutes; repeated for ever.
         begin(&format!("{id}/frames?speed=0.05")),
         begin(&format!("{snapshot}/frames?loop=1")),
-        // More than buffers hold.
+        // More than the buffers hold.
         begin(&format!("{id}/content")),
         begin(&format!("zip?ids={id}")),
     ];
     stored.recorder.set_settings(RecorderSettings { counts_only: true, ..RecorderSettings::default() });
     for (n, mut client) in clients.into_iter().enumerate() {
         let (mut got, mut buffer) = (0, vec![0; 1 << 16]);
-        // An end or a reset, and not a wait for ever: a client waits for the next byte half a minute at most.
+        // A close or a reset, no endless wait: the client waits half a minute at most for a byte.
         loop {
             match client.0.read(&mut buffer) {
                 Ok(0) => break,
@@ -570,7 +571,7 @@ fn what_is_under_way_is_cut_when_only_counts_are_wanted_from_then_on() {
 }
 
 #[test]
-fn where_only_counts_are_wanted_nothing_is_given() {
+fn in_privacy_mode_nothing_is_served() {
     let stored = StoredMedia::with(ServerSettings { counts_only: true, ..ServerSettings::default() });
     for path in ["1/content", "1/thumbnail.jpg", "1/frame.jpg", "1/frames", "1/index", "zip?ids=1"] {
         assert_eq!(stored.get(&format!("/api/v1/media/{path}")).status, 403, "{path}");

@@ -1,4 +1,5 @@
-//! Events on real sockets: no crossing missed, none twice, in order, whoever is slow or was away.
+//! Events on real sockets: no crossing is missed or repeated, and the order is kept, for slow and returning
+//! listeners, too.
 use std::time::Duration;
 
 use crate::common::counted::{Counted, Event, Listener, Setup, count, count_with, patient};
@@ -33,7 +34,7 @@ fn listeners(served: &Counted) -> String {
 }
 
 #[test]
-fn one_who_comes_is_told_how_things_are_and_then_what_happens() {
+fn a_new_listener_gets_the_state_and_then_events() {
     let (_cam, served, door) = counted();
     served.record(door, 2);
     let mut listener = served.listen("/api/v1/events?types=crossing,tally,lines,state", "");
@@ -48,7 +49,7 @@ fn one_who_comes_is_told_how_things_are_and_then_what_happens() {
 
     served.record(door, 1);
     let (mut crossing, mut out) = (None, 0);
-    // Either may be told first.
+    // Either event may come first.
     while crossing.is_none() || out != 1 {
         let event = listener.event().unwrap();
         match event.name.as_str() {
@@ -80,16 +81,16 @@ fn one_who_comes_is_told_how_things_are_and_then_what_happens() {
 }
 
 #[test]
-fn one_who_was_away_goes_on_where_it_was() {
+fn a_returning_listener_continues_where_it_stopped() {
     let (_cam, served, door) = counted();
     served.record(door, 250);
-    // By the header, as a browser does, and by the query; what is committed meanwhile follows.
+    // By the header, as a browser does, and by the query; later crossings follow.
     let mut by_header = served.listen(CROSSINGS, "Last-Event-ID: 7\r\n");
     let mut by_query = served.listen("/api/v1/events?types=crossing&last_event_id=0", "");
     served.record(door, 100);
     assert_eq!(ids(&mut by_header, 343), (8..=350).collect::<Vec<u64>>());
     assert_eq!(ids(&mut by_query, 350), (1..=350).collect::<Vec<u64>>());
-    // An id of a counts.db that is gone: from now on.
+    // An id of a counts.db that is gone: events begin now.
     let mut ahead = served.listen(CROSSINGS, "Last-Event-ID: 9999\r\n");
     assert_eq!(ahead.block().unwrap()["id"], "350");
     served.record(door, 1);
@@ -102,14 +103,14 @@ fn with_unix(cam: &TestCam) -> Counted {
 }
 
 #[test]
-fn one_who_is_slow_misses_no_crossing() {
+fn a_slow_listener_misses_no_crossing() {
     let cam = TestCam::new();
     let served = with_unix(&cam);
     let door = served.draw("Door");
     let mut slow = served.listen_nearby(CROSSINGS);
     assert!(slow.block().is_some());
     let mut quick = served.listen(CROSSINGS, "");
-    // More than counts.db keeps for those who fall behind, and than the buffers on the way hold.
+    // More than counts.db keeps for slow listeners, and than the buffers on the way hold.
     for _ in 0..8 {
         served.record(door, 500);
         ids(&mut quick, 500);
@@ -120,7 +121,7 @@ fn one_who_is_slow_misses_no_crossing() {
 }
 
 #[test]
-fn one_who_is_slow_skips_overlays() {
+fn a_slow_listener_skips_overlays() {
     let cam = TestCam::new();
     let served = with_unix(&cam);
     served.draw("Door");
@@ -151,7 +152,7 @@ fn a_comment_comes_while_nothing_happens() {
 }
 
 #[test]
-fn one_who_leaves_is_noticed_and_nobody_holds_the_camera() {
+fn a_departed_listener_is_noticed_and_releases_the_camera() {
     let cam = TestCam::new();
     let served = count(&cam);
     let mut open: Vec<_> = (0..3).map(|_| served.listen("/api/v1/events", "")).collect();
@@ -167,10 +168,10 @@ fn one_who_leaves_is_noticed_and_nobody_holds_the_camera() {
 }
 
 #[test]
-fn there_are_so_many_places() {
+fn the_number_of_listeners_is_limited() {
     let cam = TestCam::new();
     let served = count(&cam);
-    // Seven are kept for known clients.
+    // Seven places are reserved for known clients.
     let mut open: Vec<_> = (0..93).map(|_| served.listen(CROSSINGS, "")).collect();
     let refused = served.get(CROSSINGS);
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")));
@@ -178,7 +179,7 @@ fn there_are_so_many_places() {
     open.pop();
     wait_until("there is room again", || listeners(&served) == "92");
     served.listen(CROSSINGS, "");
-    // HEAD takes none.
+    // HEAD takes no place.
     let head = served.ask(&format!("HEAD {CROSSINGS} HTTP/1.1\r\nHost: cam\r\nConnection: close\r\n\r\n"));
     assert_eq!((head.status, head.header("content-type")), (200, Some("text/event-stream")));
 }
@@ -190,7 +191,7 @@ fn events_end_when_the_server_stops() {
         (cam, served)
     };
     let mut listeners: Vec<_> = (0..5).map(|_| served_of.listen("/api/v1/events", "")).collect();
-    // One over HTTP/1.1, as browsers have it: its chunks end as they should.
+    // A listener over HTTP/1.1, as in browsers: its chunks end properly.
     let mut chunked = served_of.connect();
     chunked.send(&format!("GET {CROSSINGS} HTTP/1.1\r\nHost: cam\r\n\r\n"));
     assert_eq!(chunked.head().header("transfer-encoding"), Some("chunked"));
@@ -199,7 +200,7 @@ fn events_end_when_the_server_stops() {
     for listener in &mut listeners {
         while listener.event().is_some() {}
     }
-    // The last chunk is empty; it is the only one where the stop came before anything was told.
+    // The last chunk is empty. It is the only one if the stop came before any event.
     let rest = chunked.rest().unwrap();
     assert!(rest == b"0\r\n\r\n" || rest.ends_with(b"\r\n0\r\n\r\n"), "{:?}", String::from_utf8_lossy(&rest));
 }

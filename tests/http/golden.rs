@@ -1,6 +1,6 @@
-//! What every route and every command that only looks says, on a fixed store and configuration, held against
-//! `tests/golden/http/` (`UPDATE_GOLDEN=1` rewrites it). A change of words shows there as a diff; a change that is to
-//! change nothing leaves it empty.
+//! Answers of every route and output of every read-only command, on a fixed store and configuration, compared with
+//! `tests/golden/http/` (`UPDATE_GOLDEN=1` rewrites it). A change of words shows there as a diff; a refactoring
+//! leaves it empty.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -23,7 +23,7 @@ use crate::common::items::{Items, MONDAY, recording, snapshot, wait};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tallycam");
 const S: u64 = 1_000_000;
 
-/// What the program's clock shows when it starts: 14:02:20 of the Monday.
+/// The program's clock at its start: 14:02:20 on [`MONDAY`].
 const NOW_US: u64 = MONDAY + (4 * 3600 + 140) * S;
 
 /// A folder with a store, and the program run on it at that time.
@@ -46,7 +46,7 @@ impl Fixed {
         Fixed { items, library, offset_us: NOW_US as i64 - clock::monotonic_us() as i64 }
     }
 
-    /// The program with its configuration, to be followed by a command.
+    /// The program with its configuration; the caller adds a command.
     fn program(&self) -> Command {
         let mut command = Command::new(PROGRAM);
         command.env("LD_PRELOAD", &self.library).env("WALL_OFFSET_US", self.offset_us.to_string());
@@ -57,7 +57,7 @@ impl Fixed {
     }
 }
 
-/// The configuration everything below is asked with.
+/// The configuration of all requests below.
 const CONFIG: &str = r#"
 name = "door"
 [source]
@@ -135,7 +135,7 @@ const ASKED: &[&str] = &[
     "/sign-in?next=lines",
 ];
 
-/// Changes, in this order: each answer is recorded, also those that succeed.
+/// Changes, in this order: each answer is recorded, also of those that succeed.
 const CHANGES: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/lines", r#"{"name": "Gate", "a": [0.1, 0.2], "b": [0.9, 0.2]}"#),
     ("POST", "/api/v1/lines", r#"{"name": "Gate", "a": [0.1, 0.2], "b": [0.9, 0.2]}"#),
@@ -185,7 +185,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/media/check", "{}"),
 ];
 
-/// Commands that only look.
+/// Read-only commands.
 const COMMANDS: &[&[&str]] = &[
     &["config", "check"],
     &["config", "show"],
@@ -212,7 +212,7 @@ const COMMANDS: &[&[&str]] = &[
     &["counts", "show", "--bucket", "nonsense"],
 ];
 
-/// A counts.db with a line, a zone and two crossings of the Monday, two items, two users.
+/// A counts.db with a line, a zone and two crossings on that Monday; two items; two users.
 fn filled() -> Items {
     let items = Items::new();
     items.fill(|media: &Media| {
@@ -264,7 +264,7 @@ fn filled() -> Items {
     items
 }
 
-/// A text in which what differs from run to run is masked.
+/// The text with everything masked that differs from run to run.
 fn masked(text: &str, daemon: &Daemon, items: &Items) -> String {
     let mut text = text
         .replace(&daemon.address.to_string(), "ADDRESS")
@@ -276,7 +276,7 @@ fn masked(text: &str, daemon: &Daemon, items: &Items) -> String {
     for (before, mask) in VALUES {
         text = behind(&text, before, mask);
     }
-    // Whether the start falls into another moment than the question.
+    // The start and the question may or may not fall into the same interval.
     while let Some(at) = text.find("<td class=\"l\">tallycam was off</td>") {
         let from = text[..at].rfind("<tr>").unwrap();
         let to = at + text[at..].find("</tr>").unwrap() + "</tr>".len();
@@ -285,14 +285,14 @@ fn masked(text: &str, daemon: &Daemon, items: &Items) -> String {
     text
 }
 
-/// What differs from run to run and from machine to machine, where `9` is any digit: the present, dates that are not the
-/// Monday's, sizes of the disk.
+/// Patterns of text that differs between runs and machines: the present, other dates than the Monday's, sizes of the
+/// disk. `9` stands for any digit.
 const PATTERNS: &[(&str, &str)] = &[
     ("T14:09:99.999999Z", "TNOW"),
     ("T14:09:99.999Z", "TNOW"),
     ("14:09:99", "NOW"),
     ("14:09", "NOW"),
-    // Whether the start falls into another moment than the question.
+    // The start and the question may or may not fall into the same interval.
     (",{\"from\":\"2026-06-01TNOW\",\"to\":\"2026-06-01TNOW\",\"why\":\"off\"}", ""),
     ("1780322999999", "VERSION"),
     ("58.99%", "58.NN%"),
@@ -309,7 +309,7 @@ const PATTERNS: &[(&str, &str)] = &[
     ("9 TB", "N GB"),
 ];
 
-/// What stands before a value that differs, up to the next sign that ends a number or a word.
+/// Prefixes of values that differ. A value reaches to the next character that ends a number or a word.
 const VALUES: &[(&str, &str)] = &[("\"free\":", "N"), ("\"uptime_s\":", "N"), ("\"total\":", "N")];
 
 fn replaced(text: &str, pattern: &str, mask: &str) -> String {
@@ -353,7 +353,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/http")
 }
 
-/// Compares with the golden file, or writes it; gives what is wrong.
+/// Compares with the golden file, or writes it; returns the difference.
 fn held(name: &str, actual: &str) -> Option<String> {
     let path = folder().join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -387,7 +387,7 @@ fn asked(daemon: &Daemon, method: &str, path: &str, lines: &str, body: &str) -> 
     )
 }
 
-/// Status, the headers that matter, and the body where it is text.
+/// Status, the relevant headers, and the body if it is text.
 fn written(answer: &Answer) -> String {
     let mut text = format!("{}\n", answer.status);
     for (name, value) in answer.headers() {
@@ -417,7 +417,7 @@ struct Operation {
     method: String,
     path: String,
     is_page: bool,
-    /// The media type of the body it takes.
+    /// The media type of the request body.
     takes: Option<String>,
     is_endless: bool,
 }
@@ -442,7 +442,7 @@ fn operations(document: &Value) -> Vec<Operation> {
     all
 }
 
-/// The document, a path and a schema a line.
+/// The document, one path or schema per line.
 fn in_lines(document: &Value) -> String {
     let mut text = String::new();
     for (key, value) in document.as_object().unwrap() {
@@ -460,7 +460,7 @@ fn in_lines(document: &Value) -> String {
     text
 }
 
-/// Figures without their values, but for those of what is kept and counted.
+/// Metrics without their values, except those of stored media and counts.
 fn figures(text: &str) -> String {
     let value = |line: &str| {
         let fixed = ["tallycam_crossings", "tallycam_lines", "tallycam_media_items"];
@@ -477,10 +477,10 @@ fn figures(text: &str) -> String {
 }
 
 #[test]
-fn every_route_and_every_command_that_looks_answers_as_before() {
+fn every_route_and_every_read_only_command_answers_as_before() {
     let fixed = Fixed::new();
     let daemon = Daemon::start(fixed.program(), &[]);
-    // At rest: what the camera shows moves nothing.
+    // Paused, so that the camera changes nothing.
     assert_eq!(asked(&daemon, "POST", "/api/v1/pause", "", "").status, 200);
     let mask = |text: &str| masked(text, &daemon, &fixed.items);
     let mut wrong = Vec::new();
@@ -507,14 +507,14 @@ fn every_route_and_every_command_that_looks_answers_as_before() {
         (all.iter().any(|one| one.is_page && one.method == "GET" && one.path == plain), false, *path)
     });
     for (is_page, is_endless, path) in looks.chain(more) {
-        // An old address that changes something is asked as another site would.
+        // An old address that changes something is asked as by another site.
         let allow = asked(&daemon, "OPTIONS", path, "", "");
         let has_head = allow.header("allow").is_none_or(|allow| allow.contains("HEAD"));
         let method = if is_endless && has_head { "HEAD" } else { "GET" };
         let lines = if has_head || path.contains('?') { "" } else { "Origin: https://evil.example\r\n" };
         let answer = asked(&daemon, method, path, lines, "");
         let mut text = mask(&written(&answer));
-        // What the machine has is told there.
+        // The diagnosis depends on the machine.
         if path.contains("diagnosis") {
             text = format!("{}\n", answer.status);
         }

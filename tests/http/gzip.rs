@@ -1,4 +1,4 @@
-//! Text is sent compressed to clients that take gzip; tags, conditions and caches go by it.
+//! Text is compressed for clients that accept gzip; tags, conditions and caches take account of it.
 
 use std::io::Read as _;
 
@@ -29,11 +29,11 @@ fn encoding(answer: &Answer) -> (Option<&str>, Option<&str>) {
 
 const PLAIN: (Option<&str>, Option<&str>) = (None, Some("Accept-Encoding"));
 const PACKED: (Option<&str>, Option<&str>) = (Some("gzip"), Some("Accept-Encoding"));
-/// There is one form only.
+/// There is only one form.
 const ONLY: (Option<&str>, Option<&str>) = (None, None);
 
 #[test]
-fn files_of_the_pages_have_two_forms_with_tags_of_their_own() {
+fn each_form_of_a_page_file_has_its_own_tag() {
     let served = serve(&TestCam::new(), ServerSettings::default());
     // The first answers may come before all files are compressed.
     for _ in 0..3 {
@@ -52,7 +52,7 @@ fn files_of_the_pages_have_two_forms_with_tags_of_their_own() {
             assert_eq!((encoding(&head), head.header("etag")), (PACKED, Some(own.as_str())), "{path}");
             assert!(head.header("content-length").is_some(), "{path}");
 
-            // Whichever form the client has is still the same.
+            // Both forms of the client count as unchanged.
             for (asked, lines) in [(tag, ""), (tag, GZIP), (own.as_str(), GZIP)] {
                 let lines = format!("{lines}If-None-Match: \"x\", {asked}\r\n");
                 let same = ask(&served, "GET", path, &lines);
@@ -68,7 +68,7 @@ fn files_of_the_pages_have_two_forms_with_tags_of_their_own() {
 }
 
 #[test]
-fn pages_and_data_are_packed_pictures_and_events_are_not() {
+fn pages_and_data_are_compressed_pictures_and_events_are_not() {
     let kept = keep(&TestCam::new());
     for n in 0..20 {
         kept.add(&format!("a-picture-with-a-name-{n}.jpg"), n);
@@ -93,7 +93,7 @@ fn pages_and_data_are_packed_pictures_and_events_are_not() {
 }
 
 #[test]
-fn events_come_as_they_are() {
+fn events_are_not_compressed() {
     let counted: Counted = count(&TestCam::new());
     let mut client = counted.connect();
     client.send(&format!("GET /api/v1/events HTTP/1.1\r\nHost: cam\r\n{GZIP}\r\n"));
@@ -102,7 +102,7 @@ fn events_come_as_they_are() {
 }
 
 #[test]
-fn who_read_the_compressed_form_may_change_the_thing() {
+fn the_tag_of_the_compressed_form_is_valid_for_changes() {
     let counted = count(&TestCam::new());
     let classes: Vec<String> = (10..40).map(|n| format!("{n}{}", "x".repeat(50))).collect();
     let draft = json!({"name": "Door", "a": [0.5, 1], "b": [0.5, 0.25], "classes": classes});

@@ -1,4 +1,4 @@
-//! HTTPS of the server's own, spoken with by rustls: what is served over it, the certificate, and plain HTTP beside it.
+//! The server's own HTTPS, tested with rustls: its answers, its certificate, and plain HTTP beside it.
 
 use std::io::{BufRead, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -21,7 +21,7 @@ use crate::common::served::{Served, serve_all};
 use crate::common::testcam::{TestCam, number_of};
 use crate::common::wait_until;
 
-/// A certificate for `localhost`, for the server and for who trusts it.
+/// A certificate for `localhost`: the server's identity, and the client's trust in it.
 struct Certificate {
     identity: TlsIdentity,
     der: CertificateDer<'static>,
@@ -66,7 +66,7 @@ fn secure() -> Secure {
     secure_with(&TestCam::new(), ServerSettings::default())
 }
 
-/// A client that trusts this certificate alone.
+/// A client that trusts only this certificate.
 fn connect(at: SocketAddr, certificate: &Certificate) -> Client<Tls> {
     let mut roots = RootCertStore::empty();
     roots.add(certificate.der.clone()).unwrap();
@@ -97,12 +97,12 @@ fn pages_and_the_state_come_over_one_connection() {
     let state = client.get("/api/v1/state").json();
     assert_eq!(state["https"]["fingerprint"], secure.certificate.identity.fingerprint());
     assert!(client.get("/sign-in").text().contains(secure.certificate.identity.fingerprint()));
-    // Streams, limits and counts are per connection: there is no HTTP/2.
+    // Streams, limits and counts are per connection, so there is no HTTP/2.
     assert_eq!(client.0.get_ref().conn.alpn_protocol(), Some(&b"http/1.1"[..]));
 }
 
 #[test]
-fn a_stream_is_whole_and_in_order_and_starts_again_when_its_viewer_was_slow() {
+fn a_stream_is_complete_and_in_order_and_resumes_after_a_slow_viewer() {
     let cam = TestCam::new().picture_len(300_000);
     let secure = secure_with(&cam, ServerSettings::default());
     let mut viewer = secure.connect();
@@ -113,7 +113,7 @@ fn a_stream_is_whole_and_in_order_and_starts_again_when_its_viewer_was_slow() {
         assert!(number >= last, "{number} after {last}");
         last = number;
     }
-    // Whoever reads nothing is sent no more than what fits between here and there.
+    // A viewer that reads nothing is sent no more than the buffers in between hold.
     let before = cam.sequence();
     wait_until("many pictures went by", || cam.sequence() > before + 100);
     let mut skipped = 0;
@@ -125,7 +125,7 @@ fn a_stream_is_whole_and_in_order_and_starts_again_when_its_viewer_was_slow() {
 }
 
 #[test]
-fn a_viewer_that_takes_nothing_is_sent_away() {
+fn a_stalled_viewer_is_disconnected() {
     let cam = TestCam::new().picture_len(300_000);
     let secure =
         secure_with(&cam, ServerSettings { stall: Duration::from_millis(300), ..ServerSettings::default() });
@@ -150,7 +150,7 @@ fn events_come_over_https() {
 }
 
 #[test]
-fn who_signs_in_over_https_gets_a_cookie_for_https_only() {
+fn signing_in_over_https_gives_a_secure_cookie() {
     let secure = secure();
     secure.access.set(PASSWORD).unwrap();
     let body = format!("password={PASSWORD}&next={}", "x".repeat(3000)).replace(' ', "+");
@@ -165,7 +165,7 @@ fn who_signs_in_over_https_gets_a_cookie_for_https_only() {
     let cookie = answer.header("set-cookie").unwrap();
     assert!(cookie.ends_with("; Secure"), "{cookie}");
     let of_https = cookie.split('=').next().unwrap().to_owned();
-    // Plain HTTP beside it, from this machine: no browser would send that cookie back.
+    // Plain HTTP beside it, from this machine: no browser would send the HTTPS cookie back.
     let answer = secure.served.send(
         "POST",
         "/sign-in",
@@ -174,16 +174,16 @@ fn who_signs_in_over_https_gets_a_cookie_for_https_only() {
     );
     let cookie = answer.header("set-cookie").unwrap();
     assert!(!cookie.contains("Secure"), "{cookie}");
-    // Nor would one take this in the place of that.
+    // The two cookies have different names, so neither replaces the other.
     assert_ne!(cookie.split('=').next().unwrap(), of_https);
     let session = cookie.split(';').next().unwrap();
     let page =
         secure.served.ask(&format!("GET /media HTTP/1.1\r\nHost: localhost\r\nCookie: {session}\r\n\r\n"));
-    assert_ne!(page.header("location"), Some("sign-in?next=media"), "whoever has signed in is signed in");
+    assert_ne!(page.header("location"), Some("sign-in?next=media"), "the session is signed in");
 }
 
 #[test]
-fn another_certificate_is_for_who_comes_and_cuts_nobody_off() {
+fn a_new_certificate_applies_to_new_connections_only() {
     let secure = secure();
     let mut before = secure.connect();
     assert_eq!(before.get("/api/v1/state").status, 200);
@@ -192,7 +192,7 @@ fn another_certificate_is_for_who_comes_and_cuts_nobody_off() {
     let state = before.get("/api/v1/state").json();
     assert_eq!(state["https"]["fingerprint"], renewed.identity.fingerprint());
     assert_eq!(connect(secure.https, &renewed).get("/").status, 200);
-    // Who trusts the old one alone does not speak with it, and the server lives on.
+    // A client that trusts only the old certificate cannot connect, and the server keeps running.
     let mut stale = secure.connect();
     assert!(stale.0.get_mut().write_all(b"GET / HTTP/1.1\r\nHost: cam\r\n\r\n").is_err());
     drop(stale);
@@ -205,7 +205,7 @@ fn plain_http_at_the_port_for_https_gets_the_address() {
     let answer = client::get(secure.https, "/");
     assert_eq!(answer.status, 400, "{answer:?}");
     assert_eq!(answer.text(), format!("this port speaks HTTPS: https://{}/\n", secure.https));
-    // Neither is something that is no TLS and no HTTP of any use.
+    // The same for bytes that are neither TLS nor HTTP.
     let mut noise = Client::new(TcpStream::connect(secure.https).unwrap());
     noise.0.get_mut().write_all(&[0x16, 9, 9, 9, 9, 9, 9, 9, 9, 9]).unwrap();
     let _ = noise.rest();
@@ -213,15 +213,15 @@ fn plain_http_at_the_port_for_https_gets_the_address() {
 }
 
 #[test]
-fn a_handshake_that_does_not_come_ends_in_time() {
+fn a_missing_handshake_times_out() {
     let settings = ServerSettings { head_timeout: Duration::from_millis(200), ..ServerSettings::default() };
     let secure = secure_with(&TestCam::new(), settings);
     let mut silent = Client::new(TcpStream::connect(secure.https).unwrap());
     let mut begun = Client::new(TcpStream::connect(secure.https).unwrap());
-    // The head of a record that says that more is to come.
+    // The head of a record that announces more.
     begun.0.get_mut().write_all(&[0x16, 3, 1, 2, 0, 1]).unwrap();
     for client in [&mut silent, &mut begun] {
-        // Whether the end is a reset or not.
+        // The end may be a reset.
         let mut rest = Vec::new();
         let _ = client.0.read_to_end(&mut rest);
         assert!(rest.len() < 512);
@@ -230,7 +230,7 @@ fn a_handshake_that_does_not_come_ends_in_time() {
 }
 
 #[test]
-fn plain_http_from_elsewhere_leads_to_https() {
+fn plain_http_from_elsewhere_redirects_to_https() {
     let Some(own) = own_address() else {
         return crate::common::say("LEFT OUT: this machine has no address but loopback");
     };
@@ -239,7 +239,7 @@ fn plain_http_from_elsewhere_leads_to_https() {
         let (port, https) = (secure.served.address.port(), secure.https.port());
         let from = |address: IpAddr, request: &str| client::ask(SocketAddr::new(address, port), request);
         let asked = from(own, &format!("GET /api/v1/state?x HTTP/1.1\r\nHost: {own}:{port}\r\n\r\n"));
-        // From this machine, of a proxy that has it over HTTPS, and what changes something: as it comes.
+        // Requests from this machine, through a proxy that has HTTPS, and changing requests are answered directly.
         let here = client::get(SocketAddr::new("127.0.0.1".parse().unwrap(), port), "/api/v1/state");
         let proxied = "GET /api/v1/state HTTP/1.1\r\nHost: cam\r\nX-Forwarded-Proto: https\r\n\r\n";
         let posted = "POST /api/v1/pause HTTP/1.1\r\nHost: cam\r\nContent-Length: 0\r\n\r\n";
@@ -249,7 +249,7 @@ fn plain_http_from_elsewhere_leads_to_https() {
             assert_eq!(asked.status, 308, "{asked:?}");
             let to = format!("https://{own}:{https}/api/v1/state?x");
             assert_eq!(asked.header("location"), Some(to.as_str()));
-            // A name that is not this machine's leads nowhere.
+            // A foreign name is not redirected.
             let evil = from(own, "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n");
             assert_eq!(evil.status, 421, "{evil:?}");
         } else {

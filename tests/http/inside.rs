@@ -1,5 +1,5 @@
-//! How the machine is inside is told to nobody below an operator: every address that is got, asked as each of them, of a
-//! camera whose address, folders and devices bear marks.
+//! Nobody below an operator learns the inside of the machine. Every GET address is requested by each of them, from a
+//! camera whose address, folders and devices contain marks.
 
 use std::net::TcpStream;
 use std::path::Path;
@@ -14,24 +14,24 @@ use crate::common::counted::Listener;
 use crate::common::daemon::Daemon;
 use crate::common::wait_until;
 
-/// The camera's host, which answers nothing; and what is in every path.
+/// The camera's host, which answers nothing; and a word in every path.
 const HOST: &str = "127.0.0.57";
 const PLACE: &str = "secretplace";
 
-/// Streams, which have no end.
+/// Streams have no end.
 const ENDLESS: [&str; 5] = ["/stream", "/stream.mjpg", "/live", "/video_feed", "/api/v1/events"];
 
-/// What is asked with a query, too.
+/// Further addresses, with a query.
 const MORE: [&str; 4] =
     ["/api/v1/snapshot?w=320", "/?action=snapshot", "/snapshot.jpg?w=320", "/api/v1/lines?deleted=1"];
 
 struct Marked {
     daemon: Daemon,
-    /// Everybody below an operator: a line for the head.
+    /// Header lines of all clients below an operator.
     below: Vec<String>,
 }
 
-/// The program with marks in all that its owner has set; `spoil` goes over its folder before.
+/// The program with marks in all settings; `spoil` may change its folder before the start.
 fn start(folder: &Path, spoil: impl FnOnce(&Path)) -> Marked {
     let access = Access::open(folder);
     access.set(PASSWORD).unwrap();
@@ -50,7 +50,7 @@ fn start(folder: &Path, spoil: impl FnOnce(&Path)) -> Marked {
          [[line]]\nname = \"Door\"\na = [0.5, 1.0]\nb = [0.5, 0.0]\n\
          [[zone]]\nname = \"Queue\"\npoints = [[0.1, 0.5], [0.4, 0.5], [0.4, 1.0]]\n"
     );
-    // Of the file only the name is told.
+    // Only the name of the file may be shown.
     let file = folder.join(format!("{PLACE}.toml"));
     std::fs::write(&file, config).unwrap();
     let mut program = Command::new(env!("CARGO_BIN_EXE_tallycam"));
@@ -70,12 +70,12 @@ impl Marked {
         client::ask(self.daemon.address, &request)
     }
 
-    /// What the admin gets, who is told everything.
+    /// The admin's answer, which contains everything.
     fn whole(&self, path: &str) -> String {
         String::from_utf8_lossy(&self.get(path, &basic("me", PASSWORD)).body).into_owned()
     }
 
-    /// That nobody below an operator is told of a mark; gives how many answers were looked at.
+    /// Asserts that nobody below an operator sees a mark; returns the number of checked answers.
     fn walk(&self) -> usize {
         let document = self.get("/api/v1/openapi.json", "").json();
         let mut paths: Vec<String> = MORE.map(String::from).to_vec();
@@ -116,7 +116,7 @@ impl Marked {
 }
 
 #[test]
-fn of_a_lost_camera_nobody_below_an_operator_learns_where_it_is() {
+fn only_operators_learn_the_address_of_a_lost_camera() {
     let folder = folder();
     let marked = start(folder.path(), |_| ());
     wait_until("the camera is missed", || {
@@ -143,7 +143,7 @@ fn of_a_lost_camera_nobody_below_an_operator_learns_where_it_is() {
 }
 
 #[test]
-fn of_stores_that_cannot_be_used_nobody_below_an_operator_learns_where_they_are() {
+fn only_operators_learn_the_paths_of_unusable_stores() {
     let folder = folder();
     let marked = start(folder.path(), |folder| {
         for file in ["counts.db", "media.db"] {

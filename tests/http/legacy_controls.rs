@@ -1,5 +1,5 @@
-//! The old addresses of lens, light and picture, byte for byte, against machines with and without a lens and a light:
-//! where the thing is not there that comes first, whatever is asked of it. `tests/outsiders/old_clients.rs` has what changes.
+//! The old addresses of lens, light and picture, byte for byte, on machines with and without a lens and a light. An
+//! absent device is reported before any other error. `tests/outsiders/old_clients.rs` tests the changes.
 use std::process::Command;
 
 use crate::common::client;
@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 const NUMBER: &str = "value is not a number";
 const DIRECTION: &str = "direction is neither a number nor + nor -";
 
-/// What is said where the lens, or the light, is not there.
+/// Answers without a lens, or without a light.
 const AUTOFOCUS: &str = "Autofocus not supported";
 const FOCUS: &str = "Changing focus not supported";
 const LIGHT: &str = "Changing light not supported";
 const BRIGHTNESS: &str = "Changing brightness not supported";
 const COLORS: &str = "Changing color not supported";
 
-/// An address; what it says where the thing is there: `None`: that it was done; what it says where it is not.
+/// An address; its error if the device is present, `None` if the request succeeds; its error if the device is absent.
 const LENS: &[(&str, Option<&str>, &str)] = &[
     ("/autofocus?status=true", None, AUTOFOCUS),
     ("/autofocus?status=false", None, AUTOFOCUS),
@@ -51,7 +51,7 @@ const LENS: &[(&str, Option<&str>, &str)] = &[
     ("/step_focus?direction=-&direction=+", None, FOCUS),
 ];
 
-/// The same of the light.
+/// The same for the light.
 const LAMP: &[(&str, Option<&str>, &str)] = &[
     ("/light?status=false", None, LIGHT),
     ("/light?status=true", None, LIGHT),
@@ -78,7 +78,7 @@ const LAMP: &[(&str, Option<&str>, &str)] = &[
     ("/set_color?value=FF8000&value=0000FF", None, COLORS),
 ];
 
-/// What every machine can do.
+/// Requests that every machine can carry out.
 const PICTURE: &[(&str, Option<&str>, &str)] = &[
     ("/grayscale?status=false", None, ""),
     ("/grayscale?status=true", None, ""),
@@ -92,7 +92,7 @@ const PICTURE: &[(&str, Option<&str>, &str)] = &[
     ("/resolution?status=true&status=true", None, ""),
 ];
 
-/// The program before the simulated scene, with this lens and this light.
+/// The program on the simulation, with this lens and this light.
 fn start(lens: &str, light: &str) -> Daemon {
     let (lens, light) = (format!("lens.kind={lens}"), format!("lights.kind={light}"));
     let sets = ["source.kind=sim", "source.width=320", "source.height=240", "detect.backend=none"];
@@ -101,7 +101,7 @@ fn start(lens: &str, light: &str) -> Daemon {
     Daemon::start(Command::new(env!("CARGO_BIN_EXE_tallycam")), &arguments)
 }
 
-/// Goes through a table.
+/// Sends the requests of a table.
 fn sweep(daemon: &Daemon, machine: &str, table: &[(&str, Option<&str>, &str)], is_there: bool) {
     for &(path, unclear, absent) in table {
         let answer = client::get(daemon.address, path);
@@ -120,14 +120,14 @@ fn patch(daemon: &Daemon, path: &str, body: &Value) -> u16 {
 }
 
 #[test]
-fn each_says_the_same_of_a_lens_and_of_a_light_that_are_there_or_not() {
+fn answers_about_lens_and_light_depend_only_on_their_presence() {
     for (lens, light) in [("auto", "none"), ("none", "sim"), ("auto", "sim"), ("none", "none")] {
         let daemon = start(lens, light);
         let machine = format!("lens {lens}, light {light}");
         sweep(&daemon, &machine, LENS, lens == "auto");
         sweep(&daemon, &machine, LAMP, light == "sim");
         sweep(&daemon, &machine, PICTURE, true);
-        // The API in the same order.
+        // The API checks in the same order.
         for (path, wrong, is_there) in [
             ("/api/v1/lens", json!({"position": 7}), lens == "auto"),
             ("/api/v1/lens", json!({"position": 0.5, "step": 0.5}), lens == "auto"),
@@ -139,18 +139,18 @@ fn each_says_the_same_of_a_lens_and_of_a_light_that_are_there_or_not() {
 }
 
 #[test]
-fn a_strip_that_cannot_be_opened_says_why_and_how_to_enable_it_and_all_else_goes_on() {
+fn a_strip_that_cannot_be_opened_is_reported_with_a_hint_and_stops_nothing_else() {
     let daemon = start("auto", "spi");
     let light = || client::get(daemon.address, "/api/v1/light").json();
     wait_until("it says why", || !light()["reason"].is_null());
     let refused = light();
     assert!(refused["reason"].as_str().unwrap().contains("/dev/spidev6.3"), "{refused}");
     assert!(refused["hint"].as_str().unwrap().contains("dtparam=spi=on"), "{refused}");
-    // What is set is kept for when it is there.
+    // Settings are stored for the time when the strip is present.
     sweep(&daemon, "a strip that is not there", LAMP, true);
     sweep(&daemon, "a strip that is not there", LENS, true);
     sweep(&daemon, "a strip that is not there", PICTURE, true);
-    // On the command line it is said, and is no success.
+    // The command reports it, and fails.
     let listen = format!("http.listen=[\"{}\"]", daemon.address);
     let on = Command::new(env!("CARGO_BIN_EXE_tallycam")).args(["light", "on", "--set", &listen]).output();
     let (code, out, err) = crate::common::items::output_of(&on.unwrap());

@@ -21,7 +21,7 @@ use tallycam::http::{
 use tallycam::pipeline::Lights;
 use tempfile::TempDir;
 
-/// Settings in a file, which are put in force as the daemon does.
+/// Settings in a file, applied as the daemon does.
 #[derive(Debug)]
 struct Set {
     file: PathBuf,
@@ -30,7 +30,7 @@ struct Set {
     in_force: Mutex<Arc<SettingsInForce>>,
 }
 
-/// What the operator's file and `changes` say together.
+/// Resolves the operator's file and `changes` together.
 fn resolve(operators: &str, changes: &BTreeMap<String, String>) -> Result<Resolved, NotSet> {
     let sets: Vec<String> = changes.iter().map(|(key, value)| format!("{key}={value}")).collect();
     Config::from_text(Path::new("config.toml"), operators, &sets, []).map_err(|complaints| {
@@ -44,7 +44,7 @@ fn resolve(operators: &str, changes: &BTreeMap<String, String>) -> Result<Resolv
     })
 }
 
-/// Lines of `key = value`, one for each.
+/// Lines of `key = value`.
 fn read(file: &Path) -> BTreeMap<String, String> {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     text.lines().filter_map(|line| line.split_once(" = ")).map(|(k, v)| (k.into(), v.into())).collect()
@@ -104,12 +104,12 @@ impl Preferences for Set {
     }
 }
 
-/// A server beside a light; ended in order when dropped.
+/// A server with a light, stopped in order when dropped.
 struct Lit {
     served: Served,
     lights: Lights,
     worker: Option<Worker>,
-    /// Where what was set is kept, of a test that does not look there.
+    /// The folder of the stored settings, for tests that do not use it themselves.
     folder: Option<TempDir>,
 }
 
@@ -131,7 +131,7 @@ impl Drop for Lit {
     }
 }
 
-/// A light of this kind; what was set is kept in `folder`.
+/// A light with these keys; its settings are stored in `folder`.
 fn lit_in(folder: &TempDir, keys: &[(&str, &str)], pinned: Option<&'static str>) -> Lit {
     let file = folder.path().join("settings");
     let mut all = read(&file);
@@ -181,7 +181,7 @@ impl Lit {
         self.send("PATCH", "/api/v1/light", "application/json", &body.to_string())
     }
 
-    /// Waits until the pixels show this.
+    /// Waits until the pixels have these colours.
     fn shows(&self, colors: &[&str]) {
         wait_until(&format!("it shows {colors:?}"), || self.light()["colors"] == json!(colors));
     }
@@ -221,7 +221,7 @@ fn the_light_is_reported_and_changed() {
     let answer = lit.patch(json!({"on": true, "color": "ff0000", "brightness": 128}));
     assert_eq!((answer.status, answer.header("etag")), (200, Some("\"8\"")), "{}", answer.text());
     assert_eq!(answer.json()["color"], "FF0000");
-    // The answer tells what shines by then.
+    // The answer has the colours after the change.
     let shines = &answer.json()["colors"];
     assert_eq!(
         (&answer.json()["shows"], shines),
@@ -240,7 +240,7 @@ fn the_light_is_reported_and_changed() {
     assert_eq!(lit.light()["ranges"][1], json!({"from": 3, "to": 3, "color": "0000FF"}));
     assert_eq!(lit.patch(json!({"ranges": [], "on": false})).status, 200);
     lit.shows(&["000000"; 4]);
-    // What was chosen is there when it is switched on again.
+    // The chosen colour is there when the light is switched on again.
     assert_eq!(lit.patch(json!({"on": true})).status, 200);
     lit.shows(&["C8C8C8"; 4]);
     let state = lit.state();
@@ -253,7 +253,7 @@ fn the_light_is_reported_and_changed() {
 }
 
 #[test]
-fn what_is_wrong_is_named_with_its_range() {
+fn a_wrong_value_is_named_with_its_range() {
     let lit = lit(&[SIM]);
     for (body, field, range, given) in [
         (json!({"brightness": 256}), "brightness", "a whole number from 0 to 255", "256"),
@@ -279,7 +279,7 @@ fn what_is_wrong_is_named_with_its_range() {
 }
 
 #[test]
-fn two_who_change_it_at_once_lose_nothing_silently() {
+fn two_users_at_once_lose_nothing_silently() {
     let lit = lit(&[SIM]);
     let patch = |tag: &str, body: Value| {
         let lines = format!("Content-Type: application/json\r\nIf-Match: {tag}\r\n");
@@ -293,7 +293,7 @@ fn two_who_change_it_at_once_lose_nothing_silently() {
 }
 
 #[test]
-fn what_the_operator_sets_stays() {
+fn a_pinned_setting_stays() {
     let lit = lit_with(&[SIM], Some("lights.brightness"));
     let answer = lit.patch(json!({"brightness": 1}));
     assert_eq!(answer.status, 409);
@@ -303,7 +303,7 @@ fn what_the_operator_sets_stays() {
 }
 
 #[test]
-fn it_is_as_it_was_after_a_restart() {
+fn the_light_is_the_same_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let first = lit_in(&folder, &[SIM, ("lights.pixels", "2")], None);
     assert_eq!(said(&first.get("/set_color?value=0080FF")), DONE);
@@ -316,9 +316,9 @@ fn it_is_as_it_was_after_a_restart() {
     assert_eq!((&light["on"], &light["color"]), (&json!(true), &json!("0080FF")));
 }
 
-/// The program as it is run: what was answered is there after `kill -9`, and the command line asks the same daemon.
+/// The program itself: confirmed changes survive `kill -9`, and the command line asks the running daemon.
 #[test]
-fn the_program_keeps_it_and_the_command_line_changes_it() {
+fn the_program_stores_the_light_and_the_command_line_changes_it() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.toml");
     let state = folder.path().join("state");
@@ -354,7 +354,7 @@ fn the_program_keeps_it_and_the_command_line_changes_it() {
     let second = start();
     wait_until("it shines as before", || light(&second)["colors"] == json!(["0080FF", "0080FF"]));
     assert_eq!(light(&second)["pinned"], Value::Null);
-    // As any other setting.
+    // Like any other setting.
     let ranges = json!({"lights.ranges": ["1 FF0000"]});
     let answer = client::send_json(second.address, "PATCH", "/api/v1/settings", &ranges);
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -365,7 +365,8 @@ fn the_program_keeps_it_and_the_command_line_changes_it() {
 fn the_old_routes_answer_as_documented() {
     let lit = lit(&[SIM, ("lights.pixels", "1")]);
     lit.shows(&["000000"]);
-    // False is what the button showed: it switches on. White, for no colour was ever chosen.
+    // `false` is the state that the button showed, so the light is switched on. White, because no colour was ever
+    // chosen.
     assert_eq!(said(&lit.get("/light?status=false")), DONE);
     lit.shows(&["FFFFFF"]);
     assert_eq!(said(&lit.get("/set_color?value=FF8000")), DONE);
@@ -399,7 +400,7 @@ fn the_old_status_may_mean_what_the_old_program_did() {
 }
 
 #[test]
-fn where_there_is_no_light_every_change_is_refused() {
+fn without_a_light_every_change_is_refused() {
     let lit = lit(&[]);
     assert_eq!(said(&lit.get("/light?status=false")), (403, TEXT, "Changing light not supported"));
     assert_eq!(said(&lit.get("/set_brightness?value=1")), (403, TEXT, "Changing brightness not supported"));
@@ -416,7 +417,7 @@ fn a_lamp_has_no_colour() {
     assert_eq!(said(&lit.get("/set_color?value=FF0000")), (403, TEXT, "Changing color not supported"));
     assert_eq!(lit.patch(json!({"color": "FF0000"})).status, 403);
     assert_eq!(lit.patch(json!({"ranges": []})).status, 403);
-    // It is set, though the lamp is not there: it shines so when it is.
+    // The setting is stored although the lamp is absent, and applies when it is present.
     assert_eq!(said(&lit.get("/light?status=false")), DONE);
     assert_eq!(said(&lit.get("/set_brightness?value=9")), DONE);
     wait_until("it says why", || !lit.light()["reason"].is_null());
@@ -453,14 +454,14 @@ fn the_light_for_the_shot_shines_for_the_api_and_for_the_old_route() {
 }
 
 #[test]
-fn of_two_at_the_form_of_the_light_neither_undoes_the_other_unseen() {
+fn two_users_of_the_form_do_not_undo_each_other_unnoticed() {
     let lit = lit(&[SIM, ("lights.brightness", "10"), ("lights.color", "\"FF0000\"")]);
     let form = "application/x-www-form-urlencoded";
     let page = lit.get("/lights").text().to_owned();
     for was in ["name=\"was.brightness\" value=\"10\"", "name=\"was.color\" value=\"#ff0000\""] {
         assert!(page.contains(was), "{was}: {page}");
     }
-    // Somebody else sets the colour meanwhile; who has moved the brightness sets that alone.
+    // Another user sets the colour in between; this form changes only the brightness.
     assert_eq!(lit.patch(json!({"color": "0000FF"})).status, 200);
     let (patch, seen) = ("_method=patch&next=lights", "was.brightness=10&was.color=%23ff0000");
     let done =
@@ -468,7 +469,7 @@ fn of_two_at_the_form_of_the_light_neither_undoes_the_other_unseen() {
     assert_eq!(done.status, 303, "{}", done.text());
     let now = || (lit.light()["brightness"].clone(), lit.light()["color"].clone());
     assert_eq!(now(), (json!(50), json!("0000FF")));
-    // Both have moved the same: the later one is told.
+    // Both have changed the same value: the later one gets a message.
     for next in ["lights", ".%2F%23light"] {
         let sent = format!("_method=patch&next={next}&{seen}&brightness=90&color=%23FF0000");
         let refused = lit.send("POST", "/api/v1/light", form, &sent);
@@ -476,11 +477,11 @@ fn of_two_at_the_form_of_the_light_neither_undoes_the_other_unseen() {
         assert!(refused.text().contains("Somebody else has set"), "{}", refused.text());
         assert_eq!(now(), (json!(50), json!("0000FF")));
     }
-    // Who wants what is so anyhow is told nothing.
+    // A form whose values are already in force raises no objection.
     let same =
         lit.send("POST", "/api/v1/light", form, &format!("{patch}&{seen}&brightness=50&color=%230000ff"));
     assert_eq!(same.status, 303, "{}", same.text());
-    // A button means itself, and a form without what was seen what it says.
+    // A button sets its own value; a form without the former values sets all of its values.
     let off = lit.send("POST", "/api/v1/light", form, &format!("{patch}&color=00FF00"));
     assert_eq!((off.status, now()), (303, (json!(50), json!("00FF00"))));
     assert_eq!(

@@ -1,5 +1,5 @@
-//! What a page offers, its reader may do: every page as each role, its forms held against the rights that the API's document
-//! states for their routes. And pages of a database that cannot be read.
+//! A page offers its reader only permitted changes: every page as each role, its forms compared with the rights that
+//! the OpenAPI document states for their routes. And pages of a database that cannot be read.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::rights::rights;
 const MORE: [&str; 5] =
     ["/lines?line=1", "/lines?line=new", "/lines?zone=1", "/crossings?line=1", "/player?id=1"];
 
-/// Links to what only some may change.
+/// Links to changes that need a role.
 const LINKS: [(&str, Role); 2] =
     [("player?id=1#edit\"", Role::Operator), ("models\">Choose a model<", Role::Admin)];
 
@@ -39,7 +39,7 @@ fn start(folder: &Path) -> Daemon {
     Daemon::start(program, &["--config", file.to_str().unwrap()])
 }
 
-/// What a browser at another machine gets.
+/// The answer to a browser on another machine.
 fn ask(daemon: &Daemon, method: &str, path: &str, head: &str, kind: &str, body: &str) -> Answer {
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 10.0.0.7\r\nAccept: text/html\r\n{head}Content-Type: \
@@ -57,7 +57,7 @@ fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
     tag.split_once(&format!(" {name}=\"")).and_then(|(_, rest)| rest.split('"').next())
 }
 
-/// The addresses that enabled controls of the page post to, without their queries.
+/// The addresses, without queries, to which enabled controls of the page post.
 fn offered(html: &str, path: &str) -> BTreeSet<String> {
     let tags: Vec<&str> =
         html.match_indices('<').filter_map(|(at, _)| html[at..].split_inclusive('>').next()).collect();
@@ -97,7 +97,7 @@ fn offered(html: &str, path: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn no_page_offers_its_reader_what_the_route_behind_it_refuses() {
+fn no_page_offers_a_change_that_its_route_refuses() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = start(folder.path());
     let admin = basic("me", PASSWORD);
@@ -112,7 +112,7 @@ fn no_page_offers_its_reader_what_the_route_behind_it_refuses() {
     let document = page(&daemon, "/api/v1/openapi.json", "").json();
     let right =
         |method: &str, path: &str| document["paths"][path][method]["x-right"].as_str().map(str::to_owned);
-    // A form names its method in a field; the numbers of addresses stand for all.
+    // A form names its method in a field; a number stands for any id.
     let any = |path: &str| ["post", "put", "patch", "delete"].iter().find_map(|method| right(method, path));
     let pattern = |path: &str| {
         let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
@@ -172,7 +172,7 @@ fn no_page_offers_its_reader_what_the_route_behind_it_refuses() {
 }
 
 #[test]
-fn a_locked_page_says_who_may_change_it_and_shows_what_there_is() {
+fn a_locked_page_names_the_required_role_and_shows_its_content() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = start(folder.path());
     let door = r#"{"name": "Door", "a": [0.5, 1], "b": [0.5, 0]}"#;
@@ -194,7 +194,7 @@ fn a_locked_page_says_who_may_change_it_and_shows_what_there_is() {
 }
 
 #[test]
-fn what_was_typed_after_a_session_had_ended_is_there_once_signed_in_again() {
+fn typed_values_survive_the_end_of_a_session() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = start(folder.path());
     let kind = "application/x-www-form-urlencoded";
@@ -239,7 +239,7 @@ fn a_database_that_cannot_be_read_is_reported_on_a_page() {
             assert!(text.contains(words), "no {words} in {text}");
         }
     }
-    // A program is told in a line, as before.
+    // A program gets one line, as before.
     let request = "GET /counts HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 10.0.0.7\r\n\r\n";
     let plain = client::ask(daemon.address, request);
     assert_eq!((plain.status, plain.header("content-type")), (503, Some("text/plain; charset=utf-8")));

@@ -1,4 +1,4 @@
-//! The service over real sockets: routes, streams, limits, rights, and the old addresses to the byte.
+//! The service over real sockets: routes, streams, limits, rights, and the old addresses byte for byte.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod access;

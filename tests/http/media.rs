@@ -1,4 +1,4 @@
-//! What is kept, over HTTP, on a real socket with the real store: list, change, remove, upload, storage.
+//! Stored media over HTTP, on a real socket with the real store: list, change, remove, upload, storage.
 
 use std::io::Write;
 use std::time::Duration;
@@ -30,7 +30,7 @@ fn pictures(many: u64) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn a_snapshot_is_made_looked_at_changed_and_removed() {
+fn a_snapshot_is_taken_read_changed_and_removed() {
     let kept = keep(&TestCam::new());
     let made = kept.json(
         "POST",
@@ -98,7 +98,7 @@ fn two_changes_on_one_version_do_not_both_succeed() {
     assert_eq!(kept.send_with("DELETE", "/api/v1/media/1", &lines, "").status, 412);
     assert_eq!(patch("c.jpg", first.header("etag").unwrap()).status, 200);
     assert_eq!(patch("d.jpg", "*").status, 200);
-    // Both at once: the store decides, and one of them is told.
+    // Both at the same time: the store decides, and one of them is refused.
     let tag = kept.get("/api/v1/media/1").header("etag").unwrap().to_owned();
     let request = |name: &str| {
         let body = json!({"name": name}).to_string();
@@ -116,7 +116,7 @@ fn two_changes_on_one_version_do_not_both_succeed() {
 }
 
 #[test]
-fn what_the_document_says_of_bodies_and_names_is_so() {
+fn bodies_and_names_agree_with_the_document() {
     let kept = keep(&TestCam::new());
     kept.add("a.jpg", 1);
     let ids: Vec<u64> = (1_000_000_000_000..1_000_000_010_001).collect();
@@ -139,7 +139,7 @@ fn what_the_document_says_of_bodies_and_names_is_so() {
         let status = if allow.is_some() { 204 } else { 404 };
         assert_eq!((answer.status, answer.header("allow")), (status, allow), "{method} {path}");
     }
-    // Answers that were not told of once.
+    // Answers that the document once lacked.
     let document = kept.get("/api/v1/openapi.json").json();
     let told = |path: &str, method: &str, status: &str| {
         let response = &document["paths"][path][method]["responses"][status];
@@ -156,7 +156,7 @@ fn what_the_document_says_of_bodies_and_names_is_so() {
     }
     let kinds = told("/snapshot", "get", "200")["content"].as_object().unwrap().clone();
     assert_eq!(kinds.keys().collect::<Vec<_>>(), ["image/jpeg", "text/plain"]);
-    // What is sent is exactly what is told of, but for what has names of its own.
+    // Request schemas forbid unknown properties, except schemas whose names the client chooses.
     for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
         let is_sent = ["Draft", "Patch", "Ids", "Keep", "Wish", "Choice", "Name", "Rules"];
         if is_sent.iter().any(|end| name.ends_with(end)) {
@@ -166,7 +166,7 @@ fn what_the_document_says_of_bodies_and_names_is_so() {
 }
 
 #[test]
-fn what_is_not_understood_is_refused_in_words() {
+fn an_invalid_request_is_refused_in_words() {
     let kept = keep(&TestCam::new());
     kept.add("a.jpg", 1);
     kept.add("b.jpg", 2);
@@ -229,7 +229,7 @@ fn what_is_not_understood_is_refused_in_words() {
 }
 
 #[test]
-fn the_list_is_newest_first_and_goes_on() {
+fn the_list_is_newest_first_and_has_pages() {
     let kept = keep(&TestCam::new());
     for (name, date) in [("a.jpg", "2026-01-01"), ("b.jpg", "2026-03-01"), ("c.jpg", "2026-02-01")] {
         let path = format!("/api/v1/media?name={name}&date={date}&note=of+{name}");
@@ -253,7 +253,7 @@ fn the_list_is_newest_first_and_goes_on() {
     assert_eq!(names("/api/v1/media?kept=0"), ["d.mjpeg", "b.jpg"]);
     assert_eq!(kept.json("POST", "/api/v1/media/keep", &json!({"ids": [1], "kept": false})).status, 204);
     assert_eq!(names("/api/v1/media?kept=1"), ["c.jpg"]);
-    // All or none, and an item that is so already does not change.
+    // All or none, and an item that is already in that state does not change.
     assert_eq!(kept.json("POST", "/api/v1/media/keep", &json!({"ids": [1, 99]})).status, 404);
     assert_eq!(names("/api/v1/media?kept=1"), ["c.jpg"]);
     let version = |id: u64| kept.get(&format!("/api/v1/media/{id}")).json()["version"].as_u64().unwrap();
@@ -281,7 +281,7 @@ fn the_list_is_newest_first_and_goes_on() {
 }
 
 #[test]
-fn a_recording_begins_says_how_it_stands_and_ends() {
+fn a_recording_begins_reports_progress_and_ends() {
     let kept = keep(&TestCam::new());
     assert_eq!(kept.get("/api/v1/recording").json()["recording"], false);
     assert_eq!(kept.post("/api/v1/recording/stop").status, 204);
@@ -323,9 +323,9 @@ fn a_recording_begins_says_how_it_stands_and_ends() {
 }
 
 #[test]
-fn files_become_what_they_are() {
+fn files_become_snapshots_or_recordings() {
     let kept = keep(&TestCam::new());
-    // A JPEG, with what phones put behind it.
+    // A JPEG, followed by the data that phones append.
     let jpeg = numbered_jpeg(1, 0);
     let with_more = [&jpeg[..], &numbered_jpeg(2, 0), b"\0\0\0 ftyp and so on"].concat();
     let answer = kept.upload("PUT", "/api/v1/media?name=a.JPG&date=2020-05-06T07:08:09", "", &with_more);
@@ -336,14 +336,14 @@ fn files_become_what_they_are() {
         (&json!("snapshot"), &json!("import"), &json!("2020-05-06"))
     );
     assert_eq!(kept.media.reader().unwrap().snapshot(1).unwrap(), jpeg);
-    // Pictures one behind another, at the pace that is told.
+    // Concatenated pictures, at the given pace.
     let all = pictures(5);
     let answer = kept.upload("POST", "/api/v1/media?name=b.mjpeg&fps=10", "", &all.concat());
     assert_eq!(answer.status, 201, "{}", answer.text());
     let taken = all_jpegs(&kept, 2);
     assert_eq!(taken.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 100_000, 200_000, 300_000, 400_000]);
     assert!(taken.iter().map(|(_, jpeg)| jpeg).eq(&all));
-    // A stream that was saved tells its own times.
+    // A saved stream has its own times.
     let mut saved = b"--frame\r\n".to_vec();
     for (n, jpeg) in all.iter().enumerate() {
         let head = format!("Content-Type: image/jpeg\r\nX-Timestamp: 1763650382.{n}00000\r\n\r\n");
@@ -369,7 +369,7 @@ fn files_become_what_they_are() {
 }
 
 #[test]
-fn files_that_were_cut_off_are_taken_as_far_as_they_go() {
+fn truncated_files_are_taken_as_far_as_they_go() {
     let kept = keep(&TestCam::new());
     let all = pictures(6);
     let whole = avi(&all, 50_000);
@@ -379,7 +379,7 @@ fn files_that_were_cut_off_are_taken_as_far_as_they_go() {
     let mjpeg = all.concat();
     let item = kept.upload("POST", "/api/v1/media?name=b.mjpeg", "", &mjpeg[..mjpeg.len() - 10]).json();
     assert_eq!(item["frames"], 5, "{item}");
-    // A picture in the middle that is none leaves a gap.
+    // A broken picture in the middle leaves a gap.
     let mut broken = all.clone();
     broken[2] = b"\xff\xd8\xff\xc0 this is none".to_vec();
     let item = kept.upload("POST", "/api/v1/media?name=c.avi", "", &avi(&broken, 50_000)).json();
@@ -420,7 +420,7 @@ fn an_upload_that_breaks_off_leaves_nothing() {
 }
 
 #[test]
-fn one_who_sends_nothing_is_not_waited_for_long() {
+fn a_silent_upload_times_out() {
     let settings =
         http::ServerSettings { head_timeout: Duration::from_millis(300), ..http::ServerSettings::default() };
     let kept = keep_with(&TestCam::new(), settings, RecorderSettings::default());
@@ -442,7 +442,7 @@ fn more_than_the_disk_holds_is_refused_at_once() {
     client.send("POST /api/v1/media HTTP/1.1\r\nHost: cam\r\nContent-Length: 9000000000000000\r\n\r\n");
     let answer = client.answer(false);
     assert_eq!(answer.status, 507, "{}", answer.text());
-    // A picture that never ends: 33 MB of a comment after a comment.
+    // A picture that never ends: 33 MB of comment segments.
     let mut body = vec![0xff, 0xd8];
     while body.len() < 34 << 20 {
         body.extend([0xff, 0xfe, 0xff, 0xff]);
@@ -453,7 +453,7 @@ fn more_than_the_disk_holds_is_refused_at_once() {
 }
 
 #[test]
-fn a_form_brings_files_without_a_script() {
+fn a_form_uploads_files_without_a_script() {
     let kept = keep(&TestCam::new());
     let form = |parts: &[(&str, Option<&str>, &[u8])]| {
         let mut body = Vec::new();
@@ -480,7 +480,7 @@ fn a_form_brings_files_without_a_script() {
     assert_eq!(answer.json()["items"][0]["name"], "one.jpg");
     assert_eq!(answer.json()["items"][1]["note"], "from the phone");
     assert_eq!(kept.media.reader().unwrap().snapshot(1).unwrap(), one);
-    // One that is none does not take the others with it, and is named.
+    // A file that is no picture does not spoil the others, and is named.
     let mixed = form(&[
         ("file", Some("three.jpg"), &one),
         ("file", Some("four.jpg"), b"words"),
@@ -505,7 +505,7 @@ fn a_form_brings_files_without_a_script() {
     assert_eq!(answer.status, 415);
     let detail = answer.json()["detail"].as_str().unwrap().to_owned();
     assert!(detail.starts_with("four.jpg: this is") && detail.contains("; five.jpg: this is"), "{detail}");
-    // Of one that breaks off nothing is kept, whatever came of it before.
+    // A form that breaks off stores nothing, whatever files came before.
     let answer = kept.upload("POST", "/api/v1/media", lines, &mixed[..mixed.len() - 8]);
     assert!((400..500).contains(&answer.status), "{}", answer.text());
     assert_eq!(kept.items().len(), 6);
@@ -523,9 +523,9 @@ fn a_form_brings_files_without_a_script() {
     assert_eq!(kept.items().len(), 7);
 }
 
-/// As `curl -T FILE` does, which puts the name behind an address that ends with a slash.
+/// As `curl -T FILE` does: it appends the name to an address that ends with a slash.
 #[test]
-fn a_file_may_be_put_at_its_name() {
+fn a_file_may_be_put_under_its_name() {
     let kept = keep(&TestCam::new());
     let answer =
         kept.upload("PUT", "/api/v1/media/T%C3%BCr%201.avi?date=2018-01-31", "", &avi(&pictures(3), 50_000));
@@ -541,9 +541,9 @@ fn a_file_may_be_put_at_its_name() {
     assert_eq!(kept.names(), ["Tür 1.avi"]);
 }
 
-/// The command line brings an old folder in so, whose dates may be words.
+/// The command line imports an old folder this way; its dates may be words.
 #[test]
-fn the_time_of_a_file_may_be_told_beside_its_date() {
+fn the_time_of_a_file_may_be_given_beside_its_date() {
     let kept = keep(&TestCam::new());
     let path = "/api/v1/media?name=a.jpg&date=someday&taken=2018-01-31T12:00:00Z";
     let item = kept.upload("POST", path, "", &numbered_jpeg(1, 0)).json();
@@ -556,7 +556,7 @@ fn the_time_of_a_file_may_be_told_beside_its_date() {
 }
 
 #[test]
-fn other_sites_change_nothing_and_counts_only_gives_nothing() {
+fn other_sites_change_nothing_and_privacy_mode_serves_nothing() {
     let routes: [(&str, &str, Value); 11] = [
         ("POST", "/api/v1/snapshots", json!({})),
         ("POST", "/api/v1/recordings", json!({})),
@@ -599,7 +599,7 @@ fn other_sites_change_nothing_and_counts_only_gives_nothing() {
 }
 
 #[test]
-fn without_a_store_it_is_said() {
+fn a_missing_store_is_reported() {
     let cam = TestCam::new();
     let served = crate::common::served::serve(&cam, http::ServerSettings::default());
     for path in ["/api/v1/media", "/api/v1/recording", "/api/v1/media/storage", "/get_database"] {
@@ -609,7 +609,8 @@ fn without_a_store_it_is_said() {
     assert_eq!(served.state()["storage"], Value::Null);
 }
 
-/// What was told of a recording under way is in the file that is set aside: the pictures that wait for their chunk, too.
+/// Everything reported of a running recording is in the file that is set aside, including pictures that wait for
+/// their chunk.
 #[test]
 fn a_recording_is_ended_before_its_store_is_set_aside() {
     let kept = keep(&TestCam::new());
@@ -646,7 +647,7 @@ fn the_store_is_set_aside_and_the_old_one_deleted() {
 }
 
 #[test]
-fn a_picture_comes_in_the_form_that_is_asked_for() {
+fn a_picture_is_served_in_the_requested_form() {
     let cam = TestCam::new();
     let kept = keep(&cam);
     let plain = kept.get("/api/v1/snapshot.jpg");
@@ -658,7 +659,7 @@ fn a_picture_comes_in_the_form_that_is_asked_for() {
     assert_eq!(kept.get("/api/v1/snapshot.jpg?rotate=45").status, 400);
     let made = kept.json("POST", "/api/v1/snapshots", &json!({"w": 32, "text": "door", "timestamp": true}));
     assert_eq!((made.status, &made.json()["width"]), (201, &json!(32)), "{}", made.text());
-    // The query says the same as a body, and not both of them.
+    // The query has the same keys as the body; both together are refused.
     let made = kept.post("/api/v1/snapshots?w=32&rotate=90&gray=1&name=q.jpg");
     assert_eq!(made.status, 201, "{}", made.text());
     let made = made.json();
@@ -689,7 +690,7 @@ fn rules_are_shown_tried_out_and_set() {
     let now = kept.get("/api/v1/media/retention").json();
     assert_eq!((&now["rules"]["snapshots_size"], &now["plan"]["count"]), (&Value::Null, &json!(0)));
     assert_eq!(now["pinned"], json!(["min_free"]));
-    // A dry run removes nothing, however often it is asked for.
+    // A dry run removes nothing, however often it is repeated.
     let query = format!("/api/v1/media/retention?snapshots_size={}", bytes * 2);
     for _ in 0..2 {
         let plan = kept.get(&query).json()["plan"].clone();
@@ -714,7 +715,7 @@ fn rules_are_shown_tried_out_and_set() {
     assert_eq!(kept.get("/api/v1/media/retention?snapshots_age=soon").status, 400);
     assert_eq!(kept.names().len(), 3);
     let wanted = json!({"snapshots_size": bytes * 2, "recordings_age": "30d"});
-    // What would delete something is asked first.
+    // A rule that would delete something asks first.
     let asked = kept.json("PUT", "/api/v1/media/retention", &wanted);
     let detail = asked.json()["detail"].as_str().unwrap().to_owned();
     assert!(asked.status == 409 && detail.contains("would delete 1 item, 60"), "{}", asked.text());
@@ -725,8 +726,8 @@ fn rules_are_shown_tried_out_and_set() {
     let set = kept.json("PUT", "/api/v1/media/retention?confirm=1", &wanted);
     assert_eq!(set.status, 200, "{}", set.text());
     assert_eq!(set.json()["rules"]["recordings_age"], json!(2_592_000.0));
-    wait_until("what was too much is gone", || kept.names() == ["c.jpg", "a.jpg"]);
-    // What is not named stays; null is without limit.
+    wait_until("the oldest items are gone", || kept.names() == ["c.jpg", "a.jpg"]);
+    // An omitted rule stays; null means no limit.
     let set = kept.json("PUT", "/api/v1/media/retention", &json!({"snapshots_size": null})).json();
     assert_eq!(
         (&set["rules"]["snapshots_size"], &set["rules"]["recordings_age"]),
@@ -734,9 +735,9 @@ fn rules_are_shown_tried_out_and_set() {
     );
 }
 
-/// Everything would be deleted for it, in vain.
+/// The rule would delete everything, in vain.
 #[test]
-fn no_more_is_to_stay_free_than_the_disk_has_in_all() {
+fn keep_free_cannot_exceed_the_size_of_the_disk() {
     let kept = keep(&TestCam::new());
     kept.add("a.jpg", 1);
     let before = kept.get("/api/v1/media/retention").json();
@@ -748,7 +749,7 @@ fn no_more_is_to_stay_free_than_the_disk_has_in_all() {
 }
 
 #[test]
-fn a_copy_is_a_whole_store() {
+fn a_copy_is_a_complete_store() {
     let kept = keep(&TestCam::new());
     kept.add("a.jpg", 1);
     kept.upload("POST", "/api/v1/media?name=b.mjpeg", "", &pictures(40).concat());
@@ -765,7 +766,7 @@ fn a_copy_is_a_whole_store() {
     assert_eq!(reader.item(2).unwrap().frames, 40);
     let head = kept.ask("HEAD /api/v1/media/backup HTTP/1.1\r\nHost: cam\r\n\r\n");
     assert_eq!((head.status, head.header("content-type")), (200, Some("application/vnd.sqlite3")));
-    // One who leaves in the middle does not keep others from theirs.
+    // A client that leaves midway does not keep others from their copies.
     let mut client = kept.connect();
     client.send("GET /api/v1/media/backup HTTP/1.1\r\nHost: cam\r\n\r\n");
     client.head();
@@ -774,7 +775,7 @@ fn a_copy_is_a_whole_store() {
 }
 
 #[test]
-fn the_store_is_looked_through_and_gives_room_back() {
+fn the_store_is_checked_and_compacted() {
     let kept = keep(&TestCam::new());
     let many = pictures(300);
     kept.upload("POST", "/api/v1/media?name=a.mjpeg", "", &many.concat());
@@ -808,7 +809,7 @@ fn the_store_is_looked_through_and_gives_room_back() {
 }
 
 #[test]
-fn what_is_kept_is_taken_away_by_its_name() {
+fn an_item_is_downloaded_by_its_name() {
     let kept = keep(&TestCam::new());
     kept.add("caf%C3%A9%201.jpg", 1);
     let answer = kept.get("/media/caf%C3%A9%201.jpg");
@@ -820,7 +821,7 @@ fn what_is_kept_is_taken_away_by_its_name() {
 }
 
 #[test]
-fn those_who_listen_hear_of_what_is_kept() {
+fn listeners_get_events_of_stored_media() {
     let kept = crate::common::counted::count_and_keep(&TestCam::new());
     let mut listener = kept.listen("/api/v1/events?types=media,recording", "");
     let first = listener.next("media").data;
@@ -838,17 +839,17 @@ fn those_who_listen_hear_of_what_is_kept() {
     assert_eq!((&begun["recording"], &begun["now"]["name"]), (&json!(true), &json!("clip")), "{begun}");
     assert_eq!(kept.post("/api/v1/recording/stop").status, 200);
     while listener.next("recording").data["recording"] == true {}
-    // Nobody hears of it who did not ask.
+    // A listener gets these events only if it asks for them.
     let wrong = kept.get("/api/v1/events?types=media,films");
     assert!(wrong.status == 400 && wrong.text().contains("recording"), "{}", wrong.text());
 }
 
 #[test]
-fn rules_that_are_made_here_outlast_the_daemon() {
+fn saved_rules_survive_a_restart() {
     let kept = keep(&TestCam::new());
     let rules = json!({"recordings_size": "20GB", "snapshots_age": "30d"});
     assert_eq!(kept.json("PUT", "/api/v1/media/retention", &rules).status, 200);
-    // As at the next start: the configuration's rules, and over them those that were saved.
+    // As at the next start: the configured rules, overridden by the saved ones.
     kept.media.set_retention(tallycam::store::media::RetentionRules::default());
     kept.media.apply_saved_retention(&[]).unwrap();
     let rules = kept.media.retention();
@@ -876,7 +877,7 @@ fn without_a_live_picture_the_card_is_shown_in_every_form() {
 }
 
 #[test]
-fn without_counting_what_is_kept_is_told_all_the_same() {
+fn events_of_stored_media_need_no_counting() {
     let kept = keep(&TestCam::new());
     for types in ["", "?types=crossing,media,recording,state"] {
         let mut listener = Listener::new(kept.connect(), &format!("/api/v1/events{types}"), "");
@@ -886,7 +887,7 @@ fn without_counting_what_is_kept_is_told_all_the_same() {
         kept.add(&format!("{}.jpg", types.len()), 1);
         assert!(listener.next("media").data["revision"].as_u64().unwrap() > revision);
     }
-    // Only who asks for nothing that there is is told why.
+    // Only a request for unavailable event types alone is refused.
     for path in ["/api/v1/events?types=crossing", "/api/v1/events?types=lines,tally,overlay"] {
         let none = kept.get(path);
         assert_eq!(

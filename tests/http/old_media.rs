@@ -1,4 +1,4 @@
-//! The old routes that keep pictures, on a real socket, byte for byte; the store looked at by `sqlite3`.
+//! The old routes that store pictures, on a real socket, byte for byte; `sqlite3` inspects the store.
 
 use crate::common::client::{Answer, Client};
 use crate::common::kept::{Kept, keep, keep_with};
@@ -15,11 +15,11 @@ fn said(answer: &Answer) -> (u16, &str, &str) {
 
 const DONE: (u16, &str, &str) = (200, "text/plain; charset=utf-8", "200");
 const NO_SNAPSHOT: (u16, &str, &str) = (500, "text/plain; charset=utf-8", "Error with snapshot");
-/// What was asked for is none.
+/// The request was invalid.
 const NO_SUCH_SNAPSHOT: (u16, &str, &str) = (400, "text/plain; charset=utf-8", "Error with snapshot");
 const NO_RECORDING: (u16, &str, &str) = (400, "text/plain; charset=utf-8", "Error with recording video");
 
-/// What a script of another site would have the browser send.
+/// Headers that a browser sends for a script of another site.
 const FOREIGN: [&str; 3] =
     ["Sec-Fetch-Site: cross-site\r\n", "Origin: http://evil.example\r\n", "Origin: null\r\n"];
 
@@ -28,7 +28,7 @@ fn get_with(kept: &Kept, path: &str, lines: &str) -> Answer {
 }
 
 #[test]
-fn a_snapshot_is_kept_under_its_name_and_date() {
+fn a_snapshot_is_stored_under_its_name_and_date() {
     let kept = keep(&TestCam::new());
     assert_eq!(said(&kept.get("/snapshot?filename=a&date=2018-01-31")), DONE);
     assert_eq!(said(&kept.get("/snapshot?filename=b.jpg&date=2018-02-01")), DONE);
@@ -53,21 +53,21 @@ fn a_snapshot_is_kept_under_its_name_and_date() {
     let days = kept.get("/api/v1/media?from=2018-01-31&to=2018-02-02").json();
     let names: Vec<_> = days["items"].as_array().unwrap().iter().map(|item| item["name"].clone()).collect();
     assert_eq!(names, ["b.jpg", "a.jpg"], "{days}");
-    // Without the key it is the picture, and nothing is kept.
+    // Without the key the answer is the picture, and nothing is stored.
     let picture = kept.get("/snapshot");
     assert_eq!((picture.status, picture.header("content-type")), (200, Some("image/jpeg")));
     assert_eq!(kept.items().len(), 3);
 }
 
 #[test]
-fn a_snapshot_is_kept_in_the_form_that_is_asked_for() {
+fn a_snapshot_is_stored_in_the_requested_form() {
     let kept = keep(&TestCam::new());
     assert_eq!(said(&kept.get("/snapshot?filename=view&w=32&rotate=90&gray=1")), DONE);
     let item = kept.items().remove(0);
     assert_eq!((item["width"].as_u64(), item["height"].as_u64()), (Some(32), Some(43)), "{item}");
     let jpeg = kept.media.reader().unwrap().snapshot(item["id"].as_u64().unwrap()).unwrap();
     assert_eq!(tallycam::media::jpeg::inspect(&jpeg).unwrap().components, 1);
-    // What means nothing changes nothing, as of the picture that is only given; and a date is written as ISO 8601 has it.
+    // Meaningless values change nothing, as when the picture is only served; and a date is stored in ISO 8601.
     assert_eq!(said(&kept.get("/snapshot?filename=usual&picture=nonsense&w=1&date=2018-5-1")), DONE);
     let item = kept.items().pop().unwrap();
     assert_eq!((item["width"].as_u64(), item["date"].as_str()), (Some(64), Some("2018-05-01")), "{item}");
@@ -81,7 +81,7 @@ fn a_snapshot_that_fails_leaves_no_row() {
     for name in ["..%2Fa", "a%2Fb", "%2Fetc%2Fpasswd", "a%00b", "a%0Ab", "a%7Fb", &long] {
         assert_eq!(said(&kept.get(&format!("/snapshot?filename={name}"))), NO_SUCH_SNAPSHOT, "{name}");
     }
-    // Of two nobody knows which is meant.
+    // A repeated key is ambiguous.
     for query in ["filename=c&filename=d", "filename=c&date=2018-01-31&date=2018-02-01"] {
         assert_eq!(said(&kept.get(&format!("/snapshot?{query}"))), NO_SUCH_SNAPSHOT, "{query}");
     }
@@ -89,7 +89,7 @@ fn a_snapshot_that_fails_leaves_no_row() {
     if let Some(rows) = kept.sqlite3("SELECT count(*) FROM items") {
         assert_eq!(rows, "0\n");
     }
-    // A camera that was let go is not opened again for a snapshot.
+    // A paused camera is not opened again for a snapshot.
     kept.post("/stop_stream");
     assert_eq!(said(&kept.get("/snapshot?filename=c")), NO_SNAPSHOT);
     assert!(!cam.is_open());
@@ -113,7 +113,7 @@ fn without_a_camera_it_is_an_error_in_the_old_words() {
 }
 
 #[test]
-fn names_are_kept_exactly_whatever_they_say() {
+fn names_are_stored_exactly() {
     let kept = keep(&TestCam::new());
     for (sent, name) in [
         ("caf%C3%A9%20%F0%9F%90%88", "café 🐈.jpg"),
@@ -127,7 +127,7 @@ fn names_are_kept_exactly_whatever_they_say() {
         assert_eq!(said(&kept.get(&format!("/snapshot?filename={sent}"))), DONE, "{sent}");
         assert_eq!(kept.names().first().map(String::as_str), Some(name));
     }
-    // An empty name is none: it is made of date and time.
+    // An empty name counts as none: the name is made of date and time.
     assert_eq!(said(&kept.get("/snapshot?filename=")), DONE);
     let name = kept.names().remove(0);
     assert!(name.len() == "2026-11-20_14-53-07.jpg".len() && name.ends_with(".jpg"), "{name}");
@@ -166,11 +166,11 @@ fn a_file_is_added_by_its_name_and_removed_by_it() {
     std::os::unix::fs::symlink(kept.folder().join("secret.jpg"), kept.folder().join("import/link.jpg"))
         .unwrap();
     assert_eq!(said(&kept.get("/database/add?filename=old.jpg&date=2018-01-31")), DONE);
-    // Again: it is there already.
+    // Again: it is already there.
     assert_eq!(said(&kept.get("/database/add?filename=old.jpg")), DONE);
     assert_eq!(kept.get("/get_database").text(), r#"[{"date":"2018-01-31","filename":"old.jpg"}]"#);
-    assert!(file.exists(), "nothing is taken away from whoever put it there");
-    // And where the folder has no such file, or no longer.
+    assert!(file.exists(), "the user's own file stays");
+    // The same if the folder no longer has such a file.
     std::fs::remove_file(file).unwrap();
     assert_eq!(said(&kept.get("/database/add?filename=old.jpg&date=2019-01-31")), DONE);
     assert_eq!(kept.get("/get_database").text(), r#"[{"date":"2018-01-31","filename":"old.jpg"}]"#);
@@ -189,7 +189,7 @@ fn a_file_is_added_by_its_name_and_removed_by_it() {
     assert!(none.status == 404 && !none.text().ends_with('\n'), "{} {:?}", none.status, none.text());
     let beyond = get_with(&kept, "/media/old.jpg", "Range: bytes=99999999-\r\n");
     assert!(beyond.status == 416 && !beyond.text().ends_with('\n'), "{} {:?}", beyond.status, beyond.text());
-    // Of two names nobody knows which is meant.
+    // Two names are ambiguous.
     for twice in
         ["/database/remove?filename=old.jpg&filename=new.jpg", "/database/add?filename=a.jpg&filename=b.jpg"]
     {
@@ -234,7 +234,7 @@ fn new_destroys_nothing() {
     assert_eq!(aside.len(), 1);
     let file = kept.folder().join(aside[0]["name"].as_str().unwrap());
     assert!(file.exists());
-    // Numbers are not given again.
+    // Numbers are not reused.
     assert_eq!(kept.add("b.jpg", 2), 2);
     assert_eq!(kept.names(), ["b.jpg"]);
 }
@@ -257,7 +257,7 @@ fn other_sites_change_nothing() {
             assert_eq!(answer.status, 403, "{path} {lines}");
             assert!(answer.text().starts_with("this request comes from another site"), "{}", answer.text());
         }
-        // Nor does a mere look at the head.
+        // Neither does a HEAD request.
         let head = kept.ask(&format!("HEAD {path} HTTP/1.1\r\nHost: cam\r\n\r\n"));
         assert_eq!((head.status, head.header("allow")), (405, Some("GET, OPTIONS")), "{path}");
     }
@@ -270,7 +270,7 @@ fn other_sites_change_nothing() {
 }
 
 #[test]
-fn where_only_counts_are_wanted_nothing_is_kept_or_given() {
+fn in_privacy_mode_nothing_is_stored_or_served() {
     let settings = RecorderSettings { counts_only: true, ..RecorderSettings::default() };
     let kept = keep_with(&TestCam::new(), http::ServerSettings::default(), settings);
     for path in [
@@ -291,7 +291,7 @@ fn where_only_counts_are_wanted_nothing_is_kept_or_given() {
 }
 
 #[test]
-fn several_at_once_are_all_kept() {
+fn several_at_once_are_all_stored() {
     let kept = keep(&TestCam::new());
     let mut clients: Vec<Client> = (0..8).map(|_| kept.connect()).collect();
     for client in &mut clients {

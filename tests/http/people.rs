@@ -1,4 +1,4 @@
-//! Users, tokens, sessions and links by the API: what is made opens, what is ended opens nothing.
+//! Users, tokens, sessions and links over the API: each opens its addresses until it ends.
 
 use serde_json::{Value, json};
 use tallycam::http;
@@ -21,7 +21,7 @@ fn looks(camera: &Camera, head: &str, path: &str) -> u16 {
 }
 
 #[test]
-fn a_user_comes_in_with_a_role_until_removed() {
+fn a_user_has_a_role_until_removed() {
     let (camera, _folder) = camera();
     for (body, status) in [
         (json!({}), 422),
@@ -57,19 +57,23 @@ fn a_user_comes_in_with_a_role_until_removed() {
     let page = camera.beyond("GET", "/sign-in?next=settings&needed=operator", &session, "").text().to_owned();
     assert!(page.contains("You are ann") && page.contains("This needs the role operator"), "{page}");
     assert_eq!(send(&camera, "PUT", "/api/v1/users/ann", &json!({"role": "operator"})).status, 200);
-    assert_eq!(looks(&camera, &session, "/snapshot.jpg"), 401, "who has another role signs in again");
+    assert_eq!(looks(&camera, &session, "/snapshot.jpg"), 401, "a user with a new role signs in again");
     assert_eq!(camera.beyond("POST", "/api/v1/resume", &ann, "").status, 200);
     assert_eq!(send(&camera, "DELETE", "/api/v1/users/ann", &json!({})).status, 204);
     assert_eq!(send(&camera, "DELETE", "/api/v1/users/ann", &json!({})).status, 404);
     assert_eq!(camera.beyond("POST", "/api/v1/resume", &ann, "").status, 401);
 }
 
-/// A browser that somebody left signed in locks nobody out, whichever address it asks.
+/// A browser left signed in locks nobody out, whichever address is used.
 #[test]
-fn ones_own_password_and_the_admins_take_the_one_that_holds() {
+fn changing_a_password_takes_the_current_one() {
     let (camera, _folder) = camera();
     let eve = json!({"role": "admin", "password": "eve's horse"});
-    assert_eq!(send(&camera, "PUT", "/api/v1/users/eve", &eve).status, 200, "somebody else's takes none");
+    assert_eq!(
+        send(&camera, "PUT", "/api/v1/users/eve", &eve).status,
+        200,
+        "another user's password needs none"
+    );
     let as_eve = format!("{JSON}{}", basic("eve", "eve's horse"));
     for (name, current, wrong) in [
         ("admin", PASSWORD, json!({"password": "another horse"})),
@@ -111,7 +115,7 @@ fn a_token_is_shown_once_and_opens_until_revoked() {
         let answer = send(&camera, "POST", "/api/v1/tokens", &body);
         assert_eq!(answer.status, 422, "{body}: {}", answer.text());
     }
-    // What was given is not said to be missing.
+    // Given fields are not reported as missing.
     let detail = send(&camera, "POST", "/api/v1/tokens", &json!({"name": "hass"})).json()["detail"].clone();
     assert!(detail.as_str().unwrap().starts_with("scopes is missing; it should be a list of"), "{detail}");
     let made =
@@ -194,14 +198,14 @@ fn a_link_opens_one_address_and_a_page_as_a_guest() {
     let media = camera.beyond("GET", "/media", &guest, "");
     assert_eq!(media.header("location"), Some("sign-in?next=media&needed=viewer"));
     assert_eq!(camera.beyond("POST", "/api/v1/resume", &guest, "").status, 403);
-    // Another password ends them all.
+    // A new password ends all links.
     camera.access.set(PASSWORD).unwrap();
     assert_eq!(looks(&camera, "", &format!("/{picture}")), 401);
     assert_eq!(looks(&camera, &guest, "/snapshot.jpg"), 401);
 }
 
 #[test]
-fn links_end_with_who_made_them() {
+fn links_end_with_the_user_who_made_them() {
     let (camera, _folder) = camera();
     let made =
         send(&camera, "PUT", "/api/v1/users/ann", &json!({"role": "operator", "password": "ann's horse"}));
@@ -222,7 +226,7 @@ fn links_end_with_who_made_them() {
 }
 
 #[test]
-fn a_user_is_added_over_nobody_and_the_shared_password_is_the_admins() {
+fn a_new_user_replaces_nobody_and_the_shared_password_is_the_admins() {
     let (camera, _folder) = camera();
     let body = json!({"role": "viewer", "password": "ann's horse"}).to_string();
     let head = format!("{JSON}If-None-Match: *\r\n{}", basic("admin", PASSWORD));
@@ -236,7 +240,7 @@ fn a_user_is_added_over_nobody_and_the_shared_password_is_the_admins() {
 }
 
 #[test]
-fn only_operators_learn_how_the_machine_is_inside() {
+fn only_operators_learn_the_inside_of_the_machine() {
     let (camera, _folder) = camera_with(http::ServerSettings::default());
     for (name, role) in [("ann", "viewer"), ("bob", "operator")] {
         send(
@@ -255,7 +259,7 @@ fn only_operators_learn_how_the_machine_is_inside() {
         (basic("bob", "some horse"), true),
         (basic("admin", PASSWORD), true),
     ] {
-        // Awake once, so that there is a camera to tell of.
+        // Opened once, so that there is a camera to report.
         assert_eq!(camera.beyond("GET", "/snapshot.jpg", &basic("bob", "some horse"), "").status, 200);
         for path in ["/state", "/api/v1/state"] {
             let answer = camera.beyond("GET", path, &head, "");
@@ -282,7 +286,7 @@ fn only_operators_learn_how_the_machine_is_inside() {
 }
 
 #[test]
-fn the_page_of_access_is_the_admins() {
+fn the_page_of_access_is_for_admins() {
     let (camera, _folder) = camera_with(http::ServerSettings::default());
     send(&camera, "PUT", "/api/v1/users/ann", &json!({"role": "operator", "password": "some horse"}));
     let ann = basic("ann", "some horse");
@@ -302,7 +306,7 @@ fn the_page_of_access_is_the_admins() {
     assert_eq!((set.status, set.header("location")), (303, Some("access?done=password")));
     let page = camera.beyond("GET", "/access?done=password", &cookie(&set), "").text().to_owned();
     assert!(page.contains("The password is set."), "{page}");
-    // Only who has just done that is told so, whatever the address says.
+    // Only the client that has just done it gets the message, whatever the address says.
     let another = basic("admin", "another horse");
     for address in ["/access?done=password", "/sign-in?done=password"] {
         let page = camera.beyond("GET", address, &another, "").text().to_owned();
@@ -312,7 +316,7 @@ fn the_page_of_access_is_the_admins() {
 }
 
 #[test]
-fn the_first_password_is_said_to_be_one_until_another_is_chosen() {
+fn the_page_mentions_the_first_password_until_it_is_changed() {
     let (camera, _folder) = camera_with(http::ServerSettings::default());
     camera.access.set_initial_password("made at random").unwrap();
     let first = basic("admin", "made at random");

@@ -1,5 +1,5 @@
-//! Places of which there are few: what one address may have of them, what is kept for known clients, and that each is free
-//! again when its answer is over. Who asks is told by a proxy of this machine.
+//! Limited places: the share of one address, the reserve for known clients, and the release of each place when its
+//! answer ends. The clients are named by a proxy on this machine.
 
 use crate::common::client::{Answer, Client};
 use crate::common::counted::{Setup, count_with};
@@ -11,7 +11,8 @@ use crate::common::{DEADLINE, wait_until};
 use tallycam::http::{Server, ServerSettings};
 use tallycam::pipeline::Views;
 
-/// Asks for `path`: for somebody whom a proxy names, or as a program of this machine. The head of the answer has come.
+/// Requests `path` for a client that a proxy names, or as a program on this machine; returns after the head of the
+/// answer.
 fn ask(served: &Served, who: Option<&str>, path: &str) -> (Client, Answer) {
     let whose = who.map_or(String::new(), |client| format!("X-Forwarded-For: {client}\r\n"));
     let mut client = served.connect();
@@ -33,8 +34,9 @@ fn is_refused(answer: &Answer) -> bool {
     }
 }
 
-/// Takes `places` by `path`, which differs by the number of who asks: an address gets its quarter and others still get in,
-/// all of them get all but those that are kept, and programs of this machine these. When one goes another gets in.
+/// Fills `places` with requests for `path`, which gets the number of the client. One address gets its quarter and
+/// others still get in; together they get all but the reserve, and programs on this machine get that. Each place that
+/// is released is taken again.
 fn shares(served: &Served, places: usize, share: usize, path: impl Fn(usize) -> String) {
     let (kept, mut open) = (places.div_ceil(16), Vec::new());
     let take = |open: &mut Vec<Client>, who: Option<&str>| {
@@ -49,7 +51,7 @@ fn shares(served: &Served, places: usize, share: usize, path: impl Fn(usize) -> 
         assert!(take(&mut open, Some("10.0.0.1")), "{} of its share", open.len());
     }
     assert!(!take(&mut open, Some("10.0.0.1")), "it has its share");
-    // The address as such counts, however the proxy writes it.
+    // The address itself counts, however the proxy writes it.
     assert!(!take(&mut open, Some("10.9.9.9, ::ffff:10.0.0.1")));
     let mut other = 1;
     while open.len() < places - kept {
@@ -58,7 +60,7 @@ fn shares(served: &Served, places: usize, share: usize, path: impl Fn(usize) -> 
             assert!(take(&mut open, Some(&format!("10.0.0.{other}"))), "the {other}th, {}", open.len());
         }
     }
-    assert!(!take(&mut open, Some("10.0.1.1")), "the rest is kept");
+    assert!(!take(&mut open, Some("10.0.1.1")), "the rest is reserved");
     for _ in 0..kept {
         assert!(take(&mut open, None), "a known client");
     }

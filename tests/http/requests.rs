@@ -54,7 +54,7 @@ fn the_old_programs_answers_are_exact() {
 }
 
 #[test]
-fn health_is_what_the_camera_is() {
+fn health_follows_the_camera() {
     let (cam, served) = served();
     let well = served.get("/health");
     assert_eq!((well.status, well.text()), (200, "True"));
@@ -77,7 +77,7 @@ fn a_snapshot_wakes_the_camera_and_says_why_when_it_cannot() {
         assert!(number_of(&picture.body).is_some());
     }
     cam.manner(Manner::Fails(trouble(SourceErrorKind::Unplugged)));
-    wait_until("it is in trouble", || served.state()["state"] == "unplugged");
+    wait_until("it has a fault", || served.state()["state"] == "unplugged");
     let card = served.get("/snapshot");
     assert_eq!((card.status, card.header("content-type")), (503, Some("image/jpeg")));
     assert!(card.header("retry-after").is_some());
@@ -164,11 +164,11 @@ fn pages_of_named_origins_may_read_and_change_nothing() {
 }
 
 #[test]
-fn the_state_says_who_watches() {
+fn the_state_counts_the_viewers() {
     let (_cam, served) = served();
     let mut viewer = served.watch("/stream");
     viewer.part().unwrap();
-    // The first picture is out a moment before its camera is called live.
+    // The first picture is served a moment before its camera is reported live.
     wait_until("it is live", || served.state()["state"] == "live");
     let state = served.state();
     assert_eq!(state, {
@@ -194,14 +194,14 @@ fn the_state_says_who_watches() {
 }
 
 #[test]
-fn what_is_not_there_and_what_is_not_allowed() {
+fn unknown_addresses_and_methods_are_refused() {
     let (_cam, served) = served();
     let missing = served.get("/nothing?x=%00");
     assert_eq!((missing.status, missing.text()), (404, "there is nothing at /nothing"));
     let missing = served.get("/api/v1/nothing");
     assert_eq!((missing.status, missing.header("content-type")), (404, Some("application/problem+json")));
-    // Of the API each key of a query means something; old addresses take anything, and so does everything that defeats a
-    // cache.
+    // Every query key of the API has a meaning. Old addresses ignore unknown keys, and so does every address for keys
+    // that bypass caches.
     let unknown = served.get("/api/v1/state?width=7");
     let problem = unknown.json();
     assert_eq!(
@@ -242,7 +242,7 @@ fn a_page_and_its_files() {
 }
 
 #[test]
-fn what_is_shown_elsewhere_is_pictures() {
+fn other_sites_may_embed_only_pictures() {
     let (_cam, served) = served();
     let policy = |path: &str| served.get(path).header("cross-origin-resource-policy").map(str::to_owned);
     for path in ["/snapshot", "/api/v1/snapshot.jpg", "/?action=snapshot", "/icon.svg"] {
@@ -254,7 +254,7 @@ fn what_is_shown_elsewhere_is_pictures() {
     let mut viewer = served.connect();
     viewer.send("GET /stream HTTP/1.1\r\nHost: cam\r\n\r\n");
     assert_eq!(viewer.head().header("cross-origin-resource-policy"), Some("cross-origin"));
-    // It would change what a browser has kept of the picture.
+    // The header would change the browser's cached picture.
     let etag = served.get("/icon.svg").header("etag").unwrap().to_owned();
     let same = served.send_with("GET", "/icon.svg", &format!("If-None-Match: {etag}\r\n"), "");
     assert_eq!((same.status, same.header("cross-origin-resource-policy")), (304, None));
@@ -267,7 +267,7 @@ fn a_request_names_its_host_once() {
         let answer = served.ask(&format!("GET /health HTTP/1.1\r\n{wrong}\r\n"));
         assert_eq!(answer.status, 400, "{wrong:?}: {}", answer.text());
     }
-    // Nor by the request line alone: the field has to be there.
+    // Neither is the request line alone enough: the field is required.
     assert_eq!(served.ask("GET http://cam/health HTTP/1.1\r\n\r\n").status, 400);
     assert_eq!(served.ask("GET http://cam/health HTTP/1.1\r\nHost: other\r\n\r\n").status, 200);
     assert_eq!(served.ask("GET /health HTTP/1.0\r\n\r\n").status, 200);
@@ -275,7 +275,7 @@ fn a_request_names_its_host_once() {
 }
 
 #[test]
-fn what_asks_for_a_camera_changes_nothing() {
+fn a_request_with_a_camera_name_changes_nothing() {
     let (cam, served) = served();
     served.post("/start_stream");
     assert!(cam.is_open());
@@ -296,10 +296,10 @@ fn what_asks_for_a_camera_changes_nothing() {
     assert_eq!(served.send_with("GET", "/snapshot", "X-Tallycam-Mark: 0123456789abcdef\r\n", "").status, 200);
 }
 
-/// Many requests that one connection sends at once, and one of another, are there before the server looks: it answers the
-/// other one before it has come to the third of the many.
+/// One connection sends many requests at once, another one sends one, all before the server reads any. The server
+/// answers the other one before the third of the many.
 #[test]
-fn what_is_piled_up_on_one_connection_keeps_nobody_waiting() {
+fn pipelined_requests_keep_nobody_waiting() {
     let run = TestCam::new().pipeline(tallycam::pipeline::CaptureOptions::default());
     let listener = listen::bind(&Listen::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
     let address: std::net::SocketAddr = listener.address().parse().unwrap();
@@ -311,7 +311,7 @@ fn what_is_piled_up_on_one_connection_keeps_nobody_waiting() {
         stream
     };
     let (mut many, mut one) = (send(40), send(1));
-    // How many answers have come to it.
+    // Number of answers received.
     let answers = |stream: &mut TcpStream, read: &mut Vec<u8>| {
         let mut buffer = [0; 65536];
         while let Ok(bytes @ 1..) = stream.read(&mut buffer) {
@@ -356,7 +356,7 @@ fn another_site_changes_nothing() {
     let own = served
         .ask("POST /stop_stream HTTP/1.1\r\nHost: cam\r\nOrigin: http://cam\r\nContent-Length: 0\r\n\r\n");
     assert_eq!(own.status, 200);
-    // Looking is free.
+    // Reading is free.
     let look = served.ask("GET /state HTTP/1.1\r\nHost: cam\r\nSec-Fetch-Site: cross-site\r\n\r\n");
     assert_eq!(look.status, 200);
 }
@@ -417,7 +417,7 @@ fn bodies_have_a_size_and_a_time() {
 }
 
 #[test]
-fn a_connection_too_many_is_told_so() {
+fn a_connection_over_the_limit_gets_503() {
     let cam = TestCam::new();
     let served = serve(&cam, ServerSettings { max_connections: 2, ..ServerSettings::default() });
     let mut open: Vec<_> = (0..2).map(|_| served.connect()).collect();
@@ -425,7 +425,7 @@ fn a_connection_too_many_is_told_so() {
         client.send("GET /health HTTP/1.1\r\nHost: cam\r\n\r\n");
         assert_eq!(client.answer(false).status, 200);
     }
-    // Of those who wait for nothing the one that has waited longest goes.
+    // The connection that has been idle longest is closed.
     let mut third = served.connect();
     third.send("GET /health HTTP/1.1\r\nHost: cam\r\n\r\n");
     assert_eq!(third.answer(false).status, 200);
@@ -438,7 +438,7 @@ fn a_connection_too_many_is_told_so() {
     wait_until("there is room again", || served.get("/health").status == 200);
 }
 
-/// Settings of a program that embeds the server and has a fault.
+/// Settings of a program that embeds the server and has a bug.
 #[derive(Debug)]
 struct Faulty;
 
@@ -483,11 +483,11 @@ fn a_handler_that_panics_ends_its_own_connection_and_gives_its_place_back() {
         assert_eq!(answer, b"", "it says nothing and closes");
     }
     assert_eq!(served.get("/health").status, 200);
-    wait_until("nobody else is there", || served.state()["connections"] == 1);
+    wait_until("no other client is there", || served.state()["connections"] == 1);
 }
 
 #[test]
-fn a_thousand_comers_leave_nothing_behind() {
+fn a_thousand_clients_leave_nothing_behind() {
     let cam = TestCam::new();
     let served = serve(&cam, ServerSettings::default());
     assert_eq!(served.get("/health").status, 200);
@@ -505,12 +505,12 @@ fn a_thousand_comers_leave_nothing_behind() {
     wait_until("all are gone", || served.state()["connections"] == 1);
     assert_eq!(served.state()["viewers"], 0);
     assert_eq!(served.run.pipeline.status().demands, 0);
-    // The test program has other tests' descriptors too: many is what a leak would be.
+    // The test program has other tests' descriptors, too; a leak would be many.
     wait_until("their descriptors are gone", || descriptors() < 500);
 }
 
 #[test]
-fn figures_are_well_formed() {
+fn metrics_are_well_formed() {
     let cam = TestCam::new();
     let served =
         serve(&cam, ServerSettings { name: String::from("Yard \"north\"\\\n"), ..ServerSettings::default() });
@@ -566,7 +566,7 @@ fn the_state_has_exactly_the_properties_that_the_document_names() {
     let schema = |name: &str| keys(&document["components"]["schemas"][name]["properties"]);
     assert_eq!(keys(&state), schema("State"));
     assert_eq!(keys(&state["viewer_list"][0]), schema("Viewer"));
-    // Every address the document names is answered with a status it names.
+    // Every address of the document answers with a documented status.
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
             let (mut client, path) = (served.connect(), path.replace("{id}", "1"));
@@ -578,7 +578,7 @@ fn the_state_has_exactly_the_properties_that_the_document_names() {
 }
 
 #[test]
-fn one_who_asks_nothing_more_still_gets_the_answer() {
+fn a_client_that_closes_its_sending_side_still_gets_the_answer() {
     let cam = TestCam::new().picture_len(2_000_000);
     let served = serve(&cam, ServerSettings::default());
     for path in ["/health", "/snapshot"] {

@@ -1,4 +1,4 @@
-//! Who may do what: every route, asked by everybody in every form, held against the right that the table of routes states.
+//! Rights: every route, requested by every kind of client in every form, compared with the right in the route table.
 //! The table of docs/security.md is written from it (`UPDATE_TABLE=1`).
 
 use std::collections::BTreeSet;
@@ -18,20 +18,20 @@ fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// A route, as the document has it.
+/// A route as in the document.
 struct Asked {
     method: String,
-    /// With something in its places.
+    /// With its parameters filled in.
     path: String,
-    /// As the document has it.
+    /// As in the document.
     shown: String,
     right: String,
     is_page: bool,
-    /// What the document says it answers.
+    /// Its documented answers.
     said: Said,
 }
 
-/// Every operation but those that have no end by themselves.
+/// Every operation except those without an end.
 fn operations(camera: &Camera) -> Vec<Asked> {
     let document = camera.beyond("GET", "/api/v1/openapi.json", "", "").json();
     let mut all = Vec::new();
@@ -50,7 +50,7 @@ fn operations(camera: &Camera) -> Vec<Asked> {
     all
 }
 
-/// Somebody who asks: what is added to the head and to the query, and the rights that it opens.
+/// A client: its additions to head and query, and the rights that it has.
 struct Who {
     name: String,
     head: String,
@@ -78,7 +78,7 @@ pub fn rights(role: Option<Role>, scope: Option<Scope>) -> BTreeSet<&'static str
     rights
 }
 
-/// Everybody, in every form that there is.
+/// Every kind of client, in every form.
 fn everybody(access: &Access) -> Vec<Who> {
     let who =
         |name: &str, head: String, query: String, rights| Who { name: name.into(), head, query, rights };
@@ -121,30 +121,30 @@ fn everybody(access: &Access) -> Vec<Who> {
     all
 }
 
-/// Whether somebody was let in, whatever came of it.
+/// The client was admitted, whatever the result.
 fn is_in(answer: &Answer) -> bool {
     let to_sign_in = answer.status == 303
         && answer
             .header("location")
             .is_some_and(|to| to.trim_start_matches("../").starts_with("sign-in?next="));
-    // To HEAD nothing is said in words.
+    // The answer to HEAD has no words.
     let is_too_low =
         answer.status == 403 && (answer.body.is_empty() || answer.text().contains("this takes the role"));
     answer.status != 401 && !to_sign_in && !is_too_low
 }
 
-/// Asks so that nothing without an end is sent, and nothing changes by who is let in.
+/// Sends the request so that nothing endless is sent and nothing changes if it is admitted.
 fn ask(camera: &Camera, asked: &Asked, query: &str, head: &str) -> Answer {
     let path = if query.is_empty() { asked.path.clone() } else { format!("{}?{query}", asked.path) };
-    // An old GET that changes something is no HEAD's.
+    // An old GET that changes something has no HEAD.
     let head_too = camera.beyond("OPTIONS", &asked.path, "", "");
     let has_head = head_too.header("allow").is_some_and(|allow| allow.contains("HEAD"));
     let method = if asked.method == "GET" && has_head { "HEAD" } else { &asked.method };
     camera.beyond(method, &path, head, "")
 }
 
-/// What ends what everybody asks with, or switches the machine off; what is 403 for everybody; and what looks at a wrong
-/// password though it asks for none.
+/// Routes that end the credentials of all clients or switch the machine off; that answer 403 to everybody; or that
+/// check a wrong password though they need none.
 fn is_left_out(asked: &Asked) -> bool {
     ["/sign-out", "/shutdown", "/reboot", "/get_controller_data", "/api/v1/me"].contains(&&*asked.path)
 }
@@ -168,7 +168,7 @@ fn walk(is_view_open: bool) -> (usize, Vec<Asked>) {
             }
             count += 1;
         }
-        // A link opens what it was signed for, to be looked at, and nothing beside it.
+        // A link opens only its signed address, for reading.
         let until_s = now_s() + SOON_S;
         let link = |path: &str| format!("link={until_s}.{}", camera.access.sign_link(path, until_s));
         let answer = ask(&camera, asked, &link(&asked.path), "");
@@ -194,13 +194,13 @@ fn walk(is_view_open: bool) -> (usize, Vec<Asked>) {
 }
 
 #[test]
-fn every_route_gives_each_what_its_right_says_where_looking_is_open() {
+fn every_route_keeps_to_its_right_with_open_viewing() {
     let (count, _) = walk(true);
     assert!(count > 2000, "{count}");
 }
 
 #[test]
-fn every_route_gives_each_what_its_right_says_where_looking_takes_a_password() {
+fn every_route_keeps_to_its_right_if_viewing_needs_a_password() {
     let (count, all) = walk(false);
     assert!(count > 2000, "{count}");
     let free: Vec<String> = all
@@ -255,7 +255,7 @@ fn table(all: &[Asked]) -> String {
     text
 }
 
-/// The table of docs/security.md is this one.
+/// Asserts that docs/security.md has this table, or writes it.
 fn written(table: &str) {
     let (begin, end) = ("<!-- rights -->\n", "<!-- end of rights -->");
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/security.md");

@@ -1,4 +1,4 @@
-//! Streams on real sockets: the facts that viewers rely on, each held by a test.
+//! Streams on real sockets: the properties that viewers rely on.
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
@@ -16,7 +16,7 @@ use tallycam::media::{SourceError, SourceErrorKind};
 use tallycam::pipeline::Pipeline;
 use tallycam::source::{Opener, Source};
 
-/// A viewer whose receive buffer is set to `bytes` before it connects, as the kernel wants it.
+/// A viewer whose receive buffer is set to `bytes` before it connects, as the kernel requires.
 fn narrow(address: std::net::SocketAddr, bytes: usize) -> Client {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(bytes).unwrap();
@@ -24,7 +24,7 @@ fn narrow(address: std::net::SocketAddr, bytes: usize) -> Client {
     Client::new(TcpStream::from(socket))
 }
 
-/// Serves pictures that come when the camera is told to give them, however long that takes.
+/// Serves a camera that gives pictures only on request, and never times out.
 fn serve_on_request(cam: &TestCam) -> Served {
     cam.manner(Manner::OnRequest);
     let pipe = tallycam::pipeline::CaptureOptions {
@@ -34,7 +34,7 @@ fn serve_on_request(cam: &TestCam) -> Served {
     serve_with(cam, ServerSettings::default(), pipe, None)
 }
 
-/// A camera whose opening ends when it is let.
+/// A camera whose `open` waits for permission.
 struct Slow {
     cam: TestCam,
     may_open: Receiver<()>,
@@ -46,14 +46,14 @@ impl Opener for Slow {
     }
 
     fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
-        // A test that has failed lets it, too.
+        // A failed test gives permission, too.
         let _ = self.may_open.recv();
         self.cam.open(stop)
     }
 }
 
 #[test]
-fn a_card_comes_while_the_camera_is_still_being_opened() {
+fn a_card_is_shown_while_the_camera_opens() {
     for path in ["/stream", "/video_feed"] {
         let cam = TestCam::new();
         let (open, may_open) = channel();
@@ -71,14 +71,14 @@ fn a_card_comes_while_the_camera_is_still_being_opened() {
 }
 
 #[test]
-fn parts_are_exact_and_come_in_order() {
+fn parts_are_exact_and_in_order() {
     let cam = TestCam::new().picture_len(50_000);
     let served = serve(&cam, ServerSettings::default());
     let mut viewer = served.watch("/stream");
     let (mut last, mut new, mut again) = (0, 0, 0);
     while new < 20 {
         let number = number_of(&viewer.part().unwrap()).unwrap();
-        // On a machine that was held up the last one comes once more.
+        // On a busy machine the last picture may come once more.
         assert!(number >= last, "{number} after {last}");
         *(if number > last { &mut new } else { &mut again }) += 1;
         assert!(again < 5, "{number} comes again and again");
@@ -87,7 +87,7 @@ fn parts_are_exact_and_come_in_order() {
 }
 
 #[test]
-fn every_old_address_streams_whatever_is_appended() {
+fn every_old_address_streams_with_any_query() {
     let cam = TestCam::new();
     let served = serve(&cam, ServerSettings::default());
     for path in [
@@ -104,12 +104,12 @@ fn every_old_address_streams_whatever_is_appended() {
 }
 
 #[test]
-fn who_watched_alone_goes_on_while_others_join_and_leave() {
+fn a_single_viewer_goes_on_while_others_join_and_leave() {
     /// A viewer, and the newest picture it has seen.
     fn ten_more(viewer: &mut Client, newest: &mut u64) {
         for _ in 0..10 {
             let number = number_of(&viewer.part().unwrap()).unwrap();
-            // On a machine that was held up the last one comes once more.
+            // On a busy machine the last picture may come once more.
             assert!(number >= *newest, "{number} after {newest}");
             *newest = number;
         }
@@ -133,7 +133,7 @@ fn who_watched_alone_goes_on_while_others_join_and_leave() {
 }
 
 #[test]
-fn the_first_picture_and_the_next_are_repeated_to_one_who_watches_alone() {
+fn the_first_two_pictures_are_repeated_to_a_single_viewer() {
     let cam = TestCam::new();
     let served = serve_on_request(&cam);
     let mut viewer = served.watch("/stream");
@@ -145,8 +145,9 @@ fn the_first_picture_and_the_next_are_repeated_to_one_who_watches_alone() {
 }
 
 #[test]
-fn the_servers_thread_is_left_asleep_by_the_pictures_of_one_who_watches_alone() {
-    /// How many times the server's thread was woken for a hundred pictures, each seen by all before the next.
+fn pictures_for_a_single_viewer_do_not_wake_the_servers_thread() {
+    /// Number of times that the server's thread woke up for a hundred pictures, each seen by all viewers before the
+    /// next.
     fn woken(cam: &TestCam, served: &Served, viewers: &mut [Client], newest: &mut u64) -> u64 {
         let before = served.waits();
         for _ in 0..100 {
@@ -171,8 +172,8 @@ fn the_servers_thread_is_left_asleep_by_the_pictures_of_one_who_watches_alone() 
 }
 
 #[test]
-fn pictures_that_the_kernel_takes_in_pieces_are_whole_and_so_is_the_last_one_at_a_stop() {
-    // More than a socket's buffers hold, at any rate of what its other end takes.
+fn pictures_sent_in_pieces_are_complete_even_at_a_stop() {
+    // More than a socket's buffers hold, at any speed of the other end.
     let most = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_wmem").unwrap();
     let most: usize = most.split_whitespace().last().unwrap().parse().unwrap();
     let cam = TestCam::new().picture_len(most + most / 2);
@@ -182,14 +183,14 @@ fn pictures_that_the_kernel_takes_in_pieces_are_whole_and_so_is_the_last_one_at_
     let mut seen = String::new();
     for number in 1..=5 {
         cam.give();
-        // The one before may be repeated first.
+        // The previous picture may be repeated first.
         let mut head = viewer.part_head().unwrap();
         while head.0 == seen {
             viewer.part_body(head.1);
             head = viewer.part_head().unwrap();
         }
         if number == 5 {
-            // Of the last one nobody has taken anything but its head.
+            // The viewer has read only the head of the last picture.
             served.stop();
         }
         assert_eq!(number_of(&viewer.part_body(head.1)), Some(number));
@@ -199,7 +200,7 @@ fn pictures_that_the_kernel_takes_in_pieces_are_whole_and_so_is_the_last_one_at_
 }
 
 #[test]
-fn a_late_viewer_gets_the_newest_picture_at_once_and_again_while_nothing_comes() {
+fn a_late_viewer_gets_the_newest_picture_at_once_and_again_while_none_follows() {
     let cam = TestCam::new();
     let served = serve_on_request(&cam);
     let mut early = served.watch("/stream");
@@ -221,7 +222,7 @@ fn a_late_viewer_gets_the_newest_picture_at_once_and_again_while_nothing_comes()
 }
 
 #[test]
-fn a_viewer_is_not_cut_off_by_trouble() {
+fn a_fault_of_the_camera_disconnects_no_viewer() {
     let cam = TestCam::new();
     let served = serve(&cam, ServerSettings::default());
     let mut viewer = served.watch("/stream");
@@ -234,14 +235,14 @@ fn a_viewer_is_not_cut_off_by_trouble() {
 }
 
 #[test]
-fn a_resumed_viewer_sees_at_most_its_own_buffer_and_two() {
+fn a_resumed_viewer_gets_at_most_two_old_pictures_beyond_its_buffer() {
     let cam = TestCam::new().picture_len(50_000);
     let served =
         serve(&cam, ServerSettings { stall: Duration::from_secs(3600), ..ServerSettings::default() });
     let mut viewer = narrow(served.address, 32 * 1024);
     viewer.watch("/stream");
     viewer.part().unwrap();
-    // It takes nothing while two hundred pictures pass.
+    // The viewer reads nothing while two hundred pictures pass.
     let start = cam.sequence();
     wait_until("200 pictures have passed", || cam.sequence() > start + 200);
     let resumed = cam.sequence();
@@ -267,7 +268,7 @@ fn a_unix_socket_streams_and_holds_little() {
     loop {
         let bytes = viewer.read(&mut buffer).unwrap();
         read.extend_from_slice(&buffer[..bytes]);
-        // A picture's number stands in its first bytes; only whole ones are looked at.
+        // A picture's number is in its first bytes; only complete ones are examined.
         let numbers = read.windows(33).filter(|w| w.starts_with(&[0xff, 0xd8])).filter_map(number_of);
         let numbers: Vec<_> = numbers.collect();
         old.extend(numbers.iter().copied().filter(|n| *n < resumed));
@@ -276,12 +277,12 @@ fn a_unix_socket_streams_and_holds_little() {
         }
     }
     assert!(read.starts_with(b"HTTP/1.0 200 OK\r\n"));
-    // The kernel has one buffer for both ends: what it holds is one picture and no more.
+    // The kernel has one buffer for both ends: it holds one picture at most.
     assert!(old.len() <= 2, "{old:?}");
 }
 
 #[test]
-fn a_stalled_viewer_is_let_go_and_slows_nobody() {
+fn a_stalled_viewer_is_disconnected_and_slows_nobody() {
     let cam = TestCam::new().picture_len(200_000);
     let served = serve(&cam, ServerSettings { stall: Duration::from_secs(2), ..ServerSettings::default() });
     let mut stalled = narrow(served.address, 16 * 1024);
@@ -289,7 +290,7 @@ fn a_stalled_viewer_is_let_go_and_slows_nobody() {
     let mut good = served.watch("/stream");
     good.part().unwrap();
     assert_eq!(served.state()["viewers"], 2);
-    // The good one goes on through all of it, and stays.
+    // The good viewer goes on meanwhile, and stays.
     let mut last = 0;
     wait_until("the stalled viewer is gone", || {
         let number = number_of(&good.part().unwrap()).unwrap();
@@ -321,7 +322,7 @@ fn a_slow_but_moving_viewer_stays() {
 }
 
 #[test]
-fn fifty_viewers_get_whole_pictures_and_leave_nothing_behind() {
+fn fifty_viewers_get_complete_pictures_and_leave_nothing_behind() {
     let cam = TestCam::new().picture_len(30_000);
     let served = serve(&cam, ServerSettings::default());
     let viewers: Vec<_> = (0..50).map(|_| served.watch("/stream")).collect();
@@ -337,12 +338,12 @@ fn fifty_viewers_get_whole_pictures_and_leave_nothing_behind() {
     for thread in threads {
         thread.join().unwrap();
     }
-    wait_until("nobody needs the camera", || served.run.pipeline.status().demands == 0);
+    wait_until("the camera is not needed", || served.run.pipeline.status().demands == 0);
     assert_eq!(served.state()["viewers"], 0);
 }
 
 #[test]
-fn a_viewer_who_wants_few_pictures_gets_few_and_new_ones() {
+fn a_viewer_with_a_low_frame_rate_gets_the_newest_pictures() {
     let cam = TestCam::new();
     let served = serve(&cam, ServerSettings::default());
     let mut few = served.watch("/stream?fps=10");
@@ -353,13 +354,13 @@ fn a_viewer_who_wants_few_pictures_gets_few_and_new_ones() {
         assert!(number > last);
         last = number;
     }
-    // The camera gives at most 50 a second, so 20 steps of a tenth are at most 100 of its
-    // pictures (and a loaded machine's camera gives fewer); all 20 steps of all pictures were 20.
+    // The camera gives at most 50 pictures per second, so 20 steps of a tenth span at most 100 of them (fewer on a
+    // loaded machine). Without a limit the 20 steps would span 20.
     assert!(last - first > 25, "{} pictures of the camera in 20 of the viewer", last - first);
 }
 
 #[test]
-fn a_place_too_many_is_refused_and_freed_by_leaving() {
+fn a_viewer_over_the_limit_is_refused_until_one_leaves() {
     let cam = TestCam::new();
     let served = serve(&cam, ServerSettings { max_viewers: 1, ..ServerSettings::default() });
     let mut first = served.watch("/stream");
@@ -384,7 +385,7 @@ fn a_stop_ends_streams_between_two_parts() {
     assert_eq!(idle.answer(false).status, 200);
     served.stop();
     for viewer in &mut viewers {
-        // `part` checks that what came is whole; the end comes after one.
+        // `part` checks that each part is complete; the end comes after one.
         while viewer.part().is_some() {}
     }
     assert!(idle.rest().unwrap().is_empty());

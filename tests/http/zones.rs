@@ -1,4 +1,4 @@
-//! Zones on real sockets: those that exclude, how many were in those that count, and the page's form without scripts.
+//! Zones on real sockets: excluded areas, occupancy of counting zones, and the page's form without scripts.
 use crate::common::counted::{Counted, count};
 use crate::common::testcam::TestCam;
 use crate::common::wait_until;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The left half of the picture; the person of the stage stands in the middle of its height, feet at 0.7.
+/// The left half of the picture. The person of the stage stands at mid-height with its feet at 0.7.
 const LEFT: &str = "0 0\r\n50 0\r\n50 100\r\n0 100";
 
 fn counted() -> (TestCam, Counted) {
@@ -21,7 +21,7 @@ fn zone(served: &Counted, id: &Value) -> Value {
 }
 
 #[test]
-fn who_stands_in_an_excluded_zone_is_not_followed_until_it_counts_again() {
+fn a_person_in_an_excluded_zone_is_not_tracked_until_it_counts_again() {
     let (_cam, served) = counted();
     served.draw("Door");
     let left = json!({"name": "Screen", "points": [[0, 0], [0.5, 0], [0.5, 1], [0, 1]], "exclude": true});
@@ -29,19 +29,19 @@ fn who_stands_in_an_excluded_zone_is_not_followed_until_it_counts_again() {
     assert_eq!((new.status, &new.json()["exclude"]), (201, &json!(true)), "{}", new.text());
     let followed = || served.get("/api/v1/tracks").json()["items"].as_array().unwrap().len();
     served.stage.put(Some(0.8));
-    wait_until("somebody at the right is followed", || followed() == 1);
+    wait_until("a person at the right is tracked", || followed() == 1);
     served.stage.put(Some(0.2));
-    wait_until("nobody is followed at the left", || followed() == 0);
+    wait_until("no person at the left is tracked", || followed() == 0);
     let path = format!("/api/v1/zones/{}", new.json()["id"]);
     let patch = served.send("PATCH", &path, JSON, r#"{"exclude": false}"#);
     assert_eq!((patch.status, &patch.json()["exclude"]), (200, &json!(false)), "{}", patch.text());
-    wait_until("somebody at the left is followed, and inside", || {
+    wait_until("a person at the left is tracked, and inside", || {
         followed() == 1 && zone(&served, &new.json()["id"])["occupancy"] == 1
     });
 }
 
 #[test]
-fn how_many_were_in_a_zone_is_on_record_with_the_peak() {
+fn the_occupancy_of_a_zone_is_stored_with_its_peak() {
     let (_cam, served) = counted();
     let hall = json!({"name": "Hall", "points": [[0, 0], [1, 0], [1, 1], [0, 1]]}).to_string();
     let id = served.send("POST", "/api/v1/zones", JSON, &hall).json()["id"].clone();
@@ -55,7 +55,7 @@ fn how_many_were_in_a_zone_is_on_record_with_the_peak() {
     );
     assert!(served.get("/counts").text().contains("not watched in this time"));
     served.stage.put(Some(0.6));
-    wait_until("the peak is on record", || served.get(path).json()["items"][0]["peak"] == 1);
+    wait_until("the peak is stored", || served.get(path).json()["items"][0]["peak"] == 1);
     let zone = served.get(path).json()["items"][0].clone();
     assert!(zone["peak_at"].is_string() && zone["buckets"][0]["watched_s"].as_f64() > Some(0.0), "{zone}");
     let mean = zone["buckets"][0]["mean"].as_f64().unwrap();
@@ -65,7 +65,7 @@ fn how_many_were_in_a_zone_is_on_record_with_the_peak() {
     for (query, status) in [("bucket=year", 400), ("from=tomorrowish", 400), ("scene=sim&bucket=day", 200)] {
         assert_eq!(served.get(&format!("/api/v1/zones/occupancy?{query}")).status, status, "{query}");
     }
-    // Deleted, it is gone from both.
+    // A deleted zone is in neither.
     assert_eq!(served.send("DELETE", &format!("/api/v1/zones/{id}"), JSON, "").status, 204);
     assert_eq!(served.get(path).json()["items"], json!([]));
 }
@@ -98,24 +98,24 @@ fn a_zone_is_drawn_changed_and_deleted_by_the_form_alone() {
         (&json!("Yard"), &json!("center"), &json!(false))
     );
     assert_eq!(zone["points"], json!([[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.0, 1.0]]));
-    // The page shows it, with how many are inside.
+    // The page shows it with its occupancy.
     let page =
         served.get(saved.header("location").map(|place| place.replace("../../", "/")).unwrap().as_str());
     assert!(page.text().contains("50.0 100.0") && page.text().contains("inside now"), "{}", page.text());
     assert!(served.get("/").text().contains("<dt>Yard</dt><dd data-zone="));
-    // What cannot be taken is there again, and the field is marked.
+    // A refused value is still in the form, and its field is marked.
     let twice = send("name=Yard&corners=LEFT");
     assert_eq!(twice.status, 409);
     assert!(twice.text().contains("value=\"Yard\" required") && twice.text().contains("data-field=\"name\""));
     assert!(twice.text().contains("aria-invalid=\"true\""), "{}", twice.text());
     let flat = send("name=Flat&corners=10+10%0A20+x");
     assert_eq!(flat.status, 422);
-    assert!(flat.text().contains("10 10\n20 x</textarea>"), "what was typed is there again: {}", flat.text());
+    assert!(flat.text().contains("10 10\n20 x</textarea>"), "the typed text is there again: {}", flat.text());
     assert!(flat.text().contains("rows=\"5\" required aria-invalid"), "{}", flat.text());
     let bow_tie = send("name=Tie&corners=10+10%0A90+10%0A10+90%0A90+90");
     assert_eq!(bow_tie.status, 422);
     assert!(bow_tie.text().contains("the outline of the zone crosses itself"), "{}", bow_tie.text());
-    // A rename with the version of before moves nothing; one of an older version is refused.
+    // A rename with the current version moves nothing; one with an older version is refused.
     let fine = json!({"points": [[0.12345, 0.1], [0.9, 0.1], [0.5, 0.66666]]}).to_string();
     let path = format!("/api/v1/zones/{}", zone["id"]);
     assert_eq!(served.send("PATCH", &path, JSON, &fine).status, 200);

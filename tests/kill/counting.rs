@@ -1,9 +1,8 @@
-//! kill -9 while counting, again and again: what was announced is on record, and nothing twice.
+//! `kill -9` during counting, over and over: every announced crossing is stored, exactly once.
 //!
-//! `cargo test` kills it five times; `make kill` a hundred (`TALLYCAM_KILLS`), which is some two
-//! thousand crossings and more. Movers in many lanes cross one line, from recorded detections; a client
-//! reads the crossings as they are announced, and asks for what it missed by the last number
-//! it knows, as any EventSource does. It prints its figures.
+//! `cargo test` kills it five times, `make kill` a hundred (`TALLYCAM_KILLS`), which is about two thousand crossings.
+//! Movers in many lanes cross one line, from recorded detections. A client reads the crossings as they are announced,
+//! and resumes from the last number it knows, like any EventSource. The test prints its figures.
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
@@ -17,13 +16,13 @@ use crate::common::client::get;
 use crate::common::daemon::Daemon;
 use crate::common::{DEADLINE, say};
 
-/// So many crossings must be announced before each kill.
+/// Crossings announced before each kill.
 const CROSSINGS_PER_LIFE: usize = 21;
 
-/// Lanes, one below the other, in which something goes from left to right every two seconds.
+/// Lanes one below the other. In each an object moves from left to right every two seconds.
 const LANES: usize = 28;
 
-/// The recording's frames: more than any life sees.
+/// The recording's frames, more than any life reaches.
 const FRAMES: usize = 2400;
 
 /// Frames between the departures in one lane, and frames from one side to the other.
@@ -31,7 +30,7 @@ const EVERY: usize = 50;
 const TAKES: usize = 36;
 
 #[test]
-fn what_was_announced_survives_being_killed() {
+fn announced_crossings_survive_a_kill() {
     let kills: usize = std::env::var("TALLYCAM_KILLS").map_or(5, |n| n.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let recording = folder.path().join("detections.csv");
@@ -45,25 +44,25 @@ fn what_was_announced_survives_being_killed() {
         while known.len() < before + CROSSINGS_PER_LIFE {
             events.next(&mut known);
         }
-        // Not always at the same point of a transaction.
+        // The number varies, to reach other points of a transaction.
         for _ in 0..life % 7 {
             events.next(&mut known);
         }
         daemon.kill();
-        // What is still in the socket was announced too.
+        // Crossings still in the socket were announced, too.
         events.drain(&mut known);
     }
 
-    // Nothing more is counted now: what the client missed comes, and then it knows everything.
+    // Counting is off now. The client gets the crossings that it missed, and then knows all.
     let daemon = start(folder.path(), &recording, "none");
     let counts_db = counts_db(daemon.address);
     let mut events = Events::after(daemon.address, last(&known));
     while known.len() < counts_db.len() {
         events.next(&mut known);
     }
-    assert_eq!(known, counts_db, "what was announced, and what is on record");
+    assert_eq!(known, counts_db, "announced crossings, and stored ones");
     let names: std::collections::BTreeSet<&String> = counts_db.values().collect();
-    assert_eq!(names.len(), counts_db.len(), "a crossing is on record twice");
+    assert_eq!(names.len(), counts_db.len(), "a crossing is stored twice");
     let sums = get(daemon.address, "/api/v1/counts?from=-2d&bucket=total&by=line").json();
     let sum: u64 = sums["items"]
         .as_array()
@@ -98,7 +97,7 @@ fn start(folder: &Path, recording: &Path, backend: &str) -> Daemon {
     Daemon::start(Command::new(env!("CARGO_BIN_EXE_tallycam")), &arguments)
 }
 
-/// Recorded detections, of pictures of 320 × 180 pixels.
+/// Recorded detections of pictures of 320 × 180 pixels.
 fn recorded() -> String {
     let mut text = String::from("frame,class,score,x1,y1,x2,y2\n");
     for frame in 0..FRAMES {
@@ -116,7 +115,7 @@ fn recorded() -> String {
     text
 }
 
-/// All crossings on record: number, and what names one within everything.
+/// All stored crossings: number, and a key that is unique among all.
 fn counts_db(address: SocketAddr) -> BTreeMap<u64, String> {
     let mut all = BTreeMap::new();
     let mut path = String::from("/api/v1/crossings?order=oldest&scene=sim&limit=500");
@@ -138,7 +137,6 @@ fn name(crossing: &Value) -> String {
     ["run", "line", "track", "ordinal", "class", "direction"].map(|key| crossing[key].to_string()).join(" ")
 }
 
-/// Crossings as they are announced.
 struct Events(BufReader<TcpStream>);
 
 impl Events {

@@ -1,4 +1,4 @@
-//! `kill -9` at any moment: what was acknowledged is on record, once, and counts.db is sound.
+//! `kill -9` at any time: every acknowledged crossing is stored exactly once, and counts.db is sound.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -16,7 +16,7 @@ fn settings(directory: &Path) -> CountsOptions {
     CountsOptions { directory: directory.to_owned(), camera: String::from("door"), zone, day_starts: 0 }
 }
 
-/// Records without end and prints `run track` of everything that is acknowledged.
+/// Records without end and prints `run track` of each acknowledged crossing.
 #[test]
 #[ignore = "the process that is killed; the test below starts it"]
 fn child() {
@@ -56,7 +56,7 @@ fn child() {
 }
 
 #[test]
-fn what_was_acknowledged_survives_every_kill() {
+fn acknowledged_crossings_survive_every_kill() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut acknowledged: Vec<(u64, u64)> = Vec::new();
     for kill in 0..20u64 {
@@ -70,7 +70,7 @@ fn what_was_acknowledged_survives_every_kill() {
         let out = BufReader::new(child.stdout.take().expect("its output"));
         let mut left = 1 + (kill * 7919) % 23;
         for line in out.lines() {
-            // The last line may be half a one.
+            // The last line may be incomplete.
             let line = line.unwrap_or_default();
             let words: Vec<&str> = line.split_whitespace().collect();
             if let ["told", run, track] = words[..] {
@@ -99,7 +99,7 @@ fn what_was_acknowledged_survives_every_kill() {
     };
     let recorded: Vec<(u64, u64)> =
         reader.crossings(&query).expect("it can be read").iter().map(|c| (c.run, c.track)).collect();
-    // In order, each once; of each run all up to some crossing, and that is no earlier than the last told.
+    // In order, each once. Each run is complete up to some crossing, which is not before the last acknowledged one.
     let mut once = recorded.clone();
     once.dedup();
     assert_eq!(once, recorded);
@@ -111,7 +111,12 @@ fn what_was_acknowledged_survives_every_kill() {
         let (recorded, told) = (of(&recorded), of(&acknowledged));
         assert!(recorded.iter().copied().eq(1..=recorded.len() as u64), "run {run}: {recorded:?}");
         assert!(told.iter().copied().eq(1..=told.len() as u64), "run {run}: {told:?}");
-        assert!(told.len() <= recorded.len(), "run {run}: {} told, {} on record", told.len(), recorded.len());
+        assert!(
+            told.len() <= recorded.len(),
+            "run {run}: {} acknowledged, {} stored",
+            told.len(),
+            recorded.len()
+        );
     }
     let lines = counts.lines().borrow().clone();
     assert_eq!(lines.len(), 1, "a pinned line is the same line in every run");

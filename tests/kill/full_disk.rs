@@ -1,8 +1,8 @@
-//! The program on a small disk that fills up in the middle of a recording: it streams and counts on, says what is wrong,
-//! and records on when there is room again.
+//! The program on a small disk that fills up during a recording: it goes on streaming and counting, reports the
+//! fault, and records again when there is room.
 //!
-//! And on one that cannot be written to. The disk is a tmpfs, which needs the right to mount one; without it the tests say
-//! that they were left out.
+//! And on a disk that refuses writes. The disk is a tmpfs, which needs the right to mount; without it the tests say
+//! that they are left out.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -15,7 +15,7 @@ use crate::common::{say, wait_until};
 use serde_json::{Value, json};
 use tallycam::store::media::check_offline;
 
-/// A file system of a few megabytes, unmounted when this is dropped.
+/// A file system of a few megabytes, unmounted on drop.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
@@ -33,7 +33,7 @@ impl SmallDisk {
         self.0.path()
     }
 
-    /// Makes it one that can be written to (`rw`), or not (`ro`); whether that may be done here.
+    /// Remounts it `rw` or `ro`; true if this machine allows it.
     fn remount(&self, how: &str) -> bool {
         let options = format!("remount,{how}");
         let mount =
@@ -41,7 +41,7 @@ impl SmallDisk {
         mount.is_ok_and(|status| status.success())
     }
 
-    /// Takes what is left of it.
+    /// Fills the disk.
     fn fill(&self) {
         let mut ballast = std::fs::File::create(self.path().join("ballast")).unwrap();
         for len in [64 << 10, 4096, 1] {
@@ -49,7 +49,7 @@ impl SmallDisk {
         }
     }
 
-    /// The same, but for so many bytes.
+    /// Fills it except for `left` bytes.
     fn fill_but(&self, left: u64) {
         self.fill();
         let ballast = std::fs::File::options().write(true).open(self.path().join("ballast")).unwrap();
@@ -63,7 +63,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Also where something has it open still.
+        // Lazily, in case something still has it open.
         let _ = Command::new("umount").arg("-l").arg(self.path()).status();
     }
 }
@@ -74,7 +74,7 @@ fn post(daemon: &Daemon, path: &str) -> Value {
     answer.json()
 }
 
-/// A figure of `/metrics`, such as `name{camera="camera"} 7`.
+/// A value of `/metrics`, by name and labels, such as `name{camera="camera"} 7`.
 fn figure(daemon: &Daemon, name: &str) -> u64 {
     let answer = get(daemon.address, "/metrics");
     let (_, value) = answer
@@ -119,8 +119,11 @@ fn a_disk_that_fills_up_stops_no_stream_and_no_counting() {
     assert_eq!(full["full"], true, "{full}");
     let trouble = full["trouble"].as_str().unwrap().to_owned();
     for page in ["/", "/media"] {
-        // There it begins a sentence: all but its first letter is the same.
-        assert!(get(daemon.address, page).text().contains(&trouble[1..]), "{page} does not say: {trouble}");
+        // It begins a sentence there: all but its first letter is the same.
+        assert!(
+            get(daemon.address, page).text().contains(&trouble[1..]),
+            "{page} does not mention: {trouble}"
+        );
     }
     let refused = send_json(daemon.address, "POST", "/api/v1/snapshots", &json!({}));
     assert_eq!(refused.status, 507, "{}", refused.text());
@@ -154,10 +157,9 @@ fn a_disk_that_fills_up_stops_no_stream_and_no_counting() {
     assert_eq!(report.faults, Vec::<String>::new());
 }
 
-/// What was told of it is there, and that its end is missing is told, too: at once, or where not even that can be written
-/// as soon as it can.
+/// The announced part is stored. The lost end is reported, too: at once, or as soon as it can be written.
 #[test]
-fn a_recording_that_is_stopped_on_a_full_disk_tells_its_lost_end() {
+fn a_recording_that_is_stopped_on_a_full_disk_reports_its_lost_end() {
     for left in [3 << 20, 0] {
         let Some(disk) = SmallDisk::mount("32m") else {
             say("left out: nothing can be mounted here");
@@ -211,8 +213,8 @@ fn a_recording_that_is_stopped_on_a_full_disk_tells_its_lost_end() {
     }
 }
 
-/// What is there stays as it is, the stream goes on, it is said why nothing is kept, and pictures are kept as soon as they
-/// can be.
+/// The stored data stay as they are, the stream goes on, the fault is reported, and pictures are stored again as soon
+/// as possible.
 #[test]
 fn a_disk_that_cannot_be_written_to_stops_no_stream() {
     let Some(disk) = SmallDisk::mount("48m") else {
@@ -249,7 +251,7 @@ fn a_disk_that_cannot_be_written_to_stops_no_stream() {
     let daemon = start();
     assert_eq!(list(&daemon), 503);
     let trouble = daemon.state()["storage"]["trouble"].as_str().unwrap_or_default().to_owned();
-    assert!(trouble.to_lowercase().contains("read-only"), "{trouble:?} does not say why");
+    assert!(trouble.to_lowercase().contains("read-only"), "{trouble:?} has no reason");
     let mut viewer = Client::new(TcpStream::connect(daemon.address).unwrap());
     viewer.watch("/stream");
     for _ in 0..10 {

@@ -1,4 +1,4 @@
-//! `kill -9`, faults and full disks, over and over: nothing that was acknowledged may be lost.
+//! `kill -9`, faults and full disks, over and over: nothing acknowledged may be lost.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
 #[path = "../common/mod.rs"]

@@ -1,12 +1,12 @@
-//! `kill -9` at random moments while a camera is recorded, snapshots are kept, things are removed, retention makes room and
-//! a backup is taken, all at once: what was answered is there to the byte, what was being recorded is closed and lacks at
-//! most its last second, and the store is sound.
+//! `kill -9` at random times while a camera is recorded, snapshots are stored, items are removed, retention deletes
+//! and a backup is made, all at once. Every acknowledged item is there byte for byte. The interrupted recording is
+//! closed and lacks at most its last second. The store is sound.
 //!
-//! `cargo test` kills it 200 times, which takes two or three minutes; `TALLYCAM_KILLS` says otherwise. Three of four kills wait
-//! for a moment in which the rollback journal is not empty, which is within a transaction (SQLite writes its header with the
-//! first page that is changed, and truncates it to commit); how many of all were within one is told by the journal that
-//! is left behind. It prints its figures. One life of eight lasts a second or two longer, so that its recording has chunks
-//! on the disk: what the others lack is hardly more than what there was.
+//! `cargo test` kills it 200 times (`TALLYCAM_KILLS` sets another number), which takes two or three minutes. Three of
+//! four kills wait until the rollback journal is not empty, which is within a transaction: SQLite writes its header
+//! with the first changed page, and truncates it to commit. The journal left behind shows which kills were within
+//! one. The test prints its figures. One life in eight lasts a second or two longer, so that its recording has chunks
+//! on the disk; in the others hardly more was recorded than is missing.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +29,7 @@ use tallycam::store::media::{
 const DIRECTORY: &str = "TALLYCAM_KILL_DIRECTORY";
 const LIFE: &str = "TALLYCAM_KILL_LIFE";
 
-/// What is kept at most: little, so that retention is at work all the time.
+/// Small limits, so that retention is at work all the time.
 const RULES: RetentionRules = RetentionRules {
     snapshots_age: None,
     snapshots_bytes: Some(400_000),
@@ -49,7 +49,7 @@ fn open(directory: &Path, retention: RetentionRules) -> Store {
     Store { media, _writer: writer }
 }
 
-/// A store that is closed when it is dropped.
+/// A store that is closed on drop.
 struct Store {
     media: Media,
     _writer: Worker,
@@ -57,7 +57,7 @@ struct Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        // The worker is joined when it is dropped, which is after this.
+        // The worker is dropped, and thereby joined, after this.
         self.media.stop();
     }
 }
@@ -68,7 +68,7 @@ fn hash(pieces: impl IntoIterator<Item = bytes::Bytes>) -> u64 {
     hasher.finish()
 }
 
-/// Every byte of an item.
+/// A hash of every byte of an item.
 fn hash_of(reader: &MediaReader, item: &Item) -> u64 {
     if item.kind == MediaKind::Snapshot {
         return hash([reader.snapshot(item.id).expect("its picture")]);
@@ -77,7 +77,7 @@ fn hash_of(reader: &MediaReader, item: &Item) -> u64 {
     hash(chunks.iter().map(|chunk| reader.bytes(item.id, chunk.number, 0, chunk.bytes).expect("its bytes")))
 }
 
-/// Numbers that look random and are the same every time.
+/// Reproducible pseudo-random numbers.
 struct Dice(u64);
 
 impl Dice {
@@ -87,14 +87,14 @@ impl Dice {
     }
 }
 
-/// One line for whoever kills this, with an end that tells it from half a line: what was answered.
+/// Prints one acknowledged fact for the parent process. The end mark tells a complete line from an incomplete one.
 fn say(line: &str) {
     let mut out = std::io::stdout().lock();
-    // Who listens has killed this already.
+    // The write fails if the parent has killed this process already.
     let _ = writeln!(out, "~ {line} .").and_then(|()| out.flush());
 }
 
-/// Says something where it is seen though the test succeeds: past what `cargo test` catches.
+/// Prints to standard error even if the test succeeds, past the capture of `cargo test`.
 fn show(text: &str) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stderr(), "{text}");
@@ -135,7 +135,7 @@ fn child() {
     });
 }
 
-/// Keeps snapshots without end, has some of them kept for good, and removes some.
+/// Stores snapshots without end, protects some of them, and removes some.
 async fn snapshots(pipeline: &Pipeline, media: &Media, life: u64) {
     let mut dice = Dice(life);
     let mut removable = Vec::new();
@@ -154,10 +154,10 @@ async fn snapshots(pipeline: &Pipeline, media: &Media, life: u64) {
             note: String::new(),
         };
         let began = Instant::now();
-        let item = media.add_snapshot(snapshot).await.expect("it is kept");
+        let item = media.add_snapshot(snapshot).await.expect("it is stored");
         let took = began.elapsed().as_micros();
         say(&format!("snapshot {} {} {took}", item.id, hash([picture.jpeg()])));
-        // A few only: what is kept for good leaves less room for the others.
+        // Only a few, because protected items leave less room for the others.
         if n == 7 && life.is_multiple_of(5) {
             let edit = MediaEdit { is_kept: Some(true), ..MediaEdit::default() };
             say(&format!("keeping {}", item.id));
@@ -178,12 +178,12 @@ async fn snapshots(pipeline: &Pipeline, media: &Media, life: u64) {
                 say(&format!("removed {id}"));
             }
         }
-        // Others have their turn.
+        // Other tasks have their turn.
         tokio::time::sleep(Duration::from_millis(dice.below(8))).await;
     }
 }
 
-/// Records without end, one after the other.
+/// Records without end, one recording after the other.
 async fn recordings(recorder: &RecorderHandle, media: &Media, life: u64) {
     let mut dice = Dice(life + 1_000_000);
     loop {
@@ -200,7 +200,7 @@ async fn recordings(recorder: &RecorderHandle, media: &Media, life: u64) {
     }
 }
 
-/// Copies the store without end; each copy that is whole is a sound file.
+/// Copies the store without end; each complete copy is a sound file.
 async fn backups(media: &Media, directory: &Path) {
     let file = directory.join("backup").join("copy.db");
     std::fs::create_dir_all(directory.join("backup")).expect("a folder");
@@ -220,35 +220,35 @@ async fn backups(media: &Media, directory: &Path) {
     }
 }
 
-/// What is known from all lives so far.
+/// Knowledge from all lives so far.
 #[derive(Default)]
 struct Known {
-    /// Answered items, what they are, and the hash of their bytes.
+    /// Acknowledged items: kind, and hash of their bytes.
     items: BTreeMap<u64, (MediaKind, u64)>,
     kept: BTreeSet<u64>,
-    /// Somebody asked to remove them: they may be there or not; those that were answered must not.
+    /// Items whose removal was requested may be there; those whose removal was acknowledged must not.
     removing: BTreeSet<u64>,
     removed: BTreeSet<u64>,
     backups: u64,
 }
 
-/// What one life said at its end.
+/// The last state of one life.
 #[derive(Default)]
 struct Last {
     open: Option<u64>,
     opened_us: u64,
     seen_us: u64,
-    /// When the store last answered, by the newest picture seen then.
+    /// Time of the store's last answer, by the newest picture seen then.
     answered_us: u64,
-    /// The longest that the store took for a snapshot.
+    /// Longest time that the store took for a snapshot.
     slowest: Duration,
-    /// The longest from one picture that was seen to the next.
+    /// Longest time between two pictures that were seen.
     held_up: Duration,
 }
 
 impl Last {
-    /// How much the recording that was interrupted may lack: its last second, and more as far as the disk or the whole
-    /// machine was held up in this life. A snapshot that was not answered any more counts for as long as it took by then.
+    /// Maximum loss of the interrupted recording: its last second, plus the time for which the disk or the machine
+    /// stalled in this life. An unanswered snapshot counts for the time that it had taken.
     fn allowance(&self) -> Duration {
         let unanswered =
             Duration::from_micros(self.seen_us.saturating_sub(self.answered_us.max(self.opened_us)));
@@ -303,7 +303,7 @@ fn start(directory: &Path, life: u64) -> Child {
 }
 
 #[test]
-fn what_was_kept_survives_every_kill() {
+fn acknowledged_items_survive_every_kill() {
     let kills: u64 = std::env::var("TALLYCAM_KILLS").map_or(200, |n| n.parse().expect("a number"));
     let folder = tempfile::tempdir().expect("a folder");
     let journal = folder.path().join("media.db-journal");
@@ -311,25 +311,25 @@ fn what_was_kept_survives_every_kill() {
     let mut known = Known::default();
     let (mut inside, mut interrupted, mut retired, mut over) = (0, 0, 0, 0);
     let mut lacks: Vec<Duration> = Vec::new();
-    // Those of recordings that have a chunk on the disk: how long one and its commit take is told by these alone.
+    // Recordings with a chunk on the disk. Only these show how long a chunk and its commit take.
     let mut with_chunks: Vec<Duration> = Vec::new();
     let mut dice = Dice(4);
     for kill in 0..kills {
         let mut child = start(folder.path(), kill);
         let out = BufReader::new(child.stdout.take().expect("its output"));
         let mut last = Last::default();
-        // Mostly soon, now and then late: then the recording has chunks on the disk.
+        // Mostly early, and sometimes late: then the recording has chunks on the disk.
         let mut left = 5 + dice.below(if kill % 4 == 0 { 200 } else { 50 }) as i64;
         for line in out.split(b'\n') {
             let line = line.unwrap_or_default();
-            // The last line may be half a one.
+            // The last line may be incomplete.
             let line = String::from_utf8_lossy(&line);
             let whole = line.strip_prefix("~ ").and_then(|line| line.strip_suffix(" ."));
             let Some(line) = whole else { continue };
             known.hear(&mut last, line);
             left -= 1;
             if left == 0 {
-                // Lines come fast where the disk is: by them alone no life would last until a chunk is full.
+                // On a fast disk lines come quickly; counted by lines, no life would last until a chunk is full.
                 if kill % 8 == 4 {
                     std::thread::sleep(Duration::from_millis(800 + dice.below(1600)));
                 }
@@ -368,7 +368,7 @@ fn what_was_kept_survives_every_kill() {
                 over += 1;
             }
         }
-        // What was interrupted is one of the earlier items from now on.
+        // An interrupted recording counts as an earlier item from now on.
         for item in there.values() {
             known.items.entry(item.id).or_insert_with(|| (item.kind, hash_of(&reader, item)));
         }
@@ -388,11 +388,11 @@ fn what_was_kept_survives_every_kill() {
         known.removed.len(),
         known.backups,
     ));
-    // One of a hundred: a machine that stands still just then is no fault of the program.
+    // One in a hundred may exceed it: a machine that stalls just then is no fault of the program.
     assert!(over <= kills / 100, "{over} of {interrupted} recordings lack more than their last second");
     assert!(2 * inside >= kills, "{inside} of {kills} kills were inside a transaction");
     assert!(interrupted > 0 && !known.removed.is_empty() && retired > 0);
-    assert!(kills < 100 || !with_chunks.is_empty(), "of no recording that was interrupted was anything kept");
+    assert!(kills < 100 || !with_chunks.is_empty(), "no interrupted recording has a stored chunk");
 }
 
 fn all(reader: &MediaReader) -> BTreeMap<u64, Item> {
@@ -408,8 +408,8 @@ fn all(reader: &MediaReader) -> BTreeMap<u64, Item> {
     }
 }
 
-/// Every earlier item is there, byte for byte; what is not was removed, or retention took it, oldest first. Tells how many
-/// it took.
+/// Asserts that every earlier item is there, byte for byte, unless it was removed or retention took it, oldest first.
+/// Returns the number that retention took.
 fn look(known: &Known, reader: &MediaReader, there: &BTreeMap<u64, Item>) -> u64 {
     let mut retired = 0;
     let mut youngest_gone = BTreeMap::new();
@@ -421,16 +421,16 @@ fn look(known: &Known, reader: &MediaReader, there: &BTreeMap<u64, Item>) -> u64
             }
             None if known.removing.contains(id) => {}
             None => {
-                assert!(!known.kept.contains(id), "{id} was to be kept for good");
+                assert!(!known.kept.contains(id), "{id} was protected");
                 retired += 1;
                 youngest_gone.insert(*kind, *id);
             }
         }
     }
     let open: Vec<&Item> = there.values().filter(|item| item.is_open).collect();
-    assert!(open.is_empty(), "what was interrupted is closed: {open:?}");
+    assert!(open.is_empty(), "the interrupted recording is closed: {open:?}");
     for item in there.values().filter(|item| !known.kept.contains(&item.id)) {
-        // One that was to be kept may be, though that was not answered.
+        // An item whose protection was requested may be protected, even if that was not acknowledged.
         let gone = youngest_gone.get(&item.kind).copied().unwrap_or(0);
         assert!(item.is_kept || item.id > gone, "retention took {gone} and left {}", item.id);
     }
@@ -438,10 +438,10 @@ fn look(known: &Known, reader: &MediaReader, there: &BTreeMap<u64, Item>) -> u64
     retired
 }
 
-/// How much an interrupted recording lacks of what others saw.
+/// The part of an interrupted recording that is missing.
 fn lack(reader: &MediaReader, there: &BTreeMap<u64, Item>, id: u64, last: &Last) -> Duration {
     let Some(item) = there.get(&id) else {
-        // Not one chunk of it was on the disk.
+        // None of its chunks was on the disk.
         return Duration::from_micros(last.seen_us.saturating_sub(last.opened_us));
     };
     let chunks = reader.chunks(id).expect("its chunks");

@@ -1,11 +1,11 @@
-//! Addresses of cameras with signs in their passwords that mean something in an address.
+//! Camera addresses with passwords that contain characters with a meaning in URLs.
 
 use std::process::Command;
 
 use crate::row;
 
 #[test]
-fn a_password_with_signs_is_understood_or_refused_and_never_shown() {
+fn a_password_with_reserved_characters_is_understood_or_refused_and_never_shown() {
     for (url, secrets) in [
         ("rtsp://admin:12345#@127.0.0.1:1/live", &["12345"][..]),
         ("http://admin:12345#@127.0.0.1:1/", &["12345"]),

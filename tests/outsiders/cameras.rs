@@ -1,4 +1,4 @@
-//! Network cameras with ideas of their own about HTTP, as a source reads them.
+//! Network cameras with unusual HTTP, read as a source.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -65,7 +65,7 @@ fn answer(lines: &str, body: &[u8]) -> Vec<u8> {
     [format!("HTTP/1.1 {lines}\r\n\r\n").as_bytes(), body].concat()
 }
 
-/// What comes of a camera: so many pictures on one opening, or its trouble in one line.
+/// Result of reading a camera: the number of pictures on one opening, or its fault in one line.
 fn seen(host: &str, login: Option<(&str, &str)>, fps: f64) -> String {
     let login = login.map(|(user, password)| (user.to_owned(), password.to_owned()));
     let wanted = FormatRequest { fps: Some(fps), ..FormatRequest::ANYTHING };
@@ -87,7 +87,7 @@ fn seen(host: &str, login: Option<(&str, &str)>, fps: f64) -> String {
     format!("{pictures} pictures on one opening")
 }
 
-/// A server before this camera, which `/health` calls broken after one failed read.
+/// A server on this camera, which `/health` calls broken after one failed read.
 fn served(opener: impl Opener + 'static) -> Served {
     let settings = CaptureOptions { failed_reads: 1, ..CaptureOptions::default() };
     let (pipeline, worker) = Pipeline::start(Box::new(opener), settings).unwrap();
@@ -101,14 +101,14 @@ fn camera(host: &str, fps: f64) -> UrlOpener {
     UrlOpener::new(&format!("http://{host}/"), None, wanted).unwrap()
 }
 
-/// What a browser is shown of a camera until it is live or in trouble, and what page and `/health` say then.
+/// The view of a browser until the camera is live or has a fault, and the words of the page and `/health` then.
 fn shown(opener: impl Opener + 'static, host: &str) -> String {
     let served = served(opener);
     let mut viewer = served.watch("/stream");
     let header = turbojpeg::read_header(&viewer.part().unwrap()).unwrap();
     let first = if (header.width, header.height) == (1280, 720) { "a card first" } else { "no card" };
     let before = served.state()["state"].clone();
-    wait_until("it is live or in trouble", || served.state()["state"] != "waking");
+    wait_until("it is live or has a fault", || served.state()["state"] != "waking");
     let (state, health) = (served.state(), served.get("/health"));
     let text = |key: &str| state[key].as_str().unwrap_or_default().replace(host, "CAMERA");
     let then = [text("headline"), text("reason"), text("hint")].join(" ");
@@ -120,13 +120,13 @@ fn shown(opener: impl Opener + 'static, host: &str) -> String {
     )
 }
 
-/// The first of the two in the sample.
+/// The first of the two pictures in the sample.
 fn jpeg() -> &'static [u8] {
     &JPEG[..find(JPEG, &[0xff, 0xd9]).unwrap() + 2]
 }
 
 #[test]
-fn one_picture_and_an_end_is_a_still_whatever_its_type_says() {
+fn one_picture_and_an_end_is_a_still_of_any_type() {
     let part = [&b"--cam\r\nContent-Type: image/jpeg\r\n\r\n"[..], jpeg(), b"\r\n--cam--\r\n"].concat();
     for (sample, kind, body) in [
         ("a still, image/jpeg", "Content-Type: image/jpeg\r\n", jpeg()),
@@ -274,7 +274,7 @@ fn a_right_password_is_never_called_wrong() {
     row("Network cameras", "Digest, a wrong password", &seen(&host, Some(("me", "s")), 20.0));
 }
 
-/// A stream whose first picture comes `late` after its head; `None`: never.
+/// A stream whose first picture comes `late` after its head; `None` means never.
 fn late_stream(late: Option<Duration>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let host = listener.local_addr().unwrap().to_string();
@@ -341,7 +341,7 @@ fn a_slow_camera_is_shown_in_the_end_and_a_limit_names_its_key() {
 }
 
 #[test]
-fn the_page_and_health_say_the_same_of_bad_answers() {
+fn the_page_and_health_agree_on_bad_answers() {
     let is_busy = Arc::new(AtomicBool::new(false));
     let good = answer("200 OK\r\nContent-Type: image/jpeg\r\nConnection: close", jpeg());
     let bad = answer("200 OK\r\nContent-Type: text/html\r\nConnection: close", b"<html>Device Busy</html>");
@@ -354,7 +354,7 @@ fn the_page_and_health_say_the_same_of_bad_answers() {
     });
     let served = served(camera(&host, 10.0));
     let _viewer = served.watch("/stream");
-    // Health between two looks at the state: where that was the same, it was the same in between.
+    // `/health` between two reads of the state: if both are equal, the state was the same in between.
     let agree = || {
         let (before, health, after) = (served.state(), served.get("/health"), served.state());
         let works = |state: &serde_json::Value| state["state"] == "live";
@@ -372,7 +372,7 @@ fn the_page_and_health_say_the_same_of_bad_answers() {
     });
     assert_eq!(served.state()["opens"], 1);
     is_busy.store(true, Ordering::SeqCst);
-    wait_until("it is in trouble", || !agree());
+    wait_until("it has a fault", || !agree());
     is_busy.store(false, Ordering::SeqCst);
     wait_until("it is back", agree);
     row(

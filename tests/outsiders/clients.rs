@@ -1,5 +1,5 @@
-//! Browsers with several windows, and programs that read the counts: what they find where nothing was counted yet, and
-//! how tables begin.
+//! Browsers with several windows, and programs that read the counts: answers before anything was counted, and the
+//! first lines of tables.
 
 use std::process::Command;
 
@@ -10,7 +10,7 @@ use crate::webdriver::{Browser, Wanted};
 use serde_json::json;
 
 #[test]
-fn a_proxy_that_keeps_its_own_path_is_told_so() {
+fn a_proxy_that_keeps_its_path_prefix_gets_an_explanation() {
     let sets = ["--set", "source.kind=sim", "--set", "detect.backend=none"];
     let daemon = Daemon::start(Command::new(env!("CARGO_BIN_EXE_tallycam")), &sets);
     let kept = client::get(daemon.address, "/camera/api/v1/state");

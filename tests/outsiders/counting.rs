@@ -1,4 +1,4 @@
-//! Things that are half hidden, lost and found again, seen as two classes, or never seen before a line.
+//! Objects that are half hidden, lost and found again, seen as two classes, or never seen before a line.
 
 use tallycam::vision::{
     Aspect, Bounds, Counter, CounterOptions, CountingLine, Detection, Direction, Labels, LineId, Point,
@@ -6,10 +6,10 @@ use tallycam::vision::{
 
 use crate::row;
 
-/// What is seen in a frame: the class, and left, top, right and bottom in pixels of a picture of 640 × 480.
+/// A detection in a frame: the class, and left, top, right and bottom in pixels of a picture of 640 × 480.
 type Sight = (&'static str, [f32; 4]);
 
-/// Numbers from −1 to 1 that look random and are always the same.
+/// Reproducible pseudo-random numbers from −1 to 1.
 struct Dice(u64);
 
 impl Dice {
@@ -21,8 +21,8 @@ impl Dice {
     }
 }
 
-/// What comes of frames, ten a second, on a line; boxes tremble by up to 4 pixels. In words: how many in and out, and
-/// whether the line is said to be too near to the edge.
+/// Counts frames at 10 fps on a line; boxes tremble by up to 4 pixels. Returns in words the crossings in and out, and
+/// whether the line is reported as too near to the edge.
 fn counted(ends: [f32; 4], frames: u64, seen: impl Fn(u64) -> Vec<Sight>) -> String {
     let mut answers: Vec<String> = Vec::new();
     for seed in 1..=20 {
@@ -58,7 +58,7 @@ fn counted(ends: [f32; 4], frames: u64, seen: impl Fn(u64) -> Vec<Sight>) -> Str
     answers.swap_remove(0)
 }
 
-/// A car that drives to 25 pixels before the line, waits until frame 340, and drives on over it.
+/// A car that drives to 25 pixels before the line, waits until frame 340, and drives on across it.
 fn waiting_car(frame: u64) -> [f32; 4] {
     let left = match frame {
         0..40 => 585.0 - 8.0 * frame as f32,

@@ -1,4 +1,4 @@
-//! JPEGs that are not as most cameras make them, as the only picture of a folder.
+//! Unusual JPEGs, each as the only picture of a folder.
 
 use std::fs;
 use std::process::Command;
@@ -12,7 +12,7 @@ const TURNED: &[u8] = include_bytes!("data/orientation-6.jpg");
 const TWO: &[u8] = include_bytes!("data/two-in-one.jpg");
 const CHROMA_410: &[u8] = include_bytes!("data/chroma-410.jpg");
 
-/// What the service says of a folder with this picture alone, in words.
+/// The service's report, in words, of a folder with only this picture.
 fn shown(jpeg: &[u8]) -> String {
     let folder = tempfile::TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let pictures = folder.path().join("pictures");
@@ -57,7 +57,7 @@ fn shown(jpeg: &[u8]) -> String {
     format!("shown, {} × {}, at half its size too", whole.0, whole.1)
 }
 
-/// A JPEG without its last third of entropy-coded bytes, with an end.
+/// A JPEG without the last third of its entropy-coded bytes, with an end marker.
 fn cut(jpeg: &[u8]) -> Vec<u8> {
     [&jpeg[..jpeg.len() * 2 / 3], &[0xff, 0xd9]].concat()
 }
@@ -82,7 +82,7 @@ fn the_first_of_two_is_the_picture() {
 }
 
 #[test]
-fn it_is_turned_as_exif_says() {
+fn the_exif_orientation_is_applied() {
     row("JPEGs", "640 × 480 with Exif orientation 6", &shown(TURNED));
 }
 

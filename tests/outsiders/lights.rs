@@ -1,4 +1,4 @@
-//! Lights.
+//! Bytes that are sent to LED strips.
 
 use tallycam::lights::{PixelOrder, message};
 

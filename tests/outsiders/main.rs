@@ -1,7 +1,7 @@
-//! What people bring: models, cameras, pictures and clients of other makers, each with what tallycam does with it.
+//! Models, cameras, pictures and clients of other makers, each with tallycam's result.
 //!
-//! Each test ends in [`row`], a line of `docs/compatibility.md`. `UPDATE_TABLE=1 cargo test --test outsiders` writes the
-//! lines that have changed into it; without that variable a line that differs fails its test.
+//! Each test ends in [`row`], a line of `docs/compatibility.md`. `UPDATE_TABLE=1 cargo test --test outsiders` writes
+//! the changed lines into it; without that variable a line that differs fails its test.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -24,7 +24,7 @@ mod webdriver;
 use std::fs::{self, File};
 use std::path::Path;
 
-/// The heading in `docs/compatibility.md`, the sample, and what tallycam does with it now: no paths, ports or times.
+/// The heading in `docs/compatibility.md`, the sample, and tallycam's present result, without paths, ports or times.
 #[track_caller]
 fn row(kind: &str, sample: &str, now: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/compatibility.md");

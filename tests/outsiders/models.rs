@@ -1,5 +1,5 @@
-//! Models of other makers: small networks that give the same numbers for every picture, in the forms in which exporters
-//! write them. Each says that a thing is from (25 %, 18.75 %) to (37.5 %, 56.25 %) of a square picture.
+//! Models of other makers: small networks whose output is the same for every picture, in the forms of the usual
+//! exporters. Each reports an object from (25 %, 18.75 %) to (37.5 %, 56.25 %) of a square picture.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -30,10 +30,10 @@ fn node(operator: &str, inputs: &[&str], output: &str, attributes: &[Vec<u8>]) -
     out
 }
 
-/// A side of the picture that all these networks look at.
+/// Side in pixels of the input of all these networks.
 const SIDE: usize = 128;
 
-/// A network that gives these outputs.
+/// A network with these outputs.
 #[derive(Default, Clone)]
 struct Onnx {
     producer: &'static str,
@@ -49,7 +49,7 @@ impl Onnx {
         self
     }
 
-    /// Of so many numbers `fill`, but for those at `places`.
+    /// An output of these dimensions, filled with `fill` except at `places`.
     fn gives(mut self, name: &'static str, dims: &[usize], fill: f32, places: &[(usize, f32)]) -> Onnx {
         let mut values = vec![fill; dims.iter().product()];
         for &(at, value) in places {
@@ -107,8 +107,7 @@ impl Onnx {
     }
 }
 
-/// What `tallycam model` says of `file`: where a thing is seen, or why it is refused, and whether a description was
-/// written when it was added.
+/// Result of `tallycam model` for `file`: the detected box or the refusal, and whether adding it wrote a description.
 fn outcome(file: &[u8]) -> String {
     outcome_of(file, None)
 }
@@ -120,7 +119,7 @@ fn outcome_of(file: &[u8], description: Option<&str>) -> String {
     if let Some(description) = description {
         std::fs::write(folder.path().join("brought.toml"), description).unwrap();
     }
-    // By a name without folders: it is in what is said.
+    // By a name without folders, because the output contains it.
     let picture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outsiders/data/square.jpg");
     std::fs::copy(picture, folder.path().join("square.jpg")).unwrap();
     let run = |words: &[&str]| {
@@ -137,7 +136,7 @@ fn outcome_of(file: &[u8], description: Option<&str>) -> String {
     let brought = ["brought.onnx", "--picture", "square.jpg"];
     let checked = run(&[&["check"][..], &brought].concat());
     let added = run(&[&["add"][..], &brought].concat()).status.success();
-    assert_eq!(checked.status.success(), added, "what is not good is not added, and the other way round");
+    assert_eq!(checked.status.success(), added, "only a good model is added");
     if !added {
         assert!(!folder.path().join("data/models/brought.onnx").exists());
         let said = String::from_utf8(checked.stderr).unwrap();
@@ -154,7 +153,7 @@ fn outcome_of(file: &[u8], description: Option<&str>) -> String {
     }
     let listed: Value = serde_json::from_slice(&run(&["list"]).stdout).unwrap();
     let kept = listed["items"].as_array().unwrap().iter().find(|model| model["name"] == "brought").unwrap();
-    assert_eq!(kept["notes"], found["notes"], "what is guessed is told later, too");
+    assert_eq!(kept["notes"], found["notes"], "the guess is the same later");
     let notes = found["notes"].as_array().unwrap().iter().map(|note| note.as_str().unwrap().to_owned());
     says.extend(notes);
     says.join("; ")
@@ -191,7 +190,7 @@ fn onnx() -> Onnx {
 }
 
 #[test]
-fn names_are_those_of_the_file() {
+fn class_names_come_from_the_file() {
     let one = |onnx: Onnx| onnx.turned("output0", [5, 336], 0.0, &with(CENTRE, &[0.9]));
     check(
         "YOLO11, names = {0: 'helmet'}",
@@ -243,7 +242,7 @@ fn names_are_those_of_the_file() {
 }
 
 #[test]
-fn rows_of_yolo_are_read_as_what_they_hold() {
+fn the_format_of_yolo_rows_is_recognised() {
     let person = |count: usize| [&[0.9][..], &vec![0.0; count - 1]].concat();
     let v8 = |rows, bounds| onnx().turned("output0", [84, rows], 0.0, &with(bounds, &person(80)));
     check(
@@ -272,7 +271,7 @@ fn rows_of_yolo_are_read_as_what_they_hold() {
 }
 
 #[test]
-fn boxes_and_scores_apart_are_read_as_what_they_hold() {
+fn the_format_of_separate_boxes_and_scores_is_recognised() {
     let nas = onnx().row("boxes", [336, 4], 0.0, 7, &CORNERS).row("scores", [336, 80], 0.0, 7, &[0.9]);
     check("YOLO-NAS", &nas, "sees the person");
     let queries = |onnx: Onnx| onnx.row("pred_boxes", [300, 4], 0.0, 7, &CENTRE_SHARE);
@@ -441,7 +440,7 @@ fn other_tasks_are_reported() {
 }
 
 #[test]
-fn what_cannot_be_boxes_is_refused() {
+fn outputs_that_cannot_be_boxes_are_refused() {
     let all = |values: &[f32]| {
         let mut onnx = onnx().says("names", "{0: 'a', 1: 'b'}").gives("output0", &[1, 336, 6], 0.0, &[]);
         onnx.outputs[0].2.chunks_mut(6).for_each(|row| row.copy_from_slice(values));
@@ -538,7 +537,7 @@ fn files_of_other_kinds_are_named() {
 }
 
 #[test]
-fn every_way_to_resize_is_known() {
+fn every_way_to_resize_is_recognised() {
     for (place, begins) in [
         ("pytorch_half_pixel", "sees the helmet"),
         ("half_pixel_symmetric", "sees the helmet"),

@@ -1,4 +1,4 @@
-//! The Flask programs' own clients: what each parameter of theirs does.
+//! The clients of the Flask programs: the effect of each of their parameters.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use crate::common::client;
 use crate::common::daemon::Daemon;
 use crate::row;
 
-/// Asks for `path` and reads `pointer` of `state` until that is so, for a lens takes its time; tells both.
+/// Requests `path`, then reads `pointer` of `state` until it is `wanted`, because a lens takes time; returns both.
 fn after(daemon: &Daemon, path: &str, state: &str, pointer: &str, wanted: &Value) -> String {
     let answer = client::get(daemon.address, path);
     let body = if answer.status == 200 { answer.text().to_owned() } else { answer.status.to_string() };

@@ -1,4 +1,4 @@
-//! Films and disks of others: what becomes of times and dates, and of a counts.db that cannot be opened at once.
+//! Films and disks of other makers: their times and dates, and a counts.db that cannot be opened at once.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -15,7 +15,7 @@ use crate::row;
 
 const S: u64 = 1_000_000;
 
-/// When the pictures of a recording were taken, in microseconds from its beginning.
+/// Times of a recording's pictures, in microseconds from its beginning.
 fn times(items: &Items, name: &str) -> Vec<u64> {
     let reader = items.reader();
     let id = reader.by_name(name).unwrap().id;
@@ -31,7 +31,7 @@ fn shown(items: &Items, name: &str) -> Value {
     items.json(&["media", "show", name, "--json"])
 }
 
-/// A film of ffmpeg, if that is there.
+/// A film made by ffmpeg; false if it is not installed.
 fn film(path: &Path, more: &[&str]) -> bool {
     let made = Command::new("ffmpeg")
         .args(["-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc=s=64x48:r=10:d=3"])
@@ -44,7 +44,7 @@ fn film(path: &Path, more: &[&str]) -> bool {
     })
 }
 
-/// Steps of a second, then of a tenth, and one of four seconds: what was taken for 30 pictures a second.
+/// Steps of a second, then of a tenth, and one of four seconds. The program once took such a film for 30 fps.
 const VARIED: &str = "settb=1/1000,setpts='round(1000*if(lt(N,5),N,5+(N-5)/10+gt(N,20)*4))'";
 
 fn varied() -> Vec<u64> {
@@ -58,7 +58,7 @@ fn is_near(times: &[u64], wanted: &[u64]) -> bool {
 }
 
 #[test]
-fn our_own_film_comes_back_as_it_was() {
+fn our_own_film_is_imported_unchanged() {
     let items = Items::new();
     let taken = [0, 40_001, 90_000, 1_500_000, 1_700_007, 9_000_000, 9_033_333, 9_066_666];
     items.fill(|media| drop(recording(media, "walk.mp4", 60 * S, &taken)));
@@ -92,7 +92,7 @@ fn films_of_others_keep_their_times() {
     if !film(&place("camera.mov"), &[&mjpeg[..], &vary, &dated].concat()) {
         return;
     }
-    // The index comes first, and no date.
+    // The index comes first, and there is no date.
     assert!(film(&place("undated.mp4"), &[&mjpeg[..], &vary, &["-movflags", "+faststart"]].concat()));
     assert!(film(&place("phone.mp4"), &["-c:v", "mpeg4"]));
     assert!(film(&place("pieces.mp4"), &[&mjpeg[..], &["-movflags", "frag_keyframe+empty_moov"]].concat()));
@@ -130,7 +130,7 @@ fn films_of_others_keep_their_times() {
     }
 }
 
-/// What a daemon that may be starting again answers.
+/// The answer of a daemon that may be restarting.
 fn answer(address: SocketAddr, path: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address)?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: cam\r\nConnection: close\r\n\r\n")?;
@@ -140,7 +140,7 @@ fn answer(address: SocketAddr, path: &str) -> std::io::Result<String> {
 }
 
 #[test]
-fn a_counts_db_that_is_free_later_is_taken_by_hand_too() {
+fn a_daemon_run_by_hand_also_opens_counts_db_later() {
     let folder = tempfile::TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let lock = File::create(folder.path().join("counts.lock")).unwrap();
     lock.lock().unwrap();

@@ -1,5 +1,5 @@
-//! The camera's own controls over the API and on the command line, before a fake camera that writes down what it is
-//! asked: exactly what was wanted, in the right order, and again after it was unplugged and after a restart.
+//! Camera controls over the API and on the command line, with a fake camera that logs its requests. It gets exactly
+//! the wanted values in the right order, and again after unplugging and after a restart.
 
 use std::path::Path;
 use std::process::Command;
@@ -17,7 +17,7 @@ use crate::fakecam::FakeCam;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tallycam");
 
-/// A daemon before a fake camera, with a place to keep things that outlives it.
+/// A daemon on a fake camera, with a state folder that survives it.
 struct Bench {
     camera: FakeCam,
     kept: TempDir,
@@ -61,13 +61,13 @@ impl Bench {
         self.send("PATCH", "/api/v1/controls", "Content-Type: application/json\r\n", body)
     }
 
-    /// What the camera says of one of its controls.
+    /// The camera's report of one control.
     fn item(&self, name: &str) -> Value {
         let report = client::get(self.daemon.address, "/api/v1/controls").json();
         item(&report, name)
     }
 
-    /// A viewer, who keeps the camera open.
+    /// A viewer, which keeps the camera open.
     fn watch(&self) -> Client {
         let mut client = Client::new(std::net::TcpStream::connect(self.daemon.address).unwrap());
         client.watch("/stream");
@@ -79,7 +79,7 @@ impl Bench {
         wait_until("the camera is live", || self.daemon.state()["state"] == "live");
     }
 
-    /// What was set, in its order.
+    /// The controls that were set, in order.
     fn set(&self) -> Vec<String> {
         lines(&self.camera.log(), "ctrl ")
     }
@@ -107,12 +107,12 @@ fn item(report: &Value, name: &str) -> Value {
     items.iter().find(|item| item["name"] == name).cloned().unwrap_or_else(|| panic!("no {name}: {report}"))
 }
 
-/// What follows `word` in the lines of a log.
+/// The text after `word` in the lines of a log.
 fn lines(log: &str, word: &str) -> Vec<String> {
     log.lines().filter_map(|line| Some(line.split_once(word)?.1.to_owned())).collect()
 }
 
-/// Every control of the camera, in an order in which it would not work.
+/// Every control of the camera, in an order that would not work.
 const EVERYTHING: &str = r#"{
     "focus_absolute": 40, "exposure_time_absolute": 77, "white_balance_temperature": 3000, "do_white_balance": true,
     "brightness": 200, "contrast": 33, "saturation": 5, "power_line_frequency": 1,
@@ -120,7 +120,7 @@ const EVERYTHING: &str = r#"{
 }"#;
 
 #[test]
-fn however_many_look_at_the_controls_they_can_be_set() {
+fn controls_can_be_set_while_many_clients_read_them() {
     let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240"), &[]);
     let _viewer = bench.watch();
     let done = AtomicBool::new(false);
@@ -143,7 +143,7 @@ fn however_many_look_at_the_controls_they_can_be_set() {
 }
 
 #[test]
-fn every_control_is_set_in_order_and_again_after_an_unplugging_and_after_a_restart() {
+fn every_control_is_set_in_order_and_again_after_unplugging_and_restart() {
     let mut bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240"), &[]);
     let viewer = bench.watch();
     let answer = bench.patch(EVERYTHING);
@@ -168,7 +168,7 @@ fn every_control_is_set_in_order_and_again_after_an_unplugging_and_after_a_resta
     assert_eq!(lines(&bench.camera.log(), "streamon").len(), 1, "the stream was not touched");
     assert_eq!(lines(&bench.camera.log(), "refused").len(), 0);
 
-    // From now on in the camera's own order, and nobody presses the button.
+    // From now on in the camera's own order, and without pressing the button.
     let again = [
         "white_balance_automatic=0",
         "auto_exposure=1",
@@ -193,7 +193,7 @@ fn every_control_is_set_in_order_and_again_after_an_unplugging_and_after_a_resta
     drop(viewer);
     bench.restart();
     assert_eq!(bench.set().len(), once.len() + again.len(), "nothing is set before it is opened");
-    assert_eq!(bench.item("brightness")["value"], 200, "what it will have when it is open");
+    assert_eq!(bench.item("brightness")["value"], 200, "the value that it will have when open");
     let _viewer = bench.watch();
     assert_eq!(bench.set()[once.len() + again.len()..], again);
     let saved = bench.item("focus_automatic_continuous");
@@ -205,7 +205,7 @@ fn every_control_is_set_in_order_and_again_after_an_unplugging_and_after_a_resta
 }
 
 #[test]
-fn a_value_that_is_set_back_is_kept_no_longer() {
+fn a_value_that_is_reset_is_no_longer_stored() {
     let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240"), &[]);
     let _viewer = bench.watch();
     assert_eq!(bench.patch(r#"{"brightness": 9, "contrast": 8}"#).status, 200);
@@ -222,14 +222,14 @@ fn a_value_that_is_set_back_is_kept_no_longer() {
 }
 
 #[test]
-fn a_reset_keeps_nothing_either_that_the_camera_has_no_longer() {
+fn a_reset_also_removes_values_of_controls_that_are_gone() {
     let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240"), &["source.controls.gamma=3"]);
     let _viewer = bench.watch();
     assert_eq!(bench.patch(r#"{"contrast": 8}"#).status, 200);
     let saved = bench.saved();
     let camera =
         saved.lines().find_map(|line| line.strip_prefix("[controls.\"")?.strip_suffix("\"]")).unwrap();
-    // One that it had, one that can be pressed only, and those of any camera and of another one.
+    // One that it had, one button, and those of any camera and of another one.
     let settings = json!({
         control_path(camera, "ghost"): 5, control_path(camera, "odd name"): 6,
         control_path(camera, "do_white_balance"): 1, control_path("another", "ghost"): 7,
@@ -244,8 +244,8 @@ fn a_reset_keeps_nothing_either_that_the_camera_has_no_longer() {
     let kept = bench.saved();
     let kept: Vec<&str> = kept.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
     assert_eq!(kept, ["[controls.\"another\"]", "ghost = 7"]);
-    assert_eq!(bench.set()[pressed..], ["contrast=32"], "the camera is told what it has");
-    // The same where nothing else is to be set back.
+    assert_eq!(bench.set()[pressed..], ["contrast=32"], "the camera gets its own values");
+    // The same if nothing else is to be reset.
     let ghost = json!({control_path(camera, "ghost"): 5}).to_string();
     assert_eq!(bench.send("PATCH", "/api/v1/settings", lines, &ghost).status, 200);
     assert_eq!(bench.send("POST", "/api/v1/controls/reset", "", "").status, 200);
@@ -259,7 +259,7 @@ fn a_reset_keeps_nothing_either_that_the_camera_has_no_longer() {
 }
 
 #[test]
-fn a_camera_that_sleeps_is_told_when_it_wakes() {
+fn an_idle_camera_gets_its_controls_when_it_opens() {
     let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240"), &[]);
     let answer = bench.patch(r#"{"focus_absolute": 40, "focus_automatic_continuous": false}"#);
     assert_eq!((answer.status, item(&answer.json(), "focus_absolute")["value"].clone()), (200, json!(40)));
@@ -277,7 +277,7 @@ fn a_camera_that_sleeps_is_told_when_it_wakes() {
 }
 
 #[test]
-fn what_is_saved_later_goes_before_what_was_set_while_the_camera_slept() {
+fn a_later_saved_value_overrides_one_set_while_the_camera_was_idle() {
     let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240"), &[]);
     assert_eq!(bench.patch(r#"{"brightness": 30, "contrast": 8}"#).status, 200);
     let exported = client::get(bench.daemon.address, "/api/v1/settings.toml").text().to_owned();
@@ -292,7 +292,7 @@ fn what_is_saved_later_goes_before_what_was_set_while_the_camera_slept() {
 }
 
 #[test]
-fn what_an_automatic_mode_rules_is_no_matter_of_a_waking_and_comes_back_when_the_mode_ends() {
+fn a_control_under_an_automatic_mode_is_set_when_the_mode_ends() {
     let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240").faults("strict"), &[]);
     let _viewer = bench.watch();
     assert_eq!(bench.patch(r#"{"auto_exposure": 1, "exposure_time_absolute": 77}"#).status, 200);
@@ -314,7 +314,7 @@ fn what_an_automatic_mode_rules_is_no_matter_of_a_waking_and_comes_back_when_the
 }
 
 #[test]
-fn what_is_wrong_is_refused_whole_and_in_words() {
+fn a_wrong_change_is_refused_entirely_and_in_words() {
     let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240"), &[]);
     let _viewer = bench.watch();
     for (body, status, field, said) in [
@@ -354,7 +354,7 @@ fn what_is_wrong_is_refused_whole_and_in_words() {
 }
 
 #[test]
-fn what_the_operator_sets_is_set_by_nobody_else() {
+fn pinned_controls_cannot_be_set() {
     let more = ["source.controls.brightness=20", "source.controls.auto_exposure=1"];
     let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240"), &more);
     let _viewer = bench.watch();
@@ -372,7 +372,7 @@ fn what_the_operator_sets_is_set_by_nobody_else() {
 }
 
 #[test]
-fn what_was_set_for_every_camera_on_the_page_gives_way_to_the_next_word() {
+fn a_value_for_every_camera_is_replaced_by_the_next_change() {
     let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240"), &[]);
     let _viewer = bench.watch();
     let settings =
@@ -392,7 +392,7 @@ fn what_was_set_for_every_camera_on_the_page_gives_way_to_the_next_word() {
         assert_eq!(contrast(), [json!(value), json!(is_kept), json!(false)]);
         assert!(!bench.saved().contains("contrast = 10"), "{}", bench.saved());
     }
-    // The lens is one of them, and a reset leaves none.
+    // The lens is one of them, and a reset removes all.
     let moved =
         bench.send("PATCH", "/api/v1/lens", "Content-Type: application/json\r\n", r#"{"position": 0.5}"#);
     assert_eq!(moved.status, 200, "{}", moved.text());
@@ -404,7 +404,7 @@ fn what_was_set_for_every_camera_on_the_page_gives_way_to_the_next_word() {
 }
 
 #[test]
-fn what_the_camera_refuses_when_it_wakes_is_reported_for_as_long_as_it_is_kept() {
+fn a_value_refused_at_opening_is_reported_while_it_is_stored() {
     let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240").faults("liar"), &[]);
     assert_eq!(bench.patch(r#"{"contrast": 80, "brightness": 9}"#).status, 200);
     let viewer = bench.watch();
@@ -421,7 +421,7 @@ fn what_the_camera_refuses_when_it_wakes_is_reported_for_as_long_as_it_is_kept()
     assert!(err.contains("does not set its control contrast to 80"), "{err}");
     let page = client::get(bench.daemon.address, "/settings");
     assert!(page.text().contains("The camera has not taken this."), "{}", page.text());
-    // Nobody else hears of it, and all of one change that is refused is no change.
+    // Nobody else gets the message, and a change whose every part is refused is no change.
     let other = bench.patch(r#"{"brightness": 10}"#).json();
     assert_eq!((&other["refused"], &other["notes"]), (&json!([]), &json!([])));
     let refused = bench.patch(r#"{"contrast": 90}"#);
@@ -432,14 +432,14 @@ fn what_the_camera_refuses_when_it_wakes_is_reported_for_as_long_as_it_is_kept()
         (&json!("contrast"), &json!("a whole number from 0 to 255"), &json!("90"))
     );
     assert!(problem["detail"].as_str().unwrap().contains("contrast to 90: Numerical result"), "{problem}");
-    // Until it is kept no longer.
+    // Until the value is removed.
     assert_eq!(bench.patch(r#"{"contrast": null}"#).status, 200);
     assert_eq!(told(), (json!(32), json!([]), String::from("[]")));
     drop(viewer);
 }
 
 #[test]
-fn a_camera_that_lies_about_its_ranges_is_believed_by_what_it_does() {
+fn a_camera_with_wrong_ranges_is_judged_by_its_answers() {
     let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240").faults("liar,strict"), &[]);
     let _viewer = bench.watch();
     let answer = bench.patch(r#"{"contrast": 200, "saturation": 90, "focus_absolute": 40, "brightness": 3}"#);
@@ -463,13 +463,13 @@ fn a_camera_that_lies_about_its_ranges_is_believed_by_what_it_does() {
 }
 
 #[test]
-fn what_was_moved_is_reset_also_where_an_automatic_mode_rules_it_by_then() {
+fn a_reset_reaches_controls_under_an_automatic_mode() {
     let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240").faults("strict"), &[]);
     let _viewer = bench.watch();
     let by_hand = r#"{"white_balance_automatic": false, "white_balance_temperature": 3000}"#;
     assert_eq!(bench.patch(by_hand).status, 200);
     assert!(bench.saved().contains("white_balance_temperature = 3000"), "{}", bench.saved());
-    // The temperature goes before the automatic mode, under which the camera refuses it.
+    // The temperature is set before the automatic mode, under which the camera refuses it.
     let reset = bench.send("POST", "/api/v1/controls/reset", "", "");
     assert_eq!((reset.status, &reset.json()["refused"]), (200, &json!([])));
     assert_eq!(bench.item("white_balance_temperature")["saved"], false);
@@ -477,7 +477,7 @@ fn what_was_moved_is_reset_also_where_an_automatic_mode_rules_it_by_then() {
     let (manual, auto) = ("white_balance_automatic=0", "white_balance_automatic=1");
     let default = "white_balance_temperature=4600";
     assert_eq!(bench.set(), [manual, "white_balance_temperature=3000", default, auto]);
-    // Nor does it stay where it is where the mode has been automatic since.
+    // The same if the automatic mode was switched on afterwards.
     assert_eq!(bench.run(&["set", "white_balance_automatic=0", "white_balance_temperature=3000"]).0, 0);
     assert_eq!(bench.run(&["set", "white_balance_automatic=1"]).0, 0);
     let (code, _, err) = bench.run(&["reset"]);
@@ -485,7 +485,7 @@ fn what_was_moved_is_reset_also_where_an_automatic_mode_rules_it_by_then() {
     let set = bench.set();
     assert_eq!(set[7..], [manual, default, auto]);
     assert_eq!(bench.item("white_balance_temperature")["value"], 4600);
-    // And it does not come back with the next open.
+    // And it is not set again at the next open.
     bench.camera.control("unplug");
     bench.camera.wait_for_log(" unplug");
     bench.camera.control("plug");
@@ -495,7 +495,7 @@ fn what_was_moved_is_reset_also_where_an_automatic_mode_rules_it_by_then() {
 }
 
 #[test]
-fn a_control_that_vanishes_with_an_unplugging_is_reported_and_the_rest_is_set() {
+fn a_control_that_vanishes_after_unplugging_is_reported_and_the_rest_is_set() {
     let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240").faults("vanish"), &[]);
     let _viewer = bench.watch();
     assert_eq!(bench.patch(r#"{"saturation": 5, "contrast": 6, "brightness": 7}"#).status, 200);
@@ -522,7 +522,8 @@ fn every_kind_of_control_is_offered() {
     );
     assert_eq!(item(&report, "link_frequency")["choices"][2], json!({"value": 2, "title": "300000000"}));
     assert_eq!(item(&report, "pixel_rate")["value"], 1_600_000);
-    // It cannot be read: what was sent is told. It moves something, which is not to be done again at every opening.
+    // It cannot be read, so the report has the last value sent. It moves something, and must not be repeated at every
+    // opening.
     assert_eq!(item(&report, "step_relative")["value"], -3);
     let kept = bench.send("GET", "/api/v1/settings.toml", "", "").text().to_owned();
     assert!(kept.contains("brightness_2 = 1") && !kept.contains("step_relative"), "{kept}");
@@ -539,14 +540,14 @@ fn every_kind_of_control_is_offered() {
 }
 
 #[test]
-fn another_size_format_or_rate_is_taken_without_a_restart_and_taken_back_where_it_does_not_work() {
+fn a_new_size_format_or_rate_applies_without_a_restart_and_is_rolled_back_if_it_fails() {
     let camera = FakeCam::new().formats("MJPG,YUYV").sizes("640x480,320x240").fps("30,15");
     let bench = Bench::new(camera, &[]);
     let mut viewer = bench.watch();
     assert_eq!(bench.patch(r#"{"brightness": 7}"#).status, 200);
     let settings =
         |body: &str| bench.send("PATCH", "/api/v1/settings", "Content-Type: application/json\r\n", body);
-    // The rate is what the log says of the last open.
+    // The log has the rate of the last open.
     let rate = || {
         bench.daemon.log().lines().rev().find_map(|line| Some(line.split_once("camera open: ")?.1.to_owned()))
     };
@@ -575,7 +576,7 @@ fn another_size_format_or_rate_is_taken_without_a_restart_and_taken_back_where_i
     bench.live();
     assert_eq!(delivers(), (json!(320), json!("MJPG"), 15.0));
     assert!(!bench.saved().contains("NV12"), "{}", bench.saved());
-    // The viewer has seen it all.
+    // The viewer stayed connected throughout.
     for _ in 0..3 {
         viewer.part();
     }
@@ -625,7 +626,7 @@ fn the_command_line_lists_sets_and_resets() {
 }
 
 #[test]
-fn the_value_of_a_control_that_vanished_can_be_taken_back() {
+fn the_value_of_a_vanished_control_can_be_removed() {
     let bench = Bench::new(FakeCam::new().formats("MJPG").sizes("320x240"), &[]);
     let _viewer = bench.watch();
     assert_eq!(bench.patch(r#"{"contrast": 9}"#).status, 200);
@@ -636,11 +637,11 @@ fn the_value_of_a_control_that_vanished_can_be_taken_back() {
     assert_eq!(set.status, 200, "{}", set.text());
     assert!(bench.saved().contains("ghost = 5"), "{}", bench.saved());
     assert_eq!(bench.patch(r#"{"ghost": 6}"#).status, 422, "it cannot be set");
-    assert_eq!(bench.patch(r#"{"gohst": null}"#).status, 422, "and what nobody has set is a mistake");
+    assert_eq!(bench.patch(r#"{"gohst": null}"#).status, 422, "and resetting an unknown control is an error");
     let before = bench.set();
     let back = bench.patch(r#"{"ghost": null}"#);
     assert_eq!(back.status, 200, "{}", back.text());
     assert!(!bench.saved().contains("ghost") && bench.saved().contains("contrast = 9"), "{}", bench.saved());
-    assert_eq!(bench.set(), before, "the camera is told nothing");
+    assert_eq!(bench.set(), before, "the camera gets nothing");
     assert_eq!(bench.patch(r#"{"ghost": null}"#).status, 422, "there is none any more");
 }

@@ -1,5 +1,5 @@
-//! Counting at work on a directed camera and a directed detector: what is counted, what is said of
-//! it, and that the stream never notices.
+//! Counting with a camera and a detector that the test directs: crossings, status, and a stream that is never
+//! disturbed.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -21,7 +21,7 @@ use tallycam::vision::{
     Bounds, Class, CounterOptions, Detection, Detector, Direction, Filter, Labels, Point,
 };
 
-/// What the detector sees in the frame that is the how-manieth since it began to look.
+/// The detections in the nth frame since the detector began.
 type Scenery = fn(u64) -> Vec<Detection>;
 
 /// A detector that a test directs. Clones share it.
@@ -32,14 +32,14 @@ struct Direct {
     labels: Labels,
     tells_classes: bool,
     scenery: Scenery,
-    /// The number of the first frame looked at; 0 before it.
+    /// The number of the first frame that was examined; 0 before it.
     first: AtomicU64,
     looks: AtomicU64,
     made: AtomicU64,
     is_to_fail: AtomicBool,
     is_to_panic: AtomicBool,
     refusal: Mutex<Option<NoDetector>>,
-    /// While there is one, every look waits for a word.
+    /// While set, every detection waits for a message.
     gate: Mutex<Option<Receiver<()>>>,
 }
 
@@ -152,7 +152,7 @@ struct Bench {
 fn settings() -> CountingSettings {
     CountingSettings {
         is_on: true,
-        // Every picture of the camera, and more.
+        // At least every picture of the camera.
         fps: Some(60.0),
         classes: Vec::new(),
         score: None,
@@ -239,14 +239,14 @@ impl Bench {
         });
     }
 
-    /// Waits for so many looks more.
+    /// Waits for `more` detections.
     #[track_caller]
     fn wait_for_looks(&self, more: u64) {
         let from = self.detector.looks();
         wait_until("it has looked", || self.detector.looks() >= from + more);
     }
 
-    /// What is on record, oldest first.
+    /// The stored crossings, oldest first.
     fn crossings(&self) -> Vec<StoredCrossing> {
         let query = CrossingsQuery {
             scene: Scene::Camera,
@@ -262,12 +262,12 @@ impl Bench {
         self.counts().reader().unwrap().crossings(&query).unwrap()
     }
 
-    /// The reasons of all gaps on record.
+    /// The reasons of all stored gaps.
     fn gaps(&self) -> Vec<String> {
         self.gaps_of(&[])
     }
 
-    /// The same, of these lines.
+    /// The same for these lines.
     fn gaps_of(&self, lines: &[u64]) -> Vec<String> {
         let reader = self.counts().reader().unwrap();
         let now_us = tallycam::base::clock::wall_us();
@@ -279,7 +279,7 @@ impl Bench {
 
 impl Drop for Bench {
     fn drop(&mut self) {
-        // A look that waits for a word would wait for ever.
+        // A detection that waits for a message would wait for ever.
         *self.detector.0.gate.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
         self.run.stop();
         self.counting.stop();
@@ -299,24 +299,24 @@ fn wait_for<T>(what: impl Future<Output = T>) -> T {
 }
 
 #[test]
-fn who_crosses_is_counted_once_and_on_record() {
+fn a_crossing_is_counted_once_and_stored() {
     let bench = Bench::new(TestCam::new(), Directed::new(&["person", "car"], once));
     let line = bench.draw("door", &["person"]);
-    wait_until("the crossing is on record", || !bench.crossings().is_empty());
+    wait_until("the crossing is stored", || !bench.crossings().is_empty());
     bench.wait_for_looks(40);
     let found = bench.crossings();
     let [crossing] = &found[..] else { panic!("{found:?}") };
     assert_eq!((crossing.line_id, &*crossing.line, &*crossing.class), (line.id, "door", "person"));
     assert_eq!((crossing.direction, crossing.ordinal, crossing.track), (Direction::In, 1, 1));
     assert!(!crossing.has_thumbnail);
-    assert_eq!(bench.counting.since_start(), (1, 0), "from the daemon's start, with nobody asking");
+    assert_eq!(bench.counting.since_start(), (1, 0), "from the daemon's start, without a request");
     let status = bench.status();
     assert_eq!((status.word, status.reason.as_str(), status.backend), ("counting", "", "replay"));
     assert_eq!(status.labels, ["person", "car"]);
     assert!(status.tells_classes && status.holds_camera && status.looks > 0 && status.look_s > 0.0);
     let overlay = bench.counting.overlay().borrow().clone();
     assert_eq!(overlay.size, (64, 48));
-    // On a busy machine it may have been lost and found again meanwhile, under another number.
+    // On a busy machine the person may have been lost and found again, under another number.
     assert_eq!(&*overlay.tracks[0].class, "person");
 }
 
@@ -344,7 +344,7 @@ fn a_line_that_can_count_nothing_has_a_gap_and_no_zero_while_another_counts() {
     assert!(
         covered(dogs) == 0.0 && is_without_class(dogs) && !is_without_class(door) && !is_without_class(cars)
     );
-    // What the settings leave out is not looked for either.
+    // Classes that the settings leave out are not counted either.
     let settings = CountingSettings { classes: vec![String::from("person")], ..settings() };
     wait_for(bench.counting.set_settings(settings, None)).unwrap();
     wait_until("counts.db has it", || is_without_class(cars));
@@ -372,8 +372,8 @@ fn the_camera_is_open_exactly_while_something_is_to_be_counted() {
 }
 
 #[test]
-fn the_configured_scene_is_shown_from_the_first_request_on() {
-    // The thread may begin late: whether it has is chance.
+fn the_configured_scene_is_reported_from_the_first_request_on() {
+    // Whether the thread begins late is chance, so it is tried several times.
     for _ in 0..10 {
         let settings = CountingSettings { scene: Scene::Files, ..settings() };
         let bench = Bench::with(TestCam::new(), Directed::new(&["person"], stands), settings);
@@ -382,14 +382,14 @@ fn the_configured_scene_is_shown_from_the_first_request_on() {
 }
 
 #[test]
-fn what_is_drawn_in_a_scene_that_may_stand_in_wakes_the_camera_to_see_which_it_is() {
+fn a_line_in_a_stand_in_scene_opens_the_camera_to_find_the_scene() {
     let settings = CountingSettings { may_be_simulated: true, ..settings() };
     let bench = Bench::with(TestCam::new().simulated(), Directed::new(&["person"], stands), settings.clone());
-    // Before anybody has watched, as after a restart.
+    // Before any viewer, as after a restart.
     bench.draw_in(Scene::Sim, "street", &[]);
     bench.wait_for_word("counting");
     assert_eq!(bench.counts().scene(), Scene::Sim);
-    // Where it is a camera, it is let go again: nothing is drawn in what it shows.
+    // If it is a camera, it is closed again, because its scene has no line.
     let bench = Bench::with(TestCam::new(), Directed::new(&["person"], stands), settings);
     bench.wait_for_word("idle");
     assert_eq!(bench.cam.opens(), 0);
@@ -400,14 +400,14 @@ fn what_is_drawn_in_a_scene_that_may_stand_in_wakes_the_camera_to_see_which_it_i
 }
 
 #[test]
-fn what_is_drawn_before_the_scene_is_known_is_drawn_in_the_one_that_is_shown() {
+fn a_line_drawn_before_the_scene_is_known_belongs_to_the_scene_that_appears() {
     let settings = CountingSettings { may_be_simulated: true, ..settings() };
     for (cam, want) in [(TestCam::new().simulated(), Scene::Sim), (TestCam::new(), Scene::Camera)] {
         let bench = Bench::with(cam, Directed::new(&["person"], stands), settings.clone());
         assert_eq!(wait_for(bench.counting.scene(DEADLINE)).unwrap(), want);
         assert_eq!(bench.cam.opens(), 1);
     }
-    // Nobody can know it while the camera is let go.
+    // The scene is unknown while the camera is paused.
     let bench = Bench::with(TestCam::new(), Directed::new(&["person"], stands), settings);
     wait_for(bench.run.pipeline.pause());
     assert!(wait_for(bench.counting.scene(DEADLINE)).is_err());
@@ -421,7 +421,7 @@ fn a_paused_camera_counts_nothing_until_it_is_resumed() {
     wait_for(bench.run.pipeline.pause());
     bench.wait_for_word("waiting");
     assert!(!bench.cam.is_open());
-    wait_until("the pause is on record", || bench.gaps().iter().any(|why| why == "paused"));
+    wait_until("the pause is stored", || bench.gaps().iter().any(|why| why == "paused"));
     bench.run.pipeline.resume();
     bench.wait_for_word("counting");
 }
@@ -442,7 +442,7 @@ fn a_detector_that_hangs_does_not_slow_the_stream() {
     assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]));
     assert_eq!(bench.detector.looks(), 0, "it has hung all the time");
     assert_ne!(bench.status().word, "counting");
-    // One look at a time, each at a newer picture: what came meanwhile is skipped.
+    // One detection at a time, each on a newer picture: the pictures between are skipped.
     for _ in 0..3 {
         go.send(()).unwrap();
     }
@@ -451,23 +451,23 @@ fn a_detector_that_hangs_does_not_slow_the_stream() {
 }
 
 #[test]
-fn a_camera_that_is_lost_ends_the_cover_and_comes_back() {
+fn a_lost_camera_ends_the_coverage_until_it_is_back() {
     let bench = Bench::new(TestCam::new(), Directed::new(&["person"], stands));
     bench.draw("door", &[]);
     bench.wait_for_word("counting");
     bench.cam.manner(Manner::Fails(trouble(SourceErrorKind::Unplugged)));
     bench.wait_for_word("waiting");
     assert!(bench.status().reason.contains("The camera has gone"), "{:?}", bench.status());
-    wait_until("the gap is on record", || bench.gaps().iter().any(|why| why == "unplugged"));
+    wait_until("the gap is stored", || bench.gaps().iter().any(|why| why == "unplugged"));
     assert!(bench.counting.overlay().borrow().tracks.is_empty());
     bench.cam.manner(Manner::Flows(Duration::from_millis(20)));
     bench.wait_for_word("counting");
-    // Nobody is followed from one opening of the camera into the next.
+    // No object is tracked from one opening of the camera into the next.
     wait_until("a new track is shown", || bench.counting.overlay().borrow().tracks.iter().any(|t| t.id > 1));
 }
 
 #[test]
-fn a_silent_camera_ends_the_cover_before_it_is_in_trouble() {
+fn a_silent_camera_ends_the_coverage_before_its_timeout() {
     let bench = Bench::new(TestCam::new(), Directed::new(&["person"], stands));
     bench.draw("door", &[]);
     bench.wait_for_word("counting");
@@ -483,14 +483,14 @@ fn a_line_drawn_while_it_runs_counts_at_once() {
     let second = bench.draw("second", &[]);
     wait_until("the second line counts", || bench.crossings().iter().any(|c| c.line_id == second.id));
     assert_eq!(bench.detector.made(), 1);
-    // Both lie in the same place: from now on they count alike.
+    // Both are at the same place, so they count alike from now on.
     let of = |id| bench.crossings().iter().filter(|c| c.line_id == id).count();
     let from = of(second.id);
     wait_until("it counts on", || of(second.id) >= from + 2);
 }
 
 #[test]
-fn classes_that_the_detector_does_not_know_are_said() {
+fn classes_unknown_to_the_detector_are_reported() {
     let bench = Bench::new(TestCam::new(), Directed::new(&["person"], to_and_fro));
     bench.draw("dogs", &["dog"]);
     bench.wait_for_word("trouble");
@@ -505,7 +505,7 @@ fn classes_that_the_detector_does_not_know_are_said() {
 }
 
 #[test]
-fn lines_of_the_file_that_cannot_be_had_are_said() {
+fn impossible_lines_of_the_file_are_reported() {
     let bench = Bench::new(TestCam::new(), Directed::new(&["person"], stands));
     let drawn = bench.draw("door", &[]);
     let of_the_file = (drawn.draft, String::from("config.toml:7"));
@@ -535,20 +535,20 @@ fn a_hold_counts_on_the_middle_while_no_line_is_drawn() {
     bench.counting.release();
     bench.wait_for_word("idle");
     let kept = bench.counting.since_start();
-    assert!(kept.0 >= count_in && kept.1 >= count_out, "kept after the stop");
+    assert!(kept.0 >= count_in && kept.1 >= count_out, "the counts stay after the stop");
     bench.counting.force_on();
     assert_eq!(bench.counting.since_start(), (0, 0), "and from zero again");
 }
 
 #[test]
-fn a_hold_counts_persons_only_where_they_are_told_apart() {
+fn a_hold_counts_only_persons_if_the_model_distinguishes_classes() {
     fn car(frame: u64) -> Vec<Detection> {
         to_and_fro(frame).into_iter().map(|seen| Detection { class: Class(1), ..seen }).collect()
     }
     let bench = Bench::new(TestCam::new(), Directed::new(&["person", "car"], car));
     bench.draw("street", &[]);
     bench.counting.force_on();
-    wait_until("cars are on record", || bench.crossings().len() >= 2);
+    wait_until("cars are stored", || bench.crossings().len() >= 2);
     assert_eq!(bench.counting.since_start(), (0, 0));
 
     let bench = Bench::new(TestCam::new(), Directed::new(&["moving"], to_and_fro));
@@ -557,7 +557,7 @@ fn a_hold_counts_persons_only_where_they_are_told_apart() {
 }
 
 #[test]
-fn a_model_that_cannot_be_used_is_said_and_another_can_be_chosen() {
+fn an_unusable_model_is_reported_and_another_can_be_chosen() {
     let detector = Directed::new(&["person"], stands);
     let refusal = NoDetector {
         reason: String::from("there is no such model"),
@@ -571,7 +571,7 @@ fn a_model_that_cannot_be_used_is_said_and_another_can_be_chosen() {
     assert_eq!(status.reason, "there is no such model.");
     assert_eq!(status.hint.as_deref(), Some("choose another one"));
     wait_until("the stream flows", || bench.run.pipeline.status().pictures > 20);
-    wait_until("the gap is on record", || bench.gaps().iter().any(|why| why == "no_model"));
+    wait_until("the gap is stored", || bench.gaps().iter().any(|why| why == "no_model"));
     let chosen = wait_for(bench.counting.use_model(Some(String::from("better"))));
     assert_eq!(chosen, Err(refusal));
     assert_eq!(bench.counts().setting("detect.model"), None);
@@ -583,28 +583,28 @@ fn a_model_that_cannot_be_used_is_said_and_another_can_be_chosen() {
 }
 
 #[test]
-fn a_model_that_is_put_right_is_used_without_being_asked_for() {
+fn a_repaired_model_is_used_automatically() {
     let detector = Directed::new(&["person"], stands);
     let refusal = NoDetector { reason: String::from("its file is damaged"), hint: None };
     *detector.0.refusal.lock().unwrap() = Some(refusal);
     let bench = Bench::new(TestCam::new(), detector);
     bench.draw("door", &[]);
     bench.wait_for_word("trouble");
-    wait_until("the gap is on record", || bench.gaps().iter().any(|why| why == "no_model"));
+    wait_until("the gap is stored", || bench.gaps().iter().any(|why| why == "no_model"));
     *bench.detector.0.refusal.lock().unwrap() = None;
     bench.wait_for_word("counting");
-    // That it was tried has made no gaps of its own.
+    // The trial itself has made no gaps.
     assert_eq!(bench.gaps().iter().filter(|why| *why == "no_model").count(), 1);
 }
 
 #[test]
-fn a_detector_that_fails_is_no_counting_and_may_recover() {
+fn a_failing_detector_stops_counting_and_may_recover() {
     let bench = Bench::new(TestCam::new(), Directed::new(&["person"], stands));
     bench.draw("door", &[]);
     bench.wait_for_word("counting");
     bench.detector.0.is_to_fail.store(true, Ordering::SeqCst);
     bench.wait_for_word("trouble");
-    wait_until("the gap is on record", || bench.gaps().iter().any(|why| why == "detector"));
+    wait_until("the gap is stored", || bench.gaps().iter().any(|why| why == "detector"));
     assert!(bench.status().failed > 0);
     let notes = bench.status().notes;
     assert!(notes.iter().any(|note| note.contains(" looks failed: ")), "{notes:?}");
@@ -614,28 +614,28 @@ fn a_detector_that_fails_is_no_counting_and_may_recover() {
 }
 
 #[test]
-fn a_detector_that_panics_is_made_again_and_no_number_twice() {
+fn a_panicking_detector_is_replaced_and_no_track_number_is_reused() {
     let bench = Bench::new(TestCam::new(), Directed::new(&["person"], to_and_fro));
     bench.draw("door", &[]);
-    wait_until("somebody has crossed", || bench.crossings().len() == 1);
+    wait_until("a person has crossed", || bench.crossings().len() == 1);
     let before = bench.crossings()[0].track;
     bench.detector.0.is_to_panic.store(true, Ordering::SeqCst);
     bench.wait_for_word("trouble");
     bench.wait_for_word("counting");
     assert_eq!(bench.detector.made(), 2);
-    wait_until("somebody crosses again", || bench.crossings().last().unwrap().track != before);
+    wait_until("a person crosses again", || bench.crossings().last().unwrap().track != before);
     assert!(bench.crossings().last().unwrap().track > before);
     assert_eq!(bench.run.pipeline.status().state, CameraState::Live);
 }
 
 #[test]
-fn a_stand_in_is_another_scene_and_gives_way() {
+fn a_stand_in_is_another_scene_and_yields_to_the_camera() {
     let stand_in = TestCam::new().simulated();
     let bench = Bench::new(stand_in.clone(), Directed::new(&["person"], to_and_fro));
-    // Drawn where the camera is meant to be: it is waited for.
+    // Drawn where the camera should be: counting waits for the camera.
     bench.draw("door", &[]);
     wait_until("the stand-in is open", || bench.status().scene == Scene::Sim);
-    // The scene has a line of its own, which counts.
+    // The scene has its own line, which counts.
     bench.wait_for_word("counting");
     wait_until("the stand-in's tracks are shown", || !bench.counting.overlay().borrow().tracks.is_empty());
     let highest = bench.counting.overlay().borrow().tracks.iter().map(|track| track.id).max().unwrap();
@@ -657,13 +657,13 @@ fn without_a_counts_db_pictures_flow_and_the_status_says_why() {
     assert!(bench.status().reason.contains("the disk is full"), "{:?}", bench.status());
     assert!(bench.counting.counts().is_err());
     assert!(wait_for(bench.run.pipeline.snapshot(DEADLINE)).is_ok());
-    // The old programs' counts need no record.
+    // The old programs' counts need no counts.db.
     bench.counting.force_on();
     wait_until("it counts", || bench.counting.since_start().0 > 0);
 }
 
 #[test]
-fn nothing_is_counted_where_the_settings_say_so() {
+fn counting_can_be_switched_off() {
     let settings = CountingSettings { is_on: false, ..settings() };
     let bench = Bench::with(TestCam::new(), Directed::new(&["person"], to_and_fro), settings);
     bench.draw("door", &[]);
@@ -676,7 +676,7 @@ fn nothing_is_counted_where_the_settings_say_so() {
 }
 
 #[test]
-fn who_is_too_low_or_too_high_is_not_followed() {
+fn objects_outside_the_size_limits_are_not_tracked() {
     // The person is 0.3 of the picture high.
     let filters = [
         Filter { least_height: 0.4, ..Filter::default() },
@@ -690,10 +690,10 @@ fn who_is_too_low_or_too_high_is_not_followed() {
         bench.wait_for_looks(60);
         assert!(bench.crossings().is_empty(), "{settings:?}");
         assert!(bench.counting.overlay().borrow().tracks.is_empty(), "{settings:?}");
-        // Let through while it runs.
+        // Admitted while it runs.
         let wider = CountingSettings { filter: Filter::default(), ..settings };
         wait_for(bench.counting.set_settings(wider, None)).unwrap();
-        wait_until("the crossing is on record", || !bench.crossings().is_empty());
+        wait_until("the crossing is stored", || !bench.crossings().is_empty());
     }
     let nobody = Filter { least_height: 0.5, most_height: Some(0.4), ..Filter::default() };
     let settings = CountingSettings { filter: nobody, ..settings() };
@@ -704,21 +704,21 @@ fn who_is_too_low_or_too_high_is_not_followed() {
 }
 
 #[test]
-fn thumbnails_are_kept_where_the_user_wants_them() {
+fn thumbnails_are_stored_if_the_settings_say_so() {
     let wanted = CountingSettings { thumbnails: true, ..settings() };
     let bench = Bench::with(TestCam::new(), Directed::new(&["person"], once), wanted.clone());
     bench.draw("door", &[]);
-    wait_until("the crossing is on record", || !bench.crossings().is_empty());
+    wait_until("the crossing is stored", || !bench.crossings().is_empty());
     let crossing = &bench.crossings()[0];
     assert!(crossing.has_thumbnail);
     let jpeg = bench.counts().reader().unwrap().thumbnail(crossing.id).unwrap().unwrap();
     let found = tallycam::media::jpeg::inspect(&jpeg).unwrap();
     assert!(found.width <= 160 && found.height <= 160 && found.height > found.width / 2);
-    // Who wants counts only has no pictures kept, whatever else is set.
+    // In privacy mode no thumbnails are stored, whatever else is set.
     let private = CountingSettings { counts_only: true, ..wanted };
     let bench = Bench::with(TestCam::new(), Directed::new(&["person"], once), private);
     bench.draw("door", &[]);
-    wait_until("the crossing is on record", || !bench.crossings().is_empty());
+    wait_until("the crossing is stored", || !bench.crossings().is_empty());
     assert!(!bench.crossings()[0].has_thumbnail);
 }
 
@@ -744,7 +744,7 @@ fn pictures_are_annotated_while_somebody_watches_and_only_then() {
     assert!(later.sequence > first.sequence && !later.is_card);
     let (annotated, width) = luma(&later.jpeg());
     let (original, _) = luma(&clean.next_timeout(DEADLINE).unwrap().unwrap().jpeg());
-    // All pictures of the camera are the same but for their number. The box is 0.25–0.35 × 0.35–0.65.
+    // All pictures of the camera are the same except for their number. The box is 0.25–0.35 × 0.35–0.65.
     let differs = |x: usize, y: usize| annotated[y * width + x].abs_diff(original[y * width + x]) > 40;
     let around = |x0: usize, x1: usize, y0: usize, y1: usize| {
         (y0..y1).flat_map(|y| (x0..x1).map(move |x| (x, y))).filter(|&(x, y)| differs(x, y)).count()
@@ -752,18 +752,18 @@ fn pictures_are_annotated_while_somebody_watches_and_only_then() {
     assert!(around(14, 25, 15, 33) > 20, "the box is drawn");
     assert_eq!(around(0, 8, 38, 48), 0, "and nothing where nothing is");
     drop(watching);
-    wait_until("nobody is drawn for", || bench.counting.annotated().newest().is_none());
+    wait_until("nothing is drawn without a viewer", || bench.counting.annotated().newest().is_none());
 }
 
 #[test]
-fn who_watches_annotated_pictures_wakes_the_camera_and_sees_its_cards() {
+fn a_viewer_of_annotated_pictures_opens_the_camera_and_sees_its_cards() {
     let bench = Bench::new(TestCam::new(), Directed::new(&["person"], stands));
     assert!(!bench.cam.is_open());
     let watching = bench.counting.annotate();
     let mut viewer = bench.counting.annotated().subscribe();
     let picture = viewer.next_timeout(DEADLINE).unwrap().unwrap();
     assert!(!picture.is_card);
-    // Boxes are shown before the first line is drawn: it says whether the camera stands well.
+    // Boxes are shown before the first line is drawn, to show whether the camera is well placed.
     wait_until("a track is shown", || !bench.counting.overlay().borrow().tracks.is_empty());
     assert_eq!(bench.status().word, "idle");
     bench.cam.manner(Manner::Fails(trouble(SourceErrorKind::Unplugged)));

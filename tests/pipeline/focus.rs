@@ -1,4 +1,4 @@
-//! A focus sweep on the simulated scene, and whoever else says meanwhile where the lens is to be.
+//! A focus sweep on the simulation, and changes of the lens during the sweep.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ use tallycam::source::{FormatRequest, Opener, Source, StreamFormat};
 const PLACE: &str = "focus_absolute";
 const AUTO: &str = "focus_automatic_continuous";
 
-/// The scene, with controls that cannot be set any more once that is said. It writes down where its lens is sent.
+/// The simulation. On request its controls can no longer be set. It logs the positions of its lens.
 struct Scene {
     scene: SimOpener,
     is_gone: Arc<AtomicBool>,
@@ -81,7 +81,7 @@ impl Source for OpenScene {
     }
 }
 
-/// A pipeline on the scene, whose lens is sent to 30 by what is saved.
+/// A pipeline on the scene, with a saved lens position of 30.
 struct Bench {
     run: Running,
     focus: Focus,
@@ -109,7 +109,7 @@ impl Bench {
         &self.run.pipeline
     }
 
-    /// Has a sweep run until `meanwhile`, which comes when it has looked at two places, has ended it. Gives how.
+    /// Runs a sweep that `meanwhile` ends. `meanwhile` starts after two positions. Returns how the sweep ended.
     async fn swept(&self, meanwhile: impl Future<Output = ()>) -> SweepEnd {
         let mut sweeping = self.focus.start_sweep(LensKind::Auto).await.unwrap();
         let begun = async {
@@ -119,7 +119,7 @@ impl Bench {
             assert!(self.is_sweeping().await, "it has ended by itself");
             meanwhile.await;
         };
-        // It is under way until it is dropped.
+        // The sweep runs until it is dropped.
         let run = async move { sweeping.run().await };
         let swept = async { tokio::join!(run, begun).0 };
         let found = tokio::time::timeout(DEADLINE, swept).await.expect("the sweep did not end");
@@ -139,7 +139,7 @@ impl Bench {
         self.pipeline().set_controls(wanted).await.unwrap();
     }
 
-    /// Autofocus, and where the lens stands.
+    /// Autofocus, and the position of the lens.
     async fn stands(&self) -> (i64, i64) {
         let controls = self.pipeline().controls().await.unwrap().controls;
         let value = |name: &str| controls.iter().find(|control| control.name == name).unwrap().value as i64;
@@ -157,7 +157,7 @@ fn ended(lens: LensAfterSweep) -> SweepEnd {
 }
 
 #[tokio::test]
-async fn who_sets_a_control_of_the_lens_ends_a_sweep_and_has_the_lens_where_he_wants_it() {
+async fn setting_a_control_of_the_lens_ends_a_sweep_and_takes_effect() {
     let bench = Bench::new();
     let end = bench.swept(async {
         bench.set("brightness", 3).await;
@@ -174,12 +174,12 @@ async fn another_saved_value_of_the_lens_ends_a_sweep_and_the_lens_goes_there() 
     let bench = Bench::new();
     for (later, stands) in [
         (saved(&[(AUTO, 0), (PLACE, 190), ("brightness", 3)]), (0, Some(190))),
-        // No longer saved: as the camera has it by itself.
+        // No longer saved: the camera's own value applies.
         (saved(&[("brightness", 3)]), (1, None)),
     ] {
         let end = bench.swept(async {
             bench.pipeline().set_saved_controls(later.clone());
-            // Somebody else's.
+            // For another camera.
             bench.pipeline().set_saved_controls(SavedControls {
                 cameras: later.cameras.into_iter().chain([(String::from("cam"), BTreeMap::new())]).collect(),
                 ..SavedControls::default()
@@ -201,14 +201,14 @@ async fn a_value_that_is_saved_where_the_lens_stood_unsaved_ends_a_sweep_too() {
 }
 
 #[tokio::test]
-async fn what_is_found_is_under_way_until_it_is_kept() {
+async fn a_sweep_is_under_way_until_its_result_is_stored() {
     let bench = Bench::new();
     let mut sweeping = bench.focus.start_sweep(LensKind::Auto).await.unwrap();
     let found = tokio::time::timeout(DEADLINE, sweeping.run()).await.expect("the sweep did not end");
     let planned = found.expect("it is found");
     let set = bench.set(PLACE, 10);
     let keep = async {
-        // Long enough for who does not wait.
+        // Long enough for a caller that does not wait.
         tokio::time::sleep(Duration::from_millis(100)).await;
         let swept = bench.stands().await.1;
         bench.pipeline().set_saved_controls(saved(&[(AUTO, 0), (PLACE, swept)]));
@@ -222,7 +222,7 @@ async fn what_is_found_is_under_way_until_it_is_kept() {
 }
 
 #[tokio::test]
-async fn what_is_saved_of_others_lets_a_sweep_go_on() {
+async fn saved_values_of_other_controls_do_not_end_a_sweep() {
     let bench = Bench::new();
     let end = bench.swept(async {
         bench.pipeline().set_saved_controls(saved(&[(AUTO, 0), (PLACE, 30), ("brightness", 3)]));
@@ -234,7 +234,7 @@ async fn what_is_saved_of_others_lets_a_sweep_go_on() {
 }
 
 #[tokio::test]
-async fn a_step_in_the_midst_of_a_sweep_is_one_from_where_the_lens_was() {
+async fn a_step_during_a_sweep_starts_from_the_former_position() {
     let bench = Bench::new();
     let end = bench.swept(async {
         let planned = bench.focus.plan(LensKind::Auto, Move::By(0.05)).await.unwrap();
@@ -247,13 +247,13 @@ async fn a_step_in_the_midst_of_a_sweep_is_one_from_where_the_lens_was() {
     });
     assert_eq!(end.await, ended(LensAfterSweep::Sent));
     assert_eq!(bench.stands().await, (0, 40));
-    // Not first back, and then away again.
+    // Not first back to its place, and then away again.
     let sent = bench.sent.lock().unwrap().clone();
     assert_eq!(sent.iter().filter(|at| **at == 30).count(), 1, "{sent:?}");
 }
 
 #[tokio::test]
-async fn a_lens_that_cannot_be_brought_back_is_not_said_to_be_where_it_was() {
+async fn a_lens_that_cannot_be_moved_back_is_not_reported_at_its_former_position() {
     let bench = Bench::new();
     let end = bench.swept(async { bench.is_gone.store(true, Ordering::SeqCst) }).await;
     let SweepEnd::NotFound { why: NotFound::Failed(_), lens: LensAfterSweep::Astray } = &end else {
@@ -272,10 +272,10 @@ async fn a_sweep_leaves_the_lens_of_another_camera_alone() {
         panic!("{end:?}");
     };
     assert_eq!(why, "another camera is there now");
-    // Saved for the one that is gone, and sent before the sweep.
+    // Saved for the camera that is gone, and sent before the sweep.
     let sent = bench.sent.lock().unwrap().clone();
     assert_eq!(sent.iter().filter(|at| **at == 30).count(), 1, "{sent:?}");
-    // Whoever moves the lens now moves this one.
+    // Moves now apply to this camera.
     let planned = bench.focus.plan(LensKind::Auto, Move::By(0.05)).await.unwrap();
     assert_eq!(planned.identity.as_deref(), Some("another"));
 }

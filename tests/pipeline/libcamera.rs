@@ -1,5 +1,6 @@
-//! The whole program before libcamera's helper, which here is one that speaks the protocol and can be told what to do
-//! wrong: viewers through faults, controls and the lens over the API, what is chosen where, and counting by the second stream.
+//! The whole program with a fake libcamera helper that speaks the protocol and makes faults on request. The tests are
+//! about viewers through faults, controls and lens over the API, the choice of the source, and counting on the second
+//! stream.
 
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
@@ -18,7 +19,7 @@ use crate::helper::{CAMERA, Helpers, is_running};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tallycam");
 const HELPER: &str = "libcamera-0.7";
 
-/// A daemon beside helpers, with a place to keep things that outlives it.
+/// A daemon beside helpers, with a state folder that survives it.
 struct Bench {
     helpers: Helpers,
     kept: TempDir,
@@ -34,7 +35,7 @@ impl Bench {
     }
 
     fn start(helpers: &Helpers, kept: &TempDir, program: Command, more: &[&str]) -> Daemon {
-        // One camera is opened once.
+        // A camera can be open only once.
         wait_until("the helper before has ended", || !helpers.processes().into_iter().any(is_running));
         let store = format!("store.directory={}", kept.path().display());
         let mut arguments = vec!["--set", "source.kind=libcamera", "--set", &store];
@@ -61,7 +62,7 @@ impl Bench {
         items.into_iter().find(|item| item["name"] == name).unwrap_or_else(|| panic!("no {name}: {report}"))
     }
 
-    /// A viewer, who keeps the camera open.
+    /// A viewer, which keeps the camera open.
     fn watch(&self) -> Client {
         let mut client = Client::new(TcpStream::connect(self.daemon.address).unwrap());
         client.watch("/stream");
@@ -73,7 +74,6 @@ impl Bench {
         wait_until("the camera is live", || self.daemon.state()["state"] == "live");
     }
 
-    /// Kills the helper that runs.
     fn kill_helper(&self) {
         let pid = *self.helpers.processes().last().unwrap();
         rustix::process::kill_process(
@@ -83,7 +83,7 @@ impl Bench {
         .unwrap();
     }
 
-    /// Waits until another helper than the first `before` runs, and the camera is live.
+    /// Waits until more helpers than `before` have been started, and the camera is live.
     fn live_again(&self, before: usize) {
         wait_until("another helper runs", || self.helpers.processes().len() > before);
         self.live();
@@ -189,7 +189,7 @@ fn the_lens_is_libcameras_and_the_old_addresses_move_it() {
 }
 
 #[test]
-fn autofocus_looks_at_a_spot_of_the_picture_as_it_is_shown_and_does_so_after_a_restart() {
+fn the_autofocus_spot_refers_to_the_shown_picture_and_survives_a_restart() {
     let mut bench = Bench::new(&json!({}), &["detect.backend=none"]);
     let viewer = bench.watch();
     let turned = bench.send("PATCH", "/api/v1/picture", &json!({"rotate": 90}));
@@ -207,7 +207,7 @@ fn autofocus_looks_at_a_spot_of_the_picture_as_it_is_shown_and_does_so_after_a_r
     assert_eq!(own(&bench), [1.0, 0.4, 0.75]);
     let set: Vec<(String, f64)> = bench.helpers.set().into_iter().rev().take(2).collect();
     assert_eq!(set, [(String::from("af_window_y"), 0.75), (String::from("af_window_x"), 0.4)]);
-    // Where autofocus waits for its trigger, that is pressed.
+    // If autofocus waits for its trigger, the trigger is pressed.
     bench.send("PATCH", "/api/v1/controls", &json!({"af_mode": 1}));
     bench.send("PATCH", "/api/v1/lens", &json!({"window": spot}));
     assert_eq!(bench.helpers.set().last(), Some(&(String::from("af_trigger"), 1.0)));
@@ -219,7 +219,7 @@ fn autofocus_looks_at_a_spot_of_the_picture_as_it_is_shown_and_does_so_after_a_r
     }
 }
 
-/// A folder with programs that stand in for Raspberry Pi OS's.
+/// A folder with programs that stand in for those of Raspberry Pi OS.
 fn rpicam(pictures: &std::path::Path) -> TempDir {
     let folder = TempDir::new().unwrap();
     let put = |name: &str, text: &str| {
@@ -239,7 +239,7 @@ fn auto_prefers_libcamera_to_rpicam_vid_and_says_why_not() {
     let kept = TempDir::new().unwrap();
     let helpers = Helpers::new();
     {
-        // Any JPEG: one that the program itself makes.
+        // Any JPEG: the program makes one itself.
         let daemon = Bench::start(&helpers, &kept, Command::new(PROGRAM), &["source.kind=sim"]);
         let jpeg = client::get(daemon.address, "/snapshot").body;
         std::fs::write(picture.path(), jpeg).unwrap();
@@ -275,7 +275,7 @@ fn auto_prefers_libcamera_to_rpicam_vid_and_says_why_not() {
 
 #[test]
 fn the_detector_takes_the_second_stream() {
-    // Nothing moves in what is shown.
+    // Nothing moves in the main stream.
     let bench = Bench::new(&json!({"main_is_blank": true}), &["detect.backend=motion"]);
     let line =
         bench.send("POST", "/api/v1/lines", &json!({"name": "Middle", "a": [0.5, 1.0], "b": [0.5, 0.0]}));

@@ -1,4 +1,4 @@
-//! The light at work: a strip and a camera that the test directs, the real thread, the real pipeline.
+//! The light: a strip and a camera that the test directs, with the real thread and the real pipeline.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -19,20 +19,20 @@ const FULL: Color = [255; 3];
 const RED: Color = [255, 0, 0];
 const DARK: Color = [0; 3];
 
-/// Something that the strip was made to do.
+/// An event of the strip.
 #[derive(Debug, Clone, PartialEq)]
 enum Event {
     /// It was opened.
     Opened,
-    /// It could not be.
+    /// Opening it failed.
     Refused,
-    /// Its last pixel shows this, since this time; the camera had been opened so often by then.
+    /// Its last pixel has this colour since this time; the camera had been opened this often by then.
     Shows { color: Color, at_us: u64, opens: u64 },
-    /// It was let go.
+    /// It was closed.
     Dropped,
 }
 
-/// How the strip behaves.
+/// The strip's current behaviour.
 #[derive(Debug, Default)]
 struct Script {
     events: Vec<Event>,
@@ -57,7 +57,7 @@ impl Stage {
         self.0.0.lock().unwrap().events.clone()
     }
 
-    /// What it showed, one after the other.
+    /// The colours that it showed, in order.
     fn colors(&self) -> Vec<Color> {
         let color = |event: &Event| match event {
             Event::Shows { color, .. } => Some(*color),
@@ -98,7 +98,7 @@ impl Strip for Stage {
     }
 }
 
-/// Says when the thread lets the strip go.
+/// Records when the thread drops the strip.
 struct Guarded(Stage);
 
 impl Strip for Guarded {
@@ -113,7 +113,7 @@ impl Drop for Guarded {
     }
 }
 
-/// A light beside a camera; ended in order when dropped.
+/// A light beside a camera, stopped in order when dropped.
 struct Bench {
     lights: Lights,
     worker: Option<Worker>,
@@ -179,14 +179,14 @@ impl Bench {
         self.runtime.block_on(self.run.pipeline.snapshot(wait)).map_err(Box::new)
     }
 
-    /// Keeps the camera awake and waits until its pictures flow.
+    /// Keeps the camera open and waits for its pictures.
     fn live(&self) -> tallycam::pipeline::Demand {
         let demand = self.run.pipeline.demand();
         wait_until("pictures flow", || self.run.pipeline.status().state == CameraState::Live);
         demand
     }
 
-    /// Waits until what the strip shows ends so.
+    /// Waits until the strip's last colours are these.
     fn wait_colors(&self, last: &[Color]) {
         wait_until(&format!("it ends with {last:?}"), || self.stage.colors().ends_with(last));
     }
@@ -206,7 +206,7 @@ fn denied() -> SourceError {
 }
 
 #[test]
-fn a_snapshot_has_its_light_settled_and_what_was_comes_back_at_once() {
+fn a_snapshot_waits_for_its_light_and_the_former_colour_returns_at_once() {
     for is_on in [false, true] {
         let cam = TestCam::new();
         let bench = Bench::new(&cam, for_shots(is_on));
@@ -218,7 +218,7 @@ fn a_snapshot_has_its_light_settled_and_what_was_comes_back_at_once() {
         bench.wait_colors(&[before, FULL, before]);
         let settled_us = bench.lit().0 + 150_000;
         assert!(picture.stamp.monotonic_us >= settled_us, "it was taken before the camera had adjusted");
-        // The first picture after that, or (for the strip's clock was read a little before ours) the one after it.
+        // The first picture after that, or the one after it, because the strip's clock was read a little before ours.
         let mut later = 0;
         while let Ok(Some(other)) = all.next_timeout(Duration::ZERO) {
             let is_between = other.stamp.monotonic_us >= settled_us && other.sequence < picture.sequence;
@@ -229,7 +229,7 @@ fn a_snapshot_has_its_light_settled_and_what_was_comes_back_at_once() {
 }
 
 #[test]
-fn a_camera_that_sleeps_wakes_in_the_light() {
+fn an_idle_camera_opens_in_the_light() {
     let cam = TestCam::new();
     let bench = Bench::new(&cam, for_shots(false));
     bench.wait_colors(&[DARK]);
@@ -249,7 +249,7 @@ fn without_the_setting_nothing_flashes() {
 }
 
 #[test]
-fn a_snapshot_that_fails_or_is_given_up_restores_what_was() {
+fn a_failed_or_cancelled_snapshot_restores_the_former_colour() {
     let cam = TestCam::new();
     cam.manner(Manner::Silent);
     let settings = LightsSettings { settle: Duration::ZERO, ..for_shots(true) };
@@ -258,7 +258,7 @@ fn a_snapshot_that_fails_or_is_given_up_restores_what_was() {
     assert!(bench.snapshot(Duration::from_millis(50)).is_err());
     bench.wait_colors(&[RED, FULL, RED]);
 
-    // Its client goes away while the light shines.
+    // The client leaves while the light is on.
     bench.runtime.block_on(async {
         let stage = bench.stage.clone();
         let shines = async {
@@ -275,13 +275,13 @@ fn a_snapshot_that_fails_or_is_given_up_restores_what_was() {
 }
 
 #[test]
-fn where_no_picture_is_to_be_had_nothing_flashes() {
+fn without_a_picture_nothing_flashes() {
     let cam = TestCam::new();
     cam.open_fault(Some(trouble(SourceErrorKind::Absent)));
     let bench = Bench::new(&cam, for_shots(true));
     bench.wait_colors(&[RED]);
     let _demand = bench.run.pipeline.demand();
-    wait_until("there is trouble", || matches!(bench.run.pipeline.status().state, CameraState::Trouble(_)));
+    wait_until("there is a fault", || matches!(bench.run.pipeline.status().state, CameraState::Trouble(_)));
     assert!(bench.snapshot(DEADLINE).is_err());
     bench.runtime.block_on(bench.run.pipeline.pause());
     assert!(bench.snapshot(DEADLINE).is_err());
@@ -301,7 +301,7 @@ fn the_largest_picture_is_taken_in_the_light_too() {
     assert!(picture.stamp.monotonic_us >= lit_us + 150_000);
     bench.wait_colors(&[DARK, FULL, DARK]);
 
-    // A camera that has nothing larger gives what it has, in the same light.
+    // A camera without a larger size gives its usual one, in the same light.
     let cam = TestCam::new();
     let bench = Bench::new(&cam, for_shots(false));
     bench.wait_colors(&[DARK]);
@@ -331,7 +331,7 @@ fn a_strip_that_cannot_be_opened_stops_nothing_and_is_tried_again_at_a_change() 
     let bench = Bench::with(&cam, for_shots(true), |script| script.open_fault = Some(denied()));
     wait_until("it says why", || bench.lights.status().trouble == Some(denied()));
     assert_eq!(bench.lights.status().shows, Shows::Off);
-    // A picture is not held up.
+    // A picture is not delayed.
     bench.snapshot(DEADLINE).unwrap();
     assert!(bench.stage.colors().is_empty());
 
@@ -343,7 +343,7 @@ fn a_strip_that_cannot_be_opened_stops_nothing_and_is_tried_again_at_a_change() 
 }
 
 #[test]
-fn a_strip_that_fails_is_let_go_and_opened_again() {
+fn a_failing_strip_is_closed_and_opened_again() {
     let cam = TestCam::new();
     let bench = Bench::new(&cam, for_shots(true));
     bench.wait_colors(&[RED]);
@@ -391,7 +391,7 @@ fn a_strip_that_is_held_up_gets_the_newest_only() {
 }
 
 #[test]
-fn pixels_that_it_shows_already_are_not_sent_again_and_another_strip_is_opened() {
+fn unchanged_pixels_are_not_sent_again_and_another_strip_is_opened() {
     let cam = TestCam::new();
     let bench = Bench::new(&cam, for_shots(true));
     bench.wait_colors(&[RED]);
@@ -424,19 +424,19 @@ fn it_goes_off_at_the_end() {
 }
 
 #[test]
-fn it_goes_on_by_itself_in_the_dark_and_measures_only_what_is_shown() {
+fn it_goes_on_automatically_in_the_dark_and_measures_only_shown_pictures() {
     let cam = TestCam::new();
-    // The test camera's pictures are as bright as 125 of 255.
+    // The test camera's pictures have a brightness of 125 of 255.
     let dusk = |below| LightsSettings { auto_below: Some(below), ..for_shots(false) };
     let bench = Bench::new(&cam, dusk(200.0));
     bench.wait_colors(&[DARK]);
-    assert_eq!(bench.lights.status().luma, None, "the camera sleeps");
+    assert_eq!(bench.lights.status().luma, None, "the camera is idle");
     let _demand = bench.live();
     bench.wait_colors(&[DARK, RED]);
     wait_until("it says so", || bench.lights.status().shows == Shows::Auto);
     let luma = bench.lights.status().luma.unwrap();
     assert!((110.0..140.0).contains(&luma), "{luma}");
-    // Switched on, it is on; and nothing is measured.
+    // Switched on, it is on, and nothing is measured.
     bench.lights.set(LightsSettings { is_on: true, ..dusk(200.0) });
     wait_until("it is on", || bench.lights.status().shows == Shows::On);
     bench.lights.set(dusk(60.0));
@@ -444,11 +444,11 @@ fn it_goes_on_by_itself_in_the_dark_and_measures_only_what_is_shown() {
         bench.lights.status().shows == Shows::Off && bench.lights.status().luma.is_some()
     });
     bench.lights.set(for_shots(false));
-    wait_until("nobody wants to know", || bench.lights.status().luma.is_none());
+    wait_until("nothing is measured", || bench.lights.status().luma.is_none());
 }
 
 #[test]
-fn the_first_pixel_tells_how_things_are() {
+fn the_first_pixel_shows_the_status() {
     let cam = TestCam::new();
     let folder = tempfile::tempdir().unwrap();
     let run = cam
@@ -470,7 +470,7 @@ fn the_first_pixel_tells_how_things_are() {
     wait([RED, RED]);
     runtime.block_on(recorder.record(RecordingRequest::default())).unwrap();
     wait([[0, 0, 96], RED]);
-    // A lost camera goes before a recording.
+    // A lost camera takes precedence over a recording.
     cam.open_fault(Some(trouble(SourceErrorKind::Absent)));
     cam.manner(Manner::Fails(trouble(SourceErrorKind::Unplugged)));
     wait([[96, 0, 0], RED]);

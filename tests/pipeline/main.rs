@@ -1,4 +1,4 @@
-//! The pipeline on cameras that the test directs: on demand, in trouble, counting, keeping.
+//! The pipeline on cameras that the test directs: demand, faults, counting, recording.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "../common/mod.rs"]

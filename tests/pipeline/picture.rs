@@ -1,5 +1,5 @@
-//! What is done to the picture: for everyone, live and without cutting anybody; for single viewers, once for all who want
-//! the same; what counts, what is recorded and what the old switches do with it.
+//! Changes of the picture: for everyone, live and without disconnecting anybody; for single viewers, once for equal
+//! views; and their effect on counting, recordings and the old switches.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -35,7 +35,7 @@ struct Scenery {
 }
 
 struct State {
-    /// Frames to be given; `None`: one every 10 ms.
+    /// Frames still to be given; `None` gives one every 10 ms.
     due: Option<u64>,
     sequence: u64,
 }
@@ -63,7 +63,7 @@ impl Scenery {
         Scenery { fourcc: Fourcc::MJPG, data: Arc::new(jpeg.to_vec()), ..raw }
     }
 
-    /// Gives frames only when it is told to.
+    /// Gives frames only on request.
     fn on_request(self) -> Scenery {
         self.shared.0.lock().unwrap().due = Some(0);
         self
@@ -147,7 +147,7 @@ impl Source for Open {
     }
 }
 
-/// The server before a scenery, with views.
+/// The server on a scenery, with views.
 struct Bench {
     scenery: Scenery,
     served: Served,
@@ -173,7 +173,7 @@ impl Bench {
         &self.served.run.pipeline
     }
 
-    /// The value of a line of `/metrics` that begins so.
+    /// The value of the first line of `/metrics` with this prefix.
     fn metric(&self, begin: &str) -> u64 {
         let answer = self.served.get("/metrics");
         let line = answer.text().lines().find(|line| line.starts_with(begin)).map(str::to_owned);
@@ -199,7 +199,7 @@ fn size(jpeg: &[u8]) -> (u32, u32) {
     (found.width, found.height)
 }
 
-/// Whether it has colour, and in which quarter of it is bright: left or right, upper or lower.
+/// True if it has colour, and the quarter of the picture that is bright: left or right, upper or lower.
 fn look(jpeg: &[u8]) -> (bool, &'static str) {
     let image = turbojpeg::decompress(jpeg, turbojpeg::PixelFormat::GRAY).unwrap();
     let at = |x: usize, y: usize| image.pixels[image.height * y / 4 * image.pitch + image.width * x / 4];
@@ -214,7 +214,7 @@ fn look(jpeg: &[u8]) -> (bool, &'static str) {
     (jpeg::inspect(jpeg).unwrap().components == 3, word)
 }
 
-/// The viewer's next picture that is so; those before it may be older.
+/// The viewer's next picture for which `is_so` holds; those before it may be older.
 #[track_caller]
 fn until(viewer: &mut Client, what: &str, mut is_so: impl FnMut(&[u8]) -> bool) -> Vec<u8> {
     for _ in 0..1000 {
@@ -227,7 +227,7 @@ fn until(viewer: &mut Client, what: &str, mut is_so: impl FnMut(&[u8]) -> bool) 
 }
 
 #[test]
-fn everyone_sees_a_change_in_the_next_pictures_and_nobody_is_cut() {
+fn everyone_sees_a_change_in_the_next_pictures_and_stays_connected() {
     for scenery in [Scenery::mjpg(), Scenery::yuyv()] {
         let is_jpeg = scenery.fourcc == Fourcc::MJPG;
         let bench = Bench::new(scenery);
@@ -261,7 +261,7 @@ fn everyone_sees_a_change_in_the_next_pictures_and_nobody_is_cut() {
 }
 
 #[test]
-fn what_nobody_looks_at_is_not_changed() {
+fn pictures_without_viewers_are_not_changed() {
     let scenery = Scenery::mjpg();
     let (pipeline, worker) = scenery.run();
     let run = Running::of(pipeline, worker);
@@ -275,7 +275,7 @@ fn what_nobody_looks_at_is_not_changed() {
     }
     assert_eq!(pipeline.status().changed, 0);
     assert_eq!(pipeline.status().size, Some((64, 128)));
-    // Who comes is given the newest one at once, changed.
+    // A new subscriber gets the newest one at once, changed.
     let mut shown = pipeline.hub().subscribe();
     let picture = shown.next_timeout(DEADLINE).unwrap().unwrap();
     assert_eq!(look(&picture.jpeg()), (false, "upper right"));
@@ -287,11 +287,11 @@ fn what_nobody_looks_at_is_not_changed() {
         let _ = originals.next_timeout(DEADLINE);
         pipeline.status().changed == before.changed
     });
-    wait_until("nobody is given an old one", || pipeline.hub().newest().is_none());
+    wait_until("no new viewer gets an old one", || pipeline.hub().newest().is_none());
 }
 
 #[test]
-fn a_slow_cameras_newest_picture_is_changed_for_who_comes() {
+fn a_slow_cameras_newest_picture_is_changed_for_a_new_viewer() {
     let scenery = Scenery::mjpg().on_request();
     let bench = Bench::new(scenery);
     bench.pipeline().set_view(View { gray: true, ..View::default() });
@@ -305,14 +305,14 @@ fn a_slow_cameras_newest_picture_is_changed_for_who_comes() {
 }
 
 #[test]
-fn who_comes_after_a_change_sees_nothing_of_before() {
+fn a_new_viewer_sees_no_picture_from_before_a_change() {
     let crop = View { crop: Some([0.5, 0.5, 0.5, 0.5]), ..View::default() };
     let bench = Bench::new(Scenery::mjpg().on_request());
     let _demand = bench.pipeline().demand();
     bench.scenery.give();
     let mut viewer = bench.served.watch("/stream");
     assert_eq!(viewer.part().unwrap(), *bench.scenery.data);
-    // No other frame comes, and what is hidden is not shown any more: to who looks already either.
+    // No other frame comes, and the hidden part is no longer shown to existing viewers either.
     for (view, is) in [
         (crop.clone(), ((64, 32), (true, "nowhere"))),
         (View { gray: true, ..View::default() }, ((128, 64), (false, "upper left"))),
@@ -330,7 +330,7 @@ fn who_comes_after_a_change_sees_nothing_of_before() {
         let size = bench.pipeline().status().size;
         assert_eq!(size, Some(is.0));
     }
-    // A card is none of the camera's pictures, and stays.
+    // A card is no picture of the camera, and stays.
     assert_eq!(bench.served.post("/api/v1/pause").status, 200);
     let card = || bench.pipeline().hub().newest().filter(|newest| newest.is_card);
     wait_until("there is a card", || card().is_some());
@@ -340,7 +340,7 @@ fn who_comes_after_a_change_sees_nothing_of_before() {
 }
 
 #[tokio::test]
-async fn a_picture_that_was_being_made_when_the_view_changed_is_not_shown_as_it_was_before() {
+async fn a_picture_in_progress_during_a_change_is_not_shown_in_the_old_view() {
     for scenery in [Scenery::mjpg(), Scenery::yuyv()] {
         let (pipeline, worker) = scenery.run();
         let run = Running::of(pipeline, worker);
@@ -352,14 +352,14 @@ async fn a_picture_that_was_being_made_when_the_view_changed_is_not_shown_as_it_
             let picture = run.pipeline.snapshot(DEADLINE).await.unwrap();
             let is = if rotate == 90 { (64, 128) } else { (128, 64) };
             assert_eq!((picture.width, picture.height), is, "{n}");
-            // At every moment of a frame.
+            // At varying times within a frame.
             tokio::time::sleep(Duration::from_micros(n * 97 % 10_000)).await;
         }
     }
 }
 
 #[test]
-fn a_view_is_made_once_for_all_who_want_it_and_while_they_do() {
+fn a_view_is_made_once_for_all_its_viewers_and_only_while_there_are_any() {
     let bench = Bench::new(Scenery::mjpg().on_request());
     let path = "/stream?gray=1&scale=1/2&rotate=90&mirror=1";
     let mut first = bench.served.watch(path);
@@ -379,7 +379,7 @@ fn a_view_is_made_once_for_all_who_want_it_and_while_they_do() {
         bench.scenery.give();
         wait_until("the frame was changed", || bench.made() >= before + 2 * n);
     }
-    assert_eq!(bench.made(), before + 10, "once for each view, whoever watches");
+    assert_eq!(bench.made(), before + 10, "once for each view, for all viewers");
     assert_eq!(bench.metric("tallycam_pictures_changed_total{camera=\"camera\",for=\"all\"}"), 0);
     drop((first, second, other));
     wait_until("the views are no longer made", || {
@@ -387,8 +387,8 @@ fn a_view_is_made_once_for_all_who_want_it_and_while_they_do() {
         bench.views.count() == 0
     });
     let mut after = plain.part().unwrap();
-    // One that was being made then may be told of a little later.
-    wait_until("what was begun is done", || {
+    // A picture that was already being made may be counted a little later.
+    wait_until("the last one is finished", || {
         let made = bench.made();
         std::thread::sleep(Duration::from_millis(50));
         made == bench.made()
@@ -404,7 +404,7 @@ fn a_view_is_made_once_for_all_who_want_it_and_while_they_do() {
 }
 
 #[test]
-fn what_looks_the_same_is_one_view_however_it_is_said() {
+fn equal_views_are_one_however_they_are_written() {
     let bench = Bench::new(Scenery::mjpg());
     let mut turned = bench.served.watch("/stream?rotate=180");
     let mut flipped = bench.served.watch("/stream?mirror=1&flip=1&crop=0,0,1,1");
@@ -413,7 +413,7 @@ fn what_looks_the_same_is_one_view_however_it_is_said() {
 }
 
 #[test]
-fn words_and_the_time_are_written_for_who_wants_them() {
+fn text_and_time_are_drawn_on_request() {
     let bench = Bench::new(Scenery::mjpg());
     let mut plain = bench.served.watch("/stream");
     let mut written = bench.served.watch("/stream?text=door&timestamp=1");
@@ -424,7 +424,7 @@ fn words_and_the_time_are_written_for_who_wants_them() {
 }
 
 #[test]
-fn a_view_comes_after_what_is_done_for_everyone_and_follows_it() {
+fn a_view_applies_after_the_change_for_everyone_and_follows_it() {
     let bench = Bench::new(Scenery::yuyv());
     bench.pipeline().set_view(View { rotate: 90, ..View::default() });
     let mut viewer = bench.served.watch("/?action=stream&crop=0.5,0,0.5,0.5&gray=1");
@@ -433,7 +433,7 @@ fn a_view_comes_after_what_is_done_for_everyone_and_follows_it() {
     until(&mut viewer, "both again", |jpeg| (size(jpeg), look(jpeg)) == ((64, 32), (false, "nowhere")));
     let snapshot = bench.served.get("/state");
     assert_eq!(snapshot.status, 200);
-    // Nonsense on an old address changes nothing.
+    // Invalid values on an old address change nothing.
     let mut lenient = bench.served.watch("/live?rotate=45&gray=yes&scale=0&crop=nan,0,1,1&mirror=1");
     until(&mut lenient, "mirrored", |jpeg| (size(jpeg), look(jpeg)) == ((128, 64), (true, "lower left")));
 }
@@ -446,7 +446,7 @@ fn stamps_and_numbers_are_those_of_the_camera() {
     let (views, maker) = Views::start(&run.pipeline).unwrap();
     run.pipeline.set_view(View { gray: true, ..View::default() });
     let viewed = views.watch(&View { rotate: 90, ..View::default() }, None).unwrap();
-    // Of another hub, as annotated pictures are.
+    // On another hub, as for annotated pictures.
     let over = views.watch(&View { rotate: 90, ..View::default() }, Some(run.pipeline.hub())).unwrap();
     let hubs = [run.pipeline.originals(), run.pipeline.hub(), viewed.hub(), over.hub()];
     let mut all = hubs.map(|hub| hub.subscribe());
@@ -470,7 +470,7 @@ fn stamps_and_numbers_are_those_of_the_camera() {
 }
 
 #[test]
-fn there_are_so_many_views_and_no_more() {
+fn the_number_of_views_is_limited() {
     let bench = Bench::new(Scenery::mjpg());
     let paths: Vec<String> =
         (0..Views::MOST).map(|n| format!("/stream?crop=0,0,0.5,{}", 0.25 + n as f64 / 16.0)).collect();
@@ -481,7 +481,7 @@ fn there_are_so_many_views_and_no_more() {
     let refused = bench.served.get("/stream?rotate=90");
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")));
     assert!(refused.text().contains("8 different views"), "{}", refused.text());
-    // One that is made already has room, and so has the picture as it is.
+    // An existing view is still available, and so is the unchanged picture.
     assert!(bench.served.watch(&paths[3]).part().is_some());
     assert!(bench.served.watch("/stream").part().is_some());
     viewers.pop();
@@ -496,7 +496,7 @@ fn there_are_so_many_views_and_no_more() {
     );
 }
 
-/// Sees nobody, and remembers what it was shown.
+/// A detector that sees nobody, and remembers the pictures that it got.
 #[derive(Clone)]
 struct Witness(Arc<Mutex<(Option<SmallImage>, u32)>>, Labels);
 
@@ -520,7 +520,7 @@ impl Detector for Witness {
     fn detect(&mut self, image: &SmallImage, found: &mut Vec<Detection>) -> Result<(), Fault> {
         self.0.lock().unwrap().0 = Some(image.clone());
         found.clear();
-        // What is bright is a person.
+        // A bright spot is a person.
         let at = |x: usize, y: usize| image.y[image.height * y / 4 * image.width + image.width * x / 4];
         for (x, y) in [(1, 1), (3, 1), (1, 3), (3, 3)] {
             if at(x, y) > 125 {
@@ -541,7 +541,7 @@ impl Detector for Witness {
 }
 
 #[test]
-fn counting_sees_the_same_part_the_same_way_up_in_colour_and_at_full_size() {
+fn counting_sees_the_same_part_and_rotation_in_colour_and_at_full_size() {
     let scenery = Scenery::mjpg();
     let (pipeline, worker) = scenery.run();
     let run = Running::of(pipeline, worker);
@@ -586,11 +586,11 @@ fn counting_sees_the_same_part_the_same_way_up_in_colour_and_at_full_size() {
     assert_eq!((image.width, image.height, image.of), (64, 32, (128, 64)));
     let overlay = counting.overlay();
     let tracks = || overlay.borrow().tracks.iter().map(|track| (track.id, track.bounds)).collect::<Vec<_>>();
-    wait_until("somebody is followed", || !tracks().is_empty());
+    wait_until("a person is tracked", || !tracks().is_empty());
     let (first, bounds) = tracks()[0];
     assert!(bounds[0] < 0.3 && bounds[1] < 0.3, "upper left: {bounds:?}");
 
-    // Colour and size are nothing to it: nobody is forgotten.
+    // Colour and size make no difference: the tracks stay.
     run.pipeline.set_view(View {
         gray: true,
         eighths: 2,
@@ -598,19 +598,21 @@ fn counting_sees_the_same_part_the_same_way_up_in_colour_and_at_full_size() {
         ..View::default()
     });
     seen();
-    wait_until("it looks on", || seen().is_some_and(|image| image.of == (128, 64) && !image.u.is_empty()));
+    wait_until("detection goes on", || {
+        seen().is_some_and(|image| image.of == (128, 64) && !image.u.is_empty())
+    });
     assert_eq!(witness.0.lock().unwrap().1, 0);
     assert_eq!(tracks().first().map(|track| track.0), Some(first));
 
-    // Turned and cropped it sees what viewers see, and whoever was followed is another one.
+    // Rotated and cropped, the detector sees what viewers see, and the tracks are new.
     run.pipeline.set_view(View { rotate: 90, crop: Some([0.0, 0.0, 1.0, 0.75]), ..View::default() });
-    wait_until("it looks at the turned picture", || {
+    wait_until("it gets the rotated picture", || {
         seen().is_some_and(|image| {
             (image.width, image.height, image.of) == (32, 48, (64, 96)) && !image.u.is_empty()
         })
     });
-    assert!(witness.0.lock().unwrap().1 >= 1, "it forgets what it has seen");
-    wait_until("somebody else is followed", || {
+    assert!(witness.0.lock().unwrap().1 >= 1, "the tracks are gone");
+    wait_until("a new track begins", || {
         tracks().first().is_some_and(|&(id, bounds)| id != first && bounds[0] > 0.4 && bounds[1] < 0.3)
     });
 
@@ -624,7 +626,7 @@ fn counting_sees_the_same_part_the_same_way_up_in_colour_and_at_full_size() {
 }
 
 #[test]
-fn recordings_and_snapshots_take_the_original_or_what_is_shown() {
+fn recordings_and_snapshots_take_the_original_or_the_shown_picture() {
     let scenery = Scenery::mjpg();
     let (pipeline, worker) = scenery.run();
     let run = Running::of(pipeline, worker);
@@ -659,7 +661,7 @@ fn recordings_and_snapshots_take_the_original_or_what_is_shown() {
     let shown = picture(Which::Shown, PictureChange::default());
     assert_eq!((size(&shown), look(&shown)), ((64, 128), (false, "upper right")));
     assert_eq!(picture(Which::Original, PictureChange::default())[..], scenery.data[..]);
-    // What is done for everyone, then what is wanted here.
+    // First the change for everyone, then the one for this request.
     let view = View { rotate: 90, eighths: 4, ..View::default() };
     let both = picture(Which::Shown, PictureChange { width: None, view: view.clone() });
     assert_eq!((size(&both), look(&both)), ((64, 32), (false, "lower right")));
@@ -674,7 +676,7 @@ fn recordings_and_snapshots_take_the_original_or_what_is_shown() {
     writer.join_within(DEADLINE).unwrap();
 }
 
-/// The program as it runs: by the old switches, the API, and again after a restart of nothing but the view.
+/// The program itself: through the old switches, the API, and again after a restart, which keeps the view.
 #[test]
 fn the_old_switches_and_the_api_change_what_everyone_sees() {
     let program = std::process::Command::new(env!("CARGO_BIN_EXE_tallycam"));

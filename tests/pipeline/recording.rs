@@ -21,7 +21,7 @@ use tallycam::vision::Direction;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-/// Everything that keeps, on a directed camera; ended in order when dropped.
+/// Recorder and store on a directed camera, stopped in order when dropped.
 struct Bench {
     recorder: RecorderHandle,
     media: Media,
@@ -75,7 +75,7 @@ impl Bench {
         self.runtime.block_on(self.recorder.picture(which, change, DEADLINE))
     }
 
-    /// Waits until the status is so.
+    /// Waits until the status satisfies `is_so`.
     fn wait(&self, name: &str, mut is_so: impl FnMut(&RecordingStatus) -> bool) {
         wait_until(name, || is_so(&self.recorder.status()));
     }
@@ -95,7 +95,7 @@ impl Bench {
         self.media.reader().unwrap().list(&query).unwrap().items
     }
 
-    /// Every picture of a recording, with whether it comes after a gap, and its JPEG.
+    /// Every picture of a recording, true if it comes after a gap, and its JPEG.
     fn pictures(&self, id: u64) -> Vec<(ChunkFrame, bool, Vec<u8>)> {
         let reader = self.media.reader().unwrap();
         let mut pictures = Vec::new();
@@ -129,9 +129,9 @@ fn named(name: &str) -> RecordingRequest {
     RecordingRequest { name: Some(name.to_owned()), ..RecordingRequest::default() }
 }
 
-/// Why there is no store is what the newest try to open it met.
+/// The reported reason for a missing store is that of the latest attempt to open it.
 #[test]
-fn the_newest_reason_why_there_is_no_store_is_reported() {
+fn the_latest_reason_for_a_missing_store_is_reported() {
     let cam = TestCam::new();
     let run = cam.pipeline(pipeline_settings());
     let locked = MediaError::Locked { file: "media.lock".into() };
@@ -153,7 +153,7 @@ fn a_recording_is_the_cameras_own_bytes_with_their_true_times() {
     let cam = TestCam::new().picture_len(5000);
     let bench = Bench::new(&cam, RecorderSettings::default());
     let demand = bench.run.pipeline.demand();
-    // Somebody else who watches says when each picture was taken.
+    // Another subscriber records the time of each picture.
     let hub = bench.run.pipeline.hub().clone();
     let seen = std::thread::spawn(move || {
         let stamps = hub.subscribe().into_iter().map(|picture| (picture.sequence, picture.stamp));
@@ -195,13 +195,13 @@ fn a_recording_is_the_cameras_own_bytes_with_their_true_times() {
     assert_eq!(item.gaps, gaps);
 }
 
-/// Whether gaps are told where pictures are missing, and nowhere else; how many there are. (One that is missing in a
-/// run that is uneven anyhow need not be told.)
+/// Asserts that gaps are marked where pictures are missing and nowhere else; returns their number. (A picture missing
+/// in an uneven run may go unmarked.)
 fn gaps_are_where_pictures_are_missing(pictures: &[(ChunkFrame, bool, Vec<u8>)]) -> u64 {
     let mut gaps = 0;
     for pair in pictures.windows(2) {
         let missing = pair[1].0.sequence - pair[0].0.sequence - 1;
-        assert!(!pair[1].1 || missing > 0, "a gap is told before {}", pair[1].0.sequence);
+        assert!(!pair[1].1 || missing > 0, "a gap is marked before {}", pair[1].0.sequence);
         assert!(pair[1].1 || missing < 10, "{missing} are missing before {}", pair[1].0.sequence);
         gaps += u64::from(pair[1].1);
     }
@@ -218,14 +218,14 @@ fn one_recording_at_a_time_and_no_row_without_a_picture() {
     assert!(matches!(&refused, Err(RecordError::Recording(name)) if name == "a.mp4"), "{refused:?}");
     let item = bench.end().unwrap();
     assert!(item.frames > 0);
-    wait_until("the camera is let go", || !cam.is_open());
+    wait_until("the camera is closed", || !cam.is_open());
     assert_eq!(bench.recorder.demand_count(), 0);
-    // A taken name gets a number.
+    // A name that is taken gets a number.
     let again = bench.record(named("a.mp4")).unwrap();
     assert_eq!(again.name, "a-2.mp4");
     bench.end().unwrap();
-    // One that is still open gives pictures.
-    wait_until("the camera is let go again", || !cam.is_open());
+    // A camera that is still open gives pictures.
+    wait_until("the camera is closed again", || !cam.is_open());
 
     cam.open_fault(Some(trouble(SourceErrorKind::Absent)));
     let refused = bench.record(named("c.mp4"));
@@ -243,7 +243,7 @@ fn one_recording_at_a_time_and_no_row_without_a_picture() {
 }
 
 #[test]
-fn ended_before_its_first_picture_it_has_never_been() {
+fn a_recording_that_ends_before_its_first_picture_is_not_stored() {
     let cam = TestCam::new();
     cam.manner(Manner::OnRequest);
     let bench = Bench::new(&cam, RecorderSettings::default());
@@ -288,14 +288,14 @@ fn limits_and_fewer_pictures() {
 }
 
 #[test]
-fn the_pre_roll_is_what_was_before() {
+fn the_pre_roll_precedes_the_recording() {
     let cam = TestCam::new();
     let settings = RecorderSettings { pre_roll: Duration::from_secs(1), ..RecorderSettings::default() };
     let bench = Bench::new(&cam, settings);
-    wait_until("it keeps the camera awake", || cam.is_open());
+    wait_until("it keeps the camera open", || cam.is_open());
     assert_eq!(bench.recorder.demand_count(), 1);
     bench.wait("there is some", |status| status.pre_roll_s > 0.8);
-    // A machine that was held up has pictures to catch up with first.
+    // A busy machine has to catch up first.
     let newest_is = || bench.run.pipeline.hub().newest().unwrap().stamp.monotonic_us;
     wait_until("the newest one is new", || clock::monotonic_us() - newest_is() < 100_000);
     let asked = clock::monotonic_us();
@@ -307,11 +307,11 @@ fn the_pre_roll_is_what_was_before() {
     let pictures = bench.pictures(begun.id);
     let first_us = newest.stamp.monotonic_us - (newest.stamp.wall_us - item.at_us);
     assert!(answered - first_us > 700_000, "it begins {} µs before", answered - first_us);
-    // What was before it was taken up, which on a machine that was held up is later than when it was asked.
+    // The pre-roll precedes the start of the recording, which on a busy machine is later than the request.
     let held_up = answered - asked;
     assert!(pictures[0].0.sequence < newest.sequence || held_up > 500_000, "{held_up} µs held up");
     gaps_are_where_pictures_are_missing(&pictures);
-    // The ring begins again, and the camera stays awake.
+    // The ring fills again, and the camera stays open.
     bench.wait("there is some again", |status| status.pre_roll_s > 0.1);
     assert!(cam.is_open());
 }
@@ -333,7 +333,7 @@ fn the_rings_bytes_are_bounded() {
 }
 
 #[test]
-fn a_time_lapse_lets_the_camera_sleep_between_its_pictures() {
+fn a_time_lapse_closes_the_camera_between_its_pictures() {
     let cam = TestCam::new();
     let settings =
         RecorderSettings { sleeps_from: Duration::from_secs(6), warm_up: 2, ..RecorderSettings::default() };
@@ -341,12 +341,12 @@ fn a_time_lapse_lets_the_camera_sleep_between_its_pictures() {
     let lapse = RecordingRequest { every: Some(Duration::from_secs(6)), ..named("lapse.mp4") };
     let begun = bench.record(lapse).unwrap();
     assert_eq!(begun.origin, MediaOrigin::TimeLapse);
-    wait_until("the camera sleeps", || !cam.is_open());
+    wait_until("the camera is idle", || !cam.is_open());
     assert_eq!(bench.recorder.status().now.unwrap().every, Some(Duration::from_secs(6)));
     let reader = bench.media.reader().unwrap();
     wait_until("the first picture is on the disk", || reader.chunks(begun.id).unwrap().len() == 1);
     wait_until("the second picture is on the disk", || reader.chunks(begun.id).unwrap().len() == 2);
-    wait_until("the camera sleeps again", || !cam.is_open());
+    wait_until("the camera is idle again", || !cam.is_open());
     assert_eq!(cam.opens(), 2);
     let item = bench.end().unwrap();
     let pictures = bench.pictures(begun.id);
@@ -356,7 +356,7 @@ fn a_time_lapse_lets_the_camera_sleep_between_its_pictures() {
 }
 
 #[test]
-fn an_awake_time_lapse_keeps_the_camera_and_its_grid() {
+fn a_fast_time_lapse_keeps_the_camera_open_and_its_grid() {
     let cam = TestCam::new();
     let bench = Bench::new(&cam, RecorderSettings::default());
     let lapse = RecordingRequest { every: Some(Duration::from_secs(1)), ..named("lapse.mp4") };
@@ -364,7 +364,7 @@ fn an_awake_time_lapse_keeps_the_camera_and_its_grid() {
     let reader = bench.media.reader().unwrap();
     wait_until("three pictures are on the disk", || reader.chunks(begun.id).unwrap().len() >= 3);
     assert_eq!((cam.opens(), cam.is_open()), (1, true));
-    // A camera that is lost misses pictures, and the grid stays.
+    // A lost camera misses pictures, and the grid stays.
     cam.manner(Manner::Fails(trouble(SourceErrorKind::Unplugged)));
     bench.wait("it says so", |status| status.trouble.is_some());
     let lost = reader.chunks(begun.id).unwrap().len();
@@ -439,14 +439,14 @@ fn the_end_of_the_daemon_closes_a_recording() {
 }
 
 #[test]
-fn a_disk_that_takes_nothing_costs_a_gap_and_nobody_else_anything() {
+fn a_disk_that_refuses_writes_costs_a_gap_and_nothing_else() {
     let cam = TestCam::new().picture_len(60_000);
     let bench = Bench::new(&cam, RecorderSettings::default());
     let begun = bench.record(named("a.mp4")).unwrap();
     bench.wait_frames(60);
     let file = rusqlite::Connection::open(bench.media.file()).unwrap();
     file.busy_timeout(DEADLINE).unwrap();
-    // As a program that has the file for itself.
+    // As a program with exclusive use of the file.
     file.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let mut viewer = bench.run.pipeline.hub().subscribe();
     bench.wait("pictures are dropped", |status| status.dropped > 0);
@@ -472,7 +472,7 @@ fn a_disk_that_takes_nothing_costs_a_gap_and_nobody_else_anything() {
 }
 
 #[test]
-fn snapshots_pass_over_the_first_frames_and_are_the_very_picture() {
+fn snapshots_skip_the_first_frames_and_keep_the_original_bytes() {
     let cam = TestCam::new();
     cam.manner(Manner::OnRequest);
     let bench = Bench::new(&cam, RecorderSettings { warm_up: 3, ..RecorderSettings::default() });
@@ -488,14 +488,14 @@ fn snapshots_pass_over_the_first_frames_and_are_the_very_picture() {
     let jpeg = bench.media.reader().unwrap().snapshot(item.id).unwrap();
     let number = number_of(&jpeg).unwrap();
     assert!(number >= 4, "{number}");
-    // Behind what Exif says of it, which comes first.
+    // After its Exif header, which comes first.
     assert!(jpeg.starts_with(b"\xff\xd8\xff\xe1") && jpeg.ends_with(&numbered_jpeg(number, 0)[2..]));
     assert_eq!((item.kind, item.frames, (item.width, item.height)), (MediaKind::Snapshot, 1, USUAL));
     assert_eq!(
         (item.name.as_str(), item.bytes, item.origin),
         ("a.jpg", jpeg.len() as u64, MediaOrigin::Asked)
     );
-    // A camera that is awake gives what it has at once.
+    // An open camera gives its newest picture at once.
     cam.manner(Manner::Flows(Duration::from_millis(20)));
     let _demand = bench.run.pipeline.demand();
     let first = bench.picture(Which::Shown, PictureChange::default()).unwrap();
@@ -505,7 +505,7 @@ fn snapshots_pass_over_the_first_frames_and_are_the_very_picture() {
 }
 
 #[test]
-fn a_changed_picture_is_kept_as_it_was_wanted() {
+fn a_changed_picture_is_stored_as_requested() {
     let cam = TestCam::new();
     let bench = Bench::new(&cam, RecorderSettings::default());
     let view = View { rotate: 90, gray: true, ..View::default() };
@@ -524,10 +524,10 @@ fn a_changed_picture_is_kept_as_it_was_wanted() {
 }
 
 #[test]
-fn the_largest_size_is_seen_by_nobody_else() {
+fn the_largest_size_is_shown_to_nobody_else() {
     let cam = TestCam::new().with_larger();
     let bench = Bench::new(&cam, RecorderSettings::default());
-    // Asleep: it is opened for this one.
+    // The idle camera is opened for this picture.
     let picture = bench.picture(Which::Largest, PictureChange::default()).unwrap();
     assert_eq!((picture.width, picture.height), LARGER);
     wait_until("it sleeps", || bench.run.pipeline.status().state == CameraState::Asleep);
@@ -556,7 +556,7 @@ fn the_largest_size_is_seen_by_nobody_else() {
 }
 
 #[test]
-fn the_largest_size_of_a_camera_that_has_one_is_what_it_gives() {
+fn the_largest_size_of_a_camera_with_one_size_is_that_size() {
     let cam = TestCam::new();
     let bench = Bench::new(&cam, RecorderSettings::default());
     let _demand = bench.run.pipeline.demand();
@@ -570,7 +570,7 @@ fn the_largest_size_of_a_camera_that_has_one_is_what_it_gives() {
 }
 
 #[test]
-fn counts_only_keeps_and_gives_nothing() {
+fn privacy_mode_stores_and_serves_nothing() {
     let cam = TestCam::new();
     let settings =
         RecorderSettings { counts_only: true, pre_roll: Duration::from_secs(5), ..Default::default() };
@@ -585,8 +585,8 @@ fn counts_only_keeps_and_gives_nothing() {
     assert_eq!((cam.opens(), bench.recorder.demand_count()), (0, 0));
 }
 
-/// A counts.db with the lines `Door` and `Gate`.
-/// The writer, which ends when nobody has counts.db any more: it is to be dropped last, also by a test that fails.
+/// A counts.db with the lines `Door` and `Gate`, and its writer.
+/// The writer ends when nobody uses counts.db any more, so it must be dropped last, also in a failing test.
 fn counts_db(folder: &Path) -> (Worker, Counts) {
     let settings = store::CountsOptions {
         directory: folder.to_owned(),
@@ -653,7 +653,7 @@ fn a_crossing_starts_a_recording_and_each_more_prolongs_it() {
     assert_eq!(items[0].note, "Door person");
     assert!(items[0].duration_us > 2_500_000, "with its pre-roll");
 
-    // A person's recording takes over.
+    // A recording on a person's request takes over.
     cross(&counts, "Door", 7);
     bench.wait("it begins", |status| status.now.is_some());
     let mine = bench.record(named("mine.mp4")).unwrap();

@@ -1,4 +1,4 @@
-//! The pipeline on a directed camera: on demand, in every trouble, and back.
+//! The pipeline on a directed camera: on demand, in every fault, and back.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
@@ -36,7 +36,7 @@ fn next_live(subscriber: &mut Subscriber) -> u64 {
 }
 
 #[test]
-fn asleep_until_needed_and_asleep_again() {
+fn the_camera_is_open_only_while_needed() {
     let cam = TestCam::new();
     let run = cam.pipeline(settings());
     assert_eq!(run.pipeline.status().state, CameraState::Asleep);
@@ -44,12 +44,12 @@ fn asleep_until_needed_and_asleep_again() {
     for opens in 1..=3 {
         let demand = run.pipeline.demand();
         let mut subscriber = run.pipeline.hub().subscribe();
-        // A sleeping camera leaves no old picture behind for the next viewer.
+        // An idle camera leaves no old picture for the next viewer.
         assert!(next_live(&mut subscriber) > 0);
         assert_eq!((cam.opens(), cam.is_open()), (opens, true));
         drop(demand);
         wait_until("the camera is closed", || !cam.is_open());
-        wait_until("the state is asleep", || run.pipeline.status().state == CameraState::Asleep);
+        wait_until("the state is idle", || run.pipeline.status().state == CameraState::Asleep);
         assert!(run.pipeline.hub().newest().is_none());
     }
     assert_eq!(cam.open_at_most(), 1);
@@ -88,7 +88,7 @@ fn every_picture_once_for_all_and_untouched() {
 }
 
 #[test]
-fn each_trouble_at_opening_shows_and_mends_itself() {
+fn each_fault_at_opening_is_shown_and_heals() {
     for kind in
         [SourceErrorKind::Busy, SourceErrorKind::Denied, SourceErrorKind::Absent, SourceErrorKind::Failed]
     {
@@ -101,7 +101,7 @@ fn each_trouble_at_opening_shows_and_mends_itself() {
         let status = run.pipeline.status();
         assert_eq!(status.state, CameraState::Trouble(trouble(kind)));
         assert!(!status.is_healthy);
-        // Even unwatched it is tried again, so that health can return.
+        // Even without viewers it is tried again, so that health can return.
         drop(demand);
         cam.open_fault(None);
         wait_until("it is healthy", || run.pipeline.status().is_healthy);
@@ -125,7 +125,7 @@ fn unplugged_silent_and_broken_cameras_come_back() {
         next_live(&mut viewer);
         cam.manner(manner);
         while next(&mut viewer).is_some() {}
-        let CameraState::Trouble(now) = run.pipeline.status().state else { panic!("not in trouble") };
+        let CameraState::Trouble(now) = run.pipeline.status().state else { panic!("it has no fault") };
         assert_eq!(now.kind, kind);
         cam.manner(Manner::Flows(Duration::from_millis(20)));
         next_live(&mut viewer);
@@ -161,21 +161,21 @@ fn health_calls_no_live_camera_broken() {
 }
 
 #[test]
-fn a_camera_that_returns_is_taken_at_once() {
+fn a_camera_that_returns_is_used_at_once() {
     let cam = TestCam::new();
     cam.open_fault(Some(trouble(SourceErrorKind::Absent)));
     cam.is_there(Some(false));
     let run = cam.pipeline(settings());
     let mut states = run.pipeline.states();
     let _demand = run.pipeline.demand();
-    wait_until("it is in trouble", || matches!(*states.borrow_and_update(), CameraState::Trouble(_)));
+    wait_until("it has a fault", || matches!(*states.borrow_and_update(), CameraState::Trouble(_)));
     cam.open_fault(None);
     cam.is_there(Some(true));
     wait_until("it is live", || *states.borrow_and_update() == CameraState::Live);
 }
 
 #[test]
-fn a_stand_in_gives_way_to_a_camera_without_a_card() {
+fn a_camera_replaces_a_stand_in_without_a_card() {
     let (scene, camera) = (TestCam::new(), TestCam::new());
     let run = scene.pipeline(settings());
     let _demand = run.pipeline.demand();
@@ -194,20 +194,20 @@ fn a_stand_in_gives_way_to_a_camera_without_a_card() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_thread_that_panics_is_seen() {
+async fn the_end_of_a_panicking_thread_is_noticed() {
     let cam = TestCam::new();
     cam.manner(Manner::Panics);
     let run = cam.pipeline(settings());
     let mut viewer = run.pipeline.hub().subscribe();
     let _demand = run.pipeline.demand();
     run.worker().wait_ended().await;
-    let end = viewer.next_timeout(DEADLINE).expect("whoever watches is left waiting");
+    let end = viewer.next_timeout(DEADLINE).expect("a viewer is left waiting");
     assert!(end.is_none());
     assert!(run.pipeline.snapshot(DEADLINE).await.is_err());
     assert!(!cam.is_open());
 }
 
-/// A camera that is absent, and whose absence it takes long to see.
+/// A camera that is absent, and whose search for the device is slow.
 struct SlowLook {
     looks: Sender<()>,
     goes_on: Mutex<Receiver<()>>,
@@ -230,13 +230,13 @@ impl Opener for SlowLook {
 }
 
 #[test]
-fn a_look_for_the_device_holds_nobody_up() {
+fn a_search_for_the_device_delays_nobody() {
     let (looks, looked) = channel();
     let (go, goes_on) = channel();
     let camera = Box::new(SlowLook { looks, goes_on: Mutex::new(goes_on) });
     let (pipeline, worker) = Pipeline::start(camera, settings()).unwrap();
     let _demand = pipeline.demand();
-    // The first look is at the trouble's begin, the second while it waits.
+    // The first search is at the beginning of the fault, the second during the wait.
     looked.recv_timeout(DEADLINE).unwrap();
     go.send(()).unwrap();
     looked.recv_timeout(DEADLINE).unwrap();
@@ -256,7 +256,7 @@ fn a_look_for_the_device_holds_nobody_up() {
 }
 
 #[test]
-fn what_has_ended_stays_ended_until_resumed() {
+fn an_ended_source_stays_ended_until_resumed() {
     let cam = TestCam::new();
     cam.manner(Manner::Fails(trouble(SourceErrorKind::Ended)));
     let run = cam.pipeline(settings());
@@ -291,7 +291,7 @@ async fn pause_releases_the_camera_before_it_returns() {
 }
 
 #[tokio::test]
-async fn pausing_twice_and_pausing_a_sleeping_camera_return() {
+async fn pausing_twice_and_pausing_an_idle_camera_return() {
     let cam = TestCam::new();
     let run = cam.pipeline(settings());
     run.pipeline.pause().await;
@@ -333,7 +333,7 @@ async fn a_hold_that_fails_says_so_and_holds_nothing() {
 }
 
 #[tokio::test]
-async fn a_pause_that_is_ended_at_once_still_lets_the_camera_go() {
+async fn a_pause_that_is_ended_at_once_still_releases_the_camera() {
     let cam = TestCam::new().fps(5.0);
     let run = cam.pipeline(settings());
     assert_eq!(run.pipeline.hold_open().await, HoldOutcome::Started);
@@ -366,7 +366,7 @@ async fn a_pause_ends_a_hold_that_still_waits() {
 }
 
 #[tokio::test]
-async fn a_snapshot_wakes_the_camera_and_lets_it_sleep() {
+async fn a_snapshot_opens_the_camera_and_lets_it_close() {
     let cam = TestCam::new();
     let run = cam.pipeline(settings());
     for opens in 1..=2 {
@@ -399,9 +399,9 @@ fn the_configured_rate_is_kept() {
 }
 
 #[test]
-fn one_broken_picture_of_few_is_no_trouble() {
+fn one_broken_picture_of_few_is_no_fault() {
     let cam = TestCam::new();
-    // Held down to one a second, the last good one is always older than a silence may be.
+    // At one frame per second the last good one is always older than a silent camera's may be.
     let run = cam.pipeline(CaptureOptions { fps: Some(1.0), ..settings() });
     let _demand = run.pipeline.demand();
     let mut states = run.pipeline.states();
@@ -425,7 +425,7 @@ fn stop_ends_everything_in_every_state() {
         wait_until("it is open", || cam.is_open());
         assert!(run.stop());
         assert!(!cam.is_open());
-        // What was shown may still be there to take; then the end.
+        // The last picture may still be available; then the end.
         assert!(viewer.next_timeout(DEADLINE).expect("the wait did not end").is_none());
     }
 }

@@ -1,4 +1,5 @@
-//! Another source and other settings while pictures flow: viewers stay, and what gives no picture is taken back.
+//! Changes of the source and its settings while pictures flow: viewers stay, and a source without pictures is rolled
+//! back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -24,12 +25,12 @@ fn settings() -> CaptureOptions {
     }
 }
 
-/// A camera that has to give its first picture soon.
+/// A camera that must give its first picture soon.
 fn camera() -> TestCam {
     TestCam::new().first_within(Duration::from_millis(100))
 }
 
-/// The next picture, which is none of the cards.
+/// The next picture, which must not be a card.
 fn next_live(subscriber: &mut Subscriber) {
     let picture = subscriber.next_timeout(DEADLINE).expect("no picture").expect("the hub is closed");
     assert!(number_of(&picture.jpeg()).is_some(), "a card came between");
@@ -50,7 +51,7 @@ async fn another_source_takes_over_and_viewers_stay() {
 }
 
 #[tokio::test]
-async fn what_gives_no_picture_is_taken_back_with_the_reason() {
+async fn a_source_without_pictures_is_rolled_back_with_the_reason() {
     let old = camera();
     let run = old.pipeline(settings());
     let _demand = run.pipeline.demand();
@@ -86,7 +87,7 @@ async fn what_gives_no_picture_is_taken_back_with_the_reason() {
 }
 
 #[tokio::test]
-async fn a_sleeping_camera_is_woken_for_one_picture() {
+async fn an_idle_camera_is_opened_for_one_picture() {
     let (old, new, dead) = (camera(), camera(), camera());
     dead.manner(Manner::Silent);
     let run = old.pipeline(CaptureOptions { idle_stop: None, ..settings() });
@@ -95,26 +96,26 @@ async fn a_sleeping_camera_is_woken_for_one_picture() {
     assert_eq!(error.kind, SourceErrorKind::Silent);
     wait_until("it sleeps", || *states.borrow_and_update() == CameraState::Asleep);
     run.pipeline.replace_source(Box::new(new.clone())).await.unwrap();
-    wait_until("it sleeps again", || !new.is_open() && *states.borrow_and_update() == CameraState::Asleep);
+    wait_until("it is idle again", || !new.is_open() && *states.borrow_and_update() == CameraState::Asleep);
     assert_eq!((old.opens(), dead.opens(), new.opens()), (0, 1, 1));
     assert!(run.pipeline.hub().newest().is_none());
 }
 
 #[tokio::test]
-async fn a_camera_that_is_never_to_sleep_is_open_again_after_a_trial_and_a_picture_of_the_largest_size() {
+async fn a_camera_that_never_idles_is_open_again_after_a_trial_and_a_largest_picture() {
     let (old, dead) = (camera().with_larger(), camera());
     dead.manner(Manner::Silent);
     let run = old.pipeline(CaptureOptions { idle_stop: None, ..settings() });
     let demand = run.pipeline.demand();
     wait_until("it is live", || run.pipeline.status().state == CameraState::Live);
-    // Nobody watches, and it stays open all the same.
+    // Nobody watches, and it still stays open.
     drop(demand);
     let error = run.pipeline.replace_source(Box::new(dead.clone())).await.unwrap_err();
     assert_eq!(error.kind, SourceErrorKind::Silent);
     wait_until("it is open again", || old.opens() == 2 && run.pipeline.status().state == CameraState::Live);
     assert_eq!(run.pipeline.largest_picture(DEADLINE).await.unwrap().width, LARGER.0);
     wait_until("it is open as it was", || old.opens() == 4 && old.is_open());
-    // One that sleeps goes on sleeping.
+    // An idle camera stays idle.
     run.pipeline.pause().await;
     run.pipeline.resume();
     run.pipeline.replace_source(Box::new(dead.clone())).await.unwrap_err();
@@ -135,7 +136,7 @@ async fn a_paused_camera_stays_closed() {
     assert_eq!(old.opens(), 0);
 }
 
-/// A camera with a gain, which counts how often it was opened or looked at.
+/// A camera with a gain control. It counts its openings and searches.
 #[derive(Clone)]
 struct Watched {
     cam: TestCam,
@@ -223,13 +224,13 @@ fn gain(value: i64) -> WantedControls {
     WantedControls { identity: Some(String::from("watched")), values }
 }
 
-/// The value of the gain, as it is told.
+/// The reported value of the gain.
 fn gain_of(controls: Result<CameraControls, ControlsError>) -> i64 {
     controls.unwrap().controls[0].value as i64
 }
 
 #[tokio::test]
-async fn what_is_wanted_of_another_camera_is_not_set() {
+async fn controls_meant_for_another_camera_are_not_set() {
     let cam = Watched::new();
     let (pipeline, worker) = Pipeline::start(Box::new(cam.clone()), settings()).unwrap();
     let of_another =
@@ -237,7 +238,7 @@ async fn what_is_wanted_of_another_camera_is_not_set() {
     let is_refused = |set: Result<CameraControls, ControlsError>| {
         matches!(set, Err(ControlsError::OtherCamera)) && cam.gain.load(Ordering::Relaxed) == 1
     };
-    // Closed, then open.
+    // First closed, then open.
     assert!(is_refused(pipeline.set_controls(of_another()).await));
     assert!(is_refused(pipeline.reset_controls(of_another()).await));
     let _demand = pipeline.demand();
@@ -249,7 +250,7 @@ async fn what_is_wanted_of_another_camera_is_not_set() {
     worker.join_within(DEADLINE).unwrap();
 }
 
-/// That nothing is known of a paused camera is said, whatever is asked of it.
+/// Asserts that every request about a paused camera is answered with "paused".
 async fn says_that_it_is_paused(pipeline: &Pipeline) {
     for refused in [
         pipeline.controls().await.err(),
@@ -266,7 +267,7 @@ async fn says_that_it_is_paused(pipeline: &Pipeline) {
 async fn nothing_looks_at_a_paused_camera() {
     let cam = Watched::new();
     let (pipeline, worker) = Pipeline::start(Box::new(cam.clone()), settings()).unwrap();
-    // Nobody has asked for its controls yet: they are looked at before the pause begins.
+    // Nobody has asked for its controls yet: they are read before the pause begins.
     pipeline.pause().await;
     let looks = cam.looks();
     assert_eq!(gain_of(pipeline.controls().await), 1);
@@ -274,7 +275,7 @@ async fn nothing_looks_at_a_paused_camera() {
     assert_eq!(gain_of(pipeline.set_controls(gain(3)).await), 3);
     assert_eq!((cam.looks(), cam.gain.load(Ordering::Relaxed)), (looks, 1));
 
-    // What was seen while it was open is told, and what is set then holds from the next open on.
+    // The values read while it was open are reported. Values set during the pause apply from the next open on.
     pipeline.resume();
     let demand = pipeline.demand();
     wait_until("it is live", || pipeline.status().state == CameraState::Live);
@@ -292,7 +293,7 @@ async fn nothing_looks_at_a_paused_camera() {
     pipeline.resume();
     wait_until("it is set", || cam.gain.load(Ordering::Relaxed) == 7);
 
-    // So is what a look at a closed one has seen.
+    // The same for values read from a closed camera.
     drop(demand);
     wait_until("it sleeps", || pipeline.status().state == CameraState::Asleep);
     assert_eq!(gain_of(pipeline.controls().await), 7);
@@ -301,7 +302,7 @@ async fn nothing_looks_at_a_paused_camera() {
     assert_eq!(gain_of(pipeline.controls().await), 7);
     assert_eq!(pipeline.formats().await.unwrap(), formats);
 
-    // Of another one nothing is known.
+    // Another camera has no known values.
     let other = Watched::new();
     pipeline.replace_source(Box::new(other.clone())).await.unwrap();
     says_that_it_is_paused(&pipeline).await;
@@ -311,14 +312,14 @@ async fn nothing_looks_at_a_paused_camera() {
 }
 
 #[tokio::test]
-async fn a_camera_in_trouble_is_replaced_and_one_that_is_not_better_changes_nothing() {
+async fn a_faulty_camera_is_replaced_and_another_faulty_one_changes_nothing() {
     let (old, worse, new) = (camera(), camera(), camera());
     old.open_fault(Some(trouble(SourceErrorKind::Busy)));
     worse.open_fault(Some(trouble(SourceErrorKind::Denied)));
     let run = old.pipeline(settings());
     let _demand = run.pipeline.demand();
     let busy = CameraState::Trouble(trouble(SourceErrorKind::Busy));
-    wait_until("it is in trouble", || run.pipeline.status().state == busy);
+    wait_until("it has a fault", || run.pipeline.status().state == busy);
     let error = run.pipeline.replace_source(Box::new(worse)).await.unwrap_err();
     assert_eq!((error.kind, run.pipeline.status().state), (SourceErrorKind::Denied, busy));
     run.pipeline.replace_source(Box::new(new)).await.unwrap();
@@ -326,7 +327,7 @@ async fn a_camera_in_trouble_is_replaced_and_one_that_is_not_better_changes_noth
 }
 
 #[tokio::test]
-async fn who_does_not_wait_for_the_outcome_changes_nothing() {
+async fn a_cancelled_replacement_changes_nothing() {
     let (old, new) = (camera(), camera().first_within(DEADLINE));
     new.manner(Manner::OnRequest);
     let run = old.pipeline(settings());
@@ -344,7 +345,7 @@ async fn two_at_once_are_tried_one_after_the_other() {
     let (old, one, other) = (camera(), camera(), camera());
     let run = old.pipeline(settings());
     let replace = |cam: &TestCam| run.pipeline.replace_source(Box::new(cam.clone()));
-    // Asleep, both wait when the thread wakes.
+    // The camera is idle; both requests wait when the thread wakes up.
     let both = async { tokio::join!(replace(&one), replace(&other)) };
     let (first, second) = tokio::time::timeout(DEADLINE, both).await.unwrap();
     first.unwrap();
@@ -374,14 +375,14 @@ async fn a_pause_ends_a_trial() {
 }
 
 #[tokio::test]
-async fn settings_hold_from_the_next_frame_on() {
+async fn settings_apply_from_the_next_frame_on() {
     let cam = camera();
     let run = cam.pipeline(CaptureOptions { idle_stop: None, ..settings() });
     let mut viewer = run.pipeline.hub().subscribe();
     let demand = run.pipeline.demand();
     next_live(&mut viewer);
     run.pipeline.set_settings(CaptureOptions { idle_stop: None, fps: Some(0.01), ..settings() });
-    // One may still be under way, and the first of a new pace passes.
+    // One frame may still be under way, and the first one at the new rate passes.
     let from = cam.sequence();
     wait_until("ten frames later", || cam.sequence() > from + 10);
     let pictures = run.pipeline.status().pictures;
@@ -394,7 +395,7 @@ async fn settings_hold_from_the_next_frame_on() {
 }
 
 #[tokio::test]
-async fn another_quality_holds_for_a_camera_that_was_asleep_too() {
+async fn another_quality_applies_to_a_camera_that_was_idle() {
     let wanted = FormatRequest { width: Some(320), height: Some(240), ..FormatRequest::ANYTHING };
     let scene = Box::new(SimOpener::new(1, wanted, true));
     let usual = CaptureOptions { quality: 95, idle_stop: Some(Duration::ZERO), ..CaptureOptions::default() };
@@ -414,7 +415,7 @@ async fn another_quality_holds_for_a_camera_that_was_asleep_too() {
     worker.join_within(DEADLINE).unwrap();
 }
 
-/// A camera that takes until it is told to end to be opened.
+/// A camera whose `open` ends only on the stop flag.
 struct Slow;
 
 impl Opener for Slow {
@@ -428,7 +429,7 @@ impl Opener for Slow {
     }
 }
 
-/// A camera that takes its time to say what it offers.
+/// A camera that is slow to report its formats and controls.
 struct Talkative(TestCam);
 
 impl Opener for Talkative {
@@ -447,7 +448,7 @@ impl Opener for Talkative {
 }
 
 #[tokio::test]
-async fn pictures_flow_however_much_is_asked() {
+async fn pictures_flow_during_many_requests() {
     let (pipeline, worker) = Pipeline::start(Box::new(Talkative(camera())), settings()).unwrap();
     let ask = |pipeline: Pipeline| async move {
         loop {
@@ -458,7 +459,7 @@ async fn pictures_flow_however_much_is_asked() {
     for _ in 0..8 {
         asking.spawn(ask(pipeline.clone()));
     }
-    // Asleep, and awake.
+    // First idle, then open.
     tokio::time::sleep(Duration::from_millis(20)).await;
     let _demand = pipeline.demand();
     let mut viewer = pipeline.hub().subscribe();
@@ -471,7 +472,7 @@ async fn pictures_flow_however_much_is_asked() {
     worker.join_within(DEADLINE).unwrap();
 }
 
-/// A camera that takes its time to be opened, and writes down when it is asked for its formats.
+/// A camera that opens slowly, and records a request for its formats.
 struct Asked(Arc<AtomicBool>, Arc<AtomicBool>);
 
 impl Opener for Asked {
@@ -491,7 +492,7 @@ impl Opener for Asked {
 }
 
 #[tokio::test]
-async fn what_nobody_waits_for_any_more_is_not_done() {
+async fn cancelled_requests_are_not_carried_out() {
     let (may_go_on, was_asked) = (Arc::default(), Arc::default());
     let opener = Asked(Arc::clone(&may_go_on), Arc::clone(&was_asked));
     let (pipeline, worker) = Pipeline::start(Box::new(opener), settings()).unwrap();
@@ -499,7 +500,7 @@ async fn what_nobody_waits_for_any_more_is_not_done() {
     wait_until("it is being opened", || pipeline.status().state == CameraState::Waking);
     assert!(tokio::time::timeout(Duration::from_millis(1), pipeline.formats()).await.is_err());
     may_go_on.store(true, Ordering::Relaxed);
-    // What is asked later is done later.
+    // Later requests are carried out later.
     pipeline.controls().await.unwrap();
     assert!(!was_asked.load(Ordering::Relaxed));
     pipeline.formats().await.unwrap();
@@ -509,7 +510,7 @@ async fn what_nobody_waits_for_any_more_is_not_done() {
 }
 
 #[tokio::test]
-async fn no_more_wait_than_are_allowed_and_all_hear_of_the_end() {
+async fn waiting_requests_are_limited_and_all_learn_of_the_end() {
     let (pipeline, worker) = Pipeline::start(Box::new(Slow), settings()).unwrap();
     let _demand = pipeline.demand();
     wait_until("it is being opened", || pipeline.status().state == CameraState::Waking);

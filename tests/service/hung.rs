@@ -12,11 +12,11 @@ use crate::common::items::jpeg;
 use crate::common::wait_until;
 use serde_json::json;
 
-/// The thread that hangs is left behind: generous, and far below what the file hangs for.
+/// The hanging thread is left behind. Generous, and far below the time for which the file hangs.
 const SOON: Duration = Duration::from_secs(15);
 
 #[test]
-fn a_camera_of_files_that_hang_is_silent_and_holds_nobody_up() {
+fn hanging_files_make_a_silent_camera_and_delay_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let picture = folder.path().join("1.jpg");
     fs::write(&picture, jpeg(1)).unwrap();

@@ -1,6 +1,6 @@
-//! The lens and the diagnosis of the program as it is run: the old addresses byte for byte with a camera that can be
-//! focused and one that cannot, the API and its refusals, the command line, what a restart leaves, and the focus sweep on
-//! pictures that really are blurred.
+//! The lens and the diagnosis of the running program. The old addresses are tested byte for byte, with and without a
+//! focusable camera. Further: the API and its refusals, the command line, the state after a restart, and the focus
+//! sweep on truly blurred pictures.
 
 use std::process::{Command, Output};
 
@@ -12,21 +12,21 @@ use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tallycam");
 
-/// The place of the simulated lens that is sharp, of its 199.
+/// The sharp position of the simulated lens, which has 199 steps.
 const SHARP: f64 = 122.0 / 199.0;
 
 fn camera() -> FakeCam {
     FakeCam::new().formats("MJPG").sizes("640x480").still()
 }
 
-/// The program before `camera`.
+/// The program on `camera`.
 fn before(camera: &FakeCam, more: &[&str]) -> Daemon {
     let device = format!("source.device={}", camera.path().display());
     let arguments = ["--set", "source.kind=v4l2", "--set", &device, "--set", "detect.backend=none"];
     Daemon::start(camera.command(PROGRAM), &[&arguments[..], more].concat())
 }
 
-/// The program before the simulated scene.
+/// The program on the simulation.
 fn simulated(more: &[&str]) -> Daemon {
     let arguments = [
         "--set",
@@ -83,7 +83,7 @@ fn the_old_addresses_move_a_lens_and_say_200() {
     let daemon = before(&camera, &[]);
     assert_eq!(get(&daemon, "/snapshot").status, 200);
     for (path, set) in [
-        // Of 0 to 255 in steps of 5.
+        // The control has a range of 0 to 255 in steps of 5.
         ("/set_focus?value=0.5", "ctrl focus_absolute=130"),
         ("/set_focus?value=1", "ctrl focus_absolute=255"),
         ("/step_focus?direction=-", "ctrl focus_absolute=240"),
@@ -97,7 +97,7 @@ fn the_old_addresses_move_a_lens_and_say_200() {
         assert_eq!(old(&daemon, path), plain(200, "200"), "{path}");
         wait_until(path, || camera.log()[before..].contains(set));
     }
-    // At an end it stays, and says 200 all the same.
+    // At an end it stays, and still answers 200.
     assert_eq!(old(&daemon, "/set_focus?value=0"), plain(200, "200"));
     assert_eq!(old(&daemon, "/step_focus?direction=-"), plain(200, "200"));
     assert_eq!((&lens(&daemon)["position"], &lens(&daemon)["auto"]), (&json!(0.0), &json!(false)));
@@ -119,7 +119,7 @@ fn setting_and_stepping_switch_autofocus_off_first() {
 }
 
 #[test]
-fn a_lens_that_nobody_has_asked_for_is_there_while_the_camera_is_paused() {
+fn an_unused_lens_is_reported_while_the_camera_is_paused() {
     let (focus, no_focus) = (camera(), camera().faults("nofocus"));
     for daemon in [simulated(&[]), before(&focus, &[])] {
         assert_eq!(send(&daemon, "POST", "/stop_stream", "").status, 200);
@@ -169,7 +169,7 @@ fn a_camera_without_focus_says_403_in_the_old_words() {
 }
 
 #[test]
-fn values_that_mean_nothing_are_refused_and_move_nothing() {
+fn invalid_values_are_refused_and_move_nothing() {
     let camera = camera();
     let daemon = before(&camera, &[]);
     assert_eq!(get(&daemon, "/snapshot").status, 200);
@@ -213,7 +213,7 @@ fn values_that_mean_nothing_are_refused_and_move_nothing() {
     assert_eq!((unknown.status, &unknown.json()["field"]), (400, &json!("focus")));
     let twice = send(&daemon, "PATCH", "/api/v1/lens", r#"{"position":0.1,"position":0.9}"#);
     assert_eq!((twice.status, &twice.json()["field"]), (422, &json!("position")));
-    // Nor by the page's form.
+    // Neither does the page's form.
     for form in
         ["position=NaN", "position=2", "position=", "step=inf", "step=x&position=0.5", "auto=perhaps", ""]
     {
@@ -229,7 +229,7 @@ fn values_that_mean_nothing_are_refused_and_move_nothing() {
 }
 
 #[test]
-fn of_two_who_move_it_at_once_the_later_one_is_told() {
+fn the_later_of_two_simultaneous_moves_is_told() {
     let camera = camera();
     let daemon = before(&camera, &[]);
     assert_eq!(get(&daemon, "/snapshot").status, 200);
@@ -249,7 +249,7 @@ fn of_two_who_move_it_at_once_the_later_one_is_told() {
 }
 
 #[test]
-fn where_the_lens_was_sent_it_is_after_a_restart() {
+fn the_lens_keeps_its_position_after_a_restart() {
     let (camera, state) = (camera(), tempfile::tempdir().unwrap());
     let directory = format!("store.directory={}", state.path().display());
     let daemon = before(&camera, &["--set", &directory]);
@@ -266,14 +266,14 @@ fn where_the_lens_was_sent_it_is_after_a_restart() {
     let at = |text: &str| log.find(text).unwrap_or_else(|| panic!("no {text} in {log}"));
     assert!(at("ctrl focus_automatic_continuous=0") < at("ctrl focus_absolute=100"));
     assert_eq!(lens(&daemon)["position"], json!(0.3922));
-    // A reset keeps nothing.
+    // A reset removes the stored values.
     assert_eq!(send(&daemon, "POST", "/api/v1/lens/reset", "").json()["auto"], json!(true));
     let kept = std::fs::read_to_string(state.path().join("settings.toml")).unwrap();
     assert!(!kept.contains("focus"), "{kept}");
 }
 
 #[test]
-fn what_the_operator_pins_is_moved_by_nobody() {
+fn a_pinned_lens_cannot_be_moved() {
     let camera = camera();
     let daemon = before(
         &camera,
@@ -289,18 +289,18 @@ fn what_the_operator_pins_is_moved_by_nobody() {
     assert_eq!(refused.status, 409, "{}", refused.text());
     assert_eq!(old(&daemon, "/set_focus?value=0.4").0, 409);
     assert!(!camera.log().contains("ctrl focus_absolute=100"));
-    // Nor does a sweep go through all its places.
+    // Neither does a sweep move it.
     let refused = send(&daemon, "POST", "/api/v1/lens/sweep", "");
     assert_eq!(refused.status, 409, "{}", refused.text());
     assert!(refused.text().contains("focus_absolute is set in --set"), "{}", refused.text());
     assert_eq!(lens(&daemon)["sweep"], json!(null), "it has not begun");
     let set: Vec<String> =
         camera.log().lines().filter(|line| line.contains("ctrl focus_a")).map(String::from).collect();
-    assert_eq!(set.len(), 2, "what is pinned, and nothing else: {set:?}");
+    assert_eq!(set.len(), 2, "only the pinned values: {set:?}");
 }
 
 #[test]
-fn where_the_operator_has_autofocus_off_the_lens_is_moved_and_autofocus_is_not_switched() {
+fn with_autofocus_pinned_off_the_lens_moves_and_autofocus_stays_off() {
     let (camera, state) = (camera(), tempfile::tempdir().unwrap());
     let directory = format!("store.directory={}", state.path().display());
     let daemon =
@@ -311,13 +311,13 @@ fn where_the_operator_has_autofocus_off_the_lens_is_moved_and_autofocus_is_not_s
     assert_eq!(send(&daemon, "PATCH", "/api/v1/lens", r#"{"auto":true}"#).status, 409);
     assert_eq!(old(&daemon, "/autofocus?status=false").0, 409);
     assert!(!camera.log().contains("ctrl focus_automatic_continuous=1"), "{}", camera.log());
-    // The place is kept; what the operator says is not written a second time.
+    // The position is stored; the pinned value is not written a second time.
     let kept = std::fs::read_to_string(state.path().join("settings.toml")).unwrap();
     assert!(kept.contains("focus_absolute = 100") && !kept.contains("automatic"), "{kept}");
 }
 
 #[test]
-fn the_lens_that_is_set_by_hand_is_left_alone() {
+fn a_manual_lens_is_left_alone() {
     let daemon = simulated(&["--set", "lens.kind=none"]);
     assert_eq!(lens(&daemon)["supported"], json!(false));
     assert_eq!(old(&daemon, "/set_focus?value=0.4"), plain(403, "Changing focus not supported"));
@@ -347,7 +347,7 @@ fn a_picture_out_of_focus_is_less_sharp_and_autofocus_brings_it_back() {
 }
 
 #[test]
-fn a_sweep_finds_the_sharpest_place_and_keeps_it() {
+fn a_sweep_finds_the_sharpest_position_and_stores_it() {
     let state = tempfile::tempdir().unwrap();
     let directory = format!("store.directory={}", state.path().display());
     let daemon = simulated(&["--set", &directory]);
@@ -356,7 +356,7 @@ fn a_sweep_finds_the_sharpest_place_and_keeps_it() {
     assert_eq!((begun.status, &begun.json()["sweep"]["of"]), (202, &json!(25)));
     let second = send(&daemon, "POST", "/api/v1/lens/sweep", "");
     assert_eq!((second.status, second.header("content-type")), (409, Some("application/problem+json")));
-    // Step by step: on a machine that is busy all of it may take long.
+    // Step by step, because the whole may take long on a busy machine.
     for looked_at in 1..=25 {
         wait_until("it goes on, or is over", || {
             let sweep = &lens(&daemon)["sweep"];
@@ -368,7 +368,7 @@ fn a_sweep_finds_the_sharpest_place_and_keeps_it() {
     assert_eq!((&after["last_sweep"]["found"], &after["auto"]), (&json!(true), &json!(false)), "{after}");
     let at = after["position"].as_f64().unwrap();
     assert!((at - SHARP).abs() < 0.02, "it ended at {at}, and {SHARP} is sharp");
-    wait_until("it is kept", || {
+    wait_until("it is stored", || {
         std::fs::read_to_string(state.path().join("settings.toml"))
             .is_ok_and(|kept| kept.contains("focus_absolute = 1"))
     });
@@ -384,7 +384,7 @@ fn a_sweep_that_is_ended_leaves_the_lens_where_it_was() {
     let ended = send(&daemon, "DELETE", "/api/v1/lens/sweep", "").json();
     assert_eq!((&ended["sweep"], &ended["position"]), (&json!(null), &before));
     assert_eq!(ended["last_sweep"]["found"], json!(false));
-    // Whoever moves the lens ends a sweep, too, and has it where he wants it.
+    // A move of the lens ends a sweep, too, and takes effect.
     assert_eq!(send(&daemon, "POST", "/api/v1/lens/sweep", "").status, 202);
     wait_until("it has begun", || lens(&daemon)["sweep"]["done"].as_u64() > Some(1));
     assert_eq!(old(&daemon, "/set_focus?value=1"), plain(200, "200"));
@@ -392,7 +392,7 @@ fn a_sweep_that_is_ended_leaves_the_lens_where_it_was() {
     assert_eq!((&moved["sweep"], &moved["position"]), (&json!(null), &json!(1.0)));
     let said = "The sweep was ended. The lens is where it was sent meanwhile.";
     assert_eq!(moved["last_sweep"]["said"], said);
-    // A pause ends it, and the lens is brought back.
+    // A pause ends the sweep, and the lens returns to its place.
     assert_eq!(send(&daemon, "POST", "/api/v1/lens/sweep", "").status, 202);
     wait_until("it has begun", || lens(&daemon)["sweep"]["done"].as_u64() > Some(1));
     assert_eq!(send(&daemon, "POST", "/api/v1/pause", "").status, 200);
@@ -413,13 +413,13 @@ fn a_control_or_setting_of_the_lens_that_is_changed_ends_a_sweep_and_stays() {
     ] {
         assert_eq!(send(&daemon, "POST", "/api/v1/lens/sweep", "").status, 202);
         wait_until("it has begun", || lens(&daemon)["sweep"]["done"].as_u64() > Some(1));
-        // What is no matter of the lens lets it go on.
+        // Other controls do not end the sweep.
         assert_eq!(send(&daemon, "PATCH", "/api/v1/controls", r#"{"brightness": 3}"#).status, 200);
         assert_ne!(lens(&daemon)["sweep"], json!(null));
         let set = send(&daemon, "PATCH", path, body);
         assert_eq!(set.status, 200, "{path}: {}", set.text());
         wait_until("it is over", || lens(&daemon)["sweep"].is_null());
-        // It is asked once a second.
+        // The lens is read once a second.
         wait_until("it is there", || lens(&daemon)["position"] == json!(position));
         let after = lens(&daemon);
         assert_eq!((&after["last_sweep"]["found"], &after["auto"]), (&json!(false), &json!(false)), "{path}");
@@ -430,7 +430,7 @@ fn a_control_or_setting_of_the_lens_that_is_changed_ends_a_sweep_and_stays() {
 }
 
 #[test]
-fn whoever_comes_last_the_lens_is_where_it_is_kept() {
+fn after_concurrent_changes_the_lens_is_at_its_stored_position() {
     let state = tempfile::tempdir().unwrap();
     let daemon = simulated(&["--set", &format!("store.directory={}", state.path().display())]);
     assert_eq!(old(&daemon, "/set_focus?value=0.1").0, 200);
@@ -486,7 +486,7 @@ fn the_command_line_speaks_to_the_daemon_and_says_so_when_there_is_none() {
 }
 
 #[test]
-fn the_diagnosis_says_what_is_well_and_what_is_not() {
+fn the_diagnosis_lists_good_and_bad_findings() {
     let daemon = simulated(&[]);
     assert_eq!(get(&daemon, "/snapshot").status, 200);
     let found = get(&daemon, "/api/v1/diagnosis").json();
@@ -519,7 +519,7 @@ fn the_diagnosis_says_what_is_well_and_what_is_not() {
     };
     assert!(items.windows(2).all(|two| worth(&two[0]) <= worth(&two[1])), "the worst come first: {found}");
 
-    // The same words from the command line, which asks the daemon for what only that knows.
+    // The command line has the same words; it asks the daemon for the values that only the daemon knows.
     let listen = format!("http.listen=[\"{}\"]", daemon.address);
     let check = Command::new(PROGRAM)
         .args(["check", "--json", "--set", "source.kind=sim", "--set", &listen])
@@ -533,7 +533,7 @@ fn the_diagnosis_says_what_is_well_and_what_is_not() {
 }
 
 #[test]
-fn a_camera_that_is_not_there_is_bad_and_says_what_to_do() {
+fn a_missing_camera_is_a_bad_finding_with_a_hint() {
     let daemon = Daemon::start(
         Command::new(PROGRAM),
         &[

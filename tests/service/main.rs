@@ -1,4 +1,4 @@
-//! The daemon as it is run, with everything that is said to it while it runs.
+//! The running daemon, and everything that controls it: settings, signals, systemd.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "../common/mod.rs"]

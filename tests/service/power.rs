@@ -1,5 +1,5 @@
-//! Switching the machine off and on again, over sockets: who may, what is closed before, and what is answered. The
-//! machine is a stand-in that notes what it is told.
+//! Restarting and switching off the machine, over sockets: rights, orderly shutdown, and answers. The machine is a
+//! stand-in that records its commands.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,7 @@ use tallycam::http::{self, NotSwitched, Power, PowerAction};
 use tallycam::pipeline::RecorderHandle;
 use tallycam::pipeline::recording::RecorderSettings;
 
-/// Notes what it is told, and whether something is being recorded then.
+/// Records the command, and whether a recording is under way at that time.
 #[derive(Debug, Default)]
 struct StandIn {
     calls: Mutex<Vec<(PowerAction, bool)>>,
@@ -43,7 +43,7 @@ fn machine(key: Option<&str>, refuses: bool) -> (Kept, Arc<StandIn>) {
     (kept, stand_in)
 }
 
-/// What the API is asked by this machine itself.
+/// A request to the API from this machine itself.
 fn post_power(kept: &Kept, body: &Value) -> Answer {
     send_json(kept.address, "POST", "/api/v1/power", body)
 }
@@ -61,13 +61,13 @@ fn the_key_switches_off_and_on_again() {
     assert_eq!(said(&kept.get("/shutdown?key=k7%26mq%20%C3%BC")), DONE);
     assert_eq!(said(&kept.get("/reboot?key=k7%26mq+%C3%BC")), DONE);
     assert_eq!(*machine.calls.lock().unwrap(), [(PowerAction::Off, false), (PowerAction::Reboot, false)]);
-    // The other program's address says what it always did.
+    // The other program's address gives its original answer.
     assert_eq!(said(&kept.post("/shutdown")), (200, "text/plain; charset=utf-8", "Capture released"));
 }
 
 #[test]
 fn any_other_key_is_invalid_and_without_one_every_key_is() {
-    // Of two nobody knows which is meant, also where both are right.
+    // A repeated key is ambiguous, even if both values are right.
     let (kept, unasked) = machine(Some("a"), false);
     for path in ["/shutdown?key=a&key=b", "/reboot?key=b&key=a", "/shutdown?key=a&key=a"] {
         assert_eq!(said(&kept.get(path)), INVALID, "{path}");
@@ -85,7 +85,7 @@ fn any_other_key_is_invalid_and_without_one_every_key_is() {
         for path in ["/shutdown", "/reboot"] {
             assert_eq!(said(&kept.get(&format!("{path}{wrong}"))), INVALID, "{path}{wrong}");
         }
-        // Who finds it in the end is believed again.
+        // A client that finds the key in the end is accepted again.
         assert_eq!(said(&kept.get("/reboot?key=k7mqx-hyetf-9rthn")), DONE);
     }
     assert_eq!(machine.calls.lock().unwrap().len(), 6);
@@ -119,7 +119,7 @@ fn keys_are_not_guessed_for_ever() {
 }
 
 #[test]
-fn what_is_being_recorded_is_closed_before() {
+fn a_running_recording_is_closed_before() {
     let (kept, machine) = machine(Some("k7mqx-hyetf-9rthn"), false);
     let begun = kept.json("POST", "/api/v1/recordings", &json!({"name": "last"}));
     assert_eq!(begun.status, 201, "{}", begun.text());
@@ -131,7 +131,7 @@ fn what_is_being_recorded_is_closed_before() {
 }
 
 #[test]
-fn a_machine_that_refuses_is_told_as_it_always_was_and_with_its_reason_by_the_api() {
+fn a_refusal_of_the_machine_is_reported_in_the_old_words_and_with_its_reason_by_the_api() {
     let (kept, _machine) = machine(Some("k7mqx-hyetf-9rthn"), true);
     let words = |words| (500, "text/plain; charset=utf-8", words);
     assert_eq!(said(&kept.get("/shutdown?key=k7mqx-hyetf-9rthn")), words("Error with shutdown"));
@@ -143,7 +143,7 @@ fn a_machine_that_refuses_is_told_as_it_always_was_and_with_its_reason_by_the_ap
 }
 
 #[test]
-fn the_api_says_what_it_does() {
+fn the_api_reports_its_action() {
     let (kept, machine) = machine(None, false);
     for action in ["off", "reboot"] {
         let answer = post_power(&kept, &json!({"action": action}));
@@ -169,9 +169,9 @@ fn the_api_says_what_it_does() {
 }
 
 #[test]
-fn without_a_password_only_the_machine_itself_switches_it() {
+fn without_a_password_only_the_machine_itself_may_switch_it_off() {
     let (kept, machine) = machine(Some("k7mqx-hyetf-9rthn"), false);
-    // Not by a name that leads here from elsewhere, as a proxy's visitors come.
+    // Not by a foreign name that resolves to this machine, as a proxy's visitors come.
     let answer = kept.json("POST", "/api/v1/power", &json!({"action": "off"}));
     assert_eq!(answer.status, 403, "{}", answer.text());
     assert!(machine.calls.lock().unwrap().is_empty());

@@ -1,5 +1,4 @@
-//! Settings as programs and people change them: by the API of the program as it runs, across restarts, kills, files
-//! edited to nonsense, and two who change something at once.
+//! Settings through the API of the running program: across restarts, kills, damaged files, and simultaneous changes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,13 +18,13 @@ use crate::common::client::{self, Answer};
 use crate::common::daemon::Daemon;
 use crate::common::{DEADLINE, wait_until};
 
-/// A place to keep things in, and the daemons that use it one after the other.
+/// A state folder, and the daemons that use it in turn.
 struct Place {
     folder: TempDir,
 }
 
 impl Place {
-    /// One whose camera is the simulated scene, by what was set on the page.
+    /// A folder whose camera is the simulation, by a setting of the page.
     fn new() -> Place {
         let place = Place { folder: TempDir::new().unwrap() };
         fs::create_dir(place.state()).unwrap();
@@ -99,7 +98,7 @@ fn all(daemon: &Daemon) -> Value {
     client::get(daemon.address, "/api/v1/settings").json()
 }
 
-/// The setting `path` of what was answered.
+/// The setting `path` of an answer.
 fn of(all: &Value, path: &str) -> Value {
     let items = all["items"].as_array().unwrap();
     items.iter().find(|item| item["path"] == path).unwrap_or_else(|| panic!("no {path}")).clone()
@@ -110,7 +109,7 @@ fn value(daemon: &Daemon, path: &str) -> Value {
 }
 
 #[test]
-fn what_is_changed_is_in_force_at_once_and_still_so_after_a_restart() {
+fn a_change_applies_at_once_and_after_a_restart() {
     let place = Place::new();
     let mut daemon = place.start();
     let before = all(&daemon);
@@ -154,7 +153,7 @@ fn what_is_changed_is_in_force_at_once_and_still_so_after_a_restart() {
 }
 
 #[test]
-fn what_the_operator_sets_is_pinned_and_what_was_set_waits_below_it() {
+fn a_value_of_the_operator_is_pinned_and_hides_the_one_set_here() {
     let place = Place::new();
     let mut daemon = place.start();
     assert_eq!(patch(&daemon, &json!({"stream.quality": 70, "stream.max_viewers": 5})).status, 200);
@@ -172,15 +171,15 @@ fn what_the_operator_sets_is_pinned_and_what_was_set_waits_below_it() {
     assert!(problem["detail"].as_str().unwrap().contains("config.toml:3"), "{problem}");
     assert_eq!(problem["field"], "stream.quality");
     assert_eq!(value(&daemon, "stream.max_viewers"), 5, "all or nothing");
-    // What it is already may be sent, too: a form sends everything it shows.
+    // The current value may be sent, too, because a form sends everything it shows.
     assert_eq!(patch(&daemon, &json!({"stream.quality": 60})).status, 200);
-    // The operator lets it go: what was set here is in force again.
+    // The operator removes the pin: the value set here applies again.
     fs::write(place.config(), "name = \"mine\"\n").unwrap();
     hang_up(&daemon);
     wait_until("the file is read", || value(&daemon, "name") == "mine");
     assert_eq!(value(&daemon, "stream.quality"), 70);
     assert_eq!(daemon.state()["name"], "mine");
-    // A file that is not good changes nothing.
+    // An invalid file changes nothing.
     fs::write(place.config(), "name = 7\n[stream\n").unwrap();
     hang_up(&daemon);
     fs::write(place.config(), "name = \"mine\"\n[stream]\nfps = 5\n").unwrap();
@@ -188,7 +187,7 @@ fn what_the_operator_sets_is_pinned_and_what_was_set_waits_below_it() {
     wait_until("the file is read", || value(&daemon, "stream.fps") == 5);
     assert_eq!(value(&daemon, "stream.quality"), 70);
 
-    // One that cannot be read again leaves all as it was, and everybody is told until it can.
+    // If the new file cannot be read, everything stays as it was, and all reports mention it until it can.
     let complaint = || all(&daemon)["complaint"].as_str().unwrap().to_owned();
     let diagnosed = || {
         let found = client::get(daemon.address, "/api/v1/diagnosis").json();
@@ -215,7 +214,7 @@ fn what_the_operator_sets_is_pinned_and_what_was_set_waits_below_it() {
 }
 
 #[test]
-fn there_are_no_more_settings_than_their_file_has_room_for() {
+fn the_number_of_settings_is_limited_by_the_size_of_their_file() {
     let place = Place::new();
     let daemon = place.start();
     let many = |camera: usize| {
@@ -237,7 +236,7 @@ fn hang_up(daemon: &Daemon) {
 }
 
 #[test]
-fn wrong_values_are_all_told_and_nothing_is_changed() {
+fn all_wrong_values_are_reported_and_nothing_is_changed() {
     let place = Place::new();
     let daemon = place.start();
     let version = all(&daemon)["version"].clone();
@@ -280,12 +279,12 @@ fn wrong_values_are_all_told_and_nothing_is_changed() {
         (&one["field"], &one["range"], &one["given"]),
         (&json!("stream.quality"), &json!("a whole number from 1 to 100"), &json!("700"))
     );
-    // Cut where it is long, and without the quotes of a file.
+    // Truncated if it is long, and without the quotes of a file.
     let long = format!("{{\"text\": \"{}\"}}", "x".repeat(201));
     let refused = send(&daemon, "PATCH", "/api/v1/picture", "Content-Type: application/json\r\n", &long);
     let given = refused.json()["given"].as_str().unwrap().to_owned();
     assert!(refused.status == 422 && given.starts_with("xxx") && given.ends_with("x\u{2026}"), "{given}");
-    // Each is good by itself, and together they mean nothing.
+    // Each is valid alone, and together they make no sense.
     let refused = patch(&daemon, &json!({"source.kind": "url"}));
     assert_eq!((refused.status, refused.json()["errors"][0]["path"].clone()), (422, json!("source.kind")));
     for (body, status) in
@@ -315,7 +314,7 @@ fn every_setting_can_be_sent_back_as_it_is_shown() {
 }
 
 #[test]
-fn two_people_lose_nothing_of_each_other() {
+fn two_users_lose_no_changes_of_each_other() {
     let place = Place::new();
     let daemon = place.start();
     let seen = client::get(daemon.address, "/api/v1/settings");
@@ -332,7 +331,7 @@ fn two_people_lose_nothing_of_each_other() {
     assert_eq!(value(&daemon, "name"), "one");
     assert_eq!(with_tag(first.header("etag").unwrap(), "{\"name\": \"two\"}").status, 200);
 
-    // Without it each changes its own keys; all of them at once, and each is there in the end.
+    // Without it each client changes its own keys. All do so at the same time, and each change is there in the end.
     let changes = [
         json!({"stream.quality": 33}),
         json!({"stream.max_viewers": 44}),
@@ -357,7 +356,7 @@ fn two_people_lose_nothing_of_each_other() {
 fn sixteen_changes_wait_for_their_turn_and_one_more_is_refused() {
     let place = Place::new();
     let daemon = place.start();
-    // A camera that takes the call and says nothing: the change that tries it has the turn meanwhile.
+    // A camera that accepts the connection and sends nothing: the change that tries it has the turn meanwhile.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     silent.set_nonblocking(true).unwrap();
     let url = format!("http://{}/video", silent.local_addr().unwrap());
@@ -398,7 +397,7 @@ fn sixteen_changes_wait_for_their_turn_and_one_more_is_refused() {
 }
 
 #[test]
-fn a_file_edited_to_nonsense_leaves_the_last_good_one_in_force() {
+fn a_damaged_file_leaves_the_last_good_one_in_force() {
     let place = Place::new();
     let mut daemon = place.start();
     assert_eq!(patch(&daemon, &json!({"name": "door"})).status, 200);
@@ -421,7 +420,7 @@ fn a_file_edited_to_nonsense_leaves_the_last_good_one_in_force() {
     assert_eq!(changed["complaint"], "");
     assert_eq!(place.names().len(), 3, "{:?}", place.names());
 
-    // One bad key, one bad value of which another was good, and one that a newer version may know: the rest holds.
+    // One bad key, one bad value beside a good one, and one that a newer version may know: the rest applies.
     daemon.kill();
     let text = "name = \"gate\"\n[wifi]\nssid = \"x\"\n[source]\nkind = \"sim\"\nfps = -1\n[stream]\nquality = 700\n";
     fs::write(place.file(), text).unwrap();
@@ -434,7 +433,7 @@ fn a_file_edited_to_nonsense_leaves_the_last_good_one_in_force() {
         (json!("gate"), json!(70))
     );
 
-    // A pipe, which nobody writes into: it is not waited for.
+    // A pipe without a writer: the program does not wait for it.
     daemon.kill();
     fs::remove_file(place.file()).unwrap();
     assert!(Command::new("mkfifo").arg(place.file()).status().unwrap().success());
@@ -444,7 +443,7 @@ fn a_file_edited_to_nonsense_leaves_the_last_good_one_in_force() {
     daemon.kill();
     fs::remove_file(place.file()).unwrap();
 
-    // Emptied: what was last good, and a complaint.
+    // Emptied: the last good values apply, with a complaint.
     fs::write(place.file(), "").unwrap();
     let daemon = place.start();
     let complaint = all(&daemon)["complaint"].as_str().unwrap().to_owned();
@@ -456,7 +455,7 @@ fn a_file_edited_to_nonsense_leaves_the_last_good_one_in_force() {
 }
 
 #[test]
-fn what_cannot_be_kept_is_not_in_force() {
+fn a_setting_that_cannot_be_stored_does_not_apply() {
     let place = Place::new();
     let daemon = place.start();
     fs::create_dir(place.state().join("settings.toml.new")).unwrap();
@@ -472,7 +471,7 @@ fn what_cannot_be_kept_is_not_in_force() {
 }
 
 #[test]
-fn switches_are_turned_where_nothing_can_be_kept_and_say_so() {
+fn switches_work_and_say_so_if_nothing_can_be_stored() {
     let place = Place::new();
     fs::write(place.file(), "[source]\nkind = \"sim\"\n[lights]\nkind = \"sim\"\n").unwrap();
     let mut daemon = place.start();
@@ -504,19 +503,19 @@ fn switches_are_turned_where_nothing_can_be_kept_and_say_so() {
     let set = send(&daemon, "PATCH", "/api/v1/controls", json, &body.to_string());
     assert_eq!(set.status, 200, "{}", set.text());
     assert!(set.json()["notes"].to_string().contains("not kept"), "{}", set.text());
-    // The old addresses have words of their own; pages and the diagnosis say it.
+    // The old addresses have their own words; pages and the diagnosis say it.
     let old = client::get(daemon.address, "/set_brightness?value=7");
     assert_eq!((old.status, old.text()), (200, "200"));
     for path in ["/", "/settings", "/diagnosis"] {
         assert!(page(&daemon, path).contains("not kept"), "{path}");
     }
-    // What is to last is refused still, and takes nothing of that back.
+    // A lasting setting is still refused, and undoes nothing of the former changes.
     assert_eq!(patch(&daemon, &json!({"name": "door"})).status, 507);
     assert_eq!(patch(&daemon, &json!({"name": "door", "lights.on": false})).status, 507);
     let light = client::get(daemon.address, "/api/v1/light").json();
     assert_eq!((&light["on"], &light["brightness"]), (&json!(true), &json!(7)), "{light}");
 
-    // The next that can be kept takes all of it along.
+    // The next change that can be stored stores all of them.
     fs::remove_dir(&in_the_way).unwrap();
     assert_eq!(patch(&daemon, &json!({"name": "door"})).status, 200);
     assert_eq!(client::get(daemon.address, "/api/v1/light").json()["unkept"], Value::Null);
@@ -529,7 +528,7 @@ fn switches_are_turned_where_nothing_can_be_kept_and_say_so() {
 }
 
 #[test]
-fn a_kill_in_the_middle_of_changes_leaves_a_whole_file_with_what_was_answered() {
+fn a_kill_during_changes_leaves_a_complete_file_with_the_confirmed_values() {
     let place = Place::new();
     for round in 0..4 {
         let mut daemon = place.start();
@@ -558,7 +557,7 @@ fn a_kill_in_the_middle_of_changes_leaves_a_whole_file_with_what_was_answered() 
         assert_eq!(complaints, None);
         let kept: u32 = saved.get("stream.quality").unwrap().parse().unwrap();
         let answered = answered.unwrap_or(0);
-        assert!(kept == answered || kept == answered + 1, "{kept} is kept, {answered} was answered");
+        assert!(kept == answered || kept == answered + 1, "{kept} is stored, {answered} was confirmed");
     }
 }
 
@@ -594,7 +593,7 @@ fn a_password_goes_to_no_host_but_the_one_it_was_written_for() {
 }
 
 #[test]
-fn what_is_exported_is_imported_again_and_secrets_are_never_shown() {
+fn exported_settings_can_be_imported_and_secrets_are_never_shown() {
     let place = Place::new();
     let daemon = place.start();
     let secret = json!({
@@ -606,7 +605,7 @@ fn what_is_exported_is_imported_again_and_secrets_are_never_shown() {
     assert!(!answer.text().contains("s3cret"));
     let stars = json!({"source.url": "http://me:***@other/"});
     assert_eq!(patch(&daemon, &stars).status, 422, "a password that is not known");
-    // Where cameras want them in the address, too.
+    // Also for cameras that want them in the address.
     let asked = json!({"source.url": "http://cam/v.cgi?loginuse=me&loginpas=s3cret&fps=5", "source.password": "s3cret"});
     let (answer, shown) = (patch(&daemon, &asked), "http://cam/***");
     assert_eq!((answer.status, value(&daemon, "source.url")), (200, json!(shown)));
@@ -640,7 +639,7 @@ fn what_is_exported_is_imported_again_and_secrets_are_never_shown() {
         let detail = refused.json()["detail"].as_str().unwrap().to_owned();
         assert!(detail.starts_with("line 1, column ") && !detail.contains("settings.toml"), "{detail}");
     }
-    // Nothing is no file: it would take everything back.
+    // An empty file is refused, because it would reset everything.
     for (method, path, body) in [
         ("PUT", "/api/v1/settings.toml", " \n"),
         ("PUT", "/api/v1/settings.toml", "# name = \"gate\"\n\n[stream]\n"),
@@ -674,7 +673,7 @@ fn upload(daemon: &Daemon, name: &str) {
 }
 
 #[test]
-fn what_would_delete_media_is_asked_at_every_door() {
+fn a_rule_that_would_delete_media_asks_first_on_every_way() {
     let place = Place::new();
     let daemon = place.start();
     for n in 0..3 {
@@ -717,7 +716,7 @@ fn what_would_delete_media_is_asked_at_every_door() {
         (many(), value(&daemon, "name"), value(&daemon, key)),
         (3, json!("camera"), json!("unlimited"))
     );
-    // Nothing at all is no age and no size.
+    // Zero is neither an age nor a size.
     for wrong in [json!({key: "0B"}), json!({"retention.recordings_age": "0s"})] {
         let answer = patch(&daemon, &wrong);
         assert!(answer.status == 422 && answer.text().contains("at least"), "{}", answer.text());
@@ -725,7 +724,7 @@ fn what_would_delete_media_is_asked_at_every_door() {
     assert_eq!(page("?confirm=1").status, 303);
     assert_eq!((value(&daemon, "name"), value(&daemon, key)), (json!("yard"), json!("1MB")));
     wait_until("two are gone", || many() == 1);
-    // What deletes nothing is not asked, nor is a rule that is taken back.
+    // A rule that deletes nothing asks no question, and neither does the removal of a rule.
     for value in [json!("2MB"), json!(null)] {
         assert_eq!(patch(&daemon, &json!({key: value})).status, 200);
     }
@@ -738,7 +737,7 @@ fn what_would_delete_media_is_asked_at_every_door() {
 }
 
 #[test]
-fn drawn_lines_go_along_where_the_picture_is_turned_between_two_starts() {
+fn drawn_lines_turn_with_a_picture_rotated_between_two_starts() {
     let place = Place::new();
     let daemon = place.start();
     let kind = "Content-Type: application/json\r\n";
@@ -758,7 +757,7 @@ fn drawn_lines_go_along_where_the_picture_is_turned_between_two_starts() {
     fs::write(place.config(), "").unwrap();
     let daemon = place.start();
     assert_eq!(ends(&daemon), (json!([0.25, 0.0]), json!([0.25, 1.0])), "and back");
-    // While it runs, the same.
+    // The same while it runs.
     assert_eq!(patch(&daemon, &json!({"picture.mirror": true})).status, 200);
     assert_eq!(ends(&daemon), (json!([0.75, 1.0]), json!([0.75, 0.0])));
     drop(daemon);
@@ -766,7 +765,7 @@ fn drawn_lines_go_along_where_the_picture_is_turned_between_two_starts() {
 }
 
 #[test]
-fn what_the_operator_pins_of_an_import_is_reported() {
+fn pinned_settings_of_an_import_are_reported() {
     let place = Place::new();
     fs::write(
         place.config(),
@@ -789,7 +788,7 @@ fn what_the_operator_pins_of_an_import_is_reported() {
     }
     assert!(!said.contains("quality") && !said.contains("source.kind"), "{said}");
     assert_eq!(value(&daemon, "stream.quality"), 9);
-    assert_eq!(all(&daemon)["complaint"], "", "it is no fault of what is in force");
+    assert_eq!(all(&daemon)["complaint"], "", "it is no fault of the current settings");
     let page = send(
         &daemon,
         "POST",
@@ -799,14 +798,14 @@ fn what_the_operator_pins_of_an_import_is_reported() {
     );
     assert_eq!(page.status, 200, "{}", page.text());
     assert!(page.text().contains("Of what was imported this has no effect"), "{}", page.text());
-    // What is so anyhow needs no word.
+    // A value that is in force anyway needs no message.
     let same =
         send(&daemon, "PUT", "/api/v1/settings.toml", "", "name = \"door\"\n[source]\nkind = \"sim\"\n");
     assert_eq!(same.json()["complaint"], "", "{}", same.text());
 }
 
 #[test]
-fn what_waits_below_the_operators_is_exported_and_imported_again() {
+fn settings_hidden_by_pinned_ones_are_exported_and_imported() {
     let place = Place::new();
     let kept = "[source]\nkind = \"sim\"\nurl = \"http://me:pw@cam/\"\npassword = \"s3cret\"\n\
                 [source.controls]\ngain = 4\n[stream]\nquality = 44\nfps = 9\n[lights]\npixels = 30\n\
@@ -834,8 +833,8 @@ fn what_waits_below_the_operators_is_exported_and_imported_again() {
         assert_eq!(imported.status, 200, "{}", imported.text());
         imported.json()["complaint"].as_str().unwrap().to_owned()
     };
-    assert_eq!(import(&daemon, &exported), "", "it is what is kept already");
-    // Another value is kept, too, and it is said that it waits.
+    assert_eq!(import(&daemon, &exported), "", "the value is already stored");
+    // A new value is stored, too, with the message that it waits.
     let said = import(&daemon, &exported.replace("quality = 44", "quality = 45"));
     assert!(said.contains("stream.quality in ") && !said.contains("lights.pixels"), "{said}");
     assert_eq!(value(&daemon, "stream.quality"), 60);
@@ -858,7 +857,7 @@ fn what_waits_below_the_operators_is_exported_and_imported_again() {
 }
 
 #[test]
-fn a_list_whose_items_have_commas_is_read_from_the_page_as_it_is_shown_there() {
+fn a_list_with_commas_in_its_items_is_read_as_the_page_shows_it() {
     let place = Place::new();
     let daemon = place.start();
     let names = json!(["T\u{fc}r", "a, b", "5\" pipe"]);
@@ -869,7 +868,7 @@ fn a_list_whose_items_have_commas_is_read_from_the_page_as_it_is_shown_there() {
         row.split("name=\"was.record.on_crossing\" value=\"").nth(1).unwrap().split('"').next().unwrap();
     let shown = shown.replace("&quot;", "\"").replace("&#34;", "\"");
     assert_eq!(shown, "T\u{fc}r, \"a, b\", \"5\\\" pipe\"");
-    // As it is typed by hand where it was another one, by script and by form.
+    // As typed by hand when the list was different, by script and by form.
     for typed in [shown.as_str(), "\"a, b\""] {
         assert_eq!(patch(&daemon, &json!({"record.on_crossing": null})).status, 200);
         let answer = patch(&daemon, &json!({"record.on_crossing": typed}));
@@ -894,7 +893,7 @@ fn a_list_whose_items_have_commas_is_read_from_the_page_as_it_is_shown_there() {
 }
 
 #[test]
-fn pixels_that_the_strip_does_not_have_are_refused_as_the_light_does() {
+fn pixels_beyond_the_strip_are_refused_as_by_the_light() {
     let place = Place::new();
     let daemon = place.start();
     assert_eq!(patch(&daemon, &json!({"lights.kind": "sim"})).status, 200);
@@ -916,7 +915,7 @@ fn pixels_that_the_strip_does_not_have_are_refused_as_the_light_does() {
     let longer = json!({"lights.pixels": 100, "lights.ranges": ["0-99 FF0000"]});
     assert_eq!(patch(&daemon, &longer).status, 200, "with a longer strip");
     assert_eq!(patch(&daemon, &json!({"lights.pixels": 8})).status, 200, "which may be made shorter");
-    // And so it is restored.
+    // It is restored in the same form.
     let exported = client::get(daemon.address, "/api/v1/settings.toml").text().to_owned();
     assert_eq!(patch(&daemon, &json!({"lights.ranges": null})).status, 200);
     let restored = send(&daemon, "PUT", "/api/v1/settings.toml", "", &exported);
@@ -925,7 +924,7 @@ fn pixels_that_the_strip_does_not_have_are_refused_as_the_light_does() {
 }
 
 #[test]
-fn nobody_but_the_operator_has_a_program_run() {
+fn only_the_operator_can_set_a_program_to_run() {
     let place = Place::new();
     let ran = place.folder.path().join("ran");
     let command = json!(["touch", ran.to_str().unwrap()]);
@@ -952,9 +951,10 @@ fn nobody_but_the_operator_has_a_program_run() {
     assert!(!ran.exists());
 }
 
-/// The key switches the machine off without the password: who may change the camera may not give it to himself.
+/// The key switches the machine off without the password, so a user who may change the camera must not be able to set
+/// it.
 #[test]
-fn nobody_but_the_operator_makes_the_key_of_power() {
+fn only_the_operator_can_set_the_power_key() {
     let place = Place::new();
     fs::write(place.config(), "[power]\nkey = \"the operator's own\"\n").unwrap();
     let daemon = place.start();
@@ -967,7 +967,7 @@ fn nobody_but_the_operator_makes_the_key_of_power() {
 }
 
 #[test]
-fn rules_of_retention_are_one_truth_wherever_they_are_changed() {
+fn retention_rules_agree_wherever_they_are_changed() {
     let place = Place::new();
     let mut daemon = place.start();
     assert_eq!(patch(&daemon, &json!({"retention.snapshots_age": "7d"})).status, 200);
@@ -1006,7 +1006,7 @@ fn the_command_line_speaks_to_the_daemon_that_runs() {
     assert_eq!(run(&["settings", "get", "name"]).1, "Front door\n");
     assert_eq!(run(&["settings", "get", "stream.quality"]).1, "70\n");
     assert_eq!(run(&["settings", "set", &format!("{}=7", control_path("sim", "brightness"))]).0, 0);
-    // Of a list quotes are its items'.
+    // In a list, quotes belong to its items.
     for (typed, want) in
         [(r#""5\" pipe""#, json!(["5\" pipe"])), (r#""a, b""#, json!(["a, b"])), ("a, b", json!(["a", "b"]))]
     {
@@ -1055,17 +1055,17 @@ fn the_command_line_speaks_to_the_daemon_that_runs() {
 }
 
 #[test]
-fn what_waits_for_a_restart_says_so() {
+fn a_setting_that_needs_a_restart_says_so() {
     let place = Place::new();
     let daemon = place.start();
-    // It is pinned by the test's own `--set`; what is told of it is told all the same.
+    // The test's own `--set` pins it; it is reported all the same.
     let listen = of(&all(&daemon), "http.listen");
     assert_eq!((&listen["live"], &listen["pinned"]), (&json!(false), &json!(true)));
     assert_eq!(all(&daemon)["needs_restart"], json!([]));
 }
 
 #[test]
-fn another_source_is_taken_while_everything_runs_or_the_one_before_stays() {
+fn a_new_source_applies_without_a_restart_or_the_former_one_stays() {
     let place = Place::new();
     let daemon = place.start();
     let snapshot = || client::get(daemon.address, "/snapshot.jpg");
@@ -1075,18 +1075,18 @@ fn another_source_is_taken_while_everything_runs_or_the_one_before_stays() {
     for n in 0..3 {
         fs::write(pictures.join(format!("{n}.jpg")), snapshot().body).unwrap();
     }
-    // A source that gives nothing is not taken.
+    // A source without frames is refused.
     let refused = patch(&daemon, &json!({"source.kind": "files", "source.path": "/not/there"}));
     assert_eq!(refused.status, 409, "{}", refused.text());
     assert!(refused.json()["detail"].as_str().unwrap().contains("everything is as it was"));
     assert_eq!((value(&daemon, "source.kind"), snapshot().status), (json!("sim"), 200));
-    // Nor is its own picture, which would go round for ever.
+    // Its own stream is refused, too: it would loop for ever.
     let own = format!("http://{}/stream", daemon.address);
     let refused = patch(&daemon, &json!({"source.kind": "url", "source.url": own}));
     assert_eq!(refused.status, 409, "{}", refused.text());
     assert!(refused.text().contains("/*** is this tallycam itself"), "{}", refused.text());
     assert_eq!((value(&daemon, "source.kind"), snapshot().status), (json!("sim"), 200));
-    // One that does is.
+    // A source with frames is accepted.
     let taken = patch(&daemon, &json!({"source.kind": "files", "source.path": pictures.to_str().unwrap()}));
     assert_eq!(taken.status, 200, "{}", taken.text());
     assert_eq!(snapshot().status, 200);
@@ -1117,7 +1117,7 @@ fn hours_and_days_follow_another_time_zone() {
     assert_eq!(changed.status, 200, "{}", changed.text());
     let (zone, start) = offset();
     assert_eq!(zone, "Asia/Kathmandu");
-    // Four in the morning there is a quarter past ten in the evening before.
+    // Four in the morning there is a quarter past ten of the evening before here.
     assert!(start.contains("T04:00:00") || start.contains("T22:15:00"), "{start}");
     assert_eq!(changed.json()["needs_restart"], json!([]));
     let refused = patch(&daemon, &json!({"counts.time_zone": "Middle/Earth"}));
@@ -1125,7 +1125,7 @@ fn hours_and_days_follow_another_time_zone() {
 }
 
 #[test]
-fn what_counts_is_changed_while_it_runs() {
+fn the_detector_is_changed_while_it_runs() {
     let place = Place::new();
     let daemon = place.start();
     let changed = patch(
@@ -1136,11 +1136,11 @@ fn what_counts_is_changed_while_it_runs() {
     assert_eq!(client::get(daemon.address, "/snapshot.jpg").status, 403);
     assert_eq!(patch(&daemon, &json!({"privacy.counts_only": false})).status, 200);
     assert_eq!(client::get(daemon.address, "/snapshot.jpg").status, 200);
-    // A detector that cannot be had is not taken.
+    // An unavailable detector is refused.
     let refused = patch(&daemon, &json!({"detect.backend": "replay"}));
     assert_eq!(refused.status, 409, "{}", refused.text());
     assert_eq!(value(&daemon, "detect.backend"), "motion");
-    // Who chooses a model no longer counts by motion; one that is not there changes nothing.
+    // Choosing a model ends counting by motion; a missing model changes nothing.
     let choose = |name: Value| {
         let (kind, body) = ("Content-Type: application/json\r\n", json!({"name": name}).to_string());
         send(&daemon, "PUT", "/api/v1/model", kind, &body)
@@ -1150,7 +1150,7 @@ fn what_counts_is_changed_while_it_runs() {
     assert_eq!(choose(json!(null)).status, 200);
     assert_eq!(value(&daemon, "detect.backend"), "auto");
     assert_eq!(patch(&daemon, &json!({"detect.backend": "motion"})).status, 200);
-    // Nor is half of a change, where the other half does not work: counting goes on.
+    // A change whose other half fails is refused entirely, and counting goes on.
     let refused = patch(&daemon, &json!({"detect.backend": "none", "detect.model": "not there"}));
     assert_eq!(refused.status, 409, "{}", refused.text());
     assert!(refused.text().contains("switched off"), "{}", refused.text());
@@ -1158,9 +1158,10 @@ fn what_counts_is_changed_while_it_runs() {
     assert!(!refused.text().contains("switched off"), "{}", refused.text());
 }
 
-/// On a full disk counts.db cannot be written to, and what frees space is set all the same: here another program holds it.
+/// On a full disk counts.db cannot be written, and settings that free space still apply. Here another program locks
+/// it.
 #[test]
-fn settings_that_leave_the_picture_as_it_is_ask_nothing_of_counts_db() {
+fn settings_that_do_not_change_the_picture_need_no_counts_db() {
     let place = Place::new();
     let daemon = place.start();
     wait_until("counts.db is there", || client::get(daemon.address, "/api/v1/lines").status == 200);
@@ -1171,7 +1172,7 @@ fn settings_that_leave_the_picture_as_it_is_ask_nothing_of_counts_db() {
         let answer = patch(&daemon, &changes);
         assert_eq!(answer.status, 200, "{changes}: {}", answer.text());
     }
-    // Lines go along with a picture that is turned, so that waits for it in vain.
+    // Lines turn with a rotated picture, so this change waits for counts.db in vain.
     let turned = patch(&daemon, &json!({"picture.rotate": 90}));
     assert!(turned.status >= 500 || turned.status == 409, "{}: {}", turned.status, turned.text());
     assert!(turned.text().contains("lines and zones could not be moved"), "{}", turned.text());

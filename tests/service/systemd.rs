@@ -1,5 +1,5 @@
-//! Plays systemd's part: starts the program as a `Type=notify` service with a socket handed over,
-//! listens to what it says, and sends it the signals that `systemctl` sends.
+//! Plays the part of systemd: starts the program as a `Type=notify` service with a passed socket, reads its
+//! notifications, and sends the signals of `systemctl`.
 //!
 //! The protocols: sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3).
 
@@ -17,21 +17,21 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-/// Far longer than anything here takes on a busy machine: only a failure waits so long.
+/// Far longer than anything here takes on a busy machine: only a failure waits this long.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Nothing is counted: the scene's own line would wake it, perhaps before the service is ready.
+/// Counting is off: the scene's own line would open the camera, perhaps before the service is ready.
 const CONFIG: &str = "\
     name = \"door\"\n\
     [source]\nkind = \"sim\"\nwidth = 320\nheight = 240\nfps = 20\n\
     [stream]\nidle_stop = \"never\"\n\
     [detect]\nbackend = \"none\"\n";
 
-/// A running service and the ear that systemd would have.
+/// A running service, and the notification socket of systemd.
 struct Service {
     child: Child,
-    /// What it says. A thread empties the socket at all times, as systemd does: the kernel keeps
-    /// only a few messages, then the one who speaks would have to wait.
+    /// Its notifications. A thread empties the socket all the time, as systemd does: the kernel keeps only a few
+    /// messages, then the sender would have to wait.
     said: Receiver<String>,
     folder: TempDir,
 }
@@ -54,8 +54,7 @@ impl Service {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("config.toml"), config).expect("a configuration");
         let said = listen(UnixDatagram::bind(folder.path().join("notify")).expect("a notify socket"));
-        // The shell gives its own process number, which exec keeps, and moves the socket from
-        // descriptor 0 to 3.
+        // The shell passes its process id, which exec keeps, and moves the socket from descriptor 0 to 3.
         let log = File::create(folder.path().join("log")).expect("a log");
         let mut command = Command::new("sh");
         command
@@ -109,7 +108,7 @@ impl Service {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// The exit status, when the program has ended by itself.
+    /// The exit status, once the program has ended by itself.
     fn end(&mut self) -> ExitStatus {
         let until = Instant::now() + DEADLINE;
         loop {
@@ -124,13 +123,13 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        // Fails when it has ended, which is what most tests wait for.
+        // Fails if it has ended, as most tests expect.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Every message that comes to `ear`, until nobody wants them any more.
+/// Forwards every message from `ear` while the receiver exists.
 fn listen(ear: UnixDatagram) -> Receiver<String> {
     let (send, said) = channel();
     std::thread::spawn(move || {
@@ -181,7 +180,7 @@ fn count(within: &[u8], what: &[u8]) -> usize {
     within.windows(what.len()).filter(|window| *window == what).count()
 }
 
-/// Walks a whole multipart answer and returns its number of parts; panics where a part is cut.
+/// Checks a whole multipart answer and returns its number of parts; panics if a part is truncated.
 fn whole_parts(answer: &[u8]) -> usize {
     let head_end = find(answer, b"\r\n\r\n").expect("a head") + 4;
     let mut rest = &answer[head_end..];
@@ -203,7 +202,7 @@ fn whole_parts(answer: &[u8]) -> usize {
 }
 
 #[test]
-fn it_says_when_it_is_ready_and_how_it_is() {
+fn it_notifies_ready_and_its_status() {
     let (service, address) = Service::ready();
     service.hear("STATUS=Idle");
     let (_stream, _) = view(address);
@@ -212,7 +211,7 @@ fn it_says_when_it_is_ready_and_how_it_is() {
 }
 
 #[test]
-fn the_watchdog_is_fed_asleep_and_awake() {
+fn the_watchdog_is_fed_idle_and_live() {
     let (service, address) = Service::ready();
     for _ in 0..5 {
         service.hear("WATCHDOG=1");
@@ -235,9 +234,9 @@ fn a_unix_socket_handed_over_is_served() {
 }
 
 #[test]
-fn what_is_no_listening_socket_is_refused_by_name() {
+fn a_descriptor_that_is_no_listening_socket_is_refused_by_name() {
     let mut service = Service::start(UdpSocket::bind("127.0.0.1:0").expect("a socket").into());
-    // What `systemctl status` shows while it is tried again.
+    // `systemctl status` shows this between the attempts.
     service.hear("STATUS=descriptor 3");
     assert!(!service.end().success());
     assert!(service.log().contains("descriptor 3"), "{}", service.log());
@@ -250,7 +249,7 @@ fn a_wrong_configuration_is_reported_until_it_is_good() {
     let service = Service::start_as("[stream]\nqualtiy = 1\n", listener.into(), |_, _| {});
     let said = service.hear("STATUS=The configuration is wrong: ");
     assert!(said.contains("config.toml:2:1: "), "{said}");
-    // Whoever starts it does not wait, and nothing kills it.
+    // The start job does not wait, and the watchdog does not kill it.
     service.hear("READY=1");
     service.hear("WATCHDOG=1");
     let answer = ask(connect(address), "/");
@@ -269,7 +268,7 @@ fn a_wrong_configuration_is_reported_until_it_is_good() {
 }
 
 #[test]
-fn who_waits_for_a_good_configuration_can_be_stopped() {
+fn a_service_that_waits_for_a_good_configuration_can_be_stopped() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
     let mut service = Service::start_as("nonsense", listener.into(), |_, _| {});
     service.hear("READY=1");
@@ -279,7 +278,7 @@ fn who_waits_for_a_good_configuration_can_be_stopped() {
 }
 
 #[test]
-fn a_counts_db_that_can_be_opened_later_is_taken_by_a_new_start() {
+fn a_counts_db_that_can_be_opened_later_causes_a_restart() {
     let place = tempfile::tempdir().expect("a folder");
     let kept = place.path().join("kept");
     fs::write(&kept, "no directory").expect("a file in the way");
@@ -287,15 +286,16 @@ fn a_counts_db_that_can_be_opened_later_is_taken_by_a_new_start() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
     let mut service = Service::start_as(&config, listener.into(), |_, _| {});
     while !service.hear("STATUS=").contains("no pictures are kept: ") {}
-    assert_eq!(fs::read(&kept).expect("the file"), b"no directory", "what is in the way stays as it is");
+    assert_eq!(fs::read(&kept).expect("the file"), b"no directory", "the file in the way stays as it is");
     fs::remove_file(&kept).expect("the file goes");
     assert!(!service.end().success());
     assert!(service.log().contains("counts.db can be opened now"), "{}", service.log());
 }
 
-/// What a card's own file wants is applied before each start: nobody is served on a state that was emptied since.
+/// The settings of a card's own file apply before each start, so that nothing is served on a state that was emptied
+/// since.
 #[test]
-fn after_a_reset_nobody_is_served_before_a_new_start() {
+fn after_a_reset_nothing_is_served_before_a_new_start() {
     let place = tempfile::tempdir().expect("a folder");
     for name in ["factory-reset", "settings.toml", "access.json"] {
         fs::write(place.path().join(name), "").expect("written");
@@ -347,7 +347,7 @@ fn hangup_reads_the_configuration_again() {
     service.hear("RELOADING=1");
     service.hear("READY=1");
     let log = service.log();
-    // Where it is not good, and no more: the log is shown to whoever may look.
+    // Only the place of the error: readers of the log must not see the file.
     assert!(log.contains("kept as it was") && log.contains("config.toml:2:1"), "{log}");
     assert!(!log.contains("kindd"), "{log}");
     assert!(ask(connect(address), "/health").ends_with("True"));
@@ -375,7 +375,7 @@ fn terminate_ends_streams_cleanly() {
 fn a_second_signal_ends_it_at_once() {
     let (mut service, address) = Service::ready();
     let (_stream, _) = view(address);
-    // Both signals are there when it goes on: the second comes during the stop.
+    // Both signals are pending when it continues: the second comes during the stop.
     service.signal(Signal::STOP);
     service.signal(Signal::TERM);
     service.signal(Signal::INT);
@@ -384,8 +384,8 @@ fn a_second_signal_ends_it_at_once() {
     assert!(service.log().contains("a second signal"), "{}", service.log());
 }
 
-/// systemd says in `JOURNAL_STREAM` that standard error is the journal: then lines go to journald
-/// itself, with their fields, and where there is no journald they are not lost.
+/// systemd says in `JOURNAL_STREAM` that standard error is the journal. Then lines go to journald itself, with their
+/// fields; without journald they are not lost.
 #[test]
 fn the_log_goes_to_the_journal_where_there_is_one() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
@@ -399,7 +399,7 @@ fn the_log_goes_to_the_journal_where_there_is_one() {
     assert_eq!(service.log().is_empty(), has_journal, "{}", service.log());
 }
 
-/// What is changed in the unit is changed in that of further cameras, too.
+/// A change in the unit must be made in that of further cameras, too.
 #[test]
 fn further_cameras_have_the_same_unit() {
     let units = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd");
@@ -413,11 +413,12 @@ fn further_cameras_have_the_same_unit() {
     assert_eq!(settings("tallycam.service"), settings("tallycam@.service"));
 }
 
-/// What a unit may leave open, in tenths of what `systemd-analyze security` counts: 100 is a service that may do everything.
+/// Maximum exposure of a unit, in tenths, as `systemd-analyze security` counts: 100 is a service that may do
+/// everything.
 const MOST_OPEN: &str = "15";
 
 #[test]
-fn a_service_that_is_taken_over_can_do_little() {
+fn a_compromised_service_can_do_little() {
     let Some(analyze) = systemd_analyze() else { return };
     for unit in ["systemd/tallycam.service", "systemd/tallycam@.service"] {
         let output = Command::new(&analyze)
@@ -429,8 +430,8 @@ fn a_service_that_is_taken_over_can_do_little() {
     }
 }
 
-/// `systemd-analyze verify` has nothing to say of the units. Their program is not installed here:
-/// copies name one that is.
+/// `systemd-analyze verify` finds no fault in the units. Their program is not installed here, so copies name one that
+/// is.
 #[test]
 fn the_units_are_clean() {
     let Some(analyze) = systemd_analyze() else { return };
@@ -448,7 +449,7 @@ fn the_units_are_clean() {
         copy("tallycam.socket", "tallycam.socket"),
         copy("tallycam@.service", "tallycam@door.service"),
     ];
-    // As a card has it.
+    // As on a card.
     let drop_in = units.join("../deploy/image/root/etc/systemd/system/tallycam.service.d/card.conf");
     fs::create_dir(folder.path().join("tallycam.service.d")).expect("a folder");
     fs::copy(drop_in, folder.path().join("tallycam.service.d/card.conf")).expect("a copy");
@@ -463,7 +464,7 @@ fn the_units_are_clean() {
     assert!(about_ours.is_empty(), "{said}");
 }
 
-/// `None`, and a word, where it is not installed.
+/// `None`, with a message, if it is not installed.
 fn systemd_analyze() -> Option<PathBuf> {
     let found = find_program("systemd-analyze");
     if found.is_none() {

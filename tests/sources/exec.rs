@@ -17,7 +17,7 @@ fn shell(script: &str, arguments: &[&Path]) -> ExecOpener {
 }
 
 fn exists(pid: &str) -> bool {
-    // A zombie still has its folder, and says so.
+    // A zombie still has its folder, whose `stat` says so.
     fs::read_to_string(format!("/proc/{pid}/stat"))
         .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with('Z'))
 }
@@ -30,7 +30,7 @@ fn gone(pid: &str) {
     }
 }
 
-/// The numbers a script wrote into a file, once all `count` are there.
+/// The numbers that a script wrote into a file, once all `count` are there.
 fn numbers(file: &Path, count: usize) -> Vec<String> {
     let until = Instant::now() + LONG;
     loop {
@@ -58,7 +58,7 @@ fn pictures_one_behind_another_and_as_multipart() {
 }
 
 #[test]
-fn an_end_is_explained_by_the_last_words() {
+fn an_end_is_explained_by_the_last_output() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("clip");
     fs::write(&file, &*picture(1)).unwrap();
@@ -76,7 +76,7 @@ fn an_end_is_explained_by_the_last_words() {
 }
 
 #[test]
-fn secrets_in_last_words_are_blotted_out() {
+fn secrets_in_the_last_output_are_removed() {
     let mut opener = shell("echo 'cannot open rtsp://me:hush@cam' >&2; exit 1", &[])
         .described("rtsp://cam".into(), vec!["hush".into(), String::new()]);
     let (_, trouble) = to_the_end(&mut *open(&mut opener));
@@ -85,7 +85,7 @@ fn secrets_in_last_words_are_blotted_out() {
 }
 
 #[test]
-fn what_cannot_be_run_is_named() {
+fn a_program_that_cannot_be_run_is_named() {
     let refused = |command: &[&str]| {
         refused(&mut ExecOpener::new(command.iter().map(|&s| s.into()).collect(), FormatRequest::ANYTHING))
     };
@@ -106,7 +106,7 @@ fn noise_is_no_picture() {
 }
 
 #[test]
-fn a_program_that_chatters_holds_nobody_up() {
+fn a_program_with_much_output_delays_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("clip");
     fs::write(&file, &*picture(1)).unwrap();
@@ -122,7 +122,7 @@ fn a_program_that_chatters_holds_nobody_up() {
 }
 
 #[test]
-fn nothing_is_left_behind() {
+fn no_process_is_left_behind() {
     let folder = tempfile::tempdir().unwrap();
     for (name, script) in [
         ("obeys", "sleep 1000 & echo $$ >>\"$1\"; echo $! >>\"$1\"; wait"),
@@ -134,14 +134,14 @@ fn nothing_is_left_behind() {
         let pids = numbers(&file, 2);
         assert_eq!(source.next(Duration::ZERO).map(|frame| frame.is_some()), Ok(false), "{name}");
         drop(source);
-        // Reaped: not even a zombie is left of the program itself.
+        // Reaped: not even a zombie of the program itself is left.
         assert!(!Path::new(&format!("/proc/{}", pids[0])).exists(), "{name}");
         gone(&pids[1]);
     }
 }
 
 #[test]
-fn wishes_reach_the_program() {
+fn the_requested_format_reaches_the_program() {
     let wanted =
         FormatRequest { width: Some(640), height: Some(480), fps: Some(5.0), ..FormatRequest::ANYTHING };
     let command = ["sh", "-c", "echo {width}x{height}+{fps} >&2; exit 1"].map(String::from).to_vec();

@@ -16,7 +16,7 @@ fn files(path: &Path, looped: bool) -> FilesOpener {
     FilesOpener::new(path.to_owned(), looped, false, FormatRequest::ANYTHING)
 }
 
-/// An AVI as a simple recorder writes it: sound beside the pictures, an index behind them.
+/// An AVI as a simple recorder writes it: sound beside the pictures, an index after them.
 fn avi(pictures: &[Bytes], codec: &[u8; 4], fps: u32) -> Vec<u8> {
     fn chunk(id: &[u8; 4], body: &[u8]) -> Vec<u8> {
         let mut bytes = [&id[..], &(body.len() as u32).to_le_bytes(), body].concat();
@@ -44,7 +44,7 @@ fn avi(pictures: &[Bytes], codec: &[u8; 4], fps: u32) -> Vec<u8> {
     chunk(b"RIFF", &body)
 }
 
-/// Everything a path has to show, once; it must end as the end.
+/// Everything below a path, once; it must end as the end.
 fn once(path: &Path) -> Vec<Bytes> {
     let (frames, trouble) = to_the_end(&mut *open(&mut files(path, false)));
     assert_eq!(trouble.kind, SourceErrorKind::Ended, "{trouble}");
@@ -68,12 +68,12 @@ fn a_folder_plays_by_name_and_is_read_again() {
     assert_eq!([take(&mut *source), take(&mut *source)], [a.clone(), b.clone()]);
     put("95.jpg", &c);
     fs::remove_file(folder.path().join("10.jpg")).unwrap();
-    // This round still has the name; the next no longer has the other.
+    // This round still has the name; the next one no longer has the other.
     assert_eq!([take(&mut *source), take(&mut *source), take(&mut *source)], [c.clone(), a, c]);
 }
 
 #[test]
-fn a_list_names_paths_from_where_it_lies() {
+fn a_list_names_paths_relative_to_itself() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("sub")).unwrap();
     let (a, b) = (picture(1), picture(2));
@@ -90,7 +90,7 @@ fn a_list_names_paths_from_where_it_lies() {
 }
 
 #[test]
-fn many_faulty_files_hold_nobody_up() {
+fn many_faulty_files_delay_nobody() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["1.jpg", "2.jpg"] {
         fs::write(folder.path().join(name), "no picture").unwrap();
@@ -104,7 +104,7 @@ fn many_faulty_files_hold_nobody_up() {
 }
 
 #[test]
-fn clips_play_whole() {
+fn clips_play_completely() {
     let folder = tempfile::tempdir().unwrap();
     let all = pictures(9);
     let path = folder.path().join("clip");
@@ -141,7 +141,7 @@ fn a_damaged_clip_plays_as_far_as_it_goes() {
 }
 
 #[test]
-fn the_pace_is_the_wished_one_else_the_clips_own() {
+fn the_pace_is_the_requested_one_or_the_clips_own() {
     let folder = tempfile::tempdir().unwrap();
     let put = |name: &str, bytes: &[u8]| {
         let path = folder.path().join(name);
@@ -168,7 +168,7 @@ fn the_pace_is_the_wished_one_else_the_clips_own() {
 }
 
 #[test]
-fn what_cannot_be_played_is_named() {
+fn an_unplayable_file_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let put = |name: &str, bytes: &[u8]| {
         let path = folder.path().join(name);
@@ -180,7 +180,7 @@ fn what_cannot_be_played_is_named() {
     assert_eq!(refused(&mut files(&missing, true)).kind, SourceErrorKind::Absent);
     assert_eq!(refused(&mut files(folder.path(), true)).kind, SourceErrorKind::Absent);
     assert_eq!(put("empty list", b"# nothing\n").kind, SourceErrorKind::Absent);
-    // A pipe nobody writes to must not hold the capture thread up.
+    // A pipe without a writer must not block the capture thread.
     let pipe = folder.path().join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let trouble = refused(&mut files(&pipe, true));
@@ -207,7 +207,7 @@ fn what_cannot_be_played_is_named() {
     }
 }
 
-/// Nobody waits for it longer than he says, not even when it is opened again, and no more than one thread hangs with it.
+/// Waiting for it never exceeds the given time, even when it is opened again, and only one thread hangs with it.
 #[test]
 fn a_file_system_that_hangs_is_silent() {
     let folder = tempfile::tempdir().unwrap();
@@ -236,9 +236,9 @@ fn a_file_system_that_hangs_is_silent() {
     assert_eq!([next(&mut *source).unwrap().0, next(&mut *source).unwrap().0], [picture(1), picture(2)]);
 }
 
-/// `/proc` and `/sys` are no pictures, and reading some of their files waits for ever.
+/// `/proc` and `/sys` have no pictures, and reading some of their files waits for ever.
 #[test]
-fn what_the_kernel_makes_up_is_refused() {
+fn files_of_proc_and_sys_are_refused() {
     for path in ["/proc", "/proc/kmsg", "/proc/self/maps", "/sys", "/sys/devices/system/cpu/online"] {
         let trouble = refused(&mut files(Path::new(path), true));
         let why = "cannot be read: the kernel's own file systems, such as /proc and /sys, hold no pictures";
@@ -247,7 +247,7 @@ fn what_the_kernel_makes_up_is_refused() {
 }
 
 #[test]
-fn what_ffmpeg_writes_is_played() {
+fn films_of_ffmpeg_are_played() {
     let folder = tempfile::tempdir().unwrap();
     let make = |name: &str, codec: &[&str]| {
         let path = folder.path().join(name);

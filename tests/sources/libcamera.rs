@@ -1,4 +1,4 @@
-//! Cameras through libcamera's helper, which here is one that speaks the protocol and can be told what to do wrong.
+//! Cameras through libcamera's helper. Here a fake helper speaks the protocol and makes faults on request.
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ fn next(source: &mut dyn Source) -> Result<u64, SourceError> {
     }
 }
 
-/// What the source ends with.
+/// The fault with which the source ends.
 fn end(source: &mut dyn Source) -> SourceError {
     loop {
         if let Err(trouble) = next(source) {
@@ -54,7 +54,7 @@ fn set(source: &mut dyn Source, name: &str, value: f64) -> Result<f64, SourceErr
 }
 
 #[test]
-fn frames_are_lent_where_they_lie_with_a_smaller_one_beside() {
+fn frames_are_lent_in_place_with_a_smaller_one_beside() {
     let helpers = Helpers::new();
     let mut source = open(&mut opener(&helpers));
     let delivers = source.source_info().clone();
@@ -66,7 +66,7 @@ fn frames_are_lent_where_they_lie_with_a_smaller_one_beside() {
     let mut last = 0;
     for _ in 0..40 {
         let frame = loop {
-            // The borrow of one that did not come ends here.
+            // The borrow of a frame that did not come ends here.
             if source.next(Duration::from_millis(200)).unwrap().is_some() {
                 break source.next(LONG).unwrap().unwrap();
             }
@@ -91,7 +91,7 @@ fn frames_are_lent_where_they_lie_with_a_smaller_one_beside() {
 }
 
 #[test]
-fn a_size_of_its_own_and_rows_that_are_padded() {
+fn a_requested_size_and_padded_rows() {
     let helpers = Helpers::new();
     let wanted =
         FormatRequest { width: Some(1000), height: Some(562), fps: Some(60.0), ..FormatRequest::ANYTHING };
@@ -107,7 +107,7 @@ fn a_size_of_its_own_and_rows_that_are_padded() {
 }
 
 #[test]
-fn controls_are_set_answered_and_kept_while_the_picture_is_turned() {
+fn controls_are_set_answered_and_kept_across_a_rotation() {
     let helpers = Helpers::new();
     let mut source = open(&mut opener(&helpers));
     let _ = next(&mut *source).unwrap();
@@ -117,7 +117,7 @@ fn controls_are_set_answered_and_kept_while_the_picture_is_turned() {
     let gain = control(&mut *source, "analogue_gain");
     assert_eq!((gain.value, gain.default, gain.unit.as_str(), gain.inactive), (2.5, 1.0, "×", false));
     assert_eq!((control(&mut *source, "lux").value, control(&mut *source, "af_state").value), (412.0, 2.0));
-    // Ruled by automatic white balance: what the camera has measured is shown.
+    // Automatic white balance controls it, so the measured value is shown.
     let temperature = control(&mut *source, "colour_temperature");
     assert_eq!((temperature.value, temperature.inactive), (4200.0, true));
     let refused = set(&mut *source, "analogue_gain", 99.0).unwrap_err();
@@ -141,7 +141,7 @@ fn controls_are_set_answered_and_kept_while_the_picture_is_turned() {
             ("analogue_gain".into(), 2.5),
             ("lens_position".into(), 3.25),
             ("analogue_gain".into(), 99.0),
-            // It was configured again to be turned.
+            // It was configured again for the rotation.
             ("ae_enable".into(), 0.0),
             ("analogue_gain".into(), 2.5),
             ("lens_position".into(), 3.25),
@@ -150,7 +150,7 @@ fn controls_are_set_answered_and_kept_while_the_picture_is_turned() {
 }
 
 #[test]
-fn a_camera_that_is_turned_is_opened_so_again() {
+fn a_rotated_camera_is_reopened_with_its_rotation() {
     let helpers = Helpers::new();
     let mut opener = opener(&helpers);
     let mut source = open(&mut opener);
@@ -165,7 +165,7 @@ fn a_camera_that_is_turned_is_opened_so_again() {
 }
 
 #[test]
-fn what_is_told_of_a_camera_that_sleeps() {
+fn the_controls_of_an_idle_camera() {
     let helpers = Helpers::new();
     let mut opener = opener(&helpers);
     assert_eq!(opener.identity().as_deref(), Some(CAMERA));
@@ -178,7 +178,7 @@ fn what_is_told_of_a_camera_that_sleeps() {
     assert_eq!(source.next(LONG).unwrap().unwrap().width, 4608);
 }
 
-/// How an open ends where the helper does this wrong.
+/// The fault of an open with a helper that misbehaves like this.
 fn refused_by(how: Value) -> SourceError {
     let helpers = Helpers::new();
     helpers.goes_wrong(HELPER, &how);
@@ -188,7 +188,7 @@ fn refused_by(how: Value) -> SourceError {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_in_words_and_nothing_is_left_running() {
+fn nonsense_of_a_helper_is_refused_in_words_and_nothing_is_left_running() {
     let size = |width: u32, height: u32, stride: u32| json!({"configured": {"streams": [{"fourcc": "NV12", "width": width, "height": height, "stride": stride}]}});
     for how in [
         size(0, 720, 1280),
@@ -262,7 +262,7 @@ fn how_a_stream_can_end() {
 }
 
 #[test]
-fn a_helper_that_says_nothing_or_no_end_of_it_holds_nobody_up() {
+fn a_silent_or_endless_helper_delays_nobody() {
     for how in ["hang", "flood"] {
         let helpers = Helpers::new();
         helpers.goes_wrong(HELPER, &json!({"after": 3, "then": how, "set": "silent"}));
@@ -273,7 +273,7 @@ fn a_helper_that_says_nothing_or_no_end_of_it_holds_nobody_up() {
         let began = Instant::now();
         assert_eq!(source.next(Duration::from_millis(100)).map(|frame| frame.is_some()), Ok(false), "{how}");
         assert_eq!(set(&mut *source, "brightness", 0.5).unwrap_err().kind, SourceErrorKind::Silent, "{how}");
-        // Turned, it is configured again.
+        // A rotation configures it again.
         assert_eq!(set(&mut *source, "orientation", 1.0).unwrap_err().kind, SourceErrorKind::Silent, "{how}");
         drop(source);
         assert!(began.elapsed() < LONG, "{how}");
@@ -297,7 +297,7 @@ fn a_bell_ends_one_wait_and_not_the_next() {
 }
 
 #[test]
-fn a_helper_that_heeds_neither_the_end_nor_sigterm_is_killed() {
+fn a_helper_that_ignores_the_end_and_sigterm_is_killed() {
     let helpers = Helpers::new();
     helpers.goes_wrong(HELPER, &json!({"ignores_the_end": true}));
     let mut source = open(&mut opener(&helpers));
@@ -343,7 +343,7 @@ fn the_newest_helper_whose_libcamera_is_there_is_used() {
     helpers.behaves();
     helpers.goes_wrong("libcamera-0.4", &json!({"exit": 127, "words": "libcamera.so.0.4: cannot open"}));
     next(&mut *open(&mut opener)).unwrap();
-    // And where none fits it is said why.
+    // If none fits, the reason is reported.
     helpers.goes_wrong(HELPER, &json!({"exit": 127}));
     let trouble = refused(&mut opener);
     assert_eq!(trouble.kind, SourceErrorKind::Unsupported);
@@ -356,7 +356,7 @@ fn many_openings_leave_nothing_behind() {
     let mut opener = opener(&helpers);
     let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
     drop(open(&mut opener));
-    // Other tests of this program open descriptors meanwhile: what leaks here is three for each opening at least.
+    // Other tests of this program open descriptors meanwhile; a leak here would be at least three per opening.
     let before = descriptors();
     for _ in 0..30 {
         let mut source = open(&mut opener);

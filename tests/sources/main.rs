@@ -18,10 +18,10 @@ use tallycam::base::Stop;
 use tallycam::media::SourceError;
 use tallycam::source::{Opener, Source};
 
-/// Generous: nothing here takes so long unless it hangs.
+/// Generous: nothing here takes this long unless it hangs.
 const LONG: Duration = Duration::from_secs(30);
 
-/// A real JPEG of 64 × 48 pixels, told apart by `n`.
+/// A real JPEG of 64 × 48 pixels, distinguished by `n`.
 fn picture(n: u8) -> Bytes {
     let pixels: Vec<u8> = (0..64 * 48).map(|i| ((i * usize::from(n) + i / 64) % 251) as u8).collect();
     let format = turbojpeg::PixelFormat::GRAY;
@@ -46,7 +46,7 @@ fn refused(opener: &mut dyn Opener) -> SourceError {
     opener.open(&Stop::new()).err().expect("it opens")
 }
 
-/// A frame's bytes; shown short, for a test that fails.
+/// A frame's bytes; their debug output is short, for a test that fails.
 #[derive(Clone, PartialEq, Eq)]
 struct Bytes(Vec<u8>);
 
@@ -73,7 +73,7 @@ impl std::fmt::Debug for Bytes {
     }
 }
 
-/// The next frame's bytes and number, or the trouble.
+/// The next frame's bytes and number, or the fault.
 fn next(source: &mut dyn Source) -> Result<(Bytes, u64), SourceError> {
     let until = Instant::now() + LONG;
     loop {
@@ -84,7 +84,7 @@ fn next(source: &mut dyn Source) -> Result<(Bytes, u64), SourceError> {
     }
 }
 
-/// Frames up to the one that equals `last`; what is skipped in between is nobody's business.
+/// Frames up to the one that equals `last`; any may be skipped in between.
 fn until(source: &mut dyn Source, last: &Bytes) -> Vec<Bytes> {
     let mut frames = Vec::new();
     while frames.last().is_none_or(|frame| frame != last) {
@@ -93,7 +93,7 @@ fn until(source: &mut dyn Source, last: &Bytes) -> Vec<Bytes> {
     frames
 }
 
-/// The trouble a source ends in, and the frames before it.
+/// The frames of a source, and the fault that ends it.
 fn to_the_end(source: &mut dyn Source) -> (Vec<Bytes>, SourceError) {
     let mut frames = Vec::new();
     loop {

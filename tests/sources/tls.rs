@@ -1,5 +1,5 @@
-//! Network cameras over HTTPS. The authorities a system trusts are told through the environment,
-//! which belongs to the whole process: so the test runs itself again, in a process of its own.
+//! Network cameras over HTTPS. The environment names the authorities that a system trusts, and it belongs to the
+//! whole process; so the test runs itself again as a child process.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -15,11 +15,11 @@ use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned, crypto};
 use super::url::server;
 use super::{open, picture, refused, until};
 
-/// Where the child finds the server.
+/// Tells the child the address of the server.
 const HOST: &str = "TALLYCAM_TEST_HTTPS";
 
 #[test]
-fn a_trusted_camera_is_shown_and_another_is_not() {
+fn only_a_trusted_camera_is_shown() {
     if let Ok(host) = std::env::var(HOST) {
         return as_child(&host);
     }
@@ -42,7 +42,7 @@ fn a_trusted_camera_is_shown_and_another_is_not() {
     let trusted = folder.path().join("trusted.pem");
     std::fs::write(&trusted, made.cert.pem()).unwrap();
     let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "tls::a_trusted_camera_is_shown_and_another_is_not", "--nocapture"])
+        .args(["--exact", "tls::only_a_trusted_camera_is_shown", "--nocapture"])
         .env(HOST, port)
         .env("SSL_CERT_FILE", &trusted)
         .env_remove("SSL_CERT_DIR")
@@ -50,7 +50,7 @@ fn a_trusted_camera_is_shown_and_another_is_not() {
         .unwrap();
     assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
 
-    // Here nobody trusts it.
+    // Nobody trusts it here.
     let trouble = refused(
         &mut UrlOpener::new(&format!("https://localhost:{port}/"), None, FormatRequest::ANYTHING).unwrap(),
     );
@@ -76,7 +76,7 @@ fn serve(connection: TcpStream, config: &Arc<ServerConfig>) {
     while !head.ends_with(b"\r\n\r\n") {
         match secure.read(&mut byte) {
             Ok(1) => head.push(byte[0]),
-            // Whoever does not trust us goes away.
+            // A client that does not trust us disconnects.
             _ => return,
         }
     }

@@ -1,4 +1,4 @@
-//! Network cameras: small servers, each with its own idea of HTTP.
+//! Network cameras: small servers, each with its own variant of HTTP.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -14,7 +14,7 @@ use tallycam::source::{FormatRequest, Opener};
 
 use super::{Bytes, LONG, joined, next, open, picture, pictures, refused, to_the_end, until};
 
-/// An address that refuses, as long as the socket is kept: it is bound, and nothing listens there.
+/// An address that refuses connections while the socket exists: it is bound, and nothing listens there.
 fn nobody_listens() -> (Socket, SocketAddr) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
@@ -22,8 +22,8 @@ fn nobody_listens() -> (Socket, SocketAddr) {
     (socket, address)
 }
 
-/// A server that hands every connection to `serve`, with how many came before. Its thread ends
-/// with the test's process.
+/// A server that passes every connection to `serve`, with the number of earlier ones. Its thread ends with the test's
+/// process.
 pub fn server(serve: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let host = listener.local_addr().unwrap().to_string();
@@ -37,7 +37,7 @@ pub fn server(serve: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> Strin
     host
 }
 
-/// A request's head; `None` when the other side is done.
+/// A request's head; `None` after the end.
 fn request(connection: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
     let mut byte = [0];
@@ -50,7 +50,7 @@ fn request(connection: &mut TcpStream) -> Option<String> {
     Some(String::from_utf8(head).unwrap())
 }
 
-/// Waits until the other side is done.
+/// Waits for the end of the other side.
 fn hold(mut connection: TcpStream) {
     let mut rest = [0; 1024];
     while connection.read(&mut rest).is_ok_and(|len| len > 0) {}
@@ -104,7 +104,7 @@ fn streams_of_every_make() {
 }
 
 #[test]
-fn chunks_and_closing_are_no_matter() {
+fn chunked_and_closing_answers_are_read() {
     let a = picture(1);
     let mut chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
     for piece in a.chunks(100) {
@@ -120,7 +120,7 @@ fn chunks_and_closing_are_no_matter() {
 }
 
 #[test]
-fn an_end_is_told_after_the_last_picture() {
+fn an_end_is_reported_after_the_last_picture() {
     let (a, b) = (picture(1), picture(2));
     let host = answers(stream(|_| "--frame\r\n\r\n".into(), &[&b, &a]), true);
     let (frames, trouble) = to_the_end(&mut *open(&mut url(&format!("http://{host}/"))));
@@ -149,7 +149,7 @@ fn a_stream_without_pictures_is_given_up() {
 }
 
 #[test]
-fn after_a_giant_and_one_cut_short_the_next_is_shown() {
+fn after_an_oversized_and_a_truncated_picture_the_next_is_shown() {
     let good = picture(2);
     let host = server({
         let good = good.clone();
@@ -168,21 +168,21 @@ fn after_a_giant_and_one_cut_short_the_next_is_shown() {
     });
     let mut source = open(&mut url(&format!("http://{host}/")));
     let frames = until(&mut *source, &good);
-    // Faulty ones are lent too, for whoever counts them; none of them is a picture.
+    // Faulty frames are lent, too, so that the caller can count them; none of them is a picture.
     for frame in &frames[..frames.len() - 1] {
         assert!(tallycam::media::jpeg::inspect(frame).is_err());
     }
 }
 
 #[test]
-fn silence_is_no_error() {
+fn a_pause_is_no_error() {
     let host = answers(STREAM.to_vec(), false);
     let mut source = open(&mut url(&format!("http://{host}/")));
     assert_eq!(source.next(Duration::from_millis(20)).map(|frame| frame.is_some()), Ok(false));
 }
 
 #[test]
-fn opening_ends_when_told_to_stop() {
+fn opening_ends_on_the_stop_flag() {
     let asked = Arc::new(AtomicUsize::new(0));
     let host = server({
         let asked = Arc::clone(&asked);
@@ -216,7 +216,7 @@ fn single_pictures_are_asked_for_over_one_connection() {
             while request(&mut connection).is_some() {
                 n += 1;
                 let picture = picture(n);
-                // The second is cut short, the third comes without a length and ends the connection.
+                // The second is truncated; the third has no length and ends the connection.
                 let (bytes, length) = match n {
                     2 => (&picture[..picture.len() / 2], Some(picture.len() / 2)),
                     3 => (&picture[..], None),
@@ -288,7 +288,7 @@ fn logins_basic_and_digest() {
                 assert_eq!(next(&mut *source).unwrap().0, picture(1));
             }
         }
-        // Nothing was told before it was asked for, and once it was, nothing was asked twice.
+        // No credentials are sent before they are requested, and then no request is sent twice.
         let seen = std::mem::take(&mut *seen.lock().unwrap());
         assert_eq!(seen.iter().filter(|sent| sent.is_none()).count(), 2, "{seen:?}");
 
@@ -301,7 +301,7 @@ fn logins_basic_and_digest() {
     }
 }
 
-/// Judges as a server does: computes the answer again from the password.
+/// Checks a digest as a server does, by computing it from the password.
 fn is_right_digest(sent: &str) -> bool {
     let mut header = digest_auth::AuthorizationHeader::parse(sent).unwrap();
     let response = header.response.clone();
@@ -330,9 +330,9 @@ fn redirects_are_followed_but_not_for_ever() {
     assert_eq!(refused(&mut url(&format!("http://{host}/gopher"))).kind, SourceErrorKind::Failed);
 }
 
-/// An address of this machine that is neither loopback nor link-local, where it has one.
+/// An address of this machine that is neither loopback nor link-local, if it has one.
 fn own_address() -> Option<IpAddr> {
-    // Nothing is sent: only a way is chosen.
+    // Nothing is sent: connecting only selects a route.
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.connect("192.0.2.77:9").ok()?;
     let IpAddr::V4(ip) = socket.local_addr().ok()?.ip() else { return None };
@@ -340,11 +340,11 @@ fn own_address() -> Option<IpAddr> {
 }
 
 #[test]
-fn a_server_elsewhere_leads_nowhere_on_this_machine() {
+fn a_remote_server_cannot_redirect_to_this_machine() {
     let Some(elsewhere) = own_address() else {
         return println!("LEFT OUT: this machine has no address but loopback");
     };
-    // Whoever is led here would be let in as a program of this machine.
+    // A request that is redirected here would be admitted as a program of this machine.
     let asked = Arc::new(AtomicUsize::new(0));
     let here = server({
         let asked = Arc::clone(&asked);
@@ -378,7 +378,7 @@ fn a_server_elsewhere_leads_nowhere_on_this_machine() {
 }
 
 #[test]
-fn a_login_is_not_told_to_another_server() {
+fn a_login_is_not_sent_to_another_server() {
     let received = Arc::new(Mutex::new(None));
     let other = server({
         let received = Arc::clone(&received);
@@ -433,7 +433,7 @@ fn every_refusal_has_its_own_words() {
 }
 
 #[test]
-fn of_a_flood_the_newest_is_given() {
+fn a_flood_gives_the_newest_picture() {
     let all = pictures(50);
     let (sent, is_sent) = std::sync::mpsc::channel();
     let sent = Mutex::new(sent);
@@ -461,7 +461,7 @@ fn of_a_flood_the_newest_is_given() {
 }
 
 #[test]
-fn what_ffmpeg_reaches_is_shown() {
+fn cameras_that_need_ffmpeg_are_shown() {
     let clip = tempfile::tempdir().unwrap();
     let file = clip.path().join("clip.ts");
     let made = std::process::Command::new("ffmpeg")
@@ -488,7 +488,7 @@ fn what_ffmpeg_reaches_is_shown() {
     let seen = tallycam::media::jpeg::inspect(&frame).unwrap();
     assert_eq!((seen.width, seen.height), (80, 60));
 
-    // While it runs every user of the machine can read its command line.
+    // While it runs, every user of the machine can read its command line.
     let camera = TcpListener::bind("127.0.0.1:0").unwrap();
     let host = camera.local_addr().unwrap();
     let running = open(&mut url(&format!("rtsp://me:hu%24h@{host}/live/it's?a=1")));
@@ -509,7 +509,7 @@ fn what_ffmpeg_reaches_is_shown() {
     assert!(!lines.is_empty() && lines.iter().all(|line| !line.contains("hu%24h")), "{lines:?}");
     drop(running);
 
-    // What ffmpeg says is quoted, the password in it is not.
+    // ffmpeg's message is quoted without the password.
     let (_held, closed) = nobody_listens();
     let (_, trouble) = to_the_end(&mut *open(&mut url(&format!("rtsp://me:hush@{closed}/live"))));
     assert_eq!(trouble.kind, SourceErrorKind::Failed);

@@ -1,8 +1,8 @@
-//! Counting from recorded detections, compared with the truth crossing by crossing.
+//! Crossings counted from recorded detections, compared one by one with the ground truth.
 //!
-//! The recordings and their ground truth may not be part of this repository (the truth is
-//! MOTChallenge's, CC BY-NC-SA). They are read from `../shared/testdata` beside it, or from where
-//! `TALLYCAM_TESTDATA` says; without them the tests say so and pass.
+//! The recordings and their ground truth may be absent from this repository (the truth is MOTChallenge's, CC
+//! BY-NC-SA). The tests read them from `../shared/testdata` beside it, or from the folder in `TALLYCAM_TESTDATA`;
+//! without them they say so and pass.
 //!
 //! One set of parameters serves all clips, models and rates: the defaults.
 
@@ -15,7 +15,7 @@ use tallycam::vision::{
     LineId, Point,
 };
 
-/// How far a crossing may be from the true one, in seconds.
+/// Maximum distance of a crossing from the true one, in seconds.
 const TOLERANCE: f64 = 1.0;
 
 struct Clip {
@@ -45,7 +45,7 @@ const ONE_BY_ONE: Clip = Clip {
 const YOLOX: &str = "yolox_nano_416";
 const SSDLITE: &str = "ssdlite_mnv2_coco300";
 
-/// A crossing: seconds of the clip, and which way.
+/// A crossing: seconds of the clip, and its direction.
 type Event = (f64, Direction);
 
 fn testdata() -> Option<PathBuf> {
@@ -75,11 +75,11 @@ fn detections(clip: &Clip, model: &str, labels: &Labels) -> Option<BTreeMap<u64,
     Some(frames)
 }
 
-/// What is truly crossed, in the order of time.
+/// The true crossings, in order of time.
 fn truth(clip: &Clip, line: &str) -> Vec<Event> {
     if clip.name == ONE_BY_ONE.name {
-        // Six persons leave to the right, one after another; when each passed was looked up in
-        // the clip's frames, to half a second.
+        // Six persons leave to the right, one after another. The time of each was read from the clip's frames, to
+        // half a second.
         return [19.0, 44.0, 69.0, 86.0, 119.0, 135.0].map(|time| (time, Direction::Out)).to_vec();
     }
     let path = testdata().unwrap().join("groundtruth/PETS09-S2L1.crossings.csv");
@@ -97,7 +97,7 @@ fn truth(clip: &Clip, line: &str) -> Vec<Event> {
     events
 }
 
-/// What is counted when only every `every`th frame, from the frame 1 + `first` on, is looked at.
+/// Counts with every `every`th frame, beginning with frame 1 + `first`.
 fn count(
     clip: &Clip,
     seen: &BTreeMap<u64, Vec<Detection>>,
@@ -126,8 +126,7 @@ fn count(
     found
 }
 
-/// How many of the counted crossings are true ones: pairs of one direction within the tolerance,
-/// the nearest first.
+/// Number of counted crossings that are true: pairs of one direction within the tolerance, nearest first.
 fn matched(counted: &[Event], truth: &[Event]) -> usize {
     let mut pairs: Vec<(f64, usize, usize)> = Vec::new();
     for (at, one) in counted.iter().enumerate() {
@@ -153,17 +152,17 @@ fn sums(events: &[Event]) -> (i64, i64) {
     (out, events.len() as i64 - out)
 }
 
-/// What one model's detections came to on one line at one rate, in the worst of all first frames.
+/// Result of one model's detections on one line at one rate, for the worst first frame.
 struct Result {
     line: &'static str,
     every: u64,
-    /// By how many the sums of both directions are off, added up.
+    /// Sum of the absolute errors of both directions.
     off: i64,
     precision: f64,
     recall: f64,
 }
 
-/// Prints the table of a clip and a model, and gives it.
+/// Prints the table of a clip and a model, and returns it.
 fn table(clip: &Clip, model: &str) -> Vec<Result> {
     let labels = Labels::new(["person", "bicycle", "car", "motorcycle", "bus", "truck"]);
     let Some(seen) = detections(clip, model, &labels) else { return Vec::new() };
@@ -199,8 +198,7 @@ fn table(clip: &Clip, model: &str) -> Vec<Result> {
     results
 }
 
-/// Holds a table against what is to be reached: line, every how many frames, most that the sums may
-/// be off, least precision and recall.
+/// Compares a table with its targets: line, frame step, maximum error of the sums, minimum precision and recall.
 fn reaches(results: &[Result], targets: &[(&str, u64, i64, f64, f64)]) {
     for (line, every, off, precision, recall) in targets {
         for r in results.iter().filter(|r| r.line == *line && r.every == *every) {
@@ -247,7 +245,7 @@ fn same_detections_same_crossings() {
     assert_eq!(once, count(&VTEST, &seen, &labels, 1, 0));
 }
 
-/// Numbers from −1 to 1 that look random and are always the same.
+/// Reproducible pseudo-random numbers from −1 to 1.
 fn roll(state: &mut u64) -> f32 {
     *state ^= *state << 13;
     *state ^= *state >> 7;
@@ -255,8 +253,8 @@ fn roll(state: &mut u64) -> f32 {
     (*state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
 }
 
-/// What is reached is no luck with these very boxes: with every edge and score a little off and one
-/// box in thirty gone, it is reached as well.
+/// The results do not depend on these very boxes: they hold with every edge and score a little off and one box in
+/// thirty removed.
 #[test]
 fn small_errors_change_little() {
     let labels = Labels::new(["person", "bicycle", "car", "motorcycle", "bus", "truck"]);

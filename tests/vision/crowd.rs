@@ -1,8 +1,8 @@
-//! A crowded street, seen by a detector that errs: everybody who walks or drives across the middle is
-//! counted, at every seed, though they hide one another all the time.
+//! A crowded street, seen by a faulty detector. Everybody who walks or drives across the middle is counted, with
+//! every seed, although they hide one another all the time.
 //!
-//! The street is scripted here, so this needs no recording and no model, and is of another kind than the
-//! clips that the parameters were looked at with.
+//! The street is scripted here, so it needs no recording and no model, and differs from the clips with which the
+//! parameters were chosen.
 
 use tallycam::vision::{
     Aspect, Bounds, Counter, CounterOptions, CountingLine, Detection, Direction, Labels, LineId, Point,
@@ -11,8 +11,8 @@ use tallycam::vision::{
 const SIZE: (u32, u32) = (1280, 720);
 const FRAMES: u64 = 600;
 
-/// The lanes, the farthest first: where they are down the picture, whether they lead to the right, who
-/// uses them, seconds in a slot, and how likely it is that somebody enters in it.
+/// The lanes, the farthest first: vertical position, true if it leads to the right, its users, seconds per slot, and
+/// the probability that somebody enters in a slot.
 const LANES: [(f32, bool, &str, f64, f32); 8] = [
     (0.472, true, "person", 7.0, 0.55),
     (0.492, false, "person", 6.5, 0.55),
@@ -24,7 +24,7 @@ const LANES: [(f32, bool, &str, f64, f32); 8] = [
     (0.955, false, "person", 11.0, 0.4),
 ];
 
-/// Somebody's way through the picture: lengths in fractions of it, times in seconds.
+/// A way through the picture: lengths in fractions of it, times in seconds.
 struct Walker {
     class: &'static str,
     to_the_right: bool,
@@ -32,9 +32,9 @@ struct Walker {
     width: f32,
     height: f32,
     enters: f64,
-    /// Widths of the picture a second.
+    /// Widths of the picture per second.
     speed: f64,
-    /// When after entering it stops, and for how long.
+    /// Time of a stop after entering, and its length.
     stop: (f64, f64),
 }
 
@@ -59,14 +59,14 @@ impl Walker {
     }
 }
 
-/// All who pass in `seconds`, the farthest first.
+/// Everybody who passes in `seconds`, the farthest first.
 fn crowd(seed: u64, seconds: f64) -> Vec<Walker> {
     let mut dice = Dice(seed.wrapping_mul(0xD6E8_FEB8_6659_FD93) | 1);
-    // The first numbers of seeds that are alike are alike.
+    // The first numbers of similar seeds are similar.
     let _ = (0..20).map(|_| dice.roll()).last();
     let mut crowd = Vec::new();
     for (lane, to_the_right, class, slot, chance) in LANES {
-        // Some are on their way when it begins.
+        // Some are already on their way at the beginning.
         for number in -3..(seconds / slot) as i32 {
             if dice.roll() >= chance {
                 continue;
@@ -92,7 +92,7 @@ fn crowd(seed: u64, seconds: f64) -> Vec<Walker> {
                 speed,
                 stop: (stop, f64::from(1.5 + 3.0 * dice.roll())),
             };
-            // Some people walk in twos.
+            // Some people walk in pairs.
             if class == "person" && dice.roll() < 0.22 {
                 let behind = f64::from(first.width * (0.35 + 0.5 * dice.roll())) / first.speed;
                 crowd.push(Walker {
@@ -109,7 +109,7 @@ fn crowd(seed: u64, seconds: f64) -> Vec<Walker> {
     crowd
 }
 
-/// Numbers that look random and are always the same.
+/// Reproducible pseudo-random numbers.
 struct Dice(u64);
 
 impl Dice {
@@ -126,9 +126,9 @@ impl Dice {
     }
 }
 
-/// What a detector says of a figure. `None` for what is mostly hidden by something nearer or beyond
-/// the picture's edge. If it `errs`, each edge is off by up to a twentieth of the size, one figure in
-/// twenty is not seen at all, and every seventh unsurely.
+/// A detector's view of a figure. `None` if a nearer figure or the picture's edge hides most of it. If it `errs`,
+/// each edge is off by up to a twentieth of the size, one figure in twenty is missed, and every seventh has a low
+/// score.
 fn seen(
     class: &str,
     whole: &Bounds,
@@ -148,8 +148,8 @@ fn seen(
     (shows && !hidden && !missed).then(|| Detection { class: labels.class(class).unwrap(), score, bounds })
 }
 
-/// How many crossings of a seed are known, how many of them were missed, how many were counted, and
-/// how many of these are known ones (same direction, at most a second apart).
+/// For one seed: known crossings, missed ones, counted ones, and the number of counted ones that are known (same
+/// direction, at most a second apart).
 fn street(seed: u64, fps: f64, errs: bool) -> (usize, usize, usize, usize) {
     let labels = Labels::new(["person", "bicycle", "car", "motorcycle", "bus", "truck"]);
     let mut counter = Counter::new(CounterOptions::default(), labels.clone(), Aspect::new(SIZE.0, SIZE.1));
@@ -173,7 +173,7 @@ fn street(seed: u64, fps: f64, errs: bool) -> (usize, usize, usize, usize) {
             counted.push((c.time_us as f64 / 1e6, c.direction));
         }
     }
-    // Who is on the line in the first or the last moments is nobody's mistake.
+    // Crossings in the first or the last moments are left out.
     let inside = |time: f64| (1.0..frames as f64 / fps - 1.0).contains(&time);
     let mut known: Vec<(f64, Direction)> = Vec::new();
     for walker in &crowd {

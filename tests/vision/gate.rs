@@ -1,7 +1,7 @@
-//! The motion gate loses nothing: what is counted with it is what is counted without it.
+//! The motion gate loses nothing: counting with it gives the same as counting without it.
 //!
-//! Each scene is counted twice in one pass, by two schedules that get the same pictures and the same boxes. Boxes of the
-//! simulated street are the true ones; those of clips were recorded (see `accuracy.rs`). With the network itself, all
+//! Each scene is counted twice in one pass, by two schedules that get the same pictures and the same boxes. Boxes of
+//! the simulation are the true ones; those of clips were recorded (see `accuracy.rs`). With the network itself, all
 //! clips and the CPU time of counting:
 //! `cargo test --release --test vision gate:: -- --ignored --nocapture`.
 
@@ -35,7 +35,7 @@ const STEP_US: u64 = 100_000;
 /// Crossings of the same direction this far apart are the same. Seconds.
 const TOLERANCE: f64 = 1.0;
 
-/// Stands for a network where boxes are known: it is asked as one, and sees nothing itself.
+/// Stands for a network whose boxes are known: it is asked like a network, and detects nothing itself.
 struct Known {
     labels: Labels,
     waits: bool,
@@ -72,7 +72,7 @@ impl Detector for Known {
     }
 }
 
-/// A picture that is small already. What is in it is known: of a region, it is given whole.
+/// A small picture with known content; a region of it is given as the whole picture.
 struct Shown<'a>(&'a SmallImage);
 
 impl ReadPicture for Shown<'_> {
@@ -113,7 +113,7 @@ impl Counting {
         Counting { schedule, detector, counter, size, pictures: 0, looks: 0, crossings: Vec::new() }
     }
 
-    /// As `pipeline::counting` does with the next picture, in which `boxes` are.
+    /// Handles the next picture, which contains `boxes`, as `pipeline::counting` does.
     fn look(&mut self, image: &SmallImage, boxes: &[Detection]) {
         if self.size != image.of {
             self.size = image.of;
@@ -146,7 +146,8 @@ fn lines_on(lines: &[[f32; 4]], (width, height): (u32, u32)) -> Vec<CountingLine
     lines.iter().enumerate().map(line).collect()
 }
 
-/// What a detector that looks at `part` sees of something, in fractions of that: nothing, if less than a third of it is there.
+/// A box as a detector that gets only `part` sees it, in fractions of `part`; `None` if less than a third of the box
+/// is inside.
 fn seen_in(part: &Bounds, found: &Detection) -> Option<Detection> {
     let b = &found.bounds;
     let (left, top) = (b.left.max(part.left), b.top.max(part.top));
@@ -174,7 +175,8 @@ impl Compared {
         self.always.look(image, boxes);
     }
 
-    /// Prints what came of it: looks saved (0–1), crossings without the gate, and how many of them it lost.
+    /// Prints and returns the result: fraction of saved detections (0–1), crossings without the gate, and those of
+    /// them that it lost.
     fn print_summary(&self, what: &str) -> (f64, usize, usize) {
         let saved = 1.0 - self.gated.looks as f64 / self.gated.pictures as f64;
         let mut left = self.gated.crossings.clone();
@@ -195,11 +197,11 @@ impl Compared {
     }
 }
 
-/// What is done to a frame of the street, by its number: to luma and chroma, each with its width.
+/// Changes luma and chroma of a frame of the street by its number; each comes with its width.
 type Effect = fn(u64, &mut [u8], &mut [u8], usize);
 
-/// A tenth of a second after another: half a minute of the street, `empty` seconds of the moment when it was empty, and half a
-/// minute again, in this weather.
+/// The street in steps of a tenth of a second, in this weather: half a minute, then `empty` seconds of the frame in
+/// which it was empty, then another half a minute.
 fn street(seed: u64, empty: u64, lines: &[[f32; 4]], effect: Effect) -> Compared {
     let wanted = FormatRequest {
         width: Some(SIZE.0),
@@ -244,27 +246,27 @@ fn stamp(time_us: u64) -> ClockTime {
     ClockTime { monotonic_us: time_us, wall_us: time_us, wall_trusted: true }
 }
 
-/// A number for each place and time that looks random, 0–255.
+/// A reproducible pseudo-random number for each place and time, 0–255.
 fn dice(at: u64, place: u64) -> u8 {
     let mut n = at.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ place.wrapping_mul(0xD6E8_FEB8_6659_FD93);
     n ^= n >> 29;
     (n.wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 56) as u8
 }
 
-/// Grain as a sensor has it, a few levels.
+/// Grain of a sensor, a few levels.
 fn grain(at: u64, luma: &mut [u8], _: &mut [u8], _: usize) {
     for (place, y) in luma.iter_mut().enumerate() {
         *y = y.saturating_add(dice(at, place as u64) % 7).saturating_sub(3);
     }
 }
 
-/// Lamps on the mains, seen by a shutter that does not fit: all of it lighter and darker by a tenth.
+/// Mains flicker with an unsynchronised shutter: the whole picture is brighter and darker by a tenth.
 fn flicker(at: u64, luma: &mut [u8], _: &mut [u8], _: usize) {
     let by = 1.0 + 0.1 * (at as f32 * 2.3).sin();
     luma.iter_mut().for_each(|y| *y = (f32::from(*y) * by).min(255.0) as u8);
 }
 
-/// A hundred bright streaks, elsewhere each time.
+/// A hundred bright streaks at other places in each frame.
 fn rain(at: u64, luma: &mut [u8], _: &mut [u8], width: usize) {
     for drop in 0..100 {
         let x = (usize::from(dice(at, 2 * drop)) * 256 + usize::from(dice(at, 2 * drop + 1))) % width;
@@ -316,15 +318,15 @@ fn weather_and_night_lose_nobody() {
 fn a_tree_at_one_line_starves_no_other() {
     let lines = [[30.0, 70.0, 30.0, 10.0], [280.0, 175.0, 280.0, 100.0]];
     let (_, all, lost) = street(3, 20, &lines, tree).print_summary("tree beside");
-    // A car is in the region for three looks, of which each may be the one that counts it.
+    // A car is in the region for three detections, and each of them may be the one that counts it.
     assert!(all > 10 && lost <= 1);
 }
 
 #[test]
-fn a_camera_that_is_turned_is_looked_at_again() {
+fn a_rotated_camera_is_detected_again() {
     let turned = (SIZE.1, SIZE.0);
     let mut compared = Compared::new(&[MIDDLE], SIZE);
-    // Somebody walks over the middle, from left to right, before and after.
+    // A person crosses the middle from left to right, before and after.
     for at in 0..200_u64 {
         let size = if at < 100 { SIZE } else { turned };
         let x = 0.2 + 0.006 * (at % 100) as f32;
@@ -349,7 +351,7 @@ fn a_camera_that_is_turned_is_looked_at_again() {
     assert_eq!((all, lost), (2, 0));
 }
 
-// The clips, which may not be part of this repository.
+// Clips that may be absent from this repository.
 
 const VTEST: (&str, &[[f32; 4]]) = (
     "vtest.avi",
@@ -374,7 +376,7 @@ fn testdata() -> Option<PathBuf> {
     None
 }
 
-/// What a model found in a clip that is `size` large, by frame (the first is 1).
+/// A model's detections in a clip of `size`, by frame (the first is 1).
 fn recorded(path: &Path, size: (u32, u32)) -> BTreeMap<u64, Vec<Detection>> {
     let (width, height, labels) = (size.0 as f32, size.1 as f32, labels());
     let mut frames: BTreeMap<u64, Vec<Detection>> = BTreeMap::new();
@@ -445,7 +447,7 @@ fn shipped() -> OnnxDetector {
     detector.with_file(move || Some(again.clone()))
 }
 
-/// The same that never waits for motion.
+/// The same, without ever waiting for motion.
 struct Always(OnnxDetector);
 
 impl Detector for Always {
@@ -511,7 +513,7 @@ fn cpu() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
-/// A picture as cameras give it.
+/// A picture as cameras send it.
 struct Jpeg<'a> {
     picture: &'a Picture,
     reducer: &'a mut Reducer,
@@ -535,7 +537,7 @@ impl ReadPicture for Jpeg<'_> {
     }
 }
 
-/// CPU seconds that an hour of counting takes, ten pictures a second, from JPEGs to crossings.
+/// CPU seconds of an hour of counting at 10 fps, from JPEGs to crossings.
 fn hour(pictures: &[Picture], mode: RegionMode, detector: &mut dyn Detector) -> f64 {
     let size = (pictures[0].width, pictures[0].height);
     let (width, height) = (size.0 as f32, size.1 as f32);
@@ -554,7 +556,7 @@ fn hour(pictures: &[Picture], mode: RegionMode, detector: &mut dyn Detector) -> 
                 Ok(())
             };
         schedule.detect(&mut jpeg, &mut *detector, &mut counter, detect).unwrap();
-        // It settles first.
+        // The first seconds are left out, while it settles.
         if time_us >= 3_000_000 {
             begun.get_or_insert_with(cpu);
         }

@@ -1,4 +1,4 @@
-//! Counting what crosses: detectors, tracker and lines on real clips, simulated scenes and generated cases.
+//! Counting: detectors, tracker and lines on real clips, simulated scenes and generated cases.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod accuracy;

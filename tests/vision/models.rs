@@ -1,8 +1,8 @@
-//! Real models on real frames, compared with what onnxruntime finds in the same frames.
+//! Real models on real frames, compared with onnxruntime's detections in the same frames.
 //!
-//! Recordings and their detections may not be part of this repository. They are read from
-//! `../shared/testdata` beside it, or from where `TALLYCAM_TESTDATA` says; without them, or without ffmpeg to
-//! read the clip, the tests say so and pass. `TALLYCAM_FRAMES` says how many frames are looked at.
+//! Recordings and their detections may be absent from this repository. The tests read them from `../shared/testdata`
+//! beside it, or from the folder in `TALLYCAM_TESTDATA`; without them, or without ffmpeg to read the clip, they say
+//! so and pass. `TALLYCAM_FRAMES` sets the number of frames.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,9 @@ use tallycam::models::{Addition, Models};
 use tallycam::vision::onnx::OnnxDetector;
 use tallycam::vision::{Bounds, Detection, Detector as _, Labels, nms};
 
-/// Enough to see that decoding is right; more are for measuring.
+/// Enough to check the decoding; more are for measuring.
 const FRAMES: usize = 3;
-/// Detections from this score on are compared.
+/// Minimum score of detections that are compared.
 const SURE: f32 = 0.4;
 const CLIP_FRAMES: usize = 795;
 const CLIP_SIZE: (f32, f32) = (768.0, 576.0);
@@ -51,7 +51,7 @@ fn frames(clip: &Path, folder: &Path) -> Option<Vec<(usize, Vec<u8>)>> {
     Some((1..=count).map_while(|n| Some(((n - 1) * step + 1, read(n)?))).collect())
 }
 
-/// What onnxruntime found in a frame, of the classes that the model has.
+/// onnxruntime's detections in a frame, limited to the classes of the model.
 fn reference(text: &str, frame: usize, labels: &Labels) -> Vec<Detection> {
     let begins = format!("{frame},");
     text.lines()
@@ -68,8 +68,7 @@ fn reference(text: &str, frame: usize, labels: &Labels) -> Vec<Detection> {
         .collect()
 }
 
-/// How many of `found` are also in `wanted`, each of those once: an IoU of 0.5 and a class of the same
-/// group.
+/// Number of boxes in `found` that are also in `wanted`, each used once: an IoU of 0.5 and a class of the same group.
 fn matched(found: &[Detection], wanted: &[Detection], labels: &Labels) -> usize {
     let mut left = wanted.to_vec();
     let is_same = |a: &Detection, b: &Detection| {
@@ -99,7 +98,7 @@ fn compare(mut detector: OnnxDetector, csv: &Path, frames: &[(usize, Vec<u8>)]) 
         let mut found = Vec::new();
         let began = Instant::now();
         detector.detect(&image, &mut found).unwrap();
-        // The network's part of it is a part of it.
+        // The network's share of the time is only a part of it.
         let all = began.elapsed();
         assert!(detector.inference().is_some_and(|part| !part.is_zero() && part < all));
         found.retain(|detection| detection.score >= SURE);
@@ -122,7 +121,7 @@ fn compare(mut detector: OnnxDetector, csv: &Path, frames: &[(usize, Vec<u8>)]) 
 }
 
 #[test]
-fn ssdlite_sees_what_onnxruntime_sees_by_the_original() {
+fn ssdlite_agrees_with_onnxruntime_on_the_original() {
     let Some(data) = testdata() else { return };
     let folder = tempfile::tempdir().unwrap();
     let Some(frames) = frames(&data.join("video/vtest.avi"), folder.path()) else { return };
@@ -137,7 +136,7 @@ fn ssdlite_sees_what_onnxruntime_sees_by_the_original() {
 
 /// The built-in model has the weights of the export at 416 × 416, rounded.
 #[test]
-fn the_built_in_model_sees_what_onnxruntime_sees_by_the_export() {
+fn the_built_in_model_agrees_with_onnxruntime_on_the_export() {
     let Some(data) = testdata() else { return };
     let folder = tempfile::tempdir().unwrap();
     let Some(frames) = frames(&data.join("video/vtest.avi"), folder.path()) else { return };
@@ -150,7 +149,7 @@ fn the_built_in_model_sees_what_onnxruntime_sees_by_the_export() {
 }
 
 #[test]
-fn yolox_sees_what_onnxruntime_sees() {
+fn yolox_agrees_with_onnxruntime() {
     let Some(data) = testdata() else { return };
     let folder = tempfile::tempdir().unwrap();
     let Some(frames) = frames(&data.join("video/vtest.avi"), folder.path()) else { return };

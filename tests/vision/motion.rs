@@ -1,6 +1,6 @@
-//! The simulated street through the real path, with no model: frame, JPEG, reduced JPEG, motion, line.
-//! Whoever crosses is counted, and nobody else, from the first frame on: the street is busy already when
-//! the detector begins to learn it.
+//! The simulated street through the real path without a model: frame, JPEG, reduced JPEG, motion, line. Exactly the
+//! true crossings are counted, from the first frame on, although the street is already busy when the detector begins
+//! to learn it.
 
 use std::time::Duration;
 
@@ -13,17 +13,18 @@ use tallycam::vision::{Aspect, Counter, CountingLine, Detector, Direction, LineI
 
 const SIZE: (u32, u32) = (1280, 720);
 
-/// For so long after the first frame a crossing need not be counted: it takes that long to learn what is
-/// ground and that somebody is somebody. What is counted then must be right all the same. Seconds.
+/// A crossing this early after the first frame may be missed, because the detector still learns the background and
+/// the tracks. Counted crossings must be right even then. Seconds.
 const LEARNING: f64 = 1.5;
 
-/// Who crosses in the last moments may not have arrived on the other side when the clip ends. Seconds.
+/// A crossing this late may be missed, because the object may not arrive on the other side before the clip ends.
+/// Seconds.
 const ARRIVING: f64 = 0.7;
 
-/// Times in seconds, and which way.
+/// Times in seconds, and directions.
 type Crossings = Vec<(f64, Direction)>;
 
-/// What is counted on the middle line, and what crossed it.
+/// Counted and true crossings of the middle line.
 fn street(seed: u64, fps: f64, seconds: f64) -> (Crossings, Crossings) {
     let wanted = FormatRequest {
         width: Some(SIZE.0),
@@ -66,8 +67,8 @@ fn street(seed: u64, fps: f64, seconds: f64) -> (Crossings, Crossings) {
     (counted, known)
 }
 
-/// Counts the streets of `seeds`, and finds each crossing counted and each count a crossing of the same
-/// direction at most a second away. Says at the end what is wrong anywhere.
+/// Counts the streets of `seeds`. Asserts that each crossing is counted and each count is a crossing of the same
+/// direction at most a second away. Lists all errors at the end.
 fn count_exactly(seeds: impl Iterator<Item = u64>, fps: f64, seconds: f64) {
     let (mut all, mut wrong) = (0, Vec::new());
     for seed in seeds {
@@ -99,7 +100,7 @@ fn a_street_is_counted_exactly_fifteen_times_a_second() {
     count_exactly(3..=4, 15.0, 15.0);
 }
 
-// All of it, a minute each: `cargo test --release --test vision motion:: -- --ignored --nocapture`.
+// All seeds, a minute each: `cargo test --release --test vision motion:: -- --ignored --nocapture`.
 
 #[test]
 #[ignore = "takes minutes"]

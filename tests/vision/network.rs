@@ -1,23 +1,23 @@
-//! Networks out of ONNX files: small ones, written here number by number, against plain sums in 64 bits;
-//! and files that are none, damaged or hostile.
+//! Networks from ONNX files: small ones, written here number by number, compared with plain sums in 64 bits; and
+//! files that are no network, damaged or hostile.
 
 use tallycam::base::Fault;
 use tallycam::vision::onnx::{Network, TensorLayout};
 
 use crate::protobuf::{bytes, number, text};
 
-/// What a small network is made of, one after the other.
+/// Layers of a small network.
 #[derive(Clone, Copy)]
 enum Layer {
-    /// Channels that come out, side of the kernel, stride, and whether each channel is on its own.
+    /// Output channels, side of the kernel, stride; true for a separate kernel per channel.
     Convolution { channels: usize, side: usize, stride: usize, depthwise: bool },
-    /// Held within 0 and 6.
+    /// Limited to 0–6.
     Clip,
-    /// Times its own logistic.
+    /// Multiplied by its own logistic.
     Silu,
-    /// The largest of a square window around each.
+    /// The maximum of a square window around each.
     MaxPool { side: usize },
-    /// Twice as large, every number four times.
+    /// Twice as large: every number four times.
     Repeat,
     /// To bytes and back.
     Quantise,
@@ -33,7 +33,7 @@ const fn depthwise(channels: usize, side: usize, stride: usize) -> Layer {
     Convolution { channels, side, stride, depthwise: true }
 }
 
-/// Numbers between −1 and 1 that are the same every time.
+/// Reproducible numbers between −1 and 1.
 fn numbers(seed: usize, count: usize) -> Vec<f32> {
     let mut state = seed as u32 ^ 0x9e37_79b9;
     let mut next = || {
@@ -69,7 +69,7 @@ fn floats(name: &str, dims: &[i64], values: &[f32], half: bool) -> Vec<u8> {
     }
 }
 
-/// The 16-bit float of a number that is one (sign, at most eleven bits, not too small).
+/// The bits of a number as a 16-bit float, which must hold it exactly (sign, at most eleven bits, not too small).
 fn half_bits(value: f32) -> u16 {
     let bits = value.to_bits();
     if bits << 1 == 0 {
@@ -100,7 +100,7 @@ fn node(operator: &str, inputs: &[&str], output: &str, attributes: &[Vec<u8>]) -
     out
 }
 
-/// Dimensions; 0 is one that the file leaves open.
+/// 0 is a dimension that the file leaves open.
 fn value(name: &str, kind: i64, dims: &[i64]) -> Vec<u8> {
     let shape: Vec<u8> = dims
         .iter()
@@ -117,7 +117,7 @@ struct File {
     tensors: Vec<Vec<u8>>,
     inputs: Vec<Vec<u8>>,
     outputs: Vec<Vec<u8>>,
-    /// Shapes on the way, which are true for one size only.
+    /// Intermediate shapes, which are valid for one size only.
     on_the_way: Vec<Vec<u8>>,
 }
 
@@ -209,7 +209,7 @@ fn weights_of(at: usize, made: usize, taps: usize) -> (Vec<f32>, Vec<f32>) {
     (numbers(at, made * taps), numbers(at + 100, made))
 }
 
-/// The same layers, one sum at a time: channels, rows, columns and numbers.
+/// Computes the same layers one sum at a time; the shape is channels, rows, columns.
 fn plainly(
     layers: &[Layer],
     picture: &[f32],
@@ -290,7 +290,7 @@ fn assert_right(layers: &[Layer], height: usize, width: usize) {
     }
 }
 
-/// A first layer and an expansion, each with a depthwise convolution behind it.
+/// A first layer and an expansion, each followed by a depthwise convolution.
 const WIDE: &[Layer] = &[
     dense(16, 3, 1),
     Clip,
@@ -302,7 +302,7 @@ const WIDE: &[Layer] = &[
     dense(5, 1, 1),
 ];
 
-/// What networks of the YOLO family are made of.
+/// Layers of the YOLO family.
 const YOLO: &[Layer] = &[
     dense(8, 3, 2),
     Silu,
@@ -390,7 +390,7 @@ fn the_wrong_count_of_numbers_is_reported() {
 }
 
 #[test]
-fn what_is_no_network_is_told_apart() {
+fn a_file_that_is_no_network_is_refused() {
     let load = |onnx: &[u8]| Network::load(onnx, None, 1).expect_err("no network");
     assert!(says(&load(b""), "this is no ONNX file"));
     assert!(says(&load(b"#!/bin/sh\necho no network\n"), "this is no ONNX file"));
@@ -422,7 +422,7 @@ fn what_is_no_network_is_told_apart() {
     let mut large = plain();
     large.tensors.push(tensor("large", FLOAT, &[1 << 40, 1 << 40], &[0; 8]));
     assert!(says(&load(&large.build()), " is too large: "));
-    // Not in the file, but computed of it before any picture is seen.
+    // Not in the file, but computed from it before any picture is seen.
     let mut endless = plain();
     endless.tensors.push(tensor(
         "shape",
@@ -434,7 +434,7 @@ fn what_is_no_network_is_told_apart() {
     endless.nodes.push(node("Add", &["zeros", "zeros"], "endless", &[]));
     endless.outputs.push(value("endless", FLOAT, &[1, 84, 2_000_000_000]));
     assert!(says(&load(&endless.build()), " is too large: "));
-    // Nor where nobody wants what comes of it.
+    // The same if nobody uses the result.
     endless.outputs.pop();
     endless.nodes.pop();
     endless.nodes.push(node("Sin", &["zeros"], "wave", &[]));
@@ -452,24 +452,24 @@ fn what_is_no_network_is_told_apart() {
         wide.build()
     };
     assert!(says(&load(&wide(40 << 20, 1)), " is too large: "));
-    // None of them is, and all together are.
+    // Each alone is small enough, and all together are too large.
     assert!(says(&load(&wide(1 << 20, 40)), " is too large: "));
     Network::load(&wide(1 << 10, 4), None, 1).expect("small ones are none");
-    // Less comes out than is needed on the way.
+    // The result is smaller than the intermediate values.
     let mut steps = plain();
     steps.tensors.push(floats("column", &[1, 1, 1, 16_384], &[0.5; 16_384], false));
     steps.tensors.push(tensor("sizes", INT64, &[4], &[1i64, 1, 1_000_000, 1].map(i64::to_le_bytes).concat()));
     steps.nodes.push(node("Resize", &["column", "", "", "sizes"], "row", &[]));
     steps.outputs.push(value("row", FLOAT, &[1, 1, 1_000_000, 1]));
     assert!(says(&load(&steps.build()), " is too large: "));
-    // Nobody knows how much comes out.
+    // The size of the result is unknown.
     let mut many = plain();
     many.tensors.push(shape(4 << 20));
     many.nodes.push(node("ConstantOfShape", &["shape"], "none", &[]));
     many.nodes.push(node("NonZero", &["none"], "places", &[]));
     many.outputs.push(value("places", INT64, &[1, 0]));
     assert!(says(&load(&many.build()), "not supported: NonZero;"));
-    // In a graph of its own nobody would look for it.
+    // Hidden in a subgraph.
     let branch = |name: &str| {
         let own = node("ConstantOfShape", &["shape"], name, &[]);
         let graph =
@@ -490,7 +490,7 @@ fn what_is_no_network_is_told_apart() {
     outside.tensors.push([tensor("outside", FLOAT, &[4], &[]), bytes(13, &place)].concat());
     assert!(says(&load(&outside.build()), "its weights in another file (weights.bin)"));
 
-    // The whole is right, and its parts do not fit together.
+    // The total is right, and its parts do not fit together.
     let mut short = plain();
     short.tensors.push(tensor("short", FLOAT, &[100], &[0; 8]));
     load(&short.build());
@@ -500,11 +500,10 @@ fn what_is_no_network_is_told_apart() {
     load(&misfit.build());
 }
 
-/// Cut off anywhere, or with any bit turned round: an error or another network, never a panic that gets
-/// out.
+/// A file truncated anywhere, or with any bit flipped, gives an error or another network, never an escaping panic.
 #[test]
-fn damaged_files_never_break_more_than_themselves() {
-    // The panics that are caught on the way need not be read.
+fn damaged_files_give_errors_and_no_panics() {
+    // The caught panics need no output.
     std::panic::set_hook(Box::new(|_| {}));
     let onnx = file(&[dense(4, 3, 2), Silu, depthwise(4, 3, 1), Clip, Repeat], 16, 16, false).build();
     assert!(Network::load(&onnx, None, 1).is_ok());

@@ -1,4 +1,4 @@
-//! What must hold of counting, whatever moves: properties tried on random detections and ways.
+//! Properties of counting that hold for any movement, tested on random detections and ways.
 
 use std::collections::BTreeSet;
 
@@ -49,7 +49,7 @@ prop_compose! {
     }
 }
 
-/// A way on the picture, in points far enough apart from each other and the edges to be a walk.
+/// A way across the picture, in points far enough from each other and from the edges to be a walk.
 fn any_way() -> impl Strategy<Value = Vec<(f32, f32)>> {
     prop::collection::vec((between(0.2f32, 0.8), between(0.2f32, 0.8)), 2..40)
 }
@@ -58,7 +58,7 @@ fn line(a: Point, b: Point) -> CountingLine {
     CountingLine::new(LineId(1), "line", a, b).unwrap()
 }
 
-/// What one track on this way comes to on a line, without the tracker.
+/// The passages of one track on this way across a line, without the tracker.
 fn passages(line: &CountingLine, way: &[(f32, f32)], aspect: Aspect) -> Vec<(Direction, u64)> {
     let segment = Segment::new(line, aspect);
     let at = |&(x, y): &(f32, f32)| [aspect.to_heights(Point::new(x, y)); 4];
@@ -75,7 +75,7 @@ fn passages(line: &CountingLine, way: &[(f32, f32)], aspect: Aspect) -> Vec<(Dir
     found
 }
 
-/// Two persons walk these ways, a small step a frame, through the whole counter.
+/// Two persons walk these ways, in small steps per frame, through the whole counter.
 fn count(line: &CountingLine, ways: &[Vec<(f32, f32)>], size: (f32, f32), aspect: Aspect) -> Vec<Crossing> {
     let mut counter = Counter::new(CounterOptions::default(), labels(), aspect);
     counter.set_lines(vec![line.clone()]).unwrap();
@@ -153,7 +153,7 @@ proptest! {
             .sum();
         let left = |place: (f32, f32)| i32::from(place.0 < x);
         prop_assert_eq!(net, left(way[way.len() - 1]) - left(way[0]));
-        // And it comes back to where it began: nothing is left over.
+        // Back at its beginning, in and out are equal.
         way.push(way[0]);
         let closed = passages(&line, &way, Aspect::new(4, 3));
         let ins = closed.iter().filter(|found| found.0 == Direction::In).count();
@@ -173,7 +173,7 @@ proptest! {
         }
     }
 
-    /// By steps of 1/64, which change no rounding worth speaking of.
+    /// By steps of 1/64, which change no rounding noticeably.
     #[test]
     fn counts_do_not_depend_on_where_it_is(
         ways in prop::collection::vec(prop::collection::vec((between(0.3f32, 0.7), between(0.3f32, 0.7)), 2..6), 1..3),
@@ -209,9 +209,9 @@ proptest! {
         prop_assert_eq!(directions(&one), reversed);
     }
 
-    /// Whatever a detector says: it neither panics nor grows, ids are new, crossings unique.
+    /// With any detections it neither panics nor grows; track ids are new, and crossings unique.
     #[test]
-    fn mad_detectors_do_no_harm(
+    fn nonsense_detections_do_no_harm(
         frames in prop::collection::vec((prop::collection::vec(mad_detection(), 0..12), 0u64..10_000_000), 1..60),
     ) {
         let mut options = CounterOptions::default();

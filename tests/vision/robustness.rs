@@ -1,10 +1,9 @@
-//! Whether what counting reaches is more than luck: on lines that nobody looked at when the
-//! parameters were chosen, and with every parameter a fifth off.
+//! The accuracy of counting is more than luck: it holds on lines that were not used to choose the parameters, and
+//! with every parameter a fifth off.
 //!
-//! The truth of any line is worked out from the public ground truth of the scene (PETS 2009 S2.L1, as
-//! MOTChallenge has it, CC BY-NC-SA: not part of this repository). It is read from
-//! `../shared/testdata` beside it, or from where `TALLYCAM_TESTDATA` says; without it the tests say
-//! so and pass.
+//! The truth of any line is computed from the public ground truth of the scene (PETS 2009 S2.L1, as MOTChallenge has
+//! it, CC BY-NC-SA: not part of this repository). The tests read it from `../shared/testdata` beside it, or from the
+//! folder in `TALLYCAM_TESTDATA`; without it they say so and pass.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,18 +17,18 @@ use tallycam::vision::{
 const SIZE: (f32, f32) = (768.0, 576.0);
 const FPS: f64 = 10.0;
 const FRAMES: u64 = 795;
-/// How far a crossing may be from the true one, in seconds.
+/// Maximum distance of a crossing from the true one, in seconds.
 const TOLERANCE: f64 = 1.0;
-/// How far beyond a line a true crossing has to come, in pixels, on both sides: who trembles on
-/// the line in the hand-drawn truth has crossed nothing. A tenth of a person.
+/// Distance beyond a line, in pixels, that a true crossing reaches on both sides. A box that trembles on the line in
+/// the hand-drawn truth has crossed nothing. A tenth of a person.
 const BAND: f32 = 8.0;
 
 const MODELS: [&str; 2] = ["yolox_nano_416", "ssdlite_mnv2_coco300"];
 
 type Event = (f64, Direction);
 
-/// Lines all over the scene, none of them D or A: upright, level, slanting, long, short, drawn
-/// either way.
+/// Lines all over the scene, none of them D or A: vertical, horizontal, slanting, long, short, drawn in either
+/// direction.
 const LINES: [[f32; 4]; 16] = [
     [150.0, 576.0, 150.0, 0.0],
     [200.0, 100.0, 200.0, 500.0],
@@ -110,8 +109,8 @@ fn point(anchor: Anchor, [left, top, right, bottom]: [f32; 4]) -> (f32, f32) {
     }
 }
 
-/// The true crossings of a line: the way from one side to the other, each time beyond the band,
-/// led through the segment. Written apart from the product's own, plainly.
+/// The true crossings of a line: ways from one side to the other, each time beyond the band, that led through the
+/// segment. Written independently of the product's own code.
 fn truth(people: &[Vec<(u64, [f32; 4])>], [ax, ay, bx, by]: [f32; 4], anchor: Anchor) -> Vec<Event> {
     let length = (bx - ax).hypot(by - ay);
     let left_of = |(x, y): (f32, f32)| ((by - ay) * (x - ax) - (bx - ax) * (y - ay)) / length;
@@ -152,7 +151,7 @@ fn truth(people: &[Vec<(u64, [f32; 4])>], [ax, ay, bx, by]: [f32; 4], anchor: An
     events
 }
 
-/// What is counted on lines.
+/// Crossings counted on lines.
 fn count(
     options: CounterOptions,
     seen: &BTreeMap<u64, Vec<Detection>>,
@@ -180,7 +179,7 @@ fn count(
     found
 }
 
-/// How many of the counted crossings are true ones: pairs of one direction within the tolerance.
+/// Number of counted crossings that are true: pairs of one direction within the tolerance.
 fn matched(counted: &[Event], truth: &[Event]) -> usize {
     let mut free = truth.to_vec();
     counted
@@ -206,7 +205,7 @@ fn scores(counted: &[Vec<Event>], truths: &[Vec<Event>]) -> (f64, f64, f64) {
     (precision, recall, 2.0 * precision * recall / (precision + recall))
 }
 
-/// Precision and recall on lines, anchors and rates that the parameters were not chosen by.
+/// Precision and recall on lines, anchors and rates by which no parameter was chosen.
 #[test]
 fn other_lines_anchors_and_rates() {
     let Some(folder) = testdata() else { return };
@@ -263,8 +262,9 @@ fn parameters() -> Vec<(&'static str, Change)> {
     ]
 }
 
-/// No parameter stands on a peak: a fifth more or less of any of them changes little, anywhere. (Most change less than 0.01;
-/// to be surer of boxes is better by 0.026 for the shipped model on this clip, which is no reason to tune to it.)
+/// No parameter stands on a peak: a fifth more or less of any of them changes little, anywhere. Most change less than
+/// 0.01. A higher minimum score is better by 0.026 for the shipped model on this clip, which is no reason to tune to
+/// it.
 #[test]
 fn a_fifth_more_or_less_of_any_parameter_changes_little() {
     let Some(folder) = testdata() else { return };

@@ -1,5 +1,5 @@
-//! Counting scenes: text files under `tests/scenes/` that say what moves where, and what has to be
-//! counted. `tests/scenes/README.md` describes the format.
+//! Counting scenes: text files under `tests/scenes/` with the movements and the expected crossings.
+//! `tests/scenes/README.md` describes the format.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -23,7 +23,7 @@ struct Scene {
     every: u64,
     skipped: Vec<(u64, u64)>,
     last: u64,
-    /// From which frame on, and what then happens to the lines.
+    /// Changes of the lines, each from a frame on.
     lines: Vec<(u64, LineChange)>,
     options: CounterOptions,
     things: Vec<Thing>,
@@ -61,7 +61,7 @@ struct Expected {
     class: String,
 }
 
-/// A crossing as it was counted; the frame with its fraction.
+/// A counted crossing; the frame with its fraction.
 #[derive(Debug, Clone)]
 struct Counted {
     line: String,
@@ -163,7 +163,7 @@ impl Scene {
         thing
     }
 
-    /// Takes in a line of the file.
+    /// Reads a line of the file.
     fn read(&mut self, words: &[&str]) {
         match words {
             ["picture", width, height] => {
@@ -206,7 +206,7 @@ impl Scene {
         }
     }
 
-    /// A place on the way of the newest thing or track.
+    /// A place on the way of the newest object or track.
     fn read_place(&mut self, frame: u64, places: &[&str]) {
         self.last = self.last.max(frame);
         let first = pair(places[0], ',');
@@ -249,7 +249,7 @@ fn scenes(path: &Path) -> Vec<Scene> {
 
 // Playing.
 
-/// Numbers from −1 to 1 that look random and are always the same.
+/// Reproducible pseudo-random numbers from −1 to 1.
 struct Dice(u64);
 
 impl Dice {
@@ -318,7 +318,7 @@ fn lines_at(scene: &Scene, frame: u64, lines: &mut Vec<CountingLine>) -> bool {
     changed
 }
 
-/// Plays things through the whole counter. Gives what was counted, and how many were confirmed.
+/// Plays objects through the whole counter. Returns the crossings, and the number of confirmed tracks.
 fn play_things(scene: &Scene, labels: &Labels) -> (Vec<Counted>, usize) {
     let aspect = Aspect::new(scene.width as u32, scene.height as u32);
     let mut counter = Counter::new(scene.options.clone(), labels.clone(), aspect);
@@ -395,7 +395,7 @@ fn play_tracks(scene: &Scene, labels: &Labels) -> Vec<Counted> {
     counted
 }
 
-/// What is wrong with what was counted; empty if nothing is.
+/// The differences from the expected crossings; empty if there are none.
 fn compare(scene: &Scene, counted: &[Counted]) -> String {
     let mut complaints = String::new();
     let mut left: Vec<Counted> = counted.to_vec();

@@ -1,5 +1,5 @@
-//! Somebody who stands on a line is not counted again and again: thirty people, five minutes each, who shift their weight from
-//! foot to foot on the line, seen by a detector whose boxes tremble.
+//! A person who stands on a line is not counted over and over. Thirty people stand on it for five minutes each and
+//! shift their weight from foot to foot. The detector's boxes tremble.
 
 use tallycam::vision::{
     Aspect, Bounds, Class, Counter, CounterOptions, CountingLine, Detection, Hysteresis, Labels, LineId,
@@ -11,14 +11,14 @@ const PEOPLE: u64 = 30;
 const SECONDS: f64 = 300.0;
 /// Height and width of a person, in heights of the picture.
 const BODY: (f32, f32) = (0.3, 0.12);
-/// How far somebody sways to either side, in heights of the person (standard deviation), and how slowly, in seconds.
+/// Sway of a person to either side, in heights of the person (standard deviation), and its time scale in seconds.
 const SWAY: (f32, f32) = (0.04, 5.0);
-/// How much each edge of a box is off, in sizes of the box (standard deviation).
+/// Error of each edge of a box, in sizes of the box (standard deviation).
 const TREMBLE: f32 = 0.05;
-/// Most false counts in all these two and a half hours.
+/// Maximum number of false counts in all these two and a half hours.
 const MOST: usize = 35;
 
-/// Numbers that look random and are always the same.
+/// Reproducible pseudo-random numbers.
 struct Dice(u64);
 
 impl Dice {
@@ -29,13 +29,13 @@ impl Dice {
         (self.0 >> 40) as f32 / (1u64 << 24) as f32
     }
 
-    /// Of the normal distribution, nearly.
+    /// Approximately normally distributed.
     fn normal(&mut self) -> f32 {
         (0..12).map(|_| self.roll()).sum::<f32>() - 6.0
     }
 }
 
-/// How often somebody is counted who never crosses the line, at so many frames a second.
+/// Number of counts of a person who never crosses the line, at this frame rate.
 fn stand(seed: u64, fps: f32, hysteresis: Hysteresis) -> usize {
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let _ = (0..20).map(|_| dice.roll()).last();
@@ -66,7 +66,7 @@ fn stand(seed: u64, fps: f32, hysteresis: Hysteresis) -> usize {
 }
 
 #[test]
-fn who_stands_on_a_line_is_hardly_counted_and_a_narrower_band_counts_more() {
+fn a_person_standing_on_a_line_is_hardly_counted_and_a_narrower_band_counts_more() {
     let usual = Hysteresis::default();
     let narrow = Hysteresis { near: 0.12, far: 0.2, ..usual };
     for fps in [10.0, 5.0] {

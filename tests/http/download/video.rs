@@ -1,13 +1,13 @@
-//! Recordings as H.264 in MP4. Where `ffmpeg` or `ffprobe` is missing each of these says so and is left out.
+//! Recordings as H.264 in MP4. Without `ffmpeg` or `ffprobe` each test says so and is left out.
 
 use super::*;
 
-/// Whether videos can be made and looked at here.
+/// This machine can make and inspect videos.
 fn can_be_made() -> bool {
     has("ffmpeg", &["-version"]) && has("ffprobe", &["-version"])
 }
 
-/// A picture that can be told from others: its brightness rises with `n`.
+/// A picture whose brightness rises with `n`.
 fn picture((width, height): (u32, u32), n: u64) -> Vec<u8> {
     let (width, height) = (width as usize, height as usize);
     let pixels: Vec<u8> =
@@ -17,7 +17,7 @@ fn picture((width, height): (u32, u32), n: u64) -> Vec<u8> {
     turbojpeg::compress(image, 85, turbojpeg::Subsamp::Sub2x1).unwrap().to_vec()
 }
 
-/// A video: codec, pixels, format, duration in seconds, and when each picture is shown.
+/// A video: codec, pixels, format, duration in seconds, and the time of each picture.
 #[derive(Debug)]
 struct Probed {
     about: String,
@@ -25,7 +25,7 @@ struct Probed {
     times: Vec<f64>,
 }
 
-/// A body whose length was not known when it began, without its framing.
+/// A body of unknown length, without its chunk framing.
 fn unchunked(mut body: &[u8]) -> Vec<u8> {
     let mut whole = Vec::new();
     loop {
@@ -40,9 +40,9 @@ fn unchunked(mut body: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Gets a video, decodes all of it, and looks at it.
+/// Downloads a video, decodes it completely, and inspects it.
 fn probed(stored: &StoredMedia, query: &str) -> Probed {
-    // Of a body without a length the end is that of the connection, here.
+    // A body without a length ends with the connection here.
     let answer = stored.get_with(&format!("/api/v1/media/{query}"), "Connection: close\r\n");
     assert_eq!(
         (answer.status, answer.header("content-type")),
@@ -53,7 +53,7 @@ fn probed(stored: &StoredMedia, query: &str) -> Probed {
     let file = stored.folder().join("video.mp4");
     std::fs::write(&file, unchunked(&answer.body)).unwrap();
     let file = file.to_str().unwrap();
-    // Errors are told on its standard error, and are its exit code.
+    // Errors are on its standard error, and in its exit code.
     run("ffmpeg", &["-v", "error", "-xerror", "-i", file, "-fps_mode", "passthrough", "-f", "null", "-"]);
     let show = |entries: &str| {
         run(
@@ -91,7 +91,7 @@ fn assert_times(got: &[f64], wanted: &[f64]) {
 }
 
 #[test]
-fn gaps_odd_sides_and_a_size_that_changes_are_a_video_with_the_times_of_its_pictures() {
+fn a_video_has_the_times_of_its_pictures_despite_gaps_odd_sides_and_changes_of_size() {
     if !can_be_made() {
         return;
     }
@@ -100,7 +100,7 @@ fn gaps_odd_sides_and_a_size_that_changes_are_a_video_with_the_times_of_its_pict
     let mut times = Vec::new();
     let chunks: Vec<_> = (0..4)
         .map(|second| {
-            // Times vary, and the camera was away for a minute before the third second.
+            // The steps vary, and the camera was away for a minute before the third second.
             let begin_us = second * 1_000_000 + if second >= 2 { 60_000_000 } else { 0 };
             let at_us: Vec<u64> = (0..10).map(|n| begin_us + n * 90_000 + n * n * 777).collect();
             times.extend(at_us.iter().map(|us| *us as f64 / 1e6));
@@ -116,7 +116,7 @@ fn gaps_odd_sides_and_a_size_that_changes_are_a_video_with_the_times_of_its_pict
     assert_times(&whole.times, &times);
     assert!((whole.duration - duration).abs() < 0.002, "{} is not {duration}", whole.duration);
 
-    // A part begins with the picture that is shown then, and ends when it is said.
+    // A part begins with the picture shown at `from`, and ends at `to`.
     let part = probed(&stored, &format!("{id}/video?from=0.5&to=1.5"));
     let first = times.iter().rposition(|time| *time <= 0.5).unwrap();
     let wanted: Vec<f64> =
@@ -153,12 +153,12 @@ fn a_time_lapse_has_25_pictures_a_second() {
 }
 
 #[test]
-fn one_is_made_at_a_time_and_none_for_nobody() {
+fn one_video_is_made_at_a_time_and_none_without_a_client() {
     if !can_be_made() {
         return;
     }
     let stored = StoredMedia::new();
-    // Noise is large, and more than fits into what lies between the two.
+    // Noise compresses badly: more than the buffers in between hold.
     let noise = |n: u64| {
         let pixels: Vec<u8> = (0..640 * 480_u64)
             .map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(n * 0x5851_f42d) >> 33) as u8)
@@ -180,7 +180,7 @@ fn one_is_made_at_a_time_and_none_for_nobody() {
     assert_eq!(stored.get("/api/v1/video").json()["now"]["id"], id);
     let head = stored.served.ask(&format!("HEAD /api/v1/media/{id}/video HTTP/1.1\r\nHost: cam\r\n\r\n"));
     assert_eq!(head.status, 200, "nothing is made for it");
-    // Who has left gets no more made, and another one has the place.
+    // A client that has left stops the encoder, and another one gets the place.
     drop(client);
     crate::common::wait_until("the place is free", || stored.get("/api/v1/video").json()["now"].is_null());
     let mut again = narrow(&stored);
@@ -189,7 +189,7 @@ fn one_is_made_at_a_time_and_none_for_nobody() {
 }
 
 #[test]
-fn what_is_no_video_says_so() {
+fn an_item_that_is_no_video_is_refused() {
     let stored = StoredMedia::new();
     let snapshot = stored.snapshot("a.jpg", numbered_jpeg(1, 0));
     let id = stored.recording("b.avi", 1, 0, &[]);
