@@ -1,14 +1,14 @@
-# tallycam. `make help` says what there is; deploy/prerequisites.sh what is needed for it.
+# tallycam. `make help` lists the targets; deploy/prerequisites.sh installs their prerequisites.
 
-# Where rustup puts Rust, for shells that do not look there yet: before Debian's, which may be older.
+# rustup's folder comes first, for shells that do not have it yet: Debian's Rust may be older.
 export PATH := $(if $(findstring /.cargo/bin,$(PATH)),,$(HOME)/.cargo/bin:)$(PATH)
 export CARGO_TERM_COLOR ?= auto
-# What is optimised goes to others, or is measured as if it did: it names no folder of this machine, nor whose it is.
+# Optimised builds are given to others, or measured as such: they contain no path of this machine and no user name.
 NAMELESS := --remap-path-prefix=$(HOME)=~ --remap-path-prefix=$(CURDIR)=.
 NAMELESS := $(if $(findstring $(NAMELESS),$(RUSTFLAGS)),$(RUSTFLAGS),$(strip $(RUSTFLAGS) $(NAMELESS)))
 build bench accuracy soak kill: export RUSTFLAGS = $(NAMELESS)
 deb-%: export RUSTFLAGS = $(NAMELESS)
-# The page says when its program was built: the date of the changelog, so that the same sources give the same program.
+# The page shows the build date. It is the date of the changelog, so that the same sources give the same program.
 CHANGED := $(or $(SOURCE_DATE_EPOCH),$(shell date -d "$$(sed -n 's/^ -- .*>  //p' deploy/debian/changelog | head -n 1)" +%s))
 deb-%: export SOURCE_DATE_EPOCH = $(CHANGED)
 
@@ -16,10 +16,10 @@ CONFIG ?= config.toml
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TALLYCAM := $(TARGET)/release/tallycam
 
-# For which machines packages are made: Debian's words.
+# Architectures of the packages, in Debian's words.
 ARCHITECTURES ?= $(sort $(shell dpkg --print-architecture 2>/dev/null) arm64)
 CARGO_DEB := target/tools/bin/cargo-deb
-# Mounts and chroot are root's, and so is what is made on the way; the program is given back.
+# Mounts and chroot need root, and so do the files made on the way; the program is given back to the user.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,mkdir -p target && sudo --preserve-env=TALLYCAM_CROSS,TALLYCAM_IMAGE,TALLYCAM_MIRROR,TALLYCAM_SECURITY,KERNEL,WITH_FFMPEG,SOURCE_DATE_EPOCH,TALLYCAM_FEATURES,CARGO_BUILD_JOBS,LONG,E2E_PATIENCE,http_proxy,https_proxy)
 CROSS := $(AS_ROOT) deploy/cross.sh
 # Packages are made one after the other, in one folder.
@@ -86,7 +86,7 @@ kill: ## killed a hundred times while it counts: nothing that was announced may 
 	@deploy/prerequisites.sh run
 	TALLYCAM_KILLS=100 cargo test --locked --release --test kill counting:: -- --nocapture
 
-# E2E_PACKAGE names a package that is there already; without it, it is made.
+# E2E_PACKAGE names an existing package; without it, a package is built.
 E2E_PACKAGE ?=
 E2E_CYCLES ?= 3
 newest_package = $(shell ls -t target/deb/tallycam_*_amd64.deb | head -n 1)
@@ -99,7 +99,7 @@ e2e: $(if $(E2E_PACKAGE),,deb-amd64 deb-libcamera-amd64) ## the package in a boo
 e2e-long: ## the same with thirty power cuts
 	$(MAKE) e2e E2E_CYCLES=30
 
-# IMAGE_PACKAGE names a package for arm64 that is there already; without it, it is made.
+# IMAGE_PACKAGE names an existing package for arm64; without it, a package is built.
 IMAGE_PACKAGE ?=
 newest_arm64 = $(shell ls -t target/deb/tallycam_*_arm64.deb | head -n 1)
 IMAGE := $(or $(TALLYCAM_IMAGE),target/image)
@@ -152,14 +152,14 @@ deb-%: $(CARGO_DEB)
 		*) echo "tallycam: no packages for $* are made here" >&2; exit 64 ;; \
 	esac && echo "tallycam: the package for $* took $$(($$(date +%s) - began)) s; target/deb/report-$*.txt tells of it"
 
-# The helpers for cameras of libcamera, for which the shortest stem of the two is chosen.
+# The helpers for libcamera's cameras. Of the two rules make chooses the one with the shortest stem.
 deb-libcamera-%:
 	@deploy/prerequisites.sh cross
 	@deploy/prerequisites.sh deb
 	@$(AS_ROOT) deploy/libcamera.sh build $*
 	@deploy/deb-libcamera.sh $* target/libcamera/$* target/deb
 
-# Where its files will be found, for Raspberry Pi Imager's list.
+# The later address of the files, for Raspberry Pi Imager's list.
 RELEASE_ADDRESS ?=
 
 release: deb image ## all that a release has: packages, card image, lists of contents, checksums, notes: target/release-files
@@ -170,10 +170,10 @@ $(CARGO_DEB):
 	@deploy/prerequisites.sh deb
 	cargo install --quiet --locked --debug --no-default-features --version 3.8.0 --root target/tools cargo-deb
 
-# deploy/libcamera.sh build makes them: for a camera on a Pi's ribbon cable.
+# Made by deploy/libcamera.sh build: for a camera on a Pi's ribbon cable.
 HELPERS := target/libcamera/$(shell dpkg --print-architecture 2>/dev/null)
 
-# DESTDIR is for packages. The configuration that is there stays.
+# DESTDIR is for packages. An existing configuration stays.
 install: ## as root, after make build: program, units and configuration of the service
 	install -D -m 755 "$(TALLYCAM)" $(DESTDIR)/usr/bin/tallycam
 	! test -d $(HELPERS) || install -D -m 755 -t $(DESTDIR)/usr/lib/tallycam $(HELPERS)/libcamera-*

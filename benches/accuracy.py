@@ -33,7 +33,7 @@ DOCUMENT = pathlib.Path("docs/accuracy.md")
 BEGIN, END = "<!-- make accuracy writes from here -->", "<!-- to here -->"
 TOLERANCE = 1.0  # seconds
 RATES = [10, 5, 10 / 3]  # detections a second
-# How far the built-in model's counts may be from the truth, lines and directions added up, at each of RATES.
+# Maximum error of the built-in model's counts, lines and directions added up, at each of RATES.
 MOST_OFF = {"vtest": (8, 8, 12), "one-by-one": (0, 1, 1), "street": (0, 0, 1), "cardet": (3, 3, 4)}
 
 Clip = collections.namedtuple("Clip", "file fps classes truth lines")
@@ -45,7 +45,7 @@ CLIPS = {
     "street": Clip("street.mp4", 24, ROAD, "street.truth.csv", {"diag": (60, 351, 639, 200)}),
     "cardet": Clip("cardet.mp4", 12.5, ROAD, "cardet.truth.csv", {"across": (0, 216, 767, 216)}),
 }
-# When each of the six passed the line of one-by-one, as seen in the clip's frames, to half a second.
+# Times at which the six persons passed the line of one-by-one, read from the clip's frames to half a second.
 EXITS = (19.0, 44.0, 69.0, 86.0, 119.0, 135.0)
 # Title, --model, `[detect] region`.
 BUILT_IN = "built-in (YOLOX-nano 320)", "yolox_nano_320"
@@ -59,7 +59,7 @@ MODELS = [
 SIZES = ["auto", "416x416", "512x384"]
 RECORDED = {"YOLOX-nano 416": "yolox_nano_416", "SSDLite 300": "ssdlite_mnv2_coco300"}
 
-# A clip that is counted in one way; `source` is --model or --replay with its value, and more arguments.
+# A clip counted in one way; `source` is --model or --replay with its value, and more arguments.
 Job = collections.namedtuple("Job", "clip every region source classes")
 Crossing = collections.namedtuple("Crossing", "time right is_person")
 

@@ -13,7 +13,7 @@ PROGRAM = f"{CACHE}/build/aarch64-unknown-linux-gnu/release/examples/instruction
 DOCUMENT = "docs/performance.md"
 BEGIN, END = "<!-- make instructions writes from here -->", "<!-- instructions to here -->"
 FRAMES = int(os.environ.get("FRAMES", "10"))
-# What grew by more than this is worth a look.
+# Growth above this fraction draws a warning.
 GROWN = 0.05
 WORDS = {
     "yuyv": "a YUYV frame becomes a JPEG: planes taken apart, compressed",
@@ -30,7 +30,7 @@ WORDS = {
     "shop": "an hour of counting people at a line: somebody comes every twenty seconds, and takes four",
     "street": "an hour of counting people at a line: somebody is always there",
 }
-# Pictures counted, at five a second; the number is scaled to an hour.
+# Number of counted pictures, at five per second; the result is scaled to an hour.
 HOURS = {"empty": 100, "shop": 100, "street": 20}
 INTRODUCTION = f"""
 ## Instructions per frame

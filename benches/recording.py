@@ -26,7 +26,7 @@ from against_ustreamer import FPS, OUT, PAIRS, PORT, QUICK, SECONDS, URL, Server
 
 DOCUMENT = "docs/performance-recording.md"
 RELEASE = "target/release"
-# The 300 kB/s of a small camera, and the 3 MB/s of a good one: folders of pictures, name, JPEG quality.
+# Folders of pictures, name, JPEG quality: 300 kB/s as of a small camera, and 3 MB/s as of a good one.
 SMALL, LARGE = ("keep-small", "640x480", 6), ("keep-large", "1280x720", 73)
 STEADY = 2  # recordings in the steady state
 RECORDING = 5 if QUICK else 40  # seconds of each: to begin and to end one has 60 pages written, which is not what is asked
@@ -133,7 +133,7 @@ def ring(pictures):
                 gaps += item["gaps"]
             steady = (written(running.pid) - before) / bytes_
             grown = os.path.getsize(f"{store}/media.db") / size
-            # What retention took away with the last recording is given back at leisure.
+            # SQLite returns the space of the last deleted recording only gradually.
             time.sleep(15)
             before = written(running.pid)
             time.sleep(2 if QUICK else 10)

@@ -40,7 +40,7 @@ def part(image, left, top, width, height):
     return image[round(top * rows):round((top + height) * rows), round(left * columns):round((left + width) * columns)]
 
 
-# What is done: in words, as our query, as OpenCV's change; and what the ratio may be at most.
+# The changes: in words, as our query, as OpenCV's call; and the maximum ratio.
 CHANGES = [
     ("grayscale, in the DCT domain", "gray=1", gray, 0.35),
     ("half size", "scale=1/2", half, 0.35),

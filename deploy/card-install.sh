@@ -1,8 +1,8 @@
 #!/bin/sh
-# At the first start of a card that deploy/card.sh has prepared: installs the packages that lie beside this script, without
-# a network. Whatever happens, the next start is the system's own; what was done stands in tallycam-install.txt.
+# First start of a card prepared by deploy/card.sh: installs the packages beside this script, without a network. The
+# next start is the system's own, whether this one succeeds or not; tallycam-install.txt has the log.
 #
-#   install.sh [--along]     --along: somebody else's script runs it, and ends the first start
+#   install.sh [--along]     --along: another script runs it, and ends the first start itself
 set -u
 
 folder=$(cd "$(dirname "$0")" && pwd)
@@ -12,7 +12,7 @@ log=$boot/tallycam-install.txt
 again() {
     rm -f /usr/sbin/policy-rc.d
     if [ "${1:-}" != --along ]; then
-        # Else each start would be the first one. FAT has no journal: each step is on the card before the next.
+        # Otherwise each start would be the first one. FAT has no journal: each step is synced before the next.
         sed 's| systemd\.run[^ ]*||g; s| systemd\.unit=kernel-command-line\.target||g' "$boot/cmdline.txt" >"$boot/cmdline.new" &&
             sync && mv "$boot/cmdline.new" "$boot/cmdline.txt"
     fi
@@ -20,12 +20,12 @@ again() {
 }
 
 install_packages() {
-    # No service is started now: the next start does.
+    # No service is started now; the next start does that.
     printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
     chmod 755 /usr/sbin/policy-rc.d
-    # The helpers recommend a libcamera, which Raspberry Pi OS brings along.
+    # The helpers recommend a libcamera, which Raspberry Pi OS already has.
     DEBIAN_FRONTEND=noninteractive dpkg --force-confold --install "$folder"/*.deb || return 1
-    # As on tallycam's own card: the page on port 80, and its first password chosen by the first browser on the network.
+    # As on tallycam's own card: the page is on port 80, and the first browser on the network sets the first password.
     mkdir -p /etc/systemd/system/tallycam.socket.d
     printf '[Socket]\nListenStream=\nListenStream=80\n' >/etc/systemd/system/tallycam.socket.d/port.conf
     systemctl enable tallycam.socket || return 1
@@ -49,7 +49,7 @@ else
     echo "tallycam is not installed: what stands above says why. The packages are in $folder." >>"$log"
 fi
 again "$@"
-# Not before nothing wants it any more.
+# Only once nothing needs it any more.
 if [ "$result" -eq 0 ] && ! grep -q 'tallycam/install\.sh' "$boot/cmdline.txt"; then
     rm -rf "$folder"
     sync

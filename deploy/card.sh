@@ -1,13 +1,13 @@
 #!/bin/sh
-# Puts tallycam onto a card that Raspberry Pi Imager has just written with Raspberry Pi OS Lite (64-bit), 12 or 13: for
-# cameras on a ribbon cable, which tallycam's own image does not know.
+# Puts tallycam onto a card that Raspberry Pi Imager has just written with Raspberry Pi OS Lite (64-bit), 12 or 13. It
+# is for cameras on a ribbon cable, which tallycam's own image does not support.
 #
 #   deploy/card.sh BOOTFOLDER [TALLYCAM.TOML]
 #
-# BOOTFOLDER is where this computer shows the card's first partition (`bootfs`). The packages are those in target/deb
-# (PACKAGES=FOLDER: elsewhere). The Pi installs them by itself at its first start, without a network, and starts once more;
-# what Imager has set up stays. TALLYCAM.TOML goes beside them: its settings and the page's password are applied at each
-# start, the rest is Imager's business (docs/card.md).
+# BOOTFOLDER is the folder of the card's first partition (`bootfs`) on this computer. The packages are those in
+# target/deb, or in FOLDER with PACKAGES=FOLDER. The Pi installs them at its first start, without a network, and
+# restarts once; Imager's settings stay. TALLYCAM.TOML is copied beside them: its settings and the page's password are
+# applied at each start, everything else is left to Imager (docs/card.md).
 set -eu
 
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -23,7 +23,7 @@ give_up() {
 usage="usage: deploy/card.sh BOOTFOLDER [TALLYCAM.TOML]"
 case ${1:-} in
     -h | --help)
-        # What stands above.
+        # The comment at the top.
         sed -n '2,/^set /s/^#[[:space:]]\{0,1\}//p' "$0"
         exit
         ;;
@@ -45,7 +45,7 @@ if ! [ -f "$boot/kernel8.img" ]; then
 fi
 if [ -n "$own" ] && ! [ -f "$own" ]; then give_up "$own is not there"; fi
 
-# The newest of several. Packages' names hold neither blanks nor line breaks.
+# The newest of several. Package names contain neither blanks nor line breaks.
 # shellcheck disable=SC2012
 package=$(ls -t "$packages"/tallycam_*_arm64.deb 2>/dev/null | head -n 1)
 if [ -z "$package" ]; then
@@ -60,8 +60,8 @@ if [ -e "$helpers" ]; then cp "$helpers" "$boot/tallycam/"; fi
 if [ -n "$own" ]; then cp "$own" "$boot/tallycam.toml"; fi
 cp "$here/deploy/card-install.sh" "$boot/tallycam/install.sh"
 
-# Raspberry Pi OS 12 with Imager's settings runs its firstrun.sh so already: it takes ours along, before what it removes
-# itself by. The initrd there knows the line by its text, so that it has to stay as it is.
+# On Raspberry Pi OS 12, Imager's settings already run firstrun.sh in this way. It runs our script, too, before the
+# lines with which it removes itself. The initrd there finds the line by its text, so the text must stay.
 if grep -q 'systemd\.run=' "$boot/cmdline.txt"; then
     script=$boot/firstrun.sh
     if ! [ -f "$script" ]; then
@@ -78,7 +78,7 @@ for tallycam in /boot/firmware /boot; do [ ! -e "$tallycam/tallycam/install.sh" 
         mv "$script.new" "$script"
     fi
 else
-    # One line, whatever its end was.
+    # One line, whatever its line ending.
     line=$(head -n 1 "$boot/cmdline.txt" | tr -d '\r')
     run="systemd.run=/boot/firmware/tallycam/install.sh systemd.run_success_action=reboot systemd.run_failure_action=reboot"
     printf '%s %s systemd.unit=kernel-command-line.target\n' "$line" "$run" >"$boot/cmdline.txt.new"

@@ -19,7 +19,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent.parent
 LICENCE_FILE = re.compile(r"^(licen[sc]e|copying|notice|unlicense|copyright)(\..*|-.*)?$", re.IGNORECASE)
 COPYRIGHT_LINE = re.compile(r"^\W*(copyright\b|\(c\)\s|©).*\d{4}.*$|^\W*copyright (\(c\)|©|the|by) .*$", re.IGNORECASE)
-# Code in other languages that is compiled into the program: what it is, where the crate has its licence.
+# Code in other languages that is compiled into the program: its name, and its licence file in the crate.
 CARRIED = {
     "turbojpeg-sys": [
         ("libjpeg-turbo (C and assembler; this software is based in part on the work of the Independent JPEG Group)",
@@ -38,7 +38,7 @@ CARRIED = {
         ("rpi_ws281x (C), the mailbox", "src/rpi_ws281x/mailbox.c", ("Copyright", "*/")),
     ],
 }
-# Where a crate comes without the text of its licence: that of another crate, or one that Debian has.
+# For a crate without the text of its licence: the text of another crate, or Debian's copy.
 COMMON = {"Apache-2.0": "On Debian systems the text of the Apache License 2.0 is in /usr/share/common-licenses/Apache-2.0."}
 MIT = """Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
 documentation files (the "Software"), to deal in the Software without restriction, including without limitation the rights to
@@ -68,7 +68,7 @@ def crates(package, target, features):
         if one in found:
             continue
         found.add(one)
-        # What only builds or tests it is not in it.
+        # Crates that are only built or tested with are not in it.
         waiting += [need["pkg"] for need in needs[one] if any(kind["kind"] is None for kind in need["dep_kinds"])]
     return sorted((packages[one] for one in found.difference(own)), key=lambda package: (package["name"], package["version"]))
 

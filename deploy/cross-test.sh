@@ -3,21 +3,22 @@
 #
 #   deploy/cross-test.sh [WORD…]    only these: lib, a test program, or one and a module of it (lib/encode)
 #
-# What starts tallycam itself would not start an arm64 program on a PC: a script in its place has qemu-aarch64 run it, so that
-# nothing has to be registered with this machine's kernel.
+# A test that starts tallycam cannot start an arm64 program on a PC. A script in its place runs it with qemu-aarch64,
+# so that nothing must be registered with this machine's kernel.
 set -eu
 
 triple=aarch64-unknown-linux-gnu
-# Not those that need programs or devices that the tool root has not (a browser, ffmpeg, curl, OpenCV, v4l2-ctl, µStreamer,
-# python, systemd-analyze), preload the fake camera, which is a library of this machine, count allocations or kernel objects of
-# the process (qemu's own would count too), or kill it mid-write (what is on the disk then is the host's affair, and tested there).
-# A word is a test program, or one and a module of it.
+# Left out are tests that need programs or devices missing in the tool root: a browser, ffmpeg, curl, OpenCV,
+# v4l2-ctl, µStreamer, python, systemd-analyze. The preloaded fake camera is a library of this machine. Counts of
+# allocations or kernel objects would include qemu's own. Kills during a write are tested on the host, because the
+# disk is the host's.
+# A word is a test program, or a test program and a module of it.
 default="lib embed encode vision/models vision/motion vision/network vision/properties vision/robustness vision/scenes \
 pipeline/counting pipeline/lights pipeline/picture pipeline/running command/config command/password command/recount"
 wanted=$(printf '%s\n' "${*:-$default}" | tr -s ' ' '\n')
 
-# Tests of these that ask for what is not there: qemu-user knows no SIOCOUTQ and tells a child that a program is missing by its
-# exit status only; ffprobe is not in the tool root.
+# Tests within these that need something missing. The tool root has no ffprobe, and QEMU's user mode no SIOCOUTQ.
+# There a child learns only by its exit status that a program is missing.
 unfit="http::server::socket::tests::the_queues_of_a_tcp_socket_are_told_apart daemon::power::tests::without_systemctl_it_says_so \
 media::film::tests::ffprobe_reads_an_avi_of_many_parts"
 # shellcheck disable=SC2086 # A list of names.
@@ -53,7 +54,7 @@ while read -r test; do
     # shellcheck disable=SC2086 # Lists of words.
     qemu-aarch64 "$test" --test-threads=2 $skipped $modules </dev/null || failed="$failed $name"
 done </tmp/tests
-# The next build shall find what it made.
+# The next build must find its own product.
 if [ -e "$program.arm64" ]; then mv "$program.arm64" "$program"; fi
 if [ -n "$failed" ]; then
     say "failed:$failed"

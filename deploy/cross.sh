@@ -2,29 +2,30 @@
 # Builds and tests tallycam for 64-bit Raspberry Pis on any Debian PC, without a container engine.
 #
 #   deploy/cross.sh build          the program: target/cross/arm64/tallycam, stripped and checked
-#   deploy/cross.sh test [WORD…]   the tests that qemu-user can run, those with such names only
-#   deploy/cross.sh run COMMAND…   anything in the tool root, this folder at /src
+#   deploy/cross.sh test [WORD…]   the tests that qemu-user can run, or only those with such names
+#   deploy/cross.sh run COMMAND…   any command in the tool root, with this folder at /src
 #
-# Two file systems are made once, by mmdebstrap, and kept in $TALLYCAM_CROSS (else target/cross): `root`, a Debian 13 with Debian's
-# newest Rust, the standard library for arm64, clang and qemu-user; and `sysroot`, the C library and headers of a Debian 12 for
-# arm64. Compiler and linker see only the latter, so the program starts on Debian 12 and whatever is newer. Everything runs
-# in a mount namespace of its own: nothing stays mounted, whatever becomes of it. Needs root, for mounts and chroot.
+# mmdebstrap makes two file systems once, kept in $TALLYCAM_CROSS (default target/cross). `root` is a Debian 13 with
+# Debian's newest Rust, the standard library for arm64, clang and qemu-user. `sysroot` has the C library and headers
+# of a Debian 12 for arm64. Compiler and linker see only `sysroot`, so the program starts on Debian 12 and newer.
+# Everything runs in its own mount namespace, so nothing stays mounted, even after a crash. Needs root, for mounts and
+# chroot.
 set -eu
 
 here=$(cd "$(dirname "$0")/.." && pwd)
 cache=${TALLYCAM_CROSS:-$here/target/cross}
 triple=aarch64-unknown-linux-gnu
-# The strips at PWM pins of a Pi: only there they are of use.
+# LED strips at PWM pins of a Pi, useful only there.
 features=${TALLYCAM_FEATURES-pwm}
-# What the oldest system has that the program is to start on: Debian 12, Raspberry Pi OS 12.
+# The C library of the oldest supported systems: Debian 12, Raspberry Pi OS 12.
 newest_glibc=2.36
-# Bytes of the stripped program at most.
+# Maximum size of the stripped program in bytes.
 most_bytes=28500000
-# What makes it small beside the profile in Cargo.toml: relative relocations packed (glibc 2.36 reads them), functions of the same
-# code kept once, fewer of them copied into their callers, and sequences of instructions that recur made functions of their own.
+# These make it small, beside the profile in Cargo.toml: packed relative relocations (glibc 2.36 reads them), one copy
+# of equal functions, less inlining, and outlining of repeated instructions.
 small="-Clink-arg=-Wl,-z,pack-relative-relocs -Clink-arg=-Wl,--icf=all -Cllvm-args=-inline-threshold=30"
 small="$small -Cllvm-args=-enable-machine-outliner=always"
-# As in .cargo/config.toml, which is for the machine that builds.
+# As in .cargo/config.toml, which is for the building machine.
 hardened="-fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3"
 
 # shellcheck source=deploy/roots.sh
@@ -41,7 +42,8 @@ make_roots() {
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*'
 }
 
-# inside COMMAND…: runs it in the tool root, in /src. LDFLAGS: the linker that CMake tries its compiler with knows arm64 as well.
+# inside COMMAND…: runs it in the tool root, in /src. LDFLAGS: CMake tries its compiler with a linker that also knows
+# arm64.
 inside() {
     for folder in src sysroot build cargo; do mkdir -p "$cache/root/$folder"; done
     registry=${CARGO_HOME:-$HOME/.cargo}
@@ -61,7 +63,7 @@ inside() {
         mount --rbind /dev "$root/dev"
         mount -t sysfs -o ro sys "$root/sys" || true
         mount -t tmpfs tmp "$root/tmp"
-        # Names and certificates as this machine knows them.
+        # Host names and certificates are those of this machine.
         if [ -e /etc/resolv.conf ]; then
             [ -e "$root/etc/resolv.conf" ] || : >"$root/etc/resolv.conf"
             mount --bind "$(readlink -f /etc/resolv.conf)" "$root/etc/resolv.conf"
@@ -84,7 +86,7 @@ inside() {
 
 # ---- What is asked for ----------------------------------------------------------------------
 
-# check PROGRAM: whether it starts on the oldest system, wants nothing but the C library, and is small enough. Says what it found.
+# check PROGRAM: it starts on the oldest system, needs only the C library, and is small enough. Prints the figures.
 check() {
     newest=$(LC_ALL=C readelf --wide --dyn-syms "$1" | sed -n 's/.*@GLIBC_\([0-9][0-9.]*\).*/\1/p' | sort -Vu | tail -n 1)
     wants=$(LC_ALL=C readelf --wide --dynamic "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort | tr '\n' ' ')
@@ -109,7 +111,7 @@ build() {
     check "$cache/build/tallycam"
     mkdir -p "$cache/arm64"
     mv "$cache/build/tallycam" "$cache/arm64/tallycam"
-    # It belongs to whoever typed sudo.
+    # It is given to the user who called sudo.
     if [ -n "${SUDO_UID:-}" ]; then chown -R "$SUDO_UID:${SUDO_GID:-0}" "$cache/arm64"; fi
     say "built in $(($(date +%s) - began)) s"
 }

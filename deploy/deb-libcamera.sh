@@ -3,11 +3,11 @@
 #
 #   deploy/deb-libcamera.sh ARCHITECTURE HELPERS FOLDER
 #
-# HELPERS holds a helper for each soname, libcamera-0.4 and so on, FOLDER is where the package goes. It depends on the C and C++
-# libraries only: which libcamera a system has changes with each release, and a package that wanted one of them could soon be
-# installed nowhere. It recommends libcamera-ipa, which wants the libcamera of its own version: to recommend one libcamera or
-# another would keep the old one after an upgrade. FOLDER also gets report-libcamera-ARCHITECTURE.txt: sizes, what is needed, what
-# lintian finds. Its errors end it.
+# HELPERS has a helper for each soname, libcamera-0.4 and so on; FOLDER gets the package. The package depends only on
+# the C and C++ libraries. Each release has another libcamera, so a package that depended on one could soon not be
+# installed anywhere. It recommends libcamera-ipa, which depends on the libcamera of its own version; recommending a
+# certain libcamera would keep the old one after an upgrade. FOLDER also gets report-libcamera-ARCHITECTURE.txt:
+# sizes, dependencies, and lintian's findings. Errors of lintian end the script.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -30,7 +30,7 @@ gzip -9n <deploy/debian/changelog >"$root/usr/share/doc/$name/changelog.Debian.g
 gzip -9n <CHANGELOG.md >"$root/usr/share/doc/$name/changelog.gz"
 cp deploy/debian/libcamera/lintian-overrides "$root/usr/share/lintian/overrides/$name"
 
-# Versions of GCC by those of the symbols of its C++ library (GCC's manual, "ABI Policy and Guidelines").
+# GCC versions by the symbol versions of its C++ library (GCC's manual, "ABI Policy and Guidelines").
 newest_glibc=$(newest GLIBC "$root"/usr/lib/tallycam/*)
 newest_cxx=$(newest GLIBCXX "$root"/usr/lib/tallycam/*)
 case ${newest_cxx#3.4.} in

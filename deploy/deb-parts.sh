@@ -1,8 +1,8 @@
-# What deploy/deb.sh and deploy/deb-libcamera.sh, which read this file, have in common. $architecture is Debian's word.
+# Common parts of deploy/deb.sh and deploy/deb-libcamera.sh, which read this file. $architecture is Debian's word.
 # shellcheck shell=sh
 # shellcheck disable=SC2034,SC2154 # $architecture is theirs, and so is what is made of it.
 
-# Where the Makefile puts cargo-deb.
+# The Makefile puts cargo-deb there.
 PATH=$PWD/target/tools/bin:$PATH
 
 say() { printf 'tallycam: %s\n' "$*" >&2; }
@@ -18,7 +18,7 @@ esac
 
 made=target/deb
 version=$(dpkg-parsechangelog -l deploy/debian/changelog -S Version)
-# Packages of the same sources are the same to the byte.
+# The same sources give the same package, byte for byte.
 SOURCE_DATE_EPOCH=$(dpkg-parsechangelog -l deploy/debian/changelog -S Timestamp)
 export SOURCE_DATE_EPOCH
 
@@ -32,7 +32,7 @@ stripper() {
     if command -v "$gnu" >/dev/null; then echo "$gnu"; else echo llvm-strip; fi
 }
 
-# newest LIBRARY PROGRAM…: the newest version of LIBRARY's symbols (GLIBC, GLIBCXX) that a PROGRAM wants.
+# newest LIBRARY PROGRAM…: the newest version of LIBRARY's symbols (GLIBC, GLIBCXX) that a PROGRAM needs.
 newest() {
     library=$1
     shift

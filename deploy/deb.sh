@@ -1,12 +1,13 @@
 #!/bin/sh
-# Makes a Debian package of a program that is built: `make deb` builds it first.
+# Makes a Debian package of the built program; `make deb` builds it first.
 #
 #   deploy/deb.sh ARCHITECTURE PROGRAM FOLDER [FEATURE...]
 #
-# ARCHITECTURE is Debian's word for it, PROGRAM the tallycam built for it (with the FEATUREs), FOLDER where the package goes. What
-# the package holds stands in Cargo.toml under [package.metadata.deb]; cargo-deb packs it. Manual pages, completions, the
-# copyright file and the stripped program are made here, in target/deb, and are the same for the same sources. FOLDER also gets
-# report-ARCHITECTURE.txt: how large it is, what it needs, what lintian and systemd-analyze find. Errors of theirs end it.
+# ARCHITECTURE is Debian's word, PROGRAM the tallycam built for it (with the FEATUREs), FOLDER gets the package.
+# Cargo.toml lists its files under [package.metadata.deb]; cargo-deb packs them. Manual pages, completions, the
+# copyright file and the stripped program are made here, in target/deb, and are the same for the same sources. FOLDER
+# also gets report-ARCHITECTURE.txt: size, dependencies, and findings of lintian and systemd-analyze. Their errors end
+# the script.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -20,8 +21,8 @@ shift 3
 
 mkdir -p "$made" "$folder"
 rm -rf "$made/man" "$made/completions"
-# The command line is the same everywhere: this machine's program tells it, optimised where it has just been built so anyhow
-# (with the same features: with others all of it would be built again).
+# The command line is the same on every architecture, so this machine's program describes it. An optimised program
+# that was just built is reused if it has the same features; otherwise everything would be built again.
 profile=dev
 if [ "$program" = "${CARGO_TARGET_DIR:-target}/release/tallycam" ] && [ $# -eq 0 ]; then profile=release; fi
 cargo run --quiet --locked --profile "$profile" --example manual -- "$made"
@@ -29,7 +30,7 @@ gzip -9n <CHANGELOG.md >"$made/changelog.gz"
 deploy/copyright.py tallycam "$triple" "$@" >"$made/copyright"
 "$(stripper)" --strip-all --remove-section=.comment -o "$made/tallycam" "$program"
 
-# Where it was built is nobody's business, and C is built with stack protectors (.cargo/config.toml).
+# The program must not name the folder in which it was built. C has stack protectors (.cargo/config.toml).
 if LC_ALL=C grep -qaF -e "$HOME/." -e "$PWD/" "$made/tallycam"; then
     say "$program names folders of this machine: make build and make cross build it without"
     exit 1
@@ -42,7 +43,7 @@ fi
 cargo deb --quiet --locked --no-build --no-strip --target "$triple" --output "$made/"
 package=tallycam_${version}_$architecture.deb
 
-# The manifest cannot know which C library the program was linked against.
+# The manifest cannot know against which C library the program was linked.
 rm -rf "$made/root"
 dpkg-deb --raw-extract "$made/$package" "$made/root"
 sed -i "s/(>= GLIBC)/(>= $(newest GLIBC "$made/tallycam"))/" "$made/root/DEBIAN/control"
@@ -58,7 +59,7 @@ report=$folder/report-$architecture.txt
 failed=
 found=$(lintian --fail-on error --profile debian "$folder/$package") || failed=yes
 echo "lintian: ${found:-nothing}" >>"$report"
-# How much of 10 the service's units leave open; more than 1.5 is an error, and then all of it is told.
+# The exposure of the service's units, out of 10. More than 1.5 is an error, and then the whole list is printed.
 for unit in systemd/tallycam.service systemd/tallycam@.service; do
     if open=$(systemd-analyze security --offline=yes --threshold=15 --no-pager "$unit"); then
         open=$(printf '%s\n' "$open" | tail -n 1)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Plays real footage through the model: a road with pedestrians (PETS 2009, S2.L1, view 1), as
-# Debian's package opencv-doc carries it, in an endless loop, with a line across the road.
+# Plays real footage through the model, in an endless loop and with a line across the road: a road with pedestrians
+# (PETS 2009, S2.L1, view 1) from Debian's package opencv-doc.
 #
 #   deploy/demo.sh TALLYCAM FOLDER [--set …]
 #
@@ -31,15 +31,13 @@ if ! [ -s "$clip" ]; then
         rm -f "$folder"/opencv-doc_*.deb
         original=$folder/original.avi
     fi
-    # tallycam plays MJPEG; the original is MPEG-4. It was filmed at about 7 pictures a second, and
-    # says 10.
+    # tallycam plays MJPEG; the original is MPEG-4. It was filmed at about 7 fps, and claims 10.
     ffmpeg -v error -y -i "$original" -c:v mjpeg -q:v 5 "$folder/part.avi"
     mv "$folder/part.avi" "$clip"
     rm -f "$folder/original.avi"
 fi
 
-# The line stands in the file of the demo, so that it is there at the first start: drawn on the page,
-# it would be the user's.
+# The line is in the demo's file, so that it exists at the first start. A line drawn on the page belongs to the user.
 exec "$program" serve \
     --set name=Demo --set source.kind=files --set "source.path=$clip" --set source.loop=true \
     --set "store.directory=$folder" \

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import urllib.parse
 
-# Parts of the earlier names of lights.
+# Parts of the earlier program's names of lights.
 LIGHTS = {"spi": r"spi", "pwm": r"neopixel|ws28|sk68|adafruit|pwm|strip|rgb", "gpio": r"gpio|relay|lamp|led|switch"}
 SHORTEST_KEY = 16
 
@@ -34,7 +34,7 @@ def config(path):
     if not {"SETTINGS", "KEYS"} & set(old.sections()):
         sys.exit(f"{path}: neither [SETTINGS] nor [KEYS] is in it: is it the config.txt of the Flask program?")
     raw = dict(old["SETTINGS"]) if "SETTINGS" in old else {}
-    # A comment behind a value is none of it.
+    # A comment after a value does not belong to it.
     settings = {key: re.split(r"(?:^|\s)[;#]", value)[0].strip().strip("\"'") for key, value in raw.items()}
     notes, source, lights, power = [], [], [], []
     camera, pixels = settings.pop("camera", ""), settings.pop("numlights", "")
@@ -114,7 +114,7 @@ def media(folder, index, tallycam):
         if time.astimezone().date().isoformat() == date:
             wanted[name] = [f"--date={time:%Y-%m-%dT%H:%M:%SZ}"]
         elif re.fullmatch(r"\d{4}-\d\d-\d\d", date):
-            # The day is all that is known: each a second after the one before, so that their order stays.
+            # Only the day is known: each item is a second after the previous one, so that the order stays.
             second = before[date] = before.get(date, -1) + 1
             wanted[name] = [f"--date={date}T12:{second // 60 % 60:02}:{second % 60:02}"]
         else:

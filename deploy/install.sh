@@ -1,11 +1,11 @@
 #!/bin/sh
-# Installs tallycam on another machine over SSH and says where it is then.
+# Installs tallycam on another machine over SSH and prints its address.
 #
 #   deploy/install.sh [USER@]HOST [FOLDER]
 #
-# FOLDER holds the packages (target/deb, where `make deb` puts them). The machine there says which it needs; where
-# tallycam-libcamera is of the same version it goes along, and the libcamera that it recommends. Its user has to be root, or
-# allowed to use sudo; ssh and sudo ask for passwords as usual.
+# FOLDER holds the packages (target/deb, where `make deb` puts them). The other machine names its architecture. A
+# tallycam-libcamera of the same version is installed, too, with the libcamera that it recommends. The user there must
+# be root, or allowed to use sudo; ssh and sudo ask for passwords as they always do.
 set -eu
 
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -15,11 +15,11 @@ say() { printf 'tallycam: %s\n' "$*" >&2; }
 usage="usage: deploy/install.sh [USER@]HOST [FOLDER]"
 case ${1:-} in
     -h | --help)
-        # What stands above.
+        # The comment at the top.
         sed -n '2,/^set /s/^#[[:space:]]\{0,1\}//p' "$0"
         exit
         ;;
-    # ssh would take it for an option of its own.
+    # ssh would take it for one of its own options.
     -*)
         say "$1: there is no such option; $usage"
         exit 64
@@ -32,7 +32,7 @@ fi
 host=$1
 folder=${2:-$here/target/deb}
 
-# One connection, so that a password is asked for once.
+# One connection, so that the password is asked for once.
 control=$(mktemp -d)
 trap 'ssh -o ControlPath="$control/ssh" -O exit "$host" 2>/dev/null || true; rm -rf "$control"' EXIT
 there() { ssh -o ControlMaster=auto -o ControlPersist=120 -o ControlPath="$control/ssh" "$@"; }
@@ -41,7 +41,7 @@ architecture=$(there "$host" dpkg --print-architecture) || {
     say "$host cannot be reached, or is no Debian"
     exit 1
 }
-# The newest of several. Packages' names hold neither blanks nor line breaks.
+# The newest of several. Package names contain neither blanks nor line breaks.
 # shellcheck disable=SC2012
 package=$(ls -t "$folder"/tallycam_*_"$architecture".deb 2>/dev/null | head -n 1)
 if [ -z "$package" ]; then
@@ -50,7 +50,7 @@ if [ -z "$package" ]; then
     exit 1
 fi
 
-# The helpers for a camera on a ribbon cable, where they were made as well.
+# The helpers for a camera on a ribbon cable, if they were built as well.
 helpers=$folder/tallycam-libcamera_${package##*/tallycam_}
 names=
 for package in "$package" "$helpers"; do
@@ -61,8 +61,8 @@ for package in "$package" "$helpers"; do
     names="$names '$name'"
 done
 
-# What is left is one script over there. -t: sudo may ask at this terminal. A configuration that somebody edited stays. On a system
-# that has just started, its own upgrades may hold the lock for some minutes.
+# The rest is one script on the other machine. -t: sudo may ask at this terminal. An edited configuration stays. On a
+# system that has just started, its own upgrades may hold the lock for some minutes.
 tty=
 if [ -t 0 ]; then tty=-t; fi
 # shellcheck disable=SC2016,SC2086 # The variables are those of the other machine; -t or nothing.
@@ -83,10 +83,10 @@ until systemctl is-active -q tallycam; do
 done
 state=$(systemctl show -p StatusText --value tallycam)
 echo "tallycam: $state"
-# It is active then, too, with a page that says so.
+# The service is active then, too, and its page says so.
 case $state in "The configuration is wrong"*) exit 1 ;; esac
-# Ready is what the service says itself; the page answers from then on. Only what it has said since this start: others had other
-# ports, and perhaps another password.
+# The service itself reports that it is ready; the page answers from then on. Only lines of this start count: earlier
+# ones had other ports, and perhaps another password.
 $sudo journalctl --sync || true
 start=$(systemctl show -p InvocationID --value tallycam)
 said=$($sudo journalctl -q -o cat "_SYSTEMD_INVOCATION_ID=$start")

@@ -4,18 +4,18 @@
 #   deploy/libcamera.sh build [amd64|arm64]…   target/libcamera/ARCH/libcamera-0.4 and -0.7, stripped and checked
 #   deploy/libcamera.sh roots [amd64|arm64]…   only the file systems, which tests/libcamera runs the helpers in
 #   deploy/libcamera.sh unit-tests             their unit tests as a program: target/libcamera/ARCH/unit-tests, for libcamera 0.7
-#   deploy/libcamera.sh clippy                 what clippy says of them
+#   deploy/libcamera.sh clippy                 clippy on the helpers
 #
-# Without a word for the machine it is this machine's own. libcamera has no stable ABI: a program built for 0.4 (Debian 13)
-# does not start with 0.7 (Debian 13's backports, Raspberry Pi OS 13), and there will be others. The tool root is the one of
-# deploy/cross.sh. Compiler and linker see the C and C++ libraries of Debian 12 and, of libcamera's root, the headers and the
-# library itself: the helpers want nothing newer than Debian 12 has, besides libcamera. Needs root, for mounts and chroot.
+# The default is this machine's own architecture. The ABI of libcamera is not stable: a program built for 0.4 (Debian
+# 13) does not start with 0.7 (Debian 13's backports, Raspberry Pi OS 13). The tool root is that of deploy/cross.sh.
+# Compiler and linker see the C and C++ libraries of Debian 12 and, from libcamera's root, its headers and library.
+# Beside libcamera the helpers therefore need nothing newer than Debian 12. Needs root, for mounts and chroot.
 set -eu
 
 here=$(cd "$(dirname "$0")/.." && pwd)
 cache=${TALLYCAM_CROSS:-$here/target/cross}
 versions="0.4 0.7"
-# What Debian 12 has.
+# Versions in Debian 12.
 newest_glibc=2.36
 newest_glibcxx=3.4.30
 most_bytes=2000000
@@ -25,7 +25,8 @@ most_bytes=2000000
 
 # ---- The file systems ------------------------------------------------------------------------
 
-# Of libcamera a whole root is made, by unpacking alone: its programs run by chroot, and those of arm64 by qemu-user.
+# A complete root of libcamera is made, only by unpacking. Its programs run by chroot, and those of arm64 by
+# qemu-user.
 make_libcamera() {
     case $1 in
         0.4) suite=trixie ;;
@@ -53,14 +54,14 @@ triple_of() {
     esac
 }
 
-# newest NAME FILE: the newest version of NAME's symbols that FILE wants.
+# newest NAME FILE: the newest version of NAME's symbols that FILE needs.
 newest() {
     LC_ALL=C readelf --wide --dyn-syms "$2" | sed -n "s/.*@$1_\([0-9][0-9.]*\).*/\1/p" | sort -Vu | tail -n 1
 }
 
 is_newer() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | tail -n 1)" != "$2" ]; }
 
-# check VERSION FILE: whether it starts on Debian 12 with that libcamera, and is small enough. Says what it found.
+# check VERSION FILE: it starts on Debian 12 with that libcamera, and is small enough. Prints the figures.
 check() {
     glibc=$(newest GLIBC "$2")
     glibcxx=$(newest GLIBCXX "$2")
@@ -79,8 +80,8 @@ check() {
     if [ "$bytes" -gt "$most_bytes" ]; then give_up "it is larger than $most_bytes bytes"; fi
 }
 
-# The compiler's sysroot is Debian 12's with libcamera's headers and libraries in a folder of its own: none of Debian 13's
-# other libraries are seen by it.
+# The compiler's sysroot is Debian 12's; libcamera's headers and libraries are in a folder of their own. No other
+# library of Debian 13 is visible to the compiler.
 lay_libcamera() {
     version=$1 arch=$2 multiarch=$3
     laid=$cache/build/sysroot-$arch/libcamera-$version
@@ -96,7 +97,7 @@ lay_libcamera() {
     done
 }
 
-# helper CARGO WORD… for $version and $arch. Of libcamera's crates the build scripts see that another version is wanted.
+# helper CARGO WORD… for $version and $arch. The build scripts of libcamera's crates notice a change of the version.
 helper() {
     multiarch=$(triple_of "$arch")
     triple=$(echo "$multiarch" | sed 's/-linux/-unknown-linux/')
@@ -109,7 +110,7 @@ helper() {
     flags="--target=$multiarch --sysroot=/build/sysroot-$arch"
     # As in .cargo/config.toml.
     hardened="-fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3"
-    # As a flag: by cargo's own word for it, build scripts would be linked by it too, and made again for each machine.
+    # As a flag: cargo's own setting would apply to build scripts, too, and build them again for each architecture.
     link="-Clinker=clang -Clink-arg=--target=$multiarch -Clink-arg=--sysroot=/build/sysroot-$arch -Clink-arg=-fuse-ld=lld"
     link="$link -Clink-arg=-Wl,--allow-shlib-undefined -Clink-arg=-Wl,--icf=all -Lnative=/build/sysroot-$arch/libcamera-$version/lib"
     link="$link --remap-path-prefix=/cargo/registry/src=crates"
@@ -135,7 +136,7 @@ build() {
             check "$version" "$here/$out/libcamera-$version"
         done
     done
-    # They belong to whoever typed sudo.
+    # They are given to the user who called sudo.
     if [ -n "${SUDO_UID:-}" ]; then chown -R "$SUDO_UID:${SUDO_GID:-0}" "$here/target/libcamera"; fi
     say "built in $(($(date +%s) - began)) s"
 }
@@ -166,7 +167,7 @@ case $what in
         make_roots "$1"
         "$here/deploy/cross.sh" run sh -c 'test -e /usr/bin/cargo-clippy || { apt-get -qq update && apt-get -qq install -y rust-web-clippy; }'
         arch=$1
-        # By its path: cargo would look among what the user of this machine has installed first.
+        # By its path: cargo would first search among the tools installed by this machine's user.
         for version in $versions; do helper /usr/bin/cargo-clippy clippy -- -D warnings; done
         ;;
     *)

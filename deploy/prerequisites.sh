@@ -1,13 +1,12 @@
 #!/bin/sh
-# Sees to it that what `make run`, `make test` and so on need is there.
+# Installs the prerequisites of `make run`, `make test` and other targets.
 #
 #   deploy/prerequisites.sh run|demo|test|fuzz|cross|libcamera-test|deb|release|e2e|image|image-e2e
 #
-# Missing Debian packages are installed when this is root, or when sudo works without asking, or
-# when somebody sits at a terminal whom sudo can ask. Otherwise the one line to type is printed
-# and the exit code is 1. Where there is no Rust at all, Debian's is one of these packages. A Rust
-# that is too old was somebody's choice: it is named with the line that mends it, and replaced
-# without being asked only in automatic builds (CI=true).
+# Missing Debian packages are installed if this is root, if sudo works without a password, or if sudo can ask for it
+# at a terminal. Otherwise the script prints the one line to type and exits with 1. Without any Rust, Debian's is one
+# of these packages. A Rust that is too old was somebody's choice: the script prints the line that replaces it, and
+# replaces it without asking only in automatic builds (CI=true).
 set -eu
 
 here=$(dirname "$0")
@@ -15,7 +14,7 @@ purpose=${1:-run}
 
 say() { printf '%s\n' "$*" >&2; }
 
-# give_up LINE...: what is to be done, as the last words.
+# give_up LINE...: the last words, with what to do.
 give_up() {
     for line in "$@"; do say "$line"; done
     exit 1
@@ -23,18 +22,18 @@ give_up() {
 
 # ---- Debian packages ------------------------------------------------------------------------
 
-# packages PURPOSE: one a line, as "package" or "package:command that is as good".
+# packages PURPOSE: one per line, as "package" or "package:command", where the command is just as good.
 packages() {
     if [ "$1" = cross ] || [ "$1" = libcamera-test ]; then
-        # Rust and compilers are those of a Debian of its own. The last two count instructions.
+        # Rust and compilers come from a separate Debian. The last two count instructions.
         printf '%s\n' mmdebstrap:mmdebstrap binutils:readelf make:make ca-certificates gcc:cc libc6-dev
         printf '%s\n' qemu-user:qemu-aarch64 python3:python3
-        # The pictures that a virtual camera shows, and what is preloaded.
+        # The pictures of a virtual camera, and the preloaded library.
         if [ "$1" = libcamera-test ]; then printf '%s\n' ffmpeg:ffmpeg g++:g++; fi
         return
     fi
     if [ "$1" = image ]; then
-        # A tree for arm64, and what a card is put together with.
+        # A tree for arm64, and the tools that assemble a card.
         printf '%s\n' mmdebstrap:mmdebstrap qemu-user-static:qemu-aarch64-static arch-test:arch-test dpkg-dev:dpkg-parsechangelog
         printf '%s\n' kmod:depmod device-tree-compiler:fdtput dosfstools:mkfs.vfat mtools:mcopy fdisk:sfdisk e2fsprogs:mke2fs
         printf '%s\n' binutils:readelf systemd:systemctl python3:python3 xz-utils:xz zstd:zstd make:make ca-certificates
@@ -42,21 +41,21 @@ packages() {
     fi
     if [ "$1" = image-e2e ]; then
         printf '%s\n' qemu-system-arm:qemu-system-aarch64 qemu-utils:qemu-img mtools:mcopy fdisk:sfdisk python3:python3 cpio:cpio
-        # A Debian for arm64, laid out as Raspberry Pi OS.
+        # A Debian for arm64, laid out like Raspberry Pi OS.
         printf '%s\n' mmdebstrap:mmdebstrap qemu-user-static:qemu-aarch64-static arch-test:arch-test
         printf '%s\n' dosfstools:mkfs.vfat e2fsprogs:mke2fs
         printf '%s\n' openssl:openssl openssh-client:ssh dpkg:dpkg-deb
         return
     fi
-    # libjpeg-turbo is built from the source that its crate carries: a compiler and cmake.
-    # ca-certificates: cargo fetches the crates over TLS, and comes without anybody to trust.
+    # libjpeg-turbo is built from the source in its crate: a compiler and cmake.
+    # ca-certificates: cargo fetches the crates over TLS, and Debian's comes without authorities.
     printf '%s\n' gcc:cc libc6-dev cmake:cmake make:make ca-certificates
     case $(uname -m) in
-        # Without nasm it is built, but without SIMD. ARM needs no assembler of its own.
+        # Without nasm it is built without SIMD. ARM needs no assembler of its own.
         x86_64 | i?86) echo nasm:nasm ;;
     esac
     if [ "$1" = e2e ]; then
-        # The booted guest: its image, its disk, the machine itself, what drives it.
+        # The booted guest: its image, its disk, the emulator, and the script's interpreter.
         printf '%s\n' mmdebstrap:mmdebstrap e2fsprogs:mke2fs xz-utils:xz python3:python3
         printf '%s\n' qemu-system-x86:qemu-system-x86_64 qemu-utils:qemu-img
     fi
@@ -67,7 +66,7 @@ packages() {
         printf '%s\n' ffmpeg:ffmpeg
     fi
     if [ "$1" = deb ]; then
-        # The packages' files, what is stripped there, and who finds fault with it.
+        # The packages' files, the strip program, and lintian.
         printf '%s\n' dpkg-dev:dpkg-parsechangelog binutils:strip python3:python3 lintian:lintian systemd:systemd-analyze
         case $(uname -m) in
             # For PWM pins.
@@ -80,7 +79,7 @@ packages() {
         printf '%s\n' dpkg-dev:dpkg-parsechangelog python3:python3 python3-jsonschema xz-utils:xz
     fi
     if [ "$1" = test ]; then
-        # The fake camera; real clients and tools that prove it; a browser; the scripts; the units.
+        # The fake camera; real clients and tools for it; a browser; the scripts; the units.
         printf '%s\n' libjpeg62-turbo-dev v4l-utils:v4l2-ctl ustreamer:ustreamer
         printf '%s\n' unzip:unzip libarchive-tools:bsdtar
         printf '%s\n' curl:curl ffmpeg:ffmpeg python3:python3 python3-opencv sqlite3:sqlite3
@@ -97,14 +96,14 @@ is_installed() {
 missing_packages() {
     packages "$1" | while IFS=: read -r package command; do
         if [ -n "$command" ] && command -v "$command" >/dev/null; then continue; fi
-        # Other distributions call their packages otherwise: there only commands are looked for.
+        # Other distributions have other package names, so only commands are checked there.
         if [ -z "$command" ] && ! command -v dpkg-query >/dev/null; then continue; fi
         if is_installed "$package"; then continue; fi
         printf '%s ' "$package"
     done
 }
 
-# may_install PACKAGE...: whether this is root or can become it.
+# may_install PACKAGE...: this is root or can become root.
 may_install() {
     if [ "$(id -u)" = 0 ]; then return; fi
     command -v sudo >/dev/null || return 1
@@ -127,7 +126,7 @@ apt_get() {
     as_root apt-get -qq -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 "$@"
 }
 
-# The line that installs PACKAGE..., as this user can type it. A new system has no lists yet.
+# The line that installs PACKAGE..., as this user can type it. A new system has no package lists yet.
 apt_line() {
     update="apt update"
     install="apt install --no-install-recommends $*"
@@ -140,8 +139,7 @@ apt_line() {
     fi
 }
 
-# install [PACKAGE...]: these, and Debian's Rust where that is wanted; or gives up with the line to
-# type.
+# install [PACKAGE...]: installs these, and Debian's Rust if needed; or gives up with the line to type.
 install() {
     if ! command -v apt-get >/dev/null; then
         if [ $# = 0 ]; then return; fi
@@ -149,15 +147,15 @@ install() {
     fi
     # shellcheck disable=SC2046 # Lists of packages.
     if may_install "$@" $(rust_packages_that_mend); then
-        # Lists may be old or absent; where they cannot be fetched, those at hand may still do.
+        # Lists may be old or absent; if they cannot be fetched, the present ones may still do.
         apt_get update >&2 || true
         if rust_is_wanted; then set -- "$@" $(rust_packages_that_mend); fi
         if [ $# = 0 ]; then return; fi
         say "tallycam: installing $* (this may take some minutes)"
-        # What somebody has is not taken away for it without being asked: only from an automatic build's machine.
+        # Installed packages are not removed for it without asking, except in an automatic build.
         removal=--no-remove
         if [ "${CI:-}" = true ]; then removal=; fi
-        # Hundreds of lines, wanted only when it fails.
+        # Hundreds of lines, useful only if it fails.
         # shellcheck disable=SC2086 # One option, or none.
         if printed=$(apt_get install -y $removal --no-install-recommends "$@" 2>&1); then return; fi
         say "$printed"
@@ -171,8 +169,8 @@ install() {
     give_up "tallycam needs these packages. Type this, then try again:" "$(apt_line "$@")"
 }
 
-# install_all LIST: packages, and then those that had to go for them: beside Debian's qemu-system-x86 apt cannot leave a
-# qemu-utils of its backports.
+# install_all LIST: installs packages, and then those that were removed for them: beside Debian's qemu-system-x86 apt
+# cannot keep a qemu-utils of its backports.
 install_all() {
     # shellcheck disable=SC2086 # A list of packages.
     install $1
@@ -192,21 +190,21 @@ wanted_rust() {
     sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$here/../Cargo.toml"
 }
 
-# Nothing, when there is none.
+# Empty, if there is none.
 found_rust() {
     if command -v cargo >/dev/null; then
         rustc --version 2>/dev/null | sed -n 's/^rustc \([0-9.]*\).*/\1/p'
     fi
 }
 
-# Whether Debian's packages of the newest Rust (rustc-web holds what browsers are built with) do.
+# Debian's packages of the newest Rust (rustc-web is for building browsers) are new enough.
 debian_rust_will_do() {
     command -v apt-cache >/dev/null || return 1
     candidate=$(apt-cache policy rustc-web 2>/dev/null | sed -n 's/^ *Candidate: \([0-9.]*\).*/\1/p')
     if [ -n "$candidate" ]; then
         at_least "$(wanted_rust)" "$candidate"
     else
-        # Before the first `apt update` nothing has a candidate. Debian has it from 12 on.
+        # Before the first `apt update` nothing has a candidate. Debian has it from version 12 on.
         # shellcheck disable=SC2016 # apt's own way to name a field.
         [ -z "$(apt-get indextargets --format '$(FILENAME)' 'Created-By: Packages' 2>/dev/null)" ] &&
             [ "$(os_release ID)" = debian ] && at_least 12 "$(os_release VERSION_ID)"
@@ -225,20 +223,20 @@ rust_is_new_enough() {
     [ -n "$found" ] && at_least "$(wanted_rust)" "$found"
 }
 
-# Debian's packages that mend a missing or too old Rust.
+# Debian's packages that replace a missing or too old Rust.
 rust_packages() {
     printf 'rustc-web cargo-web'
     if [ "$purpose" = test ]; then printf ' rust-web-clippy rustfmt-web'; fi
 }
 
-# The same, or nothing where there is nothing to mend or these packages would not.
+# The same; empty if nothing is wrong or these packages would not help.
 rust_packages_that_mend() {
     if ! rust_is_new_enough && ! command -v rustup >/dev/null && debian_rust_will_do; then
         rust_packages
     fi
 }
 
-# Whether Debian's Rust may be installed without being asked.
+# Debian's Rust may be installed without asking.
 rust_is_wanted() {
     ! rust_is_new_enough && ! command -v rustup >/dev/null && { [ -z "$found" ] || [ "${CI:-}" = true ]; }
 }

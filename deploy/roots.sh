@@ -1,4 +1,4 @@
-# Debian file systems made once and kept, for the scripts that read this file. $cache is where they keep them.
+# Debian file systems made once and kept, for the scripts that read this file. They set $cache, the folder for them.
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # $cache is theirs.
 
@@ -11,8 +11,8 @@ give_up() {
     exit 1
 }
 
-# Debian's archive as this machine's own apt knows it, which may have no lists yet; cloud images name it in a file of mirrors.
-# Nothing where it knows none: then it is the one that mmdebstrap knows.
+# Debian's archive as this machine's apt knows it, which may have no lists yet; cloud images name it in a file of
+# mirrors. Empty if apt knows none: mmdebstrap then uses its own default.
 mirror() {
     if [ -n "${TALLYCAM_MIRROR:-}" ]; then
         echo "$TALLYCAM_MIRROR"
@@ -26,7 +26,7 @@ mirror() {
     done | grep '/debian/*$' | head -n 1
 }
 
-# Nothing may be mounted below what is removed: a removal would go through it.
+# Nothing may be mounted below a folder that is removed, because the removal would go through it.
 remove() {
     if ! [ -e "$1" ]; then return; fi
     if grep -qF " $1/" /proc/self/mountinfo; then
@@ -35,8 +35,8 @@ remove() {
     rm -rf --one-file-system "$1"
 }
 
-# Programs of arm64 run as if they were this machine's, by qemu-user-static: for as long as this script runs, where nothing had
-# seen to it before.
+# Runs programs of arm64 like this machine's own, by qemu-user-static. The registration lasts while this script runs,
+# unless there was one before.
 emulate() {
     if [ "$(dpkg --print-architecture)" = arm64 ] || arch-test arm64 >/dev/null 2>&1; then return; fi
     table=/proc/sys/fs/binfmt_misc
@@ -46,8 +46,9 @@ emulate() {
     trap 'echo -1 >/proc/sys/fs/binfmt_misc/tallycam-arm64' EXIT
 }
 
-# made NAME SUITE ARGUMENT…: the file system $cache/NAME by mmdebstrap with those arguments, unless there is one of the same
-# arguments. It gets its name when it is whole. SUITE may be two, "trixie trixie-backports": the last is preferred.
+# made NAME SUITE ARGUMENT…: the file system $cache/NAME, made by mmdebstrap with these arguments unless one with the
+# same arguments exists. It gets its name once it is complete. SUITE may be two, "trixie trixie-backports": the last
+# is preferred.
 made() {
     name=$1
     suite=$2

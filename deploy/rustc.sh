@@ -1,13 +1,12 @@
 #!/bin/sh
-# What `make test` compiles tallycam's own crates with: cargo runs it in rustc's place (RUSTC_WORKSPACE_WRAPPER), and so
-# clippy looks on while the tests are compiled, and rustdoc reads the library after it. Lints and documentation need no
-# pass of their own: `cargo clippy` and `cargo doc` first check two hundred crates that the tests have to compile anyhow,
-# a quarter of an hour on a slow machine.
+# Compiles tallycam's own crates for `make test`. Cargo runs it in place of rustc (RUSTC_WORKSPACE_WRAPPER): clippy checks while the
+# tests are compiled, and rustdoc reads the library afterwards. This saves separate runs for lints and documentation: `cargo clippy`
+# and `cargo doc` first check two hundred crates that the tests compile anyway, a quarter of an hour on a slow machine.
 #
-#   deploy/rustc.sh RUSTC ARGUMENT...       whatever is found is an error
+#   deploy/rustc.sh RUSTC ARGUMENT...       every finding is an error
 set -eu
 
-# documentation ARGUMENT...: rustdoc with what rustc was given, but for how and where code is written.
+# documentation ARGUMENT...: rustdoc with rustc's arguments, except those about code generation and output.
 documentation() {
     leave_out=
     for argument; do

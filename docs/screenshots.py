@@ -26,15 +26,15 @@ from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
 SIZE = (1280, 900)
-# Less, for footage has more colours.
+# Smaller, because footage has more colours.
 DEMO_SIZE = (1040, 740)
 # Bytes; a repository is cloned more often than a screenshot is looked at.
 LARGEST = 150_000
 # Crossings in an hour of an ordinary day, in and out together.
 DAY = [0, 0, 0, 0, 0, 0, 2, 6, 18, 41, 64, 72, 88, 81, 70, 66, 74, 79, 43, 17, 6, 3, 1, 0]
-# What needs the page's password may be done here without it.
+# Actions that need the page's password are allowed here without it.
 COMMON = ["access.local=open"]
-# Set as on the page, so that they are not shown as pinned.
+# Set as on the page, so that they do not show as pinned.
 STREET = {"name": "Museum", "source.kind": "sim", "source.fps": 10, "source.width": 1280, "source.height": 720}
 
 
@@ -98,7 +98,7 @@ class Browser:
 
     def __init__(self, driver):
         options = {"args": ["--headless=new", "--no-sandbox", "--hide-scrollbars", "--force-device-scale-factor=1"]}
-        # A live picture never ends loading.
+        # Loading never ends with a live picture.
         wanted = {"browserName": "chrome", "pageLoadStrategy": "eager", "goog:chromeOptions": options}
         made = ask("POST", f"{driver}/session", {"capabilities": {"alwaysMatch": wanted}})
         self.session = f"{driver}/session/{made['value']['sessionId']}"
@@ -118,7 +118,7 @@ class Browser:
         self.command("goog/cdp/execute", cmd="Emulation.setDeviceMetricsOverride", params=metrics)
         self.command("url", url=url)
         wait_for(f"{name}: {shown}", lambda: self.is_so(shown))
-        # What is drawn last: charts, the picture, its boxes.
+        # Charts, the picture and its boxes are drawn last.
         time.sleep(2)
         file = DOCS / f"{name}.png"
         with tempfile.NamedTemporaryFile(suffix=".png") as whole:
@@ -148,7 +148,7 @@ def draw_counts(state):
             busy = DAY[hour.hour] * (1.3 if hour.weekday() >= 5 else 1.0) * dice.uniform(0.8, 1.2)
             for _ in range(round(busy)):
                 at = hour + timedelta(seconds=dice.uniform(0, 3600))
-                # In before they are out again: the morning has more of the one, the evening of the other.
+                # Visitors come in before they go out: more "in" in the morning, more "out" in the evening.
                 direction = "in" if dice.random() < 0.7 - hour.hour / 24 * 0.35 else "out"
                 track += 1
                 if at < now:

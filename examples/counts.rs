@@ -1,8 +1,8 @@
-//! What counts.db takes and gives: a month's chart out of a million crossings, and how fast crossings
-//! are committed with none and with a million on record.
+//! Speed of counts.db: a month's chart from a million crossings, and commits of crossings with none and with a
+//! million stored.
 //!
-//! `cargo run --release --example counts [CROSSINGS]`; prints a table. The file lies in the directory for
-//! temporary files; set `TMPDIR` to try another disk.
+//! `cargo run --release --example counts [CROSSINGS]`; prints a table. The file is in the directory for temporary
+//! files; set `TMPDIR` to try another disk.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ fn measure(settings: &CountsOptions, wanted: u64) -> Result<(), Box<dyn Error>> 
 
     let mut track = 0;
     let (now, wall) = (clock::monotonic_us(), clock::wall_us());
-    // Thirty days up to now. Monotonic times before the boot have no place in counts.db; wall times do.
+    // Thirty days up to now. counts.db has no monotonic times before the boot, but wall times.
     let ago = |share: f64| ((now as i64) - (30.0 * DAY_US as f64 * (1.0 - share)) as i64) as u64;
     let mut make = |at_us: u64| {
         track += 1;
@@ -74,7 +74,7 @@ fn measure(settings: &CountsOptions, wanted: u64) -> Result<(), Box<dyn Error>> 
         counts.record(batch)?;
         told += 5_000;
     }
-    // The last one is told: all are on record.
+    // The last one is acknowledged, so all are stored.
     append(&counts, &mut make, now)?;
     let filled = began.elapsed();
     let full = append(&counts, &mut make, now)?;
@@ -133,8 +133,8 @@ fn measure(settings: &CountsOptions, wanted: u64) -> Result<(), Box<dyn Error>> 
     if faults.is_empty() { Ok(()) } else { Err(faults.join("\n").into()) }
 }
 
-/// Commits single crossings, one after the other: the median time beyond the writer's pace of ten a second, and
-/// the bytes each brought to the disk.
+/// Commits single crossings in turn: the median time beyond the writer's pace of ten per second, and the bytes
+/// written to the disk for each.
 fn append(
     counts: &Counts,
     make: &mut impl FnMut(u64) -> NewCrossing,
@@ -145,7 +145,7 @@ fn append(
     let mut times = Vec::new();
     let before = written();
     for _ in 0..COMMITS {
-        // Beyond the pace: the writer is idle when the crossing comes.
+        // Slower than the pace: the writer is idle when the crossing comes.
         std::thread::sleep(Duration::from_millis(120));
         let new = make(at_us);
         let track = new.track;
@@ -164,7 +164,7 @@ fn append(
     Ok((times[times.len() / 2], (written() - before) / COMMITS))
 }
 
-/// Bytes this process has had brought to block devices (proc(5), `/proc/pid/io`); 0 where that is not told.
+/// Bytes that this process wrote to block devices (proc(5), `/proc/pid/io`); 0 if unknown.
 fn written() -> u64 {
     let io = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
     let line = io.lines().find_map(|line| line.strip_prefix("write_bytes: "));
@@ -183,7 +183,7 @@ fn page(
     Ok(())
 }
 
-/// The median time of eleven goes, and what the last one gave.
+/// The median time of eleven runs, and the result of the last one.
 fn median<T, E>(mut go: impl FnMut() -> Result<T, E>) -> Result<(Duration, T), E> {
     let mut timed = || {
         let began = Instant::now();

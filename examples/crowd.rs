@@ -1,4 +1,4 @@
-//! How long tracking takes in a crowd: prints times, and asserts none.
+//! Prints the time that tracking takes in a crowd. It asserts nothing.
 //!
 //! ```sh
 //! cargo run --release --example crowd
@@ -12,8 +12,8 @@ use tallycam::vision::{
 
 const FRAMES: usize = 500;
 
-/// Where the `n`th walker of a crowd is in a frame: each with a place and a way of its own, `dense`
-/// times as near to each other as the picture allows without overlap.
+/// Box of the `n`th walker of a crowd in a frame. Each has its own place and way, `dense` times as near to each other
+/// as the picture allows without overlap.
 fn walker(n: usize, frame: usize, side: usize, dense: f32) -> Detection {
     let step = 1.0 / side as f32 / dense;
     let (row, column) = (n / side, n % side);
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let side = (walkers as f32).sqrt().ceil() as usize;
         let mut times: Vec<Duration> = Vec::with_capacity(FRAMES);
         for frame in 0..FRAMES {
-            // One in twenty is not seen, so that there are lost tracks as well.
+            // One in twenty is not detected, so that there are lost tracks as well.
             let seen: Vec<Detection> = (0..walkers)
                 .filter(|n| (n * 13 + frame) % 20 != 0)
                 .map(|n| walker(n, frame, side, dense))

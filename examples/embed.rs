@@ -1,5 +1,5 @@
-//! A camera in your own program: a source of your own (or one of tallycam's), its pictures as an
-//! iterator, and the same pictures as the body of your own HTTP server.
+//! A camera in your own program, with a source of your own or one of tallycam's. Its pictures come as an iterator,
+//! and as the body of your own HTTP server.
 //!
 //! `cargo run --example embed` prints ten pictures and then shows them on http://127.0.0.1:8081/
 
@@ -13,14 +13,14 @@ use tallycam::{
     StreamFormat, stream_response,
 };
 
-/// A source of your own: grey bars that wander. Where yours comes from is your business.
+/// A source of your own: grey bars that move. A real one would read frames from somewhere.
 struct Bars {
     delivers: StreamFormat,
     pixels: Vec<u8>,
     sequence: u64,
 }
 
-/// Opens it as often as pictures are wanted: nobody watches, nothing is open.
+/// Opens the source whenever pictures are needed, and only then.
 struct OpenBars;
 
 impl Opener for OpenBars {
@@ -72,14 +72,14 @@ impl Source for Bars {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (pipeline, _worker) = Pipeline::start(Box::new(OpenBars), CaptureOptions::default())?;
 
-    // Pictures as an iterator, on any thread. The demand keeps the camera awake.
+    // Pictures as an iterator, on any thread. The demand keeps the camera open.
     let demand = pipeline.demand();
     for picture in pipeline.hub().subscribe().into_iter().take(10) {
         println!("{}: {}×{}, {} bytes", picture.sequence, picture.width, picture.height, picture.jpeg_len());
     }
     drop(demand);
 
-    // Pictures as an HTTP body, for as many viewers as come.
+    // Pictures as an HTTP body, for any number of viewers.
     let listener =
         tokio::net::TcpListener::bind(std::env::var("EMBED_LISTEN").unwrap_or("127.0.0.1:8081".into()))
             .await?;

@@ -1,9 +1,9 @@
-//! Runs a network over one picture again and again, and says what a run costs.
+//! Runs a network on one picture over and over, and prints the cost of a run.
 //!
-//! `infer MODEL.onnx [RUNS [THREADS [WIDTHxHEIGHT [PICTURE [OUTPUT]]]]]`: PICTURE holds the input as 32-bit
-//! floats, little-endian, as the network wants it (without one: a pattern); the outputs are written to
-//! OUTPUT.0, OUTPUT.1 and so on, likewise. Prints one line of JSON: the time of every run in milliseconds,
-//! as the wall saw it and as the processor spent it. benches/against_onnxruntime runs this.
+//! `infer MODEL.onnx [RUNS [THREADS [WIDTHxHEIGHT [PICTURE [OUTPUT]]]]]`: PICTURE holds the input as 32-bit floats,
+//! little-endian, in the network's layout (default: a pattern). The outputs are written to OUTPUT.0, OUTPUT.1 and so
+//! on, in the same format. Prints one line of JSON: the time of every run in milliseconds, as wall time and as
+//! processor time. benches/against_onnxruntime runs this.
 
 use std::error::Error;
 use std::io::{Read as _, Write as _};
@@ -58,7 +58,7 @@ fn infer() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What all threads of this process have spent, in milliseconds.
+/// Processor time of all threads of this process, in milliseconds.
 fn processor_ms() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 * 1e-6

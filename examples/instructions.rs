@@ -1,8 +1,8 @@
-//! Does one part of a frame's work again and again, for counting the processor's instructions.
+//! Does one part of a frame's work over and over, so that the processor's instructions can be counted.
 //!
-//! `instructions WHAT FRAMES`: WHAT is one of those that `instructions list` prints. It works on two frames to warm up, asks for
-//! its parent's process number, works on FRAMES of them and asks again: that system call is the mark between which
-//! benches/insncount.c counts. Everything it works on is drawn here, the same on every machine.
+//! `instructions WHAT FRAMES`: WHAT is one of the names that `instructions list` prints. It handles two frames to
+//! warm up, asks for its parent's process id, handles FRAMES of them and asks again: benches/insncount.c counts
+//! between these two system calls. All input is drawn here, the same on every machine.
 
 use std::error::Error;
 
@@ -21,12 +21,12 @@ use tallycam::vision::{
 
 const WIDTH: u32 = 1280;
 const HEIGHT: u32 = 720;
-/// At any time the same, so that headers are as long.
+/// Always the same, so that headers have the same length.
 const STAMP: ClockTime =
     ClockTime { monotonic_us: 1_000_000, wall_us: 1_700_000_000_000_000, wall_trusted: true };
 const MODEL: &str = "yolox_nano_320";
 const WARM_UP: usize = 2;
-/// Pictures, five a second, after which motion tells what moves.
+/// Pictures, at five per second, after which motion detection has settled.
 const SETTLED: usize = 80;
 const KINDS: [&str; 13] = [
     "yuyv",
@@ -43,7 +43,7 @@ const KINDS: [&str; 13] = [
     "shop",
     "street",
 ];
-/// Pictures after which a scene begins again, five a second, and those that somebody takes to walk through it.
+/// Pictures of one cycle of a scene, at five per second, and pictures that a person takes to cross it.
 const CYCLE: usize = 100;
 const WALK: usize = 20;
 
@@ -69,7 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What is done with each frame.
+/// The work on each frame.
 fn prepare(what: &str) -> Result<Step, Box<dyn Error>> {
     Ok(match what {
         "yuyv" => encoding(Fourcc::YUYV, packed(), WIDTH * 2)?,
@@ -112,7 +112,7 @@ fn prepare(what: &str) -> Result<Step, Box<dyn Error>> {
                 }
                 detector.detect(&now, &mut found).map(|()| found.len())
             };
-            // It gets to know the background first.
+            // It learns the background first.
             let mut seen = 0;
             for at in 0..SETTLED {
                 seen = look(at)?;
@@ -150,8 +150,8 @@ fn prepare(what: &str) -> Result<Step, Box<dyn Error>> {
     })
 }
 
-/// Counting people at a line down the middle, from JPEGs to crossings. Of each [`CYCLE`] pictures the first `busy` show somebody who
-/// walks across.
+/// Counts people at a line down the middle, from JPEGs to crossings. The first `busy` of each [`CYCLE`] pictures show
+/// a person who walks across.
 fn counting(busy: usize) -> Result<Step, Box<dyn Error>> {
     let (card, onnx) = Models::with_places(Vec::new(), "models".into()).load(MODEL)?;
     let again = onnx.clone();
@@ -189,7 +189,7 @@ fn counting(busy: usize) -> Result<Step, Box<dyn Error>> {
             if !is_warm {
                 detector.detect(image, found)?;
             }
-            // What is drawn is nobody to a network: it is followed all the same.
+            // The network does not recognise the drawn figure as a person, so the true box is used.
             found.clear();
             let seen = walker.map(place).filter(|seen| seen.intersection_area(part) > 0.0);
             found.extend(seen.map(|b| {
@@ -202,14 +202,14 @@ fn counting(busy: usize) -> Result<Step, Box<dyn Error>> {
         })?;
         Ok(())
     };
-    // It gets to know the background first.
+    // It learns the background first.
     for at in 0..SETTLED {
         look(at, None, true)?;
     }
     Ok(Box::new(move |at| look(SETTLED + at, (at % CYCLE < busy).then_some(at % WALK), false)))
 }
 
-/// A picture as cameras give it.
+/// A picture as cameras send it.
 struct Jpeg<'a> {
     picture: &'a Picture,
     reducer: &'a mut Reducer,
@@ -260,7 +260,7 @@ fn changing(key: &'static str, value: &'static str) -> Result<Step, Box<dyn Erro
     }))
 }
 
-/// The scene's samples: wide slopes, edges, and grain as a sensor has it, so that a JPEG of it has what real ones have. 0–255.
+/// The scene's samples, 0–255: wide gradients, edges, and sensor grain, so that its JPEG resembles a real one.
 fn scene(x: u32, y: u32, plane: u32) -> u8 {
     let mut grain = (y * WIDTH + x).wrapping_mul(0x9e37_79b1).wrapping_add(plane.wrapping_mul(0x85eb_ca6b));
     grain ^= grain >> 15;

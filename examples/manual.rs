@@ -1,5 +1,5 @@
-//! Writes what a package brings for the command line, made of the command line itself: manual pages into `FOLDER/man`,
-//! completions for bash, zsh and fish into `FOLDER/completions`.
+//! Writes a package's files for the command line, generated from the command line itself: manual pages into
+//! `FOLDER/man`, completions for bash, zsh and fish into `FOLDER/completions`.
 //!
 //! ```sh
 //! cargo run --example manual -- FOLDER

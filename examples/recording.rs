@@ -1,10 +1,14 @@
-//! What keeping costs: records synthetic pictures through the store, with retention in its steady state, and prints
-//! bytes written for a byte kept (`write_bytes` of /proc/self/io), CPU for each picture (as fast as it goes, and as a
-//! camera gives them beside the least that any program needs), growth of the memory, how
-//! long a seek, a list and a start take, a start with the rows of a store of 10 GB too, and how much longer a backup
-//! takes while 3 MB/s are recorded.
+//! The cost of recording. Records synthetic pictures through the store, with retention in its steady state, and
+//! prints:
 //!
-//! `cargo run --release --example recording -- DIRECTORY [bytes a second] [seconds]`; the directory on the disk in question.
+//! - bytes written per stored byte (`write_bytes` of /proc/self/io).
+//! - CPU per picture, at full speed and at a camera's pace, beside the minimum of any program.
+//! - growth of the memory.
+//! - time of a seek, a list, and a start, also with the rows of a store of 10 GB.
+//! - time of a backup, alone and while 3 MB/s are recorded.
+//!
+//! `cargo run --release --example recording -- DIRECTORY [bytes a second] [seconds]`; DIRECTORY is on the disk to
+//! measure.
 
 use std::fs::File;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -22,10 +26,10 @@ type Failure = Box<dyn std::error::Error>;
 
 const FPS: u64 = 30;
 
-/// What a chunk holds at most.
+/// Maximum size of a chunk.
 const CHUNK_BYTES: usize = 2 << 20;
 
-/// What a write past the page cache is a multiple of.
+/// Writes past the page cache are multiples of this.
 const BLOCK: usize = 4096;
 
 fn main() -> Result<(), Failure> {
@@ -50,7 +54,7 @@ fn settings(directory: &Path, most: Option<u64>) -> MediaSettings {
     }
 }
 
-/// Recordings of ten seconds, one after the other, of which the newest forty seconds are kept.
+/// Recordings of ten seconds in turn; the newest forty seconds are kept.
 fn steady(directory: &Path, rate: u64, seconds: u64) -> Result<(), Failure> {
     let _ = std::fs::remove_dir_all(directory);
     let (media, worker) = Media::open(settings(directory, Some(rate * 40)))?;
@@ -99,10 +103,10 @@ fn steady(directory: &Path, rate: u64, seconds: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Ten seconds of pictures as a camera gives them, 30 a second: what the store needs for each when it is woken by each, and
-/// beside it a plain file of pictures that is as safe: a copy, and for each chunk a write past the page cache and a sync. The
-/// file once with a thread that is woken by each picture, too, and once with one that is woken for each chunk: the least that
-/// a program can do.
+/// Ten seconds of pictures at a camera's pace of 30 fps: CPU of the store per picture if each picture wakes it up.
+/// For comparison, a plain file that is as safe: a copy, and for each chunk a write past the page cache and a sync.
+/// The file is written once by a thread that each picture wakes up, and once by one that wakes up per chunk, the
+/// minimum of any program.
 fn paced(directory: &Path, rate: u64) -> Result<(), Failure> {
     const PICTURES: u64 = 10 * FPS;
     let _ = std::fs::remove_dir_all(directory);
@@ -134,7 +138,7 @@ fn paced(directory: &Path, rate: u64) -> Result<(), Failure> {
     let from = memory.as_ptr().align_offset(BLOCK);
     let mut plain = [0.0; 2];
     for (is_woken_by_each, spent) in [true, false].into_iter().zip(&mut plain) {
-        // A file of its own: blocks that are there already are written to for less.
+        // A new file: writes to existing blocks are cheaper.
         let _ = std::fs::remove_file(directory.join("plain"));
         let file = File::options()
             .write(true)
@@ -173,7 +177,7 @@ fn paced(directory: &Path, rate: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A recording of an hour, ten thousand snapshots.
+/// A recording of an hour, and ten thousand snapshots.
 fn reading(directory: &Path) -> Result<(), Failure> {
     let _ = std::fs::remove_dir_all(directory);
     let (media, worker) = Media::open(settings(directory, None))?;
@@ -257,8 +261,8 @@ fn reading(directory: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The rows of 10 GB: 330 recordings of ten chunks of 3 MB, 10 000 snapshots, a recording that a cut has left open, and an
-/// item whose room is still to be freed. The pictures themselves are a byte each: a start does not read them.
+/// The rows of 10 GB: 330 recordings of ten chunks of 3 MB, 10 000 snapshots, a recording that a power cut left open,
+/// and an item whose space is not freed yet. Each picture is one byte: a start does not read them.
 fn large(directory: &Path) -> Result<(), Failure> {
     const CHUNK: i64 = 3_000_000;
     let _ = std::fs::remove_dir_all(directory);
@@ -310,7 +314,7 @@ fn large(directory: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A backup of about 400 MB, with nothing else going on and while 3 MB/s are recorded.
+/// A backup of about 400 MB, alone and while 3 MB/s are recorded.
 fn backups(directory: &Path) -> Result<(), Failure> {
     let _ = std::fs::remove_dir_all(directory);
     let (media, worker) = Media::open(settings(directory, None))?;
@@ -388,7 +392,7 @@ fn new(name: &str) -> NewRecording {
     }
 }
 
-/// Bytes that begin and end as a JPEG; no disk can make them smaller.
+/// Incompressible bytes that begin and end like a JPEG.
 fn picture(len: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     let mut bytes: Vec<u8> = (0..len)
@@ -402,7 +406,7 @@ fn picture(len: usize) -> Vec<u8> {
     bytes
 }
 
-/// Bytes that this process has had written to a block device.
+/// Bytes that this process wrote to block devices.
 fn written() -> Result<u64, Failure> {
     number_in("/proc/self/io", "write_bytes:")
 }
@@ -418,7 +422,7 @@ fn number_in(file: &str, word: &str) -> Result<u64, Failure> {
     Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
-/// CPU that this process has used.
+/// CPU time of this process.
 fn cpu() -> Result<Duration, Failure> {
     let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Ok(Duration::new(used.tv_sec as u64, used.tv_nsec as u32))

@@ -1,7 +1,7 @@
-//! Changes one JPEG again and again as a view wants it, and says what that costs.
+//! Changes one JPEG over and over for a view, and prints the cost.
 //!
-//! `view PICTURE.jpg QUERY [RUNS [OUTPUT.jpg]]`: QUERY is that of `/stream` (`gray=1&scale=1/2&rotate=90`). Prints one
-//! line of JSON: what each run took in milliseconds, as the processor spent it, and what came of it. benches/views.py
+//! `view PICTURE.jpg QUERY [RUNS [OUTPUT.jpg]]`: QUERY is that of `/stream` (`gray=1&scale=1/2&rotate=90`). Prints
+//! one line of JSON: the processor time of each run in milliseconds, and the result's properties. benches/views.py
 //! runs this.
 
 use std::error::Error;
@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What this process has spent, in milliseconds.
+/// Processor time of this process, in milliseconds.
 fn processor_ms() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 * 1e-6

@@ -1,4 +1,4 @@
-//! What must hold for any bytes whatever. Shared by the fuzz targets and by `tests/encode/corpus.rs`.
+//! Properties that hold for any bytes. Shared by the fuzz targets and by `tests/encode/corpus.rs`.
 
 #![allow(dead_code, reason = "each fuzz target takes one of these")]
 
@@ -20,7 +20,7 @@ use tallycam::vision::RecordedDetections;
 use tallycam_libcamera::{FromHelper, ToHelper};
 use turbojpeg::{Image, PixelFormat, ScalingFactor, Subsamp, YuvImage};
 
-/// A picture that is accepted has sane figures, and any of its prefixes is refused as cut short.
+/// An accepted picture has plausible figures, and each of its prefixes is refused as truncated.
 pub fn jpeg(data: &[u8]) {
     let whole = inspect(data);
     let mut search = EndSearch::new();
@@ -41,7 +41,7 @@ pub fn jpeg(data: &[u8]) {
     assert!(u64::from(jpeg.width) * u64::from(jpeg.height) <= MAX_PIXELS);
     assert!((1..=4).contains(&jpeg.components));
     assert!(data[..jpeg.len].ends_with(&[0xff, 0xd9]));
-    // Headers that are whole cannot become anything but cut short when less is there.
+    // A prefix of complete headers can only be truncated.
     for len in (0..jpeg.scan_at).step_by(5) {
         assert_eq!(inspect(&data[..len]), Err(JpegError::Truncated), "{len} bytes");
     }
@@ -50,8 +50,8 @@ pub fn jpeg(data: &[u8]) {
     }
 }
 
-/// The same is found however the stream is split, and memory stays bounded. The first byte chooses
-/// the split, the second the limit.
+/// The pictures found do not depend on how the stream is split, and memory stays bounded. The first byte chooses the
+/// split, the second the limit.
 pub fn multipart(data: &[u8]) {
     let [split, limit, stream @ ..] = data else { return };
     let (split, limit) = (usize::from(*split) + 1, 8 + 16 * usize::from(*limit));
@@ -78,7 +78,7 @@ pub fn multipart(data: &[u8]) {
     assert_eq!(all(split), all(stream.len().max(1)));
 }
 
-/// Any file plays to an end, twice the same.
+/// Any file plays to an end, and twice the same.
 pub fn avi(data: &[u8]) {
     let Ok(mut reader) = AviReader::open(Cursor::new(data)) else { return };
     let mut picture = Vec::new();
@@ -96,7 +96,7 @@ pub fn avi(data: &[u8]) {
     assert_eq!(play(), lengths);
 }
 
-/// Any film ends, and gives no more bytes than it has.
+/// Any film ends, and gives at most as many bytes as it has.
 pub fn mp4(data: &[u8]) {
     let spool = tempfile::tempfile().expect("a file");
     let Ok(mut reader) = Mp4Reader::open(data, spool) else { return };
@@ -108,7 +108,7 @@ pub fn mp4(data: &[u8]) {
     assert!(sum <= data.len(), "{sum} bytes of pictures in a file of {}", data.len());
 }
 
-/// A picture stays the same picture with a header that says when it was taken; one that has such a header keeps its own.
+/// A picture stays the same with an added header for its time; a picture with such a header keeps its own.
 pub fn exif(data: &[u8]) {
     let [len, rest @ ..] = data else { return };
     let (name, jpeg) = rest.split_at(usize::from(*len).min(rest.len()));
@@ -122,7 +122,7 @@ pub fn exif(data: &[u8]) {
     assert!(labelled(with.clone(), &label) == with, "only one header");
 }
 
-/// Any configuration is read or complained of; what is written is read as it was.
+/// Any configuration is read or refused; a written one is read back unchanged.
 pub fn config(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let name = Path::new("config.toml");
@@ -143,11 +143,11 @@ pub fn recording(data: &[u8]) {
     assert!(!recording.detections_in(recording.last_frame()).is_empty());
 }
 
-/// A message of the helper that reads libcamera's cameras, or to it, is read or refused, and said again the same.
+/// Any message of libcamera's helper, or to it, is read or refused, and written back unchanged.
 pub fn helper(data: &[u8]) {
     if let Ok(message) = serde_json::from_slice::<FromHelper>(data) {
         let again = serde_json::to_vec(&message).expect("it can be written");
-        // NaN is no number of JSON, so nothing here differs from itself.
+        // JSON has no NaN, so every value here equals itself.
         assert!(serde_json::from_slice::<FromHelper>(&again).is_ok_and(|again| again == message));
     }
     if let Ok(message) = serde_json::from_slice::<ToHelper>(data) {
@@ -163,8 +163,9 @@ pub fn onnx(data: &[u8]) {
     let _ = tallycam::models::load_file(file.path());
 }
 
-/// What our own reader of entropy-coded data makes of a picture is what libjpeg-turbo makes of it: the planes at an eighth
-/// to a half of its size, and the luma when its colour is taken away. What ours does not know, libjpeg-turbo itself did.
+/// Our own reader of entropy-coded data agrees with libjpeg-turbo: the planes at an eighth to a half of the size, and
+/// the luma of a picture made grayscale. For pictures that our reader does not support, libjpeg-turbo did the work
+/// itself.
 pub fn entropy(data: &[u8]) {
     let Ok(found) = inspect(data) else { return };
     let (width, height) = (found.width as usize, found.height as usize);
@@ -192,7 +193,7 @@ pub fn entropy(data: &[u8]) {
     }
 }
 
-/// Holds what the reducer made of `jpeg` to libjpeg-turbo.
+/// Compares the reducer's result for `jpeg` with libjpeg-turbo's.
 fn compare_planes(jpeg: &[u8], small: &SmallImage) {
     let mut turbo = turbojpeg::Decompressor::new().expect("libjpeg-turbo can be set up");
     let header = turbo.read_header(jpeg).expect("the picture was read, so its header can be");
@@ -227,7 +228,7 @@ fn compare_planes(jpeg: &[u8], small: &SmallImage) {
     assert!(is_whole(&done), "libjpeg-turbo does not read it: {done:?}");
     let (y, chroma) = planes.split_at(y_stride * y_rows);
     assert!(rows_of(y, y_stride, small.width, small.height) == small.y, "luma at {eighths}/8");
-    // Of quarters each sample is given twice.
+    // At a quarter, each sample is used twice.
     if is_gray || across == 4 || down == 4 {
         return;
     }
@@ -242,7 +243,7 @@ fn rows_of(plane: &[u8], stride: usize, width: usize, height: usize) -> Vec<u8> 
     plane.chunks_exact(stride).take(height).flat_map(|row| &row[..width]).copied().collect()
 }
 
-/// The luma of all of `jpeg`, as libjpeg-turbo has it; `None` if it does not read it.
+/// The luma of the whole `jpeg` by libjpeg-turbo; `None` if libjpeg-turbo cannot read it.
 fn luma(jpeg: &[u8]) -> Option<Vec<u8>> {
     let mut turbo = turbojpeg::Decompressor::new().ok()?;
     turbo.set_scan_limit(100).ok()?;
@@ -254,7 +255,7 @@ fn luma(jpeg: &[u8]) -> Option<Vec<u8>> {
     is_whole(&done).then_some(pixels)
 }
 
-/// Whether all of a picture was read, bytes before its end being too many or not.
+/// The whole picture was read; extra bytes before its end are tolerated.
 fn is_whole(done: &Result<(), turbojpeg::Error>) -> bool {
     done.as_ref().err().is_none_or(|error| error.to_string().contains("extraneous bytes before"))
 }

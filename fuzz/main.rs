@@ -1,4 +1,4 @@
-//! One fuzz target at a time, the one that `TALLYCAM_FUZZ` names; `fuzz/run` sets that.
+//! Runs one fuzz target, named by `TALLYCAM_FUZZ`; `fuzz/run` sets it.
 
 #![no_main]
 
@@ -12,7 +12,7 @@ use std::sync::{Mutex, OnceLock};
 
 type Check = fn(&[u8]);
 
-/// Every reader of bytes from outside.
+/// All readers of outside bytes.
 const TARGETS: &[(&str, Check)] = &[
     ("avi", checks::avi),
     ("config", checks::config),
@@ -31,7 +31,7 @@ const TARGETS: &[(&str, Check)] = &[
     ("words", tallycam::models::fuzz::fuzz_description),
 ];
 
-/// The last panic. One that the program catches itself, as those of a network, is no finding; but in the daemon.
+/// The last panic. A panic that the program catches, as those of a network, is no finding, except in the daemon.
 static LAST: Mutex<String> = Mutex::new(String::new());
 static HAS_PANICKED: AtomicBool = AtomicBool::new(false);
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# What fuzz/run compiles with (RUSTC_WRAPPER): tallycam's own crates tell libFuzzer which branches were taken and what was
-# compared; what they are linked with does not, so that the search goes on in what is ours.
+# The compiler of fuzz/run (RUSTC_WRAPPER). tallycam's own crates report branches and comparisons to libFuzzer; their
+# dependencies do not, so that the search stays in our code.
 set -eu
 
 case " $* " in

@@ -1,4 +1,4 @@
-//! The whole daemon before any request: nothing panics, and everybody gets an answer.
+//! The whole daemon with any request: nothing panics, and every client gets an answer.
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read, Write};
@@ -10,21 +10,21 @@ use std::time::{Duration, Instant};
 
 use tallycam::config::OperatorConfig;
 
-/// Where the daemon of this process listens.
+/// The socket of this process's daemon.
 static SOCKET: OnceLock<PathBuf> = OnceLock::new();
 
-/// What is read of an answer: a stream has no end.
+/// Maximum number of bytes read from an answer: a stream has no end.
 const MOST: usize = 256 << 10;
 
-/// Silence that ends the reading of an answer that has begun.
+/// Silence after which an answer counts as complete.
 const IDLE: Duration = Duration::from_millis(30);
 
-/// The first line is method and address, then come head fields, and behind an empty line the body. After a `!` the bytes
-/// are sent as they are. It comes over a Unix socket, so as the owner's: every route is reached.
+/// The first line is method and address, then head fields follow, and after an empty line the body. After a `!` the
+/// bytes are sent unchanged. They are sent over a Unix socket, so with the owner's rights: every route is reached.
 pub fn server(data: &[u8]) {
     let mut socket = UnixStream::connect(started()).expect("the daemon listens");
     socket.set_read_timeout(Some(IDLE)).expect("a socket");
-    // It may refuse the rest of what it is sent.
+    // The daemon may refuse the rest of the bytes.
     let _ = socket.write_all(&request(data));
     let _ = socket.shutdown(Shutdown::Write);
     let (mut answer, mut piece, begun) = (0, [0; 16 << 10], Instant::now());
@@ -46,7 +46,7 @@ pub fn server(data: &[u8]) {
     assert!(first.is_empty() || is_http, "the answer begins with {first:?}");
 }
 
-/// Whether a daemon runs here, none of whose threads may panic.
+/// A daemon runs here, and none of its threads may panic.
 pub fn has_started() -> bool {
     SOCKET.get().is_some()
 }
@@ -69,12 +69,13 @@ fn request(data: &[u8]) -> Vec<u8> {
     request
 }
 
-/// The socket of a daemon of this process, which shows the simulated scene and keeps in a folder of its own.
+/// The socket of this process's daemon, which shows the simulation and has its own state folder.
 fn started() -> &'static Path {
     SOCKET.get_or_init(|| {
         let folder = tempfile::tempdir().expect("a folder").keep();
-        // SAFETY: no other thread has begun. No program is found by its name then: nothing switches this machine off. A
-        // connection that is closed is an error, as in every program of Rust's, whose start is libFuzzer's here.
+        // SAFETY: no other thread runs yet. With this PATH no program is found by its name, so that nothing switches
+        // this machine off. A write to a closed connection is an error, as in every Rust program; here libFuzzer has
+        // `main`.
         unsafe {
             std::env::set_var("PATH", &folder);
             libc::signal(libc::SIGPIPE, libc::SIG_IGN);
@@ -90,7 +91,7 @@ fn started() -> &'static Path {
             String::from("log.level=\"error\""),
         ];
         let operator = move || {
-            // A file that is there and empty: what lies in this folder is nobody's business.
+            // An empty file: the files in this folder must not matter.
             OperatorConfig::read(
                 Some(Path::new("/dev/null")),
                 &sets,

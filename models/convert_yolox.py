@@ -19,7 +19,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-# Places among COCO's 80 classes: person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, and ten animals.
+# Indices among COCO's 80 classes: person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, and ten
+# animals.
 MOVING = [0, 1, 2, 3, 4, 5, 6, 7, 8, *range(14, 24)]
 CLASSES = 80
 SIZE = 320

@@ -1,15 +1,15 @@
 #!/bin/sh
-# Makes the card: an image of everything that a Pi wants to be a tallycam, from Debian packages alone. `make image` calls it.
+# Makes the card image: everything that makes a Pi a tallycam, from Debian packages only. `make image` calls it.
 #
 #   deploy/image/build.sh PACKAGE    PACKAGE is tallycam_…_arm64.deb
 #
-# It gives target/image/tallycam-VERSION-pi-arm64.img.xz, beside it a list of all packages in it with versions and SHA-256, and the
-# image itself, unpacked, which tests/image boots. KERNEL=backports (default) or stable: which of Debian 13's kernels.
-# WITH_FFMPEG=1 puts ffmpeg in. TALLYCAM_MIRROR names another archive; with one of snapshot.debian.org's and the same
-# package the image is made again, byte for byte.
+# It makes target/image/tallycam-VERSION-pi-arm64.img.xz, a list of all its packages with versions and SHA-256, and
+# the unpacked image, which tests/image boots. KERNEL=backports (default) or stable selects one of Debian 13's
+# kernels. WITH_FFMPEG=1 adds ffmpeg. TALLYCAM_MIRROR names another archive; with one of snapshot.debian.org and the
+# same package the image is reproduced byte for byte.
 #
-# Takes root, for a chroot: Debian's packages configure themselves, as arm64 programs under qemu-user. No loop devices, and what is
-# mounted is mounted in a namespace of its own. Debian's part of the root is made once and kept.
+# Needs root, for a chroot: Debian's packages configure themselves, as arm64 programs under qemu-user. It uses no loop
+# devices and mounts only in its own namespace. Debian's part of the root is made once and kept.
 set -eu
 
 here=$(cd "$(dirname "$0")/../.." && pwd)
@@ -17,11 +17,11 @@ own=$here/deploy/image
 mkdir -p "${TALLYCAM_IMAGE:=$here/target/image}"
 cache=$(readlink -f "$TALLYCAM_IMAGE")
 kernel=${KERNEL:-backports}
-# MiB of the first partition and of the third, before it grows; where the first begins.
+# Sizes in MiB of the first partition, and of the third before it grows; start of the first.
 fat=160
 state=64
 begin=4
-# What the initrd knows the card by: the mark of its partition table.
+# The initrd recognises the card by this mark in its partition table.
 mark=7a11ca4d
 packed_most=200000000
 
@@ -39,7 +39,7 @@ case $kernel in
     *) give_up "KERNEL=$kernel: backports or stable" ;;
 esac
 packages=$(sed 's/#.*//' "$own/packages" | tr -s '\n ' ',,' | sed 's/^,//; s/,$//')${WITH_FFMPEG:+,ffmpeg}
-# All that is made carries this date.
+# Everything made here carries this date.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(dpkg-parsechangelog -l "$here/deploy/debian/changelog" -S Timestamp)}
 export SOURCE_DATE_EPOCH LC_ALL=C.UTF-8 TZ=UTC
 umask 022
@@ -59,14 +59,14 @@ sources() {
     echo "deb ${TALLYCAM_SECURITY:-${archive%/debian}/debian-security} trixie-security main non-free-firmware"
 }
 
-# Kept as long as it would be made of the same.
+# Kept while it would be made from the same packages and sources.
 make_base() {
     wanted="$packages $(sources)"
     if [ -d "$cache/base" ] && [ "$(cat "$cache/base.made" 2>/dev/null)" = "$wanted" ]; then return; fi
     say "making Debian's part of the card (some minutes, once)"
     rm -f "$cache/base.made"
     remove "$cache/base"
-    # force-unsafe-io: a tree that nobody boots needs no care file by file. What was fetched is kept for the next time.
+    # force-unsafe-io: an unused tree needs no sync for each file. Downloaded packages are kept for the next run.
     # shellcheck disable=SC2016 # The hooks' own shell expands it.
     sources | unshare --mount mmdebstrap --quiet --mode=root --variant=minbase --architectures=arm64 --include="$packages" \
         --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
@@ -78,21 +78,22 @@ make_base() {
         --setup-hook="find '$cache/debs' -name '*.deb' -exec ln -f -t \"\$1/var/cache/apt/archives\" {} +" \
         --customize-hook="mv -n \"\$1\"/var/cache/apt/archives/*.deb '$cache/debs'; rm -f \"\$1\"/var/cache/apt/archives/*.deb" \
         trixie "$cache/base" - || give_up "Debian's part of the card could not be made"
-    # What was installed is looked up there, for the list of packages.
+    # The list of packages looks up the installed ones there.
     rm -rf "$cache/base.lists"
     mkdir "$cache/base.lists"
     mv "$cache"/base/var/lib/apt/lists/*_Packages "$cache/base.lists/"
     printf '%s\n' "$wanted" >"$cache/base.made"
 }
 
-# fetch_apt WORD…: apt as of a Debian for arm64 with nothing installed.
+# fetch_apt WORD…: apt as on an empty Debian for arm64.
 fetch_apt() {
     apt-get -qq -o Dir="$extra/apt" -o Dir::State::status="$extra/apt/status" -o APT::Architecture=arm64 \
         -o APT::Architectures=arm64 -o Acquire::Languages=none -o APT::Install-Recommends=false \
         -o Dir::Etc::TrustedParts="$extra/apt/keys" "$@"
 }
 
-# Kernel, firmware and busybox are unpacked, not installed: nothing of theirs is to run, and of the first two little goes into the root.
+# Kernel, firmware and busybox are unpacked, not installed: none of them runs here, and little of the first two goes
+# into the root.
 fetch_extra() {
     wanted="$kernel $(sources) $(cat "$cache/base.made")"
     if [ "$(cat "$extra.made" 2>/dev/null)" = "$wanted" ]; then return; fi
@@ -103,7 +104,7 @@ fetch_extra() {
     cp /usr/share/keyrings/debian-archive-keyring.gpg "$extra/apt/keys/"
     sources >"$extra/apt/etc/apt/sources.list"
     fetch_apt update
-    # The kernel's parts by what its metapackage draws in.
+    # The kernel's parts are those that its metapackage depends on.
     parts=$(fetch_apt --print-uris -t "$release" install linux-image-arm64 | sed -n "s/^[^ ]* \(linux-[^_]*\)_[^ ]*_arm64.deb .*/\1/p")
     [ -n "$parts" ] || give_up "no kernel was found in $release"
     # shellcheck disable=SC2086 # Several names.
@@ -129,18 +130,19 @@ inside() {
     ' sh "$root" "SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH" "$@"
 }
 
-# The one program, with the user that its state belongs to: the same number in every image.
+# The program, and the user that owns its state: the same id in every image.
 install_package() {
     cp "$package" "$root/tallycam.deb"
     printf 'u tallycam 980\n' >"$root/etc/sysusers.d/tallycam-number.conf"
     inside systemd-sysusers tallycam-number.conf
     inside dpkg --force-unsafe-io --install /tallycam.deb >/dev/null
     rm "$root/tallycam.deb" "$root/etc/sysusers.d/tallycam-number.conf"
-    # From before this version its own settings are those of a machine that one works at.
+    # Without this key, settings of earlier versions are those of a machine with a local user.
     sed -i '/^\[access\]/,/^\[/ s/^#claim = "here"/claim = "network"/' "$root/etc/tallycam/config.toml"
     grep -q '^claim = "network"' "$root/etc/tallycam/config.toml" || give_up "config.toml has no [access] claim to set"
     sed -i 's|<port>8080</port>|<port>80</port>|' "$root/etc/avahi/services/tallycam.service"
-    # An address of IPv6 that changes while avahi announces it makes avahi take itself for another machine: tallycam-2.local.
+    # If an IPv6 address changes while avahi announces it, avahi mistakes itself for another machine:
+    # tallycam-2.local.
     sed -i 's/^use-ipv6=yes/use-ipv6=no/' "$root/etc/avahi/avahi-daemon.conf"
     grep -q '^use-ipv6=no' "$root/etc/avahi/avahi-daemon.conf" || give_up "avahi-daemon.conf has no use-ipv6 to set"
     install -m 644 "$here/systemd/tallycam.polkit" "$root/etc/polkit-1/rules.d/tallycam-power.rules"
@@ -156,12 +158,12 @@ settle_units() {
         dev-mqueue.mount modprobe@configfs.service modprobe@fuse.service modprobe@drm.service modprobe@efi_pstore.service; do
         ln -sf /dev/null "$root/etc/systemd/system/$unit"
     done
-    # Started when somebody asks for it: the page that switches off, or SSH.
+    # Started on demand: by the page that switches off, or by SSH.
     rm "$root/usr/lib/systemd/system/multi-user.target.wants/systemd-logind.service"
     systemctl --quiet --root="$root" disable ssh.service ssh.socket wpa_supplicant.service 2>/dev/null || true
     systemctl --quiet --root="$root" enable systemd-networkd.service systemd-resolved.service systemd-timesyncd.service \
         avahi-daemon.service card-zram.service tallycam.service tallycam.socket
-    # Setting up from the boot partition, and updates.
+    # Set-up from the boot partition, and updates.
     for unit in tallycam-card.service tallycam-update.path tallycam-update.service; do
         install -m 644 "$here/systemd/$unit" "$root/etc/systemd/system/"
         systemctl --quiet --root="$root" enable "$unit"
@@ -184,23 +186,23 @@ make_root() {
         echo "built=$(date -d "@$SOURCE_DATE_EPOCH" +%F)"
         echo "kernel=$(basename "$extra"/tree/usr/lib/modules/*)"
     } >"$root/etc/tallycam/card"
-    # Time is never before this. And nothing in /etc and /var has to be brought up to what is in /usr, at each start again.
+    # The clock is never before this. And /etc and /var need no update from /usr at each start.
     : >"$root/usr/lib/clock-epoch"
     : >"$root/etc/.updated"
     : >"$root/var/.updated"
-    # Nobody's keys and identities, no lists and logs, nothing that only an installation needs.
+    # No keys and identities, no lists and logs, nothing that only an installation needs.
     rm -rf "$root"/etc/ssh/ssh_host_* "$root/etc/machine-id" "$root/var/lib/dbus/machine-id" "$root"/var/lib/apt/lists/* \
         "$root"/var/cache/* "$root"/var/log/* "$root"/var/backups/* "$root"/usr/share/doc-base "$root"/usr/share/info \
         "$root/usr/share/lintian" "$root/usr/share/bug" "$root"/etc/*- "$root/usr/lib/udev/hwdb.d" \
         "$root"/usr/share/bash-completion/completions/[a-su-z]* "$root"/usr/share/zsh/vendor-completions/_[a-su-z]* 
     printf 'uninitialized\n' >"$root/etc/machine-id"
-    # Whichever archive it was made from.
+    # The same for every archive that was used.
     rm -f "$root"/etc/apt/sources.list.d/*
     for suite in trixie trixie-updates; do echo "deb http://deb.debian.org/debian $suite main non-free-firmware"; done >"$root/etc/apt/sources.list"
     echo "deb http://deb.debian.org/debian-security trixie-security main non-free-firmware" >>"$root/etc/apt/sources.list"
 }
 
-# Of the kernel what a Pi has, in its place.
+# The parts of the kernel that a Pi needs, in their place.
 install_kernel() {
     modules=$(basename "$extra"/tree/usr/lib/modules/*)
     mkdir -p "$root/usr/lib/modules/$modules"
@@ -212,7 +214,7 @@ install_kernel() {
 
 # ---- The card ---------------------------------------------------------------------------------
 
-# pins DTB NAME PHANDLE FUNCTION PIN…: a group of pins, for a device to name by PHANDLE. Numbers are hexadecimal.
+# pins DTB NAME PHANDLE FUNCTION PIN…: a group of pins that a device names by PHANDLE. Numbers are hexadecimal.
 pins() {
     dtb=$1 node=/soc/gpio@7e200000/$2 phandle=$3 function=$4
     shift 4
@@ -222,12 +224,12 @@ pins() {
     fdtput -t x "$dtb" "$node" brcm,pins "$@"
 }
 
-# spi DTB: switches a Pi's first SPI on, which Debian's device trees leave off and cannot be told to by dtparam.
+# spi DTB: enables a Pi's first SPI bus. Debian's device trees leave it off, and dtparam cannot change that.
 spi() {
     bus=/soc/spi@7e204000
     fdtget "$1" $bus status >/dev/null 2>&1 || return 0
     gpio=$(fdtget -t x "$1" /soc/gpio@7e200000 phandle)
-    # The driver wants its two chip selects to be pins like others.
+    # The driver needs its two chip selects as ordinary pins.
     pins "$1" card-spi0-pins f001 4 9 a b
     pins "$1" card-spi0-selects f002 1 8 7
     fdtput -t s "$1" $bus pinctrl-names default
@@ -235,7 +237,7 @@ spi() {
     fdtput -t x "$1" $bus cs-gpios "$gpio" 8 1 "$gpio" 7 1
     for select in 0 1; do
         fdtput -c "$1" $bus/spidev@$select
-        # A name that the kernel's spidev goes by; it has none for "anything".
+        # A name that the kernel's spidev accepts; it has none for "anything".
         fdtput -t s "$1" $bus/spidev@$select compatible lwn,bk4
         fdtput -t x "$1" $bus/spidev@$select reg $select
         fdtput -t i "$1" $bus/spidev@$select spi-max-frequency 125000000
@@ -258,15 +260,15 @@ make_boot() {
     if [ -e "$own/tallycam.toml" ]; then cp "$own/tallycam.toml" "$boot/"; fi
 }
 
-# Bytes that say when they were written say all the same.
+# Every time stamp becomes the same date.
 clamp() {
     find "$@" -newermt "@$SOURCE_DATE_EPOCH" -exec touch --no-dereference -d "@$SOURCE_DATE_EPOCH" {} +
-    # Reading changes access times; a folder's own, too, hence after what is in it.
+    # Reading changes access times, also those of folders; so a folder comes after its content.
     find "$@" -depth -exec touch --no-dereference -a -d "@$SOURCE_DATE_EPOCH" {} +
 }
 
-# ext4 NAME MIB LABEL NUMBER TREE OPTION…: a file system as $part/NAME. By the root's own mke2fs, so that it is the same wherever it
-# is made, and the same identity in each image: it is told from others by its label and place.
+# ext4 NAME MIB LABEL NUMBER TREE OPTION…: makes a file system $part/NAME. It uses the root's own mke2fs, so that the
+# result is the same on every machine. Its UUID is the same in each image: label and place distinguish it from others.
 ext4() {
     # shellcheck disable=SC2016 # The inner shell's own.
     unshare --mount sh -c '
@@ -323,7 +325,7 @@ make_image
 "$own/list.py" "$root/var/lib/dpkg/status" "$package" "$cache/base.lists" "$extra/apt/var/lib/apt/lists" -- "$extra"/debs/*.deb >"$cache/$name.packages"
 say "the image: $(($(date +%s) - began)) s; packing it"
 began=$(date +%s)
-# Blocks of one size: as many threads as there are, the same bytes.
+# Blocks of one size give the same bytes with any number of threads.
 xz -T0 -6 --block-size=32MiB --keep --force "$image"
 (cd "$cache" && sha256sum "$name.img.xz" "$name.img" "$name.packages" >"$name.sha256")
 if [ -n "${SUDO_UID:-}" ]; then chown "$SUDO_UID:${SUDO_GID:-0}" "$cache" "$cache/$name".*; fi

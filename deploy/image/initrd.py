@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 
-# What a card or disk is read through, on a Pi and in QEMU: SD cards, USB disks behind a Pi's USB, virtio.
+# Modules for reading the card or disk, on a Pi and in QEMU: SD cards, USB disks behind a Pi's USB, virtio.
 MODULES = """
     sdhci_iproc bcm2835 sdhci_brcmstb mmc_block gpio_regulator irq_bcm2712_mip
     dwc2 xhci_pci pcie_brcmstb reset_raspberrypi usb_storage uas sd_mod
@@ -21,7 +21,7 @@ MODULES = """
 """.split()
 TOOLS = ("usr/sbin/e2fsck", "usr/sbin/mke2fs", "usr/sbin/resize2fs")
 LIBRARIES = "usr/lib/aarch64-linux-gnu"
-# A Pi has no clock: what a file system says of the future is no damage.
+# A Pi has no clock: time stamps in the future are no damage.
 E2FSCK = "[options]\nbroken_system_clock = 1\n"
 
 

@@ -21,7 +21,7 @@ def main():
     def under(path, folders):
         return any(path.startswith((folder + "/", folder + ".ko")) for folder in folders)
     stays = {path for path in needs if not under(path, out) or under(path, kept)}
-    # modules.dep names all of what a module needs, not its neighbours alone.
+    # modules.dep names everything that a module needs, also indirectly.
     stays |= {need for path in stays for need in needs[path]}
     for path in needs:
         if path not in stays:

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Collects a release in target/release-files: packages, card image, lists of contents, checksums, notes. `make release` calls it
-# after it has made packages and image.
+# Collects a release in target/release-files: packages, card image, lists of contents, checksums, notes. `make
+# release` calls it after it has made packages and image.
 #
-#   deploy/release/build.sh [ADDRESS]    ADDRESS is where the files will be downloaded from, for Raspberry Pi Imager's list
+#   deploy/release/build.sh [ADDRESS]    ADDRESS is the later address of the files, for Raspberry Pi Imager's list
 set -eu
 
 cd "$(dirname "$0")/../.."
@@ -14,7 +14,7 @@ give_up() {
     exit 1
 }
 
-# Cargo.toml is where the version stands. Debian's changelog and CHANGELOG.md have to agree with it.
+# Cargo.toml has the version. Debian's changelog and CHANGELOG.md must agree with it.
 version=$(cargo metadata --locked --format-version 1 --no-deps | python3 -c '
 import json, sys
 found = {package["version"] for package in json.load(sys.stdin)["packages"]}
@@ -34,7 +34,7 @@ done
 image=tallycam-$debian-pi-arm64
 cp "target/image/$image.img.xz" "target/image/$image.packages" "$out/"
 
-# What `tallycam model add` downloads of this release.
+# `tallycam model add` downloads this file of the release.
 cp models/catalogue/ssdlite_mobilenet_v2.onnx "$out/"
 cp src/ui/assets/icon.svg "$out/tallycam.svg"
 printf '%s\n' "$notes" >"$out/notes.md"

@@ -24,7 +24,7 @@ def crates():
     known = json.loads(said)
     packages = {package["id"]: package for package in known["packages"]}
     nodes = {node["id"]: node for node in known["resolve"]["nodes"]}
-    # Only what is linked: not what tests or build scripts need.
+    # Only linked crates, not those of tests or build scripts.
     wanted, found = [known["resolve"]["root"]], set()
     while wanted:
         one = wanted.pop()

@@ -15,7 +15,7 @@ import os
 import sys
 from pathlib import Path
 
-# Imager's own words for boards. A Zero 2 W is a pi3 to it.
+# Imager's own names of boards. A Zero 2 W counts as a pi3.
 DEVICES = ["pi3-64bit", "pi4-64bit", "pi5-64bit"]
 
 
@@ -36,7 +36,7 @@ def entry(version, image, address):
         "extract_sha256": hashed.hexdigest(),
         "image_download_size": Path(image).stat().st_size,
         "release_date": datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).date().isoformat(),
-        # What Imager's form is asked for is written as this; the card reads it (docs/card.md).
+        # Imager writes the answers of its form in this format; the card reads it (docs/card.md).
         "init_format": "cloudinit",
         "devices": DEVICES,
         "website": "https://github.com/tallycam/tallycam",

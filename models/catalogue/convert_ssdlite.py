@@ -27,7 +27,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-# COCO's names by id, as far as the network was taught them.
+# COCO's names by id, as far as the network was trained on them.
 COCO = {
     1: "person", 2: "bicycle", 3: "car", 4: "motorcycle", 5: "airplane", 6: "bus", 7: "train", 8: "truck",
     9: "boat", 10: "traffic light", 11: "fire hydrant", 13: "stop sign", 14: "parking meter", 15: "bench",
@@ -42,7 +42,7 @@ COCO = {
     78: "microwave", 79: "oven", 80: "toaster", 81: "sink", 82: "refrigerator", 84: "book", 85: "clock",
     86: "vase", 87: "scissors", 88: "teddy bear", 89: "hair drier", 90: "toothbrush",
 }
-# What moves by itself: what people count.
+# Things that move by themselves: those that people count.
 MOVING = [id for id in COCO if id <= 9 or 16 <= id <= 25]
 LEVELS = 6
 SIZE = 300
@@ -94,7 +94,7 @@ class Graph:
 
     def constant(self, name, values):
         values = np.ascontiguousarray(values, np.float32)
-        # The few numbers of a bias stay as they are.
+        # The few numbers of a bias stay 32-bit floats.
         if self.f32 or values.ndim < 2:
             self.initializers.append(numpy_helper.from_array(values, name))
             return name

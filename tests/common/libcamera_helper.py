@@ -172,7 +172,7 @@ class Camera:
 
     def go_wrong(self, how):
         if how == "hang":
-            # Still there, and still reading nothing.
+            # The process exists, and still reads nothing.
             while True:
                 time.sleep(1)
         if how == "stall":

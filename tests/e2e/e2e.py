@@ -29,10 +29,10 @@ import legs_vivid
 from client import Site
 from machine import Crashed, Failure, Machine, PATIENCE, wait_for
 
-# In the order in which they run: the later ones disturb more.
+# In the order of execution: the later ones disturb more.
 MODULES = (legs_install, legs_vivid, legs_uvc, legs_libcamera, legs_lights, legs_service, legs_faults, legs_beside, legs_power,
            legs_off, legs_upgrade, legs_remove)
-# What these have changed on the disk stays: they are not tried again.
+# These leave changes on the disk, so they are not retried.
 ONCE = ("install", "power", "off", "upgrade", "remove")
 REPORT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "e2e.md")
 
@@ -46,16 +46,16 @@ class Run:
         self.cycles = cycles
         self.site = Site(self.machine.ports[80])
         self.records = []
-        # The configuration as the package has it.
+        # The configuration as in the package.
         self.shipped = None
-        # The first password, as apt's output has it.
+        # The first password, from apt's output.
         self.told = None
 
     def proved(self, text):
         print(f"    {text}", flush=True)
         self.records[-1][3].append(text)
 
-    # ---- What many legs do --------------------------------------------------------------------
+    # ---- Common helpers of the legs -----------------------------------------------------------
 
     def guest(self, command, timeout=60):
         return self.machine.run(command, timeout)
@@ -130,7 +130,7 @@ def run_leg(run, subject, function, limit):
     try:
         function(run)
     except Exception:
-        # On a machine that has crashed everything fails.
+        # On a crashed machine everything fails.
         run.machine.must_live()
         raise
     finally:
@@ -182,7 +182,7 @@ def run_legs(run, legs):
         except Failure as why:
             if subject in ONCE:
                 raise
-            # An emulated machine on a busy one misses a moment now and then: what is wrong is wrong twice.
+            # An emulated machine on a busy host sometimes misses a moment, so a failure must occur twice.
             print(f"    failed: {why}; once more", flush=True)
             explain(run)
             run.records.pop()
@@ -215,13 +215,14 @@ def main():
             run_legs(run, legs)
             break
         except Crashed as why:
-            # Emulated processors do that once in a while. Nothing of such a machine is believed, and none of it kept.
+            # Emulated processors crash once in a while. The results of such a machine are not used, and nothing of it
+            # is kept.
             print(f"e2e: {why}{': from the beginning, on a new one' if left else ''}", flush=True)
             if not left:
                 return 1
         except Exception as why:
             explain(run)
-            # Last, for whoever sees the end of the log only.
+            # Last, for readers who see only the end of the log.
             print(f"e2e: FAILED in {run.records[-1][1] if run.records else 'the start'}: {type(why).__name__}: {why}", flush=True)
             if not isinstance(why, Failure):
                 raise

@@ -3,23 +3,23 @@
 #
 #   tests/e2e/guest.sh DIRECTORY
 #
-# DIRECTORY gets vmlinuz, initrd and disk.ext4; what is there and still right is kept. Takes root,
-# Debian's archive (TALLYCAM_MIRROR names another one), three minutes and 4 GB. deploy/prerequisites.sh e2e installs the tools.
+# DIRECTORY gets vmlinuz, initrd and disk.ext4; up-to-date files are kept. Needs root, Debian's archive (or
+# TALLYCAM_MIRROR), three minutes and 4 GB. deploy/prerequisites.sh e2e installs the tools.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
 root=$out/root
 
-# The system; what the guest's devices need; what looks at them; µStreamer to compare with; libcamera; what
-# modules are built with.
+# The system; the guest's devices; tools to inspect them; µStreamer for comparison; libcamera; the tools that build
+# modules.
 packages=systemd-sysv,dbus,udev,kmod,linux-image-amd64,python3,iproute2,procps,busybox-static,polkitd,\
 v4l-utils,gpiod,ustreamer,libcamera0.4,libcamera-ipa,\
 gcc,make,linux-headers-amd64,linux-source-6.12,xz-utils
 
 say() { printf 'guest: %s\n' "$*" >&2; }
 
-# What the image is made from, so that an older one is noticed.
+# The sources of the image, so that an older one is noticed.
 made_from=$({ echo "$packages"; cat "$here/guest.sh" "$here"/guest/* "$here"/guest/modules/*; } 2>/dev/null | sha256sum)
 if [ "$(cat "$out/made-from" 2>/dev/null)" = "$made_from" ]; then exit 0; fi
 if [ "$(id -u)" != 0 ]; then
@@ -33,8 +33,8 @@ rm -f "$out/made-from"
 if [ "$(cat "$out/packages" 2>/dev/null)" != "$packages" ]; then
     say "fetching and unpacking Debian 13"
     rm -rf --one-file-system "$root"
-    # INITRD=No: ours, below, is smaller and faster than the one that Debian's hook would make. What was fetched is
-    # kept for the next image. force-unsafe-io: a tree that is thrown away needs no care file by file.
+    # INITRD=No: ours, below, is smaller and faster than that of Debian's hook. Downloaded packages are kept for the
+    # next image. force-unsafe-io: a temporary tree needs no sync for each file.
     mkdir -p "$out/debs"
     # shellcheck disable=SC2016 # The hook's own shell expands it.
     INITRD=No TMPDIR=$out mmdebstrap --quiet --mode=root --variant=minbase --components=main --architectures=amd64 \
@@ -59,7 +59,7 @@ cp "$here"/guest/modules/* "$work"
 tar -C "$work" --strip-components 1 -xf "$root/usr/src/linux-source-6.12.tar.xz" \
     linux-source-6.12/drivers/gpio/gpio-sim.c linux-source-6.12/kernel/irq/irq_sim.c
 mv "$work/drivers/gpio/gpio-sim.c" "$work/gpio-sim-main.c"
-# The one function that is not exported to modules, by way of one that is.
+# One function is not exported to modules; an exported one replaces it.
 sed 's/irq_to_desc(irqnum)/irq_data_to_desc(irq_get_irq_data(irqnum))/' "$work/kernel/irq/irq_sim.c" >"$work/irq_sim.c"
 chroot "$root" make -s -C "/lib/modules/$kernel/build" M=/usr/src/e2e modules
 mkdir -p "$root/lib/modules/$kernel/updates"
@@ -71,14 +71,14 @@ chroot "$root" depmod "$kernel"
 echo guest >"$root/etc/hostname"
 echo '/dev/vda / ext4 defaults 0 0' >"$root/etc/fstab"
 printf '[Match]\nName=e*\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\n' >"$root/etc/systemd/network/10-e.network"
-# The journal outlives a power cut, as an appliance's does.
+# The journal survives a power cut, as on an appliance.
 mkdir -p "$root/var/log/journal" "$root/usr/local/lib/e2e"
 cp "$here/guest/agent.py" "$here/guest/uvc_camera.py" "$root/usr/local/lib/e2e/"
 cp "$here/guest/agent.service" "$root/etc/systemd/system/e2e-agent.service"
 chroot "$root" systemctl --quiet enable e2e-agent.service systemd-networkd.service
 chroot "$root" systemctl --quiet mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
     e2scrub_reap.service fstrim.timer getty@tty1.service serial-getty@ttyS0.service systemd-networkd-wait-online.service
-# No repository: what apt installs there must come from the package and what is in the image.
+# No repository: apt may only install from the package and the image.
 rm -f "$root"/etc/apt/sources.list "$root"/etc/apt/sources.list.d/*
 
 # ---- Kernel, initial RAM disk, disk -------------------------------------------------------------

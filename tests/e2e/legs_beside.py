@@ -19,7 +19,7 @@ from machine import Failure, wait_for
 ROUNDS = 5
 SECONDS = 12
 MOST = 0.6
-# So often µStreamer is started for one run of it, and so many runs of both make a figure.
+# Attempts to start µStreamer for one run of it, and minimum number of runs of both for a figure.
 TRIES = 6
 LEAST_ROUNDS = 3
 VIEWER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "guest", "viewer.py")
@@ -85,12 +85,12 @@ def compare(run, device, mode, encoder, plug_again=None):
         run.site.send("POST", "/api/v1/resume")
         run.wait_state("a start", lambda s: s["state"] != "paused", 30)
         mine = cost(run, 80, run.pid())
-        # A pause is answered when the camera has been let go.
+        # A pause is answered once the camera is closed.
         run.site.send("POST", "/api/v1/pause")
         try:
             other = cost_of_ustreamer(run, device, mode, encoder, plug_again)
         except TooFew as why:
-            # A run of one of them only compares nothing.
+            # A run of only one of them cannot be compared.
             missed.append(str(why))
             continue
         for (milliseconds, rate), costs, their_rates in ((mine, ours, rates[0]), (other, theirs, rates[1])):
@@ -98,14 +98,14 @@ def compare(run, device, mode, encoder, plug_again=None):
             their_rates.append(rate)
     run.site.send("POST", "/api/v1/resume")
     if len(ours) < LEAST_ROUNDS:
-        # Of tallycam that says nothing: it is told, and no failure.
+        # This says nothing about tallycam: it is reported, and is no failure.
         run.proved(f"**not compared**: µStreamer showed the camera in {len(ours)} of {ROUNDS} runs, each tried {TRIES} times; "
                    f"of the others: {'; '.join(missed)}")
         return
     ratio = statistics.median(ours) / statistics.median(theirs)
     told = [" ".join(f"{value:.2f}" for value in values) for values in (ours, theirs)]
     version = run.guest("ustreamer --version")
-    # What is missed is said, and no failure: a figure is no proof.
+    # A missed target is reported and is no failure: a figure is no proof.
     verdict = "" if ratio <= MOST else ": **missed**"
     run.proved(f"{len(ours)} alternating runs of {SECONDS} s, CPU ms a picture: tallycam {told[0]} (at {statistics.mean(rates[0]):.0f} "
                f"pictures a second), µStreamer {version} {told[1]} (at {statistics.mean(rates[1]):.0f}): "
@@ -143,5 +143,5 @@ def mjpg(run):
     compare(run, name, "MJPEG", "HW", plug_again)
 
 
-# Time for µStreamer's further tries.
+# Time for µStreamer's further attempts.
 LEGS = [(raw, 600), (mjpg, 1500)]

@@ -12,13 +12,14 @@ from machine import Failure, wait_for
 CONFIG = "/etc/tallycam/config.toml"
 STATE = "/var/lib/tallycam"
 
-# As systemd wants the state directory: it would else change it, which it cannot where nothing can be written.
+# Owner and mode that systemd expects of the state directory. Otherwise it would change them, and fail on a read-only
+# disk.
 OWNED = "mode=750,uid=$(id -u tallycam),gid=$(id -g tallycam)"
 
-# What systemd-timesyncd does when it has set the clock: the service's sandbox lets nobody ask the kernel.
+# systemd-timesyncd does this when it has set the clock: the service's sandbox forbids asking the kernel.
 SYNCHRONISED = "mkdir -p /run/systemd/timesync; touch /run/systemd/timesync/synchronized"
 
-# No camera needed, little to do.
+# Needs no camera and little CPU.
 SIMULATED = """[source]
 kind = "sim"
 width = 320
@@ -41,7 +42,7 @@ def wait_status(run, *words, timeout=60):
     return wait_for(f"a status line with {words}", found, timeout)
 
 
-# What the status line says while something cannot be kept or counted, or the clock is wrong.
+# The status line while something cannot be counted or stored, or the clock is wrong.
 COMPLAINTS = ("not counting", "no pictures are kept", "the clock")
 
 
@@ -68,7 +69,7 @@ class Seen(html.parser.HTMLParser):
     def __init__(self):
         super().__init__()
         self.words = []
-        # What is open: its tag, and whether it or what it is in is hidden.
+        # Open elements: the tag, and true if it or a parent is hidden.
         self.open = []
 
     def handle_starttag(self, tag, attrs):
@@ -205,7 +206,7 @@ def state_is_read_only(run):
         told = wait_told(run)
         code, _ = page(run)
         run.proved(f"read-only at the start: status “{said}”; the page ({code}): “{told[0]}” and “{told[1]}”")
-        # In the service's own mount name space, too: that is what it sees.
+        # Also in the service's own mount namespace, which is the one that it sees.
         run.guest(f"mount -o remount,rw {STATE}; nsenter -m -t $(systemctl show -P MainPID tallycam) mount -o remount,rw {STATE} || true")
         run.proved(f"writable again: {mended(run, told)}")
     finally:
@@ -255,7 +256,7 @@ def mended(run, told, is_new=True):
 
 def port_is_taken(run):
     """Port 80 is taken"""
-    # SO_REUSEADDR: connections that were served from that port linger for a minute.
+    # SO_REUSEADDR: earlier connections of that port linger for a minute.
     run.guest("systemctl stop tallycam.socket tallycam.service; "
               "systemd-run -q --unit=squatter python3 -c 'import socket,time; s=socket.socket(socket.AF_INET6); "
               "s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); "
@@ -266,13 +267,13 @@ def port_is_taken(run):
     state, result = run.show("ActiveState", "Result", unit="tallycam.socket")
     if code == 0 or state != "failed":
         raise Failure(f"the socket starts on a port that is taken: exit code {code}, {state}, {result}")
-    # systemd's own lines come to the journal a moment later, and not under the unit's name on every occasion.
+    # systemd's own lines reach the journal a moment later, and not always under the unit's name.
     words = f"journalctl -b -q -o cat --since=@{began} | grep -i 'address already in use' | tail -n 1"
     journal = wait_for("systemd's word for it", lambda: run.machine.ask(words)[1], 20)
     run.guest("systemctl start tallycam.service", 60)
     run.proved(f"socket: {state}, {result}; journal: “{journal}”; the service without it: “{status(run)}”, on "
                + run.guest("ss -ltnp | grep tallycam | awk '{print $4}' | tr '\\n' ' '"))
-    # Without a socket unit: the address of the configuration, and a right to low ports.
+    # Without a socket unit: the configured address, and the right to use low ports.
     run.guest("systemctl stop squatter; systemctl stop tallycam.service; systemctl start tallycam.socket")
     run.wait_state("an answer on port 80", lambda s: s["recording"] is not None, 60)
     run.proved("the other program gone: the socket takes the port again and activates the service")

@@ -20,7 +20,7 @@ def installs(run):
     """The package, installed with apt"""
     package = run.machine.bring(run.package)
     if not package.endswith(".deb"):
-        # Before there is a package: what `make install DESTDIR=` puts into a tree.
+        # Before there is a package: the files that `make install DESTDIR=` puts into a tree.
         run.guest(f"tar -C / --no-same-owner -xf {package} && systemd-sysusers && systemctl daemon-reload && systemctl start tallycam", 120)
     else:
         out = run.guest(f"DEBIAN_FRONTEND=noninteractive apt-get -q install -y {package}", 240)

@@ -54,7 +54,7 @@ def installs(run):
         run.proved("LEFT OUT: tallycam-libcamera is not beside the package: `make deb` makes it")
         return
     pictures(run)
-    # The frames are named by their numbers, and taken in their order.
+    # The frames are named by number, and taken in that order.
     run.guest(f"mkdir -p {FOLDER}/frames; n=0; for jpeg in $(ls /share/pictures/*.jpg | head -n {FRAMES}); do "
               f"cp $jpeg {FOLDER}/frames/$n.jpg; n=$((n + 1)); done")
     run.write(f"{FOLDER}/virtual.yaml", YAML.format(folder=FOLDER))

@@ -42,7 +42,7 @@ def strip(run):
             ({"on": False}, [(0, 0, 0)] * PIXELS)):
         messages(run)
         run.site.send("PATCH", "/api/v1/light", body)
-        # It may be dark first, when it is opened: the last message counts.
+        # It may be dark first, when it is opened; the last message counts.
         seen, wanted = [], (2_400_000, coded(colors))
         try:
             wait_for("the message", lambda s=seen, w=wanted: s.extend(messages(run)) or s[-1:] == [w], 30)

@@ -13,7 +13,7 @@ def goes_off(run):
         try:
             status, _, body = run.site.request("POST", "/api/v1/power", {"action": "off"}, timeout=60)
         except (OSError, http.client.HTTPException) as why:
-            # It may go before it has answered.
+            # It may switch off before it has answered.
             answers.append(str(why) or type(why).__name__)
         else:
             answers.append(f"{status} {body.decode()}")
@@ -25,7 +25,7 @@ def goes_off(run):
         raise Failure(f"{why}; POST /api/v1/power: {answers[-1]}") from why
     run.machine.switch_on()
     run.wait_state("an answer", lambda s: s["recording"] is not None, 120)
-    # A machine that was cut off, or whose kernel has panicked, has no such last words.
+    # A machine that lost power, or whose kernel panicked, has no such last line.
     said = run.machine.ask("journalctl -b -1 -u tallycam -q -o cat | grep -F 'stop: done' | tail -n 1")[1]
     if not said:
         raise Failure("the boot before does not end with the service's stop")

@@ -6,7 +6,7 @@ import time
 from client import Listener, name_of
 from machine import Failure, wait_for
 
-# Detections on record: movers in lanes, one below the other, cross the middle of 320 × 180 pixels.
+# Recorded detections: movers in lanes, one below the other, cross the middle of 320 × 180 pixels.
 LANES, EVERY, TAKES, FRAMES = 14, 50, 36, 6000
 CONFIG = """
 name = "power"
@@ -42,7 +42,7 @@ class Answered:
     """What was answered and announced: it must be there after every cut."""
 
     def __init__(self, newest):
-        # The newest crossing of what was counted before, which is no part of this.
+        # The newest crossing of an earlier count, which does not belong to this test.
         self.newest = newest
         self.crossings = {}
         self.snapshots = {}
@@ -55,7 +55,7 @@ class Answered:
 def life(run, answered, wanted):
     """Records and counts until there is enough to lose, then cuts the power at some moment."""
     site = run.site
-    # A stretch that was ended and answered, and one that is under way.
+    # A recording that was ended and confirmed, and one that is under way.
     first = site.send("POST", "/api/v1/recordings", {})
     listener = Listener(site.port, answered.last(), site.password)
     before = len(answered.crossings)
@@ -107,7 +107,7 @@ def look(run, answered, cut):
     item = site.json(f"/api/v1/media/{number}")
     if item["open"]:
         raise Failure(f"recording {number} is still open")
-    # What is told of a recording is on the disk.
+    # Everything reported of a recording is on the disk.
     if item["duration"] < told - 0.001:
         raise Failure(f"recording {number} had {told} s on the disk: {item}")
     return item["duration"] - told

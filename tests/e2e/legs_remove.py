@@ -4,11 +4,11 @@ import json
 from legs_service import DOOR
 from machine import Failure, wait_for
 
-# A second camera, whose port is asked from within.
+# A second camera, whose port is requested inside the guest.
 DOOR_PORT = 8082
 COPY = "/var/lib/tallycam-copy"
 STATE, CONFIG = "/var/lib/tallycam", "/etc/tallycam/config.toml"
-# Whatever bears its name, but for what the tests themselves have brought, and for logs.
+# Everything with its name, except the tests' own files and logs.
 LEFT = ("find / -xdev \\( -path /root -o -path /var/log -o -path /var/tmp -o -path /tmp \\) -prune -o -name '*tallycam*' -print; "
         "getent passwd tallycam; systemctl list-units --all --no-legend 'tallycam*'")
 
@@ -41,7 +41,7 @@ def goes(run):
         raise Failure("the installation has changed the configuration")
     name = wait_for("the second camera's start", lambda: door(run), 60)
     run.proved(f"installed again: starts, with the configuration that was there, and so does the second camera (“{name}”)")
-    # Somebody's copy of the counts, which no camera is known to have.
+    # Somebody's copy of the counts, which belongs to no known camera.
     run.guest(f"systemctl stop tallycam.socket tallycam; cp -a {STATE} {COPY}; systemctl start tallycam.socket tallycam", 90)
     said = apt(run, "purge tallycam")
     if f"{COPY} stays" not in said:

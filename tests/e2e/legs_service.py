@@ -50,7 +50,7 @@ def switches(run):
             answers.append(run.site.request("GET", "/health", timeout=60)[0])
         except (OSError, http.client.HTTPException):
             cut += 1
-    # The one that the old process had accepted, and had not read when it stopped, may be cut.
+    # A connection that the old process had accepted, but not read when it stopped, may be cut.
     if run.pid() == pid or set(answers) - {200, 503} or cut > 1:
         raise Failure(f"answers during the restart: {sorted(set(answers))}, {cut} cut")
     done = run.journal("stop: done")
@@ -96,7 +96,7 @@ def second_camera(run):
         if state["name"] != "door" or run.site.state()["name"] != name:
             raise Failure(f"the cameras are called {state['name']} and {run.site.state()['name']}")
         viewer.leave()
-        # It has a password of its own, and what is kept goes where it alone keeps.
+        # It has its own password, and its own state folder.
         line = wait_for("its first password", lambda: run.machine.ask(
             f"journalctl -b -q -o cat -u {unit} | grep 'other machines is' | tail -n 1")[1], 20)
         site.password = re.search(r"other machines is (\S+)", line).group(1)
@@ -145,7 +145,7 @@ def may_power_off(run):
     def asked(user):
         return run.guest(f"runuser -u {user} -- busctl call org.freedesktop.login1 /org/freedesktop/login1 "
                          "org.freedesktop.login1.Manager CanPowerOff")
-    # By an earlier try.
+    # From an earlier attempt.
     run.guest("rm -f /etc/polkit-1/rules.d/tallycam-power.rules; systemctl try-restart polkit")
     before = asked("tallycam")
     if before == 's "yes"':

@@ -14,7 +14,7 @@ OLDER = "0.0.1-1"
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data")
 # The built-in model of earlier versions.
 FORMER = os.path.join(DATA, "..", "..", "models", "catalogue", "ssdlite_mobilenet_v2")
-# What the first versions of the stores hold: see there.
+# The content of the first versions of the stores; see there.
 STORES = {"media.db": "media-v1.sql", "counts.db": "counts-v1.sql"}
 
 
@@ -38,7 +38,7 @@ def older_package(run, folder):
         file.write(text)
     for ending in (".onnx", ".toml"):
         shutil.copy(FORMER + ending, os.path.join(tree, "usr/share/tallycam/models"))
-    # Another default than today's: dpkg has to decide between it and what was edited.
+    # Another default than today's: dpkg must decide between it and the edited file.
     with open(os.path.join(tree, CONFIG.lstrip("/")), "a", encoding="utf-8") as file:
         file.write("# of the older package\n")
     package = os.path.join(folder, "older.deb")
@@ -47,7 +47,7 @@ def older_package(run, folder):
 
 
 def install(run, package):
-    # As deploy/install.sh does: what was edited stays, without a question.
+    # As deploy/install.sh does: the edited file stays, without a question.
     run.guest("DEBIAN_FRONTEND=noninteractive apt-get -q install -y --allow-downgrades -o Dpkg::Options::=--force-confdef "
               f"-o Dpkg::Options::=--force-confold {package}", 240)
 
@@ -82,7 +82,7 @@ def keeps(run):
             raise Failure(f"the model that the configuration names is gone: {known}")
         run.proved("the former built-in model, which the configuration names, is kept in the state directory")
 
-        # The older program is this one, which would bring the stores along itself: so it is stopped, and stays so.
+        # The older program is this one, which would convert the stores itself; so it is stopped, and stays stopped.
         install(run, older)
         run.guest("systemctl stop tallycam.socket tallycam.service", 90)
         now = {name: run.guest(version_of(f"{STATE}/{name}")) for name in STORES}

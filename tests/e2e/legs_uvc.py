@@ -75,7 +75,7 @@ def streams(run):
         raise Failure(state["format"])
     run.proved(f"{state['camera']} ({os.path.basename(run.guest('ls ' + BY_ID))}): {state['format']} "
                f"{state['width']}×{state['height']}, {state['fps']} pictures a second")
-    # By the package's rules of udev, which have done with it by now.
+    # By the package's udev rules, which are applied by now.
     node, linked = run.guest(f"udevadm settle; readlink -f {BY_ID}; readlink -f {LINK}").splitlines()
     if linked != node:
         raise Failure(f"{LINK} is {linked}, and the camera {node}")
@@ -132,7 +132,7 @@ def cable_pulled(run):
         viewer.wait_more(10, 60)
     pid, marks = run.pid(), [viewer.mark() for viewer in viewers]
     pull(run)
-    # Unplugged, until the next try finds nothing there.
+    # Unplugged, until the next attempt finds nothing there.
     state = run.wait_state("a camera that is gone", lambda s: s["state"] in ("unplugged", "absent"))
     cards = [wait_for("a card", lambda v=viewer, m=mark: [d for d in v.since(m) if d not in digests], 30)[0]
              for viewer, mark in zip(viewers, marks)]
@@ -183,14 +183,15 @@ def hangs(run):
     run.guest("echo hang > /run/uvc-camera")
 
     def restarted():
-        # The counter rises when systemd has done with the old process.
+        # The counter rises when systemd has reaped the old process.
         return run.restarts() > restarts and run.pid() not in (0, pid)
     wait_for("the watchdog's restart", restarted, 150)
     run.guest("echo run > /run/uvc-camera")
     stuck, watchdog = run.journal("has been stuck", since), run.journal("Watchdog timeout", since)
     if not stuck or not watchdog:
         raise Failure(f"the journal says {stuck!r} and {watchdog!r}")
-    # The old process had the ledger until its driver answered: the service starts once more to get it, and cuts who watches.
+    # The old process kept counts.db open until its driver answered. The service restarts once more to open it, which
+    # disconnects viewers.
     run.wait_state("an open ledger", lambda s: s["counting"]["word"] != "trouble", 120)
     viewer = Viewer(run.machine.ports[80])
     run.wait_word("live", 120)

@@ -70,16 +70,17 @@ def survives_errors(run):
         if run.pid() != pid or not state["healthy"]:
             raise Failure(f"{name}: process {run.pid()}, healthy {state['healthy']}")
         figures = {key: state[key] - before[key] for key in ("lost", "broken", "opens") if state[key] != before[key]}
-        # What is wrong is told as warning or error; a start that is tried anew at once, and then succeeds, to whoever looks closely.
+        # A fault is logged as a warning or error. A failed start that is retried at once and then succeeds is logged
+        # at a lower level.
         words = (run.journal("could not be started", since) if is_start else
                  run.guest(f"journalctl -u tallycam -q -o cat -p warning --since=@{since} | head -n 1"))
         counted = ", ".join(f"{key} {more} more" for key, more in figures.items()) or "nothing"
-        # Frames that do not come are no event: cameras lose some every day.
+        # Missing frames are no event: cameras lose some every day.
         told = f"journal: “{words}”" if words else "nothing is said of it in the journal, as of every frame that does not come"
         run.proved(f"{name}: live again, no viewer cut; counted: {counted}; {told}")
         return words
 
-    # Bad data and a buffer that the driver does not take back end no stream: there are others.
+    # Bad data and a buffer that the driver refuses end no stream, because there are others.
     goes_on = ("a buffer with the error flag", "a failing VIDIOC_QBUF")
     lossy = ("half of the buffers dropped", *goes_on)
     for name, control, value, needs_opening in (
@@ -102,7 +103,7 @@ def survives_errors(run):
         elif name not in goes_on:
             run.wait_state(f"another opening after {name}", lambda s, b=before: s["opens"] > b["opens"], 90)
         if control == "disconnect":
-            # It comes back when the last one who had it has let go.
+            # It comes back when the last process that had it open has closed it.
             device = wait_for("vivid's node", lambda: run.guest(FIND), 60)
         if viewer.mark() == mark:
             viewer.wait_more(1, 60)

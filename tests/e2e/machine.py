@@ -8,7 +8,7 @@ import threading
 import time
 
 
-# All time-outs are for two cores that have nothing else to do; on a busy machine they are so many times as long.
+# All time-outs are for two cores with nothing else to do; on a busy machine they are multiplied by this.
 PATIENCE = float(os.environ.get("E2E_PATIENCE", "1"))
 
 
@@ -68,7 +68,8 @@ class Machine:
 
     def command(self, door):
         """QEMU's command line; the guest's agent is to be spoken with at the socket `door`."""
-        # A processor without fused multiply-add, which QEMU does in software: with it a look of the network takes a minute.
+        # A processor without fused multiply-add, which QEMU emulates in software: with it a detection of the network
+        # takes a minute.
         return ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "Nehalem", "-smp", "2", "-m", "1536M",
                 "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot",
                 "-kernel", os.path.join(self.directory, "vmlinuz"), "-initrd", os.path.join(self.directory, "initrd"),
@@ -96,7 +97,7 @@ class Machine:
         self.agent.connect(door)
         self.answers.clear()
         threading.Thread(target=self._listen, args=(self.agent,), daemon=True).start()
-        # The greeting can be lost on a serial port that is only being set up: it is asked for.
+        # The greeting can be lost while the serial port is being set up, so it is requested.
         until = began + 240 * PATIENCE
         with self.answered:
             while not self.answered.wait_for(lambda: 0 in self.answers or self.has_crashed(), 15):
@@ -125,7 +126,7 @@ class Machine:
                 with self.answered:
                     self.answers[answer["id"]] = answer
                     self.answered.notify_all()
-        # What waits for an answer sees that there will be none, once QEMU has ended as well.
+        # Waiting callers learn that there will be no answer, once QEMU has ended as well.
         qemu = self.qemu
         if qemu:
             try:

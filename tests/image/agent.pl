@@ -1,13 +1,13 @@
 #!/usr/bin/perl
-# What tests/e2e/guest/agent.py is, for a card, which has no Python: carries out the commands that come through a port, as root.
-# A line of JSON each way: {"id", "run", "timeout"} comes in, {"id", "code", "out"} goes back.
+# Counterpart of tests/e2e/guest/agent.py for a card, which has no Python: carries out commands from a port, as root.
+# One line of JSON each way: {"id", "run", "timeout"} comes in, {"id", "code", "out"} goes back.
 use strict;
 use warnings;
 use Fcntl qw(:flock);
 
 my ($name) = @ARGV;
 select(undef, undef, undef, 0.1) until -e $name;
-# A serial port is to hand everything on as it is.
+# A serial port must pass all bytes unchanged.
 system("stty -F $name raw -echo 115200") unless $name =~ /virtio/;
 open(my $port, '+<:raw', $name) or die "$name: $!";
 open(my $lock, '>', '/run/e2e.lock') or die $!;
@@ -29,7 +29,7 @@ sub json_of {
 
 sub answer {
     my ($line) = @_;
-    # Each command is answered by a process of its own.
+    # A separate process answers each command.
     open(my $mine, '>', '/run/e2e.lock') or die $!;
     flock($mine, LOCK_EX);
     while (length $line) {
@@ -43,7 +43,7 @@ my $read = '';
 while (1) {
     my $count = sysread($port, $read, 65536, length $read);
     if (!$count) {
-        # Nobody at the other end yet.
+        # The other end is not connected yet.
         select(undef, undef, undef, 0.1);
         next;
     }

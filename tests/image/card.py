@@ -33,9 +33,9 @@ class Card(Machine):
         self.image, self.kind, self.mib = image, kind, mib
         self.card = os.path.join(directory, "card.img")
         self.camera_door = os.path.join(directory, "camera.sock")
-        # Files for the guest by name: detections.csv, and config.toml, which is the daemon's in place of the image's own.
+        # Files for the guest by name: detections.csv, and config.toml, which replaces the image's own.
         self.brings = {}
-        # More words of QEMU's command line.
+        # Further arguments of QEMU.
         self.more = []
         self.ports[22] = free_port()
         self.page_after = None
@@ -103,7 +103,7 @@ class Card(Machine):
         agent = "/dev/virtio-ports/e2e" if self.kind == "virt" else "/dev/ttyS1"
         words += ["console=ttyAMA0,115200", f"e2e.agent={agent}", "loglevel=4"]
         if self.kind == "raspi3b":
-            # QEMU takes the start of this board's watchdog for a restart: it would begin again and again.
+            # QEMU takes the start of this board's watchdog for a restart, and would restart over and over.
             words.append("systemd.watchdog_sec=0")
         command = ["qemu-system-aarch64", "-accel", "tcg,thread=multi", "-nodefaults", "-display", "none", "-serial", "stdio",
                    "-kernel", os.path.join(self.directory, "vmlinuz"), "-initrd", self.initrd(), "-append", " ".join(words),
@@ -128,7 +128,7 @@ class Card(Machine):
     def _look_for_page(self, began):
         while self.began == began and self.page_after is None:
             try:
-                # The first page asks for the password, whatever status that has.
+                # The first page asks for the password, with any status.
                 urllib.request.urlopen(f"http://127.0.0.1:{self.ports[80]}/", timeout=20)
                 self.page_after = time.monotonic() - began
             except urllib.error.HTTPError:

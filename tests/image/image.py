@@ -28,15 +28,15 @@ import legs_setup
 import legs_uvc
 import usb_camera
 
-# What is on the page for a picture's size and rate that an emulated processor can keep up with.
+# Settings of the page for a size and frame rate that an emulated processor can handle.
 CAMERA_FPS = 5
 PICTURES = 60
 PASSWORD = "correct horse"
-# MB in use, at most, while it streams; a Pi's own drivers take more than virt's.
+# Maximum memory in use while it streams, in MB; a Pi's own drivers need more than virt's.
 MOST_MEMORY = {"virt": 160, "raspi3b": 176}
 # Announced crossings that each cut may lose.
 WANTED = 6
-# Where the hook puts what a machine brings.
+# The hook puts a machine's files there.
 BROUGHT = "/usr/local/lib/e2e/"
 
 
@@ -95,7 +95,7 @@ def boots(run):
 
 def protected(run):
     """Nothing is open that need not be"""
-    # Nobody has a password yet: the first browser chooses one, and until then nothing else is answered.
+    # There is no password yet: the first browser sets one, and until then nothing else is answered.
     for path in ("/stream", "/api/v1/state", "/api/v1/counts"):
         status, _, _ = run.site.request("GET", path, signed_in=False)
         if status != 401:
@@ -172,7 +172,7 @@ def cuts(run):
     """The plug is pulled while it records and counts"""
     site, machine = run.site, run.machine
     identity = run.guest("cat /etc/machine-id")
-    # Movers that cross at a known rate, whatever an emulated processor makes of pictures.
+    # Movers that cross at a known rate, however slow an emulated processor is.
     machine.brings["detections.csv"] = legs_power.detections()
     machine.brings["config.toml"] = legs_power.CONFIG.replace("/var/lib/tallycam/", BROUGHT) + '[access]\nview = "password"\n'
     machine.cut_power()
@@ -223,7 +223,7 @@ def second_state(run):
     machine.cut_power()
     with open(machine.card, "r+b") as file:
         at, length = partitions(file)[2]
-        # Every superblock and its copies, and what lies between them.
+        # Every superblock and its copies, and the bytes between them.
         for offset in range(0, length, 8 << 20):
             file.seek(at + offset)
             file.write(b"\xa5" * min(4 << 20, length - offset))
@@ -232,7 +232,7 @@ def second_state(run):
     source = run.guest("findmnt -rno SOURCE,LABEL,SIZE /state")
     if "partition 4" not in notes or "state2" not in source:
         raise Failure(f"{notes}; {source}")
-    # The report beside the files tells of it; the root is as it was.
+    # The report beside the files mentions it; the root is unchanged.
     if machine.hashes()[1] != run.hashes[1]:
         raise Failure("the root has been written")
     run.proved(f"page after {after:.0f} s; “{notes.strip()}”; /state: {source}")

@@ -59,7 +59,7 @@ class Minisign:
                 f"trusted comment: {comment}\n{both}\n").encode()
 
 
-# A program that says the right version, and never becomes ready.
+# A program with the right version that never becomes ready.
 NEVER_READY = '#!/bin/sh\nif [ "$1" = --version ]; then echo "tallycam %s"; else exec sleep 1000; fi\n'
 
 
@@ -137,7 +137,7 @@ def updates(run):
         raise Failure(f"{back} {in_force(run)}")
     run.proved(f"a version that is never ready: “{back['words']}”; the page answers {time.monotonic() - tried:.0f} s after the switch")
 
-    # The plug is pulled while the next one is tried.
+    # The power is cut while the next one is on trial.
     hand_over(run, bad, signer.signature(bad))
     wait_for("its trial", lambda: machine.ask(f"test -e /state/program/trial && readlink /state/program/current | grep {second}")[0] == 0, 120)
     machine.cut_power()
@@ -190,7 +190,7 @@ def moves(run):
     machine.switch_on()
     run.site.send("POST", "/api/v1/lines", {"name": "Door", "a": [0.5, 1.0], "b": [0.5, 0.0]})
     wait_for("crossings", lambda: len(run.site.json("/api/v1/crossings?limit=100")["items"]) >= 20, 300)
-    # What counts goes: the numbers stand still.
+    # Nothing counts any more, so the numbers must not change.
     machine.brings.clear()
     machine.cut_power()
     machine.switch_on()
@@ -246,7 +246,7 @@ def moves(run):
         raise Failure(f"after a reset there is {tallied(run)}")
     run.proved(f"a reset without the camera's name: “{refused}”; with it: no line, no crossing; the password of the card's own file is in force")
 
-    # Flashed again over all this: the image's bytes, behind them what was there.
+    # Flashed again over all this: the image's bytes, followed by the old ones.
     machine.switch_off()
     subprocess.run(["dd", f"if={run.image}", f"of={machine.card}", "bs=4M", "conv=notrunc", "status=none"], check=True)
     after = machine.switch_on()

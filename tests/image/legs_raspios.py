@@ -10,7 +10,7 @@ from machine import Failure, wait_for
 
 PASSWORD = "of the page"
 TOML = f'name = "Ribbon"\n[access]\npassword = "{PASSWORD}"\n[stream]\nquality = 63\n'
-# What Imager leaves on a card of Raspberry Pi OS 12, in short: it sets a name and a user, and takes itself away.
+# Imager's script on a card of Raspberry Pi OS 12, shortened: it sets a name and a user, and removes itself.
 FIRSTRUN = r"""#!/bin/bash
 
 set +e

@@ -7,12 +7,12 @@ from machine import Failure, PATIENCE, wait_for
 
 PASSWORD = "battery staple"
 WIFI_PASSWORD = "a good old word"
-# The hash of a Linux password that nobody is asked for here.
+# The hash of a Linux password, which is never asked for here.
 CRYPT = "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7"
-# The machine's address in QEMU's own network, and the page's over the air.
+# The machine's address in QEMU's own network, and the page's over Wi-Fi.
 WIRED, ABOVE, RESOLVER, WIRELESS, BASE = "10.0.2.15", "10.0.2.2", "10.0.2.3", "192.168.77.2", "192.168.77.1"
 
-# A second radio of the kernel's simulated ones, in a network of its own, is the access point.
+# A second of the kernel's simulated radios, in its own network namespace, is the access point.
 AIR = """
 ip netns list | grep -q air || {
     modprobe mac80211_hwsim radios=2 || exit 9
@@ -25,7 +25,7 @@ ip -n air link set wlan1 up
 ip -n air address replace %s/24 dev wlan1
 ip netns exec air wpa_supplicant -B -q -i wlan1 -c /run/air.conf -P /run/air.pid
 """ % BASE
-# The page's first line, asked for from the access point.
+# The page's first line, requested from the access point.
 OVER_THE_AIR = ("ip netns exec air bash -c 'exec 3<>/dev/tcp/%s/80; printf \"GET /sign-in HTTP/1.1\\r\\nHost: %s\\r\\n"
                 "Connection: close\\r\\n\\r\\n\" >&3; head -n 1 <&3'" % (WIRELESS, WIRELESS))
 
@@ -254,7 +254,7 @@ runcmd:
     is_set_up(run, "barn", "Europe/Paris", "carol", "Café")
 
 
-# What stands on the card, and what is to be said of it: a part of each line.
+# Files of the card, and the expected report on each: a part of each line.
 WRONG = [
     ("no TOML", {"tallycam.toml": f'name = "Gate\n[access]\npassword = "{PASSWORD}"\n'}, ["tallycam.toml:1: the quote is not closed on this line", "tallycam.toml: nothing of this file is used"]),
     ("wrong values and unknown keys",

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes what legs_raspios.py boots: a card laid out as Raspberry Pi OS Lite (64-bit) has it, of Debian's packages, for
-# Raspberry Pi's own archive is another one. deploy/card.sh has prepared its first partition.
+# Makes the card that legs_raspios.py boots. It is laid out like Raspberry Pi OS Lite (64-bit), from Debian's
+# packages, because Raspberry Pi's own archive differs. deploy/card.sh has prepared its first partition.
 #
 #   tests/image/raspios.sh FOLDER OUT [FIRSTRUN]    FOLDER is make image's; OUT gets card.img, vmlinuz, initrd.img
 #
-# FIRSTRUN is a script as Raspberry Pi Imager leaves it for Raspberry Pi OS 12, which card.sh goes along with. Takes root.
+# FIRSTRUN is a script as Raspberry Pi Imager leaves it for Raspberry Pi OS 12; card.sh extends it. Needs root.
 set -eu
 
 here=$(cd "$(dirname "$0")/../.." && pwd)
@@ -19,7 +19,7 @@ fat=256
 . "$here/deploy/roots.sh"
 
 emulate
-# What of Raspberry Pi OS Lite has to do with a first start: its network, names, accounts.
+# The parts of Raspberry Pi OS Lite that matter at a first start: network, names, accounts.
 packages=systemd-sysv,systemd-timesyncd,udev,dbus,kmod,polkitd,network-manager,avahi-daemon,libnss-mdns,openssh-server,sudo,iproute2,e2fsprogs,ca-certificates
 made raspios trixie --variant=minbase --architectures=arm64 --include="$packages" --dpkgopt=force-unsafe-io \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/doc/*'
@@ -33,7 +33,7 @@ cp -r "$image"/root/usr/lib/modules "$root/usr/lib/"
 mkdir -p "$root/boot/firmware" "$boot"
 echo raspberrypi >"$root/etc/hostname"
 printf 'uninitialized\n' >"$root/etc/machine-id"
-# As of Raspberry Pi OS, but for the time that a disk may take: an emulated machine is slow beside other work.
+# As in Raspberry Pi OS, except for the time-out of a disk: an emulated machine is slow beside other work.
 cat >"$root/etc/fstab" <<END
 proc            /proc           proc    defaults          0       0
 PARTUUID=$mark-01  /boot/firmware  vfat    defaults,x-systemd.device-timeout=10min  0  2

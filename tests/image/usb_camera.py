@@ -13,7 +13,7 @@ from uvc_camera import Camera
 HELLO, CONNECT, DISCONNECT, RESET, INTERFACES, ENDPOINTS = 0, 1, 2, 3, 4, 5
 SET_CONFIGURATION, GET_CONFIGURATION, CONFIGURATION, SET_ALTERNATE, GET_ALTERNATE, ALTERNATE = 6, 7, 8, 9, 10, 11
 CANCEL, CONTROL, BULK = 21, 100, 101
-# What both sides can do: the device's version, endpoints' sizes, numbers of 64 bits, long bulk packets.
+# Abilities of both sides: the device's version, sizes of endpoints, 64-bit ids, long bulk packets.
 ABILITIES = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 6
 HIGH_SPEED, STALL, CANCELLED = 2, 4, 1
 STREAM = 0x81
@@ -29,7 +29,7 @@ class Redirected(Camera):
         super().__init__(jpegs, fps)
         self.ours = socket.socket(socket.AF_UNIX)
         self.ours.connect(door)
-        # How a packet begins: kind, length, number, which is longer once both have said hello.
+        # The head of a packet: kind, length, id. The id is longer once both have sent hello.
         self.head = "<III"
 
     def plug_in(self):
@@ -48,11 +48,11 @@ class Redirected(Camera):
 
     def write_answer(self, number, status, data, length=None):
         """What the stream's data is answered with."""
-        # A picture goes out in the pieces that were asked for.
+        # A picture is sent in pieces of the requested size.
         try:
             self.send(BULK, number, struct.pack("<BBHIH", STREAM, 0, len(data) & 0xFFFF, 0, len(data) >> 16) + data)
         except OSError:
-            # It has been pulled: the thread that plays ends.
+            # It was unplugged: the playing thread ends.
             sys.exit()
 
     def describe(self, alternate=0):

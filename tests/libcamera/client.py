@@ -150,7 +150,7 @@ class Helper:
         return len(os.listdir(f'{at}/fd')), len(os.listdir(f'{at}/task')), rss
 
 
-# What of the footage is played.
+# The part of the footage that is played.
 FOOTAGE_SECONDS = 40
 
 
@@ -230,7 +230,7 @@ class HelperTests(Tests):
     def test_list(self):
         said = self.said('--list')
         cameras = {camera['id']: camera for camera in json.loads(said.stdout)}
-        # Where there are no dma-bufs, libcamera's virtual cameras say so.
+        # Without dma-bufs libcamera's virtual cameras report errors.
         assert all(' ERROR ' in line for line in said.stderr.splitlines()), said.stderr
         assert set(cameras) == {PATTERN, STREET}, cameras
         pattern = cameras[PATTERN]
@@ -244,7 +244,7 @@ class HelperTests(Tests):
 
     def frames_at(self, helper, fps, frames, tolerance):
         """That many frames at that rate, in memory that was mapped once. On a busy machine it may take three tries."""
-        # It takes a few to see that the camera has no clock.
+        # It takes some frames to notice that the camera has no clock.
         for _ in range(10):
             helper.give_back(helper.frame())
         for _ in range(3):
@@ -415,7 +415,7 @@ class HelperTests(Tests):
                         'ColourGains': '[ 1.500000, 2.000000 ]', 'AfMode': '1', 'AfTrigger': '0',
                         'LensPosition': '3.500000', 'ScalerCrop': '(1152, 648)/2304x1296'}
             assert set_last | expected == set_last, set_last
-            # A fifth of the part that is shown, as two halves.
+            # A fifth of the shown part, as two halves.
             assert set_last['AfWindows'].startswith('[ (1497, 1490)/230x259, (1727, 1490)/230x259'), set_last['AfWindows']
 
     def test_no_number(self):
@@ -429,7 +429,7 @@ class HelperTests(Tests):
                         helper.hear()
                 except Closed:
                     pass
-                # It says so and ends; it is not ended by a signal.
+                # It reports the error and exits; no signal ends it.
                 assert helper.process.wait(5) == 1, text
 
     def test_reconfigured(self):
@@ -491,7 +491,7 @@ class HelperTests(Tests):
         read, write = os.pipe()
         parent = os.fork()
         if parent == 0:
-            # This end of the socket is open in the test, too: it is not by this that the helper learns it.
+            # The test also holds this end of the socket, so the helper does not learn it from the socket's end.
             try:
                 child = subprocess.Popen(self.program, stdin=theirs, stderr=self.log, preexec_fn=into(self.root))
                 os.write(write, str(child.pid).encode())
@@ -569,7 +569,7 @@ def pictures(tests, camera, count, skipped=0):
 class EmulatedTests(Tests):
     def __init__(self, root, version, results):
         super().__init__(root, version, results)
-        # It looks for each file in there first.
+        # It searches for each file in there first.
         self.program = ['qemu-aarch64', '-L', root, f'{root}/usr/lib/tallycam/libcamera-{version}']
         self.root = None
 
@@ -577,11 +577,11 @@ class EmulatedTests(Tests):
         with open(os.path.join(self.results, f'pictures-{self.version}.json')) as file:
             natively = json.load(file)
         for camera, expected in natively.items():
-            # Natively the first came too fast and were not passed on.
+            # Run natively, the first frames were too fast and were not passed on.
             seen = pictures(self, camera, 20, 10)
             different = len(set(seen) - set(expected))
             self.note(f'{camera}: {len(set(seen))} different pictures, {different} of them not as natively')
-            # A slow machine is shown every second picture of the ten.
+            # A slow machine gets every second picture of the ten.
             assert len(set(seen)) >= 5 and not different, (camera, different)
 
 
@@ -593,7 +593,7 @@ class DaemonTests(Tests):
     def __init__(self, root, version, results, program):
         super().__init__(root, version, results)
         self.tallycam = program
-        # The other version's is not of use here, as on any system.
+        # The other version's helper is useless here, as on any system.
         self.helper = f'/usr/lib/tallycam/libcamera-{version}'
 
     def start_tallycam(self, source, more=''):
@@ -722,7 +722,7 @@ class DaemonTests(Tests):
         files = self.crossings('kind = "files"\npath = "/srv/footage.avi"\nloop = false', FOOTAGE_SECONDS)
         # Virtual cameras show each picture four times.
         size = 'width = 768\nheight = 432\nfps = 40'
-        # Only now: libcamera reads all its pictures, 600 MB in memory, whenever a helper starts.
+        # Only now, because libcamera reads all its pictures (600 MB in memory) whenever a helper starts.
         cameras = f'{self.root}/usr/share/libcamera/pipeline/virtual/virtual.yaml'
         with open(cameras) as file, open(f'{self.root}/srv/footage.yaml') as more:
             others, footage = file.read(), more.read()

@@ -1,11 +1,12 @@
 #!/bin/sh
-# Installs tallycam and tallycam-libcamera with apt on Debian 12, 13 and 13 with backports, and says which helper fits there; then
-# upgrades a Debian 13 to its backports, and looks again.
+# Installs tallycam and tallycam-libcamera with apt on Debian 12, 13 and 13 with backports, and prints which helper
+# fits there. Then it upgrades a Debian 13 to its backports, and checks again.
 #
 #   tests/libcamera/packages.sh [FOLDER]
 #
-# FOLDER holds the packages for this machine (target/deb, where `make deb` puts them). Takes root, mounts and Debian's archive; the
-# file systems are made once, by deploy/roots.sh, and nothing is changed in them: what is installed lies in memory above them.
+# FOLDER holds the packages for this machine (target/deb, where `make deb` puts them). Needs root, mounts and Debian's
+# archive. deploy/roots.sh makes the file systems once, and they stay unchanged: installed files are in memory above
+# them.
 set -eu
 
 here=$(cd "$(dirname "$0")/../.." && pwd)
@@ -26,7 +27,7 @@ for name in tallycam tallycam-libcamera; do
     [ -e "$package" ] || give_up "there is no $package" "    make deb-$architecture deb-libcamera-$architecture"
 done
 
-# What runs in each root, from here on as its shell: `expect VERSION…` names the helpers that are to fit.
+# Runs in each root as its shell: `expect VERSION…` names the helpers that must fit.
 # shellcheck disable=SC2016 # Its own shell expands it.
 inside='
 set -eu
@@ -64,7 +65,7 @@ expect() {
 echo "$PRETTY_NAME $what"
 '
 
-# on ROOT WHAT COMMANDS: carries them out in a root, above which a file system in memory takes what is written.
+# on ROOT WHAT COMMANDS: runs them in a root, with a file system in memory above it for all writes.
 on() {
     made "packages-$1" "$1" --variant=apt --include=systemd,passwd,ca-certificates
     mkdir -p "$cache/packages"
@@ -82,7 +83,7 @@ on() {
         mount -t proc proc "$root/proc"
         mount -t sysfs -o ro sys "$root/sys" || true
         mount --rbind /dev "$root/dev"
-        # Names as this machine knows them.
+        # Host names as on this machine.
         if [ -e /etc/resolv.conf ]; then cat /etc/resolv.conf >"$root/etc/resolv.conf"; fi
         exec chroot "$root" env -C / -i PATH=/usr/sbin:/usr/bin:/sbin:/bin what="$what" \
             ${http_proxy+http_proxy="$http_proxy"} ${https_proxy+https_proxy="$https_proxy"} sh -c "$commands"

@@ -1,9 +1,10 @@
 #!/bin/sh
-# The helpers against the real libcamera: its virtual cameras, in a Debian of each soname. `make libcamera-test` calls it.
+# The helpers with the real libcamera: its virtual cameras, in a Debian of each soname. `make libcamera-test` calls
+# it.
 #
-#   tests/libcamera/test.sh [arm64]     with arm64 the helpers of that machine, too, by qemu-user: their pictures are the same
+#   tests/libcamera/test.sh [arm64]     with arm64 also the helpers of that machine, by qemu-user: their pictures are the same
 #
-# LONG=1 opens and closes a camera a thousand times, else a hundred times. HELPERS_BUILT=1 takes the helpers as they are.
+# LONG=1 opens and closes a camera a thousand times instead of a hundred. HELPERS_BUILT=1 uses the existing helpers.
 set -eu
 
 here=$(cd "$(dirname "$0")/../.." && pwd)
@@ -25,7 +26,7 @@ if [ -z "${HELPERS_BUILT:-}" ]; then
     "$here/deploy/libcamera.sh" unit-tests "$machine"
 fi
 
-# What the virtual cameras show: a pattern, and ten pictures of a folder.
+# The pictures of the virtual cameras: a pattern, and ten pictures of a folder.
 frames=$here/target/libcamera/frames
 if ! [ -e "$frames/9.jpg" ]; then
     mkdir -p "$frames"
@@ -33,7 +34,7 @@ if ! [ -e "$frames/9.jpg" ]; then
         -start_number 0 -y "$frames/%d.jpg"
 fi
 
-# And persons who walk through one after the other, where that footage is at hand: as a camera, and as a clip.
+# And persons who walk through one after the other, if that footage is available: as a camera, and as a clip.
 footage=$here/target/libcamera/footage
 clip=$here/../shared/testdata/video/one-by-one-person-detection.mp4
 if [ -e "$clip" ] && ! [ -e "$footage/footage.avi" ]; then
@@ -42,7 +43,8 @@ if [ -e "$clip" ] && ! [ -e "$footage/footage.avi" ]; then
     ffmpeg -loglevel error -framerate 10 -start_number 0 -i "$footage/frames/%d.jpg" -c copy -y "$footage/footage.avi"
 fi
 
-# ready VERSION ARCH: puts cameras, pictures, the helper and, where it can be made, what is preloaded into that Debian.
+# ready VERSION ARCH: puts cameras, pictures, the helper and, if it can be made, the preloaded library into that
+# Debian.
 ready() {
     root=$cache/libcamera-$1-$2
     mkdir -p "$root/usr/share/libcamera/pipeline/virtual" "$root/srv" "$root/usr/lib/tallycam"

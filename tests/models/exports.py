@@ -41,7 +41,7 @@ def ultralytics(name, **options):
     def export(path):
         from ultralytics import RTDETR, YOLO
 
-        # The class of RT-DETR takes the model's name alone.
+        # RT-DETR's class takes only the model's name.
         model = RTDETR(f"{name}.yaml") if name.startswith("rtdetr") else YOLO(f"{name}.yaml", verbose=False)
         stir(model.model)
         shutil.move(model.export(format="onnx", **options), path)
@@ -122,7 +122,8 @@ def torchvision(name, side=320, score=None, **options):
     return export
 
 
-# What Optimum leaves open, and how large the smallest YOLOS is: the usual one is larger than tallycam allows.
+# Dimensions that Optimum leaves open, and the size of the smallest YOLOS: the usual one is larger than tallycam
+# allows.
 OPEN = ["batch_size", "num_channels", "height", "width"]
 YOLOS_TINY = dict(image_size=[320, 320], hidden_size=192, intermediate_size=768, num_attention_heads=3)
 
@@ -182,7 +183,7 @@ def compare(infer, path):
         if given.size != expected.size:
             return f"output {at} has {given.size} numbers, not {expected.size}", False
         scale = numpy.maximum(1.0, numpy.abs(expected.ravel()))
-        # Not Python's max, for which no number (NaN) is no difference.
+        # Not Python's max, which ignores NaN.
         difference = float(numpy.maximum(difference, (numpy.abs(given - expected.ravel()) / scale).max(initial=0.0)))
     return f"agrees to {difference:.0e}", difference <= MOST
 

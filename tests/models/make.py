@@ -51,22 +51,22 @@ def save(name, values, height=32, width=32):
 one = np.zeros((1, 5, 21), np.float32)
 one[0, :, 3] = [16, 16, 8, 16, 0.9]
 save("one_person", one)
-# The same for pictures of whatever size.
+# The same for pictures of any size.
 save("open_size", one, "height", "width")
-# The same, and no number in it.
+# The same, with NaN in place of every number.
 save("no_numbers", np.full((1, 5, 21), np.nan, np.float32))
-# Boxes, and no number that says how sure it is of them.
+# Boxes whose score is NaN.
 unsure = one.copy()
 unsure[0, 4, :] = np.nan
 save("no_scores", unsure)
-# As YOLOv8 with seven classes, which is no list that anybody knows.
+# As YOLOv8 with seven classes, which is no known list.
 seven = np.zeros((1, 11, 21), np.float32)
 seven[0, :, 3] = [16, 16, 8, 16, 0, 0, 0, 0, 0, 0, 0.9]
 save("seven_classes", seven)
 # A classifier.
 save("no_detector", np.zeros((1, 10), np.float32))
 
-# The colours as three maps of one channel, read between numbers, at the rim and outside.
+# The colours as three maps of one channel, sampled between pixels, at the rim and outside.
 places = np.random.default_rng(1).uniform(-1.3, 1.3, (3, 2, 4, 2)).astype(np.float32)
 node = helper.make_node
 write(
@@ -82,7 +82,7 @@ write(
     opset=16,
     answers=[1, 3, 5, 6],
 )
-# A mean of each colour; nothing is said of the size of the picture.
+# A mean of each colour; the size of the picture is left open.
 write(
     "open_channels",
     [node("ReduceMean", ["image"], ["out"], axes=[2, 3], keepdims=0)],
@@ -91,7 +91,7 @@ write(
     {},
     answers=[1, 3, 4, 6],
 )
-# The middle of each column, counted out of the picture's shape, beside a mean.
+# The middle of each column, computed from the picture's shape, beside a mean.
 write(
     "counted_sizes",
     [
@@ -113,7 +113,7 @@ write(
     },
     answers=[1, 3, 4, 6],
 )
-# A rim on two sides, of a value that is left out.
+# Padding on two sides, with an omitted value.
 write(
     "absent_input",
     [node("Pad", ["image", "rim", ""], ["wide"], mode="constant"), node("Relu", ["wide"], ["out"])],

@@ -200,7 +200,7 @@ impl Compared {
 /// Changes luma and chroma of a frame of the street by its number; each comes with its width.
 type Effect = fn(u64, &mut [u8], &mut [u8], usize);
 
-/// The street in steps of a tenth of a second, in this weather: half a minute, then `empty` seconds of the frame in
+/// The street in steps of a tenth of a second, in this weather. Half a minute, then `empty` seconds of the frame in
 /// which it was empty, then another half a minute.
 fn street(seed: u64, empty: u64, lines: &[[f32; 4]], effect: Effect) -> Compared {
     let wanted = FormatRequest {

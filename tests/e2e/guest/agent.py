@@ -32,7 +32,7 @@ def carry_out(port, asked):
         write(port, json.dumps(answer).encode() + b"\n")
 
 
-# Its driver may be loaded while others start already.
+# Its driver may still be loading while other services start.
 while not os.path.exists(PORT):
     time.sleep(0.1)
 with open(PORT, "r+b", buffering=0) as port:
@@ -42,5 +42,5 @@ with open(PORT, "r+b", buffering=0) as port:
         if line.endswith(b"\n"):
             threading.Thread(target=carry_out, args=(port, json.loads(line)), daemon=True).start()
         else:
-            # Nobody at the other end yet.
+            # The other end is not connected yet.
             time.sleep(0.1)

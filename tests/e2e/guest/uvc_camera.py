@@ -74,7 +74,7 @@ class Camera:
         self.device, self.configuration = descriptors(*size_of(jpegs[0]))
         self.interval = INTERVALS[0]
         self.ours, self.kernels = socket.socketpair()
-        # Requests for the stream's data that wait for a frame: (number, length).
+        # Requests of the stream that wait for a frame: (number, length).
         self.wanted = collections.deque()
         self.more = threading.Condition()
         self.writing = threading.Lock()
@@ -82,7 +82,7 @@ class Camera:
     def plug_in(self):
         with open(ATTACH, "w", encoding="ascii") as attach:
             attach.write("0 %d %d %d" % (self.kernels.fileno(), 1 << 16 | 2, HIGH_SPEED))
-        # The kernel has its own reference now: with ours gone, the end of it is heard.
+        # The kernel has its own reference now: once ours is closed, the end of it is noticed.
         self.kernels.close()
         threading.Thread(target=self.play, daemon=True).start()
         self.serve()
@@ -130,8 +130,8 @@ class Camera:
                     self.more.notify()
 
     def forget(self, number, which):
-        # One that is not wanted any more has been answered by then: what is answered after that the kernel does not know, and
-        # takes the camera for broken.
+        # A cancelled request has been answered by then. The kernel does not know later answers, and would treat the
+        # camera as broken.
         with self.writing:
             with self.more:
                 found = [one for one in self.wanted if one[0] == which]
@@ -196,7 +196,7 @@ class Camera:
                             continue
                         number, length = self.wanted.popleft()
                     self.write_answer(number, 0, data[:length])
-                # Less than was asked for, if only nothing, ends the payload.
+                # A shorter answer, even an empty one, ends the payload.
                 data = data[length:] if len(data) >= length else None
 
 

@@ -12,10 +12,10 @@ import socket
 import sys
 import time
 
-# Each picture's header has it once, and no JPEG has it by chance.
+# Each picture's header has it once, and no JPEG contains it by chance.
 MARK = b"\r\ncontent-length:"
 WARM_UP = 10
-# A server that shows no more than nothing is given up.
+# A server that sends nothing for this long is given up.
 SILENCE = 60
 
 
