@@ -1,6 +1,6 @@
 /* frames DIRECTORY WIDTHxHEIGHT COUNT QUALITY: test pictures for the fake camera, the same ones each time.
  *
- * What a fixed camera sees: a scene whose detail falls off as 1/f (as that of photographs does), hard
+ * They resemble those of a fixed camera: a scene whose detail falls off as 1/f (as that of photographs does), hard
  * edges, a few objects that move across it, and the noise of a sensor. Each picture is written as
  * NNN.yuyv and, compressed from the same samples, as NNN.jpg: 4:2:2, a restart interval for each row
  * of MCUs and the standard Huffman tables, so that the fake camera can put its stamp into it. */

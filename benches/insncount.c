@@ -3,7 +3,7 @@
  *   cc -shared -fPIC -O2 -o libinsncount.so benches/insncount.c
  *   qemu-aarch64 -plugin ./libinsncount.so -d plugin -D counts PROGRAM
  *
- * A mark is the system call getppid, which examples/instructions makes before and after what is to be counted. At each one a
+ * A mark is the system call getppid, which examples/instructions makes before and after the counted work. At each mark a
  * line "mark N" with all instructions of all threads so far is written. A translated block counts when it begins, so that the
  * same program gives the same number each time.
  *

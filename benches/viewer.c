@@ -8,8 +8,8 @@
  *       The time from connect() to the first whole picture of the camera; with -b also from that moment
  *       of CLOCK_MONOTONIC, and it keeps trying until there is a server.
  *   viewer URL -z SECONDS
- *       A client with a receive buffer of 32 kB reads a second of pictures, stalls so long, reads on:
- *       how many pictures come that are older than the moment it resumed?
+ *       A client with a receive buffer of 32 kB reads for a second, stalls for SECONDS, and reads on.
+ *       It counts the pictures that are older than the moment at which it resumed.
  *   viewer -p PICTURES WIDTH HEIGHT JPEG...
  *       PSNR of the luma of each INDEX.jpg against PICTURES/INDEX.yuyv below the stamp, averaged.
  *
@@ -56,7 +56,7 @@ static void *allocate(size_t bytes)
     return p;
 }
 
-/* Connects and asks for the stream; -1 where nobody listens. */
+/* Connects and requests the stream; -1 if nobody listens. */
 static int dial(int receive_buffer)
 {
     char request[1600];
@@ -117,7 +117,7 @@ static void on_message(j_common_ptr c)
     (void)c;
 }
 
-/* The luma of the first `rows` rows (0: all), in memory of its own; NULL where it is no JPEG. */
+/* The luma of the first `rows` rows (0: all), in new memory; NULL if it is no JPEG. */
 static uint8_t *decode_luma(const uint8_t *jpeg, size_t length, unsigned rows, unsigned *width,
                             unsigned *height)
 {
@@ -332,8 +332,8 @@ static double percentile(double share)
 
 static uint8_t received[1 << 20];
 
-/* The clients that read what they get: the first, the last and two between, so that a server that
- * always begins with the same one is not judged by that one alone. */
+/* The clients that read the pictures: the first, the last and two between, so that a server that
+ * always begins with the same client is not judged by it alone. */
 static int reads(int id, int clients)
 {
     return id == 0 || id == clients / 3 || id == clients * 2 / 3 || id == clients - 1;

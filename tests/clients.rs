@@ -193,7 +193,7 @@ fn curl_ffmpeg_and_opencv_read_at_once_at_full_rate() {
 }
 
 #[test]
-fn a_camera_that_goes_and_returns_cuts_nobody_off() {
+fn an_unplugged_camera_that_returns_disconnects_nobody() {
     let Some(readers) = Readers::start() else { return };
     let (camera, daemon, files) = (&readers.camera, &readers.daemon, &readers.files);
     wait_until("all three see the camera", || {

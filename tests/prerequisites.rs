@@ -142,7 +142,7 @@ fn which(tool: &str) -> PathBuf {
 }
 
 #[test]
-fn nothing_is_done_where_nothing_is_missing() {
+fn nothing_is_done_if_nothing_is_missing() {
     let outcome =
         Machine::new("1.96.0").with_packages().with_rust("1.91.0").root().prerequisites("run", false);
     assert_eq!((outcome.code, outcome.said.as_str(), outcome.apt.as_str()), (Some(0), "", ""));
@@ -229,7 +229,7 @@ fn an_old_rust_is_named_with_the_line_that_replaces_it_and_left_alone() {
 }
 
 #[test]
-fn rustup_mends_what_debian_cannot() {
+fn rustup_is_suggested_if_debian_has_no_suitable_rust() {
     let outcome = Machine::new("1.85.0").with_packages().prerequisites("run", false);
     assert!(outcome.said.contains("there is none"), "{}", outcome.said);
     assert!(outcome.line_to_type().contains("https://sh.rustup.rs"), "{}", outcome.said);
@@ -241,7 +241,7 @@ fn rustup_mends_what_debian_cannot() {
 }
 
 #[test]
-fn what_apt_prints_is_shown_when_it_fails() {
+fn the_output_of_a_failing_apt_is_shown() {
     let apt = "echo \"$@\" >> \"$MACHINE/apt\"; case \"$*\" in *' install '*) echo 'E: no such thing' >&2; exit 100 ;; esac";
     let outcome = Machine::new("1.96.0").with("apt-get", apt).root().prerequisites("run", false);
     assert!(outcome.said.contains("E: no such thing"), "{}", outcome.said);
@@ -281,7 +281,7 @@ fn an_unknown_purpose_is_wrong_usage() {
 
 /// No test machine has `cross`, so only its files can be checked here.
 #[test]
-fn cross_builds_in_a_debian_12_with_what_the_build_needs() {
+fn cross_builds_in_a_debian_12_with_the_needed_packages() {
     let read = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
     let cross = read("Cross.toml");
     let pre_build = cross.split_once("\npre-build = [").unwrap().1;

@@ -41,7 +41,7 @@ fn lines(source: &Source) -> usize {
 
 /// Compares the figures above `usual` with the exceptions of a section. An exception that is too high is reported,
 /// too.
-fn held(name: &str, found: BTreeMap<String, usize>, usual: usize) -> Vec<String> {
+pub(super) fn held(name: &str, found: BTreeMap<String, usize>, usual: usize) -> Vec<String> {
     let allowed = section(name);
     let mut wrong = Vec::new();
     for (key, &count) in &found {

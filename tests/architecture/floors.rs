@@ -101,7 +101,7 @@ fn faults(sources: &[Source], floors: &[(&str, &[&[&str]])]) -> Vec<String> {
 }
 
 #[test]
-fn floors_bear_only_what_is_above_them() {
+fn parts_use_only_parts_below_them() {
     assert_none(faults(&sources(), FLOORS));
 }
 

@@ -72,7 +72,7 @@ fn claim(browser: &Browser, daemon: &Daemon) {
 }
 
 #[test]
-fn the_first_password_is_set_with_who_may_watch() {
+fn the_first_password_is_set_together_with_the_right_to_watch() {
     let Some((browser, daemon)) = start() else { return };
     assert_eq!(status(&daemon, "/snapshot.jpg", ""), 200, "anyone may watch");
     claim(&browser, &daemon);

@@ -125,7 +125,7 @@ fn the_buttons_are_one_row_and_say_what_they_did() {
 }
 
 #[test]
-fn on_a_telephone_no_button_wraps_and_an_upright_picture_leaves_room_for_them() {
+fn on_a_phone_no_button_wraps_and_an_upright_picture_leaves_room_for_them() {
     let Some(browser) = Browser::start(Wanted::PHONE) else { return };
     let daemon = Daemon::start(Command::new(PROGRAM), &crate::scene(&[]));
     browser.goto(&url(&daemon, ""));

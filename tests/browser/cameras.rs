@@ -13,7 +13,7 @@ fn still(camera: &str) -> String {
 }
 
 #[test]
-fn a_camera_that_is_not_in_use_is_opened_when_somebody_asks_to_see_it() {
+fn an_unused_camera_is_opened_on_request() {
     let Some(browser) = Browser::start(Wanted::PHONE) else { return };
     let helpers = Helpers::new();
     let kept = tempfile::tempdir().unwrap();

@@ -14,7 +14,7 @@ const SPOT: &str = "const { width, height } = document.getElementById('aim').get
     return [0.5 + (X - 0.5) * w * scale / width, 0.5 + (Y - 0.5) * h * scale / height]";
 
 #[test]
-fn a_click_on_the_picture_tells_the_lens_where_to_look() {
+fn a_click_on_the_picture_sets_the_autofocus_spot() {
     let Some(browser) = Browser::start(Wanted::DESKTOP) else { return };
     let helpers = Helpers::new();
     let kept = tempfile::tempdir().unwrap();

@@ -237,7 +237,7 @@ fn after_a_factory_reset_the_password_of_the_file_holds_and_nothing_is_open() {
 }
 
 #[test]
-fn a_card_keeps_everything_in_one_place() {
+fn a_card_has_its_whole_state_in_one_place() {
     let card = Card::new();
     card.own("[store]\ndirectory = \"/srv/elsewhere\"\n[access]\npassword = \"long enough\"\n");
     let said = card.apply();

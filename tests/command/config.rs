@@ -233,7 +233,7 @@ exclude = true
 "#;
 
 #[test]
-fn lines_and_zones_of_the_file_know_where_they_stand() {
+fn lines_and_zones_of_the_file_have_their_values_and_origins() {
     let resolved = text(DRAWN).unwrap();
     let Config { detect, lines, zones, .. } = &resolved.config;
     assert_eq!(detect.classes, ["person", "car"]);

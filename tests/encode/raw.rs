@@ -126,7 +126,7 @@ fn grey_stays_grey() {
 }
 
 #[test]
-fn quality_is_what_was_asked_for() {
+fn the_quality_is_the_requested_one() {
     let data = raw(Fourcc::YUYV, 2 * WIDTH);
     let size = |quality| {
         let mut encoder = Encoder::new(quality).unwrap();

@@ -52,7 +52,7 @@ const char *state_file(const char *suffix)
     return path;
 }
 
-/* One line to FAKECAM_LOG: seconds of CLOCK_MONOTONIC, process, what happened. */
+/* One line to FAKECAM_LOG: seconds of CLOCK_MONOTONIC, process, event. */
 void say(const char *format, ...)
 {
     const char *file = getenv("FAKECAM_LOG");
@@ -75,7 +75,7 @@ void say(const char *format, ...)
     REAL(close)(fd);
 }
 
-/* A thread that takes none of the program's signals. Its name lets a benchmark leave it out. */
+/* A thread that gets none of the program's signals. Its name lets a benchmark leave it out. */
 void quiet_thread(pthread_t *thread, void *(*body)(void *), void *argument)
 {
     sigset_t all, before;
@@ -88,7 +88,7 @@ void quiet_thread(pthread_t *thread, void *(*body)(void *), void *argument)
 
 /* ---- faults ---- */
 
-/* Is fault `name` of FAKECAM_FAULTS on at this frame?
+/* True if fault `name` of FAKECAM_FAULTS is on at this frame.
  * NAME: always. NAME@N: at frame N. NAME%N: at every Nth. Each may end in :ARGUMENT. */
 int fault(const char *name, uint32_t frame, double *argument)
 {
@@ -141,14 +141,14 @@ static int take_control_word(const char *wanted)
     return 1;
 }
 
-/* "busy" and "deny" in FAKECAM_CTL hold for as long as the file says so. */
+/* "busy" and "deny" hold while FAKECAM_CTL contains them. */
 int live_fault(const char *name)
 {
     char word[64];
     return fault(name, 0, NULL) || (read_control_file(word, sizeof word) && !strcmp(word, name));
 }
 
-/* The pacer's look at FAKECAM_CTL: unplug, stall and go act once, and the file is removed. */
+/* Called by the pacer: unplug, stall and go in FAKECAM_CTL act once, then the file is removed. */
 void obey_control_file(void)
 {
     char word[64];
@@ -171,7 +171,7 @@ void obey_control_file(void)
 
 /* ---- the node in the file system, and unplugging ---- */
 
-/* A character node where mknod is allowed, else a plain file, which stat() then passes off as one. */
+/* A character node if mknod is allowed, else a plain file, which stat() reports as one. */
 static void create_node(void)
 {
     struct stat st;
@@ -214,7 +214,7 @@ static void wait_for_return(void)
     pthread_detach(thread);
 }
 
-/* Takes the camera away for so many seconds; 0: until CTL says "plug". With camera.lock held. */
+/* Unplugs the camera for this many seconds; 0: until CTL says "plug". With camera.lock held. */
 void unplug(double seconds)
 {
     say("unplug for %.1f s", seconds);

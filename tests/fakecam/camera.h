@@ -10,11 +10,11 @@
  *   ioctl.c     the V4L2 questions and answers
  *   controls.c  brightness, exposure, focus ...
  *   capture.c   buffers, and the pacer: the thread that plays the sensor
- *   picture.c   what a frame shows, and the stamp in it
+ *   picture.c   the picture of a frame, and its stamp
  *   jpeg.c      just enough JPEG for picture.c
  *   camera.c    settings, faults, log, the node in the file system, unplugging
  *
- * README.md lists the environment, the faults and what is not like a real driver. */
+ * README.md lists the environment, the faults and the differences from a real driver. */
 #ifndef FAKECAM_CAMERA_H
 #define FAKECAM_CAMERA_H
 #ifndef _GNU_SOURCE

@@ -31,7 +31,7 @@ static void ring(void)
 
 /* ---- the pacer ---- */
 
-/* Draws the frame into a buffer and spoils it as the faults say. camera.lock is let go meanwhile:
+/* Draws the frame into a buffer and applies the faults. camera.lock is released meanwhile:
  * an ACTIVE buffer belongs to the pacer, and stream_off() joins it before touching any. */
 static void expose(int index, uint32_t frame, uint32_t sequence, uint64_t due)
 {
@@ -92,7 +92,7 @@ static void tick(uint64_t due)
     push(&camera.done, index);
     camera.filled++;
     /* Without the lock, or the program would wake only to wait for it. The owner stays while the
-     * pacer runs: who takes it away joins the pacer first. */
+     * pacer runs: a change of the owner joins the pacer first. */
     pthread_mutex_unlock(&camera.lock);
     ring();
     pthread_mutex_lock(&camera.lock);
@@ -172,7 +172,7 @@ int stream_off(struct handle *handle, int fd)
 
 /* ---- buffers ---- */
 
-/* fd: the owner's descriptor, to take unread bytes from it; -1 where it was unplugged. */
+/* fd: the owner's descriptor, whose unread bytes are discarded; -1 after unplugging. */
 void free_buffers(int fd)
 {
     stop_stream(fd);

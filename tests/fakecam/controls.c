@@ -49,7 +49,7 @@ static struct control {
 };
 enum { NCONTROLS = sizeof controls / sizeof *controls };
 
-/* NULL where the camera has no such choice: the exposure menu has gaps at 0 and 2. */
+/* NULL if the menu has no such item: the exposure menu has gaps at 0 and 2. */
 static const char *menu_item(uint32_t id, int index)
 {
     static const char *const exposure[] = { NULL, "Manual Mode", NULL, "Aperture Priority Mode" };
@@ -73,7 +73,7 @@ static int left_out(const struct control *c)
         return 1;
     if (V4L2_CTRL_ID2CLASS(c->id) == V4L2_CTRL_CLASS_IMAGE_PROC)
         return !fault("more", 0, NULL);
-    /* a camera that comes back from an unplugging as another one */
+    /* the camera comes back from unplugging as another one */
     if (c->id == V4L2_CID_SATURATION && camera.generation > 1 && fault("vanish", 0, NULL))
         return 1;
     return (c->id == V4L2_CID_FOCUS_ABSOLUTE || c->id == V4L2_CID_FOCUS_AUTO) && fault("nofocus", 0, NULL);
@@ -184,7 +184,7 @@ int query_menu(struct v4l2_querymenu *item)
     return 0;
 }
 
-/* May the value be read, or (with set) written? A number out of range is moved into it, as drivers do. */
+/* Checks that the value may be read, or (with set) written. Clamps it to the range, as drivers do. */
 static int check(const struct control *c, int *value, int set)
 {
     if (!c)
@@ -198,7 +198,7 @@ static int check(const struct control *c, int *value, int set)
         return EACCES;
     if (!set || c->type == V4L2_CTRL_TYPE_BUTTON)
         return 0;
-    /* as uvcvideo: what an automatic mode rules is not taken */
+    /* as uvcvideo: a control under an automatic mode is refused */
     if (flags & V4L2_CTRL_FLAG_INACTIVE && fault("strict", 0, NULL))
         return EACCES;
     if (fault("liar", 0, NULL)) {

@@ -25,14 +25,14 @@ typedef int block_luma(unsigned column, unsigned row, uint32_t time);
 
 /* Squares of the stamp to a row in a picture of that width. */
 unsigned stamp_columns(unsigned width);
-/* 16 or 235; -1 where the block is not part of the stamp. */
+/* 16 or 235; -1 if the block is not part of the stamp. */
 int stamp_luma(const uint32_t stamp[4], unsigned columns, unsigned column, unsigned row);
 
-/* 1, or 0 where this is no JPEG of use. */
+/* 1, or 0 if the JPEG cannot be used. */
 int splice_find(struct splice *splice, const uint8_t *jpeg, size_t length);
 
 /* Writes one frame at `out`: the stamp in APP9, then the cut (splice) or synthetic (NULL) picture
- * with the stamp on top. Gives its length: at most the file's + JPEG_HEADROOM. */
+ * with the stamp on top. Returns its length: at most the file's + JPEG_HEADROOM. */
 size_t jpeg_frame(uint8_t *out, const struct splice *splice, unsigned width, unsigned height,
                   const uint32_t stamp[4], uint32_t time, block_luma *picture, int without_dht);
 #endif

@@ -1,4 +1,4 @@
-/* What a frame shows: pictures of FAKECAM_FRAMES or a moving ramp, and the stamp on top of them. */
+/* The picture of a frame: one of FAKECAM_FRAMES or a moving ramp, with the stamp on top. */
 #include "camera.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -40,7 +40,7 @@ struct plane {
     unsigned stride, length, rows;
 };
 
-/* The planes of a raw frame with that many bytes to a (luma) row; gives how many there are. */
+/* The planes of a raw frame with that many bytes per (luma) row; returns their number. */
 static int planes_of(unsigned bytesperline, struct plane planes[3])
 {
     unsigned width = camera.pix.width;
@@ -72,7 +72,7 @@ static size_t tight_size(void)
     return (size_t)camera.pix.width * camera.pix.height * bits_per_pixel(camera.pix.pixelformat) / 8;
 }
 
-/* A picture file, whose rows lie without gaps, into a buffer, whose rows may have some. */
+/* Copies a picture file, whose rows are contiguous, into a buffer, whose rows may be padded. */
 static void copy_in(uint8_t *frame, const uint8_t *file)
 {
     struct plane from[3], to[3];
@@ -150,7 +150,7 @@ static void extension_of(uint32_t format, char extension[5])
             *c += 'a' - 'A';
 }
 
-/* A file that is no picture of the current format and size is passed over. */
+/* Skips a file that is no picture of the current format and size. */
 static void load_source(const char *path)
 {
     struct source *source = &camera.sources[camera.nsources];

@@ -1,5 +1,5 @@
-/* What the program calls: the C library's functions that can meet the camera. Each passes on to the
- * real one unless the path is the camera's node or the descriptor one of the camera's. */
+/* The C library's functions that a program may call on the camera. Each calls the real one unless
+ * the path is the camera's node or the descriptor belongs to the camera. */
 #include "camera.h"
 #include <fcntl.h>
 #include <stdarg.h>
@@ -153,7 +153,7 @@ static int adopt(int from, int to)
         return is_camera_path(at, path) ? locked_open(flags) : REAL(name)(at, path, flags, mode); \
     }
 
-/* What fortified programs call instead. */
+/* Fortified programs call these instead. */
 #define OPEN_2(name)                                                                          \
     int name(const char *path, int flags);                                                    \
     EXPORT int name(const char *path, int flags)                                              \
@@ -377,7 +377,7 @@ EXPORT int statx(int at, const char *path, int flags, unsigned mask, struct stat
     return 0;
 }
 
-/* v4l2-ctl asks sysfs what kind of device 81:N is. */
+/* v4l2-ctl reads the kind of device 81:N from sysfs. */
 static FILE *open_uevent(const char *path)
 {
     char wanted[64];

@@ -656,7 +656,7 @@ fn in_privacy_mode_no_picture_is_served() {
                 pictures.push(path.replace("{id}", "1"));
             }
         }
-        // The live page is served, without its actions.
+        // `/` is a page and is served, except for its actions.
         pictures.retain(|path| !["/api/v1/still.jpg", "/"].contains(&&**path));
         pictures.extend([String::from("/stream?annotated=1"), String::from("/snapshot?filename=a")]);
         assert!(pictures.len() >= 12, "{pictures:?}");

@@ -351,7 +351,7 @@ fn single_pictures_are_found_by_time_and_number() {
 }
 
 #[test]
-fn thumbnails_are_small_and_kept_by_browsers() {
+fn thumbnails_are_small_and_cached_by_browsers() {
     let stored = StoredMedia::new();
     let pixels = vec![90; 1280 * 720 * 3];
     let format = turbojpeg::PixelFormat::RGB;
@@ -489,7 +489,7 @@ fn narrow(stored: &StoredMedia) -> Client {
 }
 
 #[test]
-fn a_slow_client_holds_nobody_up_and_a_removed_recording_ends_its_download() {
+fn a_slow_client_delays_nobody_and_a_removed_recording_ends_its_download() {
     let stored = StoredMedia::new();
     let id = stored.recording("long.mp4", 10, 80_000, &[]);
     let clients: Vec<Client> = (0..8)

@@ -67,7 +67,7 @@ fn health_follows_the_camera() {
 }
 
 #[test]
-fn a_snapshot_wakes_the_camera_and_says_why_when_it_cannot() {
+fn a_snapshot_opens_the_camera_or_says_why_it_cannot() {
     let (cam, served) = served();
     for path in ["/snapshot", "/snapshot.jpg?_=1", "/?action=snapshot", "/api/v1/snapshot"] {
         let picture = served.get(path);

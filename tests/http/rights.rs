@@ -133,7 +133,7 @@ fn is_in(answer: &Answer) -> bool {
     answer.status != 401 && !to_sign_in && !is_too_low
 }
 
-/// Sends the request so that nothing endless is sent and nothing changes if it is admitted.
+/// Sends the request as HEAD if possible and without a body, so that no answer is endless and nothing changes.
 fn ask(camera: &Camera, asked: &Asked, query: &str, head: &str) -> Answer {
     let path = if query.is_empty() { asked.path.clone() } else { format!("{}?{query}", asked.path) };
     // An old GET that changes something has no HEAD.

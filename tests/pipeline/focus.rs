@@ -192,7 +192,7 @@ async fn another_saved_value_of_the_lens_ends_a_sweep_and_the_lens_goes_there() 
 }
 
 #[tokio::test]
-async fn a_value_that_is_saved_where_the_lens_stood_unsaved_ends_a_sweep_too() {
+async fn saving_the_present_position_of_the_lens_ends_a_sweep_too() {
     let bench = Bench::new();
     bench.set(PLACE, 50).await;
     let end = bench.swept(async { bench.pipeline().set_saved_controls(saved(&[(AUTO, 0), (PLACE, 50)])) });

@@ -264,7 +264,7 @@ async fn says_that_it_is_paused(pipeline: &Pipeline) {
 }
 
 #[tokio::test]
-async fn nothing_looks_at_a_paused_camera() {
+async fn a_paused_camera_is_never_searched_for() {
     let cam = Watched::new();
     let (pipeline, worker) = Pipeline::start(Box::new(cam.clone()), settings()).unwrap();
     // Nobody has asked for its controls yet: they are read before the pause begins.

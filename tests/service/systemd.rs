@@ -387,7 +387,7 @@ fn a_second_signal_ends_it_at_once() {
 /// systemd says in `JOURNAL_STREAM` that standard error is the journal. Then lines go to journald itself, with their
 /// fields; without journald they are not lost.
 #[test]
-fn the_log_goes_to_the_journal_where_there_is_one() {
+fn the_log_goes_to_the_journal_if_there_is_one() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
     let service = Service::start_with(listener.into(), |command, log| {
         let file = log.metadata().expect("a file");

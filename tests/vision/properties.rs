@@ -115,7 +115,7 @@ proptest! {
     }
 
     #[test]
-    fn the_surest_box_of_all_is_kept(mut boxes in prop::collection::vec(any_detection(), 1..40)) {
+    fn the_box_with_the_highest_score_is_kept(mut boxes in prop::collection::vec(any_detection(), 1..40)) {
         let best = boxes.iter().map(|d| d.score).fold(0.0, f32::max);
         suppress_overlaps(&mut boxes, &labels(), 0.5);
         prop_assert_eq!(boxes[0].score, best);
