@@ -283,8 +283,8 @@ impl From<AuthError> for Problem {
     }
 }
 
-/// True if `peer` is on one of this machine's networks. Its kind of address shows it (RFC 1918, 3927, 4193, 4291), or it
-/// is `own`, the address it connected to, or shares its first 64 bits.
+/// True if `peer` is on one of this machine's networks. Its kind of address shows it (RFC 1918, 3927, 4193, 4291), or
+/// it is `own`, the address it connected to, or shares its first 64 bits.
 fn is_near(peer: IpAddr, own: Option<IpAddr>) -> bool {
     let (peer, own) = (peer.to_canonical(), own.map(|own| own.to_canonical()));
     if own == Some(peer) {
