@@ -152,7 +152,7 @@ deb-%: $(CARGO_DEB)
 		*) echo "tallycam: no packages for $* are made here" >&2; exit 64 ;; \
 	esac && echo "tallycam: the package for $* took $$(($$(date +%s) - began)) s; target/deb/report-$*.txt tells of it"
 
-# The helpers for libcamera's cameras. Of the two rules make chooses the one with the shortest stem.
+# The helpers for libcamera's cameras. Both rules match, and make prefers the shorter stem.
 deb-libcamera-%:
 	@deploy/prerequisites.sh cross
 	@deploy/prerequisites.sh deb

@@ -62,7 +62,7 @@ THEIRS = Server("µStreamer", False, ustreamer)
 URL = f"http://127.0.0.1:{PORT}/stream"
 
 
-# ---- what /proc tells ----
+# ---- figures of /proc ----
 
 
 def family(pid):

@@ -84,7 +84,7 @@ inside() {
     ' sh "$cache/root" "$here" "$cache" "$registry" "$small" "$hardened" "$@"
 }
 
-# ---- What is asked for ----------------------------------------------------------------------
+# ---- The commands ---------------------------------------------------------------------------
 
 # check PROGRAM: it starts on the oldest system, needs only the C library, and is small enough. Prints the figures.
 check() {

@@ -113,7 +113,7 @@ fn fifty_wrong_passwords_leave_no_memory_behind() {
     }
     let after = memory_kb(&daemon);
     say(&format!("wrong passwords: {looked_at} of 50 looked at; memory {before} → {after} kB"));
-    assert!(looked_at > 0, "none was looked at");
+    assert!(looked_at > 0, "no password was checked");
     assert!(after - before <= SLACK_KB, "{before} → {after} kB");
 }
 

@@ -187,7 +187,7 @@ fn a_private_view_changes_nobody_elses_and_keeps_the_lines_in_place() {
     let lies = "const [, x1, y1, x2, y2] = document.querySelector('#overlay path.line').getAttribute('d')
         .match(/^M([\\d.-]+) ([\\d.-]+)L([\\d.-]+) ([\\d.-]+)/).map(Number);
         return Math.abs(y1 - y2) < 1 && Math.abs(x1 - x2) > 50";
-    assert_eq!(browser.script(lies), true, "an upright line of everyone's is a level one here");
+    assert_eq!(browser.script(lies), true, "a vertical line of everyone's is horizontal here");
     let everyones = client::get(daemon.address, "/api/v1/picture").json();
     assert_eq!((&everyones["rotate"], &everyones["mirror"]), (&json!(0), &json!(false)));
     // The choice is stored, and undone.

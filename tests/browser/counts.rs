@@ -134,5 +134,5 @@ fn a_reset_of_the_counters_is_undone() {
     browser.wait_for("location.hash === '#zero'");
     browser.click("#zero form[action*='counts/reset/'] .btn");
     browser.wait_for("document.querySelector('#zero form[action*=\"counts/reset/\"]') === null");
-    assert!(sum(&daemon) >= before, "all of the day is there again");
+    assert!(sum(&daemon) >= before, "the whole day is counted again");
 }

@@ -272,7 +272,7 @@ fn recordings_of_two_sources_play_after_a_kill() {
     let begun = post(&killed, "/api/v1/recordings", &json!({ "name": "Second" }));
     assert_eq!(begun.status, 201, "{}", begun.text());
     let second = begun.json()["id"].clone();
-    crate::common::wait_until("some of it is on the disk", || {
+    crate::common::wait_until("a part of it is on the disk", || {
         get(&killed, &format!("/api/v1/media/{second}/index"))["items"]
             .as_array()
             .is_some_and(|rows| rows.len() >= 20)
@@ -422,7 +422,7 @@ fn an_item_is_deleted_only_after_a_question() {
     assert!(browser.text("#ask-head").starts_with("Delete 2 snapshots, "), "{}", browser.text("#ask-head"));
     browser.press(ESCAPE);
     browser.wait_for("document.getElementById('ask').hidden");
-    assert_eq!(items(&daemon).len(), 3, "thought better of it");
+    assert_eq!(items(&daemon).len(), 3, "the question is cancelled");
     browser.click("#delete");
     browser.click("#ask-yes");
     browser.wait_for("document.querySelectorAll('#days .item').length === 1");
@@ -449,7 +449,7 @@ fn many_items_come_page_by_page_and_are_deleted_together() {
     browser.wait_for("document.querySelectorAll('#days .item').length === 65");
     browser.wait_for("document.getElementById('more').hidden");
     let ids = "return new Set([...document.querySelectorAll('#days .item')].map(item => item.id)).size";
-    assert_eq!(browser.script(ids), 65, "none is there twice");
+    assert_eq!(browser.script(ids), 65, "no item is there twice");
     browser.click("#every");
     assert!(browser.text("#count").starts_with("65 items selected"));
     browser.click("#zip");

@@ -275,7 +275,7 @@ fn a_search_without_matches_says_so_and_common_names_are_found() {
                 ["result"]["value"].as_str().unwrap_or_default().to_owned()
         };
         browser.goto(&url(&daemon, "settings"));
-        assert!(!told().contains("Passwords, users and tokens"), "it is seen only where it is looked for");
+        assert!(!told().contains("Passwords, users and tokens"), "it is shown only to a search");
         for (word, said) in [
             ("zzz", "No setting has “zzz” in its name."),
             ("timezone", "Time zone"),
@@ -772,7 +772,7 @@ fn a_deviating_camera_is_reported_at_the_control() {
     assert_eq!(said("brightness"), "", "as it was asked");
     // A message about all controls stands above them.
     browser.click("#controls-reset");
-    browser.wait_until("the camera has its own mind", || {
+    browser.wait_until("the deviation is reported", || {
         browser.text("#controls-said").contains("saturation to 64 and has set it to 50")
     });
     // Changes by other users are shown.

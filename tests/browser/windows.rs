@@ -88,7 +88,7 @@ fn windows_of_one_browser_leave_each_other_connections() {
     browser.wait_for(&format!("{stills} === 1"));
     browser.wait_until("three streams of four windows", || figures() == (3, 1));
     wait_until_all_move(&browser, 4);
-    assert_eq!(figures(), (3, 1), "the stills of the fourth are no stream");
+    assert_eq!(figures(), (3, 1), "the fourth window has stills and no stream");
     crate::common::say(&format!("three windows: a snapshot in {took:.0} ms, a fourth page in {loaded:.0?}"));
 
     // A stream becomes free when another window closes.

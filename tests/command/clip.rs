@@ -321,5 +321,5 @@ fn a_dropped_reader_leaves_no_process_behind() {
     reader.next(Vec::new()).unwrap();
     drop(reader);
     let children = std::fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
-    assert_eq!(children.trim(), "", "a child of this thread is left");
+    assert_eq!(children.trim(), "", "a child process of this thread is left");
 }

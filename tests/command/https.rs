@@ -86,5 +86,5 @@ fn a_renewed_certificate_is_read_at_sighup_and_a_broken_one_is_named() {
         said.contains("as it was") && said.contains(&format!("{}: there is no private key", key.display()))
     });
     assert_eq!(client::get(daemon.address, "/").status, 400, "it serves on");
-    assert!(!folder.path().join("state/https.pem").exists(), "none of its own is needed");
+    assert!(!folder.path().join("state/https.pem").exists(), "the program makes no certificate");
 }

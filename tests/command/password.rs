@@ -170,7 +170,7 @@ fn the_command_line_changes_the_password_without_a_daemon() {
     drop(daemon);
     assert_eq!(run(&["remove"], "").0, 0);
     let daemon = self::daemon(folder.path(), true);
-    assert_eq!(shown(&daemon.said()), None, "its owner wants none");
+    assert_eq!(shown(&daemon.said()), None, "the owner has removed it");
     assert_eq!(change(&daemon, None).status, 200);
     drop(daemon);
     let (code, made, _) = run(&["random"], "");

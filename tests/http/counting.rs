@@ -71,7 +71,7 @@ fn a_line_is_drawn_changed_and_deleted() {
     assert_eq!(patch.json()["a"], json!([0.4, 1.0]));
     let tag = patch.header("etag").unwrap().to_owned();
     let about_the_same = served.send_with("DELETE", &path, &format!("If-Match: W/{tag}\r\n"), "");
-    assert_eq!(about_the_same.status, 412, "a weak tag is no version");
+    assert_eq!(about_the_same.status, 412, "a weak tag is not accepted as a version");
     let gone = served.send_with("DELETE", &path, &format!("If-Match: {tag}\r\n"), "");
     assert_eq!((gone.status, gone.body.len()), (204, 0));
     assert_eq!(served.get(lines).json()["items"], json!([]));

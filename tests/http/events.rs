@@ -130,7 +130,7 @@ fn a_slow_listener_skips_overlays() {
     let mut slow = served.listen_nearby("/api/v1/events?types=overlay");
     slow.next("overlay");
     let before = looks();
-    wait_until("much has been seen", || looks() > before + 100);
+    wait_until("many detections have run", || looks() > before + 100);
     let resumed = wall_us() as f64 / 1e6;
     let is_old = |event: &Event| event.data["time"].as_f64().unwrap() < resumed;
     let old = std::iter::from_fn(|| slow.event()).take_while(is_old).count();

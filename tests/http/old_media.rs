@@ -108,7 +108,7 @@ fn without_a_camera_it_is_an_error_in_the_old_words() {
     let answer = kept.get("/video_capture?status=false&filename=clip");
     let (_, kind, words) = NO_RECORDING;
     assert_eq!((said(&answer), answer.header("retry-after")), ((500, kind, words), None));
-    assert_eq!(said(&kept.get("/video_capture?status=true")), DONE, "none is under way");
+    assert_eq!(said(&kept.get("/video_capture?status=true")), DONE, "no recording is under way");
     assert_eq!(kept.get("/get_database").text(), "[]");
 }
 
@@ -136,7 +136,7 @@ fn names_are_stored_exactly() {
 #[test]
 fn a_recording_begins_with_false_and_ends_with_true() {
     let kept = keep(&TestCam::new());
-    assert_eq!(said(&kept.get("/video_capture?status=true")), DONE, "none is under way");
+    assert_eq!(said(&kept.get("/video_capture?status=true")), DONE, "no recording is under way");
     assert_eq!(said(&kept.get("/video_capture?status=false&filename=clip&date=2018-01-31")), DONE);
     assert_eq!(said(&kept.get("/video_capture?status=false&filename=other")), NO_RECORDING, "one runs");
     wait_until("some pictures are recorded", || {

@@ -450,7 +450,10 @@ fn lack(reader: &MediaReader, there: &BTreeMap<u64, Item>, id: u64, last: &Last)
     for chunk in &chunks {
         for frame in reader.frames(id, chunk.number).expect("its index") {
             let jpeg = reader.bytes(id, chunk.number, frame.offset, frame.len).expect("its bytes");
-            assert!(jpeg.starts_with(&[0xff, 0xd8]) && jpeg.ends_with(&[0xff, 0xd9]), "a picture is none");
+            assert!(
+                jpeg.starts_with(&[0xff, 0xd8]) && jpeg.ends_with(&[0xff, 0xd9]),
+                "a stored picture is not valid"
+            );
         }
     }
     let ends_us = item.at_us + chunks.last().map_or(0, |chunk| chunk.to_us);

@@ -394,7 +394,7 @@ fn a_line_in_a_stand_in_scene_opens_the_camera_to_find_the_scene() {
     bench.wait_for_word("idle");
     assert_eq!(bench.cam.opens(), 0);
     bench.draw_in(Scene::Sim, "street", &[]);
-    wait_until("it is seen which scene it is", || bench.cam.opens() == 1 && !bench.cam.is_open());
+    wait_until("the scene is known", || bench.cam.opens() == 1 && !bench.cam.is_open());
     bench.wait_for_word("idle");
     assert_eq!(bench.counts().scene(), Scene::Camera);
 }
@@ -440,7 +440,7 @@ fn a_detector_that_hangs_does_not_slow_the_stream() {
         numbers.push(viewer.next_timeout(DEADLINE).unwrap().unwrap().sequence);
     }
     assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]));
-    assert_eq!(bench.detector.looks(), 0, "it has hung all the time");
+    assert_eq!(bench.detector.looks(), 0, "it hung the whole time");
     assert_ne!(bench.status().word, "counting");
     // One detection at a time, each on a newer picture: the pictures between are skipped.
     for _ in 0..3 {
@@ -531,7 +531,7 @@ fn a_hold_counts_on_the_middle_while_no_line_is_drawn() {
     });
     let (count_in, count_out) = bench.counting.since_start();
     assert!(count_in.abs_diff(count_out) <= 1);
-    assert!(bench.crossings().is_empty(), "it is on no record");
+    assert!(bench.crossings().is_empty(), "it is not stored");
     bench.counting.release();
     bench.wait_for_word("idle");
     let kept = bench.counting.since_start();
@@ -553,7 +553,7 @@ fn a_hold_counts_only_persons_if_the_model_distinguishes_classes() {
 
     let bench = Bench::new(TestCam::new(), Directed::new(&["moving"], to_and_fro));
     bench.counting.force_on();
-    wait_until("whatever moves is counted", || bench.counting.since_start().0 > 0);
+    wait_until("moving objects are counted", || bench.counting.since_start().0 > 0);
 }
 
 #[test]
@@ -639,7 +639,7 @@ fn a_stand_in_is_another_scene_and_yields_to_the_camera() {
     bench.wait_for_word("counting");
     wait_until("the stand-in's tracks are shown", || !bench.counting.overlay().borrow().tracks.is_empty());
     let highest = bench.counting.overlay().borrow().tracks.iter().map(|track| track.id).max().unwrap();
-    assert!(bench.crossings().is_empty(), "nothing of it is the camera's");
+    assert!(bench.crossings().is_empty(), "none of it belongs to the camera");
     stand_in.gives_way_to(&TestCam::new());
     wait_until("the camera has come", || bench.status().scene == Scene::Camera);
     wait_until("somebody crosses", || !bench.crossings().is_empty());
@@ -750,7 +750,7 @@ fn pictures_are_annotated_while_somebody_watches_and_only_then() {
         (y0..y1).flat_map(|y| (x0..x1).map(move |x| (x, y))).filter(|&(x, y)| differs(x, y)).count()
     };
     assert!(around(14, 25, 15, 33) > 20, "the box is drawn");
-    assert_eq!(around(0, 8, 38, 48), 0, "and nothing where nothing is");
+    assert_eq!(around(0, 8, 38, 48), 0, "and nothing is drawn elsewhere");
     drop(watching);
     wait_until("nothing is drawn without a viewer", || bench.counting.annotated().newest().is_none());
 }

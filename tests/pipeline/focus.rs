@@ -161,7 +161,7 @@ async fn setting_a_control_of_the_lens_ends_a_sweep_and_takes_effect() {
     let bench = Bench::new();
     let end = bench.swept(async {
         bench.set("brightness", 3).await;
-        assert!(bench.is_sweeping().await, "that is no matter of the lens");
+        assert!(bench.is_sweeping().await, "another control does not end the sweep");
         bench.set(PLACE, 190).await;
         assert!(!bench.is_sweeping().await);
     });

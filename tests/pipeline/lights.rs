@@ -400,7 +400,7 @@ fn unchanged_pixels_are_not_sent_again_and_another_strip_is_opened() {
     bench.lights.set(limit(100));
     bench.wait_colors(&[RED, [100, 0, 0]]);
     let opened = |events: &[Event]| events.iter().filter(|event| **event == Event::Opened).count();
-    assert_eq!(opened(&bench.stage.events()), 1, "another limit is no other strip");
+    assert_eq!(opened(&bench.stage.events()), 1, "another limit opens no other strip");
 
     let longer = StripSettings { pixels: 3, limit: 100, ..strip() };
     bench.lights.set(LightsSettings { strip: longer, ..for_shots(true) });

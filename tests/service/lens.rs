@@ -340,8 +340,8 @@ fn a_picture_out_of_focus_is_less_sharp_and_autofocus_brings_it_back() {
     let far = get(&daemon, "/snapshot").body.len();
     assert_eq!(old(&daemon, "/autofocus?status=false").0, 200);
     wait_until("it is sharp again", || sharpness() > 0.95 * sharp);
-    assert!(get(&daemon, "/snapshot").body.len() > far + far / 4, "a sharp picture has more in it");
-    wait_until("the lens is where it is sharp", || {
+    assert!(get(&daemon, "/snapshot").body.len() > far + far / 4, "a sharp picture has more bytes");
+    wait_until("the lens is at the sharp position", || {
         lens(&daemon)["position"].as_f64().is_some_and(|at| (at - SHARP).abs() < 0.001)
     });
 }

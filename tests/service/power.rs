@@ -114,7 +114,7 @@ fn keys_are_not_guessed_for_ever() {
     let late = answers.iter().find(|answer| answer.status == 429).expect("it never has to wait");
     assert_eq!((late.text(), late.header("retry-after").is_some()), ("Invalid key", true));
     while kept.get("/shutdown?key=x").status != 429 {}
-    assert_eq!(kept.get("/shutdown?key=k7mqx-hyetf-9rthn").status, 429, "nor is the right one looked at");
+    assert_eq!(kept.get("/shutdown?key=k7mqx-hyetf-9rthn").status, 429, "not even the right one is checked");
     assert!(machine.calls.lock().unwrap().is_empty());
 }
 

@@ -761,7 +761,7 @@ fn drawn_lines_turn_with_a_picture_rotated_between_two_starts() {
     assert_eq!(patch(&daemon, &json!({"picture.mirror": true})).status, 200);
     assert_eq!(ends(&daemon), (json!([0.75, 1.0]), json!([0.75, 0.0])));
     drop(daemon);
-    assert_eq!(ends(&place.start()).0, json!([0.75, 1.0]), "and no further at the next start");
+    assert_eq!(ends(&place.start()).0, json!([0.75, 1.0]), "and not again at the next start");
 }
 
 #[test]

@@ -454,7 +454,7 @@ fn a_file_that_is_no_network_is_refused() {
     assert!(says(&load(&wide(40 << 20, 1)), " is too large: "));
     // Each alone is small enough, and all together are too large.
     assert!(says(&load(&wide(1 << 20, 40)), " is too large: "));
-    Network::load(&wide(1 << 10, 4), None, 1).expect("small ones are none");
+    Network::load(&wide(1 << 10, 4), None, 1).expect("small ones are loaded");
     // The result is smaller than the intermediate values.
     let mut steps = plain();
     steps.tensors.push(floats("column", &[1, 1, 1, 16_384], &[0.5; 16_384], false));
