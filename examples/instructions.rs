@@ -69,7 +69,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The work on each frame.
 fn prepare(what: &str) -> Result<Step, Box<dyn Error>> {
     Ok(match what {
         "yuyv" => encoding(Fourcc::YUYV, packed(), WIDTH * 2)?,

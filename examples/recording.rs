@@ -26,7 +26,6 @@ type Failure = Box<dyn std::error::Error>;
 
 const FPS: u64 = 30;
 
-/// Maximum size of a chunk.
 const CHUNK_BYTES: usize = 2 << 20;
 
 /// Writes past the page cache are multiples of this.
@@ -422,7 +421,6 @@ fn number_in(file: &str, word: &str) -> Result<u64, Failure> {
     Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
-/// CPU time of this process.
 fn cpu() -> Result<Duration, Failure> {
     let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Ok(Duration::new(used.tv_sec as u64, used.tv_nsec as u32))

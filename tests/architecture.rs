@@ -121,7 +121,6 @@ const CALLED_IN: &[(&[&str], &str)] = &[
     (&["thread", "::", "Builder"], "base/worker.rs"),
 ];
 
-/// One file of `src/`.
 struct Source {
     /// Relative to `src/`: `source/v4l2.rs`.
     path: String,

@@ -33,7 +33,6 @@ while True:
     print(count, picture.shape[1], picture.shape[0], flush=True)
 ";
 
-/// A child process that ends with the test.
 struct Running(Child);
 
 impl Drop for Running {
@@ -61,14 +60,12 @@ fn serve(camera: &FakeCam) -> Daemon {
     Daemon::start(camera.command(env!("CARGO_BIN_EXE_tallycam")), &arguments)
 }
 
-/// curl, writing the stream to a file.
 fn curl(address: SocketAddr, into: &Path) -> Running {
     let curl =
         Command::new("curl").arg("-sN").arg("-o").arg(into).arg(format!("http://{address}/stream")).spawn();
     Running(curl.unwrap())
 }
 
-/// ffmpeg, copying the pictures unchanged to a file.
 fn ffmpeg(address: SocketAddr, into: &Path) -> Running {
     let ffmpeg = Command::new("ffmpeg")
         .args(["-nostdin", "-loglevel", "error", "-f", "mpjpeg", "-i"])
@@ -109,7 +106,6 @@ fn opencv(address: SocketAddr) -> OpenCv {
     OpenCv { _running: Running(python), count, sizes }
 }
 
-/// All three readers on one camera.
 struct Readers {
     camera: FakeCam,
     daemon: Daemon,
@@ -135,7 +131,6 @@ impl Readers {
         })
     }
 
-    /// Number of pictures that OpenCV has read.
     fn read_by_opencv(&self) -> u64 {
         self.opencv.count.load(Ordering::Relaxed)
     }

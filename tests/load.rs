@@ -25,7 +25,6 @@ use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tallycam");
 
-/// The simulation, small and at 15 fps.
 const SCENE: [&str; 10] = [
     "--set",
     "source.kind=\"sim\"",
@@ -59,7 +58,6 @@ fn place() -> TempDir {
     folder
 }
 
-/// The right password.
 const RIGHT: &str = "Authorization: Basic bWU6Y29ycmVjdCBob3JzZQ==\r\n";
 
 /// `path`, requested with the password.
@@ -198,7 +196,6 @@ impl Cage {
         made
     }
 
-    /// The program within it.
     fn program(&self) -> Command {
         let mut shell = Command::new("sh");
         shell

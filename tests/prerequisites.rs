@@ -20,7 +20,6 @@ struct Machine {
     folder: TempDir,
 }
 
-/// Result of a run of the script.
 struct Outcome {
     code: Option<i32>,
     said: String,
@@ -69,7 +68,6 @@ impl Machine {
         self.folder.path().join("bin")
     }
 
-    /// With a command of that name.
     fn with(self, name: &str, script: &str) -> Machine {
         let path = self.bin().join(name);
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a command");
@@ -126,7 +124,6 @@ impl Outcome {
         line.strip_prefix("    ").expect("indented")
     }
 
-    /// The packages that apt-get was asked to install.
     fn installed(&self) -> &str {
         let call = self.apt.lines().find(|call| call.contains(" install ")).expect("an installation");
         call.split_once("--no-install-recommends ").expect("no recommended packages").1

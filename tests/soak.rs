@@ -175,11 +175,9 @@ const STORES: [&str; 2] = ["media.db", "counts.db"];
 /// For each: four readers, the writer, and its descriptor past the page cache.
 const OPEN_AT_MOST: usize = 6;
 
-/// The kernel's figures of the daemon.
 #[derive(Debug)]
 struct Size {
     memory_kb: i64,
-    /// Targets of the descriptors.
     descriptors: Vec<PathBuf>,
     threads: usize,
 }
@@ -195,7 +193,6 @@ impl Size {
     }
 }
 
-/// A daemon and its visitors.
 struct Visited {
     daemon: Daemon,
     clients: AtomicU64,
@@ -289,7 +286,6 @@ impl Visited {
         }
     }
 
-    /// Watches until the stream ends.
     fn view_until(&self, done: &AtomicBool) {
         let Some(mut stream) = self.ask("/stream") else { return };
         let mut block = [0; 65536];

@@ -25,10 +25,8 @@ use tallycam::source::{FormatRequest, Opener, Source, StreamFormat};
 /// Tells the child the root of its camera's `dev` folder.
 const ROOT: &str = "TALLYCAM_TEST_ROOT";
 
-/// Longest wait for something that must happen.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The camera as the child sees it.
 struct Bench {
     root: PathBuf,
 }

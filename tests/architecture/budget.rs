@@ -13,7 +13,6 @@ const FILE: usize = 500;
 const FOLDER: usize = 15;
 const RING: usize = 2;
 
-/// Maximum columns per line.
 const COLUMNS: usize = 120;
 
 /// An exception may be this much too high before the test asks for it to be lowered.
@@ -74,7 +73,6 @@ fn for_tests(sources: &[Source]) -> Vec<Vec<&str>> {
     found
 }
 
-/// Files that ship.
 fn shipped_sources() -> Vec<Source> {
     let all = sources();
     let left_out = for_tests(&all);

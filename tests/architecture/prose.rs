@@ -71,7 +71,6 @@ const DIALECT: &[&str] = &[
     "those who",
 ];
 
-/// Words that make a sentence long.
 const LONG: usize = 30;
 
 /// Paths that are left out: copies of output, and documents that tests write.

@@ -10,7 +10,6 @@ use crate::common::daemon::Daemon;
 use crate::webdriver::{Browser, Wanted};
 use serde_json::{Value, json};
 
-/// The release of axe-core.
 const AXE: &str = "axe-core@4.14.1";
 
 /// The engine's script; `None` if it cannot be fetched.

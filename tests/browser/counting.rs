@@ -23,7 +23,6 @@ fn get(daemon: &Daemon, path: &str) -> Value {
     client::get(daemon.address, path).json()
 }
 
-/// The line of this name.
 fn line(daemon: &Daemon, name: &str) -> Option<Value> {
     let lines = get(daemon, "/api/v1/lines");
     lines["items"].as_array().unwrap().iter().find(|line| line["name"] == name).cloned()

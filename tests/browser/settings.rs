@@ -32,7 +32,6 @@ fn send(daemon: &Daemon, method: &str, path: &str, body: &Value) -> client::Answ
     client::send_json(daemon.address, method, path, body)
 }
 
-/// A form as a browser sends it.
 const SET: &str = "/api/v1/settings _method=patch&next=settings%3Fsaved%3D%7Bid%7D&";
 const CONTROLS: &str = "/api/v1/controls _method=patch&next=settings%23controls&";
 const IMPORT: &str = "/api/v1/settings.toml _method=put&next=settings%3Fdone%3Dimport&";
@@ -66,7 +65,6 @@ fn start(wanted: Wanted, more: &[&str]) -> Option<(Browser, Daemon)> {
     Some((browser, sim(more)))
 }
 
-/// The message beside a setting.
 fn said(browser: &Browser, path: &str) -> String {
     browser.text(&format!("[data-key='{path}'] .err"))
 }

@@ -11,7 +11,6 @@ use tempfile::TempDir;
 const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA alice@home";
 
-/// The image's own configuration.
 const CONFIG: &str = "[access]\nclaim = \"network\"\n\n[http]\nmax_head = 16384\n";
 
 /// A card that is not started.
@@ -82,7 +81,6 @@ impl Card {
         serde_json::from_str(&self.text("root/run/tallycam-card/report.json")).unwrap()
     }
 
-    /// The admin's stored password hash.
     fn hash(&self) -> String {
         let kept: Value = serde_json::from_str(&self.text("state/tallycam/access.json")).unwrap();
         kept["password"].as_str().unwrap_or_default().to_owned()

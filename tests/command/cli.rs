@@ -19,7 +19,6 @@ impl Run {
         Run { folder: tempfile::tempdir().unwrap() }
     }
 
-    /// With this `config.toml` in the folder.
     fn with(config: &str) -> Run {
         let run = Run::new();
         fs::write(run.folder.path().join("config.toml"), config).unwrap();

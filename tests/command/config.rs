@@ -29,7 +29,6 @@ fn text(text: &str) -> Result<Resolved, Diagnostics> {
     Config::from_text(Path::new("config.toml"), text, &[], no_environment())
 }
 
-/// The key at this index of the table.
 fn nth_key(n: usize) -> &'static keys::Key {
     keys::all().nth(n).unwrap()
 }

@@ -28,7 +28,6 @@ fn counts_db() -> (Items, Daemon) {
     (items, daemon)
 }
 
-/// Standard output and standard error.
 fn counts(items: &Items, arguments: &[&str]) -> (String, String) {
     let span = ["--from", "-1h", "--bucket", "total"];
     let (code, out, err) = items.run(&[&["counts"], arguments, &span].concat());

@@ -12,7 +12,6 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The program run in a folder.
 struct Run {
     folder: TempDir,
 }
@@ -22,7 +21,6 @@ impl Run {
         Run { folder: tempfile::tempdir().unwrap() }
     }
 
-    /// With the shipped models in it.
     fn with_shipped() -> Run {
         let run = Run::new();
         let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
@@ -67,7 +65,6 @@ impl Run {
     }
 }
 
-/// A small network made for the tests.
 fn network(name: &str) -> String {
     format!("{}/tests/models/{name}.onnx", env!("CARGO_MANIFEST_DIR"))
 }

@@ -70,7 +70,6 @@ impl<S: Read + Write> Client<S> {
         Client(BufReader::with_capacity(1024, stream))
     }
 
-    /// Sends the bytes unchanged.
     pub fn send(&mut self, request: &str) {
         self.0.get_mut().write_all(request.as_bytes()).unwrap();
     }

@@ -76,9 +76,7 @@ pub struct Setup {
     pub may_be_simulated: bool,
     pub has_counts_db: bool,
     pub models: Option<Arc<dyn ModelLibrary>>,
-    /// Also serves on a Unix socket.
     pub has_unix: bool,
-    /// Also stores pictures.
     pub keeps: bool,
 }
 
@@ -286,7 +284,6 @@ impl Counted {
 /// A listener to events. It uses HTTP/1.0, so that no chunk framing stands between the lines.
 pub struct Listener(pub Client);
 
-/// An event as received.
 #[derive(Debug, Default, PartialEq)]
 pub struct Event {
     pub name: String,
@@ -334,7 +331,6 @@ impl Listener {
         }
     }
 
-    /// The next event of this name.
     pub fn next(&mut self, name: &str) -> Event {
         loop {
             let event = self.event().expect("it has not ended");

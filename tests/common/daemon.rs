@@ -68,12 +68,10 @@ impl Daemon {
         daemon
     }
 
-    /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Its output so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log.path()).unwrap_or_default()
     }
@@ -94,7 +92,6 @@ impl Daemon {
         self.child.wait().unwrap()
     }
 
-    /// Kills it.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

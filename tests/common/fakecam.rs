@@ -61,7 +61,6 @@ pub struct FakeCam {
 }
 
 impl FakeCam {
-    /// A camera without faults.
     pub fn new() -> FakeCam {
         let folder = tempfile::tempdir().unwrap();
         let device = folder.path().join("video0");
@@ -108,7 +107,6 @@ impl FakeCam {
         self.with("FAKECAM_STRIDE", multiple)
     }
 
-    /// The name that the camera reports.
     pub fn name(self, name: &str) -> FakeCam {
         self.with("FAKECAM_NAME", name)
     }
@@ -124,7 +122,6 @@ impl FakeCam {
         &self.device
     }
 
-    /// A program that sees the camera.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command

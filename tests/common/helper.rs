@@ -27,7 +27,6 @@ impl Helpers {
         helpers
     }
 
-    /// Adds another helper.
     pub fn put(&self, name: &str) {
         let file = self.folder().join(name);
         // Written under another name first, because a file that is open for writing cannot be executed.
@@ -57,7 +56,6 @@ impl Helpers {
         fs::write(self.folder().join(format!("{helper}.json")), how.to_string()).unwrap();
     }
 
-    /// Ends the faults.
     pub fn behaves(&self) {
         self.goes_wrong("libcamera-0.7", &json!({}));
     }

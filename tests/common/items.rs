@@ -101,7 +101,6 @@ impl Items {
         self.reader().legacy_list().unwrap().into_iter().map(|(_, _, name)| name).collect()
     }
 
-    /// The program with `arguments`, on this store.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tallycam"));
         // Nobody listens on the discard port, so no daemon of this machine is asked by mistake.

@@ -120,7 +120,6 @@ impl Kept {
         answer.json()["items"].as_array().unwrap().clone()
     }
 
-    /// Their names, newest first.
     pub fn names(&self) -> Vec<String> {
         self.items().iter().map(|item| item["name"].as_str().unwrap().to_owned()).collect()
     }

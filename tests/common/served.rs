@@ -97,7 +97,6 @@ impl Served {
         client::get(self.address, path)
     }
 
-    /// `POST path` without a body.
     pub fn post(&self, path: &str) -> Answer {
         self.ask(&format!("POST {path} HTTP/1.1\r\nHost: cam\r\nContent-Length: 0\r\n\r\n"))
     }
@@ -114,7 +113,6 @@ impl Served {
         ))
     }
 
-    /// The answer of `/state`.
     pub fn state(&self) -> serde_json::Value {
         self.get("/state").json()
     }

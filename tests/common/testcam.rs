@@ -186,7 +186,6 @@ impl Running {
         Running { pipeline, worker: Some(worker) }
     }
 
-    /// The capture thread.
     pub fn worker(&self) -> &Worker {
         self.worker.as_ref().unwrap()
     }

@@ -185,7 +185,6 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/media/check", "{}"),
 ];
 
-/// Read-only commands.
 const COMMANDS: &[&[&str]] = &[
     &["config", "check"],
     &["config", "show"],
@@ -417,7 +416,6 @@ struct Operation {
     method: String,
     path: String,
     is_page: bool,
-    /// The media type of the request body.
     takes: Option<String>,
     is_endless: bool,
 }

@@ -181,7 +181,6 @@ impl Lit {
         self.send("PATCH", "/api/v1/light", "application/json", &body.to_string())
     }
 
-    /// Waits until the pixels have these colours.
     fn shows(&self, colors: &[&str]) {
         wait_until(&format!("it shows {colors:?}"), || self.light()["colors"] == json!(colors));
     }

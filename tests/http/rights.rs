@@ -18,7 +18,6 @@ fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// A route as in the document.
 struct Asked {
     method: String,
     /// With its parameters filled in.
@@ -27,7 +26,6 @@ struct Asked {
     shown: String,
     right: String,
     is_page: bool,
-    /// Its documented answers.
     said: Said,
 }
 

@@ -34,7 +34,6 @@ fn serve_on_request(cam: &TestCam) -> Served {
     serve_with(cam, ServerSettings::default(), pipe, None)
 }
 
-/// A camera whose `open` waits for permission.
 struct Slow {
     cam: TestCam,
     may_open: Receiver<()>,

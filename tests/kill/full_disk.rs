@@ -41,7 +41,6 @@ impl SmallDisk {
         mount.is_ok_and(|status| status.success())
     }
 
-    /// Fills the disk.
     fn fill(&self) {
         let mut ballast = std::fs::File::create(self.path().join("ballast")).unwrap();
         for len in [64 << 10, 4096, 1] {

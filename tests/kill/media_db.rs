@@ -68,7 +68,6 @@ fn hash(pieces: impl IntoIterator<Item = bytes::Bytes>) -> u64 {
     hasher.finish()
 }
 
-/// A hash of every byte of an item.
 fn hash_of(reader: &MediaReader, item: &Item) -> u64 {
     if item.kind == MediaKind::Snapshot {
         return hash([reader.snapshot(item.id).expect("its picture")]);
@@ -183,7 +182,6 @@ async fn snapshots(pipeline: &Pipeline, media: &Media, life: u64) {
     }
 }
 
-/// Records without end, one recording after the other.
 async fn recordings(recorder: &RecorderHandle, media: &Media, life: u64) {
     let mut dice = Dice(life + 1_000_000);
     loop {

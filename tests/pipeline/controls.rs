@@ -61,7 +61,6 @@ impl Bench {
         self.send("PATCH", "/api/v1/controls", "Content-Type: application/json\r\n", body)
     }
 
-    /// The camera's report of one control.
     fn item(&self, name: &str) -> Value {
         let report = client::get(self.daemon.address, "/api/v1/controls").json();
         item(&report, name)

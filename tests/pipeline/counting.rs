@@ -239,7 +239,6 @@ impl Bench {
         });
     }
 
-    /// Waits for `more` detections.
     #[track_caller]
     fn wait_for_looks(&self, more: u64) {
         let from = self.detector.looks();
@@ -262,7 +261,6 @@ impl Bench {
         self.counts().reader().unwrap().crossings(&query).unwrap()
     }
 
-    /// The reasons of all stored gaps.
     fn gaps(&self) -> Vec<String> {
         self.gaps_of(&[])
     }

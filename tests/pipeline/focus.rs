@@ -131,7 +131,6 @@ impl Bench {
         self.focus.status(LensKind::Auto).await.sweep.is_some()
     }
 
-    /// Sets one control.
     async fn set(&self, name: &str, value: i64) {
         let wanted = ControlValue { name: name.to_owned(), value: value as f64 };
         let identity = self.pipeline().controls().await.unwrap().identity;

@@ -19,7 +19,6 @@ const FULL: Color = [255; 3];
 const RED: Color = [255, 0, 0];
 const DARK: Color = [0; 3];
 
-/// An event of the strip.
 #[derive(Debug, Clone, PartialEq)]
 enum Event {
     /// It was opened.
@@ -186,7 +185,6 @@ impl Bench {
         demand
     }
 
-    /// Waits until the strip's last colours are these.
     fn wait_colors(&self, last: &[Color]) {
         wait_until(&format!("it ends with {last:?}"), || self.stage.colors().ends_with(last));
     }

@@ -75,7 +75,6 @@ impl Bench {
         self.runtime.block_on(self.recorder.picture(which, change, DEADLINE))
     }
 
-    /// Waits until the status satisfies `is_so`.
     fn wait(&self, name: &str, mut is_so: impl FnMut(&RecordingStatus) -> bool) {
         wait_until(name, || is_so(&self.recorder.status()));
     }

@@ -224,7 +224,6 @@ fn gain(value: i64) -> WantedControls {
     WantedControls { identity: Some(String::from("watched")), values }
 }
 
-/// The reported value of the gain.
 fn gain_of(controls: Result<CameraControls, ControlsError>) -> i64 {
     controls.unwrap().controls[0].value as i64
 }

@@ -19,14 +19,12 @@ fn camera() -> FakeCam {
     FakeCam::new().formats("MJPG").sizes("640x480").still()
 }
 
-/// The program on `camera`.
 fn before(camera: &FakeCam, more: &[&str]) -> Daemon {
     let device = format!("source.device={}", camera.path().display());
     let arguments = ["--set", "source.kind=v4l2", "--set", &device, "--set", "detect.backend=none"];
     Daemon::start(camera.command(PROGRAM), &[&arguments[..], more].concat())
 }
 
-/// The program on the simulation.
 fn simulated(more: &[&str]) -> Daemon {
     let arguments = [
         "--set",

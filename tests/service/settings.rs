@@ -41,7 +41,6 @@ impl Place {
         self.state().join("settings.toml")
     }
 
-    /// The operator's file.
     fn config(&self) -> PathBuf {
         self.folder.path().join("config.toml")
     }
@@ -52,7 +51,6 @@ impl Place {
         Daemon::start(program(), &["--config", &config, "--set", &directory])
     }
 
-    /// `tallycam ARGUMENTS`, which finds the daemon.
     fn run(&self, daemon: Option<&Daemon>, arguments: &[&str]) -> (i32, String, String) {
         let listen = daemon.map_or_else(
             || String::from("http.listen=[\"127.0.0.1:1\"]"),
@@ -98,7 +96,6 @@ fn all(daemon: &Daemon) -> Value {
     client::get(daemon.address, "/api/v1/settings").json()
 }
 
-/// The setting `path` of an answer.
 fn of(all: &Value, path: &str) -> Value {
     let items = all["items"].as_array().unwrap();
     items.iter().find(|item| item["path"] == path).unwrap_or_else(|| panic!("no {path}")).clone()

@@ -37,7 +37,6 @@ struct Service {
 }
 
 impl Service {
-    /// Starts the program with `socket` as descriptor 3.
     fn start(socket: OwnedFd) -> Service {
         Service::start_with(socket, |command, _| {
             command.env_remove("JOURNAL_STREAM");
@@ -49,7 +48,6 @@ impl Service {
         Service::start_as(CONFIG, socket, change)
     }
 
-    /// The same with another configuration.
     fn start_as(config: &str, socket: OwnedFd, change: impl FnOnce(&mut Command, &File)) -> Service {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("config.toml"), config).expect("a configuration");

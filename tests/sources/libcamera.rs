@@ -17,7 +17,6 @@ fn opener(helpers: &Helpers) -> LibcameraOpener {
     LibcameraOpener::new(helpers.folder(), None, FormatRequest::ANYTHING)
 }
 
-/// The number of the next frame.
 fn next(source: &mut dyn Source) -> Result<u64, SourceError> {
     let until = Instant::now() + LONG;
     loop {
@@ -28,7 +27,6 @@ fn next(source: &mut dyn Source) -> Result<u64, SourceError> {
     }
 }
 
-/// The fault with which the source ends.
 fn end(source: &mut dyn Source) -> SourceError {
     loop {
         if let Err(trouble) = next(source) {

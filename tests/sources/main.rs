@@ -29,7 +29,6 @@ fn picture(n: u8) -> Bytes {
     Bytes(turbojpeg::compress(image, 90, turbojpeg::Subsamp::Gray).unwrap().to_vec())
 }
 
-/// The first `count` pictures.
 fn pictures(count: u8) -> Vec<Bytes> {
     (1..=count).map(picture).collect()
 }

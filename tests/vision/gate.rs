@@ -91,7 +91,6 @@ impl ReadPicture for Shown<'_> {
     }
 }
 
-/// Counting, with the gate or without.
 struct Counting {
     schedule: RegionSchedule,
     detector: Known,
@@ -159,7 +158,6 @@ fn seen_in(part: &Bounds, found: &Detection) -> Option<Detection> {
     shows.then_some(Detection { bounds, ..*found })
 }
 
-/// Both ways of counting, side by side.
 struct Compared {
     gated: Counting,
     always: Counting,
@@ -438,7 +436,6 @@ fn recorded_boxes_of_clips_lose_nobody() {
     }
 }
 
-/// The built-in model.
 fn shipped() -> OnnxDetector {
     let models = Models::with_places(Vec::new(), Path::new(env!("CARGO_MANIFEST_DIR")).join("models"));
     let (card, onnx) = models.load("yolox_nano_320").unwrap();

@@ -110,7 +110,6 @@ fn value(name: &str, kind: i64, dims: &[i64]) -> Vec<u8> {
     [text(1, name), bytes(2, &bytes(1, &tensor))].concat()
 }
 
-/// A graph under construction.
 #[derive(Default)]
 struct File {
     nodes: Vec<Vec<u8>>,
@@ -302,7 +301,6 @@ const WIDE: &[Layer] = &[
     dense(5, 1, 1),
 ];
 
-/// Layers of the YOLO family.
 const YOLO: &[Layer] = &[
     dense(8, 3, 2),
     Silu,

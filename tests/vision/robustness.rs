@@ -151,7 +151,6 @@ fn truth(people: &[Vec<(u64, [f32; 4])>], [ax, ay, bx, by]: [f32; 4], anchor: An
     events
 }
 
-/// Crossings counted on lines.
 fn count(
     options: CounterOptions,
     seen: &BTreeMap<u64, Vec<Detection>>,

@@ -14,7 +14,6 @@ use tallycam::vision::{
 
 const CLASSES: [&str; 6] = ["person", "bicycle", "car", "motorcycle", "bus", "truck"];
 
-/// A scene as it is written.
 struct Scene {
     title: String,
     width: f32,
@@ -163,7 +162,6 @@ impl Scene {
         thing
     }
 
-    /// Reads a line of the file.
     fn read(&mut self, words: &[&str]) {
         match words {
             ["picture", width, height] => {
