@@ -133,7 +133,7 @@ def ring(pictures):
                 gaps += item["gaps"]
             steady = (written(running.pid) - before) / bytes_
             grown = os.path.getsize(f"{store}/media.db") / size
-            # SQLite returns the space of the last deleted recording only gradually.
+            # The store frees the space of deleted recordings gradually.
             time.sleep(15)
             before = written(running.pid)
             time.sleep(2 if QUICK else 10)

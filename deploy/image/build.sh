@@ -137,7 +137,7 @@ install_package() {
     inside systemd-sysusers tallycam-number.conf
     inside dpkg --force-unsafe-io --install /tallycam.deb >/dev/null
     rm "$root/tallycam.deb" "$root/etc/sysusers.d/tallycam-number.conf"
-    # Without this key, settings of earlier versions are those of a machine with a local user.
+    # The package's default is for a machine with a local user; a card is claimed over the network.
     sed -i '/^\[access\]/,/^\[/ s/^#claim = "here"/claim = "network"/' "$root/etc/tallycam/config.toml"
     grep -q '^claim = "network"' "$root/etc/tallycam/config.toml" || give_up "config.toml has no [access] claim to set"
     sed -i 's|<port>8080</port>|<port>80</port>|' "$root/etc/avahi/services/tallycam.service"

@@ -45,7 +45,7 @@ impl Opener for Slow {
     }
 
     fn open(&mut self, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
-        // A failed test gives permission, too.
+        // A failed test drops the sender, which also ends the wait.
         let _ = self.may_open.recv();
         self.cam.open(stop)
     }
