@@ -208,7 +208,7 @@ impl Arrival {
                 Ok((form, Sent::Coming(body)))
             }
             Some(FormKind::Fields)
-                if !self.is_file_taken()
+                if !self.is_long_body_taken()
                     && (self.site.auth.is_open()
                         || self.site.is_known(&self.caller())
                         || sign_in::is_browser(&self.headers)) =>
@@ -223,11 +223,11 @@ impl Arrival {
         }
     }
 
-    /// True if this address takes a file: then the body is one, whatever its type. `curl --data-binary` calls every
-    /// body a form.
-    fn is_file_taken(&self) -> bool {
+    /// True if this address takes a file or a long document: then the body is one, whatever its type. `curl
+    /// --data-binary` calls every body a form.
+    fn is_long_body_taken(&self) -> bool {
         let found = find(ROUTES, &self.method, self.uri.path());
-        matches!(found, Ok(Found::Route(route, _)) if route.doc.body == Wanted::File)
+        matches!(found, Ok(Found::Route(route, _)) if matches!(route.doc.body, Wanted::File | Wanted::LongJson(..)))
     }
 
     /// Answers a page's form with a page, on success and on failure.
@@ -254,7 +254,7 @@ impl Arrival {
         let Some((place, returned)) = form.returned(&path, answered.as_ref().err()) else { return answered };
         page.uri = place;
         match page.go_on(Sent::Returned(Rc::new(returned), told)).await.or_else(EarlyEnd::answered) {
-            Ok(page) => Ok(forms::in_place_of(&answered, page)),
+            Ok(page) => forms::in_place_of(&answered, page).map_or(answered, Ok),
             Err(_) => answered,
         }
     }
@@ -414,7 +414,8 @@ impl Arrival {
         }
         let mut whole = Bytes::new();
         if !body.is_end_stream() {
-            let mut limit = MAX_BODY;
+            // The form that signs in keeps another one, encoded twice.
+            let mut limit = if route.doc.body == Wanted::Form { 4 * MAX_BODY } else { MAX_BODY };
             if let Wanted::LongJson(_, most) = route.doc.body
                 && body.size_hint().upper().is_none_or(|len| len > MAX_BODY as u64)
             {

@@ -141,6 +141,11 @@ impl CheckArgs {
 fn settings(read: &Started) -> Finding {
     let name = "settings";
     let file = read.found.saved.file().display();
+    let opened = std::fs::File::open(read.found.saved.file());
+    if opened.is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied) {
+        return Finding::bad(name, format!("{file} may not be read by this user"))
+            .hint("`sudo tallycam check` reads it");
+    }
     match (read.found.complaint.as_str(), read.found.saved.paths().count()) {
         ("", 0) => Finding::none(name, "no settings were made on the page"),
         ("", n) => Finding::good(name, format!("{file} is good: {n} set on the page")),

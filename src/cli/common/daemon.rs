@@ -33,7 +33,10 @@ use crate::http;
 /// Time limit for a connection and for quick answers.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
-/// Time limit for work on the whole store.
+/// Time limit for a query of the stores.
+const READS_WITHIN: Duration = Duration::from_secs(120);
+
+/// Time limit for work on a whole store, and for files.
 pub const WORKS_WITHIN: Duration = Duration::from_secs(6 * 3600);
 
 /// Size of one read of a file, in bytes.
@@ -104,7 +107,7 @@ impl Daemon {
         let control = http::listen::control_path(&state_directory(config));
         match UnixStream::connect(control) {
             Err(error) if error.kind() != ErrorKind::PermissionDenied => Err(none_runs(what)),
-            _ => Ok(Daemon::require(config, what)?.with_timeout(WORKS_WITHIN)),
+            _ => Ok(Daemon::require(config, what)?.with_timeout(READS_WITHIN)),
         }
     }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::base::clock::{rfc3339, wall_us};
-use crate::cli::common::daemon::{Daemon, RequestBody};
+use crate::cli::common::daemon::{Daemon, RequestBody, WORKS_WITHIN};
 use crate::cli::common::terminal::{Of, Progress};
 use crate::cli::counting::counts::store_failure;
 use crate::cli::media;
@@ -74,7 +74,11 @@ impl RecountArgs {
         let resolved = given.load()?;
         let pinned = configured_model(self.model.as_deref(), &resolved);
         let config = resolved.config;
-        let daemon = if self.dry_run { None } else { Some(Daemon::require_own(&config, "this")?) };
+        let daemon = if self.dry_run {
+            None
+        } else {
+            Some(Daemon::require_own(&config, "this")?.with_timeout(WORKS_WITHIN))
+        };
         let media = media::reader(&config)?;
         let counts_db = CountsReader::open(&store_settings(&config)).map_err(store_failure)?;
         // All names are resolved first, because one count may take an hour.

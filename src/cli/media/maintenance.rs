@@ -142,7 +142,7 @@ pub struct MediaBackupArgs {
 impl MediaBackupArgs {
     pub fn run(&self, given: &ConfigArgs) -> Result<(), Failure> {
         let config = given.load()?.config;
-        let daemon = Daemon::require_own(&config, "this")?;
+        let daemon = Daemon::require_own(&config, "this")?.with_timeout(WORKS_WITHIN);
         if !self.force && self.to.exists() {
             return Err(already_exists(&self.to));
         }

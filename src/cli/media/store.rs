@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::unicode::percent_encoded;
 use crate::base::{Worker, block_on};
-use crate::cli::common::daemon::{Daemon, RequestBody};
+use crate::cli::common::daemon::{Daemon, RequestBody, WORKS_WITHIN};
 use crate::cli::{ConfigArgs, Failure};
 use crate::config::Config;
 use crate::daemon::counting::state_directory;
@@ -71,7 +71,7 @@ pub(in crate::cli::media) struct ListedItems {
 /// # Errors
 /// No service runs here.
 pub(in crate::cli::media) fn require_service(given: &ConfigArgs) -> Result<Daemon, Failure> {
-    Daemon::require_own(&given.load()?.config, "this")
+    Ok(Daemon::require_own(&given.load()?.config, "this")?.with_timeout(WORKS_WITHIN))
 }
 
 /// A page of the items that match `query`.
@@ -165,7 +165,8 @@ pub(in crate::cli::media) fn file(config: &Config) -> PathBuf {
 /// The store does not exist yet or cannot be read.
 pub fn reader(config: &Config) -> Result<MediaReader, Failure> {
     let file = file(config);
-    if !file.exists() {
+    // One that this user may not see is reported when it is opened.
+    if matches!(file.try_exists(), Ok(false)) {
         return Err(Failure::io(format!("{}: nothing is stored yet", file.display()))
             .hint("`tallycam serve` creates it, in [store] directory"));
     }

@@ -260,8 +260,11 @@ impl From<AuthError> for Problem {
     fn from(denied: AuthError) -> Problem {
         let detail = denied.to_string();
         match denied {
-            AuthError::TooLow { .. } => Problem::new(StatusCode::FORBIDDEN, detail)
-                .hint("sign in as a user with this right, or ask the camera's admin"),
+            AuthError::TooLow { needed, .. } => {
+                let problem = Problem::new(StatusCode::FORBIDDEN, detail)
+                    .hint("sign in as a user with this right, or ask the camera's admin");
+                Problem { needed: Some(needed), ..problem }
+            }
             AuthError::Unclaimed => Problem::new(StatusCode::UNAUTHORIZED, detail)
                 .hint("choose one on the page /claim, in a browser on the camera's network"),
             AuthError::NotShown => Problem::new(StatusCode::UNAUTHORIZED, detail)

@@ -13,7 +13,7 @@ use crate::http::site::Site;
 use crate::http::site::forms;
 use crate::http::site::handler::Request;
 use crate::http::site::html::{again, html, see};
-use crate::ui::{self, ChosenShape, LinesPage, LivePage, ModelsPage, ShapeForm};
+use crate::ui::{self, ChosenShape, LinesPage, LivePage, ModelsPage, RefusalReason, ReturnedForm, ShapeForm};
 
 /// `GET /`.
 pub async fn live(request: Request) -> Response<Body> {
@@ -64,20 +64,27 @@ fn lines_page(request: &Request, chosen: ChosenShape) -> Result<LinesPage, Probl
     let (site, who) = (&request.site, &request.who);
     let (counting, counts) = (site.counting()?, site.counts()?);
     let report = StateReport::of(site, who);
+    let lines = data_counting::lines(counts, who);
+    let zones = data_counting::zones(counting, counts, who);
+    let shape = |form: &ReturnedForm, refused: &RefusalReason| {
+        let of_line = lines.iter().find(|line| Some(line.id) == form.id()).map(|line| line.version);
+        let of_zone = zones.iter().find(|zone| Some(zone.row.id) == form.id()).map(|zone| zone.row.version);
+        let current = if form.action.contains("/zones") { of_zone } else { of_line };
+        ShapeForm::returned(form, if refused.is_stale { current } else { form.version.parse().ok() })
+    };
+    let refused =
+        request.returned.as_ref().and_then(|form| form.refusal.clone().map(|why| (shape(form, &why), why)));
     Ok(LinesPage {
         head: data_counting::head_with(request, &report),
         clock: site.clock(),
-        lines: data_counting::lines(counts, who),
-        zones: data_counting::zones(counting, counts, who),
+        lines,
+        zones,
         tallies: data_counting::tallies(counts),
         chosen,
         size: report.width.zip(report.height),
         counting: data_counting::counting(&counting.status(), who),
         is_counts_only: site.is_counts_only(),
-        refused: request
-            .returned
-            .as_ref()
-            .and_then(|form| Some((ShapeForm::returned(form), form.refusal.clone()?))),
+        refused,
     })
 }
 

@@ -62,9 +62,13 @@ pub async fn page(request: &Request) -> SettingsPage {
             waits: site.clock_wait().map(|wait| (wait, site.clock())),
             ..SettingsPage::default()
         },
-        Err(none) => {
-            SettingsPage { head, controls, no_controls, fixed: none.to_string(), ..SettingsPage::default() }
-        }
+        Err(none) => SettingsPage {
+            head,
+            controls,
+            no_controls,
+            fixed: Problem::from(none).detail,
+            ..SettingsPage::default()
+        },
     }
 }
 
@@ -337,11 +341,17 @@ async fn ask_to_delete(site: &Site, page: &mut SettingsPage, fields: &Query) {
 
 /// The reason why a setting was not changed, with the page's labels in place of keys.
 pub fn refusal(reason: RefusalReason) -> RefusalReason {
-    let RefusalReason { mut detail, hint, field, errors } = reason;
+    let RefusalReason { mut detail, hint, field, errors, is_stale } = reason;
     if let Some(rest) = detail.strip_prefix(&field).filter(|rest| rest.starts_with(' ')) {
         detail = format!("`{field}`{rest}");
     }
-    RefusalReason { detail: ui::name_settings(&detail), hint: ui::name_settings(&hint), field, errors }
+    RefusalReason {
+        detail: ui::name_settings(&detail),
+        hint: ui::name_settings(&hint),
+        field,
+        errors,
+        is_stale,
+    }
 }
 
 /// Puts the typed values into the page's fields.

@@ -83,12 +83,18 @@ async fn show_kept(request: Request, kept: &str, who: Who) -> Option<Response<Bo
     returned.base = returned.base.trim_start_matches("../").to_owned();
     let Ok(Found::Route(route, _)) = find(request.table, &Method::GET, uri.path()) else { return None };
     if !who.has(route.right, request.site.is_view_open()) {
-        return None;
+        let low = AuthError::TooLow { needed: route.right.role()?, has: who.in_words() };
+        let (uri, again) = form.returned(&format!("/{}", fields.get("_action")?), Some(&low.into()))?;
+        let query = Query::parse(uri.query().unwrap_or_default());
+        let request = Request { query, ..request };
+        let next = next_page(request.table, request.query.get("next"));
+        let page = SignInPage { kept: again.kept, ..sign_in_page(&request, next, again.refusal) };
+        return Some(html::html(ui::sign_in_page(&page)));
     }
     let query = Query::parse(uri.query().unwrap_or_default());
     let (method, returned) = (Method::GET, Some(Rc::new(returned)));
     let page = (route.handler)(Request { method, uri, query, who, returned, ..request }).await.ok()?;
-    Some(forms::in_place_of(&Err(problem), page))
+    forms::in_place_of(&Err(problem), page)
 }
 
 /// Follows a signed link to a page: redirects to the page without the link, with a session that ends when the link
@@ -269,6 +275,7 @@ fn sign_in_page(request: &Request, next: String, refused: Option<RefusalReason>)
 fn is_done(request: &Request) -> bool {
     let (auth, is_said) = (&request.site.auth, request.query.get("done") == Some("password"));
     is_said
+        && request.returned.is_none()
         && !auth.is_open()
         && auth.session(&request.headers).is_some_and(|session| session.person.role > Role::Guest)
 }

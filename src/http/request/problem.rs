@@ -7,6 +7,7 @@ use hyper::header::{
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
+use crate::access::Role;
 use crate::base::{Fault, FaultKind};
 use crate::http::server::body::Body;
 use crate::http::server::incoming::BodyError;
@@ -16,6 +17,9 @@ use crate::pipeline::recording::RecordError;
 use crate::pipeline::{NoPicture, NoRoom, TooManyViews};
 use crate::store::media::MediaError;
 use crate::store::{EditError, StoreError};
+
+/// The remedy for a change that was made on an outdated version.
+pub const STALE: &str = "read the current version, and change that";
 
 /// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +38,8 @@ pub struct Problem {
     pub allow: Option<String>,
     /// Programs are asked for the password by HTTP Basic.
     pub challenge: bool,
+    /// The role that the request needs, if the caller's is too low.
+    pub needed: Option<Role>,
     /// The wrong value, if there is one.
     pub wrong: Option<Box<WrongField>>,
 }
@@ -92,6 +98,7 @@ impl Problem {
             retry_after: None,
             allow: None,
             challenge: false,
+            needed: None,
             wrong: None,
         }
     }
@@ -329,7 +336,7 @@ impl From<MediaError> for Problem {
             MediaError::Changed { .. } => StatusCode::PRECONDITION_FAILED,
         };
         let hint = match &error {
-            MediaError::Changed { .. } => Some("read the current version, and change that"),
+            MediaError::Changed { .. } => Some(STALE),
             error => error.hint(),
         };
         let retry_after = matches!(error, MediaError::Busy | MediaError::BackingUp).then_some(RETRY_LEDGER);
@@ -379,8 +386,7 @@ impl From<EditError> for Problem {
         let detail = error.to_string();
         match error {
             EditError::Unknown { .. } => Problem::new(StatusCode::NOT_FOUND, detail),
-            EditError::Changed { .. } => Problem::new(StatusCode::PRECONDITION_FAILED, detail)
-                .hint("read the current version, and change that"),
+            EditError::Changed { .. } => Problem::new(StatusCode::PRECONDITION_FAILED, detail).hint(STALE),
             EditError::SameName { name, .. } => {
                 Problem::new(StatusCode::CONFLICT, detail).wrong("name", "a name that no other has", name)
             }

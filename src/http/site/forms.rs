@@ -13,7 +13,7 @@ use hyper::{HeaderMap, Method, Response, StatusCode, Uri};
 use crate::base::unicode::percent_encoded;
 use crate::config::may_be_secret;
 use crate::http::request::form_data::boundary;
-use crate::http::request::problem::{Problem, WrongValueOf};
+use crate::http::request::problem::{Problem, STALE, WrongValueOf};
 use crate::http::request::query::Query;
 use crate::http::server::body::Body;
 use crate::http::site::handler::{MadeId, Route};
@@ -169,11 +169,12 @@ impl FormPost {
         // Pages use this name for a row that is not made yet.
         let next = self.next.as_ref()?.replace(ID, "new");
         let address = next.split('#').next().unwrap_or_default();
-        let address = match problem {
-            Some(problem) if problem.status == StatusCode::UNAUTHORIZED => {
-                format!("sign-in?next={}", percent_encoded(address))
-            }
-            _ => address.to_owned(),
+        let denied = problem.and_then(denied);
+        let role = problem.and_then(|problem| problem.needed);
+        let role = role.map(|role| format!("&needed={}", role.as_str())).unwrap_or_default();
+        let address = match denied {
+            Some(_) => format!("sign-in?next={}{role}", percent_encoded(address)),
+            None => address.to_owned(),
         };
         let form = ReturnedForm {
             action: path.trim_start_matches('/').to_owned(),
@@ -181,7 +182,7 @@ impl FormPost {
             version: self.version().to_owned(),
             fields: self.fields.clone(),
             kept: self.kept(path),
-            refusal: problem.map(refusal),
+            refusal: denied.or_else(|| problem.map(refusal)),
         };
         Some((format!("/{}", address.trim_start_matches("./")).parse().ok()?, form))
     }
@@ -197,9 +198,17 @@ pub fn page_headers(mut headers: HeaderMap) -> HeaderMap {
 
 /// `page` as the answer to a form with the result `answered`. It is served at the API's address, with links relative
 /// to its own.
-pub fn in_place_of(answered: &Result<Response<Body>, Problem>, mut page: Response<Body>) -> Response<Body> {
-    if page.status() != StatusCode::OK {
-        return page;
+pub fn in_place_of(
+    answered: &Result<Response<Body>, Problem>,
+    mut page: Response<Body>,
+) -> Option<Response<Body>> {
+    let is_html =
+        page.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if page.status() != StatusCode::OK || !is_html {
+        // An unclaimed camera leads on to where its first password is chosen.
+        let is_led_on =
+            answered.as_ref().err().is_none_or(|problem| problem.status == StatusCode::UNAUTHORIZED);
+        return Some(page).filter(|_| is_led_on);
     }
     match answered {
         Ok(answer) => *page.status_mut() = answer.status(),
@@ -209,7 +218,22 @@ pub fn in_place_of(answered: &Result<Response<Body>, Problem>, mut page: Respons
         }
     }
     html::allow_base(&mut page);
-    page
+    Some(page)
+}
+
+/// The words for a form whose sender must sign in first, if `problem` says so.
+fn denied(problem: &Problem) -> Option<RefusalReason> {
+    let (detail, hint) = match problem.needed {
+        Some(role) => (
+            format!("This takes the role {}: nothing was changed.", role.as_str()),
+            "Sign in as a user with it: your form comes back.",
+        ),
+        None if problem.status == StatusCode::UNAUTHORIZED => {
+            (String::from("You are not signed in: nothing was changed."), "Sign in: your form comes back.")
+        }
+        None => return None,
+    };
+    Some(RefusalReason { detail, hint: hint.into(), ..RefusalReason::default() })
 }
 
 /// The query without `next`, for a form with a file.
@@ -234,12 +258,20 @@ pub fn refusal(problem: &Problem) -> RefusalReason {
         errors
             .push((wrong.field.clone(), if wrong.range.is_empty() { problem.detail.clone() } else { takes }));
     }
-    RefusalReason {
-        detail: problem.detail.clone(),
-        hint: problem.hint.clone().unwrap_or_default(),
-        field: wrong.field,
-        errors,
-    }
+    let is_stale = problem.status == StatusCode::PRECONDITION_FAILED;
+    let (detail, hint) = match &*wrong.field {
+        // The ticks of a list.
+        "ids" => ("Select at least one item first.", ""),
+        _ if is_stale && problem.hint.as_deref() == Some(STALE) => {
+            (&*problem.detail, "Yours is shown: save it again to replace the newer one.")
+        }
+        // The API's document is for programs.
+        _ => {
+            let hint = problem.hint.as_deref().filter(|hint| !hint.contains("openapi.json"));
+            (&*problem.detail, hint.unwrap_or_default())
+        }
+    };
+    RefusalReason { detail: detail.to_owned(), hint: hint.to_owned(), field: wrong.field, errors, is_stale }
 }
 
 #[cfg(test)]

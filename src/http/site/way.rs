@@ -38,7 +38,8 @@ pub fn next_page(table: &[Route], wanted: Option<&str>) -> String {
     let is_ours = wanted.len() <= LONGEST
         && is_plain(query, b"-._~=&%+,:")
         && is_plain(fragment, b"-._")
-        && (path == "./" || is_page(table, path));
+        // mjpg-streamer's `/?action=stream` is no page.
+        && ((path == "./" && !query.contains("action=")) || is_page(table, path));
     if is_ours { wanted.to_owned() } else { String::from("./") }
 }
 
@@ -85,6 +86,7 @@ mod tests {
             "stream",
             "api/v1/state",
             "lines#\"x",
+            "./?action=stream",
             "/\\evil",
             "///lines",
             "//evil.example#x",

@@ -252,4 +252,6 @@ pub struct RefusalReason {
     pub field: String,
     /// Name and sentence of each wrong field.
     pub errors: Vec<(String, String)>,
+    /// The form was filled in on an outdated version.
+    pub is_stale: bool,
 }

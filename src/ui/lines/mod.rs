@@ -40,9 +40,10 @@ pub struct LinesPage {
 }
 
 impl ShapeForm {
-    /// The values of a form that was refused.
-    pub fn returned(form: &ReturnedForm) -> ShapeForm {
-        let (id, version) = (form.id(), form.version.parse().ok());
+    /// The values of a form that was refused. `version` is the current one of its line or zone: to save the form again
+    /// replaces what somebody else has saved meanwhile, as the refusal says.
+    pub fn returned(form: &ReturnedForm, version: Option<u64>) -> ShapeForm {
+        let id = form.id();
         if form.action.contains("/zones") {
             return ShapeForm::Zone(ZoneForm { id, version, ..ZoneForm::from_fields(&form.fields) });
         }
@@ -105,6 +106,8 @@ pub struct LineForm {
     pub a: [f64; 2],
     /// The end, in fractions of the picture.
     pub b: [f64; 2],
+    /// The typed texts of both ends, where one is no number.
+    pub typed: Option<[String; 4]>,
     /// Name of the direction in.
     pub in_name: String,
     /// Name of the direction out.
@@ -130,7 +133,9 @@ impl LineForm {
             if typed.is_empty() { 0.0 } else { typed.replace(',', ".").parse().unwrap_or(f64::NAN) / 100.0 }
         };
         let (mut a, mut b) = ([fraction("ax"), fraction("ay")], [fraction("bx"), fraction("by")]);
-        if text("reverse") == "1" {
+        let is_number = a.iter().chain(&b).all(|part| part.is_finite());
+        let typed = (!is_number).then(|| ["ax", "ay", "bx", "by"].map(text));
+        if text("reverse") == "1" && is_number {
             std::mem::swap(&mut a, &mut b);
         }
         LineForm {
@@ -139,6 +144,7 @@ impl LineForm {
             name: text("name"),
             a,
             b,
+            typed,
             in_name: or(text("in_name"), "in"),
             out_name: or(text("out_name"), "out"),
             classes: class_names(fields),
@@ -405,6 +411,7 @@ impl LineForm {
     fn of(line: &LineRow) -> LineForm {
         let LineDraft { name, a, b, in_name, out_name, classes, anchor, recrossing } = line.draft.clone();
         LineForm {
+            typed: None,
             id: Some(line.id),
             version: Some(line.version),
             name,
@@ -508,7 +515,10 @@ fn line_facts(form: &LineForm, origin: &str) -> String {
 }
 
 fn editor(page: &LinesPage, form: &LineForm, title: &str) -> String {
-    let [ax, ay, bx, by] = [form.a[0], form.a[1], form.b[0], form.b[1]].map(percent);
+    let ends = || [form.a[0], form.a[1], form.b[0], form.b[1]].map(percent);
+    let [ax, ay, bx, by] = form.typed.clone().unwrap_or_else(ends);
+    let invalid = |name: &str| if page.invalid() == name { INVALID } else { "" };
+    let is_wrong_inside = ["a", "b", "anchor", "recrossing"].contains(&page.invalid());
     let delete = match form.id {
         Some(_) => format!(
             "<details><summary>Delete this line</summary>{}</details>",
@@ -522,15 +532,21 @@ fn editor(page: &LinesPage, form: &LineForm, title: &str) -> String {
         form = form::shape_form("line", form.id, form.version),
         title = Text(title),
         name = Text(&form.name),
-        name_invalid = if page.invalid() == "name" { INVALID } else { "" },
+        name_invalid = invalid("name"),
         in_name = Text(&form.in_name),
+        in_invalid = invalid("in_name"),
         out_name = Text(&form.out_name),
+        out_invalid = invalid("out_name"),
         classes = classes(&page.counting, &form.classes),
-        ax = ax,
-        ay = ay,
-        bx = bx,
-        by = by,
-        advanced_open = if is_usual { "" } else { " open" },
+        ax = Text(&ax),
+        ay = Text(&ay),
+        bx = Text(&bx),
+        by = Text(&by),
+        a_invalid = invalid("a"),
+        b_invalid = invalid("b"),
+        anchor_invalid = invalid("anchor"),
+        recrossing_invalid = invalid("recrossing"),
+        advanced_open = if is_usual && !is_wrong_inside { "" } else { " open" },
         anchors = options(&ANCHORS.map(|(word, words)| (word, words.0)), &form.anchor),
         recrossings = options(
             &[("every", "is counted each time"), ("once", "is counted the first time only")],
