@@ -252,9 +252,9 @@ impl Arrival {
             return answered;
         }
         let Some((place, returned)) = form.returned(&path, answered.as_ref().err()) else { return answered };
-        page.uri = place;
+        page.uri = place.clone();
         match page.go_on(Sent::Returned(Rc::new(returned), told)).await.or_else(EarlyEnd::answered) {
-            Ok(page) => forms::in_place_of(&answered, page).map_or(answered, Ok),
+            Ok(page) => forms::in_place_of(&answered, &place, page).map_or(answered, Ok),
             Err(_) => answered,
         }
     }

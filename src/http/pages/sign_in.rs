@@ -93,8 +93,9 @@ async fn show_kept(request: Request, kept: &str, who: Who) -> Option<Response<Bo
     }
     let query = Query::parse(uri.query().unwrap_or_default());
     let (method, returned) = (Method::GET, Some(Rc::new(returned)));
-    let page = (route.handler)(Request { method, uri, query, who, returned, ..request }).await.ok()?;
-    forms::in_place_of(&Err(problem), page)
+    let asked = Request { method, uri: uri.clone(), query, who, returned, ..request };
+    let page = (route.handler)(asked).await.ok()?;
+    forms::in_place_of(&Err(problem), &uri, page)
 }
 
 /// Follows a signed link to a page: redirects to the page without the link, with a session that ends when the link

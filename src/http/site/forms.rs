@@ -7,7 +7,9 @@
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, IF_MATCH, LOCATION};
+use hyper::header::{
+    CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_TYPE, HeaderValue, IF_MATCH, LOCATION,
+};
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri};
 
 use crate::base::unicode::percent_encoded;
@@ -200,6 +202,7 @@ pub fn page_headers(mut headers: HeaderMap) -> HeaderMap {
 /// to its own.
 pub fn in_place_of(
     answered: &Result<Response<Body>, Problem>,
+    place: &Uri,
     mut page: Response<Body>,
 ) -> Option<Response<Body>> {
     let is_html =
@@ -216,6 +219,10 @@ pub fn in_place_of(
             *page.status_mut() = problem.status;
             html::retry_after(&mut page, problem);
         }
+    }
+    // By this a script sees the page that signs in.
+    if let Some(place) = place.path_and_query().and_then(|place| HeaderValue::from_str(place.as_str()).ok()) {
+        page.headers_mut().insert(CONTENT_LOCATION, place);
     }
     html::allow_base(&mut page);
     Some(page)
