@@ -832,7 +832,7 @@ fn pages_and_their_forms() {
     let stale = served.send("POST", &path, FORM, form);
     assert_eq!(stale.status, 412);
     assert!(
-        stale.text().contains("value=\"Finer\"") && stale.text().contains("name=\"_version\" value=\"1\"")
+        stale.text().contains("value=\"Finer\"") && stale.text().contains("name=\"_version\" value=\"2\"")
     );
     let form = form.replace("by=33.3", "by=33.5").replace("_version=1", "_version=2");
     assert_eq!(served.send("POST", &path, FORM, &form).status, 303);

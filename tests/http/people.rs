@@ -281,7 +281,7 @@ fn only_operators_learn_the_inside_of_the_machine() {
     }
     let document = camera.beyond("GET", "/api/v1/openapi.json", "", "").json();
     let schema = &document["components"]["schemas"]["State"];
-    assert!(schema["description"].as_str().unwrap().contains("left out"), "{schema}");
+    assert!(schema["description"].as_str().unwrap().contains("below operator"), "{schema}");
     assert!(!schema["required"].as_array().unwrap().contains(&json!("viewer_list")));
 }
 

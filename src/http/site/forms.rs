@@ -211,7 +211,7 @@ pub fn in_place_of(
         // An unclaimed camera leads on to where its first password is chosen.
         let is_led_on =
             answered.as_ref().err().is_none_or(|problem| problem.status == StatusCode::UNAUTHORIZED);
-        return Some(page).filter(|_| is_led_on);
+        return Some(page).filter(|_| is_html || is_led_on);
     }
     match answered {
         Ok(answer) => *page.status_mut() = answer.status(),

@@ -14,6 +14,17 @@ pub(super) fn shape_form(kind: &str, id: Option<u64>, version: Option<u64>) -> S
     form_to(method, &address, &next, " id=\"form\" autocomplete=\"off\"") + &version + &save
 }
 
+/// The last value of this field, trimmed; empty if there is none.
+pub(super) fn named(fields: &[(String, String)], name: &str) -> String {
+    let all = fields.iter().filter(|(own, _)| own == name);
+    all.map(|(_, value)| value.trim()).next_back().unwrap_or_default().to_owned()
+}
+
+pub(super) fn class_names(fields: &[(String, String)]) -> Vec<String> {
+    let ticked = fields.iter().filter(|(own, value)| own == "classes" && !value.trim().is_empty());
+    ticked.map(|(_, value)| value.trim().to_owned()).collect()
+}
+
 /// Instructions for drawing, with and without a script.
 pub(super) fn how_to_draw(words: &str, ends: &str) -> String {
     format!(

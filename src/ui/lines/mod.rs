@@ -14,7 +14,7 @@ use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::{CountingReport, Head, LocalClock, Reader, RefusalReason, ReturnedForm, ZoneNow};
 use crate::ui::format::{capital, sentence};
 use crate::ui::frame::{PageFrame, Tab, options};
-use form::{ask_to_delete, how_to_draw};
+use form::{ask_to_delete, class_names, how_to_draw, named};
 use zones::ZoneForm;
 
 /// Data of the line editor.
@@ -152,17 +152,6 @@ impl LineForm {
             recrossing: or(text("recrossing"), "every"),
         }
     }
-}
-
-/// The last value of this field, trimmed; empty if there is none.
-fn named(fields: &[(String, String)], name: &str) -> String {
-    let all = fields.iter().filter(|(own, _)| own == name);
-    all.map(|(_, value)| value.trim()).next_back().unwrap_or_default().to_owned()
-}
-
-fn class_names(fields: &[(String, String)]) -> Vec<String> {
-    let ticked = fields.iter().filter(|(own, value)| own == "classes" && !value.trim().is_empty());
-    ticked.map(|(_, value)| value.trim().to_owned()).collect()
 }
 
 /// Attributes of a wrong field.

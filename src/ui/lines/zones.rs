@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::form::{ask_to_delete, shape_form};
-use super::{ANCHORS, LinesPage, class_names, classes, draw, named, percent, unused_name};
+use super::form::{class_names, named};
+use super::{ANCHORS, LinesPage, classes, draw, percent, unused_name};
 use crate::ui::escape::Text;
 use crate::ui::facts::ZoneNow;
 use crate::ui::frame::options;
