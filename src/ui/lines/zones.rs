@@ -2,8 +2,7 @@
 
 use std::fmt::Write;
 
-use super::form::{ask_to_delete, shape_form};
-use super::form::{class_names, named};
+use super::form::{ask_to_delete, class_names, named, shape_form};
 use super::{ANCHORS, LinesPage, classes, draw, percent, unused_name};
 use crate::ui::escape::Text;
 use crate::ui::facts::ZoneNow;
