@@ -39,7 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["base", "media", "vision"]),
     ("maintenance", &["access", "base", "config", "store"]),
     ("pipeline", &["base", "media", "source", "encode", "lens", "lights", "config", "vision", "store"]),
-    ("ui", &["base", "media", "config", "store"]),
+    ("ui", &["access", "base", "media", "config", "store"]),
     ("http", &["access", "base", "media", "config", "maintenance", "store", "models", "pipeline", "ui"]),
     (
         "daemon",

@@ -216,7 +216,8 @@ impl Arrival {
                 let whole = take(body, MAX_BODY, self.site.settings().head_timeout).await;
                 let whole = whole.inspect_err(|_| self.link.cut())?;
                 let form = FormPost::read(ROUTES, &Query::parse(&String::from_utf8_lossy(&whole)))?;
-                let fields = form.as_ref().map_or(whole, |form| form.request(&mut self.headers));
+                let fields =
+                    form.as_ref().map_or(whole, |form| form.request(&mut self.uri, &mut self.headers));
                 Ok((form, Sent::Fields(fields)))
             }
             _ => Ok((None, Sent::Coming(body))),

@@ -144,11 +144,49 @@ fn a_user_is_added_removed_and_has_a_role() {
     unfold(&browser, "#viewer");
     browser.fill("#viewer [name=password]", "only looking");
     browser.click("#viewer form .btn");
-    browser.wait_until("there is one", || browser.text("#viewer-is") == "There is one.");
+    browser.wait_until("there is one", || browser.text("#viewer-are") == "There is one.");
     unfold(&browser, "#links");
     browser.click("#links form .btn");
     browser.wait_for("document.querySelector('#links .made input') !== null");
     let link = browser.script("return new URL(document.querySelector('#links .made input').value).search");
     assert!(link.as_str().unwrap().starts_with("?link="), "{link}");
     assert_eq!(browser.console_errors(), Vec::<String>::new());
+}
+
+#[test]
+fn without_scripts_people_come_and_go_as_well() {
+    let Some(browser) = Browser::start(Wanted { has_script: false, ..Wanted::DESKTOP }) else { return };
+    let daemon = Daemon::start(Command::new(PROGRAM), &crate::scene(&["detect.backend=\"none\""]));
+    claim(&browser, &daemon);
+    unfold(&browser, "#users");
+    let add = || {
+        browser.fill("#users [name=name]", "ann");
+        browser.fill("#users form.row [name=password]", "some horse");
+        browser.click("#users form.row .btn");
+    };
+    add();
+    browser.wait_until("she is there", || browser.text("#users .said") == "ann may come in.");
+    add();
+    browser.wait_until("nobody is there twice", || {
+        browser.text("#users .said").starts_with("There is a user ann already")
+    });
+    assert_eq!(browser.attribute("#users [name=name]", "value").as_deref(), Some("ann"), "as it was typed");
+    browser.click("#users .rows summary[aria-label='Remove ann']");
+    browser.click("#users .rows .danger");
+    browser.wait_until("she is gone", || browser.text("#users .rows") == "Nobody but the admin.");
+
+    unfold(&browser, "#tokens");
+    browser.fill("#tokens [name=name]", "hass");
+    browser.click("#tokens [value=stream]");
+    browser.click("#tokens [value=counts]");
+    browser.click("#tokens form .btn");
+    browser.wait_until("it is shown", || browser.text("#tokens").contains("is shown this once"));
+    let token = browser.attribute("#tokens .made input", "value").unwrap();
+    assert_eq!(status(&daemon, "/stream", &format!("Authorization: Bearer {token}\r\n")), 200);
+    unfold(&browser, "#links");
+    browser.click("#links form .btn");
+    browser.wait_until("it is made", || browser.text("#links").contains("This link is good until "));
+    let link = browser.attribute("#links .made input", "value").unwrap();
+    let path = link.strip_prefix(&format!("http://{}", daemon.address)).unwrap();
+    assert_eq!(status(&daemon, path, ""), 303, "{link}");
 }

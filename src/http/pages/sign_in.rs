@@ -4,10 +4,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use hyper::header::HeaderValue;
-use hyper::header::{ORIGIN, USER_AGENT};
+use hyper::header::{HOST, ORIGIN, USER_AGENT};
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri};
 
-use crate::access::{ADMIN, Person, Role, VIEWER};
+use crate::access::{ADMIN, Access, Person, Role, SessionFacts, VIEWER};
 use crate::base::clock;
 use crate::http::api::machine::password::{access, change, is_owner, may_begin, set_user};
 use crate::http::auth::audit;
@@ -25,7 +25,7 @@ use crate::http::site::html;
 use crate::http::site::preferences::{PreferenceChanges, Terms};
 use crate::http::site::way::{next_page, sign_in_for, up_from};
 use crate::store::AuditEntry;
-use crate::ui::{self, AccessPage, RefusalReason, SignInPage};
+use crate::ui::{self, AccessPage, People, RefusalReason, SignInPage};
 
 /// `GET /sign-in`.
 pub async fn show(request: Request) -> Response<Body> {
@@ -201,7 +201,10 @@ fn repeated(form: &Query) -> Result<String, Problem> {
 
 /// `GET /access`.
 pub async fn show_access(request: Request) -> Result<Response<Body>, Problem> {
-    Ok(html::html(ui::access_page(&access_page(&request, request.refused())?)))
+    // Forms of people say it in their own parts.
+    let is_of_settings = request.returned.as_ref().is_some_and(|form| form.action == "api/v1/settings");
+    let refused = request.refused().filter(|_| is_of_settings);
+    Ok(html::html(ui::access_page(&access_page(&request, refused)?)))
 }
 
 /// Sets who may view to `word`, if that is a change.
@@ -231,7 +234,28 @@ fn access_page(request: &Request, refused: Option<RefusalReason>) -> Result<Acce
         is_view_open: site.settings().is_view_open,
         pinned: origin.filter(|origin| origin.is_operators()).map(ToString::to_string),
         refused,
+        people: people(request, access),
     })
+}
+
+fn people(request: &Request, access: &Access) -> People {
+    let own = request.site.auth.session(&request.headers).map(|session| session.number);
+    let is_own = |session: SessionFacts| {
+        let is_own = own == Some(session.number);
+        (session, is_own)
+    };
+    let said = |key: &str| request.query.get(key).map(str::to_owned);
+    let scheme = if request.link.is_tls() { "https" } else { "http" };
+    let host = request.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    People {
+        clock: request.site.clock(),
+        users: access.users(),
+        tokens: access.tokens(),
+        sessions: access.sessions(clock::wall_s()).into_iter().map(is_own).collect(),
+        made: request.told().cloned(),
+        done: said("done").zip(said("of")).filter(|_| request.returned.is_none()),
+        root: format!("{scheme}://{host}/"),
+    }
 }
 
 /// Sets the caller's own password from a form, and returns the cookie of a new session.

@@ -22,6 +22,9 @@ pub const MOST_KEYS: usize = 1000;
 /// The form field that names a key with the value `null`, which a form cannot express otherwise.
 const NULL: &str = "_null";
 
+/// The keys whose values are lists: a form may have them item by item.
+const LISTS: [&str; 3] = ["classes", "ids", "scopes"];
+
 /// Why a body was not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PayloadError {
@@ -94,7 +97,7 @@ pub fn read_or_nothing<T: DeserializeOwned>(
             // As with JSON, no key may repeat; a list may come item by item.
             let mut known = HashSet::with_capacity(fields.pairs().len());
             let again = fields.pairs().iter().find(|(key, _)| {
-                !matches!(key.as_str(), "classes" | "ids" | NULL) && !known.insert(key.as_str())
+                key != NULL && !LISTS.contains(&key.as_str()) && !known.insert(key.as_str())
             });
             if let Some((key, _)) = again {
                 let values = fields.pairs().iter().filter(|(name, _)| name == key);
@@ -282,7 +285,7 @@ fn form(fields: &Query) -> Value {
         let value = match key.as_str() {
             "a" | "b" => place(text),
             "points" => text.split_whitespace().map(place).collect(),
-            list @ ("classes" | "ids") => fields.list(list).into_iter().map(Value::from).collect(),
+            list if LISTS.contains(&list) => fields.list(list).into_iter().map(Value::from).collect(),
             NULL => {
                 object.insert(text.clone(), Value::Null);
                 continue;

@@ -1,14 +1,15 @@
 //! A form of a page is a request to the API: `<form method="post" action="api/v1/lines/3">` with hidden fields. Pure.
 //!
-//! `_method` is the request's method, `_version` its `If-Match`, and `next` the page that follows. The adapter wraps
-//! the handlers in
+//! `_method` is the request's method, `_version` its `If-Match` (`*`: the name must be free), and `next` the page that
+//! follows. `{name}` at the end of the address stands for the field `name`. The adapter wraps the handlers in
 //! [`crate::http::dispatch`]: success leads to `next` (303), and a [`Problem`] is shown on `next` with the typed
 //! values ([`ReturnedForm`]). A form with a file names `next` in its query, because its body is streamed.
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{
-    CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_TYPE, HeaderValue, IF_MATCH, LOCATION,
+    CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_TYPE, HeaderValue, IF_MATCH,
+    IF_NONE_MATCH, LOCATION,
 };
 use hyper::{HeaderMap, Method, Response, StatusCode, Uri};
 
@@ -29,6 +30,9 @@ const METHODS: [(&str, Method); 4] =
 
 /// The adapter's own fields.
 const OWN: [&str; 4] = ["_method", "_version", "_action", "next"];
+
+/// `{name}` in an address, as a browser sends it.
+const NAME: &str = "%7Bname%7D";
 
 /// A checkbox. Browsers send nothing for an unchecked one: a hidden field of the same name before it gives the value
 /// then.
@@ -108,13 +112,27 @@ impl FormPost {
         }))
     }
 
-    /// Sets the headers of the request and returns its body.
-    pub fn request(&self, headers: &mut HeaderMap) -> Bytes {
-        if let Some(version) = &self.version {
-            headers.insert(IF_MATCH, version.clone());
+    /// Sets the address and the headers of the request and returns its body.
+    pub fn request(&self, uri: &mut Uri, headers: &mut HeaderMap) -> Bytes {
+        match &self.version {
+            Some(_) if self.version() == "*" => {
+                headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
+            }
+            Some(version) => {
+                headers.insert(IF_MATCH, version.clone());
+            }
+            None => {}
         }
+        let name = self.fields.iter().find(|(key, text)| key == "name" && !text.is_empty());
+        let named = uri
+            .path()
+            .strip_suffix(NAME)
+            .zip(name)
+            .and_then(|(before, (_, name))| format!("{before}{}", percent_encoded(name)).parse().ok());
+        let is_named = named.is_some();
+        *uri = named.unwrap_or_else(|| uri.clone());
         let ticks = self.fields.iter().filter(|(key, _)| key == TICK).count();
-        let sent = self.fields.iter().filter(|(key, _)| key != TICK);
+        let sent = self.fields.iter().filter(|(key, _)| key != TICK && !(is_named && key == "name"));
         let tick = self.fields.iter().filter(|(key, _)| key == TICK).skip(ticks.saturating_sub(1));
         let pair =
             |(key, text): &(String, String)| format!("{}={}", percent_encoded(key), percent_encoded(text));
@@ -192,7 +210,7 @@ impl FormPost {
 
 /// The headers of the request for the page that shows a problem.
 pub fn page_headers(mut headers: HeaderMap) -> HeaderMap {
-    for name in [CONTENT_TYPE, CONTENT_LENGTH, IF_MATCH] {
+    for name in [CONTENT_TYPE, CONTENT_LENGTH, IF_MATCH, IF_NONE_MATCH] {
         headers.remove(name);
     }
     headers
@@ -297,8 +315,8 @@ mod tests {
         let form = read(
             "_method=put&next=lines%3Fline%3D%7Bid%7D&_version=7&kept=0&kept=1&name=a+b%26&classes=x&classes=y",
         );
-        let mut headers = HeaderMap::new();
-        let body = form.request(&mut headers);
+        let (mut uri, mut headers) = (Uri::from_static("/api/v1/lines/3"), HeaderMap::new());
+        let body = form.request(&mut uri, &mut headers);
         assert_eq!((&form.method, &*body), (&Method::PUT, &b"name=a%20b%26&classes=x&classes=y&kept=1"[..]));
         assert_eq!(headers.get(IF_MATCH).unwrap(), "\"7\"");
         assert_eq!(read("_method=put&_method=DELETE").method, Method::DELETE, "the button's own comes last");
@@ -306,6 +324,17 @@ mod tests {
         assert_eq!(FormPost::read(ROUTES, &Query::parse("name=a")).unwrap(), None, "sent by a program");
         let unknown = FormPost::read(ROUTES, &Query::parse("_method=get")).unwrap_err();
         assert_eq!(unknown.status, StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn what_is_named_by_its_address_is_named_by_a_field_and_not_there_yet() {
+        let (mut uri, mut headers) = (Uri::from_static("/api/v1/users/%7Bname%7D"), HeaderMap::new());
+        let body = read("_method=put&_version=*&name=a%2Fb&role=viewer").request(&mut uri, &mut headers);
+        assert_eq!((uri.path(), &*body), ("/api/v1/users/a%2Fb", &b"role=viewer"[..]));
+        assert!(headers[IF_NONE_MATCH] == "*" && !headers.contains_key(IF_MATCH));
+        let mut uri = Uri::from_static("/api/v1/users/%7Bname%7D");
+        read("_method=put&name=").request(&mut uri, &mut headers);
+        assert_eq!(uri.path(), "/api/v1/users/%7Bname%7D", "no name is none that fits");
     }
 
     #[test]

@@ -26,11 +26,13 @@ const sentence = text => (text || '').replace(/[^.!?…]$/, '$&.');
 const make = (name, className, text) => Object.assign(document.createElement(name), { className, textContent: text });
 
 // Bytes and times in a recording, in the words of format.rs.
-const size = n => n <= 0 ? '0 bytes' : n < 999500 ? `${Math.max(1, Math.round(n / 1e3))} kB` : n < 9.95e6 ? `${(n / 1e6).toFixed(1)} MB`
-  : n < 999.5e6 ? `${Math.round(n / 1e6)} MB` : n < 99.95e9 ? `${(n / 1e9).toFixed(1)} GB` : `${Math.round(n / 1e9)} GB`;
+const size = n => n <= 0 ? '0 bytes' : n < 999500 ? `${Math.max(1, Math.round(n / 1e3))} kB`
+  : n < 9.95e6 ? `${(n / 1e6).toFixed(1)} MB` : n < 999.5e6 ? `${Math.round(n / 1e6)} MB`
+    : n < 99.95e9 ? `${(n / 1e9).toFixed(1)} GB` : `${Math.round(n / 1e9)} GB`;
 const running = seconds => {
   const s = Math.floor(seconds), two = n => String(n).padStart(2, '0');
-  return s < 3600 ? `${Math.floor(s / 60)}:${two(s % 60)}` : `${Math.floor(s / 3600)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
+  const minutes = Math.floor(s / 60), hours = Math.floor(s / 3600);
+  return `${s < 3600 ? minutes : `${hours}:${two(minutes % 60)}`}:${two(s % 60)}`;
 };
 
 // When the server was last heard, whichever way. A proxy that says it does not answer is not the server.
@@ -38,45 +40,56 @@ const running = seconds => {
 let heardAt = performance.now();
 const heard = () => { heardAt = performance.now(); };
 
-// What was typed on a page that turns out to need signing in is there again afterwards; a password is not kept.
-const TYPED = 'typed', fields = () => [...document.querySelectorAll('main :is(input, select, textarea)')].filter(one =>
-  !['password', 'file', 'hidden', 'submit'].includes(one.type) && (one.id || one.name));
-const nameOf = one => `${one.form?.id}/${one.id || one.name}/${one.type === 'radio' ? one.value : ''}`;
-const stateOf = one => one.type === 'checkbox' || one.type === 'radio' ? one.checked : one.value;
+// The fields of a part, and a name that no other field of the page has.
+const fieldsOf = part => [...part.querySelectorAll('input, select, textarea')].filter(one =>
+  !['file', 'hidden', 'submit'].includes(one.type) && (one.id || one.name));
+const isTick = one => one.type === 'checkbox' || one.type === 'radio';
+const nameOf = one => [one.form?.getAttribute('action'), one.id || one.name, isTick(one) ? one.value : '',
+  one.matches('a, button, summary') ? one.ariaLabel ?? one.textContent : ''].join('/');
+const stateOf = one => isTick(one) ? one.checked : one.value;
+const setState = (one, state) => { one[isTick(one) ? 'checked' : 'value'] = state; };
 // Whether somebody has changed it since the page was made.
 const isDirty = one => one.options ? [...one.options].some(o => o.selected !== o.defaultSelected)
-  : typeof stateOf(one) === 'boolean' ? one.checked !== one.defaultChecked : one.value !== one.defaultValue;
+  : isTick(one) ? one.checked !== one.defaultChecked : one.value !== one.defaultValue;
+
+// What was typed on a page that turns out to need signing in is there again afterwards; a password is not kept.
+const TYPED = 'typed';
+const typedFields = () => fieldsOf(document.querySelector('main')).filter(one => one.type !== 'password');
 const signIn = () => {
-  try { sessionStorage.setItem(TYPED, JSON.stringify([location.pathname, fields().filter(isDirty).map(one => [nameOf(one), stateOf(one)])])); } catch { /* lost */ }
+  const typed = typedFields().filter(isDirty).map(one => [nameOf(one), stateOf(one)]);
+  try { sessionStorage.setItem(TYPED, JSON.stringify([location.pathname, typed])); } catch { /* lost */ }
   location.assign('sign-in?next=' + encodeURIComponent((location.pathname.split('/').pop() || './') + location.search));
 };
 // A page that is asked for leads to the one to sign in on; words in its address lead nowhere.
-const isSignedOut = answer => answer.status === 401 || /^[^?]*\/sign-in(\?|$)/.test(answer.url);
+const isSignedOut = answer => answer.status === 401
+  || [answer.url, answer.headers.get('Content-Location')].some(place => /^[^?]*\/sign-in(\?|$)/.test(place));
 addEventListener('load', () => {
   let typed;
   try { typed = JSON.parse(sessionStorage.getItem(TYPED)); } catch { return; }
   if (typed?.[0] !== location.pathname) return;
   sessionStorage.removeItem(TYPED);
   const was = new Map(typed[1]);
-  const back = fields().filter(one => {
-    const value = was.get(nameOf(one));
-    if (value === undefined || value === stateOf(one)) return false;
-    if (typeof value === 'boolean') one.checked = value; else one.value = value;
-    return true;
-  });
+  const back = typedFields().filter(one => ![undefined, stateOf(one)].includes(was.get(nameOf(one))));
+  for (const one of back) setState(one, was.get(nameOf(one)));
   for (const one of back) for (const type of ['input', 'change']) one.dispatchEvent(new Event(type, { bubbles: true }));
 });
 
-// Asks the API; what went wrong is an error with the server's own words.
-const send = async (method, path, body, headers, signal) => {
-  const answer = await fetch(`api/v1/${path}`, { method, cache: 'no-store', signal, headers: body === undefined ? headers
-    : { 'Content-Type': 'application/json', ...headers }, body: body === undefined ? undefined : JSON.stringify(body) });
-  if (answer.status < 502 || answer.headers.get('Content-Type')?.includes('problem+json')) heard();
-  if (answer.ok) return answer.status === 204 ? null : answer.json();
-  const problem = await answer.json().catch(() => ({}));
+// Asks; a problem is an error with the server's own words. A page is an answer, whatever its status is.
+const ask = async (address, options) => {
+  const answer = await fetch(address, { cache: 'no-store', ...options });
+  const kind = answer.headers.get('Content-Type') ?? '', isPage = kind.startsWith('text/html');
+  if (answer.status < 502 || kind.includes('problem+json')) heard();
   if (isSignedOut(answer)) signIn();
-  throw Object.assign(new Error([problem.detail, problem.hint].filter(Boolean).map(sentence).join(' ') || `The server answered ${answer.status}.`),
-    { status: answer.status, problem });
+  else if (answer.ok || isPage) return answer;
+  const problem = await answer.json().catch(() => ({}));
+  const words = [problem.detail, problem.hint].filter(Boolean).map(sentence).join(' ');
+  throw Object.assign(new Error(words || `The server answered ${answer.status}.`), { status: answer.status, problem });
+};
+// Asks the API.
+const send = async (method, path, body, headers, signal) => {
+  const answer = await ask(`api/v1/${path}`, { method, signal, body: JSON.stringify(body),
+    headers: body === undefined ? headers : { 'Content-Type': 'application/json', ...headers } });
+  return answer.status === 204 ? null : answer.json();
 };
 
 // Asks for the state: what it is, or whether the connection is lost. An answer that is slow, or waits for one of the
@@ -104,7 +117,9 @@ const newestOnly = ask => {
 
 // What pops up closes by Escape and by a click elsewhere.
 const popups = '#menu[open], #turn[open], #pause[open], #lapses[open]';
-on(document, 'click', e => { for (const one of document.querySelectorAll(popups)) if (!one.contains(e.target)) one.open = false; });
+on(document, 'click', e => {
+  for (const one of document.querySelectorAll(popups)) if (!one.contains(e.target)) one.open = false;
+});
 on(document, 'keydown', e => {
   const one = e.key === 'Escape' && document.querySelector(popups);
   if (one) { one.open = false; one.firstElementChild.focus(); }
@@ -112,13 +127,96 @@ on(document, 'keydown', e => {
 
 // A page of the server again, as a document.
 const freshPage = async (address, patience) => {
-  const answer = await fetch(address, { cache: 'no-store', signal: patience ? AbortSignal.timeout(patience) : null });
-  if (isSignedOut(answer)) signIn();
+  const answer = await ask(address, { signal: patience ? AbortSignal.timeout(patience) : null });
   if (!answer.ok || answer.redirected) throw new Error(`The server answered ${answer.status}.`);
   return parsed(await answer.text());
 };
 
-// The head and the window's title say the worst that is wrong. The banner is the server's: fetched again when it is another.
+// ---- forms without leaving the page: `data-swap`, at a form, a link or around them, names the parts of the page that
+// change with it
+
+// Replaces parts of this page by those of `page`. Half-typed fields, open folds and the focus stay; the form `sent` is
+// new, unless it was refused. Without `sent` a part in which somebody types or presses stays as it is.
+const STOPS = 'a, button, summary, input:not([type=hidden]), select, textarea';
+const swap = (page, ids, sent, isRefused) => {
+  const at = document.activeElement, atName = nameOf(at), parts = [];
+  for (const id of ids) {
+    const old = el(id), fresh = page.getElementById(id), has = old?.contains(at);
+    if (!fresh && sent && !isRefused) old?.remove();
+    if (!old || !fresh) continue;
+    const isBusy = old.matches(':active') || (has && at.matches('input, select, textarea'));
+    if (!sent && (isBusy || old.outerHTML === fresh.outerHTML)) continue;
+    const now = new Map(fieldsOf(fresh).map(one => [nameOf(one), one]));
+    for (const one of fieldsOf(old)) {
+      const same = now.get(nameOf(one));
+      if (same && isDirty(one) && (one.form !== sent || isRefused)) setState(same, stateOf(one));
+    }
+    const foldName = one => one.id || nameOf(one.firstElementChild);
+    const folds = part => [...part.querySelectorAll('details')].map(one => [foldName(one), one]);
+    const were = new Map(folds(old));
+    for (const [name, one] of folds(fresh)) {
+      const was = were.get(name);
+      if (was?.open && (isRefused || !was.contains(sent))) one.open = true;
+    }
+    if (old.open) fresh.open = true;
+    old.replaceWith(fresh);
+    parts.push(fresh);
+  }
+  const stops = parts.flatMap(part => [part, ...part.querySelectorAll(STOPS)]).filter(one =>
+    one.matches(STOPS) && !one.disabled && one.checkVisibility());
+  const first = sent && stops.find(one => one.autofocus);
+  if (first || !at.isConnected) {
+    const isSame = one => at.id ? one.id === at.id : nameOf(one) === atName;
+    const focus = first ?? stops.find(isSame) ?? stops[0], { selectionStart: from, selectionEnd: to } = at;
+    focus?.focus({ preventScroll: true });
+    if (from != null && focus?.selectionStart != null) focus.setSelectionRange(from, to);
+  }
+  document.dispatchEvent(new CustomEvent('swap', { detail: parts.map(part => part.id) }));
+};
+// Replaces parts that an event or the state says are stale.
+const renew = async (...ids) => {
+  try { swap(await freshPage(location.href), ids); return true; } catch { return false; /* the next time */ }
+};
+// Asks for the page that `from` leads to. Screen readers hear the message of a part. A failure is said in the part.
+const follow = async (from, by, address, options) => {
+  const holder = (by ?? from).closest('[data-swap]'), ids = holder.dataset.swap.split(' ');
+  const failed = holder.querySelector('.said') ?? el('said');
+  if (from.ariaBusy) return;
+  from.ariaBusy = true;
+  if (failed) failed.textContent = '';
+  try {
+    const answer = await ask(address, options), page = parsed(await answer.text());
+    const isHere = new URL(answer.url).pathname === location.pathname && ids.some(el);
+    if (answer.redirected && !isHere) return location.assign(answer.url);
+    swap(page, ids, from, !answer.ok);
+    const said = ids.map(id => el(id)?.querySelector('[role=status], [role=alert]')?.textContent);
+    put('news', said.filter(Boolean).join(' '));
+  } catch (e) {
+    failed.textContent = e.message;
+    failed.classList.add('bad');
+  }
+  from.ariaBusy = null;
+};
+const submit = (form, by) => {
+  const address = by?.getAttribute('formaction') ?? form.getAttribute('action');
+  const body = new URLSearchParams(new FormData(form, by)), isGet = (by?.formMethod || form.method) === 'get';
+  return follow(form, by, isGet ? `${address}?${body}` : address, isGet ? {} : { method: 'POST', body });
+};
+on(document, 'submit', e => {
+  const { target: form, submitter: by, defaultPrevented } = e;
+  if (defaultPrevented || !(by ?? form).closest('[data-swap]')?.dataset.swap) return;
+  e.preventDefault();
+  submit(form, by);
+});
+on(document, 'click', e => {
+  const link = e.target.closest('a[data-swap]');
+  if (!link || e.defaultPrevented || e.ctrlKey || e.metaKey || e.shiftKey) return;
+  e.preventDefault();
+  follow(link, null, link.getAttribute('href'));
+});
+
+// The head and the window's title say the worst that is wrong. The banner is the server's: fetched again when it is
+// another.
 const worstOf = s => s.alerts.find(alert => alert.bad);
 const headlineOf = s => (worstOf(s) ?? s).headline;
 let isBannerAsked = false;
@@ -129,9 +227,9 @@ on(document, 'state', async ({ detail: s }) => {
   const title = document.title.replace(mark, '');
   if (document.title !== (isBad ? mark : '') + title) document.title = (isBad ? mark : '') + title;
   const banner = el('alerts');
-  if (banner.dataset.key === key || isBannerAsked || banner.contains(document.activeElement)) return;
+  if (banner.dataset.key === key || isBannerAsked) return;
   isBannerAsked = true;
-  try { banner.replaceWith((await freshPage('./')).getElementById('alerts')); } catch { /* the next time */ }
+  try { swap(await freshPage('./'), ['alerts']); } catch { /* the next time */ }
   isBannerAsked = false;
 });
 
@@ -202,7 +300,8 @@ const fit = (svg, [width, height]) => {
 
 // Makes an inner drawing show just the picture.
 const frameTo = (inner, f) => {
-  for (const [key, value] of Object.entries({ x: f.x, y: f.y, width: f.w, height: f.h, viewBox: `${f.x} ${f.y} ${f.w} ${f.h}` })) inner.setAttribute(key, value);
+  const shown = { x: f.x, y: f.y, width: f.w, height: f.h, viewBox: `${f.x} ${f.y} ${f.w} ${f.h}` };
+  for (const [key, value] of Object.entries(shown)) inner.setAttribute(key, value);
 };
 
 const p = n => n.toFixed(1);
@@ -218,7 +317,8 @@ const lineShapes = (line, f) => {
   const to = points => points.map(([x, y]) => `${p(x)} ${p(y)}`).join('L');
   const tip = beside(40, 0);
   const bar = 'M' + to([a, b]), arrow = `M${to([beside(6, 0), tip])}M${to([beside(30, -8), tip, beside(30, 8)])}`;
-  const half = Math.max(8, 4 * line.in_name.length), word = beside(48 + half * Math.abs(uy) + 8 * Math.abs(ux), 0), low = a[1] > b[1] ? a : b;
+  const half = Math.max(8, 4 * line.in_name.length), low = a[1] > b[1] ? a : b;
+  const word = beside(48 + half * Math.abs(uy) + 8 * Math.abs(ux), 0);
   const text = (x, y, edge, name, words) => shape('text',
     { class: name, x: p(clamp(x, edge, Math.max(edge, f.W - edge))), y: p(clamp(y, 16, f.H - 10)) }, words);
   return [shape('path', { class: 'case', d: bar + arrow }), shape('path', { class: 'line', d: bar }),
@@ -237,7 +337,9 @@ for (const link of document.querySelectorAll('[data-video]')) on(link, 'click', 
 
 // A zone: its outline, and its name in the middle; like draw.rs.
 const zoneShapes = (zone, f) => {
-  const at = zone.points.map(f.at), [x, y] = [0, 1].map(axis => at.reduce((sum, one) => sum + one[axis], 0) / at.length);
+  const at = zone.points.map(f.at);
+  const [x, y] = [0, 1].map(axis => at.reduce((sum, one) => sum + one[axis], 0) / at.length);
   return [shape('path', { class: zone.exclude ? 'zone off' : 'zone', d: `M${at.map(one => one.map(p)).join('L')}z` }),
-    shape('text', { class: 'mid', x: p(clamp(x, 48, Math.max(48, f.W - 48))), y: p(clamp(y, 16, f.H - 10)) }, zone.name)];
+    shape('text', { class: 'mid', x: p(clamp(x, 48, Math.max(48, f.W - 48))), y: p(clamp(y, 16, f.H - 10)) },
+      zone.name)];
 };

@@ -5,6 +5,7 @@ use crate::ui::escape::Text;
 use crate::ui::facts::{Head, RefusalReason};
 use crate::ui::form::{field, form_to};
 use crate::ui::frame::{PageFrame, Tab, marked, refusal_html};
+use crate::ui::machine::people::{People, people_sections};
 
 /// Data of the page Access.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,9 +22,15 @@ pub struct AccessPage {
     pub is_view_open: bool,
     /// The place in the operator's file that pins who may watch.
     pub pinned: Option<String>,
-    /// The refusal of the last request.
+    /// The refusal of the last request, but for the forms of `people`, whose parts say theirs.
     pub refused: Option<RefusalReason>,
+    pub people: People,
 }
+
+/// The link to the list of sign-ins, refusals and changes.
+const ACTIVITY: &str = "<section class=\"panel\" aria-labelledby=\"activity-head\"><h2 \
+    id=\"activity-head\">Activity</h2><p>Sign-ins, refusals and changes.</p><p class=\"row\"><a class=\"btn\" \
+    href=\"activity\">Show the list</a></p></section>\n";
 
 /// The page after a change of the own password.
 const NEXT: &str = "access?done=password";
@@ -41,7 +48,7 @@ pub fn access_page(page: &AccessPage) -> String {
     let panels = match (page.has_password, page.is_first) {
         (false, _) if !page.is_here => String::from(ELSEWHERE),
         (false, _) => claim_form(page, "sign-in"),
-        (true, true) => format!("{}{}", claim_form(page, "sign-in"), include_str!("access_people.html")),
+        (true, true) => format!("{}{}{ACTIVITY}", claim_form(page, "sign-in"), people_sections(page)),
         (true, false) => {
             let own = collapsible_section(
                 "own",
@@ -50,7 +57,7 @@ pub fn access_page(page: &AccessPage) -> String {
                 is_own_wrong(page),
                 &own_password_form(NEXT, page.refused.as_ref()),
             );
-            format!("{}{own}{}", stream_access_section(page), include_str!("access_people.html"))
+            format!("{}{own}{}{ACTIVITY}", stream_access_section(page), people_sections(page))
         }
     };
     let main = format!(

@@ -1,5 +1,7 @@
 //! The API of users, sessions, tokens and signed links.
 
+use std::sync::Arc;
+
 use hyper::header::IF_NONE_MATCH;
 use hyper::{Response, StatusCode};
 use serde::Serialize;
@@ -20,7 +22,8 @@ use crate::http::request::reply;
 use crate::http::request::right::Right;
 use crate::http::server::body::Body;
 use crate::http::site::handler;
-use crate::http::site::handler::{Changes, Request, Route, Tag};
+use crate::http::site::handler::{Changes, MadeId, Request, Route, Tag, Told};
+use crate::ui::AccessMade;
 
 const DAY_S: u64 = 86_400;
 
@@ -146,14 +149,20 @@ pub async fn put_user(request: Request) -> Result<Response<Body>, Problem> {
         return Err(Problem::new(StatusCode::PRECONDITION_FAILED, detail));
     }
     set_user(&request, access, &request.name, role, password, current.unwrap_or_default()).await?;
-    Ok(user_list(access))
+    Ok(made(user_list(access), request.name))
+}
+
+/// Names the user, token or session for the page's message.
+fn made(mut response: Response<Body>, name: String) -> Response<Body> {
+    response.extensions_mut().insert(MadeId(name));
+    response
 }
 
 /// `DELETE /api/v1/users/{name}`.
 pub async fn delete_user(request: Request) -> Result<Response<Body>, Problem> {
     let name = request.name.clone();
     change(access(&request)?, move |access| access.remove_user(&name)).await?;
-    Ok(reply::no_content())
+    Ok(made(reply::no_content(), request.name))
 }
 
 /// `GET /api/v1/tokens`.
@@ -186,10 +195,17 @@ pub async fn add_token(request: Request) -> Result<Response<Body>, Problem> {
     let (token, facts) =
         change(access, move |access| access.add_token(&name, &scopes, clock::wall_s(), until_s)).await?;
     let name = facts.name.clone();
-    let mut response =
-        reply::no_store(reply::json(wire::json(&MadeToken { facts: TokenReport::of(facts), token })));
+    let shown = AccessMade::Token { facts: facts.clone(), token: token.clone() };
+    let report = MadeToken { facts: TokenReport::of(facts), token };
+    Ok(noted(shown_once(wire::json(&report), shown), AuditNote::Of(name)))
+}
+
+/// A secret, as JSON for a program and in the page of a form.
+fn shown_once(report: String, shown: AccessMade) -> Response<Body> {
+    let mut response = reply::no_store(reply::json(report));
     *response.status_mut() = StatusCode::CREATED;
-    Ok(noted(response, AuditNote::Of(name)))
+    response.extensions_mut().insert(Told(Arc::new(shown)));
+    response
 }
 
 /// `DELETE /api/v1/tokens/{id}`.
@@ -228,7 +244,11 @@ pub async fn end_session(request: Request) -> Result<Response<Body>, Problem> {
 
 fn gone(is_there: bool, what: &str, id: u64, name: Option<String>) -> Result<Response<Body>, Problem> {
     if is_there {
-        return Ok(noted(reply::no_content(), AuditNote::Of(name.unwrap_or_else(|| id.to_string()))));
+        let name = name.unwrap_or_else(|| id.to_string());
+        return Ok(noted(
+            made(reply::no_content(), name.trim_start_matches("of ").to_owned()),
+            AuditNote::Of(name),
+        ));
     }
     Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no {what} {id}")))
 }
@@ -251,8 +271,8 @@ pub async fn add_link(request: Request) -> Result<Response<Body>, Problem> {
     let until_s = clock::wall_s() + hours * 3600;
     let link = sign_link(request.table, access, &address, until_s)
         .map_err(|expected| Problem::unprocessable(fields.wrong("address", expected)))?;
-    let mut response = reply::no_store(reply::json(wire::json(&LinkReport { link, until: time(until_s) })));
-    *response.status_mut() = StatusCode::CREATED;
+    let report = LinkReport { link: link.clone(), until: time(until_s) };
+    let response = shown_once(wire::json(&report), AccessMade::Link { link, until_s });
     Ok(noted(response, AuditNote::Of(format!("{address} for {hours} h"))))
 }
 
