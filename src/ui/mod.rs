@@ -62,7 +62,7 @@ pub use machine::update::{UpdatePage, UpdateState, update_page};
 pub use machine::welcome::{WelcomePage, welcome_page};
 pub use media::player::{PlayerPage, SPEEDS, player_page};
 pub use media::storage_view::{NotKept, StorageFault};
-pub use media::{MEDIA_PAGE, MediaAsk, MediaPage, media_ask_page, media_page};
+pub use media::{ItemEdit, MEDIA_PAGE, MediaAsk, MediaPage, media_ask_page, media_page};
 pub use settings::{
     CameraMode, ControlsFacts, LISTED, RetentionPreview, Setting, SettingField, SettingsPage, ValueOrigin,
     control_in_words, group_of_key, name_settings, settings_page,

@@ -377,13 +377,13 @@ fn names_notes_and_protection_are_changed_in_place() {
     browser.goto(&url(&daemon, "media"));
     let item = format!("#m{}", one["id"]);
     browser.click(&format!("{item} .edit"));
-    browser.wait_for("document.querySelector('.rename input') !== null");
+    browser.wait_for("document.querySelector('.rename [name=name]') !== null");
     // A name that is taken is refused in words, and the typed text stays.
-    browser.fill(".rename input", "Two.jpg");
+    browser.fill(".rename [name=name]", "Two.jpg");
     browser.press(ENTER);
     browser.wait_for("document.querySelector('.rename .bad').textContent.includes('already')");
     let hostile = "<img src=x onerror=alert(1)> Gate & \"yard\" 'ü' 🚲";
-    browser.script(&format!("document.querySelector('.rename input').value = {}", json!(hostile)));
+    browser.script(&format!("document.querySelector('.rename [name=name]').value = {}", json!(hostile)));
     browser.fill(".rename textarea", "the one with the bicycle");
     browser.click(".rename .main");
     let named = format!("document.querySelector('{item} b').textContent === {}", json!(hostile));

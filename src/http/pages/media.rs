@@ -14,7 +14,9 @@ use crate::http::site::handler::Request;
 use crate::http::site::html::{html, see};
 use crate::http::site::readers::MediaReadError;
 use crate::store::media::{CheckReport, Item, MediaError, MediaKind, Vacuumed};
-use crate::ui::{self, DatabasePage, MEDIA_PAGE, MediaAsk, MediaPage, PlayerPage, RefusalReason, SPEEDS};
+use crate::ui::{
+    self, DatabasePage, ItemEdit, MEDIA_PAGE, MediaAsk, MediaPage, PlayerPage, RefusalReason, SPEEDS,
+};
 
 /// `GET /media`.
 pub async fn media(request: Request) -> Response<Body> {
@@ -74,6 +76,7 @@ async fn media_page(request: &Request, mut ask: MediaAsk, refused: Option<Refusa
     }
     let room = if listed.is_some() { data_media::room_at(site).await } else { None };
     let page = listed.unwrap_or(crate::store::media::ItemPage { items: Vec::new(), next: None });
+    let edit = edit(request);
     MediaPage {
         head: data_counting::head(request),
         clock,
@@ -84,8 +87,21 @@ async fn media_page(request: &Request, mut ask: MediaAsk, refused: Option<Refusa
         now: data_media::now_at(site),
         trouble,
         is_counts_only: site.is_counts_only(),
-        refused,
+        refused: refused.filter(|_| edit.as_ref().is_none_or(|edit| edit.typed.is_none())),
+        done: request.query.get("done").filter(|_| request.returned.is_none()).unwrap_or_default().to_owned(),
+        edit,
     }
+}
+
+/// The form for the name and note of an item, which the address or a refused form names.
+fn edit(request: &Request) -> Option<ItemEdit> {
+    let refused = request.returned.as_ref().filter(|form| form.refusal.is_some());
+    if let Some((form, id)) = refused.and_then(|form| Some((form, form.id()?))) {
+        let typed = ["name", "note"].map(|name| form.get(name).unwrap_or_default().to_owned());
+        return Some(ItemEdit { id, typed: Some(typed), said: form.said() });
+    }
+    let id = request.query.get("edit")?.parse().ok()?;
+    Some(ItemEdit { id, ..ItemEdit::default() })
 }
 
 async fn items(site: &Site, ids: Vec<u64>) -> Result<Vec<Item>, Problem> {

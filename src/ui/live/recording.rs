@@ -73,7 +73,7 @@ pub(in crate::ui) fn said(recording: &LiveRecording) -> String {
 /// The section of the newest items.
 pub(in crate::ui) fn newest(recording: &LiveRecording) -> String {
     let items: String =
-        recording.newest.iter().take(MOST).map(|row| grid_item(row, &recording.clock, None)).collect();
+        recording.newest.iter().take(MOST).map(|row| grid_item(row, &recording.clock, "")).collect();
     format!(
         "<section id=\"kept\" aria-labelledby=\"kept-head\"><header><h2 id=\"kept-head\">Newest</h2><a class=\"small\" \
          href=\"media\">Media</a></header><p class=\"small muted\" id=\"kept-none\"{}>{}</p><ul class=\"grid strip\" \

@@ -11,7 +11,7 @@ use crate::base::unicode::percent_encoded;
 use crate::store::media::{Item, Recorded, Storage};
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::{Head, LocalClock, Reader, RefusalReason};
-use crate::ui::form::{form_to, lock};
+use crate::ui::form::{field, form_to, lock};
 use crate::ui::format::{format_count, format_long_day, size, to_zoned};
 use crate::ui::frame::{PageFrame, Tab, hidden_attribute, options, refusal_html};
 use crate::ui::media::storage_view::{StorageFault, delete_prompt, grid_item};
@@ -40,6 +40,20 @@ pub struct MediaPage {
     pub is_counts_only: bool,
     /// The refusal of the last request.
     pub refused: Option<RefusalReason>,
+    /// The last change and its number of items: `kept-3`; may be empty.
+    pub done: String,
+    /// The item with a form for its name and note.
+    pub edit: Option<ItemEdit>,
+}
+
+/// A form for the name and note of an item.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ItemEdit {
+    pub id: u64,
+    /// The typed name and note, if they were refused.
+    pub typed: Option<[String; 2]>,
+    /// The reason.
+    pub said: String,
 }
 
 /// The filters of the page's address.
@@ -113,8 +127,8 @@ impl MediaAsk {
 
 /// The page Media as HTML, at `media`.
 ///
-/// Its form asks the API with one of `ids` for each picked item; deleting goes through [`media_ask_page`] first.
-/// `media.js` does the same without leaving the page.
+/// Its form asks the API with one of `ids` for each picked item; deleting goes through [`media_ask_page`]
+/// first.
 pub fn media_page(page: &MediaPage) -> String {
     let ask = &page.ask;
     let can_pick = !page.rows.is_empty();
@@ -151,7 +165,9 @@ pub fn media_page(page: &MediaPage) -> String {
         },
         lock = lock,
         unlock = unlock,
-        query = Text(&ask.query(None)),
+        parts = PARTS,
+        here = Text(&done_next(ask)),
+        said = done_words(&page.done),
         pick_hidden = hidden_attribute(!can_pick),
         days = if can_pick { days(page) } else { empty(page) },
         more_hidden = hidden_attribute(page.next.is_none()),
@@ -168,7 +184,7 @@ pub fn media_ask_page(head: &Head, clock: &LocalClock, ask: &MediaAsk, rows: &[I
     let (mut ids, mut items) = (String::new(), String::new());
     for row in rows {
         let _ = write!(ids, "<input type=\"hidden\" name=\"ids\" value=\"{}\">", row.id);
-        items.push_str(&grid_item(row, clock, None));
+        items.push_str(&grid_item(row, clock, ""));
     }
     let is_one = rows.len() == 1;
     let main = format!(
@@ -182,14 +198,84 @@ pub fn media_ask_page(head: &Head, clock: &LocalClock, ask: &MediaAsk, rows: &[I
             "They cannot be brought back. Their crossings stay in Counts."
         },
         query = Text(&ask.query(None)),
+        parts = PARTS,
+        here = Text(&done_next(ask)),
         yes = match rows.len() {
             1 => "Delete it".into(),
             2 => "Delete both".into(),
             n => format!("Delete all {n}"),
         },
-        no = "Cancel",
     );
     PageFrame::new(head, Tab::Media, "Delete?", &["page.js", "head.js"]).render(&main)
+}
+
+/// The parts of the page that change with the stored items.
+const PARTS: &str = "refused now pick days more room";
+
+/// The page with the message of a change of several items.
+fn done_next(ask: &MediaAsk) -> String {
+    address(ask, None, "done={id}")
+}
+
+/// The page's address with `more` in its query.
+fn address(ask: &MediaAsk, cursor: Option<&str>, more: &str) -> String {
+    let query = ask.query(cursor);
+    format!("media{query}{}{more}", if query.is_empty() { '?' } else { '&' })
+}
+
+/// The message of a change of several items.
+fn done_words(done: &str) -> String {
+    let Some((act, count)) = done.split_once('-').and_then(|(act, count)| Some((act, count.parse().ok()?)))
+    else {
+        return String::new();
+    };
+    let items = format_count(count, "item");
+    match act {
+        "kept" => format!("{items} protected: never deleted by retention."),
+        "unkept" => format!("{items} no longer protected."),
+        "deleted" => format!("{items} deleted."),
+        _ => String::new(),
+    }
+}
+
+/// The box that selects an item, and the link or form for its name and note.
+fn pick(page: &MediaPage, row: &Item) -> String {
+    let (ask, id, name) = (&page.ask, row.id, Text(&row.name));
+    let cursor = ask.cursor.as_deref();
+    let tick = format!(
+        "<label><span class=\"sr\">Select {name}</span><input type=\"checkbox\" form=\"picked\" name=\"ids\" \
+         value=\"{id}\"{}></label>",
+        if row.is_open { " disabled" } else { "" },
+    );
+    let Some(edit) = page.edit.as_ref().filter(|edit| edit.id == id) else {
+        let here = address(ask, cursor, &format!("edit={id}#m{id}"));
+        return format!(
+            "{tick}<a class=\"edit small\" href=\"{}\" data-swap=\"m{id}\">Rename or note<span class=\"sr\"> \
+             {name}</span></a>",
+            Text(&here)
+        );
+    };
+    let here = format!("media{}#m{id}", ask.query(cursor));
+    let [typed_name, typed_note] = edit.typed.clone().unwrap_or_else(|| [row.name.clone(), row.note.clone()]);
+    format!(
+        "{tick}{}{}{}{}<input name=\"name\" value=\"{}\" aria-label=\"Name\" placeholder=\"Name\" maxlength=\"200\" \
+         autofocus><textarea name=\"note\" aria-label=\"Note\" placeholder=\"Note\" \
+         maxlength=\"2000\">{}</textarea><p class=\"row\"><button class=\"btn main\">Save</button> <a class=\"btn\" \
+         href=\"{}\" data-swap=\"m{id}\">Cancel</a></p><p class=\"small bad said\" role=\"alert\">{}</p></form>",
+        form_to(
+            "patch",
+            &format!("api/v1/media/{id}"),
+            &here,
+            &format!(" class=\"rename\" data-swap=\"m{id}\"")
+        ),
+        field("_version", &row.version.to_string()),
+        field("date", &row.date),
+        field("kept", if row.is_kept { "1" } else { "0" }),
+        Text(&typed_name),
+        Text(&typed_note),
+        Text(&here),
+        MarkedText(&edit.said),
+    )
 }
 
 /// The choice between a video and a time-lapse, which plays at 25 frames per second.
@@ -259,9 +345,10 @@ fn days(page: &MediaPage) -> String {
             at.date(),
             more.join(", "),
         );
-        let picks = Some("picked").filter(|_| page.head.reader >= Reader::Operator);
+        let can_pick = page.head.reader >= Reader::Operator;
         for row in *group {
-            html.push_str(&grid_item(row, &page.clock, picks));
+            let pick = if can_pick { pick(page, row) } else { String::new() };
+            html.push_str(&grid_item(row, &page.clock, &pick));
         }
         html.push_str("</ul></section>");
     }
@@ -394,7 +481,7 @@ mod tests {
         ] {
             let html = media_page(&page);
             assert!(html.contains(head) && html.contains(act), "{head}: {html}");
-            assert!(html.contains("class=\"row pick\" hidden"), "{head}");
+            assert!(html.contains("id=\"pick\" hidden"), "{head}");
             assert!(!html.contains("<moon>"));
         }
     }

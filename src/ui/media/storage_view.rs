@@ -176,35 +176,22 @@ impl StorageFault {
     }
 }
 
-/// An item in a grid. With `form` it can be picked for the form of that name.
-pub(in crate::ui) fn grid_item(row: &Item, clock: &LocalClock, form: Option<&str>) -> String {
+/// An item in a grid; `more` is HTML at its end.
+pub(in crate::ui) fn grid_item(row: &Item, clock: &LocalClock, more: &str) -> String {
     let length = if row.is_recording() {
         format!("<span class=\"len\">{}</span>", format_time_in_recording(row.duration_us))
     } else {
         String::new()
     };
-    let tick = form.map_or_else(String::new, |form| {
-        format!(
-            "<label><span class=\"sr\">Select {name}</span><input type=\"checkbox\" form=\"{form}\" name=\"ids\" \
-             value=\"{id}\"{disabled}></label><a class=\"edit small\" href=\"player?id={id}#edit\">Rename or \
-             note<span class=\"sr\"> {name}</span></a>",
-            name = Text(&row.name),
-            id = row.id,
-            disabled = if row.is_open { " disabled" } else { "" },
-        )
-    });
     let note = if row.note.is_empty() {
         String::new()
     } else {
         format!("<small class=\"note\">{}</small>", Text(&row.note))
     };
     format!(
-        "<li class=\"item\" id=\"m{id}\" data-kind=\"{kind}\" data-bytes=\"{bytes}\" data-version=\"{version}\"{kept}>\
-         <a href=\"player?id={id}\">{picture}{length}<b title=\"{full}\">{name}</b><small>{line}</small>{note}</a>{tick}</li>",
+        "<li class=\"item\" id=\"m{id}\" data-bytes=\"{bytes}\"{kept}><a href=\"player?id={id}\">{picture}{length}<b title=\"{full}\">{name}</b><small>{line}</small>{note}</a>{more}</li>",
         id = row.id,
-        kind = row.kind.as_str(),
         bytes = row.bytes,
-        version = row.version,
         kept = if row.is_kept { " data-kept" } else { "" },
         picture = thumbnail(row),
         full = Text(&row.name),

@@ -14,7 +14,7 @@ use crate::http::request::query::{FLAGS, WrongValue};
 use crate::http::request::{etag, json_body, reply, time_param};
 use crate::http::server::body::Body;
 use crate::http::site::Site;
-use crate::http::site::handler::Request;
+use crate::http::site::handler::{MadeId, Request};
 use crate::http::site::readers::MediaReadError;
 use crate::store::media::{Item, MediaEdit, MediaError, MediaKind, MediaQuery, check_day, wrong_field};
 
@@ -135,8 +135,9 @@ pub async fn delete(request: Request) -> Result<Response<Body>, Problem> {
 pub async fn delete_many(request: Request) -> Result<Response<Body>, Problem> {
     let media = request.site.media()?;
     let ids = Fields::read(&request.headers, &request.body, &["ids"])?.ids("ids", MOST_AT_ONCE)?;
+    let count = ids.len();
     media.remove(ids).await?;
-    Ok(reply::no_content())
+    Ok(done("deleted", count))
 }
 
 /// `POST /api/v1/media/keep`: protects items from retention, or ends that; all of them or none.
@@ -144,8 +145,16 @@ pub async fn keep_many(request: Request) -> Result<Response<Body>, Problem> {
     let media = request.site.media()?;
     let fields = Fields::read(&request.headers, &request.body, &["ids", "kept"])?;
     let (ids, is_kept) = (fields.ids("ids", MOST_AT_ONCE)?, fields.flag("kept")?.unwrap_or(true));
+    let count = ids.len();
     media.set_kept(ids, is_kept).await?;
-    Ok(reply::no_content())
+    Ok(done(if is_kept { "kept" } else { "unkept" }, count))
+}
+
+/// 204 for a program. A page shows the change and its number of items.
+fn done(what: &str, count: usize) -> Response<Body> {
+    let mut response = reply::no_content();
+    response.extensions_mut().insert(MadeId(format!("{what}-{count}")));
+    response
 }
 
 /// The item with this ID.
