@@ -94,7 +94,7 @@ fn pause_by_keyboard_names_what_stops_and_resume_undoes_it() {
     let Some((browser, daemon)) = start(Wanted::DESKTOP) else { return };
     browser.goto(&url(&daemon));
     wait_until_it_moves(&browser);
-    browser.wait_for("document.getElementById('stops').textContent.includes('for 1 viewer')");
+    browser.wait_for("document.getElementById('viewers').textContent === '1 viewer'");
 
     let focus = "return document.activeElement.textContent";
     browser.wait_until("the tab key comes to Pause", || {
@@ -103,6 +103,7 @@ fn pause_by_keyboard_names_what_stops_and_resume_undoes_it() {
     });
     assert_ne!(browser.script("return getComputedStyle(document.activeElement).outlineStyle"), "none");
     browser.press(ENTER);
+    browser.wait_for("document.getElementById('stops').textContent.includes('for 1 viewer')");
     assert_eq!(
         browser.text("#pause .popped p"),
         "Pause stops the camera for everyone, and counting. The stream stops for 1 viewer, until Resume or a restart."

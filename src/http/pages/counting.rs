@@ -19,14 +19,21 @@ use crate::ui::{self, ChosenShape, LinesPage, LivePage, ModelsPage, RefusalReaso
 pub async fn live(request: Request) -> Response<Body> {
     let mut page = live_page(&request.site, &request.who).await;
     if let Some(recording) = &mut page.recording {
-        recording.stored = request.query.get("stored").and_then(|id| id.parse().ok());
+        let stored = request.query.get("stored");
+        recording.stored = stored.and_then(|id| id.parse().ok());
+        if stored == Some("none") {
+            recording.said = String::from("No frame arrived: nothing is saved.");
+        }
     }
     if let Some(form) = &request.returned {
-        let is_kept = ["api/v1/snapshots", "api/v1/recording"].iter().any(|own| form.action.starts_with(own));
-        match &mut page.recording {
-            Some(recording) if is_kept => recording.said = form.said(),
-            _ => page.controls.said = form.said(),
-        }
+        let is_of = |own: &[&str]| own.iter().any(|own| form.action.starts_with(own));
+        let controls = &mut page.controls;
+        *match &mut page.recording {
+            Some(recording) if is_of(&["api/v1/snapshots", "api/v1/recording"]) => &mut recording.said,
+            _ if is_of(&["api/v1/light"]) => &mut controls.light_said,
+            _ if is_of(&["api/v1/lens"]) => &mut controls.lens_said,
+            _ => &mut controls.said,
+        } = form.said();
     }
     page.returned.clone_from(&request.returned);
     html(ui::live_page(&page))

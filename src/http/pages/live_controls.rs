@@ -28,8 +28,15 @@ pub async fn live(site: &Site, who: &Who) -> LiveControls {
         },
         light: report::light::report(site, who),
         lens: lens::report(site, who).await,
-        said: site.unkept().filter(|_| who.sees_internals()).unwrap_or_default(),
+        said: unkept(site, who),
+        light_said: unkept(site, who),
+        lens_said: String::new(),
     }
+}
+
+/// The message that a setting is not stored; may be empty.
+fn unkept(site: &Site, who: &Who) -> String {
+    site.unkept().filter(|_| who.sees_internals()).unwrap_or_default()
 }
 
 /// `GET /lights`.
@@ -41,7 +48,10 @@ fn lights_page(request: &Request) -> LightsPage {
     LightsPage {
         head: data_counting::head(request),
         light: report::light::report(&request.site, &request.who),
-        refused: request.refused(),
+        said: request
+            .returned
+            .as_ref()
+            .map_or_else(|| unkept(&request.site, &request.who), |form| form.said()),
     }
 }
 

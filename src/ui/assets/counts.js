@@ -3,13 +3,13 @@
 'use strict';
 {
   const FRESH_MS = 2000; // at most so often
-  const shown = el('shown');
-
   // Numbers and days in the browser's own way.
-  const tell = () => { for (const one of shown.querySelectorAll('data')) one.textContent = (+one.value).toLocaleString(); };
-  tell();
+  const tell = () => {
+    for (const one of document.querySelectorAll('#shown data')) one.textContent = (+one.value).toLocaleString();
+  };
   const days = document.querySelectorAll('h1 time');
-  for (const day of days) day.textContent = new Date(day.dateTime + 'T12:00').toLocaleDateString([], { dateStyle: days[1] ? 'medium' : 'full' });
+  const dateStyle = days[1] ? 'medium' : 'full';
+  for (const day of days) day.textContent = new Date(day.dateTime + 'T12:00').toLocaleDateString([], { dateStyle });
   // What is chosen acts at once.
   el('show').hidden = true;
   // Hours that end where they begin are half chosen.
@@ -19,12 +19,13 @@
 
   // The range input lies over the chart: mouse, touch and arrow keys choose a bar.
   const read = () => {
-    const input = el('reader'), col = shown.querySelector('#bars .col');
+    const input = el('reader'), col = document.querySelector('#bars .col');
     if (!input) return;
     const count = +input.max + 1;
     const rows = new Map([...el('table').tBodies[0].rows].map(row => [+row.dataset.n, row]));
     const show = n => {
-      for (const [key, value] of Object.entries({ x: `${n / count * 100}%`, width: `${100 / count}%`, height: 256 })) col.setAttribute(key, value);
+      const at = { x: `${n / count * 100}%`, width: `${100 / count}%`, height: 256 };
+      for (const [key, value] of Object.entries(at)) col.setAttribute(key, value);
       const words = rows.get(n)?.dataset.words ?? 'still to come';
       put('read', words);
       input.setAttribute('aria-valuetext', words);
@@ -39,29 +40,24 @@
     input.hidden = false;
     input.value = Math.max(0, ...rows.keys());
   };
-  read();
+  const ready = () => { tell(); read(); };
+  on(document, 'swap', ({ detail: parts }) => { if (parts.includes('shown')) ready(); });
+  ready();
 
   let last = Date.now(), timer = 0;
   const refresh = async () => {
     clearTimeout(timer);
     timer = 0;
     // Nothing is taken from under a finger or the keyboard.
-    if (shown.contains(document.activeElement)) { timer = setTimeout(refresh, FRESH_MS); return; }
+    if (el('shown').contains(document.activeElement)) { timer = setTimeout(refresh, FRESH_MS); return; }
     last = Date.now();
-    try {
-      const fresh = (await freshPage(location.href)).getElementById('shown');
-      if (!fresh || shown.contains(document.activeElement)) return;
-      const open = [...shown.querySelectorAll('details')].map(details => details.open);
-      const said = el('read')?.textContent;
-      shown.replaceChildren(...fresh.childNodes);
-      tell();
-      shown.querySelectorAll('details').forEach((details, i) => { details.open = open[i] ?? false; });
-      read();
-      if (said && el('read') && !el('reader').hidden && shown.matches(':hover')) put('read', said);
-    } catch { /* the next one will do */ }
+    const said = el('read')?.textContent;
+    await renew('shown');
+    if (said && el('read') && !el('reader').hidden && el('shown').matches(':hover')) put('read', said);
   };
   const soon = () => {
-    if (shown.dataset.today === 'true' && !timer) timer = setTimeout(refresh, Math.max(0, FRESH_MS - (Date.now() - last)));
+    if (el('shown').dataset.today !== 'true' || timer) return;
+    timer = setTimeout(refresh, Math.max(0, FRESH_MS - (Date.now() - last)));
   };
   // The first tally is what the page shows already.
   let isFirst = true;

@@ -1,5 +1,5 @@
-// Sends each row of settings as soon as it is changed, as its form would, and puts the row of the page that comes back in
-// its place; and each control of the camera while it is turned. The page works without this file.
+// Sends each row of settings as soon as it is changed, as its form would, and puts the row of the page that comes back
+// in its place; and each control of the camera while it is turned. The page works without this file.
 'use strict';
 {
   const main = el('main'), row = (name, kind = 'key') => main.querySelector(`[data-${kind}="${CSS.escape(name)}"]`);
@@ -29,7 +29,8 @@
     main.querySelector('#goes')?.remove();
     main.querySelector('#retention')?.append(...page.querySelectorAll('#goes'));
   };
-  // What the server says now, but for rows that somebody is at, or has not finished. `key`: the row that was sent, with `sent`.
+  // What the server says now, but for rows that somebody is at, or has not finished. `key`: the row that was sent, with
+  // `sent`.
   const take = (page, key, sent) => {
     replace(el('banners'), page.getElementById('banners'));
     showPlan(page);
@@ -46,10 +47,9 @@
     }
   };
   const post = async (address, body) => {
-    const answer = await fetch(address, { method: 'POST', body: new URLSearchParams(body) }), words = await answer.text();
-    if (isSignedOut(answer)) signIn();
-    const page = parsed(words);
-    if (!page.getElementById('banners')) throw new Error(words.slice(0, 300) || `The server answered ${answer.status}.`);
+    const answer = await ask(address, { method: 'POST', body: new URLSearchParams(body) });
+    const page = parsed(await answer.text());
+    if (!page.getElementById('banners')) throw new Error(`The server answered ${answer.status}.`);
     return page;
   };
   // One after the other, so that what is typed last holds.
@@ -63,7 +63,8 @@
     const hidden = [...to.querySelectorAll(':scope > [type=hidden]')].map(one => [one.name, one.value]);
     e.querySelector('.org').textContent = 'Saving …';
     try {
-      const page = await post(by?.hasAttribute('formaction') ? by.formAction : to.action, [...hidden, ...form ? [] : own, ...more ?? []]);
+      const address = by?.getAttribute('formaction') ?? to.getAttribute('action');
+      const page = await post(address, [...hidden, ...form ? [] : own, ...more ?? []]);
       take(page, key, `${own}`);
       e = row(key);
       const refused = page.querySelector('main > [role=alert]'), said = e.querySelector('.err');
@@ -88,7 +89,8 @@
   const preview = async (form, { nextElementSibling: note }) => {
     try {
       const page = await freshPage('settings?' + new URLSearchParams([...new FormData(form), ['plan', 1]]));
-      const wrong = page.querySelectorAll('[data-key]:has([aria-invalid])'), refused = page.querySelector('main > [role=alert]');
+      const wrong = page.querySelectorAll('[data-key]:has([aria-invalid])');
+      const refused = page.querySelector('main > [role=alert]');
       if (refused && !wrong.length) throw new Error(refused.textContent);
       showPlan(page);
       replace(note, page.querySelector('#plan + *') ?? note);
@@ -123,14 +125,17 @@
     told.firstElementChild.textContent = words;
   };
   let changes = 0, renewing = 0;
-  const renew = () => { clearTimeout(renewing); renewing = setTimeout(() => freshPage('settings').then(take, () => { /* the next time */ }), 250); };
+  const renewSoon = () => {
+    clearTimeout(renewing);
+    renewing = setTimeout(() => freshPage('settings').then(take, () => { /* the next time */ }), 250);
+  };
   const controls = async (e, method, path, body) => {
     changes++;
     try {
       const answer = await send(method, path, body);
       takeControls(answer);
       tell(e, answer.notes.join(' '), answer.refused.includes(e?.dataset.control));
-      renew();
+      renewSoon();
     } catch (error) {
       tell(e, error.message, true);
       // What the camera has not taken does not stay at its field.
@@ -144,8 +149,9 @@
     if (!e) return;
     const out = e.querySelector('output'), { type } = ev.target;
     if (out) out.textContent = ev.target.value;
-    const control = e.dataset.control, drag = drags[control] ??= newestOnly(value => controls(e, 'PATCH', 'controls', { [control]: value }));
-    drag(type === 'checkbox' ? ev.target.checked : +ev.target.value);
+    const { control } = e.dataset;
+    drags[control] ??= newestOnly(value => controls(e, 'PATCH', 'controls', { [control]: value }));
+    drags[control](type === 'checkbox' ? ev.target.checked : +ev.target.value);
   });
   // What others turn is shown, but not under somebody's finger.
   const panel = main.querySelector('#controls');
@@ -189,7 +195,8 @@
     const word = find.value.trim().toLowerCase();
     main.classList.toggle('finding', !!word);
     folds.forEach((one, i) => { one.open = word ? true : areOpen[i]; });
-    for (const e of main.querySelectorAll('.leaf .set')) e.hidden = !`${e.textContent} ${Object.values(e.dataset)}`.toLowerCase().includes(word);
+    const wordsOf = e => `${e.textContent} ${Object.values(e.dataset)}`.toLowerCase();
+    for (const e of main.querySelectorAll('.leaf .set')) e.hidden = !wordsOf(e).includes(word);
     for (const e of main.querySelectorAll('.leaf .panel')) e.hidden = !!word && !e.querySelector('.set:not([hidden])');
     el('none').hidden = !word || !!main.querySelector('.leaf .set:not([hidden])');
     put('none-word', find.value.trim());
@@ -198,7 +205,7 @@
   // The group in sight is marked.
   const links = new Map([...main.querySelectorAll('.leaf > nav a')].map(a => [a.hash.slice(1), a]));
   const seen = new IntersectionObserver(list => list.forEach(({ target, isIntersecting }) => {
-    if (isIntersecting) links.forEach((a, id) => id === target.id ? a.setAttribute('aria-current', 'true') : a.removeAttribute('aria-current'));
+    if (isIntersecting) links.forEach((a, id) => { a.ariaCurrent = id === target.id ? 'true' : null; });
   }), { rootMargin: '-20% 0px -70% 0px' });
   main.querySelectorAll('.leaf .panel[id]').forEach(panel => seen.observe(panel));
 }

@@ -2,9 +2,10 @@
 // words. The page works without this file, and nothing here moves the layout.
 'use strict';
 {
-  const [shot, last, picture, over, pause, resume] = ['shot', 'last', 'picture', 'over', 'pause', 'resume'].map(el);
+  const [shot, last, picture, over] = ['shot', 'last', 'picture', 'over'].map(el);
 
   const isOnly = el('main').dataset.only === 'counts'; // figures only: there is no stream to show
+  const onlyWords = over.innerHTML;
 
   const LET_GO_MS = 4000; // out of sight for so long, the page lets its stream go
   const ASK_MS = 1000, ASK_HIDDEN_MS = 10_000, SLOW_MS = 4000;
@@ -13,7 +14,8 @@
 
   let state = null; // the newest answer
   let answeredAt = Date.now(); // when it came
-  let isLost, isLetGo, isRefused, isSending, isMyPause;
+  let isLost, isLetGo, isRefused;
+  let pausedAt = 0, hasActed = false; // when it was paused from here; whether its answer is awaited
   let lastAt = null; // when the picture on the canvas was shown
   let timer = 0, letGoTimer = 0, turn = 0;
 
@@ -28,9 +30,14 @@
   const count = n => n === 1 ? '1 viewer' : `${n} viewers`;
 
   const lookOf = word => ['live', 'asleep', 'waking', 'paused'].includes(word) ? word : 'trouble';
-  const stops = s => (s.viewers ? `The stream stops for ${count(s.viewers)}` : 'Nobody is watching; the stream stops')
-    + (s.held ? ', also for the program that holds the camera by /start_stream' : '')
-    + (s.recording?.now ? ', the recording ends, and nothing is recorded or counted' : '') + ', until Resume or a restart.';
+  // The effects of a pause, renewed while its question is open.
+  let stops = '';
+  const showStops = s => {
+    const now = `${s.viewers} ${s.held} ${!!s.recording?.now}`;
+    if (el('pause').open && stops !== now) renew('stops');
+    stops = now;
+  };
+  on(document, 'toggle', e => { if (e.target.id === 'pause' && e.target.open) renew('stops'); }, true);
 
   // ---- the picture
 
@@ -43,7 +50,9 @@
 
   const asMine = () => (myView.half ? '&scale=1/2' : '') + (myView.rotate ? `&rotate=${myView.rotate}` : '')
     + (myView.mirror ? '&mirror=1' : '') + (myView.flip ? '&flip=1' : '');
-  const nextPicture = () => { if (!isLetGo) picture.src = `${hasRoom ? 'stream' : 'snapshot.jpg'}?r=${Date.now()}${asMine()}`; };
+  const nextPicture = () => {
+    if (!isLetGo) picture.src = `${hasRoom ? 'stream' : 'snapshot.jpg'}?r=${Date.now()}${asMine()}`;
+  };
   const stream = () => {
     isLetGo = false;
     if (isOnly) return;
@@ -53,15 +62,17 @@
     nextPicture();
   };
 
-  // Over HTTP/1.1 a browser opens six connections to a host, for all its windows together, and a stream keeps one. So that
-  // buttons and other pages get through, streams and the cameras' events share four. The window that had the focus last
-  // has the first claim; one without room shows stills. Each window writes only its own note, so none overwrites another.
+  // Over HTTP/1.1 a browser opens six connections to a host, for all its windows together, and a stream keeps one. So
+  // that buttons and other pages get through, streams and the cameras' events share four. The window that had the focus
+  // last has the first claim; one without room shows stills. Each window writes only its own note, so none overwrites
+  // another.
   const ROOM = 4, NOTED_MS = 5000, NOTE = 'tallycam-live-';
   const note = NOTE + Math.random().toString(36).slice(2), camera = new URL('.', location.href).pathname;
   let hasRoom = true, focusedAt = Date.now(), latest = 0, stillTimer = 0;
   const isShared = !/^h[23]/.test(performance.getEntriesByType('navigation')[0]?.nextHopProtocol);
   const claim = () => {
-    try { localStorage.setItem(note, JSON.stringify({ at: Date.now(), focusedAt, camera })); } catch { /* nothing may be stored */ }
+    const mine = JSON.stringify({ at: Date.now(), focusedAt, camera });
+    try { localStorage.setItem(note, mine); } catch { /* nothing may be stored */ }
   };
   const findRoom = () => {
     if (!isShared) return true;
@@ -87,14 +98,19 @@
     stream();
     if (state) show();
   };
-  addEventListener('focus', () => { focusedAt = Math.max(Date.now(), latest + 1); if (!isLetGo && !isOnly) claim(); makeRoom(); });
+  addEventListener('focus', () => {
+    focusedAt = Math.max(Date.now(), latest + 1);
+    if (!isLetGo && !isOnly) claim();
+    makeRoom();
+  });
   addEventListener('storage', e => { if (e.key?.startsWith(NOTE)) makeRoom(); });
   addEventListener('pagehide', leave);
 
   // No event tells that a multipart stream ended: the picture just stands still. So a small copy
   // is compared; a scene that never changes only costs a new stream now and then.
   const still = { since: Date.now(), patience: STILL_MS };
-  const paper = Object.assign(document.createElement('canvas'), { width: 64, height: 36 }).getContext('2d', { willReadFrequently: true });
+  const sheet = Object.assign(document.createElement('canvas'), { width: 64, height: 36 });
+  const paper = sheet.getContext('2d', { willReadFrequently: true });
   const lookOfLast = () => {
     paper.drawImage(last, 0, 0, 64, 36); // scaled, the picture itself would vary
     return paper.getImageData(0, 0, 64, 36).data.join();
@@ -123,32 +139,38 @@
 
   const words = (look, s) => {
     switch (look) {
-      case 'lost': return ['Connection lost', `No answer from ${location.hostname} for ${Math.round((Date.now() - answeredAt) / 1000)} s. `
-        + (lastAt ? `The last frame is from ${exact(lastAt)}. ` : ''), 'This page reconnects automatically.'];
+      case 'lost': return ['Connection lost',
+        `No answer from ${location.hostname} for ${Math.round((Date.now() - answeredAt) / 1000)} s. `
+          + (lastAt ? `The last frame is from ${exact(lastAt)}. ` : ''), 'This page reconnects automatically.'];
       case 'paused': return [`Paused${since(s.since)}`,
-        (isMyPause ? '' : 'Stopped from another page or program. ') + 'The camera is off, and nobody sees it until Resume or a restart.',
+        (pausedAt ? '' : 'Stopped from another page or program. ')
+          + 'The camera is off, and nobody sees it until Resume or a restart.',
         lastAt ? `Last frame ${exact(lastAt)}.` : ''];
-      case 'only': return ['Privacy mode', 'This camera counts and shows no images.', '`[privacy] counts_only` is on.'];
-      case 'asleep': case 'waking': return ['Starting the camera', 'It is off while nobody watches. The first frame arrives in a moment.', ''];
+      case 'asleep': case 'waking': return ['Starting the camera',
+        'It is off while nobody watches. The first frame arrives in a moment.', ''];
       case 'trouble': return [s.headline, sentence(s.reason), sentence(s.hint)];
-      default: return ['No stream', 'The server sent no stream: there may be too many viewers.', 'This page tries again.'];
+      default: return ['No stream', 'The server sent no stream: there may be too many viewers.',
+        'This page tries again.'];
     }
   };
 
-  const CROWDED = 'This window shows stills: the browser allows no more streams from this host. The windows used last are live';
+  const CROWDED = 'This window shows stills: the browser allows no more streams from this host. '
+    + 'The windows used last are live';
   let said = null;
   const show = () => {
     const look = isLost ? 'lost' : lookOf(state.state);
     const isBare = look === 'live' && !isRefused && !isOnly;
     const isQuiet = isOnly && ['live', 'asleep', 'waking'].includes(look);
-    const [head, why, todo] = isBare ? ['', '', ''] : words(isQuiet ? 'only' : look, state);
+    const [head, why, todo] = isBare || isQuiet ? ['', '', ''] : words(look, state);
     document.body.dataset.look = look;
     shot.dataset.show = isBare ? '' : (look === 'lost' || look === 'paused') && lastAt ? 'last' : 'words';
     over.hidden = isBare;
-    put('over-head', head); put('over-why', why); put('over-do', todo);
+    if (!isQuiet) { put('over-head', head); put('over-why', why); put('over-do', todo); }
+    else if (over.innerHTML !== onlyWords) over.innerHTML = onlyWords;
     const headline = isLost ? head : headlineOf(state);
     if (headline !== said) {
-      if (said !== null) put('news', (isLost ? [head] : [headline, (worstOf(state) ?? state).reason, state.hint]).map(sentence).join(' ').trim());
+      const news = isLost ? [head] : [headline, (worstOf(state) ?? state).reason, state.hint];
+      if (said !== null) put('news', news.map(sentence).join(' ').trim());
       said = headline;
       document.title = `${headline} · ${el('name').textContent} · tallycam`;
     }
@@ -161,17 +183,12 @@
     put('rate', rate(s.fps));
     put('viewers', (s.viewers ? count(s.viewers) : 'nobody') + (s.held ? ', held open' : ''));
     put('camera', s.camera || s.source || '');
-    put('stops', stops(s));
+    showStops(s);
     put('notes', [...hasRoom ? [] : [CROWDED], ...s.notes].map(sentence).join(' '));
     el('simulated').hidden = !s.simulated;
     el('snapshot').hidden = isOnly || look === 'trouble' || look === 'paused';
     const isPaused = look === 'paused';
-    if (el('main').dataset.locked === undefined && pause.hidden !== isPaused) {
-      const [from, to] = isPaused ? [pause, resume] : [resume, pause];
-      const hadFocus = from.contains(document.activeElement);
-      from.hidden = true; to.hidden = pause.open = false;
-      if (hadFocus) to.querySelector('button, summary').focus();
-    }
+    if (el('main').dataset.locked === undefined && el('pause').hidden !== isPaused) renew('resume', 'pause');
   };
 
   // ---- asking
@@ -187,7 +204,7 @@
     const isNewRun = isLost || (state && s.uptime_s < state.uptime_s);
     if (!isNewRun && s.state === 'live' && state?.state === 'live') keep();
     if (s.width) setSize(turnedSize([s.width, s.height]));
-    if (s.state !== 'paused' && !isSending) isMyPause = false;
+    if (s.state !== 'paused' && Date.now() - pausedAt > SLOW_MS) pausedAt = 0;
     state = s; answeredAt = Date.now(); isLost = false;
     if (isNewRun) { isRefused = false; stream(); }
     show();
@@ -250,7 +267,9 @@
   const mine = document.querySelector('#mine'); // not where figures alone are shown
   const showMine = () => {
     shot.classList.toggle('gray', !!myView.gray);
-    for (const button of mine?.querySelectorAll('[aria-pressed][data-mine]') ?? []) button.setAttribute('aria-pressed', !!myView[button.dataset.mine]);
+    for (const button of mine?.querySelectorAll('[aria-pressed][data-mine]') ?? []) {
+      button.setAttribute('aria-pressed', !!myView[button.dataset.mine]);
+    }
   };
   mine?.classList.remove('js');
   on(mine, 'click', e => {
@@ -269,21 +288,13 @@
 
   // ---- actions
 
-  // Sends `form` without leaving the page.
-  const go = async (form, what) => {
-    put('said', '');
-    isSending = true;
-    try { await send('POST', form.getAttribute('action').slice('api/v1/'.length)); } catch (e) { put('said', `${what} did not go through: ${e.message}`); }
-    isSending = false;
-    ask();
-  };
-  on(pause.querySelector('form'), 'submit', e => {
-    e.preventDefault();
+  on(document, 'submit', e => {
+    hasActed = e.target.matches('#resume, #pause form');
+    if (!e.target.closest('#pause')) return;
     if (state?.state === 'live' && !isLost) keep();
-    isMyPause = true;
-    go(e.target, 'Pause');
+    pausedAt = Date.now();
   });
-  on(resume, 'submit', e => { e.preventDefault(); go(e.target, 'Resume'); });
+  on(document, 'swap', ({ detail: parts }) => { if (hasActed && parts.includes('pause')) { hasActed = false; ask(); } });
 
   on(el('snapshot'), 'click', e => {
     const link = e.target, now = Date.now();

@@ -1,5 +1,4 @@
 //! The card of the lens beside the live picture. A lens that cannot be focused has none; the page Diagnosis says why.
-//! `controls.js` renders the same words: change both.
 
 use crate::ui::escape::Text;
 use crate::ui::facts::lens::{LensReport, SweepProgress};
@@ -7,8 +6,8 @@ use crate::ui::form::form_to;
 use crate::ui::format::sentence;
 use crate::ui::frame::hidden_attribute;
 
-/// The card; empty if the lens cannot be focused.
-pub(in crate::ui) fn section(lens: &LensReport) -> String {
+/// The card; empty if the lens cannot be focused. `said` is the refusal of the last request.
+pub(in crate::ui) fn section(lens: &LensReport, said: &str) -> String {
     if !lens.supported {
         return String::new();
     }
@@ -48,7 +47,8 @@ pub(in crate::ui) fn section(lens: &LensReport) -> String {
     };
     let SweepProgress { done, of } = lens.sweep.unwrap_or(SweepProgress { done: 0, of: 25 });
     format!(
-        "<section id=\"lens\" class=\"card\" aria-labelledby=\"lens-head\"><header><h2 id=\"lens-head\">Lens</h2><span \
+        "<section id=\"lens\" class=\"card\" data-swap=\"lens\" aria-labelledby=\"lens-head\"><header><h2 \
+         id=\"lens-head\">Lens</h2><span \
          class=\"small muted\">Sharpness <b class=\"num\" id=\"sharpness\">{sharpness}</b></span></header>\n\
          {acts}{form}\n{position}\
          <p class=\"row\">{set}<button class=\"btn\" form=\"lens-act\" name=\"step\" value=\"-0.05\">− \
@@ -59,7 +59,7 @@ pub(in crate::ui) fn section(lens: &LensReport) -> String {
          <p class=\"row\" id=\"sweeping\"{hidden}><progress id=\"sweep-bar\" max=\"{of}\" value=\"{done}\" \
          aria-label=\"Focus sweep\"></progress><button class=\"btn\" form=\"lens-stop\">Stop the \
          sweep</button></p>\n\
-         <p class=\"small\" id=\"lens-said\" role=\"status\">{swept}</p></form></section>\n    ",
+         <p class=\"small said\" id=\"lens-said\" role=\"status\">{swept}</p></form></section>\n    ",
         form = form_to("patch", "api/v1/lens", NEXT, " id=\"lens-form\""),
         acts = ACTS
             .map(|[id, method, address]| form_to(method, address, NEXT, &format!(" id=\"{id}\" hidden"))
@@ -67,7 +67,10 @@ pub(in crate::ui) fn section(lens: &LensReport) -> String {
             .concat(),
         sharpness = lens.sharpness.map_or_else(|| "–".into(), sharpness),
         hidden = hidden_attribute(lens.sweep.is_none()),
-        swept = Text(&lens.last_sweep.as_ref().map(|last| sentence(&last.said)).unwrap_or_default()),
+        swept = Text(&match &lens.last_sweep {
+            Some(last) if said.is_empty() => sentence(&last.said),
+            _ => sentence(said),
+        }),
     )
 }
 
@@ -93,13 +96,13 @@ mod tests {
 
     #[test]
     fn a_lens_that_cannot_be_focused_has_no_card() {
-        assert_eq!(section(&LensReport { supported: false, ..controls::live().lens }), "");
+        assert_eq!(section(&LensReport { supported: false, ..controls::live().lens }, ""), "");
     }
 
     #[test]
     fn a_lens_offers_what_it_has() {
         let lens = controls::live().lens;
-        let html = section(&lens);
+        let html = section(&lens, "");
         for words in
             ["value=\"0.350\"", ">0.35</output>", "id=\"sharpness\">212<", "id=\"sweep\"", "id=\"auto\""]
         {
@@ -107,15 +110,16 @@ mod tests {
         }
         assert!(html.contains("id=\"sweeping\" hidden"));
         // A lens that only takes steps.
-        let html = section(&LensReport { has_position: false, position: None, auto: None, ..lens.clone() });
+        let html =
+            section(&LensReport { has_position: false, position: None, auto: None, ..lens.clone() }, "");
         assert!(
             !html.contains("type=\"range\"") && !html.contains("id=\"sweep\"") && html.contains("Nearer +")
         );
         assert!(!html.contains("id=\"spot\""));
-        let html = section(&LensReport { has_window: true, ..lens.clone() });
+        let html = section(&LensReport { has_window: true, ..lens.clone() }, "");
         assert!(html.contains("id=\"spot\"") && html.contains("value=\"window\""));
-        let html =
-            section(&LensReport { sweep: Some(SweepProgress { done: 7, of: 25 }), sharpness: None, ..lens });
+        let lens = LensReport { sweep: Some(SweepProgress { done: 7, of: 25 }), sharpness: None, ..lens };
+        let html = section(&lens, "");
         assert!(html.contains("max=\"25\" value=\"7\"") && html.contains("id=\"sharpness\">–<"));
     }
 }

@@ -1,5 +1,4 @@
-//! The light: a card beside the live picture, and a page for phones and readers without scripts. `controls.js`
-//! renders the same words: change both.
+//! The light: a card beside the live picture, and a page for phones and readers without scripts.
 
 pub mod lens;
 
@@ -7,19 +6,22 @@ use std::fmt::Write;
 
 use crate::ui::escape::{MarkedText, Text};
 use crate::ui::facts::lights::{LightReport, PresetReport};
-use crate::ui::facts::{Head, Reader, RefusalReason};
+use crate::ui::facts::{Head, Reader};
 use crate::ui::form::{change_link, form_to, lock};
 use crate::ui::format::maybe_sentence;
-use crate::ui::frame::{PageFrame, Tab, hidden_attribute, refusal_html};
+use crate::ui::frame::{PageFrame, Tab, hidden_attribute};
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LightsPage {
     pub head: Head,
     /// The light; `None` without one.
     pub light: Option<LightReport>,
-    /// A refused request.
-    pub refused: Option<RefusalReason>,
+    /// The refusal of the last request, or that its change is not stored; may be empty.
+    pub said: String,
 }
+
+/// The parts of a page that change with the light.
+pub(super) const PARTS: &str = "light light-too turned";
 
 /// Pixels in a row of the drawing.
 const IN_A_ROW: usize = 24;
@@ -27,13 +29,14 @@ const IN_A_ROW: usize = 24;
 /// The page as HTML, at `lights`.
 pub fn lights_page(page: &LightsPage) -> String {
     let main = format!(
-        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Light</h1></div>\n{refused}{body}</main>\n",
-        refused = page.refused.as_ref().map(refusal_html).unwrap_or_default(),
+        "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>Light</h1></div>\n<p class=\"sr\" \
+         id=\"news\" role=\"status\"></p>{body}</main>\n",
         body = match &page.light {
             Some(light) => format!(
-                "<section class=\"panel card\" id=\"light\">{}</section>\n<p class=\"small muted\">Kind, number of \
+                "<section class=\"panel card\" id=\"light\" data-swap=\"{PARTS}\">{}</section>\n<p \
+                 class=\"small muted\">Kind, number of \
                  pixels, greatest brightness, light for snapshots: <a href=\"settings#lights\">Settings</a></p>\n",
-                card(light, false, page.head.reader)
+                card(light, false, page.head.reader, &page.said)
             ),
             None => format!(
                 "<section class=\"panel empty\"><h2>No light configured</h2><p class=\"muted\">A NeoPixel strip or a \
@@ -50,15 +53,15 @@ pub fn lights_page(page: &LightsPage) -> String {
 }
 
 /// The card beside the live picture.
-pub(super) fn section(light: &LightReport) -> String {
+pub(super) fn section(light: &LightReport, said: &str) -> String {
     format!(
-        "<section id=\"light\" class=\"card\" aria-labelledby=\"light-head\"><header><h2 \
+        "<section id=\"light\" class=\"card\" data-swap=\"{PARTS}\" aria-labelledby=\"light-head\"><header><h2 \
          id=\"light-head\">Light</h2><a class=\"small\" href=\"settings#lights\">Settings</a></header>{}</section>\n    ",
-        card(light, true, Reader::Operator)
+        card(light, true, Reader::Operator, said)
     )
 }
 
-fn card(light: &LightReport, is_live: bool, reader: Reader) -> String {
+fn card(light: &LightReport, is_live: bool, reader: Reader, said: &str) -> String {
     let [lock, unlock] = lock(reader, Reader::Operator);
     let next = if is_live { "./#light" } else { "lights" };
     let form = |more: &str| form_to("patch", "api/v1/light", next, more);
@@ -69,9 +72,9 @@ fn card(light: &LightReport, is_live: bool, reader: Reader) -> String {
          aria-pressed=\"{on}\">Light</button> <span class=\"muted\" id=\"light-shows\">{shows}</span></p>\n\
          <p class=\"field\"><label for=\"brightness\">Brightness</label><span class=\"unit\"><input id=\"brightness\" \
          name=\"brightness\" type=\"range\" min=\"0\" max=\"255\" value=\"{brightness}\"><output for=\"brightness\" \
-         class=\"num\">{brightness}</output><span>of 255</span></span></p>\n{colors}\
+         id=\"brightness-now\" class=\"num\">{brightness}</output><span>of 255</span></span></p>\n{colors}\
          <noscript>{was}<p class=\"row\"><button class=\"btn\">Set</button></p></noscript>\n\
-         <p class=\"small\" id=\"light-said\" role=\"status\"></p>{unlock}</form>",
+         <p class=\"small said\" id=\"light-said\" role=\"status\">{said}</p>{unlock}</form>",
         act = form(" id=\"light-act\" hidden"),
         set = form(" id=\"light-form\""),
         why_hidden = hidden_attribute(light.reason.is_none()),
@@ -86,6 +89,7 @@ fn card(light: &LightReport, is_live: bool, reader: Reader) -> String {
         brightness = light.brightness,
         colors = if light.has_colors { colors(light) } else { String::new() },
         was = previous_values_html(light),
+        said = Text(said),
     )
 }
 
@@ -160,7 +164,7 @@ mod tests {
     #[test]
     fn a_strip_is_dots_and_colours_a_lamp_is_neither() {
         let light = controls::light();
-        let html = card(&light, false, Reader::Operator);
+        let html = card(&light, false, Reader::Operator, "");
         assert_eq!(html.matches("<circle cx=\"").count(), 16 + light.presets.len());
         assert!(html.contains("fill=\"#0072B2\"") && html.contains("value=\"#ffb46b\""));
         assert!(
@@ -171,6 +175,7 @@ mod tests {
             &LightReport { has_colors: false, is_on: false, shows: "auto", ..light },
             true,
             Reader::Operator,
+            "",
         );
         assert!(!html.contains("circle") && !html.contains("type=\"color\""));
         assert!(
@@ -186,7 +191,7 @@ mod tests {
             hint: Some("`dtparam=spi=on` makes it".into()),
             ..controls::light()
         };
-        let html = card(&light, false, Reader::Operator);
+        let html = card(&light, false, Reader::Operator, "");
         assert!(
             html.contains("/dev/spidev0.0 is not there. <code>dtparam=spi=on</code> makes it."),
             "{html}"

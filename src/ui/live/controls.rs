@@ -14,8 +14,10 @@ pub struct LiveControls {
     /// The light; `None` without one.
     pub light: Option<LightReport>,
     pub lens: LensReport,
-    /// Why the last request was refused; may be empty.
+    /// Why the last request about the picture, the light or the lens was refused; may be empty.
     pub said: String,
+    pub light_said: String,
+    pub lens_said: String,
 }
 
 /// The view of all viewers: `[picture]`.
@@ -58,9 +60,11 @@ pub(in crate::ui) fn view_menu(
     let view = &controls.view;
     let light = controls.light.as_ref().filter(|_| lines.is_some()).map_or_else(String::new, |light| {
         format!(
-            "<button class=\"btn\" id=\"light-too\" form=\"light-act\" name=\"on\" value=\"{}\" \
+            "<button class=\"btn\" id=\"light-too\" form=\"light-act\" data-swap=\"{}\" name=\"on\" value=\"{}\" \
              aria-pressed=\"{}\">Light</button>",
-            !light.is_on, light.is_on
+            lights::PARTS,
+            !light.is_on,
+            light.is_on
         )
     });
     let (pinned, drawn): (Vec<_>, Vec<_>) =
@@ -78,7 +82,8 @@ pub(in crate::ui) fn view_menu(
             return String::new();
         }
         format!(
-            "<details id=\"everyone\"><summary>For everyone</summary><p class=\"small\">Changes the picture of all \
+            "<details id=\"everyone\" data-swap=\"everyone turned\"><summary>For everyone</summary><p \
+             class=\"small\">Changes the picture of all \
              viewers, \
              snapshots and recordings.{along}</p><p class=\"row\">{rows}</p><p class=\"small muted\"><a \
              href=\"settings#picture\">Crop and overlay settings</a></p></details>{}</form>",
@@ -119,8 +124,9 @@ pub(in crate::ui) fn view_menu(
 
 /// The folded cards of light and lens, below the others beside the picture.
 pub(in crate::ui) fn cards(controls: &LiveControls) -> String {
-    let light = controls.light.as_ref().map(lights::section).unwrap_or_default();
-    let lens = lens::section(&controls.lens);
+    let light =
+        controls.light.as_ref().map(|light| lights::section(light, &controls.light_said)).unwrap_or_default();
+    let lens = lens::section(&controls.lens, &controls.lens_said);
     let name = match (light.is_empty(), lens.is_empty()) {
         (true, true) => return String::new(),
         (false, false) => "Light and lens",

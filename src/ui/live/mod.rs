@@ -186,7 +186,7 @@ const WELCOME: &str = "<div class=\"banner\" id=\"new\"><p><b>New here?</b> Name
     few \
     minutes.</p><p class=\"row\"><a class=\"btn main\" href=\"welcome\">Set up</a></p></div>\n    ";
 
-/// Replaces the picture under `[privacy] counts_only`; `tallycam.js` has the same words.
+/// Replaces the picture under `[privacy] counts_only`.
 const ONLY: [&str; 3] =
     ["Privacy mode", "This camera counts and shows no images.", "`[privacy] counts_only` is on."];
 

@@ -4,6 +4,7 @@ use crate::store::media::{Item, Recorded};
 use crate::ui::escape::Text;
 use crate::ui::facts::LocalClock;
 use crate::ui::form;
+use crate::ui::format::{format_time_in_recording, size};
 use crate::ui::frame::hidden_attribute;
 use crate::ui::media::LAPSES;
 use crate::ui::media::storage_view::grid_item;
@@ -25,6 +26,9 @@ pub struct LiveRecording {
 /// The page with the message that an item was stored.
 const STORED: &str = "./?stored={id}";
 
+/// The parts of the page that change with the stored items.
+const PARTS: &str = "keep record kept-said newest kept-none";
+
 /// Number of the newest items that are shown.
 const MOST: usize = 6;
 
@@ -35,10 +39,11 @@ pub(in crate::ui) fn action_buttons(recording: &LiveRecording, can_take: bool, i
         None => ("recordings", "./", "Record", String::new()),
     };
     format!(
-        "<form method=\"post\" action=\"api/v1/snapshots\" id=\"keep\"{hidden}>{stored}<button \
+        "<form method=\"post\" data-swap=\"{PARTS}\" action=\"api/v1/snapshots\" \
+         id=\"keep\"{hidden}>{stored}<button \
          class=\"btn{main}\">Snapshot</button></form>\
-         <form method=\"post\" action=\"api/v1/{action}\" id=\"record\"{record_hidden}>{next}<button class=\"btn rec\" \
-         id=\"record-button\"><span class=\"dot rec\" aria-hidden=\"true\"></span><span \
+         <form method=\"post\" data-swap=\"{PARTS}\" action=\"api/v1/{action}\" id=\"record\"{record_hidden}>{next}\
+         <button class=\"btn rec\" id=\"record-button\"><span class=\"dot rec\" aria-hidden=\"true\"></span><span \
          id=\"record-word\">{word}</span> \
          <span class=\"num\" id=\"record-figures\">{figures}</span></button><details \
          id=\"lapses\"{lapses_hidden}><summary \
@@ -54,19 +59,19 @@ pub(in crate::ui) fn action_buttons(recording: &LiveRecording, can_take: bool, i
     )
 }
 
-/// The result of the last request beside its button: a refusal, or a link to the stored item. `recording.js` renders
-/// the same words.
+/// The result of the last request beside its button: a refusal, or a link to the stored item.
 pub(in crate::ui) fn said(recording: &LiveRecording) -> String {
-    let stored = recording.stored.and_then(|id| recording.newest.iter().find(|row| row.id == id));
-    stored.map_or_else(
-        || Text(&recording.said).to_string(),
-        |row| {
-            format!(
-                "<a href=\"player?id={id}\"><img src=\"api/v1/media/{id}/thumbnail.jpg\" alt=\"\">Saved as {name}</a>",
-                id = row.id,
-                name = Text(&row.name)
-            )
-        },
+    let Some(row) = recording.stored.and_then(|id| recording.newest.iter().find(|row| row.id == id)) else {
+        return Text(&recording.said).to_string();
+    };
+    let length = match row.is_recording() {
+        true => format!(": {}, {}", format_time_in_recording(row.duration_us), size(row.bytes)),
+        false => String::new(),
+    };
+    format!(
+        "<a href=\"player?id={id}\"><img src=\"api/v1/media/{id}/thumbnail.jpg\" alt=\"\">Saved as {name}{length}</a>",
+        id = row.id,
+        name = Text(&row.name)
     )
 }
 

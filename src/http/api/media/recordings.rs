@@ -66,11 +66,10 @@ pub async fn status(request: Request) -> Result<Response<Body>, Problem> {
 /// `POST /api/v1/recording/stop`: answered when the last chunk is on the disk; 204 if there was no recording.
 pub async fn stop(request: Request) -> Result<Response<Body>, Problem> {
     let ended = request.site.recorder()?.end_recording().await?;
-    Ok(ended.map_or_else(reply::no_content, |item| {
-        let mut response = items::one(&item);
-        response.extensions_mut().insert(MadeId(item.id.to_string()));
-        response
-    }))
+    let mut response = ended.as_ref().map_or_else(reply::no_content, items::one);
+    let id = ended.map_or_else(|| String::from("none"), |item| item.id.to_string());
+    response.extensions_mut().insert(MadeId(id));
+    Ok(response)
 }
 
 #[cfg(test)]
