@@ -346,7 +346,7 @@
       const page = parsed(await answer.text()), fresh = id => page.getElementById(id);
       if (isSignedOut(answer)) {
         isDirty = false;
-        signIn();
+        signIn(answer);
       } else if (answer.status === 412) {
         say(`Somebody else has changed this ${kind} meanwhile. Yours is not saved.`, here);
       } else if (!answer.ok) {

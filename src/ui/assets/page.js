@@ -55,10 +55,13 @@ const isDirty = one => one.options ? [...one.options].some(o => o.selected !== o
 // What was typed on a page that turns out to need signing in is there again afterwards; a password is not kept.
 const TYPED = 'typed';
 const typedFields = () => fieldsOf(document.querySelector('main')).filter(one => one.type !== 'password');
-const signIn = () => {
+const signIn = answer => {
   const typed = typedFields().filter(isDirty).map(one => [nameOf(one), stateOf(one)]);
   try { sessionStorage.setItem(TYPED, JSON.stringify([location.pathname, typed])); } catch { /* lost */ }
-  location.assign('sign-in?next=' + encodeURIComponent((location.pathname.split('/').pop() || './') + location.search));
+  const next = encodeURIComponent((location.pathname.split('/').pop() || './') + location.search);
+  // The role that is needed, where the reader's is too low.
+  const role = /&needed=\w+$/.exec(answer.headers.get('Content-Location'))?.[0] ?? '';
+  location.assign(`sign-in?next=${next}${role}`);
 };
 // A page that is asked for leads to the one to sign in on; words in its address lead nowhere.
 const isSignedOut = answer => answer.status === 401
@@ -79,7 +82,7 @@ const ask = async (address, options) => {
   const answer = await fetch(address, { cache: 'no-store', ...options });
   const kind = answer.headers.get('Content-Type') ?? '', isPage = kind.startsWith('text/html');
   if (answer.status < 502 || kind.includes('problem+json')) heard();
-  if (isSignedOut(answer)) signIn();
+  if (isSignedOut(answer)) signIn(answer);
   else if (answer.ok || isPage) return answer;
   const problem = await answer.json().catch(() => ({}));
   const words = [problem.detail, problem.hint].filter(Boolean).map(sentence).join(' ');
