@@ -348,7 +348,8 @@
         isDirty = false;
         signIn(answer);
       } else if (answer.status === 412) {
-        say(`Somebody else has changed this ${kind} meanwhile. Yours is not saved.`, here);
+        field('_version').value = version = +fresh('main').dataset.version;
+        say(`Somebody else has changed this ${kind} meanwhile. Yours is not saved. Save again to replace it.`, here);
       } else if (!answer.ok) {
         const wrong = fresh('said')?.dataset.field;
         say(`Not saved: ${(fresh('said') ?? page.body).textContent.trim() || `the server answered ${answer.status}.`}`, '',
