@@ -116,7 +116,12 @@ fn no_page_offers_a_change_that_its_route_refuses() {
     let any = |path: &str| ["post", "put", "patch", "delete"].iter().find_map(|method| right(method, path));
     let pattern = |path: &str| {
         let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        path.split('/').map(|part| if is_number(part) { "{id}" } else { part }).collect::<Vec<_>>().join("/")
+        let mut parts: Vec<&str> =
+            path.split('/').map(|part| if is_number(part) { "{id}" } else { part }).collect();
+        if parts.contains(&"users") && parts.len() == 5 {
+            parts[4] = "{name}";
+        }
+        parts.join("/")
     };
     let is_page = |own: &Value| own["get"]["tags"][0] == "pages";
     let paths = document["paths"].as_object().unwrap().iter().filter(|(_, own)| is_page(own));

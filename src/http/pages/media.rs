@@ -88,7 +88,7 @@ async fn media_page(request: &Request, mut ask: MediaAsk, refused: Option<Refusa
         trouble,
         is_counts_only: site.is_counts_only(),
         refused: refused.filter(|_| edit.as_ref().is_none_or(|edit| edit.typed.is_none())),
-        done: request.query.get("done").filter(|_| request.returned.is_none()).unwrap_or_default().to_owned(),
+        done: request.query.get("done").unwrap_or_default().to_owned(),
         edit,
     }
 }

@@ -39,9 +39,7 @@ pub async fn settings(request: Request) -> Response<Body> {
     if let Some(in_force) = imported {
         page.complaint.clone_from(&in_force.complaint);
     }
-    // A refused form shows its page under the address of success.
-    let done = query.get("done").filter(|_| request.returned.is_none() || imported.is_some());
-    let done = match done {
+    let done = match query.get("done") {
         Some("import") => Some(IMPORTED),
         Some("off") => Some("The machine is switching off"),
         Some("reboot") => Some("The machine is restarting: this page is back in about a minute"),

@@ -253,7 +253,7 @@ fn people(request: &Request, access: &Access) -> People {
         tokens: access.tokens(),
         sessions: access.sessions(clock::wall_s()).into_iter().map(is_own).collect(),
         made: request.told().cloned(),
-        done: said("done").zip(said("of")).filter(|_| request.returned.is_none()),
+        done: said("done").zip(said("of")),
         root: format!("{scheme}://{host}/"),
     }
 }
@@ -300,7 +300,6 @@ fn sign_in_page(request: &Request, next: String, refused: Option<RefusalReason>)
 fn is_done(request: &Request) -> bool {
     let (auth, is_said) = (&request.site.auth, request.query.get("done") == Some("password"));
     is_said
-        && request.returned.is_none()
         && !auth.is_open()
         && auth.session(&request.headers).is_some_and(|session| session.person.role > Role::Guest)
 }

@@ -188,13 +188,19 @@ impl FormPost {
     pub fn returned(&self, path: &str, problem: Option<&Problem>) -> Option<(Uri, ReturnedForm)> {
         // Pages use this name for a row that is not made yet.
         let next = self.next.as_ref()?.replace(ID, "new");
-        let address = next.split('#').next().unwrap_or_default();
+        let next = next.split('#').next().unwrap_or_default();
+        // The address of success says what was done: of a refused form, nothing was.
+        let (page, query) = next.split_once('?').unwrap_or((next, ""));
+        let is_shown =
+            |pair: &&str| problem.is_none() || !(pair.starts_with("done=") || pair.starts_with("of="));
+        let query: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty()).filter(is_shown).collect();
+        let address = if query.is_empty() { page.to_owned() } else { format!("{page}?{}", query.join("&")) };
         let denied = problem.and_then(denied);
         let role = problem.and_then(|problem| problem.needed);
         let role = role.map(|role| format!("&needed={}", role.as_str())).unwrap_or_default();
         let address = match denied {
-            Some(_) => format!("sign-in?next={}{role}", percent_encoded(address)),
-            None => address.to_owned(),
+            Some(_) => format!("sign-in?next={}{role}", percent_encoded(&address)),
+            None => address,
         };
         let form = ReturnedForm {
             action: path.trim_start_matches('/').to_owned(),
@@ -226,10 +232,7 @@ pub fn in_place_of(
     let is_html =
         page.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     if page.status() != StatusCode::OK || !is_html {
-        // An unclaimed camera leads on to where its first password is chosen.
-        let is_led_on =
-            answered.as_ref().err().is_none_or(|problem| problem.status == StatusCode::UNAUTHORIZED);
-        return Some(page).filter(|_| is_html || is_led_on);
+        return Some(page).filter(|_| answered.is_ok() || is_html);
     }
     match answered {
         Ok(answer) => *page.status_mut() = answer.status(),

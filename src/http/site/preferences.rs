@@ -179,7 +179,7 @@ impl From<WrongSetting> for WrongValueOf {
 pub fn meanwhile() -> Problem {
     let detail = "Somebody else has set one of these meanwhile: nothing of yours was changed.";
     Problem::new(StatusCode::PRECONDITION_FAILED, detail)
-        .hint("Yours is in the field: send it again to replace the newer value.")
+        .hint("Look at the newer value; send yours again to replace it.")
 }
 
 impl From<NotSet> for Problem {

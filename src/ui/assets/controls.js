@@ -22,7 +22,12 @@
   // ---- what is dragged
 
   const LIGHT = ['light-on', 'light-too', 'light-shows', 'light-why', 'brightness', 'brightness-now', 'color', 'dots'];
-  const setLight = newestOnly(async body => { await change('light-said', 'light', body); await renew(...LIGHT); });
+  let settled = 0;
+  const setLight = newestOnly(async body => {
+    await change('light-said', 'light', body);
+    clearTimeout(settled);
+    settled = setTimeout(renew, 300, ...LIGHT);
+  });
   const setLens = body => change('lens-said', 'lens', body);
   const dragLens = newestOnly(position => setLens({ position }));
   on(document, 'input', ({ target: { id, value, nextElementSibling: beside } }) => {
@@ -109,6 +114,16 @@
     if (isSweeping && !l.sweep) renew('lens-said');
     isSweeping = !!l.sweep;
   };
+  // The parts are fetched again only after somebody has set another light or view. `luma` changes by itself.
+  let known = '';
+  const lookAtLight = async () => {
+    try {
+      const [{ luma, ...light }, view] = await Promise.all(['light', 'picture'].map(path => send('GET', path)));
+      const now = JSON.stringify([light, view]);
+      if (known && now !== known) await renew('everyone', ...LIGHT);
+      known = now;
+    } catch { /* the next time */ }
+  };
   const isSeen = e => e?.checkVisibility() && !document.hidden && e.getBoundingClientRect().top < innerHeight;
   setInterval(() => {
     if (document.hidden) return;
@@ -117,6 +132,6 @@
     const isDue = document.body.dataset.look === 'paused' ? turn % 8 === 0 : isSeen($('lens-form'));
     if ($('lens') && (isSweeping || isDue)) lookThrough();
     const isOpen = $('everyone') && (cards?.open || $('turn').open);
-    if (turn % 2 === 0 && (isSeen($('light')) || (turn % 8 === 0 && isOpen))) renew('everyone', ...LIGHT);
+    if (turn % 2 === 0 && (isSeen($('light')) || (turn % 8 === 0 && isOpen))) lookAtLight();
   }, 500);
 }

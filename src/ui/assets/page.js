@@ -195,10 +195,9 @@ const follow = async (from, by, address, options) => {
     const said = ids.map(id => el(id)?.querySelector('[role=status], [role=alert]')?.textContent);
     put('news', said.filter(Boolean).join(' '));
   } catch (e) {
-    failed.textContent = e.message;
-    failed.classList.add('bad');
-  }
-  from.ariaBusy = null;
+    failed?.classList.add('bad');
+    put(failed?.id || 'news', e.message);
+  } finally { from.ariaBusy = null; }
 };
 const submit = (form, by) => {
   const address = by?.getAttribute('formaction') ?? form.getAttribute('action');
@@ -207,7 +206,8 @@ const submit = (form, by) => {
 };
 on(document, 'submit', e => {
   const { target: form, submitter: by, defaultPrevented } = e;
-  if (defaultPrevented || !(by ?? form).closest('[data-swap]')?.dataset.swap) return;
+  // A page without the parts, such as a question of its own, leaves the form to the browser.
+  if (defaultPrevented || !(by ?? form).closest('[data-swap]')?.dataset.swap.split(' ').some(el)) return;
   e.preventDefault();
   submit(form, by);
 });

@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 
 use crate::base::json;
 use crate::store::{OccupancyRow, Scene, ZoneRow};
+use crate::ui::format::sentence;
 
 json::words! {
     AlertKind { Camera "camera", Counting "counting", Storage "storage", Clock "clock", Password "password" }
@@ -237,7 +238,7 @@ impl ReturnedForm {
     /// The reason and the remedy in one line.
     pub fn said(&self) -> String {
         let Some(RefusalReason { detail, hint, .. }) = &self.refusal else { return String::new() };
-        if hint.is_empty() { detail.clone() } else { format!("{detail}: {hint}") }
+        [detail, hint].map(|part| sentence(part)).join(" ").trim_end().to_owned()
     }
 }
 
