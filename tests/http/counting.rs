@@ -820,6 +820,15 @@ fn pages_and_their_forms() {
     let equal = served.send("POST", "/api/v1/lines", FORM, "next=lines&name=Second&ax=50&ay=50&bx=50&by=50");
     assert_eq!(equal.status, 422);
     assert!(equal.text().contains("Second"), "the typed text is there again");
+    let form = format!("next=lines&name={}&ax=500&ay=50&bx=50&by=50&in_name=x&out_name=x", "n".repeat(61));
+    let wrong = served.send("POST", "/api/v1/lines", FORM, &form);
+    let invalid = wrong.text().matches("aria-invalid=\"true\"").count();
+    assert_eq!((wrong.status, invalid), (422, 3), "name, end a and direction out: {}", wrong.text());
+    assert!(
+        wrong.text().contains("is too long") && wrong.text().contains("have the same name"),
+        "{}",
+        wrong.text()
+    );
     // The form has tenths of a per cent. Renaming a line does not move it.
     let fine = json!({"name": "Fine", "a": [-0.12345, 0.5], "b": [1.2, 0.33333]});
     let fine = served.send("POST", "/api/v1/lines", JSON, &fine.to_string()).json();

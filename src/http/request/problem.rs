@@ -392,8 +392,16 @@ impl From<EditError> for Problem {
             }
             EditError::Pinned { .. } | EditError::Drawn { .. } => Problem::new(StatusCode::CONFLICT, detail),
             EditError::Wrong { field: "", .. } => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
-            EditError::Wrong { field, range, .. } => {
-                let wrong = WrongField { field: field.to_owned(), range, ..WrongField::default() };
+            EditError::Wrong { field, range, others, .. } => {
+                let of = |(field, words): (&str, String)| WrongValueOf {
+                    path: field.to_owned(),
+                    given: String::new(),
+                    message: words,
+                    hint: None,
+                };
+                let first = (!others.is_empty()).then(|| of((field, detail.clone())));
+                let errors = first.into_iter().chain(others.into_iter().map(of)).collect();
+                let wrong = WrongField { field: field.to_owned(), range, errors, ..WrongField::default() };
                 let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
                 Problem { wrong: Some(Box::new(wrong)), ..problem }
             }

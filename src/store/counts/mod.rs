@@ -162,6 +162,8 @@ pub enum EditError {
         range: String,
         /// The message.
         words: String,
+        /// Other wrong values, each with its message.
+        others: Vec<(&'static str, String)>,
     },
     /// An error of `counts.db` itself.
     #[error(transparent)]
@@ -175,7 +177,23 @@ impl EditError {
         range: impl Into<String>,
         words: impl Into<String>,
     ) -> EditError {
-        EditError::Wrong { field, range: range.into(), words: words.into() }
+        EditError::Wrong { field, range: range.into(), words: words.into(), others: Vec::new() }
+    }
+
+    /// The first of these errors, with the others in it.
+    ///
+    /// # Errors
+    /// There is one.
+    pub(super) fn all<const N: usize>(checks: [Result<(), EditError>; N]) -> Result<(), EditError> {
+        let mut found = checks.into_iter().filter_map(Result::err);
+        let Some(mut first) = found.next() else { return Ok(()) };
+        if let EditError::Wrong { others, .. } = &mut first {
+            others.extend(found.filter_map(|other| match other {
+                EditError::Wrong { field, words, .. } => Some((field, words)),
+                _ => None,
+            }));
+        }
+        Err(first)
     }
 
     /// A draft that is wrong as a whole.

@@ -1,7 +1,11 @@
 //! Parts that the forms of lines and zones share.
 
-use crate::ui::escape::Text;
+use std::iter;
+
+use crate::ui::escape::{MarkedText, Text};
+use crate::ui::facts::RefusalReason;
 use crate::ui::form::{field, form_to};
+use crate::ui::format::{capital, sentence};
 
 /// The start of a line's or zone's form, with the button that Enter presses.
 pub(super) fn shape_form(kind: &str, id: Option<u64>, version: Option<u64>) -> String {
@@ -23,6 +27,15 @@ pub(super) fn named(fields: &[(String, String)], name: &str) -> String {
 pub(super) fn class_names(fields: &[(String, String)]) -> Vec<String> {
     let ticked = fields.iter().filter(|(own, value)| own == "classes" && !value.trim().is_empty());
     ticked.map(|(_, value)| value.trim().to_owned()).collect()
+}
+
+/// The reasons of a refusal and its remedy, in sentences, as HTML.
+pub(super) fn reasons(why: &RefusalReason) -> String {
+    // With several wrong fields, the detail is the first one's.
+    let others = why.errors.iter().skip(1).map(|(_, words)| sentence(&capital(words)));
+    let all: Vec<String> =
+        iter::once(sentence(&why.detail)).chain(others).chain([sentence(&why.hint)]).collect();
+    MarkedText(all.join(" ").trim_end()).to_string()
 }
 
 /// Instructions for drawing, with and without a script.

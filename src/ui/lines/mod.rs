@@ -10,11 +10,11 @@ pub mod zones;
 use std::fmt::Write;
 
 use crate::store::{LineDraft, LineRow, TallyRow};
-use crate::ui::escape::{MarkedText, Text};
+use crate::ui::escape::Text;
 use crate::ui::facts::{CountingReport, Head, LocalClock, Reader, RefusalReason, ReturnedForm, ZoneNow};
-use crate::ui::format::{capital, sentence};
+use crate::ui::format::capital;
 use crate::ui::frame::{PageFrame, Tab, options};
-use form::{ask_to_delete, class_names, how_to_draw, named};
+use form::{ask_to_delete, class_names, how_to_draw, named, reasons};
 use zones::ZoneForm;
 
 /// Data of the line editor.
@@ -52,9 +52,16 @@ impl ShapeForm {
 }
 
 impl LinesPage {
-    /// The name of the wrong field; empty if it is no single one.
+    /// The name of the first wrong field; empty if it is none.
     fn invalid(&self) -> &str {
         self.refused.as_ref().map_or("", |(_, refused)| &refused.field)
+    }
+
+    /// The attributes of the field `name`.
+    fn mark(&self, name: &str) -> &'static str {
+        let Some((_, refused)) = &self.refused else { return "" };
+        let is_wrong = refused.field == name || refused.errors.iter().any(|(field, _)| field == name);
+        if is_wrong { INVALID } else { "" }
     }
 }
 
@@ -207,14 +214,7 @@ pub fn lines_page(page: &LinesPage) -> String {
             edited.address()
         ),
     };
-    let refused = page.refused.as_ref().map(|(_, why)| {
-        let hint = if why.hint.is_empty() {
-            String::new()
-        } else {
-            format!(" {}", MarkedText(&sentence(&why.hint)))
-        };
-        format!("{}{hint}", MarkedText(&sentence(&why.detail)))
-    });
+    let refused = page.refused.as_ref().map(|(_, why)| reasons(why));
     let (others, own) = edited.drawn(page, size);
     let main = format!(
         include_str!("lines.html"),
@@ -241,7 +241,7 @@ pub fn lines_page(page: &LinesPage) -> String {
             ShapeForm::Line(form) if edited.is_shown_only() => line_facts(form, &edited.origin()),
             ShapeForm::Zone(form) if edited.is_shown_only() => zones::facts(form, &edited.origin()),
             ShapeForm::Line(form) => editor(page, form, &edited.title),
-            ShapeForm::Zone(form) => zones::editor(page, form, &edited.title, page.invalid()),
+            ShapeForm::Zone(form) => zones::editor(page, form, &edited.title),
         },
     );
     PageFrame::new(&page.head, Tab::Lines, "Lines & zones", &["page.js", "head.js", "lines.js"]).render(&main)
@@ -506,8 +506,8 @@ fn line_facts(form: &LineForm, origin: &str) -> String {
 fn editor(page: &LinesPage, form: &LineForm, title: &str) -> String {
     let ends = || [form.a[0], form.a[1], form.b[0], form.b[1]].map(percent);
     let [ax, ay, bx, by] = form.typed.clone().unwrap_or_else(ends);
-    let invalid = |name: &str| if page.invalid() == name { INVALID } else { "" };
-    let is_wrong_inside = ["a", "b", "anchor", "recrossing"].contains(&page.invalid());
+    let invalid = |name: &str| page.mark(name);
+    let is_wrong_inside = ["a", "b", "anchor", "recrossing"].iter().any(|name| !invalid(name).is_empty());
     let delete = match form.id {
         Some(_) => format!(
             "<details><summary>Delete this line</summary>{}</details>",

@@ -132,7 +132,7 @@ pub(super) fn facts(form: &ZoneForm, origin: &str) -> String {
     )
 }
 
-pub(super) fn editor(page: &LinesPage, form: &ZoneForm, title: &str, invalid: &str) -> String {
+pub(super) fn editor(page: &LinesPage, form: &ZoneForm, title: &str) -> String {
     let delete = match form.id {
         Some(_) => format!(
             "<details><summary>Delete this zone</summary>{}</details>",
@@ -145,9 +145,9 @@ pub(super) fn editor(page: &LinesPage, form: &ZoneForm, title: &str, invalid: &s
         form = shape_form("zone", form.id, form.version),
         title = Text(title),
         name = Text(&form.name),
-        name_invalid = if invalid == "name" { super::INVALID } else { "" },
-        points_invalid = if invalid == "points" { super::INVALID } else { "" },
-        advanced_open = if invalid == "points" || form.anchor != "bottom" { " open" } else { "" },
+        name_invalid = page.mark("name"),
+        points_invalid = page.mark("points"),
+        advanced_open = if !page.mark("points").is_empty() || form.anchor != "bottom" { " open" } else { "" },
         kinds = options(
             &[("", "counts what is inside"), ("1", "excludes: nothing in it is followed or counted")],
             if form.exclude { "1" } else { "" },

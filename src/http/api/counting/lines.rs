@@ -81,10 +81,10 @@ fn draft(fields: &Fields, base: Option<&LineDraft>, typed: Option<&LineForm>) ->
 fn refused(error: EditError, fields: &Fields) -> Problem {
     let is_sent = |key: &str| fields.get(key).is_some();
     let error = match error {
-        EditError::Wrong { field, range, words } => {
+        EditError::Wrong { field, range, words, others } => {
             let other = TOGETHER.iter().find(|(first, second)| *second == field && is_sent(first));
             let field = other.filter(|_| !is_sent(field)).map_or(field, |(first, _)| *first);
-            EditError::Wrong { field, range, words }
+            EditError::Wrong { field, range, words, others }
         }
         error => error,
     };

@@ -27,8 +27,8 @@ const PLACE: &str = "[x, y] in fractions of the picture, each from -1 to 2";
 /// The draft with trimmed names, if it is a valid line.
 pub fn line(draft: LineDraft) -> Result<LineDraft, EditError> {
     let [a, b] = [draft.a, draft.b].map(|[x, y]| Point::new(x as f32, y as f32));
-    let name = name("name", "line", &draft.name, LONGEST_NAME)?;
-    if let Err(error) = CountingLine::new(LineId(0), name.as_str(), a, b) {
+    let name = name("name", "line", &draft.name, LONGEST_NAME);
+    let ends = CountingLine::new(LineId(0), draft.name.as_str(), a, b).map(drop).map_err(|error| {
         let (field, range) = match error {
             LineError::EqualEnds => ("b", APART),
             // Both ends may be wrong; the first is reported.
@@ -36,43 +36,59 @@ pub fn line(draft: LineDraft) -> Result<LineDraft, EditError> {
             _ if !is_in_unit_square(b) => ("b", PLACE),
             _ => ("b", ON_PICTURE),
         };
-        return Err(EditError::out_of_range(field, range, error.to_string()));
-    }
-    let in_name = self::name("in_name", "direction", &draft.in_name, LONGEST_DIRECTION)?;
-    let out_name = self::name("out_name", "direction", &draft.out_name, LONGEST_DIRECTION)?;
-    if in_name == out_name {
-        let words = "both directions have the same name; give each its own";
-        return Err(EditError::out_of_range("out_name", OWN_NAME, words));
-    }
-    Ok(LineDraft { name, in_name, out_name, classes: classes(draft.classes)?, ..draft })
+        EditError::out_of_range(field, range, error.to_string())
+    });
+    let in_name = self::name("in_name", "direction", &draft.in_name, LONGEST_DIRECTION);
+    let out_name = self::name("out_name", "direction", &draft.out_name, LONGEST_DIRECTION);
+    let apart = match (&in_name, &out_name) {
+        (Ok(into), Ok(out)) if into == out => {
+            let words = "both directions have the same name; give each its own";
+            Err(EditError::out_of_range("out_name", OWN_NAME, words))
+        }
+        _ => Ok(()),
+    };
+    let classes = classes(draft.classes);
+    EditError::all([fault(&name), ends, fault(&in_name), fault(&out_name), apart, fault(&classes)])?;
+    Ok(LineDraft { name: name?, in_name: in_name?, out_name: out_name?, classes: classes?, ..draft })
 }
 
 /// The draft with trimmed names, if it is a valid zone.
 pub fn zone(draft: ZoneDraft) -> Result<ZoneDraft, EditError> {
-    let name = name("name", "zone", &draft.name, LONGEST_NAME)?;
+    let name = name("name", "zone", &draft.name, LONGEST_NAME);
+    let classes = classes(draft.classes);
+    EditError::all([fault(&name), corners(&draft.points), fault(&classes)])?;
+    Ok(ZoneDraft { name: name?, classes: classes?, ..draft })
+}
+
+/// Checks the outline of a zone.
+fn corners(points: &[[f64; 2]]) -> Result<(), EditError> {
     let range = format!(
         "a list of 3 to {MOST_CORNERS} [x, y] in fractions of the picture, each from -1 to 2, not all on one line and \
          not all beyond one edge"
     );
     let wrong = |words: String| EditError::out_of_range("points", range.as_str(), words);
-    if draft.points.len() > MOST_CORNERS {
-        let has = draft.points.len();
+    if points.len() > MOST_CORNERS {
+        let has = points.len();
         return Err(wrong(format!("a zone has at most {MOST_CORNERS} corners, not {has}")));
     }
-    let corners: Vec<Point> = draft.points.iter().map(|&[x, y]| Point::new(x as f32, y as f32)).collect();
+    let corners: Vec<Point> = points.iter().map(|&[x, y]| Point::new(x as f32, y as f32)).collect();
     // With all corners beyond one edge, no part of the zone is in the picture.
     let is_beyond =
         [|p: &Point| p.x < 0.0, |p: &Point| p.x > 1.0, |p: &Point| p.y < 0.0, |p: &Point| p.y > 1.0]
             .iter()
             .any(|beyond| !corners.is_empty() && corners.iter().all(beyond));
     Polygon::new(corners).map_err(|error| wrong(error.to_string()))?;
-    if outline::crosses_itself(&draft.points) {
+    if outline::crosses_itself(points) {
         return Err(wrong(format!("the outline of the zone {}", outline::CROSSES_ITSELF)));
     }
     if is_beyond {
         return Err(wrong(String::from("the zone is outside the picture; coordinates go from 0 to 1")));
     }
-    Ok(ZoneDraft { name, classes: classes(draft.classes)?, ..draft })
+    Ok(())
+}
+
+fn fault<T>(checked: &Result<T, EditError>) -> Result<(), EditError> {
+    checked.as_ref().map(drop).map_err(Clone::clone)
 }
 
 fn is_in_unit_square(point: Point) -> bool {
