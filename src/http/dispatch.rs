@@ -201,14 +201,14 @@ impl Arrival {
     /// session has ended: fields from a browser are read with the limits of `POST /sign-in`, so that typed text is
     /// not lost. Those from a program are not.
     async fn take_form(&mut self, body: Incoming) -> Result<(Option<FormPost>, Sent), EarlyEnd> {
-        match forms::kind(&self.method, &self.uri, &self.headers, &body, MAX_BODY) {
+        match forms::kind(&self.method, &self.uri, &self.headers) {
             Some(FormKind::File) => {
                 let form = FormPost::read(ROUTES, &Query::parse(self.uri.query().unwrap_or_default()))?;
                 self.uri = forms::without_next(&self.uri);
                 Ok((form, Sent::Coming(body)))
             }
             Some(FormKind::Fields)
-                if !self.is_long_body_taken()
+                if !self.is_body_taken_whole(&body)
                     && (self.site.auth.is_open()
                         || self.site.is_known(&self.caller())
                         || sign_in::is_browser(&self.headers)) =>
@@ -224,11 +224,17 @@ impl Arrival {
         }
     }
 
-    /// True if this address takes a file or a long document: then the body is one, whatever its type. `curl
+    /// True if this address takes a file, or this body is a long document for it, whatever its type is: `curl
     /// --data-binary` calls every body a form.
-    fn is_long_body_taken(&self) -> bool {
+    fn is_body_taken_whole(&self, body: &Incoming) -> bool {
+        let is_long = || body.size_hint().upper().is_none_or(|len| len > MAX_BODY as u64);
         let found = find(ROUTES, &self.method, self.uri.path());
-        matches!(found, Ok(Found::Route(route, _)) if matches!(route.doc.body, Wanted::File | Wanted::LongJson(..)))
+        let Ok(Found::Route(route, _)) = found else { return false };
+        match route.doc.body {
+            Wanted::File => true,
+            Wanted::LongJson(..) => is_long(),
+            _ => false,
+        }
     }
 
     /// Answers a page's form with a page, on success and on failure.

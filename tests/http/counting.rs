@@ -833,6 +833,8 @@ fn pages_and_their_forms() {
     let fine = json!({"name": "Fine", "a": [-0.12345, 0.5], "b": [1.2, 0.33333]});
     let fine = served.send("POST", "/api/v1/lines", JSON, &fine.to_string()).json();
     let path = format!("/api/v1/lines/{}", fine["id"]);
+    let long = format!("_method=put&next=lines&name={}", "n".repeat(70_000));
+    assert_eq!(served.send("POST", &path, FORM, &long).status, 413);
     let form = "_method=put&next=lines&_version=1&name=Finer&ax=-12.3&ay=50.0&bx=120.0&by=33.3";
     assert_eq!(served.send("POST", &path, FORM, form).status, 303);
     let renamed = served.get(&path).json();

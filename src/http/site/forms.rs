@@ -6,7 +6,6 @@
 //! values ([`ReturnedForm`]). A form with a file names `next` in its query, because its body is streamed.
 
 use bytes::Bytes;
-use hyper::body::{Body as _, Incoming};
 use hyper::header::{
     CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_TYPE, HeaderValue, IF_MATCH,
     IF_NONE_MATCH, LOCATION,
@@ -60,13 +59,7 @@ pub struct FormPost {
 }
 
 /// How the request would carry a page's form, if it may be one: only its fields can tell.
-pub fn kind(
-    method: &Method,
-    uri: &Uri,
-    headers: &HeaderMap,
-    body: &Incoming,
-    most: usize,
-) -> Option<FormKind> {
+pub fn kind(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<FormKind> {
     if *method != Method::POST || !uri.path().starts_with("/api/") {
         return None;
     }
@@ -74,10 +67,8 @@ pub fn kind(
     if boundary(kind).is_some() {
         return Some(FormKind::File);
     }
-    let is_form =
-        kind.split(';').next().is_some_and(|kind| kind.trim() == "application/x-www-form-urlencoded");
-    let is_short = body.size_hint().upper().is_some_and(|len| len <= most as u64);
-    (is_form && is_short).then_some(FormKind::Fields)
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("application/x-www-form-urlencoded").then_some(FormKind::Fields)
 }
 
 impl FormPost {

@@ -120,7 +120,7 @@
     try {
       const [{ luma, ...light }, view] = await Promise.all(['light', 'picture'].map(path => send('GET', path)));
       const now = JSON.stringify([light, view]);
-      if (known && now !== known) await renew('everyone', ...LIGHT);
+      if (now !== known) await renew('everyone', ...LIGHT);
       known = now;
     } catch { /* the next time */ }
   };
