@@ -71,7 +71,7 @@ def on_the_camera(server, folder):
     with Session(server, "MJPG", folder, 1280, 720) as session:
         if server is not WITHOUT:
             deadline = time.monotonic() + 60
-            while asked("/api/v1/state")["counting"]["word"] != "counting" or asked("/api/v1/model")["looks_per_second"] < 1:
+            while asked("/api/v1/state")["counting"]["state"] != "counting" or asked("/api/v1/model")["detections_per_second"] < 1:
                 if time.monotonic() > deadline:
                     sys.exit(f"it does not count: {asked('/api/v1/state')['counting']}")
                 time.sleep(0.2)
@@ -79,10 +79,10 @@ def on_the_camera(server, folder):
         row = session.watch(1)
         if server is not WITHOUT:
             model = asked("/api/v1/model")
-            row["looks"] = model["looks_per_second"]
-            row["look_ms"] = model["look_ms"]
+            row["looks"] = model["detections_per_second"]
+            row["detection_ms"] = model["detection_ms"]
             row["inference_ms"] = model["inference_ms"]
-            row["around_percent"] = 100 * (model["look_ms"] - model["inference_ms"]) / model["inference_ms"]
+            row["around_percent"] = 100 * (model["detection_ms"] - model["inference_ms"]) / model["inference_ms"]
     return row
 
 
@@ -139,7 +139,7 @@ def report(rows, crowd, ledger, engine):
     for measure, title in [
         ("p50_ms", "latency p50, 1 viewer, ms"), ("p99_ms", "latency p99, 1 viewer, ms"),
         ("cpu_ms", "CPU of the daemon per picture, ms"), ("rss_mib", "RSS, MiB"), ("looks", "detections per second"),
-        ("look_ms", "a look, ms"), ("inference_ms", "inference in it (motion: all of the detector), ms"),
+        ("detection_ms", "a look, ms"), ("inference_ms", "inference in it (motion: all of the detector), ms"),
     ]:  # fmt: skip
         cells = [spread(of(s, measure)) if measure in rows[s.name][0] else "–" for s in (WITHOUT, MODEL, MOTION)]
         lines.append(f"| {title} | {' | '.join(cells)} |")

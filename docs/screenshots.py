@@ -59,7 +59,7 @@ def wait_for(what, is_so, seconds=120):
 
 
 def wait_for_counting(address):
-    wait_for("counting", lambda: ask("GET", f"{address}/api/v1/state")["counting"]["word"] == "counting")
+    wait_for("counting", lambda: ask("GET", f"{address}/api/v1/state")["counting"]["state"] == "counting")
 
 
 def end_welcome(address):

@@ -249,8 +249,7 @@ impl Visited {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             let state = self.daemon.state();
-            if state["state"] == "asleep" && state["viewers"] == 0 && state["connections"].as_u64() <= Some(1)
-            {
+            if state["state"] == "idle" && state["viewers"] == 0 && state["connections"].as_u64() <= Some(1) {
                 break;
             }
             assert!(Instant::now() < deadline, "it does not come to rest: {state}");

@@ -109,9 +109,9 @@ pub fn status_text(
             format!("{state}; recording {} with gaps: {}", now.name, why.replace(['\n', '\r'], " "))
         }
     };
-    match counting.word {
+    match counting.state {
         "counting" => format!("{state}; counting"),
-        "trouble" => format!("{state}; not counting: {}", counting.reason.replace(['\n', '\r'], " ")),
+        "fault" => format!("{state}; not counting: {}", counting.reason.replace(['\n', '\r'], " ")),
         _ => state,
     }
 }
@@ -221,8 +221,8 @@ mod tests {
 
     fn counting(word: &'static str) -> CountingStatus {
         CountingStatus {
-            word,
-            reason: if word == "trouble" { String::from("No such\nmodel.") } else { String::new() },
+            state: word,
+            reason: if word == "fault" { String::from("No such\nmodel.") } else { String::new() },
             ..CountingStatus::default()
         }
     }
@@ -256,7 +256,7 @@ mod tests {
         let line =
             |word| status_text(&status(CameraState::Live), 0, &counting(word), &RecordingStatus::default());
         assert_eq!(line("counting"), "Live: /dev/video0, 1280 × 720; counting");
-        assert_eq!(line("trouble"), "Live: /dev/video0, 1280 × 720; not counting: No such model.");
+        assert_eq!(line("fault"), "Live: /dev/video0, 1280 × 720; not counting: No such model.");
     }
 
     #[test]

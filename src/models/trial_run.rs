@@ -30,7 +30,7 @@ pub struct Proof {
     /// Width and height of the network's input in pixels.
     pub input: (u32, u32),
     /// Time of the detection, from small picture to boxes, in milliseconds. A network's first run is its slowest.
-    pub look_ms: f64,
+    pub detection_ms: f64,
     /// Detections above `sure_score`, the highest score first.
     pub seen: Vec<ProofRun>,
     /// The score (0–1) from which a detection counts as sure.
@@ -66,7 +66,7 @@ pub(super) fn prove_model(
     let mut found = Vec::new();
     let begun = clock::monotonic_us();
     detector.detect(&image, &mut found)?;
-    let look_ms = (clock::monotonic_us() - begun) as f64 / 1000.0;
+    let detection_ms = (clock::monotonic_us() - begun) as f64 / 1000.0;
     let options = detector.options();
     // Too many sure detections: the values read as scores are something else.
     let sure = found.iter().filter(|detection| detection.score >= options.tracker.sure_score).count();
@@ -111,7 +111,7 @@ pub(super) fn prove_model(
         picture: what,
         of: image.of,
         input: (detector.input().width, detector.input().height),
-        look_ms,
+        detection_ms,
         seen: seen.collect(),
         sure_score: options.tracker.sure_score,
     })

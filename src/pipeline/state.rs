@@ -21,8 +21,8 @@ impl CameraState {
     /// A lower-case word for programs.
     pub fn as_str(&self) -> &'static str {
         match self {
-            CameraState::Asleep => "asleep",
-            CameraState::Waking => "waking",
+            CameraState::Asleep => "idle",
+            CameraState::Waking => "starting",
             CameraState::Live => "live",
             CameraState::Trouble(trouble) => trouble.kind.as_str(),
             CameraState::Paused => "paused",
@@ -31,7 +31,7 @@ impl CameraState {
 
     /// Every word that [`CameraState::as_str`] returns.
     pub fn all_names() -> impl Iterator<Item = &'static str> {
-        ["asleep", "waking", "live", "paused"]
+        ["idle", "starting", "live", "paused"]
             .into_iter()
             .chain(SourceErrorKind::ALL.iter().map(|kind| kind.as_str()))
     }

@@ -55,7 +55,7 @@ fn remedy(alert: &Alert) -> Option<(&'static str, &'static str)> {
         (AlertKind::Counting, "no_model" | "detector") => ("models", "Choose a model"),
         (AlertKind::Counting, "no_class") => ("lines", "Choose other classes"),
         // No page repairs a database. A full disk has its own alert.
-        (AlertKind::Counting, "ledger") => return None,
+        (AlertKind::Counting, "counts_db") => return None,
         (AlertKind::Counting, _) => ("diagnosis", "Look at the diagnosis"),
         (AlertKind::Storage, "full") => ("media", "Free space"),
         (AlertKind::Storage, _) => ("database", "Look at the database"),
@@ -126,7 +126,7 @@ mod tests {
             ..alert(AlertKind::Storage, "full")
         };
         let html = banner(
-            &[alert(AlertKind::Counting, "ledger"), full, alert(AlertKind::Password, "")],
+            &[alert(AlertKind::Counting, "counts_db"), full, alert(AlertKind::Password, "")],
             Reader::Admin,
         );
         let (counts_db, disk) = html.split_once("<b>Disk full</b>").unwrap_or_default();

@@ -89,7 +89,9 @@ pub(super) fn not_counted_reason(word: &str) -> String {
         "no_line" => "no line".into(),
         "no_class" => "class not detected".into(),
         "no_model" => "no usable model".into(),
-        "asleep" | "waking" => "waiting for the camera".into(),
+        // Builds before 0.1.0 wrote "asleep", "waking" and "ledger".
+        "idle" | "starting" | "asleep" | "waking" => "waiting for the camera".into(),
+        "counts_db" | "ledger" => "counts.db not writable".into(),
         word => match SourceErrorKind::ALL.into_iter().find(|kind| kind.as_str() == word) {
             Some(kind) => kind.headline().to_lowercase(),
             None => word.replace('_', " "),

@@ -143,8 +143,8 @@ impl<'a> PageFrame<'a> {
 pub(super) fn state_class(state: &str) -> &'static str {
     match state {
         "live" => "live",
-        "asleep" => "asleep",
-        "waking" => "waking",
+        "idle" => "idle",
+        "starting" => "starting",
         "paused" => "paused",
         _ => "trouble",
     }

@@ -1134,5 +1134,5 @@ fn a_control_that_cannot_be_stored_is_set_and_the_page_says_so() {
     assert_eq!(sent.status, 303, "{}", sent.text());
     assert_eq!(control(&daemon, "focus_automatic_continuous"), false);
     let page = client::get(daemon.address, "/settings");
-    assert!(page.text().contains("id=\"unkept\"") && page.text().contains("is not kept"), "{}", page.text());
+    assert!(page.text().contains("id=\"unsaved\"") && page.text().contains("is not kept"), "{}", page.text());
 }

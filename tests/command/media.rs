@@ -310,7 +310,7 @@ fn damage_is_reported_and_exits_with_1() {
     assert!(out.contains("wrong: ") && out.contains("check --repair"), "{out}");
     let (code, out, err) = items.run(&["media", "check", "--repair"]);
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
-    assert!(out.contains("mended: ") && out.ends_with("no faults\n"), "{out}");
+    assert!(out.contains("repaired: ") && out.ends_with("no faults\n"), "{out}");
     // A file that is no database is reported, and left as it is.
     fs::write(&file, "no database at all ".repeat(1000)).unwrap();
     let (code, _, _) = items.run(&["media", "check", "--repair"]);

@@ -118,7 +118,7 @@ fn the_list_has_installed_and_downloadable_models() {
     let list = run.json(&["list"]);
     assert_eq!(list["items"][0]["labels"][0], "person");
     assert_eq!(list["items"][0]["problem"], Value::Null);
-    assert_eq!(list["catalogue"][0]["here"], false);
+    assert_eq!(list["catalogue"][0]["installed"], false);
 }
 
 #[test]
@@ -284,7 +284,7 @@ fn yolox_is_recognised_without_a_description() {
     let added = run.json(&["add", path.to_str().unwrap()]);
     assert_eq!((&added["name"], &added["family"]), (&"yolox_nano_416".into(), &"yolox".into()));
     assert_eq!((&added["classes"], &added["input"][0]), (&80.into(), &416.into()));
-    assert_eq!(run.json(&["list"])["catalogue"][0]["here"], true);
+    assert_eq!(run.json(&["list"])["catalogue"][0]["installed"], true);
 
     // The guess for an unknown file equals the catalogue's description of this one.
     let known = fs::read_to_string(run.folder.path().join("data/models/yolox_nano_416.toml")).unwrap();

@@ -62,7 +62,7 @@ fn files_of_the_daemon_are_private() {
     send(&daemon, "POST", "/api/v1/lines", &json!({"name": "door", "a": [0.5, 1.0], "b": [0.5, 0.0]}));
     send(&daemon, "POST", "/api/v1/snapshots", &json!({}));
     send(&daemon, "POST", "/api/v1/recordings", &json!({}));
-    wait_until("it counts", || daemon.state()["counting"]["word"] == "counting");
+    wait_until("it counts", || daemon.state()["counting"]["state"] == "counting");
     send(&daemon, "POST", "/api/v1/recording/stop", &json!({}));
     send(&daemon, "PATCH", "/api/v1/settings", &json!({"stream.quality": 70}));
     send(&daemon, "PUT", "/api/v1/password", &json!({"password": "correct horse"}));

@@ -126,7 +126,7 @@ def wait_told(run):
     def found():
         state = run.site.try_state()
         counting, storage = state.get("counting") or {}, state.get("storage") or {}
-        words = (counting.get("word") == "trouble" and counting.get("reason"), storage.get("trouble"))
+        words = (counting.get("state") == "fault" and counting.get("reason"), storage.get("fault"))
         text = read(run)
         return words if all(words) and all(has(text, one) for one in words) else None
     return wait_for("a page that says why nothing is counted or kept", found, 60)
@@ -239,7 +239,7 @@ def mended(run, told, is_new=True):
 
     def keeps():
         state = run.site.try_state()
-        if not state or state["counting"]["word"] == "trouble" or (state["storage"] or {}).get("trouble"):
+        if not state or state["counting"]["state"] == "fault" or (state["storage"] or {}).get("fault"):
             return None
         if is_new:
             line = run.journal("other machines is")
@@ -304,7 +304,7 @@ def clock_is_wrong(run):
     said = wait_status(run, wrong)
     wait_page(run, wrong)
     found = [one for one in run.site.json("/api/v1/diagnosis")["items"] if one["name"] == "clock"]
-    if len(found) != 1 or found[0]["state"] != "bad" or "1970-01-02" not in found[0]["said"]:
+    if len(found) != 1 or found[0]["state"] != "bad" or "1970-01-02" not in found[0]["message"]:
         raise Failure(f"the diagnosis says of the clock: {found}")
     item = run.site.send("POST", "/api/v1/snapshots", {"name": "early.jpg"})
     if item["time_sure"]:
@@ -320,7 +320,7 @@ def clock_is_wrong(run):
     journal = run.journal("the clock was set")
     if not journal:
         raise Failure("the journal does not say that the clock was set")
-    run.proved(f"1970: status “{said}”; the page: “the {wrong}”; diagnosis: “{found[0]['said']}”; a snapshot is kept with "
+    run.proved(f"1970: status “{said}”; the page: “the {wrong}”; diagnosis: “{found[0]['message']}”; a snapshot is kept with "
                f"“time_sure”: false, {item['time']}")
     run.proved(f"clock set: status “{line}”, and the page says it no more; the same snapshot is of {now['time']}, sure; "
                f"journal: “{journal}”")

@@ -124,7 +124,7 @@ def cuts(run):
     found = [run.site.json(f"/api/v1/crossings?limit=1&scene={scene}")["items"] for scene in ("camera", "files", "sim")]
     answered, more, took = Answered(max((items[0]["id"] for items in found if items), default=0)), [], []
     for cycle in range(run.cycles):
-        run.wait_state("counting", lambda s: s["counting"]["word"] == "counting", 120)
+        run.wait_state("counting", lambda s: s["counting"]["state"] == "counting", 120)
         began = time.monotonic()
         number, told, crossings = life(run, answered, 10 + cycle % 7)
         run.machine.switch_on()

@@ -90,7 +90,7 @@ def counts_and_records(run):
     digests = begin(run)
     if not run.site.json("/api/v1/lines")["items"]:
         run.site.send("POST", "/api/v1/lines", {"name": "Middle", "a": [0.5, 1.0], "b": [0.5, 0.0]})
-    state = run.wait_state("counting", lambda s: s["counting"]["word"] == "counting", 90)
+    state = run.wait_state("counting", lambda s: s["counting"]["state"] == "counting", 90)
     began = run.site.send("POST", "/api/v1/recordings", {"name": "e2e.mp4"})
     wait_for("60 recorded pictures", lambda: (run.site.state()["recording"]["now"] or {"frames": 0})["frames"] >= 60, 90)
     item = run.site.send("POST", "/api/v1/recording/stop")
@@ -103,7 +103,7 @@ def counts_and_records(run):
         raise Failure("the MP4 lacks frames")
     crossings = wait_for("a crossing", lambda: run.site.json("/api/v1/crossings")["items"], 120)
     totals = run.site.json("/api/v1/counts?from=-1d&bucket=total&by=line")["items"]
-    run.proved(f"counting ({state['counting']['backend']}, {state['counting']['looks_per_second']} detections per second): "
+    run.proved(f"counting ({state['counting']['backend']}, {state['counting']['detections_per_second']} detections per second): "
                f"{len(crossings)} crossings on record, total {json.dumps(totals[0], sort_keys=True)[:120]}")
     run.proved(f"recording “{item['name']}”: {item['frames']} pictures, {item['gaps']} gaps; downloaded as AVI "
                f"(SHA-256 {hashlib.sha256(films['avi']).hexdigest()[:16]}…) and MP4 "
@@ -192,7 +192,7 @@ def hangs(run):
         raise Failure(f"the journal says {stuck!r} and {watchdog!r}")
     # The old process kept counts.db open until its driver answered. The service restarts once more to open it, which
     # disconnects viewers.
-    run.wait_state("an open ledger", lambda s: s["counting"]["word"] != "trouble", 120)
+    run.wait_state("an open counts.db", lambda s: s["counting"]["state"] != "fault", 120)
     viewer = Viewer(run.machine.ports[80])
     run.wait_word("live", 120)
     viewer.wait_more(10, 60, "pictures after the restart")

@@ -542,7 +542,7 @@ fn metrics_of_counting() {
         (format!(r#"tallycam_crossings_total{{{line},direction="out",class="person"}}"#), "2"),
         (format!(r"tallycam_inside{{{line}}}"), "0"),
         (String::from(r#"tallycam_listeners{camera="camera"}"#), "1"),
-        (String::from(r#"tallycam_ledger_healthy{camera="camera"}"#), "1"),
+        (String::from(r#"tallycam_counts_db_healthy{camera="camera"}"#), "1"),
         (String::from(r#"tallycam_crossings_lost_total{camera="camera"}"#), "0"),
         (String::from(r#"tallycam_healthy{camera="camera"}"#), "1"),
     ] {
@@ -552,7 +552,7 @@ fn metrics_of_counting() {
     let samples = text.lines().filter(|line| !line.starts_with('#'));
     let series: Vec<&str> = samples.map(|line| line.rsplit_once(' ').unwrap().0).collect();
     assert_eq!(series.iter().collect::<HashSet<_>>().len(), series.len(), "no series twice:\n{text}");
-    for name in ["tallycam_looks_total", "tallycam_look_seconds", "tallycam_tracks"] {
+    for name in ["tallycam_detections_total", "tallycam_detection_seconds", "tallycam_tracks"] {
         assert!(text.contains(&format!("# TYPE {name} ")), "{name}");
     }
 }
@@ -562,7 +562,7 @@ fn metrics_of_counting() {
 fn walk_until(served: &Counted, what: &str, mut is_enough: impl FnMut() -> bool) {
     let (mut x, mut step, mut seen) = (0.2_f32, 0.02_f32, 0);
     wait_until(what, || {
-        let looks = served.counting.status().looks;
+        let looks = served.counting.status().detections;
         if looks != seen {
             seen = looks;
             x += step;
@@ -581,7 +581,7 @@ fn the_old_programs_count_with_a_line_down_the_middle() {
     let counts = || served.get("/get_counts").text().to_owned();
     assert_eq!(counts(), r#"{"in_count":0,"out_count":0}"#);
     assert_eq!(served.post("/start_stream").text(), r#"{"status":"started"}"#);
-    wait_until("it counts", || served.state()["counting"]["word"] == "counting");
+    wait_until("it counts", || served.state()["counting"]["state"] == "counting");
     walk_until(&served, "somebody has gone both ways", || {
         let now = served.get("/get_counts").json();
         now["in_count"].as_u64() > Some(0) && now["out_count"].as_u64() > Some(0)
@@ -602,7 +602,7 @@ fn a_person_before_the_camera_is_counted_announced_and_shown() {
     let (_cam, served) = counted();
     served.draw("Door");
     let mut listener = served.listen("/api/v1/events?types=crossing,overlay", "");
-    wait_until("it counts", || served.state()["counting"]["word"] == "counting");
+    wait_until("it counts", || served.state()["counting"]["state"] == "counting");
     walk_until(&served, "somebody has crossed", || {
         !served.get("/api/v1/crossings").json()["items"].as_array().unwrap().is_empty()
     });
@@ -636,7 +636,7 @@ fn the_annotated_stream_is_separate_and_counts_towards_max_viewers() {
     wait_until("it has left", || served.state()["viewers"] == 0);
     assert!(number_of(&served.watch("/stream").part().unwrap()).is_some());
     wait_until("it has left, too", || served.state()["viewers"] == 0);
-    wait_until("it counts", || served.state()["counting"]["word"] == "counting");
+    wait_until("it counts", || served.state()["counting"]["state"] == "counting");
     assert_eq!(number_of(&served.watch("/video_feed").part().unwrap()), None);
 }
 

@@ -74,7 +74,7 @@ fn a_new_listener_gets_the_state_and_then_events() {
     served.post("/api/v1/pause");
     loop {
         let state = listener.next("state").data;
-        if state["state"] == "paused" && state["counting"]["word"] == "waiting" {
+        if state["state"] == "paused" && state["counting"]["state"] == "waiting" {
             break;
         }
     }
@@ -126,7 +126,7 @@ fn a_slow_listener_skips_overlays() {
     let served = with_unix(&cam);
     served.draw("Door");
     served.stage.put(Some(0.3));
-    let looks = || served.counting.status().looks;
+    let looks = || served.counting.status().detections;
     let mut slow = served.listen_nearby("/api/v1/events?types=overlay");
     slow.next("overlay");
     let before = looks();

@@ -154,7 +154,7 @@ fn a_strip_that_cannot_be_opened_is_reported_with_a_hint_and_stops_nothing_else(
     let listen = format!("http.listen=[\"{}\"]", daemon.address);
     let on = Command::new(env!("CARGO_BIN_EXE_tallycam")).args(["light", "on", "--set", &listen]).output();
     let (code, out, err) = crate::common::items::output_of(&on.unwrap());
-    assert!(code == 1 && out.contains("trouble: ") && out.contains("/dev/spidev6.3"), "{code}: {out}{err}");
+    assert!(code == 1 && out.contains("fault: ") && out.contains("/dev/spidev6.3"), "{code}: {out}{err}");
     let now = light();
     assert_eq!((&now["reason"], &now["hint"]), (&refused["reason"], &refused["hint"]));
     let found = client::get(daemon.address, "/api/v1/diagnosis").json();

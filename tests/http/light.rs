@@ -79,7 +79,7 @@ impl Set {
             version,
             resolved,
             complaint: String::new(),
-            unkept: String::new(),
+            unsaved: String::new(),
             needs_restart: Vec::new(),
         });
         Ok(Arc::clone(&in_force))
@@ -147,7 +147,7 @@ fn lit_in(folder: &TempDir, keys: &[(&str, &str)], pinned: Option<&'static str>)
         version: 7,
         resolved,
         complaint: String::new(),
-        unkept: String::new(),
+        unsaved: String::new(),
         needs_restart: Vec::new(),
     };
     let set = Set { file, lights: lights.clone(), pinned, in_force: Mutex::new(Arc::new(in_force)) };

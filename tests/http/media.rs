@@ -825,7 +825,7 @@ fn listeners_get_events_of_stored_media() {
     let kept = crate::common::counted::count_and_keep(&TestCam::new());
     let mut listener = kept.listen("/api/v1/events?types=media,recording", "");
     let first = listener.next("media").data;
-    assert_eq!((&first["full"], &first["trouble"]), (&json!(false), &Value::Null));
+    assert_eq!((&first["full"], &first["fault"]), (&json!(false), &Value::Null));
     assert_eq!(listener.next("recording").data["recording"], false);
     let revision = first["revision"].as_u64().unwrap();
     assert_eq!(kept.send("POST", "/api/v1/snapshots", "application/json", "{}").status, 201);

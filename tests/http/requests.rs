@@ -105,13 +105,13 @@ fn pause_and_resume_by_api_and_by_form() {
     assert_eq!((problem.status, problem.header("content-type")), (503, Some("application/problem+json")));
     let hint = "Resume the camera: on the live page, or by POST /api/v1/resume.";
     assert_eq!(problem.json()["hint"], hint);
-    assert_eq!(served.post("/api/v1/resume").json()["state"], "asleep");
+    assert_eq!(served.post("/api/v1/resume").json()["state"], "idle");
     assert_eq!(served.get("/snapshot").status, 200);
     for path in ["/api/v1/pause", "/api/v1/resume"] {
         let answer = served.send("POST", path, "application/x-www-form-urlencoded", "next=.%2F");
         assert_eq!((answer.status, answer.header("location")), (303, Some("../.././")));
     }
-    assert_eq!(served.state()["state"], "asleep");
+    assert_eq!(served.state()["state"], "idle");
 }
 
 #[test]
@@ -450,7 +450,7 @@ impl Preferences for Faulty {
             version: 1,
             resolved,
             complaint: String::new(),
-            unkept: String::new(),
+            unsaved: String::new(),
             needs_restart: Vec::new(),
         })
     }

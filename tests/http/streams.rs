@@ -63,7 +63,7 @@ fn a_card_is_shown_while_the_camera_opens() {
         });
         let mut viewer = served.watch(path);
         assert_eq!(number_of(&viewer.part().unwrap()), None, "{path}: a card");
-        assert_eq!((served.state()["state"].as_str(), cam.opens()), (Some("waking"), 0));
+        assert_eq!((served.state()["state"].as_str(), cam.opens()), (Some("starting"), 0));
         open.send(()).unwrap();
         while number_of(&viewer.part().unwrap()).is_none() {}
     }

@@ -155,7 +155,7 @@ def shows_and_counts(run):
                "them the camera's, byte for byte")
     if not run.site.json("/api/v1/lines")["items"]:
         run.site.send("POST", "/api/v1/lines", {"name": "Middle", "a": [0.5, 1.0], "b": [0.5, 0.0]})
-    run.wait_state("counting", lambda s: s["counting"]["word"] == "counting", 180)
+    run.wait_state("counting", lambda s: s["counting"]["state"] == "counting", 180)
     crossings = wait_for("a crossing", lambda: run.site.json("/api/v1/crossings")["items"], 300)
     run.proved(f"counted: {len(crossings)} crossings on record within a moment, the first {crossings[-1]['class']} {crossings[-1]['direction']}")
     viewer = Viewer(run.machine.ports[80], password=run.site.password)
@@ -180,7 +180,7 @@ def cuts(run):
     newest = [item["id"] for scene in ("camera", "sim") for item in site.json(f"/api/v1/crossings?limit=1&scene={scene}")["items"]]
     answered, more, times = legs_power.Answered(max(newest, default=0)), [], []
     for cut in range(run.cycles):
-        run.wait_state("counting", lambda s: s["counting"]["word"] == "counting", 180)
+        run.wait_state("counting", lambda s: s["counting"]["state"] == "counting", 180)
         number, told, crossings = legs_power.life(run, answered, WANTED + cut % 5)
         run.untouched()
         times.append(machine.switch_on())

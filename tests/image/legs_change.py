@@ -275,7 +275,7 @@ def full_state(run):
     run.guest("dd if=/dev/zero of=/state/full bs=1M 2>/dev/null; dd if=/dev/zero of=/state/full2 bs=1k 2>/dev/null; sync; df -k /state | tail -n 1", 300)
     after = again(run, {"tallycam.toml": OWN.replace("Gate", "Full")})
     said = [line for item in run.site.json("/api/v1/diagnosis", timeout=120)["items"] if item["state"] in ("bad", "warning")
-            for line in [f"{item['name']}: {item['said']}"]]
+            for line in [f"{item['name']}: {item['message']}"]]
     run.proved(f"page after {after:.0f} s; free: {run.guest('df -k --output=avail /state | tail -n 1').strip()} kB; “{'”, “'.join(said)}”")
     failed = run.guest("systemctl --failed --no-legend --plain")
     if failed:

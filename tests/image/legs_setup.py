@@ -86,7 +86,7 @@ def report(run):
 def diagnosis(run):
     """What the page's diagnosis says of the card."""
     items = run.site.json("/api/v1/diagnosis", timeout=120)["items"]
-    return next(item["said"] for item in items if item["name"] == "card")
+    return next(item["message"] for item in items if item["name"] == "card")
 
 
 def setting(run, path):

@@ -108,7 +108,7 @@ fn a_disk_that_fills_up_stops_no_stream_and_no_counting() {
     let storage = || get(daemon.address, "/api/v1/media/storage").json();
     let recording = || get(daemon.address, "/api/v1/recording").json();
     let frames = || recording()["now"]["frames"].as_u64().unwrap_or(0);
-    wait_until("it counts", || figure(&daemon, "tallycam_looks_total") > 5);
+    wait_until("it counts", || figure(&daemon, "tallycam_detections_total") > 5);
     let id = post(&daemon, "/api/v1/recordings")["id"].as_u64().unwrap();
     wait_until("it records", || frames() > 30);
 
@@ -116,7 +116,7 @@ fn a_disk_that_fills_up_stops_no_stream_and_no_counting() {
     wait_until("pictures are dropped", || recording()["dropped"].as_u64() > Some(10));
     let full = storage();
     assert_eq!(full["full"], true, "{full}");
-    let trouble = full["trouble"].as_str().unwrap().to_owned();
+    let trouble = full["fault"].as_str().unwrap().to_owned();
     for page in ["/", "/media"] {
         // It begins a sentence there: all but its first letter is the same.
         assert!(
@@ -131,15 +131,15 @@ fn a_disk_that_fills_up_stops_no_stream_and_no_counting() {
     for _ in 0..30 {
         viewer.part().expect("a picture");
     }
-    let looks = figure(&daemon, "tallycam_looks_total");
-    wait_until("it counts on", || figure(&daemon, "tallycam_looks_total") > looks + 10);
+    let looks = figure(&daemon, "tallycam_detections_total");
+    wait_until("it counts on", || figure(&daemon, "tallycam_detections_total") > looks + 10);
     assert_eq!(recording()["now"]["id"], id, "it is the same recording");
 
     disk.make_room();
-    wait_until("it is well again", || storage()["trouble"].is_null() && recording()["trouble"].is_null());
+    wait_until("it is well again", || storage()["fault"].is_null() && recording()["fault"].is_null());
     let before = frames();
     wait_until("it records on", || frames() > before + 60);
-    wait_until("counts.db is well, too", || figure(&daemon, "tallycam_ledger_healthy") == 1);
+    wait_until("counts.db is well, too", || figure(&daemon, "tallycam_counts_db_healthy") == 1);
     let item = post(&daemon, "/api/v1/recording/stop");
     assert_eq!(item["id"], id);
     assert!(item["gaps"].as_u64() >= Some(1) && item["frames"].as_u64() > Some(90), "{item}");
@@ -249,7 +249,7 @@ fn a_disk_that_cannot_be_written_to_stops_no_stream() {
 
     let daemon = start();
     assert_eq!(list(&daemon), 503);
-    let trouble = daemon.state()["storage"]["trouble"].as_str().unwrap_or_default().to_owned();
+    let trouble = daemon.state()["storage"]["fault"].as_str().unwrap_or_default().to_owned();
     assert!(trouble.to_lowercase().contains("read-only"), "{trouble:?} has no reason");
     let mut viewer = Client::new(TcpStream::connect(daemon.address).unwrap());
     viewer.watch("/stream");

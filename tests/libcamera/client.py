@@ -700,7 +700,7 @@ class DaemonTests(Tests):
             while True:
                 try:
                     state = json.loads(self.get('/api/v1/state'))
-                    if state['state'] == 'live' and state['counting']['word'] == 'counting':
+                    if state['state'] == 'live' and state['counting']['state'] == 'counting':
                         break
                 except urllib.error.URLError:
                     pass

@@ -108,7 +108,7 @@ fn shown(opener: impl Opener + 'static, host: &str) -> String {
     let header = turbojpeg::read_header(&viewer.part().unwrap()).unwrap();
     let first = if (header.width, header.height) == (1280, 720) { "a card first" } else { "no card" };
     let before = served.state()["state"].clone();
-    wait_until("it is live or has a fault", || served.state()["state"] != "waking");
+    wait_until("it is live or has a fault", || served.state()["state"] != "starting");
     let (state, health) = (served.state(), served.get("/health"));
     let text = |key: &str| state[key].as_str().unwrap_or_default().replace(host, "CAMERA");
     let then = [text("headline"), text("reason"), text("hint")].join(" ");
@@ -358,7 +358,7 @@ fn the_page_and_health_agree_on_bad_answers() {
     let agree = || {
         let (before, health, after) = (served.state(), served.get("/health"), served.state());
         let works = |state: &serde_json::Value| state["state"] == "live";
-        if before["state"] == after["state"] && before["state"] != "waking" {
+        if before["state"] == after["state"] && before["state"] != "starting" {
             assert_eq!(health.text() == "True", works(&before), "{before}");
         }
         works(&after)

@@ -231,11 +231,11 @@ impl Bench {
         let mut last = String::new();
         wait_until(&format!("the word is {word}"), || {
             let status = self.status();
-            if last != format!("{}: {}", status.word, status.reason) {
-                last = format!("{}: {}", status.word, status.reason);
+            if last != format!("{}: {}", status.state, status.reason) {
+                last = format!("{}: {}", status.state, status.reason);
                 println!("{last}");
             }
-            status.word == word
+            status.state == word
         });
     }
 
@@ -309,9 +309,9 @@ fn a_crossing_is_counted_once_and_stored() {
     assert!(!crossing.has_thumbnail);
     assert_eq!(bench.counting.since_start(), (1, 0), "from the daemon's start, without a request");
     let status = bench.status();
-    assert_eq!((status.word, status.reason.as_str(), status.backend), ("counting", "", "replay"));
+    assert_eq!((status.state, status.reason.as_str(), status.backend), ("counting", "", "replay"));
     assert_eq!(status.labels, ["person", "car"]);
-    assert!(status.tells_classes && status.holds_camera && status.looks > 0 && status.look_s > 0.0);
+    assert!(status.tells_classes && status.holds_camera && status.detections > 0 && status.look_s > 0.0);
     let overlay = bench.counting.overlay().borrow().clone();
     assert_eq!(overlay.size, (64, 48));
     // On a busy machine the person may have been lost and found again, under another number.
@@ -439,7 +439,7 @@ fn a_detector_that_hangs_does_not_slow_the_stream() {
     }
     assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]));
     assert_eq!(bench.detector.looks(), 0, "it hung the whole time");
-    assert_ne!(bench.status().word, "counting");
+    assert_ne!(bench.status().state, "counting");
     // One detection at a time, each on a newer picture: the pictures between are skipped.
     for _ in 0..3 {
         go.send(()).unwrap();
@@ -491,7 +491,7 @@ fn a_line_drawn_while_it_runs_counts_at_once() {
 fn classes_unknown_to_the_detector_are_reported() {
     let bench = Bench::new(TestCam::new(), Directed::new(&["person"], to_and_fro));
     bench.draw("dogs", &["dog"]);
-    bench.wait_for_word("trouble");
+    bench.wait_for_word("fault");
     bench.wait_for_looks(60);
     assert!(bench.status().notes[0].contains("“dog”"), "{:?}", bench.status().notes);
     assert!(bench.crossings().is_empty());
@@ -564,7 +564,7 @@ fn an_unusable_model_is_reported_and_another_can_be_chosen() {
     *detector.0.refusal.lock().unwrap() = Some(refusal.clone());
     let bench = Bench::new(TestCam::new(), detector);
     bench.draw("door", &[]);
-    bench.wait_for_word("trouble");
+    bench.wait_for_word("fault");
     let status = bench.status();
     assert_eq!(status.reason, "there is no such model.");
     assert_eq!(status.hint.as_deref(), Some("choose another one"));
@@ -587,7 +587,7 @@ fn a_repaired_model_is_used_automatically() {
     *detector.0.refusal.lock().unwrap() = Some(refusal);
     let bench = Bench::new(TestCam::new(), detector);
     bench.draw("door", &[]);
-    bench.wait_for_word("trouble");
+    bench.wait_for_word("fault");
     wait_until("the gap is stored", || bench.gaps().iter().any(|why| why == "no_model"));
     *bench.detector.0.refusal.lock().unwrap() = None;
     bench.wait_for_word("counting");
@@ -601,11 +601,11 @@ fn a_failing_detector_stops_counting_and_may_recover() {
     bench.draw("door", &[]);
     bench.wait_for_word("counting");
     bench.detector.0.is_to_fail.store(true, Ordering::SeqCst);
-    bench.wait_for_word("trouble");
+    bench.wait_for_word("fault");
     wait_until("the gap is stored", || bench.gaps().iter().any(|why| why == "detector"));
     assert!(bench.status().failed > 0);
     let notes = bench.status().notes;
-    assert!(notes.iter().any(|note| note.contains(" looks failed: ")), "{notes:?}");
+    assert!(notes.iter().any(|note| note.contains(" detections failed: ")), "{notes:?}");
     bench.detector.0.is_to_fail.store(false, Ordering::SeqCst);
     bench.wait_for_word("counting");
     assert_eq!(bench.detector.made(), 1);
@@ -618,7 +618,7 @@ fn a_panicking_detector_is_replaced_and_no_track_number_is_reused() {
     wait_until("a person has crossed", || bench.crossings().len() == 1);
     let before = bench.crossings()[0].track;
     bench.detector.0.is_to_panic.store(true, Ordering::SeqCst);
-    bench.wait_for_word("trouble");
+    bench.wait_for_word("fault");
     bench.wait_for_word("counting");
     assert_eq!(bench.detector.made(), 2);
     wait_until("a person crosses again", || bench.crossings().last().unwrap().track != before);
@@ -651,7 +651,7 @@ fn without_a_counts_db_pictures_flow_and_the_status_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let detector = Directed::new(&["person"], to_and_fro);
     let bench = Bench::of(TestCam::new(), detector, settings(), Err(refused), folder);
-    bench.wait_for_word("trouble");
+    bench.wait_for_word("fault");
     assert!(bench.status().reason.contains("the disk is full"), "{:?}", bench.status());
     assert!(bench.counting.counts().is_err());
     assert!(wait_for(bench.run.pipeline.snapshot(DEADLINE)).is_ok());
@@ -763,7 +763,7 @@ fn a_viewer_of_annotated_pictures_opens_the_camera_and_sees_its_cards() {
     assert!(!picture.is_card);
     // Boxes are shown before the first line is drawn, to show whether the camera is well placed.
     wait_until("a track is shown", || !bench.counting.overlay().borrow().tracks.is_empty());
-    assert_eq!(bench.status().word, "idle");
+    assert_eq!(bench.status().state, "idle");
     bench.cam.manner(Manner::Fails(trouble(SourceErrorKind::Unplugged)));
     while !viewer.next_timeout(DEADLINE).unwrap().unwrap().is_card {}
     drop(watching);

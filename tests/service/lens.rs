@@ -161,7 +161,7 @@ fn a_camera_without_focus_says_403_in_the_old_words() {
     let found =
         found["items"].as_array().unwrap().iter().find(|item| item["name"] == "lens").cloned().unwrap();
     assert_eq!(found["state"], "none");
-    assert_eq!(found["said"], lens["reason"]);
+    assert_eq!(found["message"], lens["reason"]);
     let shown = focus(&daemon, &["show"]);
     assert!(shown.status.success() && said(&shown).starts_with("no focus: "), "{}", said(&shown));
 }
@@ -389,7 +389,7 @@ fn a_sweep_that_is_ended_leaves_the_lens_where_it_was() {
     let moved = lens(&daemon);
     assert_eq!((&moved["sweep"], &moved["position"]), (&json!(null), &json!(1.0)));
     let said = "The sweep was ended. The lens is where it was sent meanwhile.";
-    assert_eq!(moved["last_sweep"]["said"], said);
+    assert_eq!(moved["last_sweep"]["message"], said);
     // A pause ends the sweep, and the lens returns to its place.
     assert_eq!(send(&daemon, "POST", "/api/v1/lens/sweep", "").status, 202);
     wait_until("it has begun", || lens(&daemon)["sweep"]["done"].as_u64() > Some(1));
@@ -422,7 +422,7 @@ fn a_control_or_setting_of_the_lens_that_is_changed_ends_a_sweep_and_stays() {
         let after = lens(&daemon);
         assert_eq!((&after["last_sweep"]["found"], &after["auto"]), (&json!(false), &json!(false)), "{path}");
         let said = "The sweep was ended. The lens is where it was sent meanwhile.";
-        assert_eq!(after["last_sweep"]["said"], said, "{path}");
+        assert_eq!(after["last_sweep"]["message"], said, "{path}");
         assert!(kept().contains(place), "{}", kept());
     }
 }
@@ -508,10 +508,10 @@ fn the_diagnosis_lists_good_and_bad_findings() {
         "model",
         "address",
     ] {
-        assert!(!of(name)["said"].as_str().unwrap().is_empty(), "{name}");
+        assert!(!of(name)["message"].as_str().unwrap().is_empty(), "{name}");
     }
     assert_eq!((&of("camera")["state"], &of("lens")["state"]), (&json!("good"), &json!("good")), "{found}");
-    assert!(of("address")["said"].as_str().unwrap().contains("http://localhost:"));
+    assert!(of("address")["message"].as_str().unwrap().contains("http://localhost:"));
     let worth = |item: &Value| {
         ["bad", "warning", "none", "good"].iter().position(|word| item["state"] == *word).unwrap()
     };
@@ -548,7 +548,7 @@ fn a_missing_camera_is_a_bad_finding_with_a_hint() {
     let first = &found["items"][0];
     let camera = found["items"].as_array().unwrap().iter().find(|item| item["name"] == "camera").unwrap();
     assert_eq!((&camera["state"], &first["state"]), (&json!("bad"), &json!("bad")), "{found}");
-    let (said, hint) = (camera["said"].as_str().unwrap(), camera["hint"].as_str().unwrap());
+    let (said, hint) = (camera["message"].as_str().unwrap(), camera["hint"].as_str().unwrap());
     assert!(said.contains("/dev/no-such-camera") && !hint.is_empty() && !said.contains(hint), "{camera}");
     // Nothing is known of its lens then.
     assert_eq!(lens(&daemon)["supported"], json!(false));

@@ -490,8 +490,8 @@ fn switches_work_and_say_so_if_nothing_can_be_stored() {
             .zip(want.as_f64())
             .map_or(answer[key] == want, |(is, want)| (is - want).abs() < 0.01);
         assert!(so, "{path}: {answer}");
-        let unkept = answer["unkept"].as_str().unwrap_or_else(|| panic!("{path}: {answer}"));
-        assert!(unkept.contains("not kept") && unkept.contains("settings.toml"), "{unkept}");
+        let unsaved = answer["unsaved"].as_str().unwrap_or_else(|| panic!("{path}: {answer}"));
+        assert!(unsaved.contains("not kept") && unsaved.contains("settings.toml"), "{unsaved}");
     }
     let controls = client::get(daemon.address, "/api/v1/controls").json();
     let control =
@@ -515,7 +515,7 @@ fn switches_work_and_say_so_if_nothing_can_be_stored() {
     // The next change that can be stored stores all of them.
     fs::remove_dir(&in_the_way).unwrap();
     assert_eq!(patch(&daemon, &json!({"name": "door"})).status, 200);
-    assert_eq!(client::get(daemon.address, "/api/v1/light").json()["unkept"], Value::Null);
+    assert_eq!(client::get(daemon.address, "/api/v1/light").json()["unsaved"], Value::Null);
     assert!(!page(&daemon, "/settings").contains("not kept"));
     daemon.kill();
     let daemon = place.start();

@@ -159,7 +159,7 @@ fn as_json(node: &VideoNode) -> Value {
         }
         Err(trouble) => {
             item["reason"] = json!(trouble.line());
-            item["trouble"] = json!(trouble.kind.as_str());
+            item["fault"] = json!(trouble.kind.as_str());
         }
     }
     item

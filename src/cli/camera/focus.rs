@@ -160,7 +160,7 @@ fn run_sweep(daemon: &Daemon) -> Result<Value, Failure> {
             if last["found"] == json!(true) {
                 return Ok(lens);
             }
-            let said = last["said"].as_str().unwrap_or("the state of the sweep is unknown");
+            let said = last["message"].as_str().unwrap_or("the state of the sweep is unknown");
             return Err(Failure::failed(said));
         }
         wait.sleep(ASK_EVERY);
@@ -197,7 +197,7 @@ fn describe_lens(lens: &Value) -> String {
     if let (Some(done), Some(of)) = (sweep["done"].as_u64(), sweep["of"].as_u64()) {
         lines.push(format!("sweep      {done} of {of} places"));
     }
-    lines.extend(lens["unkept"].as_str().map(|note| format!("note       {note}")));
+    lines.extend(lens["unsaved"].as_str().map(|note| format!("note       {note}")));
     lines.join("\n") + "\n"
 }
 

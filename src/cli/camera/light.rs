@@ -150,7 +150,7 @@ fn describe_light(light: &Value) -> String {
         let color = range.get("color").and_then(Value::as_str).unwrap_or_default();
         words.push_str(&format!("pixels {} to {}: {color}\n", pixel("from"), pixel("to")));
     }
-    for (key, before) in [("reason", "trouble"), ("hint", "hint"), ("unkept", "note")] {
+    for (key, before) in [("reason", "fault"), ("hint", "hint"), ("unsaved", "note")] {
         if !text(key).is_empty() {
             words.push_str(&format!("{before}: {}\n", text(key)));
         }
@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(describe_presets(&lamp), "");
         assert_eq!(
             describe_light(&lamp),
-            "off, brightness 255 (gpio)\ntrouble: GPIO 17 may not be used.\nhint: Ask.\n"
+            "off, brightness 255 (gpio)\nfault: GPIO 17 may not be used.\nhint: Ask.\n"
         );
         let dusk = json!({"kind": "gpio", "on": false, "shows": "auto", "brightness": 9});
         assert_eq!(describe_light(&dusk), "on by itself, brightness 9 (gpio)\n");

@@ -173,8 +173,8 @@ impl RecordStatusArgs {
                 },
             ),
         };
-        if let Some(trouble) = status.get("trouble").and_then(Value::as_str) {
-            words.push_str(&format!("trouble: {trouble}\n"));
+        if let Some(trouble) = status.get("fault").and_then(Value::as_str) {
+            words.push_str(&format!("fault: {trouble}\n"));
         }
         print_stdout(&words)
     }

@@ -80,8 +80,8 @@ impl CheckArgs {
             let resolved = read.as_ref().ok().map(|read| &read.resolved);
             // Later lines of a complaint quote the file itself, so the report gets only the first.
             let first = |finding: Finding| {
-                let said = finding.said.lines().next().unwrap_or_default().to_owned();
-                Finding { said, ..finding }
+                let message = finding.message.lines().next().unwrap_or_default().to_owned();
+                Finding { message, ..finding }
             };
             let findings: Vec<Finding> = findings.into_iter().map(first).collect();
             let text = report::build_report(resolved, &as_text(&findings), &devices::report());
@@ -162,7 +162,7 @@ fn daemon_findings(config: &Config) -> Vec<Finding> {
     struct CheckItem {
         name: String,
         state: String,
-        said: String,
+        message: String,
         hint: Option<String>,
     }
     #[derive(Deserialize)]
@@ -178,7 +178,7 @@ fn daemon_findings(config: &Config) -> Vec<Finding> {
     let finding = |item: CheckItem| {
         let name = ITS_OWN.into_iter().find(|name| *name == item.name)?;
         let verdict = VERDICTS.into_iter().find(|verdict| verdict.as_str() == item.state)?;
-        Some(Finding { name, verdict, said: item.said, hint: item.hint })
+        Some(Finding { name, verdict, message: item.message, hint: item.hint })
     };
     items.into_iter().filter_map(finding).collect()
 }
@@ -227,7 +227,7 @@ fn ignored_lines_finding(config: &Config) -> Option<Finding> {
 
 /// Checks that `counts.db` is sound. Opens it read-only, also beside a running service.
 fn check_counts(config: &Config) -> Found {
-    let name = "ledger";
+    let name = "counts.db";
     let settings = store_settings(config);
     let file = settings.directory.join("counts.db");
     if !file.exists() {
@@ -301,9 +301,9 @@ fn verdict_symbol(verdict: Verdict) -> char {
 fn as_text(findings: &[Finding]) -> String {
     let widest = findings.iter().map(|finding| finding.name.len()).max().unwrap_or(0);
     let mut out = String::new();
-    for Finding { name, verdict, said, hint } in findings {
-        out.push_str(&format!("{} {name:<widest$}  {said}\n", verdict_symbol(*verdict)));
-        if said.contains('\n') {
+    for Finding { name, verdict, message, hint } in findings {
+        out.push_str(&format!("{} {name:<widest$}  {message}\n", verdict_symbol(*verdict)));
+        if message.contains('\n') {
             out.push('\n');
         }
         if let Some(hint) = hint {

@@ -120,7 +120,7 @@ impl ModelListArgs {
                     "licence": entry.licence,
                     "bytes": entry.bytes,
                     "url": entry.url,
-                    "here": entry.is_installed(&models),
+                    "installed": entry.is_installed(&models),
                 })).collect::<Vec<_>>(),
             }));
         }
@@ -308,16 +308,15 @@ fn format_card(card: &Card, proof: &Proof) -> String {
 const MOST_TOLD: usize = 30;
 
 fn proof_as_text(card: &Card, proof: &Proof) -> String {
-    let Proof { picture, look_ms, sure_score, .. } = proof;
+    let Proof { picture, detection_ms, sure_score, .. } = proof;
     let notes: String = card.guessed.iter().map(|note| format!("note: {note}\n")).collect();
     if proof.seen.is_empty() {
         return format!(
-            "it sees nothing on {picture}, with a score of {sure_score} or more ({look_ms:.0} ms): give --picture with \
-             a \
-             photograph of what it was trained for\n{notes}"
+            "it sees nothing on {picture}, with a score of {sure_score} or more ({detection_ms:.0} ms): give --picture \
+             with a photograph of what it was trained for\n{notes}"
         );
     }
-    let mut out = format!("in {picture} it saw, in {look_ms:.0} ms:\n");
+    let mut out = format!("in {picture} it saw, in {detection_ms:.0} ms:\n");
     for ProofRun { class, score, bounds } in proof.seen.iter().take(MOST_TOLD) {
         let [left, top, right, bottom] = bounds.map(|share| (share * 100.0).round());
         out.push_str(&format!("    {class} {score:.2}, from {left} % {top} % to {right} % {bottom} %\n"));
@@ -344,7 +343,7 @@ fn proof_as_json(name: &str, card: &Card, proof: &Proof) -> Value {
         "labels": card.labels,
         "picture": proof.picture,
         "picture_size": [proof.of.0, proof.of.1],
-        "look_ms": proof.look_ms,
+        "detection_ms": proof.detection_ms,
         "sure_score": proof.sure_score,
         "seen": seen,
         "sees_nothing": proof.seen.is_empty(),

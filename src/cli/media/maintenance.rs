@@ -41,7 +41,7 @@ impl MediaCheckArgs {
         let progress = Progress::new("checking", Of::Unknown);
         let mut report = check(&config, self.repair)?;
         let mut left = report.faults.len();
-        if !report.mended.is_empty() {
+        if !report.repaired.is_empty() {
             // Faults that remain after the repair.
             let again = check(&config, false)?;
             left = again.faults.len();
@@ -92,7 +92,7 @@ fn format_report(report: &CheckReport, repair: bool) -> String {
         report.chunks,
         report.pictures
     );
-    report.mended.iter().for_each(|mended| text.push_str(&format!("mended: {mended}\n")));
+    report.repaired.iter().for_each(|repaired| text.push_str(&format!("repaired: {repaired}\n")));
     report.faults.iter().for_each(|fault| text.push_str(&format!("wrong: {fault}\n")));
     if report.faults.is_empty() {
         text.push_str("no faults\n");

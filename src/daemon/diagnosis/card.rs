@@ -102,7 +102,7 @@ mod tests {
         };
         let bad = told(vec![Entry::note("state was checked"), entry]);
         assert_eq!(bad.verdict, Verdict::Bad);
-        let lines: Vec<&str> = bad.said.lines().collect();
+        let lines: Vec<&str> = bad.message.lines().collect();
         assert_eq!(
             lines,
             [

@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(verdict(400_000_000, 2_000_000_000), Verdict::Warning);
         assert_eq!(verdict(900_000_000, 32_000_000_000), Verdict::Warning);
         assert_eq!(verdict(9_000_000_000, 32_000_000_000), Verdict::Good);
-        assert!(disk_finding(Path::new("/var"), 1_000, 2_000).said.ends_with("are free at /var"));
+        assert!(disk_finding(Path::new("/var"), 1_000, 2_000).message.ends_with("are free at /var"));
     }
 
     #[test]
@@ -198,12 +198,12 @@ mod tests {
         let at = |wall_us: u64, wall_trusted: bool| ClockTime { monotonic_us: 1, wall_us, wall_trusted };
         let finding = |stamp, is_kept| clock_finding(stamp, is_kept, &TimeZone::UTC);
         let now = at(1_795_000_000_000_000, true);
-        assert_eq!(finding(now, true).said, "2026-11-18 11:06:40 UTC, synchronised.");
+        assert_eq!(finding(now, true).message, "2026-11-18 11:06:40 UTC, synchronised.");
         assert_eq!(finding(now, true).verdict, Verdict::Good);
         assert_eq!(finding(now, false).verdict, Verdict::Warning);
         let unset = finding(at(5, false), true);
         assert_eq!(
-            (unset.verdict, unset.said.as_str()),
+            (unset.verdict, unset.message.as_str()),
             (Verdict::Bad, "It is not set: it says 1970-01-01.")
         );
         assert!(unset.hint.unwrap().contains("timedatectl set-time"));
@@ -218,7 +218,7 @@ mod tests {
         };
         assert_eq!(finding(&[]).verdict, Verdict::None);
         assert_eq!(finding(&[0.0, 9999.0]).verdict, Verdict::None);
-        assert_eq!(finding(&[41.2, 55.6, 0.0]).said, "56 °C (zone1)");
+        assert_eq!(finding(&[41.2, 55.6, 0.0]).message, "56 °C (zone1)");
         assert_eq!(finding(&[76.0]).verdict, Verdict::Warning);
         assert_eq!(finding(&[83.0]).verdict, Verdict::Bad);
     }
@@ -234,7 +234,7 @@ mod tests {
             ("40000", Verdict::Warning, "was slowed"),
         ] {
             let finding = power_finding(Some(flags));
-            assert!(finding.verdict == verdict && finding.said.contains(word), "{flags}: {finding:?}");
+            assert!(finding.verdict == verdict && finding.message.contains(word), "{flags}: {finding:?}");
         }
         for none in [None, Some(""), Some("zz")] {
             assert_eq!(power_finding(none).verdict, Verdict::None);

@@ -305,10 +305,10 @@ mod tests {
     fn a_page_for_this_machine_only_says_so() {
         let at = Listening { address: "127.0.0.1:8081".parse().unwrap(), with_ipv4: true, is_https: false };
         let alone = addresses(&[at]);
-        assert_eq!((alone.verdict, alone.said.as_str()), (Verdict::Good, "open http://localhost:8081/"));
+        assert_eq!((alone.verdict, alone.message.as_str()), (Verdict::Good, "open http://localhost:8081/"));
         assert!(alone.hint.unwrap().contains("\"0.0.0.0:8081\""));
         let secure = addresses(&[Listening { is_https: true, ..at }]);
-        assert_eq!(secure.said, "open https://localhost:8081/");
+        assert_eq!(secure.message, "open https://localhost:8081/");
         assert!(secure.hint.unwrap().contains("\"https://0.0.0.0:8081\""));
         assert_eq!(addresses(&[]).verdict, Verdict::None);
     }
@@ -322,10 +322,10 @@ mod tests {
         let mut config = Config::default();
         config.store.directory = Some(folder.path().to_owned());
         let found = model(&config);
-        assert!(!found.said.contains("aaa"), "{found:?}");
+        assert!(!found.message.contains("aaa"), "{found:?}");
         config.detect.model = Some(String::from("aaa"));
         let found = model(&config);
-        assert!(found.said.contains("aaa") && found.verdict == Verdict::Bad, "{found:?}");
+        assert!(found.message.contains("aaa") && found.verdict == Verdict::Bad, "{found:?}");
     }
 
     #[test]
@@ -357,6 +357,6 @@ mod tests {
                 "address"
             ]
         );
-        assert!(findings.iter().all(|finding| !finding.said.is_empty()));
+        assert!(findings.iter().all(|finding| !finding.message.is_empty()));
     }
 }

@@ -155,7 +155,7 @@ mod tests {
         let found =
             summary_finding(&[kind("cameras", true, 2, None), kind("SPI", true, 1, Some("spi"))], "pi");
         assert_eq!(found.verdict, Verdict::Bad);
-        assert_eq!(found.said, "pi may not use /dev/spidev0.0 (SPI).");
+        assert_eq!(found.message, "pi may not use /dev/spidev0.0 (SPI).");
         assert!(found.hint.is_some_and(|hint| hint.starts_with("`sudo usermod -aG spi pi`")));
         let unnamed = summary_finding(&[kind("SPI", true, 1, Some(""))], "pi");
         assert_eq!(unnamed.hint.as_deref(), Some("`ls -l /dev/spidev0.0` says who may"));
@@ -170,7 +170,7 @@ mod tests {
         ];
         let found = summary_finding(&seen, "pi");
         assert_eq!(
-            (found.verdict, found.said.as_str()),
+            (found.verdict, found.message.as_str()),
             (Verdict::Good, "pi may use: cameras. Not SPI, which nothing needs as it is set up.")
         );
         assert_eq!(summary_finding(&[kind("cameras", true, 0, None)], "pi").verdict, Verdict::None);

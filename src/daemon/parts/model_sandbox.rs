@@ -62,10 +62,9 @@ impl SandboxVerdict {
         let short = |text: String| text.chars().take(LONGEST_REASON).collect();
         let longest_ms = LOOK_TAKES.as_secs_f64() * 1000.0 / 2.0;
         let error = match tried {
-            Ok(proof) if proof.look_ms <= longest_ms => return SandboxVerdict::default(),
-            Ok(proof) => {
-                Fault::wrong(format!("it takes {:.0} s to look once", proof.look_ms / 1000.0)).hint(SMALLER)
-            }
+            Ok(proof) if proof.detection_ms <= longest_ms => return SandboxVerdict::default(),
+            Ok(proof) => Fault::wrong(format!("it takes {:.0} s to look once", proof.detection_ms / 1000.0))
+                .hint(SMALLER),
             Err(error) => error,
         };
         let may_pass = error.kind == FaultKind::File;
@@ -264,13 +263,13 @@ mod tests {
 
     #[test]
     fn a_too_slow_model_is_refused() {
-        let looking = |look_ms| {
+        let looking = |detection_ms| {
             let (of, input) = ((64, 64), (64, 64));
             SandboxVerdict::from_result(Ok(Proof {
                 picture: String::new(),
                 of,
                 input,
-                look_ms,
+                detection_ms,
                 seen: Vec::new(),
                 sure_score: 0.5,
             }))

@@ -140,7 +140,7 @@ impl Settings {
             version: clock::wall_us() / 1000,
             resolved: Arc::new(shared),
             complaint: complaint.clone(),
-            unkept: String::new(),
+            unsaved: String::new(),
             needs_restart: Vec::new(),
         };
         let shared = SharedSettings {
@@ -298,7 +298,7 @@ impl SettingsInner {
             return Err(NotSet::Wrong(vec![fault]));
         }
         // An equal change also writes what an earlier write failed to store.
-        let is_kept = now.unkept.is_empty() && turn.saved.to_toml() == saved.to_toml();
+        let is_kept = now.unsaved.is_empty() && turn.saved.to_toml() == saved.to_toml();
         if is_kept && to.config == now.resolved.config {
             return Ok(now);
         }
@@ -311,7 +311,7 @@ impl SettingsInner {
             }
         }
         self.parts.apply(&now.resolved, &to).await.map_err(refused)?;
-        let mut unkept = String::new();
+        let mut unsaved = String::new();
         if is_kept {
             turn.saved = saved;
         } else {
@@ -332,13 +332,13 @@ impl SettingsInner {
                     }
                 }
                 Err((file, reason)) if may_pass => {
-                    unkept = format!(
+                    unsaved = format!(
                         "What was changed last is not kept and holds until tallycam ends: settings could not be \
                          written to {file}: {reason}."
                     );
                     // Every step of a dragged slider would fail the same way.
-                    if unkept != now.unkept {
-                        log::error!("{unkept}");
+                    if unsaved != now.unsaved {
+                        log::error!("{unsaved}");
                     }
                     turn.saved = unwritten;
                 }
@@ -351,7 +351,7 @@ impl SettingsInner {
                 }
             }
         }
-        Ok(self.publish(turn, base, unkept))
+        Ok(self.publish(turn, base, unsaved))
     }
 
     /// Applies the operator's present configuration. If that fails, every client sees the fault until it works.
@@ -368,8 +368,8 @@ impl SettingsInner {
                 Resolved::clone(&self.lock_shared().base)
             }
         };
-        let unkept = self.current().unkept.clone();
-        let shared = self.publish(&turn, base, unkept);
+        let unsaved = self.current().unsaved.clone();
+        let shared = self.publish(&turn, base, unsaved);
         reloaded.map(|_| shared)
     }
 
@@ -413,7 +413,7 @@ impl SettingsInner {
     }
 
     /// Publishes `base`, overlaid with the settings of the databases.
-    fn publish(&self, turn: &SettingsTurn, base: Resolved, unkept: String) -> Arc<SettingsInForce> {
+    fn publish(&self, turn: &SettingsTurn, base: Resolved, unsaved: String) -> Arc<SettingsInForce> {
         let kept_elsewhere = self.elsewhere.read_current();
         let mut resolved = base.clone();
         kept_elsewhere.overlay(&mut resolved, |_| false);
@@ -423,7 +423,7 @@ impl SettingsInner {
             needs_restart: keys_needing_restart(&self.started, &resolved),
             resolved: Arc::new(resolved),
             complaint: turn.complaints(),
-            unkept,
+            unsaved,
         });
         (shared.base, shared.kept_elsewhere) = (Arc::new(base), kept_elsewhere);
         shared.saved = Arc::new(turn.saved.clone());

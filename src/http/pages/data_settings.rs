@@ -58,7 +58,7 @@ pub async fn page(request: &Request) -> SettingsPage {
             controls,
             no_controls,
             complaint: in_force.complaint.clone(),
-            unkept: in_force.unkept.clone(),
+            unsaved: in_force.unsaved.clone(),
             waits: site.clock_wait().map(|wait| (wait, site.clock())),
             ..SettingsPage::default()
         },
@@ -309,8 +309,9 @@ pub fn put_wrong(page: &mut SettingsPage, problem: &Problem) {
 pub fn put_told(site: &Site, page: &mut SettingsPage, set: &CameraControls) {
     let Some(facts) = &mut page.controls else { return };
     // A value that is not stored is shown elsewhere on the page.
-    let unkept = site.unkept();
-    let notes: Vec<String> = set.notes.iter().filter(|note| unkept.as_ref() != Some(note)).cloned().collect();
+    let unsaved = site.unsaved();
+    let notes: Vec<String> =
+        set.notes.iter().filter(|note| unsaved.as_ref() != Some(note)).cloned().collect();
     // Before the notes from the camera's opening.
     facts.notes.retain(|note| !notes.contains(note));
     facts.notes.splice(0..0, notes);

@@ -28,15 +28,15 @@ pub async fn live(site: &Site, who: &Who) -> LiveControls {
         },
         light: report::light::report(site, who),
         lens: lens::report(site, who).await,
-        said: unkept(site, who),
-        light_said: unkept(site, who),
+        said: unsaved(site, who),
+        light_said: unsaved(site, who),
         lens_said: String::new(),
     }
 }
 
 /// The message that a setting is not stored; may be empty.
-fn unkept(site: &Site, who: &Who) -> String {
-    site.unkept().filter(|_| who.sees_internals()).unwrap_or_default()
+fn unsaved(site: &Site, who: &Who) -> String {
+    site.unsaved().filter(|_| who.sees_internals()).unwrap_or_default()
 }
 
 /// `GET /lights`.
@@ -51,7 +51,7 @@ fn lights_page(request: &Request) -> LightsPage {
         said: request
             .returned
             .as_ref()
-            .map_or_else(|| unkept(&request.site, &request.who), |form| form.said()),
+            .map_or_else(|| unsaved(&request.site, &request.who), |form| form.said()),
     }
 }
 

@@ -13,7 +13,7 @@ pub fn of(state: &StateReport, now: &Zoned) -> Vec<Alert> {
     let mut alerts = Vec::new();
     // A date from an unset clock is meaningless.
     let since = |text: &String| Some(text.clone()).filter(|_| state.is_clock_set);
-    if !matches!(state.state, "live" | "asleep" | "waking" | "paused") {
+    if !matches!(state.state, "live" | "idle" | "starting" | "paused") {
         alerts.push(Alert {
             why: Some(state.state.to_owned()),
             reason: state.reason.clone(),
@@ -22,7 +22,7 @@ pub fn of(state: &StateReport, now: &Zoned) -> Vec<Alert> {
             ..Alert::new(AlertKind::Camera, state.headline)
         });
     }
-    if let Some(counting) = state.counting.as_ref().filter(|counting| counting.word == "trouble") {
+    if let Some(counting) = state.counting.as_ref().filter(|counting| counting.state == "fault") {
         alerts.push(Alert {
             why: counting.why.map(str::to_owned),
             reason: counting.reason.clone(),
@@ -31,13 +31,12 @@ pub fn of(state: &StateReport, now: &Zoned) -> Vec<Alert> {
             ..Alert::new(AlertKind::Counting, "Not counting")
         });
     }
-    if let Some(storage) = state.storage.as_ref().filter(|storage| storage.full || storage.trouble.is_some())
-    {
+    if let Some(storage) = state.storage.as_ref().filter(|storage| storage.full || storage.fault.is_some()) {
         let headline = if storage.full { "Disk full" } else { "Nothing is stored" };
         let full = "No snapshot or recording can be stored. Streaming and counting go on.";
         alerts.push(Alert {
-            why: Some(String::from(if storage.full { "full" } else { "trouble" })),
-            reason: storage.trouble.clone().or_else(|| Some(String::from(full))),
+            why: Some(String::from(if storage.full { "full" } else { "fault" })),
+            reason: storage.fault.clone().or_else(|| Some(String::from(full))),
             hint: storage.hint.clone(),
             ..Alert::new(AlertKind::Storage, headline)
         });
@@ -108,19 +107,19 @@ mod tests {
 
     fn counting(word: &'static str) -> Option<CountingReport> {
         let mut report = CountingReport::default();
-        (report.word, report.why) = (word, Some("no_model"));
+        (report.state, report.why) = (word, Some("no_model"));
         Some(report)
     }
 
     fn storage(full: bool, trouble: Option<&str>) -> Option<StorageSummary> {
         let mut summary = StorageSummary::default();
-        (summary.full, summary.trouble) = (full, trouble.map(str::to_owned));
+        (summary.full, summary.fault) = (full, trouble.map(str::to_owned));
         Some(summary)
     }
 
     #[test]
     fn a_healthy_state_has_no_alerts() {
-        for state in ["live", "asleep", "waking", "paused"] {
+        for state in ["live", "idle", "starting", "paused"] {
             assert_eq!(told(&with(|report| report.state = state)), [], "{state}");
         }
         for word in ["counting", "idle", "waiting", "off"] {
@@ -139,7 +138,7 @@ mod tests {
                 "No camera",
                 Some("missing"),
             ),
-            (|r| r.counting = counting("trouble"), AlertKind::Counting, "Not counting", Some("no_model")),
+            (|r| r.counting = counting("fault"), AlertKind::Counting, "Not counting", Some("no_model")),
             (|r| r.storage = storage(true, None), AlertKind::Storage, "Disk full", Some("full")),
             (|r| (r.time_sure, r.is_clock_set) = (false, false), AlertKind::Clock, "Clock not set", None),
             (|r| r.open = true, AlertKind::Password, "No password", None),
@@ -147,7 +146,7 @@ mod tests {
                 |r| r.storage = storage(false, Some("damaged")),
                 AlertKind::Storage,
                 "Nothing is stored",
-                Some("trouble"),
+                Some("fault"),
             ),
             (|r| r.time_sure = false, AlertKind::Clock, "Time not confirmed", Some("unconfirmed")),
         ];

@@ -42,7 +42,7 @@ impl LightSummary {
 impl Redact for LightReport {
     fn redact(&mut self) {
         wire::redact_reason(&mut self.reason, &mut self.hint);
-        wire::redact_reason(&mut self.unkept, &mut None);
+        wire::redact_reason(&mut self.unsaved, &mut None);
         wire::redact_place(&mut self.pinned);
     }
 }
@@ -101,7 +101,7 @@ pub fn report(site: &Site, who: &Who) -> Option<LightReport> {
         auto_below: settings.auto_below,
         luma: status.luma.map(|luma| (luma * 10.0).round() / 10.0),
         pinned: pinned(site),
-        unkept: site.unkept(),
+        unsaved: site.unsaved(),
         presets: presets(),
     };
     Some(wire::redacted_for(who, report))

@@ -25,7 +25,7 @@ pub struct RecordingReport {
     recording: bool,
     now: Option<Recorded>,
     dropped: u64,
-    trouble: Option<String>,
+    fault: Option<String>,
     pre_roll: f64,
 }
 
@@ -35,7 +35,7 @@ impl From<&RecordingStatus> for RecordingReport {
             recording: status.now.is_some(),
             now: status.now.clone(),
             dropped: status.dropped,
-            trouble: status.trouble.clone(),
+            fault: status.trouble.clone(),
             pre_roll: (status.pre_roll_s * 10.0).round() / 10.0,
         }
     }
@@ -43,7 +43,7 @@ impl From<&RecordingStatus> for RecordingReport {
 
 impl Redact for RecordingReport {
     fn redact(&mut self) {
-        wire::redact_reason(&mut self.trouble, &mut None);
+        wire::redact_reason(&mut self.fault, &mut None);
     }
 }
 
@@ -63,7 +63,7 @@ pub struct StorageReport {
     aside: Vec<AsideFile>,
     /// Currently there is no room for more.
     full: bool,
-    trouble: Option<String>,
+    fault: Option<String>,
     hint: Option<String>,
     chunks_dropped: u64,
     rules: RetentionRules,
@@ -79,7 +79,7 @@ impl StorageReport {
     /// The report of `storage` under `rules`, with the store's status.
     pub fn of(storage: &Storage, rules: &RetentionRules, status: &MediaStatus) -> StorageReport {
         let kind = |(items, bytes): (u64, u64)| KindReport { items, bytes };
-        let (trouble, hint) = status.trouble.clone().unzip();
+        let (fault, hint) = status.trouble.clone().unzip();
         StorageReport {
             file: storage.file_bytes,
             unused: storage.unused_bytes,
@@ -93,7 +93,7 @@ impl StorageReport {
             days_left: tenths(storage.days_left),
             aside: storage.aside.clone(),
             full: status.is_full,
-            trouble,
+            fault,
             hint: hint.flatten(),
             chunks_dropped: status.chunks_dropped,
             rules: rules.clone(),
@@ -115,7 +115,7 @@ pub struct StorageSummary {
     /// Currently there is no room for more.
     pub full: bool,
     /// Why nothing can be stored.
-    pub trouble: Option<String>,
+    pub fault: Option<String>,
     /// A remedy.
     pub hint: Option<String>,
 }
@@ -133,7 +133,7 @@ impl StorageSummary {
                 (MediaStatus { trouble, ..MediaStatus::default() }, Rc::default())
             }
         };
-        let (trouble, hint) = status.trouble.unzip();
+        let (fault, hint) = status.trouble.unzip();
         Some(StorageSummary {
             snapshots: storage.snapshots.0,
             recordings: storage.recordings.0,
@@ -141,7 +141,7 @@ impl StorageSummary {
             free: storage.free_bytes,
             days_left: tenths(storage.days_left),
             full: status.is_full,
-            trouble,
+            fault,
             hint: hint.flatten(),
         })
     }
@@ -149,7 +149,7 @@ impl StorageSummary {
 
 impl Redact for StorageSummary {
     fn redact(&mut self) {
-        wire::redact_reason(&mut self.trouble, &mut self.hint);
+        wire::redact_reason(&mut self.fault, &mut self.hint);
     }
 }
 
@@ -228,19 +228,19 @@ impl From<CheckReport> for CheckedReport {
 pub struct MediaEvent {
     revision: u64,
     full: bool,
-    trouble: Option<String>,
+    fault: Option<String>,
     hint: Option<String>,
 }
 
 impl From<&MediaStatus> for MediaEvent {
     fn from(status: &MediaStatus) -> MediaEvent {
-        let (trouble, hint) = status.trouble.clone().unzip();
-        MediaEvent { revision: status.revision, full: status.is_full, trouble, hint: hint.flatten() }
+        let (fault, hint) = status.trouble.clone().unzip();
+        MediaEvent { revision: status.revision, full: status.is_full, fault, hint: hint.flatten() }
     }
 }
 
 impl Redact for MediaEvent {
     fn redact(&mut self) {
-        wire::redact_reason(&mut self.trouble, &mut self.hint);
+        wire::redact_reason(&mut self.fault, &mut self.hint);
     }
 }

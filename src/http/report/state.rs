@@ -28,7 +28,7 @@ pub struct StateReport {
     pub name: String,
     /// The program's version.
     pub version: &'static str,
-    /// One word: `live`, `asleep`, `waking`, `paused`, or a kind of fault.
+    /// One word: `live`, `idle`, `starting`, `paused`, or a kind of fault.
     #[schemars(extend("enum" = CameraState::all_names().collect::<Vec<_>>()))]
     pub state: &'static str,
     /// The state in a few words.

@@ -293,7 +293,7 @@ impl CountingReport {
             lines.borrow().iter().filter(|line| line.is_in_scene(status.scene)).count()
         });
         CountingReport {
-            word: status.word,
+            state: status.state,
             why: Some(status.why).filter(|why| !why.is_empty()),
             since: rfc3339(status.since_us),
             reason: Some(status.reason.clone()).filter(|reason| !reason.is_empty()),
@@ -301,14 +301,14 @@ impl CountingReport {
             notes: status.notes.clone(),
             backend: status.backend,
             model: status.model.clone(),
-            looks_per_second: (status.looks_per_second * 10.0).round() / 10.0,
-            looks: status.looks,
-            looks_saved: status.looks_saved,
-            look_ms: milliseconds(status.look_s),
+            detections_per_second: (status.detections_per_second * 10.0).round() / 10.0,
+            detections: status.detections,
+            detections_saved: status.detections_saved,
+            detection_ms: milliseconds(status.look_s),
             tracks: status.tracks,
             scene: status.scene,
             lines,
-            ledger: counts.and_then(Counts::error),
+            counts_db: counts.and_then(Counts::error),
             labels: status.labels.clone(),
             tells_classes: status.tells_classes,
             inference_ms: milliseconds(status.inference_s),
@@ -319,8 +319,8 @@ impl CountingReport {
 impl Redact for CountingReport {
     fn redact(&mut self) {
         self.notes.clear();
-        redact_reason(&mut self.ledger, &mut None);
-        if self.word == "trouble" {
+        redact_reason(&mut self.counts_db, &mut None);
+        if self.state == "fault" {
             redact_reason(&mut self.reason, &mut self.hint);
         }
     }

@@ -239,9 +239,9 @@ impl Site {
     }
 
     /// Why the last change is not stored; `None` if it is.
-    pub(super) fn unkept(&self) -> Option<String> {
-        let unkept = self.preferences.as_ref()?.in_force().unkept.clone();
-        (!unkept.is_empty()).then_some(unkept)
+    pub(super) fn unsaved(&self) -> Option<String> {
+        let unsaved = self.preferences.as_ref()?.in_force().unsaved.clone();
+        (!unsaved.is_empty()).then_some(unsaved)
     }
 
     /// The server settings in force.

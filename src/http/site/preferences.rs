@@ -26,7 +26,7 @@ pub struct SettingsInForce {
     /// The fault of a configuration file and the values in force instead, for people; empty if all is well.
     pub complaint: String,
     /// Why the last change is in force but not stored, as a sentence; empty if all is stored.
-    pub unkept: String,
+    pub unsaved: String,
     /// Changed keys that need a restart, for example `http.listen`.
     pub needs_restart: Vec<String>,
 }
@@ -34,7 +34,7 @@ pub struct SettingsInForce {
 impl SettingsInForce {
     /// Everything that is wrong, for people; empty if all is well.
     pub fn faults(&self) -> String {
-        let both = [self.complaint.as_str(), self.unkept.as_str()];
+        let both = [self.complaint.as_str(), self.unsaved.as_str()];
         both.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
     }
 
@@ -47,7 +47,7 @@ impl SettingsInForce {
             version: 1,
             resolved: Arc::new(crate::config::Config::from_text(path, text, &[], []).unwrap()),
             complaint: String::new(),
-            unkept: String::new(),
+            unsaved: String::new(),
             needs_restart: Vec::new(),
         }
     }
@@ -120,7 +120,7 @@ pub enum NotSet {
         hint: Option<String>,
     },
     /// The change could not be stored and is not in force. An immediate setting ([`is_of_the_moment`]) does not give
-    /// this error: it stays in force, and [`SettingsInForce::unkept`] says so.
+    /// this error: it stays in force, and [`SettingsInForce::unsaved`] says so.
     #[error("settings could not be written to {file}: {reason}")]
     NotKept {
         file: String,

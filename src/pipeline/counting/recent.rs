@@ -38,10 +38,10 @@ impl RecentDetections {
         (self.failures & 1 == 1).then_some(&*self.reason)
     }
 
-    /// "3 of 100 looks failed: …"; `None` without failures.
+    /// "3 of 100 detections failed: …"; `None` without failures.
     pub fn sentence(&self) -> Option<String> {
         let (failed, count, reason) = (self.failures.count_ones(), self.count, &self.reason);
-        (failed > 0).then(|| format!("{failed} of {count} looks failed: {reason}"))
+        (failed > 0).then(|| format!("{failed} of {count} detections failed: {reason}"))
     }
 
     fn add(&mut self, is_failure: bool) {
@@ -56,22 +56,22 @@ mod tests {
 
     #[test]
     fn the_share_is_that_of_the_last_hundred_and_the_log_hears_once_a_minute() {
-        let (mut looks, start) = (RecentDetections::default(), Instant::now());
-        assert_eq!((looks.sentence(), looks.last_failure()), (None, None));
+        let (mut detections, start) = (RecentDetections::default(), Instant::now());
+        assert_eq!((detections.sentence(), detections.last_failure()), (None, None));
         let mut lines = Vec::new();
         for second in 0..300_u64 {
             let now = start + Duration::from_secs(second);
             match second % 50 {
-                0 => lines.extend(looks.record_failure(format!("reason {second}"), now)),
-                _ => looks.succeeded(),
+                0 => lines.extend(detections.record_failure(format!("reason {second}"), now)),
+                _ => detections.succeeded(),
             }
         }
-        assert_eq!(lines[0], "1 of 1 looks failed: reason 0");
-        assert_eq!(lines[1], "2 of 100 looks failed: reason 100");
+        assert_eq!(lines[0], "1 of 1 detections failed: reason 0");
+        assert_eq!(lines[1], "2 of 100 detections failed: reason 100");
         assert_eq!(lines.len(), 3, "{lines:?}");
-        assert_eq!(looks.sentence().as_deref(), Some("2 of 100 looks failed: reason 250"));
-        assert_eq!(looks.last_failure(), None);
-        (0..100).for_each(|_| looks.succeeded());
-        assert_eq!(looks.sentence(), None);
+        assert_eq!(detections.sentence().as_deref(), Some("2 of 100 detections failed: reason 250"));
+        assert_eq!(detections.last_failure(), None);
+        (0..100).for_each(|_| detections.succeeded());
+        assert_eq!(detections.sentence(), None);
     }
 }

@@ -144,7 +144,7 @@ impl DetectorState {
         settings: CountingSettings,
     ) -> DetectorState {
         let status = CountingStatus {
-            word: "waiting",
+            state: "waiting",
             why: "no_picture",
             since_us: ClockTime::now().wall_us,
             reason: "It begins in a moment.".to_owned(),
@@ -219,7 +219,7 @@ impl DetectorState {
         let figures = self.lock_figures();
         let (look_s, inference_s) = figures.times.medians();
         CountingStatus {
-            looks_per_second: figures.rate.per_second(ClockTime::now().monotonic_us),
+            detections_per_second: figures.rate.per_second(ClockTime::now().monotonic_us),
             look_s,
             inference_s,
             ..figures.status.clone()

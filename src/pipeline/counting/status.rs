@@ -13,8 +13,8 @@ use crate::store::{Coverage, Scene};
 /// The status of counting.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CountingStatus {
-    /// A word: `counting`, `idle` (no line), `waiting` (no picture), `off`, `trouble`.
-    pub word: &'static str,
+    /// A word: `counting`, `idle` (no line), `waiting` (no picture), `off`, `fault`.
+    pub state: &'static str,
     /// The reason of a gap in a word: `no_model`, `no_class`, `counts_db`; empty while counting.
     pub why: &'static str,
     /// Wall time of the last change.
@@ -32,11 +32,11 @@ pub struct CountingStatus {
     /// The classes name kinds of objects.
     pub tells_classes: bool,
     /// Detections per second over the last seconds.
-    pub looks_per_second: f64,
+    pub detections_per_second: f64,
     /// Detections since the start.
-    pub looks: u64,
+    pub detections: u64,
     /// Detections that skipped the network, because nothing moved.
-    pub looks_saved: u64,
+    pub detections_saved: u64,
     /// Median time of the last detections, in seconds.
     pub look_s: f64,
     /// The network's part of it; the whole detector's part without a network.
@@ -94,8 +94,8 @@ pub struct StatusInputs<'a> {
 /// The decided status.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CountingState {
-    /// See [`super::CountingStatus::word`].
-    pub word: &'static str,
+    /// See [`super::CountingStatus::state`].
+    pub state: &'static str,
     /// The reason of a gap in a sentence; empty while counting.
     pub reason: String,
     /// The remedy.
@@ -108,7 +108,7 @@ impl CountingState {
     /// The reason of a gap in a word; empty while counting.
     fn why(&self) -> &'static str {
         match self.cover {
-            Coverage::Not(why) if self.word != "counting" => why,
+            Coverage::Not(why) if self.state != "counting" => why,
             _ => "",
         }
     }
@@ -116,23 +116,23 @@ impl CountingState {
     /// Writes the status. A change is logged and gets a time.
     pub fn write_to(self, status: &mut CountingStatus) {
         let why = self.why();
-        if (status.word, &status.reason) != (self.word, &self.reason) {
+        if (status.state, &status.reason) != (self.state, &self.reason) {
             match self.reason.as_str() {
-                "" => log::info!("counting: {}", self.word),
-                reason => log::info!("counting: {}: {reason}", self.word),
+                "" => log::info!("counting: {}", self.state),
+                reason => log::info!("counting: {}: {reason}", self.state),
             }
         }
-        if (status.word, status.why) != (self.word, why) {
+        if (status.state, status.why) != (self.state, why) {
             status.since_us = ClockTime::now().wall_us;
         }
-        (status.word, status.why, status.reason, status.hint) = (self.word, why, self.reason, self.hint);
+        (status.state, status.why, status.reason, status.hint) = (self.state, why, self.reason, self.hint);
     }
 }
 
 /// Decides the status.
 pub fn decide(facts: &StatusInputs<'_>) -> CountingState {
-    let not = |word, why, reason: &str, hint: Option<&str>| CountingState {
-        word,
+    let not = |state, why, reason: &str, hint: Option<&str>| CountingState {
+        state,
         reason: reason.to_owned(),
         hint: hint.map(str::to_owned),
         cover: Coverage::Not(why),
@@ -144,8 +144,8 @@ pub fn decide(facts: &StatusInputs<'_>) -> CountingState {
     if facts.drawn == 0 && !facts.is_held {
         if let Some(reason) = facts.counts_db {
             return not(
-                "trouble",
-                "ledger",
+                "fault",
+                "counts_db",
                 &sentence(reason),
                 Some(facts.counts_hint.unwrap_or(COUNTS_HINT)),
             );
@@ -162,14 +162,14 @@ pub fn decide(facts: &StatusInputs<'_>) -> CountingState {
         CameraState::Asleep | CameraState::Waking | CameraState::Live => {}
     }
     if let Some(refused) = facts.refused {
-        return not("trouble", "no_model", &sentence(&refused.reason), refused.hint.as_deref());
+        return not("fault", "no_model", &sentence(&refused.reason), refused.hint.as_deref());
     }
     if facts.countable == 0 && !facts.is_held {
         let hint = "choose other classes for the lines or in [detect] classes, or another model";
-        return not("trouble", "no_class", "No line has a class that is looked for.", Some(hint));
+        return not("fault", "no_class", "No line has a class that is looked for.", Some(hint));
     }
     match facts.looking {
-        DetectionState::Failing(reason) => return not("trouble", "detector", &sentence(reason), None),
+        DetectionState::Failing(reason) => return not("fault", "detector", &sentence(reason), None),
         DetectionState::Overdue => {
             return not("waiting", "no_picture", "The camera's pictures have stopped.", None);
         }
@@ -182,11 +182,11 @@ pub fn decide(facts: &StatusInputs<'_>) -> CountingState {
         DetectionState::Fine => {}
     }
     if let Some(reason) = facts.counts_db {
-        return not("trouble", "ledger", &sentence(reason), Some(facts.counts_hint.unwrap_or(COUNTS_HINT)));
+        return not("fault", "counts_db", &sentence(reason), Some(facts.counts_hint.unwrap_or(COUNTS_HINT)));
     }
     // The middle line of a hold is not recorded.
     let cover = if facts.countable > 0 { Coverage::Counting(facts.scene) } else { Coverage::Not("no_line") };
-    CountingState { word: "counting", reason: String::new(), hint: None, cover }
+    CountingState { state: "counting", reason: String::new(), hint: None, cover }
 }
 
 const COUNTS_HINT: &str = "see that the directory of [store] can be written to and the disk is not full";
@@ -212,21 +212,21 @@ mod tests {
     #[track_caller]
     fn stands(facts: &StatusInputs<'_>, word: &str, why: &'static str) {
         let standing = decide(facts);
-        assert_eq!((standing.word, &standing.cover), (word, &Coverage::Not(why)));
+        assert_eq!((standing.state, &standing.cover), (word, &Coverage::Not(why)));
         assert!(standing.reason.ends_with('.'), "{:?}", standing.reason);
     }
 
     #[test]
     fn detections_on_a_line_count() {
         let standing = decide(&COUNTS);
-        assert_eq!((standing.word, standing.reason.as_str()), ("counting", ""));
+        assert_eq!((standing.state, standing.reason.as_str()), ("counting", ""));
         assert_eq!(standing.cover, Coverage::Counting(Scene::Camera));
     }
 
     #[test]
     fn a_hold_alone_counts_and_covers_nothing() {
         let standing = decide(&StatusInputs { drawn: 0, countable: 0, is_held: true, ..COUNTS });
-        assert_eq!((standing.word, standing.cover), ("counting", Coverage::Not("no_line")));
+        assert_eq!((standing.state, standing.cover), ("counting", Coverage::Not("no_line")));
     }
 
     #[test]
@@ -240,22 +240,18 @@ mod tests {
         stands(&StatusInputs { camera: &trouble, ..COUNTS }, "waiting", "unplugged");
         let waits = decide(&StatusInputs { camera: &trouble, ..COUNTS });
         assert!(!format!("{waits:?}").contains("SECRET"), "everybody can read it");
-        stands(&StatusInputs { refused: Some(&refused), ..COUNTS }, "trouble", "no_model");
-        stands(&StatusInputs { countable: 0, ..COUNTS }, "trouble", "no_class");
-        stands(
-            &StatusInputs { looking: DetectionState::Failing("it broke"), ..COUNTS },
-            "trouble",
-            "detector",
-        );
+        stands(&StatusInputs { refused: Some(&refused), ..COUNTS }, "fault", "no_model");
+        stands(&StatusInputs { countable: 0, ..COUNTS }, "fault", "no_class");
+        stands(&StatusInputs { looking: DetectionState::Failing("it broke"), ..COUNTS }, "fault", "detector");
         for looking in [DetectionState::NotYet, DetectionState::Overdue] {
             stands(&StatusInputs { looking, ..COUNTS }, "waiting", "no_picture");
         }
         stands(&StatusInputs { camera: &CameraState::Waking, ..COUNTS }, "waiting", "no_picture");
-        stands(&StatusInputs { counts_db: Some("the disk is full"), ..COUNTS }, "trouble", "ledger");
+        stands(&StatusInputs { counts_db: Some("the disk is full"), ..COUNTS }, "fault", "counts_db");
         stands(
             &StatusInputs { counts_db: Some("no counts.db"), drawn: 0, countable: 0, ..COUNTS },
-            "trouble",
-            "ledger",
+            "fault",
+            "counts_db",
         );
         let known =
             StatusInputs { counts_db: Some("it is damaged"), counts_hint: Some("move it away"), ..COUNTS };

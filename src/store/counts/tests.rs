@@ -1025,7 +1025,7 @@ fn a_camera_that_comes_and_goes_fills_no_memory() {
     let counted = rows[0].covered * (rows[0].end_us.min(now) - rows[0].start_us) as f64 / S as f64;
     assert!((counted - most as f64 / 2.0).abs() <= 1.5, "{counted} s");
     let gaps = bench.reader().gaps(Scene::Camera, MONDAY, now).expect("read");
-    assert!(gaps.iter().any(|gap| gap.why == "ledger" && gap.to_us - gap.from_us >= 1900 * S), "{gaps:?}");
+    assert!(gaps.iter().any(|gap| gap.why == "counts_db" && gap.to_us - gap.from_us >= 1900 * S), "{gaps:?}");
     assert_eq!(gaps.last().map(|gap| (gap.why.as_str(), gap.to_us)), Some(("unplugged", now)));
 }
 

@@ -428,7 +428,7 @@ pub struct CheckReport {
     /// The faults, a sentence each.
     pub faults: Vec<String>,
     /// The repairs, a sentence each.
-    pub mended: Vec<String>,
+    pub repaired: Vec<String>,
 }
 
 /// Options of the store.

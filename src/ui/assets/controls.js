@@ -6,7 +6,7 @@
   // A change; a problem is said in the element `said`.
   const change = async (said, path, body) => {
     say(said, '');
-    try { say(said, (await send('PATCH', path, body))?.unkept); } catch (e) { say(said, e.message); }
+    try { say(said, (await send('PATCH', path, body))?.unsaved); } catch (e) { say(said, e.message); }
   };
 
   // ---- the cards are folded; this browser keeps how

@@ -17,7 +17,7 @@
     const { state: s, isLost } = await askState();
     if (s) document.dispatchEvent(new CustomEvent('state', { detail: s }));
     if (s || isLost) {
-      document.body.dataset.look = isLost ? 'lost' : ['live', 'asleep', 'waking', 'paused'].includes(s.state) ? s.state : 'trouble';
+      document.body.dataset.look = isLost ? 'lost' : ['live', 'idle', 'starting', 'paused'].includes(s.state) ? s.state : 'trouble';
       put('headline', isLost ? 'Connection lost' : headlineOf(s));
     }
     if (lines && s) await renew().catch(() => { /* the next time */ });

@@ -199,13 +199,13 @@
     if (detail?.state !== 'live') { tracks.clear(); draw(); }
     const counting = detail?.counting;
     if (!counting) return;
-    lead = calm.matches ? 0 : Math.min((counting.look_ms || 0) / 1000, 0.5);
-    isWrong = counting.word === 'trouble';
+    lead = calm.matches ? 0 : Math.min((counting.detection_ms || 0) / 1000, 0.5);
+    isWrong = counting.state === 'fault';
     sections();
-    const saved = counting.looks_saved * 100 / counting.looks | 0;
-    put('count-looks', counting.looks_per_second > 0
-      ? `${counting.looks_per_second.toFixed(1)} fps (${counting.look_ms.toFixed(0)} ms)${saved ? `, ${saved} % skipped without motion` : ''}` : 'idle');
-    const is = [counting.word, counting.reason, counting.backend, counting.model, counting.notes].join();
+    const saved = counting.detections_saved * 100 / counting.looks | 0;
+    put('count-rate', counting.detections_per_second > 0
+      ? `${counting.detections_per_second.toFixed(1)} fps (${counting.detection_ms.toFixed(0)} ms)${saved ? `, ${saved} % skipped without motion` : ''}` : 'idle');
+    const is = [counting.state, counting.reason, counting.backend, counting.model, counting.notes].join();
     if (counted !== undefined && counted !== is) refresh(false);
     counted = is;
   });

@@ -18,7 +18,7 @@
   // The camera's state decides about beginning; a recording can always be ended.
   on(document, 'state', async ({ detail: s }) => {
     if (!s?.recording) return;
-    const { now } = s.recording, id = now?.id ?? 0, canTake = ['live', 'asleep', 'waking'].includes(s.state);
+    const { now } = s.recording, id = now?.id ?? 0, canTake = ['live', 'idle', 'starting'].includes(s.state);
     if (now) put('record-figures', `${running(now.duration)}, ${size(now.bytes)}`);
     shown ??= id;
     const isStale = el('keep').hidden === canTake || isStop() !== !!now || id !== shown;

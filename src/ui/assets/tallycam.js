@@ -29,7 +29,7 @@
   const rate = fps => fps > 0 ? `${fps.toFixed(fps < 1 ? 2 : 1)} fps` : 'no frames';
   const count = n => n === 1 ? '1 viewer' : `${n} viewers`;
 
-  const lookOf = word => ['live', 'asleep', 'waking', 'paused'].includes(word) ? word : 'trouble';
+  const lookOf = word => ['live', 'idle', 'starting', 'paused'].includes(word) ? word : 'trouble';
   // The effects of a pause, renewed while its question is open.
   let stops = '';
   const showStops = s => {
@@ -146,7 +146,7 @@
         (pausedAt ? '' : 'Stopped from another page or program. ')
           + 'The camera is off, and nobody sees it until Resume or a restart.',
         lastAt ? `Last frame ${exact(lastAt)}.` : ''];
-      case 'asleep': case 'waking': return ['Starting the camera',
+      case 'idle': case 'starting': return ['Starting the camera',
         'It is off while nobody watches. The first frame arrives in a moment.', ''];
       case 'trouble': return [s.headline, sentence(s.reason), sentence(s.hint)];
       default: return ['No stream', 'The server sent no stream: there may be too many viewers.',
@@ -160,7 +160,7 @@
   const show = () => {
     const look = isLost ? 'lost' : lookOf(state.state);
     const isBare = look === 'live' && !isRefused && !isOnly;
-    const isQuiet = isOnly && ['live', 'asleep', 'waking'].includes(look);
+    const isQuiet = isOnly && ['live', 'idle', 'starting'].includes(look);
     const [head, why, todo] = isBare || isQuiet ? ['', '', ''] : words(look, state);
     document.body.dataset.look = look;
     shot.dataset.show = isBare ? '' : (look === 'lost' || look === 'paused') && lastAt ? 'last' : 'words';
@@ -178,7 +178,7 @@
     if (isLost) { put('figures', ''); put('state', `Connection lost, last answer ${exact(answeredAt)}`); return; }
     const s = state;
     put('figures', look === 'live' ? `${hasRoom ? rate(s.fps) : 'stills'}, ${s.viewers} watching` : '');
-    put('state', s.headline + (look === 'asleep' || look === 'waking' ? '' : since(s.since)));
+    put('state', s.headline + (look === 'idle' || look === 'starting' ? '' : since(s.since)));
     put('size', s.width ? `${s.width} × ${s.height}${s.format ? ' ' + s.format : ''}` : '–');
     put('rate', rate(s.fps));
     put('viewers', (s.viewers ? count(s.viewers) : 'nobody') + (s.held ? ', held open' : ''));

@@ -404,7 +404,7 @@ impl ChartView<'_> {
                 html.push_str(&self.occupancy());
                 return html;
             }
-        } else if page.counting.word != "counting" && page.counting.reason.is_some() && self.is_today() {
+        } else if page.counting.state != "counting" && page.counting.reason.is_some() && self.is_today() {
             let _ = write!(
                 html,
                 "<div class=\"banner\"><p><b>Not counting now.</b> {} {}</p></div>",

@@ -28,35 +28,35 @@ pub struct Finding {
     #[serde(rename = "state")]
     pub verdict: Verdict,
     /// The result, as a sentence or a list.
-    pub said: String,
+    pub message: String,
     /// The remedy.
     pub hint: Option<String>,
 }
 
 impl Finding {
     /// A finding without a hint.
-    pub fn new(name: &'static str, verdict: Verdict, said: impl Into<String>) -> Finding {
-        Finding { name, verdict, said: said.into(), hint: None }
+    pub fn new(name: &'static str, verdict: Verdict, message: impl Into<String>) -> Finding {
+        Finding { name, verdict, message: message.into(), hint: None }
     }
 
     /// A finding with [`Verdict::Good`].
-    pub fn good(name: &'static str, said: impl Into<String>) -> Finding {
-        Finding::new(name, Verdict::Good, said)
+    pub fn good(name: &'static str, message: impl Into<String>) -> Finding {
+        Finding::new(name, Verdict::Good, message)
     }
 
     /// A finding with [`Verdict::None`].
-    pub fn none(name: &'static str, said: impl Into<String>) -> Finding {
-        Finding::new(name, Verdict::None, said)
+    pub fn none(name: &'static str, message: impl Into<String>) -> Finding {
+        Finding::new(name, Verdict::None, message)
     }
 
     /// A finding with [`Verdict::Warning`].
-    pub fn warning(name: &'static str, said: impl Into<String>) -> Finding {
-        Finding::new(name, Verdict::Warning, said)
+    pub fn warning(name: &'static str, message: impl Into<String>) -> Finding {
+        Finding::new(name, Verdict::Warning, message)
     }
 
     /// A finding with [`Verdict::Bad`].
-    pub fn bad(name: &'static str, said: impl Into<String>) -> Finding {
-        Finding::new(name, Verdict::Bad, said)
+    pub fn bad(name: &'static str, message: impl Into<String>) -> Finding {
+        Finding::new(name, Verdict::Bad, message)
     }
 
     /// Adds a hint.

@@ -28,7 +28,7 @@ pub struct LensReport {
     /// How the last focus sweep ended.
     pub last_sweep: Option<LastSweep>,
     /// Why changes are not stored.
-    pub unkept: Option<String>,
+    pub unsaved: Option<String>,
 }
 
 /// A place, in fractions of the picture.
@@ -49,5 +49,5 @@ pub struct SweepProgress {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct LastSweep {
     pub found: bool,
-    pub said: String,
+    pub message: String,
 }

@@ -45,7 +45,7 @@ pub struct LightReport {
     /// The place in the operator's file that pins one of these: `config.toml:12`.
     pub pinned: Option<String>,
     /// Why changes are not stored.
-    pub unkept: Option<String>,
+    pub unsaved: Option<String>,
     /// Colours with a name.
     pub presets: Vec<PresetReport>,
 }

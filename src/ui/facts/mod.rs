@@ -24,7 +24,7 @@ json::words! {
 pub struct Head {
     pub name: String,
     pub version: String,
-    /// One word: `live`, `asleep`, `waking`, `paused`, or a kind of fault.
+    /// One word: `live`, `idle`, `starting`, `paused`, or a kind of fault.
     pub state: String,
     /// The state in words: "Live", "Camera idle", "Camera in use".
     pub headline: String,
@@ -128,9 +128,9 @@ pub struct LocalClock {
 /// The state of counting.
 #[derive(Debug, Default, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct CountingReport {
-    /// One word: `counting`, `idle` (no line), `waiting` (no picture), `off`, `trouble`.
-    #[schemars(extend("enum" = ["counting", "idle", "waiting", "off", "trouble"]))]
-    pub word: &'static str,
+    /// One word: `counting`, `idle` (no line), `waiting` (no picture), `off`, `fault`.
+    #[schemars(extend("enum" = ["counting", "idle", "waiting", "off", "fault"]))]
+    pub state: &'static str,
     /// Why it does not count, in one word; `null` while it does.
     pub why: Option<&'static str>,
     /// Start of this state.
@@ -147,18 +147,18 @@ pub struct CountingReport {
     /// The name of the model; empty where the back end has none.
     pub model: String,
     /// Detections per second over the last seconds.
-    pub looks_per_second: f64,
-    /// Detections since the start; `looks_saved` of them asked no model because nothing moved.
-    pub looks: u64,
-    pub looks_saved: u64,
+    pub detections_per_second: f64,
+    /// Detections since the start; `detections_saved` of them asked no model because nothing moved.
+    pub detections: u64,
+    pub detections_saved: u64,
     /// Median time of a detection, in milliseconds.
-    pub look_ms: f64,
+    pub detection_ms: f64,
     pub tracks: usize,
     pub scene: Scene,
     /// Lines of the scene.
     pub lines: usize,
     /// Why counts.db takes no crossings at present.
-    pub ledger: Option<String>,
+    pub counts_db: Option<String>,
     /// The classes of the detector.
     #[serde(skip)]
     pub labels: Vec<String>,

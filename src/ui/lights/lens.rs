@@ -68,7 +68,7 @@ pub(in crate::ui) fn section(lens: &LensReport, said: &str) -> String {
         sharpness = lens.sharpness.map_or_else(|| "–".into(), sharpness),
         hidden = hidden_attribute(lens.sweep.is_none()),
         swept = Text(&match &lens.last_sweep {
-            Some(last) if said.is_empty() => sentence(&last.said),
+            Some(last) if said.is_empty() => sentence(&last.message),
             _ => sentence(said),
         }),
     )

@@ -93,7 +93,7 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting, reader: Reader) -> S
     .svg();
     let has_none = counting.lines.is_empty();
     // Without counts.db there are no lines either, and its fault matters more than the hint to draw one.
-    let is_trouble = facts.word == "trouble";
+    let is_trouble = facts.state == "fault";
     format!(
         include_str!("counting.html"),
         nothing_hidden = hidden_attribute(!has_none || is_trouble),
@@ -113,7 +113,7 @@ pub(in crate::ui) fn sections_html(counting: &LiveCounting, reader: Reader) -> S
         gaps = gaps_in_words(counting),
         log = log(counting),
         state = state(facts),
-        looks = describe_rate(facts),
+        detections = describe_rate(facts),
         by = detector_name(facts),
         why = reason_html(facts),
     )
@@ -215,7 +215,7 @@ fn class_name(class: &str) -> &str {
 
 /// The state of counting in a word or two.
 fn state(facts: &CountingReport) -> &'static str {
-    match facts.word {
+    match facts.state {
         "counting" => "Counting",
         "idle" => "No line is drawn",
         "waiting" => "Waiting for a picture",
@@ -227,7 +227,7 @@ fn state(facts: &CountingReport) -> &'static str {
 /// The reason and the remedy if it does not count, and the notes.
 fn reason_html(facts: &CountingReport) -> String {
     let mut html = String::new();
-    if facts.word != "counting" {
+    if facts.state != "counting" {
         let hint = remedy(facts.hint.as_deref().unwrap_or_default());
         let _ = write!(html, "{} {hint} ", MarkedText(&maybe_sentence(&facts.reason)));
     }
@@ -239,13 +239,13 @@ fn reason_html(facts: &CountingReport) -> String {
 
 /// The rate: "9.8 fps (61 ms), 93 % skipped without motion".
 pub(in crate::ui) fn describe_rate(facts: &CountingReport) -> String {
-    if facts.looks_per_second > 0.0 {
-        let percent = facts.looks_saved * 100 / facts.looks.max(1);
+    if facts.detections_per_second > 0.0 {
+        let percent = facts.detections_saved * 100 / facts.detections.max(1);
         let saved = match percent {
             1.. => format!(", {percent} % skipped without motion"),
             _ => String::new(),
         };
-        format!("{:.1} fps ({:.0} ms){saved}", facts.looks_per_second, facts.look_ms)
+        format!("{:.1} fps ({:.0} ms){saved}", facts.detections_per_second, facts.detection_ms)
     } else {
         "idle".into()
     }
@@ -318,15 +318,15 @@ mod tests {
         let side = |word, reason: &str| {
             let mut counting = fixtures::live().counting.unwrap();
             counting.lines.clear();
-            (counting.facts.word, counting.facts.reason) = (word, Some(reason.into()));
+            (counting.facts.state, counting.facts.reason) = (word, Some(reason.into()));
             sections_html(&counting, Reader::Admin)
         };
-        let html = side("trouble", "counts.db: database or disk is full");
+        let html = side("fault", "counts.db: database or disk is full");
         assert!(html.contains("id=\"nothing\" hidden>"), "{html}");
         assert!(html.contains("id=\"facts\" aria-labelledby=\"facts-head\">"), "{html}");
         assert!(html.contains("id=\"count-why\">counts.db: database or disk is full."), "{html}");
         let mut counting = fixtures::live().counting.unwrap();
-        counting.facts.word = "trouble";
+        counting.facts.state = "fault";
         counting.facts.hint = Some("`tallycam model add FILE` adds one".into());
         let html = sections_html(&counting, Reader::Admin);
         assert!(

@@ -23,7 +23,7 @@ use crate::ui::live::recording::LiveRecording;
 pub struct LivePage {
     pub name: String,
     pub version: String,
-    /// One word: `live`, `asleep`, `waking`, `paused`, or a kind of fault.
+    /// One word: `live`, `idle`, `starting`, `paused`, or a kind of fault.
     pub state: String,
     /// The state in words: "Live", "Camera idle", "Camera in use".
     pub headline: String,
@@ -79,7 +79,7 @@ pub fn live_page(page: &LivePage) -> String {
     let lines: &[LineRow] = page.counting.as_ref().map_or(&[], |counting| &counting.lines);
     let zones: &[ZoneNow] = page.counting.as_ref().map_or(&[], |counting| &counting.zones);
     let (view_width, view_height) = draw::view_box(size);
-    let can_take = !is_only && matches!(look, "live" | "asleep" | "waking");
+    let can_take = !is_only && matches!(look, "live" | "idle" | "starting");
     let kept = page.recording.as_ref().filter(|_| !is_only);
     let acts = kept.filter(|_| can_change);
     let save = |words: &str, look: &str| {
@@ -358,7 +358,7 @@ mod tests {
 
     #[test]
     fn an_idle_camera_of_unknown_size_keeps_its_space() {
-        for (state, headline) in [("asleep", "Camera idle"), ("waking", "Starting the camera")] {
+        for (state, headline) in [("idle", "Camera idle"), ("starting", "Starting the camera")] {
             let html = live_page(&LivePage {
                 state: state.into(),
                 headline: headline.into(),

@@ -101,7 +101,7 @@ fn facts_table(page: &DatabasePage) -> String {
 }
 
 fn checked(checked: &CheckReport) -> String {
-    let head = match (checked.faults.is_empty(), checked.mended.is_empty()) {
+    let head = match (checked.faults.is_empty(), checked.repaired.is_empty()) {
         (true, true) => "Nothing is wrong",
         (true, false) => "It was repaired",
         (false, _) => "Something is wrong",
@@ -118,7 +118,7 @@ fn checked(checked: &CheckReport) -> String {
         format_count(checked.items, "item"),
         format_count(checked.pictures, "picture"),
         list(&checked.faults, "bad"),
-        list(&checked.mended, ""),
+        list(&checked.repaired, ""),
     )
 }
 
@@ -184,7 +184,7 @@ mod tests {
         };
         let html = with(bad);
         assert!(html.contains("Something is wrong") && html.contains("ends before its pictures do.</li>"));
-        let html = with(CheckReport { mended: vec!["item 3 was closed".into()], ..clean });
+        let html = with(CheckReport { repaired: vec!["item 3 was closed".into()], ..clean });
         assert!(html.contains("It was repaired") && html.contains("item 3 was closed."));
     }
 

@@ -47,7 +47,7 @@ pub fn diagnosis_page(page: &DiagnosisPage) -> String {
                 parts,
                 "<div class=\"check\"><b class=\"{state}\">{word}</b><div><h3>{}</h3>{}{}</div></div>",
                 Text(&capital(finding.name)),
-                format_finding(&finding.said),
+                format_finding(&finding.message),
                 finding.hint.as_deref().map(sentence).map_or_else(String::new, |hint| match verdict {
                     Verdict::Bad | Verdict::Warning =>
                         format!("<p><b>Do this:</b> {}</p>", MarkedText(&hint)),

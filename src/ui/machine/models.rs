@@ -67,7 +67,7 @@ pub struct CatalogueModel {
     #[schemars(extend("format" = "uri"))]
     pub url: String,
     /// It is installed.
-    #[serde(rename = "here")]
+    #[serde(rename = "installed")]
     pub is_here: bool,
 }
 
@@ -121,7 +121,7 @@ fn detector_name(facts: &CountingReport) -> String {
 }
 
 fn state(facts: &CountingReport) -> String {
-    if facts.word == "counting" {
+    if facts.state == "counting" {
         return "Counting".into();
     }
     let why = format!(
@@ -134,7 +134,7 @@ fn state(facts: &CountingReport) -> String {
 
 /// As in "9.8 fps (61 ms), 52 ms of it inference".
 fn speed(facts: &CountingReport) -> String {
-    let part = if facts.looks_per_second > 0.0 && facts.inference_ms > 0.0 {
+    let part = if facts.detections_per_second > 0.0 && facts.inference_ms > 0.0 {
         format!(", {:.0} ms of it inference", facts.inference_ms)
     } else {
         String::new()

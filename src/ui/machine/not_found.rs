@@ -7,7 +7,7 @@ use crate::ui::frame::{PageFrame, Tab, refusal_html};
 
 /// The page for the unknown address `path`. It reveals nothing about the camera, because anybody may see it.
 pub fn not_found_page(path: &str) -> String {
-    let head = Head { state: String::from("asleep"), headline: String::from("Not found"), ..Head::default() };
+    let head = Head { state: String::from("idle"), headline: String::from("Not found"), ..Head::default() };
     let main = format!(
         "<main id=\"main\" class=\"page one\">\n<div class=\"top\"><h1>There is no such page</h1><p class=\"lead \
          muted\">Nothing is at <code>{}</code>.</p></div>\n<p class=\"row\"><a class=\"btn main\" href=\"./\">Go to \

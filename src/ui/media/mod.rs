@@ -232,7 +232,7 @@ fn done_words(done: &str) -> String {
     let items = format_count(count, "item");
     match act {
         "kept" => format!("{items} protected: never deleted by retention."),
-        "unkept" => format!("{items} no longer protected."),
+        "unsaved" => format!("{items} no longer protected."),
         "deleted" => format!("{items} deleted."),
         _ => String::new(),
     }

@@ -181,9 +181,9 @@ fn banners(page: &SettingsPage) -> String {
             Text(&page.complaint)
         );
     }
-    if !page.unkept.is_empty() {
+    if !page.unsaved.is_empty() {
         let _ =
-            write!(html, "<div class=\"banner trouble\" id=\"unkept\"><p>{}</p></div>", Text(&page.unkept));
+            write!(html, "<div class=\"banner trouble\" id=\"unsaved\"><p>{}</p></div>", Text(&page.unsaved));
     }
     if !page.fixed.is_empty() {
         let _ = write!(html, "<div class=\"banner\"><p>{}</p></div>", MarkedText(&sentence(&page.fixed)));

@@ -22,7 +22,7 @@ pub struct SettingsPage {
     /// Faults of a settings file; empty without faults.
     pub complaint: String,
     /// Why the last change is not stored; empty if it is.
-    pub unkept: String,
+    pub unsaved: String,
     /// Why settings cannot be changed here, in a sentence; empty if they can.
     pub fixed: String,
     /// The machine can be switched off from here.

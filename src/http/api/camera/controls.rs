@@ -74,8 +74,8 @@ pub async fn change(request: Request) -> Result<Response<Body>, Problem> {
 /// elsewhere.
 async fn told(request: &Request, controls: CameraControls) -> Response<Body> {
     let mut response = answer(request, &controls).await;
-    let unkept = request.site.unkept();
-    if !controls.refused.is_empty() || controls.notes.iter().any(|note| unkept.as_ref() != Some(note)) {
+    let unsaved = request.site.unsaved();
+    if !controls.refused.is_empty() || controls.notes.iter().any(|note| unsaved.as_ref() != Some(note)) {
         response.extensions_mut().insert(Told(Arc::new(controls)));
     }
     response
@@ -265,7 +265,7 @@ async fn keep(
         kept_as(&in_force, identity, name, value.and(took).map(toml))
     });
     let in_force = preferences.change(changes.collect::<PreferenceChanges>(), version.into()).await?;
-    set.notes.extend((!in_force.unkept.is_empty()).then(|| in_force.unkept.clone()));
+    set.notes.extend((!in_force.unsaved.is_empty()).then(|| in_force.unsaved.clone()));
     Ok(())
 }
 

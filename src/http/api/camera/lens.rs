@@ -125,8 +125,8 @@ pub async fn report(site: &Site, who: &Who) -> LensReport {
         sweep: status.sweep.map(|(done, of)| SweepProgress { done, of }),
         last_sweep: status
             .ended
-            .map(|end| LastSweep { found: matches!(end, SweepEnd::Found { .. }), said: end.describe() }),
-        unkept: site.unkept(),
+            .map(|end| LastSweep { found: matches!(end, SweepEnd::Found { .. }), message: end.describe() }),
+        unsaved: site.unsaved(),
     };
     wire::redacted_for(who, report)
 }
@@ -286,7 +286,7 @@ fn expected(request: &Request) -> Result<Option<u64>, Problem> {
 impl Redact for LensReport {
     fn redact(&mut self) {
         wire::redact_reason(&mut self.reason, &mut None);
-        wire::redact_reason(&mut self.unkept, &mut None);
+        wire::redact_reason(&mut self.unsaved, &mut None);
     }
 }
 

@@ -37,7 +37,7 @@ pub async fn stream(request: Request) -> Result<Response<Body>, Problem> {
 
 /// `GET /video_feed`: annotated while counting is on.
 pub async fn video_feed(request: Request) -> Result<Response<Body>, Problem> {
-    let word = request.site.counting.as_ref().map(|counting| counting.status().word);
+    let word = request.site.counting.as_ref().map(|counting| counting.status().state);
     watch(request, matches!(word, Some("counting" | "waiting")))
 }
 

@@ -88,7 +88,7 @@ pub fn text(site: &Site) -> String {
     }
     if let Some(counting) = &site.counting {
         let status = counting.status();
-        looks(&mut page, &status);
+        detections(&mut page, &status);
         if let Ok(counts) = counting.counts() {
             let wanted = site.preferences().map(|all| all.in_force().resolved.config.detect.classes.clone());
             let classes = wanted.ok().filter(|classes| !classes.is_empty()).unwrap_or(status.labels);
@@ -154,18 +154,23 @@ fn kept(page: &mut MetricsPage, recorder: &RecorderHandle, storage: Option<&Stor
 }
 
 /// The state of counting.
-fn looks(page: &mut MetricsPage, status: &CountingStatus) {
-    page.one("tallycam_counting", "gauge", "1 while counting.", u8::from(status.word == "counting"));
-    page.one("tallycam_looks_total", "counter", "Detections.", status.looks);
+fn detections(page: &mut MetricsPage, status: &CountingStatus) {
+    page.one("tallycam_counting", "gauge", "1 while counting.", u8::from(status.state == "counting"));
+    page.one("tallycam_detections_total", "counter", "Detections.", status.detections);
     page.one(
-        "tallycam_looks_saved_total",
+        "tallycam_detections_saved_total",
         "counter",
         "Detections skipped by the model because nothing moved.",
-        status.looks_saved,
+        status.detections_saved,
     );
-    page.one("tallycam_looks_failed_total", "counter", "Failed detections.", status.failed);
-    page.one("tallycam_looks_per_second", "gauge", "Recent detections per second.", status.looks_per_second);
-    page.one("tallycam_look_seconds", "gauge", "Recent median time of a detection.", status.look_s);
+    page.one("tallycam_detections_failed_total", "counter", "Failed detections.", status.failed);
+    page.one(
+        "tallycam_detections_per_second",
+        "gauge",
+        "Recent detections per second.",
+        status.detections_per_second,
+    );
+    page.one("tallycam_detection_seconds", "gauge", "Recent median time of a detection.", status.look_s);
     page.one(
         "tallycam_inference_seconds",
         "gauge",
@@ -220,7 +225,7 @@ fn counted(page: &mut MetricsPage, counts: &Counts, overlay: &Overlay, classes: 
         counts.lost_count(),
     );
     page.one(
-        "tallycam_ledger_healthy",
+        "tallycam_counts_db_healthy",
         "gauge",
         "1 while counts.db accepts crossings.",
         u8::from(counts.error().is_none()),

@@ -34,11 +34,11 @@ pub struct PictureReport {
     crop: Option<[f64; 4]>,
     text: Option<String>,
     timestamp: bool,
-    unkept: Option<String>,
+    unsaved: Option<String>,
 }
 
 impl PictureReport {
-    fn of(view: &View, unkept: Option<String>) -> PictureReport {
+    fn of(view: &View, unsaved: Option<String>) -> PictureReport {
         PictureReport {
             gray: view.gray,
             scale: match view.scale_eighths() {
@@ -53,7 +53,7 @@ impl PictureReport {
             crop: view.crop,
             text: view.text.clone(),
             timestamp: view.timestamp.is_some(),
-            unkept,
+            unsaved,
         }
     }
 }
@@ -61,14 +61,14 @@ impl PictureReport {
 /// The schema of a change; `picture` is that of the answer.
 pub fn schemas(picture: &Value) -> Value {
     let mut properties = picture["properties"].as_object().cloned().unwrap_or_default();
-    properties.remove("unkept");
+    properties.remove("unsaved");
     properties.values_mut().for_each(|schema| *schema = maybe(schema.take()));
     json!({"PicturePatch": {"type": "object", "properties": properties, "additionalProperties": false}})
 }
 
 impl Redact for PictureReport {
     fn redact(&mut self) {
-        wire::redact_reason(&mut self.unkept, &mut None);
+        wire::redact_reason(&mut self.unsaved, &mut None);
     }
 }
 
@@ -122,7 +122,7 @@ fn turn_of(given: &Value) -> Result<u16, Problem> {
 
 async fn report(request: &Request) -> Response<Body> {
     let view = request.site.pipeline.view().borrow().clone();
-    let report = PictureReport::of(&view, request.site.unkept());
+    let report = PictureReport::of(&view, request.site.unsaved());
     let mut response = reply::json(wire::json(&wire::redacted_for(&request.reader().await, report)));
     let version = request.site.preferences().ok().map(|preferences| preferences.in_force().version);
     if let Some(tag) = version.and_then(etag::of) {

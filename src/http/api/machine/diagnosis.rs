@@ -136,20 +136,20 @@ fn counting(status: CountingStatus) -> Finding {
         "" => status.backend.to_owned(),
         model => format!("{} with {model}", status.backend),
     };
-    let finding = match status.word {
+    let finding = match status.state {
         "counting" if status.notes.is_empty() => {
-            let percent = status.looks_saved * 100 / status.looks.max(1);
+            let percent = status.detections_saved * 100 / status.detections.max(1);
             let saved = match percent {
                 0 => String::new(),
                 _ => format!(", {percent} % skipped without motion"),
             };
             Finding::good(
                 name,
-                format!("Counting ({by}), {:.1} detections per second{saved}.", status.looks_per_second),
+                format!("Counting ({by}), {:.1} detections per second{saved}.", status.detections_per_second),
             )
         }
         "counting" => Finding::warning(name, status.notes.join(" ")),
-        "trouble" => Finding::bad(name, status.reason),
+        "fault" => Finding::bad(name, status.reason),
         _ if !status.notes.is_empty() => {
             Finding::warning(name, format!("{} {}", status.reason, status.notes.join(" ")))
         }
@@ -208,10 +208,10 @@ mod tests {
     fn a_line_too_close_to_the_edge_is_named() {
         let note = "line “Door”: 3 were first seen already past this line: move it away from the edge.";
         let status = CountingStatus {
-            word: "counting",
+            state: "counting",
             backend: "motion",
-            looks_per_second: 10.0,
-            looks: 1,
+            detections_per_second: 10.0,
+            detections: 1,
             notes: vec![note.to_owned()],
             ..CountingStatus::default()
         };

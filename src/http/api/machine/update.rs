@@ -39,7 +39,7 @@ pub struct UpdateReport {
     by: &'static str,
     /// `waiting`, a phase, or `null`.
     phase: Option<String>,
-    words: Option<String>,
+    message: Option<String>,
     time: Option<String>,
 }
 
@@ -96,7 +96,7 @@ pub async fn get(request: Request) -> Response<Body> {
         built: built(),
         by: last.by(),
         phase: last.phase().map(String::from),
-        words: last.status.as_ref().map(|status| status.words.clone()),
+        message: last.status.as_ref().map(|status| status.words.clone()),
         time: last.status.map(|status| status.time),
     };
     no_store(reply::json(wire::json(&report)))

@@ -147,7 +147,7 @@ pub async fn keep_many(request: Request) -> Result<Response<Body>, Problem> {
     let (ids, is_kept) = (fields.ids("ids", MOST_AT_ONCE)?, fields.flag("kept")?.unwrap_or(true));
     let count = ids.len();
     media.set_kept(ids, is_kept).await?;
-    Ok(done(if is_kept { "kept" } else { "unkept" }, count))
+    Ok(done(if is_kept { "kept" } else { "unsaved" }, count))
 }
 
 /// 204 for a program. A page shows the change and its number of items.

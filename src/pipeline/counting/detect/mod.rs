@@ -483,12 +483,12 @@ impl<'a> Detect<'a> {
         {
             let mut figures = self.shared.lock_figures();
             figures.missed.add(missed, picture.stamp.wall_us);
-            figures.status.looks += 1;
+            figures.status.detections += 1;
             figures.status.tracks = overlay.tracks.len();
             figures.rate.count(ClockTime::now().monotonic_us);
             match inference {
                 Some(inference) => figures.times.add(began.elapsed(), inference),
-                None => figures.status.looks_saved += 1,
+                None => figures.status.detections_saved += 1,
             }
         }
         let rows = self.occupancy.observe(overlay.stamp, self.scene, &overlay.zones);

@@ -15,7 +15,7 @@ impl Detect<'_> {
         }
         self.record_cover(Coverage::Not("loading"));
         let mut figures = self.shared.lock_figures();
-        figures.status.word = "waiting";
+        figures.status.state = "waiting";
         figures.status.reason = String::from("The detector is being made ready.");
         figures.status.hint = None;
     }

@@ -398,7 +398,7 @@ impl CountsWriter {
                 self.held.remove(newest);
             }
         } else if self.held_covers == MOST_HELD_COVERS {
-            self.held.push_back(CountsWrite::Cover(Coverage::Not("ledger"), since_us));
+            self.held.push_back(CountsWrite::Cover(Coverage::Not("counts_db"), since_us));
         }
         self.held.push_back(CountsWrite::Cover(cover, since_us));
     }

@@ -399,7 +399,7 @@ impl SseSession {
         let counting = self.site.counting.as_ref();
         let counting =
             counting.map(|counting| CountingReport::of(&counting.status(), counting.counts().ok()));
-        let words = (state.as_str(), counting.as_ref().map(|counting| counting.word));
+        let words = (state.as_str(), counting.as_ref().map(|counting| counting.state));
         if self.said.replace(words) == Some(words) {
             return Ok(());
         }

@@ -189,7 +189,7 @@ fn a_backup_made_while_recording_is_sound_as_it_is() {
     let copy = house.wait(async { take(house.media.backup().await.unwrap()).await.unwrap() });
     let directory = restored(&copy);
     let report = check_offline(directory.path(), true).unwrap();
-    assert!(report.mended.iter().any(|mended| mended.contains("it is closed")), "{report:?}");
+    assert!(report.repaired.iter().any(|mended| mended.contains("it is closed")), "{report:?}");
     handle.end(Ended::Asked).unwrap();
     house.close();
 }

@@ -294,7 +294,7 @@ impl Check {
             if *kept != anew {
                 let what = format!("recording {id} has not come to the sums of its chunks");
                 if self.repair {
-                    self.report.mended.push(format!("{what}: they are computed again"));
+                    self.report.repaired.push(format!("{what}: they are computed again"));
                     *kept = anew;
                 } else {
                     self.record_fault(what);

@@ -202,8 +202,8 @@ impl Check {
             match mend(&transaction).and_then(|how| transaction.commit().map(|()| how)) {
                 Ok(how) => {
                     *tx.is_changed = true;
-                    if self.report.mended.len() < MOST_TOLD {
-                        self.report.mended.push(format!("{what}: {how}"));
+                    if self.report.repaired.len() < MOST_TOLD {
+                        self.report.repaired.push(format!("{what}: {how}"));
                     }
                     return Ok(true);
                 }
@@ -247,7 +247,7 @@ impl Check {
             }
             said = examination_messages(connection, looks)?;
             if said.len() < before {
-                self.report.mended.push(String::from("an index of the file was damaged: it was made again"));
+                self.report.repaired.push(String::from("a damaged index of the file was made again"));
             }
         }
         for sentence in said {

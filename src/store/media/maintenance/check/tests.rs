@@ -12,7 +12,7 @@ fn store(directory: &Path) -> (u64, u64) {
     let recording = house.record("b.mp4", 5, 20_000).unwrap().id;
     let report = house.check(true);
     assert_eq!((report.items, report.chunks, report.pictures), (2, 6, 26));
-    assert_eq!((report.faults, report.mended), (Vec::new(), Vec::new()));
+    assert_eq!((report.faults, report.repaired), (Vec::new(), Vec::new()));
     house.close();
     (snapshot, recording)
 }
@@ -30,12 +30,12 @@ fn damaged(sql: &str, told: &str) -> (tempfile::TempDir, CheckReport) {
     Connection::open(&file).unwrap().execute_batch(&sql).unwrap();
     let before = check_offline(directory.path(), false).unwrap();
     assert!(before.faults.iter().any(|fault| fault.contains(told)), "{told}: {before:?}");
-    assert!(before.mended.is_empty());
+    assert!(before.repaired.is_empty());
     let report = check_offline(directory.path(), true).unwrap();
-    assert!(report.mended.iter().any(|mended| mended.contains(told)), "{told}: {report:?}");
+    assert!(report.repaired.iter().any(|mended| mended.contains(told)), "{told}: {report:?}");
     assert_eq!(report.faults, Vec::<String>::new(), "{told}");
     let after = check_offline(directory.path(), true).unwrap();
-    assert_eq!((after.faults, after.mended), (Vec::new(), Vec::new()), "{told}");
+    assert_eq!((after.faults, after.repaired), (Vec::new(), Vec::new()), "{told}");
     (directory, report)
 }
 
@@ -116,7 +116,7 @@ fn repair_removes_an_unfinished_import() {
     let sql = format!("UPDATE items SET state = 1, origin = 'import' WHERE id = {recording}");
     Connection::open(directory.path().join(FILE_NAME)).unwrap().execute_batch(&sql).unwrap();
     let report = check_offline(directory.path(), true).unwrap();
-    assert!(report.mended.iter().any(|mended| mended.contains("nothing of it stays")), "{report:?}");
+    assert!(report.repaired.iter().any(|mended| mended.contains("nothing of it stays")), "{report:?}");
     assert_eq!(report.faults, Vec::<String>::new());
     let after = check_offline(directory.path(), false).unwrap();
     assert_eq!((after.items, after.faults), (1, Vec::<String>::new()));
@@ -135,7 +135,7 @@ fn an_open_item_that_nobody_records_is_reported_while_the_store_is_in_use() {
     other.execute("UPDATE items SET state = 1 WHERE id = ?1", [recording as i64]).unwrap();
     drop(other);
     assert!(house.check(false).faults[0].contains("is open, and nobody records it"));
-    assert!(house.check(true).mended[0].contains("it is closed"));
+    assert!(house.check(true).repaired[0].contains("it is closed"));
     assert_eq!(house.check(false).faults, Vec::<String>::new());
     handle.end(crate::store::media::Ended::Asked).unwrap();
     assert_eq!(house.check(false).faults, Vec::<String>::new());
@@ -161,7 +161,7 @@ fn a_damaged_page_costs_only_its_own_data() {
                 unusable += 1;
                 assert!(std::fs::read(&file).unwrap() == bytes, "page {page}: the file is left as it is");
             }
-            Ok(report) if report.faults.is_empty() && report.mended.is_empty() => unseen += 1,
+            Ok(report) if report.faults.is_empty() && report.repaired.is_empty() => unseen += 1,
             Ok(_) => {
                 told += 1;
                 // The rest can be read as a store.
