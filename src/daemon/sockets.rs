@@ -6,10 +6,10 @@
 
 use std::io::{IsTerminal, Write};
 use std::net::TcpListener;
+use std::os::fd::{FromRawFd as _, OwnedFd};
 
-use listenfd::ListenFd;
 use log::info;
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket};
 
 use super::addresses::{Listening, MachineAddresses};
 use super::error::DaemonError;
@@ -17,16 +17,23 @@ use crate::base::{Fault, FaultKind};
 use crate::config::Listen;
 use crate::http;
 
-/// systemd's sockets; empty if it passes none.
-///
-/// Reads and clears `LISTEN_FDS` and `LISTEN_PID`, so that no child process takes them for its own. Call it before
-/// the first thread starts.
+/// systemd's sockets; empty if it passes none. To be called once.
 ///
 /// # Errors
 /// A descriptor is no listening socket.
 pub fn systemd_listeners() -> Result<Vec<http::Listener>, DaemonError> {
-    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
-    take_listeners(ListenFd::from_env(), &names)
+    let refused = |which: &str, error: std::io::Error| {
+        let what = format!("{which}, handed over by systemd, cannot be served on: {error}");
+        Fault::new(FaultKind::File, what).hint("the .socket unit needs ListenStream= and Accept=no")
+    };
+    let handed = sd_notify::listen_fds_with_names().map_err(|error| refused("a socket", error))?;
+    let listeners = handed.map(|(fd, name)| {
+        // SAFETY: systemd passes this descriptor to this process, where nothing else takes it: it was seen to be open
+        // just now, and is taken once.
+        let socket = unsafe { Socket::from_raw_fd(fd) };
+        take_listener(socket, &name).map_err(|error| refused(&format!("descriptor {fd}"), error).into())
+    });
+    listeners.collect()
 }
 
 /// Binds `listen`.
@@ -37,25 +44,13 @@ pub fn bind(listen: &[Listen]) -> Result<Vec<http::Listener>, DaemonError> {
     Ok(listen.iter().map(http::listen::bind).collect::<Result<_, _>>()?)
 }
 
-fn take_listeners(mut fds: ListenFd, names: &str) -> Result<Vec<http::Listener>, DaemonError> {
-    (0..fds.len())
-        .map(|n| {
-            let refused = |error: std::io::Error| {
-                let number = 3 + n;
-                let what =
-                    format!("descriptor {number}, handed over by systemd, cannot be served on: {error}");
-                let hint = "the .socket unit needs ListenStream= and Accept=no";
-                DaemonError::from(Fault::new(FaultKind::File, what).hint(hint))
-            };
-            // Another kind of socket stays in its place, and the second attempt reports it.
-            if let Ok(Some(tcp)) = fds.take_tcp_listener(n) {
-                let is_https = names.split(':').nth(n) == Some("https");
-                return Ok(if is_https { http::Listener::Https(tcp) } else { http::Listener::Tcp(tcp) });
-            }
-            let unix = fds.take_unix_listener(n).map_err(refused)?;
-            unix.map(http::Listener::Unix).ok_or_else(|| refused(std::io::ErrorKind::NotFound.into()))
-        })
-        .collect()
+fn take_listener(socket: Socket, name: &str) -> std::io::Result<http::Listener> {
+    match socket.domain()? {
+        _ if !socket.is_listener()? => Err(std::io::ErrorKind::InvalidInput.into()),
+        Domain::UNIX => Ok(http::Listener::Unix(OwnedFd::from(socket).into())),
+        _ if name == "https" => Ok(http::Listener::Https(socket.into())),
+        _ => Ok(http::Listener::Tcp(socket.into())),
+    }
 }
 
 /// The TCP addresses of `listeners`.
@@ -111,7 +106,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_handed_over_is_an_empty_list() {
-        assert!(take_listeners(ListenFd::empty(), "").expect("no descriptors").is_empty());
+    fn only_a_listening_socket_is_taken() {
+        let listening = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let connected =
+            std::net::TcpStream::connect(listening.local_addr().expect("an address")).expect("a connection");
+        assert!(take_listener(connected.into(), "").is_err());
+        let listening = take_listener(listening.into(), "https").expect("it listens");
+        assert!(listening.is_https());
     }
 }
