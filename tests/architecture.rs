@@ -104,8 +104,7 @@ const NAMED_IN: &[(&str, &[&str], usize)] = &[
     ("tar", &["maintenance/"], usize::MAX),
     ("minisign_verify", &["maintenance/update/"], 1),
     ("saphyr_parser", &["card/yaml.rs"], 1),
-    ("listenfd", &["daemon/"], 1),
-    ("sd_notify", &["daemon/"], 1),
+    ("sd_notify", &["daemon/systemd.rs", "daemon/sockets.rs"], 2),
     ("systemd_journal_logger", &["daemon/"], 1),
 ];
 
