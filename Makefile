@@ -43,7 +43,7 @@ test: ## everything that must hold: format, lints, documentation, scripts, all t
 	shellcheck deploy/*.sh deploy/image/build.sh deploy/image/init deploy/release/*.sh deploy/debian/p* benches/run benches/accuracy benches/instructions tests/e2e/guest.sh tests/image/hook tests/image/raspios.sh tests/image/raspios.init tests/libcamera/*.sh tests/clients/run tests/clients/roles fuzz/run fuzz/rustc.sh .ci/run
 	python3 tests/e2e/e2e.py --help >/dev/null
 	python3 tests/image/image.py --help >/dev/null
-	deploy/deny.sh
+	deploy/deny.py
 	cargo rustc --locked --lib --features pwm -p tallycam -- -Dwarnings
 	RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/deploy/rustc.sh" cargo test --locked --no-fail-fast -p tallycam -p tallycam-libcamera
 
@@ -52,8 +52,8 @@ check: ## the inner loop: format, lints, unit tests
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo test --locked --lib
 
-deny: ## licences, sources and known faults of the crates, by cargo-deny where it is there; part of `make test`
-	@deploy/deny.sh
+deny: ## licences, sources and known faults of the crates; part of `make test`
+	@deploy/deny.py
 
 # Seconds for each target.
 FUZZ ?= 60
