@@ -9,6 +9,8 @@ pub enum FaultKind {
     Wrong,
     /// The thing does not exist, or its existence is not disclosed.
     Unknown,
+    /// The camera, the light or the machine has no such part or ability.
+    Unsupported,
     /// The thing already exists.
     Taken,
     /// Somebody else is using it.
@@ -44,6 +46,11 @@ impl Fault {
     /// A fault of the kind [`FaultKind::Wrong`].
     pub fn wrong(what: impl Into<String>) -> Fault {
         Fault::new(FaultKind::Wrong, what)
+    }
+
+    /// A fault of the kind [`FaultKind::Passing`].
+    pub fn passing(what: impl Into<String>) -> Fault {
+        Fault::new(FaultKind::Passing, what)
     }
 
     /// Adds the remedy.

@@ -26,4 +26,4 @@ pub use log_ring::Recent;
 pub use stop::Stop;
 pub use thread_priority::{ThreadPriority, set_nice_only};
 pub use wake_fd::WakeFd;
-pub use worker::{Heartbeat, IDLE, LeftBehind, Worker, block_on, wait_job};
+pub use worker::{Heartbeat, IDLE, Worker, block_on, wait_job};

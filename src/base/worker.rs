@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::task::JoinError;
 
-use super::Stop;
 use super::clock::monotonic_us;
+use super::{Fault, Stop};
 
 /// Longest sleep of an idle thread between two beats. Waking many threads every second would cost a twentieth of the
 /// CPU that one viewer of a camera's own JPEGs takes.
@@ -61,16 +61,6 @@ impl Default for Heartbeat {
     fn default() -> Heartbeat {
         Heartbeat::new()
     }
-}
-
-/// A worker that did not end in time. Its thread continues alone, usually in a driver call that does not return.
-#[derive(Debug, thiserror::Error)]
-#[error("thread {name} did not end within {waited:?} and was left behind")]
-pub struct LeftBehind {
-    /// The thread's name.
-    pub name: String,
-    /// Time that its owner waited.
-    pub waited: Duration,
 }
 
 /// A running named thread. Dropping it joins it, so set its [`super::Stop`] first.
@@ -129,14 +119,18 @@ impl Worker {
         self.ended.sleep(time)
     }
 
-    /// Waits at most `time` for the thread to end, then leaves it behind.
+    /// Waits at most `time` for the thread to end, then leaves it behind: it continues alone, usually in a driver call
+    /// that does not return.
     ///
     /// # Errors
-    /// [`LeftBehind`] if the thread is still running.
-    pub fn join_within(mut self, time: Duration) -> Result<(), LeftBehind> {
+    /// The thread is still running.
+    pub fn join_within(mut self, time: Duration) -> Result<(), Fault> {
         let thread = self.thread.take();
         if !self.wait_ended_within(time) {
-            return Err(LeftBehind { name: std::mem::take(&mut self.name), waited: time });
+            let name = std::mem::take(&mut self.name);
+            return Err(Fault::passing(format!(
+                "thread {name} did not end within {time:?} and was left behind"
+            )));
         }
         // The thread has returned or panicked, so the join is short.
         join(&self.name, thread);
@@ -216,7 +210,7 @@ mod tests {
         })
         .expect("no thread");
         let left = worker.join_within(Duration::from_millis(1)).expect_err("it cannot have ended");
-        assert_eq!(left.name, "deaf");
+        assert!(left.what.starts_with("thread deaf did not end"), "{left}");
         stop.set();
     }
 

@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::closest_match;
 use super::kind::{
-    self, Fault, Wrong, describe_value, invisible_character_hint, quoted, suggest_word, suggestion,
+    self, Complaint, Wrong, describe_value, invisible_character_hint, quoted, suggest_word, suggestion,
 };
 use crate::base::outline;
 use crate::base::unicode::{is_blank, is_unseen_control};
@@ -157,7 +157,7 @@ impl TableReader {
         &mut self,
         table: &DeTable<'_>,
         name: &str,
-        read: impl FnOnce(&Spanned<DeValue<'_>>) -> Result<T, Fault>,
+        read: impl FnOnce(&Spanned<DeValue<'_>>) -> Result<T, Complaint>,
     ) -> Option<T> {
         let value = table.get(name)?;
         match read(value) {
@@ -174,7 +174,7 @@ impl TableReader {
         &mut self,
         table: &DeTable<'_>,
         name: &str,
-        read: impl FnOnce(&Spanned<DeValue<'_>>) -> Result<T, Fault>,
+        read: impl FnOnce(&Spanned<DeValue<'_>>) -> Result<T, Complaint>,
     ) -> Option<T> {
         if table.get(name).is_none() {
             let example = match name {
@@ -251,7 +251,7 @@ fn read_all<T: Named>(
     Wrong::merge(wrongs).map_or(Ok(good), Err)
 }
 
-fn label<const MOST: usize>(value: &Spanned<DeValue<'_>>) -> Result<String, Fault> {
+fn label<const MOST: usize>(value: &Spanned<DeValue<'_>>) -> Result<String, Complaint> {
     let text = value.get_ref().as_str().filter(|text| {
         (1..=MOST).contains(&text.chars().count())
             && !text.contains(is_unseen_control)
@@ -262,12 +262,12 @@ fn label<const MOST: usize>(value: &Spanned<DeValue<'_>>) -> Result<String, Faul
     text.map(str::to_owned).ok_or_else(|| (must(), invisible_character_hint(value.get_ref())))
 }
 
-fn parse_yes_no(value: &Spanned<DeValue<'_>>) -> Result<bool, Fault> {
+fn parse_yes_no(value: &Spanned<DeValue<'_>>) -> Result<bool, Complaint> {
     let given = value.get_ref();
     given.as_bool().ok_or_else(|| (format!("must be true or false, not {}", describe_value(given)), None))
 }
 
-fn classes(value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Fault> {
+fn classes(value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Complaint> {
     let words = kind::parse_word_list(value.get_ref()).map_err(|_| {
         (
             format!("must be a list of words such as [\"person\"], not {}", describe_value(value.get_ref())),
@@ -286,7 +286,10 @@ fn classes(value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Fault> {
     Ok(words)
 }
 
-fn parse_one_of(value: &Spanned<DeValue<'_>>, words: &'static [&'static str]) -> Result<&'static str, Fault> {
+fn parse_one_of(
+    value: &Spanned<DeValue<'_>>,
+    words: &'static [&'static str],
+) -> Result<&'static str, Complaint> {
     let text = value.get_ref().as_str();
     let word = text.and_then(|text| words.iter().find(|word| **word == text));
     word.copied().ok_or_else(|| {
@@ -307,7 +310,7 @@ fn parse_one_of(value: &Spanned<DeValue<'_>>, words: &'static [&'static str]) ->
 const FRACTIONS: &str = "[0, 0] is the upper left corner and [1, 1] the lower right; 0.5 is the middle";
 
 /// `[x, y]` in fractions of the frame.
-fn parse_point(value: &Spanned<DeValue<'_>>) -> Result<[f64; 2], Fault> {
+fn parse_point(value: &Spanned<DeValue<'_>>) -> Result<[f64; 2], Complaint> {
     let must = |hint: Option<&str>| {
         let not = match value.get_ref() {
             DeValue::Array(list) => {
@@ -329,10 +332,10 @@ fn parse_point(value: &Spanned<DeValue<'_>>) -> Result<[f64; 2], Fault> {
     Ok(point)
 }
 
-fn points(value: &Spanned<DeValue<'_>>) -> Result<Vec<[f64; 2]>, Fault> {
+fn points(value: &Spanned<DeValue<'_>>) -> Result<Vec<[f64; 2]>, Complaint> {
     let list = value.get_ref().as_array().filter(|list| (3..=32).contains(&list.len()));
     let list = list.ok_or_else(|| (String::from("must be a list of 3 to 32 corners [x, y]"), None))?;
-    let points = list.iter().map(parse_point).collect::<Result<Vec<[f64; 2]>, Fault>>()?;
+    let points = list.iter().map(parse_point).collect::<Result<Vec<[f64; 2]>, Complaint>>()?;
     if is_collinear(&points) {
         return Err((String::from("has no inside: its corners lie on one line"), None));
     }
@@ -347,7 +350,7 @@ fn points(value: &Spanned<DeValue<'_>>) -> Result<Vec<[f64; 2]>, Fault> {
 }
 
 /// The fault of a line between these ends, if any. Counting would refuse the line later, without a place.
-fn line_fault(a: [f64; 2], b: [f64; 2]) -> Option<Fault> {
+fn line_fault(a: [f64; 2], b: [f64; 2]) -> Option<Complaint> {
     if (0..2).all(|axis| (a[axis] - b[axis]).abs() < LEAST_LENGTH) {
         let message = "has a wrong `b`: it is the same point as `a`, and a line needs two different ends";
         return Some((String::from(message), None));

@@ -22,7 +22,7 @@ pub(super) use special::{
 };
 pub use value::ValueKind;
 pub(super) use value::{At, FitPlace, Or, default_value};
-pub(super) use wrong::Fault;
+pub(super) use wrong::Complaint;
 pub use wrong::{Parse, Shape, Wrong};
 
 #[cfg(test)]

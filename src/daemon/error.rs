@@ -1,9 +1,8 @@
 //! Errors of the daemon's start and end.
 
-use crate::base::{Fault, FaultKind};
+use crate::base::Fault;
 use crate::config::Diagnostics;
 use crate::media::SourceError;
-use crate::pipeline;
 
 /// The reason why the daemon could not start or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -14,18 +13,6 @@ pub enum DaemonError {
     /// `[source]` cannot be used.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// The capture thread could not be started.
-    #[error(transparent)]
-    Pipeline(#[from] pipeline::StartError),
-    /// The counting threads could not be started.
-    #[error(transparent)]
-    Counting(#[from] pipeline::CountingError),
-    /// The recording thread could not be started.
-    #[error(transparent)]
-    RecorderHandle(#[from] pipeline::RecorderStartError),
-    /// The light's thread could not be started.
-    #[error(transparent)]
-    Lights(#[from] pipeline::LightsError),
     /// Any other fault.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -46,6 +33,6 @@ impl DaemonError {
 
     /// The operating system refused a runtime or signals.
     pub fn refused(what: &str, error: &std::io::Error) -> DaemonError {
-        Fault::new(FaultKind::Passing, format!("the operating system refused {what}: {error}")).into()
+        Fault::passing(format!("the operating system refused {what}: {error}")).into()
     }
 }

@@ -9,8 +9,8 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use crate::base::child;
-use crate::http::{NotSwitched, Power, PowerAction};
+use crate::base::{Fault, child};
+use crate::http::{Power, PowerAction, not_switched};
 
 /// The hint after a refusal by polkit. The package brings the rule, and the owner decides to install it.
 const ALLOW: &str = "the service has to be allowed to, once: `sudo install -m 644 \
@@ -30,17 +30,17 @@ impl Default for MachinePower {
 }
 
 impl Power for MachinePower {
-    fn switch(&self, action: PowerAction) -> Result<(), NotSwitched> {
+    fn switch(&self, action: PowerAction) -> Result<(), Fault> {
         let verb = match action {
             PowerAction::Off => "poweroff",
             PowerAction::Reboot => "reboot",
         };
-        let not = |reason: String, hint: &str| NotSwitched { action, reason, hint: Some(hint.to_owned()) };
+        let not = |reason: &str, hint: &str| not_switched(action, reason).hint(hint);
         let mut command = child::command(&self.program);
         command.args([verb, "--no-ask-password", "--no-wall"]).stdin(Stdio::null()).stdout(Stdio::null());
         let output = command.output().map_err(|error| match error.kind() {
-            ErrorKind::NotFound => not(String::from("there is no systemctl here"), "only systemd can do it"),
-            _ => not(format!("systemctl could not be run: {error}"), "`systemctl status` should work"),
+            ErrorKind::NotFound => not("there is no systemctl here", "only systemd can do it"),
+            _ => not(&format!("systemctl could not be run: {error}"), "`systemctl status` should work"),
         })?;
         if output.status.success() {
             return Ok(());
@@ -48,7 +48,7 @@ impl Power for MachinePower {
         let said = String::from_utf8_lossy(&output.stderr);
         let said: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).take(3).collect();
         let reason = if said.is_empty() { format!("systemctl: {}", output.status) } else { said.join("; ") };
-        Err(not(reason, ALLOW))
+        Err(not(&reason, ALLOW))
     }
 }
 

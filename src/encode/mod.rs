@@ -14,6 +14,7 @@ mod repair;
 pub mod transform;
 mod turbo;
 
+use crate::base::{Fault, FaultKind};
 use crate::media::jpeg::{self, JpegError};
 use crate::media::{Fourcc, Frame, Orientation, Picture, PicturePool};
 
@@ -24,54 +25,6 @@ use repair::{Doubts, Mender};
 pub use transform::{TransformError, Transformed, Transformer};
 pub use turbo::CompressError;
 use turbo::Compressor;
-
-/// Why a frame did not become a picture. The next frame may be tried.
-#[derive(Debug, thiserror::Error)]
-pub enum EncodeError {
-    /// The camera's JPEG is broken or incomplete.
-    #[error("the camera sent a broken JPEG of {len} bytes")]
-    Jpeg {
-        /// Bytes of the frame.
-        len: usize,
-        /// The fault of the JPEG.
-        source: JpegError,
-    },
-    /// An unsupported format.
-    #[error("frames in the format {0} cannot be shown; MJPG, YUYV, UYVY, NV12, YU12 and GREY can")]
-    Format(Fourcc),
-    /// Fewer bytes than the format and size need.
-    #[error("a {fourcc} frame of {width}×{height} pixels needs {needed} bytes and has {len}")]
-    Short {
-        /// Pixel format.
-        fourcc: Fourcc,
-        /// Width in pixels.
-        width: u32,
-        /// Height in pixels.
-        height: u32,
-        /// Bytes needed.
-        needed: usize,
-        /// Bytes present.
-        len: usize,
-    },
-    /// No pixels, or rows that are longer than the stride.
-    #[error("a {fourcc} frame of {width}×{height} pixels cannot have {stride} bytes a row")]
-    Size {
-        /// Pixel format.
-        fourcc: Fourcc,
-        /// Width in pixels.
-        width: u32,
-        /// Height in pixels.
-        height: u32,
-        /// Stride in bytes.
-        stride: u32,
-    },
-    /// libjpeg-turbo refused.
-    #[error(transparent)]
-    Compress(#[from] CompressError),
-    /// The requested transformation failed.
-    #[error("the camera's picture cannot be shown as it is wanted")]
-    Change(#[from] TransformError),
-}
 
 /// Turns frames into pictures. Owns the compressor, its planes and the pictures' buffers, so that a frame allocates
 /// memory only while earlier pictures are still in use.
@@ -115,8 +68,8 @@ impl Encoder {
     /// Makes a picture of `frame`.
     ///
     /// # Errors
-    /// See [`EncodeError`]; the encoder stays usable.
-    pub fn encode(&mut self, frame: &Frame<'_>) -> Result<Picture, EncodeError> {
+    /// A sentence with its cause; the encoder stays usable, and the next frame may be tried.
+    pub fn encode(&mut self, frame: &Frame<'_>) -> Result<Picture, Fault> {
         if frame.fourcc.is_jpeg() { self.encode_passthrough(frame) } else { self.compress(frame, false) }
     }
 
@@ -124,15 +77,18 @@ impl Encoder {
     ///
     /// # Errors
     /// As [`Encoder::encode`].
-    pub fn encode_card(&mut self, card: &Frame<'_>) -> Result<Picture, EncodeError> {
+    pub fn encode_card(&mut self, card: &Frame<'_>) -> Result<Picture, Fault> {
         self.compress(card, true)
     }
 
     /// Passes the camera's bytes on without trailing bytes after the end. It adds the standard Huffman tables if the
     /// camera omits them, as many UVC cameras do; no browser accepts that. A JPEG that views cannot use, or that has
     /// lost rows, is decoded here ([`Mender`]).
-    fn encode_passthrough(&mut self, frame: &Frame<'_>) -> Result<Picture, EncodeError> {
-        let broken = |source| EncodeError::Jpeg { len: frame.data.len(), source };
+    fn encode_passthrough(&mut self, frame: &Frame<'_>) -> Result<Picture, Fault> {
+        let broken = |cause: JpegError| {
+            let what = format!("the camera sent a broken JPEG of {} bytes: {cause}", frame.data.len());
+            Fault::new(FaultKind::Foreign, what)
+        };
         let found = jpeg::inspect_open(frame.data).map_err(broken)?;
         let parts = found.decoder_parts(frame.data);
         let must_be_mended = !found.is_usual || found.orientation != Orientation::default();
@@ -144,7 +100,7 @@ impl Encoder {
             let jpeg = parts.concat();
             if found.is_usual {
                 mender.check(&jpeg).map_err(|error| match error {
-                    error @ CompressError::NoRoom(_) => EncodeError::Compress(error),
+                    CompressError::NoRoom(_) => Fault::from(error),
                     CompressError::Turbo(_) => broken(JpegError::Damaged),
                 })?;
             }
@@ -161,9 +117,9 @@ impl Encoder {
         Ok(picture.finish(found.width, found.height, frame.stamp, frame.sequence, false))
     }
 
-    fn compress(&mut self, frame: &Frame<'_>, is_card: bool) -> Result<Picture, EncodeError> {
+    fn compress(&mut self, frame: &Frame<'_>, is_card: bool) -> Result<Picture, Fault> {
         check(frame)?;
-        let planar = self.planes.split(frame, false).ok_or(EncodeError::Format(frame.fourcc))?;
+        let planar = self.planes.split(frame, false).ok_or_else(|| unsupported(frame.fourcc))?;
         let jpeg = self.compressor.compress(&planar)?;
         let mut picture = self.pool.builder(jpeg.len());
         picture.push(jpeg);
@@ -171,28 +127,26 @@ impl Encoder {
     }
 }
 
+fn unsupported(format: Fourcc) -> Fault {
+    let what =
+        format!("frames in the format {format} cannot be shown; MJPG, YUYV, UYVY, NV12, YU12 and GREY can");
+    Fault::wrong(what)
+}
+
 /// Checks that a raw frame has the bytes that its format and size need.
-fn check(frame: &Frame<'_>) -> Result<(), EncodeError> {
+fn check(frame: &Frame<'_>) -> Result<(), Fault> {
     let needed =
-        frame.fourcc.frame_len(frame.stride, frame.height).ok_or(EncodeError::Format(frame.fourcc))?;
+        frame.fourcc.frame_len(frame.stride, frame.height).ok_or_else(|| unsupported(frame.fourcc))?;
     // Embedding programs have sources of their own, whose faults must not panic here.
     let fits = frame.fourcc.tight_stride(frame.width).is_some_and(|tight| tight <= frame.stride);
+    let named = format_args!("a {} frame of {}×{} pixels", frame.fourcc, frame.width, frame.height);
     if frame.width == 0 || frame.height == 0 || !fits {
-        return Err(EncodeError::Size {
-            fourcc: frame.fourcc,
-            width: frame.width,
-            height: frame.height,
-            stride: frame.stride,
-        });
+        let what = format!("{named} cannot have {} bytes a row", frame.stride);
+        return Err(Fault::new(FaultKind::Foreign, what));
     }
     if frame.data.len() < needed {
-        return Err(EncodeError::Short {
-            fourcc: frame.fourcc,
-            width: frame.width,
-            height: frame.height,
-            needed,
-            len: frame.data.len(),
-        });
+        let what = format!("{named} needs {needed} bytes and has {}", frame.data.len());
+        return Err(Fault::new(FaultKind::Foreign, what));
     }
     Ok(())
 }

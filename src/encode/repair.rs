@@ -1,8 +1,8 @@
 //! Repairs a camera's JPEG that cannot be passed on: truncated, damaged, in colours or subsampling that views do not
 //! support, or to be rotated by its Exif header. The result is a complete, upright Y'CbCr JPEG.
 
-use super::EncodeError;
 use super::turbo::{CompressError, Compressor, Decompressor};
+use crate::base::Fault;
 use crate::media::jpeg::Jpeg;
 use crate::media::{Frame, Orientation};
 
@@ -47,7 +47,7 @@ pub struct Mender {
 impl Mender {
     /// # Errors
     /// libjpeg-turbo could not be set up.
-    pub fn new() -> Result<Mender, EncodeError> {
+    pub fn new() -> Result<Mender, Fault> {
         Ok(Mender {
             decompressor: Decompressor::new()?,
             compressor: Compressor::new(75)?,
@@ -68,12 +68,7 @@ impl Mender {
     ///
     /// # Errors
     /// It cannot be decoded; the next one may be tried.
-    pub fn repair(
-        &mut self,
-        jpeg: &[u8],
-        found: &Jpeg,
-        quality: u8,
-    ) -> Result<(&[u8], u32, u32), EncodeError> {
+    pub fn repair(&mut self, jpeg: &[u8], found: &Jpeg, quality: u8) -> Result<(&[u8], u32, u32), Fault> {
         let size = self.decompressor.decompress_rgb(jpeg, &mut self.pixels)?;
         let (width, height) = found.orientation.oriented_size(size);
         let pixels = match found.orientation {

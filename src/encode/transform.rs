@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::EncodeError;
 use super::memory_budget::{MemoryBudget, NoRoom};
 use super::plane::{Plane, Samples};
 use super::planes::{Planar, Planes};
 use super::turbo::{CompressError, Compressor, Decompressor, Header, Turner, YuvLayout};
+use crate::base::Fault;
 use crate::media::caption::{Caption, Paper};
 use crate::media::jpeg::{self, JpegError};
 use crate::media::{Crop, Frame, Picture, PicturePool, View};
@@ -191,15 +191,10 @@ impl Transformer {
     ///
     /// # Errors
     /// As [`super::Encoder::encode`].
-    pub fn render_frame(
-        &mut self,
-        frame: &Frame<'_>,
-        view: &View,
-        quality: u8,
-    ) -> Result<Picture, EncodeError> {
+    pub fn render_frame(&mut self, frame: &Frame<'_>, view: &View, quality: u8) -> Result<Picture, Fault> {
         super::check(frame)?;
         let words = view.caption_text(&frame.stamp);
-        let planar = self.raw.split(frame, view.gray).ok_or(EncodeError::Format(frame.fourcc))?;
+        let planar = self.raw.split(frame, view.gray).ok_or_else(|| super::unsupported(frame.fourcc))?;
         let has_colour = !planar.u.is_empty();
         let plan = TransformPlan::new(view, (frame.width, frame.height), None, has_colour, words.as_deref());
         self.compressor.set_quality(quality)?;

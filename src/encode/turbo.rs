@@ -10,6 +10,7 @@ use turbojpeg::{
 use super::entropy::{JpegReader, OutputPlane};
 use super::memory_budget::{MemoryBudget, NoRoom, Share};
 use super::planes::Planar;
+use crate::base::Fault;
 use crate::media::{Crop, Orientation, jpeg};
 
 /// Why a JPEG was not decoded, transformed or made.
@@ -21,6 +22,12 @@ pub enum CompressError {
     /// The memory budget is exhausted.
     #[error(transparent)]
     NoRoom(#[from] NoRoom),
+}
+
+impl From<CompressError> for Fault {
+    fn from(error: CompressError) -> Fault {
+        Fault::passing(error.to_string())
+    }
 }
 
 /// Bytes that a sample takes while an image is decoded: for the decoded planes, for the transformed ones, and for the

@@ -22,7 +22,7 @@ use crate::http::auth::{csrf, host_names, redirect};
 use crate::http::cors;
 use crate::http::pages::{assets, counting, sign_in};
 use crate::http::report::wire::Redact;
-use crate::http::request::problem::{Miss, Problem};
+use crate::http::request::problem::{Problem, no_such_method};
 use crate::http::request::query::Query;
 use crate::http::request::reply::RESOURCE_POLICY;
 use crate::http::routes::ROUTES;
@@ -267,16 +267,7 @@ impl Arrival {
     }
 
     fn caller(&self) -> Caller<'_> {
-        Caller {
-            address: self.link.address(),
-            version: self.version,
-            method: &self.method,
-            headers: &self.headers,
-            uri: &self.uri,
-            over_tls: self.link.is_tls(),
-            is_local_open: self.site.settings().is_local_open,
-            is_view_open: self.site.is_view_open(),
-        }
+        self.site.caller(&self.link, self.version, &self.method, &self.uri, &self.headers)
     }
 
     /// Tells the connection which client it serves.
@@ -316,8 +307,10 @@ impl Arrival {
             Ok(Found::Route(route, in_path)) => (route, in_path),
             Ok(Found::Asset(asset)) => return Err(EarlyEnd::with(assets::asset(asset, &self.headers))),
             Ok(Found::Options(allow)) => return Err(EarlyEnd::with(options(&allow))),
-            Err(Miss::Path { .. })
-                if is_read(&self.method) && html::is_asked_by_a_reader(path, &self.headers) =>
+            Err(miss)
+                if miss.status == StatusCode::NOT_FOUND
+                    && is_read(&self.method)
+                    && html::is_asked_by_a_reader(path, &self.headers) =>
             {
                 return Err(EarlyEnd::with(html::not_found(path)));
             }
@@ -347,7 +340,7 @@ impl Arrival {
         }
         if self.method == Method::HEAD {
             let allow = String::from("GET, OPTIONS");
-            return Err(Miss::Method { path: self.uri.path().to_owned(), allow }.into());
+            return Err(no_such_method(self.uri.path(), allow));
         }
         // The address of a camera, or its redirect, points at a route that changes something.
         if self.sender_mark().is_some() {
@@ -366,7 +359,13 @@ impl Arrival {
         }
         Ok(csrf::check(&self.headers).inspect_err(|e| {
             if let Some(more) = self.site.audit.refused(Refusal::OtherSite, self.caller(), "") {
-                log::warn!("{} {} from {}: {e}{more}", self.method, self.uri.path(), self.link.peer());
+                log::warn!(
+                    "{} {} from {}: {}{more}",
+                    self.method,
+                    self.uri.path(),
+                    self.link.peer(),
+                    e.detail
+                );
             }
         })?)
     }

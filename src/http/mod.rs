@@ -44,7 +44,7 @@ pub use server::tls::{IdentityError, TlsIdentity};
 pub use server::{listen, multipart};
 pub use site::findings::{Diagnose, Finding, FoundCamera, SET_CLOCK, Verdict, clock_is_wrong, room_finding};
 pub use site::model_store::{CatalogueModel, ModelLibrary, ModelRow};
-pub use site::power_switch::{NotSwitched, Power, PowerAction};
+pub use site::power_switch::{Power, PowerAction, not_switched};
 pub use site::preferences::{
     Changing, NotSet, PreferenceChanges, Preferences, SettingsInForce, Terms, WrongSetting, is_of_the_moment,
 };

@@ -9,6 +9,7 @@
 //! 1 Auto (runs when `af_trigger` is pressed) and 2 Continuous. The menu `af_metering` has 0 Auto and 1 Windows.
 //! `af_window_x` and `af_window_y` are the middle of the window, 0…1 of the camera's own frame.
 
+use crate::base::{Fault, FaultKind};
 use crate::media::{Control, ControlKind, ControlValue};
 
 /// `V4L2_CID_FOCUS_ABSOLUTE` (linux/v4l2-controls.h).
@@ -70,23 +71,6 @@ pub enum Move {
     Auto(bool),
     /// To the camera's defaults.
     Reset,
-}
-
-/// Reason why a lens refuses a movement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unmoved {
-    /// The camera has no autofocus.
-    #[error("this camera has no autofocus")]
-    NoAutofocus,
-    /// The lens only takes relative steps.
-    #[error("this camera's lens only takes steps: it cannot be sent to a place")]
-    OnlySteps,
-    /// Autofocus always measures the whole frame.
-    #[error("this camera's autofocus cannot be told where to look")]
-    NoWindow,
-    /// The camera has autofocus and no manual focus.
-    #[error("this camera focuses by itself and not by hand")]
-    OnlyAuto,
 }
 
 /// Control changes that move a lens.
@@ -212,24 +196,33 @@ impl Drive {
         self.absolute.as_ref().map(|places| places.to_share(places.nth_place(at)))
     }
 
+    /// The fault of a lens that cannot be sent to a place.
+    pub fn no_place(&self) -> Fault {
+        unsupported(match self.is_movable() {
+            true => "this camera's lens only takes steps: it cannot be sent to a place",
+            false => "this camera focuses by itself and not by hand",
+        })
+    }
+
     /// The control changes for `request`.
     ///
     /// # Errors
-    /// [`Unmoved`] if this lens cannot move like that.
-    pub fn change(&self, request: Move) -> Result<LensChange, Unmoved> {
-        let none = if self.is_movable() { Unmoved::OnlySteps } else { Unmoved::OnlyAuto };
+    /// This lens cannot move like that.
+    pub fn change(&self, request: Move) -> Result<LensChange, Fault> {
         let values = match request {
-            Move::To(share) => self.to_value(self.absolute.as_ref().ok_or(none)?.at_share(share)),
+            Move::To(share) => {
+                self.to_value(self.absolute.as_ref().ok_or_else(|| self.no_place())?.at_share(share))
+            }
             Move::By(by) => match (&self.absolute, &self.relative) {
                 (Some(places), _) => self.to_value(places.step_by(by)),
                 (None, Some(places)) => {
                     let step = value(&places.name, places.relative_step(by));
                     self.autofocus_off().into_iter().chain([step]).collect()
                 }
-                (None, None) => return Err(none),
+                (None, None) => return Err(self.no_place()),
             },
             Move::Auto(is_on) => {
-                let auto = self.auto.as_ref().ok_or(Unmoved::NoAutofocus)?;
+                let auto = self.auto.as_ref().ok_or_else(|| unsupported("this camera has no autofocus"))?;
                 let place = self.absolute.as_ref().filter(|_| !is_on);
                 let place = place.map(|places| value(&places.name, places.value));
                 [value(&auto.name, if is_on { auto.on } else { 0.0 })].into_iter().chain(place).collect()
@@ -273,9 +266,10 @@ impl Drive {
     /// also switch autofocus on.
     ///
     /// # Errors
-    /// [`Unmoved::NoWindow`].
-    pub fn focus_on(&self, at: Option<[f64; 2]>) -> Result<Vec<ControlValue>, Unmoved> {
-        let window = self.window.as_ref().ok_or(Unmoved::NoWindow)?;
+    /// Autofocus always measures the whole frame.
+    pub fn focus_on(&self, at: Option<[f64; 2]>) -> Result<Vec<ControlValue>, Fault> {
+        let none = || unsupported("this camera's autofocus cannot be told where to look");
+        let window = self.window.as_ref().ok_or_else(none)?;
         let switched = self.auto.as_ref().filter(|auto| at.is_some() && auto.value == 0.0);
         let mode = self.auto.as_ref().map(|auto| if switched.is_some() { auto.on } else { auto.value });
         let waits = self.auto.as_ref().is_some_and(|auto| auto.name == "af_mode") && mode == Some(1.0);
@@ -289,6 +283,10 @@ impl Drive {
     fn autofocus_off(&self) -> Option<ControlValue> {
         self.auto.as_ref().map(|auto| value(&auto.name, 0.0))
     }
+}
+
+fn unsupported(what: &str) -> Fault {
+    Fault::new(FaultKind::Unsupported, what)
 }
 
 impl NumberControl {
@@ -442,12 +440,12 @@ mod tests {
     fn a_missing_ability_is_reported() {
         let by_hand = Drive::from_controls(&[absolute(1, 1023, 1, 1)]).unwrap();
         assert_eq!(by_hand.auto(), None);
-        assert_eq!(by_hand.change(Move::Auto(true)), Err(Unmoved::NoAutofocus));
+        assert_eq!(by_hand.change(Move::Auto(true)).unwrap_err().what, "this camera has no autofocus");
         assert_eq!(values(&by_hand.change(Move::To(1.0)).unwrap()), [(PLACE, 1023)]);
         assert_eq!(values(&by_hand.change(Move::Reset).unwrap()), [(PLACE, 1)]);
         let by_itself = Drive::from_controls(&[auto(false)]).unwrap();
         assert_eq!((by_itself.position(), by_itself.is_movable()), (None, false));
-        assert_eq!(by_itself.change(Move::By(0.1)), Err(Unmoved::OnlyAuto));
+        assert!(by_itself.change(Move::By(0.1)).unwrap_err().what.contains("focuses by itself"));
         assert_eq!(values(&by_itself.change(Move::Auto(true)).unwrap()), [(AUTO, 1)]);
     }
 
@@ -459,7 +457,7 @@ mod tests {
         let step = drive.change(Move::By(-0.05)).unwrap();
         assert_eq!((values(&step), kept(&step)), (vec![("focus_relative", -5)], vec![]));
         assert_eq!(values(&drive.change(Move::By(0.001)).unwrap()), [("focus_relative", 1)]);
-        assert_eq!(drive.change(Move::To(0.5)), Err(Unmoved::OnlySteps));
+        assert!(drive.change(Move::To(0.5)).unwrap_err().what.contains("only takes steps"));
         assert!(drive.change(Move::Reset).unwrap().values.is_empty());
     }
 
@@ -529,7 +527,7 @@ mod tests {
             (Some(None), "af_metering=0".into())
         );
         let usb = Drive::from_controls(&[absolute(0, 9, 1, 0), auto(true)]).unwrap();
-        assert_eq!((usb.window(), usb.focus_on(None)), (None, Err(Unmoved::NoWindow)));
+        assert!(usb.window().is_none() && usb.focus_on(None).is_err());
     }
 
     proptest! {

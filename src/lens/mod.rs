@@ -7,6 +7,6 @@ mod drive;
 mod sharpness;
 mod sweep;
 
-pub use drive::{Drive, LensChange, Move, Unmoved};
+pub use drive::{Drive, LensChange, Move};
 pub use sharpness::sharpness;
 pub use sweep::{MOST_STEPS, Sweep, SweepResult};

@@ -25,6 +25,6 @@ pub use frame::{Frame, SecondFrame};
 pub(crate) use hub::Direct;
 pub use hub::{Hub, Pictures, Subscriber, TimedOut};
 pub use picture::{BOUNDARY, Picture, PictureBuilder, PicturePool};
-pub use small_image::{ReduceFrameError, SmallImage};
+pub use small_image::SmallImage;
 pub use source_error::{SourceError, SourceErrorKind};
 pub use view::{Crop, Geometry, Orientation, View, WrongView};

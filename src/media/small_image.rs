@@ -1,7 +1,7 @@
 //! A reduced image for a detector: planes of luma and chroma.
 
 use super::{Crop, Fourcc, Frame};
-use crate::base::ClockTime;
+use crate::base::{ClockTime, Fault, FaultKind};
 
 /// A small planar image. Owned, and reused from frame to frame.
 ///
@@ -96,15 +96,17 @@ impl SmallImage {
     /// average the pixels that exist. Allocates only for the first frame of a size.
     ///
     /// # Errors
-    /// See [`ReduceFrameError`]; the image is unchanged.
-    pub fn reduce(&mut self, frame: &Frame<'_>, least: (u32, u32)) -> Result<(), ReduceFrameError> {
+    /// Another format, no pixels, rows that do not fit, or fewer bytes than the frame needs; the image is unchanged.
+    pub fn reduce(&mut self, frame: &Frame<'_>, least: (u32, u32)) -> Result<(), Fault> {
         let Frame { fourcc, width, height, stride, data, .. } = *frame;
         if !matches!(fourcc, Fourcc::YU12 | Fourcc::NV12 | Fourcc::GREY) {
-            return Err(ReduceFrameError::Format(fourcc));
+            return Err(Fault::wrong(format!("a {fourcc} frame cannot be reduced; YU12, NV12 and GREY can")));
         }
         let needed = fourcc.frame_len(stride, height).unwrap_or(usize::MAX);
         if width == 0 || height == 0 || stride < width || data.len() < needed {
-            return Err(ReduceFrameError::Size { width, height, stride, needed, len: data.len() });
+            let size = format_args!("{width}×{height} pixels, {stride} bytes a row");
+            let what = format!("a frame of {size}, needs {needed} bytes and has {}", data.len());
+            return Err(Fault::new(FaultKind::Foreign, what));
         }
         let fits = |size: &u32| width.div_ceil(*size) >= least.0 && height.div_ceil(*size) >= least.1;
         let size = (2..=8).rev().find(fits).unwrap_or(1) as usize;
@@ -134,28 +136,6 @@ impl SmallImage {
         self.sequence = frame.sequence;
         Ok(())
     }
-}
-
-/// Why a raw frame was not reduced.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReduceFrameError {
-    /// Neither YU12, NV12 nor grey.
-    #[error("a {0} frame cannot be reduced; YU12, NV12 and GREY can")]
-    Format(Fourcc),
-    /// No pixels, rows that do not fit, or fewer bytes than the frame needs.
-    #[error("a frame of {width}×{height} pixels, {stride} bytes a row, needs {needed} bytes and has {len}")]
-    Size {
-        /// Width in pixels.
-        width: u32,
-        /// Height in pixels.
-        height: u32,
-        /// Stride in bytes.
-        stride: u32,
-        /// Bytes needed.
-        needed: usize,
-        /// Bytes present.
-        len: usize,
-    },
 }
 
 /// The rounded means of the boxes of `size` × `size` samples of a plane; `stride` and `apart` are the distances in
@@ -257,7 +237,7 @@ mod tests {
         assert!(error.to_string().starts_with("a YUYV frame cannot"));
         for (width, height, stride) in [(0, 1, 4), (4, 0, 4), (4, 2, 4), (4, 1, 2)] {
             let error = image.reduce(&frame(Fourcc::YU12, width, height, stride, &data), (1, 1)).unwrap_err();
-            assert!(matches!(error, ReduceFrameError::Size { .. }));
+            assert!(error.what.ends_with(" bytes and has 6"), "{error}");
         }
         assert_eq!(image, SmallImage::empty());
     }

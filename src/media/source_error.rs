@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::base::json;
+use crate::base::{Fault, json};
 
 json::words! {
     SourceErrorKind {
@@ -140,6 +140,13 @@ impl fmt::Display for SourceError {
 }
 
 impl std::error::Error for SourceError {}
+
+/// Without the hint for users with a shell.
+impl From<SourceError> for Fault {
+    fn from(trouble: SourceError) -> Fault {
+        Fault { hint: trouble.hint.clone(), ..Fault::passing(trouble.reason()) }
+    }
+}
 
 #[cfg(test)]
 mod tests {

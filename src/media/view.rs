@@ -54,8 +54,7 @@ impl Default for View {
 }
 
 /// A value of a view's key is invalid.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key} is {given:?}, and should be {expected}")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrongView {
     /// The key, such as `rotate`.
     pub key: &'static str,

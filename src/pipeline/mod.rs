@@ -33,7 +33,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::base::{ClockTime, Worker};
+use crate::base::{ClockTime, Fault, Worker};
 use crate::encode::Encoder;
 use crate::media::{Hub, Picture, SmallImage, SourceError, SourceErrorKind, View};
 use crate::source::{Opener, StreamFormat};
@@ -46,15 +46,14 @@ use capture_state::{CaptureState, Largest};
 pub use change::{NoRoom, PictureChange, TransformError, Transformed, change_picture};
 pub use commands::{CameraControls, ControlsError, SavedControls, WantedControls, WrongControl};
 pub use counting::{
-    Counting, CountingError, CountingSettings, CountingStatus, LoadedDetector, MakeDetector, NoDetector,
-    Overlay, ShownTrack,
+    Counting, CountingSettings, CountingStatus, LoadedDetector, MakeDetector, Overlay, ShownTrack,
 };
-pub use lights::{Lights, LightsError, LightsSettings};
+pub use lights::{Lights, LightsSettings};
 pub use options::CaptureOptions;
 pub use rate::RateMeter;
-pub use recording::{RecorderHandle, RecorderSettings, RecorderStartError};
+pub use recording::{RecorderHandle, RecorderSettings};
 pub use state::{CameraState, NoPicture};
-pub use views::{TooManyViews, Viewed, Views};
+pub use views::{Viewed, Views};
 
 /// Maximum time that [`Pipeline::pause`] waits for a driver to close the camera.
 const RELEASE_WITHIN: Duration = Duration::from_secs(2);
@@ -129,32 +128,24 @@ pub enum HoldOutcome {
     CouldNotOpen(SourceError),
 }
 
-/// Error of [`Pipeline::start`].
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The JPEG compressor could not be set up.
-    #[error(transparent)]
-    Compressor(#[from] crate::encode::CompressError),
-    /// No thread could be started.
-    #[error("the capture thread could not be started: {0}")]
-    Thread(#[from] std::io::Error),
+/// The fault of a thread, or its runtime, that could not be started.
+fn not_started(what: &str) -> impl Fn(std::io::Error) -> Fault {
+    move |error| Fault::passing(format!("{what} could not be started: {error}"))
 }
 
 impl Pipeline {
     /// Starts the capture thread. The camera stays closed until there is demand.
     ///
     /// # Errors
-    /// [`StartError`].
-    pub fn start(
-        opener: Box<dyn Opener>,
-        settings: CaptureOptions,
-    ) -> Result<(Pipeline, Worker), StartError> {
+    /// The compressor could not be set up, or the thread not started.
+    pub fn start(opener: Box<dyn Opener>, settings: CaptureOptions) -> Result<(Pipeline, Worker), Fault> {
         let encoder = Encoder::new(settings.quality)?;
         let shared = Arc::new(CaptureState::new(opener.describe(), settings));
         let worker = Worker::spawn("capture", {
             let shared = Arc::clone(&shared);
             move |beat| Capture::new(shared, opener, encoder, beat).run()
-        })?;
+        })
+        .map_err(not_started("the capture thread"))?;
         Ok((Pipeline { shared }, worker))
     }
 

@@ -12,10 +12,9 @@
 use bytes::Bytes;
 
 use super::counting::inference::{PictureReader, Watch};
-use super::counting::{CountingSettings, LoadedDetector, NoDetector};
+use super::counting::{CountingSettings, LoadedDetector};
 use super::recording::AS_SHOWN;
-use crate::base::ClockTime;
-use crate::encode::CompressError;
+use crate::base::{ClockTime, Fault};
 use crate::media::{Geometry, PictureBuilder};
 use crate::store::media::{ChunkFrame, ChunkRow, Item, MediaError, MediaReader};
 use crate::store::{FoundAgain, LineRow, Scene};
@@ -29,12 +28,6 @@ pub enum RecountError {
     /// The recording cannot be read.
     #[error(transparent)]
     Media(#[from] MediaError),
-    /// There is no detector, or it knows none of the wanted classes.
-    #[error(transparent)]
-    Detector(#[from] NoDetector),
-    /// libjpeg-turbo could not be set up.
-    #[error(transparent)]
-    Decoder(#[from] CompressError),
     /// No line of the recording's scene counts.
     #[error("no line counts in the scene {:?}{why}", .scene.as_str())]
     NoLine {
@@ -43,19 +36,14 @@ pub enum RecountError {
         /// The reason why its lines do not count; empty if there are none.
         why: String,
     },
-    /// The pictures are too far apart.
-    #[error("its pictures are more than a second apart: nobody can be followed from one to the next")]
-    TooSparse,
-    /// Too many pictures could not be analysed, so the result would be unreliable.
-    #[error("{times} of {looks} pictures could not be looked at: {reason}")]
-    MachineDiagnosis {
-        /// Number of failures.
-        times: u64,
-        /// Number of analysed pictures.
-        looks: u64,
-        /// Reason of the last failure.
-        reason: String,
-    },
+    /// The detector knows none of the wanted classes, or the pictures do not allow counting.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// The fault of a recording in which too many pictures could not be analysed.
+fn too_many_failed(times: u64, looks: u64, reason: &str) -> RecountError {
+    Fault::wrong(format!("{times} of {looks} pictures could not be looked at: {reason}")).into()
 }
 
 /// Result of recounting a recording.
@@ -108,7 +96,7 @@ pub fn count_recording(
         lines.iter().filter(|line| watch.counts_line(line.id)).map(|line| (line.id, line.version)).collect();
     let mut looker = RecordingCounter {
         watch,
-        reading: PictureReader::new()?,
+        reading: PictureReader::new().map_err(Fault::from)?,
         geometry: if item.source.ends_with(AS_SHOWN) { Geometry::default() } else { geometry },
         item,
         least_step_us: fps.map_or(0, |fps| (1e6 / fps) as u64),
@@ -127,14 +115,16 @@ pub fn count_recording(
     let RecordingCounter { watch, spans, mut crossings, looks, failed, .. } = looker;
     // A few damaged pictures are normal. More than one in a hundred make the result unreliable.
     if failed.0 * 100 > looks {
-        return Err(RecountError::MachineDiagnosis { times: failed.0, looks, reason: failed.1 });
+        return Err(too_many_failed(failed.0, looks, &failed.1));
     }
     if failed.0 > 0 {
         notes.push(format!("{} of {looks} pictures could not be looked at: {}.", failed.0, failed.1));
     }
     let spans: Vec<(u64, u64)> = spans.into_iter().filter(|(from, to)| from < to).collect();
     if spans.is_empty() {
-        return Err(RecountError::TooSparse);
+        let what = "its pictures are more than a second apart: nobody can be followed from one to the next";
+        let hint = "a time-lapse cannot be counted; record with a higher frame rate";
+        return Err(Fault::wrong(what).hint(hint).into());
     }
     // A crossing between two pictures must be in the span of both; nothing else is known about its time.
     crossings.retain(|found| spans.iter().any(|&(from, to)| (from..=to).contains(&found.time_us)));
@@ -213,9 +203,8 @@ impl RecordingCounter<'_> {
                 time_us: crossed.monotonic_us,
             })),
             // A detector that has panicked must not be used again.
-            Err(error) if error.is_detector_lost() => {
-                let (times, looks) = (self.failed.0 + 1, self.looks);
-                return Err(RecountError::MachineDiagnosis { times, looks, reason: error.to_string() });
+            Err(error) if self.watch.has_panicked => {
+                return Err(too_many_failed(self.failed.0 + 1, self.looks, &error.what));
             }
             Err(error) => self.failed = (self.failed.0 + 1, error.to_string()),
         }

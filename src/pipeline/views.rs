@@ -18,8 +18,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use super::capture::out_of_memory_card;
-use super::{Pipeline, StartError};
-use crate::base::{Heartbeat, IDLE, Stop, Worker, block_on};
+use super::{Pipeline, not_started};
+use crate::base::{Fault, Heartbeat, IDLE, Stop, Worker, block_on};
 use crate::encode::Transformer;
 use crate::media::{Hub, Picture, Subscriber, View};
 
@@ -63,11 +63,6 @@ struct SharedView {
     users: usize,
 }
 
-/// The maximum number of distinct views is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{} different views of the picture are being watched, and no more are made", Views::MOST)]
-pub struct TooManyViews;
-
 /// A viewer's handle of a view. The view is made until its last handle is dropped.
 #[derive(Debug)]
 pub struct Viewed {
@@ -82,23 +77,22 @@ impl Views {
     /// Starts the thread `views`, which ends after [`Views::stop`].
     ///
     /// # Errors
-    /// [`StartError`].
-    pub fn start(pipeline: &Pipeline) -> Result<(Views, Worker), StartError> {
+    /// The thread could not be started.
+    pub fn start(pipeline: &Pipeline) -> Result<(Views, Worker), Fault> {
         let shared = Arc::new(ViewState::new(pipeline.clone()));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let failed = not_started("the thread of single viewers' views");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(&failed)?;
         let worker = Worker::spawn("views", {
             let shared = Arc::clone(&shared);
             move |beat| Maker::new(shared, beat).run(&runtime)
-        })?;
+        })
+        .map_err(failed)?;
         Ok((Views { shared }, worker))
     }
 
     /// Makes pictures in `view`: of the pictures of `over` (annotated ones), or of the originals after the changes
-    /// for everyone. Hold a [`super::Demand`] beside it.
-    ///
-    /// # Errors
-    /// [`TooManyViews`].
-    pub fn watch(&self, view: &View, over: Option<&Hub>) -> Result<Viewed, TooManyViews> {
+    /// for everyone. Hold a [`super::Demand`] beside it. `None` if [`Views::MOST`] others are being watched.
+    pub fn watch(&self, view: &View, over: Option<&Hub>) -> Option<Viewed> {
         let view = view.canonical();
         let mut wanted = self.shared.lock_wanted();
         let is_this = |one: &SharedView| {
@@ -113,7 +107,7 @@ impl Views {
                 wanted[at].users += 1;
                 wanted[at].hub.clone()
             }
-            None if wanted.len() >= Views::MOST => return Err(TooManyViews),
+            None if wanted.len() >= Views::MOST => return None,
             None => {
                 let hub = Hub::new();
                 wanted.push(SharedView { view, over: over.cloned(), hub: hub.clone(), users: 1 });
@@ -122,7 +116,7 @@ impl Views {
         };
         drop(wanted);
         self.shared.notify();
-        Ok(Viewed { shared: Arc::clone(&self.shared), hub })
+        Some(Viewed { shared: Arc::clone(&self.shared), hub })
     }
 
     /// Number of distinct views.

@@ -8,6 +8,7 @@
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::time::Duration;
 
+use super::container::ContainerError;
 use crate::media::Fourcc;
 
 /// Larger chunks are no frames. Bytes.
@@ -30,23 +31,6 @@ pub struct Video {
     stream: u8,
 }
 
-/// Why an AVI cannot be played.
-#[derive(Debug, thiserror::Error)]
-pub enum AviError {
-    /// The file does not begin with `RIFF … AVI `.
-    #[error("not an AVI")]
-    NotAvi,
-    /// Its headers name no video.
-    #[error("no video is in it")]
-    NoVideo,
-    /// Its video is not MJPEG.
-    #[error("its video is {0}, not MJPEG")]
-    Codec(Fourcc),
-    /// The file cannot be read.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
-
 /// Reads one frame after another.
 #[derive(Debug)]
 pub struct AviReader<R: Read + Seek> {
@@ -60,13 +44,13 @@ impl<R: Read + Seek> AviReader<R> {
     /// Reads the headers.
     ///
     /// # Errors
-    /// [`AviError`].
-    pub fn open(input: R) -> Result<AviReader<R>, AviError> {
+    /// [`ContainerError`].
+    pub fn open(input: R) -> Result<AviReader<R>, ContainerError> {
         let mut input = BufReader::with_capacity(64 << 10, input);
         let mut head = [0; 12];
-        read_exact(&mut input, &mut head)?.ok_or(AviError::NotAvi)?;
-        if head[..4] != *b"RIFF" || head[8..] != *b"AVI " {
-            return Err(AviError::NotAvi);
+        let is_whole = read_exact(&mut input, &mut head)?.is_some();
+        if !is_whole || head[..4] != *b"RIFF" || head[8..] != *b"AVI " {
+            return Err(ContainerError::unfit("not an AVI"));
         }
         let video = headers(&mut input)?;
         let pictures = input.stream_position()?;
@@ -121,7 +105,7 @@ impl<R: Read + Seek> AviReader<R> {
 }
 
 /// Parses the headers and stops inside the list of frames.
-fn headers(input: &mut (impl Read + Seek)) -> Result<Video, AviError> {
+fn headers(input: &mut (impl Read + Seek)) -> Result<Video, ContainerError> {
     let mut found: Option<Video> = None;
     let mut other: Option<Fourcc> = None;
     let mut frame_step = None;
@@ -133,7 +117,7 @@ fn headers(input: &mut (impl Read + Seek)) -> Result<Video, AviError> {
         let mut body = [0; HEADER];
         match (&chunk.id, &chunk.list) {
             (b"LIST", Some([b'm', b'o', b'v', b'i'])) => {
-                let mut video = found.ok_or(other.map_or(AviError::NoVideo, AviError::Codec))?;
+                let mut video = found.ok_or_else(|| no_video(other))?;
                 video.step = video.step.or(frame_step);
                 return Ok(video);
             }
@@ -166,7 +150,15 @@ fn headers(input: &mut (impl Read + Seek)) -> Result<Video, AviError> {
             _ => chunk.skip(input)?,
         }
     }
-    Err(AviError::NoVideo)
+    Err(no_video(None))
+}
+
+/// `other` is the format of video that is no MJPEG.
+fn no_video(other: Option<Fourcc>) -> ContainerError {
+    ContainerError::Unfit(match other {
+        Some(codec) => format!("its video is {codec}, not MJPEG"),
+        None => String::from("no video is in it"),
+    })
 }
 
 fn is_mjpeg(code: Fourcc) -> bool {
@@ -297,7 +289,7 @@ mod tests {
         [first, second].concat()
     }
 
-    fn play(clip: &[u8]) -> Result<Vec<String>, AviError> {
+    fn play(clip: &[u8]) -> Result<Vec<String>, ContainerError> {
         let mut reader = AviReader::open(Cursor::new(clip))?;
         let mut picture = Vec::new();
         let mut pictures = Vec::new();
@@ -328,9 +320,11 @@ mod tests {
         for len in 0..whole.len() {
             match play(&whole[..len]) {
                 Ok(pictures) => assert_eq!(pictures, all[..pictures.len()], "{len} bytes"),
-                Err(AviError::NotAvi) => assert!(len < 12),
-                Err(AviError::NoVideo) => assert!(len < headers),
-                Err(other) => panic!("{len} bytes: {other}"),
+                Err(error) => match error.to_string().as_str() {
+                    "not an AVI" => assert!(len < 12),
+                    "no video is in it" => assert!(len < headers),
+                    other => panic!("{len} bytes: {other}"),
+                },
             }
         }
     }
@@ -342,8 +336,8 @@ mod tests {
         assert_eq!(play(&clip).unwrap_err().to_string(), "its video is FMP4, not MJPEG");
         let hdrl = list(b"LIST", b"hdrl", &[stream(b"auds", b"\x01\0\0\0")]);
         let clip = list(b"RIFF", b"AVI ", &[hdrl, list(b"LIST", b"movi", &[])]);
-        assert!(matches!(play(&clip), Err(AviError::NoVideo)));
-        assert!(matches!(play(b"RIFF\0\0\0\0WAVEfmt "), Err(AviError::NotAvi)));
+        assert_eq!(play(&clip).unwrap_err().to_string(), "no video is in it");
+        assert_eq!(play(b"RIFF\0\0\0\0WAVEfmt ").unwrap_err().to_string(), "not an AVI");
     }
 
     proptest! {

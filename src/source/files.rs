@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::PROC_SUPER_MAGIC;
 
-use super::avi::{AviError, AviReader};
+use super::avi::AviReader;
+use super::container::ContainerError;
 use super::multipart::{MAX_PICTURE, MultipartReader, Step};
 use super::pace::{Pace, frame_interval};
 use super::{FormatRequest, Opener, Source, StreamFormat};
@@ -205,7 +206,7 @@ impl MediaFile {
         match FileKind::detect(&head[..len]) {
             FileKind::Avi => match AviReader::open(file) {
                 Ok(reader) => Ok(MediaFile::Avi { reader, picture: Vec::new() }),
-                Err(AviError::Io(e)) => Err(unreadable_fault(path, &e)),
+                Err(ContainerError::Io(e)) => Err(unreadable_fault(path, &e)),
                 Err(error) => Err(unplayable_fault(path, error)),
             },
             FileKind::Jpegs => Ok(MediaFile::Clip(Clip::new(file))),

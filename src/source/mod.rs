@@ -6,6 +6,7 @@
 pub mod auto;
 pub mod avi;
 pub mod clip;
+pub mod container;
 pub mod controls;
 pub mod exec;
 pub mod files;

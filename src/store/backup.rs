@@ -33,11 +33,8 @@ pub fn copy_counts(directory: &Path, to: &Path, pictures: bool) -> Result<bool, 
 
 fn copy(file: &Path, to: &Path, pictures: bool) -> Result<(), StoreError> {
     let failed = |error: rusqlite::Error| counts::store_error(file, &error);
-    let target = to.to_str().ok_or_else(|| StoreError::File {
-        file: to.to_owned(),
-        reason: String::from("the name of the directory is no UTF-8"),
-        hint: None,
-    })?;
+    let unfit = || StoreError::file(to, "the name of the directory is no UTF-8", None);
+    let target = to.to_str().ok_or_else(unfit)?;
     counts::open_to_read(file)?.execute("VACUUM INTO ?1", [target]).map_err(failed)?;
     let copy = Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
     let fewer = if pictures { "" } else { "DELETE FROM thumbnails; UPDATE superseded SET jpeg = NULL;" };

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tallycam::base::{Fault, Worker, clock};
 use tallycam::http::{self, ModelLibrary, Server};
 use tallycam::media::SmallImage;
-use tallycam::pipeline::counting::{Counting, CountingSettings, LoadedDetector, MakeDetector, NoDetector};
+use tallycam::pipeline::counting::{Counting, CountingSettings, LoadedDetector, MakeDetector};
 use tallycam::pipeline::recording::{RecorderHandle, RecorderSettings};
 use tallycam::store::media::{Media, MediaSettings, RetentionRules};
 use tallycam::store::{self, Counts, NewCrossing, Scene, StoreError};
@@ -157,19 +157,14 @@ pub fn count_with(cam: &TestCam, setup: Setup) -> Counted {
             None | Some("stage") => {
                 Ok(LoadedDetector { detector: Box::new(stage.clone()), backend: "replay", notes: Vec::new() })
             }
-            Some(name) => Err(NoDetector {
-                reason: format!("there is no model called {name:?}"),
-                hint: Some(String::from("read the test")),
-            }),
+            Some(name) => {
+                Err(Fault::wrong(format!("there is no model called {name:?}")).hint("read the test"))
+            }
         }
     });
     let counts_db = match setup.has_counts_db {
         true => Ok(counts.clone()),
-        false => Err(StoreError::File {
-            file: "counts.db".into(),
-            reason: String::from("it is damaged"),
-            hint: Some(String::from("read the test")),
-        }),
+        false => Err(StoreError::file("counts.db".as_ref(), "it is damaged", Some("read the test"))),
     };
     let settings = CountingSettings {
         is_on: true,

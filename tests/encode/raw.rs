@@ -1,7 +1,7 @@
 //! The encoder on real pixels: right picture, right size, JPEGs of the camera unchanged.
 
 use tallycam::base::ClockTime;
-use tallycam::encode::{EncodeError, Encoder};
+use tallycam::encode::Encoder;
 use tallycam::media::jpeg::{self, STANDARD_HUFFMAN_TABLES};
 use tallycam::media::{Fourcc, Frame};
 
@@ -179,17 +179,17 @@ fn a_broken_picture_is_refused_and_the_next_one_accepted() {
     let jpeg = encoder.encode(&good).unwrap().jpeg();
     for broken in [&jpeg[..jpeg.len() / 2], &jpeg[1..], &[][..], &data[..]] {
         let error = encoder.encode(&frame(Fourcc::MJPG, 0, broken)).unwrap_err();
-        assert!(matches!(error, EncodeError::Jpeg { .. }), "{error}");
+        assert!(error.what.starts_with("the camera sent a broken JPEG of "), "{error}");
     }
     let short = encoder.encode(&frame(Fourcc::YUYV, 2 * WIDTH, &data[..data.len() - 1])).unwrap_err();
-    assert!(matches!(short, EncodeError::Short { needed: 116_564, len: 116_563, .. }), "{short}");
+    assert!(short.what.ends_with("needs 116564 bytes and has 116563"), "{short}");
     let unknown = encoder.encode(&frame(Fourcc(*b"H264"), 2 * WIDTH, &data)).unwrap_err();
-    assert!(matches!(unknown, EncodeError::Format(_)));
+    assert!(unknown.what.starts_with("frames in the format H264 cannot be shown"), "{unknown}");
     for fourcc in [Fourcc::YUYV, Fourcc::UYVY, Fourcc::NV12, Fourcc::YU12, Fourcc::GREY] {
         for (width, height, stride) in [(0, 181, 644), (322, 0, 644), (322, 181, 0), (322, 181, 321)] {
             let size = Frame { width, height, ..frame(fourcc, stride, &data) };
             let error = encoder.encode(&size).unwrap_err();
-            assert!(matches!(error, EncodeError::Size { .. }), "{fourcc} {width}×{height}: {error}");
+            assert!(error.what.ends_with(" bytes a row"), "{fourcc} {width}×{height}: {error}");
         }
     }
     assert!(encoder.encode(&good).is_ok());

@@ -11,7 +11,7 @@ use crate::common::{DEADLINE, wait_until};
 use tallycam::base::{Fault, Worker};
 use tallycam::media::{SmallImage, SourceErrorKind};
 use tallycam::pipeline::{
-    CameraState, CaptureOptions, Counting, CountingSettings, CountingStatus, LoadedDetector, NoDetector,
+    CameraState, CaptureOptions, Counting, CountingSettings, CountingStatus, LoadedDetector,
 };
 use tallycam::store::{
     self, BucketSize, Counts, CountsQuery, CrossingsQuery, LineDraft, LineRow, Scene, StoreError,
@@ -38,7 +38,7 @@ struct Direct {
     made: AtomicU64,
     is_to_fail: AtomicBool,
     is_to_panic: AtomicBool,
-    refusal: Mutex<Option<NoDetector>>,
+    refusal: Mutex<Option<Fault>>,
     /// While set, every detection waits for a message.
     gate: Mutex<Option<Receiver<()>>>,
 }
@@ -67,7 +67,7 @@ impl Directed {
         self.0.made.load(Ordering::SeqCst)
     }
 
-    fn make(&self) -> Result<LoadedDetector, NoDetector> {
+    fn make(&self) -> Result<LoadedDetector, Fault> {
         if let Some(refusal) = self.0.refusal.lock().unwrap().clone() {
             return Err(refusal);
         }
@@ -557,10 +557,7 @@ fn a_hold_counts_only_persons_if_the_model_distinguishes_classes() {
 #[test]
 fn an_unusable_model_is_reported_and_another_can_be_chosen() {
     let detector = Directed::new(&["person"], stands);
-    let refusal = NoDetector {
-        reason: String::from("there is no such model"),
-        hint: Some(String::from("choose another one")),
-    };
+    let refusal = Fault::wrong("there is no such model").hint("choose another one");
     *detector.0.refusal.lock().unwrap() = Some(refusal.clone());
     let bench = Bench::new(TestCam::new(), detector);
     bench.draw("door", &[]);
@@ -583,7 +580,7 @@ fn an_unusable_model_is_reported_and_another_can_be_chosen() {
 #[test]
 fn a_repaired_model_is_used_automatically() {
     let detector = Directed::new(&["person"], stands);
-    let refusal = NoDetector { reason: String::from("its file is damaged"), hint: None };
+    let refusal = Fault::wrong("its file is damaged");
     *detector.0.refusal.lock().unwrap() = Some(refusal);
     let bench = Bench::new(TestCam::new(), detector);
     bench.draw("door", &[]);
@@ -646,8 +643,7 @@ fn a_stand_in_is_another_scene_and_yields_to_the_camera() {
 
 #[test]
 fn without_a_counts_db_pictures_flow_and_the_status_says_why() {
-    let refused =
-        StoreError::File { file: "counts.db".into(), reason: String::from("the disk is full"), hint: None };
+    let refused = StoreError::file("counts.db".as_ref(), "the disk is full", None);
     let folder = tempfile::tempdir().unwrap();
     let detector = Directed::new(&["person"], to_and_fro);
     let bench = Bench::of(TestCam::new(), detector, settings(), Err(refused), folder);

@@ -10,7 +10,7 @@ use crate::common::testcam::{Running, trouble};
 use tallycam::base::Stop;
 use tallycam::config::LensKind;
 use tallycam::media::{Control, ControlValue, Frame, SourceError, SourceErrorKind};
-use tallycam::pipeline::focus::{Focus, FocusSettings, LensAfterSweep, Move, NotFound, SweepEnd};
+use tallycam::pipeline::focus::{CANCELLED, Focus, FocusSettings, LensAfterSweep, Move, SweepEnd};
 use tallycam::pipeline::{CaptureOptions, Pipeline, SavedControls, WantedControls};
 use tallycam::source::sim::SimOpener;
 use tallycam::source::{FormatRequest, Opener, Source, StreamFormat};
@@ -152,7 +152,7 @@ fn saved(values: &[(&str, i64)]) -> SavedControls {
 }
 
 fn ended(lens: LensAfterSweep) -> SweepEnd {
-    SweepEnd::NotFound { why: NotFound::Cancelled, lens }
+    SweepEnd::NotFound { why: CANCELLED.into(), lens }
 }
 
 #[tokio::test]
@@ -255,7 +255,7 @@ async fn a_step_during_a_sweep_starts_from_the_former_position() {
 async fn a_lens_that_cannot_be_moved_back_is_not_reported_at_its_former_position() {
     let bench = Bench::new();
     let end = bench.swept(async { bench.is_gone.store(true, Ordering::SeqCst) }).await;
-    let SweepEnd::NotFound { why: NotFound::Failed(_), lens: LensAfterSweep::Astray } = &end else {
+    let SweepEnd::NotFound { lens: LensAfterSweep::Astray, .. } = &end else {
         panic!("{end:?}");
     };
     let text = end.describe();
@@ -267,10 +267,10 @@ async fn a_lens_that_cannot_be_moved_back_is_not_reported_at_its_former_position
 async fn a_sweep_leaves_the_lens_of_another_camera_alone() {
     let bench = Bench::new();
     let end = bench.swept(async { *bench.identity.lock().unwrap() = String::from("another") }).await;
-    let SweepEnd::NotFound { why: NotFound::Failed(why), lens: LensAfterSweep::Other } = &end else {
+    let SweepEnd::NotFound { why, lens: LensAfterSweep::Other } = &end else {
         panic!("{end:?}");
     };
-    assert_eq!(why, "another camera is there now");
+    assert_eq!(why, "The sweep came to no end: another camera is there now.");
     // Saved for the camera that is gone, and sent before the sweep.
     let sent = bench.sent.lock().unwrap().clone();
     assert_eq!(sent.iter().filter(|at| **at == 30).count(), 1, "{sent:?}");

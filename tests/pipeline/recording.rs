@@ -214,7 +214,8 @@ fn one_recording_at_a_time_and_no_row_without_a_picture() {
     assert_eq!(bench.end(), None);
     bench.record(named("a.mp4")).unwrap();
     let refused = bench.record(named("b.mp4"));
-    assert!(matches!(&refused, Err(RecordError::Recording(name)) if name == "a.mp4"), "{refused:?}");
+    let why = refused.unwrap_err().to_string();
+    assert_eq!(why, "\"a.mp4\" is being recorded already");
     let item = bench.end().unwrap();
     assert!(item.frames > 0);
     wait_until("the camera is closed", || !cam.is_open());
@@ -518,7 +519,7 @@ fn a_changed_picture_is_stored_as_requested() {
             Which::Shown,
             PictureChange { view: View { rotate: 1, ..View::default() }, ..PictureChange::default() }
         ),
-        Err(RecordError::Wrong(_))
+        Err(RecordError::Fault(_))
     ));
 }
 

@@ -7,7 +7,8 @@ use crate::common::client::{Answer, send_json};
 use crate::common::kept::{Kept, keep_by};
 use crate::common::testcam::TestCam;
 use serde_json::{Value, json};
-use tallycam::http::{self, NotSwitched, Power, PowerAction};
+use tallycam::base::Fault;
+use tallycam::http::{self, Power, PowerAction, not_switched};
 use tallycam::pipeline::RecorderHandle;
 use tallycam::pipeline::recording::RecorderSettings;
 
@@ -20,13 +21,12 @@ struct StandIn {
 }
 
 impl Power for StandIn {
-    fn switch(&self, action: PowerAction) -> Result<(), NotSwitched> {
+    fn switch(&self, action: PowerAction) -> Result<(), Fault> {
         let is_recording =
             self.recorder.lock().unwrap().as_ref().is_some_and(|recorder| recorder.status().now.is_some());
         self.calls.lock().unwrap().push((action, is_recording));
         if self.refuses {
-            let (reason, hint) = (String::from("Access denied"), Some(String::from("ask polkit")));
-            return Err(NotSwitched { action, reason, hint });
+            return Err(not_switched(action, "Access denied").hint("ask polkit"));
         }
         Ok(())
     }

@@ -24,8 +24,8 @@ use crate::daemon::settings::Started;
 use crate::daemon::still::capture_picture;
 use crate::http::{Finding, Verdict, room_finding};
 use crate::media::SourceErrorKind;
+use crate::store::CountsReader;
 use crate::store::media::{MediaError, MediaReader};
-use crate::store::{CountsReader, StoreError};
 
 /// Check everything: configuration, devices, camera, lens, permissions, model, stores, the machine, addresses.
 ///
@@ -240,13 +240,7 @@ fn check_counts(config: &Config) -> Found {
         Ok(faults) if faults.is_empty() => Finding::good(name, format!("{} is sound", file.display())),
         Ok(faults) => Finding::bad(name, format!("{}: {}", file.display(), faults.join("; ")))
             .hint("make a copy of the file first"),
-        Err(error) => {
-            let hint = match &error {
-                StoreError::File { hint, .. } => hint.clone(),
-                StoreError::Busy | StoreError::TooManyBuckets => None,
-            };
-            Finding::bad(name, error.to_string()).maybe_hint(hint)
-        }
+        Err(error) => Finding::bad(name, error.to_string()).maybe_hint(error.hint().map(str::to_owned)),
     };
     (finding, IO)
 }

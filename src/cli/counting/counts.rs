@@ -189,7 +189,7 @@ impl CountsResetArgs {
 pub fn store_failure(error: StoreError) -> Failure {
     let message = error.to_string();
     match error {
-        StoreError::File { hint, .. } => Failure::Io { message, hint },
+        StoreError::File(fault) => fault.into(),
         StoreError::Busy => Failure::failed(message),
         StoreError::TooManyBuckets => Failure::usage(message),
     }

@@ -167,8 +167,7 @@ impl RecountArgs {
             None => {}
         }
         let model_store = ModelStore::new(&state_directory(config), pinned.map(str::to_owned));
-        detector_factory(detect, model_store)(scene, chosen.as_deref())
-            .map_err(|none| Failure::Failed { message: none.reason, hint: none.hint })
+        Ok(detector_factory(detect, model_store)(scene, chosen.as_deref())?)
     }
 }
 
@@ -265,7 +264,7 @@ fn recount_failure(item: &Item, lines: &[LineRow], error: RecountError) -> Failu
     let message = format!("{}: {error}", item.name);
     match error {
         RecountError::Media(error) => media::store_failure(error),
-        RecountError::Detector(none) => Failure::Failed { message, hint: none.hint },
+        RecountError::Fault(fault) => Failure::Failed { message, hint: fault.hint },
         RecountError::NoLine { scene, why } if !why.is_empty() => {
             let mut hint =
                 String::from("choose other classes for the lines or in [detect] classes, or another model");
@@ -276,11 +275,6 @@ fn recount_failure(item: &Item, lines: &[LineRow], error: RecountError) -> Failu
             Failure::failed(message).hint(hint)
         }
         RecountError::NoLine { scene, .. } => Failure::failed(message).hint(explain_no_lines(scene, lines)),
-        RecountError::TooSparse => {
-            let hint = "a time-lapse cannot be counted; record with a higher frame rate";
-            Failure::failed(message).hint(hint)
-        }
-        RecountError::Decoder(_) | RecountError::MachineDiagnosis { .. } => Failure::failed(message),
     }
 }
 

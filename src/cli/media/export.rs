@@ -7,10 +7,11 @@ use bytes::Bytes;
 use clap::Args;
 
 use super::{bytes as amount, find_stored_item, reader, store_failure};
+use crate::base::{Fault, FaultKind};
 use crate::cli::common::atomic_file::{already_exists, write_atomically, write_failure};
 use crate::cli::common::terminal::{Of, Progress};
 use crate::cli::{ConfigArgs, Failure, print_stdout};
-use crate::media::film::{FilmError, FilmFormat, FilmReadError};
+use crate::media::film::{FilmFormat, FilmReadError, empty_film};
 use crate::media::zip::joined;
 use crate::store::media::{Item, MediaKind, MediaReader, StoredFootage, film};
 
@@ -171,17 +172,18 @@ fn write(
     Ok(at)
 }
 
-fn film_failure(item: &Item, error: FilmError) -> Failure {
-    let hint = (error == FilmError::TooLong).then(|| String::from("--as mjpeg has no limit"));
-    Failure::Failed { message: format!("{:?}: {error}", item.name), hint }
+fn film_failure(item: &Item, fault: Fault) -> Failure {
+    let is_too_long = fault.kind == FaultKind::Wrong;
+    let hint = is_too_long.then(|| String::from("--as mjpeg has no limit"));
+    Failure::Failed { message: format!("{:?}: {fault}", item.name), hint }
 }
 
 fn first_picture(reader: &MediaReader, item: &Item) -> Result<Bytes, Failure> {
     let Some(chunk) = reader.chunk_at(item.id, 0).map_err(store_failure)? else {
-        return Err(film_failure(item, FilmError::Empty));
+        return Err(film_failure(item, empty_film()));
     };
     let frames = reader.frames(item.id, chunk.number).map_err(store_failure)?;
-    let first = frames.first().ok_or_else(|| film_failure(item, FilmError::Empty))?;
+    let first = frames.first().ok_or_else(|| film_failure(item, empty_film()))?;
     reader.bytes(item.id, chunk.number, first.offset, first.len).map_err(store_failure)
 }
 

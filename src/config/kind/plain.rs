@@ -50,11 +50,11 @@ impl Kind for TextLine {
         let text = given.as_str().ok_or_else(|| BadValue::Other(quoted_value_hint(given)))?;
         let count = text.chars().count();
         if count > self.0 {
-            return Err(BadValue::Fault((format!("must be {}, and has {count}", self.expected()), None)));
+            return Err(BadValue::Own((format!("must be {}, and has {count}", self.expected()), None)));
         }
         if let Some(at) = text.chars().position(char::is_control) {
             let message = format!("has a control character in place {}, and is to be one line", at + 1);
-            return Err(BadValue::Fault((message, None)));
+            return Err(BadValue::Own((message, None)));
         }
         Ok((non_empty(text), quoted(text)))
     }
@@ -90,7 +90,7 @@ impl Kind for SecretText {
 
     fn read(&self, given: &DeValue<'_>) -> Result<(Self::Value, String), BadValue> {
         let must =
-            |hint: &str| BadValue::Fault((format!("must be {}", self.expected()), Some(hint.to_owned())));
+            |hint: &str| BadValue::Own((format!("must be {}", self.expected()), Some(hint.to_owned())));
         let text = given.as_str().ok_or_else(|| must("write it in quotes"))?;
         if !text.is_empty() && text.chars().count() < self.0 {
             return Err(must("`openssl rand -hex 16` makes one that nobody guesses"));

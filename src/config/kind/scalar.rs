@@ -7,7 +7,7 @@ use super::super::diagnostic::closest_match;
 use super::super::redact::{may_be_secret, may_hold_secret};
 use super::super::{Listen, MOST_PIXELS, MOST_RANGES, PixelRange, size};
 use super::listen;
-use super::wrong::{Fault, Parse, Wrong};
+use super::wrong::{Complaint, Parse, Wrong};
 use crate::base::json::quoted;
 use crate::base::redact::{STARS, redact_url};
 use crate::base::unicode::is_unseen_control;
@@ -266,7 +266,7 @@ pub(super) fn suggest_format(text: &str) -> Option<&'static str> {
 }
 
 /// The fault of a URL by RFC 3986: it needs a supported scheme, a host and no white space.
-pub(super) fn url_fault(text: &str) -> Option<Fault> {
+pub(super) fn url_fault(text: &str) -> Option<Complaint> {
     if text.is_empty() {
         return None;
     }
@@ -329,7 +329,7 @@ pub(super) fn url_fault(text: &str) -> Option<Fault> {
 /// The items of a list, each read with the items before it; or all their faults.
 pub(super) fn parse_items<T>(
     list: &DeArray<'_>,
-    mut read: impl FnMut(&DeValue<'_>, &[T]) -> Result<T, Fault>,
+    mut read: impl FnMut(&DeValue<'_>, &[T]) -> Result<T, Complaint>,
 ) -> Result<Vec<T>, Wrong> {
     let (mut good, mut wrongs) = (Vec::new(), Vec::new());
     for item in list.iter() {

@@ -184,7 +184,7 @@ impl Kind for Url {
 
     fn read(&self, given: &DeValue<'_>) -> Result<(Self::Value, String), BadValue> {
         let text = given.as_str().ok_or(BadValue::Other(None))?;
-        url_fault(text).map_or(Ok(()), |fault| Err(BadValue::Fault(fault)))?;
+        url_fault(text).map_or(Ok(()), |fault| Err(BadValue::Own(fault)))?;
         Ok((non_empty(text), quoted(&redact_url(text))))
     }
 }
@@ -200,9 +200,8 @@ impl Kind for ProgramLine {
     const IS_EXPLAINED: bool = true;
 
     fn read(&self, given: &DeValue<'_>) -> Result<(Self::Value, String), BadValue> {
-        let fault = |message: &str, hint: Option<&str>| {
-            BadValue::Fault((message.to_owned(), hint.map(str::to_owned)))
-        };
+        let fault =
+            |message: &str, hint: Option<&str>| BadValue::Own((message.to_owned(), hint.map(str::to_owned)));
         let command = match given {
             DeValue::String(line) => shlex::split(line).ok_or_else(|| {
                 let hint = "a list needs no quoting: [\"program\", \"argument\"]";
@@ -239,7 +238,7 @@ impl Kind for Addresses {
             }
         };
         if listens.is_empty() {
-            return Err(BadValue::Fault((String::from("must name at least one address"), None)));
+            return Err(BadValue::Own((String::from("must name at least one address"), None)));
         }
         let shown = list(&listens);
         Ok((listens, shown))

@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::scalar::{describe_value, parse_given};
-use super::wrong::{Fault, Shape, Wrong};
+use super::wrong::{Complaint, Shape, Wrong};
 use crate::base::json::quoted;
 use crate::config::Config;
 
@@ -45,14 +45,14 @@ pub(in crate::config) enum BadValue {
     /// Not an expected value, with an optional hint.
     Other(Option<String>),
     /// A fault with its own message.
-    Fault(Fault),
+    Own(Complaint),
     /// Faults of parts of the value, each with its place.
     Parts(Wrong),
 }
 
-impl From<Fault> for BadValue {
-    fn from(fault: Fault) -> BadValue {
-        BadValue::Fault(fault)
+impl From<Complaint> for BadValue {
+    fn from(own: Complaint) -> BadValue {
+        BadValue::Own(own)
     }
 }
 
@@ -142,7 +142,7 @@ impl<K: Kind> ValueKind for At<K> {
                 let message = format!("must be {}, not {}", self.kind.expected(), describe_value(given));
                 Err(Wrong::new((message, hint), value.span()))
             }
-            Err(BadValue::Fault(fault)) => Err(Wrong::new(fault, value.span())),
+            Err(BadValue::Own(fault)) => Err(Wrong::new(fault, value.span())),
             Err(BadValue::Parts(wrong)) => Err(wrong),
         }
     }

@@ -52,7 +52,7 @@ pub struct Wrong {
 }
 
 impl Wrong {
-    pub(in crate::config) fn new((message, hint): Fault, span: Range<usize>) -> Wrong {
+    pub(in crate::config) fn new((message, hint): Complaint, span: Range<usize>) -> Wrong {
         Wrong { message, hint, span, further: Vec::new() }
     }
 
@@ -64,4 +64,4 @@ impl Wrong {
 }
 
 /// Message and hint of a fault whose place is not known yet.
-pub(in crate::config) type Fault = (String, Option<String>);
+pub(in crate::config) type Complaint = (String, Option<String>);

@@ -7,12 +7,10 @@ use jiff::tz::TimeZone;
 
 use super::models::ModelStore;
 use super::picture;
-use crate::base::{Worker, clock};
+use crate::base::{Fault, Worker, clock};
 use crate::config::{Config, DetectConfig, DetectorKind, LineConfig, SourceKind, StoreConfig, ZoneConfig};
 use crate::maintenance::update::is_on_trial;
-use crate::pipeline::{
-    Counting, CountingError, CountingSettings, LoadedDetector, MakeDetector, NoDetector, Pipeline,
-};
+use crate::pipeline::{Counting, CountingSettings, LoadedDetector, MakeDetector, Pipeline};
 use crate::store::backup::is_counts_outdated;
 use crate::store::{self, AuditEntry, Counts, LineDraft, Scene, StoreError, ZoneDraft};
 use crate::vision::{
@@ -81,11 +79,7 @@ pub const ON_TRIAL: &str = "this version is on trial, and it is brought up to da
 fn open(config: &Config, is_on_trial: bool) -> OpenedCounts {
     let settings = store_settings(config);
     if is_on_trial && is_counts_outdated(&settings.directory) {
-        return Err(StoreError::File {
-            file: settings.directory,
-            reason: String::from(ON_TRIAL),
-            hint: Some(String::from("wait a minute")),
-        });
+        return Err(StoreError::file(&settings.directory, ON_TRIAL, Some("wait a minute")));
     }
     Counts::open(settings)
 }
@@ -144,14 +138,14 @@ pub fn pin(counts: &Counts, config: &Config) {
 /// the value that the [opener](super::source::make_opener) got.
 ///
 /// # Errors
-/// [`CountingError`]; then counts.db is closed.
+/// A thread could not be started; then counts.db is closed.
 pub fn start(
     config: &Config,
     pipeline: &Pipeline,
     counts_db: OpenedCounts,
     model_store: ModelStore,
     fallback_to_sim: bool,
-) -> Result<RunningCounting, CountingError> {
+) -> Result<RunningCounting, Fault> {
     let (counts, counts_db) = match counts_db {
         Ok((counts, writer)) => (Ok(counts.clone()), Some((counts, writer))),
         Err(error) => {
@@ -278,7 +272,7 @@ pub fn detector_factory(config: DetectConfig, model_store: ModelStore) -> MakeDe
         // No other model stands in for a named one.
         let is_named = config.model.is_some() || chosen.is_some();
         match config.backend {
-            DetectorKind::None => Err(no_detector_error("counting is switched off", "set [detect] backend")),
+            DetectorKind::None => Err(Fault::wrong("counting is switched off").hint("set [detect] backend")),
             DetectorKind::Auto if scene == Scene::Sim && !is_named => Ok(motion_detector(Vec::new())),
             DetectorKind::Auto if is_named => model_store.detector(&config, chosen),
             DetectorKind::Auto => model_store.detector(&config, None).or_else(|missing| {
@@ -288,10 +282,10 @@ pub fn detector_factory(config: DetectConfig, model_store: ModelStore) -> MakeDe
                 )]))
             }),
             DetectorKind::Onnx => model_store.detector(&config, chosen),
-            DetectorKind::Motion | DetectorKind::Replay if chosen.is_some() => Err(no_detector_error(
-                "the configuration lets no model look",
-                "set [detect] backend to \"auto\" or \"onnx\"",
-            )),
+            DetectorKind::Motion | DetectorKind::Replay if chosen.is_some() => {
+                let hint = "set [detect] backend to \"auto\" or \"onnx\"";
+                Err(Fault::wrong("the configuration lets no model look").hint(hint))
+            }
             DetectorKind::Motion => Ok(motion_detector(Vec::new())),
             DetectorKind::Replay => replay(&config, scene),
         }
@@ -302,14 +296,14 @@ fn motion_detector(notes: Vec<String>) -> LoadedDetector {
     LoadedDetector { detector: Box::new(MotionDetector::new()), backend: "motion", notes }
 }
 
-fn replay(config: &DetectConfig, scene: Scene) -> Result<LoadedDetector, NoDetector> {
+fn replay(config: &DetectConfig, scene: Scene) -> Result<LoadedDetector, Fault> {
     const ROWS: &str = "a CSV file of frame, class, score, x1, y1, x2, y2";
     let Some(path) = &config.replay else {
         let hint = format!("set [detect] replay to {ROWS}");
-        return Err(no_detector_error("no recorded detections are configured", &hint));
+        return Err(Fault::wrong("no recorded detections are configured").hint(hint));
     };
     let wrong = |error: &dyn std::fmt::Display| {
-        no_detector_error(&format!("{}: {error}", path.display()), &format!("recorded detections are {ROWS}"))
+        Fault::wrong(format!("{}: {error}", path.display())).hint(format!("recorded detections are {ROWS}"))
     };
     let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
     let recording = RecordedDetections::read(&text).map_err(|error| wrong(&error))?;
@@ -320,10 +314,6 @@ fn replay(config: &DetectConfig, scene: Scene) -> Result<LoadedDetector, NoDetec
     let options = ReplayOptions { first, ..ReplayOptions::default() };
     let detector = ReplayDetector::new(name, recording, options);
     Ok(LoadedDetector { detector: Box::new(detector), backend: "replay", notes: Vec::new() })
-}
-
-fn no_detector_error(reason: &str, hint: &str) -> NoDetector {
-    NoDetector { reason: reason.to_owned(), hint: Some(hint.to_owned()) }
 }
 
 #[cfg(test)]
@@ -433,7 +423,7 @@ mod tests {
         }
     }
 
-    fn make(detect: &DetectConfig, scene: Scene, chosen: Option<&str>) -> Result<LoadedDetector, NoDetector> {
+    fn make(detect: &DetectConfig, scene: Scene, chosen: Option<&str>) -> Result<LoadedDetector, Fault> {
         let model_store = ModelStore::in_folder(Path::new("no folder of models"));
         detector_factory(detect.clone(), model_store)(scene, chosen)
     }
@@ -474,9 +464,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("seen.csv");
         let replay = DetectConfig { replay: Some(path.clone()), ..with(DetectorKind::Replay) };
-        assert!(make(&replay, Scene::Camera, None).err().unwrap().reason.contains("seen.csv"));
+        assert!(make(&replay, Scene::Camera, None).err().unwrap().what.contains("seen.csv"));
         std::fs::write(&path, "1,person,0.9,1,2,3").unwrap();
-        assert!(make(&replay, Scene::Camera, None).err().unwrap().reason.contains("line 1"));
+        assert!(make(&replay, Scene::Camera, None).err().unwrap().what.contains("line 1"));
         std::fs::write(&path, "1,person,0.9,1,2,3,4").unwrap();
         assert_eq!(make(&replay, Scene::Camera, None).unwrap().backend, "replay");
         for (scene, first) in [(Scene::Camera, 1), (Scene::Files, 1), (Scene::Sim, 0)] {

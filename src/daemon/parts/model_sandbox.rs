@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Read as _;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -159,14 +159,29 @@ impl Prover {
                 log::warn!("a model is not tested before it is loaded: {status}");
                 Ok(Proved::Untried)
             }
-            (Err(_), _) => {
-                let (memory, seconds) = (memory / 1_000_000, self.within.as_secs());
-                Err(Fault::wrong(format!(
-                    "it takes more than {memory} MB of memory, or than {seconds} s, to be loaded and to look once"
-                ))
-                .hint(format!("{SMALLER}; `tallycam model check` tries it without these limits")))
-            }
+            (Err(_), ended) => Err(self.unfinished(ended, memory)),
         }
+    }
+}
+
+impl Prover {
+    /// The fault of a model whose trial ended without a verdict, or had to be ended (`None`).
+    fn unfinished(&self, ended: Option<ExitStatus>, memory: u64) -> Fault {
+        let (memory, time) =
+            (format!("{} MB of memory", memory / 1_000_000), format!("{} s", self.within.as_secs()));
+        let limit = match ended.map(|status| (status.signal(), status)) {
+            None => time,
+            // A failed allocation aborts.
+            Some((Some(libc::SIGABRT), _)) => memory,
+            // The kernel kills for both reasons.
+            Some((Some(libc::SIGKILL), _)) => format!("{memory}, or than {time},"),
+            Some((_, status)) => {
+                return Fault::wrong(format!("the program that tried it failed: {status}"))
+                    .hint("`tallycam model check` says more");
+            }
+        };
+        Fault::wrong(format!("it takes more than {limit} to be loaded and to look once"))
+            .hint(format!("{SMALLER}; `tallycam model check` tries it without these limits"))
     }
 }
 
@@ -245,12 +260,13 @@ mod tests {
         assert_eq!(prove(good).unwrap(), Proved::Good);
         let refused = prove("echo '{\"reason\":\"no network\",\"hint\":\"another\",\"may_pass\":false}'");
         assert!(matches!(refused, Err(fault) if fault.to_string() == "no network" && fault.hint.is_some()));
-        for end in ["kill -ABRT $$", "exit 101"] {
-            assert!(prove(end).unwrap_err().to_string().starts_with("it takes more than"), "{end}");
-        }
+        let why = |script: &str| prove(script).unwrap_err().to_string();
+        assert!(why("kill -ABRT $$").contains(" MB of memory to be loaded"));
+        assert_eq!(why("exit 101"), "the program that tried it failed: exit status: 101");
+        assert!(why("kill -SEGV $$").starts_with("the program that tried it failed: signal: 11"));
         let within = Duration::from_millis(500);
         let slow = Prover { within, ..Prover::of_script(folder.path(), "exec sleep 100") };
-        assert!(asked(slow).unwrap_err().to_string().contains(" MB of memory, or than 0 s,"));
+        assert!(asked(slow).unwrap_err().to_string().contains("more than 0 s to be loaded"));
         assert!(prove("kill -TERM $$").unwrap_err().to_string().ends_with("ended from outside"));
         for nothing in ["exit 64", "exit 127", "echo nonsense"] {
             assert_eq!(prove(nothing).unwrap(), Proved::Untried, "{nothing}");

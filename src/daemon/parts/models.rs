@@ -11,7 +11,7 @@ use crate::models::{
     self, Addition, BUILT_IN, CATALOGUE, FORMER_BUILT_IN, FORMER_BUILT_IN_HINT, FORMER_BUILT_IN_IS_GONE,
     Models, is_onnx,
 };
-use crate::pipeline::{LoadedDetector, NoDetector};
+use crate::pipeline::LoadedDetector;
 use crate::vision::onnx::{Card, OnnxDetector};
 
 use super::model_sandbox::{Proved, Prover};
@@ -34,7 +34,7 @@ pub struct ModelStore {
 #[derive(Debug, Clone)]
 struct RefusedModel {
     files: Files,
-    why: NoDetector,
+    why: Fault,
     at: Instant,
 }
 
@@ -110,11 +110,7 @@ impl ModelStore {
     ///
     /// # Errors
     /// There is no such model, or it cannot be used.
-    pub fn detector(
-        &self,
-        config: &DetectConfig,
-        chosen: Option<&str>,
-    ) -> Result<LoadedDetector, NoDetector> {
+    pub fn detector(&self, config: &DetectConfig, chosen: Option<&str>) -> Result<LoadedDetector, Fault> {
         let named = config.model.as_deref();
         let (wanted, path) = match self.pinned() {
             Some(_) => (named.or(chosen), named.and_then(as_path)),
@@ -147,16 +143,13 @@ impl ModelStore {
             loaded
         };
         loaded.map(with_note).map_err(|error| {
-            let why = NoDetector { reason: error.to_string(), hint: error.hint };
-            // The file's name comes first, because the reason is about its content.
-            let why = match path {
-                Some(_) if !why.reason.contains(wanted) => {
-                    NoDetector { reason: format!("{wanted}: {}", why.reason), ..why }
-                }
-                _ => why,
-            };
             // A read error may pass, so it is not remembered.
             let lasts = !matches!(error.kind, FaultKind::File | FaultKind::Passing);
+            let mut why = Fault { kind: FaultKind::Wrong, ..error };
+            // The file's name comes first, because the reason is about its content.
+            if path.is_some() && !why.what.contains(wanted) {
+                why.what = format!("{wanted}: {why}");
+            }
             let refused = |files| RefusedModel { files, why: why.clone(), at: Instant::now() };
             *self.lock_refused() = files.filter(|_| lasts).map(refused);
             why
@@ -314,7 +307,7 @@ mod tests {
         };
         std::fs::write(folder.path().join("mine.onnx"), "no network").unwrap();
         let refused = model_store.detector(&config, Some("chosen")).err().unwrap();
-        assert!(refused.reason.contains("mine.onnx: this is no ONNX file"), "{refused}");
+        assert!(refused.what.contains("mine.onnx: this is no ONNX file"), "{refused}");
     }
 
     #[test]
@@ -356,28 +349,28 @@ mod tests {
         let (onnx, card) = (folder.path().join("mine.onnx"), folder.path().join("mine.toml"));
         std::fs::write(&onnx, "no network").unwrap();
         let refused = || model_store.detector(&Config::default().detect, Some("mine")).err().unwrap();
-        let say = |reason: &str| model_store.lock_refused().as_mut().unwrap().why.reason = reason.to_owned();
+        let say = |reason: &str| model_store.lock_refused().as_mut().unwrap().why.what = reason.to_owned();
         refused();
         // As if untouched: the same length and time.
         let time = onnx.metadata().unwrap().modified().unwrap();
         std::fs::write(&onnx, "no picture").unwrap();
         std::fs::File::options().write(true).open(&onnx).unwrap().set_modified(time).unwrap();
         say("as before");
-        assert_eq!(refused().reason, "as before");
+        assert_eq!(refused().what, "as before");
         let larger = DetectConfig { size: Some((640, 640)), ..Config::default().detect };
-        assert_ne!(model_store.detector(&larger, Some("mine")).err().unwrap().reason, "as before");
+        assert_ne!(model_store.detector(&larger, Some("mine")).err().unwrap().what, "as before");
         refused();
         say("as before");
         if let Some(before) = Instant::now().checked_sub(AGAIN_AFTER) {
             model_store.lock_refused().as_mut().unwrap().at = before;
-            assert_ne!(refused().reason, "as before", "the refusal has expired");
+            assert_ne!(refused().what, "as before", "the refusal has expired");
             say("as before");
         }
         std::fs::write(&card, "family = ").unwrap();
-        assert_ne!(refused().reason, "as before");
+        assert_ne!(refused().what, "as before");
         say("as before");
         std::fs::write(&onnx, "no network at all").unwrap();
-        assert_ne!(refused().reason, "as before");
+        assert_ne!(refused().what, "as before");
         // A missing model is not remembered.
         assert!(model_store.detector(&Config::default().detect, Some("other")).is_err());
         assert!(model_store.lock_refused().is_none());
@@ -420,10 +413,10 @@ mod tests {
         std::fs::write(&path, "no network").unwrap();
         for chosen in [path.to_str().unwrap(), "../mine.onnx", "models/../../mine.onnx"] {
             let refused = model_store.detector(&Config::default().detect, Some(chosen)).err().unwrap();
-            assert!(refused.reason.contains("no name"), "{refused}");
+            assert!(refused.what.contains("no name"), "{refused}");
             let kept = DetectConfig { model: Some(chosen.to_owned()), ..Config::default().detect };
             let refused = model_store.detector(&kept, None).err().unwrap();
-            assert!(refused.reason.contains("no name"), "{refused}");
+            assert!(refused.what.contains("no name"), "{refused}");
         }
     }
 
@@ -443,7 +436,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let model_store = ModelStore::new(folder.path(), Some(String::from("config.toml:88")));
         let refused = model_store.detector(&Config::default().detect, Some("not_there")).err().unwrap();
-        assert!(refused.reason.contains("not_there"), "{refused}");
+        assert!(refused.what.contains("not_there"), "{refused}");
         assert_eq!(model_store.pinned().as_deref(), Some("config.toml:88"));
         assert_eq!(model_store.fetch("not_there").unwrap_err().kind, FaultKind::Unknown);
         assert!(model_store.catalogue().iter().any(|model| model.name == "yolox-nano"));

@@ -1,9 +1,9 @@
 //! From the configuration to the shown picture, and the thread that makes single viewers' views.
 
-use crate::base::Worker;
+use crate::base::{Fault, Worker};
 use crate::config::Config;
 use crate::media::View;
-use crate::pipeline::{Pipeline, StartError, Views};
+use crate::pipeline::{Pipeline, Views};
 
 use super::counting;
 
@@ -32,8 +32,8 @@ pub struct RunningViews {
 /// Sets the view of all viewers and starts the thread for single viewers' views.
 ///
 /// # Errors
-/// [`StartError`].
-pub fn start(config: &Config, pipeline: &Pipeline) -> Result<RunningViews, StartError> {
+/// The thread could not be started.
+pub fn start(config: &Config, pipeline: &Pipeline) -> Result<RunningViews, Fault> {
     pipeline.set_view(view(config));
     let (views, worker) = Views::start(pipeline)?;
     Ok(RunningViews { views, worker })

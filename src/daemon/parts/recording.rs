@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::counting::{ON_TRIAL, state_directory, store_settings};
-use crate::base::Worker;
+use crate::base::{Fault, Worker};
 use crate::config::{Config, Resolved};
 use crate::maintenance::update::is_on_trial;
-use crate::pipeline::{Pipeline, RecorderHandle, RecorderSettings, RecorderStartError};
+use crate::pipeline::{Pipeline, RecorderHandle, RecorderSettings};
 use crate::store::Counts;
 use crate::store::backup::are_media_older;
 use crate::store::media::{Media, MediaError, MediaSettings, RetentionRules};
@@ -158,13 +158,13 @@ pub fn close(store: Store) {
 /// Starts the recorder. Without a store it runs all the same and reports why nothing is stored.
 ///
 /// # Errors
-/// [`RecorderStartError`]; then the store is closed.
+/// The thread could not be started; then the store is closed.
 pub fn start(
     config: &Config,
     pipeline: &Pipeline,
     store: Store,
     counts: Option<Counts>,
-) -> Result<RunningRecorder, RecorderStartError> {
+) -> Result<RunningRecorder, Fault> {
     let is_waiting = store.is_err();
     let (media, store) = match store {
         Ok((media, writer)) => (Ok(media.clone()), Some((media, writer))),

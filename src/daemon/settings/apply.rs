@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::external_change::DatabaseSettings;
+use crate::base::Fault;
 use crate::config::{Config, DetectConfig, Origin, Resolved, SourceConfig};
 use crate::daemon::log;
 use crate::daemon::parts::counting::detector_factory;
@@ -16,19 +17,9 @@ use crate::daemon::parts::models::ModelStore;
 use crate::daemon::parts::server::{http_settings, pipeline_settings};
 use crate::daemon::parts::{counting, lights, models, picture, recording, source};
 use crate::http;
-use crate::media::SourceError;
-use crate::pipeline::{Counting, Lights, NoDetector, Pipeline, RecorderHandle, SavedControls};
-use crate::store::media::{MediaError, RetentionPlan};
-use crate::store::{Counts, StoreError};
-
-/// A step failed; everything is as before.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApplyError {
-    /// The reason.
-    pub reason: String,
-    /// The remedy.
-    pub hint: Option<String>,
-}
+use crate::pipeline::{Counting, Lights, Pipeline, RecorderHandle, SavedControls};
+use crate::store::Counts;
+use crate::store::media::RetentionPlan;
 
 /// Handles of all parts that use the configuration. Clones share them.
 #[derive(Debug, Clone)]
@@ -56,8 +47,8 @@ impl Parts {
     /// Applies `to` in place of `from`.
     ///
     /// # Errors
-    /// [`ApplyError`].
-    pub async fn apply(&self, from: &Resolved, to: &Resolved) -> Result<(), ApplyError> {
+    /// A step failed; everything is as before.
+    pub async fn apply(&self, from: &Resolved, to: &Resolved) -> Result<(), Fault> {
         self.source(from, to).await?;
         if let Err(refused) = self.detector(from, to).await {
             self.log_rollback(self.source(to, from).await);
@@ -92,18 +83,17 @@ impl Parts {
 
     /// Moves lines and zones along when the shown picture is rotated, mirrored or cropped. Otherwise counts.db is not
     /// asked, so that settings that free space work on a full disk too.
-    async fn turn_lines(&self, from: &Resolved, to: &Resolved) -> Result<(), ApplyError> {
+    async fn turn_lines(&self, from: &Resolved, to: &Resolved) -> Result<(), Fault> {
         let [before, after] = [from, to].map(|settings| picture::view(&settings.config).geometry());
         let Some(counts) = self.counts.as_ref().filter(|_| after != before) else { return Ok(()) };
         let moved = counts.follow_picture(after).await;
-        moved.map(drop).map_err(|error| ApplyError {
-            reason: format!("lines and zones could not be moved along with the picture: {error}"),
-            hint: None,
+        moved.map(drop).map_err(|error| {
+            Fault::passing(format!("lines and zones could not be moved along with the picture: {error}"))
         })
     }
 
     /// Applies the camera's name in every row, the time zone and the start of a day.
-    async fn apply_counts(&self, from: &Resolved, to: &Resolved) -> Result<(), ApplyError> {
+    async fn apply_counts(&self, from: &Resolved, to: &Resolved) -> Result<(), Fault> {
         let (before, after) = (counting::store_settings(&from.config), counting::store_settings(&to.config));
         let is_renamed = before.camera != after.camera;
         let is_moved = (&before.zone, before.day_starts) != (&after.zone, after.day_starts);
@@ -142,7 +132,7 @@ impl Parts {
         }
     }
 
-    async fn source(&self, from: &Resolved, to: &Resolved) -> Result<(), ApplyError> {
+    async fn source(&self, from: &Resolved, to: &Resolved) -> Result<(), Fault> {
         if opening_settings(&from.config.source) == opening_settings(&to.config.source) {
             return Ok(());
         }
@@ -156,7 +146,7 @@ impl Parts {
         Ok(replaced?)
     }
 
-    async fn detector(&self, from: &Resolved, to: &Resolved) -> Result<(), ApplyError> {
+    async fn detector(&self, from: &Resolved, to: &Resolved) -> Result<(), Fault> {
         let (before, after) = (effective_detector(from), effective_detector(to));
         let (was_pinned, is_pinned) = (models::pinned_origin(from), models::pinned_origin(to));
         let is_another = before != after || was_pinned != is_pinned;
@@ -169,7 +159,7 @@ impl Parts {
             let make = is_another.then(|| detector_factory(after, self.model_store.clone()));
             if let Err(refused) = self.counting.set_settings(settings, make).await {
                 self.model_store.set_pinned(was_pinned);
-                return Err(refused.into());
+                return Err(refused);
             }
         }
         // A model that the page chose is stored in counts.db; the operator's is part of the detector's settings.
@@ -186,23 +176,19 @@ impl Parts {
         if is_told {
             self.model_store.set_pinned(was_pinned);
             let make = is_another.then(|| detector_factory(before, self.model_store.clone()));
-            self.log_rollback(self.counting.set_settings(settings_before, make).await.map_err(Into::into));
+            self.log_rollback(self.counting.set_settings(settings_before, make).await);
         }
-        Err(refused.into())
+        Err(refused)
     }
 
-    async fn rules(&self, from: &Resolved, to: &Resolved) -> Result<(), ApplyError> {
+    async fn rules(&self, from: &Resolved, to: &Resolved) -> Result<(), Fault> {
         let rules = recording::retention(&to.config);
         if rules == recording::retention(&from.config) {
             return Ok(());
         }
         let Ok(media) = self.recorder.media() else {
-            return Err(ApplyError {
-                reason: String::from(
-                    "the rules of [retention] are kept in media.db, which could not be opened",
-                ),
-                hint: Some(String::from("`tallycam check` says what is wrong with it")),
-            });
+            let what = "the rules of [retention] are kept in media.db, which could not be opened";
+            return Err(Fault::passing(what).hint("`tallycam check` says what is wrong with it"));
         };
         Ok(media.save_retention(rules).await?)
     }
@@ -210,17 +196,15 @@ impl Parts {
     /// The items that the rules of `to` would delete beyond those in force.
     ///
     /// # Errors
-    /// [`ApplyError`]: the store cannot be read.
-    pub async fn deletions(&self, to: &Resolved) -> Result<RetentionPlan, ApplyError> {
+    /// The store cannot be read.
+    pub async fn deletions(&self, to: &Resolved) -> Result<RetentionPlan, Fault> {
         let Ok(media) = self.recorder.media().cloned() else { return Ok(RetentionPlan::default()) };
         let rules = recording::retention(&to.config);
         if rules == media.retention() {
             return Ok(RetentionPlan::default());
         }
         let looked = spawn_blocking(move || media.deletions(&rules)).await;
-        let unknown =
-            |panicked: tokio::task::JoinError| ApplyError { reason: panicked.to_string(), hint: None };
-        Ok(looked.map_err(unknown)??)
+        Ok(looked.map_err(|panicked| Fault::passing(panicked.to_string()))??)
     }
 
     /// Applies the settings that cannot fail.
@@ -252,9 +236,9 @@ impl Parts {
         });
     }
 
-    fn log_rollback(&self, undone: Result<(), ApplyError>) {
+    fn log_rollback(&self, undone: Result<(), Fault>) {
         if let Err(refused) = undone {
-            ::log::error!("what was in force could not be put in force again: {}", refused.reason);
+            ::log::error!("what was in force could not be put in force again: {refused}");
         }
     }
 }
@@ -302,29 +286,5 @@ fn effective_detector(resolved: &Resolved) -> DetectConfig {
         most_height: usual.most_height,
         thumbnails: usual.thumbnails,
         ..detect
-    }
-}
-
-impl From<SourceError> for ApplyError {
-    fn from(trouble: SourceError) -> ApplyError {
-        ApplyError { reason: trouble.reason(), hint: trouble.hint }
-    }
-}
-
-impl From<NoDetector> for ApplyError {
-    fn from(none: NoDetector) -> ApplyError {
-        ApplyError { reason: none.reason, hint: none.hint }
-    }
-}
-
-impl From<StoreError> for ApplyError {
-    fn from(error: StoreError) -> ApplyError {
-        ApplyError { reason: error.to_string(), hint: error.hint().map(str::to_owned) }
-    }
-}
-
-impl From<MediaError> for ApplyError {
-    fn from(error: MediaError) -> ApplyError {
-        ApplyError { reason: error.to_string(), hint: error.hint().map(str::to_owned) }
     }
 }

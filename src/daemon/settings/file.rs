@@ -10,7 +10,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::base::{clock, private};
 use crate::config::{Faulty, Saved};
@@ -33,14 +33,6 @@ pub struct LoadedSettings {
     pub complaint: String,
     /// True if parts were not understood, so that the file must not be overwritten.
     pub is_faulty: bool,
-}
-
-/// Settings could not be written.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {error}", file.display())]
-pub struct NotWritten {
-    pub file: PathBuf,
-    pub error: io::Error,
 }
 
 /// Reads the settings in `directory` and changes nothing there. A missing file is no fault.
@@ -112,20 +104,19 @@ pub fn save_known_good(directory: &Path) {
 /// under another name.
 ///
 /// # Errors
-/// [`NotWritten`]: the old file is unchanged.
-pub fn write(directory: &Path, saved: &Saved, set_aside: bool) -> Result<Saved, NotWritten> {
+/// The file could not be written; the old one is unchanged.
+pub fn write(directory: &Path, saved: &Saved, set_aside: bool) -> io::Result<Saved> {
     let file = directory.join(NAME);
-    let failed = |error| NotWritten { file: file.clone(), error };
     let text = saved.to_toml();
     // A text that could not be read again is not written.
-    let (again, faulty) = Saved::read(&file, &text).map_err(|e| failed(io::Error::other(e.to_string())))?;
+    let (again, faulty) = Saved::read(&file, &text).map_err(|e| io::Error::other(e.to_string()))?;
     if let Some(faulty) = faulty {
-        return Err(failed(io::Error::other(faulty.complaints.to_string())));
+        return Err(io::Error::other(faulty.complaints.to_string()));
     }
-    private::make_directory(directory).map_err(failed)?;
+    private::make_directory(directory)?;
     let new = directory.join(NEW);
     let before = || if set_aside { move_aside(directory, &file) } else { Ok(()) };
-    private::replace_through(&new, &file, text.as_bytes(), true, before).map_err(failed)?;
+    private::replace_through(&new, &file, text.as_bytes(), true, before)?;
     // The copy is needed only if somebody breaks the file. No power cut breaks both, so the copy is not synced.
     let last_good = directory.join(LAST_GOOD);
     if let Err(error) = private::replace_through(&new, &last_good, text.as_bytes(), false, || Ok(())) {
@@ -341,8 +332,7 @@ mod tests {
         write(directory, &with(directory, "name", "door"), false).unwrap();
         // A folder in place of the new file fails like a full file system.
         fs::create_dir(directory.join(NEW)).unwrap();
-        let refused = write(directory, &with(directory, "name", "gate"), false).unwrap_err();
-        assert!(refused.to_string().contains(NAME), "{refused}");
+        write(directory, &with(directory, "name", "gate"), false).unwrap_err();
         assert_eq!(read(directory).saved.get("name"), Some("\"door\""));
         // A file that is to be set aside stays in place then, too.
         fs::write(directory.join(NAME), "=").unwrap();

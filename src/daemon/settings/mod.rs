@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use crate::base::clock;
+use crate::base::{Fault, FaultKind, clock};
 use crate::config::{Diagnostics, OperatorConfig, Origin, Resolved, Saved};
 use crate::http::{Changing, NotSet, PreferenceChanges, Preferences, SettingsInForce, Terms};
 use apply::Parts;
@@ -190,9 +190,9 @@ impl Settings {
             change.await
         });
         Box::pin(async move {
-            changed.await.unwrap_or_else(|panicked| {
-                Err(NotSet::RolledBack { reason: panicked.to_string(), hint: None })
-            })
+            changed
+                .await
+                .unwrap_or_else(|panicked| Err(NotSet::RolledBack(Fault::passing(panicked.to_string()))))
         })
     }
 }
@@ -231,9 +231,8 @@ impl Preferences for Settings {
             let (saved, resolved) = (turn.saved.clone(), Arc::clone(&now.resolved));
             // A file may have thousands of faults, which would delay the streams on this thread.
             let draft = spawn_blocking(move || imported(&saved, &resolved, &toml)).await;
-            let draft = draft.unwrap_or_else(|panicked| {
-                Err(NotSet::RolledBack { reason: panicked.to_string(), hint: None })
-            })?;
+            let draft = draft
+                .unwrap_or_else(|panicked| Err(NotSet::RolledBack(Fault::passing(panicked.to_string()))))?;
             let of_no_effect = no_effect_note(&draft);
             let in_force = inner.apply_draft(&mut turn, draft, terms).await?;
             if of_no_effect.is_empty() {
@@ -281,7 +280,9 @@ impl SettingsInner {
         let file = self.directory.join(file::NAME);
         let saved = draft.saved.with_file(&file).as_written();
         if saved.is_too_long() {
-            return Err(NotSet::TooMuch);
+            let what = "this would be more settings than there is room for: their file has 64 kB at most";
+            let hint = "remove settings that are no longer needed, such as controls of former cameras";
+            return Err(Fault::wrong(what).hint(hint).into());
         }
         let base = turn.operator.resolve(Some(&saved)).map_err(|complaints| conflict_error(&complaints))?;
         let mut to = base.clone();
@@ -302,15 +303,13 @@ impl SettingsInner {
         if is_kept && to.config == now.resolved.config {
             return Ok(now);
         }
-        let refused =
-            |refused: apply::ApplyError| NotSet::RolledBack { reason: refused.reason, hint: refused.hint };
         if !terms.may_delete {
-            let plan = self.parts.deletions(&to).await.map_err(refused)?;
+            let plan = self.parts.deletions(&to).await.map_err(NotSet::RolledBack)?;
             if !plan.goes.is_empty() {
                 return Err(NotSet::Deletes(Box::new(plan)));
             }
         }
-        self.parts.apply(&now.resolved, &to).await.map_err(refused)?;
+        self.parts.apply(&now.resolved, &to).await.map_err(NotSet::RolledBack)?;
         let mut unsaved = String::new();
         if is_kept {
             turn.saved = saved;
@@ -320,10 +319,10 @@ impl SettingsInner {
             let (directory, is_faulty) = (self.directory.clone(), turn.is_faulty);
             let write = move || file::write(&directory, &saved, is_faulty);
             let written = match spawn_blocking(write).await {
-                Ok(Ok(written)) => Ok(written),
-                Ok(Err(not)) => Err((not.file.display().to_string(), not.error.to_string())),
-                Err(panicked) => Err((file.display().to_string(), panicked.to_string())),
+                Ok(written) => written.map_err(|error| error.to_string()),
+                Err(panicked) => Err(panicked.to_string()),
             };
+            let file = file.display();
             match written {
                 Ok(written) => {
                     turn.saved = written;
@@ -331,7 +330,7 @@ impl SettingsInner {
                         turn.complaint.clear();
                     }
                 }
-                Err((file, reason)) if may_pass => {
+                Err(reason) if may_pass => {
                     unsaved = format!(
                         "What was changed last is not kept and holds until tallycam ends: settings could not be \
                          written to {file}: {reason}."
@@ -342,12 +341,14 @@ impl SettingsInner {
                     }
                     turn.saved = unwritten;
                 }
-                Err((file, reason)) => {
+                Err(reason) => {
                     log::error!("{file}: settings could not be written, and are as they were: {reason}");
                     if let Err(refused) = self.parts.apply(&to, &now.resolved).await {
-                        log::error!("what was in force could not be put in force again: {}", refused.reason);
+                        log::error!("what was in force could not be put in force again: {refused}");
                     }
-                    return Err(NotSet::NotKept { file, reason });
+                    let what = format!("settings could not be written to {file}: {reason}");
+                    let hint = "`tallycam check` says what is wrong with the directory";
+                    return Err(Fault::new(FaultKind::Full, what).hint(hint).into());
                 }
             }
         }
@@ -395,8 +396,8 @@ impl SettingsInner {
         to.config.retention = now.resolved.config.retention.clone();
         self.elsewhere.read_current().overlay(&mut to, |path| path.starts_with("retention."));
         self.parts.apply(&now.resolved, &to).await.map_err(|refused| {
-            let hint = refused.hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
-            format!("for it does not work: {}{hint}", refused.reason)
+            let hint = refused.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            format!("for it does not work: {refused}{hint}")
         })?;
         let rules = |resolved: &Resolved| {
             let its_own = |setting: &&crate::config::ResolvedSetting| setting.path.starts_with("retention.");

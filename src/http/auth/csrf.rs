@@ -20,20 +20,6 @@ use hyper::header::{ACCEPT, ACCEPT_LANGUAGE, HOST, ORIGIN, REFERER, UPGRADE_INSE
 
 use crate::http::request::problem::Problem;
 
-/// A change requested from another site.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("this request comes from another site ({site}) and was not carried out")]
-pub struct CrossSite {
-    site: String,
-}
-
-impl CrossSite {
-    /// A remedy for the user.
-    pub fn hint(&self) -> &'static str {
-        "use the camera's own page; a reverse proxy has to pass the header Host, or set X-Forwarded-Host"
-    }
-}
-
 /// Refuses a request that a browser sends on behalf of another site.
 ///
 /// `Sec-Fetch-Site` decides if it is present. Otherwise the host of `Origin`, or without one that of `Referer`, must
@@ -42,10 +28,16 @@ impl CrossSite {
 /// these headers may only visit.
 ///
 /// # Errors
-/// [`CrossSite`].
-pub fn check(headers: &HeaderMap) -> Result<(), CrossSite> {
+/// The change is requested from another site (403).
+pub fn check(headers: &HeaderMap) -> Result<(), Problem> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let foreign = |site: &str| Err(CrossSite { site: site.chars().take(100).collect() });
+    let foreign = |site: &str| {
+        let site: String = site.chars().take(100).collect();
+        let detail = format!("this request comes from another site ({site}) and was not carried out");
+        let hint =
+            "use the camera's own page; a reverse proxy has to pass the header Host, or set X-Forwarded-Host";
+        Err(Problem::new(StatusCode::FORBIDDEN, detail).hint(hint))
+    };
     let origin = text(ORIGIN.as_str());
     match text("sec-fetch-site") {
         Some("same-origin" | "same-site" | "none") => return Ok(()),
@@ -89,12 +81,6 @@ pub(in crate::http) fn host(authority: &str) -> &str {
         return authority.split_once(']').map_or(authority, |(host, _)| &authority[..host.len() + 1]);
     }
     authority.split_once(':').map_or(authority, |(host, _)| host)
-}
-
-impl From<CrossSite> for Problem {
-    fn from(foreign: CrossSite) -> Problem {
-        Problem::new(StatusCode::FORBIDDEN, foreign.to_string()).hint(foreign.hint())
-    }
 }
 
 #[cfg(test)]

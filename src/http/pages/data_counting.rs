@@ -11,7 +11,6 @@ use crate::http::report::state::StateReport;
 use crate::http::report::wire;
 use crate::http::report::wire::Redact;
 use crate::http::request::problem::Problem;
-use crate::http::request::query::WrongValue;
 use crate::http::request::right::Right;
 use crate::http::request::time_param;
 use crate::http::site::Site;
@@ -237,7 +236,7 @@ pub async fn crossings_page(request: &Request, line: u64) -> Result<Option<Cross
     let site = &request.site;
     let (handle, counts) = (site.counting()?, site.counts()?);
     let (clock, scene) = (site.clock(), counts.scene());
-    let instant = |key: &'static str| -> Result<Option<u64>, WrongValue> {
+    let instant = |key: &'static str| -> Result<Option<u64>, Problem> {
         request.query.given(key)?.map(|text| time_param::instant(key, text, &clock)).transpose()
     };
     let (from, to) = (instant("from")?, instant("to")?);

@@ -62,13 +62,9 @@ pub async fn page(request: &Request) -> SettingsPage {
             waits: site.clock_wait().map(|wait| (wait, site.clock())),
             ..SettingsPage::default()
         },
-        Err(none) => SettingsPage {
-            head,
-            controls,
-            no_controls,
-            fixed: Problem::from(none).detail,
-            ..SettingsPage::default()
-        },
+        Err(none) => {
+            SettingsPage { head, controls, no_controls, fixed: none.detail, ..SettingsPage::default() }
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::base::Fault;
 use crate::config::keys;
 use crate::http::api::media::storage;
 use crate::http::pages::data_media;
@@ -24,9 +25,9 @@ pub async fn preview(site: &Site, changes: &PreferenceChanges) -> Result<Option<
     let rules = changed(media.retention(), changes)?;
     let (clock, media) = (site.clock(), media.clone());
     let read = readers.read(move |reader| Ok(data_media::plan(&media.deleted_by(reader, &rules)?, clock)));
-    let unknown = |error| NotSet::RolledBack {
-        reason: format!("what this would delete cannot be looked up: {error}"),
-        hint: Some(String::from("try again in a moment")),
+    let unknown = |error| {
+        let what = format!("what this would delete cannot be looked up: {error}");
+        NotSet::RolledBack(Fault::passing(what).hint("try again in a moment"))
     };
     read.await.map(Some).map_err(unknown)
 }

@@ -53,7 +53,7 @@ pub fn redacted_for<T: Redact>(who: &Who, mut report: T) -> T {
 /// Everybody may know that there is a fault, but its words contain addresses and paths.
 pub fn redact_reason(why: &mut Option<String>, hint: &mut Option<String>) {
     if why.is_some() {
-        *why = Some(String::from("Why is told to the camera's operators."));
+        *why = Some(String::from("Only the camera's operators see the reason."));
     }
     *hint = None;
 }

@@ -11,15 +11,11 @@ use crate::access::Role;
 use crate::base::{Fault, FaultKind};
 use crate::http::server::body::Body;
 use crate::http::server::incoming::BodyError;
-use crate::pipeline::counting::NoDetector;
 use crate::pipeline::focus::FocusError;
 use crate::pipeline::recording::RecordError;
-use crate::pipeline::{NoPicture, NoRoom, TooManyViews};
+use crate::pipeline::{NoPicture, NoRoom, Views};
 use crate::store::media::MediaError;
 use crate::store::{EditError, StoreError};
-
-/// The remedy for a change that was made on an outdated version.
-pub const STALE: &str = "read the current version, and change that";
 
 /// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +34,8 @@ pub struct Problem {
     pub allow: Option<String>,
     /// Programs are asked for the password by HTTP Basic.
     pub challenge: bool,
+    /// The change was made on a version of a row that somebody has changed meanwhile.
+    pub is_outdated: bool,
     /// The role that the request needs, if the caller's is too low.
     pub needed: Option<Role>,
     /// The wrong value, if there is one.
@@ -98,6 +96,7 @@ impl Problem {
             retry_after: None,
             allow: None,
             challenge: false,
+            is_outdated: false,
             needed: None,
             wrong: None,
         }
@@ -218,6 +217,7 @@ impl From<Fault> for Problem {
         let status = match fault.kind {
             FaultKind::Wrong => StatusCode::UNPROCESSABLE_ENTITY,
             FaultKind::Unknown => StatusCode::NOT_FOUND,
+            FaultKind::Unsupported => StatusCode::FORBIDDEN,
             FaultKind::Taken | FaultKind::Busy => StatusCode::CONFLICT,
             FaultKind::Full => StatusCode::INSUFFICIENT_STORAGE,
             FaultKind::File => StatusCode::INTERNAL_SERVER_ERROR,
@@ -239,12 +239,13 @@ impl From<BodyError> for Problem {
     }
 }
 
-impl From<TooManyViews> for Problem {
-    fn from(many: TooManyViews) -> Problem {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, many.to_string())
-            .hint("use a view that others use, too, or the unchanged stream")
-            .retry_after(5)
-    }
+/// The problem of a further view of the picture, beside the most that are made.
+pub fn too_many_views() -> Problem {
+    let most = Views::MOST;
+    let detail = format!("{most} different views of the picture are being watched, and no more are made");
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        .hint("use a view that others use, too, or the unchanged stream")
+        .retry_after(5)
 }
 
 impl From<FocusError> for Problem {
@@ -254,55 +255,28 @@ impl From<FocusError> for Problem {
             FocusError::Unsupported(_) => Problem::new(StatusCode::FORBIDDEN, detail).hint(
                 "`tallycam devices` lists what the camera has; `kind` under [lens] sets the focus control",
             ),
-            FocusError::Unmoved(_) => Problem::new(StatusCode::FORBIDDEN, detail),
             FocusError::Controls(error) => error.into(),
-            FocusError::Sweeping => Problem::new(StatusCode::CONFLICT, detail)
-                .hint("DELETE /api/v1/lens/sweep ends it, and so does any move of the lens"),
+            FocusError::Fault(fault) => fault.into(),
         }
     }
 }
 
-/// A part that this server lacks, or holds back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lacking {
-    Counting,
-    Recorder,
-    /// A program that embeds the server keeps its own settings.
-    Preferences,
-    /// Privacy mode: no images are served.
-    Images,
-    Light,
-    /// The light is a lamp.
-    Colors,
+/// The problem of a change that was made on an outdated version.
+fn outdated(detail: String) -> Problem {
+    let problem = Problem::new(StatusCode::PRECONDITION_FAILED, detail);
+    Problem { is_outdated: true, ..problem.hint("read the current version, and change that") }
 }
 
-impl From<Lacking> for Problem {
-    fn from(part: Lacking) -> Problem {
-        let (status, detail, hint) = match part {
-            Lacking::Counting => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "counting is not available",
-                "`backend` under [detect] in the configuration selects the detector",
-            ),
-            Lacking::Recorder => {
-                (StatusCode::SERVICE_UNAVAILABLE, "keeping snapshots and recordings is not available", "")
-            }
-            Lacking::Preferences => (StatusCode::SERVICE_UNAVAILABLE, "settings cannot be changed here", ""),
-            Lacking::Images => (
-                StatusCode::FORBIDDEN,
-                "this camera counts only: it shows no pictures and keeps none",
-                "`counts_only` under [privacy] is on",
-            ),
-            Lacking::Light => (
-                StatusCode::FORBIDDEN,
-                "there is no light",
-                "`kind` under [lights] in the configuration sets the light type",
-            ),
-            Lacking::Colors => (StatusCode::FORBIDDEN, "a lamp has no colour", ""),
-        };
-        let hint = Some(hint).filter(|hint| !hint.is_empty()).map(String::from);
-        Problem { hint, ..Problem::new(status, detail) }
-    }
+/// The problem of a server that does not count.
+pub fn no_counting() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "counting is not available")
+        .hint("`backend` under [detect] in the configuration selects the detector")
+}
+
+/// The problem of an image in privacy mode.
+pub fn counts_only() -> Problem {
+    let detail = "this camera counts only: it shows no pictures and keeps none";
+    Problem::new(StatusCode::FORBIDDEN, detail).hint("`counts_only` under [privacy] is on")
 }
 
 impl From<StoreError> for Problem {
@@ -313,7 +287,7 @@ impl From<StoreError> for Problem {
         }
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
         match error {
-            StoreError::File { hint, .. } => {
+            StoreError::File(Fault { hint, .. }) => {
                 Problem { hint, ..problem.outside("what was counted cannot be read") }
             }
             StoreError::Busy => problem.retry_after(RETRY_LEDGER),
@@ -333,17 +307,13 @@ impl From<MediaError> for Problem {
             MediaError::Unknown(_) => StatusCode::NOT_FOUND,
             MediaError::SameName(_) | MediaError::Open(_) => StatusCode::CONFLICT,
             MediaError::Wrong(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            MediaError::Changed { .. } => StatusCode::PRECONDITION_FAILED,
-        };
-        let hint = match &error {
-            MediaError::Changed { .. } => Some(STALE),
-            error => error.hint(),
+            MediaError::Changed { .. } => return outdated(error.to_string()),
         };
         let retry_after = matches!(error, MediaError::Busy | MediaError::BackingUp).then_some(RETRY_LEDGER);
         let is_of_a_file = matches!(error, MediaError::File { .. } | MediaError::Locked { .. });
         let outside = is_of_a_file.then_some("the store of pictures cannot be used");
         Problem {
-            hint: hint.map(String::from),
+            hint: error.hint().map(String::from),
             outside,
             retry_after,
             ..Problem::new(status, error.to_string())
@@ -363,18 +333,14 @@ impl From<RecordError> for Problem {
     fn from(error: RecordError) -> Problem {
         let detail = error.to_string();
         match error {
-            RecordError::CountsOnly => Lacking::Images.into(),
+            RecordError::CountsOnly => counts_only(),
             RecordError::NoPicture(_, hint, outside) => {
                 let problem =
                     Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_PICTURE);
                 Problem { hint, outside, ..problem }
             }
-            RecordError::Recording(_) => {
-                Problem::new(StatusCode::CONFLICT, detail).hint("stop that recording first")
-            }
-            RecordError::Wrong(_) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
             RecordError::NoRoom(none) => no_room(&none, detail),
-            RecordError::Picture(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail),
+            RecordError::Fault(fault) => fault.into(),
             RecordError::NotClosed { why, .. } => Problem { detail, ..Problem::from(why) },
             RecordError::Media(error) => Problem::from(error),
         }
@@ -386,11 +352,11 @@ impl From<EditError> for Problem {
         let detail = error.to_string();
         match error {
             EditError::Unknown { .. } => Problem::new(StatusCode::NOT_FOUND, detail),
-            EditError::Changed { .. } => Problem::new(StatusCode::PRECONDITION_FAILED, detail).hint(STALE),
+            EditError::Changed { .. } => outdated(detail),
             EditError::SameName { name, .. } => {
                 Problem::new(StatusCode::CONFLICT, detail).wrong("name", "a name that no other has", name)
             }
-            EditError::Pinned { .. } | EditError::Drawn { .. } => Problem::new(StatusCode::CONFLICT, detail),
+            EditError::Fault(fault) => fault.into(),
             EditError::Wrong { field: "", .. } => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
             EditError::Wrong { field, range, others, .. } => {
                 let of = |(field, words): (&str, String)| WrongValueOf {
@@ -410,50 +376,21 @@ impl From<EditError> for Problem {
     }
 }
 
-impl From<NoDetector> for Problem {
-    fn from(none: NoDetector) -> Problem {
-        Problem { hint: none.hint, ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, none.reason) }
-    }
-}
-
-/// No route for this request.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Miss {
-    /// No route has this path.
-    #[error("there is nothing at {path}")]
-    Path {
-        path: String,
-        /// Leading folders hide one of our addresses, as if from a proxy that keeps its prefix.
-        is_prefixed: bool,
-    },
-    /// The path has no route with this method.
-    #[error("{path} answers to {allow} only")]
-    Method {
-        path: String,
-        /// The allowed methods, as in the header `Allow`.
-        allow: String,
-    },
-}
-
 const PREFIX_HINT: &str = "a proxy in front must take its own path off: in nginx `proxy_pass http://HOST:PORT/;` with \
                            the slash at its end, in Caddy `handle_path`";
 
-impl From<Miss> for Problem {
-    fn from(miss: Miss) -> Problem {
-        let detail = miss.to_string();
-        match miss {
-            Miss::Path { is_prefixed, .. } => {
-                let problem = Problem::new(StatusCode::NOT_FOUND, detail);
-                match is_prefixed {
-                    true => problem.hint(PREFIX_HINT),
-                    false => problem,
-                }
-            }
-            Miss::Method { allow, .. } => {
-                Problem { allow: Some(allow), ..Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail) }
-            }
-        }
-    }
+/// The problem of a path without a route. `is_prefixed`: leading folders hide one of our addresses, as if from a proxy
+/// that keeps its prefix.
+pub fn no_such_path(path: &str, is_prefixed: bool) -> Problem {
+    let path: String = path.chars().take(200).collect();
+    let problem = Problem::new(StatusCode::NOT_FOUND, format!("there is nothing at {path}"));
+    if is_prefixed { problem.hint(PREFIX_HINT) } else { problem }
+}
+
+/// The problem of a path without a route of this method. `allow` is the header: the allowed methods.
+pub fn no_such_method(path: &str, allow: String) -> Problem {
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{path} answers to {allow} only"));
+    Problem { allow: Some(allow), ..problem }
 }
 
 impl From<&NoPicture> for Problem {
@@ -491,7 +428,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_problem_has_the_members_of_rfc_9457() {
-        let problem = Problem::from(TooManyViews);
+        let problem = too_many_views();
         let (parts, body) = read(problem.respond(true)).await;
         assert_eq!(parts.headers[CONTENT_TYPE], "application/problem+json");
         assert_eq!(parts.headers[RETRY_AFTER], "5");
@@ -499,7 +436,7 @@ mod tests {
         assert_eq!(json["type"], "about:blank");
         assert_eq!(json["title"], "Service Unavailable");
         assert_eq!(json["status"], 503);
-        assert_eq!(json["detail"], TooManyViews.to_string());
+        assert_eq!(json["detail"], problem.detail);
         assert!(json["hint"].as_str().unwrap().starts_with("use a view that others use"));
     }
 
@@ -540,7 +477,7 @@ mod tests {
             (read(r#"{"foo": 1}"#), "foo", "one of w", "1"),
             (read(r#"{"foo": "x"}"#), "foo", "one of w", "x"),
             (read(r#"{"w": 1, "w": "2"}"#), "w", "given once", "1 and 2"),
-            (query.into(), "width", "one of w", "7"),
+            (query, "width", "one of w", "7"),
             (setting("picture.foo", "1"), "picture.foo", "one of picture.gray, ", "1"),
             (setting("store.directory", "\"/x\""), "store.directory", "nothing", "/x"),
             (setting("lights.color", "\"NaN\""), "lights.color", "a colour", "NaN"),
@@ -571,16 +508,14 @@ mod tests {
             hint: Some("write 1".into()),
         };
         let pinned = NotSet::Pinned { path: "name".into(), place: "config.toml:1".into() };
-        let kept = NotSet::NotKept { file: "settings.toml".into(), reason: "full".into() };
-        let rolled = NotSet::RolledBack { reason: "no picture".into(), hint: None };
+        let rolled = NotSet::RolledBack(Fault::passing("no picture"));
         for (not, status, field) in [
             (NotSet::Wrong(vec![wrong.clone(), wrong]), 422, Some("lights.pixels")),
             (pinned, 409, Some("name")),
             (NotSet::Busy, 503, None),
-            (NotSet::TooMuch, 422, None),
             (NotSet::Changed, 412, None),
             (rolled, 409, None),
-            (kept, 507, None),
+            (NotSet::Fault(Fault::new(FaultKind::Full, "the disk is full")), 507, None),
         ] {
             let detail = not.to_string();
             let (parts, body) = read(Problem::from(not).respond(true)).await;
@@ -595,12 +530,12 @@ mod tests {
 
     #[tokio::test]
     async fn as_text_it_says_the_same() {
-        let miss = Miss::Method { path: "/health".into(), allow: "GET, HEAD, OPTIONS".into() };
-        let (parts, body) = read(Problem::from(miss).respond(false)).await;
+        let miss = no_such_method("/health", "GET, HEAD, OPTIONS".into());
+        let (parts, body) = read(miss.respond(false)).await;
         assert_eq!(parts.status, StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(parts.headers[ALLOW], "GET, HEAD, OPTIONS");
         assert_eq!(body, "/health answers to GET, HEAD, OPTIONS only");
-        let (_, body) = read(Problem::from(TooManyViews).respond(false)).await;
+        let (_, body) = read(too_many_views().respond(false)).await;
         assert!(body.contains("\nhint: ") && !body.ends_with('\n'), "{body:?}");
     }
 

@@ -1,5 +1,5 @@
 //! Query strings, read leniently: old clients append anything that defeats a cache (`&123456`, `&_=…`), and that
-//! never fails a picture. The API is stricter: it names the wrong value and the expected ones ([`WrongValue`]). It
+//! never fails a picture. The API is stricter: it names the wrong value and the expected ones ([`wrong_value`]). It
 //! also names an unknown key, except those that defeat caches ([`Query::known`]). Pure.
 
 use hyper::StatusCode;
@@ -9,31 +9,11 @@ use crate::config::may_be_secret;
 use crate::http::request::keys::{MayBe, QueryKey};
 use crate::http::request::problem::Problem;
 
-/// A malformed value of a query.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key} is {value:?}, and should be {expected}")]
-pub struct WrongValue {
-    pub key: &'static str,
-    /// The given value, at most 100 characters of it.
-    pub value: String,
-    pub expected: String,
-}
-
-impl WrongValue {
-    pub fn new(key: &'static str, value: &str, expected: impl Into<String>) -> WrongValue {
-        WrongValue { key, value: value.chars().take(100).collect(), expected: expected.into() }
-    }
-}
-
-/// A key that the address does not know.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key:?} means nothing here")]
-pub struct UnknownKey {
-    /// The key, at most 100 characters of it.
-    pub key: String,
-    pub keys: Vec<&'static str>,
-    /// Its value, at most 100 characters of it.
-    pub value: String,
+/// The problem of a malformed value of a query. At most 100 characters of the value are shown.
+pub fn wrong_value(key: &'static str, value: &str, expected: impl Into<String>) -> Problem {
+    let (value, expected): (String, String) = (value.chars().take(100).collect(), expected.into());
+    let detail = format!("{key} is {value:?}, and should be {expected}");
+    Problem::new(StatusCode::BAD_REQUEST, detail).wrong(key, expected, value)
 }
 
 pub const FLAGS: [(&str, bool); 4] = [("1", true), ("true", true), ("0", false), ("false", false)];
@@ -90,11 +70,11 @@ impl Query {
     /// The value of `key`. A repeated key is an error, because its value is ambiguous.
     ///
     /// # Errors
-    /// [`WrongValue`].
-    pub fn once(&self, key: &'static str) -> Result<Option<&str>, WrongValue> {
+    /// The value is malformed.
+    pub fn once(&self, key: &'static str) -> Result<Option<&str>, Problem> {
         let mut values = self.0.iter().filter(|(k, _)| k == key).map(|(_, value)| value.as_str());
         match (values.next(), values.next()) {
-            (_, Some(second)) => Err(WrongValue::new(key, second, "given once")),
+            (_, Some(second)) => Err(wrong_value(key, second, "given once")),
             (first, None) => Ok(first),
         }
     }
@@ -103,48 +83,52 @@ impl Query {
     ///
     /// # Errors
     /// As [`Query::once`].
-    pub fn given(&self, key: &'static str) -> Result<Option<&str>, WrongValue> {
+    pub fn given(&self, key: &'static str) -> Result<Option<&str>, Problem> {
         Ok(self.once(key)?.filter(|value| !value.trim().is_empty()))
     }
 
     /// The flag `key`; false if absent.
     ///
     /// # Errors
-    /// [`WrongValue`]: it is neither `1` nor `true`, `0` or `false`.
-    pub fn is_set(&self, key: &'static str) -> Result<bool, WrongValue> {
+    /// It is neither `1` nor `true`, `0` or `false`.
+    pub fn is_set(&self, key: &'static str) -> Result<bool, Problem> {
         Ok(self.one_of(key, &FLAGS)?.unwrap_or(false))
     }
 
     /// Checks that all keys are in `keys` or defeat caches.
     ///
     /// # Errors
-    /// [`UnknownKey`], the first.
-    pub fn known(&self, keys: &'static [QueryKey]) -> Result<(), UnknownKey> {
+    /// The first unknown key.
+    pub fn known(&self, keys: &'static [QueryKey]) -> Result<(), Problem> {
         let is_known = |key: &str| {
             keys.iter().any(|known| known.name == key)
                 || is_against_caches(key)
                 || [TOKEN, LINK].contains(&key)
         };
         let Some((key, value)) = self.0.iter().find(|(key, _)| !is_known(key)) else { return Ok(()) };
-        Err(UnknownKey {
-            key: key.chars().take(100).collect(),
-            keys: keys.iter().map(|key| key.name).collect(),
-            value: if may_be_secret(key) { String::from("***") } else { value.chars().take(100).collect() },
-        })
+        let key: String = key.chars().take(100).collect();
+        let value =
+            if may_be_secret(&key) { "***".into() } else { value.chars().take(100).collect::<String>() };
+        let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
+        let range = if names.is_empty() { "nothing".into() } else { format!("one of {}", names.join(", ")) };
+        let detail = format!("{key:?} means nothing here");
+        Err(Problem::new(StatusCode::BAD_REQUEST, detail)
+            .wrong(key, range, value)
+            .hint("/api/v1/openapi.json says what every address takes"))
     }
 
     /// Checks that each of `keys` occurs once, unless it may repeat, and is one of its words, if it has words. Empty
     /// values count as absent.
     ///
     /// # Errors
-    /// [`WrongValue`], the first.
-    pub fn fits(&self, keys: &'static [QueryKey]) -> Result<(), WrongValue> {
+    /// The first that is not.
+    pub fn fits(&self, keys: &'static [QueryKey]) -> Result<(), Problem> {
         for key in keys.iter().filter(|key| key.may_be != MayBe::Texts) {
             let value = self.once(key.name)?.filter(|value| !value.is_empty());
             if let (Some(value), MayBe::Words(words)) = (value, key.may_be)
                 && !words.contains(&value)
             {
-                return Err(WrongValue::new(key.name, value, format!("one of {}", words.join(", "))));
+                return Err(wrong_value(key.name, value, format!("one of {}", words.join(", "))));
             }
         }
         Ok(())
@@ -169,25 +153,25 @@ impl Query {
     /// The value of `key`, one of `words`; `None` if absent or empty.
     ///
     /// # Errors
-    /// [`WrongValue`].
-    pub fn one_of<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Result<Option<T>, WrongValue> {
+    /// The value is malformed.
+    pub fn one_of<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Result<Option<T>, Problem> {
         let Some(value) = self.once(key)?.filter(|value| !value.is_empty()) else { return Ok(None) };
         if let Some((_, meant)) = words.iter().find(|(word, _)| *word == value) {
             return Ok(Some(*meant));
         }
         let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        Err(WrongValue::new(key, value, format!("one of {}", words.join(", "))))
+        Err(wrong_value(key, value, format!("one of {}", words.join(", "))))
     }
 
     /// The value of `key` as a whole number within `range`.
     ///
     /// # Errors
-    /// [`WrongValue`].
+    /// The value is malformed.
     pub fn whole(
         &self,
         key: &'static str,
         range: std::ops::RangeInclusive<u64>,
-    ) -> Result<Option<u64>, WrongValue> {
+    ) -> Result<Option<u64>, Problem> {
         let Some(value) = self.once(key)?.filter(|value| !value.is_empty()) else { return Ok(None) };
         match value.trim().parse() {
             Ok(number) if range.contains(&number) => Ok(Some(number)),
@@ -196,7 +180,7 @@ impl Query {
                     u64::MAX => format!("a whole number from {} on", range.start()),
                     most => format!("a whole number from {} to {most}", range.start()),
                 };
-                Err(WrongValue::new(key, value, expected))
+                Err(wrong_value(key, value, expected))
             }
         }
     }
@@ -204,25 +188,6 @@ impl Query {
     /// The first value of `key`, if it is a finite number.
     pub fn number(&self, key: &str) -> Option<f64> {
         self.get(key)?.trim().parse().ok().filter(|n: &f64| n.is_finite())
-    }
-}
-
-impl From<WrongValue> for Problem {
-    fn from(wrong: WrongValue) -> Problem {
-        Problem::new(StatusCode::BAD_REQUEST, wrong.to_string()).wrong(wrong.key, wrong.expected, wrong.value)
-    }
-}
-
-impl From<UnknownKey> for Problem {
-    fn from(unknown: UnknownKey) -> Problem {
-        let range = match unknown.keys.as_slice() {
-            [] => String::from("nothing"),
-            keys => format!("one of {}", keys.join(", ")),
-        };
-        let problem = Problem::new(StatusCode::BAD_REQUEST, unknown.to_string());
-        problem
-            .wrong(unknown.key, range, unknown.value)
-            .hint("/api/v1/openapi.json says what every address takes")
     }
 }
 
@@ -253,7 +218,8 @@ mod tests {
             assert_eq!(Query::parse(fine).known(KEYS), Ok(()), "{fine}");
         }
         let unknown = Query::parse("w=3&width=7&x").known(KEYS).unwrap_err();
-        assert_eq!((unknown.key.as_str(), unknown.keys.as_slice()), ("width", ["w", "gray"].as_slice()));
+        let wrong = unknown.wrong.unwrap();
+        assert_eq!((wrong.field.as_str(), wrong.range.as_str()), ("width", "one of w, gray"));
         assert!(Query::parse("GRAY=1").known(KEYS).is_err());
     }
 
@@ -272,8 +238,8 @@ mod tests {
             ("w=&w=", "w", "given once"),
             ("rotate=45", "rotate", "one of 0, 90"),
         ] {
-            let wrong = Query::parse(wrong).fits(KEYS).unwrap_err();
-            assert_eq!((wrong.key, wrong.expected.as_str()), (key, expected));
+            let wrong = Query::parse(wrong).fits(KEYS).unwrap_err().wrong.unwrap();
+            assert_eq!((wrong.field.as_str(), wrong.range.as_str()), (key, expected));
         }
     }
 
@@ -311,17 +277,14 @@ mod tests {
             ("m", 1..=9, r#"m is "0", and should be a whole number from 1 to 9"#),
             ("x", 1..=u64::MAX, r#"x is "a", and should be a whole number from 1 on"#),
         ] {
-            assert_eq!(q.whole(key, range).unwrap_err().to_string(), want);
+            assert_eq!(q.whole(key, range).unwrap_err().detail, want);
         }
         let words = [("in", 1), ("out", 2)];
         assert_eq!(q.one_of("w", &words), Ok(Some(1)));
-        assert_eq!(
-            q.one_of("v", &words).unwrap_err().to_string(),
-            r#"v is "up", and should be one of in, out"#
-        );
+        assert_eq!(q.one_of("v", &words).unwrap_err().detail, r#"v is "up", and should be one of in, out"#);
         assert_eq!(q.list("l"), ["a", "b", "c", "d"]);
         let twice = Query::parse("n=1&n=2&w=in&w=in");
-        assert_eq!(twice.whole("n", 1..=9).unwrap_err().to_string(), r#"n is "2", and should be given once"#);
+        assert_eq!(twice.whole("n", 1..=9).unwrap_err().detail, r#"n is "2", and should be given once"#);
         assert!(twice.one_of("w", &words).is_err());
         assert!(twice.given("n").is_err());
         assert_eq!(twice.get("n"), Some("1"), "old addresses take the first");
@@ -336,7 +299,7 @@ mod tests {
             [true, false, false, false]
         );
         assert_eq!(
-            q.is_set("e").unwrap_err().to_string(),
+            q.is_set("e").unwrap_err().detail,
             r#"e is "yes", and should be one of 1, true, 0, false"#
         );
     }

@@ -5,7 +5,8 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp, Zoned};
 
-use crate::http::request::query::WrongValue;
+use crate::http::request::problem::Problem;
+use crate::http::request::query::wrong_value;
 use crate::ui::LocalClock;
 
 /// The allowed times, for error messages.
@@ -23,10 +24,10 @@ const FROM_1970: &str = "no earlier than 1970-01-01T00:00:00Z";
 ///
 /// # Errors
 /// The fault and the expected values, for any other text and for times before 1970.
-pub fn instant(key: &'static str, text: &str, clock: &LocalClock) -> Result<u64, WrongValue> {
-    let time = read(text.trim(), clock).ok_or_else(|| WrongValue::new(key, text, EXPECTED))?;
+pub fn instant(key: &'static str, text: &str, clock: &LocalClock) -> Result<u64, Problem> {
+    let time = read(text.trim(), clock).ok_or_else(|| wrong_value(key, text, EXPECTED))?;
     // 1 January 1970 begins before the epoch east of Greenwich.
-    u64::try_from(time.as_microsecond()).map_err(|_| WrongValue::new(key, text, FROM_1970))
+    u64::try_from(time.as_microsecond()).map_err(|_| wrong_value(key, text, FROM_1970))
 }
 
 /// The start of the current day, or of the day `from_today` days later, in microseconds of wall time.
@@ -204,7 +205,7 @@ mod tests {
             "2026-11-20T99:00",
         ] {
             let wrong = instant("from", text, &clock).unwrap_err();
-            assert!(wrong.to_string().starts_with("from"), "{wrong}");
+            assert!(wrong.detail.starts_with("from"), "{wrong:?}");
         }
     }
 
@@ -213,7 +214,7 @@ mod tests {
         let clock = clock("2026-11-20T08:30:00Z", 0);
         for text in ["1970-01-01", "1969-12-31", "1969-12-31T23:59:59Z", "-5000w"] {
             let wrong = instant("from", text, &clock).unwrap_err();
-            assert!(wrong.to_string().ends_with("should be no earlier than 1970-01-01T00:00:00Z"), "{wrong}");
+            assert!(wrong.detail.ends_with("should be no earlier than 1970-01-01T00:00:00Z"), "{wrong:?}");
         }
         assert_eq!(at("1970-01-02", &clock), "1970-01-01T23:00:00Z");
     }

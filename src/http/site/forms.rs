@@ -15,7 +15,7 @@ use hyper::{HeaderMap, Method, Response, StatusCode, Uri};
 use crate::base::unicode::percent_encoded;
 use crate::config::may_be_secret;
 use crate::http::request::form_data::boundary;
-use crate::http::request::problem::{Problem, STALE, WrongValueOf};
+use crate::http::request::problem::{Problem, WrongValueOf};
 use crate::http::request::query::Query;
 use crate::http::server::body::Body;
 use crate::http::site::handler::{MadeId, Route};
@@ -273,7 +273,7 @@ pub fn refusal(problem: &Problem) -> RefusalReason {
     });
     let mut errors: Vec<(String, String)> = each.collect();
     if errors.is_empty() && !wrong.field.is_empty() {
-        let takes = format!("This takes {}", wrong.range);
+        let takes = format!("{}{}", RefusalReason::TAKES, wrong.range);
         errors
             .push((wrong.field.clone(), if wrong.range.is_empty() { problem.detail.clone() } else { takes }));
     }
@@ -281,7 +281,7 @@ pub fn refusal(problem: &Problem) -> RefusalReason {
     let (detail, hint) = match &*wrong.field {
         // The ticks of a list.
         "ids" => ("Select at least one item first.", ""),
-        _ if is_stale && problem.hint.as_deref() == Some(STALE) => {
+        _ if problem.is_outdated => {
             (&*problem.detail, "Yours is shown: save it again to replace the newer one.")
         }
         // The API's document is for programs.

@@ -15,7 +15,7 @@ use crate::base::unicode::percent_decoded;
 use crate::http::auth::caller::{Caller, Who};
 use crate::http::request::form_data::boundary;
 use crate::http::request::keys::QueryKey;
-use crate::http::request::problem::{Miss, Problem};
+use crate::http::request::problem::{Problem, no_such_method, no_such_path};
 use crate::http::request::query::Query;
 use crate::http::request::right::Right;
 use crate::http::server::body::Body;
@@ -120,17 +120,7 @@ impl Request {
 
     /// The caller's address and credentials.
     pub fn caller(&self) -> Caller<'_> {
-        let settings = self.site.settings();
-        Caller {
-            address: self.link.address(),
-            version: self.version,
-            method: &self.method,
-            headers: &self.headers,
-            uri: &self.uri,
-            over_tls: self.link.is_tls(),
-            is_local_open: settings.is_local_open,
-            is_view_open: self.site.is_view_open(),
-        }
+        self.site.caller(&self.link, self.version, &self.method, &self.uri, &self.headers)
     }
 }
 
@@ -347,8 +337,8 @@ fn is_prefixed(table: &'static [Route], path: &str) -> bool {
 /// The target of a request with this method and path.
 ///
 /// # Errors
-/// [`Miss`].
-pub fn find(table: &'static [Route], method: &Method, path: &str) -> Result<Found, Miss> {
+/// No route has this path (404), or none of them this method (405).
+pub fn find(table: &'static [Route], method: &Method, path: &str) -> Result<Found, Problem> {
     let method = if method == Method::HEAD { &Method::GET } else { method };
     let mut methods: Vec<&str> = Vec::new();
     let mut by_name: Vec<&str> = Vec::new();
@@ -389,19 +379,14 @@ pub fn find(table: &'static [Route], method: &Method, path: &str) -> Result<Foun
         }
     }
     if methods.is_empty() {
-        let is_prefixed = is_prefixed(table, path);
-        return Err(Miss::Path { path: path.chars().take(200).collect(), is_prefixed });
+        return Err(no_such_path(path, is_prefixed(table, path)));
     }
     if has_head {
         methods.push("HEAD");
     }
     methods.push("OPTIONS");
     let allow = methods.join(", ");
-    if *method == Method::OPTIONS {
-        Ok(Found::Options(allow))
-    } else {
-        Err(Miss::Method { path: path.to_owned(), allow })
-    }
+    if *method == Method::OPTIONS { Ok(Found::Options(allow)) } else { Err(no_such_method(path, allow)) }
 }
 
 #[cfg(test)]
@@ -409,6 +394,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::http::routes::ROUTES;
+
+    fn missed(method: &Method, path: &str) -> StatusCode {
+        find(ROUTES, method, path).err().unwrap().status
+    }
 
     // Addresses that scripts assemble are not covered.
 
@@ -462,7 +451,7 @@ mod tests {
             "/api/v1/lines/1/2",
             "/api/v1/lines/99999999999999999999",
         ] {
-            assert!(matches!(find(ROUTES, &Method::GET, path), Err(Miss::Path { .. })), "{path}");
+            assert_eq!(missed(&Method::GET, path), StatusCode::NOT_FOUND, "{path}");
         }
         assert!(matches!(
             find(ROUTES, &Method::GET, "/api/v1/lines/18446744073709551615"),
@@ -473,7 +462,7 @@ mod tests {
     #[test]
     fn a_get_answers_head_and_a_post_does_not() {
         assert!(matches!(find(ROUTES, &Method::HEAD, "/health"), Ok(Found::Route(..))));
-        assert!(matches!(find(ROUTES, &Method::HEAD, "/stop_stream"), Err(Miss::Method { .. })));
+        assert_eq!(missed(&Method::HEAD, "/stop_stream"), StatusCode::METHOD_NOT_ALLOWED);
     }
 
     #[test]
@@ -495,7 +484,7 @@ mod tests {
             (Method::DELETE, "/media/a.jpg", "GET, HEAD, OPTIONS"),
         ] {
             match find(ROUTES, &method, path) {
-                Err(Miss::Method { allow, .. }) => assert_eq!(allow, want),
+                Err(miss) => assert_eq!(miss.allow.as_deref(), Some(want)),
                 _ => panic!("{method} {path}"),
             }
         }
@@ -512,13 +501,10 @@ mod tests {
     #[test]
     fn unknown_paths_are_not_found() {
         for method in [Method::GET, Method::PATCH, Method::DELETE, Method::POST] {
-            assert!(
-                matches!(find(ROUTES, &method, "/api/v1/media/a.jpg"), Err(Miss::Path { .. })),
-                "{method}"
-            );
+            assert_eq!(missed(&method, "/api/v1/media/a.jpg"), StatusCode::NOT_FOUND, "{method}");
         }
         for path in ["/nothing", "/stream/", "//", "/api/v1/", "", "/../etc/passwd", "*"] {
-            assert!(matches!(find(ROUTES, &Method::GET, path), Err(Miss::Path { .. })), "{path}");
+            assert_eq!(missed(&Method::GET, path), StatusCode::NOT_FOUND, "{path}");
         }
     }
 }

@@ -22,7 +22,7 @@ use std::rc::{Rc, Weak};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use hyper::StatusCode;
+use hyper::{HeaderMap, Method, StatusCode, Uri, Version};
 use jiff::tz::TimeZone;
 use tokio::sync::{Semaphore, watch};
 
@@ -31,7 +31,7 @@ use crate::base::{Recent, Stop, clock};
 use crate::http::auth::audit::Audit;
 use crate::http::auth::authenticate::Auth;
 use crate::http::auth::caller::Caller;
-use crate::http::request::problem::{Lacking, Problem};
+use crate::http::request::problem::{Problem, counts_only, no_counting, too_many_views};
 use crate::http::server::https::Https;
 use crate::http::server::link::{ConnectionUse, Link, Links, kept};
 use crate::http::server::tls::TlsIdentity;
@@ -50,7 +50,7 @@ use crate::maintenance::Maintenance;
 use crate::media::View;
 use crate::pipeline::counting::Counting;
 use crate::pipeline::focus::{Focus, FocusSettings};
-use crate::pipeline::{CameraStatus, Lights, Pipeline, RecorderHandle, TooManyViews, Views};
+use crate::pipeline::{CameraStatus, Lights, Pipeline, RecorderHandle, Views};
 use crate::store::Counts;
 use crate::store::media::{ClockWait, Media};
 use crate::ui::LocalClock;
@@ -234,8 +234,9 @@ impl Site {
     }
 
     /// Settings that can be changed.
-    pub(super) fn preferences(&self) -> Result<&Arc<dyn Preferences>, Lacking> {
-        self.preferences.as_ref().ok_or(Lacking::Preferences)
+    pub(super) fn preferences(&self) -> Result<&Arc<dyn Preferences>, Problem> {
+        let none = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "settings cannot be changed here");
+        self.preferences.as_ref().ok_or_else(none)
     }
 
     /// Why the last change is not stored; `None` if it is.
@@ -264,8 +265,8 @@ impl Site {
         caller.is_here() || self.auth.knows(*caller)
     }
 
-    pub(super) fn counting(&self) -> Result<&Counting, Lacking> {
-        self.counting.as_ref().ok_or(Lacking::Counting)
+    pub(super) fn counting(&self) -> Result<&Counting, Problem> {
+        self.counting.as_ref().ok_or_else(no_counting)
     }
 
     /// `counts.db`, for changes.
@@ -276,15 +277,16 @@ impl Site {
     /// `counts.db`, for reading.
     pub(super) fn counts_readers(&self) -> Result<CountsReaders, Problem> {
         self.counts()?;
-        Ok(self.counts_readers.clone().ok_or(Lacking::Counting)?)
+        self.counts_readers.clone().ok_or_else(no_counting)
     }
 
     /// The recorder, unless privacy mode forbids it.
     pub(super) fn recorder(&self) -> Result<&RecorderHandle, Problem> {
         if self.is_counts_only() {
-            return Err(Lacking::Images.into());
+            return Err(counts_only());
         }
-        Ok(self.recorder.as_ref().ok_or(Lacking::Recorder)?)
+        let what = "keeping snapshots and recordings is not available";
+        self.recorder.as_ref().ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, what))
     }
 
     /// `media.db`, for changes, unless privacy mode forbids it.
@@ -364,6 +366,27 @@ impl Site {
         self.pipeline.resume();
     }
 
+    /// The caller of a request with this head on this connection.
+    pub(super) fn caller<'a>(
+        &self,
+        link: &'a Link,
+        version: Version,
+        method: &'a Method,
+        uri: &'a Uri,
+        headers: &'a HeaderMap,
+    ) -> Caller<'a> {
+        Caller {
+            address: link.address(),
+            version,
+            method,
+            headers,
+            uri,
+            over_tls: link.is_tls(),
+            is_local_open: self.settings().is_local_open,
+            is_view_open: self.is_view_open(),
+        }
+    }
+
     /// Calls `each` for the viewers of every stream and view.
     pub(super) fn each_viewers(&self, mut each: impl FnMut(&Rc<Viewers>)) {
         [Some(&self.viewers), self.annotated.as_ref()].into_iter().flatten().for_each(&mut each);
@@ -381,7 +404,7 @@ impl Site {
         link: &Link,
         view: &View,
         is_annotated: bool,
-    ) -> Result<Option<Rc<Viewers>>, TooManyViews> {
+    ) -> Result<Option<Rc<Viewers>>, Problem> {
         let Some(views) = &self.views else { return Ok(None) };
         let over = match (&self.counting, is_annotated) {
             (Some(counting), true) => Some(counting.annotated()),
@@ -398,10 +421,11 @@ impl Site {
         }
         let is_rest_full = views.count() + kept(Views::MOST) >= Views::MOST;
         if is_rest_full && !link.is_known() {
-            return Err(TooManyViews);
+            return Err(too_many_views());
         }
-        self.links.take_place(link, ConnectionUse::View, 2 * Views::MOST).map_err(|_| TooManyViews)?;
-        let viewers = Viewers::of_view(views.watch(view, over)?, self.places.clone());
+        self.links.take_place(link, ConnectionUse::View, 2 * Views::MOST).map_err(|_| too_many_views())?;
+        let viewers =
+            Viewers::of_view(views.watch(view, over).ok_or_else(too_many_views)?, self.places.clone());
         all.push((view.clone(), is_annotated, Rc::downgrade(&viewers)));
         tokio::task::spawn_local(viewers::relay(viewers.clone()));
         Ok(Some(viewers))

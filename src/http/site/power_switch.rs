@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use hyper::StatusCode;
-
-use crate::http::request::problem::Problem;
+use crate::base::{Fault, FaultKind};
 
 /// The wanted state of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,16 +21,9 @@ impl fmt::Display for PowerAction {
     }
 }
 
-/// The machine was not switched.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the machine could not be {action}: {reason}")]
-pub struct NotSwitched {
-    /// The requested action.
-    pub action: PowerAction,
-    /// The reported reason.
-    pub reason: String,
-    /// A remedy.
-    pub hint: Option<String>,
+/// The fault of a machine that was not switched.
+pub fn not_switched(action: PowerAction, reason: &str) -> Fault {
+    Fault::new(FaultKind::File, format!("the machine could not be {action}: {reason}"))
 }
 
 /// Switches the machine.
@@ -40,15 +31,6 @@ pub trait Power: fmt::Debug + Send + Sync {
     /// Starts the switch and returns when it is under way. May take seconds: called on a thread that may wait.
     ///
     /// # Errors
-    /// [`NotSwitched`].
-    fn switch(&self, action: PowerAction) -> Result<(), NotSwitched>;
-}
-
-impl From<NotSwitched> for Problem {
-    fn from(error: NotSwitched) -> Problem {
-        Problem {
-            hint: error.hint.clone(),
-            ..Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
-        }
-    }
+    /// [`not_switched`].
+    fn switch(&self, action: PowerAction) -> Result<(), Fault>;
 }

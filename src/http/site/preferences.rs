@@ -11,6 +11,7 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use toml::de::DeValue;
 
+use crate::base::Fault;
 use crate::config::keys::{self, SECTIONS};
 use crate::config::{Resolved, control_of, kind};
 use crate::http::request::problem::{Problem, WrongField, WrongValueOf};
@@ -105,28 +106,16 @@ pub enum NotSet {
     /// The queue of changes is full.
     #[error("too many changes wait for their turn")]
     Busy,
-    /// The settings file would be too long to be read again.
-    #[error("this would be more settings than there is room for: their file has 64 kB at most")]
-    TooMuch,
     /// Somebody else has changed settings meanwhile.
     #[error("settings were changed by somebody else meanwhile")]
     Changed,
     /// The change was tried, failed, and was undone.
-    #[error("{reason}; everything is as it was")]
-    RolledBack {
-        /// What failed.
-        reason: String,
-        /// A remedy.
-        hint: Option<String>,
-    },
-    /// The change could not be stored and is not in force. An immediate setting ([`is_of_the_moment`]) does not give
-    /// this error: it stays in force, and [`SettingsInForce::unsaved`] says so.
-    #[error("settings could not be written to {file}: {reason}")]
-    NotKept {
-        file: String,
-        /// The operating system's message.
-        reason: String,
-    },
+    #[error("{0}; everything is as it was")]
+    RolledBack(Fault),
+    /// The settings would be too long to be read again, or could not be stored and are not in force. An immediate
+    /// setting ([`is_of_the_moment`]) that is not stored stays in force, and [`SettingsInForce::unsaved`] says so.
+    #[error(transparent)]
+    Fault(#[from] Fault),
 }
 
 fn list(wrong: &[WrongSetting]) -> String {
@@ -207,13 +196,12 @@ impl From<NotSet> for Problem {
                  protect what is to stay",
             ),
             NotSet::Busy => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5),
-            NotSet::TooMuch => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
-                .hint("remove settings that are no longer needed, such as controls of former cameras"),
             NotSet::Changed => Problem::new(StatusCode::PRECONDITION_FAILED, detail)
                 .hint("read the current ones, and change those"),
-            NotSet::RolledBack { hint, .. } => Problem { hint, ..Problem::new(StatusCode::CONFLICT, detail) },
-            NotSet::NotKept { .. } => Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail)
-                .hint("`tallycam check` says what is wrong with the directory"),
+            NotSet::RolledBack(fault) => {
+                Problem { hint: fault.hint, ..Problem::new(StatusCode::CONFLICT, detail) }
+            }
+            NotSet::Fault(fault) => fault.into(),
         }
     }
 }

@@ -13,9 +13,10 @@
 
 use std::ops::Range;
 
-use super::footage::{FilmChunk, FilmError, FilmReadError, Footage};
+use super::footage::{FilmChunk, FilmReadError, Footage, film_too_long};
 use super::layout::{Film, Layout, OpenedChunk, Table};
 use super::timeline::{CLOSEST_US, ChunkPosition, TimeUnit, Timeline, fastest_interval_us};
+use crate::base::Fault;
 
 /// Maximum size of a part in bytes: 32 bits are enough then, also signed ones.
 pub const PART: u64 = (1 << 30) - (1 << 20);
@@ -40,7 +41,7 @@ fn padding(place: &ChunkPosition, frames: u64) -> u64 {
 }
 
 /// Lays a film out in parts of at most `most` bytes of frames and indexes.
-pub fn layout_film(rows: &[FilmChunk], end_us: u64, most: u64) -> Result<Film, FilmError> {
+pub fn layout_film(rows: &[FilmChunk], end_us: u64, most: u64) -> Result<Film, Fault> {
     let (step, timeline) = match even_timeline(rows, end_us) {
         Some(even) => even,
         None => {
@@ -50,7 +51,7 @@ pub fn layout_film(rows: &[FilmChunk], end_us: u64, most: u64) -> Result<Film, F
     };
     let parts = split_parts(&timeline, most)?;
     if timeline.units() > u64::from(u32::MAX) || parts.len() > 10_000 {
-        return Err(FilmError::TooLong);
+        return Err(film_too_long());
     }
     let largest = rows.iter().map(|row| row.bytes).max().unwrap_or(0);
     Ok(AviHeader { timeline, parts, step: step as u32, largest }.into_film())
@@ -73,7 +74,7 @@ fn even_timeline(rows: &[FilmChunk], end_us: u64) -> Option<(u64, Timeline)> {
     is_even.then_some((step, timeline))
 }
 
-fn split_parts(timeline: &Timeline, most: u64) -> Result<Vec<Range<usize>>, FilmError> {
+fn split_parts(timeline: &Timeline, most: u64) -> Result<Vec<Range<usize>>, Fault> {
     let mut parts: Vec<Range<usize>> = Vec::new();
     let mut used = 0;
     for (chunk, pair) in timeline.places.windows(2).enumerate() {
@@ -81,7 +82,7 @@ fn split_parts(timeline: &Timeline, most: u64) -> Result<Vec<Range<usize>>, Film
         // Counts both indexes, whether the part has both or not.
         let len = chunk_len(place, next) + (8 + 16) * (next.start - place.start);
         if len > most {
-            return Err(FilmError::TooLong);
+            return Err(film_too_long());
         }
         match parts.last_mut() {
             Some(part) if used + len <= most => {

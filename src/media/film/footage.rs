@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::base::json;
+use crate::base::{Fault, FaultKind, json};
 
 /// Facts about a chunk before it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,15 +74,14 @@ impl FilmFormat {
     }
 }
 
-/// Why no film can be made of the chunks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum FilmError {
-    /// There are no frames.
-    #[error("the recording has no pictures yet")]
-    Empty,
-    /// The format's numbers are too small.
-    #[error("the recording is too long for this format")]
-    TooLong,
+/// The fault of a recording without frames.
+pub fn empty_film() -> Fault {
+    Fault::new(FaultKind::Unknown, "the recording has no pictures yet")
+}
+
+/// The fault of a recording that the format's numbers are too small for.
+pub fn film_too_long() -> Fault {
+    Fault::wrong("the recording is too long for this format")
 }
 
 /// Why a part of a film could not be made.

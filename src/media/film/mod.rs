@@ -28,7 +28,8 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-pub use footage::{FilmChunk, FilmError, FilmFormat, FilmFrame, FilmReadError, Footage};
+use crate::base::Fault;
+pub use footage::{FilmChunk, FilmFormat, FilmFrame, FilmReadError, Footage, empty_film, film_too_long};
 pub use layout::Film;
 use layout::{FilmPart, Layout, OpenedChunk, Table};
 use timeline::Timeline;
@@ -39,26 +40,26 @@ impl Film {
     /// after the last frame is used.
     ///
     /// # Errors
-    /// [`FilmError`].
+    /// [`empty_film`], [`film_too_long`].
     pub fn new(
         format: FilmFormat,
         chunks: impl IntoIterator<Item = FilmChunk>,
         began_us: u64,
         duration_us: u64,
-    ) -> Result<Film, FilmError> {
+    ) -> Result<Film, Fault> {
         Film::laid_out(format, chunks.into_iter().collect(), began_us, duration_us)
     }
 
     /// Like [`Film::new`], with a fixed interval of `step_us` microseconds instead of the frames' own times.
     ///
     /// # Errors
-    /// [`FilmError`].
+    /// [`empty_film`], [`film_too_long`].
     pub fn evenly(
         format: FilmFormat,
         chunks: impl IntoIterator<Item = FilmChunk>,
         began_us: u64,
         step_us: u64,
-    ) -> Result<Film, FilmError> {
+    ) -> Result<Film, Fault> {
         let mut frames = 0;
         let mut even = |chunk: FilmChunk| {
             let from_us = frames * step_us;
@@ -75,10 +76,10 @@ impl Film {
         chunks: Vec<FilmChunk>,
         began_us: u64,
         duration_us: u64,
-    ) -> Result<Film, FilmError> {
+    ) -> Result<Film, Fault> {
         let rows: Vec<FilmChunk> = chunks.into_iter().filter(|chunk| chunk.frames > 0).collect();
         if rows.is_empty() {
-            return Err(FilmError::Empty);
+            return Err(empty_film());
         }
         let end_us = timeline::end_us(&rows, duration_us);
         match format {

@@ -8,9 +8,10 @@
 //! chunk one in `stsc`, so that the lengths of the tables follow from the rows. Every frame is a sync sample (no
 //! `stss`).
 
-use super::footage::{FilmChunk, FilmError};
+use super::footage::{FilmChunk, film_too_long};
 use super::layout::{Film, Layout, OpenedChunk, Table};
 use super::timeline::{TimeUnit, Timeline, longest_us};
+use crate::base::Fault;
 
 /// Seconds from 1904, the epoch of the format, to 1970.
 pub const SINCE_1904: u64 = 2_082_844_800;
@@ -20,15 +21,15 @@ pub const SINCE_1904: u64 = 2_082_844_800;
 const SCALES: [u64; 6] = [1_000_000, 100_000, 10_000, 1_000, 100, 1];
 
 /// Lays a film out.
-pub fn layout_film(rows: &[FilmChunk], began_us: u64, end_us: u64) -> Result<Film, FilmError> {
+pub fn layout_film(rows: &[FilmChunk], began_us: u64, end_us: u64) -> Result<Film, Fault> {
     let longest = longest_us(rows, end_us);
     // A chunk's frames may need a few units more than there are.
     let fits = |scale: &u64| u128::from(longest) * u128::from(*scale) / 1_000_000 < (1 << 31) - (1 << 20);
-    let scale = SCALES.into_iter().find(fits).ok_or(FilmError::TooLong)?;
+    let scale = SCALES.into_iter().find(fits).ok_or_else(film_too_long)?;
     let timeline = Timeline::new(rows, end_us, TimeUnit { numerator: scale, denominator: 1_000_000 });
     let is_wide = head_len(&timeline, true) + 16 + timeline.bytes() > u64::from(u32::MAX);
     if head_len(&timeline, is_wide) > u64::from(u32::MAX) {
-        return Err(FilmError::TooLong);
+        return Err(film_too_long());
     }
     let created = began_us / 1_000_000 + SINCE_1904;
     Ok(Mp4Header { timeline, created, scale, is_wide }.into_film())

@@ -397,9 +397,9 @@ fn unusual_films_are_valid() {
         }
     }
     let none = Film::new(FilmFormat::Mp4, [], 0, 0);
-    assert_eq!(none, Err(FilmError::Empty));
+    assert_eq!(none, Err(empty_film()));
     let empty = FilmChunk { number: 0, frames: 0, bytes: 0, from_us: 0, to_us: 0, width: 1, height: 1 };
-    assert_eq!(Film::new(FilmFormat::Avi, [empty], 0, 0), Err(FilmError::Empty));
+    assert_eq!(Film::new(FilmFormat::Avi, [empty], 0, 0), Err(empty_film()));
 }
 
 #[test]

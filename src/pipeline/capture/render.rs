@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::Capture;
-use crate::encode::{EncodeError, Transformer};
+use crate::base::{Fault, FaultKind};
+use crate::encode::{TransformError, Transformer};
 use crate::media::{Frame, Picture, View};
 use crate::pipeline::capture_state::Shots;
 
@@ -44,7 +45,7 @@ impl Renderer {
         &self.view
     }
 
-    fn transformer(&mut self) -> Result<(&mut Transformer, &View), EncodeError> {
+    fn transformer(&mut self) -> Result<(&mut Transformer, &View), Fault> {
         let transformer = match self.transformer.take() {
             Some(transformer) => transformer,
             None => Transformer::new()?,
@@ -55,7 +56,7 @@ impl Renderer {
 
 impl Capture<'_> {
     /// Makes the wanted pictures of `frame`. `quality` applies to those that are encoded.
-    pub(super) fn encode_shots(&mut self, frame: &Frame<'_>, quality: u8) -> Result<Shots, EncodeError> {
+    pub(super) fn encode_shots(&mut self, frame: &Frame<'_>, quality: u8) -> Result<Shots, Fault> {
         self.showing.refresh();
         if self.showing.is_plain {
             let picture = self.encoder.encode(frame)?;
@@ -109,9 +110,13 @@ impl Capture<'_> {
         }
     }
 
-    fn change_picture(&mut self, original: &Picture, quality: u8) -> Result<Picture, EncodeError> {
+    fn change_picture(&mut self, original: &Picture, quality: u8) -> Result<Picture, Fault> {
         let (transformer, view) = self.showing.transformer()?;
-        let shown = transformer.render(original, view, quality)?;
+        let failed = |error: TransformError| {
+            let what = format!("the camera's picture cannot be shown as it is wanted: {error}");
+            Fault::new(FaultKind::Foreign, what)
+        };
+        let shown = transformer.render(original, view, quality).map_err(failed)?;
         self.shared.lock_figures().changed += 1;
         Ok(shown)
     }

@@ -8,8 +8,7 @@ use super::card::WAKING_CARD;
 use super::timeouts::OpenOptions;
 use super::trial::trial_abandoned;
 use super::{Capture, FRAME_WAIT, OPEN_TAKES, StreamEnd};
-use crate::base::Stop;
-use crate::encode::EncodeError;
+use crate::base::{Fault, Stop};
 use crate::media::{Fourcc, Frame, SourceError, SourceErrorKind};
 use crate::pipeline::CameraState;
 use crate::pipeline::capture_state::Shots;
@@ -244,7 +243,7 @@ impl<'s, 'a> OpenCamera<'s, 'a> {
         ControlFlow::Break(StreamEnd::Failed(silent_fault(&self.capture.opener.describe(), allowed)))
     }
 
-    fn on_broken(&mut self, error: &EncodeError) -> ControlFlow<StreamEnd> {
+    fn on_broken(&mut self, error: &Fault) -> ControlFlow<StreamEnd> {
         let is_on_trial = self.capture.trial.is_some();
         let (broken, failed_reads) = {
             let mut figures = self.capture.shared.lock_figures();
@@ -255,7 +254,7 @@ impl<'s, 'a> OpenCamera<'s, 'a> {
         };
         // The first, then ever rarer: a loose cable must not fill the log.
         if broken.is_power_of_two() || failed_reads == self.terms.settings.failed_reads {
-            log::warn!("{}, {broken} so far", error_chain(error));
+            log::warn!("{}, {broken} so far", error);
         }
         let without = self.last_good.elapsed();
         let fault = || broken_pictures_fault(&self.capture.opener.describe(), error);
@@ -279,22 +278,10 @@ pub(super) fn silent_fault(source: &str, time: Duration) -> SourceError {
         )
 }
 
-pub(super) fn broken_pictures_fault(source: &str, error: &EncodeError) -> SourceError {
+pub(super) fn broken_pictures_fault(source: &str, error: &Fault) -> SourceError {
     SourceError::new(SourceErrorKind::Broken, format!("{source} sends broken pictures"))
-        .because(error_chain(error))
+        .because(error)
         .hint("check its cable, or try a smaller size or another format")
-}
-
-/// An error with its causes in one line.
-fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line.push_str(": ");
-        line.push_str(&error.to_string());
-        cause = error.source();
-    }
-    line
 }
 
 pub(super) fn describe_source(delivers: &StreamFormat) -> String {

@@ -27,23 +27,6 @@ pub use annotate::ClipAnnotator;
 /// Maximum number of decoded frames that wait.
 const WAITING: usize = 4;
 
-/// Counting in a clip failed.
-#[derive(Debug, thiserror::Error)]
-pub enum ClipCountError {
-    /// The clip cannot be read.
-    #[error(transparent)]
-    Clip(#[from] Fault),
-    /// No thread could be started.
-    #[error("no thread could be started: {0}")]
-    Thread(std::io::Error),
-    /// The detector failed on all frames.
-    #[error("{0}")]
-    Detector(String),
-    /// The caller's `see` failed: the annotated clip cannot be written.
-    #[error("{0}")]
-    Onlooker(std::io::Error),
-}
-
 /// A crossing and its frame in the clip.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClipCrossing {
@@ -115,8 +98,8 @@ impl ClipRun {
     /// Starts to decode `file` and waits for its first frame.
     ///
     /// # Errors
-    /// See [`ClipCountError`].
-    pub fn open(file: &Path) -> Result<ClipRun, ClipCountError> {
+    /// The clip cannot be read.
+    pub fn open(file: &Path) -> Result<ClipRun, Fault> {
         let mut reader = ClipReader::open(file)?;
         let duration_us = reader.duration_us();
         let (send, decoded) = sync_channel(WAITING);
@@ -141,14 +124,14 @@ impl ClipRun {
                 }
             }
         })
-        .map_err(ClipCountError::Thread)?;
+        .map_err(|error| Fault::passing(format!("no thread could be started: {error}")))?;
         match decoded.recv() {
             Ok(ClipMessage::Frame(first)) => {
                 Ok(ClipRun { first, duration_us, decoded, empty, _worker: worker })
             }
-            Ok(ClipMessage::Failed(error)) => Err(error.into()),
+            Ok(ClipMessage::Failed(error)) => Err(error),
             // A reader without a frame fails, so this is a thread that panicked.
-            Ok(ClipMessage::End(_)) | Err(_) => Err(no_pictures(file).into()),
+            Ok(ClipMessage::End(_)) | Err(_) => Err(no_pictures(file)),
         }
     }
 
@@ -166,15 +149,15 @@ impl ClipRun {
     /// passes each result to `see`.
     ///
     /// # Errors
-    /// See [`ClipCountError`].
+    /// The detector failed on all frames, or `see` failed.
     pub fn count(
         self,
         detector: &mut dyn Detector,
         counter: &mut Counter,
         every: u64,
         region: RegionMode,
-        mut see: impl FnMut(&CountedFrame<'_>) -> std::io::Result<()>,
-    ) -> Result<ClipCount, ClipCountError> {
+        mut see: impl FnMut(&CountedFrame<'_>) -> Result<(), Fault>,
+    ) -> Result<ClipCount, Fault> {
         // The worker is declared first, to be joined last: it waits for the channels to end.
         let ClipRun { _worker, first, duration_us: _, decoded, empty } = self;
         let mut size = (first.width, first.height);
@@ -235,7 +218,7 @@ impl ClipRun {
                         let crossings = &count.crossings[new..];
                         let Outcome { overlay, missed, .. } = &outcome;
                         let counted = CountedFrame { frame: &frame, overlay, crossings, missed };
-                        see(&counted).map_err(ClipCountError::Onlooker)?;
+                        see(&counted)?;
                     }
                     Err(reason) => count.failed = (count.failed.0 + 1, Some(reason)),
                 }
@@ -244,7 +227,7 @@ impl ClipRun {
             let _ = empty.try_send(frame.planes);
         }
         match count.failed {
-            (failed, Some(reason)) if failed == count.looks => Err(ClipCountError::Detector(reason)),
+            (failed, Some(reason)) if failed == count.looks => Err(Fault::wrong(reason)),
             _ => Ok(count),
         }
     }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::lines::{self, Chosen, DetectorView};
-use super::{CountingSettings, LoadedDetector, NoDetector, Overlay, ShownTrack};
-use crate::base::Fault;
+use super::{CountingSettings, LoadedDetector, Overlay, ShownTrack};
+use crate::base::{Fault, FaultKind};
 use crate::encode::{CompressError, ReduceError, Reducer};
 use crate::media::{Geometry, Picture, SmallImage};
 use crate::store::{LineRow, LineStatus, Scene, ZoneRow};
@@ -21,27 +21,6 @@ use crate::vision::{
 /// Id of the vertical middle line that counts for the earlier programs while no line is drawn. counts.db never gives
 /// a line this number.
 pub const MIDDLE: u64 = u64::MAX;
-
-/// Error of a detection.
-#[derive(Debug, thiserror::Error)]
-pub enum DetectionError {
-    /// The picture could not be decoded.
-    #[error(transparent)]
-    Picture(#[from] ReduceError),
-    /// The detector failed.
-    #[error(transparent)]
-    Detector(#[from] Fault),
-    /// A bug in tallycam or in the model's file.
-    #[error("the detector {0} panicked")]
-    Panicked(String),
-}
-
-impl DetectionError {
-    /// True if the detector is no longer usable.
-    pub fn is_detector_lost(&self) -> bool {
-        matches!(self, DetectionError::Panicked(_))
-    }
-}
 
 /// A crossing of a line.
 #[derive(Debug, Clone)]
@@ -185,7 +164,7 @@ struct ShownPicture<'a> {
 }
 
 impl ReadPicture for ShownPicture<'_> {
-    type Error = DetectionError;
+    type Error = Fault;
 
     fn size(&self) -> (u32, u32) {
         self.geometry.visible_size((self.picture.width, self.picture.height))
@@ -195,8 +174,9 @@ impl ReadPicture for ShownPicture<'_> {
         self.picture.stamp.monotonic_us
     }
 
-    fn read(&mut self, region: &Bounds, least: (u32, u32)) -> Result<&SmallImage, DetectionError> {
-        Ok(self.reading.read_region(self.picture, self.small, self.geometry, region, least)?)
+    fn read(&mut self, region: &Bounds, least: (u32, u32)) -> Result<&SmallImage, Fault> {
+        let read = self.reading.read_region(self.picture, self.small, self.geometry, region, least);
+        read.map_err(|error| Fault::new(FaultKind::Foreign, error.to_string()))
     }
 }
 
@@ -221,6 +201,8 @@ pub struct Watch {
     regions: RegionSchedule,
     /// Settings that this detector does not support, in sentences.
     pub notes: Vec<String>,
+    /// The detector has panicked, by a bug in tallycam or in the model's file, and must not be used again.
+    pub has_panicked: bool,
 }
 
 impl Watch {
@@ -228,7 +210,7 @@ impl Watch {
     ///
     /// # Errors
     /// The detector knows none of the classes in the settings.
-    pub fn new(made: LoadedDetector, settings: &CountingSettings, highest: u64) -> Result<Watch, NoDetector> {
+    pub fn new(made: LoadedDetector, settings: &CountingSettings, highest: u64) -> Result<Watch, Fault> {
         let LoadedDetector { detector, backend, mut notes } = made;
         let (name, labels) = (detector.name().to_owned(), detector.labels().clone());
         let tells_classes = detector.has_classes();
@@ -252,6 +234,7 @@ impl Watch {
             base: highest,
             regions,
             notes,
+            has_panicked: false,
         })
     }
 
@@ -320,14 +303,14 @@ impl Watch {
     /// `small` see [`PictureReader::read`].
     ///
     /// # Errors
-    /// See [`DetectionError`].
+    /// The picture could not be decoded, or the detector failed. See [`Watch::has_panicked`].
     pub fn run_inference(
         &mut self,
         reading: &mut PictureReader,
         picture: &Picture,
         small: Option<&SmallImage>,
         geometry: &Geometry,
-    ) -> Result<InferenceResult, DetectionError> {
+    ) -> Result<InferenceResult, Fault> {
         let mut shown = ShownPicture { reading, picture, small, geometry };
         let size = shown.size();
         if size != self.size {
@@ -337,12 +320,14 @@ impl Watch {
             self.counter.set_aspect(Aspect::new(size.0, size.1));
             self.size = size;
         }
-        let Watch { detector, counter, regions, name, .. } = self;
+        let Watch { detector, counter, regions, name, has_panicked, .. } = self;
         let mut inference = None;
         let outcome = regions.detect(&mut shown, &mut **detector, counter, |detector, image, _, found| {
             let began = Instant::now();
-            catch_unwind(AssertUnwindSafe(|| detector.detect(image, found)))
-                .map_err(|_| DetectionError::Panicked(name.clone()))??;
+            catch_unwind(AssertUnwindSafe(|| detector.detect(image, found))).map_err(|_| {
+                *has_panicked = true;
+                Fault::wrong(format!("the detector {name} panicked"))
+            })??;
             inference = Some(detector.inference().unwrap_or_else(|| began.elapsed()));
             Ok(())
         })?;
@@ -412,7 +397,7 @@ pub fn counter_options(
     score: Option<f32>,
     named: &str,
     notes: &mut Vec<String>,
-) -> Result<CounterOptions, NoDetector> {
+) -> Result<CounterOptions, Fault> {
     let mut options = detector.options();
     if let Some(score) = score {
         let tracker = &mut options.tracker;
@@ -431,10 +416,8 @@ pub fn counter_options(
         let unknown = lines::quote_names(&unknown);
         if known.is_empty() {
             let names: Vec<&str> = detector.labels().names().iter().map(String::as_str).collect();
-            return Err(NoDetector {
-                reason: format!("{} knows none of {named}: {unknown}", detector.name()),
-                hint: Some(format!("its classes are {}", lines::quote_names(&names))),
-            });
+            return Err(Fault::wrong(format!("{} knows none of {named}: {unknown}", detector.name()))
+                .hint(format!("its classes are {}", lines::quote_names(&names))));
         }
         notes.push(format!("{named}: {} does not know {unknown}.", detector.name()));
     }

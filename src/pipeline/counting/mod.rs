@@ -28,9 +28,9 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Demand, NoPicture, Pipeline};
-use crate::base::Worker;
-use crate::encode::{CompressError, Encoder};
+use super::{Demand, NoPicture, Pipeline, not_started};
+use crate::base::{Fault, Worker};
+use crate::encode::Encoder;
 use crate::media::{Hub, Picture};
 use crate::store::{Counts, Scene, StoreError};
 
@@ -41,23 +41,15 @@ use inference::PictureReader;
 pub use inference::{MissedTrack, apply_filter, counter_options};
 pub use lines::too_near_note;
 pub use overlay::{Overlay, ShownTrack};
-pub use settings::{CountingSettings, LoadedDetector, MODEL_SETTING, MakeDetector, NoDetector};
+pub use settings::{CountingSettings, LoadedDetector, MODEL_SETTING, MakeDetector};
 use shared::{CountingRequest, DetectorRequest, DetectorState};
 pub use status::CountingStatus;
 
 /// Maximum number of waiting requests for other models; further requests wait to be queued.
 const MODEL_REQUESTS: usize = 4;
 
-/// Error of [`Counting::start`].
-#[derive(Debug, thiserror::Error)]
-pub enum CountingError {
-    /// The decoder or the compressor could not be set up.
-    #[error(transparent)]
-    Compressor(#[from] CompressError),
-    /// A thread or its runtime could not be started.
-    #[error("the threads that count could not be started: {0}")]
-    Thread(#[from] std::io::Error),
-}
+/// What [`not_started`] names.
+const THREADS: &str = "the threads that count";
 
 /// The handle of counting. Clones share it.
 #[derive(Debug, Clone)]
@@ -71,17 +63,17 @@ impl Counting {
     /// recorded, and the status gives the reason.
     ///
     /// # Errors
-    /// [`CountingError`].
+    /// libjpeg-turbo could not be set up, or a thread not started.
     pub fn start(
         pipeline: &Pipeline,
         counts: Result<Counts, StoreError>,
         make: MakeDetector,
         settings: CountingSettings,
-    ) -> Result<(Counting, Vec<Worker>), CountingError> {
+    ) -> Result<(Counting, Vec<Worker>), Fault> {
         let (requests, asked) = mpsc::channel(MODEL_REQUESTS);
         let shared = Arc::new(DetectorState::new(pipeline.clone(), counts, settings));
         let (reading, crops) = (PictureReader::new()?, thumbnail::Cutter::new(thumbnail::LONGEST)?);
-        let runtime = shared::runtime()?;
+        let runtime = shared::runtime().map_err(not_started(THREADS))?;
         // The thread may start late on a busy machine; earlier requests see the scene, too.
         if let Ok(counts) = &shared.counts_db {
             counts.show_scene(shared.settings().scene);
@@ -89,7 +81,8 @@ impl Counting {
         let detect = Worker::spawn("detect", {
             let shared = Arc::clone(&shared);
             move |beat| Detect::new(shared, make, asked, reading, crops, beat).run(&runtime)
-        })?;
+        })
+        .map_err(not_started(THREADS))?;
         let counting = Counting { shared, requests };
         match counting.start_annotating() {
             Ok(annotate) => Ok((counting, vec![detect, annotate])),
@@ -101,15 +94,13 @@ impl Counting {
         }
     }
 
-    fn start_annotating(&self) -> Result<Worker, CountingError> {
+    fn start_annotating(&self) -> Result<Worker, Fault> {
         let shared = Arc::clone(&self.shared);
         let (reading, encoder) =
             (PictureReader::new()?, Encoder::new(shared.pipeline.shared.settings().quality)?);
-        let runtime = shared::runtime()?;
-        let worker = Worker::spawn("annotate", move |beat| {
-            Annotator::new(shared, reading, encoder, beat).run(&runtime);
-        })?;
-        Ok(worker)
+        let runtime = shared::runtime().map_err(not_started(THREADS))?;
+        Worker::spawn("annotate", move |beat| Annotator::new(shared, reading, encoder, beat).run(&runtime))
+            .map_err(not_started(THREADS))
     }
 
     /// counts.db: lines, zones, counts, crossings.
@@ -189,7 +180,7 @@ impl Counting {
     ///
     /// # Errors
     /// The model cannot be used; the previous one stays in use.
-    pub async fn use_model(&self, name: Option<String>) -> Result<(), NoDetector> {
+    pub async fn use_model(&self, name: Option<String>) -> Result<(), Fault> {
         self.request(DetectorRequest::Model(name.clone())).await?;
         match &self.shared.counts_db {
             Ok(counts) => {
@@ -207,17 +198,16 @@ impl Counting {
     ///
     /// # Errors
     /// The detector cannot be made; nothing has changed.
-    /// The detector cannot be had; all is as it was then.
     pub async fn set_settings(
         &self,
         settings: CountingSettings,
         make: Option<MakeDetector>,
-    ) -> Result<(), NoDetector> {
+    ) -> Result<(), Fault> {
         self.request(DetectorRequest::Settings(settings, make)).await
     }
 
-    async fn request(&self, wanted: DetectorRequest) -> Result<(), NoDetector> {
-        let ends = || NoDetector { reason: String::from("tallycam stops"), hint: None };
+    async fn request(&self, wanted: DetectorRequest) -> Result<(), Fault> {
+        let ends = || Fault::wrong("tallycam stops");
         let (answer, answered) = oneshot::channel();
         self.requests.send(CountingRequest { wanted, answer }).await.map_err(|_| ends())?;
         answered.await.map_err(|_| ends())?

@@ -1,20 +1,11 @@
 //! Settings of counting, and the maker of detectors.
 
+use crate::base::Fault;
 use crate::store::Scene;
 use crate::vision::{Detector, Filter, RegionMode};
 
 /// Key in counts.db of the model chosen on the page.
 pub const MODEL_SETTING: &str = "detect.model";
-
-/// A detector could not be made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct NoDetector {
-    /// The reason, in a sentence.
-    pub reason: String,
-    /// The remedy.
-    pub hint: Option<String>,
-}
 
 /// A detector with its description.
 pub struct LoadedDetector {
@@ -28,7 +19,8 @@ pub struct LoadedDetector {
 
 /// Makes a detector for a scene and the model chosen on the page (its name), if any. May take seconds. Runs on the
 /// detect thread.
-pub type MakeDetector = Box<dyn FnMut(Scene, Option<&str>) -> Result<LoadedDetector, NoDetector> + Send>;
+/// Its faults are of the kind [`crate::base::FaultKind::Wrong`].
+pub type MakeDetector = Box<dyn FnMut(Scene, Option<&str>) -> Result<LoadedDetector, Fault> + Send>;
 
 /// Settings of counting.
 #[derive(Debug, Clone, PartialEq)]

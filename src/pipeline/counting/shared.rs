@@ -10,8 +10,8 @@ use tokio::sync::{oneshot, watch};
 
 use super::inference::MissedTrack;
 use super::overlay::empty_overlay;
-use super::{CountingSettings, CountingStatus, MakeDetector, NoDetector, Overlay};
-use crate::base::{ClockTime, Stop};
+use super::{CountingSettings, CountingStatus, MakeDetector, Overlay};
+use crate::base::{ClockTime, Fault, Stop};
 use crate::media::Hub;
 use crate::pipeline::{Demand, NewestSource, Pipeline, RateMeter};
 use crate::store::{Counts, LineRow, Scene, StoreError, Tallies, ZoneRow};
@@ -35,7 +35,7 @@ pub struct CountingRequest {
     /// The change.
     pub wanted: DetectorRequest,
     /// Receives the outcome. After an error nothing has changed.
-    pub answer: oneshot::Sender<Result<(), NoDetector>>,
+    pub answer: oneshot::Sender<Result<(), Fault>>,
 }
 
 /// A change of counting.

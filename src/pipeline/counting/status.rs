@@ -3,8 +3,7 @@
 //! Counting means that detections take place and crossings are recorded. Everything else is a gap, with the first
 //! reason that applies.
 
-use super::NoDetector;
-use crate::base::ClockTime;
+use crate::base::{ClockTime, Fault};
 use crate::media::source_error::SEE_DIAGNOSIS;
 use crate::pipeline::CameraState;
 use crate::pipeline::state::sentence;
@@ -86,7 +85,7 @@ pub struct StatusInputs<'a> {
     /// State of the camera.
     pub camera: &'a CameraState,
     /// The reason why a detector could not be made.
-    pub refused: Option<&'a NoDetector>,
+    pub refused: Option<&'a Fault>,
     /// State of the detections.
     pub looking: DetectionState<'a>,
 }
@@ -162,7 +161,7 @@ pub fn decide(facts: &StatusInputs<'_>) -> CountingState {
         CameraState::Asleep | CameraState::Waking | CameraState::Live => {}
     }
     if let Some(refused) = facts.refused {
-        return not("fault", "no_model", &sentence(&refused.reason), refused.hint.as_deref());
+        return not("fault", "no_model", &sentence(&refused.what), refused.hint.as_deref());
     }
     if facts.countable == 0 && !facts.is_held {
         let hint = "choose other classes for the lines or in [detect] classes, or another model";
@@ -233,7 +232,7 @@ mod tests {
     fn everything_else_is_a_gap_with_its_reason() {
         let trouble =
             CameraState::Trouble(SourceError::new(SourceErrorKind::Unplugged, "SECRET").hint("SECRET"));
-        let refused = NoDetector { reason: String::from("no such model"), hint: None };
+        let refused = Fault::wrong("no such model");
         stands(&StatusInputs { is_on: false, ..COUNTS }, "off", "off");
         stands(&StatusInputs { drawn: 0, countable: 0, ..COUNTS }, "idle", "no_line");
         stands(&StatusInputs { camera: &CameraState::Paused, ..COUNTS }, "waiting", "paused");

@@ -22,10 +22,10 @@ use tokio::time::timeout;
 
 use super::commands::{CameraControls, ControlsError, WantedControls};
 use super::{CameraState, Pipeline};
-use crate::base::{ClockTime, Stop};
+use crate::base::{ClockTime, Fault, FaultKind, Stop};
 use crate::config::LensKind;
 pub use crate::lens::Move;
-use crate::lens::{Drive, LensChange, Sweep, SweepResult, Unmoved};
+use crate::lens::{Drive, LensChange, Sweep, SweepResult};
 use crate::media::view::Geometry;
 use crate::media::{ControlValue, Picture};
 use figure::Figure;
@@ -106,34 +106,26 @@ pub enum SweepEnd {
     },
     /// The sharpest position was not found.
     NotFound {
-        /// The reason.
-        why: NotFound,
+        /// The reason, a sentence.
+        why: String,
         /// Final position of the lens.
         lens: LensAfterSweep,
     },
 }
 
-/// Reason why a sweep has not found the sharpest position.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotFound {
-    /// Somebody cancelled it.
-    #[error("The sweep was ended.")]
-    Cancelled,
-    /// No position is sharper than another.
-    #[error("No place is sharper than another: is there something to see, and light on it?")]
-    NothingToSee,
-    /// It could not continue.
-    #[error("The sweep came to no end: {0}.")]
-    Failed(String),
+/// Why a cancelled sweep has found nothing.
+pub const CANCELLED: &str = "The sweep was ended.";
+
+/// Why a sweep that could not go on has found nothing.
+fn unfinished(cause: &str) -> String {
+    format!("The sweep came to no end: {cause}.")
 }
 
-impl From<ControlsError> for NotFound {
-    fn from(error: ControlsError) -> NotFound {
-        // Users below operator see the result of a sweep, too.
-        NotFound::Failed(match &error {
-            ControlsError::Camera(trouble) => trouble.kind.public_message().trim_end_matches('.').to_owned(),
-            error => error.to_string(),
-        })
+/// The same, if the camera refused a position. Users below operator see the result of a sweep, too.
+fn not_set(error: ControlsError) -> String {
+    match error {
+        ControlsError::Camera(trouble) => unfinished(trouble.kind.public_message().trim_end_matches('.')),
+        error => unfinished(&error.to_string()),
     }
 }
 
@@ -174,15 +166,12 @@ pub enum FocusError {
     /// The camera has no lens that can be moved from here.
     #[error("the lens cannot be focused from here: {0}")]
     Unsupported(String),
-    /// This lens cannot move like that.
-    #[error(transparent)]
-    Unmoved(#[from] Unmoved),
     /// The camera did not move it.
     #[error(transparent)]
     Controls(#[from] ControlsError),
-    /// A sweep is already in progress.
-    #[error("a focus sweep is under way")]
-    Sweeping,
+    /// This lens cannot move like that, or a sweep is already in progress.
+    #[error(transparent)]
+    Fault(#[from] Fault),
 }
 
 /// A planned change of the lens and its camera.
@@ -341,7 +330,7 @@ impl Focus {
     pub async fn start_sweep(&self, kind: LensKind) -> Result<Sweeping, FocusError> {
         let (drive, identity) = self.find_drive(kind, false).await?;
         let Some(last) = drive.last_place() else {
-            return Err(if drive.is_movable() { Unmoved::OnlySteps } else { Unmoved::OnlyAuto }.into());
+            return Err(drive.no_place().into());
         };
         let search = Sweep::new(0, last, 1);
         let cancel = Stop::new();
@@ -362,7 +351,8 @@ impl Focus {
             is_free
         });
         if !begun {
-            return Err(FocusError::Sweeping);
+            let hint = "DELETE /api/v1/lens/sweep ends it, and so does any move of the lens";
+            return Err(Fault::new(FaultKind::Busy, "a focus sweep is under way").hint(hint).into());
         }
         Ok(Sweeping { focus: self.clone(), drive, identity, search, cancel, has_moved: false })
     }
@@ -381,9 +371,9 @@ impl Focus {
 
     /// Records that the found position could not be saved, for the reason `why`, so that the lens is restored. Call
     /// it before the sweep is over.
-    pub fn record_not_saved(&self, why: String) {
+    pub fn record_not_saved(&self, why: &str) {
         *self.lock_sweep_end() =
-            Some(SweepEnd::NotFound { why: NotFound::Failed(why), lens: LensAfterSweep::Back });
+            Some(SweepEnd::NotFound { why: unfinished(why), lens: LensAfterSweep::Back });
     }
 
     /// The controls that move the lens. With `may_be_known` they may be a second old.
@@ -485,7 +475,7 @@ impl Sweeping {
     }
 
     /// Finds the sharpest position and moves the lens there.
-    async fn find(&mut self) -> Result<i64, NotFound> {
+    async fn find(&mut self) -> Result<i64, String> {
         self.unless_cancelled(self.first_picture()).await?;
         while let Some(at) = self.search.next_place() {
             self.has_moved = true;
@@ -497,11 +487,15 @@ impl Sweeping {
                 }
             });
         }
-        let SweepResult::At(at) = self.search.result() else { return Err(NotFound::NothingToSee) };
-        self.set(self.drive.move_to(at).values).await?;
+        let SweepResult::At(at) = self.search.result() else {
+            return Err(
+                "No place is sharper than another: is there something to see, and light on it?".into()
+            );
+        };
+        self.set(self.drive.move_to(at).values).await.map_err(not_set)?;
         // A position requested meanwhile wins over the found one.
         if self.cancel.is_set() {
-            return Err(NotFound::Cancelled);
+            return Err(CANCELLED.into());
         }
         // A move during saving starts from this position.
         let place = self.drive.move_to(at).values;
@@ -550,31 +544,26 @@ impl Sweeping {
         set.map(drop)
     }
 
-    async fn unless_cancelled<T>(
-        &self,
-        step: impl Future<Output = Result<T, NotFound>>,
-    ) -> Result<T, NotFound> {
+    async fn unless_cancelled<T>(&self, step: impl Future<Output = Result<T, String>>) -> Result<T, String> {
         tokio::select! {
             biased;
-            () = self.cancel.stopped() => Err(NotFound::Cancelled),
+            () = self.cancel.stopped() => Err(CANCELLED.into()),
             done = step => done,
         }
     }
 
     /// Waits for the first picture of the camera.
-    async fn first_picture(&self) -> Result<(), NotFound> {
+    async fn first_picture(&self) -> Result<(), String> {
         // This is no snapshot, so it gets no light.
         match self.focus.0.pipeline.snapshot_in_current_light(WAKES_WITHIN).await {
             Ok(_) => Ok(()),
-            Err(none) => {
-                Err(NotFound::Failed(format!("there is no live picture ({})", none.state.headline())))
-            }
+            Err(none) => Err(unfinished(&format!("there is no live picture ({})", none.state.headline()))),
         }
     }
 
     /// Mean sharpness with the lens at the position `at`.
-    async fn measure_at(&self, at: i64) -> Result<f64, NotFound> {
-        self.set(self.drive.move_to(at).values).await?;
+    async fn measure_at(&self, at: i64) -> Result<f64, String> {
+        self.set(self.drive.move_to(at).values).await.map_err(not_set)?;
         let FocusInner { pipeline, settings, .. } = &*self.focus.0;
         let settled_us = ClockTime::now().monotonic_us + settings.settle.as_micros() as u64;
         let mut pictures = pipeline.originals().subscribe();
@@ -582,12 +571,12 @@ impl Sweeping {
         while count < PICTURES {
             let picture = match timeout(settings.settle + settings.picture_within, pictures.next()).await {
                 Ok(Some(picture)) => picture,
-                Ok(None) => return Err(NotFound::Failed(String::from("tallycam is stopping"))),
-                Err(_) => return Err(NotFound::Failed(String::from("no picture came in time"))),
+                Ok(None) => return Err(unfinished("tallycam is stopping")),
+                Err(_) => return Err(unfinished("no picture came in time")),
             };
             if picture.is_card {
                 let state = pipeline.shared.state.borrow().headline();
-                return Err(NotFound::Failed(format!("there is no live picture ({state})")));
+                return Err(unfinished(&format!("there is no live picture ({state})")));
             }
             if picture.stamp.monotonic_us >= settled_us {
                 // A picture that is too dark counts as 0.

@@ -26,22 +26,17 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::base::Worker;
+use crate::base::{Fault, Worker};
 use crate::lights;
 
-use super::Pipeline;
 use super::recording::RecorderHandle;
+use super::{Pipeline, not_started};
 pub use crate::lights::{Color, LitLight, PRESETS, Paint, PixelOrder, Strip, StripKind, StripSettings};
 pub use settings::{LightsSettings, OpenStrip};
 use shared::LightState;
 pub use shared::{LightStatus, Shows};
 use shot::LIT_WITHIN;
 pub(super) use shot::{LightSwitch, LitShot};
-
-/// The thread of the light could not be started.
-#[derive(Debug, thiserror::Error)]
-#[error("the thread of the light could not be started: {0}")]
-pub struct LightsError(#[from] std::io::Error);
 
 /// The light. Clones share it.
 #[derive(Debug, Clone)]
@@ -54,12 +49,12 @@ impl Lights {
     /// status LED shows the recordings and full disk of `recorder`.
     ///
     /// # Errors
-    /// [`LightsError`].
+    /// The thread could not be started.
     pub fn start(
         pipeline: &Pipeline,
         recorder: Option<RecorderHandle>,
         settings: LightsSettings,
-    ) -> Result<(Lights, Worker), LightsError> {
+    ) -> Result<(Lights, Worker), Fault> {
         Lights::start_with(pipeline, recorder, settings, Box::new(lights::open))
     }
 
@@ -67,18 +62,19 @@ impl Lights {
     /// tests.
     ///
     /// # Errors
-    /// [`LightsError`].
+    /// The thread could not be started.
     pub fn start_with(
         pipeline: &Pipeline,
         recorder: Option<RecorderHandle>,
         settings: LightsSettings,
         open: OpenStrip,
-    ) -> Result<(Lights, Worker), LightsError> {
+    ) -> Result<(Lights, Worker), Fault> {
         let shared = Arc::new(LightState::new(settings));
         let worker = Worker::spawn("lights", {
             let (shared, pipeline) = (Arc::clone(&shared), pipeline.clone());
             move |beat| worker::run(&shared, &pipeline, recorder.as_ref(), open, beat)
-        })?;
+        })
+        .map_err(not_started("the thread of the light"))?;
         pipeline.set_snapshot_light(LightSwitch::new(&shared));
         Ok((Lights { shared }, worker))
     }

@@ -231,7 +231,7 @@ impl ShownStrip {
 /// The result of `work`; a panic becomes an error.
 fn catch_panic<T>(work: impl FnOnce() -> Result<T, SourceError>) -> Result<T, SourceError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        Err(SourceError::new(SourceErrorKind::Failed, "what drives the light has panicked")
+        Err(SourceError::new(SourceErrorKind::Failed, "the driver of the light panicked")
             .because(panic_message(&*panic)))
     })
 }
@@ -296,12 +296,13 @@ impl LightMeter {
             return auto.is_on();
         }
         if self.reducer.is_none() {
-            self.reducer = Reducer::new().inspect_err(|error| log::error!("no dusk is seen: {error}")).ok();
+            self.reducer =
+                Reducer::new().inspect_err(|error| log::error!("dusk cannot be detected: {error}")).ok();
         }
         let Some(reducer) = &mut self.reducer else { return auto.is_on() };
         // The smallest scale: one eighth.
         if let Err(error) = reducer.reduce(&picture, (1, 1), &mut self.small) {
-            log::debug!("how dark it is cannot be told: {error}");
+            log::debug!("the brightness cannot be measured: {error}");
             return auto.is_on();
         }
         let luma = mean_luma(&self.small.y);

@@ -1,5 +1,6 @@
 //! Errors of taking and storing pictures.
 
+use crate::base::{Fault, FaultKind};
 use crate::encode::NoRoom;
 use crate::pipeline::{CameraState, NoPicture};
 use crate::store::media::MediaError;
@@ -13,18 +14,12 @@ pub enum RecordError {
     /// No picture is available: the state of the camera in words, the remedy, and the public reason.
     #[error("{0}")]
     NoPicture(String, Option<String>, Option<&'static str>),
-    /// A recording is already in progress.
-    #[error("{0:?} is being recorded already")]
-    Recording(String),
-    /// A value of the request is out of range.
-    #[error("{0}")]
-    Wrong(String),
     /// The change needs more memory than this machine has, now or at all.
     #[error("the picture could not be changed: {0}")]
     NoRoom(NoRoom),
-    /// The change failed.
-    #[error("the picture could not be changed: {0}")]
-    Picture(String),
+    /// A recording is already in progress, a value of the request is out of range, or the change failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
     /// A recording has ended, but the store cannot close it at the moment. It retries on its own.
     #[error(
         "the recording has ended, and is closed when the store takes that; {lost} pictures of its end are lost: {why}"
@@ -37,6 +32,11 @@ pub enum RecordError {
     /// An error of the store.
     #[error(transparent)]
     Media(#[from] MediaError),
+}
+
+/// The error of a picture that could not be changed.
+pub fn not_changed(why: &str) -> RecordError {
+    Fault::new(FaultKind::File, format!("the picture could not be changed: {why}")).into()
 }
 
 impl From<&NoPicture> for RecordError {

@@ -41,12 +41,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
-use crate::base::Worker;
+use crate::base::{Fault, Worker};
 use crate::store::Counts;
 use crate::store::media::{AsideFile, Item, Media, MediaError};
 
 pub use super::PictureChange;
-use super::Pipeline;
+use super::{Pipeline, not_started};
 pub use error::RecordError;
 use record::Recorder;
 use request::check;
@@ -68,26 +68,22 @@ pub struct RecorderHandle {
     shared: Arc<RecorderState>,
 }
 
-/// The recorder could not be started.
-#[derive(Debug, thiserror::Error)]
-#[error("the thread that records could not be started: {0}")]
-pub struct RecorderStartError(#[from] std::io::Error);
-
 impl RecorderHandle {
     /// Starts the thread `record`. Without a store every request fails with the reason.
     ///
     /// # Errors
-    /// [`RecorderStartError`].
+    /// The thread could not be started.
     pub fn start(
         pipeline: &Pipeline,
         media: Result<Media, MediaError>,
         counts: Option<Counts>,
         settings: RecorderSettings,
-    ) -> Result<(RecorderHandle, Worker), RecorderStartError> {
+    ) -> Result<(RecorderHandle, Worker), Fault> {
         pipeline.set_warm_up(settings.warm_up);
         let (commands, obeyed) = mpsc::channel(COMMANDS);
         let shared = Arc::new(RecorderState::new(pipeline.clone(), media, settings, commands));
-        let runtime = record::waits::runtime()?;
+        let failed = not_started("the thread that records");
+        let runtime = record::waits::runtime().map_err(&failed)?;
         let worker = Worker::spawn("record", {
             let shared = Arc::clone(&shared);
             move |beat| {
@@ -102,7 +98,8 @@ impl RecorderHandle {
                     Recorder::new(shared, media, counts, obeyed, beat).run(&runtime);
                 }
             }
-        })?;
+        })
+        .map_err(failed)?;
         Ok((RecorderHandle { shared }, worker))
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::RecordError;
+use crate::base::Fault;
 use crate::pipeline::PictureChange;
 
 /// Valid pictures per second of a recording.
@@ -62,18 +63,21 @@ pub struct SnapshotRequest {
 }
 
 pub(super) fn check(request: &RecordingRequest) -> Result<(), RecordError> {
-    let wrong = |what: String| Err(RecordError::Wrong(what));
+    let wrong = |what: String| Err(Fault::wrong(what).into());
     if let Some(fps) = request.fps.filter(|fps| !FPS.contains(fps)) {
-        return wrong(format!("{fps} pictures a second are none: 0.01 to 240"));
+        return wrong(format!("the rate must be from 0.01 to 240 pictures a second, not {fps}"));
     }
     if let Some(every) = request.every.filter(|every| !EVERY.contains(every)) {
-        return wrong(format!("one picture in {} s is none: 1 s to 1 h", every.as_secs_f64()));
+        return wrong(format!(
+            "the time between pictures must be from 1 s to 1 h, not {} s",
+            every.as_secs_f64()
+        ));
     }
     if request.fps.is_some() && request.every.is_some() {
-        return wrong(String::from("either so many pictures a second, or one in so much time"));
+        return wrong(String::from("a recording has a rate or a time between pictures, not both"));
     }
     if request.duration.is_some_and(|duration| duration.is_zero()) || request.bytes == Some(0) {
-        return wrong(String::from("a recording of no time or no bytes is none"));
+        return wrong(String::from("the limits of a recording must be more than nothing"));
     }
     Ok(())
 }
@@ -102,7 +106,7 @@ mod tests {
             lapse(Duration::from_millis(999)),
             lapse(Duration::from_secs(3601)),
         ] {
-            assert!(matches!(check(&wrong), Err(RecordError::Wrong(_))), "{wrong:?}");
+            assert!(matches!(check(&wrong), Err(RecordError::Fault(_))), "{wrong:?}");
         }
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
+use super::error::not_changed;
 use super::{PictureChange, RecordError, RecorderHandle, SnapshotRequest, Which};
+use crate::base::Fault;
 use crate::media::exif::{Label, labelled};
 use crate::media::{Picture, PictureBuilder};
 use crate::pipeline::change_picture;
@@ -52,16 +54,14 @@ impl RecorderHandle {
         let change = PictureChange { view, ..change };
         let turn = timeout_at(until, self.shared.changing.clone().acquire_owned()).await;
         let Ok(Ok(turn)) = turn else {
-            return Err(RecordError::Picture(String::from(
-                "others are being changed; try again in a moment",
-            )));
+            return Err(not_changed("others are being changed; try again in a moment"));
         };
         let quality = pipeline.shared.settings().quality;
         let changed = spawn_blocking(move || {
             let _turn = turn;
             changed(&picture, &change, quality)
         });
-        changed.await.map_err(|panicked| RecordError::Picture(panicked.to_string()))?
+        changed.await.map_err(|panicked| not_changed(&panicked.to_string()))?
     }
 
     /// Takes a picture and stores it.
@@ -93,11 +93,15 @@ impl RecorderHandle {
 fn check(change: &PictureChange) -> Result<(), RecordError> {
     if let Some(width) = change.width.filter(|width| !WIDTHS.contains(width)) {
         let (least, most) = (WIDTHS.start(), WIDTHS.end());
-        return Err(RecordError::Wrong(format!("a width of {width} is none: {least} to {most} pixels")));
+        return Err(
+            Fault::wrong(format!("the width must be from {least} to {most} pixels, not {width}")).into()
+        );
     }
     let turn = change.view.rotate;
     if ![0, 90, 180, 270].contains(&turn) {
-        return Err(RecordError::Wrong(format!("a turn by {turn} degrees is none: 0, 90, 180 or 270")));
+        return Err(
+            Fault::wrong(format!("the rotation must be 0, 90, 180 or 270 degrees, not {turn}")).into()
+        );
     }
     Ok(())
 }
@@ -107,7 +111,7 @@ fn changed(picture: &Picture, wanted: &PictureChange, quality: u8) -> Result<Pic
     let changed = change_picture(&picture.jpeg(), wanted, &picture.stamp, quality).map_err(|error| {
         error
             .out_of_memory()
-            .map_or_else(|| RecordError::Picture(error.to_string()), |none| RecordError::NoRoom(*none))
+            .map_or_else(|| not_changed(&error.to_string()), |none| RecordError::NoRoom(*none))
     })?;
     let mut builder = PictureBuilder::with_capacity(changed.jpeg.len());
     builder.push(&changed.jpeg);
@@ -127,7 +131,7 @@ mod tests {
             assert!(check(&fine).is_ok());
         }
         for wrong in [change(Some(15), 0), change(Some(8193), 0), change(None, 45), change(None, 360)] {
-            assert!(matches!(check(&wrong), Err(RecordError::Wrong(_))));
+            assert!(matches!(check(&wrong), Err(RecordError::Fault(_))));
         }
     }
 }

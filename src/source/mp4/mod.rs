@@ -5,7 +5,6 @@
 //! frames if they precede it or are not in order. The index is read from there through small buffers, so that memory
 //! does not grow with the file, whatever its tables claim.
 
-mod error;
 mod scan;
 mod track;
 
@@ -13,7 +12,7 @@ use std::fs::File;
 use std::io::{self, Read};
 
 use crate::media::Fourcc;
-pub use error::Mp4Error;
+use crate::source::container::ContainerError;
 use scan::{ByteRegion, IndexScan, Spool};
 use track::{Mp4Track, Sample, Timed};
 
@@ -41,8 +40,8 @@ impl<R: Read> Mp4Reader<R> {
     /// Reads the index. `spool`: an empty file for exclusive use.
     ///
     /// # Errors
-    /// [`Mp4Error`].
-    pub fn open(input: R, spool: File) -> Result<Mp4Reader<R>, Mp4Error> {
+    /// [`ContainerError`].
+    pub fn open(input: R, spool: File) -> Result<Mp4Reader<R>, ContainerError> {
         let mut scan =
             IndexScan { input, at: 0, spool: Spool { file: spool, base: 0, len: 0 }, is_spooling: false };
         let mut movie: Option<Movie> = None;
@@ -52,7 +51,7 @@ impl<R: Read> Mp4Reader<R> {
                 Ok(Some(head)) => head,
                 Ok(None) => break,
                 // Recorders and repair tools leave some bytes behind a complete file.
-                Err(Mp4Error::Damaged(_)) if movie.is_some() => break,
+                Err(ContainerError::Unfit(_)) if movie.is_some() => break,
                 Err(error) => return Err(error),
             };
             match &name {
@@ -60,7 +59,7 @@ impl<R: Read> Mp4Reader<R> {
                     scan.start_spooling();
                     let from = scan.at;
                     if len == u64::MAX || scan.skip(len)? < len {
-                        return Err(Mp4Error::NoIndex);
+                        return Err(no_index());
                     }
                     movie = Some(Movie::read(&scan.spool, ByteRegion { at: from, end: from + len })?);
                 }
@@ -75,12 +74,12 @@ impl<R: Read> Mp4Reader<R> {
                     scan.skip(len)?;
                 }
                 b"moof" if movie.as_ref().is_none_or(|movie| movie.track.sizes.left == 0) => {
-                    return Err(Mp4Error::Fragmented);
+                    return Err(fragmented());
                 }
                 _ => drop(scan.skip(len)?),
             }
         }
-        let Movie { track, created_us } = movie.ok_or(Mp4Error::NoIndex)?;
+        let Movie { track, created_us } = movie.ok_or_else(no_index)?;
         let IndexScan { input, at, spool, .. } = scan;
         let budget = if is_forward { u64::MAX } else { spool.len };
         Ok(Mp4Reader { input, at, spool, is_forward, track, created_us, budget })
@@ -95,8 +94,8 @@ impl<R: Read> Mp4Reader<R> {
     /// `None` at the end. A frame of more than 32 MiB is empty. An incomplete file ends early.
     ///
     /// # Errors
-    /// [`Mp4Error`].
-    pub fn next(&mut self, picture: &mut Vec<u8>) -> Result<Option<(u64, u64)>, Mp4Error> {
+    /// [`ContainerError`].
+    pub fn next(&mut self, picture: &mut Vec<u8>) -> Result<Option<(u64, u64)>, ContainerError> {
         picture.clear();
         while let Some(Sample { at, len, shown_us }) = self.track.next(&self.spool)? {
             let Some(budget) = self.budget.checked_sub(len) else { return Ok(None) };
@@ -143,11 +142,13 @@ struct Movie {
 }
 
 impl Movie {
-    fn read(spool: &Spool, moov: ByteRegion) -> Result<Movie, Mp4Error> {
+    fn read(spool: &Spool, moov: ByteRegion) -> Result<Movie, ContainerError> {
         if spool.find_child(moov, b"cmov")?.is_some() {
-            return Err(Mp4Error::Compressed);
+            let what = "its index is compressed; `ffmpeg -i CLIP -c copy CLIP.mov` unpacks it";
+            return Err(ContainerError::unfit(what));
         }
-        let head = spool.find_child(moov, b"mvhd")?.ok_or(Mp4Error::Damaged("it has no head"))?;
+        let head =
+            spool.find_child(moov, b"mvhd")?.ok_or_else(|| ContainerError::damaged("it has no head"))?;
         let head = Timed::read(spool, head)?;
         let is_fragmented = spool.find_child(moov, b"mvex")?.is_some();
         let mut other = None;
@@ -178,7 +179,7 @@ impl Movie {
             }
             let track = Mp4Track::read(spool, found.body, media, table, head.scale)?;
             if track.sizes.left == 0 && is_fragmented {
-                return Err(Mp4Error::Fragmented);
+                return Err(fragmented());
             }
             let created_us = match (head.created_us, spool.find_child(media, b"mdhd")?) {
                 (None, Some(media)) => Timed::read(spool, media)?.created_us,
@@ -186,12 +187,25 @@ impl Movie {
             };
             return Ok(Movie { track, created_us });
         }
-        Err(other.map_or(Mp4Error::NoVideo, Mp4Error::Codec))
+        Err(ContainerError::Unfit(match other {
+            Some(codec) => format!("its video is {codec}, not Motion JPEG"),
+            None => String::from("no video is in it"),
+        }))
     }
 }
 
+fn no_index() -> ContainerError {
+    ContainerError::unfit("its index (moov) is missing, as in a recording that was never finished")
+}
+
+fn fragmented() -> ContainerError {
+    ContainerError::unfit(
+        "it is a fragmented MP4; `ffmpeg -i CLIP -c copy CLIP.mov` puts its pieces together",
+    )
+}
+
 /// Name of a track's codec if it is not Motion JPEG.
-fn unsupported_codec(spool: &Spool, table: ByteRegion) -> Result<Option<String>, Mp4Error> {
+fn unsupported_codec(spool: &Spool, table: ByteRegion) -> Result<Option<String>, ContainerError> {
     let entry =
         spool.find_child(table, b"stsd")?.map(|body| ByteRegion { at: body.at.saturating_add(8), ..body });
     let entry =
@@ -232,7 +246,7 @@ fn unsupported_codec(spool: &Spool, table: ByteRegion) -> Result<Option<String>,
 }
 
 /// The object type in the `esds` of a sample entry.
-fn object_type(spool: &Spool, entry: ByteRegion) -> Result<Option<u8>, Mp4Error> {
+fn object_type(spool: &Spool, entry: ByteRegion) -> Result<Option<u8>, ContainerError> {
     let Some(esds) = spool.find_child(ByteRegion { at: entry.at.saturating_add(78), ..entry }, b"esds")?
     else {
         return Ok(None);

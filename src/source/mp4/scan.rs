@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Write as _};
 use std::os::unix::fs::FileExt as _;
 
-use super::error::Mp4Error;
+use crate::source::container::ContainerError;
 
 /// Bytes of a table that are in memory.
 pub(super) const RUN: usize = 16 << 10;
@@ -22,19 +22,19 @@ pub(super) struct Spool {
 
 impl Spool {
     /// Checks free space. The recording will be stored on the same disk, so as much space again must remain.
-    pub(super) fn check_free_space(&self) -> Result<(), Mp4Error> {
-        let disk = rustix::fs::fstatvfs(&self.file).map_err(|error| Mp4Error::Spool(error.into()))?;
+    pub(super) fn check_free_space(&self) -> Result<(), ContainerError> {
+        let disk = rustix::fs::fstatvfs(&self.file).map_err(|error| ContainerError::Spool(error.into()))?;
         if disk.f_bavail.saturating_mul(disk.f_frsize) < self.len {
-            return Err(Mp4Error::Spool(io::ErrorKind::StorageFull.into()));
+            return Err(ContainerError::Spool(io::ErrorKind::StorageFull.into()));
         }
         Ok(())
     }
 
     /// Reads from offset `at` of the input into `into`, as far as stored; returns the number of bytes.
-    pub(super) fn read(&self, at: u64, into: &mut [u8]) -> Result<usize, Mp4Error> {
+    pub(super) fn read(&self, at: u64, into: &mut [u8]) -> Result<usize, ContainerError> {
         let Some(from) = at.checked_sub(self.base) else { return Ok(0) };
         let len = into.len().min(usize::try_from(self.len.saturating_sub(from)).unwrap_or(usize::MAX));
-        self.file.read_exact_at(&mut into[..len], from).map_err(Mp4Error::Spool)?;
+        self.file.read_exact_at(&mut into[..len], from).map_err(ContainerError::Spool)?;
         Ok(len)
     }
 
@@ -43,7 +43,7 @@ impl Spool {
         &self,
         region: ByteRegion,
         offset: u64,
-    ) -> Result<Option<[u8; N]>, Mp4Error> {
+    ) -> Result<Option<[u8; N]>, ContainerError> {
         let mut bytes = [0; N];
         let at = region.at.saturating_add(offset);
         if at.saturating_add(N as u64) > region.end {
@@ -52,12 +52,12 @@ impl Spool {
         Ok((self.read(at, &mut bytes)? == N).then_some(bytes))
     }
 
-    pub(super) fn read_u32(&self, region: ByteRegion, offset: u64) -> Result<Option<u32>, Mp4Error> {
+    pub(super) fn read_u32(&self, region: ByteRegion, offset: u64) -> Result<Option<u32>, ContainerError> {
         Ok(self.bytes(region, offset)?.map(u32::from_be_bytes))
     }
 
     /// The box at the beginning of `region`, and the region after it.
-    pub(super) fn read_box(&self, region: ByteRegion) -> Result<Option<(Box4, ByteRegion)>, Mp4Error> {
+    pub(super) fn read_box(&self, region: ByteRegion) -> Result<Option<(Box4, ByteRegion)>, ContainerError> {
         let Some(head) = self.bytes::<8>(region, 0)? else { return Ok(None) };
         let [a, b, c, d, name @ ..] = head;
         let (len, head) = match u32::from_be_bytes([a, b, c, d]) {
@@ -79,7 +79,7 @@ impl Spool {
         &self,
         mut region: ByteRegion,
         name: &[u8; 4],
-    ) -> Result<Option<ByteRegion>, Mp4Error> {
+    ) -> Result<Option<ByteRegion>, ContainerError> {
         while let Some((found, rest)) = self.read_box(region)? {
             if found.name == *name {
                 return Ok(Some(found.body));
@@ -119,7 +119,7 @@ impl<R: Read> IndexScan<R> {
     }
 
     /// The next top-level box: its name and the length of its body, `u64::MAX` if it lasts to the end.
-    pub(super) fn head(&mut self) -> Result<Option<([u8; 4], u64)>, Mp4Error> {
+    pub(super) fn head(&mut self) -> Result<Option<([u8; 4], u64)>, ContainerError> {
         let mut head = [0; 8];
         if !self.read_exact_kept(&mut head)? {
             return Ok(None);
@@ -136,11 +136,12 @@ impl<R: Read> IndexScan<R> {
             }
             len => u64::from(len).checked_sub(8),
         };
-        len.map(|len| Some((name, len))).ok_or(Mp4Error::Damaged("a box is shorter than its head"))
+        len.map(|len| Some((name, len)))
+            .ok_or_else(|| ContainerError::damaged("a box is shorter than its head"))
     }
 
     /// Fills `bytes` and stores them; `false` if the input ends before.
-    pub(super) fn read_exact_kept(&mut self, bytes: &mut [u8]) -> Result<bool, Mp4Error> {
+    pub(super) fn read_exact_kept(&mut self, bytes: &mut [u8]) -> Result<bool, ContainerError> {
         match self.input.read_exact(bytes) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
@@ -150,10 +151,10 @@ impl<R: Read> IndexScan<R> {
         Ok(true)
     }
 
-    pub(super) fn spool_bytes(&mut self, bytes: &[u8]) -> Result<(), Mp4Error> {
+    pub(super) fn spool_bytes(&mut self, bytes: &[u8]) -> Result<(), ContainerError> {
         self.at = self.at.saturating_add(bytes.len() as u64);
         if self.is_spooling {
-            self.spool.file.write_all(bytes).map_err(Mp4Error::Spool)?;
+            self.spool.file.write_all(bytes).map_err(ContainerError::Spool)?;
             let before = self.spool.len / LOOK_EVERY;
             self.spool.len += bytes.len() as u64;
             if self.spool.len / LOOK_EVERY > before {
@@ -164,7 +165,7 @@ impl<R: Read> IndexScan<R> {
     }
 
     /// Skips up to `len` bytes; returns how many there were.
-    pub(super) fn skip(&mut self, len: u64) -> Result<u64, Mp4Error> {
+    pub(super) fn skip(&mut self, len: u64) -> Result<u64, ContainerError> {
         let mut run = vec![0; usize::try_from(len).unwrap_or(usize::MAX).min(4 * RUN)];
         let mut passed = 0;
         while passed < len {

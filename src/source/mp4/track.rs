@@ -1,7 +1,7 @@
 //! The tables of a track: offset, length and time of each frame.
 
-use super::error::Mp4Error;
 use super::scan::{ByteRegion, RUN, Spool};
+use crate::source::container::ContainerError;
 
 /// Seconds from 1904, the epoch of the format, to 1970.
 const SINCE_1904: u64 = 2_082_844_800;
@@ -23,7 +23,7 @@ pub(super) struct Timed {
 }
 
 impl Timed {
-    pub(super) fn read(spool: &Spool, body: ByteRegion) -> Result<Timed, Mp4Error> {
+    pub(super) fn read(spool: &Spool, body: ByteRegion) -> Result<Timed, ContainerError> {
         let is_long = spool.bytes(body, 0)? == Some([1]);
         let created = if is_long {
             spool.bytes(body, 4)?.map(u64::from_be_bytes)
@@ -37,7 +37,7 @@ impl Timed {
             seconds.filter(|seconds| *seconds >= YEAR).and_then(|seconds| seconds.checked_mul(1_000_000));
         Ok(Timed {
             created_us: created_us.filter(|us| *us <= LATEST_US),
-            scale: scale.ok_or(Mp4Error::Damaged("it has no time scale"))?,
+            scale: scale.ok_or_else(|| ContainerError::damaged("it has no time scale"))?,
         })
     }
 }
@@ -56,7 +56,7 @@ impl Entries {
         Entries { at: body.at.saturating_add(head), end: body.end, buffer: Vec::new(), used: 0 }
     }
 
-    pub(super) fn next<const N: usize>(&mut self, spool: &Spool) -> Result<Option<[u8; N]>, Mp4Error> {
+    pub(super) fn next<const N: usize>(&mut self, spool: &Spool) -> Result<Option<[u8; N]>, ContainerError> {
         if self.buffer.len() - self.used < N {
             // Entries of a table have one length, so a remainder is the table's torn end.
             let len = RUN / N * N;
@@ -72,7 +72,7 @@ impl Entries {
         Ok(entry)
     }
 
-    pub(super) fn next_u32(&mut self, spool: &Spool) -> Result<Option<u32>, Mp4Error> {
+    pub(super) fn next_u32(&mut self, spool: &Spool) -> Result<Option<u32>, ContainerError> {
         Ok(self.next(spool)?.map(u32::from_be_bytes))
     }
 }
@@ -102,8 +102,8 @@ impl Mp4Track {
         media: ByteRegion,
         table: ByteRegion,
         movie_scale: u32,
-    ) -> Result<Mp4Track, Mp4Error> {
-        let damaged = |what| move || Mp4Error::Damaged(what);
+    ) -> Result<Mp4Track, ContainerError> {
+        let damaged = |what| move || ContainerError::damaged(what);
         let head = spool.find_child(media, b"mdhd")?.ok_or_else(damaged("its video has no head"))?;
         let scale = Timed::read(spool, head)?.scale;
         let child = |name, what| spool.find_child(table, name)?.ok_or_else(damaged(what));
@@ -140,7 +140,7 @@ impl Mp4Track {
         })
     }
 
-    pub(super) fn next(&mut self, spool: &Spool) -> Result<Option<Sample>, Mp4Error> {
+    pub(super) fn next(&mut self, spool: &Spool) -> Result<Option<Sample>, ContainerError> {
         let Some(len) = self.sizes.next(spool)? else { return Ok(None) };
         let Some(at) = self.places.next(spool, len)? else { return Ok(None) };
         let (begin, end) = self.times.next(spool)?;
@@ -168,8 +168,8 @@ pub(super) struct SampleSizes {
 }
 
 impl SampleSizes {
-    pub(super) fn read(spool: &Spool, table: ByteRegion) -> Result<SampleSizes, Mp4Error> {
-        let none = || Mp4Error::Damaged("it does not say how large the pictures are");
+    pub(super) fn read(spool: &Spool, table: ByteRegion) -> Result<SampleSizes, ContainerError> {
+        let none = || ContainerError::damaged("it does not say how large the pictures are");
         let (body, is_compact) = match spool.find_child(table, b"stsz")? {
             Some(body) => (body, false),
             None => (spool.find_child(table, b"stz2")?.ok_or_else(none)?, true),
@@ -184,7 +184,7 @@ impl SampleSizes {
         Ok(SampleSizes { left, common, bits, entries: Entries::new(body, 12), second: None })
     }
 
-    pub(super) fn next(&mut self, spool: &Spool) -> Result<Option<u32>, Mp4Error> {
+    pub(super) fn next(&mut self, spool: &Spool) -> Result<Option<u32>, ContainerError> {
         let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
         self.left = left;
         if self.common > 0 {
@@ -217,7 +217,7 @@ pub(super) struct SampleTimes {
 
 impl SampleTimes {
     /// Begin and end of the next frame, in units. Beyond the table the last duration is repeated.
-    pub(super) fn next(&mut self, spool: &Spool) -> Result<(u64, u64), Mp4Error> {
+    pub(super) fn next(&mut self, spool: &Spool) -> Result<(u64, u64), ContainerError> {
         while self.left == 0 {
             let Some(entry) = self.entries.next::<8>(spool)? else { break };
             let [a, b, c, d, step @ ..] = entry;
@@ -249,7 +249,7 @@ pub(super) struct ChunkOffsets {
 }
 
 impl ChunkOffsets {
-    pub(super) fn offset(&mut self, spool: &Spool) -> Result<Option<u64>, Mp4Error> {
+    pub(super) fn offset(&mut self, spool: &Spool) -> Result<Option<u64>, ContainerError> {
         Ok(if self.is_wide {
             self.offsets.next(spool)?.map(u64::from_be_bytes)
         } else {
@@ -258,7 +258,7 @@ impl ChunkOffsets {
     }
 
     /// Offset of the next frame, which has `len` bytes.
-    pub(super) fn next(&mut self, spool: &Spool, len: u32) -> Result<Option<u64>, Mp4Error> {
+    pub(super) fn next(&mut self, spool: &Spool, len: u32) -> Result<Option<u64>, ContainerError> {
         while self.left == 0 {
             let Some(at) = self.offset(spool)? else { return Ok(None) };
             self.at = at;
@@ -286,7 +286,7 @@ impl ChunkOffsets {
     }
 
     /// True if the chunks are in ascending order without overlap, from `at` on.
-    pub(super) fn are_ascending_from(&mut self, spool: &Spool, mut at: u64) -> Result<bool, Mp4Error> {
+    pub(super) fn are_ascending_from(&mut self, spool: &Spool, mut at: u64) -> Result<bool, ContainerError> {
         while let Some(offset) = self.offset(spool)? {
             if offset < at {
                 return Ok(false);
@@ -313,7 +313,7 @@ impl EditListEntry {
         list: ByteRegion,
         movie_scale: u32,
         scale: u32,
-    ) -> Result<EditListEntry, Mp4Error> {
+    ) -> Result<EditListEntry, ContainerError> {
         let is_long = spool.bytes(list, 0)? == Some([1]);
         let count = spool.read_u32(list, 4)?.unwrap_or(0);
         let mut entries = Entries::new(list, 8);

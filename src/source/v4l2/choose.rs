@@ -112,43 +112,22 @@ pub struct ModeChoice {
     pub interval: Option<Interval>,
 }
 
-/// Why no mode can be chosen.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoChoice {
-    /// tallycam does not support the format requested by name.
-    #[error("tallycam cannot take {0} frames, only {usable}", usable = names(&Fourcc::USABLE))]
-    NotUsable(Fourcc),
-    /// The camera does not offer the format requested by name.
-    #[error("offers no {wanted}, only {offered}", offered = names(offered))]
-    NotOffered {
-        /// The requested format.
-        wanted: Fourcc,
-        /// The offered formats.
-        offered: Vec<Fourcc>,
-    },
-    /// tallycam supports none of the offered formats.
-    #[error("offers no format that tallycam can take, only {}", names(.0))]
-    NothingUsable(Vec<Fourcc>),
-}
-
-impl NoChoice {
-    /// A hint for the camera at `path`.
-    pub fn hint(&self, path: &Path) -> String {
-        let NoChoice::NothingUsable(formats) = self else {
-            return String::from("leave [source] format out, or name one that is there");
-        };
-        let path = path.display();
-        let Some(name) = formats.iter().find_map(|&format| ffmpeg_name(format)) else {
-            return format!(
-                "`ffmpeg -f v4l2 -list_formats all -i {path}` says whether ffmpeg can read it; then take [source] \
-                 kind = \"exec\" with a command that writes Motion JPEG"
-            );
-        };
-        format!(
-            "ffmpeg can turn it into pictures: [source] kind = \"exec\", command = \"ffmpeg -nostdin -loglevel error \
-             -f v4l2 -input_format {name} -i {path} -c:v mjpeg -q:v 4 -f mjpeg -\""
-        )
+/// The remedy if no mode of the camera at `path` can be chosen among `offers`.
+pub fn hint(offers: &[Offer], path: &Path) -> String {
+    if offers.iter().any(is_usable) {
+        return String::from("leave [source] format out, or name one that is there");
     }
+    let path = path.display();
+    let Some(name) = offers.iter().find_map(|offer| ffmpeg_name(offer.fourcc)) else {
+        return format!(
+            "`ffmpeg -f v4l2 -list_formats all -i {path}` says whether ffmpeg can read it; then take [source] \
+                 kind = \"exec\" with a command that writes Motion JPEG"
+        );
+    };
+    format!(
+        "ffmpeg can turn it into pictures: [source] kind = \"exec\", command = \"ffmpeg -nostdin -loglevel error \
+             -f v4l2 -input_format {name} -i {path} -c:v mjpeg -q:v 4 -f mjpeg -\""
+    )
 }
 
 /// ffmpeg's name (for `-input_format`) of a format that only it can read.
@@ -186,12 +165,12 @@ fn names(formats: &[Fourcc]) -> String {
 /// sizes.
 ///
 /// # Errors
-/// [`NoChoice`], with the offers.
+/// The reason in words, with the offers.
 pub fn choose(
     offers: &[Offer],
     wanted: &FormatRequest,
     intervals: impl Fn(Fourcc, (u32, u32)) -> Intervals,
-) -> Result<ModeChoice, NoChoice> {
+) -> Result<ModeChoice, String> {
     let candidates = filter_formats(offers, wanted.format)?;
     let sized: Vec<(Fourcc, (u32, u32))> = candidates
         .iter()
@@ -206,7 +185,7 @@ pub fn choose(
         .map(|(fourcc, size)| (fourcc, size, nearest_interval(&intervals(fourcc, size), fps)))
         .min_by_key(|&(fourcc, _, interval)| (rate_miss(interval, fps), decoding_cost(fourcc)))
         .map(|(fourcc, (width, height), interval)| ModeChoice { fourcc, width, height, interval })
-        .ok_or_else(|| NoChoice::NothingUsable(fourccs(offers)))
+        .ok_or_else(|| nothing_usable(offers))
 }
 
 /// The largest size among `offers` in the wanted format, or in any supported one; `None` if the driver does not tell
@@ -225,19 +204,27 @@ fn area((width, height): (u32, u32)) -> u64 {
     u64::from(width) * u64::from(height)
 }
 
-fn filter_formats(offers: &[Offer], wanted: Option<Fourcc>) -> Result<Vec<&Offer>, NoChoice> {
-    let usable = |offer: &&Offer| Fourcc::USABLE.contains(&offer.fourcc);
+fn filter_formats(offers: &[Offer], wanted: Option<Fourcc>) -> Result<Vec<&Offer>, String> {
     let Some(wanted) = wanted else {
-        let all: Vec<&Offer> = offers.iter().filter(usable).collect();
-        return if all.is_empty() { Err(NoChoice::NothingUsable(fourccs(offers))) } else { Ok(all) };
+        let all: Vec<&Offer> = offers.iter().filter(|offer| is_usable(offer)).collect();
+        return if all.is_empty() { Err(nothing_usable(offers)) } else { Ok(all) };
     };
     if !Fourcc::USABLE.contains(&wanted) {
-        return Err(NoChoice::NotUsable(wanted));
+        return Err(format!("tallycam cannot take {wanted} frames, only {}", names(&Fourcc::USABLE)));
     }
     // MJPG and JPEG are two names of the same format.
     let same = |offer: &&Offer| offer.fourcc == wanted || (offer.fourcc.is_jpeg() && wanted.is_jpeg());
     let named: Vec<&Offer> = offers.iter().filter(same).collect();
-    if named.is_empty() { Err(NoChoice::NotOffered { wanted, offered: fourccs(offers) }) } else { Ok(named) }
+    let none = || format!("offers no {wanted}, only {}", names(&fourccs(offers)));
+    if named.is_empty() { Err(none()) } else { Ok(named) }
+}
+
+fn is_usable(offer: &Offer) -> bool {
+    Fourcc::USABLE.contains(&offer.fourcc)
+}
+
+fn nothing_usable(offers: &[Offer]) -> String {
+    format!("offers no format that tallycam can take, only {}", names(&fourccs(offers)))
 }
 
 fn fourccs(offers: &[Offer]) -> Vec<Fourcc> {
@@ -438,12 +425,12 @@ mod tests {
         let bayer = [offer(Fourcc(*b"BA81"), SizeRange::Unknown)];
         let no = choose(&bayer, &FormatRequest::ANYTHING, &rates).unwrap_err();
         assert_eq!(no.to_string(), "offers no format that tallycam can take, only BA81");
-        let hint = no.hint(Path::new("/dev/video2"));
+        let hint = super::hint(&bayer, Path::new("/dev/video2"));
         assert!(
             hint.contains("kind = \"exec\"") && hint.contains("-input_format bayer_bggr8 -i /dev/video2"),
             "{hint}"
         );
-        let hint = NoChoice::NothingUsable(Vec::new()).hint(Path::new("/dev/video2"));
+        let hint = super::hint(&[], Path::new("/dev/video2"));
         assert!(hint.contains("-list_formats all -i /dev/video2"), "{hint}");
     }
 

@@ -174,13 +174,14 @@ impl V4l2Source {
                 .hint("choose another camera")
                 .shell("`tallycam devices` lists the cameras"));
         }
-        let choice = choose::choose(&device.list_formats(), wanted, |f, size| device.intervals(f, size));
+        let offers = device.list_formats();
+        let choice = choose::choose(&offers, wanted, |f, size| device.intervals(f, size));
         let choice = choice.map_err(|no| {
             SourceError::new(
                 SourceErrorKind::Unsupported,
                 format!("{} ({}) {no}", path.display(), capability.card),
             )
-            .hint(no.hint(path))
+            .hint(choose::hint(&offers, path))
         })?;
         let started = match device.start(&choice, BUFFERS) {
             // rscam does not notice when it gets fewer buffers than requested.

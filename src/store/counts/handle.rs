@@ -53,7 +53,7 @@ impl Counts {
         let (counts, writer) = Counts::open_parts(settings, Arc::new(SystemClock))?;
         let file = counts.file.clone();
         let worker = Worker::spawn("counts", move |beat| writer.run_thread(beat)).map_err(|error| {
-            StoreError::File { file, reason: format!("its thread cannot be started: {error}"), hint: None }
+            StoreError::file(&file, format!("its thread cannot be started: {error}"), None)
         })?;
         Ok((counts, worker))
     }
@@ -189,7 +189,7 @@ impl Counts {
     /// deleted. Blocks until everything is stored.
     ///
     /// # Errors
-    /// An invalid draft: nothing is changed. Or [`EditError::Drawn`], the first of those that are left out.
+    /// An invalid draft: nothing is changed. Or the first of those that are left out.
     pub fn pin(
         &self,
         lines: Vec<(LineDraft, String)>,

@@ -46,9 +46,11 @@ mod tests;
 mod types;
 mod writer;
 
-use std::path::PathBuf;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
 
 use super::{clock_correction, inbox, sqlite};
+use crate::base::{Fault, FaultKind};
 
 pub use audit::{AuditEntry, AuditKind, AuditRow};
 pub use handle::Counts;
@@ -75,15 +77,8 @@ pub struct CountsOptions {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// The file cannot be used.
-    #[error("{}: {reason}", file.display())]
-    File {
-        /// The path.
-        file: PathBuf,
-        /// The problem.
-        reason: String,
-        /// The remedy, if known.
-        hint: Option<String>,
-    },
+    #[error(transparent)]
+    File(Fault),
     /// The writer did not keep up, or has ended.
     #[error("the writer of counts.db does not answer")]
     Busy,
@@ -95,11 +90,26 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The `file` cannot be used for this reason.
+    pub fn file(file: &Path, reason: impl Display, hint: Option<&str>) -> StoreError {
+        let fault = Fault::new(FaultKind::File, format!("{}: {reason}", file.display()));
+        StoreError::File(Fault { hint: hint.map(str::to_owned), ..fault })
+    }
+
     /// The remedy, if known.
     pub fn hint(&self) -> Option<&str> {
         match self {
-            StoreError::File { hint, .. } => hint.as_deref(),
+            StoreError::File(fault) => fault.hint.as_deref(),
             StoreError::Busy | StoreError::TooManyBuckets => None,
+        }
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Fault {
+        match error {
+            StoreError::File(fault) => fault,
+            error => Fault::passing(error.to_string()),
         }
     }
 }
@@ -125,14 +135,9 @@ pub enum EditError {
         /// Its current version.
         version: u64,
     },
-    /// The operator's file sets it.
-    #[error("{name:?} is set in {origin} and can be changed only there")]
-    Pinned {
-        /// Its name.
-        name: String,
-        /// File and line.
-        origin: String,
-    },
+    /// The operator's file sets it, or is left out for a drawn shape of the same name.
+    #[error(transparent)]
+    Fault(#[from] Fault),
     /// Another shape has this name.
     #[error("there is a {what} called {name:?} already; give each a name of its own")]
     SameName {
@@ -140,18 +145,6 @@ pub enum EditError {
         what: &'static str,
         /// The name.
         name: String,
-    },
-    /// A drawn shape has the name of one in the operator's file.
-    #[error(
-        "the {what} {name:?} of {origin} is left out, for one that was drawn is called so; rename or delete that one"
-    )]
-    Drawn {
-        /// `line` or `zone`.
-        what: &'static str,
-        /// The name.
-        name: String,
-        /// File and line.
-        origin: String,
     },
     /// The draft is invalid: equal ends, outside the picture, no name, too many.
     #[error("{words}")]

@@ -69,11 +69,8 @@ impl CountsReader {
     pub fn open(settings: &CountsOptions) -> Result<CountsReader, StoreError> {
         let file = settings.directory.join(FILE_NAME);
         if !file.exists() {
-            return Err(StoreError::File {
-                file,
-                reason: String::from("there is no counts.db yet"),
-                hint: Some(String::from("it is made when `tallycam serve` starts")),
-            });
+            let hint = "it is made when `tallycam serve` starts";
+            return Err(StoreError::file(&file, "there is no counts.db yet", Some(hint)));
         }
         let connection = open_to_read(&file)?;
         let calendar = Calendar::new(settings.zone.clone(), settings.day_starts);
@@ -83,11 +80,9 @@ impl CountsReader {
             .map_err(|error| store_error(&file, &error))?;
         let identity = calendar.identity();
         if let Some(kept) = kept.filter(|kept| *kept != identity) {
-            return Err(StoreError::File {
-                file,
-                reason: format!("its days and hours are those of {kept}, and {identity} are asked for"),
-                hint: Some(String::from("restart `tallycam serve` with the new time zone and start of day")),
-            });
+            let reason = format!("its days and hours are those of {kept}, and {identity} are asked for");
+            let hint = "restart `tallycam serve` with the new time zone and start of day";
+            return Err(StoreError::file(&file, reason, Some(hint)));
         }
         Ok(CountsReader { connection, file, calendar, clock: Arc::new(SystemClock), shared: None })
     }

@@ -190,7 +190,7 @@ pub(super) fn lock(directory: &Path) -> Result<Lock, StoreError> {
     sqlite::lock(directory, "counts.lock").map_err(|fault| match fault {
         LockFault::Taken(file) => {
             let hint = "end it, or give each its own state directory";
-            FileFault::new(&file, "another tallycam keeps its counts there", Some(hint)).into()
+            StoreError::file(&file, "another tallycam keeps its counts there", Some(hint))
         }
         LockFault::Unusable(fault) => fault.into(),
     })
@@ -198,7 +198,7 @@ pub(super) fn lock(directory: &Path) -> Result<Lock, StoreError> {
 
 impl From<FileFault> for StoreError {
     fn from(FileFault { file, reason, hint }: FileFault) -> StoreError {
-        StoreError::File { file, reason, hint: hint.map(str::to_owned) }
+        StoreError::file(&file, reason, hint)
     }
 }
 
@@ -213,9 +213,9 @@ mod tests {
 
     fn refused(file: &Path) -> String {
         match open_to_write(file) {
-            Err(StoreError::File { reason, hint, .. }) => {
-                assert!(hint.is_some(), "{reason}: there is no hint");
-                reason
+            Err(StoreError::File(fault)) => {
+                assert!(fault.hint.is_some(), "{fault}: there is no hint");
+                fault.what
             }
             other => panic!("{other:?}"),
         }

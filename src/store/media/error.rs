@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::schema;
+use crate::base::{Fault, FaultKind};
 use crate::store::sqlite::{ELSEWHERE, IN_USE};
 
 /// An error of storing, finding or changing media.
@@ -53,6 +54,12 @@ pub enum MediaError {
     /// The item is being recorded and cannot be removed.
     #[error("item {0} is still being recorded; stop the recording first")]
     Open(u64),
+}
+
+impl From<MediaError> for Fault {
+    fn from(error: MediaError) -> Fault {
+        Fault { hint: error.hint().map(str::to_owned), ..Fault::new(FaultKind::File, error.to_string()) }
+    }
 }
 
 impl MediaError {

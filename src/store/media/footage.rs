@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use super::{ChunkRow, Item, MediaError, MediaOrigin, MediaReader};
-use crate::media::film::{Film, FilmChunk, FilmError, FilmFormat, FilmFrame, Footage};
+use crate::base::Fault;
+use crate::media::film::{Film, FilmChunk, FilmFormat, FilmFrame, Footage, empty_film};
 
 /// The pictures of one recording. Reading blocks.
 #[derive(Debug)]
@@ -87,14 +88,14 @@ pub fn clip(
     rows: &[ChunkRow],
     (from_us, to_us): (u64, u64),
     format: FilmFormat,
-) -> Result<Result<(Film, FootageCut, u64), FilmError>, MediaError> {
-    let Some(begin_us) = rows.first().map(|row| row.from_us) else { return Ok(Err(FilmError::Empty)) };
+) -> Result<Result<(Film, FootageCut, u64), Fault>, MediaError> {
+    let Some(begin_us) = rows.first().map(|row| row.from_us) else { return Ok(Err(empty_film())) };
     let (from_us, to_us) = (begin_us.saturating_add(from_us), begin_us.saturating_add(to_us));
     let first = rows.partition_point(|row| row.from_us <= from_us).saturating_sub(1);
     let last = rows.partition_point(|row| row.from_us < to_us).saturating_sub(1).max(first);
     let frames = reader.frames(item.id, rows[first].number)?;
     let skipped = frames.partition_point(|frame| frame.at_us <= from_us).saturating_sub(1);
-    let Some(start) = frames.get(skipped).copied() else { return Ok(Err(FilmError::Empty)) };
+    let Some(start) = frames.get(skipped).copied() else { return Ok(Err(empty_film())) };
     let frames = if last == first { frames } else { reader.frames(item.id, rows[last].number)? };
     let least = if last == first { skipped + 1 } else { 1 };
     let kept = frames.partition_point(|frame| frame.at_us < to_us).max(least).min(frames.len());
@@ -137,7 +138,7 @@ fn film_chunk(row: &ChunkRow) -> FilmChunk {
 ///
 /// # Errors
 /// There is no picture, or too many for the format.
-pub fn film(item: &Item, rows: &[ChunkRow], format: FilmFormat) -> Result<Film, FilmError> {
+pub fn film(item: &Item, rows: &[ChunkRow], format: FilmFormat) -> Result<Film, Fault> {
     // The row counts from the recording's start, a film from its first picture. Pictures between may have been lost
     // to a slow disk or a damaged page.
     let lost_us = rows.first().map_or(0, |first| first.from_us);

@@ -256,3 +256,8 @@ pub struct RefusalReason {
     /// The form was filled in on an outdated version.
     pub is_stale: bool,
 }
+
+impl RefusalReason {
+    /// Begins the sentence about a field that names the expected values only.
+    pub const TAKES: &str = "This takes ";
+}

@@ -121,7 +121,7 @@ fn reason(RefusalReason { detail, hint, field, errors, .. }: &RefusalReason) -> 
     let label = LABELS.iter().find(|(name, _)| name == field);
     match label.zip(errors.iter().find(|(path, _)| path == field)) {
         Some(((_, label), (_, words))) => {
-            sentence(&format!("{label}: {}", words.strip_prefix("This takes ").unwrap_or(words)))
+            sentence(&format!("{label}: {}", words.strip_prefix(RefusalReason::TAKES).unwrap_or(words)))
         }
         None => format!("{} {}", as_sentence(detail), sentence(hint)).trim().to_owned(),
     }

@@ -16,9 +16,6 @@ use crate::vision::region::RegionMode;
 use crate::vision::region::plan::{RegionShape, WIDE};
 use crate::vision::{CounterOptions, Filter, TrackerOptions};
 
-/// Maximum number of outputs; the families have one to sixteen.
-const MOST_OUTPUTS: usize = 32;
-
 /// Finds objects with a neural network. Remembers nothing of earlier frames.
 pub struct OnnxDetector {
     name: String,
@@ -96,10 +93,6 @@ impl OnnxDetector {
             return Err(unfit(format!(
                 "the network takes its input as {network}, the description says {described}"
             )));
-        }
-        if network.outputs().len() > MOST_OUTPUTS {
-            let wanted = format!("at most {MOST_OUTPUTS}");
-            return Err(families::wrong_outputs(card.family.as_str(), network.outputs(), wanted));
         }
         let decoder = families::decoder(&card.family, input, network.outputs(), card.labels.len())?;
         let mut labels = Labels::new(card.labels.iter().map(String::as_str));
@@ -250,14 +243,8 @@ impl Detector for OnnxDetector {
             .network
             .run(self.letterbox.tensor())
             .map_err(|error| Fault::wrong(format!("the model {} failed: {error}", self.name)))?;
-        let mut all = [Output { name: "", shape: &[], values: &[] }; MOST_OUTPUTS];
-        let mut count = 0;
-        for (place, output) in all.iter_mut().zip(outputs.iter()) {
-            *place = output;
-            count += 1;
-        }
-        let all = &all[..count];
-        self.decoder.decode(all, self.options.tracker.least_score, &mut |class, score, pixels| {
+        let all: Vec<Output<'_>> = outputs.iter().collect();
+        self.decoder.decode(&all, self.options.tracker.least_score, &mut |class, score, pixels| {
             // Boxes that are not finite are no detections.
             if !score.is_finite() || !pixels.iter().all(|pixel| pixel.is_finite()) {
                 return;

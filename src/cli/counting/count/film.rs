@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
-use super::{usage_error, write_failure};
+use super::{not_written, usage_error};
 use crate::cli::Failure;
 use crate::encode::avi::AviWriter;
 use crate::pipeline::clip::{ClipAnnotator, ClipCount, CountedFrame};
@@ -62,7 +62,7 @@ impl AnnotatedFilm {
             };
             Ok(AnnotatedFilm { out, annotator, first_us: None, last_us: 0, frames: 0 })
         };
-        open().map_err(|error| write_failure(path, &error))
+        Ok(open().map_err(not_written(path))?)
     }
 
     /// Adds the next frame.

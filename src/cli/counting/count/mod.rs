@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::base::{Fault, FaultKind};
 use crate::cli::common::terminal::{Of, Progress};
 use crate::cli::{ConfigArgs, Failure, print_json, print_stdout};
 use crate::config::{Config, DetectConfig, DetectorKind};
 use crate::daemon::counting::{detector_factory, region_mode, settings, state_directory};
 use crate::daemon::models::{ModelStore, configured_model};
-use crate::pipeline::NoDetector;
-use crate::pipeline::clip::{ClipCount, ClipCountError, ClipRun, CountedFrame};
+use crate::pipeline::clip::{ClipCount, ClipRun, CountedFrame};
 use crate::pipeline::counting::{apply_filter, counter_options, too_near_note};
 use crate::store::Scene;
 use crate::vision::{Aspect, Counter, CountingLine, Detector, Labels, LineError, LineId, Point, RegionMode};
@@ -153,7 +153,7 @@ impl CountArgs {
         let resolved = given.load()?;
         let pinned = configured_model(self.model.as_deref(), &resolved);
         let config = resolved.config;
-        let run = ClipRun::open(&self.clip).map_err(count_failure)?;
+        let run = ClipRun::open(&self.clip)?;
         let size = run.size();
         let lines = self.lines_on(size)?;
         self.warn_doubtful_lines();
@@ -166,8 +166,7 @@ impl CountArgs {
             (&self.classes, "--classes")
         };
         let score = config.detect.score.map(|score| score as f32);
-        let mut options =
-            counter_options(&*detector, classes, score, place, &mut notes).map_err(no_detector_failure)?;
+        let mut options = counter_options(&*detector, classes, score, place, &mut notes)?;
         // Excluded areas belong to the camera's picture, not to a clip, and are left out.
         let heights = settings(&config).filter;
         apply_filter(&mut options, &heights, &mut notes);
@@ -175,14 +174,14 @@ impl CountArgs {
             eprintln!("tallycam: {note}");
         }
         let mut film = match &self.annotate {
-            Some(path) => Some(AnnotatedFilm::new(path, &lines, labels.clone(), size)?),
+            Some(path) => Some((path, AnnotatedFilm::new(path, &lines, labels.clone(), size)?)),
             None => None,
         };
         let truth = self.truth.as_deref().map(|path| read_true_crossings(path, &lines)).transpose()?;
         let mut page = match &self.report {
             Some(path) => {
                 let page = ReportCollector::new(path, &lines, labels.clone());
-                Some((path, page.map_err(|error| write_failure(path, &error))?))
+                Some((path, page.map_err(not_written(path))?))
             }
             None => None,
         };
@@ -196,12 +195,10 @@ impl CountArgs {
         let see = |look: &CountedFrame<'_>| {
             progress.set_frames(look.frame.number);
             progress.set(look.frame.time_us);
-            film.as_mut().map_or(Ok(()), |film| film.push(look))?;
-            page.as_mut().map_or(Ok(()), |(_, page)| page.push(look))
+            film.as_mut().map_or(Ok(()), |(path, film)| film.push(look).map_err(not_written(path)))?;
+            page.as_mut().map_or(Ok(()), |(path, page)| page.push(look).map_err(not_written(path)))
         };
-        let count = run
-            .count(detector.as_mut(), &mut counter, self.every, looked, see)
-            .map_err(|e| self.to_failure(e))?;
+        let count = run.count(detector.as_mut(), &mut counter, self.every, looked, see)?;
         drop(progress);
         self.print_warnings(&count);
         let mut report = self.report(detector.name(), &labels, &count);
@@ -214,13 +211,13 @@ impl CountArgs {
         } else {
             print_stdout(&report.to_text(&count))?
         }
-        if let Some(film) = film {
-            film.finish(&count).map_err(|error| self.to_failure(ClipCountError::Onlooker(error)))?;
+        if let Some((path, film)) = film {
+            film.finish(&count).map_err(not_written(path))?;
         }
         if let Some((path, page)) = page {
             let written =
                 page.finish(&self.clip, &self.describe(detector.name(), looked, &count), truth.as_deref());
-            written.map_err(|error| write_failure(path, &error))?;
+            written.map_err(not_written(path))?;
         }
         check_complete(&self.clip, &count)
     }
@@ -270,19 +267,11 @@ impl CountArgs {
             (None, None) => {}
         }
         let model_store = ModelStore::new(&state_directory(config), pinned);
-        let made = detector_factory(detect, model_store)(Scene::Files, None).map_err(no_detector_failure)?;
+        let made = detector_factory(detect, model_store)(Scene::Files, None)?;
         for note in &made.notes {
             eprintln!("tallycam: {note}");
         }
         Ok(made.detector)
-    }
-
-    /// The failure, with the file that it concerns.
-    fn to_failure(&self, error: ClipCountError) -> Failure {
-        match (error, &self.annotate) {
-            (ClipCountError::Onlooker(error), Some(film)) => write_failure(film, &error),
-            (error, _) => count_failure(error),
-        }
     }
 
     /// Refuses outputs that would overwrite an input or the other output, whatever paths name them.
@@ -381,12 +370,8 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
     }
 }
 
-fn write_failure(path: &Path, error: &io::Error) -> Failure {
-    Failure::io(format!("{} could not be written: {error}", path.display()))
-}
-
-fn no_detector_failure(error: NoDetector) -> Failure {
-    Failure::Failed { message: error.reason, hint: error.hint }
+fn not_written(path: &Path) -> impl Fn(io::Error) -> Fault {
+    move |error| Fault::new(FaultKind::File, format!("{} could not be written: {error}", path.display()))
 }
 
 /// Reports incomplete work, with exit code 1.
@@ -403,13 +388,4 @@ fn check_complete(clip: &Path, count: &ClipCount) -> Result<(), Failure> {
 
 fn usage_error(message: String, hint: Option<String>) -> Failure {
     Failure::Usage { message, hint }
-}
-
-fn count_failure(error: ClipCountError) -> Failure {
-    let message = error.to_string();
-    match error {
-        ClipCountError::Clip(clip) => clip.into(),
-        ClipCountError::Onlooker(_) => Failure::io(message),
-        ClipCountError::Thread(_) | ClipCountError::Detector(_) => Failure::failed(message),
-    }
 }

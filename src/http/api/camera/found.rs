@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hyper::{Response, StatusCode};
 
 use crate::http::api::camera::live;
-use crate::http::request::problem::{Lacking, Problem};
+use crate::http::request::problem::{Problem, counts_only};
 use crate::http::server::body::Body;
 use crate::http::site::handler::Request;
 use crate::pipeline::{CameraState, card_of};
@@ -21,7 +21,7 @@ const TURN_WITHIN: Duration = Duration::from_secs(30);
 pub async fn still(request: Request) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     if site.is_counts_only() {
-        return Err(Lacking::Images.into());
+        return Err(counts_only());
     }
     // It may be the paused one.
     if matches!(site.pipeline.status().state, CameraState::Paused) {
@@ -52,7 +52,7 @@ pub async fn still(request: Request) -> Result<Response<Body>, Problem> {
     };
     let picture = tokio::task::spawn_blocking(look).await.ok().flatten().ok_or_else(missing)?;
     if site.is_counts_only() {
-        return Err(Lacking::Images.into());
+        return Err(counts_only());
     }
     Ok(live::or_card(&picture, live::plain_jpeg(&picture, picture.jpeg())))
 }

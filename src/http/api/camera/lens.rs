@@ -222,7 +222,7 @@ pub async fn sweep(site: &Rc<Site>) -> Result<(), Problem> {
         };
         if let Err(problem) = &kept {
             log::warn!("the result of the focus sweep is not saved: {}", problem.detail);
-            site.focus.record_not_saved(String::from("what it has found is not kept, and the log says why"));
+            site.focus.record_not_saved("what it has found is not kept, and the log says why");
         }
         // The sweep ends here: other moves waited for it.
         drop(sweeping);

@@ -6,6 +6,7 @@
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
+use crate::base::{Fault, FaultKind};
 use crate::config::kind::{color as read_color, pixel_range};
 use crate::config::{MOST_RANGES, PixelRange};
 use crate::http::report::light::{has, has_colors, hex, no_light, report};
@@ -13,7 +14,7 @@ use crate::http::report::schema_parts::{count, list};
 use crate::http::report::wire;
 use crate::http::request::body_fields::{FieldError, Fields};
 use crate::http::request::etag::IfMatch;
-use crate::http::request::problem::{Lacking, Problem};
+use crate::http::request::problem::Problem;
 use crate::http::request::{etag, json_body, reply};
 use crate::http::server::body::Body;
 use crate::http::site::Site;
@@ -42,8 +43,11 @@ pub struct LightRequest {
     pub ranges: Option<Vec<PixelRange>>,
 }
 
-fn of(site: &Site) -> Result<&Lights, Lacking> {
-    site.lights.as_ref().filter(|_| has(site)).ok_or(Lacking::Light)
+fn of(site: &Site) -> Result<&Lights, Problem> {
+    site.lights.as_ref().filter(|_| has(site)).ok_or_else(|| {
+        let none = Fault::new(FaultKind::Unsupported, "there is no light");
+        none.hint("`kind` under [lights] in the configuration sets the light type").into()
+    })
 }
 
 /// True if `/light?status=` has the meaning of the old program.
@@ -60,7 +64,7 @@ pub fn is_old_status_the_programs(site: &Site) -> bool {
 pub async fn change(site: &Site, options: LightRequest, expected: Option<u64>) -> Result<(), Problem> {
     let lights = of(site)?;
     if !has_colors(site) && (options.color.is_some() || options.ranges.is_some()) {
-        return Err(Lacking::Colors.into());
+        return Err(Fault::new(FaultKind::Unsupported, "a lamp has no colour").into());
     }
     let changes = changes(&options);
     if !changes.is_empty() {

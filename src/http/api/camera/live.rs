@@ -9,7 +9,7 @@ use hyper::{Method, Response, StatusCode};
 
 use crate::http::api::camera::view_query;
 use crate::http::api::media::snapshots;
-use crate::http::request::problem::{Lacking, Problem, RETRY_PICTURE};
+use crate::http::request::problem::{Problem, RETRY_PICTURE, counts_only};
 use crate::http::request::reply::{for_own_pages, no_store};
 use crate::http::server::body::Body;
 use crate::http::server::link::ConnectionUse;
@@ -44,7 +44,7 @@ pub async fn video_feed(request: Request) -> Result<Response<Body>, Problem> {
 fn watch(request: Request, is_annotated: bool) -> Result<Response<Body>, Problem> {
     let site = &request.site;
     if site.is_counts_only() {
-        return Err(Lacking::Images.into());
+        return Err(counts_only());
     }
     if request.method == Method::HEAD {
         return Ok(multipart::head(Body::full("")));
@@ -74,7 +74,7 @@ fn watch(request: Request, is_annotated: bool) -> Result<Response<Body>, Problem
 /// The newest picture; if there is none, 503 with the still card that says why.
 pub async fn snapshot(request: Request) -> Result<Response<Body>, Problem> {
     if request.site.is_counts_only() {
-        return Err(Lacking::Images.into());
+        return Err(counts_only());
     }
     let wait = match snapshots::picture(&request, true).await? {
         None => SNAPSHOT_WAIT,
@@ -104,7 +104,7 @@ pub fn or_card(picture: &Picture, mut response: Response<Body>) -> Response<Body
 /// The newest picture for programs; a problem if there is none.
 pub async fn api_snapshot(request: Request) -> Result<Response<Body>, Problem> {
     if request.site.is_counts_only() {
-        return Err(Lacking::Images.into());
+        return Err(counts_only());
     }
     if let Some(picture) = snapshots::picture(&request, false).await? {
         return Ok(jpeg(&request.site, &picture?));
@@ -125,7 +125,7 @@ pub async fn still(request: Request) -> Result<Response<Body>, Problem> {
     // A request from before privacy mode was not checked for its right.
     match (is_counts_only, site.is_counts_only()) {
         (true, _) => Ok(for_own_pages(jpeg(site, &site.still.instead_of(picture, Instant::now())))),
-        (false, true) => Err(Lacking::Images.into()),
+        (false, true) => Err(counts_only()),
         (false, false) => Ok(jpeg(site, &picture)),
     }
 }

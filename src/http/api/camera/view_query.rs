@@ -4,20 +4,21 @@
 use jiff::tz::TimeZone;
 
 use crate::http::request::body_fields::{FieldError, Fields};
-use crate::http::request::query::{Query, WrongValue};
+use crate::http::request::problem::Problem;
+use crate::http::request::query::{Query, wrong_value};
 use crate::media::View;
 
 /// The requested view, with times in `zone`.
 ///
 /// # Errors
 /// A value is malformed.
-pub fn of_query(query: &Query, zone: &TimeZone) -> Result<View, WrongValue> {
+pub fn of_query(query: &Query, zone: &TimeZone) -> Result<View, Problem> {
     for key in View::KEYS {
         query.once(key)?;
     }
     View::read(|key| query.get(key))
         .map(|view| view.with_zone(zone))
-        .map_err(|wrong| WrongValue::new(wrong.key, &wrong.given, wrong.expected))
+        .map_err(|wrong| wrong_value(wrong.key, &wrong.given, wrong.expected))
 }
 
 /// The same on old addresses, which ignore malformed values.
@@ -56,7 +57,7 @@ mod tests {
         assert_eq!(view, of_fields(&fields, &zone).unwrap());
         let wrong = Query::parse("gray=1&rotate=45&crop=1");
         assert_eq!(
-            of_query(&wrong, &zone).unwrap_err().to_string(),
+            of_query(&wrong, &zone).unwrap_err().detail,
             r#"rotate is "45", and should be 0, 90, 180 or 270"#
         );
         let wrong_fields = Fields::read(&hyper::HeaderMap::new(), br#"{"rotate":45}"#, &View::KEYS).unwrap();
@@ -65,10 +66,7 @@ mod tests {
         };
         assert_eq!((key, given.as_deref()), ("rotate", Some("45")));
         let twice = Query::parse("gray=1&gray=0");
-        assert_eq!(
-            of_query(&twice, &zone).unwrap_err().to_string(),
-            r#"gray is "0", and should be given once"#
-        );
+        assert_eq!(of_query(&twice, &zone).unwrap_err().detail, r#"gray is "0", and should be given once"#);
         assert!(of_old_query(&twice, &zone).gray);
         let empty = Query::parse("gray=1&rotate=");
         assert_eq!(of_query(&empty, &zone).unwrap(), of_old_query(&empty, &zone));

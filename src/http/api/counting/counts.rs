@@ -12,7 +12,7 @@ use crate::http::api::counting::lines;
 use crate::http::report::counts::{BUCKETS, By, Counted};
 use crate::http::report::wire;
 use crate::http::request::problem::Problem;
-use crate::http::request::query::{Query, WrongValue};
+use crate::http::request::query::{Query, wrong_value};
 use crate::http::request::range::disposition;
 use crate::http::request::reply::no_store;
 use crate::http::request::{csv, reply, time_param};
@@ -30,7 +30,7 @@ pub enum CountsFormat {
     Csv,
 }
 
-pub fn format(query: &Query) -> Result<CountsFormat, WrongValue> {
+pub fn format(query: &Query) -> Result<CountsFormat, Problem> {
     Ok(query
         .one_of("format", &[("json", CountsFormat::Json), ("csv", CountsFormat::Csv)])?
         .unwrap_or(CountsFormat::Json))
@@ -81,41 +81,41 @@ pub async fn counts(request: Request) -> Result<Response<Body>, Problem> {
 }
 
 /// The requested time and its bucket size.
-pub fn span(request: &Request) -> Result<(u64, u64, BucketSize), WrongValue> {
+pub fn span(request: &Request) -> Result<(u64, u64, BucketSize), Problem> {
     let (query, clock) = (&request.query, request.site.clock());
     let instant =
         |key: &'static str, usual: &str| time_param::instant(key, query.given(key)?.unwrap_or(usual), &clock);
     let (from_us, to_us) = (instant("from", "today")?, instant("to", "now")?);
     if to_us <= from_us {
-        return Err(WrongValue::new("to", query.get("to").unwrap_or("now"), "later than from"));
+        return Err(wrong_value("to", query.get("to").unwrap_or("now"), "later than from"));
     }
     Ok((from_us, to_us, query.one_of("bucket", &BUCKETS)?.unwrap_or(BucketSize::Hour)))
 }
 
 /// The requested hours of the day.
-pub fn hours(query: &Query) -> Result<Option<OpeningHours>, WrongValue> {
-    let hour = |key, range| Ok::<_, WrongValue>(query.whole(key, range)?.map(|hour| hour as u8));
+pub fn hours(query: &Query) -> Result<Option<OpeningHours>, Problem> {
+    let hour = |key, range| Ok::<_, Problem>(query.whole(key, range)?.map(|hour| hour as u8));
     let (open, close) = (hour("open", 0..=23)?, hour("close", 1..=24)?);
     let hours = (open.unwrap_or(0), close.unwrap_or(24));
     if hours.0 == hours.1 {
-        return Err(WrongValue::new("close", query.get("close").unwrap_or("24"), "another hour than open"));
+        return Err(wrong_value("close", query.get("close").unwrap_or("24"), "another hour than open"));
     }
     Ok(Some(hours).filter(|hours| *hours != (0, 24)))
 }
 
 /// The error for too small buckets.
-pub fn too_many(query: &Query) -> WrongValue {
+pub fn too_many(query: &Query) -> Problem {
     let words = format!("longer: there are more than {MOST_BUCKETS} buckets between from and to");
-    WrongValue::new("bucket", query.get("bucket").unwrap_or("hour"), words)
+    wrong_value("bucket", query.get("bucket").unwrap_or("hour"), words)
 }
 
 /// The requested grouping of counts.
-fn by(query: &Query) -> Result<By, WrongValue> {
+fn by(query: &Query) -> Result<By, Problem> {
     if query.get("by").is_none() {
         return Ok(By::ALL);
     }
     By::of_words(query.list("by"))
-        .map_err(|word| WrongValue::new("by", word, "any of line, class, direction, with commas"))
+        .map_err(|word| wrong_value("by", word, "any of line, class, direction, with commas"))
 }
 
 /// The IDs of the lines in `wanted`: each item is an ID, a name, or several of them with commas. `rows` gives all
@@ -125,12 +125,12 @@ pub fn resolve<E>(
     wanted: &[String],
     rows: impl FnOnce() -> Result<Vec<LineRow>, E>,
     scene: Scene,
-) -> Result<Result<Vec<u64>, WrongValue>, E> {
+) -> Result<Result<Vec<u64>, Problem>, E> {
     if wanted.is_empty() {
         return Ok(Ok(Vec::new()));
     }
     let rows = rows()?;
-    let named = |text: &str| -> Result<Vec<u64>, WrongValue> {
+    let named = |text: &str| -> Result<Vec<u64>, Problem> {
         let called = rows.iter().filter(|row| row.is_in_scene(scene) && row.draft.name.as_str() == text);
         let called: Vec<u64> = called.map(|row| row.id).collect();
         let number = text.parse::<u64>().ok();
@@ -142,7 +142,7 @@ pub fn resolve<E>(
                 let expected = format!(
                     "{name:?} for the line of this number, or {id} for the line of this name: it is both"
                 );
-                Err(WrongValue::new("line", text, expected))
+                Err(wrong_value("line", text, expected))
             }
         }
     };
@@ -160,7 +160,7 @@ pub fn resolve<E>(
             match named(part) {
                 Err(wrong) => return Ok(Err(wrong)),
                 Ok(ids) if ids.is_empty() => {
-                    return Ok(Err(WrongValue::new("line", part, "the number or the name of a line")));
+                    return Ok(Err(wrong_value("line", part, "the number or the name of a line")));
                 }
                 Ok(ids) => found.extend(ids),
             }
@@ -239,7 +239,7 @@ mod tests {
         ];
         let ask = |text: &str| {
             let rows = || Ok::<_, std::convert::Infallible>(rows.to_vec());
-            resolve(&[text.to_owned()], rows, Scene::Camera).unwrap().map_err(|wrong| wrong.to_string())
+            resolve(&[text.to_owned()], rows, Scene::Camera).unwrap().map_err(|wrong| wrong.detail)
         };
         let both = "line is \"1\", and should be \"Door\" for the line of this number, or 2 for the line of this name: \
             it is both";

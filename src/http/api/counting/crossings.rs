@@ -16,8 +16,7 @@ use crate::http::api::media::download;
 use crate::http::report::wire;
 use crate::http::report::wire::{CrossingReport, List};
 use crate::http::request::csv::{BYTE_ORDER_MARK, CsvTable};
-use crate::http::request::problem::{Lacking, Problem};
-use crate::http::request::query::WrongValue;
+use crate::http::request::problem::{Problem, counts_only};
 use crate::http::request::reply::no_store;
 use crate::http::request::{reply, time_param};
 use crate::http::server::body::{Body, BrokenBody};
@@ -61,7 +60,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
     let store = site.counts()?;
     let query = &request.query;
     let clock = site.clock();
-    let instant = |key: &'static str| -> Result<Option<u64>, WrongValue> {
+    let instant = |key: &'static str| -> Result<Option<u64>, Problem> {
         let text = query.given(key)?;
         text.map(|text| time_param::instant(key, text, &clock)).transpose()
     };
@@ -184,7 +183,7 @@ fn write(table: &mut CsvTable, crossing: &StoredCrossing, zone: &TimeZone) {
 /// `GET /api/v1/crossings/{id}/thumbnail.jpg`.
 pub async fn thumbnail(request: Request) -> Result<Response<Body>, Problem> {
     if request.site.is_counts_only() {
-        return Err(Lacking::Images.into());
+        return Err(counts_only());
     }
     let id = request.id;
     let jpeg = request.site.counts_readers()?.read(move |reader| reader.thumbnail(id)).await?;

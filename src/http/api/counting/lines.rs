@@ -14,7 +14,6 @@ use crate::http::report::wire::List;
 use crate::http::request::body_fields::{Fields, PLACE};
 use crate::http::request::etag::IfMatch;
 use crate::http::request::problem::Problem;
-use crate::http::request::query::WrongValue;
 use crate::http::request::{etag, json_body, reply};
 use crate::http::server::body::Body;
 use crate::http::site::Site;
@@ -127,7 +126,7 @@ pub fn missing(needed: &[(&str, &str, bool)]) -> Problem {
 }
 
 /// The scene that `?scene=` names, or the current one.
-pub fn scene(request: &Request, counts: &Counts) -> Result<Scene, WrongValue> {
+pub fn scene(request: &Request, counts: &Counts) -> Result<Scene, Problem> {
     Ok(request.query.one_of("scene", &Scene::WORDS)?.unwrap_or_else(|| counts.scene()))
 }
 

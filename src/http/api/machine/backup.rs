@@ -19,7 +19,7 @@ use crate::http::auth::audit::{AuditNote, change, noted};
 use crate::http::report::wire;
 use crate::http::request::body_fields::Fields;
 use crate::http::request::form_data::FormData;
-use crate::http::request::problem::{Lacking, Problem};
+use crate::http::request::problem::{Problem, counts_only};
 use crate::http::request::range::disposition;
 use crate::http::request::reply::no_store;
 use crate::http::request::{reply, time_param};
@@ -70,7 +70,7 @@ pub async fn download(request: Request) -> Result<Response<Body>, Problem> {
     put(&mut response, CONTENT_TYPE, "application/x-tar");
     put(&mut response, CONTENT_DISPOSITION, &disposition(true, &name));
     if wants_media && site.is_counts_only() {
-        return Err(Lacking::Images.into());
+        return Err(counts_only());
     }
     if request.method == Method::HEAD {
         *response.body_mut() = Body::pieces(mpsc::channel(1).1);

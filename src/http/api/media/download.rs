@@ -16,8 +16,9 @@ use hyper::header::{
 use hyper::{Method, Response, StatusCode};
 use tokio::sync::mpsc;
 
+use crate::base::{Fault, FaultKind};
 use crate::http::request::problem::Problem;
-use crate::http::request::query::WrongValue;
+use crate::http::request::query::wrong_value;
 use crate::http::request::range;
 use crate::http::request::range::FilePart;
 use crate::http::server::body::{Body, BrokenBody};
@@ -26,9 +27,9 @@ use crate::http::site::Site;
 use crate::http::site::handler::Request;
 use crate::http::site::place;
 use crate::http::site::readers::{MediaReaders, ReadError};
-use crate::media::film::{Film, FilmError, FilmFormat, FilmReadError};
+use crate::media::film::{Film, FilmFormat, FilmReadError};
 use crate::media::zip;
-use crate::store::media::{self, CutFootage, Item, MediaError, MediaKind, StoredFootage, film};
+use crate::store::media::{self, CutFootage, Item, MediaKind, StoredFootage, film};
 
 /// Maximum size of a piece in bytes.
 pub const PIECE: usize = 64 << 10;
@@ -44,14 +45,12 @@ pub fn take_place(request: &Request) -> Result<(), Problem> {
     place::take_place(&request.site, &request.link, ConnectionUse::File, FILES)
 }
 
-impl From<FilmError> for Problem {
-    fn from(error: FilmError) -> Problem {
-        match error {
-            FilmError::Empty => Problem::new(StatusCode::NOT_FOUND, error.to_string()),
-            FilmError::TooLong => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
-                .hint("`?as=mjpeg` gives its pictures without times, however many"),
-        }
-    }
+/// The problem of a recording that no film can be made of.
+pub fn not_downloaded(fault: Fault) -> Problem {
+    let is_too_long = fault.kind == FaultKind::Wrong;
+    let hint =
+        is_too_long.then(|| String::from("`?as=mjpeg` gives its pictures without times, however many"));
+    Problem { hint, ..fault.into() }
 }
 
 /// The content of an item.
@@ -80,7 +79,7 @@ pub async fn content(request: Request) -> Result<Response<Body>, Problem> {
                 MediaKind::Snapshot => "jpg for a snapshot",
                 MediaKind::Recording => "mp4, avi or mjpeg for a recording",
             };
-            return Err(WrongValue::new("as", request.query.get("as").unwrap_or_default(), expected).into());
+            return Err(wrong_value("as", request.query.get("as").unwrap_or_default(), expected));
         }
     };
     let name = zip::stem(&item.name) + "." + format.map_or("jpg", FilmFormat::as_str);
@@ -129,7 +128,8 @@ async fn send(
             let tag = format!("\"{id:x}-{at_us:x}-{duration_us:x}-{frames:x}-{bytes:x}-{word}\"");
             Ok(film(&item, &rows, format).map(|film| (DownloadContent::Film(Arc::new(film), format), tag)))
         })
-        .await??;
+        .await?
+        .map_err(not_downloaded)?;
     let (len, kind) = match &content {
         DownloadContent::Jpeg(jpeg) => (jpeg.len() as u64, "image/jpeg"),
         DownloadContent::Film(film, format) => (film.len(), format.media_type()),
@@ -191,30 +191,19 @@ async fn send(
     Ok(response)
 }
 
-/// Why a film was cut off.
-#[derive(Debug, thiserror::Error)]
-pub enum Broken {
-    /// A chunk is gone or unreadable.
-    #[error(transparent)]
-    Film(#[from] FilmReadError<MediaError>),
-    /// The reader failed.
-    #[error("{0}")]
-    Failed(String),
-    #[error("the server stops")]
-    Stopped,
-    /// Privacy mode has begun.
-    #[error("only counts are given now")]
-    Withheld,
+/// Why a film is cut off when the server stops.
+pub fn stopped() -> Fault {
+    Fault::passing("the server stops")
 }
 
 /// Checks that sending may continue.
 ///
 /// # Errors
-/// [`Broken::Stopped`], [`Broken::Withheld`].
-pub fn go_on(site: &Site) -> Result<(), Broken> {
+/// The server stops, or privacy mode has begun.
+pub fn go_on(site: &Site) -> Result<(), Fault> {
     match (site.stop.is_set(), site.is_counts_only()) {
-        (true, _) => Err(Broken::Stopped),
-        (_, true) => Err(Broken::Withheld),
+        (true, _) => Err(stopped()),
+        (_, true) => Err(Fault::passing("only counts are given now")),
         _ => Ok(()),
     }
 }
@@ -227,7 +216,7 @@ async fn pass(
     range: Range<u64>,
     to: &mpsc::Sender<Result<Bytes, BrokenBody>>,
     site: &Site,
-) -> Result<(), Broken> {
+) -> Result<(), Fault> {
     let mut at = range.start;
     while at < range.end {
         let most = (range.end - at).min(PIECE as u64) as usize;
@@ -245,7 +234,7 @@ async fn pass(
 /// read.
 ///
 /// # Errors
-/// [`Broken`].
+/// A chunk is gone or unreadable, or the reader failed.
 pub async fn piece(
     readers: &MediaReaders,
     id: u64,
@@ -253,7 +242,7 @@ pub async fn piece(
     cut: Option<media::FootageCut>,
     at: u64,
     most: usize,
-) -> Result<Bytes, Broken> {
+) -> Result<Bytes, Fault> {
     loop {
         let film = film.clone();
         let read = readers.read(move |reader| {
@@ -271,9 +260,9 @@ pub async fn piece(
         return match read.await {
             // A download can wait.
             Err(ReadError::Busy) => continue,
-            Err(ReadError::Store(error)) => Err(FilmReadError::Footage(error).into()),
-            Err(ReadError::Failed(why)) => Err(Broken::Failed(why)),
-            Ok(piece) => Ok(piece?),
+            Err(ReadError::Store(error)) => Err(error.into()),
+            Err(ReadError::Failed(why)) => Err(Fault::passing(why)),
+            Ok(piece) => piece.map_err(|odd| Fault::new(FaultKind::File, odd.to_string())),
         };
     }
 }

@@ -10,7 +10,7 @@ use crate::http::report::wire::List;
 use crate::http::request::body_fields::Fields;
 use crate::http::request::etag::IfMatch;
 use crate::http::request::problem::Problem;
-use crate::http::request::query::{FLAGS, WrongValue};
+use crate::http::request::query::{FLAGS, wrong_value};
 use crate::http::request::{etag, json_body, reply, time_param};
 use crate::http::server::body::Body;
 use crate::http::site::Site;
@@ -37,7 +37,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
         // The cursor is the only part of a query that only the store understands.
         Err(MediaReadError::Store(MediaError::Wrong(_))) => {
             let cursor = request.query.get("cursor").unwrap_or_default();
-            return Err(WrongValue::new("cursor", cursor, "`next` of a page before").into());
+            return Err(wrong_value("cursor", cursor, "`next` of a page before"));
         }
         page => page?,
     };
@@ -49,7 +49,7 @@ pub async fn list(request: Request) -> Result<Response<Body>, Problem> {
 ///
 /// # Errors
 /// A value is malformed.
-pub fn query(request: &Request) -> Result<MediaQuery, WrongValue> {
+pub fn query(request: &Request) -> Result<MediaQuery, Problem> {
     let query = &request.query;
     let clock = request.site.clock();
     let instant =

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::http::api::media::thumbnail::seconds;
 use crate::http::request::problem::Problem;
-use crate::http::request::query::{Query, WrongValue};
+use crate::http::request::query::{Query, wrong_value};
 use crate::http::request::reply;
 use crate::http::server::body::{Body, BrokenBody};
 use crate::http::server::link::{ConnectionUse, Link};
@@ -50,7 +50,7 @@ pub async fn frames(request: Request) -> Result<Response<Body>, Problem> {
     let fps = number(query, "fps", multipart::FPS)?;
     let is_endless = query.is_set("loop")?;
     if to_us < from_us {
-        return Err(WrongValue::new("to", query.get("to").unwrap_or_default(), "no less than `from`").into());
+        return Err(wrong_value("to", query.get("to").unwrap_or_default(), "no less than `from`"));
     }
     let readers = request.site.media_readers()?;
     let id = request.id;
@@ -105,11 +105,11 @@ fn number(
     query: &Query,
     key: &'static str,
     range: std::ops::RangeInclusive<f64>,
-) -> Result<Option<f64>, WrongValue> {
+) -> Result<Option<f64>, Problem> {
     let Some(text) = query.given(key)? else { return Ok(None) };
     match query.number(key) {
         Some(number) if range.contains(&number) => Ok(Some(number)),
-        _ => Err(WrongValue::new(key, text, format!("a number from {} to {}", range.start(), range.end()))),
+        _ => Err(wrong_value(key, text, format!("a number from {} to {}", range.start(), range.end()))),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::http::api::media::items;
 use crate::http::api::media::thumbnail::wanted_change;
 use crate::http::request::body_fields::{FieldError, Fields};
 use crate::http::request::problem::Problem;
-use crate::http::request::query::{Query, WrongValue};
+use crate::http::request::query::Query;
 use crate::http::server::body::Body;
 use crate::http::site::handler::Request;
 use crate::media::{Picture, View};
@@ -72,7 +72,7 @@ pub async fn picture(
     Ok(Some(request.site.recorder()?.picture(which, change, WAIT).await))
 }
 
-fn asked(query: &Query, zone: &TimeZone) -> Result<(Which, PictureChange), WrongValue> {
+fn asked(query: &Query, zone: &TimeZone) -> Result<(Which, PictureChange), Problem> {
     Ok((query.one_of("picture", &WHICH)?.unwrap_or_default(), wanted_change(query, zone)?))
 }
 

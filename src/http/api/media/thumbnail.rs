@@ -12,7 +12,7 @@ use crate::base::ClockTime;
 use crate::http::api::camera::view_query;
 use crate::http::api::media::download::put;
 use crate::http::request::problem::{Problem, no_room};
-use crate::http::request::query::{Query, WrongValue};
+use crate::http::request::query::{Query, wrong_value};
 use crate::http::request::range;
 use crate::http::server::body::Body;
 use crate::http::site::handler::Request;
@@ -130,7 +130,7 @@ pub async fn frame(request: Request) -> Result<Response<Body>, Problem> {
 ///
 /// # Errors
 /// A value is malformed.
-pub fn wanted_change(query: &Query, zone: &TimeZone) -> Result<PictureChange, WrongValue> {
+pub fn wanted_change(query: &Query, zone: &TimeZone) -> Result<PictureChange, Problem> {
     Ok(PictureChange {
         width: query.whole("w", 16..=8192)?.map(|width| width as u32),
         view: view_query::of_query(query, zone)?,
@@ -141,12 +141,12 @@ pub fn wanted_change(query: &Query, zone: &TimeZone) -> Result<PictureChange, Wr
 ///
 /// # Errors
 /// It is not a number, or negative.
-pub fn seconds(query: &Query, key: &'static str) -> Result<Option<u64>, WrongValue> {
+pub fn seconds(query: &Query, key: &'static str) -> Result<Option<u64>, Problem> {
     let Some(text) = query.given(key)? else { return Ok(None) };
     match query.number(key) {
         // The cast saturates.
         Some(seconds) if seconds >= 0.0 => Ok(Some((seconds * 1e6).round() as u64)),
-        _ => Err(WrongValue::new(key, text, "seconds, from 0 on")),
+        _ => Err(wrong_value(key, text, "seconds, from 0 on")),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::http::report::wire;
 use crate::http::report::wire::List;
 use crate::http::request::form_data::{FormData, boundary};
 use crate::http::request::problem::Problem;
-use crate::http::request::query::WrongValue;
+use crate::http::request::query::wrong_value;
 use crate::http::request::{reply, time_param};
 use crate::http::server::body::Body;
 use crate::http::server::incoming::BodyError;
@@ -129,7 +129,7 @@ async fn take(mut request: Request, in_path: Option<String>) -> Result<Taken, Pr
     let text = |key: &'static str| query.given(key).map(|text| text.map(str::to_owned));
     let fps = query
         .given("fps")?
-        .map(|text| read_fps(text).ok_or_else(|| WrongValue::new("fps", text, "a number from 0.01 to 1000")));
+        .map(|text| read_fps(text).ok_or_else(|| wrong_value("fps", text, "a number from 0.01 to 1000")));
     let taken = text("taken")?.map(|text| time_param::instant("taken", &text, &site.clock())).transpose()?;
     let modified =
         text("modified")?.map(|text| time_param::instant("modified", &text, &site.clock())).transpose()?;
@@ -214,7 +214,7 @@ fn form(
         let Some(part) = form.part()? else {
             io::copy(&mut body, &mut io::sink())?;
             let is_empty = taken.items.is_empty() && taken.refused.is_empty();
-            return if is_empty { Err(ImportError::Kind("a form without a file")) } else { Ok(()) };
+            return if is_empty { Err(ImportError::other_kind("a form without a file")) } else { Ok(()) };
         };
         if let Some(file) = part.file {
             // Browsers send an empty part for a file field without a file.
@@ -241,7 +241,7 @@ fn form(
             _ => {}
         }
     }
-    Err(ImportError::Kind("a form of too many parts"))
+    Err(ImportError::other_kind("a form of too many parts"))
 }
 
 fn read_fps(text: &str) -> Option<f64> {
@@ -256,9 +256,7 @@ fn no_room(room: u64) -> Problem {
 fn status_of(error: &ImportError) -> StatusCode {
     match error {
         ImportError::Read(_) => StatusCode::BAD_REQUEST,
-        ImportError::Kind(_) | ImportError::Avi(_) | ImportError::Mp4(_) => {
-            StatusCode::UNSUPPORTED_MEDIA_TYPE
-        }
+        ImportError::Kind(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ImportError::Empty | ImportError::Jpeg(_) => StatusCode::UNPROCESSABLE_ENTITY,
         ImportError::Spool(_) => StatusCode::INSUFFICIENT_STORAGE,
         ImportError::TooBig => StatusCode::PAYLOAD_TOO_LARGE,

@@ -19,11 +19,14 @@ use hyper::{Method, Response, StatusCode};
 use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::http::api::media::download::{Broken, PIECE, WAITING, go_on, piece, put, take_place};
+use crate::base::Fault;
+use crate::http::api::media::download::{
+    PIECE, WAITING, go_on, not_downloaded, piece, put, stopped, take_place,
+};
 use crate::http::api::media::thumbnail::seconds;
 use crate::http::report::wire;
 use crate::http::request::problem::Problem;
-use crate::http::request::query::WrongValue;
+use crate::http::request::query::wrong_value;
 use crate::http::request::range::disposition;
 use crate::http::request::reply::{self, no_store};
 use crate::http::server::body::{Body, BrokenBody};
@@ -60,7 +63,7 @@ pub async fn video(request: Request) -> Result<Response<Body>, Problem> {
     let is_download = query.is_set("download")?;
     let part = (from_us.unwrap_or(0), to_us.unwrap_or(u64::MAX));
     if part.1 <= part.0 {
-        return Err(WrongValue::new("to", query.get("to").unwrap_or_default(), "more than `from`").into());
+        return Err(wrong_value("to", query.get("to").unwrap_or_default(), "more than `from`"));
     }
     let readers = site.media_readers()?;
     let id = request.id;
@@ -77,7 +80,7 @@ pub async fn video(request: Request) -> Result<Response<Body>, Problem> {
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "a snapshot is no video")
             .hint(format!("its picture is at /api/v1/media/{id}/content")));
     };
-    let (film, cut, began_us) = film?;
+    let (film, cut, began_us) = film.map_err(not_downloaded)?;
     let encoder = site.videos.encoders().await.and_then(|encoders| encoders.best(film.size()));
     let Some(encoder) = encoder else {
         return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "there is no ffmpeg here that makes H.264")
@@ -235,14 +238,12 @@ struct Making {
 #[derive(Debug, thiserror::Error)]
 enum NotMade {
     #[error(transparent)]
-    Recording(#[from] Broken),
+    Fault(#[from] Fault),
     #[error("ffmpeg's pipes: {0}")]
     Pipe(#[from] std::io::Error),
     /// Its output is not fragmented MP4.
     #[error(transparent)]
     Output(#[from] NotFragmented),
-    #[error("ffmpeg ended ({0})")]
-    Ended(String),
     #[error("the client has left")]
     Left,
 }
@@ -292,7 +293,7 @@ impl Making {
         let (fed, made) = tokio::select! {
             (fed, made, ()) = async { tokio::join!(feeding, draining, listen(stderr, words)) } => (fed, made),
             () = sender.closed() => return Err(NotMade::Left),
-            () = site.stop.stopped() => return Err(Broken::Stopped.into()),
+            () = site.stop.stopped() => return Err(stopped().into()),
         };
         let remux = made?;
         // If it stopped reading, its exit status tells more than the broken pipe.
@@ -302,11 +303,14 @@ impl Making {
         }
         if let Some(transcoder) = self.running.0.take() {
             let ended = tokio::task::spawn_blocking(move || transcoder.wait()).await;
-            match ended {
-                Ok(Ok(status)) if status.success() => {}
-                Ok(Ok(status)) => return Err(NotMade::Ended(status.to_string())),
-                Ok(Err(error)) => return Err(error.into()),
-                Err(error) => return Err(NotMade::Ended(error.to_string())),
+            let why = match ended {
+                Ok(status) => {
+                    Some(status?).filter(|status| !status.success()).map(|status| status.to_string())
+                }
+                Err(panicked) => Some(panicked.to_string()),
+            };
+            if let Some(why) = why {
+                return Err(Fault::passing(format!("ffmpeg ended ({why})")).into());
             }
         }
         let mut rest = Vec::new();

@@ -16,8 +16,9 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
+use crate::base::{Fault, FaultKind};
 use crate::http::api::media::download;
-use crate::http::api::media::download::{Broken, PIECE, WAITING, put};
+use crate::http::api::media::download::{PIECE, WAITING, put};
 use crate::http::request::json_body;
 use crate::http::request::problem::Problem;
 use crate::http::request::query::Query;
@@ -26,8 +27,8 @@ use crate::http::request::reply::no_store;
 use crate::http::server::body::{Body, BrokenBody};
 use crate::http::site::Site;
 use crate::http::site::handler::Request;
-use crate::http::site::readers::MediaReaders;
-use crate::media::film::{FilmFormat, FilmReadError};
+use crate::http::site::readers::{MediaReadError, MediaReaders};
+use crate::media::film::FilmFormat;
 use crate::media::zip::{FileNames, Zip, ZipEntry, stem};
 use crate::store::media::{Item, MediaKind, film};
 
@@ -170,7 +171,7 @@ struct Sending {
 struct Gone;
 
 impl Sending {
-    async fn all(&mut self, zip: &Zip, packed: &[Packed]) -> Result<(), Broken> {
+    async fn all(&mut self, zip: &Zip, packed: &[Packed]) -> Result<(), Fault> {
         let mut check_sums = Vec::with_capacity(packed.len());
         for (n, packed) in packed.iter().enumerate() {
             if self.send(zip.local_header(n).into()).await.is_err() {
@@ -195,11 +196,11 @@ impl Sending {
         self.sender.send(Ok(piece)).await.map_err(|_| Gone)
     }
 
-    async fn entry(&mut self, packed: &Packed) -> Result<Result<(), Gone>, Broken> {
+    async fn entry(&mut self, packed: &Packed) -> Result<Result<(), Gone>, Fault> {
         let (item, chunks) = (packed.item.clone(), packed.chunks);
         let id = item.id;
-        let odd = |id| Broken::Failed(format!("item {id} is not what it was"));
-        let failed = |error: crate::http::site::readers::MediaReadError| Broken::Failed(error.to_string());
+        let odd = |id| Fault::new(FaultKind::File, format!("item {id} is not what it was"));
+        let failed = |error: MediaReadError| Fault::passing(error.to_string());
         if item.kind == MediaKind::Snapshot {
             let jpeg = self.readers.read(move |reader| reader.snapshot(id)).await.map_err(failed)?;
             if jpeg.len() as u64 != packed.len {
@@ -211,7 +212,7 @@ impl Sending {
         }
         let rows = self.readers.read(move |reader| reader.chunks(id)).await.map_err(failed)?;
         let film = film(&item, &rows[..chunks.min(rows.len())], FilmFormat::Mp4);
-        let film = Arc::new(film.map_err(|_| FilmReadError::Odd(id))?);
+        let film = Arc::new(film.map_err(|_| odd(id))?);
         if film.len() != packed.len {
             return Err(odd(id));
         }

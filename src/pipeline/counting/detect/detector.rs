@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Detect, MAKING_TAKES, MODEL_FPS, MOTION_FPS, MadeFor};
+use crate::base::Fault;
 use crate::pipeline::counting::inference::Watch;
 use crate::pipeline::counting::shared::{CountingRequest, DetectionTimes, DetectorRequest};
-use crate::pipeline::counting::{CountingSettings, MakeDetector, NoDetector};
+use crate::pipeline::counting::{CountingSettings, MakeDetector};
 use crate::pipeline::rate::RateLimit;
 use crate::store::Scene;
 
@@ -18,14 +19,14 @@ impl Detect<'_> {
             && self.remake_at.is_none_or(|at| at <= now)
     }
 
-    pub(super) fn make_watch(&mut self, scene: Scene, chosen: Option<&str>) -> Result<Watch, NoDetector> {
+    pub(super) fn make_watch(&mut self, scene: Scene, chosen: Option<&str>) -> Result<Watch, Fault> {
         self.clear_results();
         self.publish_loading();
         self.try_make_watch(scene, chosen)
     }
 
     /// Like `make_watch`, but keeps the results and the published status.
-    pub(super) fn try_make_watch(&mut self, scene: Scene, chosen: Option<&str>) -> Result<Watch, NoDetector> {
+    pub(super) fn try_make_watch(&mut self, scene: Scene, chosen: Option<&str>) -> Result<Watch, Fault> {
         if let Some((_, watch)) = &self.watch {
             self.highest_track = watch.highest_track_id();
         }
@@ -34,10 +35,8 @@ impl Detect<'_> {
         let make = &mut self.make;
         let made = catch_unwind(AssertUnwindSafe(|| make(scene, chosen)));
         let made = made.unwrap_or_else(|_| {
-            Err(NoDetector {
-                reason: String::from("the detector could not be made: tallycam made a mistake"),
-                hint: Some(String::from("please report the lines of the log before this")),
-            })
+            Err(Fault::wrong("the detector could not be made: tallycam made a mistake")
+                .hint("please report the lines of the log before this"))
         })?;
         let watch = Watch::new(made, &self.shared.settings(), self.highest_track)?;
         self.beat.beat();
@@ -89,12 +88,10 @@ impl Detect<'_> {
         let _ = request.answer.send(answer);
     }
 
-    pub(super) fn change_model(&mut self, name: Option<String>) -> Result<(), NoDetector> {
+    pub(super) fn change_model(&mut self, name: Option<String>) -> Result<(), Fault> {
         if !self.shared.settings().is_on {
-            return Err(NoDetector {
-                reason: String::from("counting is switched off"),
-                hint: Some(String::from("set [detect] backend to \"auto\"")),
-            });
+            let hint = "set [detect] backend to \"auto\"";
+            return Err(Fault::wrong("counting is switched off").hint(hint));
         }
         let watch = self.make_watch(self.scene, name.as_deref())?;
         self.release_watch();
@@ -109,7 +106,7 @@ impl Detect<'_> {
         &mut self,
         settings: CountingSettings,
         make: Option<MakeDetector>,
-    ) -> Result<(), NoDetector> {
+    ) -> Result<(), Fault> {
         let before = self.shared.settings();
         let is_watch_another = make.is_some()
             || settings.classes != before.classes

@@ -19,17 +19,15 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
-use super::inference::{
-    Crossed, DetectionError, InferenceResult, LineStatuses, MIDDLE, PictureReader, Watch,
-};
+use super::inference::{Crossed, InferenceResult, LineStatuses, MIDDLE, PictureReader, Watch};
 use super::occupancy::OccupancyLog;
 use super::overlay::empty_overlay;
 use super::pending::Unrecorded;
 use super::recent::RecentDetections;
 use super::shared::{CountingRequest, DetectorRequests, DetectorState};
 use super::thumbnail::Cutter;
-use super::{MODEL_SETTING, MakeDetector, NoDetector, Overlay};
-use crate::base::{ClockTime, Heartbeat, ThreadPriority, block_on};
+use super::{MODEL_SETTING, MakeDetector, Overlay};
+use crate::base::{ClockTime, Fault, Heartbeat, ThreadPriority, block_on};
 use crate::media::{Geometry, Picture, Subscriber, View};
 use crate::pipeline::backoff::Backoff;
 use crate::pipeline::rate::RateLimit;
@@ -84,7 +82,7 @@ struct LastDetection {
 #[derive(Debug)]
 struct RefusedPicture {
     made_for: MadeFor,
-    why: NoDetector,
+    why: Fault,
     /// Time of the next try, because a file may be repaired; and the growing pauses.
     again_at: Instant,
     pauses: Backoff,
@@ -92,7 +90,7 @@ struct RefusedPicture {
 
 impl RefusedPicture {
     /// `before` is the previous failure, if this was a retry.
-    fn new(made_for: MadeFor, why: NoDetector, before: Option<RefusedPicture>) -> RefusedPicture {
+    fn new(made_for: MadeFor, why: Fault, before: Option<RefusedPicture>) -> RefusedPicture {
         if before.as_ref().is_none_or(|before| before.why != why) {
             log::error!("counting: {why}");
         }
@@ -540,18 +538,19 @@ impl<'a> Detect<'a> {
         self.unrecorded.flush(&self.shared.counts_db);
     }
 
-    fn handle_failure(&mut self, error: &DetectionError) {
+    fn handle_failure(&mut self, error: &Fault) {
+        let is_lost = self.watch.as_ref().is_some_and(|(_, watch)| watch.has_panicked);
         self.shared.lock_figures().status.failed += 1;
         if let Some(line) = self.recent.record_failure(error.to_string(), Instant::now()) {
             log::error!("counting: {line}");
         }
         // A single failed detection among others is not a failure of counting.
-        if !error.is_detector_lost() && self.last_look.is_some() && !self.is_picture_overdue() {
+        if !is_lost && self.last_look.is_some() && !self.is_picture_overdue() {
             return;
         }
         self.failing = Some(error.to_string());
         self.clear_results();
-        if error.is_detector_lost() {
+        if is_lost {
             self.release_watch();
             let now = Instant::now();
             self.remaking = self.remaking.clone().after_running(now - self.working_since);

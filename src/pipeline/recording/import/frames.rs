@@ -57,7 +57,7 @@ pub(super) struct Mp4Frames<R> {
 
 impl<R: Read> Frames for Mp4Frames<R> {
     fn next(&mut self) -> Result<Option<ReadFrame<'_>>, ImportError> {
-        let shown_us = self.reader.next(&mut self.jpeg)?;
+        let shown_us = self.reader.next(&mut self.jpeg).map_err(ImportError::unfit("film"))?;
         Ok(shown_us.map(|_| ReadFrame { jpeg: &self.jpeg, told_us: None, shown_us }))
     }
 

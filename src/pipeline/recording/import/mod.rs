@@ -16,8 +16,9 @@ use jiff::tz::TimeZone;
 
 use crate::base::{ClockTime, block_on, clock};
 use crate::media::jpeg::{self, Jpeg, JpegError, STANDARD_HUFFMAN_TABLES};
-use crate::source::avi::{AviError, AviReader};
-use crate::source::mp4::{Mp4Error, Mp4Reader};
+use crate::source::avi::AviReader;
+use crate::source::container::ContainerError;
+use crate::source::mp4::Mp4Reader;
 use crate::source::multipart::MAX_PICTURE;
 use crate::store::media::{
     Chunk, ChunkFrame, Ended, Item, Media, MediaError, MediaOrigin, NewRecording, NewSnapshot, ParsedDate,
@@ -82,15 +83,9 @@ pub enum ImportError {
     /// The file cannot be read.
     #[error("it could not be read: {0}")]
     Read(#[from] io::Error),
-    /// The file is of another kind.
-    #[error("this is {0}; a JPEG, an MJPEG file, or an AVI, MP4 or MOV with MJPEG video can be taken")]
-    Kind(&'static str),
-    /// The AVI is invalid, or its video is not MJPEG.
-    #[error("this AVI cannot be taken: {0}")]
-    Avi(String),
-    /// The MP4 or MOV is invalid, or its video is not MJPEG.
-    #[error("this film cannot be taken: {0}")]
-    Mp4(String),
+    /// It is none of the kinds that can be taken.
+    #[error("{0}")]
+    Kind(String),
     /// There is no room to spool a file that needs it.
     #[error("there is no place beside the store where it can be set aside while it is read: {0}")]
     Spool(io::Error),
@@ -109,11 +104,26 @@ pub enum ImportError {
 }
 
 impl ImportError {
+    /// [`ImportError::Kind`] of a file that is `what`.
+    pub fn other_kind(what: &str) -> ImportError {
+        ImportError::Kind(format!(
+            "this is {what}; a JPEG, an MJPEG file, or an AVI, MP4 or MOV with MJPEG video can be taken"
+        ))
+    }
+
+    /// The same for an error of the reader of `what`: "AVI" or "film".
+    pub(super) fn unfit(what: &str) -> impl Fn(ContainerError) -> ImportError {
+        move |error| match error {
+            ContainerError::Io(error) => ImportError::Read(error),
+            ContainerError::Spool(error) => ImportError::Spool(error),
+            ContainerError::Unfit(why) => ImportError::Kind(format!("this {what} cannot be taken: {why}")),
+        }
+    }
+
     /// True if the fault is in this file, so that other files may still be imported.
     pub fn is_file_fault(&self) -> bool {
         match self {
-            ImportError::Kind(_) | ImportError::Avi(_) | ImportError::Mp4(_) | ImportError::Empty => true,
-            ImportError::Jpeg(_) | ImportError::TooBig => true,
+            ImportError::Kind(_) | ImportError::Empty | ImportError::Jpeg(_) | ImportError::TooBig => true,
             ImportError::Media(error) => matches!(error, MediaError::Wrong(_) | MediaError::SameName(_)),
             ImportError::Read(_) | ImportError::Spool(_) => false,
         }
@@ -122,7 +132,7 @@ impl ImportError {
     /// The remedy.
     pub fn hint(&self) -> Option<&str> {
         match self {
-            ImportError::Kind(_) | ImportError::Avi(_) | ImportError::Mp4(_) => Some(
+            ImportError::Kind(_) => Some(
                 "ffmpeg makes one of most clips: ffmpeg -i CLIP -an -c:v mjpeg -q:v 3 -pix_fmt yuvj420p CLIP.mov",
             ),
             ImportError::Spool(_) => Some("make room on that disk, or add the file as an MJPEG file"),
@@ -144,13 +154,15 @@ pub fn import(media: &Media, mut input: impl Read, request: ImportRequest) -> Re
     input.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
     match ImportKind::detect(&head)? {
         ImportKind::Avi => {
-            let reader = AviReader::open(Forward::new(Cursor::new(head).chain(input)))?;
+            let reader = AviReader::open(Forward::new(Cursor::new(head).chain(input)));
+            let reader = reader.map_err(ImportError::unfit("AVI"))?;
             let step_us = reader.video().step.map(|step| u64::try_from(step.as_micros()).unwrap_or(u64::MAX));
             record(media, AviFrames { reader, jpeg: Vec::new() }, step_us, request)
         }
         ImportKind::Mp4 => {
             let spool = create_spool(media.file())?;
-            let reader = Mp4Reader::open(Cursor::new(head).chain(input), spool)?;
+            let reader =
+                Mp4Reader::open(Cursor::new(head).chain(input), spool).map_err(ImportError::unfit("film"))?;
             record(media, Mp4Frames { reader, jpeg: Vec::new() }, None, request)
         }
         ImportKind::Jpegs => {
@@ -424,7 +436,7 @@ enum ImportKind {
 impl ImportKind {
     fn detect(head: &[u8]) -> Result<ImportKind, ImportError> {
         let at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|rest| rest.starts_with(magic));
-        Err(ImportError::Kind(match () {
+        Err(ImportError::other_kind(match () {
             () if at(0, b"RIFF") && at(8, b"AVI ") => return Ok(ImportKind::Avi),
             () if [b"heic", b"heix", b"heim", b"mif1", b"msf1"]
                 .iter()
@@ -449,25 +461,6 @@ impl ImportKind {
             () if at(0, b"RIFF") && at(8, b"WEBP") => "a WebP picture",
             () => "something else",
         }))
-    }
-}
-
-impl From<AviError> for ImportError {
-    fn from(error: AviError) -> ImportError {
-        match error {
-            AviError::Io(error) => ImportError::Read(error),
-            other => ImportError::Avi(other.to_string()),
-        }
-    }
-}
-
-impl From<Mp4Error> for ImportError {
-    fn from(error: Mp4Error) -> ImportError {
-        match error {
-            Mp4Error::Io(error) => ImportError::Read(error),
-            Mp4Error::Spool(error) => ImportError::Spool(error),
-            other => ImportError::Mp4(other.to_string()),
-        }
     }
 }
 

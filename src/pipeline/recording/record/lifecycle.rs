@@ -6,6 +6,7 @@ use super::order::{ActiveRecording, RecordingPlan};
 use super::waits::{create_row, ended_before_start};
 use super::{FIRST_WITHIN, Recorder};
 use crate::base::clock::{monotonic_us, wall_us};
+use crate::base::{Fault, FaultKind};
 use crate::pipeline::CameraState;
 use crate::pipeline::recording::assembly::FrameTally;
 use crate::pipeline::recording::error::no_picture_error;
@@ -46,7 +47,8 @@ impl Recorder<'_> {
             _ => None,
         };
         if let Some(name) = under_way {
-            let _ = begun.send(Err(RecordError::Recording(name)));
+            let fault = Fault::new(FaultKind::Taken, format!("{name:?} is being recorded already"));
+            let _ = begun.send(Err(fault.hint("stop that recording first").into()));
             return;
         }
         self.wanted = None;

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 
+use crate::base::{Fault, FaultKind};
 use crate::store::counts::rows::CountsRowError;
 use crate::store::counts::writer::transaction::{CountsFault, CountsTransaction};
 use crate::store::counts::{EditError, Scene};
@@ -151,7 +152,11 @@ pub fn pin<S: ShapeRow>(
         let mut drawn =
             shapes.iter().map(S::columns).filter(|other| !other.is_deleted && other.scene.is_some());
         if drawn.any(|other| S::clash(other.draft, &draft)) {
-            left_out.push(EditError::Drawn { what: S::WHAT, name, origin });
+            let what = format!(
+                "the {} {name:?} of {origin} is left out, for one that was drawn is called so",
+                S::WHAT
+            );
+            left_out.push(Fault::new(FaultKind::Taken, what + "; rename or delete that one").into());
             continue;
         }
         let known = shapes.iter().find(|shape| {
@@ -205,8 +210,9 @@ fn load_editable<S: ShapeRow>(
         return Err(EditError::Unknown { what: S::WHAT, id }.into());
     }
     if let Some(origin) = columns.pinned {
-        let (name, origin) = (S::name(columns.draft).to_owned(), origin.to_owned());
-        return Err(EditError::Pinned { name, origin }.into());
+        let name = S::name(columns.draft);
+        let what = format!("{name:?} is set in {origin} and can be changed only there");
+        return Err(EditError::from(Fault::new(FaultKind::Taken, what)).into());
     }
     if version.is_some_and(|version| version != columns.version) {
         return Err(EditError::Changed { what: S::WHAT, id, version: columns.version }.into());

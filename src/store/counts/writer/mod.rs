@@ -547,7 +547,7 @@ impl CountsWriter {
         if lost > 0 {
             words.push_str(&format!(", {lost} are lost"));
         }
-        if let StoreError::File { hint: Some(hint), .. } = error {
+        if let Some(hint) = error.hint() {
             words.push_str(&format!("; {hint}"));
         }
         self.shared.set_error(Some(words));

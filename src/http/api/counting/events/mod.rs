@@ -29,8 +29,8 @@ use hyper::{Method, Response};
 use sse::{CountedEvent, SseSession, Throttled};
 use tokio::sync::mpsc;
 
-use crate::http::request::problem::{Lacking, Problem};
-use crate::http::request::query::{Query, WrongValue};
+use crate::http::request::problem::{Problem, no_counting};
+use crate::http::request::query::{Query, wrong_value};
 use crate::http::request::reply::no_store;
 use crate::http::server::body::Body;
 use crate::http::server::link::ConnectionUse;
@@ -61,10 +61,10 @@ struct Types {
 }
 
 impl Types {
-    fn of(query: &Query) -> Result<Types, WrongValue> {
+    fn of(query: &Query) -> Result<Types, Problem> {
         let wanted = query.list("types");
         if let Some(unknown) = wanted.iter().find(|word| !ALL.contains(word)) {
-            return Err(WrongValue::new("types", unknown, format!("any of {}, with commas", ALL.join(", "))));
+            return Err(wrong_value("types", unknown, format!("any of {}, with commas", ALL.join(", "))));
         }
         let wants = |word: &str| wanted.is_empty() || wanted.contains(&word);
         Ok(Types {
@@ -117,7 +117,7 @@ pub async fn events(request: Request) -> Result<Response<Body>, Problem> {
         // Each requested part is missing for its own reason; the first is reported.
         let reasons: [Option<Problem>; 3] =
             [counting.and_then(Result::err), media.and_then(Result::err), recording.and_then(Result::err)];
-        return Err(reasons.into_iter().flatten().next().unwrap_or_else(|| Lacking::Counting.into()));
+        return Err(reasons.into_iter().flatten().next().unwrap_or_else(no_counting));
     }
     if request.method == Method::HEAD {
         return Ok(head(Body::full("")));
@@ -163,7 +163,7 @@ fn head(body: Body) -> Response<Body> {
 
 /// The ID after which the client continues. Browsers repeat the last ID in a header; a malformed header is ignored.
 /// Scripts that cannot set headers use the query.
-fn last_event_id(headers: &HeaderMap, query: &Query) -> Result<Option<u64>, WrongValue> {
+fn last_event_id(headers: &HeaderMap, query: &Query) -> Result<Option<u64>, Problem> {
     let header = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     match header.and_then(|text| text.trim().parse().ok()) {
         Some(id) => Ok(Some(id)),
@@ -188,7 +188,7 @@ mod tests {
         assert!(all.crossing && all.tally && all.overlay && all.lines && all.state);
         let two = of("types=crossing,tally").unwrap();
         assert!(two.crossing && two.tally && !two.overlay && !two.lines && !two.state);
-        let wrong = of("types=crossing,pictures").unwrap_err().to_string();
+        let wrong = of("types=crossing,pictures").unwrap_err().detail;
         assert_eq!(
             wrong,
             r#"types is "pictures", and should be any of crossing, tally, overlay, lines, state, media, recording, with commas"#
